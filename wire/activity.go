@@ -1,0 +1,280 @@
+package wire
+
+// Tag is the first byte of an encoded [Activity].
+type Tag byte
+
+// Tags below 0x10 are commonware's, the others ours.
+const (
+	TagTip             Tag = 0x00
+	TagLock            Tag = 0x01
+	TagConflict        Tag = 0x10
+	TagLockConflict    Tag = 0x11
+	TagConflictingAcks Tag = 0x12
+	TagInvalidAck      Tag = 0x13
+	TagInvalidNode     Tag = 0x14
+)
+
+var tagNames = map[Tag]string{
+	TagTip: "tip", TagLock: "lock", TagConflict: "conflict", TagLockConflict: "lock-conflict",
+	TagConflictingAcks: "conflicting-acks", TagInvalidAck: "invalid-ack", TagInvalidNode: "invalid-node",
+}
+
+// String returns the tag's name in lower case, "unknown" for one that is not assigned.
+func (t Tag) String() string {
+	if name, ok := tagNames[t]; ok {
+		return name
+	}
+	return "unknown"
+}
+
+// Activity is what an engine reports: [*Tip], [*Certified], or one of the faults [*Conflict], [*LockConflict],
+// [*ConflictingAcks], [*InvalidAck], [*InvalidNode]. No other package can add one.
+type Activity interface {
+	// Tag says which it is.
+	Tag() Tag
+	// Size returns the length of the encoding in bytes, tag included.
+	Size() int
+	// AppendTo appends the tag and the encoding to dst.
+	AppendTo(dst []byte) []byte
+	activity()
+}
+
+// Tip reports that the application accepted a proposal that is the highest of its lane: 0x00 ‖ Proposal.
+type Tip struct{ Proposal Proposal }
+
+// Certified reports a lock: 0x01 ‖ Lock.
+type Certified struct{ Lock Lock }
+
+// Conflict is a sequencer that signed two payloads for one height, or whose signed chunk is not the one that the
+// network locked. Evidence:
+//
+//	0x10 ‖ Proposal ‖ 0x00 ‖ Proposal    the second is Other
+//	0x10 ‖ Proposal ‖ 0x01 ‖ Lock        the second is Lock
+type Conflict struct {
+	Proposal Proposal
+	Other    Proposal // when Lock is nil
+	Lock     *Lock
+}
+
+// LockConflict is two quorums that certified different payloads for one height of a lane. Evidence:
+// 0x11 ‖ Lock ‖ Lock.
+type LockConflict struct{ First, Second Lock }
+
+// ConflictingAcks is a validator that signed two payloads for one height of a lane in one epoch; evidence where
+// the scheme is attributable: 0x12 ‖ Ack ‖ Ack.
+type ConflictingAcks struct{ First, Second Ack }
+
+// InvalidAck is a message that an authenticated peer sent as an ack and that can be nothing of the kind: it does not
+// decode, or its signature is proven wrong. No evidence to others, since anyone could have made it.
+// 0x13 ‖ peer [32] ‖ varint u32 length ‖ message.
+type InvalidAck struct {
+	Peer    PublicKey
+	Message []byte
+}
+
+// InvalidNode is the same for nodes: 0x14 ‖ peer [32] ‖ varint u32 length ‖ message.
+type InvalidNode struct {
+	Peer    PublicKey
+	Message []byte
+}
+
+// Tag returns TagTip.
+func (*Tip) Tag() Tag { return TagTip }
+
+// Tag returns TagLock.
+func (*Certified) Tag() Tag { return TagLock }
+
+// Tag returns TagConflict.
+func (*Conflict) Tag() Tag { return TagConflict }
+
+// Tag returns TagLockConflict.
+func (*LockConflict) Tag() Tag { return TagLockConflict }
+
+// Tag returns TagConflictingAcks.
+func (*ConflictingAcks) Tag() Tag { return TagConflictingAcks }
+
+// Tag returns TagInvalidAck.
+func (*InvalidAck) Tag() Tag { return TagInvalidAck }
+
+// Tag returns TagInvalidNode.
+func (*InvalidNode) Tag() Tag { return TagInvalidNode }
+
+// Size returns the length of the encoding in bytes.
+func (a *Tip) Size() int { return 1 + a.Proposal.Size() }
+
+// Size returns the length of the encoding in bytes.
+func (a *Certified) Size() int { return 1 + a.Lock.Size() }
+
+// Size returns the length of the encoding in bytes.
+func (a *Conflict) Size() int {
+	if a.Lock != nil {
+		return 2 + a.Proposal.Size() + a.Lock.Size()
+	}
+	return 2 + a.Proposal.Size() + a.Other.Size()
+}
+
+// Size returns the length of the encoding in bytes.
+func (a *LockConflict) Size() int { return 1 + a.First.Size() + a.Second.Size() }
+
+// Size returns the length of the encoding in bytes.
+func (a *ConflictingAcks) Size() int { return 1 + a.First.Size() + a.Second.Size() }
+
+// Size returns the length of the encoding in bytes.
+func (a *InvalidAck) Size() int { return peerMessageSize(a.Message) }
+
+// Size returns the length of the encoding in bytes.
+func (a *InvalidNode) Size() int { return peerMessageSize(a.Message) }
+
+// AppendTo appends the encoding to dst.
+func (a *Tip) AppendTo(dst []byte) []byte {
+	return a.Proposal.AppendTo(append(dst, byte(TagTip)))
+}
+
+// AppendTo appends the encoding to dst.
+func (a *Certified) AppendTo(dst []byte) []byte {
+	return a.Lock.AppendTo(append(dst, byte(TagLock)))
+}
+
+// AppendTo appends the encoding to dst.
+func (a *Conflict) AppendTo(dst []byte) []byte {
+	dst = a.Proposal.AppendTo(append(dst, byte(TagConflict)))
+	if a.Lock != nil {
+		return a.Lock.AppendTo(append(dst, byte(TagLock)))
+	}
+	return a.Other.AppendTo(append(dst, byte(TagTip)))
+}
+
+// AppendTo appends the encoding to dst.
+func (a *LockConflict) AppendTo(dst []byte) []byte {
+	return a.Second.AppendTo(a.First.AppendTo(append(dst, byte(TagLockConflict))))
+}
+
+// AppendTo appends the encoding to dst.
+func (a *ConflictingAcks) AppendTo(dst []byte) []byte {
+	return a.Second.AppendTo(a.First.AppendTo(append(dst, byte(TagConflictingAcks))))
+}
+
+// AppendTo appends the encoding to dst.
+func (a *InvalidAck) AppendTo(dst []byte) []byte {
+	return appendPeerMessage(append(dst, byte(TagInvalidAck)), a.Peer, a.Message)
+}
+
+// AppendTo appends the encoding to dst.
+func (a *InvalidNode) AppendTo(dst []byte) []byte {
+	return appendPeerMessage(append(dst, byte(TagInvalidNode)), a.Peer, a.Message)
+}
+
+func (*Tip) activity()             {}
+func (*Certified) activity()       {}
+func (*Conflict) activity()        {}
+func (*LockConflict) activity()    {}
+func (*ConflictingAcks) activity() {}
+func (*InvalidAck) activity()      {}
+func (*InvalidNode) activity()     {}
+
+// peerMessageSize is the size of a tag, a peer and a message with its length.
+func peerMessageSize(message []byte) int {
+	return 1 + PublicKeySize + UvarintSize(uint64(len(message))) + len(message)
+}
+
+func appendPeerMessage(dst []byte, peer PublicKey, message []byte) []byte {
+	dst = append(dst, peer[:]...)
+	dst = AppendUvarint(dst, uint64(len(message)))
+	return append(dst, message...)
+}
+
+// DecodeActivity reads an activity that is the whole of b. Certificates and messages in it are views into b. The
+// two halves of evidence must speak of one place and differ in payload; whether their signatures hold is for a
+// verifier.
+func DecodeActivity(b []byte, formats Formats) (Activity, error) {
+	r := reader{b: b}
+	a := r.activity(formats)
+	if err := r.end(); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func (r *reader) activity(formats Formats) Activity {
+	switch Tag(r.byte("activity tag")) {
+	case TagTip:
+		a := new(Tip)
+		r.proposal(&a.Proposal)
+		return a
+	case TagLock:
+		a := new(Certified)
+		r.lock(&a.Lock, formats)
+		return a
+	case TagConflict:
+		a := new(Conflict)
+		r.proposal(&a.Proposal)
+		switch option := r.byte("conflict option"); {
+		case option == byte(TagTip):
+			r.proposal(&a.Other)
+			r.demandConflict(&a.Proposal.Chunk, &a.Other.Chunk)
+		case option == byte(TagLock):
+			a.Lock = new(Lock)
+			r.lock(a.Lock, formats)
+			r.demandConflict(&a.Proposal.Chunk, &a.Lock.Chunk)
+		default:
+			r.fail("conflict option", ErrOption)
+		}
+		return a
+	case TagLockConflict:
+		a := new(LockConflict)
+		r.lock(&a.First, formats)
+		r.lock(&a.Second, formats)
+		r.demandConflict(&a.First.Chunk, &a.Second.Chunk)
+		return a
+	case TagConflictingAcks:
+		a := new(ConflictingAcks)
+		r.ack(&a.First, formats)
+		r.ack(&a.Second, formats)
+		r.demandConflict(&a.First.Chunk, &a.Second.Chunk)
+		if r.err == nil && (a.First.Epoch != a.Second.Epoch || a.First.Participant != a.Second.Participant) {
+			r.fail("evidence", ErrNoConflict)
+		}
+		return a
+	case TagInvalidAck:
+		a := new(InvalidAck)
+		a.Peer, a.Message = r.peerMessage()
+		return a
+	case TagInvalidNode:
+		a := new(InvalidNode)
+		a.Peer, a.Message = r.peerMessage()
+		return a
+	}
+	r.fail("activity tag", ErrTag)
+	return nil
+}
+
+// ack reads an ack that something follows, so that its epoch's format says where it ends.
+func (r *reader) ack(a *Ack, formats Formats) {
+	r.ackHead(a)
+	if r.err != nil {
+		return
+	}
+	f, ok := formats.Format(a.Epoch)
+	if !ok {
+		r.fail("ack epoch", ErrUnknownEpoch)
+		return
+	}
+	a.Signature = r.take(f.AckSignature, "ack signature")
+}
+
+func (r *reader) peerMessage() (peer PublicKey, message []byte) {
+	r.read32((*[32]byte)(&peer), "peer")
+	n := r.uvarint32("message length")
+	if uint64(n) > uint64(len(r.b)) {
+		r.fail("message", ErrTruncated)
+		return peer, nil
+	}
+	return peer, r.take(int(n), "message")
+}
+
+// demandConflict demands two payloads for one height of one lane.
+func (r *reader) demandConflict(a, b *Chunk) {
+	if r.err == nil && (a.Sequencer != b.Sequencer || a.Height != b.Height || a.Payload == b.Payload) {
+		r.fail("evidence", ErrNoConflict)
+	}
+}

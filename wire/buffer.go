@@ -1,0 +1,116 @@
+package wire
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/valyala/bytebufferpool"
+)
+
+// Buffer is a pooled byte buffer with one owner at a time. Passing the handle on passes the ownership on; the last
+// owner calls Release, once. A handle is a value: a copy of it that outlives the release is detected and panics, rather
+// than showing the bytes of whoever got the memory next. What Bytes returned must not be read after Release; tests
+// find such reads with [PoisonReleased].
+//
+// A Buffer is not safe for use by two goroutines at once. The zero Buffer owns nothing and has no bytes.
+type Buffer struct {
+	m          *memory
+	generation uint64
+}
+
+// memory is what the pool hands round. generation is odd while some Buffer owns it; Release makes it even, so that
+// handles of an earlier owner no longer fit. Between owners it keeps its bytes if they are few: an ack's buffer then takes
+// one look into one pool. More go back to bytebufferpool, which sorts by size.
+type memory struct {
+	generation atomic.Uint64
+	bytes      []byte
+	origin     *bytebufferpool.ByteBuffer // what bytes came in; nil while there are none
+}
+
+// keptCapacity is the most bytes that a memory keeps between owners: more than any ack has, and most nodes.
+const keptCapacity = 1 << 10
+
+var memories = sync.Pool{New: func() any { return new(memory) }}
+
+var poison atomic.Bool
+
+// poisonByte is what a released buffer is filled with under PoisonReleased. As first byte of a point, key or
+// varint it is as wrong as a byte can be.
+const poisonByte = 0xDB
+
+// PoisonReleased makes Release overwrite the memory before it goes back to the pool, so that a view that outlived
+// its buffer shows up as garbage at once. For tests.
+func PoisonReleased(on bool) { poison.Store(on) }
+
+// NewBuffer returns an empty buffer from the pool, owned by the caller.
+func NewBuffer() Buffer {
+	m := memories.Get().(*memory)
+	if m.origin == nil {
+		m.origin = bytebufferpool.Get()
+		m.bytes = m.origin.B
+	}
+	return Buffer{m: m, generation: m.generation.Add(1)}
+}
+
+// CopyBuffer returns a buffer with a copy of b, owned by the caller.
+func CopyBuffer(b []byte) Buffer {
+	buf := NewBuffer()
+	buf.Append(b)
+	return buf
+}
+
+func (b Buffer) owned() *memory {
+	if b.m == nil {
+		panic("wire: the zero Buffer has no memory to write to")
+	}
+	if b.m.generation.Load() != b.generation {
+		panic("wire: buffer used after its release")
+	}
+	return b.m
+}
+
+// Bytes returns the contents, a view that ends with the ownership, and with the next Append or Set.
+func (b Buffer) Bytes() []byte {
+	if b.m == nil {
+		return nil
+	}
+	return b.owned().bytes
+}
+
+// Append appends p to the contents. It panics on the zero Buffer.
+func (b Buffer) Append(p []byte) {
+	m := b.owned()
+	m.bytes = append(m.bytes, p...)
+}
+
+// Set replaces the contents by the result of an AppendTo-style function, which is given the emptied buffer and returns
+// what it appended to that: what it returns belongs to the buffer from then on. It panics on the zero Buffer.
+func (b Buffer) Set(appendTo func(dst []byte) []byte) {
+	m := b.owned()
+	m.bytes = appendTo(m.bytes[:0])
+}
+
+// Release gives the memory back to the pool. It panics if this ownership has ended already, and does nothing on the
+// zero Buffer.
+func (b Buffer) Release() {
+	if b.m == nil {
+		return
+	}
+	if !b.m.generation.CompareAndSwap(b.generation, b.generation+1) {
+		panic("wire: buffer released twice")
+	}
+	m := b.m
+	m.bytes = m.bytes[:0]
+	if poison.Load() {
+		full := m.bytes[:cap(m.bytes)]
+		for i := range full {
+			full[i] = poisonByte
+		}
+	}
+	if cap(m.bytes) > keptCapacity {
+		m.origin.B = m.bytes
+		bytebufferpool.Put(m.origin)
+		m.origin, m.bytes = nil, nil
+	}
+	memories.Put(m)
+}

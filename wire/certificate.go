@@ -1,0 +1,112 @@
+package wire
+
+// CertificateKind is the layout of a scheme's certificates.
+type CertificateKind uint8
+
+const (
+	// SignersAndAggregate is Signers ‖ one signature: BLS multisig.
+	SignersAndAggregate CertificateKind = iota + 1
+	// SingleSignature is one signature and nothing else: BLS threshold.
+	SingleSignature
+	// SignersAndList is Signers ‖ varint u32 count ‖ that many signatures in ascending participant order: Ed25519.
+	SignersAndList
+)
+
+// Format is all that decoding needs to know of an epoch: how many validators bound a bitmap, and how long
+// signatures are. Verification knows the rest.
+type Format struct {
+	Kind         CertificateKind
+	Participants int // validators of the epoch, n
+	Signature    int // bytes of a signature in a certificate: 48, 96 or 64
+	AckSignature int // bytes of an ack's signature: the same, or twice it in the uncompressed profile
+}
+
+// Formats looks up the format of an epoch. It reports false for an epoch whose validators are not known; a
+// certificate of such an epoch can't be bounded, hence not decoded.
+type Formats interface {
+	Format(epoch uint64) (Format, bool)
+}
+
+// SameFormat is a Formats with one answer whatever the epoch.
+type SameFormat Format
+
+// Format implements [Formats].
+func (f SameFormat) Format(uint64) (Format, bool) { return Format(f), true }
+
+// MaxCertificateSize returns the length in bytes of the longest certificate of the format.
+func (f Format) MaxCertificateSize() int {
+	signers := signersHeader + (f.Participants+7)/8
+	switch f.Kind {
+	case SignersAndAggregate:
+		return signers + f.Signature
+	case SignersAndList:
+		return signers + UvarintSize(uint64(f.Participants)) + f.Participants*f.Signature
+	default:
+		return f.Signature
+	}
+}
+
+// SplitCertificate decodes a certificate that is the whole of b into its signers and its signature bytes,
+// both views into b: one aggregate signature, or the list's signatures without their count. Signers is the zero value for
+// SingleSignature. A bitmap over fewer validators than the set decodes; verification refuses it.
+func (f Format) SplitCertificate(b []byte) (Signers, []byte, error) {
+	r := reader{b: b}
+	s, sigs := r.splitCertificate(f, "certificate")
+	if err := r.end(); err != nil {
+		return Signers{}, nil, err
+	}
+	return s, sigs, nil
+}
+
+func (r *reader) splitCertificate(f Format, field string) (s Signers, sigs []byte) {
+	switch f.Kind {
+	case SignersAndAggregate:
+		s = r.signers(f.Participants, field)
+		return s, r.take(f.Signature, field)
+	case SignersAndList:
+		s = r.signers(f.Participants, field)
+		claimed, count := r.uvarint32(field), s.Count()
+		if r.err == nil && uint64(claimed) != uint64(count) {
+			r.fail(field, ErrSignerCount)
+		}
+		return s, r.take(count*f.Signature, field) // count bits were really there: no overflow
+	case SingleSignature:
+		return s, r.take(f.Signature, field)
+	}
+	r.fail(field, ErrUnknownEpoch) // a Format without kind describes no scheme
+	return s, nil
+}
+
+// certificate reads a certificate of epoch as a view.
+func (r *reader) certificate(epoch uint64, formats Formats, field string) []byte {
+	if r.err != nil {
+		return nil
+	}
+	f, ok := formats.Format(epoch)
+	if !ok {
+		r.fail(field, ErrUnknownEpoch)
+		return nil
+	}
+	start := r.b
+	r.splitCertificate(f, field)
+	if r.err != nil {
+		return nil
+	}
+	n := len(start) - len(r.b)
+	return start[:n:n]
+}
+
+// AppendSignersAndAggregate appends the certificate Signers ‖ signature to dst.
+func AppendSignersAndAggregate(dst []byte, s Signers, signature []byte) []byte {
+	return append(s.AppendTo(dst), signature...)
+}
+
+// AppendSignersAndList appends the certificate Signers ‖ varint count ‖ signatures to dst, where signature
+// returns the one of a signer.
+func AppendSignersAndList(dst []byte, s Signers, signature func(Participant) []byte) []byte {
+	dst = AppendUvarint(s.AppendTo(dst), uint64(s.Count()))
+	for i := range s.All() {
+		dst = append(dst, signature(i)...)
+	}
+	return dst
+}

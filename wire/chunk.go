@@ -1,0 +1,76 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/hex"
+)
+
+// Sizes in bytes of what has one size.
+const (
+	DigestSize    = 32
+	PublicKeySize = 32
+	SignatureSize = 64 // of a chunk's Ed25519 signature
+	maxChunkSize  = PublicKeySize + maxVarint64 + DigestSize
+)
+
+// Digest is the 32-byte digest of a payload. The payload itself travels outside the engine.
+type Digest [DigestSize]byte
+
+// PublicKey is an Ed25519 identity key: of a sequencer, a validator, a peer.
+type PublicKey [PublicKeySize]byte
+
+// Signature is an Ed25519 signature on a chunk, by its sequencer.
+type Signature [SignatureSize]byte
+
+// Participant is the index of a validator in its epoch's set, whose identity keys are ascending.
+type Participant uint32
+
+// String returns the digest in hexadecimal.
+func (d Digest) String() string { return hex.EncodeToString(d[:]) }
+
+// String returns the key in hexadecimal.
+func (k PublicKey) String() string { return hex.EncodeToString(k[:]) }
+
+// String returns the signature in hexadecimal.
+func (s Signature) String() string { return hex.EncodeToString(s[:]) }
+
+// Compare orders keys by their bytes, as validator sets are ordered: −1, 0 or +1.
+func (k PublicKey) Compare(other PublicKey) int { return bytes.Compare(k[:], other[:]) }
+
+// Chunk is one link of a sequencer's lane: sequencer [32] ‖ varint height ‖ payload [32].
+type Chunk struct {
+	Sequencer PublicKey
+	Height    uint64
+	Payload   Digest
+}
+
+// Size returns the length of the encoding in bytes.
+func (c *Chunk) Size() int { return PublicKeySize + UvarintSize(c.Height) + DigestSize }
+
+// AppendTo appends the encoding to dst.
+func (c *Chunk) AppendTo(dst []byte) []byte {
+	dst = append(dst, c.Sequencer[:]...)
+	dst = AppendUvarint(dst, c.Height)
+	return append(dst, c.Payload[:]...)
+}
+
+// Decode reads a chunk that is the whole of b.
+func (c *Chunk) Decode(b []byte) error {
+	r := reader{b: b}
+	r.chunk(c)
+	return r.end()
+}
+
+// Subject is what an ack and a certificate speak of: a chunk, in an epoch. It is comparable, hence a map key.
+type Subject struct {
+	Chunk Chunk
+	Epoch uint64
+}
+
+// Size returns the length of what AppendTo appends, in bytes.
+func (s *Subject) Size() int { return s.Chunk.Size() + UvarintSize(s.Epoch) }
+
+// AppendTo appends Chunk ‖ varint epoch, the bytes that an ack signs (before the namespace).
+func (s *Subject) AppendTo(dst []byte) []byte {
+	return AppendUvarint(s.Chunk.AppendTo(dst), s.Epoch)
+}

@@ -1,0 +1,49 @@
+package wire
+
+import "errors"
+
+// What can be wrong with bytes. Decoders return these wrapped in a [*DecodeError] that names the field.
+var (
+	// ErrTruncated: the bytes end before the value does.
+	ErrTruncated = errors.New("truncated")
+	// ErrTrailing: there are bytes after the end of the message.
+	ErrTrailing = errors.New("trailing bytes")
+	// ErrVarint: an integer that is not canonical LEB128, or too large for its type.
+	ErrVarint = errors.New("non-canonical or overlong varint")
+	// ErrOption: an option byte that is neither 0x00 nor 0x01.
+	ErrOption = errors.New("option byte is neither 0 nor 1")
+	// ErrTag: an activity tag that is not assigned.
+	ErrTag = errors.New("unknown activity tag")
+	// ErrParentAtGenesis: a node at height 0 has a parent.
+	ErrParentAtGenesis = errors.New("parent at height 0")
+	// ErrParentMissing: a node above height 0 has no parent.
+	ErrParentMissing = errors.New("no parent above height 0")
+	// ErrUnknownEpoch: no validator set is known for the epoch, so that nothing bounds the certificate.
+	ErrUnknownEpoch = errors.New("unknown epoch")
+	// ErrTooManySigners: a signer bitmap longer than the validator set of its epoch.
+	ErrTooManySigners = errors.New("signer bitmap longer than the validator set")
+	// ErrStrayBits: bits set past the end of a signer bitmap.
+	ErrStrayBits = errors.New("bits set past the end of the signer bitmap")
+	// ErrNoSigners: a certificate with no signer at all.
+	ErrNoSigners = errors.New("no signers")
+	// ErrSignerCount: as many signatures as the certificate says do not fit its bitmap.
+	ErrSignerCount = errors.New("signature count differs from the number of signers")
+	// ErrSignatureSize: an ack whose signature is not as long as its epoch's scheme wants.
+	ErrSignatureSize = errors.New("wrong signature length")
+	// ErrNoConflict: evidence of a conflict whose two halves agree.
+	ErrNoConflict = errors.New("the two halves do not conflict")
+)
+
+// DecodeError says which field of a message could not be decoded, and why. Err is one of the Err… values of this
+// package.
+type DecodeError struct {
+	Field string // e.g. "parent certificate"
+	Err   error
+}
+
+func (e *DecodeError) Error() string { return "wire: " + e.Field + ": " + e.Err.Error() }
+
+// Unwrap returns the reason, so that errors.Is(err, ErrTruncated) works.
+func (e *DecodeError) Unwrap() error { return e.Err }
+
+func fail(field string, err error) error { return &DecodeError{Field: field, Err: err} }
