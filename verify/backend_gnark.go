@@ -1,0 +1,6 @@
+//go:build !cgo
+
+package verify
+
+// BackendName is the curve arithmetic that this program was built with.
+const BackendName = "gnark-crypto"

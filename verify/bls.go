@@ -1,0 +1,214 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/lanecast/lanecast/verify/internal/curve"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// hashesRemembered bounds the cache of hashed messages: well above the (chunk, epoch) pairs in flight at once, which is
+// what its hits are for.
+const hashesRemembered = 4096
+
+// blsScheme is what [Multisig] and [Threshold] share: the set, its keys, and the verification of votes one by one.
+type blsScheme struct {
+	validatorSet
+	*pairing
+	options Options
+	format  wire.Format
+	prefix  []byte       // of the bytes that acks sign
+	keys    curve.Points // of participant i at i: each of the subgroup, none the identity
+	hashes  *cache[wire.Subject, curve.Points]
+}
+
+func newBLSScheme(o Options, set validatorSet, kind wire.CertificateKind) *blsScheme {
+	o.Namespace = slices.Clone(o.Namespace)
+	size := o.Variant.signatures().Compressed()
+	ack := size
+	if o.AckEncoding == Uncompressed {
+		ack = 2 * size
+	}
+	return &blsScheme{
+		validatorSet: set,
+		pairing:      newPairing(o.Variant),
+		options:      o,
+		format:       wire.Format{Kind: kind, Participants: set.len(), Signature: size, AckSignature: ack},
+		prefix:       prefix(o.Namespace, ackSuffix),
+		hashes:       newCache[wire.Subject, curve.Points](hashesRemembered),
+	}
+}
+
+// blsGroup is the Group of every scheme of one variant: the equation to check is the same for all of them.
+type blsGroup Variant
+
+// Format implements [Scheme].
+func (b *blsScheme) Format() wire.Format { return b.format }
+
+// Group implements [Scheme]: combinations of every BLS scheme of one variant, multisig and threshold, may be checked
+// together.
+func (b *blsScheme) Group() any { return blsGroup(b.variant) }
+
+// Variant returns where the scheme's signatures and keys lie.
+func (b *blsScheme) Variant() Variant { return b.variant }
+
+// hash returns the point that acks on subject sign.
+func (b *blsScheme) hash(subject wire.Subject) curve.Points {
+	return b.hashes.get(subject, func() curve.Points {
+		return b.curve.Hash(b.sigGroup, b.variant.messageTag(), ackMessage(b.prefix, &subject))
+	})
+}
+
+// ballot is votes that have been read: point i is participants[i]'s, on the curve and nothing more.
+type ballot struct {
+	points       curve.Points
+	participants []int
+}
+
+// read reads the votes of signers and lists those that cannot be read.
+func (b *blsScheme) read(s *Statement, signers wire.Signers) (v ballot, unreadable []wire.Participant) {
+	present, unreadable := b.votes(s, signers, b.format.AckSignature)
+	return b.readVotes(s, present, unreadable)
+}
+
+func (b *blsScheme) readVotes(s *Statement, present []int, absent []wire.Participant) (ballot, []wire.Participant) {
+	points, malformed := b.curve.Read(b.sigGroup, s.Slab, present, b.options.AckEncoding == Uncompressed)
+	if len(malformed) == 0 {
+		return ballot{points, present}, absent
+	}
+	unreadable := absent
+	for _, i := range malformed {
+		unreadable = append(unreadable, wire.Participant(present[i]))
+		present[i] = -1
+	}
+	slices.Sort(unreadable)
+	present = slices.DeleteFunc(present, func(i int) bool { return i < 0 })
+	return ballot{points, present}, unreadable
+}
+
+// Prove implements [Scheme]: every signature is checked for subgroup and identity by itself, and all of them are then
+// verified in one equation, each under a random weight w of its own (they are on one message):
+//
+//	e(Σ wᵢ·σᵢ, −g) · e(H, Σ wᵢ·kᵢ) = 1
+//
+// When that fails, again by halves with fresh weights.
+func (b *blsScheme) Prove(s *Statement, signers wire.Signers) (invalid []wire.Participant) {
+	v, invalid := b.read(s, signers)
+	sound := make([]int, 0, len(v.participants))
+	for i, p := range v.participants {
+		if b.sound(v.points, i) {
+			sound = append(sound, i)
+		} else {
+			invalid = append(invalid, wire.Participant(p))
+		}
+	}
+	if len(sound) > 0 {
+		h := b.hash(s.Subject)
+		for _, i := range search(sound, untested, func(part []int) outcome { return b.proveTogether(v, part, h) }) {
+			invalid = append(invalid, wire.Participant(v.participants[i]))
+		}
+	}
+	slices.Sort(invalid)
+	return invalid
+}
+
+// proveTogether verifies the sound votes at the positions in part, each as if alone.
+func (b *blsScheme) proveTogether(v ballot, part []int, h curve.Points) outcome {
+	who := make([]int, len(part))
+	for k, i := range part {
+		who[k] = v.participants[i]
+	}
+	sigs, keys := b.curve.Select(v.points, part), b.curve.Select(b.keys, who)
+	if len(part) > 1 {
+		ws := weights(len(part))
+		sigs, keys = b.curve.MulSum(sigs, ws), b.curve.MulSum(keys, ws)
+	}
+	if b.cancel(b.curve.Join(sigs, h), b.curve.Join(b.minusOne, keys)) {
+		return good
+	}
+	return bad
+}
+
+// blsCombination is a claim that a certificate makes.
+type blsCombination struct {
+	scheme *blsScheme
+	claim
+}
+
+var (
+	errIdentity = errors.New("the identity")
+	errSubgroup = errors.New("outside the subgroup")
+	errNoKey    = errors.New("the signers' keys cancel")
+)
+
+// combination makes one of a signature and the key that it is to verify against, with the checks that only this
+// signature by itself can be given. Errors are what made it impossible that it verifies.
+func (b *blsScheme) combination(subject wire.Subject, signers wire.Signers, signature curve.Points, key namedKey) (*blsCombination, error) {
+	switch {
+	case b.curve.IsIdentity(signature, 0):
+		return nil, errIdentity
+	case key.identity: // e(S, g) ≠ 1 = e(H, 0)
+		return nil, errNoKey
+	case !b.curve.InSubgroup(signature, 0):
+		return nil, errSubgroup
+	}
+	return &blsCombination{b, claim{signature, b.hash(subject), key.point, key.name, key.set, signers}}, nil
+}
+
+// namedKey is a key that certificates verify against.
+type namedKey struct {
+	point    curve.Points
+	name     string
+	identity bool
+	set      *keySet // of whose keys it is a sum; nil for others
+}
+
+func (p *pairing) newNamedKey(point curve.Points) namedKey {
+	return namedKey{point: point, name: p.nameKey(point), identity: p.curve.IsIdentity(point, 0)}
+}
+
+// AppendCertificate implements [Combination].
+func (c *blsCombination) AppendCertificate(dst []byte) []byte {
+	if c.scheme.format.Kind == wire.SignersAndAggregate {
+		dst = c.signers.AppendTo(dst)
+	}
+	return c.scheme.curve.Append(dst, c.signature, 0, false)
+}
+
+// Check implements [Scheme]. A combination that no BLS scheme of this variant made is wrong.
+func (b *blsScheme) Check(cs []Combination) bool {
+	claims := make([]claim, len(cs))
+	for i, c := range cs {
+		own, ok := c.(*blsCombination)
+		if !ok || own == nil || own.scheme.variant != b.variant {
+			return false
+		}
+		claims[i] = own.claim
+	}
+	return b.holds(claims)
+}
+
+// open reads a certificate that is one signature, or a bitmap and one.
+func (b *blsScheme) open(s *Statement, keyOf func(wire.Signers) namedKey) (Combination, error) {
+	signers, signature, err := b.format.SplitCertificate(s.Certificate)
+	if err != nil {
+		return nil, fmt.Errorf("verify: %w: %w", ErrCertificate, err)
+	}
+	if b.format.Kind == wire.SignersAndAggregate {
+		if err := b.checkBitmap(signers); err != nil {
+			return nil, fmt.Errorf("verify: %w", err)
+		}
+		signers = signers.Clone() // a view so far, into bytes that are not ours to keep
+	}
+	point, malformed := b.curve.Read(b.sigGroup, signature, []int{0}, false)
+	if len(malformed) > 0 {
+		return nil, fmt.Errorf("verify: %w: its signature is not a point of the curve", ErrCertificate)
+	}
+	c, err := b.combination(s.Subject, signers, point, keyOf(signers))
+	if err != nil {
+		return nil, fmt.Errorf("verify: %w: its signature: %w", ErrCertificate, err)
+	}
+	return c, nil
+}

@@ -1,0 +1,56 @@
+package verify
+
+import "sync"
+
+// cache remembers what is costly to compute again, in bounded memory. It keeps two generations: when the young one
+// is full it becomes the old one, and the old one is forgotten. What is used stays, since finding it among the old
+// makes it young; nothing else is ordered, hence a look-up is one or two map accesses.
+//
+// Values are shared between goroutines and must be immutable. Two goroutines that miss the same key at once both
+// compute it: that is rare, and cheaper than having one wait for the other.
+type cache[K comparable, V any] struct {
+	limit int // of one generation
+
+	mu         sync.Mutex
+	young, old map[K]V
+}
+
+// newCache returns a cache of at least limit and at most twice limit values.
+func newCache[K comparable, V any](limit int) *cache[K, V] {
+	return &cache[K, V]{limit: limit, young: make(map[K]V)}
+}
+
+// get returns the value of k, computed by make if it is not remembered. make runs without the lock.
+func (c *cache[K, V]) get(k K, make func() V) V {
+	c.mu.Lock()
+	v, ok := c.young[k]
+	if !ok {
+		if v, ok = c.old[k]; ok {
+			c.put(k, v)
+		}
+	}
+	c.mu.Unlock()
+	if ok {
+		return v
+	}
+	v = make()
+	c.mu.Lock()
+	c.put(k, v)
+	c.mu.Unlock()
+	return v
+}
+
+// put is called with mu held.
+func (c *cache[K, V]) put(k K, v V) {
+	if len(c.young) >= c.limit {
+		c.old, c.young = c.young, make(map[K]V, c.limit)
+	}
+	c.young[k] = v
+}
+
+// size returns the number of values held, those in both generations counted twice.
+func (c *cache[K, V]) size() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.young) + len(c.old)
+}

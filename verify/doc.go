@@ -1,0 +1,95 @@
+// Package verify is the cryptography of Lanecast: how validators certify chunks, how sequencers sign them, and how both
+// are verified at the lowest cost that the curve allows.
+//
+// # Schemes
+//
+// A [Scheme] is the validator set of one epoch with its keys and the mathematics of its votes. Three come with Lanecast:
+//
+//	Multisig    BLS12-381; certificate: a bitmap of signers and one aggregate signature. Attributable.
+//	Threshold   BLS12-381; certificate: one signature, the same whichever quorum made it. Not attributable.
+//	Ed25519     certificate: a bitmap and the signatures, by the validators' identity keys. Attributable.
+//
+// The two of BLS exist in two variants: [MinSig], with signatures of 48 bytes in G1 and keys of 96 bytes in G2, and
+// [MinPk], the other way about. They are built from public material, which is verified as it goes in, so that a Scheme
+// that exists is one that can be trusted as far as its validators can:
+//
+//	m, err := verify.NewMultisig(options, validators)              // with a proof of possession of every key
+//	t, err := verify.NewThreshold(options, ids, group, shares)     // the outcome of a distributed key generation
+//	e, err := verify.NewEd25519(namespace, ids)
+//
+// A process that is a validator gets an [AckSigner] from its Scheme and its secret key, by the method Signer. One whose
+// keys are in an HSM implements AckSigner itself. Sequencers' signatures on chunks are Ed25519 under the rules of
+// ZIP-215 whatever the scheme: [NewChunkSigner] and [ChunkVerifier].
+//
+// # What is signed
+//
+// With u(ns, m) = varint len(ns) ‖ ns ‖ m:
+//
+//	a chunk               u(namespace‖"_CHUNK", chunk)
+//	an ack                u(namespace‖"_ACK", chunk ‖ varint epoch)
+//	proof of possession   u(namespace, compressed public key), under a domain tag of its own
+//
+// # Statements
+//
+// A [Statement] is one thing to verify: votes that may make a certificate, a received certificate, a chunk's signature.
+// A [Verdict] is what came out. Package verify/batch takes the former in, many at once, and gives the latter back, by
+// calling a Scheme in these steps. [VerifyCertificate] and [VerifyAck] are for one certificate or ack now and then.
+//
+//	Combine or Open   read points, make the Combination that is to be verified, check its subgroup
+//	Check             verify any number of Combinations in one multi-pairing
+//	Isolate           after a failure: which votes were at fault
+//	Prove             verify each vote as if alone
+//
+// # Why votes may be combined before they are verified
+//
+// Let g be a generator, H the hash of the message, and σ = s·H the vote under the key k = s·g, so that e(σ, g) = e(H,
+// k).
+//
+// Multisig. Let S = Σ σᵢ and K = Σ kᵢ over distinct signers. A certificate is, by definition, signers and a point S of
+// the subgroup, not the identity, with e(S, g) = e(H, K). If the sum of unverified votes satisfies that, it is a
+// certificate, whatever each σᵢ was: should some be wrong, their errors add up to nothing, and who made them might as
+// well have sent the right ones. That a set of signers with K = Σ kᵢ cannot be made up by fewer is what proofs of
+// possession are for.
+//
+// Threshold. With f of degree quorum − 1 and vote σᵢ = f(i+1)·H, interpolation at 0 gives f(0)·H, the only signature
+// that verifies against the group's key. So if what was interpolated verifies, it is the certificate, however it was
+// arrived at.
+//
+// Several statements (Sⱼ, Kⱼ, Hⱼ), of many chunks, epochs, and both kinds of BLS scheme, are verified under fresh
+// random weights wⱼ in one product of pairings:
+//
+//	e(Σ wⱼ·Sⱼ, −g) · Π e(Hⱼ, wⱼ·Kⱼ) = 1
+//
+// A wrong statement leaves an error of prime order in the target group, which the other terms make up for with
+// probability 2⁻¹²⁸. Each Sⱼ has been checked for subgroup and identity by itself before: a point of order 3 vanishes
+// from a weighted sum when 3 divides its weight. A weight is a + b·z², with a and b 64 random bits each and z the curve's
+// parameter: 2¹²⁸ coefficients, all different modulo r, that are multiplied by in half the time.
+//
+// Statements of equal keys share a pair, e(Σ wⱼ·Hⱼ, K); under a threshold scheme that is all of them. Under a multisig
+// scheme of n validators with keys kᵢ, Kⱼ is the sum of all keys less those of the validators missing from statement
+// j. Where a batch has more different quorums than validators, it is taken apart by these:
+//
+//	Π e(wⱼ·Hⱼ, Kⱼ) = e(Σ wⱼ·Hⱼ, Σ kᵢ) · Π e(Σ wⱼ·Hⱼ over j without i, −kᵢ) over all i
+//
+// which takes n + 1 pairs however many statements there are.
+//
+// # When a combination fails
+//
+// Multisig votes are then split, each part verified by its plain sum. A part that passes may be kept, as one whole, but
+// says nothing about a vote in it. A vote is called invalid only after it has been verified alone, with its subgroup.
+// Colluders can choose keys that cancel within a part: the part is split on, without a pairing. Threshold votes are
+// never tested by plain sums, for (σ₁+ε) + (σ₂−ε) passes as a sum and fails as interpolation weighs the two
+// differently: each vote is checked for its subgroup and given a weight of its own. Ed25519 signatures are verified in
+// a batch, random weights and cofactor included, and singly if that fails.
+//
+// # Back ends, time and secrets
+//
+// The curve arithmetic is blst where cgo is on and gnark-crypto where it is off; [BackendName] says which. All of the
+// verification is in variable time, since all that goes into it is public. Signing is constant-time with blst. With
+// gnark-crypto it is not, and Signer refuses unless [Options].AllowVariableTimeSigning is set; making keys and proofs
+// of possession takes variable time there too. Ed25519 signing is that of the standard library. A [SecretKey] does not
+// show its secret however it is printed. The memory of secrets is not wiped when they are no longer used, intermediate
+// copies are.
+//
+// What never happens here: I/O, logging, goroutines, decisions about the protocol.
+package verify

@@ -1,0 +1,211 @@
+package verify
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"fmt"
+	"slices"
+
+	zip215 "github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
+
+	"github.com/lanecast/lanecast/wire"
+)
+
+// zip215Rules are those of ZIP-215, under which a signature verifies alone exactly when it does in a batch: the
+// equation is multiplied by the cofactor, and points need not be canonical. The standard library's rules differ.
+var zip215Rules = &zip215.Options{Verify: zip215.VerifyOptionsZIP_215}
+
+// Ed25519 is the scheme in which validators sign with their identity keys and a certificate is a bitmap and a quorum of
+// signatures. Signatures verify under the rules of ZIP-215. It implements [Scheme] and is attributable.
+type Ed25519 struct {
+	validatorSet
+	format wire.Format
+	prefix []byte
+	keys   []*zip215.ExpandedPublicKey
+}
+
+// NewEd25519 builds a set of 1 to [MaxValidators] validators, given in any order. No two may be equal, and each must be
+// a point of the curve in the sense of ZIP-215; the errors wrap [ErrValidatorSet] and [ErrKey].
+func NewEd25519(namespace []byte, identities []wire.PublicKey) (*Ed25519, error) {
+	set, _, err := newValidatorSet(identities)
+	if err != nil {
+		return nil, err
+	}
+	e := &Ed25519{
+		validatorSet: set,
+		format: wire.Format{
+			Kind: wire.SignersAndList, Participants: set.len(),
+			Signature: wire.SignatureSize, AckSignature: wire.SignatureSize,
+		},
+		prefix: prefix(namespace, ackSuffix),
+		keys:   make([]*zip215.ExpandedPublicKey, set.len()),
+	}
+	for i := range set.identities {
+		if e.keys[i], err = zip215.NewExpandedPublicKey(set.identities[i][:]); err != nil {
+			return nil, fmt.Errorf("verify: validator %v: %w: not a point of the curve", set.identities[i], ErrKey)
+		}
+	}
+	return e, nil
+}
+
+// ed25519Group is the Group of all Ed25519 schemes.
+type ed25519Group struct{}
+
+// Format implements [Scheme].
+func (e *Ed25519) Format() wire.Format { return e.format }
+
+// Attributable implements [Scheme]: true.
+func (e *Ed25519) Attributable() bool { return true }
+
+// Group implements [Scheme]: combinations of all Ed25519 schemes may be checked together.
+func (e *Ed25519) Group() any { return ed25519Group{} }
+
+// ed25519Combination is the signatures of a certificate, in memory of its own.
+type ed25519Combination struct {
+	scheme     *Ed25519
+	message    []byte
+	signers    wire.Signers
+	who        []int  // the signers, ascending
+	signatures []byte // theirs, in this order
+}
+
+func (c *ed25519Combination) signature(k int) []byte {
+	return c.signatures[k*wire.SignatureSize : (k+1)*wire.SignatureSize]
+}
+
+// AppendCertificate implements [Combination].
+func (c *ed25519Combination) AppendCertificate(dst []byte) []byte {
+	next := -1
+	return wire.AppendSignersAndList(dst, c.signers, func(wire.Participant) []byte {
+		next++
+		return c.signature(next)
+	})
+}
+
+// addTo adds the combination's signatures to a batch.
+func (c *ed25519Combination) addTo(batch *zip215.BatchVerifier) {
+	for k, i := range c.who {
+		batch.AddExpandedWithOptions(c.scheme.keys[i], c.message, c.signature(k), zip215Rules)
+	}
+}
+
+// collect copies the votes of signers.
+func (e *Ed25519) collect(s *Statement, signers wire.Signers) (*ed25519Combination, []wire.Participant) {
+	present, absent := e.votes(s, signers, wire.SignatureSize)
+	c := &ed25519Combination{
+		scheme: e, message: ackMessage(e.prefix, &s.Subject), signers: e.bitmap(present), who: present,
+		signatures: make([]byte, 0, len(present)*wire.SignatureSize),
+	}
+	for _, i := range present {
+		c.signatures = append(c.signatures, s.Slab[i*wire.SignatureSize:(i+1)*wire.SignatureSize]...)
+	}
+	return c, absent
+}
+
+// Combine implements [Scheme]: the votes are only collected, for Ed25519 signatures are never added up. The combination
+// is nil for fewer signers than a quorum.
+func (e *Ed25519) Combine(s *Statement, signers wire.Signers) (Combination, []wire.Participant) {
+	c, absent := e.collect(s, signers)
+	if len(absent) > 0 || len(c.who) < e.quorum() {
+		return nil, absent
+	}
+	return c, nil
+}
+
+// Open implements [Scheme].
+func (e *Ed25519) Open(s *Statement) (Combination, error) {
+	signers, signatures, err := e.format.SplitCertificate(s.Certificate)
+	if err != nil {
+		return nil, fmt.Errorf("verify: %w: %w", ErrCertificate, err)
+	}
+	if err := e.checkBitmap(signers); err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
+	}
+	c := &ed25519Combination{
+		scheme: e, message: ackMessage(e.prefix, &s.Subject), signers: signers.Clone(),
+		who: make([]int, 0, signers.Count()), signatures: slices.Clone(signatures),
+	}
+	for p := range signers.All() {
+		c.who = append(c.who, int(p))
+	}
+	return c, nil
+}
+
+// Check implements [Scheme]: all signatures of all combinations are verified in one batch, under random weights and
+// multiplied by the cofactor. A combination that no Ed25519 scheme made is wrong.
+func (e *Ed25519) Check(cs []Combination) bool {
+	total := 0
+	for _, c := range cs {
+		own, ok := c.(*ed25519Combination)
+		if !ok || own == nil {
+			return false
+		}
+		total += len(own.who)
+	}
+	if total == 0 {
+		return len(cs) == 0
+	}
+	batch := zip215.NewBatchVerifierWithCapacity(total)
+	for _, c := range cs {
+		c.(*ed25519Combination).addTo(batch)
+	}
+	return batch.VerifyBatchOnly(rand.Reader)
+}
+
+// Prove implements [Scheme]: in a batch first, and one by one if that fails.
+func (e *Ed25519) Prove(s *Statement, signers wire.Signers) (invalid []wire.Participant) {
+	c, invalid := e.collect(s, signers)
+	if len(c.who) == 0 {
+		return invalid
+	}
+	batch := zip215.NewBatchVerifierWithCapacity(len(c.who))
+	c.addTo(batch)
+	if ok, each := batch.Verify(rand.Reader); !ok {
+		for k, valid := range each {
+			if !valid {
+				invalid = append(invalid, wire.Participant(c.who[k]))
+			}
+		}
+		slices.Sort(invalid)
+	}
+	return invalid
+}
+
+// Isolate implements [Scheme]. It is Prove.
+func (e *Ed25519) Isolate(s *Statement, signers wire.Signers) []wire.Participant {
+	return e.Prove(s, signers)
+}
+
+// ed25519Signer signs acks with an identity key.
+type ed25519Signer struct {
+	scheme *Ed25519
+	sign   func(message []byte) []byte // not the key itself, which fmt would print
+}
+
+// Signer returns the signer of the validator whose identity key is k; the error wraps [ErrNotValidator] if there is
+// none, and [ErrKey] if k is malformed.
+func (e *Ed25519) Signer(k ed25519.PrivateKey) (AckSigner, error) {
+	if len(k) != ed25519.PrivateKeySize {
+		return nil, fmt.Errorf("verify: %w: an Ed25519 private key of %d bytes; it must have %d", ErrKey, len(k), ed25519.PrivateKeySize)
+	}
+	id := wire.PublicKey(k.Public().(ed25519.PublicKey))
+	if _, ok := e.Index(id); !ok {
+		return nil, fmt.Errorf("verify: the Ed25519 key of %v: %w", id, ErrNotValidator)
+	}
+	return &ed25519Signer{e, signWith(k)}, nil
+}
+
+// signWith returns the signing function of a copy of key.
+func signWith(key ed25519.PrivateKey) func(message []byte) []byte {
+	key = slices.Clone(key)
+	return func(message []byte) []byte { return ed25519.Sign(key, message) }
+}
+
+// SignAck implements [AckSigner].
+func (s *ed25519Signer) SignAck(ctx context.Context, subject wire.Subject) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("verify: signing an ack: %w", err)
+	}
+	return s.sign(ackMessage(s.scheme.prefix, &subject)), nil
+}

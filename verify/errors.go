@@ -1,0 +1,20 @@
+package verify
+
+import "errors"
+
+// What verification and the construction of schemes can fail with, wrapped with the particulars.
+var (
+	// ErrCertificate: a certificate that is not valid.
+	ErrCertificate = errors.New("invalid certificate")
+	// ErrVote: an ack whose signature is not valid.
+	ErrVote = errors.New("invalid ack signature")
+	// ErrProposal: a chunk whose sequencer did not sign it.
+	ErrProposal = errors.New("invalid chunk signature")
+	// ErrInconsistentKeys: votes that are each valid combine to an invalid certificate. The keys of the set do not belong
+	// together, which is a mistake in its configuration and no validator's fault.
+	ErrInconsistentKeys = errors.New("keys of the validator set are inconsistent")
+	// ErrKey: a key that is malformed, the identity, outside its subgroup, or not proven to be possessed.
+	ErrKey = errors.New("invalid key")
+	// ErrValidatorSet: a validator set that is empty, has duplicates, or is too large.
+	ErrValidatorSet = errors.New("invalid validator set")
+)

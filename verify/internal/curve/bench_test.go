@@ -1,0 +1,75 @@
+package curve
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"testing"
+)
+
+// BenchmarkBackend measures every operation of either back end, for one point of a batch where a batch is what it
+// takes. One thread.
+func BenchmarkBackend(b *testing.B) {
+	for _, c := range backends() {
+		b.Run(c.Name(), func(b *testing.B) {
+			b.Run("G1", func(b *testing.B) { benchmarkGroup(b, c, G1) })
+			b.Run("G2", func(b *testing.B) { benchmarkGroup(b, c, G2) })
+			b.Run("pairings", func(b *testing.B) { benchmarkPairings(b, c) })
+		})
+	}
+}
+
+func benchmarkGroup(b *testing.B, c Backend, g Group) {
+	const n = 67
+	points := some(c, g, n)
+	r := rand.New(rand.NewPCG(4, 4))
+	short, long := randomWeights(r, n), randomScalars(r, n)
+	secret := secretOf(1)
+	tag := []byte("BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_")
+	each := func(name string, count int, run func()) {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				run()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/1e3/float64(b.N*count), "µs/point")
+		})
+	}
+	for _, form := range []struct {
+		name         string
+		uncompressed bool
+	}{{"compressed", false}, {"uncompressed", true}} {
+		slab, index := encoded(c, points, form.uncompressed), places(n)
+		each("Read/"+form.name, n, func() { c.Read(g, slab, index, form.uncompressed) })
+		var out []byte
+		each("Append/"+form.name, 1, func() { out = c.Append(out[:0], points, 1, form.uncompressed) })
+	}
+	each("InSubgroup", 1, func() { c.InSubgroup(points, 3) })
+	each("Sum", n, func() { c.Sum(points) })
+	each("Neg", n, func() { c.Neg(points) })
+	each("Mul/weights", n, func() { c.Mul(points, short) })
+	each("Mul/scalars", n, func() { c.Mul(points, long) })
+	each("MulSum/weights", n, func() { c.MulSum(points, short) })
+	few := c.Select(points, places(8))
+	each("MulSum/weights/n=8", 8, func() { c.MulSum(few, short[:8]) })
+	each("MulSum/scalars", n, func() { c.MulSum(points, long) })
+	message := make([]byte, 100)
+	each("Hash", 1, func() {
+		binary.LittleEndian.PutUint64(message, r.Uint64())
+		c.Hash(g, tag, message)
+	})
+	h := c.Select(points, []int{5})
+	each("Sign", 1, func() { c.Sign(secret, h) })
+	each("PublicKey", 1, func() { c.PublicKey(secret, g) })
+}
+
+func benchmarkPairings(b *testing.B, c Backend) {
+	for _, n := range []int{1, 2, 33, 64} {
+		p, q := some(c, G1, n), some(c, G2, n)
+		b.Run(map[int]string{1: "1", 2: "2", 33: "33", 64: "64"}[n], func(b *testing.B) {
+			for b.Loop() {
+				c.PairingsCancel(p, q)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/1e3/float64(b.N*n), "µs/pair")
+		})
+	}
+}

@@ -1,0 +1,222 @@
+//go:build cgo
+
+package curve
+
+import (
+	"unsafe"
+
+	bls12381 "github.com/consensys/gnark-crypto/ecc/bls12-381"
+	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
+	blst "github.com/supranational/blst/bindings/go"
+)
+
+// Default returns the back end of this build: blst, since cgo is on.
+func Default() Backend { return blstBackend }
+
+// blstBackend uses nothing of the bindings that starts goroutines, and never SetMaxProcs.
+var blstBackend = newBlst()
+
+type blstCurve struct {
+	pair
+}
+
+func newBlst() *blstCurve {
+	g1 := &group[blst.P1Affine, blst.P1]{
+		id:        G1,
+		generator: *blst.P1Generator().ToAffine(),
+		decode:    blstDecode[blst.P1Affine],
+		encode:    blstEncode[blst.P1Affine],
+		inTorsion: func(p *blst.P1Affine) bool { return p.InG1() },
+		negate: func(p *blst.P1Affine) {
+			y := &as[affine[fp.Element]](p).y
+			y.Neg(y)
+		},
+		addAll: func(p []blst.P1Affine) blst.P1 {
+			return blstAddAll(p, zeroX1, func(p []blst.P1Affine) *blst.P1 { return blst.P1Affines(p).Add() })
+		},
+		toAffine: func(p []blst.P1) []blst.P1Affine {
+			out := make([]blst.P1Affine, len(p))
+			for i := 0; i < len(p); i += blstSlice {
+				end := min(i+blstSlice, len(p))
+				blst.P1s(p[i:end]).ToAffine(out[i:end])
+			}
+			return out
+		},
+		multiplied: func(p []blst.P1Affine, scalars []Scalar) []blst.P1Affine {
+			return asAll[blst.P1Affine](products1.each(asAll[affine[fp.Element]](p), scalars))
+		},
+		mulSummed: func(p []blst.P1Affine, scalars []Scalar) blst.P1Affine {
+			sum := products1.sum(asAll[affine[fp.Element]](p), scalars)
+			return *as[blst.P1Affine](&sum)
+		},
+		hash: func(tag, message []byte) blst.P1 { return *blst.HashToG1(message, tag) },
+		sign: blstSign[blst.P1Affine, blst.P1],
+		public: func(secret *[32]byte) (key blst.P1Affine) {
+			withSecret(secret, func(k *blst.SecretKey) { key.From(k) })
+			return key
+		},
+	}
+	g2 := &group[blst.P2Affine, blst.P2]{
+		id:        G2,
+		generator: *blst.P2Generator().ToAffine(),
+		decode:    blstDecode[blst.P2Affine],
+		encode:    blstEncode[blst.P2Affine],
+		inTorsion: func(p *blst.P2Affine) bool { return p.InG2() },
+		negate: func(p *blst.P2Affine) {
+			y := &as[affine[bls12381.E2]](p).y
+			y.Neg(y)
+		},
+		addAll: func(p []blst.P2Affine) blst.P2 {
+			return blstAddAll(p, zeroX2, func(p []blst.P2Affine) *blst.P2 { return blst.P2Affines(p).Add() })
+		},
+		toAffine: func(p []blst.P2) []blst.P2Affine {
+			out := make([]blst.P2Affine, len(p))
+			for i := 0; i < len(p); i += blstSlice {
+				end := min(i+blstSlice, len(p))
+				blst.P2s(p[i:end]).ToAffine(out[i:end])
+			}
+			return out
+		},
+		multiplied: func(p []blst.P2Affine, scalars []Scalar) []blst.P2Affine {
+			return asAll[blst.P2Affine](products2.each(asAll[affine[bls12381.E2]](p), scalars))
+		},
+		mulSummed: func(p []blst.P2Affine, scalars []Scalar) blst.P2Affine {
+			sum := products2.sum(asAll[affine[bls12381.E2]](p), scalars)
+			return *as[blst.P2Affine](&sum)
+		},
+		hash: func(tag, message []byte) blst.P2 { return *blst.HashToG2(message, tag) },
+		sign: blstSign[blst.P2Affine, blst.P2],
+		public: func(secret *[32]byte) (key blst.P2Affine) {
+			withSecret(secret, func(k *blst.SecretKey) { key.From(k) })
+			return key
+		},
+	}
+	return &blstCurve{pair{g1, g2}}
+}
+
+func (*blstCurve) Name() string       { return "blst" }
+func (*blstCurve) ConstantTime() bool { return true }
+
+// blstSlice is the most points given to one call of Add or ToAffine: from 768 on the bindings start goroutines.
+const blstSlice = 767
+
+// blstAffine and blstJacobian are what P1Affine and P2Affine, P1 and P2 have in common.
+type blstAffine[A any] interface {
+	*A
+	Serialize() []byte
+	Deserialize(in []byte) *A
+	Compress() []byte
+	Uncompress(in []byte) *A
+}
+
+type blstJacobian[J, A any] interface {
+	*J
+	AddAssign(point any) *J
+	MultAssign(scalar any, bits ...int) *J
+	FromAffine(p *A)
+	ToAffine() *A
+}
+
+func blstDecode[A any, P blstAffine[A]](p *A, in []byte, uncompressed bool) bool {
+	if uncompressed {
+		return P(p).Deserialize(in) != nil
+	}
+	return P(p).Uncompress(in) != nil
+}
+
+func blstEncode[A any, P blstAffine[A]](dst []byte, p *A, uncompressed bool) []byte {
+	if uncompressed {
+		return append(dst, P(p).Serialize()...)
+	}
+	return append(dst, P(p).Compress()...)
+}
+
+// blstAddAll adds slice by slice. blst's sum of many confounds the identity with (0, ±2), for it looks at x alone:
+// where an x is zero, which no honest point's is, the points are added one after another.
+func blstAddAll[A comparable, J any, P blstJacobian[J, A]](p []A, zeroX func(*A) bool, add func([]A) *J) J {
+	for i := range p {
+		if zeroX(&p[i]) {
+			var sum J
+			for k := range p {
+				P(&sum).AddAssign(&p[k])
+			}
+			return sum
+		}
+	}
+	sum := add(p[:min(len(p), blstSlice)])
+	for i := blstSlice; i < len(p); i += blstSlice {
+		P(sum).AddAssign(add(p[i:min(i+blstSlice, len(p))]))
+	}
+	return *sum
+}
+
+// blstSign multiplies in constant time, as blst's own signing does, and leaves no trace of the secret in the
+// projective coordinate: only the affine point goes out.
+func blstSign[A, J any, P blstJacobian[J, A]](secret *[32]byte, h *A) (signature A) {
+	withSecret(secret, func(k *blst.SecretKey) {
+		var point J
+		P(&point).FromAffine(h)
+		P(&point).MultAssign(k)
+		signature = *P(&point).ToAffine()
+		var zero J
+		point = zero
+	})
+	return signature
+}
+
+// withSecret gives use the secret in blst's form and wipes that copy afterwards.
+func withSecret(secret *[32]byte, use func(k *blst.SecretKey)) {
+	k := new(blst.SecretKey)
+	defer k.Zeroize()
+	if k.Deserialize(secret[:]) == nil {
+		panic("curve: the secret is not in [1, r)")
+	}
+	use(k)
+}
+
+func (*blstCurve) KeyGen(material []byte) (secret [32]byte) {
+	k := blst.KeyGen(material)
+	if k == nil {
+		panic("curve: key material is shorter than 32 bytes")
+	}
+	bytes := k.Serialize()
+	copy(secret[:], bytes)
+	clear(bytes)
+	k.Zeroize()
+	return secret
+}
+
+func (b *blstCurve) PairingsCancel(a, c Points) bool {
+	p := b.g1.(*group[blst.P1Affine, blst.P1]).of(a)
+	q := b.g2.(*group[blst.P2Affine, blst.P2]).of(c)
+	if len(p) != len(q) {
+		panic("curve: pairs need as many points of G1 as of G2")
+	}
+	ctx := blst.PairingCtx(true, nil)
+	pairs := 0
+	for i := range p {
+		// blst skips a pair only when both sides are the identity.
+		if p[i] == (blst.P1Affine{}) || q[i] == (blst.P2Affine{}) {
+			continue
+		}
+		blst.PairingRawAggregate(ctx, &q[i], &p[i])
+		pairs++
+	}
+	if pairs == 0 {
+		return true
+	}
+	blst.PairingCommit(ctx)
+	return blst.PairingFinalVerify(ctx)
+}
+
+// blst's coordinates are in Montgomery's form with the same constant as gnark-crypto's, fully reduced. The bindings
+// offer neither a negation for affine points nor a look at a coordinate, nor any arithmetic on them. That blst lays
+// points out like affine is part of its C header, and the tests would notice if it changed; if the sizes did not agree,
+// this would not compile.
+var (
+	_ [unsafe.Sizeof(blst.P1Affine{})]byte = [unsafe.Sizeof(affine[fp.Element]{})]byte{}
+	_ [unsafe.Sizeof(blst.P2Affine{})]byte = [unsafe.Sizeof(affine[bls12381.E2]{})]byte{}
+)
+
+func zeroX1(p *blst.P1Affine) bool { return as[affine[fp.Element]](p).x.IsZero() }
+func zeroX2(p *blst.P2Affine) bool { return as[affine[bls12381.E2]](p).x.IsZero() }

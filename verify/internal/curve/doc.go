@@ -1,0 +1,41 @@
+// Package curve is the arithmetic of BLS12-381 that the schemes of package verify stand on.
+//
+// A Backend takes batches: read these points, add them, hash these messages, one multi-pairing. That is where the time
+// goes, and a call of that shape suits a library that works on one point at a time as well as one that works on eight.
+// Default gives the back end of the build: blst with cgo, gnark-crypto without. Gnark is there in every build, and
+// both answer alike, byte for byte, which the tests and FuzzRead hold them to.
+//
+// # What is checked, and what is not
+//
+// Read accepts the standard compressed form and the uncompressed one, canonical bytes only: flags that fit the form,
+// field elements below p, a point on the curve, the identity as c0 00 … 00 and never uncompressed. It does not ask for
+// the subgroup, because that costs more than all the rest and one check on a combination does for all that went into
+// it. Two points are refused although they are on the curve: (0, ±2) of G1, of order three, which blst does not read.
+//
+// Whoever reads points from outside therefore checks InSubgroup, and IsIdentity where that matters, before a point means
+// anything. In particular:
+//
+//   - Sign and PairingsCancel are for points of the subgroup. Outside it they give answers without meaning, not the same in
+//     both back ends.
+//   - Mul and MulSum are for points of the subgroup too, since they go by the curve's endomorphism. Outside it they give
+//     points of the curve that are the same in both back ends, and the sum is that of the products; but they are not
+//     the scalars' multiples. See Scalar.
+//   - Sum is for any points. One exception: blst's sum of 16 or more errs where an intermediate sum is (0, ±2) and its
+//     neighbour's the identity, which takes points outside the subgroup chosen for it. The result is a point on the curve
+//     like any other, to be judged by itself.
+//
+// # Secrets
+//
+// With blst, Sign, PublicKey and KeyGen go through its constant-time code, and the copies that are made here of a secret
+// are wiped. With gnark-crypto their time depends on the secret: ConstantTime reports which. Everything else works on public data in variable time.
+//
+// # Threads
+//
+// Every call runs on its caller's goroutine alone and starts none; a Backend has no state, and Points never change
+// once returned, so all may be shared. blst's own parallel calls are avoided (its Mult, Miller loops over slices, sums
+// of 768 points or more), and its global limit of threads is left alone: how many cores to use is decided above.
+//
+// Products and their sums are ours, in Go on gnark-crypto's field elements, which have the layout of blst's, for both
+// back ends (products.go): the libraries' own sums of products start goroutines, and single products through blst cost
+// half as much again. Neither library keeps a pointer to anything passed to it.
+package curve

@@ -1,0 +1,223 @@
+package curve
+
+import (
+	bls12381 "github.com/consensys/gnark-crypto/ecc/bls12-381"
+	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
+)
+
+// products computes multiples of points of one group and their sums, for both back ends: on field elements as
+// gnark-crypto has them, since neither library's own fits. Their sums of products start goroutines, and blst's
+// products of single points go through a table of Jacobian points, and through cgo for every step that is shared.
+type products[E any, P coordinate[E]] struct {
+	double    func(sum *jacobian[E])
+	addAffine func(sum *jacobian[E], p *affine[E])
+	// times multiplies a coordinate by β.
+	times func(x *E)
+}
+
+// β, in both groups that for which ψ(x, y) = (βx, −y) multiplies points of order r by z².
+var (
+	beta1 = fieldElement("0x5f19672fdf76ce51ba69c6076a0f77eaddb3a93be6f89688de17d813620a00022e01fffffffefffe")
+	beta2 = fieldElement("0x1a0111ea397fe699ec02408663d4de85aa0d857d89759ad4897d29650fb85f9b409427eb4f49fffd8bfd00000000aaac")
+)
+
+func fieldElement(hex string) (x fp.Element) {
+	if _, err := x.SetString(hex); err != nil {
+		panic("curve: " + err.Error())
+	}
+	return x
+}
+
+var products1 = &products[fp.Element, *fp.Element]{
+	double: func(sum *jacobian[fp.Element]) { as[bls12381.G1Jac](sum).DoubleAssign() },
+	addAffine: func(sum *jacobian[fp.Element], p *affine[fp.Element]) {
+		as[bls12381.G1Jac](sum).AddMixed(as[bls12381.G1Affine](p))
+	},
+	times: func(x *fp.Element) { x.Mul(x, &beta1) },
+}
+
+var products2 = &products[bls12381.E2, *bls12381.E2]{
+	double: func(sum *jacobian[bls12381.E2]) { as[bls12381.G2Jac](sum).DoubleAssign() },
+	addAffine: func(sum *jacobian[bls12381.E2], p *affine[bls12381.E2]) {
+		as[bls12381.G2Jac](sum).AddMixed(as[bls12381.G2Affine](p))
+	},
+	times: func(x *bls12381.E2) { x.MulByElement(x, &beta2) },
+}
+
+// table is the odd multiples of some points P, and those of ψ(P): entry k of point i, at [k·n+i], is (2k+1)·P.
+type table[E any] struct {
+	n, entries int
+	multiples  []affine[E]
+	turned     []E // βx of multiples; the y of ψ is −y
+}
+
+// widthFor weighs 2^(w−2) table entries against two digits in every w+1 bits.
+func widthFor(bits int) uint {
+	switch {
+	case bits <= 12:
+		return 2
+	case bits <= 32:
+		return 3
+	case bits <= 80:
+		return 4
+	}
+	return 5
+}
+
+// prepare makes the table of odd multiples up to 2^(width−1), all points at once.
+func (m *products[E, P]) prepare(points []affine[E], width uint) *table[E] {
+	n, entries := len(points), 1<<(width-2)
+	t := &table[E]{n: n, entries: entries, multiples: make([]affine[E], (entries+1)*n)}
+	copy(t.multiples, points)
+	if entries > 1 {
+		scratch, steps := make([]E, n), make([]addition, n)
+		step := func(a, b, to int) { // entries, added for all points
+			for i := range steps {
+				steps[i] = addition{int32(a*n + i), int32(b*n + i), int32(to*n + i)}
+			}
+			addPairs[E, P](t.multiples, steps, scratch)
+		}
+		step(0, 0, entries) // 2P, beyond the entries
+		for k := 1; k < entries; k++ {
+			step(k-1, entries, k)
+		}
+	}
+	t.multiples = t.multiples[:entries*n]
+	t.turned = make([]E, len(t.multiples))
+	for i := range t.turned {
+		t.turned[i] = t.multiples[i].x
+		m.times(&t.turned[i])
+	}
+	return t
+}
+
+// term writes d·P, or d·ψ(P), for a digit d that is not zero.
+func (m *products[E, P]) term(to *affine[E], t *table[E], i int, d int8, turned bool) {
+	negative := d < 0
+	if negative {
+		d = -d
+	}
+	at := int(d/2)*t.n + i
+	*to = t.multiples[at]
+	if turned {
+		to.x = t.turned[at]
+		negative = !negative
+	}
+	if negative {
+		P(&to.y).Neg(&to.y)
+	}
+}
+
+// expand returns the digits of all scalars: those of scalar i's low half at row 2i, of its high half at row 2i+1, each
+// row as long as the last value.
+func expand(scalars []Scalar) (digits []int8, width uint, row int) {
+	bits := 0
+	for i := range scalars {
+		bits = max(bits, scalars[i].bits())
+	}
+	width, row = widthFor(bits), bits+1
+	digits = make([]int8, 2*len(scalars)*row)
+	for i := range scalars {
+		scalars[i].low.digits(digits[2*i*row:][:row], width)
+		scalars[i].high.digits(digits[(2*i+1)*row:][:row], width)
+	}
+	return digits, width, row
+}
+
+// each returns scalars[i]·points[i], point by point (E. G. Straus, "Addition chains of vectors", 1964, for the two
+// halves of each scalar).
+func (m *products[E, P]) each(points []affine[E], scalars []Scalar) []affine[E] {
+	digits, width, row := expand(scalars)
+	t := m.prepare(points, width)
+	out := make([]jacobian[E], len(points))
+	var term affine[E]
+	for i := range out {
+		low, high := digits[2*i*row:][:row], digits[(2*i+1)*row:][:row]
+		started := false
+		for bit := row - 1; bit >= 0; bit-- {
+			if started {
+				m.double(&out[i])
+			}
+			if d := low[bit]; d != 0 {
+				m.term(&term, t, i, d, false)
+				m.addAffine(&out[i], &term)
+				started = true
+			}
+			if d := high[bit]; d != 0 {
+				m.term(&term, t, i, d, true)
+				m.addAffine(&out[i], &term)
+				started = true
+			}
+		}
+	}
+	return toAffine[E, P](out)
+}
+
+// fewestPairs is how many additions together are worth an inversion.
+const fewestPairs = 24
+
+// sum returns Σ scalars[i]·points[i]. The terms of one bit, from all points, are added up two by two, those of all bits
+// at once, so that each round of additions takes one inversion; what is left goes through one run of doublings. It
+// takes no more additions than Pippenger's buckets up to some hundreds of points, and cheaper ones.
+func (m *products[E, P]) sum(points []affine[E], scalars []Scalar) affine[E] {
+	digits, width, row := expand(scalars)
+	t := m.prepare(points, width)
+
+	// terms[begin[b]:][:count[b]] are those of bit b.
+	count, begin := make([]int, row), make([]int, row+1)
+	for i := 0; i < len(digits); i += row {
+		for bit, d := range digits[i : i+row] {
+			if d != 0 {
+				count[bit]++
+			}
+		}
+	}
+	for bit := range row {
+		begin[bit+1] = begin[bit] + count[bit]
+	}
+	terms := make([]affine[E], begin[row])
+	clear(count)
+	for half := range 2 * len(points) {
+		for bit, d := range digits[half*row : (half+1)*row] {
+			if d != 0 {
+				m.term(&terms[begin[bit]+count[bit]], t, half/2, d, half%2 == 1)
+				count[bit]++
+			}
+		}
+	}
+
+	pairs := make([]addition, 0, len(terms)/2)
+	scratch := make([]E, len(terms)/2)
+	for {
+		pairs = pairs[:0]
+		for bit := range row {
+			for k := range count[bit] / 2 { // written no further than read
+				at := begin[bit]
+				pairs = append(pairs, addition{int32(at + 2*k), int32(at + 2*k + 1), int32(at + k)})
+			}
+		}
+		if len(pairs) < fewestPairs {
+			break
+		}
+		addPairs[E, P](terms, pairs, scratch)
+		for bit, n := range count {
+			if n%2 == 1 {
+				terms[begin[bit]+n/2] = terms[begin[bit]+n-1]
+			}
+			count[bit] = (n + 1) / 2
+		}
+	}
+
+	var sum jacobian[E]
+	started := false
+	for bit := row - 1; bit >= 0; bit-- {
+		if started {
+			m.double(&sum)
+		}
+		for k := range count[bit] {
+			m.addAffine(&sum, &terms[begin[bit]+k])
+			started = true
+		}
+	}
+	return toAffine[E, P]([]jacobian[E]{sum})[0]
+}

@@ -1,0 +1,232 @@
+package verify
+
+import (
+	"bytes"
+	"fmt"
+	"math/bits"
+	"slices"
+	"testing"
+
+	"github.com/consensys/gnark-crypto/ecc/bls12-381/fr"
+	"pgregory.net/rapid"
+
+	"github.com/lanecast/lanecast/verify/internal/curve"
+	"github.com/lanecast/lanecast/wire"
+)
+
+func TestTheBackEndIsTheOneNamed(t *testing.T) {
+	if got := curve.Default().Name(); got != BackendName {
+		t.Errorf("%s, named %s", got, BackendName)
+	}
+}
+
+func TestThePrefixKeepsNamespacesApart(t *testing.T) {
+	if got := prefix([]byte("ns"), ackSuffix); string(got) != "\x06ns_ACK" {
+		t.Errorf("%q", got)
+	}
+	if got := prefix(bytes.Repeat([]byte("n"), 300), chunkSuffix); string(got[:2]) != "\xb2\x02" || len(got) != 308 {
+		t.Errorf("%q", got)
+	}
+	if got := prefix(nil, ""); string(got) != "\x00" {
+		t.Errorf("%q", got)
+	}
+	p := prefix([]byte("ns"), ackSuffix)
+	a, b := wire.Subject{Epoch: 1}, wire.Subject{Epoch: 2}
+	first := ackMessage(p, &a)
+	before := bytes.Clone(first)
+	ackMessage(p, &b)
+	if !bytes.Equal(first, before) {
+		t.Error("two messages share memory")
+	}
+}
+
+func TestACacheForgetsWhatWasNotUsedForLongest(t *testing.T) {
+	c := newCache[int, int](10)
+	made := 0
+	get := func(k int) {
+		if v := c.get(k, func() int { made++; return -k }); v != -k {
+			t.Errorf("%d has %d", k, v)
+		}
+	}
+	for k := range 1000 {
+		get(0) // stays, being used
+		get(k)
+	}
+	if made != 1000 {
+		t.Errorf("made %d times", made)
+	}
+	if c.size() > 20 {
+		t.Errorf("holds %d", c.size())
+	}
+	get(5)
+	if made != 1001 {
+		t.Error("5 was not forgotten")
+	}
+}
+
+func TestWeightsAreFreshAndNotZero(t *testing.T) {
+	seen := map[curve.Scalar]bool{curve.NewWeight([16]byte{}): true}
+	for range 10 {
+		for _, w := range weights(100) {
+			if seen[w] {
+				t.Fatalf("weight %v", w)
+			}
+			seen[w] = true
+		}
+	}
+}
+
+func TestSearchFindsExactlyTheBadWithFewTests(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(0, 200).Draw(t, "n")
+		wrong := make([]bool, n)
+		var want []int
+		all := make([]int, n)
+		for i := range wrong {
+			all[i] = i
+			if wrong[i] = rapid.IntRange(0, 20).Draw(t, "dice") == 0; wrong[i] {
+				want = append(want, i)
+			}
+		}
+		tests := 0
+		test := func(part []int) outcome {
+			tests++
+			for _, i := range part {
+				if wrong[i] {
+					return bad
+				}
+			}
+			return good
+		}
+		if got := search(all, untested, test); !slices.Equal(got, want) {
+			t.Fatalf("%v, want %v", got, want)
+		}
+		if limit := 1 + len(want)*(2+bits.Len(uint(n))*2); tests > limit {
+			t.Fatalf("%d tests of %d with %d bad", tests, n, len(want))
+		}
+	})
+}
+
+func TestSearchForOneBadOfManyTakesLogarithmicallyManyTests(t *testing.T) {
+	all := make([]int, 64)
+	for i := range all {
+		all[i] = i
+	}
+	for bad1 := range all {
+		tests := 0
+		got := search(all, bad, func(part []int) outcome {
+			tests++
+			if slices.Contains(part, bad1) {
+				return bad
+			}
+			return good
+		})
+		if !slices.Equal(got, []int{bad1}) || tests > 12 {
+			t.Errorf("%d: found %v in %d tests", bad1, got, tests)
+		}
+	}
+}
+
+func TestSearchTestsWhatIsAloneHoweverSureTheConclusion(t *testing.T) {
+	got := search([]int{3, 4}, bad, func([]int) outcome { return good })
+	if len(got) > 0 {
+		t.Errorf("blamed %v by inference", got)
+	}
+}
+
+func TestInterpolationGivesTheValueAtZero(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		who := rapid.SliceOfNDistinct(rapid.IntRange(0, 300), 1, 20, rapid.ID[int]).Draw(t, "participants")
+		slices.Sort(who)
+		f := make([]fr.Element, len(who))
+		for k := range f {
+			f[k] = randomScalar()
+		}
+		var sum fr.Element
+		for k, lambda := range interpolation(who) {
+			y := evaluate(f, uint64(who[k])+1)
+			sum.Add(&sum, y.Mul(&y, &lambda))
+		}
+		if !sum.Equal(&f[0]) {
+			t.Fatal("not the value at 0")
+		}
+	})
+}
+
+func evaluate(f []fr.Element, at uint64) (y fr.Element) {
+	var x fr.Element
+	x.SetUint64(at)
+	for k := len(f) - 1; k >= 0; k-- {
+		y.Mul(&y, &x).Add(&y, &f[k])
+	}
+	return y
+}
+
+func TestTheDegreeTestPassesTheDegreeAndNothingAbove(t *testing.T) {
+	for n := 1; n <= 40; n++ {
+		for degree := range n + 1 {
+			f := make([]fr.Element, degree+1)
+			for k := range f {
+				f[k] = randomScalar()
+			}
+			var sum fr.Element
+			for i, c := range degreeTest(n, Quorum(n)) {
+				y := evaluate(f, uint64(i))
+				sum.Add(&sum, y.Mul(&y, &c))
+			}
+			if want := degree < Quorum(n); sum.IsZero() != want {
+				t.Fatalf("n=%d, degree %d: %v", n, degree, sum.IsZero())
+			}
+		}
+	}
+}
+
+func TestTheHashOfASubjectIsComputedOnce(t *testing.T) {
+	set, _, err := newValidatorSet([]wire.PublicKey{{1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []Variant{MinSig, MinPk} {
+		b := newBLSScheme(Options{Variant: v}, set, wire.SignersAndAggregate)
+		s := wire.Subject{Epoch: 5}
+		first := b.hash(s)
+		if fmt.Sprintf("%p", b.hash(s)) != fmt.Sprintf("%p", first) || b.hashes.size() != 1 {
+			t.Errorf("%v: hashed again", v)
+		}
+		s.Epoch++
+		if b.curve.Equal(b.hash(s), 0, first, 0) {
+			t.Errorf("%v: two subjects, one hash", v)
+		}
+		if first.Group() != v.signatures() {
+			t.Errorf("%v: hashed to G%d", v, first.Group())
+		}
+	}
+}
+
+func TestAWeightedEquationHoldsWithAnyMixtureOfEqualAndDifferentKeys(t *testing.T) {
+	for _, v := range []Variant{MinSig, MinPk} {
+		p := newPairing(v)
+		make1 := func(key byte, message string) claim {
+			k, err := SecretKeyFromSeed(v, bytes.Repeat([]byte{key}, 32))
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := p.curve.Hash(p.sigGroup, v.messageTag(), []byte(message))
+			pk := p.curve.PublicKey(k.secret(), p.keyGroup)
+			return claim{signature: p.curve.Sign(k.secret(), h), hash: h, key: pk, keyName: p.nameKey(pk)}
+		}
+		claims := []claim{make1(1, "a"), make1(2, "b"), make1(1, "c"), make1(3, "d"), make1(2, "a"), make1(1, "a")}
+		for n := range len(claims) + 1 {
+			if !p.holds(claims[:n]) {
+				t.Errorf("%v: the first %d do not hold", v, n)
+			}
+		}
+		for i := range claims {
+			wrong := slices.Clone(claims)
+			wrong[i].signature = p.curve.Neg(wrong[i].signature)
+			if p.holds(wrong) {
+				t.Errorf("%v: holds with claim %d negated", v, i)
+			}
+		}
+	}
+}

@@ -1,0 +1,233 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/lanecast/lanecast/verify/internal/curve"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// keySumsRemembered bounds the cache of the key sums of signer sets. Certificates of many chunks by the same quorum, and
+// resent ones, find theirs there.
+const keySumsRemembered = 64
+
+// Validator is one member of a multisig set.
+type Validator struct {
+	// Identity is the Ed25519 key by which peers know the validator, and which gives it its place in the set.
+	Identity wire.PublicKey
+	// Key is its BLS public key, compressed: 96 bytes for MinSig, 48 for MinPk.
+	Key []byte
+	// Proof is its proof that it possesses the key's secret; see [SecretKey.Prove].
+	Proof []byte
+}
+
+// Multisig is the BLS scheme in which a certificate is a bitmap of signers and the sum of their signatures, verified
+// against the sum of their keys. It implements [Scheme] and is attributable.
+type Multisig struct {
+	*blsScheme
+	set  *keySet
+	sums *cache[string, namedKey] // by encoded bitmap
+}
+
+// NewMultisig builds a set of 1 to [MaxValidators] validators, given in any order. Every key must be in the subgroup
+// and not the identity, no two validators may have the same identity or key, and every proof of possession must verify:
+// without one, a validator could choose its key as x·g minus the sum of the others' and sign for all of them alone (T.
+// Ristenpart, S. Yilek: The power of proofs-of-possession, 2007). An error wraps [ErrValidatorSet] or [ErrKey] and
+// names the validator.
+func NewMultisig(o Options, validators []Validator) (*Multisig, error) {
+	m, sorted, err := newMultisig(o, validators)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.verifyProofs(sorted); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// NewMultisigFromProvenKeys is [NewMultisig] for keys of which possession has been proven elsewhere, on chain say. It
+// does not look at Proof. With a key in the set that was not proven, certificates prove nothing.
+func NewMultisigFromProvenKeys(o Options, validators []Validator) (*Multisig, error) {
+	m, _, err := newMultisig(o, validators)
+	return m, err
+}
+
+func newMultisig(o Options, validators []Validator) (m *Multisig, sorted []Validator, err error) {
+	if err := o.check(); err != nil {
+		return nil, nil, err
+	}
+	identities := make([]wire.PublicKey, len(validators))
+	for i := range validators {
+		identities[i] = validators[i].Identity
+	}
+	set, order, err := newValidatorSet(identities)
+	if err != nil {
+		return nil, nil, err
+	}
+	sorted = make([]Validator, len(order))
+	keys := make([][]byte, len(order))
+	for i, from := range order {
+		sorted[i] = validators[from]
+		keys[i] = validators[from].Key
+	}
+	b := newBLSScheme(o, set, wire.SignersAndAggregate)
+	if b.keys, err = b.readKeys(keys, func(i int) string { return "validator " + set.identities[i].String() }); err != nil {
+		return nil, nil, err
+	}
+	return &Multisig{
+		blsScheme: b,
+		set:       &keySet{set.len(), b.curve.Join(b.curve.Neg(b.keys), b.curve.Sum(b.keys))},
+		sums:      newCache[string, namedKey](keySumsRemembered),
+	}, sorted, nil
+}
+
+// proofsAtOnce bounds the memory that verifying proofs of possession takes.
+const proofsAtOnce = 256
+
+func (m *Multisig) verifyProofs(validators []Validator) error {
+	fault := func(i int, what string) error {
+		return fmt.Errorf("verify: validator %v: %w: its proof of possession %s", validators[i].Identity, ErrKey, what)
+	}
+	size := m.format.Signature
+	for start := 0; start < len(validators); start += proofsAtOnce {
+		batch := validators[start:min(start+proofsAtOnce, len(validators))]
+		slab := make([]byte, 0, len(batch)*size)
+		index, messages := make([]int, len(batch)), make([][]byte, len(batch))
+		for i, v := range batch {
+			if len(v.Proof) != size {
+				return fault(start+i, fmt.Sprintf("has %d bytes; it must have %d", len(v.Proof), size))
+			}
+			slab = append(slab, v.Proof...)
+			index[i], messages[i] = i, proofMessage(m.options.Namespace, v.Key)
+		}
+		proofs, malformed := m.curve.Read(m.sigGroup, slab, index, false)
+		if len(malformed) > 0 {
+			return fault(start+malformed[0], "is not a point of the curve")
+		}
+		hashes := m.curve.Hash(m.sigGroup, m.variant.proofTag(), messages...)
+		claims := make([]claim, len(batch))
+		for i := range batch {
+			if !m.sound(proofs, i) {
+				return fault(start+i, "is the identity or outside the subgroup")
+			}
+			key := m.curve.Select(m.keys, []int{start + i})
+			one := []int{i}
+			claims[i] = claim{
+				signature: m.curve.Select(proofs, one), hash: m.curve.Select(hashes, one), key: key, keyName: string(batch[i].Key),
+			}
+		}
+		wrong := search(index, untested, func(part []int) outcome {
+			some := make([]claim, len(part))
+			for k, i := range part {
+				some[k] = claims[i]
+			}
+			if m.holds(some) {
+				return good
+			}
+			return bad
+		})
+		if len(wrong) > 0 {
+			return fault(start+wrong[0], "does not verify")
+		}
+	}
+	return nil
+}
+
+// Attributable implements [Scheme]: true.
+func (m *Multisig) Attributable() bool { return true }
+
+// Combine implements [Scheme]: the votes are added up, and so are their keys. If the sum verifies it is a
+// valid certificate by the definition of one, whatever each vote was. The combination is nil also for fewer signers
+// than a quorum.
+func (m *Multisig) Combine(s *Statement, signers wire.Signers) (Combination, []wire.Participant) {
+	v, unreadable := m.read(s, signers)
+	if len(unreadable) > 0 || len(v.participants) < m.quorum() {
+		return nil, unreadable
+	}
+	all := m.bitmap(v.participants)
+	c, err := m.combination(s.Subject, all, m.curve.Sum(v.points), m.keyOf(all))
+	if err != nil {
+		return nil, nil
+	}
+	return c, nil
+}
+
+// Open implements [Scheme].
+func (m *Multisig) Open(s *Statement) (Combination, error) { return m.open(s, m.keyOf) }
+
+// Isolate implements [Scheme]: the votes are verified in halves of halves, each by its plain sum, down to single ones.
+func (m *Multisig) Isolate(s *Statement, signers wire.Signers) (invalid []wire.Participant) {
+	v, invalid := m.read(s, signers)
+	if len(v.participants) == 0 {
+		return invalid
+	}
+	known := bad
+	if len(invalid) > 0 { // what failed was not these votes
+		known = untested
+	}
+	all := make([]int, len(v.participants))
+	for i := range all {
+		all[i] = i
+	}
+	h := m.hash(s.Subject)
+	wrong := search(all, known, func(part []int) outcome { return m.sumVerifies(v, part, h) })
+	for _, i := range wrong {
+		invalid = append(invalid, wire.Participant(v.participants[i]))
+	}
+	slices.Sort(invalid)
+	return invalid
+}
+
+// sumVerifies tests the plain sum S of the votes at the positions in part, against the sum K of their keys, which
+// colluders may have chosen to be the identity. The equation e(S, g) = e(H, K) is then decided by looking: it holds if
+// S is the identity too, and says nothing about the votes that anybody could use.
+func (m *Multisig) sumVerifies(v ballot, part []int, h curve.Points) outcome {
+	who := make([]int, len(part))
+	for k, i := range part {
+		who[k] = v.participants[i]
+	}
+	sum, key := m.curve.Sum(m.curve.Select(v.points, part)), m.sumKeys(who)
+	noSum, noKey := m.curve.IsIdentity(sum, 0), m.curve.IsIdentity(key, 0)
+	switch {
+	case noSum && noKey:
+		return undecided
+	case noSum || noKey || !m.curve.InSubgroup(sum, 0):
+		return bad
+	case m.cancel(m.curve.Join(sum, h), m.curve.Join(m.minusOne, key)):
+		return good
+	}
+	return bad
+}
+
+// keyOf returns the sum of the keys of signers, a bitmap over the set.
+func (m *Multisig) keyOf(signers wire.Signers) namedKey {
+	return m.sums.get(string(signers.AppendTo(nil)), func() namedKey {
+		who := make([]int, 0, m.len())
+		for p := range signers.All() {
+			who = append(who, int(p))
+		}
+		key := m.newNamedKey(m.sumKeys(who))
+		key.set = m.set
+		return key
+	})
+}
+
+// sumKeys adds up the keys of some participants, ascending; or takes those of all the others from the sum of all when
+// they are fewer.
+func (m *Multisig) sumKeys(who []int) curve.Points {
+	n := m.len()
+	if 2*len(who) <= n {
+		return m.curve.Sum(m.curve.Select(m.keys, who))
+	}
+	terms := make([]int, 0, n-len(who)+1)
+	next := 0
+	for i := range n {
+		if next < len(who) && who[next] == i {
+			next++
+		} else {
+			terms = append(terms, i)
+		}
+	}
+	return m.curve.Sum(m.curve.Select(m.set.terms, append(terms, n)))
+}

@@ -1,0 +1,63 @@
+package verify
+
+import (
+	"crypto/rand"
+
+	"github.com/lanecast/lanecast/verify/internal/curve"
+)
+
+// weightSize is the length of a random coefficient in bytes: 128 bits, so that a false batch passes with probability at
+// most 2⁻¹²⁸ (M. Bellare, J. Garay, T. Rabin: Fast batch verification for modular exponentiation and digital
+// signatures, 1998). For that it matters only that different bytes make coefficients that differ modulo r, and they are
+// taken from where products are cheapest: [curve.NewWeight].
+const weightSize = 16
+
+// weights draws n fresh, private, nonzero coefficients.
+func weights(n int) []curve.Scalar {
+	b := make([]byte, n*weightSize)
+	_, _ = rand.Read(b) // never fails: it ends the program instead
+	ws := make([]curve.Scalar, n)
+	for i := range ws {
+		w := (*[weightSize]byte)(b[i*weightSize:])
+		for *w == ([weightSize]byte{}) {
+			_, _ = rand.Read(w[:])
+		}
+		ws[i] = curve.NewWeight(*w)
+	}
+	return ws
+}
+
+// pairing is the arithmetic of one variant: the back end, and which of its groups is which.
+type pairing struct {
+	curve    curve.Backend
+	variant  Variant
+	sigGroup curve.Group
+	keyGroup curve.Group
+	minusOne curve.Points // −g, g the generator of the keys' group
+	costs    costs
+}
+
+func newPairing(v Variant) *pairing {
+	c := curve.Default()
+	return &pairing{
+		curve: c, variant: v, sigGroup: v.signatures(), keyGroup: v.keys(),
+		minusOne: c.Neg(c.Generator(v.keys())),
+		costs:    costsOf(v),
+	}
+}
+
+// sound reports whether point i is one that a signature may be: of the subgroup and not the identity.
+func (p *pairing) sound(points curve.Points, i int) bool {
+	return !p.curve.IsIdentity(points, i) && p.curve.InSubgroup(points, i)
+}
+
+// nameKey returns a name of a key for claims.
+func (p *pairing) nameKey(key curve.Points) string { return string(p.curve.Append(nil, key, 0, true)) }
+
+// cancel reports whether the product of the pairings of left, of the signatures' group, with right is 1.
+func (p *pairing) cancel(left, right curve.Points) bool {
+	if p.sigGroup == curve.G1 {
+		return p.curve.PairingsCancel(left, right)
+	}
+	return p.curve.PairingsCancel(right, left)
+}

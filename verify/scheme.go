@@ -1,0 +1,134 @@
+package verify
+
+import (
+	"context"
+
+	"github.com/lanecast/lanecast/wire"
+)
+
+// Scheme is how the validators of one epoch certify chunks: the set, its keys, and the mathematics of their votes.
+// [Multisig], [Threshold] and [Ed25519] are the ones that come with Lanecast; an embedder may bring another.
+//
+// A Scheme is immutable and safe for use by many goroutines at once. Its methods from Combine on are called by
+// workers, with bytes from the network; they must not panic and must not keep a Statement.
+type Scheme interface {
+	// Format describes the encoding of the scheme's certificates and votes. Format().Participants is n.
+	Format() wire.Format
+	// Participants returns the identity keys in ascending order, n of them. The caller must not change them.
+	Participants() []wire.PublicKey
+	// Index returns the participant number of an identity.
+	Index(identity wire.PublicKey) (wire.Participant, bool)
+	// Attributable reports whether a vote proves to others who made it, so that two conflicting ones are evidence.
+	Attributable() bool
+
+	// Group names the schemes whose combinations can be checked in one call: those with equal (==) groups. It must be
+	// comparable.
+	Group() any
+
+	// Combine reads the votes of signers, a subset of s.Signers, and combines them without verifying them; the
+	// combination's own subgroup and identity checks are done here. Votes that cannot be read (no point, not canonical)
+	// are returned in unreadable, ascending, and are proven invalid by that; then, and when the combination is no element
+	// that could verify, the combination is nil.
+	Combine(s *Statement, signers wire.Signers) (c Combination, unreadable []wire.Participant)
+	// Open reads the certificate of s, demanding a bitmap over exactly n validators with at least a quorum of
+	// them, and a signature in the subgroup that is not the identity. It does not verify it. The error says what was
+	// wrong and wraps ErrCertificate.
+	Open(s *Statement) (Combination, error)
+	// Check reports whether all combinations verify, each for its own statement. They come from schemes of one Group. It
+	// weights them with fresh random coefficients, so that no two errors cancel; false says that at least one is wrong.
+	// Check of none is true.
+	Check(cs []Combination) bool
+
+	// Prove verifies the vote of each of signers, a subset of s.Signers, as if alone (subgroup check, random
+	// weights), and returns those that are invalid, ascending. The others are each proven valid.
+	Prove(s *Statement, signers wire.Signers) (invalid []wire.Participant)
+	// Isolate is for a combination that failed: it returns those of signers that are proven invalid, each by
+	// itself, ascending. The others combine to what verifies, though maybe only together, as one whole. Cheaper than Prove where
+	// the scheme allows it. An empty answer means that the votes are good and the keys do not fit each other.
+	Isolate(s *Statement, signers wire.Signers) (invalid []wire.Participant)
+}
+
+// Combination is a certificate in the making: votes combined, or a received certificate, read but not yet checked.
+type Combination interface {
+	// AppendCertificate appends the encoded certificate to dst.
+	AppendCertificate(dst []byte) []byte
+}
+
+// Statement is one thing to verify: the signature on a node's chunk, a certificate, votes that may make a
+// certificate, or a node's chunk signature and parent certificate together. Whoever made it does not touch it, nor
+// the bytes that it refers to, until the verdict is back.
+type Statement struct {
+	// Tag is the maker's, to find its place again.
+	Tag uint64
+	// Alone keeps the statement out of batches, so that a bad one costs nobody else.
+	Alone bool
+
+	// Proposal is a chunk signature to verify; nil for none.
+	Proposal *wire.Proposal
+
+	// Scheme is the scheme of Subject.Epoch; nil when only Proposal is to be verified.
+	Scheme Scheme
+	// Subject is what the certificate or the votes are about.
+	Subject wire.Subject
+
+	// Certificate is a received certificate; nil for votes.
+	Certificate []byte
+
+	// Signers are the validators whose votes are in Slab, participant i's at [i·a, (i+1)·a) with a = Format().AckSignature.
+	// Other places of Slab may be written meanwhile.
+	Signers wire.Signers
+	Slab    []byte
+	// Suspects, a subset of Signers, have their votes proven before they are combined with the others'. The zero value is
+	// none.
+	Suspects wire.Signers
+	// ProveOnly asks for each vote to be proven by itself, and for no certificate.
+	ProveOnly bool
+}
+
+// Vote returns the signature bytes of participant i, a view into Slab.
+func (s *Statement) Vote(i wire.Participant) []byte {
+	size := s.Scheme.Format().AckSignature
+	return s.Slab[int(i)*size : (int(i)+1)*size : (int(i)+1)*size]
+}
+
+// Verdict is what came out of a Statement.
+type Verdict struct {
+	Statement *Statement
+	// ProposalValid is the verdict on Statement.Proposal; true when there is none.
+	ProposalValid bool
+	// CertificateValid: the received certificate is valid; or, for votes, Certificate has been made. True when the statement
+	// has neither. With ProveOnly: no vote was invalid.
+	CertificateValid bool
+	// Certificate is the certificate made of votes, valid and in memory of its own; nil when too few were good, and
+	// for received certificates.
+	Certificate []byte
+	// Invalid are the participants whose votes are proven invalid, each by itself, ascending.
+	Invalid []wire.Participant
+	// Err is set when no verdict could be reached through no fault of any validator: it wraps ErrInconsistentKeys, or
+	// context.Canceled when verification was shut down, or tells of a Scheme that panicked. The other fields then blame nobody.
+	Err error
+}
+
+// AckSigner signs this process's own acks in one epoch. It may be slow, an HSM say: the engine never calls it from its
+// loop. It is called by one goroutine at a time.
+type AckSigner interface {
+	// SignAck returns the vote for subject in the encoding that acks have on this network,
+	// Format().AckSignature bytes. An error is counted and the ack tried again later.
+	SignAck(ctx context.Context, subject wire.Subject) ([]byte, error)
+}
+
+// ChunkSigner signs this process's own chunks, with an Ed25519 key. It may be slow; see [AckSigner].
+type ChunkSigner interface {
+	// PublicKey is the sequencer's identity.
+	PublicKey() wire.PublicKey
+	// SignChunk returns the signature on chunk, whose sequencer is PublicKey.
+	SignChunk(ctx context.Context, chunk wire.Chunk) (wire.Signature, error)
+}
+
+// Quorum returns the number of votes that certify among n validators: n − ⌊(n−1)/3⌋. It is 0 for n ≤ 0.
+func Quorum(n int) int {
+	if n <= 0 {
+		return 0
+	}
+	return n - (n-1)/3
+}

@@ -1,0 +1,89 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/lanecast/lanecast/wire"
+)
+
+// MaxValidators is the largest number of validators in one epoch.
+const MaxValidators = 65535
+
+// validatorSet is the identities of an epoch in ascending order.
+type validatorSet struct {
+	identities []wire.PublicKey
+	index      map[wire.PublicKey]wire.Participant
+}
+
+// newValidatorSet sorts identities and returns with the set the order that it brought them into: participant i was
+// identities[order[i]].
+func newValidatorSet(identities []wire.PublicKey) (set validatorSet, order []int, err error) {
+	n := len(identities)
+	if n < 1 || n > MaxValidators {
+		return set, nil, fmt.Errorf("verify: %w: %d validators; there must be 1 to %d", ErrValidatorSet, n, MaxValidators)
+	}
+	order = make([]int, n)
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return identities[a].Compare(identities[b]) })
+	set.identities = make([]wire.PublicKey, n)
+	set.index = make(map[wire.PublicKey]wire.Participant, n)
+	for i, from := range order {
+		id := identities[from]
+		if _, twice := set.index[id]; twice {
+			return set, nil, fmt.Errorf("verify: %w: identity %v occurs twice", ErrValidatorSet, id)
+		}
+		set.identities[i] = id
+		set.index[id] = wire.Participant(i)
+	}
+	return set, order, nil
+}
+
+// Participants returns the identity keys in ascending order. The caller must not change them.
+func (v *validatorSet) Participants() []wire.PublicKey { return v.identities }
+
+// Index returns the participant number of an identity.
+func (v *validatorSet) Index(identity wire.PublicKey) (wire.Participant, bool) {
+	i, ok := v.index[identity]
+	return i, ok
+}
+
+func (v *validatorSet) len() int { return len(v.identities) }
+
+func (v *validatorSet) quorum() int { return Quorum(len(v.identities)) }
+
+// votes lists those of signers whose votes are there to be read, ascending, and those whose votes are not: participants
+// outside the set, and places beyond the slab.
+func (v *validatorSet) votes(s *Statement, signers wire.Signers, size int) (present []int, absent []wire.Participant) {
+	present = make([]int, 0, signers.Count())
+	for p := range signers.All() {
+		if i := int(p); i < v.len() && (i+1)*size <= len(s.Slab) {
+			present = append(present, i)
+		} else {
+			absent = append(absent, p)
+		}
+	}
+	return present, absent
+}
+
+// bitmap returns the signer bitmap over the whole set that holds the participants listed.
+func (v *validatorSet) bitmap(participants []int) wire.Signers {
+	s := wire.NewSigners(v.len())
+	for _, i := range participants {
+		s.Add(wire.Participant(i))
+	}
+	return s
+}
+
+// checkBitmap demands what a certificate's bitmap must satisfy.
+func (v *validatorSet) checkBitmap(signers wire.Signers) error {
+	if signers.Len() != v.len() {
+		return fmt.Errorf("%w: signer bitmap over %d validators, not %d", ErrCertificate, signers.Len(), v.len())
+	}
+	if c := signers.Count(); c < v.quorum() {
+		return fmt.Errorf("%w: %d signers, below the quorum of %d", ErrCertificate, c, v.quorum())
+	}
+	return nil
+}

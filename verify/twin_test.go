@@ -1,0 +1,302 @@
+package verify_test
+
+import (
+	"bytes"
+	"crypto/sha512"
+	"encoding/binary"
+	"errors"
+	"math/big"
+
+	"filippo.io/edwards25519"
+	bls "github.com/consensys/gnark-crypto/ecc/bls12-381"
+	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
+	"github.com/consensys/gnark-crypto/ecc/bls12-381/fr"
+
+	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// twin verifies slowly and plainly what package verify verifies fast: one signature at a time, with other libraries
+// (for BLS gnark-crypto itself, for Ed25519 the equation of ZIP-215 written out), and with code that shares nothing
+// with it.
+type twin struct {
+	kind         fixture.Kind
+	variant      verify.Variant
+	uncompressed bool
+	namespace    []byte
+	keys         [][]byte
+	group        []byte
+	verdicts     map[string]bool // of votes seen before
+}
+
+func newTwin(k schemeCase, set *fixture.Set) *twin {
+	return &twin{k.kind, k.variant, k.acks == verify.Uncompressed, namespace, set.PublicKeys, set.GroupKey, map[string]bool{}}
+}
+
+// signedBytes spells out union_unique(namespace‖"_ACK", Chunk ‖ varint epoch) for short namespaces.
+func signedBytes(namespace []byte, s wire.Subject) []byte {
+	m := append([]byte{byte(len(namespace) + 4)}, namespace...)
+	m = append(m, "_ACK"...)
+	m = append(m, s.Chunk.Sequencer[:]...)
+	m = binary.AppendUvarint(m, s.Chunk.Height)
+	m = append(m, s.Chunk.Payload[:]...)
+	return binary.AppendUvarint(m, s.Epoch)
+}
+
+// vote reports whether participant i's vote is valid.
+func (t *twin) vote(i int, s wire.Subject, vote []byte) bool {
+	m := signedBytes(t.namespace, s)
+	name := string(binary.BigEndian.AppendUint32(append(bytes.Clone(m), vote...), uint32(i)))
+	v, ok := t.verdicts[name]
+	if !ok {
+		if t.kind == fixture.Ed25519 {
+			v = zip215(t.keys[i], m, vote)
+		} else {
+			v = t.verify(vote, t.uncompressed, [][]byte{t.keys[i]}, m)
+		}
+		t.verdicts[name] = v
+	}
+	return v
+}
+
+// certificate reports whether a certificate is valid.
+func (t *twin) certificate(s wire.Subject, c []byte) bool {
+	m := signedBytes(t.namespace, s)
+	if t.kind == fixture.Threshold {
+		return t.verify(c, false, [][]byte{t.group}, m)
+	}
+	n := len(t.keys)
+	if len(c) < 8 || binary.BigEndian.Uint64(c) != uint64(n) {
+		return false
+	}
+	c = c[8:]
+	var signers []int
+	for i := range n {
+		if c[i/8]>>(i%8)&1 == 1 {
+			signers = append(signers, i)
+		}
+	}
+	c = c[(n+7)/8:]
+	if len(signers) < n-(n-1)/3 {
+		return false
+	}
+	if t.kind == fixture.Multisig {
+		var keys [][]byte
+		for _, i := range signers {
+			keys = append(keys, t.keys[i])
+		}
+		return t.verify(c, false, keys, m)
+	}
+	count, used := binary.Uvarint(c)
+	if c = c[used:]; count != uint64(len(signers)) || len(c) != 64*len(signers) {
+		return false
+	}
+	for k, i := range signers {
+		if !zip215(t.keys[i], m, c[64*k:64*k+64]) {
+			return false
+		}
+	}
+	return true
+}
+
+// verify demands that a signature is a canonical point of the subgroup, not the identity, with e(S, g) = e(H, Σ keys).
+func (t *twin) verify(signature []byte, uncompressed bool, keys [][]byte, m []byte) bool {
+	size := 48
+	if t.variant == verify.MinPk {
+		size = 96
+	}
+	if uncompressed {
+		size *= 2
+	}
+	if len(signature) != size || (signature[0]&0x80 != 0) == uncompressed {
+		return false
+	}
+	_, _, g1, g2 := bls.Generators()
+	if t.variant == verify.MinSig {
+		var s bls.G1Affine
+		if used, err := s.SetBytes(signature); err != nil || used != size || s.IsInfinity() || !s.IsInSubGroup() {
+			return false
+		}
+		var sum bls.G2Jac
+		for _, b := range keys {
+			var k bls.G2Affine
+			must(k.SetBytes(b))
+			sum.AddMixed(&k)
+		}
+		h := must(bls.HashToG1(m, []byte("BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_")))
+		var k bls.G2Affine
+		k.FromJacobian(&sum)
+		s.Neg(&s)
+		return must(bls.PairingCheck([]bls.G1Affine{s, h}, []bls.G2Affine{g2, k}))
+	}
+	var s bls.G2Affine
+	if used, err := s.SetBytes(signature); err != nil || used != size || s.IsInfinity() || !s.IsInSubGroup() {
+		return false
+	}
+	var sum bls.G1Jac
+	for _, b := range keys {
+		var k bls.G1Affine
+		must(k.SetBytes(b))
+		sum.AddMixed(&k)
+	}
+	h := must(bls.HashToG2(m, []byte("BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_")))
+	var k bls.G1Affine
+	k.FromJacobian(&sum)
+	s.Neg(&s)
+	return must(bls.PairingCheck([]bls.G1Affine{g1, k}, []bls.G2Affine{s, h}))
+}
+
+// zip215 demands 0 ≤ s < l and [8]s·B = [8]R + [8]k·A, with A and R any encodings of points.
+func zip215(key, m, signature []byte) bool {
+	a, errA := new(edwards25519.Point).SetBytes(key)
+	r, errR := new(edwards25519.Point).SetBytes(signature[:32])
+	s, errS := new(edwards25519.Scalar).SetCanonicalBytes(signature[32:])
+	if errors.Join(errA, errR, errS) != nil {
+		return false
+	}
+	digest := sha512.Sum512(bytes.Join([][]byte{signature[:32], key, m}, nil))
+	k := must(new(edwards25519.Scalar).SetUniformBytes(digest[:]))
+	left := new(edwards25519.Point).ScalarBaseMult(s)
+	right := new(edwards25519.Point).ScalarMult(k, a)
+	right.Add(right, r)
+	return left.MultByCofactor(left).Equal(right.MultByCofactor(right)) == 1
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// point is a signature in either group, for tests that forge.
+type point interface {
+	add(point) point
+	neg() point
+	encode(uncompressed bool) []byte
+}
+
+type point1 struct{ bls.G1Jac }
+type point2 struct{ bls.G2Jac }
+
+func (p point1) add(q point) point {
+	o := q.(point1)
+	p.AddAssign(&o.G1Jac)
+	return p
+}
+
+func (p point1) neg() point {
+	p.Neg(&p.G1Jac)
+	return p
+}
+
+func (p point1) encode(uncompressed bool) []byte {
+	var a bls.G1Affine
+	a.FromJacobian(&p.G1Jac)
+	if uncompressed {
+		b := a.RawBytes()
+		return b[:]
+	}
+	b := a.Bytes()
+	return b[:]
+}
+
+func (p point2) add(q point) point {
+	o := q.(point2)
+	p.AddAssign(&o.G2Jac)
+	return p
+}
+
+func (p point2) neg() point {
+	p.Neg(&p.G2Jac)
+	return p
+}
+
+func (p point2) encode(uncompressed bool) []byte {
+	var a bls.G2Affine
+	a.FromJacobian(&p.G2Jac)
+	if uncompressed {
+		b := a.RawBytes()
+		return b[:]
+	}
+	b := a.Bytes()
+	return b[:]
+}
+
+// decodePoint reads a valid signature.
+func decodePoint(v verify.Variant, b []byte) point {
+	if v == verify.MinSig {
+		var a bls.G1Affine
+		must(a.SetBytes(b))
+		var p point1
+		p.FromAffine(&a)
+		return p
+	}
+	var a bls.G2Affine
+	must(a.SetBytes(b))
+	var p point2
+	p.FromAffine(&a)
+	return p
+}
+
+// times returns k·p by doubling and adding, which holds outside the subgroup too.
+func times(v verify.Variant, k *big.Int, p point) point {
+	sum := identity(v)
+	for i := k.BitLen() - 1; i >= 0; i-- {
+		sum = sum.add(sum)
+		if k.Bit(i) == 1 {
+			sum = sum.add(p)
+		}
+	}
+	return sum
+}
+
+func identity(v verify.Variant) point {
+	if v == verify.MinSig {
+		var p point1
+		p.FromAffine(new(bls.G1Affine))
+		return p
+	}
+	var p point2
+	p.FromAffine(new(bls.G2Affine))
+	return p
+}
+
+// torsion returns a point of small order outside the subgroup: (0, 2), of order 3, in G1's curve; in G2's, one of the
+// order of the cofactor.
+func torsion(v verify.Variant) point {
+	if v == verify.MinSig {
+		var a bls.G1Affine
+		a.Y.SetUint64(2)
+		var p point1
+		p.FromAffine(&a)
+		return p
+	}
+	var a bls.G2Affine
+	for x := uint64(1); ; x++ {
+		a.X.A0.SetUint64(x)
+		var y2, b bls.E2
+		b.A0.SetUint64(4)
+		b.A1.SetUint64(4)
+		y2.Square(&a.X).Mul(&y2, &a.X).Add(&y2, &b)
+		if y2.Legendre() == 1 {
+			a.Y.Sqrt(&y2)
+			break
+		}
+	}
+	var p point2
+	p.FromAffine(&a)
+	return times(v, fr.Modulus(), p)
+}
+
+// overlong returns an encoding with a field element that is not below the modulus.
+func overlong(size int, uncompressed bool) []byte {
+	b := make([]byte, size)
+	p := fp.Modulus().FillBytes(make([]byte, 48))
+	copy(b, p)
+	if !uncompressed {
+		b[0] |= 0x80
+	}
+	return b
+}

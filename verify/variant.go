@@ -1,0 +1,114 @@
+package verify
+
+import (
+	"fmt"
+
+	"github.com/lanecast/lanecast/verify/internal/curve"
+)
+
+// Variant says in which of the pairing's two groups the signatures of a BLS scheme lie; its keys lie in the other.
+type Variant uint8
+
+const (
+	// MinSig has signatures of 48 bytes in G1 and keys of 96 in G2: the cheaper one to verify, and the zero value.
+	MinSig Variant = iota
+	// MinPk has signatures of 96 bytes in G2 and keys of 48 in G1.
+	MinPk
+)
+
+// String returns "minsig" or "minpk".
+func (v Variant) String() string {
+	switch v {
+	case MinSig:
+		return "minsig"
+	case MinPk:
+		return "minpk"
+	}
+	return fmt.Sprintf("variant(%d)", uint8(v))
+}
+
+func (v Variant) check() error {
+	if v > MinPk {
+		return fmt.Errorf("verify: Variant is %d; it must be MinSig (0) or MinPk (1)", uint8(v))
+	}
+	return nil
+}
+
+// signatures and keys are the groups in which they lie.
+func (v Variant) signatures() curve.Group {
+	if v == MinSig {
+		return curve.G1
+	}
+	return curve.G2
+}
+
+func (v Variant) keys() curve.Group { return v.signatures().Other() }
+
+// The domain separation tags, by group of the hash: of the suites BLS_SIG_…_POP_ in draft-irtf-cfrg-bls-signature-05,
+// section 4.2.3, and of their proofs of possession.
+const (
+	messageTagG1 = "BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_"
+	messageTagG2 = "BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_"
+	proofTagG1   = "BLS_POP_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_"
+	proofTagG2   = "BLS_POP_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_"
+)
+
+func (v Variant) messageTag() []byte {
+	if v == MinSig {
+		return []byte(messageTagG1)
+	}
+	return []byte(messageTagG2)
+}
+
+func (v Variant) proofTag() []byte {
+	if v == MinSig {
+		return []byte(proofTagG1)
+	}
+	return []byte(proofTagG2)
+}
+
+// AckEncoding says how acks carry BLS signatures on a network. Certificates are compressed whatever it is.
+type AckEncoding uint8
+
+const (
+	// Compressed is the standard form: 48 bytes in G1, 96 in G2.
+	Compressed AckEncoding = iota
+	// Uncompressed takes twice the bytes and is read about fifty times faster. Every process of the network must be
+	// set to it.
+	Uncompressed
+)
+
+// String returns "compressed" or "uncompressed".
+func (e AckEncoding) String() string {
+	switch e {
+	case Compressed:
+		return "compressed"
+	case Uncompressed:
+		return "uncompressed"
+	}
+	return fmt.Sprintf("encoding(%d)", uint8(e))
+}
+
+// Options are what a BLS scheme needs to know beside its keys.
+type Options struct {
+	// Namespace sets this network's signatures apart from those of any other use of the same keys. Any bytes.
+	Namespace []byte
+	// Variant is where signatures and keys lie: MinSig by default.
+	Variant Variant
+	// AckEncoding is how votes are encoded: Compressed by default.
+	AckEncoding AckEncoding
+	// AllowVariableTimeSigning lets Signer work on a back end whose signing is not constant-time, which is that of
+	// builds without cgo: whoever can time signatures may learn something of the key. It does nothing where signing is
+	// constant-time.
+	AllowVariableTimeSigning bool
+}
+
+func (o *Options) check() error {
+	if err := o.Variant.check(); err != nil {
+		return err
+	}
+	if o.AckEncoding > Uncompressed {
+		return fmt.Errorf("verify: AckEncoding is %d; it must be Compressed (0) or Uncompressed (1)", uint8(o.AckEncoding))
+	}
+	return nil
+}
