@@ -1,0 +1,129 @@
+package batch
+
+import (
+	"fmt"
+
+	"github.com/lanecast/lanecast/verify"
+)
+
+// settle decides trials of one group. All that is right costs one check.
+//
+// When the check fails, the trials are halved until the wrong ones stand alone. k wrong ones of m cost at most
+// 2·k·⌈log₂ m⌉ checks more, since each failed check has a wrong one in it and leads to two others; fewer, since a
+// half need not be checked when the other has just passed: what failed is in it.
+//
+// Votes that stand alone are taken apart (isolate), at once, and whoever is exposed by that is left out of the
+// trials still undecided, where the rest can do without. So one validator with a bad vote in each of m statements
+// costs about 2·log₂ m checks, not m.
+func (j *judge) settle(ts []*trial) {
+	if j.check(ts) {
+		accept(ts)
+		return
+	}
+	j.split(ts, true)
+}
+
+// split decides ts; failed says that a check of exactly these, or what follows from others, has shown that not all
+// are right. It reports whether ts passed at once, as they came in.
+func (j *judge) split(ts []*trial, failed bool) (passed bool) {
+	ts, changed := j.retry(ts)
+	if changed {
+		failed = false
+	}
+	if !failed && j.check(ts) {
+		accept(ts)
+		return !changed
+	}
+	switch len(ts) {
+	case 0:
+		return false // all were decided on the way
+	case 1:
+		if ts[0].votes() {
+			j.isolate(ts[0])
+		}
+		return false // a received certificate that is wrong: CertificateValid stays false
+	}
+	half := len(ts) / 2
+	firstPassed := j.split(ts[:half], false)
+	j.split(ts[half:], firstPassed)
+	return false
+}
+
+// retry combines anew, without validators exposed since, the votes that hold theirs and can do without. It returns
+// the trials that remain, in the memory of ts, and whether any changed.
+func (j *judge) retry(ts []*trial) (rest []*trial, changed bool) {
+	rest = ts[:0]
+	for _, t := range ts {
+		if t.votes() && j.setAside(t) {
+			changed = true
+			j.combine(t)
+			if t.short() {
+				continue
+			}
+			if t.combination == nil {
+				j.isolate(t)
+				continue
+			}
+		}
+		rest = append(rest, t)
+	}
+	return rest, changed
+}
+
+// isolate decides votes whose combination failed: the invalid ones are proven so and taken out, and the rest, if it
+// makes the quorum, is checked alone. Each round takes out at least one vote.
+func (j *judge) isolate(t *trial) {
+	for t.strikeAll(j, t.statement.Scheme.Isolate(t.statement, t.signers)) {
+		j.combine(t)
+		if t.short() || j.passes(t) {
+			return
+		}
+	}
+	// Every vote is good. Either so is the whole, and what made us think otherwise was not, or the keys do not fit.
+	if j.passes(t) {
+		return
+	}
+	*t.verdict = verify.Verdict{
+		Statement:     t.statement,
+		ProposalValid: t.verdict.ProposalValid,
+		Err: fmt.Errorf("batch: %d valid votes of epoch %d do not combine: %w",
+			t.signers.Count(), t.statement.Subject.Epoch, verify.ErrInconsistentKeys),
+	}
+}
+
+// passes checks t alone and accepts it if it is right.
+func (j *judge) passes(t *trial) bool {
+	alone := [1]*trial{t}
+	if t.combination == nil || !j.check(alone[:]) {
+		return false
+	}
+	accept(alone[:])
+	return true
+}
+
+// check checks the combinations of ts together.
+func (j *judge) check(ts []*trial) bool {
+	if len(ts) == 0 {
+		return true
+	}
+	j.combinations = j.combinations[:0]
+	for _, t := range ts {
+		j.combinations = append(j.combinations, t.combination)
+	}
+	j.checks++
+	ok := ts[0].statement.Scheme.Check(j.combinations)
+	if !ok {
+		j.splits++
+	}
+	return ok
+}
+
+func accept(ts []*trial) {
+	for _, t := range ts {
+		t.verdict.CertificateValid = true
+		if t.votes() {
+			size := t.statement.Scheme.Format().MaxCertificateSize()
+			t.verdict.Certificate = t.combination.AppendCertificate(make([]byte, 0, size))
+		}
+	}
+}
