@@ -1,0 +1,348 @@
+// Package crashfs is a file system in memory for tests of what survives a power failure. It remembers what was synced: file by
+// file, page by page, and name by name. [FS.Crash] gives one of the states in which a failure may leave it: each page
+// of each file is of any version since its last sync, or torn between two of them, and so are each length and each name.
+// It can also refuse to work: Fault decides, operation by operation.
+//
+// It is of the shape that package journal asks for, without importing it: F is that package's interface for files.
+package crashfs
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"sync"
+)
+
+// ErrCrashed is returned by the operation during which the crash comes, and by all after it.
+var ErrCrashed = errors.New("crashfs: crashed")
+
+// FS is the file system. Its fields are for the test: to be set before use, or with Mu held.
+type FS[F any] struct {
+	Mu      sync.Mutex
+	Names   map[string]*Inode // as programs see it
+	durable map[string]*Inode // as of the last SyncDir
+	Locked  map[string]bool
+	Calls   map[string]int // of each kind of operation
+
+	Ops     int // operations that change something
+	CrashAt int // the operation during which the crash comes; 0 for never
+
+	// Fault, if set, is asked before each operation; an error is returned instead of acting.
+	Fault func(op, name string) error
+	// ShortWrite, if positive, is how many bytes of the next failing write get through.
+	ShortWrite int
+	// Hold, if set, is called in each Sync, without the lock.
+	Hold func(name string)
+
+	as        func(File) F
+	errLocked error
+}
+
+// File is an open file.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Sync() error
+	Truncate(size int64) error
+	Size() (int64, error)
+}
+
+// Inode keeps a version of its content for every change since the last sync; the first is the synced one.
+type Inode struct{ Versions [][]byte }
+
+// Data returns the content as programs see it.
+func (n *Inode) Data() []byte { return n.Versions[len(n.Versions)-1] }
+
+// New returns an empty file system. as gives its files the type that its user wants; errLocked is what Lock returns for a
+// lock that is held.
+func New[F any](as func(File) F, errLocked error) *FS[F] {
+	return &FS[F]{
+		Names: map[string]*Inode{}, durable: map[string]*Inode{}, Locked: map[string]bool{}, Calls: map[string]int{},
+		as: as, errLocked: errLocked,
+	}
+}
+
+// begin counts an operation. The effect of the one that meets the crash takes place, unsynced.
+func (m *FS[F]) begin(op, name string, changes bool) (crash, err error) {
+	m.Calls[op]++
+	if m.Fault != nil {
+		if err := m.Fault(op, filepath.Base(name)); err != nil {
+			return nil, err
+		}
+	}
+	if m.CrashAt > 0 && m.Ops >= m.CrashAt {
+		return nil, ErrCrashed
+	}
+	if changes {
+		m.Ops++
+		if m.Ops == m.CrashAt {
+			return ErrCrashed, nil
+		}
+	}
+	return nil, nil
+}
+
+// Crash returns the file system after a power failure. With mode 0 all that was not synced is lost, with 1 all of
+// it is there, else each page of each file is of any version since the sync, or torn between two; so is each
+// length, and each name.
+func (m *FS[F]) Crash(rng *rand.Rand, mode int) *FS[F] {
+	m.Mu.Lock()
+	defer m.Mu.Unlock()
+	after := New(m.as, m.errLocked)
+	all := maps.Clone(m.durable)
+	maps.Copy(all, m.Names)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		n, ok := m.durable[name]
+		if mode == 1 || mode > 1 && rng.IntN(2) == 0 {
+			n, ok = m.Names[name]
+		}
+		if !ok {
+			continue
+		}
+		content := slices.Clone(n.Versions[0])
+		switch {
+		case mode == 1:
+			content = slices.Clone(n.Data())
+		case mode > 1:
+			content = n.torn(rng)
+		}
+		after.Names[name] = &Inode{Versions: [][]byte{content}}
+	}
+	after.durable = maps.Clone(after.Names)
+	return after
+}
+
+// Kill returns the file system as the next process finds it when the last one was killed: nothing is lost, nor any
+// more synced.
+func (m *FS[F]) Kill() *FS[F] {
+	m.Mu.Lock()
+	defer m.Mu.Unlock()
+	after := New(m.as, m.errLocked)
+	after.Names, after.durable = maps.Clone(m.Names), maps.Clone(m.durable)
+	return after
+}
+
+func (n *Inode) torn(rng *rand.Rand) []byte {
+	const page = 64
+	any := func() []byte { return n.Versions[rng.IntN(len(n.Versions))] }
+	content := make([]byte, len(any()))
+	for at := 0; at < len(content); at += page {
+		cut := page
+		if rng.IntN(3) == 0 {
+			cut = rng.IntN(page)
+		}
+		first, second := any(), any()
+		for i := at; i < min(at+page, len(content)); i++ {
+			from := first
+			if i-at >= cut {
+				from = second
+			}
+			if i < len(from) {
+				content[i] = from[i]
+			}
+		}
+	}
+	return content
+}
+
+// MkdirAll does nothing: folders are there.
+func (m *FS[F]) MkdirAll(string) error { return nil }
+
+// ReadDir returns the names of the files in a folder.
+func (m *FS[F]) ReadDir(dir string) ([]string, error) {
+	m.Mu.Lock()
+	defer m.Mu.Unlock()
+	if _, err := m.begin("readdir", dir, false); err != nil {
+		return nil, err
+	}
+	var names []string
+	for name := range m.Names {
+		if filepath.Dir(name) == filepath.Clean(dir) {
+			names = append(names, filepath.Base(name))
+		}
+	}
+	return names, nil
+}
+
+// Create makes a file, or empties it.
+func (m *FS[F]) Create(name string) (file F, err error) {
+	m.Mu.Lock()
+	defer m.Mu.Unlock()
+	crash, err := m.begin("create", name, true)
+	if err != nil {
+		return file, err
+	}
+	n := &Inode{Versions: [][]byte{nil}}
+	m.Names[name] = n
+	return m.as(&openFile[F]{m, n, name}), crash
+}
+
+// Open opens a file for reading and writing.
+func (m *FS[F]) Open(name string) (F, error) { return m.open("open", name) }
+
+// OpenRead opens a file for reading.
+func (m *FS[F]) OpenRead(name string) (F, error) { return m.open("openread", name) }
+
+func (m *FS[F]) open(op, name string) (file F, err error) {
+	m.Mu.Lock()
+	defer m.Mu.Unlock()
+	if _, err := m.begin(op, name, false); err != nil {
+		return file, err
+	}
+	n, ok := m.Names[name]
+	if !ok {
+		return file, fs.ErrNotExist
+	}
+	return m.as(&openFile[F]{m, n, name}), nil
+}
+
+// Rename gives a file a new name.
+func (m *FS[F]) Rename(from, to string) error {
+	m.Mu.Lock()
+	defer m.Mu.Unlock()
+	crash, err := m.begin("rename", to, true)
+	if err != nil {
+		return err
+	}
+	m.Names[to] = m.Names[from]
+	delete(m.Names, from)
+	return crash
+}
+
+// Remove removes a name.
+func (m *FS[F]) Remove(name string) error {
+	m.Mu.Lock()
+	defer m.Mu.Unlock()
+	crash, err := m.begin("remove", name, true)
+	if err != nil {
+		return err
+	}
+	if _, ok := m.Names[name]; !ok {
+		return fs.ErrNotExist
+	}
+	delete(m.Names, name)
+	return crash
+}
+
+// SyncDir makes all names durable, those of other folders too.
+func (m *FS[F]) SyncDir(dir string) error {
+	m.Mu.Lock()
+	defer m.Mu.Unlock()
+	crash, err := m.begin("syncdir", dir, true)
+	if err != nil || crash != nil {
+		return errors.Join(err, crash)
+	}
+	m.durable = maps.Clone(m.Names)
+	return nil
+}
+
+// Lock takes a lock, which neither Crash nor Kill passes on.
+func (m *FS[F]) Lock(name string) (io.Closer, error) {
+	m.Mu.Lock()
+	defer m.Mu.Unlock()
+	if _, err := m.begin("lock", name, false); err != nil {
+		return nil, err
+	}
+	if m.Locked[name] {
+		return nil, m.errLocked
+	}
+	m.Locked[name] = true
+	return heldLock[F]{m, name}, nil
+}
+
+type heldLock[F any] struct {
+	m    *FS[F]
+	name string
+}
+
+func (l heldLock[F]) Close() error {
+	l.m.Mu.Lock()
+	defer l.m.Mu.Unlock()
+	delete(l.m.Locked, l.name)
+	return nil
+}
+
+type openFile[F any] struct {
+	m    *FS[F]
+	n    *Inode
+	name string
+}
+
+func (f *openFile[F]) ReadAt(b []byte, offset int64) (int, error) {
+	f.m.Mu.Lock()
+	defer f.m.Mu.Unlock()
+	if _, err := f.m.begin("read", f.name, false); err != nil {
+		return 0, err
+	}
+	data := f.n.Data()
+	if offset >= int64(len(data)) {
+		return 0, io.EOF
+	}
+	n := copy(b, data[offset:])
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (f *openFile[F]) WriteAt(b []byte, offset int64) (int, error) {
+	f.m.Mu.Lock()
+	defer f.m.Mu.Unlock()
+	crash, err := f.m.begin("write", f.name, true)
+	if err != nil {
+		if f.m.ShortWrite == 0 {
+			return 0, err
+		}
+		b = b[:min(len(b), f.m.ShortWrite)]
+	}
+	data := slices.Clone(f.n.Data())
+	if missing := int(offset) + len(b) - len(data); missing > 0 {
+		data = append(data, make([]byte, missing)...)
+	}
+	copy(data[offset:], b)
+	f.n.Versions = append(f.n.Versions, data)
+	return len(b), errors.Join(err, crash)
+}
+
+func (f *openFile[F]) Truncate(size int64) error {
+	f.m.Mu.Lock()
+	defer f.m.Mu.Unlock()
+	crash, err := f.m.begin("truncate", f.name, true)
+	if err != nil {
+		return err
+	}
+	data := make([]byte, size)
+	copy(data, f.n.Data())
+	f.n.Versions = append(f.n.Versions, data)
+	return crash
+}
+
+func (f *openFile[F]) Sync() error {
+	f.m.Mu.Lock()
+	hold := f.m.Hold
+	f.m.Mu.Unlock()
+	if hold != nil {
+		hold(f.name)
+	}
+	f.m.Mu.Lock()
+	defer f.m.Mu.Unlock()
+	crash, err := f.m.begin("sync", f.name, true)
+	if err != nil || crash != nil {
+		return errors.Join(err, crash)
+	}
+	f.n.Versions = [][]byte{f.n.Data()}
+	return nil
+}
+
+func (f *openFile[F]) Size() (int64, error) {
+	f.m.Mu.Lock()
+	defer f.m.Mu.Unlock()
+	return int64(len(f.n.Data())), nil
+}
+
+func (f *openFile[F]) Close() error { return nil }

@@ -1,0 +1,143 @@
+package journal
+
+import (
+	"fmt"
+	"path/filepath"
+)
+
+// mover is a compaction under way: the live records of one old segment are rewritten at the tail, a bounded number
+// of bytes at a time, between the owner's groups.
+type mover struct {
+	source *segment // nil if none is under way
+	file   File
+	reader frameReader
+	offset int64 // how far source has been read
+	buf    []byte
+	moved  []Position
+}
+
+// tend removes dead segments and moves live records where that pays. It reports whether it should be called again soon.
+func (w *writer) tend() (more bool, err error) {
+	dead := w.ledger.dead()
+	if dead >= 2 && w.ledger.tail().size > headSize {
+		// Dead segments go when the next one begins, for its head is where that is remembered. One is the normal
+		// state of a log; more are worth a segment begun early.
+		if err := w.rotate(); err != nil {
+			return false, err
+		}
+		dead = w.ledger.dead()
+	}
+	m := &w.mover
+	if m.source != nil && m.source.live == 0 {
+		if err := m.stop(); err != nil {
+			return false, err
+		}
+	}
+	if m.source == nil {
+		if len(w.ledger.segments)-dead <= w.j.opts.MaxSegments || !w.ledger.sparse(dead) {
+			return false, nil
+		}
+		if err := w.start(w.ledger.segments[dead]); err != nil {
+			return false, err
+		}
+	}
+	return true, w.moveSome()
+}
+
+func (w *writer) start(source *segment) error {
+	name := segmentName(source.number)
+	file, err := w.j.opts.FS.OpenRead(filepath.Join(w.j.opts.Dir, name))
+	if err != nil {
+		return fmt.Errorf("journal: compacting %s: %w", name, err)
+	}
+	m := &w.mover
+	m.source, m.file, m.offset = source, file, headSize
+	if m.reader.buf == nil {
+		m.reader.buf = make([]byte, w.j.opts.ReplayBuffer)
+		m.reader.maxRecord = maxPayload // what is in the log was admitted once
+	}
+	m.reader.reset(file, source.size, seed(source.identity, source.number))
+	return nil
+}
+
+// stop ends a compaction, done or not. A later one of the same segment begins anew with what still lives there.
+func (m *mover) stop() error {
+	if m.source == nil {
+		return nil
+	}
+	name := segmentName(m.source.number)
+	m.source = nil
+	if err := m.file.Close(); err != nil {
+		return fmt.Errorf("journal: closing %s: %w", name, err)
+	}
+	return nil
+}
+
+// leave ends a compaction whose source is among the segments to be removed.
+func (m *mover) leave(gone []*segment) error {
+	for _, s := range gone {
+		if s == m.source {
+			return m.stop()
+		}
+	}
+	return nil
+}
+
+// moveSome copies the next live records of the source to the tail, as one group.
+func (w *writer) moveSome() error {
+	m := &w.mover
+	m.buf, m.moved = m.buf[:0], m.moved[:0]
+	// What is read is bounded too, or a large segment with little in it would keep the owner's groups waiting.
+	limit := m.offset + 16*int64(w.j.opts.moveRound)
+	for m.offset < min(limit, m.source.size) && len(m.buf) < w.j.opts.moveRound {
+		f, why, err := m.reader.frame(m.offset)
+		if err != nil {
+			return fmt.Errorf("journal: compacting %s: %w", segmentName(m.source.number), err)
+		}
+		if why != "" {
+			// It was sound when it was written or replayed. A live record may be lost, so going on would be a lie.
+			return &CorruptError{File: segmentName(m.source.number), Offset: m.offset, Reason: why}
+		}
+		m.offset += f.size()
+		if f.kind >= kindSeal || w.ledger.home(f.position) != m.source {
+			continue
+		}
+		at := len(m.buf)
+		m.buf = append(m.buf, make([]byte, f.size())...)
+		out := m.buf[at:]
+		copy(out[frameHead:], f.payload)
+		f.kind = kindCopy
+		f.put(out)
+		m.moved = append(m.moved, f.position)
+	}
+	if len(m.buf) > 0 {
+		if w.full(0, len(m.buf)) {
+			if err := w.rotate(); err != nil {
+				return err
+			}
+		}
+		w.finishAll(m.buf)
+		if err := w.commit(m.buf, group{moved: m.moved}); err != nil {
+			return err
+		}
+	}
+	if cap(m.buf) > 4*w.j.opts.moveRound {
+		m.buf = nil
+	}
+	if m.source != nil && m.offset >= m.source.size {
+		return m.stop()
+	}
+	return nil
+}
+
+// finishAll completes the frames that are b, which is to become one group at the tail's end.
+func (w *writer) finishAll(b []byte) {
+	start := w.ledger.tail().size
+	for at := 0; at < len(b); {
+		var f frame
+		f.parse(b[at:at+frameHead], 0, 0) // only for its fields
+		n := int(f.size())
+		finish(b[at:at+n], w.seed, start+int64(at), start)
+		at += n
+	}
+}

@@ -1,0 +1,183 @@
+package journal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/lanecast/lanecast/internal/crashfs"
+)
+
+// model is what the journal's owner knows, and what must be true after a crash.
+type model struct {
+	records  map[Position][]byte
+	released map[Position]Position // and the last position appended before the call
+	durable  Position              // as called by the journal
+}
+
+func (m *model) check(found map[Position][]byte, next Position) error {
+	for p, b := range found {
+		want, ok := m.records[p]
+		if !ok {
+			return fmt.Errorf("record %d was invented, or rose from the dead", p)
+		}
+		if !bytes.Equal(b, want) {
+			return fmt.Errorf("record %d has other bytes", p)
+		}
+	}
+	for p := range m.records {
+		if _, ok := found[p]; ok || p > m.durable {
+			continue
+		}
+		if barrier, ok := m.released[p]; !ok || barrier > m.durable {
+			return fmt.Errorf("record %d was called durable and is lost", p)
+		}
+	}
+	if next <= m.durable {
+		return fmt.Errorf("next position %d would be used again", next)
+	}
+	return nil
+}
+
+func crashOptions(fs FS, compress bool) Options {
+	o := Options{Dir: "j", FS: fs, SegmentSize: 1 << 10, MaxSegments: 2, ReplayBuffer: 4 << 10, moveRound: 300, page: 64, manual: true}
+	if compress {
+		o.CompressAbove = 64
+	}
+	return o
+}
+
+// reopen opens the journal on fs and checks what it finds against the model, which then takes over what was found.
+func (m *model) reopen(fs FS, compress bool) (*Journal, error) {
+	found := map[Position][]byte{}
+	j, err := Open(crashOptions(fs, compress), func(p Position, record []byte) error {
+		if _, twice := found[p]; twice {
+			return fmt.Errorf("record %d comes twice", p)
+		}
+		found[p] = bytes.Clone(record)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := m.check(found, j.Next()); err != nil {
+		return nil, fmt.Errorf("wrong recovery: %w", err)
+	}
+	m.records, m.released, m.durable = found, map[Position]Position{}, j.Next()-1
+	return j, nil
+}
+
+// drive lets an owner work on the journal until it fails or has done its steps. Equal seeds give equal histories.
+func (m *model) drive(j *Journal, rng *rand.Rand, steps int) {
+	for range steps {
+		switch n := rng.IntN(10); {
+		case n < 5:
+			b := make([]byte, rng.IntN(250))
+			for i := range b {
+				b[i] = byte(rng.IntN(1 + rng.IntN(256)))
+			}
+			p, err := j.Append(b)
+			if err != nil {
+				return
+			}
+			m.records[p] = b
+		case n < 8:
+			if j.Next() == 1 {
+				continue
+			}
+			// Mostly recent ones, so that an old one here and there keeps its segment alive.
+			for range 4 {
+				p := Position(1 + rng.IntN(int(j.Next()-1)))
+				if p%7 == 3 && rng.IntN(8) > 0 {
+					continue
+				}
+				j.Release(p)
+				if _, ok := m.released[p]; !ok {
+					m.released[p] = j.Next() - 1
+				}
+			}
+		default:
+			for more := true; more && j.Err() == nil; {
+				more = j.cycle()
+			}
+			m.durable = j.Durable()
+			if j.Err() != nil {
+				return
+			}
+		}
+	}
+	_ = j.Close() // may meet the crash
+	m.durable = j.Durable()
+}
+
+// crashes runs one history with a crash at every operation, and returns the number of crashes, and of those among them
+// that left a tail in the file of an older segment.
+func crashes(t *testing.T, seed uint64, steps, outcomes int) (points, reused int) {
+	compress := seed%3 == 0
+	run := func(crashAt int) (*memFS, *model, bool) {
+		fs := newMemFS()
+		fs.CrashAt = crashAt
+		m := &model{records: map[Position][]byte{}}
+		if j, err := m.reopen(fs, compress); err == nil {
+			m.drive(j, rand.New(rand.NewPCG(seed, 1)), steps)
+		} else if !errors.Is(err, crashfs.ErrCrashed) {
+			t.Fatalf("seed %d: open: %v", seed, err)
+		}
+		return fs, m, crashAt > 0 && fs.Ops >= crashAt
+	}
+	for at := 1; ; at++ {
+		if _, _, reached := run(at); !reached {
+			return points, reused
+		}
+		for mode := range outcomes {
+			fs, m, _ := run(at)
+			rng := rand.New(rand.NewPCG(seed, uint64(at*1000+mode)))
+			// The recovery meets crashes too, and so does the life after it.
+			for generation := range 4 {
+				points++
+				if rng.IntN(3) == 0 {
+					fs = fs.Kill()
+				} else {
+					fs = fs.Crash(rng, mode)
+				}
+				if generation < 3 {
+					fs.CrashAt = 1 + rng.IntN(12)*rng.IntN(12)
+				}
+				j, err := m.reopen(fs, compress)
+				if err == nil {
+					if j.writer.ledger.tail().used {
+						reused++
+					}
+					m.drive(j, rng, 20)
+				} else if !errors.Is(err, crashfs.ErrCrashed) {
+					t.Fatalf("seed %d, crash at operation %d, outcome %d, generation %d: %v", seed, at, mode, generation, err)
+				}
+			}
+		}
+	}
+}
+
+// LANECAST_CRASH_HISTORIES sets the number of histories; each gives some thousand crashes.
+func TestWhatWasCalledDurableSurvivesACrashAtEveryOperation(t *testing.T) {
+	histories := 2
+	if s := os.Getenv("LANECAST_CRASH_HISTORIES"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		histories = n
+	}
+	points, reused := 0, 0
+	for seed := range histories {
+		p, r := crashes(t, uint64(seed), 90, 4)
+		points, reused = points+p, reused+r
+	}
+	t.Logf("%d crashes, %d of them with a tail in a file used before", points, reused)
+	if points < 2000 || reused < 200 {
+		t.Fatalf("only %d crashes, %d with a tail in a file used before", points, reused)
+	}
+}

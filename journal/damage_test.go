@@ -1,0 +1,353 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// history makes a log of several segments, in groups of two records, and returns its file system after a crash that
+// lost nothing, with the records.
+func history(t *testing.T, records int) (*memFS, map[Position]string) {
+	t.Helper()
+	fs := newMemFS()
+	j, _ := manualJournal(t, fs, Options{CompressAbove: 100})
+	want := map[Position]string{}
+	for i := range records {
+		s := strings.Repeat(string(rune('a'+i%26)), 20+i*7%130)
+		want[mustAppend(t, j, s)] = s
+		if i%2 == 1 {
+			settleAll(t, j)
+		}
+	}
+	settleAll(t, j)
+	crashed := fs.Crash(nil, 1)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return crashed, want
+}
+
+func segmentFile(fs *memFS, number uint64) *inode {
+	return fs.Names[filepath.Join("j", segmentName(number))]
+}
+
+func tailNumber(fs *memFS) (n uint64) {
+	for name := range fs.Names {
+		n = max(n, segmentNumber(filepath.Base(name)))
+	}
+	return n
+}
+
+// tryOpen returns what replay delivered, whether or not Open succeeded.
+func tryOpen(fs FS) (j *Journal, found map[Position]string, err error) {
+	found = map[Position]string{}
+	j, err = Open(Options{Dir: "j", FS: fs, SegmentSize: 1 << 10, ReplayBuffer: 4 << 10, manual: true},
+		func(p Position, record []byte) error {
+			found[p] = string(record)
+			return nil
+		})
+	return j, found, err
+}
+
+// frameOffsets lists where the frames of a sound segment that is used for the first time begin, and where the last ends.
+func frameOffsets(data []byte) []int {
+	offsets := []int{headSize}
+	for at := headSize; at+frameHead <= len(data); {
+		var f frame
+		if f.parse(data[at:at+frameHead], 0, 0); f.kind == 0 {
+			break // room that was reserved
+		}
+		at += int(f.size())
+		offsets = append(offsets, at)
+	}
+	return offsets
+}
+
+func TestATailTornAtAnyByteIsCutOffAfterTheLastWholeFrame(t *testing.T) {
+	fs, want := history(t, 20)
+	n := tailNumber(fs)
+	whole := slices.Clone(segmentFile(fs, n).Data())
+	offsets := frameOffsets(whole)
+	whole = whole[:offsets[len(offsets)-1]]
+	first := Position(len(want) - (len(offsets) - 2))
+	for size := headSize; size <= len(whole); size++ {
+		for _, behind := range [][]byte{nil, make([]byte, 100), []byte("garbage that no journal wrote")} {
+			cut := fs.Crash(nil, 1)
+			content := append(slices.Clone(whole[:size]), behind...)
+			segmentFile(cut, n).Versions = [][]byte{content}
+			j, found, err := tryOpen(cut)
+			if err != nil {
+				t.Fatalf("cut to %d bytes: %v", size, err)
+			}
+			frames := 0
+			for frames+1 < len(offsets) && offsets[frames+1] <= len(content) &&
+				slices.Equal(content[:offsets[frames+1]], whole[:offsets[frames+1]]) { // zeros may stand in for lost padding
+				frames++
+			}
+			if next := first + Position(frames); len(found) != int(next)-1 || j.Next() != next {
+				t.Fatalf("cut to %d bytes: %d records, next position %d, want %d", size, len(found), j.Next(), next)
+			}
+			r := j.Recovery()
+			if torn := r.Torn != 0; torn != anySet(content[offsets[frames]:]) {
+				t.Fatalf("cut to %d bytes, %d behind: recovery %+v", size, len(behind), r)
+			} else if torn && (r.File != segmentName(n) || r.Offset != int64(offsets[frames])) {
+				t.Fatalf("cut to %d bytes: recovery %+v", size, r)
+			}
+			// What is appended next must not be mistaken for a part of what was torn.
+			mustAppend(t, j, "next")
+			settleAll(t, j)
+			mustClose(t, j)
+			if j, found, err = tryOpen(cut); err != nil || found[j.Next()-1] != "next" {
+				t.Fatalf("cut to %d bytes, then appended: %v", size, err)
+			}
+			mustClose(t, j)
+		}
+	}
+}
+
+func anySet(b []byte) bool { return slices.ContainsFunc(b, func(c byte) bool { return c != 0 }) }
+
+func TestFramesOfATornGroupDoNotComeBackBehindTheNextOne(t *testing.T) {
+	fs := newMemFS()
+	j, _ := manualJournal(t, fs, Options{})
+	for range 3 {
+		mustAppend(t, j, "same length")
+	}
+	settleAll(t, j)
+	torn := fs.Crash(nil, 1)
+	mustClose(t, j)
+	// The first frame of the group was lost, the others were not.
+	clear(segmentFile(torn, 1).Data()[headSize : headSize+frameSize(11)])
+	j, found, err := tryOpen(torn)
+	if err != nil || len(found) != 0 {
+		t.Fatalf("%d records, error %v", len(found), err)
+	}
+	mustAppend(t, j, "short again")
+	settleAll(t, j)
+	torn = torn.Crash(nil, 0)
+	mustClose(t, j)
+	if j, found, err = tryOpen(torn); err != nil || len(found) != 1 || found[1] != "short again" {
+		t.Fatalf("found %v, error %v", found, err)
+	}
+	mustClose(t, j)
+}
+
+func TestDamageBeforeTheLastGroupIsCorruptionWhereverItIs(t *testing.T) {
+	fs, _ := history(t, 40)
+	last := tailNumber(fs)
+	if last < 4 {
+		t.Fatalf("only %d segments", last)
+	}
+	for n := uint64(1); n <= last; n++ {
+		whole := segmentFile(fs, n).Data()
+		offsets := frameOffsets(whole)
+		limit := offsets[len(offsets)-1]
+		if n == last { // the last group may have been torn
+			limit = offsets[len(offsets)-3]
+			if limit == headSize {
+				t.Fatal("the tail has one group only")
+			}
+		}
+		for at := range limit {
+			if n != 2 && n != last && at%5 != 0 {
+				continue
+			}
+			for _, flip := range []byte{1, 0x80, 0xff} {
+				bad := fs.Crash(nil, 1)
+				segmentFile(bad, n).Data()[at] ^= flip
+				j, _, err := tryOpen(bad)
+				var c *CorruptError
+				if !errors.As(err, &c) {
+					if err == nil {
+						_ = j.Close()
+					}
+					t.Fatalf("segment %d of %d, byte %d of %d: error %v", n, last, at, len(whole), err)
+				}
+				if c.File != segmentName(n) || c.Offset > int64(at) || c.Reason == "" {
+					t.Fatalf("segment %d, byte %d: %v", n, at, c)
+				}
+				if slices.Compare(segmentFile(bad, n).Data(), whole) == 0 || len(bad.Locked) != 0 {
+					t.Fatalf("segment %d, byte %d: Open repaired it, or kept the lock", n, at)
+				}
+			}
+		}
+	}
+}
+
+func TestAfterACleanCloseDamageAnywhereIsCorruption(t *testing.T) {
+	fs := newMemFS()
+	j, _ := manualJournal(t, fs, Options{})
+	mustAppend(t, j, "a")
+	mustAppend(t, j, "b")
+	mustClose(t, j)
+	whole := segmentFile(fs, 1).Data()
+	for at := range len(whole) - frameHead {
+		bad := fs.Crash(nil, 1)
+		segmentFile(bad, 1).Data()[at] ^= 4
+		if _, found, err := tryOpen(bad); !errors.Is(err, ErrCorrupt) {
+			t.Fatalf("byte %d: %d records, error %v", at, len(found), err)
+		}
+	}
+}
+
+func TestASegmentCutAtAFrameBoundaryIsCorruption(t *testing.T) {
+	fs, _ := history(t, 40)
+	offsets := frameOffsets(segmentFile(fs, 2).Data())
+	for _, size := range offsets[:len(offsets)-1] {
+		bad := fs.Crash(nil, 1)
+		n := segmentFile(bad, 2)
+		n.Versions = [][]byte{n.Data()[:size]}
+		if _, _, err := tryOpen(bad); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("cut to %d bytes: error %v", size, err)
+		}
+	}
+}
+
+func TestMissingReorderedAndForeignSegmentsAreCorruption(t *testing.T) {
+	fs, _ := history(t, 40)
+	last := tailNumber(fs)
+	name := func(n uint64) string { return filepath.Join("j", segmentName(n)) }
+	check := func(what string, bad *memFS, file uint64) {
+		t.Helper()
+		_, _, err := tryOpen(bad)
+		var c *CorruptError
+		if !errors.As(err, &c) {
+			t.Errorf("%s: error %v", what, err)
+		} else if file != 0 && c.File != segmentName(file) {
+			t.Errorf("%s: %v, want file %s", what, c, segmentName(file))
+		}
+	}
+	for n := uint64(1); n <= last; n++ {
+		bad := fs.Crash(nil, 1)
+		delete(bad.Names, name(n))
+		check(fmt.Sprintf("segment %d of %d is missing", n, last), bad, n)
+		for m := uint64(1); m < n; m++ {
+			bad := fs.Crash(nil, 1)
+			bad.Names[name(n)], bad.Names[name(m)] = bad.Names[name(m)], bad.Names[name(n)]
+			check(fmt.Sprintf("segments %d and %d change places", n, m), bad, 0)
+		}
+		other, _ := history(t, 40)
+		bad = fs.Crash(nil, 1)
+		bad.Names[name(n)] = other.Names[name(n)]
+		check(fmt.Sprintf("segment %d is of another journal", n), bad, 0)
+	}
+	// A file that took the name of a later segment, alone: nothing may be thrown away.
+	bad := newMemFS()
+	bad.Names[name(2)] = fs.Names[name(last)]
+	check("the only segment has another's name", bad, 2)
+	if len(bad.Names) != 1 {
+		t.Error("a segment was removed")
+	}
+}
+
+func TestASegmentWithoutHeadIsWhatACrashLeft(t *testing.T) {
+	// The second segment's name came to the disk, its head did not, and so there was no seal yet.
+	fs, want := history(t, 4)
+	if n := tailNumber(fs); n != 1 {
+		t.Fatalf("%d segments", n)
+	}
+	for _, content := range [][]byte{nil, []byte(magic), make([]byte, 500), slices.Repeat([]byte{0xa5}, 300)} {
+		cut := fs.Crash(nil, 1)
+		cut.Names[filepath.Join("j", segmentName(2))] = &inode{Versions: [][]byte{content}}
+		cut.Names[filepath.Join("j", tempName)] = &inode{Versions: [][]byte{nil}}
+		j, found, err := tryOpen(cut)
+		if err != nil || len(found) != len(want) {
+			t.Fatalf("%d bytes: %d records, error %v", len(content), len(found), err)
+		}
+		if r := j.Recovery(); r.File != segmentName(2) || r.Torn != int64(len(content)) {
+			t.Errorf("recovery %+v", r)
+		}
+		if len(cut.Names) != 1 {
+			t.Errorf("%d files are left", len(cut.Names))
+		}
+		mustClose(t, j)
+	}
+	// The first segment of all.
+	for _, size := range []int{0, 1, headSize - 1, headSize, 4096} {
+		cut := newMemFS()
+		cut.Names[filepath.Join("j", segmentName(1))] = &inode{Versions: [][]byte{make([]byte, size)}}
+		j, _, err := tryOpen(cut)
+		if err != nil || j.Next() != 1 {
+			t.Fatalf("first segment of %d zeros: %v", size, err)
+		}
+		mustAppend(t, j, "a")
+		mustClose(t, j)
+	}
+}
+
+func TestAHeadThatWasThereAndIsDamagedIsCorruption(t *testing.T) {
+	fs, _ := history(t, 40)
+	n := tailNumber(fs)
+	clear(segmentFile(fs, n).Data()[:headSize])
+	_, _, err := tryOpen(fs)
+	var c *CorruptError
+	if !errors.As(err, &c) || c.File != segmentName(n) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestAnUnknownVersionIsNamed(t *testing.T) {
+	fs, _ := history(t, 2)
+	data := segmentFile(fs, 1).Data()
+	var h head
+	if why, err := h.decode(data); why != "" || err != nil {
+		t.Fatal(why, err)
+	}
+	data[8] = 9
+	fixHead(data)
+	if _, _, err := tryOpen(fs); !errors.Is(err, ErrVersion) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestAPayloadCannotPassForALaterGroup(t *testing.T) {
+	// Somebody knows the format and has his bytes journaled: a frame that claims to begin a group of its own. He
+	// does not know the journal's identity. If the frame around his is torn, that must stay a tear.
+	fs := newMemFS()
+	j, _ := manualJournal(t, fs, Options{})
+	inner := make([]byte, frameHead)
+	f := frame{kind: kindRecord, position: 2}
+	f.put(inner)
+	at := int64(headSize + frameHead)
+	finish(inner, seed(identity{}, 1), at, at)
+	mustAppend(t, j, string(inner))
+	settleAll(t, j)
+	torn := fs.Crash(nil, 1)
+	mustClose(t, j)
+	segmentFile(torn, 1).Data()[headSize] ^= 1
+	j, found, err := tryOpen(torn)
+	if err != nil || len(found) != 0 {
+		t.Fatalf("%d records, error %v", len(found), err)
+	}
+	mustClose(t, j)
+}
+
+func TestRandomDamageIsNeverMistakenForOtherRecords(t *testing.T) {
+	fs, want := history(t, 30)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 2000 {
+		bad := fs.Crash(nil, 1)
+		data := segmentFile(bad, 1+uint64(rng.IntN(int(tailNumber(fs))))).Data()
+		at := rng.IntN(len(data))
+		for i := at; i < min(at+1+rng.IntN(64), len(data)); i++ {
+			data[i] = byte(rng.Uint32())
+		}
+		j, found, err := tryOpen(bad)
+		if err != nil && !errors.Is(err, ErrCorrupt) {
+			t.Fatal(err)
+		}
+		for p, s := range found {
+			if want[p] != s {
+				t.Fatalf("record %d is %q, want %q", p, s, want[p])
+			}
+		}
+		if err == nil {
+			mustClose(t, j)
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package journal_test
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/lanecast/lanecast/journal"
+)
+
+// An owner keeps the newest state of something, and shows it to others only once it is durable.
+func Example() {
+	dir, err := os.MkdirTemp("", "journal")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+
+	durable := make(chan struct{}, 1)
+	options := journal.Options{Dir: dir, Notify: func() {
+		select {
+		case durable <- struct{}{}:
+		default: // the owner has not seen the last notice yet
+		}
+	}}
+	j, err := journal.Open(options, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var last journal.Position
+	for _, state := range []string{"one", "two", "three"} {
+		p, err := j.Append([]byte(state))
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		j.Release(last) // after the record that supersedes it
+		last = p
+	}
+	for j.Durable() < last && j.Err() == nil {
+		<-durable
+	}
+	fmt.Println("durable up to", j.Durable())
+	if err := j.Close(); err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	var state string
+	last = 0
+	j, err = journal.Open(options, func(p journal.Position, record []byte) error {
+		if p > last { // dead records may come too, and not always in order
+			last, state = p, string(record)
+		}
+		return nil
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("found", state)
+	if err := j.Close(); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// durable up to 3
+	// found three
+}

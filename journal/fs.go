@@ -1,0 +1,40 @@
+package journal
+
+import "io"
+
+// FS is what a journal needs of a file system. Names are paths. Errors for missing files match fs.ErrNotExist.
+// A journal calls it from one goroutine at a time.
+type FS interface {
+	// MkdirAll makes the folder and its parents, durably.
+	MkdirAll(dir string) error
+	// ReadDir returns the names of the files in the folder, in any order.
+	ReadDir(dir string) ([]string, error)
+	// Create makes an empty file, or empties the one that is there, open for reading and writing.
+	Create(name string) (File, error)
+	// Open opens a file that is there, for reading and writing.
+	Open(name string) (File, error)
+	// OpenRead opens a file that is there, for reading.
+	OpenRead(name string) (File, error)
+	// Rename gives a file a new name, atomically.
+	Rename(from, to string) error
+	// Remove removes a file.
+	Remove(name string) error
+	// SyncDir makes what was created, renamed and removed in the folder durable.
+	SyncDir(dir string) error
+	// Lock takes the lock that the file of this name stands for, making the file if needed, or returns an error that
+	// matches ErrLocked. The lock is given back by Close, and by the end of the process.
+	Lock(name string) (io.Closer, error)
+}
+
+// File is an open file of an [FS].
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	// Sync makes content and length durable.
+	Sync() error
+	// Truncate sets the length.
+	Truncate(size int64) error
+	// Size returns the length.
+	Size() (int64, error)
+}

@@ -1,0 +1,38 @@
+package journal
+
+import "fmt"
+
+// RecordInfo is a record as it lies in the log.
+type RecordInfo struct {
+	Position   Position
+	Record     []byte // decompressed; a view, valid during the call
+	File       string // name within the folder
+	Offset     int64  // of the frame in the file
+	Stored     int    // bytes of the payload as stored
+	Compressed bool
+	Copy       bool // written by compaction
+	Again      bool // its position came before: Open would not replay it
+}
+
+// Inspect reads the log in dir, calls f for each record in the order of the files, and says what Open would find.
+// It changes nothing and takes no lock, so a log that is being written may look torn or damaged, or lose a segment
+// meanwhile. With an error, what it says is of the part before the damage.
+// fs may be nil for the operating system's. Errors are those of Open, and what f returns, wrapped.
+func Inspect(dir string, fs FS, f func(RecordInfo) error) (Recovery, error) {
+	if fs == nil {
+		fs = OS()
+	}
+	v := newSurvey(fs, dir, DefaultReplayBuffer, maxPayload)
+	v.visit = func(s *segment, fr *frame, record []byte, again bool) error {
+		err := f(RecordInfo{
+			Position: fr.position, Record: record, File: segmentName(s.number), Offset: fr.offset,
+			Stored: int(fr.stored), Compressed: fr.flags&flagZstd != 0, Copy: fr.kind == kindCopy, Again: again,
+		})
+		if err != nil {
+			return fmt.Errorf("showing record %d: %w", fr.position, err)
+		}
+		return nil
+	}
+	err := v.run()
+	return v.out.recovery, err
+}

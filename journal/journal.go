@@ -1,0 +1,159 @@
+package journal
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+)
+
+// Position is the number of a record: 1, 2, 3, … in order of Append. A record keeps it when compaction moves the
+// record. A position that was ever durable is never given to another record, even when nothing is left of the log
+// but its tail; that of a record which a crash lost before it was durable is given again.
+type Position uint64
+
+// Journal is an open log. Append, Release and Next are for one goroutine, the owner; the rest is for any.
+type Journal struct {
+	opts Options
+	lock io.Closer
+
+	next     Position      // owner
+	nextView atomic.Uint64 // next, for other goroutines; written by the owner
+	durable  atomic.Uint64 // written by the journal's goroutine
+	pending  atomic.Int64  // both add
+	failure  atomic.Pointer[error]
+	shape    atomic.Pointer[shape] // written by the journal's goroutine
+
+	wake chan struct{} // capacity 1: something is queued that may have found the goroutine asleep
+	done chan struct{} // closed when the goroutine is gone
+
+	mu      sync.Mutex // held for copying and swapping only, never across I/O
+	queued  queue      // filled by the owner
+	closing bool
+
+	writer   writer // of the journal's goroutine
+	recovery Recovery
+	closeErr error // valid once done is closed
+}
+
+// queue is what the owner hands over: frames whose heads are unfinished, back to back, and the positions released
+// since the last hand-over. The releases take effect after the frames are synced.
+type queue struct {
+	frames   []byte
+	records  int
+	released []Position
+}
+
+func (q *queue) empty() bool { return q.records == 0 && len(q.released) == 0 }
+
+type shape struct {
+	segments int
+	bytes    int64
+}
+
+// Next returns the position that the next Append will return.
+func (j *Journal) Next() Position { return Position(j.nextView.Load()) }
+
+// Durable returns the position up to which all records are on disk. It never goes back.
+func (j *Journal) Durable() Position { return Position(j.durable.Load()) }
+
+// Pending returns the number of bytes, framing included, that were appended and are not durable yet. This is the
+// memory that appending has taken, and it is the owner's to bound: Append itself never refuses for want of room.
+func (j *Journal) Pending() int64 { return j.pending.Load() }
+
+// Err returns the first failure to write or sync, or nil. After one nothing more becomes durable.
+func (j *Journal) Err() error {
+	if p := j.failure.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// Recovery returns what Open found.
+func (j *Journal) Recovery() Recovery { return j.recovery }
+
+// Size returns the number of segment files, and their bytes up to the end of the log.
+func (j *Journal) Size() (segments int, bytes int64) {
+	s := j.shape.Load()
+	return s.segments, s.bytes
+}
+
+// Append copies record into the write buffer and returns its position. It does not wait for the disk: the record is
+// durable once Durable has reached the position. The errors are ErrTooLarge, ErrClosed, and what Err returns.
+func (j *Journal) Append(record []byte) (Position, error) {
+	if len(record) > j.opts.MaxRecord {
+		return 0, fmt.Errorf("%w: record has %d bytes, the bound is %d", ErrTooLarge, len(record), j.opts.MaxRecord)
+	}
+	if err := j.Err(); err != nil {
+		return 0, err
+	}
+	p := j.next
+	f := frame{kind: kindRecord, stored: uint32(len(record)), raw: uint32(len(record)), position: p}
+	var b [frameHead]byte
+	f.put(b[:])
+	var padding [8]byte
+
+	j.mu.Lock()
+	if j.closing {
+		j.mu.Unlock()
+		return 0, ErrClosed
+	}
+	wake := j.queued.empty()
+	before := len(j.queued.frames)
+	j.queued.frames = append(append(append(j.queued.frames, b[:]...), record...), padding[:padded(len(record))-len(record)]...)
+	j.queued.records++
+	after := len(j.queued.frames)
+	j.pending.Add(int64(after - before))
+	j.mu.Unlock()
+
+	j.next++
+	j.nextView.Store(uint64(j.next))
+	if wake || before < j.opts.WriteBuffer && after >= j.opts.WriteBuffer {
+		j.signal()
+	}
+	return p, nil
+}
+
+// Release says that the record at p is dead, so that its place may be freed. This takes effect only once all that
+// was appended before the call is durable. Nothing of it is kept on disk: until a segment is removed its dead
+// records are replayed too. A position that is unknown, or was released before, is ignored.
+func (j *Journal) Release(p Position) {
+	if p == 0 || p >= j.next || j.Err() != nil {
+		return
+	}
+	j.mu.Lock()
+	if j.closing {
+		j.mu.Unlock()
+		return
+	}
+	wake := j.queued.empty()
+	j.queued.released = append(j.queued.released, p)
+	j.mu.Unlock()
+	if wake {
+		j.signal()
+	}
+}
+
+func (j *Journal) signal() {
+	select {
+	case j.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Close writes and syncs what is pending, marks the log as closed, waits for the journal's goroutine and gives the
+// folder's lock back, whatever happens. It returns what Err returns, or what went wrong in closing. Later calls
+// return the same.
+func (j *Journal) Close() error {
+	j.mu.Lock()
+	first := !j.closing
+	j.closing = true
+	j.mu.Unlock()
+	if first && j.opts.manual {
+		j.finish()
+	} else {
+		j.signal()
+	}
+	<-j.done
+	return j.closeErr
+}

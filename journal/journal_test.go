@@ -1,0 +1,315 @@
+package journal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// waitFor polls, for the journal's goroutine has no other way to tell a test.
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !ok(); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+func mustOpen(t *testing.T, o Options) (*Journal, map[Position]string) {
+	t.Helper()
+	found := map[Position]string{}
+	j, err := Open(o, func(p Position, record []byte) error {
+		if _, twice := found[p]; twice {
+			t.Errorf("record %d comes twice", p)
+		}
+		found[p] = string(record)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j, found
+}
+
+func mustAppend(t *testing.T, j *Journal, record string) Position {
+	t.Helper()
+	p, err := j.Append([]byte(record))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func mustClose(t *testing.T, j *Journal) {
+	t.Helper()
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRecordsComeBackFromARealDisk(t *testing.T) {
+	o := Options{Dir: filepath.Join(t.TempDir(), "a", "b"), SegmentSize: 4 << 10, CompressAbove: 100}
+	j, found := mustOpen(t, o)
+	if len(found) != 0 || j.Next() != 1 || j.Durable() != 0 {
+		t.Fatalf("new journal: %d records, next %d, durable %d", len(found), j.Next(), j.Durable())
+	}
+	want := map[Position]string{}
+	for i := range 200 {
+		s := strings.Repeat(fmt.Sprint(i), i)
+		if p := mustAppend(t, j, s); p != Position(i+1) {
+			t.Fatalf("record %d got position %d", i+1, p)
+		}
+		want[Position(i+1)] = s
+	}
+	mustClose(t, j)
+	if j.Durable() != 200 || j.Pending() != 0 {
+		t.Fatalf("after Close: durable %d, pending %d", j.Durable(), j.Pending())
+	}
+	j, found = mustOpen(t, o)
+	defer mustClose(t, j)
+	if len(found) != len(want) {
+		t.Fatalf("%d records came back, want %d", len(found), len(want))
+	}
+	for p, s := range want {
+		if found[p] != s {
+			t.Errorf("record %d is %q, want %q", p, found[p], s)
+		}
+	}
+	r := j.Recovery()
+	if r.Records != 200 || !r.Clean || r.Torn != 0 || r.Segments < 2 || r.Bytes == 0 {
+		t.Errorf("recovery: %+v", r)
+	}
+	if j.Next() != 201 || j.Durable() != 200 {
+		t.Errorf("next %d, durable %d", j.Next(), j.Durable())
+	}
+}
+
+func TestRecordsThatGatherDuringASyncShareTheNextOne(t *testing.T) {
+	fs := newMemFS()
+	var mu sync.Mutex
+	var groups []int
+	notices := make(chan struct{}, 100)
+	j, _ := mustOpen(t, Options{
+		Dir: "j", FS: fs,
+		Observe: func(s SyncInfo) { mu.Lock(); groups = append(groups, s.Records); mu.Unlock() },
+		Notify:  func() { notices <- struct{}{} },
+	})
+	entered, release := make(chan struct{}), make(chan struct{})
+	fs.Mu.Lock()
+	fs.Hold = func(string) { entered <- struct{}{}; <-release }
+	fs.Mu.Unlock()
+
+	mustAppend(t, j, "first")
+	<-entered
+	for range 1000 {
+		mustAppend(t, j, "more") // none of these waits, though a sync is under way
+	}
+	if j.Durable() != 0 || j.Pending() == 0 || len(notices) != 0 {
+		t.Fatalf("before the sync ended: durable %d, pending %d, %d notices", j.Durable(), j.Pending(), len(notices))
+	}
+	release <- struct{}{}
+	<-notices
+	if j.Durable() != 1 {
+		t.Fatalf("durable %d after the first group", j.Durable())
+	}
+	<-entered
+	release <- struct{}{}
+	<-notices
+	if j.Durable() != 1001 || j.Pending() != 0 {
+		t.Fatalf("durable %d, pending %d after the second group", j.Durable(), j.Pending())
+	}
+	fs.Mu.Lock()
+	fs.Hold = nil
+	fs.Mu.Unlock()
+	mustClose(t, j)
+	if fmt.Sprint(groups) != "[1 1000]" {
+		t.Errorf("groups of %v records, want [1 1000]", groups)
+	}
+}
+
+func TestSyncDelayGathersRecordsUntilTheWriteBufferIsFull(t *testing.T) {
+	groups := make(chan SyncInfo, 10)
+	j, _ := mustOpen(t, Options{
+		Dir: "j", FS: newMemFS(), SyncDelay: time.Minute, WriteBuffer: 4 << 10, Observe: func(s SyncInfo) { groups <- s },
+	})
+	for range 10 {
+		mustAppend(t, j, strings.Repeat("x", 1000)) // 1032 bytes framed: the fourth crosses 4 KiB
+	}
+	if g := <-groups; g.Records < 4 {
+		t.Errorf("first group has %d records", g.Records)
+	}
+	mustAppend(t, j, "last")
+	mustClose(t, j) // does not wait for the delay
+	if j.Durable() != 11 {
+		t.Errorf("durable %d", j.Durable())
+	}
+}
+
+func TestSyncDelayEnds(t *testing.T) {
+	j, _ := mustOpen(t, Options{Dir: "j", FS: newMemFS(), SyncDelay: 2 * time.Millisecond})
+	defer mustClose(t, j)
+	mustAppend(t, j, "a")
+	waitFor(t, "durable", func() bool { return j.Durable() == 1 })
+}
+
+func TestAppendDoesNotAllocateOnceItsBuffersAreThere(t *testing.T) {
+	j, err := Open(Options{Dir: "j", FS: newMemFS(), manual: true}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := bytes.Repeat([]byte("r"), 300)
+	for range 2 {
+		for range 500 {
+			mustAppend(t, j, string(record))
+		}
+		j.cycle()
+	}
+	if n := testing.AllocsPerRun(400, func() { _, _ = j.Append(record) }); n != 0 {
+		t.Errorf("%v allocations per Append", n)
+	}
+	mustClose(t, j)
+}
+
+func TestARecordTooLargeIsRefused(t *testing.T) {
+	fs := newMemFS()
+	j, _ := mustOpen(t, Options{Dir: "j", FS: fs, MaxRecord: 5000})
+	if _, err := j.Append(make([]byte, 5001)); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("error %v", err)
+	}
+	if p := mustAppend(t, j, strings.Repeat("x", 5000)); p != 1 {
+		t.Errorf("the refused record used up position %d", p-1)
+	}
+	mustClose(t, j)
+
+	// A smaller bound makes the same record an error that says so, not a tear.
+	for _, bound := range []int{4999, 10} {
+		_, err := Open(Options{Dir: "j", FS: fs, MaxRecord: bound, ReplayBuffer: 4 << 10}, nil)
+		if !errors.Is(err, ErrTooLarge) || errors.Is(err, ErrCorrupt) {
+			t.Errorf("bound %d: error %v", bound, err)
+		}
+	}
+}
+
+func TestAfterCloseNothingIsAccepted(t *testing.T) {
+	j, _ := mustOpen(t, Options{Dir: "j", FS: newMemFS()})
+	p := mustAppend(t, j, "a")
+	mustClose(t, j)
+	mustClose(t, j)
+	if _, err := j.Append(nil); !errors.Is(err, ErrClosed) {
+		t.Errorf("error %v", err)
+	}
+	j.Release(p)
+}
+
+func TestClosingAndReopeningAnIdleJournalDoesNotMakeItGrow(t *testing.T) {
+	fs := newMemFS()
+	j, _ := mustOpen(t, Options{Dir: "j", FS: fs})
+	mustAppend(t, j, "a")
+	mustClose(t, j)
+	_, before := j.Size()
+	for range 3 {
+		j, _ = mustOpen(t, Options{Dir: "j", FS: fs})
+		mustClose(t, j)
+	}
+	if got := len(fs.Names[filepath.Join("j", segmentName(1))].Data()); int64(got) != before+frameHead {
+		t.Errorf("%d bytes, want %d and a mark", got, before)
+	}
+}
+
+func TestAFolderHasOneJournalAtATime(t *testing.T) {
+	o := Options{Dir: t.TempDir()}
+	j, _ := mustOpen(t, o)
+	if _, err := Open(o, nil); !errors.Is(err, ErrLocked) {
+		t.Errorf("second journal: error %v", err)
+	}
+	mustClose(t, j)
+	j, _ = mustOpen(t, o)
+	mustClose(t, j)
+}
+
+func TestAReplayErrorEndsOpenAndGivesTheLockBack(t *testing.T) {
+	o := Options{Dir: t.TempDir()}
+	j, _ := mustOpen(t, o)
+	mustAppend(t, j, "a")
+	mustClose(t, j)
+	no := errors.New("no")
+	if _, err := Open(o, func(Position, []byte) error { return no }); !errors.Is(err, no) {
+		t.Errorf("error %v", err)
+	}
+	j, _ = mustOpen(t, o)
+	mustClose(t, j)
+}
+
+func TestBadOptionsAreNamedWithTheirRange(t *testing.T) {
+	for name, o := range map[string]Options{
+		"Dir":           {},
+		"SegmentSize":   {Dir: "d", SegmentSize: 1023},
+		"MaxSegments":   {Dir: "d", MaxSegments: 1},
+		"MaxRecord":     {Dir: "d", MaxRecord: -1},
+		"WriteBuffer":   {Dir: "d", WriteBuffer: 1},
+		"ReplayBuffer":  {Dir: "d", ReplayBuffer: 1 << 30},
+		"CompressAbove": {Dir: "d", CompressAbove: 63},
+		"SyncDelay":     {Dir: "d", SyncDelay: -1},
+	} {
+		o.FS = newMemFS()
+		_, err := Open(o, nil)
+		if !errors.Is(err, ErrOption) || !strings.Contains(err.Error(), name+" is ") || !strings.Contains(err.Error(), "want ") {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+func TestAFolderThatCannotBeMadeIsAnError(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	f, err := OS().Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{file, filepath.Join(file, "below")} {
+		if _, err := Open(Options{Dir: dir}, nil); err == nil {
+			t.Errorf("%s: no error", dir)
+		}
+	}
+}
+
+func TestInspectShowsTheLogAndChangesNothing(t *testing.T) {
+	o := Options{Dir: t.TempDir(), CompressAbove: 64}
+	j, _ := mustOpen(t, o)
+	mustAppend(t, j, "a")
+	mustAppend(t, j, strings.Repeat("b", 500))
+	waitFor(t, "durable", func() bool { return j.Durable() == 2 })
+	var got []string
+	r, err := Inspect(o.Dir, nil, func(r RecordInfo) error {
+		got = append(got, fmt.Sprintf("%d %.1s %d %v %v %s", r.Position, r.Record, len(r.Record), r.Compressed, r.Copy, r.File))
+		return nil
+	})
+	mustClose(t, j)
+	if err != nil || r.Records != 2 || r.Clean {
+		t.Errorf("recovery %+v, error %v", r, err)
+	}
+	want := "[1 a 1 false false 0000000000000001.seg 2 b 500 true false 0000000000000001.seg]"
+	if fmt.Sprint(got) != want {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	if r, err = Inspect(o.Dir, nil, func(RecordInfo) error { return nil }); err != nil || !r.Clean {
+		t.Errorf("after Close: %+v, %v", r, err)
+	}
+	stop := errors.New("stop")
+	if _, err := Inspect(o.Dir, nil, func(RecordInfo) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("error %v", err)
+	}
+}

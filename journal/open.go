@@ -1,0 +1,166 @@
+package journal
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+)
+
+// Open takes the folder's lock, creates the log or replays it, and repairs what a crash left unfinished. It calls
+// replay for every record still there, in the order of the file: ascending positions but for records that
+// compaction has moved. Each position comes once. The record is a view, valid during the call. All replayed records
+// are live until released, and durable when Open returns.
+//
+// replay may be nil. An error of it ends Open and is returned, wrapped. Open starts the journal's goroutine, which
+// Close ends. The errors are ErrOption, ErrLocked, *CorruptError, ErrVersion, ErrTooLarge, and those of the file
+// system.
+func Open(o Options, replay func(p Position, record []byte) error) (_ *Journal, err error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	if err := o.FS.MkdirAll(o.Dir); err != nil {
+		return nil, fmt.Errorf("journal: making the folder: %w", err)
+	}
+	lock, err := o.FS.Lock(filepath.Join(o.Dir, lockName))
+	if err != nil {
+		return nil, fmt.Errorf("journal: locking %s: %w", o.Dir, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, lock.Close())
+		}
+	}()
+
+	v := newSurvey(o.FS, o.Dir, o.ReplayBuffer, o.MaxRecord)
+	v.visit = func(_ *segment, f *frame, record []byte, again bool) error {
+		if again || replay == nil {
+			return nil
+		}
+		if err := replay(f.position, record); err != nil {
+			return fmt.Errorf("replaying record %d: %w", f.position, err)
+		}
+		return nil
+	}
+	if err := v.run(); err != nil {
+		return nil, err
+	}
+
+	j := &Journal{
+		opts: o, lock: lock, recovery: v.out.recovery,
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	j.writer = writer{j: j, ledger: v.out.ledger, next: v.out.next}
+	if err := j.writer.repair(&v.out); err != nil {
+		return nil, errors.Join(err, j.writer.closeFile())
+	}
+	j.next = v.out.next
+	j.nextView.Store(uint64(j.next))
+	j.durable.Store(uint64(j.next - 1))
+	j.writer.publishShape()
+	if !o.manual {
+		go j.run()
+	}
+	return j, nil
+}
+
+// repair brings the disk to the state that the writer relies on: all that was replayed is synced, nothing is behind
+// it in the tail, every segment but the tail is sealed, and nothing else is in the folder. A crash at any point of it
+// leaves a log that the next Open reads the same way.
+func (w *writer) repair(found *layout) error {
+	dir, fsys := w.j.opts.Dir, w.j.opts.FS
+	w.identity = found.identity
+	if len(found.segments) == 0 {
+		if found.headless != "" {
+			found.leftovers = append(found.leftovers, found.headless)
+		}
+		if err := w.removeAll(found.leftovers); err != nil {
+			return err
+		}
+		if _, err := rand.Read(w.identity[:]); err != nil {
+			return fmt.Errorf("journal: drawing an identity: %w", err)
+		}
+		return w.begin(head{identity: w.identity, number: 1, first: 1, floor: 1})
+	}
+
+	tail := w.ledger.tail()
+	name := segmentName(tail.number)
+	file, err := fsys.Open(filepath.Join(dir, name))
+	if err != nil {
+		return fmt.Errorf("journal: opening %s: %w", name, err)
+	}
+	w.file, w.seed = file, seed(w.identity, tail.number)
+	if found.tailSize > found.end {
+		if err := file.Truncate(found.end); err != nil {
+			return fmt.Errorf("journal: cutting %s: %w", name, err)
+		}
+	}
+	// Even an intact tail may be in no more than the system's cache, if the last process was killed.
+	if err := file.Sync(); err != nil {
+		return fmt.Errorf("journal: syncing %s: %w", name, err)
+	}
+	if err := w.syncDir(); err != nil {
+		return err
+	}
+	w.marked = found.recovery.Clean
+	if n := len(found.segments); n > 1 && tail.size == headSize {
+		// The seal before an empty tail may be missing, or be in the cache only. With frames in the tail it is durable.
+		if err := w.sealClosed(found.segments[n-2], found.unsealed); err != nil {
+			return err
+		}
+	}
+	if found.headless != "" {
+		found.leftovers = append(found.leftovers, found.headless)
+	}
+	return w.removeAll(found.leftovers)
+}
+
+// sealClosed makes the seal of a segment that is no longer the tail durable; missing says that it is to be written
+// first.
+func (w *writer) sealClosed(s *segment, missing bool) (err error) {
+	name := segmentName(s.number)
+	file, err := w.j.opts.FS.Open(filepath.Join(w.j.opts.Dir, name))
+	if err != nil {
+		return fmt.Errorf("journal: opening %s: %w", name, err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if !missing {
+		if err := file.Sync(); err != nil {
+			return fmt.Errorf("journal: syncing %s: %w", name, err)
+		}
+		return nil
+	}
+	if err := file.Truncate(s.size); err != nil {
+		return fmt.Errorf("journal: cutting %s: %w", name, err)
+	}
+	return writeSeal(file, s, w.ledger.tail().first)
+}
+
+// removeAll removes files that nothing in the log refers to, and makes that durable.
+func (w *writer) removeAll(names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	for _, name := range names {
+		if err := w.remove(name); err != nil {
+			return err
+		}
+	}
+	return w.syncDir()
+}
+
+func (w *writer) remove(name string) error {
+	err := w.j.opts.FS.Remove(filepath.Join(w.j.opts.Dir, name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("journal: removing %s: %w", name, err)
+	}
+	return nil
+}
+
+func (w *writer) syncDir() error {
+	if err := w.j.opts.FS.SyncDir(w.j.opts.Dir); err != nil {
+		return fmt.Errorf("journal: syncing the folder: %w", err)
+	}
+	return nil
+}

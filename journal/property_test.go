@@ -1,0 +1,198 @@
+package journal
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"maps"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func fixHead(b []byte) {
+	binary.LittleEndian.PutUint32(b[68:], crc32.Checksum(b[:68], castagnoli))
+}
+
+// TestTheJournalIsAMapOfPositions compares with the simplest thing that behaves like a journal.
+func TestTheJournalIsAMapOfPositions(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		fs := newMemFS()
+		o := Options{
+			Dir: "j", FS: fs, manual: true, page: 64,
+			SegmentSize:   int64(rapid.IntRange(1<<10, 4<<10).Draw(t, "segment")),
+			MaxSegments:   rapid.IntRange(2, 4).Draw(t, "segments"),
+			ReplayBuffer:  4 << 10,
+			CompressAbove: rapid.SampledFrom([]int{0, 64, 200}).Draw(t, "compress"),
+			moveRound:     rapid.IntRange(1, 600).Draw(t, "round"),
+		}
+		alive, dead := map[Position]string{}, map[Position]string{}
+		next := Position(1)
+		open := func() *Journal {
+			found := map[Position]string{}
+			j, err := Open(o, func(p Position, r []byte) error {
+				if _, twice := found[p]; twice {
+					t.Fatalf("record %d comes twice", p)
+				}
+				found[p] = string(r)
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for p, s := range alive {
+				if got, ok := found[p]; !ok || got != s {
+					t.Fatalf("record %d is %q, want %q", p, got, s)
+				}
+			}
+			for p, s := range found {
+				if _, ok := alive[p]; !ok && dead[p] != s {
+					t.Fatalf("record %d was never appended", p)
+				}
+			}
+			alive, dead = found, map[Position]string{}
+			return j
+		}
+		j := open()
+		t.Repeat(map[string]func(*rapid.T){
+			"append": func(t *rapid.T) {
+				for range rapid.IntRange(1, 10).Draw(t, "n") {
+					s := string(rapid.SliceOfN(rapid.ByteRange(0, 3), 0, 400).Draw(t, "record"))
+					p, err := j.Append([]byte(s))
+					if err != nil || p != next {
+						t.Fatalf("position %d, error %v, want %d", p, err, next)
+					}
+					alive[p] = s
+					next++
+				}
+			},
+			"release": func(t *rapid.T) {
+				if len(alive) == 0 {
+					t.Skip()
+				}
+				for _, p := range rapid.SliceOfN(rapid.SampledFrom(slices.Sorted(maps.Keys(alive))), 1, 20).Draw(t, "positions") {
+					j.Release(p)
+					if s, ok := alive[p]; ok {
+						delete(alive, p)
+						dead[p] = s
+					}
+				}
+			},
+			"cycle": func(t *rapid.T) { j.cycle() },
+			"reopen": func(t *rapid.T) {
+				if err := j.Close(); err != nil {
+					t.Fatal(err)
+				}
+				j = open()
+			},
+			"": func(t *rapid.T) {
+				if j.Err() != nil || j.Next() != next || j.Durable() >= next || j.Pending() < 0 {
+					t.Fatalf("err %v, next %d, durable %d, pending %d", j.Err(), j.Next(), j.Durable(), j.Pending())
+				}
+				live := 0
+				for _, s := range j.writer.ledger.segments {
+					live += s.live
+				}
+				written := 0
+				for p := range alive {
+					if p <= j.Durable() {
+						written++
+					}
+				}
+				if live < written {
+					t.Fatalf("%d live records are accounted for, want at least %d", live, written)
+				}
+			},
+		})
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// FuzzReplay makes a segment of arbitrary bytes, as the only one or as the second. With fix, its head is made good,
+// so that the fuzzer gets past it.
+func FuzzReplay(f *testing.F) {
+	id := identity{1, 2, 3}
+	whole := func(number uint64, kinds ...byte) []byte {
+		h := head{identity: id, number: number, first: 1, floor: 1}
+		if number > 1 {
+			h.prevEnd = headSize
+		}
+		b := h.encode()
+		for i, kind := range kinds {
+			at := len(b)
+			n := 20
+			fr := frame{kind: kind, position: Position(i + 1)}
+			if kind <= kindCopy {
+				fr.stored, fr.raw = uint32(n), uint32(n)
+			}
+			b = append(b, make([]byte, fr.size())...)
+			fr.put(b[at:])
+			finish(b[at:], seed(id, number), int64(at), int64(at))
+		}
+		return b
+	}
+	f.Add([]byte{}, false, false)
+	f.Add(whole(1), false, false)
+	f.Add(whole(1, kindRecord, kindRecord, kindClose), false, false)
+	f.Add(whole(1, kindRecord, kindSeal), true, false)
+	f.Add(whole(2, kindRecord, kindCopy), true, true)
+	torn := whole(2, kindRecord, kindRecord, kindRecord)
+	torn[headSize+40]++
+	f.Add(torn, true, true)
+	f.Add(torn[:len(torn)-7], false, true)
+	reused := slices.Clone(torn)
+	reused[12] = byte(headUsed)
+	fixHead(reused)
+	f.Add(reused, false, true)
+	f.Fuzz(func(t *testing.T, b []byte, fix, second bool) {
+		fs := newMemFS()
+		number := uint64(1)
+		put := func(n uint64, b []byte) {
+			fs.Names[filepath.Join("j", segmentName(n))] = &inode{Versions: [][]byte{slices.Clone(b)}}
+		}
+		if second {
+			number = 2
+			put(1, whole(1, kindSeal))
+		}
+		if fix && len(b) >= headSize {
+			b = slices.Clone(b)
+			copy(b, magic)
+			copy(b[16:], id[:])
+			binary.LittleEndian.PutUint32(b[8:], formatVersion)
+			binary.LittleEndian.PutUint64(b[32:], number)
+			fixHead(b)
+		}
+		put(number, b)
+		const bound = 1 << 10
+		longest := 0
+		j, err := Open(Options{Dir: "j", FS: fs, MaxRecord: bound, ReplayBuffer: 4 << 10, manual: true}, func(p Position, r []byte) error {
+			if p == 0 {
+				t.Fatal("position 0")
+			}
+			longest = max(longest, len(r))
+			return nil
+		})
+		if longest > bound {
+			t.Fatalf("record of %d bytes", longest)
+		}
+		if err != nil {
+			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrTooLarge) && !errors.Is(err, ErrVersion) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if _, err := j.Append([]byte("goes on")); err != nil {
+			t.Fatal(err)
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := Inspect("j", fs, func(RecordInfo) error { return nil }); err != nil || !r.Clean {
+			t.Fatalf("after recovery: %+v, %v", r, err)
+		}
+	})
+}

@@ -1,0 +1,221 @@
+package journal
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// frameReader reads frames of one segment file through a buffer of fixed size. Only a record longer than the buffer
+// gets more memory, after the file was seen to be that long, and never more than maxRecord asks for.
+type frameReader struct {
+	file      File
+	size      int64 // bytes of the file that may be looked at
+	seed      uint32
+	maxRecord int
+
+	buf   []byte
+	start int64 // offset in the file of buf[0]
+	n     int   // bytes of buf that are filled
+	large []byte
+}
+
+// reset turns the reader to another file.
+func (r *frameReader) reset(file File, size int64, seed uint32) {
+	r.file, r.size, r.seed = file, size, seed
+	r.start, r.n = 0, 0
+}
+
+// view returns n bytes at offset, valid until the next call. They must lie within size.
+func (r *frameReader) view(offset int64, n int) ([]byte, error) {
+	if offset >= r.start && offset+int64(n) <= r.start+int64(r.n) {
+		i := int(offset - r.start)
+		return r.buf[i : i+n], nil
+	}
+	if n > len(r.buf) {
+		if n > cap(r.large) {
+			r.large = make([]byte, n)
+		}
+		return r.large[:n], r.readFull(r.large[:n], offset)
+	}
+	r.start, r.n = offset, 0
+	want := int(min(int64(len(r.buf)), r.size-offset))
+	if err := r.readFull(r.buf[:want], offset); err != nil {
+		return nil, err
+	}
+	r.n = want
+	return r.buf[:n], nil
+}
+
+func (r *frameReader) readFull(b []byte, offset int64) error {
+	n, err := r.file.ReadAt(b, offset)
+	if n == len(b) {
+		return nil
+	}
+	if err == nil || err == io.EOF {
+		err = io.ErrUnexpectedEOF // the file was longer a moment ago
+	}
+	return fmt.Errorf("reading %d bytes at %d: %w", len(b), offset, err)
+}
+
+// frame reads the frame at offset. If there is none, why says so in words. A sound frame whose record is longer than
+// maxRecord comes without payload.
+func (r *frameReader) frame(offset int64) (f frame, why string, err error) {
+	if r.size-offset < frameHead {
+		return f, "frame is cut short", nil
+	}
+	b, err := r.view(offset, frameHead)
+	if err != nil {
+		return f, "", err
+	}
+	if why = f.parse(b, offset, r.size); why != "" {
+		return f, why, nil
+	}
+	const mismatch = "frame checksum does not match"
+	sum := binary.LittleEndian.Uint32(b)
+	if int(f.raw) > r.maxRecord {
+		got, err := r.checksum(offset+4, offset+f.size())
+		if err == nil && got != sum {
+			why = mismatch
+		}
+		return f, why, err
+	}
+	if b, err = r.view(offset, int(f.size())); err != nil {
+		return f, "", err
+	}
+	if crc32.Update(r.seed, castagnoli, b[4:]) != sum {
+		return f, mismatch, nil
+	}
+	f.payload = b[frameHead : frameHead+int(f.stored)]
+	return f, "", nil
+}
+
+// checksum computes that of the bytes from ≤ i < to, a buffer at a time.
+func (r *frameReader) checksum(from, to int64) (uint32, error) {
+	sum := r.seed
+	for from < to {
+		b, err := r.view(from, int(min(int64(len(r.buf)), to-from)))
+		if err != nil {
+			return 0, err
+		}
+		sum = crc32.Update(sum, castagnoli, b)
+		from += int64(len(b))
+	}
+	return sum, nil
+}
+
+// behind looks at what follows a place where there is no whole frame.
+//
+// synced is proof that the byte at offset had been synced: a whole frame behind it whose group began behind it too.
+// Such a group was written only after a good sync of everything before it. A frame of the group that offset is in proves
+// nothing: a crash may keep any pages of an unsynced group and lose others. See doc.go.
+//
+// end is where the last trace of an unfinished write ends, offset if there is none: a whole frame, or the head of a
+// record at position next or above, which nothing can be that an earlier segment left in the file.
+func (r *frameReader) behind(offset int64, next Position) (synced bool, end int64, err error) {
+	end = offset
+	for at := offset; r.size-at >= frameHead; at += 8 {
+		b, err := r.view(at, frameHead)
+		if err != nil {
+			return false, 0, err
+		}
+		var f frame
+		if f.parse(b, at, r.size) != "" {
+			continue
+		}
+		f, why, err := r.frame(at)
+		if err != nil {
+			return false, 0, err
+		}
+		switch {
+		case why == "" && f.group > offset:
+			return true, end, nil
+		case why == "":
+			end = at + f.size()
+			at = end - 8
+		case f.kind == kindRecord && f.position >= next:
+			end = max(end, at+f.size())
+		}
+	}
+	return false, end, nil
+}
+
+// zeros reports whether all bytes from offset on are zero, and where the last that is not ends.
+func (r *frameReader) zeros(offset int64) (all bool, end int64, err error) {
+	all, end = true, offset
+	for offset < r.size {
+		b, err := r.view(offset, int(min(int64(len(r.buf)), r.size-offset)))
+		if err != nil {
+			return false, 0, err
+		}
+		for i := len(b) - 1; i >= 0; i-- {
+			if b[i] != 0 {
+				all, end = false, offset+int64(i)+1
+				break
+			}
+		}
+		offset += int64(len(b))
+	}
+	return all, end, nil
+}
+
+// codec compresses and decompresses single records. The zero value works; nothing is allocated before it is needed.
+type codec struct {
+	enc *zstd.Encoder
+	dec *zstd.Decoder
+	buf []byte
+}
+
+// shrink returns record compressed, valid until the next call, or nil if that is not shorter.
+func (c *codec) shrink(record []byte) ([]byte, error) {
+	if c.enc == nil {
+		enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest),
+			zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true))
+		if err != nil {
+			return nil, fmt.Errorf("journal: starting zstd: %w", err)
+		}
+		c.enc = enc
+	}
+	c.buf = c.enc.EncodeAll(record, c.buf[:0])
+	if len(c.buf) >= len(record) {
+		return nil, nil
+	}
+	return c.buf, nil
+}
+
+// expand returns the record in f, valid until the next call. If the payload does not decompress to the
+// length that the head gives, why says so.
+func (c *codec) expand(f *frame, maxRecord int) (record []byte, why string, err error) {
+	if f.flags&flagZstd == 0 {
+		return f.payload, "", nil
+	}
+	if c.dec == nil {
+		c.dec, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxMemory(uint64(max(maxRecord, 1<<10))))
+		if err != nil {
+			return nil, "", fmt.Errorf("journal: starting zstd: %w", err)
+		}
+	}
+	if cap(c.buf) < int(f.raw) {
+		c.buf = make([]byte, 0, f.raw)
+	}
+	out, err := c.dec.DecodeAll(f.payload, c.buf[:0])
+	if err != nil || len(out) != int(f.raw) {
+		return nil, "record does not decompress to its length", nil
+	}
+	c.buf = out
+	return out, "", nil
+}
+
+func (c *codec) close() {
+	if c.enc != nil {
+		_ = c.enc.Close() // writes nowhere: cannot fail
+	}
+	if c.dec != nil {
+		c.dec.Close()
+	}
+	*c = codec{}
+}

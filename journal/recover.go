@@ -1,0 +1,390 @@
+package journal
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// Recovery says what Open found.
+type Recovery struct {
+	Records  int64         // delivered to the replay function
+	Copies   int64         // not delivered, since compaction had moved them and the original was there too
+	Bytes    int64         // read, up to the end of the last whole frame
+	Segments int           // holding anything that is needed
+	Torn     int64         // bytes of an unfinished write cut off the tail, or of a segment left without head
+	File     string        // the file that was cut or dropped; empty if none
+	Offset   int64         // where it was cut
+	Clean    bool          // the last thing in the log is the mark of Close
+	Duration time.Duration // of reading and replaying
+}
+
+// layout is the log as it lies on disk.
+type layout struct {
+	ledger
+	next      Position
+	identity  identity
+	end       int64    // of the tail's last whole frame
+	tailSize  int64    // of the tail's file
+	unsealed  bool     // the segment before the tail has no seal yet
+	headless  string   // a file that got its name but no head
+	leftovers []string // files that nothing refers to
+	recovery  Recovery
+}
+
+// survey reads the log and changes nothing.
+type survey struct {
+	fs     FS
+	dir    string
+	reader frameReader
+	codec  codec
+	// visit gets each record frame and its record, decompressed; again says that the position was visited before.
+	visit func(s *segment, f *frame, record []byte, again bool) error
+	// damaged is the verdict on layout.headless, should a seal say that the file had a head.
+	damaged *CorruptError
+	current frame // here, not on the stack, since visit would make each one escape
+	out     layout
+}
+
+func newSurvey(fs FS, dir string, buffer, maxRecord int) *survey {
+	v := &survey{fs: fs, dir: dir, reader: frameReader{buf: make([]byte, buffer), maxRecord: maxRecord}}
+	v.out.next = 1
+	v.out.moved = make(map[Position]*segment)
+	return v
+}
+
+// run reads heads first, then all frames in order. The result is valid if the error is nil; it has no
+// segment if there is no log yet.
+func (v *survey) run() error {
+	defer v.codec.close()
+	began := time.Now()
+	defer func() {
+		v.out.recovery.Segments = len(v.out.segments)
+		v.out.recovery.Duration = time.Since(began)
+	}()
+	heads, err := v.heads()
+	if err != nil {
+		return err
+	}
+	for i, h := range heads {
+		if err := v.segment(h, heads[i+1:]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// heads returns those of the segments that are needed, in order, after checking that none is missing, out of its place,
+// or of another journal.
+func (v *survey) heads() ([]head, error) {
+	names, err := v.fs.ReadDir(v.dir)
+	if err != nil {
+		return nil, fmt.Errorf("journal: listing the folder: %w", err)
+	}
+	var numbers []uint64
+	for _, name := range names {
+		if n := segmentNumber(name); n != 0 {
+			numbers = append(numbers, n)
+		} else if name == tempName {
+			v.out.leftovers = append(v.out.leftovers, name)
+		}
+	}
+	if len(numbers) == 0 {
+		return nil, nil
+	}
+	slices.Sort(numbers)
+
+	last := numbers[len(numbers)-1]
+	tail, why, err := v.head(last)
+	if err != nil {
+		return nil, err
+	}
+	if why != "" {
+		// Excused if the crash came before the head was there. That nothing had been written behind it follows, for
+		// a first segment, from its emptiness, and for another from the missing seal before it: see segment.
+		v.out.headless = segmentName(last)
+		v.damaged = &CorruptError{File: v.out.headless, Reason: why}
+		v.out.recovery.File, v.out.recovery.Torn = v.out.headless, v.reader.size
+		if last == 1 {
+			empty := v.reader.size <= headSize
+			if !empty {
+				if empty, _, err = v.zeros(segmentName(1), headSize); err != nil {
+					return nil, err
+				}
+			}
+			if !empty {
+				return nil, v.damaged
+			}
+			return nil, nil
+		}
+		numbers = numbers[:len(numbers)-1]
+		if len(numbers) == 0 || numbers[len(numbers)-1] != last-1 {
+			return nil, v.damaged
+		}
+		last--
+		if tail, why, err = v.head(last); err != nil {
+			return nil, err
+		}
+		if why != "" {
+			return nil, &CorruptError{File: segmentName(last), Reason: why}
+		}
+	}
+	if tail.number != last {
+		return nil, misplaced(last, tail.number)
+	}
+	v.out.identity = tail.identity
+
+	for len(numbers) > 0 && numbers[0] < tail.floor {
+		v.out.leftovers = append(v.out.leftovers, segmentName(numbers[0]))
+		numbers = numbers[1:]
+	}
+	heads := make([]head, 0, len(numbers))
+	for want := tail.floor; want <= last; want++ {
+		if len(numbers) == 0 || numbers[0] != want {
+			if v.damaged != nil {
+				return nil, v.damaged // its floor would have said that this one is not needed
+			}
+			return nil, &CorruptError{File: segmentName(want), Reason: "segment is missing"}
+		}
+		numbers = numbers[1:]
+		h, why, err := v.head(want)
+		switch {
+		case err != nil:
+			return nil, err
+		case why != "":
+			return nil, &CorruptError{File: segmentName(want), Reason: why}
+		case h.number != want:
+			return nil, misplaced(want, h.number)
+		case h.identity != tail.identity:
+			return nil, &CorruptError{File: segmentName(want), Offset: 16, Reason: "belongs to another journal than the newest segment"}
+		}
+		heads = append(heads, h)
+	}
+	return heads, nil
+}
+
+func misplaced(name, number uint64) error {
+	return &CorruptError{File: segmentName(name), Offset: 32, Reason: fmt.Sprintf("holds segment %d", number)}
+}
+
+func (v *survey) head(number uint64) (h head, why string, err error) {
+	err = v.with(segmentName(number), func() error {
+		b, err := v.reader.view(0, int(min(headSize, v.reader.size)))
+		if err == nil {
+			why, err = h.decode(b)
+		}
+		return err
+	})
+	return h, why, err
+}
+
+// with opens a file for the reader, whole and without seed.
+func (v *survey) with(name string, do func() error) error {
+	file, err := v.fs.OpenRead(filepath.Join(v.dir, name))
+	if err != nil {
+		return fmt.Errorf("journal: opening %s: %w", name, err)
+	}
+	size, err := file.Size()
+	if err == nil {
+		v.reader.reset(file, size, 0)
+		err = do()
+	}
+	if cerr := file.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		if _, ours := err.(*CorruptError); !ours {
+			err = fmt.Errorf("journal: reading %s: %w", name, err)
+		}
+	}
+	return err
+}
+
+func (v *survey) zeros(name string, offset int64) (all bool, end int64, err error) {
+	err = v.with(name, func() error {
+		all, end, err = v.reader.zeros(offset)
+		return err
+	})
+	return all, end, err
+}
+
+// empty reports whether there is nothing behind the head of a segment: no frame in a file that was used before, no byte
+// but zeros in any other.
+func (v *survey) empty(h *head) (empty bool, err error) {
+	name := segmentName(h.number)
+	if !h.used {
+		empty, _, err = v.zeros(name, headSize)
+		return empty, err
+	}
+	err = v.with(name, func() error {
+		v.reader.seed = seed(h.identity, h.number)
+		found, _, err := v.reader.behind(headSize-8, h.first) // every group begins behind that
+		empty = !found
+		return err
+	})
+	return empty, err
+}
+
+// segment replays one segment; after are the heads of those behind it.
+func (v *survey) segment(h head, after []head) error {
+	s := &segment{head: h, next: h.first, size: headSize}
+	if len(v.out.segments) > 0 || h.number == 1 {
+		if h.first != v.out.next {
+			return &CorruptError{File: segmentName(h.number), Offset: 40, Reason: fmt.Sprintf(
+				"begins at position %d, want %d", h.first, v.out.next)}
+		}
+	}
+	v.out.next = h.first
+	v.out.segments = append(v.out.segments, s)
+	err := v.with(segmentName(h.number), func() error {
+		v.reader.seed = seed(h.identity, h.number)
+		if len(after) == 0 {
+			return v.frames(s, v.reader.size, true)
+		}
+		if err := v.frames(s, after[0].prevEnd, false); err != nil {
+			return err
+		}
+		return v.seal(s, after)
+	})
+	if err == nil {
+		v.out.recovery.Bytes += s.size
+	}
+	return err
+}
+
+// frames visits the frames from the segment's head to limit.
+func (v *survey) frames(s *segment, limit int64, tail bool) error {
+	corrupt := func(offset int64, reason string) error {
+		return &CorruptError{File: segmentName(s.number), Offset: offset, Reason: reason}
+	}
+	full := v.reader.size
+	if limit > full {
+		return corrupt(full, fmt.Sprintf("segment is cut short: want %d bytes", limit))
+	}
+	v.reader.size = limit
+	defer func() { v.reader.size = full }()
+	offset, group := int64(headSize), int64(0)
+	clean := false
+	f := &v.current
+	for offset < limit {
+		var why string
+		var err error
+		if *f, why, err = v.reader.frame(offset); err != nil {
+			return err
+		}
+		if why != "" {
+			if !tail {
+				return corrupt(offset, why)
+			}
+			synced, end, err := v.reader.behind(offset, v.out.next)
+			if err != nil {
+				return err
+			}
+			if synced {
+				return corrupt(offset, why+", yet a later group is whole")
+			}
+			if !s.used { // else what is behind may be of the segment that the file was before
+				if _, end, err = v.reader.zeros(offset); err != nil {
+					return err
+				}
+			}
+			if end > offset {
+				v.out.recovery.File, v.out.recovery.Offset = segmentName(s.number), offset
+				v.out.recovery.Torn += end - offset
+			}
+			break
+		}
+		if f.group != offset && f.group != group {
+			return corrupt(offset, "frame belongs to no group")
+		}
+		group = f.group
+		clean = false
+		switch f.kind {
+		case kindRecord, kindCopy:
+			if err := v.record(s, f); err != nil {
+				return err
+			}
+		case kindClose:
+			clean = true
+		case kindSeal:
+			if tail && v.damaged != nil {
+				return v.damaged
+			}
+			if tail {
+				return &CorruptError{File: segmentName(s.number + 1), Reason: "segment is missing"}
+			}
+			return corrupt(offset, "seal before the end of the segment")
+		}
+		if f.kind >= kindSeal && f.position != v.out.next {
+			return corrupt(offset, fmt.Sprintf("mark at position %d, want %d", f.position, v.out.next))
+		}
+		offset += f.size()
+	}
+	s.size = offset
+	if !tail && offset != limit {
+		return corrupt(offset, "next segment begins before this one")
+	}
+	if tail {
+		v.out.end, v.out.tailSize = offset, full
+		v.out.recovery.Clean = clean
+	}
+	return nil
+}
+
+func (v *survey) record(s *segment, f *frame) error {
+	corrupt := func(reason string) error {
+		return &CorruptError{File: segmentName(s.number), Offset: f.offset, Reason: reason}
+	}
+	if f.kind == kindRecord && f.position != v.out.next || f.kind == kindCopy && f.position >= v.out.next {
+		return corrupt(fmt.Sprintf("record at position %d, want %d", f.position, v.out.next))
+	}
+	if f.payload == nil {
+		return fmt.Errorf("%w: record %d in %s has %d bytes, the bound is %d", ErrTooLarge, f.position, segmentName(s.number), f.raw,
+			v.reader.maxRecord)
+	}
+	record, why, err := v.codec.expand(f, v.reader.maxRecord)
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		return corrupt(why)
+	}
+	again := false
+	if f.kind == kindCopy {
+		again = v.out.move(f.position, s)
+	} else {
+		v.out.add(s)
+		v.out.next++
+	}
+	if again {
+		v.out.recovery.Copies++
+	} else {
+		v.out.recovery.Records++
+	}
+	return v.visit(s, f, record, again)
+}
+
+// seal checks what is behind the last record of a segment that has a successor. The seal is synced after the
+// successor's head and before its first frame: it may be missing only while there is no frame.
+func (v *survey) seal(s *segment, after []head) error {
+	f, why, err := v.reader.frame(s.size)
+	if err != nil {
+		return err
+	}
+	if why == "" && (f.kind != kindSeal || f.group != s.size || f.position != v.out.next) {
+		return &CorruptError{File: segmentName(s.number), Offset: s.size, Reason: "no seal where the next segment says it is"}
+	}
+	if why == "" {
+		return nil
+	}
+	empty, err := v.empty(&after[0])
+	if err != nil {
+		return err
+	}
+	if !empty || len(after) > 1 {
+		return &CorruptError{File: segmentName(s.number), Offset: s.size, Reason: "seal: " + why}
+	}
+	v.out.unsealed = true
+	return nil
+}

@@ -1,0 +1,134 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+)
+
+// rotate begins the next segment, and drops those at the front that are dead by now. The order of the syncs is what
+// recovery relies on: the old tail's last group; the new head and its name; the old tail's seal; then only removals
+// and new frames.
+func (w *writer) rotate() error {
+	old, oldFile := w.ledger.tail(), w.file
+	n := w.ledger.dead()
+	gone := w.ledger.segments[:n]
+	if err := w.begin(head{
+		identity: w.identity, number: old.number + 1, first: w.next, prevEnd: old.size, floor: w.ledger.segments[n].number,
+	}); err != nil {
+		return err
+	}
+	err := writeSeal(oldFile, old, w.next)
+	if cerr := oldFile.Close(); err == nil && cerr != nil {
+		err = fmt.Errorf("journal: closing %s: %w", segmentName(old.number), cerr)
+	}
+	if err != nil {
+		return err
+	}
+	if err := w.mover.leave(gone); err != nil {
+		return err
+	}
+	if err := w.discard(gone); err != nil {
+		return err
+	}
+	w.ledger.segments = append([]*segment(nil), w.ledger.segments[n:]...)
+	w.publishShape()
+	return nil
+}
+
+// discard removes segments, but keeps the file of the first one for the next segment: writing over blocks that are
+// there already is cheaper to sync than having them allotted. The folder is synced before that file is written to, so
+// nothing can find it under its old name then.
+func (w *writer) discard(gone []*segment) error {
+	if len(gone) == 0 {
+		return nil
+	}
+	dir, fsys := w.j.opts.Dir, w.j.opts.FS
+	if !w.j.opts.noReuse {
+		name := segmentName(gone[0].number)
+		if err := fsys.Rename(filepath.Join(dir, name), filepath.Join(dir, tempName)); err != nil {
+			return fmt.Errorf("journal: setting %s aside: %w", name, err)
+		}
+		gone, w.reusable = gone[1:], true
+	}
+	for _, s := range gone {
+		if err := w.remove(segmentName(s.number)); err != nil {
+			return err
+		}
+	}
+	return w.syncDir()
+}
+
+// blank opens next.tmp: the file of an old segment if there is one and it is not too long, or a new one.
+func (w *writer) blank() (file File, size int64, err error) {
+	name, fsys := filepath.Join(w.j.opts.Dir, tempName), w.j.opts.FS
+	reusable := w.reusable
+	w.reusable = false
+	if reusable {
+		if file, err = fsys.Open(name); err != nil {
+			return nil, 0, err
+		}
+		size, err = file.Size()
+		if err == nil && size <= 2*w.j.opts.SegmentSize {
+			return file, size, nil
+		}
+		if err = errors.Join(err, file.Close()); err != nil {
+			return nil, 0, err
+		}
+	}
+	file, err = fsys.Create(name)
+	return file, 0, err
+}
+
+// begin makes a new segment the tail. It gets its name only when its head is durable.
+func (w *writer) begin(h head) error {
+	dir, fsys := w.j.opts.Dir, w.j.opts.FS
+	name := segmentName(h.number)
+	failed := func(doing string, err error) error { return fmt.Errorf("journal: %s %s: %w", doing, name, err) }
+	file, size, err := w.blank()
+	if err != nil {
+		return failed("creating", err)
+	}
+	h.used = size > headSize
+	first := h.encode()
+	if h.used {
+		first = append(first, zeroPage[:-headSize&(w.j.opts.page-1)]...) // see commit
+	}
+	if err = writeAt(file, first, 0); err == nil {
+		err = file.Sync()
+	}
+	if err == nil {
+		err = fsys.Rename(filepath.Join(dir, tempName), filepath.Join(dir, name))
+	}
+	if err == nil {
+		err = fsys.SyncDir(dir)
+	}
+	if err != nil {
+		_ = file.Close() // the first error counts
+		return failed("beginning", err)
+	}
+	w.file, w.seed = file, seed(h.identity, h.number)
+	w.marked = false
+	w.ledger.segments = append(w.ledger.segments, &segment{head: h, next: h.first, size: headSize})
+	return nil
+}
+
+func writeSeal(file File, s *segment, next Position) error {
+	err := writeMark(file, kindSeal, seed(s.identity, s.number), s.size, next)
+	if err != nil {
+		return fmt.Errorf("journal: sealing %s: %w", segmentName(s.number), err)
+	}
+	return nil
+}
+
+// writeMark writes and syncs a frame without payload, as a group of its own.
+func writeMark(file File, kind byte, seed uint32, offset int64, next Position) error {
+	var b [frameHead]byte
+	f := frame{kind: kind, position: next}
+	f.put(b[:])
+	finish(b[:], seed, offset, offset)
+	if err := writeAt(file, b[:], offset); err != nil {
+		return err
+	}
+	return file.Sync()
+}

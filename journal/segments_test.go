@@ -1,0 +1,217 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// manualJournal has no goroutine: settle is its life.
+func manualJournal(t *testing.T, fs FS, o Options) (*Journal, map[Position]string) {
+	o.Dir, o.FS, o.manual, o.page = "j", fs, true, 64
+	if o.SegmentSize == 0 {
+		o.SegmentSize = 1 << 10
+	}
+	return mustOpen(t, o)
+}
+
+func settleAll(t *testing.T, j *Journal) {
+	t.Helper()
+	for n := 0; j.cycle(); n++ {
+		if n > 10000 {
+			t.Fatal("compaction does not come to an end")
+		}
+	}
+	if err := j.Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSegmentsGoOnceNothingLivesInThem(t *testing.T) {
+	fs := newMemFS()
+	j, _ := manualJournal(t, fs, Options{})
+	for range 50 {
+		p := mustAppend(t, j, strings.Repeat("x", 200))
+		settleAll(t, j)
+		if p > 2 {
+			j.Release(p - 2)
+		}
+		if n, bytes := j.Size(); n > 3 || bytes > 3<<10 {
+			t.Fatalf("%d segments of %d bytes for two live records", n, bytes)
+		}
+	}
+	mustClose(t, j)
+	j, found := manualJournal(t, fs, Options{})
+	if found[49] == "" || found[50] == "" {
+		t.Errorf("live records are gone: %d found", len(found))
+	}
+	mustClose(t, j)
+}
+
+func TestAReleaseWaitsForWhatWasAppendedBeforeIt(t *testing.T) {
+	fs := newMemFS()
+	j, _ := manualJournal(t, fs, Options{})
+	old := mustAppend(t, j, strings.Repeat("o", 900))
+	mustAppend(t, j, strings.Repeat("o", 900))
+	mustAppend(t, j, strings.Repeat("o", 900))
+	settleAll(t, j)
+	for p := old; p < old+3; p++ {
+		mustAppend(t, j, strings.Repeat("n", 900)) // supersedes p
+		j.Release(p)
+	}
+	fs.Fault = func(op, _ string) error {
+		if op == "sync" {
+			return errors.New("no more")
+		}
+		return nil
+	}
+	j.cycle()
+	if n := fs.Calls["remove"]; n != 0 {
+		t.Errorf("%d segments removed before what replaces them was durable", n)
+	}
+	_ = j.Close()
+	j, found := manualJournal(t, fs.Crash(nil, 0), Options{})
+	for p := old; p < old+3; p++ {
+		if found[p] == "" {
+			t.Errorf("record %d is lost", p)
+		}
+	}
+	mustClose(t, j)
+}
+
+func TestPositionsAreNeverUsedAgain(t *testing.T) {
+	fs := newMemFS()
+	next := Position(1)
+	for round := range 6 {
+		j, found := manualJournal(t, fs, Options{})
+		if j.Next() != next {
+			t.Fatalf("round %d: next position %d, want %d", round, j.Next(), next)
+		}
+		for p := range found {
+			j.Release(p)
+		}
+		for range 20 {
+			p := mustAppend(t, j, strings.Repeat("x", 300))
+			settleAll(t, j)
+			j.Release(p)
+		}
+		settleAll(t, j)
+		next = j.Next()
+		if round%2 == 0 {
+			mustClose(t, j)
+		}
+		fs = fs.Crash(nil, 0)
+	}
+}
+
+func TestCompactionMovesTheFewLiveRecordsAndKeepsTheirPositions(t *testing.T) {
+	for _, round := range []int{1, 0} { // a record at a time, and all at once
+		fs := newMemFS()
+		o := Options{MaxSegments: 3, moveRound: round, CompressAbove: 64}
+		j, _ := manualJournal(t, fs, o)
+		want := map[Position]string{}
+		for i := range 300 {
+			s := fmt.Sprintf("%d %x", i, make([]byte, 40))
+			p := mustAppend(t, j, s)
+			if i%29 == 0 {
+				want[p] = s
+			} else {
+				j.Release(p)
+			}
+			settleAll(t, j)
+		}
+		segments, _ := j.Size()
+		if segments > 5 {
+			t.Errorf("%d segments are left", segments)
+		}
+		if want[1] == "" || j.writer.ledger.home(1).number == 1 {
+			t.Errorf("the oldest record did not move")
+		}
+		mustClose(t, j)
+
+		j, found := manualJournal(t, fs, o)
+		for p, s := range want {
+			if found[p] != s {
+				t.Errorf("record %d is %q, want %q", p, found[p], s)
+			}
+		}
+		// A moved record can be released like any other.
+		for p := range found {
+			j.Release(p)
+		}
+		for range 30 {
+			j.Release(mustAppend(t, j, strings.Repeat("y", 50)))
+			settleAll(t, j)
+		}
+		if n := len(j.writer.ledger.moved); n != 0 {
+			t.Errorf("%d moved records are still known", n)
+		}
+		if n, _ := j.Size(); n > 3 {
+			t.Errorf("%d segments with nothing live", n)
+		}
+		mustClose(t, j)
+	}
+}
+
+func TestCompactionLeavesALogAloneThatIsMostlyAlive(t *testing.T) {
+	moved := 0
+	j, _ := manualJournal(t, newMemFS(), Options{MaxSegments: 2, Observe: func(s SyncInfo) { moved += s.Moved }})
+	for i := range 100 {
+		p := mustAppend(t, j, strings.Repeat("x", 200))
+		if i%3 == 0 {
+			j.Release(p)
+		}
+		settleAll(t, j)
+	}
+	if moved != 0 {
+		t.Errorf("%d records moved for nothing", moved)
+	}
+	mustClose(t, j)
+}
+
+func TestDamageFoundByCompactionIsAFailure(t *testing.T) {
+	fs := newMemFS()
+	j, _ := manualJournal(t, fs, Options{MaxSegments: 2})
+	for range 12 {
+		mustAppend(t, j, strings.Repeat("x", 200))
+	}
+	settleAll(t, j)
+	fs.Names[filepath.Join("j", segmentName(1))].Data()[headSize+frameHead+5] ^= 1
+	for p := Position(2); p < 12; p++ {
+		j.Release(p)
+	}
+	for more := true; more && j.Err() == nil; {
+		more = j.cycle()
+	}
+	var c *CorruptError
+	if !errors.As(j.Err(), &c) || c.File != segmentName(1) || c.Offset != headSize {
+		t.Errorf("error %v", j.Err())
+	}
+	if err := j.Close(); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("Close: %v", err)
+	}
+}
+
+func TestALargeGroupIsSpreadOverSegments(t *testing.T) {
+	fs := newMemFS()
+	j, _ := manualJournal(t, fs, Options{})
+	for range 100 {
+		mustAppend(t, j, strings.Repeat("x", 100))
+	}
+	mustAppend(t, j, strings.Repeat("y", 5000)) // longer than a segment
+	mustAppend(t, j, "z")
+	settleAll(t, j)
+	for name, n := range fs.Names {
+		if size := len(n.Data()); size > 1<<10+frameHead && size != headSize+frameSize(5000)+frameHead {
+			t.Errorf("%s has %d bytes", name, size)
+		}
+	}
+	mustClose(t, j)
+	j, found := manualJournal(t, fs, Options{})
+	if len(found) != 102 {
+		t.Errorf("%d records", len(found))
+	}
+	mustClose(t, j)
+}

@@ -1,0 +1,282 @@
+package journal
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"time"
+)
+
+// writer is the state of the journal's goroutine; nobody else touches it once the journal is open.
+type writer struct {
+	j        *Journal
+	ledger   ledger
+	identity identity
+	next     Position // of the next record to be written
+	file     File     // the tail
+	seed     uint32   // of the tail
+	reusable bool     // next.tmp is a segment that nothing lives in any more, durably under that name
+	marked   bool     // the last frame in the tail is the mark of Close
+	spare    queue    // the buffers that the owner does not hold
+	codec    codec
+	mover    mover
+}
+
+// run is the journal's goroutine.
+func (j *Journal) run() {
+	var timer *time.Timer
+	if j.opts.SyncDelay > 0 {
+		timer = time.NewTimer(j.opts.SyncDelay)
+		timer.Stop()
+	}
+	more := false
+	for {
+		if !more {
+			<-j.wake
+		}
+		if timer != nil {
+			j.gather(timer)
+		}
+		j.mu.Lock()
+		closing := j.closing
+		j.mu.Unlock()
+		if closing {
+			j.finish()
+			return
+		}
+		if j.Err() == nil {
+			more = j.cycle()
+		}
+		if j.Err() != nil {
+			more = false // nothing left but to wait for Close
+		}
+	}
+}
+
+// gather waits for SyncDelay, less if the write buffer gets full or the journal is closed.
+func (j *Journal) gather(timer *time.Timer) {
+	timer.Reset(j.opts.SyncDelay)
+	defer timer.Stop()
+	for {
+		j.mu.Lock()
+		enough := j.closing || j.queued.records == 0 || len(j.queued.frames) >= j.opts.WriteBuffer
+		j.mu.Unlock()
+		if enough {
+			return
+		}
+		select {
+		case <-timer.C:
+			return
+		case <-j.wake:
+		}
+	}
+}
+
+// cycle writes and syncs what is queued, then sees to the segments. It reports whether compaction wants to go on.
+// After a failure, Err is set.
+func (j *Journal) cycle() (more bool) {
+	w := &j.writer
+	j.mu.Lock()
+	q := j.queued
+	j.queued = queue{frames: w.spare.frames[:0], released: w.spare.released[:0]}
+	j.mu.Unlock()
+
+	q.frames = slices.Grow(q.frames, j.opts.page) // for commit to fill up a page
+	err := w.write(&q)
+	if err == nil {
+		// Called in an earlier cycle's time or in this one's: all that was appended before is durable now.
+		for _, p := range q.released {
+			w.ledger.release(p)
+		}
+		more, err = w.tend()
+	}
+	if limit := 2 * j.opts.WriteBuffer; cap(q.frames) > limit {
+		q.frames = nil // a burst is not kept for ever
+	}
+	if cap(q.released) > 1<<16 {
+		q.released = nil
+	}
+	w.spare = q
+	if err != nil {
+		j.fail(err)
+		return false
+	}
+	return more
+}
+
+func (j *Journal) fail(err error) {
+	j.failure.CompareAndSwap(nil, &err)
+	j.notify()
+}
+
+func (j *Journal) notify() {
+	if j.opts.Notify != nil {
+		j.opts.Notify()
+	}
+}
+
+// write writes the queued records, in one group, or in several if they reach beyond the end of a segment. Frames
+// are completed in place: those of compressed records get shorter, so that the bytes to write never overtake those
+// to read.
+func (w *writer) write(q *queue) error {
+	b := q.frames
+	from, to := 0, 0 // the group under construction is b[from:to]
+	g := group{}
+	for read := 0; read < len(b); {
+		var f frame
+		f.parse(b[read:read+frameHead], 0, 0) // only for its fields
+		entry := b[read : read+frameSize(int(f.raw))]
+		read += len(entry)
+		payload := entry[frameHead : frameHead+int(f.raw)]
+		if above := w.j.opts.CompressAbove; above > 0 && len(payload) >= above {
+			short, err := w.codec.shrink(payload)
+			if err != nil {
+				return err
+			}
+			if short != nil {
+				payload = short
+				f.flags, f.stored = flagZstd, uint32(len(short))
+			}
+		}
+		size := frameSize(len(payload))
+		if w.full(to-from, size) {
+			if to > from {
+				if err := w.commit(b[from:to:to], g); err != nil {
+					return err
+				}
+				from, g = to, group{}
+			}
+			if err := w.rotate(); err != nil {
+				return err
+			}
+		}
+		out := b[to : to+size]
+		copy(out[frameHead:], payload)
+		clear(out[frameHead+len(payload):])
+		f.put(out)
+		start := w.ledger.tail().size
+		finish(out, w.seed, start+int64(to-from), start)
+		to += size
+		g.records++
+		g.appended += int64(len(entry))
+	}
+	if to == from {
+		return nil
+	}
+	return w.commit(b[from:to], g)
+}
+
+// group says what is in the bytes given to commit.
+type group struct {
+	records  int   // appended ones
+	appended int64 // bytes that they took while pending
+	moved    []Position
+}
+
+// full reports whether n more bytes do not fit in the tail, behind those it has and the group of so many bytes that
+// will come first. An empty tail takes anything.
+func (w *writer) full(group, n int) bool {
+	size := w.ledger.tail().size + int64(group)
+	return size > headSize && size+int64(n) > w.j.opts.SegmentSize
+}
+
+var zeroPage [4 << 10]byte
+
+// commit writes one group at the tail's end and syncs it. Only then is anything in it durable. It may write to what
+// is behind b in the same array.
+func (w *writer) commit(b []byte, g group) error {
+	j, tail := w.j, w.ledger.tail()
+	began := time.Now()
+	w.marked = false
+	out := b
+	if tail.used {
+		// A page of which a part is written must be read first, if it is there on disk. The first one of this group is in
+		// the system's cache, for the group before it filled it up.
+		out = append(b, zeroPage[:-(tail.size+int64(len(b)))&int64(j.opts.page-1)]...)
+	}
+	if err := writeAt(w.file, out, tail.size); err != nil {
+		return w.abandon("writing", err)
+	}
+	if err := w.file.Sync(); err != nil {
+		return w.abandon("syncing", err)
+	}
+	took := time.Since(began)
+	tail.size += int64(len(b))
+	for range g.records {
+		w.ledger.add(tail)
+	}
+	w.next += Position(g.records)
+	for _, p := range g.moved {
+		w.ledger.move(p, tail)
+	}
+	w.publishShape()
+	if j.opts.Observe != nil {
+		j.opts.Observe(SyncInfo{Records: g.records, Moved: len(g.moved), Bytes: int64(len(b)), Duration: took})
+	}
+	if g.records > 0 {
+		j.pending.Add(-g.appended)
+		j.durable.Store(uint64(w.next - 1))
+		j.notify()
+	}
+	return nil
+}
+
+// abandon ends the journal's life after a failed write or sync at the tail's end. The kernel may show bytes whose
+// sync failed as if they were on disk, to the next process too: so they are cut off, as far as that still works.
+func (w *writer) abandon(doing string, err error) error {
+	tail := w.ledger.tail()
+	err = fmt.Errorf("journal: %s %s: %w", doing, segmentName(tail.number), err)
+	if cut := w.file.Truncate(tail.size); cut != nil {
+		err = fmt.Errorf("%w (and cutting off the failed group: %w)", err, cut)
+	}
+	return err
+}
+
+func writeAt(f File, b []byte, offset int64) error {
+	n, err := f.WriteAt(b, offset)
+	if err == nil && n != len(b) {
+		err = io.ErrShortWrite
+	}
+	return err
+}
+
+// finish is the goroutine's last act: see Close.
+func (j *Journal) finish() {
+	defer close(j.done)
+	w := &j.writer
+	if j.Err() == nil {
+		j.cycle()
+	}
+	if tail := w.ledger.tail(); j.Err() == nil && !w.marked && tail.size > headSize {
+		if err := writeMark(w.file, kindClose, w.seed, tail.size, w.next); err != nil {
+			j.fail(w.abandon("closing", err))
+		} else if err := w.file.Truncate(tail.size + frameHead); err != nil {
+			j.fail(fmt.Errorf("journal: giving room in %s back: %w", segmentName(tail.number), err))
+		}
+	}
+	err := j.Err()
+	for _, release := range []func() error{w.mover.stop, w.closeFile, j.lock.Close} {
+		if e := release(); err == nil && e != nil {
+			err = fmt.Errorf("journal: closing: %w", e)
+		}
+	}
+	w.codec.close()
+	j.closeErr = err
+}
+
+func (w *writer) closeFile() error {
+	if w.file == nil {
+		return nil
+	}
+	err := w.file.Close()
+	w.file = nil
+	return err
+}
+
+func (w *writer) publishShape() {
+	s := &shape{segments: len(w.ledger.segments)}
+	for _, g := range w.ledger.segments {
+		s.bytes += g.size
+	}
+	w.j.shape.Store(s)
+}
