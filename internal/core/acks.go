@@ -1,0 +1,156 @@
+package core
+
+import (
+	"time"
+
+	"github.com/lanecast/lanecast/aggregate"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// Ack takes an ack from a peer: PROTOCOL.md 4.3. The message is read during the call and not kept.
+func (c *Core) Ack(now time.Duration, from *Peer, message []byte) Outcome {
+	o := Stopped
+	if c.enter(now) {
+		o = c.ack(from, message)
+	}
+	c.counts.Acks[o]++
+	return o
+}
+
+func (c *Core) ack(from *Peer, message []byte) Outcome {
+	var a wire.Ack
+	if err := a.Decode(message); err != nil {
+		c.reportInvalidAck(from, message)
+		return Malformed
+	}
+	if first, last := c.bounds(); a.Epoch < first || a.Epoch > last {
+		return EpochOutOfBounds
+	}
+	l := c.laneOf(&a.Chunk.Sequencer)
+	var base uint64
+	if l != nil {
+		base = l.base()
+	}
+	if a.Chunk.Height < base || a.Chunk.Height-base > c.cfg.HeightBound {
+		return HeightOutOfBounds
+	}
+	e := c.inBounds(a.Epoch)
+	if e == nil {
+		return UnknownEpoch
+	}
+	if len(a.Signature) != e.format.AckSignature {
+		c.reportInvalidAck(from, message)
+		return Malformed
+	}
+	if !e.admits(l, a.Chunk.Sequencer) {
+		return UnknownSequencer
+	}
+	if l != nil && l.tip != nil && a.Chunk.Height == l.tip.chunk().Height && a.Chunk.Payload != l.tip.chunk().Payload {
+		return PayloadMismatch
+	}
+	index, ok := from.in(e)
+	if !ok {
+		return NotValidator
+	}
+	if index != a.Participant {
+		return WrongPeer
+	}
+	if l == nil {
+		l = c.lane(a.Chunk.Sequencer)
+	}
+	if from.quota == nil {
+		from.quota = c.quota(from.id)
+	}
+	return c.vote(l, e, &a, from.quota)
+}
+
+// vote counts an ack that has passed the rules up to 4.3.4, ours among them.
+func (c *Core) vote(l *lane, e *epoch, a *wire.Ack, quota *aggregate.Quota) Outcome {
+	key := aggregate.Key{Height: a.Chunk.Height, Epoch: a.Epoch}
+	if l.votes.Held(key) != nil {
+		return Certified
+	}
+	// What is needed now are the lane's next chunk and the one after, in this epoch. All else waits in the part of the
+	// memory of which each validator has a share.
+	speculative := a.Chunk.Height > l.base()+1 || a.Epoch != c.epoch
+	slot := l.votes.Open(key, e.scheme, speculative, quota)
+	if slot == nil {
+		return NoRoom
+	}
+	result, candidate := slot.Vote(a.Participant, a.Chunk.Payload, a.Signature)
+	switch result {
+	case aggregate.Counted:
+		if candidate.Quorate() {
+			c.tryCandidate(l, e, candidate)
+		}
+		return Accepted
+	case aggregate.Conflicting:
+		c.seekEvidence(l, e, slot, candidate, a)
+		return Conflicting
+	case aggregate.Full:
+		return NoRoom
+	default:
+		return Duplicate
+	}
+}
+
+// tryCandidate makes a statement of a candidate's votes, if those that are not suspect suffice. If they do not, it has
+// those of suspects looked at where there is nobody left to wait for, and otherwise lets it wait.
+func (c *Core) tryCandidate(l *lane, e *epoch, candidate *aggregate.Candidate) {
+	slot := candidate.Slot()
+	if st := candidate.Statement(e.suspects); st != nil {
+		c.submitVotes(st, job{lane: l, slot: slot, candidate: candidate})
+		return
+	}
+	if !candidate.Quorate() || e.suspects.Len() == 0 {
+		return
+	}
+	if c.mayLook() && slot.AllVoted(e.suspects) {
+		c.look(l, e, candidate)
+	} else if candidate.Stall() {
+		c.stall(l, candidate)
+	}
+}
+
+func (c *Core) submitVotes(st *verify.Statement, j job) {
+	st.Subject = wire.Subject{
+		Chunk: wire.Chunk{Sequencer: j.lane.sequencer, Height: j.slot.Height, Payload: j.candidate.Payload},
+		Epoch: j.slot.Epoch,
+	}
+	j.subject = st.Subject
+	c.counts.VoteBatches++
+	c.submit(st, j)
+}
+
+// votesVerdict takes the verdict on a statement made of votes.
+func (c *Core) votesVerdict(j job, v *verify.Verdict) {
+	if len(v.Invalid) > 0 || v.Certificate == nil {
+		c.counts.VoteFailures++
+	}
+	for _, i := range v.Invalid { // before Settle, which may end the slab
+		c.invalidVote(v.Statement, i)
+	}
+	// A scheme that proves nobody wrong, and yet certifies nothing, would have us try the same for ever.
+	fault := isKeyFault(v.Err) || v.Err == nil && v.Certificate == nil && len(v.Invalid) == 0
+	if fault {
+		c.counts.KeyFaults++
+	}
+	j.slot.Settle(j.candidate, v.Invalid, fault)
+	if j.look {
+		c.looked(j, v)
+		defer c.tickLooks()
+	}
+	if v.Certificate != nil {
+		c.counts.Certificates++
+		c.certified(j.lane, j.subject, v.Certificate)
+		return
+	}
+	if v.Err != nil || j.slot.Closed() {
+		return
+	}
+	// Acks that arrived meanwhile may make up for the invalid ones.
+	if e := c.epochs[j.subject.Epoch]; e != nil && j.candidate.Quorate() {
+		c.tryCandidate(j.lane, e, j.candidate)
+	}
+}

@@ -1,0 +1,250 @@
+package core
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/lanecast/lanecast/wire"
+)
+
+func TestRule4_5_AnApprovedTipIsReportedThenAckedToValidatorsAndSequencer(t *testing.T) {
+	r := newRig(t, 4)
+	r.tip(genesis(1000, 1)) // a sequencer that is no validator
+	r.answer(Approved)
+	expectChunks(t, "tips", r.tips(), chunk(1000, 0, 1))
+	expect(t, "signatures asked for", len(r.signAcks), 1)
+	r.sign(nil)
+	expect(t, "acks", len(r.acks), 1)
+	want := []wire.PublicKey{id(1), id(2), id(3), id(1000)}
+	if !slices.Equal(r.acks[0].Recipients, want) {
+		t.Fatalf("recipients %v", r.acks[0].Recipients)
+	}
+	expect(t, "bytes", string(r.acks[0].Bytes), string(r.w.ack(0, chunk(1000, 0, 1), 5)))
+	expect(t, "votes", r.c.Counts().Votes, 1)
+
+	r.tip(genesis(1, 1))
+	r.answer(Approved)
+	r.sign(nil)
+	if !slices.Equal(r.acks[1].Recipients, want[:3]) {
+		t.Fatalf("recipients for a sequencer that is a validator: %v", r.acks[1].Recipients)
+	}
+}
+
+func TestRule4_5_OurOwnAckCounts(t *testing.T) {
+	r := newRig(t, 4)
+	r.tip(genesis(1, 1))
+	r.answer(Approved)
+	r.sign(nil)
+	r.ack(1, chunk(1, 0, 1), 5)
+	r.ack(2, chunk(1, 0, 1), 5)
+	r.verdicts()
+	expect(t, "locks", len(r.locks()), 1)
+}
+
+func TestRule4_5_ARefusedTipIsNotAcked(t *testing.T) {
+	for _, a := range []Answer{Refused, Failed} {
+		r := newRig(t, 4)
+		r.tip(genesis(1, 1))
+		r.answer(a)
+		r.pass(time.Minute)
+		r.epoch(6)
+		expect(t, "tips", len(r.tips()), 0)
+		expect(t, "signatures", len(r.signAcks), 0)
+		expect(t, "questions", len(r.asks), 0)
+		expect(t, "counted", r.c.Counts().Verdicts[Failure], 1)
+	}
+}
+
+func TestRule4_5_AVerdictOnWhatIsNoLongerTheTipIsDroppedAndTheTipAskedAbout(t *testing.T) {
+	r := newRig(t, 4)
+	r.tip(genesis(1, 0))
+	r.tip(r.w.node(1, 1, 1, 0, 5))
+	expectChunks(t, "one question in flight", r.asks, chunk(1, 0, 0))
+	r.answer(Approved)
+	expect(t, "tips", len(r.tips()), 0)
+	expectChunks(t, "the next question", r.asks, chunk(1, 1, 1))
+	r.answer(Approved)
+	expectChunks(t, "tips", r.tips(), chunk(1, 1, 1))
+	expect(t, "dropped", r.c.Counts().Verdicts[Dropped], 1)
+	r.c.Verified(r.now, chunk(1, 1, 1), Approved) // nobody asked
+	r.c.Verified(r.now, chunk(2, 1, 1), Approved)
+	expect(t, "effects", len(r.c.Effects()), 0)
+}
+
+func TestRule4_5_AVerdictThatComesBeforeTheNewTipIsDurableAsksWhenItIs(t *testing.T) {
+	r := newRig(t, 4)
+	r.tip(genesis(1, 0))
+	r.node(r.w.node(1, 1, 1, 0, 5))
+	r.verdicts()
+	r.answer(Approved)
+	expect(t, "questions", len(r.asks), 0)
+	r.sync()
+	expectChunks(t, "questions", r.asks, chunk(1, 1, 1))
+}
+
+func TestRule4_5_TheSequencerMustStillBeOneWhenTheVerdictComes(t *testing.T) {
+	r := newRig(t, 4)
+	r.tip(genesis(1, 1))
+	r.w.sequencers[6] = ids(1)
+	r.epoch(6)
+	r.answer(Approved)
+	expect(t, "tips", len(r.tips()), 0)
+	expect(t, "signatures", len(r.signAcks), 0)
+	r.epoch(7) // it is one again
+	expectChunks(t, "tips", r.tips(), chunk(1, 0, 1))
+	expect(t, "signatures", len(r.signAcks), 1)
+	expect(t, "epoch", r.signAcks[0].Epoch, 7)
+}
+
+func TestRule4_5_AnEpochWhoseSchemeIsNotKnownYetIsTriedAgain(t *testing.T) {
+	r := newRig(t, 4)
+	r.tip(genesis(1, 1))
+	r.sets.unknown[6] = true
+	r.epoch(6)
+	r.answer(Approved)
+	r.pass(10 * time.Second)
+	expect(t, "signatures", len(r.signAcks), 0)
+	delete(r.sets.unknown, 6)
+	r.pass(time.Second)
+	expectChunks(t, "tips", r.tips(), chunk(1, 0, 1))
+	expect(t, "signatures", len(r.signAcks), 1)
+	r.sign(nil)
+	r.pass(time.Minute)
+	expect(t, "acks", len(r.acks), 1)
+}
+
+func TestRule4_5_AProcessThatIsNoValidatorReportsTipsAndAcksNothing(t *testing.T) {
+	for name, change := range map[string]func(*rig){
+		"not in the set": func(r *rig) { r.cfg.Identity, r.sets.me = id(500), id(500) },
+		"without a key":  func(r *rig) { r.sets.noSigner = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, 4, change)
+			r.tip(genesis(1, 1))
+			r.answer(Approved)
+			r.node(genesis(1, 1))
+			r.pass(time.Minute)
+			expectChunks(t, "tips", r.tips(), chunk(1, 0, 1))
+			expect(t, "signatures", len(r.signAcks), 0)
+			r.ack(1, chunk(1, 0, 1), 5)
+			r.ack(2, chunk(1, 0, 1), 5)
+			r.ack(3, chunk(1, 0, 1), 5)
+			r.verdicts()
+			expect(t, "it follows", len(r.locks()), 1)
+		})
+	}
+}
+
+func TestRule4_5_ASignerThatFailsIsAskedAgainOncePerInterval(t *testing.T) {
+	r := newRig(t, 4)
+	r.tip(genesis(1, 1))
+	r.answer(Approved)
+	for range 3 {
+		expect(t, "signatures asked for", len(r.signAcks), 1)
+		r.sign(errTest)
+		for range 10 {
+			r.node(genesis(1, 1)) // a peer cannot speed it up, nor put it off
+			expect(t, "signatures within the interval", len(r.signAcks), 0)
+			r.pass(90 * time.Millisecond)
+		}
+		r.pass(100 * time.Millisecond)
+	}
+	r.sign(nil)
+	expect(t, "acks", len(r.acks), 1)
+	expect(t, "failures", r.c.Counts().OwnAcks[Failure], 3)
+	expect(t, "tips", len(r.tips()), 1)
+}
+
+func TestRule4_5_ASignatureOfTheWrongLengthIsAFailure(t *testing.T) {
+	r := newRig(t, 4)
+	r.tip(genesis(1, 1))
+	r.answer(Approved)
+	subject := wire.Subject{Chunk: chunk(1, 0, 1), Epoch: 5}
+	r.signAcks = nil
+	r.c.AckSigned(r.now, subject, make([]byte, toySize+1), nil)
+	r.drain()
+	expect(t, "acks", len(r.acks), 0)
+	expect(t, "failures", r.c.Counts().OwnAcks[Failure], 1)
+	r.c.AckSigned(r.now, subject, make([]byte, toySize), nil) // nobody asked any more
+	r.c.AckSigned(r.now, wire.Subject{}, nil, nil)
+	expect(t, "effects", len(r.c.Effects()), 0)
+}
+
+func TestRule4_5_AnAckSignedForAPastEpochIsNotSentAndTheNextIsSigned(t *testing.T) {
+	r := newRig(t, 4)
+	r.tip(genesis(1, 1))
+	r.answer(Approved)
+	r.epoch(6)
+	r.sign(nil)
+	expect(t, "acks", len(r.acks), 0)
+	expect(t, "signatures asked for", len(r.signAcks), 1)
+	expect(t, "epoch", r.signAcks[0].Epoch, 6)
+	r.sign(nil)
+	expect(t, "acks", len(r.acks), 1)
+}
+
+func TestRule4_5_AnAckSignedForAFormerTipIsNotSent(t *testing.T) {
+	r := newRig(t, 4)
+	r.tip(genesis(1, 0))
+	r.answer(Approved)
+	r.tip(r.w.node(1, 1, 1, 0, 5))
+	r.sign(nil)
+	expect(t, "acks", len(r.acks), 0)
+	r.answer(Approved)
+	r.sign(nil)
+	expect(t, "acks", len(r.acks), 1)
+	expect(t, "dropped", r.c.Counts().OwnAcks[Dropped], 1)
+}
+
+func TestRule4_5_AnAckSignedAfterTheLaneMovedOnIsSentButNotCounted(t *testing.T) {
+	r := newRig(t, 4)
+	r.tip(genesis(1, 0))
+	r.answer(Approved)
+	for i := 1; i < 4; i++ {
+		r.ack(i, chunk(1, 3, 3), 5)
+	}
+	r.verdicts()
+	r.sign(nil)
+	expect(t, "acks", len(r.acks), 1)
+	expect(t, "votes", r.c.Counts().Votes, 0)
+}
+
+func TestRule4_5_OurAckThatFoundNoRoomIsCountedWhenItIsSentAgain(t *testing.T) {
+	r := newRig(t, 100)
+	r.tip(genesis(1, 1))
+	r.answer(Approved)
+	height := uint64(0)
+	for full := false; !full; height++ { // every lane's next two heights are needed now, and take all there is
+		for s := 2; s < 100; s++ {
+			full = full || r.ack(50, chunk(s, height%2, 1), 5) == NoRoom
+			for p := range 99 {
+				full = full || r.ack(p, chunk(s, height%2, p), 5) == NoRoom
+			}
+		}
+	}
+	r.sign(nil)
+	expect(t, "acks", len(r.acks), 1)
+	r.verdicts()
+	r.tip(r.w.node(2, 9, 9, 8, 5)) // frees what waited on that lane
+	votes := r.c.Counts().Votes
+	r.pass(time.Second)
+	r.node(genesis(1, 1))
+	expect(t, "acks", len(r.acks), 2)
+	expect(t, "votes", r.c.Counts().Votes, votes+1)
+	r.pass(time.Second)
+	r.node(genesis(1, 1))
+	expect(t, "acks", len(r.acks), 3)
+	expect(t, "votes", r.c.Counts().Votes, votes+1)
+}
+
+func TestAValidatorAloneSendsItsAcksToNobody(t *testing.T) {
+	r := newRig(t, 1, sequencing)
+	r.propose(1)
+	r.answer(Approved)
+	r.sign(nil)
+	r.verdicts()
+	expect(t, "acks", len(r.acks), 0)
+	expect(t, "nodes", len(r.nodes), 0)
+	expect(t, "locks", len(r.locks()), 1)
+}

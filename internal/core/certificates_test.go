@@ -1,0 +1,157 @@
+package core
+
+import (
+	"testing"
+
+	"github.com/lanecast/lanecast/wire"
+)
+
+// certify delivers a quorum of acks and has them verified.
+func (r *rig) certify(c wire.Chunk, epoch uint64) {
+	r.t.Helper()
+	for i := range 3 {
+		if o := r.ack(i, c, epoch); o != Accepted {
+			r.t.Fatalf("ack %d: %v", i, o)
+		}
+	}
+	r.verdicts()
+}
+
+func TestRule4_4_ACertificateBelowTheHighestLessOneIsIgnored(t *testing.T) {
+	r := newRig(t, 4)
+	r.certify(chunk(1, 5, 5), 5)
+	r.tip(r.w.node(1, 4, 4, 3, 5)) // its parent is at height 3
+	expect(t, "locks", len(r.locks()), 1)
+	r.tip(r.w.node(1, 5, 5, 4, 5)) // and here at 4
+	expect(t, "locks", len(r.locks()), 2)
+}
+
+func TestRule4_4_AKnownCertificateIsIgnored(t *testing.T) {
+	r := newRig(t, 4)
+	for i := range 3 {
+		r.ack(i, chunk(1, 0, 1), 5)
+	}
+	votes := r.verifies[0]
+	r.verifies = nil
+	r.tip(on(r.w.lock(chunk(1, 0, 1), 5, 1, 2, 3), 1)) // the same by other signers, while ours is made
+	records := r.disk.next
+	r.c.Verdict(r.now, judge(votes))
+	r.drain()
+	expect(t, "locks", len(r.locks()), 1)
+	expect(t, "records", r.disk.next, records)
+	expect(t, "faults", len(r.faults()), 0)
+	held, _ := r.c.Certificate(id(1), 0)
+	expect(t, "held", string(held.Certificate), string(r.w.lock(chunk(1, 0, 1), 5, 1, 2, 3).Certificate))
+}
+
+func TestRule4_4_ACertificateForAnotherPayloadIsALockConflictReportedOnce(t *testing.T) {
+	r := newRig(t, 4)
+	r.certify(chunk(1, 0, 1), 5)
+	r.certify(chunk(1, 0, 2), 4)
+	f := fault[*wire.LockConflict](r)
+	expect(t, "first", f.First.Chunk, chunk(1, 0, 1))
+	expect(t, "second", f.Second.Chunk, chunk(1, 0, 2))
+	expect(t, "both valid", r.w.validLock(&f.First) && r.w.validLock(&f.Second), true)
+	expect(t, "locks", len(r.locks()), 1)
+	held, _ := r.c.Certificate(id(1), 0)
+	expect(t, "the first stands", held.Chunk, chunk(1, 0, 1))
+	r.certify(chunk(1, 0, 3), 6)
+	expect(t, "faults", len(r.faults()), 1)
+}
+
+func TestRule4_4_ANewCertificateIsJournaledReportedAndPrunes(t *testing.T) {
+	r := newRig(t, 4)
+	for h := range uint64(6) {
+		r.ack(1, chunk(1, h, 1), 5)
+		r.ack(1, chunk(1, h, 1), 6)
+	}
+	expect(t, "votes", r.c.Counts().Votes, 12)
+	r.certify(chunk(2, 0, 1), 5)
+	r.ack(0, chunk(1, 4, 1), 5)
+	r.ack(2, chunk(1, 4, 1), 5)
+	r.verdicts()
+	// The acks of the slot and of all lower heights are gone; (4, epoch 6), (5, 5) and (5, 6) remain.
+	expect(t, "votes", r.c.Counts().Votes, 3)
+	expect(t, "locks", len(r.locks()), 2)
+	expect(t, "records", r.disk.next, 3)
+	expect(t, "durable when it was reported", r.disk.durable, 0) // a lock proves itself
+	rec := r.disk.records[1].bytes
+	var lock wire.Lock
+	if err := lock.DecodeStored(rec[1:]); err != nil || rec[0] != recordLock {
+		t.Fatalf("no lock in the journal: %v", err)
+	}
+	expect(t, "journaled", lock.Chunk, chunk(1, 4, 1))
+}
+
+func TestRule4_4_OfALaneTwoHeightsOfCertificatesAreHeldAndTheTips(t *testing.T) {
+	r := newRig(t, 4)
+	r.tip(r.w.node(1, 1, 1, 0, 5))
+	for h := uint64(1); h < 8; h++ {
+		r.certify(chunk(1, h, int(h)), 5)
+	}
+	held := map[uint64]bool{}
+	for h := range uint64(10) {
+		_, held[h] = r.c.Certificate(id(1), h)
+	}
+	for h, want := range map[uint64]bool{0: true, 1: true, 2: false, 5: false, 6: true, 7: true, 8: false} {
+		expect(t, "held", held[h], want) // 0 and 1 are the tip's parent's and the tip's
+	}
+	expect(t, "released", len(r.releases), 4)
+	r.tip(r.w.node(1, 7, 7, 6, 5))
+	_, ok := r.c.Certificate(id(1), 1)
+	expect(t, "held once the tip has moved", ok, false)
+}
+
+func TestRule4_4_ALockIsReportedOnceInARunAndAgainAfterARestart(t *testing.T) {
+	r := newRig(t, 4)
+	r.certify(chunk(1, 0, 1), 5)
+	r.tip(on(r.locks()[0], 1))
+	expect(t, "locks", len(r.locks()), 1)
+	r.reports = nil
+	r.crash(r.disk.durable, false)
+	expect(t, "locks of the second run", len(r.locks()), 1)
+	r.node(on(r.w.lock(chunk(1, 1, 1), 5), 2))
+	r.verdicts()
+	expect(t, "locks of the second run", len(r.locks()), 2)
+}
+
+func TestRule4_4_ACertificateOfALaterEpochForTheSameChunkIsNew(t *testing.T) {
+	r := newRig(t, 4)
+	r.tip(genesis(1, 1))
+	r.certify(chunk(1, 0, 1), 5)
+	r.certify(chunk(1, 0, 1), 6)
+	expect(t, "locks", len(r.locks()), 2)
+	held, _ := r.c.Certificate(id(1), 0)
+	expect(t, "the newest's epoch", held.Epoch, 6)
+	r.epoch(6)
+	expect(t, "released while both are in bounds", len(r.releases), 0)
+	r.epoch(7)
+	expect(t, "released", len(r.releases), 1)
+	_, ok := r.c.Certificate(id(1), 0)
+	expect(t, "held", ok, true)
+}
+
+func TestCertificateOfAnUnknownLaneOrHeightIsNone(t *testing.T) {
+	r := newRig(t, 4)
+	_, ok := r.c.Certificate(id(1), 0)
+	expect(t, "of an unknown lane", ok, false)
+	_, ok = r.c.Tip(id(1))
+	expect(t, "tip of an unknown lane", ok, false)
+	r.tip(genesis(1, 1))
+	_, ok = r.c.Certificate(id(1), 0)
+	expect(t, "of an uncertified height", ok, false)
+}
+
+func TestLanesAreListedWithWhereTheyStand(t *testing.T) {
+	r := newRig(t, 4)
+	r.tip(genesis(3, 1))
+	r.node(genesis(2, 1))
+	r.verdicts()
+	r.certify(chunk(1, 4, 1), 5)
+	r.ack(0, chunk(1, 5, 1), 5)
+	lanes := r.c.Lanes()
+	expect(t, "lanes", len(lanes), 3)
+	expect(t, "first", lanes[0], LaneStatus{Sequencer: id(1), Certified: 4, HasCertified: true, Slots: 1})
+	expect(t, "second", lanes[1], LaneStatus{Sequencer: id(2), HasTip: true})
+	expect(t, "third", lanes[2], LaneStatus{Sequencer: id(3), HasTip: true, Durable: true})
+}

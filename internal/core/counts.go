@@ -1,0 +1,119 @@
+package core
+
+// Outcome says what became of a message.
+type Outcome uint8
+
+const (
+	// Accepted: an ack that was counted, or a node that went to verification or waits for it.
+	Accepted Outcome = iota
+	// Duplicate: a node whose chunk is the tip or is being verified, or an ack that was counted before.
+	Duplicate
+	// Malformed: bytes that are no such message.
+	Malformed
+	// UnknownEpoch: the validators or sequencers of its epoch are not known.
+	UnknownEpoch
+	// EpochOutOfBounds: the ack's epoch is too old or too new.
+	EpochOutOfBounds
+	// HeightOutOfBounds: the ack's height is too low or too high for its lane.
+	HeightOutOfBounds
+	// UnknownSequencer: the chunk's sequencer is none in that epoch.
+	UnknownSequencer
+	// HeightTooLow: a node below the tip.
+	HeightTooLow
+	// PayloadMismatch: an ack for another payload than the tip's.
+	PayloadMismatch
+	// WrongPeer: a node that is not its sender's, or an ack with another's participant number.
+	WrongPeer
+	// NotValidator: an ack from a peer that is no validator of that epoch.
+	NotValidator
+	// Conflicting: a second ack of one validator, for another payload; or a node whose conflict has been reported.
+	Conflicting
+	// Certified: an ack for what has a certificate already.
+	Certified
+	// NoRoom: an ack beyond the memory that its sender may use.
+	NoRoom
+	// Busy: a node of a lane that has one in verification and another waiting.
+	Busy
+	// Invalid: a node whose verification failed.
+	Invalid
+	// Stale: a node that verified, but that tip or epoch have overtaken meanwhile.
+	Stale
+	// Stopped: the core is not running.
+	Stopped
+
+	numOutcomes
+)
+
+var outcomeNames = [numOutcomes]string{
+	"accepted", "duplicate", "malformed", "unknown_epoch", "epoch_out_of_bounds", "height_out_of_bounds",
+	"unknown_sequencer", "height_too_low", "payload_mismatch", "wrong_peer", "not_validator", "conflicting", "certified",
+	"no_room", "busy", "invalid", "stale", "stopped",
+}
+
+func (o Outcome) String() string {
+	if o < numOutcomes {
+		return outcomeNames[o]
+	}
+	return "unknown"
+}
+
+// Outcomes returns all outcomes, in order of their values.
+func Outcomes() []Outcome {
+	all := make([]Outcome, numOutcomes)
+	for i := range all {
+		all[i] = Outcome(i)
+	}
+	return all
+}
+
+// Status is how an attempt of our own ended, in the seed's words.
+type Status uint8
+
+const (
+	// Success: it was done.
+	Success Status = iota
+	// Failure: it could not be done.
+	Failure
+	// Dropped: it was overtaken, or declined.
+	Dropped
+
+	numStatuses
+)
+
+func (s Status) String() string {
+	return [...]string{"success", "failure", "dropped"}[s]
+}
+
+// Counts are cumulative numbers of events, and a few gauges. They are for metrics: nothing depends on them.
+type Counts struct {
+	Acks  [numOutcomes]uint64 // messages, by what became of them on arrival
+	Nodes [numOutcomes]uint64 // messages on arrival, and Invalid and Stale once more on their verdict
+
+	Proposals    [numStatuses]uint64 // payloads that the application proposed or declined
+	Broadcasts   [numStatuses]uint64 // first broadcasts of our chunks and repeated ones
+	Rebroadcasts [numStatuses]uint64 // only the repeated ones
+	Verdicts     [numStatuses]uint64 // application's verdicts: true, false, none
+	OwnAcks      [numStatuses]uint64 // our acks signed, failed to be signed, or overtaken while they were
+
+	NodesVerified uint64 // nodes whose signatures were found good
+	AcksInvalid   uint64 // acks proven invalid by signature
+	Certificates  uint64 // certificates assembled here
+	Locks         uint64 // certificates new to us, assembled or received
+	VoteBatches   uint64 // statements made of votes
+	VoteFailures  uint64 // of them, those that held an invalid vote or made no certificate
+	KeyFaults     uint64 // statements that failed because keys of a set do not fit each other
+	Faults        uint64 // fault activities reported
+
+	Suspects  int // gauge: validators under suspicion
+	VoteBytes int // gauge: memory of waiting acks
+	Votes     int // gauge: waiting acks
+	Lanes     int // gauge: lanes known
+}
+
+// Counts returns the counts so far. The pointer stays valid; its contents change with every event.
+func (c *Core) Counts() *Counts {
+	c.counts.Suspects = c.suspects.Len()
+	c.counts.VoteBytes, c.counts.Votes = c.table.Bytes(), c.table.Votes()
+	c.counts.Lanes = len(c.order)
+	return &c.counts
+}

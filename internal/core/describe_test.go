@@ -1,0 +1,35 @@
+package core
+
+import (
+	"errors"
+	"testing"
+)
+
+func TestARecordIsDescribedAsItWasWritten(t *testing.T) {
+	r := newRig(t, 4)
+	lock := r.w.lock(chunk(1, 6, 66), 5)
+	r.tip(on(lock, 7))
+	var node, certificate int
+	for _, rec := range r.disk.records {
+		info, err := DescribeRecord(rec.bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect(t, "epoch", info.Epoch, 5)
+		if info.Certificate {
+			certificate++
+			expect(t, "chunk", info.Chunk, lock.Chunk)
+		} else {
+			node++
+			expect(t, "chunk", info.Chunk, on(lock, 7).Chunk)
+		}
+		for _, bad := range [][]byte{nil, {7}, rec.bytes[:1], rec.bytes[:40]} {
+			if _, err := DescribeRecord(bad); !errors.Is(err, ErrRecord) {
+				t.Errorf("%x: error %v", bad, err)
+			}
+		}
+	}
+	if node != 1 || certificate != 1 {
+		t.Errorf("%d nodes, %d certificates", node, certificate)
+	}
+}

@@ -1,0 +1,92 @@
+package core
+
+import (
+	"testing"
+	"time"
+
+	"github.com/lanecast/lanecast/wire"
+)
+
+func TestRule4_2_3_WhatHasTheTipsChunkIsADuplicateWhateverItsOtherBytes(t *testing.T) {
+	r := newRig(t, 4)
+	n := r.w.node(1, 1, 1, 0, 5)
+	r.tip(n)
+	n.Signature[5] ^= 1
+	n.Parent = on(r.w.lock(chunk(1, 0, 9), 4, 1, 2, 3), 0).Parent
+	expect(t, "outcome", r.node(n), Duplicate)
+	r.sets.unknown[4] = true
+	expect(t, "outcome with a parent that cannot be bounded", r.node(n), Duplicate)
+	expect(t, "statements", len(r.verifies), 0)
+	n.Chunk.Payload = payload(9)
+	expect(t, "outcome of another chunk with such a parent", r.node(n), UnknownEpoch)
+	expect(t, "outcome where there is no tip", r.node(r.w.node(2, 1, 1, 0, 4)), UnknownEpoch)
+	expect(t, "faults", len(r.faults()), 0)
+}
+
+func TestRule4_2_ADuplicateHasOurAckSentAgainOncePerInterval(t *testing.T) {
+	r := newRig(t, 4)
+	r.tip(genesis(1, 1))
+	r.answer(Approved)
+	r.sign(nil)
+	expect(t, "acks", len(r.acks), 1)
+	for range 10 {
+		r.node(genesis(1, 1))
+	}
+	expect(t, "acks within the interval", len(r.acks), 1)
+	r.pass(time.Second)
+	for range 10 {
+		r.node(genesis(1, 1))
+	}
+	expect(t, "acks after it", len(r.acks), 2)
+	expect(t, "signed", len(r.signAcks), 0)
+	expect(t, "bytes", string(r.acks[0].Bytes), string(r.acks[1].Bytes))
+	expect(t, "questions", len(r.asks), 0)
+}
+
+func TestRule4_2_ADuplicateInANewEpochHasOurAckSignedForItOnce(t *testing.T) {
+	r := newRig(t, 4)
+	r.tip(genesis(1, 1))
+	r.answer(Approved)
+	r.sign(nil)
+	r.epoch(6)
+	expect(t, "signatures without a duplicate", len(r.signAcks), 0)
+	r.node(genesis(1, 1))
+	r.node(genesis(1, 1))
+	expect(t, "signatures asked for", len(r.signAcks), 1)
+	r.sign(nil)
+	expect(t, "acks", len(r.acks), 2)
+	var a wire.Ack
+	if err := a.Decode(r.acks[1].Bytes); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "epoch", a.Epoch, 6)
+	r.pass(time.Second)
+	r.node(genesis(1, 1))
+	expect(t, "signatures asked for", len(r.signAcks), 0)
+	expect(t, "acks", len(r.acks), 3)
+}
+
+func TestRule4_2_ADuplicateHasTheApplicationAskedAgainOncePerInterval(t *testing.T) {
+	for _, a := range []Answer{Refused, Failed} {
+		r := newRig(t, 4)
+		r.tip(genesis(1, 1))
+		r.node(genesis(1, 1))
+		r.pass(time.Minute)
+		r.node(genesis(1, 1))
+		expect(t, "questions while one is pending", len(r.asks), 1)
+		r.answer(a)
+		r.node(genesis(1, 1)) // the last question is a minute old
+		expect(t, "questions", len(r.asks), 1)
+		r.answer(a)
+		for range 10 {
+			r.node(genesis(1, 1))
+		}
+		expect(t, "questions within the interval", len(r.asks), 0)
+		r.pass(time.Second)
+		r.node(genesis(1, 1))
+		r.node(genesis(1, 1))
+		expect(t, "questions after it", len(r.asks), 1)
+		r.answer(Approved)
+		expect(t, "signatures", len(r.signAcks), 1)
+	}
+}

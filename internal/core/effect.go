@@ -1,0 +1,77 @@
+package core
+
+import (
+	"time"
+
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// EffectKind says what the driver is to do.
+type EffectKind uint8
+
+// Fields in braces are those of [Effect] that the kind uses.
+const (
+	// Verify {Statement}: have the statement verified, then call Verdict.
+	Verify EffectKind = iota + 1
+	// Append {Position, Bytes}: append the record to the journal, which must give it that Position; Durable later. Bytes are
+	// valid until Done.
+	Append
+	// Release {Position}: the record is dead.
+	Release
+	// SignChunk {Chunk}: have our sequencer key sign the chunk, then call ChunkSigned.
+	SignChunk
+	// SignAck {Chunk, Epoch, Signer}: have Signer sign our ack, then call AckSigned.
+	SignAck
+	// SendNode and SendAck {Recipients, Bytes}: send the message to each recipient. Neither slice ever changes.
+	SendNode
+	SendAck
+	// Relay {Chunk}: tell the relay to spread the payload of our chunk.
+	Relay
+	// AskPropose {Chunk}: ask the application for a payload at Chunk.Height of our lane, then call Proposed.
+	AskPropose
+	// AskVerify {Chunk}: ask the application whether the chunk is good, then call Verified.
+	AskVerify
+	// Report {Activity, Elapsed}: hand the activity to the reporter. Elapsed is set on the lock of our own chunk: the time since
+	// its payload was proposed in this run.
+	Report
+)
+
+func (k EffectKind) String() string {
+	names := [...]string{"none", "verify", "append", "release", "sign-chunk", "sign-ack", "send-node", "send-ack", "relay",
+		"ask-propose", "ask-verify", "report"}
+	if int(k) < len(names) {
+		return names[k]
+	}
+	return "unknown"
+}
+
+// Effect is one thing for the driver to do. Only the fields that its Kind names are set.
+type Effect struct {
+	Kind       EffectKind
+	Statement  *verify.Statement
+	Position   uint64
+	Bytes      []byte
+	Chunk      wire.Chunk
+	Epoch      uint64
+	Signer     verify.AckSigner
+	Recipients []wire.PublicKey
+	Activity   wire.Activity
+	Elapsed    time.Duration
+}
+
+// Effects returns what there is to do, in order. The slice is reused after Done.
+func (c *Core) Effects() []Effect { return c.effects }
+
+// Done tells that all effects have been carried out or handed on.
+func (c *Core) Done() {
+	clear(c.effects)
+	c.effects = c.effects[:0]
+	c.scratch = c.scratch[:0]
+}
+
+// emit appends an effect and returns it to be filled in.
+func (c *Core) emit(kind EffectKind) *Effect {
+	c.effects = append(c.effects, Effect{Kind: kind})
+	return &c.effects[len(c.effects)-1]
+}

@@ -1,0 +1,21 @@
+package core
+
+import (
+	"testing"
+	"time"
+)
+
+// A driver that goes on calling Tick when it is due must not do so for ever. See docs/bugs.md.
+func TestRule5_1_AFailedCoreWaitsForNothing(t *testing.T) {
+	r := newRig(t, 4, sequencing)
+	r.propose(1)
+	if _, ok := r.c.Deadline(); !ok {
+		t.Fatal("nothing to wait for before the failure: the test shows nothing")
+	}
+	r.c.Fail()
+	_, ok := r.c.Deadline()
+	expect(t, "deadline after a failure", ok, false)
+	r.c.Tick(time.Hour)
+	_, ok = r.c.Deadline()
+	expect(t, "deadline after a tick", ok, false)
+}

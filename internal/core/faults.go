@@ -1,0 +1,111 @@
+package core
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/lanecast/lanecast/aggregate"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// Faults of PROTOCOL.md 4.6. Each is reported when it is found; what could be found again and again with each
+// message is reported once: conflicts per lane and height, invalid acks when their validator becomes a suspect, conflicting acks
+// per validator and epoch, undecodable messages per peer and BadNodeInterval.
+
+func (c *Core) reportFault(a wire.Activity) {
+	c.counts.Faults++
+	c.emit(Report).Activity = a
+}
+
+func (c *Core) reportConflict(l *lane, a *wire.Conflict) {
+	if l.conflict.first(a.Proposal.Chunk.Height) {
+		c.reportFault(a)
+	}
+}
+
+func (c *Core) reportLockConflict(l *lane, first, second wire.Lock) {
+	if l.lockConflict.first(first.Chunk.Height) {
+		c.reportFault(&wire.LockConflict{First: first, Second: second})
+	}
+}
+
+func (c *Core) reportInvalidAck(from *Peer, message []byte) {
+	if c.mayReport(from) {
+		c.reportFault(&wire.InvalidAck{Peer: from.id, Message: slices.Clone(message)})
+	}
+}
+
+func (c *Core) reportInvalidNode(from *Peer, message []byte) {
+	if c.mayReport(from) {
+		c.reportFault(&wire.InvalidNode{Peer: from.id, Message: slices.Clone(message)})
+	}
+}
+
+// mayReport limits how often one peer is reported for messages that cost it nothing to make.
+func (c *Core) mayReport(p *Peer) bool {
+	if p.reported && c.now < p.reportedAt+c.cfg.BadNodeInterval {
+		return false
+	}
+	p.reported, p.reportedAt = true, c.now
+	return true
+}
+
+// evidence is two acks of one validator that are being proven, each alone.
+type evidence struct {
+	acks    [2]wire.Ack
+	missing int // verdicts
+	failed  bool
+}
+
+// maxSeeking is how many pairs are being proven at once: each takes the memory of two slabs. Beyond it, a validator is looked
+// at when it offends again.
+const maxSeeking = 4
+
+// seekEvidence has two conflicting acks of one validator verified, once per validator and epoch. first is the candidate
+// of the one that was counted, second the other.
+func (c *Core) seekEvidence(l *lane, e *epoch, slot *aggregate.Slot, first *aggregate.Candidate, second *wire.Ack) {
+	i := second.Participant
+	if e.sought.Has(i) || c.seeking == maxSeeking {
+		return
+	}
+	e.sought.Add(i)
+	c.seeking++
+	ev := &evidence{missing: 2}
+	ev.acks[0], ev.acks[1] = *second, *second
+	ev.acks[0].Chunk.Payload = first.Payload
+	ev.acks[0].Signature = slices.Clone(slot.Signature(i))
+	ev.acks[1].Signature = slices.Clone(second.Signature)
+	for n := range ev.acks {
+		a := &ev.acks[n]
+		st := &verify.Statement{
+			Scheme: e.scheme, Subject: a.Subject(), ProveOnly: true,
+			Signers: wire.NewSigners(e.format.Participants),
+			Slab:    make([]byte, e.format.Participants*e.format.AckSignature),
+		}
+		st.Signers.Add(i)
+		copy(st.Vote(i), a.Signature)
+		c.submit(st, job{lane: l, subject: st.Subject, evidence: ev})
+	}
+}
+
+// evidenceVerdict takes the verdict on one of the two acks.
+func (c *Core) evidenceVerdict(j job, v *verify.Verdict) {
+	ev := j.evidence
+	ev.missing--
+	for _, i := range v.Invalid {
+		c.invalidVote(v.Statement, i)
+	}
+	if len(v.Invalid) > 0 || v.Err != nil {
+		ev.failed = true
+	}
+	if ev.missing > 0 {
+		return
+	}
+	c.seeking--
+	if !ev.failed {
+		c.reportFault(&wire.ConflictingAcks{First: ev.acks[0], Second: ev.acks[1]})
+	}
+}
+
+func isKeyFault(err error) bool { return errors.Is(err, verify.ErrInconsistentKeys) }

@@ -1,0 +1,169 @@
+package core
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/lanecast/lanecast/wire"
+)
+
+// besieged returns a core in the middle of its work, whose peers are about to turn hostile.
+func besieged(t testing.TB) *rig {
+	r := newRig(t, 7, sequencing)
+	r.cfg.HeightBound = 1 << 20
+	r.propose(1)
+	r.tip(genesis(1, 1))
+	r.tip(r.w.node(2, 3, 3, 2, 4))
+	r.answer(Approved)
+	r.sign(nil)
+	return r
+}
+
+// check demands what bounds a core whatever its peers send.
+func (r *rig) check(t interface{ Fatalf(string, ...any) }) {
+	counts := r.c.Counts()
+	const sequencers = 8
+	switch {
+	case counts.Lanes > sequencers:
+		t.Fatalf("%d lanes for %d sequencers", counts.Lanes, sequencers)
+	case counts.VoteBytes > r.cfg.MaxVoteBytes:
+		t.Fatalf("%d bytes of votes", counts.VoteBytes)
+	case len(r.c.epochs) > 3:
+		t.Fatalf("%d epochs kept", len(r.c.epochs))
+	case len(r.c.quotas) > 7 || counts.Suspects > 7:
+		t.Fatalf("%d quotas and %d suspects for 7 validators", len(r.c.quotas), counts.Suspects)
+	case len(r.c.jobs) > sequencers*8:
+		t.Fatalf("%d statements in flight", len(r.c.jobs))
+	case len(r.disk.records) > 10000:
+		t.Fatalf("%d records", len(r.disk.records))
+	}
+}
+
+// TestNothingThatPeersSendStopsTheCoreOrOutgrowsItsBounds feeds messages that are valid, nearly valid, or garbage, in between
+// all that a driver does.
+func TestNothingThatPeersSendStopsTheCoreOrOutgrowsItsBounds(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		r := besieged(t)
+		heights := rapid.OneOf(rapid.Uint64Range(0, 12), rapid.Uint64Range(0, 12), rapid.Uint64())
+		epochs := rapid.OneOf(rapid.Uint64Range(3, 8), rapid.Uint64Range(3, 8), rapid.Uint64())
+		sequencer := func() wire.PublicKey { return id(rapid.IntRange(0, 8).Draw(rt, "sequencer")) }
+		drawChunk := func() wire.Chunk {
+			return wire.Chunk{
+				Sequencer: sequencer(), Height: heights.Draw(rt, "height"),
+				Payload: payload(rapid.IntRange(0, 3).Draw(rt, "payload")),
+			}
+		}
+		mutate := func(b []byte) []byte {
+			if len(b) > 0 && rapid.IntRange(0, 3).Draw(rt, "mutate") == 0 {
+				b[rapid.IntRange(0, len(b)-1).Draw(rt, "at")] ^= rapid.Byte().Draw(rt, "bits")
+			}
+			return b[:len(b)-min(len(b), rapid.IntRange(0, 20).Draw(rt, "cut")/19)]
+		}
+		rt.Repeat(map[string]func(*rapid.T){
+			"ack": func(*rapid.T) {
+				c, e := drawChunk(), epochs.Draw(rt, "epoch")
+				i := rapid.IntRange(0, 6).Draw(rt, "validator")
+				var b []byte
+				if r.w.schemes[e] != nil {
+					b = r.w.ack(i, c, e)
+				} else {
+					a := wire.Ack{Chunk: c, Epoch: e, Participant: wire.Participant(i), Signature: make([]byte, toySize)}
+					b = a.AppendTo(nil)
+				}
+				r.ackBytes(id(i), mutate(b))
+			},
+			"node": func(*rapid.T) {
+				c, e := drawChunk(), epochs.Draw(rt, "epoch")
+				n := wire.Node{Chunk: c, Signature: signToyChunk(c)}
+				if n.HasParent() {
+					parent := wire.Chunk{Sequencer: c.Sequencer, Height: c.Height - 1, Payload: payload(1)}
+					n.Parent = wire.Parent{Payload: parent.Payload, Epoch: e}
+					if r.w.schemes[e] != nil {
+						n.Parent.Certificate = r.w.lock(parent, e).Certificate
+					}
+				}
+				r.nodeBytes(c.Sequencer, mutate(n.AppendTo(nil)))
+			},
+			"garbage": func(*rapid.T) {
+				b := rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(rt, "bytes")
+				from := sequencer()
+				r.ackBytes(from, b)
+				r.nodeBytes(from, b)
+			},
+			"verdicts": func(*rapid.T) { r.verdicts() },
+			"sync":     func(*rapid.T) { r.sync() },
+			"application": func(*rapid.T) {
+				r.answer(rapid.SampledFrom([]Answer{Approved, Refused, Failed}).Draw(rt, "answer"))
+				r.sign(nil)
+			},
+			"time": func(*rapid.T) { r.pass(time.Duration(rapid.IntRange(0, 3000).Draw(rt, "ms")) * time.Millisecond) },
+			"epoch": func(*rapid.T) {
+				if rapid.IntRange(0, 5).Draw(rt, "change") == 0 {
+					r.epoch(r.c.Epoch() + 1)
+				}
+			},
+			"crash": func(*rapid.T) {
+				if rapid.IntRange(0, 5).Draw(rt, "crash") == 0 {
+					r.crash(r.disk.durable, rapid.Bool().Draw(rt, "compacted"))
+				}
+			},
+			"": func(rt *rapid.T) { r.check(rt) },
+		})
+	})
+}
+
+func FuzzCoreAck(f *testing.F) {
+	w := newWorld(7, true)
+	f.Add(w.ack(1, chunk(1, 0, 1), 5))
+	f.Add(w.ack(1, chunk(2, 3, 3), 4))
+	f.Add(w.badAck(1, chunk(1, 1, 1), 6))
+	far := wire.Ack{Chunk: chunk(1, 1<<64-1, 1), Epoch: 1<<64 - 1, Participant: 1<<32 - 1, Signature: make([]byte, toySize)}
+	f.Add(far.AppendTo(nil))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, message []byte) {
+		r := besieged(t)
+		o := r.ackBytes(id(1), message)
+		var a wire.Ack
+		if err := a.Decode(message); (err != nil) && o != Malformed {
+			t.Fatalf("%v, and yet %v", err, o)
+		}
+		if o == Accepted && r.c.Counts().Votes == 0 {
+			t.Fatal("accepted, and not counted")
+		}
+		r.verdicts()
+		r.pass(10 * time.Second)
+		r.check(t)
+	})
+}
+
+func FuzzCoreNode(f *testing.F) {
+	w := newWorld(7, true)
+	g, n := genesis(1, 1), w.node(1, 1, 1, 1, 5)
+	f.Add(g.AppendTo(nil))
+	f.Add(n.AppendTo(nil))
+	n = w.node(1, 1<<64-1, 1, 1, 4)
+	f.Add(n.AppendTo(nil))
+	n.Parent.Epoch = 1<<64 - 1
+	f.Add(n.AppendTo(nil))
+	g = genesis(1, 2)
+	f.Add(g.AppendTo(nil))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, message []byte) {
+		r := besieged(t)
+		before, _ := r.c.Tip(id(1))
+		r.nodeBytes(id(1), message)
+		r.verdicts()
+		r.sync()
+		r.answer(Approved)
+		r.sign(nil)
+		r.pass(10 * time.Second)
+		r.check(t)
+		after, _ := r.c.Tip(id(1))
+		if after != before && after.Signature != signToyChunk(after.Chunk) {
+			t.Fatal("a chunk that its sequencer did not sign became the tip")
+		}
+	})
+}

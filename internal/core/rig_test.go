@@ -1,0 +1,358 @@
+package core
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/lanecast/lanecast/aggregate"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// place is a height of a lane.
+type place struct {
+	sequencer wire.PublicKey
+	height    uint64
+}
+
+// history is what a process has let others see, through all of its crashes.
+type history map[place]wire.Digest
+
+// rig drives one Core as the engine does, with everything that is slow in the test's hands: it collects what the core asked
+// for until the test has it answered. It checks on the way what must hold whatever happens.
+type rig struct {
+	t    testing.TB
+	w    *world
+	sets *view
+	cfg  Config
+	c    *Core
+	now  time.Duration
+	disk *disk
+	seen history
+
+	durableChunks map[wire.Chunk]bool // nodes on disk …
+	noted         uint64              // … up to this position
+	peers         map[wire.PublicKey]*Peer
+
+	verifies   []*verify.Statement
+	signAcks   []Effect
+	signChunks []wire.Chunk
+	asks       []wire.Chunk
+	proposes   []wire.Chunk
+
+	nodes, acks []Effect
+	relays      []wire.Chunk
+	reports     []Effect
+	releases    []uint64
+	trace       func(*Effect) // sees every effect, if set
+}
+
+func defaults(me wire.PublicKey) Config {
+	return Config{
+		Identity: me, EpochsBack: 1, EpochsAhead: 1, HeightBound: 8, MaxVoteBytes: 1 << 20,
+		RebroadcastTimeout: 5 * time.Second, AckInterval: time.Second, ProposeBackoff: 100 * time.Millisecond,
+		SuspectDelay: 250 * time.Millisecond, BadNodeInterval: time.Second,
+	}
+}
+
+// newRig returns a validator, id(0) of n, that is started in epoch 5. change may alter its configuration.
+func newRig(t testing.TB, n int, change ...func(*rig)) *rig {
+	t.Helper()
+	r := &rig{t: t, w: newWorld(n, true), cfg: defaults(id(0)), disk: newDisk(), seen: history{}}
+	r.sets = &view{world: r.w, me: id(0), unknown: map[uint64]bool{}}
+	for _, f := range change {
+		f(r)
+	}
+	r.start(5)
+	return r
+}
+
+func sequencing(r *rig)      { r.cfg.Sequencer = true }
+func nonAttributable(r *rig) { r.w = newWorld(len(r.w.schemes[0].ids), false); r.sets.world = r.w }
+
+// start makes a core of what is on disk.
+func (r *rig) start(epoch uint64) {
+	r.t.Helper()
+	r.cfg.Sets = r.sets
+	c, err := New(r.cfg)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	// A slab that is used again while a statement still reads it shows up as bad acks.
+	c.table = aggregate.NewTable(aggregate.Options{MaxBytes: r.cfg.MaxVoteBytes, Poison: true})
+	r.c, r.peers = c, map[wire.PublicKey]*Peer{}
+	r.durableChunks, r.noted = map[wire.Chunk]bool{}, 0
+	r.verifies, r.signAcks, r.signChunks, r.asks, r.proposes = nil, nil, nil, nil, nil
+	for _, rec := range r.disk.records {
+		if err := c.Recover(rec.position, rec.bytes); err != nil {
+			r.t.Fatalf("recover %d: %v", rec.position, err)
+		}
+	}
+	r.noteDurable()
+	c.Start(r.now, epoch, r.disk.next)
+	r.drain()
+}
+
+// crash loses everything but the first cut records, and starts anew.
+func (r *rig) crash(cut uint64, compacted bool) {
+	r.t.Helper()
+	epoch := r.c.Epoch()
+	r.disk.crash(cut, compacted)
+	r.start(epoch)
+}
+
+func (r *rig) noteDurable() {
+	for _, rec := range slices.Backward(r.disk.records) {
+		if rec.position <= r.noted {
+			break
+		}
+		if rec.position <= r.disk.durable && rec.bytes[0] == recordNode {
+			var n wire.Node
+			if err := n.DecodeStored(rec.bytes[1:]); err != nil {
+				r.t.Fatal(err)
+			}
+			r.durableChunks[n.Chunk] = true
+		}
+	}
+	r.noted = r.disk.durable
+}
+
+// visible checks rule 5.1 for a chunk that is about to be seen by others or the application.
+func (r *rig) visible(what EffectKind, c wire.Chunk) {
+	r.t.Helper()
+	if !r.durableChunks[c] {
+		r.t.Fatalf("%s of %v/%d before its record is durable", what, c.Sequencer[1], c.Height)
+	}
+	at := place{c.Sequencer, c.Height}
+	if before, ok := r.seen[at]; ok && before != c.Payload {
+		r.t.Fatalf("%s: equivocation at height %d of %v", what, c.Height, c.Sequencer[1])
+	}
+	r.seen[at] = c.Payload
+}
+
+// drain takes the core's effects into the rig.
+func (r *rig) drain() {
+	r.t.Helper()
+	for i := range r.c.Effects() {
+		e := r.c.Effects()[i]
+		if r.trace != nil {
+			r.trace(&e)
+		}
+		switch e.Kind {
+		case Verify:
+			if e.Statement.Scheme == nil && e.Statement.Proposal == nil {
+				r.t.Fatal("a statement about nothing")
+			}
+			r.verifies = append(r.verifies, e.Statement)
+		case Append:
+			if p := r.disk.append(e.Bytes); p != e.Position {
+				r.t.Fatalf("append carries position %d, the journal is at %d", e.Position, p)
+			}
+		case Release:
+			if !r.disk.release(e.Position) {
+				r.t.Fatalf("release of %d, which is no live record", e.Position)
+			}
+			r.releases = append(r.releases, e.Position)
+		case SignChunk:
+			r.signChunks = append(r.signChunks, e.Chunk)
+		case SignAck:
+			r.visible(e.Kind, e.Chunk)
+			r.signAcks = append(r.signAcks, e)
+		case SendNode:
+			var n wire.Node
+			if err := n.Decode(e.Bytes, r.c); err != nil {
+				r.t.Fatal(err)
+			}
+			r.visible(e.Kind, n.Chunk)
+			r.nodes = append(r.nodes, e)
+		case SendAck:
+			var a wire.Ack
+			if err := a.Decode(e.Bytes); err != nil {
+				r.t.Fatal(err)
+			}
+			r.visible(e.Kind, a.Chunk)
+			r.acks = append(r.acks, e)
+		case Relay:
+			r.visible(e.Kind, e.Chunk)
+			r.relays = append(r.relays, e.Chunk)
+		case AskPropose:
+			r.proposes = append(r.proposes, e.Chunk)
+		case AskVerify:
+			r.visible(e.Kind, e.Chunk)
+			for _, c := range r.asks {
+				if c.Sequencer == e.Chunk.Sequencer {
+					r.t.Fatal("two questions in flight for one lane")
+				}
+			}
+			r.asks = append(r.asks, e.Chunk)
+		case Report:
+			r.checkReport(e.Activity)
+			r.reports = append(r.reports, e)
+		default:
+			r.t.Fatalf("effect of kind %v", e.Kind)
+		}
+	}
+	r.c.Done()
+	if b := r.c.Counts().VoteBytes; b > r.cfg.MaxVoteBytes {
+		r.t.Fatalf("%d bytes of votes, %d allowed", b, r.cfg.MaxVoteBytes)
+	}
+}
+
+// checkReport demands that certificates are valid and activities can be encoded.
+func (r *rig) checkReport(a wire.Activity) {
+	r.t.Helper()
+	if a.Size() != len(a.AppendTo(nil)) {
+		r.t.Fatalf("%s: size", a.Tag())
+	}
+	if l, ok := a.(*wire.Certified); ok && !r.w.validLock(&l.Lock) {
+		r.t.Fatalf("a lock that is not valid, at height %d", l.Lock.Chunk.Height)
+	}
+}
+
+// verdicts has every statement decided that waits, and those that follow from that.
+func (r *rig) verdicts() {
+	r.t.Helper()
+	for len(r.verifies) > 0 {
+		st := r.verifies[0]
+		r.verifies = r.verifies[1:]
+		r.c.Verdict(r.now, judge(st))
+		r.drain()
+	}
+}
+
+// sync makes all that was appended durable.
+func (r *rig) sync() {
+	r.t.Helper()
+	r.disk.durable = r.disk.next - 1
+	r.noteDurable()
+	r.c.Durable(r.now, r.disk.durable)
+	r.drain()
+}
+
+// answer gives the application's answer to all questions about chunks that wait now.
+func (r *rig) answer(a Answer) {
+	r.t.Helper()
+	asks := r.asks
+	r.asks = nil
+	for _, c := range asks {
+		r.c.Verified(r.now, c, a)
+		r.drain()
+	}
+}
+
+// sign has our acks signed that wait now.
+func (r *rig) sign(err error) {
+	r.t.Helper()
+	wait := r.signAcks
+	r.signAcks = nil
+	for _, e := range wait {
+		subject := wire.Subject{Chunk: e.Chunk, Epoch: e.Epoch}
+		signature, _ := e.Signer.SignAck(context.Background(), subject)
+		if err != nil {
+			signature = nil
+		}
+		r.c.AckSigned(r.now, subject, signature, err)
+		r.drain()
+	}
+}
+
+// pass lets time pass, with a Tick at each deadline on the way.
+func (r *rig) pass(d time.Duration) {
+	r.t.Helper()
+	end := r.now + d
+	for ticks := 0; ; ticks++ {
+		due, ok := r.c.Deadline()
+		if !ok || due > end {
+			break
+		}
+		if ticks > 10000 {
+			r.t.Fatal("ticks without end")
+		}
+		r.now = max(r.now, due)
+		r.c.Tick(r.now)
+		r.drain()
+	}
+	r.now = end
+}
+
+func (r *rig) epoch(e uint64) {
+	r.t.Helper()
+	r.c.SetEpoch(r.now, e)
+	r.drain()
+}
+
+func (r *rig) peer(who wire.PublicKey) *Peer {
+	if r.peers[who] == nil {
+		r.peers[who] = NewPeer(who)
+	}
+	return r.peers[who]
+}
+
+// ack delivers participant i's good ack.
+func (r *rig) ack(i int, c wire.Chunk, epoch uint64) Outcome {
+	r.t.Helper()
+	return r.ackBytes(r.w.validator(epoch, i), r.w.ack(i, c, epoch))
+}
+
+// badAck delivers an ack of participant i whose signature is wrong.
+func (r *rig) badAck(i int, c wire.Chunk, epoch uint64) Outcome {
+	r.t.Helper()
+	return r.ackBytes(r.w.validator(epoch, i), r.w.badAck(i, c, epoch))
+}
+
+func (r *rig) ackBytes(from wire.PublicKey, message []byte) Outcome {
+	r.t.Helper()
+	passing := slices.Clone(message)
+	o := r.c.Ack(r.now, r.peer(from), passing)
+	for i := range passing { // the core must have copied what it keeps
+		passing[i] = 0xDB
+	}
+	r.drain()
+	return o
+}
+
+// node delivers a node from its sequencer.
+func (r *rig) node(n wire.Node) Outcome {
+	r.t.Helper()
+	return r.nodeBytes(n.Chunk.Sequencer, n.AppendTo(nil))
+}
+
+func (r *rig) nodeBytes(from wire.PublicKey, message []byte) Outcome {
+	r.t.Helper()
+	passing := slices.Clone(message)
+	o := r.c.Node(r.now, r.peer(from), passing)
+	for i := range passing { // the core must have copied what it keeps
+		passing[i] = 0xDB
+	}
+	r.drain()
+	return o
+}
+
+// tip delivers a node and has it verified and made durable. The lane's own questions stay open.
+func (r *rig) tip(n wire.Node) {
+	r.t.Helper()
+	if o := r.node(n); o != Accepted {
+		r.t.Fatalf("node at height %d: %v", n.Chunk.Height, o)
+	}
+	r.verdicts()
+	r.sync()
+	if p, ok := r.c.Tip(n.Chunk.Sequencer); !ok || p.Chunk != n.Chunk {
+		r.t.Fatalf("node at height %d did not become the tip", n.Chunk.Height)
+	}
+}
+
+func expect[T comparable](t testing.TB, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Fatalf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+func expectChunks(t testing.TB, what string, got []wire.Chunk, want ...wire.Chunk) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Fatalf("%s: got %d, %v; want %d, %v", what, len(got), got, len(want), want)
+	}
+}

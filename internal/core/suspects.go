@@ -1,0 +1,142 @@
+package core
+
+import (
+	"time"
+
+	"github.com/lanecast/lanecast/aggregate"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// What follows is PROTOCOL.md 3.3 on suspects. Whoever was proven to send an invalid ack can send one for every chunk, at
+// no cost, and it takes us subgroup checks and pairings to prove each. So suspects' acks are looked at where the others
+// have not made the quorum in SuspectDelay, only as many as are missing, and those first whose validators offended least.
+// That is not enough: a single honest validator that is slow for a while, or is made to be, would have us look for every
+// chunk. So looks that find invalid acks take turns, and after each there is a pause of several times what it took. They
+// cost a fixed share of the time of one worker, whatever suspects send. Looks that find none are not held back.
+
+// looks is what bounds looking at suspects' votes.
+type looks struct {
+	stalled  []stalled     // candidates that only suspects could complete, by due time
+	flying   int           // looks under way
+	trusting bool          // the latest look found nothing invalid: several may be under way
+	next     time.Duration // none before that
+}
+
+// stalled is a candidate that has a quorum only with the votes of suspects. They are looked at once it is due, if the
+// others have not completed it by then.
+type stalled struct {
+	lane    *lane
+	key     aggregate.Key
+	payload wire.Digest
+	due     time.Duration
+}
+
+const (
+	// lookPause is how many times as long as a look that found invalid votes the pause after it is.
+	lookPause = 7
+	// maxLookPause bounds the pause, in terms of SuspectDelay.
+	maxLookPause = 16
+)
+
+// stall lets a candidate wait.
+func (c *Core) stall(l *lane, candidate *aggregate.Candidate) {
+	s := &c.looks.stalled
+	if len(*s) == cap(*s) { // before it grows, forget those that have been certified meanwhile
+		kept := (*s)[:0]
+		for _, w := range *s {
+			if _, waiting := c.waiting(w); waiting != nil {
+				kept = append(kept, w)
+			}
+		}
+		clear((*s)[len(kept):])
+		*s = kept
+	}
+	due := c.now + c.cfg.SuspectDelay
+	*s = append(*s, stalled{l, candidate.Slot().Key, candidate.Payload, due})
+	c.wake(due)
+}
+
+// waiting returns the candidate that s stands for, nil if there is none any more.
+func (c *Core) waiting(s stalled) (*epoch, *aggregate.Candidate) {
+	slot, e := s.lane.votes.Slot(s.key), c.epochs[s.key.Epoch]
+	if slot == nil || e == nil {
+		return nil, nil
+	}
+	return e, slot.Candidate(s.payload)
+}
+
+// mayLook reports whether suspects' votes may be looked at now.
+func (c *Core) mayLook() bool {
+	return c.now >= c.looks.next && (c.looks.trusting || c.looks.flying == 0)
+}
+
+// tickLooks looks at suspects' votes for the candidates that have waited long enough, as far as that may be.
+func (c *Core) tickLooks() {
+	n := 0
+	for _, s := range c.looks.stalled {
+		e, candidate := c.waiting(s)
+		if candidate != nil && c.now < s.due {
+			c.wake(s.due)
+			break // all wait equally long: they are in order
+		}
+		if candidate != nil {
+			if !c.mayLook() {
+				if c.looks.flying == 0 { // else the verdict brings us back
+					c.wake(c.looks.next)
+				}
+				break
+			}
+			candidate.Unstall()
+			c.look(s.lane, e, candidate)
+		}
+		n++
+	}
+	rest := copy(c.looks.stalled, c.looks.stalled[n:])
+	clear(c.looks.stalled[rest:])
+	c.looks.stalled = c.looks.stalled[:rest]
+}
+
+// look has the votes of suspects that are missing to a candidate's quorum proven, and all combined.
+func (c *Core) look(l *lane, e *epoch, candidate *aggregate.Candidate) {
+	st := candidate.Look(c.suspects.ByOffences(e.scheme.Participants()))
+	if st == nil {
+		return // a statement of it is being verified, and its verdict will try again
+	}
+	j := job{lane: l, slot: candidate.Slot(), candidate: candidate}
+	if st.Suspects.Len() > 0 {
+		st.Alone = !c.looks.trusting
+		j.look, j.since = true, c.now
+		c.looks.flying++
+	}
+	c.submitVotes(st, j)
+}
+
+// looked takes the verdict on a look.
+func (c *Core) looked(j job, v *verify.Verdict) {
+	c.looks.flying--
+	switch {
+	case len(v.Invalid) > 0:
+		c.looks.trusting = false
+		pause := min(lookPause*(c.now-j.since), maxLookPause*c.cfg.SuspectDelay)
+		c.looks.next = max(c.looks.next, c.now+pause)
+	case v.Certificate != nil:
+		c.looks.trusting = true
+	}
+}
+
+// invalidVote notes that a vote has been proven invalid: its validator is a suspect, and is reported when it was none.
+func (c *Core) invalidVote(st *verify.Statement, i wire.Participant) {
+	c.counts.AcksInvalid++
+	id := st.Scheme.Participants()[i]
+	_, last := c.bounds()
+	if !c.suspects.Mark(id, last) {
+		return
+	}
+	c.refreshSuspects()
+	if id == c.cfg.Identity {
+		return // our own signer is broken; there is nobody to blame before the application
+	}
+	a := wire.Ack{Chunk: st.Subject.Chunk, Epoch: st.Subject.Epoch, Participant: i, Signature: st.Vote(i)}
+	c.reportFault(&wire.InvalidAck{Peer: id, Message: a.AppendTo(make([]byte, 0, a.Size()))})
+}

@@ -1,0 +1,122 @@
+package core
+
+import (
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// world is the sets of every epoch: who the validators and sequencers are, and their keys.
+type world struct {
+	schemes    map[uint64]*toyScheme
+	sequencers map[uint64][]wire.PublicKey
+}
+
+func id(i int) wire.PublicKey { return wire.PublicKey{byte(i >> 8), byte(i), 0xA5} }
+
+func ids(n int) []wire.PublicKey {
+	all := make([]wire.PublicKey, n)
+	for i := range all {
+		all[i] = id(i)
+	}
+	return all
+}
+
+func payload(i int) wire.Digest { return wire.Digest{byte(i >> 8), byte(i), 0xD1} }
+
+// newWorld has validators id(0) … id(n−1) in epochs 0 to 20, all of them sequencers, and id(1000) beside.
+func newWorld(n int, attributable bool) *world {
+	w := &world{map[uint64]*toyScheme{}, map[uint64][]wire.PublicKey{}}
+	for e := range uint64(21) {
+		w.schemes[e] = newToyScheme(ids(n), e, attributable)
+		w.sequencers[e] = append(ids(n), id(1000))
+	}
+	return w
+}
+
+// view is the world as one process sees it. A view may know less than there is.
+type view struct {
+	*world
+	me       wire.PublicKey
+	unknown  map[uint64]bool // epochs whose sets are not known yet
+	noSigner bool
+}
+
+func (v *view) Scheme(e uint64) (verify.Scheme, bool) {
+	s, ok := v.schemes[e]
+	return s, ok && !v.unknown[e]
+}
+
+func (v *view) AckSigner(e uint64) verify.AckSigner {
+	i, ok := v.schemes[e].Index(v.me)
+	if !ok || v.noSigner {
+		return nil
+	}
+	return toySigner{v.schemes[e], i}
+}
+
+func (v *view) Sequencers(e uint64) ([]wire.PublicKey, bool) {
+	s, ok := v.sequencers[e]
+	return s, ok && !v.unknown[e]
+}
+
+func (w *world) validLock(l *wire.Lock) bool {
+	st := &verify.Statement{Scheme: w.schemes[l.Epoch], Subject: l.Subject(), Certificate: l.Certificate}
+	return judge(st).CertificateValid
+}
+
+// validator returns participant i of an epoch.
+func (w *world) validator(epoch uint64, i int) wire.PublicKey { return w.schemes[epoch].ids[i] }
+
+func (w *world) ack(i int, c wire.Chunk, epoch uint64) []byte {
+	p := wire.Participant(i)
+	subject := wire.Subject{Chunk: c, Epoch: epoch}
+	a := wire.Ack{Chunk: c, Epoch: epoch, Participant: p, Signature: w.schemes[epoch].sign(p, subject)}
+	return a.AppendTo(nil)
+}
+
+func (w *world) badAck(i int, c wire.Chunk, epoch uint64) []byte {
+	b := w.ack(i, c, epoch)
+	b[len(b)-1] ^= 1
+	return b
+}
+
+// lock returns the lock of a chunk by the participants given, or by the first quorum.
+func (w *world) lock(c wire.Chunk, epoch uint64, by ...int) wire.Lock {
+	s := w.schemes[epoch]
+	signers := wire.NewSigners(len(s.ids))
+	for i := range verify.Quorum(len(s.ids)) {
+		if by == nil {
+			signers.Add(wire.Participant(i))
+		}
+	}
+	for _, i := range by {
+		signers.Add(wire.Participant(i))
+	}
+	subject := wire.Subject{Chunk: c, Epoch: epoch}
+	return wire.Lock{Chunk: c, Epoch: epoch, Certificate: s.certificate(subject, signers,
+		func(i wire.Participant) []byte { return s.sign(i, subject) })}
+}
+
+func chunk(sequencer int, height uint64, p int) wire.Chunk {
+	return wire.Chunk{Sequencer: id(sequencer), Height: height, Payload: payload(p)}
+}
+
+// genesis returns a sequencer's node at height 0.
+func genesis(sequencer, p int) wire.Node {
+	c := chunk(sequencer, 0, p)
+	return wire.Node{Chunk: c, Signature: signToyChunk(c)}
+}
+
+// on returns the node above a lock.
+func on(parent wire.Lock, p int) wire.Node {
+	c := wire.Chunk{Sequencer: parent.Chunk.Sequencer, Height: parent.Chunk.Height + 1, Payload: payload(p)}
+	return wire.Node{
+		Chunk: c, Signature: signToyChunk(c),
+		Parent: wire.Parent{Payload: parent.Chunk.Payload, Epoch: parent.Epoch, Certificate: parent.Certificate},
+	}
+}
+
+// node returns the node at a height whose parent, at the height below, has payload parent and a certificate of epoch.
+func (w *world) node(sequencer int, height uint64, p, parent int, epoch uint64) wire.Node {
+	return on(w.lock(chunk(sequencer, height-1, parent), epoch), p)
+}
