@@ -1,0 +1,188 @@
+package deploy
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// alone is a network of one, validator and sequencer, with all that an engine needs.
+type alone struct {
+	set  *fixture.Set
+	lane []wire.PublicKey
+}
+
+func (a *alone) Scheme(uint64) (verify.Scheme, bool)         { return a.set.Scheme, true }
+func (a *alone) AckSigner(uint64) verify.AckSigner           { return a.set.Signers[0] }
+func (a *alone) Sequencers(uint64) ([]wire.PublicKey, bool)  { return a.lane, true }
+func (a *alone) Broadcast(wire.Digest)                       {}
+func (a *alone) Report(context.Context, wire.Activity) error { return nil }
+func (a *alone) SendNode([]wire.PublicKey, []byte, bool)     {}
+func (a *alone) SendAck([]wire.PublicKey, []byte, bool)      {}
+
+func (a *alone) Epochs(context.Context) (uint64, <-chan uint64, error) { return 0, nil, nil }
+
+func (a *alone) Propose(_ context.Context, at engine.Context) (d wire.Digest, err error) {
+	if at.Height > 3 {
+		return d, engine.ErrDeclined
+	}
+	d[0] = byte(at.Height)
+	return d, nil
+}
+
+func (a *alone) Verify(context.Context, engine.Context, wire.Digest) (bool, error) { return true, nil }
+
+// exported runs an engine until it has certified something, and returns the names of its series and, by label, the values.
+func exported(t *testing.T) (names map[string]bool, labels map[string]map[string]bool) {
+	t.Helper()
+	ns := []byte("deploy-test")
+	set, err := fixture.New(fixture.Multisig, verify.MinSig, verify.Compressed, 1, ns, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	me := set.ChunkSigners[0].PublicKey()
+	a := &alone{set: set, lane: []wire.PublicKey{me}}
+	registry := prometheus.NewRegistry()
+	e, err := engine.New(engine.Config{
+		Namespace: ns, Identity: me, Sequencer: set.ChunkSigners[0], Schemes: a, Sequencers: a, Monitor: a, Automaton: a,
+		Relay: a, Reporter: a, Sender: a, Journal: engine.JournalConfig{Dir: t.TempDir()}, Metrics: registry,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		if _, ok, err := e.Certificate(ctx, me, 1); err != nil {
+			t.Fatal(err)
+		} else if ok {
+			break
+		}
+		if time.Since(began) > 20*time.Second {
+			t.Fatal("nothing was certified")
+		}
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, labels = make(map[string]bool), make(map[string]map[string]bool)
+	for _, f := range families {
+		names[f.GetName()] = true
+		for _, m := range f.GetMetric() {
+			if m.GetHistogram() != nil {
+				for _, suffix := range []string{"_bucket", "_sum", "_count"} {
+					names[f.GetName()+suffix] = true
+				}
+			}
+			for _, l := range m.GetLabel() {
+				if labels[l.GetName()] == nil {
+					labels[l.GetName()] = make(map[string]bool)
+				}
+				labels[l.GetName()][l.GetValue()] = true
+			}
+		}
+	}
+	return names, labels
+}
+
+var (
+	metricName = regexp.MustCompile(`lanecast_[a-z0-9_]+`)
+	ownLabel   = regexp.MustCompile(`(status|reason)="([^"]*)"`)
+)
+
+func TestEveryMetricOfDashboardAndAlertsIsExported(t *testing.T) {
+	names, labels := exported(t)
+	used := make(map[string]bool)
+	for _, file := range []string{"grafana-dashboard.json", "prometheus-alerts.yml"} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.ReplaceAll(string(b), `\"`, `"`)
+		for _, name := range metricName.FindAllString(text, -1) {
+			used[name] = true
+			if !names[name] {
+				t.Errorf("%s: the engine exports no %s", file, name)
+			}
+		}
+		for _, m := range ownLabel.FindAllStringSubmatch(text, -1) {
+			if !labels[m[1]][m[2]] {
+				t.Errorf("%s: nothing is exported with %s", file, m[0])
+			}
+		}
+	}
+	if len(used) < 20 {
+		t.Errorf("only %d metrics used: were the files read?", len(used))
+	}
+}
+
+func TestTheDashboardIsWhole(t *testing.T) {
+	b, err := os.ReadFile("grafana-dashboard.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d struct {
+		Title  string
+		Panels []struct {
+			ID                 int
+			Title, Description string
+			GridPos            struct{ X, Y, W, H int }
+			Targets            []struct{ Expr, RefID string }
+		}
+	}
+	if err := json.Unmarshal(b, &d); err != nil {
+		t.Fatal(err)
+	}
+	places := make(map[[2]int]bool)
+	for _, p := range d.Panels {
+		if p.Title == "" || p.Description == "" || len(p.Targets) == 0 || places[[2]int{p.GridPos.X, p.GridPos.Y}] {
+			t.Errorf("panel %d %q lacks something or lies on another", p.ID, p.Title)
+		}
+		places[[2]int{p.GridPos.X, p.GridPos.Y}] = true
+		for _, q := range p.Targets {
+			if strings.Count(q.Expr, "(") != strings.Count(q.Expr, ")") || strings.Count(q.Expr, "{") != strings.Count(q.Expr, "}") {
+				t.Errorf("panel %q: unbalanced: %s", p.Title, q.Expr)
+			}
+		}
+	}
+	if d.Title == "" || len(d.Panels) < 10 {
+		t.Errorf("%q with %d panels", d.Title, len(d.Panels))
+	}
+}
+
+func TestEveryAlertSaysWhatItIsAndHowBad(t *testing.T) {
+	b, err := os.ReadFile("prometheus-alerts.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	alerts := strings.Split(string(b), "- alert: ")[1:]
+	if len(alerts) < 8 {
+		t.Errorf("%d alerts", len(alerts))
+	}
+	for _, a := range alerts {
+		for _, part := range []string{"\n        expr: ", "\n        labels: {severity: ", "\n          summary: "} {
+			if strings.Count(a, part) != 1 {
+				t.Errorf("no %q in alert %s", strings.TrimSpace(part), a)
+			}
+		}
+	}
+}

@@ -1,0 +1,370 @@
+package engine_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+var namespace = []byte("engine test")
+
+func TestMain(m *testing.M) {
+	wire.PoisonReleased(true)                        // a view that outlives its buffer turns into garbage
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // ants starts a pool as it is loaded
+}
+
+// patience is how long a test waits for what must happen.
+const patience = 60 * time.Second
+
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+		if holds() {
+			return
+		}
+	}
+	t.Fatalf("waited %v in vain until %s", patience, what)
+}
+
+// newSet makes four validators' keys unless told otherwise.
+func newSet(t testing.TB, kind fixture.Kind, n int, seed uint64) *fixture.Set {
+	t.Helper()
+	s, err := fixture.New(kind, verify.MinSig, verify.Compressed, n, namespace, seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// world is what all members of a test network agree on.
+type world struct {
+	schemes    map[uint64]verify.Scheme
+	sequencers map[uint64][]wire.PublicKey
+}
+
+func (w *world) Scheme(epoch uint64) (verify.Scheme, bool) {
+	s, ok := w.schemes[epoch]
+	return s, ok
+}
+
+func (w *world) Sequencers(epoch uint64) ([]wire.PublicKey, bool) {
+	s, ok := w.sequencers[epoch]
+	return s, ok
+}
+
+// oneEpoch is a world with a single set for the epochs 0 to 9, whose validators are its sequencers.
+func oneEpoch(s *fixture.Set) *world {
+	w := &world{map[uint64]verify.Scheme{}, map[uint64][]wire.PublicKey{}}
+	for e := range uint64(10) {
+		w.schemes[e], w.sequencers[e] = s.Scheme, s.Scheme.Participants()
+	}
+	return w
+}
+
+// provider is one member's view of the world.
+type provider struct {
+	*world
+	signers map[uint64]verify.AckSigner
+}
+
+func (p provider) AckSigner(epoch uint64) verify.AckSigner { return p.signers[epoch] }
+
+// application proposes payloads that follow from the place, and approves of these alone.
+type application struct {
+	limit   uint64 // no proposals from this height on; 0: none at all
+	propose func(ctx context.Context, at engine.Context) (wire.Digest, error)
+	verify  func(ctx context.Context, at engine.Context, payload wire.Digest) (bool, error)
+}
+
+func payloadAt(at engine.Context) wire.Digest {
+	return sha256.Sum256(binary.BigEndian.AppendUint64(append([]byte("payload"), at.Sequencer[:]...), at.Height))
+}
+
+func (a *application) Propose(ctx context.Context, at engine.Context) (wire.Digest, error) {
+	if a.propose != nil {
+		return a.propose(ctx, at)
+	}
+	if at.Height >= a.limit {
+		return wire.Digest{}, engine.ErrDeclined
+	}
+	return payloadAt(at), nil
+}
+
+func (a *application) Verify(ctx context.Context, at engine.Context, payload wire.Digest) (bool, error) {
+	if a.verify != nil {
+		return a.verify(ctx, at, payload)
+	}
+	return payload == payloadAt(at), nil
+}
+
+// Broadcast makes an application a relay too; payloads follow from their places, so nobody needs them.
+func (a *application) Broadcast(wire.Digest) {}
+
+// recorder keeps what was reported.
+type recorder struct {
+	mu    sync.Mutex
+	tips  []wire.Proposal
+	locks []wire.Lock
+	other []wire.Activity
+	hook  func(ctx context.Context, a wire.Activity) error
+}
+
+func (r *recorder) Report(ctx context.Context, a wire.Activity) error {
+	if r.hook != nil {
+		if err := r.hook(ctx, a); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch a := a.(type) {
+	case *wire.Tip:
+		r.tips = append(r.tips, a.Proposal)
+	case *wire.Certified:
+		r.locks = append(r.locks, a.Lock)
+	default:
+		r.other = append(r.other, a)
+	}
+	return nil
+}
+
+func (r *recorder) allLocks() []wire.Lock {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]wire.Lock(nil), r.locks...)
+}
+
+func (r *recorder) faults() []wire.Activity {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]wire.Activity(nil), r.other...)
+}
+
+// height returns one more than the highest locked height of a lane, 0 if none is.
+func (r *recorder) height(sequencer wire.PublicKey) (above uint64) {
+	for _, l := range r.allLocks() {
+		if l.Chunk.Sequencer == sequencer {
+			above = max(above, l.Chunk.Height+1)
+		}
+	}
+	return above
+}
+
+// monitor is an epoch that the test moves.
+type monitor struct {
+	now     uint64
+	updates chan uint64
+}
+
+func (m *monitor) Epochs(context.Context) (uint64, <-chan uint64, error) {
+	return m.now, m.updates, nil
+}
+
+// network delivers messages between engines of one process by their Peer handles.
+type network struct {
+	mu      sync.Mutex
+	handles map[[2]wire.PublicKey]*engine.Peer // from, to
+	mirrors []wire.PublicKey                   // get a copy of everything
+	acks    atomic.Int64                       // sent, by anyone
+}
+
+func (n *network) handle(from, to wire.PublicKey) *engine.Peer {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.handles[[2]wire.PublicKey{from, to}]
+}
+
+// sender is one member's end of the network.
+type sender struct {
+	net *network
+	me  wire.PublicKey
+}
+
+func (s *sender) each(to []wire.PublicKey, deliver func(*engine.Peer)) {
+	for _, list := range [][]wire.PublicKey{to, s.net.mirrors} {
+		for _, id := range list {
+			if p := s.net.handle(s.me, id); p != nil {
+				deliver(p)
+			}
+		}
+	}
+}
+
+func (s *sender) SendNode(to []wire.PublicKey, message []byte, _ bool) {
+	s.each(to, func(p *engine.Peer) { _ = p.DeliverNodeBytes(message) })
+}
+
+func (s *sender) SendAck(to []wire.PublicKey, message []byte, _ bool) {
+	s.net.acks.Add(1)
+	s.each(to, func(p *engine.Peer) { _ = p.DeliverAckBytes(message) })
+}
+
+// member is one engine with everything around it.
+type member struct {
+	id       wire.PublicKey
+	config   engine.Config
+	app      *application
+	recorder *recorder
+	monitor  *monitor
+	engine   *engine.Engine
+	stop     context.CancelFunc
+	result   chan error
+}
+
+// newMember describes validator i of a set that serves in all epochs of w, with a folder of its own.
+func newMember(t testing.TB, net *network, w *world, s *fixture.Set, i int) *member {
+	m := &member{
+		id: fixture.Identity(s.Identities[i]), app: &application{limit: 1 << 40}, recorder: &recorder{},
+		monitor: &monitor{updates: make(chan uint64, 8)},
+	}
+	signers := map[uint64]verify.AckSigner{}
+	for e, scheme := range w.schemes {
+		if scheme == s.Scheme {
+			signers[e] = s.Signers[i]
+		}
+	}
+	m.config = engine.Config{
+		Namespace: namespace, Identity: m.id, Sequencer: s.ChunkSigners[i],
+		Schemes: provider{w, signers}, Sequencers: w, Monitor: m.monitor, Automaton: m.app, Relay: m.app,
+		Reporter: m.recorder, Sender: &sender{net, m.id},
+		Journal:            engine.JournalConfig{Dir: t.TempDir()},
+		RebroadcastTimeout: 100 * time.Millisecond, AckInterval: 50 * time.Millisecond,
+		ProposeBackoff: 10 * time.Millisecond, PeerQuota: 256, MaxPeers: 16,
+	}
+	return m
+}
+
+// open makes the engine, and connects it with those of others that are open.
+func (m *member) open(t testing.TB, net *network, others ...*member) {
+	t.Helper()
+	e, err := engine.New(m.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.engine = e
+	t.Cleanup(func() { m.halt() })
+	for _, o := range others {
+		if o == m {
+			continue
+		}
+		net.connect(t, o.id, m)
+		if o.engine != nil {
+			net.connect(t, m.id, o)
+		}
+	}
+}
+
+// connect lets from's messages through to a member; an older connection is closed.
+func (n *network) connect(t testing.TB, from wire.PublicKey, to *member) {
+	t.Helper()
+	key := [2]wire.PublicKey{from, to.id}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if old := n.handles[key]; old != nil {
+		old.Close()
+	}
+	p, err := to.engine.Peer(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.handles[key] = p
+}
+
+// start runs the engine until halt.
+func (m *member) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	m.stop, m.result = cancel, make(chan error, 1)
+	go func(e *engine.Engine, result chan error) { result <- e.Run(ctx) }(m.engine, m.result)
+}
+
+// halt ends the engine, running or not, and returns what Run did.
+func (m *member) halt() error {
+	switch {
+	case m.engine == nil:
+		return nil
+	case m.stop == nil:
+		err := m.engine.Close()
+		m.engine = nil
+		return err
+	}
+	m.stop()
+	err := <-m.result
+	m.engine, m.stop = nil, nil
+	return err
+}
+
+// ended returns what Run returned by itself.
+func (m *member) ended(t testing.TB) error {
+	t.Helper()
+	select {
+	case err := <-m.result:
+		m.stop()
+		m.engine, m.stop = nil, nil
+		return err
+	case <-time.After(patience):
+		t.Fatal("the engine did not stop by itself")
+		return nil
+	}
+}
+
+// newCluster describes a network of all validators of a set.
+func newCluster(t testing.TB, s *fixture.Set) (*network, *world, []*member) {
+	net := &network{handles: map[[2]wire.PublicKey]*engine.Peer{}}
+	w := oneEpoch(s)
+	members := make([]*member, len(s.Identities))
+	for i := range members {
+		members[i] = newMember(t, net, w, s, i)
+	}
+	return net, w, members
+}
+
+func startAll(t testing.TB, net *network, members []*member) {
+	t.Helper()
+	for _, m := range members {
+		m.open(t, net, members...)
+	}
+	for _, m := range members {
+		m.start()
+	}
+}
+
+func haltAll(t testing.TB, members []*member) {
+	t.Helper()
+	for _, m := range members {
+		if err := m.halt(); err != nil {
+			t.Errorf("Run returned %v", err)
+		}
+	}
+}
+
+// demandSound demands that every lock verifies under schemes and that no two contradict each other.
+func demandSound(t testing.TB, schemes map[uint64]verify.Scheme, members []*member) {
+	t.Helper()
+	payloads := map[engine.Context]wire.Digest{}
+	for i, m := range members {
+		for _, l := range m.recorder.allLocks() {
+			if err := verify.VerifyCertificate(schemes[l.Epoch], l.Subject(), l.Certificate); err != nil {
+				t.Fatalf("member %d reported an invalid lock at height %d: %v", i, l.Chunk.Height, err)
+			}
+			at := engine.Context{Sequencer: l.Chunk.Sequencer, Height: l.Chunk.Height}
+			if p, ok := payloads[at]; ok && p != l.Chunk.Payload {
+				t.Fatalf("two payloads locked at height %d", at.Height)
+			}
+			payloads[at] = l.Chunk.Payload
+		}
+		if f := m.recorder.faults(); len(f) > 0 {
+			t.Fatalf("member %d reported the fault %v", i, f[0].Tag())
+		}
+	}
+}

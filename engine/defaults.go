@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"fmt"
+	"log/slog"
+	"reflect"
+	"runtime"
+	"time"
+
+	"github.com/lanecast/lanecast/wire"
+)
+
+// What a zero field of [Config] stands for.
+const (
+	DefaultEpochsBack         uint64 = 1
+	DefaultEpochsAhead        uint64 = 1
+	DefaultHeightBound        uint64 = 16
+	DefaultBatchSize                 = 64
+	DefaultRebroadcastTimeout        = 5 * time.Second
+	DefaultAckInterval               = time.Second
+	DefaultProposeBackoff            = 100 * time.Millisecond
+	DefaultSuspectDelay              = 250 * time.Millisecond
+	DefaultBadNodeInterval           = time.Second
+	DefaultDrainTimeout              = time.Second
+	DefaultPeerQuota                 = 1024
+	DefaultMaxPeers                  = 128
+	DefaultMaxMessage                = 64 << 10
+	DefaultMaxVoteBytes              = 64 << 20
+	DefaultMaxPendingReports         = 1024
+	DefaultMaxVolatileBytes          = 16 << 20
+	DefaultMaxOutbox                 = 4096
+)
+
+const (
+	maxInbox    = 1 << 26
+	maxDuration = 24 * time.Hour
+)
+
+// withDefaults returns a copy with every zero field filled in, or the *ConfigError of the first field that is wrong.
+func (c Config) withDefaults() (Config, error) {
+	check := checker{}
+	for _, f := range []struct {
+		name  string
+		value any
+		want  bool
+	}{
+		{"Schemes", c.Schemes, true}, {"Sequencers", c.Sequencers, true}, {"Monitor", c.Monitor, true},
+		{"Automaton", c.Automaton, true}, {"Reporter", c.Reporter, true}, {"Sender", c.Sender, true},
+		{"Sequencer", c.Sequencer, false}, {"Relay", c.Relay, c.Sequencer != nil},
+		{"Metrics", c.Metrics, false}, {"Journal.FS", c.Journal.FS, false},
+	} {
+		check.collaborator(f.name, f.value, f.want)
+	}
+	if check.err != nil {
+		return c, check.err
+	}
+	if c.Sequencer != nil {
+		if key := c.Sequencer.PublicKey(); key != c.Identity {
+			check.fail("Identity", "the Sequencer's public key, "+key.String(), c.Identity)
+		}
+		if c.Identity == (wire.PublicKey{}) {
+			check.fail("Identity", "set, for an engine with a Sequencer", c.Identity)
+		}
+	}
+
+	bounded(&check, "EpochsBack", &c.EpochsBack, DefaultEpochsBack, 1, 1024)
+	bounded(&check, "EpochsAhead", &c.EpochsAhead, DefaultEpochsAhead, 1, 1024)
+	bounded(&check, "HeightBound", &c.HeightBound, DefaultHeightBound, 1, 1<<20)
+	bounded(&check, "Workers", &c.Workers, max(1, runtime.GOMAXPROCS(0)-1), 1, 1024)
+	bounded(&check, "BatchSize", &c.BatchSize, DefaultBatchSize, 1, 1<<16)
+	bounded(&check, "BatchDelay", &c.BatchDelay, 0, 0, time.Second)
+	bounded(&check, "RebroadcastTimeout", &c.RebroadcastTimeout, DefaultRebroadcastTimeout, 1, maxDuration)
+	bounded(&check, "AckInterval", &c.AckInterval, DefaultAckInterval, 1, maxDuration)
+	bounded(&check, "ProposeBackoff", &c.ProposeBackoff, DefaultProposeBackoff, 1, maxDuration)
+	bounded(&check, "SuspectDelay", &c.SuspectDelay, DefaultSuspectDelay, 1, maxDuration)
+	bounded(&check, "BadNodeInterval", &c.BadNodeInterval, DefaultBadNodeInterval, 1, maxDuration)
+	bounded(&check, "DrainTimeout", &c.DrainTimeout, DefaultDrainTimeout, 1, maxDuration)
+	bounded(&check, "PeerQuota", &c.PeerQuota, DefaultPeerQuota, 1, 1<<20)
+	bounded(&check, "MaxPeers", &c.MaxPeers, DefaultMaxPeers, 1, 1<<16)
+	bounded(&check, "MaxMessage", &c.MaxMessage, DefaultMaxMessage, 512, 16<<20)
+	bounded(&check, "MaxVoteBytes", &c.MaxVoteBytes, DefaultMaxVoteBytes, 1<<20, 1<<40)
+	bounded(&check, "MaxPendingReports", &c.MaxPendingReports, DefaultMaxPendingReports, 1, 1<<24)
+	bounded(&check, "MaxVolatileBytes", &c.MaxVolatileBytes, DefaultMaxVolatileBytes, 64<<10, 1<<40)
+	bounded(&check, "MaxOutbox", &c.MaxOutbox, DefaultMaxOutbox, 1, 1<<24)
+	if room := c.PeerQuota * c.MaxPeers; room > maxInbox {
+		check.fail("PeerQuota", fmt.Sprintf("at most %d (2^26 / MaxPeers)", maxInbox/c.MaxPeers), c.PeerQuota)
+	}
+	if c.Pool != nil && c.Pool.Cap() > 0 && c.Pool.Cap() < c.Workers {
+		check.fail("Pool", fmt.Sprintf("of at least %d workers (Workers)", c.Workers), c.Pool.Cap())
+	}
+	c.Journal.validate(&check)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	c.Namespace = append([]byte(nil), c.Namespace...)
+	return c, check.err
+}
+
+// checker keeps the first thing found wrong.
+type checker struct{ err error }
+
+func (c *checker) fail(field, want string, got any) {
+	if c.err == nil {
+		c.err = &ConfigError{Field: field, Want: want, Got: got}
+	}
+}
+
+// collaborator demands that an interface is set, if required, and that it holds no nil pointer in any case.
+func (c *checker) collaborator(field string, value any, required bool) {
+	if value == nil {
+		if required {
+			c.fail(field, "set", nil)
+		}
+		return
+	}
+	switch v := reflect.ValueOf(value); v.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Func, reflect.Chan, reflect.Slice:
+		if v.IsNil() {
+			c.fail(field, "set, or no typed nil", fmt.Sprintf("a nil %T", value))
+		}
+	}
+}
+
+type number interface {
+	~int | ~int64 | ~uint64
+}
+
+// bounded puts the default into a zero field, and 0 into one that says None; anything else must be from least to most.
+func bounded[T number](c *checker, field string, value *T, unset, least, most T) {
+	switch {
+	case *value == 0:
+		*value = unset
+	case isNone(*value):
+		*value = 0
+	case *value < least || *value > most:
+		want := fmt.Sprintf("0 (default) or %v to %v", least, most)
+		if least == 0 {
+			want = fmt.Sprintf("0 to %v", most)
+		}
+		if _, ok := any(*value).(uint64); ok {
+			want += ", or None"
+		}
+		c.fail(field, want, *value)
+	}
+}
+
+func isNone[T number](v T) bool {
+	u, ok := any(v).(uint64)
+	return ok && u == None
+}

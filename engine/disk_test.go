@@ -1,0 +1,173 @@
+package engine_test
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/core"
+	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/journal"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// TestWhateverTroubleTheDiskMakesNothingIsShownThatItDoesNotHold has the disk of one member fail in each way, in the middle
+// of its work. Run returns the error, nothing is sent any more, and all that ever was is in the folder.
+func TestWhateverTroubleTheDiskMakesNothingIsShownThatItDoesNotHold(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		err   error // that Run must match
+		write func(f journal.File, b []byte, at int64) (int, error)
+		sync  func(f journal.File) error
+	}{
+		{"no space", syscall.ENOSPC, func(journal.File, []byte, int64) (int, error) { return 0, syscall.ENOSPC }, nil},
+		{"no space for all of it", syscall.ENOSPC, func(f journal.File, b []byte, at int64) (int, error) {
+			n, err := f.WriteAt(b[:len(b)/2], at)
+			return n, errors.Join(err, syscall.ENOSPC)
+		}, nil},
+		{"a short write that is no error", io.ErrShortWrite, func(f journal.File, b []byte, at int64) (int, error) {
+			return f.WriteAt(b[:len(b)-1], at)
+		}, nil},
+		{"a write error", syscall.EIO, func(journal.File, []byte, int64) (int, error) { return 0, syscall.EIO }, nil},
+		{"a sync error", syscall.EIO, nil, func(journal.File) error { return syscall.EIO }},
+		{"a sync error after the sync", syscall.EIO, nil, func(f journal.File) error { return errors.Join(f.Sync(), syscall.EIO) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+			victim := members[0]
+			disk := &troubledFS{FS: journal.OS(), write: c.write, sync: c.sync}
+			victim.config.Journal.FS = disk
+			spy := &shownChunks{Sender: &sender{net, victim.id}}
+			victim.config.Sender = spy
+			startAll(t, net, members)
+			eventually(t, "its lane grows", func() bool { return members[1].recorder.height(victim.id) >= 3 })
+			disk.troubled.Store(true)
+			if err := victim.ended(t); !errors.Is(err, engine.ErrJournal) || !errors.Is(err, c.err) {
+				t.Errorf("Run returned %v", err)
+			}
+			shown := spy.count()
+			time.Sleep(10 * time.Millisecond)
+			if spy.count() != shown {
+				t.Error("it sent something after it had stopped")
+			}
+			disk.troubled.Store(false)
+			spy.demandHeld(t, victim.config.Journal.Dir)
+
+			victim.open(t, net, members...)
+			victim.start()
+			before := members[1].recorder.height(victim.id)
+			eventually(t, "its lane grows again", func() bool { return members[1].recorder.height(victim.id) >= before+3 })
+			haltAll(t, members)
+			demandSound(t, w.schemes, members)
+		})
+	}
+}
+
+// troubledFS is a disk that can be told to fail; a nil function goes on working.
+type troubledFS struct {
+	journal.FS
+	troubled atomic.Bool
+	write    func(f journal.File, b []byte, at int64) (int, error)
+	sync     func(f journal.File) error
+}
+
+type troubledFile struct {
+	journal.File
+	fs *troubledFS
+}
+
+func (f *troubledFS) Create(name string) (journal.File, error) {
+	file, err := f.FS.Create(name)
+	return troubledFile{file, f}, err
+}
+
+func (f *troubledFS) Open(name string) (journal.File, error) {
+	file, err := f.FS.Open(name)
+	return troubledFile{file, f}, err
+}
+
+func (f troubledFile) WriteAt(b []byte, at int64) (int, error) {
+	if f.fs.write != nil && f.fs.troubled.Load() {
+		return f.fs.write(f.File, b, at)
+	}
+	return f.File.WriteAt(b, at)
+}
+
+func (f troubledFile) Sync() error {
+	if f.fs.sync != nil && f.fs.troubled.Load() {
+		return f.fs.sync(f.File)
+	}
+	return f.File.Sync()
+}
+
+// shownChunks notes every chunk that its member sent or acked.
+type shownChunks struct {
+	engine.Sender
+	mu     sync.Mutex
+	shown  int
+	chunks map[wire.Chunk]bool
+}
+
+func (s *shownChunks) SendNode(to []wire.PublicKey, message []byte, priority bool) {
+	var n wire.Node
+	if err := n.DecodeStored(message); err != nil {
+		panic(err)
+	}
+	s.note(n.Chunk)
+	s.Sender.SendNode(to, message, priority)
+}
+
+func (s *shownChunks) SendAck(to []wire.PublicKey, message []byte, priority bool) {
+	var a wire.Ack
+	if err := a.Decode(message); err != nil {
+		panic(err)
+	}
+	s.note(a.Chunk)
+	s.Sender.SendAck(to, message, priority)
+}
+
+func (s *shownChunks) note(c wire.Chunk) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.chunks == nil {
+		s.chunks = map[wire.Chunk]bool{}
+	}
+	s.chunks[c] = true
+	s.shown++
+}
+
+func (s *shownChunks) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shown
+}
+
+// demandHeld looks for every chunk shown in the journal, which is too short for any to have been removed.
+func (s *shownChunks) demandHeld(t *testing.T, dir string) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held := map[wire.Chunk]bool{}
+	if _, err := journal.Inspect(dir, nil, func(r journal.RecordInfo) error {
+		info, err := core.DescribeRecord(r.Record)
+		if err == nil && !info.Certificate {
+			held[info.Chunk] = true
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for c := range s.chunks {
+		if !held[c] {
+			t.Errorf("height %d of lane %v was shown and is not on disk", c.Height, c.Sequencer)
+		}
+	}
+	if len(s.chunks) == 0 {
+		t.Error("nothing was shown")
+	}
+}

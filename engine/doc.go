@@ -1,0 +1,113 @@
+// Package engine is what a chain embeds: ordered, reliable broadcast with linked, certified chunks. Sequencers each
+// grow a lane of chunks; validators acknowledge them; a quorum of acks becomes a certificate, which the next chunk of
+// the lane carries. The engine does all of this but three things, which stay with the embedder: the network between
+// processes, the payloads (it handles their digests only), and what the chain does with what was certified.
+//
+// # Embedding
+//
+// Fill in a [Config], call [New], hand incoming messages to [Peer] handles, and call [Engine.Run]:
+//
+//	e, err := engine.New(engine.Config{
+//		Namespace: ns, Identity: me, Sequencer: verify.NewChunkSigner(ns, key),
+//		Schemes: validators, Sequencers: sequencers, Monitor: epochs,
+//		Automaton: app, Relay: app, Reporter: app, Sender: network,
+//		Journal: engine.JournalConfig{Dir: dir},
+//	})
+//	…
+//	peer, err := e.Peer(remote)   // once per authenticated connection
+//	peer.DeliverAck(buffer)       // from the network's goroutines, per message
+//	…
+//	err = e.Run(ctx)
+//
+// An engine is a validator in the epochs in which its Identity is a participant and Schemes gives it an AckSigner,
+// and a sequencer if it has a Sequencer and the epoch's sequencers include it. With neither it only follows: it
+// verifies what it is sent, asks its application, reports tips and locks, and sends nothing. A sequencer sends its
+// nodes to the validators of the epoch, and a validator its acks to the others and to the sequencer; forwarding to
+// followers is for the embedder. A forwarded message goes in through the handle of the peer that made it.
+//
+// # What collaborators guarantee
+//
+//   - [SchemeProvider] and [SequencerProvider] answer at once, from any goroutine, always the same for one epoch, and
+//     keep every epoch that [Engine.EpochsNeeded] names: an old one may be needed for as long as a lane stands still
+//     on it. An epoch whose sets are not known yet is asked for again with every message of it.
+//   - [Monitor] tells epochs that grow.
+//   - [Automaton] may be as slow as it likes and gives the same verdict for the same chunk.
+//   - verify.AckSigner and verify.ChunkSigner may be slow; each is called by one goroutine at a time.
+//   - [Reporter] may block, which in time stops the intake of messages, and bears being told of a lock again after a
+//     restart.
+//   - [Sender] and [Relay] may block for a while, which in time drops messages.
+//   - Whatever takes a context returns soon after the context ends. Run waits for every call.
+//   - The network authenticates peers: a message goes in through the handle of who sent it, and evidence is judged by
+//     that.
+//   - Keys and folder belong together. Two engines that sign with one key from different folders will contradict each
+//     other, and so may one whose folder was lost or put back to an older state.
+//
+// A panic in any of them, or in a Scheme, stops the engine with a [*PanicError] and leaves the process alone.
+//
+// # Buffers
+//
+// DeliverAck and DeliverNode take a pooled wire.Buffer and own it from the call on, also when they return an error:
+// the caller never releases it, nor reads it again. It is released exactly once, by the loop when the message has
+// been read, by Deliver when it is refused, or by the shutdown. DeliverAckBytes and DeliverNodeBytes copy, and leave
+// the slice with the caller. Activities, and the messages given to the Sender, are in memory of their own that never
+// changes.
+//
+// # What is durable, and when
+//
+// A node is in the journal, and synced, before the application is asked about it, before our ack for it is sent, and
+// before our own node is given to Relay and Sender. Certificates are journaled as well, and reported without waiting,
+// since a lock proves itself. So a crash at any moment leaves nothing said that the next run does not know. On the
+// next start the recovered locks are reported again, recovered tips are shown to the application again, and our own
+// lane goes on where it was. The journal holds the top of every lane and is pruned as lanes grow. Faults are reported
+// once and not kept.
+//
+// The journal syncs in groups and nothing waits for it: while a sync is under way the loop goes on. Should more than
+// MaxVolatileBytes be pending, or more than MaxPendingReports reports, no messages are taken in until it is less;
+// verdicts and timers go on. Messages then fill their peers' quotas and are refused there.
+//
+// # Life
+//
+// New opens and replays the folder; an engine that is never run is given back with [Engine.Close]. Run works until its
+// context ends, and then shuts everything down and returns nil, or else the first failure:
+//
+//   - [ErrMonitor], [ErrReporter]: that collaborator returned an error;
+//   - [ErrJournal]: a write or sync failed, or the folder could not be closed. From that moment on nothing was acked
+//     or proposed;
+//   - [*PanicError]: a collaborator panicked.
+//
+// All goroutines are gone when Run returns, and the folder can be opened again. Queries and VerifyLocks may be called
+// from anywhere, also before Run (they wait for it), and return [ErrStopped] afterwards, as Deliver does.
+//
+// # What overload and garbage do
+//
+// Nothing that a peer sends stops the engine. A message that is too large or over its peer's quota is refused at
+// Deliver; everything else is taken in and counted by what became of it (see acks_total and nodes_total below). A
+// message that is no message, or proven wrong, is reported as wire.InvalidAck or wire.InvalidNode, at a limited rate,
+// so that the embedder can block the peer. An unknown epoch is dropped and blames nobody.
+//
+// # Metrics
+//
+// With Config.Metrics set, under the prefix lanecast_:
+//
+//	sequencer_height{sequencer}, sequencer_certified_height{sequencer}
+//	acks_total{status,reason}, nodes_total{status,reason}, acks_proven_invalid_total, nodes_verified_total
+//	verify_total{status}, verify_duration_seconds           the application's verdicts
+//	propose_total{status}, rebroadcast_total{status}, own_acks_total{status}
+//	certificates_total, locks_total, faults_total, key_faults_total, e2e_duration_seconds
+//	epoch, peers, suspects, vote_bytes
+//	inbox_messages, inbox_dropped_total{reason}, intake_pauses_total
+//	statements_total, statements_waiting, splits_total, batch_statements, batch_duration_seconds
+//	journal_sync_duration_seconds, journal_sync_records, journal_volatile_bytes
+//	reports_pending, outbox_messages, outbox_dropped_total
+//
+// Status is success, failure, dropped or invalid. Counters are read from the loop when scraped: no message pays for
+// them.
+//
+// # How it is built
+//
+// The protocol itself is internal/core, a deterministic state machine; this package drives it. One goroutine, the
+// loop, owns it: it takes messages from a lock-free inbox, feeds in verdicts, durable positions, answers, epochs and
+// the time, and hands the effects that come out to whoever carries them out: verification workers, the journal, two
+// signing goroutines, one that sends, one that reports, one per question to the application. The loop itself never
+// waits for any of them.
+package engine

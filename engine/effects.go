@@ -1,0 +1,50 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/lanecast/lanecast/internal/core"
+	"github.com/lanecast/lanecast/journal"
+)
+
+// carryOut hands every effect of the core to whoever does it. An error is the journal's, and fatal: what follows a
+// failed append must not be seen.
+func (e *Engine) carryOut() error {
+	effects := e.core.Effects()
+	if len(effects) == 0 {
+		return nil
+	}
+	for i := range effects {
+		f := &effects[i]
+		switch f.Kind {
+		case core.Verify:
+			e.verifier.Submit(f.Statement)
+		case core.Append:
+			at, err := e.journal.Append(f.Bytes)
+			if err != nil {
+				return fmt.Errorf("%w: appending: %w", ErrJournal, err)
+			}
+			if uint64(at) != f.Position {
+				return fmt.Errorf("%w: record %d was given position %d", ErrJournal, f.Position, at)
+			}
+		case core.Release:
+			e.journal.Release(journal.Position(f.Position))
+		case core.SignChunk:
+			e.chunkSigs.push(signRequest{chunk: f.Chunk})
+		case core.SignAck:
+			e.ackSigs.push(signRequest{chunk: f.Chunk, epoch: f.Epoch, signer: f.Signer})
+		case core.SendNode, core.SendAck, core.Relay:
+			e.post(*f)
+		case core.AskPropose:
+			e.askPropose(f.Chunk)
+		case core.AskVerify:
+			e.askVerify(f.Chunk)
+		case core.Report:
+			e.report(f)
+		default:
+			return fmt.Errorf("engine: effect %v is not known", f.Kind)
+		}
+	}
+	e.core.Done()
+	return nil
+}

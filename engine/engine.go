@@ -1,0 +1,263 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/lanecast/lanecast/internal/core"
+	"github.com/lanecast/lanecast/journal"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/verify/batch"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// Engine is one process's part in the protocol. See the package comment for its life.
+type Engine struct {
+	cfg     Config
+	log     *slog.Logger
+	journal *journal.Journal
+	chunks  *verify.ChunkVerifier
+	inbox   *batch.Inbox[message]
+	metrics *metrics
+	wake    chan struct{} // capacity 1: something other than a message waits for the loop
+
+	// Owned by the loop from the start of Run.
+	core     *core.Core
+	began    time.Time // zero of the core's clock
+	durable  journal.Position
+	verdicts []verify.Verdict
+	taken    []answer
+	paused   bool
+
+	// ctx ends when the engine is told to stop or fails. Set by Run before any other goroutine starts.
+	ctx      context.Context
+	cancel   context.CancelFunc
+	tasks    sync.WaitGroup // every goroutine of ours but the reporter's; added to by Run and the loop
+	verifier *batch.Verifier
+
+	answers   *queue[answer]
+	questions *queue[func()]
+	chunkSigs *queue[signRequest]
+	ackSigs   *queue[signRequest]
+	reports   *queue[wire.Activity]
+	outbox    chan core.Effect
+	drops     drops
+
+	started chan struct{} // closed once verifier is set
+	silent  chan struct{} // closed when the loop is gone and questions find no answer
+	stopped chan struct{} // closed when Run or Close is done
+
+	mu      sync.Mutex
+	phase   phase
+	failure error // the first
+	peers   map[wire.PublicKey]*Peer
+}
+
+type phase uint8
+
+const (
+	fresh phase = iota
+	running
+	closing
+)
+
+// New checks the configuration, opens the journal's folder and replays it, and registers the metrics. What can go
+// wrong comes from here: a [*ConfigError], journal.ErrLocked for a folder in use, a *journal.CorruptError,
+// [ErrRecord], an error of the file system's, [ErrMetrics]. But for the journal's own writer nothing runs until Run
+// is called; an engine that never will be is given back with Close.
+func New(cfg Config) (*Engine, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		cfg:       cfg,
+		log:       cfg.Logger,
+		chunks:    verify.NewChunkVerifier(cfg.Namespace),
+		wake:      make(chan struct{}, 1),
+		answers:   newQueue[answer](),
+		questions: newQueue[func()](),
+		chunkSigs: newQueue[signRequest](),
+		ackSigs:   newQueue[signRequest](),
+		reports:   newQueue[wire.Activity](),
+		outbox:    make(chan core.Effect, cfg.MaxOutbox),
+		started:   make(chan struct{}),
+		silent:    make(chan struct{}),
+		stopped:   make(chan struct{}),
+		peers:     make(map[wire.PublicKey]*Peer),
+	}
+	e.metrics = newMetrics(e)
+	if e.inbox, err = batch.NewInbox[message](cfg.MaxPeers * cfg.PeerQuota); err != nil {
+		return nil, fmt.Errorf("engine: making the inbox: %w", err)
+	}
+	if e.core, err = core.New(e.coreConfig()); err != nil {
+		return nil, fmt.Errorf("engine: making the core: %w", err)
+	}
+	if err := e.openJournal(); err != nil {
+		return nil, err
+	}
+	if err := e.metrics.register(); err != nil {
+		return nil, errors.Join(err, e.journal.Close())
+	}
+	return e, nil
+}
+
+func (e *Engine) coreConfig() core.Config {
+	return core.Config{
+		Identity:           e.cfg.Identity,
+		Sequencer:          e.cfg.Sequencer != nil,
+		Sets:               sets{e.cfg.Schemes, e.cfg.Sequencers},
+		EpochsBack:         e.cfg.EpochsBack,
+		EpochsAhead:        e.cfg.EpochsAhead,
+		HeightBound:        e.cfg.HeightBound,
+		MaxVoteBytes:       e.cfg.MaxVoteBytes,
+		RebroadcastTimeout: e.cfg.RebroadcastTimeout,
+		AckInterval:        e.cfg.AckInterval,
+		ProposeBackoff:     e.cfg.ProposeBackoff,
+		SuspectDelay:       e.cfg.SuspectDelay,
+		BadNodeInterval:    e.cfg.BadNodeInterval,
+	}
+}
+
+// sets is the providers as the core wants them.
+type sets struct {
+	SchemeProvider
+	SequencerProvider
+}
+
+// Run works until ctx ends or something fails, then shuts everything down: calls to the application and the signers
+// are cancelled, waiting messages released, waiting reports handed over for up to DrainTimeout, the journal synced
+// and closed, and every goroutine waited for. It returns nil if ctx ended and all that went well, else what failed
+// first: an error that wraps ErrJournal, ErrMonitor or ErrReporter, or a [*PanicError]. It can be called once; again
+// it returns ErrRunning or ErrStopped.
+func (e *Engine) Run(ctx context.Context) error {
+	if err := e.enter(running); err != nil {
+		return err
+	}
+	e.began = time.Now()
+	e.ctx, e.cancel = context.WithCancel(ctx)
+	verifier, err := batch.New(batch.Options{
+		Workers:    e.cfg.Workers,
+		BatchSize:  e.cfg.BatchSize,
+		BatchDelay: e.cfg.BatchDelay,
+		Chunks:     e.chunks,
+		Pool:       e.cfg.Pool,
+		Notify:     e.signal,
+		OnPanic:    e.workerPanicked,
+		Observe:    e.metrics.observeBatch,
+	})
+	if err != nil {
+		e.fail(fmt.Errorf("engine: starting verification: %w", err))
+		e.shutdown(nil)
+		return e.failed()
+	}
+	e.verifier = verifier
+	close(e.started)
+
+	reportCtx, stopReports := context.WithCancel(context.WithoutCancel(ctx))
+	reporter := e.startReporting(reportCtx)
+	e.tasks.Go(func() { e.sign("AckSigner", e.ackSigs) })
+	e.tasks.Go(func() { e.sign("Sequencer", e.chunkSigs) })
+	e.tasks.Go(e.send)
+	e.loop()
+
+	e.shutdown(func() { reporter.drain(stopReports) })
+	return e.failed()
+}
+
+// shutdown ends everything, in the order in which things depend on each other. Whatever fails meanwhile is noted.
+func (e *Engine) shutdown(drainReports func()) {
+	e.mu.Lock()
+	e.phase = closing
+	e.mu.Unlock()
+	close(e.silent)
+	e.cancel()
+	e.inbox.Close()
+	e.tasks.Wait()
+	if e.verifier != nil {
+		e.verifier.Close()
+	}
+	e.emptyInbox()
+	if drainReports != nil {
+		drainReports()
+	}
+	e.closeJournal()
+	e.metrics.unregister()
+	close(e.stopped)
+}
+
+// Close gives back an engine that was never run. Closing again does nothing; while Run is at work Close returns
+// ErrRunning, for it is Run's context that ends it.
+func (e *Engine) Close() error {
+	switch err := e.enter(closing); err {
+	case nil:
+	case ErrStopped:
+		<-e.stopped
+		return nil
+	default:
+		return err
+	}
+	close(e.silent)
+	e.inbox.Close()
+	e.emptyInbox()
+	e.closeJournal()
+	e.metrics.unregister()
+	close(e.stopped)
+	return e.failed()
+}
+
+// enter moves a fresh engine to the next phase of its life.
+func (e *Engine) enter(next phase) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch e.phase {
+	case running:
+		return ErrRunning
+	case closing:
+		return ErrStopped
+	}
+	e.phase = next
+	return nil
+}
+
+// fail notes the first failure and stops the engine.
+func (e *Engine) fail(err error) {
+	e.mu.Lock()
+	first := e.failure == nil
+	if first {
+		e.failure = err
+	}
+	e.mu.Unlock()
+	if first && e.cancel != nil {
+		e.cancel()
+	}
+}
+
+func (e *Engine) failed() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.failure
+}
+
+// catch turns a panic into a failure. It is deferred directly by whatever calls an embedder's code.
+func (e *Engine) catch(in string) {
+	if v := recover(); v != nil {
+		e.fail(&PanicError{In: in, Value: v, Stack: debug.Stack()})
+	}
+}
+
+func (e *Engine) workerPanicked(v any) {
+	failure := &PanicError{In: "verification worker", Value: v}
+	if p, ok := v.(*batch.Panic); ok {
+		failure.Value, failure.Stack = p.Value, p.Stack
+	}
+	e.fail(failure)
+}
+
+// signal wakes the loop for something other than a message.
+func (e *Engine) signal() { signal(e.wake) }

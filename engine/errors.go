@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/lanecast/lanecast/internal/core"
+)
+
+// What engines refuse with. Errors that say more wrap one of these, or are a [*ConfigError] or a [*PanicError].
+var (
+	// ErrConfig: a configuration that cannot work. The error is a [*ConfigError], which names the field.
+	ErrConfig = errors.New("engine: bad configuration")
+	// ErrRunning: Run was called a second time, or Close while Run is at work.
+	ErrRunning = errors.New("engine: already running")
+	// ErrStopped: the engine has stopped, or was closed.
+	ErrStopped = errors.New("engine: stopped")
+
+	// ErrPeerExists: there is an open handle for this peer already.
+	ErrPeerExists = errors.New("engine: peer has an open handle already")
+	// ErrTooManyPeers: MaxPeers handles are open.
+	ErrTooManyPeers = errors.New("engine: too many peers")
+	// ErrPeerClosed: the handle was closed.
+	ErrPeerClosed = errors.New("engine: peer handle is closed")
+	// ErrPeerFull: PeerQuota messages of this peer wait already; this one was dropped and counted.
+	ErrPeerFull = errors.New("engine: peer has its quota of messages waiting")
+	// ErrMessageTooLarge: a message longer than MaxMessage, dropped and counted.
+	ErrMessageTooLarge = errors.New("engine: message too large")
+
+	// ErrJournal: writing or syncing the journal failed, and with it the promise that what was said is remembered.
+	// The engine stops. What the journal said is wrapped too.
+	ErrJournal = errors.New("engine: journal failed")
+	// ErrRecord: the journal's folder holds what no engine of this version wrote. New returns it and changes nothing.
+	ErrRecord = core.ErrRecord
+	// ErrMonitor: the Monitor could not tell the epoch.
+	ErrMonitor = errors.New("engine: monitor failed")
+	// ErrReporter: the Reporter returned an error.
+	ErrReporter = errors.New("engine: reporter failed")
+	// ErrMetrics: the metrics could not be registered; another engine's are on the same registry, say.
+	ErrMetrics = errors.New("engine: metrics registration failed")
+
+	// ErrNotEvidence: an activity that proves nothing to others.
+	ErrNotEvidence = errors.New("engine: not evidence")
+)
+
+// ConfigError names the field of a [Config] that is wrong. errors.Is(err, ErrConfig) holds.
+type ConfigError struct {
+	Field string // name of the field, e.g. "Journal.Dir"
+	Want  string // what is allowed, e.g. "0 (default) or 1 to 1024"
+	Got   any    // what was there; nil for an interface that is not set
+}
+
+func (e *ConfigError) Error() string {
+	return fmt.Sprintf("%v: %s must be %s, got %v", ErrConfig, e.Field, e.Want, e.Got)
+}
+
+// Unwrap returns ErrConfig.
+func (e *ConfigError) Unwrap() error { return ErrConfig }
+
+// PanicError is what Run returns after a panic, in one of the embedder's collaborators as a rule. The engine stops as
+// after any other failure; the process lives.
+type PanicError struct {
+	In    string // what was running: "verification worker", "Automaton.Verify", "loop", …
+	Value any    // what panic was called with
+	Stack []byte // where, as runtime/debug.Stack gives it; nil for verification workers that do not tell
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("engine: panic in %s: %v", e.In, e.Value) }
+
+// Unwrap returns the panic's value if that is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}

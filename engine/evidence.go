@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// VerifyEvidence verifies what an engine anywhere reported, given nothing but the network's keys (PROTOCOL.md 4.6):
+//
+//   - a Conflict, LockConflict or ConflictingAcks holds if its halves speak of one place, differ in payload, and every
+//     signature in them verifies alone. ConflictingAcks is evidence only where the scheme is attributable;
+//   - a Tip holds if its sequencer signed it, a Certified if its certificate is valid;
+//   - InvalidAck and InvalidNode prove nothing: ErrNotEvidence.
+//
+// The error wraps verify.ErrProposal, verify.ErrCertificate or verify.ErrVote for what does not verify,
+// wire.ErrNoConflict, wire.ErrUnknownEpoch for an epoch that schemes does not know, or ErrNotEvidence. Whether a
+// sequencer was one in any epoch is not looked at. An activity from outside is decoded with wire.DecodeActivity
+// first.
+func VerifyEvidence(a wire.Activity, chunks *verify.ChunkVerifier, schemes SchemeLookup) error {
+	w := witness{chunks, schemes}
+	switch a := a.(type) {
+	case *wire.Tip:
+		return w.proposal(&a.Proposal)
+	case *wire.Certified:
+		return w.lock(&a.Lock)
+	case *wire.Conflict:
+		if a.Lock != nil {
+			return first(conflicting(&a.Proposal.Chunk, &a.Lock.Chunk), func() error { return w.proposal(&a.Proposal) },
+				func() error { return w.lock(a.Lock) })
+		}
+		return first(conflicting(&a.Proposal.Chunk, &a.Other.Chunk), func() error { return w.proposal(&a.Proposal) },
+			func() error { return w.proposal(&a.Other) })
+	case *wire.LockConflict:
+		return first(conflicting(&a.First.Chunk, &a.Second.Chunk), func() error { return w.lock(&a.First) },
+			func() error { return w.lock(&a.Second) })
+	case *wire.ConflictingAcks:
+		return w.acks(a)
+	case nil:
+		return fmt.Errorf("%w: no activity", ErrNotEvidence)
+	default:
+		return fmt.Errorf("%w: %v", ErrNotEvidence, a.Tag())
+	}
+}
+
+type witness struct {
+	chunks  *verify.ChunkVerifier
+	schemes SchemeLookup
+}
+
+func (w witness) proposal(p *wire.Proposal) error {
+	if !w.chunks.Verify(p) {
+		return fmt.Errorf("engine: height %d: %w", p.Chunk.Height, verify.ErrProposal)
+	}
+	return nil
+}
+
+func (w witness) lock(l *wire.Lock) error {
+	scheme, ok := w.schemes.Scheme(l.Epoch)
+	if !ok {
+		return unknownEpoch(l.Epoch)
+	}
+	return verify.VerifyCertificate(scheme, l.Subject(), l.Certificate)
+}
+
+func (w witness) acks(a *wire.ConflictingAcks) error {
+	if a.First.Epoch != a.Second.Epoch || a.First.Participant != a.Second.Participant {
+		return fmt.Errorf("engine: acks of different validators or epochs: %w", wire.ErrNoConflict)
+	}
+	scheme, ok := w.schemes.Scheme(a.First.Epoch)
+	if !ok {
+		return unknownEpoch(a.First.Epoch)
+	}
+	if !scheme.Attributable() {
+		return fmt.Errorf("%w: the scheme's votes prove nothing to others", ErrNotEvidence)
+	}
+	return first(conflicting(&a.First.Chunk, &a.Second.Chunk),
+		func() error { return verify.VerifyAck(scheme, &a.First) },
+		func() error { return verify.VerifyAck(scheme, &a.Second) })
+}
+
+// conflicting demands two payloads for one height of one lane.
+func conflicting(a, b *wire.Chunk) error {
+	if a.Sequencer != b.Sequencer || a.Height != b.Height || a.Payload == b.Payload {
+		return fmt.Errorf("engine: %w", wire.ErrNoConflict)
+	}
+	return nil
+}
+
+// first returns the first error of err and what the checks say.
+func first(err error, checks ...func() error) error {
+	for _, check := range checks {
+		if err != nil {
+			return err
+		}
+		err = check()
+	}
+	return err
+}

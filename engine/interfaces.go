@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// ErrDeclined is what an [Automaton] returns when it has no payload to propose now. Any other error does the same; this
+// one is not logged.
+var ErrDeclined = errors.New("declined")
+
+// Context is the place of a chunk in its lane.
+type Context struct {
+	Sequencer wire.PublicKey
+	Height    uint64
+}
+
+// Automaton is the application: it makes payloads and judges them. Each call runs in a goroutine of its own and may
+// take as long as it likes, but returns soon after ctx ends: Run waits for it.
+type Automaton interface {
+	// Propose returns the digest of the payload for our lane at a height. It is asked only by an engine with a
+	// Sequencer, one call at a time. An error declines; the next question comes after ProposeBackoff. After a restart
+	// the same place may be asked for again, if the first answer was never made durable.
+	Propose(ctx context.Context, at Context) (wire.Digest, error)
+	// Verify says whether a payload is good. On false there is no ack of ours, on an error there is no verdict; after
+	// either the question is asked again when the node comes again, once per AckInterval at most. At most one call per
+	// lane is in flight, so up to as many at once as there are lanes. The chunk is durable here before it is asked about,
+	// and may be asked about again after a restart.
+	Verify(ctx context.Context, at Context, payload wire.Digest) (bool, error)
+}
+
+// Relay spreads the payloads of our own chunks; payloads travel outside the engine.
+type Relay interface {
+	// Broadcast asks for the payload with this digest to be spread to the validators. It is called with every
+	// broadcast and rebroadcast of a chunk of ours, from the goroutine that also calls the [Sender], and should not
+	// block.
+	Broadcast(payload wire.Digest)
+}
+
+// Reporter receives what the engine has found out: tips, locks, faults.
+type Reporter interface {
+	// Report takes one activity, which it may keep and must not change. It is called from one goroutine, in order. It
+	// may block: once MaxPendingReports wait, the engine takes in no more messages. A lock is reported once in a run
+	// and again after a restart, so reporting must be idempotent. An error is fatal: Run stops and returns it wrapped
+	// in [ErrReporter]. ctx ends DrainTimeout after the engine was told to stop.
+	Report(ctx context.Context, a wire.Activity) error
+}
+
+// Monitor tells the epoch.
+type Monitor interface {
+	// Epochs returns the current epoch and a channel with the later ones, growing (a number that does not grow is
+	// ignored). Closing the channel says that the epoch changes no more. It is called once, at the start of Run; an
+	// error makes Run return it wrapped in [ErrMonitor]. ctx is the engine's: who feeds the channel stops when it
+	// ends.
+	Epochs(ctx context.Context) (now uint64, updates <-chan uint64, err error)
+}
+
+// SchemeLookup finds the scheme of an epoch. Any [SchemeProvider] is one.
+type SchemeLookup interface {
+	// Scheme returns the scheme of an epoch, false while it is not known.
+	Scheme(epoch uint64) (verify.Scheme, bool)
+}
+
+// SchemeProvider knows the validators. It is called from the loop for almost every message, and from the goroutines
+// that call VerifyLocks: it must answer at once, without lock or I/O if it can, and from any goroutine. Having
+// answered for an epoch it must go on giving the same answer (the same Scheme value, by ==) as long as
+// [Engine.EpochsNeeded] names that epoch: the lane's tip or certificates are of it.
+type SchemeProvider interface {
+	SchemeLookup
+	// AckSigner returns what signs our acks in an epoch; nil if we are no validator of it or sign nothing. It may be
+	// slow to sign, but not to be returned.
+	AckSigner(epoch uint64) verify.AckSigner
+}
+
+// SequencerProvider knows the sequencers. What holds for [SchemeProvider] holds for it.
+type SequencerProvider interface {
+	// Sequencers returns the sequencers of an epoch, in any order, false while they are not known. The slice must
+	// not change afterwards.
+	Sequencers(epoch uint64) ([]wire.PublicKey, bool)
+}
+
+// Sender is the way to the network. Its methods are called from one goroutine, in order. Neither to nor message ever
+// changes, so they may be kept; they must not be written to. Our own identity is never among the recipients. A call
+// may block; while it does, at most MaxOutbox more messages wait, and then the newest is dropped and counted (nodes
+// are repeated, acks are repeated when asked for). A call that never returns keeps Run from returning: close the
+// network's connections to end it.
+type Sender interface {
+	// SendNode sends a node. priority is Config.PriorityNodes.
+	SendNode(to []wire.PublicKey, message []byte, priority bool)
+	// SendAck sends an ack. priority is Config.PriorityAcks.
+	SendAck(to []wire.PublicKey, message []byte, priority bool)
+}

@@ -1,0 +1,112 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/journal"
+	"github.com/lanecast/lanecast/wire"
+)
+
+func TestAJournalThatFailsStopsAcksAndTheEngine(t *testing.T) {
+	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	victim := members[0]
+	disk := &failingFS{FS: journal.OS()}
+	victim.config.Journal.FS = disk
+	spy := &countingSender{Sender: &sender{net, victim.id}}
+	victim.config.Sender = spy
+	startAll(t, net, members)
+	eventually(t, "its lane grows", func() bool { return members[1].recorder.height(victim.id) >= 3 })
+	disk.broken.Store(true)
+	err := victim.ended(t)
+	if !errors.Is(err, engine.ErrJournal) || !errors.Is(err, errDisk) {
+		t.Errorf("Run returned %v", err)
+	}
+	sent := spy.sent.Load()
+	time.Sleep(20 * time.Millisecond)
+	if spy.sent.Load() != sent {
+		t.Error("it sent messages after it had stopped")
+	}
+	// Whatever it acked or sent before, its folder still has: it can come back with a sound disk.
+	disk.broken.Store(false)
+	victim.open(t, net, members...)
+	victim.start()
+	before := members[1].recorder.height(victim.id)
+	eventually(t, "its lane grows again", func() bool { return members[1].recorder.height(victim.id) >= before+3 })
+	haltAll(t, members)
+	demandSound(t, w.schemes, members)
+}
+
+func TestNothingIsAckedThatIsNotDurable(t *testing.T) {
+	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	m := members[0]
+	disk := &failingFS{FS: journal.OS(), stall: make(chan struct{})}
+	m.config.Journal.FS = disk
+	var asked atomic.Bool
+	m.app.verify = func(context.Context, engine.Context, wire.Digest) (bool, error) { asked.Store(true); return true, nil }
+	m.open(t, net)
+	disk.stalling.Store(true)
+	m.start()
+	eventually(t, "a node waits to become durable", func() bool {
+		s, err := m.engine.Status(t.Context())
+		return err == nil && s.VolatileBytes > 0
+	})
+	time.Sleep(20 * time.Millisecond)
+	status, err := m.engine.Status(t.Context())
+	if err != nil || asked.Load() || status.Lanes[0].Durable || status.Counters.Certificates > 0 {
+		t.Errorf("something happened before the sync was done: asked %v, %+v, %v", asked.Load(), status, err)
+	}
+	disk.stalling.Store(false)
+	close(disk.stall)
+	eventually(t, "it is certified once durable", func() bool { return m.recorder.height(m.id) > 0 })
+	haltAll(t, members)
+}
+
+var errDisk = errors.New("input/output error")
+
+// failingFS is a disk that may break, or take its time to sync.
+type failingFS struct {
+	journal.FS
+	broken, stalling atomic.Bool
+	stall            chan struct{}
+}
+
+type failingFile struct {
+	journal.File
+	fs *failingFS
+}
+
+func (f *failingFS) Create(name string) (journal.File, error) {
+	file, err := f.FS.Create(name)
+	return failingFile{file, f}, err
+}
+
+func (f *failingFS) Open(name string) (journal.File, error) {
+	file, err := f.FS.Open(name)
+	return failingFile{file, f}, err
+}
+
+func (f failingFile) Sync() error {
+	if f.fs.stalling.Load() {
+		<-f.fs.stall
+	}
+	if f.fs.broken.Load() {
+		return errDisk
+	}
+	return f.File.Sync()
+}
+
+type countingSender struct {
+	engine.Sender
+	sent atomic.Int64
+}
+
+func (s *countingSender) SendAck(to []wire.PublicKey, message []byte, priority bool) {
+	s.sent.Add(1)
+	s.Sender.SendAck(to, message, priority)
+}

@@ -1,0 +1,171 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+)
+
+// burst is how many messages one turn of the loop takes in at most, so that verdicts and timers get their turn.
+const burst = 256
+
+// loop owns the core. It never waits but for something to do.
+func (e *Engine) loop() {
+	defer e.catch("loop")
+	updates, err := e.begin()
+	if err != nil {
+		e.fail(err)
+		return
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for e.ctx.Err() == nil {
+		now := time.Since(e.began)
+		if err := e.feed(now); err != nil {
+			e.core.Fail()
+			e.fail(err)
+			return
+		}
+		if updates != nil {
+			updates = e.pollEpochs(now, updates)
+		}
+		if due, ok := e.core.Deadline(); ok && due <= now {
+			e.core.Tick(now)
+		}
+		more := e.takeIn(now)
+		if err := e.carryOut(); err != nil {
+			e.core.Fail()
+			e.fail(err)
+			return
+		}
+		e.answerQuestions()
+		if !more && (e.paused || e.inbox.Sleep()) {
+			updates = e.sleep(timer, updates)
+		}
+	}
+}
+
+// begin asks for the epoch and starts the core.
+func (e *Engine) begin() (<-chan uint64, error) {
+	epoch, updates, err := e.cfg.Monitor.Epochs(e.ctx)
+	if err != nil {
+		if e.ctx.Err() != nil {
+			return nil, nil // told to stop before it began
+		}
+		return nil, fmt.Errorf("%w: %w", ErrMonitor, err)
+	}
+	e.core.Start(time.Since(e.began), epoch, uint64(e.journal.Next()))
+	e.log.Info("engine started", "epoch", epoch, "lanes", len(e.core.Lanes()))
+	e.warnOfRoom(epoch)
+	return updates, e.carryOut()
+}
+
+// feed hands the core what has come of earlier effects. An error is the journal's.
+func (e *Engine) feed(now time.Duration) error {
+	if err := e.journal.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrJournal, err)
+	}
+	if durable := e.journal.Durable(); durable != e.durable {
+		e.durable = durable
+		e.core.Durable(now, uint64(durable))
+	}
+	e.verdicts = e.verifier.Verdicts(e.verdicts[:0])
+	for i := range e.verdicts {
+		e.core.Verdict(now, &e.verdicts[i])
+	}
+	clear(e.verdicts)
+	e.feedAnswers(now)
+	return nil
+}
+
+// takeIn hands the core a burst of messages and reports whether more may wait. While the reporter or the disk is
+// behind, it takes none.
+func (e *Engine) takeIn(now time.Duration) (more bool) {
+	if e.reports.len() >= e.cfg.MaxPendingReports || e.journal.Pending() >= e.cfg.MaxVolatileBytes {
+		if !e.paused {
+			e.paused = true
+			e.drops.pauses.Add(1)
+		}
+		return false
+	}
+	e.paused = false
+	for range burst {
+		m, ok := e.inbox.Pop()
+		if !ok {
+			return false
+		}
+		e.take(now, m)
+	}
+	return true
+}
+
+// take consumes one message; its buffer is released here whatever happens.
+func (e *Engine) take(now time.Duration, m message) {
+	defer m.buffer.Release()
+	if m.node {
+		e.core.Node(now, m.from.state, m.buffer.Bytes())
+	} else {
+		e.core.Ack(now, m.from.state, m.buffer.Bytes())
+	}
+}
+
+// emptyInbox releases what is left after the inbox was closed, a push still under way included.
+func (e *Engine) emptyInbox() {
+	for e.inbox.Len() > 0 {
+		if m, ok := e.inbox.Pop(); ok {
+			m.buffer.Release()
+			e.drops.stopped.Add(1)
+			continue
+		}
+		time.Sleep(10 * time.Microsecond) // one push between ticket and slot
+	}
+}
+
+// pollEpochs takes the epochs that wait; nil once there will be no more.
+func (e *Engine) pollEpochs(now time.Duration, updates <-chan uint64) <-chan uint64 {
+	for {
+		select {
+		case epoch, ok := <-updates:
+			if !ok {
+				return nil
+			}
+			e.enterEpoch(now, epoch)
+		default:
+			return updates
+		}
+	}
+}
+
+func (e *Engine) enterEpoch(now time.Duration, epoch uint64) {
+	if epoch <= e.core.Epoch() {
+		e.log.Warn("epoch does not grow, ignored", "epoch", epoch, "current", e.core.Epoch())
+		return
+	}
+	e.core.SetEpoch(now, epoch)
+	e.log.Info("epoch entered", "epoch", epoch)
+	e.warnOfRoom(epoch)
+}
+
+// sleep waits until there may be something to do.
+func (e *Engine) sleep(timer *time.Timer, updates <-chan uint64) <-chan uint64 {
+	var alarm <-chan time.Time
+	if due, ok := e.core.Deadline(); ok {
+		timer.Reset(due - time.Since(e.began))
+		alarm = timer.C
+	}
+	messages := e.inbox.Wake()
+	if e.paused {
+		messages = nil
+	}
+	select {
+	case <-messages:
+	case <-e.wake:
+	case <-alarm:
+	case epoch, ok := <-updates:
+		if !ok {
+			return nil
+		}
+		e.enterEpoch(time.Since(e.began), epoch)
+	case <-e.ctx.Done():
+	}
+	return updates
+}

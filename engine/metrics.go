@@ -1,0 +1,212 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lanecast/lanecast/internal/core"
+	"github.com/lanecast/lanecast/journal"
+	"github.com/lanecast/lanecast/verify/batch"
+)
+
+// scrapeTimeout bounds how long a scrape waits for the loop, which answers between messages.
+const scrapeTimeout = time.Second
+
+// metrics is a collector. What the loop counts is asked of it when someone scrapes, so that no message pays for it;
+// what has a duration is observed where it happens, which is once per batch, sync, verdict or own lock.
+type metrics struct {
+	engine *Engine
+
+	verifyDuration prometheus.Histogram
+	endToEnd       prometheus.Histogram
+	batchSize      prometheus.Histogram
+	batchDuration  prometheus.Histogram
+	syncDuration   prometheus.Histogram
+	syncRecords    prometheus.Histogram
+}
+
+func newMetrics(e *Engine) *metrics {
+	fine := prometheus.ExponentialBuckets(50e-6, 2.5, 14) // 50 µs to 7 s
+	sizes := prometheus.ExponentialBuckets(1, 2, 12)      // 1 to 2048
+	return &metrics{
+		engine:         e,
+		verifyDuration: histogram("verify_duration_seconds", "Time the application took for a verdict.", fine),
+		endToEnd:       histogram("e2e_duration_seconds", "Time from a proposal of ours to its certificate.", fine),
+		batchSize:      histogram("batch_statements", "Statements verified together.", sizes),
+		batchDuration:  histogram("batch_duration_seconds", "Time it took to verify a batch.", fine),
+		syncDuration:   histogram("journal_sync_duration_seconds", "Time of a write and sync of the journal.", fine),
+		syncRecords:    histogram("journal_sync_records", "Records made durable by one sync.", sizes),
+	}
+}
+
+func histogram(name, help string, buckets []float64) prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: "lanecast", Name: name, Help: help, Buckets: buckets,
+	})
+}
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(prometheus.BuildFQName("lanecast", "", name), help, labels, nil)
+}
+
+var (
+	descHeight       = describe("sequencer_height", "Height of the lane's tip.", "sequencer")
+	descCertified    = describe("sequencer_certified_height", "Highest certified height of the lane.", "sequencer")
+	descAcks         = describe("acks_total", "Acks received, by what became of them.", "status", "reason")
+	descAcksInvalid  = describe("acks_proven_invalid_total", "Acks whose signature was proven wrong.")
+	descNodes        = describe("nodes_total", "Nodes received, by what became of them; again if invalid or stale.", "status", "reason")
+	descNodesValid   = describe("nodes_verified_total", "Nodes that verified.")
+	descVerify       = describe("verify_total", "The application's verdicts: true, false, none.", "status")
+	descCertificates = describe("certificates_total", "Certificates assembled here.")
+	descLocks        = describe("locks_total", "Certificates new to us, assembled or received.")
+	descPropose      = describe("propose_total", "Payloads proposed by the application, or declined.", "status")
+	descRebroadcast  = describe("rebroadcast_total", "Repeated broadcasts of our own chunks.", "status")
+	descOwnAcks      = describe("own_acks_total", "Acks of our own: signed, failed, overtaken.", "status")
+	descFaults       = describe("faults_total", "Faults reported.")
+	descKeyFaults    = describe("key_faults_total", "Verifications that failed because keys of a set do not fit each other.")
+	descEpoch        = describe("epoch", "The current epoch.")
+	descPeers        = describe("peers", "Open peer handles.")
+	descInbox        = describe("inbox_messages", "Messages that wait to be taken in.")
+	descDropped      = describe("inbox_dropped_total", "Messages dropped at the inbox.", "reason")
+	descPauses       = describe("intake_pauses_total", "Times that the intake paused for reporter or disk.")
+	descStatements   = describe("statements_total", "Statements verified.")
+	descWaiting      = describe("statements_waiting", "Statements that wait for a worker.")
+	descSplits       = describe("splits_total", "Batch checks that failed and were split.")
+	descSuspects     = describe("suspects", "Validators under suspicion.")
+	descVoteBytes    = describe("vote_bytes", "Memory of acks that wait for their quorum.")
+	descVolatile     = describe("journal_volatile_bytes", "Bytes that wait to become durable.")
+	descReports      = describe("reports_pending", "Activities that wait for the reporter.")
+	descOutbox       = describe("outbox_messages", "Messages that wait for the sender.")
+	descOutboxDrops  = describe("outbox_dropped_total", "Messages dropped for the sender was behind.")
+)
+
+func (m *metrics) register() error {
+	if m.engine.cfg.Metrics == nil {
+		return nil
+	}
+	if err := m.engine.cfg.Metrics.Register(m); err != nil {
+		return fmt.Errorf("%w: %w", ErrMetrics, err)
+	}
+	return nil
+}
+
+func (m *metrics) unregister() {
+	if m.engine.cfg.Metrics != nil {
+		m.engine.cfg.Metrics.Unregister(m)
+	}
+}
+
+func (m *metrics) histograms() []prometheus.Histogram {
+	return []prometheus.Histogram{m.verifyDuration, m.endToEnd, m.batchSize, m.batchDuration, m.syncDuration, m.syncRecords}
+}
+
+// observeBatch is called by workers.
+func (m *metrics) observeBatch(b batch.BatchInfo) {
+	m.batchSize.Observe(float64(b.Statements))
+	m.batchDuration.Observe(b.Duration.Seconds())
+}
+
+// observeSync is called by the journal's goroutine.
+func (m *metrics) observeSync(s journal.SyncInfo) {
+	m.syncDuration.Observe(s.Duration.Seconds())
+	m.syncRecords.Observe(float64(s.Records))
+}
+
+// Describe implements prometheus.Collector. The one fixed description stands for all: the collector is known by it.
+func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		descHeight, descCertified, descAcks, descAcksInvalid, descNodes, descNodesValid, descVerify, descCertificates, descLocks,
+		descPropose, descRebroadcast, descOwnAcks, descFaults, descKeyFaults, descEpoch, descPeers, descInbox, descDropped,
+		descPauses, descStatements, descWaiting, descSplits, descSuspects, descVoteBytes, descVolatile, descReports,
+		descOutbox, descOutboxDrops,
+	} {
+		ch <- d
+	}
+	for _, h := range m.histograms() {
+		h.Describe(ch)
+	}
+}
+
+// Collect implements prometheus.Collector. While the engine does not run there is nothing to tell but what the
+// histograms hold.
+func (m *metrics) Collect(ch chan<- prometheus.Metric) {
+	for _, h := range m.histograms() {
+		h.Collect(ch)
+	}
+	e := m.engine
+	select {
+	case <-e.started:
+	default:
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	s, err := ask(ctx, e, e.snapshot)
+	if err != nil {
+		return
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	statuses := func(d *prometheus.Desc, counts []uint64) {
+		for i, n := range counts {
+			counter(d, n, core.Status(i).String())
+		}
+	}
+
+	for _, l := range s.status.Lanes {
+		if l.HasTip {
+			gauge(descHeight, float64(l.Tip), l.Sequencer.String())
+		}
+		if l.HasCertified {
+			gauge(descCertified, float64(l.Certified), l.Sequencer.String())
+		}
+	}
+	for _, o := range core.Outcomes() {
+		counter(descAcks, s.counts.Acks[o], outcomeStatus(o), o.String())
+		counter(descNodes, s.counts.Nodes[o], outcomeStatus(o), o.String())
+	}
+	statuses(descVerify, s.counts.Verdicts[:])
+	statuses(descPropose, s.counts.Proposals[:])
+	statuses(descRebroadcast, s.counts.Rebroadcasts[:])
+	statuses(descOwnAcks, s.counts.OwnAcks[:])
+	counter(descAcksInvalid, s.counts.AcksInvalid)
+	counter(descNodesValid, s.counts.NodesVerified)
+	counter(descCertificates, s.counts.Certificates)
+	counter(descLocks, s.counts.Locks)
+	counter(descFaults, s.counts.Faults)
+	counter(descKeyFaults, s.counts.KeyFaults)
+	gauge(descEpoch, float64(s.status.Epoch))
+	gauge(descPeers, float64(s.status.Peers))
+	gauge(descInbox, float64(s.status.Inbox))
+	counter(descDropped, e.drops.peerFull.Load(), "peer_full")
+	counter(descDropped, e.drops.tooLarge.Load(), "too_large")
+	counter(descPauses, e.drops.pauses.Load())
+	counter(descStatements, s.status.Counters.Statements)
+	gauge(descWaiting, float64(s.status.Statements))
+	counter(descSplits, s.status.Counters.Splits)
+	gauge(descSuspects, float64(s.status.Suspects))
+	gauge(descVoteBytes, float64(s.status.VoteBytes))
+	gauge(descVolatile, float64(s.status.VolatileBytes))
+	gauge(descReports, float64(s.status.PendingReports))
+	gauge(descOutbox, float64(s.status.Outbox))
+	counter(descOutboxDrops, s.status.Counters.OutboxDropped)
+}
+
+// outcomeStatus sorts outcomes into the seed's words: dropped is what could have been good and was not needed or had no
+// room, invalid what no honest peer sends, but for races about epochs and tips.
+func outcomeStatus(o core.Outcome) string {
+	switch o {
+	case core.Accepted:
+		return "success"
+	case core.Duplicate, core.Certified, core.Busy, core.NoRoom, core.Stale, core.Stopped:
+		return "dropped"
+	}
+	return "invalid"
+}

@@ -1,0 +1,139 @@
+package engine_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/fixture"
+)
+
+func gather(t testing.TB, registry *prometheus.Registry) map[string]*dto.MetricFamily {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	byName := map[string]*dto.MetricFamily{}
+	for _, f := range families {
+		byName[f.GetName()] = f
+	}
+	return byName
+}
+
+// value sums a family's counters and gauges that carry a label value; "" is any.
+func value(f *dto.MetricFamily, label string) (sum float64) {
+	for _, m := range f.GetMetric() {
+		match := label == ""
+		for _, l := range m.GetLabel() {
+			match = match || l.GetValue() == label
+		}
+		if match {
+			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	return sum
+}
+
+func TestMetricsTellWhatHappened(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	m := members[0]
+	m.config.Metrics = registry
+	for _, o := range members {
+		o.app.limit = 10
+	}
+	m.open(t, net)
+	if got := gather(t, registry); got["lanecast_epoch"] != nil || got["lanecast_verify_duration_seconds"] == nil {
+		t.Errorf("before the run there are %d families", len(got))
+	}
+	m.start()
+	for _, o := range members[1:] {
+		o.open(t, net, members...)
+	}
+	for _, o := range members[1:] {
+		o.start()
+	}
+	eventually(t, "all lanes are certified", func() bool {
+		s := status(t, m.engine)
+		for _, l := range s.Lanes {
+			if !l.HasCertified || l.Certified != 9 {
+				return false
+			}
+		}
+		return len(s.Lanes) == 4
+	})
+	p, err := m.engine.Peer(fixture.Identity(fixture.Identities(1, 77)[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = p.DeliverAckBytes([]byte("garbage"))
+	_ = p.DeliverAckBytes(make([]byte, 1<<20))
+	eventually(t, "the garbage is counted", func() bool {
+		return value(gather(t, registry)["lanecast_acks_total"], "malformed") == 1
+	})
+
+	got := gather(t, registry)
+	for _, c := range []struct {
+		family, label string
+		least         float64
+	}{
+		{"lanecast_sequencer_height", m.id.String(), 9},
+		{"lanecast_sequencer_certified_height", m.id.String(), 9},
+		{"lanecast_acks_total", "success", 1},
+		{"lanecast_acks_total", "invalid", 1},
+		{"lanecast_nodes_total", "success", 30},
+		{"lanecast_nodes_verified_total", "", 30},
+		{"lanecast_verify_total", "success", 10},
+		{"lanecast_certificates_total", "", 1},
+		{"lanecast_locks_total", "", 30},
+		{"lanecast_propose_total", "success", 10},
+		{"lanecast_propose_total", "dropped", 1},
+		{"lanecast_own_acks_total", "success", 10},
+		{"lanecast_peers", "", 4},
+		{"lanecast_inbox_dropped_total", "too_large", 1},
+		{"lanecast_statements_total", "", 30},
+		{"lanecast_faults_total", "", 1},
+	} {
+		if v := value(got[c.family], c.label); v < c.least {
+			t.Errorf("%s{%s} is %v, want at least %v", c.family, c.label, v, c.least)
+		}
+	}
+	for _, name := range []string{
+		"lanecast_verify_duration_seconds", "lanecast_e2e_duration_seconds", "lanecast_batch_statements",
+		"lanecast_batch_duration_seconds", "lanecast_journal_sync_duration_seconds", "lanecast_journal_sync_records",
+	} {
+		if f := got[name]; f == nil || f.GetMetric()[0].GetHistogram().GetSampleCount() == 0 {
+			t.Errorf("%s observed nothing", name)
+		}
+	}
+	if got := got["lanecast_e2e_duration_seconds"].GetMetric()[0].GetHistogram().GetSampleCount(); got != 10 {
+		t.Errorf("%d of our 10 chunks have an end-to-end duration", got)
+	}
+	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
+		t.Errorf("lint: %v, %v", problems, err)
+	}
+	haltAll(t, members)
+	if left := gather(t, registry); len(left) != 0 {
+		t.Errorf("%d families are left after the run", len(left))
+	}
+}
+
+func TestTwoEnginesOnOneRegistryNeedALabel(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	for i, m := range members[:2] {
+		m.config.Metrics = prometheus.WrapRegistererWith(prometheus.Labels{"validator": string(rune('a' + i))}, registry)
+		m.open(t, net)
+	}
+	members[2].config.Metrics = members[0].config.Metrics
+	if _, err := engine.New(members[2].config); !errors.Is(err, engine.ErrMetrics) {
+		t.Errorf("New returned %v", err)
+	}
+	members[2].config.Metrics = nil
+	members[2].open(t, net) // the folder was given back
+}

@@ -1,0 +1,7 @@
+//go:build !race
+
+package engine_test
+
+import "testing"
+
+func skipUnderRaceDetector(*testing.T) {}

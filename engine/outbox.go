@@ -1,0 +1,35 @@
+package engine
+
+import "github.com/lanecast/lanecast/internal/core"
+
+// post queues a message for the network, or a payload for the relay. When the outbox is full the newest is dropped,
+// which is what a network may do to it as well.
+func (e *Engine) post(f core.Effect) {
+	if f.Kind != core.Relay && len(f.Recipients) == 0 {
+		return
+	}
+	select {
+	case e.outbox <- f:
+	default:
+		e.drops.outbox.Add(1)
+	}
+}
+
+// send works off the outbox, in order.
+func (e *Engine) send() {
+	defer e.catch("Sender or Relay")
+	for e.ctx.Err() == nil {
+		select {
+		case <-e.ctx.Done():
+		case f := <-e.outbox:
+			switch f.Kind {
+			case core.SendNode:
+				e.cfg.Sender.SendNode(f.Recipients, f.Bytes, e.cfg.PriorityNodes)
+			case core.SendAck:
+				e.cfg.Sender.SendAck(f.Recipients, f.Bytes, e.cfg.PriorityAcks)
+			case core.Relay:
+				e.cfg.Relay.Broadcast(f.Chunk.Payload)
+			}
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/lanecast/lanecast/internal/core"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// Status is where an engine stands.
+type Status struct {
+	Epoch        uint64
+	EpochsNeeded []uint64 // see Engine.EpochsNeeded
+	Lanes        []Lane   // ascending by sequencer
+
+	Peers          int   // open handles
+	Inbox          int   // messages that wait to be taken in
+	Statements     int   // what waits for a verification worker
+	PendingReports int   // what waits for the Reporter
+	Outbox         int   // messages that wait for the Sender
+	VolatileBytes  int64 // what waits to become durable
+	VoteBytes      int   // memory of acks that wait for their quorum
+	Suspects       int   // validators that sent an invalid ack lately
+	Paused         bool  // no messages are taken in: Reporter or disk are behind
+
+	Counters Counters
+}
+
+// Lane is where one sequencer's lane stands.
+type Lane struct {
+	Sequencer wire.PublicKey
+	// Tip is the height of the highest node accepted, HasTip whether there is one, Durable whether it is on disk.
+	Tip             uint64
+	HasTip, Durable bool
+	// Certified is the highest certified height, HasCertified whether there is one.
+	Certified    uint64
+	HasCertified bool
+}
+
+// Counters are totals since New.
+type Counters struct {
+	AcksReceived uint64 // taken in, whatever became of them
+	AcksAccepted uint64 // counted towards a quorum, their signature unseen as yet
+	AcksInvalid  uint64 // that do not decode or whose signature was proven wrong
+
+	NodesReceived uint64 // taken in, whatever became of them
+	NodesAccepted uint64 // that verified
+	NodesInvalid  uint64 // that do not decode or did not verify
+
+	Certificates uint64 // assembled here
+	Locks        uint64 // certificates new to us, assembled here or received
+	Faults       uint64 // faults reported
+
+	Statements uint64 // verified
+	Splits     uint64 // batch checks that failed
+
+	InboxDropped  uint64 // messages refused at Deliver, over quota or too large
+	OutboxDropped uint64 // messages not handed to a Sender that is behind
+}
+
+// snapshot is what the loop knows that others want to see.
+type snapshot struct {
+	status Status
+	counts core.Counts
+}
+
+// Tip returns the highest node accepted in a lane, without its parent, and false if there is none. It may not be
+// durable yet. Like all queries it is answered by the loop, between messages; it waits for Run to begin, and returns
+// ErrStopped once the engine is told to stop, or ctx's error. Collaborators may ask as well.
+func (e *Engine) Tip(ctx context.Context, sequencer wire.PublicKey) (wire.Proposal, bool, error) {
+	type found struct {
+		proposal wire.Proposal
+		ok       bool
+	}
+	f, err := ask(ctx, e, func() (f found) {
+		f.proposal, f.ok = e.core.Tip(sequencer)
+		return f
+	})
+	return f.proposal, f.ok, err
+}
+
+// Certificate returns the certificate held for a height of a lane, of the newest epoch if there are several; false if
+// there is none. The last two certified heights of every lane are held. The certificate must not be changed.
+func (e *Engine) Certificate(ctx context.Context, sequencer wire.PublicKey, height uint64) (wire.Lock, bool, error) {
+	type found struct {
+		lock wire.Lock
+		ok   bool
+	}
+	f, err := ask(ctx, e, func() (f found) {
+		f.lock, f.ok = e.core.Certificate(sequencer, height)
+		return f
+	})
+	return f.lock, f.ok, err
+}
+
+// EpochsNeeded returns, ascending, the epochs whose sets the providers must keep: those within bounds and those that
+// the tip or a certificate of a lane is of.
+func (e *Engine) EpochsNeeded(ctx context.Context) ([]uint64, error) {
+	return ask(ctx, e, e.core.EpochsNeeded)
+}
+
+// Status returns where the engine stands.
+func (e *Engine) Status(ctx context.Context) (Status, error) {
+	s, err := ask(ctx, e, e.snapshot)
+	return s.status, err
+}
+
+// ask has the loop read something.
+func ask[T any](ctx context.Context, e *Engine, read func() T) (T, error) {
+	var none T
+	select {
+	case <-e.silent:
+		return none, ErrStopped
+	default:
+	}
+	answer := make(chan T, 1)
+	e.questions.push(func() { answer <- read() })
+	e.signal()
+	select {
+	case a := <-answer:
+		return a, nil
+	case <-ctx.Done():
+		return none, ctx.Err()
+	case <-e.silent:
+		return none, ErrStopped
+	}
+}
+
+func (e *Engine) answerQuestions() {
+	for {
+		question, _, ok := e.questions.pop()
+		if !ok {
+			return
+		}
+		question()
+	}
+}
+
+// snapshot is the loop's.
+func (e *Engine) snapshot() snapshot {
+	c := e.core.Counts()
+	checks := e.verifier.Counters()
+	s := snapshot{counts: *c, status: Status{
+		Epoch:          e.core.Epoch(),
+		EpochsNeeded:   e.core.EpochsNeeded(),
+		Inbox:          e.inbox.Len(),
+		Statements:     e.verifier.Waiting(),
+		PendingReports: e.reports.len(),
+		Outbox:         len(e.outbox),
+		VolatileBytes:  e.journal.Pending(),
+		VoteBytes:      c.VoteBytes,
+		Suspects:       c.Suspects,
+		Paused:         e.paused,
+		Counters: Counters{
+			AcksReceived:  sum(c.Acks[:]),
+			AcksAccepted:  c.Acks[core.Accepted],
+			AcksInvalid:   c.Acks[core.Malformed] + c.AcksInvalid,
+			NodesReceived: sum(c.Nodes[:]) - c.Nodes[core.Invalid] - c.Nodes[core.Stale],
+			NodesAccepted: c.NodesVerified,
+			NodesInvalid:  c.Nodes[core.Malformed] + c.Nodes[core.Invalid],
+			Certificates:  c.Certificates,
+			Locks:         c.Locks,
+			Faults:        c.Faults,
+			Statements:    checks.Statements,
+			Splits:        checks.Splits,
+			InboxDropped:  e.drops.peerFull.Load() + e.drops.tooLarge.Load(),
+			OutboxDropped: e.drops.outbox.Load(),
+		},
+	}}
+	for _, l := range e.core.Lanes() {
+		s.status.Lanes = append(s.status.Lanes, Lane{
+			Sequencer: l.Sequencer, Tip: l.Tip, HasTip: l.HasTip, Durable: l.Durable,
+			Certified: l.Certified, HasCertified: l.HasCertified,
+		})
+	}
+	e.mu.Lock()
+	s.status.Peers = len(e.peers)
+	e.mu.Unlock()
+	return s
+}
+
+func sum(counts []uint64) (total uint64) {
+	for _, n := range counts {
+		total += n
+	}
+	return total
+}

@@ -1,0 +1,68 @@
+package engine
+
+import "sync"
+
+// queue is a list without bound: what is bounded is bounded by who pushes. Any goroutine pushes, one takes. wake
+// receives after a push; a token may be stale, so the taker looks and then sleeps on it.
+type queue[T any] struct {
+	mu    sync.Mutex
+	items []T
+	head  int // items[:head] have been popped
+	wake  chan struct{}
+}
+
+func newQueue[T any]() *queue[T] { return &queue[T]{wake: make(chan struct{}, 1)} }
+
+func (q *queue[T]) push(v T) {
+	q.mu.Lock()
+	q.items = append(q.items, v)
+	q.mu.Unlock()
+	signal(q.wake)
+}
+
+// pop takes the oldest; left is how many remain.
+func (q *queue[T]) pop() (v T, left int, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.head == len(q.items) {
+		return v, 0, false
+	}
+	var zero T
+	v, q.items[q.head] = q.items[q.head], zero
+	q.head++
+	switch n := len(q.items) - q.head; {
+	case n == 0:
+		q.items, q.head = q.items[:0], 0
+	case q.head >= 1024 && q.head >= n: // moves no more than it popped since the last time
+		kept := copy(q.items, q.items[q.head:])
+		clear(q.items[kept:])
+		q.items, q.head = q.items[:kept], 0
+	}
+	return v, len(q.items) - q.head, true
+}
+
+// swap takes all, in order, and leaves the emptied spare in their place.
+func (q *queue[T]) swap(spare []T) []T {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.head == len(q.items) {
+		return spare[:0]
+	}
+	taken := q.items[q.head:]
+	q.items, q.head = spare[:0], 0
+	return taken
+}
+
+func (q *queue[T]) len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.items) - q.head
+}
+
+// signal leaves a token in a channel of capacity 1, unless there is one.
+func signal(wake chan struct{}) {
+	select {
+	case wake <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,76 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/lanecast/lanecast/internal/core"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// reporting is the goroutine that calls the Reporter.
+type reporting struct {
+	engine   *Engine
+	queue    *queue[wire.Activity]
+	draining chan struct{} // closed when nothing more will be queued
+	gone     chan struct{} // closed when the goroutine ends
+}
+
+// report queues an activity. The queue has no bound of its own, since locks and evidence are never dropped: the loop
+// takes in no messages while it is long.
+func (e *Engine) report(f *core.Effect) {
+	if f.Elapsed > 0 {
+		e.metrics.endToEnd.Observe(f.Elapsed.Seconds())
+	}
+	e.reports.push(f.Activity)
+}
+
+func (e *Engine) startReporting(ctx context.Context) *reporting {
+	r := &reporting{engine: e, queue: e.reports, draining: make(chan struct{}), gone: make(chan struct{})}
+	go func() {
+		defer close(r.gone)
+		defer e.catch("Reporter")
+		if err := r.run(ctx); err != nil {
+			e.fail(err)
+		}
+	}()
+	return r
+}
+
+// run hands over one activity after the other until ctx ends or, while draining, none is left.
+func (r *reporting) run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		a, left, ok := r.queue.pop()
+		if !ok {
+			select {
+			case <-r.queue.wake:
+			case <-ctx.Done():
+			case <-r.draining:
+				if r.queue.len() == 0 {
+					return nil
+				}
+			}
+			continue
+		}
+		if err := r.engine.cfg.Reporter.Report(ctx, a); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("%w: %v: %w", ErrReporter, a.Tag(), err)
+		}
+		if left == r.engine.cfg.MaxPendingReports-1 {
+			r.engine.signal() // the loop may take in messages again
+		}
+	}
+	return nil
+}
+
+// drain waits until the reporter has taken what waits, for DrainTimeout at most; stop ends its context.
+func (r *reporting) drain(stop context.CancelFunc) {
+	close(r.draining)
+	timer := time.AfterFunc(r.engine.cfg.DrainTimeout, stop)
+	<-r.gone
+	timer.Stop()
+	stop()
+	if left := r.queue.len(); left > 0 {
+		r.engine.log.Warn("stopped with reports not handed over", "reports", left)
+	}
+}

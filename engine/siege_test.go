@@ -1,0 +1,309 @@
+package engine_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// siege is one running engine that gets nothing but acks, of a whole validator set, on many lanes.
+type siege struct {
+	t        testing.TB
+	voters   electorate
+	assault  assault
+	engine   *engine.Engine
+	peers    []*engine.Peer
+	lanes    []wire.PublicKey
+	height   uint64 // of every lane, next
+	registry *prometheus.Registry
+
+	mu       sync.Mutex
+	locks    []wire.Lock
+	blamed   map[wire.PublicKey][]byte // by InvalidAck: the message
+	badNodes map[wire.PublicKey]int    // reports of InvalidNode
+	others   []wire.Activity
+	wanted   int
+	done     chan struct{} // closed when wanted locks are there
+}
+
+// siegeWorld is the sets as the engine asks for them.
+type siegeWorld struct {
+	scheme verify.Scheme
+	lanes  []wire.PublicKey
+}
+
+func (w *siegeWorld) Scheme(epoch uint64) (verify.Scheme, bool)             { return w.scheme, epoch < 2 }
+func (w *siegeWorld) AckSigner(uint64) verify.AckSigner                     { return nil }
+func (w *siegeWorld) Sequencers(epoch uint64) ([]wire.PublicKey, bool)      { return w.lanes, epoch < 2 }
+func (w *siegeWorld) Epochs(context.Context) (uint64, <-chan uint64, error) { return 0, nil, nil }
+
+func (s *siege) Report(_ context.Context, a wire.Activity) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch a := a.(type) {
+	case *wire.Certified:
+		s.locks = append(s.locks, a.Lock)
+		if len(s.locks) == s.wanted {
+			close(s.done)
+		}
+	case *wire.InvalidAck:
+		s.blamed[a.Peer] = a.Message
+	case *wire.InvalidNode:
+		s.badNodes[a.Peer]++
+	default:
+		s.others = append(s.others, a)
+	}
+	return nil
+}
+
+func laneKeys(n int) []wire.PublicKey {
+	keys := make([]wire.PublicKey, n)
+	for i := range keys {
+		keys[i] = wire.PublicKey{byte(i >> 8), byte(i), 2}
+	}
+	return keys
+}
+
+// newSiege starts an engine with one worker. tune may be nil.
+func newSiege(t testing.TB, voters electorate, a assault, lanes int, tune func(*engine.Config)) *siege {
+	t.Helper()
+	return newSiegeOn(t, voters, a, laneKeys(lanes), tune)
+}
+
+func newSiegeOn(t testing.TB, voters electorate, a assault, lanes []wire.PublicKey, tune func(*engine.Config)) *siege {
+	t.Helper()
+	s := &siege{
+		t: t, voters: voters, assault: a, lanes: lanes, registry: prometheus.NewPedanticRegistry(),
+		blamed: map[wire.PublicKey][]byte{}, badNodes: map[wire.PublicKey]int{},
+	}
+	w := &siegeWorld{voters.scheme(t), s.lanes}
+	config := engine.Config{
+		Namespace: namespace, Schemes: w, Sequencers: w, Monitor: w, Automaton: &application{}, Reporter: s, Sender: unusable{t},
+		Journal: engine.JournalConfig{Dir: t.TempDir()}, MaxPeers: len(w.scheme.Participants()) + len(s.lanes) + 1,
+		PeerQuota: 1 << 13, MaxVoteBytes: 1 << 30, HeightBound: 1 << 20, Workers: 1, Metrics: s.registry,
+	}
+	if tune != nil {
+		tune(&config)
+	}
+	e, err := engine.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.engine = e
+	for _, id := range w.scheme.Participants() {
+		s.peers = append(s.peers, s.peer(id))
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	result := make(chan error)
+	go func() { result <- e.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-result; err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func (s *siege) peer(id wire.PublicKey) *engine.Peer {
+	s.t.Helper()
+	p, err := s.engine.Peer(id)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return p
+}
+
+func (s *siege) n() int { return len(s.peers) }
+
+// ackMessage is an ack as it comes from the network.
+type ackMessage struct {
+	from  int
+	bytes []byte
+}
+
+func (s *siege) subject(lane int, height uint64) wire.Subject {
+	c := wire.Chunk{Sequencer: s.lanes[lane], Height: height}
+	c.Payload = sha256.Sum256(binary.BigEndian.AppendUint64(append([]byte("besieged"), c.Sequencer[:]...), height))
+	return wire.Subject{Chunk: c}
+}
+
+// wave prepares the acks of one more chunk on every lane, by chunk. order says in which order those of one chunk come.
+func (s *siege) wave(r *rand.Rand, order func(r *rand.Rand, n int) []int) [][]ackMessage {
+	chunks := make([][]ackMessage, len(s.lanes))
+	for lane := range chunks {
+		subject := s.subject(lane, s.height)
+		votes := s.assault(r, subject, s.voters.votes(s.t, subject))
+		for _, i := range order(r, len(votes)) {
+			if votes[i] != nil {
+				a := wire.Ack{Chunk: subject.Chunk, Epoch: subject.Epoch, Participant: wire.Participant(i), Signature: votes[i]}
+				chunks[lane] = append(chunks[lane], ackMessage{i, a.AppendTo(nil)})
+			}
+		}
+	}
+	s.height++
+	return chunks
+}
+
+// shuffled is acks that come in any order.
+func shuffled(r *rand.Rand, n int) []int { return r.Perm(n) }
+
+// hostileFirst is acks of which the hostile ones come first, every other time.
+func hostileFirst(r *rand.Rand, n int) []int {
+	order := r.Perm(n)
+	if r.IntN(2) == 0 {
+		first := n - faulty(n)
+		slices.SortStableFunc(order, func(a, b int) int {
+			return boolInt(a < first) - boolInt(b < first)
+		})
+	}
+	return order
+}
+
+// honestLast is acks of which an honest one comes last.
+func honestLast(r *rand.Rand, n int) []int {
+	order := r.Perm(n)
+	last := slices.IndexFunc(order, func(i int) bool { return i < n-faulty(n) })
+	order[last], order[n-1] = order[n-1], order[last]
+	return order
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// deliver hands over chunks from two goroutines, each chunk by one of them, and those of an even number of lanes by the
+// same: what is above a chunk of its lane must not overtake it.
+func (s *siege) deliver(chunks [][]ackMessage) {
+	const goroutines = 2
+	var wg sync.WaitGroup
+	for g := range goroutines {
+		wg.Go(func() {
+			for i := g; i < len(chunks); i += goroutines {
+				for _, m := range chunks[i] {
+					s.hand(m)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (s *siege) hand(m ackMessage) {
+	for {
+		err := s.peers[m.from].DeliverAckBytes(m.bytes)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, engine.ErrPeerFull) {
+			s.t.Error(err)
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+// expect says how many locks more are to come, and returns what is closed when they are there.
+func (s *siege) expect(locks int) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wanted, s.done = len(s.locks)+locks, make(chan struct{})
+	return s.done
+}
+
+// round delivers a wave, waits until every chunk of it is certified and everything that came has been read, and returns
+// what that cost.
+func (s *siege) round(chunks [][]ackMessage) (cpu, wall time.Duration) {
+	s.t.Helper()
+	done := s.expect(len(chunks))
+	wallBegan, cpuBegan := time.Now(), cpuTime()
+	s.deliver(chunks)
+	s.await(done)
+	return cpuTime() - cpuBegan, time.Since(wallBegan)
+}
+
+// await waits for what expect returned and until everything that came has been read.
+func (s *siege) await(done <-chan struct{}) {
+	s.t.Helper()
+	select {
+	case <-done:
+	case <-time.After(patience):
+		s.mu.Lock()
+		missing := s.wanted - len(s.locks)
+		s.mu.Unlock()
+		s.t.Fatalf("%d certificates are missing; %+v", missing, status(s.t, s.engine).Counters)
+	}
+	for _, p := range s.peers {
+		for p.Waiting() > 0 {
+			time.Sleep(50 * time.Microsecond)
+		}
+	}
+}
+
+// lateRound is round with the last ack of every chunk held back, so that all those before it wait for it.
+func (s *siege) lateRound(chunks [][]ackMessage, wait time.Duration) (cpu, wall time.Duration) {
+	s.t.Helper()
+	last := make([][]ackMessage, len(chunks))
+	for i, c := range chunks {
+		last[i], chunks[i] = c[len(c)-1:], c[:len(c)-1]
+	}
+	began := cpuTime()
+	s.deliver(chunks)
+	time.Sleep(wait)
+	before := cpuTime() - began
+	cpu, wall = s.round(last)
+	return before + cpu, wall
+}
+
+// audit demands that what came out was right: every certificate valid under a fresh scheme, and every so many of them
+// under a verifier that shares no code with it; blame only for validators that sent an invalid vote, each with it.
+func (s *siege) audit(every int) {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	scheme := s.voters.scheme(s.t)
+	for i, l := range s.locks {
+		if err := verify.VerifyCertificate(scheme, l.Subject(), l.Certificate); err != nil {
+			s.t.Fatalf("the lock of height %d does not verify: %v", l.Chunk.Height, err)
+		}
+		if i%every == 0 && !s.voters.certifies(l.Subject(), l.Certificate) {
+			s.t.Fatalf("the lock of height %d does not verify under the twin", l.Chunk.Height)
+		}
+	}
+	for id, message := range s.blamed {
+		i := slices.Index(scheme.Participants(), id)
+		if i < s.n()-faulty(s.n()) {
+			s.t.Errorf("validator %d, which is honest, was blamed", i)
+		}
+		var a wire.Ack
+		if err := a.Decode(message); err != nil || int(a.Participant) != i || verify.VerifyAck(scheme, &a) == nil {
+			s.t.Errorf("validator %d was blamed for a valid ack, %v", i, err)
+		}
+	}
+	if len(s.others) > 0 {
+		s.t.Errorf("%d other activities were reported, first %v", len(s.others), s.others[0].Tag())
+	}
+}
+
+// blames returns how many validators were reported for an invalid ack.
+func (s *siege) blames() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.blamed)
+}

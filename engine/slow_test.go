@@ -1,0 +1,100 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+func TestSlowSignersAndApplicationsDoNotHoldUpTheLoop(t *testing.T) {
+	s := newSet(t, fixture.Ed25519, 4, 1)
+	net, w, members := newCluster(t, s)
+	slow := members[0]
+	gate := make(chan struct{})
+	wait := func(ctx context.Context) {
+		select {
+		case <-gate:
+		case <-ctx.Done():
+		}
+	}
+	signers := slow.config.Schemes.(provider).signers
+	for e := range signers {
+		signers[e] = slowSigner{s.Signers[0], wait}
+	}
+	slow.config.Sequencer = slowChunks{slow.config.Sequencer, wait}
+	startAll(t, net, members)
+	// Three of four are a quorum: the others go on, and the slow one sees it.
+	eventually(t, "the slow member follows", func() bool { return slow.recorder.height(members[1].id) >= 10 })
+	if slow.recorder.height(slow.id) != 0 {
+		t.Error("a lane grew though nobody signed its chunks")
+	}
+	close(gate)
+	eventually(t, "its own lane grows", func() bool { return members[1].recorder.height(slow.id) >= 3 })
+	haltAll(t, members)
+	demandSound(t, w.schemes, members)
+}
+
+type slowSigner struct {
+	verify.AckSigner
+	wait func(context.Context)
+}
+
+func (s slowSigner) SignAck(ctx context.Context, subject wire.Subject) ([]byte, error) {
+	s.wait(ctx)
+	return s.AckSigner.SignAck(ctx, subject)
+}
+
+type slowChunks struct {
+	verify.ChunkSigner
+	wait func(context.Context)
+}
+
+func (s slowChunks) SignChunk(ctx context.Context, chunk wire.Chunk) (wire.Signature, error) {
+	s.wait(ctx)
+	return s.ChunkSigner.SignChunk(ctx, chunk)
+}
+
+func TestASlowApplicationIsCancelledAtTheEnd(t *testing.T) {
+	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	var cancelled atomic.Bool
+	asked := make(chan struct{})
+	members[0].app.verify = func(ctx context.Context, _ engine.Context, _ wire.Digest) (bool, error) {
+		close(asked)
+		<-ctx.Done()
+		cancelled.Store(true)
+		return false, ctx.Err()
+	}
+	startAll(t, net, members)
+	<-asked
+	haltAll(t, members)
+	if !cancelled.Load() {
+		t.Error("Run did not wait for the application")
+	}
+}
+
+func TestAnApplicationThatFailsIsAskedAgain(t *testing.T) {
+	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	m := members[0]
+	var proposals, verdicts atomic.Int32
+	m.app.propose = func(_ context.Context, at engine.Context) (wire.Digest, error) {
+		if proposals.Add(1)%2 == 1 {
+			return wire.Digest{}, errors.New("not just now")
+		}
+		return payloadAt(at), nil
+	}
+	m.app.verify = func(_ context.Context, at engine.Context, payload wire.Digest) (bool, error) {
+		if verdicts.Add(1) == 1 {
+			return false, errors.New("payload not here yet")
+		}
+		return payload == payloadAt(at), nil
+	}
+	startAll(t, net, members)
+	eventually(t, "its lane grows", func() bool { return m.recorder.height(m.id) >= 3 })
+	haltAll(t, members)
+}
