@@ -1,0 +1,232 @@
+package sim
+
+import (
+	"encoding/binary"
+
+	"github.com/lanecast/lanecast/wire"
+)
+
+// Attack is one of the things that hostile processes do.
+type Attack int
+
+// The attacks.
+const (
+	// BehaveWell acks a chunk, or sends a node, as an honest one would: else no lane of theirs would move.
+	BehaveWell Attack = iota
+	// Withhold does nothing, and takes in nothing: a peer that stops reading.
+	Withhold
+	// Equivocate sends other chunks of one height to each half of the network, and others again later, as if after a restart.
+	Equivocate
+	// AckSomebody sends a good ack to a random part of the network only.
+	AckSomebody
+	// AckWrongly sends an ack whose signature is wrong.
+	AckWrongly
+	// CancelOut has two send acks whose errors cancel when they are added up, in the subgroup or outside of it.
+	CancelOut
+	// AckEverything acks every height and epoch in bounds and around them, for payloads of its own.
+	AckEverything
+	// AckTwice acks two payloads at one height.
+	AckTwice
+	// Replay sends messages of others, or its own, again.
+	Replay
+	// Mutate sends them with bits changed.
+	Mutate
+	// SwapBits sends a node whose parent certificate has bits changed, or is another's.
+	SwapBits
+	// MisSign sends a node with a wrong signature.
+	MisSign
+	// Flood sends hundreds of messages at once.
+	Flood
+	// Garbage sends random bytes.
+	Garbage
+	numAttacks
+)
+
+var attackNames = [numAttacks]string{
+	"behave well", "withhold", "equivocate", "ack somebody", "ack wrongly", "cancel out", "ack everything", "ack twice",
+	"replay", "mutate", "swap bits", "mis-sign", "flood", "garbage",
+}
+
+func (a Attack) String() string { return attackNames[a] }
+
+var allAttacks = func() (all []Attack) {
+	for a := range numAttacks {
+		all = append(all, a)
+	}
+	return all
+}()
+
+func (a Attack) do(c *cabal, m *member) {
+	n := c.net
+	switch a {
+	case BehaveWell:
+		c.behaveWell(m)
+	case Equivocate:
+		c.equivocate(m)
+	case AckSomebody:
+		if chunk, ok := c.target(); ok {
+			c.ack(m, chunk, n.epoch, func(vote []byte) []byte { return vote }, func() bool { return n.chance(50) })
+		}
+	case AckWrongly:
+		c.ackWrongly(m)
+	case CancelOut:
+		c.cancelOut(m)
+	case AckEverything:
+		c.ackEverything(m)
+	case AckTwice:
+		if chunk, ok := c.target(); ok {
+			other := chunk
+			other.Payload[9] ^= 1
+			chunk.Height++
+			other.Height++
+			c.ack(m, chunk, n.epoch, nil, nil)
+			c.ack(m, other, n.epoch, nil, nil)
+		}
+	case Replay, Mutate:
+		c.replay(m, a == Mutate)
+	case SwapBits:
+		c.swapBits(m)
+	case MisSign:
+		node := c.node(m, 0)
+		node.Signature[n.random.IntN(len(node.Signature))] ^= 1 << n.random.IntN(8)
+		c.send(m, c.victim(), nodeMessage, node.AppendTo(nil))
+	case Flood:
+		c.flood(m)
+	case Garbage:
+		b := make([]byte, n.random.IntN(200))
+		for i := range b {
+			b[i] = byte(n.random.Uint32())
+		}
+		c.send(m, c.victim(), messageKind(n.random.IntN(2)), b)
+	}
+}
+
+func (c *cabal) behaveWell(m *member) {
+	if c.net.chance(50) {
+		node := c.node(m, 0)
+		c.broadcast(m, nodeMessage, node.AppendTo(nil))
+		return
+	}
+	if chunk, ok := c.target(); ok {
+		c.ack(m, chunk, c.net.epoch, nil, nil)
+	}
+}
+
+func (c *cabal) equivocate(m *member) {
+	n := c.net
+	first, second := n.random.IntN(variants), n.random.IntN(variants)
+	a, b := c.node(m, first), c.node(m, second)
+	messages := [2][]byte{a.AppendTo(nil), b.AppendTo(nil)}
+	for _, p := range n.honest() {
+		c.send(m, p, nodeMessage, messages[p.index%2])
+	}
+}
+
+// ack sends a member's ack to those honest processes that some picks, all if it is nil. change may alter the signature.
+func (c *cabal) ack(m *member, chunk wire.Chunk, epoch uint64, change func([]byte) []byte, some func() bool) {
+	i, vote := c.vote(m, wire.Subject{Chunk: chunk, Epoch: epoch})
+	if vote == nil {
+		return
+	}
+	if change != nil {
+		vote = change(vote)
+	}
+	a := wire.Ack{Chunk: chunk, Epoch: epoch, Participant: i, Signature: vote}
+	message := a.AppendTo(nil)
+	for _, p := range c.net.honest() {
+		if some == nil || some() {
+			c.send(m, p, ackMessage, message)
+		}
+	}
+}
+
+func (c *cabal) ackWrongly(m *member) {
+	n := c.net
+	chunk, ok := c.target()
+	if !ok {
+		return
+	}
+	chunk.Height += uint64(n.random.IntN(2))
+	how := forgery(n.random.IntN(int(numForgeries)))
+	c.ack(m, chunk, n.epoch, func(vote []byte) []byte { return n.world.forge(vote, how, n.random.IntN(1<<16)) }, nil)
+}
+
+// cancelOut needs two: the next member sends the other half.
+func (c *cabal) cancelOut(m *member) {
+	n := c.net
+	chunk, ok := c.target()
+	if !ok {
+		return
+	}
+	other := c.members[(m.index+1)%len(c.members)]
+	there, back := shifted, shiftedBack
+	if n.chance(50) {
+		there, back = twisted, twistedBack
+	}
+	c.ack(m, chunk, n.epoch, func(vote []byte) []byte { return n.world.forge(vote, there, 0) }, nil)
+	if other != m {
+		c.ack(other, chunk, n.epoch, func(vote []byte) []byte { return n.world.forge(vote, back, 0) }, nil)
+	}
+}
+
+func (c *cabal) ackEverything(m *member) {
+	n := c.net
+	chunk, ok := c.target()
+	if !ok {
+		return
+	}
+	from := chunk.Height
+	for range 12 {
+		chunk.Height = from + uint64(n.random.IntN(10)) - min(from, 1)
+		if n.chance(70) {
+			binary.BigEndian.PutUint32(chunk.Payload[:], n.random.Uint32N(8))
+		}
+		c.ack(m, chunk, n.epoch-2+uint64(n.random.IntN(4)), nil, nil)
+	}
+}
+
+func (c *cabal) replay(m *member, mutate bool) {
+	if len(c.seen) == 0 {
+		return
+	}
+	message := c.seen[c.net.random.IntN(len(c.seen))]
+	if mutate {
+		message.message = c.net.garble(message.message)
+	}
+	c.broadcast(m, message.kind, message.message)
+}
+
+func (c *cabal) swapBits(m *member) {
+	n := c.net
+	node := c.node(m, n.random.IntN(variants))
+	if !node.HasParent() {
+		return
+	}
+	b := node.Parent.Certificate
+	switch old := m.lane.old; {
+	case len(old) > 0 && n.chance(30): // another height's
+		node.Parent.Certificate = old[n.random.IntN(len(old))].Certificate
+	case len(b) > 9 && n.chance(60): // the bitmap
+		b[8+n.random.IntN(min(2, len(b)-8))] ^= 1 << n.random.IntN(8)
+	case n.chance(20):
+		node.Parent.Epoch++
+	default:
+		b[n.random.IntN(len(b))] ^= 1 << n.random.IntN(8)
+	}
+	c.send(m, c.victim(), nodeMessage, node.AppendTo(nil))
+}
+
+func (c *cabal) flood(m *member) {
+	n := c.net
+	chunk, _ := c.target()
+	victim := c.victim()
+	node := c.node(m, 0)
+	for i := range 100 {
+		chunk.Height = uint64(n.random.IntN(1 << 20))
+		ack := wire.Ack{Chunk: chunk, Epoch: n.epoch, Participant: wire.Participant(m.index), Signature: make([]byte, 16)}
+		c.send(m, victim, ackMessage, ack.AppendTo(nil))
+		if i%10 == 0 {
+			c.send(m, victim, nodeMessage, node.AppendTo(nil))
+		}
+	}
+}

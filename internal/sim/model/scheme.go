@@ -1,0 +1,301 @@
+package model
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"slices"
+
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// VoteSize is the length in bytes of a vote and of a combined signature.
+const VoteSize = 16
+
+// Kind says which real scheme a Scheme behaves like.
+type Kind uint8
+
+const (
+	// List has certificates that list their votes, as Ed25519's do. Votes are never added up.
+	List Kind = iota
+	// Sum has certificates of a bitmap and the sum of the votes, as BLS multisig's: errors that cancel in the sum go through, and the
+	// certificate is valid, by the definition of one.
+	Sum
+	// Group has one signature whoever made it, as BLS threshold: votes are weighted, so that what cancels in a plain sum does not
+	// cancel there. It is not attributable.
+	Group
+)
+
+// Scheme certifies with keyed hashes instead of a curve: cheap, and the same in every run. A vote is an element of Z/128 × Z/2⁵⁶ × Z/2⁶⁴,
+// its first component 0 for every vote that was made honestly: the others stand for points outside the subgroup, and a first byte
+// of 0x80 or more for bytes that are no point. Votes add up by component. That is all of a curve that the rules of combining rest on.
+type Scheme struct {
+	kind Kind
+	seed uint64
+	ids  []wire.PublicKey
+	// Inconsistent makes good votes combine to nothing, as keys do that do not fit each other.
+	Inconsistent bool
+}
+
+// New returns the scheme of a validator set, whose keys follow from seed.
+func New(kind Kind, ids []wire.PublicKey, seed uint64) *Scheme {
+	ids = slices.Clone(ids)
+	slices.SortFunc(ids, wire.PublicKey.Compare)
+	return &Scheme{kind: kind, seed: seed, ids: ids}
+}
+
+// Element is a vote, or a sum of votes, taken apart.
+type Element struct {
+	Torsion uint8 // below 128
+	Z       uint64
+	Y       uint64
+}
+
+const zMask = 1<<56 - 1
+
+// Plus returns e + λ·o.
+func (e Element) Plus(o Element, λ uint64) Element {
+	return Element{(e.Torsion + o.Torsion*uint8(λ)) & 0x7F, (e.Z + o.Z*λ) & zMask, e.Y + o.Y*λ}
+}
+
+// ParseVote reads VoteSize bytes; false if they are no element.
+func ParseVote(b []byte) (Element, bool) {
+	if len(b) != VoteSize || b[0] >= 0x80 {
+		return Element{}, false
+	}
+	return Element{b[0], binary.BigEndian.Uint64(b) & zMask, binary.BigEndian.Uint64(b[8:])}, true
+}
+
+// AppendTo appends the encoding.
+func (e Element) AppendTo(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, uint64(e.Torsion)<<56|e.Z)
+	return binary.BigEndian.AppendUint64(dst, e.Y)
+}
+
+// digest of what is signed; votes follow from it and their validator.
+type digest struct{ a, b uint64 }
+
+func (s *Scheme) digest(subject *wire.Subject) digest {
+	var buf [128]byte
+	m := binary.BigEndian.AppendUint64(append(buf[:0], byte(s.kind)), s.seed)
+	h := sha256.Sum256(subject.AppendTo(m))
+	return digest{binary.BigEndian.Uint64(h[:]), binary.BigEndian.Uint64(h[8:])}
+}
+
+func (d digest) vote(who uint64) Element {
+	mix := func(x uint64) uint64 { // the finalizer of splitmix64
+		x = (x ^ x>>30) * 0xBF58476D1CE4E5B9
+		x = (x ^ x>>27) * 0x94D049BB133111EB
+		return x ^ x>>31
+	}
+	x := mix(d.a + (who+1)*0x9E3779B97F4A7C15)
+	return Element{0, x & zMask, mix(d.b ^ bits.RotateLeft64(x, 17))}
+}
+
+const groupKey = 1 << 40 // no validator's number
+
+// Sign returns the vote of participant i.
+func (s *Scheme) Sign(i wire.Participant, subject wire.Subject) []byte {
+	return s.digest(&subject).vote(uint64(i)).AppendTo(make([]byte, 0, VoteSize))
+}
+
+// Format implements [verify.Scheme].
+func (s *Scheme) Format() wire.Format {
+	kind := [...]wire.CertificateKind{wire.SignersAndList, wire.SignersAndAggregate, wire.SingleSignature}[s.kind]
+	return wire.Format{Kind: kind, Participants: len(s.ids), Signature: VoteSize, AckSignature: VoteSize}
+}
+
+// Participants implements [verify.Scheme].
+func (s *Scheme) Participants() []wire.PublicKey { return s.ids }
+
+// Index implements [verify.Scheme].
+func (s *Scheme) Index(id wire.PublicKey) (wire.Participant, bool) {
+	i, ok := slices.BinarySearchFunc(s.ids, id, wire.PublicKey.Compare)
+	return wire.Participant(i), ok
+}
+
+// Attributable implements [verify.Scheme].
+func (s *Scheme) Attributable() bool { return s.kind != Group }
+
+// Group implements [verify.Scheme].
+func (s *Scheme) Group() any { return s }
+
+type combination struct {
+	certificate []byte
+	valid       bool
+}
+
+// AppendCertificate implements [verify.Combination].
+func (c *combination) AppendCertificate(dst []byte) []byte { return append(dst, c.certificate...) }
+
+// weight is that of participant i where votes are interpolated: odd, so that an error alone never vanishes.
+func (s *Scheme) weight(i wire.Participant) uint64 {
+	if s.kind == Group {
+		return 2*uint64(i) + 1
+	}
+	return 1
+}
+
+// errors returns the weighted sum of what signers' votes differ by from good ones, and whether any differs at all.
+func (s *Scheme) errors(st *verify.Statement, signers wire.Signers) (sum Element, any bool) {
+	d := s.digest(&st.Subject)
+	for i := range signers.All() {
+		vote, _ := ParseVote(st.Vote(i))
+		if good := d.vote(uint64(i)); vote != good {
+			any = true
+			λ := s.weight(i)
+			sum = sum.Plus(vote, λ).Plus(good, -λ)
+		}
+	}
+	return sum, any
+}
+
+// Combine implements [verify.Scheme].
+func (s *Scheme) Combine(st *verify.Statement, signers wire.Signers) (verify.Combination, []wire.Participant) {
+	var unreadable []wire.Participant
+	for i := range signers.All() {
+		if st.Vote(i)[0] >= 0x80 {
+			unreadable = append(unreadable, i)
+		}
+	}
+	if unreadable != nil {
+		return nil, unreadable
+	}
+	wrong, any := s.errors(st, signers)
+	if s.kind != List && wrong.Torsion != 0 {
+		return nil, nil // the combination is outside the subgroup
+	}
+	valid := wrong == Element{}
+	if s.kind == List {
+		valid = !any
+	}
+	return &combination{s.Certificate(st.Subject, signers, st.Vote), valid && !s.Inconsistent}, nil
+}
+
+// Certificate encodes what these signers' votes combine to.
+func (s *Scheme) Certificate(subject wire.Subject, signers wire.Signers, vote func(wire.Participant) []byte) []byte {
+	if s.kind == List {
+		return wire.AppendSignersAndList(nil, signers, vote)
+	}
+	d := s.digest(&subject)
+	var sum Element
+	if s.kind == Group {
+		sum = d.vote(groupKey)
+	}
+	for i := range signers.All() {
+		v, _ := ParseVote(vote(i))
+		λ := s.weight(i)
+		sum = sum.Plus(v, λ)
+		if s.kind == Group {
+			sum = sum.Plus(d.vote(uint64(i)), -λ)
+		}
+	}
+	signature := sum.AppendTo(nil)
+	if s.kind == Group {
+		return signature
+	}
+	return wire.AppendSignersAndAggregate(nil, signers, signature)
+}
+
+// Open implements [verify.Scheme].
+func (s *Scheme) Open(st *verify.Statement) (verify.Combination, error) {
+	d := s.digest(&st.Subject)
+	if s.kind == Group {
+		e, ok := ParseVote(st.Certificate)
+		if !ok || e.Torsion != 0 {
+			return nil, verify.ErrCertificate
+		}
+		return &combination{st.Certificate, e == d.vote(groupKey)}, nil
+	}
+	signers, votes, err := s.Format().SplitCertificate(st.Certificate)
+	if err != nil || signers.Len() != len(s.ids) || signers.Count() < verify.Quorum(len(s.ids)) {
+		return nil, fmt.Errorf("%w: too few signers", verify.ErrCertificate)
+	}
+	var want []byte
+	var sum Element
+	for i := range signers.All() {
+		if s.kind == List {
+			want = d.vote(uint64(i)).AppendTo(want)
+		}
+		sum = sum.Plus(d.vote(uint64(i)), 1)
+	}
+	if s.kind == Sum {
+		want = sum.AppendTo(nil)
+		if votes[0] != 0 {
+			return nil, verify.ErrCertificate
+		}
+	}
+	return &combination{st.Certificate, string(votes) == string(want)}, nil
+}
+
+// Check implements [verify.Scheme].
+func (s *Scheme) Check(cs []verify.Combination) bool {
+	for _, c := range cs {
+		if !c.(*combination).valid {
+			return false
+		}
+	}
+	return true
+}
+
+// Prove implements [verify.Scheme].
+func (s *Scheme) Prove(st *verify.Statement, signers wire.Signers) (invalid []wire.Participant) {
+	d := s.digest(&st.Subject)
+	for i := range signers.All() {
+		if v, ok := ParseVote(st.Vote(i)); !ok || v != d.vote(uint64(i)) {
+			invalid = append(invalid, i)
+		}
+	}
+	return invalid
+}
+
+// Isolate implements [verify.Scheme]: sums are split in halves as multisig's are; of the other kinds each vote is proven.
+func (s *Scheme) Isolate(st *verify.Statement, signers wire.Signers) []wire.Participant {
+	if s.kind != Sum {
+		return s.Prove(st, signers)
+	}
+	return s.split(st, slices.Collect(signers.All()), nil)
+}
+
+func (s *Scheme) split(st *verify.Statement, part, invalid []wire.Participant) []wire.Participant {
+	some := wire.NewSigners(len(s.ids))
+	readable := true
+	for _, i := range part {
+		some.Add(i)
+		readable = readable && st.Vote(i)[0] < 0x80
+	}
+	wrong, _ := s.errors(st, some)
+	switch {
+	case readable && wrong == Element{}:
+		return invalid
+	case len(part) == 1:
+		return append(invalid, part[0])
+	}
+	return s.split(st, part[len(part)/2:], s.split(st, part[:len(part)/2], invalid))
+}
+
+// Signer signs acks of one validator.
+type Signer struct {
+	Scheme *Scheme
+	Index  wire.Participant
+}
+
+// SignAck implements [verify.AckSigner].
+func (s Signer) SignAck(_ context.Context, subject wire.Subject) ([]byte, error) {
+	return s.Scheme.Sign(s.Index, subject), nil
+}
+
+// SignChunk returns the signature of a chunk's sequencer on it.
+func SignChunk(c wire.Chunk) (sig wire.Signature) {
+	var buf [128]byte
+	h := sha256.Sum256(c.AppendTo(append(buf[:0], "chunk"...)))
+	copy(sig[:], h[:])
+	copy(sig[32:], h[:])
+	return sig
+}
+
+// ChunkValid verifies what SignChunk makes.
+func ChunkValid(p *wire.Proposal) bool { return p.Signature == SignChunk(p.Chunk) }

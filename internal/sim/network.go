@@ -1,0 +1,244 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/lanecast/lanecast/wire"
+)
+
+// Network is a set of processes on virtual time.
+type Network struct {
+	Settings
+	// Stats so far.
+	Stats Stats
+
+	world     *World
+	random    *rand.Rand
+	now       time.Duration
+	queue     queue
+	order     uint64 // of events scheduled
+	processes []*process
+	index     map[wire.PublicKey]int // of processes
+	cabal     *cabal
+	sides     []int // of a partition, by process; nil for none
+	epoch     uint64
+	payloads  uint32
+
+	observer observer
+	history  *history
+	err      error // what ended the run
+}
+
+// New returns a network whose processes have started. Sets may define epochs first.
+func New(s Settings, sets ...func(*World)) (*Network, error) {
+	s.fill()
+	if s.Processes < 1 || s.Validators < 1 || s.Validators > s.Processes || s.Byzantine >= s.Processes {
+		return nil, fmt.Errorf("sim: %d processes, %d validators, %d of them byzantine", s.Processes, s.Validators, s.Byzantine)
+	}
+	world, err := newWorld(&s)
+	if err != nil {
+		return nil, err
+	}
+	for _, define := range sets {
+		define(world)
+	}
+	n := &Network{
+		Settings: s, world: world, random: rand.New(rand.NewPCG(s.Seed, 0x1A2EC457)), epoch: firstEpoch,
+		index: make(map[wire.PublicKey]int), history: newHistory(&s),
+	}
+	n.observer.init(n)
+	n.cabal = newCabal(n, s.Byzantine)
+	for i, id := range world.ids {
+		n.index[id] = i
+		n.processes = append(n.processes, newProcess(n, i, id))
+	}
+	for _, p := range n.honest() {
+		p.start()
+	}
+	return n, n.err
+}
+
+// honest returns the processes that run a core.
+func (n *Network) honest() []*process { return n.processes[n.Byzantine:] }
+
+// Now returns the virtual time.
+func (n *Network) Now() time.Duration { return n.now }
+
+// Close flushes the trace and returns the digest of the history; zero without Settings.Digest.
+func (n *Network) Close() [32]byte { return n.history.sum() }
+
+// fail ends the run.
+func (n *Network) fail(format string, args ...any) {
+	if n.err == nil {
+		n.err = fmt.Errorf("at %v: %w", n.now, fmt.Errorf(format, args...))
+		n.history.line(n.now, "observer", "%v", n.err)
+	}
+}
+
+// after has do called once d has passed.
+func (n *Network) after(d time.Duration, do func()) {
+	n.order++
+	n.queue.push(event{at: n.now + d, order: n.order, do: do})
+}
+
+// upTo returns a random duration below limit.
+func (n *Network) upTo(limit time.Duration) time.Duration {
+	if limit <= 0 {
+		return 0
+	}
+	return time.Duration(n.random.Int64N(int64(limit)))
+}
+
+func (n *Network) chance(percent int) bool { return percent > 0 && n.random.IntN(100) < percent }
+
+func (n *Network) oneIn(count int) bool { return count > 0 && n.random.IntN(count) == 0 }
+
+// hit is chance that counts a fault.
+func (n *Network) hit(percent int, f Fault) bool {
+	if n.chance(percent) {
+		n.Stats.Faults[f]++
+		return true
+	}
+	return false
+}
+
+// Run lets d pass.
+func (n *Network) Run(d time.Duration) error {
+	n.RunUntil(d, func() bool { return false })
+	return n.err
+}
+
+// RunUntil lets time pass until done, which is asked after every event, or until limit has passed. It reports whether done was the
+// reason; false also when the run has failed.
+func (n *Network) RunUntil(limit time.Duration, done func() bool) bool {
+	end := n.now + limit
+	for n.err == nil {
+		if done() {
+			return true
+		}
+		if len(n.queue) == 0 || n.queue[0].at > end {
+			n.now = end
+			return false
+		}
+		e := n.queue.pop()
+		n.now = e.at
+		if e.do != nil {
+			e.do()
+		} else {
+			n.processes[e.to].receive(&e)
+		}
+	}
+	return false
+}
+
+// Err returns what ended the run, nil if nothing has.
+func (n *Network) Err() error { return n.err }
+
+// send has a message travel from one process to another.
+func (n *Network) send(from wire.PublicKey, to wire.PublicKey, kind messageKind, message []byte) {
+	target, known := n.index[to]
+	if !known {
+		return
+	}
+	if n.sides != nil && n.sides[n.index[from]] != n.sides[target] {
+		n.Stats.Faults[CutOff]++
+		return
+	}
+	copies := 1
+	switch {
+	case n.hit(n.Faults.Loss, Lost):
+		return
+	case n.hit(n.Faults.Duplicate, Duplicated):
+		copies = 2
+	}
+	for range copies {
+		d := n.Link.Latency - n.Link.Jitter + n.upTo(2*n.Link.Jitter+1)
+		if n.hit(n.Faults.Late, Delayed) {
+			d += n.upTo(9 * n.Link.Latency)
+		}
+		n.order++
+		n.queue.push(event{at: n.now + d, order: n.order, to: target, from: from, kind: kind, message: message})
+	}
+}
+
+// Partition cuts all links between processes of different sides: side says on which one a process is. Nil heals.
+func (n *Network) Partition(side func(process int) int) {
+	n.sides = nil
+	if side == nil {
+		n.history.line(n.now, "network", "healed")
+		return
+	}
+	n.Stats.Faults[Partitioned]++
+	for i := range n.processes {
+		n.sides = append(n.sides, side(i))
+	}
+	n.history.line(n.now, "network", "parted %v", n.sides)
+}
+
+// Enter has every process told of a new epoch, each within spread, and its sets become known to each, late too.
+func (n *Network) Enter(epoch uint64, spread, late time.Duration) {
+	n.epoch = epoch
+	n.Stats.Faults[EpochChanged]++
+	for _, p := range n.honest() {
+		if d := n.upTo(late); d > 0 {
+			n.Stats.Faults[SetsLate]++
+			p.view.knownAt[epoch] = n.now + d
+		}
+		n.after(n.upTo(spread), func() { p.enter(epoch) })
+	}
+}
+
+// Calm ends all faults but hostile peers: what is down comes up, links are whole.
+func (n *Network) Calm() {
+	n.Faults = Faults{}
+	n.Partition(nil)
+}
+
+// Height returns the highest height of a process's lane at which anybody has seen a lock; −1 for none.
+func (n *Network) Height(process int) int64 {
+	if h, ok := n.observer.tops[n.world.ids[process]]; ok {
+		return int64(h)
+	}
+	return -1
+}
+
+// Known returns the highest height of a lane at which process at has reported a lock; −1 for none.
+func (n *Network) Known(at, lane int) int64 {
+	if h, ok := n.processes[at].tops[n.world.ids[lane]]; ok {
+		return int64(h)
+	}
+	return -1
+}
+
+// Lanes returns the honest processes that are sequencers in the current epoch.
+func (n *Network) Lanes() (lanes []int) {
+	list, _ := n.world.epochs[n.epoch].sequencers, 0
+	for _, id := range list {
+		if i := n.index[id]; i >= n.Byzantine {
+			lanes = append(lanes, i)
+		}
+	}
+	return lanes
+}
+
+// Grow lets time pass until every honest lane of the epoch has grown by heights, and fails the run if limit passes before.
+func (n *Network) Grow(heights int64, limit time.Duration) error {
+	lanes := n.Lanes()
+	want := make([]int64, len(lanes))
+	for i, lane := range lanes {
+		want[i] = n.Height(lane) + heights
+	}
+	next := 0
+	grown := func() bool {
+		for next < len(lanes) && n.Height(lanes[next]) >= want[next] {
+			next++
+		}
+		return next == len(lanes)
+	}
+	if !n.RunUntil(limit, grown) && n.err == nil {
+		n.fail("liveness: lane %d is at height %d after %v, %d wanted", lanes[next], n.Height(lanes[next]), limit, want[next])
+	}
+	return n.err
+}

@@ -1,0 +1,358 @@
+package sim
+
+import (
+	"fmt"
+
+	"github.com/lanecast/lanecast/internal/core"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// place is a height of a lane.
+type place struct {
+	sequencer wire.PublicKey
+	height    uint64
+}
+
+type placeInEpoch struct {
+	place
+	epoch uint64
+}
+
+// observer holds what processes do against PROTOCOL.md. It stands outside of them, and outlives their crashes.
+type observer struct {
+	net     *Network
+	tops    map[wire.PublicKey]uint64 // highest locks
+	locks   map[placeInEpoch]wire.Digest
+	chunks  map[place]wire.Digest // locked in any epoch, last
+	shown   map[place]wire.Digest
+	checked map[string]bool // certificates by subject and bytes
+}
+
+func (o *observer) init(n *Network) {
+	*o = observer{
+		net: n, tops: make(map[wire.PublicKey]uint64), locks: make(map[placeInEpoch]wire.Digest), chunks: make(map[place]wire.Digest),
+		shown: make(map[place]wire.Digest), checked: make(map[string]bool),
+	}
+}
+
+// watch is what the observer remembers of one run of a process.
+type watch struct {
+	written   []writtenNode // not durable yet
+	onDisk    map[place]wire.Digest
+	asked     map[wire.PublicKey]bool       // the application thinks about a chunk of this lane
+	approved  map[wire.PublicKey]wire.Chunk // by the application, last
+	verifying map[wire.PublicKey]bool       // a node of this lane is in verification
+	locks     map[placeInEpoch]bool         // reported
+	tips      map[wire.Chunk]bool           // reported
+	events    int
+}
+
+type writtenNode struct {
+	position uint64
+	chunk    wire.Chunk
+}
+
+func newWatch() *watch {
+	return &watch{
+		onDisk: make(map[place]wire.Digest), asked: make(map[wire.PublicKey]bool), approved: make(map[wire.PublicKey]wire.Chunk),
+		verifying: make(map[wire.PublicKey]bool), locks: make(map[placeInEpoch]bool), tips: make(map[wire.Chunk]bool),
+	}
+}
+
+func (w *watch) verified(st *verify.Statement) {
+	if st.Proposal != nil {
+		delete(w.verifying, st.Proposal.Chunk.Sequencer)
+	}
+}
+
+func (w *watch) answered(c wire.Chunk, a core.Answer) {
+	delete(w.asked, c.Sequencer)
+	if a == core.Approved {
+		w.approved[c.Sequencer] = c
+	}
+}
+
+// stored notes a record that was appended or recovered. The kinds are those of the core's recovery.go.
+func (o *observer) stored(p *process, position uint64, record []byte) {
+	if record[0] != 0x01 {
+		return
+	}
+	var n wire.Node
+	if err := n.DecodeStored(record[1:]); err != nil {
+		o.net.fail("%s: record %d: %w", p.name, position, err)
+		return
+	}
+	p.watch.written = append(p.watch.written, writtenNode{position, n.Chunk})
+}
+
+// durable notes that the disk is durable up to where it says.
+func (o *observer) durable(p *process) {
+	w := p.watch
+	for len(w.written) > 0 && w.written[0].position <= p.disk.Durable {
+		c := &w.written[0].chunk
+		w.onDisk[place{c.Sequencer, c.Height}] = c.Payload
+		w.written = w.written[1:]
+	}
+}
+
+// visible is 5.1 for a chunk that others or the application are about to see.
+func (o *observer) visible(p *process, e core.EffectKind, c *wire.Chunk) {
+	at := place{c.Sequencer, c.Height}
+	if onDisk, ok := p.watch.onDisk[at]; !ok || onDisk != c.Payload {
+		o.net.fail("5.1: %s: %v of %s before it is durable", p.name, e, short(c))
+	}
+	if before, ok := p.seen[at]; ok && before != c.Payload {
+		o.net.fail("5.1: %s: %v of %s, and of %x before: equivocation", p.name, e, short(c), before[:4])
+	}
+	p.seen[at] = c.Payload
+	if c.Sequencer == p.id {
+		o.shown[at] = c.Payload
+	}
+}
+
+// effect looks at what a core asks for, before it is done.
+func (o *observer) effect(p *process, e *core.Effect) {
+	n, w := o.net, p.watch
+	if p.failed {
+		n.fail("5.1: %s: %v after a failed sync", p.name, e.Kind)
+	}
+	switch e.Kind {
+	case core.Verify:
+		st := e.Statement
+		if st.Scheme == nil && st.Proposal == nil {
+			n.fail("%s: a statement about nothing", p.name)
+		}
+		if st.Proposal != nil {
+			lane := st.Proposal.Chunk.Sequencer
+			if w.verifying[lane] {
+				n.fail("4.2.5: %s: two nodes of one lane in verification", p.name)
+			}
+			w.verifying[lane] = true
+		}
+	case core.SignChunk:
+		if before, ok := p.seen[place{p.id, e.Chunk.Height}]; ok {
+			n.fail("5.4: %s: signs a chunk at height %d, of which it has shown %x", p.name, e.Chunk.Height, before[:4])
+		}
+	case core.AskPropose:
+		if _, ok := p.seen[place{p.id, e.Chunk.Height}]; ok {
+			n.fail("5.4: %s: asks for a payload at height %d, of which it has shown one", p.name, e.Chunk.Height)
+		}
+	case core.SignAck:
+		o.visible(p, e.Kind, &e.Chunk)
+		o.approved(p, e.Kind, &e.Chunk)
+	case core.SendNode:
+		o.node(p, e)
+	case core.SendAck:
+		var a wire.Ack
+		if err := a.Decode(e.Bytes); err != nil {
+			n.fail("%s: sends an ack: %w", p.name, err)
+			return
+		}
+		o.visible(p, e.Kind, &a.Chunk)
+		o.approved(p, e.Kind, &a.Chunk)
+		if a.Epoch != p.epoch {
+			n.fail("4.5: %s: sends an ack of epoch %d in epoch %d", p.name, a.Epoch, p.epoch)
+		}
+	case core.Relay:
+		o.visible(p, e.Kind, &e.Chunk)
+	case core.AskVerify:
+		o.visible(p, e.Kind, &e.Chunk)
+		if w.asked[e.Chunk.Sequencer] {
+			n.fail("4.5: %s: two questions in flight for one lane", p.name)
+		}
+		w.asked[e.Chunk.Sequencer] = true
+	case core.Report:
+		o.report(p, e.Activity)
+	}
+}
+
+// approved is 4.5: no ack without the application's consent, in this run.
+func (o *observer) approved(p *process, e core.EffectKind, c *wire.Chunk) {
+	if p.watch.approved[c.Sequencer] != *c {
+		o.net.fail("4.5: %s: %v of %s, of which the application has not approved", p.name, e, short(c))
+	}
+}
+
+// node looks at a node that a process sends: it must be its own, signed, on a valid certificate.
+func (o *observer) node(p *process, e *core.Effect) {
+	n := o.net
+	var m wire.Node
+	if err := m.Decode(e.Bytes, formats{n.world}); err != nil {
+		n.fail("%s: sends a node: %w", p.name, err)
+		return
+	}
+	o.visible(p, e.Kind, &m.Chunk)
+	proposal := m.Proposal()
+	if m.Chunk.Sequencer != p.id || !n.world.chunkValid(&proposal) {
+		n.fail("4.7: %s: sends a node that is not its own, or wrongly signed", p.name)
+	}
+	if m.HasParent() {
+		o.certificate(p, m.ParentSubject(), m.Parent.Certificate)
+	}
+	for _, to := range e.Recipients {
+		if to == p.id {
+			n.fail("%s: sends a node to itself", p.name)
+		}
+	}
+}
+
+// formats is what the observer decodes with: it knows every epoch.
+type formats struct{ *World }
+
+func (f formats) Format(epoch uint64) (wire.Format, bool) {
+	if e := f.epochs[epoch]; e != nil {
+		return e.scheme.Format(), true
+	}
+	return wire.Format{}, false
+}
+
+// certificate is 5.2.
+func (o *observer) certificate(p *process, s wire.Subject, certificate []byte) {
+	name := string(append(s.AppendTo(nil), certificate...))
+	if o.checked[name] {
+		return
+	}
+	e := o.net.world.epochs[s.Epoch]
+	if e == nil {
+		o.net.fail("5.2: %s: a certificate of epoch %d, which does not exist", p.name, s.Epoch)
+		return
+	}
+	if err := e.witness.certificate(s, certificate); err != nil {
+		o.net.fail("5.2: %s: certificate for %s in epoch %d: %w", p.name, short(&s.Chunk), s.Epoch, err)
+		return
+	}
+	o.checked[name] = true
+	o.net.Stats.Certificates++
+}
+
+func (o *observer) hostile(id wire.PublicKey) bool { return o.net.index[id] < o.net.Byzantine }
+
+// blame is 5.6: only hostile peers are blamed.
+func (o *observer) blame(p *process, tag wire.Tag, who wire.PublicKey) {
+	if !o.hostile(who) {
+		o.net.fail("5.6: %s: a %s blames process %d, which is honest", p.name, tag, o.net.index[who])
+	}
+}
+
+func (o *observer) report(p *process, a wire.Activity) {
+	n := o.net
+	if a.Size() != len(a.AppendTo(nil)) {
+		n.fail("%s: a %s of a size that it does not have", p.name, a.Tag())
+	}
+	switch a := a.(type) {
+	case *wire.Tip:
+		o.visible(p, core.Report, &a.Proposal.Chunk)
+		if p.watch.tips[a.Proposal.Chunk] || !n.world.chunkValid(&a.Proposal) {
+			n.fail("4.5: %s: tip %s reported twice, or wrongly signed", p.name, short(&a.Proposal.Chunk))
+		}
+		p.watch.tips[a.Proposal.Chunk] = true
+	case *wire.Certified:
+		o.lock(p, &a.Lock)
+	case *wire.Conflict:
+		o.blame(p, a.Tag(), a.Proposal.Chunk.Sequencer)
+		o.conflict(p, a)
+	case *wire.LockConflict:
+		o.blame(p, a.Tag(), a.First.Chunk.Sequencer)
+		if a.First.Epoch == a.Second.Epoch {
+			n.fail("5.3: %s: two locks at %s in epoch %d", p.name, short(&a.First.Chunk), a.First.Epoch)
+		}
+		o.certificate(p, a.First.Subject(), a.First.Certificate)
+		o.certificate(p, a.Second.Subject(), a.Second.Certificate)
+	case *wire.ConflictingAcks:
+		s := n.world.epochs[a.First.Epoch].scheme
+		o.blame(p, a.Tag(), s.Participants()[a.First.Participant])
+		for _, ack := range []*wire.Ack{&a.First, &a.Second} {
+			if err := n.world.epochs[ack.Epoch].witness.vote(ack.Participant, ack.Subject(), ack.Signature); err != nil {
+				n.fail("4.6: %s: evidence that proves nothing: %w", p.name, err)
+			}
+		}
+	case *wire.InvalidAck:
+		o.blame(p, a.Tag(), a.Peer)
+	case *wire.InvalidNode:
+		o.blame(p, a.Tag(), a.Peer)
+	}
+}
+
+// lock is 5.2, 5.3 and 4.4.
+func (o *observer) lock(p *process, l *wire.Lock) {
+	n := o.net
+	o.certificate(p, l.Subject(), l.Certificate)
+	lane := l.Chunk.Sequencer
+	at := placeInEpoch{place{lane, l.Chunk.Height}, l.Epoch}
+	if before, ok := o.locks[at]; ok && before != l.Chunk.Payload {
+		n.fail("5.3: %s: locks of %x and of %s in epoch %d", p.name, before[:4], short(&l.Chunk), l.Epoch)
+	}
+	o.locks[at] = l.Chunk.Payload
+	before, ok := o.chunks[at.place]
+	if ok && before != l.Chunk.Payload && !n.world.rotating {
+		n.fail("5.3: %s: locks of %x and of %s in different epochs of one set", p.name, before[:4], short(&l.Chunk))
+	}
+	o.chunks[at.place] = l.Chunk.Payload
+	if !ok {
+		n.Stats.Locks++
+	}
+	if shown, ok := o.shown[at.place]; !o.hostile(lane) && (!ok || shown != l.Chunk.Payload) {
+		n.fail("5.3: %s: a lock on %s, which its honest sequencer never sent", p.name, short(&l.Chunk))
+	}
+	if p.watch.locks[at] {
+		n.fail("4.4: %s: a lock on %s of epoch %d reported twice in a run", p.name, short(&l.Chunk), l.Epoch)
+	}
+	p.watch.locks[at] = true
+	o.tops[lane] = max(o.tops[lane], l.Chunk.Height)
+	p.tops[lane] = max(p.tops[lane], l.Chunk.Height)
+}
+
+// conflict demands that a conflict is proven by what it carries.
+func (o *observer) conflict(p *process, a *wire.Conflict) {
+	n := o.net
+	other := a.Other.Chunk
+	if a.Lock != nil {
+		other = a.Lock.Chunk
+		o.certificate(p, a.Lock.Subject(), a.Lock.Certificate)
+	} else if !n.world.chunkValid(&a.Other) {
+		n.fail("4.6: %s: a conflict with a proposal that was not signed", p.name)
+	}
+	mine := a.Proposal.Chunk
+	if mine.Sequencer != other.Sequencer || mine.Height != other.Height || mine.Payload == other.Payload || !n.world.chunkValid(&a.Proposal) {
+		n.fail("4.6: %s: a conflict that is none, at %s and %s", p.name, short(&mine), short(&other))
+	}
+}
+
+// settled looks at a core after an event: 5.5.
+func (o *observer) settled(p *process) {
+	n, counts := o.net, p.c.Counts()
+	if counts.VoteBytes > p.cfg.MaxVoteBytes {
+		n.fail("5.5: %s: %d bytes of votes, %d allowed", p.name, counts.VoteBytes, p.cfg.MaxVoteBytes)
+	}
+	if counts.Lanes > len(n.processes) || counts.Suspects > n.Byzantine {
+		n.fail("5.5: %s: %d lanes and %d suspects of %d processes, %d of them hostile", p.name, counts.Lanes, counts.Suspects,
+			len(n.processes), n.Byzantine)
+	}
+	if counts.KeyFaults > 0 {
+		n.fail("3.3: %s: a fault in keys that fit", p.name)
+	}
+	p.watch.events++
+	if p.watch.events%64 != 0 {
+		return
+	}
+	for _, l := range p.c.Lanes() {
+		if limit := int(p.cfg.HeightBound+1) * int(p.cfg.EpochsBack+p.cfg.EpochsAhead+1); l.Slots > limit {
+			n.fail("5.5: %s: %d slots of one lane, at most %d by the rules", p.name, l.Slots, limit)
+		}
+	}
+	if counts.Votes < 0 || counts.VoteBytes < 0 {
+		n.fail("5.5: %s: %d votes in %d bytes", p.name, counts.Votes, counts.VoteBytes)
+	}
+}
+
+// Contiguous demands that every height of a lane up to its top is locked.
+func (n *Network) Contiguous(process int) error {
+	id := n.world.ids[process]
+	for h := range uint64(n.Height(process) + 1) {
+		if _, ok := n.observer.chunks[place{id, h}]; !ok {
+			return fmt.Errorf("lane %d has a lock at height %d, and none at %d", process, n.Height(process), h)
+		}
+	}
+	return nil
+}

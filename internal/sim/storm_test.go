@@ -1,0 +1,43 @@
+package sim
+
+import (
+	"testing"
+	"time"
+)
+
+const (
+	spell    = 150 * time.Millisecond
+	patience = 20 * time.Second // of virtual time, for honest lanes to grow once the network is good
+)
+
+func weather(n *Network) error { return n.Weather(spell, 3, patience) }
+
+func TestStormsOfAllKinds(t *testing.T) {
+	t.Parallel()
+	simulate(t, runs(t, 150), Storm, weather)
+}
+
+func TestStormsWithAsManyHostilePeersAsThereMayBe(t *testing.T) {
+	t.Parallel()
+	simulate(t, runs(t, 60), func(seed uint64) Settings {
+		s := Storm(seed)
+		if seed%2 == 1 {
+			s.Processes, s.Sequencers = 7, 4
+		} else {
+			s.Processes, s.Sequencers = 4, 4
+		}
+		s.Validators = s.Processes
+		s.Byzantine = (s.Processes - 1) / 3
+		return s
+	}, weather)
+}
+
+func TestStormsWithOtherValidatorsInEachEpoch(t *testing.T) {
+	t.Parallel()
+	const validators = 4
+	simulate(t, runs(t, 40), func(seed uint64) Settings {
+		s := Storm(seed)
+		s.Processes, s.Validators, s.Sequencers, s.Byzantine = 6, validators, 6, int(seed%2)
+		return s
+	}, weather, Rotate(validators))
+}

@@ -1,0 +1,207 @@
+package sim
+
+import (
+	"crypto/ed25519"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	bls "github.com/consensys/gnark-crypto/ecc/bls12-381"
+
+	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/sim/model"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// witness verifies certificates and single votes slowly, plainly, and with code of its own.
+type witness interface {
+	certificate(s wire.Subject, certificate []byte) error
+	vote(i wire.Participant, s wire.Subject, signature []byte) error
+}
+
+var errForged = errors.New("it does not verify")
+
+// splitBitmap takes the signer bitmap off a certificate, demanding exactly n bits and a quorum of them set.
+func splitBitmap(n int, certificate []byte) (signers []int, rest []byte, err error) {
+	size := (n + 7) / 8
+	if len(certificate) < 8+size || binary.BigEndian.Uint64(certificate) != uint64(n) {
+		return nil, nil, errors.New("it has no bitmap over the set")
+	}
+	bitmap := certificate[8 : 8+size]
+	for i := range 8 * size {
+		if bitmap[i/8]>>(i%8)&1 == 0 {
+			continue
+		}
+		if i >= n {
+			return nil, nil, errors.New("it has bits past the set")
+		}
+		signers = append(signers, i)
+	}
+	if f := (n - 1) / 3; len(signers) < n-f {
+		return nil, nil, fmt.Errorf("it has %d of %d signers", len(signers), n)
+	}
+	return signers, certificate[8+size:], nil
+}
+
+// listed reads the signatures of a certificate that lists them.
+func listed(signers []int, rest []byte, size int) ([][]byte, error) {
+	count, used := binary.Uvarint(rest)
+	if used <= 0 || count != uint64(len(signers)) || len(rest) != used+size*len(signers) {
+		return nil, errors.New("it does not list its signers' signatures")
+	}
+	var all [][]byte
+	for k := range signers {
+		all = append(all, rest[used+k*size:used+(k+1)*size])
+	}
+	return all, nil
+}
+
+// keyedWitness knows the votes of a keyed scheme, and none of its ways to combine them.
+type keyedWitness struct{ *model.Scheme }
+
+func (w *keyedWitness) vote(i wire.Participant, s wire.Subject, signature []byte) error {
+	if string(signature) != string(w.Sign(i, s)) {
+		return errForged
+	}
+	return nil
+}
+
+func (w *keyedWitness) certificate(s wire.Subject, certificate []byte) error {
+	f := w.Format()
+	if f.Kind == wire.SingleSignature {
+		// The group's own signature is what no votes at all combine to.
+		if string(certificate) != string(w.Certificate(s, wire.NewSigners(f.Participants), nil)) {
+			return errForged
+		}
+		return nil
+	}
+	signers, rest, err := splitBitmap(f.Participants, certificate)
+	if err != nil {
+		return err
+	}
+	if f.Kind == wire.SignersAndList {
+		votes, err := listed(signers, rest, model.VoteSize)
+		if err != nil {
+			return err
+		}
+		for k, i := range signers {
+			if err := w.vote(wire.Participant(i), s, votes[k]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var z, y uint64
+	for _, i := range signers {
+		vote := w.Sign(wire.Participant(i), s)
+		z += binary.BigEndian.Uint64(vote)
+		y += binary.BigEndian.Uint64(vote[8:])
+	}
+	want := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, z<<8>>8), y)
+	if string(rest) != string(want) {
+		return errForged
+	}
+	return nil
+}
+
+// realWitness is gnark-crypto and the standard library, from the public keys as bytes.
+type realWitness struct {
+	scheme Scheme
+	keys   [][]byte
+	group  []byte
+}
+
+func newRealWitness(s Scheme, set *fixture.Set) *realWitness {
+	return &realWitness{s, set.PublicKeys, set.GroupKey}
+}
+
+// message spells out union_unique(namespace‖"_ACK", Chunk ‖ varint epoch).
+func (w *realWitness) message(s wire.Subject) []byte {
+	m := append([]byte{byte(len(namespace) + 4)}, namespace...)
+	m = append(append(m, "_ACK"...), s.Chunk.Sequencer[:]...)
+	m = binary.AppendUvarint(m, s.Chunk.Height)
+	m = append(m, s.Chunk.Payload[:]...)
+	return binary.AppendUvarint(m, s.Epoch)
+}
+
+func (w *realWitness) vote(i wire.Participant, s wire.Subject, signature []byte) error {
+	m := w.message(s)
+	if w.scheme == Ed25519 {
+		if !ed25519.Verify(w.keys[i], m, signature) {
+			return errForged
+		}
+		return nil
+	}
+	return w.pairing(m, signature, w.keys[i])
+}
+
+func (w *realWitness) certificate(s wire.Subject, certificate []byte) error {
+	m := w.message(s)
+	if w.scheme == ThresholdMinSig || w.scheme == ThresholdMinPk {
+		return w.pairing(m, certificate, w.group)
+	}
+	signers, rest, err := splitBitmap(len(w.keys), certificate)
+	if err != nil {
+		return err
+	}
+	if w.scheme == Ed25519 {
+		votes, err := listed(signers, rest, ed25519.SignatureSize)
+		for k, i := range signers {
+			if err == nil && !ed25519.Verify(w.keys[i], m, votes[k]) {
+				err = errForged
+			}
+		}
+		return err
+	}
+	var keys [][]byte
+	for _, i := range signers {
+		keys = append(keys, w.keys[i])
+	}
+	return w.pairing(m, rest, keys...)
+}
+
+// pairing demands e(S, g) = e(H(m), Σ keys) of an S in the subgroup that is not the identity. SetBytes checks the subgroup.
+func (w *realWitness) pairing(m, signature []byte, keys ...[]byte) error {
+	_, _, g1, g2 := bls.Generators()
+	if w.scheme == MultisigMinSig || w.scheme == ThresholdMinSig {
+		var s bls.G1Affine
+		if n, err := s.SetBytes(signature); err != nil || n != len(signature) || s.IsInfinity() {
+			return fmt.Errorf("its signature is no point: %w", errForged)
+		}
+		var sum, k bls.G2Affine
+		for _, b := range keys {
+			if _, err := k.SetBytes(b); err != nil {
+				return err
+			}
+			sum.Add(&sum, &k)
+		}
+		h, err := bls.HashToG1(m, []byte("BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_"))
+		if err != nil {
+			return err
+		}
+		return paired(bls.PairingCheck([]bls.G1Affine{*s.Neg(&s), h}, []bls.G2Affine{g2, sum}))
+	}
+	var s bls.G2Affine
+	if n, err := s.SetBytes(signature); err != nil || n != len(signature) || s.IsInfinity() {
+		return fmt.Errorf("its signature is no point: %w", errForged)
+	}
+	var sum, k bls.G1Affine
+	for _, b := range keys {
+		if _, err := k.SetBytes(b); err != nil {
+			return err
+		}
+		sum.Add(&sum, &k)
+	}
+	h, err := bls.HashToG2(m, []byte("BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_"))
+	if err != nil {
+		return err
+	}
+	return paired(bls.PairingCheck([]bls.G1Affine{g1, sum}, []bls.G2Affine{*s.Neg(&s), h}))
+}
+
+func paired(ok bool, err error) error {
+	if err == nil && !ok {
+		return errForged
+	}
+	return err
+}

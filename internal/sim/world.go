@@ -1,0 +1,192 @@
+package sim
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/sim/model"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// World is who there is, and the sets of every epoch.
+type World struct {
+	settings *Settings
+	ids      []wire.PublicKey // by process
+	epochs   map[uint64]*epochSets
+
+	signChunk  func(process int, c wire.Chunk) wire.Signature
+	chunkValid func(*wire.Proposal) bool
+	keys       []ed25519.PrivateKey // of real schemes, by process
+	rotating   bool                 // sets differ from epoch to epoch
+	err        error
+}
+
+// epochSets are the sets of an epoch.
+type epochSets struct {
+	scheme     verify.Scheme
+	signers    []verify.AckSigner // by participant
+	sequencers []wire.PublicKey
+	witness    witness
+}
+
+var namespace = []byte("sim")
+
+func newWorld(s *Settings) (*World, error) {
+	w := &World{settings: s, epochs: make(map[uint64]*epochSets)}
+	if w.keyed() {
+		for i := range s.Processes {
+			w.ids = append(w.ids, wire.PublicKey{byte(i >> 8), byte(i), 0xA5})
+		}
+		w.signChunk = func(_ int, c wire.Chunk) wire.Signature { return model.SignChunk(c) }
+		w.chunkValid = model.ChunkValid
+	} else {
+		w.keys = fixture.Identities(s.Processes, 1)
+		chunks := verify.NewChunkVerifier(namespace)
+		w.chunkValid = chunks.Verify
+		var signers []verify.ChunkSigner
+		for _, k := range w.keys {
+			w.ids = append(w.ids, fixture.Identity(k))
+			signers = append(signers, verify.NewChunkSigner(namespace, k))
+		}
+		w.signChunk = func(process int, c wire.Chunk) wire.Signature {
+			signature, err := signers[process].SignChunk(context.Background(), c)
+			if err != nil {
+				w.err = err
+			}
+			return signature
+		}
+	}
+	validators, sequencers := span(0, s.Validators), span(s.Processes-s.Sequencers, s.Processes)
+	for i := range s.Byzantine {
+		if i < s.Processes-s.Sequencers {
+			sequencers = append(sequencers, i)
+		}
+	}
+	for e := uint64(firstEpoch - 1); e <= lastEpoch; e++ {
+		w.Define(e, validators, sequencers)
+	}
+	return w, w.err
+}
+
+func span(from, to int) (all []int) {
+	for i := from; i < to; i++ {
+		all = append(all, i)
+	}
+	return all
+}
+
+func (w *World) keyed() bool { return slices.Contains(KeyedSchemes, w.settings.Scheme) }
+
+// Define says which processes are validators and sequencers in an epoch. It must come before the network starts.
+func (w *World) Define(epoch uint64, validators, sequencers []int) {
+	e := &epochSets{}
+	for _, i := range sequencers {
+		e.sequencers = append(e.sequencers, w.ids[i])
+	}
+	if w.keyed() {
+		kind := map[Scheme]model.Kind{KeyedList: model.List, KeyedSum: model.Sum, KeyedGroup: model.Group}[w.settings.Scheme]
+		var ids []wire.PublicKey
+		for _, i := range validators {
+			ids = append(ids, w.ids[i])
+		}
+		s := model.New(kind, ids, epoch)
+		e.scheme, e.witness = s, &keyedWitness{s}
+		for i := range ids {
+			e.signers = append(e.signers, model.Signer{Scheme: s, Index: wire.Participant(i)})
+		}
+	} else {
+		var keys []ed25519.PrivateKey
+		for _, i := range validators {
+			keys = append(keys, w.keys[i])
+		}
+		set, err := realSet(w.settings.Scheme, keys, epoch)
+		if err != nil {
+			w.err = err
+			return
+		}
+		e.scheme, e.signers, e.witness = set.Scheme, set.Signers, newRealWitness(w.settings.Scheme, set)
+	}
+	w.epochs[epoch] = e
+}
+
+// realSets remembers sets: dealing and checking them costs more than a small run.
+var realSets sync.Map
+
+func realSet(s Scheme, keys []ed25519.PrivateKey, epoch uint64) (*fixture.Set, error) {
+	type name struct {
+		scheme Scheme
+		keys   string
+		odd    uint64
+	}
+	kind, variant := fixture.Multisig, verify.MinSig
+	switch s {
+	case ThresholdMinSig, ThresholdMinPk:
+		kind = fixture.Threshold
+	case Ed25519:
+		kind = fixture.Ed25519
+	}
+	if s == MultisigMinPk || s == ThresholdMinPk {
+		variant = verify.MinPk
+	}
+	n := name{scheme: s, odd: epoch % 2} // keys of neighbouring epochs differ
+	for _, k := range keys {
+		n.keys += string(k[32:])
+	}
+	if set, ok := realSets.Load(n); ok {
+		return set.(*fixture.Set), nil
+	}
+	set, err := fixture.NewFor(keys, kind, variant, verify.Compressed, namespace, n.odd)
+	if err != nil {
+		return nil, fmt.Errorf("sim: %w", err)
+	}
+	realSets.Store(n, set)
+	return set, nil
+}
+
+// signer returns what signs a process's acks in an epoch, nil if it is no validator there.
+func (w *World) signer(id wire.PublicKey, epoch uint64) verify.AckSigner {
+	e := w.epochs[epoch]
+	if e == nil {
+		return nil
+	}
+	i, ok := e.scheme.Index(id)
+	if !ok {
+		return nil
+	}
+	return e.signers[i]
+}
+
+// view is the world as one process sees it: it may learn of sets late.
+type view struct {
+	world   *World
+	me      wire.PublicKey
+	now     *time.Duration
+	knownAt map[uint64]time.Duration
+}
+
+func (v *view) epoch(e uint64) (*epochSets, bool) {
+	s := v.world.epochs[e]
+	return s, s != nil && *v.now >= v.knownAt[e]
+}
+
+func (v *view) Scheme(e uint64) (verify.Scheme, bool) {
+	if s, ok := v.epoch(e); ok {
+		return s.scheme, true
+	}
+	return nil, false
+}
+
+func (v *view) AckSigner(e uint64) verify.AckSigner { return v.world.signer(v.me, e) }
+
+func (v *view) Sequencers(e uint64) ([]wire.PublicKey, bool) {
+	if s, ok := v.epoch(e); ok {
+		return s.sequencers, true
+	}
+	return nil, false
+}
