@@ -1,0 +1,208 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// patience bounds the wait for an engine's certificates.
+const patience = time.Minute
+
+// warmUp is how many chunks an engine certifies before the clock starts, of its share of six times DefaultChunks.
+const warmUp = 2 * DefaultChunks
+
+// MeasureEngine measures the same acks with the same quorums through the verifier alone and through a whole engine,
+// interleaved: encoded acks go in by DeliverAck and locks come out at the reporter, with decoding, rules, votes, journal
+// and reports in between. Both have one worker and batches of DefaultChunks. The results are named like the ways, the
+// engine's with "engine-" in front.
+//
+// It is throughput that is measured, in wall-clock time and with GOMAXPROCS as it is: the engine's loop and whoever
+// delivers to it have another core than the worker if there is one. The machine should have nothing else to do.
+func MeasureEngine(c Case, atLeast int) ([]Result, error) {
+	c.Chunks = 6 * DefaultChunks
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	w, err := newWorkload(c)
+	if err != nil {
+		return nil, fmt.Errorf("bench: preparing %v with %d validators: %w", c.Variant, c.Validators, err)
+	}
+	v, err := newVerifier(DefaultChunks)
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	ways := ours(w, v)
+	for _, acks := range encodings {
+		for _, sets := range quorumsOf {
+			ways = append(ways, throughEngine("engine-"+acks.String()+sets.suffix, w, acks, sets.equal))
+		}
+	}
+	began := time.Now()
+	return interleave(ways, atLeast, func() time.Duration { return time.Since(began) })
+}
+
+// throughEngine is the way through a new engine for each slice, which has certified warmUp chunks before.
+func throughEngine(name string, w *workload, acks verify.AckEncoding, equal bool) way {
+	var e *running
+	return way{
+		name: name,
+		prepare: func(r *rand.Rand) (run func() error, measured int, err error) {
+			if e, err = startEngine(w, acks); err != nil {
+				return nil, 0, err
+			}
+			deliveries := w.deliveries(r, acks, w.quorums(r, equal))
+			warm := warmUp * w.quorum
+			if err := e.certify(deliveries[:warm], warmUp); err != nil {
+				return nil, 0, errors.Join(err, e.stop())
+			}
+			return func() error { return e.certify(deliveries[warm:], w.chunks-warmUp) }, len(deliveries) - warm, nil
+		},
+		finish: func() error { return e.stop() },
+	}
+}
+
+// delivery is one encoded ack and who sends it.
+type delivery struct {
+	from int
+	ack  []byte
+}
+
+// deliveries are the acks of all quorums as they might arrive: those of DefaultChunks chunks at a time shuffled.
+func (w *workload) deliveries(r *rand.Rand, acks verify.AckEncoding, quorums [][]int) []delivery {
+	slabs, size := w.compressed, w.size
+	if acks == verify.Uncompressed {
+		slabs, size = w.uncompressed, 2*w.size
+	}
+	var out []delivery
+	begin := 0
+	for k, who := range quorums {
+		for _, i := range who {
+			a := wire.Ack{Chunk: w.subjects[k].Chunk, Epoch: w.subjects[k].Epoch, Participant: wire.Participant(i), Signature: slabs[k][i*size : (i+1)*size]}
+			out = append(out, delivery{i, a.AppendTo(nil)})
+		}
+		if (k+1)%DefaultChunks == 0 || k == len(quorums)-1 {
+			group := out[begin:]
+			r.Shuffle(len(group), func(i, j int) { group[i], group[j] = group[j], group[i] })
+			begin = len(out)
+		}
+	}
+	return out
+}
+
+// network is all that an engine needs around it to take acks and no more.
+type network struct {
+	scheme     verify.Scheme
+	sequencers []wire.PublicKey
+	epoch      uint64
+	locks      chan *wire.Certified
+}
+
+func (n *network) Scheme(epoch uint64) (verify.Scheme, bool) { return n.scheme, epoch == n.epoch }
+func (n *network) AckSigner(uint64) verify.AckSigner         { return nil }
+func (n *network) Sequencers(epoch uint64) ([]wire.PublicKey, bool) {
+	return n.sequencers, epoch == n.epoch
+}
+func (n *network) Epochs(context.Context) (uint64, <-chan uint64, error) {
+	return n.epoch, nil, nil
+}
+func (n *network) Propose(context.Context, engine.Context) (wire.Digest, error) {
+	return wire.Digest{}, engine.ErrDeclined
+}
+func (n *network) Verify(context.Context, engine.Context, wire.Digest) (bool, error) {
+	return true, nil
+}
+func (n *network) SendNode([]wire.PublicKey, []byte, bool) {}
+func (n *network) SendAck([]wire.PublicKey, []byte, bool)  {}
+func (n *network) Report(_ context.Context, a wire.Activity) error {
+	lock, ok := a.(*wire.Certified)
+	if !ok {
+		return fmt.Errorf("an activity that is no lock: %T", a)
+	}
+	n.locks <- lock // there is room for all
+	return nil
+}
+
+// running is an engine that follows, with a handle for each validator.
+type running struct {
+	network *network
+	engine  *engine.Engine
+	peers   []*engine.Peer
+	dir     string
+	cancel  context.CancelFunc
+	done    chan error
+}
+
+func startEngine(w *workload, acks verify.AckEncoding) (r *running, err error) {
+	scheme, err := w.scheme(acks)
+	if err != nil {
+		return nil, err
+	}
+	n := &network{scheme: scheme, epoch: w.subjects[0].Epoch, locks: make(chan *wire.Certified, w.chunks)}
+	for _, s := range w.subjects {
+		n.sequencers = append(n.sequencers, s.Chunk.Sequencer)
+	}
+	dir, err := os.MkdirTemp("", "lanecast-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
+	e, err := engine.New(engine.Config{
+		Namespace: namespace, Schemes: n, Sequencers: n, Monitor: n, Automaton: n, Reporter: n, Sender: n,
+		Journal: engine.JournalConfig{Dir: dir}, HeightBound: maxHeight, Workers: 1, BatchSize: DefaultChunks,
+		PeerQuota: w.chunks, MaxPeers: w.n,
+	})
+	if err != nil {
+		return nil, err
+	}
+	r = &running{network: n, engine: e, dir: dir, done: make(chan error, 1)}
+	for i := range w.validators {
+		p, err := e.Peer(w.validators[i].Identity)
+		if err != nil {
+			return nil, errors.Join(err, e.Close())
+		}
+		r.peers = append(r.peers, p)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel = cancel
+	go func() { r.done <- e.Run(ctx) }()
+	if _, err := e.Status(ctx); err != nil { // it runs, and the loop is idle
+		return nil, errors.Join(err, r.stop())
+	}
+	return r, nil
+}
+
+// certify delivers acks and waits for locks.
+func (r *running) certify(deliveries []delivery, locks int) error {
+	for _, d := range deliveries {
+		if err := r.peers[d.from].DeliverAck(wire.CopyBuffer(d.ack)); err != nil {
+			return err
+		}
+	}
+	timeout := time.After(patience)
+	for range locks {
+		select {
+		case <-r.network.locks:
+		case <-timeout:
+			return errors.New("not every chunk was certified")
+		}
+	}
+	return nil
+}
+
+func (r *running) stop() error {
+	r.cancel()
+	return errors.Join(<-r.done, os.RemoveAll(r.dir))
+}

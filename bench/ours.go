@@ -1,0 +1,55 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/verify/batch"
+)
+
+// newVerifier makes the verifier that the engine uses, with one worker and batches up to size.
+func newVerifier(size int) (*batch.Verifier, error) {
+	return batch.New(batch.Options{Workers: 1, BatchSize: size, Chunks: verify.NewChunkVerifier(namespace)})
+}
+
+var encodings = []verify.AckEncoding{verify.Compressed, verify.Uncompressed}
+
+// quorumsOf says who signs the chunks: for each a random quorum, or the same for all.
+var quorumsOf = []struct {
+	suffix string
+	equal  bool
+}{{"", false}, {"-equal-sets", true}}
+
+// ours are the ways of Lanecast: all chunks in flight, in batches of v.
+func ours(w *workload, v *batch.Verifier) []way {
+	var ways []way
+	for _, acks := range encodings {
+		for _, sets := range quorumsOf {
+			ways = append(ways, way{name: acks.String() + sets.suffix, prepare: func(r *rand.Rand) (func() error, int, error) {
+				scheme, err := w.scheme(acks) // a new one each time: it remembers no hash
+				if err != nil {
+					return nil, 0, err
+				}
+				statements := w.statements(scheme, acks, w.quorums(r, sets.equal))
+				return func() error { return certify(v, statements) }, len(statements) * w.quorum, nil
+			}})
+		}
+	}
+	return ways
+}
+
+// certify verifies statements together and demands that each gets a certificate.
+func certify(v *batch.Verifier, statements []*verify.Statement) error {
+	verdicts, err := v.Verify(context.Background(), statements)
+	if err != nil {
+		return err
+	}
+	for i := range verdicts {
+		if d := &verdicts[i]; !d.CertificateValid || len(d.Invalid) > 0 || d.Err != nil {
+			return fmt.Errorf("statement %d does not verify: %+v", i, *d)
+		}
+	}
+	return nil
+}
