@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+const (
+	// auditBatch is how many certificates the audit verifies together.
+	auditBatch = 256
+	// auditBacklog is how many certificates wait for the end of the run. More are verified meanwhile, which takes
+	// time from the engines but bounds memory.
+	auditBacklog = 1 << 16
+	// auditHeights is how many heights of a lane are remembered to compare payloads with. Members are never further apart.
+	auditHeights = 1 << 14
+)
+
+// audit is the independent check: it collects the locks that all members report, verifies each certificate with a scheme
+// instance of its own, and compares what is locked at each place. Its methods may be called from any goroutine.
+type audit struct {
+	scheme  verify.Scheme
+	epoch   uint64
+	backlog int // auditBacklog, less in tests
+
+	mu       sync.Mutex
+	pending  []wire.Lock
+	known    map[[sha256.Size]byte]struct{} // of pending: members often report the very same certificate
+	payloads map[wire.PublicKey]map[uint64]wire.Digest
+	highest  map[wire.PublicKey]uint64
+
+	verified atomic.Uint64 // certificates, those that several members reported alike counted once
+	cpu      atomic.Int64  // ns that verification took while the run was on
+	working  atomic.Bool   // relieve is at work
+	group    sync.WaitGroup
+
+	troubles *troubles
+}
+
+// newAudit returns an audit of locks of one epoch, which notes all that it finds in t.
+func newAudit(scheme verify.Scheme, epoch uint64, t *troubles) *audit {
+	return &audit{
+		scheme:   scheme,
+		backlog:  auditBacklog,
+		epoch:    epoch,
+		known:    make(map[[sha256.Size]byte]struct{}),
+		payloads: make(map[wire.PublicKey]map[uint64]wire.Digest),
+		highest:  make(map[wire.PublicKey]uint64),
+		troubles: t,
+	}
+}
+
+// add takes a lock that a member reported.
+func (a *audit) add(lock wire.Lock) {
+	lock.Certificate = bytes.Clone(lock.Certificate)
+	sum := sha256.Sum256(lock.AppendTo(nil))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.compare(&lock.Chunk)
+	if _, twice := a.known[sum]; !twice {
+		a.known[sum] = struct{}{}
+		a.pending = append(a.pending, lock)
+	}
+}
+
+// compare looks for another payload locked at the same place. a.mu must be held.
+func (a *audit) compare(c *wire.Chunk) {
+	lane := a.payloads[c.Sequencer]
+	if lane == nil {
+		lane = make(map[uint64]wire.Digest)
+		a.payloads[c.Sequencer] = lane
+	}
+	other, seen := lane[c.Height]
+	switch {
+	case !seen:
+		lane[c.Height] = c.Payload
+		a.highest[c.Sequencer] = max(a.highest[c.Sequencer], c.Height)
+	case other != c.Payload:
+		a.troubles.conflict("two payloads are locked for lane %v height %d: %v and %v", c.Sequencer, c.Height, other, c.Payload)
+	}
+	if highest := a.highest[c.Sequencer]; len(lane) > 2*auditHeights {
+		for height := range lane {
+			if height+auditHeights < highest {
+				delete(lane, height)
+			}
+		}
+	}
+}
+
+// take removes up to n pending locks.
+func (a *audit) take(n int) []wire.Lock {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n = min(n, len(a.pending))
+	taken := a.pending[:n:n]
+	if a.pending = a.pending[n:]; len(a.pending) == 0 {
+		a.pending = nil
+		clear(a.known)
+	}
+	return taken
+}
+
+// relieve starts to verify what waits, in the background, if that has become much. The CPU time that it takes is
+// added to a.cpu.
+func (a *audit) relieve() {
+	a.mu.Lock()
+	waiting := len(a.pending)
+	a.mu.Unlock()
+	if waiting < a.backlog || !a.working.CompareAndSwap(false, true) {
+		return
+	}
+	a.group.Go(func() {
+		defer a.working.Store(false)
+		runtime.LockOSThread() // for threadCPU; the goroutine ends without unlocking it, and takes the thread along
+		before := threadCPU()
+		for left := waiting; left > 0; left -= auditBatch {
+			a.verify(a.take(auditBatch))
+		}
+		a.cpu.Add(int64(threadCPU() - before))
+	})
+}
+
+// finish verifies all that waits, on all processors. Nothing may be added meanwhile.
+func (a *audit) finish() {
+	a.group.Wait()
+	for range runtime.GOMAXPROCS(0) {
+		a.group.Go(func() {
+			for locks := a.take(auditBatch); len(locks) > 0; locks = a.take(auditBatch) {
+				a.verify(locks)
+			}
+		})
+	}
+	a.group.Wait()
+}
+
+// verify verifies certificates, together first and singly if that fails.
+func (a *audit) verify(locks []wire.Lock) {
+	combinations := make([]verify.Combination, 0, len(locks))
+	opened := make([]*wire.Lock, 0, len(locks))
+	for i := range locks {
+		l := &locks[i]
+		a.verified.Add(1)
+		if l.Epoch != a.epoch {
+			a.reject(l, fmt.Errorf("epoch %d, which never was", l.Epoch))
+			continue
+		}
+		c, err := a.scheme.Open(&verify.Statement{Scheme: a.scheme, Subject: l.Subject(), Certificate: l.Certificate})
+		if err != nil {
+			a.reject(l, err)
+			continue
+		}
+		combinations, opened = append(combinations, c), append(opened, l)
+	}
+	if a.scheme.Check(combinations) {
+		return
+	}
+	for _, l := range opened {
+		if err := verify.VerifyCertificate(a.scheme, l.Subject(), l.Certificate); err != nil {
+			a.reject(l, err)
+		}
+	}
+}
+
+func (a *audit) reject(l *wire.Lock, err error) {
+	a.troubles.fault("invalid certificate for lane %v height %d: %v", l.Chunk.Sequencer, l.Chunk.Height, err)
+}
+
+// cpuTime returns the CPU time of relieve so far.
+func (a *audit) cpuTime() time.Duration { return time.Duration(a.cpu.Load()) }

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/presign"
+	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/verify/batch"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// calibrationChunks is how many chunks the calibration verifies at once: as many as the benchmarks of bench/ do.
+const calibrationChunks = 32
+
+// calibration measures what the cryptography alone costs here and now, in CPU time of this process, while nothing else
+// of it runs: the same work as bench/ measures, through the same verifier as the engine's. It is measured right before
+// and right after a run, since machines drift.
+type calibration struct {
+	set    *presign.Set
+	lane   *presign.Lane
+	random *rand.Rand
+
+	slices       int
+	acks, chunks time.Duration // CPU of all slices: of votes alone; of votes, nodes and own acks
+	backend      string
+}
+
+func newCalibration(ctx context.Context, s *nodeSettings, set *presign.Set) (*calibration, error) {
+	key := set.Identity(1)
+	p := payloads{seed: s.seed, run: 1}
+	l, err := set.Sign(ctx, presign.Plan{
+		Key: key, Heights: calibrationChunks + 1, Epoch: theEpoch, Seed: s.seed,
+		Payload: func(h uint64) wire.Digest { return p.digest(chunkPlace(fixture.Identity(key), h)) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &calibration{set: set, lane: l, random: rand.New(rand.NewPCG(s.seed, 0x63616c)), backend: verify.BackendName}, nil
+}
+
+// measure does slices of both kinds of work, in turns, for about as long as given but at least two of each.
+func (c *calibration) measure(ctx context.Context, long time.Duration) error {
+	v, err := batch.New(batch.Options{Workers: 1, BatchSize: batch.MaxBatchSize, Chunks: verify.NewChunkVerifier([]byte(namespace))})
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	began := time.Now()
+	for i := 0; i < 2 || time.Since(began) < long; i++ {
+		acks, err := c.slice(ctx, v, false)
+		if err != nil {
+			return fmt.Errorf("calibrating: %w", err)
+		}
+		all, err := c.slice(ctx, v, true)
+		if err != nil {
+			return fmt.Errorf("calibrating: %w", err)
+		}
+		c.slices, c.acks, c.chunks = c.slices+1, c.acks+acks, c.chunks+all
+	}
+	return nil
+}
+
+// slice verifies a quorum's votes on each chunk, by a scheme that remembers nothing; with whole also the node above
+// each, and it signs an ack for each.
+func (c *calibration) slice(ctx context.Context, v *batch.Verifier, whole bool) (time.Duration, error) {
+	scheme, err := c.set.Scheme()
+	if err != nil {
+		return 0, err
+	}
+	signer, err := c.set.Signer(scheme, self)
+	if err != nil {
+		return 0, err
+	}
+	var statements []*verify.Statement
+	for h := range calibrationChunks {
+		votes, node := presignedStatements(scheme, c.lane, h, c.random)
+		if statements = append(statements, votes); whole {
+			statements = append(statements, node)
+		}
+	}
+	before := processCPU()
+	verdicts, err := v.Verify(ctx, statements)
+	if err != nil {
+		return 0, err
+	}
+	for h := range uint64(calibrationChunks) {
+		if !whole {
+			break
+		}
+		if _, err := signer.SignAck(ctx, c.lane.Subject(h)); err != nil {
+			return 0, err
+		}
+	}
+	took := processCPU() - before
+	for i := range verdicts {
+		if d := &verdicts[i]; !d.ProposalValid || !d.CertificateValid {
+			return 0, errors.New("a statement of the generator's own does not verify")
+		}
+	}
+	return took, nil
+}
+
+// perAck is the CPU time of pure cryptography for each ack of a quorum; perChunk that for a whole chunk: its quorum of acks, its
+// node with parent certificate, and the engine's own ack.
+func (c *calibration) perAck() float64 {
+	acks := verify.Quorum(c.set.Format().Participants) * calibrationChunks * c.slices
+	return float64(c.acks) / float64(max(1, acks))
+}
+
+func (c *calibration) perChunk() float64 {
+	return float64(c.chunks) / float64(max(1, calibrationChunks*c.slices))
+}
+
+// presignedStatements are what the engine would submit for a chunk: the votes of a random quorum, and the node above.
+func presignedStatements(scheme verify.Scheme, l *presign.Lane, height int, random *rand.Rand) (votes, node *verify.Statement) {
+	n := scheme.Format().Participants
+	signers := wire.NewSigners(n)
+	for _, i := range random.Perm(n)[:verify.Quorum(n)] {
+		signers.Add(wire.Participant(i))
+	}
+	votes = &verify.Statement{Scheme: scheme, Subject: l.Subject(uint64(height)), Signers: signers, Slab: l.Votes(uint64(height))}
+	var above wire.Node
+	if err := above.Decode(l.Node(uint64(height)+1), wire.SameFormat(scheme.Format())); err != nil {
+		return votes, nil
+	}
+	p := above.Proposal()
+	return votes, &verify.Statement{Proposal: &p, Scheme: scheme, Subject: above.ParentSubject(), Certificate: above.Parent.Certificate}
+}

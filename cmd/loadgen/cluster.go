@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/simnet"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// cluster is all members and the network between them.
+type cluster struct {
+	members []*member
+	network *simnet.Network
+	open    chan struct{} // closed when members may begin to propose
+
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	failed  chan error // the first failure of an engine
+}
+
+// newCluster makes the members, with keys and validator sets but no engines yet.
+func newCluster(ctx context.Context, s *settings, r *run) (*cluster, error) {
+	c := &cluster{open: make(chan struct{}), failed: make(chan error, 1)}
+	external := fixture.Identities(max(0, s.sequencers-s.validators), ^s.seed)
+	payloads := payloads{seed: s.seed, run: uint64(time.Now().UnixNano())}
+	var lanes []wire.PublicKey
+	for i := range s.validators + len(external) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		set, err := newSet(s)
+		if err != nil {
+			return nil, err
+		}
+		m := &member{index: i, scheme: set.Scheme, run: r}
+		m.application = application{payloads: payloads, open: c.open}
+		m.certified.Store(-1)
+		var chunks verify.ChunkSigner
+		if i < s.validators {
+			m.signer, chunks = set.Signers[i], set.ChunkSigners[i]
+		} else {
+			chunks = verify.NewChunkSigner([]byte(namespace), external[i-s.validators])
+		}
+		m.identity = chunks.PublicKey()
+		if i < s.sequencers {
+			m.sequencer = chunks
+			lanes = append(lanes, m.identity)
+		}
+		c.members = append(c.members, m)
+	}
+	for _, m := range c.members {
+		m.lanes = lanes
+	}
+	var err error
+	c.network, err = simnet.New(simnet.Options{Seed: s.seed, Default: simnet.Conditions{Latency: s.latency, Loss: s.loss}})
+	return c, err
+}
+
+// newSet makes the validator set, the same one for the same settings, in memory of its own.
+func newSet(s *settings) (*fixture.Set, error) {
+	return fixture.New(s.kind(), s.blsVariant(), s.ackEncoding(), s.validators, []byte(namespace), s.seed)
+}
+
+// start makes all engines and runs them. After an error, too, stop must be called.
+func (c *cluster) start(ctx context.Context, s *settings, dirs *store, metrics prometheus.Registerer, log io.Writer) error {
+	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	for i, m := range c.members {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var peers []wire.PublicKey
+		for j, p := range c.members {
+			if i != j && (i < s.validators || j < s.validators) { // external sequencers have nothing to say to each other
+				peers = append(peers, p.identity)
+			}
+		}
+		if err := m.start(s, dirs.journal(i), peers, c.network, metrics, logger); err != nil {
+			return err
+		}
+	}
+	ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx)) // the end of a run is ours to time
+	for _, m := range c.members {
+		c.running.Go(func() {
+			if err := m.engine.Run(ctx); err != nil {
+				select {
+				case c.failed <- fmt.Errorf("member %d: %w", m.index, err):
+				default:
+				}
+			}
+		})
+	}
+	return nil
+}
+
+// stop ends all engines, cleanly, then the network. It returns the failure of an engine that nobody has received yet.
+func (c *cluster) stop() error {
+	if c.cancel != nil {
+		c.cancel()
+		c.running.Wait()
+	}
+	c.network.Close()
+	var err error
+	for _, m := range c.members {
+		if m.engine != nil {
+			if closing := m.engine.Close(); closing != nil { // of engines that were never run; no harm to others
+				err = errors.Join(err, fmt.Errorf("member %d: %w", m.index, closing))
+			}
+		}
+	}
+	select {
+	case failure := <-c.failed:
+		err = errors.Join(failure, err)
+	default:
+	}
+	return err
+}
+
+// recovered returns, by sequencer, the highest height that any member has a chunk for, −1 for none.
+func (c *cluster) recovered(ctx context.Context) (map[wire.PublicKey]int64, error) {
+	heights := make(map[wire.PublicKey]int64)
+	for _, lane := range c.members[0].lanes {
+		heights[lane] = -1
+	}
+	for _, m := range c.members {
+		status, err := m.engine.Status(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("member %d: asking for its status: %w", m.index, err)
+		}
+		for _, l := range status.Lanes {
+			if l.HasTip {
+				heights[l.Sequencer] = max(heights[l.Sequencer], int64(l.Tip))
+			}
+			if l.HasCertified {
+				heights[l.Sequencer] = max(heights[l.Sequencer], int64(l.Certified))
+			}
+		}
+	}
+	return heights, nil
+}
+
+// counters returns the sums of the engines' counters, without those of engines that have failed.
+func (c *cluster) counters(ctx context.Context) (sum engine.Counters, err error) {
+	for _, m := range c.members {
+		status, err := m.engine.Status(ctx)
+		if errors.Is(err, engine.ErrStopped) {
+			continue
+		}
+		if err != nil {
+			return sum, fmt.Errorf("member %d: asking for its status: %w", m.index, err)
+		}
+		n := &status.Counters
+		sum.AcksReceived += n.AcksReceived
+		sum.AcksInvalid += n.AcksInvalid
+		sum.NodesReceived += n.NodesReceived
+		sum.NodesInvalid += n.NodesInvalid
+		sum.InboxDropped += n.InboxDropped
+		sum.OutboxDropped += n.OutboxDropped
+	}
+	return sum, nil
+}
+
+// reason returns why engines gave no status: the first failure of one, if there was any.
+func (c *cluster) reason(err error) error {
+	if failure := c.stop(); failure != nil {
+		return failure
+	}
+	return err
+}

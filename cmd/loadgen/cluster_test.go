@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestEverySchemeCertifiesOnAllLanes(t *testing.T) {
+	for _, args := range []string{
+		"--scheme multisig --variant minsig",
+		"--scheme multisig --variant minpk",
+		"--scheme multisig --signatures uncompressed",
+		"--scheme threshold --variant minsig --signatures uncompressed",
+		"--scheme threshold --variant minpk",
+		"--scheme ed25519",
+	} {
+		t.Run(args, func(t *testing.T) {
+			t.Parallel()
+			r := mustRun(t, append(strings.Fields(args), "--duration", "1s")...)
+			if !r.OK || r.Certificates < 4 || r.Verified < r.Certificates || len(r.Lanes) != 4 {
+				t.Errorf("%+v", r)
+			}
+			for _, l := range r.Lanes {
+				if l.Recovered != -1 || l.Certified < 0 {
+					t.Errorf("lane %+v", l)
+				}
+			}
+			if r.AcksReceived == 0 || r.NodesReceived == 0 || r.AcksInvalid != 0 || r.LatencyMS.P50 <= 0 || r.LatencyMS.Max < r.LatencyMS.P99 {
+				t.Errorf("%+v", r)
+			}
+			if want := map[bool]string{true: "", false: r.Variant}[strings.Contains(args, "ed25519")]; r.Variant != want {
+				t.Errorf("variant %q", r.Variant)
+			}
+		})
+	}
+}
+
+func TestOtherShapesOfClustersWork(t *testing.T) {
+	for _, c := range []struct {
+		args  string
+		lanes int
+	}{
+		{"--validators 1 --sequencers 1", 1},
+		{"--validators 5 --sequencers 2 --workers 2 --batch-size 4 --batch-delay 1ms", 2},
+		{"--validators 3 --sequencers 5", 5},
+		{"--latency 20ms --loss 0.05 --duration 2500ms", 4},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			t.Parallel()
+			args := append([]string{"--duration", "500ms", "--scheme", "ed25519"}, strings.Fields(c.args)...)
+			r := mustRun(t, args...)
+			if len(r.Lanes) != c.lanes || r.Certificates < uint64(c.lanes) {
+				t.Errorf("%+v", r)
+			}
+			if r.Latency > 0 && r.LatencyMS.P50 < 2*r.Latency {
+				t.Errorf("a chunk took %v ms over links of %v ms", r.LatencyMS.P50, r.Latency)
+			}
+		})
+	}
+}
+
+func TestTheResultHasTheKeysThatOthersRelyOn(t *testing.T) {
+	t.Parallel()
+	o := loadgen(t.Context(), "--duration", "1s", "--scheme", "ed25519", "--json", "-")
+	var got map[string]any
+	if err := json.Unmarshal([]byte(o.stdout), &got); err != nil {
+		t.Fatalf("%v in:\n%s", err, o.stdout)
+	}
+	for key, example := range map[string]any{
+		"mode": "", "scheme": "", "variant": "", "signatures": "", "validators": 0.0, "sequencers": 0.0, "workers": 0.0,
+		"batch_size": 0.0, "duration_s": 0.0, "certificates": 0.0, "certificates_per_s": 0.0, "acks_received": 0.0,
+		"acks_per_s": 0.0, "acks_invalid": 0.0, "nodes_received": 0.0, "latency_ms": map[string]any{}, "cpu_s": 0.0,
+		"cpu_us_per_certificate": 0.0, "max_rss_bytes": 0.0, "conflicts": 0.0, "errors": 0.0,
+	} {
+		if v, ok := got[key]; !ok || fmt.Sprintf("%T", v) != fmt.Sprintf("%T", example) {
+			t.Errorf("%s is %T, want %T", key, v, example)
+		}
+	}
+	latency, _ := got["latency_ms"].(map[string]any)
+	for _, key := range []string{"p50", "p90", "p99", "max"} {
+		if v, ok := latency[key].(float64); !ok || v <= 0 {
+			t.Errorf("latency_ms.%s is %v", key, latency[key])
+		}
+	}
+	if got["mode"] != "cluster" || got["duration_s"].(float64) < 1 || got["max_rss_bytes"].(float64) < 1<<20 || got["cpu_s"].(float64) <= 0 {
+		t.Errorf("result %v", got)
+	}
+	if !strings.Contains(o.stderr, "latency       p50") {
+		t.Errorf("no summary on standard error:\n%s", o.stderr)
+	}
+}
+
+func TestAResultFileIsReplacedWhole(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "result.json")
+	if err := os.WriteFile(file, []byte(strings.Repeat("older and longer ", 1000)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	o := loadgen(t.Context(), "--duration", "300ms", "--scheme", "ed25519", "--json", file)
+	if o.status != exitGood || !strings.Contains(o.stdout, "certificates verified") {
+		t.Fatalf("%+v", o)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := decode(t, b); !r.OK {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestASecondRunContinuesEveryLane(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "folder")
+	first := mustRun(t, "--data", dir, "--duration", "1s", "--scheme", "threshold", "--validators", "3", "--seed", "42")
+	second := mustRun(t, "--data", dir, "--duration", "700ms")
+	if second.Scheme != "threshold" || second.Validators != 3 || second.Sequencers != 4 || second.Seed != 42 {
+		t.Errorf("second run was of another cluster: %+v", second)
+	}
+	for i, l := range second.Lanes {
+		before := first.Lanes[i]
+		if l.Sequencer != before.Sequencer || l.Recovered < before.Certified || l.Certified <= l.Recovered {
+			t.Errorf("lane went from %+v to %+v", before, l)
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if want := []string{manifestName, "member-0000", "member-0001", "member-0002", "member-0003"}; !slices.Equal(names, want) {
+		t.Errorf("folder holds %q, want %q", names, want)
+	}
+
+	o := loadgen(t.Context(), "--data", dir, "--validators", "4")
+	oneLineError(t, o, exitUsage, "--validators 4 contradicts", "has 3")
+	o = loadgen(t.Context(), "--data", dir, "--seed", "43")
+	oneLineError(t, o, exitUsage, "--seed 43 contradicts")
+}
+
+func TestAnInterruptedRunStillSumsUp(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+	defer cancel()
+	o := loadgen(ctx, "--duration", "10m", "--scheme", "ed25519", "--json", "-")
+	r := decode(t, []byte(o.stdout))
+	if o.status != exitGood || !r.Interrupted || !r.OK || r.Duration > 60 || !strings.Contains(o.stderr, "interrupted") {
+		t.Errorf("status %d, result %+v, standard error:\n%s", o.status, r, o.stderr)
+	}
+}
+
+func TestARunStoppedBeforeItBeganFailsInOneLine(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	oneLineError(t, loadgen(ctx, "--duration", "1s"), exitBad, "interrupted")
+}
+
+func TestALaneWithoutProgressFailsTheRun(t *testing.T) {
+	t.Parallel()
+	o := loadgen(t.Context(), "--duration", "50ms", "--latency", "10s", "--scheme", "ed25519", "--json", "-")
+	oneLine := o.stderr[strings.LastIndex(strings.TrimSpace(o.stderr), "\n")+1:]
+	if r := decode(t, []byte(o.stdout)); o.status != exitBad || r.OK || r.Errors != 4 || r.Certificates != 0 || !strings.Contains(oneLine, "certified nothing") {
+		t.Errorf("status %d, %+v, last line %q", o.status, r, oneLine)
+	}
+}
+
+func TestAnUnusableJournalFolderFailsInOneLine(t *testing.T) {
+	dir := t.TempDir()
+	mustRun(t, "--data", dir, "--duration", "500ms", "--scheme", "ed25519")
+	if err := os.RemoveAll(filepath.Join(dir, "member-0002")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "member-0002"), []byte("no folder"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	oneLineError(t, loadgen(t.Context(), "--data", dir, "--duration", "1s"), exitBad, "member 2", "journal")
+}
+
+func TestMetricsOfAllMembersAreServedWhileARunIsOn(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	reader, writer := io.Pipe()
+	finished := make(chan int)
+	go func() {
+		status := execute(ctx, strings.Fields("--duration 10m --scheme ed25519 --metrics :0"), writer, io.Discard)
+		_ = writer.Close()
+		finished <- status
+	}()
+	var url string
+	if _, err := fmt.Fscanf(reader, "metrics at %s\n", &url); err != nil || !strings.HasPrefix(url, "http://127.0.0.1:") {
+		t.Fatalf("url %q, %v", url, err)
+	}
+	go io.Copy(io.Discard, reader)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		response, err := client.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(body), `lanecast_`) && strings.Contains(string(body), `member="3"`) && strings.Contains(string(body), "go_goroutines") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no metrics of member 3 in:\n%s", body)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	time.Sleep(500 * time.Millisecond)
+	cancel()
+	if status := <-finished; status != exitGood {
+		t.Errorf("status %d", status)
+	}
+}

@@ -1,0 +1,284 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/presign"
+	"github.com/lanecast/lanecast/engine"
+)
+
+// generator plays everybody but the subject: it delivers their nodes and acks, in one of two ways.
+//
+// Closed: a lane's next chunk begins when the subject has certified the last, so the subject is always busy and never
+// flooded; what it takes is its throughput. Open: each ack is due at a time that the schedule fixes beforehand, and
+// is sent then or as soon as possible, whatever the subject does; what finds its peer's quota used up is dropped and
+// counted. Latency runs from when an ack was due, not from when it was sent: otherwise a stall would delay its own
+// measurement (coordinated omission).
+//
+// The subject's own lane is always closed: its chunks are acked when it sends them, and in an open run it may propose
+// them no earlier than the schedule says.
+type generator struct {
+	subject    *subject
+	population *population
+	lanes      []*presign.Lane
+	peers      []*engine.Peer // of the validators, by participant; nil for the subject
+	sequencers []*engine.Peer // by lane
+	quota      int
+	seed       uint64
+
+	began    time.Time
+	schedule *schedule // nil: closed
+	done     chan struct{}
+	stopOnce sync.Once
+	group    sync.WaitGroup
+
+	// due[l][h] is when a quorum could first be there for a chunk, in ns since began; 0 until then. Written by the
+	// lane's feeder before it sends the completing ack, read by the reporter.
+	due       [][]atomic.Int64
+	ready     chan int // lanes whose next chunk may begin, closed runs only
+	room      chan struct{}
+	next      []atomic.Int64 // by lane: the height that begins next
+	own       chan int64     // heights of the own lane that the subject sent
+	dry       chan struct{}  // closed when a lane has nothing left to say
+	dryOnce   sync.Once
+	certified func(lane int, height uint64, due, now time.Duration)
+
+	feeders       []*feeder
+	sent, dropped atomic.Uint64
+	behind        atomic.Int64 // the most that an ack was sent after it was due, in ns
+}
+
+// feeder is one goroutine that delivers, on a thread of its own so that its CPU time can be told.
+type feeder struct {
+	*generator
+	random  *rand.Rand
+	message []byte
+	acks    []sending
+	before  time.Duration // CPU time that its thread had used, for other things, when it began
+	cpu     atomic.Int64  // ns since then
+}
+
+func newGenerator(s *nodeSettings, set *presign.Set, u *subject, p *population, sched *schedule) *generator {
+	g := &generator{
+		subject: u, population: p, lanes: u.lanes, quota: s.quota(len(u.peers)), seed: s.seed, schedule: sched,
+		done: make(chan struct{}), own: make(chan int64, 1), dry: make(chan struct{}),
+		ready: make(chan int, len(u.lanes)), next: make([]atomic.Int64, len(u.lanes)),
+	}
+	inFlight := s.inFlight
+	if inFlight == 0 {
+		inFlight = len(u.lanes)
+	}
+	g.room = make(chan struct{}, inFlight)
+	for _, id := range set.Identities() {
+		g.peers = append(g.peers, u.peers[id])
+	}
+	for _, l := range u.lanes {
+		g.sequencers = append(g.sequencers, u.peers[l.Sequencer])
+		g.due = append(g.due, make([]atomic.Int64, l.Heights()))
+	}
+	u.proposal, u.broadcasted, u.locked = g.mayPropose, g.answer, g.lock
+	feeders := max(1, min(s.feeders, len(u.lanes)-1))
+	for i := range feeders + 1 { // the last is for the own lane
+		f := &feeder{generator: g, random: rand.New(rand.NewPCG(s.seed, uint64(i)))}
+		g.feeders = append(g.feeders, f)
+	}
+	return g
+}
+
+// start begins to deliver.
+func (g *generator) start() {
+	g.began = time.Now()
+	close(g.subject.open)
+	last := len(g.feeders) - 1
+	for i, f := range g.feeders {
+		work := f.feedClosed
+		switch {
+		case i == last:
+			work = f.feedOwn
+		case g.schedule != nil:
+			work = func() { f.feedOpen(i, last) }
+		}
+		g.group.Go(func() {
+			runtime.LockOSThread() // ends with the thread
+			f.before = threadCPU()
+			labelled("generator", work)
+			f.account()
+		})
+	}
+	if g.schedule == nil {
+		for l := 1; l < len(g.lanes); l++ {
+			g.ready <- l
+		}
+	}
+}
+
+// stop ends delivery and waits for it.
+func (g *generator) stop() {
+	g.stopOnce.Do(func() { close(g.done) })
+	g.group.Wait()
+}
+
+// cpu returns the CPU time of all feeders, as of when each last looked.
+func (g *generator) cpu() (total time.Duration) {
+	for _, f := range g.feeders {
+		total += time.Duration(f.cpu.Load())
+	}
+	return total
+}
+
+func (f *feeder) account() { f.cpu.Store(int64(threadCPU() - f.before)) }
+
+// pause sleeps, and reports whether to go on.
+func (f *feeder) pause(d time.Duration) bool {
+	f.account()
+	select {
+	case <-f.done:
+		return false
+	default:
+	}
+	if d > 0 {
+		time.Sleep(min(d, 20*time.Millisecond))
+	}
+	return true
+}
+
+func (g *generator) runDry() { g.dryOnce.Do(func() { close(g.dry) }) }
+
+// mayPropose lets the subject propose at once in a closed run, and when the schedule says in an open one.
+func (g *generator) mayPropose(ctx context.Context, height uint64) error {
+	if g.schedule == nil {
+		return nil
+	}
+	due := g.schedule.due(float64(height) * float64(g.population.acksPerRound()*len(g.lanes)))
+	select {
+	case <-time.After(due - time.Since(g.began)):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// answer is told that the subject sent its chunk of a height.
+func (g *generator) answer(height int64) {
+	select {
+	case g.own <- height:
+	case <-g.done:
+	}
+}
+
+// lock is told that a chunk was certified.
+func (g *generator) lock(lane int, height uint64) {
+	if g.certified != nil {
+		due := time.Duration(g.due[lane][height].Load())
+		g.certified(lane, height, due, time.Duration(since(g.began)))
+	}
+	if g.schedule != nil || lane == 0 {
+		return
+	}
+	select {
+	case <-g.room:
+	default:
+	}
+	if next := int64(height) + 1; next < int64(g.lanes[lane].Heights()) {
+		g.next[lane].Store(next)
+		g.ready <- lane
+		return
+	}
+	g.runDry()
+}
+
+// feedClosed delivers whole chunks, one after another, as lanes become ready and there is room.
+func (f *feeder) feedClosed() {
+	for {
+		f.account()
+		select {
+		case f.room <- struct{}{}:
+		case <-f.done:
+			return
+		}
+		select {
+		case l := <-f.ready:
+			if !f.chunk(l, int(f.next[l].Load()), true) {
+				return
+			}
+		case <-f.done:
+			return
+		}
+	}
+}
+
+// feedOwn acks the subject's own chunks.
+func (f *feeder) feedOwn() {
+	for {
+		f.account()
+		select {
+		case h := <-f.own:
+			if !f.chunk(0, int(h), true) {
+				return
+			}
+			if int(h) == f.lanes[0].Heights()-1 && f.schedule == nil && len(f.lanes) == 1 {
+				f.runDry()
+			}
+		case <-f.done:
+			return
+		}
+	}
+}
+
+// chunk delivers the node and acks of one height of a lane at once. With wait it holds back what a full quota would
+// refuse. It reports whether to go on.
+func (f *feeder) chunk(l, height int, wait bool) bool {
+	var completing int
+	f.acks, completing = f.population.round(f.acks, f.random, height)
+	if node := f.lanes[l].Node(uint64(height)); node != nil {
+		if !f.hold(f.sequencers[l]) {
+			return false
+		}
+		f.count(f.sequencers[l].DeliverNodeBytes(node))
+	}
+	for i, a := range f.acks {
+		if wait && !f.hold(f.peers[a.from]) {
+			return false
+		}
+		if i == completing {
+			f.due[l][height].Store(since(f.began))
+		}
+		f.ack(l, a)
+	}
+	return true
+}
+
+// hold waits until a peer has room for a message.
+func (f *feeder) hold(p *engine.Peer) bool {
+	for p.Waiting() >= f.quota-len(f.feeders) {
+		if !f.pause(200 * time.Microsecond) {
+			return false
+		}
+	}
+	return true
+}
+
+func (f *feeder) ack(l int, a sending) {
+	if a.height < 0 {
+		return
+	}
+	f.message = f.lanes[l].AppendAck(f.message[:0], uint64(a.height), a.from, f.population.place[a.from])
+	f.count(f.peers[a.from].DeliverAckBytes(f.message))
+}
+
+// count takes note of how a delivery went.
+func (f *feeder) count(err error) {
+	switch {
+	case err == nil:
+		f.sent.Add(1)
+	case errors.Is(err, engine.ErrStopped), errors.Is(err, engine.ErrPeerClosed): // the run ends
+	default:
+		f.dropped.Add(1)
+	}
+}

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lanecast/lanecast/internal/core"
+	"github.com/lanecast/lanecast/journal"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// newJournalCommand returns what loadgen can do with journals at rest.
+func newJournalCommand() *cobra.Command {
+	parent := &cobra.Command{
+		Use:   "journal",
+		Short: "Look into journals",
+		Args: func(*cobra.Command, []string) error {
+			return usagef("loadgen journal needs a subcommand: inspect DIR")
+		},
+		RunE: func(*cobra.Command, []string) error { return nil },
+	}
+	asJSON := false
+	inspect := &cobra.Command{
+		Use:   "inspect DIR",
+		Short: "Read a journal, or all below a --data folder, and say what is in it and whether it is damaged",
+		Long: "Reads a journal, or every journal in the folders right below DIR, and prints its records, lanes, tips,\n" +
+			"certificates and damage. Nothing is changed and no lock is taken: a journal that is being written may look\n" +
+			"damaged. What a crash leaves unfinished at the end is no damage.\n\n" +
+			"Exit status 0: all are sound. 1: at least one is damaged or cannot be read. 2: there is no journal.",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("loadgen journal inspect needs the name of one folder, got %d", len(args))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return inspectAll(cmd.OutOrStdout(), args[0], asJSON)
+		},
+	}
+	inspect.Flags().BoolVar(&asJSON, "json", false, "print one JSON object instead of text")
+	parent.AddCommand(inspect)
+	return parent
+}
+
+// inspection is what is in one journal. Its JSON form is what --json prints; keys are only ever added.
+type inspection struct {
+	Dir          string           `json:"dir"`
+	Segments     int              `json:"segments"`
+	Bytes        int64            `json:"bytes"`   // up to the end of the last whole frame
+	Records      int64            `json:"records"` // as Open would replay them, dead ones that are still there included
+	Copies       int64            `json:"copies"`  // further ones, that compaction wrote
+	Clean        bool             `json:"clean"`   // it was closed, not killed
+	First        uint64           `json:"first_position"`
+	Last         uint64           `json:"last_position"`
+	Nodes        int64            `json:"nodes"`
+	Certificates int64            `json:"certificates"`
+	Lanes        []laneInspection `json:"lanes"`
+	Torn         *place           `json:"torn"`     // an unfinished write, which a crash explains
+	Damage       *place           `json:"damage"`   // what no crash explains; nothing behind it was read
+	Problems     []string         `json:"problems"` // records that make no sense; files that cannot be read
+}
+
+// place is where something is wrong.
+type place struct {
+	File   string `json:"file"`
+	Offset int64  `json:"offset"`
+	Bytes  int64  `json:"bytes,omitempty"`
+	Reason string `json:"reason"`
+}
+
+// laneInspection is what a journal holds of a lane.
+type laneInspection struct {
+	Sequencer    string     `json:"sequencer"`
+	Nodes        int64      `json:"nodes"`
+	Certificates int64      `json:"certificates"`
+	Tip          *laneEntry `json:"tip"`       // the highest node
+	Certified    *laneEntry `json:"certified"` // the certificate of the highest chunk and newest epoch that is recorded by itself
+}
+
+type laneEntry struct {
+	Height   uint64 `json:"height"`
+	Epoch    uint64 `json:"epoch"` // of the certificate; for a node, of the one for its parent
+	Payload  string `json:"payload"`
+	Position uint64 `json:"position"`
+}
+
+func (i *inspection) sound() bool { return i.Damage == nil && len(i.Problems) == 0 }
+
+func inspectAll(out io.Writer, dir string, asJSON bool) error {
+	dirs, err := journalsBelow(dir)
+	if err != nil {
+		return err
+	}
+	report := struct {
+		Journals []*inspection `json:"journals"`
+		OK       bool          `json:"ok"`
+	}{OK: true}
+	bad := 0
+	for _, d := range dirs {
+		i := inspectJournal(d)
+		report.Journals = append(report.Journals, i)
+		if !i.sound() {
+			report.OK = false
+			bad++
+		}
+	}
+	if asJSON {
+		b, err := json.MarshalIndent(report, "", "  ")
+		if err != nil {
+			return fmt.Errorf("encoding the report: %w", err)
+		}
+		if _, err := out.Write(append(b, '\n')); err != nil {
+			return fmt.Errorf("writing the report: %w", err)
+		}
+	} else {
+		for _, i := range report.Journals {
+			i.print(out)
+		}
+	}
+	if bad > 0 {
+		return fmt.Errorf("%d of %d journals are damaged or cannot be read", bad, len(dirs))
+	}
+	return nil
+}
+
+// journalsBelow returns dir if it is a journal's folder, else those right below that are.
+func journalsBelow(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, usagef("%v", err)
+	}
+	if slices.ContainsFunc(entries, ofJournal) {
+		return []string{dir}, nil
+	}
+	var found []string
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		below := filepath.Join(dir, e.Name())
+		if inside, err := os.ReadDir(below); err == nil && slices.ContainsFunc(inside, ofJournal) {
+			found = append(found, below)
+		}
+	}
+	if len(found) == 0 {
+		return nil, usagef("there is no journal in %s, nor in a folder right below", dir)
+	}
+	return found, nil
+}
+
+func ofJournal(e os.DirEntry) bool {
+	return !e.IsDir() && (strings.HasSuffix(e.Name(), ".seg") || e.Name() == "LOCK")
+}
+
+// maxRecordProblems bounds what is said about one journal.
+const maxRecordProblems = 20
+
+func inspectJournal(dir string) *inspection {
+	i := &inspection{Dir: dir, Lanes: []laneInspection{}, Problems: []string{}}
+	lanes := map[wire.PublicKey]*laneInspection{}
+	more := 0
+	problem := func(format string, args ...any) {
+		if len(i.Problems) < maxRecordProblems {
+			i.Problems = append(i.Problems, fmt.Sprintf(format, args...))
+		} else {
+			more++
+		}
+	}
+	recovery, err := journal.Inspect(dir, nil, func(r journal.RecordInfo) error {
+		if r.Again {
+			return nil
+		}
+		at := uint64(r.Position)
+		if i.First == 0 || at < i.First {
+			i.First = at
+		}
+		i.Last = max(i.Last, at)
+		info, err := core.DescribeRecord(r.Record)
+		if err != nil {
+			problem("%s at byte %d, position %d: %v", r.File, r.Offset, at, err)
+			return nil
+		}
+		l := lanes[info.Chunk.Sequencer]
+		if l == nil {
+			l = &laneInspection{Sequencer: info.Chunk.Sequencer.String()}
+			lanes[info.Chunk.Sequencer] = l
+		}
+		if other := l.add(&info, at); other != nil {
+			problem("%s at byte %d: position %d contradicts position %d: two payloads for lane %s height %d",
+				r.File, r.Offset, at, other.Position, l.Sequencer, other.Height)
+		}
+		return nil
+	})
+	var corrupt *journal.CorruptError
+	switch {
+	case errors.As(err, &corrupt):
+		i.Damage = &place{File: corrupt.File, Offset: corrupt.Offset, Reason: corrupt.Reason}
+	case err != nil:
+		problem("%s", oneLine(err))
+	}
+	if recovery.Torn > 0 {
+		i.Torn = &place{File: recovery.File, Offset: recovery.Offset, Bytes: recovery.Torn, Reason: "unfinished write, to be cut off"}
+	}
+	if more > 0 {
+		i.Problems = append(i.Problems, fmt.Sprintf("and %d more", more))
+	}
+	i.Segments, i.Bytes, i.Records, i.Copies, i.Clean =
+		recovery.Segments, recovery.Bytes, recovery.Records, recovery.Copies, recovery.Clean
+	for _, l := range lanes {
+		i.Nodes += l.Nodes
+		i.Certificates += l.Certificates
+		i.Lanes = append(i.Lanes, *l)
+	}
+	slices.SortFunc(i.Lanes, func(a, b laneInspection) int { return strings.Compare(a.Sequencer, b.Sequencer) })
+	return i
+}
+
+// add takes a record of the lane, and returns the node that it contradicts, if any.
+func (l *laneInspection) add(r *core.RecordInfo, position uint64) (contradicted *laneEntry) {
+	highest, count := &l.Tip, &l.Nodes
+	if r.Certificate {
+		highest, count = &l.Certified, &l.Certificates
+	}
+	*count++
+	e := &laneEntry{Height: r.Chunk.Height, Epoch: r.Epoch, Payload: r.Chunk.Payload.String(), Position: position}
+	known := *highest
+	switch {
+	case known == nil || e.Height > known.Height:
+		*highest = e
+	case e.Height == known.Height && e.Payload != known.Payload:
+		return known
+	case e.Height == known.Height && e.Epoch > known.Epoch:
+		*highest = e
+	}
+	return nil
+}
+
+// print writes the text for people.
+func (i *inspection) print(w io.Writer) {
+	how := "not closed: it was killed, or is in use"
+	if i.Clean {
+		how = "closed"
+	}
+	say(w, "%s", i.Dir)
+	say(w, "  log           %d segments, %d bytes, %s", i.Segments, i.Bytes, how)
+	say(w, "  records       %d: %d nodes, %d certificates; positions %d to %d; %d copies", i.Records, i.Nodes, i.Certificates,
+		i.First, i.Last, i.Copies)
+	for _, l := range i.Lanes {
+		say(w, "  lane          %s: %s; %s", l.Sequencer, l.Tip.describe("tip", "no node"), l.Certified.describe("certified", "no certificate"))
+	}
+	if t := i.Torn; t != nil {
+		say(w, "  torn          %s at byte %d: %d bytes of an unfinished write, which a crash explains", t.File, t.Offset, t.Bytes)
+	}
+	if d := i.Damage; d != nil {
+		say(w, "  DAMAGE        %s at byte %d: %s; nothing behind it was read", d.File, d.Offset, d.Reason)
+	}
+	for _, p := range i.Problems {
+		say(w, "  PROBLEM       %s", p)
+	}
+	if i.sound() {
+		say(w, "  damage        none")
+	}
+}
+
+func (e *laneEntry) describe(what, none string) string {
+	if e == nil {
+		return none
+	}
+	return fmt.Sprintf("%s at height %d, payload %.16s…, position %d", what, e.Height, e.Payload, e.Position)
+}

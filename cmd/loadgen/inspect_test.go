@@ -1,0 +1,156 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lanecast/lanecast/journal"
+)
+
+// workedFolder is a --data folder in which a small cluster has worked.
+func workedFolder(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "data")
+	mustRun(t, "--data", dir, "--scheme", "ed25519", "--duration", "500ms")
+	return dir
+}
+
+type inspectReport struct {
+	Journals []inspection `json:"journals"`
+	OK       bool         `json:"ok"`
+}
+
+func inspectJSON(t *testing.T, dir string, status int) inspectReport {
+	t.Helper()
+	o := loadgen(t.Context(), "journal", "inspect", dir, "--json")
+	if o.status != status {
+		t.Fatalf("status %d, want %d; %s%s", o.status, status, o.stdout, o.stderr)
+	}
+	var r inspectReport
+	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil {
+		t.Fatalf("%v in:\n%s", err, o.stdout)
+	}
+	if r.OK != (status == exitGood) {
+		t.Errorf("ok is %v", r.OK)
+	}
+	return r
+}
+
+// firstSegment returns the file of a member's first segment.
+func firstSegment(dir string) string {
+	return filepath.Join(dir, "member-0000", "0000000000000001.seg")
+}
+
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	files, err := filepath.Glob(filepath.Join(dir, "member-*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[f] = string(b)
+	}
+	return all
+}
+
+func TestInspectSaysWhatJournalsHoldAndChangesNothing(t *testing.T) {
+	t.Parallel()
+	dir := workedFolder(t)
+	before := contents(t, dir)
+	r := inspectJSON(t, dir, exitGood)
+	if len(r.Journals) != 4 {
+		t.Fatalf("%d journals", len(r.Journals))
+	}
+	for _, j := range r.Journals {
+		if len(j.Lanes) != 4 || j.Nodes+j.Certificates != j.Records || j.Records == 0 || !j.Clean || j.Segments != 1 || j.Torn != nil || j.Damage != nil {
+			t.Errorf("%+v", j)
+		}
+		for _, l := range j.Lanes {
+			if l.Tip == nil || l.Certified == nil || l.Tip.Height+1 < l.Certified.Height || l.Nodes < int64(l.Tip.Height) || l.Tip.Position > j.Last {
+				t.Errorf("%+v", l)
+			}
+		}
+	}
+	one := loadgen(t.Context(), "journal", "inspect", filepath.Join(dir, "member-0001"))
+	if one.status != exitGood || strings.Count(one.stdout, "  lane ") != 4 || !strings.Contains(one.stdout, "damage        none") {
+		t.Errorf("status %d:\n%s%s", one.status, one.stdout, one.stderr)
+	}
+	after := contents(t, dir)
+	for name, b := range before {
+		if after[name] != b || len(after) != len(before) {
+			t.Errorf("%s has changed, or files have come or gone", name)
+		}
+	}
+}
+
+func TestInspectTellsATearFromDamage(t *testing.T) {
+	t.Parallel()
+	dir := workedFolder(t)
+	whole, err := os.ReadFile(firstSegment(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(firstSegment(dir), append(whole, "half a frame"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if torn := inspectJSON(t, dir, exitGood).Journals[0].Torn; torn == nil || torn.Offset != int64(len(whole)) || torn.Bytes != 12 {
+		t.Errorf("torn %+v", torn)
+	}
+	whole[len(whole)/2] ^= 1
+	if err := os.WriteFile(firstSegment(dir), whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := inspectJSON(t, dir, exitBad)
+	d := r.Journals[0].Damage
+	if d == nil || d.File != filepath.Base(firstSegment(dir)) || d.Offset > int64(len(whole)/2) || d.Offset < int64(len(whole)/2)-1000 || d.Reason == "" {
+		t.Errorf("damage %+v", d)
+	}
+	if r.Journals[0].Records == 0 || r.Journals[1].Damage != nil {
+		t.Errorf("%+v", r.Journals)
+	}
+	o := loadgen(t.Context(), "journal", "inspect", dir)
+	if o.status != exitBad || !strings.Contains(o.stdout, "DAMAGE        "+d.File) || !strings.Contains(o.stderr, "1 of 4 journals") {
+		t.Errorf("status %d:\n%s%s", o.status, o.stdout, o.stderr)
+	}
+}
+
+func TestInspectNamesRecordsThatAreNotTheEngines(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j, err := journal.Open(journal.Options{Dir: dir}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range maxRecordProblems + 3 {
+		if _, err := j.Append([]byte("not a record")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p := inspectJSON(t, dir, exitBad).Journals[0].Problems
+	if len(p) != maxRecordProblems+1 || !strings.Contains(p[0], "0000000000000001.seg at byte 72, position 1") || p[len(p)-1] != "and 3 more" {
+		t.Errorf("%q", p)
+	}
+}
+
+func TestInspectWantsAJournal(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"journal"}, {"journal", "inspect"}, {"journal", "inspect", "a", "b"}, {"journal", "inspect", t.TempDir()},
+		{"journal", "inspect", filepath.Join(t.TempDir(), "missing")}, {"journal", "inspect", "--nonsense", t.TempDir()},
+	} {
+		if o := loadgen(t.Context(), args...); o.status != exitUsage || o.stderr == "" || o.stdout != "" {
+			t.Errorf("%q: status %d, %s%s", args, o.status, o.stdout, o.stderr)
+		}
+	}
+}

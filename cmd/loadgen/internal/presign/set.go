@@ -1,0 +1,132 @@
+package presign
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math/big"
+
+	"github.com/consensys/gnark-crypto/ecc/bls12-381/fr"
+
+	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// Options say what crowd to play.
+type Options struct {
+	Kind       fixture.Kind
+	Variant    verify.Variant
+	Acks       verify.AckEncoding
+	Validators int
+	Namespace  []byte
+	Seed       uint64
+}
+
+// Set is a validator set, all of whose secrets are known. It is immutable and safe for use by many goroutines.
+type Set struct {
+	options    Options
+	identities []ed25519.PrivateKey // by participant
+	ids        []wire.PublicKey
+	format     wire.Format
+	ackPrefix  []byte // goes before what an ack signs
+
+	first, step *big.Int // skᵢ = first + i·step, BLS only
+	publicKeys  [][]byte // likewise
+	groupKey    []byte   // threshold only
+}
+
+// New makes the keys of a set. The same options make the same set.
+func New(o Options) (*Set, error) {
+	if o.Validators < 2 || o.Validators > verify.MaxValidators {
+		return nil, fmt.Errorf("presign: %d validators; there must be 2 to %d", o.Validators, verify.MaxValidators)
+	}
+	s := &Set{options: o, identities: fixture.Identities(o.Validators, o.Seed), ackPrefix: ackPrefix(o.Namespace)}
+	for _, k := range s.identities {
+		s.ids = append(s.ids, fixture.Identity(k))
+	}
+	if o.Kind != fixture.Ed25519 {
+		s.first, s.step = scalar("first", o.Seed), scalar("step", o.Seed)
+		g := keyGenerator(o.Variant)
+		keys := g.progression(nil, s.first, s.step, o.Validators, false)
+		size := len(keys) / o.Validators
+		for i := range o.Validators {
+			s.publicKeys = append(s.publicKeys, keys[i*size:(i+1)*size:(i+1)*size])
+		}
+		s.groupKey = g.times(nil, s.groupSecret())
+	}
+	scheme, err := s.Scheme()
+	if err != nil {
+		return nil, err
+	}
+	s.format = scheme.Format()
+	return s, nil
+}
+
+// Scheme returns a new instance of the set's scheme, which has verified nothing yet and shares no memory with others.
+func (s *Set) Scheme() (verify.Scheme, error) {
+	o := verify.Options{Namespace: s.options.Namespace, Variant: s.options.Variant, AckEncoding: s.options.Acks, AllowVariableTimeSigning: true}
+	switch s.options.Kind {
+	case fixture.Multisig:
+		validators := make([]verify.Validator, len(s.ids))
+		for i, id := range s.ids {
+			validators[i] = verify.Validator{Identity: id, Key: s.publicKeys[i]}
+		}
+		return verify.NewMultisigFromProvenKeys(o, validators)
+	case fixture.Threshold:
+		return verify.NewThreshold(o, s.ids, s.groupKey, s.publicKeys)
+	case fixture.Ed25519:
+		return verify.NewEd25519(s.options.Namespace, s.ids)
+	}
+	return nil, fmt.Errorf("presign: unknown kind %q", s.options.Kind)
+}
+
+// Signer returns what signs acks of a participant in an instance that Scheme returned.
+func (s *Set) Signer(scheme verify.Scheme, i wire.Participant) (verify.AckSigner, error) {
+	if e, ok := scheme.(*verify.Ed25519); ok {
+		return e.Signer(s.identities[i])
+	}
+	k := new(big.Int).Mul(big.NewInt(int64(i)), s.step)
+	var b [fr.Bytes]byte
+	secret, err := verify.SecretKeyFromBytes(s.options.Variant, modulo(k.Add(k, s.first)).FillBytes(b[:]))
+	if err != nil {
+		return nil, err
+	}
+	switch m := scheme.(type) {
+	case *verify.Multisig:
+		return m.Signer(secret)
+	case *verify.Threshold:
+		return m.Signer(secret)
+	}
+	return nil, fmt.Errorf("presign: no signer for a %T", scheme)
+}
+
+// Identity returns the identity key of a participant.
+func (s *Set) Identity(i wire.Participant) ed25519.PrivateKey { return s.identities[i] }
+
+// Identities returns the validators' public identities, ascending. It must not be changed.
+func (s *Set) Identities() []wire.PublicKey { return s.ids }
+
+// Format describes the set's acks and certificates.
+func (s *Set) Format() wire.Format { return s.format }
+
+func (s *Set) groupSecret() *big.Int { return modulo(new(big.Int).Sub(s.first, s.step)) }
+
+// scalar returns a number in [1, r) that follows from a seed.
+func scalar(use string, seed uint64) *big.Int {
+	sum := sha256.Sum256(binary.BigEndian.AppendUint64([]byte("lanecast presign "+use), seed))
+	k := modulo(new(big.Int).SetBytes(sum[:]))
+	if k.Sign() == 0 {
+		k.SetInt64(1)
+	}
+	return k
+}
+
+func modulo(k *big.Int) *big.Int { return k.Mod(k, fr.Modulus()) }
+
+// ackPrefix is what union_unique puts before an ack's subject, PROTOCOL.md 3.
+func ackPrefix(namespace []byte) []byte {
+	ns := append(append([]byte(nil), namespace...), "_ACK"...)
+	return append(wire.AppendUvarint(nil, uint64(len(ns))), ns...)
+}

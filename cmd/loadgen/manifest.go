@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+const (
+	manifestName    = "manifest.json"
+	manifestVersion = 1
+	namespace       = "lanecast-loadgen"
+)
+
+// manifest says what cluster the journals of a folder are of.
+type manifest struct {
+	Version    int    `json:"version"`
+	Namespace  string `json:"namespace"`
+	Seed       uint64 `json:"seed"`
+	Validators int    `json:"validators"`
+	Sequencers int    `json:"sequencers"`
+	Scheme     string `json:"scheme"`
+	Variant    string `json:"variant"`
+	Signatures string `json:"signatures"`
+}
+
+// store is the folder of a run.
+type store struct {
+	dir       string
+	temporary bool
+}
+
+// journal returns the folder of a member's journal.
+func (s *store) journal(member int) string {
+	return filepath.Join(s.dir, fmt.Sprintf("member-%04d", member))
+}
+
+// close removes a temporary folder.
+func (s *store) close() {
+	if s.temporary {
+		_ = os.RemoveAll(s.dir) // nothing that can be done about it, and no harm to the result
+	}
+}
+
+// openStore makes the folder of a run, or takes up the one that --data names: then the settings become those of its
+// manifest, and flags that contradict it are a usageError.
+func openStore(s *settings) (*store, error) {
+	if s.data == "" {
+		dir, err := os.MkdirTemp("", "lanecast-loadgen-")
+		if err != nil {
+			return nil, fmt.Errorf("making a temporary folder: %w", err)
+		}
+		return &store{dir: dir, temporary: true}, nil
+	}
+	if err := os.MkdirAll(s.data, 0o755); err != nil {
+		return nil, usagef("--data: %v", err)
+	}
+	switch m, err := readManifest(s.data); {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := beginFolder(s); err != nil {
+			return nil, err
+		}
+	case err != nil:
+		return nil, usagef("--data: %v", err)
+	default:
+		if err := m.apply(s); err != nil {
+			return nil, err
+		}
+	}
+	return &store{dir: s.data}, nil
+}
+
+func readManifest(dir string) (*manifest, error) {
+	name := filepath.Join(dir, manifestName)
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	var m manifest
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&m); err != nil {
+		return nil, fmt.Errorf("%s is not a manifest: %w", name, err)
+	}
+	if m.Version != manifestVersion || m.Namespace != namespace {
+		return nil, fmt.Errorf("%s is version %d for namespace %q; this loadgen reads version %d for %q",
+			name, m.Version, m.Namespace, manifestVersion, namespace)
+	}
+	return &m, nil
+}
+
+// beginFolder writes the manifest into a folder that must not hold anything else yet: journals without their manifest
+// could be of any cluster.
+func beginFolder(s *settings) error {
+	entries, err := os.ReadDir(s.data)
+	if err != nil {
+		return usagef("--data: %v", err)
+	}
+	for _, e := range entries {
+		if e.Name() != manifestName+".new" { // of a run that was killed while writing it
+			return usagef("--data: %s holds files but no %s; name an empty or a new folder", s.data, manifestName)
+		}
+	}
+	m := manifest{
+		Version: manifestVersion, Namespace: namespace, Seed: s.seed, Validators: s.validators,
+		Sequencers: s.sequencers, Scheme: s.scheme, Variant: s.variant, Signatures: s.signatures,
+	}
+	if err := m.write(s.data); err != nil {
+		return usagef("--data: %v", err)
+	}
+	return nil
+}
+
+// write puts the manifest in place, whole or not at all, and durably: journals are written after it.
+func (m *manifest) write(dir string) error {
+	b, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return err
+	}
+	name := filepath.Join(dir, manifestName)
+	f, err := os.Create(name + ".new")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(b, '\n'))
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(name+".new", name)
+	}
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	if d, err := os.Open(dir); err == nil { // some systems cannot sync a folder, and need not
+		_ = d.Sync()
+		_ = d.Close()
+	}
+	return nil
+}
+
+// apply makes the settings those of the manifest, unless a flag says otherwise.
+func (m *manifest) apply(s *settings) error {
+	for _, f := range []struct {
+		flag           string
+		given, written any
+	}{
+		{"validators", s.validators, m.Validators},
+		{"sequencers", s.sequencers, m.Sequencers},
+		{"scheme", s.scheme, m.Scheme},
+		{"variant", s.variant, m.Variant},
+		{"signatures", s.signatures, m.Signatures},
+		{"seed", s.seed, m.Seed},
+	} {
+		if s.explicit(f.flag) && f.given != f.written {
+			return usagef("--%s %v contradicts the cluster in %s, which has %v; leave the flag out or use another folder",
+				f.flag, f.given, s.data, f.written)
+		}
+	}
+	s.validators, s.sequencers, s.seed = m.Validators, m.Sequencers, m.Seed
+	s.scheme, s.variant, s.signatures = m.Scheme, m.Variant, m.Signatures
+	if err := s.check(); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(s.data, manifestName), err)
+	}
+	s.seed = m.Seed // check draws one if no flag gives it
+	return nil
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/simnet"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// theEpoch is the only epoch of a cluster.
+const theEpoch = 0
+
+// Members that are well need no rebroadcast; messages that the network lost do. The engine's default suits networks that
+// lose less than --loss may.
+const (
+	rebroadcastTimeout = time.Second
+	ackInterval        = 500 * time.Millisecond
+)
+
+// member is one process of the cluster: an engine, and everything around it that an embedder would bring. It implements
+// those interfaces of the engine that application does not.
+type member struct {
+	index     int
+	identity  wire.PublicKey
+	scheme    verify.Scheme // an instance of its own: members share no caches
+	signer    verify.AckSigner
+	sequencer verify.ChunkSigner // nil: it proposes nothing
+	lanes     []wire.PublicKey
+
+	application application
+	run         *run
+	certified   atomic.Int64 // highest height of its lane certified in this run, −1 for none
+
+	engine   *engine.Engine
+	endpoint *simnet.Endpoint
+	peers    map[wire.PublicKey]*engine.Peer
+}
+
+// start makes the member's engine, over the journal in dir, and joins the network.
+func (m *member) start(s *settings, dir string, peers []wire.PublicKey, network *simnet.Network, metrics prometheus.Registerer, log *slog.Logger) error {
+	c := engine.Config{
+		Namespace:          []byte(namespace),
+		Identity:           m.identity,
+		Schemes:            m,
+		Sequencers:         m,
+		Monitor:            m,
+		Automaton:          &m.application,
+		Reporter:           m,
+		Sender:             m,
+		Relay:              m,
+		Journal:            engine.JournalConfig{Dir: dir},
+		Workers:            s.workers,
+		BatchSize:          s.batchSize,
+		BatchDelay:         s.batchDelay,
+		RebroadcastTimeout: rebroadcastTimeout,
+		AckInterval:        ackInterval,
+		PeerQuota:          min(64+4*len(m.lanes), engine.DefaultPeerQuota),
+		MaxPeers:           max(1, len(peers)),
+		MaxOutbox:          max(engine.DefaultMaxOutbox, 8*len(m.lanes)),
+		Logger:             log.With("member", m.index),
+	}
+	if m.sequencer != nil {
+		c.Sequencer = m.sequencer
+	}
+	if metrics != nil {
+		c.Metrics = prometheus.WrapRegistererWith(prometheus.Labels{"member": fmt.Sprint(m.index)}, metrics)
+	}
+	var err error
+	if m.engine, err = engine.New(c); err != nil {
+		return fmt.Errorf("member %d: %w", m.index, err)
+	}
+	m.peers = make(map[wire.PublicKey]*engine.Peer, len(peers))
+	for _, id := range peers {
+		if m.peers[id], err = m.engine.Peer(id); err != nil {
+			return fmt.Errorf("member %d: %w", m.index, err)
+		}
+	}
+	if m.endpoint, err = network.Join(m.identity, m.receive); err != nil {
+		return fmt.Errorf("member %d: %w", m.index, err)
+	}
+	return nil
+}
+
+// receive hands a message from the network to the engine. What the engine refuses it has counted.
+func (m *member) receive(msg simnet.Message) {
+	peer := m.peers[msg.From]
+	switch {
+	case peer == nil:
+		msg.Body.Release()
+	case msg.Kind == simnet.Node:
+		_ = peer.DeliverNode(msg.Body)
+	default:
+		_ = peer.DeliverAck(msg.Body)
+	}
+}
+
+// SendNode implements engine.Sender.
+func (m *member) SendNode(to []wire.PublicKey, message []byte, priority bool) {
+	m.endpoint.Send(to, simnet.Node, message, priority)
+}
+
+// SendAck implements engine.Sender.
+func (m *member) SendAck(to []wire.PublicKey, message []byte, priority bool) {
+	m.endpoint.Send(to, simnet.Ack, message, priority)
+}
+
+// Broadcast implements engine.Relay. Payloads can be judged by their digests, so nothing needs to be spread.
+func (m *member) Broadcast(wire.Digest) {}
+
+// Scheme implements engine.SchemeProvider.
+func (m *member) Scheme(epoch uint64) (verify.Scheme, bool) { return m.scheme, epoch == theEpoch }
+
+// AckSigner implements engine.SchemeProvider.
+func (m *member) AckSigner(epoch uint64) verify.AckSigner {
+	if epoch != theEpoch {
+		return nil
+	}
+	return m.signer
+}
+
+// Sequencers implements engine.SequencerProvider.
+func (m *member) Sequencers(epoch uint64) ([]wire.PublicKey, bool) { return m.lanes, epoch == theEpoch }
+
+// Epochs implements engine.Monitor.
+func (m *member) Epochs(context.Context) (uint64, <-chan uint64, error) { return theEpoch, nil, nil }
+
+// Report implements engine.Reporter.
+func (m *member) Report(_ context.Context, a wire.Activity) error {
+	switch a := a.(type) {
+	case *wire.Certified:
+		m.lock(&a.Lock)
+	case *wire.Tip:
+	case *wire.Conflict:
+		c := &a.Proposal.Chunk
+		m.run.troubles.conflict("member %d saw two payloads signed for lane %v height %d", m.index, c.Sequencer, c.Height)
+	case *wire.LockConflict:
+		c := &a.First.Chunk
+		m.run.troubles.conflict("member %d saw two payloads locked for lane %v height %d", m.index, c.Sequencer, c.Height)
+	case *wire.ConflictingAcks:
+		c := &a.First.Chunk
+		m.run.troubles.conflict("member %d saw validator %d ack two payloads for lane %v height %d", m.index, a.First.Participant, c.Sequencer, c.Height)
+	case *wire.InvalidAck:
+		m.run.troubles.fault("member %d calls an ack of %v invalid", m.index, a.Peer)
+	case *wire.InvalidNode:
+		m.run.troubles.fault("member %d calls a node of %v invalid", m.index, a.Peer)
+	default:
+		m.run.troubles.fault("member %d reports an unknown activity, tag %v", m.index, a.Tag())
+	}
+	return nil
+}
+
+// lock takes note of a certified chunk.
+func (m *member) lock(l *wire.Lock) {
+	m.run.audit.add(*l)
+	if m.sequencer == nil || l.Chunk.Sequencer != m.identity {
+		return
+	}
+	took, ok := m.application.clock.certified(l.Chunk.Height)
+	if !ok {
+		return // recovered, or a tip of an earlier run that was certified only now
+	}
+	m.certified.Store(int64(l.Chunk.Height))
+	m.run.certificates.Add(1)
+	m.run.latencies.record(took)
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"math"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// registry is where the engine under test registers its metrics, to be read into the result and served by --metrics.
+type registry struct{ *prometheus.Registry }
+
+func newRegistry() *registry { return &registry{prometheus.NewRegistry()} }
+
+// engineMetrics are those metrics of the engine that a Status lacks.
+type engineMetrics struct {
+	bounds     []float64
+	cumulative []uint64 // batches of at most bounds[i] statements
+	batchCount uint64
+	statements float64
+}
+
+func (g *registry) read() (*engineMetrics, error) {
+	families, err := g.Gather()
+	if err != nil {
+		return nil, err
+	}
+	m := &engineMetrics{}
+	for _, f := range families {
+		if f.GetName() != "lanecast_batch_statements" || len(f.GetMetric()) == 0 {
+			continue
+		}
+		h := f.GetMetric()[0].GetHistogram()
+		m.batchCount, m.statements = h.GetSampleCount(), h.GetSampleSum()
+		for _, b := range h.GetBucket() {
+			m.bounds = append(m.bounds, b.GetUpperBound())
+			m.cumulative = append(m.cumulative, b.GetCumulativeCount())
+		}
+	}
+	return m, nil
+}
+
+// batches returns how many batches of which size there were since an earlier reading, and their mean size.
+func (m *engineMetrics) batches(before *engineMetrics) (sizes []bucket, mean float64) {
+	var below uint64
+	for i, bound := range m.bounds {
+		n := m.cumulative[i] - before.cumulative[i]
+		sizes = append(sizes, bucket{bound, n - below})
+		below = n
+	}
+	n := m.batchCount - before.batchCount
+	if n > below {
+		sizes = append(sizes, bucket{math.MaxInt32, n - below})
+	}
+	if n > 0 {
+		mean = (m.statements - before.statements) / float64(n)
+	}
+	return sizes, mean
+}
+
+// meanBatch is the mean size of all batches so far, 0 if there were none.
+func (g *registry) meanBatch() float64 {
+	m, err := g.read()
+	if err != nil || m.batchCount == 0 {
+		return 0
+	}
+	return m.statements / float64(m.batchCount)
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"math"
+	"math/rand/v2"
+	"runtime/pprof"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/lanecast/lanecast/verify"
+)
+
+func TestAcksOfAScheduleAreDueInOrderAndAtItsRate(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		kind := rapid.SampledFrom([]string{constantRate, stepRate, rampRate}).Draw(t, "kind")
+		from := rapid.Float64Range(1, 1e5).Draw(t, "from")
+		to := from
+		if kind != constantRate {
+			to = rapid.Float64Range(1, 1e5).Draw(t, "to")
+		}
+		s := newSchedule(kind, from, to, rapid.IntRange(2, 9).Draw(t, "steps"), time.Second, 10*time.Second)
+		want := from + 10*(from+to)/2
+		if total := s.total(); math.Abs(total-want) > 1e-6*want {
+			t.Fatalf("%v acks in all, want %v", total, want)
+		}
+		last := time.Duration(-1)
+		for i := range 100 {
+			due := s.due(s.total() * float64(i) / 100)
+			if due < last || due > s.end() {
+				t.Fatalf("ack %d is due at %v, the one before at %v, the end is %v", i, due, last, s.end())
+			}
+			last = due
+		}
+		if end := s.due(s.total()); end < s.end()-time.Millisecond || end > s.end()+time.Millisecond {
+			t.Fatalf("the last is due at %v of %v", end, s.end())
+		}
+	})
+}
+
+func TestTheWarmUpIsNoPhase(t *testing.T) {
+	s := newSchedule(stepRate, 10, 20, 2, time.Second, 2*time.Second)
+	if _, ok := s.phaseOf(999 * time.Millisecond); ok {
+		t.Error("the warm-up is one")
+	}
+	if p, ok := s.phaseOf(2500 * time.Millisecond); !ok || p != 1 {
+		t.Errorf("phase %d, %v", p, ok)
+	}
+	if _, ok := s.phaseOf(3 * time.Second); ok {
+		t.Error("the end is one")
+	}
+}
+
+func TestCompletingAckIsTheOneBeforeTheQuorum(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := defaultNodeSettings()
+		s.validators = rapid.IntRange(2, 40).Draw(t, "validators")
+		s.seed = rapid.Uint64().Draw(t, "seed")
+		s.invalid = rapid.Float64Range(0, 0.33).Draw(t, "invalid")
+		s.late = rapid.Float64Range(0, 0.2).Draw(t, "late")
+		p, err := newPopulation(s)
+		if err != nil {
+			t.Skip(err)
+		}
+		acks, completing := p.round(nil, rand.New(rand.NewPCG(s.seed, 1)), 3)
+		if len(acks) != p.acksPerRound() || len(acks) != s.validators-1 {
+			t.Fatalf("%d acks", len(acks))
+		}
+		good := 0
+		for _, a := range acks[:completing+1] {
+			if a.from == self {
+				t.Fatal("the generator plays the subject")
+			}
+			if !p.faulty[a.from] {
+				good++
+			}
+		}
+		if want := verify.Quorum(s.validators) - 1; good != want || p.faulty[acks[completing].from] {
+			t.Fatalf("%d good acks up to the completing one, want %d", good, want)
+		}
+	})
+}
+
+func TestColludersSendEachOthersVotes(t *testing.T) {
+	s := defaultNodeSettings()
+	s.invalid, s.colluding = 0.05, true
+	p, err := newPopulation(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	swapped, wrong := 0, 0
+	for i, place := range p.place {
+		switch {
+		case place == s.validators:
+			wrong++
+		case place != i && p.place[place] == i:
+			swapped++
+		}
+	}
+	if swapped != 4 || wrong != 1 {
+		t.Errorf("%d swapped, %d wrong", swapped, wrong)
+	}
+}
+
+func TestAProfileIsReadByPart(t *testing.T) {
+	var raw bytes.Buffer
+	if err := pprof.StartCPUProfile(&raw); err != nil {
+		t.Skip(err)
+	}
+	x := 0.0
+	spin := func(d time.Duration) {
+		for began := time.Now(); time.Since(began) < d; {
+			x += math.Sqrt(x + 1)
+		}
+	}
+	spin(150 * time.Millisecond)
+	labelled("generator", func() { spin(300 * time.Millisecond) })
+	pprof.StopCPUProfile()
+	parts, err := readParts(raw.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for _, p := range parts {
+		sum += p.Seconds
+	}
+	if sum > 0.3 {
+		t.Errorf("what the generator did is counted: %v", parts)
+	}
+	if _, err := readParts([]byte("no profile")); err == nil {
+		t.Error("garbage is read")
+	}
+}
+
+func TestALiveScreenIsDrawnOverItself(t *testing.T) {
+	var b strings.Builder
+	s := newScreen("screen", &b)
+	s.note("signing %d chunks", 5)
+	s.update(frame{point: point{T: 1, Acks: 10}, lanes: []int{0, 3, 1}})
+	s.update(frame{point: point{T: 2, Acks: 20}})
+	s.end()
+	for _, want := range []string{"signing 5 chunks …", "\x1b[8A", "acks/s", "faults"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in %q", want, b.String())
+		}
+	}
+}
+
+func TestWhatIsNoTerminalGetsALineASecond(t *testing.T) {
+	var b strings.Builder
+	s := newScreen("auto", &b)
+	for i := range 8 {
+		s.update(frame{point: point{T: float64(i+1) / 4}})
+	}
+	if n := strings.Count(b.String(), "\n"); n != 2 || strings.Contains(b.String(), "\x1b") {
+		t.Errorf("%d lines: %q", n, b.String())
+	}
+}

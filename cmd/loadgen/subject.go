@@ -1,0 +1,289 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/presign"
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// subject is the engine under test and what an embedder would bring. It is validator self and sequencer of lane 0; what
+// it sends goes nowhere, but the generator answers its chunks. It implements the engine's collaborators.
+type subject struct {
+	identity wire.PublicKey
+	scheme   verify.Scheme
+	signer   verify.AckSigner
+	lanes    []*presign.Lane
+	index    map[wire.PublicKey]int // of the lanes
+	ids      []wire.PublicKey
+
+	open        chan struct{} // closed when the subject may propose
+	proposal    func(ctx context.Context, height uint64) error
+	broadcasted func(height int64)
+	locked      func(lane int, height uint64)
+
+	broadcast atomic.Int64 // highest height of its own lane that it sent
+	troubles  *troubles
+	faulty    map[wire.PublicKey]bool // validators that may be blamed
+	certified []atomic.Int64          // by lane: the highest certified height, −1 for none
+	audit     *audit
+	every     atomic.Int64 // one certificate in so many is audited
+	locks     atomic.Uint64
+	audited   atomic.Uint64
+	signers   atomic.Uint64 // in the certificates counted by locks; 0 where certificates do not tell
+	blamed    atomic.Uint64
+
+	engine  *engine.Engine
+	peers   map[wire.PublicKey]*engine.Peer
+	dir     string
+	cancel  context.CancelFunc
+	stopped chan error
+}
+
+// auditedAtMost is about how many certificates of a run are verified again, afterwards; more are sampled.
+const auditedAtMost = 4096
+
+// newSubject makes the engine; it does not run yet.
+func newSubject(s *nodeSettings, set *presign.Set, lanes []*presign.Lane, p *population, t *troubles, registry prometheus.Registerer, log io.Writer) (*subject, error) {
+	u := &subject{
+		identity: set.Identities()[self], lanes: lanes, index: make(map[wire.PublicKey]int), open: make(chan struct{}),
+		troubles: t, faulty: make(map[wire.PublicKey]bool), stopped: make(chan error, 1), peers: make(map[wire.PublicKey]*engine.Peer),
+	}
+	u.broadcast.Store(-1)
+	u.certified = make([]atomic.Int64, len(lanes))
+	for i := range u.certified {
+		u.certified[i].Store(-1)
+	}
+	u.every.Store(1)
+	for i, bad := range p.faulty {
+		u.faulty[set.Identities()[i]] = bad
+	}
+	for i, l := range lanes {
+		u.index[l.Sequencer] = i
+		u.ids = append(u.ids, l.Sequencer)
+	}
+	var err error
+	if u.scheme, err = set.Scheme(); err != nil {
+		return nil, err
+	}
+	if u.signer, err = set.Signer(u.scheme, self); err != nil {
+		return nil, err
+	}
+	fresh, err := set.Scheme()
+	if err != nil {
+		return nil, err
+	}
+	u.audit = newAudit(fresh, theEpoch, t)
+	u.audit.backlog = 1 << 62 // it waits for the end
+	if u.dir, err = os.MkdirTemp(s.data, "lanecast-loadgen-"); err != nil {
+		return nil, usagef("--data: %v", err)
+	}
+	if err := u.build(s, set, registry, log); err != nil {
+		_ = os.RemoveAll(u.dir)
+		return nil, err
+	}
+	return u, nil
+}
+
+func (u *subject) build(s *nodeSettings, set *presign.Set, registry prometheus.Registerer, log io.Writer) error {
+	peers := append([]wire.PublicKey(nil), set.Identities()[1:]...)
+	for i := s.validators; i < len(u.lanes); i++ {
+		peers = append(peers, u.lanes[i].Sequencer)
+	}
+	f := set.Format()
+	var err error
+	u.engine, err = engine.New(engine.Config{
+		Namespace: []byte(namespace), Identity: u.identity,
+		Sequencer: verify.NewChunkSigner([]byte(namespace), set.Identity(self)),
+		Schemes:   u, Sequencers: u, Monitor: u, Automaton: u, Reporter: u, Sender: u, Relay: u,
+		Journal: engine.JournalConfig{Dir: u.dir},
+		Workers: s.workers, BatchSize: s.batchSize, BatchDelay: s.batchDelay,
+		PeerQuota: s.quota(len(peers)), MaxPeers: max(1, len(peers)),
+		MaxVoteBytes: max(engine.DefaultMaxVoteBytes, 3*len(u.lanes)*f.Participants*f.AckSignature),
+		Metrics:      registry,
+		Logger:       slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelError})),
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range peers {
+		if u.peers[id], err = u.engine.Peer(id); err != nil {
+			_ = u.engine.Close()
+			return fmt.Errorf("opening a peer: %w", err)
+		}
+	}
+	return nil
+}
+
+// quota is --peer-quota, or what so many peers can have of it.
+func (s *nodeSettings) quota(peers int) int { return min(s.peerQuota, (1<<26)/max(1, peers)) }
+
+// start runs the engine.
+func (u *subject) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	u.cancel = cancel
+	go func() { u.stopped <- u.engine.Run(ctx) }()
+}
+
+// stop ends the engine and removes its journal. It returns why the engine failed, if it did.
+func (u *subject) stop() error {
+	var err error
+	if u.cancel == nil {
+		err = u.engine.Close()
+	} else {
+		u.cancel()
+		err = <-u.stopped
+		u.stopped <- err
+	}
+	_ = os.RemoveAll(u.dir) // nothing that can be done about it, and no harm to the result
+	return err
+}
+
+// status asks the engine where it stands.
+func (u *subject) status() (engine.Status, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), statusTimeout)
+	defer cancel()
+	return u.engine.Status(ctx)
+}
+
+// Scheme implements engine.SchemeProvider.
+func (u *subject) Scheme(epoch uint64) (verify.Scheme, bool) { return u.scheme, epoch == theEpoch }
+
+// AckSigner implements engine.SchemeProvider.
+func (u *subject) AckSigner(epoch uint64) verify.AckSigner {
+	if epoch != theEpoch {
+		return nil
+	}
+	return u.signer
+}
+
+// Sequencers implements engine.SequencerProvider.
+func (u *subject) Sequencers(epoch uint64) ([]wire.PublicKey, bool) { return u.ids, epoch == theEpoch }
+
+// Epochs implements engine.Monitor.
+func (u *subject) Epochs(context.Context) (uint64, <-chan uint64, error) { return theEpoch, nil, nil }
+
+// Propose implements engine.Automaton. The payload is the one that the others' acks were made for.
+func (u *subject) Propose(ctx context.Context, at engine.Context) (wire.Digest, error) {
+	select {
+	case <-u.open:
+	case <-ctx.Done():
+		return wire.Digest{}, ctx.Err()
+	}
+	if at.Height >= uint64(u.lanes[0].Heights()) { // nobody would ack it
+		<-ctx.Done()
+		return wire.Digest{}, ctx.Err()
+	}
+	if err := u.proposal(ctx, at.Height); err != nil {
+		return wire.Digest{}, err
+	}
+	return u.lanes[0].Payloads[at.Height], nil
+}
+
+// Verify implements engine.Automaton.
+func (u *subject) Verify(_ context.Context, at engine.Context, payload wire.Digest) (bool, error) {
+	l := u.lanes[u.index[at.Sequencer]]
+	return at.Height < uint64(l.Heights()) && l.Payloads[at.Height] == payload, nil
+}
+
+// SendNode implements engine.Sender: the others have seen the subject's chunk, and will ack it.
+func (u *subject) SendNode(_ []wire.PublicKey, message []byte, _ bool) {
+	var n wire.Node
+	if err := n.DecodeStored(message); err != nil {
+		u.troubles.fault("the engine sent a node that does not decode: %v", err)
+		return
+	}
+	if h := int64(n.Chunk.Height); h > u.broadcast.Load() { // and not again
+		u.broadcast.Store(h)
+		u.broadcasted(h)
+	}
+}
+
+// SendAck implements engine.Sender.
+func (u *subject) SendAck([]wire.PublicKey, []byte, bool) {}
+
+// Broadcast implements engine.Relay.
+func (u *subject) Broadcast(wire.Digest) {}
+
+// Report implements engine.Reporter.
+func (u *subject) Report(_ context.Context, a wire.Activity) error {
+	switch a := a.(type) {
+	case *wire.Certified:
+		u.lock(&a.Lock)
+	case *wire.Tip:
+	case *wire.InvalidAck:
+		if u.blamed.Add(1); !u.faulty[a.Peer] {
+			u.troubles.fault("the engine calls an ack of %v invalid, which plays an honest validator", a.Peer)
+		}
+	default:
+		u.troubles.fault("the engine reports a fault that nobody plays, tag %v", a.Tag())
+	}
+	return nil
+}
+
+// lock takes note of a certified chunk.
+func (u *subject) lock(l *wire.Lock) {
+	lane := u.index[l.Chunk.Sequencer]
+	known := u.lanes[lane]
+	if l.Chunk.Height >= uint64(known.Heights()) || known.Payloads[l.Chunk.Height] != l.Chunk.Payload {
+		u.troubles.conflict("lane %v height %d is locked with a payload that nobody proposed", l.Chunk.Sequencer, l.Chunk.Height)
+		return
+	}
+	u.certified[lane].Store(max(u.certified[lane].Load(), int64(l.Chunk.Height))) // one reporter
+	u.locked(lane, l.Chunk.Height)
+	if s, _, err := u.scheme.Format().SplitCertificate(l.Certificate); err == nil && s.Len() > 0 {
+		u.signers.Add(uint64(s.Count()))
+	}
+	every := u.every.Load()
+	if u.locks.Add(1)%uint64(every) != 0 {
+		return
+	}
+	u.audit.add(*l)
+	if u.audited.Add(1)%auditedAtMost == 0 {
+		u.every.Store(every * 2)
+	}
+}
+
+// certifiedAt reports whether a lane is certified up to a height.
+func (u *subject) certifiedAt(lane, height int) bool {
+	return u.certified[lane].Load() >= int64(height)
+}
+
+// signersPerCertificate is how many acks a certificate is made of, on average.
+func (u *subject) signersPerCertificate() float64 {
+	if n := u.signers.Load(); n > 0 {
+		return float64(n) / float64(u.locks.Load())
+	}
+	return float64(verify.Quorum(u.scheme.Format().Participants))
+}
+
+// waitOpen returns once the engine answers.
+func (u *subject) waitOpen(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	answered := make(chan error, 1)
+	go func() {
+		_, err := u.engine.Status(ctx)
+		answered <- err
+	}()
+	select {
+	case err := <-answered:
+		return err
+	case err := <-u.stopped:
+		u.stopped <- err
+		return err
+	}
+}
+
+// since is a duration that is never 0, which means not yet.
+func since(t time.Time) int64 { return max(1, int64(time.Since(t))) }
