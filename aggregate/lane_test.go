@@ -223,6 +223,20 @@ func TestSuspectsLapseWithTheirLastEpoch(t *testing.T) {
 	expect(t, "left", s.Len(), 0)
 }
 
+func TestWhoeverIsExposedIsASuspectWhoseFirstInvalidAckIsStillToCome(t *testing.T) {
+	var s aggregate.Suspects
+	a, b := wire.PublicKey{1}, wire.PublicKey{2}
+	expect(t, "exposed", s.Expose(a, 5), true)
+	expect(t, "exposed again", s.Expose(a, 9), false)
+	expect(t, "suspects", s.Len(), 1)
+	expect(t, "the first invalid ack", s.Mark(a, 5), true)
+	expect(t, "the second", s.Mark(a, 5), false)
+	s.Mark(b, 5)
+	expect(t, "exposed, a suspect before", s.Expose(b, 9), false)
+	expect(t, "lapsed", s.Expire(6), true)
+	expect(t, "left", s.Len(), 0)
+}
+
 func TestSuspectsAreListedByTheirOffences(t *testing.T) {
 	all := []wire.PublicKey{{1}, {2}, {3}, {4}}
 	var s aggregate.Suspects

@@ -14,18 +14,31 @@ type Suspects struct {
 
 type suspicion struct {
 	until    uint64 // last epoch of it
-	offences int    // acks proven invalid so far
+	offences int    // acks proven invalid that have been counted
 }
 
-// Mark counts an invalid ack of id, which is a suspect up to and including epoch until. It reports whether it was none
-// before.
+// Mark counts an invalid ack of id, which is a suspect up to and including epoch until. It reports whether this is the
+// first one counted.
 func (s *Suspects) Mark(id wire.PublicKey, until uint64) bool {
 	if s.known == nil {
 		s.known = make(map[wire.PublicKey]suspicion)
 	}
-	before, known := s.known[id]
+	before := s.known[id]
 	s.known[id] = suspicion{max(before.until, until), before.offences + 1}
-	return !known
+	return before.offences == 0
+}
+
+// Expose makes id a suspect up to and including epoch until, with an invalid ack that is still to be counted. It reports
+// whether it was none before.
+func (s *Suspects) Expose(id wire.PublicKey, until uint64) bool {
+	if _, known := s.known[id]; known {
+		return false
+	}
+	if s.known == nil {
+		s.known = make(map[wire.PublicKey]suspicion)
+	}
+	s.known[id] = suspicion{until: until}
+	return true
 }
 
 // Expire forgets the suspects whose last epoch is below first and reports whether there were any.

@@ -76,6 +76,9 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 	eventually(t, "the garbage is counted", func() bool {
 		return value(gather(t, registry)["lanecast_acks_total"], "malformed") == 1
 	})
+	eventually(t, "the application is asked for one more chunk, and declines", func() bool {
+		return value(gather(t, registry)["lanecast_propose_total"], "dropped") >= 1
+	})
 
 	got := gather(t, registry)
 	for _, c := range []struct {

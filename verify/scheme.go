@@ -83,6 +83,8 @@ type Statement struct {
 	Suspects wire.Signers
 	// ProveOnly asks for each vote to be proven by itself, and for no certificate.
 	ProveOnly bool
+	// MayDefer allows votes to come back undecided, see Verdict.Exposed: their maker can wait for other votes.
+	MayDefer bool
 }
 
 // Vote returns the signature bytes of participant i, a view into Slab.
@@ -104,6 +106,10 @@ type Verdict struct {
 	Certificate []byte
 	// Invalid are the participants whose votes are proven invalid, each by itself, ascending.
 	Invalid []wire.Participant
+	// Exposed is set, ascending, when votes came back undecided: these of their signers have been proven to vote invalidly
+	// on something else since the statement was made, and without them it has no quorum. Of their votes in the statement
+	// nothing is known. Only where Statement.MayDefer allows it, and with Certificate nil.
+	Exposed []wire.Participant
 	// Err is set when no verdict could be reached through no fault of any validator: it wraps ErrInconsistentKeys, or
 	// context.Canceled when verification was shut down, or tells of a Scheme that panicked. The other fields then blame nobody.
 	Err error

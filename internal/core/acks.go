@@ -118,6 +118,7 @@ func (c *Core) submitVotes(st *verify.Statement, j job) {
 		Chunk: wire.Chunk{Sequencer: j.lane.sequencer, Height: j.slot.Height, Payload: j.candidate.Payload},
 		Epoch: j.slot.Epoch,
 	}
+	st.MayDefer = true
 	j.subject = st.Subject
 	c.counts.VoteBatches++
 	c.submit(st, j)
@@ -125,17 +126,18 @@ func (c *Core) submitVotes(st *verify.Statement, j job) {
 
 // votesVerdict takes the verdict on a statement made of votes.
 func (c *Core) votesVerdict(j job, v *verify.Verdict) {
-	if len(v.Invalid) > 0 || v.Certificate == nil {
+	if len(v.Invalid) > 0 || v.Certificate == nil && len(v.Exposed) == 0 {
 		c.counts.VoteFailures++
 	}
 	for _, i := range v.Invalid { // before Settle, which may end the slab
 		c.invalidVote(v.Statement, i)
 	}
 	// A scheme that proves nobody wrong, and yet certifies nothing, would have us try the same for ever.
-	fault := isKeyFault(v.Err) || v.Err == nil && v.Certificate == nil && len(v.Invalid) == 0
+	fault := isKeyFault(v.Err) || v.Err == nil && v.Certificate == nil && len(v.Invalid) == 0 && len(v.Exposed) == 0
 	if fault {
 		c.counts.KeyFaults++
 	}
+	c.exposed(v)
 	j.slot.Settle(j.candidate, v.Invalid, fault)
 	if j.look {
 		c.looked(j, v)
@@ -149,7 +151,7 @@ func (c *Core) votesVerdict(j job, v *verify.Verdict) {
 	if v.Err != nil || j.slot.Closed() {
 		return
 	}
-	// Acks that arrived meanwhile may make up for the invalid ones.
+	// Acks that arrived meanwhile may make up for the invalid ones and for those of validators exposed meanwhile.
 	if e := c.epochs[j.subject.Epoch]; e != nil && j.candidate.Quorate() {
 		c.tryCandidate(j.lane, e, j.candidate)
 	}

@@ -125,6 +125,19 @@ func (c *Core) looked(j job, v *verify.Verdict) {
 	}
 }
 
+// exposed suspects whoever a verdict says has been exposed. The verdict that exposed them comes, or has come, from another
+// worker; it reports them.
+func (c *Core) exposed(v *verify.Verdict) {
+	_, last := c.bounds()
+	more := false
+	for _, i := range v.Exposed {
+		more = c.suspects.Expose(v.Statement.Scheme.Participants()[i], last) || more
+	}
+	if more {
+		c.refreshSuspects()
+	}
+}
+
 // invalidVote notes that a vote has been proven invalid: its validator is a suspect, and is reported when it was none.
 func (c *Core) invalidVote(st *verify.Statement, i wire.Participant) {
 	c.counts.AcksInvalid++

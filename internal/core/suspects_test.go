@@ -4,6 +4,9 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
 )
 
 // exposed returns a core that knows the last three of ten validators for suspects, in lane 1 at height 0.
@@ -22,6 +25,54 @@ func exposed(t *testing.T) *rig {
 	expect(t, "suspects", r.c.Counts().Suspects, 3)
 	expect(t, "statements", r.c.Counts().VoteBatches, 1)
 	return r
+}
+
+// Another worker exposes two validators while votes of theirs are in flight. What comes back undecided goes on without
+// them as soon as it can, and they are reported with the verdict that proves it, whichever of both comes first.
+func TestVotesThatComeBackUndecidedWaitForOthers(t *testing.T) {
+	for _, undecidedFirst := range []bool{true, false} {
+		r := newRig(t, 10)
+		for lane := range 2 {
+			for i := range 5 {
+				r.ack(i, chunk(lane, 0, 1), 5)
+			}
+			r.badAck(8, chunk(lane, 0, 1), 5)
+			r.badAck(9, chunk(lane, 0, 1), 5)
+		}
+		expect(t, "statements", len(r.verifies), 2)
+		first, second := r.verifies[0], r.verifies[1]
+		expect(t, "may be deferred", second.MayDefer, true)
+		r.verifies = nil
+		proof := judge(first)
+		undecided := &verify.Verdict{Statement: second, ProposalValid: true, Exposed: []wire.Participant{8, 9}}
+		verdicts := []*verify.Verdict{proof, undecided}
+		if undecidedFirst {
+			slices.Reverse(verdicts)
+		}
+		for i, v := range verdicts {
+			r.c.Verdict(r.now, v)
+			r.drain()
+			expect(t, "suspects", r.c.Counts().Suspects, 2)
+			expect(t, "faults", len(r.faults()), 2*boolInt(i == 1 || !undecidedFirst))
+		}
+		expect(t, "key faults", r.c.Counts().KeyFaults, uint64(0))
+		expect(t, "invalid acks", r.c.Counts().AcksInvalid, uint64(2))
+		expect(t, "failures", r.c.Counts().VoteFailures, uint64(1))
+		expect(t, "statements without the missing", len(r.verifies), 0)
+		r.ack(5, chunk(1, 0, 1), 5)
+		r.ack(6, chunk(1, 0, 1), 5)
+		expect(t, "statements with the missing", len(r.verifies), 1)
+		expect(t, "signers", r.verifies[0].Signers.Count(), 7)
+		r.verdicts()
+		expect(t, "locks", len(r.locks()), 1)
+	}
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // late gives a chunk six honest acks and those of the suspects, bad but for some. One honest ack is missing.

@@ -54,19 +54,20 @@
 //     that is all for these.
 //  3. Votes are combined, unverified; certificates are opened. Unreadable votes are invalid, and the others are
 //     combined again. Validators of whom a vote was proven invalid lately, by any worker, are left out if the rest
-//     make the quorum: that is a hint, and blames nobody.
+//     make the quorum: that is a hint, and blames nobody. If the rest do not, a statement that may be deferred comes back
+//     undecided, with those validators as Exposed; they are suspects now, and its maker can wait for others' votes.
 //  4. All combinations of one Scheme.Group are checked at once. If that fails, they are halved until the wrong ones
 //     stand alone.
 //  5. A wrong certificate is invalid. Wrong votes are taken apart by Scheme.Isolate: those proven invalid go into
-//     the verdict, the rest is combined and checked again if it makes a quorum; if it does not, votes that were left
-//     out on a hint are proven and those that are good come back in. As soon as somebody is exposed, the undecided
+//     the verdict, the rest is combined and checked again if it makes a quorum; if it does not, the statement is deferred,
+//     or votes that were left out on a hint are proven and those that are good come back in. As soon as somebody is exposed, the undecided
 //     statements of the batch are tried again without it.
 //  6. Votes that are all valid and do not combine mean that the keys of the set do not fit each other: Err, wrapping
 //     [verify.ErrInconsistentKeys], and nobody is blamed.
 //
 // So Invalid holds only participants whose vote has been proven invalid by itself, and not always all: a bad vote
 // that was left out on a hint, or that does no harm where it stands (PROTOCOL.md 3.3: errors that cancel), is passed
-// over. When votes get neither a certificate nor an Err, Signers without Invalid is less than a quorum.
+// over. When votes get neither a certificate nor Exposed nor an Err, Signers without Invalid is less than a quorum.
 //
 // # When things go wrong
 //

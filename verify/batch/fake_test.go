@@ -263,8 +263,10 @@ func (f *fake) Isolate(s *verify.Statement, signers wire.Signers) (invalid []wir
 
 // Statements over a fake scheme.
 
+const fakeEpoch = 7
+
 func subject(i int) wire.Subject {
-	return wire.Subject{Chunk: wire.Chunk{Height: uint64(i), Payload: wire.Digest{byte(i), byte(i >> 8)}}, Epoch: 7}
+	return wire.Subject{Chunk: wire.Chunk{Height: uint64(i), Payload: wire.Digest{byte(i), byte(i >> 8)}}, Epoch: fakeEpoch}
 }
 
 func signersOf(n int, ps ...wire.Participant) wire.Signers {

@@ -139,7 +139,7 @@ func (j *judge) combine(t *trial) {
 	t.combination = nil
 	for {
 		j.setAside(t)
-		if t.short() && !j.recall(t) {
+		if t.short() && (t.deferred() || !j.recall(t)) {
 			return
 		}
 		c, unreadable := t.statement.Scheme.Combine(t.statement, t.signers)
@@ -152,14 +152,15 @@ func (j *judge) combine(t *trial) {
 }
 
 // setAside leaves out of t's votes those of validators that have been exposed, and reports whether it left out any. If the
-// others do not make the quorum, recall has them proven, which costs less than finding them again in what fails.
+// others do not make the quorum, the maker decides whether to wait for more (deferred), or recall has them proven, which
+// costs less than finding them again in what fails.
 func (j *judge) setAside(t *trial) bool {
 	hints := j.exposed.Load()
 	if hints == t.hints {
 		return false
 	}
 	t.hints = hints
-	known, ok := hints.of(t.statement.Scheme)
+	known, ok := hints.of(t.statement.Scheme, t.statement.Subject.Epoch)
 	if !ok || known.Len() != t.signers.Len() {
 		return false
 	}
@@ -179,6 +180,15 @@ func (j *judge) setAside(t *trial) bool {
 	} else {
 		t.aside.AddAll(hinted)
 	}
+	return true
+}
+
+// deferred gives t back undecided, if that is allowed and the votes set aside could make the quorum.
+func (t *trial) deferred() bool {
+	if !t.statement.MayDefer || t.aside.Count() == 0 || t.signers.Count()+t.aside.Count() < t.quorum {
+		return false
+	}
+	t.verdict.Exposed = slices.AppendSeq([]wire.Participant(nil), t.aside.All())
 	return true
 }
 
@@ -229,7 +239,7 @@ func (t *trial) own() {
 func (j *judge) expose(s *verify.Statement, invalid []wire.Participant) {
 	if len(invalid) > 0 {
 		j.strikes += len(invalid)
-		j.exposed.add(s.Scheme, s.Signers.Len(), invalid)
+		j.exposed.add(s.Scheme, s.Subject.Epoch, s.Signers.Len(), invalid)
 	}
 }
 

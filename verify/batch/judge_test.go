@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"math/bits"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -352,7 +353,7 @@ func TestAnExposedValidatorsVoteCountsWhereTheOthersAreTooFew(t *testing.T) {
 	for _, kind := range kinds {
 		f := newFake(4, kind.threshold, 1)
 		j := newJudge()
-		j.exposed.add(f, 4, []wire.Participant{0})
+		j.exposed.add(f, fakeEpoch, 4, []wire.Participant{0})
 
 		needed := f.votes(1, signersOf(4, 0, 1, 2))
 		verdicts, _, _ := decided(j, needed)
@@ -371,7 +372,7 @@ func TestAnExposedValidatorsVoteCountsWhereTheOthersAreTooFew(t *testing.T) {
 		}
 		// The same, with both bad: proven, both.
 		f2 := newFake(4, kind.threshold, 2)
-		j.exposed.add(f2, 4, []wire.Participant{0})
+		j.exposed.add(f2, fakeEpoch, 4, []wire.Participant{0})
 		both := f2.votes(3, everyone(4))
 		f2.spoil(both, 0, element{v: 8})
 		f2.blur(both, 3)
@@ -382,10 +383,50 @@ func TestAnExposedValidatorsVoteCountsWhereTheOthersAreTooFew(t *testing.T) {
 	}
 }
 
+// Whoever can wait for other votes gets its statement back, and nothing is proven in vain.
+func TestAStatementThatMayBeDeferredIsNotProvenForAQuorum(t *testing.T) {
+	for _, kind := range kinds {
+		f := newFake(4, kind.threshold, 1)
+		first, second, third := f.votes(1, everyone(4)), f.votes(2, everyone(4)), f.votes(3, everyone(4))
+		for _, s := range []*verify.Statement{first, second, third} {
+			s.MayDefer = true
+			f.spoil(s, 1, element{v: 8})
+		}
+		f.blur(second, 2) // so that without 1 there are too few, …
+		f.blur(third, 2)
+		third.Suspects = signersOf(4, 1) // … and here without 2, since 1 is proven
+		j := newJudge()
+		decided(j, first)
+		verdicts, checks, _ := decided(j, second, third)
+		want := verify.Verdict{Statement: second, ProposalValid: true, Invalid: []wire.Participant{2}, Exposed: []wire.Participant{1}}
+		if v := verdicts[0]; !reflect.DeepEqual(v, want) {
+			t.Errorf("%s: without a suspect: %+v", kind.name, v)
+		}
+		want = verify.Verdict{Statement: third, ProposalValid: true, Invalid: []wire.Participant{1}, Exposed: []wire.Participant{2}}
+		if v := verdicts[1]; !reflect.DeepEqual(v, want) || checks != 0 {
+			t.Errorf("%s: with a suspect: %+v", kind.name, v)
+		}
+
+		short := f.votes(4, signersOf(4, 0, 1, 3))
+		short.MayDefer = true
+		proven := f.proves.Load()
+		verdicts, checks, _ = decided(j, short)
+		want = verify.Verdict{Statement: short, ProposalValid: true, Exposed: []wire.Participant{1}}
+		if v := verdicts[0]; !reflect.DeepEqual(v, want) || checks != 0 || f.proves.Load() != proven {
+			t.Errorf("%s: deferred: %+v", kind.name, v)
+		}
+		short.MayDefer = false
+		verdicts, _, _ = decided(j, short)
+		if v := verdicts[0]; v.Certificate == nil || v.Exposed != nil {
+			t.Errorf("%s: the same, not to be deferred: %+v", kind.name, v)
+		}
+	}
+}
+
 func TestASuspectProvenGoodIsNotLeftOutOnAHint(t *testing.T) {
 	f := newFake(4, false, 1)
 	j := newJudge()
-	j.exposed.add(f, 4, []wire.Participant{1})
+	j.exposed.add(f, fakeEpoch, 4, []wire.Participant{1})
 	s := f.votes(1, everyone(4))
 	s.Suspects = signersOf(4, 1)
 	verdicts, _, _ := decided(j, s)
@@ -420,7 +461,7 @@ func TestAHalfThatPassesOnceItIsChangedSaysNothingAboutTheOther(t *testing.T) {
 	f.spoil(votes, 5, element{v: 1})
 	f.checking = func(n int) {
 		if n == 2 { // the half with the votes and one certificate
-			j.exposed.add(f, 7, []wire.Participant{5})
+			j.exposed.add(f, fakeEpoch, 7, []wire.Participant{5})
 		}
 	}
 	verdicts, _, _ := decided(j, votes, f.certificate(1, everyone(7)), f.certificate(2, everyone(7)), f.certificate(3, everyone(7)))
@@ -434,28 +475,31 @@ func TestAHalfThatPassesOnceItIsChangedSaysNothingAboutTheOther(t *testing.T) {
 	}
 }
 
-func TestExposuresAreBoundedAndKeptBySchemeForTheLatest(t *testing.T) {
+func TestExposuresAreBoundedAndKeptBySetForTheLatest(t *testing.T) {
 	var x exposureTable
-	if _, ok := x.Load().of(newFake(4, false, 0)); ok {
+	if _, ok := x.Load().of(newFake(4, false, 0), 1); ok {
 		t.Fatal("an empty table knows someone")
 	}
 	var fs []*fake
-	for i := range rememberedSchemes + 3 {
+	for i := range rememberedSets + 3 {
 		fs = append(fs, newFake(9, false, uint64(i)))
-		x.add(fs[i], 9, []wire.Participant{1})
-		x.add(fs[0], 9, []wire.Participant{wire.Participant(i % 9)}) // the first stays the latest
+		x.add(fs[i], 1, 9, []wire.Participant{1})
+		x.add(fs[0], 1, 9, []wire.Participant{wire.Participant(i % 9)}) // the first stays the latest
 	}
-	if n := len(x.Load().schemes); n != rememberedSchemes {
+	if n := len(x.Load().sets); n != rememberedSets {
 		t.Fatalf("%d schemes remembered", n)
 	}
-	if known, ok := x.Load().of(fs[0]); !ok || known.Count() != 9 {
+	if known, ok := x.Load().of(fs[0], 1); !ok || known.Count() != 9 {
 		t.Fatal("the scheme in use was forgotten")
 	}
-	if _, ok := x.Load().of(fs[1]); ok {
+	if _, ok := x.Load().of(fs[1], 1); ok {
 		t.Fatal("the oldest scheme is remembered still")
 	}
+	if _, ok := x.Load().of(fs[0], 2); ok {
+		t.Fatal("exposed in another epoch too")
+	}
 	before := x.Load()
-	x.add(fs[0], 9, []wire.Participant{2, 3})
+	x.add(fs[0], 1, 9, []wire.Participant{2, 3})
 	if x.Load() != before {
 		t.Fatal("nothing new, and yet a new table")
 	}
@@ -475,7 +519,7 @@ func TestASchemeThatCannotBeComparedWorksWithoutHints(t *testing.T) {
 	good := f.votes(2, everyone(4))
 	good.Scheme = incomparable{fake: f}
 	j := newJudge()
-	j.exposed.add(f, 4, []wire.Participant{1})
+	j.exposed.add(f, fakeEpoch, 4, []wire.Participant{1})
 	verdicts, _, _ := decided(j, s, good)
 	if v := verdicts[0]; v.Certificate == nil || !slices.Equal(v.Invalid, []wire.Participant{0}) || !verdicts[1].CertificateValid {
 		t.Fatalf("%+v", verdicts)

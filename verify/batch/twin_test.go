@@ -121,6 +121,7 @@ func drawStatement(t *rapid.T, f *fake, i int) (*verify.Statement, twin) {
 		if rapid.Bool().Draw(t, "suspects") {
 			w.s.Suspects = subset("suspect", w.signers)
 		}
+		w.s.MayDefer = rapid.IntRange(0, 2).Draw(t, "may defer") == 0
 		w.s.ProveOnly = rapid.IntRange(0, 5).Draw(t, "prove only") == 0
 	}
 	if rapid.IntRange(0, 4).Draw(t, "proposal") == 0 {
@@ -191,6 +192,17 @@ func (w twin) agrees(v verify.Verdict, hinted bool) error {
 	quorum := verify.Quorum(w.f.n)
 	if v.CertificateValid != (v.Certificate != nil) {
 		return fmt.Errorf("certificate valid, and none there, or the reverse")
+	}
+	if v.Exposed != nil {
+		for _, p := range v.Exposed {
+			if w.s.Suspects.Has(p) || !left.Has(p) {
+				return fmt.Errorf("%d, whose vote has been looked at, is the reason to come back undecided", p)
+			}
+		}
+		if !w.s.MayDefer || !hinted || v.Certificate != nil || left.Count() < quorum || left.Count()-len(v.Exposed) >= quorum {
+			return fmt.Errorf("came back undecided")
+		}
+		return nil
 	}
 	if v.Certificate == nil {
 		if good.Count() >= quorum {
