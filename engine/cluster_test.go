@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,7 +23,14 @@ var namespace = []byte("engine test")
 
 func TestMain(m *testing.M) {
 	wire.PoisonReleased(true)                        // a view that outlives its buffer turns into garbage
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // ants starts a pool as it is loaded
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent(), // ants starts a pool as it is loaded
+		goleak.Cleanup(func(status int) {
+			if n := wire.BuffersOwned(); n != 0 && status == 0 {
+				fmt.Fprintf(os.Stderr, "%d buffers have not been released\n", n)
+				status = 1
+			}
+			os.Exit(status)
+		}))
 }
 
 // patience is how long a test waits for what must happen.

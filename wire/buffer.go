@@ -25,6 +25,7 @@ type memory struct {
 	generation atomic.Uint64
 	bytes      []byte
 	origin     *bytebufferpool.ByteBuffer // what bytes came in; nil while there are none
+	counted    bool                       // in owned; the owner's
 }
 
 // keptCapacity is the most bytes that a memory keeps between owners: more than any ack has, and most nodes.
@@ -32,7 +33,10 @@ const keptCapacity = 1 << 10
 
 var memories = sync.Pool{New: func() any { return new(memory) }}
 
-var poison atomic.Bool
+var (
+	poison atomic.Bool
+	owned  atomic.Int64 // buffers handed out under poison
+)
 
 // poisonByte is what a released buffer is filled with under PoisonReleased. As first byte of a point, key or
 // varint it is as wrong as a byte can be.
@@ -42,12 +46,19 @@ const poisonByte = 0xDB
 // its buffer shows up as garbage at once. For tests.
 func PoisonReleased(on bool) { poison.Store(on) }
 
+// BuffersOwned returns how many of the buffers handed out while PoisonReleased was on have not been released. For tests.
+func BuffersOwned() int { return int(owned.Load()) }
+
 // NewBuffer returns an empty buffer from the pool, owned by the caller.
 func NewBuffer() Buffer {
 	m := memories.Get().(*memory)
 	if m.origin == nil {
 		m.origin = bytebufferpool.Get()
 		m.bytes = m.origin.B
+	}
+	if poison.Load() {
+		m.counted = true
+		owned.Add(1)
 	}
 	return Buffer{m: m, generation: m.generation.Add(1)}
 }
@@ -100,6 +111,10 @@ func (b Buffer) Release() {
 		panic("wire: buffer released twice")
 	}
 	m := b.m
+	if m.counted {
+		m.counted = false
+		owned.Add(-1)
+	}
 	m.bytes = m.bytes[:0]
 	if poison.Load() {
 		full := m.bytes[:cap(m.bytes)]

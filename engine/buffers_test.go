@@ -1,0 +1,96 @@
+package engine_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// Four engines work, strangers send whatever comes to their minds, handles are closed and opened again meanwhile, and the
+// engines are stopped at a random moment: every buffer that was handed out is released, once.
+func TestEveryBufferIsReleasedWhateverBecomesOfItsMessage(t *testing.T) {
+	owned := wire.BuffersOwned()
+	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	strangers := fixture.Identities(8, 99)
+	for _, m := range members {
+		m.config.MaxPeers, m.config.PeerQuota, m.config.MaxMessage = 256, 64, 4096
+	}
+	kept := wire.NewBuffer() // the count counts
+	if got := wire.BuffersOwned(); got != owned+1 {
+		t.Fatalf("%d buffers are owned, want %d", got, owned+1)
+	}
+	kept.Release()
+	delivered, refused := 0, map[string]int{}
+	for round := range 8 {
+		startAll(t, net, members)
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		for g, key := range strangers {
+			e, id := members[g%len(members)].engine, fixture.Identity(key)
+			wg.Go(func() {
+				r := rand.New(rand.NewPCG(uint64(round), uint64(g)))
+				p, err := e.Peer(id)
+				if err != nil {
+					if !errors.Is(err, engine.ErrStopped) { // so early
+						t.Error(err)
+					}
+					return
+				}
+				count, errs := 0, map[string]int{}
+				for running := true; running; count++ {
+					running = !errors.Is(err, engine.ErrStopped)
+					if count%64 == 63 { // so that the engines get on
+						time.Sleep(time.Millisecond)
+					}
+					b := wire.NewBuffer()
+					switch r.IntN(4) {
+					case 0: // garbage
+						b.Append(make([]byte, r.IntN(200)))
+					case 1: // an ack of somebody
+						b.Set((&wire.Ack{Chunk: wire.Chunk{Sequencer: members[r.IntN(4)].id, Height: r.Uint64N(20)}, Signature: make([]byte, 64)}).AppendTo)
+					case 2:
+						b.Set((&wire.Node{Chunk: wire.Chunk{Sequencer: id, Height: r.Uint64N(2)}}).AppendTo)
+					case 3:
+						b.Append(make([]byte, 4097*r.IntN(2)))
+					}
+					if r.IntN(2) == 0 {
+						err = p.DeliverAck(b)
+					} else {
+						err = p.DeliverNode(b)
+					}
+					if err != nil {
+						errs[err.Error()]++
+					}
+					if r.IntN(200) == 0 {
+						p.Close()
+						if again, err := e.Peer(id); err == nil {
+							p = again
+						}
+					}
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				delivered += count
+				for text, n := range errs {
+					refused[text] += n
+				}
+			})
+		}
+		time.Sleep(time.Duration(5+rand.IntN(20)) * time.Millisecond)
+		haltAll(t, members)
+		wg.Wait()
+		if got := wire.BuffersOwned(); got != owned {
+			t.Fatalf("round %d: %d buffers are owned after the engines ended, %d before", round, got, owned)
+		}
+	}
+	if len(refused) < 3 {
+		t.Errorf("of %d messages, refused were only %v", delivered, refused)
+	}
+	t.Logf("%d messages, of which were refused: %v", delivered, refused)
+}
