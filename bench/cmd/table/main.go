@@ -107,6 +107,9 @@ func machine() string {
 			}
 		}
 	}
+	if verify.Vectors() {
+		library += " and AVX-512 IFMA"
+	}
 	return fmt.Sprintf("%s, %s/%s, %s, %s; GOMAXPROCS %d, 1 while measuring; %s",
 		processor(), runtime.GOOS, runtime.GOARCH, runtime.Version(), library, runtime.GOMAXPROCS(0), bench.Clock)
 }

@@ -2,15 +2,17 @@ package curve
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 )
 
 // BenchmarkBackend measures every operation of either back end, for one point of a batch where a batch is what it
 // takes. One thread.
 func BenchmarkBackend(b *testing.B) {
 	for _, c := range backends() {
-		b.Run(c.Name(), func(b *testing.B) {
+		b.Run(nameOf(c), func(b *testing.B) {
 			b.Run("G1", func(b *testing.B) { benchmarkGroup(b, c, G1) })
 			b.Run("G2", func(b *testing.B) { benchmarkGroup(b, c, G2) })
 			b.Run("pairings", func(b *testing.B) { benchmarkPairings(b, c) })
@@ -60,6 +62,34 @@ func benchmarkGroup(b *testing.B, c Backend, g Group) {
 	h := c.Select(points, []int{5})
 	each("Sign", 1, func() { c.Sign(secret, h) })
 	each("PublicKey", 1, func() { c.PublicKey(secret, g) })
+}
+
+// BenchmarkReadTogether measures reading compressed points on the default back end and on blst one by one, in turns,
+// and how many times as fast the former is. The cheapest turn of either counts.
+func BenchmarkReadTogether(b *testing.B) {
+	if blstOneByOne == nil {
+		b.Skip("there is one back end only")
+	}
+	for _, g := range groups {
+		for _, n := range []int{1, 2, 3, 4, 8, 9, 10, 16, 67, 256} {
+			b.Run(fmt.Sprintf("G%d/n=%d", g, n), func(b *testing.B) {
+				slab, index := encoded(Gnark(), some(Gnark(), g, n), false), places(n)
+				cheapest := func(c Backend, before time.Duration) time.Duration {
+					start := time.Now()
+					c.Read(g, slab, index, false)
+					return min(before, time.Since(start))
+				}
+				together, apart := time.Hour, time.Hour
+				for b.Loop() {
+					together, apart = cheapest(Default(), together), cheapest(blstOneByOne, apart)
+				}
+				perPoint := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 / float64(n) }
+				b.ReportMetric(perPoint(together), "µs/point")
+				b.ReportMetric(perPoint(apart), "µs/point-one-by-one")
+				b.ReportMetric(float64(apart)/float64(together), "×one-by-one")
+			})
+		}
+	}
 }
 
 func benchmarkPairings(b *testing.B, c Backend) {

@@ -3,6 +3,7 @@
 package curve
 
 import (
+	"os"
 	"unsafe"
 
 	bls12381 "github.com/consensys/gnark-crypto/ecc/bls12-381"
@@ -14,13 +15,19 @@ import (
 func Default() Backend { return blstBackend }
 
 // blstBackend uses nothing of the bindings that starts goroutines, and never SetMaxProcs.
-var blstBackend = newBlst()
+var blstBackend = newBlst(Vectors())
+
+// Vectors reports whether Default works on eight field elements at a time where it can: the processor has AVX-512 IFMA
+// and the environment does not say LANECAST_IFMA=off.
+func Vectors() bool { return hasIFMA() && os.Getenv("LANECAST_IFMA") != "off" }
 
 type blstCurve struct {
 	pair
+	together bool // eight at a time, through ifma.go
 }
 
-func newBlst() *blstCurve {
+// newBlst makes the back end on blst; together says whether many compressed points, and many pairs, go eight at a time.
+func newBlst(together bool) *blstCurve {
 	g1 := &group[blst.P1Affine, blst.P1]{
 		id:        G1,
 		generator: *blst.P1Generator().ToAffine(),
@@ -91,7 +98,10 @@ func newBlst() *blstCurve {
 			return key
 		},
 	}
-	return &blstCurve{pair{g1, g2}}
+	if together {
+		g1.decodeMany, g2.decodeMany = ifmaRead1, ifmaRead2
+	}
+	return &blstCurve{pair{g1, g2}, together}
 }
 
 func (*blstCurve) Name() string       { return "blst" }
@@ -191,6 +201,9 @@ func (b *blstCurve) PairingsCancel(a, c Points) bool {
 	q := b.g2.(*group[blst.P2Affine, blst.P2]).of(c)
 	if len(p) != len(q) {
 		panic("curve: pairs need as many points of G1 as of G2")
+	}
+	if b.together {
+		return ifmaCancel(p, q)
 	}
 	ctx := blst.PairingCtx(true, nil)
 	pairs := 0

@@ -16,20 +16,29 @@ var groupOrder, _ = new(big.Int).SetString("73eda753299d7d483339d80809a1d80553bd
 
 var groups = []Group{G1, G2}
 
-// backends are the ones of this build: gnark-crypto, and blst with cgo.
+// blstOneByOne is the back end on blst as it is without AVX-512 IFMA, nil without cgo.
+var blstOneByOne Backend
+
+// backends are the ones of this build: gnark-crypto, and with cgo blst, with and without AVX-512 IFMA.
 func backends() []Backend {
-	all := []Backend{Gnark()}
-	if Default().Name() != Gnark().Name() {
-		all = append(all, Default())
+	if blstOneByOne == nil {
+		return []Backend{Gnark()}
 	}
-	return all
+	return []Backend{Gnark(), blstOneByOne, Default()}
+}
+
+func nameOf(b Backend) string {
+	if b == blstOneByOne {
+		return "blst-one-by-one"
+	}
+	return b.Name()
 }
 
 // onEach runs a test for every back end and group.
 func onEach(t *testing.T, test func(t *testing.T, b Backend, g Group)) {
 	for _, b := range backends() {
 		for _, g := range groups {
-			t.Run(b.Name()+map[Group]string{G1: "/G1", G2: "/G2"}[g], func(t *testing.T) { test(t, b, g) })
+			t.Run(nameOf(b)+map[Group]string{G1: "/G1", G2: "/G2"}[g], func(t *testing.T) { test(t, b, g) })
 		}
 	}
 }

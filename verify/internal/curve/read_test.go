@@ -10,30 +10,41 @@ import (
 
 const fieldModulusHex = "1a0111ea397fe69a4b1ba7b6434bacd764774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab"
 
-// readAlike reads in on every back end and fails unless all agree, on acceptance, on the bytes of either form and on
-// the subgroup. It returns whether the bytes were accepted.
+// readAlike reads in on every back end, alone and many times in one call, and fails unless all agree, on acceptance, on
+// the bytes of either form and on the subgroup. It returns whether the bytes were accepted.
 func readAlike(t interface {
 	Helper()
 	Fatalf(string, ...any)
 }, g Group, in []byte, uncompressed bool) bool {
 	t.Helper()
-	accepted := make([]bool, 0, 2)
+	accepted := make([]bool, 0, 3)
 	var forms [][]byte
 	for _, b := range backends() {
 		before := bytes.Clone(in)
 		p, bad := b.Read(g, in, []int{0}, uncompressed)
-		if !bytes.Equal(before, in) {
-			t.Fatalf("%s changed its input", b.Name())
-		}
 		if p.Len()+len(bad) != 1 || p.Group() != g {
-			t.Fatalf("%s: %d points, bad %v", b.Name(), p.Len(), bad)
+			t.Fatalf("%s: %d points, bad %v", nameOf(b), p.Len(), bad)
+		}
+		if b != Gnark() {
+			many, worse := b.Read(g, in, make([]int, 2*lanes+3), uncompressed)
+			if many.Len() != p.Len()*(2*lanes+3) || many.Len()+len(worse) != 2*lanes+3 {
+				t.Fatalf("%s: %x is read %d times of %d", nameOf(b), in, many.Len(), 2*lanes+3)
+			}
+			for i := range many.Len() {
+				if !b.Equal(many, i, p, 0) {
+					t.Fatalf("%s: reading %x many times gives another point", nameOf(b), in)
+				}
+			}
+		}
+		if !bytes.Equal(before, in) {
+			t.Fatalf("%s changed its input", nameOf(b))
 		}
 		accepted = append(accepted, bad == nil)
 		if bad != nil {
 			continue
 		}
 		if again := b.Append(nil, p, 0, uncompressed); !bytes.Equal(again, in) {
-			t.Fatalf("%s accepts %x, which is canonically %x", b.Name(), in, again)
+			t.Fatalf("%s accepts %x, which is canonically %x", nameOf(b), in, again)
 		}
 		form := append(b.Append(nil, p, 0, false), b.Append(nil, p, 0, true)...)
 		if b.InSubgroup(p, 0) {

@@ -30,7 +30,7 @@ func TestNoOperationStartsAGoroutine(t *testing.T) {
 				scalars[i] = NewScalar([32]byte{byte(i), 31: 1})
 			}
 			others := b.Select(some(b, g.Other(), 5), all[:20])
-			slab := encoded(b, points, true)
+			slab, short := encoded(b, points, true), encoded(b, points, false)
 			secret := secretOf(1)
 			in1, in2 := b.Select(points, all[:20]), others
 			if g == G2 {
@@ -39,6 +39,7 @@ func TestNoOperationStartsAGoroutine(t *testing.T) {
 			runtime.GC()
 			for name, call := range map[string]func(){
 				"Read":           func() { b.Read(g, slab, places(800), true) },
+				"Read together":  func() { b.Read(g, short, places(40), false) },
 				"Sum":            func() { b.Sum(points) },
 				"Mul":            func() { b.Mul(points, scalars) },
 				"MulSum":         func() { b.MulSum(points, scalars) },

@@ -1,0 +1,40 @@
+//go:build cgo
+
+#include "ifma.h"
+
+#if LANECAST_IFMA
+
+#include <cpuid.h>
+
+int lanecast_ifma(void) {
+	unsigned a, b, c, d;
+	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & 1u << 27)) // OSXSAVE: xgetbv is there
+		return 0;
+	unsigned low, high;
+	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	if ((low & 0xe6) != 0xe6) // the system saves SSE, AVX, masks, and both parts of the state of AVX-512
+		return 0;
+	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && b & 1u << 16 && b & 1u << 21; // AVX512F, AVX512_IFMA
+}
+
+#else
+
+int lanecast_ifma(void) { return 0; }
+
+void lanecast_read_g1(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n) {
+	(void)out, (void)state, (void)slab, (void)index, (void)n;
+}
+
+void lanecast_read_g2(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n) {
+	(void)out, (void)state, (void)slab, (void)index, (void)n;
+}
+
+void lanecast_miller(uint64_t *out, const uint64_t *p, const uint64_t *q, size_t n) {
+	(void)out, (void)p, (void)q, (void)n;
+}
+
+void lanecast_field(int operation, uint64_t *out, const uint64_t *a, const uint64_t *b) {
+	(void)operation, (void)out, (void)a, (void)b;
+}
+
+#endif

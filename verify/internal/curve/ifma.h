@@ -1,0 +1,47 @@
+#ifndef LANECAST_IFMA_H
+#define LANECAST_IFMA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Whether the compiler knows the instructions. GCC for Windows does not align the stack for vectors of 64 bytes (its
+// bug 54412).
+#if defined(__x86_64__) && !defined(_WIN32)
+#if defined(__clang__) ? __clang_major__ >= 8 : __GNUC__ >= 8
+#define LANECAST_IFMA 1
+#endif
+#endif
+
+// How many go through a computation side by side, and how many pairs a call of lanecast_miller takes: some two
+// milliseconds.
+enum { LANECAST_LANES = 8, LANECAST_PAIRS = 40 };
+
+// What is known of a place that is to be read.
+enum { LANECAST_BAD = 0, LANECAST_PENDING = 1, LANECAST_GOOD = 2 };
+
+// lanecast_ifma tells whether this processor and its operating system have AVX-512 IFMA and the compiler knew it.
+// Where it says 0, nothing else here may be called.
+int lanecast_ifma(void);
+
+// lanecast_read_g1 and lanecast_read_g2 read compressed points. Point k, for all k below n whose state is pending, is
+// the one at place index[k] of slab. Its flags must be those of a point other than the identity. If it is canonical and
+// on the curve, and not (0, ±2), it goes to place k of out, as x and y (of G2: x₀, x₁, y₀, y₁) in Montgomery's form
+// with the constant 2³⁸⁴, six words each, and the state becomes good; otherwise the state becomes bad.
+void lanecast_read_g1(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n);
+void lanecast_read_g2(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n);
+
+// lanecast_miller computes the Miller loops of n pairs, of p in G1 and q in G2, laid out as above, of which none is the
+// identity. It writes eight elements of Fp12, six times two coordinates in blst's order, whose product is the conjugate
+// of the product of the loops, but for factors in Fp2, which the final exponentiation takes to 1. n is at most
+// LANECAST_PAIRS.
+void lanecast_miller(uint64_t *out, const uint64_t *p, const uint64_t *q, size_t n);
+
+// lanecast_field carries out one operation of the field on eight elements, for the tests. Word 8j+i is limb j of
+// element i, as in ifma_field.h. The sum of two products is ab + bb.
+enum {
+	LANECAST_PRODUCT, LANECAST_SQUARE, LANECAST_TWO_PRODUCTS, LANECAST_SUM, LANECAST_DIFFERENCE, LANECAST_POWER,
+	LANECAST_CANONICAL
+};
+void lanecast_field(int operation, uint64_t *out, const uint64_t *a, const uint64_t *b);
+
+#endif

@@ -1,0 +1,281 @@
+//go:build cgo
+
+// Reading compressed points, eight square roots at once.
+//
+// p ≡ 3 mod 4. With u = a^((p−3)/4), c = a·u has c² = a·a^((p−1)/2), which is a if a is a square, else −a; and c·u is 1
+// or −1. In Fp2, i² = −1, the root of a = a₀ + a₁i goes by the complex method, with two powers in Fp: see root2.
+//
+// All operands of products are below 16p. Bytes as they come are below 2^384 < 10p; should they not be below p, their
+// point is refused. Of products, below 2p, there are sums, below 4p, and differences of two, below 6p. The cubic of G2
+// is the largest element that is kept, below 7p; with the norm's root it makes 9p; and subtracting its root's square,
+// 11p.
+
+#include "ifma.h"
+
+#if LANECAST_IFMA
+
+#include "ifma_field.h"
+
+// Elements: what they are called times R.
+static const constant
+	four = {{0xc203aa3a7e6bb, 0x99c5b63f91e5d, 0xec2218e49b9f5, 0xb47d6b297d25b,
+		0x36f29b533dd05, 0xaac3b92d6d85a, 0x25d100f5559b6, 0x5208}},
+	half = {{0xaa4075474b22d, 0xb213e047f1ff7, 0xfb31b91640dbe, 0x26f727afe7f18,
+		0x0e5cd98bad0b5, 0x8d8b36a08fe7f, 0xff89451d47238, 0x1764f}};
+
+static const uint64_t p_words[WORDS] = {0xb9feffffffffaaab, 0x1eabfffeb153ffff, 0x6730d2a0f6b0f624,
+	0x64774b84f38512bf, 0x4b1ba7b6434bacd7, 0x1a0111ea397fe69a};
+
+// (p−3)/4 in windows of at most five bits that begin and end with a one: first 13, then square so many times and
+// multiply by this odd power; at the end square once.
+enum { FIRST = 13 };
+static const struct { uint8_t squares, power; } steps[] = {
+	{13, 17}, {7, 15}, {4, 5}, {6, 7}, {7, 23}, {5, 31}, {5, 25}, {3, 5}, {6, 13}, {6, 9}, {3, 3}, {8, 27},
+	{3, 5}, {6, 15}, {6, 27}, {3, 1}, {8, 13}, {7, 23}, {5, 11}, {6, 13}, {6, 29}, {4, 9}, {8, 29}, {4, 13},
+	{7, 23}, {9, 19}, {5, 25}, {2, 3}, {7, 5}, {7, 9}, {6, 23}, {5, 29}, {5, 19}, {5, 19}, {8, 13}, {7, 21},
+	{9, 15}, {5, 13}, {3, 3}, {8, 15}, {3, 3}, {7, 9}, {9, 15}, {6, 21}, {6, 31}, {5, 31}, {5, 31}, {4, 13},
+	{3, 3}, {8, 21}, {7, 31}, {5, 31}, {5, 31}, {4, 15}, {4, 7}, {7, 31}, {5, 29}, {5, 31}, {5, 31}, {5, 31},
+	{5, 31}, {5, 31}, {5, 31}, {4, 13}, {6, 21}, {4, 5},
+};
+
+// a^((p−3)/4) by 376 squares and 81 products, one less than the best addition chain known to blst. r is not where a is.
+VECTOR static void power(lanes *r, const lanes *a, int n) {
+	lanes odd[16][GROUPS]; // a, a³, a⁵ … a³¹
+	square(r, a, 1, n);
+	memcpy(odd[0], a, sizeof(lanes) * (size_t)n);
+	for (int k = 1; k < 16; k++) product(odd[k], odd[k - 1], r, n);
+	memcpy(r, odd[FIRST / 2], sizeof(lanes) * (size_t)n);
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		square(r, r, steps[i].squares, n);
+		product(r, r, odd[steps[i].power / 2], n);
+	}
+	square(r, r, 1, n);
+}
+
+// An element of Fp2 in every lane is c[0] + c[1]·i.
+
+// The parts of a are at most 4p.
+VECTOR static void square2(lanes r[2][GROUPS], lanes a[2][GROUPS], int n) {
+	lanes plus[GROUPS], minus[GROUPS], twice[GROUPS];
+	sum(plus, a[0], a[1], n);
+	difference(minus, a[0], a[1], n);
+	sum(twice, a[0], a[0], n);
+	product(r[1], twice, a[1], n);
+	product(r[0], plus, minus, n);
+}
+
+// r is not where an operand is.
+VECTOR static void product2(lanes r[2][GROUPS], lanes a[2][GROUPS], lanes b[2][GROUPS], int n) {
+	lanes s[GROUPS], t[GROUPS], u[GROUPS];
+	product(s, a[0], b[0], n);
+	product(t, a[1], b[1], n);
+	product(u, a[0], b[1], n);
+	product(r[1], a[1], b[0], n);
+	sum(r[1], r[1], u, n);
+	difference(r[0], s, t, n);
+}
+
+// A root of a in the lanes where there is one, and anything elsewhere.
+//
+// With s² = a₀² + a₁² and d = (a₀ + s)/2, a root is y₀ + y₁i with y₀² = d and y₀y₁ = a₁/2. Let u = d^((p−3)/4), c =
+// d·u, h = u·a₁/2. If c² = d then 1/c = u and the root is c + hi. Otherwise c² = −d and 1/c = −u, and because d·(a₀ −
+// s)/2 = −a₁²/4, −h + ci is a root: its square is h² − c² − 2hci = −a₁²/4d + d + a₁i = (a₀ − s)/2 + d + a₁i = a. Should
+// d be 0, then a₁ is 0 and s = −a₀: the other s makes d = a₀, and u = a₀^((p−3)/4) does the rest.
+VECTOR static void root2(lanes r[2][GROUPS], lanes a[2][GROUPS], int n) {
+	lanes s[GROUPS], d[GROUPS], u[GROUPS];
+	__mmask8 is_root[GROUPS];
+
+	square(s, a[0], 1, n);
+	square(d, a[1], 1, n);
+	sum(s, s, d, n);
+	power(u, s, n);
+	product(s, s, u, n);
+
+	sum(d, a[0], s, n);
+	product_with(d, d, &half, n);
+	canonical(u, d, n);
+	for (int g = 0; g < n; g++) replace(&d[g], is_zero(&u[g]), &a[0][g]);
+
+	power(u, d, n);
+	product(r[0], d, u, n); // c
+	product(r[1], a[1], u, n);
+	product_with(r[1], r[1], &half, n); // h
+	square(u, r[0], 1, n);
+	same(is_root, d, u, n);
+
+	memset(s, 0, sizeof s);
+	difference(s, s, r[1], n); // −h
+	for (int g = 0; g < n; g++) {
+		const __mmask8 turned = (__mmask8)~is_root[g];
+		replace(&r[1][g], turned, &r[0][g]);
+		replace(&r[0][g], turned, &s[g]);
+	}
+}
+
+// Takes 48 bytes, most significant first, the flags taken off if there are any, into a lane, and tells whether they are
+// below p.
+static int load(words *to, int lane, const uint8_t *in, uint8_t flags) {
+	uint64_t w[WORDS];
+	for (int j = 0; j < WORDS; j++) {
+		memcpy(&w[j], in + BYTES - 8 * (j + 1), 8);
+		w[j] = __builtin_bswap64(w[j]);
+	}
+	w[WORDS - 1] &= ~((uint64_t)flags << 56);
+	int below = 0;
+	for (int j = 0; j < WORDS; j++) { // the most significant that differs decides
+		if (w[j] != p_words[j]) below = w[j] < p_words[j];
+		to->word[j][lane] = w[j];
+	}
+	return below;
+}
+
+enum { FLAGS = 0xe0, SIGN = 0x20 };
+
+static const __mmask8 nowhere[GROUPS];
+
+// batch is the points that go through the lanes together: which of those to be read, whether they may be points so far,
+// and whether the larger y is wanted.
+typedef struct {
+	int count;
+	size_t which[GROUPS * LANES];
+	uint8_t may_be[GROUPS], larger[GROUPS];
+} batch;
+
+static void note(batch *b, size_t k, int may_be, int larger) {
+	const int g = b->count / LANES, lane = b->count % LANES;
+	b->which[b->count++] = k;
+	b->may_be[g] |= (uint8_t)(may_be << lane);
+	b->larger[g] |= (uint8_t)(larger << lane);
+}
+
+VECTOR static void finish_g1(uint64_t *out, uint8_t *state, const words *in, const batch *b) {
+	const int n = (b->count + LANES - 1) / LANES;
+	lanes x[GROUPS], y[GROUPS], cubic[GROUPS], t[GROUPS];
+	__mmask8 good[GROUPS], negated[GROUPS];
+
+	enter(x, in, n);
+	square(cubic, x, 1, n);
+	product(cubic, cubic, x, n);
+	for (int g = 0; g < n; g++) {
+		const lanes c = everywhere(&four);
+		sum(&cubic[g], &cubic[g], &c, 1);
+	}
+	power(t, cubic, n);
+	product(y, cubic, t, n);
+	square(t, y, 1, n);
+	same(good, cubic, t, n);
+
+	canonical(t, y, n);
+	for (int g = 0; g < n; g++) negated[g] = is_larger(&t[g]) ^ b->larger[g];
+
+	words wx[GROUPS], wy[GROUPS];
+	leave(wx, x, nowhere, n);
+	leave(wy, y, negated, n);
+	for (int i = 0; i < b->count; i++) {
+		const int g = i / LANES, lane = i % LANES;
+		const size_t k = b->which[i];
+		state[k] = (good[g] & b->may_be[g]) >> lane & 1 ? LANECAST_GOOD : LANECAST_BAD;
+		store(out + 2 * WORDS * k, &wx[g], lane);
+		store(out + 2 * WORDS * k + WORDS, &wy[g], lane);
+	}
+}
+
+void lanecast_read_g1(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n) {
+	words in[GROUPS];
+	batch b;
+	memset(in, 0, sizeof in);
+	memset(&b, 0, sizeof b);
+	for (size_t k = 0; k < n; k++) {
+		if (state[k] == LANECAST_PENDING) {
+			const uint8_t *from = slab + index[k] * BYTES;
+			words *to = &in[b.count / LANES];
+			const int lane = b.count % LANES, below = load(to, lane, from, FLAGS);
+			uint64_t any = 0;
+			for (int j = 0; j < WORDS; j++) any |= to->word[j][lane];
+			note(&b, k, below && any, (from[0] & SIGN) != 0);
+		}
+		if (b.count == GROUPS * LANES || (k == n - 1 && b.count > 0)) {
+			finish_g1(out, state, in, &b);
+			memset(&b, 0, sizeof b);
+		}
+	}
+}
+
+VECTOR static void finish_g2(uint64_t *out, uint8_t *state, words in[2][GROUPS], const batch *b) {
+	const int n = (b->count + LANES - 1) / LANES;
+	lanes x[2][GROUPS], y[2][GROUPS], cubic[2][GROUPS], t[2][GROUPS];
+	__mmask8 good[GROUPS], also[GROUPS], negated[GROUPS];
+
+	enter(x[0], in[0], n);
+	enter(x[1], in[1], n);
+	square2(t, x, n);
+	product2(cubic, t, x, n);
+	for (int g = 0; g < n; g++) {
+		const lanes c = everywhere(&four);
+		sum(&cubic[0][g], &cubic[0][g], &c, 1);
+		sum(&cubic[1][g], &cubic[1][g], &c, 1);
+	}
+	root2(y, cubic, n);
+	square2(t, y, n);
+	same(good, cubic[0], t[0], n);
+	same(also, cubic[1], t[1], n);
+
+	canonical(t[0], y[0], n);
+	canonical(t[1], y[1], n);
+	for (int g = 0; g < n; g++) { // y₁ decides, unless it is 0
+		const __mmask8 real = is_zero(&t[1][g]);
+		negated[g] = ((is_larger(&t[0][g]) & real) | (is_larger(&t[1][g]) & ~real)) ^ b->larger[g];
+	}
+
+	words wx[2][GROUPS], wy[2][GROUPS];
+	for (int c = 0; c < 2; c++) {
+		leave(wx[c], x[c], nowhere, n);
+		leave(wy[c], y[c], negated, n);
+	}
+	for (int i = 0; i < b->count; i++) {
+		const int g = i / LANES, lane = i % LANES;
+		const size_t k = b->which[i];
+		state[k] = (good[g] & also[g] & b->may_be[g]) >> lane & 1 ? LANECAST_GOOD : LANECAST_BAD;
+		for (int c = 0; c < 2; c++) {
+			store(out + 4 * WORDS * k + (size_t)c * WORDS, &wx[c][g], lane);
+			store(out + 4 * WORDS * k + (size_t)(2 + c) * WORDS, &wy[c][g], lane);
+		}
+	}
+}
+
+void lanecast_read_g2(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n) {
+	words in[2][GROUPS];
+	batch b;
+	memset(in, 0, sizeof in);
+	memset(&b, 0, sizeof b);
+	for (size_t k = 0; k < n; k++) {
+		if (state[k] == LANECAST_PENDING) {
+			const uint8_t *from = slab + index[k] * 2 * BYTES; // x₁, then x₀
+			const int g = b.count / LANES, lane = b.count % LANES;
+			const int below = load(&in[1][g], lane, from, FLAGS) & load(&in[0][g], lane, from + BYTES, 0);
+			note(&b, k, below, (from[0] & SIGN) != 0);
+		}
+		if (b.count == GROUPS * LANES || (k == n - 1 && b.count > 0)) {
+			finish_g2(out, state, in, &b);
+			memset(&b, 0, sizeof b);
+		}
+	}
+}
+
+VECTOR void lanecast_field(int operation, uint64_t *out, const uint64_t *a, const uint64_t *b) {
+	lanes x, y, r;
+	memcpy(&x, a, sizeof x);
+	memcpy(&y, b, sizeof y);
+	switch (operation) {
+	case LANECAST_PRODUCT: product(&r, &x, &y, 1); break;
+	case LANECAST_SQUARE: square(&r, &x, 1, 1); break;
+	case LANECAST_TWO_PRODUCTS: two_products(&r, &x, &y, &y, &y); break;
+	case LANECAST_SUM: sum(&r, &x, &y, 1); break;
+	case LANECAST_DIFFERENCE: difference(&r, &x, &y, 1); break;
+	case LANECAST_POWER: power(&r, &x, 1); break;
+	default: canonical(&r, &x, 1);
+	}
+	memcpy(out, &r, sizeof r);
+}
+
+#endif

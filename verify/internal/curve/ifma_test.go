@@ -1,0 +1,209 @@
+//go:build cgo
+
+package curve
+
+import (
+	"math/big"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
+)
+
+func init() { blstOneByOne = newBlst(false) }
+
+// needIFMA skips a test of what only some processors have.
+func needIFMA(t *testing.T) {
+	t.Helper()
+	if !hasIFMA() {
+		t.Skip("no AVX-512 IFMA here")
+	}
+}
+
+var (
+	prime = fp.Modulus()
+	// ifmaRadix is R of ifma_field.h.
+	ifmaRadix = new(big.Int).Lsh(big.NewInt(1), 416)
+)
+
+// number is element i.
+func (e *eight) number(i int) *big.Int {
+	x := new(big.Int)
+	for j := 7; j >= 0; j-- {
+		x.Lsh(x, 52).Add(x, new(big.Int).SetUint64(e[j][i]))
+	}
+	return x
+}
+
+// carried reports whether all limbs of element i but the last have 52 bits at most.
+func (e *eight) carried(i int) bool {
+	for j := range 7 {
+		if e[j][i]>>52 != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// set makes x, which is below R, element i.
+func (e *eight) set(i int, x *big.Int) {
+	x, mask := new(big.Int).Set(x), big.NewInt(1<<52-1)
+	for j := range 8 {
+		e[j][i] = new(big.Int).And(x, mask).Uint64()
+		x.Rsh(x, 52)
+	}
+}
+
+func times(k int64, x *big.Int) *big.Int { return new(big.Int).Mul(big.NewInt(k), x) }
+
+// extremes are the ends of what goes into an operation, and numbers whose limbs are 0 or all ones.
+func extremes() []*big.Int {
+	one := big.NewInt(1)
+	all := []*big.Int{new(big.Int), one, new(big.Int).Sub(ifmaRadix, one), new(big.Int).Lsh(one, 384)}
+	for _, k := range []int64{1, 2, 4, 512, 1024} {
+		x := times(k, prime)
+		all = append(all, new(big.Int).Sub(x, one), x, new(big.Int).Add(x, one))
+	}
+	for j := range uint(8) {
+		limb := new(big.Int).Lsh(big.NewInt(1<<52-1), 52*j)
+		below := new(big.Int).Sub(new(big.Int).Lsh(one, 52*j), one)
+		all = append(all, limb, below)
+	}
+	// What is 0, 1 and −1 in Montgomery's form.
+	return append(all, new(big.Int).Mod(ifmaRadix, prime), new(big.Int).Sub(prime, new(big.Int).Mod(ifmaRadix, prime)))
+}
+
+// onOperands calls check with all pairs of extremes, each in every lane, and random operands.
+func onOperands(t *testing.T, operation ifmaOperation, check func(a, b, out *big.Int, carried bool)) {
+	r := rand.New(rand.NewPCG(1, uint64(operation)))
+	try := func(operands [8][2]*big.Int) {
+		var a, b eight
+		for i := range operands {
+			a.set(i, operands[i][0])
+			b.set(i, operands[i][1])
+		}
+		out := operation.of(&a, &b)
+		for i := range operands {
+			check(operands[i][0], operands[i][1], out.number(i), out.carried(i))
+			if t.Failed() {
+				t.Fatalf("operation %d of %x and %x in lane %d", operation, operands[i][0], operands[i][1], i)
+			}
+		}
+	}
+	all := extremes()
+	for first := range all {
+		for second := range all {
+			var operands [8][2]*big.Int
+			for i := range operands {
+				operands[i] = [2]*big.Int{all[(first+i)%len(all)], all[(second+3*i)%len(all)]}
+			}
+			try(operands)
+		}
+	}
+	for range 2000 {
+		var operands [8][2]*big.Int
+		for i := range operands {
+			for k := range 2 {
+				x := new(big.Int)
+				for range 7 {
+					x.Lsh(x, 64).Add(x, new(big.Int).SetUint64(r.Uint64()))
+				}
+				operands[i][k] = x.Mod(x, times(1+r.Int64N(1024), prime))
+			}
+		}
+		try(operands)
+	}
+}
+
+// small reports whether all x are below 2¹⁰·p, as operands are.
+func small(x ...*big.Int) bool {
+	for _, x := range x {
+		if x.Cmp(times(1024, prime)) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// timesRadix reports whether out·R ≡ want.
+func timesRadix(out, want *big.Int) bool {
+	d := new(big.Int).Mul(out, ifmaRadix)
+	return d.Sub(d, want).Mod(d, prime).Sign() == 0
+}
+
+// Operands may be as large as their limbs allow: then the result is too, but still right.
+func TestProductsOfEightAgreeWithWholeNumbers(t *testing.T) {
+	needIFMA(t)
+	for operation, product := range map[ifmaOperation]func(a, b *big.Int) *big.Int{
+		ifmaProduct:     func(a, b *big.Int) *big.Int { return new(big.Int).Mul(a, b) },
+		ifmaSquare:      func(a, _ *big.Int) *big.Int { return new(big.Int).Mul(a, a) },
+		ifmaTwoProducts: func(a, b *big.Int) *big.Int { return new(big.Int).Mul(b, new(big.Int).Add(a, b)) },
+	} {
+		onOperands(t, operation, func(a, b, out *big.Int, carried bool) {
+			if !carried || !timesRadix(out, product(a, b)) {
+				t.Errorf("it is %x", out)
+			}
+			if small(a, b) && out.Cmp(times(2, prime)) >= 0 {
+				t.Errorf("%x is 2p or more", out)
+			}
+		})
+	}
+}
+
+func TestSumsAndDifferencesOfEightAgreeWithWholeNumbers(t *testing.T) {
+	needIFMA(t)
+	onOperands(t, ifmaSum, func(a, b, out *big.Int, carried bool) {
+		if small(a, b) && (!carried || out.Cmp(new(big.Int).Add(a, b)) != 0) {
+			t.Errorf("the sum is %x", out)
+		}
+	})
+	fourPrimes := times(4, prime)
+	onOperands(t, ifmaDifference, func(a, b, out *big.Int, carried bool) {
+		want := new(big.Int).Sub(a, b)
+		if small(a) && b.Cmp(fourPrimes) <= 0 && (!carried || out.Cmp(want.Add(want, fourPrimes)) != 0) {
+			t.Errorf("the difference is %x", out)
+		}
+	})
+}
+
+func TestTheCanonicalOfEightIsBelowTheModulus(t *testing.T) {
+	needIFMA(t)
+	onOperands(t, ifmaCanonical, func(a, _, out *big.Int, carried bool) {
+		if !carried || out.Cmp(prime) >= 0 || !timesRadix(out, a) {
+			t.Errorf("the canonical number is %x", out)
+		}
+	})
+}
+
+func TestThePowerForRootsOfEightAgreesWithWholeNumbers(t *testing.T) {
+	needIFMA(t)
+	exponent := new(big.Int).Rsh(prime, 2)
+	back := new(big.Int).ModInverse(ifmaRadix, prime)
+	r := rand.New(rand.NewPCG(2, 2))
+	all := extremes()
+	for range 200 {
+		x := new(big.Int)
+		for range 6 {
+			x.Lsh(x, 64).Add(x, new(big.Int).SetUint64(r.Uint64()))
+		}
+		all = append(all, x.Mod(x, prime))
+	}
+	for start := 0; start+8 <= len(all); start++ {
+		var a eight
+		for i := range 8 {
+			x := all[start+i]
+			if !small(x) {
+				x = big.NewInt(2)
+			}
+			a.set(i, x)
+		}
+		out := ifmaPower.of(&a, &a)
+		for i := range 8 {
+			want := new(big.Int).Mul(a.number(i), back)
+			want.Exp(want.Mod(want, prime), exponent, prime)
+			if got := out.number(i); !out.carried(i) || !timesRadix(want, got) {
+				t.Fatalf("the power of %x in lane %d is %x", a.number(i), i, got)
+			}
+		}
+	}
+}

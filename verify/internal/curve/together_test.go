@@ -1,0 +1,394 @@
+//go:build cgo
+
+package curve
+
+import (
+	"bytes"
+	"math/big"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	bls12381 "github.com/consensys/gnark-crypto/ecc/bls12-381"
+	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
+)
+
+// oracle reads points alone and on gnark-crypto, each once.
+type oracle struct {
+	group Group
+	known map[string][]byte // a compressed point: the same uncompressed, or nil if it is none
+}
+
+func newOracle(g Group) *oracle { return &oracle{g, map[string][]byte{}} }
+
+func (o *oracle) read(in []byte) []byte {
+	out, known := o.known[string(in)]
+	if !known {
+		if p, bad := Gnark().Read(o.group, in, []int{0}, false); bad == nil {
+			out = Gnark().Append(nil, p, 0, true)
+			if o.group == G1 && len(out) != 96 || o.group == G2 && len(out) != 192 {
+				panic("not an uncompressed point")
+			}
+		}
+		o.known[string(in)] = out
+	}
+	return out
+}
+
+// check reads the places at index in one call and compares with what the oracle reads.
+func (o *oracle) check(t *testing.T, b Backend, slab []byte, index []int) {
+	t.Helper()
+	size := o.group.Compressed()
+	before, order := bytes.Clone(slab), slices.Clone(index)
+	points, bad := b.Read(o.group, slab, index, false)
+	if !bytes.Equal(before, slab) || !slices.Equal(order, index) {
+		t.Fatal("Read changed what it was given")
+	}
+	n := 0
+	var worse []int
+	for k, i := range index {
+		in := slab[i*size : (i+1)*size]
+		want := o.read(in)
+		if want == nil {
+			worse = append(worse, k)
+			continue
+		}
+		if n < points.Len() && !bytes.Equal(b.Append(nil, points, n, true), want) {
+			t.Fatalf("%d of %d: %x is read as %x", k, len(index), in, b.Append(nil, points, n, true))
+		}
+		n++
+	}
+	if n != points.Len() || !slices.Equal(bad, worse) {
+		t.Fatalf("of %d, %d points are read and not %d, bad are %v and not %v", len(index), points.Len(), n, bad, worse)
+	}
+}
+
+// randomPlaces gives n places: mostly canonical x, half of which are on the curve, and now and then something else.
+func randomPlaces(r *rand.Rand, g Group, n int) []byte {
+	var slab []byte
+	for range n {
+		var place []byte
+		for len(place) < g.Compressed() {
+			x := randomBytes(r)
+			y := randomBytes(r)
+			c := new(big.Int).SetBytes(append(x[:], y[:16]...))
+			place = append(place, c.Mod(c, fp.Modulus()).FillBytes(make([]byte, fp.Bytes))...)
+		}
+		place[0] |= 0x80 | byte(r.IntN(2))<<5
+		switch r.IntN(40) {
+		case 0:
+			clear(place)
+			place[0] = 0xc0 // the identity
+		case 1:
+			place[0] ^= 0x80 >> r.IntN(2)
+		case 2:
+			place[0] |= 0x1f // above p
+		}
+		slab = append(slab, place...)
+	}
+	return slab
+}
+
+func TestReadingManyTogetherAgreesWithGnarkOneByOne(t *testing.T) {
+	n := 10_000
+	if testing.Short() {
+		n = 1_000
+	}
+	for _, g := range groups {
+		r := rand.New(rand.NewPCG(9, uint64(g)))
+		slab, o := randomPlaces(r, g, n), newOracle(g)
+		order := r.Perm(n)
+		for len(order) > 0 {
+			run := min(1+r.IntN(600), len(order))
+			o.check(t, Default(), slab, order[:run])
+			order = order[run:]
+		}
+	}
+}
+
+func TestRunsOfEveryLengthAreReadAlike(t *testing.T) {
+	const n = 60
+	for _, g := range groups {
+		r := rand.New(rand.NewPCG(10, uint64(g)))
+		slab, o := randomPlaces(r, g, n), newOracle(g)
+		valid := encoded(Gnark(), Gnark().Join(some(Gnark(), g, 5), outside(Gnark(), g, 5)), false)
+		copy(slab, valid)
+		for length := range 41 {
+			for _, place := range []func(k int) int{
+				func(k int) int { return n - length + k },
+				func(int) int { return r.IntN(n) },
+				func(int) int { return 3 },
+				func(int) int { return r.IntN(10) }, // valid ones
+			} {
+				index := make([]int, length)
+				for k := range index {
+					index[k] = place(k)
+				}
+				o.check(t, Default(), slab, index)
+			}
+		}
+		// Around the most that are read in one call.
+		for _, most := range []int{bytesTogether / g.Compressed(), 2 * bytesTogether / g.Compressed()} {
+			for length := most - 1; length <= most+3; length++ {
+				index := make([]int, length)
+				for k := range index {
+					index[k] = r.IntN(n)
+				}
+				o.check(t, Default(), slab, index)
+			}
+		}
+	}
+}
+
+// cubeRoot1 and cubeRoot2 give a root if c is a ninth power times one, as one in nine is: p − 1 and p² − 1 have two
+// factors of three.
+func cubeRoot1(c *fp.Element) (root fp.Element, ok bool) {
+	root.Exp(*c, thirdModulo(new(big.Int).Sub(fp.Modulus(), big.NewInt(1))))
+	var cube fp.Element
+	cube.Square(&root).Mul(&cube, &root)
+	return root, cube.Equal(c)
+}
+
+func cubeRoot2(c *bls12381.E2) (root bls12381.E2, ok bool) {
+	all := new(big.Int).Mul(fp.Modulus(), fp.Modulus())
+	root.Exp(*c, thirdModulo(all.Sub(all, big.NewInt(1))))
+	var cube bls12381.E2
+	cube.Square(&root).Mul(&cube, &root)
+	return root, cube.Equal(c)
+}
+
+func thirdModulo(order *big.Int) *big.Int {
+	return new(big.Int).ModInverse(big.NewInt(3), new(big.Int).Div(order, big.NewInt(9)))
+}
+
+// coordinates writes x in the compressed form, with the sign bit or without.
+func coordinates(sign bool, x ...fp.Element) []byte {
+	var out []byte
+	for _, c := range x {
+		b := c.Bytes()
+		out = append(out, b[:]...)
+	}
+	out[0] |= 0x80
+	if sign {
+		out[0] |= 0x20
+	}
+	return out
+}
+
+func element(x *big.Int) (e fp.Element) {
+	e.SetBigInt(x)
+	return e
+}
+
+// tooLarge are not below p, and fit into what the flags leave.
+var tooLarge = []*big.Int{
+	fp.Modulus(),
+	new(big.Int).Add(fp.Modulus(), big.NewInt(1)),
+	new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 381), big.NewInt(1)),
+}
+
+// atTheEnds are numbers next to 0 and next to (p−1)/2 and (p+1)/2, between which the sign changes.
+func atTheEnds(k int64) []fp.Element {
+	low := new(big.Int).Rsh(fp.Modulus(), 1)
+	low.Sub(low, big.NewInt(k))
+	return []fp.Element{
+		element(big.NewInt(k)), element(big.NewInt(-k)),
+		element(low), element(new(big.Int).Sub(fp.Modulus(), low)),
+	}
+}
+
+// edges1 are encodings for G1 and edges2 for G2 where something is special.
+func edges1() (all [][]byte) {
+	for _, sign := range []bool{false, true} {
+		for x := range int64(6) { // 0 is refused; some of the others are on the curve
+			all = append(all, coordinates(sign, element(big.NewInt(x))), coordinates(sign, element(big.NewInt(-1-x))))
+		}
+		for _, x := range tooLarge {
+			in := x.FillBytes(make([]byte, fp.Bytes))
+			in[0] |= 0x80
+			if sign {
+				in[0] |= 0x20
+			}
+			all = append(all, in)
+		}
+	}
+	found := 0
+	for k := int64(0); found < 8; k++ {
+		for _, y := range atTheEnds(k) {
+			var c fp.Element
+			four := element(big.NewInt(4))
+			c.Square(&y).Sub(&c, &four)
+			if x, ok := cubeRoot1(&c); ok && !x.IsZero() {
+				all = append(all, coordinates(false, x), coordinates(true, x))
+				found++
+			}
+		}
+	}
+	return all
+}
+
+func edges2() (all [][]byte) {
+	zero := fp.Element{}
+	for _, sign := range []bool{false, true} {
+		for x := range int64(6) {
+			for _, e := range []fp.Element{element(big.NewInt(x)), element(big.NewInt(-1 - x))} {
+				all = append(all, coordinates(sign, e, zero), coordinates(sign, zero, e), coordinates(sign, e, e))
+			}
+		}
+		for _, x := range tooLarge {
+			for _, at := range []int{0, fp.Bytes} {
+				in := make([]byte, 2*fp.Bytes)
+				x.FillBytes(in[at : at+fp.Bytes])
+				in[0] |= 0x80
+				if sign {
+					in[0] |= 0x20
+				}
+				all = append(all, in)
+			}
+		}
+		high := bytes.Repeat([]byte{0xff}, 2*fp.Bytes) // x₀ = 2³⁸⁴ − 1
+		copy(high, coordinates(sign, zero))
+		all = append(all, high)
+	}
+	// Points by their y, of which either part may be 0, or both the same or opposite, so that either part of y² is 0.
+	shapes := []func(v, w fp.Element) bls12381.E2{
+		func(v, _ fp.Element) bls12381.E2 { return bls12381.E2{A0: v} },
+		func(v, _ fp.Element) bls12381.E2 { return bls12381.E2{A1: v} },
+		func(v, _ fp.Element) bls12381.E2 { return bls12381.E2{A0: v, A1: v} },
+		func(v, _ fp.Element) bls12381.E2 {
+			y := bls12381.E2{A0: v, A1: v}
+			y.A1.Neg(&y.A1)
+			return y
+		},
+		func(v, w fp.Element) bls12381.E2 { return bls12381.E2{A0: v, A1: w} },
+	}
+	// And those of which y₁ is next to where the sign changes.
+	for _, y1 := range atTheEnds(0)[2:] {
+		shapes = append(shapes, func(v, _ fp.Element) bls12381.E2 { return bls12381.E2{A0: v, A1: y1} })
+	}
+	four := element(big.NewInt(4))
+	for _, shape := range shapes {
+		found := 0
+		for k := int64(0); found < 6; k++ {
+			ends, others := atTheEnds(k), atTheEnds(k+1)
+			for i := range ends {
+				y := shape(ends[i], others[(i+int(k))%len(others)])
+				var c bls12381.E2
+				c.Square(&y)
+				c.A0.Sub(&c.A0, &four)
+				c.A1.Sub(&c.A1, &four)
+				if x, ok := cubeRoot2(&c); ok {
+					all = append(all, coordinates(false, x.A1, x.A0), coordinates(true, x.A1, x.A0))
+					found++
+				}
+			}
+		}
+	}
+	return all
+}
+
+func TestEdgeCasesAreReadAlikeInEveryLane(t *testing.T) {
+	for _, g := range groups {
+		all := map[Group]func() [][]byte{G1: edges1, G2: edges2}[g]()
+		valid := encoded(Gnark(), Gnark().Join(some(Gnark(), g, 9), outside(Gnark(), g, 10)), false)
+		size := g.Compressed()
+		for flags := range byte(8) { // of a point, and of the identity
+			in := bytes.Clone(valid[:size])
+			in[0] = in[0]&0x1f | flags<<5
+			all = append(all, in, append([]byte{flags << 5}, make([]byte, size-1)...))
+		}
+		o := newOracle(g)
+		points := 0
+		for _, in := range all {
+			if o.read(in) != nil {
+				points++
+			}
+			readAlike(t, g, in, false)
+			for lane := range len(valid) / size {
+				slab := bytes.Clone(valid)
+				copy(slab[lane*size:], in)
+				o.check(t, Default(), slab, places(len(valid)/size))
+			}
+		}
+		if points < 20 || points > len(all)-15 {
+			t.Fatalf("%d of %d edge cases are points", points, len(all))
+		}
+		// All of them together.
+		o.check(t, Default(), slices.Concat(all...), places(len(all)))
+	}
+}
+
+// cancelling gives n pairs whose product is 1, with random factors.
+func cancelling(r *rand.Rand, b Backend, n int) (p, q Points) {
+	// Σ aᵢbᵢ = 0, of which the last is −(the sum of the others) · 1.
+	left, right := make([]Scalar, n), make([]Scalar, n)
+	rest := new(big.Int)
+	for i := range n {
+		a, c := new(big.Int).SetUint64(r.Uint64()), new(big.Int).SetUint64(r.Uint64())
+		if i == n-1 {
+			a, c = rest.Neg(rest), big.NewInt(1)
+		} else {
+			rest.Add(rest, new(big.Int).Mul(a, c))
+		}
+		left[i] = NewScalar([32]byte(littleEndian(a.Mod(a, groupOrder), 32)))
+		right[i] = NewScalar([32]byte(littleEndian(c, 32)))
+	}
+	repeat := make([]int, n)
+	return b.Mul(b.Select(b.Generator(G1), repeat), left), b.Mul(b.Select(b.Generator(G2), repeat), right)
+}
+
+// replaced is p with points of other at the same places.
+func replaced(b Backend, p, other Points, places ...int) Points {
+	index := make([]int, p.Len())
+	for i := range index {
+		index[i] = i
+		if slices.Contains(places, i) {
+			index[i] += p.Len()
+		}
+	}
+	return b.Select(b.Join(p, other), index)
+}
+
+func TestPairsOfEveryNumberAndInEveryLaneCancelOrNot(t *testing.T) {
+	b := Default()
+	r := rand.New(rand.NewPCG(11, 11))
+	numbers := []int{31, 32, 33, 35, 39, 40, 41, 43, 80, 81, 83, 90}
+	for n := 2; n <= 26; n++ {
+		numbers = append(numbers, n)
+	}
+	for _, n := range numbers {
+		p, q := cancelling(r, b, n)
+		if !b.PairingsCancel(p, q) {
+			t.Fatalf("%d pairs do not cancel", n)
+		}
+		if k := r.IntN(n); b.PairingsCancel(replaced(b, p, b.Neg(p), k), q) {
+			t.Fatalf("%d pairs cancel of which pair %d is inverted", n, k)
+		}
+	}
+	const n = 42 // two alone and five groups
+	p, q := cancelling(r, b, n)
+	doubled := b.Mul(p, slices.Repeat([]Scalar{NewScalar([32]byte{2})}, n))
+	for k := range n {
+		if b.PairingsCancel(replaced(b, p, doubled, k), q) {
+			t.Fatalf("%d pairs cancel of which pair %d is wrong", n, k)
+		}
+	}
+}
+
+func TestPairsWithTheIdentityAreLeftOutOfEveryLane(t *testing.T) {
+	b := Default()
+	r := rand.New(rand.NewPCG(12, 12))
+	for n := 2; n <= 20; n++ {
+		p, q := cancelling(r, b, n)
+		o1, o2 := b.Select(identity(b, G1), make([]int, n)), b.Select(identity(b, G2), make([]int, n))
+		mixed := r.Perm(3 * n)
+		left := b.Select(b.Join(p, o1, p), mixed)
+		right := b.Select(b.Join(q, q, o2), mixed)
+		if !b.PairingsCancel(left, right) {
+			t.Fatalf("%d pairs do not cancel among identities", n)
+		}
+		if b.PairingsCancel(replaced(b, left, b.Neg(left), slices.Index(mixed, 0)), right) {
+			t.Fatalf("%d pairs of which one is wrong cancel among identities", n)
+		}
+	}
+}
