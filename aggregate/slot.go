@@ -42,7 +42,8 @@ type Candidate struct {
 	count   int  // of its votes, those known to be invalid excepted
 	flying  bool // a statement of it is being verified
 	dead    bool // its keys proved inconsistent; never tried again
-	stalled bool // it waits for votes of validators that are not suspect
+	stalled bool // it waits for votes of validators that are not suspect, or to be tried again after no verdict
+	queued  bool // it waits for its turn to be verified
 }
 
 // VoteResult says what became of a vote.
@@ -154,7 +155,8 @@ func (c *Candidate) Quorate() bool {
 	return c.count >= c.slot.quorum && !c.flying && !c.dead && !c.slot.closed
 }
 
-// Stall notes that the candidate waits for votes of validators that are not suspect. It reports whether it did not yet.
+// Stall notes that the candidate waits for votes of validators that are not suspect, or for another try after one
+// without a verdict. It reports whether it did not yet.
 func (c *Candidate) Stall() bool {
 	first := !c.stalled
 	c.stalled = true
@@ -164,20 +166,47 @@ func (c *Candidate) Stall() bool {
 // Unstall ends the wait.
 func (c *Candidate) Unstall() { c.stalled = false }
 
-// Statement returns the candidate's votes as a statement, those of suspects left out; nil when the others cannot make a
-// quorum, or votes are being verified already. The zero Signers is no suspects. The caller sets Subject and Tag.
-func (c *Candidate) Statement(suspects wire.Signers) *verify.Statement {
-	if !c.Quorate() || c.count-c.among(suspects) < c.slot.quorum {
+// Queue notes that the candidate waits for its turn to be verified. It reports whether it did not yet.
+func (c *Candidate) Queue() bool {
+	first := !c.queued
+	c.queued = true
+	return first
+}
+
+// Queued reports whether the candidate waits for its turn.
+func (c *Candidate) Queued() bool { return c.queued }
+
+// Unqueue ends the wait.
+func (c *Candidate) Unqueue() { c.queued = false }
+
+// Ready reports whether Statement would return one.
+func (c *Candidate) Ready(suspects wire.Signers) bool {
+	return c.Quorate() && c.count-c.among(suspects) >= c.slot.quorum
+}
+
+// Statement returns a quorum of the candidate's votes as a statement, none of suspects; nil when the others cannot make
+// one, or votes are being verified already. Of more votes than that it takes those that come first when validators are
+// counted from first on, and around: so candidates that more have voted for than need be get the same signers, which
+// are verified together for less. The zero Signers is no suspects. The caller sets Subject and Tag.
+func (c *Candidate) Statement(suspects wire.Signers, first wire.Participant) *verify.Statement {
+	if !c.Ready(suspects) {
 		return nil
 	}
 	votes := c.votes()
 	if suspects.Len() != 0 {
 		votes.RemoveAll(suspects)
 	}
+	n := votes.Len()
+	for i, surplus := int(first)%n+n-1, votes.Count()-c.slot.quorum; surplus > 0; i-- {
+		if last := wire.Participant(i % n); votes.Has(last) {
+			votes.Remove(last)
+			surplus--
+		}
+	}
 	return c.fly(votes)
 }
 
-// Look is Statement with as many votes of suspects as are missing to a quorum, to be proven before they are combined.
+// Look returns all votes of others and as many of suspects as are missing to a quorum, to be proven before they are combined.
 // They are taken in the order in which suspects lists the suspects. Nil too when there are not enough of them.
 func (c *Candidate) Look(suspects []wire.Participant) *verify.Statement {
 	if !c.Quorate() {

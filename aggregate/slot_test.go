@@ -33,7 +33,7 @@ func TestAVoteProvenInvalidUsesUpItsPlace(t *testing.T) {
 	table := newTable(plenty)
 	s := open(t, table.Lane(), aggregate.Key{}, four)
 	c := vote(t, s, 1, 16, 0, 1, 2)
-	st := c.Statement(wire.Signers{})
+	st := c.Statement(wire.Signers{}, 0)
 	s.Settle(c, []wire.Participant{1, 3}, false) // 3 has not voted: no harm
 	expect(t, "count", c.Count(), 2)
 	expect(t, "votes", table.Votes(), 2)
@@ -43,7 +43,7 @@ func TestAVoteProvenInvalidUsesUpItsPlace(t *testing.T) {
 	expect(t, "its next, for another payload", result, aggregate.Spoiled)
 	expect(t, "the statement is its own", st.Signers.Equal(signers(4, 0, 1, 2)), true)
 	vote(t, s, 1, 16, 3)
-	if st = c.Statement(wire.Signers{}); st == nil || !st.Signers.Equal(signers(4, 0, 2, 3)) {
+	if st = c.Statement(wire.Signers{}, 0); st == nil || !st.Signers.Equal(signers(4, 0, 2, 3)) {
 		t.Fatalf("next statement: %+v", st)
 	}
 }
@@ -52,13 +52,13 @@ func TestACandidateBecomesAStatementWithItsQuorumAndNotTwice(t *testing.T) {
 	s := open(t, newTable(plenty).Lane(), aggregate.Key{}, four)
 	c := vote(t, s, 1, 16, 3, 0)
 	expect(t, "quorate with two of four", c.Quorate(), false)
-	if c.Statement(wire.Signers{}) != nil {
+	if c.Statement(wire.Signers{}, 0) != nil {
 		t.Fatal("a statement of two")
 	}
 	vote(t, s, 2, 16, 2) // another payload's does not help
 	expect(t, "quorate", c.Quorate(), false)
 	vote(t, s, 1, 16, 1)
-	st := c.Statement(wire.Signers{})
+	st := c.Statement(wire.Signers{}, 0)
 	if st == nil || !st.Signers.Equal(signers(4, 0, 1, 3)) || st.Suspects.Count() != 0 {
 		t.Fatalf("statement %+v", st)
 	}
@@ -66,7 +66,7 @@ func TestACandidateBecomesAStatementWithItsQuorumAndNotTwice(t *testing.T) {
 		expect(t, "vote", string(st.Vote(i)), string(signature(i, 1, 16)))
 	}
 	expect(t, "quorate while it flies", c.Quorate(), false)
-	if c.Statement(wire.Signers{}) != nil {
+	if c.Statement(wire.Signers{}, 0) != nil {
 		t.Fatal("two statements at once")
 	}
 	s.Settle(c, nil, false)
@@ -81,7 +81,7 @@ func TestACandidateBecomesAStatementWithItsQuorumAndNotTwice(t *testing.T) {
 func TestVotesThatArriveDuringAStatementDoNotShowInIt(t *testing.T) {
 	s := open(t, newTable(plenty).Lane(), aggregate.Key{}, four)
 	c := vote(t, s, 1, 16, 0, 1, 2)
-	st := c.Statement(wire.Signers{})
+	st := c.Statement(wire.Signers{}, 0)
 	vote(t, s, 1, 16, 3)
 	expect(t, "signers", st.Signers.Count(), 3)
 	expect(t, "count", c.Count(), 4)
@@ -91,7 +91,7 @@ func TestVotesThatArriveDuringAStatementDoNotShowInIt(t *testing.T) {
 func TestKeysThatDoNotFitEndTheCandidate(t *testing.T) {
 	s := open(t, newTable(plenty).Lane(), aggregate.Key{}, four)
 	c := vote(t, s, 1, 16, 0, 1, 2)
-	c.Statement(wire.Signers{})
+	c.Statement(wire.Signers{}, 0)
 	s.Settle(c, nil, true)
 	vote(t, s, 1, 16, 3)
 	expect(t, "quorate", c.Quorate(), false)
@@ -100,7 +100,7 @@ func TestKeysThatDoNotFitEndTheCandidate(t *testing.T) {
 func TestVotesOfSuspectsAreLeftOutWhereTheOthersSuffice(t *testing.T) {
 	s := open(t, newTable(plenty).Lane(), aggregate.Key{}, four)
 	c := vote(t, s, 1, 16, 0, 1, 2, 3)
-	st := c.Statement(signers(4, 2))
+	st := c.Statement(signers(4, 2), 0)
 	if st == nil || !st.Signers.Equal(signers(4, 0, 1, 3)) || st.Suspects.Count() != 0 {
 		t.Fatalf("statement %+v", st)
 	}
@@ -110,7 +110,7 @@ func TestVotesOfSuspectsAreAddedOnlyWhenAskedFor(t *testing.T) {
 	s := open(t, newTable(plenty).Lane(), aggregate.Key{}, four)
 	c := vote(t, s, 1, 16, 0, 1, 2)
 	suspects := signers(4, 2, 3)
-	if c.Statement(suspects) != nil {
+	if c.Statement(suspects, 0) != nil {
 		t.Fatal("a statement with suspects that nobody asked for")
 	}
 	expect(t, "quorate still", c.Quorate(), true)
@@ -173,7 +173,7 @@ func TestASlabInFlightIsNotUsedAgainBeforeItsVerdict(t *testing.T) {
 	l := table.Lane()
 	s := open(t, l, aggregate.Key{Height: 1}, four)
 	c := vote(t, s, 1, 16, 0, 1, 2)
-	st := c.Statement(wire.Signers{})
+	st := c.Statement(wire.Signers{}, 0)
 	used := table.Bytes()
 	l.CloseBelow(5)
 	expect(t, "closed", s.Closed(), true)
@@ -191,7 +191,7 @@ func TestASlabInFlightIsNotUsedAgainBeforeItsVerdict(t *testing.T) {
 	if c.Quorate() && !s.Closed() {
 		t.Fatal("what is free wants to be verified")
 	}
-	expect(t, "a closed slot's candidate", c.Statement(wire.Signers{}) == nil, true)
+	expect(t, "a closed slot's candidate", c.Statement(wire.Signers{}, 0) == nil, true)
 	before := table.Bytes()
 	again := open(t, l, aggregate.Key{Height: 30}, four)
 	expect(t, "its memory serves again", again, s)
@@ -205,7 +205,7 @@ func TestASlotClosedInFlightWithoutAnyFaultGivesItsMemoryBack(t *testing.T) {
 	l := table.Lane()
 	s := open(t, l, aggregate.Key{}, scheme{n: 1, size: 16})
 	c := vote(t, s, 1, 16, 0)
-	c.Statement(wire.Signers{})
+	c.Statement(wire.Signers{}, 0)
 	l.CloseEpochs(1, 2)
 	expect(t, "slots", l.Slots(), 0)
 	expect(t, "memory while it flies", table.Bytes() > 0, true)
@@ -228,7 +228,7 @@ func TestReusedSlotsStartEmptyWhateverWasInThem(t *testing.T) {
 		if h%3 == 0 && s.Candidates()[0].Quorate() {
 			c := s.Candidates()[0]
 			c.Stall()
-			c.Statement(wire.Signers{})
+			c.Statement(wire.Signers{}, 0)
 			s.Settle(c, []wire.Participant{0}, true)
 		}
 		l.CloseBelow(h + 1)
@@ -240,7 +240,7 @@ func TestReusedSlotsStartEmptyWhateverWasInThem(t *testing.T) {
 	expect(t, "first stall", c.Stall(), true)
 	expect(t, "quorate", c.Quorate(), true)
 	expect(t, "all voted", s.AllVoted(wire.Signers{}), false)
-	if st := c.Statement(wire.Signers{}); !st.Signers.Equal(signers(4, 0, 1, 2)) {
+	if st := c.Statement(wire.Signers{}, 0); !st.Signers.Equal(signers(4, 0, 1, 2)) {
 		t.Fatal("another slot's votes are in the statement")
 	}
 }

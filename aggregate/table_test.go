@@ -91,7 +91,7 @@ func TestASpeculativeSlotInFlightStaysChargedToItsOpener(t *testing.T) {
 	var q aggregate.Quota
 	s := l.Open(aggregate.Key{Height: 1}, four, true, &q)
 	c := vote(t, s, 1, 16, 0, 1, 2)
-	c.Statement(wire.Signers{})
+	c.Statement(wire.Signers{}, 0)
 	l.CloseBelow(2)
 	if l.Open(aggregate.Key{Height: 2}, four, true, &q) != nil {
 		t.Fatal("its opener has another while a statement reads it")

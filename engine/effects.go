@@ -18,7 +18,7 @@ func (e *Engine) carryOut() error {
 		f := &effects[i]
 		switch f.Kind {
 		case core.Verify:
-			e.verifier.Submit(f.Statement)
+			e.statements = append(e.statements, f.Statement)
 		case core.Append:
 			at, err := e.journal.Append(f.Bytes)
 			if err != nil {
@@ -44,6 +44,11 @@ func (e *Engine) carryOut() error {
 		default:
 			return fmt.Errorf("engine: effect %v is not known", f.Kind)
 		}
+	}
+	if len(e.statements) > 0 { // in one go, or an idle worker would make a batch of the first alone
+		e.verifier.Submit(e.statements...)
+		clear(e.statements)
+		e.statements = e.statements[:0]
 	}
 	e.core.Done()
 	return nil

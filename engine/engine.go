@@ -27,12 +27,13 @@ type Engine struct {
 	wake    chan struct{} // capacity 1: something other than a message waits for the loop
 
 	// Owned by the loop from the start of Run.
-	core     *core.Core
-	began    time.Time // zero of the core's clock
-	durable  journal.Position
-	verdicts []verify.Verdict
-	taken    []answer
-	paused   bool
+	core       *core.Core
+	began      time.Time // zero of the core's clock
+	durable    journal.Position
+	verdicts   []verify.Verdict
+	statements []*verify.Statement // of effects being carried out
+	taken      []answer
+	paused     bool
 
 	// ctx ends when the engine is told to stop or fails. Set by Run before any other goroutine starts.
 	ctx      context.Context
@@ -116,6 +117,7 @@ func (e *Engine) coreConfig() core.Config {
 		EpochsAhead:        e.cfg.EpochsAhead,
 		HeightBound:        e.cfg.HeightBound,
 		MaxVoteBytes:       e.cfg.MaxVoteBytes,
+		VotesInFlight:      e.cfg.Workers * e.cfg.BatchSize,
 		RebroadcastTimeout: e.cfg.RebroadcastTimeout,
 		AckInterval:        e.cfg.AckInterval,
 		ProposeBackoff:     e.cfg.ProposeBackoff,

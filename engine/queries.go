@@ -144,7 +144,7 @@ func (e *Engine) snapshot() snapshot {
 		Epoch:          e.core.Epoch(),
 		EpochsNeeded:   e.core.EpochsNeeded(),
 		Inbox:          e.inbox.Len(),
-		Statements:     e.verifier.Waiting(),
+		Statements:     e.verifier.Waiting() + c.Waiting,
 		PendingReports: e.reports.len(),
 		Outbox:         len(e.outbox),
 		VolatileBytes:  e.journal.Pending(),

@@ -95,12 +95,20 @@ func (c *Core) vote(l *lane, e *epoch, a *wire.Ack, quota *aggregate.Quota) Outc
 	}
 }
 
-// tryCandidate makes a statement of a candidate's votes, if those that are not suspect suffice. If they do not, it has
-// those of suspects looked at where there is nobody left to wait for, and otherwise lets it wait.
+// tryCandidate makes a statement of a candidate's votes, once it is its turn, if those that are not suspect suffice. If
+// they do not, it has those of suspects looked at where there is nobody left to wait for, and otherwise lets it wait.
 func (c *Core) tryCandidate(l *lane, e *epoch, candidate *aggregate.Candidate) {
 	slot := candidate.Slot()
-	if st := candidate.Statement(e.suspects); st != nil {
-		c.submitVotes(st, job{lane: l, slot: slot, candidate: candidate})
+	if candidate.Queued() {
+		return
+	}
+	if candidate.Ready(e.suspects) {
+		if !c.mayVerify() {
+			c.queue(l, candidate)
+			return
+		}
+		first := wire.Participant(c.turns.taken / signersKept % uint64(e.format.Participants))
+		c.submitVotes(candidate.Statement(e.suspects, first), job{lane: l, slot: slot, candidate: candidate})
 		return
 	}
 	if !candidate.Quorate() || e.suspects.Len() == 0 {
@@ -121,11 +129,15 @@ func (c *Core) submitVotes(st *verify.Statement, j job) {
 	st.MayDefer = true
 	j.subject = st.Subject
 	c.counts.VoteBatches++
+	c.turns.flying++
+	c.turns.taken++
 	c.submit(st, j)
 }
 
 // votesVerdict takes the verdict on a statement made of votes.
 func (c *Core) votesVerdict(j job, v *verify.Verdict) {
+	c.turns.flying--
+	defer c.nextTurns()
 	if len(v.Invalid) > 0 || v.Certificate == nil && len(v.Exposed) == 0 {
 		c.counts.VoteFailures++
 	}
@@ -148,7 +160,14 @@ func (c *Core) votesVerdict(j job, v *verify.Verdict) {
 		c.certified(j.lane, j.subject, v.Certificate)
 		return
 	}
-	if v.Err != nil || j.slot.Closed() {
+	if j.slot.Closed() {
+		return
+	}
+	if v.Err != nil && !fault {
+		// No verdict, and nobody to blame. The next one may fare no better, and no other ack need ever come.
+		if j.candidate.Stall() {
+			c.stall(j.lane, j.candidate)
+		}
 		return
 	}
 	// Acks that arrived meanwhile may make up for the invalid ones and for those of validators exposed meanwhile.

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lanecast/lanecast/internal/sim/model"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -19,7 +20,7 @@ func TestRule4_3_1_AnAckIsTakenFromTheEpochsInBounds(t *testing.T) {
 	} {
 		expect(t, "outcome", r.ack(1, chunk(1, 0, 1), epoch), want)
 	}
-	a := wire.Ack{Chunk: chunk(1, 0, 1), Epoch: math.MaxUint64, Participant: 1, Signature: make([]byte, toySize)}
+	a := wire.Ack{Chunk: chunk(1, 0, 1), Epoch: math.MaxUint64, Participant: 1, Signature: make([]byte, model.VoteSize)}
 	expect(t, "outcome of the last epoch", r.ackBytes(id(1), a.AppendTo(nil)), EpochOutOfBounds)
 	expect(t, "faults", len(r.faults()), 0)
 }
@@ -28,7 +29,7 @@ func TestRule4_3_1_EpochBoundsDoNotWrapAround(t *testing.T) {
 	r := newRig(t, 4)
 	r.epoch(math.MaxUint64) // of which nothing is known
 	expect(t, "outcome", r.ack(1, chunk(1, 0, 1), 5), EpochOutOfBounds)
-	a := wire.Ack{Chunk: chunk(1, 0, 1), Epoch: math.MaxUint64, Participant: 1, Signature: make([]byte, toySize)}
+	a := wire.Ack{Chunk: chunk(1, 0, 1), Epoch: math.MaxUint64, Participant: 1, Signature: make([]byte, model.VoteSize)}
 	expect(t, "outcome", r.ackBytes(id(1), a.AppendTo(nil)), UnknownEpoch)
 	a.Epoch--
 	expect(t, "outcome", r.ackBytes(id(1), a.AppendTo(nil)), UnknownEpoch)
@@ -98,10 +99,10 @@ func TestRule4_3_4_AnAckComesFromTheValidatorItNames(t *testing.T) {
 	r := newRig(t, 4)
 	expect(t, "no validator", r.ackBytes(id(1000), r.w.ack(1, chunk(1, 0, 1), 5)), NotValidator)
 	expect(t, "another validator", r.ackBytes(id(2), r.w.ack(1, chunk(1, 0, 1), 5)), WrongPeer)
-	a := wire.Ack{Chunk: chunk(1, 0, 1), Epoch: 5, Participant: math.MaxUint32, Signature: make([]byte, toySize)}
+	a := wire.Ack{Chunk: chunk(1, 0, 1), Epoch: 5, Participant: math.MaxUint32, Signature: make([]byte, model.VoteSize)}
 	expect(t, "a number past the set", r.ackBytes(id(2), a.AppendTo(nil)), WrongPeer)
 	// A peer's number is another in another epoch.
-	r.w.schemes[6] = newToyScheme([]wire.PublicKey{id(2), id(3)}, 6, true)
+	r.w.schemes[6] = model.New(model.List, []wire.PublicKey{id(2), id(3)}, 6)
 	expect(t, "in epoch 6", r.ackBytes(id(2), r.w.ack(0, chunk(1, 0, 1), 6)), Accepted)
 	expect(t, "in epoch 5", r.ackBytes(id(2), r.w.ack(2, chunk(1, 0, 1), 5)), Accepted)
 	expect(t, "epoch 5's in epoch 6", r.ackBytes(id(1), r.w.ack(1, chunk(1, 0, 1), 6)), NotValidator)
@@ -282,7 +283,7 @@ func TestRule3_3_SuspicionLapsesWithTheEpochsThatWereInBounds(t *testing.T) {
 
 func TestRule3_3_KeysThatDoNotFitBlameNobodyAndEndTheCandidate(t *testing.T) {
 	r := newRig(t, 4, nonAttributable)
-	r.w.schemes[5].inconsistent = true
+	r.w.schemes[5].Inconsistent = true
 	for i := range 3 {
 		r.ack(i, chunk(1, 0, 1), 5)
 	}
@@ -306,9 +307,108 @@ func TestAnEmptyVerdictIsNotTriedAgainForEver(t *testing.T) {
 	expect(t, "statements", len(r.verifies), 0)
 }
 
+// undecided gives all statements that wait verdicts that are none.
+func (r *rig) undecided() (n int) {
+	r.t.Helper()
+	waiting := r.verifies
+	r.verifies = nil
+	for _, st := range waiting {
+		r.c.Verdict(r.now, &verify.Verdict{Statement: st, Err: errTest})
+		r.drain()
+	}
+	return len(waiting)
+}
+
+func TestRule4_3_7_VotesWithoutAVerdictAreTriedAgainAfterAWhile(t *testing.T) {
+	r := newRig(t, 4)
+	for i := range 3 {
+		r.ack(i, chunk(1, 0, 1), 5)
+	}
+	expect(t, "statements", r.undecided(), 1)
+	expect(t, "statements at once", len(r.verifies), 0)
+	r.pass(r.cfg.SuspectDelay - 1)
+	expect(t, "statements before they are due", len(r.verifies), 0)
+	r.pass(1)
+	expect(t, "statements", r.undecided(), 1)
+	tries := 0
+	for end := r.now + time.Minute; r.now < end; r.pass(10 * time.Millisecond) {
+		tries += r.undecided()
+	}
+	if most := int(time.Minute / r.cfg.SuspectDelay); tries == 0 || tries > most {
+		t.Errorf("a scheme that always fails was tried %d times in a minute, at most %d wanted", tries, most)
+	}
+	r.pass(r.cfg.SuspectDelay)
+	r.verdicts()
+	expect(t, "locks", len(r.locks()), 1)
+	expect(t, "faults", len(r.faults()), 0)
+	expect(t, "suspects", r.c.Counts().Suspects, 0)
+	expect(t, "key faults", r.c.Counts().KeyFaults, 0)
+	r.pass(time.Minute)
+	expect(t, "still waiting", len(r.c.looks.stalled), 0)
+}
+
+func TestRule4_3_7_AnotherAckHasVotesWithoutAVerdictTriedAtOnce(t *testing.T) {
+	r := newRig(t, 4)
+	for i := range 3 {
+		r.ack(i, chunk(1, 0, 1), 5)
+	}
+	r.undecided()
+	r.ack(3, chunk(1, 0, 1), 5)
+	expect(t, "statements", len(r.verifies), 1)
+	r.pass(time.Minute) // and not a second time while that one is under way
+	expect(t, "statements", len(r.verifies), 1)
+	expect(t, "without a verdict again", r.undecided(), 1)
+	r.pass(r.cfg.SuspectDelay)
+	r.verdicts()
+	expect(t, "locks", len(r.locks()), 1)
+}
+
+func TestRule4_3_7_ALookWithoutAVerdictIsTakenAgain(t *testing.T) {
+	r := exposed(t)
+	r.late(2, 0, 7)
+	r.pass(r.cfg.SuspectDelay)
+	expect(t, "looks", len(r.verifies), 1)
+	expect(t, "without a verdict", r.undecided(), 1)
+	r.pass(r.cfg.SuspectDelay)
+	expect(t, "looks", len(r.verifies), 1)
+	expect(t, "votes looked at", r.verifies[0].Suspects.Count(), 1)
+	r.verdicts()
+	expect(t, "locks", len(r.locks()), 1)
+}
+
+func TestRule4_3_7_VotesWithoutAVerdictAreForgottenWithTheirSlot(t *testing.T) {
+	for name, pass := range map[string]func(*rig){
+		"epoch":  func(r *rig) { r.epoch(7) },
+		"height": func(r *rig) { r.tip(r.w.node(1, 3, 3, 2, 5)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, first := range []bool{false, true} {
+				r := newRig(t, 4)
+				for i := range 3 {
+					r.ack(i, chunk(1, 0, 1), 5)
+				}
+				votes := r.verifies[0]
+				r.verifies = nil
+				if first {
+					pass(r)
+				}
+				r.c.Verdict(r.now, &verify.Verdict{Statement: votes, Err: errTest})
+				r.drain()
+				if !first {
+					pass(r)
+				}
+				r.pass(time.Minute)
+				expect(t, "statements", r.c.Counts().VoteBatches, 1)
+				expect(t, "memory", r.c.Counts().VoteBytes, 0)
+				expect(t, "still waiting", len(r.c.looks.stalled), 0)
+			}
+		})
+	}
+}
+
 func TestRule4_3_AStatementWhoseSlotIsClosedMeanwhileIsNotTriedAgain(t *testing.T) {
-	// Its acks are bad, and by the time that is known its height or epoch is behind. The slot's memory is free then: nothing
-	// of it may be looked at any more.
+	// Its acks are bad, and by the time that is known its height or epoch is behind. The slot's memory is free then:
+	// nothing of it may be looked at any more.
 	for name, pass := range map[string]func(*rig){
 		"epoch":  func(r *rig) { r.epoch(7) },
 		"height": func(r *rig) { r.node(r.w.node(1, 3, 3, 2, 5)) },

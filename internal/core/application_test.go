@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lanecast/lanecast/internal/sim/model"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -53,6 +54,40 @@ func TestRule4_5_ARefusedTipIsNotAcked(t *testing.T) {
 		expect(t, "signatures", len(r.signAcks), 0)
 		expect(t, "questions", len(r.asks), 0)
 		expect(t, "counted", r.c.Counts().Verdicts[Failure], 1)
+	}
+}
+
+func TestRule4_5_NoAckWithoutTheApplicationsConsent(t *testing.T) {
+	// The ack of a former tip comes back signed: reason to look at the tip of now, which has no consent or none yet.
+	for name, answers := range map[string][]Answer{"not asked yet": nil, "asked": {}, "refused": {Refused}, "undecided": {Failed}} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, 4)
+			r.tip(genesis(1, 0))
+			r.answer(Approved)
+			r.node(r.w.node(1, 1, 1, 0, 5))
+			r.verdicts()
+			if answers != nil {
+				r.sync()
+			}
+			for _, a := range answers {
+				r.answer(a)
+			}
+			r.sign(nil)
+			r.epoch(6)
+			r.node(r.w.node(1, 1, 1, 0, 5))
+			r.pass(time.Minute)
+			expectChunks(t, "tips", r.tips(), chunk(1, 0, 0))
+			expect(t, "signatures asked for", len(r.signAcks), 0)
+			expect(t, "acks", len(r.acks), 0)
+			if answers == nil {
+				r.sync()
+			}
+			r.pass(time.Second)
+			r.node(r.w.node(1, 1, 1, 0, 5))
+			r.answer(Approved)
+			expect(t, "signatures asked for once it consents", len(r.signAcks), 1)
+			expect(t, "chunk", r.signAcks[0].Chunk, chunk(1, 1, 1))
+		})
 	}
 }
 
@@ -162,11 +197,11 @@ func TestRule4_5_ASignatureOfTheWrongLengthIsAFailure(t *testing.T) {
 	r.answer(Approved)
 	subject := wire.Subject{Chunk: chunk(1, 0, 1), Epoch: 5}
 	r.signAcks = nil
-	r.c.AckSigned(r.now, subject, make([]byte, toySize+1), nil)
+	r.c.AckSigned(r.now, subject, make([]byte, model.VoteSize+1), nil)
 	r.drain()
 	expect(t, "acks", len(r.acks), 0)
 	expect(t, "failures", r.c.Counts().OwnAcks[Failure], 1)
-	r.c.AckSigned(r.now, subject, make([]byte, toySize), nil) // nobody asked any more
+	r.c.AckSigned(r.now, subject, make([]byte, model.VoteSize), nil) // nobody asked any more
 	r.c.AckSigned(r.now, wire.Subject{}, nil, nil)
 	expect(t, "effects", len(r.c.Effects()), 0)
 }

@@ -34,11 +34,11 @@ func TestRule4_4_AKnownCertificateIsIgnored(t *testing.T) {
 	votes := r.verifies[0]
 	r.verifies = nil
 	r.tip(on(r.w.lock(chunk(1, 0, 1), 5, 1, 2, 3), 1)) // the same by other signers, while ours is made
-	records := r.disk.next
+	records := r.disk.Next
 	r.c.Verdict(r.now, judge(votes))
 	r.drain()
 	expect(t, "locks", len(r.locks()), 1)
-	expect(t, "records", r.disk.next, records)
+	expect(t, "records", r.disk.Next, records)
 	expect(t, "faults", len(r.faults()), 0)
 	held, _ := r.c.Certificate(id(1), 0)
 	expect(t, "held", string(held.Certificate), string(r.w.lock(chunk(1, 0, 1), 5, 1, 2, 3).Certificate))
@@ -73,9 +73,9 @@ func TestRule4_4_ANewCertificateIsJournaledReportedAndPrunes(t *testing.T) {
 	// The acks of the slot and of all lower heights are gone; (4, epoch 6), (5, 5) and (5, 6) remain.
 	expect(t, "votes", r.c.Counts().Votes, 3)
 	expect(t, "locks", len(r.locks()), 2)
-	expect(t, "records", r.disk.next, 3)
-	expect(t, "durable when it was reported", r.disk.durable, 0) // a lock proves itself
-	rec := r.disk.records[1].bytes
+	expect(t, "records", r.disk.Next, 3)
+	expect(t, "durable when it was reported", r.disk.Durable, 0) // a lock proves itself
+	rec := r.disk.Records[1].Bytes
 	var lock wire.Lock
 	if err := lock.DecodeStored(rec[1:]); err != nil || rec[0] != recordLock {
 		t.Fatalf("no lock in the journal: %v", err)
@@ -108,7 +108,7 @@ func TestRule4_4_ALockIsReportedOnceInARunAndAgainAfterARestart(t *testing.T) {
 	r.tip(on(r.locks()[0], 1))
 	expect(t, "locks", len(r.locks()), 1)
 	r.reports = nil
-	r.crash(r.disk.durable, false)
+	r.crash(r.disk.Durable, false)
 	expect(t, "locks of the second run", len(r.locks()), 1)
 	r.node(on(r.w.lock(chunk(1, 1, 1), 5), 2))
 	r.verdicts()

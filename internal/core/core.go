@@ -29,6 +29,7 @@ type Core struct {
 
 	proposing proposing
 	looks     looks
+	turns     turns
 
 	jobs    map[uint64]job // statements in flight, by tag
 	lastTag uint64

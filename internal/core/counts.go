@@ -107,6 +107,7 @@ type Counts struct {
 	Suspects  int // gauge: validators under suspicion
 	VoteBytes int // gauge: memory of waiting acks
 	Votes     int // gauge: waiting acks
+	Waiting   int // gauge: quorums that wait for their turn to be verified
 	Lanes     int // gauge: lanes known
 }
 
@@ -114,6 +115,7 @@ type Counts struct {
 func (c *Core) Counts() *Counts {
 	c.counts.Suspects = c.suspects.Len()
 	c.counts.VoteBytes, c.counts.Votes = c.table.Bytes(), c.table.Votes()
+	c.counts.Waiting = len(c.turns.waiting)
 	c.counts.Lanes = len(c.order)
 	return &c.counts
 }

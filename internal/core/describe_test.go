@@ -10,8 +10,8 @@ func TestARecordIsDescribedAsItWasWritten(t *testing.T) {
 	lock := r.w.lock(chunk(1, 6, 66), 5)
 	r.tip(on(lock, 7))
 	var node, certificate int
-	for _, rec := range r.disk.records {
-		info, err := DescribeRecord(rec.bytes)
+	for _, rec := range r.disk.Records {
+		info, err := DescribeRecord(rec.Bytes)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -23,7 +23,7 @@ func TestARecordIsDescribedAsItWasWritten(t *testing.T) {
 			node++
 			expect(t, "chunk", info.Chunk, on(lock, 7).Chunk)
 		}
-		for _, bad := range [][]byte{nil, {7}, rec.bytes[:1], rec.bytes[:40]} {
+		for _, bad := range [][]byte{nil, {7}, rec.Bytes[:1], rec.Bytes[:40]} {
 			if _, err := DescribeRecord(bad); !errors.Is(err, ErrRecord) {
 				t.Errorf("%x: error %v", bad, err)
 			}

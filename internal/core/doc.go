@@ -24,5 +24,6 @@
 // # Files
 //
 // nodes.go, acks.go, certificates.go, application.go, proposing.go, epochs.go and faults.go are the subsections of PROTOCOL.md 4; recovery.go
-// is what the journal holds and how a core comes back from it.
+// is what the journal holds and how a core comes back from it. suspects.go is PROTOCOL.md 3.3 on suspects, turns.go decides
+// whose votes are verified next.
 package core

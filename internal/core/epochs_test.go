@@ -92,7 +92,7 @@ func TestRule4_8_TheEpochOfATipsParentIsNeededAlsoWhereANewerCertificateIsHeld(t
 	expect(t, "epoch of the one held", r.locks()[0].Epoch, 5)
 	expect(t, "locks", len(r.locks()), 1) // an old certificate beside a newer one is nothing new
 	expect(t, "needed", slices.Contains(r.c.EpochsNeeded(), 1), true)
-	r.crash(r.disk.next-1, true)
+	r.crash(r.disk.Next-1, true)
 	expect(t, "needed after a restart", slices.Contains(r.c.EpochsNeeded(), 1), true)
 }
 

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lanecast/lanecast/internal/sim/model"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -138,7 +139,7 @@ func TestRule4_6_OurOwnBrokenSignerIsSuspectedButNotReported(t *testing.T) {
 	r.tip(genesis(1, 1))
 	r.answer(Approved)
 	r.signAcks = nil
-	r.c.AckSigned(r.now, wire.Subject{Chunk: chunk(1, 0, 1), Epoch: 5}, make([]byte, toySize), nil)
+	r.c.AckSigned(r.now, wire.Subject{Chunk: chunk(1, 0, 1), Epoch: 5}, make([]byte, model.VoteSize), nil)
 	r.drain()
 	r.ack(1, chunk(1, 0, 1), 5)
 	r.ack(2, chunk(1, 0, 1), 5)

@@ -14,7 +14,7 @@ func TestRule5_1_AChunkThatWasNotDurableMayBeReplacedAndOneThatWasMayNot(t *test
 	r.crash(0, false) // its record is lost: nobody has seen it
 	r.tip(genesis(1, 2))
 	expectChunks(t, "questions", r.asks, chunk(1, 0, 2))
-	r.crash(r.disk.durable, false)
+	r.crash(r.disk.Durable, false)
 	r.node(genesis(1, 1))
 	r.verdicts()
 	r.sync()
@@ -30,7 +30,7 @@ func TestRule5_1_NoCrashMakesTheSequencerEquivocate(t *testing.T) {
 			r := newRig(t, 4, sequencing)
 			for step := range steps {
 				if step == crashAt {
-					cut := max(r.disk.durable, r.disk.next-1-min(back, r.disk.next-1))
+					cut := max(r.disk.Durable, r.disk.Next-1-min(back, r.disk.Next-1))
 					r.crash(cut, step%2 == 0)
 				}
 				switch step % 4 {
@@ -94,7 +94,7 @@ func TestRule5_1_AVerdictAfterAFailureHasNoEffect(t *testing.T) {
 	r.node(genesis(1, 1))
 	r.c.Fail()
 	r.verdicts()
-	expect(t, "records", r.disk.next, 1)
+	expect(t, "records", r.disk.Next, 1)
 }
 
 func TestRule5_4_ASequencerGoesOnWhereItsCertificateIsInTheJournal(t *testing.T) {
@@ -102,14 +102,14 @@ func TestRule5_4_ASequencerGoesOnWhereItsCertificateIsInTheJournal(t *testing.T)
 	c := r.propose(1)
 	r.certifyOwn(c, 5)
 	r.sync()
-	r.crash(r.disk.durable, true)
+	r.crash(r.disk.Durable, true)
 	expectChunks(t, "questions", r.proposes, wire.Chunk{Sequencer: id(0), Height: 1})
 }
 
 func TestRule5_4_ASequencerWhoseCertificateWasLostGetsItAgain(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.propose(1)
-	durable := r.disk.durable
+	durable := r.disk.Durable
 	r.certifyOwn(c, 5)
 	r.crash(durable, true) // the lock's record was not written
 	expect(t, "questions", len(r.proposes), 0)

@@ -6,6 +6,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/lanecast/lanecast/internal/sim/model"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -36,13 +37,13 @@ func (r *rig) check(t interface{ Fatalf(string, ...any) }) {
 		t.Fatalf("%d quotas and %d suspects for 7 validators", len(r.c.quotas), counts.Suspects)
 	case len(r.c.jobs) > sequencers*8:
 		t.Fatalf("%d statements in flight", len(r.c.jobs))
-	case len(r.disk.records) > 10000:
-		t.Fatalf("%d records", len(r.disk.records))
+	case len(r.disk.Records) > 10000:
+		t.Fatalf("%d records", len(r.disk.Records))
 	}
 }
 
-// TestNothingThatPeersSendStopsTheCoreOrOutgrowsItsBounds feeds messages that are valid, nearly valid, or garbage, in between
-// all that a driver does.
+// TestNothingThatPeersSendStopsTheCoreOrOutgrowsItsBounds feeds messages that are valid, nearly valid, or garbage, in
+// between all that a driver does.
 func TestNothingThatPeersSendStopsTheCoreOrOutgrowsItsBounds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -70,14 +71,14 @@ func TestNothingThatPeersSendStopsTheCoreOrOutgrowsItsBounds(t *testing.T) {
 				if r.w.schemes[e] != nil {
 					b = r.w.ack(i, c, e)
 				} else {
-					a := wire.Ack{Chunk: c, Epoch: e, Participant: wire.Participant(i), Signature: make([]byte, toySize)}
+					a := wire.Ack{Chunk: c, Epoch: e, Participant: wire.Participant(i), Signature: make([]byte, model.VoteSize)}
 					b = a.AppendTo(nil)
 				}
 				r.ackBytes(id(i), mutate(b))
 			},
 			"node": func(*rapid.T) {
 				c, e := drawChunk(), epochs.Draw(rt, "epoch")
-				n := wire.Node{Chunk: c, Signature: signToyChunk(c)}
+				n := wire.Node{Chunk: c, Signature: model.SignChunk(c)}
 				if n.HasParent() {
 					parent := wire.Chunk{Sequencer: c.Sequencer, Height: c.Height - 1, Payload: payload(1)}
 					n.Parent = wire.Parent{Payload: parent.Payload, Epoch: e}
@@ -107,7 +108,7 @@ func TestNothingThatPeersSendStopsTheCoreOrOutgrowsItsBounds(t *testing.T) {
 			},
 			"crash": func(*rapid.T) {
 				if rapid.IntRange(0, 5).Draw(rt, "crash") == 0 {
-					r.crash(r.disk.durable, rapid.Bool().Draw(rt, "compacted"))
+					r.crash(r.disk.Durable, rapid.Bool().Draw(rt, "compacted"))
 				}
 			},
 			"": func(rt *rapid.T) { r.check(rt) },
@@ -120,7 +121,7 @@ func FuzzCoreAck(f *testing.F) {
 	f.Add(w.ack(1, chunk(1, 0, 1), 5))
 	f.Add(w.ack(1, chunk(2, 3, 3), 4))
 	f.Add(w.badAck(1, chunk(1, 1, 1), 6))
-	far := wire.Ack{Chunk: chunk(1, 1<<64-1, 1), Epoch: 1<<64 - 1, Participant: 1<<32 - 1, Signature: make([]byte, toySize)}
+	far := wire.Ack{Chunk: chunk(1, 1<<64-1, 1), Epoch: 1<<64 - 1, Participant: 1<<32 - 1, Signature: make([]byte, model.VoteSize)}
 	f.Add(far.AppendTo(nil))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, message []byte) {
@@ -162,7 +163,7 @@ func FuzzCoreNode(f *testing.F) {
 		r.pass(10 * time.Second)
 		r.check(t)
 		after, _ := r.c.Tip(id(1))
-		if after != before && after.Signature != signToyChunk(after.Chunk) {
+		if after != before && after.Signature != model.SignChunk(after.Chunk) {
 			t.Fatal("a chunk that its sequencer did not sign became the tip")
 		}
 	})

@@ -86,7 +86,7 @@ func TestRule4_2_2_NoMessageIsTakenBeforeTheLanesAreReplayed(t *testing.T) {
 func TestRule4_2_2_AnOldNodeThatArrivesFirstAfterARestartIsDropped(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(r.w.node(1, 3, 3, 2, 5))
-	r.crash(r.disk.durable, true)
+	r.crash(r.disk.Durable, true)
 	expect(t, "outcome", r.node(r.w.node(1, 2, 2, 1, 5)), HeightTooLow)
 	expect(t, "outcome of the tip's", r.node(r.w.node(1, 3, 3, 2, 5)), Duplicate)
 	expect(t, "outcome of another at its height", r.node(r.w.node(1, 3, 4, 2, 5)), Accepted)
@@ -106,7 +106,7 @@ func TestRule4_2_4_TheRulesAreCheckedAgainWhenTheVerdictArrives(t *testing.T) {
 		t.Fatal("the node of a former sequencer became the tip")
 	}
 	expect(t, "questions", len(r.asks), 0)
-	expect(t, "records", r.disk.next, 1)
+	expect(t, "records", r.disk.Next, 1)
 	expect(t, "stale", r.c.Counts().Nodes[Stale], 2)
 }
 
@@ -238,12 +238,46 @@ func TestRule4_2_ANodesParentCertificateIsHandledLikeAnyOther(t *testing.T) {
 	expect(t, "held epoch", held.Epoch, 5)
 }
 
+func TestRule4_2_6_ANodeWithoutAVerdictBlamesNobodyAndTheLaneGoesOn(t *testing.T) {
+	for name, next := range map[string]func(*rig) wire.Node{
+		"the same again":         func(r *rig) wire.Node { return r.w.node(1, 1, 1, 0, 5) },
+		"another certificate":    func(r *rig) wire.Node { return on(r.w.lock(chunk(1, 0, 0), 5, 1, 2, 3), 1) },
+		"the next height":        func(r *rig) wire.Node { return r.w.node(1, 2, 2, 1, 5) },
+		"one that waits already": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, 4)
+			r.tip(genesis(1, 0))
+			r.node(r.w.node(1, 1, 1, 0, 5))
+			expect(t, "certificate to be verified", r.verifies[0].Certificate != nil, true)
+			last := r.w.node(1, 2, 2, 1, 5)
+			if next == nil {
+				r.node(last)
+			} else {
+				last = next(r)
+			}
+			expect(t, "statements", r.undecided(), 1)
+			p, _ := r.c.Tip(id(1))
+			expect(t, "tip", p.Chunk, chunk(1, 0, 0))
+			expect(t, "locks", len(r.locks()), 0)
+			if next != nil {
+				r.tip(last) // at once: its sequencer is none whose nodes must wait
+			}
+			expect(t, "in batches", r.c.lanes[id(1)].bad, false)
+			r.verdicts()
+			p, _ = r.c.Tip(id(1))
+			expect(t, "tip", p.Chunk, last.Chunk)
+			expect(t, "faults", len(r.faults()), 0)
+		})
+	}
+}
+
 func TestRule4_2_VerifiedFirstThenJournaledThenVisible(t *testing.T) {
 	r := newRig(t, 4)
 	r.node(genesis(1, 1))
-	expect(t, "records before the verdict", r.disk.next, 1)
+	expect(t, "records before the verdict", r.disk.Next, 1)
 	r.verdicts()
-	expect(t, "records after it", r.disk.next, 2)
+	expect(t, "records after it", r.disk.Next, 2)
 	expect(t, "questions before it is durable", len(r.asks), 0)
 	expect(t, "a duplicate of it", r.node(genesis(1, 1)), Duplicate)
 	r.epoch(6)
@@ -270,10 +304,10 @@ func TestRule4_2_TheDurableRecordOfAFormerTipShowsNothingOfItsSuccessor(t *testi
 	r := newRig(t, 4)
 	r.node(genesis(1, 0))
 	r.verdicts()
-	first := r.disk.next - 1
+	first := r.disk.Next - 1
 	r.node(r.w.node(1, 1, 1, 0, 5))
 	r.verdicts()
-	r.disk.durable = first
+	r.disk.Durable = first
 	r.noteDurable()
 	r.c.Durable(r.now, first)
 	r.drain()
@@ -287,8 +321,8 @@ func TestRule4_2_ADurablePositionBetweenTwoTipsShowsOnlyTheFirst(t *testing.T) {
 	r.node(genesis(1, 1))
 	r.node(genesis(2, 2))
 	r.verdicts()
-	expect(t, "records", r.disk.next, 3)
-	r.disk.durable = 1
+	expect(t, "records", r.disk.Next, 3)
+	r.disk.Durable = 1
 	r.noteDurable()
 	r.c.Durable(r.now, 1)
 	r.drain()

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lanecast/lanecast/internal/sim/model"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -30,7 +31,7 @@ func (r *rig) proposeVolatile(p int) wire.Chunk {
 	}
 	c := r.signChunks[0]
 	r.signChunks = nil
-	r.c.ChunkSigned(r.now, c, signToyChunk(c), nil)
+	r.c.ChunkSigned(r.now, c, model.SignChunk(c), nil)
 	r.drain()
 	r.verdicts()
 	return c
@@ -241,7 +242,7 @@ func TestRule4_7_AChunkSignedForAnEpochInWhichWeAreNoSequencerIsDropped(t *testi
 	r.drain()
 	r.w.sequencers[6] = []wire.PublicKey{id(1)}
 	r.epoch(6)
-	r.c.ChunkSigned(r.now, chunk(0, 0, 1), signToyChunk(chunk(0, 0, 1)), nil)
+	r.c.ChunkSigned(r.now, chunk(0, 0, 1), model.SignChunk(chunk(0, 0, 1)), nil)
 	r.drain()
 	expect(t, "statements", len(r.verifies), 0)
 	r.epoch(7)
@@ -282,20 +283,41 @@ func TestRule4_7_WhatOurSignerSignedWronglyIsNeverSent(t *testing.T) {
 	expect(t, "nodes", len(r.nodes), 1)
 }
 
+func TestRule4_7_OurNodeWithoutAVerdictIsProposedAnewAfterABackoff(t *testing.T) {
+	r := newRig(t, 4, sequencing)
+	for range 3 {
+		r.pass(r.cfg.ProposeBackoff)
+		expect(t, "questions", len(r.proposes), 1)
+		r.proposes = nil
+		r.c.Proposed(r.now, 0, payload(1), true)
+		r.drain()
+		r.c.ChunkSigned(r.now, chunk(0, 0, 1), model.SignChunk(chunk(0, 0, 1)), nil)
+		r.drain()
+		r.signChunks = nil
+		expect(t, "statements", r.undecided(), 1)
+		expect(t, "questions at once", len(r.proposes), 0)
+	}
+	expect(t, "nodes", len(r.nodes), 0)
+	expect(t, "faults", len(r.faults()), 0)
+	r.pass(r.cfg.ProposeBackoff)
+	r.propose(1)
+	expect(t, "nodes", len(r.nodes), 1)
+}
+
 func TestRule4_7_OurNodeIsDroppedWhenTheEpochMovedWhileItWasVerified(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	r.proposes = nil
 	r.c.Proposed(r.now, 0, payload(1), true)
 	r.drain()
 	r.signChunks = nil
-	r.c.ChunkSigned(r.now, chunk(0, 0, 1), signToyChunk(chunk(0, 0, 1)), nil)
+	r.c.ChunkSigned(r.now, chunk(0, 0, 1), model.SignChunk(chunk(0, 0, 1)), nil)
 	r.drain()
 	r.w.sequencers[6] = []wire.PublicKey{id(1)}
 	r.epoch(6)
 	r.verdicts()
 	r.sync()
 	expect(t, "nodes", len(r.nodes), 0)
-	expect(t, "records", r.disk.next, 1)
+	expect(t, "records", r.disk.Next, 1)
 	r.epoch(7)
 	r.pass(time.Second)
 	expect(t, "questions", len(r.proposes), 1)
@@ -321,7 +343,7 @@ func TestRule4_7_ATipWhoseCertificateLeavesTheBoundsIsRebroadcastUntilCertifiedA
 	r.drain()
 	n := r.signChunks[0]
 	r.signChunks = nil
-	r.c.ChunkSigned(r.now, n, signToyChunk(n), nil)
+	r.c.ChunkSigned(r.now, n, model.SignChunk(n), nil)
 	r.drain()
 	r.verdicts()
 	r.sync()
@@ -337,7 +359,7 @@ func TestRule4_7_AtStartUpAnUncertifiedTipIsRebroadcastAtOnce(t *testing.T) {
 	r.propose(1)
 	bytes := r.nodes[0].Bytes
 	r.nodes = nil
-	r.crash(r.disk.durable, true)
+	r.crash(r.disk.Durable, true)
 	expect(t, "nodes", len(r.nodes), 1)
 	expect(t, "the same bytes", string(r.nodes[0].Bytes), string(bytes))
 	expect(t, "questions for a payload", len(r.proposes), 0)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/lanecast/lanecast/internal/sim/model"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -15,7 +16,7 @@ func TestRecoveryShowsTipsToTheApplicationAgainAndAcksThem(t *testing.T) {
 	r.answer(Approved)
 	r.sign(nil)
 	r.reports, r.acks = nil, nil
-	r.crash(r.disk.durable, true)
+	r.crash(r.disk.Durable, true)
 	expectChunks(t, "questions", r.asks, chunk(1, 1, 1))
 	r.answer(Approved)
 	r.sign(nil)
@@ -33,25 +34,19 @@ func TestRecoveryIsTheSameInWhateverOrderTheRecordsComeBack(t *testing.T) {
 	r.certify(chunk(2, 5, 5), 6)
 	r.sync()
 	lanes := r.c.Lanes()
-	records := slices.Clone(r.disk.records)
+	records := slices.Clone(r.disk.Records)
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 50 {
 		random.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
-		r.disk.records = slices.Clone(records)
+		r.disk.Records = slices.Clone(records)
 		r.reports = nil
-		r.crash(r.disk.durable, false) // none compacted: released ones come back
+		r.crash(r.disk.Durable, false) // none compacted: released ones come back
 		if got := r.c.Lanes(); !slices.Equal(got, lanes) {
 			t.Fatalf("lanes %+v, want %+v", got, lanes)
 		}
 		expect(t, "locks", len(r.locks()), 5) // of lane 1 at 3 and 4; of lane 2 at 4 and twice at 5
 		expect(t, "faults", len(r.faults()), 0)
-		live := 0
-		for _, rec := range r.disk.records {
-			if !rec.released {
-				live++
-			}
-		}
-		expect(t, "live records", live, 2+5)
+		expect(t, "live records", r.disk.Live(), 2+5)
 	}
 }
 
@@ -62,16 +57,16 @@ func TestRecoveryOfACompactedJournalLosesNothing(t *testing.T) {
 	c = r.propose(2)
 	r.certifyOwn(c, 5)
 	r.sync()
-	r.crash(r.disk.durable, true)
-	expect(t, "records", len(r.disk.records), 3) // the tip, two locks
+	r.crash(r.disk.Durable, true)
+	expect(t, "records", len(r.disk.Records), 3) // the tip, two locks
 	expectChunks(t, "goes on above its tip", r.proposes, wire.Chunk{Sequencer: id(0), Height: 2})
 }
 
 func TestRecoveryWhereOnlyTheTipSurvivedTakesItsParentFromIt(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(r.w.node(1, 1, 1, 0, 5))
-	r.disk.records = slices.DeleteFunc(r.disk.records, func(d diskRecord) bool { return d.bytes[0] == recordLock })
-	r.crash(r.disk.durable, false)
+	r.disk.Records = slices.DeleteFunc(r.disk.Records, func(d model.Record) bool { return d.Bytes[0] == recordLock })
+	r.crash(r.disk.Durable, false)
 	_, ok := r.c.Certificate(id(1), 0)
 	expect(t, "held", ok, true)
 }
@@ -83,7 +78,7 @@ func TestRecoveredContradictionsAreReportedAgain(t *testing.T) {
 	r.tip(r.w.node(1, 2, 3, 9, 5))
 	r.sync()
 	r.reports = nil
-	r.crash(r.disk.durable, true)
+	r.crash(r.disk.Durable, true)
 	f := fault[*wire.LockConflict](r)
 	if f.First.Chunk.Payload == f.Second.Chunk.Payload {
 		t.Fatal("no conflict in it")
@@ -141,14 +136,14 @@ func TestARecoveredRecordIsCopied(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, rec := range r.disk.records {
-		b := slices.Clone(rec.bytes)
-		if err := c.Recover(rec.position, b); err != nil {
+	for _, rec := range r.disk.Records {
+		b := slices.Clone(rec.Bytes)
+		if err := c.Recover(rec.Position, b); err != nil {
 			t.Fatal(err)
 		}
 		clear(b)
 	}
-	c.Start(0, 5, r.disk.next)
+	c.Start(0, 5, r.disk.Next)
 	got, _ := c.Certificate(id(1), 0)
 	expect(t, "certificate", string(got.Certificate), string(want.Certificate))
 }

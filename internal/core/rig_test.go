@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/aggregate"
+	"github.com/lanecast/lanecast/internal/sim/model"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -20,8 +21,8 @@ type place struct {
 // history is what a process has let others see, through all of its crashes.
 type history map[place]wire.Digest
 
-// rig drives one Core as the engine does, with everything that is slow in the test's hands: it collects what the core asked
-// for until the test has it answered. It checks on the way what must hold whatever happens.
+// rig drives one Core as the engine does, with everything that is slow in the test's hands: it collects what the core
+// asked for until the test has it answered. It checks on the way what must hold whatever happens.
 type rig struct {
 	t    testing.TB
 	w    *world
@@ -29,7 +30,7 @@ type rig struct {
 	cfg  Config
 	c    *Core
 	now  time.Duration
-	disk *disk
+	disk *model.Disk
 	seen history
 
 	durableChunks map[wire.Chunk]bool // nodes on disk …
@@ -60,7 +61,7 @@ func defaults(me wire.PublicKey) Config {
 // newRig returns a validator, id(0) of n, that is started in epoch 5. change may alter its configuration.
 func newRig(t testing.TB, n int, change ...func(*rig)) *rig {
 	t.Helper()
-	r := &rig{t: t, w: newWorld(n, true), cfg: defaults(id(0)), disk: newDisk(), seen: history{}}
+	r := &rig{t: t, w: newWorld(n, true), cfg: defaults(id(0)), disk: model.NewDisk(), seen: history{}}
 	r.sets = &view{world: r.w, me: id(0), unknown: map[uint64]bool{}}
 	for _, f := range change {
 		f(r)
@@ -69,8 +70,11 @@ func newRig(t testing.TB, n int, change ...func(*rig)) *rig {
 	return r
 }
 
-func sequencing(r *rig)      { r.cfg.Sequencer = true }
-func nonAttributable(r *rig) { r.w = newWorld(len(r.w.schemes[0].ids), false); r.sets.world = r.w }
+func sequencing(r *rig) { r.cfg.Sequencer = true }
+func nonAttributable(r *rig) {
+	r.w = newWorld(len(r.w.schemes[0].Participants()), false)
+	r.sets.world = r.w
+}
 
 // start makes a core of what is on disk.
 func (r *rig) start(epoch uint64) {
@@ -85,13 +89,13 @@ func (r *rig) start(epoch uint64) {
 	r.c, r.peers = c, map[wire.PublicKey]*Peer{}
 	r.durableChunks, r.noted = map[wire.Chunk]bool{}, 0
 	r.verifies, r.signAcks, r.signChunks, r.asks, r.proposes = nil, nil, nil, nil, nil
-	for _, rec := range r.disk.records {
-		if err := c.Recover(rec.position, rec.bytes); err != nil {
-			r.t.Fatalf("recover %d: %v", rec.position, err)
+	for _, rec := range r.disk.Records {
+		if err := c.Recover(rec.Position, rec.Bytes); err != nil {
+			r.t.Fatalf("recover %d: %v", rec.Position, err)
 		}
 	}
 	r.noteDurable()
-	c.Start(r.now, epoch, r.disk.next)
+	c.Start(r.now, epoch, r.disk.Next)
 	r.drain()
 }
 
@@ -99,24 +103,24 @@ func (r *rig) start(epoch uint64) {
 func (r *rig) crash(cut uint64, compacted bool) {
 	r.t.Helper()
 	epoch := r.c.Epoch()
-	r.disk.crash(cut, compacted)
+	r.disk.Crash(cut, compacted)
 	r.start(epoch)
 }
 
 func (r *rig) noteDurable() {
-	for _, rec := range slices.Backward(r.disk.records) {
-		if rec.position <= r.noted {
+	for _, rec := range slices.Backward(r.disk.Records) {
+		if rec.Position <= r.noted {
 			break
 		}
-		if rec.position <= r.disk.durable && rec.bytes[0] == recordNode {
+		if rec.Position <= r.disk.Durable && rec.Bytes[0] == recordNode {
 			var n wire.Node
-			if err := n.DecodeStored(rec.bytes[1:]); err != nil {
+			if err := n.DecodeStored(rec.Bytes[1:]); err != nil {
 				r.t.Fatal(err)
 			}
 			r.durableChunks[n.Chunk] = true
 		}
 	}
-	r.noted = r.disk.durable
+	r.noted = r.disk.Durable
 }
 
 // visible checks rule 5.1 for a chunk that is about to be seen by others or the application.
@@ -147,11 +151,11 @@ func (r *rig) drain() {
 			}
 			r.verifies = append(r.verifies, e.Statement)
 		case Append:
-			if p := r.disk.append(e.Bytes); p != e.Position {
+			if p := r.disk.Append(e.Bytes); p != e.Position {
 				r.t.Fatalf("append carries position %d, the journal is at %d", e.Position, p)
 			}
 		case Release:
-			if !r.disk.release(e.Position) {
+			if !r.disk.Release(e.Position) {
 				r.t.Fatalf("release of %d, which is no live record", e.Position)
 			}
 			r.releases = append(r.releases, e.Position)
@@ -225,9 +229,9 @@ func (r *rig) verdicts() {
 // sync makes all that was appended durable.
 func (r *rig) sync() {
 	r.t.Helper()
-	r.disk.durable = r.disk.next - 1
+	r.disk.Durable = r.disk.Next - 1
 	r.noteDurable()
-	r.c.Durable(r.now, r.disk.durable)
+	r.c.Durable(r.now, r.disk.Durable)
 	r.drain()
 }
 

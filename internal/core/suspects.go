@@ -17,19 +17,17 @@ import (
 
 // looks is what bounds looking at suspects' votes.
 type looks struct {
-	stalled  []stalled     // candidates that only suspects could complete, by due time
+	stalled  []stalled     // candidates to be tried again, by due time
 	flying   int           // looks under way
 	trusting bool          // the latest look found nothing invalid: several may be under way
 	next     time.Duration // none before that
 }
 
-// stalled is a candidate that has a quorum only with the votes of suspects. They are looked at once it is due, if the
-// others have not completed it by then.
+// stalled is a candidate that has a quorum only with the votes of suspects: they are looked at once it is due, if the
+// others have not completed it by then. Or its statement came back without a verdict: then it is tried again.
 type stalled struct {
-	lane    *lane
-	key     aggregate.Key
-	payload wire.Digest
-	due     time.Duration
+	ref
+	due time.Duration
 }
 
 const (
@@ -45,7 +43,7 @@ func (c *Core) stall(l *lane, candidate *aggregate.Candidate) {
 	if len(*s) == cap(*s) { // before it grows, forget those that have been certified meanwhile
 		kept := (*s)[:0]
 		for _, w := range *s {
-			if _, waiting := c.waiting(w); waiting != nil {
+			if _, waiting := c.find(w.ref); waiting != nil {
 				kept = append(kept, w)
 			}
 		}
@@ -53,17 +51,8 @@ func (c *Core) stall(l *lane, candidate *aggregate.Candidate) {
 		*s = kept
 	}
 	due := c.now + c.cfg.SuspectDelay
-	*s = append(*s, stalled{l, candidate.Slot().Key, candidate.Payload, due})
+	*s = append(*s, stalled{refTo(l, candidate), due})
 	c.wake(due)
-}
-
-// waiting returns the candidate that s stands for, nil if there is none any more.
-func (c *Core) waiting(s stalled) (*epoch, *aggregate.Candidate) {
-	slot, e := s.lane.votes.Slot(s.key), c.epochs[s.key.Epoch]
-	if slot == nil || e == nil {
-		return nil, nil
-	}
-	return e, slot.Candidate(s.payload)
 }
 
 // mayLook reports whether suspects' votes may be looked at now.
@@ -75,7 +64,7 @@ func (c *Core) mayLook() bool {
 func (c *Core) tickLooks() {
 	n := 0
 	for _, s := range c.looks.stalled {
-		e, candidate := c.waiting(s)
+		e, candidate := c.find(s.ref)
 		if candidate != nil && c.now < s.due {
 			c.wake(s.due)
 			break // all wait equally long: they are in order
@@ -99,6 +88,10 @@ func (c *Core) tickLooks() {
 
 // look has the votes of suspects that are missing to a candidate's quorum proven, and all combined.
 func (c *Core) look(l *lane, e *epoch, candidate *aggregate.Candidate) {
+	if candidate.Ready(e.suspects) { // the others suffice: it is here for want of a verdict, and waits for its turn like any
+		c.tryCandidate(l, e, candidate)
+		return
+	}
 	st := candidate.Look(c.suspects.ByOffences(e.scheme.Participants()))
 	if st == nil {
 		return // a statement of it is being verified, and its verdict will try again

@@ -1,13 +1,14 @@
 package core
 
 import (
+	"github.com/lanecast/lanecast/internal/sim/model"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
 // world is the sets of every epoch: who the validators and sequencers are, and their keys.
 type world struct {
-	schemes    map[uint64]*toyScheme
+	schemes    map[uint64]*model.Scheme
 	sequencers map[uint64][]wire.PublicKey
 }
 
@@ -25,9 +26,13 @@ func payload(i int) wire.Digest { return wire.Digest{byte(i >> 8), byte(i), 0xD1
 
 // newWorld has validators id(0) … id(n−1) in epochs 0 to 20, all of them sequencers, and id(1000) beside.
 func newWorld(n int, attributable bool) *world {
-	w := &world{map[uint64]*toyScheme{}, map[uint64][]wire.PublicKey{}}
+	w := &world{map[uint64]*model.Scheme{}, map[uint64][]wire.PublicKey{}}
+	kind := model.Group
+	if attributable {
+		kind = model.List
+	}
 	for e := range uint64(21) {
-		w.schemes[e] = newToyScheme(ids(n), e, attributable)
+		w.schemes[e] = model.New(kind, ids(n), e)
 		w.sequencers[e] = append(ids(n), id(1000))
 	}
 	return w
@@ -51,7 +56,7 @@ func (v *view) AckSigner(e uint64) verify.AckSigner {
 	if !ok || v.noSigner {
 		return nil
 	}
-	return toySigner{v.schemes[e], i}
+	return model.Signer{Scheme: v.schemes[e], Index: i}
 }
 
 func (v *view) Sequencers(e uint64) ([]wire.PublicKey, bool) {
@@ -59,18 +64,23 @@ func (v *view) Sequencers(e uint64) ([]wire.PublicKey, bool) {
 	return s, ok && !v.unknown[e]
 }
 
+// judge decides a statement by the book.
+func judge(st *verify.Statement) *verify.Verdict { return model.Judge(st, model.ChunkValid) }
+
 func (w *world) validLock(l *wire.Lock) bool {
 	st := &verify.Statement{Scheme: w.schemes[l.Epoch], Subject: l.Subject(), Certificate: l.Certificate}
 	return judge(st).CertificateValid
 }
 
 // validator returns participant i of an epoch.
-func (w *world) validator(epoch uint64, i int) wire.PublicKey { return w.schemes[epoch].ids[i] }
+func (w *world) validator(epoch uint64, i int) wire.PublicKey {
+	return w.schemes[epoch].Participants()[i]
+}
 
 func (w *world) ack(i int, c wire.Chunk, epoch uint64) []byte {
 	p := wire.Participant(i)
 	subject := wire.Subject{Chunk: c, Epoch: epoch}
-	a := wire.Ack{Chunk: c, Epoch: epoch, Participant: p, Signature: w.schemes[epoch].sign(p, subject)}
+	a := wire.Ack{Chunk: c, Epoch: epoch, Participant: p, Signature: w.schemes[epoch].Sign(p, subject)}
 	return a.AppendTo(nil)
 }
 
@@ -83,8 +93,8 @@ func (w *world) badAck(i int, c wire.Chunk, epoch uint64) []byte {
 // lock returns the lock of a chunk by the participants given, or by the first quorum.
 func (w *world) lock(c wire.Chunk, epoch uint64, by ...int) wire.Lock {
 	s := w.schemes[epoch]
-	signers := wire.NewSigners(len(s.ids))
-	for i := range verify.Quorum(len(s.ids)) {
+	signers := wire.NewSigners(s.Format().Participants)
+	for i := range verify.Quorum(s.Format().Participants) {
 		if by == nil {
 			signers.Add(wire.Participant(i))
 		}
@@ -93,8 +103,8 @@ func (w *world) lock(c wire.Chunk, epoch uint64, by ...int) wire.Lock {
 		signers.Add(wire.Participant(i))
 	}
 	subject := wire.Subject{Chunk: c, Epoch: epoch}
-	return wire.Lock{Chunk: c, Epoch: epoch, Certificate: s.certificate(subject, signers,
-		func(i wire.Participant) []byte { return s.sign(i, subject) })}
+	return wire.Lock{Chunk: c, Epoch: epoch, Certificate: s.Certificate(subject, signers,
+		func(i wire.Participant) []byte { return s.Sign(i, subject) })}
 }
 
 func chunk(sequencer int, height uint64, p int) wire.Chunk {
@@ -104,14 +114,14 @@ func chunk(sequencer int, height uint64, p int) wire.Chunk {
 // genesis returns a sequencer's node at height 0.
 func genesis(sequencer, p int) wire.Node {
 	c := chunk(sequencer, 0, p)
-	return wire.Node{Chunk: c, Signature: signToyChunk(c)}
+	return wire.Node{Chunk: c, Signature: model.SignChunk(c)}
 }
 
 // on returns the node above a lock.
 func on(parent wire.Lock, p int) wire.Node {
 	c := wire.Chunk{Sequencer: parent.Chunk.Sequencer, Height: parent.Chunk.Height + 1, Payload: payload(p)}
 	return wire.Node{
-		Chunk: c, Signature: signToyChunk(c),
+		Chunk: c, Signature: model.SignChunk(c),
 		Parent: wire.Parent{Payload: parent.Chunk.Payload, Epoch: parent.Epoch, Certificate: parent.Certificate},
 	}
 }

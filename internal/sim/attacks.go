@@ -15,7 +15,8 @@ const (
 	BehaveWell Attack = iota
 	// Withhold does nothing, and takes in nothing: a peer that stops reading.
 	Withhold
-	// Equivocate sends other chunks of one height to each half of the network, and others again later, as if after a restart.
+	// Equivocate sends other chunks of one height to each half of the network, and others again later, as if after a
+	// restart.
 	Equivocate
 	// AckSomebody sends a good ack to a random part of the network only.
 	AckSomebody

@@ -5,17 +5,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lanecast/lanecast/internal/sim/model"
+	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
-// TestEachAttackAlone has two of seven do one thing and nothing else, but for acks now and then, as fast as they can. Every invariant holds and
-// all honest lanes grow, with every kind of certificate.
+// TestEachAttackAlone has two of seven do one thing and nothing else, but for acks now and then, as fast as they can.
+// Every invariant holds and all honest lanes grow, with every kind of certificate.
 func TestEachAttackAlone(t *testing.T) {
 	t.Parallel()
 	for attack := range numAttacks {
 		for i, scheme := range KeyedSchemes {
 			s := Settings{
-				Seed: uint64(i), Scheme: scheme, Processes: 7, Sequencers: 2, Byzantine: 2,
+				Seed: uint64(i), Scheme: scheme, Processes: 7, Sequencers: 2, Byzantine: 2, Batch: int(attack)%3 == i, Defer: 50,
 				Attacks: []Attack{attack, attack, attack, BehaveWell}, AttackPause: 2 * time.Millisecond,
 			}
 			simulateOne(t, s, func(n *Network) error {
@@ -38,10 +40,40 @@ func TestEachAttackAloneWithRealSchemes(t *testing.T) {
 	for _, attack := range attacks {
 		for _, scheme := range realSchemes(t) {
 			s := Settings{
-				Scheme: scheme, Processes: 7, Sequencers: 1, Byzantine: 2,
+				Scheme: scheme, Processes: 7, Sequencers: 1, Byzantine: 2, Batch: true,
 				Attacks: []Attack{attack, BehaveWell}, AttackPause: 40 * time.Millisecond,
 			}
 			simulateOne(t, s, func(n *Network) error { return n.Grow(3, patience) })
+		}
+	}
+}
+
+// TestVotesComeBackUndecided has many statements with the same invalid votes in flight at once: workers are slow, and
+// suspicion lapses with each second epoch. Those that come back undecided keep no lane from growing.
+func TestVotesComeBackUndecided(t *testing.T) {
+	t.Parallel()
+	for _, inBatches := range []bool{false, true} {
+		undecided := 0
+		for seed := range uint64(6) {
+			s := Settings{
+				Seed: seed, Scheme: KeyedSchemes[seed%3], Processes: 7, Byzantine: 2, Batch: inBatches, Defer: 100,
+				Attacks: []Attack{AckWrongly, AckWrongly, BehaveWell, CancelOut}, AttackPause: 2 * time.Millisecond,
+				Link: Link{10 * time.Millisecond, 9 * time.Millisecond},
+				Pace: Pace{60 * time.Millisecond, time.Millisecond, time.Millisecond, time.Millisecond},
+			}
+			simulateOne(t, s, func(n *Network) error {
+				for epoch := uint64(firstEpoch); epoch < lastEpoch; epoch += 3 {
+					if err := n.Grow(1, patience); err != nil {
+						return err
+					}
+					n.Enter(epoch, 20*time.Millisecond, 0)
+				}
+				undecided += n.Stats.Undecided
+				return nil
+			})
+		}
+		if undecided < 20 {
+			t.Errorf("votes came back undecided %d times, in batches %v: nothing is shown by it", undecided, inBatches)
 		}
 	}
 }
@@ -83,6 +115,76 @@ func TestTheObserverObjects(t *testing.T) {
 		}
 		if err := lock(n, change); (err == nil) != (name == "a good lock") {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestTheObserverObjectsToVerdicts(t *testing.T) {
+	// A verdict on the votes of all four, of whom 0 is hostile and its vote bad, and 1 is honest. A quorum is three.
+	for name, c := range map[string]struct {
+		good   bool
+		change func(p *process, v *verify.Verdict)
+	}{
+		"a certificate":                 {true, func(*process, *verify.Verdict) {}},
+		"an invalid vote":               {true, func(_ *process, v *verify.Verdict) { v.Invalid = []wire.Participant{0} }},
+		"an honest peer's vote invalid": {false, func(_ *process, v *verify.Verdict) { v.Invalid = []wire.Participant{1} }},
+		"a valid vote invalid": {false, func(p *process, v *verify.Verdict) {
+			v.Invalid = []wire.Participant{0}
+			copy(v.Statement.Vote(0), v.Statement.Scheme.(*model.Scheme).Sign(0, v.Statement.Subject))
+		}},
+		"undecided": {true, func(_ *process, v *verify.Verdict) { v.Exposed = []wire.Participant{0} }},
+		"undecided where it has to be decided": {false, func(_ *process, v *verify.Verdict) {
+			v.Exposed, v.Statement.MayDefer = []wire.Participant{0}, false
+		}},
+		"undecided with a quorum beside": {false, func(_ *process, v *verify.Verdict) {
+			v.Exposed = []wire.Participant{0}
+			v.Statement.Signers.Add(3)
+		}},
+		"undecided without any quorum": {false, func(_ *process, v *verify.Verdict) {
+			v.Exposed = []wire.Participant{0}
+			v.Statement.Signers.Remove(2)
+		}},
+		"undecided and certified": {false, func(_ *process, v *verify.Verdict) {
+			v.Exposed, v.Certificate = []wire.Participant{0}, []byte{1}
+		}},
+		"an honest peer exposed": {false, func(p *process, v *verify.Verdict) {
+			v.Exposed = []wire.Participant{1}
+			p.verifier.exposed.Add(&verify.Verdict{Statement: v.Statement, Invalid: v.Exposed})
+		}},
+		"exposed by nothing": {false, func(p *process, v *verify.Verdict) {
+			v.Exposed = []wire.Participant{0}
+			clear(p.verifier.exposed)
+		}},
+		"exposed in another epoch": {false, func(_ *process, v *verify.Verdict) {
+			v.Exposed, v.Statement.Subject.Epoch = []wire.Participant{0}, firstEpoch-1
+		}},
+		"a suspect that was proven": {false, func(_ *process, v *verify.Verdict) {
+			v.Exposed, v.Statement.Suspects = []wire.Participant{0}, wire.NewSigners(4)
+			v.Statement.Suspects.Add(0)
+		}},
+		"a chunk signature that is none": {false, func(_ *process, v *verify.Verdict) { v.Statement.Proposal = &wire.Proposal{} }},
+		"a bad certificate taken": {false, func(_ *process, v *verify.Verdict) {
+			v.Statement.Certificate, v.CertificateValid = []byte{1}, true
+		}},
+	} {
+		n, err := New(Settings{Scheme: KeyedList, Processes: 4, Byzantine: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := n.honest()[0]
+		st := &verify.Statement{
+			Scheme: n.world.epochs[firstEpoch].scheme, Subject: wire.Subject{Epoch: firstEpoch}, MayDefer: true,
+			Signers: wire.NewSigners(4), Slab: make([]byte, 4*model.VoteSize),
+		}
+		for i := range wire.Participant(3) {
+			st.Signers.Add(i)
+		}
+		v := &verify.Verdict{Statement: st, ProposalValid: true}
+		p.verifier.exposed.Add(&verify.Verdict{Statement: st, Invalid: []wire.Participant{0}})
+		c.change(p, v)
+		n.observer.verdict(p, v)
+		if (n.err == nil) != c.good {
+			t.Errorf("%s: %v", name, n.err)
 		}
 	}
 }

@@ -13,7 +13,7 @@ type Faults struct {
 	Decline       int // of its proposals
 	SlowAnswer    int // of both: up to 20 times as long
 	SignFailure   int // of acks and chunks to be signed
-	CutShort      int // of nodes' verifications: no verdict comes of them
+	CutShort      int // of verifications: no verdict comes of them
 }
 
 // Fault is a kind of thing that was made to go wrong.
@@ -41,6 +41,7 @@ const (
 	EpochChanged
 	SetsLate
 	HostileMessages
+	JournalCrashed
 	numFaults
 )
 
@@ -49,7 +50,7 @@ var faultNames = [numFaults]string{
 	"crashes", "crashes between two effects of one event", "journal records lost in crashes", "journals compacted before a restart",
 	"syncs failed", "syncs slow", "chunks refused by the application", "verdicts not reached by the application",
 	"proposals declined", "answers slow", "signatures failed", "verifications cut short", "partitions", "changes of epoch",
-	"validator sets known late", "hostile messages",
+	"validator sets known late", "hostile messages", "crashes of a real journal, in recovery too",
 }
 
 func (f Fault) String() string { return faultNames[f] }
@@ -60,6 +61,8 @@ type Stats struct {
 	Messages int // delivered
 	Locks    int // distinct chunks certified
 	Restarts int
+	// Judged statements: by the model, by verify/batch, and those of either kind whose votes came back undecided.
+	Modelled, Batched, Undecided int
 	// Certificates is how many distinct ones the witness verified.
 	Certificates int
 	Faults       [numFaults]int
@@ -72,6 +75,9 @@ func (s *Stats) Add(o *Stats) {
 	s.Messages += o.Messages
 	s.Locks += o.Locks
 	s.Restarts += o.Restarts
+	s.Modelled += o.Modelled
+	s.Batched += o.Batched
+	s.Undecided += o.Undecided
 	s.Certificates += o.Certificates
 	for i, n := range o.Faults {
 		s.Faults[i] += n

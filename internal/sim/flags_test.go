@@ -16,8 +16,8 @@ var (
 	traceFlag = flag.Bool("trace", false, "print the history of simulations")
 )
 
-// The long form: LANECAST_SIM_RUNS is how many storms of each kind there are. LANECAST_SIM_HEIGHTS runs upstream's scenarios with all five
-// real schemes up to that many heights; normally each has two of them, for a few heights.
+// The long form: LANECAST_SIM_RUNS is how many storms of each kind there are. LANECAST_SIM_HEIGHTS runs upstream's
+// scenarios with all five real schemes up to that many heights; normally each has two of them, for a few heights.
 const (
 	runsVariable    = "LANECAST_SIM_RUNS"
 	heightsVariable = "LANECAST_SIM_HEIGHTS"
@@ -56,6 +56,7 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	if testing.Verbose() {
 		s := &total.stats
+		fmt.Printf("%d statements judged by the model, %d in batches; votes came back undecided %d times\n", s.Modelled, s.Batched, s.Undecided)
 		fmt.Printf("%d runs, %d events, %d messages, %v of virtual time, %d chunks certified, %d certificates witnessed, %d restarts\n",
 			total.runs, s.Events, s.Messages, total.virtual.Round(time.Second), s.Locks, s.Certificates, s.Restarts)
 		for f, n := range s.Faults {
@@ -68,7 +69,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// simulate runs a scenario once for each seed, or only for that of the command line. A failure names the command that shows it again.
+// simulate runs a scenario once for each seed, or only for that of the command line. A failure names the command that
+// shows it again.
 func simulate(t *testing.T, count int, settings func(seed uint64) Settings, scenario func(n *Network) error, sets ...func(*World)) {
 	t.Helper()
 	from, to := uint64(0), uint64(count)

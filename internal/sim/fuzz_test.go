@@ -8,7 +8,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// besieged is a network of seven in the middle of its work, two of whose processes do nothing but what the fuzzer has them send.
+// besieged is a network of seven in the middle of its work, two of whose processes do nothing but what the fuzzer has
+// them send.
 func besieged(t testing.TB, scheme Scheme) *Network {
 	n, err := New(Settings{Seed: 1, Scheme: scheme, Processes: 7, Sequencers: 1, Byzantine: 2, Attacks: []Attack{Withhold}})
 	if err == nil {
@@ -20,8 +21,11 @@ func besieged(t testing.TB, scheme Scheme) *Network {
 	return n
 }
 
-// FuzzDeliver has hostile peers send arbitrary messages to live cores: pieces of the input, each behind one byte for sender and kind and two
-// for its length. Whatever they are, all invariants hold, and the honest lane grows.
+// FuzzDeliver has hostile peers send arbitrary messages to live cores: pieces of the input, each behind one byte for
+// sender and kind and two for its length. Whatever they are, all invariants hold, and the honest lane grows.
+//
+// An input is a whole network. Run it with -fuzzminimizetime 1x: to make one input small takes a minute, in which some
+// ten thousand others could be tried.
 func FuzzDeliver(f *testing.F) {
 	piece := func(dst []byte, head byte, message []byte) []byte {
 		return append(binary.BigEndian.AppendUint16(append(dst, head), uint16(len(message))), message...)

@@ -22,6 +22,7 @@ type Network struct {
 	processes []*process
 	index     map[wire.PublicKey]int // of processes
 	cabal     *cabal
+	calm      bool
 	sides     []int // of a partition, by process; nil for none
 	epoch     uint64
 	payloads  uint32
@@ -66,8 +67,14 @@ func (n *Network) honest() []*process { return n.processes[n.Byzantine:] }
 // Now returns the virtual time.
 func (n *Network) Now() time.Duration { return n.now }
 
-// Close flushes the trace and returns the digest of the history; zero without Settings.Digest.
-func (n *Network) Close() [32]byte { return n.history.sum() }
+// Close ends what runs in the background, and returns the digest of the history; zero without Settings.Digest.
+func (n *Network) Close() [32]byte {
+	for _, p := range n.honest() {
+		p.verifier.close()
+		p.journal.close()
+	}
+	return n.history.sum()
+}
 
 // fail ends the run.
 func (n *Network) fail(format string, args ...any) {
@@ -110,8 +117,8 @@ func (n *Network) Run(d time.Duration) error {
 	return n.err
 }
 
-// RunUntil lets time pass until done, which is asked after every event, or until limit has passed. It reports whether done was the
-// reason; false also when the run has failed.
+// RunUntil lets time pass until done, which is asked after every event, or until limit has passed. It reports whether
+// done was the reason; false also when the run has failed.
 func (n *Network) RunUntil(limit time.Duration, done func() bool) bool {
 	end := n.now + limit
 	for n.err == nil {
@@ -192,7 +199,7 @@ func (n *Network) Enter(epoch uint64, spread, late time.Duration) {
 
 // Calm ends all faults but hostile peers: what is down comes up, links are whole.
 func (n *Network) Calm() {
-	n.Faults = Faults{}
+	n.calm, n.Faults = true, Faults{}
 	n.Partition(nil)
 }
 
@@ -223,7 +230,8 @@ func (n *Network) Lanes() (lanes []int) {
 	return lanes
 }
 
-// Grow lets time pass until every honest lane of the epoch has grown by heights, and fails the run if limit passes before.
+// Grow lets time pass until every honest lane of the epoch has grown by heights, and fails the run if limit passes
+// before.
 func (n *Network) Grow(heights int64, limit time.Duration) error {
 	lanes := n.Lanes()
 	want := make([]int64, len(lanes))

@@ -45,6 +45,7 @@ type watch struct {
 	verifying map[wire.PublicKey]bool       // a node of this lane is in verification
 	locks     map[placeInEpoch]bool         // reported
 	tips      map[wire.Chunk]bool           // reported
+	votes     int                           // statements of them in verification
 	events    int
 }
 
@@ -61,6 +62,9 @@ func newWatch() *watch {
 }
 
 func (w *watch) verified(st *verify.Statement) {
+	if st.MayDefer {
+		w.votes--
+	}
 	if st.Proposal != nil {
 		delete(w.verifying, st.Proposal.Chunk.Sequencer)
 	}
@@ -129,6 +133,15 @@ func (o *observer) effect(p *process, e *core.Effect) {
 				n.fail("4.2.5: %s: two nodes of one lane in verification", p.name)
 			}
 			w.verifying[lane] = true
+		}
+		for i := range st.Suspects.All() {
+			o.blame(p, "look", st.Scheme.Participants()[i])
+		}
+		if st.MayDefer {
+			w.votes++
+			if most := p.cfg.VotesInFlight; most > 0 && w.votes > most && st.Suspects.Count() == 0 {
+				n.fail("%s: %d statements of votes at once, at most %d wanted", p.name, w.votes, most)
+			}
 		}
 	case core.SignChunk:
 		if before, ok := p.seen[place{p.id, e.Chunk.Height}]; ok {
@@ -229,9 +242,43 @@ func (o *observer) certificate(p *process, s wire.Subject, certificate []byte) {
 func (o *observer) hostile(id wire.PublicKey) bool { return o.net.index[id] < o.net.Byzantine }
 
 // blame is 5.6: only hostile peers are blamed.
-func (o *observer) blame(p *process, tag wire.Tag, who wire.PublicKey) {
+func (o *observer) blame(p *process, what string, who wire.PublicKey) {
 	if !o.hostile(who) {
-		o.net.fail("5.6: %s: a %s blames process %d, which is honest", p.name, tag, o.net.index[who])
+		o.net.fail("5.6: %s: a %s blames process %d, which is honest", p.name, what, o.net.index[who])
+	}
+}
+
+// verdict looks at what a core is about to be told of a statement. Whoever is held to have voted invalidly has, and
+// votes come back undecided only where 3.3 has it.
+func (o *observer) verdict(p *process, v *verify.Verdict) {
+	n, st := o.net, v.Statement
+	if v.Err != nil {
+		return
+	}
+	if st.Proposal != nil && v.ProposalValid != n.world.chunkValid(st.Proposal) {
+		n.fail("4.2.6: %s: chunk signature on %s valid %v", p.name, short(&st.Proposal.Chunk), v.ProposalValid)
+	}
+	if v.CertificateValid && st.Certificate != nil {
+		o.certificate(p, st.Subject, st.Certificate)
+	}
+	for _, i := range v.Invalid {
+		o.blame(p, "verdict", st.Scheme.Participants()[i])
+		if n.world.epochs[st.Subject.Epoch].witness.vote(i, st.Subject, st.Vote(i)) == nil {
+			n.fail("3.3: %s: a valid vote of participant %d is called invalid", p.name, i)
+		}
+	}
+	if len(v.Exposed) == 0 {
+		return
+	}
+	for _, i := range v.Exposed {
+		o.blame(p, "hint", st.Scheme.Participants()[i])
+		if !st.Signers.Has(i) || st.Suspects.Has(i) || !p.verifier.exposed.Has(st.Scheme, st.Subject.Epoch, i) {
+			n.fail("3.3: %s: votes deferred for participant %d, who is not exposed in epoch %d, or proven there", p.name, i, st.Subject.Epoch)
+		}
+	}
+	all, quorum := st.Signers.Count()-len(v.Invalid), verify.Quorum(st.Signers.Len())
+	if !st.MayDefer || v.Certificate != nil || v.CertificateValid || all < quorum || all-len(v.Exposed) >= quorum {
+		n.fail("3.3: %s: %d of %d votes deferred for %d, and a quorum is %d", p.name, all, st.Signers.Len(), len(v.Exposed), quorum)
 	}
 }
 
@@ -250,10 +297,10 @@ func (o *observer) report(p *process, a wire.Activity) {
 	case *wire.Certified:
 		o.lock(p, &a.Lock)
 	case *wire.Conflict:
-		o.blame(p, a.Tag(), a.Proposal.Chunk.Sequencer)
+		o.blame(p, a.Tag().String(), a.Proposal.Chunk.Sequencer)
 		o.conflict(p, a)
 	case *wire.LockConflict:
-		o.blame(p, a.Tag(), a.First.Chunk.Sequencer)
+		o.blame(p, a.Tag().String(), a.First.Chunk.Sequencer)
 		if a.First.Epoch == a.Second.Epoch {
 			n.fail("5.3: %s: two locks at %s in epoch %d", p.name, short(&a.First.Chunk), a.First.Epoch)
 		}
@@ -261,16 +308,16 @@ func (o *observer) report(p *process, a wire.Activity) {
 		o.certificate(p, a.Second.Subject(), a.Second.Certificate)
 	case *wire.ConflictingAcks:
 		s := n.world.epochs[a.First.Epoch].scheme
-		o.blame(p, a.Tag(), s.Participants()[a.First.Participant])
+		o.blame(p, a.Tag().String(), s.Participants()[a.First.Participant])
 		for _, ack := range []*wire.Ack{&a.First, &a.Second} {
 			if err := n.world.epochs[ack.Epoch].witness.vote(ack.Participant, ack.Subject(), ack.Signature); err != nil {
 				n.fail("4.6: %s: evidence that proves nothing: %w", p.name, err)
 			}
 		}
 	case *wire.InvalidAck:
-		o.blame(p, a.Tag(), a.Peer)
+		o.blame(p, a.Tag().String(), a.Peer)
 	case *wire.InvalidNode:
-		o.blame(p, a.Tag(), a.Peer)
+		o.blame(p, a.Tag().String(), a.Peer)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/lanecast/lanecast/internal/core"
 	"github.com/lanecast/lanecast/internal/sim/model"
-	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/journal"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -25,7 +25,9 @@ type process struct {
 	cfg   core.Config
 	view  *view
 	disk  *model.Disk
-	epoch uint64 // that it has been told of, which outlives crashes
+	// journal is what the disk is a model of, nil if the model is all there is.
+	journal *realJournal
+	epoch   uint64 // that it has been told of, which outlives crashes
 
 	// Of this run; all of it is lost in a crash.
 	run     int
@@ -36,6 +38,8 @@ type process struct {
 	syncing bool
 	tickAt  time.Duration // of the tick scheduled next
 	watch   *watch
+
+	verifier *verifier
 
 	tops map[wire.PublicKey]uint64 // highest locks ever reported
 	seen map[place]wire.Digest     // what it ever let others see
@@ -50,9 +54,13 @@ func newProcess(n *Network, index int, id wire.PublicKey) *process {
 	way := n.Link.Latency + n.Link.Jitter
 	p.cfg = core.Config{
 		Identity: id, Sequencer: true, Sets: p.view, EpochsBack: 1, EpochsAhead: 1, HeightBound: 8,
-		MaxVoteBytes: max(1<<20, 1<<14*n.Validators), PoisonVotes: true,
+		MaxVoteBytes: max(1<<20, 1<<14*n.Validators), PoisonVotes: true, VotesInFlight: n.VotesInFlight,
 		RebroadcastTimeout: n.Rebroadcast, AckInterval: n.Rebroadcast / 3, ProposeBackoff: 10 * time.Millisecond,
 		SuspectDelay: 2 * way, BadNodeInterval: 5 * way,
+	}
+	if n.Journal {
+		p.disk.KeepReleased = true
+		p.journal = newRealJournal(p)
 	}
 	return p
 }
@@ -68,6 +76,7 @@ func (p *process) start() {
 	p.c, p.peers = c, make(map[wire.PublicKey]*core.Peer)
 	p.down, p.failed, p.syncing, p.tickAt = false, false, false, 0
 	p.watch = newWatch()
+	p.verifier = newVerifier(p)
 	for _, rec := range p.disk.Records {
 		n.observer.stored(p, rec.Position, rec.Bytes)
 		if err := c.Recover(rec.Position, rec.Bytes); err != nil {
@@ -132,15 +141,21 @@ func (p *process) carryOut(e *core.Effect) {
 	n := p.net
 	switch e.Kind {
 	case core.Verify:
-		p.verify(e.Statement)
+		p.verifier.submit(e.Statement)
 	case core.Append:
 		if at := p.disk.Append(e.Bytes); at != e.Position {
 			n.fail("%s: append carries position %d, the journal is at %d", p.name, e.Position, at)
+		}
+		if p.journal != nil {
+			p.journal.append(e.Bytes, e.Position)
 		}
 		n.observer.stored(p, e.Position, e.Bytes)
 	case core.Release:
 		if !p.disk.Release(e.Position) {
 			n.fail("%s: release of %d, which is no live record", p.name, e.Position)
+		}
+		if p.journal != nil {
+			p.journal.journal.Release(journal.Position(e.Position))
 		}
 	case core.SignChunk:
 		chunk := e.Chunk
@@ -173,21 +188,6 @@ func (p *process) carryOut(e *core.Effect) {
 	default:
 		n.fail("%s: effect of kind %v", p.name, e.Kind)
 	}
-}
-
-// verify decides a statement at the moment of the verdict, the latest that a worker might read what it refers to.
-func (p *process) verify(st *verify.Statement) {
-	n := p.net
-	cut := st.Proposal != nil && n.hit(n.Faults.CutShort, VerificationCut)
-	p.later(n.Pace.Verify, func() {
-		v := &verify.Verdict{Statement: st, Err: context.Canceled}
-		if !cut {
-			v = model.Judge(st, n.world.chunkValid)
-		}
-		n.history.line(n.now, p.name, "verdict %d: %v %v, invalid %v, err %v", st.Tag, v.ProposalValid, v.CertificateValid, v.Invalid, v.Err)
-		p.watch.verified(st)
-		p.c.Verdict(n.now, v)
-	})
 }
 
 func (p *process) answerTime() time.Duration {
@@ -240,7 +240,7 @@ func (p *process) sync() {
 	fails := n.oneIn(n.Faults.FailOneIn)
 	p.later(limit, func() {
 		p.syncing = false
-		if fails {
+		if fails || p.journal != nil && !p.journal.wait(last) {
 			n.Stats.Faults[SyncFailed]++
 			n.history.line(n.now, p.name, "sync failed")
 			p.failed = true
@@ -282,13 +282,19 @@ func (p *process) crash(away time.Duration) {
 	n := p.net
 	p.run++
 	p.down = true
+	p.verifier.close()
 	n.Stats.Faults[Crashed]++
 	written := p.disk.Next - 1
 	cut := p.disk.Durable + uint64(n.random.Int64N(int64(written-p.disk.Durable+1)))
 	compacted := n.hit(n.Faults.Compact, Compacted)
-	n.Stats.Faults[RecordsLost] += int(written - cut)
-	n.history.line(n.now, p.name, "crash: %d of %d records left, compacted %v, away for %v", cut, written, compacted, away)
-	p.disk.Crash(cut, compacted)
+	if p.journal == nil {
+		p.disk.Crash(cut, compacted)
+	} else {
+		p.journal.crash(p.disk)
+	}
+	left := min(p.disk.Next-1, written)
+	n.Stats.Faults[RecordsLost] += int(written - left)
+	n.history.line(n.now, p.name, "crash: %d of %d records left, compacted %v, away for %v", left, written, compacted, away)
 	n.after(away, func() {
 		n.Stats.Restarts++
 		p.start()

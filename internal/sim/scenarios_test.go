@@ -20,7 +20,8 @@ func sized(s Scheme, upstream, real int64) int64 {
 	return real
 }
 
-// realSchemes are those that a scenario runs with: all in the long form, else Ed25519 and one of the pairing ones, another in each scenario.
+// realSchemes are those that a scenario runs with: all in the long form, else Ed25519 and one of the pairing ones,
+// another in each scenario.
 func realSchemes(t *testing.T) []Scheme {
 	switch {
 	case longHeights() > 0:
@@ -41,6 +42,7 @@ func each(t *testing.T, settings Settings, scenario func(n *Network) error, sets
 			simulate(t, 1, func(seed uint64) Settings {
 				s := settings
 				s.Scheme, s.Seed = scheme, seed
+				s.Batch = !slices.Contains(KeyedSchemes, scheme)
 				return s
 			}, scenario, sets...)
 		})
@@ -183,7 +185,7 @@ func TestUpstreamThousandHeightsOfTenValidators(t *testing.T) {
 				height = 20
 			}
 			simulate(t, 1, func(seed uint64) Settings {
-				return Settings{Seed: seed, Scheme: scheme, Processes: 10, Sequencers: 1,
+				return Settings{Seed: seed, Scheme: scheme, Processes: 10, Sequencers: 1, Batch: scheme != KeyedSum,
 					Link: Link{80 * time.Millisecond, 10 * time.Millisecond}, Faults: Faults{Loss: 2}}
 			}, func(n *Network) error { return reach(n, height, time.Hour) })
 		})
@@ -216,10 +218,10 @@ func TestUpstreamStaleNodeAfterARestart(t *testing.T) {
 func TestUpstreamDeterminism(t *testing.T) {
 	t.Parallel()
 	var digests [][32]byte
-	for seed := range uint64(4) {
+	for seed := range uint64(6) {
 		run := func() [32]byte {
 			s := Storm(seed)
-			s.Digest = true
+			s.Digest, s.Batch = true, seed%2 == 0
 			return simulateOne(t, s, func(n *Network) error { return n.Weather(100*time.Millisecond, 1, time.Minute) })
 		}
 		digests = append(digests, run())

@@ -34,7 +34,8 @@ type Settings struct {
 	// Processes is how many there are. The first Validators of them, all if 0, are the validators of every epoch that a
 	// scenario does not define otherwise.
 	Processes, Validators int
-	// Sequencers is how many of the processes, from the last down, are sequencers; all if 0. The byzantine ones always are.
+	// Sequencers is how many of the processes, from the last down, are sequencers; all if 0. The byzantine ones always
+	// are.
 	Sequencers int
 	// Byzantine is how many processes are hostile: the first ones.
 	Byzantine int
@@ -46,6 +47,16 @@ type Settings struct {
 	Link   Link
 	Pace   Pace
 	Faults Faults
+
+	// Batch has each process's statements decided by a verifier of package verify/batch of its own, as many at once as
+	// wait. Else the model judges them one by one, and gives votes back undecided where it may in Defer percent.
+	Batch bool
+	Defer int
+	// Journal has package journal below each process, on a file system in memory that crashes. The seed does not tell
+	// when: the history is another each time.
+	Journal bool
+	// VotesInFlight is how many statements of votes a process has verified at once; any number if 0.
+	VotesInFlight int
 
 	// Rebroadcast is the cores' RebroadcastTimeout; if 0, four times the longest way of a message.
 	Rebroadcast time.Duration

@@ -17,8 +17,8 @@ func (d dice) upTo(n int) int {
 	return d.IntN(n)
 }
 
-// Storm returns settings drawn from a seed: a network of 1 to 10 processes with up to f hostile ones, and faults of all kinds at random
-// rates. [Network.Weather] goes with it.
+// Storm returns settings drawn from a seed: a network of 1 to 10 processes with up to f hostile ones, and faults of all
+// kinds at random rates. [Network.Weather] goes with it.
 func Storm(seed uint64) Settings {
 	s := Settings{Seed: seed, Processes: 4}
 	r := newDice(seed)
@@ -53,6 +53,7 @@ func Storm(seed uint64) Settings {
 		CrashOneIn: 100 * some(10), FailOneIn: 50 * some(10), SlowSync: some(10), Compact: 50,
 		Refuse: some(20), Doubt: some(10), Decline: some(30), SlowAnswer: some(10), SignFailure: some(10), CutShort: some(10),
 	}
+	s.Batch, s.Defer, s.VotesInFlight = r.upTo(4) == 0, r.upTo(101), r.upTo(4)
 	return s
 }
 
@@ -90,8 +91,8 @@ func (n *Network) Weather(spell time.Duration, heights int64, limit time.Duratio
 	return n.Grow(heights, limit)
 }
 
-// Rotate gives every epoch another set: the validators are all hostile processes that fit and a part of the honest ones, which moves by one
-// with each epoch; all processes are sequencers, but one in each epoch that takes a rest.
+// Rotate gives every epoch another set: the validators are all hostile processes that fit and a part of the honest
+// ones, which moves by one with each epoch; all processes are sequencers, but one in each epoch that takes a rest.
 func Rotate(validators int) func(*World) {
 	return func(w *World) {
 		s := w.settings

@@ -32,6 +32,17 @@ func TestStormsWithAsManyHostilePeersAsThereMayBe(t *testing.T) {
 	}, weather)
 }
 
+// TestStormsOnRealJournals has each process write to a journal of package journal, whose disk loses power every few
+// operations. Its goroutine runs as it likes: the seed does not tell all of the history.
+func TestStormsOnRealJournals(t *testing.T) {
+	t.Parallel()
+	simulate(t, runs(t, 40), func(seed uint64) Settings {
+		s := Storm(seed)
+		s.Journal = true
+		return s
+	}, weather)
+}
+
 func TestStormsWithOtherValidatorsInEachEpoch(t *testing.T) {
 	t.Parallel()
 	const validators = 4

@@ -160,7 +160,8 @@ func (w *realWitness) certificate(s wire.Subject, certificate []byte) error {
 	return w.pairing(m, rest, keys...)
 }
 
-// pairing demands e(S, g) = e(H(m), Σ keys) of an S in the subgroup that is not the identity. SetBytes checks the subgroup.
+// pairing demands e(S, g) = e(H(m), Σ keys) of an S in the subgroup that is not the identity. SetBytes checks the
+// subgroup.
 func (w *realWitness) pairing(m, signature []byte, keys ...[]byte) error {
 	_, _, g1, g2 := bls.Generators()
 	if w.scheme == MultisigMinSig || w.scheme == ThresholdMinSig {

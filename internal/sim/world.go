@@ -22,8 +22,9 @@ type World struct {
 
 	signChunk  func(process int, c wire.Chunk) wire.Signature
 	chunkValid func(*wire.Proposal) bool
-	keys       []ed25519.PrivateKey // of real schemes, by process
-	rotating   bool                 // sets differ from epoch to epoch
+	keys       []ed25519.PrivateKey // by process; nil where chunks are signed by the model
+	chunks     *verify.ChunkVerifier
+	rotating   bool // sets differ from epoch to epoch
 	err        error
 }
 
@@ -39,7 +40,7 @@ var namespace = []byte("sim")
 
 func newWorld(s *Settings) (*World, error) {
 	w := &World{settings: s, epochs: make(map[uint64]*epochSets)}
-	if w.keyed() {
+	if w.keyed() && !s.Batch {
 		for i := range s.Processes {
 			w.ids = append(w.ids, wire.PublicKey{byte(i >> 8), byte(i), 0xA5})
 		}
@@ -47,8 +48,8 @@ func newWorld(s *Settings) (*World, error) {
 		w.chunkValid = model.ChunkValid
 	} else {
 		w.keys = fixture.Identities(s.Processes, 1)
-		chunks := verify.NewChunkVerifier(namespace)
-		w.chunkValid = chunks.Verify
+		w.chunks = verify.NewChunkVerifier(namespace)
+		w.chunkValid = w.chunks.Verify
 		var signers []verify.ChunkSigner
 		for _, k := range w.keys {
 			w.ids = append(w.ids, fixture.Identity(k))
@@ -95,7 +96,7 @@ func (w *World) Define(epoch uint64, validators, sequencers []int) {
 		for _, i := range validators {
 			ids = append(ids, w.ids[i])
 		}
-		s := model.New(kind, ids, epoch)
+		s := w.keyedSet(kind, ids, epoch/2) // one may serve two epochs, as a real one may
 		e.scheme, e.witness = s, &keyedWitness{s}
 		for i := range ids {
 			e.signers = append(e.signers, model.Signer{Scheme: s, Index: wire.Participant(i)})
@@ -113,6 +114,17 @@ func (w *World) Define(epoch uint64, validators, sequencers []int) {
 		e.scheme, e.signers, e.witness = set.Scheme, set.Signers, newRealWitness(w.settings.Scheme, set)
 	}
 	w.epochs[epoch] = e
+}
+
+// keyedSet returns the scheme of a set, the one of another epoch if it has the same validators and seed.
+func (w *World) keyedSet(kind model.Kind, ids []wire.PublicKey, seed uint64) *model.Scheme {
+	s := model.New(kind, ids, seed)
+	for _, e := range w.epochs {
+		if same, ok := e.scheme.(*model.Scheme); ok && same.Same(s) {
+			return same
+		}
+	}
+	return s
 }
 
 // realSets remembers sets: dealing and checking them costs more than a small run.

@@ -87,7 +87,7 @@ func (v *Verifier) Verify(ctx context.Context, statements []*verify.Statement) (
 	}
 	c := &call{verdicts: make([]verify.Verdict, len(statements)), done: make(chan struct{})}
 	c.missing.Store(int64(len(statements)))
-	v.enqueue(c, statements...)
+	v.enqueue(c, statements)
 	select {
 	case <-c.done:
 		return c.verdicts, nil

@@ -71,40 +71,26 @@ func New(o Options) (*Verifier, error) {
 	return v, nil
 }
 
-// Submit hands in s; its verdict comes out of Verdicts. It never blocks, and takes whatever is given: how much may
-// be under way at once is for the caller to bound. After Close the verdict is an Err that wraps context.Canceled.
-// Any goroutine.
-func (v *Verifier) Submit(s *verify.Statement) {
-	it := item{statement: s, since: time.Now()}
-	v.mu.Lock()
-	if v.closed {
-		v.mu.Unlock()
-		v.fail([]item{it}, errShutDown)
-		return
-	}
-	v.put(it)
-	launch := v.claim(it.since)
-	v.mu.Unlock()
-	if launch {
-		v.launch()
-	}
-}
+// Submit hands in statements; their verdicts come out of Verdicts. Those of one call are batched together, up to
+// BatchSize, even by a worker that is idle. It never blocks, and takes whatever is given: how much may be under way at
+// once is for the caller to bound. After Close the verdicts are an Err that wraps context.Canceled. Any goroutine.
+func (v *Verifier) Submit(statements ...*verify.Statement) { v.enqueue(nil, statements) }
 
-// enqueue is Submit for the statements of a call.
-func (v *Verifier) enqueue(c *call, statements ...*verify.Statement) {
+// enqueue is Submit, and, with c, the way in for the statements of a call.
+func (v *Verifier) enqueue(c *call, statements []*verify.Statement) {
 	now := time.Now()
-	items := make([]item, len(statements))
-	for i, s := range statements {
-		items[i] = item{statement: s, since: now, call: c, index: i}
-	}
 	v.mu.Lock()
 	if v.closed {
 		v.mu.Unlock()
+		items := make([]item, len(statements))
+		for i, s := range statements {
+			items[i] = item{statement: s, since: now, call: c, index: i}
+		}
 		v.fail(items, errShutDown)
 		return
 	}
-	for _, it := range items {
-		v.put(it)
+	for i, s := range statements {
+		v.put(item{statement: s, since: now, call: c, index: i})
 	}
 	launch := v.claim(now)
 	v.mu.Unlock()

@@ -1,9 +1,6 @@
 package model
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // Record is a record of a Disk.
 type Record struct {
@@ -17,10 +14,16 @@ type Record struct {
 // Disk models package journal: records in order of append, of which a prefix is durable, and releases that take effect
 // once all that was appended before them is.
 type Disk struct {
-	Records       []Record // ascending by position
+	Records       []Record // in the order in which they are recovered
 	Next, Durable uint64
-	released      int
+	// KeepReleased keeps released records until a crash, also where they are many.
+	KeepReleased bool
+
+	released int
 }
+
+// MayBeGone reports whether the record's release took effect once all up to durable was.
+func (r *Record) MayBeGone(durable uint64) bool { return r.released && r.barrier <= durable }
 
 // NewDisk returns an empty one.
 func NewDisk() *Disk { return &Disk{Next: 1} }
@@ -29,7 +32,7 @@ func NewDisk() *Disk { return &Disk{Next: 1} }
 func (d *Disk) Append(b []byte) uint64 {
 	d.Records = append(d.Records, Record{Position: d.Next, Bytes: slices.Clone(b)})
 	d.Next++
-	if d.released > 1024 && d.released > len(d.Records)/2 {
+	if !d.KeepReleased && d.released > 1024 && d.released > len(d.Records)/2 {
 		d.compact(d.Durable)
 	}
 	return d.Next - 1
@@ -37,18 +40,22 @@ func (d *Disk) Append(b []byte) uint64 {
 
 // Release lets go of a record; false if it is no live one.
 func (d *Disk) Release(p uint64) bool {
-	i, ok := slices.BinarySearchFunc(d.Records, p, func(r Record, p uint64) int { return cmp.Compare(r.Position, p) })
-	if !ok || d.Records[i].released {
-		return false
+	for i := range slices.Backward(d.Records) { // what is released is rarely old
+		if r := &d.Records[i]; r.Position == p && !r.released {
+			r.released, r.barrier = true, d.Next-1
+			d.released++
+			return true
+		}
 	}
-	d.Records[i].released, d.Records[i].barrier = true, d.Next-1
-	d.released++
-	return true
+	return false
 }
+
+// Live returns how many records are not released.
+func (d *Disk) Live() int { return len(d.Records) - d.released }
 
 // compact drops records whose release is in effect.
 func (d *Disk) compact(durable uint64) {
-	d.Records = slices.DeleteFunc(d.Records, func(r Record) bool { return r.released && r.barrier <= durable })
+	d.Records = slices.DeleteFunc(d.Records, func(r Record) bool { return r.MayBeGone(durable) })
 	d.released = 0
 	for _, r := range d.Records {
 		if r.released {
@@ -57,8 +64,8 @@ func (d *Disk) compact(durable uint64) {
 	}
 }
 
-// Crash cuts off what came after position cut. With compacted, released records are gone as far as they may be; without, they
-// are back.
+// Crash cuts off what came after position cut. With compacted, released records are gone as far as they may be;
+// without, they are back.
 func (d *Disk) Crash(cut uint64, compacted bool) {
 	if compacted {
 		d.compact(cut)
@@ -68,4 +75,9 @@ func (d *Disk) Crash(cut uint64, compacted bool) {
 		d.Records[i].released = false // by the run to come
 	}
 	d.released, d.Durable, d.Next = 0, cut, cut+1
+}
+
+// Restore makes the disk hold what was recovered from elsewhere.
+func (d *Disk) Restore(records []Record, next, durable uint64) {
+	d.Records, d.Next, d.Durable, d.released = records, next, durable, 0
 }

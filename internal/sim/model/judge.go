@@ -8,8 +8,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Judge decides a statement by the book, one at a time: the obvious twin of package verify/batch. chunkValid verifies the
-// signature on a chunk.
+// Judge decides a statement by the book, one at a time: the obvious twin of package verify/batch. chunkValid verifies
+// the signature on a chunk.
 func Judge(st *verify.Statement, chunkValid func(*wire.Proposal) bool) *verify.Verdict {
 	v := &verify.Verdict{Statement: st, ProposalValid: st.Proposal == nil || chunkValid(st.Proposal)}
 	switch {
@@ -58,4 +58,59 @@ func judgeVotes(st *verify.Statement, v *verify.Verdict) {
 		}
 		strike(invalid)
 	}
+}
+
+// Exposures are the validators whose votes a process's verifier has proven invalid, by scheme and epoch. Package
+// verify/batch has such a table for all of its workers, who read it before the verdicts that fill it are out.
+type Exposures map[exposedIn]wire.Signers
+
+type exposedIn struct {
+	scheme verify.Scheme
+	epoch  uint64
+}
+
+// Add takes in what a verdict proves.
+func (x Exposures) Add(v *verify.Verdict) {
+	if len(v.Invalid) == 0 {
+		return
+	}
+	st := v.Statement
+	in := exposedIn{st.Scheme, st.Subject.Epoch}
+	known, ok := x[in]
+	if !ok {
+		known = wire.NewSigners(st.Signers.Len())
+		x[in] = known
+	}
+	for _, i := range v.Invalid {
+		known.Add(i)
+	}
+}
+
+// Has reports whether a validator is exposed in a scheme and epoch.
+func (x Exposures) Has(scheme verify.Scheme, epoch uint64, i wire.Participant) bool {
+	return x[exposedIn{scheme, epoch}].Has(i)
+}
+
+// Undecided gives a statement back undecided, where that is allowed: it may be deferred, and only the exposed ones
+// among those of its signers that are not proven now make its quorum. Nil where it has to be decided.
+func (x Exposures) Undecided(st *verify.Statement) *verify.Verdict {
+	if !st.MayDefer || st.ProveOnly || st.Certificate != nil || st.Proposal != nil || st.Scheme == nil {
+		return nil
+	}
+	v := &verify.Verdict{Statement: st, ProposalValid: true}
+	good := st.Signers.Count()
+	if st.Suspects.Len() > 0 {
+		v.Invalid = st.Scheme.Prove(st, st.Suspects)
+		good -= len(v.Invalid)
+	}
+	for i := range st.Signers.All() {
+		if x.Has(st.Scheme, st.Subject.Epoch, i) && !st.Suspects.Has(i) {
+			v.Exposed = append(v.Exposed, i)
+		}
+	}
+	quorum := verify.Quorum(len(st.Scheme.Participants()))
+	if len(v.Exposed) == 0 || good < quorum || good-len(v.Exposed) >= quorum {
+		return nil
+	}
+	return v
 }

@@ -21,17 +21,18 @@ type Kind uint8
 const (
 	// List has certificates that list their votes, as Ed25519's do. Votes are never added up.
 	List Kind = iota
-	// Sum has certificates of a bitmap and the sum of the votes, as BLS multisig's: errors that cancel in the sum go through, and the
-	// certificate is valid, by the definition of one.
+	// Sum has certificates of a bitmap and the sum of the votes, as BLS multisig's: errors that cancel in the sum go
+	// through, and the certificate is valid, by the definition of one.
 	Sum
-	// Group has one signature whoever made it, as BLS threshold: votes are weighted, so that what cancels in a plain sum does not
-	// cancel there. It is not attributable.
+	// Group has one signature whoever made it, as BLS threshold: votes are weighted, so that what cancels in a plain
+	// sum does not cancel there. It is not attributable.
 	Group
 )
 
-// Scheme certifies with keyed hashes instead of a curve: cheap, and the same in every run. A vote is an element of Z/128 × Z/2⁵⁶ × Z/2⁶⁴,
-// its first component 0 for every vote that was made honestly: the others stand for points outside the subgroup, and a first byte
-// of 0x80 or more for bytes that are no point. Votes add up by component. That is all of a curve that the rules of combining rest on.
+// Scheme certifies with keyed hashes instead of a curve: cheap, and the same in every run. A vote is an element of
+// Z/128 × Z/2⁵⁶ × Z/2⁶⁴, its first component 0 for every vote that was made honestly: the others stand for points
+// outside the subgroup, and a first byte of 0x80 or more for bytes that are no point. Votes add up by component. That
+// is all of a curve that the rules of combining rest on.
 type Scheme struct {
 	kind Kind
 	seed uint64
@@ -45,6 +46,11 @@ func New(kind Kind, ids []wire.PublicKey, seed uint64) *Scheme {
 	ids = slices.Clone(ids)
 	slices.SortFunc(ids, wire.PublicKey.Compare)
 	return &Scheme{kind: kind, seed: seed, ids: ids}
+}
+
+// Same reports whether two schemes have the same validators and keys.
+func (s *Scheme) Same(o *Scheme) bool {
+	return s.kind == o.kind && s.seed == o.seed && slices.Equal(s.ids, o.ids)
 }
 
 // Element is a vote, or a sum of votes, taken apart.
@@ -252,7 +258,8 @@ func (s *Scheme) Prove(st *verify.Statement, signers wire.Signers) (invalid []wi
 	return invalid
 }
 
-// Isolate implements [verify.Scheme]: sums are split in halves as multisig's are; of the other kinds each vote is proven.
+// Isolate implements [verify.Scheme]: sums are split in halves as multisig's are; of the other kinds each vote is
+// proven.
 func (s *Scheme) Isolate(st *verify.Statement, signers wire.Signers) []wire.Participant {
 	if s.kind != Sum {
 		return s.Prove(st, signers)

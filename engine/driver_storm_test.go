@@ -1,0 +1,400 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/crashfs"
+	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/sim/model"
+	"github.com/lanecast/lanecast/journal"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// driverRunsVariable says how many storms of whole engines there are: LANECAST_DRIVER_RUNS=1000 go test ./engine -run
+// Storm.
+const driverRunsVariable = "LANECAST_DRIVER_RUNS"
+
+func driverRuns(t *testing.T) uint64 {
+	if n, err := strconv.ParseUint(os.Getenv(driverRunsVariable), 10, 32); err == nil {
+		return n
+	}
+	if testing.Short() {
+		return 10
+	}
+	return 50
+}
+
+// TestWholeEnginesInAStorm runs engines with all of their goroutines, workers and journals in a bubble, on virtual
+// time. Links lose and delay, disks, applications and reporters are slow, epochs pass; engines are shut down and lose
+// power at random moments, with whatever the disk may have made of it, and come back. The disks are in memory, so that
+// a sync can take virtual time: to wait for a file of the operating system's does not let the time of a bubble go on.
+// Afterwards nothing runs any more.
+func TestWholeEnginesInAStorm(t *testing.T) {
+	sets := map[int]*fixture.Set{1: newSet(t, fixture.Ed25519, 1, 1), 4: newSet(t, fixture.Ed25519, 4, 1)}
+	before := goleak.IgnoreCurrent()
+	var total driverCounts
+	for seed := range driverRuns(t) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newDriverStorm(t, seed, sets)
+			s.run()
+			total.add(&s.counts)
+		})
+		if err := goleak.Find(before); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+	t.Logf("%d runs, %v of virtual time: %+v", driverRuns(t), total.virtual, total.driverEvents)
+	if total.shutdowns == 0 || total.powerLost == 0 || total.disksFailed == 0 || total.locks == 0 {
+		t.Error("some of it never happened")
+	}
+}
+
+type driverCounts struct {
+	driverEvents
+	virtual time.Duration
+}
+
+type driverEvents struct{ locks, shutdowns, powerLost, disksFailed, epochs int }
+
+func (c *driverCounts) add(o *driverCounts) {
+	c.virtual += o.virtual
+	c.locks += o.locks
+	c.shutdowns += o.shutdowns
+	c.powerLost += o.powerLost
+	c.disksFailed += o.disksFailed
+	c.epochs += o.epochs
+}
+
+// chances is randomness for many goroutines.
+type chances struct {
+	mu     sync.Mutex
+	random *rand.Rand
+}
+
+func (c *chances) below(n int) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.random.IntN(n)
+}
+
+func (c *chances) upTo(d time.Duration) time.Duration { return time.Duration(c.below(int(d))) }
+
+// driverStorm is one run.
+type driverStorm struct {
+	t       *testing.T
+	seed    uint64
+	chances chances
+	net     *network
+	world   *world
+	members []*stormMember
+	epoch   uint64
+	calm    atomic.Bool
+	payload atomic.Uint32
+	counts  driverCounts
+}
+
+// stormMember is a member whose disk, and what others have seen of it, outlive its crashes.
+type stormMember struct {
+	*member
+	storm *driverStorm
+	disk  *crashfs.FS[journal.File]
+	power *power
+
+	mu   sync.Mutex
+	seen map[engine.Context]wire.Digest
+}
+
+// power is on until a run of a member loses it. After that it sends no more, though its goroutines go on for a moment.
+type power struct {
+	mu  sync.Mutex
+	off bool
+}
+
+func newDriverStorm(t *testing.T, seed uint64, sets map[int]*fixture.Set) *driverStorm {
+	s := &driverStorm{t: t, seed: seed, chances: chances{random: rand.New(rand.NewPCG(seed, 0xD21))}}
+	set := sets[4]
+	if s.chances.below(8) == 0 {
+		set = sets[1]
+	}
+	var keyed *model.Scheme
+	if seed%2 == 0 {
+		kinds := []model.Kind{model.List, model.Sum, model.Group}
+		keyed = model.New(kinds[seed/2%3], set.Scheme.Participants(), seed)
+	}
+	net, w, members := newCluster(t, set)
+	s.net, s.world = net, w
+	for i, m := range members {
+		sm := &stormMember{member: m, storm: s, seen: map[engine.Context]wire.Digest{}}
+		if keyed != nil {
+			signers := map[uint64]verify.AckSigner{}
+			for e := range w.schemes {
+				w.schemes[e] = keyed
+				signers[e] = model.Signer{Scheme: keyed, Index: wire.Participant(i)}
+			}
+			m.config.Schemes = provider{w, signers}
+		}
+		sm.disk = crashfs.New(func(f crashfs.File) journal.File { return f }, journal.ErrLocked)
+		m.config.Journal = engine.JournalConfig{Dir: "journal", SegmentSize: 1 << 14, MaxSegments: 2}
+		m.config.Workers = 1 + s.chances.below(3)
+		m.config.SuspectDelay = 50 * time.Millisecond
+		m.app.propose, m.app.verify = sm.propose, sm.verify
+		m.recorder.hook = func(context.Context, wire.Activity) error {
+			s.pause(2 * time.Millisecond)
+			return nil
+		}
+		s.members = append(s.members, sm)
+	}
+	return s
+}
+
+// pause takes a random time below limit, a long one now and then.
+func (s *driverStorm) pause(limit time.Duration) {
+	if s.chances.below(20) == 0 {
+		limit *= 20
+	}
+	time.Sleep(s.chances.upTo(limit))
+}
+
+// propose gives every question another payload, so that whatever is forgotten shows up as equivocation.
+func (m *stormMember) propose(context.Context, engine.Context) (wire.Digest, error) {
+	m.storm.pause(2 * time.Millisecond)
+	if !m.storm.calm.Load() && m.storm.chances.below(10) == 0 {
+		return wire.Digest{}, engine.ErrDeclined
+	}
+	var d wire.Digest
+	binary.BigEndian.PutUint32(d[:], m.storm.payload.Add(1))
+	return d, nil
+}
+
+func (m *stormMember) verify(context.Context, engine.Context, wire.Digest) (bool, error) {
+	m.storm.pause(2 * time.Millisecond)
+	return m.storm.calm.Load() || m.storm.chances.below(20) > 0, nil
+}
+
+// stormSender is a member's way to the network in one run.
+type stormSender struct {
+	m     *stormMember
+	power *power
+}
+
+func (s *stormSender) SendNode(to []wire.PublicKey, message []byte, _ bool) {
+	var n wire.Node
+	if err := n.DecodeStored(message); err != nil {
+		s.m.storm.t.Errorf("it sent %x as a node", message)
+		return
+	}
+	s.send(to, n.Chunk, func(p *engine.Peer) { _ = p.DeliverNodeBytes(message) })
+}
+
+func (s *stormSender) SendAck(to []wire.PublicKey, message []byte, _ bool) {
+	var a wire.Ack
+	if err := a.Decode(message); err != nil {
+		s.m.storm.t.Errorf("it sent %x as an ack", message)
+		return
+	}
+	s.send(to, a.Chunk, func(p *engine.Peer) { _ = p.DeliverAckBytes(message) })
+}
+
+// send is PROTOCOL.md 5.1, seen from outside, for what leaves before the power is lost.
+func (s *stormSender) send(to []wire.PublicKey, c wire.Chunk, deliver func(*engine.Peer)) {
+	s.power.mu.Lock()
+	defer s.power.mu.Unlock()
+	if s.power.off {
+		return
+	}
+	storm, at := s.m.storm, engine.Context{Sequencer: c.Sequencer, Height: c.Height}
+	s.m.mu.Lock()
+	if before, ok := s.m.seen[at]; ok && before != c.Payload {
+		storm.t.Errorf("it showed %x and %x at height %d", before[:4], c.Payload[:4], c.Height)
+	}
+	s.m.seen[at] = c.Payload
+	s.m.mu.Unlock()
+	for _, id := range to {
+		if !storm.calm.Load() && storm.chances.below(10) == 0 {
+			continue
+		}
+		time.AfterFunc(time.Millisecond+storm.chances.upTo(15*time.Millisecond), func() {
+			if p := storm.net.handle(s.m.id, id); p != nil {
+				deliver(p)
+			}
+		})
+	}
+}
+
+// up starts a member on its disk.
+func (m *stormMember) up() {
+	m.disk.Hold = func(string) { m.storm.pause(3 * time.Millisecond) }
+	m.power = &power{}
+	m.config.Journal.FS, m.config.Sender = m.disk, &stormSender{m, m.power}
+	m.monitor.now, m.monitor.updates = m.storm.epoch, make(chan uint64, 8)
+	var others []*member
+	for _, o := range m.storm.members {
+		others = append(others, o.member)
+	}
+	m.open(m.storm.t, m.storm.net, others...)
+	m.start()
+}
+
+// down shuts a member down in order.
+func (m *stormMember) down() {
+	if m.engine == nil {
+		return
+	}
+	m.storm.counts.shutdowns++
+	if err := m.halt(); err != nil {
+		m.storm.t.Errorf("Run returned %v", err)
+	}
+}
+
+// blackout takes the power from a member: from now on nobody hears of it, and its disk is what a failure may have left
+// of it.
+func (m *stormMember) blackout() {
+	if m.engine == nil {
+		return
+	}
+	m.storm.counts.powerLost++
+	m.power.mu.Lock()
+	m.power.off = true
+	m.power.mu.Unlock()
+	left := m.afterPowerFailure()
+	if err := m.halt(); err != nil {
+		m.storm.t.Errorf("Run returned %v", err)
+	}
+	m.disk = left
+}
+
+// fault lets the disk of a member fail at one of its next operations, and the power with it.
+func (m *stormMember) fault() {
+	if m.engine == nil {
+		return
+	}
+	m.disk.Mu.Lock()
+	m.disk.CrashAt = m.disk.Ops + 1 + m.storm.chances.below(20)
+	m.disk.Mu.Unlock()
+	var err error
+	select {
+	case err = <-m.result:
+		m.storm.counts.disksFailed++
+		m.stop()
+		m.engine, m.stop = nil, nil
+	case <-time.After(500 * time.Millisecond): // it has nothing to write: its lanes wait for others
+		err = m.halt()
+	}
+	if err != nil && !errors.Is(err, engine.ErrJournal) {
+		m.storm.t.Errorf("Run returned %v", err)
+	}
+	m.disk = m.afterPowerFailure()
+}
+
+func (m *stormMember) afterPowerFailure() *crashfs.FS[journal.File] {
+	c := &m.storm.chances
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return m.disk.Crash(c.random, c.random.IntN(4))
+}
+
+func (s *driverStorm) run() {
+	began := time.Now()
+	for _, m := range s.members {
+		m.up()
+	}
+	for range 5 {
+		time.Sleep(s.chances.upTo(120 * time.Millisecond))
+		m := s.members[s.chances.below(len(s.members))]
+		switch s.chances.below(6) {
+		case 0:
+			m.down()
+		case 1:
+			m.blackout()
+		case 2:
+			m.fault()
+		case 3:
+			for _, m := range s.members {
+				m.blackout()
+			}
+		case 4:
+			s.epoch++
+			s.counts.epochs++
+			for _, m := range s.members {
+				if m.engine != nil {
+					m.monitor.updates <- s.epoch
+				}
+			}
+		}
+		time.Sleep(s.chances.upTo(30 * time.Millisecond))
+		for _, m := range s.members {
+			if m.engine == nil {
+				m.up()
+			}
+		}
+	}
+	if s.chances.below(2) == 0 {
+		s.grow()
+	}
+	for _, i := range s.chances.order(len(s.members)) { // at whatever moment this is
+		s.members[i].down()
+	}
+	s.counts.virtual = time.Since(began)
+	var members []*member
+	locked := map[engine.Context]bool{}
+	for _, m := range s.members {
+		members = append(members, m.member)
+		for _, l := range m.recorder.allLocks() {
+			locked[engine.Context{Sequencer: l.Chunk.Sequencer, Height: l.Chunk.Height}] = true
+		}
+	}
+	s.counts.locks = len(locked)
+	demandSound(s.t, s.world.schemes, members)
+}
+
+func (c *chances) order(n int) []int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.random.Perm(n)
+}
+
+// grow demands that, once nothing goes wrong any more, all lanes grow.
+func (s *driverStorm) grow() {
+	s.calm.Store(true)
+	heights := func() (all []uint64) {
+		for _, lane := range s.members {
+			var top uint64
+			for _, m := range s.members {
+				top = max(top, m.recorder.height(lane.id))
+			}
+			all = append(all, top)
+		}
+		return all
+	}
+	goal := heights()
+	for i := range goal {
+		goal[i] += 2
+	}
+	eventually(s.t, fmt.Sprintf("all lanes are at %d, seed %d", goal, s.seed), func() bool {
+		for i, h := range heights() {
+			if h < goal[i] {
+				return false
+			}
+		}
+		return !slices.Contains(goal, 0)
+	})
+}

@@ -1,0 +1,149 @@
+package sim
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+
+	"github.com/lanecast/lanecast/internal/crashfs"
+	"github.com/lanecast/lanecast/internal/sim/model"
+	"github.com/lanecast/lanecast/journal"
+)
+
+// realJournal is package journal below a process, on a file system that crashes: at any operation of the journal's own
+// goroutine, with any outcome for what was not synced. Each of its crashes is one of the process. What it recovers is
+// held against the model, which is written to as well.
+type realJournal struct {
+	process *process
+	random  *rand.Rand // of its own: how often it is asked is up to that goroutine
+	fs      *crashfs.FS[journal.File]
+	journal *journal.Journal
+	moved   chan struct{}
+}
+
+func newRealJournal(p *process) *realJournal {
+	l := &realJournal{
+		process: p, random: rand.New(rand.NewPCG(p.net.Seed, uint64(p.index))), moved: make(chan struct{}, 1),
+		fs: crashfs.New(func(f crashfs.File) journal.File { return f }, journal.ErrLocked),
+	}
+	if err := l.open(nil); err != nil {
+		p.net.fail("%s: %w", p.name, err)
+	}
+	l.arm()
+	return l
+}
+
+func (l *realJournal) open(replay func(journal.Position, []byte) error) (err error) {
+	j, err := journal.Open(journal.Options{
+		Dir: "j", FS: l.fs, SegmentSize: 16 << 10, MaxSegments: 2, WriteBuffer: 4 << 10, ReplayBuffer: 4 << 10,
+		Notify: func() {
+			select {
+			case l.moved <- struct{}{}:
+			default:
+			}
+		},
+	}, replay)
+	if err == nil {
+		l.journal = j
+	}
+	return err
+}
+
+// close ends the journal's goroutine. Nil is none, and may be closed.
+func (l *realJournal) close() {
+	if l != nil {
+		_ = l.journal.Close() // it may have crashed
+	}
+}
+
+func (l *realJournal) append(b []byte, want uint64) {
+	// After the crash the record may as well have been lost in the buffer.
+	if p, err := l.journal.Append(b); err == nil && uint64(p) != want {
+		l.process.net.fail("%s: the journal gave position %d, the core expects %d", l.process.name, p, want)
+	}
+}
+
+// wait reports whether the journal came to call position durable before the crash.
+func (l *realJournal) wait(position uint64) bool {
+	if l.process.net.calm {
+		l.fs.Mu.Lock()
+		if l.fs.Ops < l.fs.CrashAt {
+			l.fs.CrashAt = 0
+		}
+		l.fs.Mu.Unlock()
+	}
+	for uint64(l.journal.Durable()) < position {
+		if l.journal.Err() != nil {
+			return false
+		}
+		<-l.moved
+	}
+	return true
+}
+
+// crash ends the process, now unless its disk has stopped before, and replaces what the model holds by what the
+// journal recovers: no less than it called durable, and nothing that was never written.
+func (l *realJournal) crash(d *model.Disk) {
+	n, name := l.process.net, l.process.name
+	l.stop()
+	durable := uint64(l.journal.Durable())
+	l.close()
+	written := make(map[uint64]*model.Record)
+	for i := range d.Records {
+		written[d.Records[i].Position] = &d.Records[i]
+	}
+	for {
+		n.Stats.Faults[JournalCrashed]++
+		if l.random.IntN(4) == 0 {
+			l.fs = l.fs.Kill()
+		} else {
+			l.fs = l.fs.Crash(l.random, l.random.IntN(6))
+		}
+		if !n.calm && l.random.IntN(2) == 0 {
+			l.fs.CrashAt = 1 + l.random.IntN(12) // the recovery meets a crash, or the life soon after it
+		}
+		var recovered []model.Record
+		found := make(map[uint64]bool)
+		err := l.open(func(p journal.Position, b []byte) error {
+			if w := written[uint64(p)]; w == nil || !bytes.Equal(w.Bytes, b) {
+				n.fail("%s: record %d was never written like that", name, p)
+			}
+			recovered = append(recovered, model.Record{Position: uint64(p), Bytes: bytes.Clone(b)})
+			found[uint64(p)] = true
+			return nil
+		})
+		if errors.Is(err, crashfs.ErrCrashed) {
+			continue
+		}
+		if err != nil {
+			n.fail("%s: recovery: %w", name, err)
+			return
+		}
+		for p, w := range written {
+			if p <= durable && !found[p] && !w.MayBeGone(durable) {
+				n.fail("5.1: %s: record %d was called durable and is lost", name, p)
+			}
+		}
+		d.Restore(recovered, uint64(l.journal.Next()), uint64(l.journal.Durable()))
+		break
+	}
+	l.arm()
+}
+
+// arm sets the next crash, unless there is one already.
+func (l *realJournal) arm() {
+	l.fs.Mu.Lock()
+	defer l.fs.Mu.Unlock()
+	if !l.process.net.calm && l.fs.CrashAt == 0 {
+		l.fs.CrashAt = l.fs.Ops + 1 + l.random.IntN(40)
+	}
+}
+
+// stop lets the disk stop where it is.
+func (l *realJournal) stop() {
+	l.fs.Mu.Lock()
+	defer l.fs.Mu.Unlock()
+	if l.fs.CrashAt == 0 || l.fs.Ops < l.fs.CrashAt {
+		l.fs.CrashAt = max(1, l.fs.Ops)
+	}
+}
