@@ -1,12 +1,14 @@
-// Command mutants puts deliberate faults into a copy of the repository, one at a time, and demands that the tests catch each.
+// Command mutants puts deliberate faults into a copy of the repository, one at a time, and demands that the tests catch
+// each.
 //
 //	go run ./.ci/mutants             all faults of .ci/mutants/list.txt
 //	go run ./.ci/mutants quorum      those whose name or file contains one of the words
 //	go run ./.ci/mutants -all quorum the same, and each package is tested, not only those up to the first that catches it
 //
-// It prints a line for each: what caught it, or that it survived. An entry whose place the code has moved on from is stale. The
-// exit status is 0 if all were caught. The repository itself is
-// never written to: the copy is in a temporary folder, and goes with it.
+// It prints a line for each: what caught it, or that it survived. An entry whose place the code has moved on from is
+// stale. The exit status is 0 if all were caught. Packages are tested as they are first: they must pass, and how long
+// they take says when tests of a fault have no end. The repository itself is never written to: the copy is in a
+// temporary folder, and goes with it.
 package main
 
 import (
@@ -30,7 +32,7 @@ type fault struct {
 	packages             []string
 }
 
-const patience = 4 * time.Minute // for one fault's tests
+const patience = 10 * time.Minute // for the tests of one package, whatever they took before
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -60,14 +62,18 @@ func run(words []string) error {
 	if err := copyTree(scratch); err != nil {
 		return err
 	}
+	sound := make(map[string]time.Duration) // how long the tests of a package take
 	caught, survived, stale := 0, 0, 0
 	for _, f := range faults {
 		named := func(word string) bool { return strings.Contains(f.name+" "+f.file, word) }
 		if len(words) > 0 && !slices.ContainsFunc(words, named) {
 			continue
 		}
+		if err := measure(scratch, f, sound); err != nil {
+			return err
+		}
 		began := time.Now()
-		by, err := try(scratch, f, all)
+		by, err := try(scratch, f, all, sound)
 		switch {
 		case err != nil:
 			stale++
@@ -130,25 +136,40 @@ func copyTree(to string) error {
 	})
 }
 
+// measure tests the packages of a fault that have not been tested yet, without it.
+func measure(root string, f fault, sound map[string]time.Duration) error {
+	for _, p := range f.packages {
+		if _, known := sound[p]; known {
+			continue
+		}
+		began := time.Now()
+		if out, err := test(root, p, patience); err != nil {
+			return fmt.Errorf("%s fails without any fault: %w\n%s", p, err, out)
+		}
+		sound[p] = time.Since(began)
+	}
+	return nil
+}
+
 var failed = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
 
 // try returns the names of tests that catch the fault; none if it survives.
-func try(root string, f fault, all bool) (string, error) {
+func try(root string, f fault, all bool, sound map[string]time.Duration) (string, error) {
 	path := filepath.Join(root, f.file)
-	sound, err := os.ReadFile(path)
+	code, err := os.ReadFile(path)
 	if err != nil {
 		return "", err
 	}
-	if n := bytes.Count(sound, []byte(f.old)); n != 1 {
+	if n := bytes.Count(code, []byte(f.old)); n != 1 {
 		return "", fmt.Errorf("%s has its place %d times, once is wanted", f.file, n)
 	}
-	if err := os.WriteFile(path, bytes.Replace(sound, []byte(f.old), []byte(f.new), 1), 0o644); err != nil {
+	if err := os.WriteFile(path, bytes.Replace(code, []byte(f.old), []byte(f.new), 1), 0o644); err != nil {
 		return "", err
 	}
-	defer func() { _ = os.WriteFile(path, sound, 0o644) }() // it is a copy
+	defer func() { _ = os.WriteFile(path, code, 0o644) }() // it is a copy
 	var by []string
 	for _, p := range f.packages { // each by itself, so that one that hangs says nothing about the others
-		out, err := command(root, "test", "-short", "-failfast", "-vet=off", "-timeout", "60s", p)
+		out, err := test(root, p, time.Minute+3*sound[p])
 		if err == nil {
 			continue
 		}
@@ -169,10 +190,10 @@ func try(root string, f fault, all bool) (string, error) {
 	return strings.Join(by, ", "), nil
 }
 
-func command(dir string, args ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+func test(root, p string, limit time.Duration) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit+patience) // building included
 	defer cancel()
-	c := exec.CommandContext(ctx, "go", args...)
-	c.Dir = dir
+	c := exec.CommandContext(ctx, "go", "test", "-short", "-failfast", "-vet=off", "-timeout", limit.String(), p)
+	c.Dir = root
 	return c.CombinedOutput()
 }
