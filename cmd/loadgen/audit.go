@@ -18,23 +18,25 @@ const (
 	auditBatch = 256
 	// auditBacklog is how many certificates wait for the end of the run. More are verified meanwhile, which takes
 	// time from the engines but bounds memory.
-	auditBacklog = 1 << 16
-	// auditHeights is how many heights of a lane are remembered to compare payloads with. Members are never further apart.
-	auditHeights = 1 << 14
+	auditBacklog = 1 << 14
+	// auditHeights is how many heights of a lane are remembered to compare payloads with. Members are never further
+	// apart.
+	auditHeights = 1 << 12
 )
 
-// audit is the independent check: it collects the locks that all members report, verifies each certificate with a scheme
-// instance of its own, and compares what is locked at each place. Its methods may be called from any goroutine.
+// audit is the independent check: it collects the locks that all members report, verifies each certificate with a
+// scheme instance of its own, and compares what is locked at each place. Its methods may be called from any goroutine.
 type audit struct {
 	scheme  verify.Scheme
 	epoch   uint64
 	backlog int // auditBacklog, less in tests
 
-	mu       sync.Mutex
-	pending  []wire.Lock
-	known    map[[sha256.Size]byte]struct{} // of pending: members often report the very same certificate
-	payloads map[wire.PublicKey]map[uint64]wire.Digest
-	highest  map[wire.PublicKey]uint64
+	mu      sync.Mutex
+	pending []wire.Lock
+	// Members often report the very same certificate. known has the latest ones, at most backlog, before those ahead of them.
+	known, before map[[sha256.Size]byte]struct{}
+	payloads      map[wire.PublicKey]map[uint64]wire.Digest
+	highest       map[wire.PublicKey]uint64
 
 	verified atomic.Uint64 // certificates, those that several members reported alike counted once
 	cpu      atomic.Int64  // ns that verification took while the run was on
@@ -64,10 +66,17 @@ func (a *audit) add(lock wire.Lock) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.compare(&lock.Chunk)
-	if _, twice := a.known[sum]; !twice {
-		a.known[sum] = struct{}{}
-		a.pending = append(a.pending, lock)
+	if _, twice := a.known[sum]; twice {
+		return
 	}
+	if _, twice := a.before[sum]; twice {
+		return
+	}
+	if len(a.known) == a.backlog {
+		a.known, a.before = make(map[[sha256.Size]byte]struct{}), a.known
+	}
+	a.known[sum] = struct{}{}
+	a.pending = append(a.pending, lock)
 }
 
 // compare looks for another payload locked at the same place. a.mu must be held.
@@ -102,7 +111,6 @@ func (a *audit) take(n int) []wire.Lock {
 	taken := a.pending[:n:n]
 	if a.pending = a.pending[n:]; len(a.pending) == 0 {
 		a.pending = nil
-		clear(a.known)
 	}
 	return taken
 }
@@ -120,9 +128,11 @@ func (a *audit) relieve() {
 		defer a.working.Store(false)
 		runtime.LockOSThread() // for threadCPU; the goroutine ends without unlocking it, and takes the thread along
 		before := threadCPU()
-		for left := waiting; left > 0; left -= auditBatch {
-			a.verify(a.take(auditBatch))
-		}
+		labelled("audit", func() {
+			for left := waiting; left > 0; left -= auditBatch {
+				a.verify(a.take(auditBatch))
+			}
+		})
 		a.cpu.Add(int64(threadCPU() - before))
 	})
 }

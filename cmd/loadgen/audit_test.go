@@ -111,6 +111,26 @@ func TestALargeBacklogIsVerifiedDuringTheRun(t *testing.T) {
 	}
 }
 
+func TestTheAuditVerifiesACertificateOnceAndForgetsOldOnes(t *testing.T) {
+	set, r := testSet(t), new(run)
+	a := newAudit(set.Scheme, theEpoch, &r.troubles)
+	a.backlog = 4
+	for height := range uint64(20) {
+		lock := certified(t, set, chunk(1, height, 7), theEpoch)
+		a.add(lock)
+		a.relieve()
+		a.group.Wait()
+		a.add(lock) // another member's report, before or after it was verified
+	}
+	a.finish()
+	if n := a.verified.Load(); n != 20 {
+		t.Errorf("%d certificates were verified, want 20", n)
+	}
+	if n := len(a.known) + len(a.before); n > 2*a.backlog {
+		t.Errorf("%d certificates are remembered", n)
+	}
+}
+
 func TestTheAuditForgetsOldHeights(t *testing.T) {
 	a := newAudit(nil, theEpoch, new(troubles))
 	for height := range uint64(3 * auditHeights) {
@@ -150,7 +170,7 @@ func TestProblemsAreAllCountedButFewAreTold(t *testing.T) {
 	if _, f := tr.counts(); f != 3*maxProblems || len(tr.problems) != maxProblems {
 		t.Errorf("%d counted, %d told", f, len(tr.problems))
 	}
-	res := &result{Errors: 1, Problems: []string{"the first"}}
+	res := &result{common: common{Errors: 1, Problems: []string{"the first"}}}
 	var b strings.Builder
 	res.print(&b, 0)
 	if err := res.verdict(); err == nil || !strings.Contains(err.Error(), "the first") || !strings.Contains(b.String(), "the first") {

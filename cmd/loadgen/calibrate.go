@@ -105,8 +105,8 @@ func (c *calibration) slice(ctx context.Context, v *batch.Verifier, whole bool) 
 	return took, nil
 }
 
-// perAck is the CPU time of pure cryptography for each ack of a quorum; perChunk that for a whole chunk: its quorum of acks, its
-// node with parent certificate, and the engine's own ack.
+// perAck is the CPU time of pure cryptography for each ack of a quorum; perChunk that for a whole chunk: its quorum of
+// acks, its node with parent certificate, and the engine's own ack.
 func (c *calibration) perAck() float64 {
 	acks := verify.Quorum(c.set.Format().Participants) * calibrationChunks * c.slices
 	return float64(c.acks) / float64(max(1, acks))

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/fixture"
 	"github.com/lanecast/lanecast/internal/simnet"
@@ -73,7 +71,7 @@ func newSet(s *settings) (*fixture.Set, error) {
 }
 
 // start makes all engines and runs them. After an error, too, stop must be called.
-func (c *cluster) start(ctx context.Context, s *settings, dirs *store, metrics prometheus.Registerer, log io.Writer) error {
+func (c *cluster) start(ctx context.Context, s *settings, dirs *store, metrics *registry, log io.Writer) error {
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	for i, m := range c.members {
 		if err := ctx.Err(); err != nil {
@@ -149,8 +147,9 @@ func (c *cluster) recovered(ctx context.Context) (map[wire.PublicKey]int64, erro
 	return heights, nil
 }
 
-// counters returns the sums of the engines' counters, without those of engines that have failed.
-func (c *cluster) counters(ctx context.Context) (sum engine.Counters, err error) {
+// status returns the sums of what the engines say, and the highest of each lane, without those of engines that have
+// failed.
+func (c *cluster) status(ctx context.Context) (sum engine.Status, err error) {
 	for _, m := range c.members {
 		status, err := m.engine.Status(ctx)
 		if errors.Is(err, engine.ErrStopped) {
@@ -159,13 +158,25 @@ func (c *cluster) counters(ctx context.Context) (sum engine.Counters, err error)
 		if err != nil {
 			return sum, fmt.Errorf("member %d: asking for its status: %w", m.index, err)
 		}
-		n := &status.Counters
-		sum.AcksReceived += n.AcksReceived
-		sum.AcksInvalid += n.AcksInvalid
-		sum.NodesReceived += n.NodesReceived
-		sum.NodesInvalid += n.NodesInvalid
-		sum.InboxDropped += n.InboxDropped
-		sum.OutboxDropped += n.OutboxDropped
+		sum.Inbox += status.Inbox
+		sum.Statements += status.Statements
+		sum.Suspects += status.Suspects
+		if sum.Lanes == nil {
+			sum.Lanes = status.Lanes
+		}
+		for i := range min(len(sum.Lanes), len(status.Lanes)) { // in the same order at every member
+			if l := &status.Lanes[i]; l.HasCertified && (!sum.Lanes[i].HasCertified || l.Certified > sum.Lanes[i].Certified) {
+				sum.Lanes[i] = *l
+			}
+		}
+		a, b := &sum.Counters, &status.Counters
+		a.AcksReceived += b.AcksReceived
+		a.AcksInvalid += b.AcksInvalid
+		a.NodesReceived += b.NodesReceived
+		a.NodesInvalid += b.NodesInvalid
+		a.Faults += b.Faults
+		a.InboxDropped += b.InboxDropped
+		a.OutboxDropped += b.OutboxDropped
 	}
 	return sum, nil
 }

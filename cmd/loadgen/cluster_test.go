@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -56,7 +58,7 @@ func TestOtherShapesOfClustersWork(t *testing.T) {
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			t.Parallel()
-			args := append([]string{"--duration", "500ms", "--scheme", "ed25519"}, strings.Fields(c.args)...)
+			args := append([]string{"--duration", "1s", "--scheme", "ed25519"}, strings.Fields(c.args)...)
 			r := mustRun(t, args...)
 			if len(r.Lanes) != c.lanes || r.Certificates < uint64(c.lanes) {
 				t.Errorf("%+v", r)
@@ -105,7 +107,7 @@ func TestAResultFileIsReplacedWhole(t *testing.T) {
 	if err := os.WriteFile(file, []byte(strings.Repeat("older and longer ", 1000)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	o := loadgen(t.Context(), "--duration", "300ms", "--scheme", "ed25519", "--json", file)
+	o := loadgen(t.Context(), "--duration", "1s", "--latency", "3ms", "--scheme", "ed25519", "--json", file)
 	if o.status != exitGood || !strings.Contains(o.stdout, "certificates verified") {
 		t.Fatalf("%+v", o)
 	}
@@ -119,9 +121,10 @@ func TestAResultFileIsReplacedWhole(t *testing.T) {
 }
 
 func TestASecondRunContinuesEveryLane(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "new", "folder")
 	first := mustRun(t, "--data", dir, "--duration", "1s", "--scheme", "threshold", "--validators", "3", "--seed", "42")
-	second := mustRun(t, "--data", dir, "--duration", "700ms")
+	second := mustRun(t, "--data", dir, "--duration", "1s")
 	if second.Scheme != "threshold" || second.Validators != 3 || second.Sequencers != 4 || second.Seed != 42 {
 		t.Errorf("second run was of another cluster: %+v", second)
 	}
@@ -151,12 +154,14 @@ func TestASecondRunContinuesEveryLane(t *testing.T) {
 
 func TestAnInterruptedRunStillSumsUp(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	o := loadgen(ctx, "--duration", "10m", "--scheme", "ed25519", "--json", "-")
-	r := decode(t, []byte(o.stdout))
-	if o.status != exitGood || !r.Interrupted || !r.OK || r.Duration > 60 || !strings.Contains(o.stderr, "interrupted") {
-		t.Errorf("status %d, result %+v, standard error:\n%s", o.status, r, o.stderr)
+	var stdout bytes.Buffer
+	stderr := &trigger{word: "   2s ", fire: cancel}
+	status := execute(ctx, strings.Fields("--duration 10m --latency 3ms --scheme ed25519 --json -"), &stdout, stderr)
+	r := decode(t, stdout.Bytes())
+	if status != exitGood || !r.Interrupted || !r.OK || r.Duration > 300 || !strings.Contains(stderr.String(), "interrupted") {
+		t.Errorf("status %d, result %+v, standard error:\n%s", status, r, stderr.String())
 	}
 }
 
@@ -176,8 +181,9 @@ func TestALaneWithoutProgressFailsTheRun(t *testing.T) {
 }
 
 func TestAnUnusableJournalFolderFailsInOneLine(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
-	mustRun(t, "--data", dir, "--duration", "500ms", "--scheme", "ed25519")
+	mustRun(t, "--data", dir, "--duration", "1s", "--latency", "3ms", "--scheme", "ed25519")
 	if err := os.RemoveAll(filepath.Join(dir, "member-0002")); err != nil {
 		t.Fatal(err)
 	}
@@ -187,6 +193,41 @@ func TestAnUnusableJournalFolderFailsInOneLine(t *testing.T) {
 	oneLineError(t, loadgen(t.Context(), "--data", dir, "--duration", "1s"), exitBad, "member 2", "journal")
 }
 
+func TestAClusterHasTheOutputsOfANode(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	o := loadgen(t.Context(), "--scheme", "ed25519", "--latency", "3ms", "--duration", "1s", "--repeat", "2", "--live", "screen", "--pprof=", "--require", "p99<1m",
+		"--require", "acks_per_s>1e9", "--json", file("r.json"), "--report", file("r.html"))
+	oneLineError(t, o, exitUsage, "--pprof needs")
+	o = loadgen(t.Context(), "--scheme", "ed25519", "--latency", "3ms", "--duration", "1s", "--repeat", "2", "--live", "screen", "--cpuprofile", file("cpu"),
+		"--require", "p99<1m", "--require", "acks_per_s>1e9", "--json", file("r.json"), "--report", file("r.html"))
+	oneLineError(t, o, exitBad, "required: acks_per_s>1e9 is not met")
+	for _, want := range []string{"run 2 of 2", "\x1b[8A", "lanes           height", "s left", "repeats       2;"} {
+		if !strings.Contains(o.stdout, want) {
+			t.Errorf("no %q in %q", want, o.stdout)
+		}
+	}
+	b, err := os.ReadFile(file("r.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := decode(t, b)
+	if !r.OK || len(r.Unmet) != 1 || r.Repeats == nil || len(r.Repeats.Of["certificates_per_s"].Values) != 2 {
+		t.Errorf("%+v", r)
+	}
+	if len(r.Series) < 2 || r.Series[1].Acks <= 0 || len(r.BatchSizes) == 0 || r.MeanBatch < 1 || len(r.Distribution) == 0 || r.Machine.Cores < 1 {
+		t.Errorf("nothing to draw: %+v", r)
+	}
+	if b, err := os.ReadFile(file("cpu")); err != nil {
+		t.Error(err)
+	} else if _, err := readParts(b); err != nil {
+		t.Error(err)
+	}
+	if b, err := os.ReadFile(file("r.html")); err != nil || !strings.Contains(string(b), `"mode":"cluster"`) {
+		t.Errorf("no page: %v", err)
+	}
+}
+
 func TestMetricsOfAllMembersAreServedWhileARunIsOn(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -194,7 +235,7 @@ func TestMetricsOfAllMembersAreServedWhileARunIsOn(t *testing.T) {
 	reader, writer := io.Pipe()
 	finished := make(chan int)
 	go func() {
-		status := execute(ctx, strings.Fields("--duration 10m --scheme ed25519 --metrics :0"), writer, io.Discard)
+		status := execute(ctx, strings.Fields("--duration 10m --latency 3ms --scheme ed25519 --metrics :0"), writer, io.Discard)
 		_ = writer.Close()
 		finished <- status
 	}()
@@ -204,7 +245,8 @@ func TestMetricsOfAllMembersAreServedWhileARunIsOn(t *testing.T) {
 	}
 	go io.Copy(io.Discard, reader)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	deadline := time.Now().Add(20 * time.Second)
+	certified := regexp.MustCompile(`(?m)^lanecast_sequencer_certified_height\{.*\} ([2-9]|\d{2,})$`)
+	deadline := time.Now().Add(60 * time.Second)
 	for {
 		response, err := client.Get(url)
 		if err != nil {
@@ -215,15 +257,15 @@ func TestMetricsOfAllMembersAreServedWhileARunIsOn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(string(body), `lanecast_`) && strings.Contains(string(body), `member="3"`) && strings.Contains(string(body), "go_goroutines") {
+		// Every member has seen every lane get on.
+		if len(certified.FindAll(body, -1)) == 4*4 && strings.Contains(string(body), `member="3"`) && strings.Contains(string(body), "go_goroutines") {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("no metrics of member 3 in:\n%s", body)
+			t.Fatalf("no metrics of all members and lanes in:\n%s", body)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	time.Sleep(500 * time.Millisecond)
 	cancel()
 	if status := <-finished; status != exitGood {
 		t.Errorf("status %d", status)

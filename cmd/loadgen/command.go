@@ -16,12 +16,10 @@ func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "loadgen",
 		Short: "Run a Lanecast cluster in one process, with real keys, engines and journals, and measure it",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("unexpected argument %q; loadgen --help lists the flags", args[0])
-			}
-			return nil
-		},
+		Long: "Runs a cluster in this process, with real keys, engines and journals and a simulated network: a line a second, and a\n" +
+			"summary. Exit status 0: every certificate verified, nothing conflicted, every lane grew, and all --require are met.\n" +
+			"1: not so. 2: the command line asks for something impossible. An interrupted run is judged by what it got to.",
+		Args:          noArguments,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -32,30 +30,23 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return usagef("%s; loadgen --help lists the flags", oneLine(err))
 	})
-	s.bind(root)
+	s.bindCluster(root)
 	root.AddCommand(newNodeCommand(), newSweepCommand(), newCompareCommand(), newJournalCommand())
 	return root
 }
 
-// bind defines the flags, with what s holds as defaults.
-func (s *settings) bind(cmd *cobra.Command) {
+// bindCluster defines the flags of cluster mode, with what s holds as defaults.
+func (s *settings) bindCluster(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.IntVar(&s.validators, "validators", s.validators, "validators in the cluster")
-	f.IntVar(&s.sequencers, "sequencers", s.sequencers, "sequencers, hence lanes; those past the validators only sequence")
-	f.StringVar(&s.scheme, "scheme", s.scheme, "what certifies: multisig, threshold or ed25519")
-	f.StringVar(&s.variant, "variant", s.variant, "where BLS signatures lie: minsig (G1) or minpk (G2); ed25519 has none")
-	f.StringVar(&s.signatures, "signatures", s.signatures, "how acks carry BLS signatures: compressed or uncompressed")
-	f.IntVar(&s.workers, "workers", s.workers, "verification workers of each engine")
-	f.IntVar(&s.batchSize, "batch-size", s.batchSize, "statements verified together, at most")
-	f.DurationVar(&s.batchDelay, "batch-delay", s.batchDelay, "how long a smaller batch is held back for more")
+	s.bind(f, "validators in the cluster", "sequencers, hence lanes; those past the validators only sequence")
 	f.DurationVar(&s.duration, "duration", s.duration, "how long to run")
 	f.StringVar(&s.data, "data", s.data, "folder to keep journals in and to go on from (default: a temporary one)")
 	f.DurationVar(&s.latency, "latency", s.latency, "one-way latency of every link")
 	f.Float64Var(&s.loss, "loss", s.loss, "part of the messages that is lost, from 0 to less than 1")
-	f.StringVar(&s.json, "json", s.json, "file to write the result to, as one JSON object; - for standard output, and nothing else there")
-	f.StringVar(&s.metrics, "metrics", s.metrics, "address to serve Prometheus metrics at, as host:port or :port (loopback)")
 	f.Uint64Var(&s.seed, "seed", s.seed, "number that keys and the network's chances follow from (default: random)")
+	s.outputs.bind(cmd)
+	s.outputs.bindRequire(cmd)
 }
 
 // runCluster is the cluster mode, from checked flags to the written result.
@@ -64,31 +55,29 @@ func runCluster(cmd *cobra.Command, s *settings) error {
 	if err := s.check(); err != nil {
 		return err
 	}
-	sink, err := openSink(s.json, cmd.OutOrStdout())
-	if err != nil {
-		return err
-	}
-	defer sink.close()
-	human := cmd.OutOrStdout()
-	if s.json == "-" {
-		human = cmd.ErrOrStderr()
-	}
 	store, err := openStore(s)
 	if err != nil {
 		return err
 	}
 	defer store.close()
-
-	started := time.Now()
-	result, err := measure(cmd.Context(), s, store, human, cmd.ErrOrStderr())
+	d, err := newDesk(cmd, &s.outputs)
 	if err != nil {
 		return err
 	}
-	result.print(human, time.Since(started))
-	if err := sink.write(result); err != nil {
+	defer d.close()
+	began := time.Now()
+	r, err := repeatedly(cmd.Context(), s.outputs.repeat, d.screen, func() (*result, error) {
+		dirs, err := store.forRun()
+		if err != nil {
+			return nil, err
+		}
+		defer dirs.close()
+		return measure(cmd.Context(), s, dirs, d)
+	})
+	if err != nil {
 		return err
 	}
-	return result.verdict()
+	return d.conclude(r, &s.outputs, began)
 }
 
 // oneLine returns an error's text without line breaks.

@@ -16,8 +16,8 @@ type comparison struct {
 	Changes []change `json:"changes"`
 }
 
-// change is of one measure. Beyond says that it is more than the repeats of each side differ among themselves, and is nil
-// where a side was not repeated.
+// change is of one measure. Beyond says that it is more than the repeats of each side differ among themselves, and is
+// nil where a side was not repeated.
 type change struct {
 	Measure string   `json:"measure"`
 	A       float64  `json:"a"`
@@ -26,13 +26,13 @@ type change struct {
 	Beyond  *bool    `json:"beyond_noise"`
 }
 
-// newCompareCommand returns the command that compares two results of node mode.
+// newCompareCommand returns the command that compares two results.
 func newCompareCommand() *cobra.Command {
 	asJSON := false
 	cmd := &cobra.Command{
 		Use:   "compare A.json B.json",
-		Short: "Say what changed between two results of loadgen node",
-		Long: "Compares two files that loadgen node --json wrote. A change counts as beyond the noise when the ranges of the two\n" +
+		Short: "Say what changed between two results",
+		Long: "Compares two files that loadgen --json or loadgen node --json wrote. A change counts as beyond the noise when the ranges of the two\n" +
 			"sides' repeats do not touch: run both with --repeat 5 or so. Exit status 0 whatever changed.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
@@ -48,6 +48,9 @@ func newCompareCommand() *cobra.Command {
 			b, err := readResult(args[1])
 			if err != nil {
 				return err
+			}
+			if x, y := a.basics().Mode, b.basics().Mode; x != y {
+				return usagef("%s is of mode %s and %s of mode %s; compare results of one mode", args[0], x, args[1], y)
 			}
 			c := compare(a, b)
 			if asJSON {
@@ -66,46 +69,48 @@ func newCompareCommand() *cobra.Command {
 	return cmd
 }
 
-func readResult(name string) (*nodeResult, error) {
+func readResult(name string) (runResult, error) {
 	b, err := os.ReadFile(name)
 	if err != nil {
 		return nil, usagef("%v", err)
 	}
-	var r nodeResult
-	if err := json.Unmarshal(b, &r); err != nil {
-		return nil, usagef("%s is no result: %s", name, oneLine(err))
+	var head struct {
+		Mode string `json:"mode"`
 	}
-	if r.Mode != "node" {
-		return nil, usagef("%s is a result of mode %q; only those of loadgen node can be compared", name, r.Mode)
+	if err := json.Unmarshal(b, &head); err != nil {
+		return nil, usagef("%s is no result: %s; name files that --json wrote", name, oneLine(err))
 	}
-	return &r, nil
+	var r runResult
+	switch head.Mode {
+	case "node":
+		r = &nodeResult{}
+	case "cluster":
+		r = &result{}
+	default:
+		return nil, usagef("%s is a result of mode %q; only those of loadgen and loadgen node can be compared", name, head.Mode)
+	}
+	if err := json.Unmarshal(b, r); err != nil {
+		return nil, usagef("%s is no result: %s; name files that --json wrote", name, oneLine(err))
+	}
+	return r, nil
 }
 
 // compare lists every measure of both, and the settings in which they differ.
-func compare(a, b *nodeResult) comparison {
+func compare(a, b runResult) comparison {
 	c := comparison{Differ: []string{}}
-	for _, s := range []struct {
-		name string
-		a, b any
-	}{
-		{"scheme", a.Scheme, b.Scheme}, {"variant", a.Variant, b.Variant}, {"signatures", a.Signatures, b.Signatures},
-		{"validators", a.Validators, b.Validators}, {"sequencers", a.Sequencers, b.Sequencers}, {"workers", a.Workers, b.Workers},
-		{"batch_size", a.BatchSize, b.BatchSize}, {"batch_delay_ms", a.BatchDelay, b.BatchDelay}, {"backend", a.Backend, b.Backend},
-		{"schedule", a.Schedule, b.Schedule}, {"rate_acks_per_s", a.Rate, b.Rate}, {"in_flight", a.InFlight, b.InFlight},
-		{"invalid", a.Invalid, b.Invalid}, {"colluding", a.Colluding, b.Colluding}, {"silent", a.Silent, b.Silent}, {"late", a.Late, b.Late},
-		{"machine", a.Machine, b.Machine},
-	} {
-		if s.a != s.b {
-			c.Differ = append(c.Differ, fmt.Sprintf("%s: %v → %v", s.name, s.a, s.b))
+	others := b.settings()
+	for i, s := range a.settings() {
+		if other := others[i].value; s.value != other {
+			c.Differ = append(c.Differ, fmt.Sprintf("%s: %v → %v", s.name, s.value, other))
 		}
 	}
-	for _, name := range sortedKeys(measures) {
-		x, y := measures[name](a), measures[name](b)
-		ch := change{Measure: name, A: x, B: y}
-		if a.Repeats != nil && b.Repeats != nil {
-			p, q := a.Repeats.Of[name], b.Repeats.Of[name]
-			ch.A, ch.B = p.Median, q.Median
-			beyond := p.Max < q.Min || q.Max < p.Min
+	first, second := a.measures(), b.measures()
+	p, q := a.basics().Repeats, b.basics().Repeats
+	for _, name := range sortedKeys(first) {
+		ch := change{Measure: name, A: first[name], B: second[name]}
+		if p != nil && q != nil {
+			ch.A, ch.B = p.Of[name].Median, q.Of[name].Median
+			beyond := p.Of[name].apart(q.Of[name])
 			ch.Beyond = &beyond
 		}
 		if ch.A != 0 {

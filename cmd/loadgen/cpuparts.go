@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// What the engine's CPU time goes to, by the first function from the inside out that one of these prefixes fits.
+// What the engines' CPU time goes to, by the first function from the inside out that one of these prefixes fits.
 var partNames = []struct{ prefix, name string }{
 	{"github.com/lanecast/lanecast/verify.(*blsSigner)", "own acks"},
 	{"github.com/lanecast/lanecast/verify.(*ed25519Signer)", "own acks"},
@@ -28,6 +28,7 @@ var partNames = []struct{ prefix, name string }{
 	{"github.com/lanecast/lanecast/aggregate", "protocol"},
 	{"github.com/lanecast/lanecast/wire", "protocol"},
 	{"github.com/lanecast/lanecast/engine", "driver"},
+	{"github.com/lanecast/lanecast/internal/simnet", "simulated network"},
 	{"main.", "this tool's reporter and samples"},
 	{"github.com/lanecast/lanecast/cmd/loadgen", "this tool's reporter and samples"},
 	{"runtime.gcBgMarkWorker", "garbage collection"},

@@ -49,9 +49,9 @@ type generator struct {
 	dryOnce   sync.Once
 	certified func(lane int, height uint64, due, now time.Duration)
 
-	feeders       []*feeder
-	sent, dropped atomic.Uint64
-	behind        atomic.Int64 // the most that an ack was sent after it was due, in ns
+	feeders []*feeder
+	dropped atomic.Uint64
+	behind  atomic.Int64 // the most that an ack was sent after it was due, in ns
 }
 
 // feeder is one goroutine that delivers, on a thread of its own so that its CPU time can be told.
@@ -204,7 +204,7 @@ func (f *feeder) feedClosed() {
 		}
 		select {
 		case l := <-f.ready:
-			if !f.chunk(l, int(f.next[l].Load()), true) {
+			if !f.chunk(l, int(f.next[l].Load())) {
 				return
 			}
 		case <-f.done:
@@ -219,7 +219,7 @@ func (f *feeder) feedOwn() {
 		f.account()
 		select {
 		case h := <-f.own:
-			if !f.chunk(0, int(h), true) {
+			if !f.chunk(0, int(h)) {
 				return
 			}
 			if int(h) == f.lanes[0].Heights()-1 && f.schedule == nil && len(f.lanes) == 1 {
@@ -231,9 +231,9 @@ func (f *feeder) feedOwn() {
 	}
 }
 
-// chunk delivers the node and acks of one height of a lane at once. With wait it holds back what a full quota would
-// refuse. It reports whether to go on.
-func (f *feeder) chunk(l, height int, wait bool) bool {
+// chunk delivers the node and acks of one height of a lane at once, but holds back what a full quota would refuse. It
+// reports whether to go on.
+func (f *feeder) chunk(l, height int) bool {
 	var completing int
 	f.acks, completing = f.population.round(f.acks, f.random, height)
 	if node := f.lanes[l].Node(uint64(height)); node != nil {
@@ -243,7 +243,7 @@ func (f *feeder) chunk(l, height int, wait bool) bool {
 		f.count(f.sequencers[l].DeliverNodeBytes(node))
 	}
 	for i, a := range f.acks {
-		if wait && !f.hold(f.peers[a.from]) {
+		if !f.hold(f.peers[a.from]) {
 			return false
 		}
 		if i == completing {
@@ -275,9 +275,7 @@ func (f *feeder) ack(l int, a sending) {
 // count takes note of how a delivery went.
 func (f *feeder) count(err error) {
 	switch {
-	case err == nil:
-		f.sent.Add(1)
-	case errors.Is(err, engine.ErrStopped), errors.Is(err, engine.ErrPeerClosed): // the run ends
+	case err == nil, errors.Is(err, engine.ErrStopped), errors.Is(err, engine.ErrPeerClosed): // the run ends
 	default:
 		f.dropped.Add(1)
 	}

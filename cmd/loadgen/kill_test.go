@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -43,13 +42,12 @@ func kills(t *testing.T) int {
 func TestEveryLaneGoesOnThroughKillsAtAnyMoment(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
-	loadgenBinary := build(t)
 	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
 	seen := map[chunkAt]wire.Digest{}
 	n := kills(t)
 	for kill := range n {
 		var stderr bytes.Buffer
-		cmd := exec.Command(loadgenBinary, "--data", dir, "--scheme", "ed25519", "--duration", "10m")
+		cmd := program("--data", dir, "--scheme", "ed25519", "--duration", "10m")
 		cmd.Stderr = &stderr
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)

@@ -10,8 +10,9 @@ import (
 // latencies collects how long chunks took, in microseconds with three significant digits, up to ten minutes.
 type latencies struct {
 	mu     sync.Mutex
-	recent *hdrhistogram.Histogram // since the last turn
-	total  *hdrhistogram.Histogram // before that
+	recent *hdrhistogram.Histogram   // since the last turn
+	past   []*hdrhistogram.Histogram // of the periods before that, the last few
+	total  *hdrhistogram.Histogram   // of all periods
 }
 
 func newLatencies() *latencies {
@@ -23,28 +24,56 @@ func newHistogram() *hdrhistogram.Histogram {
 }
 
 func (l *latencies) record(d time.Duration) {
-	us := min(max(d.Microseconds(), 1), l.recent.HighestTrackableValue())
+	us := min(max(d.Microseconds(), 1), l.total.HighestTrackableValue())
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	_ = l.recent.RecordValue(us) // within the range
 }
 
-// turn ends a period and returns its quantiles.
-func (l *latencies) turn() quantiles {
+// turn ends a period and returns the quantiles of the last few, this one among them.
+func (l *latencies) turn(periods int) quantiles {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	q := quantilesOf(l.recent)
 	l.total.Merge(l.recent)
-	l.recent.Reset()
-	return q
+	l.past = append(l.past, l.recent)
+	if surplus := len(l.past) - periods; surplus > 0 {
+		l.past = l.past[surplus:]
+	}
+	l.recent = newHistogram()
+	sum := newHistogram()
+	for _, h := range l.past {
+		sum.Merge(h)
+	}
+	return quantilesOf(sum)
 }
 
 // all returns the quantiles of everything recorded.
 func (l *latencies) all() quantiles {
-	l.turn()
+	l.turn(1)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return quantilesOf(l.total)
+}
+
+// percents are the points of the latency distribution: evenly spaced on a logarithmic axis of 1/(1 − p).
+var percents = []float64{0, 10, 25, 50, 75, 80, 90, 95, 97.5, 99, 99.5, 99.75, 99.9, 99.95, 99.99, 100}
+
+// fill puts everything recorded into a result.
+func (l *latencies) fill(c *common) {
+	c.LatencyMS = l.all()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.total.TotalCount() == 0 {
+		return
+	}
+	c.P999 = float64(l.total.ValueAtQuantile(99.9)) / 1000
+	for _, p := range percents {
+		ms := float64(l.total.ValueAtQuantile(p)) / 1000
+		if p == 0 {
+			ms = float64(l.total.Min()) / 1000
+		}
+		c.Distribution = append(c.Distribution, percentile{p, ms})
+	}
 }
 
 // quantiles are in milliseconds; all 0 when nothing was recorded.

@@ -11,15 +11,46 @@ import (
 // frame is what a run shows while it goes on.
 type frame struct {
 	point
-	left           time.Duration
-	total          uint64 // certificates so far
-	low, high, own uint64 // heights of the lanes
-	lanes          []int  // how many lanes are certified up to low+i·span/len
-	batch          float64
-	conflicts      uint64
-	faults         int
-	suspects       int
-	reported       uint64
+	left      time.Duration
+	total     uint64         // certificates so far
+	low, high uint64         // heights of the lanes
+	lanes     []int          // how many lanes are certified up to low+i·span/len
+	batch     func() float64 // mean size; nil if it is not known
+	conflicts uint64
+	errors    int
+	suspects  int
+	reported  uint64
+	node      *nodeFrame // nil in a cluster
+}
+
+// nodeFrame is what node mode has beside.
+type nodeFrame struct {
+	own     uint64 // height of the engine's own lane
+	dropped uint64 // sends, in all
+}
+
+// newFrame puts together what is shown of a moment.
+func newFrame(p point, duration time.Duration, now moment) frame {
+	f := frame{
+		point: p, left: max(0, duration-time.Duration(p.T*float64(time.Second))), total: now.certificates,
+		suspects: now.engine.Suspects, reported: now.engine.Counters.Faults, lanes: make([]int, 10),
+	}
+	first := true
+	for _, l := range now.engine.Lanes {
+		if !l.HasCertified {
+			continue
+		}
+		if first || l.Certified < f.low {
+			f.low = l.Certified
+		}
+		f.high, first = max(f.high, l.Certified), false
+	}
+	for _, l := range now.engine.Lanes {
+		if l.HasCertified {
+			f.lanes[int((l.Certified-f.low)*9/max(1, f.high-f.low))]++
+		}
+	}
+	return f
 }
 
 // screen shows frames; a note says what goes on while there are none.
@@ -71,8 +102,12 @@ func (s *lineScreen) update(f frame) {
 		return
 	}
 	s.last = f.T
-	say(s.w, "%4.0fs  %7d certificates  %7.1f/s  %8.0f acks/s  queue %6d  p50 %.1f ms  p99 %.1f ms  %d dropped  %d faults",
-		f.T, f.total, f.Certificates, f.Acks, f.Inbox, f.P50, f.P99, f.Dropped, f.faults)
+	more := ""
+	if f.node != nil {
+		more = fmt.Sprintf("  queue %d  %d dropped", f.Inbox, f.node.dropped)
+	}
+	say(s.w, "%4.0fs  %7d certificates  %7.1f/s  %8.0f acks/s  p50 %.1f ms  p99 %.1f ms  %d conflicts  %d errors%s",
+		f.T, f.total, f.Certificates, f.Acks, f.P50, f.P99, f.conflicts, f.errors, more)
 }
 
 func (s *lineScreen) end() {}
@@ -82,26 +117,38 @@ type liveScreen struct {
 	w     io.Writer
 	lines int // that it wrote and will write over
 	acks  []float64
+
+	batch   float64 // as of T = batchAt
+	batchAt float64
 }
 
 func (s *liveScreen) note(format string, args ...any) {
 	s.draw([]string{fmt.Sprintf(format, args...) + " …"})
+	s.acks, s.batchAt = nil, 0
 }
 
 func (s *liveScreen) update(f frame) {
 	s.acks = append(s.acks, f.Acks)
-	if len(s.acks) > 60 {
+	if len(s.acks) > 48 { // with what stands before it, less than a line
 		s.acks = s.acks[1:]
 	}
+	if f.batch != nil && f.T-s.batchAt > 0.95 {
+		s.batch, s.batchAt = f.batch(), f.T
+	}
+	cores, lost, own := fmt.Sprintf("%.2f cores", f.EngineCPU), "", ""
+	if f.node != nil {
+		cores = fmt.Sprintf("engine %.2f cores, generator %.2f", f.EngineCPU, f.GeneratorCPU)
+		lost, own = fmt.Sprintf("  %d sends dropped", f.node.dropped), fmt.Sprintf(", own %d", f.node.own)
+	}
 	s.draw([]string{
-		fmt.Sprintf("%5.1f s, %.0f s left     engine %.2f cores, generator %.2f", f.T, f.left.Seconds(), f.EngineCPU, f.GeneratorCPU),
+		fmt.Sprintf("%5.1f s, %.0f s left     %s", f.T, f.left.Seconds(), cores),
 		fmt.Sprintf("acks/s          %9.0f  %s", f.Acks, sparkline(s.acks)),
 		fmt.Sprintf("certificates/s  %9.1f  %d in all", f.Certificates, f.total),
 		fmt.Sprintf("latency         p50 %.1f ms   p99 %.1f ms", f.P50, f.P99),
-		fmt.Sprintf("batches of      %9.1f  %d statements waiting", f.batch, f.Statements),
-		fmt.Sprintf("queue           %9d  %d sends dropped", f.Inbox, f.Dropped),
-		fmt.Sprintf("lanes           height %d to %d, own %d  %s", f.low, f.high, f.own, bars(f.lanes)),
-		fmt.Sprintf("faults          %d conflicts, %d errors, %d suspects, %d reported", f.conflicts, f.faults, f.suspects, f.reported),
+		fmt.Sprintf("batches of      %9.1f  %d statements waiting", s.batch, f.Statements),
+		fmt.Sprintf("queue           %9d%s", f.Inbox, lost),
+		fmt.Sprintf("lanes           height %d to %d%s  %s", f.low, f.high, own, bars(f.lanes)),
+		fmt.Sprintf("faults          %d conflicts, %d errors, %d suspects, %d reported", f.conflicts, f.errors, f.suspects, f.reported),
 	})
 }
 
@@ -147,35 +194,4 @@ func bars(counts []int) string {
 		values[i] = float64(n)
 	}
 	return sparkline(values)
-}
-
-// frame puts together what is shown of a moment.
-func (t *trial) frame(p point, now moment) frame {
-	f := frame{point: p, left: max(0, t.duration-time.Duration(p.T*float64(time.Second))), suspects: now.engine.Suspects}
-	c := &now.engine.Counters
-	f.total, f.reported = c.Certificates, c.Faults
-	if n := c.Certificates + c.NodesAccepted; n > 0 {
-		f.batch = t.registry.meanBatch()
-	}
-	f.conflicts, f.faults = t.troubles.counts()
-	first := true
-	for _, l := range now.engine.Lanes {
-		if !l.HasCertified {
-			continue
-		}
-		if first || l.Certified < f.low {
-			f.low = l.Certified
-		}
-		if f.high = max(f.high, l.Certified); l.Sequencer == t.subject.identity {
-			f.own = l.Certified
-		}
-		first = false
-	}
-	f.lanes = make([]int, 10)
-	for _, l := range now.engine.Lanes {
-		if l.HasCertified {
-			f.lanes[int((l.Certified-f.low)*9/max(1, f.high-f.low))]++
-		}
-	}
-	return f
 }

@@ -4,25 +4,29 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
+// asProgram is set in the environment of a process that is to be the program, and not its tests.
+const asProgram = "LANECAST_LOADGEN_AS_PROGRAM"
+
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent(), // ants starts a pool as it is loaded
-		goleak.Cleanup(func(status int) {
-			if program.dir != "" {
-				_ = os.RemoveAll(program.dir)
-			}
-			os.Exit(status)
-		}))
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // ants starts a pool as it is loaded
+}
+
+// program returns a command that runs the program in a process of its own, which can be signalled and killed.
+func program(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	return cmd
 }
 
 // outcome is what one call of the program came to.
@@ -74,31 +78,4 @@ func oneLineError(t *testing.T, o outcome, status int, parts ...string) {
 			t.Errorf("no %q in: %s", part, o.stderr)
 		}
 	}
-}
-
-// program is the executable, built once for the tests that need a process to kill.
-var program struct {
-	once sync.Once
-	dir  string
-	err  error
-}
-
-func build(t *testing.T) string {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("builds the program")
-	}
-	program.once.Do(func() {
-		if program.dir, program.err = os.MkdirTemp("", "lanecast-loadgen-test-"); program.err != nil {
-			return
-		}
-		out, err := exec.Command("go", "build", "-o", filepath.Join(program.dir, "loadgen"), ".").CombinedOutput()
-		if err != nil {
-			program.err = fmt.Errorf("%w: %s", err, out)
-		}
-	})
-	if program.err != nil {
-		t.Fatal(program.err)
-	}
-	return filepath.Join(program.dir, "loadgen")
 }

@@ -39,6 +39,19 @@ func (s *store) journal(member int) string {
 	return filepath.Join(s.dir, fmt.Sprintf("member-%04d", member))
 }
 
+// forRun returns the folder of one run: a new one in a temporary folder, so that repeats begin alike, and always the
+// same one that --data names.
+func (s *store) forRun() (*store, error) {
+	if !s.temporary {
+		return s, nil
+	}
+	dir, err := os.MkdirTemp(s.dir, "run-")
+	if err != nil {
+		return nil, fmt.Errorf("making a temporary folder: %w", err)
+	}
+	return &store{dir: dir, temporary: true}, nil
+}
+
 // close removes a temporary folder.
 func (s *store) close() {
 	if s.temporary {

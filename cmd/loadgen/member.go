@@ -18,8 +18,8 @@ import (
 // theEpoch is the only epoch of a cluster.
 const theEpoch = 0
 
-// Members that are well need no rebroadcast; messages that the network lost do. The engine's default suits networks that
-// lose less than --loss may.
+// Members that are well need no rebroadcast; messages that the network lost do. The engine's default suits networks
+// that lose less than --loss may.
 const (
 	rebroadcastTimeout = time.Second
 	ackInterval        = 500 * time.Millisecond
@@ -45,7 +45,7 @@ type member struct {
 }
 
 // start makes the member's engine, over the journal in dir, and joins the network.
-func (m *member) start(s *settings, dir string, peers []wire.PublicKey, network *simnet.Network, metrics prometheus.Registerer, log *slog.Logger) error {
+func (m *member) start(s *settings, dir string, peers []wire.PublicKey, network *simnet.Network, metrics *registry, log *slog.Logger) error {
 	c := engine.Config{
 		Namespace:          []byte(namespace),
 		Identity:           m.identity,
@@ -65,13 +65,11 @@ func (m *member) start(s *settings, dir string, peers []wire.PublicKey, network 
 		PeerQuota:          min(64+4*len(m.lanes), engine.DefaultPeerQuota),
 		MaxPeers:           max(1, len(peers)),
 		MaxOutbox:          max(engine.DefaultMaxOutbox, 8*len(m.lanes)),
+		Metrics:            prometheus.WrapRegistererWith(prometheus.Labels{"member": fmt.Sprint(m.index)}, metrics),
 		Logger:             log.With("member", m.index),
 	}
 	if m.sequencer != nil {
 		c.Sequencer = m.sequencer
-	}
-	if metrics != nil {
-		c.Metrics = prometheus.WrapRegistererWith(prometheus.Labels{"member": fmt.Sprint(m.index)}, metrics)
 	}
 	var err error
 	if m.engine, err = engine.New(c); err != nil {

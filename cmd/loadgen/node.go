@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,8 +16,10 @@ func newNodeCommand() *cobra.Command {
 		Long: "Runs one real engine, validator and sequencer, and plays everybody else: their nodes and acks are signed beforehand\n" +
 			"and delivered from many goroutines, as fast as the engine takes them, or at a fixed --rate whatever it does.\n" +
 			"CPU time of the generator is not the engine's in the result (on Linux; elsewhere it is).\n\n" +
-			"Latency is from when a quorum of acks was due to the certificate. 1 as exit status says that the run failed or that\n" +
-			"a --require was not met.",
+			"Latency is from when a quorum of acks was due to the certificate.\n\n" +
+			"Exit status 0: the run was good and all --require are met. 1: not so, or it was interrupted before the run that was\n" +
+			"asked for, during --find-max or the measuring of saturation. 2: the command line asks for something impossible.\n" +
+			"Once interrupted, it writes what it measured until then.",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s.explicit = cmd.Flags().Changed
@@ -29,9 +28,9 @@ func newNodeCommand() *cobra.Command {
 	}
 	cmd.Flags().SortFlags = false
 	s.bindSwept(cmd)
-	s.bindShape(cmd)
 	cmd.Flags().DurationVar(&s.findMax, "find-max", s.findMax, "search the highest rate with a p99 latency within this bound, and hold it for --duration")
-	cmd.Flags().StringArrayVar(&s.require, "require", nil, "condition for exit status 0, such as 'p99<20ms' or 'acks_per_s>50000'; may be repeated")
+	s.bindShape(cmd)
+	s.outputs.bindRequire(cmd)
 	return cmd
 }
 
@@ -42,142 +41,53 @@ func noArguments(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// desk is what node mode and sweeps write to.
-type desk struct {
-	sink    *sink
-	serving *serving
-	screen  screen
-	human   io.Writer
-	log     io.Writer
-
-	saturations map[string]float64 // by what they depend on: runs of a sweep over --load share one
-}
-
-// newDesk opens all that a command is to write, so that what cannot be is found out before the first run.
-func newDesk(cmd *cobra.Command, s *nodeSettings) (*desk, error) {
-	d := &desk{human: cmd.OutOrStdout(), log: cmd.ErrOrStderr()}
-	if s.json == "-" {
-		d.human = cmd.ErrOrStderr()
-	}
-	var err error
-	if d.sink, err = openSink(s.json, cmd.OutOrStdout()); err != nil {
-		return nil, err
-	}
-	if d.serving, err = s.outputs.open(); err != nil {
-		d.sink.close()
-		return nil, err
-	}
-	d.screen = newScreen(s.outputs.live, d.human)
-	for _, a := range d.serving.addresses {
-		say(d.human, "%s", a)
-	}
-	return d, nil
-}
-
-func (d *desk) close() {
-	d.serving.close()
-	d.sink.close()
-}
-
 // runNode is node mode, from checked flags to the written result.
 func runNode(cmd *cobra.Command, s *nodeSettings) error {
 	if err := s.check(); err != nil {
 		return err
 	}
-	d, err := newDesk(cmd, s)
+	d, err := newDesk(cmd, &s.outputs)
 	if err != nil {
 		return err
 	}
 	defer d.close()
-	started := time.Now()
-	r, err := measureNode(cmd.Context(), s, d)
-	d.screen.end()
+	began := time.Now()
+	r, err := measureNode(cmd.Context(), s, d, make(saturations))
 	if err != nil {
 		return err
 	}
-	r.Unmet = append([]string{}, unmet(s.requirements, r)...)
-	r.print(d.human, time.Since(started))
-	err = d.sink.writeAny(r)
-	if d.serving.report != nil {
-		err = errors.Join(err, writeNodeReport(d.serving.report, r))
-	}
-	if err != nil {
-		return err
-	}
-	return r.verdict()
+	return d.conclude(r, &s.outputs, began)
 }
 
-// measureNode runs as often as the settings say and returns the median run.
-func measureNode(ctx context.Context, s *nodeSettings, d *desk) (*nodeResult, error) {
-	b, err := newBench(ctx, s, d.screen, d.log, d.serving)
+// measureNode finds the rate, if it is to be found, runs as often as the settings say and returns the median run. If
+// ctx ends it returns what has been measured, and an error only if nothing has.
+func measureNode(ctx context.Context, s *nodeSettings, d *desk, known saturations) (*nodeResult, error) {
+	b, err := newBench(ctx, s, d)
 	if err != nil {
 		return nil, interrupted(ctx, err)
 	}
-	rate, saturation, trials := s.rate, 0.0, []trialPoint(nil)
+	found := search{rate: s.rate}
 	switch {
 	case s.load > 0:
-		if saturation, err = d.saturation(ctx, b); err != nil {
-			return nil, err
-		}
-		rate = s.load * saturation
+		found, err = b.partOfSaturation(ctx, known)
 	case s.findMax > 0:
-		if rate, saturation, trials, err = b.findMax(ctx, s.findMax); err != nil {
-			return nil, err
-		}
+		found, err = b.findMax(ctx, s.findMax)
 	}
-	var runs []*nodeResult
-	for i := range s.repeat {
-		if s.repeat > 1 {
-			d.screen.note("run %d of %d", i+1, s.repeat)
-		}
-		r, err := b.run(ctx, rate, s.rateTo, s.duration)
-		if err != nil {
-			if len(runs) > 0 { // stopped while the next was being prepared: what was measured counts
-				break
-			}
-			return nil, err
-		}
-		r.Saturation, r.Trials = saturation, trials
-		runs = append(runs, r)
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	r := summarize(runs)
-	r.Interrupted = r.Interrupted || ctx.Err() != nil
-	return r, nil
-}
-
-// saturation returns that of a bench, measured once for all that differ in load only.
-func (d *desk) saturation(ctx context.Context, b *bench) (float64, error) {
-	s := b.settings
-	key := fmt.Sprint(s.validators, s.sequencers, s.scheme, s.variant, s.signatures, s.workers, s.batchSize, s.batchDelay,
-		s.invalid, s.colluding, s.silent, s.late)
-	if known, ok := d.saturations[key]; ok {
-		return known, nil
-	}
-	v, err := b.saturation(ctx)
-	if err == nil {
-		if d.saturations == nil {
-			d.saturations = make(map[string]float64)
-		}
-		d.saturations[key] = v
-	}
-	return v, err
-}
-
-// saturation measures how many acks/s the engine takes when fed as fast as it can.
-func (b *bench) saturation(ctx context.Context) (float64, error) {
-	b.screen.note("measuring saturation")
-	r, err := b.run(ctx, 0, 0, max(min(2*time.Second, b.settings.duration), b.settings.duration/3))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	if ctx.Err() != nil {
-		return 0, interrupted(ctx, ctx.Err())
+	if found.problem != "" || found.soFar != nil && ctx.Err() != nil {
+		return found.unfinished(ctx.Err() != nil), nil
 	}
-	if r.AcksPerSecond <= 0 {
-		return 0, errors.New("measuring saturation: nothing was taken in")
+	r, err := repeatedly(ctx, s.outputs.repeat, d.screen, func() (*nodeResult, error) {
+		r, err := b.run(ctx, stageRun, found.rate, s.duration)
+		if err == nil {
+			r.Saturation, r.Trials = found.saturation, found.trials
+		}
+		return r, err
+	})
+	if err != nil && found.soFar != nil && ctx.Err() != nil {
+		return found.unfinished(true), nil
 	}
-	return r.AcksPerSecond, nil
+	return r, err
 }

@@ -1,29 +1,21 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"time"
 )
 
-// nodeResult is what node mode came to. Its JSON form is what --json writes; keys are only ever added. Keys that cluster
-// mode has too mean the same there.
+// nodeResult is what a run of node mode came to.
 type nodeResult struct {
-	Mode       string  `json:"mode"`
-	Scheme     string  `json:"scheme"`
-	Variant    string  `json:"variant"`
-	Signatures string  `json:"signatures"`
-	Validators int     `json:"validators"`
-	Sequencers int     `json:"sequencers"`
-	Workers    int     `json:"workers"`
-	BatchSize  int     `json:"batch_size"`
-	BatchDelay float64 `json:"batch_delay_ms"`
-	Seed       uint64  `json:"seed"`
-	Backend    string  `json:"backend"`
+	common
+	Stage      string  `json:"stage"`                 // what the figures are of; see the constants
 	Schedule   string  `json:"schedule"`              // closed, constant, step or ramp
 	Rate       float64 `json:"rate_acks_per_s"`       // asked for, at the begin; 0 for closed
+	RateTo     float64 `json:"rate_to_acks_per_s"`    // at the end of a step or ramp schedule; 0 for others
 	Load       float64 `json:"load"`                  // part of saturation asked for; 0: none
+	FindMax    float64 `json:"find_max_p99_ms"`       // bound asked for; 0: none
 	Saturation float64 `json:"saturation_acks_per_s"` // measured for --load and --find-max
 	InFlight   int     `json:"in_flight"`
 	Feeders    int     `json:"feeders"`
@@ -32,54 +24,53 @@ type nodeResult struct {
 	Colluding  bool    `json:"colluding"`
 	Silent     float64 `json:"silent"`
 	Late       float64 `json:"late"`
-	Machine    machine `json:"machine"`
-	Duration   float64 `json:"duration_s"`
 	Warmup     float64 `json:"warmup_s"`
 
-	Certificates          uint64  `json:"certificates"` // assembled by the engine
-	CertificatesPerSecond float64 `json:"certificates_per_s"`
-	CertificatesPerCore   float64 `json:"certificates_per_core"` // and second of the engine's CPU time
-	AcksReceived          uint64  `json:"acks_received"`
-	AcksPerSecond         float64 `json:"acks_per_s"`
-	AcksVerified          uint64  `json:"acks_verified"` // those in certificates: acks past a quorum cost no verification
-	VerifiedPerSecond     float64 `json:"acks_verified_per_s"`
-	VerifiedPerCore       float64 `json:"acks_verified_per_core"` // and second of the engine's CPU time
-	AcksInvalid           uint64  `json:"acks_invalid"`           // since the engine started: attackers are found out in the warm-up
-	NodesReceived         uint64  `json:"nodes_received"`
-	SendsDropped          uint64  `json:"sends_dropped"`       // by the engine, for their peer's quota was used up
-	Behind                float64 `json:"generator_behind_ms"` // the most that it sent an ack late, open loop only
-	RanDry                bool    `json:"ran_dry"`             // the run ended early: all that was signed beforehand was sent
+	CertificatesPerCore float64 `json:"certificates_per_core"` // and second of the engine's CPU time
+	AcksVerified        uint64  `json:"acks_verified"`         // those in certificates: acks past a quorum cost no verification
+	VerifiedPerSecond   float64 `json:"acks_verified_per_s"`
+	VerifiedPerCore     float64 `json:"acks_verified_per_core"` // and second of the engine's CPU time
+	SendsDropped        uint64  `json:"sends_dropped"`          // by the engine, for their peer's quota was used up
+	Behind              float64 `json:"generator_behind_ms"`    // the most that it sent an ack late, open loop only
+	RanDry              bool    `json:"ran_dry"`                // the run ended early: all that was signed beforehand was sent
+	Unfinished          uint64  `json:"unfinished"`             // chunks due and not certified at the end; they count with the time until then
 
-	// From when a quorum was due to its certificate; see latencyOf.
-	LatencyMS    quantiles    `json:"latency_ms"`
-	P999         float64      `json:"latency_p999_ms"`
-	Unfinished   uint64       `json:"unfinished"` // chunks due and not certified at the end; they count with the time until then
-	Distribution []percentile `json:"latency_distribution"`
+	GeneratorCPU float64 `json:"generator_cpu_s"` // not in cpu_s
+	Crypto       crypto  `json:"crypto"`
+	Splits       uint64  `json:"splits"` // batch checks that failed, since the engine started, as the two below
+	Suspects     int     `json:"suspects"`
+	Faults       uint64  `json:"faults_reported"`
 
-	CPU               float64 `json:"cpu_s"`           // the engine's
-	GeneratorCPU      float64 `json:"generator_cpu_s"` // not in cpu_s
-	CPUPerCertificate float64 `json:"cpu_us_per_certificate"`
-	MaxRSS            int64   `json:"max_rss_bytes"`
-	Crypto            crypto  `json:"crypto"`
-	Parts             []part  `json:"cpu_parts"`
+	Phases []phase      `json:"phases"`
+	Trials []trialPoint `json:"trials,omitempty"` // of --find-max
+}
 
-	BatchSizes  []bucket `json:"batch_sizes"`
-	MeanBatch   float64  `json:"batch_mean"`
-	Splits      uint64   `json:"splits"` // likewise since the start, and the two below
-	Suspects    int      `json:"suspects"`
-	Faults      uint64   `json:"faults_reported"`
-	Phases      []phase  `json:"phases"`
-	Series      []point  `json:"series"`
-	Verified    uint64   `json:"certificates_verified"` // by the audit, a sample
-	Conflicts   uint64   `json:"conflicts"`
-	Errors      int      `json:"errors"`
-	Problems    []string `json:"problems"`
-	Unmet       []string `json:"unmet"` // requirements
-	Interrupted bool     `json:"interrupted"`
-	OK          bool     `json:"ok"`
+// Stages of node mode. A result is of the last unless it was interrupted before, or --find-max found no rate.
+const (
+	stageSaturation = "saturation" // feeding it as fast as it takes, for --load and --find-max
+	stageSearch     = "search"     // trying rates, for --find-max
+	stageRun        = "run"
+)
 
-	Repeats *repeats     `json:"repeats,omitempty"`
-	Trials  []trialPoint `json:"trials,omitempty"` // of --find-max
+func (r *nodeResult) title() string {
+	return fmt.Sprintf("loadgen node, %d validators, %d sequencers", r.Validators, r.Sequencers)
+}
+
+func (r *nodeResult) measures() map[string]float64 {
+	m := r.common.measures()
+	maps.Copy(m, map[string]float64{
+		"acks_verified_per_s": r.VerifiedPerSecond, "acks_verified_per_core": r.VerifiedPerCore,
+		"certificates_per_core": r.CertificatesPerCore, "sends_dropped": float64(r.SendsDropped),
+		"unfinished": float64(r.Unfinished), "share_of_crypto": r.Crypto.Share,
+	})
+	return m
+}
+
+func (r *nodeResult) settings() []setting {
+	return append(r.common.settings(), []setting{
+		{"stage", r.Stage}, {"schedule", r.Schedule}, {"rate_acks_per_s", r.Rate}, {"rate_to_acks_per_s", r.RateTo}, {"in_flight", r.InFlight}, {"invalid", r.Invalid},
+		{"colluding", r.Colluding}, {"silent", r.Silent}, {"late", r.Late},
+	}...)
 }
 
 // crypto compares the engine with the cryptography alone, measured right before and after in CPU time.
@@ -92,56 +83,23 @@ type crypto struct {
 	Share     float64 `json:"share"`
 }
 
-// percentile is a point of the latency distribution.
-type percentile struct {
-	Percent float64 `json:"percent"`
-	MS      float64 `json:"ms"`
-}
-
-// bucket counts batches of more statements than the bucket before and at most so many.
-type bucket struct {
-	UpTo  float64 `json:"up_to"`
-	Count uint64  `json:"count"`
-}
-
 // phase is a part of a schedule.
 type phase struct {
 	Offered   float64   `json:"offered_acks_per_s"`
-	Acks      float64   `json:"acks_per_s"` // that the engine took in
+	Acks      float64   `json:"acks_per_s"` // sent for the chunks that were certified
 	Finished  uint64    `json:"certificates"`
 	LatencyMS quantiles `json:"latency_ms"`
 	Seconds   float64   `json:"seconds"`
 }
 
-// point is a moment of the run; rates are since the last one.
-type point struct {
-	T            float64 `json:"t_s"`
-	Acks         float64 `json:"acks_per_s"`
-	Certificates float64 `json:"certificates_per_s"`
-	Inbox        int     `json:"inbox"`
-	Statements   int     `json:"statements_waiting"`
-	P50          float64 `json:"p50_ms"`
-	P99          float64 `json:"p99_ms"`
-	EngineCPU    float64 `json:"engine_cores"`
-	GeneratorCPU float64 `json:"generator_cores"`
-	Dropped      uint64  `json:"sends_dropped"`
-}
-
-// part is a kind of work and the engine's CPU time that went there, from a profile.
-type part struct {
-	Name    string  `json:"name"`
-	Seconds float64 `json:"cpu_s"`
-}
-
 // print writes the summary for people.
 func (r *nodeResult) print(w io.Writer, whole time.Duration) {
-	scheme := r.Scheme
-	if r.Variant != "" {
-		scheme += " " + r.Variant
-	}
 	say(w, "")
-	say(w, "one node of %d validators, %d sequencers, %s, %s acks, %d workers, batches of up to %d, seed %d",
-		r.Validators, r.Sequencers, scheme, r.Signatures, r.Workers, r.BatchSize, r.Seed)
+	say(w, "one node of %d validators, %d sequencers, %s, %s acks, %s, batches of up to %d, seed %d",
+		r.Validators, r.Sequencers, r.algorithm(), r.Signatures, counted(r.Workers, "worker"), r.BatchSize, r.Seed)
+	if r.Interrupted && r.Stage != stageRun {
+		say(w, "  interrupted   before the run that was asked for; what follows is of the %s before it", r.Stage)
+	}
 	say(w, "  ran           %.1f s%s%s (%.1f s with signing, warm-up and audit), %s", r.Duration, interruptedNote(r.Interrupted), dryNote(r.RanDry),
 		whole.Seconds(), r.pace())
 	say(w, "  acks          %.0f/s taken in, %.0f/s verified in certificates, %.0f/s per core", r.AcksPerSecond, r.VerifiedPerSecond, r.VerifiedPerCore)
@@ -153,30 +111,39 @@ func (r *nodeResult) print(w io.Writer, whole time.Duration) {
 	say(w, "  cryptography  %.1f µs per ack by itself; the engine keeps %.2f of that speed, %.2f with nodes and own acks counted in", r.Crypto.PerAck, r.Crypto.AcksShare, r.Crypto.Share)
 	if len(r.Phases) > 1 {
 		for _, p := range r.Phases {
-			say(w, "  at %8.0f/s  %8.0f acks/s taken in, p50 %.1f ms, p99 %.1f ms", p.Offered, p.Acks, p.LatencyMS.P50, p.LatencyMS.P99)
+			say(w, "  at %8.0f/s  %8.0f acks/s served, p50 %.1f ms, p99 %.1f ms", p.Offered, p.Acks, p.LatencyMS.P50, p.LatencyMS.P99)
 		}
 	}
 	if r.AcksInvalid+r.Splits+r.Faults+uint64(r.Suspects) > 0 {
 		say(w, "  attack        %d acks proven invalid, %d splits, %d suspects, %d faults reported", r.AcksInvalid, r.Splits, r.Suspects, r.Faults)
 	}
-	if r.Repeats != nil {
-		say(w, "  repeats       %d; acks/s verified from %.0f to %.0f, p99 from %.1f to %.1f ms", r.Repeats.N,
-			r.Repeats.Of["acks_verified_per_s"].Min, r.Repeats.Of["acks_verified_per_s"].Max, r.Repeats.Of["p99"].Min, r.Repeats.Of["p99"].Max)
-	}
-	say(w, "  audit         %d certificates verified, %d conflicts, %d errors", r.Verified, r.Conflicts, r.Errors)
-	for _, p := range r.Problems {
-		say(w, "  problem       %s", p)
-	}
-	for _, u := range r.Unmet {
-		say(w, "  required      %s", u)
-	}
+	r.printEnd(w)
 }
 
 func (r *nodeResult) pace() string {
 	if r.Rate == 0 {
-		return fmt.Sprintf("as fast as it takes them, %d chunks in flight", r.InFlight)
+		return fmt.Sprintf("as fast as it takes them, %s in flight", counted(r.InFlight, "chunk"))
 	}
-	return fmt.Sprintf("%s rate from %.0f acks/s", r.Schedule, r.Rate)
+	if r.RateTo == 0 {
+		return fmt.Sprintf("constant rate of %.0f acks/s", r.Rate)
+	}
+	return fmt.Sprintf("%s from %.0f to %.0f acks/s", r.Schedule, r.Rate, r.RateTo)
+}
+
+// verdict returns an error unless the run that was asked for was run, and was good.
+func (r *nodeResult) verdict() error {
+	if r.Interrupted && r.Stage != stageRun {
+		return fmt.Errorf("interrupted before the run that was asked for; the result is of the %s before it", r.Stage)
+	}
+	return r.common.verdict()
+}
+
+// counted names a number of things.
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 func dryNote(dry bool) string {
@@ -184,19 +151,4 @@ func dryNote(dry bool) string {
 		return ", until all that was signed beforehand was sent"
 	}
 	return ""
-}
-
-// verdict returns an error unless the run was good and met what was required.
-func (r *nodeResult) verdict() error {
-	switch {
-	case !r.OK:
-		reason := fmt.Sprintf("%d conflicts and %d errors", r.Conflicts, r.Errors)
-		if len(r.Problems) > 0 {
-			reason += "; first: " + r.Problems[0]
-		}
-		return errors.New("the run failed: " + reason)
-	case len(r.Unmet) > 0:
-		return errors.New("required: " + r.Unmet[0])
-	}
-	return nil
 }

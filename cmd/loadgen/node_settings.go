@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -31,18 +32,14 @@ type nodeSettings struct {
 	silent    float64
 	late      float64
 	findMax   time.Duration
-	require   []string
-	repeat    int
-	outputs   outputs
-
-	requirements []requirement
 }
 
 func defaultNodeSettings() *nodeSettings {
 	s := &nodeSettings{
 		settings: *defaultSettings(), schedule: constantRate, steps: 5, warmup: time.Second, feeders: 4,
-		peerQuota: engine.DefaultPeerQuota, repeat: 1,
+		peerQuota: engine.DefaultPeerQuota,
 	}
+	s.outputs = defaultOutputs(&nodeResult{})
 	s.mostValidators = maxNodeValidators
 	s.validators, s.sequencers = 100, 100
 	return s
@@ -58,36 +55,26 @@ func (s *nodeSettings) bindShape(cmd *cobra.Command) {
 	f.DurationVar(&s.warmup, "warmup", s.warmup, "how long to run before that; longer if a round of acks takes longer")
 	f.IntVar(&s.feeders, "feeders", s.feeders, "goroutines that deliver messages, each on a thread of its own")
 	f.IntVar(&s.peerQuota, "peer-quota", s.peerQuota, "messages of one peer that may wait in the engine")
-	f.IntVar(&s.repeat, "repeat", s.repeat, "how often to run the same; results are of the median run, with the spread")
 	f.StringVar(&s.data, "data", s.data, "folder to make the journal in, hence the disk to measure with (default: for temporary files)")
 	f.Uint64Var(&s.seed, "seed", s.seed, "number that keys, roles and quorums follow from (default: random)")
-	f.StringVar(&s.json, "json", s.json, "file to write the result to, as one JSON object; - for standard output, and nothing else there")
 	s.outputs.bind(cmd)
 }
 
 // bindSwept defines the flags that a sweep lists values of.
 func (s *nodeSettings) bindSwept(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.IntVar(&s.validators, "validators", s.validators, "validators, the engine under test among them")
-	f.IntVar(&s.sequencers, "sequencers", s.sequencers, "sequencers, hence lanes; the engine under test is the first")
-	f.StringVar(&s.scheme, "scheme", s.scheme, "what certifies: multisig, threshold or ed25519")
-	f.StringVar(&s.variant, "variant", s.variant, "where BLS signatures lie: minsig (G1) or minpk (G2); ed25519 has none")
-	f.StringVar(&s.signatures, "signatures", s.signatures, "how acks carry BLS signatures: compressed or uncompressed")
-	f.IntVar(&s.workers, "workers", s.workers, "verification workers of the engine")
-	f.IntVar(&s.batchSize, "batch-size", s.batchSize, "statements verified together, at most")
-	f.DurationVar(&s.batchDelay, "batch-delay", s.batchDelay, "how long a smaller batch is held back for more")
+	s.settings.bind(f, "validators, the engine under test among them", "sequencers, hence lanes; the engine under test is the first")
 	f.Float64Var(&s.rate, "rate", s.rate, "acks/s to send, whatever the engine does (default: as fast as it takes them)")
 	f.Var(&percent{&s.load}, "load", "rate as a part of saturation, which is measured first: 80% or 0.8")
 	f.IntVar(&s.inFlight, "in-flight", s.inFlight, "chunks under way at once without --rate (default: one of every lane)")
-	f.Float64Var(&s.invalid, "invalid", s.invalid, "part of the validators whose acks are invalid")
-	f.BoolVar(&s.colluding, "colluding", s.colluding, "their errors cancel, two by two")
+	f.Float64Var(&s.invalid, "invalid", s.invalid, "part of the validators whose acks are invalid, such as 0.3")
+	f.BoolVar(&s.colluding, "colluding", s.colluding, "the errors of --invalid cancel, two by two")
 	f.Float64Var(&s.silent, "silent", s.silent, "part of the validators that never ack")
 	f.Float64Var(&s.late, "late", s.late, "part of the validators whose acks come a chunk late")
 }
 
 // check returns a usageError for the first flag that is out of range or does not go with another.
 func (s *nodeSettings) check() error {
-	s.metrics = s.outputs.metrics // checked with the flags that both modes have
 	if err := s.settings.check(); err != nil {
 		return err
 	}
@@ -108,7 +95,7 @@ func (s *nodeSettings) check() error {
 		return usagef("--validators must be from 2 to %d here: the others are played, got %d", maxNodeValidators, s.validators)
 	case !(s.rate >= 0 && s.rate <= maxRate):
 		return usagef("--rate must be from 0 to %.0f acks/s, got %v", maxRate, s.rate)
-	case !(s.load >= 0 && s.load <= 2):
+	case !(s.load >= 0 && s.load <= 2) || s.load == 0 && s.explicit("load"):
 		return usagef("--load must be above 0 and at most 200%%, got %v", s.load)
 	case s.load > 0 && s.rate > 0:
 		return usagef("--load and --rate both say how fast to send; leave one out")
@@ -120,6 +107,8 @@ func (s *nodeSettings) check() error {
 		return usagef("--rate-to goes with --schedule step or ramp")
 	case s.steps < 2 || s.steps > 100:
 		return usagef("--steps must be from 2 to 100, got %d", s.steps)
+	case s.explicit("steps") && s.schedule != stepRate:
+		return usagef("--steps goes with --schedule step")
 	case s.warmup < 0 || s.warmup > time.Minute:
 		return usagef("--warmup must be from 0 to 1m, got %v", s.warmup)
 	case s.duration < 100*time.Millisecond || s.duration > time.Hour:
@@ -128,25 +117,24 @@ func (s *nodeSettings) check() error {
 		return usagef("--feeders must be from 1 to 64, got %d", s.feeders)
 	case s.inFlight < 0 || s.inFlight > s.sequencers:
 		return usagef("--in-flight must be from 1 to the number of lanes, %d, got %d", s.sequencers, s.inFlight)
-	case s.inFlight > 0 && (s.rate > 0 || s.load > 0):
-		return usagef("--in-flight goes without --rate and --load: a fixed rate waits for nothing")
+	case s.inFlight > 0 && (s.rate > 0 || s.load > 0 || s.findMax > 0):
+		return usagef("--in-flight goes without --rate, --load and --find-max: a fixed rate waits for nothing")
 	case s.peerQuota < 8 || s.peerQuota > 1<<20:
 		return usagef("--peer-quota must be from 8 to %d, got %d", 1<<20, s.peerQuota)
-	case s.repeat < 1 || s.repeat > 100:
-		return usagef("--repeat must be from 1 to 100, got %d", s.repeat)
-	case s.findMax < 0 || s.findMax > time.Minute:
+	case s.findMax < 0 || s.findMax > time.Minute || s.findMax == 0 && s.explicit("find-max"):
 		return usagef("--find-max must be above 0 and at most 1m, got %v", s.findMax)
 	case s.findMax > 0 && (s.rate > 0 || s.load > 0 || s.schedule != constantRate):
 		return usagef("--find-max looks for the rate itself; leave --rate, --load and --schedule out")
 	}
-	if _, err := newPopulation(s); err != nil {
-		return err
+	if s.data != "" {
+		if info, err := os.Stat(s.data); err != nil {
+			return usagef("--data: %v; make the folder first", err)
+		} else if !info.IsDir() {
+			return usagef("--data: %s is no folder", s.data)
+		}
 	}
-	var err error
-	if s.requirements, err = parseRequirements(s.require); err != nil {
-		return err
-	}
-	return s.outputs.check(s.explicit)
+	_, err := newPopulation(s)
+	return err
 }
 
 // percent is a flag value such as 80% or 0.8.

@@ -15,7 +15,7 @@ import (
 )
 
 // small are flags for runs that take about a second.
-const small = "node --validators 7 --sequencers 6 --duration 200ms --warmup 50ms --live none "
+const small = "node --validators 7 --sequencers 6 --duration 120ms --warmup 20ms --live none "
 
 // nodeRun runs node mode with --json - and returns its result.
 func nodeRun(t *testing.T, status int, args string) *nodeResult {
@@ -32,6 +32,7 @@ func nodeRun(t *testing.T, status int, args string) *nodeResult {
 }
 
 func TestANodeUnderClosedLoadCertifiesInEveryScheme(t *testing.T) {
+	t.Parallel()
 	for _, flags := range []string{
 		"--scheme multisig", "--scheme multisig --variant minpk --signatures uncompressed", "--scheme threshold", "--scheme ed25519",
 	} {
@@ -59,8 +60,9 @@ func TestAStepScheduleIsReportedByPhase(t *testing.T) {
 }
 
 func TestAttackersAreFoundOutAndNobodyElseIsBlamed(t *testing.T) {
+	t.Parallel()
 	for _, flags := range []string{"--invalid 0.28", "--invalid 0.28 --colluding", "--invalid 0.28 --scheme threshold"} {
-		r := nodeRun(t, exitGood, flags+" --validators 10 --duration 2s")
+		r := nodeRun(t, exitGood, flags+" --duration 700ms")
 		if r.Certificates == 0 || r.AcksInvalid == 0 || r.Suspects == 0 || r.Errors != 0 {
 			t.Errorf("%s: %d certificates, %d invalid, %d suspects, %v", flags, r.Certificates, r.AcksInvalid, r.Suspects, r.Problems)
 		}
@@ -68,41 +70,72 @@ func TestAttackersAreFoundOutAndNobodyElseIsBlamed(t *testing.T) {
 }
 
 func TestSilentAndLateValidatorsDoNotStopANode(t *testing.T) {
+	t.Parallel()
 	if r := nodeRun(t, exitGood, "--silent 0.14 --late 0.14 --scheme ed25519"); r.Certificates == 0 {
 		t.Errorf("%+v", r)
 	}
 }
 
 func TestANodeCanBeTheOnlySequencer(t *testing.T) {
+	t.Parallel()
 	if r := nodeRun(t, exitGood, "--sequencers 1 --scheme ed25519"); r.Certificates == 0 {
 		t.Errorf("%+v", r)
 	}
 }
 
 func TestSequencersMayBeNoValidators(t *testing.T) {
+	t.Parallel()
 	if r := nodeRun(t, exitGood, "--sequencers 12 --scheme ed25519 --in-flight 3"); r.Certificates == 0 || r.InFlight != 3 {
 		t.Errorf("%+v", r)
 	}
 }
 
 func TestARequirementThatIsNotMetMakesTheStatus1(t *testing.T) {
+	t.Parallel()
 	r := nodeRun(t, exitBad, "--scheme ed25519 --require acks_per_s>1e9 --require p99<1m")
 	if len(r.Unmet) != 1 || !r.OK {
 		t.Errorf("%v", r.Unmet)
 	}
 }
 
-func TestRepeatsAreSummarized(t *testing.T) {
-	r := nodeRun(t, exitGood, "--scheme ed25519 --repeat 2 --duration 200ms")
+func TestRepeatsOfANodeAreSummarized(t *testing.T) {
+	t.Parallel()
+	r := nodeRun(t, exitGood, "--scheme ed25519 --repeat 2")
 	if r.Repeats == nil || r.Repeats.N != 2 || len(r.Repeats.Of["p99"].Values) != 2 {
 		t.Errorf("%+v", r.Repeats)
 	}
 }
 
 func TestLoadIsAPartOfSaturation(t *testing.T) {
+	t.Parallel()
 	r := nodeRun(t, exitGood, "--scheme ed25519 --load 30%")
 	if r.Saturation <= 0 || r.Rate < 0.29*r.Saturation || r.Rate > 0.31*r.Saturation {
 		t.Errorf("saturation %v, rate %v", r.Saturation, r.Rate)
+	}
+}
+
+func TestASearchThatFindsNoRateWritesWhatItTried(t *testing.T) {
+	t.Parallel()
+	r := nodeRun(t, exitBad, "--scheme ed25519 --find-max 1ns")
+	if r.OK || r.Interrupted || r.Stage != stageSearch || len(r.Trials) != findSteps || r.Trials[0].Held || !strings.Contains(r.Problems[0], "no rate tried") {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestASearchSustainsTheHighestRateThatItFound(t *testing.T) {
+	t.Parallel()
+	r := nodeRun(t, exitGood, "--scheme ed25519 --find-max 30s")
+	if r.Stage != stageRun || len(r.Trials) != findSteps || r.FindMax != 30000 || r.Saturation <= 0 {
+		t.Fatalf("%+v", r)
+	}
+	highest := 0.0
+	for _, p := range r.Trials {
+		if p.Held {
+			highest = max(highest, p.Rate)
+		}
+	}
+	if highest != r.Rate {
+		t.Errorf("%v acks/s were sustained, %v found", r.Rate, highest)
 	}
 }
 
@@ -161,70 +194,4 @@ func (w *trigger) Write(b []byte) (int, error) {
 		fire()
 	}
 	return w.Buffer.Write(b)
-}
-
-func TestAnInterruptedNodeRunStillWritesItsFiles(t *testing.T) {
-	dir := t.TempDir()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	out := &trigger{word: "certificates", fire: cancel}
-	args := strings.Fields("node --validators 4 --sequencers 4 --scheme ed25519 --rate 300 --duration 20s --json " +
-		filepath.Join(dir, "r.json") + " --report " + filepath.Join(dir, "r.html"))
-	if status := execute(ctx, args, out, out); status != exitGood || !strings.Contains(out.String(), "interrupted") {
-		t.Fatalf("status %d: %s", status, out.String())
-	}
-	r, err := readResult(filepath.Join(dir, "r.json"))
-	if err != nil || !r.Interrupted || r.Certificates == 0 {
-		t.Errorf("%v, %+v", err, r)
-	}
-	if b, err := os.ReadFile(filepath.Join(dir, "r.html")); err != nil || !strings.Contains(string(b), `"interrupted":true`) {
-		t.Errorf("no report: %v", err)
-	}
-}
-
-func TestAWrongNodeCommandLineGetsOneLineAndStatus2(t *testing.T) {
-	dir := t.TempDir()
-	for _, c := range []struct{ args, want string }{
-		{"node --frobnicate", "--frobnicate"},
-		{"node now", `"now"`},
-		{"node --validators 1", "--validators must be from 2"},
-		{"node --validators 1001", "1000"},
-		{"node --rate -1", "--rate must be"},
-		{"node --rate NaN", "--rate must be"},
-		{"node --rate 5 --load 50%", "leave one out"},
-		{"node --load most", "--load"},
-		{"node --schedule step --rate 5", "--rate-to"},
-		{"node --rate 10 --rate-to 5", "--schedule step or ramp"},
-		{"node --schedule sine", "--schedule must be"},
-		{"node --invalid 1", "--invalid must be"},
-		{"node --invalid 0.3 --silent 0.3", "certifying takes 67"},
-		{"node --colluding", "--colluding needs"},
-		{"node --in-flight 2 --rate 5", "--in-flight goes without"},
-		{"node --repeat 0", "--repeat must be"},
-		{"node --find-max 20ms --rate 5", "leave --rate"},
-		{"node --require p99", "neither < nor >"},
-		{"node --require p98<1ms", `no "p98"`},
-		{"node --require p99<1", "needs a unit"},
-		{"node --require acks_per_s>1ms", "is no duration"},
-		{"node --live film", "--live must be"},
-		{"node --report=", "--report needs"},
-		{"node --report " + dir, "--report"},
-		{"node --cpuprofile " + filepath.Join(dir, "no", "x"), "no such file"},
-		{"node --json " + dir, "--json"},
-		{"node --pprof 127.0.0.1:99999", "--pprof"},
-		{"node --pprof 127.0.0.1:0 --cpuprofile " + filepath.Join(dir, "p"), "exclude each other"},
-		{"node --data " + filepath.Join(dir, "none") + " --validators 4 --sequencers 1 --duration 100ms --live none", "--data"},
-		{"node --duration 1h --rate 1e8 --live none --validators 4", "signing beforehand"},
-		{"sweep --workers 1,1", "twice"},
-		{"sweep --workers 1,", "empty value"},
-		{"sweep --workers one", "--workers"},
-		{"sweep --p99 0s", "--p99"},
-		{"sweep --batch-size 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17 --workers 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", "289 combinations"},
-		{"compare one.json", "two files"},
-		{"compare none.json none.json", "none.json"},
-	} {
-		t.Run(c.args, func(t *testing.T) {
-			oneLineError(t, loadgen(t.Context(), strings.Fields(c.args)...), exitUsage, c.want)
-		})
-	}
 }

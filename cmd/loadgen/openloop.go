@@ -2,8 +2,8 @@ package main
 
 import "time"
 
-// feedOpen delivers the acks of this feeder's lanes when they are due, and each chunk's node before its first ack. Lane l
-// is a fraction l/lanes of a chunk behind lane 0, so that chunks complete evenly and not all at once. The acks of all
+// feedOpen delivers the acks of this feeder's lanes when they are due, and each chunk's node before its first ack. Lane
+// l is a fraction l/lanes of a chunk behind lane 0, so that chunks complete evenly and not all at once. The acks of all
 // lanes and feeders together are due one by one, evenly, at the schedule's rate.
 func (f *feeder) feedOpen(feeder, feeders int) {
 	lanes, round := len(f.lanes), f.population.acksPerRound()

@@ -18,7 +18,6 @@ type population struct {
 	late   []wire.Participant // honest ones whose acks come a chunk late
 	place  []int              // which vote of presign.Lane a participant sends, by participant
 	faulty []bool             // by participant: its acks are invalid
-	silent int
 }
 
 // newPopulation deals the roles, by seed. Fractions are of all n validators, the engine's among them. It is a
@@ -34,7 +33,7 @@ func newPopulation(s *nodeSettings) (*population, error) {
 	if s.colluding && invalid < 2 {
 		return nil, usagef("--colluding needs at least two validators with invalid acks; --invalid %v of %d are %d", s.invalid, n, invalid)
 	}
-	p := &population{n: n, place: make([]int, n), faulty: make([]bool, n), silent: silent}
+	p := &population{n: n, place: make([]int, n), faulty: make([]bool, n)}
 	random := rand.New(rand.NewPCG(s.seed, 0x726f6c6573))
 	others := random.Perm(n - 1)
 	for i := range others {

@@ -6,12 +6,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// registry is where the engine under test registers its metrics, to be read into the result and served by --metrics.
+// registry is where engines register their metrics, to be read into the result and served by --metrics.
 type registry struct{ *prometheus.Registry }
 
 func newRegistry() *registry { return &registry{prometheus.NewRegistry()} }
 
-// engineMetrics are those metrics of the engine that a Status lacks.
+// engineMetrics are those metrics that a Status lacks, summed over all engines.
 type engineMetrics struct {
 	bounds     []float64
 	cumulative []uint64 // batches of at most bounds[i] statements
@@ -26,14 +26,19 @@ func (g *registry) read() (*engineMetrics, error) {
 	}
 	m := &engineMetrics{}
 	for _, f := range families {
-		if f.GetName() != "lanecast_batch_statements" || len(f.GetMetric()) == 0 {
+		if f.GetName() != "lanecast_batch_statements" {
 			continue
 		}
-		h := f.GetMetric()[0].GetHistogram()
-		m.batchCount, m.statements = h.GetSampleCount(), h.GetSampleSum()
-		for _, b := range h.GetBucket() {
-			m.bounds = append(m.bounds, b.GetUpperBound())
-			m.cumulative = append(m.cumulative, b.GetCumulativeCount())
+		for _, metric := range f.GetMetric() {
+			h := metric.GetHistogram()
+			m.batchCount += h.GetSampleCount()
+			m.statements += h.GetSampleSum()
+			for i, b := range h.GetBucket() { // of the same bounds in every engine
+				if i == len(m.bounds) {
+					m.bounds, m.cumulative = append(m.bounds, b.GetUpperBound()), append(m.cumulative, 0)
+				}
+				m.cumulative[i] += b.GetCumulativeCount()
+			}
 		}
 	}
 	return m, nil
@@ -57,7 +62,8 @@ func (m *engineMetrics) batches(before *engineMetrics) (sizes []bucket, mean flo
 	return sizes, mean
 }
 
-// meanBatch is the mean size of all batches so far, 0 if there were none.
+// meanBatch is the mean size of all batches so far, 0 if there were none. Every lane's metrics are gathered for it, so
+// it is not for often.
 func (g *registry) meanBatch() float64 {
 	m, err := g.read()
 	if err != nil || m.batchCount == 0 {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,30 +18,11 @@ type requirement struct {
 	limit  float64
 }
 
-// measures are what requirements can be about: latencies in milliseconds, all else in the unit of its name. The keys
-// are those of the JSON result.
-var measures = map[string]func(r *nodeResult) float64{
-	"p50":                    func(r *nodeResult) float64 { return r.LatencyMS.P50 },
-	"p90":                    func(r *nodeResult) float64 { return r.LatencyMS.P90 },
-	"p99":                    func(r *nodeResult) float64 { return r.LatencyMS.P99 },
-	"p999":                   func(r *nodeResult) float64 { return r.P999 },
-	"max":                    func(r *nodeResult) float64 { return r.LatencyMS.Max },
-	"acks_per_s":             func(r *nodeResult) float64 { return r.AcksPerSecond },
-	"acks_verified_per_s":    func(r *nodeResult) float64 { return r.VerifiedPerSecond },
-	"acks_verified_per_core": func(r *nodeResult) float64 { return r.VerifiedPerCore },
-	"certificates_per_s":     func(r *nodeResult) float64 { return r.CertificatesPerSecond },
-	"certificates_per_core":  func(r *nodeResult) float64 { return r.CertificatesPerCore },
-	"cpu_us_per_certificate": func(r *nodeResult) float64 { return r.CPUPerCertificate },
-	"sends_dropped":          func(r *nodeResult) float64 { return float64(r.SendsDropped) },
-	"unfinished":             func(r *nodeResult) float64 { return float64(r.Unfinished) },
-	"errors":                 func(r *nodeResult) float64 { return float64(r.Errors) },
-	"share_of_crypto":        func(r *nodeResult) float64 { return r.Crypto.Share },
-}
-
-func parseRequirements(texts []string) ([]requirement, error) {
+// parseRequirements reads conditions on what can be measured.
+func parseRequirements(texts, measurable []string) ([]requirement, error) {
 	var all []requirement
 	for _, text := range texts {
-		r, err := parseRequirement(text)
+		r, err := parseRequirement(text, measurable)
 		if err != nil {
 			return nil, err
 		}
@@ -48,7 +31,7 @@ func parseRequirements(texts []string) ([]requirement, error) {
 	return all, nil
 }
 
-func parseRequirement(text string) (requirement, error) {
+func parseRequirement(text string, measurable []string) (requirement, error) {
 	r := requirement{text: strings.Join(strings.Fields(text), "")}
 	at := strings.IndexAny(r.text, "<>")
 	if at < 0 {
@@ -57,18 +40,18 @@ func parseRequirement(text string) (requirement, error) {
 	r.metric, r.less = r.text[:at], r.text[at] == '<'
 	value := r.text[at+1:]
 	value, r.equal = strings.CutPrefix(value, "=")
-	if measures[r.metric] == nil {
-		return r, usagef("--require %q: there is no %q; there are %s", text, r.metric, strings.Join(sortedKeys(measures), ", "))
+	if !slices.Contains(measurable, r.metric) {
+		return r, usagef("--require %q: there is no %q; there are %s", text, r.metric, strings.Join(measurable, ", "))
 	}
 	if d, err := time.ParseDuration(value); err == nil && strings.TrimLeft(value, "0123456789.") != "" {
 		if !isLatency(r.metric) {
-			return r, usagef("--require %q: %s is no duration", text, r.metric)
+			return r, usagef("--require %q: %s is no duration; give a number", text, r.metric)
 		}
-		r.limit = float64(d) / float64(time.Millisecond)
+		r.limit = milliseconds(d)
 		return r, nil
 	}
 	var err error
-	if r.limit, err = strconv.ParseFloat(value, 64); err != nil {
+	if r.limit, err = strconv.ParseFloat(value, 64); err != nil || math.IsNaN(r.limit) {
 		return r, usagef("--require %q: %q is no number", text, value)
 	}
 	if isLatency(r.metric) {
@@ -86,9 +69,10 @@ func isLatency(metric string) bool {
 }
 
 // unmet returns a line for each requirement that a result does not meet.
-func unmet(all []requirement, r *nodeResult) (lines []string) {
+func unmet(all []requirement, r runResult) (lines []string) {
+	measured := r.measures()
 	for _, q := range all {
-		v := measures[q.metric](r)
+		v := measured[q.metric]
 		if met := q.less && v < q.limit || !q.less && v > q.limit || q.equal && v == q.limit; !met {
 			unit := ""
 			if isLatency(q.metric) {

@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime/pprof"
-	"strings"
 	"testing"
 	"time"
 
@@ -132,30 +131,5 @@ func TestAProfileIsReadByPart(t *testing.T) {
 	}
 	if _, err := readParts([]byte("no profile")); err == nil {
 		t.Error("garbage is read")
-	}
-}
-
-func TestALiveScreenIsDrawnOverItself(t *testing.T) {
-	var b strings.Builder
-	s := newScreen("screen", &b)
-	s.note("signing %d chunks", 5)
-	s.update(frame{point: point{T: 1, Acks: 10}, lanes: []int{0, 3, 1}})
-	s.update(frame{point: point{T: 2, Acks: 20}})
-	s.end()
-	for _, want := range []string{"signing 5 chunks …", "\x1b[8A", "acks/s", "faults"} {
-		if !strings.Contains(b.String(), want) {
-			t.Errorf("no %q in %q", want, b.String())
-		}
-	}
-}
-
-func TestWhatIsNoTerminalGetsALineASecond(t *testing.T) {
-	var b strings.Builder
-	s := newScreen("auto", &b)
-	for i := range 8 {
-		s.update(frame{point: point{T: float64(i+1) / 4}})
-	}
-	if n := strings.Count(b.String(), "\n"); n != 2 || strings.Contains(b.String(), "\x1b") {
-		t.Errorf("%d lines: %q", n, b.String())
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/fixture"
 	"github.com/lanecast/lanecast/verify"
@@ -30,9 +32,8 @@ type settings struct {
 	data       string
 	latency    time.Duration
 	loss       float64
-	json       string
-	metrics    string
 	seed       uint64
+	outputs    outputs
 
 	mostValidators int // of the mode
 
@@ -47,9 +48,10 @@ func defaultSettings() *settings {
 		scheme:     string(fixture.Multisig),
 		variant:    verify.MinSig.String(),
 		signatures: verify.Compressed.String(),
-		workers:    max(1, runtime.GOMAXPROCS(0)-1), // the engine's own default
+		workers:    max(1, runtime.GOMAXPROCS(0)-1), // what engine.Config.Workers 0 stands for
 		batchSize:  engine.DefaultBatchSize,
 		duration:   10 * time.Second,
+		outputs:    defaultOutputs(&result{}),
 		explicit:   func(string) bool { return false },
 	}
 }
@@ -75,12 +77,11 @@ func (s *settings) check() error {
 		return usagef("--loss must be from 0 to less than 1, got %v", s.loss)
 	case s.explicit("data") && s.data == "":
 		return usagef("--data needs the name of a folder")
-	case s.explicit("json") && s.json == "":
-		return usagef("--json needs the name of a file, or - for standard output")
-	case s.explicit("metrics") && s.metrics == "":
-		return usagef("--metrics needs an address, such as :9090")
 	}
 	if err := s.checkNames(); err != nil {
+		return err
+	}
+	if err := s.outputs.check(s.explicit); err != nil {
 		return err
 	}
 	if !s.explicit("seed") {
@@ -105,6 +106,18 @@ func (s *settings) checkNames() error {
 		return usagef("--signatures uncompressed is for BLS; --scheme ed25519 has one encoding only")
 	}
 	return nil
+}
+
+// bind defines the flags that say what all engines are; how many is each mode's to describe.
+func (s *settings) bind(f *pflag.FlagSet, validators, sequencers string) {
+	f.IntVar(&s.validators, "validators", s.validators, validators)
+	f.IntVar(&s.sequencers, "sequencers", s.sequencers, sequencers)
+	f.StringVar(&s.scheme, "scheme", s.scheme, "what certifies: multisig, threshold or ed25519")
+	f.StringVar(&s.variant, "variant", s.variant, "where BLS signatures lie: minsig (G1) or minpk (G2); ed25519 has none")
+	f.StringVar(&s.signatures, "signatures", s.signatures, "how acks carry BLS signatures: compressed or uncompressed")
+	f.IntVar(&s.workers, "workers", s.workers, "verification workers of an engine; the default is its own: processors − 1, at least 1")
+	f.IntVar(&s.batchSize, "batch-size", s.batchSize, "statements verified together, at most")
+	f.DurationVar(&s.batchDelay, "batch-delay", s.batchDelay, "how long a smaller batch is held back for more")
 }
 
 func (s *settings) kind() fixture.Kind { return fixture.Kind(s.scheme) }

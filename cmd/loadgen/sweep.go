@@ -1,98 +1,122 @@
 package main
 
 import (
-	"context"
 	"encoding/csv"
-	"errors"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
-
-// axis is a flag that a sweep has several values for.
-type axis struct {
-	Flag   string   `json:"flag"`
-	Values []string `json:"values"`
-}
 
 // sweepResult is what a sweep came to. Its JSON form is what --json writes; keys are only ever added.
 type sweepResult struct {
 	Mode        string     `json:"mode"`
 	Axes        []axis     `json:"axes"`
-	Fixed       string     `json:"fixed"` // the flags given that have one value
+	Fixed       string     `json:"fixed"` // the flags given that have one value, as a shell takes them
 	Bound       float64    `json:"p99_bound_ms"`
 	Runs        []sweepRun `json:"runs"`
 	Fastest     int        `json:"best_throughput"`   // index into runs, −1 for none
 	BestInBound int        `json:"best_within_bound"` // likewise
 	Advice      string     `json:"advice"`            // flags of the best within the bound, else of the fastest
+	Findings    []finding  `json:"findings"`          // one for each of the two that there is
 	Machine     machine    `json:"machine"`
+	Time        string     `json:"time"` // when it began, RFC 3339
 	Interrupted bool       `json:"interrupted"`
+}
+
+// axis is a flag that a sweep has several values for.
+type axis struct {
+	Flag   string   `json:"flag"`
+	Values []string `json:"values"`
+	load   bool     // it is of what comes at the node, not of how the node is set
+	unset  string   // its default
 }
 
 // sweepRun is one combination.
 type sweepRun struct {
-	Flags  []string    `json:"flags"` // one value per axis, in order
-	Result *nodeResult `json:"result,omitempty"`
-	Error  string      `json:"error,omitempty"`
+	Flags    []string    `json:"flags"`    // one value per axis, in order
+	Defaults bool        `json:"defaults"` // every setting has its default
+	Result   *nodeResult `json:"result,omitempty"`
+	Error    string      `json:"error,omitempty"`
 }
 
-// sweptFlags are those that bindSwept defines.
-var sweptFlags = strings.Fields("validators sequencers scheme variant signatures workers batch-size batch-delay " +
-	"rate load in-flight invalid colluding silent late")
+// good reports whether there is a result of a whole run without faults.
+func (run sweepRun) good() bool { return run.Result != nil && run.Result.OK && !run.Result.Interrupted }
 
-// maxCombinations bounds a sweep: more take hours.
-const maxCombinations = 256
+// What a sweep lists values of: loads, which come at the node, and settings of the node, which advice is about.
+var (
+	sweptLoads    = strings.Fields("validators sequencers rate load in-flight invalid colluding silent late")
+	sweptSettings = strings.Fields("scheme variant signatures workers batch-size batch-delay")
+	// keptFlags cannot be listed, but belong to the advice if they are given.
+	keptFlags = strings.Fields("schedule rate-to steps peer-quota feeders data")
+)
+
+// Bounds of what a sweep may ask for.
+const (
+	maxCombinations = 256 // more take hours
+	maxConfirm      = 20
+)
+
+// sweepCommand is the sweep's flags.
+type sweepCommand struct {
+	base    *nodeSettings
+	lists   map[string]*list
+	bound   time.Duration
+	confirm int
+}
 
 // newSweepCommand returns the command that runs node mode over lists of settings.
 func newSweepCommand() *cobra.Command {
-	s := defaultNodeSettings()
-	s.duration = 5 * time.Second
-	bound := 100 * time.Millisecond
+	w := &sweepCommand{base: defaultNodeSettings(), lists: make(map[string]*list), bound: 100 * time.Millisecond, confirm: 3}
+	w.base.duration = 5 * time.Second
 	cmd := &cobra.Command{
 		Use:   "sweep",
 		Short: "Run node mode over lists of settings and say which are best",
-		Long: "Runs node mode for every combination of the values given, as in\n\n" +
+		Long: "Runs node mode for every combination of the values given, one or several for each flag, as in\n\n" +
 			"  loadgen sweep --workers 1,2 --batch-size 1,8,32,128 --signatures compressed,uncompressed\n\n" +
 			"prints a line for each as it goes, and says which takes the most acks, which does with a p99 latency within\n" +
-			"--p99, and the flags to use.",
+			"--p99, and the flags to give to loadgen node. The defaults run as well, whatever the lists, and once more\n" +
+			"against the best, in turns, to tell a gain from noise.\n\n" +
+			"Exit status 0: all runs were good. 1: not so, or it was interrupted; then it writes what it measured until then.\n" +
+			"2: the command line asks for something impossible.",
 		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return w.run(cmd) },
 	}
-	swept := &cobra.Command{}
-	s.bindSwept(swept)
-	lists := make(map[string]*string)
-	cmd.Flags().SortFlags = false
-	for _, name := range sweptFlags {
-		lists[name] = cmd.Flags().String(name, "", swept.Flags().Lookup(name).Usage+"; one value or several, with commas")
-	}
-	s.bindShape(cmd)
-	cmd.Flags().DurationVar(&bound, "p99", bound, "latency bound that the second advice is for")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if bound <= 0 {
-			return usagef("--p99 must be above 0, got %v", bound)
-		}
-		r := &sweepResult{Mode: "sweep", Bound: float64(bound) / float64(time.Millisecond), Machine: thisMachine(), Fastest: -1, BestInBound: -1}
-		var fixed []string
-		for _, name := range sweptFlags {
-			if !cmd.Flags().Changed(name) {
-				continue
-			}
-			values, err := splitList(name, *lists[name])
-			if err != nil {
-				return err
-			}
-			if len(values) > 1 {
-				r.Axes = append(r.Axes, axis{name, values})
-				continue
-			}
-			fixed = append(fixed, "--"+name+"="+values[0])
-		}
-		r.Fixed = strings.Join(fixed, " ")
-		return runSweep(cmd, s, r)
-	}
+	swept := w.base.sweptFlags()
+	f := cmd.Flags()
+	f.SortFlags = false
+	swept.VisitAll(func(flag *pflag.Flag) {
+		w.lists[flag.Name] = new(list)
+		f.Var(w.lists[flag.Name], flag.Name, flag.Usage)
+	})
+	w.base.bindShape(cmd)
+	f.DurationVar(&w.bound, "p99", w.bound, "latency bound that the second advice is for")
+	f.IntVar(&w.confirm, "confirm", w.confirm, "runs of the best and of the defaults at the end, in turns, to tell a gain from noise; 0 for none")
 	return cmd
 }
+
+// sweptFlags returns flags that set s, of all that a sweep lists values of.
+func (s *nodeSettings) sweptFlags() *pflag.FlagSet {
+	c := &cobra.Command{}
+	c.Flags().SortFlags = false
+	s.bindSwept(c)
+	return c.Flags()
+}
+
+// list is a flag value: one value or several, with commas.
+type list string
+
+func (l *list) Set(text string) error {
+	*l = list(text)
+	return nil
+}
+
+func (l *list) Type() string   { return "list" }
+func (l *list) String() string { return string(*l) }
 
 func splitList(flag, text string) ([]string, error) {
 	values, err := csv.NewReader(strings.NewReader(text)).Read()
@@ -127,134 +151,192 @@ func combinations(axes []axis) [][]string {
 	return all
 }
 
-// settingsOf returns checked settings with the flags of one combination.
-func settingsOf(base *nodeSettings, r *sweepResult, values []string, explicit func(string) bool) (*nodeSettings, error) {
+// readLists returns a result that has no runs yet, from the lists given, and sets what has one value.
+func (w *sweepCommand) readLists(f *pflag.FlagSet) (*sweepResult, error) {
+	r := &sweepResult{
+		Mode: "sweep", Bound: milliseconds(w.bound), Machine: thisMachine(), Time: time.Now().UTC().Format(time.RFC3339), Fastest: -1, BestInBound: -1, Axes: []axis{}, Findings: []finding{},
+	}
+	var fixed []string
+	set := w.base.sweptFlags()
+	for _, name := range slices.Concat(sweptLoads, sweptSettings) {
+		if !f.Changed(name) {
+			continue
+		}
+		values, err := splitList(name, string(*w.lists[name]))
+		if err != nil {
+			return nil, err
+		}
+		isLoad := slices.Contains(sweptLoads, name)
+		for i, v := range values {
+			if err := set.Set(name, v); err != nil {
+				return nil, usagef("--%s: %s", name, oneLine(err))
+			}
+			if !isLoad {
+				values[i] = set.Lookup(name).Value.String() // as its default is written
+			}
+		}
+		if len(values) == 1 {
+			fixed = append(fixed, "--"+name+"="+quoted(values[0]))
+			continue
+		}
+		r.Axes = append(r.Axes, axis{name, values, isLoad, set.Lookup(name).DefValue})
+		if err := set.Set(name, set.Lookup(name).DefValue); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range keptFlags {
+		if f.Changed(name) {
+			fixed = append(fixed, "--"+name+"="+quoted(f.Lookup(name).Value.String()))
+		}
+	}
+	r.Fixed = strings.Join(fixed, " ")
+	if len(r.Axes) == 0 {
+		return nil, usagef("a sweep needs several values for a flag, such as --batch-size 8,64,256; for one run there is loadgen node")
+	}
+	n := 1
+	for _, a := range r.Axes {
+		if n *= len(a.Values); n > maxCombinations {
+			return nil, usagef("these lists have more than %d combinations; leave values out or sweep in parts", maxCombinations)
+		}
+	}
+	return r, nil
+}
+
+// quoted returns a value as a shell takes it.
+func quoted(value string) string {
+	if value != "" && !strings.ContainsFunc(value, func(c rune) bool {
+		return !strings.ContainsRune("+-./:=@_%,", c) && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
+	}) {
+		return value
+	}
+	return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
+}
+
+// settingsOf returns checked settings with the values of one combination. base has what is fixed.
+func (r *sweepResult) settingsOf(base *nodeSettings, values []string) (*nodeSettings, error) {
 	s := *base
-	c := &cobra.Command{}
-	s.bindSwept(c)
-	set := func(flag, value string) error {
-		if err := c.Flags().Set(flag, value); err != nil {
-			return usagef("--%s: %s", flag, oneLine(err))
-		}
-		return nil
-	}
-	for _, f := range strings.Fields(r.Fixed) {
-		name, value, _ := strings.Cut(strings.TrimPrefix(f, "--"), "=")
-		if err := set(name, value); err != nil {
-			return nil, err
-		}
-	}
+	f := s.sweptFlags()
 	for i, v := range values {
-		if err := set(r.Axes[i].Flag, v); err != nil {
-			return nil, err
+		if err := f.Set(r.Axes[i].Flag, v); err != nil {
+			return nil, usagef("--%s: %s", r.Axes[i].Flag, oneLine(err))
 		}
 	}
-	s.explicit = explicit
 	return &s, s.check()
 }
 
-// runSweep is the sweep, from its lists to the written result.
-func runSweep(cmd *cobra.Command, base *nodeSettings, r *sweepResult) error {
-	all := combinations(r.Axes)
-	if len(all) > maxCombinations {
-		return usagef("these lists have %d combinations; a sweep takes at most %d", len(all), maxCombinations)
+// plan returns the runs to do: every combination, and the defaults under every load, if they are not among them.
+func (r *sweepResult) plan() []sweepRun {
+	var runs []sweepRun
+	known := make(map[string]bool)
+	advises := r.advises()
+	for _, values := range combinations(r.Axes) {
+		known[strings.Join(values, ",")] = true
+		runs = append(runs, sweepRun{Flags: values, Defaults: advises && slices.Equal(values, r.defaultsFor(values))})
 	}
-	explicit := cmd.Flags().Changed
-	if !explicit("seed") {
-		base.seed = uint64(time.Now().UnixNano()) & 0xffffffff
+	for _, run := range runs {
+		values := r.defaultsFor(run.Flags)
+		if key := strings.Join(values, ","); !known[key] {
+			known[key] = true
+			runs = append(runs, sweepRun{Flags: values, Defaults: true})
+		}
 	}
-	withSeed := func(flag string) bool { return flag == "seed" || explicit(flag) } // the same for all runs
-	runs := make([]*nodeSettings, len(all))
-	for i, values := range all {
-		var err error
-		if runs[i], err = settingsOf(base, r, values, withSeed); err != nil {
+	return runs
+}
+
+// advises reports whether settings are varied, and not loads alone.
+func (r *sweepResult) advises() bool {
+	return slices.ContainsFunc(r.Axes, func(a axis) bool { return !a.load })
+}
+
+// defaultsFor returns the combination with the same loads and the defaults of all settings.
+func (r *sweepResult) defaultsFor(values []string) []string {
+	values = slices.Clone(values)
+	for i, a := range r.Axes {
+		if !a.load {
+			values[i] = a.unset
+		}
+	}
+	return values
+}
+
+// run is the sweep, from its lists to the written result.
+func (w *sweepCommand) run(cmd *cobra.Command) error {
+	switch {
+	case w.bound <= 0:
+		return usagef("--p99 must be above 0, got %v", w.bound)
+	case w.confirm < 0 || w.confirm > maxConfirm:
+		return usagef("--confirm must be from 0 to %d, got %d", maxConfirm, w.confirm)
+	}
+	f := cmd.Flags()
+	r, err := w.readLists(f)
+	if err != nil {
+		return err
+	}
+	if !f.Changed("seed") {
+		w.base.seed = uint64(rand.Uint32())
+	}
+	w.base.explicit = func(flag string) bool { return flag == "seed" || f.Changed(flag) } // the same seed for all runs
+	runs := r.plan()
+	settings := make([]*nodeSettings, len(runs))
+	for i, run := range runs {
+		if settings[i], err = r.settingsOf(w.base, run.Flags); err != nil {
 			return err
 		}
 	}
-	base.explicit = explicit
-	if base.outputs.live == "auto" { // the table is what to watch
-		base.outputs.live = "none"
+	o := w.base.outputs
+	if o.live == "auto" { // the table is what to watch
+		o.live = "none"
 	}
-	d, err := newDesk(cmd, base)
+	d, err := newDesk(cmd, &o)
 	if err != nil {
 		return err
 	}
 	defer d.close()
-	sweepTable(d.human, r)
-	for i, values := range all {
-		result, err := measureNode(cmd.Context(), runs[i], d)
+
+	ctx := cmd.Context()
+	known := make(saturations)
+	measure := func(i int) (*nodeResult, error) {
+		result, err := measureNode(ctx, settings[i], d, known)
 		d.screen.end()
-		run := sweepRun{Flags: values, Result: result}
-		if err != nil {
+		return result, err
+	}
+	r.printHead(d.human)
+	for i, run := range runs {
+		if run.Result, err = measure(i); err != nil {
+			if ctx.Err() != nil {
+				break
+			}
 			run.Error = oneLine(err)
 		}
-		if cmd.Context().Err() != nil && err != nil {
-			break
-		}
 		r.Runs = append(r.Runs, run)
-		run.line(d.human, r)
-		if cmd.Context().Err() != nil {
+		run.print(d.human, r)
+		if ctx.Err() != nil {
 			break
 		}
 	}
-	r.Interrupted = cmd.Context().Err() != nil
 	r.judge()
-	r.print(d.human)
-	err = d.sink.writeAny(r)
-	if d.serving.report != nil {
-		err = errors.Join(err, writeSweepReport(d.serving.report, r))
+	if ctx.Err() == nil {
+		r.confirm(ctx, w.confirm, measure, d.human)
 	}
-	if err != nil {
+	r.Interrupted = ctx.Err() != nil
+	r.print(d.human)
+	if err := d.write(fmt.Sprintf("loadgen sweep, %d runs", len(r.Runs)), r); err != nil {
 		return err
 	}
-	return r.verdict(cmd.Context())
-}
-
-// judge finds the best runs.
-func (r *sweepResult) judge() {
-	for i, run := range r.Runs {
-		if run.Result == nil || !run.Result.OK {
-			continue
-		}
-		v := run.Result.VerifiedPerSecond
-		if r.Fastest < 0 || v > r.Runs[r.Fastest].Result.VerifiedPerSecond {
-			r.Fastest = i
-		}
-		if run.Result.LatencyMS.P99 <= r.Bound && (r.BestInBound < 0 || v > r.Runs[r.BestInBound].Result.VerifiedPerSecond) {
-			r.BestInBound = i
-		}
-	}
-	switch {
-	case r.BestInBound >= 0:
-		r.Advice = r.flags(r.BestInBound)
-	case r.Fastest >= 0:
-		r.Advice = r.flags(r.Fastest)
-	}
-}
-
-// flags are those of a run, as to be given to loadgen node.
-func (r *sweepResult) flags(run int) string {
-	var parts []string
-	if r.Fixed != "" {
-		parts = append(parts, r.Fixed)
-	}
-	for i, v := range r.Runs[run].Flags {
-		parts = append(parts, "--"+r.Axes[i].Flag+"="+v)
-	}
-	return strings.Join(parts, " ")
+	return r.verdict()
 }
 
 // verdict returns an error unless every run was good.
-func (r *sweepResult) verdict(ctx context.Context) error {
+func (r *sweepResult) verdict() error {
 	bad := 0
 	for _, run := range r.Runs {
-		if run.Result == nil || !run.Result.OK {
+		if !run.good() {
 			bad++
 		}
 	}
 	switch {
-	case len(r.Runs) == 0 && ctx.Err() != nil:
-		return errors.New("interrupted before the first run was over")
+	case r.Interrupted:
+		return fmt.Errorf("interrupted after %s; what was measured until then is written", counted(len(r.Runs), "run"))
 	case bad > 0:
 		return fmt.Errorf("%d of %d runs failed", bad, len(r.Runs))
 	}

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// sweepTable prints the head of the table.
-func sweepTable(w io.Writer, r *sweepResult) {
+// printHead prints the head of the table.
+func (r *sweepResult) printHead(w io.Writer) {
 	var b strings.Builder
 	for _, a := range r.Axes {
 		fmt.Fprintf(&b, "%-*s  ", a.width(), a.Flag)
@@ -16,14 +16,15 @@ func sweepTable(w io.Writer, r *sweepResult) {
 }
 
 func (a axis) width() int {
-	n := len(a.Flag)
+	n := max(len(a.Flag), len(a.unset))
 	for _, v := range a.Values {
 		n = max(n, len(v))
 	}
 	return n
 }
 
-func (run sweepRun) line(w io.Writer, r *sweepResult) {
+// print prints a line of the table.
+func (run sweepRun) print(w io.Writer, r *sweepResult) {
 	var b strings.Builder
 	for i, v := range run.Flags {
 		fmt.Fprintf(&b, "%-*s  ", r.Axes[i].width(), v)
@@ -33,22 +34,41 @@ func (run sweepRun) line(w io.Writer, r *sweepResult) {
 		return
 	}
 	n := run.Result
-	say(w, "%s%15.0f %10.0f %15.1f %7.1f %8.1f %8.1f %8d", b.String(), n.VerifiedPerSecond, n.VerifiedPerCore, n.CertificatesPerSecond,
-		n.MeanBatch, n.LatencyMS.P50, n.LatencyMS.P99, n.SendsDropped)
+	var notes []string
+	if run.Defaults {
+		notes = append(notes, "defaults")
+	}
+	if n.Interrupted {
+		notes = append(notes, "interrupted")
+	}
+	if !n.OK {
+		notes = append(notes, n.verdict().Error())
+	}
+	say(w, "%s%15.0f %10.0f %15.1f %7.1f %8.1f %8.1f %8d  %s", b.String(), n.VerifiedPerSecond, n.VerifiedPerCore, n.CertificatesPerSecond,
+		n.MeanBatch, n.LatencyMS.P50, n.LatencyMS.P99, n.SendsDropped, strings.Join(notes, ", "))
 }
 
+// print prints what was found.
 func (r *sweepResult) print(w io.Writer) {
 	say(w, "")
+	if r.Interrupted {
+		say(w, "interrupted: what follows is of the runs above")
+	}
 	if r.Fastest < 0 {
-		say(w, "no run was good")
-		return
+		say(w, "no run was good, so there is nothing to advise")
 	}
-	say(w, "most throughput      %.0f acks verified/s, p99 %.1f ms: %s", r.Runs[r.Fastest].Result.VerifiedPerSecond,
-		r.Runs[r.Fastest].Result.LatencyMS.P99, r.flags(r.Fastest))
-	if r.BestInBound < 0 {
-		say(w, "within p99 %.0f ms    none", r.Bound)
-		return
+	for _, f := range r.Findings {
+		n := r.Runs[f.Run].Result
+		say(w, "%s: %.0f acks verified/s, p99 %.1f ms, by", f.Goal, n.VerifiedPerSecond, n.LatencyMS.P99)
+		say(w, "    %s", strings.TrimSpace("loadgen node "+f.Flags))
+		if f.Verdict != "" {
+			say(w, "    %s", f.Verdict)
+		}
+		if f.Advice != f.Flags {
+			say(w, "    %s", strings.TrimSpace("loadgen node "+f.Advice))
+		}
 	}
-	say(w, "within p99 %.0f ms    %.0f acks verified/s, p99 %.1f ms: %s", r.Bound, r.Runs[r.BestInBound].Result.VerifiedPerSecond,
-		r.Runs[r.BestInBound].Result.LatencyMS.P99, r.flags(r.BestInBound))
+	if r.Fastest >= 0 && r.BestInBound < 0 {
+		say(w, "within p99 %g ms: none; allow more with --p99, or send less with --load", r.Bound)
+	}
 }

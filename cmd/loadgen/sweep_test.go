@@ -8,10 +8,11 @@ import (
 	"testing"
 )
 
-func TestASweepRunsEveryCombinationAndNamesTheBest(t *testing.T) {
+func TestASweepRunsEveryCombinationAndTheDefaultsAndNamesTheBest(t *testing.T) {
+	t.Parallel()
 	report := filepath.Join(t.TempDir(), "r.html")
-	o := loadgen(t.Context(), strings.Fields("sweep --validators 4 --sequencers 4 --scheme ed25519 --batch-size 1,64 --in-flight 1,4 "+
-		"--duration 200ms --warmup 0s --json - --report "+report)...)
+	o := loadgen(t.Context(), strings.Fields("sweep --validators 4 --sequencers 4 --scheme ed25519 --batch-size 1,8 --in-flight 1,4 "+
+		"--feeders 2 --duration 100ms --warmup 0s --confirm 2 --json - --report "+report)...)
 	if o.status != exitGood {
 		t.Fatalf("status %d: %s", o.status, o.stderr)
 	}
@@ -19,70 +20,139 @@ func TestASweepRunsEveryCombinationAndNamesTheBest(t *testing.T) {
 	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Runs) != 4 || r.Fastest < 0 || !strings.Contains(r.Advice, "--batch-size=") || !strings.Contains(r.Advice, "--scheme=ed25519") {
-		t.Errorf("%d runs, advice %q", len(r.Runs), r.Advice)
+	unset := 0
+	for _, run := range r.Runs {
+		if run.Defaults {
+			unset++
+			if run.Result.BatchSize != 64 {
+				t.Errorf("the defaults have batches of %d", run.Result.BatchSize)
+			}
+		}
 	}
-	if strings.Count(o.stderr, "\n") < 6 || !strings.Contains(o.stderr, "most throughput") {
+	if len(r.Runs) != 6 || unset != 2 || r.Fastest < 0 || r.Interrupted {
+		t.Errorf("%d runs, %d of them the defaults, fastest %d", len(r.Runs), unset, r.Fastest)
+	}
+	if strings.Count(o.stderr, "\n") < 8 || !strings.Contains(o.stderr, "most throughput") {
 		t.Errorf("no table in:\n%s", o.stderr)
+	}
+	if len(r.Findings) == 0 {
+		t.Fatal("no findings")
+	}
+	for _, f := range r.Findings {
+		if f.Verdict == "" || !strings.Contains(o.stderr, f.Verdict) || !strings.Contains(o.stderr, "    loadgen node "+f.Advice+"\n") {
+			t.Errorf("%+v is not in:\n%s", f, o.stderr)
+		}
+		if !strings.Contains(f.Flags, "--batch-size=") || !strings.Contains(f.Flags, "--scheme=ed25519") || !strings.Contains(f.Flags, "--feeders=2") {
+			t.Errorf("flags %q", f.Flags)
+		}
+		for _, flags := range []string{f.Flags, f.Advice} {
+			s := defaultNodeSettings()
+			cmd := newNodeCommand()
+			cmd.Flags().SetInterspersed(true)
+			if err := cmd.ParseFlags(strings.Fields(flags)); err != nil {
+				t.Errorf("%q: %v", flags, err)
+			}
+			s.explicit = cmd.Flags().Changed
+			if err := s.check(); err != nil {
+				t.Errorf("%q: %v", flags, err)
+			}
+		}
 	}
 	if b, err := os.ReadFile(report); err != nil || !strings.Contains(string(b), `"mode":"sweep"`) {
 		t.Errorf("no report: %v", err)
 	}
 }
 
-func TestTheBestWithinABoundMayNotBeTheFastest(t *testing.T) {
-	run := func(verified, p99 float64) sweepRun {
-		return sweepRun{Flags: []string{"x"}, Result: &nodeResult{OK: true, VerifiedPerSecond: verified, LatencyMS: quantiles{P99: p99}}}
+func TestASweepOverLoadsAdvisesNoSettings(t *testing.T) {
+	t.Parallel()
+	o := loadgen(t.Context(), strings.Fields("sweep --validators 4 --sequencers 4 --scheme ed25519 --load 10%,30% --duration 100ms --warmup 0s --json -")...)
+	var r sweepResult
+	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil {
+		t.Fatalf("%v: %s", err, o.stderr)
 	}
-	r := &sweepResult{Bound: 20, Axes: []axis{{"workers", []string{"x"}}}, Fastest: -1, BestInBound: -1, Runs: []sweepRun{run(10, 5), run(30, 50), run(20, 15)}}
+	if len(r.Runs) != 2 || r.Runs[0].Defaults || r.Runs[0].Result.Saturation != r.Runs[1].Result.Saturation {
+		t.Errorf("%+v", r.Runs)
+	}
+	for _, f := range r.Findings {
+		if f.Verdict != "" || f.Times != 0 {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// sweepOf returns a sweep over batch sizes, of runs with acks verified/s and p99 latency, the first with the defaults.
+func sweepOf(bound float64, runs ...[2]float64) *sweepResult {
+	r := &sweepResult{Bound: bound, Axes: []axis{{Flag: "batch-size", unset: "0"}}, Fastest: -1, BestInBound: -1}
+	for i, run := range runs {
+		n := &nodeResult{VerifiedPerSecond: run[0]}
+		n.OK, n.LatencyMS.P99 = true, run[1]
+		r.Runs = append(r.Runs, sweepRun{Flags: []string{string(rune('0' + i))}, Defaults: i == 0, Result: n})
+	}
+	return r
+}
+
+func TestTheBestWithinABoundMayNotBeTheFastest(t *testing.T) {
+	r := sweepOf(20, [2]float64{10, 5}, [2]float64{30, 50}, [2]float64{20, 15})
 	r.judge()
-	if r.Fastest != 1 || r.BestInBound != 2 {
+	if r.Fastest != 1 || r.BestInBound != 2 || len(r.Findings) != 2 || r.Advice != "--batch-size=2" {
+		t.Errorf("fastest %d, best within the bound %d, advice %q", r.Fastest, r.BestInBound, r.Advice)
+	}
+}
+
+func TestAmongRunsOfLikeThroughputTheQuickestIsBest(t *testing.T) {
+	r := sweepOf(100, [2]float64{1000, 50}, [2]float64{1001, 60}, [2]float64{999, 40}, [2]float64{900, 10})
+	r.Runs = append(r.Runs, sweepRun{Flags: []string{"9"}, Result: &nodeResult{VerifiedPerSecond: 5000}}) // was not good
+	r.judge()
+	if r.Fastest != 2 || r.BestInBound != 2 || len(r.Findings) != 1 {
 		t.Errorf("fastest %d, best within the bound %d", r.Fastest, r.BestInBound)
 	}
 }
 
-func TestComparingSaysWhatIsBeyondTheNoise(t *testing.T) {
-	result := func(values ...float64) *nodeResult {
-		r := &nodeResult{Mode: "node", VerifiedPerSecond: values[1], Repeats: &repeats{N: 3, Of: map[string]spread{}}}
-		for name := range measures {
-			r.Repeats.Of[name] = spread{values, values[0], values[1], values[2]}
+func TestASweepSaysWhetherItsAdviceBeatsTheDefaults(t *testing.T) {
+	const within, more = "the defaults are as good: keep the defaults", "more than the noise: use these flags"
+	for _, c := range []struct {
+		name        string
+		best, unset [][2]float64 // acks verified/s and p99 of each run
+		verdict     string
+		advice      string
+	}{
+		{"a gain", [][2]float64{{20, 9}, {21, 9}, {22, 9}}, [][2]float64{{10, 9}, {11, 9}, {12, 9}}, more, "--batch-size=1"},
+		{"noise", [][2]float64{{10, 9}, {20, 9}, {12, 9}}, [][2]float64{{11, 9}, {13, 9}, {9, 9}}, within, ""},
+		{"luck", [][2]float64{{5, 9}, {5, 9}, {5, 9}}, [][2]float64{{11, 9}, {13, 9}, {9, 9}}, "slower, by more than the noise: keep the defaults", ""},
+		{"quicker", [][2]float64{{10, 5}, {20, 5}, {12, 5}}, [][2]float64{{11, 9}, {13, 9}, {9, 9}}, "at a lower latency", "--batch-size=1"},
+		{"out of bounds", [][2]float64{{20, 99}, {21, 99}, {22, 99}}, [][2]float64{{10, 9}, {11, 9}, {12, 9}}, "misses the bound and they hold it", ""},
+		{"within bounds", [][2]float64{{10, 5}, {10, 5}, {10, 5}}, [][2]float64{{20, 99}, {20, 99}, {20, 99}}, "the defaults miss the bound", "--batch-size=1"},
+		{"once only", [][2]float64{{20, 9}}, [][2]float64{{10, 9}}, "see --confirm", "--batch-size=1"},
+	} {
+		r := sweepOf(20, [2]float64{10, 5}, [2]float64{30, 5})
+		r.judge()
+		var out strings.Builder
+		next := [2]int{}
+		r.confirm(t.Context(), len(c.best), func(run int) (*nodeResult, error) {
+			v := [][][2]float64{c.unset, c.best}[run][next[run]]
+			next[run]++
+			n := &nodeResult{VerifiedPerSecond: v[0]}
+			n.OK, n.LatencyMS.P99 = true, v[1]
+			return n, nil
+		}, &out)
+		if r.print(&out); !strings.Contains(r.Findings[0].Verdict, c.verdict) || r.Advice != c.advice || !strings.Contains(out.String(), r.Findings[0].Verdict) {
+			t.Errorf("%s: advice %q, verdict %q", c.name, r.Advice, r.Findings[0].Verdict)
 		}
-		return r
 	}
-	find := func(c comparison) change {
-		for _, ch := range c.Changes {
-			if ch.Measure == "acks_verified_per_s" {
-				return ch
-			}
-		}
-		return change{}
-	}
-	if ch := find(compare(result(9, 10, 11), result(19, 20, 21))); !*ch.Beyond || *ch.Ratio != 2 {
-		t.Errorf("%+v", ch)
-	}
-	if ch := find(compare(result(9, 10, 11), result(10, 12, 13))); *ch.Beyond {
-		t.Errorf("%+v", ch)
+	r := sweepOf(20, [2]float64{30, 5}, [2]float64{10, 5})
+	r.judge()
+	r.confirm(t.Context(), 3, nil, &strings.Builder{}) // nothing to run again
+	if !strings.Contains(r.Findings[0].Verdict, "the defaults are the best of these") || r.Advice != "" {
+		t.Errorf("advice %q, verdict %q", r.Advice, r.Findings[0].Verdict)
 	}
 }
 
-func TestCompareReadsWhatNodeWrites(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "a.json")
-	b, err := json.Marshal(&nodeResult{Mode: "node", Validators: 4, AcksPerSecond: 5})
-	if err != nil {
-		t.Fatal(err)
+func TestAdviceCanBePastedIntoAShell(t *testing.T) {
+	for value, want := range map[string]string{
+		"80%": "80%", "/tmp/a-b": "/tmp/a-b", "a b": "'a b'", "it's": `'it'\''s'`, "": "''", "$HOME": "'$HOME'",
+	} {
+		if got := quoted(value); got != want {
+			t.Errorf("%q is quoted as %s", value, got)
+		}
 	}
-	if err := os.WriteFile(file, b, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	o := loadgen(t.Context(), "compare", file, file)
-	if o.status != exitGood || !strings.Contains(o.stdout, "acks_per_s") || strings.Contains(o.stdout, "differs") {
-		t.Errorf("status %d: %s%s", o.status, o.stdout, o.stderr)
-	}
-	if o := loadgen(t.Context(), "compare", "--json", file, file); !json.Valid([]byte(o.stdout)) {
-		t.Errorf("no JSON: %s", o.stdout)
-	}
-	if err := os.WriteFile(file, []byte(`{"mode":"cluster"}`), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	oneLineError(t, loadgen(t.Context(), "compare", file, file), exitUsage, "only those of loadgen node")
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
 	"sync"
 	"time"
@@ -25,14 +24,12 @@ type bench struct {
 	set         *presign.Set
 	population  *population
 	calibration *calibration
-	screen      screen
-	log         io.Writer
-	serving     *serving // metrics and profiles; nil fields serve nothing
+	*desk
 }
 
 // newBench makes keys and calibrates.
-func newBench(ctx context.Context, s *nodeSettings, sc screen, log io.Writer, serving *serving) (*bench, error) {
-	sc.note("making keys of %d validators and calibrating", s.validators)
+func newBench(ctx context.Context, s *nodeSettings, d *desk) (*bench, error) {
+	d.screen.note("making keys of %d validators and calibrating", s.validators)
 	p, err := newPopulation(s)
 	if err != nil {
 		return nil, err
@@ -47,7 +44,7 @@ func newBench(ctx context.Context, s *nodeSettings, sc screen, log io.Writer, se
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{settings: s, set: set, population: p, calibration: c, screen: sc, log: log, serving: serving}
+	b := &bench{settings: s, set: set, population: p, calibration: c, desk: d}
 	return b, c.measure(ctx, s.calibrationTime())
 }
 
@@ -76,7 +73,7 @@ type trial struct {
 }
 
 // run measures with a rate, or closed with rate 0, for a duration. An error says that there is no result.
-func (b *bench) run(ctx context.Context, rate, rateTo float64, duration time.Duration) (*nodeResult, error) {
+func (b *bench) run(ctx context.Context, stage string, rate float64, duration time.Duration) (*nodeResult, error) {
 	s := b.settings
 	t := &trial{bench: b, duration: duration, warmup: s.warmup, registry: newRegistry(), whole: newLatencies()}
 	phases := 1
@@ -85,7 +82,7 @@ func (b *bench) run(ctx context.Context, rate, rateTo float64, duration time.Dur
 		if t.warmup > 0 && round > t.warmup { // lanes begin one after another, within a round
 			t.warmup = min(round, time.Minute)
 		}
-		t.schedule = newSchedule(s.schedule, rate, rateTo, s.steps, t.warmup, duration)
+		t.schedule = newSchedule(s.schedule, rate, s.rateTo, s.steps, t.warmup, duration)
 		phases = len(t.schedule.legs) - 1
 	}
 	for range phases {
@@ -115,6 +112,7 @@ func (b *bench) run(ctx context.Context, rate, rateTo float64, duration time.Dur
 	if err := b.calibration.measure(context.WithoutCancel(ctx), b.settings.calibrationTime()); err != nil {
 		return nil, err
 	}
+	r.Stage = stage
 	t.conclude(r)
 	return r, nil
 }
@@ -135,7 +133,8 @@ func (t *trial) heights(lanes int) int {
 		return int(t.schedule.total()/perLane) + 2
 	}
 	cores := float64(min(t.settings.workers, runtime.GOMAXPROCS(0)))
-	// The crypto of chunks that batches make cheaper than the calibration's, and all that is sent before the first verdict.
+	// The crypto of chunks that batches make cheaper than the calibration's, and all that is sent before the first
+	// verdict.
 	chunks := 1.3 * cores * (t.warmup + t.duration).Seconds() / (t.calibration.perChunk() / 1e9)
 	return int(chunks/float64(lanes)) + 3
 }
@@ -200,18 +199,13 @@ func (t *trial) certified(_ int, _ uint64, due, now time.Duration) {
 	t.mu.Unlock()
 }
 
-// moment is where all counters stood at one time.
-type moment struct {
-	at            time.Time
-	process, gen  time.Duration
-	sent, dropped uint64
-	engine        engine.Status
-	metrics       *engineMetrics
-}
-
 func (t *trial) moment(withMetrics bool) (moment, error) {
 	status, err := t.subject.status()
-	m := moment{at: time.Now(), process: processCPU(), gen: t.gen.cpu(), sent: t.gen.sent.Load(), dropped: t.gen.dropped.Load(), engine: status}
+	generator := t.gen.cpu()
+	m := moment{
+		at: time.Now(), cpu: processCPU() - generator, generator: generator, certificates: status.Counters.Certificates,
+		dropped: t.gen.dropped.Load(), engine: status,
+	}
 	if withMetrics && err == nil {
 		m.metrics, err = t.registry.read()
 	}
@@ -242,9 +236,12 @@ func (t *trial) drive(ctx context.Context) (*nodeResult, error) {
 	t.mu.Lock()
 	t.measuring = false
 	t.mu.Unlock()
-	parts := profile.stop()
+	parts, profileErr := profile.stop()
 	if err != nil {
 		return nil, errors.Join(err, t.broken())
+	}
+	if profileErr != nil {
+		return nil, profileErr
 	}
 	t.gen.stop()
 	r := t.result(before, after)
@@ -275,50 +272,26 @@ func (t *trial) broken() error {
 	}
 }
 
-// watch samples until the run is over. dry reports that it was over early for want of anything to send.
+// watch shows how the run goes until it is over. dry reports that it was over early for want of anything to send.
 func (t *trial) watch(ctx context.Context, before moment) (series []point, dry bool) {
-	interval := max(250*time.Millisecond, t.duration/240)
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	end := time.NewTimer(t.duration)
-	defer end.Stop()
-	last := before
-	for {
-		select {
-		case <-ticker.C:
-			now, err := t.moment(false)
-			if err != nil {
-				continue
-			}
-			p := t.point(before, last, now)
-			series = append(series, p)
-			t.screen.update(t.frame(p, now))
-			last = now
-		case <-end.C:
-			return series, false
-		case <-t.gen.dry:
-			return series, time.Since(before.at) < t.duration*95/100
-		case <-ctx.Done():
-			return series, false
-		case err := <-t.subject.stopped:
-			t.subject.stopped <- err
-			t.troubles.fault("the engine stopped by itself: %v", err)
-			return series, false
+	const interval = 250 * time.Millisecond
+	p := newProgress(before, interval, t.whole)
+	dry, err := watch(ctx, interval, t.duration, t.gen.dry, t.subject.stopped, func() {
+		now, err := t.moment(false)
+		if err != nil {
+			return
 		}
+		f := newFrame(p.add(now), t.duration, now)
+		f.batch = t.registry.meanBatch
+		f.conflicts, f.errors = t.troubles.counts()
+		f.node = &nodeFrame{own: uint64(max(0, t.subject.certified[0].Load())), dropped: now.dropped}
+		t.screen.update(f)
+	})
+	if err != nil {
+		t.subject.stopped <- err
+		t.troubles.fault("the engine stopped by itself: %v", err)
 	}
-}
-
-func (t *trial) point(before, last, now moment) point {
-	seconds := now.at.Sub(last.at).Seconds()
-	q := t.whole.turn()
-	gen := (now.gen - last.gen).Seconds()
-	a, b := &now.engine.Counters, &last.engine.Counters
-	return point{
-		T: now.at.Sub(before.at).Seconds(), Acks: float64(a.AcksReceived-b.AcksReceived) / seconds,
-		Certificates: float64(a.Certificates-b.Certificates) / seconds, Inbox: now.engine.Inbox, Statements: now.engine.Statements,
-		P50: q.P50, P99: q.P99, GeneratorCPU: gen / seconds, EngineCPU: max(0, (now.process-last.process).Seconds()-gen) / seconds,
-		Dropped: now.dropped - last.dropped,
-	}
+	return p.series, dry && time.Since(before.at) < t.duration*95/100
 }
 
 // chunkPlace names a chunk's.

@@ -1,202 +1,563 @@
-"use strict";
-(() => {
-  const main = document.getElementById("main");
-  const redraw = [];
+// What is on the page, from the constant result. Keys are those of the JSON result.
 
-  const element = (parent, tag, text, kind) => {
-    const e = document.createElement(tag);
-    if (text !== undefined) e.textContent = text;
-    if (kind) e.className = kind;
-    parent.append(e);
-    return e;
-  };
-  const number = (v, digits = 0) => v.toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: digits });
-  const short = v => {
-    const a = Math.abs(v);
-    if (a >= 1e6) return +(v / 1e6).toPrecision(3) + " M";
-    if (a >= 1e3) return +(v / 1e3).toPrecision(3) + " k";
-    return String(+v.toPrecision(3));
-  };
-  const color = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const measureNames = {
+  acks_per_s: "acks taken in, 1/s",
+  acks_verified_per_s: "acks verified, in certificates, 1/s",
+  acks_verified_per_core: "acks verified per core, 1/s",
+  certificates_per_s: "certificates, 1/s",
+  certificates_per_core: "certificates per core, 1/s",
+  cpu_us_per_certificate: "CPU time per certificate, µs",
+  p50: "p50 latency, ms",
+  p90: "p90 latency, ms",
+  p99: "p99 latency, ms",
+  p999: "p99.9 latency, ms",
+  max: "longest latency, ms",
+  share_of_crypto: "share of pure cryptography's speed kept",
+  sends_dropped: "sends dropped",
+  dropped: "messages dropped",
+  unfinished: "chunks unfinished at the end",
+  errors: "errors",
+};
+const ms = (v) => number(v, v < 100 ? 1 : 0) + " ms";
+const percent = (v) => +(100 * v).toFixed(1) + " %";
+const plural = (n, thing) => number(n) + " " + thing + (n === 1 ? "" : "s");
 
-  function section(title, kind) {
-    element(main, "h2", title);
-    return element(main, "section", undefined, kind);
+function head(subtitle, sentence, r) {
+  document.getElementById("subtitle").textContent = subtitle.filter(Boolean).join(" · ");
+  document.getElementById("lead").textContent = sentence;
+  const day = new Date(r.time).toLocaleString("en-GB", { dateStyle: "long", timeStyle: "short", timeZone: "UTC" });
+  document.getElementById("when").textContent = day + " UTC" + (r.interrupted ? " · interrupted: of what ran until then" : "");
+}
+
+// pace says how a node was fed.
+const pace = (r) =>
+  r.schedule === "closed"
+    ? "as fast as it takes them"
+    : (r.schedule === "constant" ? "at " : r.schedule === "step" ? "in steps from " : "in a ramp from ") +
+      number(r.rate_acks_per_s) +
+      (r.schedule === "constant" ? "" : " to " + number(r.rate_to_acks_per_s)) +
+      " acks/s" +
+      (r.load ? ", " + percent(r.load) + " of saturation" : "") +
+      (r.find_max_p99_ms && r.stage === "run" ? ", the highest rate found with p99 within " + ms(r.find_max_p99_ms) : "");
+
+function run(r) {
+  const cluster = r.mode === "cluster",
+    latency = ms(r.latency_ms.p50) + ", 99 % within " + ms(r.latency_ms.p99);
+  const algorithm = [
+    r.scheme + (r.variant ? " " + r.variant : ""),
+    r.signatures + " acks",
+    plural(r.workers, "worker") + (cluster ? " per engine" : ""),
+    "batches of up to " + r.batch_size,
+  ];
+  if (cluster) {
+    head(
+      [
+        ...algorithm,
+        r.link_latency_ms ? "links of " + ms(r.link_latency_ms) : "",
+        r.link_loss ? percent(r.link_loss) + " of messages lost" : "",
+      ],
+      `${plural(r.validators, "validator")} certified ${number(r.certificates_per_s, 1)} chunks a second on ${plural(r.sequencers, "lane")}: half of them within ${latency}.`,
+      r,
+    );
+  } else {
+    head(
+      algorithm,
+      `Fed ${pace(r)}, the node verified ${number(r.acks_verified_per_s)} acks a second and made ${number(r.certificates_per_s, 1)} certificates of them: half within ${latency}.`,
+      r,
+    );
   }
-
-  function tiles(list) {
-    const s = section("Headline", "tiles");
-    for (const [value, label, kind] of list) {
-      const t = element(s, "div", undefined, "tile");
-      element(t, "b", value, kind);
-      element(t, "span", label);
-    }
+  headline(r, cluster);
+  overTime(r, cluster);
+  distributions(r, cluster);
+  rates(r);
+  faults(r, cluster);
+  if (r.repeats) {
+    table(
+      section(`Spread of ${r.repeats.n} runs`),
+      ["measure", "least", "median", "most"],
+      Object.entries(r.repeats.of).map(([k, v]) => [measureNames[k] || k, figures(v.min), figures(v.median), figures(v.max)]),
+    );
   }
+  settings(r, cluster);
+}
 
-  function table(parent, head, rows, best) {
-    const t = element(element(parent, "div", undefined, "scroll"), "table");
-    const numeric = i => rows.length > 0 && rows.every(r => r[i] === "" || /^[–\d,.\s]+$/.test(r[i]));
-    if (head) {
-      const tr = element(t, "tr");
-      head.forEach((h, i) => element(tr, "th", h, numeric(i) ? "n" : ""));
-    }
-    rows.forEach((r, k) => {
-      const tr = element(t, "tr", undefined, best && best.includes(k) ? "best" : "");
-      r.forEach((c, i) => element(tr, !head && i === 0 ? "th" : "td", c, head && numeric(i) ? "n" : ""));
-    });
-  }
+function headline(r, cluster) {
+  const over = (v) => (v > 0 ? "bad" : ""),
+    good = r.ok && !r.unmet.length && (cluster || r.stage === "run");
+  const wrong = r.conflicts + r.errors,
+    outcome = [good ? "good" : "not good", r.interrupted ? "outcome; interrupted" : "outcome", good ? "good" : "bad"];
+  const shared = [
+    [number(r.certificates_per_s, 1), cluster ? "chunks certified per second" : "certificates per second"],
+    [ms(r.latency_ms.p50), "p50 latency"],
+    [ms(r.latency_ms.p99), "p99 latency"],
+  ];
+  tiles(
+    cluster
+      ? [
+          outcome,
+          ...shared,
+          [number(r.acks_per_s), "acks per second, at all engines"],
+          [number(r.cpu_us_per_certificate) + " µs", "CPU time per certificate"],
+          [number(r.max_rss_bytes / 1048576) + " MiB", "memory at most"],
+          [number(r.certificates_verified), "certificates verified again"],
+          [number(wrong), "conflicts and errors", over(wrong)],
+        ]
+      : [
+          outcome,
+          [number(r.acks_per_s), "acks taken in per second"],
+          [number(r.acks_verified_per_s), "acks verified per second, in certificates"],
+          [number(r.acks_verified_per_core), "acks verified per second and core"],
+          ...shared,
+          [number(r.crypto.us_per_ack, 1) + " µs", "pure cryptography per ack"],
+          [percent(r.crypto.share), "of its speed kept, nodes and own acks counted in"],
+          [number(r.sends_dropped), "sends dropped", over(r.sends_dropped)],
+          [number(wrong), "conflicts and errors", over(wrong)],
+        ],
+  );
+}
 
-  function figure(parent, title, what) {
-    const f = element(parent, "figure");
-    const c = element(f, "figcaption", title);
-    element(c, "small", what);
-    return f;
-  }
-
-  // chart draws with uPlot, again whenever colours or width change. o: title, what, x and y labels, names and values of
-  // series, and what else uPlot is to know.
-  function chart(parent, o) {
-    const f = figure(parent, o.title, o.what);
-    const box = element(f, "div");
-    let plot;
-    const draw = () => {
-      if (plot) plot.destroy();
-      const text = color("--dim"), grid = { stroke: color("--line"), width: 1 };
-      const axis = (label, extra) => Object.assign({
-        label, stroke: text, grid, ticks: grid, labelSize: 18, labelFont: "12px system-ui", font: "11px system-ui",
-      }, extra);
-      plot = new uPlot({
-        width: Math.max(220, box.clientWidth), height: 240,
-        scales: { x: Object.assign({ time: false }, o.xScale), y: Object.assign({ range: (u, lo, hi) => [0, hi > 0 ? hi * 1.08 : 1] }, o.yScale) },
-        axes: [axis(o.x, o.xAxis), axis(o.y, Object.assign({ size: 58, values: (u, v) => v.map(w => w === null ? "" : short(w)) }, o.yAxis))],
-        series: [Object.assign({ label: o.x }, o.xSeries)].concat(o.names.map((label, i) => Object.assign({
-          label, stroke: color(["--c1", "--c2", "--c3"][i]), width: 2, dash: i === 1 ? [6, 3] : undefined,
-          points: { show: o.values[0].length < 40 }, value: (u, v) => v === null ? "–" : number(v, v < 100 ? 1 : 0),
-        }, o.bars ? { fill: color("--c1"), paths: uPlot.paths.bars({ size: [0.7, 80] }), points: { show: false } } : {}))),
-        cursor: { drag: { x: false, y: false } },
-      }, o.values, box);
-    };
-    draw();
-    redraw.push(draw);
-    new ResizeObserver(() => { if (plot && Math.abs(plot.width - box.clientWidth) > 2) plot.setSize({ width: Math.max(220, box.clientWidth), height: 240 }); }).observe(box);
-  }
-
-  function bars(parent, title, what, list, unit) {
-    const f = figure(parent, title, what);
-    const most = Math.max(...list.map(p => p[1]), 1e-9), sum = list.reduce((s, p) => s + p[1], 0) || 1;
-    for (const [name, v] of list) {
-      const b = element(f, "div", undefined, "bar");
-      element(b, "div", name);
-      element(element(b, "div"), "i").style.width = Math.max(0.5, 100 * v / most) + "%";
-      element(b, "span", number(v, 2) + " " + unit + " · " + Math.round(100 * v / sum) + " %");
-    }
-  }
-
-  const categories = labels => ({
-    xScale: { range: [-0.6, labels.length - 0.4] },
-    xAxis: { splits: () => labels.map((_, i) => i), values: () => labels, grid: { show: false } },
-    xSeries: { value: (u, v) => v === null ? "–" : labels[v] },
+function overTime(r, cluster) {
+  const s = r.series || [],
+    t = s.map((p) => p.t_s),
+    x = "time, s";
+  if (!s.length) return;
+  const to = section("Over time", "charts"),
+    of = (key) => s.map((p) => p[key]);
+  chart(to, {
+    title: "Acks taken in per second",
+    what: "Level is good; a dip is a stall of disk, garbage collection or machine.",
+    x,
+    y: "acks/s",
+    names: ["acks/s"],
+    values: [t, of("acks_per_s")],
   });
-
-  function node(r) {
-    document.getElementById("subtitle").textContent =
-      [r.scheme + (r.variant ? " " + r.variant : ""), r.signatures + " acks", r.workers + " workers", "batches of up to " + r.batch_size,
-        r.rate_acks_per_s ? r.schedule + " rate from " + number(r.rate_acks_per_s) + " acks/s" : "as fast as the engine takes them"].join(" · ");
-    const over = v => v > 0 ? "bad" : "";
-    tiles([
-      [number(r.acks_per_s), "acks/s taken in"], [number(r.acks_verified_per_s), "acks/s verified, in certificates"],
-      [number(r.acks_verified_per_core), "acks verified per core-second"], [number(r.certificates_per_s, 1), "certificates/s"],
-      [number(r.latency_ms.p50, 1) + " ms", "p50 latency"], [number(r.latency_ms.p99, 1) + " ms", "p99 latency"],
-      [number(r.crypto.us_per_ack, 1) + " µs", "pure cryptography per ack"], [number(r.crypto.share, 2), "of its speed kept, nodes and own acks counted in"],
-      [number(r.sends_dropped), "sends dropped", over(r.sends_dropped)], [number(r.conflicts + r.errors), "conflicts and errors", over(r.conflicts + r.errors)],
-      [r.ok && !r.unmet.length ? "good" : "not good", r.interrupted ? "outcome; interrupted" : "outcome", r.ok && !r.unmet.length ? "good" : "bad"],
-    ]);
-    const time = section("Over time", "charts"), s = r.series || [], t = s.map(p => p.t_s), x = "time, s";
-    chart(time, { title: "Acks taken in per second", what: "Level is good; a dip is a stall of disk, garbage collection or machine.", x, y: "acks/s", names: ["acks/s"], values: [t, s.map(p => p.acks_per_s)] });
-    chart(time, { title: "Queue depth", what: "A queue that grows means more load than the engine can take.", x, y: "messages, statements", names: ["inbox messages", "statements waiting"], values: [t, s.map(p => p.inbox), s.map(p => p.statements_waiting)] });
-    chart(time, { title: "Latency over time", what: "From when a quorum of acks was due to its certificate. Peaks should be rare and low.", x, y: "latency, ms", names: ["p50", "p99"], values: [t, s.map(p => p.p50_ms), s.map(p => p.p99_ms)] });
-    chart(time, { title: "Processor cores in use", what: "The engine's are what an operator pays; the generator's are not counted anywhere else.", x, y: "cores", names: ["engine", "generator"], values: [t, s.map(p => p.engine_cores), s.map(p => p.generator_cores)] });
-
-    const shape = section("Distributions", "charts");
-    const d = (r.latency_distribution || []).filter(p => p.percent < 100);
-    if (d.length) chart(shape, {
-      title: "Latency by percentile", what: "Each step right is a tenth as many chunks. A knee shows where rare trouble begins.",
-      x: "percentile", y: "latency, ms", names: ["latency"], values: [d.map(p => 100 / (100 - p.percent)), d.map(p => p.ms)],
-      xScale: { distr: 3 }, xAxis: { splits: () => [1, 10, 100, 1000, 10000], values: (u, v) => v.map(w => +(100 - 100 / w).toFixed(2) + " %") },
-      xSeries: { value: (u, v) => v === null ? "–" : +(100 - 100 / v).toFixed(3) + " %" },
+  chart(to, {
+    title: "Certificates per second",
+    what: "What the acks come to. If it falls while acks do not, they are for nothing.",
+    x,
+    y: "certificates/s",
+    names: ["certificates/s"],
+    values: [t, of("certificates_per_s")],
+  });
+  chart(to, {
+    title: "Queue depth",
+    what: "A queue that grows means more load than " + (cluster ? "the engines" : "the engine") + " can take.",
+    x,
+    y: "messages, statements",
+    whole: true,
+    names: ["messages in the inbox", "statements waiting for a worker"],
+    values: [t, of("inbox"), of("statements_waiting")],
+  });
+  chart(to, {
+    title: "Latency over time",
+    what: cluster
+      ? "From a chunk's proposal to its certificate. Peaks should be rare and low."
+      : "From when a quorum of acks was due to its certificate. Peaks should be rare and low.",
+    x,
+    y: "latency, ms",
+    names: ["p50", "p99"],
+    values: [t, of("p50_ms"), of("p99_ms")],
+  });
+  chart(
+    to,
+    cluster
+      ? {
+          title: "Processor cores in use",
+          what: "By all engines, the simulated network and this tool together.",
+          x,
+          y: "cores",
+          names: ["cores"],
+          values: [t, of("engine_cores")],
+        }
+      : {
+          title: "Processor cores in use",
+          what: "The engine's are what an operator pays; the generator's are in no other figure.",
+          x,
+          y: "cores",
+          names: ["engine", "generator"],
+          values: [t, of("engine_cores"), of("generator_cores")],
+        },
+  );
+  if (s.some((p) => p.sends_dropped))
+    chart(to, {
+      title: cluster ? "Messages dropped" : "Sends dropped",
+      what: "Anything here is overload: a queue was full.",
+      x,
+      y: "messages",
+      whole: true,
+      names: ["dropped"],
+      values: [t, of("sends_dropped")],
     });
-    const b = r.batch_sizes || [];
-    const used = b.slice(0, b.reduce((last, x, i) => x.count ? i + 1 : last, 0));
-    if (used.length) chart(shape, Object.assign({
-      title: "Batch sizes", what: "Large batches are cheap per ack and come with load; small ones mean that workers idle.",
-      x: "statements in a batch, at most", y: "batches", names: ["batches"], bars: true, values: [used.map((_, i) => i), used.map(p => p.count)],
-    }, categories(used.map(p => p.up_to > 1e6 ? "more" : String(p.up_to)))));
-    if (r.cpu_parts && r.cpu_parts.length) bars(shape, "Where the engine's CPU time went", "CPU seconds from a profile. Curve arithmetic should dominate; the rest is overhead.",
-      r.cpu_parts.map(p => [p.name, p.cpu_s]).sort((a, b) => b[1] - a[1]), "s");
-    if (r.phases && r.phases.length > 1) curve(shape, r.phases.map(p => [p.offered_acks_per_s, p.latency_ms.p50, p.latency_ms.p99]));
+}
 
-    const faults = section("Faults and losses");
-    table(faults, null, [
-      ["Sends dropped", number(r.sends_dropped)], ["Chunks unfinished", number(r.unfinished)], ["Acks proven invalid", number(r.acks_invalid)],
-      ["Failed batch checks", number(r.splits)], ["Validators suspect", number(r.suspects)], ["Faults reported", number(r.faults_reported)],
-      ["Conflicts", number(r.conflicts)], ["Errors", number(r.errors)], ...r.problems.map(p => ["Problem", p]), ...r.unmet.map(p => ["Required", p]),
-    ]);
-    if (r.repeats) {
-      table(section("Repeats"), ["measure", "least", "median", "most"],
-        Object.entries(r.repeats.of).map(([k, v]) => [k, number(v.min, 2), number(v.median, 2), number(v.max, 2)]));
-    }
-    configuration(r);
-  }
-
-  function curve(parent, points) {
-    points.sort((a, b) => a[0] - b[0]);
-    chart(parent, {
-      title: "Latency against load", what: "Run left of where p99 turns upward.", x: "offered load, acks/s", y: "latency, ms", names: ["p50", "p99"],
-      values: [points.map(p => p[0]), points.map(p => p[1]), points.map(p => p[2])], xAxis: { values: (u, v) => v.map(short) }, xSeries: { value: (u, v) => v === null ? "–" : number(v) },
+function distributions(r, cluster) {
+  const to = section("Distributions", "charts");
+  const d = (r.latency_distribution || []).filter((p) => p.percent < 100);
+  if (d.length)
+    chart(to, {
+      title: "Latency by percentile",
+      what: "Each step to the right is a tenth as many chunks. A knee shows where rare trouble begins.",
+      x: "percentile of chunks",
+      y: "latency, ms",
+      names: ["latency"],
+      values: [d.map((p) => 100 / (100 - p.percent)), d.map((p) => p.ms)],
+      right: 26,
+      xScale: { distr: 3 },
+      xAxis: { splits: () => [1, 10, 100, 1000, 10000], values: (u, v) => v.map((w) => +(100 - 100 / w).toFixed(2) + " %") },
+      xSeries: { value: (u, v) => (v === null ? "" : +(100 - 100 / v).toFixed(3) + " %") },
     });
+  const b = r.batch_sizes || [],
+    used = b.slice(
+      0,
+      b.reduce((last, x, i) => (x.count ? i + 1 : last), 0),
+    );
+  const sizes = used.map((p, i) =>
+    p.up_to > 1e6 ? "more" : i && used[i - 1].up_to + 1 < p.up_to ? used[i - 1].up_to + 1 + "–" + p.up_to : String(p.up_to),
+  );
+  if (used.length)
+    chart(
+      to,
+      Object.assign(
+        {
+          title: "Batch sizes",
+          what: `Large batches are cheap per ack and come with load. On average ${number(r.batch_mean, 1)}, at most ${r.batch_size} allowed.`,
+          x: "statements in a batch",
+          y: "batches",
+          whole: true,
+          names: ["batches"],
+          bars: true,
+          values: [used.map((_, i) => i), used.map((p) => p.count)],
+        },
+        categories(sizes),
+      ),
+    );
+  if (r.cpu_parts && r.cpu_parts.length)
+    bars(
+      to,
+      cluster ? "Where the CPU time went" : "Where the engine's CPU time went",
+      "CPU seconds from a profile. Curve arithmetic should dominate; the rest is overhead.",
+      r.cpu_parts.map((p) => [p.name, p.cpu_s]),
+      "s",
+    );
+  if (cluster && r.lanes.length > 1) {
+    const grown = r.lanes.map((l) => Math.max(0, l.certified - l.recovered)).sort((p, q) => p - q);
+    chart(
+      to,
+      Object.assign(
+        {
+          title: "Chunks certified by lane",
+          what: "Each bar is a lane, the shortest first. Lanes that do alike are of like height.",
+          x: "lanes",
+          y: "chunks",
+          whole: true,
+          names: ["chunks"],
+          bars: true,
+          values: [grown.map((_, i) => i), grown],
+        },
+        categories(grown.map((_, i) => String(i + 1))),
+      ),
+    );
   }
+}
 
-  function configuration(r) {
-    const skip = new Set(["mode", "machine", "latency_ms", "latency_distribution", "crypto", "cpu_parts", "batch_sizes", "phases", "series", "problems", "unmet", "repeats", "trials"]);
-    table(section("All figures and settings"), null, Object.entries(r).filter(([k, v]) => !skip.has(k) && typeof v !== "object").map(([k, v]) => [k, typeof v === "number" && k !== "seed" ? number(v, v % 1 ? 3 : 0) : String(v)]));
-    machine(r.machine);
+// rates are what was found at several: by a search, or along a schedule.
+function rates(r) {
+  const phases = r.phases || [],
+    trials = (r.trials || []).toSorted((a, b) => a.rate_acks_per_s - b.rate_acks_per_s);
+  if (phases.length < 2 && !trials.length) return;
+  const to = section(trials.length ? "Search for the highest rate" : "Along the schedule", "charts");
+  if (phases.length > 1)
+    curve(
+      to,
+      phases.map((p) => [p.offered_acks_per_s, p.latency_ms.p50, p.latency_ms.p99]),
+    );
+  if (!trials.length) return;
+  const at = trials.map((p) => p.rate_acks_per_s),
+    only = (held) => trials.map((p) => (p.held === held ? p.p99_ms : null));
+  const dots = { paths: () => null, dash: undefined, points: { show: true, size: 9 } };
+  const most = Math.max(r.find_max_p99_ms, ...trials.map((p) => Math.min(p.p99_ms, 5 * r.find_max_p99_ms)));
+  chart(to, {
+    title: "p99 latency at each rate tried",
+    what: "A rate holds if p99 stays under the line and nothing is dropped. Points above the chart are left out.",
+    x: "offered load, acks/s",
+    y: "p99 latency, ms",
+    names: ["held", "not held"],
+    values: [at, only(true), only(false)],
+    series: [dots, Object.assign({ stroke: color("--bad") }, dots)],
+    xAxis: { values: (u, v) => v.map(short) },
+    xSeries: { value: (u, v) => (v === null ? "" : number(v)) },
+    yScale: { range: [0, most * 1.1] },
+    xScale: { range: (u, lo, hi) => [0, hi * 1.05] },
+    hooks: level(r.find_max_p99_ms, "bound " + ms(r.find_max_p99_ms)),
+  });
+  table(
+    element(to, "div"),
+    ["rate tried, acks/s", "p99, ms", "dropped", "held"],
+    r.trials.map((p) => [number(p.rate_acks_per_s), number(p.p99_ms, 1), number(p.sends_dropped), p.held ? "yes" : "no"]),
+  );
+}
+
+function faults(r, cluster) {
+  const rows = cluster
+    ? [["Messages dropped", number(r.dropped)]]
+    : [
+        ["Sends dropped", number(r.sends_dropped)],
+        ["Chunks unfinished at the end", number(r.unfinished)],
+        ["Batch checks that failed", number(r.splits)],
+        ["Validators suspect", number(r.suspects)],
+        ["Faults reported", number(r.faults_reported)],
+      ];
+  rows.push(
+    ["Acks proven invalid", number(r.acks_invalid)],
+    ["Conflicts", number(r.conflicts), r.conflicts ? "bad" : ""],
+    ["Errors", number(r.errors), r.errors ? "bad" : ""],
+  );
+  const to = section("Faults and losses", "cards");
+  list(to, "", rows);
+  const told = [...r.problems.map((p) => ["Problem", p]), ...r.unmet.map((p) => ["Required", p])];
+  if (!cluster && r.interrupted && r.stage !== "run")
+    told.unshift(["Interrupted", "before the run that was asked for; these figures are of the " + r.stage + " before it"]);
+  if (told.length)
+    list(
+      to,
+      "What went wrong",
+      told.map(([k, v]) => [k, v, "bad"]),
+    );
+}
+
+function settings(r, cluster) {
+  const to = section("Settings, machine and all other figures", "cards");
+  list(to, "Settings", [
+    ["Scheme", r.scheme + (r.variant ? " " + r.variant : "")],
+    ["Acks", r.signatures],
+    ["Validators", number(r.validators)],
+    ["Sequencers", number(r.sequencers)],
+    ["Workers", number(r.workers)],
+    ["Batch size, at most", number(r.batch_size)],
+    ["Batch delay", r.batch_delay_ms + " ms"],
+    ...(cluster
+      ? [
+          ["Latency of links", r.link_latency_ms + " ms"],
+          ["Messages lost", percent(r.link_loss)],
+        ]
+      : [
+          ["Fed", pace(r)],
+          ...(r.in_flight ? [["Chunks in flight", number(r.in_flight)]] : []),
+          ["Peer quota, messages", number(r.peer_quota)],
+          ["Invalid acks from", percent(r.invalid) + " of validators" + (r.colluding ? ", colluding" : "")],
+          ["Silent", percent(r.silent) + " of validators"],
+          ["Late", percent(r.late) + " of validators"],
+          ["Feeders", number(r.feeders)],
+          ["Warm-up", r.warmup_s + " s"],
+        ]),
+    ["Seed", String(r.seed)],
+  ]);
+  list(to, "Figures", [
+    ["Measured for", number(r.duration_s, 1) + " s"],
+    ["Certificates", number(r.certificates)],
+    ["Acks taken in", number(r.acks_received)],
+    ["Nodes taken in", number(r.nodes_received)],
+    ["Latency p50 · p90", ms(r.latency_ms.p50) + " · " + ms(r.latency_ms.p90)],
+    ["Latency p99 · p99.9", ms(r.latency_ms.p99) + " · " + ms(r.latency_p999_ms)],
+    ["Longest latency", ms(r.latency_ms.max)],
+    ["CPU time", number(r.cpu_s, 2) + " s"],
+    ["CPU time per certificate", number(r.cpu_us_per_certificate) + " µs"],
+    ["Memory at most", number(r.max_rss_bytes / 1048576) + " MiB"],
+    ...(cluster
+      ? []
+      : [
+          ["CPU time of the generator", number(r.generator_cpu_s, 2) + " s more"],
+          ["Certificates per second and core", number(r.certificates_per_core, 1)],
+          ["Pure cryptography per chunk", number(r.crypto.us_per_chunk) + " µs"],
+          ["Speed kept, acks alone", percent(r.crypto.share_acks_only)],
+          ...(r.saturation_acks_per_s ? [["Saturation", number(r.saturation_acks_per_s) + " acks/s"]] : []),
+          ...(r.schedule === "closed" ? [] : [["Generator late by, at most", ms(r.generator_behind_ms)]]),
+        ]),
+    ["Certificates verified again", number(r.certificates_verified)],
+  ]);
+  machine(to, r.machine, r.backend, "Machine");
+}
+
+function machine(to, m, backend, title) {
+  list(to, title, [
+    ["Processor", m.cpu || "unknown"],
+    ["Cores", number(m.cores)],
+    ["GOMAXPROCS", number(m.gomaxprocs)],
+    ["System", m.os + " " + m.arch],
+    ["Go", m.go],
+    ...(backend ? [["Curve arithmetic", backend]] : []),
+  ]);
+}
+
+function curve(parent, points) {
+  points.sort((a, b) => a[0] - b[0]);
+  chart(parent, {
+    title: "Latency against load",
+    what: "Run a node left of where p99 turns upward.",
+    x: "offered load, acks/s",
+    y: "latency, ms",
+    names: ["p50", "p99"],
+    values: [points.map((p) => p[0]), points.map((p) => p[1]), points.map((p) => p[2])],
+    xScale: { range: (u, lo, hi) => [0, hi * 1.05] },
+    xAxis: { values: (u, v) => v.map(short) },
+    xSeries: { value: (u, v) => (v === null ? "" : number(v)) },
+  });
+}
+
+function sweep(r) {
+  const good = r.runs.filter((run) => run.result),
+    fastest = r.runs[r.best_throughput],
+    within = r.runs[r.best_within_bound];
+  head(
+    [plural(r.runs.length, "run"), r.axes.map((a) => a.flag).join(", ") + " varied"],
+    fastest
+      ? `The best of ${plural(r.runs.length, "run")} verified ${number(fastest.result.acks_verified_per_s)} acks a second, ` +
+          (fastest === within
+            ? `with p99 within ${ms(r.p99_bound_ms)}.`
+            : within
+              ? `the best with p99 within ${ms(r.p99_bound_ms)} ${number(within.result.acks_verified_per_s)}.`
+              : `none with p99 within ${ms(r.p99_bound_ms)}.`)
+      : "No run was good.",
+    r,
+  );
+  if (r.fixed) command(element(document.getElementById("subtitle"), "span", " · with "), r.fixed);
+  if (fastest) {
+    const best = [
+      [number(fastest.result.acks_verified_per_s), "acks verified per second, at most"],
+      [ms(fastest.result.latency_ms.p99), "p99 latency of that run"],
+    ];
+    tiles(
+      fastest === within
+        ? [...best, ["yes", `that p99 is within ${ms(r.p99_bound_ms)}`, "good"]]
+        : [
+            ...best,
+            [
+              within ? number(within.result.acks_verified_per_s) : "none",
+              `acks verified per second, with p99 within ${ms(r.p99_bound_ms)}`,
+            ],
+            [within ? ms(within.result.latency_ms.p99) : "–", "p99 latency of that run"],
+          ],
+    );
   }
+  if (r.findings.length) advice(r);
+  const charts = section("By parameter", "charts");
+  r.axes.forEach((a, k) => parameter(charts, r, good, a, k));
+  if (r.axes.some((a) => a.flag === "rate" || a.flag === "load"))
+    curve(
+      charts,
+      good
+        .filter((run) => run.result.rate_acks_per_s)
+        .map(({ result: n }) => [n.rate_acks_per_s, n.latency_ms.p50, n.latency_ms.p99]),
+    );
+  table(
+    section("All runs"),
+    r.axes
+      .map((a) => a.flag)
+      .concat(["acks verified/s", "per core", "certificates/s", "batch", "p50 ms", "p99 ms", "dropped", "remarks"]),
+    r.runs.map((run) => {
+      const n = run.result,
+        remarks = [run.defaults ? "defaults" : "", run.error, n && n.interrupted ? "interrupted" : "", ...(n ? n.problems : [])]
+          .filter(Boolean)
+          .join("; ");
+      return run.flags.concat(
+        n
+          ? [
+              number(n.acks_verified_per_s),
+              number(n.acks_verified_per_core),
+              number(n.certificates_per_s, 1),
+              number(n.batch_mean, 1),
+              number(n.latency_ms.p50, 1),
+              number(n.latency_ms.p99, 1),
+              number(n.sends_dropped),
+            ]
+          : Array(7).fill("–"),
+        remarks,
+      );
+    }),
+    [r.best_throughput, r.best_within_bound],
+  );
+  machine(section("Machine", "cards"), r.machine, good.length ? good[0].result.backend : "", "");
+}
 
-  function machine(m) {
-    table(section("Machine"), null, Object.entries(m).map(([k, v]) => [k, String(v)]));
+// advice says what to run, and whether it is worth it.
+function advice(r) {
+  const to = section("Flags to use", "cards wide");
+  for (const f of r.findings) {
+    const card = element(to, "div", undefined, "card");
+    element(card, "h3", f.goal);
+    command(element(card, "p"), ("loadgen node " + f.advice).trim());
+    if (f.verdict) element(card, "p", f.verdict);
+    const spread = (name, s, p) => [name, number(s.min) + " – " + number(s.max), number(p.min, 1) + " – " + number(p.max, 1)];
+    if (f.times)
+      table(
+        card,
+        [`${f.times} runs each`, "acks verified/s", "p99, ms"],
+        [
+          spread("best of the sweep", f.best_acks_verified_per_s, f.best_p99_ms),
+          spread("defaults", f.defaults_acks_verified_per_s, f.defaults_p99_ms),
+        ],
+      );
   }
+}
 
-  function sweep(r) {
-    document.getElementById("subtitle").textContent = (r.fixed ? "With " + r.fixed + " · " : "") + "p99 bound " + number(r.p99_bound_ms) + " ms" + (r.interrupted ? " · interrupted" : "");
-    const good = r.runs.map((run, i) => i).filter(i => r.runs[i].result), value = i => r.runs[i].result;
-    if (r.best_throughput >= 0) {
-      const f = value(r.best_throughput), w = r.best_within_bound >= 0 ? value(r.best_within_bound) : null;
-      tiles([
-        [number(f.acks_verified_per_s), "acks/s verified, at most"], [number(f.latency_ms.p99, 1) + " ms", "p99 latency of that"],
-        [w ? number(w.acks_verified_per_s) : "none", "acks/s verified, within the bound"], [w ? number(w.latency_ms.p99, 1) + " ms" : "–", "p99 latency of that"],
-      ]);
-      element(element(section("Flags to use"), "p"), "code", "loadgen node " + r.advice);
-    }
-    const charts = section("By parameter", "charts");
-    (r.axes || []).forEach((a, k) => {
-      const of = (v, f) => { const l = good.filter(i => r.runs[i].flags[k] === v).map(f); return l.length ? l : [null]; };
-      const best = v => Math.max(...of(v, i => value(i).acks_verified_per_s)), quick = v => Math.min(...of(v, i => value(i).latency_ms.p99));
-      const c = categories(a.values);
-      chart(charts, Object.assign({ title: "Throughput by --" + a.flag, what: "The best run with each value. Choose the highest bar, unless its latency is too high.", x: "--" + a.flag, y: "acks verified/s", names: ["acks verified/s"], bars: true, values: [a.values.map((_, i) => i), a.values.map(best)] }, c));
-      chart(charts, Object.assign({ title: "Latency by --" + a.flag, what: "The lowest p99 of any run with each value. Lower is better.", x: "--" + a.flag, y: "p99 latency, ms", names: ["p99"], bars: true, values: [a.values.map((_, i) => i), a.values.map(quick)] }, c));
-    });
-    if ((r.axes || []).some(a => a.flag === "rate" || a.flag === "load")) curve(charts, good.map(i => [value(i).rate_acks_per_s, value(i).latency_ms.p50, value(i).latency_ms.p99]));
-    table(section("All runs"), (r.axes || []).map(a => a.flag).concat(["acks verified/s", "per core", "certificates/s", "batch", "p50 ms", "p99 ms", "dropped"]),
-      r.runs.map(run => run.flags.concat(run.result ? [number(run.result.acks_verified_per_s), number(run.result.acks_verified_per_core), number(run.result.certificates_per_s, 1), number(run.result.batch_mean, 1), number(run.result.latency_ms.p50, 1), number(run.result.latency_ms.p99, 1), number(run.result.sends_dropped)] : [run.error, "", "", "", "", "", ""])),
-      [r.best_throughput, r.best_within_bound]);
-    machine(r.machine);
-  }
+// parameter draws what each value of a flag came to at best.
+function parameter(to, r, good, a, k) {
+  const values = [...a.values],
+    isDefault = (v) =>
+      r.runs.some((run) => run.defaults && run.flags[k] === v) &&
+      !a.values.every((w) => r.runs.some((run) => run.defaults && run.flags[k] === w));
+  for (const run of r.runs) if (!values.includes(run.flags[k])) values.push(run.flags[k]);
+  if (values.every((v) => v !== "" && !isNaN(v))) values.sort((p, q) => p - q);
+  const of = (v, f) => good.filter((run) => run.flags[k] === v).map((run) => f(run.result));
+  const best = (v) => of(v, (n) => n.acks_verified_per_s).reduce((p, q) => Math.max(p, q), 0),
+    quick = (v) => of(v, (n) => n.latency_ms.p99).reduce((p, q) => Math.min(p, q), Infinity);
+  const c = categories(values.map((v) => v + (isDefault(v) ? "\ndefault" : ""))),
+    x = "--" + a.flag,
+    at = values.map((_, i) => i);
+  const others = r.axes.length > 1 ? "The best run with each value, whatever the other flags. " : "";
+  chart(
+    to,
+    Object.assign(
+      {
+        title: "Throughput by " + x,
+        what: others + "Choose the highest bar, unless its latency is too high.",
+        x,
+        y: "acks verified/s",
+        names: ["acks verified/s"],
+        bars: true,
+        values: [at, values.map(best)],
+      },
+      c,
+    ),
+  );
+  chart(
+    to,
+    Object.assign(
+      {
+        title: "Latency by " + x,
+        what: others.replace("best", "quickest") + "Lower is better.",
+        x,
+        y: "p99 latency, ms",
+        names: ["p99, ms"],
+        bars: true,
+        values: [at, values.map(quick).map((v) => (v === Infinity ? null : v))],
+        hooks: level(r.p99_bound_ms, "bound " + ms(r.p99_bound_ms)),
+      },
+      c,
+    ),
+  );
+}
 
-  (result.mode === "sweep" ? sweep : node)(result);
+(result.mode === "sweep" ? sweep : run)(result);
 
-  const again = () => redraw.forEach(draw => draw());
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
-  // Canvases keep their colours on paper, so they are drawn anew for it.
-  addEventListener("beforeprint", () => { document.documentElement.classList.add("paper"); again(); });
-  addEventListener("afterprint", () => { document.documentElement.classList.remove("paper"); again(); });
-})();
+const again = () => redraw.forEach((draw) => draw());
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+// Canvases keep their colours on paper, so they are drawn anew for it.
+addEventListener("beforeprint", () => {
+  document.documentElement.classList.add("paper");
+  again();
+});
+addEventListener("afterprint", () => {
+  document.documentElement.classList.remove("paper");
+  again();
+});

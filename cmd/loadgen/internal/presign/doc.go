@@ -7,15 +7,15 @@
 //	σᵢ = skᵢ·H = σᵢ₋₁ + d·H
 //
 // one addition each, after three multiplications a chunk. The sum of any quorum's signatures is a fourth. The same
-// secrets are shares of a threshold key: f(x) = (a − d) + x·d is a polynomial of degree at most quorum − 1, f(i+1) = skᵢ,
-// and a − d is the group's secret.
+// secrets are shares of a threshold key: f(x) = (a − d) + x·d is a polynomial of degree at most quorum − 1, f(i+1) =
+// skᵢ, and a − d is the group's secret.
 //
 // Such keys are good for nothing but load. Whoever knows two of them, or one and d, knows all; no key of this package
 // may ever stand in a validator set that somebody relies on. Nothing here is constant-time either.
 //
 // Ed25519 knows no such shortcut: its acks are signed one by one.
 //
-// A [Set] holds the keys, [Set.Sign] makes a [Lane]: for every height the sequencer's node, with a parent certificate by a
-// random quorum, and the acks of all validators. Besides, one wrong ack per chunk, which anybody can send who
+// A [Set] holds the keys, [Set.Sign] makes a [Lane]: for every height the sequencer's node, with a parent certificate
+// by a random quorum, and the acks of all validators. Besides, one wrong ack per chunk, which anybody can send who
 // plays a faulty validator: it is a point of the right subgroup, one term past the end of the progression.
 package presign

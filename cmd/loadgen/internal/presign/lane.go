@@ -112,9 +112,6 @@ func (s *Set) sign(l *Lane, subject *wire.Subject, random *rand.Rand) ([]byte, e
 // Heights returns how many chunks were signed.
 func (l *Lane) Heights() int { return len(l.Payloads) }
 
-// Size returns the bytes of memory that the lane takes, about.
-func (l *Lane) Size() int { return len(l.votes) + len(l.nodes) + 40*len(l.Payloads) }
-
 // Subject returns what acks at a height are about.
 func (l *Lane) Subject(height uint64) wire.Subject {
 	return wire.Subject{Chunk: wire.Chunk{Sequencer: l.Sequencer, Height: height, Payload: l.Payloads[height]}, Epoch: l.epoch}

@@ -125,8 +125,8 @@ func TestANodelessLaneHasAcksOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l.Node(1) != nil || l.Heights() != 2 || len(l.Votes(1)) != 5*64 || l.Size() < 10*64 {
-		t.Errorf("node %x, %d heights, %d bytes", l.Node(1), l.Heights(), l.Size())
+	if l.Node(1) != nil || l.Heights() != 2 || len(l.Votes(1)) != 5*64 {
+		t.Errorf("node %x, %d heights, %d bytes of votes", l.Node(1), l.Heights(), len(l.Votes(1)))
 	}
 }
 

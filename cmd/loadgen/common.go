@@ -1,0 +1,203 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/verify"
+)
+
+// runResult is what a run of either mode came to. Its JSON form is what --json writes; keys are only ever added.
+type runResult interface {
+	basics() *common
+	title() string
+	// measures are what requirements and comparisons are about: latencies in milliseconds, all else in the unit of its
+	// name.
+	measures() map[string]float64
+	// settings are what was asked for; results of different settings can hardly be compared.
+	settings() []setting
+	print(w io.Writer, whole time.Duration)
+	// verdict is an error unless the exit status may be 0.
+	verdict() error
+}
+
+type setting struct {
+	name  string
+	value any
+}
+
+// common is what results of both modes have.
+type common struct {
+	Mode       string  `json:"mode"`
+	Scheme     string  `json:"scheme"`
+	Variant    string  `json:"variant"` // "" for ed25519, which has none
+	Signatures string  `json:"signatures"`
+	Validators int     `json:"validators"`
+	Sequencers int     `json:"sequencers"`
+	Workers    int     `json:"workers"` // of each engine
+	BatchSize  int     `json:"batch_size"`
+	BatchDelay float64 `json:"batch_delay_ms"`
+	Seed       uint64  `json:"seed"`
+	Backend    string  `json:"backend"` // curve arithmetic: blst or gnark-crypto
+	Machine    machine `json:"machine"`
+	Time       string  `json:"time"` // when measuring began, RFC 3339
+	Duration   float64 `json:"duration_s"`
+
+	// In a cluster: chunks certified, each counted once, at its sequencer. Of a node: certificates that it assembled.
+	Certificates          uint64  `json:"certificates"`
+	CertificatesPerSecond float64 `json:"certificates_per_s"`
+	// Sums over all engines.
+	AcksReceived  uint64  `json:"acks_received"`
+	AcksPerSecond float64 `json:"acks_per_s"`
+	AcksInvalid   uint64  `json:"acks_invalid"` // since the engines started: attackers are found out in the warm-up
+	NodesReceived uint64  `json:"nodes_received"`
+
+	// In a cluster: from the payload's proposal to its certificate, both at the sequencer. Of a node: from when a
+	// quorum was due to the certificate.
+	LatencyMS    quantiles    `json:"latency_ms"`
+	P999         float64      `json:"latency_p999_ms"`
+	Distribution []percentile `json:"latency_distribution"`
+
+	// In a cluster: of the whole process, which is all engines, the simulated network and this tool, but not the audit.
+	// Of a node: without the generator, too.
+	CPU               float64 `json:"cpu_s"`
+	CPUPerCertificate float64 `json:"cpu_us_per_certificate"`
+	MaxRSS            int64   `json:"max_rss_bytes"`
+	Parts             []part  `json:"cpu_parts"`
+
+	BatchSizes []bucket `json:"batch_sizes"`
+	MeanBatch  float64  `json:"batch_mean"`
+	Series     []point  `json:"series"`
+
+	Verified    uint64   `json:"certificates_verified"` // by the audit; in node mode a sample
+	Conflicts   uint64   `json:"conflicts"`
+	Errors      int      `json:"errors"` // other things that went wrong
+	Problems    []string `json:"problems"`
+	Unmet       []string `json:"unmet"` // requirements
+	Interrupted bool     `json:"interrupted"`
+	OK          bool     `json:"ok"`
+
+	Repeats *repeats `json:"repeats,omitempty"`
+}
+
+// percentile is a point of the latency distribution.
+type percentile struct {
+	Percent float64 `json:"percent"`
+	MS      float64 `json:"ms"`
+}
+
+// bucket counts batches of more statements than the bucket before and at most so many.
+type bucket struct {
+	UpTo  float64 `json:"up_to"`
+	Count uint64  `json:"count"`
+}
+
+// part is a kind of work and the CPU time that went there, from a profile.
+type part struct {
+	Name    string  `json:"name"`
+	Seconds float64 `json:"cpu_s"`
+}
+
+// newCommon returns what follows from the settings and two moments.
+func newCommon(mode string, s *settings, before, after moment) common {
+	a, b := &after.engine.Counters, &before.engine.Counters
+	seconds := after.at.Sub(before.at).Seconds()
+	c := common{
+		Mode: mode, Scheme: s.scheme, Variant: s.variant, Signatures: s.signatures, Validators: s.validators, Sequencers: s.sequencers,
+		Workers: s.workers, BatchSize: s.batchSize, BatchDelay: milliseconds(s.batchDelay), Seed: s.seed,
+		Backend: verify.BackendName, Machine: thisMachine(), Time: before.at.UTC().Format(time.RFC3339), Duration: seconds,
+		Certificates: after.certificates - before.certificates, AcksReceived: a.AcksReceived - b.AcksReceived,
+		AcksInvalid: a.AcksInvalid, NodesReceived: a.NodesReceived - b.NodesReceived,
+		CPU: max(0, (after.cpu - before.cpu).Seconds()), MaxRSS: peakMemory(),
+		Problems: []string{}, Unmet: []string{},
+	}
+	if s.kind() == fixture.Ed25519 {
+		c.Variant = ""
+	}
+	if seconds > 0 {
+		c.CertificatesPerSecond = float64(c.Certificates) / seconds
+		c.AcksPerSecond = float64(c.AcksReceived) / seconds
+	}
+	if c.Certificates > 0 {
+		c.CPUPerCertificate = c.CPU * 1e6 / float64(c.Certificates)
+	}
+	c.BatchSizes, c.MeanBatch = after.metrics.batches(before.metrics)
+	return c
+}
+
+// judge takes over what went wrong.
+func (c *common) judge(t *troubles) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c.Conflicts, c.Errors = t.conflicts, t.faults
+	c.Problems = append(c.Problems, t.problems...)
+	c.OK = c.Conflicts == 0 && c.Errors == 0
+}
+
+func (c *common) basics() *common { return c }
+
+func (c *common) measures() map[string]float64 {
+	return map[string]float64{
+		"p50": c.LatencyMS.P50, "p90": c.LatencyMS.P90, "p99": c.LatencyMS.P99, "p999": c.P999, "max": c.LatencyMS.Max,
+		"acks_per_s": c.AcksPerSecond, "certificates_per_s": c.CertificatesPerSecond, "cpu_us_per_certificate": c.CPUPerCertificate,
+		"errors": float64(c.Errors),
+	}
+}
+
+func (c *common) settings() []setting {
+	return []setting{
+		{"scheme", c.Scheme}, {"variant", c.Variant}, {"signatures", c.Signatures}, {"validators", c.Validators},
+		{"sequencers", c.Sequencers}, {"workers", c.Workers}, {"batch_size", c.BatchSize}, {"batch_delay_ms", c.BatchDelay},
+		{"backend", c.Backend}, {"machine", c.Machine},
+	}
+}
+
+// algorithm names the scheme for people.
+func (c *common) algorithm() string {
+	if c.Variant == "" {
+		return c.Scheme
+	}
+	return c.Scheme + " " + c.Variant
+}
+
+// printEnd writes the last lines of a summary.
+func (c *common) printEnd(w io.Writer) {
+	if q := c.Repeats; q != nil {
+		say(w, "  repeats       %d; certificates/s from %.1f to %.1f, p99 from %.1f to %.1f ms", q.N,
+			q.Of["certificates_per_s"].Min, q.Of["certificates_per_s"].Max, q.Of["p99"].Min, q.Of["p99"].Max)
+	}
+	say(w, "  audit         %d certificates verified, %d conflicts, %d errors", c.Verified, c.Conflicts, c.Errors)
+	for _, p := range c.Problems {
+		say(w, "  problem       %s", p)
+	}
+	for _, u := range c.Unmet {
+		say(w, "  required      %s", u)
+	}
+}
+
+func interruptedNote(interrupted bool) string {
+	if interrupted {
+		return ", interrupted"
+	}
+	return ""
+}
+
+// verdict returns an error unless the run was good, see the package comment, and met what was required.
+func (c *common) verdict() error {
+	switch {
+	case !c.OK:
+		reason := fmt.Sprintf("%d conflicts and %d errors", c.Conflicts, c.Errors)
+		if len(c.Problems) > 0 {
+			reason += "; first: " + c.Problems[0]
+		}
+		return errors.New("the run failed: " + reason)
+	case len(c.Unmet) > 0:
+		return errors.New("required: " + c.Unmet[0])
+	}
+	return nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

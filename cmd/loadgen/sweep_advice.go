@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// finding is what a sweep found best for a goal, and how it compares with the defaults.
+type finding struct {
+	Goal     string  `json:"goal"`
+	Run      int     `json:"run"`      // index into runs
+	Flags    string  `json:"flags"`    // of that run
+	Advice   string  `json:"advice"`   // flags to use, for loadgen node: those, or none for what the defaults do as well
+	Defaults int     `json:"defaults"` // index of the run with the defaults under the same load, −1 if it was not good
+	Times    int     `json:"times"`    // how often each of the two ran against the other
+	Best     *spread `json:"best_acks_verified_per_s,omitempty"`
+	Unset    *spread `json:"defaults_acks_verified_per_s,omitempty"`
+	BestP99  *spread `json:"best_p99_ms,omitempty"`
+	UnsetP99 *spread `json:"defaults_p99_ms,omitempty"`
+	Verdict  string  `json:"verdict"` // whether to use the flags; "" if only loads were varied, or for want of time
+}
+
+// alike is how far results may differ that count as the same when the best is chosen; then latency decides. At a fixed
+// rate all that keep up are alike.
+const alike = 0.01
+
+// judge finds the best runs.
+func (r *sweepResult) judge() {
+	r.Fastest = r.best(func(*nodeResult) bool { return true })
+	r.BestInBound = r.best(func(n *nodeResult) bool { return n.LatencyMS.P99 <= r.Bound })
+	within := fmt.Sprintf("within p99 %g ms", r.Bound)
+	switch {
+	case r.Fastest < 0:
+		return
+	case r.Fastest == r.BestInBound:
+		r.Findings = append(r.Findings, r.finding("most throughput, and "+within, r.Fastest))
+	case r.BestInBound < 0:
+		r.Findings = append(r.Findings, r.finding("most throughput", r.Fastest))
+	default:
+		r.Findings = append(r.Findings, r.finding("most throughput", r.Fastest), r.finding(within, r.BestInBound))
+	}
+	r.Advice = r.Findings[len(r.Findings)-1].Advice
+}
+
+// best returns the run with the most acks verified among good ones that qualify; of those alike, that with the lowest
+// p99. −1 for none.
+func (r *sweepResult) best(qualifies func(*nodeResult) bool) int {
+	most := 0.0
+	for _, run := range r.Runs {
+		if run.good() && qualifies(run.Result) {
+			most = max(most, run.Result.VerifiedPerSecond)
+		}
+	}
+	best := -1
+	for i, run := range r.Runs {
+		if !run.good() || !qualifies(run.Result) || run.Result.VerifiedPerSecond < (1-alike)*most {
+			continue
+		}
+		if best < 0 || run.Result.LatencyMS.P99 < r.Runs[best].Result.LatencyMS.P99 {
+			best = i
+		}
+	}
+	return best
+}
+
+func (r *sweepResult) finding(goal string, run int) finding {
+	f := finding{Goal: goal, Run: run, Flags: r.flags(r.Runs[run].Flags, false), Defaults: -1}
+	f.Advice = f.Flags
+	if r.advises() {
+		unset := r.defaultsFor(r.Runs[run].Flags)
+		f.Defaults = slices.IndexFunc(r.Runs, func(o sweepRun) bool { return o.good() && slices.Equal(o.Flags, unset) })
+	}
+	return f
+}
+
+// flags are those of a combination, as to be given to loadgen node; those of its loads alone, or of its settings too.
+func (r *sweepResult) flags(values []string, loadsOnly bool) string {
+	var parts []string
+	if r.Fixed != "" {
+		parts = append(parts, r.Fixed)
+	}
+	for i, v := range values {
+		if a := r.Axes[i]; v == a.unset && a.load || loadsOnly && !a.load {
+			continue
+		}
+		parts = append(parts, "--"+r.Axes[i].Flag+"="+quoted(v))
+	}
+	return strings.Join(parts, " ")
+}
+
+// confirm runs what was found best and the defaults again, in turns: machines drift, and the best of many runs is
+// partly the luckiest.
+func (r *sweepResult) confirm(ctx context.Context, times int, measure func(run int) (*nodeResult, error), w io.Writer) {
+	verified, p99 := make(map[int][]float64), make(map[int][]float64)
+	var again []int
+	for _, f := range r.Findings {
+		if f.Defaults >= 0 && f.Defaults != f.Run {
+			again = append(again, f.Defaults, f.Run)
+		}
+	}
+	slices.Sort(again)
+	again = slices.Compact(again)
+	if len(again) > 0 && times > 0 {
+		say(w, "running the best and the defaults again, in turns, %d times each", times)
+	}
+	for range times {
+		for _, run := range again {
+			n, err := measure(run)
+			if err != nil || ctx.Err() != nil || !n.OK {
+				continue // fewer values, so a verdict with less behind it, which says so
+			}
+			verified[run], p99[run] = append(verified[run], n.VerifiedPerSecond), append(p99[run], n.LatencyMS.P99)
+		}
+	}
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		if a, b := verified[f.Run], verified[f.Defaults]; len(a) > 0 && len(b) > 0 {
+			f.Times = min(len(a), len(b))
+			best, unset, bestP99, unsetP99 := newSpread(a), newSpread(b), newSpread(p99[f.Run]), newSpread(p99[f.Defaults])
+			f.Best, f.Unset, f.BestP99, f.UnsetP99 = &best, &unset, &bestP99, &unsetP99
+		}
+		if !r.advises() {
+			continue // the load alone was varied
+		}
+		bound := 0.0
+		if f.Run == r.BestInBound {
+			bound = r.Bound
+		}
+		keep, why := f.compare(bound)
+		if f.Verdict = why; keep {
+			f.Advice = r.flags(r.Runs[f.Run].Flags, true)
+		}
+	}
+	if n := len(r.Findings); n > 0 {
+		r.Advice = r.Findings[n-1].Advice
+	}
+}
+
+// compare says in words how the best does against the defaults, and whether to keep these. bound is of the p99 latency
+// in ms; 0 for none.
+func (f *finding) compare(bound float64) (keep bool, why string) {
+	switch {
+	case f.Run == f.Defaults:
+		return true, "the defaults are the best of these: keep the defaults"
+	case f.Defaults < 0:
+		return false, "the run with the defaults was not good, so there is nothing to compare with"
+	case f.Times < 2:
+		return false, "not compared with the defaults often enough to tell a gain from noise: see --confirm"
+	}
+	measured := fmt.Sprintf("%.2f times the throughput of the defaults, p99 %.1f ms against %.1f ms (medians of %d runs each, in turns): ",
+		f.Best.Median/f.Unset.Median, f.BestP99.Median, f.UnsetP99.Median, f.Times)
+	switch {
+	case bound > 0 && f.BestP99.Median > bound && f.UnsetP99.Median <= bound:
+		return true, measured + "now it misses the bound and they hold it: keep the defaults"
+	case bound > 0 && f.BestP99.Median <= bound && f.UnsetP99.Min > bound:
+		return false, measured + "the defaults miss the bound: use these flags"
+	case f.Best.Min > f.Unset.Max:
+		return false, measured + "more than the noise: use these flags"
+	case f.Best.Max < f.Unset.Min:
+		return true, measured + "slower, by more than the noise: keep the defaults"
+	case f.BestP99.Max < f.UnsetP99.Min:
+		return false, measured + "the same throughput within the noise, at a lower latency by more than that: use these flags"
+	}
+	return true, measured + "within the noise, the defaults are as good: keep the defaults"
+}
