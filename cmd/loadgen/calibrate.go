@@ -40,7 +40,7 @@ func newCalibration(ctx context.Context, s *nodeSettings, set *presign.Set) (*ca
 	if err != nil {
 		return nil, err
 	}
-	return &calibration{set: set, lane: l, random: rand.New(rand.NewPCG(s.seed, 0x63616c)), backend: verify.BackendName}, nil
+	return &calibration{set: set, lane: l, random: rand.New(rand.NewPCG(s.seed, 0x63616c)), backend: backendName()}, nil
 }
 
 // measure does slices of both kinds of work, in turns, for about as long as given but at least two of each.

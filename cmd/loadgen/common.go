@@ -41,7 +41,7 @@ type common struct {
 	BatchSize  int     `json:"batch_size"`
 	BatchDelay float64 `json:"batch_delay_ms"`
 	Seed       uint64  `json:"seed"`
-	Backend    string  `json:"backend"` // curve arithmetic: blst or gnark-crypto
+	Backend    string  `json:"backend"` // curve arithmetic: blst, blst with AVX-512 IFMA, or gnark-crypto
 	Machine    machine `json:"machine"`
 	Time       string  `json:"time"` // when measuring began, RFC 3339
 	Duration   float64 `json:"duration_s"`
@@ -108,7 +108,7 @@ func newCommon(mode string, s *settings, before, after moment) common {
 	c := common{
 		Mode: mode, Scheme: s.scheme, Variant: s.variant, Signatures: s.signatures, Validators: s.validators, Sequencers: s.sequencers,
 		Workers: s.workers, BatchSize: s.batchSize, BatchDelay: milliseconds(s.batchDelay), Seed: s.seed,
-		Backend: verify.BackendName, Machine: thisMachine(), Time: before.at.UTC().Format(time.RFC3339), Duration: seconds,
+		Backend: backendName(), Machine: thisMachine(), Time: before.at.UTC().Format(time.RFC3339), Duration: seconds,
 		Certificates: after.certificates - before.certificates, AcksReceived: a.AcksReceived - b.AcksReceived,
 		AcksInvalid: a.AcksInvalid, NodesReceived: a.NodesReceived - b.NodesReceived,
 		CPU: max(0, (after.cpu - before.cpu).Seconds()), MaxRSS: peakMemory(),
@@ -201,3 +201,11 @@ func (c *common) verdict() error {
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// backendName is the curve arithmetic in use.
+func backendName() string {
+	if verify.Vectors() {
+		return verify.BackendName + " with AVX-512 IFMA"
+	}
+	return verify.BackendName
+}
