@@ -27,7 +27,6 @@ type calibration struct {
 
 	slices       int
 	acks, chunks time.Duration // CPU of all slices: of votes alone; of votes, nodes and own acks
-	backend      string
 }
 
 func newCalibration(ctx context.Context, s *nodeSettings, set *presign.Set) (*calibration, error) {
@@ -40,7 +39,7 @@ func newCalibration(ctx context.Context, s *nodeSettings, set *presign.Set) (*ca
 	if err != nil {
 		return nil, err
 	}
-	return &calibration{set: set, lane: l, random: rand.New(rand.NewPCG(s.seed, 0x63616c)), backend: backendName()}, nil
+	return &calibration{set: set, lane: l, random: rand.New(rand.NewPCG(s.seed, 0x63616c))}, nil
 }
 
 // measure does slices of both kinds of work, in turns, for about as long as given but at least two of each.
