@@ -35,8 +35,8 @@ type Config struct {
 	HeightBound uint64
 	// MaxVoteBytes caps the memory of acks that wait for their quorum.
 	MaxVoteBytes int
-	// VotesInFlight is how many statements made of votes may be in verification at once: as many as the workers can take. More wait
-	// and gather votes meanwhile. 0 is any number.
+	// VotesInFlight is how many statements made of votes may be in verification at once: as many as the workers can take.
+	// More wait and gather votes meanwhile. 0 is any number.
 	VotesInFlight int
 	// PoisonVotes overwrites the memory of acks once it is free, so that whoever still reads it shows up. For tests.
 	PoisonVotes bool
