@@ -16,13 +16,13 @@ import (
 func TestAJournalThatFailsStopsAcksAndTheEngine(t *testing.T) {
 	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
 	victim := members[0]
-	disk := &failingFS{FS: journal.OS()}
+	disk := &troubledFS{FS: journal.OS(), sync: func(journal.File) error { return errDisk }}
 	victim.config.Journal.FS = disk
 	spy := &countingSender{Sender: &sender{net, victim.id}}
 	victim.config.Sender = spy
 	startAll(t, net, members)
 	eventually(t, "its lane grows", func() bool { return members[1].recorder.height(victim.id) >= 3 })
-	disk.broken.Store(true)
+	disk.troubled.Store(true)
 	err := victim.ended(t)
 	if !errors.Is(err, engine.ErrJournal) || !errors.Is(err, errDisk) {
 		t.Errorf("Run returned %v", err)
@@ -33,7 +33,7 @@ func TestAJournalThatFailsStopsAcksAndTheEngine(t *testing.T) {
 		t.Error("it sent messages after it had stopped")
 	}
 	// Whatever it acked or sent before, its folder still has: it can come back with a sound disk.
-	disk.broken.Store(false)
+	disk.troubled.Store(false)
 	victim.open(t, net, members...)
 	victim.start()
 	before := members[1].recorder.height(victim.id)
@@ -45,12 +45,16 @@ func TestAJournalThatFailsStopsAcksAndTheEngine(t *testing.T) {
 func TestNothingIsAckedThatIsNotDurable(t *testing.T) {
 	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
 	m := members[0]
-	disk := &failingFS{FS: journal.OS(), stall: make(chan struct{})}
+	stall := make(chan struct{})
+	disk := &troubledFS{FS: journal.OS(), sync: func(f journal.File) error {
+		<-stall
+		return f.Sync()
+	}}
 	m.config.Journal.FS = disk
 	var asked atomic.Bool
 	m.app.verify = func(context.Context, engine.Context, wire.Digest) (bool, error) { asked.Store(true); return true, nil }
 	m.open(t, net)
-	disk.stalling.Store(true)
+	disk.troubled.Store(true)
 	m.start()
 	eventually(t, "a node waits to become durable", func() bool {
 		s, err := m.engine.Status(t.Context())
@@ -61,45 +65,13 @@ func TestNothingIsAckedThatIsNotDurable(t *testing.T) {
 	if err != nil || asked.Load() || status.Lanes[0].Durable || status.Counters.Certificates > 0 {
 		t.Errorf("something happened before the sync was done: asked %v, %+v, %v", asked.Load(), status, err)
 	}
-	disk.stalling.Store(false)
-	close(disk.stall)
+	disk.troubled.Store(false)
+	close(stall)
 	eventually(t, "it is certified once durable", func() bool { return m.recorder.height(m.id) > 0 })
 	haltAll(t, members)
 }
 
 var errDisk = errors.New("input/output error")
-
-// failingFS is a disk that may break, or take its time to sync.
-type failingFS struct {
-	journal.FS
-	broken, stalling atomic.Bool
-	stall            chan struct{}
-}
-
-type failingFile struct {
-	journal.File
-	fs *failingFS
-}
-
-func (f *failingFS) Create(name string) (journal.File, error) {
-	file, err := f.FS.Create(name)
-	return failingFile{file, f}, err
-}
-
-func (f *failingFS) Open(name string) (journal.File, error) {
-	file, err := f.FS.Open(name)
-	return failingFile{file, f}, err
-}
-
-func (f failingFile) Sync() error {
-	if f.fs.stalling.Load() {
-		<-f.fs.stall
-	}
-	if f.fs.broken.Load() {
-		return errDisk
-	}
-	return f.File.Sync()
-}
 
 type countingSender struct {
 	engine.Sender

@@ -17,17 +17,13 @@ import (
 
 // looks is what bounds looking at suspects' votes.
 type looks struct {
-	stalled  []stalled     // candidates to be tried again, by due time
+	// stalled are the candidates to be tried again, by due time. They have a quorum only with the votes of suspects, which
+	// are looked at once it is due, if the others have not completed it by then. Or their statement came back without a
+	// verdict.
+	stalled  line
 	flying   int           // looks under way
 	trusting bool          // the latest look found nothing invalid: several may be under way
 	next     time.Duration // none before that
-}
-
-// stalled is a candidate that has a quorum only with the votes of suspects: they are looked at once it is due, if the
-// others have not completed it by then. Or its statement came back without a verdict: then it is tried again.
-type stalled struct {
-	ref
-	due time.Duration
 }
 
 const (
@@ -39,19 +35,8 @@ const (
 
 // stall lets a candidate wait.
 func (c *Core) stall(l *lane, candidate *aggregate.Candidate) {
-	s := &c.looks.stalled
-	if len(*s) == cap(*s) { // before it grows, forget those that have been certified meanwhile
-		kept := (*s)[:0]
-		for _, w := range *s {
-			if _, waiting := c.find(w.ref); waiting != nil {
-				kept = append(kept, w)
-			}
-		}
-		clear((*s)[len(kept):])
-		*s = kept
-	}
 	due := c.now + c.cfg.SuspectDelay
-	*s = append(*s, stalled{refTo(l, candidate), due})
+	c.wait(&c.looks.stalled, waiter{refTo(l, candidate), due})
 	c.wake(due)
 }
 
@@ -81,9 +66,7 @@ func (c *Core) tickLooks() {
 		}
 		n++
 	}
-	rest := copy(c.looks.stalled, c.looks.stalled[n:])
-	clear(c.looks.stalled[rest:])
-	c.looks.stalled = c.looks.stalled[:rest]
+	c.looks.stalled.drop(n)
 }
 
 // look has the votes of suspects that are missing to a candidate's quorum proven, and all combined.

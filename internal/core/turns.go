@@ -1,6 +1,8 @@
 package core
 
 import (
+	"time"
+
 	"github.com/lanecast/lanecast/aggregate"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -13,7 +15,41 @@ import (
 type turns struct {
 	flying  int    // statements of votes in verification
 	taken   uint64 // statements of votes so far
-	waiting []ref
+	waiting line
+}
+
+// line is candidates that wait, those that came first in front.
+type line []waiter
+
+// waiter is a candidate in a line.
+type waiter struct {
+	ref
+	due time.Duration // when to try it; 0 where it waits for its turn only
+}
+
+// wait puts w at the end of l.
+func (c *Core) wait(l *line, w waiter) {
+	if len(*l) == cap(*l) { // before it grows, forget those that have been certified meanwhile
+		kept := (*l)[:0]
+		for _, w := range *l {
+			if _, waiting := c.find(w.ref); waiting != nil {
+				kept = append(kept, w)
+			}
+		}
+		clear((*l)[len(kept):])
+		*l = kept
+	}
+	*l = append(*l, w)
+}
+
+// drop takes the first n out.
+func (l *line) drop(n int) {
+	if n == 0 {
+		return
+	}
+	rest := copy(*l, (*l)[n:])
+	clear((*l)[rest:])
+	*l = (*l)[:rest]
 }
 
 // ref is where to find a candidate, if it is still there.
@@ -27,8 +63,8 @@ func refTo(l *lane, candidate *aggregate.Candidate) ref {
 	return ref{l, candidate.Slot().Key, candidate.Payload}
 }
 
-// signersKept is for how many statements the signers that come first stay the same. Then the next validator's turn comes, so
-// that none is left out of certificates for good.
+// signersKept is for how many statements the signers that come first stay the same. Then the next validator's turn
+// comes, so that none is left out of certificates for good.
 const signersKept = 256
 
 // mayVerify reports whether one more statement of votes may be under way.
@@ -38,21 +74,9 @@ func (c *Core) mayVerify() bool {
 
 // queue lets a candidate wait for its turn.
 func (c *Core) queue(l *lane, candidate *aggregate.Candidate) {
-	t := &c.turns
-	if !candidate.Queue() {
-		return
+	if candidate.Queue() {
+		c.wait(&c.turns.waiting, waiter{ref: refTo(l, candidate)})
 	}
-	if len(t.waiting) == cap(t.waiting) { // before it grows, forget those that have been certified meanwhile
-		kept := t.waiting[:0]
-		for _, r := range t.waiting {
-			if _, waiting := c.find(r); waiting != nil {
-				kept = append(kept, r)
-			}
-		}
-		clear(t.waiting[len(kept):])
-		t.waiting = kept
-	}
-	t.waiting = append(t.waiting, refTo(l, candidate))
 }
 
 // find returns the candidate that r refers to, nil if there is none any more.
@@ -69,14 +93,12 @@ func (c *Core) nextTurns() {
 	t := &c.turns
 	n := 0
 	for n < len(t.waiting) && c.mayVerify() {
-		r := t.waiting[n]
+		w := t.waiting[n]
 		n++
-		if e, candidate := c.find(r); candidate != nil {
+		if e, candidate := c.find(w.ref); candidate != nil {
 			candidate.Unqueue()
-			c.tryCandidate(r.lane, e, candidate)
+			c.tryCandidate(w.lane, e, candidate)
 		}
 	}
-	rest := copy(t.waiting, t.waiting[n:])
-	clear(t.waiting[rest:])
-	t.waiting = t.waiting[:rest]
+	t.waiting.drop(n)
 }

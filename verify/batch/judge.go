@@ -118,19 +118,22 @@ func (j *judge) gather() {
 				continue
 			}
 			t.combination = c
-		} else {
-			j.combine(t)
-			if t.short() {
-				continue
-			}
-			if t.combination == nil {
-				j.isolate(t)
-				continue
-			}
+		} else if !j.prepare(t) {
+			continue
 		}
 		undecided = append(undecided, t)
 	}
 	j.open = undecided
+}
+
+// prepare combines t's votes and reports whether the combination is to be checked. If not, t is decided.
+func (j *judge) prepare(t *trial) bool {
+	j.combine(t)
+	if !t.short() && t.combination == nil {
+		j.isolate(t)
+		return false
+	}
+	return !t.short()
 }
 
 // combine makes the combination of t's votes, leaving out on hints whom it can, and unreadable votes for good.

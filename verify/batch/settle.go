@@ -56,12 +56,7 @@ func (j *judge) retry(ts []*trial) (rest []*trial, changed bool) {
 	for _, t := range ts {
 		if t.votes() && j.setAside(t) {
 			changed = true
-			j.combine(t)
-			if t.short() {
-				continue
-			}
-			if t.combination == nil {
-				j.isolate(t)
+			if !j.prepare(t) {
 				continue
 			}
 		}
