@@ -12,7 +12,7 @@
 // starts, and LANECAST_IFMA=off in the environment does without them. Without them blst does that work too, and so it does for a few points or pairs. Either way gives the same
 // points, refuses the same bytes and finds the same pairs to cancel, in every lane, which the tests hold them to.
 //
-//   - Compressed points (ifma_read.c) take a square root in the base field, or two for G2: some 460 products one after
+//   - Compressed points (ifma_read.c) take a square root in the base field, or two for G2: some 420 products one after
 //     another. 4 µs a point of G1 where blst takes 16, 8 of G2 where it takes 32.
 //   - Miller loops (ifma_pairing.c), of which those of 40 pairs share the squares: 70 µs a pair where blst takes 200.
 //

@@ -2,8 +2,8 @@
 
 // Reading compressed points, eight square roots at once.
 //
-// p ≡ 3 mod 4. With u = a^((p−3)/4), c = a·u has c² = a·a^((p−1)/2), which is a if a is a square, else −a; and c·u is 1
-// or −1. In Fp2, i² = −1, the root of a = a₀ + a₁i goes by the complex method, with two powers in Fp: see root2.
+// With u = a^((3p−5)/4), c = a·u has c² = a if a is a square, else −a; and c·u is 1 or −1: see ifma_root.h. In Fp2, i² =
+// −1, the root of a = a₀ + a₁i goes by the complex method, with two powers in Fp: see root2.
 //
 // All operands of products are below 16p. Bytes as they come are below 2^384 < 10p; should they not be below p, their
 // point is refused. Of products, below 2p, there are sums, below 4p, and differences of two, below 6p. The cubic of G2
@@ -15,6 +15,7 @@
 #if LANECAST_IFMA
 
 #include "ifma_field.h"
+#include "ifma_root.h"
 
 // Elements: what they are called times R.
 static const constant
@@ -25,32 +26,6 @@ static const constant
 
 static const uint64_t p_words[WORDS] = {0xb9feffffffffaaab, 0x1eabfffeb153ffff, 0x6730d2a0f6b0f624,
 	0x64774b84f38512bf, 0x4b1ba7b6434bacd7, 0x1a0111ea397fe69a};
-
-// (p−3)/4 in windows of at most five bits that begin and end with a one: first 13, then square so many times and
-// multiply by this odd power; at the end square once.
-enum { FIRST = 13 };
-static const struct { uint8_t squares, power; } steps[] = {
-	{13, 17}, {7, 15}, {4, 5}, {6, 7}, {7, 23}, {5, 31}, {5, 25}, {3, 5}, {6, 13}, {6, 9}, {3, 3}, {8, 27},
-	{3, 5}, {6, 15}, {6, 27}, {3, 1}, {8, 13}, {7, 23}, {5, 11}, {6, 13}, {6, 29}, {4, 9}, {8, 29}, {4, 13},
-	{7, 23}, {9, 19}, {5, 25}, {2, 3}, {7, 5}, {7, 9}, {6, 23}, {5, 29}, {5, 19}, {5, 19}, {8, 13}, {7, 21},
-	{9, 15}, {5, 13}, {3, 3}, {8, 15}, {3, 3}, {7, 9}, {9, 15}, {6, 21}, {6, 31}, {5, 31}, {5, 31}, {4, 13},
-	{3, 3}, {8, 21}, {7, 31}, {5, 31}, {5, 31}, {4, 15}, {4, 7}, {7, 31}, {5, 29}, {5, 31}, {5, 31}, {5, 31},
-	{5, 31}, {5, 31}, {5, 31}, {4, 13}, {6, 21}, {4, 5},
-};
-
-// a^((p−3)/4) by 376 squares and 81 products, one less than the best addition chain known to blst. r is not where a is.
-VECTOR static void power(lanes *r, const lanes *a, int n) {
-	lanes odd[16][GROUPS]; // a, a³, a⁵ … a³¹
-	square(r, a, 1, n);
-	memcpy(odd[0], a, sizeof(lanes) * (size_t)n);
-	for (int k = 1; k < 16; k++) product(odd[k], odd[k - 1], r, n);
-	memcpy(r, odd[FIRST / 2], sizeof(lanes) * (size_t)n);
-	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
-		square(r, r, steps[i].squares, n);
-		product(r, r, odd[steps[i].power / 2], n);
-	}
-	square(r, r, 1, n);
-}
 
 // An element of Fp2 in every lane is c[0] + c[1]·i.
 
@@ -77,10 +52,10 @@ VECTOR static void product2(lanes r[2][GROUPS], lanes a[2][GROUPS], lanes b[2][G
 
 // A root of a in the lanes where there is one, and anything elsewhere.
 //
-// With s² = a₀² + a₁² and d = (a₀ + s)/2, a root is y₀ + y₁i with y₀² = d and y₀y₁ = a₁/2. Let u = d^((p−3)/4), c =
+// With s² = a₀² + a₁² and d = (a₀ + s)/2, a root is y₀ + y₁i with y₀² = d and y₀y₁ = a₁/2. Let u = d^((3p−5)/4), c =
 // d·u, h = u·a₁/2. If c² = d then 1/c = u and the root is c + hi. Otherwise c² = −d and 1/c = −u, and because d·(a₀ −
 // s)/2 = −a₁²/4, −h + ci is a root: its square is h² − c² − 2hci = −a₁²/4d + d + a₁i = (a₀ − s)/2 + d + a₁i = a. Should
-// d be 0, then a₁ is 0 and s = −a₀: the other s makes d = a₀, and u = a₀^((p−3)/4) does the rest.
+// d be 0, then a₁ is 0 and s = −a₀: the other s makes d = a₀, and u = a₀^((3p−5)/4) does the rest.
 VECTOR static void root2(lanes r[2][GROUPS], lanes a[2][GROUPS], int n) {
 	lanes s[GROUPS], d[GROUPS], u[GROUPS];
 	__mmask8 is_root[GROUPS];

@@ -1,0 +1,74 @@
+#ifndef LANECAST_IFMA_ROOT_H
+#define LANECAST_IFMA_ROOT_H
+
+// The power that square roots and inverses are made of, for the files that include ifma_field.h.
+//
+// Let e = (3p−5)/4, an integer because p ≡ 3 mod 4, and u = a^e. Then
+//
+//   - u²·a = a^((3p−3)/2) = χ(a), which is 1 if a is a square, −1 if it is none, 0 if a is 0;
+//   - c = a·u has c² = χ(a)·a and c·u = χ(a), so c is a root of a if there is one, and otherwise of −a;
+//   - u⁴·a is the inverse of a, or 0 if a is 0.
+//
+// The factor 3 makes the exponent easy to write in the curve's parameter. With X = 0xd201000000010000, the absolute
+// value of the parameter, p = (X+1)²·(X⁴−X²+1)/3 − X, therefore 3p−1 = X·g with
+//
+//     g = X⁵ + 2X⁴ − 2X² − 1 = (X−1)(X⁴ + 3X³ + 3X² + X + 1)
+//
+// and e = (X/4)·g − 1 = (X/4)·(g−1) + (X/4 − 1). X has six bits that are one, so powers by X are nearly all squares.
+// TestThePowerForRootsOfEightAgreesWithWholeNumbers holds the function to the exponent.
+
+#include "ifma_field.h"
+
+// a^(X·2^(last−16)) by 47+last squares and 5 products. r is not where a is.
+SHARED void power_of_x(lanes *r, const lanes *a, int last, int n) {
+	static const uint8_t squares[] = {1, 2, 3, 9, 32}; // between the ones of X
+	const lanes *from = a;
+	for (size_t i = 0; i < sizeof squares; i++) {
+		square(r, from, squares[i], n);
+		product(r, r, a, n);
+		from = r;
+	}
+	square(r, r, last, n);
+}
+
+// a^((3p−5)/4) by 377 squares and 42 products. r is not where a is.
+SHARED void power(lanes *r, const lanes *a, int n) {
+	lanes a2[GROUPS], a3[GROUPS], a15[GROUPS], low[GROUPS], t[GROUPS], s[GROUPS], v[GROUPS];
+
+	square(a2, a, 1, n);
+	product(a3, a2, a, n);
+	square(t, a3, 2, n);
+	product(t, t, a, n);           // a¹³
+	product(a15, t, a2, n);
+	square(t, t, 3, n);
+	product(t, t, a, n);           // by 0x69
+	square(t, t, 9, n);
+	product(t, t, a, n);           // by 0xd201
+	square(t, t, 36, n);
+	product(t, t, a15, n);
+	for (int i = 0; i < 2; i++) {
+		square(t, t, 4, n);
+		product(t, t, a15, n);
+	}
+	square(t, t, 2, n);
+	product(low, t, a3, n);        // by X/4 − 1
+
+	square(t, low, 2, n);          // by X − 4
+	product(v, t, a2, n);          // by X − 2
+	product(t, t, a3, n);          // by X − 1; below, its powers by those of X
+	power_of_x(s, t, 16, n);
+	product(v, v, s, n);           // X
+	power_of_x(t, s, 16, n);       // X²
+	power_of_x(s, t, 16, n);       // X³
+	product(t, t, s, n);
+	product(v, v, t, n);
+	square(t, t, 1, n);
+	product(v, v, t, n);           // 3X² and 3X³
+	power_of_x(t, s, 16, n);       // X⁴
+	product(v, v, t, n);           // by g − 1
+
+	power_of_x(t, v, 14, n);
+	product(r, t, low, n);
+}
+
+#endif
