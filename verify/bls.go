@@ -97,11 +97,13 @@ func (b *blsScheme) readVotes(s *Statement, present []int, absent []wire.Partici
 func (b *blsScheme) Prove(s *Statement, signers wire.Signers) (invalid []wire.Participant) {
 	v, invalid := b.read(s, signers)
 	sound := make([]int, 0, len(v.participants))
+	unsound := b.unsound(v.points)
 	for i, p := range v.participants {
-		if b.sound(v.points, i) {
-			sound = append(sound, i)
-		} else {
+		if len(unsound) > 0 && unsound[0] == i {
+			unsound = unsound[1:]
 			invalid = append(invalid, wire.Participant(p))
+		} else {
+			sound = append(sound, i)
 		}
 	}
 	if len(sound) > 0 {

@@ -161,12 +161,12 @@ func (p *pairing) readKeys(keys [][]byte, who func(i int) string) (curve.Points,
 		return nil, fault(malformed[0], "its public key is not a point of the curve")
 	}
 	for i := range keys {
-		switch {
-		case p.curve.IsIdentity(points, i):
+		if p.curve.IsIdentity(points, i) {
 			return nil, fault(i, "its public key is the identity")
-		case !p.curve.InSubgroup(points, i):
-			return nil, fault(i, "its public key is outside the subgroup")
 		}
+	}
+	if outside := p.curve.Outside(points); len(outside) > 0 {
+		return nil, fault(outside[0], "its public key is outside the subgroup")
 	}
 	return points, nil
 }

@@ -106,11 +106,11 @@ func (m *Multisig) verifyProofs(validators []Validator) error {
 			return fault(start+malformed[0], "is not a point of the curve")
 		}
 		hashes := m.curve.Hash(m.sigGroup, m.variant.proofTag(), messages...)
+		if unsound := m.unsound(proofs); len(unsound) > 0 {
+			return fault(start+unsound[0], "is the identity or outside the subgroup")
+		}
 		claims := make([]claim, len(batch))
 		for i := range batch {
-			if !m.sound(proofs, i) {
-				return fault(start+i, "is the identity or outside the subgroup")
-			}
 			key := m.curve.Select(m.keys, []int{start + i})
 			one := []int{i}
 			claims[i] = claim{

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"crypto/rand"
+	"slices"
 
 	"github.com/lanecast/lanecast/verify/internal/curve"
 )
@@ -46,9 +47,20 @@ func newPairing(v Variant) *pairing {
 	}
 }
 
-// sound reports whether point i is one that a signature may be: of the subgroup and not the identity.
-func (p *pairing) sound(points curve.Points, i int) bool {
-	return !p.curve.IsIdentity(points, i) && p.curve.InSubgroup(points, i)
+// unsound returns the positions of the points that no signature may be, ascending: the identity, and those outside the
+// subgroup.
+func (p *pairing) unsound(points curve.Points) []int {
+	positions := p.curve.Outside(points)
+	outside := len(positions)
+	for i := range points.Len() {
+		if p.curve.IsIdentity(points, i) {
+			positions = append(positions, i)
+		}
+	}
+	if outside < len(positions) {
+		slices.Sort(positions)
+	}
+	return positions
 }
 
 // nameKey returns a name of a key for claims.

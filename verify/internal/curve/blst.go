@@ -100,6 +100,7 @@ func newBlst(together bool) *blstCurve {
 	}
 	if together {
 		g1.decodeMany, g2.decodeMany = ifmaRead1, ifmaRead2
+		g1.inside, g2.inside = ifmaInside1, ifmaInside2
 	}
 	return &blstCurve{pair{g1, g2}, together}
 }

@@ -49,6 +49,8 @@ type Backend interface {
 	IsIdentity(p Points, i int) bool
 	// InSubgroup reports whether point i lies in the subgroup of order r. The identity does.
 	InSubgroup(p Points, i int) bool
+	// Outside returns the positions of the points that do not lie in the subgroup, ascending.
+	Outside(p Points) []int
 	// Equal reports whether point i of p equals point j of q.
 	Equal(p Points, i int, q Points, j int) bool
 

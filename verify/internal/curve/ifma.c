@@ -33,6 +33,10 @@ void lanecast_miller(uint64_t *out, const uint64_t *p, const uint64_t *q, size_t
 	(void)out, (void)p, (void)q, (void)n;
 }
 
+void lanecast_in_g1(uint8_t *inside, const uint64_t *p, size_t n) { (void)inside, (void)p, (void)n; }
+
+void lanecast_in_g2(uint8_t *inside, const uint64_t *p, size_t n) { (void)inside, (void)p, (void)n; }
+
 void lanecast_field(int operation, uint64_t *out, const uint64_t *a, const uint64_t *b) {
 	(void)operation, (void)out, (void)a, (void)b;
 }

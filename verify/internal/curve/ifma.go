@@ -13,7 +13,7 @@ import (
 	blst "github.com/supranational/blst/bindings/go"
 )
 
-// hasIFMA tells whether the vector code in C can be used here: see ifma_field.h, ifma_read.c and ifma_pairing.c.
+// hasIFMA tells whether the vector code in C can be used here: see ifma_field.h and what includes it.
 func hasIFMA() bool { return C.lanecast_ifma() != 0 }
 
 // ifmaRead1 and ifmaRead2 read the pending ones of at least one place: the decodeMany of a group. C keeps nothing of

@@ -36,6 +36,11 @@ void lanecast_read_g2(uint64_t *out, uint8_t *state, const uint8_t *slab, const 
 // LANECAST_PAIRS.
 void lanecast_miller(uint64_t *out, const uint64_t *p, const uint64_t *q, size_t n);
 
+// lanecast_in_g1 and lanecast_in_g2 say of n points of the curve, laid out as above, (0, 0) being the identity, which are
+// in the subgroup of order r: 1, or 0. The identity is.
+void lanecast_in_g1(uint8_t *inside, const uint64_t *p, size_t n);
+void lanecast_in_g2(uint8_t *inside, const uint64_t *p, size_t n);
+
 // lanecast_field carries out one operation of the field on eight elements, for the tests. Word 8j+i is limb j of
 // element i, as in ifma_field.h. The sum of two products is ab + bb.
 enum {

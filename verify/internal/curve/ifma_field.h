@@ -335,8 +335,8 @@ INLINE void replace(lanes *r, __mmask8 where, const lanes *b) {
 // Elements on their way in and out: word w of lane i at [w][i].
 typedef struct { uint64_t word[WORDS][LANES]; } words;
 
-// Elements as products take them, of numbers.
-SHARED void enter(lanes *r, const words *from, int n) {
+// The limbs of numbers.
+SHARED void unpack(lanes *r, const words *from, int n) {
 	for (int g = 0; g < n; g++) {
 		vector w[WORDS];
 		for (int j = 0; j < WORDS; j++) w[j] = _mm512_loadu_si512(from[g].word[j]);
@@ -350,6 +350,11 @@ SHARED void enter(lanes *r, const words *from, int n) {
 		r[g].limb[7] = RIGHT(w[5], 44);
 		for (int j = 0; j < LIMBS; j++) r[g].limb[j] = AND(r[g].limb[j], ALL(LIMB));
 	}
+}
+
+// The elements that are these numbers.
+SHARED void enter(lanes *r, const words *from, int n) {
+	unpack(r, from, n);
 	product_with(r, r, &radix, n);
 }
 

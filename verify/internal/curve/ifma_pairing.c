@@ -10,130 +10,18 @@
 //
 // # Bounds
 //
-// A number is *loose* when its limbs are signed and not carried: sums and differences are, which saves the carrying,
-// and are made operands of products by carry, which adds a multiple of p to what may be negative. No sum here has as
-// many as 2^9 terms, so a limb stays below 2^61. All operands of products are below 2^10·p. What is said of an element
-// of Fp2, Fp6 or Fp12 holds for each of its parts, in multiples of p: "−4 … 2" is −4p < x < 2p.
+// Those of numbers are in ifma_fp2.h. What is said of an element of Fp2, Fp6 or Fp12 holds for each of its parts, in
+// multiples of p: "−4 … 2" is −4p < x < 2p. No sum here has as many as 2^9 terms.
 
 #include "ifma.h"
 
 #if LANECAST_IFMA
 
 #include "ifma_field.h"
+#include "ifma_fp2.h"
 
-typedef struct { lanes part[2]; } fp2;
 typedef struct { fp2 part[3]; } fp6;
 typedef struct { fp6 part[2]; } fp12;
-
-// p·2^k.
-static const constant multiples[] = {
-	{{0xeffffffffaaab, 0xfeb153ffffb9f, 0x6b0f6241eabff, 0x12bf6730d2a0f,
-		0x764774b84f385, 0x1ba7b6434bacd, 0x1ea397fe69a4b, 0x1a011}},
-	{{0xdffffffff5556, 0xfd62a7ffff73f, 0xd61ec483d57ff, 0x257ece61a541e,
-		0xec8ee9709e70a, 0x374f6c869759a, 0x3d472ffcd3496, 0x34022}},
-	{{0xbfffffffeaaac, 0xfac54ffffee7f, 0xac3d8907aafff, 0x4afd9cc34a83d,
-		0xd91dd2e13ce14, 0x6e9ed90d2eb35, 0x7a8e5ff9a692c, 0x68044}},
-	{{0x7fffffffd5558, 0xf58a9ffffdcff, 0x587b120f55fff, 0x95fb39869507b,
-		0xb23ba5c279c28, 0xdd3db21a5d66b, 0xf51cbff34d258, 0xd0088}},
-	{{0xffffffffaaab0, 0xeb153ffffb9fe, 0xb0f6241eabfff, 0x2bf6730d2a0f6,
-		0x64774b84f3851, 0xba7b6434bacd7, 0xea397fe69a4b1, 0x1a0111}},
-	{{0xffffffff55560, 0xd62a7ffff73fd, 0x61ec483d57fff, 0x57ece61a541ed,
-		0xc8ee9709e70a2, 0x74f6c869759ae, 0xd472ffcd34963, 0x340223}},
-	{{0xfffffffeaaac0, 0xac54ffffee7fb, 0xc3d8907aaffff, 0xafd9cc34a83da,
-		0x91dd2e13ce144, 0xe9ed90d2eb35d, 0xa8e5ff9a692c6, 0x680447}},
-	{{0xfffffffd55580, 0x58a9ffffdcff7, 0x87b120f55ffff, 0x5fb39869507b5,
-		0x23ba5c279c289, 0xd3db21a5d66bb, 0x51cbff34d258d, 0xd0088f}},
-	{{0xfffffffaaab00, 0xb153ffffb9fef, 0xf6241eabfffe, 0xbf6730d2a0f6b,
-		0x4774b84f38512, 0xa7b6434bacd76, 0xa397fe69a4b1b, 0x1a0111e}},
-	{{0xfffffff555600, 0x62a7ffff73fdf, 0x1ec483d57fffd, 0x7ece61a541ed6,
-		0x8ee9709e70a25, 0x4f6c869759aec, 0x472ffcd349637, 0x340223d}},
-};
-
-static const constant from_blst = {{0x100000000, 0x0, 0x0, 0x0,
-	0x0, 0x0, 0x0, 0x0}}; // the element 2⁻³⁸⁴
-
-INLINE void add(lanes *r, const lanes *a, const lanes *b) {
-	for (int j = 0; j < LIMBS; j++) r->limb[j] = ADD(a->limb[j], b->limb[j]);
-}
-
-INLINE void sub(lanes *r, const lanes *a, const lanes *b) {
-	for (int j = 0; j < LIMBS; j++) r->limb[j] = SUB(a->limb[j], b->limb[j]);
-}
-
-// a + 2^k·p, carried; a is above −2^k·p.
-INLINE void carry(lanes *r, const lanes *a, int k) {
-	for (int j = 0; j < LIMBS; j++) r->limb[j] = ADD(a->limb[j], ALL(multiples[k].limb[j]));
-	carry8(r);
-}
-
-// Fp2. Results of add2, sub2 and turn2 are loose, and so may be their operands.
-
-INLINE void add2(fp2 *r, const fp2 *a, const fp2 *b) {
-	add(&r->part[0], &a->part[0], &b->part[0]);
-	add(&r->part[1], &a->part[1], &b->part[1]);
-}
-
-INLINE void sub2(fp2 *r, const fp2 *a, const fp2 *b) {
-	sub(&r->part[0], &a->part[0], &b->part[0]);
-	sub(&r->part[1], &a->part[1], &b->part[1]);
-}
-
-// ξa = (a₀ − a₁) + (a₀ + a₁)i.
-INLINE void turn2(fp2 *r, const fp2 *a) {
-	lanes t;
-	sub(&t, &a->part[0], &a->part[1]);
-	add(&r->part[1], &a->part[0], &a->part[1]);
-	r->part[0] = t;
-}
-
-INLINE void triple2(fp2 *r, const fp2 *a) {
-	fp2 t;
-	add2(&t, a, a);
-	add2(r, &t, a);
-}
-
-VECTOR static void carry2(fp2 *r, const fp2 *a, int k) {
-	carry(&r->part[0], &a->part[0], k);
-	carry(&r->part[1], &a->part[1], k);
-}
-
-// ab: 0 … 2. a: at most 2^9, b: below 2^10.
-VECTOR static void mul2(fp2 *r, const fp2 *a, const fp2 *b) {
-	lanes t = {0};
-	sub(&t, &t, &a->part[1]);
-	carry(&t, &t, 9);
-	two_products(&t, &a->part[0], &b->part[0], &t, &b->part[1]);
-	two_products(&r->part[1], &a->part[0], &b->part[1], &a->part[1], &b->part[0]);
-	r->part[0] = t;
-}
-
-// a²: 0 … 2. a: at most 2^8.
-VECTOR static void square2(fp2 *r, const fp2 *a) {
-	lanes plus, minus, twice;
-	add(&plus, &a->part[0], &a->part[1]);
-	sub(&minus, &a->part[0], &a->part[1]);
-	add(&twice, &a->part[1], &a->part[1]);
-	carry(&plus, &plus, 0);
-	carry(&minus, &minus, 8);
-	carry(&twice, &twice, 0);
-	product(&r->part[1], &a->part[0], &twice, 1);
-	product(&r->part[0], &plus, &minus, 1);
-}
-
-VECTOR static void scale2(fp2 *r, const fp2 *a, const lanes *s) {
-	product(&r->part[0], &a->part[0], s, 1);
-	product(&r->part[1], &a->part[1], s, 1);
-}
-
-// (a + b)(c + d): 0 … 2. a + b: below 2^9 − 1, c + d: below 2^10 − 1.
-VECTOR static void mul_sums2(fp2 *r, const fp2 *a, const fp2 *b, const fp2 *c, const fp2 *d) {
-	fp2 s, t;
-	add2(&s, a, b);
-	add2(&t, c, d);
-	carry2(&s, &s, 0);
-	carry2(&t, &t, 0);
-	mul2(r, &s, &t);
-}
 
 // Fp6.
 
@@ -339,11 +227,6 @@ VECTOR static void follow(fp12 *f, fp2 l[3], __mmask8 there) {
 				replace(&l[k].part[c], (__mmask8)~there, k + c == 0 ? &unity : &zero);
 	}
 	times_line(f, l);
-}
-
-VECTOR static void take(lanes *r, const words *from) {
-	enter(r, from, 1);
-	product_with(r, r, &from_blst, 1);
 }
 
 // Loads up to eight pairs.

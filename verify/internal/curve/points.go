@@ -17,6 +17,7 @@ type groupBackend interface {
 	append(dst []byte, p Points, i int, uncompressed bool) []byte
 	isIdentity(p Points, i int) bool
 	inSubgroup(p Points, i int) bool
+	outside(p Points) []int
 	equal(p Points, i int, q Points, j int) bool
 	selectPoints(p Points, index []int) Points
 	join(parts []Points) Points
@@ -45,6 +46,9 @@ type group[A comparable, J any] struct {
 	decodeMany func(out []A, states []state, slab []byte, index []int)
 	encode     func(dst []byte, p *A, uncompressed bool) []byte
 	inTorsion  func(p *A) bool // in the subgroup of order r
+	// inside says of many points, at least one, which are in the subgroup: 1, or 0. The identity is. nil where there is
+	// no faster way than one by one.
+	inside     func(p []A) []uint8
 	negate     func(p *A)
 	addAll     func(p []A) J // at least one point
 	toAffine   func(p []J) []A
@@ -114,7 +118,18 @@ const (
 	// bytesTogether is how many bytes of points one call of decodeMany is given: it cannot be preempted and takes about
 	// a millisecond for so many.
 	bytesTogether = 256 * 48
+
+	// insideTogether is how many points one call of inside is given, for the same reason.
+	insideTogether = 128
 )
+
+// fewestInside is how many points are checked faster together than one by one.
+func fewestInside(g Group) int {
+	if g == G1 {
+		return 2
+	}
+	return 3
+}
 
 // readTogether is read for compressed points by way of decodeMany.
 func (g *group[A, J]) readTogether(slab []byte, index []int) (Points, []int) {
@@ -221,6 +236,30 @@ func (g *group[A, J]) isIdentity(p Points, i int) bool {
 
 func (g *group[A, J]) inSubgroup(p Points, i int) bool {
 	return g.isIdentity(p, i) || g.inTorsion(&g.of(p)[i])
+}
+
+func (g *group[A, J]) outside(p Points) (positions []int) {
+	at := g.of(p)
+	together := 0
+	if g.inside != nil {
+		together = len(at)
+		if rest := together % lanes; rest < fewestInside(g.id) {
+			together -= rest
+		}
+	}
+	for start := 0; start < together; start += insideTogether {
+		for i, in := range g.inside(at[start:min(start+insideTogether, together)]) {
+			if in == 0 {
+				positions = append(positions, start+i)
+			}
+		}
+	}
+	for i := together; i < len(at); i++ {
+		if !g.inSubgroup(p, i) {
+			positions = append(positions, i)
+		}
+	}
+	return positions
 }
 
 func (g *group[A, J]) equal(p Points, i int, q Points, j int) bool { return g.of(p)[i] == g.of(q)[j] }
@@ -337,6 +376,7 @@ func (b *pair) Append(dst []byte, p Points, i int, uncompressed bool) []byte {
 
 func (b *pair) IsIdentity(p Points, i int) bool { return b.in(p.Group()).isIdentity(p, i) }
 func (b *pair) InSubgroup(p Points, i int) bool { return b.in(p.Group()).inSubgroup(p, i) }
+func (b *pair) Outside(p Points) []int          { return b.in(p.Group()).outside(p) }
 func (b *pair) Equal(p Points, i int, q Points, j int) bool {
 	return b.in(p.Group()).equal(p, i, q, j)
 }

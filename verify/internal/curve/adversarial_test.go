@@ -1,0 +1,170 @@
+package curve
+
+import (
+	"fmt"
+	"math/big"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+)
+
+// cofactors are the factors of the groups' cofactors, the curve's orders divided by r. The last of G2's is what is left
+// and no small prime.
+var cofactors = map[Group][]string{
+	G1: {"3", "11", "11", "10177", "10177", "859267", "859267", "52437899", "52437899"},
+	G2: {"13", "13", "23", "23", "2713", "11953", "262069",
+		"402096035359507321594726366720466575392706800671181159425656785868777272553337714697862511267018014931937703598282857976535744623203249"},
+}
+
+func cofactor(g Group) *big.Int {
+	h := big.NewInt(1)
+	for _, f := range cofactors[g] {
+		p, _ := new(big.Int).SetString(f, 10)
+		h.Mul(h, p)
+	}
+	return h
+}
+
+// The subgroup check of G2 is exact because the cofactors have no factor in common.
+func TestTheCofactorsAreThoseOfTheCurves(t *testing.T) {
+	for g, want := range map[Group]string{
+		G1: "396c8c005555e1568c00aaab0000aaab",
+		G2: "5d543a95414e7f1091d50792876a202cd91de4547085abaa68a205b2e5a7ddfa628f1cb4d9e82ef21537e293a6691ae1" +
+			"616ec6e786f0c70cf1c38e31c7238e5",
+	} {
+		if cofactor(g).Text(16) != want {
+			t.Errorf("G%d: %x", g, cofactor(g))
+		}
+	}
+	if common := new(big.Int).GCD(nil, nil, cofactor(G1), cofactor(G2)); common.Cmp(big.NewInt(1)) != 0 {
+		t.Error("the cofactors have a common factor")
+	}
+}
+
+// smallOrders gives a point of every order that is a small prime, which are all outside the subgroup.
+var smallOrders = map[Group]func() Points{
+	G1: sync.OnceValue(func() Points { return makeSmallOrders(G1) }),
+	G2: sync.OnceValue(func() Points { return makeSmallOrders(G2) }),
+}
+
+func makeSmallOrders(g Group) Points {
+	b := Gnark()
+	var found []Points
+	all := new(big.Int).Mul(cofactor(g), groupOrder)
+	out := outside(b, g, 4)
+	primes := slices.Clone(cofactors[g])
+	if g == G2 {
+		primes = primes[:len(primes)-1]
+	}
+	primes = slices.Compact(primes)
+	for _, f := range primes {
+		p, _ := new(big.Int).SetString(f, 10)
+		k := new(big.Int).Set(all)
+		for new(big.Int).Mod(k, p).Sign() == 0 {
+			k.Div(k, p)
+		}
+		for i := range out.Len() {
+			q := doubleAndAdd(b, b.Select(out, []int{i}), littleEndian(k, 96))
+			if b.IsIdentity(q, 0) {
+				continue
+			}
+			for { // of an order that is p or its square
+				next := doubleAndAdd(b, q, littleEndian(p, 8))
+				if b.IsIdentity(next, 0) {
+					break
+				}
+				q = next
+			}
+			found = append(found, q)
+			break
+		}
+	}
+	if len(found) != len(primes) {
+		panic(fmt.Sprintf("G%d: %d small orders", g, len(found)))
+	}
+	return b.Join(found...)
+}
+
+// hostile are points that an attacker would try: of the subgroup and outside, equal and opposite ones, the identity, of
+// every small order, (0, ±2), and what these make when they are added to a point of the subgroup.
+func hostile(b Backend, g Group) Points {
+	own := Gnark()
+	inside, out, small := some(own, g, 4), outside(own, g, 3), smallOrders[g]()
+	if g == G1 {
+		small = own.Join(small, cubic(own))
+	}
+	parts := []Points{inside, out, small, own.Neg(own.Select(inside, []int{0, 1})), own.Neg(small)}
+	for i := range small.Len() {
+		parts = append(parts, own.Sum(own.Join(own.Select(inside, []int{i % 4}), own.Select(small, []int{i}))))
+	}
+	parts = append(parts, identity(own, g))
+	return moved(b, own.Join(parts...))
+}
+
+// moved gives the same points to a back end. What it cannot read is made as a sum.
+func moved(b Backend, p Points) Points {
+	own := Gnark()
+	parts := make([]Points, p.Len())
+	shift := outside(own, p.Group(), 1)
+	for i := range parts {
+		one := own.Select(p, []int{i})
+		read, bad := b.Read(p.Group(), own.Append(nil, one, 0, false), []int{0}, false)
+		if len(bad) > 0 {
+			apart := own.Join(shift, own.Sum(own.Join(one, own.Neg(shift))))
+			read, _ = b.Read(p.Group(), encoded(own, apart, false), []int{0, 1}, false)
+			read = b.Sum(read)
+		}
+		parts[i] = read
+	}
+	return b.Join(parts...)
+}
+
+func TestOutsideNamesThePointsThatAreNotInTheSubgroup(t *testing.T) {
+	onEach(t, func(t *testing.T, b Backend, g Group) {
+		pool := hostile(b, g)
+		inside := make([]bool, pool.Len())
+		for i := range inside {
+			inside[i] = b.IsIdentity(doubleAndAdd(b, b.Select(pool, []int{i}), littleEndian(groupOrder, 32)), 0)
+			if b.InSubgroup(pool, i) != inside[i] {
+				t.Fatalf("point %d", i)
+			}
+		}
+		r := rand.New(rand.NewPCG(20, uint64(g)))
+		check := func(index []int) {
+			var want []int
+			for k, i := range index {
+				if !inside[i] {
+					want = append(want, k)
+				}
+			}
+			if got := b.Outside(b.Select(pool, index)); !slices.Equal(got, want) {
+				t.Fatalf("of %v, %v are outside and not %v", index, got, want)
+			}
+		}
+		for n := range 41 {
+			for range 3 {
+				index := make([]int, n)
+				for k := range index {
+					index[k] = r.IntN(pool.Len())
+				}
+				check(index)
+			}
+			check(make([]int, n)) // the generator
+		}
+		for _, n := range []int{127, 128, 129, 300} {
+			index := make([]int, n)
+			for k := range index {
+				index[k] = r.IntN(pool.Len())
+			}
+			check(index)
+		}
+		for i := range pool.Len() { // every point in every lane
+			for lane := range 8 {
+				index := make([]int, 8)
+				index[lane] = i
+				check(index)
+			}
+		}
+	})
+}

@@ -1,0 +1,285 @@
+package curve
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// The straight-line functions of the vector code are simulated by intervals, from their source: what is said there of
+// bounds is that operands of products are carried, not negative and below 2^10·p, and that carry gets nothing below what
+// it makes up for.
+
+// interval is what a part of an element may be, in multiples of p: more than low, or exactly 0, and less than high.
+type interval struct {
+	low, high float64
+	loose     bool // not carried
+}
+
+// simulation is the run of one function for one group.
+type simulation struct {
+	t     *testing.T
+	parts int // of a coordinate
+	at    map[string][]interval
+	line  string
+	skip  *regexp.Regexp // statements whose results are given
+}
+
+func (s *simulation) fail(format string, args ...any) {
+	s.t.Helper()
+	s.t.Fatalf("%s: %s", s.line, fmt.Sprintf(format, args...))
+}
+
+var partOf = regexp.MustCompile(`^(.*)\.part\[([01])\]$`)
+
+// get gives the parts of an operand.
+func (s *simulation) get(name string) []interval {
+	if m := partOf.FindStringSubmatch(name); m != nil {
+		k, _ := strconv.Atoi(m[2])
+		return s.get(m[1])[k : k+1]
+	}
+	v, ok := s.at[name]
+	if !ok {
+		s.fail("%s has no value", name)
+	}
+	return v
+}
+
+func (s *simulation) set(name string, v []interval) {
+	if m := partOf.FindStringSubmatch(name); m != nil {
+		k, _ := strconv.Atoi(m[2])
+		if s.at[m[1]] == nil {
+			s.at[m[1]] = make([]interval, 2)
+		}
+		s.at[m[1]][k] = v[0]
+		return
+	}
+	s.at[name] = append([]interval(nil), v...)
+}
+
+// operand demands what products do of a part, at most so large.
+func (s *simulation) operand(v interval, most float64) float64 {
+	if v.loose || v.low < 0 || v.high > most {
+		s.fail("%+v is no operand of a product up to %v", v, most)
+	}
+	return v.high
+}
+
+// reduced is the result of a sum of products.
+func (s *simulation) reduced(sum float64) interval {
+	high := sum/float64(1<<35) + 1
+	if high > 2 {
+		s.fail("a product is %v", high)
+	}
+	return interval{0, 2, false}
+}
+
+func (s *simulation) product(pairs ...interval) interval {
+	sum := 0.0
+	for i := 0; i < len(pairs); i += 2 {
+		sum += s.operand(pairs[i], 1024) * s.operand(pairs[i+1], 1024)
+	}
+	return s.reduced(sum)
+}
+
+func plus(a, b interval) interval  { return interval{a.low + b.low, a.high + b.high, true} }
+func minus(a, b interval) interval { return interval{a.low - b.high, a.high - b.low, true} }
+
+func (s *simulation) carry(a interval, k int) interval {
+	by := float64(int(1) << k)
+	if a.low < -by {
+		s.fail("%+v may be below −2^%d", a, k)
+	}
+	out := interval{a.low + by, a.high + by, false}
+	if out.high > 1024 {
+		s.fail("%+v is too large", out)
+	}
+	return out
+}
+
+// each applies an operation to every part.
+func each(a []interval, f func(i int) interval) []interval {
+	out := make([]interval, len(a))
+	for i := range a {
+		out[i] = f(i)
+	}
+	return out
+}
+
+// mul2 is the product in Fp2 of pairs of operands, added.
+func (s *simulation) mul2(v ...[]interval) []interval {
+	var real, imaginary []interval
+	for i := 0; i < len(v); i += 2 {
+		a, b := v[i], v[i+1]
+		s.operand(a[1], 512)
+		negative := s.carry(minus(interval{}, a[1]), 9)
+		real = append(real, a[0], b[0], negative, b[1])
+		imaginary = append(imaginary, a[0], b[1], a[1], b[0])
+	}
+	return []interval{s.product(real...), s.product(imaginary...)}
+}
+
+func (s *simulation) times12(a interval) interval {
+	return interval{12 * a.low, 12 * a.high, true}
+}
+
+func turn(a []interval) []interval { return []interval{minus(a[0], a[1]), plus(a[0], a[1])} }
+
+// call carries out one statement.
+func (s *simulation) call(function string, args []string) {
+	name := strings.TrimSuffix(strings.TrimSuffix(function, "1"), "2")
+	fp2 := s.parts == 2 && name != function || s.parts == 2 && strings.HasPrefix(s.line, "ON(")
+	in := func(i int) []interval { return s.get(args[i]) }
+	one := func(i int) interval { return in(i)[0] }
+	switch {
+	case name == "add":
+		s.set(args[0], each(in(1), func(i int) interval { return plus(in(1)[i], in(2)[i]) }))
+	case name == "sub":
+		s.set(args[0], each(in(1), func(i int) interval { return minus(in(1)[i], in(2)[i]) }))
+	case name == "carry":
+		k, err := strconv.Atoi(args[2])
+		if err != nil {
+			s.fail("%v", err)
+		}
+		s.set(args[0], each(in(1), func(i int) interval { return s.carry(in(1)[i], k) }))
+	case name == "triple_b" && fp2:
+		s.set(args[0], each(turn(in(1)), func(i int) interval { return s.times12(turn(in(1))[i]) }))
+	case name == "triple_b":
+		s.set(args[0], []interval{s.times12(one(1))})
+	case name == "turn":
+		s.set(args[0], turn(in(1)))
+	case name == "mul" && fp2:
+		s.set(args[0], s.mul2(in(1), in(2)))
+	case name == "mul_two" && fp2:
+		s.set(args[0], s.mul2(in(1), in(2), in(3), in(4)))
+	case name == "square" && fp2:
+		a := in(1)
+		s.operand(a[0], 256)
+		s.operand(a[1], 256)
+		sum, twice := s.carry(plus(a[0], a[1]), 0), s.carry(plus(a[1], a[1]), 0)
+		s.set(args[0], []interval{s.product(sum, s.carry(minus(a[0], a[1]), 8)), s.product(a[0], twice)})
+	case name == "mul", name == "product":
+		s.set(args[0], []interval{s.product(one(1), one(2))})
+	case name == "mul_two", name == "two_products":
+		s.set(args[0], []interval{s.product(one(1), one(2), one(3), one(4))})
+	case name == "square":
+		s.set(args[0], []interval{s.product(one(1), one(1))})
+	case name == "times_beta":
+		s.set(args[0], each(in(1), func(i int) interval { return s.product(in(1)[i], interval{high: 1}) }))
+	case name == "product_with": // a constant, which is below p
+		s.set(args[0], []interval{s.product(one(1), interval{high: 1})})
+	case name == "vanishes":
+		for _, a := range in(0) {
+			if a.low < -512 || a.high > 511 {
+				s.fail("%+v", a)
+			}
+		}
+	case name == "conditional":
+		s.set(args[0], each(in(2), func(i int) interval {
+			a, b := in(0)[i], in(2)[i]
+			return interval{min(a.low, b.low), max(a.high, b.high), a.loose || b.loose}
+		}))
+	default:
+		s.fail("what %s does to bounds is not known", function)
+	}
+}
+
+var (
+	statement = regexp.MustCompile(`^(?:__mmask8 )?(?:\w+ &?= )?(?:ON\((\w+)\)|(\w+))\((&?[^()]*)\);`)
+	copying   = regexp.MustCompile(`^([\w>.\[\]-]+) = (everywhere\(.*\)|[\w>.\[\]-]+);`)
+)
+
+// run simulates the body of the function that begins with a line holding head, in a file, and returns the values.
+func (s *simulation) run(file, head string) {
+	s.t.Helper()
+	source, err := os.ReadFile(file)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	_, body, found := strings.Cut(string(source), head)
+	if !found {
+		s.t.Fatalf("%s has no %s", file, head)
+	}
+	body, _, _ = strings.Cut(body, "\n}\n")
+	for i, line := range strings.Split(body, "\n")[1:] {
+		for _, part := range strings.SplitAfter(strings.TrimSpace(line), ";") {
+			part = strings.TrimSpace(part)
+			s.line = part
+			if part == "" || strings.HasPrefix(part, "//") {
+				break
+			}
+			if s.skip != nil && s.skip.MatchString(part) {
+				continue
+			}
+			if m := copying.FindStringSubmatch(part); m != nil {
+				if strings.HasPrefix(m[2], "everywhere") {
+					s.set(m[1], []interval{{0, 1, false}})
+				} else {
+					s.set(m[1], s.get(m[2]))
+				}
+				continue
+			}
+			m := statement.FindStringSubmatch(part)
+			if m == nil {
+				if strings.HasPrefix(part, "ELEMENT ") || strings.HasPrefix(part, "lanes ") || strings.HasPrefix(part, "fp2 ") ||
+					strings.HasPrefix(part, "const ") || strings.HasPrefix(part, "return ") || strings.HasPrefix(part, "point") ||
+					strings.HasPrefix(part, "static ") {
+					continue
+				}
+				s.fail("line %d is not understood", i)
+			}
+			args := strings.Split(m[3], ",")
+			for k := range args {
+				args[k] = strings.TrimPrefix(strings.TrimSpace(args[k]), "&")
+			}
+			s.call(m[1]+m[2], args)
+		}
+	}
+}
+
+// simulate prepares a run whose values are all of high at most.
+func simulate(t *testing.T, parts int, high float64, names ...string) *simulation {
+	s := &simulation{t: t, parts: parts, at: map[string][]interval{}}
+	for _, n := range names {
+		s.at[n] = make([]interval, parts)
+		for i := range s.at[n] {
+			s.at[n][i].high = high
+		}
+	}
+	return s
+}
+
+func (s *simulation) atMost(high float64, names ...string) {
+	s.t.Helper()
+	for _, n := range names {
+		for _, v := range s.get(n) {
+			if v.loose || v.low < 0 || v.high > high {
+				s.t.Fatalf("%s is %+v", n, v)
+			}
+		}
+	}
+}
+
+func TestSumsOfPointsKeepWithinTheBounds(t *testing.T) {
+	for parts := 1; parts <= 2; parts++ {
+		s := simulate(t, parts, 8, "p->x", "p->y", "p->z", "q->x", "q->y", "q->z")
+		s.run("ifma_point.h", "ON(add_points)(ON(point) *r")
+		s.atMost(2, "r->x", "r->y", "r->z")
+		s = simulate(t, parts, 8, "p->x", "p->y", "p->z")
+		s.run("ifma_point.h", "ON(double_point)(ON(point) *p)")
+		s.atMost(2, "p->x", "p->y", "p->z")
+	}
+}
+
+func TestSubgroupChecksKeepWithinTheBounds(t *testing.T) {
+	s := simulate(t, 1, 2, "p->x", "p->y", "multiple.x", "multiple.y", "multiple.z")
+	s.skip = regexp.MustCompile(`^times_x`)
+	s.run("ifma_points.c", "in_g1(const point1 *p")
+	s = simulate(t, 2, 2, "q->x", "q->y", "multiple.x", "multiple.y", "multiple.z")
+	s.skip = regexp.MustCompile(`^times_x`)
+	s.at["zero"] = []interval{{}}
+	s.run("ifma_points.c", "in_g2(const point2 *q")
+}

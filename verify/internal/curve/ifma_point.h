@@ -1,0 +1,208 @@
+// Points of a curve y² = x³ + b, eight at once. The file is included once for each group, after ifma_fp2.h, with
+// ELEMENT, the type of a coordinate, and ON(name), the name that a function has for the group, defined. The includer has
+// defined ON(mul), ON(square), ON(mul_two), ON(add), ON(sub), ON(carry), ON(triple_b), ON(times_beta) and ON(conditional)
+// for coordinates.
+//
+// # Representation and exactness
+//
+// A point is homogeneous: (x/z, y/z), or the identity where z is 0, then x is 0 and y is not. Addition and doubling go by
+// algorithms 7 and 9 of J. Renes, C. Costello, L. Batina: Complete addition formulas for prime order elliptic curves
+// (2016). They are right for every two points of a curve without points of order two, and both groups' curves have odd
+// order. Nothing is assumed of the points but that they are on the curve: equal, opposite ones, the identity and
+// those of any small order need no special case here.
+//
+// # Bounds
+//
+// In multiples of p, as in ifma_fp2.h. Coordinates are 0 … 8 on the way in and 0 … 2 on the way out. triple_b gives 3b
+// times its operand, loose: of −4 … 2, −96 … 72; of 0 … 2, −24 … 48.
+
+typedef struct { ELEMENT x, y, z; } ON(point);
+
+// r = p + q. r may be where an operand is.
+SHARED void ON(add_points)(ON(point) *r, const ON(point) *p, const ON(point) *q) {
+	ELEMENT xx, yy, zz, xy, yz, minus_yz, xz, s, t, u;
+	ON(mul)(&xx, &p->x, &q->x);
+	ON(mul)(&yy, &p->y, &q->y);
+	ON(mul)(&zz, &p->z, &q->z);
+
+	ON(add)(&s, &p->x, &p->y);
+	ON(add)(&t, &q->x, &q->y);
+	ON(carry)(&s, &s, 0);            // 1 … 17, and so below
+	ON(carry)(&t, &t, 0);
+	ON(mul)(&xy, &s, &t);
+	ON(sub)(&xy, &xy, &xx);
+	ON(sub)(&xy, &xy, &yy);          // −4 … 2
+	ON(carry)(&xy, &xy, 2);          // 0 … 6
+
+	ON(add)(&s, &p->y, &p->z);
+	ON(add)(&t, &q->y, &q->z);
+	ON(carry)(&s, &s, 0);
+	ON(carry)(&t, &t, 0);
+	ON(mul)(&yz, &s, &t);
+	ON(add)(&s, &yy, &zz);           // 0 … 4
+	ON(sub)(&minus_yz, &s, &yz);     // −2 … 4
+	ON(sub)(&yz, &yz, &s);           // −4 … 2
+	ON(carry)(&minus_yz, &minus_yz, 1); // 0 … 6
+	ON(carry)(&yz, &yz, 2);          // 0 … 6
+
+	ON(add)(&s, &p->x, &p->z);
+	ON(add)(&t, &q->x, &q->z);
+	ON(carry)(&s, &s, 0);
+	ON(carry)(&t, &t, 0);
+	ON(mul)(&xz, &s, &t);
+	ON(sub)(&xz, &xz, &xx);
+	ON(sub)(&xz, &xz, &zz);          // −4 … 2
+	ON(triple_b)(&xz, &xz);          // −96 … 72
+	ON(carry)(&xz, &xz, 7);          // 32 … 200
+
+	ON(triple_b)(&zz, &zz);          // −24 … 48
+	ON(sub)(&s, &yy, &zz);           // −48 … 26
+	ON(carry)(&s, &s, 6);            // 16 … 90
+	ON(add)(&t, &yy, &zz);           // −24 … 50
+	ON(carry)(&t, &t, 5);            // 8 … 82
+	ON(add)(&u, &xx, &xx);
+	ON(add)(&u, &u, &xx);
+	ON(carry)(&u, &u, 0);            // 1 … 7
+
+	ON(mul_two)(&r->x, &xy, &s, &minus_yz, &xz);
+	ON(mul_two)(&r->y, &s, &t, &u, &xz);
+	ON(mul_two)(&r->z, &yz, &t, &u, &xy);
+}
+
+// p = 2p.
+SHARED void ON(double_point)(ON(point) *p) {
+	ELEMENT yy, yz, zz, xy, eight_yy, s, t;
+	ON(square)(&yy, &p->y);
+	ON(square)(&zz, &p->z);
+	ON(mul)(&yz, &p->y, &p->z);
+	ON(mul)(&xy, &p->x, &p->y);
+	ON(add)(&xy, &xy, &xy);
+	ON(carry)(&xy, &xy, 0);          // 1 … 5
+	ON(add)(&eight_yy, &yy, &yy);
+	ON(add)(&eight_yy, &eight_yy, &eight_yy);
+	ON(add)(&eight_yy, &eight_yy, &eight_yy);
+	ON(carry)(&eight_yy, &eight_yy, 0); // 1 … 17
+	ON(triple_b)(&zz, &zz);          // −24 … 48
+
+	ON(add)(&t, &yy, &zz);           // −24 … 50
+	ON(carry)(&t, &t, 5);            // 8 … 82
+	ON(sub)(&s, &yy, &zz);
+	ON(sub)(&s, &s, &zz);
+	ON(sub)(&s, &s, &zz);            // −144 … 74
+	ON(carry)(&s, &s, 8);            // 112 … 330
+	ON(carry)(&zz, &zz, 5);          // 8 … 80
+
+	ON(mul)(&p->x, &s, &xy);
+	ON(mul_two)(&p->y, &s, &t, &zz, &eight_yy);
+	ON(mul)(&p->z, &yz, &eight_yy);
+}
+
+SHARED void ON(double_times)(ON(point) *p, int times) {
+	for (; times > 0; times--) ON(double_point)(p);
+}
+
+INLINE void ON(replace_point)(ON(point) *r, __mmask8 where, const ON(point) *p) {
+	ON(conditional)(&r->x, where, &p->x);
+	ON(conditional)(&r->y, where, &p->y);
+	ON(conditional)(&r->z, where, &p->z);
+}
+
+// The identity in all lanes.
+INLINE void ON(clear_point)(ON(point) *p) {
+	memset(p, 0, sizeof *p);
+	*(lanes *)&p->y = everywhere(&one);
+}
+
+// Up to eight affine points, in blst's form; the identity is (0, 0), and goes to the other lanes. The lanes of those that
+// are the identity are returned. Coordinates are 0 … 2.
+SHARED __mmask8 ON(load_points)(ON(point) *p, const uint64_t *from, int n) {
+	enum { PARTS = 2 * sizeof(ELEMENT) / sizeof(lanes) };
+	words in[PARTS];
+	memset(in, 0, sizeof in);
+	unsigned some = 0;
+	for (int lane = 0; lane < n; lane++) {
+		uint64_t any = 0;
+		for (int c = 0; c < PARTS; c++)
+			for (int j = 0; j < WORDS; j++) {
+				const uint64_t w = from[(PARTS * lane + c) * WORDS + j];
+				in[c].word[j][lane] = w;
+				any |= w;
+			}
+		some |= (unsigned)(any != 0) << lane;
+	}
+	lanes *const to = (lanes *)p; // x, then y
+	for (int c = 0; c < PARTS; c++) take(to + c, &in[c]);
+	memset(&p->z, 0, sizeof p->z);
+	*(lanes *)&p->z = everywhere(&one);
+	ON(point) identity;
+	ON(clear_point)(&identity);
+	ON(replace_point)(p, (__mmask8)~some, &identity);
+	return (__mmask8)~some;
+}
+
+// Up to eight points, to x, y, z of each in blst's form, canonical.
+SHARED void ON(store_points)(uint64_t *out, const ON(point) *p, int n) {
+	enum { PARTS = sizeof(ON(point)) / sizeof(lanes) };
+	const lanes *const from = (const lanes *)p;
+	const __mmask8 nowhere = 0;
+	for (int c = 0; c < PARTS; c++) {
+		words w;
+		leave(&w, from + c, &nowhere, 1);
+		for (int lane = 0; lane < n; lane++) store(out + (PARTS * lane + c) * WORDS, &w, lane);
+	}
+}
+
+// r = X·p, X = 0xd201000000010000. r is not where p is.
+SHARED void ON(times_x)(ON(point) *r, const ON(point) *p) {
+	static const uint8_t doublings[] = {1, 2, 3, 9, 32}; // between the ones of X
+	*r = *p;
+	for (size_t i = 0; i < sizeof doublings; i++) {
+		ON(double_times)(r, doublings[i]);
+		ON(add_points)(r, r, p);
+	}
+	ON(double_times)(r, 16);
+}
+
+// The digits of a product are signed and at most DIGIT in magnitude, to the base 2·DIGIT.
+enum { ON(DIGIT) = 8, ON(DOUBLINGS) = 4 };
+
+typedef struct {
+	ON(point) multiple[ON(DIGIT) + 1];
+} ON(table);
+
+// The multiples of p from 0 to DIGIT.
+SHARED void ON(fill)(ON(table) *t, const ON(point) *p) {
+	ON(clear_point)(&t->multiple[0]);
+	t->multiple[1] = *p;
+	for (int k = 2; k <= ON(DIGIT); k++)
+		if (k % 2 == 0) {
+			t->multiple[k] = t->multiple[k / 2];
+			ON(double_point)(&t->multiple[k]);
+		} else {
+			ON(add_points)(&t->multiple[k], &t->multiple[k - 1], p);
+		}
+}
+
+// r = r + d·p, or r + d·ψ(p) with ψ(x, y) = (βx, −y), for the p of the table and a digit in every lane.
+SHARED void ON(add_multiple)(ON(point) *r, const ON(table) *t, const int8_t *digits, int n, int turned) {
+	ON(point) term;
+	uint8_t negative = 0, is[ON(DIGIT) + 1] = {0};
+	for (int lane = 0; lane < n; lane++) {
+		const int d = digits[lane];
+		negative |= (uint8_t)((d < 0) << lane);
+		is[d < 0 ? -d : d] |= (uint8_t)(1 << lane);
+	}
+	term = t->multiple[0];
+	for (int k = 1; k <= ON(DIGIT); k++)
+		if (is[k]) ON(replace_point)(&term, is[k], &t->multiple[k]);
+	if (turned) {
+		ON(times_beta)(&term.x, &term.x);
+		negative = (uint8_t)~negative;
+	}
+	ELEMENT zero, minus;
+	memset(&zero, 0, sizeof zero);
+	ON(sub)(&minus, &zero, &term.y);
+	ON(carry)(&minus, &minus, 1);    // 0 … 2, for y of 0 … 2
+	ON(conditional)(&term.y, negative, &minus);
+	ON(add_points)(r, r, &term);
+}

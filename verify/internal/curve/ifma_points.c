@@ -1,0 +1,82 @@
+//go:build cgo
+
+// Subgroup checks and products of points, eight at once.
+
+#include "ifma.h"
+
+#if LANECAST_IFMA
+
+#include "ifma_groups.h"
+
+// φ(x, y) = (βx, y) is an endomorphism of G1's curve with φ² + φ + 1 = 0, on every point: P, φ(P) and φ²(P) are the
+// points of one line. In the subgroup it multiplies by −z² for this β. If φ(P) = −z²·P for some P, then (z⁴ − z² + 1)P =
+// 0, and z⁴ − z² + 1 is r: P is in the subgroup. So the test is exact (M. Scott: A note on group membership tests for G1,
+// G2 and GT on BLS pairing-friendly curves, 2021).
+VECTOR static __mmask8 in_g1(const point1 *p, __mmask8 identity) {
+	point1 q, multiple;
+	times_x1(&q, p);
+	times_x1(&multiple, &q);
+	// −z²·P = (x : −y : z) of the multiple must be (β·px : py : 1).
+	lanes t, d;
+	product_with(&t, &p->x, &g1_beta, 1);
+	product(&t, &t, &multiple.z, 1);
+	sub(&d, &t, &multiple.x);
+	__mmask8 same = vanishes1(&d);
+	product(&t, &p->y, &multiple.z, 1);
+	add(&d, &t, &multiple.y);
+	same &= vanishes1(&d);
+	return same | identity; // for others, where z is 0, y is not
+}
+
+// ψ of G2's curve, from the curve to the one that it is a twist of, Frobenius' map, and back, is (c·x̄, d·ȳ) with x̄ the
+// conjugate of x. In the subgroup it multiplies by z. It satisfies ψ² − (z+1)ψ + p = 0 on every point, so if ψ(Q) = zQ then
+// (p − z)Q = 0; p − z = h·r, h = (z−1)²/3 the cofactor of G1. Q's order then divides that and the curve's order, whose only
+// common factor is r: the test is exact (Scott 2021). That h and the cofactor of G2 have no common factor, a test checks.
+VECTOR static __mmask8 in_g2(const point2 *q, __mmask8 identity) {
+	point2 multiple;
+	times_x2(&multiple, q);
+	// zQ = (x : −y : z) of the multiple.
+	const lanes zero = {0};
+	fp2 t, d;
+	t.part[0] = q->x.part[0];
+	sub(&t.part[1], &zero, &q->x.part[1]);
+	carry(&t.part[1], &t.part[1], 1);
+	d.part[0] = everywhere(&g2_psi_x[0]);
+	d.part[1] = everywhere(&g2_psi_x[1]);
+	mul2(&t, &t, &d);
+	mul2(&t, &t, &multiple.z);
+	sub2(&d, &t, &multiple.x);
+	__mmask8 same = vanishes2(&d);
+	t.part[0] = q->y.part[0];
+	sub(&t.part[1], &zero, &q->y.part[1]);
+	carry(&t.part[1], &t.part[1], 1);
+	d.part[0] = everywhere(&g2_psi_y[0]);
+	d.part[1] = everywhere(&g2_psi_y[1]);
+	mul2(&t, &t, &d);
+	mul2(&t, &t, &multiple.z);
+	add2(&d, &t, &multiple.y);
+	same &= vanishes2(&d);
+	return same | identity;
+}
+
+enum { WORDS1 = 2 * WORDS, WORDS2 = 4 * WORDS }; // of an affine point
+
+VECTOR void lanecast_in_g1(uint8_t *inside, const uint64_t *p, size_t n) {
+	for (size_t k = 0; k < n; k += LANES) {
+		const int some = n - k < LANES ? (int)(n - k) : LANES;
+		point1 at;
+		const __mmask8 identity = load_points1(&at, p + WORDS1 * k, some), in = in_g1(&at, identity);
+		for (int lane = 0; lane < some; lane++) inside[k + (size_t)lane] = in >> lane & 1;
+	}
+}
+
+VECTOR void lanecast_in_g2(uint8_t *inside, const uint64_t *p, size_t n) {
+	for (size_t k = 0; k < n; k += LANES) {
+		const int some = n - k < LANES ? (int)(n - k) : LANES;
+		point2 at;
+		const __mmask8 identity = load_points2(&at, p + WORDS2 * k, some), in = in_g2(&at, identity);
+		for (int lane = 0; lane < some; lane++) inside[k + (size_t)lane] = in >> lane & 1;
+	}
+}
+
+#endif
