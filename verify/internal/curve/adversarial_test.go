@@ -168,3 +168,140 @@ func TestOutsideNamesThePointsThatAreNotInTheSubgroup(t *testing.T) {
 		}
 	})
 }
+
+// mixedScalars gives scalars of all kinds: weights, those of full length, at the ends of what there is, small ones.
+func mixedScalars(r *rand.Rand, n int) []Scalar {
+	out, ends := make([]Scalar, n), edges()
+	for i := range out {
+		switch r.IntN(4) {
+		case 0:
+			out[i] = randomWeights(r, 1)[0]
+		case 1:
+			out[i] = randomScalars(r, 1)[0]
+		case 2:
+			out[i] = ends[r.IntN(len(ends))]
+		default:
+			k := new(big.Int).Mod(big.NewInt(r.Int64N(64)-32), groupOrder)
+			out[i] = NewScalar([32]byte(littleEndian(k, 32)))
+		}
+	}
+	return out
+}
+
+func TestFixedDigitsAreTheScalar(t *testing.T) {
+	r := rand.New(rand.NewPCG(21, 21))
+	for n := 1; n <= 40; n++ {
+		scalars := mixedScalars(r, n)
+		digits, places := fixedDigits(scalars)
+		for i, s := range scalars {
+			for k, h := range []half{s.low, s.high} {
+				value := new(big.Int)
+				for place := places - 1; place >= 0; place-- {
+					d := digits[(2*place+k)*n+i]
+					if d < -8 || d > 8 {
+						t.Fatalf("digit %d", d)
+					}
+					value.Lsh(value, digitBits).Add(value, big.NewInt(int64(d)))
+				}
+				if value.Cmp(h.value()) != 0 {
+					t.Fatalf("half %d of scalar %d of %d, %x, became %x", k, i, n, h.value(), value)
+				}
+			}
+		}
+	}
+}
+
+// alike fails unless all back ends make the same of points and scalars: i is a place of a pool.
+func alike(t testing.TB, pools map[Backend]Points, index []int, scalars []Scalar) {
+	t.Helper()
+	var first []byte
+	for _, b := range backends() {
+		points := b.Select(pools[b], index)
+		all := encoded(b, b.Join(b.Mul(points, scalars), b.MulSum(points, scalars)), true)
+		for _, i := range b.Outside(points) {
+			all = append(all, byte(i))
+		}
+		if first == nil {
+			first = all
+		} else if !slices.Equal(first, all) {
+			t.Fatalf("%s differs on points %v and scalars %v", nameOf(b), index, scalars)
+		}
+	}
+}
+
+func hostilePools(g Group) map[Backend]Points {
+	pools := make(map[Backend]Points)
+	for _, b := range backends() {
+		pools[b] = hostile(b, g)
+	}
+	return pools
+}
+
+func TestProductsOfEveryNumberOfHostilePointsAgree(t *testing.T) {
+	for _, g := range groups {
+		pools := hostilePools(g)
+		r := rand.New(rand.NewPCG(22, uint64(g)))
+		size := pools[Gnark()].Len()
+		for n := 1; n <= 40; n++ {
+			for kind := range 3 {
+				index := make([]int, n)
+				for k := range index {
+					switch kind {
+					case 0:
+						index[k] = r.IntN(size)
+					case 1:
+						index[k] = r.IntN(2) * (size - 1) // the generator and the identity
+					default:
+						index[k] = 7 + r.IntN(size-7) // none of the subgroup but the identity
+					}
+				}
+				scalars := mixedScalars(r, n)
+				if kind == 1 {
+					for k := range scalars {
+						scalars[k] = scalars[k%2]
+					}
+				}
+				alike(t, pools, index, scalars)
+			}
+		}
+		for _, n := range []int{63, 64, 65, 72, 129} {
+			index := make([]int, n)
+			for k := range index {
+				index[k] = r.IntN(size)
+			}
+			alike(t, pools, index, mixedScalars(r, n))
+		}
+	}
+}
+
+// FuzzPoints gives every back end the same points of the hostile pool, by two bytes each, and scalars, by 32.
+func FuzzPoints(f *testing.F) {
+	f.Add([]byte{1})
+	f.Add(make([]byte, 1+9*34))
+	r := rand.New(rand.NewPCG(23, 23))
+	for n := range 20 {
+		data := []byte{byte(n)}
+		for range n * 34 {
+			data = append(data, byte(r.Uint32()))
+		}
+		f.Add(data)
+	}
+	pools := map[Group]map[Backend]Points{G1: hostilePools(G1), G2: hostilePools(G2)}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) == 0 || len(data) > 1+70*34 {
+			return
+		}
+		g := groups[data[0]&1]
+		var index []int
+		var scalars []Scalar
+		for rest := data[1:]; len(rest) >= 34; rest = rest[34:] {
+			index = append(index, (int(rest[0])<<8|int(rest[1]))%pools[g][Gnark()].Len())
+			if rest[2]&1 == 0 {
+				scalars = append(scalars, NewScalar([32]byte(rest[2:])))
+			} else {
+				scalars = append(scalars, NewWeight([16]byte(rest[2:])))
+			}
+		}
+		alike(t, pools[g], index, scalars)
+	})
+}

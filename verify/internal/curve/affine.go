@@ -29,6 +29,9 @@ type affine[E any] struct{ x, y E }
 // jacobian is the point (x/z², y/z³), or the identity where z is 0, laid out as gnark-crypto's.
 type jacobian[E any] struct{ x, y, z E }
 
+// projective is the point (x/z, y/z), or the identity where z is 0.
+type projective[E any] struct{ x, y, z E }
+
 // as looks at a point as a library's, or the other way about. Their layouts agree: see below.
 func as[T, F any](p *F) *T { return (*T)(unsafe.Pointer(p)) }
 
@@ -70,6 +73,31 @@ func toAffine[E any, P coordinate[E]](p []jacobian[E]) []affine[E] {
 		P(&out[i].x).Mul(&p[i].x, &square)
 		P(&square).Mul(&square, &inverse)
 		P(&out[i].y).Mul(&p[i].y, &square)
+	}
+	return out
+}
+
+// fromProjective is toAffine for the other coordinates: x = X/Z, y = Y/Z.
+func fromProjective[E any, P coordinate[E]](p []projective[E]) []affine[E] {
+	out := make([]affine[E], len(p))
+	before := make([]E, len(p)) // the product of all nonzero z before this one
+	var product, inverse E
+	P(&product).SetOne()
+	for i := range p {
+		before[i] = product
+		if !P(&p[i].z).IsZero() {
+			P(&product).Mul(&product, &p[i].z)
+		}
+	}
+	P(&product).Inverse(&product)
+	for i := len(p) - 1; i >= 0; i-- {
+		if P(&p[i].z).IsZero() {
+			continue
+		}
+		P(&inverse).Mul(&product, &before[i])
+		P(&product).Mul(&product, &p[i].z)
+		P(&out[i].x).Mul(&p[i].x, &inverse)
+		P(&out[i].y).Mul(&p[i].y, &inverse)
 	}
 	return out
 }

@@ -78,6 +78,14 @@ func BenchmarkTogether(b *testing.B) {
 			slab, index := encoded(c, points, false), places(points.Len())
 			return func() { c.Read(points.Group(), slab, index, false) }
 		}},
+		{"Mul", func(c Backend, points Points) func() {
+			ws := randomWeights(rand.New(rand.NewPCG(4, 4)), points.Len())
+			return func() { c.Mul(points, ws) }
+		}},
+		{"MulSum", func(c Backend, points Points) func() {
+			ws := randomWeights(rand.New(rand.NewPCG(4, 4)), points.Len())
+			return func() { c.MulSum(points, ws) }
+		}},
 		{"Outside", func(c Backend, points Points) func() { return func() { c.Outside(points) } }},
 	}
 	for _, o := range operations {

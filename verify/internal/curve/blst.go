@@ -101,6 +101,20 @@ func newBlst(together bool) *blstCurve {
 	if together {
 		g1.decodeMany, g2.decodeMany = ifmaRead1, ifmaRead2
 		g1.inside, g2.inside = ifmaInside1, ifmaInside2
+		g1.multiplied = func(p []blst.P1Affine, scalars []Scalar) []blst.P1Affine {
+			return asAll[blst.P1Affine](ifmaProducts1.of(asAll[affine[fp.Element]](p), scalars))
+		}
+		g1.mulSummed = func(p []blst.P1Affine, scalars []Scalar) blst.P1Affine {
+			sum := ifmaProducts1.sumOf(asAll[affine[fp.Element]](p), scalars)
+			return *as[blst.P1Affine](&sum)
+		}
+		g2.multiplied = func(p []blst.P2Affine, scalars []Scalar) []blst.P2Affine {
+			return asAll[blst.P2Affine](ifmaProducts2.of(asAll[affine[bls12381.E2]](p), scalars))
+		}
+		g2.mulSummed = func(p []blst.P2Affine, scalars []Scalar) blst.P2Affine {
+			sum := ifmaProducts2.sumOf(asAll[affine[bls12381.E2]](p), scalars)
+			return *as[blst.P2Affine](&sum)
+		}
 	}
 	return &blstCurve{pair{g1, g2}, together}
 }

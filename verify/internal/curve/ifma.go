@@ -2,6 +2,8 @@
 
 package curve
 
+// /* GCC unrolls the loops over limbs from -O3 on. */
+// #cgo CFLAGS: -O3
 // #include "ifma.h"
 import "C"
 

@@ -41,6 +41,22 @@ void lanecast_miller(uint64_t *out, const uint64_t *p, const uint64_t *q, size_t
 void lanecast_in_g1(uint8_t *inside, const uint64_t *p, size_t n);
 void lanecast_in_g2(uint8_t *inside, const uint64_t *p, size_t n);
 
+// What products go by: digits to the base 2^LANECAST_DOUBLINGS, at most LANECAST_DIGIT in magnitude. LANECAST_TABLE1 is
+// the size in bytes of the table that eight points of G1 take; of G2 it is twice that.
+enum { LANECAST_DIGIT = 8, LANECAST_DOUBLINGS = 4, LANECAST_TABLE1 = (LANECAST_DIGIT + 1) * 3 * 8 * 64 };
+
+// lanecast_multiply_g1 and lanecast_multiply_g2 multiply n points of the curve, laid out as above, (0, 0) being the
+// identity. Scalar i is low + high·ψ, ψ(x, y) = (βx, −y): the digits of low, lowest first, are at digits[2kn + i], those of
+// high at digits[(2k+1)n + i], for k below places. Product i goes to place i of out as x, y, z in Montgomery's form with
+// the constant 2³⁸⁴: (x/z, y/z), or the identity where z is 0.
+void lanecast_multiply_g1(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n);
+void lanecast_multiply_g2(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n);
+
+// lanecast_multiply_sum_g1 and lanecast_multiply_sum_g2 write the sum of the same products, one point. scratch is a table
+// for each eight points, at a multiple of 64 bytes.
+void lanecast_multiply_sum_g1(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n, void *scratch);
+void lanecast_multiply_sum_g2(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n, void *scratch);
+
 // lanecast_field carries out one operation of the field on eight elements, for the tests. Word 8j+i is limb j of
 // element i, as in ifma_field.h. The sum of two products is ab + bb.
 enum {

@@ -163,46 +163,103 @@ SHARED void ON(times_x)(ON(point) *r, const ON(point) *p) {
 	ON(double_times)(r, 16);
 }
 
-// The digits of a product are signed and at most DIGIT in magnitude, to the base 2·DIGIT.
-enum { ON(DIGIT) = 8, ON(DOUBLINGS) = 4 };
+// Products go by digits to the base 16, signed and at most 8 in magnitude. A table has the multiples from 0 to 8.
+typedef struct { ON(point) multiple[LANECAST_DIGIT + 1]; } ON(table);
 
-typedef struct {
-	ON(point) multiple[ON(DIGIT) + 1];
-} ON(table);
-
-// The multiples of p from 0 to DIGIT.
-SHARED void ON(fill)(ON(table) *t, const ON(point) *p) {
+SHARED void ON(fill_table)(ON(table) *t, const ON(point) *p) {
 	ON(clear_point)(&t->multiple[0]);
 	t->multiple[1] = *p;
-	for (int k = 2; k <= ON(DIGIT); k++)
+	for (int k = 2; k <= LANECAST_DIGIT; k++) {
 		if (k % 2 == 0) {
 			t->multiple[k] = t->multiple[k / 2];
 			ON(double_point)(&t->multiple[k]);
 		} else {
 			ON(add_points)(&t->multiple[k], &t->multiple[k - 1], p);
 		}
+	}
 }
 
-// r = r + d·p, or r + d·ψ(p) with ψ(x, y) = (βx, −y), for the p of the table and a digit in every lane.
-SHARED void ON(add_multiple)(ON(point) *r, const ON(table) *t, const int8_t *digits, int n, int turned) {
-	ON(point) term;
-	uint8_t negative = 0, is[ON(DIGIT) + 1] = {0};
-	for (int lane = 0; lane < n; lane++) {
+SHARED void ON(negate_where)(ON(point) *p, __mmask8 where) {
+	ELEMENT zero, minus;
+	memset(&zero, 0, sizeof zero);
+	ON(sub)(&minus, &zero, &p->y);   // −2 … 0
+	ON(carry)(&minus, &minus, 1);    // 0 … 2
+	ON(conditional)(&p->y, where, &minus);
+}
+
+// r = d·p for the p of the table, or d·ψ(p), ψ(x, y) = (βx, −y), by a digit for each of some lanes; 0 for the others.
+SHARED void ON(look_up)(ON(point) *r, const ON(table) *t, const int8_t *digits, int some, int turned) {
+	uint8_t negative = 0, is[LANECAST_DIGIT + 1] = {0};
+	for (int lane = 0; lane < some; lane++) {
 		const int d = digits[lane];
 		negative |= (uint8_t)((d < 0) << lane);
 		is[d < 0 ? -d : d] |= (uint8_t)(1 << lane);
 	}
-	term = t->multiple[0];
-	for (int k = 1; k <= ON(DIGIT); k++)
-		if (is[k]) ON(replace_point)(&term, is[k], &t->multiple[k]);
+	*r = t->multiple[0];
+	for (int k = 1; k <= LANECAST_DIGIT; k++)
+		if (is[k]) ON(replace_point)(r, is[k], &t->multiple[k]);
 	if (turned) {
-		ON(times_beta)(&term.x, &term.x);
+		ON(times_beta)(&r->x, &r->x);
 		negative = (uint8_t)~negative;
 	}
-	ELEMENT zero, minus;
-	memset(&zero, 0, sizeof zero);
-	ON(sub)(&minus, &zero, &term.y);
-	ON(carry)(&minus, &minus, 1);    // 0 … 2, for y of 0 … 2
-	ON(conditional)(&term.y, negative, &minus);
-	ON(add_points)(r, r, &term);
+	ON(negate_where)(r, negative);
+}
+
+// The sum of the lanes, in every lane.
+SHARED void ON(sum_lanes)(ON(point) *p) {
+	enum { VECTORS = sizeof(ON(point)) / sizeof(vector) };
+	for (int by = LANES / 2; by > 0; by /= 2) {
+		int64_t index[LANES];
+		for (int lane = 0; lane < LANES; lane++) index[lane] = (lane + by) % LANES;
+		const vector order = _mm512_loadu_si512(index);
+		ON(point) q;
+		const vector *const from = (const vector *)p;
+		vector *const to = (vector *)&q;
+		for (int i = 0; i < VECTORS; i++) to[i] = _mm512_permutexvar_epi64(order, from[i]);
+		ON(add_points)(p, p, &q);
+	}
+}
+
+// Products point by point: see lanecast_multiply_g1.
+INLINE void ON(multiply)(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n) {
+	enum { IN = 2 * sizeof(ELEMENT) / sizeof(lanes) * WORDS, OUT = IN / 2 * 3 };
+	ON(table) t;
+	ON(point) at, term;
+	for (size_t k = 0; k < n; k += LANES) {
+		const int some = n - k < LANES ? (int)(n - k) : LANES;
+		ON(load_points)(&at, p + IN * k, some);
+		ON(fill_table)(&t, &at);
+		ON(clear_point)(&at);
+		for (size_t place = places; place-- > 0;) {
+			if (place + 1 < places) ON(double_times)(&at, LANECAST_DOUBLINGS);
+			for (size_t half = 0; half < 2; half++) {
+				ON(look_up)(&term, &t, digits + (2 * place + half) * n + k, some, half == 1);
+				ON(add_points)(&at, &at, &term);
+			}
+		}
+		ON(store_points)(out + OUT * k, &at, some);
+	}
+}
+
+// A sum of products: see lanecast_multiply_sum_g1.
+INLINE void ON(multiply_sum)(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n, void *scratch) {
+	enum { IN = 2 * sizeof(ELEMENT) / sizeof(lanes) * WORDS };
+	ON(table) *const t = scratch;
+	ON(point) at, term;
+	for (size_t k = 0; k < n; k += LANES) {
+		ON(load_points)(&at, p + IN * k, n - k < LANES ? (int)(n - k) : LANES);
+		ON(fill_table)(&t[k / LANES], &at);
+	}
+	ON(clear_point)(&at);
+	for (size_t place = places; place-- > 0;) {
+		if (place + 1 < places) ON(double_times)(&at, LANECAST_DOUBLINGS);
+		for (size_t half = 0; half < 2; half++)
+			for (size_t k = 0; k < n; k += LANES) {
+				const int some = n - k < LANES ? (int)(n - k) : LANES;
+				ON(look_up)(&term, &t[k / LANES], digits + (2 * place + half) * n + k, some, half == 1);
+				ON(add_points)(&at, &at, &term);
+			}
+	}
+	ON(sum_lanes)(&at);
+	ON(store_points)(out, &at, 1);
 }

@@ -79,4 +79,24 @@ VECTOR void lanecast_in_g2(uint8_t *inside, const uint64_t *p, size_t n) {
 	}
 }
 
+_Static_assert(sizeof(table1) == LANECAST_TABLE1 && sizeof(table2) == 2 * LANECAST_TABLE1, "the size of a table");
+
+VECTOR void lanecast_multiply_g1(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n) {
+	multiply1(out, p, digits, places, n);
+}
+
+VECTOR void lanecast_multiply_g2(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n) {
+	multiply2(out, p, digits, places, n);
+}
+
+VECTOR void lanecast_multiply_sum_g1(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n,
+	void *scratch) {
+	multiply_sum1(out, p, digits, places, n, scratch);
+}
+
+VECTOR void lanecast_multiply_sum_g2(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n,
+	void *scratch) {
+	multiply_sum2(out, p, digits, places, n, scratch);
+}
+
 #endif

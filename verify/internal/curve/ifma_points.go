@@ -6,6 +6,7 @@ package curve
 import "C"
 
 import (
+	"sync"
 	"unsafe"
 
 	bls12381 "github.com/consensys/gnark-crypto/ecc/bls12-381"
@@ -25,3 +26,101 @@ func ifmaInside2(p []blst.P2Affine) []uint8 {
 	C.lanecast_in_g2((*C.uint8_t)(unsafe.Pointer(&inside[0])), words(as[affine[bls12381.E2]](&p[0])), C.size_t(len(p)))
 	return inside
 }
+
+// ifmaProducts computes products of points of one group and their sums, eight at a time. Few points, or what is left of
+// many, go through alone if that is faster.
+type ifmaProducts[E any, P coordinate[E]] struct {
+	alone *products[E, P]
+	// How many products are computed faster together than one by one.
+	fewest, fewestSummed int
+	each                 func(out *projective[E], p *affine[E], digits *C.int8_t, places, n C.size_t)
+	sum                  func(out *projective[E], p *affine[E], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer)
+	scratch              sync.Pool // of tables for summedTogether points
+	table                int       // the size of a table
+}
+
+// How many products one call into C computes, and how many it adds up: it cannot be preempted, and takes about a
+// millisecond for so many in G2. They are multiples of lanes.
+const (
+	productsTogether = 32
+	summedTogether   = 64
+)
+
+var ifmaProducts1 = &ifmaProducts[fp.Element, *fp.Element]{
+	alone: products1, fewest: 2, fewestSummed: 4, table: C.LANECAST_TABLE1,
+	each: func(out *projective[fp.Element], p *affine[fp.Element], digits *C.int8_t, places, n C.size_t) {
+		C.lanecast_multiply_g1((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n)
+	},
+	sum: func(out *projective[fp.Element], p *affine[fp.Element], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer) {
+		C.lanecast_multiply_sum_g1((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n, scratch)
+	},
+}
+
+var ifmaProducts2 = &ifmaProducts[bls12381.E2, *bls12381.E2]{
+	alone: products2, fewest: 3, fewestSummed: 8, table: 2 * C.LANECAST_TABLE1,
+	each: func(out *projective[bls12381.E2], p *affine[bls12381.E2], digits *C.int8_t, places, n C.size_t) {
+		C.lanecast_multiply_g2((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n)
+	},
+	sum: func(out *projective[bls12381.E2], p *affine[bls12381.E2], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer) {
+		C.lanecast_multiply_sum_g2((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n, scratch)
+	},
+}
+
+// of returns scalars[i]·points[i], point by point.
+func (m *ifmaProducts[E, P]) of(points []affine[E], scalars []Scalar) []affine[E] {
+	many := together(len(points), m.fewest)
+	out := make([]projective[E], many)
+	for start := 0; start < many; start += productsTogether {
+		end := min(start+productsTogether, many)
+		digits, places := fixedDigits(scalars[start:end])
+		m.each(&out[start], &points[start], (*C.int8_t)(unsafe.Pointer(&digits[0])), C.size_t(places), C.size_t(end-start))
+	}
+	products := fromProjective[E, P](out)
+	if many < len(points) {
+		products = append(products, m.alone.each(points[many:], scalars[many:])...)
+	}
+	return products
+}
+
+// sumOf returns Σ scalars[i]·points[i].
+func (m *ifmaProducts[E, P]) sumOf(points []affine[E], scalars []Scalar) affine[E] {
+	if len(points) < m.fewestSummed {
+		return m.alone.sum(points, scalars)
+	}
+	scratch, _ := m.scratch.Get().(unsafe.Pointer)
+	if scratch == nil {
+		scratch = aligned(m.table * summedTogether / lanes)
+	}
+	defer m.scratch.Put(scratch)
+	parts := make([]projective[E], (len(points)+summedTogether-1)/summedTogether)
+	for i := range parts {
+		start := i * summedTogether
+		end := min(start+summedTogether, len(points))
+		digits, places := fixedDigits(scalars[start:end])
+		m.sum(&parts[i], &points[start], (*C.int8_t)(unsafe.Pointer(&digits[0])), C.size_t(places), C.size_t(end-start), scratch)
+	}
+	sums := fromProjective[E, P](parts)
+	if len(sums) == 1 {
+		return sums[0]
+	}
+	var sum jacobian[E]
+	for i := range sums {
+		m.alone.addAffine(&sum, &sums[i])
+	}
+	return toAffine[E, P]([]jacobian[E]{sum})[0]
+}
+
+// aligned returns memory free of pointers at a multiple of 64 bytes.
+func aligned(size int) unsafe.Pointer {
+	memory := make([]byte, size+63)
+	skip := -int(uintptr(unsafe.Pointer(&memory[0]))) & 63
+	return unsafe.Pointer(&memory[skip])
+}
+
+// The layouts are those of ifma.h, or this does not compile.
+var (
+	_ [unsafe.Sizeof(projective[fp.Element]{})]byte  = [3 * 6 * 8]byte{}
+	_ [unsafe.Sizeof(projective[bls12381.E2]{})]byte = [6 * 6 * 8]byte{}
+	_ [digitBits]byte                                = [C.LANECAST_DOUBLINGS]byte{}
+	_ [1 << (digitBits - 1)]byte                     = [C.LANECAST_DIGIT]byte{}
+)

@@ -114,7 +114,7 @@ const (
 	// lanes is how many points decodeMany reads in the time for one.
 	lanes = 8
 	// fewestTogether is how many points one by one take longer than that.
-	fewestTogether = 3
+	fewestTogether = 2
 	// bytesTogether is how many bytes of points one call of decodeMany is given: it cannot be preempted and takes about
 	// a millisecond for so many.
 	bytesTogether = 256 * 48
@@ -131,16 +131,25 @@ func fewestInside(g Group) int {
 	return 3
 }
 
+// together returns how many of n go eight at a time, when those beyond a multiple of eight go one by one if they are
+// fewer than so many.
+func together(n, fewest int) int {
+	if rest := n % lanes; rest < fewest {
+		return n - rest
+	}
+	return n
+}
+
 // readTogether is read for compressed points by way of decodeMany.
 func (g *group[A, J]) readTogether(slab []byte, index []int) (Points, []int) {
 	size := g.id.Compressed()
-	together := bytesTogether / size
+	most := bytesTogether / size
 	at := make([]A, len(index))
-	states := make([]state, min(len(index), together))
+	states := make([]state, min(len(index), most))
 	n := 0
 	var wrong []int
-	for start := 0; start < len(index); start += together {
-		part := index[start:min(start+together, len(index))]
+	for start := 0; start < len(index); start += most {
+		part := index[start:min(start+most, len(index))]
 		g.readPart(at[start:], states, slab, part)
 		for k := range part {
 			if states[k] == good {
@@ -173,8 +182,8 @@ func (g *group[A, J]) readPart(out []A, states []state, slab []byte, part []int)
 			}
 		}
 	}
-	if rest := count % lanes; rest < fewestTogether {
-		count -= rest
+	rest := count - together(count, fewestTogether)
+	if count -= rest; rest > 0 {
 		for k := len(part) - 1; rest > 0; k-- {
 			if states[k] != pending {
 				continue
@@ -240,21 +249,18 @@ func (g *group[A, J]) inSubgroup(p Points, i int) bool {
 
 func (g *group[A, J]) outside(p Points) (positions []int) {
 	at := g.of(p)
-	together := 0
+	many := 0
 	if g.inside != nil {
-		together = len(at)
-		if rest := together % lanes; rest < fewestInside(g.id) {
-			together -= rest
-		}
+		many = together(len(at), fewestInside(g.id))
 	}
-	for start := 0; start < together; start += insideTogether {
-		for i, in := range g.inside(at[start:min(start+insideTogether, together)]) {
+	for start := 0; start < many; start += insideTogether {
+		for i, in := range g.inside(at[start:min(start+insideTogether, many)]) {
 			if in == 0 {
 				positions = append(positions, start+i)
 			}
 		}
 	}
-	for i := together; i < len(at); i++ {
+	for i := many; i < len(at); i++ {
 		if !g.inSubgroup(p, i) {
 			positions = append(positions, i)
 		}

@@ -95,6 +95,38 @@ func (h *half) digits(digits []int8, width uint) {
 	}
 }
 
+// digitBits is how many bits a digit of fixedDigits stands for.
+const digitBits = 4
+
+// fixedDigits returns the digits of scalars to the base 16, from −8 to 8, lowest first, places of them for every half:
+// Σ digits[2kn+i]·16^k is scalar i's low half, n being the number of scalars, and Σ digits[(2k+1)n+i]·16^k its high one.
+func fixedDigits(scalars []Scalar) (digits []int8, places int) {
+	longest := 0
+	for i := range scalars {
+		longest = max(longest, scalars[i].bits())
+	}
+	places = longest/digitBits + 1 // the last holds a carry, or fewer than four bits, which with a carry are 8 at most
+	digits = make([]int8, 2*places*len(scalars))
+	for i := range scalars {
+		for k, h := range []*half{&scalars[i].low, &scalars[i].high} {
+			carry := 0
+			for place := range places {
+				d := int(h.window(uint(digitBits*place), digitBits)) + carry
+				carry = 0
+				if d > 1<<(digitBits-1) {
+					carry = 1
+					d -= 1 << digitBits
+				}
+				if h.negative {
+					d = -d
+				}
+				digits[(2*place+k)*len(scalars)+i] = int8(d)
+			}
+		}
+	}
+	return digits, places
+}
+
 // window returns width bits from bit j on; there are zeroes past the end.
 func (h *half) window(j, width uint) uint64 {
 	var w uint64
