@@ -305,3 +305,81 @@ func FuzzPoints(f *testing.F) {
 		alike(t, pools[g], index, scalars)
 	})
 }
+
+// uniformBytes writes field elements, or numbers up to 2⁵¹², as what a message expands to.
+func uniformBytes(elements ...*big.Int) []byte {
+	var out []byte
+	for _, e := range elements {
+		out = append(out, e.FillBytes(make([]byte, elementBytes))...)
+	}
+	return out
+}
+
+func TestHashingEveryNumberOfMessagesAgrees(t *testing.T) {
+	random := 500
+	if testing.Short() {
+		random = 100
+	}
+	for _, g := range groups {
+		r := rand.New(rand.NewPCG(24, uint64(g)))
+		messages := make([][]byte, random)
+		for i := range messages {
+			messages[i] = make([]byte, r.IntN(200))
+			for k := range messages[i] {
+				messages[i][k] = byte(r.Uint32())
+			}
+		}
+		for i, tag := range []string{"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_", "t", string(make([]byte, 255))} {
+			sets := [][][]byte{messages[:20]}
+			if i == 0 {
+				sets[0] = messages
+				for n := range 41 {
+					sets = append(sets, messages[n:2*n])
+				}
+			}
+			for _, set := range sets {
+				var first []byte
+				for _, b := range backends() {
+					if b == Gnark() && len(set) > 40 {
+						continue
+					}
+					p := b.Hash(g, []byte(tag), set...)
+					if len(b.Outside(p)) > 0 || p.Len() != len(set) {
+						t.Fatalf("%s: %d of %d points are outside", nameOf(b), len(b.Outside(p)), p.Len())
+					}
+					if all := encoded(b, p, true); first == nil {
+						first = all
+					} else if !slices.Equal(first, all) {
+						t.Fatalf("%s hashes %d messages otherwise", nameOf(b), len(set))
+					}
+				}
+			}
+		}
+	}
+}
+
+// FuzzHash gives every back end the same tag and message, between others.
+func FuzzHash(f *testing.F) {
+	f.Add([]byte("tag"), []byte{}, uint8(0))
+	f.Add(make([]byte, 255), make([]byte, 300), uint8(9))
+	f.Fuzz(func(t *testing.T, tag, message []byte, n uint8) {
+		if len(tag) == 0 || len(tag) > 255 {
+			return
+		}
+		messages := make([][]byte, 1+int(n%20))
+		for i := range messages {
+			messages[i] = message[:len(message)*i/len(messages)]
+		}
+		messages[int(n)%len(messages)] = message
+		for _, g := range groups {
+			var first []byte
+			for _, b := range backends() {
+				if all := encoded(b, b.Hash(g, tag, messages...), true); first == nil {
+					first = all
+				} else if !slices.Equal(first, all) {
+					t.Fatalf("%s hashes otherwise", nameOf(b))
+				}
+			}
+		}
+	})
+}

@@ -86,6 +86,14 @@ func BenchmarkTogether(b *testing.B) {
 			ws := randomWeights(rand.New(rand.NewPCG(4, 4)), points.Len())
 			return func() { c.MulSum(points, ws) }
 		}},
+		{"Hash", func(c Backend, points Points) func() {
+			messages := make([][]byte, points.Len())
+			for i := range messages {
+				messages[i] = binary.LittleEndian.AppendUint64(make([]byte, 92), uint64(i))
+			}
+			tag := []byte("BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_")
+			return func() { c.Hash(points.Group(), tag, messages...) }
+		}},
 		{"Outside", func(c Backend, points Points) func() { return func() { c.Outside(points) } }},
 	}
 	for _, o := range operations {

@@ -57,6 +57,11 @@ void lanecast_multiply_g2(uint64_t *out, const uint64_t *p, const int8_t *digits
 void lanecast_multiply_sum_g1(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n, void *scratch);
 void lanecast_multiply_sum_g2(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n, void *scratch);
 
+// lanecast_hash_g1 and lanecast_hash_g2 hash n messages, of which the expanded uniform bytes of RFC 9380 are given: 128 for each
+// message, or 256. Points go out as x, y, z, as products do.
+void lanecast_hash_g1(uint64_t *out, const uint8_t *uniform, size_t n);
+void lanecast_hash_g2(uint64_t *out, const uint8_t *uniform, size_t n);
+
 // lanecast_field carries out one operation of the field on eight elements, for the tests. Word 8j+i is limb j of
 // element i, as in ifma_field.h. The sum of two products is ab + bb.
 enum {

@@ -171,13 +171,37 @@ func (s *simulation) call(function string, args []string) {
 		s.set(args[0], each(in(1), func(i int) interval { return s.product(in(1)[i], interval{high: 1}) }))
 	case name == "product_with": // a constant, which is below p
 		s.set(args[0], []interval{s.product(one(1), interval{high: 1})})
+	case name == "constant_at":
+		s.set(args[0], make([]interval, s.parts))
+		for i := range s.at[args[0]] {
+			s.at[args[0]][i].high = 1
+		}
+	case name == "sum":
+		a, b := one(1), one(2)
+		s.operand(a, 512)
+		s.operand(b, 512)
+		s.set(args[0], []interval{{a.low + b.low, a.high + b.high, false}})
+	case name == "difference":
+		s.operand(one(1), 1020)
+		s.operand(one(2), 4)
+		out := minus(one(1), one(2))
+		s.set(args[0], []interval{{out.low + 4, out.high + 4, false}})
+	case name == "power":
+		s.operand(one(1), 1024)
+		s.set(args[0], []interval{{0, 2, false}})
+	case name == "canonical":
+		s.operand(one(1), 1024)
+		s.set(args[0], []interval{{0, 1, false}})
+	case name == "same":
+		s.operand(s.get(args[1])[0], 1020)
+		s.operand(s.get(args[2])[0], 4)
 	case name == "vanishes":
 		for _, a := range in(0) {
 			if a.low < -512 || a.high > 511 {
 				s.fail("%+v", a)
 			}
 		}
-	case name == "conditional":
+	case name == "conditional", name == "replace":
 		s.set(args[0], each(in(2), func(i int) interval {
 			a, b := in(0)[i], in(2)[i]
 			return interval{min(a.low, b.low), max(a.high, b.high), a.loose || b.loose}
@@ -188,11 +212,13 @@ func (s *simulation) call(function string, args []string) {
 }
 
 var (
-	statement = regexp.MustCompile(`^(?:__mmask8 )?(?:\w+ &?= )?(?:ON\((\w+)\)|(\w+))\((&?[^()]*)\);`)
-	copying   = regexp.MustCompile(`^([\w>.\[\]-]+) = (everywhere\(.*\)|[\w>.\[\]-]+);`)
+	statement = regexp.MustCompile(`^(?:for \(int [gk] = 0; [gk] < n; [gk]\+\+\) )?(?:(?:const )?__mmask8 )?(?:[\w>-]+ &?= (?:\(__mmask8\)~)?)?` +
+		`(?:ON\((\w+)\)|(\w+))\((.*)\);`)
+	copying = regexp.MustCompile(`^(?:for \(int g = 0; g < n; g\+\+\) )?(?:const lanes )?([\w>.\[\]-]+) = (everywhere\(.*\)|[\w>.\[\]-]+);`)
+	ignored = regexp.MustCompile(`^(ELEMENT|lanes|fp2|point\d|const lanes|const fp2|const int|static|return|for \(int g = 0; g < n; g\+\+\) {|}|memset|__mmask8 is_square)`)
 )
 
-// run simulates the body of the function that begins with a line holding head, in a file, and returns the values.
+// run simulates the body of the function that begins with a line holding head, in a file.
 func (s *simulation) run(file, head string) {
 	s.t.Helper()
 	source, err := os.ReadFile(file)
@@ -204,36 +230,43 @@ func (s *simulation) run(file, head string) {
 		s.t.Fatalf("%s has no %s", file, head)
 	}
 	body, _, _ = strings.Cut(body, "\n}\n")
-	for i, line := range strings.Split(body, "\n")[1:] {
-		for _, part := range strings.SplitAfter(strings.TrimSpace(line), ";") {
-			part = strings.TrimSpace(part)
-			s.line = part
-			if part == "" || strings.HasPrefix(part, "//") {
-				break
+	_, body, _ = strings.Cut(body, "\n")
+	s.statements(body)
+}
+
+// statements simulates lines of C.
+func (s *simulation) statements(lines string) {
+	s.t.Helper()
+	for _, line := range strings.Split(lines, "\n") {
+		line, _, _ = strings.Cut(line, "//")
+		line = strings.TrimSpace(strings.ReplaceAll(line, "[g]", ""))
+		if s.line = line; strings.Contains(line, ");") && !strings.HasSuffix(line, ");") {
+			s.fail("there is more than one statement")
+		}
+		switch {
+		case line == "", s.skip != nil && s.skip.MatchString(line):
+			continue
+		case copying.MatchString(line):
+			m := copying.FindStringSubmatch(line)
+			if strings.HasPrefix(m[2], "everywhere") {
+				s.set(m[1], []interval{{0, 1, false}})
+			} else {
+				s.set(m[1], s.get(m[2]))
 			}
-			if s.skip != nil && s.skip.MatchString(part) {
-				continue
-			}
-			if m := copying.FindStringSubmatch(part); m != nil {
-				if strings.HasPrefix(m[2], "everywhere") {
-					s.set(m[1], []interval{{0, 1, false}})
-				} else {
-					s.set(m[1], s.get(m[2]))
-				}
-				continue
-			}
-			m := statement.FindStringSubmatch(part)
+		case ignored.MatchString(line) && !strings.HasPrefix(line, "const __mmask8"):
+			continue
+		default:
+			m := statement.FindStringSubmatch(line)
 			if m == nil {
-				if strings.HasPrefix(part, "ELEMENT ") || strings.HasPrefix(part, "lanes ") || strings.HasPrefix(part, "fp2 ") ||
-					strings.HasPrefix(part, "const ") || strings.HasPrefix(part, "return ") || strings.HasPrefix(part, "point") ||
-					strings.HasPrefix(part, "static ") {
-					continue
-				}
-				s.fail("line %d is not understood", i)
+				s.fail("this is not understood")
 			}
 			args := strings.Split(m[3], ",")
 			for k := range args {
 				args[k] = strings.TrimPrefix(strings.TrimSpace(args[k]), "&")
+			}
+			// What tells the lanes may have commas of its own: it is not looked at.
+			if name := m[1] + m[2]; strings.HasPrefix(name, "conditional") || name == "replace" {
+				args = []string{args[0], "", args[len(args)-1]}
 			}
 			s.call(m[1]+m[2], args)
 		}
@@ -282,4 +315,43 @@ func TestSubgroupChecksKeepWithinTheBounds(t *testing.T) {
 	s.skip = regexp.MustCompile(`^times_x`)
 	s.at["zero"] = []interval{{}}
 	s.run("ifma_points.c", "in_g2(const point2 *q")
+}
+
+func TestHashingKeepsWithinTheBounds(t *testing.T) {
+	for parts := 1; parts <= 2; parts++ {
+		s := simulate(t, parts, 8, "p->x", "p->y", "p->z", "q->x", "q->y", "q->z")
+		s.run("ifma_map.h", "ON(add_on_isogenous)(ON(point) *r")
+		s.atMost(2, "r->x", "r->y", "r->z")
+
+		s = simulate(t, parts, 2, "x", "z")
+		s.statements("ON(constant_at)(&k, c);\nON(mul)(&sum, &k, &z);\nON(add)(&sum, &sum, &x);\nON(carry)(&sum, &sum, 0);")
+		s.statements("ON(mul_two)(&sum, &sum, &x, &k, &z);") // from what is monic
+		s.statements("ON(constant_at)(&sum, c);\nON(mul_two)(&sum, &sum, &x, &k, &z);")
+		s.atMost(2, "sum")
+	}
+
+	s := simulate(t, 1, 4, "u")
+	s.at["zero"] = []interval{{}}
+	s.run("ifma_hash.c", "static void map_g1(")
+	s.atMost(2, "p.x", "p.y", "p.z")
+
+	s = simulate(t, 2, 4, "m->u")
+	s.at["zero"], s.at["zero.part[0]"] = make([]interval, 2), make([]interval, 1)
+	s.run("ifma_hash.c", "static void begin_map2(")
+	s.atMost(2, "m->t", "m->num", "m->d", "m->h", "m->m", "norm")
+	s.at["powers"] = []interval{{0, 2, false}}
+	s.run("ifma_hash.c", "static void decide_map2(")
+	s.atMost(2, "m->h", "d", "base")
+	s.at["k"] = s.at["powers"]
+	s.at["zero"] = []interval{{}}
+	s.run("ifma_hash.c", "static void root_map2(")
+	s.at["zero"] = make([]interval, 2)
+	s.run("ifma_hash.c", "static void end_map2(")
+	s.atMost(2, "p->x", "p->y", "p->z")
+
+	s = simulate(t, 2, 2, "p->x", "p->y", "p->z", "r->x", "r->y", "r->z")
+	s.at["zero"] = []interval{{}}
+	s.skip = regexp.MustCompile(`^\*r = `)
+	s.run("ifma_hash.c", "static void psi(")
+	s.atMost(2, "r->x", "r->y", "r->z")
 }

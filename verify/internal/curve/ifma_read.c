@@ -20,72 +20,10 @@
 // Elements: what they are called times R.
 static const constant
 	four = {{0xc203aa3a7e6bb, 0x99c5b63f91e5d, 0xec2218e49b9f5, 0xb47d6b297d25b,
-		0x36f29b533dd05, 0xaac3b92d6d85a, 0x25d100f5559b6, 0x5208}},
-	half = {{0xaa4075474b22d, 0xb213e047f1ff7, 0xfb31b91640dbe, 0x26f727afe7f18,
-		0x0e5cd98bad0b5, 0x8d8b36a08fe7f, 0xff89451d47238, 0x1764f}};
+		0x36f29b533dd05, 0xaac3b92d6d85a, 0x25d100f5559b6, 0x5208}};
 
 static const uint64_t p_words[WORDS] = {0xb9feffffffffaaab, 0x1eabfffeb153ffff, 0x6730d2a0f6b0f624,
 	0x64774b84f38512bf, 0x4b1ba7b6434bacd7, 0x1a0111ea397fe69a};
-
-// An element of Fp2 in every lane is c[0] + c[1]·i.
-
-// The parts of a are at most 4p.
-VECTOR static void square2(lanes r[2][GROUPS], lanes a[2][GROUPS], int n) {
-	lanes plus[GROUPS], minus[GROUPS], twice[GROUPS];
-	sum(plus, a[0], a[1], n);
-	difference(minus, a[0], a[1], n);
-	sum(twice, a[0], a[0], n);
-	product(r[1], twice, a[1], n);
-	product(r[0], plus, minus, n);
-}
-
-// r is not where an operand is.
-VECTOR static void product2(lanes r[2][GROUPS], lanes a[2][GROUPS], lanes b[2][GROUPS], int n) {
-	lanes s[GROUPS], t[GROUPS], u[GROUPS];
-	product(s, a[0], b[0], n);
-	product(t, a[1], b[1], n);
-	product(u, a[0], b[1], n);
-	product(r[1], a[1], b[0], n);
-	sum(r[1], r[1], u, n);
-	difference(r[0], s, t, n);
-}
-
-// A root of a in the lanes where there is one, and anything elsewhere.
-//
-// With s² = a₀² + a₁² and d = (a₀ + s)/2, a root is y₀ + y₁i with y₀² = d and y₀y₁ = a₁/2. Let u = d^((3p−5)/4), c =
-// d·u, h = u·a₁/2. If c² = d then 1/c = u and the root is c + hi. Otherwise c² = −d and 1/c = −u, and because d·(a₀ −
-// s)/2 = −a₁²/4, −h + ci is a root: its square is h² − c² − 2hci = −a₁²/4d + d + a₁i = (a₀ − s)/2 + d + a₁i = a. Should
-// d be 0, then a₁ is 0 and s = −a₀: the other s makes d = a₀, and u = a₀^((3p−5)/4) does the rest.
-VECTOR static void root2(lanes r[2][GROUPS], lanes a[2][GROUPS], int n) {
-	lanes s[GROUPS], d[GROUPS], u[GROUPS];
-	__mmask8 is_root[GROUPS];
-
-	square(s, a[0], 1, n);
-	square(d, a[1], 1, n);
-	sum(s, s, d, n);
-	power(u, s, n);
-	product(s, s, u, n);
-
-	sum(d, a[0], s, n);
-	product_with(d, d, &half, n);
-	canonical(u, d, n);
-	for (int g = 0; g < n; g++) replace(&d[g], is_zero(&u[g]), &a[0][g]);
-
-	power(u, d, n);
-	product(r[0], d, u, n); // c
-	product(r[1], a[1], u, n);
-	product_with(r[1], r[1], &half, n); // h
-	square(u, r[0], 1, n);
-	same(is_root, d, u, n);
-
-	memset(s, 0, sizeof s);
-	difference(s, s, r[1], n); // −h
-	for (int g = 0; g < n; g++) {
-		const __mmask8 turned = (__mmask8)~is_root[g];
-		replace(&r[1][g], turned, &r[0][g]);
-		replace(&r[0][g], turned, &s[g]);
-	}
-}
 
 // Takes 48 bytes, most significant first, the flags taken off if there are any, into a lane, and tells whether they are
 // below p.
@@ -183,15 +121,15 @@ VECTOR static void finish_g2(uint64_t *out, uint8_t *state, words in[2][GROUPS],
 
 	enter(x[0], in[0], n);
 	enter(x[1], in[1], n);
-	square2(t, x, n);
-	product2(cubic, t, x, n);
+	square_pair(t, x, n);
+	product_pair(cubic, t, x, n);
 	for (int g = 0; g < n; g++) {
 		const lanes c = everywhere(&four);
 		sum(&cubic[0][g], &cubic[0][g], &c, 1);
 		sum(&cubic[1][g], &cubic[1][g], &c, 1);
 	}
 	root2(y, cubic, n);
-	square2(t, y, n);
+	square_pair(t, y, n);
 	same(good, cubic[0], t[0], n);
 	same(also, cubic[1], t[1], n);
 

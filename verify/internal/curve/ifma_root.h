@@ -19,6 +19,9 @@
 
 #include "ifma_field.h"
 
+static const constant half = {{0xaa4075474b22d, 0xb213e047f1ff7, 0xfb31b91640dbe, 0x26f727afe7f18,
+		0x0e5cd98bad0b5, 0x8d8b36a08fe7f, 0xff89451d47238, 0x1764f}}; // the element 1/2
+
 // a^(X·2^(last−16)) by 47+last squares and 5 products. r is not where a is.
 SHARED void power_of_x(lanes *r, const lanes *a, int last, int n) {
 	static const uint8_t squares[] = {1, 2, 3, 9, 32}; // between the ones of X
@@ -69,6 +72,66 @@ SHARED void power(lanes *r, const lanes *a, int n) {
 
 	power_of_x(t, v, 14, n);
 	product(r, t, low, n);
+}
+
+// An element of Fp2 in every lane is c[0] + c[1]·i.
+
+// The parts of a are at most 4p.
+SHARED void square_pair(lanes r[2][GROUPS], lanes a[2][GROUPS], int n) {
+	lanes plus[GROUPS], minus[GROUPS], twice[GROUPS];
+	sum(plus, a[0], a[1], n);
+	difference(minus, a[0], a[1], n);
+	sum(twice, a[0], a[0], n);
+	product(r[1], twice, a[1], n);
+	product(r[0], plus, minus, n);
+}
+
+// r is not where an operand is.
+SHARED void product_pair(lanes r[2][GROUPS], lanes a[2][GROUPS], lanes b[2][GROUPS], int n) {
+	lanes s[GROUPS], t[GROUPS], u[GROUPS];
+	product(s, a[0], b[0], n);
+	product(t, a[1], b[1], n);
+	product(u, a[0], b[1], n);
+	product(r[1], a[1], b[0], n);
+	sum(r[1], r[1], u, n);
+	difference(r[0], s, t, n);
+}
+
+// A root of a in the lanes where there is one, and anything elsewhere.
+//
+// With s² = a₀² + a₁² and d = (a₀ + s)/2, a root is y₀ + y₁i with y₀² = d and y₀y₁ = a₁/2. Let u = d^((3p−5)/4), c =
+// d·u, h = u·a₁/2. If c² = d then 1/c = u and the root is c + hi. Otherwise c² = −d and 1/c = −u, and because d·(a₀ −
+// s)/2 = −a₁²/4, −h + ci is a root: its square is h² − c² − 2hci = −a₁²/4d + d + a₁i = (a₀ − s)/2 + d + a₁i = a. Should
+// d be 0, then a₁ is 0 and s = −a₀: the other s makes d = a₀, and u = a₀^((3p−5)/4) does the rest.
+SHARED void root2(lanes r[2][GROUPS], lanes a[2][GROUPS], int n) {
+	lanes s[GROUPS], d[GROUPS], u[GROUPS];
+	__mmask8 is_root[GROUPS];
+
+	square(s, a[0], 1, n);
+	square(d, a[1], 1, n);
+	sum(s, s, d, n);
+	power(u, s, n);
+	product(s, s, u, n);
+
+	sum(d, a[0], s, n);
+	product_with(d, d, &half, n);
+	canonical(u, d, n);
+	for (int g = 0; g < n; g++) replace(&d[g], is_zero(&u[g]), &a[0][g]);
+
+	power(u, d, n);
+	product(r[0], d, u, n); // c
+	product(r[1], a[1], u, n);
+	product_with(r[1], r[1], &half, n); // h
+	square(u, r[0], 1, n);
+	same(is_root, d, u, n);
+
+	memset(s, 0, sizeof s);
+	difference(s, s, r[1], n); // −h
+	for (int g = 0; g < n; g++) {
+		const __mmask8 turned = (__mmask8)~is_root[g];
+		replace(&r[1][g], turned, &r[0][g]);
+		replace(&r[0][g], turned, &s[g]);
+	}
 }
 
 #endif

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	bls12381 "github.com/consensys/gnark-crypto/ecc/bls12-381"
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
 )
 
@@ -204,6 +205,81 @@ func TestThePowerForRootsOfEightAgreesWithWholeNumbers(t *testing.T) {
 			want.Exp(want.Mod(want, prime), exponent, prime)
 			if got := out.number(i); !out.carried(i) || !timesRadix(want, got) {
 				t.Fatalf("the power of %x in lane %d is %x", a.number(i), i, got)
+			}
+		}
+	}
+}
+
+// specialElements are what to map that is special: those for which the map's first formula divides by 0, small ones, ends,
+// numbers that are not reduced, and limbs that are all ones or zeroes.
+func specialElements() []*big.Int {
+	var minusInverse fp.Element // u² = −1/Z
+	minusInverse.SetInt64(-11)
+	minusInverse.Inverse(&minusInverse)
+	root := new(fp.Element).Sqrt(&minusInverse)
+	if root == nil {
+		panic("−1/Z is no square")
+	}
+	all := []*big.Int{root.BigInt(new(big.Int)), new(big.Int).Lsh(big.NewInt(1), 384), new(big.Int).Lsh(big.NewInt(1), 256)}
+	all = append(all, extremes()...)
+	for _, x := range all[:8:8] {
+		all = append(all, new(big.Int).Sub(times(1<<40, prime), x))
+	}
+	top := new(big.Int).Lsh(big.NewInt(1), 512)
+	return append(all, top.Sub(top, big.NewInt(1)), new(big.Int).Sub(top, prime))
+}
+
+func TestTheMapsOfEightAgreeWithGnarkOnSpecialElements(t *testing.T) {
+	needIFMA(t)
+	all := specialElements()
+	r := rand.New(rand.NewPCG(25, 25))
+	pick := func() *big.Int {
+		switch r.IntN(4) {
+		case 0:
+			b := randomBytes(r)
+			return new(big.Int).SetBytes(append(b[:], b[:16]...))
+		default:
+			return all[r.IntN(len(all))]
+		}
+	}
+	opposite := func(x *big.Int) *big.Int {
+		minus := new(big.Int).Neg(x)
+		return minus.Mod(minus, prime).Add(minus, times(r.Int64N(5), prime))
+	}
+	rounds := 300
+	if testing.Short() {
+		rounds = 30
+	}
+	for round := range rounds {
+		n := 1 + round%17
+		var in1, in2 []byte
+		var want1 []bls12381.G1Affine
+		var want2 []bls12381.G2Affine
+		for range n {
+			a, b := pick(), pick()
+			c, d := pick(), pick()
+			switch r.IntN(3) { // the points of the two are the same, or opposite
+			case 0:
+				c, d = a, b
+			case 1:
+				c, d = opposite(a), opposite(b)
+			}
+			in1 = append(in1, uniformBytes(a, c)...)
+			in2 = append(in2, uniformBytes(a, b, c, d)...)
+			p, q := bls12381.MapToG1(element(a)), bls12381.MapToG1(element(c))
+			want1 = append(want1, *p.Add(&p, &q))
+			v := bls12381.MapToG2(bls12381.E2{A0: element(a), A1: element(b)})
+			w := bls12381.MapToG2(bls12381.E2{A0: element(c), A1: element(d)})
+			want2 = append(want2, *v.Add(&v, &w))
+		}
+		got1 := asAll[bls12381.G1Affine](fromProjective[fp.Element](ifmaMap1(in1, n)))
+		got2 := asAll[bls12381.G2Affine](fromProjective[bls12381.E2](ifmaMap2(in2, n)))
+		for i := range n {
+			if got1[i] != want1[i] {
+				t.Fatalf("G1: %x gives %v and not %v", in1[i*128:][:128], got1[i], want1[i])
+			}
+			if got2[i] != want2[i] {
+				t.Fatalf("G2: %x gives %v and not %v", in2[i*256:][:256], got2[i], want2[i])
 			}
 		}
 	}

@@ -55,8 +55,10 @@ type group[A comparable, J any] struct {
 	multiplied func(p []A, scalars []Scalar) []A // point by point
 	mulSummed  func(p []A, scalars []Scalar) A   // at least one point
 	hash       func(tag, message []byte) J
-	sign       func(secret *[32]byte, h *A) A
-	public     func(secret *[32]byte) A
+	// hashMany hashes many messages, at least one. nil where there is no faster way than one by one.
+	hashMany func(tag []byte, messages [][]byte) []A
+	sign     func(secret *[32]byte, h *A) A
+	public   func(secret *[32]byte) A
 }
 
 // of gives the points of p, which must be this back end's and this group's.
@@ -119,6 +121,8 @@ const (
 	// a millisecond for so many.
 	bytesTogether = 256 * 48
 
+	// fewestHashed is how many messages are hashed faster together than one by one.
+	fewestHashed = 2
 	// insideTogether is how many points one call of inside is given, for the same reason.
 	insideTogether = 128
 )
@@ -341,11 +345,20 @@ func (g *group[A, J]) hashTo(tag []byte, messages [][]byte) Points {
 	if len(messages) == 0 {
 		return g.wrap(nil)
 	}
-	hashed := make([]J, len(messages))
-	for i, m := range messages {
-		hashed[i] = g.hash(tag, m)
+	var at []A
+	if g.hashMany != nil {
+		if many := together(len(messages), fewestHashed); many > 0 {
+			at, messages = g.hashMany(tag, messages[:many]), messages[many:]
+		}
 	}
-	return g.wrap(g.toAffine(hashed))
+	if len(messages) > 0 {
+		hashed := make([]J, len(messages))
+		for i, m := range messages {
+			hashed[i] = g.hash(tag, m)
+		}
+		at = append(at, g.toAffine(hashed)...)
+	}
+	return g.wrap(at)
 }
 
 func (g *group[A, J]) signWith(secret *[32]byte, h Points) Points {

@@ -10,6 +10,7 @@ import (
 
 	bls12381 "github.com/consensys/gnark-crypto/ecc/bls12-381"
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
+	"github.com/consensys/gnark-crypto/ecc/bls12-381/hash_to_curve"
 )
 
 const name = "ifma_constants.h"
@@ -51,8 +52,67 @@ func header() []byte {
 	w.pairs("g2_psi_x", xi(3))
 	w.pairs("g2_psi_y", xi(2))
 
+	w.hash()
+
 	w.text("\n#endif\n")
 	return []byte(w.String())
+}
+
+// hash writes what hashing needs: RFC 9380, sections 8.8.1 and 8.8.2 and appendices E.2 and E.3, whose numbers gnark-crypto
+// has.
+func (w *writer) hash() {
+	w.text("\n// What takes the upper 128 of 512 bits to their part of an element: the element 2^384 times R.\n")
+	w.elements("high_radix", power(big.NewInt(2), big.NewInt(384+416)))
+
+	w.text("\n// Hashing to G1: the curve y² = x³ + ax + b, three times its b, Z, √−Z, and the isogeny to G1's curve.\n")
+	a1, b1 := hash_to_curve.G1SSWUIsogenyCurveCoefficients()
+	z1 := hash_to_curve.G1SSWUIsogenyZ()
+	var triple1 fp.Element
+	triple1.Double(&b1).Add(&triple1, &b1)
+	w.elements("g1_iso_a", a1)
+	w.elements("g1_iso_b", b1)
+	w.elements("g1_iso_3b", triple1)
+	w.elements("g1_z", z1)
+	w.elements("g1_root_of_minus_z", *root(new(fp.Element).Neg(&z1)))
+	for i, coefficients := range hash_to_curve.G1IsogenyMap() {
+		w.elements("g1_iso_"+[]string{"x_over", "x_under", "y_over", "y_under"}[i], coefficients...)
+	}
+
+	w.text("\n// Hashing to G2: the same, but √−n³ for n the norm of Z.\n")
+	a2, b2 := hash_to_curve.G2SSWUIsogenyCurveCoefficients()
+	z2 := hash_to_curve.G2SSWUIsogenyZ()
+	var triple2 bls12381.E2
+	triple2.Double(&b2).Add(&triple2, &b2)
+	w.pairs("g2_iso_a", a2)
+	w.pairs("g2_iso_b", b2)
+	w.pairs("g2_iso_3b", triple2)
+	w.pairs("g2_z", z2)
+	var minus fp.Element
+	minus.Square(norm(&z2)).Mul(&minus, norm(&z2)).Neg(&minus)
+	w.elements("g2_root_of_minus_n3", *root(&minus))
+	for i, coefficients := range hash_to_curve.G2IsogenyMap() {
+		w.pairs("g2_iso_"+[]string{"x_over", "x_under", "y_over", "y_under"}[i], coefficients...)
+	}
+}
+
+// norm returns x₀² + x₁².
+func norm(x *bls12381.E2) *fp.Element {
+	var a, b fp.Element
+	return a.Square(&x.A0).Add(&a, b.Square(&x.A1))
+}
+
+// root returns a square root, which there must be.
+func root(x *fp.Element) *fp.Element {
+	r := new(fp.Element).Sqrt(x)
+	if r == nil {
+		panic("generate: no root")
+	}
+	return r
+}
+
+// power returns base^exponent.
+func power(base, exponent *big.Int) (x fp.Element) {
+	return *x.SetBigInt(new(big.Int).Exp(base, exponent, fp.Modulus()))
 }
 
 // betaFor returns the cube root of unity other than 1 for which good says so.
