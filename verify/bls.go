@@ -1,8 +1,6 @@
 package verify
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/lanecast/lanecast/verify/internal/curve"
@@ -139,26 +137,6 @@ type blsCombination struct {
 	claim
 }
 
-var (
-	errIdentity = errors.New("the identity")
-	errSubgroup = errors.New("outside the subgroup")
-	errNoKey    = errors.New("the signers' keys cancel")
-)
-
-// combination makes one of a signature and the key that it is to verify against, with the checks that only this
-// signature by itself can be given. Errors are what made it impossible that it verifies.
-func (b *blsScheme) combination(subject wire.Subject, signers wire.Signers, signature curve.Points, key namedKey) (*blsCombination, error) {
-	switch {
-	case b.curve.IsIdentity(signature, 0):
-		return nil, errIdentity
-	case key.identity: // e(S, g) ≠ 1 = e(H, 0)
-		return nil, errNoKey
-	case !b.curve.InSubgroup(signature, 0):
-		return nil, errSubgroup
-	}
-	return &blsCombination{b, claim{signature, b.hash(subject), key.point, key.name, key.set, signers}}, nil
-}
-
 // namedKey is a key that certificates verify against.
 type namedKey struct {
 	point    curve.Points
@@ -190,27 +168,4 @@ func (b *blsScheme) Check(cs []Combination) bool {
 		claims[i] = own.claim
 	}
 	return b.holds(claims)
-}
-
-// open reads a certificate that is one signature, or a bitmap and one.
-func (b *blsScheme) open(s *Statement, keyOf func(wire.Signers) namedKey) (Combination, error) {
-	signers, signature, err := b.format.SplitCertificate(s.Certificate)
-	if err != nil {
-		return nil, fmt.Errorf("verify: %w: %w", ErrCertificate, err)
-	}
-	if b.format.Kind == wire.SignersAndAggregate {
-		if err := b.checkBitmap(signers); err != nil {
-			return nil, fmt.Errorf("verify: %w", err)
-		}
-		signers = signers.Clone() // a view so far, into bytes that are not ours to keep
-	}
-	point, malformed := b.curve.Read(b.sigGroup, signature, []int{0}, false)
-	if len(malformed) > 0 {
-		return nil, fmt.Errorf("verify: %w: its signature is not a point of the curve", ErrCertificate)
-	}
-	c, err := b.combination(s.Subject, signers, point, keyOf(signers))
-	if err != nil {
-		return nil, fmt.Errorf("verify: %w: its signature: %w", ErrCertificate, err)
-	}
-	return c, nil
 }

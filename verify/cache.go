@@ -22,22 +22,32 @@ func newCache[K comparable, V any](limit int) *cache[K, V] {
 
 // get returns the value of k, computed by make if it is not remembered. make runs without the lock.
 func (c *cache[K, V]) get(k K, make func() V) V {
+	v, ok := c.find(k)
+	if !ok {
+		v = make()
+		c.add(k, v)
+	}
+	return v
+}
+
+// find returns the value of k if it is remembered.
+func (c *cache[K, V]) find(k K) (V, bool) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	v, ok := c.young[k]
 	if !ok {
 		if v, ok = c.old[k]; ok {
 			c.put(k, v)
 		}
 	}
-	c.mu.Unlock()
-	if ok {
-		return v
-	}
-	v = make()
+	return v, ok
+}
+
+// add remembers v as the value of k.
+func (c *cache[K, V]) add(k K, v V) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.put(k, v)
-	c.mu.Unlock()
-	return v
 }
 
 // put is called with mu held.

@@ -141,20 +141,21 @@ func (m *Multisig) Attributable() bool { return true }
 // valid certificate by the definition of one, whatever each vote was. The combination is nil also for fewer signers
 // than a quorum.
 func (m *Multisig) Combine(s *Statement, signers wire.Signers) (Combination, []wire.Participant) {
+	return combineAlone(m, s, signers)
+}
+
+// Open implements [Scheme].
+func (m *Multisig) Open(s *Statement) (Combination, error) { return openAlone(m, s) }
+
+// draft implements blsSpecific.
+func (m *Multisig) draft(s *Statement, signers wire.Signers) (d *draft, unreadable []wire.Participant) {
 	v, unreadable := m.read(s, signers)
 	if len(unreadable) > 0 || len(v.participants) < m.quorum() {
 		return nil, unreadable
 	}
 	all := m.bitmap(v.participants)
-	c, err := m.combination(s.Subject, all, m.curve.Sum(v.points), m.keyOf(all))
-	if err != nil {
-		return nil, nil
-	}
-	return c, nil
+	return &draft{signature: m.curve.Sum(v.points), signers: all}, nil
 }
-
-// Open implements [Scheme].
-func (m *Multisig) Open(s *Statement) (Combination, error) { return m.open(s, m.keyOf) }
 
 // Isolate implements [Scheme]: the votes are verified in halves of halves, each by its plain sum, down to single ones.
 func (m *Multisig) Isolate(s *Statement, signers wire.Signers) (invalid []wire.Participant) {

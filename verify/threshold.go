@@ -73,6 +73,14 @@ func (t *Threshold) GroupKey() []byte { return t.curve.Append(nil, t.group.point
 // them it is some point of the curve, not the one that plain multiplication gives; that does no harm, as what comes
 // out is checked for the subgroup and verified, and there is only one signature of the group's that does.
 func (t *Threshold) Combine(s *Statement, signers wire.Signers) (Combination, []wire.Participant) {
+	return combineAlone(t, s, signers)
+}
+
+// Open implements [Scheme].
+func (t *Threshold) Open(s *Statement) (Combination, error) { return openAlone(t, s) }
+
+// draft implements blsSpecific.
+func (t *Threshold) draft(s *Statement, signers wire.Signers) (d *draft, unreadable []wire.Participant) {
 	present, absent := t.votes(s, signers, t.format.AckSignature)
 	if len(absent) > 0 {
 		return nil, absent
@@ -86,17 +94,11 @@ func (t *Threshold) Combine(s *Statement, signers wire.Signers) (Combination, []
 	}
 	quorum := t.bitmap(v.participants)
 	coefficients := t.coefficients.get(string(quorum.AppendTo(nil)), func() []curve.Scalar { return scalars(interpolation(v.participants)) })
-	c, err := t.combination(s.Subject, wire.Signers{}, t.curve.MulSum(v.points, coefficients), t.group)
-	if err != nil {
-		return nil, nil
-	}
-	return c, nil
+	return &draft{signature: t.curve.MulSum(v.points, coefficients)}, nil
 }
 
-// Open implements [Scheme].
-func (t *Threshold) Open(s *Statement) (Combination, error) {
-	return t.open(s, func(wire.Signers) namedKey { return t.group })
-}
+// keyOf implements blsSpecific.
+func (t *Threshold) keyOf(wire.Signers) namedKey { return t.group }
 
 // Isolate implements [Scheme]. It is Prove: a plain partial sum says nothing here, since votes whose errors cancel in
 // it need not cancel when they are interpolated.

@@ -52,10 +52,11 @@
 //     false without having been looked at.
 //  2. Suspects' votes are proven one by one, and the bad ones taken out. Votes of ProveOnly statements likewise, and
 //     that is all for these.
-//  3. Votes are combined, unverified; certificates are opened. Unreadable votes are invalid, and the others are
-//     combined again. Validators of whom a vote was proven invalid lately, by any worker, are left out if the rest
-//     make the quorum: that is a hint, and blames nobody. If the rest do not, a statement that may be deferred comes back
-//     undecided, with those validators as Exposed; they are suspects now, and its maker can wait for others' votes.
+//  3. Votes are combined, unverified; certificates are opened; those of the whole batch at once ([verify.Gather]).
+//     Unreadable votes are invalid, and the others are combined again. Validators of whom a vote was proven invalid
+//     lately, by any worker, are left out if the rest make the quorum: that is a hint, and blames nobody. If the rest do
+//     not, a statement that may be deferred comes back undecided, with those validators as Exposed; they are suspects now,
+//     and its maker can wait for others' votes.
 //  4. All combinations of one Scheme.Group are checked at once. If that fails, they are halved until the wrong ones
 //     stand alone.
 //  5. A wrong certificate is invalid. Wrong votes are taken apart by Scheme.Isolate: those proven invalid go into

@@ -19,6 +19,8 @@ type judge struct {
 	trials       []trial // one per statement with something to combine or open
 	open         []*trial
 	group        []*trial
+	gatherings   []verify.Gathering
+	gathered     []*trial // gatherings[i] is gathered[i]'s
 	combinations []verify.Combination
 	proposals    []*wire.Proposal
 	places       []int // proposals[i] is statement places[i]'s
@@ -110,20 +112,47 @@ func (j *judge) gather() {
 			}
 		}
 	}
-	undecided := j.open[:0]
+	j.combineAll(j.open)
+	undecided, apart := j.open[:0], 0
 	for _, t := range j.open {
-		if !t.votes() {
-			c, err := t.statement.Scheme.Open(t.statement)
-			if err != nil {
-				continue
-			}
-			t.combination = c
-		} else if !j.prepare(t) {
-			continue
+		switch {
+		case t.combination != nil:
+			undecided = append(undecided, t)
+		case t.votes() && !t.short():
+			j.isolate(t)
+			apart++
 		}
-		undecided = append(undecided, t)
+	}
+	if apart > 0 { // whoever was exposed is left out of the others, if these can do without
+		undecided, _ = j.retry(undecided)
 	}
 	j.open = undecided
+}
+
+// combineAll makes the combinations of ts, all at once. Those of votes are as combine makes them; of a certificate that
+// cannot be opened there is none.
+func (j *judge) combineAll(ts []*trial) {
+	for len(ts) > 0 {
+		j.gatherings, j.gathered = j.gatherings[:0], j.gathered[:0]
+		for _, t := range ts {
+			if t.combination = nil; t.votes() && !j.mayCombine(t) {
+				continue
+			}
+			j.gatherings = append(j.gatherings, verify.Gathering{Statement: t.statement, Signers: t.signers})
+			j.gathered = append(j.gathered, t)
+		}
+		verify.Gather(j.gatherings)
+		again := j.gathered[:0]
+		for i, t := range j.gathered {
+			// Whoever was exposed by those before is left out of t, as if it came after them.
+			if g := &j.gatherings[i]; t.votes() && (j.setAside(t) || t.strikeAll(j, g.Unreadable)) {
+				again = append(again, t)
+			} else {
+				t.combination = g.Combination
+			}
+		}
+		ts = slices.Clone(again)
+	}
 }
 
 // prepare combines t's votes and reports whether the combination is to be checked. If not, t is decided.
@@ -140,11 +169,7 @@ func (j *judge) prepare(t *trial) bool {
 // Afterwards t is short, or t.combination is to be checked, or is nil because the votes' combination cannot verify.
 func (j *judge) combine(t *trial) {
 	t.combination = nil
-	for {
-		j.setAside(t)
-		if t.short() && (t.deferred() || !j.recall(t)) {
-			return
-		}
+	for j.mayCombine(t) {
 		c, unreadable := t.statement.Scheme.Combine(t.statement, t.signers)
 		if t.strikeAll(j, unreadable) {
 			continue
@@ -152,6 +177,12 @@ func (j *judge) combine(t *trial) {
 		t.combination = c
 		return
 	}
+}
+
+// mayCombine leaves out on hints whom it can, and reports whether the others' votes are to be combined. If not, t is short.
+func (j *judge) mayCombine(t *trial) bool {
+	j.setAside(t)
+	return !t.short() || !t.deferred() && j.recall(t)
 }
 
 // setAside leaves out of t's votes those of validators that have been exposed, and reports whether it left out any. If the
@@ -268,8 +299,11 @@ func (j *judge) reset() {
 	clear(j.trials[:cap(j.trials)])
 	clear(j.open[:cap(j.open)])
 	clear(j.group[:cap(j.group)])
+	clear(j.gatherings[:cap(j.gatherings)])
+	clear(j.gathered[:cap(j.gathered)])
 	clear(j.combinations[:cap(j.combinations)])
 	clear(j.proposals)
 	j.trials, j.open, j.group = j.trials[:0], j.open[:0], j.group[:0]
+	j.gatherings, j.gathered = j.gatherings[:0], j.gathered[:0]
 	j.combinations, j.proposals, j.places = j.combinations[:0], j.proposals[:0], j.places[:0]
 }

@@ -1,0 +1,251 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/lanecast/lanecast/verify/internal/curve"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// Gathering is one statement to make a combination of, and what came of it.
+type Gathering struct {
+	Statement *Statement
+	// Signers are those whose votes are to be combined, a subset of Statement.Signers. Not looked at if the statement has a
+	// certificate, which is opened instead.
+	Signers wire.Signers
+
+	// Combination and Unreadable are what [Scheme.Combine] returns, Combination and Err what [Scheme.Open] does.
+	Combination Combination
+	Unreadable  []wire.Participant
+	Err         error
+}
+
+// Gather combines the votes, or opens the certificate, of every statement, as its Scheme's methods do. It takes less time
+// than these for many statements of this package's BLS schemes: the certificates' signatures are read together, and all
+// are checked for the subgroup together and all messages hashed together. The schemes may differ.
+func Gather(gs []Gathering) {
+	var byVariant [2][]*draft
+	for i := range gs {
+		g := &gs[i]
+		received := g.Statement.Certificate != nil
+		var b blsSpecific
+		switch s := g.Statement.Scheme.(type) { // these two, and not what embeds them
+		case *Multisig:
+			b = s
+		case *Threshold:
+			b = s
+		}
+		switch {
+		case b != nil:
+			if d := newDraft(b, g, received); d != nil {
+				v := b.base().variant
+				byVariant[v] = append(byVariant[v], d)
+			}
+		case received:
+			g.Combination, g.Err = g.Statement.Scheme.Open(g.Statement)
+		default:
+			g.Combination, g.Unreadable = g.Statement.Scheme.Combine(g.Statement, g.Signers)
+		}
+	}
+	for _, drafts := range byVariant {
+		if len(drafts) > 0 {
+			finish(drafts)
+		}
+	}
+}
+
+// blsSpecific is what [Multisig] and [Threshold] do each in its own way.
+type blsSpecific interface {
+	base() *blsScheme
+	// draft adds up votes. It is nil where they make no combination.
+	draft(s *Statement, signers wire.Signers) (d *draft, unreadable []wire.Participant)
+	// keyOf returns the key that a certificate of signers verifies against.
+	keyOf(signers wire.Signers) namedKey
+}
+
+func (b *blsScheme) base() *blsScheme { return b }
+
+// draft is a combination on its way.
+type draft struct {
+	of        *Gathering
+	scheme    blsSpecific
+	encoded   []byte       // the signature of a certificate, to be read
+	signature curve.Points // a point
+	signers   wire.Signers
+	key       namedKey
+	hash      curve.Points
+}
+
+var (
+	errIdentity = errors.New("the identity")
+	errSubgroup = errors.New("outside the subgroup")
+	errNoKey    = errors.New("the signers' keys cancel")
+	errNoPoint  = errors.New("not a point of the curve")
+)
+
+// fail records why there is no combination. Of votes that is no error.
+func (d *draft) fail(err error) {
+	if d.encoded != nil {
+		d.of.Err = fmt.Errorf("verify: %w: its signature: %w", ErrCertificate, err)
+	}
+}
+
+// newDraft begins with a statement's certificate or votes, and returns nil if that was all.
+func newDraft(b blsSpecific, g *Gathering, received bool) (d *draft) {
+	if !received {
+		if d, g.Unreadable = b.draft(g.Statement, g.Signers); d == nil {
+			return nil
+		}
+	} else if d, g.Err = b.base().split(g.Statement.Certificate); g.Err != nil {
+		return nil
+	}
+	d.of, d.scheme = g, b
+	return d
+}
+
+// split takes a certificate apart that is one signature, or a bitmap and one.
+func (b *blsScheme) split(certificate []byte) (*draft, error) {
+	signers, signature, err := b.format.SplitCertificate(certificate)
+	if err != nil {
+		return nil, fmt.Errorf("verify: %w: %w", ErrCertificate, err)
+	}
+	if b.format.Kind == wire.SignersAndAggregate {
+		if err := b.checkBitmap(signers); err != nil {
+			return nil, fmt.Errorf("verify: %w", err)
+		}
+		signers = signers.Clone() // a view so far, into bytes that are not ours to keep
+	}
+	return &draft{encoded: signature, signers: signers}, nil
+}
+
+// finish makes combinations of drafts of one variant, of which there is at least one, with the checks that only each
+// signature by itself can be given.
+func finish(drafts []*draft) {
+	p := drafts[0].scheme.base().pairing
+	drafts = p.readSignatures(drafts)
+	some := drafts[:0]
+	for _, d := range drafts {
+		d.key = d.scheme.keyOf(d.signers)
+		switch {
+		case p.curve.IsIdentity(d.signature, 0):
+			d.fail(errIdentity)
+		case d.key.identity: // e(S, g) ≠ 1 = e(H, 0)
+			d.fail(errNoKey)
+		default:
+			some = append(some, d)
+		}
+	}
+	drafts = p.inSubgroup(some)
+	p.hashSubjects(drafts)
+	for _, d := range drafts {
+		d.of.Combination = &blsCombination{d.scheme.base(), claim{d.signature, d.hash, d.key.point, d.key.name, d.key.set, d.signers}}
+	}
+}
+
+// readSignatures reads the signatures of certificates, and leaves out the drafts of those that are no points.
+func (p *pairing) readSignatures(drafts []*draft) []*draft {
+	var slab []byte
+	var index []int
+	for _, d := range drafts {
+		if d.encoded != nil {
+			slab = append(slab, d.encoded...)
+			index = append(index, len(index))
+		}
+	}
+	if len(index) == 0 {
+		return drafts
+	}
+	points, malformed := p.curve.Read(p.sigGroup, slab, index, false)
+	some := drafts[:0]
+	place, point := 0, 0
+	for _, d := range drafts {
+		if d.encoded != nil {
+			if len(malformed) > 0 && malformed[0] == place {
+				malformed = malformed[1:]
+				place++
+				d.fail(errNoPoint)
+				continue
+			}
+			d.signature = p.curve.Select(points, []int{point})
+			place, point = place+1, point+1
+		}
+		some = append(some, d)
+	}
+	return some
+}
+
+// inSubgroup leaves out the drafts whose signatures are outside the subgroup.
+func (p *pairing) inSubgroup(drafts []*draft) []*draft {
+	if len(drafts) == 0 {
+		return nil
+	}
+	signatures := make([]curve.Points, len(drafts))
+	for i, d := range drafts {
+		signatures[i] = d.signature
+	}
+	outside := p.curve.Outside(p.curve.Join(signatures...))
+	some := drafts[:0]
+	for i, d := range drafts {
+		if len(outside) > 0 && outside[0] == i {
+			outside = outside[1:]
+			d.fail(errSubgroup)
+			continue
+		}
+		some = append(some, d)
+	}
+	return some
+}
+
+// hashSubjects finds the points that the statements' acks sign. Those that a scheme does not remember are computed
+// together, each once.
+func (p *pairing) hashSubjects(drafts []*draft) {
+	type missing struct {
+		scheme  *blsScheme
+		subject wire.Subject
+	}
+	places := make(map[missing]int)
+	var messages [][]byte
+	for _, d := range drafts {
+		m := missing{d.scheme.base(), d.of.Statement.Subject}
+		if _, known := places[m]; known {
+			continue
+		}
+		var ok bool
+		if d.hash, ok = m.scheme.hashes.find(m.subject); !ok {
+			places[m] = len(messages)
+			messages = append(messages, ackMessage(m.scheme.prefix, &m.subject))
+		}
+	}
+	if len(messages) == 0 {
+		return
+	}
+	hashes := p.curve.Hash(p.sigGroup, p.variant.messageTag(), messages...)
+	points := make([]curve.Points, len(messages))
+	for m, i := range places {
+		points[i] = p.curve.Select(hashes, []int{i})
+		m.scheme.hashes.add(m.subject, points[i])
+	}
+	for _, d := range drafts {
+		if d.hash == nil {
+			d.hash = points[places[missing{d.scheme.base(), d.of.Statement.Subject}]]
+		}
+	}
+}
+
+// combineAlone is Combine, and openAlone is Open, as Gather does it.
+func combineAlone(b blsSpecific, s *Statement, signers wire.Signers) (Combination, []wire.Participant) {
+	g := Gathering{Statement: s, Signers: signers}
+	if d := newDraft(b, &g, false); d != nil {
+		finish([]*draft{d})
+	}
+	return g.Combination, g.Unreadable
+}
+
+func openAlone(b blsSpecific, s *Statement) (Combination, error) {
+	g := Gathering{Statement: s}
+	if d := newDraft(b, &g, true); d != nil {
+		finish([]*draft{d})
+	}
+	return g.Combination, g.Err
+}
