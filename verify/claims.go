@@ -180,14 +180,14 @@ func (e *equation) byMissing(set *keySet, keys []sameKey) bool {
 	}
 	weighted := e.curve.Join(parts...)
 
-	sums, terms := []curve.Points{e.curve.Sum(weighted)}, []int{set.n}
+	sets, terms := []curve.Points{weighted}, []int{set.n}
 	for _, a := range absent {
 		for k, j := range a.keys {
 			a.keys[k] = at[j]
 		}
-		sums, terms = append(sums, e.curve.Sum(e.curve.Select(weighted, a.keys))), append(terms, a.validator)
+		sets, terms = append(sets, e.curve.Select(weighted, a.keys)), append(terms, a.validator)
 	}
-	e.pair(e.curve.Join(sums...), e.curve.Select(set.terms, terms))
+	e.pair(e.curve.Sums(sets...), e.curve.Select(set.terms, terms))
 	return true
 }
 

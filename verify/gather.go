@@ -58,10 +58,11 @@ func Gather(gs []Gathering) {
 // blsSpecific is what [Multisig] and [Threshold] do each in its own way.
 type blsSpecific interface {
 	base() *blsScheme
-	// draft adds up votes. It is nil where they make no combination.
+	// draft begins with votes. It is nil where they make no combination.
 	draft(s *Statement, signers wire.Signers) (d *draft, unreadable []wire.Participant)
-	// keyOf returns the key that a certificate of signers verifies against.
-	keyOf(signers wire.Signers) namedKey
+	// knownKey returns the key that a certificate of signers verifies against, if it is known. Those of Multisig may not
+	// be.
+	knownKey(signers wire.Signers) (namedKey, bool)
 }
 
 func (b *blsScheme) base() *blsScheme { return b }
@@ -70,8 +71,9 @@ func (b *blsScheme) base() *blsScheme { return b }
 type draft struct {
 	of        *Gathering
 	scheme    blsSpecific
-	encoded   []byte       // the signature of a certificate, to be read
-	signature curve.Points // a point
+	encoded   []byte       // the signature of a certificate, to be read; nil for votes
+	votes     curve.Points // whose sum the signature is
+	signature curve.Points // a point; nil for votes until they are added up
 	signers   wire.Signers
 	key       namedKey
 	hash      curve.Points
@@ -124,9 +126,10 @@ func (b *blsScheme) split(certificate []byte) (*draft, error) {
 func finish(drafts []*draft) {
 	p := drafts[0].scheme.base().pairing
 	drafts = p.readSignatures(drafts)
+	p.sumVotes(drafts)
+	p.findKeys(drafts)
 	some := drafts[:0]
 	for _, d := range drafts {
-		d.key = d.scheme.keyOf(d.signers)
 		switch {
 		case p.curve.IsIdentity(d.signature, 0):
 			d.fail(errIdentity)
@@ -173,6 +176,60 @@ func (p *pairing) readSignatures(drafts []*draft) []*draft {
 		some = append(some, d)
 	}
 	return some
+}
+
+// sumVotes adds up the votes of each draft that has any.
+func (p *pairing) sumVotes(drafts []*draft) {
+	var votes []curve.Points
+	for _, d := range drafts {
+		if d.votes != nil {
+			votes = append(votes, d.votes)
+		}
+	}
+	if len(votes) == 0 {
+		return
+	}
+	sums, next := p.curve.Sums(votes...), 0
+	for _, d := range drafts {
+		if d.votes != nil {
+			d.signature = p.curve.Select(sums, []int{next})
+			next++
+		}
+	}
+}
+
+// findKeys finds the keys. Those that a scheme does not know are added up together, each once.
+func (p *pairing) findKeys(drafts []*draft) {
+	type missing struct {
+		scheme  *Multisig
+		signers string
+	}
+	var wanted []*draft // of each missing key the first
+	var terms []curve.Points
+	places := make(map[missing]int)
+	for _, d := range drafts {
+		var known bool
+		if d.key, known = d.scheme.knownKey(d.signers); known {
+			continue
+		}
+		m := missing{d.scheme.(*Multisig), string(d.signers.AppendTo(nil))}
+		if _, listed := places[m]; !listed {
+			places[m] = len(wanted)
+			wanted, terms = append(wanted, d), append(terms, m.scheme.keyTerms(d.signers))
+		}
+	}
+	if len(wanted) == 0 {
+		return
+	}
+	sums := p.curve.Sums(terms...)
+	for i, d := range wanted {
+		d.key = d.scheme.(*Multisig).rememberKey(d.signers, p.curve.Select(sums, []int{i}))
+	}
+	for _, d := range drafts {
+		if d.key.point == nil {
+			d.key = wanted[places[missing{d.scheme.(*Multisig), string(d.signers.AppendTo(nil))}]].key
+		}
+	}
 }
 
 // inSubgroup leaves out the drafts whose signatures are outside the subgroup.

@@ -154,7 +154,7 @@ func (m *Multisig) draft(s *Statement, signers wire.Signers) (d *draft, unreadab
 		return nil, unreadable
 	}
 	all := m.bitmap(v.participants)
-	return &draft{signature: m.curve.Sum(v.points), signers: all}, nil
+	return &draft{votes: v.points, signers: all}, nil
 }
 
 // Isolate implements [Scheme]: the votes are verified in halves of halves, each by its plain sum, down to single ones.
@@ -201,25 +201,36 @@ func (m *Multisig) sumVerifies(v ballot, part []int, h curve.Points) outcome {
 	return bad
 }
 
-// keyOf returns the sum of the keys of signers, a bitmap over the set.
-func (m *Multisig) keyOf(signers wire.Signers) namedKey {
-	return m.sums.get(string(signers.AppendTo(nil)), func() namedKey {
-		who := make([]int, 0, m.len())
-		for p := range signers.All() {
-			who = append(who, int(p))
-		}
-		key := m.newNamedKey(m.sumKeys(who))
-		key.set = m.set
-		return key
-	})
+// knownKey implements blsSpecific. The key is the sum of the keys of signers, a bitmap over the set: that of keyTerms,
+// which rememberKey makes known.
+func (m *Multisig) knownKey(signers wire.Signers) (namedKey, bool) {
+	return m.sums.find(string(signers.AppendTo(nil)))
 }
 
-// sumKeys adds up the keys of some participants, ascending; or takes those of all the others from the sum of all when
-// they are fewer.
-func (m *Multisig) sumKeys(who []int) curve.Points {
+func (m *Multisig) keyTerms(signers wire.Signers) curve.Points {
+	who := make([]int, 0, m.len())
+	for p := range signers.All() {
+		who = append(who, int(p))
+	}
+	return m.termsOf(who)
+}
+
+func (m *Multisig) rememberKey(signers wire.Signers, sum curve.Points) namedKey {
+	key := m.newNamedKey(sum)
+	key.set = m.set
+	m.sums.add(string(signers.AppendTo(nil)), key)
+	return key
+}
+
+// sumKeys adds up the keys of some participants, ascending.
+func (m *Multisig) sumKeys(who []int) curve.Points { return m.curve.Sum(m.termsOf(who)) }
+
+// termsOf returns what the sum of the keys of some participants, ascending, is made of: their keys; or when all the others
+// are fewer, these keys' negatives and the sum of all.
+func (m *Multisig) termsOf(who []int) curve.Points {
 	n := m.len()
 	if 2*len(who) <= n {
-		return m.curve.Sum(m.curve.Select(m.keys, who))
+		return m.curve.Select(m.keys, who)
 	}
 	terms := make([]int, 0, n-len(who)+1)
 	next := 0
@@ -230,5 +241,5 @@ func (m *Multisig) sumKeys(who []int) curve.Points {
 			terms = append(terms, i)
 		}
 	}
-	return m.curve.Sum(m.curve.Select(m.set.terms, append(terms, n)))
+	return m.curve.Select(m.set.terms, append(terms, n))
 }

@@ -97,8 +97,8 @@ func (t *Threshold) draft(s *Statement, signers wire.Signers) (d *draft, unreada
 	return &draft{signature: t.curve.MulSum(v.points, coefficients)}, nil
 }
 
-// keyOf implements blsSpecific.
-func (t *Threshold) keyOf(wire.Signers) namedKey { return t.group }
+// knownKey implements blsSpecific: it always is.
+func (t *Threshold) knownKey(wire.Signers) (namedKey, bool) { return t.group, true }
 
 // Isolate implements [Scheme]. It is Prove: a plain partial sum says nothing here, since votes whose errors cancel in
 // it need not cancel when they are interpolated.

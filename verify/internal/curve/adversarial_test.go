@@ -217,7 +217,9 @@ func alike(t testing.TB, pools map[Backend]Points, index []int, scalars []Scalar
 	var first []byte
 	for _, b := range backends() {
 		points := b.Select(pools[b], index)
-		all := encoded(b, b.Join(b.Mul(points, scalars), b.MulSum(points, scalars)), true)
+		first31, rest := index[:min(31, len(index))], index[min(31, len(index)):]
+		sums := b.Sums(b.Select(pools[b], first31), b.Select(pools[b], rest[:min(31, len(rest))]), b.Select(pools[b], nil))
+		all := encoded(b, b.Join(b.Mul(points, scalars), b.MulSum(points, scalars), sums), true)
 		for _, i := range b.Outside(points) {
 			all = append(all, byte(i))
 		}
@@ -273,6 +275,54 @@ func TestProductsOfEveryNumberOfHostilePointsAgree(t *testing.T) {
 		}
 	}
 }
+
+// TestSumsOfManySetsOfHostilePointsAreExact adds up sets of every number and length, against gnark-crypto, which adds
+// points one by one. Sets where the sum of some is the identity, or (0, ±2), next to such a point among them.
+func TestSumsOfManySetsOfHostilePointsAreExact(t *testing.T) {
+	for _, g := range groups {
+		b, own := Default(), Gnark()
+		pool, same := hostile(b, g), hostile(own, g)
+		r := rand.New(rand.NewPCG(26, uint64(g)))
+		most := 40
+		if testing.Short() {
+			most = 12
+		}
+		for n := 1; n <= most; n++ {
+			var sets, want []Points
+			for i := range n {
+				index := make([]int, r.IntN(60))
+				if i%5 == 0 {
+					index = make([]int, n) // every length
+				}
+				few := 1 + r.IntN(pool.Len()) // of few points, most sums are special
+				for k := range index {
+					index[k] = r.IntN(few)
+					if i%2 == 0 {
+						index[k] = pool.Len() - 1 - index[k]
+					}
+				}
+				sets, want = append(sets, b.Select(pool, index)), append(want, own.Sum(own.Select(same, index)))
+			}
+			if got := b.Sums(sets...); !slices.Equal(encoded(b, got, true), encoded(own, own.Join(want...), true)) {
+				t.Fatalf("G%d: %d sets", g, n)
+			}
+		}
+		for _, length := range []int{longest - 1, longest, longest + 1, 2*longest + 5} {
+			index := make([]int, length)
+			for k := range index {
+				index[k] = r.IntN(pool.Len())
+			}
+			got := b.Sums(b.Select(pool, index[:9]), b.Select(pool, index), b.Select(pool, index[:longest-1]))
+			want := own.Join(own.Sum(own.Select(same, index[:9])), own.Sum(own.Select(same, index)), own.Sum(own.Select(same, index[:longest-1])))
+			if !slices.Equal(encoded(b, got, true), encoded(own, want, true)) {
+				t.Fatalf("G%d: %d points", g, length)
+			}
+		}
+	}
+}
+
+// longest is how many points are added up at a time, in ifma_points.go.
+const longest = 2048
 
 // FuzzPoints gives every back end the same points of the hostile pool, by two bytes each, and scalars, by 32.
 func FuzzPoints(f *testing.F) {

@@ -102,6 +102,7 @@ func newBlst(together bool) *blstCurve {
 		g1.decodeMany, g2.decodeMany = ifmaRead1, ifmaRead2
 		g1.inside, g2.inside = ifmaInside1, ifmaInside2
 		g1.hashMany, g2.hashMany = ifmaHash1, ifmaHash2
+		g1.sumMany, g2.sumMany = ifmaSums1, ifmaSums2
 		g1.multiplied = func(p []blst.P1Affine, scalars []Scalar) []blst.P1Affine {
 			return asAll[blst.P1Affine](ifmaProducts1.of(asAll[affine[fp.Element]](p), scalars))
 		}

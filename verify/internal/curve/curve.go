@@ -62,6 +62,8 @@ type Backend interface {
 	Neg(p Points) Points
 	// Sum returns the sum of all of p, a point; the identity for none. Exceptional cases (equal, opposite, identity) included.
 	Sum(p Points) Points
+	// Sums returns the sum of each of the sets, in that order. At least one set, all of one group.
+	Sums(sets ...Points) Points
 	// Mul returns scalars[i]·p[i], point by point; MulSum returns Σ scalars[i]·p[i], a point. Points are of the subgroup:
 	// what comes out for others is a point of the curve, the same on every back end, and the sum of the products; see
 	// [Scalar]. Scalars are public: variable time.

@@ -53,6 +53,14 @@ void lanecast_multiply_sum_g2(uint64_t *out, const uint64_t *p, const int8_t *di
 	(void)out, (void)p, (void)digits, (void)places, (void)n, (void)scratch;
 }
 
+void lanecast_sum_g1(uint64_t *out, const uint64_t *p, const ptrdiff_t *begin, size_t n) {
+	(void)out, (void)p, (void)begin, (void)n;
+}
+
+void lanecast_sum_g2(uint64_t *out, const uint64_t *p, const ptrdiff_t *begin, size_t n) {
+	(void)out, (void)p, (void)begin, (void)n;
+}
+
 void lanecast_hash_g1(uint64_t *out, const uint8_t *uniform, size_t n) { (void)out, (void)uniform, (void)n; }
 
 void lanecast_hash_g2(uint64_t *out, const uint8_t *uniform, size_t n) { (void)out, (void)uniform, (void)n; }

@@ -57,6 +57,11 @@ void lanecast_multiply_g2(uint64_t *out, const uint64_t *p, const int8_t *digits
 void lanecast_multiply_sum_g1(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n, void *scratch);
 void lanecast_multiply_sum_g2(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n, void *scratch);
 
+// lanecast_sum_g1 and lanecast_sum_g2 write the sums of n sets of points of the curve, as products go out. Set i is the
+// points from begin[i] to begin[i+1] of p, laid out as above; there may be none. They are exact, whatever the points are.
+void lanecast_sum_g1(uint64_t *out, const uint64_t *p, const ptrdiff_t *begin, size_t n);
+void lanecast_sum_g2(uint64_t *out, const uint64_t *p, const ptrdiff_t *begin, size_t n);
+
 // lanecast_hash_g1 and lanecast_hash_g2 hash n messages, of which the expanded uniform bytes of RFC 9380 are given: 128 for each
 // message, or 256. Points go out as x, y, z, as products do.
 void lanecast_hash_g1(uint64_t *out, const uint8_t *uniform, size_t n);

@@ -308,10 +308,10 @@ func TestSumsOfPointsKeepWithinTheBounds(t *testing.T) {
 }
 
 func TestSubgroupChecksKeepWithinTheBounds(t *testing.T) {
-	s := simulate(t, 1, 2, "p->x", "p->y", "multiple.x", "multiple.y", "multiple.z")
+	s := simulate(t, 1, 2, "p->x", "p->y", "p->z", "multiple.x", "multiple.y", "multiple.z")
 	s.skip = regexp.MustCompile(`^times_x`)
 	s.run("ifma_points.c", "in_g1(const point1 *p")
-	s = simulate(t, 2, 2, "q->x", "q->y", "multiple.x", "multiple.y", "multiple.z")
+	s = simulate(t, 2, 2, "q->x", "q->y", "q->z", "multiple.x", "multiple.y", "multiple.z")
 	s.skip = regexp.MustCompile(`^times_x`)
 	s.at["zero"] = []interval{{}}
 	s.run("ifma_points.c", "in_g2(const point2 *q")

@@ -7,6 +7,10 @@
 
 #include "ifma_field.h"
 
+// 2⁻³², as which blst's form of 1 is read.
+static const constant blst_one = {{0x900000002fffd, 0xbc40c0002760, 0x3c758baebf400, 0x57455f4898575,
+	0xd77ce58537052, 0x71a97a256ec6, 0xec3fa80e4935c, 0x15f65}};
+
 // β of either group, for which (βx, −y) is z² times (x, y) in the subgroup.
 static const constant g1_beta = {{0xd75aaff33455f, 0xd095356b7cbb6, 0x953a2f6fa079f, 0x1080cf0a3d697,
 	0x3f7de3465fe7c, 0x1f71fd6896ec, 0xd9dd9cc172747, 0x7d91}};

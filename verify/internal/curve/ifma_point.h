@@ -113,31 +113,36 @@ INLINE void ON(clear_point)(ON(point) *p) {
 	*(lanes *)&p->y = everywhere(&one);
 }
 
-// Up to eight affine points, in blst's form; the identity is (0, 0), and goes to the other lanes. The lanes of those that
-// are the identity are returned. Coordinates are 0 … 2.
-SHARED __mmask8 ON(load_points)(ON(point) *p, const uint64_t *from, int n) {
+// Affine points in blst's form, (0, 0) being the identity, at these places in words from p on, for the lanes of a mask;
+// the identity goes to the others. The lanes that have the identity are returned.
+//
+// What blst has of x is x·2³⁸⁴, which is the element x·2⁻³², and so with y: as homogeneous coordinates these need no
+// conversion, but a z of 2⁻³². Coordinates are 0 … 1.
+SHARED __mmask8 ON(gather_points)(ON(point) *p, const uint64_t *from, vector places, __mmask8 some) {
 	enum { PARTS = 2 * sizeof(ELEMENT) / sizeof(lanes) };
 	words in[PARTS];
-	memset(in, 0, sizeof in);
-	unsigned some = 0;
-	for (int lane = 0; lane < n; lane++) {
-		uint64_t any = 0;
-		for (int c = 0; c < PARTS; c++)
-			for (int j = 0; j < WORDS; j++) {
-				const uint64_t w = from[(PARTS * lane + c) * WORDS + j];
-				in[c].word[j][lane] = w;
-				any |= w;
-			}
-		some |= (unsigned)(any != 0) << lane;
-	}
-	lanes *const to = (lanes *)p; // x, then y
-	for (int c = 0; c < PARTS; c++) take(to + c, &in[c]);
+	vector any = _mm512_setzero_si512();
+	for (int c = 0; c < PARTS; c++)
+		for (int j = 0; j < WORDS; j++) {
+			const vector w = _mm512_mask_i64gather_epi64(_mm512_setzero_si512(), some, places, from + c * WORDS + j, 8);
+			_mm512_storeu_si512(in[c].word[j], w);
+			any = OR(any, w);
+		}
+	unpack((lanes *)p, in, PARTS); // x, then y
 	memset(&p->z, 0, sizeof p->z);
-	*(lanes *)&p->z = everywhere(&one);
+	*(lanes *)&p->z = everywhere(&blst_one);
+	const __mmask8 none = _mm512_testn_epi64_mask(any, any);
 	ON(point) identity;
 	ON(clear_point)(&identity);
-	ON(replace_point)(p, (__mmask8)~some, &identity);
-	return (__mmask8)~some;
+	ON(replace_point)(p, none, &identity);
+	return none;
+}
+
+// The first points from p on, up to eight.
+SHARED __mmask8 ON(load_points)(ON(point) *p, const uint64_t *from, int n) {
+	int64_t places[LANES];
+	for (int lane = 0; lane < LANES; lane++) places[lane] = (int64_t)(lane * 2 * sizeof(ELEMENT) / sizeof(lanes) * WORDS);
+	return ON(gather_points)(p, from, _mm512_loadu_si512(places), (__mmask8)((1u << n) - 1));
 }
 
 // Up to eight points, to x, y, z of each in blst's form, canonical.
@@ -205,19 +210,17 @@ SHARED void ON(look_up)(ON(point) *r, const ON(table) *t, const int8_t *digits, 
 	ON(negate_where)(r, negative);
 }
 
-// The sum of the lanes, in every lane.
-SHARED void ON(sum_lanes)(ON(point) *p) {
+// r = r + r of the lanes so much further on, round the end.
+SHARED void ON(add_rotated)(ON(point) *r, int by) {
 	enum { VECTORS = sizeof(ON(point)) / sizeof(vector) };
-	for (int by = LANES / 2; by > 0; by /= 2) {
-		int64_t index[LANES];
-		for (int lane = 0; lane < LANES; lane++) index[lane] = (lane + by) % LANES;
-		const vector order = _mm512_loadu_si512(index);
-		ON(point) q;
-		const vector *const from = (const vector *)p;
-		vector *const to = (vector *)&q;
-		for (int i = 0; i < VECTORS; i++) to[i] = _mm512_permutexvar_epi64(order, from[i]);
-		ON(add_points)(p, p, &q);
-	}
+	int64_t index[LANES];
+	for (int lane = 0; lane < LANES; lane++) index[lane] = (lane + by) % LANES;
+	const vector order = _mm512_loadu_si512(index);
+	ON(point) q;
+	const vector *const from = (const vector *)r;
+	vector *const to = (vector *)&q;
+	for (int i = 0; i < VECTORS; i++) to[i] = _mm512_permutexvar_epi64(order, from[i]);
+	ON(add_points)(r, r, &q);
 }
 
 // Products point by point: see lanecast_multiply_g1.
@@ -260,6 +263,34 @@ INLINE void ON(multiply_sum)(uint64_t *out, const uint64_t *p, const int8_t *dig
 				ON(add_points)(&at, &at, &term);
 			}
 	}
-	ON(sum_lanes)(&at);
+	for (int by = LANES / 2; by > 0; by /= 2) ON(add_rotated)(&at, by); // the sum, in every lane
 	ON(store_points)(out, &at, 1);
+}
+
+// The sums of up to eight sets of affine points in blst's form, of which set i has those from begin[i] to begin[i+1]. A power of
+// two of lanes, width, goes to each set, whose points they take in turns.
+SHARED void ON(sum_sets)(uint64_t *out, const uint64_t *p, const ptrdiff_t *begin, int sets, int width) {
+	enum { PARTS = 2 * sizeof(ELEMENT) / sizeof(lanes), SIZE = PARTS * WORDS, OUT = SIZE / 2 * 3 };
+	ON(point) sum, term;
+	int64_t next[LANES] = {0}, end[LANES] = {0};
+	for (int lane = 0; lane < sets * width; lane++) {
+		next[lane] = (begin[lane / width] + lane % width) * SIZE;
+		end[lane] = begin[lane / width + 1] * SIZE;
+	}
+	vector places = _mm512_loadu_si512(next);
+	const vector ends = _mm512_loadu_si512(end), step = ALL(width * SIZE);
+	ON(clear_point)(&sum);
+	for (;;) {
+		const __mmask8 some = _mm512_cmplt_epi64_mask(places, ends);
+		if (!some) break;
+		ON(gather_points)(&term, p, places, some);
+		ON(add_points)(&sum, &sum, &term);
+		places = ADD(places, step);
+	}
+	for (int by = width / 2; by > 0; by /= 2) ON(add_rotated)(&sum, by);
+	words w[3 * PARTS / 2];
+	const __mmask8 nowhere = 0;
+	for (int c = 0; c < 3 * PARTS / 2; c++) leave(&w[c], (const lanes *)&sum + c, &nowhere, 1);
+	for (int i = 0; i < sets; i++)
+		for (int c = 0; c < 3 * PARTS / 2; c++) store(out + OUT * i + c * WORDS, &w[c], i * width);
 }

@@ -1,6 +1,6 @@
 //go:build cgo
 
-// Subgroup checks and products of points, eight at once.
+// Subgroup checks, products and sums of points, eight at once.
 
 #include "ifma.h"
 
@@ -16,16 +16,18 @@ VECTOR static __mmask8 in_g1(const point1 *p, __mmask8 identity) {
 	point1 q, multiple;
 	times_x1(&q, p);
 	times_x1(&multiple, &q);
-	// −z²·P = (x : −y : z) of the multiple must be (β·px : py : 1).
-	lanes t, d;
+	// −z²·P = (x : −y : z) of the multiple must be (β·px : py : pz).
+	lanes s, t;
 	product_with(&t, &p->x, &g1_beta, 1);
 	product(&t, &t, &multiple.z, 1);
-	sub(&d, &t, &multiple.x);
-	__mmask8 same = vanishes1(&d);
+	product(&s, &p->z, &multiple.x, 1);
+	sub(&t, &t, &s);
+	__mmask8 same = vanishes1(&t);
 	product(&t, &p->y, &multiple.z, 1);
-	add(&d, &t, &multiple.y);
-	same &= vanishes1(&d);
-	return same | identity; // for others, where z is 0, y is not
+	product(&s, &p->z, &multiple.y, 1);
+	add(&t, &t, &s);
+	same &= vanishes1(&t);
+	return same | identity; // for others, where z of the multiple is 0, its y is not
 }
 
 // ψ of G2's curve, from the curve to the one that it is a twist of, Frobenius' map, and back, is (c·x̄, d·ȳ) with x̄ the
@@ -35,27 +37,32 @@ VECTOR static __mmask8 in_g1(const point1 *p, __mmask8 identity) {
 VECTOR static __mmask8 in_g2(const point2 *q, __mmask8 identity) {
 	point2 multiple;
 	times_x2(&multiple, q);
-	// zQ = (x : −y : z) of the multiple.
+	// zQ = (x : −y : z) of the multiple must be (c·x̄ : d·ȳ : z̄).
 	const lanes zero = {0};
-	fp2 t, d;
+	fp2 s, t, z;
+	z.part[0] = q->z.part[0];
+	sub(&z.part[1], &zero, &q->z.part[1]);
+	carry(&z.part[1], &z.part[1], 1);
 	t.part[0] = q->x.part[0];
 	sub(&t.part[1], &zero, &q->x.part[1]);
 	carry(&t.part[1], &t.part[1], 1);
-	d.part[0] = everywhere(&g2_psi_x[0]);
-	d.part[1] = everywhere(&g2_psi_x[1]);
-	mul2(&t, &t, &d);
+	s.part[0] = everywhere(&g2_psi_x[0]);
+	s.part[1] = everywhere(&g2_psi_x[1]);
+	mul2(&t, &t, &s);
 	mul2(&t, &t, &multiple.z);
-	sub2(&d, &t, &multiple.x);
-	__mmask8 same = vanishes2(&d);
+	mul2(&s, &z, &multiple.x);
+	sub2(&t, &t, &s);
+	__mmask8 same = vanishes2(&t);
 	t.part[0] = q->y.part[0];
 	sub(&t.part[1], &zero, &q->y.part[1]);
 	carry(&t.part[1], &t.part[1], 1);
-	d.part[0] = everywhere(&g2_psi_y[0]);
-	d.part[1] = everywhere(&g2_psi_y[1]);
-	mul2(&t, &t, &d);
+	s.part[0] = everywhere(&g2_psi_y[0]);
+	s.part[1] = everywhere(&g2_psi_y[1]);
+	mul2(&t, &t, &s);
 	mul2(&t, &t, &multiple.z);
-	add2(&d, &t, &multiple.y);
-	same &= vanishes2(&d);
+	mul2(&s, &z, &multiple.y);
+	add2(&t, &t, &s);
+	same &= vanishes2(&t);
 	return same | identity;
 }
 
@@ -97,6 +104,23 @@ VECTOR void lanecast_multiply_sum_g1(uint64_t *out, const uint64_t *p, const int
 VECTOR void lanecast_multiply_sum_g2(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n,
 	void *scratch) {
 	multiply_sum2(out, p, digits, places, n, scratch);
+}
+
+// How many lanes a set has when there are so many sets to go: as many as let all of them go at once.
+static int width_for(size_t sets) { return sets > 4 ? 1 : sets > 2 ? 2 : sets > 1 ? 4 : 8; }
+
+VECTOR void lanecast_sum_g1(uint64_t *out, const uint64_t *p, const ptrdiff_t *begin, size_t n) {
+	for (size_t k = 0; k < n; k += LANES) {
+		const size_t some = n - k < LANES ? n - k : LANES;
+		sum_sets1(out + 3 * WORDS * k, p, begin + k, (int)some, width_for(some));
+	}
+}
+
+VECTOR void lanecast_sum_g2(uint64_t *out, const uint64_t *p, const ptrdiff_t *begin, size_t n) {
+	for (size_t k = 0; k < n; k += LANES) {
+		const size_t some = n - k < LANES ? n - k : LANES;
+		sum_sets2(out + 6 * WORDS * k, p, begin + k, (int)some, width_for(some));
+	}
 }
 
 #endif

@@ -6,6 +6,7 @@ package curve
 import "C"
 
 import (
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -25,6 +26,58 @@ func ifmaInside2(p []blst.P2Affine) []uint8 {
 	inside := make([]uint8, len(p))
 	C.lanecast_in_g2((*C.uint8_t)(unsafe.Pointer(&inside[0])), words(as[affine[bls12381.E2]](&p[0])), C.size_t(len(p)))
 	return inside
+}
+
+// ifmaSums1 and ifmaSums2 are the sumMany of a group.
+func ifmaSums1(sets [][]blst.P1Affine) []blst.P1Affine {
+	return sumsTogether[fp.Element](sets, func(out *projective[fp.Element], p *blst.P1Affine, begin *C.ptrdiff_t, n C.size_t) {
+		C.lanecast_sum_g1((*C.uint64_t)(unsafe.Pointer(out)), words(as[affine[fp.Element]](p)), begin, n)
+	})
+}
+
+func ifmaSums2(sets [][]blst.P2Affine) []blst.P2Affine {
+	return sumsTogether[bls12381.E2](sets, func(out *projective[bls12381.E2], p *blst.P2Affine, begin *C.ptrdiff_t, n C.size_t) {
+		C.lanecast_sum_g2((*C.uint64_t)(unsafe.Pointer(out)), words(as[affine[bls12381.E2]](p)), begin, n)
+	})
+}
+
+const (
+	// addedTogether is how many points one call into C adds up, unless one set has more: it cannot be preempted.
+	addedTogether = 4096
+	// longestSet is from how many points on a set is added up in parts.
+	longestSet = 2048
+)
+
+// sumsTogether adds up sets of points. C takes them one after another in memory, in few calls.
+func sumsTogether[E any, A any, P coordinate[E]](sets [][]A, sum func(out *projective[E], p *A, begin *C.ptrdiff_t, n C.size_t)) []A {
+	for i := range sets {
+		if len(sets[i]) > longestSet {
+			sets = slices.Clone(sets)
+			for ; i < len(sets); i++ {
+				if len(sets[i]) > longestSet {
+					sets[i] = sumsTogether[E, A, P](slices.Collect(slices.Chunk(sets[i], longestSet)), sum)
+				}
+			}
+			break
+		}
+	}
+	out := make([]projective[E], len(sets))
+	var points []A
+	var begin []C.ptrdiff_t
+	for first := 0; first < len(sets); {
+		points, begin = points[:0], append(begin[:0], 0)
+		last := first
+		for ; last < len(sets) && (last == first || len(points)+len(sets[last]) <= addedTogether); last++ {
+			points = append(points, sets[last]...)
+			begin = append(begin, C.ptrdiff_t(len(points)))
+		}
+		if len(points) == 0 {
+			points = append(points, *new(A)) // C looks at none
+		}
+		sum(&out[first], &points[0], &begin[0], C.size_t(last-first))
+		first = last
+	}
+	return asAll[A](fromProjective[E, P](out))
 }
 
 // ifmaProducts computes products of points of one group and their sums, eight at a time. Few points, or what is left of
@@ -121,6 +174,7 @@ func aligned(size int) unsafe.Pointer {
 var (
 	_ [unsafe.Sizeof(projective[fp.Element]{})]byte  = [3 * 6 * 8]byte{}
 	_ [unsafe.Sizeof(projective[bls12381.E2]{})]byte = [6 * 6 * 8]byte{}
+	_ [longestSet]byte                               = [2048]byte{} // what the tests go around
 	_ [digitBits]byte                                = [C.LANECAST_DOUBLINGS]byte{}
 	_ [1 << (digitBits - 1)]byte                     = [C.LANECAST_DIGIT]byte{}
 )

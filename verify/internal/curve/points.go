@@ -23,6 +23,7 @@ type groupBackend interface {
 	join(parts []Points) Points
 	neg(p Points) Points
 	sum(p Points) Points
+	sums(sets []Points) Points
 	mul(p Points, scalars []Scalar) Points
 	mulSum(p Points, scalars []Scalar) Points
 	standardGenerator() Points
@@ -48,9 +49,11 @@ type group[A comparable, J any] struct {
 	inTorsion  func(p *A) bool // in the subgroup of order r
 	// inside says of many points, at least one, which are in the subgroup: 1, or 0. The identity is. nil where there is
 	// no faster way than one by one.
-	inside     func(p []A) []uint8
-	negate     func(p *A)
-	addAll     func(p []A) J // at least one point
+	inside func(p []A) []uint8
+	negate func(p *A)
+	addAll func(p []A) J // at least one point
+	// sumMany adds up many sets of points, at least one. nil where there is no faster way than one by one.
+	sumMany    func(sets [][]A) []A
 	toAffine   func(p []J) []A
 	multiplied func(p []A, scalars []Scalar) []A // point by point
 	mulSummed  func(p []A, scalars []Scalar) A   // at least one point
@@ -123,6 +126,8 @@ const (
 
 	// fewestHashed is how many messages are hashed faster together than one by one.
 	fewestHashed = 2
+	// fewestSummed is how many points of one set are added up faster together than one by one.
+	fewestSummed = 16
 	// insideTogether is how many points one call of inside is given, for the same reason.
 	insideTogether = 128
 )
@@ -311,7 +316,25 @@ func (g *group[A, J]) sum(p Points) Points {
 	case 1:
 		return p
 	}
+	if g.sumMany != nil && len(at) >= fewestSummed {
+		return g.wrap(g.sumMany([][]A{at}))
+	}
 	return g.wrap(g.toAffine([]J{g.addAll(at)}))
+}
+
+func (g *group[A, J]) sums(sets []Points) Points {
+	if g.sumMany == nil {
+		parts := make([]Points, len(sets))
+		for i, p := range sets {
+			parts[i] = g.sum(p)
+		}
+		return g.join(parts)
+	}
+	own := make([][]A, len(sets))
+	for i, p := range sets {
+		own[i] = g.of(p)
+	}
+	return g.wrap(g.sumMany(own))
 }
 
 func (g *group[A, J]) mul(p Points, scalars []Scalar) Points {
@@ -404,6 +427,7 @@ func (b *pair) Select(p Points, index []int) Points { return b.in(p.Group()).sel
 func (b *pair) Join(parts ...Points) Points         { return b.in(parts[0].Group()).join(parts) }
 func (b *pair) Neg(p Points) Points                 { return b.in(p.Group()).neg(p) }
 func (b *pair) Sum(p Points) Points                 { return b.in(p.Group()).sum(p) }
+func (b *pair) Sums(sets ...Points) Points          { return b.in(sets[0].Group()).sums(sets) }
 
 func (b *pair) Mul(p Points, scalars []Scalar) Points { return b.in(p.Group()).mul(p, scalars) }
 

@@ -29,8 +29,11 @@ func header() []byte {
 	w.text("//\n// Elements of ifma_field.h: what they are called times R = 2^416, modulo p.\n\n")
 	w.text("#ifndef LANECAST_IFMA_CONSTANTS_H\n#define LANECAST_IFMA_CONSTANTS_H\n\n#include \"ifma_field.h\"\n\n")
 
+	w.text("// 2⁻³², as which blst's form of 1 is read.\n")
+	w.elements("blst_one", power(big.NewInt(2), big.NewInt(-32)))
+
 	z := new(big.Int).SetUint64(0xd201000000010000) // −z, of which only the square matters here
-	w.text("// β of either group, for which (βx, −y) is z² times (x, y) in the subgroup.\n")
+	w.text("\n// β of either group, for which (βx, −y) is z² times (x, y) in the subgroup.\n")
 	w.elements("g1_beta", betaFor(z, func(beta *fp.Element, square *big.Int) bool {
 		_, _, g, _ := bls12381.Generators()
 		var turned, multiple bls12381.G1Affine
