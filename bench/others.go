@@ -41,6 +41,8 @@ type library[S, K any] struct {
 	pairs func(hash, signature *S, key *K) bool
 	// sums returns Σ weights·signatures and Σ weights·keys.
 	sums func(signatures []S, keys []K, weights []byte) (*S, *K)
+	// add returns the sum of keys.
+	add func(keys []K) *K
 	// readAll reads compressed points and checks no subgroup.
 	readAll func(votes [][]byte) []*S
 	// multi is the library's own verification of many signatures on many messages, subgroup checks included.
@@ -50,6 +52,17 @@ type library[S, K any] struct {
 
 // others are the ways of others. Each knows the validators' keys beforehand, as points.
 func others(w *workload) ([]way, error) {
+	return withLibrary(w, func(l *library[blst.P1Affine, blst.P2Affine]) []way { return l.ways(w) },
+		func(l *library[blst.P2Affine, blst.P1Affine]) []way { return l.ways(w) })
+}
+
+// othersReceived are their ways for received certificates, each signed by the quorum of the same place.
+func othersReceived(w *workload, quorums [][]int, certificates [][]byte) ([]way, error) {
+	return withLibrary(w, func(l *library[blst.P1Affine, blst.P2Affine]) []way { return l.received(w, quorums, certificates) },
+		func(l *library[blst.P2Affine, blst.P1Affine]) []way { return l.received(w, quorums, certificates) })
+}
+
+func withLibrary(w *workload, ofMinSig func(*library[blst.P1Affine, blst.P2Affine]) []way, ofMinPk func(*library[blst.P2Affine, blst.P1Affine]) []way) ([]way, error) {
 	encoded := make([][]byte, w.n)
 	for i := range encoded {
 		encoded[i] = w.validators[i].Key
@@ -59,13 +72,13 @@ func others(w *workload) ([]way, error) {
 		if err != nil {
 			return nil, err
 		}
-		return minSig(keys).ways(w), nil
+		return ofMinSig(minSig(keys)), nil
 	}
 	keys, err := points(new(blst.P1Affine).BatchUncompress(encoded))
 	if err != nil {
 		return nil, err
 	}
-	return minPk(keys).ways(w), nil
+	return ofMinPk(minPk(keys)), nil
 }
 
 func points[P any](read []*P) ([]P, error) {
@@ -102,6 +115,7 @@ func minSig(keys []blst.P2Affine) *library[blst.P1Affine, blst.P2Affine] {
 			return blst.P1Affines(signatures).Mult(weights, weightBits).ToAffine(),
 				blst.P2Affines(keys).Mult(weights, weightBits).ToAffine()
 		},
+		add:     func(keys []blst.P2Affine) *blst.P2Affine { return blst.P2Affines(keys).Add().ToAffine() },
 		readAll: new(blst.P1Affine).BatchUncompress,
 		multi: func(signatures []*blst.P1Affine, keys []*blst.P2Affine, messages [][]byte, tag []byte) bool {
 			return new(blst.P1Affine).MultipleAggregateVerify(signatures, true, keys, false, messages, tag, drawScalar, ethereumBits)
@@ -132,6 +146,7 @@ func minPk(keys []blst.P1Affine) *library[blst.P2Affine, blst.P1Affine] {
 			return blst.P2Affines(signatures).Mult(weights, weightBits).ToAffine(),
 				blst.P1Affines(keys).Mult(weights, weightBits).ToAffine()
 		},
+		add:     func(keys []blst.P1Affine) *blst.P1Affine { return blst.P1Affines(keys).Add().ToAffine() },
 		readAll: new(blst.P2Affine).BatchUncompress,
 		multi: func(signatures []*blst.P2Affine, keys []*blst.P1Affine, messages [][]byte, tag []byte) bool {
 			return new(blst.P2Affine).MultipleAggregateVerify(signatures, true, keys, false, messages, tag, drawScalar, ethereumBits)
@@ -227,4 +242,25 @@ func (l *library[S, K]) multiple(w *workload) prepare {
 			return nil
 		}, len(quorums) * w.quorum, nil
 	}
+}
+
+// received is one certificate after the other: its signature decoded, with subgroup check, its message hashed, the keys of
+// its signers added up, and its pairing equation decided.
+func (l *library[S, K]) received(w *workload, quorums [][]int, certificates [][]byte) []way {
+	return []way{{name: "blst-one-by-one", prepare: func(*mathrand.Rand) (func() error, int, error) {
+		const count = 8
+		return func() error {
+			for k := range count {
+				keys := make([]K, len(quorums[k]))
+				for j, i := range quorums[k] {
+					keys[j] = l.keys[i]
+				}
+				signature := l.read(certificates[k][len(certificates[k])-w.size:])
+				if signature == nil || !l.pairs(l.hash(w.messages[k], l.tag), signature, l.add(keys)) {
+					return errInvalid
+				}
+			}
+			return nil
+		}, count, nil
+	}}}
 }

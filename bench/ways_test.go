@@ -74,6 +74,46 @@ func TestEveryWayFindsAWrongVote(t *testing.T) {
 	})
 }
 
+func TestEveryWayTakesValidCertificatesAndFindsAWrongOne(t *testing.T) {
+	for _, variant := range []verify.Variant{verify.MinSig, verify.MinPk} {
+		w, err := newWorkload(Case{Variant: variant, Validators: 4, Chunks: 8})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := newVerifier(8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.Close()
+		ways, err := receivedWays(w, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := rand.New(rand.NewPCG(1, 1))
+		for _, way := range ways {
+			run, certificates, err := way.prepare(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := run(); err != nil || certificates != 8 {
+				t.Errorf("%v: %s: %d certificates: %v", variant, way.name, certificates, err)
+			}
+		}
+		// The certificates are of other subjects than those that they are presented for.
+		slices.Reverse(w.subjects)
+		slices.Reverse(w.messages)
+		for _, way := range ways {
+			run, _, err := way.prepare(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if run() == nil {
+				t.Errorf("%v: %s accepts certificates of other subjects", variant, way.name)
+			}
+		}
+	}
+}
+
 func TestACaseOutOfRangeIsRefused(t *testing.T) {
 	for _, c := range []Case{{Validators: 0}, {Validators: 10_001}, {Validators: 4, Chunks: -1}} {
 		if _, err := Measure(c, 0); err == nil {
@@ -81,6 +121,12 @@ func TestACaseOutOfRangeIsRefused(t *testing.T) {
 		}
 		if _, err := MeasureCertificates(c, 10, 0); err == nil {
 			t.Errorf("%+v: certificates measured", c)
+		}
+		if c.Chunks = 0; c.check() == nil {
+			continue
+		}
+		if _, err := MeasureReceived(c, 0); err == nil {
+			t.Errorf("%+v: received certificates measured", c)
 		}
 	}
 }

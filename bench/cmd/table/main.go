@@ -152,8 +152,30 @@ func print(out io.Writer, c bench.Case, results []bench.Result) error {
 	return t.Flush()
 }
 
-// certificates prints what threshold certificates cost, for those of the cases that have 100 validators.
+// certificates prints what received certificates cost, for those of the cases that have 100 validators.
 func certificates(out io.Writer, cases []bench.Case, slices int) error {
+	for _, c := range cases {
+		if c.Validators != 100 {
+			continue
+		}
+		results, err := bench.MeasureReceived(c, slices)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "\n%v, n = %d, certificates received, multisig of distinct quorums\n\n", c.Variant, c.Validators)
+		t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+		fmt.Fprintln(t, "way\tµs/certificate\t×blst-one-by-one\t")
+		for _, r := range results {
+			ratio := "-"
+			if other, ok := bench.Find(results, "blst-one-by-one"); ok {
+				ratio = fmt.Sprintf("%.1f", other.PerAck/r.PerAck)
+			}
+			fmt.Fprintf(t, "%s\t%.1f\t%s\t\n", r.Way, r.PerAck/1e3, ratio)
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintln(out)
 	for _, c := range cases {
 		if c.Validators != 100 {
