@@ -78,6 +78,10 @@ func BenchmarkTogether(b *testing.B) {
 			slab, index := encoded(c, points, false), places(points.Len())
 			return func() { c.Read(points.Group(), slab, index, false) }
 		}},
+		{"ReadUncompressed", func(c Backend, points Points) func() {
+			slab, index := encoded(c, points, true), places(points.Len())
+			return func() { c.Read(points.Group(), slab, index, true) }
+		}},
 		{"Mul", func(c Backend, points Points) func() {
 			ws := randomWeights(rand.New(rand.NewPCG(4, 4)), points.Len())
 			return func() { c.Mul(points, ws) }

@@ -29,6 +29,14 @@ void lanecast_read_g2(uint64_t *out, uint8_t *state, const uint8_t *slab, const 
 	(void)out, (void)state, (void)slab, (void)index, (void)n;
 }
 
+void lanecast_read_points_g1(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n) {
+	(void)out, (void)state, (void)slab, (void)index, (void)n;
+}
+
+void lanecast_read_points_g2(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n) {
+	(void)out, (void)state, (void)slab, (void)index, (void)n;
+}
+
 void lanecast_miller(uint64_t *out, const uint64_t *p, const uint64_t *q, size_t n) {
 	(void)out, (void)p, (void)q, (void)n;
 }

@@ -20,14 +20,24 @@ func hasIFMA() bool { return C.lanecast_ifma() != 0 }
 
 // ifmaRead1 and ifmaRead2 read the pending ones of at least one place: the decodeMany of a group. C keeps nothing of
 // what it is passed, all of which is free of pointers.
-func ifmaRead1(out []blst.P1Affine, states []state, slab []byte, index []int) {
-	C.lanecast_read_g1(words(as[affine[fp.Element]](&out[0])), (*C.uint8_t)(unsafe.Pointer(&states[0])),
-		(*C.uint8_t)(unsafe.Pointer(&slab[0])), (*C.ptrdiff_t)(unsafe.Pointer(&index[0])), C.size_t(len(index)))
+func ifmaRead1(out []blst.P1Affine, states []state, slab []byte, index []int, uncompressed bool) {
+	to, pending := words(as[affine[fp.Element]](&out[0])), (*C.uint8_t)(unsafe.Pointer(&states[0]))
+	from, places := (*C.uint8_t)(unsafe.Pointer(&slab[0])), (*C.ptrdiff_t)(unsafe.Pointer(&index[0]))
+	if uncompressed {
+		C.lanecast_read_points_g1(to, pending, from, places, C.size_t(len(index)))
+	} else {
+		C.lanecast_read_g1(to, pending, from, places, C.size_t(len(index)))
+	}
 }
 
-func ifmaRead2(out []blst.P2Affine, states []state, slab []byte, index []int) {
-	C.lanecast_read_g2(words(as[affine[bls12381.E2]](&out[0])), (*C.uint8_t)(unsafe.Pointer(&states[0])),
-		(*C.uint8_t)(unsafe.Pointer(&slab[0])), (*C.ptrdiff_t)(unsafe.Pointer(&index[0])), C.size_t(len(index)))
+func ifmaRead2(out []blst.P2Affine, states []state, slab []byte, index []int, uncompressed bool) {
+	to, pending := words(as[affine[bls12381.E2]](&out[0])), (*C.uint8_t)(unsafe.Pointer(&states[0]))
+	from, places := (*C.uint8_t)(unsafe.Pointer(&slab[0])), (*C.ptrdiff_t)(unsafe.Pointer(&index[0]))
+	if uncompressed {
+		C.lanecast_read_points_g2(to, pending, from, places, C.size_t(len(index)))
+	} else {
+		C.lanecast_read_g2(to, pending, from, places, C.size_t(len(index)))
+	}
 }
 
 const (

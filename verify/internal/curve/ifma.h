@@ -30,6 +30,10 @@ int lanecast_ifma(void);
 void lanecast_read_g1(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n);
 void lanecast_read_g2(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n);
 
+// lanecast_read_points_g1 and lanecast_read_points_g2 do the same for uncompressed points. Their flags must be none.
+void lanecast_read_points_g1(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n);
+void lanecast_read_points_g2(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n);
+
 // lanecast_miller computes the Miller loops of n pairs, of p in G1 and q in G2, laid out as above, of which none is the
 // identity. It writes eight elements of Fp12, six times two coordinates in blst's order, whose product is the conjugate
 // of the product of the loops, but for factors in Fp2, which the final exponentiation takes to 1. n is at most

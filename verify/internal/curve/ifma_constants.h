@@ -7,9 +7,12 @@
 
 #include "ifma_field.h"
 
-// 2⁻³², as which blst's form of 1 is read.
-static const constant blst_one = {{0x900000002fffd, 0xbc40c0002760, 0x3c758baebf400, 0x57455f4898575,
-	0xd77ce58537052, 0x71a97a256ec6, 0xec3fa80e4935c, 0x15f65}};
+// For numbers as they come, which as elements stand for themselves divided by R: what takes them to blst's form, and
+// the curve's 4 divided by R^2.
+static const constant to_blst = {{0x551039a1d2c25, 0xc857a984373dc, 0x3331128e8da66, 0xba38b82e8f651,
+	0xbb197b6252a29, 0xcbe4f4e32928c, 0x80ef81f158c5d, 0xe91f}};
+static const constant four_over_r2 = {{0xf2a034cdb4bd, 0xbe317f47fd9ef, 0xb1f2d510808c6, 0xe9889924f07da,
+	0x79ab3e313c816, 0xe5d2b1ede2e46, 0xfd7d34dbb6f35, 0x19cc4}};
 
 // β of either group, for which (βx, −y) is z² times (x, y) in the subgroup.
 static const constant g1_beta = {{0xd75aaff33455f, 0xd095356b7cbb6, 0x953a2f6fa079f, 0x1080cf0a3d697,

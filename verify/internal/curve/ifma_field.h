@@ -77,8 +77,8 @@ static const constant
 		0xbb23ba5c279c2, 0x8dd3db21a5d66, 0x8f51cbff34d25, 0xd008}},
 	radix = {{0xa5bf4cb89af51, 0x3afbba7ca31a2, 0x2646160ec71f1, 0xa84d710465903, // the element R
 		0x3480a4a188311, 0x98e5907ad91f5, 0x2075d74507266, 0x8746}},
-	blst_radix = {{0x551039a1d2c25, 0xc857a984373dc, 0x3331128e8da66, 0xba38b82e8f651, // the element 2³⁸⁴
-		0xbb197b6252a29, 0xcbe4f4e32928c, 0x80ef81f158c5d, 0xe91f}},
+	blst_radix = {{0x900000002fffd, 0xbc40c0002760, 0x3c758baebf400, 0x57455f4898575, // the number 2³⁸⁴, the element 2⁻³²
+		0xd77ce58537052, 0x71a97a256ec6, 0xec3fa80e4935c, 0x15f65}},
 	one = {{0x6480ea8e9b9af, 0x65766c8fe444f, 0x8b540fea96f7d, 0x3b2ee82efd422,
 		0xa6723e5f0ade5, 0xff6eb6fdd4230, 0xe06ef23c24a25, 0x14c8e}}, // the element 1
 	unit = {{1}}; // the number 1
@@ -358,14 +358,21 @@ SHARED void enter(lanes *r, const words *from, int n) {
 	product_with(r, r, &radix, n);
 }
 
-// Elements as blst and gnark-crypto have them, canonical: times 2³⁸⁴. Negated in the lanes of a mask.
-SHARED void leave(words *to, const lanes *a, const __mmask8 *negated, int n) {
-	lanes b[GROUPS];
-	product_with(b, a, &blst_radix, n);
-	canonical(b, b, n);
+// Takes numbers below 2p to below p.
+SHARED void subtract_p(lanes *a, int n) {
 	for (int g = 0; g < n; g++) {
-		negate_where(&b[g], negated[g]);
-		const vector *l = b[g].limb;
+		lanes t;
+		for (int j = 0; j < LIMBS; j++) t.limb[j] = SUB(a[g].limb[j], ALL(p.limb[j]));
+		carry8(&t);
+		const __mmask8 below = _mm512_cmplt_epi64_mask(t.limb[LIMBS - 1], _mm512_setzero_si512());
+		for (int j = 0; j < LIMBS; j++) a[g].limb[j] = _mm512_mask_mov_epi64(t.limb[j], below, a[g].limb[j]);
+	}
+}
+
+// Numbers below 2³⁸⁴ in words.
+SHARED void pack(words *to, const lanes *a, int n) {
+	for (int g = 0; g < n; g++) {
+		const vector *l = a[g].limb;
 		_mm512_storeu_si512(to[g].word[0], OR(l[0], LEFT(l[1], 52)));
 		_mm512_storeu_si512(to[g].word[1], OR(RIGHT(l[1], 12), LEFT(l[2], 40)));
 		_mm512_storeu_si512(to[g].word[2], OR(RIGHT(l[2], 24), LEFT(l[3], 28)));
@@ -373,6 +380,15 @@ SHARED void leave(words *to, const lanes *a, const __mmask8 *negated, int n) {
 		_mm512_storeu_si512(to[g].word[4], OR(OR(RIGHT(l[4], 48), LEFT(l[5], 4)), LEFT(l[6], 56)));
 		_mm512_storeu_si512(to[g].word[5], OR(RIGHT(l[6], 8), LEFT(l[7], 44)));
 	}
+}
+
+// Elements as blst and gnark-crypto have them, canonical: times 2³⁸⁴. Negated in the lanes of a mask.
+SHARED void leave(words *to, const lanes *a, const __mmask8 *negated, int n) {
+	lanes b[GROUPS];
+	product_with(b, a, &blst_radix, n);
+	subtract_p(b, n);
+	for (int g = 0; g < n; g++) negate_where(&b[g], negated[g]);
+	pack(to, b, n);
 }
 
 static inline void store(uint64_t *out, const words *from, int lane) {

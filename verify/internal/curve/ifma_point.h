@@ -130,7 +130,7 @@ SHARED __mmask8 ON(gather_points)(ON(point) *p, const uint64_t *from, vector pla
 		}
 	unpack((lanes *)p, in, PARTS); // x, then y
 	memset(&p->z, 0, sizeof p->z);
-	*(lanes *)&p->z = everywhere(&blst_one);
+	*(lanes *)&p->z = everywhere(&blst_radix);
 	const __mmask8 none = _mm512_testn_epi64_mask(any, any);
 	ON(point) identity;
 	ON(clear_point)(&identity);

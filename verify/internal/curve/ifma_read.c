@@ -1,6 +1,6 @@
 //go:build cgo
 
-// Reading compressed points, eight square roots at once.
+// Reading points: compressed ones, eight square roots at once, and uncompressed ones.
 //
 // With u = a^((3p−5)/4), c = a·u has c² = a if a is a square, else −a; and c·u is 1 or −1: see ifma_root.h. In Fp2, i² =
 // −1, the root of a = a₀ + a₁i goes by the complex method, with two powers in Fp: see root2.
@@ -14,6 +14,7 @@
 
 #if LANECAST_IFMA
 
+#include "ifma_constants.h"
 #include "ifma_field.h"
 #include "ifma_root.h"
 
@@ -170,6 +171,117 @@ void lanecast_read_g2(uint64_t *out, uint8_t *state, const uint8_t *slab, const 
 		}
 		if (b.count == GROUPS * LANES || (k == n - 1 && b.count > 0)) {
 			finish_g2(out, state, in, &b);
+			memset(&b, 0, sizeof b);
+		}
+	}
+}
+
+// # Uncompressed points
+//
+// A coordinate comes as a number x and is taken for the element X = x/R. With y = YR, y² = x³ + 4 is Y² = R·X³ + 4/R², and
+// blst's x·2³⁸⁴ is one product away.
+
+// The numbers of elements' parts as blst has them.
+SHARED void leave_numbers(words *to, const lanes *a, int n) {
+	lanes b[GROUPS];
+	product_with(b, a, &to_blst, n);
+	subtract_p(b, n);
+	pack(to, b, n);
+}
+
+VECTOR static void finish_points_g1(uint64_t *out, uint8_t *state, words in[2][GROUPS], const batch *b) {
+	const int n = (b->count + LANES - 1) / LANES;
+	lanes x[GROUPS], y[GROUPS], t[GROUPS];
+	__mmask8 good[GROUPS];
+	unpack(x, in[0], n);
+	unpack(y, in[1], n);
+	square(t, x, 1, n);
+	product(t, t, x, n);
+	product_with(t, t, &radix, n);
+	for (int g = 0; g < n; g++) {
+		const lanes c = everywhere(&four_over_r2);
+		sum(&t[g], &t[g], &c, 1);
+	}
+	words wx[GROUPS], wy[GROUPS];
+	leave_numbers(wx, x, n);
+	leave_numbers(wy, y, n);
+	square(y, y, 1, n);
+	same(good, y, t, n);
+	for (int i = 0; i < b->count; i++) {
+		const int g = i / LANES, lane = i % LANES;
+		const size_t k = b->which[i];
+		state[k] = (good[g] & b->may_be[g]) >> lane & 1 ? LANECAST_GOOD : LANECAST_BAD;
+		store(out + 2 * WORDS * k, &wx[g], lane);
+		store(out + 2 * WORDS * k + WORDS, &wy[g], lane);
+	}
+}
+
+void lanecast_read_points_g1(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n) {
+	words in[2][GROUPS];
+	batch b;
+	memset(in, 0, sizeof in);
+	memset(&b, 0, sizeof b);
+	for (size_t k = 0; k < n; k++) {
+		if (state[k] == LANECAST_PENDING) {
+			const uint8_t *from = slab + index[k] * 2 * BYTES;
+			const int g = b.count / LANES, lane = b.count % LANES;
+			const int below = load(&in[0][g], lane, from, 0) & load(&in[1][g], lane, from + BYTES, 0);
+			uint64_t any = 0;
+			for (int j = 0; j < WORDS; j++) any |= in[0][g].word[j][lane];
+			note(&b, k, below && any, 0);
+		}
+		if (b.count == GROUPS * LANES || (k == n - 1 && b.count > 0)) {
+			finish_points_g1(out, state, in, &b);
+			memset(&b, 0, sizeof b);
+		}
+	}
+}
+
+VECTOR static void finish_points_g2(uint64_t *out, uint8_t *state, words in[4][GROUPS], const batch *b) {
+	const int n = (b->count + LANES - 1) / LANES;
+	lanes x[2][GROUPS], y[2][GROUPS], s[2][GROUPS], t[2][GROUPS];
+	__mmask8 good[GROUPS], also[GROUPS];
+	words w[4][GROUPS];
+	for (int c = 0; c < 2; c++) {
+		unpack(x[c], in[c], n);
+		unpack(y[c], in[2 + c], n);
+		leave_numbers(w[c], x[c], n);
+		leave_numbers(w[2 + c], y[c], n);
+	}
+	square_pair(s, x, n);
+	product_pair(t, s, x, n);
+	for (int c = 0; c < 2; c++) product_with(t[c], t[c], &radix, n);
+	for (int g = 0; g < n; g++) {
+		const lanes four_over = everywhere(&four_over_r2);
+		for (int c = 0; c < 2; c++) sum(&t[c][g], &t[c][g], &four_over, 1);
+	}
+	square_pair(s, y, n);
+	same(good, s[0], t[0], n);
+	same(also, s[1], t[1], n);
+	for (int i = 0; i < b->count; i++) {
+		const int g = i / LANES, lane = i % LANES;
+		const size_t k = b->which[i];
+		state[k] = (good[g] & also[g] & b->may_be[g]) >> lane & 1 ? LANECAST_GOOD : LANECAST_BAD;
+		for (size_t c = 0; c < 4; c++) store(out + 4 * WORDS * k + c * WORDS, &w[c][g], lane);
+	}
+}
+
+void lanecast_read_points_g2(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n) {
+	static const int place[4] = {1, 0, 3, 2}; // x₁, x₀, y₁, y₀ is how they come
+	words in[4][GROUPS];
+	batch b;
+	memset(in, 0, sizeof in);
+	memset(&b, 0, sizeof b);
+	for (size_t k = 0; k < n; k++) {
+		if (state[k] == LANECAST_PENDING) {
+			const uint8_t *from = slab + index[k] * 4 * BYTES;
+			const int g = b.count / LANES, lane = b.count % LANES;
+			int below = 1;
+			for (int c = 0; c < 4; c++) below &= load(&in[c][g], lane, from + BYTES * place[c], 0);
+			note(&b, k, below, 0);
+		}
+		if (b.count == GROUPS * LANES || (k == n - 1 && b.count > 0)) {
+			finish_points_g2(out, state, in, &b);
 			memset(&b, 0, sizeof b);
 		}
 	}

@@ -41,10 +41,10 @@ type group[A comparable, J any] struct {
 	// decode reads a point other than the identity whose flag bits are right. It refuses what is not canonical or not
 	// on the curve.
 	decode func(p *A, in []byte, uncompressed bool) bool
-	// decodeMany is the same for many compressed points, those at the places of slab named by index, of which there is
-	// at least one, into out: it makes each state that is pending good or bad, and touches no other place. nil where
-	// there is no faster way than one by one.
-	decodeMany func(out []A, states []state, slab []byte, index []int)
+	// decodeMany is the same for many points, those at the places of slab named by index, of which there is at least
+	// one, into out: it makes each state that is pending good or bad, and touches no other place. nil where there is no
+	// faster way than one by one.
+	decodeMany func(out []A, states []state, slab []byte, index []int, uncompressed bool)
 	encode     func(dst []byte, p *A, uncompressed bool) []byte
 	inTorsion  func(p *A) bool // in the subgroup of order r
 	// inside says of many points, at least one, which are in the subgroup: 1, or 0. The identity is. nil where there is
@@ -76,12 +76,10 @@ func (g *group[A, J]) of(p Points) []A {
 func (g *group[A, J]) wrap(at []A) Points { return &points[A]{group: g.id, at: at} }
 
 func (g *group[A, J]) read(slab []byte, index []int, uncompressed bool) (Points, []int) {
-	size := g.id.Compressed()
-	if uncompressed {
-		size *= 2
-	} else if g.decodeMany != nil && len(index) >= fewestTogether {
-		return g.readTogether(slab, index)
+	if g.decodeMany != nil && len(index) >= fewestTogether {
+		return g.readTogether(slab, index, uncompressed)
 	}
+	size := g.size(uncompressed)
 	at := make([]A, len(index))
 	n := 0
 	var bad []int
@@ -106,6 +104,14 @@ func (g *group[A, J]) read(slab []byte, index []int, uncompressed bool) (Points,
 	return g.wrap(at[:n:n]), bad
 }
 
+// size is the length of a point in bytes.
+func (g *group[A, J]) size(uncompressed bool) int {
+	if uncompressed {
+		return 2 * g.id.Compressed()
+	}
+	return g.id.Compressed()
+}
+
 // state is what is known of a place that is being read.
 type state uint8
 
@@ -120,8 +126,8 @@ const (
 	lanes = 8
 	// fewestTogether is how many points one by one take longer than that.
 	fewestTogether = 2
-	// bytesTogether is how many bytes of points one call of decodeMany is given: it cannot be preempted and takes about
-	// a millisecond for so many.
+	// bytesTogether is how many bytes of compressed points one call of decodeMany is given: it cannot be preempted and
+	// takes about a millisecond for so many.
 	bytesTogether = 256 * 48
 
 	// fewestHashed is how many messages are hashed faster together than one by one.
@@ -149,17 +155,16 @@ func together(n, fewest int) int {
 	return n
 }
 
-// readTogether is read for compressed points by way of decodeMany.
-func (g *group[A, J]) readTogether(slab []byte, index []int) (Points, []int) {
-	size := g.id.Compressed()
-	most := bytesTogether / size
+// readTogether is read by way of decodeMany.
+func (g *group[A, J]) readTogether(slab []byte, index []int, uncompressed bool) (Points, []int) {
+	most := bytesTogether / g.id.Compressed()
 	at := make([]A, len(index))
 	states := make([]state, min(len(index), most))
 	n := 0
 	var wrong []int
 	for start := 0; start < len(index); start += most {
 		part := index[start:min(start+most, len(index))]
-		g.readPart(at[start:], states, slab, part)
+		g.readPart(at[start:], states, slab, part, uncompressed)
 		for k := range part {
 			if states[k] == good {
 				at[n] = at[start+k]
@@ -174,14 +179,14 @@ func (g *group[A, J]) readTogether(slab []byte, index []int) (Points, []int) {
 
 // readPart reads the points at the places in part to the same places of out, which are zero, and says which are good
 // and which bad. Those beyond a multiple of eight go one by one if they are few.
-func (g *group[A, J]) readPart(out []A, states []state, slab []byte, part []int) {
-	size := g.id.Compressed()
+func (g *group[A, J]) readPart(out []A, states []state, slab []byte, part []int, uncompressed bool) {
+	size := g.size(uncompressed)
 	place := func(k int) []byte { return slab[part[k]*size : (part[k]+1)*size : (part[k]+1)*size] }
 	count := 0
 	for k := range part {
 		in := place(k)
 		states[k] = bad
-		switch flagsOf(in, false) {
+		switch flagsOf(in, uncompressed) {
 		case pointFlags:
 			states[k] = pending
 			count++
@@ -199,13 +204,13 @@ func (g *group[A, J]) readPart(out []A, states []state, slab []byte, part []int)
 			}
 			rest--
 			states[k] = bad
-			if g.decode(&out[k], place(k), false) {
+			if g.decode(&out[k], place(k), uncompressed) {
 				states[k] = good
 			}
 		}
 	}
 	if count > 0 {
-		g.decodeMany(out[:len(part)], states[:len(part)], slab, part)
+		g.decodeMany(out[:len(part)], states[:len(part)], slab, part, uncompressed)
 	}
 }
 

@@ -392,3 +392,62 @@ func TestPairsWithTheIdentityAreLeftOutOfEveryLane(t *testing.T) {
 		}
 	}
 }
+
+// randomUncompressed gives n places for uncompressed points: valid ones, of the subgroup and not, and what is wrong in one
+// way: a bit, a coordinate that is not below p, flags, nothing.
+func randomUncompressed(r *rand.Rand, g Group, n int) []byte {
+	valid := encoded(Gnark(), Gnark().Join(some(Gnark(), g, 9), outside(Gnark(), g, 9), smallOrders[g]()), true)
+	size := 2 * g.Compressed()
+	var slab []byte
+	for range n {
+		place := bytes.Clone(valid[r.IntN(len(valid)/size)*size:][:size])
+		coordinate := place[r.IntN(size/fp.Bytes)*fp.Bytes:][:fp.Bytes]
+		switch r.IntN(12) {
+		case 0:
+			place[r.IntN(size)] ^= 1 << r.IntN(8)
+		case 1: // the same modulo p
+			c := new(big.Int).SetBytes(coordinate)
+			c.Add(c, fp.Modulus()).FillBytes(coordinate)
+		case 2:
+			fp.Modulus().FillBytes(coordinate)
+		case 3:
+			for i := range coordinate {
+				coordinate[i] = 0xff
+			}
+		case 4:
+			clear(coordinate)
+		case 5:
+			clear(place)
+			place[size-1] = byte(r.IntN(4)) // (0, 2) is on the curve of G1
+		}
+		slab = append(slab, place...)
+	}
+	return slab
+}
+
+func TestUncompressedPointsOfEveryNumberAreReadAlike(t *testing.T) {
+	for _, g := range groups {
+		r := rand.New(rand.NewPCG(13, uint64(g)))
+		size := 2 * g.Compressed()
+		for length := range 41 {
+			for range 5 {
+				slab := randomUncompressed(r, g, 41)
+				index := make([]int, length)
+				for k := range index {
+					index[k] = r.IntN(41)
+				}
+				got, bad := Default().Read(g, slab, index, true)
+				want, worse := Gnark().Read(g, slab, index, true)
+				if !slices.Equal(bad, worse) || !bytes.Equal(encoded(Default(), got, true), encoded(Gnark(), want, true)) {
+					t.Fatalf("G%d: of %d, bad are %v and not %v", g, length, bad, worse)
+				}
+				for i := range got.Len() { // canonical inside, too: equal points are equal words
+					alone, _ := Default().Read(g, encoded(Default(), got, true)[i*size:], []int{0}, true)
+					if !Default().Equal(alone, 0, got, i) {
+						t.Fatalf("G%d: point %d of %d is another alone", g, i, length)
+					}
+				}
+			}
+		}
+	}
+}

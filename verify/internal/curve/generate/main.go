@@ -29,8 +29,10 @@ func header() []byte {
 	w.text("//\n// Elements of ifma_field.h: what they are called times R = 2^416, modulo p.\n\n")
 	w.text("#ifndef LANECAST_IFMA_CONSTANTS_H\n#define LANECAST_IFMA_CONSTANTS_H\n\n#include \"ifma_field.h\"\n\n")
 
-	w.text("// 2⁻³², as which blst's form of 1 is read.\n")
-	w.elements("blst_one", power(big.NewInt(2), big.NewInt(-32)))
+	w.text("// For numbers as they come, which as elements stand for themselves divided by R: what takes them to blst's form, and\n" +
+		"// the curve's 4 divided by R^2.\n")
+	w.elements("to_blst", power(big.NewInt(2), big.NewInt(384)))
+	w.elements("four_over_r2", power(big.NewInt(2), big.NewInt(2-2*416)))
 
 	z := new(big.Int).SetUint64(0xd201000000010000) // −z, of which only the square matters here
 	w.text("\n// β of either group, for which (βx, −y) is z² times (x, y) in the subgroup.\n")
