@@ -37,8 +37,8 @@ void lanecast_read_points_g2(uint64_t *out, uint8_t *state, const uint8_t *slab,
 	(void)out, (void)state, (void)slab, (void)index, (void)n;
 }
 
-void lanecast_miller(uint64_t *out, const uint64_t *p, const uint64_t *q, size_t n) {
-	(void)out, (void)p, (void)q, (void)n;
+void lanecast_miller(uint64_t *out, const uint64_t *p, const uint64_t *q, size_t n, void *scratch) {
+	(void)out, (void)p, (void)q, (void)n, (void)scratch;
 }
 
 void lanecast_in_g1(uint8_t *inside, const uint64_t *p, size_t n) { (void)inside, (void)p, (void)n; }

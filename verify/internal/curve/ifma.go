@@ -8,6 +8,7 @@ package curve
 import "C"
 
 import (
+	"sync"
 	"unsafe"
 
 	bls12381 "github.com/consensys/gnark-crypto/ecc/bls12-381"
@@ -42,9 +43,9 @@ func ifmaRead2(out []blst.P2Affine, states []state, slab []byte, index []int, un
 
 const (
 	// fewestPairsTogether is from how many pairs on eight at a time are faster than blst's loops.
-	fewestPairsTogether = 5
+	fewestPairsTogether = 3
 	// pairsAlone is up to how many beyond a multiple of eight they are not.
-	pairsAlone = 2
+	pairsAlone = 1
 )
 
 // ifmaCancel is PairingsCancel: the Miller loops of most pairs eight at a time, those of a few that are left through
@@ -85,13 +86,21 @@ func ifmaCancel(p []blst.P1Affine, q []blst.P2Affine) bool {
 
 // ifmaMiller multiplies f by the conjugates of the Miller loops of all p with as many q.
 func ifmaMiller(f *blst.Fp12, p []blst.P1Affine, q []blst.P2Affine) {
+	scratch, _ := millerScratch.Get().(unsafe.Pointer)
+	if scratch == nil {
+		scratch = aligned(C.LANECAST_PAIRS_SCRATCH)
+	}
+	defer millerScratch.Put(scratch)
 	var perLane [lanes]blst.Fp12
 	C.lanecast_miller((*C.uint64_t)(unsafe.Pointer(&perLane)), words(as[affine[fp.Element]](&p[0])),
-		words(as[affine[bls12381.E2]](&q[0])), C.size_t(len(p)))
+		words(as[affine[bls12381.E2]](&q[0])), C.size_t(len(p)), scratch)
 	for i := range min(lanes, len(p)) {
 		f.MulAssign(&perLane[i])
 	}
 }
+
+// millerScratch is memory for the pairs of one call, which the stacks of some C libraries' threads have no room for.
+var millerScratch sync.Pool
 
 func words[E any](p *affine[E]) *C.uint64_t { return (*C.uint64_t)(unsafe.Pointer(p)) }
 

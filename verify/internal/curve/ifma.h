@@ -12,9 +12,9 @@
 #endif
 #endif
 
-// How many go through a computation side by side, and how many pairs a call of lanecast_miller takes: some two
-// milliseconds.
-enum { LANECAST_LANES = 8, LANECAST_PAIRS = 40 };
+// How many go through a computation side by side, and how many pairs a call of lanecast_miller takes, which is some two
+// milliseconds, with so many bytes of scratch memory at a multiple of 64.
+enum { LANECAST_LANES = 8, LANECAST_PAIRS = 64, LANECAST_PAIRS_SCRATCH = LANECAST_PAIRS / LANECAST_LANES * 15 * 8 * 64 };
 
 // What is known of a place that is to be read.
 enum { LANECAST_BAD = 0, LANECAST_PENDING = 1, LANECAST_GOOD = 2 };
@@ -38,7 +38,7 @@ void lanecast_read_points_g2(uint64_t *out, uint8_t *state, const uint8_t *slab,
 // identity. It writes eight elements of Fp12, six times two coordinates in blst's order, whose product is the conjugate
 // of the product of the loops, but for factors in Fp2, which the final exponentiation takes to 1. n is at most
 // LANECAST_PAIRS.
-void lanecast_miller(uint64_t *out, const uint64_t *p, const uint64_t *q, size_t n);
+void lanecast_miller(uint64_t *out, const uint64_t *p, const uint64_t *q, size_t n, void *scratch);
 
 // lanecast_in_g1 and lanecast_in_g2 say of n points of the curve, laid out as above, (0, 0) being the identity, which are
 // in the subgroup of order r: 1, or 0. The identity is.

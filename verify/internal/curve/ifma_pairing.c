@@ -262,8 +262,10 @@ VECTOR static void begin(pairs *e, const uint64_t *p, const uint64_t *q, int n) 
 
 static const uint64_t parameter = 0xd201000000010000; // −z
 
-VECTOR void lanecast_miller(uint64_t *out, const uint64_t *p, const uint64_t *q, size_t n) {
-	pairs e[LANECAST_PAIRS / LANES];
+_Static_assert(sizeof(pairs) * (LANECAST_PAIRS / LANES) <= LANECAST_PAIRS_SCRATCH, "the size of the scratch memory");
+
+VECTOR void lanecast_miller(uint64_t *out, const uint64_t *p, const uint64_t *q, size_t n, void *scratch) {
+	pairs *const e = scratch;
 	int groups = 0;
 	for (size_t k = 0; k < n; k += LANES)
 		begin(&e[groups++], p + 2 * WORDS * k, q + 4 * WORDS * k, n - k < LANES ? (int)(n - k) : LANES);
