@@ -162,7 +162,7 @@ func certificates(out io.Writer, cases []bench.Case, slices int) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "\n%v, n = %d, certificates received, multisig of distinct quorums\n\n", c.Variant, c.Validators)
+		fmt.Fprintf(out, "\n%v, n = %d, certificates received (multisig: each of another quorum)\n\n", c.Variant, c.Validators)
 		t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 		fmt.Fprintln(t, "way\tµs/certificate\t×blst-one-by-one\t")
 		for _, r := range results {

@@ -8,9 +8,10 @@
 // # Eight at a time
 //
 // With cgo, on processors with AVX-512 IFMA, vector code of our own in C works on eight field elements side by side
-// (ifma_field.h). The compiler needs no flag for it; whether the instructions are there is asked when the program
-// starts, and LANECAST_IFMA=off in the environment does without them. Without them blst does that work too, and so it does for a few points or pairs. Either way gives the same
-// points, refuses the same bytes and finds the same pairs to cancel, in every lane, which the tests hold them to.
+// (ifma_field.h, ifma_fp2.h, ifma_point.h). The compiler needs no flag for it; whether the instructions are there is asked
+// when the program starts, and LANECAST_IFMA=off in the environment does without them. Without them blst does that work
+// too, and so it does for a few points or pairs. Either way gives the same points, refuses the same bytes, finds the same
+// points in the subgroup and the same pairs to cancel, in every lane, which the tests hold them to.
 //
 //   - Compressed points (ifma_read.c) take a square root in the base field, or two for G2: some 420 products one after
 //     another. 1.6 µs a point of G1 where blst takes 9.6, 3.3 of G2 where it takes 19.5. Uncompressed ones: 0.06 and 0.13
@@ -29,11 +30,11 @@
 //
 // What the vector code knows of the curve is in ifma_constants.h, which the command in generate writes.
 //
-// So who does what: reading many points, subgroup checks and sums of many, hashing many messages and the Miller
-// loops of many pairs, C of ours or blst; products and their sums, C of ours or Go on gnark-crypto's field elements; blst all else, in cgo builds. Of the 10 µs that an ack costs, minsig,
-// compressed, 100 validators and 32 chunks in flight, reading is some 45 % (without vectors 68 % of 25 µs), Miller loops
-// and the final exponentiation 13 %, hashing 11 %, and subgroup checks, sums, and products by weights 8 % each. Of 17 µs
-// in minpk: reading 55 %, hashing 20 %, pairings 8 %, and the three others 6 % each.
+// So who does what: all that Backend does to many points, C of ours if there are vectors; otherwise products and their
+// sums, Go on gnark-crypto's field elements, and blst all else. Own signatures, keys and the final exponentiation always
+// go through blst in cgo builds. Of the 3.4 µs that an ack costs, minsig, compressed, 100 validators and 32 chunks in
+// flight, reading is half, Miller loops and the final exponentiation 15 %, and hashing, subgroup checks, sums, and products
+// by weights some 4 % each. bench/README.md has the figures.
 //
 // # What is checked, and what is not
 //
