@@ -26,6 +26,8 @@ type simulation struct {
 	at    map[string][]interval
 	line  string
 	skip  *regexp.Regexp // statements whose results are given
+
+	results map[string][]interval // of functions that have been simulated by themselves
 }
 
 func (s *simulation) fail(format string, args ...any) {
@@ -33,13 +35,18 @@ func (s *simulation) fail(format string, args ...any) {
 	s.t.Fatalf("%s: %s", s.line, fmt.Sprintf(format, args...))
 }
 
-var partOf = regexp.MustCompile(`^(.*)\.part\[([01])\]$`)
+var partOf = regexp.MustCompile(`^(.*?)(?:\.|->)part\[([012])\]$`)
 
-// get gives the parts of an operand.
+// get gives the parts of an operand: one for an element of Fp, two of Fp2, six of Fp6.
 func (s *simulation) get(name string) []interval {
 	if m := partOf.FindStringSubmatch(name); m != nil {
 		k, _ := strconv.Atoi(m[2])
-		return s.get(m[1])[k : k+1]
+		switch whole := s.at[m[1]]; len(whole) {
+		case 6:
+			return whole[2*k : 2*k+2]
+		case 2:
+			return whole[k : k+1]
+		}
 	}
 	v, ok := s.at[name]
 	if !ok {
@@ -52,9 +59,9 @@ func (s *simulation) set(name string, v []interval) {
 	if m := partOf.FindStringSubmatch(name); m != nil {
 		k, _ := strconv.Atoi(m[2])
 		if s.at[m[1]] == nil {
-			s.at[m[1]] = make([]interval, 2)
+			s.at[m[1]] = make([]interval, map[int]int{1: 2, 2: 6}[len(v)])
 		}
-		s.at[m[1]][k] = v[0]
+		copy(s.at[m[1]][k*len(v):], v)
 		return
 	}
 	s.at[name] = append([]interval(nil), v...)
@@ -171,6 +178,37 @@ func (s *simulation) call(function string, args []string) {
 		s.set(args[0], each(in(1), func(i int) interval { return s.product(in(1)[i], interval{high: 1}) }))
 	case name == "product_with": // a constant, which is below p
 		s.set(args[0], []interval{s.product(one(1), interval{high: 1})})
+	case name == "mul_sums":
+		var sums [2][]interval
+		for i := range sums {
+			a, b := in(1+2*i), in(2+2*i)
+			sums[i] = each(a, func(k int) interval { return s.carry(plus(a[k], b[k]), 0) })
+		}
+		s.set(args[0], s.mul2(sums[0], sums[1]))
+	case name == "triple":
+		s.set(args[0], each(in(1), func(i int) interval { return plus(plus(in(1)[i], in(1)[i]), in(1)[i]) }))
+	case name == "scale":
+		s.set(args[0], each(in(1), func(i int) interval { return s.product(in(1)[i], one(2)) }))
+	case name == "add6":
+		s.set(args[0], each(in(1), func(i int) interval { return plus(in(1)[i], in(2)[i]) }))
+	case name == "sub6":
+		s.set(args[0], each(in(1), func(i int) interval { return minus(in(1)[i], in(2)[i]) }))
+	case name == "carry6":
+		k, err := strconv.Atoi(args[2])
+		if err != nil {
+			s.fail("%v", err)
+		}
+		s.set(args[0], each(in(1), func(i int) interval { return s.carry(in(1)[i], k) }))
+	case name == "turn6":
+		a := in(1)
+		s.set(args[0], append(turn(a[4:]), a[:4]...))
+	case name == "mul6", name == "mul6_by_two": // what their own simulation shows
+		for _, operand := range args[1:] {
+			for _, v := range s.get(operand) {
+				s.operand(v, map[bool]float64{true: 128, false: 255}[operand == args[1]])
+			}
+		}
+		s.set(args[0], s.results[name])
 	case name == "constant_at":
 		s.set(args[0], make([]interval, s.parts))
 		for i := range s.at[args[0]] {
@@ -215,7 +253,7 @@ var (
 	statement = regexp.MustCompile(`^(?:for \(int [gk] = 0; [gk] < n; [gk]\+\+\) )?(?:(?:const )?__mmask8 )?(?:[\w>-]+ &?= (?:\(__mmask8\)~)?)?` +
 		`(?:ON\((\w+)\)|(\w+))\((.*)\);`)
 	copying = regexp.MustCompile(`^(?:for \(int g = 0; g < n; g\+\+\) )?(?:const lanes )?([\w>.\[\]-]+) = (everywhere\(.*\)|[\w>.\[\]-]+);`)
-	ignored = regexp.MustCompile(`^(ELEMENT|lanes|fp2|point\d|const lanes|const fp2|const int|static|return|for \(int g = 0; g < n; g\+\+\) {|}|memset|__mmask8 is_square)`)
+	ignored = regexp.MustCompile(`^(ELEMENT|lanes|fp2|fp6|point\d|const lanes|const fp2|const int|static|return|for \(int g = 0; g < n; g\+\+\) {|}|memset|__mmask8 is_square)`)
 )
 
 // run simulates the body of the function that begins with a line holding head, in a file.
@@ -315,6 +353,54 @@ func TestSubgroupChecksKeepWithinTheBounds(t *testing.T) {
 	s.skip = regexp.MustCompile(`^times_x`)
 	s.at["zero"] = []interval{{}}
 	s.run("ifma_points.c", "in_g2(const point2 *q")
+}
+
+func TestMillerLoopsKeepWithinTheBounds(t *testing.T) {
+	s := simulate(t, 2, 128, "a0", "a1", "a2")
+	for _, b := range []string{"b0", "b1", "b2", "x", "y"} {
+		s.at[b] = []interval{{0, 255, false}, {0, 255, false}}
+	}
+	results := map[string][]interval{}
+	s.run("ifma_pairing.c", "static void mul6(")
+	results["mul6"] = s.at["r"]
+	delete(s.at, "r")
+	s.run("ifma_pairing.c", "static void mul6_by_two(")
+	results["mul6_by_two"] = s.at["r"]
+
+	// f is 0 … 56 between the functions.
+	f := func() *simulation {
+		s := simulate(t, 2, 0)
+		s.results = results
+		for _, c := range []string{"c0", "c1"} {
+			s.at[c] = make([]interval, 6)
+			for i := range s.at[c] {
+				s.at[c][i].high = 56
+			}
+		}
+		return s
+	}
+	s = f()
+	s.run("ifma_pairing.c", "static void square12(")
+	s.atMost(56, "c0", "c1")
+
+	s = simulate(t, 2, 2, "e->x", "e->z", "e->qx", "e->qy")
+	for _, p := range []string{"e->three_px", "e->minus_px", "e->py", "e->minus_py"} {
+		s.at[p] = []interval{{0, 7, false}}
+	}
+	for _, function := range []string{"static void doubling(", "static void addition("} {
+		s.at["e->y"] = []interval{{0, 40, false}, {0, 40, false}}
+		s.run("ifma_pairing.c", function)
+		s.atMost(2, "e->x", "e->z", "l[1]", "l[2]")
+		s.atMost(40, "e->y")
+		s.atMost(84, "l[0]")
+
+		line := f()
+		for _, l := range []string{"l[0]", "l[1]", "l[2]"} {
+			line.at[l] = s.at[l]
+		}
+		line.run("ifma_pairing.c", "static void times_line(")
+		line.atMost(56, "c0", "c1")
+	}
 }
 
 func TestHashingKeepsWithinTheBounds(t *testing.T) {

@@ -10,7 +10,7 @@
 //
 // # Bounds
 //
-// Those of numbers are in ifma_fp2.h. What is said of an element of Fp2, Fp6 or Fp12 holds for each of its parts, in
+// Those of numbers are in ifma_fp2.h; a test simulates them. What is said of an element of Fp2, Fp6 or Fp12 holds for each of its parts, in
 // multiples of p: "−4 … 2" is −4p < x < 2p. No sum here has as many as 2^9 terms.
 
 #include "ifma.h"

@@ -141,7 +141,7 @@ SHARED __mmask8 ON(gather_points)(ON(point) *p, const uint64_t *from, vector pla
 // The first points from p on, up to eight.
 SHARED __mmask8 ON(load_points)(ON(point) *p, const uint64_t *from, int n) {
 	int64_t places[LANES];
-	for (int lane = 0; lane < LANES; lane++) places[lane] = (int64_t)(lane * 2 * sizeof(ELEMENT) / sizeof(lanes) * WORDS);
+	for (int lane = 0; lane < LANES; lane++) places[lane] = lane * (int64_t)(2 * sizeof(ELEMENT) / sizeof(lanes) * WORDS);
 	return ON(gather_points)(p, from, _mm512_loadu_si512(places), (__mmask8)((1u << n) - 1));
 }
 
