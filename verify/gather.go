@@ -11,19 +11,21 @@ import (
 // Gathering is one statement to make a combination of, and what came of it.
 type Gathering struct {
 	Statement *Statement
-	// Signers are those whose votes are to be combined, a subset of Statement.Signers. Not looked at if the statement has a
-	// certificate, which is opened instead.
+	// Signers are those whose votes are to be combined, a subset of Statement.Signers. Not looked
+	// at if the statement has a certificate, which is opened instead.
 	Signers wire.Signers
 
-	// Combination and Unreadable are what [Scheme.Combine] returns, Combination and Err what [Scheme.Open] does.
+	// Combination and Unreadable are what [Scheme.Combine] returns, Combination and Err what
+	// [Scheme.Open] does.
 	Combination Combination
 	Unreadable  []wire.Participant
 	Err         error
 }
 
-// Gather combines the votes, or opens the certificate, of every statement, as its Scheme's methods do. It takes less time
-// than these for many statements of this package's BLS schemes: the certificates' signatures are read together, and all
-// are checked for the subgroup together and all messages hashed together. The schemes may differ.
+// Gather combines the votes, or opens the certificate, of every statement, as its Scheme's methods
+// do. It takes less time than these for many statements of this package's BLS schemes: the
+// certificates' signatures are read together, and all are checked for the subgroup together and all
+// messages hashed together. The schemes may differ.
 func Gather(gs []Gathering) {
 	var byVariant [2][]*draft
 	for i := range gs {
@@ -60,8 +62,8 @@ type blsSpecific interface {
 	base() *blsScheme
 	// draft begins with votes. It is nil where they make no combination.
 	draft(s *Statement, signers wire.Signers) (d *draft, unreadable []wire.Participant)
-	// knownKey returns the key that a certificate of signers verifies against, if it is known. Those of Multisig may not
-	// be.
+	// knownKey returns the key that a certificate of signers verifies against, if it is known.
+	// Those of Multisig may not be.
 	knownKey(signers wire.Signers) (namedKey, bool)
 }
 
@@ -121,8 +123,8 @@ func (b *blsScheme) split(certificate []byte) (*draft, error) {
 	return &draft{encoded: signature, signers: signers}, nil
 }
 
-// finish makes combinations of drafts of one variant, of which there is at least one, with the checks that only each
-// signature by itself can be given.
+// finish makes combinations of drafts of one variant, of which there is at least one, with the
+// checks that only each signature by itself can be given.
 func finish(drafts []*draft) {
 	p := drafts[0].scheme.base().pairing
 	drafts = p.readSignatures(drafts)
@@ -146,7 +148,8 @@ func finish(drafts []*draft) {
 	}
 }
 
-// readSignatures reads the signatures of certificates, and leaves out the drafts of those that are no points.
+// readSignatures reads the signatures of certificates, and leaves out the drafts of those that are
+// no points.
 func (p *pairing) readSignatures(drafts []*draft) []*draft {
 	var slab []byte
 	var index []int
@@ -254,8 +257,8 @@ func (p *pairing) inSubgroup(drafts []*draft) []*draft {
 	return some
 }
 
-// hashSubjects finds the points that the statements' acks sign. Those that a scheme does not remember are computed
-// together, each once.
+// hashSubjects finds the points that the statements' acks sign. Those that a scheme does not
+// remember are computed together, each once.
 func (p *pairing) hashSubjects(drafts []*draft) {
 	type missing struct {
 		scheme  *blsScheme

@@ -22,7 +22,8 @@ func (c *counting) Combine(s *verify.Statement, signers wire.Signers) (verify.Co
 	return c.Multisig.Combine(s, signers)
 }
 
-// broken gives the certificate with one of the ways in which a received one may be wrong, and some that are right.
+// broken gives the certificate with one of the ways in which a received one may be wrong, and some
+// that are right.
 func broken(r *rand.Rand, k schemeCase, h *hostile, certificate []byte) []byte {
 	out := bytes.Clone(certificate)
 	signature := func(p point) []byte { // compressed, whatever acks are
@@ -50,8 +51,8 @@ func broken(r *rand.Rand, k schemeCase, h *hostile, certificate []byte) []byte {
 	return out
 }
 
-// TestGatherDoesWhatTheSchemesDoOneByOne gathers votes and certificates of several schemes together, with every form of
-// invalid vote among them.
+// TestGatherDoesWhatTheSchemesDoOneByOne gathers votes and certificates of several schemes
+// together, with every form of invalid vote among them.
 func TestGatherDoesWhatTheSchemesDoOneByOne(t *testing.T) {
 	r := rand.New(rand.NewPCG(30, 30))
 	var all []*hostile

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// cofactors are the factors of the groups' cofactors, the curve's orders divided by r. The last of G2's is what is left
-// and no small prime.
+// cofactors are the factors of the groups' cofactors, the curve's orders divided by r. The last of
+// G2's is what is left and no small prime.
 var cofactors = map[Group][]string{
 	G1: {"3", "11", "11", "10177", "10177", "859267", "859267", "52437899", "52437899"},
 	G2: {"13", "13", "23", "23", "2713", "11953", "262069",
@@ -42,7 +42,8 @@ func TestTheCofactorsAreThoseOfTheCurves(t *testing.T) {
 	}
 }
 
-// smallOrders gives a point of every order that is a small prime, which are all outside the subgroup.
+// smallOrders gives a point of every order that is a small prime, which are all outside the
+// subgroup.
 var smallOrders = map[Group]func() Points{
 	G1: sync.OnceValue(func() Points { return makeSmallOrders(G1) }),
 	G2: sync.OnceValue(func() Points { return makeSmallOrders(G2) }),
@@ -86,8 +87,9 @@ func makeSmallOrders(g Group) Points {
 	return b.Join(found...)
 }
 
-// hostile are points that an attacker would try: of the subgroup and outside, equal and opposite ones, the identity, of
-// every small order, (0, ±2), and what these make when they are added to a point of the subgroup.
+// hostile are points that an attacker would try: of the subgroup and outside, equal and opposite
+// ones, the identity, of every small order, (0, ±2), and what these make when they are added to a
+// point of the subgroup.
 func hostile(b Backend, g Group) Points {
 	own := Gnark()
 	inside, out, small := some(own, g, 4), outside(own, g, 3), smallOrders[g]()
@@ -169,7 +171,8 @@ func TestOutsideNamesThePointsThatAreNotInTheSubgroup(t *testing.T) {
 	})
 }
 
-// mixedScalars gives scalars of all kinds: weights, those of full length, at the ends of what there is, small ones.
+// mixedScalars gives scalars of all kinds: weights, those of full length, at the ends of what there
+// is, small ones.
 func mixedScalars(r *rand.Rand, n int) []Scalar {
 	out, ends := make([]Scalar, n), edges()
 	for i := range out {
@@ -276,8 +279,9 @@ func TestProductsOfEveryNumberOfHostilePointsAgree(t *testing.T) {
 	}
 }
 
-// TestSumsOfManySetsOfHostilePointsAreExact adds up sets of every number and length, against gnark-crypto, which adds
-// points one by one. Sets where the sum of some is the identity, or (0, ±2), next to such a point among them.
+// TestSumsOfManySetsOfHostilePointsAreExact adds up sets of every number and length, against
+// gnark-crypto, which adds points one by one. Sets where the sum of some is the identity, or (0,
+// ±2), next to such a point among them.
 func TestSumsOfManySetsOfHostilePointsAreExact(t *testing.T) {
 	for _, g := range groups {
 		b, own := Default(), Gnark()
@@ -324,7 +328,8 @@ func TestSumsOfManySetsOfHostilePointsAreExact(t *testing.T) {
 // longest is how many points are added up at a time, in ifma_points.go.
 const longest = 2048
 
-// FuzzPoints gives every back end the same points of the hostile pool, by two bytes each, and scalars, by 32.
+// FuzzPoints gives every back end the same points of the hostile pool, by two bytes each, and
+// scalars, by 32.
 func FuzzPoints(f *testing.F) {
 	f.Add([]byte{1})
 	f.Add(make([]byte, 1+9*34))

@@ -9,11 +9,12 @@ import (
 	"testing"
 )
 
-// The straight-line functions of the vector code are simulated by intervals, from their source: what is said there of
-// bounds is that operands of products are carried, not negative and below 2^10·p, and that carry gets nothing below what
-// it makes up for.
+// The straight-line functions of the vector code are simulated by intervals, from their source:
+// what is said there of bounds is that operands of products are carried, not negative and below
+// 2^10·p, and that carry gets nothing below what it makes up for.
 
-// interval is what a part of an element may be, in multiples of p: more than low, or exactly 0, and less than high.
+// interval is what a part of an element may be, in multiples of p: more than low, or exactly 0, and
+// less than high.
 type interval struct {
 	low, high float64
 	loose     bool // not carried

@@ -1,14 +1,16 @@
 #ifndef LANECAST_IFMA_FP2_H
 #define LANECAST_IFMA_FP2_H
 
-// Loose numbers, and the field Fp2 = Fp[i], i² = −1, eight elements at once, for the files that include ifma_field.h.
+// Loose numbers, and the field Fp2 = Fp[i], i² = −1, eight elements at once, for the files that
+// include ifma_field.h.
 //
 // # Bounds
 //
-// A number is *loose* when its limbs are signed and not carried: sums and differences are, which saves the carrying,
-// and are made operands of products by carry, which adds a multiple of p to what may be negative. As long as no sum has
-// as many as 2^9 terms, a limb stays below 2^61. All operands of products are below 2^10·p. What is said of an element
-// of Fp2 holds for both of its parts, in multiples of p: "−4 … 2" is −4p < x < 2p.
+// A number is *loose* when its limbs are signed and not carried: sums and differences are, which
+// saves the carrying, and are made operands of products by carry, which adds a multiple of p to
+// what may be negative. As long as no sum has as many as 2^9 terms, a limb stays below 2^61. All
+// operands of products are below 2^10·p. What is said of an element of Fp2 holds for both of its
+// parts, in multiples of p: "−4 … 2" is −4p < x < 2p.
 
 #include "ifma_field.h"
 
@@ -66,8 +68,8 @@ static const constant from_blst = {{0x7fde37dba9366, 0x4e27525bc342b, 0x1f5b1e97
 	c0 = c1, c1 = c2, c2 = c3, c3 = c4, c4 = c5, c5 = c6, c6 = c7, c7 = c8; \
 } while (0)
 
-// (ab + cd + ef + gh)/R, reduced once: (4·2^20·2^-35 + 1)p < 2p. A column gets at most 10 halves and one carry in each
-// of eight rounds: less than 81·2^52 < 2^59.
+// (ab + cd + ef + gh)/R, reduced once: (4·2^20·2^-35 + 1)p < 2p. A column gets at most 10 halves
+// and one carry in each of eight rounds: less than 81·2^52 < 2^59.
 SHARED void four_products(lanes *r, const lanes *a, const lanes *b, const lanes *c, const lanes *d,
 	const lanes *e, const lanes *f, const lanes *g, const lanes *h) {
 	PREPARE;

@@ -1,17 +1,19 @@
 //go:build cgo
 
-// Hashing to G1 and G2 after RFC 9380, section 3 (hash_to_curve), from the uniform bytes on: field elements, the simplified
-// SWU map to an isogenous curve, the isogeny, the cofactor. Eight messages go together, the first element of each in one
-// group of lanes and the second in the other.
+// Hashing to G1 and G2 after RFC 9380, section 3 (hash_to_curve), from the uniform bytes on: field
+// elements, the simplified SWU map to an isogenous curve, the isogeny, the cofactor. Eight messages
+// go together, the first element of each in one group of lanes and the second in the other.
 //
 // # The map
 //
-// Section 6.6.2: with t = Zu², x = −b/a·(1 + 1/(t² + t)), or b/(aZ) if t² + t = 0, is the first coordinate if that is on the
-// curve, and otherwise tx is. Here x = n/d and g(x) = x³ + ax + b = h/d³, h = n³ + a·n·d² + b·d³, and nothing is inverted. If g(x)
-// is no square, g(tx) = t³·g(x) is one, because Z is none. The root's sign is made that of u, so the root itself is needed,
-// not one of some multiple.
+// Section 6.6.2: with t = Zu², x = −b/a·(1 + 1/(t² + t)), or b/(aZ) if t² + t = 0, is the first
+// coordinate if that is on the curve, and otherwise tx is. Here x = n/d and g(x) = x³ + ax + b =
+// h/d³, h = n³ + a·n·d² + b·d³, and nothing is inverted. If g(x) is no square, g(tx) = t³·g(x) is
+// one, because Z is none. The root's sign is made that of u, so the root itself is needed, not one
+// of some multiple.
 //
-// In Fp, a root of h/v: with k = (hv³)^((3p−5)/4) and c = hvk, k²·hv³ = ±1, so c² = ±h/v (ifma_root.h).
+// In Fp, a root of h/v: with k = (hv³)^((3p−5)/4) and c = hvk, k²·hv³ = ±1, so c² = ±h/v
+// (ifma_root.h).
 //
 // # Bounds
 //
@@ -59,7 +61,8 @@ typedef constant constant2[2];
 
 enum { UNIFORM = 64 }; // bytes that make a field element
 
-// The elements of up to eight places of 64 bytes, most significant first, step bytes from one to the next. 0 … 4.
+// The elements of up to eight places of 64 bytes, most significant first, step bytes from one to
+// the next. 0 … 4.
 VECTOR static void reduce(lanes *r, const uint8_t *from, size_t step, int some) {
 	words low, high;
 	memset(&low, 0, sizeof low);
@@ -144,7 +147,8 @@ VECTOR static void map_g1(point1 p[GROUPS], const lanes *u) {
 	}
 }
 
-// The sign of an element of Fp2 given its canonical parts: whether x₀ is odd, or is 0 and x₁ is odd.
+// The sign of an element of Fp2 given its canonical parts: whether x₀ is odd, or is 0 and x₁ is
+// odd.
 INLINE __mmask8 is_odd2(const lanes *real, const lanes *imaginary) {
 	return is_odd(real) | (is_zero(real) & is_odd(imaginary));
 }
@@ -194,10 +198,11 @@ VECTOR static void begin_map2(map2 *m, lanes *norm) {
 	two_products(norm, &m->h.part[0], &m->h.part[0], &m->h.part[1], &m->h.part[1]);
 }
 
-// Decides whether h/m is a square, given the norm of h and its power of ifma_root.h: it is if and only if that of h is. If
-// it is none, h becomes t³h. s becomes a root of the norm of h: in the latter case √(−n³)·s', where −s'² is the norm that h
-// had and n that of t, of which u's is a factor and the other factor is a square. Then base is what the root of h/m takes
-// the power of: with d = (h₀ + s)/2, or h₀ if that is 0, d·m³.
+// Decides whether h/m is a square, given the norm of h and its power of ifma_root.h: it is if and
+// only if that of h is. If it is none, h becomes t³h. s becomes a root of the norm of h: in the
+// latter case √(−n³)·s', where −s'² is the norm that h had and n that of t, of which u's is a
+// factor and the other factor is a square. Then base is what the root of h/m takes the power of:
+// with d = (h₀ + s)/2, or h₀ if that is 0, d·m³.
 VECTOR static void decide_map2(map2 *m, lanes *d, lanes *base, const lanes *norm, const lanes *powers) {
 	lanes s, n, t;
 	fp2 v;
@@ -227,8 +232,9 @@ VECTOR static void decide_map2(map2 *m, lanes *d, lanes *base, const lanes *norm
 	product(base, &t, d, 1);
 }
 
-// The root of h/m as in ifma_root.h, with the power k of base: c = d·m·k has c² = ±d/m, and f = h₁·m·k/2 is ±(h₁/2m)/c.
-// The root is c + fi, or −f + ci if the sign is minus. Its parts are at most 2p.
+// The root of h/m as in ifma_root.h, with the power k of base: c = d·m·k has c² = ±d/m, and f =
+// h₁·m·k/2 is ±(h₁/2m)/c. The root is c + fi, or −f + ci if the sign is minus. Its parts are at
+// most 2p.
 VECTOR static void root_map2(map2 *m, const lanes *d, const lanes *k) {
 	lanes c, f, t;
 	const lanes zero = {0};
@@ -301,8 +307,9 @@ VECTOR static void subtract_points2(point2 *r, const point2 *p, const point2 *q)
 	add_points2(r, p, &minus);
 }
 
-// The multiple by the effective cofactor of RFC 9380, section 8.8.2, as (z² − z − 1)p + (z − 1)ψ(p) + ψ²(2p) = z(zp + ψ(p)) −
-// zp − ψ(p) − p + ψ²(2p) (A. Budroni, F. Pintore: Efficient hash maps to G2 on BLS curves, 2017).
+// The multiple by the effective cofactor of RFC 9380, section 8.8.2, as (z² − z − 1)p + (z − 1)ψ(p)
+// + ψ²(2p) = z(zp + ψ(p)) − zp − ψ(p) − p + ψ²(2p) (A. Budroni, F. Pintore: Efficient hash maps to
+// G2 on BLS curves, 2017).
 VECTOR static void clear_cofactor2(point2 *p) {
 	point2 zp, turned, t;
 	times_x2(&zp, p);

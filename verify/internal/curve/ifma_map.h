@@ -1,12 +1,15 @@
-// From the curve E' that hashing maps to, to the group's: y² = x³ + ax + b, and the isogeny from it. Included once for each
-// group after ifma_point.h, as that is, with ON(constant_at) and ON(vanishes), and the constants that the names below make.
+// From the curve E' that hashing maps to, to the group's: y² = x³ + ax + b, and the isogeny from
+// it. Included once for each group after ifma_point.h, as that is, with ON(constant_at) and
+// ON(vanishes), and the constants that the names below make.
 //
-// Points of E' are homogeneous as in ifma_point.h. The isogenous curves have the same order, which is odd.
+// Points of E' are homogeneous as in ifma_point.h. The isogenous curves have the same order, which
+// is odd.
 
 typedef ELEMENT_CONSTANT ON(coefficient);
 
-// r = p + q on E', by algorithm 1 of Renes, Costello, Batina (see ifma_point.h), right for every two points. Coordinates
-// are 0 … 8 on the way in and 0 … 2 on the way out. r may be where an operand is.
+// r = p + q on E', by algorithm 1 of Renes, Costello, Batina (see ifma_point.h), right for every
+// two points. Coordinates are 0 … 8 on the way in and 0 … 2 on the way out. r may be where an
+// operand is.
 SHARED void ON(add_on_isogenous)(ON(point) *r, const ON(point) *p, const ON(point) *q) {
 	ELEMENT a, b, xx, yy, zz, xy, yz, minus_yz, xz, s, t, u, v;
 	ON(constant_at)(&a, ISO(a));
@@ -63,7 +66,8 @@ SHARED void ON(add_on_isogenous)(ON(point) *r, const ON(point) *p, const ON(poin
 	ON(mul_two)(&r->z, &yz, &t, &xy, &v);
 }
 
-// r = Σ c[i]·xⁱ·z^(m−i) over i from 0 to m, and z[k] = z^(k+1); monic: c[m] is 1, and not in c. 0 … 2.
+// r = Σ c[i]·xⁱ·z^(m−i) over i from 0 to m, and z[k] = z^(k+1); monic: c[m] is 1, and not in c. 0 …
+// 2.
 SHARED void ON(evaluate)(ELEMENT *r, const ON(coefficient) *c, int m, int monic, const ELEMENT *x, const ELEMENT *z) {
 	ELEMENT k, sum;
 	int i = m - 1;
@@ -83,9 +87,10 @@ SHARED void ON(evaluate)(ELEMENT *r, const ON(coefficient) *c, int m, int monic,
 	*r = sum;
 }
 
-// The isogeny. Of (x/z, y/z) the first coordinate becomes x_over/x_under, of degrees ISO_X and ISO_X − 1, the second is
-// multiplied by y_over/y_under, both of degree ISO_Y; the denominators are monic. Where one vanishes, as it does for the
-// identity, the point goes to the identity. Coordinates are 0 … 2 on the way in and out.
+// The isogeny. Of (x/z, y/z) the first coordinate becomes x_over/x_under, of degrees ISO_X and
+// ISO_X − 1, the second is multiplied by y_over/y_under, both of degree ISO_Y; the denominators are
+// monic. Where one vanishes, as it does for the identity, the point goes to the identity.
+// Coordinates are 0 … 2 on the way in and out.
 SHARED void ON(isogeny)(ON(point) *p) {
 	ELEMENT z[ISO_Y], x_over, x_under, y_over, y_under;
 	z[0] = p->z;

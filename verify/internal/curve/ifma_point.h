@@ -1,20 +1,21 @@
-// Points of a curve y² = x³ + b, eight at once. The file is included once for each group, after ifma_fp2.h, with
-// ELEMENT, the type of a coordinate, and ON(name), the name that a function has for the group, defined. The includer has
-// defined ON(mul), ON(square), ON(mul_two), ON(add), ON(sub), ON(carry), ON(triple_b), ON(times_beta) and ON(conditional)
-// for coordinates.
+// Points of a curve y² = x³ + b, eight at once. The file is included once for each group, after
+// ifma_fp2.h, with ELEMENT, the type of a coordinate, and ON(name), the name that a function has
+// for the group, defined. The includer has defined ON(mul), ON(square), ON(mul_two), ON(add),
+// ON(sub), ON(carry), ON(triple_b), ON(times_beta) and ON(conditional) for coordinates.
 //
 // # Representation and exactness
 //
-// A point is homogeneous: (x/z, y/z), or the identity where z is 0, then x is 0 and y is not. Addition and doubling go by
-// algorithms 7 and 9 of J. Renes, C. Costello, L. Batina: Complete addition formulas for prime order elliptic curves
-// (2016). They are right for every two points of a curve without points of order two, and both groups' curves have odd
-// order. Nothing is assumed of the points but that they are on the curve: equal, opposite ones, the identity and
-// those of any small order need no special case here.
+// A point is homogeneous: (x/z, y/z), or the identity where z is 0, then x is 0 and y is not.
+// Addition and doubling go by algorithms 7 and 9 of J. Renes, C. Costello, L. Batina: Complete
+// addition formulas for prime order elliptic curves (2016). They are right for every two points of
+// a curve without points of order two, and both groups' curves have odd order. Nothing is assumed
+// of the points but that they are on the curve: equal, opposite ones, the identity and those of any
+// small order need no special case here.
 //
 // # Bounds
 //
-// In multiples of p, as in ifma_fp2.h. Coordinates are 0 … 8 on the way in and 0 … 2 on the way out. triple_b gives 3b
-// times its operand, loose: of −4 … 2, −96 … 72; of 0 … 2, −24 … 48.
+// In multiples of p, as in ifma_fp2.h. Coordinates are 0 … 8 on the way in and 0 … 2 on the way
+// out. triple_b gives 3b times its operand, loose: of −4 … 2, −96 … 72; of 0 … 2, −24 … 48.
 
 typedef struct { ELEMENT x, y, z; } ON(point);
 
@@ -113,11 +114,12 @@ INLINE void ON(clear_point)(ON(point) *p) {
 	*(lanes *)&p->y = everywhere(&one);
 }
 
-// Affine points in blst's form, (0, 0) being the identity, at these places in words from p on, for the lanes of a mask;
-// the identity goes to the others. The lanes that have the identity are returned.
+// Affine points in blst's form, (0, 0) being the identity, at these places in words from p on, for
+// the lanes of a mask; the identity goes to the others. The lanes that have the identity are
+// returned.
 //
-// What blst has of x is x·2³⁸⁴, which is the element x·2⁻³², and so with y: as homogeneous coordinates these need no
-// conversion, but a z of 2⁻³². Coordinates are 0 … 1.
+// What blst has of x is x·2³⁸⁴, which is the element x·2⁻³², and so with y: as homogeneous
+// coordinates these need no conversion, but a z of 2⁻³². Coordinates are 0 … 1.
 SHARED __mmask8 ON(gather_points)(ON(point) *p, const uint64_t *from, vector places, __mmask8 some) {
 	enum { PARTS = 2 * sizeof(ELEMENT) / sizeof(lanes) };
 	words in[PARTS];
@@ -168,7 +170,8 @@ SHARED void ON(times_x)(ON(point) *r, const ON(point) *p) {
 	ON(double_times)(r, 16);
 }
 
-// Products go by digits to the base 16, signed and at most 8 in magnitude. A table has the multiples from 0 to 8.
+// Products go by digits to the base 16, signed and at most 8 in magnitude. A table has the
+// multiples from 0 to 8.
 typedef struct { ON(point) multiple[LANECAST_DIGIT + 1]; } ON(table);
 
 SHARED void ON(fill_table)(ON(table) *t, const ON(point) *p) {
@@ -192,7 +195,8 @@ SHARED void ON(negate_where)(ON(point) *p, __mmask8 where) {
 	ON(conditional)(&p->y, where, &minus);
 }
 
-// r = d·p for the p of the table, or d·ψ(p), ψ(x, y) = (βx, −y), by a digit for each of some lanes; 0 for the others.
+// r = d·p for the p of the table, or d·ψ(p), ψ(x, y) = (βx, −y), by a digit for each of some lanes;
+// 0 for the others.
 SHARED void ON(look_up)(ON(point) *r, const ON(table) *t, const int8_t *digits, int some, int turned) {
 	uint8_t negative = 0, is[LANECAST_DIGIT + 1] = {0};
 	for (int lane = 0; lane < some; lane++) {
@@ -267,8 +271,9 @@ INLINE void ON(multiply_sum)(uint64_t *out, const uint64_t *p, const int8_t *dig
 	ON(store_points)(out, &at, 1);
 }
 
-// The sums of up to eight sets of affine points in blst's form, of which set i has those from begin[i] to begin[i+1]. A power of
-// two of lanes, width, goes to each set, whose points they take in turns.
+// The sums of up to eight sets of affine points in blst's form, of which set i has those from
+// begin[i] to begin[i+1]. A power of two of lanes, width, goes to each set, whose points they take
+// in turns.
 SHARED void ON(sum_sets)(uint64_t *out, const uint64_t *p, const ptrdiff_t *begin, int sets, int width) {
 	enum { PARTS = 2 * sizeof(ELEMENT) / sizeof(lanes), SIZE = PARTS * WORDS, OUT = SIZE / 2 * 3 };
 	ON(point) sum, term;

@@ -8,10 +8,11 @@
 
 #include "ifma_groups.h"
 
-// φ(x, y) = (βx, y) is an endomorphism of G1's curve with φ² + φ + 1 = 0, on every point: P, φ(P) and φ²(P) are the
-// points of one line. In the subgroup it multiplies by −z² for this β. If φ(P) = −z²·P for some P, then (z⁴ − z² + 1)P =
-// 0, and z⁴ − z² + 1 is r: P is in the subgroup. So the test is exact (M. Scott: A note on group membership tests for G1,
-// G2 and GT on BLS pairing-friendly curves, 2021).
+// φ(x, y) = (βx, y) is an endomorphism of G1's curve with φ² + φ + 1 = 0, on every point: P, φ(P)
+// and φ²(P) are the points of one line. In the subgroup it multiplies by −z² for this β. If φ(P) =
+// −z²·P for some P, then (z⁴ − z² + 1)P = 0, and z⁴ − z² + 1 is r: P is in the subgroup. So the
+// test is exact (M. Scott: A note on group membership tests for G1, G2 and GT on BLS
+// pairing-friendly curves, 2021).
 VECTOR static __mmask8 in_g1(const point1 *p, __mmask8 identity) {
 	point1 q, multiple;
 	times_x1(&q, p);
@@ -30,10 +31,12 @@ VECTOR static __mmask8 in_g1(const point1 *p, __mmask8 identity) {
 	return same | identity; // for others, where z of the multiple is 0, its y is not
 }
 
-// ψ of G2's curve, from the curve to the one that it is a twist of, Frobenius' map, and back, is (c·x̄, d·ȳ) with x̄ the
-// conjugate of x. In the subgroup it multiplies by z. It satisfies ψ² − (z+1)ψ + p = 0 on every point, so if ψ(Q) = zQ then
-// (p − z)Q = 0; p − z = h·r, h = (z−1)²/3 the cofactor of G1. Q's order then divides that and the curve's order, whose only
-// common factor is r: the test is exact (Scott 2021). That h and the cofactor of G2 have no common factor, a test checks.
+// ψ of G2's curve, from the curve to the one that it is a twist of, Frobenius' map, and back, is
+// (c·x̄, d·ȳ) with x̄ the conjugate of x. In the subgroup it multiplies by z. It satisfies ψ² −
+// (z+1)ψ + p = 0 on every point, so if ψ(Q) = zQ then (p − z)Q = 0; p − z = h·r, h = (z−1)²/3 the
+// cofactor of G1. Q's order then divides that and the curve's order, whose only common factor is r:
+// the test is exact (Scott 2021). That h and the cofactor of G2 have no common factor, a test
+// checks.
 VECTOR static __mmask8 in_g2(const point2 *q, __mmask8 identity) {
 	point2 multiple;
 	times_x2(&multiple, q);
@@ -106,7 +109,8 @@ VECTOR void lanecast_multiply_sum_g2(uint64_t *out, const uint64_t *p, const int
 	multiply_sum2(out, p, digits, places, n, scratch);
 }
 
-// How many lanes a set has when there are so many sets to go: as many as let all of them go at once.
+// How many lanes a set has when there are so many sets to go: as many as let all of them go at
+// once.
 static int width_for(size_t sets) { return sets > 4 ? 1 : sets > 2 ? 2 : sets > 1 ? 4 : 8; }
 
 VECTOR void lanecast_sum_g1(uint64_t *out, const uint64_t *p, const ptrdiff_t *begin, size_t n) {

@@ -42,7 +42,8 @@ func ifmaSums2(sets [][]blst.P2Affine) []blst.P2Affine {
 }
 
 const (
-	// addedTogether is how many points one call into C adds up, unless one set has more: it cannot be preempted.
+	// addedTogether is how many points one call into C adds up, unless one set has more: it cannot
+	// be preempted.
 	addedTogether = 4096
 	// longestSet is from how many points on a set is added up in parts.
 	longestSet = 2048
@@ -80,8 +81,8 @@ func sumsTogether[E any, A any, P coordinate[E]](sets [][]A, sum func(out *proje
 	return asAll[A](fromProjective[E, P](out))
 }
 
-// ifmaProducts computes products of points of one group and their sums, eight at a time. Few points, or what is left of
-// many, go through alone if that is faster.
+// ifmaProducts computes products of points of one group and their sums, eight at a time. Few
+// points, or what is left of many, go through alone if that is faster.
 type ifmaProducts[E any, P coordinate[E]] struct {
 	alone *products[E, P]
 	// How many products are computed faster together than one by one.
@@ -92,8 +93,8 @@ type ifmaProducts[E any, P coordinate[E]] struct {
 	table                int       // the size of a table
 }
 
-// How many products one call into C computes, and how many it adds up: it cannot be preempted, and takes about a
-// millisecond for so many in G2. They are multiples of lanes.
+// How many products one call into C computes, and how many it adds up: it cannot be preempted, and
+// takes about a millisecond for so many in G2. They are multiples of lanes.
 const (
 	productsTogether = 32
 	summedTogether   = 64

@@ -9,13 +9,15 @@
 //   - c = a·u has c² = χ(a)·a and c·u = χ(a), so c is a root of a if there is one, and otherwise of −a;
 //   - u⁴·a is the inverse of a, or 0 if a is 0.
 //
-// The factor 3 makes the exponent easy to write in the curve's parameter. With X = 0xd201000000010000, the absolute
-// value of the parameter, p = (X+1)²·(X⁴−X²+1)/3 − X, therefore 3p−1 = X·g with
+// The factor 3 makes the exponent easy to write in the curve's parameter. With X =
+// 0xd201000000010000, the absolute value of the parameter, p = (X+1)²·(X⁴−X²+1)/3 − X, therefore
+// 3p−1 = X·g with
 //
 //     g = X⁵ + 2X⁴ − 2X² − 1 = (X−1)(X⁴ + 3X³ + 3X² + X + 1)
 //
-// and e = (X/4)·g − 1 = (X/4)·(g−1) + (X/4 − 1). X has six bits that are one, so powers by X are nearly all squares.
-// TestThePowerForRootsOfEightAgreesWithWholeNumbers holds the function to the exponent.
+// and e = (X/4)·g − 1 = (X/4)·(g−1) + (X/4 − 1). X has six bits that are one, so powers by X are
+// nearly all squares. TestThePowerForRootsOfEightAgreesWithWholeNumbers holds the function to the
+// exponent.
 
 #include "ifma_field.h"
 
@@ -99,10 +101,11 @@ SHARED void product_pair(lanes r[2][GROUPS], lanes a[2][GROUPS], lanes b[2][GROU
 
 // A root of a in the lanes where there is one, and anything elsewhere.
 //
-// With s² = a₀² + a₁² and d = (a₀ + s)/2, a root is y₀ + y₁i with y₀² = d and y₀y₁ = a₁/2. Let u = d^((3p−5)/4), c =
-// d·u, h = u·a₁/2. If c² = d then 1/c = u and the root is c + hi. Otherwise c² = −d and 1/c = −u, and because d·(a₀ −
-// s)/2 = −a₁²/4, −h + ci is a root: its square is h² − c² − 2hci = −a₁²/4d + d + a₁i = (a₀ − s)/2 + d + a₁i = a. Should
-// d be 0, then a₁ is 0 and s = −a₀: the other s makes d = a₀, and u = a₀^((3p−5)/4) does the rest.
+// With s² = a₀² + a₁² and d = (a₀ + s)/2, a root is y₀ + y₁i with y₀² = d and y₀y₁ = a₁/2. Let u =
+// d^((3p−5)/4), c = d·u, h = u·a₁/2. If c² = d then 1/c = u and the root is c + hi. Otherwise c² =
+// −d and 1/c = −u, and because d·(a₀ − s)/2 = −a₁²/4, −h + ci is a root: its square is h² − c² −
+// 2hci = −a₁²/4d + d + a₁i = (a₀ − s)/2 + d + a₁i = a. Should d be 0, then a₁ is 0 and s = −a₀: the
+// other s makes d = a₀, and u = a₀^((3p−5)/4) does the rest.
 SHARED void root2(lanes r[2][GROUPS], lanes a[2][GROUPS], int n) {
 	lanes s[GROUPS], d[GROUPS], u[GROUPS];
 	__mmask8 is_root[GROUPS];

@@ -1,5 +1,6 @@
-// Command generate writes ifma_constants.h of the folder it is run in: what the vector code knows of the curve, as field
-// elements in that code's form. `go generate ./verify/internal/curve` runs it.
+// Command generate writes ifma_constants.h of the folder it is run in: what the vector code knows
+// of the curve, as field elements in that code's form. `go generate ./verify/internal/curve` runs
+// it.
 package main
 
 import (
@@ -63,8 +64,8 @@ func header() []byte {
 	return []byte(w.String())
 }
 
-// hash writes what hashing needs: RFC 9380, sections 8.8.1 and 8.8.2 and appendices E.2 and E.3, whose numbers gnark-crypto
-// has.
+// hash writes what hashing needs: RFC 9380, sections 8.8.1 and 8.8.2 and appendices E.2 and E.3,
+// whose numbers gnark-crypto has.
 func (w *writer) hash() {
 	w.text("\n// What takes the upper 128 of 512 bits to their part of an element: the element 2^384 times R.\n")
 	w.elements("high_radix", power(big.NewInt(2), big.NewInt(384+416)))
