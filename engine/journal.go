@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lanecast/lanecast/internal/core"
 	"github.com/lanecast/lanecast/journal"
 )
 
@@ -56,6 +57,7 @@ func (e *Engine) openJournal() error {
 		Dir: j.Dir, SegmentSize: j.SegmentSize, MaxSegments: j.MaxSegments, MaxRecord: maxRecord,
 		WriteBuffer: j.WriteBuffer, ReplayBuffer: j.ReplayBuffer, SyncDelay: j.SyncDelay, CompressAbove: j.CompressAbove,
 		FS: j.FS, Notify: e.signal, Observe: e.metrics.observeSync,
+		Create: true, First: []byte{core.RecordFirst},
 	}, func(p journal.Position, record []byte) error {
 		records++
 		return e.core.Recover(uint64(p), record)

@@ -60,12 +60,20 @@ type inspection struct {
 	Clean        bool             `json:"clean"`   // it was closed, not killed
 	First        uint64           `json:"first_position"`
 	Last         uint64           `json:"last_position"`
+	Watermark    *watermark       `json:"watermark"` // null if there is none that can be read
 	Nodes        int64            `json:"nodes"`
 	Certificates int64            `json:"certificates"`
 	Lanes        []laneInspection `json:"lanes"`
 	Torn         *place           `json:"torn"`     // an unfinished write, which a crash explains
 	Damage       *place           `json:"damage"`   // what no crash explains; nothing behind it was read
 	Problems     []string         `json:"problems"` // records that make no sense; files that cannot be read
+}
+
+// watermark is how far the log was durable at least, as its second file knows.
+type watermark struct {
+	File   string `json:"file"`
+	Offset int64  `json:"offset"`
+	Next   uint64 `json:"next_position"`
 }
 
 // place is where something is wrong.
@@ -188,6 +196,9 @@ func inspectJournal(dir string) *inspection {
 			problem("%s at byte %d, position %d: %v", r.File, r.Offset, at, err)
 			return nil
 		}
+		if info.First {
+			return nil
+		}
 		l := lanes[info.Chunk.Sequencer]
 		if l == nil {
 			l = &laneInspection{Sequencer: info.Chunk.Sequencer.String()}
@@ -208,6 +219,9 @@ func inspectJournal(dir string) *inspection {
 	}
 	if recovery.Torn > 0 {
 		i.Torn = &place{File: recovery.File, Offset: recovery.Offset, Bytes: recovery.Torn, Reason: "unfinished write, to be cut off"}
+	}
+	if m := recovery.Mark; m.File != "" {
+		i.Watermark = &watermark{File: m.File, Offset: m.Offset, Next: uint64(m.Next)}
 	}
 	if more > 0 {
 		i.Problems = append(i.Problems, fmt.Sprintf("and %d more", more))
@@ -253,6 +267,10 @@ func (i *inspection) print(w io.Writer) {
 	say(w, "  log           %d segments, %d bytes, %s", i.Segments, i.Bytes, how)
 	say(w, "  records       %d: %d nodes, %d certificates; positions %d to %d; %d copies", i.Records, i.Nodes, i.Certificates,
 		i.First, i.Last, i.Copies)
+	if m := i.Watermark; m != nil {
+		say(w, "  watermark     %s was durable up to byte %d, before position %d",
+			m.File, m.Offset, m.Next)
+	}
 	for _, l := range i.Lanes {
 		say(w, "  lane          %s: %s; %s", l.Sequencer, l.Tip.describe("tip", "no node"), l.Certified.describe("certified", "no certificate"))
 	}

@@ -91,7 +91,7 @@ func compareJournals(t *testing.T, dir string, seen map[chunkAt]wire.Digest) {
 	for _, member := range members {
 		if _, err := journal.Inspect(member, nil, func(r journal.RecordInfo) error {
 			info, err := core.DescribeRecord(r.Record)
-			if err != nil {
+			if err != nil || info.First {
 				return err
 			}
 			c := info.Chunk

@@ -10,6 +10,8 @@ import (
 type RecordInfo struct {
 	// Chunk is that of the node, or the one that the certificate is for.
 	Chunk wire.Chunk
+	// First says that the record is that which a journal begins with, and all else is zero.
+	First bool
 	// Certificate says that the record is a certificate, else it is a node.
 	Certificate bool
 	// Epoch is that of the certificate: the recorded one, or the one for its parent that a node above height 0 carries.
@@ -34,6 +36,8 @@ func DescribeRecord(rec []byte) (RecordInfo, error) {
 			return RecordInfo{}, fmt.Errorf("%w: lock: %w", ErrRecord, err)
 		}
 		return RecordInfo{Chunk: lock.Chunk, Certificate: true, Epoch: lock.Epoch}, nil
+	case RecordFirst:
+		return RecordInfo{First: true}, nil
 	}
 	return RecordInfo{}, fmt.Errorf("%w: kind %#x", ErrRecord, rec[0])
 }

@@ -21,6 +21,8 @@ import (
 const (
 	recordNode byte = 0x01
 	recordLock byte = 0x02
+	// RecordFirst is the kind of the record that a journal begins with. It says nothing more.
+	RecordFirst byte = 0x03
 )
 
 // ErrRecord is a journal record that this version did not write.
@@ -104,6 +106,8 @@ func (c *Core) Recover(position uint64, rec []byte) error {
 			Bytes: lock.Certificate, Position: position,
 		})
 		r.trim()
+		return nil
+	case RecordFirst:
 		return nil
 	}
 	return fmt.Errorf("%w: kind %#x at position %d", ErrRecord, rec[0], position)

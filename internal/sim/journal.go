@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 
+	"github.com/lanecast/lanecast/internal/core"
 	"github.com/lanecast/lanecast/internal/crashfs"
 	"github.com/lanecast/lanecast/internal/sim/model"
 	"github.com/lanecast/lanecast/journal"
@@ -29,6 +30,7 @@ func newRealJournal(p *process) *realJournal {
 	if err := l.open(nil); err != nil {
 		p.net.fail("%s: %w", p.name, err)
 	}
+	p.disk.Restore(nil, uint64(l.journal.Next()), uint64(l.journal.Durable()))
 	l.arm()
 	return l
 }
@@ -36,6 +38,7 @@ func newRealJournal(p *process) *realJournal {
 func (l *realJournal) open(replay func(journal.Position, []byte) error) (err error) {
 	j, err := journal.Open(journal.Options{
 		Dir: "j", FS: l.fs, SegmentSize: 16 << 10, MaxSegments: 2, WriteBuffer: 4 << 10, ReplayBuffer: 4 << 10,
+		Create: true, First: []byte{core.RecordFirst},
 		Notify: func() {
 			select {
 			case l.moved <- struct{}{}:
@@ -104,7 +107,12 @@ func (l *realJournal) crash(d *model.Disk) {
 		}
 		var recovered []model.Record
 		found := make(map[uint64]bool)
+		first := false
 		err := l.open(func(p journal.Position, b []byte) error {
+			if p == 1 {
+				first = true // which no core has written
+				return nil
+			}
 			if w := written[uint64(p)]; w == nil || !bytes.Equal(w.Bytes, b) {
 				n.fail("%s: record %d was never written like that", name, p)
 			}
@@ -118,6 +126,9 @@ func (l *realJournal) crash(d *model.Disk) {
 		if err != nil {
 			n.fail("%s: recovery: %w", name, err)
 			return
+		}
+		if !first {
+			n.fail("5.9: %s: the journal's first record is lost", name)
 		}
 		for p, w := range written {
 			if p <= durable && !found[p] && !w.MayBeGone(durable) {
