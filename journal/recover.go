@@ -183,18 +183,13 @@ func (v *survey) matchesMark(tail *head) error {
 func (v *survey) reachesMark() error {
 	m, tail := &v.out.mark, v.out.tail()
 	switch {
-	case tail.number == m.segment && v.out.end < m.offset:
+	case tail.number == m.segment && v.out.end < m.offset, v.out.next < m.next:
 		r := &v.out.recovery
 		r.Torn, r.File, r.Offset = 0, "", 0 // no crash explains it
 		return &CorruptError{
 			File: segmentName(tail.number), Offset: v.out.end, Err: ErrTruncated,
 			Reason: fmt.Sprintf("log ends here, before position %d, in a file of %d bytes: %s",
 				v.out.next, v.out.tailSize, m.known()),
-		}
-	case v.out.next < m.next:
-		return &CorruptError{
-			File: segmentName(tail.number), Offset: v.out.end, Err: ErrTruncated,
-			Reason: fmt.Sprintf("log ends before position %d: %s", v.out.next, m.known()),
 		}
 	case m.creating && v.out.next > 2:
 		return &CorruptError{

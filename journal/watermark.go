@@ -97,8 +97,7 @@ func readMark(fsys FS, dir string) (found foundMark, err error) {
 		return found, fmt.Errorf("journal: opening %s: %w", markName, err)
 	}
 	defer func() {
-		err = errors.Join(err, file.Close())
-		if err != nil && !errors.Is(err, ErrVersion) {
+		if err = errors.Join(err, file.Close()); err != nil {
 			err = fmt.Errorf("journal: reading %s: %w", markName, err)
 		}
 	}()
