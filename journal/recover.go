@@ -118,9 +118,7 @@ func (v *survey) heads() ([]head, error) {
 	case err != nil:
 		return nil, err
 	case why != "":
-		return nil, &CorruptError{
-			File: segmentName(last), Reason: why + ", yet a segment has its name only once its head is on disk",
-		}
+		return nil, v.headless(last, why)
 	case tail.number != last:
 		return nil, misplaced(last, tail.number)
 	}
@@ -153,6 +151,20 @@ func (v *survey) heads() ([]head, error) {
 		heads = append(heads, h)
 	}
 	return heads, nil
+}
+
+// headless is the verdict on a newest segment that has no good head.
+func (v *survey) headless(number uint64, why string) error {
+	c := &CorruptError{
+		File: segmentName(number), Reason: why + ", yet a segment has its name only once its head is on disk",
+	}
+	if m := &v.out.mark; m.sound && m.segment >= number {
+		c.Reason += "; " + m.known()
+		if v.reader.size < headSize {
+			c.Err = ErrTruncated
+		}
+	}
+	return c
 }
 
 // matchesMark compares what the folder holds with the watermark, before any frame is read. tail is the

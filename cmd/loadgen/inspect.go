@@ -165,7 +165,7 @@ func journalsBelow(dir string) ([]string, error) {
 }
 
 func ofJournal(e os.DirEntry) bool {
-	return !e.IsDir() && (strings.HasSuffix(e.Name(), ".seg") || e.Name() == "LOCK")
+	return !e.IsDir() && (strings.HasSuffix(e.Name(), ".seg") || e.Name() == "LOCK" || e.Name() == "WATERMARK")
 }
 
 // maxRecordProblems bounds what is said about one journal.

@@ -116,6 +116,12 @@ func TestInspectTellsATearFromDamage(t *testing.T) {
 	if torn := inspectJSON(t, dir, exitGood).Journals[0].Torn; torn == nil || torn.Offset != int64(len(whole)) || torn.Bytes != 12 {
 		t.Errorf("torn %+v", torn)
 	}
+	if err := os.WriteFile(firstSegment(dir), whole[:len(whole)-1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if d := inspectJSON(t, dir, exitBad).Journals[0].Damage; d == nil || !strings.Contains(d.Reason, "WATERMARK knows") {
+		t.Errorf("cut by a byte after Close: damage %+v", d)
+	}
 	whole[len(whole)/2] ^= 1
 	if err := os.WriteFile(firstSegment(dir), whole, 0o600); err != nil {
 		t.Fatal(err)
