@@ -57,8 +57,8 @@
 //   - CRC32C finds every burst of up to 32 bits and misses one in four billion of other damages. It
 //     does not protect against people: the folder is trusted.
 //   - Reading a live record in compaction and finding it damaged is a failure like that of a write.
-//   - Files are used again in place: a copy of the folder made of hard links changes with it. A copy made
-//     while the journal is open may be refused, or be of different moments.
+//   - Files are used again in place: a copy of the folder made of hard links changes with it. A
+//     copy made while the journal is open may be refused, or be of different moments.
 //
 // # Files
 //

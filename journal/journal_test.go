@@ -237,9 +237,13 @@ func TestClosingAndReopeningAnIdleJournalDoesNotMakeItGrow(t *testing.T) {
 	mustAppend(t, j, "a")
 	mustClose(t, j)
 	_, before := j.Size()
+	writes := fs.Calls["write"]
 	for range 3 {
 		j, _ = mustOpen(t, Options{Dir: "j", FS: fs})
 		mustClose(t, j)
+	}
+	if n := fs.Calls["write"] - writes; n != 0 {
+		t.Errorf("%d writes for nothing", n)
 	}
 	if got := len(fs.Names[filepath.Join("j", segmentName(1))].Data()); int64(got) != before+frameHead {
 		t.Errorf("%d bytes, want %d and a mark", got, before)

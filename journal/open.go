@@ -154,7 +154,7 @@ func (w *writer) startMarks(found *foundMark) error {
 	if err != nil {
 		return fmt.Errorf("journal: opening %s: %w", markName, err)
 	}
-	w.marks = newMarker(file, found.generation, found.slot, &w.j.opts, w.j.signal)
+	w.marks = newMarker(file, found, &w.j.opts, w.j.signal)
 	return w.marks.settle(w.reached(0))
 }
 

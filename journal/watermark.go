@@ -71,6 +71,12 @@ func (m *watermark) decode(b []byte) (ok bool, err error) {
 	return flags&^markCreating == 0 && m.segment > 0 && m.offset >= headSize && m.offset%8 == 0 && m.next > 0, nil
 }
 
+// extent is the watermark without what tells it from others that say the same.
+func (m watermark) extent() watermark {
+	m.generation = 0
+	return m
+}
+
 func (m *watermark) public() Watermark {
 	return Watermark{File: segmentName(m.segment), Offset: m.offset, Next: m.next}
 }
@@ -81,6 +87,7 @@ type foundMark struct {
 	exists bool
 	sound  bool // a slot holds a watermark
 	slot   int  // to be written next
+	both   bool // the two slots say the same
 }
 
 // readMark reads the watermark file of a folder.
@@ -129,6 +136,7 @@ func readMark(fsys FS, dir string) (found foundMark, err error) {
 	if !sound[1-newer] {
 		found.slot = 1 - newer
 	}
+	found.both = sound[0] && sound[1] && marks[0].extent() == marks[1].extent()
 	return found, nil
 }
 
@@ -152,18 +160,24 @@ type marker struct {
 	// Of the goroutine while it runs, of the journal's goroutine before and after.
 	generation uint64
 	slot       int
-	unsynced   bool // the slot is written, but not synced
+	unsynced   bool      // the slot is written, but not synced
+	settled    watermark // what both slots say; zero if they differ
 
 	failure atomic.Pointer[error]
 }
 
-func newMarker(file File, generation uint64, slot int, o *Options, failed func()) *marker {
+func newMarker(file File, found *foundMark, o *Options, failed func()) *marker {
 	timer := time.NewTimer(markInterval)
 	timer.Stop()
-	return &marker{
-		file: file, limit: o.markBytes, manual: o.manual, failed: failed, generation: generation, slot: slot,
+	k := &marker{
+		file: file, limit: o.markBytes, manual: o.manual, failed: failed,
 		wake: make(chan struct{}, 1), timer: timer, stop: make(chan struct{}), done: make(chan struct{}),
+		generation: found.generation, slot: found.slot,
 	}
+	if found.both {
+		k.settled = found.extent()
+	}
+	return k
 }
 
 // note says that the log is durable up to m, by n bytes more than before.
@@ -249,15 +263,19 @@ func (k *marker) halt() {
 	}
 }
 
-// settle makes the end of a log that is being opened or closed known in both slots: should one be lost in a write of
-// the next process, the other is no older. It is called while the goroutine does not run.
+// settle makes the end of a log that is being opened or closed known in both slots: should one be lost
+// in a write of the next process, the other is no older. It is called while the goroutine does not run.
 func (k *marker) settle(m watermark) error {
+	if k.settled == m {
+		return nil
+	}
 	k.reached = m
 	for range 2 {
 		if err := k.save(); err != nil {
 			return err
 		}
 	}
+	k.settled = m
 	return nil
 }
 
@@ -283,7 +301,7 @@ func (k *marker) write() error {
 	if err := writeAt(k.file, m.encode(), int64(k.slot)*slotSize); err != nil {
 		return fmt.Errorf("journal: writing %s: %w", markName, err)
 	}
-	k.unsynced = true
+	k.unsynced, k.settled = true, watermark{}
 	return nil
 }
 
