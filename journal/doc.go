@@ -42,7 +42,7 @@
 //   - While the journal runs, and after a crash, what is missing behind the watermark cannot be
 //     told from writes that the crash interrupted, unless a whole frame is left of a group behind
 //     it: it is cut off. The watermark is written at most 100 ms after the first durable byte that
-//     it does not cover, or once it does not cover 1 MiB, and is durable one sync later.
+//     it does not cover, or as soon as it does not cover 1 MiB, and is durable one sync later.
 //   - A folder that is emptied altogether has no log, which is an error unless Create is set. A
 //     copy of the whole folder from the past cannot be told from the present. An older copy of
 //     WATERMARK alone protects less, and nothing tells.
@@ -117,7 +117,7 @@
 //
 // # The order of writes
 //
-// Recovery rests on four rules that the writer keeps:
+// Recovery rests on these rules, which the writer keeps:
 //
 //  1. A group is written only after everything before it in the segment was synced.
 //  2. A new segment gets its head, is synced, is renamed from next.tmp, the folder is synced. All
@@ -139,8 +139,8 @@
 //
 // Watermarks have a goroutine of their own, which writes what the journal's goroutine has synced:
 // no group waits for them. One whose write or sync fails is a failure of the journal like any
-// other, and it is the last one. Open and Close write one into each slot themselves; that of Close
-// includes the mark of Close.
+// other, and it is the last one. Open and Close write one into each slot themselves, unless both say
+// the same already; that of Close includes the mark of Close.
 //
 // # Recovery
 //
