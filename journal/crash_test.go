@@ -50,8 +50,8 @@ func (m *model) check(found map[Position][]byte, next Position) error {
 // newModel is that of an owner whose first Open has yet to succeed.
 func newModel() *model { return &model{records: map[Position][]byte{1: []byte(firstRecord)}} }
 
-// crashOptions are those of a history: every third one compresses, every second one is too short for any
-// watermark but those of Open and Close.
+// crashOptions are those of a history: every third one compresses, every second one is too short
+// for any watermark but those of Open and Close.
 func crashOptions(fs FS, seed uint64) Options {
 	o := creating(Options{
 		Dir: "j", FS: fs, SegmentSize: 1 << 10, MaxSegments: 2, ReplayBuffer: 4 << 10,

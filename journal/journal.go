@@ -142,8 +142,8 @@ func (j *Journal) signal() {
 }
 
 // Close writes and syncs what is pending, marks the log as closed, makes its end known in the
-// watermark file, waits for the journal's goroutines and gives the folder's lock back, whatever happens.
-// It returns what Err returns, or what went wrong in closing. Later calls return the same.
+// watermark file, waits for the journal's goroutines and gives the folder's lock back, whatever
+// happens. It returns what Err returns, or what went wrong in closing. Later calls return the same.
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	first := !j.closing

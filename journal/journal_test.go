@@ -34,8 +34,8 @@ func creating(o Options) Options {
 	return o
 }
 
-// open opens or creates the log, releases the first record, and returns what else there is, also with
-// an error.
+// open opens or creates the log, releases the first record, and returns what else there is, also
+// with an error.
 func open(o Options) (j *Journal, found map[Position]string, err error) {
 	found = map[Position]string{}
 	j, err = Open(creating(o), func(p Position, record []byte) error {

@@ -12,8 +12,8 @@ import (
 // unfinished. It calls replay for every record still there, in the order of the file: ascending
 // positions but for records that compaction has moved. Each position comes once. The record is a
 // view, valid during the call. All replayed records are live until released, and durable when Open
-// returns. A log that Open creates has one record, Options.First, at position 1; replay is called for
-// it as for any other, before anything is written.
+// returns. A log that Open creates has one record, Options.First, at position 1; replay is called
+// for it as for any other, before anything is written.
 //
 // replay may be nil. An error of it ends Open and is returned, wrapped. Open starts the journal's
 // goroutines, which Close ends. The errors are ErrOption, ErrLocked, ErrNoJournal, *CorruptError,
@@ -69,6 +69,7 @@ func Open(o Options, replay func(p Position, record []byte) error) (_ *Journal, 
 		err = noJournal(o.Dir)
 	} else if err = deliver(1, o.First); err == nil {
 		found.recovery.Created, found.recovery.Records = true, 1
+		found.recovery.Mark = Watermark{} // an interrupted creation may have left one
 		err = w.create(found)
 	}
 	if err == nil {

@@ -19,9 +19,9 @@ type Options struct {
 	// Dir is the journal's folder. It belongs to the journal alone.
 	Dir string
 	// Create begins a log in a folder that has none, with First as its first record, and makes the
-	// folder if it is missing. Open then returns only once that record, the segment and the folder are
-	// durable. Without Create a folder that has no log is refused: ErrNoJournal. A log that is there is
-	// opened as without Create, and First ignored.
+	// folder if it is missing. Open then returns only once that record, the segment and the folder
+	// are durable. Without Create a folder that has no log is refused: ErrNoJournal. A log that is
+	// there is opened as without Create, and First ignored.
 	Create bool
 	First  []byte
 	// SegmentSize is the size in bytes at which the next segment is begun: 1 KiB to 8 GiB, 0 for 64 MiB.

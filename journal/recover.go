@@ -61,8 +61,8 @@ func newSurvey(fs FS, dir string, buffer, maxRecord int) *survey {
 	return v
 }
 
-// run reads the watermark, then heads, then all frames in order. The result is valid if the error is
-// nil; it has no segment if there is no log yet.
+// run reads the watermark, then heads, then all frames in order. The result is valid if the error
+// is nil; it has no segment if there is no log yet.
 func (v *survey) run() error {
 	defer v.codec.close()
 	began := time.Now()
@@ -167,8 +167,8 @@ func (v *survey) headless(number uint64, why string) error {
 	return c
 }
 
-// matchesMark compares what the folder holds with the watermark, before any frame is read. tail is the
-// newest head, nil if there is no segment.
+// matchesMark compares what the folder holds with the watermark, before any frame is read. tail is
+// the newest head, nil if there is no segment.
 func (v *survey) matchesMark(tail *head) error {
 	m := &v.out.mark
 	corrupt := func(reason string) error { return &CorruptError{File: markName, Reason: reason} }

@@ -92,9 +92,9 @@ type foundMark struct {
 
 // readMark reads the watermark file of a folder.
 //
-// The slot to be written next is the one that holds no watermark, for the other is durable: a slot is written only
-// after the other was synced. If both hold one, it is the newer: that one may be in the system's cache only, and the
-// older is durable by the same rule.
+// The slot to be written next is the one that holds no watermark, for the other is durable: a slot
+// is written only after the other was synced. If both hold one, it is the newer: that one may be in
+// the system's cache only, and the older is durable by the same rule.
 func readMark(fsys FS, dir string) (found foundMark, err error) {
 	file, err := fsys.OpenRead(filepath.Join(dir, markName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -140,8 +140,8 @@ func readMark(fsys FS, dir string) (found foundMark, err error) {
 	return found, nil
 }
 
-// marker keeps the watermark file up to date while the journal is open. Its goroutine writes what the journal's
-// goroutine has made durable, so that a group never waits for the file.
+// marker keeps the watermark file up to date while the journal is open. Its goroutine writes what
+// the journal's goroutine has made durable, so that a group never waits for the file.
 type marker struct {
 	file   File
 	limit  int64 // bytes made durable since the last watermark at which the next one is due
@@ -201,8 +201,8 @@ func (k *marker) note(m watermark, n int64) {
 	}
 }
 
-// step does in manual mode what the goroutine does beside the journal's: it writes the watermark when it is due, and
-// syncs it when the log has gone on meanwhile.
+// step does in manual mode what the goroutine does beside the journal's: it writes the watermark
+// when it is due, and syncs it when the log has gone on meanwhile.
 func (k *marker) step() {
 	switch {
 	case k.err() != nil:
@@ -263,8 +263,9 @@ func (k *marker) halt() {
 	}
 }
 
-// settle makes the end of a log that is being opened or closed known in both slots: should one be lost
-// in a write of the next process, the other is no older. It is called while the goroutine does not run.
+// settle makes the end of a log that is being opened or closed known in both slots: should one be
+// lost in a write of the next process, the other is no older. It is called while the goroutine does
+// not run.
 func (k *marker) settle(m watermark) error {
 	if k.settled == m {
 		return nil

@@ -17,8 +17,8 @@ import (
 	"github.com/lanecast/lanecast/internal/crashfs"
 )
 
-// closedAndCrashed makes logs of all shapes, with small segments. It returns their file systems after a clean Close and
-// after a crash that lost nothing.
+// closedAndCrashed makes logs of all shapes, with small segments. It returns their file systems
+// after a clean Close and after a crash that lost nothing.
 func closedAndCrashed(t *testing.T) (closed, crashed map[string]*memFS) {
 	closed, crashed = map[string]*memFS{}, map[string]*memFS{}
 	for name, work := range map[string]func(j *Journal){
@@ -83,7 +83,8 @@ func cut(fs *memFS, segment uint64, size int, zeroed bool) *memFS {
 	return bad
 }
 
-// demandRefused wants an error that says what the watermark knows and what can be done, and an unchanged folder.
+// demandRefused wants an error that says what the watermark knows and what can be done, and an
+// unchanged folder.
 func demandRefused(t *testing.T, what string, bad *memFS, sentinel error, file string) {
 	t.Helper()
 	before := map[string]string{}
@@ -278,8 +279,8 @@ func TestOneDamagedSlotOfTheWatermarkDoesNoHarm(t *testing.T) {
 	}
 }
 
-// A process is killed at any point, so that what it wrote last is in the system's cache only, and the power fails at any
-// point of the next Open.
+// A process is killed at any point, so that what it wrote last is in the system's cache only, and
+// the power fails at any point of the next Open.
 func TestNoSequenceOfKillsAndPowerFailuresCostsBothSlots(t *testing.T) {
 	fs := newMemFS()
 	j, _ := manualJournal(t, fs, Options{markBytes: 100})
@@ -495,8 +496,8 @@ func TestAWatermarkThatFailsInCloseIsReturnedByIt(t *testing.T) {
 	}
 }
 
-// FuzzWatermark makes a watermark file of arbitrary bytes beside a sound log. With fix, its slots get good checksums and
-// the log's identity.
+// FuzzWatermark makes a watermark file of arbitrary bytes beside a sound log. With fix, its slots
+// get good checksums and the log's identity.
 func FuzzWatermark(f *testing.F) {
 	good := newMemFS()
 	j, err := Open(creating(Options{Dir: "j", FS: good, manual: true}), nil)
