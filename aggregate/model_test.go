@@ -16,8 +16,17 @@ import (
 type model struct {
 	slots        map[aggregate.Key]*modelSlot
 	certificates map[aggregate.Key]int // payload
+	past         map[uint64]int        // payload
 	highest      uint64
 	certified    bool
+}
+
+// past is for how many heights the lane remembers certificates.
+const past = 4
+
+func (m *model) remember(height uint64, p int) {
+	maps.DeleteFunc(m.past, func(h uint64, _ int) bool { return m.highest-h >= past })
+	m.past[height] = p
 }
 
 type modelSlot struct {
@@ -51,9 +60,9 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 	const n, size = 7, 8
 	s := scheme{n: n, size: size}
 	rapid.Check(t, func(rt *rapid.T) {
-		table := newTable(plenty)
+		table := aggregate.NewTable(aggregate.Options{MaxBytes: plenty, Past: past, Poison: true})
 		lane := table.Lane()
-		m := model{slots: map[aggregate.Key]*modelSlot{}, certificates: map[aggregate.Key]int{}}
+		m := model{slots: map[aggregate.Key]*modelSlot{}, certificates: map[aggregate.Key]int{}, past: map[uint64]int{}}
 		var flights []flight
 		floor, first, last := uint64(0), uint64(0), uint64(3)
 		var quota aggregate.Quota
@@ -179,15 +188,25 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 			"certify": func(*rapid.T) {
 				k, p := key(), rapid.IntRange(1, 8).Draw(rt, "payload")/8+1
 				want := aggregate.Added
-				if m.certified && k.Height+1 < m.highest {
+				below := m.certified && k.Height+1 < m.highest
+				if below {
 					want = aggregate.Below
+					if m.highest-k.Height < past {
+						want = aggregate.Late
+					}
+				}
+				if pp, ok := m.past[k.Height]; ok {
+					want = aggregate.Known
+					if pp != p {
+						want = aggregate.Contradicted
+					}
 				}
 				for held, hp := range m.certificates {
 					switch {
-					case want == aggregate.Below || held.Height != k.Height:
+					case held.Height != k.Height:
 					case hp != p:
 						want = aggregate.Contradicted
-					case held.Epoch == k.Epoch:
+					case below || held.Epoch == k.Epoch:
 						want = aggregate.Known
 					}
 				}
@@ -197,6 +216,9 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 					m.certificates[k] = p
 					m.highest, m.certified = max(m.highest, k.Height), true
 					closeIf(func(o aggregate.Key) bool { return o == k })
+				}
+				if want == aggregate.Late {
+					m.remember(k.Height, p)
 				}
 			},
 			"below": func(*rapid.T) {
@@ -216,6 +238,9 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 					k := aggregate.Key{Height: c.Height, Epoch: c.Epoch}
 					if c.Height+1 >= m.highest || c.Height == tip || c.Height+1 == tip {
 						rt.Fatalf("pruned %v", k)
+					}
+					if _, ok := m.past[c.Height]; !ok && m.highest-c.Height < past {
+						m.remember(c.Height, m.certificates[k])
 					}
 					delete(m.certificates, k)
 				})

@@ -143,6 +143,9 @@ func (s *Slot) AllVoted(except wire.Signers) bool {
 	return n == s.class.participants
 }
 
+// Used returns how many validators have used their places.
+func (s *Slot) Used() int { return s.voted.Count() }
+
 // Count returns the number of votes that are not known to be invalid.
 func (c *Candidate) Count() int { return c.count }
 

@@ -247,7 +247,7 @@ func newMember(t testing.TB, net *network, w *world, s *fixture.Set, i int) *mem
 		Namespace: namespace, Identity: m.id, Sequencer: s.ChunkSigners[i],
 		Schemes: provider{w, signers}, Sequencers: w, Monitor: m.monitor, Automaton: m.app, Relay: m.app,
 		Reporter: m.recorder, Sender: &sender{net, m.id},
-		Journal:            engine.JournalConfig{Dir: t.TempDir()},
+		Journal:            engine.JournalConfig{Dir: t.TempDir(), Create: true},
 		RebroadcastTimeout: 100 * time.Millisecond, AckInterval: 50 * time.Millisecond,
 		ProposeBackoff: 10 * time.Millisecond, PeerQuota: 256, MaxPeers: 16,
 	}
@@ -262,6 +262,7 @@ func (m *member) open(t testing.TB, net *network, others ...*member) {
 		t.Fatal(err)
 	}
 	m.engine = e
+	m.config.Journal.Create, m.config.Journal.Recover = false, false // of a folder in use they are refused
 	t.Cleanup(func() { m.halt() })
 	for _, o := range others {
 		if o == m {

@@ -83,6 +83,9 @@ type Statement struct {
 	Suspects wire.Signers
 	// ProveOnly asks for each vote to be proven by itself, and for no certificate.
 	ProveOnly bool
+	// Unattributed, with ProveOnly, says that somebody else than their signers has shown the votes: nobody is exposed by an
+	// invalid one.
+	Unattributed bool
 	// MayDefer allows votes to come back undecided, see Verdict.Exposed: their maker can wait for other votes.
 	MayDefer bool
 }

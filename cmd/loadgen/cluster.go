@@ -87,6 +87,9 @@ func (c *cluster) start(ctx context.Context, s *settings, dirs *store, metrics *
 			return err
 		}
 	}
+	if err := dirs.begun(); err != nil {
+		return err
+	}
 	ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx)) // the end of a run is ours to time
 	for _, m := range c.members {
 		c.running.Go(func() {

@@ -63,6 +63,8 @@ type inspection struct {
 	Watermark    *watermark       `json:"watermark"` // null if there is none that can be read
 	Nodes        int64            `json:"nodes"`
 	Certificates int64            `json:"certificates"`
+	Proposals    int64            `json:"proposals"` // own chunks, durable before they were signed
+	Others       int64            `json:"others"`    // the first record, and what belongs to no lane
 	Lanes        []laneInspection `json:"lanes"`
 	Torn         *place           `json:"torn"`     // an unfinished write, which a crash explains
 	Damage       *place           `json:"damage"`   // what no crash explains; nothing behind it was read
@@ -196,17 +198,21 @@ func inspectJournal(dir string) *inspection {
 			problem("%s at byte %d, position %d: %v", r.File, r.Offset, at, err)
 			return nil
 		}
-		if info.First {
+		if info.Tip == nil && info.Certified == nil {
+			i.Others++
 			return nil
 		}
-		l := lanes[info.Chunk.Sequencer]
-		if l == nil {
-			l = &laneInspection{Sequencer: info.Chunk.Sequencer.String()}
-			lanes[info.Chunk.Sequencer] = l
+		if info.Kind == core.ProposalRecord {
+			i.Proposals++
 		}
-		if other := l.add(&info, at); other != nil {
+		l := lanes[info.Sequencer]
+		if l == nil {
+			l = &laneInspection{Sequencer: info.Sequencer.String()}
+			lanes[info.Sequencer] = l
+		}
+		if other, height := l.add(&info, at); other != 0 {
 			problem("%s at byte %d: position %d contradicts position %d: two payloads for lane %s height %d",
-				r.File, r.Offset, at, other.Position, l.Sequencer, other.Height)
+				r.File, r.Offset, at, other, l.Sequencer, height)
 		}
 		return nil
 	})
@@ -237,24 +243,38 @@ func inspectJournal(dir string) *inspection {
 	return i
 }
 
-// add takes a record of the lane, and returns the node that it contradicts, if any.
-func (l *laneInspection) add(r *core.RecordInfo, position uint64) (contradicted *laneEntry) {
-	highest, count := &l.Tip, &l.Nodes
-	if r.Certificate {
-		highest, count = &l.Certified, &l.Certificates
+// add takes a record of the lane, and returns the position and height of the one that it contradicts, if any.
+func (l *laneInspection) add(r *core.RecordInfo, position uint64) (contradicted, height uint64) {
+	if r.Kind == core.CertificateRecord || r.Kind == core.DormantRecord && r.Certified != nil {
+		l.Certificates++
+		contradicted, height = keepHighest(&l.Certified, r.Certified, r.Epoch, position)
 	}
-	*count++
-	e := &laneEntry{Height: r.Chunk.Height, Epoch: r.Epoch, Payload: r.Chunk.Payload.String(), Position: position}
+	if r.Tip != nil && contradicted == 0 {
+		if r.Kind != core.ProposalRecord {
+			l.Nodes++
+		}
+		epoch := r.Epoch
+		if r.Kind == core.DormantRecord {
+			epoch = 0 // nothing is kept of the parent
+		}
+		contradicted, height = keepHighest(&l.Tip, r.Tip, epoch, position)
+	}
+	return contradicted, height
+}
+
+// keepHighest replaces what is known of a lane's top by what is higher, or of the same chunk and a newer epoch.
+func keepHighest(highest **laneEntry, chunk *wire.Chunk, epoch, position uint64) (contradicted, height uint64) {
+	e := &laneEntry{Height: chunk.Height, Epoch: epoch, Payload: chunk.Payload.String(), Position: position}
 	known := *highest
 	switch {
 	case known == nil || e.Height > known.Height:
 		*highest = e
 	case e.Height == known.Height && e.Payload != known.Payload:
-		return known
+		return known.Position, known.Height
 	case e.Height == known.Height && e.Epoch > known.Epoch:
 		*highest = e
 	}
-	return nil
+	return 0, 0
 }
 
 // print writes the text for people.
@@ -265,8 +285,8 @@ func (i *inspection) print(w io.Writer) {
 	}
 	say(w, "%s", i.Dir)
 	say(w, "  log           %d segments, %d bytes, %s", i.Segments, i.Bytes, how)
-	say(w, "  records       %d: %d nodes, %d certificates; positions %d to %d; %d copies", i.Records, i.Nodes, i.Certificates,
-		i.First, i.Last, i.Copies)
+	say(w, "  records       %d: %d nodes, %d certificates, %d proposals, %d others; positions %d to %d; %d copies", i.Records,
+		i.Nodes, i.Certificates, i.Proposals, i.Others, i.First, i.Last, i.Copies)
 	if m := i.Watermark; m != nil {
 		say(w, "  watermark     %s was durable up to byte %d, before position %d",
 			m.File, m.Offset, m.Next)

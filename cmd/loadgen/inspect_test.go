@@ -69,7 +69,7 @@ func TestInspectSaysWhatJournalsHoldAndChangesNothing(t *testing.T) {
 		t.Fatalf("%d journals", len(r.Journals))
 	}
 	for i, j := range r.Journals {
-		if len(j.Lanes) != 4 || 1+j.Nodes+j.Certificates != j.Records || !j.Clean || j.Segments != 1 || j.Torn != nil || j.Damage != nil {
+		if len(j.Lanes) != 4 || j.Nodes+j.Certificates+j.Proposals+j.Others != j.Records || j.Proposals == 0 || j.Others == 0 || !j.Clean || j.Segments != 1 || j.Torn != nil || j.Damage != nil {
 			t.Errorf("%+v", j)
 		}
 		if m := j.Watermark; m == nil || m.File != filepath.Base(firstSegment(dir)) || m.Offset != j.Bytes || m.Next != j.Last+1 {

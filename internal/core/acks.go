@@ -50,8 +50,11 @@ func (c *Core) ack(from *Peer, message []byte) Outcome {
 		return PayloadMismatch
 	}
 	index, ok := from.in(e)
-	if !ok {
+	if !ok && !(e.member && a.Participant == e.me) {
 		return NotValidator
+	}
+	if e.member && a.Participant == e.me {
+		return c.ownAck(l, e, &a)
 	}
 	if index != a.Participant {
 		return WrongPeer
@@ -59,8 +62,8 @@ func (c *Core) ack(from *Peer, message []byte) Outcome {
 	if l == nil {
 		l = c.lane(a.Chunk.Sequencer)
 	}
-	if from.quota == nil {
-		from.quota = c.quota(from.id)
+	if from.quota == nil || from.accounts != c.accounts {
+		from.quota, from.accounts = c.quota(from.id), c.accounts
 	}
 	return c.vote(l, e, &a, from.quota)
 }
@@ -81,6 +84,9 @@ func (c *Core) vote(l *lane, e *epoch, a *wire.Ack, quota *aggregate.Quota) Outc
 	result, candidate := slot.Vote(a.Participant, a.Chunk.Payload, a.Signature)
 	switch result {
 	case aggregate.Counted:
+		if l == c.own {
+			c.claim(e, &a.Chunk, slot.Used())
+		}
 		if candidate.Quorate() {
 			c.tryCandidate(l, e, candidate)
 		}

@@ -15,7 +15,7 @@ import (
 
 func (c *Core) reportFault(a wire.Activity) {
 	c.counts.Faults++
-	c.emit(Report).Activity = a
+	c.report(a)
 }
 
 func (c *Core) reportConflict(l *lane, a *wire.Conflict) {
@@ -78,15 +78,21 @@ func (c *Core) seekEvidence(l *lane, e *epoch, slot *aggregate.Slot, first *aggr
 	ev.acks[1].Signature = slices.Clone(second.Signature)
 	for n := range ev.acks {
 		a := &ev.acks[n]
-		st := &verify.Statement{
-			Scheme: e.scheme, Subject: a.Subject(), ProveOnly: true,
-			Signers: wire.NewSigners(e.format.Participants),
-			Slab:    make([]byte, e.format.Participants*e.format.AckSignature),
-		}
-		st.Signers.Add(i)
-		copy(st.Vote(i), a.Signature)
+		st := aloneStatement(e, a)
 		c.submit(st, job{lane: l, subject: st.Subject, evidence: ev})
 	}
+}
+
+// aloneStatement is a statement that has one ack proven by itself.
+func aloneStatement(e *epoch, a *wire.Ack) *verify.Statement {
+	st := &verify.Statement{
+		Scheme: e.scheme, Subject: a.Subject(), ProveOnly: true,
+		Signers: wire.NewSigners(e.format.Participants),
+		Slab:    make([]byte, e.format.Participants*e.format.AckSignature),
+	}
+	st.Signers.Add(a.Participant)
+	copy(st.Vote(a.Participant), a.Signature)
+	return st
 }
 
 // evidenceVerdict takes the verdict on one of the two acks.

@@ -71,10 +71,10 @@ type exposedIn struct {
 
 // Add takes in what a verdict proves.
 func (x Exposures) Add(v *verify.Verdict) {
-	if len(v.Invalid) == 0 {
+	st := v.Statement
+	if len(v.Invalid) == 0 || st.Unattributed {
 		return
 	}
-	st := v.Statement
 	in := exposedIn{st.Scheme, st.Subject.Epoch}
 	known, ok := x[in]
 	if !ok {
