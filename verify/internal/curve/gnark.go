@@ -44,11 +44,9 @@ func newGnark() *gnarkCurve {
 			},
 			inTorsion: func(p *bls12381.G1Affine) bool { return p.IsInSubGroup() },
 			negate:    func(p *bls12381.G1Affine) { p.Neg(p) },
-			addAll: func(p []bls12381.G1Affine) (sum bls12381.G1Jac) {
-				for i := range p {
-					sum.AddMixed(&p[i])
-				}
-				return sum
+			summed: func(p []bls12381.G1Affine) bls12381.G1Affine {
+				sum := products1.total(asAll[affine[fp.Element]](p))
+				return *as[bls12381.G1Affine](&sum)
 			},
 			toAffine: func(p []bls12381.G1Jac) []bls12381.G1Affine {
 				return asAll[bls12381.G1Affine](toAffine[fp.Element](asAll[jacobian[fp.Element]](p)))
@@ -91,11 +89,9 @@ func newGnark() *gnarkCurve {
 			},
 			inTorsion: func(p *bls12381.G2Affine) bool { return p.IsInSubGroup() },
 			negate:    func(p *bls12381.G2Affine) { p.Neg(p) },
-			addAll: func(p []bls12381.G2Affine) (sum bls12381.G2Jac) {
-				for i := range p {
-					sum.AddMixed(&p[i])
-				}
-				return sum
+			summed: func(p []bls12381.G2Affine) bls12381.G2Affine {
+				sum := products2.total(asAll[affine[bls12381.E2]](p))
+				return *as[bls12381.G2Affine](&sum)
 			},
 			toAffine: func(p []bls12381.G2Jac) []bls12381.G2Affine {
 				return asAll[bls12381.G2Affine](toAffine[bls12381.E2](asAll[jacobian[bls12381.E2]](p)))

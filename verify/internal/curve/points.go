@@ -46,7 +46,7 @@ type group[A comparable, J any] struct {
 	encode     func(dst []byte, p *A, uncompressed bool) []byte
 	inTorsion  func(p *A) bool // in the subgroup of order r
 	negate     func(p *A)
-	addAll     func(p []A) J // at least one point
+	summed     func(p []A) A // at least one point
 	toAffine   func(p []J) []A
 	multiplied func(p []A, scalars []Scalar) []A // point by point
 	mulSummed  func(p []A, scalars []Scalar) A   // at least one point
@@ -262,7 +262,7 @@ func (g *group[A, J]) sum(p Points) Points {
 	case 1:
 		return p
 	}
-	return g.wrap(g.toAffine([]J{g.addAll(at)}))
+	return g.wrap([]A{g.summed(at)})
 }
 
 func (g *group[A, J]) mul(p Points, scalars []Scalar) Points {

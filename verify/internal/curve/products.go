@@ -5,9 +5,10 @@ import (
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
 )
 
-// products computes multiples of points of one group and their sums, for both back ends: on field elements as
-// gnark-crypto has them, since neither library's own fits. Their sums of products start goroutines, and blst's
-// products of single points go through a table of Jacobian points, and through cgo for every step that is shared.
+// products computes sums of points of one group, multiples of them and their sums, for both back ends: on field
+// elements as gnark-crypto has them, since neither library's own fits. blst's sum of many is not exact (see total).
+// The libraries' sums of products start goroutines, and blst's products of single points go through a table of Jacobian
+// points, and through cgo for every step that is shared.
 type products[E any, P coordinate[E]] struct {
 	double    func(sum *jacobian[E])
 	addAffine func(sum *jacobian[E], p *affine[E])
@@ -153,8 +154,44 @@ func (m *products[E, P]) each(points []affine[E], scalars []Scalar) []affine[E] 
 	return toAffine[E, P](out)
 }
 
-// fewestPairs is how many additions together are worth an inversion.
-const fewestPairs = 24
+// total returns the sum of at least one point: exactly the sum, whatever the points are, as long as they are on the
+// curve. Certificates are sums of points that nobody has proven, so that an exception is an attack.
+//
+// blst's blst_p1s_add is not used, for it has one: it takes two points with x = 0 for equal or opposite ones, also where
+// one is the identity and the other (0, ±2), which an attacker can bring about among its intermediate sums. Here each
+// pair is looked at for what it is (relate), and the few points at the end go through a mixed addition that tells the
+// identity by z = 0, or by x = y = 0, and equal and opposite points apart.
+func (m *products[E, P]) total(points []affine[E]) affine[E] {
+	n := len(points)
+	var sum jacobian[E]
+	if n/2 >= fewestPairsOfTotal {
+		terms := make([]affine[E], n)
+		copy(terms, points)
+		pairs, scratch := make([]addition, n/2), make([]E, n/2)
+		for n/2 >= fewestPairsOfTotal {
+			for k := range n / 2 { // written no further than read
+				pairs[k] = addition{int32(2 * k), int32(2*k + 1), int32(k)}
+			}
+			addPairs[E, P](terms, pairs[:n/2], scratch)
+			if n%2 == 1 {
+				terms[n/2] = terms[n-1]
+			}
+			n = (n + 1) / 2
+		}
+		points = terms[:n]
+	}
+	for i := range points {
+		m.addAffine(&sum, &points[i])
+	}
+	return toAffine[E, P]([]jacobian[E]{sum})[0]
+}
+
+const (
+	// fewestPairs is how many additions together are worth an inversion, beside the other work of sum.
+	fewestPairs = 24
+	// fewestPairsOfTotal is the same for total.
+	fewestPairsOfTotal = 12
+)
 
 // sum returns Σ scalars[i]·points[i]. The terms of one bit, from all points, are added up two by two, those of all bits
 // at once, so that each round of additions takes one inversion; what is left goes through one run of doublings. It
