@@ -1,6 +1,9 @@
 package curve
 
 import (
+	"slices"
+	"sync"
+
 	bls12381 "github.com/consensys/gnark-crypto/ecc/bls12-381"
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
 )
@@ -14,6 +17,15 @@ type products[E any, P coordinate[E]] struct {
 	addAffine func(sum *jacobian[E], p *affine[E])
 	// times multiplies a coordinate by β.
 	times func(x *E)
+	// memory is that of total: of type *totalMemory[E].
+	memory sync.Pool
+}
+
+// totalMemory is what total works in.
+type totalMemory[E any] struct {
+	terms   []affine[E]
+	pairs   []addition
+	scratch []E
 }
 
 // β, in both groups that for which ψ(x, y) = (βx, −y) multiplies points of order r by z².
@@ -165,14 +177,19 @@ func (m *products[E, P]) total(points []affine[E]) affine[E] {
 	n := len(points)
 	var sum jacobian[E]
 	if n/2 >= fewestPairsOfTotal {
-		terms := make([]affine[E], n)
-		copy(terms, points)
-		pairs, scratch := make([]addition, n/2), make([]E, n/2)
+		memory, ok := m.memory.Get().(*totalMemory[E])
+		if !ok {
+			memory = new(totalMemory[E])
+		}
+		defer m.memory.Put(memory)
+		memory.terms = append(memory.terms[:0], points...)
+		memory.scratch = slices.Grow(memory.scratch[:0], n/2)[:n/2]
+		for k := len(memory.pairs); k < n/2; k++ { // written no further than read
+			memory.pairs = append(memory.pairs, addition{int32(2 * k), int32(2*k + 1), int32(k)})
+		}
+		terms := memory.terms
 		for n/2 >= fewestPairsOfTotal {
-			for k := range n / 2 { // written no further than read
-				pairs[k] = addition{int32(2 * k), int32(2*k + 1), int32(k)}
-			}
-			addPairs[E, P](terms, pairs[:n/2], scratch)
+			addPairs[E, P](terms, memory.pairs[:n/2], memory.scratch)
 			if n%2 == 1 {
 				terms[n/2] = terms[n-1]
 			}
