@@ -33,7 +33,8 @@ type modelSlot struct {
 	votes   map[wire.Participant]int // payload
 	spoiled map[wire.Participant]bool
 	flying  map[int]bool // payloads
-	dead    map[int]bool
+	failed  map[int]bool
+	paused  map[int]bool
 }
 
 func (s *modelSlot) of(p int) (all []wire.Participant) {
@@ -85,7 +86,7 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 				slot := lane.Open(k, s, rapid.Bool().Draw(rt, "speculative"), &quota)
 				ms := m.slots[k]
 				if ms == nil {
-					ms = &modelSlot{map[wire.Participant]int{}, map[wire.Participant]bool{}, map[int]bool{}, map[int]bool{}}
+					ms = &modelSlot{map[wire.Participant]int{}, map[wire.Participant]bool{}, map[int]bool{}, map[int]bool{}, map[int]bool{}}
 					m.slots[k] = ms
 				}
 				want := aggregate.Counted
@@ -127,7 +128,7 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 					}
 				}
 				quorum := verify.Quorum(n)
-				ready := !ms.flying[p] && !ms.dead[p]
+				ready := !ms.flying[p] && !ms.paused[p]
 				var signing, suspect []wire.Participant
 				switch {
 				case ready && len(trusted) >= quorum:
@@ -154,10 +155,20 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 				if st == nil {
 					return
 				}
-				expect(rt, "signers", st.Signers.Equal(signers(n, signing...)), true)
 				expect(rt, "suspects", st.Suspects.Count(), len(suspect))
-				for _, i := range suspect {
-					expect(rt, "suspect", st.Suspects.Has(i), true)
+				if ms.failed[p] { // others than before, of the same number
+					expect(rt, "signers", st.Signers.Count(), len(signing))
+					signing = slices.Collect(st.Signers.All())
+					for _, i := range signing {
+						v, voted := ms.votes[i]
+						expect(rt, "a signer's vote", voted && v == p, true)
+						expect(rt, "a signer that is suspect", suspects.Has(i) && (!with || len(suspect) > 0), st.Suspects.Has(i))
+					}
+				} else {
+					expect(rt, "signers", st.Signers.Equal(signers(n, signing...)), true)
+					for _, i := range suspect {
+						expect(rt, "suspect", st.Suspects.Has(i), true)
+					}
 				}
 				f := flight{slot, c, p, ms, st, map[wire.Participant]string{}}
 				for _, i := range signing {
@@ -181,9 +192,21 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 						f.of.spoiled[i] = true
 					}
 				}
-				fault := rapid.IntRange(0, 9).Draw(rt, "fault") == 0
-				f.of.flying[f.payload], f.of.dead[f.payload] = false, f.of.dead[f.payload] || fault
-				f.slot.Settle(f.candidate, invalid, fault)
+				f.of.flying[f.payload] = false
+				if rapid.IntRange(0, 9).Draw(rt, "failure") == 0 {
+					expect(rt, "the slot's first failure", f.candidate.Fail(), len(f.of.failed) == 0)
+					f.of.failed[f.payload], f.of.paused[f.payload] = true, true
+				}
+				f.slot.Settle(f.candidate, invalid)
+			},
+			"resume": func(*rapid.T) {
+				k, p := key(), rapid.IntRange(1, 2).Draw(rt, "payload")
+				if slot := lane.Slot(k); slot != nil && slot.Candidate(payload(p)) != nil {
+					c := slot.Candidate(payload(p))
+					expect(rt, "failed", c.Failed(), m.slots[k].failed[p])
+					c.Resume()
+					m.slots[k].paused[p] = false
+				}
 			},
 			"certify": func(*rapid.T) {
 				k, p := key(), rapid.IntRange(1, 8).Draw(rt, "payload")/8+1

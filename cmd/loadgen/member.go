@@ -149,6 +149,8 @@ func (m *member) Report(_ context.Context, a wire.Activity) error {
 		m.run.troubles.fault("member %d calls an ack of %v invalid", m.index, a.Peer)
 	case *wire.InvalidNode:
 		m.run.troubles.fault("member %d calls a node of %v invalid", m.index, a.Peer)
+	case *wire.InconsistentKeys:
+		m.run.troubles.fault("member %d finds that the keys of epoch %d do not fit each other", m.index, a.Subject.Epoch)
 	default:
 		m.run.troubles.fault("member %d reports an unknown activity, tag %v", m.index, a.Tag())
 	}

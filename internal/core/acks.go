@@ -133,7 +133,7 @@ func (c *Core) submitVotes(st *verify.Statement, j job) {
 		Epoch: j.slot.Epoch,
 	}
 	st.MayDefer = true
-	j.subject = st.Subject
+	j.subject, j.since = st.Subject, c.now
 	c.counts.VoteBatches++
 	c.turns.flying++
 	c.turns.taken++
@@ -150,26 +150,34 @@ func (c *Core) votesVerdict(j job, v *verify.Verdict) {
 	for _, i := range v.Invalid { // before Settle, which may end the slab
 		c.invalidVote(v.Statement, i)
 	}
-	// A scheme that proves nobody wrong, and yet certifies nothing, would have us try the same for ever.
+	retried := j.candidate.Failed()
+	// A scheme that proves nobody wrong, and yet certifies nothing, would have us try the same all the time.
 	fault := isKeyFault(v.Err) || v.Err == nil && v.Certificate == nil && len(v.Invalid) == 0 && len(v.Exposed) == 0
 	if fault {
-		c.counts.KeyFaults++
+		c.keyFault(j, v)
 	}
 	c.exposed(v)
-	j.slot.Settle(j.candidate, v.Invalid, fault)
+	j.slot.Settle(j.candidate, v.Invalid)
 	if j.look {
 		c.looked(j, v)
 		defer c.tickLooks()
 	}
 	if v.Certificate != nil {
 		c.counts.Certificates++
+		if retried {
+			c.keysFit()
+		}
 		c.certified(j.lane, j.subject, v.Certificate)
 		return
 	}
 	if j.slot.Closed() {
 		return
 	}
-	if v.Err != nil && !fault {
+	if fault {
+		c.retryLater(j)
+		return
+	}
+	if v.Err != nil {
 		// No verdict, and nobody to blame. The next one may fare no better, and no other ack need ever come.
 		if j.candidate.Stall() {
 			c.stall(j.lane, j.candidate)

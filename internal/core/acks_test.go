@@ -280,21 +280,7 @@ func TestRule3_3_SuspicionLapsesWithTheEpochsThatWereInBounds(t *testing.T) {
 	expect(t, "holds its", r.verifies[0].Signers.Has(0), true)
 }
 
-func TestRule3_3_KeysThatDoNotFitBlameNobodyAndEndTheCandidate(t *testing.T) {
-	r := newRig(t, 4, observing, nonAttributable)
-	r.w.schemes[5].Inconsistent = true
-	for i := range 3 {
-		r.ack(i, chunk(1, 0, 1), 5)
-	}
-	r.verdicts()
-	expect(t, "key faults", r.c.Counts().KeyFaults, 1)
-	expect(t, "faults", len(r.faults()), 0)
-	expect(t, "suspects", r.c.Counts().Suspects, 0)
-	expect(t, "the fourth", r.ack(3, chunk(1, 0, 1), 5), Accepted)
-	expect(t, "statements", len(r.verifies), 0)
-}
-
-func TestAnEmptyVerdictIsNotTriedAgainForEver(t *testing.T) {
+func TestAnEmptyVerdictIsNotTriedAgainAtOnce(t *testing.T) {
 	r := newRig(t, 4, observing)
 	for i := range 3 {
 		r.ack(i, chunk(1, 0, 1), 5)
@@ -304,6 +290,10 @@ func TestAnEmptyVerdictIsNotTriedAgainForEver(t *testing.T) {
 	r.c.Verdict(r.now, &verify.Verdict{Statement: st, ProposalValid: true})
 	r.drain()
 	expect(t, "statements", len(r.verifies), 0)
+	r.pass(r.cfg.SuspectDelay)
+	expect(t, "statements after a while", len(r.verifies), 1)
+	r.verdicts()
+	expect(t, "locks", len(r.locks()), 1)
 }
 
 // undecided gives all statements that wait verdicts that are none.
