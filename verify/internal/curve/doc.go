@@ -55,7 +55,7 @@
 // and conversions of many), and its global limit of threads is left alone: how many cores to use is decided above.
 //
 // Sums, products and their sums are ours, in Go on gnark-crypto's field elements, which have the layout of blst's, for
-// both back ends (products.go): blst's sum of many is not exact, takes up to 144 KiB of a thread's stack, and is slower;
-// the libraries' own sums of products start goroutines, and single products through blst cost half as much again.
-// Neither library keeps a pointer to anything passed to it.
+// both back ends (products.go): blst's sum of many is not exact, and takes up to 144 KiB of a thread's stack; the
+// libraries' own sums of products start goroutines, and single products through blst cost half as much again. Only the
+// inversions in them are each library's own. Neither library keeps a pointer to anything passed to it.
 package curve

@@ -17,6 +17,8 @@ type products[E any, P coordinate[E]] struct {
 	addAffine func(sum *jacobian[E], p *affine[E])
 	// times multiplies a coordinate by β.
 	times func(x *E)
+	// invert replaces x, which is not 0, by 1/x.
+	invert func(x *E)
 	// memory is that of total: of type *totalMemory[E].
 	memory sync.Pool
 }
@@ -41,20 +43,26 @@ func fieldElement(hex string) (x fp.Element) {
 	return x
 }
 
-var products1 = &products[fp.Element, *fp.Element]{
-	double: func(sum *jacobian[fp.Element]) { as[bls12381.G1Jac](sum).DoubleAssign() },
-	addAffine: func(sum *jacobian[fp.Element], p *affine[fp.Element]) {
-		as[bls12381.G1Jac](sum).AddMixed(as[bls12381.G1Affine](p))
-	},
-	times: func(x *fp.Element) { x.Mul(x, &beta1) },
+func newProducts1(invert func(x *fp.Element)) *products[fp.Element, *fp.Element] {
+	return &products[fp.Element, *fp.Element]{
+		double: func(sum *jacobian[fp.Element]) { as[bls12381.G1Jac](sum).DoubleAssign() },
+		addAffine: func(sum *jacobian[fp.Element], p *affine[fp.Element]) {
+			as[bls12381.G1Jac](sum).AddMixed(as[bls12381.G1Affine](p))
+		},
+		times:  func(x *fp.Element) { x.Mul(x, &beta1) },
+		invert: invert,
+	}
 }
 
-var products2 = &products[bls12381.E2, *bls12381.E2]{
-	double: func(sum *jacobian[bls12381.E2]) { as[bls12381.G2Jac](sum).DoubleAssign() },
-	addAffine: func(sum *jacobian[bls12381.E2], p *affine[bls12381.E2]) {
-		as[bls12381.G2Jac](sum).AddMixed(as[bls12381.G2Affine](p))
-	},
-	times: func(x *bls12381.E2) { x.MulByElement(x, &beta2) },
+func newProducts2(invert func(x *bls12381.E2)) *products[bls12381.E2, *bls12381.E2] {
+	return &products[bls12381.E2, *bls12381.E2]{
+		double: func(sum *jacobian[bls12381.E2]) { as[bls12381.G2Jac](sum).DoubleAssign() },
+		addAffine: func(sum *jacobian[bls12381.E2], p *affine[bls12381.E2]) {
+			as[bls12381.G2Jac](sum).AddMixed(as[bls12381.G2Affine](p))
+		},
+		times:  func(x *bls12381.E2) { x.MulByElement(x, &beta2) },
+		invert: invert,
+	}
 }
 
 // table is the odd multiples of some points P, and those of ψ(P): entry k of point i, at [k·n+i], is (2k+1)·P.
@@ -88,7 +96,7 @@ func (m *products[E, P]) prepare(points []affine[E], width uint) *table[E] {
 			for i := range steps {
 				steps[i] = addition{int32(a*n + i), int32(b*n + i), int32(to*n + i)}
 			}
-			addPairs[E, P](t.multiples, steps, scratch)
+			m.addPairs(t.multiples, steps, scratch)
 		}
 		step(0, 0, entries) // 2P, beyond the entries
 		for k := 1; k < entries; k++ {
@@ -163,7 +171,7 @@ func (m *products[E, P]) each(points []affine[E], scalars []Scalar) []affine[E] 
 			}
 		}
 	}
-	return toAffine[E, P](out)
+	return m.toAffine(out)
 }
 
 // total returns the sum of at least one point: exactly the sum, whatever the points are, as long as they are on the
@@ -189,7 +197,7 @@ func (m *products[E, P]) total(points []affine[E]) affine[E] {
 		}
 		terms := memory.terms
 		for n/2 >= fewestPairsOfTotal {
-			addPairs[E, P](terms, memory.pairs[:n/2], memory.scratch)
+			m.addPairs(terms, memory.pairs[:n/2], memory.scratch)
 			if n%2 == 1 {
 				terms[n/2] = terms[n-1]
 			}
@@ -200,7 +208,7 @@ func (m *products[E, P]) total(points []affine[E]) affine[E] {
 	for i := range points {
 		m.addAffine(&sum, &points[i])
 	}
-	return toAffine[E, P]([]jacobian[E]{sum})[0]
+	return m.toAffine([]jacobian[E]{sum})[0]
 }
 
 const (
@@ -253,7 +261,7 @@ func (m *products[E, P]) sum(points []affine[E], scalars []Scalar) affine[E] {
 		if len(pairs) < fewestPairs {
 			break
 		}
-		addPairs[E, P](terms, pairs, scratch)
+		m.addPairs(terms, pairs, scratch)
 		for bit, n := range count {
 			if n%2 == 1 {
 				terms[begin[bit]+n/2] = terms[begin[bit]+n-1]
@@ -273,5 +281,5 @@ func (m *products[E, P]) sum(points []affine[E], scalars []Scalar) affine[E] {
 			started = true
 		}
 	}
-	return toAffine[E, P]([]jacobian[E]{sum})[0]
+	return m.toAffine([]jacobian[E]{sum})[0]
 }
