@@ -52,8 +52,10 @@ func judgeVotes(st *verify.Statement, v *verify.Verdict) {
 		}
 		invalid := st.Scheme.Isolate(st, signers)
 		if len(invalid) == 0 {
-			*v = verify.Verdict{Statement: st, ProposalValid: v.ProposalValid,
-				Err: fmt.Errorf("judge: %w", verify.ErrInconsistentKeys)}
+			invalid = st.Scheme.Prove(st, signers)
+		}
+		if len(invalid) == 0 {
+			v.Err = fmt.Errorf("judge: %w", verify.ErrInconsistentKeys)
 			return
 		}
 		strike(invalid)
