@@ -161,9 +161,10 @@ func (c *Candidate) Quorate() bool {
 	return c.count >= c.slot.quorum && !c.flying && !c.paused && !c.slot.closed
 }
 
-// Fail notes that the keys of a statement of c do not fit each other: its votes are each valid, and combine to nothing
-// valid. No further statement comes before Resume, and that one is of other signers. It reports whether this is the first
-// failure of any candidate of the slot. It is called before Settle.
+// Fail notes that the keys of a statement of c do not fit each other: its votes are each valid, and
+// combine to nothing valid. No further statement comes before Resume, and that one is of other
+// signers. It reports whether this is the first failure of any candidate of the slot. It is called
+// before Settle.
 func (c *Candidate) Fail() (first bool) {
 	first = !c.slot.failed
 	c.slot.failed, c.paused = true, true
@@ -206,11 +207,13 @@ func (c *Candidate) Ready(suspects wire.Signers) bool {
 	return c.Quorate() && c.count-c.among(suspects) >= c.slot.quorum
 }
 
-// Statement returns a quorum of the candidate's votes as a statement, none of suspects; nil when the others cannot make
-// one, or votes are being verified already. Of more votes than that it takes those that come first when validators are
-// counted from first on, and around: so candidates that more have voted for than need be get the same signers, which
-// are verified together for less. After a failure it takes others than before instead, which depend on the number of
-// failures alone, so that each choice comes up some time. The zero Signers is no suspects. The caller sets Subject and Tag.
+// Statement returns a quorum of the candidate's votes as a statement, none of suspects; nil when
+// the others cannot make one, or votes are being verified already. Of more votes than that it takes
+// those that come first when validators are counted from first on, and around: so candidates that
+// more have voted for than need be get the same signers, which are verified together for less.
+// After a failure it takes others than before instead, which depend on the number of failures
+// alone, so that each choice comes up some time. The zero Signers is no suspects. The caller sets
+// Subject and Tag.
 func (c *Candidate) Statement(suspects wire.Signers, first wire.Participant) *verify.Statement {
 	if !c.Ready(suspects) {
 		return nil
@@ -237,9 +240,9 @@ func (c *Candidate) Statement(suspects wire.Signers, first wire.Participant) *ve
 	return c.fly(votes)
 }
 
-// Look returns all votes of others and as many of suspects as are missing to a quorum, to be proven before they are combined.
-// They are taken in the order in which suspects lists the suspects, after a failure from one place further on each time.
-// Nil too when there are not enough of them.
+// Look returns all votes of others and as many of suspects as are missing to a quorum, to be proven
+// before they are combined. They are taken in the order in which suspects lists the suspects, after
+// a failure from one place further on each time. Nil too when there are not enough of them.
 func (c *Candidate) Look(suspects []wire.Participant) *verify.Statement {
 	if !c.Quorate() {
 		return nil

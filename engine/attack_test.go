@@ -140,9 +140,10 @@ func TestALateHonestValidatorDoesNotLetSuspectsIn(t *testing.T) {
 	assess(t, scenarios, lanes, measured)
 }
 
-// Five colluders send votes whose errors cancel, of which four, next to each other, add up to the identity and to a point
-// of order three, (0, 2), in pairs. blst's addition of many takes these for opposite or equal points, since x is 0 in both.
-// The votes' sum is valid all the same, and 95 honest acks are more than enough.
+// Five colluders send votes whose errors cancel, of which four, next to each other, add up to the
+// identity and to a point of order three, (0, 2), in pairs. blst's addition of many takes these for
+// opposite or equal points, since x is 0 in both. The votes' sum is valid all the same, and 95
+// honest acks are more than enough.
 func TestFiveColludersOfAHundredStopNoLane(t *testing.T) {
 	colluders := []int{0, 3, 4, 5, 6}
 	collude := func(_ *rand.Rand, _ wire.Subject, votes [][]byte) [][]byte {

@@ -108,10 +108,11 @@
 // message that is no message, or proven wrong, is reported as wire.InvalidAck or wire.InvalidNode, at a limited rate,
 // so that the embedder can block the peer. An unknown epoch is dropped and blames nobody.
 //
-// Where a quorum of acks, each proven valid, makes no valid certificate, the keys that SchemeProvider gave for the epoch do
-// not fit each other: that is reported as wire.InconsistentKeys, once per lane, height and epoch, and counted in
-// key_faults_total. Somebody has to compare the configuration of the set with that of other processes. Meanwhile the acks
-// are tried again with other signers, at a limited rate.
+// Where a quorum of acks, each proven valid, makes no valid certificate, the keys that
+// SchemeProvider gave for the epoch do not fit each other: that is reported as
+// wire.InconsistentKeys, once per lane, height and epoch, and counted in key_faults_total. Somebody
+// has to compare the configuration of the set with that of other processes. Meanwhile the acks are
+// tried again with other signers, at a limited rate.
 //
 // # Metrics
 //

@@ -43,7 +43,8 @@ type Relay interface {
 	Broadcast(payload wire.Digest)
 }
 
-// Reporter receives what the engine has found out: tips, locks, faults, and keys that do not fit each other.
+// Reporter receives what the engine has found out: tips, locks, faults, and keys that do not fit
+// each other.
 type Reporter interface {
 	// Report takes one activity, which it may keep and must not change. It is called from one goroutine, in order. It
 	// may block: once MaxPendingReports wait, the engine takes in no more messages and proposes nothing. A lock is

@@ -53,7 +53,8 @@ func TestABatchIsNotAbortedBySignersWhoseKeysCancel(t *testing.T) {
 	done := s.expect(lanes - 1)
 	s.deliver(good)
 	s.await(done)
-	// Votes that are each valid and certify nothing say that the keys do not fit each other, as these do not.
+	// Votes that are each valid and certify nothing say that the keys do not fit each other, as
+	// these do not.
 	var reports []wire.Activity
 	eventually(t, "the keys are reported", func() bool {
 		s.mu.Lock()

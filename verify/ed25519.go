@@ -26,10 +26,10 @@ type Ed25519 struct {
 	keys   []*zip215.ExpandedPublicKey
 }
 
-// CheckIdentity demands of a key that signatures are to verify against, a validator's in an Ed25519 set or a sequencer's,
-// that it is a point of the curve in the sense of ZIP-215, and not one of small order: under those anybody can sign
-// anything, without a secret. Keys of small order are to be refused where a set is made, since ZIP-215 has them verify.
-// The error wraps [ErrKey].
+// CheckIdentity demands of a key that signatures are to verify against, a validator's in an Ed25519
+// set or a sequencer's, that it is a point of the curve in the sense of ZIP-215, and not one of
+// small order: under those anybody can sign anything, without a secret. Keys of small order are to
+// be refused where a set is made, since ZIP-215 has them verify. The error wraps [ErrKey].
 func CheckIdentity(id wire.PublicKey) error {
 	if fault := identityFault(id); fault != "" {
 		return fmt.Errorf("verify: %v: %w: %s", id, ErrKey, fault)

@@ -15,11 +15,12 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// smallEdwards are the encodings of the eight points of Ed25519's curve whose order divides 8, those that are not canonical
-// among them: y at or above p = 2²⁵⁵ − 19, and the sign bit where x is 0.
+// smallEdwards are the encodings of the eight points of Ed25519's curve whose order divides 8,
+// those that are not canonical among them: y at or above p = 2²⁵⁵ − 19, and the sign bit where x is
+// 0.
 func smallEdwards() (all []wire.PublicKey) {
-	// r·P for the prime order r of the subgroup, as the sum of powers of two times P, since scalars are modulo r. For some
-	// P it has order 8.
+	// r·P for the prime order r of the subgroup, as the sum of powers of two times P, since scalars
+	// are modulo r. For some P it has order 8.
 	order := []byte("\xed\xd3\xf5\x5c\x1a\x63\x12\x58\xd6\x9c\xf7\xa2\xde\xf9\xde\x14\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x10")
 	var eighth *edwards25519.Point
 	for y := byte(2); eighth == nil; y++ {
@@ -85,8 +86,8 @@ func (k *edwardsKey) sign(r *rand.Rand, m []byte, small wire.PublicKey) (signatu
 	return signature
 }
 
-// Points of small order in keys and in R, alone and beside honest ones, repeated, and opposite; from one signature to 300,
-// beyond where the library goes over to another way of adding up.
+// Points of small order in keys and in R, alone and beside honest ones, repeated, and opposite;
+// from one signature to 300, beyond where the library goes over to another way of adding up.
 func TestChunksVerifyInBatchesAsTheyDoAloneWithSpecialPoints(t *testing.T) {
 	small := smallEdwards()
 	r := rand.New(rand.NewPCG(30, 30))
@@ -171,8 +172,8 @@ func TestChunksVerifyInBatchesAsTheyDoAloneWithSpecialPoints(t *testing.T) {
 	}
 }
 
-// One signature that is wrong spoils a certificate of any size, wherever it is, and one with points of small order in it
-// does not.
+// One signature that is wrong spoils a certificate of any size, wherever it is, and one with points
+// of small order in it does not.
 func TestOneWrongSignatureSpoilsACertificateInEveryPlace(t *testing.T) {
 	const n = 140 // a quorum is 94
 	k := schemeCase{kind: fixture.Ed25519}

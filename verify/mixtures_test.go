@@ -29,8 +29,8 @@ func mixtures(t testing.TB) int {
 	return n
 }
 
-// special draws a point for which formulas have exceptions: the identity, one of small order, the generator, or a sum of
-// two of these.
+// special draws a point for which formulas have exceptions: the identity, one of small order, the
+// generator, or a sum of two of these.
 func (h *hostile) special(r *rand.Rand) point {
 	v := h.variant
 	p := identity(v)
@@ -52,7 +52,8 @@ func (h *hostile) special(r *rand.Rand) point {
 	return p
 }
 
-// split returns 2^levels points whose sum is p. The sums of halves, of quarters and so on are special, too.
+// split returns 2^levels points whose sum is p. The sums of halves, of quarters and so on are
+// special, too.
 func (h *hostile) split(r *rand.Rand, p point, levels int) []point {
 	if levels == 0 {
 		return []point{p}
@@ -69,8 +70,8 @@ func (h *hostile) split(r *rand.Rand, p point, levels int) []point {
 	return append(h.split(r, left, levels-1), h.split(r, p.add(left.neg()), levels-1)...)
 }
 
-// collude has one of those present, and a run of others next to each other, send votes that add up to what their valid ones
-// add up to, or to that and something else.
+// collude has one of those present, and a run of others next to each other, send votes that add up
+// to what their valid ones add up to, or to that and something else.
 func (h *hostile) collude(r *rand.Rand, s *verify.Statement) {
 	present := slices.Collect(s.Signers.All())
 	levels := 1 + r.IntN(4)
@@ -182,7 +183,7 @@ func TestWhatComesOutOfAnyMixtureOfVotesIsRight(t *testing.T) {
 			at := size{r.IntN(len(schemeCases)), small[r.IntN(len(small))]}
 			if withLarge && len(ss) == 0 {
 				at.n = large[r.IntN(len(large))]
-				if r.IntN(2) == 0 { // the default, and its votes are what is summed up
+				if r.IntN(2) == 0 { // multisig minsig, the default, which sums votes in G1
 					at.scheme = r.IntN(2)
 				}
 			}

@@ -42,10 +42,10 @@ type Scheme interface {
 	// Prove verifies the vote of each of signers, a subset of s.Signers, as if alone (subgroup check, random
 	// weights), and returns those that are invalid, ascending. The others are each proven valid.
 	Prove(s *Statement, signers wire.Signers) (invalid []wire.Participant)
-	// Isolate is for a combination that failed: it returns those of signers that are proven invalid, each by
-	// itself, ascending. The others combine to what verifies, though maybe only together, as one whole. Cheaper than Prove where
-	// the scheme allows it. After an empty answer the votes are proven each by itself, and if all are valid the keys do not
-	// fit each other.
+	// Isolate is for a combination that failed: it returns those of signers that are proven
+	// invalid, each by itself, ascending. The others combine to what verifies, though maybe only
+	// together, as one whole. Cheaper than Prove where the scheme allows it. After an empty answer
+	// the votes are proven each by itself, and if all are valid the keys do not fit each other.
 	Isolate(s *Statement, signers wire.Signers) (invalid []wire.Participant)
 }
 
@@ -114,10 +114,10 @@ type Verdict struct {
 	// on something else since the statement was made, and without them it has no quorum. Of their votes in the statement
 	// nothing is known. Only where Statement.MayDefer allows it, and with Certificate nil.
 	Exposed []wire.Participant
-	// Err is set when no verdict could be reached through no fault of any validator: it wraps context.Canceled when
-	// verification was shut down, or tells of a Scheme that panicked, and the other fields then blame nobody. Or it wraps
-	// ErrInconsistentKeys: the votes without those in Invalid make a quorum, each is proven valid, and they combine to no
-	// valid certificate.
+	// Err is set when no verdict could be reached through no fault of any validator: it wraps
+	// context.Canceled when verification was shut down, or tells of a Scheme that panicked, and the
+	// other fields then blame nobody. Or it wraps ErrInconsistentKeys: the votes without those in
+	// Invalid make a quorum, each is proven valid, and they combine to no valid certificate.
 	Err error
 }
 

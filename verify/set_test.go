@@ -257,7 +257,8 @@ func TestAnEd25519SetTakesPointsOfTheCurveOnly(t *testing.T) {
 	}
 }
 
-// Anybody could vote for a validator whose key is of small order, and accuse it of conflicting acks.
+// Anybody could vote for a validator whose key is of small order, and accuse it of conflicting
+// acks.
 func TestKeysOfSmallOrderAreNoIdentities(t *testing.T) {
 	for _, key := range smallEdwards() {
 		err := verify.CheckIdentity(key)

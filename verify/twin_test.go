@@ -277,8 +277,8 @@ func torsion(v verify.Variant) point {
 	return times(v, fr.Modulus(), anyPoint2(1))
 }
 
-// smallOrders are the small primes that divide the cofactor of either curve, with their multiplicities; what is left of G2's
-// is one prime of 448 bits.
+// smallOrders are the small primes that divide the cofactor of either curve, with their
+// multiplicities; what is left of G2's is one prime of 448 bits.
 var smallOrders = map[verify.Variant][][2]int64{
 	verify.MinSig: {{3, 1}, {11, 2}, {10177, 2}, {859267, 2}, {52437899, 2}},
 	verify.MinPk:  {{13, 2}, {23, 2}, {2713, 1}, {11953, 1}, {262069, 1}},

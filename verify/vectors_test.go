@@ -47,7 +47,8 @@ type vectorParticipant struct {
 	Proof    string `json:"proof,omitempty"`
 }
 
-// ofSmallOrder reports whether the participant's identity is a point of Ed25519's curve whose order divides 8.
+// ofSmallOrder reports whether the participant's identity is a point of Ed25519's curve whose order
+// divides 8.
 func (p vectorParticipant) ofSmallOrder() bool {
 	return slices.ContainsFunc(smallEdwards(), func(k wire.PublicKey) bool { return hex.EncodeToString(k[:]) == p.Identity })
 }

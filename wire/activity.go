@@ -30,9 +30,9 @@ func (t Tag) String() string {
 	return "unknown"
 }
 
-// Activity is what an engine reports: [*Tip], [*Certified], or one of the faults [*Conflict], [*LockConflict],
-// [*ConflictingAcks], [*InvalidAck], [*InvalidNode]; or [*InconsistentKeys], which is nobody's fault. No other package can
-// add one.
+// Activity is what an engine reports: [*Tip], [*Certified], or one of the faults [*Conflict],
+// [*LockConflict], [*ConflictingAcks], [*InvalidAck], [*InvalidNode]; or [*InconsistentKeys], which
+// is nobody's fault. No other package can add one.
 type Activity interface {
 	// Tag says which it is.
 	Tag() Tag
@@ -82,9 +82,10 @@ type InvalidNode struct {
 	Message []byte
 }
 
-// InconsistentKeys is a quorum of acks on Subject, each proven valid, that combine to no valid certificate: the keys of
-// that epoch's validators, as this process has them, do not fit each other. It blames nobody and is no evidence: somebody
-// has to look at the configuration. 0x17 ‖ Chunk ‖ varint epoch ‖ Signers.
+// InconsistentKeys is a quorum of acks on Subject, each proven valid, that combine to no valid
+// certificate: the keys of that epoch's validators, as this process has them, do not fit each
+// other. It blames nobody and is no evidence: somebody has to look at the configuration. 0x17 ‖
+// Chunk ‖ varint epoch ‖ Signers.
 type InconsistentKeys struct {
 	Subject Subject
 	Signers Signers

@@ -151,7 +151,8 @@ func (c *Core) votesVerdict(j job, v *verify.Verdict) {
 		c.invalidVote(v.Statement, i)
 	}
 	retried := j.candidate.Failed()
-	// A scheme that proves nobody wrong, and yet certifies nothing, would have us try the same all the time.
+	// A scheme that proves nobody wrong, and yet certifies nothing, would have us try the same all
+	// the time.
 	fault := isKeyFault(v.Err) || v.Err == nil && v.Certificate == nil && len(v.Invalid) == 0 && len(v.Exposed) == 0
 	if fault {
 		c.keyFault(j, v)

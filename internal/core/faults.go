@@ -117,9 +117,10 @@ func (c *Core) evidenceVerdict(j job, v *verify.Verdict) {
 
 func isKeyFault(err error) bool { return errors.Is(err, verify.ErrInconsistentKeys) }
 
-// keyFaults is what bounds trying again where the keys of a set do not fit each other, which is a mistake in its
-// configuration. Another quorum may be of keys that do fit, so candidates are tried again with other signers, in turns:
-// a try that fails costs every vote's proof, and all chunks of the epoch may fail.
+// keyFaults bounds the tries of candidates whose signers' keys do not fit each other, which is a
+// mistake in the configuration of the set. Another quorum may be of keys that do fit, so candidates
+// are tried again with other signers, in turns: a try that fails costs every vote's proof, and all
+// chunks of the epoch may fail.
 type keyFaults struct {
 	waiting  line          // candidates to be tried again, by due time
 	trusting bool          // the latest try succeeded: several may be under way
@@ -127,8 +128,8 @@ type keyFaults struct {
 	next     time.Duration // none before that
 }
 
-// keyFault notes that the votes of a statement are each valid, and combine to nothing valid. It is reported once per lane,
-// height and epoch, and nobody is blamed.
+// keyFault notes that the votes of a statement are each valid, and combine to nothing valid. It is
+// reported once per lane, height and epoch, and nobody is blamed.
 func (c *Core) keyFault(j job, v *verify.Verdict) {
 	c.counts.KeyFaults++
 	k, most := &c.looks.keys, maxLookPause*c.cfg.SuspectDelay
@@ -155,7 +156,8 @@ func (c *Core) retryLater(j job) {
 	c.wake(max(due, c.looks.keys.next))
 }
 
-// keysFit notes that a candidate was certified that had failed: others need not wait for their turns.
+// keysFit notes that a candidate was certified that had failed: others need not wait for their
+// turns.
 func (c *Core) keysFit() {
 	k := &c.looks.keys
 	k.trusting, k.pause, k.next = true, 0, c.now

@@ -7,7 +7,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// unfit returns a validator of ten, in a set of which signers that have any of these among them make no certificate.
+// unfit returns a validator of ten, in a set of which signers that have any of these among them
+// make no certificate.
 func unfit(t *testing.T, who ...wire.Participant) *rig {
 	r := newRig(t, 10, observing, nonAttributable, func(r *rig) { r.cfg.HeightBound, r.cfg.MaxVoteBytes = 1<<10, 64<<20 })
 	r.w.schemes[5].Unfit = func(signers wire.Signers) bool {
@@ -27,7 +28,8 @@ func (r *rig) everyoneAcks(lane int, height uint64) {
 	r.acksOf(lane, height, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
 }
 
-// decideFor lets time pass, in which every statement is decided at once, and returns how many there were.
+// decideFor lets time pass, in which every statement is decided at once, and returns how many there
+// were.
 func (r *rig) decideFor(d time.Duration) (statements int) {
 	r.t.Helper()
 	for end := r.now + d; r.now < end; r.pass(10 * time.Millisecond) {
@@ -74,7 +76,8 @@ func TestRule3_3_KeysThatDoNotFitAreTriedAgainWithOtherSigners(t *testing.T) {
 		expect(t, "statements before it is due", len(r.verifies), 0)
 		r.pass(1)
 		expect(t, "statements", len(r.verifies), 1)
-		// Of three that are left out at a time, each three come up after 120 tries on average, 4 s apart.
+		// Of three that are left out at a time, each three come up after 120 tries on average, 4 s
+		// apart.
 		for waited := time.Duration(0); len(r.locks()) == 0 && waited < time.Hour; waited += time.Second {
 			r.decideFor(time.Second)
 		}
@@ -94,8 +97,8 @@ func TestNewAcksDoNotHaveKeysThatDoNotFitTriedAgainAtOnce(t *testing.T) {
 	expect(t, "locks", len(r.locks()), 1)
 }
 
-// However many chunks fail, tries cost a bounded share of the time, and once the keys fit all are certified that no higher
-// one has overtaken.
+// However many chunks fail, tries cost a bounded share of the time, and once the keys fit all are
+// certified that no higher one has overtaken.
 func TestKeysThatDoNotFitCostABoundedShareOfTheTime(t *testing.T) {
 	r := unfit(t, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
 	const chunks = 500

@@ -115,9 +115,9 @@ func TestTheRealSchemesInOneBatch(t *testing.T) {
 	}
 }
 
-// collude replaces the votes of five colluders by others with the same sum. first's lacks T = (0, 2), a point of order
-// three. Those of four, who vote next to each other, are P, −P, Q, T − Q: where they are added up in pairs, the identity
-// meets T.
+// collude replaces the votes of five colluders by others with the same sum. first's lacks T = (0,
+// 2), a point of order three. Those of four, who vote next to each other, are P, −P, Q, T − Q:
+// where they are added up in pairs, the identity meets T.
 func collude(t testing.TB, s *verify.Statement, first wire.Participant, four [4]wire.Participant) {
 	t.Helper()
 	read := func(i wire.Participant) (p bls12381.G1Affine) {
@@ -149,9 +149,10 @@ func collude(t testing.TB, s *verify.Statement, first wire.Participant, four [4]
 	write(four[3], opposite)
 }
 
-// Five of a hundred can send votes of which neither the sum nor any of the sums that it is made of is what a routine
-// with an exception for x = 0 takes it for. Their errors cancel, so that there is a certificate, wherever they stand; and
-// where they do not cancel somebody is found.
+// Five of a hundred send votes that add up to the identity and to (0, 2) in neighbouring pairs. A
+// routine that tells points apart by x alone gets their sum wrong. The errors of all five cancel, so
+// the exact sum is valid, wherever they stand. Without the first one's vote the errors do not cancel,
+// and somebody is found.
 func TestFiveColludersNeitherStopACertificateNorPassForInconsistentKeys(t *testing.T) {
 	const n = 100
 	set, err := fixture.New(fixture.Multisig, verify.MinSig, verify.Compressed, n, []byte("real"), 1)

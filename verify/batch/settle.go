@@ -68,9 +68,9 @@ func (j *judge) retry(ts []*trial) (rest []*trial, changed bool) {
 // isolate decides votes whose combination failed: the invalid ones are proven so and taken out, and the rest, if it
 // makes the quorum, is checked alone. Each round takes out at least one vote.
 //
-// A scheme's Isolate may conclude from votes together. Where it finds nobody and the combination fails all the same,
-// each vote is proven by itself before the keys are blamed: otherwise votes that deceive Isolate would pass for valid
-// ones, and nobody would be found out.
+// A scheme's Isolate may conclude from votes together. Where it finds nobody and the combination
+// fails all the same, each vote is proven by itself before the keys are blamed: otherwise votes
+// that deceive Isolate would pass for valid ones, and nobody would be found out.
 func (j *judge) isolate(t *trial) {
 	scheme := t.statement.Scheme
 	for t.strikeAll(j, scheme.Isolate(t.statement, t.signers)) {
@@ -79,7 +79,8 @@ func (j *judge) isolate(t *trial) {
 			return
 		}
 	}
-	// Nobody is found. What made us think that the whole is wrong may have been another statement of the batch.
+	// Nobody is found. What made us think that the whole is wrong may have been another statement
+	// of the batch.
 	if j.passes(t) {
 		return
 	}

@@ -37,7 +37,8 @@ type Scheme struct {
 	kind Kind
 	seed uint64
 	ids  []wire.PublicKey
-	// Unfit says of which signers good votes combine to nothing, as with keys that do not fit each other; nil for none.
+	// Unfit says of which signers good votes combine to nothing, as with keys that do not fit each
+	// other; nil for none.
 	Unfit func(signers wire.Signers) bool
 }
 

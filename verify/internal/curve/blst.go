@@ -130,9 +130,10 @@ func blstEncode[A any, P blstAffine[A]](dst []byte, p *A, uncompressed bool) []b
 	return append(dst, P(p).Compress()...)
 }
 
-// blstInvert1 and blstInvert2 give 1/x for an x other than 0, as the first coordinate x/x² of (x, x, x) in affine form.
-// The bindings have no inversion of a field element. blst's takes the same time for all, a third of what gnark-crypto's
-// takes, which goes by branches that no processor foresees.
+// blstInvert1 and blstInvert2 give 1/x for an x other than 0, as the first coordinate x/x² of (x,
+// x, x) in affine form. The bindings have no inversion of a field element. blst's takes the same
+// time for all, a third of what gnark-crypto's takes, which goes by branches that no processor
+// foresees.
 func blstInvert1(x *fp.Element) {
 	p := jacobian[fp.Element]{x: *x, y: *x, z: *x}
 	*x = as[affine[fp.Element]](as[blst.P1](&p).ToAffine()).x
@@ -205,10 +206,11 @@ func (b *blstCurve) PairingsCancel(a, c Points) bool {
 	return blst.PairingFinalVerify(ctx)
 }
 
-// blst's coordinates are in Montgomery's form with the same constant as gnark-crypto's, fully reduced. The bindings
-// offer neither a negation for affine points nor a look at a coordinate, nor any arithmetic on them. That blst lays
-// points out like affine and jacobian is part of its C header, and the tests would notice if it changed; if the sizes did not agree,
-// this would not compile.
+// blst's coordinates are in Montgomery's form with the same constant as gnark-crypto's, fully
+// reduced. The bindings offer neither a negation for affine points nor a look at a coordinate, nor
+// any arithmetic on them. That blst lays points out like affine and jacobian is part of its C
+// header, and the tests would notice if it changed; if the sizes did not agree, this would not
+// compile.
 var (
 	_ [unsafe.Sizeof(blst.P1Affine{})]byte = [unsafe.Sizeof(affine[fp.Element]{})]byte{}
 	_ [unsafe.Sizeof(blst.P2Affine{})]byte = [unsafe.Sizeof(affine[bls12381.E2]{})]byte{}

@@ -16,11 +16,12 @@
 //     another. 4 µs a point of G1 where blst takes 16, 8 of G2 where it takes 32.
 //   - Miller loops (ifma_pairing.c), of which those of 40 pairs share the squares: 70 µs a pair where blst takes 200.
 //
-// Reading many compressed points and the Miller loops of many pairs is done by C of ours or by blst; products and
-// all sums, Go on gnark-crypto's field elements; blst all else, in cgo builds. Of the 10 µs that an ack costs, minsig,
-// compressed, 100 validators and 32 chunks in flight, reading is some 45 % (without vectors 68 % of 25 µs), Miller loops
-// and the final exponentiation 13 %, hashing 11 %, and subgroup checks, sums, and products by weights 8 % each. Of 17 µs
-// in minpk: reading 55 %, hashing 20 %, pairings 8 %, and the three others 6 % each.
+// Reading many compressed points and the Miller loops of many pairs is done by C of ours or by
+// blst; products and all sums, Go on gnark-crypto's field elements; blst all else, in cgo builds.
+// Of the 10 µs that an ack costs, minsig, compressed, 100 validators and 32 chunks in flight,
+// reading is some 45 % (without vectors 68 % of 25 µs), Miller loops and the final exponentiation
+// 13 %, hashing 11 %, and subgroup checks, sums, and products by weights 8 % each. Of 17 µs in
+// minpk: reading 55 %, hashing 20 %, pairings 8 %, and the three others 6 % each.
 //
 // # What is checked, and what is not
 //
@@ -40,8 +41,8 @@
 //   - Sum is for any points, and exactly their sum: equal and opposite points, the identity, and points of small order
 //     included, in every place. What is concluded from votes that nobody has proven rests on that.
 //
-// special_test.go holds every operation against plain affine arithmetic, with points of each small prime order, at every
-// place, up to 300 at once; LANECAST_SPECIAL=n has it draw n random batches.
+// special_test.go holds every operation against plain affine arithmetic, with points of each small
+// prime order, at every place, up to 300 at once; LANECAST_SPECIAL=n has it draw n random batches.
 //
 // # Secrets
 //
@@ -50,12 +51,14 @@
 //
 // # Threads
 //
-// Every call runs on its caller's goroutine alone and starts none; a Backend has no state, and Points never change
-// once returned, so all may be shared. blst's own parallel calls are avoided (its Mult, Miller loops over slices, sums
-// and conversions of many), and its global limit of threads is left alone: how many cores to use is decided above.
+// Every call runs on its caller's goroutine alone and starts none; a Backend has no state, and
+// Points never change once returned, so all may be shared. blst's own parallel calls are avoided
+// (its Mult, Miller loops over slices, sums and conversions of many), and its global limit of
+// threads is left alone: how many cores to use is decided above.
 //
-// Sums, products and their sums are ours, in Go on gnark-crypto's field elements, which have the layout of blst's, for
-// both back ends (products.go): blst's sum of many is not exact, and takes up to 144 KiB of a thread's stack; the
-// libraries' own sums of products start goroutines, and single products through blst cost half as much again. Only the
-// inversions in them are each library's own. Neither library keeps a pointer to anything passed to it.
+// Sums, products and their sums are ours, in Go on gnark-crypto's field elements, which have the
+// layout of blst's, for both back ends (products.go): blst's sum of many is not exact, and takes up
+// to 144 KiB of a thread's stack; the libraries' own sums of products start goroutines, and single
+// products through blst cost half as much again. Only the inversions in them are each library's
+// own. Neither library keeps a pointer to anything passed to it.
 package curve

@@ -8,10 +8,11 @@ import (
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
 )
 
-// products computes sums of points of one group, multiples of them and their sums, for both back ends: on field
-// elements as gnark-crypto has them, since neither library's own fits. blst's sum of many is not exact (see total).
-// The libraries' sums of products start goroutines, and blst's products of single points go through a table of Jacobian
-// points, and through cgo for every step that is shared.
+// products computes sums of points of one group, multiples of them and their sums, for both back
+// ends: on field elements as gnark-crypto has them, since neither library's own fits. blst's sum of
+// many is not exact (see total). The libraries' sums of products start goroutines, and blst's
+// products of single points go through a table of Jacobian points, and through cgo for every step
+// that is shared.
 type products[E any, P coordinate[E]] struct {
 	double    func(sum *jacobian[E])
 	addAffine func(sum *jacobian[E], p *affine[E])
@@ -23,7 +24,7 @@ type products[E any, P coordinate[E]] struct {
 	memory sync.Pool
 }
 
-// totalMemory is what total works in.
+// totalMemory holds the intermediate sums of total.
 type totalMemory[E any] struct {
 	terms   []affine[E]
 	pairs   []addition
@@ -174,13 +175,15 @@ func (m *products[E, P]) each(points []affine[E], scalars []Scalar) []affine[E] 
 	return m.toAffine(out)
 }
 
-// total returns the sum of at least one point: exactly the sum, whatever the points are, as long as they are on the
-// curve. Certificates are sums of points that nobody has proven, so that an exception is an attack.
+// total returns the sum of at least one point: exactly the sum, whatever the points are, as long as
+// they are on the curve. Certificates are sums of points that nobody has proven, so that an
+// exception is an attack.
 //
-// blst's blst_p1s_add is not used, for it has one: it takes two points with x = 0 for equal or opposite ones, also where
-// one is the identity and the other (0, ±2), which an attacker can bring about among its intermediate sums. Here each
-// pair is looked at for what it is (relate), and the few points at the end go through a mixed addition that tells the
-// identity by z = 0, or by x = y = 0, and equal and opposite points apart.
+// blst's blst_p1s_add is not used, for it has one: it takes two points with x = 0 for equal or
+// opposite ones, also where one is the identity and the other (0, ±2), which an attacker can bring
+// about among its intermediate sums. Here each pair is looked at for what it is (relate), and the
+// few points at the end go through a mixed addition that tells the identity by z = 0, or by x = y =
+// 0, and equal and opposite points apart.
 func (m *products[E, P]) total(points []affine[E]) affine[E] {
 	n := len(points)
 	var sum jacobian[E]
@@ -212,7 +215,8 @@ func (m *products[E, P]) total(points []affine[E]) affine[E] {
 }
 
 const (
-	// fewestPairs is how many additions together are worth an inversion, beside the other work of sum.
+	// fewestPairs is how many additions together are worth an inversion, beside the other work of
+	// sum.
 	fewestPairs = 24
 	// fewestPairsOfTotal is the same for total.
 	fewestPairsOfTotal = 12

@@ -8,9 +8,9 @@ import (
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
 )
 
-// What follows is the arithmetic of both curves as a textbook has it: affine coordinates, whole numbers modulo p, one
-// point at a time, and every case of an addition by itself. It is slow, it shares no code with any back end, and the
-// back ends are held against it.
+// What follows is the arithmetic of both curves as a textbook has it: affine coordinates, whole
+// numbers modulo p, one point at a time, and every case of an addition by itself. It is slow, it
+// shares no code with any back end, and the back ends are held against it.
 
 // element2 is a + bi with i² = −1, both parts in [0, p). A coordinate of G1 has b = 0.
 type element2 struct{ a, b *big.Int }
@@ -49,7 +49,8 @@ func (x element2) over(y element2) element2 {
 	return x.times(conjugate).times(element2{inverse, new(big.Int)})
 }
 
-// slowPoint is a point of the curve y² = x³ + 4 over the base field, or of the twist y² = x³ + 4(1 + i).
+// slowPoint is a point of the curve y² = x³ + 4 over the base field, or of the twist y² = x³ + 4(1
+// + i).
 type slowPoint struct {
 	group    Group
 	identity bool
@@ -58,7 +59,7 @@ type slowPoint struct {
 
 func slowIdentity(g Group) slowPoint { return slowPoint{group: g, identity: true} }
 
-// curveConstant is what y² − x³ is.
+// curveConstant returns y² − x³, which is the same for all points.
 func curveConstant(g Group) element2 {
 	if g == G1 {
 		return number(4, 0)
@@ -119,8 +120,9 @@ func (p slowPoint) times(k *big.Int) slowPoint {
 	return sum
 }
 
-// bytes is the standard encoding: x, and y where it is uncompressed, of G2 the part of i first; in the top bits whether it
-// is compressed, the identity, and whether y is the larger of ±y, which the part of i decides unless it is 0.
+// bytes is the standard encoding: x, and y where it is uncompressed, of G2 the part of i first; in
+// the top bits whether it is compressed, the identity, and whether y is the larger of ±y, which the
+// part of i decides unless it is 0.
 func (p slowPoint) bytes(uncompressed bool) []byte {
 	size := p.group.Compressed()
 	if uncompressed {
@@ -180,11 +182,12 @@ func slowlyAt(b Backend, p Points, i int) slowPoint {
 	return q
 }
 
-// slowGenerator is the standard generator, whose encodings TestTheGeneratorIsTheStandardOne looks at.
+// slowGenerator is the standard generator, whose encodings TestTheGeneratorIsTheStandardOne looks
+// at.
 func slowGenerator(g Group) slowPoint { return slowlyAt(Gnark(), Gnark().Generator(g), 0) }
 
-// cofactors are the prime factors of both cofactors, by group, with their multiplicities. The last one of G2 has 448
-// bits; all others are small.
+// cofactors are the prime factors of both cofactors, by group, with their multiplicities. The last
+// one of G2 has 448 bits; all others are small.
 var cofactors = map[Group][]struct {
 	prime        string
 	multiplicity int
@@ -213,7 +216,8 @@ func cofactor(g Group) *big.Int {
 	return h
 }
 
-// torsionPoints are one point of each prime order that divides the cofactor, in the order of cofactors.
+// torsionPoints are one point of each prime order that divides the cofactor, in the order of
+// cofactors.
 func torsionPoints(g Group) []slowPoint {
 	full := new(big.Int).Mul(cofactor(g), groupOrder)
 	candidates := outside(Gnark(), g, 12)
@@ -238,8 +242,8 @@ func torsionPoints(g Group) []slowPoint {
 
 func TestTheCurvesHaveAsManyPointsAsTheTestsTakeThemToHave(t *testing.T) {
 	for _, g := range groups {
-		// The number of points is what takes every point to the identity, up to a divisor, and the only multiple of r so
-		// near to p + 1 or p² + 1 (H. Hasse).
+		// The number of points is what takes every point to the identity, up to a divisor, and the
+		// only multiple of r so near to p + 1 or p² + 1 (H. Hasse).
 		n := new(big.Int).Mul(cofactor(g), groupOrder)
 		size := new(big.Int).Set(fieldPrime)
 		if g == G2 {

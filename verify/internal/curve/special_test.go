@@ -12,10 +12,11 @@ import (
 	"testing"
 )
 
-// Formulas and library routines have exceptions: equal and opposite points, the identity, points of small order, and in
-// G1 (0, ±2), which share their x with the form that stands for the identity. Whoever signs can choose such points, and
-// place them so that sums of others become such points. So every operation is held against slow_test.go with all of
-// them, at every place, up to 300 at once.
+// Formulas and library routines have exceptions: equal and opposite points, the identity, points of
+// small order, and in G1 (0, ±2), which share their x with the form that stands for the identity.
+// Whoever signs can choose such points, and place them so that sums of others become such points.
+// So every operation is held against slow_test.go with all of them, at every place, up to 300 at
+// once.
 
 // specialDraws is how many random batches a test tries; LANECAST_SPECIAL asks for more.
 func specialDraws(t testing.TB, few int) int {
@@ -30,8 +31,8 @@ func specialDraws(t testing.TB, few int) int {
 	return n
 }
 
-// specialPoints are the identity; ±kg for some k; ± a point of each small prime order, alone and added to g; and a sum
-// of all of these orders.
+// specialPoints are the identity; ±kg for some k; ± a point of each small prime order, alone and
+// added to g; and a sum of all of these orders.
 var specialPoints = map[Group]func() []slowPoint{
 	G1: sync.OnceValue(func() []slowPoint { return makeSpecialPoints(G1) }),
 	G2: sync.OnceValue(func() []slowPoint { return makeSpecialPoints(G2) }),
@@ -105,9 +106,10 @@ func is(t testing.TB, b Backend, p Points, i int, want slowPoint, format string,
 	}
 }
 
-// split appends 2^levels points whose sum is p. On each level the sums of the halves are likely to be special points, so
-// that a tree of additions, if it falls together with this one, meets equal, opposite and identity points on all levels.
-// With hidden, no point appended is the identity or has x = 0, which a routine could look for; only sums are.
+// split appends 2^levels points whose sum is p. On each level the sums of the halves are likely to
+// be special points, so that a tree of additions, if it falls together with this one, meets equal,
+// opposite and identity points on all levels. With hidden, no point appended is the identity or has
+// x = 0, which a routine could look for; only sums are.
 func split(r *rand.Rand, pool []slowPoint, p slowPoint, levels int, hidden bool, to []slowPoint) []slowPoint {
 	if levels == 0 {
 		return append(to, p)
@@ -176,8 +178,8 @@ func TestSumsOfSpecialPointsAreExact(t *testing.T) {
 	}
 }
 
-// Four neighbours P, −P, Q, T − Q whose halves are the identity and T are what blst's tree of additions gets wrong, from
-// 32 points on.
+// Four neighbours P, −P, Q, T − Q whose halves are the identity and T are what blst's tree of
+// additions gets wrong, from 32 points on.
 func TestASumIsExactWhereverPointsCancelBesideATorsionPoint(t *testing.T) {
 	for _, g := range groups {
 		pool := specialPoints[g]()
@@ -275,7 +277,8 @@ func TestSpecialPointsAreInTheSubgroupOnlyWithoutTorsion(t *testing.T) {
 		generator := slowGenerator(g)
 		inside := []slowPoint{slowIdentity(g), generator, generator.neg(), generator.times(big.NewInt(77))}
 		torsion := torsionPoints(g)
-		// Every sum of points of different small orders is outside, and so is it plus any point that is inside.
+		// Every sum of points of different small orders is outside, and so is it plus any point
+		// that is inside.
 		for set := range 1 << len(torsion) {
 			p := slowIdentity(g)
 			for i := range torsion {
@@ -359,8 +362,8 @@ func TestSpecialPointsAreReadAndWrittenInEveryPlace(t *testing.T) {
 	}
 }
 
-// The pairs are of small multiples of the generators, a·g₁ and b·g₂, so that Σ ab decides: the same pair again and again,
-// opposite ones, the identity on either side.
+// The pairs are of small multiples of the generators, a·g₁ and b·g₂, so that Σ ab decides: the same
+// pair again and again, opposite ones, the identity on either side.
 func TestPairsOfSpecialPointsOfTheSubgroupCancelIfAndOnlyIfTheirExponentsDo(t *testing.T) {
 	multiples := []int64{0, 1, -1, 2, -2, 5, -5}
 	sides := make(map[Backend][2]Points)
