@@ -249,17 +249,21 @@ func (l *laneInspection) add(r *core.RecordInfo, position uint64) (contradicted,
 		l.Certificates++
 		contradicted, height = keepHighest(&l.Certified, r.Certified, r.Epoch, position)
 	}
-	if r.Tip != nil && contradicted == 0 {
-		if r.Kind != core.ProposalRecord {
-			l.Nodes++
-		}
-		epoch := r.Epoch
-		if r.Kind == core.DormantRecord {
-			epoch = 0 // nothing is kept of the parent
-		}
-		contradicted, height = keepHighest(&l.Tip, r.Tip, epoch, position)
+	if r.Tip == nil || contradicted != 0 {
+		return contradicted, height
 	}
-	return contradicted, height
+	tip := &l.Tip
+	if r.Kind == core.ProposalRecord { // it is no tip before it is signed, but must not contradict one
+		known := l.Tip
+		tip = &known
+	} else {
+		l.Nodes++
+	}
+	epoch := r.Epoch
+	if r.Kind == core.DormantRecord {
+		epoch = 0 // nothing is kept of the parent
+	}
+	return keepHighest(tip, r.Tip, epoch, position)
 }
 
 // keepHighest replaces what is known of a lane's top by what is higher, or of the same chunk and a newer epoch.
