@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -120,7 +121,7 @@ func (e *Engine) coreConfig() core.Config {
 		Namespace:          e.cfg.Namespace,
 		RecoverUnsafe:      e.cfg.RecoverUnsafe,
 		Sequencer:          e.cfg.Sequencer != nil,
-		Sets:               sets{e.cfg.Schemes, e.cfg.Sequencers},
+		Sets:               &sets{e.cfg.Schemes, e.cfg.Sequencers, e.log, make(map[wire.PublicKey]bool)},
 		EpochsBack:         e.cfg.EpochsBack,
 		EpochsAhead:        e.cfg.EpochsAhead,
 		HeightBound:        e.cfg.HeightBound,
@@ -137,7 +138,27 @@ func (e *Engine) coreConfig() core.Config {
 // sets is the providers as the core wants them.
 type sets struct {
 	SchemeProvider
-	SequencerProvider
+	sequencers SequencerProvider
+	log        *slog.Logger
+	refused    map[wire.PublicKey]bool // keys of small order that were logged
+}
+
+// Sequencers returns the sequencers of an epoch without keys of small order, in whose names anybody could sign chunks:
+// PROTOCOL.md 3.1. Nothing else is wrong with the set.
+func (s *sets) Sequencers(epoch uint64) ([]wire.PublicKey, bool) {
+	list, ok := s.sequencers.Sequencers(epoch)
+	if !slices.ContainsFunc(list, verify.HasSmallOrder) {
+		return list, ok
+	}
+	sound := slices.DeleteFunc(slices.Clone(list), verify.HasSmallOrder)
+	for _, key := range list {
+		if verify.HasSmallOrder(key) && !s.refused[key] {
+			s.refused[key] = true
+			s.log.Error("a sequencer's key is a point of small order: anybody could sign its chunks, so they are refused",
+				"epoch", epoch, "sequencer", key)
+		}
+	}
+	return sound, ok
 }
 
 // Run works until ctx ends or something fails, then shuts everything down: calls to the application and the signers

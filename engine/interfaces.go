@@ -85,7 +85,8 @@ type SchemeProvider interface {
 // SequencerProvider knows the sequencers. What holds for [SchemeProvider] holds for it.
 type SequencerProvider interface {
 	// Sequencers returns the sequencers of an epoch, in any order, false while they are not known. The slice must
-	// not change afterwards.
+	// not change afterwards. It is asked for every epoch within bounds as soon as the bounds reach it: the answer must
+	// be final. A key of small order ([verify.HasSmallOrder]) is no sequencer.
 	Sequencers(epoch uint64) ([]wire.PublicKey, bool)
 }
 

@@ -45,10 +45,16 @@ func identityFault(id wire.PublicKey) string {
 	case err != nil:
 		return "not a point of the curve"
 	case p.IsSmallOrder():
-		return "a point of small order, for which anybody can sign"
+		return smallOrder
 	}
 	return ""
 }
+
+const smallOrder = "a point of small order, for which anybody can sign"
+
+// HasSmallOrder reports whether a key is a point of small order: anybody can sign chunks and votes in
+// its name.
+func HasSmallOrder(id wire.PublicKey) bool { return identityFault(id) == smallOrder }
 
 // NewEd25519 builds a set of 1 to [MaxValidators] validators, given in any order. No two may be equal, and each must be
 // what [CheckIdentity] demands; the errors wrap [ErrValidatorSet] and [ErrKey].
