@@ -49,11 +49,18 @@ func (e *Engine) adopt(locks []wire.Lock) error {
 	if err := e.core.Adopt(time.Since(e.began), locks); err != nil {
 		return err
 	}
-	if lanes, to := e.core.Abstaining(); recovering && lanes > 0 {
-		e.log.Warn("recovered from a lost journal: this process does not ack on lanes below what it may have acked before",
-			"lanes", lanes, "up to height", to)
+	if recovering {
+		e.warnOfAbstaining()
 	}
 	return nil
+}
+
+// warnOfAbstaining says on how many lanes nothing is acked yet, since the journal was lost.
+func (e *Engine) warnOfAbstaining() {
+	if lanes, to := e.core.Abstaining(); lanes > 0 {
+		e.log.Warn("the journal was lost: nothing is acked on lanes up to what may have been acked before",
+			"lanes", lanes, "up to height", to)
+	}
 }
 
 // adoptConfigured adopts the locks of the configuration, before the first message is taken in.

@@ -57,6 +57,7 @@ func (e *Engine) begin() (<-chan uint64, error) {
 	e.core.Start(time.Since(e.began), epoch, uint64(e.journal.Next()))
 	e.log.Info("engine started", "epoch", epoch, "lanes", len(e.core.Lanes()))
 	e.warnOfRoom(epoch)
+	e.warnOfAbstaining()
 	if err := e.adoptConfigured(); err != nil {
 		if e.ctx.Err() != nil {
 			return nil, nil // told to stop before it began
