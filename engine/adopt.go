@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lanecast/lanecast/internal/core"
@@ -17,7 +18,13 @@ import (
 // validators know, the highest of each lane. From the moment that they are durable the process signs again, on each lane
 // only above what it may have signed before: two heights above the lock, or height 1 of a lane without one. The errors
 // are then also ErrNoLocks and ErrIndispensable. Its own lane has ended.
+//
+// After ctx's error the locks, which are copied, may still be adopted.
 func (e *Engine) Adopt(ctx context.Context, locks ...wire.Lock) error {
+	locks = slices.Clone(locks)
+	for i := range locks {
+		locks[i].Certificate = slices.Clone(locks[i].Certificate)
+	}
 	if err := e.verifyAll(ctx, locks); err != nil {
 		return err
 	}
@@ -75,7 +82,8 @@ func (e *Engine) adoptConfigured() error {
 }
 
 // Forget forgets for good the lane of a sequencer that is in no known epoch within bounds, with all that the journal
-// holds of it. The sequencer must never be in a set again: this process no longer knows what it has acked on the lane.
+// holds of it. The sequencer must never be in a set again, nor its locks be adopted: this process no longer knows what it
+// has acked on the lane.
 // The error is ErrNotDormant for another lane.
 func (e *Engine) Forget(ctx context.Context, sequencer wire.PublicKey) error {
 	forgotten, err := ask(ctx, e, func() bool { return e.core.Forget(sequencer) })

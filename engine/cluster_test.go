@@ -91,7 +91,8 @@ func (p provider) AckSigner(epoch uint64) verify.AckSigner { return p.signers[ep
 
 // application proposes payloads that follow from the place, and approves of these alone.
 type application struct {
-	limit   uint64 // no proposals from this height on; 0: none at all
+	limit   uint64        // no proposals from this height on; 0: none at all
+	raised  atomic.Uint64 // replaces limit while the engine runs, if it is not 0
 	propose func(ctx context.Context, at engine.Context) (wire.Digest, error)
 	verify  func(ctx context.Context, at engine.Context, payload wire.Digest) (bool, error)
 }
@@ -104,7 +105,7 @@ func (a *application) Propose(ctx context.Context, at engine.Context) (wire.Dige
 	if a.propose != nil {
 		return a.propose(ctx, at)
 	}
-	if at.Height >= a.limit {
+	if at.Height >= max(a.limit, a.raised.Load()) {
 		return wire.Digest{}, engine.ErrDeclined
 	}
 	return payloadAt(at), nil

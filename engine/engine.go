@@ -140,25 +140,36 @@ type sets struct {
 	SchemeProvider
 	sequencers SequencerProvider
 	log        *slog.Logger
-	refused    map[wire.PublicKey]bool // keys of small order that were logged
+	checked    map[wire.PublicKey]bool // keys, and whether they are of small order
 }
+
+// maxChecked bounds what sets remembers.
+const maxChecked = 1 << 16
 
 // Sequencers returns the sequencers of an epoch without keys of small order, in whose names anybody could sign chunks:
 // PROTOCOL.md 3.1. Nothing else is wrong with the set.
 func (s *sets) Sequencers(epoch uint64) ([]wire.PublicKey, bool) {
 	list, ok := s.sequencers.Sequencers(epoch)
-	if !slices.ContainsFunc(list, verify.HasSmallOrder) {
+	if !slices.ContainsFunc(list, s.hasSmallOrder) {
 		return list, ok
 	}
-	sound := slices.DeleteFunc(slices.Clone(list), verify.HasSmallOrder)
-	for _, key := range list {
-		if verify.HasSmallOrder(key) && !s.refused[key] {
-			s.refused[key] = true
-			s.log.Error("a sequencer's key is a point of small order: anybody could sign its chunks, so they are refused",
-				"epoch", epoch, "sequencer", key)
+	return slices.DeleteFunc(slices.Clone(list), s.hasSmallOrder), ok
+}
+
+// hasSmallOrder checks a key once, and logs what is wrong with it.
+func (s *sets) hasSmallOrder(key wire.PublicKey) bool {
+	small, known := s.checked[key]
+	if !known {
+		if len(s.checked) == maxChecked {
+			clear(s.checked)
 		}
+		if small = verify.HasSmallOrder(key); small {
+			s.log.Error("a sequencer's key is a point of small order: anybody could sign its chunks, so they are refused",
+				"sequencer", key)
+		}
+		s.checked[key] = small
 	}
-	return sound, ok
+	return small
 }
 
 // Run works until ctx ends or something fails, then shuts everything down: calls to the application and the signers

@@ -63,6 +63,7 @@ func (e *Engine) openJournal() error {
 	j := &e.cfg.Journal
 	records := 0
 	var err error
+	var corrupt *journal.CorruptError
 	e.journal, err = journal.Open(journal.Options{
 		Dir: j.Dir, SegmentSize: j.SegmentSize, MaxSegments: j.MaxSegments, MaxRecord: maxRecord,
 		WriteBuffer: j.WriteBuffer, ReplayBuffer: j.ReplayBuffer, SyncDelay: j.SyncDelay, CompressAbove: j.CompressAbove,
@@ -76,6 +77,9 @@ func (e *Engine) openJournal() error {
 	case errors.Is(err, journal.ErrNoJournal):
 		return fmt.Errorf("engine: %q: %w; if this identity starts for the first time, set Journal.Create; "+
 			"if its journal was lost, set Journal.Recover", j.Dir, err)
+	case errors.Is(err, journal.ErrVersion) || errors.As(err, &corrupt):
+		return fmt.Errorf("engine: opening the journal in %q: %w; if the folder cannot be put back as it was last, its journal is "+
+			"lost: start in an empty folder with Journal.Recover", j.Dir, err)
 	case err != nil:
 		return fmt.Errorf("engine: opening the journal in %q: %w", j.Dir, err)
 	}

@@ -43,6 +43,11 @@ func (e *Engine) loop() {
 			updates = e.sleep(timer, updates)
 		}
 	}
+	// What the last event asked for is carried out before anything is waited for: calls end at once, reports are drained.
+	if err := e.carryOut(); err != nil {
+		e.core.Fail()
+		e.fail(err)
+	}
 }
 
 // begin asks for the epoch and starts the core.
@@ -155,6 +160,7 @@ func (e *Engine) enterEpoch(now time.Duration, epoch uint64) {
 	e.core.SetEpoch(now, epoch)
 	e.log.Info("epoch entered", "epoch", epoch)
 	e.warnOfRoom(epoch)
+	e.warnOfAbstaining()
 }
 
 // sleep waits until there may be something to do.

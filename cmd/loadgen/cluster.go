@@ -84,6 +84,9 @@ func (c *cluster) start(ctx context.Context, s *settings, dirs *store, metrics *
 			}
 		}
 		if err := m.start(s, dirs.journal(i), peers, c.network, metrics, logger); err != nil {
+			if !dirs.temporary {
+				err = fmt.Errorf("%w (for a new cluster name another folder with --data)", err)
+			}
 			return err
 		}
 	}

@@ -116,11 +116,17 @@ func inspectAll(out io.Writer, dir string, asJSON bool) error {
 	bad := 0
 	for _, d := range dirs {
 		i := inspectJournal(d)
+		if i == nil {
+			continue
+		}
 		report.Journals = append(report.Journals, i)
 		if !i.sound() {
 			report.OK = false
 			bad++
 		}
+	}
+	if len(report.Journals) == 0 {
+		return usagef("there is no journal in %s, nor in a folder right below", dir)
 	}
 	if asJSON {
 		b, err := json.MarshalIndent(report, "", "  ")
@@ -167,12 +173,13 @@ func journalsBelow(dir string) ([]string, error) {
 }
 
 func ofJournal(e os.DirEntry) bool {
-	return !e.IsDir() && (strings.HasSuffix(e.Name(), ".seg") || e.Name() == "LOCK" || e.Name() == "WATERMARK")
+	return !e.IsDir() && (strings.HasSuffix(e.Name(), ".seg") || e.Name() == "WATERMARK")
 }
 
 // maxRecordProblems bounds what is said about one journal.
 const maxRecordProblems = 20
 
+// inspectJournal reads a journal; nil if there is none.
 func inspectJournal(dir string) *inspection {
 	i := &inspection{Dir: dir, Lanes: []laneInspection{}, Problems: []string{}}
 	lanes := map[wire.PublicKey]*laneInspection{}
@@ -220,6 +227,8 @@ func inspectJournal(dir string) *inspection {
 	switch {
 	case errors.As(err, &corrupt):
 		i.Damage = &place{File: corrupt.File, Offset: corrupt.Offset, Reason: corrupt.Reason}
+	case errors.Is(err, journal.ErrNoJournal):
+		return nil // it was killed before it had one
 	case err != nil:
 		problem("%s", oneLine(err))
 	}

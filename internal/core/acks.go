@@ -32,12 +32,19 @@ func (c *Core) ack(from *Peer, message []byte) Outcome {
 	if l != nil {
 		base = l.base()
 	}
-	if a.Chunk.Height < base || a.Chunk.Height-base > c.cfg.HeightBound {
+	if a.Chunk.Height < base {
+		return HeightOutOfBounds
+	}
+	if a.Chunk.Height-base > c.cfg.HeightBound {
+		c.farAck(from, l, &a)
 		return HeightOutOfBounds
 	}
 	e := c.inBounds(a.Epoch)
 	if e == nil {
 		return UnknownEpoch
+	}
+	if l == nil && c.laneOf(&a.Chunk.Sequencer) != nil {
+		return c.ack(from, message) // the lane was dormant, and has woken with the epoch's sets
 	}
 	if len(a.Signature) != e.format.AckSignature {
 		c.reportInvalidAck(from, message)
@@ -54,7 +61,7 @@ func (c *Core) ack(from *Peer, message []byte) Outcome {
 		return NotValidator
 	}
 	if e.member && a.Participant == e.me {
-		return c.ownAck(l, e, &a)
+		return c.ownAck(from, l, e, &a)
 	}
 	if index != a.Participant {
 		return WrongPeer
@@ -62,10 +69,29 @@ func (c *Core) ack(from *Peer, message []byte) Outcome {
 	if l == nil {
 		l = c.lane(a.Chunk.Sequencer)
 	}
+	if l == c.own {
+		c.claim(from, e, &a.Chunk)
+	}
 	if from.quota == nil || from.accounts != c.accounts {
 		from.quota, from.accounts = c.quota(from.id), c.accounts
 	}
 	return c.vote(l, e, &a, from.quota)
+}
+
+// farAck looks at an ack that is too high to be counted for what it may say of our journal: a copy of it from the past is
+// behind by more than HeightBound as a rule.
+func (c *Core) farAck(from *Peer, l *lane, a *wire.Ack) {
+	e := c.inBounds(a.Epoch)
+	if e == nil || len(a.Signature) != e.format.AckSignature || !e.admits(l, a.Chunk.Sequencer) {
+		return
+	}
+	if e.member && a.Participant == e.me {
+		c.ownAck(from, l, e, a)
+		return
+	}
+	if index, ok := from.in(e); ok && index == a.Participant && c.own != nil && l == c.own {
+		c.claim(from, e, &a.Chunk)
+	}
 }
 
 // vote counts an ack that has passed the rules up to 4.3.4, ours among them.
@@ -84,9 +110,6 @@ func (c *Core) vote(l *lane, e *epoch, a *wire.Ack, quota *aggregate.Quota) Outc
 	result, candidate := slot.Vote(a.Participant, a.Chunk.Payload, a.Signature)
 	switch result {
 	case aggregate.Counted:
-		if l == c.own {
-			c.claim(e, &a.Chunk, slot.Used())
-		}
 		if candidate.Quorate() {
 			c.tryCandidate(l, e, candidate)
 		}

@@ -42,6 +42,7 @@ func (c *Core) Verified(now time.Duration, number uint64, answer Answer) {
 		return
 	}
 	l := about.lane
+	defer c.tryRest(l)
 	if !counts {
 		c.counts.Verdicts[Dropped]++
 		c.askVerify(l) // it may have waited for this call to return
@@ -66,12 +67,8 @@ func (l *lane) ackable(e *epoch) bool {
 	if highest, certified := l.votes.Highest(); certified && height < highest {
 		return false
 	}
-	if held := l.votes.At(height); held != nil {
-		if held.Payload != t.chunk().Payload {
-			return false
-		}
-	} else if highest, certified := l.votes.Highest(); certified && height == highest && t.chunk().Payload != l.resumed {
-		return false // certified for another payload before the lane was dormant
+	if locked, ok := l.lockedAt(height); ok && locked != t.chunk().Payload {
+		return false
 	}
 	return !l.abstains(height)
 }
@@ -145,6 +142,7 @@ func (c *Core) AckSigned(now time.Duration, number uint64, signature []byte, err
 		return
 	}
 	l := about.lane
+	defer c.tryRest(l)
 	e := c.inBounds(about.epoch)
 	switch {
 	case !counts || about.epoch != c.epoch || e == nil || !l.ackable(e):

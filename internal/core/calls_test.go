@@ -48,6 +48,7 @@ func TestRule4_5_TheAnswerToACancelledCallIsNoAnswerToALaterOneAboutTheSameChunk
 		}
 	})
 	r.tip(genesis(1, 1))
+	r.hang = true
 	r.epoch(6)
 	r.epoch(7)
 	expect(t, "cancelled", len(r.cancelled), 1)

@@ -12,6 +12,13 @@ func (c *Core) certified(l *lane, s wire.Subject, certificate []byte) {
 	if c.provesLoss(l, s, certificate) {
 		return
 	}
+	// One that contradicts the highest certificate from before the lane was dormant cannot be proven to: that one is no
+	// longer here. The first stands.
+	if locked, known := l.lockedAt(s.Chunk.Height); known && locked != s.Chunk.Payload && l.votes.At(s.Chunk.Height) == nil {
+		c.counts.Faults++
+		c.compareTip(l, wire.Lock{Chunk: s.Chunk, Epoch: s.Epoch, Certificate: certificate})
+		return
+	}
 	first, _ := c.bounds()
 	result, held := l.votes.Certify(aggregate.Certificate{
 		Height: s.Chunk.Height, Epoch: s.Epoch, Payload: s.Chunk.Payload, Bytes: certificate,
@@ -39,6 +46,18 @@ func (c *Core) certified(l *lane, s wire.Subject, certificate []byte) {
 			c.propose()
 		}
 	}
+}
+
+// lockedAt returns the payload that is known to be certified at a height: by a certificate that is held, or by the highest
+// one from before the lane was dormant.
+func (l *lane) lockedAt(height uint64) (payload wire.Digest, ok bool) {
+	if held := l.votes.At(height); held != nil {
+		return held.Payload, true
+	}
+	if highest, certified := l.votes.Highest(); certified && height == highest {
+		return l.resumed, true
+	}
+	return payload, false
 }
 
 // withdrawAck ends the signing of an ack of an epoch that is over, or for a tip that is not ackable any more.

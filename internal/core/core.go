@@ -46,15 +46,16 @@ type Core struct {
 
 	reports  reports
 	dormant  map[laneKey]dormant // lanes of sequencers that are in no known epoch within bounds
-	leaving  []*lane             // lanes that become dormant once nothing of them is under way
+	gone     int                 // lanes in order that are dormant by now
 	accounts uint64              // how often quotas have been cleared out
 
-	origin      bool                    // the journal's first record has been recovered
-	lost        bool                    // it says that an earlier journal was lost …
-	recovering  bool                    // … and nothing has taken its place yet: nothing is signed
-	adopted     uint64                  // position of the record that ends recovering, 0 if there is none
-	marks       map[wire.PublicKey]mark // of lanes, from that record
-	ownMessages ownMessages
+	origin       bool                    // the journal's first record has been recovered
+	lost         bool                    // it says that an earlier journal was lost …
+	recovering   bool                    // … and nothing has taken its place yet: nothing is signed
+	adopted      uint64                  // position of the record that ends recovering, 0 if there is none
+	marks        map[wire.PublicKey]mark // of lanes, from that record
+	verifyingOwn bool                    // a message of our own that somebody shows is in verification
+	halted       error
 
 	deadRecords []uint64 // between Recover and Start: positions
 
@@ -104,15 +105,19 @@ type lane struct {
 	recovered *recovered // between Recover and Start
 }
 
-// reportedAt remembers the height that was reported last.
+// reportedAt remembers the highest height that was reported. What is found below it later is not: whoever could have it
+// found at two heights in turn would have it reported without end.
 type reportedAt struct {
 	height uint64
 	any    bool
 }
 
-// first reports whether height has not been reported yet, and notes that it now is.
+// covers reports whether height, or one above it, has been reported.
+func (r *reportedAt) covers(height uint64) bool { return r.any && height <= r.height }
+
+// first reports whether height is above all that have been reported, and notes that it now is reported.
 func (r *reportedAt) first(height uint64) bool {
-	if r.any && r.height == height {
+	if r.covers(height) {
 		return false
 	}
 	*r = reportedAt{height, true}
@@ -147,7 +152,8 @@ type Peer struct {
 	quota    *aggregate.Quota
 	accounts uint64 // Core.accounts when quota was looked up
 
-	reported   bool // for invalid messages, at reportedAt
+	ownNext    time.Duration // no message of ours that it shows is verified before that
+	reported   bool          // for invalid messages, at reportedAt
 	reportedAt time.Duration
 }
 
@@ -242,6 +248,7 @@ func (c *Core) Verdict(now time.Duration, v *verify.Verdict) {
 	}
 	if j.lane != nil {
 		j.lane.jobs--
+		defer c.tryRest(j.lane)
 	}
 	switch {
 	case j.node != nil:
@@ -255,13 +262,15 @@ func (c *Core) Verdict(now time.Duration, v *verify.Verdict) {
 	default:
 		c.votesVerdict(j, v)
 	}
-	c.leave()
 }
 
 // enter begins an event; false when the core is not running.
 func (c *Core) enter(now time.Duration) bool {
 	if now > c.now {
 		c.now = now
+	}
+	if c.gone > len(c.order)/2 {
+		c.compact()
 	}
 	return c.running
 }
@@ -287,6 +296,9 @@ func (c *Core) Tick(now time.Duration) {
 	c.alarm = never // whoever still waits sets it anew
 	c.tickLooks()
 	for _, l := range c.order {
+		if l.gone {
+			continue
+		}
 		if l.waiting != nil && l.verifying == nil {
 			c.nextNode(l)
 		}
@@ -350,6 +362,9 @@ type LaneStatus struct {
 func (c *Core) Lanes() []LaneStatus {
 	all := make([]LaneStatus, 0, len(c.order))
 	for _, l := range c.order {
+		if l.gone {
+			continue
+		}
 		s := LaneStatus{Sequencer: l.sequencer, Slots: l.votes.Slots()}
 		if l.tip != nil {
 			s.Tip, s.HasTip, s.Durable = l.tip.chunk().Height, true, l.tip.durable

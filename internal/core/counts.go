@@ -124,7 +124,7 @@ func (c *Core) Counts() *Counts {
 	c.counts.Suspects = c.suspects.Len()
 	c.counts.VoteBytes, c.counts.Votes = c.table.Bytes(), c.table.Votes()
 	c.counts.Waiting = len(c.turns.waiting)
-	c.counts.Lanes, c.counts.Dormant = len(c.order), len(c.dormant)
+	c.counts.Lanes, c.counts.Dormant = len(c.order)-c.gone, len(c.dormant)
 	c.counts.Abstaining, c.counts.AbstainingTo = c.Abstaining()
 	c.counts.OwnLane = c.ownLane()
 	return &c.counts

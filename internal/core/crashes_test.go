@@ -183,7 +183,7 @@ func (m *mixture) adopt() {
 	}
 	if ends && err == nil {
 		for s := 1; s < mixedSequencers; s++ {
-			known := slices.Contains(m.c.knownSequencers(), id(s))
+			_, known := m.c.knownSequencers(m.c.epoch)[id(s)]
 			if known || m.certified[s] > 0 { // else it was in no known epoch so far
 				m.marks[s] = m.certified[s] + 2
 			}
@@ -372,7 +372,7 @@ func (m *mixture) checkSettled() {
 		if l.questions.out+l.signatures.out+l.jobs > 0 {
 			m.t.Fatalf("lane %v has calls or statements out", l.sequencer[1])
 		}
-		if l.sequencer != id(0) && !m.c.admitted(l.sequencer) {
+		if !l.gone && l.sequencer != id(0) && !m.c.admitted(l.sequencer) {
 			m.t.Fatalf("lane %v is not dormant", l.sequencer[1])
 		}
 	}

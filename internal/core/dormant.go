@@ -37,11 +37,11 @@ type dormant struct {
 // admitted reports whether the sequencer is one of a known epoch within bounds.
 func (c *Core) admitted(sequencer wire.PublicKey) bool {
 	first, last := c.bounds()
-	for n := first; ; n++ {
+	for n := last; ; n-- { // most are in the newest
 		if e := c.epochs[n]; e != nil && e.isSequencer(sequencer) {
 			return true
 		}
-		if n == last {
+		if n == first {
 			return false
 		}
 	}
@@ -61,40 +61,42 @@ func (c *Core) learnAll() {
 // retireLanes has lanes become dormant whose sequencers have left the epochs within bounds.
 func (c *Core) retireLanes() {
 	for _, l := range c.order {
-		if !l.leaving && l.sequencer != c.cfg.Identity && !c.admitted(l.sequencer) {
+		if !l.leaving && !l.gone && l.sequencer != c.cfg.Identity && !c.admitted(l.sequencer) {
 			c.retireLane(l)
 		}
 	}
-	c.leave()
+	c.compact()
 }
 
+// retireLane has a lane become dormant, now or once nothing of it is under way any more.
 func (c *Core) retireLane(l *lane) {
 	l.leaving, l.waiting = true, nil
 	c.dropParents(l)
 	c.cancel(&l.questions)
 	c.cancel(&l.signatures)
-	c.leaving = append(c.leaving, l)
+	c.tryRest(l)
 }
 
-// leave lets those of the leaving lanes become dormant of which nothing is under way any more.
-func (c *Core) leave() {
-	if len(c.leaving) == 0 {
+// tryRest makes a leaving lane dormant if nothing of it is under way any more, calls among it: if they could go on, each
+// time that the lane wakes would add to them.
+func (c *Core) tryRest(l *lane) {
+	quiet := l.jobs == 0 && l.questions.out == 0 && l.signatures.out == 0 && (l.tip == nil || l.tip.durable)
+	if !l.leaving || l.gone || !quiet || !c.running {
 		return
 	}
-	gone := false
-	c.leaving = slices.DeleteFunc(c.leaving, func(l *lane) bool {
-		if l.leaving && !l.gone && l.jobs == 0 && (l.tip == nil || l.tip.durable) {
-			c.rest(l)
-			gone = true
-		}
-		return l.gone || !l.leaving
-	})
-	if gone {
+	c.rest(l)
+	c.gone++
+}
+
+// compact takes dormant lanes out of the order. Nothing may be walking over it.
+func (c *Core) compact() {
+	if c.gone > 0 {
 		c.order = slices.DeleteFunc(c.order, func(l *lane) bool { return l.gone })
+		c.gone = 0
 	}
 }
 
-// rest makes a lane dormant. The caller takes it out of c.order.
+// rest makes a lane dormant. It stays in c.order until compact.
 func (c *Core) rest(l *lane) {
 	r := restRecord{sequencer: l.sequencer}
 	r.certified, r.hasCertified = l.votes.Highest()
@@ -170,21 +172,20 @@ func (c *Core) forget(l *lane) {
 }
 
 // wakeLanes wakes the lanes of an epoch's sequencers that are dormant, and keeps those from it that are about to be.
-func (c *Core) wakeLanes(e *epoch, sequencers []wire.PublicKey) {
-	for _, l := range c.leaving {
-		if l.leaving && e.isSequencer(l.sequencer) {
+func (c *Core) wakeLanes(sequencers []wire.PublicKey) {
+	for _, sequencer := range sequencers {
+		if l := c.lanes[sequencer]; l != nil && l.leaving {
 			l.leaving = false
 			c.askVerify(l)
 			if t := l.tip; t != nil && t.verdict == Approved { // our ack was withdrawn
 				l.wantAck, l.ackRetry = true, c.now
 				c.wake(c.now)
 			}
+			continue
 		}
-	}
-	if len(c.dormant) == 0 {
-		return
-	}
-	for _, sequencer := range sequencers {
+		if len(c.dormant) == 0 {
+			continue
+		}
 		if _, ok := c.dormant[keyOf(sequencer)]; ok {
 			c.askVerify(c.lane(sequencer))
 		}

@@ -75,8 +75,23 @@ func (c *Core) lookUp(number uint64) *epoch {
 	for _, key := range list {
 		e.sequencers[key] = struct{}{}
 	}
-	c.wakeLanes(e, list)
+	c.wakeLanes(list)
+	if number == c.epoch {
+		c.setsKnown()
+	}
 	return e
+}
+
+// setsKnown has what waits for the sets of the current epoch done at a Tick that is due now.
+func (c *Core) setsKnown() {
+	for _, l := range c.order {
+		if l.wantAck {
+			l.ackRetry = c.now
+		}
+		if l.wantAck || l.waiting != nil {
+			c.wake(c.now)
+		}
+	}
 }
 
 func (c *Core) learn(number uint64, scheme verify.Scheme) *epoch {
@@ -159,6 +174,7 @@ func (c *Core) SetEpoch(now time.Duration, number uint64) {
 		c.refreshSuspects()
 	}
 	c.learnAll()
+	c.compact()
 	for _, l := range c.order {
 		l.admitted = nil
 		l.votes.CloseEpochs(first, last)
@@ -170,7 +186,7 @@ func (c *Core) SetEpoch(now time.Duration, number uint64) {
 	// verdict that came while the sequencer was none, or before our scheme was known.
 	for _, l := range c.order {
 		t := l.tip
-		if t == nil || l.leaving {
+		if t == nil || l.leaving || l.gone {
 			continue
 		}
 		if t.verdict == Approved && (!t.reported || l.wantAck || !c.certifiedInBounds(l)) {
@@ -211,6 +227,9 @@ func (c *Core) EpochsNeeded() []uint64 {
 		}
 	}
 	for _, l := range c.order {
+		if l.gone {
+			continue
+		}
 		if l.tip != nil && l.tip.hasParent {
 			needed = append(needed, l.tip.parentEpoch)
 		}

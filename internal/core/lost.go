@@ -88,7 +88,7 @@ func (c *Core) Adopt(now time.Duration, locks []wire.Lock) error {
 		l := c.lane(locks[i].Chunk.Sequencer)
 		c.certified(l, locks[i].Subject(), slices.Clone(locks[i].Certificate))
 		if !c.running {
-			return nil // it has proven that the journal is stale
+			return c.halted // it has proven that the journal is stale
 		}
 	}
 	if ends {
@@ -106,17 +106,27 @@ func (c *Core) endOfRecovery(locks []wire.Lock) (recoveredRecord, error) {
 	if len(locks) == 0 {
 		return r, ErrNoLocks
 	}
-	e := c.inBounds(c.epoch)
-	if e == nil {
+	if c.inBounds(c.epoch) == nil {
 		return r, fmt.Errorf("core: the current epoch %d: %w", c.epoch, wire.ErrUnknownEpoch)
 	}
-	n := len(e.scheme.Participants())
-	if faulty := n - verify.Quorum(n); e.member && faulty < 1 && !r.unsafe {
-		return r, fmt.Errorf("%w: %d validators tolerate %d faulty ones, and one that recovers counts among them; "+
-			"change the validator set, or accept the risk with RecoverUnsafe", ErrIndispensable, n, faulty)
+	_, last := c.bounds()
+	newest := c.epoch // that the network is known to have reached
+	for i := range locks {
+		newest = min(max(newest, locks[i].Epoch), last)
 	}
-	heights := make(map[wire.PublicKey]uint64)
-	for _, sequencer := range c.knownSequencers() {
+	for number := c.epoch; ; number++ {
+		if e := c.inBounds(number); e != nil && e.member && !r.unsafe {
+			if n := e.format.Participants; n-verify.Quorum(n) < 1 {
+				return r, fmt.Errorf("%w: the %d validators of epoch %d tolerate no faulty one, and one that recovers counts among "+
+					"them; change the validator set, or accept the risk with RecoverUnsafe", ErrIndispensable, n, number)
+			}
+		}
+		if number == last {
+			break
+		}
+	}
+	heights := c.knownSequencers(newest)
+	for sequencer := range heights {
 		heights[sequencer] = 1 // as without a lock: height −1, and two more
 	}
 	for i := range locks {
@@ -134,15 +144,17 @@ func (c *Core) endOfRecovery(locks []wire.Lock) (recoveredRecord, error) {
 	return r, nil
 }
 
-// maxPastEpochs is how many epochs below the bounds are looked at for sequencers on whose lanes a lost journal may have
+// maxPastEpochs is how many epochs before the newest are looked at for sequencers on whose lanes a lost journal may have
 // held acks.
-const maxPastEpochs = 4096
+const maxPastEpochs = 1024
 
-// knownSequencers returns the sequencers of the current epoch and of the known ones before it.
-func (c *Core) knownSequencers() (all []wire.PublicKey) {
-	for back := uint64(0); back <= min(c.epoch, maxPastEpochs); back++ {
-		if list, ok := c.cfg.Sets.Sequencers(c.epoch - back); ok {
-			all = append(all, list...)
+// knownSequencers returns the sequencers of an epoch and of the known ones before it.
+func (c *Core) knownSequencers(newest uint64) map[wire.PublicKey]uint64 {
+	all := make(map[wire.PublicKey]uint64)
+	for back := uint64(0); back <= min(newest, maxPastEpochs); back++ {
+		list, _ := c.cfg.Sets.Sequencers(newest - back)
+		for _, sequencer := range list {
+			all[sequencer] = 0
 		}
 	}
 	return all
@@ -176,6 +188,10 @@ func (c *Core) unknownToJournal(l *lane, chunk *wire.Chunk) bool {
 	if c.recovering || c.marks[chunk.Sequencer].covers(chunk.Height) {
 		return false
 	}
+	// The lost journal may have held a lane that nobody spoke of in the recovery.
+	if c.lost && !c.marks[chunk.Sequencer].set && (l == nil || l.tip == nil) {
+		return false
+	}
 	// Our next chunk may have been sent before a restart, once its record was durable, …
 	if p := &c.proposing; p.position != 0 && p.phase != writing && *chunk == p.node.Chunk {
 		return false
@@ -200,6 +216,10 @@ func (c *Core) provesLoss(l *lane, s wire.Subject, certificate []byte) bool {
 		c.halt(fmt.Errorf("%w: our lane is certified at height %d", ErrStaleJournal, s.Chunk.Height))
 		return true
 	}
+	// A lane that nothing is known of, and whose sequencer is in no set, was forgotten or is adopted by a joiner.
+	if l.tip == nil && !c.admitted(l.sequencer) {
+		return false
+	}
 	if scheme, ok := c.scheme(s.Epoch); ok {
 		if me, ok := scheme.Index(c.cfg.Identity); ok {
 			format := scheme.Format()
@@ -217,58 +237,55 @@ func (c *Core) provesLoss(l *lane, s wire.Subject, certificate []byte) bool {
 // halt stops the process for a reason that no retry mends.
 func (c *Core) halt(reason error) {
 	c.emit(Halt).Err = reason
+	c.halted = reason
 	c.running = false
 	c.alarm = never
 }
 
-// ownMessages bounds the verification of nodes and acks of our own that others show us.
-type ownMessages struct {
-	verifying bool
-	next      time.Duration // none before that, after an invalid one
-}
-
 // ownMessage is a node or an ack that claims to be ours and that the journal does not hold.
 type ownMessage struct {
+	from  *Peer
 	what  string
 	chunk wire.Chunk
 }
 
 // ownNode takes a node of our own lane from whatever peer. It says nothing new, unless our journal lacks it.
-func (c *Core) ownNode(n *wire.Node) Outcome {
+func (c *Core) ownNode(from *Peer, n *wire.Node) Outcome {
 	if !c.unknownToJournal(c.own, &n.Chunk) {
 		return WrongPeer
 	}
 	proposal := n.Proposal()
-	return c.verifyOwn(&verify.Statement{Proposal: &proposal, Alone: true}, "a node", n.Chunk)
+	return c.verifyOwn(from, &verify.Statement{Proposal: &proposal, Alone: true}, "a node", n.Chunk)
 }
 
 // ownAck takes an ack with our participant number of the epoch e, from whatever peer.
-func (c *Core) ownAck(l *lane, e *epoch, a *wire.Ack) Outcome {
+func (c *Core) ownAck(from *Peer, l *lane, e *epoch, a *wire.Ack) Outcome {
 	if !c.unknownToJournal(l, &a.Chunk) {
 		return WrongPeer
 	}
 	st := aloneStatement(e, a)
 	st.Unattributed = true
-	return c.verifyOwn(st, "an ack", a.Chunk)
+	return c.verifyOwn(from, st, "an ack", a.Chunk)
 }
 
-// verifyOwn has one message of our own verified at a time, and none for a while after an invalid one.
-func (c *Core) verifyOwn(st *verify.Statement, what string, chunk wire.Chunk) Outcome {
-	if c.ownMessages.verifying || c.now < c.ownMessages.next {
+// verifyOwn has one message of our own verified at a time, and none that a peer shows for a while after an invalid one of
+// the same peer.
+func (c *Core) verifyOwn(from *Peer, st *verify.Statement, what string, chunk wire.Chunk) Outcome {
+	if c.verifyingOwn || c.now < from.ownNext {
 		return WrongPeer
 	}
-	c.ownMessages.verifying = true
-	c.submit(st, job{own: &ownMessage{what, chunk}})
+	c.verifyingOwn = true
+	c.submit(st, job{own: &ownMessage{from, what, chunk}})
 	return Accepted
 }
 
 // ownVerdict takes the verdict on a message of our own. The journal may have come to hold it meanwhile.
 func (c *Core) ownVerdict(j job, v *verify.Verdict) {
-	c.ownMessages.verifying = false
+	c.verifyingOwn = false
 	valid := v.Err == nil && len(v.Invalid) == 0 && (v.Statement.Proposal == nil || v.ProposalValid)
 	chunk := &j.own.chunk
 	if !valid {
-		c.ownMessages.next = c.now + c.cfg.BadNodeInterval
+		j.own.from.ownNext = c.now + c.cfg.BadNodeInterval
 		return
 	}
 	if c.unknownToJournal(c.lanes[chunk.Sequencer], chunk) {
@@ -324,20 +341,51 @@ func (c *Core) ownLane() OwnLane {
 			return OwnLaneContradicted
 		}
 	}
-	if p := &c.proposing; p.claims && (t == nil || p.claimed > t.chunk().Height) {
+	if c.proposing.behind {
 		return OwnLaneBehind
 	}
 	return OwnLaneFree
 }
 
-// OwnLane returns what keeps our own lane from growing, and the height above our tip that others have acked, if that is it.
-func (c *Core) OwnLane() (OwnLane, uint64) { return c.ownLane(), c.proposing.claimed }
+// OwnLane returns what keeps our own lane from growing, and a height above our tip that others have acked, if that is it.
+func (c *Core) OwnLane() (state OwnLane, claimed uint64) {
+	state = c.ownLane()
+	if state == OwnLaneBehind {
+		for _, height := range c.proposing.claims {
+			claimed = max(claimed, height)
+		}
+	}
+	return state, claimed
+}
 
-// claim notes that so many validators have acked our own lane at the chunk's height, the last of them the chunk. If one
-// of them must be honest, somebody has sent a chunk of that height with our signature.
-func (c *Core) claim(e *epoch, chunk *wire.Chunk, validators int) {
+// claim notes that a validator of the epoch has acked a chunk of our own lane.
+func (c *Core) claim(from *Peer, e *epoch, chunk *wire.Chunk) {
+	p := &c.proposing
+	if !c.unknownToJournal(c.own, chunk) || p.position != 0 && chunk.Height == p.node.Chunk.Height {
+		return
+	}
+	if p.claims == nil {
+		p.claims = make(map[wire.PublicKey]uint64)
+	}
+	p.claims[from.id] = max(p.claims[from.id], chunk.Height)
 	n := e.format.Participants
-	if validators > n-verify.Quorum(n) && c.unknownToJournal(c.own, chunk) {
-		c.proposing.claimed, c.proposing.claims = max(c.proposing.claimed, chunk.Height), true
+	p.behind = len(p.claims) > n-verify.Quorum(n)
+}
+
+// dropClaims forgets the claims that our tip has come up to, and in a new epoch those of former validators.
+func (c *Core) dropClaims() {
+	p := &c.proposing
+	if len(p.claims) == 0 {
+		return
+	}
+	e := c.inBounds(c.epoch)
+	for id, height := range p.claims {
+		if t := c.own.tip; t != nil && height <= t.chunk().Height || !c.validates(id) {
+			delete(p.claims, id)
+		}
+	}
+	if e != nil {
+		n := e.format.Participants
+		p.behind = len(p.claims) > n-verify.Quorum(n)
 	}
 }

@@ -70,7 +70,7 @@ func (c *Core) node(from *Peer, message []byte) Outcome {
 		return Malformed
 	}
 	if c.own != nil && n.Chunk.Sequencer == c.own.sequencer {
-		return c.ownNode(&n)
+		return c.ownNode(from, &n)
 	}
 	if n.Chunk.Sequencer != from.id {
 		return WrongPeer
@@ -81,12 +81,14 @@ func (c *Core) node(from *Peer, message []byte) Outcome {
 		return Duplicate
 	}
 	o := c.checkNode(l, &n.Chunk)
-	if o != Accepted && o != Conflicting {
+	// While the sets of the current epoch are not known, what is known of the lane says that its node may wait for them.
+	waits := o == UnknownEpoch && l != nil && !l.leaving && (l.tip == nil || n.Chunk.Height > l.tip.chunk().Height)
+	if o != Accepted && o != Conflicting && !waits {
 		return o
 	}
 	l = c.lane(from.id)
 	// A second node at the tip's height is worth a signature check as long as it can be news.
-	if o == Conflicting && l.conflict.any && l.conflict.height == n.Chunk.Height {
+	if o == Conflicting && l.conflict.covers(n.Chunk.Height) {
 		return Conflicting
 	}
 	// Cheap refusals first: from here on the bytes are copied.
@@ -117,12 +119,15 @@ func (c *Core) node(from *Peer, message []byte) Outcome {
 
 // unknownEpoch takes a node whose parent certificate has no bound. What has the tip's chunk is a duplicate all the same.
 func (c *Core) unknownEpoch(from *Peer, message []byte) Outcome {
-	l := c.lanes[from.id]
-	if l == nil || l.tip == nil {
+	var n wire.Node
+	if err := n.DecodeStored(message); err != nil {
 		return UnknownEpoch
 	}
-	var n wire.Node
-	if err := n.DecodeStored(message); err != nil || n.Chunk != *l.tip.chunk() {
+	if c.own != nil && n.Chunk.Sequencer == c.own.sequencer {
+		return c.ownNode(from, &n)
+	}
+	l := c.lanes[from.id]
+	if l == nil || l.tip == nil || n.Chunk != *l.tip.chunk() {
 		return UnknownEpoch
 	}
 	c.duplicate(l)
@@ -152,7 +157,7 @@ func (c *Core) checkNode(l *lane, chunk *wire.Chunk) Outcome {
 			return Conflicting
 		}
 	}
-	if held := l.votes.At(chunk.Height); held != nil && held.Payload != chunk.Payload {
+	if locked, ok := l.lockedAt(chunk.Height); ok && locked != chunk.Payload {
 		return Conflicting
 	}
 	return Accepted
@@ -168,8 +173,11 @@ func (c *Core) nextNode(l *lane) {
 		c.wake(l.nextCheck)
 		return
 	}
-	l.waiting = nil
 	o := c.checkNode(l, &p.node.Chunk)
+	if o == UnknownEpoch {
+		return // until the sets of the current epoch are known: see awaitSets
+	}
+	l.waiting = nil
 	if o != Accepted && o != Conflicting {
 		c.counts.Nodes[Stale]++
 		c.passOver(l, p)
@@ -250,8 +258,8 @@ func (c *Core) acceptNode(l *lane, p *pendingNode) Outcome {
 	case Conflicting:
 		if t := l.tip; t != nil && t.chunk().Height == p.node.Chunk.Height {
 			c.reportConflict(l, &wire.Conflict{Proposal: t.proposal, Other: p.node.Proposal()})
-		} else {
-			lock := l.lock(l.votes.At(p.node.Chunk.Height))
+		} else if held := l.votes.At(p.node.Chunk.Height); held != nil {
+			lock := l.lock(held)
 			c.reportConflict(l, &wire.Conflict{Proposal: p.node.Proposal(), Lock: &lock})
 		}
 		return Conflicting
@@ -259,6 +267,12 @@ func (c *Core) acceptNode(l *lane, p *pendingNode) Outcome {
 		c.duplicate(l)
 		return Duplicate
 	case Accepted:
+	case UnknownEpoch:
+		if p.from != nil && l.waiting == nil { // the epoch moved meanwhile, and its sets will be known in a moment
+			l.waiting = p
+			return Accepted
+		}
+		return Stale
 	default:
 		return Stale
 	}
@@ -308,12 +322,12 @@ func (c *Core) Durable(now time.Duration, position uint64) {
 		if t := p.lane.tip; t.position == p.position {
 			t.durable = true
 			c.tipDurable(p.lane)
+			c.tryRest(p.lane)
 		}
 	}
 	c.pending = c.pending[:copy(c.pending, c.pending[n:])]
 	c.proposalDurable()
 	c.recoveryDurable()
-	c.leave()
 }
 
 // tipDurable is the moment from which the application and others may see the tip.

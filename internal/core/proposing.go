@@ -33,8 +33,10 @@ type proposing struct {
 	rebroadcast   bool // the tip is to be sent again at rebroadcastAt
 	rebroadcastAt time.Duration
 
-	claims  bool   // more validators than may be faulty have acked our lane above our tip …
-	claimed uint64 // … at this height
+	// claims is the highest height above our tip at which each validator has acked our lane. If more than may be faulty
+	// have, somebody has sent chunks with our signature that the journal does not hold.
+	claims map[wire.PublicKey]uint64
+	behind bool
 }
 
 // below returns the chunk below our next one: the higher of tip and highest certificate, with a certificate for it,
@@ -236,6 +238,7 @@ func (c *Core) ChunkSigned(now time.Duration, number uint64, signature wire.Sign
 func (c *Core) proposalAccepted() {
 	c.counts.Proposals[Success]++
 	c.endProposal()
+	c.dropClaims()
 }
 
 // proposalSettled follows the verdict on our own node. If it did not become the tip, it is signed again.
@@ -283,6 +286,7 @@ func (c *Core) restartProposing() {
 	if c.own == nil {
 		return
 	}
+	c.dropClaims()
 	if t := c.own.tip; t != nil && t.durable && c.uncertified() {
 		c.broadcast(c.own, true)
 	}

@@ -258,7 +258,7 @@ func (c *Core) Start(now time.Duration, epoch, next uint64) {
 	for _, l := range resting {
 		c.retireLane(l)
 	}
-	c.leave()
+	c.compact()
 	for _, l := range c.order {
 		c.askVerify(l)
 	}

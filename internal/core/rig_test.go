@@ -48,6 +48,7 @@ type rig struct {
 	mayHalt    bool   // the test wants to see the core halt
 	reported   uint64 // reports that have returned
 	slow       bool   // the reporter returns only when the test says so
+	hang       bool   // cancelled calls about leaving lanes return only when the test says so
 
 	nodes, acks []Effect
 	relays      []wire.Chunk
@@ -385,10 +386,34 @@ func (r *rig) pass(d time.Duration) {
 	r.now = end
 }
 
+// epoch enters an epoch. The calls about lanes that leave with it return once they are cancelled, unless they hang.
 func (r *rig) epoch(e uint64) {
 	r.t.Helper()
 	r.c.SetEpoch(r.now, e)
 	r.drain()
+	if !r.hang {
+		r.returnLeaving()
+	}
+}
+
+// returnLeaving has the cancelled calls about leaving lanes return.
+func (r *rig) returnLeaving() {
+	r.t.Helper()
+	cancelled := r.cancelled
+	r.cancelled = nil
+	for _, e := range cancelled {
+		about := r.c.calls[e.Call]
+		switch {
+		case about.lane == nil || !about.lane.leaving:
+			r.cancelled = append(r.cancelled, e)
+			continue
+		case e.Kind == AskVerify:
+			r.c.Verified(r.now, e.Call, Failed)
+		default:
+			r.c.AckSigned(r.now, e.Call, nil, context.Canceled)
+		}
+		r.drain()
+	}
 }
 
 func (r *rig) peer(who wire.PublicKey) *Peer {

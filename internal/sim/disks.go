@@ -98,7 +98,7 @@ func (p *process) adopt(locks []wire.Lock, ends bool) bool {
 	err := p.c.Adopt(n.now, locks)
 	n.history.line(n.now, p.name, "adopts %d locks, recovering %v: %v", len(locks), ends, err)
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, core.ErrStaleJournal): // whether it may stop is for the observer to say
 		n.Stats.Faults[Adopted]++
 		return true
 	case !errors.Is(err, core.ErrNoLocks) && !errors.Is(err, wire.ErrUnknownEpoch):
