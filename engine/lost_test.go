@@ -1,10 +1,8 @@
 package engine_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -371,8 +369,6 @@ func TestRule5_9_AJournalThatWasPutBackStopsTheProcess(t *testing.T) {
 	}
 	s.config.Journal.Dir = old
 	s.app.propose = func(context.Context, engine.Context) (wire.Digest, error) { return wire.Digest{}, engine.ErrDeclined }
-	var log lockedBuffer
-	s.config.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	s.open(t, net, members...)
 	s.start()
 	top := members[1].recorder.highest()
@@ -387,24 +383,6 @@ func TestRule5_9_AJournalThatWasPutBackStopsTheProcess(t *testing.T) {
 			t.Error(err)
 		}
 	}
-}
-
-// lockedBuffer is a log that several goroutines write to.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // copyFolder returns a copy of a journal's folder, which may be in use: what says how long the log is at least is
