@@ -1,6 +1,8 @@
 package aggregate
 
 import (
+	"slices"
+
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -13,6 +15,7 @@ type Lane struct {
 	last  *Slot            // found last, while it is open: most votes are for the same as those before them
 
 	certificates []Certificate // a few, see Certify
+	past         []Certificate // of the heights below, one for each of the last few; see Certify
 	highest      uint64        // highest certified height, if certified
 	certified    bool
 }
@@ -141,6 +144,7 @@ type Certificate struct {
 	Payload       wire.Digest
 	Bytes         []byte // immutable
 	Position      uint64 // of its record in the journal; 0 for none
+	Report        uint64 // number of the report that told of it; 0 for none
 }
 
 // CertifyResult says what became of a certificate.
@@ -149,21 +153,21 @@ type CertifyResult uint8
 const (
 	// Added: it is new, and held now.
 	Added CertifyResult = iota
-	// Known: one for the same payload is held, of the same epoch or of one that makes it superfluous.
+	// Late: it is new, and of a height below those that are held. It is remembered among the past ones.
+	Late
+	// Known: one for the same payload is held or remembered that makes it superfluous.
 	Known
-	// Contradicted: one for another payload of that height is held. The first stands.
+	// Contradicted: one for another payload of that height is held or remembered. The first stands.
 	Contradicted
-	// Below: it is below the highest certified height less one, where nothing is held.
+	// Below: it is of a height so far below the highest certified one that nothing is remembered there.
 	Below
 )
 
 // Certify adds a valid certificate and closes its slot. firstEpoch is the lowest epoch in bounds: of certificates for one
-// payload, those below it are not wanted beside a newer one. When the result is Contradicted, the held certificate is
-// returned; when it is Added, a pointer to the new one, valid until the lane's certificates change.
+// payload, those below it are not wanted beside a newer one. When the result is Contradicted, the other certificate is
+// returned; when it is Added or Late, a pointer to the new one, valid until the lane's certificates change.
 func (l *Lane) Certify(c Certificate, firstEpoch uint64) (CertifyResult, *Certificate) {
-	if l.below(c.Height) {
-		return Below, nil
-	}
+	below := l.below(c.Height)
 	for i := range l.certificates {
 		held := &l.certificates[i]
 		if held.Height != c.Height {
@@ -172,9 +176,21 @@ func (l *Lane) Certify(c Certificate, firstEpoch uint64) (CertifyResult, *Certif
 		if held.Payload != c.Payload {
 			return Contradicted, held
 		}
-		if held.Epoch == c.Epoch || held.Epoch > c.Epoch && c.Epoch < firstEpoch {
+		if below || held.Epoch == c.Epoch || held.Epoch > c.Epoch && c.Epoch < firstEpoch {
 			return Known, nil
 		}
+	}
+	if past := l.remembered(c.Height); past != nil {
+		if past.Payload != c.Payload {
+			return Contradicted, past
+		}
+		return Known, nil
+	}
+	if below {
+		if !l.remembers(c.Height) {
+			return Below, nil
+		}
+		return Late, l.remember(c)
 	}
 	l.certificates = append(l.certificates, c)
 	if !l.certified || c.Height > l.highest {
@@ -189,6 +205,50 @@ func (l *Lane) Certify(c Certificate, firstEpoch uint64) (CertifyResult, *Certif
 // below reports whether height is below the highest certified height less one.
 func (l *Lane) below(height uint64) bool {
 	return l.certified && height < l.highest && l.highest-height > 1
+}
+
+// remembers reports whether past certificates of a height are remembered.
+func (l *Lane) remembers(height uint64) bool {
+	return height >= l.highest || l.highest-height < l.table.options.Past
+}
+
+// remember adds c to the past certificates, and forgets those that have become too low.
+func (l *Lane) remember(c Certificate) *Certificate {
+	l.past = slices.DeleteFunc(l.past, func(p Certificate) bool { return !l.remembers(p.Height) })
+	l.past = append(l.past, c)
+	return &l.past[len(l.past)-1]
+}
+
+// remembered returns the past certificate of a height, nil if there is none.
+func (l *Lane) remembered(height uint64) *Certificate {
+	for i := range l.past {
+		if l.past[i].Height == height {
+			return &l.past[i]
+		}
+	}
+	return nil
+}
+
+// Knows reports whether Certify would find nothing new in a certificate for payload.
+func (l *Lane) Knows(k Key, payload wire.Digest) bool {
+	below := l.below(k.Height)
+	for i := range l.certificates {
+		if c := &l.certificates[i]; c.Height == k.Height && (below || c.Epoch == k.Epoch) && c.Payload == payload {
+			return true
+		}
+	}
+	past := l.remembered(k.Height)
+	return past != nil && past.Payload == payload
+}
+
+// Resume sets the highest certified height of a lane that holds no certificate.
+func (l *Lane) Resume(highest uint64) { l.highest, l.certified = highest, true }
+
+// Close closes every slot.
+func (l *Lane) Close() {
+	for height := range l.slots {
+		l.closeHeight(height)
+	}
 }
 
 // Held returns the certificate of a height and epoch, nil if there is none.
@@ -223,6 +283,14 @@ func (l *Lane) At(height uint64) *Certificate {
 	return nil
 }
 
+// Top returns the newest certificate of the highest certified height, nil if none is held there.
+func (l *Lane) Top() *Certificate {
+	if at := l.At(l.highest); l.certified && at != nil {
+		return l.Newest(l.highest, at.Payload)
+	}
+	return nil
+}
+
 // Certificates returns what is held, oldest first. The slice is the lane's own.
 func (l *Lane) Certificates() []Certificate { return l.certificates }
 
@@ -240,6 +308,9 @@ func (l *Lane) PruneCertificates(tip uint64, hasTip bool, firstEpoch uint64, rel
 			old = true
 		}
 		if old {
+			if l.below(c.Height) && l.remembers(c.Height) && l.remembered(c.Height) == nil {
+				l.remember(c)
+			}
 			release(c)
 		} else {
 			kept = append(kept, c)

@@ -112,11 +112,79 @@ func TestACertificateIsAddedKnownContradictedOrBelow(t *testing.T) {
 	result, held := l.Certify(aggregate.Certificate{Height: 9, Epoch: 3, Payload: payload(8)}, 0)
 	expect(t, "another payload", result, aggregate.Contradicted)
 	expect(t, "the one it contradicts", held.Payload, payload(9))
-	expect(t, "lower, held still, another payload", certify(l, 5, 1, 6), aggregate.Below)
+	expect(t, "lower, held still, another payload", certify(l, 5, 1, 6), aggregate.Contradicted)
+	expect(t, "lower, held still, the same payload", certify(l, 5, 3, 5), aggregate.Known)
 	expect(t, "the first stands", l.At(9).Payload, payload(9))
 	if l.At(7) != nil || l.Newest(9, payload(8)) != nil || l.Held(aggregate.Key{Height: 9, Epoch: 7}) != nil {
 		t.Fatal("a certificate that nobody gave")
 	}
+}
+
+func remembering(past uint64) *aggregate.Lane {
+	return aggregate.NewTable(aggregate.Options{MaxBytes: plenty, Past: past}).Lane()
+}
+
+func TestACertificateBelowThoseHeldIsLateOnceAndThenRemembered(t *testing.T) {
+	l := remembering(4)
+	certify(l, 9, 1, 9)
+	result, late := l.Certify(aggregate.Certificate{Height: 6, Epoch: 1, Payload: payload(6)}, 0)
+	expect(t, "the lowest that is remembered", result, aggregate.Late)
+	expect(t, "the one remembered", late.Height, 6)
+	expect(t, "held", len(l.Certificates()), 1)
+	expect(t, "one lower", certify(l, 5, 1, 5), aggregate.Below)
+	expect(t, "again", certify(l, 6, 1, 6), aggregate.Known)
+	expect(t, "of another epoch", certify(l, 6, 2, 6), aggregate.Known)
+	result, other := l.Certify(aggregate.Certificate{Height: 6, Epoch: 2, Payload: payload(7)}, 0)
+	expect(t, "another payload", result, aggregate.Contradicted)
+	expect(t, "the one it contradicts", other.Payload, payload(6))
+	expect(t, "known", l.Knows(aggregate.Key{Height: 6, Epoch: 3}, payload(6)), true)
+	expect(t, "another payload is known", l.Knows(aggregate.Key{Height: 6, Epoch: 1}, payload(7)), false)
+	certify(l, 10, 1, 10)
+	certify(l, 7, 1, 7) // who remembers, forgets
+	expect(t, "what has become too low", certify(l, 6, 1, 7), aggregate.Below)
+}
+
+func TestWhatIsPrunedIsRememberedToo(t *testing.T) {
+	l := remembering(4)
+	for h := range uint64(8) {
+		certify(l, h, 1, int(h))
+	}
+	l.PruneCertificates(0, false, 0, func(aggregate.Certificate) {})
+	expect(t, "held", len(l.Certificates()), 2)
+	for h, want := range map[uint64]aggregate.CertifyResult{3: aggregate.Below, 4: aggregate.Known, 5: aggregate.Known, 6: aggregate.Known} {
+		expect(t, "the same payload", certify(l, h, 1, int(h)), want)
+	}
+	expect(t, "another payload", certify(l, 5, 1, 1), aggregate.Contradicted)
+}
+
+func TestALaneThatResumesKnowsItsHighestHeight(t *testing.T) {
+	l := remembering(4)
+	l.Resume(9)
+	highest, ok := l.Highest()
+	expect(t, "certified", ok, true)
+	expect(t, "highest", highest, 9)
+	expect(t, "held", l.Top() == nil, true)
+	expect(t, "below", certify(l, 2, 1, 2), aggregate.Below)
+	expect(t, "the highest itself", certify(l, 9, 1, 9), aggregate.Added)
+	certify(l, 9, 3, 9)
+	certify(l, 9, 2, 9)
+	expect(t, "the newest of the highest", l.Top().Epoch, 3)
+}
+
+func TestAClosedLaneHasNoSlots(t *testing.T) {
+	table := newTable(plenty)
+	l, q := table.Lane(), new(aggregate.Quota)
+	expect(t, "quota empty", q.Empty(), true)
+	for h := range uint64(3) {
+		vote(t, l.Open(aggregate.Key{Height: h}, four, true, q), 1, 16, 0, 2)
+	}
+	expect(t, "used", l.Slot(aggregate.Key{Height: 1}).Used(), 2)
+	expect(t, "quota empty", q.Empty(), false)
+	l.Close()
+	expect(t, "slots", l.Slots(), 0)
+	expect(t, "votes", table.Votes(), 0)
+	expect(t, "memory", table.Bytes(), 0)
+	expect(t, "quota empty", q.Empty(), true)
 }
 
 func TestCertificatesAtTheHighestHeights(t *testing.T) {

@@ -16,15 +16,25 @@ import (
 type model struct {
 	slots        map[aggregate.Key]*modelSlot
 	certificates map[aggregate.Key]int // payload
+	past         map[uint64]int        // payload
 	highest      uint64
 	certified    bool
+}
+
+// past is for how many heights the lane remembers certificates.
+const past = 4
+
+func (m *model) remember(height uint64, p int) {
+	maps.DeleteFunc(m.past, func(h uint64, _ int) bool { return m.highest-h >= past })
+	m.past[height] = p
 }
 
 type modelSlot struct {
 	votes   map[wire.Participant]int // payload
 	spoiled map[wire.Participant]bool
 	flying  map[int]bool // payloads
-	dead    map[int]bool
+	failed  map[int]bool
+	paused  map[int]bool
 }
 
 func (s *modelSlot) of(p int) (all []wire.Participant) {
@@ -51,9 +61,9 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 	const n, size = 7, 8
 	s := scheme{n: n, size: size}
 	rapid.Check(t, func(rt *rapid.T) {
-		table := newTable(plenty)
+		table := aggregate.NewTable(aggregate.Options{MaxBytes: plenty, Past: past, Poison: true})
 		lane := table.Lane()
-		m := model{slots: map[aggregate.Key]*modelSlot{}, certificates: map[aggregate.Key]int{}}
+		m := model{slots: map[aggregate.Key]*modelSlot{}, certificates: map[aggregate.Key]int{}, past: map[uint64]int{}}
 		var flights []flight
 		floor, first, last := uint64(0), uint64(0), uint64(3)
 		var quota aggregate.Quota
@@ -76,7 +86,7 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 				slot := lane.Open(k, s, rapid.Bool().Draw(rt, "speculative"), &quota)
 				ms := m.slots[k]
 				if ms == nil {
-					ms = &modelSlot{map[wire.Participant]int{}, map[wire.Participant]bool{}, map[int]bool{}, map[int]bool{}}
+					ms = &modelSlot{map[wire.Participant]int{}, map[wire.Participant]bool{}, map[int]bool{}, map[int]bool{}, map[int]bool{}}
 					m.slots[k] = ms
 				}
 				want := aggregate.Counted
@@ -118,7 +128,7 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 					}
 				}
 				quorum := verify.Quorum(n)
-				ready := !ms.flying[p] && !ms.dead[p]
+				ready := !ms.flying[p] && !ms.paused[p]
 				var signing, suspect []wire.Participant
 				switch {
 				case ready && len(trusted) >= quorum:
@@ -145,10 +155,20 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 				if st == nil {
 					return
 				}
-				expect(rt, "signers", st.Signers.Equal(signers(n, signing...)), true)
 				expect(rt, "suspects", st.Suspects.Count(), len(suspect))
-				for _, i := range suspect {
-					expect(rt, "suspect", st.Suspects.Has(i), true)
+				if ms.failed[p] { // others than before, of the same number
+					expect(rt, "signers", st.Signers.Count(), len(signing))
+					signing = slices.Collect(st.Signers.All())
+					for _, i := range signing {
+						v, voted := ms.votes[i]
+						expect(rt, "a signer's vote", voted && v == p, true)
+						expect(rt, "a signer that is suspect", suspects.Has(i) && (!with || len(suspect) > 0), st.Suspects.Has(i))
+					}
+				} else {
+					expect(rt, "signers", st.Signers.Equal(signers(n, signing...)), true)
+					for _, i := range suspect {
+						expect(rt, "suspect", st.Suspects.Has(i), true)
+					}
 				}
 				f := flight{slot, c, p, ms, st, map[wire.Participant]string{}}
 				for _, i := range signing {
@@ -172,22 +192,44 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 						f.of.spoiled[i] = true
 					}
 				}
-				fault := rapid.IntRange(0, 9).Draw(rt, "fault") == 0
-				f.of.flying[f.payload], f.of.dead[f.payload] = false, f.of.dead[f.payload] || fault
-				f.slot.Settle(f.candidate, invalid, fault)
+				f.of.flying[f.payload] = false
+				if rapid.IntRange(0, 9).Draw(rt, "failure") == 0 {
+					expect(rt, "the slot's first failure", f.candidate.Fail(), len(f.of.failed) == 0)
+					f.of.failed[f.payload], f.of.paused[f.payload] = true, true
+				}
+				f.slot.Settle(f.candidate, invalid)
+			},
+			"resume": func(*rapid.T) {
+				k, p := key(), rapid.IntRange(1, 2).Draw(rt, "payload")
+				if slot := lane.Slot(k); slot != nil && slot.Candidate(payload(p)) != nil {
+					c := slot.Candidate(payload(p))
+					expect(rt, "failed", c.Failed(), m.slots[k].failed[p])
+					c.Resume()
+					m.slots[k].paused[p] = false
+				}
 			},
 			"certify": func(*rapid.T) {
 				k, p := key(), rapid.IntRange(1, 8).Draw(rt, "payload")/8+1
 				want := aggregate.Added
-				if m.certified && k.Height+1 < m.highest {
+				below := m.certified && k.Height+1 < m.highest
+				if below {
 					want = aggregate.Below
+					if m.highest-k.Height < past {
+						want = aggregate.Late
+					}
+				}
+				if pp, ok := m.past[k.Height]; ok {
+					want = aggregate.Known
+					if pp != p {
+						want = aggregate.Contradicted
+					}
 				}
 				for held, hp := range m.certificates {
 					switch {
-					case want == aggregate.Below || held.Height != k.Height:
+					case held.Height != k.Height:
 					case hp != p:
 						want = aggregate.Contradicted
-					case held.Epoch == k.Epoch:
+					case below || held.Epoch == k.Epoch:
 						want = aggregate.Known
 					}
 				}
@@ -197,6 +239,9 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 					m.certificates[k] = p
 					m.highest, m.certified = max(m.highest, k.Height), true
 					closeIf(func(o aggregate.Key) bool { return o == k })
+				}
+				if want == aggregate.Late {
+					m.remember(k.Height, p)
 				}
 			},
 			"below": func(*rapid.T) {
@@ -216,6 +261,9 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 					k := aggregate.Key{Height: c.Height, Epoch: c.Epoch}
 					if c.Height+1 >= m.highest || c.Height == tip || c.Height+1 == tip {
 						rt.Fatalf("pruned %v", k)
+					}
+					if _, ok := m.past[c.Height]; !ok && m.highest-c.Height < past {
+						m.remember(c.Height, m.certificates[k])
 					}
 					delete(m.certificates, k)
 				})

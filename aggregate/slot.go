@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"math"
+	"math/rand/v2"
 
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
@@ -32,18 +33,20 @@ type Slot struct {
 	grown      int // bytes of candidates beyond the first
 	reading    int // statements in flight that read slab
 	closed     bool
+	failed     bool // votes of a candidate were valid, each, and combined to nothing valid
 }
 
 // Candidate is the votes of one slot for one payload.
 type Candidate struct {
-	Payload wire.Digest
-	slot    *Slot
-	index   int  // in slot.candidates
-	count   int  // of its votes, those known to be invalid excepted
-	flying  bool // a statement of it is being verified
-	dead    bool // its keys proved inconsistent; never tried again
-	stalled bool // it waits for votes of validators that are not suspect, or to be tried again after no verdict
-	queued  bool // it waits for its turn to be verified
+	Payload  wire.Digest
+	slot     *Slot
+	index    int    // in slot.candidates
+	count    int    // of its votes, those known to be invalid excepted
+	flying   bool   // a statement of it is being verified
+	paused   bool   // it waits to be tried again after a failure
+	failures uint16 // how many statements of it failed although each vote is valid; no more are counted than fit
+	stalled  bool   // it waits for votes of validators that are not suspect, or to be tried again after no verdict
+	queued   bool   // it waits for its turn to be verified
 }
 
 // VoteResult says what became of a vote.
@@ -143,6 +146,9 @@ func (s *Slot) AllVoted(except wire.Signers) bool {
 	return n == s.class.participants
 }
 
+// Used returns how many validators have used their places.
+func (s *Slot) Used() int { return s.voted.Count() }
+
 // Count returns the number of votes that are not known to be invalid.
 func (c *Candidate) Count() int { return c.count }
 
@@ -152,8 +158,25 @@ func (c *Candidate) Slot() *Slot { return c.slot }
 // Quorate reports whether the votes, those of suspects among them, could make a quorum and no statement of them is
 // being verified. It is the cheap test to make after every vote.
 func (c *Candidate) Quorate() bool {
-	return c.count >= c.slot.quorum && !c.flying && !c.dead && !c.slot.closed
+	return c.count >= c.slot.quorum && !c.flying && !c.paused && !c.slot.closed
 }
+
+// Fail notes that the keys of a statement of c do not fit each other: its votes are each valid, and
+// combine to nothing valid. No further statement comes before Resume, and that one is of other
+// signers. It reports whether this is the first failure of any candidate of the slot. It is called
+// before Settle.
+func (c *Candidate) Fail() (first bool) {
+	first = !c.slot.failed
+	c.slot.failed, c.paused = true, true
+	c.failures += min(1, math.MaxUint16-c.failures)
+	return first
+}
+
+// Failed reports whether a statement of c has failed.
+func (c *Candidate) Failed() bool { return c.failures > 0 }
+
+// Resume lets c be tried again.
+func (c *Candidate) Resume() { c.paused = false }
 
 // Stall notes that the candidate waits for votes of validators that are not suspect, or for another try after one
 // without a verdict. It reports whether it did not yet.
@@ -184,10 +207,13 @@ func (c *Candidate) Ready(suspects wire.Signers) bool {
 	return c.Quorate() && c.count-c.among(suspects) >= c.slot.quorum
 }
 
-// Statement returns a quorum of the candidate's votes as a statement, none of suspects; nil when the others cannot make
-// one, or votes are being verified already. Of more votes than that it takes those that come first when validators are
-// counted from first on, and around: so candidates that more have voted for than need be get the same signers, which
-// are verified together for less. The zero Signers is no suspects. The caller sets Subject and Tag.
+// Statement returns a quorum of the candidate's votes as a statement, none of suspects; nil when
+// the others cannot make one, or votes are being verified already. Of more votes than that it takes
+// those that come first when validators are counted from first on, and around: so candidates that
+// more have voted for than need be get the same signers, which are verified together for less.
+// After a failure it takes others than before instead, which depend on the number of failures
+// alone, so that each choice comes up some time. The zero Signers is no suspects. The caller sets
+// Subject and Tag.
 func (c *Candidate) Statement(suspects wire.Signers, first wire.Participant) *verify.Statement {
 	if !c.Ready(suspects) {
 		return nil
@@ -196,18 +222,27 @@ func (c *Candidate) Statement(suspects wire.Signers, first wire.Participant) *ve
 	if suspects.Len() != 0 {
 		votes.RemoveAll(suspects)
 	}
-	n := votes.Len()
-	for i, surplus := int(first)%n+n-1, votes.Count()-c.slot.quorum; surplus > 0; i-- {
-		if last := wire.Participant(i % n); votes.Has(last) {
-			votes.Remove(last)
+	n, surplus := votes.Len(), votes.Count()-c.slot.quorum
+	leaveOut := func(i int) {
+		if p := wire.Participant(i); surplus > 0 && votes.Has(p) {
+			votes.Remove(p)
 			surplus--
 		}
+	}
+	if c.failures > 0 {
+		for _, i := range rand.New(rand.NewPCG(uint64(c.failures), 0)).Perm(n) {
+			leaveOut(i)
+		}
+	}
+	for i := int(first)%n + n - 1; surplus > 0; i-- {
+		leaveOut(i % n)
 	}
 	return c.fly(votes)
 }
 
-// Look returns all votes of others and as many of suspects as are missing to a quorum, to be proven before they are combined.
-// They are taken in the order in which suspects lists the suspects. Nil too when there are not enough of them.
+// Look returns all votes of others and as many of suspects as are missing to a quorum, to be proven
+// before they are combined. They are taken in the order in which suspects lists the suspects, after
+// a failure from one place further on each time. Nil too when there are not enough of them.
 func (c *Candidate) Look(suspects []wire.Participant) *verify.Statement {
 	if !c.Quorate() {
 		return nil
@@ -220,10 +255,11 @@ func (c *Candidate) Look(suspects []wire.Participant) *verify.Statement {
 		}
 	}
 	var looked wire.Signers
-	for _, i := range suspects {
+	for k := range suspects {
 		if n >= c.slot.quorum {
 			break
 		}
+		i := suspects[(k+int(c.failures))%len(suspects)]
 		if int(c.slot.choice[i]) == c.index+1 {
 			if looked.Len() == 0 {
 				looked = wire.NewSigners(votes.Len())
@@ -270,12 +306,10 @@ func (c *Candidate) votes() wire.Signers {
 }
 
 // Settle takes a statement of c back with its verdict: votes proven invalid are taken out, and keep their places used
-// up. fault says that the keys do not fit each other, which ends the candidate. It must be called once for every statement, also
-// after the slot was closed.
-func (s *Slot) Settle(c *Candidate, invalid []wire.Participant, fault bool) {
+// up. It must be called once for every statement, also after the slot was closed.
+func (s *Slot) Settle(c *Candidate, invalid []wire.Participant) {
 	s.reading--
 	c.flying = false
-	c.dead = c.dead || fault
 	for _, i := range invalid {
 		if int(s.choice[i]) == c.index+1 {
 			s.choice[i] = 0

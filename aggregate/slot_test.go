@@ -34,7 +34,7 @@ func TestAVoteProvenInvalidUsesUpItsPlace(t *testing.T) {
 	s := open(t, table.Lane(), aggregate.Key{}, four)
 	c := vote(t, s, 1, 16, 0, 1, 2)
 	st := c.Statement(wire.Signers{}, 0)
-	s.Settle(c, []wire.Participant{1, 3}, false) // 3 has not voted: no harm
+	s.Settle(c, []wire.Participant{1, 3}) // 3 has not voted: no harm
 	expect(t, "count", c.Count(), 2)
 	expect(t, "votes", table.Votes(), 2)
 	result, _ := s.Vote(1, payload(1), signature(1, 1, 16))
@@ -69,7 +69,7 @@ func TestACandidateBecomesAStatementWithItsQuorumAndNotTwice(t *testing.T) {
 	if c.Statement(wire.Signers{}, 0) != nil {
 		t.Fatal("two statements at once")
 	}
-	s.Settle(c, nil, false)
+	s.Settle(c, nil)
 	expect(t, "quorate after it", c.Quorate(), true)
 	expect(t, "slot", c.Slot(), s)
 	expect(t, "by payload", s.Candidate(payload(1)), c)
@@ -85,16 +85,77 @@ func TestVotesThatArriveDuringAStatementDoNotShowInIt(t *testing.T) {
 	vote(t, s, 1, 16, 3)
 	expect(t, "signers", st.Signers.Count(), 3)
 	expect(t, "count", c.Count(), 4)
-	s.Settle(c, nil, false)
+	s.Settle(c, nil)
 }
 
-func TestKeysThatDoNotFitEndTheCandidate(t *testing.T) {
+func TestAfterAFailureACandidateWaitsUntilItIsResumed(t *testing.T) {
 	s := open(t, newTable(plenty).Lane(), aggregate.Key{}, four)
 	c := vote(t, s, 1, 16, 0, 1, 2)
-	c.Statement(wire.Signers{}, 0)
-	s.Settle(c, nil, true)
-	vote(t, s, 1, 16, 3)
-	expect(t, "quorate", c.Quorate(), false)
+	expect(t, "failed before any statement", c.Failed(), false)
+	for try := range 3 {
+		if c.Statement(wire.Signers{}, 0) == nil {
+			t.Fatalf("no statement at try %d", try)
+		}
+		expect(t, "the slot's first failure", c.Fail(), try == 0)
+		s.Settle(c, nil)
+		expect(t, "failed", c.Failed(), true)
+		if try == 0 {
+			vote(t, s, 1, 16, 3)
+		}
+		expect(t, "quorate", c.Quorate(), false)
+		expect(t, "a statement", c.Statement(wire.Signers{}, 0) == nil && c.Look(nil) == nil, true)
+		c.Resume()
+		expect(t, "quorate after it is resumed", c.Quorate(), true)
+	}
+}
+
+// However many keys are wrong, as long as the others make a quorum their turn comes.
+func TestAfterFailuresEverySetOfSignersComesUp(t *testing.T) {
+	const n = 10
+	s := open(t, newTable(plenty).Lane(), aggregate.Key{}, scheme{n: n, size: 16})
+	c := vote(t, s, 1, 16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+	leftOut := map[[3]wire.Participant]bool{}
+	for range 3000 {
+		st := c.Statement(wire.Signers{}, 4)
+		expect(t, "signers", st.Signers.Count(), 7)
+		var out []wire.Participant
+		for i := range wire.Participant(n) {
+			if !st.Signers.Has(i) {
+				out = append(out, i)
+			}
+		}
+		leftOut[[3]wire.Participant(out)] = true
+		c.Fail()
+		s.Settle(c, nil)
+		c.Resume()
+	}
+	expect(t, "choices", len(leftOut), 120)
+	// Nor is a quorum without any surplus left untried.
+	s = open(t, newTable(plenty).Lane(), aggregate.Key{}, four)
+	c = vote(t, s, 1, 16, 0, 1, 2)
+	for range 3 {
+		expect(t, "signers", c.Statement(wire.Signers{}, 0).Signers.Equal(signers(4, 0, 1, 2)), true)
+		c.Fail()
+		s.Settle(c, nil)
+		c.Resume()
+	}
+}
+
+func TestAfterAFailureOtherSuspectsAreLookedAt(t *testing.T) {
+	s := open(t, newTable(plenty).Lane(), aggregate.Key{}, four)
+	c := vote(t, s, 1, 16, 0, 1, 2, 3)
+	for try := range 4 {
+		st := c.Look([]wire.Participant{3, 1})
+		looked := wire.Participant(3)
+		if try%2 == 1 {
+			looked = 1
+		}
+		expect(t, "looked at", st.Suspects.Equal(signers(4, looked)), true)
+		expect(t, "signers", st.Signers.Equal(signers(4, 0, 2, looked)), true)
+		c.Fail()
+		s.Settle(c, nil)
+		c.Resume()
+	}
 }
 
 func TestVotesOfSuspectsAreLeftOutWhereTheOthersSuffice(t *testing.T) {
@@ -128,12 +189,12 @@ func TestOnlySoManySuspectsAreLookedAtAsAreMissingInTheOrderGiven(t *testing.T) 
 		t.Fatalf("statement %+v", st)
 	}
 	// Proven bad, its place is taken by the next.
-	s.Settle(c, []wire.Participant{3}, false)
+	s.Settle(c, []wire.Participant{3})
 	st = c.Look([]wire.Participant{3, 1})
 	if st == nil || !st.Signers.Equal(signers(4, 0, 1, 2)) || !st.Suspects.Equal(signers(4, 1)) {
 		t.Fatalf("second statement %+v", st)
 	}
-	s.Settle(c, []wire.Participant{1}, false)
+	s.Settle(c, []wire.Participant{1})
 	if c.Look(nil) != nil {
 		t.Fatal("a statement without a quorum")
 	}
@@ -185,7 +246,7 @@ func TestASlabInFlightIsNotUsedAgainBeforeItsVerdict(t *testing.T) {
 	for i := range st.Signers.All() {
 		expect(t, "vote in flight", string(st.Vote(i)), string(signature(i, 1, 16)))
 	}
-	s.Settle(c, []wire.Participant{0}, false)
+	s.Settle(c, []wire.Participant{0})
 	expect(t, "closed after the verdict", s.Closed(), true)
 	expect(t, "poisoned", st.Vote(1)[0], 0xDB)
 	if c.Quorate() && !s.Closed() {
@@ -209,7 +270,7 @@ func TestASlotClosedInFlightWithoutAnyFaultGivesItsMemoryBack(t *testing.T) {
 	l.CloseEpochs(1, 2)
 	expect(t, "slots", l.Slots(), 0)
 	expect(t, "memory while it flies", table.Bytes() > 0, true)
-	s.Settle(c, nil, false)
+	s.Settle(c, nil)
 	expect(t, "memory", table.Bytes(), 0)
 }
 
@@ -229,7 +290,8 @@ func TestReusedSlotsStartEmptyWhateverWasInThem(t *testing.T) {
 			c := s.Candidates()[0]
 			c.Stall()
 			c.Statement(wire.Signers{}, 0)
-			s.Settle(c, []wire.Participant{0}, true)
+			c.Fail()
+			s.Settle(c, []wire.Participant{0})
 		}
 		l.CloseBelow(h + 1)
 		expect(t, "memory", table.Bytes(), 0)
@@ -239,6 +301,7 @@ func TestReusedSlotsStartEmptyWhateverWasInThem(t *testing.T) {
 	c := vote(t, s, 1, 16, 0, 1, 2)
 	expect(t, "first stall", c.Stall(), true)
 	expect(t, "quorate", c.Quorate(), true)
+	expect(t, "failed", c.Failed(), false)
 	expect(t, "all voted", s.AllVoted(wire.Signers{}), false)
 	if st := c.Statement(wire.Signers{}, 0); !st.Signers.Equal(signers(4, 0, 1, 2)) {
 		t.Fatal("another slot's votes are in the statement")

@@ -9,6 +9,9 @@ import (
 type Options struct {
 	// MaxBytes caps the memory of slots.
 	MaxBytes int
+	// Past is for how many heights, from the highest certified one down, a lane remembers a certificate when it holds it
+	// no longer.
+	Past uint64
 	// Poison overwrites slabs that are no longer used, so that a late reader shows up. For tests.
 	Poison bool
 }
@@ -43,6 +46,9 @@ func (t *Table) Lane() *Lane { return &Lane{table: t, slots: make(map[uint64]*Sl
 
 // Quota is what one validator has opened ahead of need. The zero value is ready; one belongs to each validator.
 type Quota struct{ bytes int }
+
+// Empty reports whether nothing that its validator opened is open.
+func (q *Quota) Empty() bool { return q.bytes == 0 }
 
 // Memory of a slot beside its slab, approximately: of the slot and its first candidate, for each validator in voted and choice,
 // and for each further candidate.

@@ -96,7 +96,7 @@ func TestASpeculativeSlotInFlightStaysChargedToItsOpener(t *testing.T) {
 	if l.Open(aggregate.Key{Height: 2}, four, true, &q) != nil {
 		t.Fatal("its opener has another while a statement reads it")
 	}
-	s.Settle(c, nil, false)
+	s.Settle(c, nil)
 	if l.Open(aggregate.Key{Height: 2}, four, true, &q) == nil {
 		t.Fatal("its opener has none after the verdict")
 	}

@@ -161,7 +161,7 @@ func startEngine(w *workload, acks verify.AckEncoding) (r *running, err error) {
 	}()
 	e, err := engine.New(engine.Config{
 		Namespace: namespace, Schemes: n, Sequencers: n, Monitor: n, Automaton: n, Reporter: n, Sender: n,
-		Journal: engine.JournalConfig{Dir: dir}, HeightBound: maxHeight, Workers: 1, BatchSize: DefaultChunks,
+		Journal: engine.JournalConfig{Dir: dir, Create: true}, HeightBound: maxHeight, Workers: 1, BatchSize: DefaultChunks,
 		PeerQuota: w.chunks, MaxPeers: w.n,
 	})
 	if err != nil {

@@ -59,7 +59,7 @@ func exported(t *testing.T) (names map[string]bool, labels map[string]map[string
 	registry := prometheus.NewRegistry()
 	e, err := engine.New(engine.Config{
 		Namespace: ns, Identity: me, Sequencer: set.ChunkSigners[0], Schemes: a, Sequencers: a, Monitor: a, Automaton: a,
-		Relay: a, Reporter: a, Sender: a, Journal: engine.JournalConfig{Dir: t.TempDir()}, Metrics: registry,
+		Relay: a, Reporter: a, Sender: a, Journal: engine.JournalConfig{Dir: t.TempDir(), Create: true}, Metrics: registry,
 	})
 	if err != nil {
 		t.Fatal(err)

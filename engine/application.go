@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -8,16 +9,30 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// answer is what came of an effect that another goroutine carried out.
+// answer is what came of a call that another goroutine carried out.
 type answer struct {
 	kind      core.EffectKind // AskPropose, AskVerify, SignChunk or SignAck
-	chunk     wire.Chunk      // what was asked about; with AskPropose the answer's payload is filled in
-	epoch     uint64
+	call      uint64
 	ok        bool        // AskPropose: there is a payload
+	payload   wire.Digest // AskPropose
 	verdict   core.Answer // AskVerify
 	signature []byte
 	chunkSig  wire.Signature
 	err       error
+}
+
+// beginCall returns the context of a call of the core's. It ends with the engine, or when the core cancels the call.
+func (e *Engine) beginCall(number uint64) context.Context {
+	ctx, cancel := context.WithCancel(e.ctx)
+	e.calls[number] = cancel
+	return ctx
+}
+
+// cancelCall ends the context of a call that has not returned.
+func (e *Engine) cancelCall(number uint64) {
+	if cancel := e.calls[number]; cancel != nil {
+		cancel()
+	}
 }
 
 // reply hands an answer to the loop.
@@ -29,51 +44,57 @@ func (e *Engine) reply(a answer) {
 func (e *Engine) feedAnswers(now time.Duration) {
 	e.taken = e.answers.swap(e.taken)
 	for i := range e.taken {
-		switch a := &e.taken[i]; a.kind {
+		a := &e.taken[i]
+		e.cancelCall(a.call)
+		delete(e.calls, a.call)
+		switch a.kind {
 		case core.AskPropose:
-			e.core.Proposed(now, a.chunk.Height, a.chunk.Payload, a.ok)
+			e.core.Proposed(now, a.call, a.payload, a.ok)
 		case core.AskVerify:
-			e.core.Verified(now, a.chunk, a.verdict)
+			e.core.Verified(now, a.call, a.verdict)
 		case core.SignChunk:
-			e.core.ChunkSigned(now, a.chunk, a.chunkSig, a.err)
+			e.core.ChunkSigned(now, a.call, a.chunkSig, a.err)
 		case core.SignAck:
-			e.core.AckSigned(now, wire.Subject{Chunk: a.chunk, Epoch: a.epoch}, a.signature, a.err)
+			e.core.AckSigned(now, a.call, a.signature, a.err)
 		}
 	}
 	clear(e.taken)
 }
 
-// askPropose asks the application for the payload at a height of our lane; the core asks for one at a time.
-func (e *Engine) askPropose(chunk wire.Chunk) {
+// askPropose asks the application for the payload at a height of our lane.
+func (e *Engine) askPropose(call uint64, chunk wire.Chunk) {
+	ctx := e.beginCall(call)
 	e.tasks.Go(func() {
 		defer e.catch("Automaton.Propose")
-		payload, err := e.cfg.Automaton.Propose(e.ctx, Context{chunk.Sequencer, chunk.Height})
-		if err != nil && !errors.Is(err, ErrDeclined) && e.ctx.Err() == nil {
+		payload, err := e.cfg.Automaton.Propose(ctx, Context{chunk.Sequencer, chunk.Height})
+		if err != nil && !errors.Is(err, ErrDeclined) && ctx.Err() == nil {
 			e.log.Warn("the application failed to propose", "height", chunk.Height, "error", err)
 		}
-		chunk.Payload = payload
-		e.reply(answer{kind: core.AskPropose, chunk: chunk, ok: err == nil})
+		e.reply(answer{kind: core.AskPropose, call: call, payload: payload, ok: err == nil})
 	})
 }
 
-// askVerify asks the application for its verdict; the core asks for one at a time in each lane.
-func (e *Engine) askVerify(chunk wire.Chunk) {
+// askVerify asks the application for its verdict on a chunk.
+func (e *Engine) askVerify(call uint64, chunk wire.Chunk) {
+	ctx := e.beginCall(call)
 	e.tasks.Go(func() {
 		defer e.catch("Automaton.Verify")
 		began := time.Now()
-		ok, err := e.cfg.Automaton.Verify(e.ctx, Context{chunk.Sequencer, chunk.Height}, chunk.Payload)
+		ok, err := e.cfg.Automaton.Verify(ctx, Context{chunk.Sequencer, chunk.Height}, chunk.Payload)
 		verdict := core.Refused
 		switch {
 		case err != nil:
 			verdict = core.Failed
-			if e.ctx.Err() == nil {
+			if ctx.Err() == nil {
 				e.log.Warn("the application reached no verdict",
 					"sequencer", chunk.Sequencer, "height", chunk.Height, "error", err)
 			}
 		case ok:
 			verdict = core.Approved
 		}
-		e.metrics.verifyDuration.Observe(time.Since(began).Seconds())
-		e.reply(answer{kind: core.AskVerify, chunk: chunk, verdict: verdict})
+		if ctx.Err() == nil {
+			e.metrics.verifyDuration.Observe(time.Since(began).Seconds())
+		}
+		e.reply(answer{kind: core.AskVerify, call: call, verdict: verdict})
 	})
 }

@@ -83,8 +83,9 @@ func newTarget(tb testing.TB, validators, lanes, quota int) *target {
 	}
 	w := &trustingWorld{&trusting{ids}, t.lanes}
 	e, err := engine.New(engine.Config{
-		Schemes: w, Sequencers: w, Monitor: t, Automaton: &application{}, Reporter: t, Sender: unusable{tb},
-		Journal: engine.JournalConfig{Dir: tb.TempDir()}, MaxPeers: validators, MaxVoteBytes: 1 << 30, PeerQuota: quota,
+		Identity: wire.PublicKey{0xFF, 0xFF}, // no validator's
+		Schemes:  w, Sequencers: w, Monitor: t, Automaton: &application{}, Reporter: t, Sender: unusable{tb},
+		Journal: engine.JournalConfig{Dir: tb.TempDir(), Create: true}, MaxPeers: validators, MaxVoteBytes: 1 << 30, PeerQuota: quota,
 	})
 	if err != nil {
 		tb.Fatal(err)

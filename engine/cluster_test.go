@@ -91,7 +91,8 @@ func (p provider) AckSigner(epoch uint64) verify.AckSigner { return p.signers[ep
 
 // application proposes payloads that follow from the place, and approves of these alone.
 type application struct {
-	limit   uint64 // no proposals from this height on; 0: none at all
+	limit   uint64        // no proposals from this height on; 0: none at all
+	raised  atomic.Uint64 // replaces limit while the engine runs, if it is not 0
 	propose func(ctx context.Context, at engine.Context) (wire.Digest, error)
 	verify  func(ctx context.Context, at engine.Context, payload wire.Digest) (bool, error)
 }
@@ -104,7 +105,7 @@ func (a *application) Propose(ctx context.Context, at engine.Context) (wire.Dige
 	if a.propose != nil {
 		return a.propose(ctx, at)
 	}
-	if at.Height >= a.limit {
+	if at.Height >= max(a.limit, a.raised.Load()) {
 		return wire.Digest{}, engine.ErrDeclined
 	}
 	return payloadAt(at), nil
@@ -247,7 +248,7 @@ func newMember(t testing.TB, net *network, w *world, s *fixture.Set, i int) *mem
 		Namespace: namespace, Identity: m.id, Sequencer: s.ChunkSigners[i],
 		Schemes: provider{w, signers}, Sequencers: w, Monitor: m.monitor, Automaton: m.app, Relay: m.app,
 		Reporter: m.recorder, Sender: &sender{net, m.id},
-		Journal:            engine.JournalConfig{Dir: t.TempDir()},
+		Journal:            engine.JournalConfig{Dir: t.TempDir(), Create: true},
 		RebroadcastTimeout: 100 * time.Millisecond, AckInterval: 50 * time.Millisecond,
 		ProposeBackoff: 10 * time.Millisecond, PeerQuota: 256, MaxPeers: 16,
 	}
@@ -262,6 +263,7 @@ func (m *member) open(t testing.TB, net *network, others ...*member) {
 		t.Fatal(err)
 	}
 	m.engine = e
+	m.config.Journal.Create, m.config.Journal.Recover = false, false // of a folder in use they are refused
 	t.Cleanup(func() { m.halt() })
 	for _, o := range others {
 		if o == m {

@@ -38,6 +38,15 @@ type Config struct {
 	// Journal says where and how state is kept. Journal.Dir is required.
 	Journal JournalConfig
 
+	// Adopt are locks that others know, at least the highest of each lane: for a process that joins before its first epoch
+	// begins, or whose journal was lost (Journal.Recover). Run verifies them before it takes in any message; one that does
+	// not verify, or is of an unknown epoch, makes it return the error. See [Engine.Adopt].
+	Adopt []wire.Lock
+	// RecoverUnsafe lets a process whose journal was lost ack at once again. Without it, it abstains on each lane for up to
+	// two heights above the lock that it adopted, and refuses to recover in a validator set that cannot do without it
+	// meanwhile. With it, it may ack a second payload at these heights.
+	RecoverUnsafe bool
+
 	// EpochsBack and EpochsAhead bound the epochs of acks taken in: [now − back, now + ahead]. Default 1 each; None
 	// for 0; at most 1024.
 	EpochsBack, EpochsAhead uint64
@@ -62,6 +71,8 @@ type Config struct {
 	AckInterval time.Duration
 	// ProposeBackoff is the pause after the application declined to propose. Default 100 ms.
 	ProposeBackoff time.Duration
+	// SignTimeout is how long a signer may take for one signature. Then its context ends, and it is asked again. Default 10 s.
+	SignTimeout time.Duration
 	// SuspectDelay is how long a chunk waits for acks of others before those of validators that once sent an
 	// invalid one are looked at. Default 250 ms.
 	SuspectDelay time.Duration

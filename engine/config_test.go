@@ -169,11 +169,10 @@ func TestASecondEngineOnAFolderIsRefused(t *testing.T) {
 
 func TestAFolderOfAnotherProgramIsRefused(t *testing.T) {
 	config := soundConfig(t)
-	j, err := journal.Open(journal.Options{Dir: config.Journal.Dir}, func(journal.Position, []byte) error { return nil })
+	j, err := journal.Open(journal.Options{
+		Dir: config.Journal.Dir, Create: true, First: []byte("something else"),
+	}, nil)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := j.Append([]byte("something else")); err != nil {
 		t.Fatal(err)
 	}
 	if err := j.Close(); err != nil {

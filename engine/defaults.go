@@ -19,6 +19,7 @@ const (
 	DefaultRebroadcastTimeout        = 5 * time.Second
 	DefaultAckInterval               = time.Second
 	DefaultProposeBackoff            = 100 * time.Millisecond
+	DefaultSignTimeout               = 10 * time.Second
 	DefaultSuspectDelay              = 250 * time.Millisecond
 	DefaultBadNodeInterval           = time.Second
 	DefaultDrainTimeout              = time.Second
@@ -72,6 +73,7 @@ func (c Config) withDefaults() (Config, error) {
 	bounded(&check, "RebroadcastTimeout", &c.RebroadcastTimeout, DefaultRebroadcastTimeout, 1, maxDuration)
 	bounded(&check, "AckInterval", &c.AckInterval, DefaultAckInterval, 1, maxDuration)
 	bounded(&check, "ProposeBackoff", &c.ProposeBackoff, DefaultProposeBackoff, 1, maxDuration)
+	bounded(&check, "SignTimeout", &c.SignTimeout, DefaultSignTimeout, 1, maxDuration)
 	bounded(&check, "SuspectDelay", &c.SuspectDelay, DefaultSuspectDelay, 1, maxDuration)
 	bounded(&check, "BadNodeInterval", &c.BadNodeInterval, DefaultBadNodeInterval, 1, maxDuration)
 	bounded(&check, "DrainTimeout", &c.DrainTimeout, DefaultDrainTimeout, 1, maxDuration)

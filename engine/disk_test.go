@@ -155,8 +155,8 @@ func (s *shownChunks) demandHeld(t *testing.T, dir string) {
 	held := map[wire.Chunk]bool{}
 	if _, err := journal.Inspect(dir, nil, func(r journal.RecordInfo) error {
 		info, err := core.DescribeRecord(r.Record)
-		if err == nil && !info.Certificate {
-			held[info.Chunk] = true
+		if err == nil && info.Tip != nil {
+			held[*info.Tip] = true
 		}
 		return err
 	}); err != nil {

@@ -11,7 +11,7 @@
 //		Namespace: ns, Identity: me, Sequencer: verify.NewChunkSigner(ns, key),
 //		Schemes: validators, Sequencers: sequencers, Monitor: epochs,
 //		Automaton: app, Relay: app, Reporter: app, Sender: network,
-//		Journal: engine.JournalConfig{Dir: dir},
+//		Journal: engine.JournalConfig{Dir: dir, Create: firstStart},
 //	})
 //	…
 //	peer, err := e.Peer(remote)   // once per authenticated connection
@@ -31,16 +31,19 @@
 //     keep every epoch that [Engine.EpochsNeeded] names: an old one may be needed for as long as a lane stands still
 //     on it. An epoch whose sets are not known yet is asked for again with every message of it.
 //   - [Monitor] tells epochs that grow.
-//   - [Automaton] may be as slow as it likes and gives the same verdict for the same chunk.
-//   - verify.AckSigner and verify.ChunkSigner may be slow; each is called by one goroutine at a time.
+//   - [Automaton] may be as slow as it likes, until the context of the call ends, and gives the same verdict for the same
+//     chunk.
+//   - verify.AckSigner and verify.ChunkSigner may be slow; each is called by one goroutine at a time. A ChunkSigner may
+//     refuse to sign two chunks for one height: it never sees two.
 //   - [Reporter] may block, which in time stops the intake of messages, and bears being told of a lock again after a
 //     restart.
 //   - [Sender] and [Relay] may block for a while, which in time drops messages.
 //   - Whatever takes a context returns soon after the context ends. Run waits for every call.
 //   - The network authenticates peers: a message goes in through the handle of who sent it, and evidence is judged by
 //     that.
-//   - Keys and folder belong together. Two engines that sign with one key from different folders will contradict each
-//     other, and so may one whose folder was lost or put back to an older state.
+//   - Keys and folder belong together; the journal's first record says whose it is, and New refuses another's. Two engines
+//     that sign with one key from different folders will contradict each other, and so may one whose folder was put back
+//     to an older state: see "When the journal is lost".
 //
 // A panic in any of them, or in a Scheme, stops the engine with a [*PanicError] and leaves the process alone.
 //
@@ -54,16 +57,34 @@
 //
 // # What is durable, and when
 //
-// A node is in the journal, and synced, before the application is asked about it, before our ack for it is sent, and
-// before our own node is given to Relay and Sender. Certificates are journaled as well, and reported without waiting,
-// since a lock proves itself. So a crash at any moment leaves nothing said that the next run does not know. On the
-// next start the recovered locks are reported again, recovered tips are shown to the application again, and our own
-// lane goes on where it was. The journal holds the top of every lane and is pruned as lanes grow. Faults are reported
-// once and not kept.
+// A node is in the journal, and synced, before the application is asked about it and before our ack for it is sent. Our
+// own chunk is in the journal before our key signs it: after a failure of the signer or a restart the same chunk is
+// signed again. Certificates are journaled as well, and reported without waiting, since a lock proves itself. So a crash
+// at any moment leaves nothing said that the next run does not know. On the next start the locks whose reports had not
+// returned and those at the top of their lanes are reported again, recovered tips are shown to the application again,
+// and our own lane goes on where it was. The journal holds the top of every lane and the locks that have not been
+// reported, and is pruned as lanes grow. Faults are reported once and not kept.
+//
+// Of a lane whose sequencer is in no known epoch within bounds, which is then dormant, one record stays: its tip and its
+// newest certificate. It wakes when the sequencer is back. [Engine.Forget] drops it for good.
 //
 // The journal syncs in groups and nothing waits for it: while a sync is under way the loop goes on. Should more than
 // MaxVolatileBytes be pending, or more than MaxPendingReports reports, no messages are taken in until it is less;
 // verdicts and timers go on. Messages then fill their peers' quotas and are refused there.
+//
+// # When the journal is lost
+//
+// A folder without a journal is refused unless Journal.Create says that this identity starts for the first time, or
+// Journal.Recover that it had a journal and lost it. A process that recovers signs nothing, through all restarts, until
+// the highest locks that a quorum of the other validators know have been adopted ([Config].Adopt or [Engine.Adopt]).
+// Then it acks on a lane only above what it may have acked before, two heights above the adopted lock, and counts
+// among the faulty validators until the lanes have passed that. So no more than one validator recovers at a time in small
+// sets, and none in a set of three or less, but for Config.RecoverUnsafe. Its own lane has ended: the sequencer goes on
+// under a new key.
+//
+// An old copy of a folder cannot be told from the current one by itself. A process that is shown a certificate, node or
+// ack with its own signature above what its journal holds stops with [ErrStaleJournal]. One that merely sees validators ack
+// its lane above its tip logs that, and the metric own_lane_blocked says so.
 //
 // # Life
 //
@@ -73,6 +94,8 @@
 //   - [ErrMonitor], [ErrReporter]: that collaborator returned an error;
 //   - [ErrJournal]: a write or sync failed, or the folder could not be closed. From that moment on nothing was acked
 //     or proposed;
+//   - [ErrStaleJournal]: the journal lacks what this identity has signed;
+//   - what was wrong with Config.Adopt;
 //   - [*PanicError]: a collaborator panicked.
 //
 // All goroutines are gone when Run returns, and the folder can be opened again. Queries and VerifyLocks may be called
@@ -85,6 +108,12 @@
 // message that is no message, or proven wrong, is reported as wire.InvalidAck or wire.InvalidNode, at a limited rate,
 // so that the embedder can block the peer. An unknown epoch is dropped and blames nobody.
 //
+// Where a quorum of acks, each proven valid, makes no valid certificate, the keys that
+// SchemeProvider gave for the epoch do not fit each other: that is reported as
+// wire.InconsistentKeys, once per lane, height and epoch, and counted in key_faults_total. Somebody
+// has to compare the configuration of the set with that of other processes. Meanwhile the acks are
+// tried again with other signers, at a limited rate.
+//
 // # Metrics
 //
 // With Config.Metrics set, under the prefix lanecast_:
@@ -94,11 +123,12 @@
 //	verify_total{status}, verify_duration_seconds           the application's verdicts
 //	propose_total{status}, rebroadcast_total{status}, own_acks_total{status}
 //	certificates_total, locks_total, faults_total, key_faults_total, e2e_duration_seconds
-//	epoch, peers, suspects, vote_bytes
+//	epoch, peers, suspects, vote_bytes, dormant_lanes, parents_dropped_total
+//	recovering, abstaining_lanes, abstaining_height, own_lane_blocked{reason}
 //	inbox_messages, inbox_dropped_total{reason}, intake_pauses_total
 //	statements_total, statements_waiting, splits_total, batch_statements, batch_duration_seconds
 //	journal_sync_duration_seconds, journal_sync_records, journal_volatile_bytes
-//	reports_pending, outbox_messages, outbox_dropped_total
+//	reports_pending, locks_unreported, outbox_messages, outbox_dropped_total
 //
 // Status is success, failure, dropped or invalid. Counters are read from the loop when scraped: no message pays for
 // them.

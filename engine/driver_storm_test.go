@@ -153,7 +153,7 @@ func newDriverStorm(t *testing.T, seed uint64, sets map[int]*fixture.Set) *drive
 			m.config.Schemes = provider{w, signers}
 		}
 		sm.disk = crashfs.New(func(f crashfs.File) journal.File { return f }, journal.ErrLocked)
-		m.config.Journal = engine.JournalConfig{Dir: "journal", SegmentSize: 1 << 14, MaxSegments: 2}
+		m.config.Journal = engine.JournalConfig{Dir: "journal", Create: true, SegmentSize: 1 << 14, MaxSegments: 2}
 		m.config.Workers = 1 + s.chances.below(3)
 		m.config.SuspectDelay = 50 * time.Millisecond
 		m.app.propose, m.app.verify = sm.propose, sm.verify

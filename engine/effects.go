@@ -7,8 +7,8 @@ import (
 	"github.com/lanecast/lanecast/journal"
 )
 
-// carryOut hands every effect of the core to whoever does it. An error is the journal's, and fatal: what follows a
-// failed append must not be seen.
+// carryOut hands every effect of the core to whoever does it. An error is fatal: it is the journal's, and what follows a
+// failed append must not be seen; or the core has found that the journal is stale.
 func (e *Engine) carryOut() error {
 	effects := e.core.Effects()
 	if len(effects) == 0 {
@@ -30,17 +30,24 @@ func (e *Engine) carryOut() error {
 		case core.Release:
 			e.journal.Release(journal.Position(f.Position))
 		case core.SignChunk:
-			e.chunkSigs.push(signRequest{chunk: f.Chunk})
+			e.chunkSigs.push(signRequest{ctx: e.beginCall(f.Call), call: f.Call, chunk: f.Chunk})
 		case core.SignAck:
-			e.ackSigs.push(signRequest{chunk: f.Chunk, epoch: f.Epoch, signer: f.Signer})
+			e.ackSigs.push(signRequest{
+				ctx: e.beginCall(f.Call), call: f.Call, chunk: f.Chunk, epoch: f.Epoch, signer: f.Signer,
+			})
 		case core.SendNode, core.SendAck, core.Relay:
 			e.post(*f)
 		case core.AskPropose:
-			e.askPropose(f.Chunk)
+			e.askPropose(f.Call, f.Chunk)
 		case core.AskVerify:
-			e.askVerify(f.Chunk)
+			e.askVerify(f.Call, f.Chunk)
+		case core.Cancel:
+			e.cancelCall(f.Call)
 		case core.Report:
 			e.report(f)
+		case core.Halt:
+			return fmt.Errorf("engine: %w; this folder is a copy or was put back to an older state, so do not use it again: "+
+				"start in an empty folder with Journal.Recover", f.Err)
 		default:
 			return fmt.Errorf("engine: effect %v is not known", f.Kind)
 		}

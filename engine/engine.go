@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lanecast/lanecast/internal/core"
@@ -34,6 +36,8 @@ type Engine struct {
 	statements []*verify.Statement // of effects being carried out
 	taken      []answer
 	paused     bool
+	calls      map[uint64]context.CancelFunc // ends the contexts of the core's calls
+	ownLane    core.OwnLane                  // as logged last
 
 	// ctx ends when the engine is told to stop or fails. Set by Run before any other goroutine starts.
 	ctx      context.Context
@@ -46,6 +50,7 @@ type Engine struct {
 	chunkSigs *queue[signRequest]
 	ackSigs   *queue[signRequest]
 	reports   *queue[wire.Activity]
+	reported  atomic.Uint64 // reports that the Reporter has returned for; written by its goroutine
 	outbox    chan core.Effect
 	drops     drops
 
@@ -68,8 +73,9 @@ const (
 )
 
 // New checks the configuration, opens the journal's folder and replays it, and registers the metrics. What can go
-// wrong comes from here: a [*ConfigError], journal.ErrLocked for a folder in use, a *journal.CorruptError,
-// [ErrRecord], an error of the file system's, [ErrMetrics]. But for the journal's own writer nothing runs until Run
+// wrong comes from here: a [*ConfigError], journal.ErrNoJournal for a folder without one, journal.ErrLocked for a folder
+// in use, a *journal.CorruptError, [ErrRecord], [ErrForeignJournal], [ErrJournalInUse], an error of the file system's,
+// [ErrMetrics]. But for the journal's own writer nothing runs until Run
 // is called; an engine that never will be is given back with Close.
 func New(cfg Config) (*Engine, error) {
 	cfg, err := cfg.withDefaults()
@@ -90,6 +96,7 @@ func New(cfg Config) (*Engine, error) {
 		started:   make(chan struct{}),
 		silent:    make(chan struct{}),
 		stopped:   make(chan struct{}),
+		calls:     make(map[uint64]context.CancelFunc),
 		peers:     make(map[wire.PublicKey]*Peer),
 	}
 	e.metrics = newMetrics(e)
@@ -111,8 +118,10 @@ func New(cfg Config) (*Engine, error) {
 func (e *Engine) coreConfig() core.Config {
 	return core.Config{
 		Identity:           e.cfg.Identity,
+		Namespace:          e.cfg.Namespace,
+		RecoverUnsafe:      e.cfg.RecoverUnsafe,
 		Sequencer:          e.cfg.Sequencer != nil,
-		Sets:               sets{e.cfg.Schemes, e.cfg.Sequencers},
+		Sets:               &sets{e.cfg.Schemes, e.cfg.Sequencers, e.log, make(map[wire.PublicKey]bool)},
 		EpochsBack:         e.cfg.EpochsBack,
 		EpochsAhead:        e.cfg.EpochsAhead,
 		HeightBound:        e.cfg.HeightBound,
@@ -129,13 +138,44 @@ func (e *Engine) coreConfig() core.Config {
 // sets is the providers as the core wants them.
 type sets struct {
 	SchemeProvider
-	SequencerProvider
+	sequencers SequencerProvider
+	log        *slog.Logger
+	checked    map[wire.PublicKey]bool // keys, and whether they are of small order
+}
+
+// maxChecked bounds what sets remembers.
+const maxChecked = 1 << 16
+
+// Sequencers returns the sequencers of an epoch without keys of small order, in whose names anybody could sign chunks:
+// PROTOCOL.md 3.1. Nothing else is wrong with the set.
+func (s *sets) Sequencers(epoch uint64) ([]wire.PublicKey, bool) {
+	list, ok := s.sequencers.Sequencers(epoch)
+	if !slices.ContainsFunc(list, s.hasSmallOrder) {
+		return list, ok
+	}
+	return slices.DeleteFunc(slices.Clone(list), s.hasSmallOrder), ok
+}
+
+// hasSmallOrder checks a key once, and logs what is wrong with it.
+func (s *sets) hasSmallOrder(key wire.PublicKey) bool {
+	small, known := s.checked[key]
+	if !known {
+		if len(s.checked) == maxChecked {
+			clear(s.checked)
+		}
+		if small = verify.HasSmallOrder(key); small {
+			s.log.Error("a sequencer's key is a point of small order: anybody could sign its chunks, so they are refused",
+				"sequencer", key)
+		}
+		s.checked[key] = small
+	}
+	return small
 }
 
 // Run works until ctx ends or something fails, then shuts everything down: calls to the application and the signers
 // are cancelled, waiting messages released, waiting reports handed over for up to DrainTimeout, the journal synced
 // and closed, and every goroutine waited for. It returns nil if ctx ended and all that went well, else what failed
-// first: an error that wraps ErrJournal, ErrMonitor or ErrReporter, or a [*PanicError]. It can be called once; again
+// first: an error that wraps ErrJournal, ErrStaleJournal, ErrMonitor or ErrReporter, or a [*PanicError]. It can be called once; again
 // it returns ErrRunning or ErrStopped.
 func (e *Engine) Run(ctx context.Context) error {
 	if err := e.enter(running); err != nil {
@@ -187,6 +227,7 @@ func (e *Engine) shutdown(drainReports func()) {
 	e.emptyInbox()
 	if drainReports != nil {
 		drainReports()
+		e.noteReported()
 	}
 	e.closeJournal()
 	e.metrics.unregister()

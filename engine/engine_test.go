@@ -127,7 +127,7 @@ func TestAnEngineWithoutKeysFollows(t *testing.T) {
 	}
 	follower.config = engine.Config{
 		Namespace: namespace, Schemes: provider{world: w}, Sequencers: w, Monitor: follower.monitor, Automaton: follower.app,
-		Reporter: follower.recorder, Sender: unusable{t}, Journal: engine.JournalConfig{Dir: t.TempDir()},
+		Reporter: follower.recorder, Sender: unusable{t}, Journal: engine.JournalConfig{Dir: t.TempDir(), Create: true},
 	}
 	net.mirrors = []wire.PublicKey{follower.id}
 	follower.open(t, net, members...)

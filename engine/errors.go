@@ -32,6 +32,21 @@ var (
 	ErrJournal = errors.New("engine: journal failed")
 	// ErrRecord: the journal's folder holds what no engine of this version wrote. New returns it and changes nothing.
 	ErrRecord = core.ErrRecord
+	// ErrForeignJournal: the journal belongs to another identity or another namespace. New returns it and changes nothing.
+	ErrForeignJournal = core.ErrForeign
+	// ErrJournalInUse: Journal.Create or Journal.Recover for a journal that holds more than its first record, or that was
+	// begun otherwise.
+	ErrJournalInUse = errors.New("engine: there is a journal already")
+	// ErrStaleJournal: the journal lacks what this identity has signed: it is a copy, or was put back to an older state.
+	// Run stops with it. The folder must not be used again.
+	ErrStaleJournal = core.ErrStaleJournal
+	// ErrNoLocks: a recovery from no locks at all.
+	ErrNoLocks = core.ErrNoLocks
+	// ErrIndispensable: a validator that recovers would have to abstain, and the others have no quorum without it. Change
+	// the validator set, or accept the risk with Config.RecoverUnsafe.
+	ErrIndispensable = core.ErrIndispensable
+	// ErrNotDormant: only a lane whose sequencer is in no known epoch within bounds can be forgotten.
+	ErrNotDormant = errors.New("engine: the lane is not dormant")
 	// ErrMonitor: the Monitor could not tell the epoch.
 	ErrMonitor = errors.New("engine: monitor failed")
 	// ErrReporter: the Reporter returned an error.

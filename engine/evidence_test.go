@@ -86,6 +86,7 @@ func TestEvidenceHoldsOnlyWithEverySignatureInIt(t *testing.T) {
 		{"acks that anyone could make", &wire.ConflictingAcks{First: shareA, Second: shareB}, engine.ErrNotEvidence},
 		{"invalid ack", &wire.InvalidAck{}, engine.ErrNotEvidence},
 		{"invalid node", &wire.InvalidNode{}, engine.ErrNotEvidence},
+		{"inconsistent keys", &wire.InconsistentKeys{}, engine.ErrNotEvidence},
 		{"nothing", nil, engine.ErrNotEvidence},
 	} {
 		if err := engine.VerifyEvidence(c.a, chunks, schemes); !errors.Is(err, c.want) {

@@ -69,7 +69,7 @@ func Example() {
 	c := &chain{scheme: scheme, signer: must(scheme.Signer(key)), done: cancel}
 	e := must(engine.New(engine.Config{
 		Namespace: namespace, Identity: self.Identity, Sequencer: chunks, Schemes: c, Sequencers: c, Monitor: c,
-		Automaton: c, Relay: c, Reporter: c, Sender: c, Journal: engine.JournalConfig{Dir: dir},
+		Automaton: c, Relay: c, Reporter: c, Sender: c, Journal: engine.JournalConfig{Dir: dir, Create: true},
 	}))
 	fmt.Println("stopped:", e.Run(ctx))
 	// Output:

@@ -18,17 +18,20 @@ type Context struct {
 	Height    uint64
 }
 
-// Automaton is the application: it makes payloads and judges them. Each call runs in a goroutine of its own and may
-// take as long as it likes, but returns soon after ctx ends: Run waits for it.
+// Automaton is the application: it makes payloads and decides whether they are good. Each call runs in a goroutine of its own and may
+// take as long as it likes while its answer is wanted: ctx ends when it no longer is, and the call returns soon after
+// that. Run waits for it.
 type Automaton interface {
 	// Propose returns the digest of the payload for our lane at a height. It is asked only by an engine with a
-	// Sequencer, one call at a time. An error declines; the next question comes after ProposeBackoff. After a restart
-	// the same place may be asked for again, if the first answer was never made durable.
+	// Sequencer. An error declines; the next question comes after ProposeBackoff. ctx ends when the height is no longer
+	// our next one, or we are no sequencer any more. After a restart the same place may be asked for again, if the first
+	// answer was never made durable.
 	Propose(ctx context.Context, at Context) (wire.Digest, error)
 	// Verify says whether a payload is good. On false there is no ack of ours, on an error there is no verdict; after
-	// either the question is asked again when the node comes again, once per AckInterval at most. At most one call per
-	// lane is in flight, so up to as many at once as there are lanes. The chunk is durable here before it is asked about,
-	// and may be asked about again after a restart.
+	// either the question is asked again when the node comes again, once per AckInterval at most. ctx ends when the lane
+	// has a higher tip, which is asked about at once, or its sequencer has left the sets. So a payload that never comes
+	// holds up nothing. Two calls per lane may be under way: the one that is wanted, and one whose ctx has ended. The chunk
+	// is durable here before it is asked about, and may be asked about again after a restart.
 	Verify(ctx context.Context, at Context, payload wire.Digest) (bool, error)
 }
 
@@ -40,12 +43,15 @@ type Relay interface {
 	Broadcast(payload wire.Digest)
 }
 
-// Reporter receives what the engine has found out: tips, locks, faults.
+// Reporter receives what the engine has found out: tips, locks, faults, and keys that do not fit
+// each other.
 type Reporter interface {
 	// Report takes one activity, which it may keep and must not change. It is called from one goroutine, in order. It
-	// may block: once MaxPendingReports wait, the engine takes in no more messages. A lock is reported once in a run
-	// and again after a restart, so reporting must be idempotent. An error is fatal: Run stops and returns it wrapped
-	// in [ErrReporter]. ctx ends DrainTimeout after the engine was told to stop.
+	// may block: once MaxPendingReports wait, the engine takes in no more messages and proposes nothing. A lock is
+	// reported once in a run. It stays in the journal until Report has returned nil for it: after a restart those that
+	// had not, the latest ones before them and the top ones of each lane are reported again, so reporting must be
+	// idempotent. Locks of one lane may come out of height order. An error is fatal: Run stops and returns it wrapped in
+	// [ErrReporter]. ctx ends DrainTimeout after the engine was told to stop.
 	Report(ctx context.Context, a wire.Activity) error
 }
 
@@ -70,15 +76,17 @@ type SchemeLookup interface {
 // [Engine.EpochsNeeded] names that epoch: the lane's tip or certificates are of it.
 type SchemeProvider interface {
 	SchemeLookup
-	// AckSigner returns what signs our acks in an epoch; nil if we are no validator of it or sign nothing. It may be
-	// slow to sign, but not to be returned.
+	// AckSigner returns what signs our acks in an epoch; nil if we are no validator of it or sign nothing, or while the
+	// key is not there yet: it is asked for again. It may be slow to sign, but not to be returned. The context of a
+	// signature ends when the ack is no longer wanted, or after SignTimeout.
 	AckSigner(epoch uint64) verify.AckSigner
 }
 
 // SequencerProvider knows the sequencers. What holds for [SchemeProvider] holds for it.
 type SequencerProvider interface {
 	// Sequencers returns the sequencers of an epoch, in any order, false while they are not known. The slice must
-	// not change afterwards.
+	// not change afterwards. It is asked for every epoch within bounds as soon as the bounds reach it: the answer must
+	// be final. A key of small order ([verify.HasSmallOrder]) is no sequencer.
 	Sequencers(epoch uint64) ([]wire.PublicKey, bool)
 }
 

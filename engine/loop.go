@@ -32,15 +32,21 @@ func (e *Engine) loop() {
 			e.core.Tick(now)
 		}
 		more := e.takeIn(now)
+		e.answerQuestions()
 		if err := e.carryOut(); err != nil {
 			e.core.Fail()
 			e.fail(err)
 			return
 		}
-		e.answerQuestions()
+		e.watchOwnLane()
 		if !more && (e.paused || e.inbox.Sleep()) {
 			updates = e.sleep(timer, updates)
 		}
+	}
+	// What the last event asked for is carried out before anything is waited for: calls end at once, reports are drained.
+	if err := e.carryOut(); err != nil {
+		e.core.Fail()
+		e.fail(err)
 	}
 }
 
@@ -56,6 +62,13 @@ func (e *Engine) begin() (<-chan uint64, error) {
 	e.core.Start(time.Since(e.began), epoch, uint64(e.journal.Next()))
 	e.log.Info("engine started", "epoch", epoch, "lanes", len(e.core.Lanes()))
 	e.warnOfRoom(epoch)
+	e.warnOfAbstaining()
+	if err := e.adoptConfigured(); err != nil {
+		if e.ctx.Err() != nil {
+			return nil, nil // told to stop before it began
+		}
+		return nil, err
+	}
 	return updates, e.carryOut()
 }
 
@@ -68,6 +81,7 @@ func (e *Engine) feed(now time.Duration) error {
 		e.durable = durable
 		e.core.Durable(now, uint64(durable))
 	}
+	e.core.Reported(now, e.reported.Load())
 	e.verdicts = e.verifier.Verdicts(e.verdicts[:0])
 	for i := range e.verdicts {
 		e.core.Verdict(now, &e.verdicts[i])
@@ -78,16 +92,19 @@ func (e *Engine) feed(now time.Duration) error {
 }
 
 // takeIn hands the core a burst of messages and reports whether more may wait. While the reporter or the disk is
-// behind, it takes none.
+// behind, it takes none, and the core asks for no payload: with a single validator nothing else would hold it back.
 func (e *Engine) takeIn(now time.Duration) (more bool) {
-	if e.reports.len() >= e.cfg.MaxPendingReports || e.journal.Pending() >= e.cfg.MaxVolatileBytes {
-		if !e.paused {
-			e.paused = true
+	behind := e.reports.len() >= e.cfg.MaxPendingReports || e.journal.Pending() >= e.cfg.MaxVolatileBytes
+	if behind != e.paused {
+		e.paused = behind
+		e.core.Pause(now, behind)
+		if behind {
 			e.drops.pauses.Add(1)
 		}
+	}
+	if behind {
 		return false
 	}
-	e.paused = false
 	for range burst {
 		m, ok := e.inbox.Pop()
 		if !ok {
@@ -143,6 +160,7 @@ func (e *Engine) enterEpoch(now time.Duration, epoch uint64) {
 	e.core.SetEpoch(now, epoch)
 	e.log.Info("epoch entered", "epoch", epoch)
 	e.warnOfRoom(epoch)
+	e.warnOfAbstaining()
 }
 
 // sleep waits until there may be something to do.

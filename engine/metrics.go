@@ -75,6 +75,13 @@ var (
 	descStatements   = describe("statements_total", "Statements verified.")
 	descWaiting      = describe("statements_waiting", "Statements that wait for a worker.")
 	descSplits       = describe("splits_total", "Batch checks that failed and were split.")
+	descParents      = describe("parents_dropped_total", "Parent certificates of replaced nodes that were not verified.")
+	descUnreported   = describe("locks_unreported", "Locks whose records wait in the journal for the reporter.")
+	descDormant      = describe("dormant_lanes", "Lanes of sequencers that are in no known epoch within bounds.")
+	descRecovering   = describe("recovering", "1 while a lost journal has not been replaced, and nothing is signed.")
+	descAbstaining   = describe("abstaining_lanes", "Lanes on which nothing is acked yet, since the journal was lost.")
+	descAbstainingTo = describe("abstaining_height", "The highest height up to which nothing is acked on such a lane.")
+	descOwnLane      = describe("own_lane_blocked", "1 for what blocks our own lane, whatever the application does.", "reason")
 	descSuspects     = describe("suspects", "Validators under suspicion.")
 	descVoteBytes    = describe("vote_bytes", "Memory of acks that wait for their quorum.")
 	descVolatile     = describe("journal_volatile_bytes", "Bytes that wait to become durable.")
@@ -121,7 +128,8 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 		descHeight, descCertified, descAcks, descAcksInvalid, descNodes, descNodesValid, descVerify, descCertificates, descLocks,
 		descPropose, descRebroadcast, descOwnAcks, descFaults, descKeyFaults, descEpoch, descPeers, descInbox, descDropped,
 		descPauses, descStatements, descWaiting, descSplits, descSuspects, descVoteBytes, descVolatile, descReports,
-		descOutbox, descOutboxDrops,
+		descOutbox, descOutboxDrops, descParents, descUnreported, descDormant, descRecovering, descAbstaining, descAbstainingTo,
+		descOwnLane,
 	} {
 		ch <- d
 	}
@@ -197,6 +205,22 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(descReports, float64(s.status.PendingReports))
 	gauge(descOutbox, float64(s.status.Outbox))
 	counter(descOutboxDrops, s.status.Counters.OutboxDropped)
+	counter(descParents, s.counts.ParentsDropped)
+	gauge(descUnreported, float64(s.status.Unreported))
+	gauge(descDormant, float64(s.status.Dormant))
+	gauge(descRecovering, oneIf(s.status.Recovering))
+	gauge(descAbstaining, float64(s.status.Abstaining))
+	gauge(descAbstainingTo, float64(s.status.AbstainingTo))
+	for _, reason := range core.OwnLaneBlocks() {
+		gauge(descOwnLane, oneIf(s.counts.OwnLane == reason), reason.String())
+	}
+}
+
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // outcomeStatus sorts outcomes into the seed's words: dropped is what could have been good and was not needed or had no
@@ -205,7 +229,7 @@ func outcomeStatus(o core.Outcome) string {
 	switch o {
 	case core.Accepted:
 		return "success"
-	case core.Duplicate, core.Certified, core.Busy, core.NoRoom, core.Stale, core.Stopped:
+	case core.Duplicate, core.Certified, core.Busy, core.NoRoom, core.Stale, core.Replaced, core.Stopped:
 		return "dropped"
 	}
 	return "invalid"

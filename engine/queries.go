@@ -11,7 +11,7 @@ import (
 type Status struct {
 	Epoch        uint64
 	EpochsNeeded []uint64 // see Engine.EpochsNeeded
-	Lanes        []Lane   // ascending by sequencer
+	Lanes        []Lane   // ascending by sequencer, but for dormant ones
 
 	Peers          int   // open handles
 	Inbox          int   // messages that wait to be taken in
@@ -22,6 +22,13 @@ type Status struct {
 	VoteBytes      int   // memory of acks that wait for their quorum
 	Suspects       int   // validators that sent an invalid ack lately
 	Paused         bool  // no messages are taken in: Reporter or disk are behind
+	Unreported     int   // locks whose records wait in the journal for the Reporter to return
+
+	Dormant      int    // lanes of sequencers that are in no known epoch within bounds; not among Lanes
+	Recovering   bool   // the journal was lost, and nothing is signed until locks have been adopted
+	Abstaining   int    // lanes on which nothing is acked yet, since the journal was lost
+	AbstainingTo uint64 // the highest height up to which that is so
+	OwnLane      string // "free", or what blocks our own lane: "recovering", "ended", "behind", "contradicted"
 
 	Counters Counters
 }
@@ -151,11 +158,17 @@ func (e *Engine) snapshot() snapshot {
 		VoteBytes:      c.VoteBytes,
 		Suspects:       c.Suspects,
 		Paused:         e.paused,
+		Unreported:     e.core.Unreported(),
+		Dormant:        c.Dormant,
+		Recovering:     e.core.Recovering(),
+		Abstaining:     c.Abstaining,
+		AbstainingTo:   c.AbstainingTo,
+		OwnLane:        c.OwnLane.String(),
 		Counters: Counters{
 			AcksReceived:  sum(c.Acks[:]),
 			AcksAccepted:  c.Acks[core.Accepted],
 			AcksInvalid:   c.Acks[core.Malformed] + c.AcksInvalid,
-			NodesReceived: sum(c.Nodes[:]) - c.Nodes[core.Invalid] - c.Nodes[core.Stale],
+			NodesReceived: sum(c.Nodes[:]) - c.Nodes[core.Invalid] - c.Nodes[core.Stale] - c.Nodes[core.Replaced],
 			NodesAccepted: c.NodesVerified,
 			NodesInvalid:  c.Nodes[core.Malformed] + c.Nodes[core.Invalid],
 			Certificates:  c.Certificates,

@@ -42,7 +42,9 @@ func only(who ...int) func(*rand.Rand, int) []int {
 func TestABatchIsNotAbortedBySignersWhoseKeysCancel(t *testing.T) {
 	voters := cancellingKeys(t)
 	const lanes = 8
-	s := newSiege(t, voters, loyal, lanes, func(c *engine.Config) { c.BatchDelay, c.BatchSize = 200*time.Millisecond, lanes })
+	s := newSiege(t, voters, loyal, lanes, func(c *engine.Config) {
+		c.BatchDelay, c.BatchSize, c.SuspectDelay = 200*time.Millisecond, lanes, time.Hour
+	})
 	r := rand.New(rand.NewPCG(1, 1))
 	good := s.wave(r, only(0, 1, 3))
 	s.height--
@@ -51,6 +53,18 @@ func TestABatchIsNotAbortedBySignersWhoseKeysCancel(t *testing.T) {
 	done := s.expect(lanes - 1)
 	s.deliver(good)
 	s.await(done)
+	// Votes that are each valid and certify nothing say that the keys do not fit each other, as
+	// these do not.
+	var reports []wire.Activity
+	eventually(t, "the keys are reported", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		reports, s.others = append(reports, s.others...), nil
+		return len(reports) == 1
+	})
+	if report, ok := reports[0].(*wire.InconsistentKeys); !ok || report.Subject != s.subject(3, 0) || report.Signers.Count() != 3 {
+		t.Errorf("reported %+v", reports[0])
+	}
 	s.audit(1)
 	c := status(t, s.engine).Counters
 	if c.Statements != lanes || c.Splits > 1 || c.Certificates != lanes-1 || c.AcksInvalid != 0 {
@@ -96,8 +110,9 @@ func TestAPeerWithBadNodesIsVerifiedOncePerInterval(t *testing.T) {
 	for range 10 {
 		s.round(s.nodes(r, 50))
 	}
+	// One bad node, and at most one parent certificate of another that came before the verdict.
 	c := status(t, s.engine).Counters
-	if c.NodesReceived != 2+10*51 || c.NodesInvalid != 1 || c.Statements != 2+10+1 || c.Splits > 2 {
+	if c.NodesReceived != 2+10*51 || c.NodesInvalid < 1 || c.NodesInvalid > 2 || c.Statements != 2+10+c.NodesInvalid || c.Splits > 4 {
 		t.Errorf("counted %+v", c)
 	}
 }

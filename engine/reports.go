@@ -53,11 +53,16 @@ func (r *reporting) run(ctx context.Context) error {
 			}
 			continue
 		}
-		if err := r.engine.cfg.Reporter.Report(ctx, a); err != nil && ctx.Err() == nil {
+		switch err := r.engine.cfg.Reporter.Report(ctx, a); {
+		case err == nil:
+			r.engine.reported.Add(1)
+		case ctx.Err() == nil:
 			return fmt.Errorf("%w: %v: %w", ErrReporter, a.Tag(), err)
+		default:
+			return nil // it was cut short: the next run reports it again if it is a lock
 		}
-		if left == r.engine.cfg.MaxPendingReports-1 {
-			r.engine.signal() // the loop may take in messages again
+		if left == 0 || left == r.engine.cfg.MaxPendingReports-1 {
+			r.engine.signal() // records can go, or the loop may take in messages again
 		}
 	}
 	return nil
@@ -72,5 +77,16 @@ func (r *reporting) drain(stop context.CancelFunc) {
 	stop()
 	if left := r.queue.len(); left > 0 {
 		r.engine.log.Warn("stopped with reports not handed over", "reports", left)
+	}
+}
+
+// noteReported journals how far the reports have come once nothing else will be appended, lest the next run repeat them.
+func (e *Engine) noteReported() {
+	if e.failed() != nil {
+		return
+	}
+	e.core.Finish(time.Since(e.began), e.reported.Load())
+	if err := e.carryOut(); err != nil {
+		e.fail(err)
 	}
 }

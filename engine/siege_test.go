@@ -92,7 +92,7 @@ func newSiegeOn(t testing.TB, voters electorate, a assault, lanes []wire.PublicK
 	w := &siegeWorld{voters.scheme(t), s.lanes}
 	config := engine.Config{
 		Namespace: namespace, Schemes: w, Sequencers: w, Monitor: w, Automaton: &application{}, Reporter: s, Sender: unusable{t},
-		Journal: engine.JournalConfig{Dir: t.TempDir()}, MaxPeers: len(w.scheme.Participants()) + len(s.lanes) + 1,
+		Journal: engine.JournalConfig{Dir: t.TempDir(), Create: true}, MaxPeers: len(w.scheme.Participants()) + len(s.lanes) + 1,
 		PeerQuota: 1 << 13, MaxVoteBytes: 1 << 30, HeightBound: 1 << 20, Workers: 1, Metrics: s.registry,
 	}
 	if tune != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -40,21 +41,35 @@ func (m *model) check(found map[Position][]byte, next Position) error {
 	if next <= m.durable {
 		return fmt.Errorf("next position %d would be used again", next)
 	}
+	if _, ok := found[1]; !ok && m.durable == 0 {
+		return errors.New("the log was opened without its first record")
+	}
 	return nil
 }
 
-func crashOptions(fs FS, compress bool) Options {
-	o := Options{Dir: "j", FS: fs, SegmentSize: 1 << 10, MaxSegments: 2, ReplayBuffer: 4 << 10, moveRound: 300, page: 64, manual: true}
-	if compress {
+// newModel is that of an owner whose first Open has yet to succeed.
+func newModel() *model { return &model{records: map[Position][]byte{1: []byte(firstRecord)}} }
+
+// crashOptions are those of a history: every third one compresses, every second one is too short
+// for any watermark but those of Open and Close.
+func crashOptions(fs FS, seed uint64) Options {
+	o := creating(Options{
+		Dir: "j", FS: fs, SegmentSize: 1 << 10, MaxSegments: 2, ReplayBuffer: 4 << 10,
+		moveRound: 300, page: 64, manual: true,
+	})
+	if seed%3 == 0 {
 		o.CompressAbove = 64
+	}
+	if seed%2 == 0 {
+		o.markBytes = 300
 	}
 	return o
 }
 
 // reopen opens the journal on fs and checks what it finds against the model, which then takes over what was found.
-func (m *model) reopen(fs FS, compress bool) (*Journal, error) {
+func (m *model) reopen(fs FS, seed uint64) (*Journal, error) {
 	found := map[Position][]byte{}
-	j, err := Open(crashOptions(fs, compress), func(p Position, record []byte) error {
+	j, err := Open(crashOptions(fs, seed), func(p Position, record []byte) error {
 		if _, twice := found[p]; twice {
 			return fmt.Errorf("record %d comes twice", p)
 		}
@@ -86,9 +101,6 @@ func (m *model) drive(j *Journal, rng *rand.Rand, steps int) {
 			}
 			m.records[p] = b
 		case n < 8:
-			if j.Next() == 1 {
-				continue
-			}
 			// Mostly recent ones, so that an old one here and there keeps its segment alive.
 			for range 4 {
 				p := Position(1 + rng.IntN(int(j.Next()-1)))
@@ -114,15 +126,37 @@ func (m *model) drive(j *Journal, rng *rand.Rand, steps int) {
 	m.durable = j.Durable()
 }
 
-// crashes runs one history with a crash at every operation, and returns the number of crashes, and of those among them
-// that left a tail in the file of an older segment.
-func crashes(t *testing.T, seed uint64, steps, outcomes int) (points, reused int) {
-	compress := seed%3 == 0
+// outcomes counts crashes.
+type outcomes struct {
+	all       int
+	reused    int // those that left a tail in the file of an older segment
+	created   int // those after which there was no log, so that one was created
+	tornMarks int // those that left one slot of the watermark file without a watermark
+}
+
+// soundSlots returns how many slots of the watermark file hold a watermark.
+func soundSlots(t *testing.T, fs *memFS) (n int) {
+	t.Helper()
+	file, ok := fs.Names[filepath.Join("j", markName)]
+	for slot := 0; ok && slot < 2; slot++ {
+		sound, err := new(watermark).decode(file.Data()[slot*slotSize:][:markSize])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sound {
+			n++
+		}
+	}
+	return n
+}
+
+// crashes runs one history with a crash at every operation.
+func (o *outcomes) crashes(t *testing.T, seed uint64, steps, modes int) {
 	run := func(crashAt int) (*memFS, *model, bool) {
 		fs := newMemFS()
 		fs.CrashAt = crashAt
-		m := &model{records: map[Position][]byte{}}
-		if j, err := m.reopen(fs, compress); err == nil {
+		m := newModel()
+		if j, err := m.reopen(fs, seed); err == nil {
 			m.drive(j, rand.New(rand.NewPCG(seed, 1)), steps)
 		} else if !errors.Is(err, crashfs.ErrCrashed) {
 			t.Fatalf("seed %d: open: %v", seed, err)
@@ -131,14 +165,14 @@ func crashes(t *testing.T, seed uint64, steps, outcomes int) (points, reused int
 	}
 	for at := 1; ; at++ {
 		if _, _, reached := run(at); !reached {
-			return points, reused
+			return
 		}
-		for mode := range outcomes {
+		for mode := range modes {
 			fs, m, _ := run(at)
 			rng := rand.New(rand.NewPCG(seed, uint64(at*1000+mode)))
 			// The recovery meets crashes too, and so does the life after it.
 			for generation := range 4 {
-				points++
+				o.all++
 				if rng.IntN(3) == 0 {
 					fs = fs.Kill()
 				} else {
@@ -147,10 +181,16 @@ func crashes(t *testing.T, seed uint64, steps, outcomes int) (points, reused int
 				if generation < 3 {
 					fs.CrashAt = 1 + rng.IntN(12)*rng.IntN(12)
 				}
-				j, err := m.reopen(fs, compress)
+				slots := soundSlots(t, fs)
+				j, err := m.reopen(fs, seed)
 				if err == nil {
 					if j.writer.ledger.tail().used {
-						reused++
+						o.reused++
+					}
+					if j.Recovery().Created {
+						o.created++
+					} else if slots == 1 && j.Next() > 2 {
+						o.tornMarks++
 					}
 					m.drive(j, rng, 20)
 				} else if !errors.Is(err, crashfs.ErrCrashed) {
@@ -171,13 +211,13 @@ func TestWhatWasCalledDurableSurvivesACrashAtEveryOperation(t *testing.T) {
 		}
 		histories = n
 	}
-	points, reused := 0, 0
+	var o outcomes
 	for seed := range histories {
-		p, r := crashes(t, uint64(seed), 90, 4)
-		points, reused = points+p, reused+r
+		o.crashes(t, uint64(seed), 90, 4)
 	}
-	t.Logf("%d crashes, %d of them with a tail in a file used before", points, reused)
-	if points < 2000 || reused < 200 {
-		t.Fatalf("only %d crashes, %d with a tail in a file used before", points, reused)
+	t.Logf("%d crashes: %d left a tail in a file used before, %d no log, %d one watermark of two",
+		o.all, o.reused, o.created, o.tornMarks)
+	if o.all < 2000 || o.reused < 200 || o.created < 50 || o.tornMarks < 50 {
+		t.Fatalf("too few of one kind: %+v", o)
 	}
 }

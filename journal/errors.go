@@ -15,8 +15,14 @@ var (
 	// ErrTooLarge is returned for a record longer than Options.MaxRecord: by Append, and by Open for a sound
 	// record that was written under a larger bound.
 	ErrTooLarge = errors.New("journal: record exceeds Options.MaxRecord")
-	// ErrVersion says that a segment has a format version that this build does not know.
+	// ErrVersion says that the folder has a format version that this build does not know.
 	ErrVersion = errors.New("journal: unknown format version")
+	// ErrNoJournal says that the folder holds no log and that Options.Create is not set.
+	ErrNoJournal = errors.New("journal: there is no log in the folder. If there was one, put the folder back " +
+		"as it was, or treat the log as lost. Only if there never was one, open with Create")
+	// ErrTruncated is matched by a [*CorruptError] about a log that ends before its watermark:
+	// something that was durable is gone.
+	ErrTruncated = errors.New("journal: log ends before its watermark")
 	// ErrOption is matched by every error about a field of Options.
 	ErrOption = errors.New("journal: invalid option")
 )
@@ -26,11 +32,21 @@ type CorruptError struct {
 	File   string // name within the folder
 	Offset int64  // byte in the file at which the damaged part begins
 	Reason string
+	Err    error // ErrTruncated, or nil
 }
 
 func (e *CorruptError) Error() string {
-	return fmt.Sprintf("journal: %s is corrupt at byte %d: %s", e.File, e.Offset, e.Reason)
+	return fmt.Sprintf("journal: %s is corrupt at byte %d: %s. If something moved, cut or mixed the folder's "+
+		"files, put all of them back as they were; else treat the log as lost. Do not remove or edit single files",
+		e.File, e.Offset, e.Reason)
 }
 
 // Is makes errors.Is(err, ErrCorrupt) hold.
 func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }
+
+func (e *CorruptError) Unwrap() error { return e.Err }
+
+func unknownVersion(found uint32) error {
+	return fmt.Errorf("%w: the files have version %d, this build reads and writes version %d. Go on with a build "+
+		"that reads them, or treat the log as lost", ErrVersion, found, formatVersion)
+}

@@ -17,7 +17,7 @@ func Example() {
 	defer os.RemoveAll(dir)
 
 	durable := make(chan struct{}, 1)
-	options := journal.Options{Dir: dir, Notify: func() {
+	options := journal.Options{Dir: dir, Create: true, First: []byte("zero"), Notify: func() {
 		select {
 		case durable <- struct{}{}:
 		default: // the owner has not seen the last notice yet
@@ -28,7 +28,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	var last journal.Position
+	last := journal.Position(1) // that of "zero"
 	for _, state := range []string{"one", "two", "three"} {
 		p, err := j.Append([]byte(state))
 		if err != nil {
@@ -49,6 +49,7 @@ func Example() {
 
 	var state string
 	last = 0
+	options.Create = false // by now there must be a log
 	j, err = journal.Open(options, func(p journal.Position, record []byte) error {
 		if p > last { // dead records may come too, and not always in order
 			last, state = p, string(record)
@@ -64,6 +65,6 @@ func Example() {
 		fmt.Println(err)
 	}
 	// Output:
-	// durable up to 3
+	// durable up to 4
 	// found three
 }

@@ -61,7 +61,7 @@ func TestAfterAFailureNothingBecomesDurable(t *testing.T) {
 			if !errors.Is(j.Err(), c.err) || notices != 1 {
 				t.Fatalf("Err %v, %d notices", j.Err(), notices)
 			}
-			if j.Durable() != 3 {
+			if j.Durable() != 4 {
 				t.Fatalf("durable %d", j.Durable())
 			}
 			// The disk recovers. The journal does not.
@@ -74,7 +74,7 @@ func TestAfterAFailureNothingBecomesDurable(t *testing.T) {
 			if err := j.Close(); !errors.Is(err, c.err) {
 				t.Errorf("Close: %v", err)
 			}
-			if j.Durable() != 3 || j.Pending() != pending || pending == 0 {
+			if j.Durable() != 4 || j.Pending() != pending || pending == 0 {
 				t.Errorf("durable %d, pending %d", j.Durable(), j.Pending())
 			}
 			for mode := range 2 {
@@ -118,7 +118,7 @@ func TestAFailureReachesTheOwnerFromTheJournalsGoroutine(t *testing.T) {
 	fs.Mu.Unlock()
 	mustAppend(t, j, "a")
 	<-notices
-	if !errors.Is(j.Err(), syscall.EIO) || j.Durable() != 0 {
+	if !errors.Is(j.Err(), syscall.EIO) || j.Durable() != 1 {
 		t.Errorf("Err %v, durable %d", j.Err(), j.Durable())
 	}
 	if err := j.Close(); !errors.Is(err, syscall.EIO) {

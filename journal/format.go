@@ -12,7 +12,7 @@ import (
 const (
 	headSize      = 72
 	frameHead     = 32
-	formatVersion = 1
+	formatVersion = 2
 	magic         = "lanejrnl"
 
 	maxPayload = 256 << 20 // of any version of the options: a longer claim is no frame
@@ -76,7 +76,7 @@ func (h *head) decode(b []byte) (why string, err error) {
 	case le.Uint32(b[68:]) != crc32.Checksum(b[:68], castagnoli):
 		return "head checksum does not match", nil
 	case le.Uint32(b[8:]) != formatVersion:
-		return "", fmt.Errorf("%w %d, want %d", ErrVersion, le.Uint32(b[8:]), formatVersion)
+		return "", unknownVersion(le.Uint32(b[8:]))
 	}
 	copy(h.identity[:], b[16:])
 	h.number = le.Uint64(b[32:])

@@ -3,7 +3,9 @@ package journal
 import "io"
 
 // FS is what a journal needs of a file system. Names are paths. Errors for missing files match fs.ErrNotExist.
-// A journal calls it from one goroutine at a time.
+//
+// While a journal is open, one goroutine uses the FS and all files but one, and another that one
+// file.
 type FS interface {
 	// MkdirAll makes the folder and its parents, durably.
 	MkdirAll(dir string) error

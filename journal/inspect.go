@@ -34,5 +34,8 @@ func Inspect(dir string, fs FS, f func(RecordInfo) error) (Recovery, error) {
 		return nil
 	}
 	err := v.run()
+	if err == nil && len(v.out.segments) == 0 {
+		err = noJournal(dir)
+	}
 	return v.out.recovery, err
 }

@@ -25,7 +25,7 @@ type Journal struct {
 	shape    atomic.Pointer[shape] // written by the journal's goroutine
 
 	wake chan struct{} // capacity 1: something is queued that may have found the goroutine asleep
-	done chan struct{} // closed when the goroutine is gone
+	done chan struct{} // closed when the goroutines are gone
 
 	mu      sync.Mutex // held for copying and swapping only, never across I/O
 	queued  queue      // filled by the owner
@@ -141,9 +141,9 @@ func (j *Journal) signal() {
 	}
 }
 
-// Close writes and syncs what is pending, marks the log as closed, waits for the journal's goroutine and gives the
-// folder's lock back, whatever happens. It returns what Err returns, or what went wrong in closing. Later calls
-// return the same.
+// Close writes and syncs what is pending, marks the log as closed, makes its end known in the
+// watermark file, waits for the journal's goroutines and gives the folder's lock back, whatever
+// happens. It returns what Err returns, or what went wrong in closing. Later calls return the same.
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	first := !j.closing

@@ -26,16 +26,38 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func mustOpen(t *testing.T, o Options) (*Journal, map[Position]string) {
-	t.Helper()
-	found := map[Position]string{}
-	j, err := Open(o, func(p Position, record []byte) error {
+// firstRecord is that of all logs that tests create.
+const firstRecord = "first of all"
+
+func creating(o Options) Options {
+	o.Create, o.First = true, []byte(firstRecord)
+	return o
+}
+
+// open opens or creates the log, releases the first record, and returns what else there is, also
+// with an error.
+func open(o Options) (j *Journal, found map[Position]string, err error) {
+	found = map[Position]string{}
+	j, err = Open(creating(o), func(p Position, record []byte) error {
 		if _, twice := found[p]; twice {
-			t.Errorf("record %d comes twice", p)
+			return fmt.Errorf("record %d comes twice", p)
+		}
+		if p == 1 && string(record) != firstRecord {
+			return fmt.Errorf("the first record is %q", record)
 		}
 		found[p] = string(record)
 		return nil
 	})
+	delete(found, 1)
+	if err == nil {
+		j.Release(1)
+	}
+	return j, found, err
+}
+
+func mustOpen(t *testing.T, o Options) (*Journal, map[Position]string) {
+	t.Helper()
+	j, found, err := open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,19 +83,19 @@ func mustClose(t *testing.T, j *Journal) {
 func TestRecordsComeBackFromARealDisk(t *testing.T) {
 	o := Options{Dir: filepath.Join(t.TempDir(), "a", "b"), SegmentSize: 4 << 10, CompressAbove: 100}
 	j, found := mustOpen(t, o)
-	if len(found) != 0 || j.Next() != 1 || j.Durable() != 0 {
+	if len(found) != 0 || j.Next() != 2 || j.Durable() != 1 {
 		t.Fatalf("new journal: %d records, next %d, durable %d", len(found), j.Next(), j.Durable())
 	}
 	want := map[Position]string{}
 	for i := range 200 {
 		s := strings.Repeat(fmt.Sprint(i), i)
-		if p := mustAppend(t, j, s); p != Position(i+1) {
-			t.Fatalf("record %d got position %d", i+1, p)
+		if p := mustAppend(t, j, s); p != Position(i+2) {
+			t.Fatalf("record %d got position %d", i+2, p)
 		}
-		want[Position(i+1)] = s
+		want[Position(i+2)] = s
 	}
 	mustClose(t, j)
-	if j.Durable() != 200 || j.Pending() != 0 {
+	if j.Durable() != 201 || j.Pending() != 0 {
 		t.Fatalf("after Close: durable %d, pending %d", j.Durable(), j.Pending())
 	}
 	j, found = mustOpen(t, o)
@@ -87,10 +109,10 @@ func TestRecordsComeBackFromARealDisk(t *testing.T) {
 		}
 	}
 	r := j.Recovery()
-	if r.Records != 200 || !r.Clean || r.Torn != 0 || r.Segments < 2 || r.Bytes == 0 {
+	if r.Records != 201 || !r.Clean || r.Torn != 0 || r.Segments < 2 || r.Bytes == 0 {
 		t.Errorf("recovery: %+v", r)
 	}
-	if j.Next() != 201 || j.Durable() != 200 {
+	if j.Next() != 202 || j.Durable() != 201 {
 		t.Errorf("next %d, durable %d", j.Next(), j.Durable())
 	}
 }
@@ -115,18 +137,18 @@ func TestRecordsThatGatherDuringASyncShareTheNextOne(t *testing.T) {
 	for range 1000 {
 		mustAppend(t, j, "more") // none of these waits, though a sync is under way
 	}
-	if j.Durable() != 0 || j.Pending() == 0 || len(notices) != 0 {
+	if j.Durable() != 1 || j.Pending() == 0 || len(notices) != 0 {
 		t.Fatalf("before the sync ended: durable %d, pending %d, %d notices", j.Durable(), j.Pending(), len(notices))
 	}
 	release <- struct{}{}
 	<-notices
-	if j.Durable() != 1 {
+	if j.Durable() != 2 {
 		t.Fatalf("durable %d after the first group", j.Durable())
 	}
 	<-entered
 	release <- struct{}{}
 	<-notices
-	if j.Durable() != 1001 || j.Pending() != 0 {
+	if j.Durable() != 1002 || j.Pending() != 0 {
 		t.Fatalf("durable %d, pending %d after the second group", j.Durable(), j.Pending())
 	}
 	fs.Mu.Lock()
@@ -151,7 +173,7 @@ func TestSyncDelayGathersRecordsUntilTheWriteBufferIsFull(t *testing.T) {
 	}
 	mustAppend(t, j, "last")
 	mustClose(t, j) // does not wait for the delay
-	if j.Durable() != 11 {
+	if j.Durable() != 12 {
 		t.Errorf("durable %d", j.Durable())
 	}
 }
@@ -160,14 +182,11 @@ func TestSyncDelayEnds(t *testing.T) {
 	j, _ := mustOpen(t, Options{Dir: "j", FS: newMemFS(), SyncDelay: 2 * time.Millisecond})
 	defer mustClose(t, j)
 	mustAppend(t, j, "a")
-	waitFor(t, "durable", func() bool { return j.Durable() == 1 })
+	waitFor(t, "durable", func() bool { return j.Durable() == 2 })
 }
 
 func TestAppendDoesNotAllocateOnceItsBuffersAreThere(t *testing.T) {
-	j, err := Open(Options{Dir: "j", FS: newMemFS(), manual: true}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	j, _ := mustOpen(t, Options{Dir: "j", FS: newMemFS(), manual: true})
 	record := bytes.Repeat([]byte("r"), 300)
 	for range 2 {
 		for range 500 {
@@ -187,7 +206,7 @@ func TestARecordTooLargeIsRefused(t *testing.T) {
 	if _, err := j.Append(make([]byte, 5001)); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("error %v", err)
 	}
-	if p := mustAppend(t, j, strings.Repeat("x", 5000)); p != 1 {
+	if p := mustAppend(t, j, strings.Repeat("x", 5000)); p != 2 {
 		t.Errorf("the refused record used up position %d", p-1)
 	}
 	mustClose(t, j)
@@ -218,9 +237,13 @@ func TestClosingAndReopeningAnIdleJournalDoesNotMakeItGrow(t *testing.T) {
 	mustAppend(t, j, "a")
 	mustClose(t, j)
 	_, before := j.Size()
+	writes := fs.Calls["write"]
 	for range 3 {
 		j, _ = mustOpen(t, Options{Dir: "j", FS: fs})
 		mustClose(t, j)
+	}
+	if n := fs.Calls["write"] - writes; n != 0 {
+		t.Errorf("%d writes for nothing", n)
 	}
 	if got := len(fs.Names[filepath.Join("j", segmentName(1))].Data()); int64(got) != before+frameHead {
 		t.Errorf("%d bytes, want %d and a mark", got, before)
@@ -291,17 +314,18 @@ func TestInspectShowsTheLogAndChangesNothing(t *testing.T) {
 	j, _ := mustOpen(t, o)
 	mustAppend(t, j, "a")
 	mustAppend(t, j, strings.Repeat("b", 500))
-	waitFor(t, "durable", func() bool { return j.Durable() == 2 })
+	waitFor(t, "durable", func() bool { return j.Durable() == 3 })
 	var got []string
 	r, err := Inspect(o.Dir, nil, func(r RecordInfo) error {
 		got = append(got, fmt.Sprintf("%d %.1s %d %v %v %s", r.Position, r.Record, len(r.Record), r.Compressed, r.Copy, r.File))
 		return nil
 	})
 	mustClose(t, j)
-	if err != nil || r.Records != 2 || r.Clean {
+	if err != nil || r.Records != 3 || r.Clean {
 		t.Errorf("recovery %+v, error %v", r, err)
 	}
-	want := "[1 a 1 false false 0000000000000001.seg 2 b 500 true false 0000000000000001.seg]"
+	want := "[1 f 12 false false 0000000000000001.seg 2 a 1 false false 0000000000000001.seg " +
+		"3 b 500 true false 0000000000000001.seg]"
 	if fmt.Sprint(got) != want {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}

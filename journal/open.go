@@ -8,23 +8,30 @@ import (
 	"path/filepath"
 )
 
-// Open takes the folder's lock, creates the log or replays it, and repairs what a crash left unfinished. It calls
-// replay for every record still there, in the order of the file: ascending positions but for records that
-// compaction has moved. Each position comes once. The record is a view, valid during the call. All replayed records
-// are live until released, and durable when Open returns.
+// Open takes the folder's lock, replays the log or creates it, and repairs what a crash left
+// unfinished. It calls replay for every record still there, in the order of the file: ascending
+// positions but for records that compaction has moved. Each position comes once. The record is a
+// view, valid during the call. All replayed records are live until released, and durable when Open
+// returns. A log that Open creates has one record, Options.First, at position 1; replay is called
+// for it as for any other, before anything is written.
 //
-// replay may be nil. An error of it ends Open and is returned, wrapped. Open starts the journal's goroutine, which
-// Close ends. The errors are ErrOption, ErrLocked, *CorruptError, ErrVersion, ErrTooLarge, and those of the file
-// system.
+// replay may be nil. An error of it ends Open and is returned, wrapped. Open starts the journal's
+// goroutines, which Close ends. The errors are ErrOption, ErrLocked, ErrNoJournal, *CorruptError,
+// ErrVersion, ErrTooLarge, and those of the file system.
 func Open(o Options, replay func(p Position, record []byte) error) (_ *Journal, err error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	if err := o.FS.MkdirAll(o.Dir); err != nil {
-		return nil, fmt.Errorf("journal: making the folder: %w", err)
+	if o.Create {
+		if err := o.FS.MkdirAll(o.Dir); err != nil {
+			return nil, fmt.Errorf("journal: making the folder: %w", err)
+		}
 	}
 	lock, err := o.FS.Lock(filepath.Join(o.Dir, lockName))
 	if err != nil {
+		if !o.Create && errors.Is(err, fs.ErrNotExist) {
+			return nil, noJournal(o.Dir)
+		}
 		return nil, fmt.Errorf("journal: locking %s: %w", o.Dir, err)
 	}
 	defer func() {
@@ -33,36 +40,123 @@ func Open(o Options, replay func(p Position, record []byte) error) (_ *Journal, 
 		}
 	}()
 
-	v := newSurvey(o.FS, o.Dir, o.ReplayBuffer, o.MaxRecord)
-	v.visit = func(_ *segment, f *frame, record []byte, again bool) error {
-		if again || replay == nil {
+	deliver := func(p Position, record []byte) error {
+		if replay == nil {
 			return nil
 		}
-		if err := replay(f.position, record); err != nil {
-			return fmt.Errorf("replaying record %d: %w", f.position, err)
+		if err := replay(p, record); err != nil {
+			return fmt.Errorf("replaying record %d: %w", p, err)
 		}
 		return nil
+	}
+	v := newSurvey(o.FS, o.Dir, o.ReplayBuffer, o.MaxRecord)
+	v.visit = func(_ *segment, f *frame, record []byte, again bool) error {
+		if again {
+			return nil
+		}
+		return deliver(f.position, record)
 	}
 	if err := v.run(); err != nil {
 		return nil, err
 	}
-
-	j := &Journal{
-		opts: o, lock: lock, recovery: v.out.recovery,
-		wake: make(chan struct{}, 1), done: make(chan struct{}),
+	found := &v.out
+	j := &Journal{opts: o, lock: lock, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	w := &j.writer
+	*w = writer{j: j, ledger: found.ledger, next: found.next}
+	if len(found.segments) > 0 {
+		err = w.repair(found)
+	} else if !o.Create {
+		err = noJournal(o.Dir)
+	} else if err = deliver(1, o.First); err == nil {
+		found.recovery.Created, found.recovery.Records = true, 1
+		found.recovery.Mark = Watermark{} // an interrupted creation may have left one
+		err = w.create(found)
 	}
-	j.writer = writer{j: j, ledger: v.out.ledger, next: v.out.next}
-	if err := j.writer.repair(&v.out); err != nil {
-		return nil, errors.Join(err, j.writer.closeFile())
+	if err == nil {
+		err = w.startMarks(&found.mark)
 	}
-	j.next = v.out.next
+	if err != nil {
+		return nil, errors.Join(err, w.closeFiles())
+	}
+	j.recovery = found.recovery
+	j.next = w.next
 	j.nextView.Store(uint64(j.next))
 	j.durable.Store(uint64(j.next - 1))
-	j.writer.publishShape()
+	w.publishShape()
 	if !o.manual {
+		go w.marks.run()
 		go j.run()
 	}
 	return j, nil
+}
+
+func noJournal(dir string) error { return fmt.Errorf("%w (%s)", ErrNoJournal, dir) }
+
+// create begins a log in a folder that has none. The order of the steps is that of doc.go.
+func (w *writer) create(found *layout) error {
+	if err := w.removeAll(found.leftovers); err != nil {
+		return err
+	}
+	if _, err := rand.Read(w.identity[:]); err != nil {
+		return fmt.Errorf("journal: drawing an identity: %w", err)
+	}
+	record := w.j.opts.First
+	b := make([]byte, frameSize(len(record)))
+	f := frame{kind: kindRecord, stored: uint32(len(record)), raw: uint32(len(record)), position: 1}
+	f.put(b)
+	copy(b[frameHead:], record)
+	finish(b, seed(w.identity, 1), headSize, headSize)
+
+	m := watermark{
+		identity: w.identity, generation: 1, creating: true,
+		segment: 1, offset: headSize + int64(len(b)), next: 2,
+	}
+	if err := w.createMark(&m); err != nil {
+		return err
+	}
+	if err := w.begin(head{identity: w.identity, number: 1, first: 1, floor: 1}, b); err != nil {
+		return err
+	}
+	found.mark = foundMark{watermark: m, slot: 1}
+	tail := w.ledger.tail()
+	tail.size = m.offset
+	w.ledger.add(tail)
+	w.next = m.next
+	return nil
+}
+
+// createMark makes the watermark file. A file of that name always holds a watermark.
+func (w *writer) createMark(m *watermark) error {
+	dir, fsys := w.j.opts.Dir, w.j.opts.FS
+	file, err := fsys.Create(filepath.Join(dir, tempName))
+	if err == nil {
+		b := make([]byte, markFile)
+		copy(b, m.encode())
+		if err = writeAt(file, b, 0); err == nil {
+			err = file.Sync()
+		}
+		err = errors.Join(err, file.Close())
+	}
+	if err == nil {
+		err = fsys.Rename(filepath.Join(dir, tempName), filepath.Join(dir, markName))
+	}
+	if err == nil {
+		err = fsys.SyncDir(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("journal: creating %s: %w", markName, err)
+	}
+	return nil
+}
+
+// startMarks makes the end of the log known in the watermark file. All of the log is synced by now.
+func (w *writer) startMarks(found *foundMark) error {
+	file, err := w.j.opts.FS.Open(filepath.Join(w.j.opts.Dir, markName))
+	if err != nil {
+		return fmt.Errorf("journal: opening %s: %w", markName, err)
+	}
+	w.marks = newMarker(file, found, &w.j.opts, w.j.signal)
+	return w.marks.settle(w.reached(0))
 }
 
 // repair brings the disk to the state that the writer relies on: all that was replayed is synced, nothing is behind
@@ -71,19 +165,6 @@ func Open(o Options, replay func(p Position, record []byte) error) (_ *Journal, 
 func (w *writer) repair(found *layout) error {
 	dir, fsys := w.j.opts.Dir, w.j.opts.FS
 	w.identity = found.identity
-	if len(found.segments) == 0 {
-		if found.headless != "" {
-			found.leftovers = append(found.leftovers, found.headless)
-		}
-		if err := w.removeAll(found.leftovers); err != nil {
-			return err
-		}
-		if _, err := rand.Read(w.identity[:]); err != nil {
-			return fmt.Errorf("journal: drawing an identity: %w", err)
-		}
-		return w.begin(head{identity: w.identity, number: 1, first: 1, floor: 1})
-	}
-
 	tail := w.ledger.tail()
 	name := segmentName(tail.number)
 	file, err := fsys.Open(filepath.Join(dir, name))
@@ -109,9 +190,6 @@ func (w *writer) repair(found *layout) error {
 		if err := w.sealClosed(found.segments[n-2], found.unsealed); err != nil {
 			return err
 		}
-	}
-	if found.headless != "" {
-		found.leftovers = append(found.leftovers, found.headless)
 	}
 	return w.removeAll(found.leftovers)
 }

@@ -16,8 +16,14 @@ const (
 
 // Options say where a journal lives and how it behaves. Only Dir has no usable zero value.
 type Options struct {
-	// Dir is the journal's folder. It is created if missing. It belongs to the journal alone.
+	// Dir is the journal's folder. It belongs to the journal alone.
 	Dir string
+	// Create begins a log in a folder that has none, with First as its first record, and makes the
+	// folder if it is missing. Open then returns only once that record, the segment and the folder
+	// are durable. Without Create a folder that has no log is refused: ErrNoJournal. A log that is
+	// there is opened as without Create, and First ignored.
+	Create bool
+	First  []byte
 	// SegmentSize is the size in bytes at which the next segment is begun: 1 KiB to 8 GiB, 0 for 64 MiB.
 	// A segment is longer only by a mark of 32 bytes, or if its one record is longer.
 	SegmentSize int64
@@ -45,10 +51,11 @@ type Options struct {
 	// FS is the file system; nil is the operating system's.
 	FS FS
 
-	moveRound int  // bytes moved by one round of compaction; tests make it small
-	page      int  // what the system reads and writes at a time, a power of two up to 4096; tests make it small
-	noReuse   bool // benchmarks compare with that
-	manual    bool // no goroutine: tests call cycle themselves
+	moveRound int   // bytes moved by one round of compaction; tests make it small
+	markBytes int64 // durable bytes after which a watermark is due; tests make it small
+	page      int   // what the system reads and writes at a time, a power of two ≤ 4096; tests make it small
+	noReuse   bool  // benchmarks compare with that
+	manual    bool  // no goroutines: tests call cycle, and watermarks are written between its steps
 }
 
 // SyncInfo describes one synced group.
@@ -84,11 +91,17 @@ func (o *Options) complete() error {
 	if o.SyncDelay < 0 || o.SyncDelay > time.Minute {
 		return fmt.Errorf("%w: SyncDelay is %v: want 0 to %v", ErrOption, o.SyncDelay, time.Minute)
 	}
+	if o.Create && len(o.First) > o.MaxRecord {
+		return fmt.Errorf("%w: First has %d bytes, the bound is %d", ErrTooLarge, len(o.First), o.MaxRecord)
+	}
 	if o.FS == nil {
 		o.FS = OS()
 	}
 	if o.page == 0 {
 		o.page = len(zeroPage)
+	}
+	if o.markBytes == 0 {
+		o.markBytes = markBytes
 	}
 	if o.moveRound == 0 {
 		o.moveRound = int(min(256<<10, o.SegmentSize/4))

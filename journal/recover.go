@@ -13,11 +13,20 @@ type Recovery struct {
 	Copies   int64         // not delivered, since compaction had moved them and the original was there too
 	Bytes    int64         // read, up to the end of the last whole frame
 	Segments int           // holding anything that is needed
-	Torn     int64         // bytes of an unfinished write cut off the tail, or of a segment left without head
-	File     string        // the file that was cut or dropped; empty if none
+	Torn     int64         // bytes of an unfinished write cut off the tail
+	File     string        // the file that was cut; empty if none
 	Offset   int64         // where it was cut
 	Clean    bool          // the last thing in the log is the mark of Close
+	Created  bool          // there was no log, and Open began one
+	Mark     Watermark     // what the watermark file knew; zero if the log is new, or the file is unreadable
 	Duration time.Duration // of reading and replaying
+}
+
+// Watermark says how far the log was durable when the watermark file was last written, at least.
+type Watermark struct {
+	File   string   // the newest segment
+	Offset int64    // byte in it up to which all is durable
+	Next   Position // of the record after the last one before Offset
 }
 
 // layout is the log as it lies on disk.
@@ -28,8 +37,8 @@ type layout struct {
 	end       int64    // of the tail's last whole frame
 	tailSize  int64    // of the tail's file
 	unsealed  bool     // the segment before the tail has no seal yet
-	headless  string   // a file that got its name but no head
 	leftovers []string // files that nothing refers to
+	mark      foundMark
 	recovery  Recovery
 }
 
@@ -40,9 +49,7 @@ type survey struct {
 	reader frameReader
 	codec  codec
 	// visit gets each record frame and its record, decompressed; again says that the position was visited before.
-	visit func(s *segment, f *frame, record []byte, again bool) error
-	// damaged is the verdict on layout.headless, should a seal say that the file had a head.
-	damaged *CorruptError
+	visit   func(s *segment, f *frame, record []byte, again bool) error
 	current frame // here, not on the stack, since visit would make each one escape
 	out     layout
 }
@@ -54,8 +61,8 @@ func newSurvey(fs FS, dir string, buffer, maxRecord int) *survey {
 	return v
 }
 
-// run reads heads first, then all frames in order. The result is valid if the error is nil; it has no
-// segment if there is no log yet.
+// run reads the watermark, then heads, then all frames in order. The result is valid if the error
+// is nil; it has no segment if there is no log yet.
 func (v *survey) run() error {
 	defer v.codec.close()
 	began := time.Now()
@@ -63,6 +70,14 @@ func (v *survey) run() error {
 		v.out.recovery.Segments = len(v.out.segments)
 		v.out.recovery.Duration = time.Since(began)
 	}()
+	// The watermark first: what is written meanwhile, below Inspect, only lengthens the log.
+	var err error
+	if v.out.mark, err = readMark(v.fs, v.dir); err != nil {
+		return err
+	}
+	if v.out.mark.sound {
+		v.out.recovery.Mark = v.out.mark.public()
+	}
 	heads, err := v.heads()
 	if err != nil {
 		return err
@@ -72,7 +87,10 @@ func (v *survey) run() error {
 			return err
 		}
 	}
-	return nil
+	if len(heads) == 0 {
+		return nil
+	}
+	return v.reachesMark()
 }
 
 // heads returns those of the segments that are needed, in order, after checking that none is missing, out of its place,
@@ -90,50 +108,24 @@ func (v *survey) heads() ([]head, error) {
 			v.out.leftovers = append(v.out.leftovers, name)
 		}
 	}
-	if len(numbers) == 0 {
-		return nil, nil
-	}
 	slices.Sort(numbers)
-
+	if len(numbers) == 0 {
+		return nil, v.matchesMark(nil)
+	}
 	last := numbers[len(numbers)-1]
 	tail, why, err := v.head(last)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if why != "" {
-		// Excused if the crash came before the head was there. That nothing had been written behind it follows, for
-		// a first segment, from its emptiness, and for another from the missing seal before it: see segment.
-		v.out.headless = segmentName(last)
-		v.damaged = &CorruptError{File: v.out.headless, Reason: why}
-		v.out.recovery.File, v.out.recovery.Torn = v.out.headless, v.reader.size
-		if last == 1 {
-			empty := v.reader.size <= headSize
-			if !empty {
-				if empty, _, err = v.zeros(segmentName(1), headSize); err != nil {
-					return nil, err
-				}
-			}
-			if !empty {
-				return nil, v.damaged
-			}
-			return nil, nil
-		}
-		numbers = numbers[:len(numbers)-1]
-		if len(numbers) == 0 || numbers[len(numbers)-1] != last-1 {
-			return nil, v.damaged
-		}
-		last--
-		if tail, why, err = v.head(last); err != nil {
-			return nil, err
-		}
-		if why != "" {
-			return nil, &CorruptError{File: segmentName(last), Reason: why}
-		}
-	}
-	if tail.number != last {
+	case why != "":
+		return nil, v.headless(last, why)
+	case tail.number != last:
 		return nil, misplaced(last, tail.number)
 	}
 	v.out.identity = tail.identity
+	if err := v.matchesMark(&tail); err != nil {
+		return nil, err
+	}
 
 	for len(numbers) > 0 && numbers[0] < tail.floor {
 		v.out.leftovers = append(v.out.leftovers, segmentName(numbers[0]))
@@ -142,9 +134,6 @@ func (v *survey) heads() ([]head, error) {
 	heads := make([]head, 0, len(numbers))
 	for want := tail.floor; want <= last; want++ {
 		if len(numbers) == 0 || numbers[0] != want {
-			if v.damaged != nil {
-				return nil, v.damaged // its floor would have said that this one is not needed
-			}
 			return nil, &CorruptError{File: segmentName(want), Reason: "segment is missing"}
 		}
 		numbers = numbers[1:]
@@ -162,6 +151,69 @@ func (v *survey) heads() ([]head, error) {
 		heads = append(heads, h)
 	}
 	return heads, nil
+}
+
+// headless is the verdict on a newest segment that has no good head.
+func (v *survey) headless(number uint64, why string) error {
+	c := &CorruptError{
+		File: segmentName(number), Reason: why + ", yet a segment has its name only once its head is on disk",
+	}
+	if m := &v.out.mark; m.sound && m.segment >= number {
+		c.Reason += "; " + m.known()
+		if v.reader.size < headSize {
+			c.Err = ErrTruncated
+		}
+	}
+	return c
+}
+
+// matchesMark compares what the folder holds with the watermark, before any frame is read. tail is
+// the newest head, nil if there is no segment.
+func (v *survey) matchesMark(tail *head) error {
+	m := &v.out.mark
+	corrupt := func(reason string) error { return &CorruptError{File: markName, Reason: reason} }
+	switch {
+	case !m.exists && tail == nil:
+		return nil
+	case !m.exists:
+		return corrupt("file is missing beside the segments, yet no segment is begun before it is on disk")
+	case !m.sound:
+		return corrupt("no slot holds a watermark, yet one is left alone while the other is written")
+	case tail == nil && m.creating:
+		return nil // a crash ended the creation of the log
+	case tail != nil && m.identity != tail.identity:
+		return corrupt("belongs to another journal than the newest segment")
+	case tail == nil || m.segment > tail.number:
+		return &CorruptError{
+			File: segmentName(m.segment), Err: ErrTruncated, Reason: "segment is missing: " + m.known(),
+		}
+	}
+	return nil
+}
+
+// reachesMark compares the log's end with the watermark.
+func (v *survey) reachesMark() error {
+	m, tail := &v.out.mark, v.out.tail()
+	switch {
+	case tail.number == m.segment && v.out.end < m.offset, v.out.next < m.next:
+		r := &v.out.recovery
+		r.Torn, r.File, r.Offset = 0, "", 0 // no crash explains it
+		return &CorruptError{
+			File: segmentName(tail.number), Offset: v.out.end, Err: ErrTruncated,
+			Reason: fmt.Sprintf("log ends here, before position %d, in a file of %d bytes: %s",
+				v.out.next, v.out.tailSize, m.known()),
+		}
+	case m.creating && v.out.next > 2:
+		return &CorruptError{
+			File: markName, Reason: "is that of the log's creation, yet the log holds more than its first record",
+		}
+	}
+	return nil
+}
+
+func (m *watermark) known() string {
+	return fmt.Sprintf("%s knows that it was durable up to byte %d of %s, before position %d",
+		markName, m.offset, segmentName(m.segment), m.next)
 }
 
 func misplaced(name, number uint64) error {
@@ -308,9 +360,6 @@ func (v *survey) frames(s *segment, limit int64, tail bool) error {
 		case kindClose:
 			clean = true
 		case kindSeal:
-			if tail && v.damaged != nil {
-				return v.damaged
-			}
 			if tail {
 				return &CorruptError{File: segmentName(s.number + 1), Reason: "segment is missing"}
 			}

@@ -37,7 +37,8 @@ func BenchmarkJournalReuse(b *testing.B) {
 				}{{"new", true}, {"reused", false}} {
 					w := &way{name: c.name, moved: make(chan struct{}, 1), best: math.Inf(1)}
 					var err error
-					w.j, err = Open(Options{
+					w.last[0] = 1
+					w.j, err = Open(creating(Options{
 						Dir: filepath.Join(b.TempDir(), c.name), SegmentSize: load.segment, noReuse: c.noReuse,
 						Notify: func() {
 							select {
@@ -45,7 +46,7 @@ func BenchmarkJournalReuse(b *testing.B) {
 							default:
 							}
 						},
-					}, nil)
+					}), nil)
 					if err != nil {
 						b.Fatal(err)
 					}

@@ -15,9 +15,10 @@ func (w *writer) rotate() error {
 	gone := w.ledger.segments[:n]
 	if err := w.begin(head{
 		identity: w.identity, number: old.number + 1, first: w.next, prevEnd: old.size, floor: w.ledger.segments[n].number,
-	}); err != nil {
+	}, nil); err != nil {
 		return err
 	}
+	w.marks.note(w.reached(0), headSize)
 	err := writeSeal(oldFile, old, w.next)
 	if cerr := oldFile.Close(); err == nil && cerr != nil {
 		err = fmt.Errorf("journal: closing %s: %w", segmentName(old.number), cerr)
@@ -80,8 +81,9 @@ func (w *writer) blank() (file File, size int64, err error) {
 	return file, 0, err
 }
 
-// begin makes a new segment the tail. It gets its name only when its head is durable.
-func (w *writer) begin(h head) error {
+// begin makes a new segment the tail, with frames behind its head. It gets its name only when they
+// are durable.
+func (w *writer) begin(h head, frames []byte) error {
 	dir, fsys := w.j.opts.Dir, w.j.opts.FS
 	name := segmentName(h.number)
 	failed := func(doing string, err error) error { return fmt.Errorf("journal: %s %s: %w", doing, name, err) }
@@ -90,9 +92,9 @@ func (w *writer) begin(h head) error {
 		return failed("creating", err)
 	}
 	h.used = size > headSize
-	first := h.encode()
+	first := append(h.encode(), frames...)
 	if h.used {
-		first = append(first, zeroPage[:-headSize&(w.j.opts.page-1)]...) // see commit
+		first = append(first, zeroPage[:-len(first)&(w.j.opts.page-1)]...) // see commit
 	}
 	if err = writeAt(file, first, 0); err == nil {
 		err = file.Sync()

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -20,6 +21,7 @@ type writer struct {
 	spare    queue    // the buffers that the owner does not hold
 	codec    codec
 	mover    mover
+	marks    *marker
 }
 
 // run is the journal's goroutine.
@@ -61,7 +63,7 @@ func (j *Journal) gather(timer *time.Timer) {
 		j.mu.Lock()
 		enough := j.closing || j.queued.records == 0 || len(j.queued.frames) >= j.opts.WriteBuffer
 		j.mu.Unlock()
-		if enough {
+		if enough || j.writer.marks.err() != nil {
 			return
 		}
 		select {
@@ -76,6 +78,10 @@ func (j *Journal) gather(timer *time.Timer) {
 // After a failure, Err is set.
 func (j *Journal) cycle() (more bool) {
 	w := &j.writer
+	if err := w.marks.err(); err != nil {
+		j.fail(err)
+		return false
+	}
 	j.mu.Lock()
 	q := j.queued
 	j.queued = queue{frames: w.spare.frames[:0], released: w.spare.released[:0]}
@@ -210,6 +216,7 @@ func (w *writer) commit(b []byte, g group) error {
 		w.ledger.move(p, tail)
 	}
 	w.publishShape()
+	w.marks.note(w.reached(0), int64(len(b)))
 	if j.opts.Observe != nil {
 		j.opts.Observe(SyncInfo{Records: g.records, Moved: len(g.moved), Bytes: int64(len(b)), Duration: took})
 	}
@@ -247,15 +254,17 @@ func (j *Journal) finish() {
 	if j.Err() == nil {
 		j.cycle()
 	}
-	if tail := w.ledger.tail(); j.Err() == nil && !w.marked && tail.size > headSize {
-		if err := writeMark(w.file, kindClose, w.seed, tail.size, w.next); err != nil {
-			j.fail(w.abandon("closing", err))
-		} else if err := w.file.Truncate(tail.size + frameHead); err != nil {
-			j.fail(fmt.Errorf("journal: giving room in %s back: %w", segmentName(tail.number), err))
+	w.marks.halt()
+	if err := w.marks.err(); err != nil && j.Err() == nil {
+		j.fail(err)
+	}
+	if j.Err() == nil {
+		if err := w.end(); err != nil {
+			j.fail(err)
 		}
 	}
 	err := j.Err()
-	for _, release := range []func() error{w.mover.stop, w.closeFile, j.lock.Close} {
+	for _, release := range []func() error{w.mover.stop, w.closeFiles, j.lock.Close} {
 		if e := release(); err == nil && e != nil {
 			err = fmt.Errorf("journal: closing: %w", e)
 		}
@@ -264,12 +273,38 @@ func (j *Journal) finish() {
 	j.closeErr = err
 }
 
-func (w *writer) closeFile() error {
-	if w.file == nil {
-		return nil
+// end marks the log as closed, and makes its end known in the watermark file.
+func (w *writer) end() error {
+	tail, mark := w.ledger.tail(), int64(0)
+	if !w.marked && tail.size > headSize {
+		if err := writeMark(w.file, kindClose, w.seed, tail.size, w.next); err != nil {
+			return w.abandon("closing", err)
+		}
+		if err := w.file.Truncate(tail.size + frameHead); err != nil {
+			return fmt.Errorf("journal: giving room in %s back: %w", segmentName(tail.number), err)
+		}
+		mark = frameHead
 	}
-	err := w.file.Close()
-	w.file = nil
+	return w.marks.settle(w.reached(mark))
+}
+
+// reached is the end of the log, so many bytes behind that of the tail's frames.
+func (w *writer) reached(behind int64) watermark {
+	tail := w.ledger.tail()
+	return watermark{
+		identity: w.identity, segment: tail.number, offset: tail.size + behind, next: w.next,
+	}
+}
+
+func (w *writer) closeFiles() error {
+	var err error
+	if w.file != nil {
+		err = w.file.Close()
+		w.file = nil
+	}
+	if w.marks != nil {
+		err = errors.Join(err, w.marks.file.Close())
+	}
 	return err
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	edwards "github.com/oasisprotocol/curve25519-voi/curve"
 	zip215 "github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
 
 	"github.com/lanecast/lanecast/wire"
@@ -25,10 +26,40 @@ type Ed25519 struct {
 	keys   []*zip215.ExpandedPublicKey
 }
 
+// CheckIdentity demands of a key that signatures are to verify against, a validator's in an Ed25519
+// set or a sequencer's, that it is a point of the curve in the sense of ZIP-215, and not one of
+// small order: under those anybody can sign anything, without a secret. Keys of small order are to
+// be refused where a set is made, since ZIP-215 has them verify. The error wraps [ErrKey].
+func CheckIdentity(id wire.PublicKey) error {
+	if fault := identityFault(id); fault != "" {
+		return fmt.Errorf("verify: %v: %w: %s", id, ErrKey, fault)
+	}
+	return nil
+}
+
+// identityFault says what is wrong with a key; nothing if it may be one.
+func identityFault(id wire.PublicKey) string {
+	compressed := edwards.CompressedEdwardsY(id)
+	p, err := new(edwards.EdwardsPoint).SetCompressedY(&compressed)
+	switch {
+	case err != nil:
+		return "not a point of the curve"
+	case p.IsSmallOrder():
+		return smallOrder
+	}
+	return ""
+}
+
+const smallOrder = "a point of small order, for which anybody can sign"
+
+// HasSmallOrder reports whether a key is a point of small order: anybody can sign chunks and votes in
+// its name.
+func HasSmallOrder(id wire.PublicKey) bool { return identityFault(id) == smallOrder }
+
 // NewEd25519 builds a set of 1 to [MaxValidators] validators, given in any order. No two may be equal, and each must be
-// a point of the curve in the sense of ZIP-215; the errors wrap [ErrValidatorSet] and [ErrKey].
+// what [CheckIdentity] demands; the errors wrap [ErrValidatorSet] and [ErrKey].
 func NewEd25519(namespace []byte, identities []wire.PublicKey) (*Ed25519, error) {
-	set, _, err := newValidatorSet(identities)
+	set, order, err := newValidatorSet(identities)
 	if err != nil {
 		return nil, err
 	}
@@ -41,9 +72,12 @@ func NewEd25519(namespace []byte, identities []wire.PublicKey) (*Ed25519, error)
 		prefix: prefix(namespace, ackSuffix),
 		keys:   make([]*zip215.ExpandedPublicKey, set.len()),
 	}
-	for i := range set.identities {
-		if e.keys[i], err = zip215.NewExpandedPublicKey(set.identities[i][:]); err != nil {
-			return nil, fmt.Errorf("verify: validator %v: %w: not a point of the curve", set.identities[i], ErrKey)
+	for i, id := range set.identities {
+		if fault := identityFault(id); fault != "" {
+			return nil, fmt.Errorf("verify: validator %d of those given, %v: %w: %s", order[i], id, ErrKey, fault)
+		}
+		if e.keys[i], err = zip215.NewExpandedPublicKey(id[:]); err != nil {
+			return nil, fmt.Errorf("verify: validator %d of those given, %v: %w: %w", order[i], id, ErrKey, err)
 		}
 	}
 	return e, nil

@@ -59,6 +59,13 @@ func newHostile(t testing.TB, k schemeCase, n int) *hostile {
 			v["torsion"] = torsion(k.variant).encode(raw)
 			v["identity"] = identity(k.variant).encode(raw)
 			v["not canonical"] = overlong(size, raw)
+			g := generator(k.variant)
+			v["generator"], v["minus generator"], v["twice the generator"] = g.encode(raw), g.neg().encode(raw), g.add(g).encode(raw)
+			for j, q := range pointsOfSmallOrder[k.variant]() {
+				order := fmt.Sprint("order ", smallOrders[k.variant][j][0])
+				v[order], v["minus "+order] = q.encode(raw), q.neg().encode(raw)
+				v["plus "+order], v["generator plus "+order] = p.add(q).encode(raw), g.add(q).encode(raw)
+			}
 			v["other encoding"] = append(p.encode(!raw), p.encode(!raw)...)[:size]
 		}
 		h.votes[i] = v

@@ -29,6 +29,72 @@ func mixtures(t testing.TB) int {
 	return n
 }
 
+// special draws a point for which formulas have exceptions: the identity, one of small order, the
+// generator, or a sum of two of these.
+func (h *hostile) special(r *rand.Rand) point {
+	v := h.variant
+	p := identity(v)
+	switch r.IntN(6) {
+	case 0, 1:
+	case 2, 3:
+		p = pointsOfSmallOrder[v]()[0] // (0, 2) of G1
+	case 4:
+		p = pointsOfSmallOrder[v]()[r.IntN(len(smallOrders[v]))]
+	default:
+		p = generator(v)
+		if r.IntN(2) == 0 {
+			p = p.add(pointsOfSmallOrder[v]()[r.IntN(len(smallOrders[v]))])
+		}
+	}
+	if r.IntN(2) == 0 {
+		p = p.neg()
+	}
+	return p
+}
+
+// split returns 2^levels points whose sum is p. The sums of halves, of quarters and so on are
+// special, too.
+func (h *hostile) split(r *rand.Rand, p point, levels int) []point {
+	if levels == 0 {
+		return []point{p}
+	}
+	left := h.special(r)
+	switch some := r.IntN(3); {
+	case levels == 1: // any, so that the votes themselves show nothing
+		left = left.add(decodePoint(h.variant, h.votes[r.IntN(len(h.votes))]["valid"]))
+	case some == 0:
+		left = identity(h.variant)
+	case some == 1:
+		left = p
+	}
+	return append(h.split(r, left, levels-1), h.split(r, p.add(left.neg()), levels-1)...)
+}
+
+// collude has one of those present, and a run of others next to each other, send votes that add up
+// to what their valid ones add up to, or to that and something else.
+func (h *hostile) collude(r *rand.Rand, s *verify.Statement) {
+	present := slices.Collect(s.Signers.All())
+	levels := 1 + r.IntN(4)
+	run := 1 << levels
+	if len(present) <= run {
+		return
+	}
+	start := 1 + r.IntN(len(present)-run)
+	first := present[r.IntN(start)]
+	raw := h.acks == verify.Uncompressed
+	sum, target := decodePoint(h.variant, h.votes[first]["valid"]), h.special(r)
+	for k, p := range h.split(r, target, levels) {
+		i := present[start+k]
+		sum = sum.add(decodePoint(h.variant, h.votes[i]["valid"]))
+		place(s, int(i), p.encode(raw))
+	}
+	sum = sum.add(target.neg())
+	if r.IntN(4) == 0 {
+		sum = sum.add(h.special(r))
+	}
+	place(s, int(first), sum.encode(raw))
+}
+
 // mix makes a statement of a random mixture: most of its votes valid, or half of them, or few; pairs that cancel more
 // often than chance would have it.
 func (h *hostile) mix(r *rand.Rand) *verify.Statement {
@@ -37,6 +103,9 @@ func (h *hostile) mix(r *rand.Rand) *verify.Statement {
 	s := &verify.Statement{Scheme: h.set.Scheme, Subject: h.subject, Signers: wire.NewSigners(n), Slab: make([]byte, n*f.AckSignature)}
 	valid := []float64{0.95, 0.8, 0.5, 0.2}[r.IntN(4)]
 	absent := []float64{0, 0.1, 0.4}[r.IntN(3)]
+	if n > 13 { // enough of them valid for a certificate to be at stake
+		valid, absent = []float64{1, 1, 1, 0.8}[r.IntN(4)], []float64{0, 0.1, 0.3}[r.IntN(3)]
+	}
 	for i := range n {
 		if r.Float64() < absent {
 			continue
@@ -47,12 +116,19 @@ func (h *hostile) mix(r *rand.Rand) *verify.Statement {
 		}
 		place(s, i, h.votes[i][kind])
 	}
-	if present := slices.Collect(s.Signers.All()); len(present) >= 2 && h.kind != fixture.Ed25519 && r.IntN(3) == 0 {
+	if present := slices.Collect(s.Signers.All()); len(present) >= 2 && valid < 1 && h.kind != fixture.Ed25519 && r.IntN(3) == 0 {
 		r.Shuffle(len(present), func(i, j int) { present[i], present[j] = present[j], present[i] })
 		pair := [][2]string{{"plus e", "minus e"}, {"plus torsion", "minus torsion"}, {"valid", "negated"}}[r.IntN(3)]
 		for k, kind := range pair {
 			place(s, int(present[k]), h.votes[present[k]][kind])
 		}
+	}
+	if h.kind != fixture.Ed25519 && (n > 13 || r.IntN(3) == 0) {
+		h.collude(r, s)
+	}
+	s.MayDefer = r.IntN(2) == 0
+	if valid == 1 { // what the colluders send is all that is wrong, and nobody suspects them
+		return s
 	}
 	for p := range s.Signers.All() {
 		if r.IntN(6) == 0 {
@@ -62,7 +138,6 @@ func (h *hostile) mix(r *rand.Rand) *verify.Statement {
 			s.Suspects.Add(p)
 		}
 	}
-	s.MayDefer = r.IntN(2) == 0
 	return s
 }
 
@@ -80,23 +155,39 @@ func TestWhatComesOutOfAnyMixtureOfVotesIsRight(t *testing.T) {
 	}
 	v := newVerifier()
 	defer func() { v.Close() }()
-	var all []*hostile
-	for _, k := range schemeCases {
-		for _, n := range []int{1, 4, 7} {
-			all = append(all, newHostile(t, k, n))
+	want := mixtures(t)
+	type size struct{ scheme, n int }
+	sets := make(map[size]*hostile)
+	set := func(at size) *hostile {
+		if sets[at] == nil {
+			sets[at] = newHostile(t, schemeCases[at.scheme], at.n)
 		}
+		return sets[at]
+	}
+	small, large := []int{1, 4, 7, 13}, []int{47, 48, 67, 100, 128}
+	oneIn := 2 // batches has a statement of a large set
+	if want <= 900 {
+		oneIn = 6
 	}
 	r := rand.New(rand.NewPCG(10, 2026))
 	var made, deferred, blamed, invalid int
-	for tried, want := 0, mixtures(t); tried < want; {
-		if r.IntN(12) == 0 { // one that knows nobody yet
+	for tried := 0; tried < want; {
+		withLarge := r.IntN(oneIn) == 0
+		if withLarge || r.IntN(12) == 0 { // one that knows nobody yet, and so leaves nobody out
 			v.Close()
 			v = newVerifier()
 		}
 		var ss []*verify.Statement
 		var from []*hostile
 		for range 1 + r.IntN(2*perBatch) {
-			h := all[r.IntN(len(all))]
+			at := size{r.IntN(len(schemeCases)), small[r.IntN(len(small))]}
+			if withLarge && len(ss) == 0 {
+				at.n = large[r.IntN(len(large))]
+				if r.IntN(2) == 0 { // multisig minsig, the default, which sums votes in G1
+					at.scheme = r.IntN(2)
+				}
+			}
+			h := set(at)
 			ss, from = append(ss, h.mix(r)), append(from, h)
 		}
 		tried += len(ss)
@@ -158,5 +249,5 @@ func TestWhatComesOutOfAnyMixtureOfVotesIsRight(t *testing.T) {
 	if made == 0 || deferred == 0 || blamed == 0 {
 		t.Errorf("%d certificates, %d undecided, %d blamed: not all was tried", made, deferred, blamed)
 	}
-	t.Logf("%d certificates, %d invalid votes of which %d were blamed, %d times undecided", made, invalid, blamed, deferred)
+	t.Logf("%d mixtures, %d certificates, %d invalid votes of which %d were blamed, %d times undecided", want, made, invalid, blamed, deferred)
 }

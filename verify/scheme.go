@@ -42,9 +42,10 @@ type Scheme interface {
 	// Prove verifies the vote of each of signers, a subset of s.Signers, as if alone (subgroup check, random
 	// weights), and returns those that are invalid, ascending. The others are each proven valid.
 	Prove(s *Statement, signers wire.Signers) (invalid []wire.Participant)
-	// Isolate is for a combination that failed: it returns those of signers that are proven invalid, each by
-	// itself, ascending. The others combine to what verifies, though maybe only together, as one whole. Cheaper than Prove where
-	// the scheme allows it. An empty answer means that the votes are good and the keys do not fit each other.
+	// Isolate is for a combination that failed: it returns those of signers that are proven
+	// invalid, each by itself, ascending. The others combine to what verifies, though maybe only
+	// together, as one whole. Cheaper than Prove where the scheme allows it. After an empty answer
+	// the votes are proven each by itself, and if all are valid the keys do not fit each other.
 	Isolate(s *Statement, signers wire.Signers) (invalid []wire.Participant)
 }
 
@@ -83,6 +84,9 @@ type Statement struct {
 	Suspects wire.Signers
 	// ProveOnly asks for each vote to be proven by itself, and for no certificate.
 	ProveOnly bool
+	// Unattributed, with ProveOnly, says that somebody else than their signers has shown the votes: nobody is exposed by an
+	// invalid one.
+	Unattributed bool
 	// MayDefer allows votes to come back undecided, see Verdict.Exposed: their maker can wait for other votes.
 	MayDefer bool
 }
@@ -110,8 +114,10 @@ type Verdict struct {
 	// on something else since the statement was made, and without them it has no quorum. Of their votes in the statement
 	// nothing is known. Only where Statement.MayDefer allows it, and with Certificate nil.
 	Exposed []wire.Participant
-	// Err is set when no verdict could be reached through no fault of any validator: it wraps ErrInconsistentKeys, or
-	// context.Canceled when verification was shut down, or tells of a Scheme that panicked. The other fields then blame nobody.
+	// Err is set when no verdict could be reached through no fault of any validator: it wraps
+	// context.Canceled when verification was shut down, or tells of a Scheme that panicked, and the
+	// other fields then blame nobody. Or it wraps ErrInconsistentKeys: the votes without those in
+	// Invalid make a quorum, each is proven valid, and they combine to no valid certificate.
 	Err error
 }
 

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"filippo.io/edwards25519"
+
 	"github.com/lanecast/lanecast/internal/fixture"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
@@ -241,6 +243,9 @@ func TestAnEd25519SetTakesPointsOfTheCurveOnly(t *testing.T) {
 	if _, err := verify.NewEd25519(namespace, append(ids(3), ids(3)[1])); !errors.Is(err, verify.ErrValidatorSet) {
 		t.Errorf("duplicate: %v", err)
 	}
+	if _, err := verify.NewEd25519(namespace, make([]wire.PublicKey, verify.MaxValidators+1)); !errors.Is(err, verify.ErrValidatorSet) {
+		t.Errorf("too many: %v", err)
+	}
 	backwards := ids(4)
 	slices.Reverse(backwards)
 	e, err := verify.NewEd25519(namespace, backwards)
@@ -249,6 +254,35 @@ func TestAnEd25519SetTakesPointsOfTheCurveOnly(t *testing.T) {
 	}
 	if !slices.Equal(e.Participants(), ids(4)) {
 		t.Errorf("participants %v", e.Participants())
+	}
+}
+
+// Anybody could vote for a validator whose key is of small order, and accuse it of conflicting
+// acks.
+func TestKeysOfSmallOrderAreNoIdentities(t *testing.T) {
+	for _, key := range smallEdwards() {
+		err := verify.CheckIdentity(key)
+		if !errors.Is(err, verify.ErrKey) || !strings.Contains(err.Error(), key.String()) {
+			t.Errorf("%v: %v", key, err)
+		}
+		_, err = verify.NewEd25519(namespace, slices.Insert(ids(3), 1, key))
+		if !errors.Is(err, verify.ErrKey) || !strings.Contains(err.Error(), "validator 1 of those given") || !strings.Contains(err.Error(), key.String()) {
+			t.Errorf("%v in a set: %v", key, err)
+		}
+	}
+	if err := verify.CheckIdentity(wire.PublicKey{2}); !errors.Is(err, verify.ErrKey) {
+		t.Errorf("no point: %v", err)
+	}
+	for _, id := range ids(4) {
+		if err := verify.CheckIdentity(id); err != nil {
+			t.Errorf("a good key: %v", err)
+		}
+		// Of composite order: only its holder can sign for it.
+		p := must(new(edwards25519.Point).SetBytes(id[:]))
+		p.Add(p, must(new(edwards25519.Point).SetBytes(smallEdwards()[2][:])))
+		if err := verify.CheckIdentity(wire.PublicKey(p.Bytes())); err != nil {
+			t.Errorf("a key of composite order: %v", err)
+		}
 	}
 }
 

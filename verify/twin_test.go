@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/big"
+	"sync"
 
 	"filippo.io/edwards25519"
 	bls "github.com/consensys/gnark-crypto/ecc/bls12-381"
@@ -273,8 +274,71 @@ func torsion(v verify.Variant) point {
 		p.FromAffine(&a)
 		return p
 	}
+	return times(v, fr.Modulus(), anyPoint2(1))
+}
+
+// smallOrders are the small primes that divide the cofactor of either curve, with their
+// multiplicities; what is left of G2's is one prime of 448 bits.
+var smallOrders = map[verify.Variant][][2]int64{
+	verify.MinSig: {{3, 1}, {11, 2}, {10177, 2}, {859267, 2}, {52437899, 2}},
+	verify.MinPk:  {{13, 2}, {23, 2}, {2713, 1}, {11953, 1}, {262069, 1}},
+}
+
+// pointsOfSmallOrder returns one point of each order in smallOrders.
+var pointsOfSmallOrder = map[verify.Variant]func() []point{
+	verify.MinSig: sync.OnceValue(func() []point { return makePointsOfSmallOrder(verify.MinSig) }),
+	verify.MinPk:  sync.OnceValue(func() []point { return makePointsOfSmallOrder(verify.MinPk) }),
+}
+
+func makePointsOfSmallOrder(v verify.Variant) (all []point) {
+	h, any := cofactor1, anyPoint1
+	if v == verify.MinPk {
+		h, any = cofactor2, anyPoint2
+	}
+	n := new(big.Int).Mul(h, fr.Modulus())
+	nothing := string(identity(v).encode(false))
+	for _, order := range smallOrders[v] {
+		prime := big.NewInt(order[0])
+		rest := new(big.Int).Set(n)
+		for range order[1] {
+			rest.Div(rest, prime)
+		}
+		p := identity(v)
+		for x := uint64(1); string(p.encode(false)) == nothing; x++ {
+			p = times(v, rest, any(x))
+		}
+		for q := times(v, prime, p); string(q.encode(false)) != nothing; q = times(v, prime, p) {
+			p = q
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+var (
+	cofactor1, _ = new(big.Int).SetString("396c8c005555e1568c00aaab0000aaab", 16)
+	cofactor2, _ = new(big.Int).SetString("5d543a95414e7f1091d50792876a202cd91de4547085abaa68a205b2e5a7ddfa628f1cb4d9e82ef21537e293a6691ae1616ec6e786f0c70cf1c38e31c7238e5", 16)
+)
+
+// anyPoint1 and anyPoint2 return the first points of either curve from an x on, of any order.
+func anyPoint1(x uint64) point {
+	var a bls.G1Affine
+	for ; ; x++ {
+		a.X.SetUint64(x)
+		var y2, b fp.Element
+		b.SetUint64(4)
+		y2.Square(&a.X).Mul(&y2, &a.X).Add(&y2, &b)
+		if a.Y.Sqrt(&y2) != nil {
+			var p point1
+			p.FromAffine(&a)
+			return p
+		}
+	}
+}
+
+func anyPoint2(x uint64) point {
 	var a bls.G2Affine
-	for x := uint64(1); ; x++ {
+	for ; ; x++ {
 		a.X.A0.SetUint64(x)
 		var y2, b bls.E2
 		b.A0.SetUint64(4)
@@ -282,12 +346,20 @@ func torsion(v verify.Variant) point {
 		y2.Square(&a.X).Mul(&y2, &a.X).Add(&y2, &b)
 		if y2.Legendre() == 1 {
 			a.Y.Sqrt(&y2)
-			break
+			var p point2
+			p.FromAffine(&a)
+			return p
 		}
 	}
-	var p point2
-	p.FromAffine(&a)
-	return times(v, fr.Modulus(), p)
+}
+
+// generator is that of the signatures' group.
+func generator(v verify.Variant) point {
+	g1, g2, _, _ := bls.Generators()
+	if v == verify.MinSig {
+		return point1{g1}
+	}
+	return point2{g2}
 }
 
 // overlong returns an encoding with a field element that is not below the modulus.

@@ -12,11 +12,14 @@ const (
 	TagConflictingAcks Tag = 0x12
 	TagInvalidAck      Tag = 0x13
 	TagInvalidNode     Tag = 0x14
+
+	TagInconsistentKeys Tag = 0x17
 )
 
 var tagNames = map[Tag]string{
 	TagTip: "tip", TagLock: "lock", TagConflict: "conflict", TagLockConflict: "lock-conflict",
 	TagConflictingAcks: "conflicting-acks", TagInvalidAck: "invalid-ack", TagInvalidNode: "invalid-node",
+	TagInconsistentKeys: "inconsistent-keys",
 }
 
 // String returns the tag's name in lower case, "unknown" for one that is not assigned.
@@ -27,8 +30,9 @@ func (t Tag) String() string {
 	return "unknown"
 }
 
-// Activity is what an engine reports: [*Tip], [*Certified], or one of the faults [*Conflict], [*LockConflict],
-// [*ConflictingAcks], [*InvalidAck], [*InvalidNode]. No other package can add one.
+// Activity is what an engine reports: [*Tip], [*Certified], or one of the faults [*Conflict],
+// [*LockConflict], [*ConflictingAcks], [*InvalidAck], [*InvalidNode]; or [*InconsistentKeys], which
+// is nobody's fault. No other package can add one.
 type Activity interface {
 	// Tag says which it is.
 	Tag() Tag
@@ -78,6 +82,15 @@ type InvalidNode struct {
 	Message []byte
 }
 
+// InconsistentKeys is a quorum of acks on Subject, each proven valid, that combine to no valid
+// certificate: the keys of that epoch's validators, as this process has them, do not fit each
+// other. It blames nobody and is no evidence: somebody has to look at the configuration. 0x17 ‖
+// Chunk ‖ varint epoch ‖ Signers.
+type InconsistentKeys struct {
+	Subject Subject
+	Signers Signers
+}
+
 // Tag returns TagTip.
 func (*Tip) Tag() Tag { return TagTip }
 
@@ -98,6 +111,9 @@ func (*InvalidAck) Tag() Tag { return TagInvalidAck }
 
 // Tag returns TagInvalidNode.
 func (*InvalidNode) Tag() Tag { return TagInvalidNode }
+
+// Tag returns TagInconsistentKeys.
+func (*InconsistentKeys) Tag() Tag { return TagInconsistentKeys }
 
 // Size returns the length of the encoding in bytes.
 func (a *Tip) Size() int { return 1 + a.Proposal.Size() }
@@ -124,6 +140,9 @@ func (a *InvalidAck) Size() int { return peerMessageSize(a.Message) }
 
 // Size returns the length of the encoding in bytes.
 func (a *InvalidNode) Size() int { return peerMessageSize(a.Message) }
+
+// Size returns the length of the encoding in bytes.
+func (a *InconsistentKeys) Size() int { return 1 + a.Subject.Size() + a.Signers.Size() }
 
 // AppendTo appends the encoding to dst.
 func (a *Tip) AppendTo(dst []byte) []byte {
@@ -164,6 +183,11 @@ func (a *InvalidNode) AppendTo(dst []byte) []byte {
 	return appendPeerMessage(append(dst, byte(TagInvalidNode)), a.Peer, a.Message)
 }
 
+// AppendTo appends the encoding to dst.
+func (a *InconsistentKeys) AppendTo(dst []byte) []byte {
+	return a.Signers.AppendTo(a.Subject.AppendTo(append(dst, byte(TagInconsistentKeys))))
+}
+
 func (*Tip) activity()             {}
 func (*Certified) activity()       {}
 func (*Conflict) activity()        {}
@@ -171,6 +195,8 @@ func (*LockConflict) activity()    {}
 func (*ConflictingAcks) activity() {}
 func (*InvalidAck) activity()      {}
 func (*InvalidNode) activity()     {}
+
+func (*InconsistentKeys) activity() {}
 
 // peerMessageSize is the size of a tag, a peer and a message with its length.
 func peerMessageSize(message []byte) int {
@@ -243,9 +269,28 @@ func (r *reader) activity(formats Formats) Activity {
 		a := new(InvalidNode)
 		a.Peer, a.Message = r.peerMessage()
 		return a
+	case TagInconsistentKeys:
+		a := new(InconsistentKeys)
+		r.chunk(&a.Subject.Chunk)
+		a.Subject.Epoch = r.uvarint64("epoch")
+		a.Signers = r.signersOf(a.Subject.Epoch, formats)
+		return a
 	}
 	r.fail("activity tag", ErrTag)
 	return nil
+}
+
+// signersOf reads a bitmap over the validators of an epoch.
+func (r *reader) signersOf(epoch uint64, formats Formats) Signers {
+	if r.err != nil {
+		return Signers{}
+	}
+	f, ok := formats.Format(epoch)
+	if !ok {
+		r.fail("epoch", ErrUnknownEpoch)
+		return Signers{}
+	}
+	return r.signers(f.Participants, "signers")
 }
 
 // ack reads an ack that something follows, so that its epoch's format says where it ends.

@@ -106,7 +106,7 @@ func (d drawn) lock(c wire.Chunk) wire.Lock {
 
 func (d drawn) activity() wire.Activity {
 	c := d.chunk()
-	switch rapid.IntRange(0, 7).Draw(d.T, "activity") {
+	switch rapid.IntRange(0, 8).Draw(d.T, "activity") {
 	case 0:
 		return &wire.Tip{Proposal: d.proposal(c)}
 	case 1:
@@ -123,6 +123,12 @@ func (d drawn) activity() wire.Activity {
 		return &wire.ConflictingAcks{First: d.ack(c, epoch, i), Second: d.ack(d.rival(c), epoch, i)}
 	case 6:
 		return &wire.InvalidAck{Peer: c.Sequencer, Message: rapid.SliceOf(rapid.Byte()).Draw(d.T, "message")}
+	case 7:
+		epoch := d.knownEpoch()
+		f, _ := propertyFormats{}.Format(epoch)
+		s := wire.NewSigners(rapid.IntRange(1, f.Participants).Draw(d.T, "bitmap length"))
+		s.Add(wire.Participant(rapid.IntRange(0, s.Len()-1).Draw(d.T, "signer")))
+		return &wire.InconsistentKeys{Subject: wire.Subject{Chunk: c, Epoch: epoch}, Signers: s}
 	default:
 		return &wire.InvalidNode{Peer: c.Sequencer, Message: rapid.SliceOf(rapid.Byte()).Draw(d.T, "message")}
 	}

@@ -98,6 +98,10 @@ func TestBytesOutsideTheSpecificationAreRefused(t *testing.T) {
 		{"invalid ack: length 2^32−1", decodeActivity, "13 99*32 ffffffff0f 010203", wire.ErrTruncated},
 		{"invalid ack: length overlong", decodeActivity, "13 99*32 8300 010203", wire.ErrVarint},
 		{"invalid ack: length past 32 bits", decodeActivity, "13 99*32 ffffffff1f 010203", wire.ErrVarint},
+		{"inconsistent keys: unknown epoch", decodeActivity, "17 " + chunk7 + " 02 " + signers10, wire.ErrUnknownEpoch},
+		{"inconsistent keys: bitmap over one participant too many", decodeActivity, "17 " + chunk7 + " 01 000000000000000b 0502", wire.ErrTooManySigners},
+		{"inconsistent keys: nobody signed", decodeActivity, "17 " + chunk7 + " 01 000000000000000a 0000", wire.ErrNoSigners},
+		{"inconsistent keys: something follows", decodeActivity, "17 " + chunk7 + " 01 " + signers10 + " 00", wire.ErrTrailing},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := c.decode(unhex(t, c.encoded))
@@ -202,7 +206,7 @@ func TestTagsHaveNames(t *testing.T) {
 	for tag, name := range map[wire.Tag]string{
 		wire.TagTip: "tip", wire.TagLock: "lock", wire.TagConflict: "conflict", wire.TagLockConflict: "lock-conflict",
 		wire.TagConflictingAcks: "conflicting-acks", wire.TagInvalidAck: "invalid-ack",
-		wire.TagInvalidNode: "invalid-node", 0x02: "unknown", 0xFF: "unknown",
+		wire.TagInvalidNode: "invalid-node", wire.TagInconsistentKeys: "inconsistent-keys", 0x15: "unknown", 0x02: "unknown", 0xFF: "unknown",
 	} {
 		if tag.String() != name {
 			t.Errorf("tag %#x is named %q, want %q", byte(tag), tag, name)

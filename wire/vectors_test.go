@@ -226,6 +226,13 @@ func activityFields(v wire.Activity, f wire.Format) map[string]any {
 		return map[string]any{"peer": v.Peer.String(), "message": hex.EncodeToString(v.Message)}
 	case *wire.InvalidNode:
 		return map[string]any{"peer": v.Peer.String(), "message": hex.EncodeToString(v.Message)}
+	case *wire.InconsistentKeys:
+		numbers := []any{}
+		for i := range v.Signers.All() {
+			numbers = append(numbers, fmt.Sprint(i))
+		}
+		return map[string]any{"chunk": fieldsOf(&v.Subject.Chunk, f), "epoch": fmt.Sprint(v.Subject.Epoch), "signers": numbers,
+			"bitmap_length": fmt.Sprint(v.Signers.Len())}
 	}
 	return map[string]any{}
 }

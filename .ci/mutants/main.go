@@ -121,8 +121,10 @@ func copyTree(to string) error {
 		switch {
 		case err != nil:
 			return err
-		case path == ".git":
+		case path == ".git" && d.IsDir():
 			return filepath.SkipDir
+		case path == ".git": // of a work tree that is not the first one, a file
+			return nil
 		case d.IsDir():
 			return os.MkdirAll(filepath.Join(to, path), 0o755)
 		case !d.Type().IsRegular():

@@ -71,6 +71,10 @@ func (f *file) Syncs() int64            { return f.n }
 func (f *file) Moved() <-chan struct{}  { return f.moved }
 func (f *file) Close() error            { return f.f.Close() }
 
+// firstPosition is that of the record that a log begins with. It is empty here, released, and not
+// counted.
+const firstPosition journal.Position = 1
+
 type ours struct {
 	j     *journal.Journal
 	last  [Lanes]journal.Position
@@ -82,8 +86,10 @@ func openJournal(dir string) (Log, error) {
 	o := &ours{moved: make(chan struct{}, 1)}
 	var err error
 	o.j, err = journal.Open(journal.Options{
-		Dir: dir, Notify: func() { signal(o.moved) }, Observe: func(journal.SyncInfo) { o.syncs.Add(1) },
+		Dir: dir, Create: true,
+		Notify: func() { signal(o.moved) }, Observe: func(journal.SyncInfo) { o.syncs.Add(1) },
 	}, nil)
+	o.last[0] = firstPosition
 	return o, err
 }
 
@@ -94,7 +100,7 @@ func (o *ours) Append(lane int, record []byte) error {
 	return err
 }
 
-func (o *ours) Durable() (int64, error) { return int64(o.j.Durable()), o.j.Err() }
+func (o *ours) Durable() (int64, error) { return int64(o.j.Durable() - firstPosition), o.j.Err() }
 func (o *ours) Syncs() int64            { return o.syncs.Load() }
 func (o *ours) Moved() <-chan struct{}  { return o.moved }
 func (o *ours) Close() error            { return o.j.Close() }

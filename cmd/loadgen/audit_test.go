@@ -152,12 +152,13 @@ func TestMembersNoteConflictsAndBlame(t *testing.T) {
 	m := &member{run: r}
 	for _, a := range []wire.Activity{
 		&wire.Tip{}, &wire.Conflict{}, &wire.LockConflict{}, &wire.ConflictingAcks{}, &wire.InvalidAck{}, &wire.InvalidNode{},
+		&wire.InconsistentKeys{},
 	} {
 		if err := m.Report(t.Context(), a); err != nil {
 			t.Error(err)
 		}
 	}
-	if c, f := r.troubles.counts(); c != 3 || f != 2 {
+	if c, f := r.troubles.counts(); c != 3 || f != 3 {
 		t.Errorf("%d conflicts, %d faults: %q", c, f, r.troubles.problems)
 	}
 }

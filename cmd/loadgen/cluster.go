@@ -84,8 +84,14 @@ func (c *cluster) start(ctx context.Context, s *settings, dirs *store, metrics *
 			}
 		}
 		if err := m.start(s, dirs.journal(i), peers, c.network, metrics, logger); err != nil {
+			if !dirs.temporary {
+				err = fmt.Errorf("%w (for a new cluster name another folder with --data)", err)
+			}
 			return err
 		}
+	}
+	if err := dirs.begun(); err != nil {
+		return err
 	}
 	ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx)) // the end of a run is ours to time
 	for _, m := range c.members {

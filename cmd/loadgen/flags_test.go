@@ -61,7 +61,7 @@ func TestAWrongCommandLineGetsOneLineAndStatus2(t *testing.T) {
 
 		{"node --frobnicate", "--frobnicate"},
 		{"node now", `"now"`},
-		{"node --validators 1", "--validators must be from 2"},
+		{"node --validators 1", "--validators must be from 4"},
 		{"node --validators 2000", "--validators must be from 1 to 1000"},
 		{"node --sequencers 1001", "--sequencers must be from 1 to 1000"},
 		{"node --workers 0", "--workers must be"},

@@ -60,12 +60,22 @@ type inspection struct {
 	Clean        bool             `json:"clean"`   // it was closed, not killed
 	First        uint64           `json:"first_position"`
 	Last         uint64           `json:"last_position"`
+	Watermark    *watermark       `json:"watermark"` // null if there is none that can be read
 	Nodes        int64            `json:"nodes"`
 	Certificates int64            `json:"certificates"`
+	Proposals    int64            `json:"proposals"` // own chunks, durable before they were signed
+	Others       int64            `json:"others"`    // the first record, and what belongs to no lane
 	Lanes        []laneInspection `json:"lanes"`
 	Torn         *place           `json:"torn"`     // an unfinished write, which a crash explains
 	Damage       *place           `json:"damage"`   // what no crash explains; nothing behind it was read
 	Problems     []string         `json:"problems"` // records that make no sense; files that cannot be read
+}
+
+// watermark is how far the log was durable at least, as its second file knows.
+type watermark struct {
+	File   string `json:"file"`
+	Offset int64  `json:"offset"`
+	Next   uint64 `json:"next_position"`
 }
 
 // place is where something is wrong.
@@ -106,11 +116,17 @@ func inspectAll(out io.Writer, dir string, asJSON bool) error {
 	bad := 0
 	for _, d := range dirs {
 		i := inspectJournal(d)
+		if i == nil {
+			continue
+		}
 		report.Journals = append(report.Journals, i)
 		if !i.sound() {
 			report.OK = false
 			bad++
 		}
+	}
+	if len(report.Journals) == 0 {
+		return usagef("there is no journal in %s, nor in a folder right below", dir)
 	}
 	if asJSON {
 		b, err := json.MarshalIndent(report, "", "  ")
@@ -157,12 +173,13 @@ func journalsBelow(dir string) ([]string, error) {
 }
 
 func ofJournal(e os.DirEntry) bool {
-	return !e.IsDir() && (strings.HasSuffix(e.Name(), ".seg") || e.Name() == "LOCK")
+	return !e.IsDir() && (strings.HasSuffix(e.Name(), ".seg") || e.Name() == "WATERMARK")
 }
 
 // maxRecordProblems bounds what is said about one journal.
 const maxRecordProblems = 20
 
+// inspectJournal reads a journal; nil if there is none.
 func inspectJournal(dir string) *inspection {
 	i := &inspection{Dir: dir, Lanes: []laneInspection{}, Problems: []string{}}
 	lanes := map[wire.PublicKey]*laneInspection{}
@@ -188,14 +205,21 @@ func inspectJournal(dir string) *inspection {
 			problem("%s at byte %d, position %d: %v", r.File, r.Offset, at, err)
 			return nil
 		}
-		l := lanes[info.Chunk.Sequencer]
-		if l == nil {
-			l = &laneInspection{Sequencer: info.Chunk.Sequencer.String()}
-			lanes[info.Chunk.Sequencer] = l
+		if info.Tip == nil && info.Certified == nil {
+			i.Others++
+			return nil
 		}
-		if other := l.add(&info, at); other != nil {
+		if info.Kind == core.ProposalRecord {
+			i.Proposals++
+		}
+		l := lanes[info.Sequencer]
+		if l == nil {
+			l = &laneInspection{Sequencer: info.Sequencer.String()}
+			lanes[info.Sequencer] = l
+		}
+		if other, height := l.add(&info, at); other != 0 {
 			problem("%s at byte %d: position %d contradicts position %d: two payloads for lane %s height %d",
-				r.File, r.Offset, at, other.Position, l.Sequencer, other.Height)
+				r.File, r.Offset, at, other, l.Sequencer, height)
 		}
 		return nil
 	})
@@ -203,11 +227,16 @@ func inspectJournal(dir string) *inspection {
 	switch {
 	case errors.As(err, &corrupt):
 		i.Damage = &place{File: corrupt.File, Offset: corrupt.Offset, Reason: corrupt.Reason}
+	case errors.Is(err, journal.ErrNoJournal):
+		return nil // it was killed before it had one
 	case err != nil:
 		problem("%s", oneLine(err))
 	}
 	if recovery.Torn > 0 {
 		i.Torn = &place{File: recovery.File, Offset: recovery.Offset, Bytes: recovery.Torn, Reason: "unfinished write, to be cut off"}
+	}
+	if m := recovery.Mark; m.File != "" {
+		i.Watermark = &watermark{File: m.File, Offset: m.Offset, Next: uint64(m.Next)}
 	}
 	if more > 0 {
 		i.Problems = append(i.Problems, fmt.Sprintf("and %d more", more))
@@ -223,24 +252,42 @@ func inspectJournal(dir string) *inspection {
 	return i
 }
 
-// add takes a record of the lane, and returns the node that it contradicts, if any.
-func (l *laneInspection) add(r *core.RecordInfo, position uint64) (contradicted *laneEntry) {
-	highest, count := &l.Tip, &l.Nodes
-	if r.Certificate {
-		highest, count = &l.Certified, &l.Certificates
+// add takes a record of the lane, and returns the position and height of the one that it contradicts, if any.
+func (l *laneInspection) add(r *core.RecordInfo, position uint64) (contradicted, height uint64) {
+	if r.Kind == core.CertificateRecord || r.Kind == core.DormantRecord && r.Certified != nil {
+		l.Certificates++
+		contradicted, height = keepHighest(&l.Certified, r.Certified, r.Epoch, position)
 	}
-	*count++
-	e := &laneEntry{Height: r.Chunk.Height, Epoch: r.Epoch, Payload: r.Chunk.Payload.String(), Position: position}
+	if r.Tip == nil || contradicted != 0 {
+		return contradicted, height
+	}
+	tip := &l.Tip
+	if r.Kind == core.ProposalRecord { // it is no tip before it is signed, but must not contradict one
+		known := l.Tip
+		tip = &known
+	} else {
+		l.Nodes++
+	}
+	epoch := r.Epoch
+	if r.Kind == core.DormantRecord {
+		epoch = 0 // nothing is kept of the parent
+	}
+	return keepHighest(tip, r.Tip, epoch, position)
+}
+
+// keepHighest replaces what is known of a lane's top by what is higher, or of the same chunk and a newer epoch.
+func keepHighest(highest **laneEntry, chunk *wire.Chunk, epoch, position uint64) (contradicted, height uint64) {
+	e := &laneEntry{Height: chunk.Height, Epoch: epoch, Payload: chunk.Payload.String(), Position: position}
 	known := *highest
 	switch {
 	case known == nil || e.Height > known.Height:
 		*highest = e
 	case e.Height == known.Height && e.Payload != known.Payload:
-		return known
+		return known.Position, known.Height
 	case e.Height == known.Height && e.Epoch > known.Epoch:
 		*highest = e
 	}
-	return nil
+	return 0, 0
 }
 
 // print writes the text for people.
@@ -251,8 +298,12 @@ func (i *inspection) print(w io.Writer) {
 	}
 	say(w, "%s", i.Dir)
 	say(w, "  log           %d segments, %d bytes, %s", i.Segments, i.Bytes, how)
-	say(w, "  records       %d: %d nodes, %d certificates; positions %d to %d; %d copies", i.Records, i.Nodes, i.Certificates,
-		i.First, i.Last, i.Copies)
+	say(w, "  records       %d: %d nodes, %d certificates, %d proposals, %d others; positions %d to %d; %d copies", i.Records,
+		i.Nodes, i.Certificates, i.Proposals, i.Others, i.First, i.Last, i.Copies)
+	if m := i.Watermark; m != nil {
+		say(w, "  watermark     %s was durable up to byte %d, before position %d",
+			m.File, m.Offset, m.Next)
+	}
 	for _, l := range i.Lanes {
 		say(w, "  lane          %s: %s; %s", l.Sequencer, l.Tip.describe("tip", "no node"), l.Certified.describe("certified", "no certificate"))
 	}

@@ -69,8 +69,11 @@ func TestInspectSaysWhatJournalsHoldAndChangesNothing(t *testing.T) {
 		t.Fatalf("%d journals", len(r.Journals))
 	}
 	for i, j := range r.Journals {
-		if len(j.Lanes) != 4 || j.Nodes+j.Certificates != j.Records || j.Records == 0 || !j.Clean || j.Segments != 1 || j.Torn != nil || j.Damage != nil {
+		if len(j.Lanes) != 4 || j.Nodes+j.Certificates+j.Proposals+j.Others != j.Records || j.Proposals == 0 || j.Others == 0 || !j.Clean || j.Segments != 1 || j.Torn != nil || j.Damage != nil {
 			t.Errorf("%+v", j)
+		}
+		if m := j.Watermark; m == nil || m.File != filepath.Base(firstSegment(dir)) || m.Offset != j.Bytes || m.Next != j.Last+1 {
+			t.Errorf("watermark %+v of %+v", m, j)
 		}
 		for _, l := range j.Lanes {
 			if l.Tip == nil || l.Certified == nil {
@@ -88,7 +91,8 @@ func TestInspectSaysWhatJournalsHoldAndChangesNothing(t *testing.T) {
 		}
 	}
 	one := loadgen(t.Context(), "journal", "inspect", filepath.Join(dir, "member-0001"))
-	if one.status != exitGood || strings.Count(one.stdout, "  lane ") != 4 || !strings.Contains(one.stdout, "damage        none") {
+	if one.status != exitGood || strings.Count(one.stdout, "  lane ") != 4 || !strings.Contains(one.stdout, "damage        none") ||
+		!strings.Contains(one.stdout, "  watermark     "+filepath.Base(firstSegment(dir))+" was durable up to byte ") {
 		t.Errorf("status %d:\n%s%s", one.status, one.stdout, one.stderr)
 	}
 	after := contents(t, dir)
@@ -112,6 +116,12 @@ func TestInspectTellsATearFromDamage(t *testing.T) {
 	if torn := inspectJSON(t, dir, exitGood).Journals[0].Torn; torn == nil || torn.Offset != int64(len(whole)) || torn.Bytes != 12 {
 		t.Errorf("torn %+v", torn)
 	}
+	if err := os.WriteFile(firstSegment(dir), whole[:len(whole)-1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if d := inspectJSON(t, dir, exitBad).Journals[0].Damage; d == nil || !strings.Contains(d.Reason, "WATERMARK knows") {
+		t.Errorf("cut by a byte after Close: damage %+v", d)
+	}
 	whole[len(whole)/2] ^= 1
 	if err := os.WriteFile(firstSegment(dir), whole, 0o600); err != nil {
 		t.Fatal(err)
@@ -133,11 +143,11 @@ func TestInspectTellsATearFromDamage(t *testing.T) {
 func TestInspectNamesRecordsThatAreNotTheEngines(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	j, err := journal.Open(journal.Options{Dir: dir}, nil)
+	j, err := journal.Open(journal.Options{Dir: dir, Create: true, First: []byte("not a record")}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range maxRecordProblems + 3 {
+	for range maxRecordProblems + 2 {
 		if _, err := j.Append([]byte("not a record")); err != nil {
 			t.Fatal(err)
 		}

@@ -8,11 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/lanecast/lanecast/engine"
 )
 
 const (
 	manifestName    = "manifest.json"
-	manifestVersion = 1
+	manifestVersion = 2
 	namespace       = "lanecast-loadgen"
 )
 
@@ -26,17 +28,32 @@ type manifest struct {
 	Scheme     string `json:"scheme"`
 	Variant    string `json:"variant"`
 	Signatures string `json:"signatures"`
+	// Begun says that all members have journals. Before that none has sent anything.
+	Begun bool `json:"begun"`
 }
 
 // store is the folder of a run.
 type store struct {
 	dir       string
 	temporary bool
+	manifest  *manifest // nil for a temporary one
 }
 
-// journal returns the folder of a member's journal.
-func (s *store) journal(member int) string {
-	return filepath.Join(s.dir, fmt.Sprintf("member-%04d", member))
+// journal returns where a member's journal is. It is begun in a folder of ours in which the members have not run yet.
+func (s *store) journal(member int) engine.JournalConfig {
+	return engine.JournalConfig{
+		Dir:    filepath.Join(s.dir, fmt.Sprintf("member-%04d", member)),
+		Create: s.temporary || !s.manifest.Begun,
+	}
+}
+
+// begun notes that all members have journals, before any of them runs.
+func (s *store) begun() error {
+	if s.temporary || s.manifest.Begun {
+		return nil
+	}
+	s.manifest.Begun = true
+	return s.manifest.write(s.dir)
 }
 
 // forRun returns the folder of one run: a new one in a temporary folder, so that repeats begin alike, and always the
@@ -72,9 +89,10 @@ func openStore(s *settings) (*store, error) {
 	if err := os.MkdirAll(s.data, 0o755); err != nil {
 		return nil, usagef("--data: %v", err)
 	}
-	switch m, err := readManifest(s.data); {
+	m, err := readManifest(s.data)
+	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := beginFolder(s); err != nil {
+		if m, err = beginFolder(s); err != nil {
 			return nil, err
 		}
 	case err != nil:
@@ -84,7 +102,7 @@ func openStore(s *settings) (*store, error) {
 			return nil, err
 		}
 	}
-	return &store{dir: s.data}, nil
+	return &store{dir: s.data, manifest: m}, nil
 }
 
 func readManifest(dir string) (*manifest, error) {
@@ -108,24 +126,24 @@ func readManifest(dir string) (*manifest, error) {
 
 // beginFolder writes the manifest into a folder that must not hold anything else yet: journals without their manifest
 // could be of any cluster.
-func beginFolder(s *settings) error {
+func beginFolder(s *settings) (*manifest, error) {
 	entries, err := os.ReadDir(s.data)
 	if err != nil {
-		return usagef("--data: %v", err)
+		return nil, usagef("--data: %v", err)
 	}
 	for _, e := range entries {
 		if e.Name() != manifestName+".new" { // of a run that was killed while writing it
-			return usagef("--data: %s holds files but no %s; name an empty or a new folder", s.data, manifestName)
+			return nil, usagef("--data: %s holds files but no %s; name an empty or a new folder", s.data, manifestName)
 		}
 	}
-	m := manifest{
+	m := &manifest{
 		Version: manifestVersion, Namespace: namespace, Seed: s.seed, Validators: s.validators,
 		Sequencers: s.sequencers, Scheme: s.scheme, Variant: s.variant, Signatures: s.signatures,
 	}
 	if err := m.write(s.data); err != nil {
-		return usagef("--data: %v", err)
+		return nil, usagef("--data: %v", err)
 	}
-	return nil
+	return m, nil
 }
 
 // write puts the manifest in place, whole or not at all, and durably: journals are written after it.

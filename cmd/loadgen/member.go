@@ -44,8 +44,8 @@ type member struct {
 	peers    map[wire.PublicKey]*engine.Peer
 }
 
-// start makes the member's engine, over the journal in dir, and joins the network.
-func (m *member) start(s *settings, dir string, peers []wire.PublicKey, network *simnet.Network, metrics *registry, log *slog.Logger) error {
+// start makes the member's engine, over its journal, and joins the network.
+func (m *member) start(s *settings, kept engine.JournalConfig, peers []wire.PublicKey, network *simnet.Network, metrics *registry, log *slog.Logger) error {
 	c := engine.Config{
 		Namespace:          []byte(namespace),
 		Identity:           m.identity,
@@ -56,7 +56,7 @@ func (m *member) start(s *settings, dir string, peers []wire.PublicKey, network 
 		Reporter:           m,
 		Sender:             m,
 		Relay:              m,
-		Journal:            engine.JournalConfig{Dir: dir},
+		Journal:            kept,
 		Workers:            s.workers,
 		BatchSize:          s.batchSize,
 		BatchDelay:         s.batchDelay,
@@ -149,6 +149,8 @@ func (m *member) Report(_ context.Context, a wire.Activity) error {
 		m.run.troubles.fault("member %d calls an ack of %v invalid", m.index, a.Peer)
 	case *wire.InvalidNode:
 		m.run.troubles.fault("member %d calls a node of %v invalid", m.index, a.Peer)
+	case *wire.InconsistentKeys:
+		m.run.troubles.fault("member %d finds that the keys of epoch %d do not fit each other", m.index, a.Subject.Epoch)
 	default:
 		m.run.troubles.fault("member %d reports an unknown activity, tag %v", m.index, a.Tag())
 	}

@@ -91,8 +91,9 @@ func (s *nodeSettings) check() error {
 	}
 	const maxRate = 1e8
 	switch {
-	case s.validators < 2:
-		return usagef("--validators must be from 2 to %d here: the others are played, got %d", maxNodeValidators, s.validators)
+	case s.validators < 4:
+		return usagef("--validators must be from 4 to %d here: the others are played, and must make a quorum; got %d",
+			maxNodeValidators, s.validators)
 	case !(s.rate >= 0 && s.rate <= maxRate):
 		return usagef("--rate must be from 0 to %.0f acks/s, got %v", maxRate, s.rate)
 	case !(s.load >= 0 && s.load <= 2) || s.load == 0 && s.explicit("load"):

@@ -106,7 +106,7 @@ func (u *subject) build(s *nodeSettings, set *presign.Set, registry prometheus.R
 		Namespace: []byte(namespace), Identity: u.identity,
 		Sequencer: verify.NewChunkSigner([]byte(namespace), set.Identity(self)),
 		Schemes:   u, Sequencers: u, Monitor: u, Automaton: u, Reporter: u, Sender: u, Relay: u,
-		Journal: engine.JournalConfig{Dir: u.dir},
+		Journal: engine.JournalConfig{Dir: u.dir, Create: true},
 		Workers: s.workers, BatchSize: s.batchSize, BatchDelay: s.batchDelay,
 		PeerQuota: s.quota(len(peers)), MaxPeers: max(1, len(peers)),
 		MaxVoteBytes: max(engine.DefaultMaxVoteBytes, 3*len(u.lanes)*f.Participants*f.AckSignature),

@@ -166,7 +166,7 @@ func (t *trial) sign(ctx context.Context) ([]*presign.Lane, error) {
 					return
 				}
 				lanes[i], errs[i] = t.set.Sign(ctx, presign.Plan{
-					Key: keys[i], Heights: heights, Epoch: theEpoch, Nodeless: i == 0, Seed: t.settings.seed + uint64(i),
+					Key: keys[i], Heights: heights, Epoch: theEpoch, Nodeless: i == 0, Seed: t.settings.seed + uint64(i), Absent: self,
 					Payload: func(h uint64) wire.Digest { return p.digest(chunkPlace(fixture.Identity(keys[i]), h)) },
 				})
 			}

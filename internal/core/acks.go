@@ -32,12 +32,19 @@ func (c *Core) ack(from *Peer, message []byte) Outcome {
 	if l != nil {
 		base = l.base()
 	}
-	if a.Chunk.Height < base || a.Chunk.Height-base > c.cfg.HeightBound {
+	if a.Chunk.Height < base {
+		return HeightOutOfBounds
+	}
+	if a.Chunk.Height-base > c.cfg.HeightBound {
+		c.farAck(from, l, &a)
 		return HeightOutOfBounds
 	}
 	e := c.inBounds(a.Epoch)
 	if e == nil {
 		return UnknownEpoch
+	}
+	if l == nil && c.laneOf(&a.Chunk.Sequencer) != nil {
+		return c.ack(from, message) // the lane was dormant, and has woken with the epoch's sets
 	}
 	if len(a.Signature) != e.format.AckSignature {
 		c.reportInvalidAck(from, message)
@@ -50,8 +57,11 @@ func (c *Core) ack(from *Peer, message []byte) Outcome {
 		return PayloadMismatch
 	}
 	index, ok := from.in(e)
-	if !ok {
+	if !ok && !(e.member && a.Participant == e.me) {
 		return NotValidator
+	}
+	if e.member && a.Participant == e.me {
+		return c.ownAck(from, l, e, &a)
 	}
 	if index != a.Participant {
 		return WrongPeer
@@ -59,10 +69,29 @@ func (c *Core) ack(from *Peer, message []byte) Outcome {
 	if l == nil {
 		l = c.lane(a.Chunk.Sequencer)
 	}
-	if from.quota == nil {
-		from.quota = c.quota(from.id)
+	if l == c.own {
+		c.claim(from, e, &a.Chunk)
+	}
+	if from.quota == nil || from.accounts != c.accounts {
+		from.quota, from.accounts = c.quota(from.id), c.accounts
 	}
 	return c.vote(l, e, &a, from.quota)
+}
+
+// farAck looks at an ack that is too high to be counted for what it may say of our journal: a copy of it from the past is
+// behind by more than HeightBound as a rule.
+func (c *Core) farAck(from *Peer, l *lane, a *wire.Ack) {
+	e := c.inBounds(a.Epoch)
+	if e == nil || len(a.Signature) != e.format.AckSignature || !e.admits(l, a.Chunk.Sequencer) {
+		return
+	}
+	if e.member && a.Participant == e.me {
+		c.ownAck(from, l, e, a)
+		return
+	}
+	if index, ok := from.in(e); ok && index == a.Participant && c.own != nil && l == c.own {
+		c.claim(from, e, &a.Chunk)
+	}
 }
 
 // vote counts an ack that has passed the rules up to 4.3.4, ours among them.
@@ -127,7 +156,7 @@ func (c *Core) submitVotes(st *verify.Statement, j job) {
 		Epoch: j.slot.Epoch,
 	}
 	st.MayDefer = true
-	j.subject = st.Subject
+	j.subject, j.since = st.Subject, c.now
 	c.counts.VoteBatches++
 	c.turns.flying++
 	c.turns.taken++
@@ -144,26 +173,35 @@ func (c *Core) votesVerdict(j job, v *verify.Verdict) {
 	for _, i := range v.Invalid { // before Settle, which may end the slab
 		c.invalidVote(v.Statement, i)
 	}
-	// A scheme that proves nobody wrong, and yet certifies nothing, would have us try the same for ever.
+	retried := j.candidate.Failed()
+	// A scheme that proves nobody wrong, and yet certifies nothing, would have us try the same all
+	// the time.
 	fault := isKeyFault(v.Err) || v.Err == nil && v.Certificate == nil && len(v.Invalid) == 0 && len(v.Exposed) == 0
 	if fault {
-		c.counts.KeyFaults++
+		c.keyFault(j, v)
 	}
 	c.exposed(v)
-	j.slot.Settle(j.candidate, v.Invalid, fault)
+	j.slot.Settle(j.candidate, v.Invalid)
 	if j.look {
 		c.looked(j, v)
 		defer c.tickLooks()
 	}
 	if v.Certificate != nil {
 		c.counts.Certificates++
+		if retried {
+			c.keysFit()
+		}
 		c.certified(j.lane, j.subject, v.Certificate)
 		return
 	}
 	if j.slot.Closed() {
 		return
 	}
-	if v.Err != nil && !fault {
+	if fault {
+		c.retryLater(j)
+		return
+	}
+	if v.Err != nil {
 		// No verdict, and nobody to blame. The next one may fare no better, and no other ack need ever come.
 		if j.candidate.Stall() {
 			c.stall(j.lane, j.candidate)

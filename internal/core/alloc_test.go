@@ -6,7 +6,7 @@ func TestAnAckThatCompletesNoQuorumAllocatesNothing(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	r := newRig(t, 100)
+	r := newRig(t, 100, observing)
 	const acks = 64 // of 67
 	peers, messages := make([]*Peer, acks), make([][]byte, acks)
 	for i := range acks { // a peer's first ack makes its account
@@ -43,7 +43,7 @@ func TestACertificateAllocatesLittle(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	r := newRig(t, 4)
+	r := newRig(t, 4, observing)
 	height := uint64(0)
 	acks := make([][][]byte, 200)
 	for h := range acks {

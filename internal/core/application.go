@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -20,28 +21,31 @@ const (
 	Failed
 )
 
-// askVerify asks the application about the tip, one request per lane at a time.
+// askVerify asks the application about the tip. The question about a former tip was cancelled when the tip moved on;
+// while two such calls have not returned the lane waits for one of them.
 func (c *Core) askVerify(l *lane) {
-	if l.asking || !l.tip.durable || l.tip.verdict == Approved {
+	if l.gone || l.leaving || l.tip == nil || !l.tip.durable || l.tip.verdict == Approved || l.questions.current != 0 {
 		return
 	}
-	l.asking, l.askedAt = true, c.now
-	c.emit(AskVerify).Chunk = *l.tip.chunk()
+	if c.begin(&l.questions, call{kind: AskVerify, chunk: *l.tip.chunk(), lane: l}) != nil {
+		l.askedAt = c.now
+	}
 }
 
-// Verified takes the application's answer to an AskVerify: PROTOCOL.md 4.5.
-func (c *Core) Verified(now time.Duration, chunk wire.Chunk, answer Answer) {
+// Verified takes the application's answer to the AskVerify of that number: PROTOCOL.md 4.5.
+func (c *Core) Verified(now time.Duration, number uint64, answer Answer) {
 	if !c.enter(now) {
 		return
 	}
-	l := c.lanes[chunk.Sequencer]
-	if l == nil || !l.asking {
+	about, counts, ok := c.returned(AskVerify, number)
+	if !ok {
 		return
 	}
-	l.asking = false
-	if *l.tip.chunk() != chunk {
+	l := about.lane
+	defer c.tryRest(l)
+	if !counts {
 		c.counts.Verdicts[Dropped]++
-		c.askVerify(l) // the tip moved on while the application thought
+		c.askVerify(l) // it may have waited for this call to return
 		return
 	}
 	l.tip.verdict = answer
@@ -53,35 +57,73 @@ func (c *Core) Verified(now time.Duration, chunk wire.Chunk, answer Answer) {
 	c.acknowledge(l)
 }
 
+// ackable reports whether the tip may be acked in the current epoch e: PROTOCOL.md 4.5.
+func (l *lane) ackable(e *epoch) bool {
+	t := l.tip
+	if t == nil || !t.durable || t.verdict != Approved || t.contradicted || !e.admits(l, l.sequencer) {
+		return false
+	}
+	height := t.chunk().Height
+	if highest, certified := l.votes.Highest(); certified && height < highest {
+		return false
+	}
+	if locked, ok := l.lockedAt(height); ok && locked != t.chunk().Payload {
+		return false
+	}
+	return !l.abstains(height)
+}
+
 // acknowledge reports a tip that the application approved of, and sends our ack for the current epoch: signed once per
 // epoch, sent at most once per AckInterval. It is called whenever there may be reason to, and does what is due.
 func (c *Core) acknowledge(l *lane) {
 	l.wantAck = false
+	if l.gone {
+		return
+	}
 	e := c.inBounds(c.epoch)
 	if e == nil {
+		c.cancel(&l.signatures)
 		c.retryAck(l) // the epoch's sets are not known yet
 		return
 	}
-	t := l.tip
-	if !t.durable || t.verdict != Approved || !e.isSequencer(l.sequencer) {
+	if !l.ackable(e) {
+		c.cancel(&l.signatures)
 		return
 	}
+	t := l.tip
 	if !t.reported {
 		t.reported = true
-		c.emit(Report).Activity = &wire.Tip{Proposal: t.proposal}
+		c.report(&wire.Tip{Proposal: t.proposal})
 	}
-	if e.signer == nil || l.signing {
+	if !e.member || c.recovering {
 		return
 	}
-	if !t.acked || t.ackEpoch != c.epoch {
-		l.signing = true
-		sign := c.emit(SignAck)
-		sign.Chunk, sign.Epoch, sign.Signer = *t.chunk(), c.epoch, e.signer
+	if t.acked && t.ackEpoch == c.epoch {
+		if c.now-t.ackSentAt >= c.cfg.AckInterval {
+			c.sendAck(l, e)
+		}
 		return
 	}
-	if c.now-t.ackSentAt >= c.cfg.AckInterval {
-		c.sendAck(l, e)
+	if c.concerns(&l.signatures, t.chunk(), c.epoch) {
+		return
 	}
+	signer := c.ackSigner(e)
+	if signer == nil {
+		c.cancel(&l.signatures)
+		c.retryAck(l) // our key of this epoch is not there yet
+		return
+	}
+	if sign := c.begin(&l.signatures, call{kind: SignAck, chunk: *t.chunk(), epoch: c.epoch, lane: l}); sign != nil {
+		sign.Signer = signer
+	}
+}
+
+// ackSigner returns what signs our acks in an epoch, nil while there is nothing. It is asked for again until it is there.
+func (c *Core) ackSigner(e *epoch) verify.AckSigner {
+	if e.signer == nil {
+		e.signer = c.cfg.Sets.AckSigner(e.number)
+	}
+	return e.signer
 }
 
 func (c *Core) retryAck(l *lane) {
@@ -90,19 +132,20 @@ func (c *Core) retryAck(l *lane) {
 	c.wake(l.ackRetry)
 }
 
-// AckSigned takes the signature that a SignAck asked for.
-func (c *Core) AckSigned(now time.Duration, subject wire.Subject, signature []byte, err error) {
+// AckSigned takes the signature that the SignAck of that number asked for.
+func (c *Core) AckSigned(now time.Duration, number uint64, signature []byte, err error) {
 	if !c.enter(now) {
 		return
 	}
-	l := c.lanes[subject.Chunk.Sequencer]
-	if l == nil || !l.signing {
+	about, counts, ok := c.returned(SignAck, number)
+	if !ok {
 		return
 	}
-	l.signing = false
-	e := c.inBounds(subject.Epoch)
+	l := about.lane
+	defer c.tryRest(l)
+	e := c.inBounds(about.epoch)
 	switch {
-	case *l.tip.chunk() != subject.Chunk || subject.Epoch != c.epoch || e == nil:
+	case !counts || about.epoch != c.epoch || e == nil || !l.ackable(e):
 		c.counts.OwnAcks[Dropped]++
 		c.acknowledge(l) // whatever is the tip and the epoch now
 		return
@@ -112,9 +155,9 @@ func (c *Core) AckSigned(now time.Duration, subject wire.Subject, signature []by
 		return
 	}
 	c.counts.OwnAcks[Success]++
-	a := wire.Ack{Chunk: subject.Chunk, Epoch: subject.Epoch, Participant: e.me, Signature: signature}
+	a := wire.Ack{Chunk: about.chunk, Epoch: about.epoch, Participant: e.me, Signature: signature}
 	t := l.tip
-	t.ack, t.acked, t.ackEpoch = a.AppendTo(make([]byte, 0, a.Size())), true, subject.Epoch
+	t.ack, t.acked, t.ackEpoch = a.AppendTo(make([]byte, 0, a.Size())), true, about.epoch
 	c.sendAck(l, e)
 }
 

@@ -91,19 +91,21 @@ func TestRule4_5_NoAckWithoutTheApplicationsConsent(t *testing.T) {
 	}
 }
 
-func TestRule4_5_AVerdictOnWhatIsNoLongerTheTipIsDroppedAndTheTipAskedAbout(t *testing.T) {
+func TestRule4_5_TheQuestionEndsWhenTheTipMovesOnAndItsAnswerIsDropped(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 0))
 	r.tip(r.w.node(1, 1, 1, 0, 5))
-	expectChunks(t, "one question in flight", r.asks, chunk(1, 0, 0))
-	r.answer(Approved)
+	expect(t, "cancelled", len(r.cancelled), 1)
+	expect(t, "about", r.cancelled[0].Chunk, chunk(1, 0, 0))
+	expectChunks(t, "the question that counts", r.asks, chunk(1, 1, 1))
+	r.verified(chunk(1, 0, 0), Approved)
+	r.drain()
 	expect(t, "tips", len(r.tips()), 0)
-	expectChunks(t, "the next question", r.asks, chunk(1, 1, 1))
 	r.answer(Approved)
 	expectChunks(t, "tips", r.tips(), chunk(1, 1, 1))
 	expect(t, "dropped", r.c.Counts().Verdicts[Dropped], 1)
-	r.c.Verified(r.now, chunk(1, 1, 1), Approved) // nobody asked
-	r.c.Verified(r.now, chunk(2, 1, 1), Approved)
+	r.verified(chunk(1, 1, 1), Approved) // nobody asked
+	r.verified(chunk(2, 1, 1), Approved)
 	expect(t, "effects", len(r.c.Effects()), 0)
 }
 
@@ -119,9 +121,8 @@ func TestRule4_5_AVerdictThatComesBeforeTheNewTipIsDurableAsksWhenItIs(t *testin
 }
 
 func TestRule4_5_TheSequencerMustStillBeOneWhenTheVerdictComes(t *testing.T) {
-	r := newRig(t, 4)
+	r := newRig(t, 4, sequencersIn(6, ids(1)...))
 	r.tip(genesis(1, 1))
-	r.w.sequencers[6] = ids(1)
 	r.epoch(6)
 	r.answer(Approved)
 	expect(t, "tips", len(r.tips()), 0)
@@ -133,9 +134,8 @@ func TestRule4_5_TheSequencerMustStillBeOneWhenTheVerdictComes(t *testing.T) {
 }
 
 func TestRule4_5_AnEpochWhoseSchemeIsNotKnownYetIsTriedAgain(t *testing.T) {
-	r := newRig(t, 4)
+	r := newRig(t, 4, unknownAt(6))
 	r.tip(genesis(1, 1))
-	r.sets.unknown[6] = true
 	r.epoch(6)
 	r.answer(Approved)
 	r.pass(10 * time.Second)
@@ -195,14 +195,14 @@ func TestRule4_5_ASignatureOfTheWrongLengthIsAFailure(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 1))
 	r.answer(Approved)
-	subject := wire.Subject{Chunk: chunk(1, 0, 1), Epoch: 5}
+	call := r.signAcks[0].Call
 	r.signAcks = nil
-	r.c.AckSigned(r.now, subject, make([]byte, model.VoteSize+1), nil)
+	r.c.AckSigned(r.now, call, make([]byte, model.VoteSize+1), nil)
 	r.drain()
 	expect(t, "acks", len(r.acks), 0)
 	expect(t, "failures", r.c.Counts().OwnAcks[Failure], 1)
-	r.c.AckSigned(r.now, subject, make([]byte, model.VoteSize), nil) // nobody asked any more
-	r.c.AckSigned(r.now, wire.Subject{}, nil, nil)
+	r.c.AckSigned(r.now, call, make([]byte, model.VoteSize), nil) // nobody asked any more
+	r.c.AckSigned(r.now, call+1, nil, nil)
 	expect(t, "effects", len(r.c.Effects()), 0)
 }
 
@@ -210,21 +210,26 @@ func TestRule4_5_AnAckSignedForAPastEpochIsNotSentAndTheNextIsSigned(t *testing.
 	r := newRig(t, 4)
 	r.tip(genesis(1, 1))
 	r.answer(Approved)
+	past := r.signAcks[0]
 	r.epoch(6)
-	r.sign(nil)
-	expect(t, "acks", len(r.acks), 0)
+	expect(t, "cancelled", r.cancelled[0].Call, past.Call)
 	expect(t, "signatures asked for", len(r.signAcks), 1)
 	expect(t, "epoch", r.signAcks[0].Epoch, 6)
+	r.signed(past)
+	expect(t, "acks", len(r.acks), 0)
 	r.sign(nil)
 	expect(t, "acks", len(r.acks), 1)
+	expect(t, "dropped", r.c.Counts().OwnAcks[Dropped], 1)
 }
 
 func TestRule4_5_AnAckSignedForAFormerTipIsNotSent(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 0))
 	r.answer(Approved)
+	past := r.signAcks[0]
 	r.tip(r.w.node(1, 1, 1, 0, 5))
-	r.sign(nil)
+	expect(t, "cancelled", r.cancelled[0].Call, past.Call)
+	r.signed(past)
 	expect(t, "acks", len(r.acks), 0)
 	r.answer(Approved)
 	r.sign(nil)
@@ -232,17 +237,18 @@ func TestRule4_5_AnAckSignedForAFormerTipIsNotSent(t *testing.T) {
 	expect(t, "dropped", r.c.Counts().OwnAcks[Dropped], 1)
 }
 
-func TestRule4_5_AnAckSignedAfterTheLaneMovedOnIsSentButNotCounted(t *testing.T) {
+// A tip is ackable when its height is not below the lane's highest certified.
+func TestRule4_5_AnAckSignedAfterTheLaneMovedOnIsNotSent(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 0))
 	r.answer(Approved)
-	for i := 1; i < 4; i++ {
-		r.ack(i, chunk(1, 3, 3), 5)
-	}
-	r.verdicts()
-	r.sign(nil)
-	expect(t, "acks", len(r.acks), 1)
+	past := r.signAcks[0]
+	r.certify(chunk(1, 3, 3), 5)
+	expect(t, "cancelled", r.cancelled[0].Call, past.Call)
+	r.signed(past)
+	expect(t, "acks", len(r.acks), 0)
 	expect(t, "votes", r.c.Counts().Votes, 0)
+	expect(t, "signatures asked for", len(r.signAcks), 0)
 }
 
 func TestRule4_5_OurAckThatFoundNoRoomIsCountedWhenItIsSentAgain(t *testing.T) {
@@ -253,7 +259,7 @@ func TestRule4_5_OurAckThatFoundNoRoomIsCountedWhenItIsSentAgain(t *testing.T) {
 	for full := false; !full; height++ { // every lane's next two heights are needed now, and take all there is
 		for s := 2; s < 100; s++ {
 			full = full || r.ack(50, chunk(s, height%2, 1), 5) == NoRoom
-			for p := range 99 {
+			for p := 1; p < 100; p++ {
 				full = full || r.ack(p, chunk(s, height%2, p), 5) == NoRoom
 			}
 		}

@@ -9,6 +9,16 @@ import (
 
 // certified handles a valid certificate, assembled here or received: PROTOCOL.md 4.4. The bytes are kept.
 func (c *Core) certified(l *lane, s wire.Subject, certificate []byte) {
+	if c.provesLoss(l, s, certificate) {
+		return
+	}
+	// One that contradicts the highest certificate from before the lane was dormant cannot be proven to: that one is no
+	// longer here. The first stands.
+	if locked, known := l.lockedAt(s.Chunk.Height); known && locked != s.Chunk.Payload && l.votes.At(s.Chunk.Height) == nil {
+		c.counts.Faults++
+		c.compareTip(l, wire.Lock{Chunk: s.Chunk, Epoch: s.Epoch, Certificate: certificate})
+		return
+	}
 	first, _ := c.bounds()
 	result, held := l.votes.Certify(aggregate.Certificate{
 		Height: s.Chunk.Height, Epoch: s.Epoch, Payload: s.Chunk.Payload, Bytes: certificate,
@@ -20,27 +30,44 @@ func (c *Core) certified(l *lane, s wire.Subject, certificate []byte) {
 		c.compareTip(l, lock)
 	case aggregate.Below:
 		c.compareTip(l, lock)
+	case aggregate.Late:
+		c.counts.Locks++
+		held.Position = c.appendRecord(recordLock, &lock)
+		c.reportLock(l, held, true)
 	case aggregate.Added:
 		c.counts.Locks++
 		held.Position = c.appendRecord(recordLock, &lock)
-		c.reportLock(l, lock)
+		c.reportLock(l, held, false)
 		l.votes.CloseBelow(l.base())
 		c.pruneCertificates(l)
+		c.releaseRest(l)
+		c.withdrawAck(l)
 		if l == c.own {
 			c.propose()
 		}
 	}
 }
 
-// reportLock reports a lock, and that it contradicts the tip if it does.
-func (c *Core) reportLock(l *lane, lock wire.Lock) {
-	report := c.emit(Report)
-	report.Activity = &wire.Certified{Lock: lock}
-	if t := l.tip; t != nil && t.proposed && *t.chunk() == lock.Chunk {
-		report.Elapsed = c.now - t.proposedAt
-		t.proposed = false // the first certificate ends the measurement
+// lockedAt returns the payload that is known to be certified at a height: by a certificate that is held, or by the highest
+// one from before the lane was dormant.
+func (l *lane) lockedAt(height uint64) (payload wire.Digest, ok bool) {
+	if held := l.votes.At(height); held != nil {
+		return held.Payload, true
 	}
-	c.compareTip(l, lock)
+	if highest, certified := l.votes.Highest(); certified && height == highest {
+		return l.resumed, true
+	}
+	return payload, false
+}
+
+// withdrawAck ends the signing of an ack of an epoch that is over, or for a tip that is not ackable any more.
+func (c *Core) withdrawAck(l *lane) {
+	if l.signatures.current == 0 {
+		return
+	}
+	if e := c.inBounds(c.epoch); e == nil || c.calls[l.signatures.current].epoch != c.epoch || !l.ackable(e) {
+		c.cancel(&l.signatures)
+	}
 }
 
 // compareTip reports that a valid lock contradicts the tip, if it does.
@@ -57,9 +84,7 @@ func (c *Core) pruneCertificates(l *lane) {
 		tip = l.tip.chunk().Height
 	}
 	first, _ := c.bounds()
-	l.votes.PruneCertificates(tip, l.tip != nil, first, func(dropped aggregate.Certificate) {
-		c.release(dropped.Position)
-	})
+	l.votes.PruneCertificates(tip, l.tip != nil, first, c.retire)
 }
 
 // holds reports whether exactly this certificate is held already, so that it need not be verified again.

@@ -1,15 +1,16 @@
 package core
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/lanecast/lanecast/wire"
 )
 
-// certify delivers a quorum of acks and has them verified.
+// certify delivers a quorum of acks, the others', and has them verified.
 func (r *rig) certify(c wire.Chunk, epoch uint64) {
 	r.t.Helper()
-	for i := range 3 {
+	for i := 1; i < 4; i++ {
 		if o := r.ack(i, c, epoch); o != Accepted {
 			r.t.Fatalf("ack %d: %v", i, o)
 		}
@@ -17,18 +18,38 @@ func (r *rig) certify(c wire.Chunk, epoch uint64) {
 	r.verdicts()
 }
 
-func TestRule4_4_ACertificateBelowTheHighestLessOneIsIgnored(t *testing.T) {
+// Below the lane's highest certified height − 1: if within HeightBound of it and nothing was reported for that height in
+// this run, journaled and reported like a new one, and not held; else ignored.
+func TestRule4_4_ACertificateBelowTheHighestLessOneIsReportedOnceAndNotHeld(t *testing.T) {
 	r := newRig(t, 4)
-	r.certify(chunk(1, 5, 5), 5)
-	r.tip(r.w.node(1, 4, 4, 3, 5)) // its parent is at height 3
-	expect(t, "locks", len(r.locks()), 1)
-	r.tip(r.w.node(1, 5, 5, 4, 5)) // and here at 4
+	r.certify(chunk(1, 8, 8), 5)
+	r.tip(r.w.node(1, 1, 1, 0, 5)) // its parent is at height 0: HeightBound below
+	expect(t, "locks, out of HeightBound", len(r.locks()), 1)
+	records := r.disk.Next
+	r.tip(r.w.node(1, 4, 4, 3, 5))
 	expect(t, "locks", len(r.locks()), 2)
+	expect(t, "lock", r.locks()[1].Chunk, chunk(1, 3, 3))
+	expect(t, "records, with the tip's", r.disk.Next, records+2)
+	_, ok := r.c.Certificate(id(1), 3)
+	expect(t, "held", ok, false)
+	expect(t, "released once it is reported", slices.Contains(r.releases, records), true)
+	r.tip(on(r.w.lock(chunk(1, 4, 4), 6), 5))
+	r.tip(on(r.w.lock(chunk(1, 5, 5), 4), 6))
+	r.tip(r.w.node(1, 8, 8, 7, 5)) // and here at the highest less one
+	expect(t, "locks", len(r.locks()), 5)
+	// Another epoch's for a height that has been reported.
+	records = r.disk.Next
+	l := r.c.lanes[id(1)]
+	lock := r.w.lock(chunk(1, 4, 4), 5)
+	r.c.certified(l, lock.Subject(), lock.Certificate)
+	r.drain()
+	expect(t, "locks", len(r.locks()), 5)
+	expect(t, "records", r.disk.Next, records)
 }
 
 func TestRule4_4_AKnownCertificateIsIgnored(t *testing.T) {
 	r := newRig(t, 4)
-	for i := range 3 {
+	for i := 1; i < 4; i++ {
 		r.ack(i, chunk(1, 0, 1), 5)
 	}
 	votes := r.verifies[0]
@@ -67,7 +88,7 @@ func TestRule4_4_ANewCertificateIsJournaledReportedAndPrunes(t *testing.T) {
 	}
 	expect(t, "votes", r.c.Counts().Votes, 12)
 	r.certify(chunk(2, 0, 1), 5)
-	r.ack(0, chunk(1, 4, 1), 5)
+	r.ack(3, chunk(1, 4, 1), 5)
 	r.ack(2, chunk(1, 4, 1), 5)
 	r.verdicts()
 	// The acks of the slot and of all lower heights are gone; (4, epoch 6), (5, 5) and (5, 6) remain.
@@ -148,7 +169,7 @@ func TestLanesAreListedWithWhereTheyStand(t *testing.T) {
 	r.node(genesis(2, 1))
 	r.verdicts()
 	r.certify(chunk(1, 4, 1), 5)
-	r.ack(0, chunk(1, 5, 1), 5)
+	r.ack(3, chunk(1, 5, 1), 5)
 	lanes := r.c.Lanes()
 	expect(t, "lanes", len(lanes), 3)
 	expect(t, "first", lanes[0], LaneStatus{Sequencer: id(1), Certified: 4, HasCertified: true, Slots: 1})

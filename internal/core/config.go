@@ -24,6 +24,8 @@ type Sets interface {
 type Config struct {
 	// Identity is this process's own key: its participant number is looked up by it, and messages are not sent to it.
 	Identity wire.PublicKey
+	// Namespace is the network's. The journal belongs to it and to Identity.
+	Namespace []byte
 	// Sequencer says that this process signs chunks with the key Identity.
 	Sequencer bool
 	// Sets is asked for every epoch.
@@ -38,6 +40,8 @@ type Config struct {
 	// VotesInFlight is how many statements made of votes may be in verification at once: as many as the workers can take.
 	// More wait and gather votes meanwhile. 0 is any number.
 	VotesInFlight int
+	// RecoverUnsafe lets a process whose journal was lost ack at once what it may have acked before: PROTOCOL.md 5.10.
+	RecoverUnsafe bool
 	// PoisonVotes overwrites the memory of acks once it is free, so that whoever still reads it shows up. For tests.
 	PoisonVotes bool
 

@@ -35,10 +35,29 @@ type Core struct {
 	lastTag uint64
 	seeking int // of them, pairs of conflicting acks
 
+	calls    map[uint64]call // that have not returned, by number
+	lastCall uint64
+	paused   bool // the reporter or the disk is behind: no payload is asked for
+
 	next    uint64        // position that the next Append carries
 	durable uint64        // positions up to here are on disk
 	pending []pendingTip  // tips that are not durable yet, by position
 	alarm   time.Duration // when Tick has something to do
+
+	reports  reports
+	dormant  map[laneKey]dormant // lanes of sequencers that are in no known epoch within bounds
+	gone     int                 // lanes in order that are dormant by now
+	accounts uint64              // how often quotas have been cleared out
+
+	origin       bool                    // the journal's first record has been recovered
+	lost         bool                    // it says that an earlier journal was lost …
+	recovering   bool                    // … and nothing has taken its place yet: nothing is signed
+	adopted      uint64                  // position of the record that ends recovering, 0 if there is none
+	marks        map[wire.PublicKey]mark // of lanes, from that record
+	verifyingOwn bool                    // a message of our own that somebody shows is in verification
+	halted       error
+
+	deadRecords []uint64 // between Recover and Start: positions
 
 	effects []Effect
 	scratch []byte // backs the Bytes of Append effects
@@ -61,11 +80,24 @@ type lane struct {
 	bad       bool
 	nextCheck time.Duration
 
-	asking   bool // the application has been asked and has not answered
-	askedAt  time.Duration
-	signing  bool // our ack is being signed
-	wantAck  bool // our ack is due, but could not be signed yet; tried again at ackRetry
-	ackRetry time.Duration
+	parents  []parent // of nodes that were replaced while they waited, ascending by height; see parents.go
+	checking bool     // the certificate of one is in verification
+
+	questions  calls // to the application, about tips
+	askedAt    time.Duration
+	signatures calls // on our acks
+	wantAck    bool  // our ack is due, but could not be signed yet; tried again at ackRetry
+	ackRetry   time.Duration
+
+	// mark is the height up to which we do not ack on this lane, since a journal that was lost may have held acks of ours
+	// up to there: PROTOCOL.md 5.10.
+	mark mark
+
+	jobs    int         // statements in flight
+	leaving bool        // it becomes dormant once nothing of it is under way
+	gone    bool        // it is dormant; who wakes it makes another one
+	resting uint64      // position of the record that it had while dormant; 0 if none
+	resumed wire.Digest // payload of its highest certified height then
 
 	// Conflicts are reported once per height.
 	conflict, lockConflict reportedAt
@@ -73,25 +105,31 @@ type lane struct {
 	recovered *recovered // between Recover and Start
 }
 
-// reportedAt remembers the height that was reported last.
+// reportedAt remembers the highest height that was reported. What is found below it later is not: whoever could have it
+// found at two heights in turn would have it reported without end.
 type reportedAt struct {
 	height uint64
 	any    bool
 }
 
-// first reports whether height has not been reported yet, and notes that it now is.
+// covers reports whether height, or one above it, has been reported.
+func (r *reportedAt) covers(height uint64) bool { return r.any && height <= r.height }
+
+// first reports whether height is above all that have been reported, and notes that it now is reported.
 func (r *reportedAt) first(height uint64) bool {
-	if r.any && r.height == height {
+	if r.covers(height) {
 		return false
 	}
 	*r = reportedAt{height, true}
 	return true
 }
 
-// job is what a statement in flight was for. Exactly one of node, candidate and evidence is set.
+// job is what a statement in flight was for. Exactly one of node, parent, candidate, evidence and own is set.
 type job struct {
-	lane      *lane
+	lane      *lane // nil with own
 	node      *pendingNode
+	parent    *parent
+	own       *ownMessage
 	slot      *aggregate.Slot
 	candidate *aggregate.Candidate
 	subject   wire.Subject
@@ -111,8 +149,11 @@ type Peer struct {
 	index  wire.Participant
 	member bool
 
-	quota      *aggregate.Quota
-	reported   bool // for invalid messages, at reportedAt
+	quota    *aggregate.Quota
+	accounts uint64 // Core.accounts when quota was looked up
+
+	ownNext    time.Duration // no message of ours that it shows is verified before that
+	reported   bool          // for invalid messages, at reportedAt
 	reportedAt time.Duration
 }
 
@@ -128,14 +169,23 @@ func New(cfg Config) (*Core, error) {
 		return nil, err
 	}
 	return &Core{
-		cfg:    cfg,
-		epochs: make(map[uint64]*epoch),
-		lanes:  make(map[wire.PublicKey]*lane),
-		table:  aggregate.NewTable(aggregate.Options{MaxBytes: cfg.MaxVoteBytes, Poison: cfg.PoisonVotes}),
-		quotas: make(map[wire.PublicKey]*aggregate.Quota),
-		jobs:   make(map[uint64]job),
-		alarm:  never,
+		cfg:     cfg,
+		epochs:  make(map[uint64]*epoch),
+		lanes:   make(map[wire.PublicKey]*lane),
+		table:   aggregate.NewTable(tableOptions(&cfg)),
+		quotas:  make(map[wire.PublicKey]*aggregate.Quota),
+		jobs:    make(map[uint64]job),
+		calls:   make(map[uint64]call),
+		dormant: make(map[laneKey]dormant),
+		alarm:   never,
 	}, nil
+}
+
+// maxPast bounds for how many heights a lane remembers certificates, whatever HeightBound says.
+const maxPast = 1024
+
+func tableOptions(cfg *Config) aggregate.Options {
+	return aggregate.Options{MaxBytes: cfg.MaxVoteBytes, Past: min(cfg.HeightBound, maxPast), Poison: cfg.PoisonVotes}
 }
 
 // lane returns the lane of a sequencer, a new one if need be. The caller has made sure that the key is one of an
@@ -144,7 +194,8 @@ func (c *Core) lane(sequencer wire.PublicKey) *lane {
 	if l := c.lanes[sequencer]; l != nil {
 		return l
 	}
-	l := &lane{sequencer: sequencer, votes: c.table.Lane()}
+	l := &lane{sequencer: sequencer, votes: c.table.Lane(), mark: c.marks[sequencer]}
+	c.wakeLane(l)
 	c.lanes[sequencer] = l
 	c.order = append(c.order, l)
 	if c.cfg.Sequencer && sequencer == c.cfg.Identity {
@@ -179,6 +230,9 @@ func (c *Core) submit(st *verify.Statement, j job) {
 	c.lastTag++
 	st.Tag = c.lastTag
 	c.jobs[st.Tag] = j
+	if j.lane != nil {
+		j.lane.jobs++
+	}
 	c.emit(Verify).Statement = st
 }
 
@@ -192,11 +246,19 @@ func (c *Core) Verdict(now time.Duration, v *verify.Verdict) {
 	if !c.enter(now) {
 		return
 	}
+	if j.lane != nil {
+		j.lane.jobs--
+		defer c.tryRest(j.lane)
+	}
 	switch {
 	case j.node != nil:
 		c.nodeVerdict(j, v)
+	case j.parent != nil:
+		c.parentVerdict(j, v)
 	case j.evidence != nil:
 		c.evidenceVerdict(j, v)
+	case j.own != nil:
+		c.ownVerdict(j, v)
 	default:
 		c.votesVerdict(j, v)
 	}
@@ -206,6 +268,9 @@ func (c *Core) Verdict(now time.Duration, v *verify.Verdict) {
 func (c *Core) enter(now time.Duration) bool {
 	if now > c.now {
 		c.now = now
+	}
+	if c.gone > len(c.order)/2 {
+		c.compact()
 	}
 	return c.running
 }
@@ -231,6 +296,9 @@ func (c *Core) Tick(now time.Duration) {
 	c.alarm = never // whoever still waits sets it anew
 	c.tickLooks()
 	for _, l := range c.order {
+		if l.gone {
+			continue
+		}
 		if l.waiting != nil && l.verifying == nil {
 			c.nextNode(l)
 		}
@@ -243,6 +311,7 @@ func (c *Core) Tick(now time.Duration) {
 		}
 	}
 	c.tickProposing()
+	c.awaitSets()
 }
 
 // Tip returns the highest node accepted for a sequencer, without its parent; false if there is none.
@@ -293,6 +362,9 @@ type LaneStatus struct {
 func (c *Core) Lanes() []LaneStatus {
 	all := make([]LaneStatus, 0, len(c.order))
 	for _, l := range c.order {
+		if l.gone {
+			continue
+		}
 		s := LaneStatus{Sequencer: l.sequencer, Slots: l.votes.Slots()}
 		if l.tip != nil {
 			s.Tip, s.HasTip, s.Durable = l.tip.chunk().Height, true, l.tip.durable

@@ -38,6 +38,8 @@ const (
 	Invalid
 	// Stale: a node that verified, but that tip or epoch have overtaken meanwhile.
 	Stale
+	// Replaced: a node that waited and was replaced by a higher one of its lane.
+	Replaced
 	// Stopped: the core is not running.
 	Stopped
 
@@ -47,7 +49,7 @@ const (
 var outcomeNames = [numOutcomes]string{
 	"accepted", "duplicate", "malformed", "unknown_epoch", "epoch_out_of_bounds", "height_out_of_bounds",
 	"unknown_sequencer", "height_too_low", "payload_mismatch", "wrong_peer", "not_validator", "conflicting", "certified",
-	"no_room", "busy", "invalid", "stale", "stopped",
+	"no_room", "busy", "invalid", "stale", "replaced", "stopped",
 }
 
 func (o Outcome) String() string {
@@ -87,7 +89,7 @@ func (s Status) String() string {
 // Counts are cumulative numbers of events, and a few gauges. They are for metrics: nothing depends on them.
 type Counts struct {
 	Acks  [numOutcomes]uint64 // messages, by what became of them on arrival
-	Nodes [numOutcomes]uint64 // messages on arrival, and Invalid and Stale once more on their verdict
+	Nodes [numOutcomes]uint64 // messages on arrival, and Invalid, Stale and Replaced once more
 
 	Proposals    [numStatuses]uint64 // payloads that the application proposed or declined
 	Broadcasts   [numStatuses]uint64 // first broadcasts of our chunks and repeated ones
@@ -95,20 +97,26 @@ type Counts struct {
 	Verdicts     [numStatuses]uint64 // application's verdicts: true, false, none
 	OwnAcks      [numStatuses]uint64 // our acks signed, failed to be signed, or overtaken while they were
 
-	NodesVerified uint64 // nodes whose signatures were found good
-	AcksInvalid   uint64 // acks proven invalid by signature
-	Certificates  uint64 // certificates assembled here
-	Locks         uint64 // certificates new to us, assembled or received
-	VoteBatches   uint64 // statements made of votes
-	VoteFailures  uint64 // of them, those that held an invalid vote or made no certificate
-	KeyFaults     uint64 // statements that failed because keys of a set do not fit each other
-	Faults        uint64 // fault activities reported
+	NodesVerified  uint64 // nodes whose signatures were found good
+	AcksInvalid    uint64 // acks proven invalid by signature
+	Certificates   uint64 // certificates assembled here
+	Locks          uint64 // certificates new to us, assembled or received
+	VoteBatches    uint64 // statements made of votes
+	VoteFailures   uint64 // of them, those that held an invalid vote or made no certificate
+	ParentsDropped uint64 // parent certificates of nodes that were replaced, not verified for want of room or of a known epoch
+	KeyFaults      uint64 // statements that failed because keys of a set do not fit each other
+	Faults         uint64 // fault activities reported
 
 	Suspects  int // gauge: validators under suspicion
 	VoteBytes int // gauge: memory of waiting acks
 	Votes     int // gauge: waiting acks
 	Waiting   int // gauge: quorums that wait for their turn to be verified
-	Lanes     int // gauge: lanes known
+	Lanes     int // gauge: lanes that are not dormant
+	Dormant   int // gauge: lanes of sequencers that are in no known epoch within bounds
+
+	Abstaining   int     // gauge: lanes on which we do not ack yet, since our journal was lost
+	AbstainingTo uint64  // gauge: the highest height up to which that is so
+	OwnLane      OwnLane // what keeps our own lane from growing, whatever the application and the validators do
 }
 
 // Counts returns the counts so far. The pointer stays valid; its contents change with every event.
@@ -116,6 +124,8 @@ func (c *Core) Counts() *Counts {
 	c.counts.Suspects = c.suspects.Len()
 	c.counts.VoteBytes, c.counts.Votes = c.table.Bytes(), c.table.Votes()
 	c.counts.Waiting = len(c.turns.waiting)
-	c.counts.Lanes = len(c.order)
+	c.counts.Lanes, c.counts.Dormant = len(c.order)-c.gone, len(c.dormant)
+	c.counts.Abstaining, c.counts.AbstainingTo = c.Abstaining()
+	c.counts.OwnLane = c.ownLane()
 	return &c.counts
 }

@@ -16,14 +16,17 @@ func TestARecordIsDescribedAsItWasWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect(t, "epoch", info.Epoch, 5)
-		if info.Certificate {
+		expect(t, "certified", *info.Certified, lock.Chunk)
+		expect(t, "sequencer", info.Sequencer, id(1))
+		switch info.Kind {
+		case CertificateRecord:
 			certificate++
-			expect(t, "chunk", info.Chunk, lock.Chunk)
-		} else {
+			expect(t, "tip in a certificate", info.Tip == nil, true)
+		case TipRecord:
 			node++
-			expect(t, "chunk", info.Chunk, on(lock, 7).Chunk)
+			expect(t, "tip", *info.Tip, on(lock, 7).Chunk)
 		}
-		for _, bad := range [][]byte{nil, {7}, rec.Bytes[:1], rec.Bytes[:40]} {
+		for _, bad := range [][]byte{nil, {8}, rec.Bytes[:1], rec.Bytes[:40]} {
 			if _, err := DescribeRecord(bad); !errors.Is(err, ErrRecord) {
 				t.Errorf("%x: error %v", bad, err)
 			}

@@ -7,7 +7,8 @@
 //
 // # How to drive it
 //
-//  1. New, then Recover for every record of the journal, then Start with the current epoch.
+//  1. New, then Recover for every record of the journal, the first of which is FirstRecord's, then Start with the current
+//     epoch.
 //  2. For every event call its method, then carry out Effects in order and call Done. Several events may be
 //     fed before that; effects pile up in order.
 //  3. Call Tick no later than Deadline says.
@@ -23,7 +24,9 @@
 //
 // # Files
 //
-// nodes.go, acks.go, certificates.go, application.go, proposing.go, epochs.go and faults.go are the subsections of PROTOCOL.md 4; recovery.go
-// is what the journal holds and how a core comes back from it. suspects.go is PROTOCOL.md 3.3 on suspects, turns.go decides
-// whose votes are verified next.
+// nodes.go, acks.go, certificates.go, application.go, proposing.go, epochs.go and faults.go are the subsections of PROTOCOL.md 4;
+// parents.go is 4.2.5 and dormant.go the dormant lanes of 4.8. records.go says what the journal holds, recovery.go how a
+// core comes back from it, and lost.go what PROTOCOL.md 5.9 and 5.10 say of journals that are lost or old. suspects.go is
+// PROTOCOL.md 3.3 on suspects, turns.go decides whose votes are verified next. calls.go keeps account of what has been
+// asked of application and signers, reports.go of what the reporter has returned for.
 package core

@@ -19,27 +19,31 @@ const (
 	Append
 	// Release {Position}: the record is dead.
 	Release
-	// SignChunk {Chunk}: have our sequencer key sign the chunk, then call ChunkSigned.
+	// SignChunk {Call, Chunk}: have our sequencer key sign the chunk, then call ChunkSigned.
 	SignChunk
-	// SignAck {Chunk, Epoch, Signer}: have Signer sign our ack, then call AckSigned.
+	// SignAck {Call, Chunk, Epoch, Signer}: have Signer sign our ack, then call AckSigned.
 	SignAck
 	// SendNode and SendAck {Recipients, Bytes}: send the message to each recipient. Neither slice ever changes.
 	SendNode
 	SendAck
 	// Relay {Chunk}: tell the relay to spread the payload of our chunk.
 	Relay
-	// AskPropose {Chunk}: ask the application for a payload at Chunk.Height of our lane, then call Proposed.
+	// AskPropose {Call, Chunk}: ask the application for a payload at Chunk.Height of our lane, then call Proposed.
 	AskPropose
-	// AskVerify {Chunk}: ask the application whether the chunk is good, then call Verified.
+	// AskVerify {Call, Chunk}: ask the application whether the chunk is good, then call Verified.
 	AskVerify
-	// Report {Activity, Elapsed}: hand the activity to the reporter. Elapsed is set on the lock of our own chunk: the time since
-	// its payload was proposed in this run.
+	// Cancel {Call}: end the context of the call. It still returns, and is fed back like any other.
+	Cancel
+	// Report {Activity, Elapsed}: hand the activity to the reporter, and let Reported know once it has returned. Elapsed is set
+	// on the lock of our own chunk: the time since its payload was proposed in this run.
 	Report
+	// Halt {Err}: stop the process for the reason Err. No event has any effect from then on.
+	Halt
 )
 
 func (k EffectKind) String() string {
 	names := [...]string{"none", "verify", "append", "release", "sign-chunk", "sign-ack", "send-node", "send-ack", "relay",
-		"ask-propose", "ask-verify", "report"}
+		"ask-propose", "ask-verify", "cancel", "report", "halt"}
 	if int(k) < len(names) {
 		return names[k]
 	}
@@ -52,12 +56,14 @@ type Effect struct {
 	Statement  *verify.Statement
 	Position   uint64
 	Bytes      []byte
+	Call       uint64
 	Chunk      wire.Chunk
 	Epoch      uint64
 	Signer     verify.AckSigner
 	Recipients []wire.PublicKey
 	Activity   wire.Activity
 	Elapsed    time.Duration
+	Err        error
 }
 
 // Effects returns what there is to do, in order. The slice is reused after Done.

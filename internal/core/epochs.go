@@ -17,8 +17,9 @@ type epoch struct {
 	format     wire.Format
 	sequencers map[wire.PublicKey]struct{} // nil while unknown
 
-	me     wire.Participant // our number, if validator
-	signer verify.AckSigner // nil unless we are a validator and can sign
+	member bool             // we are a validator …
+	me     wire.Participant // … of this number
+	signer verify.AckSigner // of our acks; nil until there is one
 
 	others   []wire.PublicKey // validators but us; never changed
 	suspects wire.Signers     // zero while there are none
@@ -74,7 +75,23 @@ func (c *Core) lookUp(number uint64) *epoch {
 	for _, key := range list {
 		e.sequencers[key] = struct{}{}
 	}
+	c.wakeLanes(list)
+	if number == c.epoch {
+		c.setsKnown()
+	}
 	return e
+}
+
+// setsKnown has what waits for the sets of the current epoch done at a Tick that is due now.
+func (c *Core) setsKnown() {
+	for _, l := range c.order {
+		if l.wantAck {
+			l.ackRetry = c.now
+		}
+		if l.wantAck || l.waiting != nil {
+			c.wake(c.now)
+		}
+	}
 }
 
 func (c *Core) learn(number uint64, scheme verify.Scheme) *epoch {
@@ -86,9 +103,7 @@ func (c *Core) learn(number uint64, scheme verify.Scheme) *epoch {
 		}
 	}
 	e.others = slices.Clip(e.others)
-	if me, ok := scheme.Index(c.cfg.Identity); ok {
-		e.me, e.signer = me, c.cfg.Sets.AckSigner(number)
-	}
+	e.me, e.member = scheme.Index(c.cfg.Identity)
 	e.suspects = c.suspects.Among(participants)
 	e.sought = wire.NewSigners(len(participants))
 	return e
@@ -158,16 +173,37 @@ func (c *Core) SetEpoch(now time.Duration, number uint64) {
 	if c.suspects.Expire(first) {
 		c.refreshSuspects()
 	}
+	c.learnAll()
+	c.compact()
 	for _, l := range c.order {
 		l.admitted = nil
 		l.votes.CloseEpochs(first, last)
 		c.pruneCertificates(l)
-		// A verdict that came while the sequencer was none, or before our scheme was known, may count now.
-		if l.tip != nil && l.tip.verdict == Approved && (!l.tip.reported || l.wantAck) {
+	}
+	c.clearQuotas()
+	c.retireLanes()
+	// The current epoch's acks of tips that no epoch in bounds has certified are wanted at once: PROTOCOL.md 4.8. So is a
+	// verdict that came while the sequencer was none, or before our scheme was known.
+	for _, l := range c.order {
+		t := l.tip
+		if t == nil || l.leaving || l.gone {
+			continue
+		}
+		if t.verdict == Approved && (!t.reported || l.wantAck || !c.certifiedInBounds(l)) {
 			c.acknowledge(l)
+		} else {
+			c.withdrawAck(l)
 		}
 	}
 	c.restartProposing()
+	c.awaitSets()
+}
+
+// certifiedInBounds reports whether a certificate of an epoch within bounds is held for the tip.
+func (c *Core) certifiedInBounds(l *lane) bool {
+	held := l.votes.Newest(l.tip.chunk().Height, l.tip.chunk().Payload)
+	first, _ := c.bounds()
+	return held != nil && held.Epoch >= first
 }
 
 // refreshSuspects brings the bitmaps of all epochs up to date.
@@ -191,7 +227,10 @@ func (c *Core) EpochsNeeded() []uint64 {
 		}
 	}
 	for _, l := range c.order {
-		if l.tip != nil && l.tip.chunk().Height > 0 {
+		if l.gone {
+			continue
+		}
+		if l.tip != nil && l.tip.hasParent {
 			needed = append(needed, l.tip.parentEpoch)
 		}
 		for _, held := range l.votes.Certificates() {
@@ -200,6 +239,26 @@ func (c *Core) EpochsNeeded() []uint64 {
 	}
 	slices.Sort(needed)
 	return slices.Compact(needed)
+}
+
+// clearQuotas drops the accounts of validators that have nothing open and are in no known epoch within bounds.
+func (c *Core) clearQuotas() {
+	for id, q := range c.quotas {
+		if q.Empty() && !c.validates(id) {
+			delete(c.quotas, id)
+		}
+	}
+	c.accounts++ // peers look theirs up anew
+}
+
+// validates reports whether id is a validator of a known epoch within bounds.
+func (c *Core) validates(id wire.PublicKey) bool {
+	for _, e := range c.epochs {
+		if _, ok := e.scheme.Index(id); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // quota returns the account of a validator for slots ahead of need.

@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/lanecast/lanecast/aggregate"
 	"github.com/lanecast/lanecast/verify"
@@ -15,7 +16,7 @@ import (
 
 func (c *Core) reportFault(a wire.Activity) {
 	c.counts.Faults++
-	c.emit(Report).Activity = a
+	c.report(a)
 }
 
 func (c *Core) reportConflict(l *lane, a *wire.Conflict) {
@@ -78,15 +79,21 @@ func (c *Core) seekEvidence(l *lane, e *epoch, slot *aggregate.Slot, first *aggr
 	ev.acks[1].Signature = slices.Clone(second.Signature)
 	for n := range ev.acks {
 		a := &ev.acks[n]
-		st := &verify.Statement{
-			Scheme: e.scheme, Subject: a.Subject(), ProveOnly: true,
-			Signers: wire.NewSigners(e.format.Participants),
-			Slab:    make([]byte, e.format.Participants*e.format.AckSignature),
-		}
-		st.Signers.Add(i)
-		copy(st.Vote(i), a.Signature)
+		st := aloneStatement(e, a)
 		c.submit(st, job{lane: l, subject: st.Subject, evidence: ev})
 	}
+}
+
+// aloneStatement is a statement that has one ack proven by itself.
+func aloneStatement(e *epoch, a *wire.Ack) *verify.Statement {
+	st := &verify.Statement{
+		Scheme: e.scheme, Subject: a.Subject(), ProveOnly: true,
+		Signers: wire.NewSigners(e.format.Participants),
+		Slab:    make([]byte, e.format.Participants*e.format.AckSignature),
+	}
+	st.Signers.Add(a.Participant)
+	copy(st.Vote(a.Participant), a.Signature)
+	return st
 }
 
 // evidenceVerdict takes the verdict on one of the two acks.
@@ -109,3 +116,74 @@ func (c *Core) evidenceVerdict(j job, v *verify.Verdict) {
 }
 
 func isKeyFault(err error) bool { return errors.Is(err, verify.ErrInconsistentKeys) }
+
+// keyFaults bounds the tries of candidates whose signers' keys do not fit each other, which is a
+// mistake in the configuration of the set. Another quorum may be of keys that do fit, so candidates
+// are tried again with other signers, in turns: a try that fails costs every vote's proof, and all
+// chunks of the epoch may fail.
+type keyFaults struct {
+	waiting  line          // candidates to be tried again, by due time
+	trusting bool          // the latest try succeeded: several may be under way
+	pause    time.Duration // between tries since then; it doubles with each that fails
+	next     time.Duration // none before that
+}
+
+// keyFault notes that the votes of a statement are each valid, and combine to nothing valid. It is
+// reported once per lane, height and epoch, and nobody is blamed.
+func (c *Core) keyFault(j job, v *verify.Verdict) {
+	c.counts.KeyFaults++
+	k, most := &c.looks.keys, maxLookPause*c.cfg.SuspectDelay
+	k.trusting = false
+	if j.candidate.Failed() {
+		k.pause *= 2
+	}
+	k.pause = min(max(k.pause, c.cfg.SuspectDelay, lookPause*(c.now-j.since)), most)
+	k.next = max(k.next, c.now+k.pause)
+	if !j.candidate.Fail() {
+		return
+	}
+	signers := v.Statement.Signers.Clone()
+	for _, i := range v.Invalid {
+		signers.Remove(i)
+	}
+	c.report(&wire.InconsistentKeys{Subject: j.subject, Signers: signers})
+}
+
+// retryLater lets a candidate wait to be tried again after a fault in keys.
+func (c *Core) retryLater(j job) {
+	due := c.now + c.cfg.SuspectDelay
+	c.wait(&c.looks.keys.waiting, waiter{refTo(j.lane, j.candidate), due})
+	c.wake(max(due, c.looks.keys.next))
+}
+
+// keysFit notes that a candidate was certified that had failed: others need not wait for their
+// turns.
+func (c *Core) keysFit() {
+	k := &c.looks.keys
+	k.trusting, k.pause, k.next = true, 0, c.now
+	c.wake(c.now)
+}
+
+// tickKeyFaults tries those again that have waited long enough, as far as that may be.
+func (c *Core) tickKeyFaults() {
+	k := &c.looks.keys
+	n := 0
+	for _, w := range k.waiting {
+		e, candidate := c.find(w.ref)
+		if candidate != nil {
+			if due := max(w.due, k.next); c.now < due {
+				c.wake(due)
+				break
+			}
+			if !k.trusting {
+				k.next = c.now + k.pause
+			}
+			candidate.Resume()
+			if candidate.Quorate() {
+				c.tryCandidate(w.lane, e, candidate)
+			}
+		}
+		n++
+	}
+	k.waiting.drop(n)
+}

@@ -88,7 +88,7 @@ func TestRule4_6_ConflictingAcksThatCouldNotBeVerifiedBlameNobody(t *testing.T) 
 }
 
 func TestRule4_6_FewConflictingAcksAreLookedAtAtOnce(t *testing.T) {
-	r := newRig(t, 100)
+	r := newRig(t, 100, observing)
 	for i := range 50 {
 		r.ack(i, chunk(1, 0, 1), 5)
 		r.ack(i, chunk(1, 0, 2), 5)
@@ -123,12 +123,11 @@ func TestRule4_6_BytesThatAreNoMessageAreReportedOncePerPeerAndInterval(t *testi
 }
 
 func TestRule4_6_AnUnknownEpochIsNoFault(t *testing.T) {
-	r := newRig(t, 4)
+	r := newRig(t, 4, unknownAt(6))
 	n := r.w.node(1, 1, 1, 0, 5)
 	n.Parent.Epoch = 99
 	expect(t, "node", r.node(n), UnknownEpoch)
 	expect(t, "faults", len(r.faults()), 0)
-	r.sets.unknown[6] = true
 	r.epoch(6)
 	expect(t, "node while the current sets are unknown", r.node(genesis(1, 1)), UnknownEpoch)
 	expect(t, "faults", len(r.faults()), 0)
@@ -138,8 +137,8 @@ func TestRule4_6_OurOwnBrokenSignerIsSuspectedButNotReported(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 1))
 	r.answer(Approved)
+	r.c.AckSigned(r.now, r.signAcks[0].Call, make([]byte, model.VoteSize), nil)
 	r.signAcks = nil
-	r.c.AckSigned(r.now, wire.Subject{Chunk: chunk(1, 0, 1), Epoch: 5}, make([]byte, model.VoteSize), nil)
 	r.drain()
 	r.ack(1, chunk(1, 0, 1), 5)
 	r.ack(2, chunk(1, 0, 1), 5)

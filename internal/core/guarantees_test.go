@@ -40,6 +40,9 @@ func TestRule5_1_NoCrashMakesTheSequencerEquivocate(t *testing.T) {
 					}
 				case 1:
 					r.sync()
+					if len(r.signChunks) == 1 {
+						r.signChunk()
+					}
 				case 2:
 					r.answer(Approved)
 					r.sign(nil)
@@ -79,7 +82,7 @@ func TestRule5_1_AfterAFailedWriteNothingIsAckedOrProposed(t *testing.T) {
 	r.sign(nil)
 	expect(t, "node", r.node(genesis(3, 3)), Stopped)
 	expect(t, "ack", r.ack(1, chunk(1, 0, 1), 5), Stopped)
-	r.c.Proposed(r.now, 0, payload(1), true)
+	r.proposed(0, payload(1), true)
 	r.c.SetEpoch(r.now, 6)
 	r.c.Tick(r.now + time.Hour)
 	r.drain()
@@ -109,6 +112,7 @@ func TestRule5_4_ASequencerGoesOnWhereItsCertificateIsInTheJournal(t *testing.T)
 func TestRule5_4_ASequencerWhoseCertificateWasLostGetsItAgain(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.propose(1)
+	r.sync()
 	durable := r.disk.Durable
 	r.certifyOwn(c, 5)
 	r.crash(durable, true) // the lock's record was not written

@@ -12,11 +12,13 @@ import (
 // tip is the highest node accepted for a lane.
 type tip struct {
 	proposal wire.Proposal
-	position uint64 // of its record
+	position uint64 // of its record; 0 for none
 	durable  bool
 	bytes    []byte // the encoded node, on our own lane only
 
-	parentEpoch uint64 // of the certificate in the node; only above height 0
+	hasParent    bool   // parentEpoch is known
+	parentEpoch  uint64 // of the certificate in the node
+	contradicted bool   // the lane was dormant, and had a certificate for another payload at the tip's height
 
 	verdict  Answer // the application's
 	reported bool   // as a Tip
@@ -67,6 +69,9 @@ func (c *Core) node(from *Peer, message []byte) Outcome {
 		c.reportInvalidNode(from, message)
 		return Malformed
 	}
+	if c.own != nil && n.Chunk.Sequencer == c.own.sequencer {
+		return c.ownNode(from, &n)
+	}
 	if n.Chunk.Sequencer != from.id {
 		return WrongPeer
 	}
@@ -76,24 +81,35 @@ func (c *Core) node(from *Peer, message []byte) Outcome {
 		return Duplicate
 	}
 	o := c.checkNode(l, &n.Chunk)
-	if o != Accepted && o != Conflicting {
+	// While the sets of the current epoch are not known, what is known of the lane says that its node may wait for them.
+	waits := o == UnknownEpoch && l != nil && !l.leaving && (l.tip == nil || n.Chunk.Height > l.tip.chunk().Height)
+	if o != Accepted && o != Conflicting && !waits {
 		return o
 	}
 	l = c.lane(from.id)
 	// A second node at the tip's height is worth a signature check as long as it can be news.
-	if o == Conflicting && l.conflict.any && l.conflict.height == n.Chunk.Height {
+	if o == Conflicting && l.conflict.covers(n.Chunk.Height) {
 		return Conflicting
 	}
 	// Cheap refusals first: from here on the bytes are copied.
 	if l.verifying != nil && l.verifying.node.Chunk == n.Chunk || l.waiting != nil && l.waiting.node.Chunk == n.Chunk {
 		return Duplicate
 	}
-	if l.waiting != nil && n.Chunk.Height <= l.waiting.node.Chunk.Height {
+	lower := l.waiting != nil && n.Chunk.Height <= l.waiting.node.Chunk.Height
+	if lower && (!n.HasParent() || !c.wantsParent(l, n.ParentSubject())) {
 		return Busy
 	}
 	p := &pendingNode{from: from, message: slices.Clone(message), onlyProposal: o == Conflicting}
 	p.node = n
 	p.node.Parent.Certificate = p.message[len(p.message)-len(n.Parent.Certificate):]
+	if lower {
+		c.passOver(l, p)
+		return Busy
+	}
+	if former := l.waiting; former != nil {
+		c.counts.Nodes[Replaced]++
+		c.passOver(l, former)
+	}
 	l.waiting = p
 	if l.verifying == nil {
 		c.nextNode(l)
@@ -103,20 +119,23 @@ func (c *Core) node(from *Peer, message []byte) Outcome {
 
 // unknownEpoch takes a node whose parent certificate has no bound. What has the tip's chunk is a duplicate all the same.
 func (c *Core) unknownEpoch(from *Peer, message []byte) Outcome {
-	l := c.lanes[from.id]
-	if l == nil || l.tip == nil {
+	var n wire.Node
+	if err := n.DecodeStored(message); err != nil {
 		return UnknownEpoch
 	}
-	var n wire.Node
-	if err := n.DecodeStored(message); err != nil || n.Chunk != *l.tip.chunk() {
+	if c.own != nil && n.Chunk.Sequencer == c.own.sequencer {
+		return c.ownNode(from, &n)
+	}
+	l := c.lanes[from.id]
+	if l == nil || l.tip == nil || n.Chunk != *l.tip.chunk() {
 		return UnknownEpoch
 	}
 	c.duplicate(l)
 	return Duplicate
 }
 
-// checkNode is PROTOCOL.md 4.1 for a node's chunk, against the current epoch. Conflicting is the tip's height with
-// another payload. l may be nil.
+// checkNode is PROTOCOL.md 4.1 for a node's chunk, against the current epoch. Conflicting is another payload than the
+// tip's, or than that of a certificate that is held, at the same height. l may be nil.
 func (c *Core) checkNode(l *lane, chunk *wire.Chunk) Outcome {
 	e := c.inBounds(c.epoch)
 	if e == nil {
@@ -125,15 +144,20 @@ func (c *Core) checkNode(l *lane, chunk *wire.Chunk) Outcome {
 	if !e.isSequencer(chunk.Sequencer) {
 		return UnknownSequencer
 	}
-	if l == nil || l.tip == nil {
+	if l == nil {
 		return Accepted
 	}
-	switch t := l.tip.chunk(); {
-	case chunk.Height < t.Height:
-		return HeightTooLow
-	case chunk.Height == t.Height && chunk.Payload == t.Payload:
-		return Duplicate
-	case chunk.Height == t.Height:
+	if l.tip != nil {
+		switch t := l.tip.chunk(); {
+		case chunk.Height < t.Height:
+			return HeightTooLow
+		case chunk.Height == t.Height && chunk.Payload == t.Payload:
+			return Duplicate
+		case chunk.Height == t.Height:
+			return Conflicting
+		}
+	}
+	if locked, ok := l.lockedAt(chunk.Height); ok && locked != chunk.Payload {
 		return Conflicting
 	}
 	return Accepted
@@ -149,10 +173,14 @@ func (c *Core) nextNode(l *lane) {
 		c.wake(l.nextCheck)
 		return
 	}
-	l.waiting = nil
 	o := c.checkNode(l, &p.node.Chunk)
+	if o == UnknownEpoch {
+		return // until the sets of the current epoch are known: see awaitSets
+	}
+	l.waiting = nil
 	if o != Accepted && o != Conflicting {
 		c.counts.Nodes[Stale]++
+		c.passOver(l, p)
 		return
 	}
 	p.onlyProposal = o == Conflicting
@@ -198,65 +226,87 @@ func (c *Core) nodeVerdict(j job, v *verify.Verdict) {
 	default:
 		c.counts.Nodes[Invalid]++
 		if p.from != nil {
-			l.bad, l.nextCheck = true, c.now+c.cfg.BadNodeInterval
-			c.reportInvalidNode(p.from, p.message)
+			c.blameNode(l, p.from, p.message)
 		}
 	}
 	if p.from == nil {
-		c.proposalSettled(l, p)
+		c.proposalSettled()
 	}
 	if l.verifying == nil {
 		c.nextNode(l)
 	}
 }
 
+// blameNode reports a node that has been proven invalid. From then on the sequencer's nodes are verified alone, at a
+// limited rate, and no parents of theirs wait.
+func (c *Core) blameNode(l *lane, from *Peer, message []byte) {
+	l.bad, l.nextCheck = true, c.now+c.cfg.BadNodeInterval
+	c.dropParents(l)
+	c.reportInvalidNode(from, message)
+}
+
 // acceptNode handles a verified node. Tip and epoch may have moved since it arrived: the rules are checked again.
 func (c *Core) acceptNode(l *lane, p *pendingNode) Outcome {
+	if p.node.HasParent() && !p.onlyProposal {
+		c.certified(l, p.node.ParentSubject(), slices.Clone(p.node.Parent.Certificate))
+		if !c.running {
+			return Stopped
+		}
+	}
 	o := c.checkNode(l, &p.node.Chunk)
 	switch o {
 	case Conflicting:
-		c.reportConflict(l, &wire.Conflict{Proposal: l.tip.proposal, Other: p.node.Proposal()})
+		if t := l.tip; t != nil && t.chunk().Height == p.node.Chunk.Height {
+			c.reportConflict(l, &wire.Conflict{Proposal: t.proposal, Other: p.node.Proposal()})
+		} else if held := l.votes.At(p.node.Chunk.Height); held != nil {
+			lock := l.lock(held)
+			c.reportConflict(l, &wire.Conflict{Proposal: p.node.Proposal(), Lock: &lock})
+		}
 		return Conflicting
 	case Duplicate:
 		c.duplicate(l)
 		return Duplicate
 	case Accepted:
+	case UnknownEpoch:
+		if p.from != nil && l.waiting == nil { // the epoch moved meanwhile, and its sets will be known in a moment
+			l.waiting = p
+			return Accepted
+		}
+		return Stale
 	default:
 		return Stale
 	}
 	if p.onlyProposal {
 		return Stale // its parent certificate has not been verified
 	}
-	if p.node.HasParent() {
-		c.certified(l, p.node.ParentSubject(), slices.Clone(p.node.Parent.Certificate))
-	}
 	c.setTip(l, p)
 	return Accepted
 }
 
-// setTip makes a verified node the tip and journals it. Nothing of it is visible before Durable.
+// setTip makes a verified node the tip and journals it. Nothing of it is visible before Durable, but for our own: its
+// chunk and parent were durable before it was signed.
 func (c *Core) setTip(l *lane, p *pendingNode) {
 	former := l.tip
-	t := &tip{proposal: p.node.Proposal(), parentEpoch: p.node.Parent.Epoch}
-	if p.from == nil {
-		t.proposed, t.proposedAt = true, p.proposedAt
-	}
-	if l == c.own {
-		t.bytes = p.message
-	}
+	t := &tip{proposal: p.node.Proposal(), hasParent: p.node.HasParent(), parentEpoch: p.node.Parent.Epoch}
 	t.position = c.appendRecord(recordNode, &p.node)
 	if former != nil {
 		c.release(former.position)
 	}
 	l.tip = t
+	c.releaseRest(l)
 	l.wantAck = false
-	c.pending = append(c.pending, pendingTip{t.position, l})
+	c.cancel(&l.questions)
+	c.cancel(&l.signatures)
 	l.votes.CloseBelow(l.base())
 	c.pruneCertificates(l)
-	// The certificate of this very chunk may have come before the node.
-	if held := l.votes.At(t.chunk().Height); held != nil {
-		c.compareTip(l, l.lock(held))
+	if p.from != nil {
+		c.pending = append(c.pending, pendingTip{t.position, l})
+		return
 	}
+	t.durable, t.bytes = true, p.message
+	t.proposed, t.proposedAt = true, p.proposedAt
+	c.proposalAccepted()
+	c.tipDurable(l)
 }
 
 // Durable tells that all records up to position are on disk.
@@ -272,9 +322,12 @@ func (c *Core) Durable(now time.Duration, position uint64) {
 		if t := p.lane.tip; t.position == p.position {
 			t.durable = true
 			c.tipDurable(p.lane)
+			c.tryRest(p.lane)
 		}
 	}
 	c.pending = c.pending[:copy(c.pending, c.pending[n:])]
+	c.proposalDurable()
+	c.recoveryDurable()
 }
 
 // tipDurable is the moment from which the application and others may see the tip.

@@ -8,9 +8,8 @@ import (
 )
 
 func TestRule4_1_1_ANodeWhoseSequencerIsNoneNowIsDropped(t *testing.T) {
-	r := newRig(t, 4)
+	r := newRig(t, 4, sequencersIn(6, id(77)))
 	expect(t, "outcome", r.node(genesis(77, 1)), UnknownSequencer)
-	r.w.sequencers[6] = []wire.PublicKey{id(77)}
 	r.epoch(6)
 	expect(t, "outcome as sequencer of epoch 6", r.node(genesis(77, 1)), Accepted)
 	expect(t, "outcome of the former one", r.node(genesis(1, 1)), UnknownSequencer)
@@ -95,10 +94,9 @@ func TestRule4_2_2_AnOldNodeThatArrivesFirstAfterARestartIsDropped(t *testing.T)
 }
 
 func TestRule4_2_4_TheRulesAreCheckedAgainWhenTheVerdictArrives(t *testing.T) {
-	r := newRig(t, 4)
+	r := newRig(t, 4, sequencersIn(6, ids(1)...))
 	expect(t, "outcome", r.node(genesis(1, 1)), Accepted)
 	expect(t, "outcome of the next", r.node(r.w.node(1, 1, 1, 1, 5)), Accepted)
-	r.w.sequencers[6] = ids(1)
 	r.epoch(6) // id(1) is no sequencer any more
 	r.verdicts()
 	r.sync()
@@ -106,7 +104,8 @@ func TestRule4_2_4_TheRulesAreCheckedAgainWhenTheVerdictArrives(t *testing.T) {
 		t.Fatal("the node of a former sequencer became the tip")
 	}
 	expect(t, "questions", len(r.asks), 0)
-	expect(t, "records", r.disk.Next, 1)
+	expect(t, "records", r.disk.Next, 2) // of the parent of the one that waited
+	expect(t, "locks", len(r.locks()), 1)
 	expect(t, "stale", r.c.Counts().Nodes[Stale], 2)
 }
 
@@ -130,7 +129,7 @@ func TestRule4_2_5_OneNodePerLaneIsInVerificationAndTheHighestWaits(t *testing.T
 	expect(t, "as high", r.node(r.w.node(1, 5, 6, 4, 5)), Busy)
 	expect(t, "higher", r.node(r.w.node(1, 7, 7, 6, 5)), Accepted)
 	expect(t, "another lane's", r.node(r.w.node(2, 1, 1, 0, 5)), Accepted)
-	expect(t, "statements", len(r.verifies), 2)
+	expect(t, "statements, a parent's among them", len(r.verifies), 3)
 	r.verdicts()
 	p, _ := r.c.Tip(id(1))
 	expect(t, "tip", p.Chunk, chunk(1, 7, 7))
@@ -166,9 +165,9 @@ func TestRule4_2_6_ANodeWithAWrongSignatureIsReportedAndDropped(t *testing.T) {
 }
 
 func TestRule4_2_6_ACertificateHeldWithExactlyTheseBytesIsNotVerifiedAgain(t *testing.T) {
-	r := newRig(t, 4)
+	r := newRig(t, 4, observing)
 	r.tip(genesis(1, 0))
-	for i := range 3 {
+	for i := 1; i < 4; i++ {
 		r.ack(i, chunk(1, 0, 0), 5)
 	}
 	r.verdicts()
@@ -182,7 +181,7 @@ func TestRule4_2_6_ACertificateHeldWithExactlyTheseBytesIsNotVerifiedAgain(t *te
 	p, _ := r.c.Tip(id(1))
 	expect(t, "tip", p.Chunk, chunk(1, 1, 1))
 
-	r = newRig(t, 4)
+	r = newRig(t, 4, observing)
 	r.tip(on(r.w.lock(chunk(1, 0, 0), 5, 0, 1, 2), 1))
 	n := on(r.w.lock(chunk(1, 0, 0), 5, 1, 2, 3), 2)
 	n.Chunk.Height = 1 // another node on the same parent, with another certificate
@@ -209,7 +208,7 @@ func TestRule4_2_6_TheBytesOfAHeldCertificateProveNoOtherChunk(t *testing.T) {
 }
 
 func TestRule4_2_6_AHeldCertificateWithOtherBytesIsVerified(t *testing.T) {
-	r := newRig(t, 4)
+	r := newRig(t, 4, observing)
 	r.tip(genesis(1, 0))
 	for i := range 3 {
 		r.ack(i, chunk(1, 0, 0), 5)
@@ -350,18 +349,18 @@ func TestRule4_2_AContradictionIsReportedAlsoWhenTheCertificateItselfIsIgnored(t
 	t.Run("below", func(t *testing.T) {
 		r := newRig(t, 4)
 		r.tip(r.w.node(1, 1, 1, 0, 5))
-		for i := range 3 {
+		for i := 1; i < 4; i++ {
 			expect(t, "ack", r.ack(i, chunk(1, 6, 6), 5), Accepted)
 		}
 		r.verdicts()
 		r.tip(r.w.node(1, 2, 3, 9, 5))
 		fault[*wire.Conflict](r)
-		expect(t, "locks", len(r.locks()), 2) // of heights 0 and 6
+		expect(t, "locks", len(r.locks()), 3) // of heights 0 and 6, and of 1, which is not held
 	})
 	t.Run("contradicted", func(t *testing.T) {
 		r := newRig(t, 4)
 		r.tip(r.w.node(1, 1, 1, 0, 5))
-		for i := range 3 {
+		for i := 1; i < 4; i++ {
 			expect(t, "ack", r.ack(i, chunk(1, 1, 1), 5), Accepted)
 		}
 		r.verdicts()
@@ -373,15 +372,22 @@ func TestRule4_2_AContradictionIsReportedAlsoWhenTheCertificateItselfIsIgnored(t
 	})
 }
 
-func TestRule4_2_ATipThatContradictsALockIsAConflict(t *testing.T) {
+// If a certificate of the lane is held at that height for another payload, a verified node is a Conflict and becomes no tip.
+func TestRule4_1_3_ANodeThatContradictsALockIsAConflictAndNoTip(t *testing.T) {
 	r := newRig(t, 4)
-	for i := range 3 {
+	for i := 1; i < 4; i++ {
 		expect(t, "ack", r.ack(i, chunk(1, 0, 9), 5), Accepted)
 	}
 	r.verdicts()
-	r.tip(genesis(1, 1))
+	expect(t, "outcome", r.node(genesis(1, 1)), Accepted)
+	r.verdicts()
+	r.sync()
 	f := fault[*wire.Conflict](r)
 	expect(t, "lock", f.Lock.Chunk, chunk(1, 0, 9))
+	expect(t, "node", f.Proposal.Chunk, chunk(1, 0, 1))
+	_, ok := r.c.Tip(id(1))
+	expect(t, "it is a tip", ok, false)
+	expect(t, "questions", len(r.asks), 0)
 	expect(t, "second node", r.node(genesis(1, 2)), Conflicting) // reported already
 }
 

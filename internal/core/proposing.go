@@ -3,6 +3,7 @@ package core
 import (
 	"time"
 
+	"github.com/lanecast/lanecast/aggregate"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -12,37 +13,74 @@ type phase uint8
 const (
 	idle      phase = iota
 	asking          // the application has been asked for a payload
-	signing         // our sequencer key signs the chunk
+	writing         // chunk and parent are on their way to the disk
+	signing         // they are durable: our sequencer key signs the chunk, or is asked to again
 	verifying       // the node is verified like any other
 )
 
 // proposing is the state of our own lane beyond what every lane has: PROTOCOL.md 4.7.
 type proposing struct {
 	phase      phase
-	chunk      wire.Chunk // asked for, signed or verified
+	height     uint64    // that the application was asked about
+	node       wire.Node // from writing on; without signature until it is verified
+	position   uint64    // of the record of chunk and parent; 0 if there is none
 	proposedAt time.Duration
-	notBefore  time.Duration // backoff after a declined proposal
+	notBefore  time.Duration // backoff after an attempt that failed
+
+	questions  calls // for payloads
+	signatures calls // on our chunks
 
 	rebroadcast   bool // the tip is to be sent again at rebroadcastAt
 	rebroadcastAt time.Duration
+
+	// claims is the highest height above our tip at which each validator has acked our lane. If more than may be faulty
+	// have, somebody has sent chunks with our signature that the journal does not hold.
+	claims map[wire.PublicKey]uint64
+	behind bool
 }
 
-// nextHeight returns the height that we may propose now, false if we may not: we must be a sequencer, and our tip, if
-// any, certified for its payload. What is certified above our tip was not proposed by this journal's owner: then we have lost it, or
-// somebody else has our key, and to go on would be to equivocate.
-func (c *Core) nextHeight() (uint64, bool) {
-	if !c.isSequencerNow() {
-		return 0, false
-	}
+// below returns the chunk below our next one: the higher of tip and highest certificate, with a certificate for it,
+// nil while there is none for its payload. empty says that the lane has nothing yet.
+func (c *Core) below() (height uint64, held *aggregate.Certificate, empty bool) {
 	t := c.own.tip
 	highest, certified := c.own.votes.Highest()
-	if t == nil {
-		return 0, !certified
+	switch {
+	case t == nil && !certified:
+		return 0, nil, true
+	case t == nil || certified && highest > t.chunk().Height:
+		at := c.own.votes.At(highest)
+		return highest, c.newestNow(highest, at.Payload), false
+	case !t.durable:
+		return t.chunk().Height, nil, false
 	}
-	if highest > t.chunk().Height || !t.durable || c.own.votes.Newest(t.chunk().Height, t.chunk().Payload) == nil {
+	return t.chunk().Height, c.newestNow(t.chunk().Height, t.chunk().Payload), false
+}
+
+// newestNow returns the newest certificate of our lane for a chunk whose epoch is not above the current one, which
+// others may not know yet. Only where there is none, it is one of those.
+func (c *Core) newestNow(height uint64, payload wire.Digest) *aggregate.Certificate {
+	for e := c.epoch; ; e-- {
+		held := c.own.votes.Held(aggregate.Key{Height: height, Epoch: e})
+		if held != nil && held.Payload == payload {
+			return held
+		}
+		if first, _ := c.bounds(); e == first {
+			return c.own.votes.Newest(height, payload)
+		}
+	}
+}
+
+// nextHeight returns the height that we may propose now, false if we may not: we must be a sequencer, and the chunk
+// below, if any, must be certified.
+func (c *Core) nextHeight() (uint64, bool) {
+	if c.lost || !c.isSequencerNow() {
 		return 0, false
 	}
-	return t.chunk().Height + 1, t.chunk().Height+1 != 0
+	height, held, empty := c.below()
+	if empty {
+		return 0, true
+	}
+	return height + 1, held != nil && height+1 != 0
 }
 
 func (c *Core) isSequencerNow() bool {
@@ -53,76 +91,141 @@ func (c *Core) isSequencerNow() bool {
 	return e != nil && e.isSequencer(c.cfg.Identity)
 }
 
-// propose asks the application for our next payload, if one may be proposed now.
+// propose does what can be done now for our next chunk: it asks the application for a payload, or our key for its
+// signature. It ends questions and requests that are no longer wanted.
 func (c *Core) propose() {
 	p := &c.proposing
-	if !c.running || p.phase != idle {
+	if !c.running || c.own == nil {
 		return
 	}
 	height, ok := c.nextHeight()
-	if !ok {
+	switch p.phase {
+	case asking:
+		if !ok || height != p.height {
+			c.cancel(&p.questions)
+			c.counts.Proposals[Dropped]++
+			p.phase = idle
+		}
+	case writing, signing:
+		if !ok {
+			c.cancel(&p.signatures)
+		} else if height != p.node.Chunk.Height { // certified meanwhile, and more
+			c.cancel(&p.signatures)
+			c.counts.Proposals[Dropped]++
+			c.endProposal()
+		}
+	}
+	if !ok || p.phase == asking || p.phase == writing || p.phase == verifying || p.signatures.current != 0 {
 		return
 	}
 	if c.now < p.notBefore {
 		c.wake(p.notBefore)
 		return
 	}
-	p.phase = asking
-	p.chunk = wire.Chunk{Sequencer: c.cfg.Identity, Height: height}
-	c.emit(AskPropose).Chunk = p.chunk
+	if p.phase == signing {
+		c.begin(&p.signatures, call{kind: SignChunk, chunk: p.node.Chunk, lane: c.own})
+		return
+	}
+	if c.paused {
+		return
+	}
+	if c.begin(&p.questions, call{kind: AskPropose, chunk: wire.Chunk{Sequencer: c.cfg.Identity, Height: height}, lane: c.own}) != nil {
+		p.phase, p.height = asking, height
+	}
 }
 
-// backOff ends the attempt at hand. The next one comes after ProposeBackoff.
+// Pause tells whether the reporter or the disk is behind. While they are, no payload is asked for: PROTOCOL.md 5.7.
+func (c *Core) Pause(now time.Duration, paused bool) {
+	if !c.enter(now) {
+		return
+	}
+	c.paused = paused
+	c.propose()
+}
+
+// backOff ends the attempt at hand. The next one comes after ProposeBackoff, for the same chunk if there is one.
 func (c *Core) backOff(s Status) {
+	p := &c.proposing
 	c.counts.Proposals[s]++
-	c.proposing.phase = idle
-	c.proposing.notBefore = c.now + c.cfg.ProposeBackoff
-	c.wake(c.proposing.notBefore)
+	p.phase = idle
+	if p.position != 0 {
+		p.phase = signing
+	}
+	p.notBefore = c.now + c.cfg.ProposeBackoff
+	c.wake(p.notBefore)
 }
 
-// current reports whether the chunk that is on its way is still our next one.
-func (c *Core) current(height uint64) bool {
-	next, ok := c.nextHeight()
-	return ok && next == height && height == c.proposing.chunk.Height
+// endProposal forgets our next chunk, and its record.
+func (c *Core) endProposal() {
+	p := &c.proposing
+	c.release(p.position)
+	p.phase, p.position, p.node = idle, 0, wire.Node{}
 }
 
-// Proposed takes the application's answer to an AskPropose; ok is false when it declined or failed.
-func (c *Core) Proposed(now time.Duration, height uint64, payload wire.Digest, ok bool) {
-	if !c.enter(now) || c.proposing.phase != asking {
+// Proposed takes the application's answer to the AskPropose of that number; ok is false when it declined or failed.
+// Chunk and parent are journaled before our key signs: after a failure or a restart the same chunk is signed.
+func (c *Core) Proposed(now time.Duration, number uint64, payload wire.Digest, ok bool) {
+	if !c.enter(now) {
+		return
+	}
+	about, counts, known := c.returned(AskPropose, number)
+	if !known {
+		return
+	}
+	if !counts {
+		c.propose() // it may have waited for this call to return
 		return
 	}
 	p := &c.proposing
-	if !ok || !c.current(height) {
+	if height, may := c.nextHeight(); !ok || !may || height != p.height {
 		c.backOff(Dropped)
 		return
 	}
-	p.phase = signing
-	p.chunk.Payload = payload
-	p.proposedAt = c.now
-	c.emit(SignChunk).Chunk = p.chunk
+	about.chunk.Payload = payload
+	p.node = wire.Node{Chunk: about.chunk, Parent: c.nextParent()}
+	p.phase, p.proposedAt = writing, c.now
+	p.position = c.appendRecord(recordProposal, &p.node)
 }
 
-// ChunkSigned takes the signature that a SignChunk asked for. The node is then verified like any other: a
-// signer that is broken must not make us send what others would blame us for.
-func (c *Core) ChunkSigned(now time.Duration, chunk wire.Chunk, signature wire.Signature, err error) {
+// nextParent returns the parent of our next chunk, with the newest certificate that is held for it.
+func (c *Core) nextParent() wire.Parent {
+	_, held, empty := c.below()
+	if empty {
+		return wire.Parent{}
+	}
+	return wire.Parent{Payload: held.Payload, Epoch: held.Epoch, Certificate: held.Bytes}
+}
+
+// proposalDurable asks for our signature once chunk and parent are on disk.
+func (c *Core) proposalDurable() {
+	if p := &c.proposing; p.phase == writing && p.position <= c.durable {
+		p.phase = signing
+		c.propose()
+	}
+}
+
+// ChunkSigned takes the signature that the SignChunk of that number asked for. The node is then verified like any
+// other: a signer that is broken must not make us send what others would blame us for.
+func (c *Core) ChunkSigned(now time.Duration, number uint64, signature wire.Signature, err error) {
+	if !c.enter(now) {
+		return
+	}
+	_, counts, known := c.returned(SignChunk, number)
+	if !known {
+		return
+	}
 	p := &c.proposing
-	if !c.enter(now) || p.phase != signing || p.chunk != chunk {
+	if !counts || p.phase != signing {
+		c.propose()
 		return
 	}
 	if err != nil {
 		c.backOff(Failure)
 		return
 	}
-	if !c.current(chunk.Height) || c.own.verifying != nil {
-		c.backOff(Dropped)
-		return
-	}
-	n := &pendingNode{node: wire.Node{Chunk: chunk, Signature: signature}, proposedAt: p.proposedAt}
-	if n.node.HasParent() {
-		t := c.own.tip.chunk()
-		held := c.own.votes.Newest(t.Height, t.Payload)
-		n.node.Parent = wire.Parent{Payload: t.Payload, Epoch: held.Epoch, Certificate: held.Bytes}
-	}
+	n := &pendingNode{node: p.node, proposedAt: p.proposedAt}
+	n.node.Signature = signature
+	n.node.Parent = c.nextParent()
 	n.message = n.node.AppendTo(make([]byte, 0, n.node.Size()))
 	p.phase = verifying
 	c.verifyNode(c.own, n)
@@ -131,17 +234,18 @@ func (c *Core) ChunkSigned(now time.Duration, chunk wire.Chunk, signature wire.S
 	}
 }
 
-// proposalSettled follows the verdict on our own node.
-func (c *Core) proposalSettled(l *lane, n *pendingNode) {
-	if c.proposing.phase != verifying {
-		return
+// proposalAccepted ends a proposal that has become the tip. The tip's record replaces that of chunk and parent.
+func (c *Core) proposalAccepted() {
+	c.counts.Proposals[Success]++
+	c.endProposal()
+	c.dropClaims()
+}
+
+// proposalSettled follows the verdict on our own node. If it did not become the tip, it is signed again.
+func (c *Core) proposalSettled() {
+	if c.proposing.phase == verifying {
+		c.backOff(Failure)
 	}
-	if l.tip != nil && *l.tip.chunk() == n.node.Chunk {
-		c.counts.Proposals[Success]++
-		c.proposing.phase = idle
-		return
-	}
-	c.backOff(Failure)
 }
 
 // broadcast spreads our tip: the payload through the relay, the node to the validators. It repeats itself until the
@@ -182,14 +286,14 @@ func (c *Core) restartProposing() {
 	if c.own == nil {
 		return
 	}
+	c.dropClaims()
 	if t := c.own.tip; t != nil && t.durable && c.uncertified() {
 		c.broadcast(c.own, true)
 	}
 	c.propose()
-	c.awaitSets()
 }
 
-// awaitSets comes back to our lane while the current epoch's sets are not known: they become known without any event.
+// awaitSets comes back while the current epoch's sets are not known: they become known without any event.
 func (c *Core) awaitSets() {
 	if c.inBounds(c.epoch) == nil {
 		c.wake(c.now + c.cfg.ProposeBackoff)
@@ -214,5 +318,4 @@ func (c *Core) tickProposing() {
 		}
 	}
 	c.propose()
-	c.awaitSets()
 }

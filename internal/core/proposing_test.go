@@ -1,6 +1,7 @@
 package core
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -9,14 +10,16 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// propose answers the question for our next payload, and lets the node come all the way to where it is durable.
+// propose answers the question for our next payload, and lets the node come all the way to where it is sent.
 func (r *rig) propose(p int) wire.Chunk {
 	r.t.Helper()
 	c := r.proposeVolatile(p)
 	r.sync()
+	r.signChunk()
 	return c
 }
 
+// proposeVolatile answers the question for our next payload. Nothing of it is durable yet.
 func (r *rig) proposeVolatile(p int) wire.Chunk {
 	r.t.Helper()
 	if len(r.proposes) != 1 {
@@ -24,17 +27,23 @@ func (r *rig) proposeVolatile(p int) wire.Chunk {
 	}
 	at := r.proposes[0]
 	r.proposes = nil
-	r.c.Proposed(r.now, at.Height, payload(p), true)
+	r.proposed(at.Height, payload(p), true)
 	r.drain()
+	at.Payload = payload(p)
+	return at
+}
+
+// signChunk has our next chunk signed and verified, which is durable.
+func (r *rig) signChunk() {
+	r.t.Helper()
 	if len(r.signChunks) != 1 {
 		r.t.Fatalf("%d chunks to sign", len(r.signChunks))
 	}
 	c := r.signChunks[0]
 	r.signChunks = nil
-	r.c.ChunkSigned(r.now, c, model.SignChunk(c), nil)
+	r.chunkSigned(c, model.SignChunk(c), nil)
 	r.drain()
 	r.verdicts()
-	return c
 }
 
 // certifyOwn certifies our tip with the acks of the others.
@@ -48,14 +57,19 @@ func (r *rig) certifyOwn(c wire.Chunk, epoch uint64) {
 	r.verdicts()
 }
 
-func TestRule4_7_TheFirstProposalIsAskedForAtOnceAndBroadcastWhenDurable(t *testing.T) {
+// On an answer, chunk and parent are made durable, then signed, verified and handled as if received; then the relay is
+// told to spread the payload and the node goes to the validators of the current epoch.
+func TestRule4_7_TheFirstProposalIsAskedForAtOnceAndSignedWhenDurableThenBroadcastAtOnce(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	expectChunks(t, "questions", r.proposes, wire.Chunk{Sequencer: id(0)})
 	c := r.proposeVolatile(1)
 	expect(t, "chunk", c, chunk(0, 0, 1))
 	r.pass(time.Minute)
-	expect(t, "seen before it is durable", len(r.nodes)+len(r.relays)+len(r.asks), 0)
+	expect(t, "seen before it is durable", len(r.nodes)+len(r.relays)+len(r.asks)+len(r.signChunks), 0)
 	r.sync()
+	expectChunks(t, "to be signed", r.signChunks, c)
+	durable := r.disk.Durable
+	r.signChunk()
 	expectChunks(t, "relayed", r.relays, c)
 	expect(t, "nodes", len(r.nodes), 1)
 	if !slices.Equal(r.nodes[0].Recipients, []wire.PublicKey{id(1), id(2), id(3)}) {
@@ -65,6 +79,8 @@ func TestRule4_7_TheFirstProposalIsAskedForAtOnceAndBroadcastWhenDurable(t *test
 	expect(t, "node", string(r.nodes[0].Bytes), string(n.AppendTo(nil)))
 	expectChunks(t, "handled as if received", r.asks, c)
 	expect(t, "next question", len(r.proposes), 0)
+	expect(t, "the node's own record waits", r.disk.Next-1 > durable, true) // no second sync
+	expect(t, "released, once the tip has its own", len(r.releases), 1)
 }
 
 func TestRule4_7_TheNextProposalComesWithTheTipsCertificateAsParent(t *testing.T) {
@@ -83,7 +99,7 @@ func TestRule4_7_TheNextProposalComesWithTheTipsCertificateAsParent(t *testing.T
 	expect(t, "parent", n.Parent.Payload, payload(1))
 	expect(t, "successes", r.c.Counts().Proposals[Success], 2)
 	// Others take it.
-	other := newRig(t, 4, func(r *rig) { r.cfg.Identity, r.sets.me = id(1), id(1) })
+	other := newRig(t, 4, observing)
 	other.tip(n)
 	expect(t, "chunk at another", c, n.Chunk)
 }
@@ -98,24 +114,37 @@ func TestRule4_7_ThereIsNoProposalWhileTheTipHasNoCertificateForItsPayload(t *te
 	for i := 1; i < 4; i++ {
 		r.ack(i, chunk(0, 0, 9), 5)
 	}
+	acks := r.verifies
+	r.verifies = nil
 	r.propose(1)
+	r.verifies = append(r.verifies, acks...)
 	r.verdicts()
 	fault[*wire.Conflict](r)
 	r.pass(time.Minute)
 	expect(t, "questions", len(r.proposes), 0)
+	state, _ := r.c.OwnLane()
+	expect(t, "own lane", state, OwnLaneContradicted)
 }
 
-func TestRule4_7_ThereIsNoProposalOnATipThatIsNotDurable(t *testing.T) {
+func TestRule4_7_ThereIsNoQuestionWhileTheNextChunkIsOnItsWay(t *testing.T) {
 	r := newRig(t, 4, sequencing)
-	for i := 1; i < 4; i++ { // somehow it is certified already
-		r.ack(i, chunk(0, 0, 1), 5)
+	idle := func(when string) {
+		t.Helper()
+		r.epoch(r.c.Epoch() + 1)
+		r.pass(time.Minute)
+		expect(t, "questions "+when, len(r.proposes), 0)
 	}
-	r.proposeVolatile(1)
-	r.verdicts()
-	r.epoch(6)
-	r.pass(time.Minute)
-	expect(t, "questions", len(r.proposes), 0)
+	c := r.proposeVolatile(1)
+	idle("while it is written")
 	r.sync()
+	idle("while it is signed")
+	r.signChunks = nil
+	r.chunkSigned(c, model.SignChunk(c), nil)
+	r.drain()
+	idle("while it is verified")
+	r.verdicts()
+	idle("while it is not certified")
+	r.certifyOwn(c, r.c.Epoch())
 	expectChunks(t, "questions", r.proposes, wire.Chunk{Sequencer: id(0), Height: 1})
 }
 
@@ -131,8 +160,8 @@ func TestRule4_7_WithoutASequencerKeyNothingIsProposed(t *testing.T) {
 	r := newRig(t, 4)
 	r.pass(time.Minute)
 	r.epoch(6)
-	r.c.Proposed(r.now, 0, payload(1), true)
-	r.c.ChunkSigned(r.now, wire.Chunk{}, wire.Signature{}, nil)
+	r.proposed(0, payload(1), true)
+	r.chunkSigned(wire.Chunk{}, wire.Signature{}, nil)
 	r.drain()
 	expect(t, "questions", len(r.proposes)+len(r.signChunks), 0)
 }
@@ -163,15 +192,17 @@ func TestRule4_7_TheTimerOfAFormerTipDoesNotShowItsSuccessorEarly(t *testing.T) 
 	r.pass(time.Minute)
 	expect(t, "nodes", len(r.nodes), 1)
 	r.sync()
-	expect(t, "nodes once it is durable", len(r.nodes), 2)
+	r.pass(time.Minute)
+	expect(t, "nodes once it is durable", len(r.nodes), 1)
+	r.signChunk()
+	expect(t, "nodes once it is signed", len(r.nodes), 2)
 	r.pass(5 * time.Second)
 	expect(t, "nodes repeated", len(r.nodes), 3)
 }
 
 func TestRule4_7_RebroadcastPausesWhileWeAreNoSequencerAndResumesAtOnce(t *testing.T) {
-	r := newRig(t, 4, sequencing)
+	r := newRig(t, 4, sequencing, sequencersIn(6, id(1)))
 	r.propose(1)
-	r.w.sequencers[6] = []wire.PublicKey{id(1)}
 	r.epoch(6)
 	r.pass(time.Minute)
 	expect(t, "nodes", len(r.nodes), 1)
@@ -182,9 +213,8 @@ func TestRule4_7_RebroadcastPausesWhileWeAreNoSequencerAndResumesAtOnce(t *testi
 }
 
 func TestRule4_7_RebroadcastOutlivesAnEpochWhoseSetsComeLate(t *testing.T) {
-	r := newRig(t, 4, sequencing)
+	r := newRig(t, 4, sequencing, unknownAt(6))
 	r.propose(1)
-	r.sets.unknown[6] = true
 	r.epoch(6)
 	r.pass(20 * time.Second)
 	expect(t, "nodes", len(r.nodes), 1)
@@ -195,8 +225,7 @@ func TestRule4_7_RebroadcastOutlivesAnEpochWhoseSetsComeLate(t *testing.T) {
 
 func TestRule4_7_ProposingOutlivesAnEpochWhoseSetsComeLate(t *testing.T) {
 	// Nothing else is due: our tip is certified, and no timer runs but the one that this needs.
-	r := newRig(t, 4, sequencing, func(r *rig) { r.w.sequencers[5] = []wire.PublicKey{id(1)} })
-	r.sets.unknown[6] = true
+	r := newRig(t, 4, sequencing, sequencersIn(5, id(1)), unknownAt(6))
 	r.pass(time.Minute)
 	r.epoch(6)
 	r.pass(time.Minute)
@@ -211,7 +240,7 @@ func TestRule4_7_ADeclinedProposalIsAskedForAgainAfterABackoff(t *testing.T) {
 	for range 3 {
 		expect(t, "questions", len(r.proposes), 1)
 		r.proposes = nil
-		r.c.Proposed(r.now, 0, wire.Digest{}, false)
+		r.proposed(0, wire.Digest{}, false)
 		r.drain()
 		r.pass(99 * time.Millisecond)
 		expect(t, "questions within the backoff", len(r.proposes), 0)
@@ -220,107 +249,117 @@ func TestRule4_7_ADeclinedProposalIsAskedForAgainAfterABackoff(t *testing.T) {
 	expect(t, "dropped", r.c.Counts().Proposals[Dropped], 3)
 }
 
+// An answer for a height no longer next is dropped, and a question about one ends.
 func TestRule4_7_AnAnswerForAHeightThatIsNoLongerNextIsDropped(t *testing.T) {
-	r := newRig(t, 4, sequencing)
-	r.c.Proposed(r.now, 7, payload(1), true) // not what was asked
+	r := newRig(t, 4, sequencing, sequencersIn(6, id(1)))
+	r.proposed(7, payload(1), true) // not what was asked
 	r.drain()
-	expect(t, "chunks to sign", len(r.signChunks), 0)
-	r.proposes = nil
-	r.pass(time.Second)
+	expect(t, "records", r.disk.Next, 1)
 
-	r.w.sequencers[6] = []wire.PublicKey{id(1)}
 	r.epoch(6) // we are none any more
-	r.c.Proposed(r.now, 0, payload(1), true)
+	expect(t, "questions", len(r.proposes), 0)
+	expect(t, "cancelled", r.cancelled[0].Kind, AskPropose)
+	r.proposed(0, payload(1), true)
 	r.drain()
-	expect(t, "chunks to sign", len(r.signChunks), 0)
-}
-
-func TestRule4_7_AChunkSignedForAnEpochInWhichWeAreNoSequencerIsDropped(t *testing.T) {
-	r := newRig(t, 4, sequencing)
-	r.proposes = nil
-	r.c.Proposed(r.now, 0, payload(1), true)
-	r.drain()
-	r.w.sequencers[6] = []wire.PublicKey{id(1)}
-	r.epoch(6)
-	r.c.ChunkSigned(r.now, chunk(0, 0, 1), model.SignChunk(chunk(0, 0, 1)), nil)
-	r.drain()
-	expect(t, "statements", len(r.verifies), 0)
+	expect(t, "records", r.disk.Next, 1)
 	r.epoch(7)
-	r.pass(time.Second)
-	expect(t, "questions", len(r.proposes), 1)
+	expectChunks(t, "questions once we are one again", r.proposes, wire.Chunk{Sequencer: id(0)})
 }
 
-func TestRule4_7_ASignerThatFailsIsTriedAgainAfterABackoff(t *testing.T) {
-	r := newRig(t, 4, sequencing)
-	r.proposes = nil
-	r.c.Proposed(r.now, 0, payload(1), true)
+// When the process was not a sequencer for a while, the same chunk is signed again.
+func TestRule4_7_AChunkSignedForAnEpochInWhichWeAreNoSequencerIsSignedAgainLater(t *testing.T) {
+	r := newRig(t, 4, sequencing, sequencersIn(6, id(1)))
+	c := r.proposeVolatile(1)
+	r.sync()
+	r.epoch(6)
+	expect(t, "cancelled", r.cancelled[0].Kind, SignChunk)
+	r.chunkSigned(c, model.SignChunk(c), nil)
 	r.drain()
-	r.c.ChunkSigned(r.now, chunk(0, 0, 2), wire.Signature{}, nil) // not what was asked
-	r.drain()
+	r.pass(time.Minute)
 	expect(t, "statements", len(r.verifies), 0)
-	r.c.ChunkSigned(r.now, chunk(0, 0, 1), wire.Signature{}, errTest)
-	r.drain()
-	expect(t, "failures", r.c.Counts().Proposals[Failure], 1)
-	r.pass(100 * time.Millisecond)
-	expect(t, "questions", len(r.proposes), 1)
+	expect(t, "chunks to sign while we are none", len(r.signChunks), 0)
+	r.epoch(7)
+	expectChunks(t, "chunks to sign", r.signChunks, c)
+	expect(t, "questions", len(r.proposes), 0)
+	r.signChunk()
+	expect(t, "nodes", len(r.nodes), 1)
+}
+
+// When the signer fails, the same chunk is signed again: a signer that guards against double signing never sees two.
+func TestRule4_7_ASignerThatFailsIsAskedForTheSameChunkAfterABackoff(t *testing.T) {
+	r := newRig(t, 4, sequencing)
+	c := r.proposeVolatile(1)
+	r.sync()
+	for n := range uint64(3) {
+		expectChunks(t, "chunks to sign", r.signChunks, c)
+		r.chunkSigned(chunk(0, 0, 2), wire.Signature{}, nil) // not what was asked
+		r.drain()
+		expect(t, "statements", len(r.verifies), 0)
+		r.signChunks = nil
+		r.chunkSigned(c, wire.Signature{}, errTest)
+		r.drain()
+		expect(t, "failures", r.c.Counts().Proposals[Failure], n+1)
+		r.pass(99 * time.Millisecond)
+		expect(t, "chunks to sign within the backoff", len(r.signChunks), 0)
+		r.pass(time.Millisecond)
+	}
+	r.signChunk()
+	expect(t, "nodes", len(r.nodes), 1)
+	expect(t, "questions asked in all", len(r.calls[AskPropose]), 1)
 }
 
 func TestRule4_7_WhatOurSignerSignedWronglyIsNeverSent(t *testing.T) {
 	r := newRig(t, 4, sequencing)
-	r.proposes = nil
-	r.c.Proposed(r.now, 0, payload(1), true)
-	r.drain()
+	c := r.proposeVolatile(1)
+	r.sync()
 	r.signChunks = nil
-	r.c.ChunkSigned(r.now, chunk(0, 0, 1), wire.Signature{}, nil)
+	r.chunkSigned(c, wire.Signature{}, nil)
 	r.drain()
 	r.verdicts()
 	r.sync()
 	expect(t, "nodes", len(r.nodes), 0)
 	expect(t, "faults", len(r.faults()), 0)
 	r.pass(100 * time.Millisecond)
-	expect(t, "questions", len(r.proposes), 1)
-	r.propose(1)
+	expectChunks(t, "to be signed again", r.signChunks, c)
+	r.signChunk()
 	expect(t, "nodes", len(r.nodes), 1)
 }
 
-func TestRule4_7_OurNodeWithoutAVerdictIsProposedAnewAfterABackoff(t *testing.T) {
+func TestRule4_7_OurNodeWithoutAVerdictIsSignedAgainAfterABackoff(t *testing.T) {
 	r := newRig(t, 4, sequencing)
+	c := r.proposeVolatile(1)
+	r.sync()
 	for range 3 {
-		r.pass(r.cfg.ProposeBackoff)
-		expect(t, "questions", len(r.proposes), 1)
-		r.proposes = nil
-		r.c.Proposed(r.now, 0, payload(1), true)
-		r.drain()
-		r.c.ChunkSigned(r.now, chunk(0, 0, 1), model.SignChunk(chunk(0, 0, 1)), nil)
-		r.drain()
+		expectChunks(t, "to be signed", r.signChunks, c)
 		r.signChunks = nil
+		r.chunkSigned(c, model.SignChunk(c), nil)
+		r.drain()
 		expect(t, "statements", r.undecided(), 1)
-		expect(t, "questions at once", len(r.proposes), 0)
+		expect(t, "to be signed at once", len(r.signChunks), 0)
+		r.pass(r.cfg.ProposeBackoff)
 	}
 	expect(t, "nodes", len(r.nodes), 0)
 	expect(t, "faults", len(r.faults()), 0)
-	r.pass(r.cfg.ProposeBackoff)
-	r.propose(1)
+	r.signChunk()
 	expect(t, "nodes", len(r.nodes), 1)
 }
 
-func TestRule4_7_OurNodeIsDroppedWhenTheEpochMovedWhileItWasVerified(t *testing.T) {
-	r := newRig(t, 4, sequencing)
-	r.proposes = nil
-	r.c.Proposed(r.now, 0, payload(1), true)
-	r.drain()
+func TestRule4_7_OurNodeIsNotSentWhenTheEpochMovedWhileItWasVerifiedAndSignedAgainLater(t *testing.T) {
+	r := newRig(t, 4, sequencing, sequencersIn(6, id(1)))
+	c := r.proposeVolatile(1)
+	r.sync()
 	r.signChunks = nil
-	r.c.ChunkSigned(r.now, chunk(0, 0, 1), model.SignChunk(chunk(0, 0, 1)), nil)
+	r.chunkSigned(c, model.SignChunk(c), nil)
 	r.drain()
-	r.w.sequencers[6] = []wire.PublicKey{id(1)}
 	r.epoch(6)
 	r.verdicts()
 	r.sync()
 	expect(t, "nodes", len(r.nodes), 0)
-	expect(t, "records", r.disk.Next, 1)
+	expect(t, "records", r.disk.Next, 2) // of the proposal
 	r.epoch(7)
 	r.pass(time.Second)
-	expect(t, "questions", len(r.proposes), 1)
+	expectChunks(t, "to be signed again", r.signChunks, c)
+	expect(t, "questions", len(r.proposes), 0)
 }
 
 func TestRule4_7_ATipWhoseCertificateLeavesTheBoundsIsRebroadcastUntilCertifiedAnew(t *testing.T) {
@@ -339,14 +378,10 @@ func TestRule4_7_ATipWhoseCertificateLeavesTheBoundsIsRebroadcastUntilCertifiedA
 	r.pass(time.Minute)
 	expect(t, "nodes", len(r.nodes), 3)
 	// Of the two certificates the newest is used.
-	r.c.Proposed(r.now, 1, payload(2), true)
+	r.proposed(1, payload(2), true)
 	r.drain()
-	n := r.signChunks[0]
-	r.signChunks = nil
-	r.c.ChunkSigned(r.now, n, model.SignChunk(n), nil)
-	r.drain()
-	r.verdicts()
 	r.sync()
+	r.signChunk()
 	var node wire.Node
 	if err := node.Decode(r.nodes[3].Bytes, r.c); err != nil {
 		t.Fatal(err)
@@ -357,6 +392,7 @@ func TestRule4_7_ATipWhoseCertificateLeavesTheBoundsIsRebroadcastUntilCertifiedA
 func TestRule4_7_AtStartUpAnUncertifiedTipIsRebroadcastAtOnce(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	r.propose(1)
+	r.sync()
 	bytes := r.nodes[0].Bytes
 	r.nodes = nil
 	r.crash(r.disk.Durable, true)
@@ -365,38 +401,38 @@ func TestRule4_7_AtStartUpAnUncertifiedTipIsRebroadcastAtOnce(t *testing.T) {
 	expect(t, "questions for a payload", len(r.proposes), 0)
 }
 
-func TestRule4_7_AnotherProcessWithOurKeyMovesOurLaneOn(t *testing.T) {
+// A process that is not recovering and is shown a valid node of its own above its tip stops with that as the reason.
+func TestRule5_9_ANodeOfAnotherProcessWithOurKeyStopsUs(t *testing.T) {
 	r := newRig(t, 4, sequencing)
-	r.tip(r.w.node(0, 4, 4, 3, 5)) // while the application thinks about height 0
-	r.c.Proposed(r.now, 0, payload(1), true)
+	r.mayHalt = true
+	n := r.w.node(0, 4, 4, 3, 5) // while the application thinks about height 0
+	expect(t, "outcome", r.nodeBytes(id(2), n.AppendTo(nil)), Accepted)
+	r.verdicts()
+	expect(t, "stale", errors.Is(r.halted, ErrStaleJournal), true)
+	r.proposed(0, payload(1), true)
 	r.drain()
+	r.sync()
 	expect(t, "chunks to sign", len(r.signChunks), 0)
-	expect(t, "rebroadcast", len(r.nodes), 1)
+	expect(t, "records", r.disk.Next, 1)
 }
 
-func TestRule4_7_NothingIsProposedBelowWhatIsCertifiedOnOurLane(t *testing.T) {
-	// Our journal is lost, or somebody has our key: a proposal would contradict what the network has.
-	r := newRig(t, 4, sequencing)
-	r.certifyOwn(chunk(0, 3, 3), 5)
-	r.c.Proposed(r.now, 0, payload(1), true)
-	r.drain()
-	r.proposes = nil
-	r.pass(time.Minute)
-	expect(t, "chunks to sign", len(r.signChunks), 0)
-	expect(t, "questions", len(r.proposes), 0)
-	r.tip(r.w.node(0, 3, 3, 2, 5)) // somebody sends us our chunk
-	expectChunks(t, "questions", r.proposes, wire.Chunk{Sequencer: id(0), Height: 4})
-}
-
-func TestRule4_7_ATipWithHigherCertificatesAboveItIsNotBuiltOn(t *testing.T) {
-	r := newRig(t, 4, sequencing)
-	r.certifyOwn(r.propose(1), 5)
-	expect(t, "questions", len(r.proposes), 1)
-	r.certifyOwn(chunk(0, 2, 2), 5)
-	r.c.Proposed(r.now, 1, payload(3), true)
-	r.drain()
-	r.proposes = nil
-	r.pass(time.Minute)
-	expect(t, "chunks to sign", len(r.signChunks), 0)
-	expect(t, "questions", len(r.proposes), 0)
+// A process that is not recovering and is shown a certificate of its lane above its tip stops with that as the reason.
+func TestRule5_9_ACertificateOfOurLaneAboveOurTipStopsUs(t *testing.T) {
+	for name, height := range map[string]uint64{"above none": 0, "above height 0": 2} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, 4, sequencing)
+			if height > 0 {
+				r.certifyOwn(r.propose(1), 5)
+			}
+			r.mayHalt = true
+			r.certifyOwn(chunk(0, height, 7), 5)
+			expect(t, "stale", errors.Is(r.halted, ErrStaleJournal), true)
+			r.proposed(height, payload(3), true)
+			r.drain()
+			r.sync()
+			r.pass(time.Minute)
+			expect(t, "chunks to sign", len(r.signChunks), 0)
+			expect(t, "locks of it", len(r.locks()), int(height)/2)
+		})
+	}
 }

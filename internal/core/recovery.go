@@ -2,7 +2,6 @@ package core
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -10,25 +9,6 @@ import (
 	"github.com/lanecast/lanecast/aggregate"
 	"github.com/lanecast/lanecast/wire"
 )
-
-// Journal records are one byte for the kind and the encoding of PROTOCOL.md 2:
-//
-//	0x01 ‖ Node    a tip
-//	0x02 ‖ Lock    a certificate
-//
-// A lane lives on its newest tip and the certificates that aggregate.Lane holds; records of all others are released.
-// They may come back in any order, released ones among them.
-const (
-	recordNode byte = 0x01
-	recordLock byte = 0x02
-)
-
-// ErrRecord is a journal record that this version did not write.
-var ErrRecord = errors.New("core: not a record of this journal")
-
-type record interface {
-	AppendTo(dst []byte) []byte
-}
 
 // appendRecord journals a record and returns its position.
 func (c *Core) appendRecord(kind byte, r record) uint64 {
@@ -52,6 +32,8 @@ type recovered struct {
 	node     wire.Node
 	bytes    []byte // of node; nil if there is none
 	position uint64
+	rest     restRecord // the newest; none if restAt is 0
+	restAt   uint64
 	locks    []aggregate.Certificate
 	highest  uint64   // of locks
 	dead     []uint64 // positions of records that higher ones replaced
@@ -59,8 +41,8 @@ type recovered struct {
 }
 
 // trim drops locks that cannot matter whatever record comes next, so that a long journal is not held in memory: those
-// below both the highest lock less one and the parent of the highest node.
-func (r *recovered) trim() {
+// that have been reported and are below both the highest lock less one and the parent of the highest node.
+func (r *recovered) trim(reported uint64) {
 	last := &r.locks[len(r.locks)-1]
 	r.highest = max(r.highest, last.Height)
 	if len(r.locks) < r.limit {
@@ -69,7 +51,7 @@ func (r *recovered) trim() {
 	below := func(c aggregate.Certificate, height uint64) bool { return c.Height < height && c.Height+1 < height }
 	kept := r.locks[:0]
 	for _, lock := range r.locks {
-		if below(lock, r.highest) && r.bytes != nil && below(lock, r.node.Chunk.Height) {
+		if lock.Position <= reported && below(lock, r.highest) && r.bytes != nil && below(lock, r.node.Chunk.Height) {
 			r.dead = append(r.dead, lock.Position)
 			continue
 		}
@@ -85,31 +67,79 @@ func (c *Core) Recover(position uint64, rec []byte) error {
 	if len(rec) == 0 {
 		return fmt.Errorf("%w: empty, at position %d", ErrRecord, position)
 	}
+	bad := func(what string, err error) error {
+		return fmt.Errorf("%w: %s at position %d: %w", ErrRecord, what, position, err)
+	}
 	body := slices.Clone(rec[1:])
 	switch rec[0] {
 	case recordNode:
 		var n wire.Node
 		if err := n.DecodeStored(body); err != nil {
-			return fmt.Errorf("%w: node at position %d: %w", ErrRecord, position, err)
+			return bad("node", err)
 		}
 		return c.recoverNode(position, n, body)
 	case recordLock:
 		var lock wire.Lock
 		if err := lock.DecodeStored(body); err != nil {
-			return fmt.Errorf("%w: lock at position %d: %w", ErrRecord, position, err)
+			return bad("lock", err)
 		}
-		r := c.recovering(lock.Chunk.Sequencer)
-		r.locks = append(r.locks, aggregate.Certificate{
-			Height: lock.Chunk.Height, Epoch: lock.Epoch, Payload: lock.Chunk.Payload,
-			Bytes: lock.Certificate, Position: position,
-		})
-		r.trim()
-		return nil
+		r := c.recoveredLane(lock.Chunk.Sequencer)
+		r.locks = append(r.locks, certificateOf(&lock, position))
+		r.trim(c.reports.through)
+	case recordOrigin:
+		var o originRecord
+		if err := o.decode(body); err != nil {
+			return bad("first record", err)
+		}
+		if err := o.check(&c.cfg); err != nil {
+			return err
+		}
+		c.origin = true
+		c.lost = o.recovering
+		c.recovering = o.recovering && c.adopted == 0
+	case recordProposal:
+		var n wire.Node
+		if err := n.DecodeStored(body); err != nil {
+			return bad("proposal", err)
+		}
+		return c.recoverProposal(position, n)
+	case recordRecovered:
+		var r recoveredRecord
+		if err := r.decode(body); err != nil {
+			return bad("end of a recovery", err)
+		}
+		c.adopted, c.recovering = position, false
+		c.setMarks(&r)
+	case recordRest:
+		var rest restRecord
+		if err := rest.decode(body); err != nil {
+			return bad("dormant lane", err)
+		}
+		return c.recoverRest(position, rest)
+	case recordReported:
+		var through reportedThrough
+		if err := through.decode(body); err != nil {
+			return bad("reported locks", err)
+		}
+		c.recoverReported(position, uint64(through))
+	default:
+		return fmt.Errorf("%w: kind %#x at position %d", ErrRecord, rec[0], position)
 	}
-	return fmt.Errorf("%w: kind %#x at position %d", ErrRecord, rec[0], position)
+	return nil
 }
 
-func (c *Core) recovering(sequencer wire.PublicKey) *recovered {
+// Origin returns whether the journal's first record says that an earlier journal was lost. ok is false if there was no
+// such record among those that were recovered.
+func (c *Core) Origin() (lost, ok bool) { return c.lost, c.origin }
+
+func certificateOf(lock *wire.Lock, position uint64) aggregate.Certificate {
+	return aggregate.Certificate{
+		Height: lock.Chunk.Height, Epoch: lock.Epoch, Payload: lock.Chunk.Payload,
+		Bytes: lock.Certificate, Position: position,
+	}
+}
+
+func (c *Core) recoveredLane(sequencer wire.PublicKey) *recovered {
 	l := c.lane(sequencer)
 	if l.recovered == nil {
 		l.recovered = new(recovered)
@@ -117,12 +147,20 @@ func (c *Core) recovering(sequencer wire.PublicKey) *recovered {
 	return l.recovered
 }
 
+// twoTips is the error of a journal that holds two payloads for one height.
+func twoTips(chunk *wire.Chunk, a, b uint64) error {
+	return fmt.Errorf("%w: two tips at height %d of sequencer %s, at positions %d and %d",
+		ErrRecord, chunk.Height, chunk.Sequencer, a, b)
+}
+
 func (c *Core) recoverNode(position uint64, n wire.Node, body []byte) error {
-	r := c.recovering(n.Chunk.Sequencer)
+	r := c.recoveredLane(n.Chunk.Sequencer)
+	if t := r.rest.tip; t != nil && t.Chunk.Height == n.Chunk.Height && t.Chunk.Payload != n.Chunk.Payload {
+		return twoTips(&n.Chunk, r.restAt, position)
+	}
 	if r.bytes != nil {
 		if n.Chunk.Height == r.node.Chunk.Height && n.Chunk.Payload != r.node.Chunk.Payload {
-			return fmt.Errorf("%w: two tips at height %d of sequencer %s, at positions %d and %d",
-				ErrRecord, n.Chunk.Height, n.Chunk.Sequencer, r.position, position)
+			return twoTips(&n.Chunk, r.position, position)
 		}
 		if n.Chunk.Height <= r.node.Chunk.Height {
 			r.dead = append(r.dead, position)
@@ -134,8 +172,58 @@ func (c *Core) recoverNode(position uint64, n wire.Node, body []byte) error {
 	return nil
 }
 
+// recoverProposal keeps the highest of our chunks that were made durable to be signed.
+func (c *Core) recoverProposal(position uint64, n wire.Node) error {
+	p := &c.proposing
+	if p.position != 0 {
+		mine := &p.node.Chunk
+		if n.Chunk.Height == mine.Height && n.Chunk.Payload != mine.Payload {
+			return twoTips(mine, p.position, position)
+		}
+		if n.Chunk.Height <= mine.Height {
+			c.deadRecords = append(c.deadRecords, position)
+			return nil
+		}
+		c.deadRecords = append(c.deadRecords, p.position)
+	}
+	p.node, p.position = n, position
+	return nil
+}
+
+// recoverRest keeps the newest record of a lane that was dormant.
+func (c *Core) recoverRest(position uint64, rest restRecord) error {
+	r := c.recoveredLane(rest.sequencer)
+	if t := rest.tip; t != nil && r.bytes != nil && t.Chunk.Height == r.node.Chunk.Height && t.Chunk.Payload != r.node.Chunk.Payload {
+		return twoTips(&t.Chunk, r.position, position)
+	}
+	if position < r.restAt {
+		r.dead = append(r.dead, position)
+		return nil
+	}
+	if r.restAt != 0 {
+		r.dead = append(r.dead, r.restAt)
+	}
+	r.rest, r.restAt = rest, position
+	return nil
+}
+
+// recoverReported keeps the newest record of how far locks have been reported.
+func (c *Core) recoverReported(position, through uint64) {
+	r := &c.reports
+	if position < r.position {
+		c.deadRecords = append(c.deadRecords, position)
+		return
+	}
+	if r.position != 0 {
+		c.deadRecords = append(c.deadRecords, r.position)
+	}
+	r.position, r.through = position, through
+}
+
 // Start begins operation in the given epoch. next is the position that the first Append is to carry. Recovered locks
-// are reported again, recovered tips shown to the application again, our own tip broadcast if it lacks its certificate.
+// are reported again that have not been reported, or are at the top of their lanes. Recovered tips are shown to the
+// application again. Our own tip is broadcast if it lacks its certificate, and our next chunk is signed if it was on its
+// way. Of dormant lanes only locks that have not been reported are.
 func (c *Core) Start(now time.Duration, epoch, next uint64) {
 	c.running = true
 	c.now, c.epoch, c.next = now, epoch, next
@@ -143,53 +231,150 @@ func (c *Core) Start(now time.Duration, epoch, next uint64) {
 	if c.cfg.Sequencer {
 		c.own = c.lane(c.cfg.Identity)
 	}
+	c.learnAll()
+	for _, position := range c.deadRecords {
+		c.release(position)
+	}
+	c.deadRecords = nil
+	var locks []restoredLock
+	var resting []*lane
 	for _, l := range c.order {
-		if l.recovered != nil {
-			c.restore(l, l.recovered)
-			l.recovered = nil
+		r := l.recovered
+		if r == nil {
+			continue
+		}
+		l.recovered = nil
+		awake := l.sequencer == c.cfg.Identity || c.admitted(l.sequencer)
+		locks = append(locks, c.restore(l, r, awake)...)
+		if !awake {
+			resting = append(resting, l)
 		}
 	}
+	c.restoreProposal()
+	slices.SortStableFunc(locks, func(a, b restoredLock) int { return cmp.Compare(a.held.Position, b.held.Position) })
+	for i := range locks {
+		c.reportRestored(&locks[i])
+	}
+	for _, l := range resting {
+		c.retireLane(l)
+	}
+	c.compact()
+	for _, l := range c.order {
+		c.askVerify(l)
+	}
 	c.restartProposing()
+	c.awaitSets()
 }
 
-// restore makes a lane of what the journal held of it.
-func (c *Core) restore(l *lane, r *recovered) {
-	if r.bytes != nil {
-		l.tip = &tip{
-			proposal: r.node.Proposal(), parentEpoch: r.node.Parent.Epoch,
-			position: r.position, durable: true,
+// restoredLock is a recovered lock that is to be reported.
+type restoredLock struct {
+	lane    *lane
+	held    aggregate.Certificate
+	dropped bool // the lane does not hold it
+}
+
+// restore makes a lane of what the journal held of it, and returns the locks that are to be reported: those that have
+// not been, and of a lane that is awake all that it holds.
+func (c *Core) restore(l *lane, r *recovered, awake bool) (locks []restoredLock) {
+	drop := func(lock aggregate.Certificate) {
+		if lock.Position > c.reports.through {
+			locks = append(locks, restoredLock{l, lock, true})
+		} else {
+			c.release(lock.Position)
 		}
-		if l == c.own {
-			l.tip.bytes = r.bytes
+	}
+	c.restoreTip(l, r)
+	// From the lowest height up, so that none is refused as too low; at one height and epoch the one with a record first.
+	slices.SortStableFunc(r.locks, func(a, b aggregate.Certificate) int {
+		return cmp.Or(cmp.Compare(a.Height, b.Height), cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(b.Position, a.Position))
+	})
+	for i, lock := range r.locks {
+		if i > 0 && r.locks[i-1].Height == lock.Height && r.locks[i-1].Epoch == lock.Epoch && r.locks[i-1].Payload == lock.Payload {
+			c.release(lock.Position) // once more
+			continue
 		}
-		if r.node.HasParent() {
-			s := r.node.ParentSubject()
-			r.locks = append(r.locks, aggregate.Certificate{
-				Height: s.Chunk.Height, Epoch: s.Epoch, Payload: s.Chunk.Payload, Bytes: r.node.Parent.Certificate,
-			})
+		switch result, other := l.votes.Certify(lock, 0); result {
+		case aggregate.Added:
+		case aggregate.Contradicted:
+			c.reportLockConflict(l, l.lock(other), l.lock(&lock))
+			c.release(lock.Position)
+		default:
+			drop(lock)
+		}
+	}
+	var tip uint64
+	if l.tip != nil {
+		tip = l.tip.chunk().Height
+	}
+	first, _ := c.bounds()
+	l.votes.PruneCertificates(tip, l.tip != nil, first, drop)
+	for _, held := range l.votes.Certificates() {
+		if awake || held.Position > c.reports.through {
+			locks = append(locks, restoredLock{l, held, false})
 		}
 	}
 	for _, position := range r.dead {
 		c.release(position)
 	}
-	// From the lowest height up, so that none is refused as too low; at one height and epoch the one with a record first.
-	slices.SortStableFunc(r.locks, func(a, b aggregate.Certificate) int {
-		return cmp.Or(cmp.Compare(a.Height, b.Height), cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(b.Position, a.Position))
-	})
-	for _, lock := range r.locks {
-		result, held := l.votes.Certify(lock, 0)
-		if result != aggregate.Added {
-			if result == aggregate.Contradicted {
-				c.reportLockConflict(l, l.lock(held), l.lock(&lock))
-			}
-			c.release(lock.Position)
+	return locks
+}
+
+// restoreTip makes the higher one of the lane's newest node and of what it had while it was dormant the tip.
+func (c *Core) restoreTip(l *lane, r *recovered) {
+	if r.restAt != 0 {
+		l.resting = r.restAt
+		rest := r.rest.dormant(r.restAt)
+		if rest.hasCertified {
+			l.votes.Resume(rest.certified)
+			l.resumed = rest.locked
+		}
+		if r.rest.lock != nil {
+			r.locks = append(r.locks, certificateOf(r.rest.lock, 0))
+		}
+		if rest.hasTip && (r.bytes == nil || rest.tip >= r.node.Chunk.Height) {
+			l.tip = rest.woken(l.sequencer)
+			c.release(r.position)
+			return
 		}
 	}
-	c.pruneCertificates(l)
-	for i := range l.votes.Certificates() {
-		c.reportLock(l, l.lock(&l.votes.Certificates()[i]))
+	if r.bytes == nil {
+		return
 	}
-	if l.tip != nil {
-		c.askVerify(l)
+	l.tip = &tip{
+		proposal: r.node.Proposal(), hasParent: r.node.HasParent(), parentEpoch: r.node.Parent.Epoch,
+		position: r.position, durable: true,
 	}
+	if l == c.own {
+		l.tip.bytes = r.bytes
+	}
+	if r.node.HasParent() {
+		s := r.node.ParentSubject()
+		r.locks = append(r.locks, aggregate.Certificate{
+			Height: s.Chunk.Height, Epoch: s.Epoch, Payload: s.Chunk.Payload, Bytes: r.node.Parent.Certificate,
+		})
+	}
+}
+
+// reportRestored reports a lock again.
+func (c *Core) reportRestored(lock *restoredLock) {
+	held := &lock.held
+	if !lock.dropped {
+		held = lock.lane.votes.Held(aggregate.Key{Height: held.Height, Epoch: held.Epoch})
+	}
+	c.reportLock(lock.lane, held, lock.dropped)
+}
+
+// restoreProposal has our next chunk signed that was on its way, unless tip or lane have come to its height.
+func (c *Core) restoreProposal() {
+	p := &c.proposing
+	if p.position == 0 || c.own == nil {
+		return
+	}
+	height := p.node.Chunk.Height
+	highest, certified := c.own.votes.Highest()
+	if t := c.own.tip; t != nil && t.chunk().Height >= height || certified && highest >= height {
+		c.endProposal()
+		return
+	}
+	p.phase = signing
 }

@@ -34,19 +34,31 @@ func TestRecoveryIsTheSameInWhateverOrderTheRecordsComeBack(t *testing.T) {
 	r.certify(chunk(2, 5, 5), 6)
 	r.sync()
 	lanes := r.c.Lanes()
-	records := slices.Clone(r.disk.Records)
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 50 {
-		random.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
-		r.disk.Records = slices.Clone(records)
-		r.reports = nil
-		r.crash(r.disk.Durable, false) // none compacted: released ones come back
-		if got := r.c.Lanes(); !slices.Equal(got, lanes) {
-			t.Fatalf("lanes %+v, want %+v", got, lanes)
+	for _, recorded := range []bool{false, true} {
+		if recorded { // in the journal, that is, which it is now and then
+			r.c.recordReported()
+			r.drain()
+			r.sync()
 		}
-		expect(t, "locks", len(r.locks()), 5) // of lane 1 at 3 and 4; of lane 2 at 4 and twice at 5
-		expect(t, "faults", len(r.faults()), 0)
-		expect(t, "live records", r.disk.Live(), 2+5)
+		records := slices.Clone(r.disk.Records)
+		for range 50 {
+			random.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
+			r.disk.Records = slices.Clone(records)
+			r.reports = nil
+			r.crash(r.disk.Durable, false) // none compacted: released ones come back
+			if got := r.c.Lanes(); !slices.Equal(got, lanes) {
+				t.Fatalf("lanes %+v, want %+v", got, lanes)
+			}
+			expect(t, "faults", len(r.faults()), 0)
+			if recorded {
+				expect(t, "locks", len(r.locks()), 5) // of lane 1 at 3 and 4; of lane 2 at 4 and twice at 5
+				expect(t, "live records", r.disk.Live(), 2+5+1)
+			} else {
+				expect(t, "locks", len(r.locks()), 12) // all that there are
+				expect(t, "live records", r.disk.Live(), 2+5)
+			}
+		}
 	}
 }
 
@@ -89,11 +101,27 @@ func TestARecordThatIsNotOursIsRefused(t *testing.T) {
 	lock := newWorld(4, true).lock(chunk(1, 0, 1), 5)
 	n := genesis(1, 1)
 	for name, rec := range map[string][]byte{
-		"empty":     nil,
-		"unknown":   {9, 1, 2, 3},
-		"bad node":  n.AppendTo([]byte{recordNode})[:50],
-		"bad lock":  lock.AppendTo([]byte{recordLock})[:50],
-		"node only": {recordNode},
+		"empty":                     nil,
+		"unknown":                   {9, 1, 2, 3},
+		"bad proposal":              n.AppendTo([]byte{recordProposal})[:50],
+		"end of a recovery, empty":  {recordRecovered},
+		"end of a recovery, flags":  {recordRecovered, 2},
+		"end of a recovery, cut":    append([]byte{recordRecovered, 0}, make([]byte, 31)...),
+		"end of a recovery, height": append([]byte{recordRecovered, 0}, make([]byte, 32)...),
+		"dormant lane, short":       append([]byte{recordRest}, make([]byte, 32)...),
+		"dormant lane, flags":       append(append([]byte{recordRest}, make([]byte, 32)...), 16),
+		"dormant lane, height":      append(append([]byte{recordRest}, make([]byte, 32)...), restCertified),
+		"dormant lane, tip":         append(append([]byte{recordRest}, make([]byte, 32)...), restTip),
+		"dormant lane, long tip":    append(append([]byte{recordRest}, make([]byte, 32)...), restTip, 200, 1),
+		"dormant lane, bad tip":     append(append([]byte{recordRest}, make([]byte, 32)...), restTip, 2, 1, 1),
+		"dormant lane, bad lock":    append(append([]byte{recordRest}, make([]byte, 32)...), restLock, 1),
+		"dormant lane, too long":    append(append([]byte{recordRest}, make([]byte, 32)...), 0, 1),
+		"dormant lane, another's":   lock.AppendTo(append(append([]byte{recordRest}, make([]byte, 32)...), restLock)),
+		"reported locks, empty":     {recordReported},
+		"reported locks, too long":  {recordReported, 1, 1},
+		"bad node":                  n.AppendTo([]byte{recordNode})[:50],
+		"bad lock":                  lock.AppendTo([]byte{recordLock})[:50],
+		"node only":                 {recordNode},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := defaults(id(0))
@@ -159,7 +187,13 @@ func TestRecoveryOfALongJournalHoldsOnlyTheTopOfALane(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if held := len(l.recovered.locks); held > 64 {
+		if h%reportedEvery == 0 {
+			through := reportedThrough(2 * (h - 1))
+			if err := r.c.Recover(20000+h, through.AppendTo([]byte{recordReported})); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if held := len(l.recovered.locks); held > 4*reportedEvery {
 			t.Fatalf("height %d: %d locks held", h, held)
 		}
 	}

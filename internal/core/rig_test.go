@@ -42,6 +42,13 @@ type rig struct {
 	signChunks []wire.Chunk
 	asks       []wire.Chunk
 	proposes   []wire.Chunk
+	calls      map[EffectKind]map[wire.Chunk]uint64 // the newest of each chunk
+	cancelled  []Effect                             // calls that have not returned
+	halted     error
+	mayHalt    bool   // the test wants to see the core halt
+	reported   uint64 // reports that have returned
+	slow       bool   // the reporter returns only when the test says so
+	hang       bool   // cancelled calls about leaving lanes return only when the test says so
 
 	nodes, acks []Effect
 	relays      []wire.Chunk
@@ -71,6 +78,18 @@ func newRig(t testing.TB, n int, change ...func(*rig)) *rig {
 }
 
 func sequencing(r *rig) { r.cfg.Sequencer = true }
+
+// sequencersIn says who the sequencers of an epoch are. Sets do not change once they have been asked for.
+func sequencersIn(epoch uint64, keys ...wire.PublicKey) func(*rig) {
+	return func(r *rig) { r.w.sequencers[epoch] = keys }
+}
+
+// unknownAt first makes the sets of an epoch unknown.
+func unknownAt(epoch uint64) func(*rig) { return func(r *rig) { r.sets.unknown[epoch] = true } }
+
+// observing makes a process that is no validator, so that the acks of all n are others'.
+func observing(r *rig) { r.cfg.Identity, r.sets.me = id(500), id(500) }
+
 func nonAttributable(r *rig) {
 	r.w = newWorld(len(r.w.schemes[0].Participants()), false)
 	r.sets.world = r.w
@@ -85,10 +104,12 @@ func (r *rig) start(epoch uint64) {
 		r.t.Fatal(err)
 	}
 	// A slab that is used again while a statement still reads it shows up as bad acks.
-	c.table = aggregate.NewTable(aggregate.Options{MaxBytes: r.cfg.MaxVoteBytes, Poison: true})
+	r.cfg.PoisonVotes = true
+	c.table = aggregate.NewTable(tableOptions(&r.cfg))
 	r.c, r.peers = c, map[wire.PublicKey]*Peer{}
 	r.durableChunks, r.noted = map[wire.Chunk]bool{}, 0
 	r.verifies, r.signAcks, r.signChunks, r.asks, r.proposes = nil, nil, nil, nil, nil
+	r.calls, r.cancelled, r.halted, r.reported = map[EffectKind]map[wire.Chunk]uint64{}, nil, nil, 0
 	for _, rec := range r.disk.Records {
 		if err := c.Recover(rec.Position, rec.Bytes); err != nil {
 			r.t.Fatalf("recover %d: %v", rec.Position, err)
@@ -112,12 +133,15 @@ func (r *rig) noteDurable() {
 		if rec.Position <= r.noted {
 			break
 		}
-		if rec.Position <= r.disk.Durable && rec.Bytes[0] == recordNode {
-			var n wire.Node
-			if err := n.DecodeStored(rec.Bytes[1:]); err != nil {
-				r.t.Fatal(err)
-			}
-			r.durableChunks[n.Chunk] = true
+		if rec.Position > r.disk.Durable {
+			continue
+		}
+		info, err := DescribeRecord(rec.Bytes)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if info.Tip != nil {
+			r.durableChunks[*info.Tip] = true
 		}
 	}
 	r.noted = r.disk.Durable
@@ -160,9 +184,19 @@ func (r *rig) drain() {
 			}
 			r.releases = append(r.releases, e.Position)
 		case SignChunk:
+			r.visible(e.Kind, e.Chunk)
+			r.made(&e)
 			r.signChunks = append(r.signChunks, e.Chunk)
+		case Cancel:
+			r.cancel(e.Call)
+		case Halt:
+			if !r.mayHalt {
+				r.t.Fatalf("halted: %v", e.Err)
+			}
+			r.halted = e.Err
 		case SignAck:
 			r.visible(e.Kind, e.Chunk)
+			r.made(&e)
 			r.signAcks = append(r.signAcks, e)
 		case SendNode:
 			var n wire.Node
@@ -182,6 +216,7 @@ func (r *rig) drain() {
 			r.visible(e.Kind, e.Chunk)
 			r.relays = append(r.relays, e.Chunk)
 		case AskPropose:
+			r.made(&e)
 			r.proposes = append(r.proposes, e.Chunk)
 		case AskVerify:
 			r.visible(e.Kind, e.Chunk)
@@ -190,6 +225,7 @@ func (r *rig) drain() {
 					r.t.Fatal("two questions in flight for one lane")
 				}
 			}
+			r.made(&e)
 			r.asks = append(r.asks, e.Chunk)
 		case Report:
 			r.checkReport(e.Activity)
@@ -199,9 +235,68 @@ func (r *rig) drain() {
 		}
 	}
 	r.c.Done()
+	if !r.slow && r.reported < r.c.reports.made {
+		r.returnReports()
+		return
+	}
 	if b := r.c.Counts().VoteBytes; b > r.cfg.MaxVoteBytes {
 		r.t.Fatalf("%d bytes of votes, %d allowed", b, r.cfg.MaxVoteBytes)
 	}
+}
+
+// made notes a call.
+func (r *rig) made(e *Effect) {
+	if r.calls[e.Kind] == nil {
+		r.calls[e.Kind] = map[wire.Chunk]uint64{}
+	}
+	r.calls[e.Kind][e.Chunk] = e.Call
+}
+
+// cancel takes a call out of those that the test is to answer. It has not returned by that.
+func (r *rig) cancel(call uint64) {
+	r.t.Helper()
+	for kind, of := range r.calls {
+		for c, number := range of {
+			if number != call {
+				continue
+			}
+			is := func(o wire.Chunk) bool { return o == c }
+			switch kind {
+			case AskVerify:
+				r.asks = slices.DeleteFunc(r.asks, is)
+			case AskPropose:
+				r.proposes = slices.DeleteFunc(r.proposes, is)
+			case SignChunk:
+				r.signChunks = slices.DeleteFunc(r.signChunks, is)
+			case SignAck:
+				r.signAcks = slices.DeleteFunc(r.signAcks, func(e Effect) bool { return e.Call == call })
+			}
+			r.cancelled = append(r.cancelled, Effect{Kind: kind, Chunk: c, Call: call})
+			return
+		}
+	}
+	r.t.Fatalf("call %d is cancelled, which was never made", call)
+}
+
+// verified gives the application's answer to the newest question about a chunk.
+func (r *rig) verified(c wire.Chunk, a Answer) { r.c.Verified(r.now, r.calls[AskVerify][c], a) }
+
+// proposed gives the application's payload for a height of our lane.
+func (r *rig) proposed(height uint64, payload wire.Digest, ok bool) {
+	r.c.Proposed(r.now, r.calls[AskPropose][wire.Chunk{Sequencer: r.cfg.Identity, Height: height}], payload, ok)
+}
+
+// chunkSigned gives our key's answer about a chunk.
+func (r *rig) chunkSigned(c wire.Chunk, s wire.Signature, err error) {
+	r.c.ChunkSigned(r.now, r.calls[SignChunk][c], s, err)
+}
+
+// returnReports has the reporter return for everything.
+func (r *rig) returnReports() {
+	r.t.Helper()
+	r.reported = r.c.reports.made
+	r.c.Reported(r.now, r.reported)
+	r.drain()
 }
 
 // checkReport demands that certificates are valid and activities can be encoded.
@@ -241,7 +336,7 @@ func (r *rig) answer(a Answer) {
 	asks := r.asks
 	r.asks = nil
 	for _, c := range asks {
-		r.c.Verified(r.now, c, a)
+		r.verified(c, a)
 		r.drain()
 	}
 }
@@ -252,14 +347,24 @@ func (r *rig) sign(err error) {
 	wait := r.signAcks
 	r.signAcks = nil
 	for _, e := range wait {
-		subject := wire.Subject{Chunk: e.Chunk, Epoch: e.Epoch}
-		signature, _ := e.Signer.SignAck(context.Background(), subject)
 		if err != nil {
-			signature = nil
+			r.c.AckSigned(r.now, e.Call, nil, err)
+			r.drain()
+			continue
 		}
-		r.c.AckSigned(r.now, subject, signature, err)
-		r.drain()
+		r.signed(e)
 	}
+}
+
+// signed gives the good signature that e asks for, whether or not it has been cancelled.
+func (r *rig) signed(e Effect) {
+	r.t.Helper()
+	signature, err := e.Signer.SignAck(context.Background(), wire.Subject{Chunk: e.Chunk, Epoch: e.Epoch})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.c.AckSigned(r.now, e.Call, signature, nil)
+	r.drain()
 }
 
 // pass lets time pass, with a Tick at each deadline on the way.
@@ -281,10 +386,34 @@ func (r *rig) pass(d time.Duration) {
 	r.now = end
 }
 
+// epoch enters an epoch. The calls about lanes that leave with it return once they are cancelled, unless they hang.
 func (r *rig) epoch(e uint64) {
 	r.t.Helper()
 	r.c.SetEpoch(r.now, e)
 	r.drain()
+	if !r.hang {
+		r.returnLeaving()
+	}
+}
+
+// returnLeaving has the cancelled calls about leaving lanes return.
+func (r *rig) returnLeaving() {
+	r.t.Helper()
+	cancelled := r.cancelled
+	r.cancelled = nil
+	for _, e := range cancelled {
+		about := r.c.calls[e.Call]
+		switch {
+		case about.lane == nil || !about.lane.leaving:
+			r.cancelled = append(r.cancelled, e)
+			continue
+		case e.Kind == AskVerify:
+			r.c.Verified(r.now, e.Call, Failed)
+		default:
+			r.c.AckSigned(r.now, e.Call, nil, context.Canceled)
+		}
+		r.drain()
+	}
 }
 
 func (r *rig) peer(who wire.PublicKey) *Peer {

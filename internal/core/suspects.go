@@ -24,6 +24,8 @@ type looks struct {
 	flying   int           // looks under way
 	trusting bool          // the latest look found nothing invalid: several may be under way
 	next     time.Duration // none before that
+
+	keys keyFaults
 }
 
 const (
@@ -47,6 +49,7 @@ func (c *Core) mayLook() bool {
 
 // tickLooks looks at suspects' votes for the candidates that have waited long enough, as far as that may be.
 func (c *Core) tickLooks() {
+	c.tickKeyFaults()
 	n := 0
 	for _, s := range c.looks.stalled {
 		e, candidate := c.find(s.ref)
@@ -82,7 +85,7 @@ func (c *Core) look(l *lane, e *epoch, candidate *aggregate.Candidate) {
 	j := job{lane: l, slot: candidate.Slot(), candidate: candidate}
 	if st.Suspects.Len() > 0 {
 		st.Alone = !c.looks.trusting
-		j.look, j.since = true, c.now
+		j.look = true
 		c.looks.flying++
 	}
 	c.submitVotes(st, j)

@@ -11,7 +11,7 @@ import (
 
 // exposed returns a core that knows the last three of ten validators for suspects, in lane 1 at height 0.
 func exposed(t *testing.T) *rig {
-	r := newRig(t, 10, func(r *rig) {
+	r := newRig(t, 10, observing, func(r *rig) {
 		r.cfg.HeightBound, r.cfg.MaxVoteBytes = 1<<10, 64<<20
 	})
 	for i := range 7 {
@@ -31,7 +31,7 @@ func exposed(t *testing.T) *rig {
 // them as soon as it can, and they are reported with the verdict that proves it, whichever of both comes first.
 func TestVotesThatComeBackUndecidedWaitForOthers(t *testing.T) {
 	for _, undecidedFirst := range []bool{true, false} {
-		r := newRig(t, 10)
+		r := newRig(t, 10, observing)
 		for lane := range 2 {
 			for i := range 5 {
 				r.ack(i, chunk(lane, 0, 1), 5)

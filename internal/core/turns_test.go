@@ -10,7 +10,7 @@ import (
 
 // inTurns is a validator, of ten, that has one statement of votes verified at a time.
 func inTurns(t *testing.T) *rig {
-	return newRig(t, 10, func(r *rig) { r.cfg.VotesInFlight, r.cfg.HeightBound, r.cfg.MaxVoteBytes = 1, 1<<10, 64<<20 })
+	return newRig(t, 10, observing, func(r *rig) { r.cfg.VotesInFlight, r.cfg.HeightBound, r.cfg.MaxVoteBytes = 1, 1<<10, 64<<20 })
 }
 
 // acksOf delivers the good acks of all listed for a chunk of a lane.

@@ -90,13 +90,14 @@ func (w *world) badAck(i int, c wire.Chunk, epoch uint64) []byte {
 	return b
 }
 
-// lock returns the lock of a chunk by the participants given, or by the first quorum.
+// lock returns the lock of a chunk by the participants given, or by the last quorum, which is without id(0) where n > 3.
 func (w *world) lock(c wire.Chunk, epoch uint64, by ...int) wire.Lock {
 	s := w.schemes[epoch]
-	signers := wire.NewSigners(s.Format().Participants)
-	for i := range verify.Quorum(s.Format().Participants) {
+	n := s.Format().Participants
+	signers := wire.NewSigners(n)
+	for i := range verify.Quorum(n) {
 		if by == nil {
-			signers.Add(wire.Participant(i))
+			signers.Add(wire.Participant(n - 1 - i))
 		}
 	}
 	for _, i := range by {

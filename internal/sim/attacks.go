@@ -40,12 +40,14 @@ const (
 	Flood
 	// Garbage sends random bytes.
 	Garbage
+	// Impersonate sends a process nodes and acks in its own name, or in another's, above what it knows.
+	Impersonate
 	numAttacks
 )
 
 var attackNames = [numAttacks]string{
 	"behave well", "withhold", "equivocate", "ack somebody", "ack wrongly", "cancel out", "ack everything", "ack twice",
-	"replay", "mutate", "swap bits", "mis-sign", "flood", "garbage",
+	"replay", "mutate", "swap bits", "mis-sign", "flood", "garbage", "impersonate",
 }
 
 func (a Attack) String() string { return attackNames[a] }
@@ -93,6 +95,8 @@ func (a Attack) do(c *cabal, m *member) {
 		c.send(m, c.victim(), nodeMessage, node.AppendTo(nil))
 	case Flood:
 		c.flood(m)
+	case Impersonate:
+		c.impersonate(m)
 	case Garbage:
 		b := make([]byte, n.random.IntN(200))
 		for i := range b {
@@ -215,6 +219,30 @@ func (c *cabal) swapBits(m *member) {
 		b[n.random.IntN(len(b))] ^= 1 << n.random.IntN(8)
 	}
 	c.send(m, c.victim(), nodeMessage, node.AppendTo(nil))
+}
+
+func (c *cabal) impersonate(m *member) {
+	n := c.net
+	victim := c.victim()
+	name := victim
+	if n.chance(20) {
+		name = c.victim()
+	}
+	if n.chance(50) {
+		node := c.node(m, 0)
+		node.Chunk.Sequencer = name.id
+		node.Chunk.Height += uint64(n.random.IntN(3))
+		c.send(m, victim, nodeMessage, node.AppendTo(nil))
+		return
+	}
+	chunk, _ := c.target()
+	chunk.Height += uint64(n.random.IntN(3))
+	if i, ok := n.world.epochs[n.epoch].scheme.Index(name.id); ok {
+		if _, vote := c.vote(m, wire.Subject{Chunk: chunk, Epoch: n.epoch}); vote != nil {
+			a := wire.Ack{Chunk: chunk, Epoch: n.epoch, Participant: i, Signature: vote}
+			c.send(m, victim, ackMessage, a.AppendTo(nil))
+		}
+	}
 }
 
 func (c *cabal) flood(m *member) {

@@ -1,7 +1,7 @@
-// Package sim runs whole networks of cores on virtual time, from one seed: their journals, which crash; links that
-// delay, reorder, double and lose; signers, verifiers, disks and applications that answer late or not at all; epochs
-// with other validators in each; and up to f peers that do what they like. The same [Settings] give the same history,
-// byte for byte, but where they ask for real journals.
+// Package sim runs whole networks of cores on virtual time, from one seed: their journals, which crash and are lost;
+// links that delay, reorder, double and lose; signers, verifiers, disks, reporters and applications that answer late, or
+// not before their contexts end; epochs with other validators or sequencers in each; and up to f peers that do what they
+// like. The same [Settings] give the same history, byte for byte, but where they ask for real journals.
 //
 // # How a run goes
 //
@@ -16,8 +16,10 @@
 //
 // # Files
 //
-// network.go is time and links, process.go a core with what surrounds it, verifier.go what decides its statements,
-// journal.go the real journal below it, faults.go what goes wrong and how often, storm.go the random mixture; world.go
-// the validator sets and their schemes; observer.go and witness.go the judges; byzantine.go and attacks.go the hostile
-// peers, forge.go what they do to signatures; history.go the digest and the trace.
+// network.go is time and links, process.go a core with what surrounds it, calls.go its application and its signers,
+// reporter.go its reporter and the pauses of its intake, verifier.go what decides its statements, journal.go the real
+// journal below it, disks.go disks that are lost or put back to an old state; faults.go is what goes wrong and how
+// often, storm.go the random mixture; world.go the validator sets and their schemes; observer.go, watch.go and
+// witness.go hold what happens against PROTOCOL.md; byzantine.go and attacks.go are the hostile peers, forge.go is what
+// they do to signatures; history.go is the digest and the trace.
 package sim

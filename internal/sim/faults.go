@@ -14,6 +14,14 @@ type Faults struct {
 	SlowAnswer    int // of both: up to 20 times as long
 	SignFailure   int // of acks and chunks to be signed
 	CutShort      int // of verifications: no verdict comes of them
+	SlowVerify    int // of them: up to 20 times as long
+
+	LosePayload int // of chunks, at each process: no verdict on it comes before the question's context ends, or very late
+	HangPropose int // of questions for a payload: the same
+	HangSigner  int // of requests to sign: the same
+	SlowReport  int // of reports: up to 50 times as long
+	LoseDisk    int // of the spells of a storm begin with the loss of a disk
+	AdoptLocks  int // … or with a process that is handed what another one knows
 }
 
 // Fault is a kind of thing that was made to go wrong.
@@ -42,6 +50,19 @@ const (
 	SetsLate
 	HostileMessages
 	JournalCrashed
+	VerificationSlow
+	PayloadLost
+	ProposalHung
+	SignerHung
+	CallsEnded
+	ReportSlow
+	ReportsLost
+	LocksReportedAgain
+	IntakePaused
+	MessagesHeld
+	DiskLost
+	Adopted
+	LanesDormant
 	numFaults
 )
 
@@ -51,6 +72,9 @@ var faultNames = [numFaults]string{
 	"syncs failed", "syncs slow", "chunks refused by the application", "verdicts not reached by the application",
 	"proposals declined", "answers slow", "signatures failed", "verifications cut short", "partitions", "changes of epoch",
 	"validator sets known late", "hostile messages", "crashes of a real journal, in recovery too",
+	"verifications slow", "payloads lost on their way to a process", "questions for a payload without an answer",
+	"signers that hung", "calls whose context ended", "reports slow", "reports lost in crashes", "locks reported again",
+	"pauses of the intake", "messages held or dropped in a pause", "disks lost", "adoptions", "lanes that became dormant",
 }
 
 func (f Fault) String() string { return faultNames[f] }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// How a failure is looked at: go test ./internal/sim -run '^TestName$' -seed N -trace.
+// How a failure is looked at: go test ./internal/sim -run '^TestName$' -args -seed N -trace.
 var (
 	seedFlag  = flag.Int64("seed", -1, "run simulations with this seed only")
 	traceFlag = flag.Bool("trace", false, "print the history of simulations")
@@ -100,7 +100,7 @@ func simulateOne(t *testing.T, s Settings, scenario func(n *Network) error, sets
 		total.Unlock()
 	}
 	if err != nil {
-		t.Fatalf("seed %d: %v\nagain: go test ./internal/sim -run '^%s$' -seed %d -trace", s.Seed, err, t.Name(), s.Seed)
+		t.Fatalf("seed %d: %v\nagain: go test ./internal/sim -run '^%s$' -args -seed %d -trace", s.Seed, err, t.Name(), s.Seed)
 	}
 	return digest
 }

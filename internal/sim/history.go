@@ -77,6 +77,12 @@ func (h *history) effect(now time.Duration, who string, e *core.Effect) {
 		h.line(now, who, "  %v to %d: %x", e.Kind, len(e.Recipients), e.Bytes)
 	case core.Report:
 		h.line(now, who, "  report %s: %x", e.Activity.Tag(), e.Activity.AppendTo(nil))
+	case core.Cancel:
+		h.line(now, who, "  cancel call %d", e.Call)
+	case core.Halt:
+		h.line(now, who, "  halt: %v", e.Err)
+	case core.AskVerify, core.AskPropose, core.SignAck, core.SignChunk:
+		h.line(now, who, "  %v, call %d, %s epoch %d", e.Kind, e.Call, short(&e.Chunk), e.Epoch)
 	default:
 		h.line(now, who, "  %v %s epoch %d", e.Kind, short(&e.Chunk), e.Epoch)
 	}

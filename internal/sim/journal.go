@@ -18,17 +18,25 @@ type realJournal struct {
 	random  *rand.Rand // of its own: how often it is asked is up to that goroutine
 	fs      *crashfs.FS[journal.File]
 	journal *journal.Journal
+	first   []byte // while it is created
 	moved   chan struct{}
 }
 
-func newRealJournal(p *process) *realJournal {
+// newRealJournal begins a journal with its first record, and writes that to the model as well.
+func newRealJournal(p *process, first []byte) *realJournal {
 	l := &realJournal{
 		process: p, random: rand.New(rand.NewPCG(p.net.Seed, uint64(p.index))), moved: make(chan struct{}, 1),
 		fs: crashfs.New(func(f crashfs.File) journal.File { return f }, journal.ErrLocked),
 	}
-	if err := l.open(nil); err != nil {
-		p.net.fail("%s: %w", p.name, err)
+	l.first = first
+	err := l.open(func(_ journal.Position, b []byte) error {
+		p.disk.Durable = p.disk.Append(b)
+		return nil
+	})
+	if err != nil || p.disk.Next != uint64(l.journal.Next()) {
+		p.net.fail("%s: a new journal: %d records, %w", p.name, p.disk.Next-1, err)
 	}
+	l.first = nil
 	l.arm()
 	return l
 }
@@ -36,6 +44,7 @@ func newRealJournal(p *process) *realJournal {
 func (l *realJournal) open(replay func(journal.Position, []byte) error) (err error) {
 	j, err := journal.Open(journal.Options{
 		Dir: "j", FS: l.fs, SegmentSize: 16 << 10, MaxSegments: 2, WriteBuffer: 4 << 10, ReplayBuffer: 4 << 10,
+		Create: l.first != nil, First: l.first,
 		Notify: func() {
 			select {
 			case l.moved <- struct{}{}:
@@ -82,11 +91,11 @@ func (l *realJournal) wait(position uint64) bool {
 }
 
 // crash ends the process, now unless its disk has stopped before, and replaces what the model holds by what the
-// journal recovers: no less than it called durable, and nothing that was never written.
-func (l *realJournal) crash(d *model.Disk) {
+// journal recovers: no less than it called durable, and nothing that was never written. It returns how far that was.
+func (l *realJournal) crash(d *model.Disk) (durable uint64) {
 	n, name := l.process.net, l.process.name
 	l.stop()
-	durable := uint64(l.journal.Durable())
+	durable = uint64(l.journal.Durable())
 	l.close()
 	written := make(map[uint64]*model.Record)
 	for i := range d.Records {
@@ -117,7 +126,7 @@ func (l *realJournal) crash(d *model.Disk) {
 		}
 		if err != nil {
 			n.fail("%s: recovery: %w", name, err)
-			return
+			return durable
 		}
 		for p, w := range written {
 			if p <= durable && !found[p] && !w.MayBeGone(durable) {
@@ -128,6 +137,7 @@ func (l *realJournal) crash(d *model.Disk) {
 		break
 	}
 	l.arm()
+	return durable
 }
 
 // arm sets the next crash, unless there is one already.

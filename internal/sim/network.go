@@ -26,6 +26,10 @@ type Network struct {
 	sides     []int // of a partition, by process; nil for none
 	epoch     uint64
 	payloads  uint32
+	// holds lets a scenario decide whether the application of a process thinks about a chunk until it is relieved; nil for
+	// never. tap shows it every message that is sent.
+	holds func(process int, chunk *wire.Chunk) bool
+	tap   func(from wire.PublicKey, kind messageKind, message []byte)
 
 	observer observer
 	history  *history
@@ -145,6 +149,9 @@ func (n *Network) Err() error { return n.err }
 
 // send has a message travel from one process to another.
 func (n *Network) send(from wire.PublicKey, to wire.PublicKey, kind messageKind, message []byte) {
+	if n.tap != nil {
+		n.tap(from, kind, message)
+	}
 	target, known := n.index[to]
 	if !known {
 		return
@@ -197,10 +204,24 @@ func (n *Network) Enter(epoch uint64, spread, late time.Duration) {
 	}
 }
 
-// Calm ends all faults but hostile peers: what is down comes up, links are whole.
+// Calm ends all faults but hostile peers: what is down comes up, links are whole. As many validators as the others can
+// do without go on to lack payloads, and to have signers that hang; the payloads of the rest arrive.
 func (n *Network) Calm() {
 	n.calm, n.Faults = true, Faults{}
 	n.Partition(nil)
+	spare := n.spare()
+	for _, i := range n.random.Perm(len(n.honest())) {
+		p := n.honest()[i]
+		if spare > 0 && !p.lost && !p.gone {
+			p.blind = true
+			spare--
+		}
+	}
+	for _, p := range n.honest() {
+		if !p.blind && !p.down && p.halted == nil {
+			p.relieve()
+		}
+	}
 }
 
 // Height returns the highest height of a process's lane at which anybody has seen a lock; −1 for none.
@@ -219,11 +240,11 @@ func (n *Network) Known(at, lane int) int64 {
 	return -1
 }
 
-// Lanes returns the honest processes that are sequencers in the current epoch.
+// Lanes returns the honest processes that are sequencers in the current epoch and whose lanes have not ended.
 func (n *Network) Lanes() (lanes []int) {
 	list, _ := n.world.epochs[n.epoch].sequencers, 0
 	for _, id := range list {
-		if i := n.index[id]; i >= n.Byzantine {
+		if i := n.index[id]; i >= n.Byzantine && !n.processes[i].lost && !n.processes[i].gone {
 			lanes = append(lanes, i)
 		}
 	}

@@ -36,75 +36,11 @@ func (o *observer) init(n *Network) {
 	}
 }
 
-// watch is what the observer remembers of one run of a process.
-type watch struct {
-	written   []writtenNode // not durable yet
-	onDisk    map[place]wire.Digest
-	asked     map[wire.PublicKey]bool       // the application thinks about a chunk of this lane
-	approved  map[wire.PublicKey]wire.Chunk // by the application, last
-	verifying map[wire.PublicKey]bool       // a node of this lane is in verification
-	locks     map[placeInEpoch]bool         // reported
-	tips      map[wire.Chunk]bool           // reported
-	votes     int                           // statements of them in verification
-	events    int
-}
-
-type writtenNode struct {
-	position uint64
-	chunk    wire.Chunk
-}
-
-func newWatch() *watch {
-	return &watch{
-		onDisk: make(map[place]wire.Digest), asked: make(map[wire.PublicKey]bool), approved: make(map[wire.PublicKey]wire.Chunk),
-		verifying: make(map[wire.PublicKey]bool), locks: make(map[placeInEpoch]bool), tips: make(map[wire.Chunk]bool),
-	}
-}
-
-func (w *watch) verified(st *verify.Statement) {
-	if st.MayDefer {
-		w.votes--
-	}
-	if st.Proposal != nil {
-		delete(w.verifying, st.Proposal.Chunk.Sequencer)
-	}
-}
-
-func (w *watch) answered(c wire.Chunk, a core.Answer) {
-	delete(w.asked, c.Sequencer)
-	if a == core.Approved {
-		w.approved[c.Sequencer] = c
-	}
-}
-
-// stored notes a record that was appended or recovered. The kinds are those of the core's recovery.go.
-func (o *observer) stored(p *process, position uint64, record []byte) {
-	if record[0] != 0x01 {
-		return
-	}
-	var n wire.Node
-	if err := n.DecodeStored(record[1:]); err != nil {
-		o.net.fail("%s: record %d: %w", p.name, position, err)
-		return
-	}
-	p.watch.written = append(p.watch.written, writtenNode{position, n.Chunk})
-}
-
-// durable notes that the disk is durable up to where it says.
-func (o *observer) durable(p *process) {
-	w := p.watch
-	for len(w.written) > 0 && w.written[0].position <= p.disk.Durable {
-		c := &w.written[0].chunk
-		w.onDisk[place{c.Sequencer, c.Height}] = c.Payload
-		w.written = w.written[1:]
-	}
-}
-
 // visible is 5.1 for a chunk that others or the application are about to see.
 func (o *observer) visible(p *process, e core.EffectKind, c *wire.Chunk) {
 	at := place{c.Sequencer, c.Height}
 	if onDisk, ok := p.watch.onDisk[at]; !ok || onDisk != c.Payload {
-		o.net.fail("5.1: %s: %v of %s before it is durable", p.name, e, short(c))
+		o.net.fail("5.1: %s: %v of %s before it is durable; on disk, up to %d: %x", p.name, e, short(c), p.disk.Durable, onDisk[:4])
 	}
 	if before, ok := p.seen[at]; ok && before != c.Payload {
 		o.net.fail("5.1: %s: %v of %s, and of %x before: equivocation", p.name, e, short(c), before[:4])
@@ -112,6 +48,32 @@ func (o *observer) visible(p *process, e core.EffectKind, c *wire.Chunk) {
 	p.seen[at] = c.Payload
 	if c.Sequencer == p.id {
 		o.shown[at] = c.Payload
+	}
+}
+
+// ack looks at an ack that a process is about to sign or to send: 4.5, 5.1 and 5.10.
+func (o *observer) ack(p *process, e core.EffectKind, c *wire.Chunk) {
+	n, w := o.net, p.watch
+	o.visible(p, e, c)
+	if w.approved[c.Sequencer] != *c {
+		n.fail("4.5: %s: %v of %s, of which the application has not approved", p.name, e, short(c))
+	}
+	at := place{c.Sequencer, c.Height}
+	if before, ok := p.acked[at]; ok && before != c.Payload {
+		n.fail("5.1: %s: %v of %s, and of %x before its journal was lost: equivocation", p.name, e, short(c), before[:4])
+	}
+	p.acked[at] = c.Payload
+	if highest, ok := w.highest[c.Sequencer]; ok && c.Height < highest {
+		n.fail("4.5: %s: %v of %s, below the lock at height %d that it has reported", p.name, e, short(c), highest)
+	}
+	if payload, ok := w.payloads[at]; ok && payload != c.Payload {
+		n.fail("4.5: %s: %v of %s, against a lock on %x that it has reported", p.name, e, short(c), payload[:4])
+	}
+	if !p.lost {
+		return
+	}
+	if mark, ok := p.marks[c.Sequencer]; p.marks == nil || ok && c.Height <= mark {
+		n.fail("5.10: %s: %v of %s, after the loss of its journal and up to its mark %d", p.name, e, short(c), mark)
 	}
 }
 
@@ -127,33 +89,47 @@ func (o *observer) effect(p *process, e *core.Effect) {
 		if st.Scheme == nil && st.Proposal == nil {
 			n.fail("%s: a statement about nothing", p.name)
 		}
-		if st.Proposal != nil {
-			lane := st.Proposal.Chunk.Sequencer
-			if w.verifying[lane] {
-				n.fail("4.2.5: %s: two nodes of one lane in verification", p.name)
-			}
-			w.verifying[lane] = true
+		if now, most := w.submitted(p, st); now > most {
+			n.fail("4.2.5: %s: %d statements of one lane's nodes or parents in verification", p.name, now)
 		}
 		for i := range st.Suspects.All() {
 			o.blame(p, "look", st.Scheme.Participants()[i])
 		}
 		if st.MayDefer {
-			w.votes++
 			if most := p.cfg.VotesInFlight; most > 0 && w.votes > most && st.Suspects.Count() == 0 {
 				n.fail("%s: %d statements of votes at once, at most %d wanted", p.name, w.votes, most)
 			}
 		}
 	case core.SignChunk:
-		if before, ok := p.seen[place{p.id, e.Chunk.Height}]; ok {
+		o.call(p, e)
+		at := place{p.id, e.Chunk.Height}
+		if onDisk, ok := w.onDisk[at]; !ok || onDisk != e.Chunk.Payload {
+			n.fail("4.7: %s: has %s signed before it is durable", p.name, short(&e.Chunk))
+		}
+		if before, ok := p.seen[at]; ok && before != e.Chunk.Payload {
 			n.fail("5.4: %s: signs a chunk at height %d, of which it has shown %x", p.name, e.Chunk.Height, before[:4])
 		}
 	case core.AskPropose:
-		if _, ok := p.seen[place{p.id, e.Chunk.Height}]; ok {
-			n.fail("5.4: %s: asks for a payload at height %d, of which it has shown one", p.name, e.Chunk.Height)
+		o.call(p, e)
+		at := place{p.id, e.Chunk.Height}
+		_, shown := p.seen[at]
+		if _, onDisk := w.onDisk[at]; (shown || onDisk) && !p.stale {
+			n.fail("5.4: %s: asks for a payload at height %d, of which it has one", p.name, e.Chunk.Height)
+		}
+		if p.intake.paused {
+			n.fail("5.7: %s: asks for a payload while its reporter or disk is behind", p.name)
+		}
+	case core.Cancel:
+		if c := p.calls[e.Call]; c != nil {
+			w.calls[callsOf{c.kind, c.chunk.Sequencer}].current = 0
+		}
+	case core.Halt:
+		if !p.stale {
+			n.fail("5.9: %s: stops, and its journal is its own: %w", p.name, e.Err)
 		}
 	case core.SignAck:
-		o.visible(p, e.Kind, &e.Chunk)
-		o.approved(p, e.Kind, &e.Chunk)
+		o.call(p, e)
+		o.ack(p, e.Kind, &e.Chunk)
 	case core.SendNode:
 		o.node(p, e)
 	case core.SendAck:
@@ -162,29 +138,28 @@ func (o *observer) effect(p *process, e *core.Effect) {
 			n.fail("%s: sends an ack: %w", p.name, err)
 			return
 		}
-		o.visible(p, e.Kind, &a.Chunk)
-		o.approved(p, e.Kind, &a.Chunk)
+		o.ack(p, e.Kind, &a.Chunk)
 		if a.Epoch != p.epoch {
 			n.fail("4.5: %s: sends an ack of epoch %d in epoch %d", p.name, a.Epoch, p.epoch)
 		}
 	case core.Relay:
 		o.visible(p, e.Kind, &e.Chunk)
 	case core.AskVerify:
+		o.call(p, e)
 		o.visible(p, e.Kind, &e.Chunk)
-		if w.asked[e.Chunk.Sequencer] {
-			n.fail("4.5: %s: two questions in flight for one lane", p.name)
-		}
-		w.asked[e.Chunk.Sequencer] = true
 	case core.Report:
 		o.report(p, e.Activity)
 	}
 }
 
-// approved is 4.5: no ack without the application's consent, in this run.
-func (o *observer) approved(p *process, e core.EffectKind, c *wire.Chunk) {
-	if p.watch.approved[c.Sequencer] != *c {
-		o.net.fail("4.5: %s: %v of %s, of which the application has not approved", p.name, e, short(c))
+// call is 4.5 and 4.7: of each kind a lane has at most two calls out, and the context of the older one has ended.
+func (o *observer) call(p *process, e *core.Effect) {
+	of := p.watch.called(e)
+	if of.out > 2 || of.current != 0 {
+		o.net.fail("4.5: %s: %v of %s is the %d. call of the lane, and the one before has not ended: %v", p.name, e.Kind, short(&e.Chunk),
+			of.out, of.current != 0)
 	}
+	of.current = e.Call
 }
 
 // node looks at a node that a process sends: it must be its own, signed, on a valid certificate.
@@ -262,7 +237,9 @@ func (o *observer) verdict(p *process, v *verify.Verdict) {
 		o.certificate(p, st.Subject, st.Certificate)
 	}
 	for _, i := range v.Invalid {
-		o.blame(p, "verdict", st.Scheme.Participants()[i])
+		if !st.Unattributed {
+			o.blame(p, "verdict", st.Scheme.Participants()[i])
+		}
 		if n.world.epochs[st.Subject.Epoch].witness.vote(i, st.Subject, st.Vote(i)) == nil {
 			n.fail("3.3: %s: a valid vote of participant %d is called invalid", p.name, i)
 		}
@@ -284,6 +261,7 @@ func (o *observer) verdict(p *process, v *verify.Verdict) {
 
 func (o *observer) report(p *process, a wire.Activity) {
 	n := o.net
+	p.watch.reports++
 	if a.Size() != len(a.AppendTo(nil)) {
 		n.fail("%s: a %s of a size that it does not have", p.name, a.Tag())
 	}
@@ -345,9 +323,26 @@ func (o *observer) lock(p *process, l *wire.Lock) {
 	if p.watch.locks[at] {
 		n.fail("4.4: %s: a lock on %s of epoch %d reported twice in a run", p.name, short(&l.Chunk), l.Epoch)
 	}
-	p.watch.locks[at] = true
+	o.reported(p, at)
+	p.watch.payloads[at.place] = l.Chunk.Payload
+	p.watch.highest[lane] = max(p.watch.highest[lane], l.Chunk.Height)
 	o.tops[lane] = max(o.tops[lane], l.Chunk.Height)
 	p.tops[lane] = max(p.tops[lane], l.Chunk.Height)
+}
+
+// reported notes a lock that is reported. At the start of a run it must be one that may be: 4.4 and 4.8.
+func (o *observer) reported(p *process, at placeInEpoch) {
+	w := p.watch
+	w.locks[at] = true
+	w.unreturned = append(w.unreturned, reportedLock{w.reports, at})
+	if !w.starting {
+		return
+	}
+	w.atStart++
+	if position, ok := w.lockAt[at]; ok && position <= w.through && o.dormant(p, at.sequencer) {
+		o.net.fail("4.8: %s: the lock at height %d of lane %d, which is dormant, has been reported and is reported again", p.name, at.height,
+			o.net.index[at.sequencer])
+	}
 }
 
 // conflict demands that a conflict is proven by what it carries.
@@ -379,9 +374,24 @@ func (o *observer) settled(p *process) {
 	if counts.KeyFaults > 0 {
 		n.fail("3.3: %s: a fault in keys that fit", p.name)
 	}
-	p.watch.events++
-	if p.watch.events%64 != 0 {
+	w := p.watch
+	lanes := counts.Lanes + counts.Dormant
+	if w.starting {
 		return
+	}
+	// What may still come of what is under way is little: a lock for each statement of votes and for each parent that waits.
+	if most := n.MaxPending + w.atStart + 64 + 24*lanes; int(p.reporter.pending()) > most {
+		n.fail("5.7: %s: %d reports wait, at most %d should", p.name, p.reporter.pending(), most)
+	}
+	w.events++
+	if w.events%64 != 0 {
+		return
+	}
+	if !p.failed && p.reporter.pending() == 0 && p.c.Unreported() != 0 {
+		n.fail("4.4: %s: %d locks wait for their reports, and all have returned", p.name, p.c.Unreported())
+	}
+	if live, most := p.disk.Live(), p.c.Unreported()+lanes*(2+4*int(p.cfg.EpochsBack+p.cfg.EpochsAhead+2))+4; live > most {
+		n.fail("5.5: %s: %d live records for %d lanes and %d locks that are not reported", p.name, live, lanes, p.c.Unreported())
 	}
 	for _, l := range p.c.Lanes() {
 		if limit := int(p.cfg.HeightBound+1) * int(p.cfg.EpochsBack+p.cfg.EpochsAhead+1); l.Slots > limit {

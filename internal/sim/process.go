@@ -1,10 +1,8 @@
 package sim
 
 import (
-	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -13,8 +11,6 @@ import (
 	"github.com/lanecast/lanecast/journal"
 	"github.com/lanecast/lanecast/wire"
 )
-
-var errSignature = errors.New("sim: the signer failed")
 
 // process is a core with its journal, and with all that a driver would do for it.
 type process struct {
@@ -28,40 +24,53 @@ type process struct {
 	// journal is what the disk is a model of, nil if the model is all there is.
 	journal *realJournal
 	epoch   uint64 // that it has been told of, which outlives crashes
+	signers signers
 
 	// Of this run; all of it is lost in a crash.
-	run     int
-	down    bool
-	failed  bool // a sync has failed
-	c       *core.Core
-	peers   map[wire.PublicKey]*core.Peer
-	syncing bool
-	tickAt  time.Duration // of the tick scheduled next
-	watch   *watch
+	run      int
+	down     bool
+	failed   bool  // a sync has failed
+	halted   error // why the core has stopped the process
+	c        *core.Core
+	peers    map[wire.PublicKey]*core.Peer
+	syncing  bool
+	tickAt   time.Duration // of the tick scheduled next
+	calls    map[uint64]*call
+	reporter reporter
+	intake   intake
+	watch    *watch
 
 	verifier *verifier
 
-	tops map[wire.PublicKey]uint64 // highest locks ever reported
-	seen map[place]wire.Digest     // what it ever let others see
+	blind bool // some payloads never reach it, also in a network without other faults
+	lost  bool // its disk has been lost once: its lane has ended
+	stale bool // its disk is an old copy
+	gone  bool // it never comes back
+
+	// What the observer holds against it.
+	tops  map[wire.PublicKey]uint64 // highest locks ever reported
+	seen  map[place]wire.Digest     // what it let others see, or the application, since it has its disk
+	acked map[place]wire.Digest     // what it ever acked
+	marks map[wire.PublicKey]uint64 // up to which it must not ack, since its disk was lost; nil before it has adopted
+	owed  map[placeInEpoch]bool     // locks that the next run has to report
 }
 
 func newProcess(n *Network, index int, id wire.PublicKey) *process {
 	p := &process{
 		net: n, index: index, id: id, name: fmt.Sprintf("p%d", index), disk: model.NewDisk(), epoch: n.epoch,
-		tops: make(map[wire.PublicKey]uint64), seen: make(map[place]wire.Digest),
+		signers: newSigners(), tops: make(map[wire.PublicKey]uint64), seen: make(map[place]wire.Digest),
+		acked: make(map[place]wire.Digest), owed: make(map[placeInEpoch]bool),
 	}
 	p.view = &view{world: n.world, me: id, now: &n.now, knownAt: make(map[uint64]time.Duration)}
 	way := n.Link.Latency + n.Link.Jitter
 	p.cfg = core.Config{
-		Identity: id, Sequencer: true, Sets: p.view, EpochsBack: 1, EpochsAhead: 1, HeightBound: 8,
+		Identity: id, Namespace: namespace, Sequencer: true, Sets: p.view,
+		EpochsBack: n.Bounds.Back, EpochsAhead: n.Bounds.Ahead, HeightBound: 8,
 		MaxVoteBytes: max(1<<20, 1<<14*n.Validators), PoisonVotes: true, VotesInFlight: n.VotesInFlight,
 		RebroadcastTimeout: n.Rebroadcast, AckInterval: n.Rebroadcast / 3, ProposeBackoff: 10 * time.Millisecond,
 		SuspectDelay: 2 * way, BadNodeInterval: 5 * way,
 	}
-	if n.Journal {
-		p.disk.KeepReleased = true
-		p.journal = newRealJournal(p)
-	}
+	p.newDisk(false)
 	return p
 }
 
@@ -74,11 +83,12 @@ func (p *process) start() {
 		return
 	}
 	p.c, p.peers = c, make(map[wire.PublicKey]*core.Peer)
-	p.down, p.failed, p.syncing, p.tickAt = false, false, false, 0
+	p.down, p.failed, p.syncing, p.tickAt, p.halted = false, false, false, 0, nil
+	p.calls, p.reporter, p.intake = make(map[uint64]*call), reporter{}, newIntake()
 	p.watch = newWatch()
 	p.verifier = newVerifier(p)
 	for _, rec := range p.disk.Records {
-		n.observer.stored(p, rec.Position, rec.Bytes)
+		n.observer.stored(p, rec.Position, rec.Bytes, false)
 		if err := c.Recover(rec.Position, rec.Bytes); err != nil {
 			n.fail("%s: recover %d: %w", p.name, rec.Position, err)
 			return
@@ -86,8 +96,17 @@ func (p *process) start() {
 	}
 	n.observer.durable(p)
 	n.history.line(n.now, p.name, "start in epoch %d with %d records", p.epoch, len(p.disk.Records))
+	p.watch.starting = true
 	c.Start(n.now, p.epoch, p.disk.Next)
 	p.settle()
+	if p.down || n.err != nil {
+		return
+	}
+	n.observer.started(p)
+	if c.Recovering() {
+		p.marks = nil // if it has adopted before, that was lost
+		p.recoverLater()
+	}
 }
 
 // tell lets the core know of something, and has its effects carried out.
@@ -101,7 +120,7 @@ func (p *process) tell(event func()) {
 func (p *process) later(limit time.Duration, event func()) {
 	run := p.run
 	p.net.after(p.net.upTo(limit), func() {
-		if p.run == run && !p.down {
+		if p.run == run && !p.down && p.halted == nil {
 			p.tell(event)
 		}
 	})
@@ -110,6 +129,9 @@ func (p *process) later(limit time.Duration, event func()) {
 // settle carries out what the core asks for, in order. The process may crash on the way.
 func (p *process) settle() {
 	n := p.net
+	if p.halted != nil {
+		return
+	}
 	effects := p.c.Effects()
 	last := -1
 	if n.oneIn(n.Faults.CrashOneIn) {
@@ -133,8 +155,15 @@ func (p *process) settle() {
 	}
 	p.c.Done()
 	n.observer.settled(p)
+	if p.halted != nil {
+		n.history.line(n.now, p.name, "halted: %v", p.halted)
+		p.gone = true
+		return
+	}
 	p.sync()
 	p.schedule()
+	p.report()
+	p.checkPace()
 }
 
 func (p *process) carryOut(e *core.Effect) {
@@ -149,7 +178,7 @@ func (p *process) carryOut(e *core.Effect) {
 		if p.journal != nil {
 			p.journal.append(e.Bytes, e.Position)
 		}
-		n.observer.stored(p, e.Position, e.Bytes)
+		n.observer.stored(p, e.Position, e.Bytes, true)
 	case core.Release:
 		if !p.disk.Release(e.Position) {
 			n.fail("%s: release of %d, which is no live record", p.name, e.Position)
@@ -158,20 +187,9 @@ func (p *process) carryOut(e *core.Effect) {
 			p.journal.journal.Release(journal.Position(e.Position))
 		}
 	case core.SignChunk:
-		chunk := e.Chunk
-		if n.hit(n.Faults.SignFailure, SignatureFailed) {
-			p.later(n.Pace.Sign, func() { p.c.ChunkSigned(n.now, chunk, wire.Signature{}, errSignature) })
-			return
-		}
-		signature := n.world.signChunk(p.index, chunk)
-		p.later(n.Pace.Sign, func() { p.c.ChunkSigned(n.now, chunk, signature, nil) })
+		p.signChunk(e)
 	case core.SignAck:
-		subject := wire.Subject{Chunk: e.Chunk, Epoch: e.Epoch}
-		signature, err := e.Signer.SignAck(context.Background(), subject)
-		if n.hit(n.Faults.SignFailure, SignatureFailed) {
-			signature, err = nil, errSignature
-		}
-		p.later(n.Pace.Sign, func() { p.c.AckSigned(n.now, subject, signature, err) })
+		p.signAck(e)
 	case core.SendNode, core.SendAck:
 		kind := nodeMessage
 		if e.Kind == core.SendAck {
@@ -181,48 +199,19 @@ func (p *process) carryOut(e *core.Effect) {
 			n.send(p.id, to, kind, e.Bytes)
 		}
 	case core.AskVerify:
-		p.askVerify(e.Chunk)
+		p.askVerify(e)
 	case core.AskPropose:
-		p.askPropose(e.Chunk.Height)
-	case core.Relay, core.Report:
+		p.askPropose(e)
+	case core.Cancel:
+		p.endCall(e.Call)
+	case core.Report:
+		p.reporter.made++
+	case core.Relay:
+	case core.Halt:
+		p.halted = e.Err
 	default:
 		n.fail("%s: effect of kind %v", p.name, e.Kind)
 	}
-}
-
-func (p *process) answerTime() time.Duration {
-	if p.net.hit(p.net.Faults.SlowAnswer, AnswerSlow) {
-		return 20 * p.net.Pace.Application
-	}
-	return p.net.Pace.Application
-}
-
-func (p *process) askVerify(chunk wire.Chunk) {
-	n := p.net
-	answer := core.Approved
-	switch {
-	case n.hit(n.Faults.Refuse, Refused):
-		answer = core.Refused
-	case n.hit(n.Faults.Doubt, Doubted):
-		answer = core.Failed
-	}
-	p.later(p.answerTime(), func() {
-		n.history.line(n.now, p.name, "application on %s: %d", short(&chunk), answer)
-		p.watch.answered(chunk, answer)
-		p.c.Verified(n.now, chunk, answer)
-	})
-}
-
-func (p *process) askPropose(height uint64) {
-	n := p.net
-	n.payloads++
-	var payload wire.Digest
-	binary.BigEndian.PutUint32(payload[:], n.payloads)
-	ok := !n.hit(n.Faults.Decline, Declined)
-	p.later(p.answerTime(), func() {
-		n.history.line(n.now, p.name, "application proposes for height %d: %v", height, ok)
-		p.c.Proposed(n.now, height, payload, ok)
-	})
 }
 
 // sync starts to make durable what is not, one sync at a time, as group commit does.
@@ -276,7 +265,7 @@ func (p *process) schedule() {
 
 // crash loses all but a prefix of the journal, and starts anew after a while.
 func (p *process) crash(away time.Duration) {
-	if p.down {
+	if p.down || p.halted != nil {
 		return
 	}
 	n := p.net
@@ -284,22 +273,39 @@ func (p *process) crash(away time.Duration) {
 	p.down = true
 	p.verifier.close()
 	n.Stats.Faults[Crashed]++
+	n.Stats.Faults[ReportsLost] += int(p.reporter.pending())
 	written := p.disk.Next - 1
 	cut := p.disk.Durable + uint64(n.random.Int64N(int64(written-p.disk.Durable+1)))
 	compacted := n.hit(n.Faults.Compact, Compacted)
 	if p.journal == nil {
 		p.disk.Crash(cut, compacted)
 	} else {
-		p.journal.crash(p.disk)
+		cut = p.journal.crash(p.disk)
 	}
 	left := min(p.disk.Next-1, written)
+	n.observer.crashed(p, cut)
 	n.Stats.Faults[RecordsLost] += int(written - left)
 	n.history.line(n.now, p.name, "crash: %d of %d records left, compacted %v, away for %v", left, written, compacted, away)
-	n.after(away, func() {
-		n.Stats.Restarts++
-		p.start()
+	p.comeBack(away)
+}
+
+// comeBack has a process that is down start after a while, instead of when it was to before.
+func (p *process) comeBack(away time.Duration) {
+	p.run++
+	run := p.run
+	if p.gone = away == forever; p.gone {
+		return
+	}
+	p.net.after(away, func() {
+		if p.run == run {
+			p.net.Stats.Restarts++
+			p.start()
+		}
 	})
 }
+
+// forever is how long a process is away that never comes back.
+const forever = time.Duration(math.MaxInt64)
 
 // Crash has a process crash now, to come back after away.
 func (n *Network) Crash(process int, away time.Duration) { n.processes[process].crash(away) }
@@ -307,8 +313,9 @@ func (n *Network) Crash(process int, away time.Duration) { n.processes[process].
 // enter is the news of an epoch. A process that is down hears of it when it is up.
 func (p *process) enter(epoch uint64) {
 	p.epoch = max(p.epoch, epoch)
-	if !p.down {
+	if !p.down && p.halted == nil {
 		p.net.history.line(p.net.now, p.name, "epoch %d", epoch)
+		p.net.observer.entered(p)
 		p.tell(func() { p.c.SetEpoch(p.net.now, epoch) })
 	}
 }
@@ -319,9 +326,19 @@ func (p *process) receive(e *event) {
 		n.cabal.receive(p.index, e)
 		return
 	}
-	if p.down {
+	if p.down || p.halted != nil {
 		return
 	}
+	if !p.intake.open() {
+		p.hold(e)
+		return
+	}
+	p.take(e)
+}
+
+// take hands a message to the core.
+func (p *process) take(e *event) {
+	n := p.net
 	n.Stats.Messages++
 	n.Stats.Events++
 	peer := p.peers[e.from]

@@ -60,6 +60,13 @@ type Settings struct {
 
 	// Rebroadcast is the cores' RebroadcastTimeout; if 0, four times the longest way of a message.
 	Rebroadcast time.Duration
+	// Bounds are how many epochs before and after the current one are within bounds; one each if nil.
+	Bounds *EpochBounds
+	// Leap is how many epochs a storm passes over at most when one changes.
+	Leap int
+	// MaxPending is how many reports may wait for the reporter, and how many records for the disk, until a process takes
+	// in no messages; 48 if 0.
+	MaxPending int
 
 	// Digest has the history digested; Trace, if set, gets it as text.
 	Digest bool
@@ -69,8 +76,11 @@ type Settings struct {
 // Link is how messages travel: each takes Latency ± Jitter.
 type Link struct{ Latency, Jitter time.Duration }
 
+// EpochBounds are the cores' EpochsBack and EpochsAhead.
+type EpochBounds struct{ Back, Ahead uint64 }
+
 // Pace is how long things take at most. Each takes a random time below it.
-type Pace struct{ Verify, Sign, Sync, Application time.Duration }
+type Pace struct{ Verify, Sign, Sync, Application, Report time.Duration }
 
 // firstEpoch is the epoch in which networks start, and lastEpoch the last one that there is.
 const (
@@ -92,7 +102,13 @@ func (s *Settings) fill() {
 		s.Link = Link{10 * time.Millisecond, 5 * time.Millisecond}
 	}
 	if s.Pace == (Pace{}) {
-		s.Pace = Pace{3 * time.Millisecond, 3 * time.Millisecond, 5 * time.Millisecond, 5 * time.Millisecond}
+		s.Pace = Pace{3 * time.Millisecond, 3 * time.Millisecond, 5 * time.Millisecond, 5 * time.Millisecond, time.Millisecond}
+	}
+	if s.Bounds == nil {
+		s.Bounds = &EpochBounds{1, 1}
+	}
+	if s.MaxPending == 0 {
+		s.MaxPending = 48
 	}
 	if s.Rebroadcast == 0 {
 		s.Rebroadcast = 4 * (s.Link.Latency + s.Link.Jitter)

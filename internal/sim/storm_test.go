@@ -43,6 +43,26 @@ func TestStormsOnRealJournals(t *testing.T) {
 	}, weather)
 }
 
+// TestStormsWithSequencersThatLeave has sequencers leave the sets for more epochs than are within bounds, come back and
+// leave again. Their lanes become dormant, and grow again.
+func TestStormsWithSequencersThatLeave(t *testing.T) {
+	t.Parallel()
+	simulate(t, (runs(t, 160)+3)/4, func(seed uint64) Settings {
+		s := Storm(seed)
+		s.Sequencers, s.Leap = s.Processes, 4
+		return s
+	}, func(n *Network) error {
+		err := n.Weather(spell, 2, patience)
+		for i := 0; i < 2 && err == nil; i++ {
+			n.Enter(min(lastEpoch, n.epoch+3), 50*time.Millisecond, 0)
+			if err = n.Run(50 * time.Millisecond); err == nil {
+				err = n.Grow(2, patience)
+			}
+		}
+		return err
+	}, Leave)
+}
+
 func TestStormsWithOtherValidatorsInEachEpoch(t *testing.T) {
 	t.Parallel()
 	const validators = 4

@@ -16,6 +16,9 @@ type verifier struct {
 	process *process
 	exposed model.Exposures // by verdicts that are out, or about to be
 
+	paused bool     // by a scenario: no verdict comes …
+	stuck  []func() // … of these
+
 	flying []*flight // in the hands of the model, in order of submission
 
 	batch     *batch.Verifier // nil with the model
@@ -57,17 +60,40 @@ func (v *verifier) close() {
 
 // submit has a statement decided, some time from now.
 func (v *verifier) submit(st *verify.Statement) {
-	p, n := v.process, v.process.net
+	n := v.process.net
 	f := &flight{statement: st, cut: n.hit(n.Faults.CutShort, VerificationCut)}
 	switch {
 	case v.batch == nil || f.cut:
 		v.flying = append(v.flying, f)
-		p.later(n.Pace.Verify, func() { v.land(f) })
+		v.later(func() { v.land(f) })
 	case v.gathering:
 		v.waiting = append(v.waiting, st)
 	default:
 		v.gathering, v.waiting = true, append(v.waiting, st)
-		p.later(n.Pace.Verify, v.decideBatch)
+		v.later(v.decideBatch)
+	}
+}
+
+// later has a verdict come after the time that a verification takes.
+func (v *verifier) later(verdict func()) {
+	p, n := v.process, v.process.net
+	limit := n.Pace.Verify
+	if n.hit(n.Faults.SlowVerify, VerificationSlow) {
+		limit *= 20
+	}
+	if !v.paused {
+		p.later(limit, verdict)
+		return
+	}
+	v.stuck = append(v.stuck, verdict)
+}
+
+// resume ends a pause of the workers.
+func (v *verifier) resume() {
+	stuck := v.stuck
+	v.paused, v.stuck = false, nil
+	for _, verdict := range stuck {
+		v.later(verdict)
 	}
 }
 

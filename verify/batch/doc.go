@@ -63,8 +63,9 @@
 //     the verdict, the rest is combined and checked again if it makes a quorum; if it does not, the statement is deferred,
 //     or votes that were left out on a hint are proven and those that are good come back in. As soon as somebody is exposed, the undecided
 //     statements of the batch are tried again without it.
-//  6. Votes that are all valid and do not combine mean that the keys of the set do not fit each other: Err, wrapping
-//     [verify.ErrInconsistentKeys], and nobody is blamed.
+//  6. Where that finds nobody, each vote that is left is proven by itself, and invalid ones are taken out as before.
+//     Only votes that are all proven valid, and do not combine, mean that the keys of the set do not fit each other: Err,
+//     wrapping [verify.ErrInconsistentKeys], which blames none of those that are left.
 //
 // So Invalid holds only participants whose vote has been proven invalid by itself, and not always all: a bad vote
 // that was left out on a hint, or that does no harm where it stands (PROTOCOL.md 3.3: errors that cancel), is passed

@@ -85,6 +85,7 @@ type fake struct {
 	combining func()       // called in Combine, to hold it up or make it panic
 	checking  func(n int)  // called in Check of n combinations
 	flips     atomic.Int64 // Check says no this many times more, whatever it is given
+	deceived  bool         // Isolate finds nobody
 }
 
 var fakeGroups atomic.Int64
@@ -235,6 +236,9 @@ func (f *fake) Prove(s *verify.Statement, signers wire.Signers) (invalid []wire.
 // Isolate keeps parts whose plain sum verifies, as multisig may; threshold proves each.
 func (f *fake) Isolate(s *verify.Statement, signers wire.Signers) (invalid []wire.Participant) {
 	f.isolates.Add(1)
+	if f.deceived {
+		return nil
+	}
 	if f.threshold {
 		f.proves.Add(-1)
 		return f.Prove(s, signers)

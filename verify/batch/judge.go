@@ -65,7 +65,9 @@ func (j *judge) decide(statements []*verify.Statement, verdicts []verify.Verdict
 		case s.ProveOnly:
 			v.Invalid = slices.Clone(s.Scheme.Prove(s, s.Signers))
 			v.CertificateValid = len(v.Invalid) == 0
-			j.expose(s, v.Invalid)
+			if !s.Unattributed {
+				j.expose(s, v.Invalid)
+			}
 		default:
 			j.trials = append(j.trials, trial{statement: s, verdict: v, group: s.Scheme.Group()})
 			j.open = append(j.open, &j.trials[len(j.trials)-1])

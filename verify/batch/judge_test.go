@@ -284,17 +284,56 @@ func TestProveOnlyProvesEachVoteAndMakesNoCertificate(t *testing.T) {
 	}
 }
 
-func TestInconsistentKeysBlameNobody(t *testing.T) {
+func TestInconsistentKeysBlameNobodyWhoseVoteIsValid(t *testing.T) {
 	f := newFake(4, true, 1)
 	f.groupKey++ // the shares are of another polynomial
 	s := f.votes(1, everyone(4))
 	s.Suspects = signersOf(4, 2)
 	f.spoil(s, 2, element{v: 1})
 	verdicts, _, _ := decided(newJudge(), s, f.votes(2, everyone(4)))
-	for _, v := range verdicts {
-		if !errors.Is(v.Err, verify.ErrInconsistentKeys) || v.Invalid != nil || v.CertificateValid || v.Certificate != nil {
+	for i, v := range verdicts {
+		var invalid []wire.Participant
+		if i == 0 {
+			invalid = append(invalid, 2)
+		}
+		if !errors.Is(v.Err, verify.ErrInconsistentKeys) || !slices.Equal(v.Invalid, invalid) || v.CertificateValid || v.Certificate != nil {
 			t.Fatalf("%+v", v)
 		}
+	}
+}
+
+// Whatever invalid votes do to Isolate, they do not pass for valid votes under inconsistent keys.
+func TestEveryVoteIsProvenAloneBeforeTheKeysAreBlamed(t *testing.T) {
+	for _, c := range []struct {
+		invalid   []wire.Participant
+		certified bool
+	}{
+		{[]wire.Participant{0}, true},
+		{[]wire.Participant{2, 6}, true},
+		{[]wire.Participant{1, 3, 5}, false}, // the others are no quorum
+		{[]wire.Participant{0, 1, 2, 3, 4, 5, 6}, false},
+	} {
+		for _, threshold := range []bool{false, true} {
+			f := newFake(7, threshold, 1)
+			f.deceived = true
+			s := f.votes(1, everyone(7))
+			for k, p := range c.invalid {
+				f.spoil(s, p, element{v: 1 << k})
+			}
+			verdicts, _, _ := decided(newJudge(), s, f.votes(2, everyone(7)))
+			if v := verdicts[0]; v.Err != nil || !slices.Equal(v.Invalid, c.invalid) || v.CertificateValid != c.certified || (v.Certificate != nil) != c.certified {
+				t.Errorf("threshold %v, %v are invalid: %+v", threshold, c.invalid, v)
+			}
+			if v := verdicts[1]; v.Certificate == nil || v.Invalid != nil {
+				t.Errorf("threshold %v, of votes that are all valid: %+v", threshold, v)
+			}
+		}
+	}
+	f := newFake(7, false, 1)
+	f.flips.Store(1 << 20) // no combination ever passes
+	verdicts, _, _ := decided(newJudge(), f.votes(1, everyone(7)))
+	if v := verdicts[0]; !errors.Is(v.Err, verify.ErrInconsistentKeys) || v.Invalid != nil || f.proves.Load() == 0 {
+		t.Errorf("%+v after %d proofs", v, f.proves.Load())
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	bls12381 "github.com/consensys/gnark-crypto/ecc/bls12-381"
+
 	"github.com/lanecast/lanecast/internal/fixture"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
@@ -108,6 +110,91 @@ func TestTheRealSchemesInOneBatch(t *testing.T) {
 		for i, v := range verdicts {
 			if err := wants[i](v); err != nil {
 				t.Errorf("round %d, statement %d, %T: %v", round, i, ss[i].Scheme, err)
+			}
+		}
+	}
+}
+
+// collude replaces the votes of five colluders by others with the same sum. first's lacks T = (0,
+// 2), a point of order three. Those of four, who vote next to each other, are P, −P, Q, T − Q:
+// where they are added up in pairs, the identity meets T.
+func collude(t testing.TB, s *verify.Statement, first wire.Participant, four [4]wire.Participant) {
+	t.Helper()
+	read := func(i wire.Participant) (p bls12381.G1Affine) {
+		if _, err := p.SetBytes(s.Vote(i)); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	var torsion, sum, opposite bls12381.G1Affine
+	torsion.Y.SetUint64(2)
+	if !torsion.IsOnCurve() {
+		t.Fatal("(0, 2) is not on the curve")
+	}
+	sum.Neg(&torsion)
+	for _, i := range append([]wire.Participant{first}, four[:]...) {
+		p := read(i)
+		sum.Add(&sum, &p)
+	}
+	write := func(i wire.Participant, p bls12381.G1Affine) {
+		b := p.Bytes()
+		copy(s.Vote(i), b[:])
+	}
+	p, q := read(four[0]), read(four[2])
+	write(first, sum)
+	opposite.Neg(&p)
+	write(four[1], opposite)
+	opposite.Neg(&q)
+	opposite.Add(&opposite, &torsion)
+	write(four[3], opposite)
+}
+
+// Five of a hundred send votes that add up to the identity and to (0, 2) in neighbouring pairs. A
+// routine that tells points apart by x alone gets their sum wrong. The errors of all five cancel, so
+// the exact sum is valid, wherever they stand. Without the first one's vote the errors do not cancel,
+// and somebody is found.
+func TestFiveColludersNeitherStopACertificateNorPassForInconsistentKeys(t *testing.T) {
+	const n = 100
+	set, err := fixture.New(fixture.Multisig, verify.MinSig, verify.Compressed, n, []byte("real"), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decide := func(s *verify.Statement) verify.Verdict {
+		t.Helper()
+		b := newBench(t, Options{Workers: 1, BatchSize: 1}) // which knows nobody
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		verdicts, err := b.Verify(ctx, []*verify.Statement{s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return verdicts[0]
+	}
+	good := realVotes(t, set, 1)
+	quorum := verify.Quorum(n)
+	for i := quorum; i < n; i++ {
+		good.Signers.Remove(wire.Participant(i))
+	}
+	step := 1
+	if testing.Short() {
+		step = 3
+	}
+	for place := 0; place < quorum-4; place += step {
+		s := *good
+		s.Slab = slices.Clone(good.Slab)
+		at := wire.Participant(place + 1)
+		collude(t, &s, 0, [4]wire.Participant{at, at + 1, at + 2, at + 3})
+		v := decide(&s)
+		if v.Err != nil || v.Certificate == nil || v.Invalid != nil {
+			t.Fatalf("the four at %d: %d bytes of certificate, invalid %v, %v", at, len(v.Certificate), v.Invalid, v.Err)
+		}
+		if err := verify.VerifyCertificate(set.Scheme, s.Subject, v.Certificate); err != nil {
+			t.Fatalf("the four at %d: %v", at, err)
+		}
+		if place%9 == 0 { // the first repents, and what the four sent adds up to T
+			copy(s.Vote(0), good.Vote(0))
+			if v := decide(&s); v.Err != nil || v.Certificate != nil || len(v.Invalid) == 0 {
+				t.Fatalf("the four at %d, alone: %d bytes of certificate, invalid %v, %v", at, len(v.Certificate), v.Invalid, v.Err)
 			}
 		}
 	}

@@ -67,23 +67,45 @@ func (j *judge) retry(ts []*trial) (rest []*trial, changed bool) {
 
 // isolate decides votes whose combination failed: the invalid ones are proven so and taken out, and the rest, if it
 // makes the quorum, is checked alone. Each round takes out at least one vote.
+//
+// A scheme's Isolate may conclude from votes together. Where it finds nobody and the combination
+// fails all the same, each vote is proven by itself before the keys are blamed: otherwise votes
+// that deceive Isolate would pass for valid ones, and nobody would be found out.
 func (j *judge) isolate(t *trial) {
-	for t.strikeAll(j, t.statement.Scheme.Isolate(t.statement, t.signers)) {
+	scheme := t.statement.Scheme
+	for t.strikeAll(j, scheme.Isolate(t.statement, t.signers)) {
 		j.combine(t)
 		if t.short() || j.passes(t) {
 			return
 		}
 	}
-	// Every vote is good. Either so is the whole, and what made us think otherwise was not, or the keys do not fit.
+	// Nobody is found. What made us think that the whole is wrong may have been another statement
+	// of the batch.
 	if j.passes(t) {
 		return
 	}
-	*t.verdict = verify.Verdict{
-		Statement:     t.statement,
-		ProposalValid: t.verdict.ProposalValid,
-		Err: fmt.Errorf("batch: %d valid votes of epoch %d do not combine: %w",
-			t.signers.Count(), t.statement.Subject.Epoch, verify.ErrInconsistentKeys),
+	for {
+		invalid := t.strikeAll(j, scheme.Prove(t.statement, t.signers))
+		t.trust()
+		if !invalid {
+			break
+		}
+		j.combine(t)
+		if t.short() || j.passes(t) {
+			return
+		}
 	}
+	t.verdict.Err = fmt.Errorf("batch: %d votes of epoch %d, each proven valid, do not combine: %w",
+		t.signers.Count(), t.statement.Subject.Epoch, verify.ErrInconsistentKeys)
+}
+
+// trust notes that all votes of t have been proven one by one.
+func (t *trial) trust() {
+	proven := t.signers.Clone()
+	if t.proven.Len() > 0 {
+		proven.AddAll(t.proven)
+	}
+	t.proven = proven
 }
 
 // passes checks t alone and accepts it if it is right.

@@ -28,6 +28,13 @@ func (r *Record) MayBeGone(durable uint64) bool { return r.released && r.barrier
 // NewDisk returns an empty one.
 func NewDisk() *Disk { return &Disk{Next: 1} }
 
+// Copy returns a copy of what is durable.
+func (d *Disk) Copy() *Disk {
+	c := &Disk{Records: slices.Clone(d.Records), Next: d.Next, Durable: d.Durable, KeepReleased: d.KeepReleased, released: d.released}
+	c.Crash(d.Durable, false)
+	return c
+}
+
 // Append appends a copy of b and returns its position.
 func (d *Disk) Append(b []byte) uint64 {
 	d.Records = append(d.Records, Record{Position: d.Next, Bytes: slices.Clone(b)})

@@ -52,8 +52,10 @@ func judgeVotes(st *verify.Statement, v *verify.Verdict) {
 		}
 		invalid := st.Scheme.Isolate(st, signers)
 		if len(invalid) == 0 {
-			*v = verify.Verdict{Statement: st, ProposalValid: v.ProposalValid,
-				Err: fmt.Errorf("judge: %w", verify.ErrInconsistentKeys)}
+			invalid = st.Scheme.Prove(st, signers)
+		}
+		if len(invalid) == 0 {
+			v.Err = fmt.Errorf("judge: %w", verify.ErrInconsistentKeys)
 			return
 		}
 		strike(invalid)
@@ -71,10 +73,10 @@ type exposedIn struct {
 
 // Add takes in what a verdict proves.
 func (x Exposures) Add(v *verify.Verdict) {
-	if len(v.Invalid) == 0 {
+	st := v.Statement
+	if len(v.Invalid) == 0 || st.Unattributed {
 		return
 	}
-	st := v.Statement
 	in := exposedIn{st.Scheme, st.Subject.Epoch}
 	known, ok := x[in]
 	if !ok {

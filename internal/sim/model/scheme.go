@@ -37,8 +37,9 @@ type Scheme struct {
 	kind Kind
 	seed uint64
 	ids  []wire.PublicKey
-	// Inconsistent makes good votes combine to nothing, as keys do that do not fit each other.
-	Inconsistent bool
+	// Unfit says of which signers good votes combine to nothing, as with keys that do not fit each
+	// other; nil for none.
+	Unfit func(signers wire.Signers) bool
 }
 
 // New returns the scheme of a validator set, whose keys follow from seed.
@@ -178,7 +179,7 @@ func (s *Scheme) Combine(st *verify.Statement, signers wire.Signers) (verify.Com
 	if s.kind == List {
 		valid = !any
 	}
-	return &combination{s.Certificate(st.Subject, signers, st.Vote), valid && !s.Inconsistent}, nil
+	return &combination{s.Certificate(st.Subject, signers, st.Vote), valid && (s.Unfit == nil || !s.Unfit(signers))}, nil
 }
 
 // Certificate encodes what these signers' votes combine to.

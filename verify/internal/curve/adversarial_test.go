@@ -9,21 +9,14 @@ import (
 	"testing"
 )
 
-// cofactors are the factors of the groups' cofactors, the curve's orders divided by r. The last of
-// G2's is what is left and no small prime.
-var cofactors = map[Group][]string{
-	G1: {"3", "11", "11", "10177", "10177", "859267", "859267", "52437899", "52437899"},
-	G2: {"13", "13", "23", "23", "2713", "11953", "262069",
-		"402096035359507321594726366720466575392706800671181159425656785868777272553337714697862511267018014931937703598282857976535744623203249"},
-}
-
-func cofactor(g Group) *big.Int {
-	h := big.NewInt(1)
+// cofactorPrimes are the prime factors of a group's cofactor, each as often as it divides it.
+func cofactorPrimes(g Group) (all []string) {
 	for _, f := range cofactors[g] {
-		p, _ := new(big.Int).SetString(f, 10)
-		h.Mul(h, p)
+		for range f.multiplicity {
+			all = append(all, f.prime)
+		}
 	}
-	return h
+	return all
 }
 
 // The subgroup check of G2 is exact because the cofactors have no factor in common.
@@ -54,7 +47,7 @@ func makeSmallOrders(g Group) Points {
 	var found []Points
 	all := new(big.Int).Mul(cofactor(g), groupOrder)
 	out := outside(b, g, 4)
-	primes := slices.Clone(cofactors[g])
+	primes := cofactorPrimes(g)
 	if g == G2 {
 		primes = primes[:len(primes)-1]
 	}

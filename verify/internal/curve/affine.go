@@ -19,7 +19,6 @@ type coordinate[E any] interface {
 	Neg(a *E) *E
 	Mul(a, b *E) *E
 	Square(a *E) *E
-	Inverse(a *E) *E
 }
 
 // affine is a point; (0, 0), which is not on the curve, stands for the identity. Both libraries lay theirs out like
@@ -50,8 +49,8 @@ var (
 )
 
 // toAffine converts many points at the price of one inversion: x = X/Z², y = Y/Z³, and (0, 0) where Z = 0. The
-// library's own conversion of many starts goroutines.
-func toAffine[E any, P coordinate[E]](p []jacobian[E]) []affine[E] {
+// libraries' own conversions of many start goroutines.
+func (m *products[E, P]) toAffine(p []jacobian[E]) []affine[E] {
 	out := make([]affine[E], len(p))
 	before := make([]E, len(p)) // the product of all nonzero z before this one
 	var product, inverse, square E
@@ -62,7 +61,7 @@ func toAffine[E any, P coordinate[E]](p []jacobian[E]) []affine[E] {
 			P(&product).Mul(&product, &p[i].z)
 		}
 	}
-	P(&product).Inverse(&product)
+	m.invert(&product)
 	for i := len(p) - 1; i >= 0; i-- {
 		if P(&p[i].z).IsZero() {
 			continue
@@ -78,7 +77,7 @@ func toAffine[E any, P coordinate[E]](p []jacobian[E]) []affine[E] {
 }
 
 // fromProjective is toAffine for the other coordinates: x = X/Z, y = Y/Z.
-func fromProjective[E any, P coordinate[E]](p []projective[E]) []affine[E] {
+func fromProjective[E any, P coordinate[E]](p []projective[E], invert func(x *E)) []affine[E] {
 	out := make([]affine[E], len(p))
 	before := make([]E, len(p)) // the product of all nonzero z before this one
 	var product, inverse E
@@ -89,7 +88,7 @@ func fromProjective[E any, P coordinate[E]](p []projective[E]) []affine[E] {
 			P(&product).Mul(&product, &p[i].z)
 		}
 	}
-	P(&product).Inverse(&product)
+	invert(&product)
 	for i := len(p) - 1; i >= 0; i-- {
 		if P(&p[i].z).IsZero() {
 			continue
@@ -140,7 +139,7 @@ func relate[E any, P coordinate[E]](a, b *affine[E], denominator *E) relation {
 //
 // The additions are carried out in their order, after all denominators have been looked at: none may read a place that
 // an earlier one writes. scratch has at least as many elements as there are additions.
-func addPairs[E any, P coordinate[E]](points []affine[E], additions []addition, scratch []E) {
+func (m *products[E, P]) addPairs(points []affine[E], additions []addition, scratch []E) {
 	var product, denominator, lambda, t E
 	P(&product).SetOne()
 	for i := len(additions) - 1; i >= 0; i-- {
@@ -150,7 +149,7 @@ func addPairs[E any, P coordinate[E]](points []affine[E], additions []addition, 
 			P(&product).Mul(&product, &denominator)
 		}
 	}
-	P(&product).Inverse(&product)
+	m.invert(&product)
 	for i := range additions {
 		a, b := &points[additions[i].a], &points[additions[i].b]
 		to := &points[additions[i].to]

@@ -26,8 +26,12 @@ type blstCurve struct {
 	together bool // eight at a time, through ifma.go
 }
 
+// The sums and products of this back end, with or without vectors.
+var blstProducts1, blstProducts2 = newProducts1(blstInvert1), newProducts2(blstInvert2)
+
 // newBlst makes the back end on blst; together says whether many compressed points, and many pairs, go eight at a time.
 func newBlst(together bool) *blstCurve {
+	products1, products2 := blstProducts1, blstProducts2
 	g1 := &group[blst.P1Affine, blst.P1]{
 		id:        G1,
 		generator: *blst.P1Generator().ToAffine(),
@@ -38,16 +42,12 @@ func newBlst(together bool) *blstCurve {
 			y := &as[affine[fp.Element]](p).y
 			y.Neg(y)
 		},
-		addAll: func(p []blst.P1Affine) blst.P1 {
-			return blstAddAll(p, zeroX1, func(p []blst.P1Affine) *blst.P1 { return blst.P1Affines(p).Add() })
+		summed: func(p []blst.P1Affine) blst.P1Affine {
+			sum := products1.total(asAll[affine[fp.Element]](p))
+			return *as[blst.P1Affine](&sum)
 		},
 		toAffine: func(p []blst.P1) []blst.P1Affine {
-			out := make([]blst.P1Affine, len(p))
-			for i := 0; i < len(p); i += blstSlice {
-				end := min(i+blstSlice, len(p))
-				blst.P1s(p[i:end]).ToAffine(out[i:end])
-			}
-			return out
+			return asAll[blst.P1Affine](products1.toAffine(asAll[jacobian[fp.Element]](p)))
 		},
 		multiplied: func(p []blst.P1Affine, scalars []Scalar) []blst.P1Affine {
 			return asAll[blst.P1Affine](products1.each(asAll[affine[fp.Element]](p), scalars))
@@ -73,16 +73,12 @@ func newBlst(together bool) *blstCurve {
 			y := &as[affine[bls12381.E2]](p).y
 			y.Neg(y)
 		},
-		addAll: func(p []blst.P2Affine) blst.P2 {
-			return blstAddAll(p, zeroX2, func(p []blst.P2Affine) *blst.P2 { return blst.P2Affines(p).Add() })
+		summed: func(p []blst.P2Affine) blst.P2Affine {
+			sum := products2.total(asAll[affine[bls12381.E2]](p))
+			return *as[blst.P2Affine](&sum)
 		},
 		toAffine: func(p []blst.P2) []blst.P2Affine {
-			out := make([]blst.P2Affine, len(p))
-			for i := 0; i < len(p); i += blstSlice {
-				end := min(i+blstSlice, len(p))
-				blst.P2s(p[i:end]).ToAffine(out[i:end])
-			}
-			return out
+			return asAll[blst.P2Affine](products2.toAffine(asAll[jacobian[bls12381.E2]](p)))
 		},
 		multiplied: func(p []blst.P2Affine, scalars []Scalar) []blst.P2Affine {
 			return asAll[blst.P2Affine](products2.each(asAll[affine[bls12381.E2]](p), scalars))
@@ -124,9 +120,6 @@ func newBlst(together bool) *blstCurve {
 func (*blstCurve) Name() string       { return "blst" }
 func (*blstCurve) ConstantTime() bool { return true }
 
-// blstSlice is the most points given to one call of Add or ToAffine: from 768 on the bindings start goroutines.
-const blstSlice = 767
-
 // blstAffine and blstJacobian are what P1Affine and P2Affine, P1 and P2 have in common.
 type blstAffine[A any] interface {
 	*A
@@ -138,7 +131,6 @@ type blstAffine[A any] interface {
 
 type blstJacobian[J, A any] interface {
 	*J
-	AddAssign(point any) *J
 	MultAssign(scalar any, bits ...int) *J
 	FromAffine(p *A)
 	ToAffine() *A
@@ -158,23 +150,28 @@ func blstEncode[A any, P blstAffine[A]](dst []byte, p *A, uncompressed bool) []b
 	return append(dst, P(p).Compress()...)
 }
 
-// blstAddAll adds slice by slice. blst's sum of many confounds the identity with (0, ±2), for it looks at x alone:
-// where an x is zero, which no honest point's is, the points are added one after another.
-func blstAddAll[A comparable, J any, P blstJacobian[J, A]](p []A, zeroX func(*A) bool, add func([]A) *J) J {
-	for i := range p {
-		if zeroX(&p[i]) {
-			var sum J
-			for k := range p {
-				P(&sum).AddAssign(&p[k])
-			}
-			return sum
-		}
+// blstInvert1 and blstInvert2 give 1/x for an x other than 0, as the first coordinate x/x² of (x,
+// x, x) in affine form. The bindings have no inversion of a field element. blst's takes the same
+// time for all, a third of what gnark-crypto's takes, which goes by branches that no processor
+// foresees.
+func blstInvert1(x *fp.Element) {
+	p := jacobian[fp.Element]{x: *x, y: *x, z: *x}
+	*x = as[affine[fp.Element]](as[blst.P1](&p).ToAffine()).x
+}
+
+func blstInvert2(x *bls12381.E2) {
+	p := jacobian[bls12381.E2]{x: *x, y: *x, z: *x}
+	*x = as[affine[bls12381.E2]](as[blst.P2](&p).ToAffine()).x
+}
+
+// blstInvert is the one of the two that fits.
+func blstInvert[E any](x *E) {
+	switch x := any(x).(type) {
+	case *fp.Element:
+		blstInvert1(x)
+	case *bls12381.E2:
+		blstInvert2(x)
 	}
-	sum := add(p[:min(len(p), blstSlice)])
-	for i := blstSlice; i < len(p); i += blstSlice {
-		P(sum).AddAssign(add(p[i:min(i+blstSlice, len(p))]))
-	}
-	return *sum
 }
 
 // blstSign multiplies in constant time, as blst's own signing does, and leaves no trace of the secret in the
@@ -239,14 +236,14 @@ func (b *blstCurve) PairingsCancel(a, c Points) bool {
 	return blst.PairingFinalVerify(ctx)
 }
 
-// blst's coordinates are in Montgomery's form with the same constant as gnark-crypto's, fully reduced. The bindings
-// offer neither a negation for affine points nor a look at a coordinate, nor any arithmetic on them. That blst lays
-// points out like affine is part of its C header, and the tests would notice if it changed; if the sizes did not agree,
-// this would not compile.
+// blst's coordinates are in Montgomery's form with the same constant as gnark-crypto's, fully
+// reduced. The bindings offer neither a negation for affine points nor a look at a coordinate, nor
+// any arithmetic on them. That blst lays points out like affine and jacobian is part of its C
+// header, and the tests would notice if it changed; if the sizes did not agree, this would not
+// compile.
 var (
 	_ [unsafe.Sizeof(blst.P1Affine{})]byte = [unsafe.Sizeof(affine[fp.Element]{})]byte{}
 	_ [unsafe.Sizeof(blst.P2Affine{})]byte = [unsafe.Sizeof(affine[bls12381.E2]{})]byte{}
+	_ [unsafe.Sizeof(blst.P1{})]byte       = [unsafe.Sizeof(jacobian[fp.Element]{})]byte{}
+	_ [unsafe.Sizeof(blst.P2{})]byte       = [unsafe.Sizeof(jacobian[bls12381.E2]{})]byte{}
 )
-
-func zeroX1(p *blst.P1Affine) bool { return as[affine[fp.Element]](p).x.IsZero() }
-func zeroX2(p *blst.P2Affine) bool { return as[affine[bls12381.E2]](p).x.IsZero() }

@@ -25,6 +25,8 @@ type gnarkCurve struct {
 
 func newGnark() *gnarkCurve {
 	_, _, g1, g2 := bls12381.Generators()
+	products1 := newProducts1(func(x *fp.Element) { x.Inverse(x) })
+	products2 := newProducts2(func(x *bls12381.E2) { x.Inverse(x) })
 	return &gnarkCurve{pair{
 		g1: &group[bls12381.G1Affine, bls12381.G1Jac]{
 			id:        G1,
@@ -44,14 +46,12 @@ func newGnark() *gnarkCurve {
 			},
 			inTorsion: func(p *bls12381.G1Affine) bool { return p.IsInSubGroup() },
 			negate:    func(p *bls12381.G1Affine) { p.Neg(p) },
-			addAll: func(p []bls12381.G1Affine) (sum bls12381.G1Jac) {
-				for i := range p {
-					sum.AddMixed(&p[i])
-				}
-				return sum
+			summed: func(p []bls12381.G1Affine) bls12381.G1Affine {
+				sum := products1.total(asAll[affine[fp.Element]](p))
+				return *as[bls12381.G1Affine](&sum)
 			},
 			toAffine: func(p []bls12381.G1Jac) []bls12381.G1Affine {
-				return asAll[bls12381.G1Affine](toAffine[fp.Element](asAll[jacobian[fp.Element]](p)))
+				return asAll[bls12381.G1Affine](products1.toAffine(asAll[jacobian[fp.Element]](p)))
 			},
 			multiplied: func(p []bls12381.G1Affine, scalars []Scalar) []bls12381.G1Affine {
 				return asAll[bls12381.G1Affine](products1.each(asAll[affine[fp.Element]](p), scalars))
@@ -91,14 +91,12 @@ func newGnark() *gnarkCurve {
 			},
 			inTorsion: func(p *bls12381.G2Affine) bool { return p.IsInSubGroup() },
 			negate:    func(p *bls12381.G2Affine) { p.Neg(p) },
-			addAll: func(p []bls12381.G2Affine) (sum bls12381.G2Jac) {
-				for i := range p {
-					sum.AddMixed(&p[i])
-				}
-				return sum
+			summed: func(p []bls12381.G2Affine) bls12381.G2Affine {
+				sum := products2.total(asAll[affine[bls12381.E2]](p))
+				return *as[bls12381.G2Affine](&sum)
 			},
 			toAffine: func(p []bls12381.G2Jac) []bls12381.G2Affine {
-				return asAll[bls12381.G2Affine](toAffine[bls12381.E2](asAll[jacobian[bls12381.E2]](p)))
+				return asAll[bls12381.G2Affine](products2.toAffine(asAll[jacobian[bls12381.E2]](p)))
 			},
 			multiplied: func(p []bls12381.G2Affine, scalars []Scalar) []bls12381.G2Affine {
 				return asAll[bls12381.G2Affine](products2.each(asAll[affine[bls12381.E2]](p), scalars))

@@ -38,7 +38,7 @@ func hashedTogether[E any, P coordinate[E]](tag []byte, messages [][]byte, size 
 		}
 		out = append(out, mapped(uniform, len(part))...)
 	}
-	return fromProjective[E, P](out)
+	return fromProjective[E, P](out, blstInvert[E])
 }
 
 func ifmaMap1(uniform []byte, n int) []projective[fp.Element] {

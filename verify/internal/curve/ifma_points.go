@@ -78,7 +78,7 @@ func sumsTogether[E any, A any, P coordinate[E]](sets [][]A, sum func(out *proje
 		sum(&out[first], &points[0], &begin[0], C.size_t(last-first))
 		first = last
 	}
-	return asAll[A](fromProjective[E, P](out))
+	return asAll[A](fromProjective[E, P](out, blstInvert[E]))
 }
 
 // ifmaProducts computes products of points of one group and their sums, eight at a time. Few
@@ -101,7 +101,7 @@ const (
 )
 
 var ifmaProducts1 = &ifmaProducts[fp.Element, *fp.Element]{
-	alone: products1, fewest: 2, fewestSummed: 4, table: C.LANECAST_TABLE1,
+	alone: blstProducts1, fewest: 2, fewestSummed: 4, table: C.LANECAST_TABLE1,
 	each: func(out *projective[fp.Element], p *affine[fp.Element], digits *C.int8_t, places, n C.size_t) {
 		C.lanecast_multiply_g1((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n)
 	},
@@ -111,7 +111,7 @@ var ifmaProducts1 = &ifmaProducts[fp.Element, *fp.Element]{
 }
 
 var ifmaProducts2 = &ifmaProducts[bls12381.E2, *bls12381.E2]{
-	alone: products2, fewest: 3, fewestSummed: 8, table: 2 * C.LANECAST_TABLE1,
+	alone: blstProducts2, fewest: 3, fewestSummed: 8, table: 2 * C.LANECAST_TABLE1,
 	each: func(out *projective[bls12381.E2], p *affine[bls12381.E2], digits *C.int8_t, places, n C.size_t) {
 		C.lanecast_multiply_g2((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n)
 	},
@@ -129,7 +129,7 @@ func (m *ifmaProducts[E, P]) of(points []affine[E], scalars []Scalar) []affine[E
 		digits, places := fixedDigits(scalars[start:end])
 		m.each(&out[start], &points[start], (*C.int8_t)(unsafe.Pointer(&digits[0])), C.size_t(places), C.size_t(end-start))
 	}
-	products := fromProjective[E, P](out)
+	products := fromProjective[E, P](out, blstInvert[E])
 	if many < len(points) {
 		products = append(products, m.alone.each(points[many:], scalars[many:])...)
 	}
@@ -153,7 +153,7 @@ func (m *ifmaProducts[E, P]) sumOf(points []affine[E], scalars []Scalar) affine[
 		digits, places := fixedDigits(scalars[start:end])
 		m.sum(&parts[i], &points[start], (*C.int8_t)(unsafe.Pointer(&digits[0])), C.size_t(places), C.size_t(end-start), scratch)
 	}
-	sums := fromProjective[E, P](parts)
+	sums := fromProjective[E, P](parts, blstInvert[E])
 	if len(sums) == 1 {
 		return sums[0]
 	}
@@ -161,7 +161,7 @@ func (m *ifmaProducts[E, P]) sumOf(points []affine[E], scalars []Scalar) affine[
 	for i := range sums {
 		m.alone.addAffine(&sum, &sums[i])
 	}
-	return toAffine[E, P]([]jacobian[E]{sum})[0]
+	return m.alone.toAffine([]jacobian[E]{sum})[0]
 }
 
 // aligned returns memory free of pointers at a multiple of 64 bytes.

@@ -51,7 +51,7 @@ type group[A comparable, J any] struct {
 	// no faster way than one by one.
 	inside func(p []A) []uint8
 	negate func(p *A)
-	addAll func(p []A) J // at least one point
+	summed func(p []A) A // at least one point
 	// sumMany adds up many sets of points, at least one. nil where there is no faster way than one by one.
 	sumMany    func(sets [][]A) []A
 	toAffine   func(p []J) []A
@@ -324,7 +324,7 @@ func (g *group[A, J]) sum(p Points) Points {
 	if g.sumMany != nil && len(at) >= fewestSummed {
 		return g.wrap(g.sumMany([][]A{at}))
 	}
-	return g.wrap(g.toAffine([]J{g.addAll(at)}))
+	return g.wrap([]A{g.summed(at)})
 }
 
 func (g *group[A, J]) sums(sets []Points) Points {

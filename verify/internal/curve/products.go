@@ -1,18 +1,34 @@
 package curve
 
 import (
+	"slices"
+	"sync"
+
 	bls12381 "github.com/consensys/gnark-crypto/ecc/bls12-381"
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
 )
 
-// products computes multiples of points of one group and their sums, for both back ends: on field elements as
-// gnark-crypto has them, since neither library's own fits. Their sums of products start goroutines, and blst's
-// products of single points go through a table of Jacobian points, and through cgo for every step that is shared.
+// products computes sums of points of one group, multiples of them and their sums, for both back
+// ends: on field elements as gnark-crypto has them, since neither library's own fits. blst's sum of
+// many is not exact (see total). The libraries' sums of products start goroutines, and blst's
+// products of single points go through a table of Jacobian points, and through cgo for every step
+// that is shared.
 type products[E any, P coordinate[E]] struct {
 	double    func(sum *jacobian[E])
 	addAffine func(sum *jacobian[E], p *affine[E])
 	// times multiplies a coordinate by β.
 	times func(x *E)
+	// invert replaces x, which is not 0, by 1/x.
+	invert func(x *E)
+	// memory is that of total: of type *totalMemory[E].
+	memory sync.Pool
+}
+
+// totalMemory holds the intermediate sums of total.
+type totalMemory[E any] struct {
+	terms   []affine[E]
+	pairs   []addition
+	scratch []E
 }
 
 // β, in both groups that for which ψ(x, y) = (βx, −y) multiplies points of order r by z².
@@ -28,20 +44,26 @@ func fieldElement(hex string) (x fp.Element) {
 	return x
 }
 
-var products1 = &products[fp.Element, *fp.Element]{
-	double: func(sum *jacobian[fp.Element]) { as[bls12381.G1Jac](sum).DoubleAssign() },
-	addAffine: func(sum *jacobian[fp.Element], p *affine[fp.Element]) {
-		as[bls12381.G1Jac](sum).AddMixed(as[bls12381.G1Affine](p))
-	},
-	times: func(x *fp.Element) { x.Mul(x, &beta1) },
+func newProducts1(invert func(x *fp.Element)) *products[fp.Element, *fp.Element] {
+	return &products[fp.Element, *fp.Element]{
+		double: func(sum *jacobian[fp.Element]) { as[bls12381.G1Jac](sum).DoubleAssign() },
+		addAffine: func(sum *jacobian[fp.Element], p *affine[fp.Element]) {
+			as[bls12381.G1Jac](sum).AddMixed(as[bls12381.G1Affine](p))
+		},
+		times:  func(x *fp.Element) { x.Mul(x, &beta1) },
+		invert: invert,
+	}
 }
 
-var products2 = &products[bls12381.E2, *bls12381.E2]{
-	double: func(sum *jacobian[bls12381.E2]) { as[bls12381.G2Jac](sum).DoubleAssign() },
-	addAffine: func(sum *jacobian[bls12381.E2], p *affine[bls12381.E2]) {
-		as[bls12381.G2Jac](sum).AddMixed(as[bls12381.G2Affine](p))
-	},
-	times: func(x *bls12381.E2) { x.MulByElement(x, &beta2) },
+func newProducts2(invert func(x *bls12381.E2)) *products[bls12381.E2, *bls12381.E2] {
+	return &products[bls12381.E2, *bls12381.E2]{
+		double: func(sum *jacobian[bls12381.E2]) { as[bls12381.G2Jac](sum).DoubleAssign() },
+		addAffine: func(sum *jacobian[bls12381.E2], p *affine[bls12381.E2]) {
+			as[bls12381.G2Jac](sum).AddMixed(as[bls12381.G2Affine](p))
+		},
+		times:  func(x *bls12381.E2) { x.MulByElement(x, &beta2) },
+		invert: invert,
+	}
 }
 
 // table is the odd multiples of some points P, and those of ψ(P): entry k of point i, at [k·n+i], is (2k+1)·P.
@@ -75,7 +97,7 @@ func (m *products[E, P]) prepare(points []affine[E], width uint) *table[E] {
 			for i := range steps {
 				steps[i] = addition{int32(a*n + i), int32(b*n + i), int32(to*n + i)}
 			}
-			addPairs[E, P](t.multiples, steps, scratch)
+			m.addPairs(t.multiples, steps, scratch)
 		}
 		step(0, 0, entries) // 2P, beyond the entries
 		for k := 1; k < entries; k++ {
@@ -150,11 +172,55 @@ func (m *products[E, P]) each(points []affine[E], scalars []Scalar) []affine[E] 
 			}
 		}
 	}
-	return toAffine[E, P](out)
+	return m.toAffine(out)
 }
 
-// fewestPairs is how many additions together are worth an inversion.
-const fewestPairs = 24
+// total returns the sum of at least one point: exactly the sum, whatever the points are, as long as
+// they are on the curve. Certificates are sums of points that nobody has proven, so that an
+// exception is an attack.
+//
+// blst's blst_p1s_add is not used, for it has one: it takes two points with x = 0 for equal or
+// opposite ones, also where one is the identity and the other (0, ±2), which an attacker can bring
+// about among its intermediate sums. Here each pair is looked at for what it is (relate), and the
+// few points at the end go through a mixed addition that tells the identity by z = 0, or by x = y =
+// 0, and equal and opposite points apart.
+func (m *products[E, P]) total(points []affine[E]) affine[E] {
+	n := len(points)
+	var sum jacobian[E]
+	if n/2 >= fewestPairsOfTotal {
+		memory, ok := m.memory.Get().(*totalMemory[E])
+		if !ok {
+			memory = new(totalMemory[E])
+		}
+		defer m.memory.Put(memory)
+		memory.terms = append(memory.terms[:0], points...)
+		memory.scratch = slices.Grow(memory.scratch[:0], n/2)[:n/2]
+		for k := len(memory.pairs); k < n/2; k++ { // written no further than read
+			memory.pairs = append(memory.pairs, addition{int32(2 * k), int32(2*k + 1), int32(k)})
+		}
+		terms := memory.terms
+		for n/2 >= fewestPairsOfTotal {
+			m.addPairs(terms, memory.pairs[:n/2], memory.scratch)
+			if n%2 == 1 {
+				terms[n/2] = terms[n-1]
+			}
+			n = (n + 1) / 2
+		}
+		points = terms[:n]
+	}
+	for i := range points {
+		m.addAffine(&sum, &points[i])
+	}
+	return m.toAffine([]jacobian[E]{sum})[0]
+}
+
+const (
+	// fewestPairs is how many additions together are worth an inversion, beside the other work of
+	// sum.
+	fewestPairs = 24
+	// fewestPairsOfTotal is the same for total.
+	fewestPairsOfTotal = 12
+)
 
 // sum returns Σ scalars[i]·points[i]. The terms of one bit, from all points, are added up two by two, those of all bits
 // at once, so that each round of additions takes one inversion; what is left goes through one run of doublings. It
@@ -199,7 +265,7 @@ func (m *products[E, P]) sum(points []affine[E], scalars []Scalar) affine[E] {
 		if len(pairs) < fewestPairs {
 			break
 		}
-		addPairs[E, P](terms, pairs, scratch)
+		m.addPairs(terms, pairs, scratch)
 		for bit, n := range count {
 			if n%2 == 1 {
 				terms[begin[bit]+n/2] = terms[begin[bit]+n-1]
@@ -219,5 +285,5 @@ func (m *products[E, P]) sum(points []affine[E], scalars []Scalar) affine[E] {
 			started = true
 		}
 	}
-	return toAffine[E, P]([]jacobian[E]{sum})[0]
+	return m.toAffine([]jacobian[E]{sum})[0]
 }

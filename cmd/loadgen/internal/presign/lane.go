@@ -36,6 +36,9 @@ type Plan struct {
 	Nodeless bool
 	// Seed is what the quorums of parent certificates follow from.
 	Seed uint64
+	// Absent signs no parent certificate, if it is a participant and the others make a quorum: a node that is measured has
+	// not acked what it has not seen.
+	Absent wire.Participant
 }
 
 // Sign makes a lane; ctx ends it early with an error.
@@ -55,7 +58,7 @@ func (s *Set) Sign(ctx context.Context, p Plan) (*Lane, error) {
 			Chunk: wire.Chunk{Sequencer: l.Sequencer, Height: h, Payload: p.Payload(h)}, Epoch: p.Epoch,
 		}
 		l.Payloads = append(l.Payloads, subject.Chunk.Payload)
-		certificate, err := s.sign(l, &subject, random)
+		certificate, err := s.sign(l, &subject, random, p.Absent)
 		if err != nil {
 			return nil, fmt.Errorf("presign: height %d: %w", h, err)
 		}
@@ -76,12 +79,17 @@ func (s *Set) Sign(ctx context.Context, p Plan) (*Lane, error) {
 	return l, nil
 }
 
-// sign appends the votes on a subject and returns the certificate by a random quorum.
-func (s *Set) sign(l *Lane, subject *wire.Subject, random *rand.Rand) ([]byte, error) {
+// sign appends the votes on a subject and returns the certificate by a random quorum, without absent where that is
+// possible.
+func (s *Set) sign(l *Lane, subject *wire.Subject, random *rand.Rand, absent wire.Participant) ([]byte, error) {
 	message := subject.AppendTo(slices.Clip(s.ackPrefix))
 	n, quorum := len(s.ids), wire.NewSigners(len(s.ids))
 	sum := new(big.Int) // of the signers' numbers
-	for _, i := range random.Perm(n)[:verify.Quorum(n)] {
+	signers := random.Perm(n)
+	if verify.Quorum(n) < n {
+		signers = slices.DeleteFunc(signers, func(i int) bool { return wire.Participant(i) == absent })
+	}
+	for _, i := range signers[:verify.Quorum(n)] {
 		quorum.Add(wire.Participant(i))
 		sum.Add(sum, big.NewInt(int64(i)))
 	}

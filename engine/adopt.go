@@ -1,0 +1,118 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lanecast/lanecast/internal/core"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// Adopt takes locks that others know: the highest of each lane, for a process that joins before its first epoch
+// begins, or what it has fallen behind. They are verified first; if one does not verify, or is of an unknown epoch, none
+// is taken and the error says why.
+//
+// In a process that is recovering from a lost journal, one call ends that: its locks must be all that a quorum of other
+// validators know, the highest of each lane. From the moment that they are durable the process signs again, on each lane
+// only above what it may have signed before: two heights above the lock, or height 1 of a lane without one. The errors
+// are then also ErrNoLocks and ErrIndispensable. Its own lane has ended.
+//
+// After ctx's error the locks, which are copied, may still be adopted.
+func (e *Engine) Adopt(ctx context.Context, locks ...wire.Lock) error {
+	locks = slices.Clone(locks)
+	for i := range locks {
+		locks[i].Certificate = slices.Clone(locks[i].Certificate)
+	}
+	if err := e.verifyAll(ctx, locks); err != nil {
+		return err
+	}
+	adopted, err := ask(ctx, e, func() error { return e.adopt(locks) })
+	if err != nil {
+		return err
+	}
+	return adopted
+}
+
+// verifyAll demands that every lock verifies.
+func (e *Engine) verifyAll(ctx context.Context, locks []wire.Lock) error {
+	verdicts, err := e.VerifyLocks(ctx, locks)
+	if err != nil {
+		return err
+	}
+	for i, err := range verdicts {
+		if err != nil {
+			c := &locks[i].Chunk
+			return fmt.Errorf("engine: adopting the lock of height %d of sequencer %s: %w", c.Height, c.Sequencer, err)
+		}
+	}
+	return nil
+}
+
+// adopt is the loop's.
+func (e *Engine) adopt(locks []wire.Lock) error {
+	recovering := e.core.Recovering()
+	if err := e.core.Adopt(time.Since(e.began), locks); err != nil {
+		return err
+	}
+	if recovering {
+		e.warnOfAbstaining()
+	}
+	return nil
+}
+
+// warnOfAbstaining says on how many lanes nothing is acked yet, since the journal was lost.
+func (e *Engine) warnOfAbstaining() {
+	if lanes, to := e.core.Abstaining(); lanes > 0 {
+		e.log.Warn("the journal was lost: nothing is acked on lanes up to what may have been acked before",
+			"lanes", lanes, "up to height", to)
+	}
+}
+
+// adoptConfigured adopts the locks of the configuration, before the first message is taken in.
+func (e *Engine) adoptConfigured() error {
+	if len(e.cfg.Adopt) == 0 {
+		return nil
+	}
+	if err := e.verifyAll(e.ctx, e.cfg.Adopt); err != nil {
+		return err
+	}
+	return e.adopt(e.cfg.Adopt)
+}
+
+// Forget forgets for good the lane of a sequencer that is in no known epoch within bounds, with all that the journal
+// holds of it. The sequencer must never be in a set again, nor its locks be adopted: this process no longer knows what it
+// has acked on the lane.
+// The error is ErrNotDormant for another lane.
+func (e *Engine) Forget(ctx context.Context, sequencer wire.PublicKey) error {
+	forgotten, err := ask(ctx, e, func() bool { return e.core.Forget(sequencer) })
+	if err == nil && !forgotten {
+		err = fmt.Errorf("%w: that of sequencer %s", ErrNotDormant, sequencer)
+	}
+	return err
+}
+
+// watchOwnLane logs when something comes to keep our own lane from growing that neither application nor validators can
+// mend.
+func (e *Engine) watchOwnLane() {
+	state, claimed := e.core.OwnLane()
+	if state == e.ownLane {
+		return
+	}
+	e.ownLane = state
+	switch state {
+	case core.OwnLaneFree:
+		e.log.Info("our own lane is free again")
+	case core.OwnLaneRecovering:
+		e.log.Warn("our journal was lost: nothing is signed until locks are adopted")
+	case core.OwnLaneEnded:
+		e.log.Warn("our own lane has ended with the journal that was lost; go on under a new sequencer key in a later epoch")
+	case core.OwnLaneBehind:
+		e.log.Error("our own lane is blocked: validators hold a higher chunk of ours than our journal; the journal is older than "+
+			"the network, and this folder a copy or a backup", "height", claimed)
+	case core.OwnLaneContradicted:
+		e.log.Error("our own lane is blocked: the network certified another chunk at the height of our tip; somebody else signs " +
+			"with our key")
+	}
+}

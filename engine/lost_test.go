@@ -1,0 +1,408 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/journal"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// soloRun runs a network of one validator until its lane has so many locks, and leaves its folder.
+func soloRun(t *testing.T, heights uint64) *member {
+	t.Helper()
+	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	m := members[0]
+	m.app.limit = heights
+	startAll(t, net, members)
+	eventually(t, "all is locked", func() bool { return m.recorder.height(m.id) == heights })
+	haltAll(t, members)
+	return m
+}
+
+// refused demands that New refuses a configuration with an error, and says so in words that an operator can act on.
+func refused(t *testing.T, c engine.Config, want error, words ...string) {
+	t.Helper()
+	e, err := engine.New(c)
+	if err == nil {
+		t.Error(e.Close())
+		t.Fatalf("New has no objection, want %v", want)
+	}
+	if !errors.Is(err, want) {
+		t.Fatalf("New returned %v, want %v", err, want)
+	}
+	for _, w := range words {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("%q does not say %q", err, w)
+		}
+	}
+}
+
+func TestRule5_9_AFolderWithoutAJournalIsRefusedUnlessToldWhatItIs(t *testing.T) {
+	_, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	c := members[0].config
+	c.Journal.Create = false
+	refused(t, c, journal.ErrNoJournal, "Journal.Create", "Journal.Recover")
+	c.Journal.Create, c.Journal.Recover = true, true
+	refused(t, c, engine.ErrConfig, "Journal.Recover")
+	c.Journal.Recover = false
+	e, err := engine.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// Nothing but the first record is in it: the flag may stay for one more start.
+	if e, err = engine.New(c); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRule5_9_CreateAndRecoverAreRefusedForAJournalInUse(t *testing.T) {
+	m := soloRun(t, 2)
+	c := m.config
+	c.Journal.Create = true
+	refused(t, c, engine.ErrJournalInUse, "remove Journal.Create")
+	c.Journal.Create, c.Journal.Recover = false, true
+	refused(t, c, engine.ErrJournalInUse, "remove Journal.Create")
+}
+
+func TestRule5_9_AJournalBegunOneWayIsRefusedTheOtherWay(t *testing.T) {
+	for _, recovers := range []bool{false, true} {
+		_, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+		c := members[0].config
+		c.Journal.Create, c.Journal.Recover = !recovers, recovers
+		e, err := engine.New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		c.Journal.Create, c.Journal.Recover = recovers, !recovers
+		refused(t, c, engine.ErrJournalInUse)
+	}
+}
+
+func TestRule5_9_AJournalOfAnotherNamespaceIsRefused(t *testing.T) {
+	m := soloRun(t, 3)
+	other := []byte("another network")
+	set, err := fixture.New(fixture.Ed25519, verify.MinSig, verify.Compressed, 1, other, 1) // the same keys
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newMember(t, &network{handles: map[[2]wire.PublicKey]*engine.Peer{}}, oneEpoch(set), set, 0)
+	b.config.Namespace, b.config.Journal = other, m.config.Journal
+	refused(t, b.config, engine.ErrForeignJournal, "namespace")
+}
+
+func TestRule5_9_AJournalOfAnotherIdentityIsRefused(t *testing.T) {
+	m := soloRun(t, 3)
+	_, _, others := newCluster(t, newSet(t, fixture.Ed25519, 4, 2))
+	b := others[1]
+	b.config.Journal = m.config.Journal
+	refused(t, b.config, engine.ErrForeignJournal, m.id.String(), b.id.String())
+}
+
+// A journal that is cut short, at any byte, is refused after an orderly stop. Whatever its only file is cut to, it is no
+// fresh start.
+func TestRule5_9_ACutJournalIsRefused(t *testing.T) {
+	m := soloRun(t, 5)
+	segments, err := filepath.Glob(filepath.Join(m.config.Journal.Dir, "*.seg"))
+	if err != nil || len(segments) != 1 {
+		t.Fatalf("%v segments, %v", segments, err)
+	}
+	whole, err := os.ReadFile(segments[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{0, 1, 40, 72, 73, len(whole) / 2 &^ 7, len(whole) - 32, len(whole) - 1} {
+		if err := os.WriteFile(segments[0], whole[:size], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var corrupt *journal.CorruptError
+		e, err := engine.New(m.config)
+		if err == nil {
+			_ = e.Close()
+		}
+		if !errors.As(err, &corrupt) || !strings.Contains(err.Error(), "Journal.Recover") {
+			t.Errorf("cut to %d of %d bytes: New returned %v", size, len(whole), err)
+		}
+	}
+}
+
+// recovering returns a member of a running network of four whose folder was lost, with what was reported to others.
+func recoveringMember(t *testing.T) (*network, *world, []*member, *member) {
+	t.Helper()
+	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	for _, m := range members {
+		m.app.limit = 5
+	}
+	startAll(t, net, members)
+	for _, lane := range members {
+		for _, m := range members {
+			eventually(t, "the lanes are locked", func() bool { return m.recorder.height(lane.id) == 5 })
+		}
+	}
+	v := members[1]
+	if err := v.halt(); err != nil {
+		t.Fatal(err)
+	}
+	v.config.Journal.Dir = t.TempDir()
+	v.config.Journal.Create, v.config.Journal.Recover = false, true
+	v.recorder = &recorder{}
+	v.config.Reporter = v.recorder
+	return net, w, members, v
+}
+
+// highest returns the highest lock of each lane that a member was told of.
+func (r *recorder) highest() (all []wire.Lock) {
+	top := map[wire.PublicKey]wire.Lock{}
+	for _, l := range r.allLocks() {
+		if before, ok := top[l.Chunk.Sequencer]; !ok || l.Chunk.Height > before.Chunk.Height {
+			top[l.Chunk.Sequencer] = l
+		}
+	}
+	for _, l := range top {
+		all = append(all, l)
+	}
+	return all
+}
+
+// ackWatch notes the lowest height of each lane that a member acks, and how many nodes it sends.
+type ackWatch struct {
+	ackTap
+	mu     sync.Mutex
+	lowest map[wire.PublicKey]uint64
+	nodes  int
+}
+
+func newAckWatch(s engine.Sender) *ackWatch {
+	w := &ackWatch{lowest: map[wire.PublicKey]uint64{}}
+	w.ackTap = ackTap{s, func(a *wire.Ack) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if low, ok := w.lowest[a.Chunk.Sequencer]; !ok || a.Chunk.Height < low {
+			w.lowest[a.Chunk.Sequencer] = a.Chunk.Height
+		}
+	}}
+	return w
+}
+
+func (a *ackWatch) SendNode(to []wire.PublicKey, message []byte, priority bool) {
+	a.mu.Lock()
+	a.nodes++
+	a.mu.Unlock()
+	a.ackTap.SendNode(to, message, priority)
+}
+
+func (a *ackWatch) seen() (lanes, nodes int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.lowest), a.nodes
+}
+
+func TestRule5_10_ARecoveringValidatorSignsNothingUntilItHasAdoptedAndThenOnlyAboveItsMarks(t *testing.T) {
+	net, w, members, v := recoveringMember(t)
+	watch := newAckWatch(v.config.Sender)
+	v.config.Sender = watch
+	v.open(t, net, members...)
+	v.start()
+	for _, m := range members { // the three others go on
+		m.app.raised.Store(9)
+	}
+	eventually(t, "the others go on without it", func() bool { return members[0].recorder.height(members[2].id) == 9 })
+	eventually(t, "it follows", func() bool { return v.recorder.height(members[2].id) == 9 })
+	if st := status(t, v.engine); !st.Recovering || st.OwnLane != "recovering" {
+		t.Errorf("status %+v", st)
+	}
+	if lanes, nodes := watch.seen(); lanes+nodes != 0 {
+		t.Fatalf("it acked on %d lanes and sent %d nodes while it was recovering", lanes, nodes)
+	}
+	// A restart changes nothing, whatever the configuration says.
+	if err := v.halt(); err != nil {
+		t.Fatal(err)
+	}
+	v.config.Journal.Recover = false
+	v.open(t, net, members...)
+	v.start()
+	if err := v.engine.Adopt(t.Context()); !errors.Is(err, engine.ErrNoLocks) {
+		t.Errorf("a recovery from nothing: %v", err)
+	}
+	if st := status(t, v.engine); !st.Recovering {
+		t.Errorf("status %+v", st)
+	}
+	adopted := members[0].recorder.highest()
+	if err := v.engine.Adopt(t.Context(), adopted...); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it has recovered", func() bool { return !status(t, v.engine).Recovering })
+	if st := status(t, v.engine); st.Abstaining == 0 || st.OwnLane != "ended" {
+		t.Errorf("status %+v", st)
+	}
+	for _, m := range members {
+		m.app.raised.Store(1 << 40)
+	}
+	eventually(t, "it acks on the lanes of the others", func() bool { lanes, _ := watch.seen(); return lanes == 3 })
+	watch.mu.Lock()
+	for _, l := range adopted {
+		if low, ok := watch.lowest[l.Chunk.Sequencer]; ok && low <= l.Chunk.Height+2 {
+			t.Errorf("it acked height %d of a lane whose adopted lock is of height %d", low, l.Chunk.Height)
+		}
+	}
+	if watch.nodes != 0 {
+		t.Errorf("it sent %d nodes of a lane that has ended", watch.nodes)
+	}
+	watch.mu.Unlock()
+	haltAll(t, members)
+	demandSound(t, w.schemes, members)
+}
+
+func TestRule5_10_TheLocksOfTheConfigurationAreAdoptedBeforeAnythingElse(t *testing.T) {
+	net, _, members, v := recoveringMember(t)
+	v.config.Adopt = members[0].recorder.highest()
+	v.open(t, net, members...)
+	v.start()
+	eventually(t, "it has recovered", func() bool { return !status(t, v.engine).Recovering })
+	haltAll(t, members)
+	// Adopted locks that are wrong, or of an unknown epoch, end the run.
+	for name, spoil := range map[string]func(l *wire.Lock){
+		"wrong":            func(l *wire.Lock) { l.Chunk.Payload[0] ^= 1 },
+		"of another epoch": func(l *wire.Lock) { l.Epoch = 77 },
+	} {
+		v.config.Journal.Dir, v.config.Journal.Recover = t.TempDir(), true
+		v.config.Adopt = members[0].recorder.highest()
+		spoil(&v.config.Adopt[1])
+		v.open(t, net)
+		v.start()
+		err := v.ended(t)
+		if !errors.Is(err, verify.ErrCertificate) && !errors.Is(err, wire.ErrUnknownEpoch) {
+			t.Errorf("%s: Run returned %v", name, err)
+		}
+	}
+}
+
+// Of three validators none may abstain: no quorum would be left.
+func TestRule5_10_AValidatorThatTheOthersCannotDoWithoutRefusesToRecover(t *testing.T) {
+	for _, unsafe := range []bool{false, true} {
+		net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 3, 1))
+		for _, m := range members {
+			m.app.limit = 3
+		}
+		startAll(t, net, members)
+		eventually(t, "the lanes are locked", func() bool {
+			return members[0].recorder.height(members[0].id) == 3 && members[0].recorder.height(members[2].id) == 3
+		})
+		v := members[1]
+		if err := v.halt(); err != nil {
+			t.Fatal(err)
+		}
+		v.config.Journal.Dir, v.config.Journal.Create, v.config.Journal.Recover = t.TempDir(), false, true
+		v.config.RecoverUnsafe = unsafe
+		v.open(t, net, members...)
+		v.start()
+		err := v.engine.Adopt(t.Context(), members[0].recorder.highest()...)
+		if !unsafe {
+			if !errors.Is(err, engine.ErrIndispensable) || !strings.Contains(err.Error(), "RecoverUnsafe") {
+				t.Errorf("Adopt returned %v", err)
+			}
+			haltAll(t, members)
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range members {
+			m.app.raised.Store(6)
+		}
+		eventually(t, "the lanes of the others go on", func() bool { return members[0].recorder.height(members[2].id) == 6 })
+		haltAll(t, members)
+	}
+}
+
+// An old copy of a folder is noticed as soon as somebody shows what this identity has signed since.
+func TestRule5_9_AJournalThatWasPutBackStopsTheProcess(t *testing.T) {
+	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	lane := members[0].id
+	for e := range w.sequencers {
+		w.sequencers[e] = []wire.PublicKey{lane}
+	}
+	for i, m := range members {
+		m.app.limit = 3
+		if i != 0 {
+			m.config.Sequencer, m.config.Relay = nil, nil
+		}
+	}
+	startAll(t, net, members)
+	eventually(t, "the lane is at 3", func() bool { return members[0].recorder.height(lane) == 3 })
+	s := members[0]
+	if err := s.halt(); err != nil {
+		t.Fatal(err)
+	}
+	old := copyFolder(t, s.config.Journal.Dir)
+	s.app.limit = 8
+	s.open(t, net, members...)
+	s.start()
+	eventually(t, "the lane is at 8 everywhere", func() bool {
+		for _, m := range members {
+			if m.recorder.height(lane) != 8 {
+				return false
+			}
+		}
+		return true
+	})
+	if err := s.halt(); err != nil {
+		t.Fatal(err)
+	}
+	s.config.Journal.Dir = old
+	s.app.propose = func(context.Context, engine.Context) (wire.Digest, error) { return wire.Digest{}, engine.ErrDeclined }
+	s.open(t, net, members...)
+	s.start()
+	top := members[1].recorder.highest()
+	if err := s.engine.Adopt(t.Context(), top...); !errors.Is(err, engine.ErrStaleJournal) && !errors.Is(err, engine.ErrStopped) {
+		t.Fatalf("Adopt returned %v", err) // or it has been shown more than that already
+	}
+	if err := s.ended(t); !errors.Is(err, engine.ErrStaleJournal) || !strings.Contains(err.Error(), "Journal.Recover") {
+		t.Errorf("Run returned %v", err)
+	}
+	for _, m := range members[1:] {
+		if err := m.halt(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// copyFolder returns a copy of a journal's folder, which may be in use: what says how long the log is at least is
+// copied before the log.
+func copyFolder(t *testing.T, dir string) string {
+	t.Helper()
+	to := t.TempDir()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortStableFunc(entries, func(a, b os.DirEntry) int { return len(a.Name()) - len(b.Name()) })
+	for _, e := range entries {
+		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(to, e.Name()), b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return to
+}

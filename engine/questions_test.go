@@ -1,0 +1,235 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// oneLane makes the first member of a cluster the only sequencer, and returns its identity.
+func oneLane(w *world, members []*member) wire.PublicKey {
+	lane := members[0].id
+	for e := range w.sequencers {
+		w.sequencers[e] = []wire.PublicKey{lane}
+	}
+	for _, m := range members[1:] {
+		m.config.Sequencer, m.config.Relay = nil, nil
+	}
+	return lane
+}
+
+// One payload is lost on its way to a validator, for good. Its application waits for it, as it may, until its context
+// ends. The lane has moved on by then, and the validator with it: when another one crashes, the quorum needs it.
+func TestRule4_5_APayloadThatNeverComesDoesNotSilenceAValidator(t *testing.T) {
+	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	lane := oneLane(w, members)
+	var asked, cancelled atomic.Int64
+	members[1].app.verify = func(ctx context.Context, at engine.Context, payload wire.Digest) (bool, error) {
+		asked.Add(1)
+		if at.Height == 0 {
+			<-ctx.Done()
+			cancelled.Add(1)
+			return false, ctx.Err()
+		}
+		return payload == payloadAt(at), nil
+	}
+	startAll(t, net, members)
+	eventually(t, "the lane is at 5 with all four", func() bool { return members[0].recorder.height(lane) >= 5 })
+	if err := members[3].halt(); err != nil {
+		t.Fatal(err)
+	}
+	before := members[0].recorder.height(lane)
+	eventually(t, "the lane goes on with three", func() bool { return members[0].recorder.height(lane) >= before+20 })
+	if asked.Load() < 10 || cancelled.Load() != 1 {
+		t.Errorf("it was asked %d times, and one question ended %d times", asked.Load(), cancelled.Load())
+	}
+	haltAll(t, members)
+	demandSound(t, w.schemes, members)
+}
+
+// The key of an old epoch is gone from the signer, which waits for it until its context ends.
+func TestRule4_5_ASignerThatHangsForAPastEpochDoesNotSilenceTheValidator(t *testing.T) {
+	set := newSet(t, fixture.Ed25519, 4, 1)
+	net, w, members := newCluster(t, set)
+	lane := oneLane(w, members)
+	v := members[1]
+	v.config.Schemes.(provider).signers[0] = hangingSigner{}
+	startAll(t, net, members)
+	eventually(t, "the lane grows without it", func() bool { return members[0].recorder.height(lane) >= 3 })
+	for _, m := range members {
+		m.monitor.updates <- 5
+	}
+	me, _ := set.Scheme.Index(v.id)
+	eventually(t, "it signs in epoch 5", func() bool {
+		return slices.ContainsFunc(members[0].recorder.allLocks(), func(l wire.Lock) bool {
+			signers, _, err := set.Scheme.Format().SplitCertificate(l.Certificate)
+			return l.Epoch == 5 && err == nil && signers.Has(me)
+		})
+	})
+	haltAll(t, members)
+	demandSound(t, w.schemes, members)
+}
+
+type hangingSigner struct{}
+
+func (hangingSigner) SignAck(ctx context.Context, _ wire.Subject) ([]byte, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// A signer that never answers is given up after SignTimeout, and asked again.
+func TestASignerThatDoesNotAnswerInTimeIsAskedAgain(t *testing.T) {
+	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	m := members[0]
+	m.config.SignTimeout = 20 * time.Millisecond
+	var calls atomic.Int64
+	m.config.Sequencer = slowChunks{m.config.Sequencer, func(ctx context.Context) {
+		if calls.Add(1) <= 2 {
+			<-ctx.Done()
+		}
+	}}
+	startAll(t, net, members)
+	eventually(t, "the lane grows", func() bool { return m.recorder.height(m.id) >= 3 })
+	haltAll(t, members)
+}
+
+// guardedSigner is a signer with protection against double signing: it remembers what it signed before it answers. Its
+// first answers get lost on their way.
+type guardedSigner struct {
+	verify.ChunkSigner
+	mu      sync.Mutex
+	signed  map[uint64]wire.Digest
+	lose    int
+	refused int
+}
+
+var errDoubleSigning = errors.New("refused: another chunk of this height was signed")
+
+func (g *guardedSigner) SignChunk(ctx context.Context, c wire.Chunk) (wire.Signature, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if before, ok := g.signed[c.Height]; ok && before != c.Payload {
+		g.refused++
+		return wire.Signature{}, errDoubleSigning
+	}
+	g.signed[c.Height] = c.Payload
+	s, err := g.ChunkSigner.SignChunk(ctx, c)
+	if g.lose > 0 {
+		g.lose--
+		return wire.Signature{}, context.DeadlineExceeded
+	}
+	return s, err
+}
+
+// The application has another payload for every question. A signer that guards against double signing never sees two
+// for one height, whatever answers are lost, also across a restart.
+func TestRule4_7_ASignerThatGuardsAgainstDoubleSigningNeverSeesTwoPayloads(t *testing.T) {
+	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	m := members[0]
+	g := &guardedSigner{ChunkSigner: m.config.Sequencer, signed: map[uint64]wire.Digest{}, lose: 3}
+	m.config.Sequencer = g
+	var n atomic.Int64
+	m.app.propose = func(context.Context, engine.Context) (wire.Digest, error) { return wire.Digest{byte(n.Add(1))}, nil }
+	m.app.verify = func(context.Context, engine.Context, wire.Digest) (bool, error) { return true, nil }
+	startAll(t, net, members)
+	eventually(t, "the lane grows", func() bool { return m.recorder.height(m.id) >= 3 })
+	for range 3 {
+		g.mu.Lock()
+		g.lose = 1 << 30 // it signs, and nobody hears of it
+		signed := len(g.signed)
+		g.mu.Unlock()
+		eventually(t, "another chunk is signed", func() bool {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			return len(g.signed) > signed || g.lose < 1<<30-1
+		})
+		if err := m.halt(); err != nil {
+			t.Fatal(err)
+		}
+		g.mu.Lock()
+		g.lose = 0
+		g.mu.Unlock()
+		before := m.recorder.height(m.id)
+		m.open(t, net, members...)
+		m.start()
+		eventually(t, "the lane goes on", func() bool { return m.recorder.height(m.id) > before+2 })
+	}
+	haltAll(t, members)
+	if g.refused > 0 {
+		t.Errorf("%d times another payload was to be signed for the same height", g.refused)
+	}
+}
+
+// ackTap shows every ack that is sent.
+type ackTap struct {
+	engine.Sender
+	saw func(*wire.Ack)
+}
+
+func (t *ackTap) SendAck(to []wire.PublicKey, message []byte, priority bool) {
+	var a wire.Ack
+	if a.Decode(message) == nil {
+		t.saw(&a)
+	}
+	t.Sender.SendAck(to, message, priority)
+}
+
+// Two validators have acked a chunk in one epoch; the two others enter the next one first, and ack it there. Nothing is
+// lost, and RebroadcastTimeout is an hour: the lane goes on since entering the epoch has everybody ack again.
+func TestRule4_8_AChangeOfEpochInTheMiddleOfAChunkDoesNotStallItsLane(t *testing.T) {
+	const height = 3
+	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	lane := oneLane(w, members)
+	entered := make(chan struct{})
+	asked := make(chan int, len(members))
+	for i, m := range members {
+		m.config.RebroadcastTimeout, m.config.AckInterval = time.Hour, time.Hour
+		m.app.verify = func(ctx context.Context, at engine.Context, payload wire.Digest) (bool, error) {
+			if at.Height == height {
+				asked <- i
+				if i < 2 {
+					select {
+					case <-entered:
+					case <-ctx.Done():
+						return false, ctx.Err()
+					}
+				}
+			}
+			return payload == payloadAt(at), nil
+		}
+	}
+	var acks [2]atomic.Int64 // of the chunk, by epoch
+	for _, m := range members {
+		m.config.Sender = &ackTap{m.config.Sender, func(a *wire.Ack) {
+			if a.Chunk.Height == height {
+				acks[a.Epoch].Add(1)
+			}
+		}}
+	}
+	startAll(t, net, members)
+	for range members {
+		<-asked
+	}
+	eventually(t, "two have acked in epoch 0", func() bool { return acks[0].Load() == 2 })
+	for _, m := range members[:2] {
+		m.monitor.updates <- 1
+		eventually(t, "it is in epoch 1", func() bool { return status(t, m.engine).Epoch == 1 })
+	}
+	close(entered)
+	eventually(t, "the other two ack in epoch 1", func() bool { return acks[1].Load() == 2 })
+	for _, m := range members[2:] {
+		m.monitor.updates <- 1
+	}
+	eventually(t, "the lane goes on", func() bool { return members[0].recorder.height(lane) > height+2 })
+	haltAll(t, members)
+	demandSound(t, w.schemes, members)
+}

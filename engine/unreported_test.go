@@ -1,0 +1,208 @@
+package engine_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// blocked is a reporter's hook that returns only when its context ends.
+func blocked(ctx context.Context, _ wire.Activity) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// missing returns how many heights of a lane below limit none of the recorders was told of.
+func missing(lane wire.PublicKey, limit uint64, recorders ...*recorder) (n int) {
+	seen := map[uint64]bool{}
+	for _, r := range recorders {
+		for _, l := range r.allLocks() {
+			if l.Chunk.Sequencer == lane {
+				seen[l.Chunk.Height] = true
+			}
+		}
+	}
+	for h := range limit {
+		if !seen[h] {
+			n++
+		}
+	}
+	return n
+}
+
+// A reporter is behind, and the engine is stopped in order. What it had not returned for is reported in the next run.
+func TestRule4_4_LocksThatWaitForTheReporterAtAnOrderlyStopAreReportedInTheNextRun(t *testing.T) {
+	const heights = 100
+	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	lane := oneLane(w, members)
+	slow := members[1]
+	slow.config.DrainTimeout = 50 * time.Millisecond
+	slow.recorder.hook = blocked
+	members[0].app.limit = heights
+	startAll(t, net, members)
+	eventually(t, "all is locked elsewhere", func() bool { return members[0].recorder.height(lane) == heights })
+	eventually(t, "the slow one has the locks too", func() bool {
+		s := status(t, slow.engine)
+		return len(s.Lanes) == 1 && s.Lanes[0].Certified >= heights-2 && s.Unreported >= heights-2
+	})
+	had := status(t, slow.engine).Unreported
+	if err := slow.halt(); err != nil {
+		t.Fatal(err)
+	}
+	slow.recorder.hook = nil
+	slow.open(t, net, members...)
+	slow.start()
+	eventually(t, "all that it had is reported", func() bool { return heights-missing(lane, heights, slow.recorder) >= had })
+	eventually(t, "nothing is owed any more", func() bool { return status(t, slow.engine).Unreported == 0 })
+	if err := slow.halt(); err != nil {
+		t.Fatal(err)
+	}
+	// Once they have been reported, only the top of the lane is again.
+	slow.recorder = &recorder{}
+	slow.config.Reporter = slow.recorder
+	slow.open(t, net, members...)
+	slow.start()
+	eventually(t, "the top is reported", func() bool { return slow.recorder.height(lane) == heights })
+	haltAll(t, members)
+	if n := len(slow.recorder.allLocks()); n > 4 {
+		t.Errorf("%d locks were reported again that had been", n)
+	}
+}
+
+// An ordinary reporter, some milliseconds a report, and a kill: the folder is copied while the engine runs.
+func TestRule4_4_LocksThatWaitForTheReporterAtAKillAreReportedInTheNextRun(t *testing.T) {
+	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	m := members[0]
+	m.config.ProposeBackoff = time.Millisecond
+	m.recorder.hook = func(ctx context.Context, _ wire.Activity) error {
+		select {
+		case <-time.After(5 * time.Millisecond):
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	startAll(t, net, members)
+	eventually(t, "the reporter is behind", func() bool {
+		return m.recorder.height(m.id) >= 30 && status(t, m.engine).Unreported > 100
+	})
+	locks := m.recorder.allLocks() // what the application has written down at the moment of the kill
+	copied := copyFolder(t, m.config.Journal.Dir)
+	haltAll(t, members)
+	before := &recorder{locks: locks}
+	m.config.Journal.Dir = copied
+	m.recorder = &recorder{}
+	m.config.Reporter = m.recorder
+	m.open(t, net, members...)
+	certified := uint64(0)
+	m.app.limit = 0
+	m.start()
+	eventually(t, "it has said what it recovered", func() bool {
+		s := status(t, m.engine)
+		if len(s.Lanes) == 1 && s.Lanes[0].HasCertified {
+			certified = s.Lanes[0].Certified
+		}
+		return certified > 0 && s.PendingReports == 0 && m.recorder.height(m.id) == certified+1
+	})
+	haltAll(t, members)
+	if n := missing(m.id, certified+1, before, m.recorder); n > 0 {
+		t.Errorf("%d of %d locks were reported in neither run", n, certified+1)
+	}
+}
+
+// With one validator nothing depends on messages: what holds the lane back while the reporter is behind is that no
+// payload is asked for.
+func TestRule5_7_ASingleValidatorDoesNotOutgrowABlockedReporter(t *testing.T) {
+	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	m := members[0]
+	m.config.MaxPendingReports = 16
+	m.config.DrainTimeout = 50 * time.Millisecond
+	m.config.ProposeBackoff = time.Millisecond
+	release := make(chan struct{})
+	m.recorder.hook = func(ctx context.Context, _ wire.Activity) error {
+		select {
+		case <-release:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	startAll(t, net, members)
+	eventually(t, "the intake is paused", func() bool { return status(t, m.engine).Paused })
+	// A chunk may be under way; then the lane stands. Rebroadcasts, every 100 ms, go on.
+	height := func() uint64 { return status(t, m.engine).Lanes[0].Tip }
+	stands := height()
+	for began := time.Now(); time.Since(began) < time.Second; time.Sleep(10 * time.Millisecond) {
+		stands = min(height(), stands+1)
+	}
+	if s := status(t, m.engine); s.PendingReports > 2*m.config.MaxPendingReports || height() > stands {
+		t.Errorf("%d reports wait, MaxPendingReports is %d", s.PendingReports, m.config.MaxPendingReports)
+	}
+	close(release)
+	eventually(t, "the lane goes on", func() bool { return m.recorder.height(m.id) > stands+50 })
+	haltAll(t, members)
+}
+
+// Sixteen nodes of one lane come at once. Only the last of them is verified as a node; the locks that the others carry
+// are reported all the same.
+func TestRule4_2_5_LocksThatReachAProcessThatIsBehindAreReported(t *testing.T) {
+	const nodes = 16
+	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	lane := oneLane(w, members)
+	var sent [][]byte
+	collect := make(chan []byte, 1024)
+	members[0].config.Sender = &nodeTap{Sender: members[0].config.Sender, nodes: collect}
+	members[0].app.limit = nodes
+	startAll(t, net, members[:3]) // a quorum
+	eventually(t, "the lane is full", func() bool { return members[0].recorder.height(lane) == nodes })
+	haltAll(t, members[:3])
+	close(collect)
+	for message := range collect {
+		var n wire.Node
+		if err := n.DecodeStored(message); err != nil {
+			t.Fatal(err)
+		}
+		if int(n.Chunk.Height) == len(sent) {
+			sent = append(sent, message)
+		}
+	}
+	if len(sent) != nodes {
+		t.Fatalf("%d nodes were sent", len(sent))
+	}
+	late := members[3]
+	late.open(t, net)
+	peer, err := late.engine.Peer(lane)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, message := range sent { // before it runs: it takes all of them in at once
+		if err := peer.DeliverNodeBytes(message); err != nil {
+			t.Fatal(err)
+		}
+	}
+	late.start()
+	eventually(t, "every lock is reported", func() bool { return missing(lane, nodes-1, late.recorder) == 0 })
+	if n := len(late.recorder.allLocks()); n != nodes-1 {
+		t.Errorf("%d locks were reported of %d", n, nodes-1)
+	}
+	haltAll(t, members[3:])
+	demandSound(t, w.schemes, members)
+}
+
+// nodeTap hands on a copy of every node that is sent.
+type nodeTap struct {
+	engine.Sender
+	nodes chan<- []byte
+}
+
+func (n *nodeTap) SendNode(to []wire.PublicKey, message []byte, priority bool) {
+	select {
+	case n.nodes <- message:
+	default:
+	}
+	n.Sender.SendNode(to, message, priority)
+}

@@ -1,0 +1,391 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// A journal that was lost is replaced by what others know: PROTOCOL.md 5.9 and 5.10. Until it is, nothing is signed.
+// Afterwards we ack on a lane only above the height up to which the lost journal may have held acks of ours, and our own
+// lane has ended. A journal that is not known to be lost, but is shown a message of our own that is not in it, is older
+// than the network: the process stops.
+
+var (
+	// ErrStaleJournal is a journal that does not hold what this identity has signed.
+	ErrStaleJournal = errors.New("core: the journal is older than what this identity has signed")
+	// ErrNoLocks is a recovery from no locks.
+	ErrNoLocks = errors.New("core: a recovery needs the highest lock of each lane")
+	// ErrIndispensable is a recovery of a validator that the others cannot do without.
+	ErrIndispensable = errors.New("core: the others have no quorum without this validator, which would have to abstain")
+)
+
+// mark is the height of a lane up to which we do not ack. The zero value is none.
+type mark struct {
+	height uint64
+	set    bool
+	unsafe bool // the host took the risk: it only tells which messages of our own are no surprise
+}
+
+// covers reports whether an ack of ours at a height may have been in the journal that was lost.
+func (m mark) covers(height uint64) bool { return m.set && height <= m.height }
+
+// abstains reports whether we must not ack at a height.
+func (l *lane) abstains(height uint64) bool { return !l.mark.unsafe && l.mark.covers(height) }
+
+// Abstaining returns on how many lanes we do not ack yet, and the highest height up to which.
+func (c *Core) Abstaining() (lanes int, to uint64) {
+	if len(c.marks) == 0 {
+		return 0, 0
+	}
+	for sequencer, m := range c.marks {
+		if !m.unsafe && c.before(sequencer, m) {
+			lanes++
+			to = max(to, m.height)
+		}
+	}
+	return lanes, to
+}
+
+// before reports whether the lane of a sequencer that is one now has not passed its mark.
+func (c *Core) before(sequencer wire.PublicKey, m mark) bool {
+	l := c.lanes[sequencer]
+	if l == nil {
+		return c.admitted(sequencer)
+	}
+	highest, certified := l.votes.Highest()
+	return m.covers(l.base()) && !(certified && highest == m.height)
+}
+
+// Recovering reports whether the journal was lost and nothing has been adopted in its place.
+func (c *Core) Recovering() bool { return c.recovering }
+
+// Adopt takes locks that the caller has verified: PROTOCOL.md 4.8. In a process that is recovering it ends the recovery,
+// once it is durable. The locks must then be all that is known, the highest of each lane at least.
+func (c *Core) Adopt(now time.Duration, locks []wire.Lock) error {
+	if !c.enter(now) {
+		return nil
+	}
+	for i := range locks {
+		if _, ok := c.scheme(locks[i].Epoch); !ok {
+			return fmt.Errorf("core: lock of epoch %d: %w", locks[i].Epoch, wire.ErrUnknownEpoch)
+		}
+	}
+	ends := c.recovering && c.adopted == 0
+	var end recoveredRecord
+	if ends {
+		var err error
+		if end, err = c.endOfRecovery(locks); err != nil {
+			return err
+		}
+	}
+	for i := range locks {
+		l := c.lane(locks[i].Chunk.Sequencer)
+		c.certified(l, locks[i].Subject(), slices.Clone(locks[i].Certificate))
+		if !c.running {
+			return c.halted // it has proven that the journal is stale
+		}
+	}
+	if ends {
+		c.adopted = c.appendRecord(recordRecovered, &end)
+		c.setMarks(&end)
+	}
+	c.retireLanes()
+	return nil
+}
+
+// endOfRecovery fixes the marks. Whoever acked a height of a lane held the lock of the one below, whose quorum held the
+// lock of the one below that; so an honest one of a quorum that answers knows of a lock at most two heights lower.
+func (c *Core) endOfRecovery(locks []wire.Lock) (recoveredRecord, error) {
+	r := recoveredRecord{unsafe: c.cfg.RecoverUnsafe}
+	if len(locks) == 0 {
+		return r, ErrNoLocks
+	}
+	if c.inBounds(c.epoch) == nil {
+		return r, fmt.Errorf("core: the current epoch %d: %w", c.epoch, wire.ErrUnknownEpoch)
+	}
+	_, last := c.bounds()
+	newest := c.epoch // that the network is known to have reached
+	for i := range locks {
+		newest = min(max(newest, locks[i].Epoch), last)
+	}
+	for number := c.epoch; ; number++ {
+		if e := c.inBounds(number); e != nil && e.member && !r.unsafe {
+			if n := e.format.Participants; n-verify.Quorum(n) < 1 {
+				return r, fmt.Errorf("%w: the %d validators of epoch %d tolerate no faulty one, and one that recovers counts among "+
+					"them; change the validator set, or accept the risk with RecoverUnsafe", ErrIndispensable, n, number)
+			}
+		}
+		if number == last {
+			break
+		}
+	}
+	heights := c.knownSequencers(newest)
+	for sequencer := range heights {
+		heights[sequencer] = 1 // as without a lock: height −1, and two more
+	}
+	for i := range locks {
+		chunk := &locks[i].Chunk
+		height := uint64(math.MaxUint64)
+		if chunk.Height < math.MaxUint64-2 {
+			height = chunk.Height + 2
+		}
+		heights[chunk.Sequencer] = max(heights[chunk.Sequencer], height)
+	}
+	for sequencer, height := range heights {
+		r.marks = append(r.marks, laneMark{sequencer, height})
+	}
+	slices.SortFunc(r.marks, func(a, b laneMark) int { return a.sequencer.Compare(b.sequencer) })
+	return r, nil
+}
+
+// maxPastEpochs is how many epochs before the newest are looked at for sequencers on whose lanes a lost journal may have
+// held acks.
+const maxPastEpochs = 1024
+
+// knownSequencers returns the sequencers of an epoch and of the known ones before it.
+func (c *Core) knownSequencers(newest uint64) map[wire.PublicKey]uint64 {
+	all := make(map[wire.PublicKey]uint64)
+	for back := uint64(0); back <= min(newest, maxPastEpochs); back++ {
+		list, _ := c.cfg.Sets.Sequencers(newest - back)
+		for _, sequencer := range list {
+			all[sequencer] = 0
+		}
+	}
+	return all
+}
+
+// setMarks makes the marks of a recovery known.
+func (c *Core) setMarks(r *recoveredRecord) {
+	c.marks = make(map[wire.PublicKey]mark, len(r.marks))
+	for _, m := range r.marks {
+		c.marks[m.sequencer] = mark{height: m.height, set: true, unsafe: r.unsafe}
+	}
+	for _, l := range c.order {
+		l.mark = c.marks[l.sequencer]
+	}
+}
+
+// recoveryDurable ends the recovery once what was adopted is on disk: from now on we sign.
+func (c *Core) recoveryDurable() {
+	if !c.recovering || c.adopted == 0 || c.adopted > c.durable {
+		return
+	}
+	c.recovering = false
+	for _, l := range c.order {
+		c.acknowledge(l)
+	}
+}
+
+// unknownToJournal reports whether a message of our own about a chunk is one that the journal should hold and does not. l
+// is the chunk's lane and may be nil.
+func (c *Core) unknownToJournal(l *lane, chunk *wire.Chunk) bool {
+	if c.recovering || c.marks[chunk.Sequencer].covers(chunk.Height) {
+		return false
+	}
+	// The lost journal may have held a lane that nobody spoke of in the recovery.
+	if c.lost && !c.marks[chunk.Sequencer].set && (l == nil || l.tip == nil) {
+		return false
+	}
+	// Our next chunk may have been sent before a restart, once its record was durable, …
+	if p := &c.proposing; p.position != 0 && p.phase != writing && *chunk == p.node.Chunk {
+		return false
+	}
+	if l == nil {
+		d, ok := c.dormant[keyOf(chunk.Sequencer)]
+		return !ok || !d.hasTip || chunk.Height > d.tip
+	}
+	if highest, certified := l.votes.Highest(); l == c.own && certified && chunk.Height <= highest {
+		return false // … and been certified since
+	}
+	return l.tip == nil || chunk.Height > l.tip.chunk().Height
+}
+
+// provesLoss stops the process if a valid certificate proves that the journal lacks what we have signed: it is one of
+// our own lane above our tip, or names us as a signer above the lane's tip.
+func (c *Core) provesLoss(l *lane, s wire.Subject, certificate []byte) bool {
+	if !c.unknownToJournal(l, &s.Chunk) {
+		return false
+	}
+	if l == c.own && l != nil {
+		c.halt(fmt.Errorf("%w: our lane is certified at height %d", ErrStaleJournal, s.Chunk.Height))
+		return true
+	}
+	// A lane that nothing is known of, and whose sequencer is in no set, was forgotten or is adopted by a joiner.
+	if l.tip == nil && !c.admitted(l.sequencer) {
+		return false
+	}
+	if scheme, ok := c.scheme(s.Epoch); ok {
+		if me, ok := scheme.Index(c.cfg.Identity); ok {
+			format := scheme.Format()
+			signers, _, err := format.SplitCertificate(certificate)
+			if err == nil && signers.Len() > 0 && signers.Has(me) {
+				c.halt(fmt.Errorf("%w: a certificate of epoch %d for height %d of sequencer %s carries our signature",
+					ErrStaleJournal, s.Epoch, s.Chunk.Height, s.Chunk.Sequencer))
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// halt stops the process for a reason that no retry mends.
+func (c *Core) halt(reason error) {
+	c.emit(Halt).Err = reason
+	c.halted = reason
+	c.running = false
+	c.alarm = never
+}
+
+// ownMessage is a node or an ack that claims to be ours and that the journal does not hold.
+type ownMessage struct {
+	from  *Peer
+	what  string
+	chunk wire.Chunk
+}
+
+// ownNode takes a node of our own lane from whatever peer. It says nothing new, unless our journal lacks it.
+func (c *Core) ownNode(from *Peer, n *wire.Node) Outcome {
+	if !c.unknownToJournal(c.own, &n.Chunk) {
+		return WrongPeer
+	}
+	proposal := n.Proposal()
+	return c.verifyOwn(from, &verify.Statement{Proposal: &proposal, Alone: true}, "a node", n.Chunk)
+}
+
+// ownAck takes an ack with our participant number of the epoch e, from whatever peer.
+func (c *Core) ownAck(from *Peer, l *lane, e *epoch, a *wire.Ack) Outcome {
+	if !c.unknownToJournal(l, &a.Chunk) {
+		return WrongPeer
+	}
+	st := aloneStatement(e, a)
+	st.Unattributed = true
+	return c.verifyOwn(from, st, "an ack", a.Chunk)
+}
+
+// verifyOwn has one message of our own verified at a time, and none that a peer shows for a while after an invalid one of
+// the same peer.
+func (c *Core) verifyOwn(from *Peer, st *verify.Statement, what string, chunk wire.Chunk) Outcome {
+	if c.verifyingOwn || c.now < from.ownNext {
+		return WrongPeer
+	}
+	c.verifyingOwn = true
+	c.submit(st, job{own: &ownMessage{from, what, chunk}})
+	return Accepted
+}
+
+// ownVerdict takes the verdict on a message of our own. The journal may have come to hold it meanwhile.
+func (c *Core) ownVerdict(j job, v *verify.Verdict) {
+	c.verifyingOwn = false
+	valid := v.Err == nil && len(v.Invalid) == 0 && (v.Statement.Proposal == nil || v.ProposalValid)
+	chunk := &j.own.chunk
+	if !valid {
+		j.own.from.ownNext = c.now + c.cfg.BadNodeInterval
+		return
+	}
+	if c.unknownToJournal(c.lanes[chunk.Sequencer], chunk) {
+		c.halt(fmt.Errorf("%w: a peer showed %s of ours for height %d of sequencer %s",
+			ErrStaleJournal, j.own.what, chunk.Height, chunk.Sequencer))
+	}
+}
+
+// OwnLane says what keeps our own lane from growing.
+type OwnLane uint8
+
+const (
+	// OwnLaneFree: nothing but the application and the validators, or we are no sequencer.
+	OwnLaneFree OwnLane = iota
+	// OwnLaneRecovering: the journal was lost, and nothing has been adopted yet.
+	OwnLaneRecovering
+	// OwnLaneEnded: the journal was lost, and the lane ended with it. The sequencer goes on under a new key.
+	OwnLaneEnded
+	// OwnLaneBehind: more validators than may be faulty have acked the lane above our tip. The journal is older than the
+	// network.
+	OwnLaneBehind
+	// OwnLaneContradicted: the network certified another chunk than our tip. Somebody else signs with our key.
+	OwnLaneContradicted
+)
+
+// OwnLaneBlocks returns all states in which the lane is blocked.
+func OwnLaneBlocks() []OwnLane {
+	return []OwnLane{OwnLaneRecovering, OwnLaneEnded, OwnLaneBehind, OwnLaneContradicted}
+}
+
+var ownLaneNames = [...]string{"free", "recovering", "ended", "behind", "contradicted"}
+
+func (o OwnLane) String() string {
+	if int(o) < len(ownLaneNames) {
+		return ownLaneNames[o]
+	}
+	return "unknown"
+}
+
+// ownLane returns what keeps our lane from growing.
+func (c *Core) ownLane() OwnLane {
+	switch {
+	case c.own == nil:
+		return OwnLaneFree
+	case c.recovering:
+		return OwnLaneRecovering
+	case c.lost:
+		return OwnLaneEnded
+	}
+	t := c.own.tip
+	if t != nil {
+		if held := c.own.votes.At(t.chunk().Height); held != nil && held.Payload != t.chunk().Payload {
+			return OwnLaneContradicted
+		}
+	}
+	if c.proposing.behind {
+		return OwnLaneBehind
+	}
+	return OwnLaneFree
+}
+
+// OwnLane returns what keeps our own lane from growing, and a height above our tip that others have acked, if that is it.
+func (c *Core) OwnLane() (state OwnLane, claimed uint64) {
+	state = c.ownLane()
+	if state == OwnLaneBehind {
+		for _, height := range c.proposing.claims {
+			claimed = max(claimed, height)
+		}
+	}
+	return state, claimed
+}
+
+// claim notes that a validator of the epoch has acked a chunk of our own lane.
+func (c *Core) claim(from *Peer, e *epoch, chunk *wire.Chunk) {
+	p := &c.proposing
+	if !c.unknownToJournal(c.own, chunk) || p.position != 0 && chunk.Height == p.node.Chunk.Height {
+		return
+	}
+	if p.claims == nil {
+		p.claims = make(map[wire.PublicKey]uint64)
+	}
+	p.claims[from.id] = max(p.claims[from.id], chunk.Height)
+	n := e.format.Participants
+	p.behind = len(p.claims) > n-verify.Quorum(n)
+}
+
+// dropClaims forgets the claims that our tip has come up to, and in a new epoch those of former validators.
+func (c *Core) dropClaims() {
+	p := &c.proposing
+	if len(p.claims) == 0 {
+		return
+	}
+	e := c.inBounds(c.epoch)
+	for id, height := range p.claims {
+		if t := c.own.tip; t != nil && height <= t.chunk().Height || !c.validates(id) {
+			delete(p.claims, id)
+		}
+	}
+	if e != nil {
+		n := e.format.Participants
+		p.behind = len(p.claims) > n-verify.Quorum(n)
+	}
+}

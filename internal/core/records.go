@@ -1,0 +1,250 @@
+package core
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/lanecast/lanecast/wire"
+)
+
+// Journal records are one byte for the kind, and what it says. Node, Proposal and Lock are in the encoding of
+// PROTOCOL.md 2.
+//
+//	0x01 ‖ Node          a tip
+//	0x02 ‖ Lock          a certificate
+//	0x03 ‖ …             the first record of a journal, see originRecord
+//	0x04 ‖ Node          our next chunk and its parent, its signature zero: it is durable before it is signed
+//	0x05 ‖ …             the end of a recovery, see recoveredRecord
+//	0x06 ‖ …             a dormant lane, see restRecord
+//	0x07 ‖ varint        all locks with records up to this position have been reported
+//
+// A lane lives on its newest tip and the certificates that aggregate.Lane holds; records of all others are released, those
+// of locks once they have been reported. Records may come back in any order, released ones among them.
+const (
+	recordNode      byte = 0x01
+	recordLock      byte = 0x02
+	recordOrigin    byte = 0x03
+	recordProposal  byte = 0x04
+	recordRecovered byte = 0x05
+	recordRest      byte = 0x06
+	recordReported  byte = 0x07
+)
+
+var (
+	// ErrRecord is a journal record that this version did not write.
+	ErrRecord = errors.New("core: not a record of this journal")
+	// ErrForeign is a journal that belongs to another identity or another network.
+	ErrForeign = errors.New("core: the journal is another's")
+
+	errShape = errors.New("wrong length or flags")
+)
+
+type record interface {
+	AppendTo(dst []byte) []byte
+}
+
+// originRecord is the first record of a journal. It says whose the journal is, and whether an earlier one was lost:
+//
+//	0x01 first start, 0x02 recovering ‖ identity [32] ‖ SHA-256 of the namespace [32]
+type originRecord struct {
+	recovering bool
+	identity   wire.PublicKey
+	namespace  [32]byte
+}
+
+const (
+	originFirst      byte = 0x01
+	originRecovering byte = 0x02
+)
+
+// FirstRecord returns the first record of a journal. recovering says that an earlier one was lost.
+func FirstRecord(identity wire.PublicKey, namespace []byte, recovering bool) []byte {
+	o := originRecord{recovering: recovering, identity: identity, namespace: sha256.Sum256(namespace)}
+	return o.AppendTo([]byte{recordOrigin})
+}
+
+func (o *originRecord) AppendTo(dst []byte) []byte {
+	state := originFirst
+	if o.recovering {
+		state = originRecovering
+	}
+	return append(append(append(dst, state), o.identity[:]...), o.namespace[:]...)
+}
+
+func (o *originRecord) decode(b []byte) error {
+	if len(b) != 1+len(o.identity)+len(o.namespace) || b[0] != originFirst && b[0] != originRecovering {
+		return errShape
+	}
+	o.recovering = b[0] == originRecovering
+	copy(o.identity[:], b[1:])
+	copy(o.namespace[:], b[1+len(o.identity):])
+	return nil
+}
+
+// check compares the record with who opens the journal.
+func (o *originRecord) check(cfg *Config) error {
+	if o.identity != cfg.Identity {
+		return fmt.Errorf("%w: it belongs to identity %s, and this is %s; each identity has a folder of its own",
+			ErrForeign, o.identity, cfg.Identity)
+	}
+	if want := sha256.Sum256(cfg.Namespace); o.namespace != want {
+		return fmt.Errorf("%w: it belongs to a network whose namespace has the SHA-256 %x, and this one's has %x",
+			ErrForeign, o.namespace[:8], want[:8])
+	}
+	return nil
+}
+
+// recoveredRecord ends a recovery, and fixes the marks of PROTOCOL.md 5.10:
+//
+//	flags: 1 if the host took the risk not to abstain ‖ (sequencer [32] ‖ varint height)*
+type recoveredRecord struct {
+	unsafe bool
+	marks  []laneMark // ascending by sequencer
+}
+
+// laneMark is the height of a lane up to which the journal that was lost may have held acks of ours.
+type laneMark struct {
+	sequencer wire.PublicKey
+	height    uint64
+}
+
+func (r *recoveredRecord) AppendTo(dst []byte) []byte {
+	var flags byte
+	if r.unsafe {
+		flags = 1
+	}
+	dst = append(dst, flags)
+	for i := range r.marks {
+		dst = wire.AppendUvarint(append(dst, r.marks[i].sequencer[:]...), r.marks[i].height)
+	}
+	return dst
+}
+
+func (r *recoveredRecord) decode(b []byte) error {
+	if len(b) == 0 || b[0] > 1 {
+		return errShape
+	}
+	r.unsafe = b[0] == 1
+	for b = b[1:]; len(b) > 0; {
+		var m laneMark
+		if len(b) < len(m.sequencer) {
+			return errShape
+		}
+		b = b[copy(m.sequencer[:], b):]
+		height, n := binary.Uvarint(b)
+		if n <= 0 {
+			return errShape
+		}
+		m.height, b = height, b[n:]
+		r.marks = append(r.marks, m)
+	}
+	return nil
+}
+
+// restRecord is the record of a dormant lane:
+//
+//	sequencer [32] ‖ flags ‖ varint highest certified height ‖ payload certified there [32], both if flags has 1 ‖
+//	Proposal of the tip, its length before it in one byte, if flags has 2 ‖ newest certificate as a Lock, if flags has 4
+//
+// Flag 8 says that the certificate of the tip's height is for another payload.
+type restRecord struct {
+	sequencer    wire.PublicKey
+	certified    uint64
+	locked       wire.Digest // payload certified there
+	hasCertified bool
+	contradicted bool
+	tip          *wire.Proposal
+	lock         *wire.Lock
+}
+
+const (
+	restCertified    byte = 1
+	restTip          byte = 2
+	restLock         byte = 4
+	restContradicted byte = 8
+)
+
+func (r *restRecord) AppendTo(dst []byte) []byte {
+	dst = append(dst, r.sequencer[:]...)
+	at := len(dst)
+	dst = append(dst, 0)
+	if r.hasCertified {
+		dst[at] |= restCertified
+		dst = append(wire.AppendUvarint(dst, r.certified), r.locked[:]...)
+	}
+	if r.tip != nil {
+		dst[at] |= restTip
+		dst = r.tip.AppendTo(append(dst, byte(r.tip.Size())))
+	}
+	if r.lock != nil {
+		dst[at] |= restLock
+		dst = r.lock.AppendTo(dst)
+	}
+	if r.contradicted {
+		dst[at] |= restContradicted
+	}
+	return dst
+}
+
+// decode reads a record. What it returns are views into b.
+func (r *restRecord) decode(b []byte) error {
+	if len(b) < len(r.sequencer)+1 {
+		return errShape
+	}
+	b = b[copy(r.sequencer[:], b):]
+	flags := b[0]
+	b = b[1:]
+	if flags&^(restCertified|restTip|restLock|restContradicted) != 0 {
+		return errShape
+	}
+	r.contradicted = flags&restContradicted != 0
+	if flags&restCertified != 0 {
+		height, n := binary.Uvarint(b)
+		if n <= 0 {
+			return errShape
+		}
+		if len(b) < n+len(r.locked) {
+			return errShape
+		}
+		r.certified, r.hasCertified, b = height, true, b[n:]
+		b = b[copy(r.locked[:], b):]
+	}
+	if flags&restTip != 0 {
+		if len(b) == 0 || len(b)-1 < int(b[0]) {
+			return errShape
+		}
+		r.tip = new(wire.Proposal)
+		if err := r.tip.Decode(b[1 : 1+int(b[0])]); err != nil {
+			return err
+		}
+		b = b[1+int(b[0]):]
+	}
+	if flags&restLock != 0 {
+		r.lock = new(wire.Lock)
+		if err := r.lock.DecodeStored(b); err != nil {
+			return err
+		}
+	} else if len(b) != 0 {
+		return errShape
+	}
+	if r.tip != nil && r.tip.Chunk.Sequencer != r.sequencer || r.lock != nil && r.lock.Chunk.Sequencer != r.sequencer {
+		return errShape
+	}
+	return nil
+}
+
+// reportedThrough is the record of how far locks have been reported.
+type reportedThrough uint64
+
+func (r reportedThrough) AppendTo(dst []byte) []byte { return wire.AppendUvarint(dst, uint64(r)) }
+
+func (r *reportedThrough) decode(b []byte) error {
+	position, n := binary.Uvarint(b)
+	if n <= 0 || n != len(b) {
+		return errShape
+	}
+	*r = reportedThrough(position)
+	return nil
+}

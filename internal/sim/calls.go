@@ -1,0 +1,182 @@
+package sim
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/lanecast/lanecast/internal/core"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// call is a call of the core's that has not returned: a question to the application, or a request to a signer.
+type call struct {
+	kind   core.EffectKind
+	chunk  wire.Chunk
+	waits  bool // it returns only some time after its context has ended, or very late
+	ended  bool // its context has ended
+	answer func(current bool)
+}
+
+// begin makes a call that returns after a random time below limit or, if it waits, not before its context ends, unless
+// it is given up after patience; 0 for never.
+func (p *process) begin(e *core.Effect, limit time.Duration, waits bool, patience time.Duration, answer func(current bool)) {
+	p.calls[e.Call] = &call{kind: e.Kind, chunk: e.Chunk, waits: waits, answer: answer}
+	switch {
+	case !waits:
+		p.returnLater(e.Call, limit)
+	case patience > 0:
+		p.returnLater(e.Call, patience/2+p.net.upTo(patience))
+	}
+}
+
+// returnLater has a call return after a random time below limit, if it has not returned by then.
+func (p *process) returnLater(number uint64, limit time.Duration) {
+	p.later(limit, func() {
+		if c := p.calls[number]; c != nil {
+			delete(p.calls, number)
+			p.watch.returned(c)
+			c.answer(!c.ended)
+		}
+	})
+}
+
+// endCall ends the context of a call. A call that waits for that takes its time to return all the same.
+func (p *process) endCall(number uint64) {
+	c := p.calls[number]
+	if c == nil || c.ended {
+		p.net.fail("4.5: %s: ends the context of call %d, which has returned or was ended before", p.name, number)
+		return
+	}
+	p.net.Stats.Faults[CallsEnded]++
+	c.ended = true
+	if c.waits {
+		p.returnLater(number, 4*p.net.Pace.Application)
+	}
+}
+
+// relieve has the calls return that wait for their contexts.
+func (p *process) relieve() {
+	for _, number := range slices.Sorted(maps.Keys(p.calls)) {
+		if c := p.calls[number]; c.waits && !c.ended {
+			p.returnLater(number, p.net.Pace.Application)
+		}
+	}
+}
+
+func (p *process) answerTime() time.Duration {
+	if p.net.hit(p.net.Faults.SlowAnswer, AnswerSlow) {
+		return 20 * p.net.Pace.Application
+	}
+	return p.net.Pace.Application
+}
+
+// lacks reports whether the payload of a chunk is lost on its way to this process. It is the same each time.
+func (p *process) lacks(chunk *wire.Chunk) bool {
+	rate := p.net.Faults.LosePayload
+	if p.net.calm && p.blind {
+		rate = blindRate
+	}
+	if rate == 0 {
+		return false
+	}
+	x := p.net.Seed ^ uint64(p.index)<<32 ^ chunk.Height<<40 ^ binary.BigEndian.Uint64(chunk.Sequencer[:])
+	x ^= uint64(binary.BigEndian.Uint32(chunk.Payload[:]))
+	x = (x ^ x>>31) * 0x9E3779B97F4A7C15
+	x = (x ^ x>>29) * 0xBF58476D1CE4E5B9
+	return (x>>33)%100 < uint64(rate)
+}
+
+// blindRate is how many percent of the chunks a blind process never gets the payload of.
+const blindRate = 40
+
+func (p *process) askVerify(e *core.Effect) {
+	n, chunk, number := p.net, e.Chunk, e.Call
+	answer := core.Approved
+	switch {
+	case n.hit(n.Faults.Refuse, Refused):
+		answer = core.Refused
+	case n.hit(n.Faults.Doubt, Doubted):
+		answer = core.Failed
+	}
+	limit := p.answerTime()
+	waits, patience := p.lacks(&chunk), time.Duration(0)
+	if waits {
+		n.Stats.Faults[PayloadLost]++
+		if !p.blind && n.chance(50) { // it comes late
+			patience = 40 * n.Pace.Application
+		}
+	}
+	if n.holds != nil && n.holds(p.index, &chunk) {
+		waits, patience = true, 0
+	}
+	p.begin(e, limit, waits, patience, func(current bool) {
+		n.history.line(n.now, p.name, "application on %s: %d, asked still %v", short(&chunk), answer, current)
+		if current {
+			p.watch.answered(chunk, answer)
+		}
+		p.c.Verified(n.now, number, answer)
+	})
+}
+
+func (p *process) askPropose(e *core.Effect) {
+	n, height, number := p.net, e.Chunk.Height, e.Call
+	n.payloads++
+	var payload wire.Digest
+	binary.BigEndian.PutUint32(payload[:], n.payloads)
+	ok := !n.hit(n.Faults.Decline, Declined)
+	waits := n.hit(n.Faults.HangPropose, ProposalHung)
+	p.begin(e, p.answerTime(), waits, 40*n.Pace.Application, func(current bool) {
+		n.history.line(n.now, p.name, "application proposes for height %d: %v, asked still %v", height, ok, current)
+		p.c.Proposed(n.now, number, payload, ok)
+	})
+}
+
+var errSignature = errors.New("sim: the signer failed")
+
+// signers are what signs for a process. They remember what they were shown, through all crashes, and guard against a
+// second payload at one height.
+type signers struct {
+	chunks map[uint64]wire.Digest // of our lane, by height
+	acks   map[place]wire.Digest
+}
+
+func newSigners() signers {
+	return signers{make(map[uint64]wire.Digest), make(map[place]wire.Digest)}
+}
+
+func (p *process) signChunk(e *core.Effect) {
+	n, number := p.net, e.Call
+	if before, ok := p.signers.chunks[e.Chunk.Height]; ok && before != e.Chunk.Payload {
+		n.fail("4.7: %s: its sequencer key is shown %s, and has been shown %x", p.name, short(&e.Chunk), before[:4])
+	}
+	p.signers.chunks[e.Chunk.Height] = e.Chunk.Payload
+	signature, err := n.world.signChunk(p.index, e.Chunk), error(nil)
+	waits := n.hit(n.Faults.HangSigner, SignerHung)
+	if waits || n.hit(n.Faults.SignFailure, SignatureFailed) {
+		signature, err = wire.Signature{}, errSignature
+	}
+	p.begin(e, n.Pace.Sign, waits, 40*n.Pace.Sign, func(bool) { p.c.ChunkSigned(n.now, number, signature, err) })
+}
+
+func (p *process) signAck(e *core.Effect) {
+	n, number := p.net, e.Call
+	at := place{e.Chunk.Sequencer, e.Chunk.Height}
+	if before, ok := p.signers.acks[at]; ok && before != e.Chunk.Payload {
+		n.fail("5.1: %s: its ack signer is shown %s, and has been shown %x", p.name, short(&e.Chunk), before[:4])
+	}
+	p.signers.acks[at] = e.Chunk.Payload
+	signature, err := e.Signer.SignAck(context.Background(), wire.Subject{Chunk: e.Chunk, Epoch: e.Epoch})
+	rate := n.Faults.HangSigner
+	if n.calm && p.blind {
+		rate = blindRate / 4
+	}
+	waits := n.hit(rate, SignerHung)
+	if n.hit(n.Faults.SignFailure, SignatureFailed) {
+		signature, err = nil, errSignature
+	}
+	p.begin(e, n.Pace.Sign, waits, 0, func(bool) { p.c.AckSigned(n.now, number, signature, err) })
+}

@@ -1,0 +1,166 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/lanecast/lanecast/internal/core"
+	"github.com/lanecast/lanecast/internal/sim/model"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// PROTOCOL.md 5.10: a validator that has lost its journal adopts what a quorum of others knows, whatever crashes come
+// between, and acks on each lane above its mark. Its own lane has ended. The observer holds its acks against those of
+// before the loss.
+func TestALostJournal(t *testing.T) {
+	t.Parallel()
+	for _, processes := range []int{4, 7} {
+		simulate(t, 40, func(seed uint64) Settings {
+			return Settings{Seed: seed, Scheme: KeyedSchemes[seed%3], Processes: processes, Sequencers: 4}
+		}, func(n *Network) error {
+			if err := n.Run(n.upTo(300 * time.Millisecond)); err != nil {
+				return err
+			}
+			lost := n.Processes - 1
+			p := n.processes[lost]
+			n.LoseDisk(lost, n.upTo(20*time.Millisecond))
+			// One crash after so many events as the seed says: before it adopts, while that is written, and later.
+			count, after := 0, int(n.Seed)*3
+			n.RunUntil(time.Second, func() bool { count++; return !p.down && count > after })
+			n.Crash(lost, n.upTo(5*time.Millisecond))
+			if err := n.Grow(4, patience); err != nil {
+				return err
+			}
+			acking := func() bool {
+				for _, lane := range n.Lanes() {
+					id := n.world.ids[lane]
+					if c, ok := p.watch.approved[id]; !ok || c.Height <= p.marks[id] {
+						return false
+					}
+				}
+				return true
+			}
+			if !n.RunUntil(patience, acking) || p.c.Recovering() {
+				return fmt.Errorf("it does not ack: recovering %v, %w", p.c.Recovering(), n.Err())
+			}
+			// The others need it from now on.
+			n.Crash(0, forever)
+			return n.Grow(3, patience)
+		})
+	}
+}
+
+// PROTOCOL.md 5.10: of three validators none can be spared.
+func TestALostJournalOfThreeIsNotReplaced(t *testing.T) {
+	n, err := New(Settings{Processes: 3})
+	if err == nil {
+		err = n.Grow(2, patience)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.LoseDisk(0, 0)
+	n.RunUntil(time.Second, func() bool { return !n.processes[0].down })
+	lock, ok := n.processes[1].highest(n.world.ids[1])
+	if err := n.processes[0].c.Adopt(n.now, []wire.Lock{lock}); !ok || !errors.Is(err, core.ErrIndispensable) {
+		t.Fatal(ok, err)
+	}
+}
+
+// PROTOCOL.md 5.9: a process whose disk was put back to an old copy, and that is shown a node of its own, an ack of its
+// own or a certificate that names it, stops. Before that it lets nobody see another payload: the observer is there.
+func TestAJournalFromThePast(t *testing.T) {
+	t.Parallel()
+	const stale = 3
+	for _, shown := range []string{"node", "ack", "certificate", "certificate of its lane"} {
+		simulate(t, 10, func(seed uint64) Settings {
+			return Settings{
+				Seed: seed, Scheme: []Scheme{KeyedSum, KeyedList}[seed%2], Processes: 4,
+				Pace: Pace{100 * time.Microsecond, 3 * time.Millisecond, 5 * time.Millisecond, 20 * time.Millisecond, time.Millisecond},
+			}
+		}, func(n *Network) error {
+			p := n.processes[stale]
+			if err := n.Grow(2, patience); err != nil {
+				return err
+			}
+			old := p.disk.Copy()
+			tips := make(map[wire.PublicKey]uint64)
+			for _, l := range p.c.Lanes() {
+				tips[l.Sequencer] = l.Tip
+			}
+			// Everything above what the copy may know, in its favour: two heights.
+			var message []byte
+			var kind messageKind
+			from := n.world.ids[1]
+			n.tap = func(sender wire.PublicKey, k messageKind, m []byte) {
+				var node wire.Node
+				var ack wire.Ack
+				switch {
+				case k == nodeMessage && node.Decode(m, formats{n.world}) == nil:
+					lane := node.Chunk.Sequencer
+					switch {
+					case node.Chunk.Height <= tips[lane]+2 || lane != sender:
+					case shown == "node" && lane == p.id:
+						message, kind = m, k
+					case shown == "certificate" && lane != p.id && names(n, node.Parent, p.id):
+						message, kind, from = m, k, lane
+					}
+				case k == ackMessage && ack.Decode(m) == nil:
+					if shown == "ack" && sender == p.id && ack.Chunk.Height > tips[ack.Chunk.Sequencer]+2 {
+						message, kind = m, k
+					}
+				}
+			}
+			grown := func() bool { return shown == "certificate of its lane" && n.Height(stale) > int64(tips[p.id])+2 }
+			if !n.RunUntil(patience, func() bool { return message != nil || grown() }) {
+				return fmt.Errorf("nothing to show: %w", n.Err())
+			}
+			n.tap = nil
+			n.RestoreDisk(stale, old, time.Millisecond)
+			n.RunUntil(time.Second, func() bool { return !p.down })
+			if message != nil {
+				n.order++
+				n.queue.push(event{at: n.now, order: n.order, to: stale, from: from, kind: kind, message: message})
+			} else {
+				p.adoptFrom(n.processes[0])
+			}
+			n.RunUntil(20*time.Millisecond, func() bool { return p.halted != nil })
+			if !errors.Is(p.halted, core.ErrStaleJournal) {
+				return fmt.Errorf("shown a %s it goes on: %w", shown, errors.Join(p.halted, n.Err()))
+			}
+			return n.Grow(2, patience) // of the others
+		})
+	}
+}
+
+// names reports whether a parent's certificate names a validator as one of its signers.
+func names(n *Network, parent wire.Parent, id wire.PublicKey) bool {
+	e := n.world.epochs[parent.Epoch]
+	if e == nil {
+		return false
+	}
+	i, _ := e.scheme.Index(id)
+	f := e.scheme.Format()
+	signers, _, err := f.SplitCertificate(parent.Certificate)
+	return err == nil && signers.Has(i)
+}
+
+// PROTOCOL.md 5.9 once more, where the copy cannot be told from the present: a process that comes back with what it had
+// a moment ago is as good as one that crashed.
+func TestAJournalOfAMomentAgo(t *testing.T) {
+	n, err := New(Settings{Processes: 4})
+	if err == nil {
+		err = n.Grow(2, patience)
+	}
+	if err == nil {
+		var now *model.Disk
+		n.RunUntil(time.Second, func() bool { now = n.processes[2].disk.Copy(); return true })
+		n.RestoreDisk(2, now, time.Millisecond)
+		err = n.Grow(3, patience)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,108 @@
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"github.com/lanecast/lanecast/wire"
+)
+
+// reporter takes the activities of one run of a process, one after the other. What it has not returned for is lost in a
+// crash.
+type reporter struct {
+	made, returned uint64
+	busy           bool
+	stuckUntil     time.Duration // it returns for nothing before
+}
+
+func (r *reporter) pending() uint64 { return r.made - r.returned }
+
+// report has the reporter take the next activities, some at once.
+func (p *process) report() {
+	n, r := p.net, &p.reporter
+	if r.busy || r.pending() == 0 {
+		return
+	}
+	r.busy = true
+	limit := n.Pace.Report
+	if n.hit(n.Faults.SlowReport, ReportSlow) {
+		limit *= 50
+	}
+	if r.stuckUntil > n.now {
+		run := p.run
+		n.after(r.stuckUntil-n.now, func() {
+			if p.run == run && !p.down {
+				r.busy = false
+				p.report()
+			}
+		})
+		return
+	}
+	p.later(limit, func() {
+		r.busy = false
+		r.returned += 1 + n.random.Uint64N(r.pending())
+		n.history.line(n.now, p.name, "reporter returned for %d of %d", r.returned, r.made)
+		p.watch.reported(r.returned)
+		p.c.Reported(n.now, r.returned)
+	})
+}
+
+// intake is the messages that wait while the reporter or the disk is behind.
+type intake struct {
+	paused  bool
+	closed  bool // by a scenario
+	waiting []event
+	of      map[wire.PublicKey]int // of waiting
+}
+
+const maxHeld = 64 // of one peer
+
+func newIntake() intake { return intake{of: make(map[wire.PublicKey]int)} }
+
+func (in *intake) open() bool { return !in.paused && !in.closed && len(in.waiting) == 0 }
+
+// hold keeps a message until the intake is open again. The newest of a peer that has too many waiting is dropped.
+func (p *process) hold(e *event) {
+	in := &p.intake
+	p.net.Stats.Faults[MessagesHeld]++
+	if in.of[e.from] < maxHeld {
+		in.of[e.from]++
+		in.waiting = append(in.waiting, *e)
+	}
+}
+
+// checkPace pauses the intake when the reporter or the disk is behind, and resumes it.
+func (p *process) checkPace() {
+	n, in := p.net, &p.intake
+	behind := p.reporter.pending() >= uint64(n.MaxPending) || p.disk.Next-1-p.disk.Durable >= uint64(n.MaxPending)
+	if behind == in.paused || p.failed {
+		return
+	}
+	in.paused = behind
+	n.history.line(n.now, p.name, "intake paused: %v", behind)
+	if behind {
+		n.Stats.Faults[IntakePaused]++
+	}
+	p.tell(func() { p.c.Pause(n.now, behind) })
+	if !behind {
+		p.resume()
+	}
+}
+
+// resume has the messages that wait taken in, in order, one soon after the other.
+func (p *process) resume() {
+	run := p.run
+	p.net.after(0, func() {
+		in := &p.intake
+		if p.run != run || p.down || p.halted != nil || in.paused || in.closed || len(in.waiting) == 0 {
+			return
+		}
+		e := in.waiting[0]
+		in.waiting = slices.Delete(in.waiting, 0, 1)
+		in.of[e.from]--
+		p.take(&e)
+		if !p.down {
+			p.resume()
+		}
+	})
+}
