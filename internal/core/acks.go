@@ -70,7 +70,7 @@ func (c *Core) ack(from *Peer, message []byte) Outcome {
 		l = c.lane(a.Chunk.Sequencer)
 	}
 	if l == c.own {
-		c.claim(from, e, &a.Chunk)
+		c.claim(from, &a.Chunk)
 	}
 	if from.quota == nil || from.accounts != c.accounts {
 		from.quota, from.accounts = c.quota(from.id), c.accounts
@@ -90,7 +90,7 @@ func (c *Core) farAck(from *Peer, l *lane, a *wire.Ack) {
 		return
 	}
 	if index, ok := from.in(e); ok && index == a.Participant && c.own != nil && l == c.own {
-		c.claim(from, e, &a.Chunk)
+		c.claim(from, &a.Chunk)
 	}
 }
 

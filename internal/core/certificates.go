@@ -15,7 +15,9 @@ func (c *Core) certified(l *lane, s wire.Subject, certificate []byte) {
 	// One that contradicts the highest certificate from before the lane was dormant cannot be proven to: that one is no
 	// longer here. The first stands.
 	if locked, known := l.lockedAt(s.Chunk.Height); known && locked != s.Chunk.Payload && l.votes.At(s.Chunk.Height) == nil {
-		c.counts.Faults++
+		if l.lockConflict.first(s.Chunk.Height) {
+			c.counts.Faults++
+		}
 		c.compareTip(l, wire.Lock{Chunk: s.Chunk, Epoch: s.Epoch, Certificate: certificate})
 		return
 	}

@@ -351,41 +351,51 @@ func (c *Core) ownLane() OwnLane {
 func (c *Core) OwnLane() (state OwnLane, claimed uint64) {
 	state = c.ownLane()
 	if state == OwnLaneBehind {
-		for _, height := range c.proposing.claims {
-			claimed = max(claimed, height)
+		for _, chunk := range c.proposing.claims {
+			claimed = max(claimed, chunk.Height)
 		}
 	}
 	return state, claimed
 }
 
-// claim notes that a validator of the epoch has acked a chunk of our own lane.
-func (c *Core) claim(from *Peer, e *epoch, chunk *wire.Chunk) {
-	p := &c.proposing
-	if !c.unknownToJournal(c.own, chunk) || p.position != 0 && chunk.Height == p.node.Chunk.Height {
+// claim notes that a validator has acked a chunk of our own lane.
+func (c *Core) claim(from *Peer, chunk *wire.Chunk) {
+	if !c.unknownToJournal(c.own, chunk) {
 		return
 	}
+	p := &c.proposing
 	if p.claims == nil {
-		p.claims = make(map[wire.PublicKey]uint64)
+		p.claims = make(map[wire.PublicKey]wire.Chunk)
 	}
-	p.claims[from.id] = max(p.claims[from.id], chunk.Height)
-	n := e.format.Participants
-	p.behind = len(p.claims) > n-verify.Quorum(n)
+	if before, ok := p.claims[from.id]; !ok || chunk.Height > before.Height {
+		p.claims[from.id] = *chunk
+		c.countClaims()
+	}
 }
 
 // dropClaims forgets the claims that our tip has come up to, and in a new epoch those of former validators.
 func (c *Core) dropClaims() {
 	p := &c.proposing
-	if len(p.claims) == 0 {
-		return
-	}
-	e := c.inBounds(c.epoch)
-	for id, height := range p.claims {
-		if t := c.own.tip; t != nil && height <= t.chunk().Height || !c.validates(id) {
+	for id, chunk := range p.claims {
+		t := c.own.tip
+		if t != nil && (chunk == *t.chunk() || chunk.Height < t.chunk().Height) || !c.validates(id) {
 			delete(p.claims, id)
 		}
 	}
-	if e != nil {
-		n := e.format.Participants
-		p.behind = len(p.claims) > n-verify.Quorum(n)
+	c.countClaims()
+}
+
+// countClaims compares the claims of the current epoch's validators with how many of them may be faulty.
+func (c *Core) countClaims() {
+	p, n := &c.proposing, 0
+	e := c.inBounds(c.epoch)
+	if e == nil {
+		return // as it was, until the sets are known
 	}
+	for id := range p.claims {
+		if _, ok := e.scheme.Index(id); ok {
+			n++
+		}
+	}
+	p.behind = n > e.format.Participants-verify.Quorum(e.format.Participants)
 }

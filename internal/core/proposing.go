@@ -33,9 +33,9 @@ type proposing struct {
 	rebroadcast   bool // the tip is to be sent again at rebroadcastAt
 	rebroadcastAt time.Duration
 
-	// claims is the highest height above our tip at which each validator has acked our lane. If more than may be faulty
-	// have, somebody has sent chunks with our signature that the journal does not hold.
-	claims map[wire.PublicKey]uint64
+	// claims is the highest chunk of our lane that each validator has acked and that the journal does not hold. If more
+	// than may be faulty have, somebody has sent chunks with our signature.
+	claims map[wire.PublicKey]wire.Chunk
 	behind bool
 }
 

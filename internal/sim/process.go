@@ -53,6 +53,7 @@ type process struct {
 	acked map[place]wire.Digest     // what it ever acked
 	marks map[wire.PublicKey]uint64 // up to which it must not ack, since its disk was lost; nil before it has adopted
 	owed  map[placeInEpoch]bool     // locks that the next run has to report
+	told  map[placeInEpoch]bool     // locks that its reporter has returned for, in any run
 }
 
 func newProcess(n *Network, index int, id wire.PublicKey) *process {
@@ -60,6 +61,7 @@ func newProcess(n *Network, index int, id wire.PublicKey) *process {
 		net: n, index: index, id: id, name: fmt.Sprintf("p%d", index), disk: model.NewDisk(), epoch: n.epoch,
 		signers: newSigners(), tops: make(map[wire.PublicKey]uint64), seen: make(map[place]wire.Digest),
 		acked: make(map[place]wire.Digest), owed: make(map[placeInEpoch]bool),
+		told: make(map[placeInEpoch]bool),
 	}
 	p.view = &view{world: n.world, me: id, now: &n.now, knownAt: make(map[uint64]time.Duration)}
 	way := n.Link.Latency + n.Link.Jitter

@@ -42,7 +42,7 @@ func (p *process) report() {
 		r.busy = false
 		r.returned += 1 + n.random.Uint64N(r.pending())
 		n.history.line(n.now, p.name, "reporter returned for %d of %d", r.returned, r.made)
-		p.watch.reported(r.returned)
+		n.observer.returned(p, r.returned)
 		p.c.Reported(n.now, r.returned)
 	})
 }

@@ -126,13 +126,13 @@ func (w *watch) answered(c wire.Chunk, a core.Answer) {
 	}
 }
 
-// reported notes that the reporter has returned for the first n reports.
-func (w *watch) reported(n uint64) {
-	done := 0
-	for done < len(w.unreturned) && w.unreturned[done].number <= n {
-		done++
+// returned notes that the reporter of a process has returned for the first n reports of its run.
+func (o *observer) returned(p *process, n uint64) {
+	w := p.watch
+	for len(w.unreturned) > 0 && w.unreturned[0].number <= n {
+		p.told[w.unreturned[0].at] = true
+		w.unreturned = w.unreturned[1:]
 	}
-	w.unreturned = w.unreturned[done:]
 }
 
 // stored notes a record that was appended or recovered.
@@ -174,12 +174,12 @@ func (o *observer) durable(p *process) {
 	}
 }
 
-// crashed notes what the next run has to report: every lock that has been reported, whose report has not returned, and
-// whose record was durable at the crash, or is on disk all the same.
+// crashed notes what the next run has to report: every lock that has been reported, whose report has not returned in this
+// run or an earlier one, and whose record was durable at the crash, or is on disk all the same.
 func (o *observer) crashed(p *process, durable uint64) {
 	for _, u := range p.watch.unreturned {
 		at, ok := p.watch.lockAt[u.at]
-		if ok && (at <= durable || slices.ContainsFunc(p.disk.Records, func(r model.Record) bool { return r.Position == at })) {
+		if ok && !p.told[u.at] && (at <= durable || slices.ContainsFunc(p.disk.Records, func(r model.Record) bool { return r.Position == at })) {
 			p.owed[u.at] = true
 		}
 	}
