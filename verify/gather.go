@@ -30,6 +30,7 @@ func Gather(gs []Gathering) {
 	var byVariant [2][]*draft
 	for i := range gs {
 		g := &gs[i]
+		g.Combination, g.Unreadable, g.Err = nil, nil, nil
 		received := g.Statement.Certificate != nil
 		var b blsSpecific
 		switch s := g.Statement.Scheme.(type) { // these two, and not what embeds them
@@ -45,7 +46,9 @@ func Gather(gs []Gathering) {
 				byVariant[v] = append(byVariant[v], d)
 			}
 		case received:
-			g.Combination, g.Err = g.Statement.Scheme.Open(g.Statement)
+			if g.Combination, g.Err = g.Statement.Scheme.Open(g.Statement); g.Err != nil {
+				g.Combination = nil // a scheme that refuses a certificate may still have opened it
+			}
 		default:
 			g.Combination, g.Unreadable = g.Statement.Scheme.Combine(g.Statement, g.Signers)
 		}

@@ -564,3 +564,28 @@ func TestASchemeThatCannotBeComparedWorksWithoutHints(t *testing.T) {
 		t.Fatalf("%+v", verdicts)
 	}
 }
+
+// strict is a scheme of an embedder's that refuses certificates which it could open: of signers that it has revoked, say.
+type strict struct{ *fake }
+
+var errRevoked = errors.New("revoked")
+
+func (s strict) Open(st *verify.Statement) (verify.Combination, error) {
+	c, err := s.fake.Open(st)
+	if err == nil {
+		err = errRevoked
+	}
+	return c, err
+}
+
+func TestACertificateThatItsSchemeRefusesToOpenIsInvalid(t *testing.T) {
+	for _, kind := range kinds {
+		f := newFake(4, kind.threshold, 1)
+		s := f.certificate(1, everyone(4))
+		s.Scheme = strict{f}
+		verdicts, _, _ := decided(newJudge(), s)
+		if verdicts[0].CertificateValid {
+			t.Errorf("%s: it is valid", kind.name)
+		}
+	}
+}
