@@ -1,8 +1,6 @@
 package aggregate
 
 import (
-	"slices"
-
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -15,9 +13,11 @@ type Lane struct {
 	last  *Slot            // found last, while it is open: most votes are for the same as those before them
 
 	certificates []Certificate // a few, see Certify
-	past         []Certificate // of the heights below, one for each of the last few; see Certify
-	highest      uint64        // highest certified height, if certified
-	certified    bool
+	// past is one certificate for each of the last few heights that nothing is held of, at the height modulo its
+	// length. Heights that are remembered differ by less than that.
+	past      []pastCertificate
+	highest   uint64 // highest certified height, if certified
+	certified bool
 }
 
 // Slot returns the slot of k, nil if no vote has opened it.
@@ -147,6 +147,12 @@ type Certificate struct {
 	Report        uint64 // number of the report that told of it; 0 for none
 }
 
+// pastCertificate is a place for one.
+type pastCertificate struct {
+	Certificate
+	set bool
+}
+
 // CertifyResult says what became of a certificate.
 type CertifyResult uint8
 
@@ -212,19 +218,23 @@ func (l *Lane) remembers(height uint64) bool {
 	return height >= l.highest || l.highest-height < l.table.options.Past
 }
 
-// remember adds c to the past certificates, and forgets those that have become too low.
+// remember makes c the past certificate of its height, in the place of one that has become too low.
 func (l *Lane) remember(c Certificate) *Certificate {
-	l.past = slices.DeleteFunc(l.past, func(p Certificate) bool { return !l.remembers(p.Height) })
-	l.past = append(l.past, c)
-	return &l.past[len(l.past)-1]
+	if l.past == nil {
+		l.past = make([]pastCertificate, l.table.options.Past)
+	}
+	p := &l.past[c.Height%uint64(len(l.past))]
+	*p = pastCertificate{c, true}
+	return &p.Certificate
 }
 
 // remembered returns the past certificate of a height, nil if there is none.
 func (l *Lane) remembered(height uint64) *Certificate {
-	for i := range l.past {
-		if l.past[i].Height == height {
-			return &l.past[i]
-		}
+	if l.past == nil || !l.remembers(height) {
+		return nil
+	}
+	if p := &l.past[height%uint64(len(l.past))]; p.set && p.Height == height {
+		return &p.Certificate
 	}
 	return nil
 }
