@@ -218,7 +218,7 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 						want = aggregate.Late
 					}
 				}
-				if pp, ok := m.past[k.Height]; ok {
+				if pp, ok := m.past[k.Height]; ok && (k.Height >= m.highest || m.highest-k.Height < past) {
 					want = aggregate.Known
 					if pp != p {
 						want = aggregate.Contradicted
