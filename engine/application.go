@@ -9,7 +9,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// answer is what came of a call that another goroutine carried out.
+// answer holds the result of a call that another goroutine carried out.
 type answer struct {
 	kind      core.EffectKind // AskPropose, AskVerify, SignChunk or SignAck
 	call      uint64

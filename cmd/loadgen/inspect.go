@@ -71,7 +71,7 @@ type inspection struct {
 	Problems     []string         `json:"problems"` // records that make no sense; files that cannot be read
 }
 
-// watermark is how far the log was durable at least, as its second file knows.
+// watermark is the place up to which the log was durable at least, from its second file.
 type watermark struct {
 	File   string `json:"file"`
 	Offset int64  `json:"offset"`

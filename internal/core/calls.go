@@ -6,7 +6,7 @@ import "github.com/lanecast/lanecast/wire"
 // one a context, ends that context when a Cancel effect names the call, and feeds back what the call returned, a
 // cancelled one's answer too.
 
-// call is what a call that has not returned was about.
+// call holds the subject of a call that has not returned.
 type call struct {
 	kind  EffectKind
 	chunk wire.Chunk
@@ -21,7 +21,7 @@ type calls struct {
 	out     int    // calls that have not returned, at most maxCalls
 }
 
-// maxCalls is how many calls of one kind may be out for one lane: the current one, and one that was cancelled and has
+// maxCalls bounds the calls of one kind that may be out for one lane: the current one, and one that was cancelled and has
 // not returned yet. PROTOCOL.md 4.5.
 const maxCalls = 2
 

@@ -124,7 +124,7 @@ func (r *reportedAt) first(height uint64) bool {
 	return true
 }
 
-// job is what a statement in flight was for. Exactly one of node, parent, candidate, evidence and own is set.
+// job holds the purpose of a statement in flight. Exactly one of node, parent, candidate, evidence and own is set.
 type job struct {
 	lane      *lane // nil with own
 	node      *pendingNode

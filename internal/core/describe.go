@@ -6,7 +6,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// RecordKind is what a record of the journal is about.
+// RecordKind is the kind of a record of the journal.
 type RecordKind byte
 
 // The kinds, see records.go.

@@ -21,7 +21,7 @@ func keyOf(sequencer wire.PublicKey) (k laneKey) {
 	return k
 }
 
-// dormant is what is kept in memory of a lane that is dormant.
+// dormant holds what memory keeps of a dormant lane.
 type dormant struct {
 	position  uint64 // of its record
 	tip       uint64

@@ -144,7 +144,7 @@ func (c *Core) endOfRecovery(locks []wire.Lock) (recoveredRecord, error) {
 	return r, nil
 }
 
-// maxPastEpochs is how many epochs before the newest are looked at for sequencers on whose lanes a lost journal may have
+// maxPastEpochs bounds the epochs before the newest that are searched for sequencers on whose lanes a lost journal may have
 // held acks.
 const maxPastEpochs = 1024
 
@@ -294,7 +294,7 @@ func (c *Core) ownVerdict(j job, v *verify.Verdict) {
 	}
 }
 
-// OwnLane says what keeps our own lane from growing.
+// OwnLane is a reason why our own lane cannot grow, or none.
 type OwnLane uint8
 
 const (

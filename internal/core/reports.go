@@ -14,7 +14,7 @@ import (
 // one position says which locks have been reported, and a record of it is appended now and then: what lies above it is
 // reported again after a restart.
 
-// reports is what the core knows of the activities that it has had reported in this run.
+// reports keeps account of the activities that have been handed to the reporter in this run.
 type reports struct {
 	made     uint64         // Report effects so far
 	returned uint64         // of them, those that the reporter has returned for
@@ -32,7 +32,8 @@ type reportedLock struct {
 	dropped  bool   // nothing but the report needs the record
 }
 
-// reportedEvery is how many locks are reported until a record says so. As many are reported once more after a crash.
+// A record of how far reports have come is appended after reportedEvery locks. As many are reported once more after a
+// crash.
 const reportedEvery = 64
 
 // report has an activity reported.
