@@ -24,7 +24,7 @@ const (
 // askVerify asks the application about the tip. The question about a former tip was cancelled when the tip moved on;
 // while two such calls have not returned the lane waits for one of them.
 func (c *Core) askVerify(l *lane) {
-	if l.gone || l.leaving || l.tip == nil || !l.tip.durable || l.tip.verdict == Approved || l.questions.current != 0 {
+	if l.leaving || l.tip == nil || !l.tip.durable || l.tip.verdict == Approved || l.questions.current != 0 {
 		return
 	}
 	if c.begin(&l.questions, call{kind: AskVerify, chunk: *l.tip.chunk(), lane: l}) != nil {

@@ -95,7 +95,7 @@ type lane struct {
 
 	jobs    int         // statements in flight
 	leaving bool        // it becomes dormant once nothing of it is under way
-	gone    bool        // it is dormant; who wakes it makes another one
+	gone    bool        // it is dormant, and leaving stays set; who wakes it makes another one
 	resting uint64      // position of the record that it had while dormant; 0 if none
 	resumed wire.Digest // payload of its highest certified height then
 

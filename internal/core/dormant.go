@@ -61,7 +61,7 @@ func (c *Core) learnAll() {
 // retireLanes has lanes become dormant whose sequencers have left the epochs within bounds.
 func (c *Core) retireLanes() {
 	for _, l := range c.order {
-		if !l.leaving && !l.gone && l.sequencer != c.cfg.Identity && !c.admitted(l.sequencer) {
+		if !l.leaving && l.sequencer != c.cfg.Identity && !c.admitted(l.sequencer) {
 			c.retireLane(l)
 		}
 	}

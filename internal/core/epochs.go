@@ -109,6 +109,9 @@ func (c *Core) learn(number uint64, scheme verify.Scheme) *epoch {
 	return e
 }
 
+// tolerates returns how many of the epoch's validators may be faulty.
+func (e *epoch) tolerates() int { return e.format.Participants - verify.Quorum(e.format.Participants) }
+
 // isSequencer reports whether key is one of the epoch's sequencers.
 func (e *epoch) isSequencer(key wire.PublicKey) bool {
 	_, ok := e.sequencers[key]
@@ -186,7 +189,7 @@ func (c *Core) SetEpoch(now time.Duration, number uint64) {
 	// verdict that came while the sequencer was none, or before our scheme was known.
 	for _, l := range c.order {
 		t := l.tip
-		if t == nil || l.leaving || l.gone {
+		if t == nil || l.leaving {
 			continue
 		}
 		if t.verdict == Approved && (!t.reported || l.wantAck || !c.certifiedInBounds(l)) {

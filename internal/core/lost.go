@@ -116,9 +116,9 @@ func (c *Core) endOfRecovery(locks []wire.Lock) (recoveredRecord, error) {
 	}
 	for number := c.epoch; ; number++ {
 		if e := c.inBounds(number); e != nil && e.member && !r.unsafe {
-			if n := e.format.Participants; n-verify.Quorum(n) < 1 {
+			if e.tolerates() < 1 {
 				return r, fmt.Errorf("%w: the %d validators of epoch %d tolerate no faulty one, and one that recovers counts among "+
-					"them; change the validator set, or accept the risk with RecoverUnsafe", ErrIndispensable, n, number)
+					"them; change the validator set, or accept the risk with RecoverUnsafe", ErrIndispensable, e.format.Participants, number)
 			}
 		}
 		if number == last {
@@ -397,5 +397,5 @@ func (c *Core) countClaims() {
 			n++
 		}
 	}
-	p.behind = n > e.format.Participants-verify.Quorum(e.format.Participants)
+	p.behind = n > e.tolerates()
 }

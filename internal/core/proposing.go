@@ -273,21 +273,13 @@ func (c *Core) broadcast(l *lane, again bool) {
 	}
 }
 
-// uncertified reports whether our tip lacks a certificate of an epoch within bounds.
-func (c *Core) uncertified() bool {
-	t := c.own.tip
-	held := c.own.votes.Newest(t.chunk().Height, t.chunk().Payload)
-	first, _ := c.bounds()
-	return held == nil || held.Epoch < first
-}
-
 // restartProposing is for the start and for a new epoch: what waits for a timer happens at once.
 func (c *Core) restartProposing() {
 	if c.own == nil {
 		return
 	}
 	c.dropClaims()
-	if t := c.own.tip; t != nil && t.durable && c.uncertified() {
+	if t := c.own.tip; t != nil && t.durable && !c.certifiedInBounds(c.own) {
 		c.broadcast(c.own, true)
 	}
 	c.propose()
@@ -309,7 +301,7 @@ func (c *Core) tickProposing() {
 	if p.rebroadcast {
 		t := c.own.tip
 		switch {
-		case !c.uncertified():
+		case c.certifiedInBounds(c.own):
 			p.rebroadcast = false
 		case c.now < p.rebroadcastAt:
 			c.wake(p.rebroadcastAt)
