@@ -121,7 +121,7 @@ func TestACertificateIsAddedKnownContradictedOrBelow(t *testing.T) {
 }
 
 func remembering(past uint64) *aggregate.Lane {
-	return aggregate.NewTable(aggregate.Options{MaxBytes: plenty, Past: past}).Lane()
+	return aggregate.NewTable(aggregate.Config{MaxBytes: plenty, Past: past}).Lane()
 }
 
 func TestACertificateBelowThoseHeldIsLateOnceAndThenRemembered(t *testing.T) {

@@ -61,7 +61,7 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 	const n, size = 7, 8
 	s := scheme{n: n, size: size}
 	rapid.Check(t, func(rt *rapid.T) {
-		table := aggregate.NewTable(aggregate.Options{MaxBytes: plenty, Past: past, Poison: true})
+		table := aggregate.NewTable(aggregate.Config{MaxBytes: plenty, Past: past, Poison: true})
 		lane := table.Lane()
 		m := model{slots: map[aggregate.Key]*modelSlot{}, certificates: map[aggregate.Key]int{}, past: map[uint64]int{}}
 		var flights []flight

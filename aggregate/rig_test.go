@@ -23,7 +23,7 @@ func (s scheme) Format() wire.Format {
 const plenty = 1 << 20
 
 func newTable(limit int) *aggregate.Table {
-	return aggregate.NewTable(aggregate.Options{MaxBytes: limit, Poison: true})
+	return aggregate.NewTable(aggregate.Config{MaxBytes: limit, Poison: true})
 }
 
 func payload(i int) wire.Digest { return wire.Digest{byte(i), 0xD1} }

@@ -5,8 +5,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Options bound a Table.
-type Options struct {
+// Config bound a Table.
+type Config struct {
 	// MaxBytes caps the memory of slots.
 	MaxBytes int
 	// Past is for how many heights, from the highest certified one down, a lane remembers a certificate when it holds it
@@ -18,7 +18,7 @@ type Options struct {
 
 // Table is the memory of all lanes' votes.
 type Table struct {
-	options     Options
+	options     Config
 	bytes       int // of open slots, and of closed ones that a statement still reads
 	speculative int // the part of bytes that is speculative
 	votes       int // signatures that wait in open slots
@@ -31,7 +31,7 @@ type Table struct {
 type class struct{ participants, signature int }
 
 // NewTable returns an empty table.
-func NewTable(o Options) *Table {
+func NewTable(o Config) *Table {
 	return &Table{options: o, free: make(map[class][]*Slot)}
 }
 

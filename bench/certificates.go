@@ -86,7 +86,7 @@ func receivedWays(w *workload, v *batch.Verifier) ([]way, error) {
 	}
 	for _, size := range batchSizes {
 		ways = append(ways, way{name: fmt.Sprintf("threshold-%d", size), prepare: inBatches(w, v, size, ofGroup, func() (verify.Scheme, error) {
-			return verify.NewThreshold(verify.Options{Namespace: namespace, Variant: w.variant},
+			return verify.NewThreshold(verify.Config{Namespace: namespace, Variant: w.variant},
 				set.Scheme.Participants(), set.GroupKey, set.PublicKeys)
 		})})
 	}
@@ -169,7 +169,7 @@ func MeasureCertificates(c Case, count, atLeast int) (Certificates, error) {
 	// ready readies a slice: times batches of size certificates each.
 	ready := func(times, size int) prepare {
 		return func(*rand.Rand) (func() error, int, error) {
-			scheme, err := verify.NewThreshold(verify.Options{Namespace: namespace, Variant: c.Variant},
+			scheme, err := verify.NewThreshold(verify.Config{Namespace: namespace, Variant: c.Variant},
 				set.Scheme.Participants(), set.GroupKey, set.PublicKeys)
 			if err != nil {
 				return nil, 0, err

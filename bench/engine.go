@@ -114,10 +114,10 @@ func (n *network) Sequencers(epoch uint64) ([]wire.PublicKey, bool) {
 func (n *network) Epochs(context.Context) (uint64, <-chan uint64, error) {
 	return n.epoch, nil, nil
 }
-func (n *network) Propose(context.Context, engine.Context) (wire.Digest, error) {
+func (n *network) Propose(context.Context, engine.Place) (wire.Digest, error) {
 	return wire.Digest{}, engine.ErrDeclined
 }
-func (n *network) Verify(context.Context, engine.Context, wire.Digest) (bool, error) {
+func (n *network) Verify(context.Context, engine.Place, wire.Digest) (bool, error) {
 	return true, nil
 }
 func (n *network) SendNode([]wire.PublicKey, []byte, bool) {}

@@ -11,7 +11,7 @@ import (
 
 // newVerifier makes the verifier that the engine uses, with one worker and batches up to size.
 func newVerifier(size int) (*batch.Verifier, error) {
-	return batch.New(batch.Options{Workers: 1, BatchSize: size, Chunks: verify.NewChunkVerifier(namespace)})
+	return batch.New(batch.Config{Workers: 1, BatchSize: size, Chunks: verify.NewChunkVerifier(namespace)})
 }
 
 var encodings = []verify.AckEncoding{verify.Compressed, verify.Uncompressed}

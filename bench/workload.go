@@ -112,7 +112,7 @@ func (w *workload) quorums(r *rand.Rand, equal bool) [][]int {
 
 // scheme makes a scheme that has verified nothing yet, so that no hash or key sum is known to it.
 func (w *workload) scheme(acks verify.AckEncoding) (verify.Scheme, error) {
-	return verify.NewMultisigFromProvenKeys(verify.Options{Namespace: namespace, Variant: w.variant, AckEncoding: acks}, w.validators)
+	return verify.NewMultisigFromProvenKeys(verify.Config{Namespace: namespace, Variant: w.variant, AckEncoding: acks}, w.validators)
 }
 
 // statements returns what the engine would submit: for each chunk the votes of its quorum.

@@ -36,7 +36,7 @@ func (a *alone) Epochs(context.Context) (uint64, <-chan uint64, error) { return 
 // lastHeight is where the lane ends. Engines hold the last certificates of a lane only, so it is this one to wait for.
 const lastHeight = 3
 
-func (a *alone) Propose(_ context.Context, at engine.Context) (d wire.Digest, err error) {
+func (a *alone) Propose(_ context.Context, at engine.Place) (d wire.Digest, err error) {
 	if at.Height > lastHeight {
 		return d, engine.ErrDeclined
 	}
@@ -44,7 +44,7 @@ func (a *alone) Propose(_ context.Context, at engine.Context) (d wire.Digest, er
 	return d, nil
 }
 
-func (a *alone) Verify(context.Context, engine.Context, wire.Digest) (bool, error) { return true, nil }
+func (a *alone) Verify(context.Context, engine.Place, wire.Digest) (bool, error) { return true, nil }
 
 // exported runs an engine until it has certified something, and returns the names of its series and, by label, the values.
 func exported(t *testing.T) (names map[string]bool, labels map[string]map[string]bool) {

@@ -49,9 +49,9 @@ func (e *Engine) feedAnswers(now time.Duration) {
 		delete(e.calls, a.call)
 		switch a.kind {
 		case core.AskPropose:
-			e.core.Proposed(now, a.call, a.payload, a.ok)
+			e.core.ApplicationProposed(now, a.call, a.payload, a.ok)
 		case core.AskVerify:
-			e.core.Verified(now, a.call, a.verdict)
+			e.core.ApplicationVerified(now, a.call, a.verdict)
 		case core.SignChunk:
 			e.core.ChunkSigned(now, a.call, a.chunkSig, a.err)
 		case core.SignAck:
@@ -66,7 +66,7 @@ func (e *Engine) askPropose(call uint64, chunk wire.Chunk) {
 	ctx := e.beginCall(call)
 	e.tasks.Go(func() {
 		defer e.catch("Automaton.Propose")
-		payload, err := e.cfg.Automaton.Propose(ctx, Context{chunk.Sequencer, chunk.Height})
+		payload, err := e.cfg.Automaton.Propose(ctx, Place{chunk.Sequencer, chunk.Height})
 		if err != nil && !errors.Is(err, ErrDeclined) && ctx.Err() == nil {
 			e.log.Warn("the application failed to propose", "height", chunk.Height, "error", err)
 		}
@@ -80,7 +80,7 @@ func (e *Engine) askVerify(call uint64, chunk wire.Chunk) {
 	e.tasks.Go(func() {
 		defer e.catch("Automaton.Verify")
 		began := time.Now()
-		ok, err := e.cfg.Automaton.Verify(ctx, Context{chunk.Sequencer, chunk.Height}, chunk.Payload)
+		ok, err := e.cfg.Automaton.Verify(ctx, Place{chunk.Sequencer, chunk.Height}, chunk.Payload)
 		verdict := core.Refused
 		switch {
 		case err != nil:

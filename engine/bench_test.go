@@ -34,10 +34,10 @@ func (t *trusting) Combine(_ *verify.Statement, signers wire.Signers) (verify.Co
 func (t *trusting) Open(s *verify.Statement) (verify.Combination, error) {
 	return &trusted{s.Certificate}, nil
 }
-func (t *trusting) Check([]verify.Combination) bool                            { return true }
-func (t *trusting) Prove(*verify.Statement, wire.Signers) []wire.Participant   { return nil }
-func (t *trusting) Isolate(*verify.Statement, wire.Signers) []wire.Participant { return nil }
-func (c *trusted) AppendCertificate(dst []byte) []byte                         { return append(dst, c.certificate...) }
+func (t *trusting) Check([]verify.Combination) bool                                 { return true }
+func (t *trusting) InvalidVotes(*verify.Statement, wire.Signers) []wire.Participant { return nil }
+func (t *trusting) Isolate(*verify.Statement, wire.Signers) []wire.Participant      { return nil }
+func (c *trusted) AppendCertificate(dst []byte) []byte                              { return append(dst, c.certificate...) }
 
 // target is a running engine that takes acks, with a handle for each of its validators.
 type target struct {

@@ -93,15 +93,15 @@ func (p provider) AckSigner(epoch uint64) verify.AckSigner { return p.signers[ep
 type application struct {
 	limit   uint64        // no proposals from this height on; 0: none at all
 	raised  atomic.Uint64 // replaces limit while the engine runs, if it is not 0
-	propose func(ctx context.Context, at engine.Context) (wire.Digest, error)
-	verify  func(ctx context.Context, at engine.Context, payload wire.Digest) (bool, error)
+	propose func(ctx context.Context, at engine.Place) (wire.Digest, error)
+	verify  func(ctx context.Context, at engine.Place, payload wire.Digest) (bool, error)
 }
 
-func payloadAt(at engine.Context) wire.Digest {
+func payloadAt(at engine.Place) wire.Digest {
 	return sha256.Sum256(binary.BigEndian.AppendUint64(append([]byte("payload"), at.Sequencer[:]...), at.Height))
 }
 
-func (a *application) Propose(ctx context.Context, at engine.Context) (wire.Digest, error) {
+func (a *application) Propose(ctx context.Context, at engine.Place) (wire.Digest, error) {
 	if a.propose != nil {
 		return a.propose(ctx, at)
 	}
@@ -111,7 +111,7 @@ func (a *application) Propose(ctx context.Context, at engine.Context) (wire.Dige
 	return payloadAt(at), nil
 }
 
-func (a *application) Verify(ctx context.Context, at engine.Context, payload wire.Digest) (bool, error) {
+func (a *application) Verify(ctx context.Context, at engine.Place, payload wire.Digest) (bool, error) {
 	if a.verify != nil {
 		return a.verify(ctx, at, payload)
 	}
@@ -362,13 +362,13 @@ func haltAll(t testing.TB, members []*member) {
 // demandSound demands that every lock verifies under schemes and that no two contradict each other.
 func demandSound(t testing.TB, schemes map[uint64]verify.Scheme, members []*member) {
 	t.Helper()
-	payloads := map[engine.Context]wire.Digest{}
+	payloads := map[engine.Place]wire.Digest{}
 	for i, m := range members {
 		for _, l := range m.recorder.allLocks() {
 			if err := verify.VerifyCertificate(schemes[l.Epoch], l.Subject(), l.Certificate); err != nil {
 				t.Fatalf("member %d reported an invalid lock at height %d: %v", i, l.Chunk.Height, err)
 			}
-			at := engine.Context{Sequencer: l.Chunk.Sequencer, Height: l.Chunk.Height}
+			at := engine.Place{Sequencer: l.Chunk.Sequencer, Height: l.Chunk.Height}
 			if p, ok := payloads[at]; ok && p != l.Chunk.Payload {
 				t.Fatalf("two payloads locked at height %d", at.Height)
 			}

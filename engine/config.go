@@ -12,9 +12,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// None stands for 0 in the fields of [Config] whose zero value means a default that is not 0: EpochsBack, EpochsAhead
+// ExplicitZero stands for 0 in the fields of [Config] whose zero value means a default that is not 0: EpochsBack, EpochsAhead
 // and HeightBound.
-const None uint64 = math.MaxUint64
+const ExplicitZero uint64 = math.MaxUint64
 
 // Config is what an engine is made of. A zero field takes the default that is named at it; one that is out of range, or
 // a collaborator that is missing, makes New return a [*ConfigError] that names it.
@@ -47,10 +47,10 @@ type Config struct {
 	// meanwhile. With it, it may ack a second payload at these heights.
 	RecoverUnsafe bool
 
-	// EpochsBack and EpochsAhead bound the epochs of acks taken in: [now − back, now + ahead]. Default 1 each; None
+	// EpochsBack and EpochsAhead bound the epochs of acks taken in: [now − back, now + ahead]. Default 1 each; ExplicitZero
 	// for 0; at most 1024.
 	EpochsBack, EpochsAhead uint64
-	// HeightBound bounds how far above the top of its lane an ack may be. Default 16; None for 0; at most 1048576.
+	// HeightBound bounds how far above the top of its lane an ack may be. Default 16; ExplicitZero for 0; at most 1048576.
 	HeightBound uint64
 
 	// Workers is how many goroutines verify signatures at once. Default: GOMAXPROCS − 1, at least 1. At most 1024.

@@ -95,7 +95,7 @@ func TestZeroWorkersMeansTheDefaultAndNoneMeansZero(t *testing.T) {
 	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
 	c := &members[0].config
 	c.Workers, c.BatchSize, c.PeerQuota, c.MaxPeers = 0, 0, 0, 0
-	c.EpochsBack, c.EpochsAhead, c.HeightBound = engine.None, engine.None, engine.None
+	c.EpochsBack, c.EpochsAhead, c.HeightBound = engine.ExplicitZero, engine.ExplicitZero, engine.ExplicitZero
 	startAll(t, net, members)
 	eventually(t, "chunks are locked", func() bool { return members[0].recorder.height(members[0].id) >= 3 })
 	needed, err := members[0].engine.EpochsNeeded(t.Context())
@@ -169,7 +169,7 @@ func TestASecondEngineOnAFolderIsRefused(t *testing.T) {
 
 func TestAFolderOfAnotherProgramIsRefused(t *testing.T) {
 	config := soundConfig(t)
-	j, err := journal.Open(journal.Options{
+	j, err := journal.Open(journal.Config{
 		Dir: config.Journal.Dir, Create: true, First: []byte("something else"),
 	}, nil)
 	if err != nil {

@@ -127,7 +127,7 @@ type number interface {
 	~int | ~int64 | ~uint64
 }
 
-// bounded puts the default into a zero field, and 0 into one that says None; anything else must be from least to most.
+// bounded puts the default into a zero field, and 0 into one that says ExplicitZero; anything else must be from least to most.
 func bounded[T number](c *checker, field string, value *T, unset, least, most T) {
 	switch {
 	case *value == 0:
@@ -140,7 +140,7 @@ func bounded[T number](c *checker, field string, value *T, unset, least, most T)
 			want = fmt.Sprintf("0 to %v", most)
 		}
 		if _, ok := any(*value).(uint64); ok {
-			want += ", or None"
+			want += ", or ExplicitZero"
 		}
 		c.fail(field, want, *value)
 	}
@@ -148,5 +148,5 @@ func bounded[T number](c *checker, field string, value *T, unset, least, most T)
 
 func isNone[T number](v T) bool {
 	u, ok := any(v).(uint64)
-	return ok && u == None
+	return ok && u == ExplicitZero
 }

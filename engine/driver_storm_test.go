@@ -120,7 +120,7 @@ type stormMember struct {
 	power *power
 
 	mu   sync.Mutex
-	seen map[engine.Context]wire.Digest
+	seen map[engine.Place]wire.Digest
 }
 
 // power is on until a run of a member loses it. After that it sends no more, though its goroutines go on for a moment.
@@ -143,7 +143,7 @@ func newDriverStorm(t *testing.T, seed uint64, sets map[int]*fixture.Set) *drive
 	net, w, members := newCluster(t, set)
 	s.net, s.world = net, w
 	for i, m := range members {
-		sm := &stormMember{member: m, storm: s, seen: map[engine.Context]wire.Digest{}}
+		sm := &stormMember{member: m, storm: s, seen: map[engine.Place]wire.Digest{}}
 		if keyed != nil {
 			signers := map[uint64]verify.AckSigner{}
 			for e := range w.schemes {
@@ -175,7 +175,7 @@ func (s *driverStorm) pause(limit time.Duration) {
 }
 
 // propose gives every question another payload, so that whatever is forgotten shows up as equivocation.
-func (m *stormMember) propose(context.Context, engine.Context) (wire.Digest, error) {
+func (m *stormMember) propose(context.Context, engine.Place) (wire.Digest, error) {
 	m.storm.pause(2 * time.Millisecond)
 	if !m.storm.calm.Load() && m.storm.chances.below(10) == 0 {
 		return wire.Digest{}, engine.ErrDeclined
@@ -185,7 +185,7 @@ func (m *stormMember) propose(context.Context, engine.Context) (wire.Digest, err
 	return d, nil
 }
 
-func (m *stormMember) verify(context.Context, engine.Context, wire.Digest) (bool, error) {
+func (m *stormMember) verify(context.Context, engine.Place, wire.Digest) (bool, error) {
 	m.storm.pause(2 * time.Millisecond)
 	return m.storm.calm.Load() || m.storm.chances.below(20) > 0, nil
 }
@@ -221,7 +221,7 @@ func (s *stormSender) send(to []wire.PublicKey, c wire.Chunk, deliver func(*engi
 	if s.power.off {
 		return
 	}
-	storm, at := s.m.storm, engine.Context{Sequencer: c.Sequencer, Height: c.Height}
+	storm, at := s.m.storm, engine.Place{Sequencer: c.Sequencer, Height: c.Height}
 	s.m.mu.Lock()
 	if before, ok := s.m.seen[at]; ok && before != c.Payload {
 		storm.t.Errorf("it showed %x and %x at height %d", before[:4], c.Payload[:4], c.Height)
@@ -355,11 +355,11 @@ func (s *driverStorm) run() {
 	}
 	s.counts.virtual = time.Since(began)
 	var members []*member
-	locked := map[engine.Context]bool{}
+	locked := map[engine.Place]bool{}
 	for _, m := range s.members {
 		members = append(members, m.member)
 		for _, l := range m.recorder.allLocks() {
-			locked[engine.Context{Sequencer: l.Chunk.Sequencer, Height: l.Chunk.Height}] = true
+			locked[engine.Place{Sequencer: l.Chunk.Sequencer, Height: l.Chunk.Height}] = true
 		}
 	}
 	s.counts.locks = len(locked)

@@ -109,7 +109,7 @@ func TestAnApplicationThatIsSlowForOneLaneHoldsUpNoOther(t *testing.T) {
 	gate := make(chan struct{})
 	var most, now atomic.Int32
 	for _, m := range members {
-		m.app.verify = func(ctx context.Context, at engine.Context, payload wire.Digest) (bool, error) {
+		m.app.verify = func(ctx context.Context, at engine.Place, payload wire.Digest) (bool, error) {
 			if at.Sequencer == held {
 				if m == members[1] {
 					most.Store(max(most.Load(), now.Add(1)))

@@ -183,7 +183,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	e.began = time.Now()
 	e.ctx, e.cancel = context.WithCancel(ctx)
-	verifier, err := batch.New(batch.Options{
+	verifier, err := batch.New(batch.Config{
 		Workers:    e.cfg.Workers,
 		BatchSize:  e.cfg.BatchSize,
 		BatchDelay: e.cfg.BatchDelay,

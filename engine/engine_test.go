@@ -183,7 +183,7 @@ func TestASingleValidatorCertifiesItself(t *testing.T) {
 	startAll(t, net, members)
 	eventually(t, "all its chunks are locked", func() bool { return members[0].recorder.height(members[0].id) == 5 })
 	lock, ok, err := members[0].engine.Certificate(t.Context(), members[0].id, 4)
-	if err != nil || !ok || lock.Chunk.Payload != payloadAt(engine.Context{Sequencer: members[0].id, Height: 4}) {
+	if err != nil || !ok || lock.Chunk.Payload != payloadAt(engine.Place{Sequencer: members[0].id, Height: 4}) {
 		t.Errorf("Certificate returned %v, %v, %v", lock, ok, err)
 	}
 	tip, ok, err := members[0].engine.Tip(t.Context(), members[0].id)

@@ -25,13 +25,13 @@ func (c *chain) Sequencers(uint64) ([]wire.PublicKey, bool)            { return 
 func (c *chain) Epochs(context.Context) (uint64, <-chan uint64, error) { return 1, nil, nil }
 
 // The application: two payloads, known by their digests.
-func (c *chain) Propose(_ context.Context, at engine.Context) (wire.Digest, error) {
+func (c *chain) Propose(_ context.Context, at engine.Place) (wire.Digest, error) {
 	if at.Height == 2 {
 		return wire.Digest{}, engine.ErrDeclined
 	}
 	return wire.Digest{0xB1, byte(at.Height)}, nil
 }
-func (c *chain) Verify(_ context.Context, at engine.Context, payload wire.Digest) (bool, error) {
+func (c *chain) Verify(_ context.Context, at engine.Place, payload wire.Digest) (bool, error) {
 	return payload == wire.Digest{0xB1, byte(at.Height)}, nil
 }
 func (c *chain) Report(_ context.Context, a wire.Activity) error {
@@ -60,8 +60,8 @@ func Example() {
 	namespace := []byte("example")
 	chunks := verify.NewChunkSigner(namespace, ed25519.NewKeyFromSeed(make([]byte, 32)))
 	key := must(verify.SecretKeyFromSeed(verify.MinSig, make([]byte, 32)))
-	self := verify.Validator{Identity: chunks.PublicKey(), Key: key.PublicKey(), Proof: key.Prove(namespace)}
-	options := verify.Options{Namespace: namespace, AllowVariableTimeSigning: true}
+	self := verify.Validator{Identity: chunks.PublicKey(), Key: key.PublicKey(), Proof: key.ProofOfPossession(namespace)}
+	options := verify.Config{Namespace: namespace, AllowVariableTimeSigning: true}
 	scheme := must(verify.NewMultisig(options, []verify.Validator{self}))
 	ctx, cancel := context.WithCancel(context.Background())
 	dir := must(os.MkdirTemp("", "lanecast"))

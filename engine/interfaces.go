@@ -12,8 +12,8 @@ import (
 // one is not logged.
 var ErrDeclined = errors.New("declined")
 
-// Context is the place of a chunk in its lane.
-type Context struct {
+// Place is the place of a chunk in its lane.
+type Place struct {
 	Sequencer wire.PublicKey
 	Height    uint64
 }
@@ -26,13 +26,13 @@ type Automaton interface {
 	// Sequencer. An error declines; the next question comes after ProposeBackoff. ctx ends when the height is no longer
 	// our next one, or we are no sequencer any more. After a restart the same place may be asked for again, if the first
 	// answer was never made durable.
-	Propose(ctx context.Context, at Context) (wire.Digest, error)
+	Propose(ctx context.Context, at Place) (wire.Digest, error)
 	// Verify says whether a payload is good. On false there is no ack of ours, on an error there is no verdict; after
 	// either the question is asked again when the node comes again, once per AckInterval at most. ctx ends when the lane
 	// has a higher tip, which is asked about at once, or its sequencer has left the sets. So a payload that never comes
 	// holds up nothing. Two calls per lane may be under way: the one that is wanted, and one whose ctx has ended. The chunk
 	// is durable here before it is asked about, and may be asked about again after a restart.
-	Verify(ctx context.Context, at Context, payload wire.Digest) (bool, error)
+	Verify(ctx context.Context, at Place, payload wire.Digest) (bool, error)
 }
 
 // Relay spreads the payloads of our own chunks; payloads travel outside the engine.

@@ -10,7 +10,7 @@ import (
 )
 
 // JournalConfig says where and how the journal is kept. But for Dir the zero value is right for nearly all uses. The
-// fields are those of journal.Options, which says more about each.
+// fields are those of journal.Config, which says more about each.
 type JournalConfig struct {
 	// Dir is the folder; required, made if missing. It belongs to one engine: another one that opens it, of this
 	// process or of any other, gets journal.ErrLocked.
@@ -64,7 +64,7 @@ func (e *Engine) openJournal() error {
 	records := 0
 	var err error
 	var corrupt *journal.CorruptError
-	e.journal, err = journal.Open(journal.Options{
+	e.journal, err = journal.Open(journal.Config{
 		Dir: j.Dir, SegmentSize: j.SegmentSize, MaxSegments: j.MaxSegments, MaxRecord: maxRecord,
 		WriteBuffer: j.WriteBuffer, ReplayBuffer: j.ReplayBuffer, SyncDelay: j.SyncDelay, CompressAbove: j.CompressAbove,
 		Create: j.Create || j.Recover, First: core.FirstRecord(e.cfg.Identity, e.cfg.Namespace, j.Recover),

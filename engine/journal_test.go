@@ -52,7 +52,7 @@ func TestNothingIsAckedThatIsNotDurable(t *testing.T) {
 	}}
 	m.config.Journal.FS = disk
 	var asked atomic.Bool
-	m.app.verify = func(context.Context, engine.Context, wire.Digest) (bool, error) { asked.Store(true); return true, nil }
+	m.app.verify = func(context.Context, engine.Place, wire.Digest) (bool, error) { asked.Store(true); return true, nil }
 	m.open(t, net)
 	disk.troubled.Store(true)
 	m.start()

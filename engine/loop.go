@@ -84,7 +84,7 @@ func (e *Engine) feed(now time.Duration) error {
 	e.core.Reported(now, e.reported.Load())
 	e.verdicts = e.verifier.Verdicts(e.verdicts[:0])
 	for i := range e.verdicts {
-		e.core.Verdict(now, &e.verdicts[i])
+		e.core.SignaturesVerified(now, &e.verdicts[i])
 	}
 	clear(e.verdicts)
 	e.feedAnswers(now)

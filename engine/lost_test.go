@@ -368,7 +368,7 @@ func TestRule5_9_AJournalThatWasPutBackStopsTheProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.config.Journal.Dir = old
-	s.app.propose = func(context.Context, engine.Context) (wire.Digest, error) { return wire.Digest{}, engine.ErrDeclined }
+	s.app.propose = func(context.Context, engine.Place) (wire.Digest, error) { return wire.Digest{}, engine.ErrDeclined }
 	s.open(t, net, members...)
 	s.start()
 	top := members[1].recorder.highest()

@@ -33,7 +33,7 @@ func newMetrics(e *Engine) *metrics {
 	sizes := prometheus.ExponentialBuckets(1, 2, 12)      // 1 to 2048
 	return &metrics{
 		engine:         e,
-		verifyDuration: histogram("verify_duration_seconds", "Time the application took for a verdict.", fine),
+		verifyDuration: histogram("application_verdict_seconds", "Time the application took for a verdict.", fine),
 		endToEnd:       histogram("e2e_duration_seconds", "Time from a proposal of ours to its certificate.", fine),
 		batchSize:      histogram("batch_statements", "Statements verified together.", sizes),
 		batchDuration:  histogram("batch_duration_seconds", "Time it took to verify a batch.", fine),
@@ -59,7 +59,7 @@ var (
 	descAcksInvalid  = describe("acks_proven_invalid_total", "Acks whose signature was proven wrong.")
 	descNodes        = describe("nodes_total", "Nodes received, by what became of them; again if invalid or stale.", "status", "reason")
 	descNodesValid   = describe("nodes_verified_total", "Nodes that verified.")
-	descVerify       = describe("verify_total", "The application's verdicts: true, false, none.", "status")
+	descVerify       = describe("application_verdicts_total", "The application's verdicts: true, false, none.", "status")
 	descCertificates = describe("certificates_total", "Certificates assembled here.")
 	descLocks        = describe("locks_total", "Certificates new to us, assembled or received.")
 	descPropose      = describe("propose_total", "Payloads proposed by the application, or declined.", "status")
@@ -111,7 +111,7 @@ func (m *metrics) histograms() []prometheus.Histogram {
 }
 
 // observeBatch is called by workers.
-func (m *metrics) observeBatch(b batch.BatchInfo) {
+func (m *metrics) observeBatch(b batch.Info) {
 	m.batchSize.Observe(float64(b.Statements))
 	m.batchDuration.Observe(b.Duration.Seconds())
 }
@@ -180,7 +180,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		counter(descAcks, s.counts.Acks[o], outcomeStatus(o), o.String())
 		counter(descNodes, s.counts.Nodes[o], outcomeStatus(o), o.String())
 	}
-	statuses(descVerify, s.counts.Verdicts[:])
+	statuses(descVerify, s.counts.ApplicationVerdicts[:])
 	statuses(descPropose, s.counts.Proposals[:])
 	statuses(descRebroadcast, s.counts.Rebroadcasts[:])
 	statuses(descOwnAcks, s.counts.OwnAcks[:])

@@ -48,7 +48,7 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 		o.app.limit = 10
 	}
 	m.open(t, net)
-	if got := gather(t, registry); got["lanecast_epoch"] != nil || got["lanecast_verify_duration_seconds"] == nil {
+	if got := gather(t, registry); got["lanecast_epoch"] != nil || got["lanecast_application_verdict_seconds"] == nil {
 		t.Errorf("before the run there are %d families", len(got))
 	}
 	m.start()
@@ -91,7 +91,7 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 		{"lanecast_acks_total", "invalid", 1},
 		{"lanecast_nodes_total", "success", 30},
 		{"lanecast_nodes_verified_total", "", 30},
-		{"lanecast_verify_total", "success", 10},
+		{"lanecast_application_verdicts_total", "success", 10},
 		{"lanecast_certificates_total", "", 1},
 		{"lanecast_locks_total", "", 30},
 		{"lanecast_propose_total", "success", 10},
@@ -107,7 +107,7 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"lanecast_verify_duration_seconds", "lanecast_e2e_duration_seconds", "lanecast_batch_statements",
+		"lanecast_application_verdict_seconds", "lanecast_e2e_duration_seconds", "lanecast_batch_statements",
 		"lanecast_batch_duration_seconds", "lanecast_journal_sync_duration_seconds", "lanecast_journal_sync_records",
 	} {
 		if f := got[name]; f == nil || f.GetMetric()[0].GetHistogram().GetSampleCount() == 0 {

@@ -18,10 +18,10 @@ func TestAPanicInACollaboratorEndsTheRunWithAnError(t *testing.T) {
 		plant func(*member)
 	}{
 		{"Automaton.Propose", func(m *member) {
-			m.app.propose = func(context.Context, engine.Context) (wire.Digest, error) { panic(errBug) }
+			m.app.propose = func(context.Context, engine.Place) (wire.Digest, error) { panic(errBug) }
 		}},
 		{"Automaton.Verify", func(m *member) {
-			m.app.verify = func(context.Context, engine.Context, wire.Digest) (bool, error) { panic(errBug) }
+			m.app.verify = func(context.Context, engine.Place, wire.Digest) (bool, error) { panic(errBug) }
 		}},
 		{"Reporter", func(m *member) {
 			m.recorder.hook = func(context.Context, wire.Activity) error { panic(errBug) }

@@ -33,7 +33,7 @@ func TestRule4_5_APayloadThatNeverComesDoesNotSilenceAValidator(t *testing.T) {
 	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
 	lane := oneLane(w, members)
 	var asked, cancelled atomic.Int64
-	members[1].app.verify = func(ctx context.Context, at engine.Context, payload wire.Digest) (bool, error) {
+	members[1].app.verify = func(ctx context.Context, at engine.Place, payload wire.Digest) (bool, error) {
 		asked.Add(1)
 		if at.Height == 0 {
 			<-ctx.Done()
@@ -138,8 +138,8 @@ func TestRule4_7_ASignerThatGuardsAgainstDoubleSigningNeverSeesTwoPayloads(t *te
 	g := &guardedSigner{ChunkSigner: m.config.Sequencer, signed: map[uint64]wire.Digest{}, lose: 3}
 	m.config.Sequencer = g
 	var n atomic.Int64
-	m.app.propose = func(context.Context, engine.Context) (wire.Digest, error) { return wire.Digest{byte(n.Add(1))}, nil }
-	m.app.verify = func(context.Context, engine.Context, wire.Digest) (bool, error) { return true, nil }
+	m.app.propose = func(context.Context, engine.Place) (wire.Digest, error) { return wire.Digest{byte(n.Add(1))}, nil }
+	m.app.verify = func(context.Context, engine.Place, wire.Digest) (bool, error) { return true, nil }
 	startAll(t, net, members)
 	eventually(t, "the lane grows", func() bool { return m.recorder.height(m.id) >= 3 })
 	for range 3 {
@@ -193,7 +193,7 @@ func TestRule4_8_AChangeOfEpochInTheMiddleOfAChunkDoesNotStallItsLane(t *testing
 	asked := make(chan int, len(members))
 	for i, m := range members {
 		m.config.RebroadcastTimeout, m.config.AckInterval = time.Hour, time.Hour
-		m.app.verify = func(ctx context.Context, at engine.Context, payload wire.Digest) (bool, error) {
+		m.app.verify = func(ctx context.Context, at engine.Place, payload wire.Digest) (bool, error) {
 			if at.Height == height {
 				asked <- i
 				if i < 2 {

@@ -20,7 +20,7 @@ type uncompressed struct{ *progression }
 
 func (u uncompressed) scheme(t testing.TB) verify.Scheme {
 	t.Helper()
-	s, err := verify.NewMultisigFromProvenKeys(verify.Options{Namespace: namespace, AckEncoding: verify.Uncompressed}, u.validators)
+	s, err := verify.NewMultisigFromProvenKeys(verify.Config{Namespace: namespace, AckEncoding: verify.Uncompressed}, u.validators)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestTheEngineLosesLittleOfItsVerifiersSpeed(t *testing.T) {
 				}
 				const size = 64
 				s := newSiege(t, encoding.voters, loyal, lanes, func(c *engine.Config) { c.BatchSize = size })
-				v, err := batch.New(batch.Options{Workers: 1, BatchSize: size, Chunks: verify.NewChunkVerifier(namespace)})
+				v, err := batch.New(batch.Config{Workers: 1, BatchSize: size, Chunks: verify.NewChunkVerifier(namespace)})
 				if err != nil {
 					t.Fatal(err)
 				}

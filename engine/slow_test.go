@@ -64,7 +64,7 @@ func TestASlowApplicationIsCancelledAtTheEnd(t *testing.T) {
 	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
 	var cancelled atomic.Bool
 	asked := make(chan struct{})
-	members[0].app.verify = func(ctx context.Context, _ engine.Context, _ wire.Digest) (bool, error) {
+	members[0].app.verify = func(ctx context.Context, _ engine.Place, _ wire.Digest) (bool, error) {
 		close(asked)
 		<-ctx.Done()
 		cancelled.Store(true)
@@ -82,13 +82,13 @@ func TestAnApplicationThatFailsIsAskedAgain(t *testing.T) {
 	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
 	m := members[0]
 	var proposals, verdicts atomic.Int32
-	m.app.propose = func(_ context.Context, at engine.Context) (wire.Digest, error) {
+	m.app.propose = func(_ context.Context, at engine.Place) (wire.Digest, error) {
 		if proposals.Add(1)%2 == 1 {
 			return wire.Digest{}, errors.New("not just now")
 		}
 		return payloadAt(at), nil
 	}
-	m.app.verify = func(_ context.Context, at engine.Context, payload wire.Digest) (bool, error) {
+	m.app.verify = func(_ context.Context, at engine.Place, payload wire.Digest) (bool, error) {
 		if verdicts.Add(1) == 1 {
 			return false, errors.New("payload not here yet")
 		}

@@ -49,7 +49,7 @@ func (h *held) Open(s *verify.Statement) (verify.Combination, error) {
 	return h.Scheme.Open(s)
 }
 
-func (h *held) propose(context.Context, engine.Context) (wire.Digest, error) {
+func (h *held) propose(context.Context, engine.Place) (wire.Digest, error) {
 	h.ask.Do(func() { close(h.asked) })
 	return wire.Digest{}, engine.ErrDeclined
 }

@@ -68,7 +68,7 @@ func newProgression(t testing.TB, n int) *progression {
 
 func (p *progression) scheme(t testing.TB) verify.Scheme {
 	t.Helper()
-	s, err := verify.NewMultisigFromProvenKeys(verify.Options{Namespace: namespace}, p.validators)
+	s, err := verify.NewMultisigFromProvenKeys(verify.Config{Namespace: namespace}, p.validators)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ func BenchmarkJournalAppend(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			moved := make(chan struct{}, 1)
 			syncs := 0
-			j, err := Open(creating(Options{
+			j, err := Open(creating(Config{
 				Dir: b.TempDir(),
 				Notify: func() {
 					select {
@@ -62,7 +62,7 @@ func BenchmarkJournalAppend(b *testing.B) {
 
 // BenchmarkJournalReplay opens a log of 64 MiB.
 func BenchmarkJournalReplay(b *testing.B) {
-	o := Options{Dir: b.TempDir(), SegmentSize: 16 << 20}
+	o := Config{Dir: b.TempDir(), SegmentSize: 16 << 20}
 	j, err := Open(creating(o), nil)
 	if err != nil {
 		b.Fatal(err)

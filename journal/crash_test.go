@@ -52,8 +52,8 @@ func newModel() *model { return &model{records: map[Position][]byte{1: []byte(fi
 
 // crashOptions are those of a history: every third one compresses, every second one is too short
 // for any watermark but those of Open and Close.
-func crashOptions(fs FS, seed uint64) Options {
-	o := creating(Options{
+func crashOptions(fs FS, seed uint64) Config {
+	o := creating(Config{
 		Dir: "j", FS: fs, SegmentSize: 1 << 10, MaxSegments: 2, ReplayBuffer: 4 << 10,
 		moveRound: 300, page: 64, manual: true,
 	})

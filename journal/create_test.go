@@ -14,7 +14,7 @@ import (
 // openExisting opens without Create and returns all records.
 func openExisting(fs FS) (j *Journal, found map[Position]string, err error) {
 	found = map[Position]string{}
-	j, err = Open(Options{Dir: "j", FS: fs, SegmentSize: 1 << 10, manual: true}, func(p Position, record []byte) error {
+	j, err = Open(Config{Dir: "j", FS: fs, SegmentSize: 1 << 10, manual: true}, func(p Position, record []byte) error {
 		found[p] = string(record)
 		return nil
 	})
@@ -23,7 +23,7 @@ func openExisting(fs FS) (j *Journal, found map[Position]string, err error) {
 
 func TestALogIsBegunOnlyWithCreateAndWithItsFirstRecord(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
-	_, err := Open(Options{Dir: dir}, nil)
+	_, err := Open(Config{Dir: dir}, nil)
 	if !errors.Is(err, ErrNoJournal) || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "Create") {
 		t.Errorf("missing folder: error %v", err)
 	}
@@ -34,7 +34,7 @@ func TestALogIsBegunOnlyWithCreateAndWithItsFirstRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 { // the second time LOCK is there
-		if _, err := Open(Options{Dir: dir}, nil); !errors.Is(err, ErrNoJournal) {
+		if _, err := Open(Config{Dir: dir}, nil); !errors.Is(err, ErrNoJournal) {
 			t.Errorf("empty folder: error %v", err)
 		}
 	}
@@ -47,7 +47,7 @@ func TestALogIsBegunOnlyWithCreateAndWithItsFirstRecord(t *testing.T) {
 		found[p] = string(record)
 		return nil
 	}
-	j, err := Open(Options{Dir: dir, Create: true, First: []byte("one")}, replay)
+	j, err := Open(Config{Dir: dir, Create: true, First: []byte("one")}, replay)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestALogIsBegunOnlyWithCreateAndWithItsFirstRecord(t *testing.T) {
 	}
 	mustClose(t, j)
 
-	for _, o := range []Options{{Dir: dir}, {Dir: dir, Create: true, First: []byte("another")}} {
+	for _, o := range []Config{{Dir: dir}, {Dir: dir, Create: true, First: []byte("another")}} {
 		clear(found)
 		if j, err = Open(o, replay); err != nil {
 			t.Fatal(err)
@@ -72,7 +72,7 @@ func TestALogIsBegunOnlyWithCreateAndWithItsFirstRecord(t *testing.T) {
 func TestAFirstRecordMayBeEmptyOrLongerThanASegmentButNotThanMaxRecord(t *testing.T) {
 	for _, n := range []int{0, 1, 5000} {
 		fs := newMemFS()
-		j, err := Open(Options{Dir: "j", FS: fs, SegmentSize: 1 << 10, Create: true, First: make([]byte, n), MaxRecord: 5000}, nil)
+		j, err := Open(Config{Dir: "j", FS: fs, SegmentSize: 1 << 10, Create: true, First: make([]byte, n), MaxRecord: 5000}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +84,7 @@ func TestAFirstRecordMayBeEmptyOrLongerThanASegmentButNotThanMaxRecord(t *testin
 			mustClose(t, j)
 		}
 	}
-	_, err := Open(Options{Dir: "j", FS: newMemFS(), Create: true, First: make([]byte, 5001), MaxRecord: 5000}, nil)
+	_, err := Open(Config{Dir: "j", FS: newMemFS(), Create: true, First: make([]byte, 5001), MaxRecord: 5000}, nil)
 	if !errors.Is(err, ErrTooLarge) {
 		t.Errorf("error %v", err)
 	}
@@ -92,7 +92,7 @@ func TestAFirstRecordMayBeEmptyOrLongerThanASegmentButNotThanMaxRecord(t *testin
 
 func TestAFirstRecordThatReplayRefusesIsNotWritten(t *testing.T) {
 	fs, no := newMemFS(), errors.New("no")
-	_, err := Open(creating(Options{Dir: "j", FS: fs}), func(Position, []byte) error { return no })
+	_, err := Open(creating(Config{Dir: "j", FS: fs}), func(Position, []byte) error { return no })
 	if !errors.Is(err, no) || len(fs.Names) != 0 || len(fs.Locked) != 0 {
 		t.Errorf("error %v, files %v", err, fs.Names)
 	}
@@ -100,7 +100,7 @@ func TestAFirstRecordThatReplayRefusesIsNotWritten(t *testing.T) {
 
 func TestACreatedLogIsDurableOnceOpenReturns(t *testing.T) {
 	fs := newMemFS()
-	j, _ := manualJournal(t, fs, Options{})
+	j, _ := manualJournal(t, fs, Config{})
 	lost := fs.Crash(nil, 0)
 	mustClose(t, j)
 	j, found, err := openExisting(lost)
@@ -123,7 +123,7 @@ func TestACrashAtEveryStepOfCreationLeavesNoLogOrOneWithItsFirstRecord(t *testin
 			rng := rand.New(rand.NewPCG(uint64(at), uint64(mode)))
 			// The creation that begins again meets crashes too.
 			for generation := range 4 {
-				j, err := Open(creating(Options{Dir: "j", FS: fs, manual: true}), nil)
+				j, err := Open(creating(Config{Dir: "j", FS: fs, manual: true}), nil)
 				if err == nil {
 					over = over || generation == 0
 					mustCloseOrCrash(t, j)

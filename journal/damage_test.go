@@ -15,7 +15,7 @@ import (
 func history(t *testing.T, records int) (*memFS, map[Position]string) {
 	t.Helper()
 	fs := newMemFS()
-	j, _ := manualJournal(t, fs, Options{CompressAbove: 100})
+	j, _ := manualJournal(t, fs, Config{CompressAbove: 100})
 	want := map[Position]string{}
 	for i := range records {
 		s := strings.Repeat(string(rune('a'+i%26)), 20+i*7%130)
@@ -45,7 +45,7 @@ func tailNumber(fs *memFS) (n uint64) {
 
 // tryOpen returns what replay delivered, whether or not Open succeeded.
 func tryOpen(fs FS) (j *Journal, found map[Position]string, err error) {
-	return open(Options{Dir: "j", FS: fs, SegmentSize: 1 << 10, ReplayBuffer: 4 << 10, manual: true})
+	return open(Config{Dir: "j", FS: fs, SegmentSize: 1 << 10, ReplayBuffer: 4 << 10, manual: true})
 }
 
 // frameOffsets lists where the frames of a sound segment that is used for the first time begin, and where the last ends.
@@ -108,7 +108,7 @@ func anySet(b []byte) bool { return slices.ContainsFunc(b, func(c byte) bool { r
 
 func TestFramesOfATornGroupDoNotComeBackBehindTheNextOne(t *testing.T) {
 	fs := newMemFS()
-	j, _ := manualJournal(t, fs, Options{})
+	j, _ := manualJournal(t, fs, Config{})
 	for range 3 {
 		mustAppend(t, j, "same length")
 	}
@@ -176,7 +176,7 @@ func TestDamageBeforeTheLastGroupIsCorruptionWhereverItIs(t *testing.T) {
 
 func TestAfterACleanCloseDamageAnywhereIsCorruption(t *testing.T) {
 	fs := newMemFS()
-	j, _ := manualJournal(t, fs, Options{})
+	j, _ := manualJournal(t, fs, Config{})
 	mustAppend(t, j, "a")
 	mustAppend(t, j, "b")
 	mustClose(t, j)
@@ -280,7 +280,7 @@ func TestAPayloadCannotPassForALaterGroup(t *testing.T) {
 	// Somebody knows the format and has his bytes journaled: a frame that claims to begin a group of its own. He
 	// does not know the journal's identity. If the frame around his is torn, that must stay a tear.
 	fs := newMemFS()
-	j, _ := manualJournal(t, fs, Options{})
+	j, _ := manualJournal(t, fs, Config{})
 	inner := make([]byte, frameHead)
 	f := frame{kind: kindRecord, position: 3}
 	f.put(inner)

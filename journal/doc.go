@@ -3,7 +3,7 @@
 //
 // One goroutine, the owner, appends. [Journal.Append] copies the record into a buffer and returns
 // its [Position] at once. The journal's own goroutine takes all that has gathered, writes it with
-// one write, syncs it with one fdatasync, moves [Journal.Durable] and calls Options.Notify;
+// one write, syncs it with one fdatasync, moves [Journal.Durable] and calls Config.Notify;
 // meanwhile the owner fills the other buffer. So groups form by themselves: the slower the disk,
 // the larger the group. The owner shows to others what depends on a record only once Durable has
 // reached it, and stops taking work in while [Journal.Pending] is too large, for the journal never
@@ -29,7 +29,7 @@
 //     was released or pruned. One that a crash lost is: nobody can have seen it.
 //   - After the first failed write or sync nothing becomes durable any more. [Journal.Err] says
 //     what failed, Append returns it, Close returns it. The only way on is to close and open again.
-//   - A log is begun only by an Open with Options.Create, and never without its first record: a
+//   - A log is begun only by an Open with Config.Create, and never without its first record: a
 //     crash on the way leaves a folder that has no log, or a log that holds that record.
 //   - Open changes nothing of the log before it has read and checked all of it. It returns a
 //     [*CorruptError] rather than go on with less than the log, or the watermark beside it, can
@@ -153,7 +153,7 @@
 // that is missing, has no good head (rule 2), has another's number, or belongs to another journal
 // is corruption. Files below the floor are left from an interrupted removal.
 //
-// Then the frames are replayed in order, with a buffer of Options.ReplayBuffer. In all segments but
+// Then the frames are replayed in order, with a buffer of Config.ReplayBuffer. In all segments but
 // the newest every frame up to the end that the next head names must be whole, and the seal must
 // follow. It may be missing only if nothing is behind the newest head: only zeros or, in a file
 // used again, no whole frame. A newest segment that ends in a seal lacks its successor: corruption.
@@ -191,7 +191,7 @@
 // compaction.
 //
 // A segment at the front in which nothing lives goes when the next one begins; two of them are
-// reason to begin one early. If more than Options.MaxSegments remain, and at most half of their
+// reason to begin one early. If more than Config.MaxSegments remain, and at most half of their
 // bytes live, the journal's goroutine moves what lives in the oldest to the tail, a bounded number
 // of bytes in a group, between the owner's groups. Records keep their positions, so replay is not
 // always in ascending order; a crash may leave original and copy, of which replay delivers the
@@ -206,7 +206,7 @@
 // # Memory
 //
 // Pending bytes, twice (one buffer fills while the other is written; buffers above twice
-// Options.WriteBuffer are not kept); one bit for each record in the files; some 60 bytes for each
+// Config.WriteBuffer are not kept); one bit for each record in the files; some 60 bytes for each
 // live record that compaction has moved; the replay buffer, and a record that exceeds it. Nothing
 // is allocated for a length that the files merely claim.
 package journal

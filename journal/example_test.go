@@ -17,7 +17,7 @@ func Example() {
 	defer os.RemoveAll(dir)
 
 	durable := make(chan struct{}, 1)
-	options := journal.Options{Dir: dir, Create: true, First: []byte("zero"), Notify: func() {
+	options := journal.Config{Dir: dir, Create: true, First: []byte("zero"), Notify: func() {
 		select {
 		case durable <- struct{}{}:
 		default: // the owner has not seen the last notice yet

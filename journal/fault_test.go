@@ -14,7 +14,7 @@ import (
 func faultyJournal(t *testing.T, op, name string, short int, fault error) (*Journal, *memFS) {
 	t.Helper()
 	fs := newMemFS()
-	j, _ := manualJournal(t, fs, Options{})
+	j, _ := manualJournal(t, fs, Config{})
 	for range 3 {
 		mustAppend(t, j, strings.Repeat("x", 100))
 	}
@@ -107,7 +107,7 @@ func (shortFile) WriteAt(b []byte, _ int64) (int, error) { return len(b) - 1, ni
 func TestAFailureReachesTheOwnerFromTheJournalsGoroutine(t *testing.T) {
 	fs := newMemFS()
 	notices := make(chan struct{}, 10)
-	j, _ := mustOpen(t, Options{Dir: "j", FS: fs, Notify: func() { notices <- struct{}{} }})
+	j, _ := mustOpen(t, Config{Dir: "j", FS: fs, Notify: func() { notices <- struct{}{} }})
 	fs.Mu.Lock()
 	fs.Fault = func(op, _ string) error {
 		if op == "sync" {
@@ -184,13 +184,13 @@ func TestAFailureWhileOpeningIsReturnedAndTheLockGivenBack(t *testing.T) {
 
 func TestTheFolderIsLockedAcrossProcesses(t *testing.T) {
 	if dir := os.Getenv("LANECAST_TEST_LOCKED_DIR"); dir != "" {
-		if _, err := Open(Options{Dir: dir}, nil); !errors.Is(err, ErrLocked) {
+		if _, err := Open(Config{Dir: dir}, nil); !errors.Is(err, ErrLocked) {
 			t.Fatalf("error %v", err)
 		}
 		return
 	}
 	dir := t.TempDir()
-	j, _ := mustOpen(t, Options{Dir: dir})
+	j, _ := mustOpen(t, Config{Dir: dir})
 	cmd := exec.Command(os.Args[0], "-test.run=^TestTheFolderIsLockedAcrossProcesses$")
 	cmd.Env = append(os.Environ(), "LANECAST_TEST_LOCKED_DIR="+dir)
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -14,7 +14,7 @@ type Position uint64
 
 // Journal is an open log. Append, Release and Next are for one goroutine, the owner; the rest is for any.
 type Journal struct {
-	opts Options
+	opts Config
 	lock io.Closer
 
 	next     Position      // owner

@@ -29,14 +29,14 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 // firstRecord is that of all logs that tests create.
 const firstRecord = "first of all"
 
-func creating(o Options) Options {
+func creating(o Config) Config {
 	o.Create, o.First = true, []byte(firstRecord)
 	return o
 }
 
 // open opens or creates the log, releases the first record, and returns what else there is, also
 // with an error.
-func open(o Options) (j *Journal, found map[Position]string, err error) {
+func open(o Config) (j *Journal, found map[Position]string, err error) {
 	found = map[Position]string{}
 	j, err = Open(creating(o), func(p Position, record []byte) error {
 		if _, twice := found[p]; twice {
@@ -55,7 +55,7 @@ func open(o Options) (j *Journal, found map[Position]string, err error) {
 	return j, found, err
 }
 
-func mustOpen(t *testing.T, o Options) (*Journal, map[Position]string) {
+func mustOpen(t *testing.T, o Config) (*Journal, map[Position]string) {
 	t.Helper()
 	j, found, err := open(o)
 	if err != nil {
@@ -81,7 +81,7 @@ func mustClose(t *testing.T, j *Journal) {
 }
 
 func TestRecordsComeBackFromARealDisk(t *testing.T) {
-	o := Options{Dir: filepath.Join(t.TempDir(), "a", "b"), SegmentSize: 4 << 10, CompressAbove: 100}
+	o := Config{Dir: filepath.Join(t.TempDir(), "a", "b"), SegmentSize: 4 << 10, CompressAbove: 100}
 	j, found := mustOpen(t, o)
 	if len(found) != 0 || j.Next() != 2 || j.Durable() != 1 {
 		t.Fatalf("new journal: %d records, next %d, durable %d", len(found), j.Next(), j.Durable())
@@ -122,7 +122,7 @@ func TestRecordsThatGatherDuringASyncShareTheNextOne(t *testing.T) {
 	var mu sync.Mutex
 	var groups []int
 	notices := make(chan struct{}, 100)
-	j, _ := mustOpen(t, Options{
+	j, _ := mustOpen(t, Config{
 		Dir: "j", FS: fs,
 		Observe: func(s SyncInfo) { mu.Lock(); groups = append(groups, s.Records); mu.Unlock() },
 		Notify:  func() { notices <- struct{}{} },
@@ -162,7 +162,7 @@ func TestRecordsThatGatherDuringASyncShareTheNextOne(t *testing.T) {
 
 func TestSyncDelayGathersRecordsUntilTheWriteBufferIsFull(t *testing.T) {
 	groups := make(chan SyncInfo, 10)
-	j, _ := mustOpen(t, Options{
+	j, _ := mustOpen(t, Config{
 		Dir: "j", FS: newMemFS(), SyncDelay: time.Minute, WriteBuffer: 4 << 10, Observe: func(s SyncInfo) { groups <- s },
 	})
 	for range 10 {
@@ -179,14 +179,14 @@ func TestSyncDelayGathersRecordsUntilTheWriteBufferIsFull(t *testing.T) {
 }
 
 func TestSyncDelayEnds(t *testing.T) {
-	j, _ := mustOpen(t, Options{Dir: "j", FS: newMemFS(), SyncDelay: 2 * time.Millisecond})
+	j, _ := mustOpen(t, Config{Dir: "j", FS: newMemFS(), SyncDelay: 2 * time.Millisecond})
 	defer mustClose(t, j)
 	mustAppend(t, j, "a")
 	waitFor(t, "durable", func() bool { return j.Durable() == 2 })
 }
 
 func TestAppendDoesNotAllocateOnceItsBuffersAreThere(t *testing.T) {
-	j, _ := mustOpen(t, Options{Dir: "j", FS: newMemFS(), manual: true})
+	j, _ := mustOpen(t, Config{Dir: "j", FS: newMemFS(), manual: true})
 	record := bytes.Repeat([]byte("r"), 300)
 	for range 2 {
 		for range 500 {
@@ -202,7 +202,7 @@ func TestAppendDoesNotAllocateOnceItsBuffersAreThere(t *testing.T) {
 
 func TestARecordTooLargeIsRefused(t *testing.T) {
 	fs := newMemFS()
-	j, _ := mustOpen(t, Options{Dir: "j", FS: fs, MaxRecord: 5000})
+	j, _ := mustOpen(t, Config{Dir: "j", FS: fs, MaxRecord: 5000})
 	if _, err := j.Append(make([]byte, 5001)); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("error %v", err)
 	}
@@ -213,7 +213,7 @@ func TestARecordTooLargeIsRefused(t *testing.T) {
 
 	// A smaller bound makes the same record an error that says so, not a tear.
 	for _, bound := range []int{4999, 10} {
-		_, err := Open(Options{Dir: "j", FS: fs, MaxRecord: bound, ReplayBuffer: 4 << 10}, nil)
+		_, err := Open(Config{Dir: "j", FS: fs, MaxRecord: bound, ReplayBuffer: 4 << 10}, nil)
 		if !errors.Is(err, ErrTooLarge) || errors.Is(err, ErrCorrupt) {
 			t.Errorf("bound %d: error %v", bound, err)
 		}
@@ -221,7 +221,7 @@ func TestARecordTooLargeIsRefused(t *testing.T) {
 }
 
 func TestAfterCloseNothingIsAccepted(t *testing.T) {
-	j, _ := mustOpen(t, Options{Dir: "j", FS: newMemFS()})
+	j, _ := mustOpen(t, Config{Dir: "j", FS: newMemFS()})
 	p := mustAppend(t, j, "a")
 	mustClose(t, j)
 	mustClose(t, j)
@@ -233,13 +233,13 @@ func TestAfterCloseNothingIsAccepted(t *testing.T) {
 
 func TestClosingAndReopeningAnIdleJournalDoesNotMakeItGrow(t *testing.T) {
 	fs := newMemFS()
-	j, _ := mustOpen(t, Options{Dir: "j", FS: fs})
+	j, _ := mustOpen(t, Config{Dir: "j", FS: fs})
 	mustAppend(t, j, "a")
 	mustClose(t, j)
 	_, before := j.Size()
 	writes := fs.Calls["write"]
 	for range 3 {
-		j, _ = mustOpen(t, Options{Dir: "j", FS: fs})
+		j, _ = mustOpen(t, Config{Dir: "j", FS: fs})
 		mustClose(t, j)
 	}
 	if n := fs.Calls["write"] - writes; n != 0 {
@@ -251,7 +251,7 @@ func TestClosingAndReopeningAnIdleJournalDoesNotMakeItGrow(t *testing.T) {
 }
 
 func TestAFolderHasOneJournalAtATime(t *testing.T) {
-	o := Options{Dir: t.TempDir()}
+	o := Config{Dir: t.TempDir()}
 	j, _ := mustOpen(t, o)
 	if _, err := Open(o, nil); !errors.Is(err, ErrLocked) {
 		t.Errorf("second journal: error %v", err)
@@ -262,7 +262,7 @@ func TestAFolderHasOneJournalAtATime(t *testing.T) {
 }
 
 func TestAReplayErrorEndsOpenAndGivesTheLockBack(t *testing.T) {
-	o := Options{Dir: t.TempDir()}
+	o := Config{Dir: t.TempDir()}
 	j, _ := mustOpen(t, o)
 	mustAppend(t, j, "a")
 	mustClose(t, j)
@@ -275,7 +275,7 @@ func TestAReplayErrorEndsOpenAndGivesTheLockBack(t *testing.T) {
 }
 
 func TestBadOptionsAreNamedWithTheirRange(t *testing.T) {
-	for name, o := range map[string]Options{
+	for name, o := range map[string]Config{
 		"Dir":           {},
 		"SegmentSize":   {Dir: "d", SegmentSize: 1023},
 		"MaxSegments":   {Dir: "d", MaxSegments: 1},
@@ -303,14 +303,14 @@ func TestAFolderThatCannotBeMadeIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, dir := range []string{file, filepath.Join(file, "below")} {
-		if _, err := Open(Options{Dir: dir}, nil); err == nil {
+		if _, err := Open(Config{Dir: dir}, nil); err == nil {
 			t.Errorf("%s: no error", dir)
 		}
 	}
 }
 
 func TestInspectShowsTheLogAndChangesNothing(t *testing.T) {
-	o := Options{Dir: t.TempDir(), CompressAbove: 64}
+	o := Config{Dir: t.TempDir(), CompressAbove: 64}
 	j, _ := mustOpen(t, o)
 	mustAppend(t, j, "a")
 	mustAppend(t, j, strings.Repeat("b", 500))

@@ -18,7 +18,7 @@ import (
 // replay may be nil. An error of it ends Open and is returned, wrapped. Open starts the journal's
 // goroutines, which Close ends. The errors are ErrOption, ErrLocked, ErrNoJournal, *CorruptError,
 // ErrVersion, ErrTooLarge, and those of the file system.
-func Open(o Options, replay func(p Position, record []byte) error) (_ *Journal, err error) {
+func Open(o Config, replay func(p Position, record []byte) error) (_ *Journal, err error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}

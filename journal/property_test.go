@@ -20,7 +20,7 @@ func fixHead(b []byte) {
 func TestTheJournalIsAMapOfPositions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		fs := newMemFS()
-		o := Options{
+		o := Config{
 			Dir: "j", FS: fs, manual: true, page: 64,
 			SegmentSize:   int64(rapid.IntRange(1<<10, 4<<10).Draw(t, "segment")),
 			MaxSegments:   rapid.IntRange(2, 4).Draw(t, "segments"),
@@ -165,7 +165,7 @@ func FuzzReplay(f *testing.F) {
 		put(number, b)
 		const bound = 1 << 10
 		longest := 0
-		j, err := Open(Options{Dir: "j", FS: fs, MaxRecord: bound, ReplayBuffer: 4 << 10, manual: true}, func(p Position, r []byte) error {
+		j, err := Open(Config{Dir: "j", FS: fs, MaxRecord: bound, ReplayBuffer: 4 << 10, manual: true}, func(p Position, r []byte) error {
 			if p == 0 {
 				t.Fatal("position 0")
 			}

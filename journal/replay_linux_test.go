@@ -27,7 +27,7 @@ func TestReplayTakesLittleMemoryHoweverLongTheLogIs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	o := Options{Dir: t.TempDir(), SegmentSize: int64(mib) << 20 / 16}
+	o := Config{Dir: t.TempDir(), SegmentSize: int64(mib) << 20 / 16}
 	j, _ := mustOpen(t, o)
 	rng := rand.NewChaCha8([32]byte{})
 	record := make([]byte, 300)
@@ -73,7 +73,7 @@ func peakMemory(t *testing.T) (bytes int64) {
 // replayAlone opens the log in a process that did nothing else, and looks at what that took.
 func replayAlone(t *testing.T, dir string) {
 	bytes := 0
-	j, err := Open(Options{Dir: dir}, func(_ Position, record []byte) error {
+	j, err := Open(Config{Dir: dir}, func(_ Position, record []byte) error {
 		bytes += len(record)
 		return nil
 	})

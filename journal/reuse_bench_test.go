@@ -38,7 +38,7 @@ func BenchmarkJournalReuse(b *testing.B) {
 					w := &way{name: c.name, moved: make(chan struct{}, 1), best: math.Inf(1)}
 					var err error
 					w.last[0] = 1
-					w.j, err = Open(creating(Options{
+					w.j, err = Open(creating(Config{
 						Dir: filepath.Join(b.TempDir(), c.name), SegmentSize: load.segment, noReuse: c.noReuse,
 						Notify: func() {
 							select {

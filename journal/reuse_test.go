@@ -13,7 +13,7 @@ import (
 func reusedTail(t *testing.T) (fs *memFS, tail uint64, before []byte, alive map[Position]string) {
 	t.Helper()
 	fs = newMemFS()
-	j, _ := manualJournal(t, fs, Options{})
+	j, _ := manualJournal(t, fs, Config{})
 	alive = map[Position]string{}
 	keep := 0
 	for round := 0; keep < 4; round++ {
@@ -46,7 +46,7 @@ func reusedTail(t *testing.T) (fs *memFS, tail uint64, before []byte, alive map[
 
 func TestTheFileOfADeadSegmentBecomesALaterOne(t *testing.T) {
 	fs := newMemFS()
-	j, _ := manualJournal(t, fs, Options{})
+	j, _ := manualJournal(t, fs, Config{})
 	for range 100 {
 		j.Release(mustAppend(t, j, strings.Repeat("x", 300)))
 		settleAll(t, j)
@@ -68,7 +68,7 @@ func TestTheFileOfADeadSegmentBecomesALaterOne(t *testing.T) {
 
 func TestAFileThatIsMuchTooLongIsNotUsedAgain(t *testing.T) {
 	fs := newMemFS()
-	j, _ := manualJournal(t, fs, Options{})
+	j, _ := manualJournal(t, fs, Config{})
 	j.Release(mustAppend(t, j, strings.Repeat("x", 5000)))
 	for range 20 {
 		j.Release(mustAppend(t, j, strings.Repeat("x", 300)))

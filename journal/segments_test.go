@@ -9,7 +9,7 @@ import (
 )
 
 // manualJournal has no goroutine: settle is its life.
-func manualJournal(t *testing.T, fs FS, o Options) (*Journal, map[Position]string) {
+func manualJournal(t *testing.T, fs FS, o Config) (*Journal, map[Position]string) {
 	o.Dir, o.FS, o.manual, o.page = "j", fs, true, 64
 	if o.SegmentSize == 0 {
 		o.SegmentSize = 1 << 10
@@ -31,7 +31,7 @@ func settleAll(t *testing.T, j *Journal) {
 
 func TestSegmentsGoOnceNothingLivesInThem(t *testing.T) {
 	fs := newMemFS()
-	j, _ := manualJournal(t, fs, Options{})
+	j, _ := manualJournal(t, fs, Config{})
 	for range 50 {
 		p := mustAppend(t, j, strings.Repeat("x", 200))
 		settleAll(t, j)
@@ -43,7 +43,7 @@ func TestSegmentsGoOnceNothingLivesInThem(t *testing.T) {
 		}
 	}
 	mustClose(t, j)
-	j, found := manualJournal(t, fs, Options{})
+	j, found := manualJournal(t, fs, Config{})
 	if found[50] == "" || found[51] == "" {
 		t.Errorf("live records are gone: %d found", len(found))
 	}
@@ -52,7 +52,7 @@ func TestSegmentsGoOnceNothingLivesInThem(t *testing.T) {
 
 func TestAReleaseWaitsForWhatWasAppendedBeforeIt(t *testing.T) {
 	fs := newMemFS()
-	j, _ := manualJournal(t, fs, Options{})
+	j, _ := manualJournal(t, fs, Config{})
 	old := mustAppend(t, j, strings.Repeat("o", 900))
 	mustAppend(t, j, strings.Repeat("o", 900))
 	mustAppend(t, j, strings.Repeat("o", 900))
@@ -72,7 +72,7 @@ func TestAReleaseWaitsForWhatWasAppendedBeforeIt(t *testing.T) {
 		t.Errorf("%d segments removed before what replaces them was durable", n)
 	}
 	_ = j.Close()
-	j, found := manualJournal(t, fs.Crash(nil, 0), Options{})
+	j, found := manualJournal(t, fs.Crash(nil, 0), Config{})
 	for p := old; p < old+3; p++ {
 		if found[p] == "" {
 			t.Errorf("record %d is lost", p)
@@ -85,7 +85,7 @@ func TestPositionsAreNeverUsedAgain(t *testing.T) {
 	fs := newMemFS()
 	next := Position(2)
 	for round := range 6 {
-		j, found := manualJournal(t, fs, Options{})
+		j, found := manualJournal(t, fs, Config{})
 		if j.Next() != next {
 			t.Fatalf("round %d: next position %d, want %d", round, j.Next(), next)
 		}
@@ -109,7 +109,7 @@ func TestPositionsAreNeverUsedAgain(t *testing.T) {
 func TestCompactionMovesTheFewLiveRecordsAndKeepsTheirPositions(t *testing.T) {
 	for _, round := range []int{1, 0} { // a record at a time, and all at once
 		fs := newMemFS()
-		o := Options{MaxSegments: 3, moveRound: round, CompressAbove: 64}
+		o := Config{MaxSegments: 3, moveRound: round, CompressAbove: 64}
 		j, _ := manualJournal(t, fs, o)
 		want := map[Position]string{}
 		for i := range 300 {
@@ -157,7 +157,7 @@ func TestCompactionMovesTheFewLiveRecordsAndKeepsTheirPositions(t *testing.T) {
 
 func TestCompactionLeavesALogAloneThatIsMostlyAlive(t *testing.T) {
 	moved := 0
-	j, _ := manualJournal(t, newMemFS(), Options{MaxSegments: 2, Observe: func(s SyncInfo) { moved += s.Moved }})
+	j, _ := manualJournal(t, newMemFS(), Config{MaxSegments: 2, Observe: func(s SyncInfo) { moved += s.Moved }})
 	for i := range 100 {
 		p := mustAppend(t, j, strings.Repeat("x", 200))
 		if i%3 == 0 {
@@ -173,7 +173,7 @@ func TestCompactionLeavesALogAloneThatIsMostlyAlive(t *testing.T) {
 
 func TestDamageFoundByCompactionIsAFailure(t *testing.T) {
 	fs := newMemFS()
-	j, _ := manualJournal(t, fs, Options{MaxSegments: 2})
+	j, _ := manualJournal(t, fs, Config{MaxSegments: 2})
 	for range 12 {
 		mustAppend(t, j, strings.Repeat("x", 200))
 	}
@@ -197,7 +197,7 @@ func TestDamageFoundByCompactionIsAFailure(t *testing.T) {
 
 func TestALargeGroupIsSpreadOverSegments(t *testing.T) {
 	fs := newMemFS()
-	j, _ := manualJournal(t, fs, Options{})
+	j, _ := manualJournal(t, fs, Config{})
 	for range 100 {
 		mustAppend(t, j, strings.Repeat("x", 100))
 	}
@@ -210,7 +210,7 @@ func TestALargeGroupIsSpreadOverSegments(t *testing.T) {
 		}
 	}
 	mustClose(t, j)
-	j, found := manualJournal(t, fs, Options{})
+	j, found := manualJournal(t, fs, Config{})
 	if len(found) != 102 {
 		t.Errorf("%d records", len(found))
 	}

@@ -166,7 +166,7 @@ type marker struct {
 	failure atomic.Pointer[error]
 }
 
-func newMarker(file File, found *foundMark, o *Options, failed func()) *marker {
+func newMarker(file File, found *foundMark, o *Config, failed func()) *marker {
 	timer := time.NewTimer(markInterval)
 	timer.Stop()
 	k := &marker{

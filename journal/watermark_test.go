@@ -53,7 +53,7 @@ func closedAndCrashed(t *testing.T) (closed, crashed map[string]*memFS) {
 		},
 	} {
 		fs := newMemFS()
-		j, _ := manualJournal(t, fs, Options{markBytes: 400})
+		j, _ := manualJournal(t, fs, Config{markBytes: 400})
 		work(j)
 		crashed[name] = fs.Crash(nil, 1)
 		mustClose(t, j)
@@ -283,11 +283,11 @@ func TestOneDamagedSlotOfTheWatermarkDoesNoHarm(t *testing.T) {
 // the power fails at any point of the next Open.
 func TestNoSequenceOfKillsAndPowerFailuresCostsBothSlots(t *testing.T) {
 	fs := newMemFS()
-	j, _ := manualJournal(t, fs, Options{markBytes: 100})
+	j, _ := manualJournal(t, fs, Config{markBytes: 100})
 	begun := fs.Ops
 	mustClose(t, j)
 	open := func(fs *memFS) (*Journal, error) {
-		return Open(creating(Options{Dir: "j", FS: fs, markBytes: 100, page: 64, manual: true}), nil)
+		return Open(creating(Config{Dir: "j", FS: fs, markBytes: 100, page: 64, manual: true}), nil)
 	}
 	for killAt, over := begun+1, false; !over; killAt++ {
 		for failAt, opened := 1, false; !opened; failAt++ {
@@ -329,7 +329,7 @@ func TestNoSequenceOfKillsAndPowerFailuresCostsBothSlots(t *testing.T) {
 func TestAWatermarkFollowsWithin100msAndNoneIsWrittenWhileNothingIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fs := newMemFS()
-		j, _ := mustOpen(t, Options{Dir: "j", FS: fs})
+		j, _ := mustOpen(t, Config{Dir: "j", FS: fs})
 		marked := func() Position {
 			synctest.Wait()
 			return mustReadMark(t, fs).next
@@ -369,7 +369,7 @@ func TestAWatermarkFollowsWithin100msAndNoneIsWrittenWhileNothingIs(t *testing.T
 func TestAWatermarkFollowsAfterAMiBAtTheLatest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fs := newMemFS()
-		j, _ := mustOpen(t, Options{Dir: "j", FS: fs})
+		j, _ := mustOpen(t, Config{Dir: "j", FS: fs})
 		record := strings.Repeat("x", 64<<10)
 		for range 100 { // in no time
 			before := mustReadMark(t, fs)
@@ -389,7 +389,7 @@ func TestAWatermarkFollowsAfterAMiBAtTheLatest(t *testing.T) {
 func TestNoGroupWaitsForAWatermark(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fs := newMemFS()
-		j, _ := mustOpen(t, Options{Dir: "j", FS: fs, SegmentSize: 4 << 10})
+		j, _ := mustOpen(t, Config{Dir: "j", FS: fs, SegmentSize: 4 << 10})
 		release := make(chan struct{})
 		fs.Mu.Lock()
 		fs.Hold = func(name string) {
@@ -431,7 +431,7 @@ func TestAWatermarkThatFailsEndsTheJournalLikeAnyOtherFailure(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				fs := newMemFS()
 				var notices atomic.Int64
-				j, _ := mustOpen(t, Options{
+				j, _ := mustOpen(t, Config{
 					Dir: "j", FS: fs, SyncDelay: delay, WriteBuffer: 4 << 10, Notify: func() { notices.Add(1) },
 				})
 				fs.Mu.Lock()
@@ -477,7 +477,7 @@ func TestAWatermarkThatFailsEndsTheJournalLikeAnyOtherFailure(t *testing.T) {
 func TestAWatermarkThatFailsInCloseIsReturnedByIt(t *testing.T) {
 	for _, op := range []string{"write", "sync"} {
 		fs := newMemFS()
-		j, _ := manualJournal(t, fs, Options{})
+		j, _ := manualJournal(t, fs, Config{})
 		mustAppend(t, j, "a")
 		fs.Fault = func(o, name string) error {
 			if o == op && name == markName {
@@ -500,7 +500,7 @@ func TestAWatermarkThatFailsInCloseIsReturnedByIt(t *testing.T) {
 // get good checksums and the log's identity.
 func FuzzWatermark(f *testing.F) {
 	good := newMemFS()
-	j, err := Open(creating(Options{Dir: "j", FS: good, manual: true}), nil)
+	j, err := Open(creating(Config{Dir: "j", FS: good, manual: true}), nil)
 	if err != nil {
 		f.Fatal(err)
 	}

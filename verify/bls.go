@@ -15,14 +15,14 @@ const hashesRemembered = 4096
 type blsScheme struct {
 	validatorSet
 	*pairing
-	options Options
+	options Config
 	format  wire.Format
 	prefix  []byte       // of the bytes that acks sign
 	keys    curve.Points // of participant i at i: each of the subgroup, none the identity
 	hashes  *cache[wire.Subject, curve.Points]
 }
 
-func newBLSScheme(o Options, set validatorSet, kind wire.CertificateKind) *blsScheme {
+func newBLSScheme(o Config, set validatorSet, kind wire.CertificateKind) *blsScheme {
 	o.Namespace = slices.Clone(o.Namespace)
 	size := o.Variant.signatures().Compressed()
 	ack := size
@@ -86,13 +86,13 @@ func (b *blsScheme) readVotes(s *Statement, present []int, absent []wire.Partici
 	return ballot{points, present}, unreadable
 }
 
-// Prove implements [Scheme]: every signature is checked for subgroup and identity by itself, and all of them are then
+// InvalidVotes implements [Scheme]: every signature is checked for subgroup and identity by itself, and all of them are then
 // verified in one equation, each under a random weight w of its own (they are on one message):
 //
 //	e(Σ wᵢ·σᵢ, −g) · e(H, Σ wᵢ·kᵢ) = 1
 //
 // When that fails, again by halves with fresh weights.
-func (b *blsScheme) Prove(s *Statement, signers wire.Signers) (invalid []wire.Participant) {
+func (b *blsScheme) InvalidVotes(s *Statement, signers wire.Signers) (invalid []wire.Participant) {
 	v, invalid := b.read(s, signers)
 	sound := make([]int, 0, len(v.participants))
 	unsound := b.unsound(v.points)

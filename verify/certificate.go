@@ -33,7 +33,7 @@ func VerifyAck(s Scheme, a *wire.Ack) error {
 	signers.Add(a.Participant)
 	slab := make([]byte, f.Participants*f.AckSignature)
 	copy(slab[int(a.Participant)*f.AckSignature:], a.Signature)
-	if len(s.Prove(&Statement{Scheme: s, Subject: a.Subject(), Signers: signers, Slab: slab}, signers)) > 0 {
+	if len(s.InvalidVotes(&Statement{Scheme: s, Subject: a.Subject(), Signers: signers, Slab: slab}, signers)) > 0 {
 		return fmt.Errorf("verify: %w: participant %d", ErrVote, a.Participant)
 	}
 	return nil

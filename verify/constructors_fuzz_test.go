@@ -22,7 +22,7 @@ func FuzzConstructingASchemeNeverPanics(f *testing.F) {
 		}
 		var proven, shares []byte
 		for i, key := range set.PublicKeys {
-			proven = append(append(proven, key...), set.Secrets[i].Prove([]byte("fuzz"))...)
+			proven = append(append(proven, key...), set.Secrets[i].ProofOfPossession([]byte("fuzz"))...)
 			shares = append(shares, dealt.PublicKeys[i]...)
 		}
 		f.Add(uint8(variant), uint8(4), uint8(0), proven)
@@ -31,7 +31,7 @@ func FuzzConstructingASchemeNeverPanics(f *testing.F) {
 	}
 	f.Add(uint8(9), uint8(0), uint8(0), []byte{})
 	f.Fuzz(func(t *testing.T, variant, count, short uint8, input []byte) {
-		options := verify.Options{Namespace: []byte("fuzz"), Variant: verify.Variant(variant % 3)}
+		options := verify.Config{Namespace: []byte("fuzz"), Variant: verify.Variant(variant % 3)}
 		keySize := 96
 		if variant%3 == 1 {
 			keySize = 48

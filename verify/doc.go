@@ -86,8 +86,8 @@
 //
 // The curve arithmetic is blst where cgo is on and gnark-crypto where it is off; [BackendName] says which. Beside blst,
 // on processors with AVX-512 IFMA, vector code of our own reads compressed points and computes Miller loops eight at a
-// time; [Vectors] says whether it does, and LANECAST_IFMA=off in the environment turns it off. All of the verification is in variable time, since all that goes into it is public. Signing is constant-time
-// with blst. With gnark-crypto it is not, and Signer refuses unless [Options].AllowVariableTimeSigning is set; making
+// time; [SIMD] says whether it does, and LANECAST_IFMA=off in the environment turns it off. All of the verification is in variable time, since all that goes into it is public. Signing is constant-time
+// with blst. With gnark-crypto it is not, and Signer refuses unless [Config].AllowVariableTimeSigning is set; making
 // keys and proofs of possession takes variable time there too. Ed25519 signing is that of the standard library. A
 // [SecretKey] does not show its secret however it is printed. The memory of secrets is not wiped when they are no
 // longer used, intermediate copies are.

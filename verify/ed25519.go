@@ -187,8 +187,8 @@ func (e *Ed25519) Check(cs []Combination) bool {
 	return batch.VerifyBatchOnly(rand.Reader)
 }
 
-// Prove implements [Scheme]: in a batch first, and one by one if that fails.
-func (e *Ed25519) Prove(s *Statement, signers wire.Signers) (invalid []wire.Participant) {
+// InvalidVotes implements [Scheme]: in a batch first, and one by one if that fails.
+func (e *Ed25519) InvalidVotes(s *Statement, signers wire.Signers) (invalid []wire.Participant) {
 	c, invalid := e.collect(s, signers)
 	if len(c.who) == 0 {
 		return invalid
@@ -208,7 +208,7 @@ func (e *Ed25519) Prove(s *Statement, signers wire.Signers) (invalid []wire.Part
 
 // Isolate implements [Scheme]. It is Prove.
 func (e *Ed25519) Isolate(s *Statement, signers wire.Signers) []wire.Participant {
-	return e.Prove(s, signers)
+	return e.InvalidVotes(s, signers)
 }
 
 // ed25519Signer signs acks with an identity key.

@@ -197,7 +197,7 @@ func TestOneWrongSignatureSpoilsACertificateInEveryPlace(t *testing.T) {
 			if check(s) {
 				t.Errorf("signature %d with %d added to R passes", i, j)
 			}
-			if got := set.Scheme.Prove(s, s.Signers); !slices.Equal(got, []wire.Participant{wire.Participant(i)}) {
+			if got := set.Scheme.InvalidVotes(s, s.Signers); !slices.Equal(got, []wire.Participant{wire.Participant(i)}) {
 				t.Errorf("signature %d with %d added to R: proven invalid %v", i, j, got)
 			}
 		}

@@ -12,7 +12,7 @@ import (
 
 // Four validators make a multisig set; three of them certify a chunk, and anyone verifies the certificate.
 func ExampleNewMultisig() {
-	options := verify.Options{
+	options := verify.Config{
 		Namespace:                []byte("example.net"),
 		AllowVariableTimeSigning: true, // an example must run without cgo as well
 	}
@@ -30,7 +30,7 @@ func ExampleNewMultisig() {
 		validators = append(validators, verify.Validator{
 			Identity: wire.PublicKey(identity.Public().(ed25519.PublicKey)),
 			Key:      secret.PublicKey(),
-			Proof:    secret.Prove(options.Namespace),
+			Proof:    secret.ProofOfPossession(options.Namespace),
 		})
 	}
 	scheme, err := verify.NewMultisig(options, validators)

@@ -105,7 +105,7 @@ func (h *hostile) draw(t *rapid.T) *verify.Statement {
 // check holds every fast path against the slow twin.
 func (h *hostile) check(t rapid.TB, s *verify.Statement) {
 	invalid := h.invalid(s)
-	if got := h.set.Scheme.Prove(s, s.Signers); !slices.Equal(got, invalid) {
+	if got := h.set.Scheme.InvalidVotes(s, s.Signers); !slices.Equal(got, invalid) {
 		t.Fatalf("Prove: %v, the twin %v", got, invalid)
 	}
 	quorum := verify.Quorum(len(h.votes))
@@ -178,7 +178,7 @@ func TestEachFormOfInvalidVoteIsFound(t *testing.T) {
 			if got := h.set.Scheme.Isolate(s, s.Signers); !slices.Equal(got, want) {
 				t.Errorf("%s at %d: isolated %v", kind, i, got)
 			}
-			if got := h.set.Scheme.Prove(s, s.Signers); !slices.Equal(got, want) {
+			if got := h.set.Scheme.InvalidVotes(s, s.Signers); !slices.Equal(got, want) {
 				t.Errorf("%s at %d: proven invalid %v", kind, i, got)
 			}
 		}
@@ -193,7 +193,7 @@ func TestVotesWhoseErrorsCancelAreAValidMultisigAndNoThresholdCertificate(t *tes
 			place(s, 0, h.votes[0][pair[0]])
 			place(s, 1, h.votes[1][pair[1]])
 			both := []wire.Participant{0, 1}
-			if got := h.set.Scheme.Prove(s, s.Signers); !slices.Equal(got, both) {
+			if got := h.set.Scheme.InvalidVotes(s, s.Signers); !slices.Equal(got, both) {
 				t.Errorf("%v: proven invalid %v", pair, got)
 			}
 			if k.kind == fixture.Threshold {
@@ -230,9 +230,9 @@ func colluders(t *testing.T, v verify.Variant, n int) *fixture.Set {
 		if keys[i], err = verify.SecretKeyFromBytes(v, secret); err != nil {
 			t.Fatal(err)
 		}
-		validators[i] = verify.Validator{Identity: fixture.Identity(ids[i]), Key: keys[i].PublicKey(), Proof: keys[i].Prove(namespace)}
+		validators[i] = verify.Validator{Identity: fixture.Identity(ids[i]), Key: keys[i].PublicKey(), Proof: keys[i].ProofOfPossession(namespace)}
 	}
-	m, err := verify.NewMultisig(verify.Options{Namespace: namespace, Variant: v, AllowVariableTimeSigning: true}, validators)
+	m, err := verify.NewMultisig(verify.Config{Namespace: namespace, Variant: v, AllowVariableTimeSigning: true}, validators)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -305,7 +305,7 @@ func TestFaultyVotesAmongAHundredAreFound(t *testing.T) {
 		if got := h.set.Scheme.Isolate(s, s.Signers); !slices.Equal(got, want) {
 			t.Errorf("isolated %v", got)
 		}
-		if got := h.set.Scheme.Prove(s, s.Signers); !slices.Equal(got, want) {
+		if got := h.set.Scheme.InvalidVotes(s, s.Signers); !slices.Equal(got, want) {
 			t.Errorf("proven invalid %v", got)
 		}
 	})
@@ -352,7 +352,7 @@ func FuzzAVoteIsReadAsTheSlowTwinReadsIt(f *testing.F) {
 			s := &verify.Statement{Scheme: h.set.Scheme, Subject: h.subject, Signers: wire.NewSigners(1), Slab: vote}
 			s.Signers.Add(0)
 			want := h.slow.vote(0, h.subject, vote)
-			if got := h.set.Scheme.Prove(s, s.Signers); (len(got) == 0) != want {
+			if got := h.set.Scheme.InvalidVotes(s, s.Signers); (len(got) == 0) != want {
 				t.Errorf("%v: %x: proven invalid %v, the twin says %v", h, vote, got, want)
 			}
 			c, unreadable := h.set.Scheme.Combine(s, s.Signers)

@@ -187,7 +187,7 @@ func TestTheHashOfASubjectIsComputedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, v := range []Variant{MinSig, MinPk} {
-		b := newBLSScheme(Options{Variant: v}, set, wire.SignersAndAggregate)
+		b := newBLSScheme(Config{Variant: v}, set, wire.SignersAndAggregate)
 		s := wire.Subject{Epoch: 5}
 		first := b.hash(s)
 		if fmt.Sprintf("%p", b.hash(s)) != fmt.Sprintf("%p", first) || b.hashes.size() != 1 {

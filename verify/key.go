@@ -103,10 +103,10 @@ func (k *SecretKey) Bytes() []byte { return bytes.Clone(k.secret()[:]) }
 // PublicKey returns the public key, compressed: 96 bytes for MinSig, 48 for MinPk, in memory of the caller's own.
 func (k *SecretKey) PublicKey() []byte { return bytes.Clone(k.public) }
 
-// Prove returns a proof that whoever holds the key possesses it, for networks of this namespace: a compressed signature
+// ProofOfPossession returns a proof that whoever holds the key possesses it, for networks of this namespace: a compressed signature
 // on the public key, under a domain tag of its own. It is made once per key, where keys are set up; without cgo it is
-// made in variable time, as [Options.AllowVariableTimeSigning] explains.
-func (k *SecretKey) Prove(namespace []byte) []byte {
+// made in variable time, as [Config.AllowVariableTimeSigning] explains.
+func (k *SecretKey) ProofOfPossession(namespace []byte) []byte {
 	c := curve.Default()
 	h := c.Hash(k.variant.signatures(), k.variant.proofTag(), proofMessage(namespace, k.public))
 	return c.Append(nil, c.Sign(k.secret(), h), 0, false)

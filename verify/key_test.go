@@ -162,7 +162,7 @@ func TestAProofOfPossessionSignsThePublicKeyUnderItsOwnTag(t *testing.T) {
 		if v == verify.MinSig {
 			var s bls.G1Affine
 			var pk bls.G2Affine
-			must(s.SetBytes(k.Prove(namespace)))
+			must(s.SetBytes(k.ProofOfPossession(namespace)))
 			must(pk.SetBytes(k.PublicKey()))
 			h := must(bls.HashToG1(m, []byte("BLS_POP_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_")))
 			s.Neg(&s)
@@ -170,7 +170,7 @@ func TestAProofOfPossessionSignsThePublicKeyUnderItsOwnTag(t *testing.T) {
 		} else {
 			var s bls.G2Affine
 			var pk bls.G1Affine
-			must(s.SetBytes(k.Prove(namespace)))
+			must(s.SetBytes(k.ProofOfPossession(namespace)))
 			must(pk.SetBytes(k.PublicKey()))
 			h := must(bls.HashToG2(m, []byte("BLS_POP_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_")))
 			s.Neg(&s)

@@ -147,7 +147,7 @@ func (h *hostile) mix(r *rand.Rand) *verify.Statement {
 func TestWhatComesOutOfAnyMixtureOfVotesIsRight(t *testing.T) {
 	const perBatch = 15
 	newVerifier := func() *batch.Verifier {
-		v, err := batch.New(batch.Options{Workers: 2, BatchSize: perBatch, Chunks: verify.NewChunkVerifier(namespace)})
+		v, err := batch.New(batch.Config{Workers: 2, BatchSize: perBatch, Chunks: verify.NewChunkVerifier(namespace)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -200,7 +200,7 @@ func TestWhatComesOutOfAnyMixtureOfVotesIsRight(t *testing.T) {
 			bad := h.invalid(s)
 			invalid += len(bad)
 			deferrals := 0
-			for verdict.Exposed != nil {
+			for verdict.Deferred != nil {
 				if !s.MayDefer || verdict.Certificate != nil {
 					t.Fatalf("%v: undecided: %+v", h, verdict)
 				}
@@ -210,7 +210,7 @@ func TestWhatComesOutOfAnyMixtureOfVotesIsRight(t *testing.T) {
 				}
 				again := *s
 				again.Suspects = wire.NewSigners(s.Signers.Len())
-				for _, p := range slices.Concat(verdict.Exposed, slices.Collect(s.Suspects.All())) {
+				for _, p := range slices.Concat(verdict.Deferred, slices.Collect(s.Suspects.All())) {
 					again.Suspects.Add(p)
 				}
 				s = &again

@@ -18,7 +18,7 @@ type Validator struct {
 	Identity wire.PublicKey
 	// Key is its BLS public key, compressed: 96 bytes for MinSig, 48 for MinPk.
 	Key []byte
-	// Proof is its proof that it possesses the key's secret; see [SecretKey.Prove].
+	// Proof is its proof that it possesses the key's secret; see [SecretKey.ProofOfPossession].
 	Proof []byte
 }
 
@@ -35,7 +35,7 @@ type Multisig struct {
 // without one, a validator could choose its key as x·g minus the sum of the others' and sign for all of them alone (T.
 // Ristenpart, S. Yilek: The power of proofs-of-possession, 2007). An error wraps [ErrValidatorSet] or [ErrKey] and
 // names the validator.
-func NewMultisig(o Options, validators []Validator) (*Multisig, error) {
+func NewMultisig(o Config, validators []Validator) (*Multisig, error) {
 	m, sorted, err := newMultisig(o, validators)
 	if err != nil {
 		return nil, err
@@ -48,12 +48,12 @@ func NewMultisig(o Options, validators []Validator) (*Multisig, error) {
 
 // NewMultisigFromProvenKeys is [NewMultisig] for keys of which possession has been proven elsewhere, on chain say. It
 // does not look at Proof. With a key in the set that was not proven, certificates prove nothing.
-func NewMultisigFromProvenKeys(o Options, validators []Validator) (*Multisig, error) {
+func NewMultisigFromProvenKeys(o Config, validators []Validator) (*Multisig, error) {
 	m, _, err := newMultisig(o, validators)
 	return m, err
 }
 
-func newMultisig(o Options, validators []Validator) (m *Multisig, sorted []Validator, err error) {
+func newMultisig(o Config, validators []Validator) (m *Multisig, sorted []Validator, err error) {
 	if err := o.check(); err != nil {
 		return nil, nil, err
 	}

@@ -39,9 +39,9 @@ type Scheme interface {
 	// Check of none is true.
 	Check(cs []Combination) bool
 
-	// Prove verifies the vote of each of signers, a subset of s.Signers, as if alone (subgroup check, random
+	// InvalidVotes verifies the vote of each of signers, a subset of s.Signers, as if alone (subgroup check, random
 	// weights), and returns those that are invalid, ascending. The others are each proven valid.
-	Prove(s *Statement, signers wire.Signers) (invalid []wire.Participant)
+	InvalidVotes(s *Statement, signers wire.Signers) (invalid []wire.Participant)
 	// Isolate is for a combination that failed: it returns those of signers that are proven
 	// invalid, each by itself, ascending. The others combine to what verifies, though maybe only
 	// together, as one whole. Cheaper than Prove where the scheme allows it. After an empty answer
@@ -61,8 +61,8 @@ type Combination interface {
 type Statement struct {
 	// Tag is the maker's, to find its place again.
 	Tag uint64
-	// Alone keeps the statement out of batches, so that a bad one costs nobody else.
-	Alone bool
+	// Unbatched keeps the statement out of batches, so that a bad one costs nobody else.
+	Unbatched bool
 
 	// Proposal is a chunk signature to verify; nil for none.
 	Proposal *wire.Proposal
@@ -82,12 +82,12 @@ type Statement struct {
 	// Suspects, a subset of Signers, have their votes proven before they are combined with the others'. The zero value is
 	// none.
 	Suspects wire.Signers
-	// ProveOnly asks for each vote to be proven by itself, and for no certificate.
-	ProveOnly bool
-	// Unattributed, with ProveOnly, says that somebody else than their signers has shown the votes: nobody is exposed by an
+	// EachVote asks for each vote to be proven by itself, and for no certificate.
+	EachVote bool
+	// Unattributed, with EachVote, says that somebody else than their signers has shown the votes: nobody is exposed by an
 	// invalid one.
 	Unattributed bool
-	// MayDefer allows votes to come back undecided, see Verdict.Exposed: their maker can wait for other votes.
+	// MayDefer allows votes to come back undecided, see Verdict.Deferred: their maker can wait for other votes.
 	MayDefer bool
 }
 
@@ -103,17 +103,17 @@ type Verdict struct {
 	// ProposalValid is the verdict on Statement.Proposal; true when there is none.
 	ProposalValid bool
 	// CertificateValid: the received certificate is valid; or, for votes, Certificate has been made. True when the statement
-	// has neither. With ProveOnly: no vote was invalid.
+	// has neither. With EachVote: no vote was invalid.
 	CertificateValid bool
 	// Certificate is the certificate made of votes, valid and in memory of its own; nil when too few were good, and
 	// for received certificates.
 	Certificate []byte
 	// Invalid are the participants whose votes are proven invalid, each by itself, ascending.
 	Invalid []wire.Participant
-	// Exposed is set, ascending, when votes came back undecided: these of their signers have been proven to vote invalidly
+	// Deferred is set, ascending, when votes came back undecided: these of their signers have been proven to vote invalidly
 	// on something else since the statement was made, and without them it has no quorum. Of their votes in the statement
 	// nothing is known. Only where Statement.MayDefer allows it, and with Certificate nil.
-	Exposed []wire.Participant
+	Deferred []wire.Participant
 	// Err is set when no verdict could be reached through no fault of any validator: it wraps
 	// context.Canceled when verification was shut down, or tells of a Scheme that panicked, and the
 	// other fields then blame nobody. Or it wraps ErrInconsistentKeys: the votes without those in

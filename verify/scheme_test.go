@@ -79,7 +79,7 @@ func TestBelowTheQuorumThereIsNoCombination(t *testing.T) {
 		if c, unreadable := set.Scheme.Combine(s, s.Signers); c != nil || len(unreadable) > 0 {
 			t.Errorf("combination %v, unreadable %v", c, unreadable)
 		}
-		if invalid := set.Scheme.Prove(s, s.Signers); len(invalid) > 0 {
+		if invalid := set.Scheme.InvalidVotes(s, s.Signers); len(invalid) > 0 {
 			t.Errorf("valid votes proven invalid: %v", invalid)
 		}
 	})
@@ -308,7 +308,7 @@ func TestVotesThatAreNotThereAreUnreadable(t *testing.T) {
 		if c, got := set.Scheme.Combine(s, wide); c != nil || !slices.Equal(got, want) {
 			t.Errorf("Combine: %v, %v", c, got)
 		}
-		if got := set.Scheme.Prove(s, wide); !slices.Equal(got, want) {
+		if got := set.Scheme.InvalidVotes(s, wide); !slices.Equal(got, want) {
 			t.Errorf("Prove: %v", got)
 		}
 		if got := set.Scheme.Isolate(s, wide); !slices.Equal(got, want) {
@@ -318,7 +318,7 @@ func TestVotesThatAreNotThereAreUnreadable(t *testing.T) {
 		if got := set.Scheme.Isolate(s, s.Signers); len(got) != 4 {
 			t.Errorf("Isolate without votes: %v", got)
 		}
-		if got := set.Scheme.Prove(s, wire.NewSigners(4)); len(got) != 0 {
+		if got := set.Scheme.InvalidVotes(s, wire.NewSigners(4)); len(got) != 0 {
 			t.Errorf("Prove of none: %v", got)
 		}
 	})

@@ -17,8 +17,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-func options(v verify.Variant) verify.Options {
-	return verify.Options{Namespace: namespace, Variant: v, AllowVariableTimeSigning: true}
+func options(v verify.Variant) verify.Config {
+	return verify.Config{Namespace: namespace, Variant: v, AllowVariableTimeSigning: true}
 }
 
 // members returns n validators with proofs, in descending order of identity.
@@ -29,7 +29,7 @@ func members(t testing.TB, v verify.Variant, n int) ([]verify.Validator, []*veri
 	for i, id := range slices.Backward(fixture.Identities(n, 3)) {
 		k := secret(t, v, byte(i+1))
 		keys = append(keys, k)
-		validators = append(validators, verify.Validator{Identity: fixture.Identity(id), Key: k.PublicKey(), Proof: k.Prove(namespace)})
+		validators = append(validators, verify.Validator{Identity: fixture.Identity(id), Key: k.PublicKey(), Proof: k.ProofOfPossession(namespace)})
 	}
 	return validators, keys
 }
@@ -80,7 +80,7 @@ func TestAMultisigSetRefusesABadValidatorAndNamesIt(t *testing.T) {
 		}{
 			"no proof":                   {func(x *verify.Validator) { x.Proof = nil }, verify.ErrKey},
 			"another's proof":            {func(x *verify.Validator) { x.Proof = good[1].Proof }, verify.ErrKey},
-			"proof for other namespace":  {func(x *verify.Validator) { x.Proof = keys[2].Prove([]byte("other")) }, verify.ErrKey},
+			"proof for other namespace":  {func(x *verify.Validator) { x.Proof = keys[2].ProofOfPossession([]byte("other")) }, verify.ErrKey},
 			"proof that is no point":     {func(x *verify.Validator) { x.Proof = bytes.Repeat([]byte{0xff}, sigSize) }, verify.ErrKey},
 			"proof outside the subgroup": {func(x *verify.Validator) { x.Proof = torsion(v).encode(false) }, verify.ErrKey},
 			"identity as proof":          {func(x *verify.Validator) { x.Proof = identity(v).encode(false) }, verify.ErrKey},
@@ -134,7 +134,7 @@ func TestASetHasBetweenOneAnd65535Validators(t *testing.T) {
 }
 
 func TestUnknownOptionsAreRefusedByName(t *testing.T) {
-	for field, o := range map[string]verify.Options{"Variant": {Variant: 5}, "AckEncoding": {AckEncoding: 5}} {
+	for field, o := range map[string]verify.Config{"Variant": {Variant: 5}, "AckEncoding": {AckEncoding: 5}} {
 		for _, err := range []error{
 			second(verify.NewMultisig(o, nil)), second(verify.NewThreshold(o, nil, nil, nil)),
 		} {

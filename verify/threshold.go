@@ -28,7 +28,7 @@ type Threshold struct {
 // ascending identity. Every key must be in the subgroup and not the identity, no two identities nor shares may be
 // equal, and all keys together must be the values of one polynomial of degree quorum − 1 at 0, 1, …, n: if they are
 // not, the error wraps [ErrInconsistentKeys].
-func NewThreshold(o Options, identities []wire.PublicKey, groupKey []byte, shareKeys [][]byte) (*Threshold, error) {
+func NewThreshold(o Config, identities []wire.PublicKey, groupKey []byte, shareKeys [][]byte) (*Threshold, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (t *Threshold) knownKey(wire.Signers) (namedKey, bool) { return t.group, tr
 // Isolate implements [Scheme]. It is Prove: a plain partial sum says nothing here, since votes whose errors cancel in
 // it need not cancel when they are interpolated.
 func (t *Threshold) Isolate(s *Statement, signers wire.Signers) []wire.Participant {
-	return t.Prove(s, signers)
+	return t.InvalidVotes(s, signers)
 }
 
 // interpolation returns Lagrange's coefficients for the value at 0 of a polynomial known at i+1 for every i of

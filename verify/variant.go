@@ -89,8 +89,8 @@ func (e AckEncoding) String() string {
 	return fmt.Sprintf("encoding(%d)", uint8(e))
 }
 
-// Options are what a BLS scheme needs to know beside its keys.
-type Options struct {
+// Config are what a BLS scheme needs to know beside its keys.
+type Config struct {
 	// Namespace sets this network's signatures apart from those of any other use of the same keys. Any bytes.
 	Namespace []byte
 	// Variant is where signatures and keys lie: MinSig by default.
@@ -103,7 +103,7 @@ type Options struct {
 	AllowVariableTimeSigning bool
 }
 
-func (o *Options) check() error {
+func (o *Config) check() error {
 	if err := o.Variant.check(); err != nil {
 		return err
 	}

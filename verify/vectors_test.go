@@ -288,7 +288,7 @@ func (r *vectorRun) set(c vectorCase) (vectorSet, error) {
 }
 
 func newVectorScheme(c vectorCase, namespace []byte) (verify.Scheme, error) {
-	o := verify.Options{Namespace: namespace}
+	o := verify.Config{Namespace: namespace}
 	switch c.Variant {
 	case "minsig", "":
 		o.Variant = verify.MinSig

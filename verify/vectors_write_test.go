@@ -124,7 +124,7 @@ func (w *vectorWriter) write(n, stride int) {
 	for i, k := range set.Identities {
 		p := vectorParticipant{Identity: fixture.Identity(k).String(), Public: hex.EncodeToString(set.PublicKeys[i])}
 		if w.kind.kind == fixture.Multisig && n <= 9 {
-			p.Proof = hex.EncodeToString(set.Secrets[i].Prove(namespace))
+			p.Proof = hex.EncodeToString(set.Secrets[i].ProofOfPossession(namespace))
 		}
 		w.about.Participants = append(w.about.Participants, p)
 	}

@@ -85,7 +85,7 @@ type ours struct {
 func openJournal(dir string) (Log, error) {
 	o := &ours{moved: make(chan struct{}, 1)}
 	var err error
-	o.j, err = journal.Open(journal.Options{
+	o.j, err = journal.Open(journal.Config{
 		Dir: dir, Create: true,
 		Notify: func() { signal(o.moved) }, Observe: func(journal.SyncInfo) { o.syncs.Add(1) },
 	}, nil)

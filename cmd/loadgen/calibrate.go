@@ -44,7 +44,7 @@ func newCalibration(ctx context.Context, s *nodeSettings, set *presign.Set) (*ca
 
 // measure does slices of both kinds of work, in turns, for about as long as given but at least two of each.
 func (c *calibration) measure(ctx context.Context, long time.Duration) error {
-	v, err := batch.New(batch.Options{Workers: 1, BatchSize: batch.MaxBatchSize, Chunks: verify.NewChunkVerifier([]byte(namespace))})
+	v, err := batch.New(batch.Config{Workers: 1, BatchSize: batch.MaxBatchSize, Chunks: verify.NewChunkVerifier([]byte(namespace))})
 	if err != nil {
 		return err
 	}

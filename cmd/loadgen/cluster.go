@@ -61,7 +61,7 @@ func newCluster(ctx context.Context, s *settings, r *run) (*cluster, error) {
 		m.lanes = lanes
 	}
 	var err error
-	c.network, err = simnet.New(simnet.Options{Seed: s.seed, Default: simnet.Conditions{Latency: s.latency, Loss: s.loss}})
+	c.network, err = simnet.New(simnet.Config{Seed: s.seed, Default: simnet.Conditions{Latency: s.latency, Loss: s.loss}})
 	return c, err
 }
 

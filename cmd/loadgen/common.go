@@ -204,7 +204,7 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 
 // backendName is the curve arithmetic in use.
 func backendName() string {
-	if verify.Vectors() {
+	if verify.SIMD() {
 		return verify.BackendName + " with AVX-512 IFMA"
 	}
 	return verify.BackendName

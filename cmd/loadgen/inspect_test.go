@@ -143,7 +143,7 @@ func TestInspectTellsATearFromDamage(t *testing.T) {
 func TestInspectNamesRecordsThatAreNotTheEngines(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	j, err := journal.Open(journal.Options{Dir: dir, Create: true, First: []byte("not a record")}, nil)
+	j, err := journal.Open(journal.Config{Dir: dir, Create: true, First: []byte("not a record")}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ type payloads struct {
 	run  uint64
 }
 
-func (p payloads) digest(at engine.Context) (d wire.Digest) {
+func (p payloads) digest(at engine.Place) (d wire.Digest) {
 	b := []byte("lanecast loadgen payload")
 	b = binary.BigEndian.AppendUint64(b, p.seed)
 	b = binary.BigEndian.AppendUint64(b, p.run)
@@ -31,7 +31,7 @@ func (p payloads) digest(at engine.Context) (d wire.Digest) {
 	return d
 }
 
-func (p payloads) genuine(at engine.Context, d wire.Digest) bool {
+func (p payloads) genuine(at engine.Place, d wire.Digest) bool {
 	p.run = binary.BigEndian.Uint64(d[:8])
 	return p.digest(at) == d
 }
@@ -44,7 +44,7 @@ type application struct {
 }
 
 // Propose implements engine.Automaton.
-func (a *application) Propose(ctx context.Context, at engine.Context) (wire.Digest, error) {
+func (a *application) Propose(ctx context.Context, at engine.Place) (wire.Digest, error) {
 	select {
 	case <-a.open:
 	case <-ctx.Done():
@@ -55,7 +55,7 @@ func (a *application) Propose(ctx context.Context, at engine.Context) (wire.Dige
 }
 
 // Verify implements engine.Automaton.
-func (a *application) Verify(_ context.Context, at engine.Context, payload wire.Digest) (bool, error) {
+func (a *application) Verify(_ context.Context, at engine.Place, payload wire.Digest) (bool, error) {
 	return a.payloads.genuine(at, payload), nil
 }
 

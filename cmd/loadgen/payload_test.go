@@ -15,7 +15,7 @@ import (
 
 func TestAPayloadIsGenuineInEveryRunButAtItsPlaceAlone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		at := engine.Context{
+		at := engine.Place{
 			Sequencer: wire.PublicKey(rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "sequencer")),
 			Height:    rapid.Uint64().Draw(t, "height"),
 		}

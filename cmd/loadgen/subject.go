@@ -174,7 +174,7 @@ func (u *subject) Sequencers(epoch uint64) ([]wire.PublicKey, bool) { return u.i
 func (u *subject) Epochs(context.Context) (uint64, <-chan uint64, error) { return theEpoch, nil, nil }
 
 // Propose implements engine.Automaton. The payload is the one that the others' acks were made for.
-func (u *subject) Propose(ctx context.Context, at engine.Context) (wire.Digest, error) {
+func (u *subject) Propose(ctx context.Context, at engine.Place) (wire.Digest, error) {
 	select {
 	case <-u.open:
 	case <-ctx.Done():
@@ -191,7 +191,7 @@ func (u *subject) Propose(ctx context.Context, at engine.Context) (wire.Digest, 
 }
 
 // Verify implements engine.Automaton.
-func (u *subject) Verify(_ context.Context, at engine.Context, payload wire.Digest) (bool, error) {
+func (u *subject) Verify(_ context.Context, at engine.Place, payload wire.Digest) (bool, error) {
 	l := u.lanes[u.index[at.Sequencer]]
 	return at.Height < uint64(l.Heights()) && l.Payloads[at.Height] == payload, nil
 }

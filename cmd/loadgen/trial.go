@@ -295,6 +295,6 @@ func (t *trial) watch(ctx context.Context, before moment) (series []point, dry b
 }
 
 // chunkPlace names a chunk's.
-func chunkPlace(sequencer wire.PublicKey, height uint64) engine.Context {
-	return engine.Context{Sequencer: sequencer, Height: height}
+func chunkPlace(sequencer wire.PublicKey, height uint64) engine.Place {
+	return engine.Place{Sequencer: sequencer, Height: height}
 }

@@ -167,7 +167,7 @@ func (c *Core) submitVotes(st *verify.Statement, j job) {
 func (c *Core) votesVerdict(j job, v *verify.Verdict) {
 	c.turns.flying--
 	defer c.nextTurns()
-	if len(v.Invalid) > 0 || v.Certificate == nil && len(v.Exposed) == 0 {
+	if len(v.Invalid) > 0 || v.Certificate == nil && len(v.Deferred) == 0 {
 		c.counts.VoteFailures++
 	}
 	for _, i := range v.Invalid { // before Settle, which may end the slab
@@ -176,7 +176,7 @@ func (c *Core) votesVerdict(j job, v *verify.Verdict) {
 	retried := j.candidate.Failed()
 	// A scheme that proves nobody wrong, and yet certifies nothing, would have us try the same all
 	// the time.
-	fault := isKeyFault(v.Err) || v.Err == nil && v.Certificate == nil && len(v.Invalid) == 0 && len(v.Exposed) == 0
+	fault := isKeyFault(v.Err) || v.Err == nil && v.Certificate == nil && len(v.Invalid) == 0 && len(v.Deferred) == 0
 	if fault {
 		c.keyFault(j, v)
 	}

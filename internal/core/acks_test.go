@@ -287,7 +287,7 @@ func TestAnEmptyVerdictIsNotTriedAgainAtOnce(t *testing.T) {
 	}
 	st := r.verifies[0]
 	r.verifies = nil
-	r.c.Verdict(r.now, &verify.Verdict{Statement: st, ProposalValid: true})
+	r.c.SignaturesVerified(r.now, &verify.Verdict{Statement: st, ProposalValid: true})
 	r.drain()
 	expect(t, "statements", len(r.verifies), 0)
 	r.pass(r.cfg.SuspectDelay)
@@ -302,7 +302,7 @@ func (r *rig) undecided() (n int) {
 	waiting := r.verifies
 	r.verifies = nil
 	for _, st := range waiting {
-		r.c.Verdict(r.now, &verify.Verdict{Statement: st, Err: errTest})
+		r.c.SignaturesVerified(r.now, &verify.Verdict{Statement: st, Err: errTest})
 		r.drain()
 	}
 	return len(waiting)
@@ -381,7 +381,7 @@ func TestRule4_3_7_VotesWithoutAVerdictAreForgottenWithTheirSlot(t *testing.T) {
 				if first {
 					pass(r)
 				}
-				r.c.Verdict(r.now, &verify.Verdict{Statement: votes, Err: errTest})
+				r.c.SignaturesVerified(r.now, &verify.Verdict{Statement: votes, Err: errTest})
 				r.drain()
 				if !first {
 					pass(r)
@@ -412,7 +412,7 @@ func TestRule4_3_AStatementWhoseSlotIsClosedMeanwhileIsNotTriedAgain(t *testing.
 			pass(r)
 			r.verdicts()
 			expect(t, "memory while the statement flies", r.c.Counts().VoteBytes > 0, true)
-			r.c.Verdict(r.now, judge(votes))
+			r.c.SignaturesVerified(r.now, judge(votes))
 			r.drain()
 			expect(t, "statements", r.c.Counts().VoteBatches, 1)
 			expect(t, "memory after it", r.c.Counts().VoteBytes, 0)

@@ -32,8 +32,8 @@ func (c *Core) askVerify(l *lane) {
 	}
 }
 
-// Verified takes the application's answer to the AskVerify of that number: PROTOCOL.md 4.5.
-func (c *Core) Verified(now time.Duration, number uint64, answer Answer) {
+// ApplicationVerified takes the application's answer to the AskVerify of that number: PROTOCOL.md 4.5.
+func (c *Core) ApplicationVerified(now time.Duration, number uint64, answer Answer) {
 	if !c.enter(now) {
 		return
 	}
@@ -44,16 +44,16 @@ func (c *Core) Verified(now time.Duration, number uint64, answer Answer) {
 	l := about.lane
 	defer c.tryRest(l)
 	if !counts {
-		c.counts.Verdicts[Dropped]++
+		c.counts.ApplicationVerdicts[Dropped]++
 		c.askVerify(l) // it may have waited for this call to return
 		return
 	}
 	l.tip.verdict = answer
 	if answer != Approved {
-		c.counts.Verdicts[Failure]++
+		c.counts.ApplicationVerdicts[Failure]++
 		return
 	}
-	c.counts.Verdicts[Success]++
+	c.counts.ApplicationVerdicts[Success]++
 	c.acknowledge(l)
 }
 

@@ -53,7 +53,7 @@ func TestRule4_5_ARefusedTipIsNotAcked(t *testing.T) {
 		expect(t, "tips", len(r.tips()), 0)
 		expect(t, "signatures", len(r.signAcks), 0)
 		expect(t, "questions", len(r.asks), 0)
-		expect(t, "counted", r.c.Counts().Verdicts[Failure], 1)
+		expect(t, "counted", r.c.Counts().ApplicationVerdicts[Failure], 1)
 	}
 }
 
@@ -103,7 +103,7 @@ func TestRule4_5_TheQuestionEndsWhenTheTipMovesOnAndItsAnswerIsDropped(t *testin
 	expect(t, "tips", len(r.tips()), 0)
 	r.answer(Approved)
 	expectChunks(t, "tips", r.tips(), chunk(1, 1, 1))
-	expect(t, "dropped", r.c.Counts().Verdicts[Dropped], 1)
+	expect(t, "dropped", r.c.Counts().ApplicationVerdicts[Dropped], 1)
 	r.verified(chunk(1, 1, 1), Approved) // nobody asked
 	r.verified(chunk(2, 1, 1), Approved)
 	expect(t, "effects", len(r.c.Effects()), 0)

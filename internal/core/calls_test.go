@@ -54,15 +54,15 @@ func TestRule4_5_TheAnswerToACancelledCallIsNoAnswerToALaterOneAboutTheSameChunk
 	expect(t, "cancelled", len(r.cancelled), 1)
 	r.epoch(9) // 10 has it again
 	expectChunks(t, "asked again", r.asks, chunk(1, 0, 1))
-	r.c.Verified(r.now, r.cancelled[0].Call, Approved)
+	r.c.ApplicationVerified(r.now, r.cancelled[0].Call, Approved)
 	r.drain()
 	expect(t, "tips", len(r.tips()), 0)
-	expect(t, "dropped", r.c.Counts().Verdicts[Dropped], 1)
+	expect(t, "dropped", r.c.Counts().ApplicationVerdicts[Dropped], 1)
 	r.answer(Approved)
 	expect(t, "tips", len(r.tips()), 1)
-	r.c.Verified(r.now, 999, Approved) // no such call
+	r.c.ApplicationVerified(r.now, 999, Approved) // no such call
 	r.c.AckSigned(r.now, r.signAcks[0].Call+1, nil, errTest)
-	r.c.Verified(r.now, r.signAcks[0].Call, Refused) // a call of another kind
+	r.c.ApplicationVerified(r.now, r.signAcks[0].Call, Refused) // a call of another kind
 	expect(t, "effects", len(r.c.Effects()), 0)
 	r.sign(nil)
 	expect(t, "acks", len(r.acks), 1)
@@ -131,7 +131,7 @@ func TestRule4_7_QuestionsForPayloadsEndAndTwoAtMostAreOutstanding(t *testing.T)
 	expect(t, "questions in all", r.c.lastCall, first+1)
 	expect(t, "cancelled", len(r.cancelled), 2)
 	expect(t, "questions", len(r.proposes), 0)
-	r.c.Proposed(r.now, first, payload(1), true) // it counts for nothing
+	r.c.ApplicationProposed(r.now, first, payload(1), true) // it counts for nothing
 	r.drain()
 	expect(t, "records", r.disk.Next, 1)
 	expect(t, "questions once one returned", len(r.proposes), 1)

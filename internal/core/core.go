@@ -184,8 +184,8 @@ func New(cfg Config) (*Core, error) {
 // maxPast bounds for how many heights a lane remembers certificates, whatever HeightBound says.
 const maxPast = 1024
 
-func tableOptions(cfg *Config) aggregate.Options {
-	return aggregate.Options{MaxBytes: cfg.MaxVoteBytes, Past: min(cfg.HeightBound, maxPast), Poison: cfg.PoisonVotes}
+func tableOptions(cfg *Config) aggregate.Config {
+	return aggregate.Config{MaxBytes: cfg.MaxVoteBytes, Past: min(cfg.HeightBound, maxPast), Poison: cfg.PoisonVotes}
 }
 
 // lane returns the lane of a sequencer, a new one if need be. The caller has made sure that the key is one of an
@@ -236,8 +236,8 @@ func (c *Core) submit(st *verify.Statement, j job) {
 	c.emit(Verify).Statement = st
 }
 
-// Verdict takes the verdict on a statement that a Verify effect named.
-func (c *Core) Verdict(now time.Duration, v *verify.Verdict) {
+// SignaturesVerified takes the verdict on a statement that a Verify effect named.
+func (c *Core) SignaturesVerified(now time.Duration, v *verify.Verdict) {
 	j, ok := c.jobs[v.Statement.Tag]
 	if !ok {
 		return

@@ -91,11 +91,11 @@ type Counts struct {
 	Acks  [numOutcomes]uint64 // messages, by what became of them on arrival
 	Nodes [numOutcomes]uint64 // messages on arrival, and Invalid, Stale and Replaced once more
 
-	Proposals    [numStatuses]uint64 // payloads that the application proposed or declined
-	Broadcasts   [numStatuses]uint64 // first broadcasts of our chunks and repeated ones
-	Rebroadcasts [numStatuses]uint64 // only the repeated ones
-	Verdicts     [numStatuses]uint64 // application's verdicts: true, false, none
-	OwnAcks      [numStatuses]uint64 // our acks signed, failed to be signed, or overtaken while they were
+	Proposals           [numStatuses]uint64 // payloads that the application proposed or declined
+	Broadcasts          [numStatuses]uint64 // first broadcasts of our chunks and repeated ones
+	Rebroadcasts        [numStatuses]uint64 // only the repeated ones
+	ApplicationVerdicts [numStatuses]uint64 // application's verdicts: true, false, none
+	OwnAcks             [numStatuses]uint64 // our acks signed, failed to be signed, or overtaken while they were
 
 	NodesVerified  uint64 // nodes whose signatures were found good
 	AcksInvalid    uint64 // acks proven invalid by signature

@@ -253,7 +253,7 @@ func (m *mixture) step() {
 			if m.random.IntN(10) == 0 {
 				v = &verify.Verdict{Statement: st, Err: errTest}
 			}
-			m.c.Verdict(m.now, v)
+			m.c.SignaturesVerified(m.now, v)
 			m.drain()
 		}
 	case 14, 15, 16: // some of what was written is durable
@@ -322,9 +322,9 @@ func (m *mixture) late(n int) {
 		m.cancelled = m.cancelled[1:]
 		switch e.Kind {
 		case AskVerify:
-			m.c.Verified(m.now, e.Call, Approved)
+			m.c.ApplicationVerified(m.now, e.Call, Approved)
 		case AskPropose:
-			m.c.Proposed(m.now, e.Call, payload(m.random.IntN(1<<16)), true)
+			m.c.ApplicationProposed(m.now, e.Call, payload(m.random.IntN(1<<16)), true)
 		case SignAck:
 			m.c.AckSigned(m.now, e.Call, make([]byte, model.VoteSize), nil)
 		case SignChunk:

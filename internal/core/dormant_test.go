@@ -488,7 +488,7 @@ func TestRule4_8_SequencersThatLeftCostLittleAndEachTheSame(t *testing.T) {
 			}
 			c.Done()
 			for _, st := range statements {
-				c.Verdict(now, judge(st))
+				c.SignaturesVerified(now, judge(st))
 			}
 		}
 	}
@@ -511,7 +511,7 @@ func TestRule4_8_SequencersThatLeftCostLittleAndEachTheSame(t *testing.T) {
 		c.Reported(now, reports)
 		drain()
 		if e > 3 { // the application returns at last
-			c.Verified(now, questions[sequencerOf(e-3)], Refused)
+			c.ApplicationVerified(now, questions[sequencerOf(e-3)], Refused)
 			delete(questions, sequencerOf(e-3))
 			drain()
 		}

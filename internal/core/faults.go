@@ -87,7 +87,7 @@ func (c *Core) seekEvidence(l *lane, e *epoch, slot *aggregate.Slot, first *aggr
 // aloneStatement is a statement that has one ack proven by itself.
 func aloneStatement(e *epoch, a *wire.Ack) *verify.Statement {
 	st := &verify.Statement{
-		Scheme: e.scheme, Subject: a.Subject(), ProveOnly: true,
+		Scheme: e.scheme, Subject: a.Subject(), EachVote: true,
 		Signers: wire.NewSigners(e.format.Participants),
 		Slab:    make([]byte, e.format.Participants*e.format.AckSignature),
 	}

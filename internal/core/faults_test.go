@@ -15,7 +15,7 @@ func TestRule4_6_ConflictingAcksAreEachVerifiedAloneAndThenReported(t *testing.T
 	r.ack(2, chunk(1, 0, 2), 5)
 	expect(t, "statements", len(r.verifies), 2)
 	for _, st := range r.verifies {
-		expect(t, "proven alone", st.ProveOnly && st.Signers.Count() == 1 && st.Signers.Has(2), true)
+		expect(t, "proven alone", st.EachVote && st.Signers.Count() == 1 && st.Signers.Has(2), true)
 	}
 	r.verdicts()
 	f := fault[*wire.ConflictingAcks](r)
@@ -38,7 +38,7 @@ func TestRule4_6_ConflictingAcksOutliveTheSlotThatTheyCameFrom(t *testing.T) {
 	r.tip(r.w.node(1, 5, 5, 4, 5))
 	expect(t, "votes", r.c.Counts().Votes, 0)
 	for _, st := range acks {
-		r.c.Verdict(r.now, judge(st))
+		r.c.SignaturesVerified(r.now, judge(st))
 		r.drain()
 	}
 	f := fault[*wire.ConflictingAcks](r)
@@ -80,7 +80,7 @@ func TestRule4_6_ConflictingAcksThatCouldNotBeVerifiedBlameNobody(t *testing.T) 
 	r.ack(2, chunk(1, 0, 1), 5)
 	r.ack(2, chunk(1, 0, 2), 5)
 	for _, st := range r.verifies {
-		r.c.Verdict(r.now, &verify.Verdict{Statement: st, Err: errTest})
+		r.c.SignaturesVerified(r.now, &verify.Verdict{Statement: st, Err: errTest})
 		r.drain()
 	}
 	expect(t, "faults", len(r.faults()), 0)

@@ -186,6 +186,6 @@ func TestAVerdictThatNobodyWaitsForHasNoEffect(t *testing.T) {
 	r.node(genesis(1, 1))
 	v := judge(r.verifies[0])
 	r.verdicts()
-	r.c.Verdict(r.now, v)
+	r.c.SignaturesVerified(r.now, v)
 	expect(t, "effects", len(r.c.Effects()), 0)
 }

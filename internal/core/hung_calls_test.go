@@ -67,7 +67,7 @@ func TestRule4_8_ALaneIsDormantOnceTheLastOfItsCallsHasReturned(t *testing.T) {
 		expect(t, "cancelled", len(r.cancelled), 2)
 		for i, call := range []Effect{r.cancelled[first], r.cancelled[1-first]} {
 			expect(t, "dormant", r.c.Counts().Dormant, 0)
-			r.c.Verified(r.now, call.Call, Approved)
+			r.c.ApplicationVerified(r.now, call.Call, Approved)
 			r.drain()
 			expect(t, "dormant", r.c.Counts().Dormant, i)
 		}

@@ -255,7 +255,7 @@ func (c *Core) ownNode(from *Peer, n *wire.Node) Outcome {
 		return WrongPeer
 	}
 	proposal := n.Proposal()
-	return c.verifyOwn(from, &verify.Statement{Proposal: &proposal, Alone: true}, "a node", n.Chunk)
+	return c.verifyOwn(from, &verify.Statement{Proposal: &proposal, Unbatched: true}, "a node", n.Chunk)
 }
 
 // ownAck takes an ack with our participant number of the epoch e, from whatever peer.

@@ -437,7 +437,7 @@ func TestRule5_9_ForgedMessagesOfOursStopNobodyAndAreRateLimited(t *testing.T) {
 			expect(t, "one at a time", again(), WrongPeer)
 		}
 		expect(t, "statements", len(r.verifies), 1)
-		expect(t, "alone", r.verifies[0].ProveOnly || r.verifies[0].Alone, true)
+		expect(t, "alone", r.verifies[0].EachVote || r.verifies[0].Unbatched, true)
 		r.verdicts()
 		r.pass(999 * time.Millisecond)
 		expect(t, "the same peer within the interval", send(), WrongPeer)

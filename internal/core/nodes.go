@@ -190,7 +190,7 @@ func (c *Core) nextNode(l *lane) {
 // verifyNode submits a node's chunk signature and, unless it is held already, its parent certificate.
 func (c *Core) verifyNode(l *lane, p *pendingNode) {
 	proposal := p.node.Proposal()
-	st := &verify.Statement{Proposal: &proposal, Alone: l.bad}
+	st := &verify.Statement{Proposal: &proposal, Unbatched: l.bad}
 	j := job{lane: l, node: p}
 	if p.node.HasParent() && !p.onlyProposal {
 		parent := p.node.ParentSubject()

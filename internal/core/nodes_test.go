@@ -396,7 +396,7 @@ func TestRule3_3_ASequencerOfABadNodeIsVerifiedAloneAndAtALimitedRate(t *testing
 	bad := genesis(1, 1)
 	bad.Signature[0] ^= 1
 	r.node(bad)
-	expect(t, "alone at first", r.verifies[0].Alone, false)
+	expect(t, "alone at first", r.verifies[0].Unbatched, false)
 	r.verdicts()
 	expect(t, "outcome", r.node(bad), Accepted)
 	expect(t, "statements within the interval", len(r.verifies), 0)
@@ -404,7 +404,7 @@ func TestRule3_3_ASequencerOfABadNodeIsVerifiedAloneAndAtALimitedRate(t *testing
 	expect(t, "statements within the interval", len(r.verifies), 0)
 	r.pass(time.Millisecond)
 	expect(t, "statements after it", len(r.verifies), 1)
-	expect(t, "alone", r.verifies[0].Alone, true)
+	expect(t, "alone", r.verifies[0].Unbatched, true)
 	r.pass(500 * time.Millisecond)
 	r.verdicts()
 	expect(t, "outcome", r.node(genesis(1, 1)), Accepted)
@@ -416,7 +416,7 @@ func TestRule3_3_ASequencerOfABadNodeIsVerifiedAloneAndAtALimitedRate(t *testing
 	expect(t, "tip", p.Chunk, chunk(1, 0, 1))
 	// Others are not held up, and ours is not the fault that was reported.
 	r.node(genesis(2, 1))
-	expect(t, "other lanes' nodes alone", r.verifies[0].Alone, false)
+	expect(t, "other lanes' nodes alone", r.verifies[0].Unbatched, false)
 	// Two invalid nodes were verified, at least an interval apart: each is reported.
 	expect(t, "faults", len(r.faults()), 2)
 }
@@ -427,9 +427,9 @@ func TestRule4_2_ANodeWhoseVerificationWasCutShortBlamesNobody(t *testing.T) {
 	v := judge(r.verifies[0])
 	v.Err, v.ProposalValid = errTest, false
 	r.verifies = nil
-	r.c.Verdict(r.now, v)
+	r.c.SignaturesVerified(r.now, v)
 	r.drain()
 	expect(t, "faults", len(r.faults()), 0)
 	expect(t, "outcome when sent again", r.node(genesis(1, 1)), Accepted)
-	expect(t, "alone", r.verifies[0].Alone, false)
+	expect(t, "alone", r.verifies[0].Unbatched, false)
 }

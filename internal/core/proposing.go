@@ -162,9 +162,9 @@ func (c *Core) endProposal() {
 	p.phase, p.position, p.node = idle, 0, wire.Node{}
 }
 
-// Proposed takes the application's answer to the AskPropose of that number; ok is false when it declined or failed.
+// ApplicationProposed takes the application's answer to the AskPropose of that number; ok is false when it declined or failed.
 // Chunk and parent are journaled before our key signs: after a failure or a restart the same chunk is signed.
-func (c *Core) Proposed(now time.Duration, number uint64, payload wire.Digest, ok bool) {
+func (c *Core) ApplicationProposed(now time.Duration, number uint64, payload wire.Digest, ok bool) {
 	if !c.enter(now) {
 		return
 	}

@@ -279,11 +279,13 @@ func (r *rig) cancel(call uint64) {
 }
 
 // verified gives the application's answer to the newest question about a chunk.
-func (r *rig) verified(c wire.Chunk, a Answer) { r.c.Verified(r.now, r.calls[AskVerify][c], a) }
+func (r *rig) verified(c wire.Chunk, a Answer) {
+	r.c.ApplicationVerified(r.now, r.calls[AskVerify][c], a)
+}
 
 // proposed gives the application's payload for a height of our lane.
 func (r *rig) proposed(height uint64, payload wire.Digest, ok bool) {
-	r.c.Proposed(r.now, r.calls[AskPropose][wire.Chunk{Sequencer: r.cfg.Identity, Height: height}], payload, ok)
+	r.c.ApplicationProposed(r.now, r.calls[AskPropose][wire.Chunk{Sequencer: r.cfg.Identity, Height: height}], payload, ok)
 }
 
 // chunkSigned gives our key's answer about a chunk.
@@ -316,7 +318,7 @@ func (r *rig) verdicts() {
 	for len(r.verifies) > 0 {
 		st := r.verifies[0]
 		r.verifies = r.verifies[1:]
-		r.c.Verdict(r.now, judge(st))
+		r.c.SignaturesVerified(r.now, judge(st))
 		r.drain()
 	}
 }
@@ -408,7 +410,7 @@ func (r *rig) returnLeaving() {
 			r.cancelled = append(r.cancelled, e)
 			continue
 		case e.Kind == AskVerify:
-			r.c.Verified(r.now, e.Call, Failed)
+			r.c.ApplicationVerified(r.now, e.Call, Failed)
 		default:
 			r.c.AckSigned(r.now, e.Call, nil, context.Canceled)
 		}

@@ -84,7 +84,7 @@ func (c *Core) look(l *lane, e *epoch, candidate *aggregate.Candidate) {
 	}
 	j := job{lane: l, slot: candidate.Slot(), candidate: candidate}
 	if st.Suspects.Len() > 0 {
-		st.Alone = !c.looks.trusting
+		st.Unbatched = !c.looks.trusting
 		j.look = true
 		c.looks.flying++
 	}
@@ -109,7 +109,7 @@ func (c *Core) looked(j job, v *verify.Verdict) {
 func (c *Core) exposed(v *verify.Verdict) {
 	_, last := c.bounds()
 	more := false
-	for _, i := range v.Exposed {
+	for _, i := range v.Deferred {
 		more = c.suspects.Expose(v.Statement.Scheme.Participants()[i], last) || more
 	}
 	if more {

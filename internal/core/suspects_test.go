@@ -44,13 +44,13 @@ func TestVotesThatComeBackUndecidedWaitForOthers(t *testing.T) {
 		expect(t, "may be deferred", second.MayDefer, true)
 		r.verifies = nil
 		proof := judge(first)
-		undecided := &verify.Verdict{Statement: second, ProposalValid: true, Exposed: []wire.Participant{8, 9}}
+		undecided := &verify.Verdict{Statement: second, ProposalValid: true, Deferred: []wire.Participant{8, 9}}
 		verdicts := []*verify.Verdict{proof, undecided}
 		if undecidedFirst {
 			slices.Reverse(verdicts)
 		}
 		for i, v := range verdicts {
-			r.c.Verdict(r.now, v)
+			r.c.SignaturesVerified(r.now, v)
 			r.drain()
 			expect(t, "suspects", r.c.Counts().Suspects, 2)
 			expect(t, "faults", len(r.faults()), 2*boolInt(i == 1 || !undecidedFirst))
@@ -94,7 +94,7 @@ func TestLooksAtSuspectsThatFindInvalidAcksTakeTurnsAndPause(t *testing.T) {
 	}
 	r.pass(250 * time.Millisecond)
 	expect(t, "looks under way", len(r.verifies), 1)
-	expect(t, "alone", r.verifies[0].Alone, true)
+	expect(t, "alone", r.verifies[0].Unbatched, true)
 	expect(t, "votes looked at", r.verifies[0].Suspects.Count(), 1)
 	r.pass(10 * time.Millisecond)
 	r.verdicts()
@@ -148,7 +148,7 @@ func TestLooksThatFindNothingInvalidAreNotHeldBack(t *testing.T) {
 	}
 	r.pass(250 * time.Millisecond)
 	expect(t, "looks under way", len(r.verifies), 20)
-	expect(t, "alone", r.verifies[0].Alone, false)
+	expect(t, "alone", r.verifies[0].Unbatched, false)
 }
 
 func TestTheSuspectsThatOffendedLeastAreLookedAtFirst(t *testing.T) {

@@ -25,7 +25,7 @@ func (r *rig) verdict() {
 	r.t.Helper()
 	st := r.verifies[0]
 	r.verifies = r.verifies[1:]
-	r.c.Verdict(r.now, judge(st))
+	r.c.SignaturesVerified(r.now, judge(st))
 	r.drain()
 }
 

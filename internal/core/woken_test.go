@@ -105,7 +105,7 @@ func TestRule4_8_LanesThatLeaveTogetherCostEachTheSame(t *testing.T) {
 	walked := 0
 	for _, st := range r.verifies {
 		before := len(r.c.order)
-		r.c.Verdict(r.now, judge(st)) // its sequencer is none any more
+		r.c.SignaturesVerified(r.now, judge(st)) // its sequencer is none any more
 		r.c.Done()
 		if len(r.c.order) != before {
 			walked += before

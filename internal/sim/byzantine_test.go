@@ -16,7 +16,7 @@ func TestEachAttackAlone(t *testing.T) {
 	t.Parallel()
 	for attack := range numAttacks {
 		for i, scheme := range KeyedSchemes {
-			s := Settings{
+			s := Config{
 				Seed: uint64(i), Scheme: scheme, Processes: 7, Sequencers: 2, Byzantine: 2, Batch: int(attack)%3 == i, Defer: 50,
 				Attacks: []Attack{attack, attack, attack, BehaveWell}, AttackPause: 2 * time.Millisecond,
 			}
@@ -39,7 +39,7 @@ func TestEachAttackAloneWithRealSchemes(t *testing.T) {
 	}
 	for _, attack := range attacks {
 		for _, scheme := range realSchemes(t) {
-			s := Settings{
+			s := Config{
 				Scheme: scheme, Processes: 7, Sequencers: 1, Byzantine: 2, Batch: true,
 				Attacks: []Attack{attack, BehaveWell}, AttackPause: 40 * time.Millisecond,
 			}
@@ -55,7 +55,7 @@ func TestVotesComeBackUndecided(t *testing.T) {
 	for _, inBatches := range []bool{false, true} {
 		undecided := 0
 		for seed := range uint64(6) {
-			s := Settings{
+			s := Config{
 				Seed: seed, Scheme: KeyedSchemes[seed%3], Processes: 7, Byzantine: 2, Batch: inBatches, Defer: 100,
 				Attacks: []Attack{AckWrongly, AckWrongly, BehaveWell, CancelOut}, AttackPause: 2 * time.Millisecond,
 				Link: Link{10 * time.Millisecond, 9 * time.Millisecond},
@@ -106,7 +106,7 @@ func TestTheObserverObjects(t *testing.T) {
 		"another height":       func(l *wire.Lock) { l.Chunk.Height++ },
 		"an epoch there isn't": func(l *wire.Lock) { l.Epoch = 1 << 40 },
 	} {
-		n, err := New(Settings{Scheme: KeyedList, Processes: 4})
+		n, err := New(Config{Scheme: KeyedList, Processes: 4})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,34 +132,34 @@ func TestTheObserverObjectsToVerdicts(t *testing.T) {
 			v.Invalid = []wire.Participant{0}
 			copy(v.Statement.Vote(0), v.Statement.Scheme.(*model.Scheme).Sign(0, v.Statement.Subject))
 		}},
-		"undecided": {true, func(_ *process, v *verify.Verdict) { v.Exposed = []wire.Participant{0} }},
+		"undecided": {true, func(_ *process, v *verify.Verdict) { v.Deferred = []wire.Participant{0} }},
 		"undecided where it has to be decided": {false, func(_ *process, v *verify.Verdict) {
-			v.Exposed, v.Statement.MayDefer = []wire.Participant{0}, false
+			v.Deferred, v.Statement.MayDefer = []wire.Participant{0}, false
 		}},
 		"undecided with a quorum beside": {false, func(_ *process, v *verify.Verdict) {
-			v.Exposed = []wire.Participant{0}
+			v.Deferred = []wire.Participant{0}
 			v.Statement.Signers.Add(3)
 		}},
 		"undecided without any quorum": {false, func(_ *process, v *verify.Verdict) {
-			v.Exposed = []wire.Participant{0}
+			v.Deferred = []wire.Participant{0}
 			v.Statement.Signers.Remove(2)
 		}},
 		"undecided and certified": {false, func(_ *process, v *verify.Verdict) {
-			v.Exposed, v.Certificate = []wire.Participant{0}, []byte{1}
+			v.Deferred, v.Certificate = []wire.Participant{0}, []byte{1}
 		}},
 		"an honest peer exposed": {false, func(p *process, v *verify.Verdict) {
-			v.Exposed = []wire.Participant{1}
-			p.verifier.exposed.Add(&verify.Verdict{Statement: v.Statement, Invalid: v.Exposed})
+			v.Deferred = []wire.Participant{1}
+			p.verifier.exposed.Add(&verify.Verdict{Statement: v.Statement, Invalid: v.Deferred})
 		}},
 		"exposed by nothing": {false, func(p *process, v *verify.Verdict) {
-			v.Exposed = []wire.Participant{0}
+			v.Deferred = []wire.Participant{0}
 			clear(p.verifier.exposed)
 		}},
 		"exposed in another epoch": {false, func(_ *process, v *verify.Verdict) {
-			v.Exposed, v.Statement.Subject.Epoch = []wire.Participant{0}, firstEpoch-1
+			v.Deferred, v.Statement.Subject.Epoch = []wire.Participant{0}, firstEpoch-1
 		}},
 		"a suspect that was proven": {false, func(_ *process, v *verify.Verdict) {
-			v.Exposed, v.Statement.Suspects = []wire.Participant{0}, wire.NewSigners(4)
+			v.Deferred, v.Statement.Suspects = []wire.Participant{0}, wire.NewSigners(4)
 			v.Statement.Suspects.Add(0)
 		}},
 		"a chunk signature that is none": {false, func(_ *process, v *verify.Verdict) { v.Statement.Proposal = &wire.Proposal{} }},
@@ -167,7 +167,7 @@ func TestTheObserverObjectsToVerdicts(t *testing.T) {
 			v.Statement.Certificate, v.CertificateValid = []byte{1}, true
 		}},
 	} {
-		n, err := New(Settings{Scheme: KeyedList, Processes: 4, Byzantine: 1})
+		n, err := New(Config{Scheme: KeyedList, Processes: 4, Byzantine: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,7 +190,7 @@ func TestTheObserverObjectsToVerdicts(t *testing.T) {
 }
 
 func TestLivenessFailsWhereThereIsNoQuorum(t *testing.T) {
-	n, err := New(Settings{Processes: 4, Byzantine: 2, Attacks: []Attack{Withhold}})
+	n, err := New(Config{Processes: 4, Byzantine: 2, Attacks: []Attack{Withhold}})
 	if err == nil {
 		err = n.Grow(1, 5*time.Second)
 	}

@@ -118,7 +118,7 @@ func (p *process) askVerify(e *core.Effect) {
 		if current {
 			p.watch.answered(chunk, answer)
 		}
-		p.c.Verified(n.now, number, answer)
+		p.c.ApplicationVerified(n.now, number, answer)
 	})
 }
 
@@ -131,7 +131,7 @@ func (p *process) askPropose(e *core.Effect) {
 	waits := n.hit(n.Faults.HangPropose, ProposalHung)
 	p.begin(e, p.answerTime(), waits, 40*n.Pace.Application, func(current bool) {
 		n.history.line(n.now, p.name, "application proposes for height %d: %v, asked still %v", height, ok, current)
-		p.c.Proposed(n.now, number, payload, ok)
+		p.c.ApplicationProposed(n.now, number, payload, ok)
 	})
 }
 

@@ -17,8 +17,8 @@ import (
 func TestALostJournal(t *testing.T) {
 	t.Parallel()
 	for _, processes := range []int{4, 7} {
-		simulate(t, 40, func(seed uint64) Settings {
-			return Settings{Seed: seed, Scheme: KeyedSchemes[seed%3], Processes: processes, Sequencers: 4}
+		simulate(t, 40, func(seed uint64) Config {
+			return Config{Seed: seed, Scheme: KeyedSchemes[seed%3], Processes: processes, Sequencers: 4}
 		}, func(n *Network) error {
 			if err := n.Run(n.upTo(300 * time.Millisecond)); err != nil {
 				return err
@@ -54,7 +54,7 @@ func TestALostJournal(t *testing.T) {
 
 // PROTOCOL.md 5.10: of three validators none can be spared.
 func TestALostJournalOfThreeIsNotReplaced(t *testing.T) {
-	n, err := New(Settings{Processes: 3})
+	n, err := New(Config{Processes: 3})
 	if err == nil {
 		err = n.Grow(2, patience)
 	}
@@ -75,8 +75,8 @@ func TestAJournalFromThePast(t *testing.T) {
 	t.Parallel()
 	const stale = 3
 	for _, shown := range []string{"node", "ack", "certificate", "certificate of its lane"} {
-		simulate(t, 10, func(seed uint64) Settings {
-			return Settings{
+		simulate(t, 10, func(seed uint64) Config {
+			return Config{
 				Seed: seed, Scheme: []Scheme{KeyedSum, KeyedList}[seed%2], Processes: 4,
 				Pace: Pace{100 * time.Microsecond, 3 * time.Millisecond, 5 * time.Millisecond, 20 * time.Millisecond, time.Millisecond},
 			}
@@ -150,7 +150,7 @@ func names(n *Network, parent wire.Parent, id wire.PublicKey) bool {
 // PROTOCOL.md 5.9 once more, where the copy cannot be told from the present: a process that comes back with what it had
 // a moment ago is as good as one that crashed.
 func TestAJournalOfAMomentAgo(t *testing.T) {
-	n, err := New(Settings{Processes: 4})
+	n, err := New(Config{Processes: 4})
 	if err == nil {
 		err = n.Grow(2, patience)
 	}

@@ -1,7 +1,7 @@
 // Package sim runs whole networks of cores on virtual time, from one seed: their journals, which crash and are lost;
 // links that delay, reorder, double and lose; signers, verifiers, disks, reporters and applications that answer late, or
 // not before their contexts end; epochs with other validators or sequencers in each; and up to f peers that do what they
-// like. The same [Settings] give the same history, byte for byte, but where they ask for real journals.
+// like. The same [Config] give the same history, byte for byte, but where they ask for real journals.
 //
 // # How a run goes
 //

@@ -13,7 +13,7 @@ import (
 // payload of one chunk of each lane. Once the others have certified those, process 1 is gone for good: every further
 // certificate needs process 0.
 func TestALostPayloadSilencesNobody(t *testing.T) {
-	each(t, Settings{Processes: 4}, func(n *Network) error {
+	each(t, Config{Processes: 4}, func(n *Network) error {
 		n.holds = func(p int, c *wire.Chunk) bool { return p == 0 && c.Height == 1 }
 		if err := reach(n, 2, 5*time.Second); err != nil {
 			return err
@@ -27,8 +27,8 @@ func TestALostPayloadSilencesNobody(t *testing.T) {
 // or very late, hold up a lane for no longer than that.
 func TestCallsThatHang(t *testing.T) {
 	t.Parallel()
-	simulate(t, 20, func(seed uint64) Settings {
-		return Settings{Seed: seed, Processes: 4, Faults: Faults{HangPropose: 30, HangSigner: 10, LosePayload: 5}}
+	simulate(t, 20, func(seed uint64) Config {
+		return Config{Seed: seed, Processes: 4, Faults: Faults{HangPropose: 30, HangSigner: 10, LosePayload: 5}}
 	}, func(n *Network) error {
 		if err := n.Run(2 * time.Second); err != nil {
 			return err
@@ -42,7 +42,7 @@ func TestCallsThatHang(t *testing.T) {
 // chunk is certified two network delays after the last one has entered, long before the sequencer sends it again.
 func TestAnEpochThatComesAtDifferentTimesStallsNoLane(t *testing.T) {
 	const held = 5
-	each(t, Settings{Processes: 4, Sequencers: 1, Rebroadcast: 5 * time.Second}, func(n *Network) error {
+	each(t, Config{Processes: 4, Sequencers: 1, Rebroadcast: 5 * time.Second}, func(n *Network) error {
 		n.holds = func(p int, c *wire.Chunk) bool { return p >= 2 && c.Height == held }
 		at := place{n.world.ids[3], held}
 		acked := func(p int) bool { _, ok := n.processes[p].acked[at]; return ok }
@@ -78,8 +78,8 @@ func TestAnEpochThatComesAtDifferentTimesStallsNoLane(t *testing.T) {
 // its payload to its certificate.
 func TestEpochsThatComeAtDifferentTimesStallNoLane(t *testing.T) {
 	t.Parallel()
-	simulate(t, 20, func(seed uint64) Settings {
-		return Settings{Seed: seed, Processes: 4 + int(seed%4), Rebroadcast: 5 * time.Second, Scheme: KeyedSchemes[seed%3]}
+	simulate(t, 20, func(seed uint64) Config {
+		return Config{Seed: seed, Processes: 4 + int(seed%4), Rebroadcast: 5 * time.Second, Scheme: KeyedSchemes[seed%3]}
 	}, func(n *Network) error {
 		p := n.Pace
 		chunk := 2*(n.Link.Latency+n.Link.Jitter) + 2*p.Application + 3*p.Verify + 3*p.Sign + 4*p.Sync
@@ -105,7 +105,7 @@ func TestEpochsThatComeAtDifferentTimesStallNoLane(t *testing.T) {
 func TestAProcessThatFallsBehindLosesNoLock(t *testing.T) {
 	for _, what := range []string{"intake", "verification"} {
 		t.Run(what, func(t *testing.T) {
-			each(t, Settings{Processes: 4, Sequencers: 2}, func(n *Network) error {
+			each(t, Config{Processes: 4, Sequencers: 2}, func(n *Network) error {
 				if err := reach(n, 2, 10*time.Second); err != nil {
 					return err
 				}
@@ -160,8 +160,8 @@ func TestAProcessThatFallsBehindLosesNoLock(t *testing.T) {
 func TestAReporterThatStandsStill(t *testing.T) {
 	t.Parallel()
 	for _, processes := range []int{1, 4} {
-		simulate(t, 5, func(seed uint64) Settings {
-			return Settings{Seed: seed, Processes: processes, MaxPending: 16, Faults: Faults{Compact: 100}}
+		simulate(t, 5, func(seed uint64) Config {
+			return Config{Seed: seed, Processes: processes, MaxPending: 16, Faults: Faults{Compact: 100}}
 		}, func(n *Network) error {
 			for range 3 {
 				if err := n.Grow(3, patience); err != nil {
@@ -200,8 +200,8 @@ func TestAReporterThatStandsStill(t *testing.T) {
 // PROTOCOL.md 4.4: after a restart few locks are reported again, also where the journal still has all of them.
 func TestFewLocksAreReportedAgain(t *testing.T) {
 	t.Parallel()
-	simulate(t, 2, func(seed uint64) Settings {
-		return Settings{Seed: seed, Processes: 4}
+	simulate(t, 2, func(seed uint64) Config {
+		return Config{Seed: seed, Processes: 4}
 	}, func(n *Network) error {
 		if err := n.Grow(80, patience); err != nil {
 			return err
@@ -222,8 +222,8 @@ func TestASequencerThatComesBack(t *testing.T) {
 	t.Parallel()
 	for back := range uint64(3) {
 		for ahead := range uint64(3) {
-			simulate(t, 3, func(seed uint64) Settings {
-				return Settings{
+			simulate(t, 3, func(seed uint64) Config {
+				return Config{
 					Seed: seed, Scheme: KeyedSchemes[seed%3], Processes: 4, Bounds: &EpochBounds{back, ahead}, Faults: Faults{Compact: 50},
 				}
 			}, func(n *Network) error {

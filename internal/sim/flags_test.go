@@ -71,7 +71,7 @@ func TestMain(m *testing.M) {
 
 // simulate runs a scenario once for each seed, or only for that of the command line. A failure names the command that
 // shows it again.
-func simulate(t *testing.T, count int, settings func(seed uint64) Settings, scenario func(n *Network) error, sets ...func(*World)) {
+func simulate(t *testing.T, count int, settings func(seed uint64) Config, scenario func(n *Network) error, sets ...func(*World)) {
 	t.Helper()
 	from, to := uint64(0), uint64(count)
 	if *seedFlag >= 0 {
@@ -82,7 +82,7 @@ func simulate(t *testing.T, count int, settings func(seed uint64) Settings, scen
 	}
 }
 
-func simulateOne(t *testing.T, s Settings, scenario func(n *Network) error, sets ...func(*World)) (digest [32]byte) {
+func simulateOne(t *testing.T, s Config, scenario func(n *Network) error, sets ...func(*World)) (digest [32]byte) {
 	t.Helper()
 	if *traceFlag {
 		s.Trace = os.Stdout

@@ -11,7 +11,7 @@ import (
 // besieged is a network of seven in the middle of its work, two of whose processes do nothing but what the fuzzer has
 // them send.
 func besieged(t testing.TB, scheme Scheme) *Network {
-	n, err := New(Settings{Seed: 1, Scheme: scheme, Processes: 7, Sequencers: 1, Byzantine: 2, Attacks: []Attack{Withhold}})
+	n, err := New(Config{Seed: 1, Scheme: scheme, Processes: 7, Sequencers: 1, Byzantine: 2, Attacks: []Attack{Withhold}})
 	if err == nil {
 		err = n.Grow(2, 10*time.Second)
 	}

@@ -17,7 +17,7 @@ type history struct {
 	digest hash.Hash
 }
 
-func newHistory(s *Settings) *history {
+func newHistory(s *Config) *history {
 	h := &history{}
 	if s.Digest {
 		h.digest = sha256.New()
@@ -64,11 +64,11 @@ func (h *history) effect(now time.Duration, who string, e *core.Effect) {
 			what = "certificate"
 		case st.Proposal == nil:
 			what = fmt.Sprintf("%d votes on %s epoch %d, suspects %d, prove %v", st.Signers.Count(), short(&st.Subject.Chunk), st.Subject.Epoch,
-				st.Suspects.Count(), st.ProveOnly)
+				st.Suspects.Count(), st.EachVote)
 		default:
 			what += " " + short(&st.Proposal.Chunk)
 		}
-		h.line(now, who, "  verify %d: %s, alone %v", st.Tag, what, st.Alone)
+		h.line(now, who, "  verify %d: %s, alone %v", st.Tag, what, st.Unbatched)
 	case core.Append:
 		h.line(now, who, "  append %d: %x", e.Position, e.Bytes)
 	case core.Release:

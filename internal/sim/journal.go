@@ -42,7 +42,7 @@ func newRealJournal(p *process, first []byte) *realJournal {
 }
 
 func (l *realJournal) open(replay func(journal.Position, []byte) error) (err error) {
-	j, err := journal.Open(journal.Options{
+	j, err := journal.Open(journal.Config{
 		Dir: "j", FS: l.fs, SegmentSize: 16 << 10, MaxSegments: 2, WriteBuffer: 4 << 10, ReplayBuffer: 4 << 10,
 		Create: l.first != nil, First: l.first,
 		Notify: func() {

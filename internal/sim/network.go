@@ -10,7 +10,7 @@ import (
 
 // Network is a set of processes on virtual time.
 type Network struct {
-	Settings
+	Config
 	// Stats so far.
 	Stats Stats
 
@@ -37,7 +37,7 @@ type Network struct {
 }
 
 // New returns a network whose processes have started. Sets may define epochs first.
-func New(s Settings, sets ...func(*World)) (*Network, error) {
+func New(s Config, sets ...func(*World)) (*Network, error) {
 	s.fill()
 	if s.Processes < 1 || s.Validators < 1 || s.Validators > s.Processes || s.Byzantine >= s.Processes {
 		return nil, fmt.Errorf("sim: %d processes, %d validators, %d of them byzantine", s.Processes, s.Validators, s.Byzantine)
@@ -50,7 +50,7 @@ func New(s Settings, sets ...func(*World)) (*Network, error) {
 		define(world)
 	}
 	n := &Network{
-		Settings: s, world: world, random: rand.New(rand.NewPCG(s.Seed, 0x1A2EC457)), epoch: firstEpoch,
+		Config: s, world: world, random: rand.New(rand.NewPCG(s.Seed, 0x1A2EC457)), epoch: firstEpoch,
 		index: make(map[wire.PublicKey]int), history: newHistory(&s),
 	}
 	n.observer.init(n)

@@ -244,18 +244,18 @@ func (o *observer) verdict(p *process, v *verify.Verdict) {
 			n.fail("3.3: %s: a valid vote of participant %d is called invalid", p.name, i)
 		}
 	}
-	if len(v.Exposed) == 0 {
+	if len(v.Deferred) == 0 {
 		return
 	}
-	for _, i := range v.Exposed {
+	for _, i := range v.Deferred {
 		o.blame(p, "hint", st.Scheme.Participants()[i])
 		if !st.Signers.Has(i) || st.Suspects.Has(i) || !p.verifier.exposed.Has(st.Scheme, st.Subject.Epoch, i) {
 			n.fail("3.3: %s: votes deferred for participant %d, who is not exposed in epoch %d, or proven there", p.name, i, st.Subject.Epoch)
 		}
 	}
 	all, quorum := st.Signers.Count()-len(v.Invalid), verify.Quorum(st.Signers.Len())
-	if !st.MayDefer || v.Certificate != nil || v.CertificateValid || all < quorum || all-len(v.Exposed) >= quorum {
-		n.fail("3.3: %s: %d of %d votes deferred for %d, and a quorum is %d", p.name, all, st.Signers.Len(), len(v.Exposed), quorum)
+	if !st.MayDefer || v.Certificate != nil || v.CertificateValid || all < quorum || all-len(v.Deferred) >= quorum {
+		n.fail("3.3: %s: %d of %d votes deferred for %d, and a quorum is %d", p.name, all, st.Signers.Len(), len(v.Deferred), quorum)
 	}
 }
 

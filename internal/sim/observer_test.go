@@ -87,7 +87,7 @@ func TestTheObserverObjectsToEffects(t *testing.T) {
 			return core.Effect{Kind: core.Halt, Err: errors.New("stale")}
 		}},
 	} {
-		n, err := New(Settings{Processes: 4})
+		n, err := New(Config{Processes: 4})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +108,7 @@ func TestTheObserverObjectsToEffects(t *testing.T) {
 }
 
 func TestTheObserverObjectsToLocksThatAreNotReportedAgain(t *testing.T) {
-	n, err := New(Settings{Processes: 4})
+	n, err := New(Config{Processes: 4})
 	if err == nil {
 		err = n.Grow(2, patience)
 	}
@@ -125,7 +125,7 @@ func TestTheObserverObjectsToLocksThatAreNotReportedAgain(t *testing.T) {
 
 func TestSignersGuardAgainstASecondPayload(t *testing.T) {
 	for _, kind := range []core.EffectKind{core.SignChunk, core.SignAck} {
-		n, err := New(Settings{Processes: 4})
+		n, err := New(Config{Processes: 4})
 		if err != nil {
 			t.Fatal(err)
 		}

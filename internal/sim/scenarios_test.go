@@ -35,11 +35,11 @@ func realSchemes(t *testing.T) []Scheme {
 }
 
 // each runs a scenario with some keyed and all real schemes.
-func each(t *testing.T, settings Settings, scenario func(n *Network) error, sets ...func(*World)) {
+func each(t *testing.T, settings Config, scenario func(n *Network) error, sets ...func(*World)) {
 	t.Parallel()
 	for _, scheme := range slices.Concat(KeyedSchemes, realSchemes(t)) {
 		t.Run(string(scheme), func(t *testing.T) {
-			simulate(t, 1, func(seed uint64) Settings {
+			simulate(t, 1, func(seed uint64) Config {
 				s := settings
 				s.Scheme, s.Seed = scheme, seed
 				s.Batch = !slices.Contains(KeyedSchemes, scheme)
@@ -81,7 +81,7 @@ func heights(n *Network) (all []int64) {
 }
 
 func TestUpstreamAllOnline(t *testing.T) {
-	each(t, Settings{Processes: 4}, func(n *Network) error {
+	each(t, Config{Processes: 4}, func(n *Network) error {
 		top := sized(n.Scheme, 100, 10)
 		if err := reach(n, top, time.Duration(top)*200*time.Millisecond); err != nil {
 			return err
@@ -99,7 +99,7 @@ func TestUpstreamAllOnline(t *testing.T) {
 }
 
 func TestUpstreamUncleanShutdownInALoop(t *testing.T) {
-	each(t, Settings{Processes: 4, Faults: Faults{Compact: 50}}, func(n *Network) error {
+	each(t, Config{Processes: 4, Faults: Faults{Compact: 50}}, func(n *Network) error {
 		top := sized(n.Scheme, 30, 6)
 		for range 1000 {
 			ended := n.RunUntil(50*time.Millisecond+n.upTo(300*time.Millisecond), func() bool { return n.Height(3) >= top })
@@ -115,7 +115,7 @@ func TestUpstreamUncleanShutdownInALoop(t *testing.T) {
 }
 
 func TestUpstreamNetworkPartition(t *testing.T) {
-	each(t, Settings{Processes: 4}, func(n *Network) error {
+	each(t, Config{Processes: 4}, func(n *Network) error {
 		if err := reach(n, sized(n.Scheme, 20, 3), 10*time.Second); err != nil {
 			return err
 		}
@@ -138,18 +138,18 @@ func TestUpstreamNetworkPartition(t *testing.T) {
 }
 
 func TestUpstreamSlowAndLossyLinks(t *testing.T) {
-	s := Settings{Processes: 4, Link: Link{50 * time.Millisecond, 40 * time.Millisecond}, Faults: Faults{Loss: 50}}
+	s := Config{Processes: 4, Link: Link{50 * time.Millisecond, 40 * time.Millisecond}, Faults: Faults{Loss: 50}}
 	each(t, s, func(n *Network) error { return reach(n, sized(n.Scheme, 40, 4), 10*time.Minute) })
 }
 
 func TestUpstreamInvalidSignaturesInjected(t *testing.T) {
-	each(t, Settings{Processes: 4, Byzantine: 1, Attacks: []Attack{AckWrongly, MisSign}}, func(n *Network) error {
+	each(t, Config{Processes: 4, Byzantine: 1, Attacks: []Attack{AckWrongly, MisSign}}, func(n *Network) error {
 		return reach(n, sized(n.Scheme, 50, 5), time.Minute)
 	})
 }
 
 func TestUpstreamEpochUpdatedUnderPartition(t *testing.T) {
-	each(t, Settings{Processes: 4}, func(n *Network) error {
+	each(t, Config{Processes: 4}, func(n *Network) error {
 		if err := reach(n, sized(n.Scheme, 20, 2), 10*time.Second); err != nil {
 			return err
 		}
@@ -167,7 +167,7 @@ func TestUpstreamEpochUpdatedUnderPartition(t *testing.T) {
 }
 
 func TestUpstreamExternalSequencer(t *testing.T) {
-	each(t, Settings{Processes: 5, Validators: 4, Sequencers: 1}, func(n *Network) error {
+	each(t, Config{Processes: 5, Validators: 4, Sequencers: 1}, func(n *Network) error {
 		return reach(n, sized(n.Scheme, 100, 10), time.Minute)
 	})
 }
@@ -184,8 +184,8 @@ func TestUpstreamThousandHeightsOfTenValidators(t *testing.T) {
 			if testing.Short() {
 				height = 20
 			}
-			simulate(t, 1, func(seed uint64) Settings {
-				return Settings{Seed: seed, Scheme: scheme, Processes: 10, Sequencers: 1, Batch: scheme != KeyedSum,
+			simulate(t, 1, func(seed uint64) Config {
+				return Config{Seed: seed, Scheme: scheme, Processes: 10, Sequencers: 1, Batch: scheme != KeyedSum,
 					Link: Link{80 * time.Millisecond, 10 * time.Millisecond}, Faults: Faults{Loss: 2}}
 			}, func(n *Network) error { return reach(n, height, time.Hour) })
 		})
@@ -193,7 +193,7 @@ func TestUpstreamThousandHeightsOfTenValidators(t *testing.T) {
 }
 
 func TestUpstreamStaleNodeAfterARestart(t *testing.T) {
-	each(t, Settings{Processes: 4, Faults: Faults{Compact: 100}}, func(n *Network) error {
+	each(t, Config{Processes: 4, Faults: Faults{Compact: 100}}, func(n *Network) error {
 		if err := reach(n, 2, 10*time.Second); err != nil {
 			return err
 		}
@@ -243,8 +243,8 @@ func TestAHundredAndThreeHundredValidators(t *testing.T) {
 		top = 20
 	}
 	for _, validators := range []int{100, 300} {
-		simulate(t, 1, func(seed uint64) Settings {
-			return Settings{Seed: seed, Processes: validators, Sequencers: 1, Faults: Faults{Loss: 2}}
+		simulate(t, 1, func(seed uint64) Config {
+			return Config{Seed: seed, Processes: validators, Sequencers: 1, Faults: Faults{Loss: 2}}
 		}, func(n *Network) error { return reach(n, top, time.Minute) })
 	}
 }

@@ -19,8 +19,8 @@ func (d dice) upTo(n int) int {
 
 // Storm returns settings drawn from a seed: a network of 1 to 10 processes with up to f hostile ones, and faults of all
 // kinds at random rates. [Network.Weather] goes with it.
-func Storm(seed uint64) Settings {
-	s := Settings{Seed: seed, Processes: 4}
+func Storm(seed uint64) Config {
+	s := Config{Seed: seed, Processes: 4}
 	r := newDice(seed)
 	s.Scheme = KeyedSchemes[r.upTo(len(KeyedSchemes))]
 	if r.upTo(3) == 0 {

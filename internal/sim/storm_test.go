@@ -19,7 +19,7 @@ func TestStormsOfAllKinds(t *testing.T) {
 
 func TestStormsWithAsManyHostilePeersAsThereMayBe(t *testing.T) {
 	t.Parallel()
-	simulate(t, runs(t, 60), func(seed uint64) Settings {
+	simulate(t, runs(t, 60), func(seed uint64) Config {
 		s := Storm(seed)
 		if seed%2 == 1 {
 			s.Processes, s.Sequencers = 7, 4
@@ -36,7 +36,7 @@ func TestStormsWithAsManyHostilePeersAsThereMayBe(t *testing.T) {
 // operations. Its goroutine runs as it likes: the seed does not tell all of the history.
 func TestStormsOnRealJournals(t *testing.T) {
 	t.Parallel()
-	simulate(t, runs(t, 40), func(seed uint64) Settings {
+	simulate(t, runs(t, 40), func(seed uint64) Config {
 		s := Storm(seed)
 		s.Journal = true
 		return s
@@ -47,7 +47,7 @@ func TestStormsOnRealJournals(t *testing.T) {
 // leave again. Their lanes become dormant, and grow again.
 func TestStormsWithSequencersThatLeave(t *testing.T) {
 	t.Parallel()
-	simulate(t, (runs(t, 160)+3)/4, func(seed uint64) Settings {
+	simulate(t, (runs(t, 160)+3)/4, func(seed uint64) Config {
 		s := Storm(seed)
 		s.Sequencers, s.Leap = s.Processes, 4
 		return s
@@ -66,7 +66,7 @@ func TestStormsWithSequencersThatLeave(t *testing.T) {
 func TestStormsWithOtherValidatorsInEachEpoch(t *testing.T) {
 	t.Parallel()
 	const validators = 4
-	simulate(t, runs(t, 40), func(seed uint64) Settings {
+	simulate(t, runs(t, 40), func(seed uint64) Config {
 		s := Storm(seed)
 		s.Processes, s.Validators, s.Sequencers, s.Byzantine = 6, validators, 6, int(seed%2)
 		return s

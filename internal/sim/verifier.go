@@ -42,7 +42,7 @@ func newVerifier(p *process) *verifier {
 		// One worker, and one call at a time: what it decides follows from the statements, and from their order.
 		pool, err := workers()
 		if err == nil {
-			v.batch, err = batch.New(batch.Options{Workers: 1, BatchSize: 16, Chunks: n.world.chunks, Pool: pool})
+			v.batch, err = batch.New(batch.Config{Workers: 1, BatchSize: 16, Chunks: n.world.chunks, Pool: pool})
 		}
 		if err != nil {
 			n.fail("%s: %w", p.name, err)
@@ -167,12 +167,12 @@ func (v *verifier) deliver(verdict *verify.Verdict) {
 	p, n := v.process, v.process.net
 	if n.history != nil {
 		n.history.line(n.now, p.name, "verdict %d: %v %v, invalid %v, exposed %v, err %v", verdict.Statement.Tag, verdict.ProposalValid,
-			verdict.CertificateValid, verdict.Invalid, verdict.Exposed, verdict.Err)
+			verdict.CertificateValid, verdict.Invalid, verdict.Deferred, verdict.Err)
 	}
-	if len(verdict.Exposed) > 0 {
+	if len(verdict.Deferred) > 0 {
 		n.Stats.Undecided++
 	}
 	n.observer.verdict(p, verdict)
 	p.watch.verified(verdict.Statement)
-	p.c.Verdict(n.now, verdict)
+	p.c.SignaturesVerified(n.now, verdict)
 }

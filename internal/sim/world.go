@@ -16,7 +16,7 @@ import (
 
 // World is who there is, and the sets of every epoch.
 type World struct {
-	settings *Settings
+	settings *Config
 	ids      []wire.PublicKey // by process
 	epochs   map[uint64]*epochSets
 
@@ -38,7 +38,7 @@ type epochSets struct {
 
 var namespace = []byte("sim")
 
-func newWorld(s *Settings) (*World, error) {
+func newWorld(s *Config) (*World, error) {
 	w := &World{settings: s, epochs: make(map[uint64]*epochSets)}
 	if w.keyed() && !s.Batch {
 		for i := range s.Processes {

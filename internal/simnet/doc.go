@@ -6,7 +6,7 @@
 //
 // A [Network] has one [Endpoint] per identity. [Network.Join] makes it, with the function that is to receive its
 // messages; [Endpoint.Send] sends a message to any number of others. Every ordered pair of identities is a link of its
-// own, and has the conditions of [Options.Default] until [Network.SetLink] gives it others.
+// own, and has the conditions of [Config.Default] until [Network.SetLink] gives it others.
 //
 //	net, err := simnet.New(simnet.Options{Seed: 7, Default: simnet.Conditions{Latency: 20 * time.Millisecond}})
 //	...

@@ -9,7 +9,7 @@ import (
 )
 
 func TestManySendersLoseNothingWithoutReason(t *testing.T) {
-	n := newNetwork(t, Options{Default: Conditions{Jitter: time.Millisecond, Loss: 0.1, Queue: 50}})
+	n := newNetwork(t, Config{Default: Conditions{Jitter: time.Millisecond, Loss: 0.1, Queue: 50}})
 	const senders, messages = 8, 500
 	join(t, n, 100)
 	var endpoints [senders]*Endpoint
@@ -40,7 +40,7 @@ func TestManySendersLoseNothingWithoutReason(t *testing.T) {
 }
 
 func BenchmarkSend(b *testing.B) {
-	n := newNetwork(b, Options{Default: Conditions{Queue: 1 << 30}})
+	n := newNetwork(b, Config{Default: Conditions{Queue: 1 << 30}})
 	a, _ := join(b, n, 1)
 	if _, err := n.Join(id(2), func(m Message) { m.Body.Release() }); err != nil {
 		b.Fatal(err)

@@ -56,8 +56,8 @@ func (c Conditions) withDefaults() Conditions {
 	return c
 }
 
-// Options configure a Network. The zero value is a network without latency or loss.
-type Options struct {
+// Config configure a Network. The zero value is a network without latency or loss.
+type Config struct {
 	// Seed determines the random decisions of every link.
 	Seed uint64
 	// Default are the conditions of links that SetLink has not been called for.
@@ -66,7 +66,7 @@ type Options struct {
 
 // Network connects endpoints. All its methods may be called from any goroutine.
 type Network struct {
-	options Options
+	options Config
 
 	mu       sync.RWMutex
 	stations map[wire.PublicKey]*station // never deleted from: a station outlives its endpoint, with its links
@@ -74,7 +74,7 @@ type Network struct {
 }
 
 // New returns a network with no endpoints. The error wraps ErrConditions.
-func New(o Options) (*Network, error) {
+func New(o Config) (*Network, error) {
 	if err := o.Default.check(); err != nil {
 		return nil, err
 	}

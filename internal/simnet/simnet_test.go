@@ -56,7 +56,7 @@ func (in *inbox) bodies() (bodies []string) {
 	return bodies
 }
 
-func newNetwork(t testing.TB, o Options) *Network {
+func newNetwork(t testing.TB, o Config) *Network {
 	t.Helper()
 	n, err := New(o)
 	if err != nil {
@@ -78,7 +78,7 @@ func join(t testing.TB, n *Network, b byte) (*Endpoint, *inbox) {
 
 func TestAMessageReachesEachReceiverOnceAsACopyOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newNetwork(t, Options{})
+		n := newNetwork(t, Config{})
 		a, _ := join(t, n, 1)
 		_, b := join(t, n, 2)
 		_, c := join(t, n, 3)
@@ -104,7 +104,7 @@ func TestAMessageReachesEachReceiverOnceAsACopyOfItsOwn(t *testing.T) {
 
 func TestLatencyPassesBeforeDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newNetwork(t, Options{Default: Conditions{Latency: 50 * time.Millisecond}})
+		n := newNetwork(t, Config{Default: Conditions{Latency: 50 * time.Millisecond}})
 		a, _ := join(t, n, 1)
 		_, b := join(t, n, 2)
 		start := time.Now()
@@ -124,7 +124,7 @@ func TestLatencyPassesBeforeDelivery(t *testing.T) {
 
 func TestAnEarlierMessageOvertakesOneThatIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newNetwork(t, Options{})
+		n := newNetwork(t, Config{})
 		slow, _ := join(t, n, 1)
 		fast, _ := join(t, n, 2)
 		_, in := join(t, n, 3)
@@ -153,7 +153,7 @@ func TestALinkWithoutJitterKeepsTheOrder(t *testing.T) {
 		latency := time.Duration(rapid.IntRange(0, 3).Draw(r, "latency")) * time.Millisecond
 		gaps := rapid.SliceOfN(rapid.IntRange(0, 2), 1, 100).Draw(r, "gaps")
 		synctest.Test(t, func(t *testing.T) {
-			n := newNetwork(t, Options{Default: Conditions{Latency: latency}})
+			n := newNetwork(t, Config{Default: Conditions{Latency: latency}})
 			a, _ := join(t, n, 1)
 			_, b := join(t, n, 2)
 			var want []string
@@ -173,7 +173,7 @@ func TestALinkWithoutJitterKeepsTheOrder(t *testing.T) {
 
 func TestPriorityGoesFirstAmongWhatIsDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newNetwork(t, Options{})
+		n := newNetwork(t, Config{})
 		a, _ := join(t, n, 1)
 		entered, proceed := make(chan struct{}, 8), make(chan struct{})
 		var got []string
@@ -201,7 +201,7 @@ func TestPriorityGoesFirstAmongWhatIsDue(t *testing.T) {
 func TestJitterStaysWithinItsBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := Conditions{Latency: 10 * time.Millisecond, Jitter: 20 * time.Millisecond}
-		n := newNetwork(t, Options{Seed: 3, Default: c})
+		n := newNetwork(t, Config{Seed: 3, Default: c})
 		a, _ := join(t, n, 1)
 		_, b := join(t, n, 2)
 		start := time.Now()
@@ -228,7 +228,7 @@ func TestJitterStaysWithinItsBounds(t *testing.T) {
 func TestLossIsDecidedByTheSeed(t *testing.T) {
 	run := func(seed uint64, pause time.Duration) (got []string) {
 		synctest.Test(t, func(t *testing.T) {
-			n := newNetwork(t, Options{Seed: seed, Default: Conditions{Loss: 0.3}})
+			n := newNetwork(t, Config{Seed: seed, Default: Conditions{Loss: 0.3}})
 			a, _ := join(t, n, 1)
 			_, b := join(t, n, 2)
 			for i := range 300 {
@@ -254,7 +254,7 @@ func TestLossIsDecidedByTheSeed(t *testing.T) {
 
 func TestACutLinkLosesAlsoWhatIsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newNetwork(t, Options{Default: Conditions{Latency: time.Second}})
+		n := newNetwork(t, Config{Default: Conditions{Latency: time.Second}})
 		a, inA := join(t, n, 1)
 		b, inB := join(t, n, 2)
 		a.Send([]wire.PublicKey{id(2)}, Node, []byte("under way"), false)
@@ -280,7 +280,7 @@ func TestACutLinkLosesAlsoWhatIsUnderWay(t *testing.T) {
 
 func TestAFullLinkDropsTheNewestAndOnlyItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newNetwork(t, Options{Default: Conditions{Latency: time.Second, Queue: 3}})
+		n := newNetwork(t, Config{Default: Conditions{Latency: time.Second, Queue: 3}})
 		flood, _ := join(t, n, 1)
 		quiet, _ := join(t, n, 2)
 		_, in := join(t, n, 3)
@@ -307,7 +307,7 @@ func TestAFullLinkDropsTheNewestAndOnlyItsOwn(t *testing.T) {
 
 func TestAnEndpointThatRejoinsFindsNoOldMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newNetwork(t, Options{Default: Conditions{Latency: time.Second}})
+		n := newNetwork(t, Config{Default: Conditions{Latency: time.Second}})
 		a, _ := join(t, n, 1)
 		b, in := join(t, n, 2)
 		a.Send([]wire.PublicKey{id(2)}, Ack, []byte("old"), false)
@@ -328,7 +328,7 @@ func TestAnEndpointThatRejoinsFindsNoOldMessages(t *testing.T) {
 }
 
 func TestMessagesToStrangersAreCounted(t *testing.T) {
-	n := newNetwork(t, Options{})
+	n := newNetwork(t, Config{})
 	a, _ := join(t, n, 1)
 	a.Send([]wire.PublicKey{id(9)}, Ack, []byte("x"), false)
 	if c := n.Counts(); c.Absent != 1 || c.Sent != 1 {
@@ -347,17 +347,17 @@ func TestBadConditionsAreRefusedByName(t *testing.T) {
 		"NaN":     {Loss: math.NaN()},
 		"Queue":   {Queue: -1},
 	} {
-		if _, err := New(Options{Default: c}); !errors.Is(err, ErrConditions) {
+		if _, err := New(Config{Default: c}); !errors.Is(err, ErrConditions) {
 			t.Errorf("%s: New returned %v", name, err)
 		}
-		if err := newNetwork(t, Options{}).SetLink(id(1), id(2), c); !errors.Is(err, ErrConditions) {
+		if err := newNetwork(t, Config{}).SetLink(id(1), id(2), c); !errors.Is(err, ErrConditions) {
 			t.Errorf("%s: SetLink returned %v", name, err)
 		}
 	}
 }
 
 func TestJoiningTwiceOrAfterTheEndIsRefused(t *testing.T) {
-	n := newNetwork(t, Options{})
+	n := newNetwork(t, Config{})
 	join(t, n, 1)
 	if _, err := n.Join(id(1), func(Message) {}); !errors.Is(err, ErrJoined) {
 		t.Errorf("joining twice: %v", err)
@@ -370,7 +370,7 @@ func TestJoiningTwiceOrAfterTheEndIsRefused(t *testing.T) {
 }
 
 func TestCloseWaitsForTheReceiver(t *testing.T) {
-	n := newNetwork(t, Options{})
+	n := newNetwork(t, Config{})
 	a, _ := join(t, n, 1)
 	entered, finished := make(chan struct{}), false
 	if _, err := n.Join(id(2), func(m Message) {

@@ -14,7 +14,7 @@ import (
 // station is where messages to one identity wait. Everything in it is guarded by mu.
 type station struct {
 	id      wire.PublicKey
-	options Options
+	options Config
 
 	mu       sync.Mutex
 	links    map[wire.PublicKey]*link // by sender
@@ -51,7 +51,7 @@ type packet struct {
 	sequence uint64
 }
 
-func newStation(id wire.PublicKey, o Options) *station {
+func newStation(id wire.PublicKey, o Config) *station {
 	return &station{id: id, options: o, links: make(map[wire.PublicKey]*link)}
 }
 

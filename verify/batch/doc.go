@@ -50,7 +50,7 @@
 //
 //  1. The chunk signatures of the whole batch. A node whose own signature is bad is done: its CertificateValid is then
 //     false without having been looked at.
-//  2. Suspects' votes are proven one by one, and the bad ones taken out. Votes of ProveOnly statements likewise, and
+//  2. Suspects' votes are proven one by one, and the bad ones taken out. Votes of EachVote statements likewise, and
 //     that is all for these.
 //  3. Votes are combined, unverified; certificates are opened; those of the whole batch at once ([verify.Gather]).
 //     Unreadable votes are invalid, and the others are combined again. Validators of whom a vote was proven invalid

@@ -18,7 +18,7 @@ func ExampleVerifier() {
 		panic(err)
 	}
 	ready := make(chan struct{}, 1)
-	verifier, err := batch.New(batch.Options{
+	verifier, err := batch.New(batch.Config{
 		Workers:   2,
 		BatchSize: 64,
 		Chunks:    verify.NewChunkVerifier(namespace),

@@ -223,7 +223,7 @@ func (f *fake) validVote(s *verify.Statement, i wire.Participant) bool {
 	return ok && e.good() && e.v == mul(f.public[i], hash(s.Subject))
 }
 
-func (f *fake) Prove(s *verify.Statement, signers wire.Signers) (invalid []wire.Participant) {
+func (f *fake) InvalidVotes(s *verify.Statement, signers wire.Signers) (invalid []wire.Participant) {
 	f.proves.Add(1)
 	for i := range signers.All() {
 		if !f.validVote(s, i) {
@@ -241,7 +241,7 @@ func (f *fake) Isolate(s *verify.Statement, signers wire.Signers) (invalid []wir
 	}
 	if f.threshold {
 		f.proves.Add(-1)
-		return f.Prove(s, signers)
+		return f.InvalidVotes(s, signers)
 	}
 	h := hash(s.Subject)
 	var part func(ps []wire.Participant)

@@ -62,8 +62,8 @@ func (j *judge) decide(statements []*verify.Statement, verdicts []verify.Verdict
 		case s.Scheme == nil:
 			v.CertificateValid = true
 		case !v.ProposalValid: // its certificate is not worth a pairing
-		case s.ProveOnly:
-			v.Invalid = slices.Clone(s.Scheme.Prove(s, s.Signers))
+		case s.EachVote:
+			v.Invalid = slices.Clone(s.Scheme.InvalidVotes(s, s.Signers))
 			v.CertificateValid = len(v.Invalid) == 0
 			if !s.Unattributed {
 				j.expose(s, v.Invalid)
@@ -109,7 +109,7 @@ func (j *judge) gather() {
 			t.signers = s.Signers
 			t.quorum = max(1, verify.Quorum(s.Scheme.Format().Participants))
 			if s.Suspects.Count() > 0 {
-				t.strikeAll(j, s.Scheme.Prove(s, s.Suspects))
+				t.strikeAll(j, s.Scheme.InvalidVotes(s, s.Suspects))
 				t.proven = s.Suspects
 			}
 		}
@@ -224,7 +224,7 @@ func (t *trial) deferred() bool {
 	if !t.statement.MayDefer || t.aside.Count() == 0 || t.signers.Count()+t.aside.Count() < t.quorum {
 		return false
 	}
-	t.verdict.Exposed = slices.AppendSeq([]wire.Participant(nil), t.aside.All())
+	t.verdict.Deferred = slices.AppendSeq([]wire.Participant(nil), t.aside.All())
 	return true
 }
 
@@ -234,7 +234,7 @@ func (j *judge) recall(t *trial) bool {
 	if n := t.aside.Count(); n == 0 || t.signers.Count()+n < t.quorum {
 		return false
 	}
-	t.strikeAll(j, t.statement.Scheme.Prove(t.statement, t.aside))
+	t.strikeAll(j, t.statement.Scheme.InvalidVotes(t.statement, t.aside))
 	t.own()
 	t.signers.AddAll(t.aside)
 	proven := t.aside

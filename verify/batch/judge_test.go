@@ -268,7 +268,7 @@ func TestSuspectsAreProvenBeforeTheyAreCombined(t *testing.T) {
 func TestProveOnlyProvesEachVoteAndMakesNoCertificate(t *testing.T) {
 	f := newFake(4, false, 1)
 	good, bad := f.votes(1, everyone(4)), f.votes(2, signersOf(4, 0, 1, 3))
-	good.ProveOnly, bad.ProveOnly = true, true
+	good.EachVote, bad.EachVote = true, true
 	// Together they would pass.
 	f.spoil(bad, 1, element{v: 3})
 	f.spoil(bad, 3, element{v: prime - 3})
@@ -437,11 +437,11 @@ func TestAStatementThatMayBeDeferredIsNotProvenForAQuorum(t *testing.T) {
 		j := newJudge()
 		decided(j, first)
 		verdicts, checks, _ := decided(j, second, third)
-		want := verify.Verdict{Statement: second, ProposalValid: true, Invalid: []wire.Participant{2}, Exposed: []wire.Participant{1}}
+		want := verify.Verdict{Statement: second, ProposalValid: true, Invalid: []wire.Participant{2}, Deferred: []wire.Participant{1}}
 		if v := verdicts[0]; !reflect.DeepEqual(v, want) {
 			t.Errorf("%s: without a suspect: %+v", kind.name, v)
 		}
-		want = verify.Verdict{Statement: third, ProposalValid: true, Invalid: []wire.Participant{1}, Exposed: []wire.Participant{2}}
+		want = verify.Verdict{Statement: third, ProposalValid: true, Invalid: []wire.Participant{1}, Deferred: []wire.Participant{2}}
 		if v := verdicts[1]; !reflect.DeepEqual(v, want) || checks != 0 {
 			t.Errorf("%s: with a suspect: %+v", kind.name, v)
 		}
@@ -450,13 +450,13 @@ func TestAStatementThatMayBeDeferredIsNotProvenForAQuorum(t *testing.T) {
 		short.MayDefer = true
 		proven := f.proves.Load()
 		verdicts, checks, _ = decided(j, short)
-		want = verify.Verdict{Statement: short, ProposalValid: true, Exposed: []wire.Participant{1}}
+		want = verify.Verdict{Statement: short, ProposalValid: true, Deferred: []wire.Participant{1}}
 		if v := verdicts[0]; !reflect.DeepEqual(v, want) || checks != 0 || f.proves.Load() != proven {
 			t.Errorf("%s: deferred: %+v", kind.name, v)
 		}
 		short.MayDefer = false
 		verdicts, _, _ = decided(j, short)
-		if v := verdicts[0]; v.Certificate == nil || v.Exposed != nil {
+		if v := verdicts[0]; v.Certificate == nil || v.Deferred != nil {
 			t.Errorf("%s: the same, not to be deferred: %+v", kind.name, v)
 		}
 	}

@@ -53,7 +53,7 @@ func TestTheRealSchemesInOneBatch(t *testing.T) {
 		}
 		sets = append(sets, set)
 	}
-	b := newBench(t, Options{Workers: 2, BatchSize: 64})
+	b := newBench(t, Config{Workers: 2, BatchSize: 64})
 	certificates := map[*fixture.Set][]byte{}
 	for round := range 2 {
 		var ss []*verify.Statement
@@ -88,7 +88,7 @@ func TestTheRealSchemesInOneBatch(t *testing.T) {
 			good := &verify.Statement{Scheme: set.Scheme, Subject: subject(k), Certificate: certificates[set]}
 			bad := &verify.Statement{Scheme: set.Scheme, Subject: subject(k + 1), Certificate: certificates[set]}
 			node := &verify.Statement{Scheme: set.Scheme, Subject: subject(k), Certificate: certificates[set], Proposal: proposal(t, k)}
-			node.Alone = k%2 == 0
+			node.Unbatched = k%2 == 0
 			expect(good, valid(true))
 			expect(bad, valid(false))
 			expect(node, valid(true))
@@ -98,7 +98,7 @@ func TestTheRealSchemesInOneBatch(t *testing.T) {
 			expect(forged, valid(false, 0))
 			proven := realVotes(t, set, 30+k)
 			copy(proven.Vote(2), proven.Vote(3))
-			proven.ProveOnly = true
+			proven.EachVote = true
 			expect(proven, valid(false, 2))
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -161,7 +161,7 @@ func TestFiveColludersNeitherStopACertificateNorPassForInconsistentKeys(t *testi
 	}
 	decide := func(s *verify.Statement) verify.Verdict {
 		t.Helper()
-		b := newBench(t, Options{Workers: 1, BatchSize: 1}) // which knows nobody
+		b := newBench(t, Config{Workers: 1, BatchSize: 1}) // which knows nobody
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		verdicts, err := b.Verify(ctx, []*verify.Statement{s})

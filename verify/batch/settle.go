@@ -85,7 +85,7 @@ func (j *judge) isolate(t *trial) {
 		return
 	}
 	for {
-		invalid := t.strikeAll(j, scheme.Prove(t.statement, t.signers))
+		invalid := t.strikeAll(j, scheme.InvalidVotes(t.statement, t.signers))
 		t.trust()
 		if !invalid {
 			break

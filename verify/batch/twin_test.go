@@ -122,7 +122,7 @@ func drawStatement(t *rapid.T, f *fake, i int) (*verify.Statement, twin) {
 			w.s.Suspects = subset("suspect", w.signers)
 		}
 		w.s.MayDefer = rapid.IntRange(0, 2).Draw(t, "may defer") == 0
-		w.s.ProveOnly = rapid.IntRange(0, 5).Draw(t, "prove only") == 0
+		w.s.EachVote = rapid.IntRange(0, 5).Draw(t, "prove only") == 0
 	}
 	if rapid.IntRange(0, 4).Draw(t, "proposal") == 0 {
 		p := &wire.Proposal{Chunk: w.s.Subject.Chunk}
@@ -178,7 +178,7 @@ func (w twin) agrees(v verify.Verdict, hinted bool) error {
 	}
 	good := w.signers.Clone()
 	good.RemoveAll(w.bad)
-	if w.s.ProveOnly {
+	if w.s.EachVote {
 		if !left.Equal(good) || v.CertificateValid != (w.bad.Count() == 0) || v.Certificate != nil {
 			return fmt.Errorf("prove only: left %v, want %v", left, good)
 		}
@@ -193,13 +193,13 @@ func (w twin) agrees(v verify.Verdict, hinted bool) error {
 	if v.CertificateValid != (v.Certificate != nil) {
 		return fmt.Errorf("certificate valid, and none there, or the reverse")
 	}
-	if v.Exposed != nil {
-		for _, p := range v.Exposed {
+	if v.Deferred != nil {
+		for _, p := range v.Deferred {
 			if w.s.Suspects.Has(p) || !left.Has(p) {
 				return fmt.Errorf("%d, whose vote has been looked at, is the reason to come back undecided", p)
 			}
 		}
-		if !w.s.MayDefer || !hinted || v.Certificate != nil || left.Count() < quorum || left.Count()-len(v.Exposed) >= quorum {
+		if !w.s.MayDefer || !hinted || v.Certificate != nil || left.Count() < quorum || left.Count()-len(v.Deferred) >= quorum {
 			return fmt.Errorf("came back undecided")
 		}
 		return nil

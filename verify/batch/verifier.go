@@ -20,7 +20,7 @@ const (
 
 // Verifier decides statements, in batches that form by themselves, on the workers of a pool. See the package comment.
 type Verifier struct {
-	options  Options
+	options  Config
 	pool     *ants.Pool
 	ownPool  bool
 	task     func() // v.drain, bound once
@@ -50,7 +50,7 @@ type item struct {
 }
 
 // New returns a verifier. Close it.
-func New(o Options) (*Verifier, error) {
+func New(o Config) (*Verifier, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
@@ -145,7 +145,7 @@ func (v *Verifier) shut() {
 
 // put appends to the list. With mu held, as all functions up to tick.
 func (v *Verifier) put(it item) {
-	if it.statement.Alone {
+	if it.statement.Unbatched {
 		v.alone.push(it)
 	} else {
 		v.ready.push(it)
@@ -340,10 +340,10 @@ func (v *Verifier) decide(w *work) {
 	verdicts := make([]verify.Verdict, len(w.statements))
 	j := v.judges.Get().(*judge) // after a panic it is not put back
 	j.decide(w.statements, verdicts)
-	info := BatchInfo{
-		Statements: len(w.statements), Alone: w.alone,
+	info := Info{
+		Statements: len(w.statements), Unbatched: w.alone,
 		Wait: w.start.Sub(w.items[0].since), Duration: time.Since(w.start),
-		Checks: j.checks, Splits: j.splits, Exposed: j.strikes,
+		Checks: j.checks, Splits: j.splits, InvalidVotes: j.strikes,
 	}
 	j.reset()
 	v.judges.Put(j)

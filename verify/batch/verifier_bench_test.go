@@ -26,7 +26,7 @@ func BenchmarkVerifier(b *testing.B) {
 	for _, burst := range []int{1, 32} {
 		b.Run(fmt.Sprintf("burst=%d", burst), func(b *testing.B) {
 			notified := make(chan struct{}, 1)
-			v, err := New(Options{Workers: 1, BatchSize: 64, Chunks: chunkVerifier, Notify: func() {
+			v, err := New(Config{Workers: 1, BatchSize: 64, Chunks: chunkVerifier, Notify: func() {
 				select {
 				case notified <- struct{}{}:
 				default:

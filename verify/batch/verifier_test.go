@@ -23,11 +23,11 @@ type bench struct {
 	*Verifier
 	notified chan struct{}
 	mu       sync.Mutex
-	batches  []BatchInfo
+	batches  []Info
 	panics   []any
 }
 
-func newBench(t testing.TB, o Options) *bench {
+func newBench(t testing.TB, o Config) *bench {
 	t.Helper()
 	b := &bench{notified: make(chan struct{}, 1)}
 	o.Chunks = chunkVerifier
@@ -37,7 +37,7 @@ func newBench(t testing.TB, o Options) *bench {
 		default:
 		}
 	}
-	o.Observe = func(i BatchInfo) {
+	o.Observe = func(i Info) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.batches = append(b.batches, i)
@@ -117,16 +117,16 @@ func TestOptionsOutsideTheirRangeAreRefusedByName(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer small.ReleaseTimeout(patience)
-	for field, change := range map[string]func(*Options){
-		"Workers":    func(o *Options) { o.Workers = 0 },
-		"Workers ":   func(o *Options) { o.Workers = MaxWorkers + 1 },
-		"BatchSize":  func(o *Options) { o.BatchSize = 0 },
-		"BatchSize ": func(o *Options) { o.BatchSize = MaxBatchSize + 1 },
-		"BatchDelay": func(o *Options) { o.BatchDelay = -1 },
-		"Chunks":     func(o *Options) { o.Chunks = nil },
-		"Pool":       func(o *Options) { o.Pool = small },
+	for field, change := range map[string]func(*Config){
+		"Workers":    func(o *Config) { o.Workers = 0 },
+		"Workers ":   func(o *Config) { o.Workers = MaxWorkers + 1 },
+		"BatchSize":  func(o *Config) { o.BatchSize = 0 },
+		"BatchSize ": func(o *Config) { o.BatchSize = MaxBatchSize + 1 },
+		"BatchDelay": func(o *Config) { o.BatchDelay = -1 },
+		"Chunks":     func(o *Config) { o.Chunks = nil },
+		"Pool":       func(o *Config) { o.Pool = small },
 	} {
-		o := Options{Workers: 2, BatchSize: 8, Chunks: chunkVerifier}
+		o := Config{Workers: 2, BatchSize: 8, Chunks: chunkVerifier}
 		change(&o)
 		if _, err := New(o); !errors.Is(err, ErrOption) || !strings.Contains(err.Error(), strings.TrimSpace(field)) {
 			t.Errorf("%s: %v", field, err)
@@ -135,7 +135,7 @@ func TestOptionsOutsideTheirRangeAreRefusedByName(t *testing.T) {
 }
 
 func TestUnderLowLoadAStatementIsVerifiedAtOnceInABatchOfItsOwn(t *testing.T) {
-	b := newBench(t, Options{Workers: 2, BatchSize: 64})
+	b := newBench(t, Config{Workers: 2, BatchSize: 64})
 	f := newFake(4, false, 1)
 	for i := range 5 {
 		b.Submit(f.votes(i, everyone(4)))
@@ -152,7 +152,7 @@ func TestUnderLowLoadAStatementIsVerifiedAtOnceInABatchOfItsOwn(t *testing.T) {
 }
 
 func TestBatchesGrowWhileAllWorkersAreBusyUpToBatchSize(t *testing.T) {
-	b := newBench(t, Options{Workers: 2, BatchSize: 8})
+	b := newBench(t, Config{Workers: 2, BatchSize: 8})
 	f, entered, open := gated(4)
 	defer open()
 	for i := range 2 {
@@ -178,21 +178,21 @@ func TestBatchesGrowWhileAllWorkersAreBusyUpToBatchSize(t *testing.T) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, i := range b.batches {
-		if i.Duration <= 0 || i.Wait < 0 || i.Checks < 1 || i.Alone {
+		if i.Duration <= 0 || i.Wait < 0 || i.Checks < 1 || i.Unbatched {
 			t.Errorf("%+v", i)
 		}
 	}
 }
 
 func TestAStatementThatGoesAloneIsNeverBatchedAndNeverStarves(t *testing.T) {
-	b := newBench(t, Options{Workers: 1, BatchSize: 4})
+	b := newBench(t, Config{Workers: 1, BatchSize: 4})
 	f, entered, open := gated(4)
 	defer open()
 	b.Submit(f.votes(0, everyone(4)))
 	eventually(t, "the worker is busy", func() bool { return entered.Load() == 1 })
 	for i := range 12 {
 		s := f.votes(1+i, everyone(4))
-		s.Alone = i >= 8
+		s.Unbatched = i >= 8
 		b.Submit(s)
 	}
 	open()
@@ -207,7 +207,7 @@ func TestAStatementThatGoesAloneIsNeverBatchedAndNeverStarves(t *testing.T) {
 	}
 	alone := 0
 	for _, i := range b.batches {
-		if i.Alone {
+		if i.Unbatched {
 			alone++
 		}
 	}
@@ -218,13 +218,13 @@ func TestAStatementThatGoesAloneIsNeverBatchedAndNeverStarves(t *testing.T) {
 
 func TestBatchDelayHoldsASmallBatchBack(t *testing.T) {
 	const delay = 200 * time.Millisecond
-	b := newBench(t, Options{Workers: 2, BatchSize: 3, BatchDelay: delay})
+	b := newBench(t, Config{Workers: 2, BatchSize: 3, BatchDelay: delay})
 	f := newFake(4, false, 1)
 	start := time.Now()
 	b.Submit(f.votes(0, everyone(4)))
 	b.Submit(f.votes(1, everyone(4)))
 	alone := f.votes(2, everyone(4))
-	alone.Alone = true
+	alone.Unbatched = true
 	b.Submit(alone)
 	if v := b.wait(t, 1)[0]; v.Statement != alone || time.Since(start) >= delay {
 		t.Fatalf("the statement alone was held back: %v", time.Since(start))
@@ -255,7 +255,7 @@ func TestBatchDelayHoldsASmallBatchBack(t *testing.T) {
 }
 
 func TestVerdictsOfABatchStayInOrderAndComeOnce(t *testing.T) {
-	b := newBench(t, Options{Workers: 1, BatchSize: 100})
+	b := newBench(t, Config{Workers: 1, BatchSize: 100})
 	f, entered, open := gated(4)
 	defer open()
 	b.Submit(f.votes(0, everyone(4)))
@@ -282,7 +282,7 @@ func TestVerdictsOfABatchStayInOrderAndComeOnce(t *testing.T) {
 }
 
 func TestVerifyReturnsVerdictsInOrderFromTheSameBatches(t *testing.T) {
-	b := newBench(t, Options{Workers: 2, BatchSize: 8})
+	b := newBench(t, Config{Workers: 2, BatchSize: 8})
 	f := newFake(4, true, 1)
 	if got, err := b.Verify(context.Background(), nil); got != nil || err != nil {
 		t.Fatal("nothing asked, something answered")
@@ -298,7 +298,7 @@ func TestVerifyReturnsVerdictsInOrderFromTheSameBatches(t *testing.T) {
 				if i%7 == 3 {
 					s.Certificate[2] ^= 1
 				}
-				s.Alone = i%11 == 0
+				s.Unbatched = i%11 == 0
 				ss = append(ss, s)
 			}
 			got, err := b.Verify(context.Background(), ss)
@@ -325,7 +325,7 @@ func TestVerifyReturnsVerdictsInOrderFromTheSameBatches(t *testing.T) {
 }
 
 func TestAllWorkersHelpWithALongList(t *testing.T) {
-	b := newBench(t, Options{Workers: 3, BatchSize: 1})
+	b := newBench(t, Config{Workers: 3, BatchSize: 1})
 	f, entered, open := gated(4)
 	defer open()
 	go func() {
@@ -344,7 +344,7 @@ func TestAllWorkersHelpWithALongList(t *testing.T) {
 }
 
 func TestVerifyReturnsWhenItsContextEndsAndTheWorkersGoOn(t *testing.T) {
-	b := newBench(t, Options{Workers: 1, BatchSize: 2})
+	b := newBench(t, Config{Workers: 1, BatchSize: 2})
 	f, entered, open := gated(4)
 	defer open()
 	done, cancelled := context.WithCancel(context.Background())
@@ -377,7 +377,7 @@ func TestVerifyReturnsWhenItsContextEndsAndTheWorkersGoOn(t *testing.T) {
 
 // Everything at once, for -race: submitters, callers that give up, bad votes, a slow consumer, and Close in the middle.
 func TestUnderStressEveryStatementGetsOneVerdict(t *testing.T) {
-	b := newBench(t, Options{Workers: 4, BatchSize: 8, BatchDelay: 50 * time.Microsecond})
+	b := newBench(t, Config{Workers: 4, BatchSize: 8, BatchDelay: 50 * time.Microsecond})
 	schemes := []*fake{newFake(4, false, 1), newFake(7, true, 2)}
 	schemes[1].group = schemes[0].group
 	const submitters, each = 4, 400
@@ -392,7 +392,7 @@ func TestUnderStressEveryStatementGetsOneVerdict(t *testing.T) {
 				if i%5 == 0 {
 					f.spoil(s, wire.Participant(i%f.n), element{v: 1})
 				}
-				s.Alone = i%17 == 0
+				s.Unbatched = i%17 == 0
 				if i%3 == 0 {
 					ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i%40)*10*time.Microsecond)
 					_, _ = b.Verify(ctx, []*verify.Statement{f.certificate(i, everyone(f.n)), f.certificate(i+1, everyone(f.n))})

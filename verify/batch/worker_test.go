@@ -25,7 +25,7 @@ func TestCloseWaitsForRunningBatchesAndCancelsTheRest(t *testing.T) {
 }
 
 func closeWhileBusy(t *testing.T, pool *ants.Pool) {
-	b := newBench(t, Options{Workers: 2, BatchSize: 4, Pool: pool})
+	b := newBench(t, Config{Workers: 2, BatchSize: 4, Pool: pool})
 	f, entered, open := gated(4)
 	defer open()
 	for i := range 2 {
@@ -34,7 +34,7 @@ func closeWhileBusy(t *testing.T, pool *ants.Pool) {
 	}
 	for i := range 10 {
 		s := f.votes(2+i, everyone(4))
-		s.Alone = i == 9
+		s.Unbatched = i == 9
 		b.Submit(s)
 	}
 	closed := make(chan struct{})
@@ -72,7 +72,7 @@ func closeWhileBusy(t *testing.T, pool *ants.Pool) {
 }
 
 func TestCloseDoesNotWaitForBatchDelay(t *testing.T) {
-	b := newBench(t, Options{Workers: 1, BatchSize: 4, BatchDelay: time.Minute})
+	b := newBench(t, Config{Workers: 1, BatchSize: 4, BatchDelay: time.Minute})
 	b.Submit(newFake(4, false, 1).votes(0, everyone(4)))
 	start := time.Now()
 	b.Close()
@@ -85,7 +85,7 @@ func TestCloseDoesNotWaitForBatchDelay(t *testing.T) {
 }
 
 func TestAPanicInASchemeIsReportedAndCostsOnlyItsBatch(t *testing.T) {
-	b := newBench(t, Options{Workers: 1, BatchSize: 4})
+	b := newBench(t, Config{Workers: 1, BatchSize: 4})
 	f := newFake(4, false, 1)
 	reason := errors.New("a mistake of the embedder's")
 	var times atomic.Int64
@@ -136,9 +136,9 @@ func TestAPanicInACallbackLosesNeitherVerdictsNorWorkers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pool.ReleaseTimeout(patience)
-	v, err := New(Options{
+	v, err := New(Config{
 		Workers: 1, BatchSize: 4, Chunks: chunkVerifier, Pool: pool,
-		Observe: func(BatchInfo) { observed.Add(1); panic("observe") },
+		Observe: func(Info) { observed.Add(1); panic("observe") },
 		OnPanic: func(any) { panic("on panic") },
 	})
 	if err != nil {
@@ -162,8 +162,8 @@ func TestOnePoolServesSeveralVerifiers(t *testing.T) {
 	}
 	defer pool.ReleaseTimeout(patience)
 	f := newFake(4, false, 1)
-	x := newBench(t, Options{Workers: 2, BatchSize: 4, Pool: pool})
-	y := newBench(t, Options{Workers: 1, BatchSize: 4, Pool: pool})
+	x := newBench(t, Config{Workers: 2, BatchSize: 4, Pool: pool})
+	y := newBench(t, Config{Workers: 1, BatchSize: 4, Pool: pool})
 	for i := range 300 {
 		x.Submit(f.votes(i, everyone(4)))
 		y.Submit(f.votes(i, everyone(4)))
@@ -192,7 +192,7 @@ func TestAFullPoolIsTriedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b := newBench(t, Options{Workers: 2, BatchSize: 4, BatchDelay: time.Millisecond, Pool: pool})
+	b := newBench(t, Config{Workers: 2, BatchSize: 4, BatchDelay: time.Millisecond, Pool: pool})
 	f := newFake(4, false, 1)
 	for i := range 3 {
 		b.Submit(f.votes(i, everyone(4)))
@@ -211,7 +211,7 @@ func TestAPoolReleasedUnderTheVerifierCancelsItsStatements(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := newBench(t, Options{Workers: 1, BatchSize: 4, Pool: pool})
+	b := newBench(t, Config{Workers: 1, BatchSize: 4, Pool: pool})
 	_ = pool.ReleaseTimeout(patience)
 	b.Submit(newFake(4, false, 1).votes(0, everyone(4)))
 	if v := b.wait(t, 1)[0]; !errors.Is(v.Err, context.Canceled) {

@@ -107,7 +107,7 @@ func machine() string {
 			}
 		}
 	}
-	if verify.Vectors() {
+	if verify.SIMD() {
 		library += " and AVX-512 IFMA"
 	}
 	return fmt.Sprintf("%s, %s/%s, %s, %s; GOMAXPROCS %d, 1 while measuring; %s",

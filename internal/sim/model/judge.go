@@ -16,8 +16,8 @@ func Judge(st *verify.Statement, chunkValid func(*wire.Proposal) bool) *verify.V
 	case st.Scheme == nil:
 		v.CertificateValid = true
 	case !v.ProposalValid:
-	case st.ProveOnly:
-		v.Invalid = st.Scheme.Prove(st, st.Signers)
+	case st.EachVote:
+		v.Invalid = st.Scheme.InvalidVotes(st, st.Signers)
 		v.CertificateValid = len(v.Invalid) == 0
 	case st.Certificate != nil:
 		c, err := st.Scheme.Open(st)
@@ -38,7 +38,7 @@ func judgeVotes(st *verify.Statement, v *verify.Verdict) {
 		v.Invalid = append(v.Invalid, invalid...)
 	}
 	if st.Suspects.Len() > 0 {
-		strike(st.Scheme.Prove(st, st.Suspects))
+		strike(st.Scheme.InvalidVotes(st, st.Suspects))
 	}
 	for signers.Count() >= verify.Quorum(len(st.Scheme.Participants())) {
 		c, unreadable := st.Scheme.Combine(st, signers)
@@ -52,7 +52,7 @@ func judgeVotes(st *verify.Statement, v *verify.Verdict) {
 		}
 		invalid := st.Scheme.Isolate(st, signers)
 		if len(invalid) == 0 {
-			invalid = st.Scheme.Prove(st, signers)
+			invalid = st.Scheme.InvalidVotes(st, signers)
 		}
 		if len(invalid) == 0 {
 			v.Err = fmt.Errorf("judge: %w", verify.ErrInconsistentKeys)
@@ -96,22 +96,22 @@ func (x Exposures) Has(scheme verify.Scheme, epoch uint64, i wire.Participant) b
 // Undecided gives a statement back undecided, where that is allowed: it may be deferred, and only the exposed ones
 // among those of its signers that are not proven now make its quorum. Nil where it has to be decided.
 func (x Exposures) Undecided(st *verify.Statement) *verify.Verdict {
-	if !st.MayDefer || st.ProveOnly || st.Certificate != nil || st.Proposal != nil || st.Scheme == nil {
+	if !st.MayDefer || st.EachVote || st.Certificate != nil || st.Proposal != nil || st.Scheme == nil {
 		return nil
 	}
 	v := &verify.Verdict{Statement: st, ProposalValid: true}
 	good := st.Signers.Count()
 	if st.Suspects.Len() > 0 {
-		v.Invalid = st.Scheme.Prove(st, st.Suspects)
+		v.Invalid = st.Scheme.InvalidVotes(st, st.Suspects)
 		good -= len(v.Invalid)
 	}
 	for i := range st.Signers.All() {
 		if x.Has(st.Scheme, st.Subject.Epoch, i) && !st.Suspects.Has(i) {
-			v.Exposed = append(v.Exposed, i)
+			v.Deferred = append(v.Deferred, i)
 		}
 	}
 	quorum := verify.Quorum(len(st.Scheme.Participants()))
-	if len(v.Exposed) == 0 || good < quorum || good-len(v.Exposed) >= quorum {
+	if len(v.Deferred) == 0 || good < quorum || good-len(v.Deferred) >= quorum {
 		return nil
 	}
 	return v

@@ -248,8 +248,8 @@ func (s *Scheme) Check(cs []verify.Combination) bool {
 	return true
 }
 
-// Prove implements [verify.Scheme].
-func (s *Scheme) Prove(st *verify.Statement, signers wire.Signers) (invalid []wire.Participant) {
+// InvalidVotes implements [verify.Scheme].
+func (s *Scheme) InvalidVotes(st *verify.Statement, signers wire.Signers) (invalid []wire.Participant) {
 	d := s.digest(&st.Subject)
 	for i := range signers.All() {
 		if v, ok := ParseVote(st.Vote(i)); !ok || v != d.vote(uint64(i)) {
@@ -263,7 +263,7 @@ func (s *Scheme) Prove(st *verify.Statement, signers wire.Signers) (invalid []wi
 // proven.
 func (s *Scheme) Isolate(st *verify.Statement, signers wire.Signers) []wire.Participant {
 	if s.kind != Sum {
-		return s.Prove(st, signers)
+		return s.InvalidVotes(st, signers)
 	}
 	return s.split(st, slices.Collect(signers.All()), nil)
 }

@@ -66,7 +66,7 @@ func New(o Options) (*Set, error) {
 
 // Scheme returns a new instance of the set's scheme, which has verified nothing yet and shares no memory with others.
 func (s *Set) Scheme() (verify.Scheme, error) {
-	o := verify.Options{Namespace: s.options.Namespace, Variant: s.options.Variant, AckEncoding: s.options.Acks, AllowVariableTimeSigning: true}
+	o := verify.Config{Namespace: s.options.Namespace, Variant: s.options.Variant, AckEncoding: s.options.Acks, AllowVariableTimeSigning: true}
 	switch s.options.Kind {
 	case fixture.Multisig:
 		validators := make([]verify.Validator, len(s.ids))

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Defaults of the fields of [Options].
+// Defaults of the fields of [Config].
 const (
 	DefaultSegmentSize  = 64 << 20
 	DefaultMaxSegments  = 4
@@ -14,8 +14,8 @@ const (
 	DefaultReplayBuffer = 256 << 10
 )
 
-// Options say where a journal lives and how it behaves. Only Dir has no usable zero value.
-type Options struct {
+// Config say where a journal lives and how it behaves. Only Dir has no usable zero value.
+type Config struct {
 	// Dir is the journal's folder. It belongs to the journal alone.
 	Dir string
 	// Create begins a log in a folder that has none, with First as its first record, and makes the
@@ -66,7 +66,7 @@ type SyncInfo struct {
 	Duration time.Duration // of the write and the sync
 }
 
-func (o *Options) complete() error {
+func (o *Config) complete() error {
 	if o.Dir == "" {
 		return fmt.Errorf("%w: Dir is empty: want the path of a folder", ErrOption)
 	}

@@ -26,8 +26,8 @@ var (
 	RealSchemes  = []Scheme{MultisigMinSig, MultisigMinPk, ThresholdMinSig, ThresholdMinPk, Ed25519}
 )
 
-// Settings are all that a run follows from.
-type Settings struct {
+// Config are all that a run follows from.
+type Config struct {
 	Seed uint64
 	// Scheme is KeyedSum if empty.
 	Scheme Scheme
@@ -88,7 +88,7 @@ const (
 	lastEpoch  = 24
 )
 
-func (s *Settings) fill() {
+func (s *Config) fill() {
 	if s.Scheme == "" {
 		s.Scheme = KeyedSum
 	}

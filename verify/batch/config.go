@@ -14,15 +14,15 @@ import (
 // ErrOption: an option outside its range. The error names the option and the range.
 var ErrOption = errors.New("batch: option out of range")
 
-// Ranges of [Options].
+// Ranges of [Config].
 const (
 	MaxWorkers    = 4096
 	MaxBatchSize  = 1 << 16
 	MaxBatchDelay = time.Minute
 )
 
-// Options are what [New] needs to know.
-type Options struct {
+// Config are what [New] needs to know.
+type Config struct {
 	// Workers is how many batches are verified at the same time, 1 to MaxWorkers. Each keeps one core busy.
 	Workers int
 	// BatchSize is how many statements go into a batch at most, 1 to MaxBatchSize.
@@ -48,10 +48,10 @@ type Options struct {
 	// May be nil.
 	OnPanic func(any)
 	// Observe is called after each batch, from its worker. It must not block. May be nil.
-	Observe func(BatchInfo)
+	Observe func(Info)
 }
 
-func (o *Options) validate() error {
+func (o *Config) validate() error {
 	switch {
 	case o.Workers < 1 || o.Workers > MaxWorkers:
 		return fmt.Errorf("%w: Workers is %d, want 1 to %d", ErrOption, o.Workers, MaxWorkers)
@@ -81,25 +81,25 @@ func (p *Panic) Unwrap() error {
 	return err
 }
 
-// BatchInfo says what one batch was and what it took.
-type BatchInfo struct {
-	Statements int
-	Alone      bool          // a statement kept out of batches
-	Wait       time.Duration // from the oldest statement's submission to the start
-	Duration   time.Duration // from the start to the verdicts
-	Checks     int           // calls of Scheme.Check
-	Splits     int           // those of them that failed
-	Exposed    int           // votes proven invalid
+// Info says what one batch was and what it took.
+type Info struct {
+	Statements   int
+	Unbatched    bool          // a statement kept out of batches
+	Wait         time.Duration // from the oldest statement's submission to the start
+	Duration     time.Duration // from the start to the verdicts
+	Checks       int           // calls of Scheme.Check
+	Splits       int           // those of them that failed
+	InvalidVotes int           // votes proven invalid
 }
 
 // Counters are totals since New.
 type Counters struct {
-	Statements uint64 // verified; those cancelled by Close or by a panic not counted
-	Batches    uint64 // batches finished
-	Checks     uint64 // calls of Scheme.Check
-	Splits     uint64 // calls of Scheme.Check that failed
-	Exposed    uint64 // votes proven invalid
-	Panics     uint64 // panics caught
+	Statements   uint64 // verified; those cancelled by Close or by a panic not counted
+	Batches      uint64 // batches finished
+	Checks       uint64 // calls of Scheme.Check
+	Splits       uint64 // calls of Scheme.Check that failed
+	InvalidVotes uint64 // votes proven invalid
+	Panics       uint64 // panics caught
 }
 
 // counters is written by all workers, once per batch.
@@ -107,12 +107,12 @@ type counters struct {
 	statements, batches, checks, splits, exposed, panics atomic.Uint64
 }
 
-func (c *counters) add(b BatchInfo) {
+func (c *counters) add(b Info) {
 	c.statements.Add(uint64(b.Statements))
 	c.batches.Add(1)
 	c.checks.Add(uint64(b.Checks))
 	c.splits.Add(uint64(b.Splits))
-	c.exposed.Add(uint64(b.Exposed))
+	c.exposed.Add(uint64(b.InvalidVotes))
 }
 
 // Counters returns the totals so far. Any goroutine; each number is exact, though they may be of different moments.
@@ -120,6 +120,6 @@ func (v *Verifier) Counters() Counters {
 	c := &v.counters
 	return Counters{
 		Statements: c.statements.Load(), Batches: c.batches.Load(), Checks: c.checks.Load(),
-		Splits: c.splits.Load(), Exposed: c.exposed.Load(), Panics: c.panics.Load(),
+		Splits: c.splits.Load(), InvalidVotes: c.exposed.Load(), Panics: c.panics.Load(),
 	}
 }
