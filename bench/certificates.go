@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/verify/batch"
 	"github.com/lanecast/lanecast/wire"
@@ -63,7 +63,7 @@ func receivedWays(w *workload, v *batch.Verifier) ([]way, error) {
 		})})
 	}
 
-	set, err := fixture.New(fixture.Threshold, w.variant, verify.Compressed, w.n, namespace, 1)
+	set, err := testkit.New(testkit.Threshold, w.variant, verify.Compressed, w.n, namespace, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +136,7 @@ func MeasureCertificates(c Case, count, atLeast int) (Certificates, error) {
 	if err := c.check(); err != nil {
 		return Certificates{}, err
 	}
-	set, err := fixture.New(fixture.Threshold, c.Variant, verify.Compressed, c.Validators, namespace, 1)
+	set, err := testkit.New(testkit.Threshold, c.Variant, verify.Compressed, c.Validators, namespace, 1)
 	if err != nil {
 		return Certificates{}, fmt.Errorf("bench: preparing threshold certificates: %w", err)
 	}

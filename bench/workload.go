@@ -10,7 +10,7 @@ import (
 
 	bls12381 "github.com/consensys/gnark-crypto/ecc/bls12-381"
 
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -34,7 +34,7 @@ type workload struct {
 }
 
 func newWorkload(c Case) (*workload, error) {
-	set, err := fixture.New(fixture.Multisig, c.Variant, verify.Compressed, c.Validators, namespace, 1)
+	set, err := testkit.New(testkit.Multisig, c.Variant, verify.Compressed, c.Validators, namespace, 1)
 	if err != nil {
 		return nil, err
 	}

@@ -12,14 +12,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
 // alone is a network of one, validator and sequencer, with all that an engine needs.
 type alone struct {
-	set  *fixture.Set
+	set  *testkit.Set
 	lane []wire.PublicKey
 }
 
@@ -50,7 +50,7 @@ func (a *alone) Verify(context.Context, engine.Place, wire.Digest) (bool, error)
 func exported(t *testing.T) (names map[string]bool, labels map[string]map[string]bool) {
 	t.Helper()
 	ns := []byte("deploy-test")
-	set, err := fixture.New(fixture.Multisig, verify.MinSig, verify.Compressed, 1, ns, 1)
+	set, err := testkit.New(testkit.Multisig, verify.MinSig, verify.Compressed, 1, ns, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 
 	bls12381 "github.com/consensys/gnark-crypto/ecc/bls12-381"
 
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -197,14 +197,14 @@ func TestAHostileThirdOfOtherSchemes(t *testing.T) {
 	if measured {
 		n, lanes, waves = 31, 32, 10
 	}
-	for _, kind := range []fixture.Kind{fixture.Threshold, fixture.Ed25519} {
+	for _, kind := range []testkit.Kind{testkit.Threshold, testkit.Ed25519} {
 		t.Run(string(kind), func(t *testing.T) {
 			scenarios := []*scenario{
 				{name: "silent", assault: silence},
 				{name: "all honest", assault: loyal, honest: true},
 				{name: "another's", assault: replayedBytes, all: true},
 			}
-			if kind == fixture.Threshold {
+			if kind == testkit.Threshold {
 				scenarios = append(scenarios,
 					&scenario{name: "random points", assault: randomPoints, all: true},
 					&scenario{name: "every form", assault: allForms, all: true},

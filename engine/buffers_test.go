@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -16,8 +16,8 @@ import (
 // engines are stopped at a random moment: every buffer that was handed out is released, once.
 func TestEveryBufferIsReleasedWhateverBecomesOfItsMessage(t *testing.T) {
 	owned := wire.BuffersOwned()
-	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
-	strangers := fixture.Identities(8, 99)
+	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
+	strangers := testkit.Identities(8, 99)
 	for _, m := range members {
 		m.config.MaxPeers, m.config.PeerQuota, m.config.MaxMessage = 256, 64, 4096
 	}
@@ -32,7 +32,7 @@ func TestEveryBufferIsReleasedWhateverBecomesOfItsMessage(t *testing.T) {
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		for g, key := range strangers {
-			e, id := members[g%len(members)].engine, fixture.Identity(key)
+			e, id := members[g%len(members)].engine, testkit.Identity(key)
 			wg.Go(func() {
 				r := rand.New(rand.NewPCG(uint64(round), uint64(g)))
 				p, err := e.Peer(id)

@@ -14,7 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -47,9 +47,9 @@ func eventually(t testing.TB, what string, holds func() bool) {
 }
 
 // newSet makes four validators' keys unless told otherwise.
-func newSet(t testing.TB, kind fixture.Kind, n int, seed uint64) *fixture.Set {
+func newSet(t testing.TB, kind testkit.Kind, n int, seed uint64) *testkit.Set {
 	t.Helper()
-	s, err := fixture.New(kind, verify.MinSig, verify.Compressed, n, namespace, seed)
+	s, err := testkit.New(kind, verify.MinSig, verify.Compressed, n, namespace, seed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func (w *world) Sequencers(epoch uint64) ([]wire.PublicKey, bool) {
 }
 
 // oneEpoch is a world with a single set for the epochs 0 to 9, whose validators are its sequencers.
-func oneEpoch(s *fixture.Set) *world {
+func oneEpoch(s *testkit.Set) *world {
 	w := &world{map[uint64]verify.Scheme{}, map[uint64][]wire.PublicKey{}}
 	for e := range uint64(10) {
 		w.schemes[e], w.sequencers[e] = s.Scheme, s.Scheme.Participants()
@@ -233,9 +233,9 @@ type member struct {
 }
 
 // newMember describes validator i of a set that serves in all epochs of w, with a folder of its own.
-func newMember(t testing.TB, net *network, w *world, s *fixture.Set, i int) *member {
+func newMember(t testing.TB, net *network, w *world, s *testkit.Set, i int) *member {
 	m := &member{
-		id: fixture.Identity(s.Identities[i]), app: &application{limit: 1 << 40}, recorder: &recorder{},
+		id: testkit.Identity(s.Identities[i]), app: &application{limit: 1 << 40}, recorder: &recorder{},
 		monitor: &monitor{updates: make(chan uint64, 8)},
 	}
 	signers := map[uint64]verify.AckSigner{}
@@ -330,7 +330,7 @@ func (m *member) ended(t testing.TB) error {
 }
 
 // newCluster describes a network of all validators of a set.
-func newCluster(t testing.TB, s *fixture.Set) (*network, *world, []*member) {
+func newCluster(t testing.TB, s *testkit.Set) (*network, *world, []*member) {
 	net := &network{handles: map[[2]wire.PublicKey]*engine.Peer{}}
 	w := oneEpoch(s)
 	members := make([]*member, len(s.Identities))

@@ -11,14 +11,14 @@ import (
 	"github.com/panjf2000/ants/v2"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/journal"
 	"github.com/lanecast/lanecast/wire"
 )
 
 // soundConfig is a configuration that New accepts.
 func soundConfig(t testing.TB) engine.Config {
-	_, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	_, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	return members[0].config
 }
 
@@ -92,7 +92,7 @@ func TestASequencerNeedsAnIdentity(t *testing.T) {
 }
 
 func TestZeroWorkersMeansTheDefaultAndNoneMeansZero(t *testing.T) {
-	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	c := &members[0].config
 	c.Workers, c.BatchSize, c.PeerQuota, c.MaxPeers = 0, 0, 0, 0
 	c.EpochsBack, c.EpochsAhead, c.HeightBound = engine.ExplicitZero, engine.ExplicitZero, engine.ExplicitZero
@@ -125,7 +125,7 @@ func TestSeveralEnginesShareAPool(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pool.ReleaseTimeout(patience)
-	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	for _, m := range members {
 		m.config.Pool, m.config.Workers = pool, 1
 	}

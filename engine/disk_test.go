@@ -11,7 +11,7 @@ import (
 
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/core"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/journal"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -38,7 +38,7 @@ func TestWhateverTroubleTheDiskMakesNothingIsShownThatItDoesNotHold(t *testing.T
 		{"a sync error after the sync", syscall.EIO, nil, func(f journal.File) error { return errors.Join(f.Sync(), syscall.EIO) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+			net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 			victim := members[0]
 			disk := &troubledFS{FS: journal.OS(), write: c.write, sync: c.sync}
 			victim.config.Journal.FS = disk

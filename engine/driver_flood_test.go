@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -40,7 +40,7 @@ const (
 // too.
 type inundation struct {
 	t      *testing.T
-	set    *fixture.Set
+	set    *testkit.Set
 	member *member
 	peers  []*engine.Peer // by participant; of validator 0 there is none
 	alien  *engine.Peer   // of a stranger
@@ -53,7 +53,7 @@ type inundation struct {
 
 const flooder = floodValidators - 1
 
-func newInundation(t *testing.T, set *fixture.Set) *inundation {
+func newInundation(t *testing.T, set *testkit.Set) *inundation {
 	net := &network{handles: map[[2]wire.PublicKey]*engine.Peer{}}
 	f := &inundation{t: t, set: set, locks: map[wire.Chunk]bool{}, blamed: map[wire.PublicKey]int{}}
 	f.member = newMember(t, net, oneEpoch(set), set, 0)
@@ -186,7 +186,7 @@ func TestWhateverAPeerFloodsAnEngineWithItKeepsLittle(t *testing.T) {
 	wire.PoisonReleased(false) // it costs more than what is measured
 	defer wire.PoisonReleased(true)
 	r := rand.New(rand.NewPCG(16, 16))
-	set := newSet(t, fixture.Multisig, floodValidators, 1)
+	set := newSet(t, testkit.Multisig, floodValidators, 1)
 	lane := func(f *inundation, i int, height uint64) wire.Chunk {
 		return wire.Chunk{Sequencer: f.id(i % floodValidators), Height: height, Payload: floodPayload(1)}
 	}

@@ -19,8 +19,8 @@ import (
 
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/crashfs"
-	"github.com/lanecast/lanecast/internal/fixture"
 	"github.com/lanecast/lanecast/internal/sim/model"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/journal"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
@@ -46,7 +46,7 @@ func driverRuns(t *testing.T) uint64 {
 // a sync can take virtual time: to wait for a file of the operating system's does not let the time of a bubble go on.
 // Afterwards nothing runs any more.
 func TestWholeEnginesInAStorm(t *testing.T) {
-	sets := map[int]*fixture.Set{1: newSet(t, fixture.Ed25519, 1, 1), 4: newSet(t, fixture.Ed25519, 4, 1)}
+	sets := map[int]*testkit.Set{1: newSet(t, testkit.Ed25519, 1, 1), 4: newSet(t, testkit.Ed25519, 4, 1)}
 	before := goleak.IgnoreCurrent()
 	var total driverCounts
 	for seed := range driverRuns(t) {
@@ -129,7 +129,7 @@ type power struct {
 	off bool
 }
 
-func newDriverStorm(t *testing.T, seed uint64, sets map[int]*fixture.Set) *driverStorm {
+func newDriverStorm(t *testing.T, seed uint64, sets map[int]*testkit.Set) *driverStorm {
 	s := &driverStorm{t: t, seed: seed, chances: chances{random: rand.New(rand.NewPCG(seed, 0xD21))}}
 	set := sets[4]
 	if s.chances.below(8) == 0 {

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -41,7 +41,7 @@ func (w *witness) SendAck(_ []wire.PublicKey, _ []byte, priority bool) {
 }
 
 func TestAnUncertifiedChunkIsSentAgainEveryRebroadcastTimeout(t *testing.T) {
-	s := newSet(t, fixture.Ed25519, 4, 1)
+	s := newSet(t, testkit.Ed25519, 4, 1)
 	synctest.Test(t, func(t *testing.T) {
 		net, _, members := newCluster(t, s)
 		m := members[0]
@@ -65,7 +65,7 @@ func TestAnUncertifiedChunkIsSentAgainEveryRebroadcastTimeout(t *testing.T) {
 }
 
 func TestAnIdleEngineSleeps(t *testing.T) {
-	s := newSet(t, fixture.Ed25519, 4, 1)
+	s := newSet(t, testkit.Ed25519, 4, 1)
 	synctest.Test(t, func(t *testing.T) {
 		net, _, members := newCluster(t, s)
 		m := members[0]
@@ -84,7 +84,7 @@ func TestAnIdleEngineSleeps(t *testing.T) {
 }
 
 func TestASenderThatBlocksCostsMessagesNotProgress(t *testing.T) {
-	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	stuck := members[0]
 	spy := &witness{gate: make(chan struct{})}
 	stuck.config.Sender, stuck.config.MaxOutbox = spy, 1
@@ -104,7 +104,7 @@ func TestASenderThatBlocksCostsMessagesNotProgress(t *testing.T) {
 }
 
 func TestAnApplicationThatIsSlowForOneLaneHoldsUpNoOther(t *testing.T) {
-	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	held := members[0].id
 	gate := make(chan struct{})
 	var most, now atomic.Int32
@@ -139,7 +139,7 @@ func TestAnApplicationThatIsSlowForOneLaneHoldsUpNoOther(t *testing.T) {
 }
 
 func TestASignerThatFailsIsAskedAgain(t *testing.T) {
-	s := newSet(t, fixture.Ed25519, 1, 1)
+	s := newSet(t, testkit.Ed25519, 1, 1)
 	net, w, members := newCluster(t, s)
 	m := members[0]
 	var acks, chunks atomic.Int32
@@ -181,7 +181,7 @@ func (f flakyChunks) SignChunk(ctx context.Context, chunk wire.Chunk) (wire.Sign
 }
 
 func TestAReporterMayAskTheEngineAlsoWhileItStops(t *testing.T) {
-	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	var mu sync.Mutex
 	var answers []error

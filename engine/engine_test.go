@@ -5,13 +5,13 @@ import (
 	"testing"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
 func TestAllLanesGrowAndTheirLocksVerifyIndependently(t *testing.T) {
-	for _, kind := range []fixture.Kind{fixture.Multisig, fixture.Threshold, fixture.Ed25519} {
+	for _, kind := range []testkit.Kind{testkit.Multisig, testkit.Threshold, testkit.Ed25519} {
 		t.Run(string(kind), func(t *testing.T) {
 			net, w, members := newCluster(t, newSet(t, kind, 4, 1))
 			startAll(t, net, members)
@@ -33,7 +33,7 @@ func TestAllLanesGrowAndTheirLocksVerifyIndependently(t *testing.T) {
 }
 
 func TestARestartGoesOnAboveWithoutConflict(t *testing.T) {
-	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	reached := make([]uint64, len(members))
 	for round := range 3 {
 		startAll(t, net, members)
@@ -55,7 +55,7 @@ func TestARestartGoesOnAboveWithoutConflict(t *testing.T) {
 }
 
 func TestOneMemberRestartsWhileTheOthersGoOn(t *testing.T) {
-	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	startAll(t, net, members)
 	for range 3 {
 		before := members[1].recorder.height(members[0].id)
@@ -76,11 +76,11 @@ func TestOneMemberRestartsWhileTheOthersGoOn(t *testing.T) {
 }
 
 func TestLanesGoOnThroughAChangeOfEpoch(t *testing.T) {
-	identities := fixture.Identities(4, 1)
-	var sets [2]*fixture.Set
+	identities := testkit.Identities(4, 1)
+	var sets [2]*testkit.Set
 	w := &world{map[uint64]verify.Scheme{}, map[uint64][]wire.PublicKey{}}
 	for e := range sets {
-		s, err := fixture.NewFor(identities, fixture.Multisig, verify.MinSig, verify.Compressed, namespace, uint64(e))
+		s, err := testkit.NewFor(identities, testkit.Multisig, verify.MinSig, verify.Compressed, namespace, uint64(e))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +120,7 @@ func TestLanesGoOnThroughAChangeOfEpoch(t *testing.T) {
 }
 
 func TestAnEngineWithoutKeysFollows(t *testing.T) {
-	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	follower := &member{
 		id: wire.PublicKey{0xFF}, app: &application{}, recorder: &recorder{},
 		monitor: &monitor{updates: make(chan uint64)},
@@ -155,10 +155,10 @@ func (u unusable) SendNode([]wire.PublicKey, []byte, bool) { u.t.Error("a follow
 func (u unusable) SendAck([]wire.PublicKey, []byte, bool)  { u.t.Error("a follower sent an ack") }
 
 func TestASequencerThatIsNoValidatorIsCertified(t *testing.T) {
-	s := newSet(t, fixture.Ed25519, 4, 1)
-	outsider := newSet(t, fixture.Ed25519, 1, 99)
+	s := newSet(t, testkit.Ed25519, 4, 1)
+	outsider := newSet(t, testkit.Ed25519, 1, 99)
 	net, w, members := newCluster(t, s)
-	id := fixture.Identity(outsider.Identities[0])
+	id := testkit.Identity(outsider.Identities[0])
 	for e := range w.sequencers {
 		w.sequencers[e] = []wire.PublicKey{id}
 	}
@@ -178,7 +178,7 @@ func TestASequencerThatIsNoValidatorIsCertified(t *testing.T) {
 }
 
 func TestASingleValidatorCertifiesItself(t *testing.T) {
-	net, w, members := newCluster(t, newSet(t, fixture.Multisig, 1, 1))
+	net, w, members := newCluster(t, newSet(t, testkit.Multisig, 1, 1))
 	members[0].app.limit = 5
 	startAll(t, net, members)
 	eventually(t, "all its chunks are locked", func() bool { return members[0].recorder.height(members[0].id) == 5 })

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -20,7 +20,7 @@ func propose(t testing.TB, signer verify.ChunkSigner, height uint64, payload byt
 	return wire.Proposal{Chunk: chunk, Signature: signature}
 }
 
-func vote(t testing.TB, s *fixture.Set, i int, chunk wire.Chunk, epoch uint64) wire.Ack {
+func vote(t testing.TB, s *testkit.Set, i int, chunk wire.Chunk, epoch uint64) wire.Ack {
 	t.Helper()
 	signature, err := s.Signers[i].SignAck(t.Context(), wire.Subject{Chunk: chunk, Epoch: epoch})
 	if err != nil {
@@ -30,8 +30,8 @@ func vote(t testing.TB, s *fixture.Set, i int, chunk wire.Chunk, epoch uint64) w
 }
 
 func TestEvidenceHoldsOnlyWithEverySignatureInIt(t *testing.T) {
-	s := newSet(t, fixture.Multisig, 4, 1)
-	threshold := newSet(t, fixture.Threshold, 4, 1)
+	s := newSet(t, testkit.Multisig, 4, 1)
+	threshold := newSet(t, testkit.Threshold, 4, 1)
 	schemes := &world{schemes: map[uint64]verify.Scheme{0: s.Scheme, 1: s.Scheme, 5: threshold.Scheme}}
 	chunks := verify.NewChunkVerifier(namespace)
 

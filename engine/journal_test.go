@@ -8,13 +8,13 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/journal"
 	"github.com/lanecast/lanecast/wire"
 )
 
 func TestAJournalThatFailsStopsAcksAndTheEngine(t *testing.T) {
-	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	victim := members[0]
 	disk := &troubledFS{FS: journal.OS(), sync: func(journal.File) error { return errDisk }}
 	victim.config.Journal.FS = disk
@@ -43,7 +43,7 @@ func TestAJournalThatFailsStopsAcksAndTheEngine(t *testing.T) {
 }
 
 func TestNothingIsAckedThatIsNotDurable(t *testing.T) {
-	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	stall := make(chan struct{})
 	disk := &troubledFS{FS: journal.OS(), sync: func(f journal.File) error {

@@ -11,7 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -23,7 +23,7 @@ func (nobody) PublicKey() wire.PublicKey { return wire.PublicKey{} }
 
 func TestShutdownAtAnyMomentLeavesNothingRunning(t *testing.T) {
 	before := goleak.IgnoreCurrent()
-	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	for range 15 {
 		startAll(t, net, members)
 		time.Sleep(time.Duration(rand.IntN(8000)) * time.Microsecond)
@@ -36,7 +36,7 @@ func TestShutdownAtAnyMomentLeavesNothingRunning(t *testing.T) {
 }
 
 func TestRunUnderAnEndedContextStopsAtOnce(t *testing.T) {
-	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	m.open(t, net)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -48,7 +48,7 @@ func TestRunUnderAnEndedContextStopsAtOnce(t *testing.T) {
 }
 
 func TestRunAndCloseAreRefusedOutOfTurn(t *testing.T) {
-	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	startAll(t, net, members)
 	eventually(t, "it runs", func() bool { return m.recorder.height(m.id) > 0 })
@@ -116,7 +116,7 @@ type failingMonitor struct{ err error }
 func (m failingMonitor) Epochs(context.Context) (uint64, <-chan uint64, error) { return 0, nil, m.err }
 
 func TestAMonitorMayEndAndStaleEpochsAreIgnored(t *testing.T) {
-	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	startAll(t, net, members)
 	m.monitor.updates <- 2
@@ -133,7 +133,7 @@ func TestAMonitorMayEndAndStaleEpochsAreIgnored(t *testing.T) {
 }
 
 func TestAReporterThatFailsEndsTheRun(t *testing.T) {
-	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	broken := errors.New("database is gone")
 	members[0].recorder.hook = func(context.Context, wire.Activity) error { return broken }
 	startAll(t, net, members)
@@ -143,7 +143,7 @@ func TestAReporterThatFailsEndsTheRun(t *testing.T) {
 }
 
 func TestABlockedReporterStopsTheIntakeAndLosesNoLock(t *testing.T) {
-	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	slow := members[0]
 	slow.config.MaxPendingReports = 4
 	gate := make(chan struct{})
@@ -179,7 +179,7 @@ func TestABlockedReporterStopsTheIntakeAndLosesNoLock(t *testing.T) {
 }
 
 func TestReportsThatWaitAreHandedOverAtTheEnd(t *testing.T) {
-	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	m.app.limit = 50
 	m.recorder.hook = func(context.Context, wire.Activity) error { time.Sleep(time.Millisecond); return nil }
@@ -195,7 +195,7 @@ func TestReportsThatWaitAreHandedOverAtTheEnd(t *testing.T) {
 }
 
 func TestAReporterThatBlocksDoesNotHoldUpTheEnd(t *testing.T) {
-	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	m.config.DrainTimeout = 20 * time.Millisecond
 	var called atomic.Bool

@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
 // certify makes the lock of a chunk with the votes of the first quorum, the way that a verifier knows nothing of.
-func certify(t testing.TB, s *fixture.Set, chunk wire.Chunk, epoch uint64) wire.Lock {
+func certify(t testing.TB, s *testkit.Set, chunk wire.Chunk, epoch uint64) wire.Lock {
 	t.Helper()
 	n := len(s.Signers)
 	st := &verify.Statement{Scheme: s.Scheme, Subject: wire.Subject{Chunk: chunk, Epoch: epoch}, Signers: wire.NewSigners(n)}
@@ -33,7 +33,7 @@ func certify(t testing.TB, s *fixture.Set, chunk wire.Chunk, epoch uint64) wire.
 }
 
 func TestVerifyLocksAnswersForEachLock(t *testing.T) {
-	for _, kind := range []fixture.Kind{fixture.Multisig, fixture.Threshold, fixture.Ed25519} {
+	for _, kind := range []testkit.Kind{testkit.Multisig, testkit.Threshold, testkit.Ed25519} {
 		t.Run(string(kind), func(t *testing.T) {
 			s := newSet(t, kind, 4, 1)
 			net, _, members := newCluster(t, s)
@@ -66,7 +66,7 @@ func TestVerifyLocksAnswersForEachLock(t *testing.T) {
 }
 
 func TestQueriesWaitForTheRunAndFailAfterIt(t *testing.T) {
-	s := newSet(t, fixture.Ed25519, 1, 1)
+	s := newSet(t, testkit.Ed25519, 1, 1)
 	net, _, members := newCluster(t, s)
 	m := members[0]
 	m.open(t, net)
@@ -106,7 +106,7 @@ func TestQueriesWaitForTheRunAndFailAfterIt(t *testing.T) {
 }
 
 func TestQueriesDuringAShutdownReturn(t *testing.T) {
-	s := newSet(t, fixture.Ed25519, 1, 1)
+	s := newSet(t, testkit.Ed25519, 1, 1)
 	net, _, members := newCluster(t, s)
 	m := members[0]
 	lock := certify(t, s, wire.Chunk{Sequencer: m.id}, 0)

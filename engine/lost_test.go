@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/journal"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
@@ -20,7 +20,7 @@ import (
 // soloRun runs a network of one validator until its lane has so many locks, and leaves its folder.
 func soloRun(t *testing.T, heights uint64) *member {
 	t.Helper()
-	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	m.app.limit = heights
 	startAll(t, net, members)
@@ -48,7 +48,7 @@ func refused(t *testing.T, c engine.Config, want error, words ...string) {
 }
 
 func TestRule5_9_AFolderWithoutAJournalIsRefusedUnlessToldWhatItIs(t *testing.T) {
-	_, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	_, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	c := members[0].config
 	c.Journal.Create = false
 	refused(t, c, journal.ErrNoJournal, "Journal.Create", "Journal.Recover")
@@ -82,7 +82,7 @@ func TestRule5_9_CreateAndRecoverAreRefusedForAJournalInUse(t *testing.T) {
 
 func TestRule5_9_AJournalBegunOneWayIsRefusedTheOtherWay(t *testing.T) {
 	for _, recovers := range []bool{false, true} {
-		_, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+		_, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 		c := members[0].config
 		c.Journal.Create, c.Journal.Recover = !recovers, recovers
 		e, err := engine.New(c)
@@ -100,7 +100,7 @@ func TestRule5_9_AJournalBegunOneWayIsRefusedTheOtherWay(t *testing.T) {
 func TestRule5_9_AJournalOfAnotherNamespaceIsRefused(t *testing.T) {
 	m := soloRun(t, 3)
 	other := []byte("another network")
-	set, err := fixture.New(fixture.Ed25519, verify.MinSig, verify.Compressed, 1, other, 1) // the same keys
+	set, err := testkit.New(testkit.Ed25519, verify.MinSig, verify.Compressed, 1, other, 1) // the same keys
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestRule5_9_AJournalOfAnotherNamespaceIsRefused(t *testing.T) {
 
 func TestRule5_9_AJournalOfAnotherIdentityIsRefused(t *testing.T) {
 	m := soloRun(t, 3)
-	_, _, others := newCluster(t, newSet(t, fixture.Ed25519, 4, 2))
+	_, _, others := newCluster(t, newSet(t, testkit.Ed25519, 4, 2))
 	b := others[1]
 	b.config.Journal = m.config.Journal
 	refused(t, b.config, engine.ErrForeignJournal, m.id.String(), b.id.String())
@@ -147,7 +147,7 @@ func TestRule5_9_ACutJournalIsRefused(t *testing.T) {
 // recovering returns a member of a running network of four whose folder was lost, with what was reported to others.
 func recoveringMember(t *testing.T) (*network, *world, []*member, *member) {
 	t.Helper()
-	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	for _, m := range members {
 		m.app.limit = 5
 	}
@@ -298,7 +298,7 @@ func TestRule5_10_TheLocksOfTheConfigurationAreAdoptedBeforeAnythingElse(t *test
 // Of three validators none may abstain: no quorum would be left.
 func TestRule5_10_AValidatorThatTheOthersCannotDoWithoutRefusesToRecover(t *testing.T) {
 	for _, unsafe := range []bool{false, true} {
-		net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 3, 1))
+		net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 3, 1))
 		for _, m := range members {
 			m.app.limit = 3
 		}
@@ -335,7 +335,7 @@ func TestRule5_10_AValidatorThatTheOthersCannotDoWithoutRefusesToRecover(t *test
 
 // An old copy of a folder is noticed as soon as somebody shows what this identity has signed since.
 func TestRule5_9_AJournalThatWasPutBackStopsTheProcess(t *testing.T) {
-	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	lane := members[0].id
 	for e := range w.sequencers {
 		w.sequencers[e] = []wire.PublicKey{lane}

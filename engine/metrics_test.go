@@ -9,7 +9,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 )
 
 func gather(t testing.TB, registry *prometheus.Registry) map[string]*dto.MetricFamily {
@@ -41,7 +41,7 @@ func value(f *dto.MetricFamily, label string) (sum float64) {
 
 func TestMetricsTellWhatHappened(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
-	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	m := members[0]
 	m.config.Metrics = registry
 	for _, o := range members {
@@ -67,7 +67,7 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 		}
 		return len(s.Lanes) == 4
 	})
-	p, err := m.engine.Peer(fixture.Identity(fixture.Identities(1, 77)[0]))
+	p, err := m.engine.Peer(testkit.Identity(testkit.Identities(1, 77)[0]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 
 func TestTwoEnginesOnOneRegistryNeedALabel(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	for i, m := range members[:2] {
 		m.config.Metrics = prometheus.WrapRegistererWith(prometheus.Labels{"validator": string(rune('a' + i))}, registry)
 		m.open(t, net)

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -44,7 +44,7 @@ func TestAPanicInACollaboratorEndsTheRunWithAnError(t *testing.T) {
 		}},
 	} {
 		t.Run(c.in, func(t *testing.T) {
-			net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+			net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 			c.plant(members[0])
 			startAll(t, net, members)
 			err := members[0].ended(t)

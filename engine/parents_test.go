@@ -10,7 +10,7 @@ import (
 	bls "github.com/consensys/gnark-crypto/ecc/bls12-381"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -28,8 +28,8 @@ func newLanesUnderSiege(t testing.TB, voters *progression, lanes, hostile int, t
 	t.Helper()
 	s := &lanesUnderSiege{voters: voters, hostile: hostile}
 	keys := make([]wire.PublicKey, lanes)
-	for i, k := range fixture.Identities(lanes, 3) {
-		keys[i] = fixture.Identity(k)
+	for i, k := range testkit.Identities(lanes, 3) {
+		keys[i] = testkit.Identity(k)
 		s.signers = append(s.signers, verify.NewChunkSigner(namespace, k))
 	}
 	s.siege = newSiegeOn(t, voters, nil, keys, tune)

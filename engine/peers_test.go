@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -23,9 +23,9 @@ func demandReleased(t testing.TB, b wire.Buffer) {
 }
 
 // quiet is an engine of a four-validator set whose network is silent and which proposes nothing.
-func quiet(t testing.TB) (*member, *fixture.Set, *world) {
+func quiet(t testing.TB) (*member, *testkit.Set, *world) {
 	t.Helper()
-	s := newSet(t, fixture.Ed25519, 4, 1)
+	s := newSet(t, testkit.Ed25519, 4, 1)
 	net, w, members := newCluster(t, s)
 	m := members[0]
 	m.config.Sequencer, m.config.Relay = nil, nil
@@ -207,7 +207,7 @@ func TestAnUnknownEpochIsCountedAndBlamesNobody(t *testing.T) {
 }
 
 func TestEveryBufferIsReleasedOnceAlsoThroughAShutdown(t *testing.T) {
-	s := newSet(t, fixture.Ed25519, 4, 1)
+	s := newSet(t, testkit.Ed25519, 4, 1)
 	net, w, members := newCluster(t, s)
 	m := members[0]
 	m.config.Sequencer, m.config.Relay = nil, nil
@@ -216,7 +216,7 @@ func TestEveryBufferIsReleasedOnceAlsoThroughAShutdown(t *testing.T) {
 	var mu sync.Mutex
 	var given []wire.Buffer
 	var producers sync.WaitGroup
-	sequencer := fixture.Identity(s.Identities[0])
+	sequencer := testkit.Identity(s.Identities[0])
 	for i := 1; i < 4; i++ {
 		p, err := m.engine.Peer(s.Scheme.Participants()[i])
 		if err != nil {

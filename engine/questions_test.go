@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -30,7 +30,7 @@ func oneLane(w *world, members []*member) wire.PublicKey {
 // One payload is lost on its way to a validator, for good. Its application waits for it, as it may, until its context
 // ends. The lane has moved on by then, and the validator with it: when another one crashes, the quorum needs it.
 func TestRule4_5_APayloadThatNeverComesDoesNotSilenceAValidator(t *testing.T) {
-	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	lane := oneLane(w, members)
 	var asked, cancelled atomic.Int64
 	members[1].app.verify = func(ctx context.Context, at engine.Place, payload wire.Digest) (bool, error) {
@@ -58,7 +58,7 @@ func TestRule4_5_APayloadThatNeverComesDoesNotSilenceAValidator(t *testing.T) {
 
 // The key of an old epoch is gone from the signer, which waits for it until its context ends.
 func TestRule4_5_ASignerThatHangsForAPastEpochDoesNotSilenceTheValidator(t *testing.T) {
-	set := newSet(t, fixture.Ed25519, 4, 1)
+	set := newSet(t, testkit.Ed25519, 4, 1)
 	net, w, members := newCluster(t, set)
 	lane := oneLane(w, members)
 	v := members[1]
@@ -88,7 +88,7 @@ func (hangingSigner) SignAck(ctx context.Context, _ wire.Subject) ([]byte, error
 
 // A signer that never answers is given up after SignTimeout, and asked again.
 func TestASignerThatDoesNotAnswerInTimeIsAskedAgain(t *testing.T) {
-	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	m.config.SignTimeout = 20 * time.Millisecond
 	var calls atomic.Int64
@@ -133,7 +133,7 @@ func (g *guardedSigner) SignChunk(ctx context.Context, c wire.Chunk) (wire.Signa
 // The application has another payload for every question. A signer that guards against double signing never sees two
 // for one height, whatever answers are lost, also across a restart.
 func TestRule4_7_ASignerThatGuardsAgainstDoubleSigningNeverSeesTwoPayloads(t *testing.T) {
-	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	g := &guardedSigner{ChunkSigner: m.config.Sequencer, signed: map[uint64]wire.Digest{}, lose: 3}
 	m.config.Sequencer = g
@@ -187,7 +187,7 @@ func (t *ackTap) SendAck(to []wire.PublicKey, message []byte, priority bool) {
 // lost, and RebroadcastTimeout is an hour: the lane goes on since entering the epoch has everybody ack again.
 func TestRule4_8_AChangeOfEpochInTheMiddleOfAChunkDoesNotStallItsLane(t *testing.T) {
 	const height = 3
-	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	lane := oneLane(w, members)
 	entered := make(chan struct{})
 	asked := make(chan int, len(members))

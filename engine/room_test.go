@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -35,7 +35,7 @@ func TestAnEpochThatNeedsMoreThanMaxVoteBytesIsWarnedOf(t *testing.T) {
 		bytes int
 		warns bool
 	}{{1 << 20, true}, {0, false}} {
-		set := newSet(t, fixture.Ed25519, 100, 1) // 2·100·100·64 bytes: 1.28 MB
+		set := newSet(t, testkit.Ed25519, 100, 1) // 2·100·100·64 bytes: 1.28 MB
 		net := &network{handles: map[[2]wire.PublicKey]*engine.Peer{}}
 		m := newMember(t, net, oneEpoch(set), set, 0)
 		out := new(logged)

@@ -4,14 +4,14 @@ import (
 	"log/slog"
 	"testing"
 
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/wire"
 )
 
 // PROTOCOL.md 3.1: anybody could sign chunks under a key of small order. The neutral element is one: R = the neutral
 // element and S = 0 is a signature under it that verifies, on every chunk.
 func TestRule3_1_AKeyOfSmallOrderIsNoSequencer(t *testing.T) {
-	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	neutral := wire.PublicKey{1}
 	for e := range w.sequencers {

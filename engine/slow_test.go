@@ -7,13 +7,13 @@ import (
 	"testing"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
 func TestSlowSignersAndApplicationsDoNotHoldUpTheLoop(t *testing.T) {
-	s := newSet(t, fixture.Ed25519, 4, 1)
+	s := newSet(t, testkit.Ed25519, 4, 1)
 	net, w, members := newCluster(t, s)
 	slow := members[0]
 	gate := make(chan struct{})
@@ -61,7 +61,7 @@ func (s slowChunks) SignChunk(ctx context.Context, chunk wire.Chunk) (wire.Signa
 }
 
 func TestASlowApplicationIsCancelledAtTheEnd(t *testing.T) {
-	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	var cancelled atomic.Bool
 	asked := make(chan struct{})
 	members[0].app.verify = func(ctx context.Context, _ engine.Place, _ wire.Digest) (bool, error) {
@@ -79,7 +79,7 @@ func TestASlowApplicationIsCancelledAtTheEnd(t *testing.T) {
 }
 
 func TestAnApplicationThatFailsIsAskedAgain(t *testing.T) {
-	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	var proposals, verdicts atomic.Int32
 	m.app.propose = func(_ context.Context, at engine.Place) (wire.Digest, error) {

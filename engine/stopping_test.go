@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -93,7 +93,7 @@ func TestRule4_5_TheApplicationIsNotCalledAfterRunHasReturned(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSet(t, fixture.Ed25519, 4, 1)
+			s := newSet(t, testkit.Ed25519, 4, 1)
 			net, w, members := newCluster(t, s)
 			m := members[3] // whom the lock does not name
 			lock := certify(t, s, wire.Chunk{Sequencer: members[1].id, Height: 7, Payload: wire.Digest{1}}, 0)
@@ -150,7 +150,7 @@ func (p *patientContext) Done() <-chan struct{} {
 // PROTOCOL.md 5.10: the engine verifies the locks that it adopts. After ctx's error they may still be adopted; but those
 // that were verified, whatever the caller has done to its slice since.
 func TestRule5_10_WhatIsAdoptedIsWhatWasVerified(t *testing.T) {
-	s := newSet(t, fixture.Ed25519, 4, 1)
+	s := newSet(t, testkit.Ed25519, 4, 1)
 	net, _, members := newCluster(t, s)
 	m := members[3] // whom the locks do not name
 	m.config.Sequencer, m.config.Relay = nil, nil

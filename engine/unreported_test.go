@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -37,7 +37,7 @@ func missing(lane wire.PublicKey, limit uint64, recorders ...*recorder) (n int) 
 // A reporter is behind, and the engine is stopped in order. What it had not returned for is reported in the next run.
 func TestRule4_4_LocksThatWaitForTheReporterAtAnOrderlyStopAreReportedInTheNextRun(t *testing.T) {
 	const heights = 100
-	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	lane := oneLane(w, members)
 	slow := members[1]
 	slow.config.DrainTimeout = 50 * time.Millisecond
@@ -75,7 +75,7 @@ func TestRule4_4_LocksThatWaitForTheReporterAtAnOrderlyStopAreReportedInTheNextR
 
 // An ordinary reporter, some milliseconds a report, and a kill: the folder is copied while the engine runs.
 func TestRule4_4_LocksThatWaitForTheReporterAtAKillAreReportedInTheNextRun(t *testing.T) {
-	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	m.config.ProposeBackoff = time.Millisecond
 	m.recorder.hook = func(ctx context.Context, _ wire.Activity) error {
@@ -117,7 +117,7 @@ func TestRule4_4_LocksThatWaitForTheReporterAtAKillAreReportedInTheNextRun(t *te
 // With one validator nothing depends on messages: what holds the lane back while the reporter is behind is that no
 // payload is asked for.
 func TestRule5_7_ASingleValidatorDoesNotOutgrowABlockedReporter(t *testing.T) {
-	net, _, members := newCluster(t, newSet(t, fixture.Ed25519, 1, 1))
+	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	m.config.MaxPendingReports = 16
 	m.config.DrainTimeout = 50 * time.Millisecond
@@ -151,7 +151,7 @@ func TestRule5_7_ASingleValidatorDoesNotOutgrowABlockedReporter(t *testing.T) {
 // are reported all the same.
 func TestRule4_2_5_LocksThatReachAProcessThatIsBehindAreReported(t *testing.T) {
 	const nodes = 16
-	net, w, members := newCluster(t, newSet(t, fixture.Ed25519, 4, 1))
+	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	lane := oneLane(w, members)
 	var sent [][]byte
 	collect := make(chan []byte, 1024)

@@ -12,7 +12,7 @@ import (
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fr"
 
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -149,8 +149,8 @@ func (p *progression) certifies(s wire.Subject, certificate []byte) bool {
 	return err == nil && ok
 }
 
-// fixtureVoters is any set of package fixture.
-type fixtureVoters struct{ set *fixture.Set }
+// fixtureVoters is any set of package testkit.
+type fixtureVoters struct{ set *testkit.Set }
 
 func (f fixtureVoters) scheme(testing.TB) verify.Scheme { return f.set.Scheme }
 

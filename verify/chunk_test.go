@@ -8,7 +8,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -25,7 +25,7 @@ func proposal(t testing.TB, k ed25519.PrivateKey, height uint64) *wire.Proposal 
 }
 
 func TestAChunkSignatureIsOverItsNamespaceAndChunk(t *testing.T) {
-	k := fixture.Identities(1, 1)[0]
+	k := testkit.Identities(1, 1)[0]
 	p := proposal(t, k, 300)
 	m := append([]byte{byte(len(namespace) + 6)}, namespace...)
 	m = append(m, "_CHUNK"...)
@@ -45,7 +45,7 @@ func TestAChunkSignatureIsOverItsNamespaceAndChunk(t *testing.T) {
 	for what, change := range map[string]func(*wire.Proposal){
 		"height":    func(p *wire.Proposal) { p.Chunk.Height++ },
 		"payload":   func(p *wire.Proposal) { p.Chunk.Payload[1]++ },
-		"sequencer": func(p *wire.Proposal) { p.Chunk.Sequencer = fixture.Identity(fixture.Identities(1, 2)[0]) },
+		"sequencer": func(p *wire.Proposal) { p.Chunk.Sequencer = testkit.Identity(testkit.Identities(1, 2)[0]) },
 		"no point":  func(p *wire.Proposal) { p.Chunk.Sequencer = wire.PublicKey{2} },
 		"signature": func(p *wire.Proposal) { p.Signature[3]++ },
 	} {
@@ -62,7 +62,7 @@ func TestABatchOfChunksSaysWhichAreValid(t *testing.T) {
 	for _, bad := range [][]int{{}, {0}, {4}, {1, 2, 3}, {0, 1, 2, 3, 4}} {
 		ps := make([]*wire.Proposal, 5)
 		want := make([]bool, 5)
-		for i, k := range fixture.Identities(5, 1) {
+		for i, k := range testkit.Identities(5, 1) {
 			ps[i] = proposal(t, k, uint64(i))
 			want[i] = !slices.Contains(bad, i)
 			if !want[i] && i%2 == 0 {
@@ -113,9 +113,9 @@ func TestChunksVerifyUnderTheRulesOfZIP215(t *testing.T) {
 }
 
 func TestAChunkSignerSignsItsOwnChunksOnly(t *testing.T) {
-	keys := fixture.Identities(2, 1)
+	keys := testkit.Identities(2, 1)
 	signer := verify.NewChunkSigner(namespace, keys[0])
-	if _, err := signer.SignChunk(context.Background(), wire.Chunk{Sequencer: fixture.Identity(keys[1])}); !errors.Is(err, verify.ErrProposal) {
+	if _, err := signer.SignChunk(context.Background(), wire.Chunk{Sequencer: testkit.Identity(keys[1])}); !errors.Is(err, verify.ErrProposal) {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

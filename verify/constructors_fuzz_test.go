@@ -3,7 +3,7 @@ package verify_test
 import (
 	"testing"
 
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -12,11 +12,11 @@ import (
 // ones. A set that is taken must be one that can be used.
 func FuzzConstructingASchemeNeverPanics(f *testing.F) {
 	for _, variant := range []verify.Variant{verify.MinSig, verify.MinPk} {
-		set, err := fixture.New(fixture.Multisig, variant, verify.Compressed, 4, []byte("fuzz"), 1)
+		set, err := testkit.New(testkit.Multisig, variant, verify.Compressed, 4, []byte("fuzz"), 1)
 		if err != nil {
 			f.Fatal(err)
 		}
-		dealt, err := fixture.New(fixture.Threshold, variant, verify.Compressed, 4, []byte("fuzz"), 1)
+		dealt, err := testkit.New(testkit.Threshold, variant, verify.Compressed, 4, []byte("fuzz"), 1)
 		if err != nil {
 			f.Fatal(err)
 		}

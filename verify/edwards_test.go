@@ -10,7 +10,7 @@ import (
 
 	"filippo.io/edwards25519"
 
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -176,7 +176,7 @@ func TestChunksVerifyInBatchesAsTheyDoAloneWithSpecialPoints(t *testing.T) {
 // of small order in it does not.
 func TestOneWrongSignatureSpoilsACertificateInEveryPlace(t *testing.T) {
 	const n = 140 // a quorum is 94
-	k := schemeCase{kind: fixture.Ed25519}
+	k := schemeCase{kind: testkit.Ed25519}
 	set := newSet(t, k, n, 1)
 	s := statement(t, set, subject(5), upTo(verify.Quorum(n))...)
 	certify(t, s)

@@ -12,7 +12,7 @@ import (
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fr"
 	"pgregory.net/rapid"
 
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -20,7 +20,7 @@ import (
 // hostile is a set and, for each of its validators, everything that a faulty one might send as its vote, by name.
 type hostile struct {
 	schemeCase
-	set     *fixture.Set
+	set     *testkit.Set
 	subject wire.Subject
 	slow    *twin
 	kinds   []string
@@ -41,7 +41,7 @@ func newHostile(t testing.TB, k schemeCase, n int) *hostile {
 			"zeros":         make([]byte, size),
 			"ones":          bytes.Repeat([]byte{0xff}, size),
 		}
-		if k.kind == fixture.Ed25519 {
+		if k.kind == testkit.Ed25519 {
 			s := bytes.Clone(good)
 			s[63] |= 0xf0
 			v["not canonical"] = s
@@ -143,10 +143,10 @@ func (h *hostile) check(t rapid.TB, s *verify.Statement) {
 		}
 		rest.Remove(p)
 	}
-	if h.kind != fixture.Multisig && len(isolated) != len(invalid) {
+	if h.kind != testkit.Multisig && len(isolated) != len(invalid) {
 		t.Fatalf("isolated %v of %v", isolated, invalid)
 	}
-	if len(invalid) > 0 && len(isolated) == 0 && !whole && s.Signers.Count() >= quorum && h.kind != fixture.Threshold {
+	if len(invalid) > 0 && len(isolated) == 0 && !whole && s.Signers.Count() >= quorum && h.kind != testkit.Threshold {
 		t.Fatal("a combination failed and nobody is found")
 	}
 	if rest.Count() >= quorum && !verdict(rest) {
@@ -196,7 +196,7 @@ func TestVotesWhoseErrorsCancelAreAValidMultisigAndNoThresholdCertificate(t *tes
 			if got := h.set.Scheme.InvalidVotes(s, s.Signers); !slices.Equal(got, both) {
 				t.Errorf("%v: proven invalid %v", pair, got)
 			}
-			if k.kind == fixture.Threshold {
+			if k.kind == testkit.Threshold {
 				if got := h.set.Scheme.Isolate(s, s.Signers); !slices.Equal(got, both) {
 					t.Errorf("%v: isolated %v", pair, got)
 				}
@@ -214,10 +214,10 @@ func TestVotesWhoseErrorsCancelAreAValidMultisigAndNoThresholdCertificate(t *tes
 }
 
 // colluders returns a multisig set in which the keys of participants 0 and 1 cancel, each with its secret known.
-func colluders(t *testing.T, v verify.Variant, n int) *fixture.Set {
+func colluders(t *testing.T, v verify.Variant, n int) *testkit.Set {
 	t.Helper()
-	ids := fixture.Identities(n, 1)
-	set := &fixture.Set{Identities: ids}
+	ids := testkit.Identities(n, 1)
+	set := &testkit.Set{Identities: ids}
 	validators := make([]verify.Validator, n)
 	keys := make([]*verify.SecretKey, n)
 	for i := range validators {
@@ -230,7 +230,7 @@ func colluders(t *testing.T, v verify.Variant, n int) *fixture.Set {
 		if keys[i], err = verify.SecretKeyFromBytes(v, secret); err != nil {
 			t.Fatal(err)
 		}
-		validators[i] = verify.Validator{Identity: fixture.Identity(ids[i]), Key: keys[i].PublicKey(), Proof: keys[i].ProofOfPossession(namespace)}
+		validators[i] = verify.Validator{Identity: testkit.Identity(ids[i]), Key: keys[i].PublicKey(), Proof: keys[i].ProofOfPossession(namespace)}
 	}
 	m, err := verify.NewMultisig(verify.Config{Namespace: namespace, Variant: v, AllowVariableTimeSigning: true}, validators)
 	if err != nil {
@@ -295,7 +295,7 @@ func TestFaultyVotesAmongAHundredAreFound(t *testing.T) {
 	if verify.BackendName != "blst" {
 		t.Skip("slow without cgo")
 	}
-	eachScheme(t, []schemeCase{blsCases[0], blsCases[5], {kind: fixture.Ed25519}}, func(t *testing.T, k schemeCase) {
+	eachScheme(t, []schemeCase{blsCases[0], blsCases[5], {kind: testkit.Ed25519}}, func(t *testing.T, k schemeCase) {
 		h := newHostile(t, k, 100)
 		s := statement(t, h.set, h.subject, upTo(67)...)
 		want := []wire.Participant{0, 31, 32, 66}
@@ -312,7 +312,7 @@ func TestFaultyVotesAmongAHundredAreFound(t *testing.T) {
 }
 
 func FuzzOpeningACertificateNeverPanics(f *testing.F) {
-	var sets []*fixture.Set
+	var sets []*testkit.Set
 	for _, k := range schemeCases {
 		if k.acks == verify.Compressed {
 			set := newSet(f, k, 4, 1)
@@ -339,7 +339,7 @@ func FuzzAVoteIsReadAsTheSlowTwinReadsIt(f *testing.F) {
 	for _, k := range schemeCases {
 		h := newHostile(f, k, 1)
 		all = append(all, h)
-		if k.kind == fixture.Multisig {
+		if k.kind == testkit.Multisig {
 			for _, kind := range []string{"valid", "plus torsion", "not canonical"} {
 				f.Add(h.votes[0][kind])
 			}

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -109,7 +109,7 @@ func TestACertificateIsOfItsSubjectNamespaceAndSignersOnly(t *testing.T) {
 		other = good
 		other.Chunk.Sequencer[0]++
 		refuse("other sequencer", set.Scheme, other, certificate)
-		elsewhere, err := fixture.New(k.kind, k.variant, k.acks, 7, []byte("elsewhere"), 1)
+		elsewhere, err := testkit.New(k.kind, k.variant, k.acks, 7, []byte("elsewhere"), 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +118,7 @@ func TestACertificateIsOfItsSubjectNamespaceAndSignersOnly(t *testing.T) {
 		refuse("a byte more", set.Scheme, good, append(slices.Clone(certificate), 0))
 		refuse("a byte less", set.Scheme, good, certificate[:len(certificate)-1])
 		refuse("nothing", set.Scheme, good, nil)
-		if k.kind == fixture.Threshold {
+		if k.kind == testkit.Threshold {
 			return
 		}
 		swapped := slices.Clone(certificate)
@@ -231,14 +231,14 @@ func TestErrorsThatCancelBetweenStatementsAreFound(t *testing.T) {
 
 func TestSchemesOfOneGroupAreCheckedTogether(t *testing.T) {
 	for _, v := range []verify.Variant{verify.MinSig, verify.MinPk} {
-		m := newSet(t, schemeCase{fixture.Multisig, v, verify.Compressed}, 4, 1)
-		m2 := newSet(t, schemeCase{fixture.Multisig, v, verify.Uncompressed}, 7, 2)
-		th := newSet(t, schemeCase{fixture.Threshold, v, verify.Compressed}, 4, 1)
+		m := newSet(t, schemeCase{testkit.Multisig, v, verify.Compressed}, 4, 1)
+		m2 := newSet(t, schemeCase{testkit.Multisig, v, verify.Uncompressed}, 7, 2)
+		th := newSet(t, schemeCase{testkit.Threshold, v, verify.Compressed}, 4, 1)
 		if m.Scheme.Group() != th.Scheme.Group() || m.Scheme.Group() != m2.Scheme.Group() {
 			t.Fatalf("%v: groups differ", v)
 		}
 		var cs []verify.Combination
-		for _, set := range []*fixture.Set{m, m2, th} {
+		for _, set := range []*testkit.Set{m, m2, th} {
 			s := statement(t, set, subject(5), 0, 1, 2, 3)
 			if set == m2 {
 				place(s, 5, sign(t, set, 5, subject(5)))
@@ -254,8 +254,8 @@ func TestSchemesOfOneGroupAreCheckedTogether(t *testing.T) {
 
 func TestACombinationOfAnotherGroupIsWrong(t *testing.T) {
 	var cs []verify.Combination
-	var sets []*fixture.Set
-	for _, k := range []schemeCase{blsCases[0], blsCases[2], {kind: fixture.Ed25519}} {
+	var sets []*testkit.Set
+	for _, k := range []schemeCase{blsCases[0], blsCases[2], {kind: testkit.Ed25519}} {
 		set := newSet(t, k, 4, 1)
 		s := statement(t, set, subject(5), 0, 1, 2)
 		c, _ := set.Scheme.Combine(s, s.Signers)
@@ -378,7 +378,7 @@ func TestASetKnowsItsParticipants(t *testing.T) {
 		if _, ok := set.Scheme.Index(wire.PublicKey{}); ok {
 			t.Error("a stranger has an index")
 		}
-		if got := set.Scheme.Attributable(); got != (k.kind != fixture.Threshold) {
+		if got := set.Scheme.Attributable(); got != (k.kind != testkit.Threshold) {
 			t.Errorf("attributable: %v", got)
 		}
 	})

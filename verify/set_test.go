@@ -12,7 +12,7 @@ import (
 
 	"filippo.io/edwards25519"
 
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -26,10 +26,10 @@ func members(t testing.TB, v verify.Variant, n int) ([]verify.Validator, []*veri
 	t.Helper()
 	var validators []verify.Validator
 	var keys []*verify.SecretKey
-	for i, id := range slices.Backward(fixture.Identities(n, 3)) {
+	for i, id := range slices.Backward(testkit.Identities(n, 3)) {
 		k := secret(t, v, byte(i+1))
 		keys = append(keys, k)
-		validators = append(validators, verify.Validator{Identity: fixture.Identity(id), Key: k.PublicKey(), Proof: k.ProofOfPossession(namespace)})
+		validators = append(validators, verify.Validator{Identity: testkit.Identity(id), Key: k.PublicKey(), Proof: k.ProofOfPossession(namespace)})
 	}
 	return validators, keys
 }
@@ -147,8 +147,8 @@ func TestUnknownOptionsAreRefusedByName(t *testing.T) {
 
 func ids(n int) []wire.PublicKey {
 	var out []wire.PublicKey
-	for _, k := range fixture.Identities(n, 3) {
-		out = append(out, fixture.Identity(k))
+	for _, k := range testkit.Identities(n, 3) {
+		out = append(out, testkit.Identity(k))
 	}
 	return out
 }
@@ -312,13 +312,13 @@ func TestASignerIsMadeForAKeyOfTheSetOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.Signer(fixture.Identities(1, 77)[0]); !errors.Is(err, verify.ErrNotValidator) {
+	if _, err := e.Signer(testkit.Identities(1, 77)[0]); !errors.Is(err, verify.ErrNotValidator) {
 		t.Errorf("stranger: %v", err)
 	}
 	if _, err := e.Signer(make(ed25519.PrivateKey, 5)); !errors.Is(err, verify.ErrKey) {
 		t.Errorf("malformed: %v", err)
 	}
-	signer, err := e.Signer(fixture.Identities(4, 3)[0])
+	signer, err := e.Signer(testkit.Identities(4, 3)[0])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fr"
 
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -22,7 +22,7 @@ import (
 // (for BLS gnark-crypto itself, for Ed25519 the equation of ZIP-215 written out), and with code that shares nothing
 // with it.
 type twin struct {
-	kind         fixture.Kind
+	kind         testkit.Kind
 	variant      verify.Variant
 	uncompressed bool
 	namespace    []byte
@@ -31,7 +31,7 @@ type twin struct {
 	verdicts     map[string]bool // of votes seen before
 }
 
-func newTwin(k schemeCase, set *fixture.Set) *twin {
+func newTwin(k schemeCase, set *testkit.Set) *twin {
 	return &twin{k.kind, k.variant, k.acks == verify.Uncompressed, namespace, set.PublicKeys, set.GroupKey, map[string]bool{}}
 }
 
@@ -51,7 +51,7 @@ func (t *twin) vote(i int, s wire.Subject, vote []byte) bool {
 	name := string(binary.BigEndian.AppendUint32(append(bytes.Clone(m), vote...), uint32(i)))
 	v, ok := t.verdicts[name]
 	if !ok {
-		if t.kind == fixture.Ed25519 {
+		if t.kind == testkit.Ed25519 {
 			v = zip215(t.keys[i], m, vote)
 		} else {
 			v = t.verify(vote, t.uncompressed, [][]byte{t.keys[i]}, m)
@@ -64,7 +64,7 @@ func (t *twin) vote(i int, s wire.Subject, vote []byte) bool {
 // certificate reports whether a certificate is valid.
 func (t *twin) certificate(s wire.Subject, c []byte) bool {
 	m := signedBytes(t.namespace, s)
-	if t.kind == fixture.Threshold {
+	if t.kind == testkit.Threshold {
 		return t.verify(c, false, [][]byte{t.group}, m)
 	}
 	n := len(t.keys)
@@ -82,7 +82,7 @@ func (t *twin) certificate(s wire.Subject, c []byte) bool {
 	if len(signers) < n-(n-1)/3 {
 		return false
 	}
-	if t.kind == fixture.Multisig {
+	if t.kind == testkit.Multisig {
 		var keys [][]byte
 		for _, i := range signers {
 			keys = append(keys, t.keys[i])

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -71,18 +71,18 @@ func TestWrittenVectorsVerify(t *testing.T) {
 
 // vectorKind is a scheme in a variant, with the names that vectors have for them.
 type vectorKind struct {
-	kind          fixture.Kind
+	kind          testkit.Kind
 	variant       verify.Variant
 	scheme, named string
 	file          string
 }
 
 var vectorKinds = []vectorKind{
-	{fixture.Multisig, verify.MinSig, "bls12381-multisig", "minsig", "multisig-minsig"},
-	{fixture.Multisig, verify.MinPk, "bls12381-multisig", "minpk", "multisig-minpk"},
-	{fixture.Threshold, verify.MinSig, "bls12381-threshold", "minsig", "threshold-minsig"},
-	{fixture.Threshold, verify.MinPk, "bls12381-threshold", "minpk", "threshold-minpk"},
-	{fixture.Ed25519, verify.MinSig, "ed25519", "", "ed25519"},
+	{testkit.Multisig, verify.MinSig, "bls12381-multisig", "minsig", "multisig-minsig"},
+	{testkit.Multisig, verify.MinPk, "bls12381-multisig", "minpk", "multisig-minpk"},
+	{testkit.Threshold, verify.MinSig, "bls12381-threshold", "minsig", "threshold-minsig"},
+	{testkit.Threshold, verify.MinPk, "bls12381-threshold", "minpk", "threshold-minpk"},
+	{testkit.Ed25519, verify.MinSig, "ed25519", "", "ed25519"},
 }
 
 // vectorWriter makes cases over sets of one kind.
@@ -93,7 +93,7 @@ type vectorWriter struct {
 	seed   uint64
 	cases  []vectorCase
 
-	set      *fixture.Set // the one that is being written about
+	set      *testkit.Set // the one that is being written about
 	outsider verify.ChunkSigner
 	about    vectorCase
 }
@@ -113,17 +113,17 @@ func (w *vectorWriter) write(n, stride int) {
 	for i := range namespace {
 		namespace[i] = byte(w.random.Uint32())
 	}
-	set, err := fixture.New(w.kind.kind, w.kind.variant, verify.Compressed, n, namespace, w.random.Uint64())
+	set, err := testkit.New(w.kind.kind, w.kind.variant, verify.Compressed, n, namespace, w.random.Uint64())
 	if err != nil {
 		w.Fatal(err)
 	}
 	w.set = set
-	w.outsider = verify.NewChunkSigner(namespace, fixture.Identities(1, w.random.Uint64())[0])
+	w.outsider = verify.NewChunkSigner(namespace, testkit.Identities(1, w.random.Uint64())[0])
 	w.about = vectorCase{Scheme: w.kind.scheme, Variant: w.kind.named, Namespace: hex.EncodeToString(namespace),
 		GroupPublic: hex.EncodeToString(set.GroupKey)}
 	for i, k := range set.Identities {
-		p := vectorParticipant{Identity: fixture.Identity(k).String(), Public: hex.EncodeToString(set.PublicKeys[i])}
-		if w.kind.kind == fixture.Multisig && n <= 9 {
+		p := vectorParticipant{Identity: testkit.Identity(k).String(), Public: hex.EncodeToString(set.PublicKeys[i])}
+		if w.kind.kind == testkit.Multisig && n <= 9 {
 			p.Proof = hex.EncodeToString(set.Secrets[i].ProofOfPossession(namespace))
 		}
 		w.about.Participants = append(w.about.Participants, p)

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -15,30 +15,30 @@ var namespace = []byte("lanecast-test")
 
 // schemeCase is a scheme as a network may be set to.
 type schemeCase struct {
-	kind    fixture.Kind
+	kind    testkit.Kind
 	variant verify.Variant
 	acks    verify.AckEncoding
 }
 
 func (k schemeCase) String() string {
-	if k.kind == fixture.Ed25519 {
+	if k.kind == testkit.Ed25519 {
 		return string(k.kind)
 	}
 	return fmt.Sprintf("%s-%v-%v", k.kind, k.variant, k.acks)
 }
 
 var blsCases = []schemeCase{
-	{fixture.Multisig, verify.MinSig, verify.Compressed},
-	{fixture.Multisig, verify.MinSig, verify.Uncompressed},
-	{fixture.Multisig, verify.MinPk, verify.Compressed},
-	{fixture.Multisig, verify.MinPk, verify.Uncompressed},
-	{fixture.Threshold, verify.MinSig, verify.Compressed},
-	{fixture.Threshold, verify.MinSig, verify.Uncompressed},
-	{fixture.Threshold, verify.MinPk, verify.Compressed},
-	{fixture.Threshold, verify.MinPk, verify.Uncompressed},
+	{testkit.Multisig, verify.MinSig, verify.Compressed},
+	{testkit.Multisig, verify.MinSig, verify.Uncompressed},
+	{testkit.Multisig, verify.MinPk, verify.Compressed},
+	{testkit.Multisig, verify.MinPk, verify.Uncompressed},
+	{testkit.Threshold, verify.MinSig, verify.Compressed},
+	{testkit.Threshold, verify.MinSig, verify.Uncompressed},
+	{testkit.Threshold, verify.MinPk, verify.Compressed},
+	{testkit.Threshold, verify.MinPk, verify.Uncompressed},
 }
 
-var schemeCases = append(slices.Clone(blsCases), schemeCase{kind: fixture.Ed25519})
+var schemeCases = append(slices.Clone(blsCases), schemeCase{kind: testkit.Ed25519})
 
 func eachScheme(t *testing.T, cases []schemeCase, run func(t *testing.T, k schemeCase)) {
 	for _, k := range cases {
@@ -46,9 +46,9 @@ func eachScheme(t *testing.T, cases []schemeCase, run func(t *testing.T, k schem
 	}
 }
 
-func newSet(t testing.TB, k schemeCase, n int, seed uint64) *fixture.Set {
+func newSet(t testing.TB, k schemeCase, n int, seed uint64) *testkit.Set {
 	t.Helper()
-	set, err := fixture.New(k.kind, k.variant, k.acks, n, namespace, seed)
+	set, err := testkit.New(k.kind, k.variant, k.acks, n, namespace, seed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func subject(height uint64) wire.Subject {
 	return s
 }
 
-func sign(t testing.TB, set *fixture.Set, i int, s wire.Subject) []byte {
+func sign(t testing.TB, set *testkit.Set, i int, s wire.Subject) []byte {
 	t.Helper()
 	vote, err := set.Signers[i].SignAck(context.Background(), s)
 	if err != nil {
@@ -71,7 +71,7 @@ func sign(t testing.TB, set *fixture.Set, i int, s wire.Subject) []byte {
 }
 
 // statement returns votes by those listed, on s.
-func statement(t testing.TB, set *fixture.Set, s wire.Subject, who ...int) *verify.Statement {
+func statement(t testing.TB, set *testkit.Set, s wire.Subject, who ...int) *verify.Statement {
 	t.Helper()
 	f := set.Scheme.Format()
 	st := &verify.Statement{Scheme: set.Scheme, Subject: s, Signers: wire.NewSigners(f.Participants)}

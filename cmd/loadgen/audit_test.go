@@ -5,13 +5,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
 // certified returns a lock on a chunk, with a certificate by all validators of set.
-func certified(t *testing.T, set *fixture.Set, c wire.Chunk, epoch uint64) wire.Lock {
+func certified(t *testing.T, set *testkit.Set, c wire.Chunk, epoch uint64) wire.Lock {
 	t.Helper()
 	subject := wire.Subject{Chunk: c, Epoch: epoch}
 	format := set.Scheme.Format()
@@ -35,9 +35,9 @@ func chunk(lane byte, height uint64, payload byte) wire.Chunk {
 	return wire.Chunk{Sequencer: wire.PublicKey{lane}, Height: height, Payload: wire.Digest{payload}}
 }
 
-func testSet(t *testing.T) *fixture.Set {
+func testSet(t *testing.T) *testkit.Set {
 	t.Helper()
-	set, err := fixture.New(fixture.Multisig, verify.MinSig, verify.Compressed, 4, []byte(namespace), 1)
+	set, err := testkit.New(testkit.Multisig, verify.MinSig, verify.Compressed, 4, []byte(namespace), 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/presign"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/verify/batch"
 	"github.com/lanecast/lanecast/wire"
@@ -34,7 +34,7 @@ func newCalibration(ctx context.Context, s *nodeSettings, set *presign.Set) (*ca
 	p := payloads{seed: s.seed, run: 1}
 	l, err := set.Sign(ctx, presign.Plan{
 		Key: key, Heights: calibrationChunks + 1, Epoch: theEpoch, Seed: s.seed,
-		Payload: func(h uint64) wire.Digest { return p.digest(chunkPlace(fixture.Identity(key), h)) },
+		Payload: func(h uint64) wire.Digest { return p.digest(chunkPlace(testkit.Identity(key), h)) },
 	})
 	if err != nil {
 		return nil, err

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
 	"github.com/lanecast/lanecast/internal/simnet"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -30,7 +30,7 @@ type cluster struct {
 // newCluster makes the members, with keys and validator sets but no engines yet.
 func newCluster(ctx context.Context, s *settings, r *run) (*cluster, error) {
 	c := &cluster{open: make(chan struct{}), failed: make(chan error, 1)}
-	external := fixture.Identities(max(0, s.sequencers-s.validators), ^s.seed)
+	external := testkit.Identities(max(0, s.sequencers-s.validators), ^s.seed)
 	payloads := payloads{seed: s.seed, run: uint64(time.Now().UnixNano())}
 	var lanes []wire.PublicKey
 	for i := range s.validators + len(external) {
@@ -66,8 +66,8 @@ func newCluster(ctx context.Context, s *settings, r *run) (*cluster, error) {
 }
 
 // newSet makes the validator set, the same one for the same settings, in memory of its own.
-func newSet(s *settings) (*fixture.Set, error) {
-	return fixture.New(s.kind(), s.blsVariant(), s.ackEncoding(), s.validators, []byte(namespace), s.seed)
+func newSet(s *settings) (*testkit.Set, error) {
+	return testkit.New(s.kind(), s.blsVariant(), s.ackEncoding(), s.validators, []byte(namespace), s.seed)
 }
 
 // start makes all engines and runs them. After an error, too, stop must be called.

@@ -6,7 +6,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 )
 
@@ -114,7 +114,7 @@ func newCommon(mode string, s *settings, before, after moment) common {
 		CPU: max(0, (after.cpu - before.cpu).Seconds()), MaxRSS: peakMemory(),
 		Problems: []string{}, Unmet: []string{},
 	}
-	if s.kind() == fixture.Ed25519 {
+	if s.kind() == testkit.Ed25519 {
 		c.Variant = ""
 	}
 	if seconds > 0 {

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 )
 
@@ -45,7 +45,7 @@ func defaultSettings() *settings {
 	return &settings{
 		validators: 4, mostValidators: maxValidators,
 		sequencers: 4,
-		scheme:     string(fixture.Multisig),
+		scheme:     string(testkit.Multisig),
 		variant:    verify.MinSig.String(),
 		signatures: verify.Compressed.String(),
 		workers:    max(1, runtime.GOMAXPROCS(0)-1), // what engine.Config.Workers 0 stands for
@@ -91,8 +91,8 @@ func (s *settings) check() error {
 }
 
 func (s *settings) checkNames() error {
-	switch fixture.Kind(s.scheme) {
-	case fixture.Multisig, fixture.Threshold, fixture.Ed25519:
+	switch testkit.Kind(s.scheme) {
+	case testkit.Multisig, testkit.Threshold, testkit.Ed25519:
 	default:
 		return usagef("--scheme must be multisig, threshold or ed25519, got %q", s.scheme)
 	}
@@ -102,7 +102,7 @@ func (s *settings) checkNames() error {
 	if s.signatures != verify.Compressed.String() && s.signatures != verify.Uncompressed.String() {
 		return usagef("--signatures must be compressed or uncompressed, got %q", s.signatures)
 	}
-	if s.kind() == fixture.Ed25519 && s.ackEncoding() == verify.Uncompressed {
+	if s.kind() == testkit.Ed25519 && s.ackEncoding() == verify.Uncompressed {
 		return usagef("--signatures uncompressed is for BLS; --scheme ed25519 has one encoding only")
 	}
 	return nil
@@ -120,7 +120,7 @@ func (s *settings) bind(f *pflag.FlagSet, validators, sequencers string) {
 	f.DurationVar(&s.batchDelay, "batch-delay", s.batchDelay, "how long a smaller batch is held back for more")
 }
 
-func (s *settings) kind() fixture.Kind { return fixture.Kind(s.scheme) }
+func (s *settings) kind() testkit.Kind { return testkit.Kind(s.scheme) }
 
 func (s *settings) blsVariant() verify.Variant {
 	if s.variant == verify.MinPk.String() {

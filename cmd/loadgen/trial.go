@@ -11,7 +11,7 @@ import (
 
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/presign"
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -123,7 +123,7 @@ func (b *bench) lanesPlan() []ed25519.PrivateKey {
 	for i := range min(b.settings.sequencers, b.settings.validators) {
 		keys = append(keys, b.set.Identity(wire.Participant(i)))
 	}
-	return append(keys, fixture.Identities(max(0, b.settings.sequencers-b.settings.validators), ^b.settings.seed)...)
+	return append(keys, testkit.Identities(max(0, b.settings.sequencers-b.settings.validators), ^b.settings.seed)...)
 }
 
 // heights is how many chunks of each lane to sign: what the schedule sends, or what the engine can take at most.
@@ -167,7 +167,7 @@ func (t *trial) sign(ctx context.Context) ([]*presign.Lane, error) {
 				}
 				lanes[i], errs[i] = t.set.Sign(ctx, presign.Plan{
 					Key: keys[i], Heights: heights, Epoch: theEpoch, Nodeless: i == 0, Seed: t.settings.seed + uint64(i), Absent: self,
-					Payload: func(h uint64) wire.Digest { return p.digest(chunkPlace(fixture.Identity(keys[i]), h)) },
+					Payload: func(h uint64) wire.Digest { return p.digest(chunkPlace(testkit.Identity(keys[i]), h)) },
 				})
 			}
 		})

@@ -8,8 +8,8 @@ import (
 
 	bls "github.com/consensys/gnark-crypto/ecc/bls12-381"
 
-	"github.com/lanecast/lanecast/internal/fixture"
 	"github.com/lanecast/lanecast/internal/sim/model"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -111,7 +111,7 @@ type realWitness struct {
 	group  []byte
 }
 
-func newRealWitness(s Scheme, set *fixture.Set) *realWitness {
+func newRealWitness(s Scheme, set *testkit.Set) *realWitness {
 	return &realWitness{s, set.PublicKeys, set.GroupKey}
 }
 

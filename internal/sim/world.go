@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lanecast/lanecast/internal/fixture"
 	"github.com/lanecast/lanecast/internal/sim/model"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -47,12 +47,12 @@ func newWorld(s *Config) (*World, error) {
 		w.signChunk = func(_ int, c wire.Chunk) wire.Signature { return model.SignChunk(c) }
 		w.chunkValid = model.ChunkValid
 	} else {
-		w.keys = fixture.Identities(s.Processes, 1)
+		w.keys = testkit.Identities(s.Processes, 1)
 		w.chunks = verify.NewChunkVerifier(namespace)
 		w.chunkValid = w.chunks.Verify
 		var signers []verify.ChunkSigner
 		for _, k := range w.keys {
-			w.ids = append(w.ids, fixture.Identity(k))
+			w.ids = append(w.ids, testkit.Identity(k))
 			signers = append(signers, verify.NewChunkSigner(namespace, k))
 		}
 		w.signChunk = func(process int, c wire.Chunk) wire.Signature {
@@ -130,18 +130,18 @@ func (w *World) keyedSet(kind model.Kind, ids []wire.PublicKey, seed uint64) *mo
 // realSets remembers sets: dealing and checking them costs more than a small run.
 var realSets sync.Map
 
-func realSet(s Scheme, keys []ed25519.PrivateKey, epoch uint64) (*fixture.Set, error) {
+func realSet(s Scheme, keys []ed25519.PrivateKey, epoch uint64) (*testkit.Set, error) {
 	type name struct {
 		scheme Scheme
 		keys   string
 		odd    uint64
 	}
-	kind, variant := fixture.Multisig, verify.MinSig
+	kind, variant := testkit.Multisig, verify.MinSig
 	switch s {
 	case ThresholdMinSig, ThresholdMinPk:
-		kind = fixture.Threshold
+		kind = testkit.Threshold
 	case Ed25519:
-		kind = fixture.Ed25519
+		kind = testkit.Ed25519
 	}
 	if s == MultisigMinPk || s == ThresholdMinPk {
 		variant = verify.MinPk
@@ -151,9 +151,9 @@ func realSet(s Scheme, keys []ed25519.PrivateKey, epoch uint64) (*fixture.Set, e
 		n.keys += string(k[32:])
 	}
 	if set, ok := realSets.Load(n); ok {
-		return set.(*fixture.Set), nil
+		return set.(*testkit.Set), nil
 	}
-	set, err := fixture.NewFor(keys, kind, variant, verify.Compressed, namespace, n.odd)
+	set, err := testkit.NewFor(keys, kind, variant, verify.Compressed, namespace, n.odd)
 	if err != nil {
 		return nil, fmt.Errorf("sim: %w", err)
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/verify/batch"
 	"github.com/lanecast/lanecast/wire"
@@ -13,7 +13,7 @@ import (
 // Four validators vote, one of them badly.
 func ExampleVerifier() {
 	namespace := []byte("example")
-	set, err := fixture.New(fixture.Multisig, verify.MinSig, verify.Compressed, 4, namespace, 1)
+	set, err := testkit.New(testkit.Multisig, verify.MinSig, verify.Compressed, 4, namespace, 1)
 	if err != nil {
 		panic(err)
 	}

@@ -9,13 +9,13 @@ import (
 
 	bls12381 "github.com/consensys/gnark-crypto/ecc/bls12-381"
 
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
 // realVotes returns a statement with good votes of everyone in set.
-func realVotes(t testing.TB, set *fixture.Set, i int) *verify.Statement {
+func realVotes(t testing.TB, set *testkit.Set, i int) *verify.Statement {
 	t.Helper()
 	n := set.Scheme.Format().Participants
 	s := &verify.Statement{
@@ -37,24 +37,24 @@ func realVotes(t testing.TB, set *fixture.Set, i int) *verify.Statement {
 func TestTheRealSchemesInOneBatch(t *testing.T) {
 	namespace := []byte("real")
 	const n = 4
-	var sets []*fixture.Set
+	var sets []*testkit.Set
 	for _, k := range []struct {
-		kind    fixture.Kind
+		kind    testkit.Kind
 		variant verify.Variant
 		acks    verify.AckEncoding
 	}{
-		{fixture.Multisig, verify.MinSig, verify.Compressed}, {fixture.Multisig, verify.MinPk, verify.Uncompressed},
-		{fixture.Threshold, verify.MinSig, verify.Uncompressed}, {fixture.Threshold, verify.MinPk, verify.Compressed},
-		{fixture.Ed25519, 0, 0},
+		{testkit.Multisig, verify.MinSig, verify.Compressed}, {testkit.Multisig, verify.MinPk, verify.Uncompressed},
+		{testkit.Threshold, verify.MinSig, verify.Uncompressed}, {testkit.Threshold, verify.MinPk, verify.Compressed},
+		{testkit.Ed25519, 0, 0},
 	} {
-		set, err := fixture.New(k.kind, k.variant, k.acks, n, namespace, 1)
+		set, err := testkit.New(k.kind, k.variant, k.acks, n, namespace, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
 		sets = append(sets, set)
 	}
 	b := newBench(t, Config{Workers: 2, BatchSize: 64})
-	certificates := map[*fixture.Set][]byte{}
+	certificates := map[*testkit.Set][]byte{}
 	for round := range 2 {
 		var ss []*verify.Statement
 		var wants []func(v verify.Verdict) error
@@ -155,7 +155,7 @@ func collude(t testing.TB, s *verify.Statement, first wire.Participant, four [4]
 // and somebody is found.
 func TestFiveColludersNeitherStopACertificateNorPassForInconsistentKeys(t *testing.T) {
 	const n = 100
-	set, err := fixture.New(fixture.Multisig, verify.MinSig, verify.Compressed, n, []byte("real"), 1)
+	set, err := testkit.New(testkit.Multisig, verify.MinSig, verify.Compressed, n, []byte("real"), 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -44,7 +44,7 @@ type Plan struct {
 // Sign makes a lane; ctx ends it early with an error.
 func (s *Set) Sign(ctx context.Context, p Plan) (*Lane, error) {
 	l := &Lane{
-		Sequencer: fixture.Identity(p.Key), set: s, epoch: p.Epoch, nodeless: p.Nodeless,
+		Sequencer: testkit.Identity(p.Key), set: s, epoch: p.Epoch, nodeless: p.Nodeless,
 		votes: make([]byte, 0, p.Heights*(len(s.ids)+1)*s.format.AckSignature),
 	}
 	chunks := verify.NewChunkSigner(s.options.Namespace, p.Key)
@@ -93,7 +93,7 @@ func (s *Set) sign(l *Lane, subject *wire.Subject, random *rand.Rand, absent wir
 		quorum.Add(wire.Participant(i))
 		sum.Add(sum, big.NewInt(int64(i)))
 	}
-	if s.options.Kind == fixture.Ed25519 {
+	if s.options.Kind == testkit.Ed25519 {
 		begin := len(l.votes)
 		for _, k := range s.identities {
 			l.votes = append(l.votes, ed25519.Sign(k, message)...)
@@ -109,7 +109,7 @@ func (s *Set) sign(l *Lane, subject *wire.Subject, random *rand.Rand, absent wir
 		return nil, err
 	}
 	l.votes = h.progression(l.votes, s.first, s.step, n+1, s.options.Acks == verify.Uncompressed)
-	if s.options.Kind == fixture.Threshold {
+	if s.options.Kind == testkit.Threshold {
 		return h.times(nil, s.groupSecret()), nil
 	}
 	k := sum.Mul(sum, s.step)

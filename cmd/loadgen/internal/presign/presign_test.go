@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -14,12 +14,12 @@ import (
 // forEachScheme runs a test on sets of every kind, variant and encoding.
 func forEachScheme(t *testing.T, test func(t *testing.T, s *Set)) {
 	for _, o := range []Options{
-		{Kind: fixture.Multisig, Variant: verify.MinSig},
-		{Kind: fixture.Multisig, Variant: verify.MinPk, Acks: verify.Uncompressed},
-		{Kind: fixture.Multisig, Variant: verify.MinSig, Acks: verify.Uncompressed},
-		{Kind: fixture.Threshold, Variant: verify.MinSig},
-		{Kind: fixture.Threshold, Variant: verify.MinPk},
-		{Kind: fixture.Ed25519},
+		{Kind: testkit.Multisig, Variant: verify.MinSig},
+		{Kind: testkit.Multisig, Variant: verify.MinPk, Acks: verify.Uncompressed},
+		{Kind: testkit.Multisig, Variant: verify.MinSig, Acks: verify.Uncompressed},
+		{Kind: testkit.Threshold, Variant: verify.MinSig},
+		{Kind: testkit.Threshold, Variant: verify.MinPk},
+		{Kind: testkit.Ed25519},
 	} {
 		o.Validators, o.Namespace, o.Seed = 7, []byte("presign-test"), 3
 		t.Run(fmt.Sprintf("%s/%v/%v", o.Kind, o.Variant, o.Acks), func(t *testing.T) {
@@ -117,7 +117,7 @@ func TestNodesCarryValidSignaturesAndParentCertificates(t *testing.T) {
 }
 
 func TestANodelessLaneHasAcksOnly(t *testing.T) {
-	s, err := New(Options{Kind: fixture.Ed25519, Validators: 4})
+	s, err := New(Options{Kind: testkit.Ed25519, Validators: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestANodelessLaneHasAcksOnly(t *testing.T) {
 }
 
 func TestASetOfOneIsRefused(t *testing.T) {
-	if _, err := New(Options{Kind: fixture.Multisig, Validators: 1}); err == nil {
+	if _, err := New(Options{Kind: testkit.Multisig, Validators: 1}); err == nil {
 		t.Error("no error")
 	}
 	if _, err := New(Options{Kind: "rsa", Validators: 4}); err == nil {
@@ -141,9 +141,9 @@ func TestASetOfOneIsRefused(t *testing.T) {
 
 func BenchmarkSignAChunk(b *testing.B) {
 	for _, o := range []Options{
-		{Kind: fixture.Multisig, Variant: verify.MinSig, Validators: 100},
-		{Kind: fixture.Multisig, Variant: verify.MinSig, Acks: verify.Uncompressed, Validators: 100},
-		{Kind: fixture.Multisig, Variant: verify.MinPk, Validators: 100},
+		{Kind: testkit.Multisig, Variant: verify.MinSig, Validators: 100},
+		{Kind: testkit.Multisig, Variant: verify.MinSig, Acks: verify.Uncompressed, Validators: 100},
+		{Kind: testkit.Multisig, Variant: verify.MinPk, Validators: 100},
 	} {
 		b.Run(fmt.Sprintf("%v/%v/n=%d", o.Variant, o.Acks, o.Validators), func(b *testing.B) {
 			s, err := New(o)

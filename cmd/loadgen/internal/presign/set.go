@@ -9,14 +9,14 @@ import (
 
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fr"
 
-	"github.com/lanecast/lanecast/internal/fixture"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
 // Options say what crowd to play.
 type Options struct {
-	Kind       fixture.Kind
+	Kind       testkit.Kind
 	Variant    verify.Variant
 	Acks       verify.AckEncoding
 	Validators int
@@ -42,11 +42,11 @@ func New(o Options) (*Set, error) {
 	if o.Validators < 2 || o.Validators > verify.MaxValidators {
 		return nil, fmt.Errorf("presign: %d validators; there must be 2 to %d", o.Validators, verify.MaxValidators)
 	}
-	s := &Set{options: o, identities: fixture.Identities(o.Validators, o.Seed), ackPrefix: ackPrefix(o.Namespace)}
+	s := &Set{options: o, identities: testkit.Identities(o.Validators, o.Seed), ackPrefix: ackPrefix(o.Namespace)}
 	for _, k := range s.identities {
-		s.ids = append(s.ids, fixture.Identity(k))
+		s.ids = append(s.ids, testkit.Identity(k))
 	}
-	if o.Kind != fixture.Ed25519 {
+	if o.Kind != testkit.Ed25519 {
 		s.first, s.step = scalar("first", o.Seed), scalar("step", o.Seed)
 		g := keyGenerator(o.Variant)
 		keys := g.progression(nil, s.first, s.step, o.Validators, false)
@@ -68,15 +68,15 @@ func New(o Options) (*Set, error) {
 func (s *Set) Scheme() (verify.Scheme, error) {
 	o := verify.Config{Namespace: s.options.Namespace, Variant: s.options.Variant, AckEncoding: s.options.Acks, AllowVariableTimeSigning: true}
 	switch s.options.Kind {
-	case fixture.Multisig:
+	case testkit.Multisig:
 		validators := make([]verify.Validator, len(s.ids))
 		for i, id := range s.ids {
 			validators[i] = verify.Validator{Identity: id, Key: s.publicKeys[i]}
 		}
 		return verify.NewMultisigFromProvenKeys(o, validators)
-	case fixture.Threshold:
+	case testkit.Threshold:
 		return verify.NewThreshold(o, s.ids, s.groupKey, s.publicKeys)
-	case fixture.Ed25519:
+	case testkit.Ed25519:
 		return verify.NewEd25519(s.options.Namespace, s.ids)
 	}
 	return nil, fmt.Errorf("presign: unknown kind %q", s.options.Kind)
