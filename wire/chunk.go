@@ -1,9 +1,6 @@
 package wire
 
-import (
-	"bytes"
-	"encoding/hex"
-)
+import "bytes"
 
 // Sizes in bytes of what has one size.
 const (
@@ -24,15 +21,6 @@ type Signature [SignatureSize]byte
 
 // Participant is the index of a validator in its epoch's set, whose identity keys are ascending.
 type Participant uint32
-
-// String returns the digest in hexadecimal.
-func (d Digest) String() string { return hex.EncodeToString(d[:]) }
-
-// String returns the key in hexadecimal.
-func (k PublicKey) String() string { return hex.EncodeToString(k[:]) }
-
-// String returns the signature in hexadecimal.
-func (s Signature) String() string { return hex.EncodeToString(s[:]) }
 
 // Compare orders keys by their bytes, as validator sets are ordered: −1, 0 or +1.
 func (k PublicKey) Compare(other PublicKey) int { return bytes.Compare(k[:], other[:]) }
