@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/lanecast/lanecast/internal/poison"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -118,21 +119,21 @@ func TestReuseOfTheMemoryDoesNotReviveAnOldHandle(t *testing.T) {
 }
 
 func TestPoisonShowsInAViewThatOutlivedItsBuffer(t *testing.T) {
-	wire.PoisonReleased(true)
-	defer wire.PoisonReleased(false)
+	poison.Switch(true)
+	defer poison.Switch(false)
 	b := wire.CopyBuffer([]byte("a message"))
 	view := b.Bytes()
 	b.Release()
 	for i, c := range view {
-		if c != 0xDB {
+		if c != poison.Byte {
 			t.Fatalf("byte %d of a released buffer is still %#x", i, c)
 		}
 	}
 }
 
 func TestBuffersPassBetweenGoroutines(t *testing.T) {
-	wire.PoisonReleased(true)
-	defer wire.PoisonReleased(false)
+	poison.Switch(true)
+	defer poison.Switch(false)
 	const producers, consumers, each = 4, 3, 2000
 	queue := make(chan wire.Buffer, 16)
 	var producing, consuming sync.WaitGroup

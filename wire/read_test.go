@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/lanecast/lanecast/internal/poison"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -65,9 +66,12 @@ func TestReadBufferReturnsNoBufferWithAnError(t *testing.T) {
 		{"the length is negative", strings.NewReader("abc"), -1, nil, "length is -1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			poison.Switch(true)
+			defer poison.Switch(false)
+			owned := poison.Owned()
 			b, err := wire.ReadBuffer(c.r, c.n)
-			if b != (wire.Buffer{}) {
-				t.Error("a buffer is returned")
+			if b != (wire.Buffer{}) || poison.Owned() != owned {
+				t.Error("a buffer is returned, or has not been released")
 			}
 			if err == nil || c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("the error is %v, want %q that is %v", err, c.says, c.is)
