@@ -62,8 +62,8 @@ func BenchmarkJournalAppend(b *testing.B) {
 
 // BenchmarkJournalReplay opens a log of 64 MiB.
 func BenchmarkJournalReplay(b *testing.B) {
-	o := Config{Dir: b.TempDir(), SegmentSize: 16 << 20}
-	j, err := Open(creating(o), nil)
+	c := Config{Dir: b.TempDir(), SegmentSize: 16 << 20}
+	j, err := Open(creating(c), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func BenchmarkJournalReplay(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		j, err := Open(o, func(Position, []byte) error { return nil })
+		j, err := Open(c, func(Position, []byte) error { return nil })
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -34,7 +34,7 @@ func (w *writer) tend() (more bool, err error) {
 		}
 	}
 	if m.source == nil {
-		if len(w.ledger.segments)-dead <= w.j.opts.MaxSegments || !w.ledger.sparse(dead) {
+		if len(w.ledger.segments)-dead <= w.j.cfg.MaxSegments || !w.ledger.sparse(dead) {
 			return false, nil
 		}
 		if err := w.start(w.ledger.segments[dead]); err != nil {
@@ -46,14 +46,14 @@ func (w *writer) tend() (more bool, err error) {
 
 func (w *writer) start(source *segment) error {
 	name := segmentName(source.number)
-	file, err := w.j.opts.FS.OpenRead(filepath.Join(w.j.opts.Dir, name))
+	file, err := w.j.cfg.FS.OpenRead(filepath.Join(w.j.cfg.Dir, name))
 	if err != nil {
 		return fmt.Errorf("journal: compacting %s: %w", name, err)
 	}
 	m := &w.mover
 	m.source, m.file, m.offset = source, file, headSize
 	if m.reader.buf == nil {
-		m.reader.buf = make([]byte, w.j.opts.ReplayBuffer)
+		m.reader.buf = make([]byte, w.j.cfg.ReplayBuffer)
 		m.reader.maxRecord = maxPayload // what is in the log was admitted once
 	}
 	m.reader.reset(file, source.size, seed(source.identity, source.number))
@@ -88,8 +88,8 @@ func (w *writer) moveSome() error {
 	m := &w.mover
 	m.buf, m.moved = m.buf[:0], m.moved[:0]
 	// What is read is bounded too, or a large segment with little in it would keep the owner's groups waiting.
-	limit := m.offset + 16*int64(w.j.opts.moveRound)
-	for m.offset < min(limit, m.source.size) && len(m.buf) < w.j.opts.moveRound {
+	limit := m.offset + 16*int64(w.j.cfg.moveRound)
+	for m.offset < min(limit, m.source.size) && len(m.buf) < w.j.cfg.moveRound {
 		f, why, err := m.reader.frame(m.offset)
 		if err != nil {
 			return fmt.Errorf("journal: compacting %s: %w", segmentName(m.source.number), err)
@@ -121,7 +121,7 @@ func (w *writer) moveSome() error {
 			return err
 		}
 	}
-	if cap(m.buf) > 4*w.j.opts.moveRound {
+	if cap(m.buf) > 4*w.j.cfg.moveRound {
 		m.buf = nil
 	}
 	if m.source != nil && m.offset >= m.source.size {

@@ -21,10 +21,10 @@ func history(t *testing.T, records int) (*memFS, map[Position]string) {
 		s := strings.Repeat(string(rune('a'+i%26)), 20+i*7%130)
 		want[mustAppend(t, j, s)] = s
 		if i%2 == 1 {
-			settleAll(t, j)
+			cycleAll(t, j)
 		}
 	}
-	settleAll(t, j)
+	cycleAll(t, j)
 	crashed := fs.Crash(nil, 1)
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
@@ -94,7 +94,7 @@ func TestATailTornAtAnyByteIsCutOffAfterTheLastWholeFrame(t *testing.T) {
 			}
 			// What is appended next must not be mistaken for a part of what was torn.
 			mustAppend(t, j, "next")
-			settleAll(t, j)
+			cycleAll(t, j)
 			mustClose(t, j)
 			if j, found, err = tryOpen(cut); err != nil || found[j.Next()-1] != "next" {
 				t.Fatalf("cut to %d bytes, then appended: %v", size, err)
@@ -112,7 +112,7 @@ func TestFramesOfATornGroupDoNotComeBackBehindTheNextOne(t *testing.T) {
 	for range 3 {
 		mustAppend(t, j, "same length")
 	}
-	settleAll(t, j)
+	cycleAll(t, j)
 	torn := fs.Crash(nil, 1)
 	mustClose(t, j)
 	// The first frame of the group was lost, the others were not.
@@ -123,7 +123,7 @@ func TestFramesOfATornGroupDoNotComeBackBehindTheNextOne(t *testing.T) {
 		t.Fatalf("%d records, error %v", len(found), err)
 	}
 	mustAppend(t, j, "short again")
-	settleAll(t, j)
+	cycleAll(t, j)
 	torn = torn.Crash(nil, 0)
 	mustClose(t, j)
 	if j, found, err = tryOpen(torn); err != nil || len(found) != 1 || found[2] != "short again" {
@@ -288,7 +288,7 @@ func TestAPayloadCannotPassForALaterGroup(t *testing.T) {
 	at := int64(outer + frameHead)
 	finish(inner, seed(identity{}, 1), at, at)
 	mustAppend(t, j, string(inner))
-	settleAll(t, j)
+	cycleAll(t, j)
 	torn := fs.Crash(nil, 1)
 	mustClose(t, j)
 	segmentFile(torn, 1).Data()[outer] ^= 1

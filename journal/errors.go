@@ -12,19 +12,19 @@ var (
 	ErrCorrupt = errors.New("journal: corrupt")
 	// ErrClosed is returned by Append after Close.
 	ErrClosed = errors.New("journal: closed")
-	// ErrTooLarge is returned for a record longer than Options.MaxRecord: by Append, and by Open for a sound
+	// ErrTooLarge is returned for a record longer than Config.MaxRecord: by Append, and by Open for a sound
 	// record that was written under a larger bound.
-	ErrTooLarge = errors.New("journal: record exceeds Options.MaxRecord")
+	ErrTooLarge = errors.New("journal: record exceeds Config.MaxRecord")
 	// ErrVersion says that the folder has a format version that this build does not know.
 	ErrVersion = errors.New("journal: unknown format version")
-	// ErrNoJournal says that the folder holds no log and that Options.Create is not set.
+	// ErrNoJournal says that the folder holds no log and that Config.Create is not set.
 	ErrNoJournal = errors.New("journal: there is no log in the folder. If there was one, put the folder back " +
 		"as it was, or treat the log as lost. Only if there never was one, open with Create")
 	// ErrTruncated is matched by a [*CorruptError] about a log that ends before its watermark:
 	// something that was durable is gone.
 	ErrTruncated = errors.New("journal: log ends before its watermark")
-	// ErrOption is matched by every error about a field of Options.
-	ErrOption = errors.New("journal: invalid option")
+	// ErrConfig is matched by every error about a field of Config.
+	ErrConfig = errors.New("journal: bad configuration")
 )
 
 // CorruptError says where the log is damaged in a way that no crash explains. Nothing was changed on disk.

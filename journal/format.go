@@ -15,7 +15,7 @@ const (
 	formatVersion = 2
 	magic         = "lanejrnl"
 
-	maxPayload = 256 << 20 // of any version of the options: a longer claim is no frame
+	maxPayload = 256 << 20 // of any configuration: a longer claim is no frame
 
 	lockName = "LOCK"
 	tempName = "next.tmp" // a segment whose head is not durable yet

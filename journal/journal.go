@@ -14,7 +14,7 @@ type Position uint64
 
 // Journal is an open log. Append, Release and Next are for one goroutine, the owner; the rest is for any.
 type Journal struct {
-	opts Config
+	cfg  Config
 	lock io.Closer
 
 	next     Position      // owner
@@ -81,8 +81,8 @@ func (j *Journal) Size() (segments int, bytes int64) {
 // Append copies record into the write buffer and returns its position. It does not wait for the disk: the record is
 // durable once Durable has reached the position. The errors are ErrTooLarge, ErrClosed, and what Err returns.
 func (j *Journal) Append(record []byte) (Position, error) {
-	if len(record) > j.opts.MaxRecord {
-		return 0, fmt.Errorf("%w: record has %d bytes, the bound is %d", ErrTooLarge, len(record), j.opts.MaxRecord)
+	if len(record) > j.cfg.MaxRecord {
+		return 0, fmt.Errorf("%w: it has %d bytes, want at most %d", ErrTooLarge, len(record), j.cfg.MaxRecord)
 	}
 	if err := j.Err(); err != nil {
 		return 0, err
@@ -108,7 +108,7 @@ func (j *Journal) Append(record []byte) (Position, error) {
 
 	j.next++
 	j.nextView.Store(uint64(j.next))
-	if wake || before < j.opts.WriteBuffer && after >= j.opts.WriteBuffer {
+	if wake || before < j.cfg.WriteBuffer && after >= j.cfg.WriteBuffer {
 		j.signal()
 	}
 	return p, nil
@@ -149,7 +149,7 @@ func (j *Journal) Close() error {
 	first := !j.closing
 	j.closing = true
 	j.mu.Unlock()
-	if first && j.opts.manual {
+	if first && j.cfg.manual {
 		j.finish()
 	} else {
 		j.signal()

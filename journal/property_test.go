@@ -20,7 +20,7 @@ func fixHead(b []byte) {
 func TestTheJournalIsAMapOfPositions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		fs := newMemFS()
-		o := Config{
+		c := Config{
 			Dir: "j", FS: fs, manual: true, page: 64,
 			SegmentSize:   int64(rapid.IntRange(1<<10, 4<<10).Draw(t, "segment")),
 			MaxSegments:   rapid.IntRange(2, 4).Draw(t, "segments"),
@@ -31,7 +31,7 @@ func TestTheJournalIsAMapOfPositions(t *testing.T) {
 		alive, dead := map[Position]string{}, map[Position]string{}
 		next := Position(2)
 		reopen := func() *Journal {
-			j, found, err := open(o)
+			j, found, err := open(c)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -389,8 +389,8 @@ func (v *survey) record(s *segment, f *frame) error {
 		return corrupt(fmt.Sprintf("record at position %d, want %d", f.position, v.out.next))
 	}
 	if f.payload == nil {
-		return fmt.Errorf("%w: record %d in %s has %d bytes, the bound is %d", ErrTooLarge, f.position, segmentName(s.number), f.raw,
-			v.reader.maxRecord)
+		return fmt.Errorf("%w: record %d in %s has %d bytes, want at most %d",
+			ErrTooLarge, f.position, segmentName(s.number), f.raw, v.reader.maxRecord)
 	}
 	record, why, err := v.codec.expand(f, v.reader.maxRecord)
 	if err != nil {

@@ -30,7 +30,7 @@ func reusedTail(t *testing.T) (fs *memFS, tail uint64, before []byte, alive map[
 			s := strings.Repeat(string(rune('a'+(2*round+i)%26)), 70+round%3*8)
 			alive[mustAppend(t, j, s)] = s
 		}
-		settleAll(t, j)
+		cycleAll(t, j)
 		if j.writer.ledger.tail().used {
 			keep++
 		}
@@ -49,7 +49,7 @@ func TestTheFileOfADeadSegmentBecomesALaterOne(t *testing.T) {
 	j, _ := manualJournal(t, fs, Config{})
 	for range 100 {
 		j.Release(mustAppend(t, j, strings.Repeat("x", 300)))
-		settleAll(t, j)
+		cycleAll(t, j)
 	}
 	if tail := j.writer.ledger.tail(); tail.number < 20 || !tail.used {
 		t.Errorf("tail %+v", tail.head)
@@ -72,7 +72,7 @@ func TestAFileThatIsMuchTooLongIsNotUsedAgain(t *testing.T) {
 	j.Release(mustAppend(t, j, strings.Repeat("x", 5000)))
 	for range 20 {
 		j.Release(mustAppend(t, j, strings.Repeat("x", 300)))
-		settleAll(t, j)
+		cycleAll(t, j)
 		for name, n := range fs.Names {
 			if segmentNumber(filepath.Base(name)) == 0 {
 				continue
@@ -125,7 +125,7 @@ func TestATornTailIsFoundInFrontOfWhatTheFileHeldBefore(t *testing.T) {
 			t.Fatalf("cut to %d bytes: the file was not cut behind the last whole frame", size)
 		}
 		mustAppend(t, j, "next")
-		settleAll(t, j)
+		cycleAll(t, j)
 		mustClose(t, j)
 		if j, found, err = tryOpen(cut); err != nil || found[j.Next()-1] != "next" {
 			t.Fatalf("cut to %d bytes, then appended: %v", size, err)

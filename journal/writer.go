@@ -27,8 +27,8 @@ type writer struct {
 // run is the journal's goroutine.
 func (j *Journal) run() {
 	var timer *time.Timer
-	if j.opts.SyncDelay > 0 {
-		timer = time.NewTimer(j.opts.SyncDelay)
+	if j.cfg.SyncDelay > 0 {
+		timer = time.NewTimer(j.cfg.SyncDelay)
 		timer.Stop()
 	}
 	more := false
@@ -57,11 +57,11 @@ func (j *Journal) run() {
 
 // gather waits for SyncDelay, less if the write buffer gets full or the journal is closed.
 func (j *Journal) gather(timer *time.Timer) {
-	timer.Reset(j.opts.SyncDelay)
+	timer.Reset(j.cfg.SyncDelay)
 	defer timer.Stop()
 	for {
 		j.mu.Lock()
-		enough := j.closing || j.queued.records == 0 || len(j.queued.frames) >= j.opts.WriteBuffer
+		enough := j.closing || j.queued.records == 0 || len(j.queued.frames) >= j.cfg.WriteBuffer
 		j.mu.Unlock()
 		if enough || j.writer.marks.err() != nil {
 			return
@@ -87,7 +87,7 @@ func (j *Journal) cycle() (more bool) {
 	j.queued = queue{frames: w.spare.frames[:0], released: w.spare.released[:0]}
 	j.mu.Unlock()
 
-	q.frames = slices.Grow(q.frames, j.opts.page) // for commit to fill up a page
+	q.frames = slices.Grow(q.frames, j.cfg.page) // for commit to fill up a page
 	err := w.write(&q)
 	if err == nil {
 		// Called in an earlier cycle's time or in this one's: all that was appended before is durable now.
@@ -96,7 +96,7 @@ func (j *Journal) cycle() (more bool) {
 		}
 		more, err = w.tend()
 	}
-	if limit := 2 * j.opts.WriteBuffer; cap(q.frames) > limit {
+	if limit := 2 * j.cfg.WriteBuffer; cap(q.frames) > limit {
 		q.frames = nil // a burst is not kept for ever
 	}
 	if cap(q.released) > 1<<16 {
@@ -116,8 +116,8 @@ func (j *Journal) fail(err error) {
 }
 
 func (j *Journal) notify() {
-	if j.opts.Notify != nil {
-		j.opts.Notify()
+	if j.cfg.Notify != nil {
+		j.cfg.Notify()
 	}
 }
 
@@ -134,7 +134,7 @@ func (w *writer) write(q *queue) error {
 		entry := b[read : read+frameSize(int(f.raw))]
 		read += len(entry)
 		payload := entry[frameHead : frameHead+int(f.raw)]
-		if above := w.j.opts.CompressAbove; above > 0 && len(payload) >= above {
+		if above := w.j.cfg.CompressAbove; above > 0 && len(payload) >= above {
 			short, err := w.codec.shrink(payload)
 			if err != nil {
 				return err
@@ -183,7 +183,7 @@ type group struct {
 // will come first. An empty tail takes anything.
 func (w *writer) full(group, n int) bool {
 	size := w.ledger.tail().size + int64(group)
-	return size > headSize && size+int64(n) > w.j.opts.SegmentSize
+	return size > headSize && size+int64(n) > w.j.cfg.SegmentSize
 }
 
 var zeroPage [4 << 10]byte
@@ -198,7 +198,7 @@ func (w *writer) commit(b []byte, g group) error {
 	if tail.used {
 		// A page of which a part is written must be read first, if it is there on disk. The first one of this group is in
 		// the system's cache, for the group before it filled it up.
-		out = append(b, zeroPage[:-(tail.size+int64(len(b)))&int64(j.opts.page-1)]...)
+		out = append(b, zeroPage[:-(tail.size+int64(len(b)))&int64(j.cfg.page-1)]...)
 	}
 	if err := writeAt(w.file, out, tail.size); err != nil {
 		return w.abandon("writing", err)
@@ -217,8 +217,8 @@ func (w *writer) commit(b []byte, g group) error {
 	}
 	w.publishShape()
 	w.marks.note(w.reached(0), int64(len(b)))
-	if j.opts.Observe != nil {
-		j.opts.Observe(SyncInfo{Records: g.records, Moved: len(g.moved), Bytes: int64(len(b)), Duration: took})
+	if j.cfg.Observe != nil {
+		j.cfg.Observe(SyncInfo{Records: g.records, Moved: len(g.moved), Bytes: int64(len(b)), Duration: took})
 	}
 	if g.records > 0 {
 		j.pending.Add(-g.appended)
@@ -285,7 +285,7 @@ func (w *writer) end() error {
 		}
 		mark = frameHead
 	}
-	return w.marks.settle(w.reached(mark))
+	return w.marks.writeBoth(w.reached(mark))
 }
 
 // reached is the end of the log, so many bytes behind that of the tail's frames.
