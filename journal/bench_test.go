@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// BenchmarkJournalAppend appends records of 300 bytes, of 64 lanes each of which releases its last one, to the real
-// disk, and waits whenever a MiB is pending. The last record is durable before the clock stops.
+// BenchmarkJournalAppend appends records of 300 bytes, of 64 lanes each of which releases its last
+// one, to the real disk, and waits whenever a MiB is pending. The last record is durable before the
+// clock stops.
 func BenchmarkJournalAppend(b *testing.B) {
 	for _, c := range []struct {
 		name    string

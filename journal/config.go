@@ -24,36 +24,40 @@ type Config struct {
 	// there is opened as without Create, and First ignored.
 	Create bool
 	First  []byte
-	// SegmentSize is the size in bytes at which the next segment is begun: 1 KiB to 8 GiB, 0 for 64 MiB.
-	// A segment is longer only by a mark of 32 bytes, or if its one record is longer.
+	// SegmentSize is the size in bytes at which the next segment is begun: 1 KiB to 8 GiB, 0 for 64
+	// MiB. A segment is longer only by a mark of 32 bytes, or if its one record is longer.
 	SegmentSize int64
-	// MaxSegments is the number of segments above which the oldest is emptied by moving its live records to the tail,
-	// provided that at most half of all bytes are live: 2 to 65536, 0 for 4. It is no limit: what is live is kept.
+	// MaxSegments is the number of segments above which the oldest is emptied by moving its live
+	// records to the tail, provided that at most half of all bytes are live: 2 to 65536, 0 for 4.
+	// It is no limit: what is live is kept.
 	MaxSegments int
 	// MaxRecord is the length in bytes of the longest record: 1 B to 256 MiB, 0 for 1 MiB.
 	MaxRecord int
-	// WriteBuffer is the number of pending bytes that ends a wait for SyncDelay, and the size up to which write
-	// buffers are kept for reuse: 4 KiB to 256 MiB, 0 for 1 MiB. It does not limit what Append accepts.
+	// WriteBuffer is the number of pending bytes that ends a wait for SyncDelay, and the size up to
+	// which write buffers are kept for reuse: 4 KiB to 256 MiB, 0 for 1 MiB. It does not limit what
+	// Append accepts.
 	WriteBuffer int
 	// ReplayBuffer is the number of bytes read from disk at a time: 4 KiB to 64 MiB, 0 for 256 KiB.
 	ReplayBuffer int
-	// SyncDelay is how long the first record of a group may wait for others before the group is written: 0 to 1 minute.
-	// With 0 the group is what gathered while the last one was being synced, which is best for nearly all uses.
+	// SyncDelay is how long the first record of a group may wait for others before the group is
+	// written: 0 to 1 minute. With 0 a group holds the records that came while the last one was
+	// being synced, which is best for nearly all uses.
 	SyncDelay time.Duration
-	// CompressAbove is the length in bytes from which on records are compressed with zstd, where that makes them
-	// shorter: 64 B to 256 MiB, 0 for never. Reading does not depend on it.
+	// CompressAbove is the length in bytes from which on records are compressed with zstd, where
+	// that makes them shorter: 64 B to 256 MiB, 0 for never. Reading does not depend on it.
 	CompressAbove int
-	// Notify, if set, is called after Durable or Err moved. It runs on the journal's goroutine and must not block, nor
-	// call Close.
+	// Notify, if set, is called after Durable or Err moved. It runs on the journal's goroutine and
+	// must not block, nor call Close.
 	Notify func()
-	// Observe, if set, is called after every synced group. It runs on the journal's goroutine and must not block.
+	// Observe, if set, is called after every synced group. It runs on the journal's goroutine and
+	// must not block.
 	Observe func(SyncInfo)
 	// FS is the file system; nil is the operating system's.
 	FS FS
 
-	moveRound int   // bytes moved by one round of compaction; tests make it small
-	markBytes int64 // durable bytes after which a watermark is due; tests make it small
-	page      int   // what the system reads and writes at a time, a power of two ≤ 4096; tests make it small
+	moveRound int   // bytes moved by one round of compaction; small in tests
+	markBytes int64 // durable bytes after which a watermark is due; small in tests
+	page      int   // bytes that the system writes at a time, a power of two ≤ 4096; small in tests
 	noReuse   bool  // benchmarks compare with that
 	manual    bool  // no goroutines: tests call cycle, and watermarks are written between its steps
 }

@@ -6,14 +6,15 @@ import (
 )
 
 var (
-	// ErrLocked says that the folder is in use by another journal, of this process or of another one.
+	// ErrLocked says that the folder is in use by another journal, of this process or of another
+	// one.
 	ErrLocked = errors.New("journal: folder is locked by another journal")
-	// ErrCorrupt is what every [*CorruptError] matches with errors.Is.
+	// ErrCorrupt is matched by every [*CorruptError].
 	ErrCorrupt = errors.New("journal: corrupt")
 	// ErrClosed is returned by Append after Close.
 	ErrClosed = errors.New("journal: closed")
-	// ErrTooLarge is returned for a record longer than Config.MaxRecord: by Append, and by Open for a sound
-	// record that was written under a larger bound.
+	// ErrTooLarge is returned for a record longer than Config.MaxRecord: by Append, and by Open for
+	// a sound record that was written under a larger bound.
 	ErrTooLarge = errors.New("journal: record exceeds Config.MaxRecord")
 	// ErrVersion says that the folder has a format version that this build does not know.
 	ErrVersion = errors.New("journal: unknown format version")
@@ -27,7 +28,8 @@ var (
 	ErrConfig = errors.New("journal: bad configuration")
 )
 
-// CorruptError says where the log is damaged in a way that no crash explains. Nothing was changed on disk.
+// CorruptError says where the log is damaged in a way that no crash explains. Nothing was changed
+// on disk.
 type CorruptError struct {
 	File   string // name within the folder
 	Offset int64  // byte in the file at which the damaged part begins

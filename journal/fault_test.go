@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// faultyJournal has three durable records of 100 bytes. Then the next op on a file of that name fails, for good.
+// faultyJournal has three durable records of 100 bytes. Then the next op on a file of that name
+// fails, for good.
 func faultyJournal(t *testing.T, op, name string, short int, fault error) (*Journal, *memFS) {
 	t.Helper()
 	fs := newMemFS()

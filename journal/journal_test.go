@@ -26,7 +26,7 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// firstRecord is that of all logs that tests create.
+// firstRecord is the first record of all logs that tests create.
 const firstRecord = "first of all"
 
 func creating(c Config) Config {

@@ -92,7 +92,7 @@ func Open(c Config, replay func(p Position, record []byte) error) (_ *Journal, e
 
 func noJournal(dir string) error { return fmt.Errorf("%w (%s)", ErrNoJournal, dir) }
 
-// create begins a log in a folder that has none. The order of the steps is that of doc.go.
+// create begins a log in a folder that has none. The steps are in the order of doc.go, rule 6.
 func (w *writer) create(found *layout) error {
 	if err := w.removeAll(found.leftovers); err != nil {
 		return err
@@ -159,9 +159,9 @@ func (w *writer) startMarks(found *foundMark) error {
 	return w.marks.writeBoth(w.reached(0))
 }
 
-// repair brings the disk to the state that the writer relies on: all that was replayed is synced, nothing is behind
-// it in the tail, every segment but the tail is sealed, and nothing else is in the folder. A crash at any point of it
-// leaves a log that the next Open reads the same way.
+// repair brings the disk to the state that the writer relies on: all that was replayed is synced,
+// nothing is behind it in the tail, every segment but the tail is sealed, and nothing else is in
+// the folder. A crash at any point of it leaves a log that the next Open reads the same way.
 func (w *writer) repair(found *layout) error {
 	dir, fsys := w.j.cfg.Dir, w.j.cfg.FS
 	w.identity = found.identity
@@ -177,7 +177,8 @@ func (w *writer) repair(found *layout) error {
 			return fmt.Errorf("journal: cutting %s: %w", name, err)
 		}
 	}
-	// Even an intact tail may be in no more than the system's cache, if the last process was killed.
+	// Even an intact tail may be in no more than the system's cache, if the last process was
+	// killed.
 	if err := file.Sync(); err != nil {
 		return fmt.Errorf("journal: syncing %s: %w", name, err)
 	}
@@ -186,7 +187,8 @@ func (w *writer) repair(found *layout) error {
 	}
 	w.marked = found.recovery.Clean
 	if n := len(found.segments); n > 1 && tail.size == headSize {
-		// The seal before an empty tail may be missing, or be in the cache only. With frames in the tail it is durable.
+		// The seal before an empty tail may be missing, or be in the cache only. With frames in the
+		// tail it is durable.
 		if err := w.sealClosed(found.segments[n-2], found.unsealed); err != nil {
 			return err
 		}
@@ -194,8 +196,8 @@ func (w *writer) repair(found *layout) error {
 	return w.removeAll(found.leftovers)
 }
 
-// sealClosed makes the seal of a segment that is no longer the tail durable; missing says that it is to be written
-// first.
+// sealClosed makes the seal of a segment that is no longer the tail durable; missing says that it
+// is to be written first.
 func (w *writer) sealClosed(s *segment, missing bool) (err error) {
 	name := segmentName(s.number)
 	file, err := w.j.cfg.FS.Open(filepath.Join(w.j.cfg.Dir, name))

@@ -105,8 +105,8 @@ func TestTheJournalIsAMapOfPositions(t *testing.T) {
 	})
 }
 
-// FuzzReplay makes a segment of arbitrary bytes, as the only one or as the second. With fix, its head is made good,
-// so that the fuzzer gets past it.
+// FuzzReplay makes a segment of arbitrary bytes, as the only one or as the second. With fix, its
+// head is made good, so that the fuzzer gets past it.
 func FuzzReplay(f *testing.F) {
 	id := identity{1, 2, 3}
 	whole := func(number uint64, kinds ...byte) []byte {
@@ -147,7 +147,7 @@ func FuzzReplay(f *testing.F) {
 		put := func(n uint64, b []byte) {
 			fs.Names[filepath.Join("j", segmentName(n))] = &inode{Versions: [][]byte{slices.Clone(b)}}
 		}
-		mark := watermark{identity: id, segment: 1, offset: headSize, next: 1} // any log reaches that
+		mark := watermark{identity: id, segment: 1, offset: headSize, next: 1} // none is shorter
 		content := append(mark.encode(), make([]byte, slotSize)...)
 		fs.Names[filepath.Join("j", markName)] = &inode{Versions: [][]byte{content}}
 		if second {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// maxReplayMemory is what a process that replays may take at most, however long the log is.
+// maxReplayMemory is the most memory that a process that replays may take, however long the log is.
 const maxReplayMemory = 64 << 20
 
 // LANECAST_REPLAY_MIB sets the length of the log.
@@ -55,8 +55,8 @@ func TestReplayTakesLittleMemoryHoweverLongTheLogIs(t *testing.T) {
 	}
 }
 
-// peakMemory returns the most bytes that this process ever had in memory. (What getrusage says includes the parent at
-// the time of the fork.)
+// peakMemory returns the most bytes that this process ever had in memory. (What getrusage says
+// includes the parent at the time of the fork.)
 func peakMemory(t *testing.T) (bytes int64) {
 	t.Helper()
 	status, err := os.ReadFile("/proc/self/status")

@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// reusedTail returns the file system of a log whose tail, of four groups of two records, is in the file of an older
-// segment, with the number of that segment, what the file held before, and the records that live.
+// reusedTail returns the file system of a log whose tail, of four groups of two records, is in the
+// file of an older segment, with the number of that segment, what the file held before, and the
+// records that live.
 func reusedTail(t *testing.T) (fs *memFS, tail uint64, before []byte, alive map[Position]string) {
 	t.Helper()
 	fs = newMemFS()
@@ -115,7 +116,8 @@ func TestATornTailIsFoundInFrontOfWhatTheFileHeldBefore(t *testing.T) {
 				t.Fatalf("cut to %d bytes: record %d is %q, want %q", size, p, found[p], s)
 			}
 		}
-		// A write of which the frame's head came through is reported, what the file held before is not.
+		// A write of which the frame's head came through is reported, what the file held before is
+		// not.
 		r := j.Recovery()
 		into := size - offsets[frames]
 		if into == 0 && r.Torn > 0 || into >= frameHead && r.Torn == 0 || r.Torn > 0 && (r.File != segmentName(n) || r.Offset != int64(offsets[frames])) {

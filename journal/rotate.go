@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 )
 
-// rotate begins the next segment, and drops those at the front that are dead by now. The order of the syncs is what
-// recovery relies on: the old tail's last group; the new head and its name; the old tail's seal; then only removals
-// and new frames.
+// rotate begins the next segment, and drops those at the front that are dead by now. Recovery
+// relies on the order of the syncs: the old tail's last group; the new head and its name; the old
+// tail's seal; then only removals and new frames.
 func (w *writer) rotate() error {
 	old, oldFile := w.ledger.tail(), w.file
 	n := w.ledger.dead()
@@ -37,9 +37,9 @@ func (w *writer) rotate() error {
 	return nil
 }
 
-// discard removes segments, but keeps the file of the first one for the next segment: writing over blocks that are
-// there already is cheaper to sync than having them allotted. The folder is synced before that file is written to, so
-// nothing can find it under its old name then.
+// discard removes segments, but keeps the file of the first one for the next segment: writing over
+// blocks that are there already is cheaper to sync than having them allotted. The folder is synced
+// before that file is written to, so nothing can find it under its old name then.
 func (w *writer) discard(gone []*segment) error {
 	if len(gone) == 0 {
 		return nil
@@ -60,7 +60,8 @@ func (w *writer) discard(gone []*segment) error {
 	return w.syncDir()
 }
 
-// blank opens next.tmp: the file of an old segment if there is one and it is not too long, or a new one.
+// blank opens next.tmp: the file of an old segment if there is one and it is not too long, or a new
+// one.
 func (w *writer) blank() (file File, size int64, err error) {
 	name, fsys := filepath.Join(w.j.cfg.Dir, tempName), w.j.cfg.FS
 	reusable := w.reusable

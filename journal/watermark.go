@@ -25,7 +25,7 @@ const (
 
 const markCreating uint32 = 1 // of a watermark
 
-// watermark is what was durable when it was written. The log never ends before it.
+// watermark says up to where the log was durable when it was written. The log never ends before it.
 type watermark struct {
 	identity   identity
 	generation uint64 // of two slots the one with the higher generation counts
@@ -263,9 +263,9 @@ func (k *marker) halt() {
 	}
 }
 
-// writeBoth makes the end of a log that is being opened or closed known in both slots: should one be
-// lost in a write of the next process, the other is no older. It is called while the goroutine does
-// not run.
+// writeBoth makes the end of a log that is being opened or closed known in both slots: should one
+// be lost in a write of the next process, the other is no older. It is called while the goroutine
+// does not run.
 func (k *marker) writeBoth(m watermark) error {
 	if k.inBoth == m {
 		return nil

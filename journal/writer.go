@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// writer is the state of the journal's goroutine; nobody else touches it once the journal is open.
+// writer is the state of the journal's goroutine, which alone uses it once the journal is open.
 type writer struct {
 	j        *Journal
 	ledger   ledger
@@ -16,7 +16,7 @@ type writer struct {
 	next     Position // of the next record to be written
 	file     File     // the tail
 	seed     uint32   // of the tail
-	reusable bool     // next.tmp is a segment that nothing lives in any more, durably under that name
+	reusable bool     // next.tmp is a segment in which nothing lives, durably under that name
 	marked   bool     // the last frame in the tail is the mark of Close
 	spare    queue    // the buffers that the owner does not hold
 	codec    codec
@@ -74,8 +74,8 @@ func (j *Journal) gather(timer *time.Timer) {
 	}
 }
 
-// cycle writes and syncs what is queued, then sees to the segments. It reports whether compaction wants to go on.
-// After a failure, Err is set.
+// cycle writes and syncs what is queued, then sees to the segments. It reports whether compaction
+// wants to go on. After a failure, Err is set.
 func (j *Journal) cycle() (more bool) {
 	w := &j.writer
 	if err := w.marks.err(); err != nil {
@@ -90,7 +90,8 @@ func (j *Journal) cycle() (more bool) {
 	q.frames = slices.Grow(q.frames, j.cfg.page) // for commit to fill up a page
 	err := w.write(&q)
 	if err == nil {
-		// Called in an earlier cycle's time or in this one's: all that was appended before is durable now.
+		// Called in an earlier cycle's time or in this one's: all that was appended before is
+		// durable now.
 		for _, p := range q.released {
 			w.ledger.release(p)
 		}
@@ -121,9 +122,9 @@ func (j *Journal) notify() {
 	}
 }
 
-// write writes the queued records, in one group, or in several if they reach beyond the end of a segment. Frames
-// are completed in place: those of compressed records get shorter, so that the bytes to write never overtake those
-// to read.
+// write writes the queued records, in one group, or in several if they reach beyond the end of a
+// segment. Frames are completed in place: those of compressed records get shorter, so that the
+// bytes to write never overtake those to read.
 func (w *writer) write(q *queue) error {
 	b := q.frames
 	from, to := 0, 0 // the group under construction is b[from:to]
@@ -179,8 +180,8 @@ type group struct {
 	moved    []Position
 }
 
-// full reports whether n more bytes do not fit in the tail, behind those it has and the group of so many bytes that
-// will come first. An empty tail takes anything.
+// full reports whether n more bytes do not fit in the tail, behind those it has and the group of so
+// many bytes that will come first. An empty tail takes anything.
 func (w *writer) full(group, n int) bool {
 	size := w.ledger.tail().size + int64(group)
 	return size > headSize && size+int64(n) > w.j.cfg.SegmentSize
@@ -188,16 +189,16 @@ func (w *writer) full(group, n int) bool {
 
 var zeroPage [4 << 10]byte
 
-// commit writes one group at the tail's end and syncs it. Only then is anything in it durable. It may write to what
-// is behind b in the same array.
+// commit writes one group at the tail's end and syncs it. Only then is anything in it durable. It
+// may write to what is behind b in the same array.
 func (w *writer) commit(b []byte, g group) error {
 	j, tail := w.j, w.ledger.tail()
 	began := time.Now()
 	w.marked = false
 	out := b
 	if tail.used {
-		// A page of which a part is written must be read first, if it is there on disk. The first one of this group is in
-		// the system's cache, for the group before it filled it up.
+		// A page of which a part is written must be read first, if it is there on disk. The first
+		// one of this group is in the system's cache, for the group before it filled it up.
 		out = append(b, zeroPage[:-(tail.size+int64(len(b)))&int64(j.cfg.page-1)]...)
 	}
 	if err := writeAt(w.file, out, tail.size); err != nil {
@@ -228,8 +229,9 @@ func (w *writer) commit(b []byte, g group) error {
 	return nil
 }
 
-// abandon ends the journal's life after a failed write or sync at the tail's end. The kernel may show bytes whose
-// sync failed as if they were on disk, to the next process too: so they are cut off, as far as that still works.
+// abandon ends the journal's work after a failed write or sync at the tail's end. The kernel may
+// show bytes whose sync failed as if they were on disk, to the next process too: so they are cut
+// off, as far as that still works.
 func (w *writer) abandon(doing string, err error) error {
 	tail := w.ledger.tail()
 	err = fmt.Errorf("journal: %s %s: %w", doing, segmentName(tail.number), err)
@@ -247,7 +249,7 @@ func writeAt(f File, b []byte, offset int64) error {
 	return err
 }
 
-// finish is the goroutine's last act: see Close.
+// finish does what Close promises, as the last thing before the goroutine ends.
 func (j *Journal) finish() {
 	defer close(j.done)
 	w := &j.writer

@@ -9,20 +9,23 @@ import (
 	"github.com/lanecast/lanecast/internal/poison"
 )
 
-// Buffer is a pooled byte buffer with one owner at a time. Passing the handle on passes the ownership on; the last
-// owner calls Release, once. A handle is a value: a copy of it that outlives the release is detected and panics, rather
-// than showing the bytes of whoever got the memory next. What Bytes returned must not be read after Release; tests
-// of this module find such reads with package poison.
+// Buffer is a pooled byte buffer with one owner at a time. Passing the handle on passes the
+// ownership on; the last owner calls Release, once. A handle is a value: a copy of it that outlives
+// the release is detected and panics, rather than showing the bytes of whoever got the memory next.
+// What Bytes returned must not be read after Release; tests of this module find such reads with
+// package poison.
 //
-// A Buffer is not safe for use by two goroutines at once. The zero Buffer owns nothing and has no bytes.
+// A Buffer is not safe for use by two goroutines at once. The zero Buffer owns nothing and has no
+// bytes.
 type Buffer struct {
 	m          *memory
 	generation uint64
 }
 
-// memory is what the pool hands round. generation is odd while some Buffer owns it; Release makes it even, so that
-// handles of an earlier owner no longer fit. Between owners it keeps its bytes if they are few: an ack's buffer then takes
-// one look into one pool. More go back to bytebufferpool, which sorts by size.
+// memory is an element of the pool. generation is odd while some Buffer owns it; Release makes
+// it even, so that handles of an earlier owner no longer fit. Between owners it keeps its bytes if
+// they are few: an ack's buffer then takes one look into one pool. More go back to bytebufferpool,
+// which sorts by size.
 type memory struct {
 	generation atomic.Uint64
 	bytes      []byte
@@ -30,7 +33,8 @@ type memory struct {
 	counted    bool                       // in poison.Owned; written by the owner
 }
 
-// keptCapacity is the most bytes that a memory keeps between owners: more than any ack has, and most nodes.
+// keptCapacity is the most bytes that a memory keeps between owners: more than any ack has, and
+// most nodes.
 const keptCapacity = 1 << 10
 
 var memories = sync.Pool{New: func() any { return new(memory) }}
@@ -80,15 +84,16 @@ func (b Buffer) Append(p []byte) {
 	m.bytes = append(m.bytes, p...)
 }
 
-// Set replaces the contents by the result of an AppendTo-style function, which is given the emptied buffer and returns
-// what it appended to that: what it returns belongs to the buffer from then on. It panics on the zero Buffer.
+// Set replaces the contents by the result of an AppendTo-style function, which is given the emptied
+// buffer and returns what it appended to that: what it returns belongs to the buffer from then on.
+// It panics on the zero Buffer.
 func (b Buffer) Set(appendTo func(dst []byte) []byte) {
 	m := b.owned()
 	m.bytes = appendTo(m.bytes[:0])
 }
 
-// Release gives the memory back to the pool. It panics if this ownership has ended already, and does nothing on the
-// zero Buffer.
+// Release gives the memory back to the pool. It panics if this ownership has ended already, and
+// does nothing on the zero Buffer.
 func (b Buffer) Release() {
 	if b.m == nil {
 		return

@@ -23,8 +23,8 @@ func mustPanic(t *testing.T, want string, f func()) {
 	f()
 }
 
-// reuseOf returns a released handle and a live one to the same memory. It tries more than once, since a pool
-// promises nothing.
+// reuseOf returns a released handle and a live one to the same memory. It tries more than once,
+// since a pool promises nothing.
 func reuseOf(t *testing.T) (stale, current wire.Buffer) {
 	t.Helper()
 	for range 1000 {

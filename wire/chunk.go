@@ -49,7 +49,8 @@ func (c *Chunk) Decode(b []byte) error {
 	return r.end()
 }
 
-// Subject is what an ack and a certificate speak of: a chunk, in an epoch. It is comparable, hence a map key.
+// Subject is a chunk in an epoch: an ack and a certificate are about one. It is comparable, hence a
+// map key.
 type Subject struct {
 	Chunk Chunk
 	Epoch uint64

@@ -5,17 +5,17 @@
 //
 // # Encoding
 //
-// Every type has an AppendTo method that appends its encoding to a caller's slice, and a Size method
-// that says how many bytes that takes. Integers of variable length are canonical unsigned LEB128.
-// Encoding never fails; encoding a value that could not be decoded (a node above height 0 without
-// parent, say) is a bug of the caller's.
+// Every type has an AppendTo method that appends its encoding to a caller's slice, and a Size
+// method that says how many bytes that takes. Integers of variable length are canonical unsigned
+// LEB128. Encoding never fails; encoding a value that could not be decoded (a node above height 0
+// without parent, say) is a bug of the caller's.
 //
 // # Decoding
 //
-// Decoding is strict and copies nothing of variable length: certificates and ack signatures come out
-// as views into the bytes that went in, and live as long as those. It allocates only for an error
-// and for the activity that [DecodeActivity] returns. A message ends where its encoding ends; a byte
-// more is [ErrTrailing]. Nothing is ever reserved for a length that the bytes merely claim:
+// Decoding is strict and copies nothing of variable length: certificates and ack signatures come
+// out as views into the bytes that went in, and live as long as those. It allocates only for an
+// error and for the activity that [DecodeActivity] returns. A message ends where its encoding ends;
+// a byte more is [ErrTrailing]. Nothing is ever reserved for a length that the bytes merely claim:
 // certificates are bounded by the number of validators of their own epoch, which the caller's
 // [Formats] looks up after the epoch has been read. After an error, what was decoded into holds
 // nothing of meaning.

@@ -2,7 +2,8 @@ package wire
 
 import "errors"
 
-// What can be wrong with bytes and texts. Decoders return these wrapped in a [*DecodeError] that names the field.
+// What can be wrong with bytes and texts. Decoders return these wrapped in a [*DecodeError] that
+// names the field.
 var (
 	// ErrTruncated: the bytes end before the value does.
 	ErrTruncated = errors.New("truncated")
@@ -18,7 +19,8 @@ var (
 	ErrParentAtGenesis = errors.New("parent at height 0")
 	// ErrParentMissing: a node above height 0 has no parent.
 	ErrParentMissing = errors.New("no parent above height 0")
-	// ErrUnknownEpoch: no validator set is known for the epoch, so that nothing bounds the certificate.
+	// ErrUnknownEpoch: no validator set is known for the epoch, so that nothing bounds the
+	// certificate.
 	ErrUnknownEpoch = errors.New("unknown epoch")
 	// ErrTooManySigners: a signer bitmap longer than the validator set of its epoch.
 	ErrTooManySigners = errors.New("signer bitmap longer than the validator set")

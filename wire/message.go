@@ -25,8 +25,8 @@ func (a *Ack) AppendTo(dst []byte) []byte {
 	return append(dst, a.Signature...)
 }
 
-// Decode reads an ack that is the whole of b. How long its signature must be depends on its epoch: the caller
-// demands [Ack.CheckSize] once it knows that epoch's format, or calls [Ack.DecodeWith].
+// Decode reads an ack that is the whole of b. How long its signature must be depends on its epoch:
+// the caller demands [Ack.CheckSize] once it knows that epoch's format, or calls [Ack.DecodeWith].
 func (a *Ack) Decode(b []byte) error {
 	r := reader{b: b}
 	r.ackHead(a)
@@ -141,8 +141,8 @@ func (n *Node) Decode(b []byte, formats Formats) error {
 	return r.end()
 }
 
-// DecodeStored reads a node that this process itself encoded, such as a journal record: the certificate is
-// all that is left of b, since no epoch may be at hand to bound it.
+// DecodeStored reads a node that this process itself encoded, such as a journal record: the
+// certificate is the rest of b, since no epoch may be at hand to bound it.
 func (n *Node) DecodeStored(b []byte) error {
 	r := reader{b: b}
 	if r.nodeHead(n) {

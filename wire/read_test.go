@@ -40,7 +40,7 @@ func TestReadBufferReadsTheMessageAndLeavesTheRest(t *testing.T) {
 			if !bytes.Equal(b.Bytes(), sequence(n)) {
 				t.Errorf("%d bytes, %s: the buffer holds others, %d of them", n, name, len(b.Bytes()))
 			}
-			if left := source.Len(); left != len("next") && name != "end with data" { // that one reads ahead
+			if left := source.Len(); left != len("next") && name != "end with data" { // it reads ahead
 				t.Errorf("%d bytes, %s: %d bytes are left, want 4", n, name, left)
 			}
 			b.Release()

@@ -7,7 +7,8 @@ import (
 )
 
 // The text of a key or a digest is its bytes in lower-case hexadecimal, 64 digits and nothing else.
-// So there is one text for each value: two texts that differ are never the same key of a JSON object.
+// So there is one text for each value: two texts that differ are never the same key of a JSON
+// object.
 
 // String returns the key in hexadecimal.
 func (k PublicKey) String() string { return hex.EncodeToString(k[:]) }
@@ -19,7 +20,8 @@ func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 func (s Signature) String() string { return hex.EncodeToString(s[:]) }
 
 // ParsePublicKey returns the key of which text is the String. The errors are [ErrTextLength] and
-// [ErrTextDigit], in a [*DecodeError]. Whether the 32 bytes are a point is for package verify to say.
+// [ErrTextDigit], in a [*DecodeError]. Whether the 32 bytes are a point is for package verify to
+// say.
 func ParsePublicKey(text string) (k PublicKey, err error) {
 	err = parseHex((*[32]byte)(&k), text, "public key")
 	return k, err
@@ -38,14 +40,14 @@ func (k PublicKey) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, 
 // MarshalText implements [encoding.TextMarshaler]: the text is that of String. It never fails.
 func (d Digest) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, d[:]), nil }
 
-// UnmarshalText implements [encoding.TextUnmarshaler]; see [ParsePublicKey]. After an error the key
-// is what it was.
+// UnmarshalText implements [encoding.TextUnmarshaler]; see [ParsePublicKey]. An error leaves the
+// key as it was.
 func (k *PublicKey) UnmarshalText(text []byte) error {
 	return parseHex((*[32]byte)(k), text, "public key")
 }
 
-// UnmarshalText implements [encoding.TextUnmarshaler]; see [ParseDigest]. After an error the digest
-// is what it was.
+// UnmarshalText implements [encoding.TextUnmarshaler]; see [ParseDigest]. An error leaves the
+// digest as it was.
 func (d *Digest) UnmarshalText(text []byte) error {
 	return parseHex((*[32]byte)(d), text, "digest")
 }

@@ -8,7 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// varint64 and varint32 read one integer through a message that has it: a chunk's height, an ack's participant.
+// varint64 and varint32 read one integer through a message that has it: a chunk's height, an ack's
+// participant.
 func varint64(b []byte) (uint64, error) {
 	message := append(filled(32, 0x11), b...)
 	var c wire.Chunk
@@ -26,7 +27,7 @@ func varint32(b []byte) (uint64, error) {
 	return uint64(a.Participant), err
 }
 
-// uvarintSize is what an integer adds to the Size of a message.
+// uvarintSize returns the bytes that an integer adds to the Size of a message.
 func uvarintSize(v uint64) int {
 	c := wire.Chunk{Height: v}
 	return c.Size() - wire.PublicKeySize - wire.DigestSize
