@@ -46,6 +46,9 @@ func (w *writer) tend() (more bool, err error) {
 }
 
 func (w *writer) start(source *segment) error {
+	if err := w.inPlace(); err != nil {
+		return err
+	}
 	name := segmentName(source.number)
 	file, err := w.j.cfg.FS.OpenRead(filepath.Join(w.j.cfg.Dir, name))
 	if err != nil {

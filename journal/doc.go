@@ -56,6 +56,13 @@
 //     corruption.
 //   - CRC32C finds every burst of up to 32 bits and misses one in four billion of other damages. It
 //     does not protect against people: the folder is trusted.
+//   - A file system that cannot sync folders is refused by Open, before a log is begun, as is one
+//     that cannot lock files: after a power failure the names of files that were durable could be
+//     gone. A file system that claims to sync and does not cannot be told from one that does.
+//   - The folder's path is made absolute by Open. If it leads to another folder later on, because
+//     the journal's was moved or replaced, or a volume was mounted over it, the journal fails when
+//     it next needs a name: before it begins a segment, or reads one to compact it. It writes
+//     nothing there. Put the folder back, and open again.
 //   - Reading a live record in compaction and finding it damaged is a failure like that of a write.
 //   - Files are used again in place: a copy of the folder made of hard links changes with it. A
 //     copy made while the journal is open may be refused, or be of different moments.
@@ -151,7 +158,9 @@
 //
 // The newest head's floor says which segments must be there: all from the floor to the newest. One
 // that is missing, has no good head (rule 2), has another's number, or belongs to another journal
-// is corruption. Files below the floor are left from an interrupted removal.
+// is corruption. Files below the floor are left from an interrupted removal. If one is missing and
+// the newest ends in a seal, the one behind the newest was removed: the error names that, since a
+// floor in its head may be why the other is gone.
 //
 // Then the frames are replayed in order, with a buffer of Config.ReplayBuffer. In all segments but
 // the newest every frame up to the end that the next head names must be whole, and the seal must
@@ -207,6 +216,7 @@
 //
 // Pending bytes, twice (one buffer fills while the other is written; buffers above twice
 // Config.WriteBuffer are not kept); one bit for each record in the files; some 60 bytes for each
-// live record that compaction has moved; the replay buffer, and a record that exceeds it. Nothing
-// is allocated for a length that the files merely claim.
+// live record that compaction has moved; the replay buffer, and a record that exceeds it; what the
+// compressor takes, see Config.CompressLevel. Nothing is allocated for a length that the files
+// merely claim.
 package journal

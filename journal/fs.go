@@ -3,11 +3,14 @@ package journal
 import "io"
 
 // FS is the part of a file system that a journal needs. Names are paths. Errors for missing files
-// match fs.ErrNotExist.
+// match fs.ErrNotExist, and those for what the system cannot do match errors.ErrUnsupported.
 //
 // While a journal is open, one goroutine uses the FS and all files but one, and another that one
 // file.
 type FS interface {
+	// Abs returns a path that leads to dir whatever the working directory becomes. The folder need
+	// not be there.
+	Abs(dir string) (string, error)
 	// MkdirAll makes the folder and its parents, durably.
 	MkdirAll(dir string) error
 	// ReadDir returns the names of the files in the folder, in any order.
@@ -26,7 +29,9 @@ type FS interface {
 	SyncDir(dir string) error
 	// Lock takes the lock that the file of this name stands for, making the file if needed, or
 	// returns an error that matches ErrLocked. The lock is given back by Close, and by the end of
-	// the process.
+	// the process. If what Lock returns has a method InPlace() error, the journal calls it before
+	// it uses names in the folder again, and fails with its error. OS uses that to notice that the
+	// path leads to another folder by now.
 	Lock(name string) (io.Closer, error)
 }
 

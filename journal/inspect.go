@@ -23,6 +23,10 @@ func Inspect(dir string, fs FS, f func(RecordInfo) error) (Recovery, error) {
 	if fs == nil {
 		fs = OS()
 	}
+	dir, err := absolute(fs, dir) // f may change the working directory
+	if err != nil {
+		return Recovery{}, err
+	}
 	v := newSurvey(fs, dir, DefaultReplayBuffer, maxPayload)
 	v.visit = func(s *segment, fr *frame, record []byte, again bool) error {
 		err := f(RecordInfo{
@@ -34,7 +38,7 @@ func Inspect(dir string, fs FS, f func(RecordInfo) error) (Recovery, error) {
 		}
 		return nil
 	}
-	err := v.run()
+	err = v.run()
 	if err == nil && len(v.out.segments) == 0 {
 		err = noJournal(dir)
 	}

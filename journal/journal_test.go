@@ -283,6 +283,7 @@ func TestABadConfigurationNamesTheFieldAndItsRange(t *testing.T) {
 		"WriteBuffer":   {Dir: "d", WriteBuffer: 1},
 		"ReplayBuffer":  {Dir: "d", ReplayBuffer: 1 << 30},
 		"CompressAbove": {Dir: "d", CompressAbove: 63},
+		"CompressLevel": {Dir: "d", CompressLevel: 23},
 		"SyncDelay":     {Dir: "d", SyncDelay: -1},
 	} {
 		c.FS = newMemFS()

@@ -3,7 +3,10 @@
 package journal
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -28,5 +31,19 @@ func TestALockEndsWithCloseEvenIfAForkedChildStillHoldsTheDescriptor(t *testing.
 	}
 	if err := again.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestAnErrorOfFlockNamesTheFile(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), lockName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	err = flock(f, syscall.LOCK_UN)
+	if !errors.Is(err, syscall.EBADF) || !strings.Contains(err.Error(), "flock "+f.Name()) {
+		t.Errorf("error %v", err)
 	}
 }

@@ -6,8 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 )
 
-func lockFile(name string) (io.Closer, error) {
-	return nil, fmt.Errorf("locking %s: %w", name, errors.ErrUnsupported)
+// lockable returns why this system has no locks for a journal.
+func lockable() error {
+	return fmt.Errorf("a journal needs flock, lest two processes write it at once, and %s has none: %w",
+		runtime.GOOS, errors.ErrUnsupported)
 }
+
+func lockFile(string) (io.Closer, error) { return nil, lockable() }

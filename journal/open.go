@@ -17,9 +17,14 @@ import (
 //
 // replay may be nil. An error of it ends Open and is returned, wrapped. Open starts the journal's
 // goroutines, which Close ends. The errors are ErrConfig, ErrLocked, ErrNoJournal, *CorruptError,
-// ErrVersion, ErrTooLarge, and those of the file system.
+// ErrVersion, ErrTooLarge, and those of the file system. One that matches errors.ErrUnsupported
+// says that the operating system or the folder's file system cannot do what a journal needs;
+// nothing of a log was written then.
 func Open(c Config, replay func(p Position, record []byte) error) (_ *Journal, err error) {
 	if err := c.complete(); err != nil {
+		return nil, err
+	}
+	if c.Dir, err = absolute(c.FS, c.Dir); err != nil {
 		return nil, err
 	}
 	if c.Create {
@@ -39,6 +44,11 @@ func Open(c Config, replay func(p Position, record []byte) error) (_ *Journal, e
 			err = errors.Join(err, lock.Close())
 		}
 	}()
+
+	// Before anything is written: without this no file's name is ever durable.
+	if err := c.FS.SyncDir(c.Dir); err != nil {
+		return nil, syncingDir(err)
+	}
 
 	deliver := func(p Position, record []byte) error {
 		if replay == nil {
@@ -62,7 +72,7 @@ func Open(c Config, replay func(p Position, record []byte) error) (_ *Journal, e
 	found := &v.out
 	j := &Journal{cfg: c, lock: lock, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	w := &j.writer
-	*w = writer{j: j, ledger: found.ledger, next: found.next}
+	*w = writer{j: j, ledger: found.ledger, next: found.next, codec: codec{level: c.CompressLevel}}
 	if len(found.segments) > 0 {
 		err = w.repair(found)
 	} else if !c.Create {
@@ -90,6 +100,15 @@ func Open(c Config, replay func(p Position, record []byte) error) (_ *Journal, e
 	return j, nil
 }
 
+// absolute keeps the journal where it is when the process changes its working directory.
+func absolute(fsys FS, dir string) (string, error) {
+	abs, err := fsys.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("journal: finding the absolute path of %s: %w", dir, err)
+	}
+	return abs, nil
+}
+
 func noJournal(dir string) error { return fmt.Errorf("%w (%s)", ErrNoJournal, dir) }
 
 // create begins a log in a folder that has none. The steps are in the order of doc.go, rule 6.
@@ -97,9 +116,7 @@ func (w *writer) create(found *layout) error {
 	if err := w.removeAll(found.leftovers); err != nil {
 		return err
 	}
-	if _, err := rand.Read(w.identity[:]); err != nil {
-		return fmt.Errorf("journal: drawing an identity: %w", err)
-	}
+	_, _ = rand.Read(w.identity[:]) // never fails
 	record := w.j.cfg.First
 	b := make([]byte, frameSize(len(record)))
 	f := frame{kind: kindRecord, stored: uint32(len(record)), raw: uint32(len(record)), position: 1}
@@ -240,7 +257,9 @@ func (w *writer) remove(name string) error {
 
 func (w *writer) syncDir() error {
 	if err := w.j.cfg.FS.SyncDir(w.j.cfg.Dir); err != nil {
-		return fmt.Errorf("journal: syncing the folder: %w", err)
+		return syncingDir(err)
 	}
 	return nil
 }
+
+func syncingDir(err error) error { return fmt.Errorf("journal: syncing the folder: %w", err) }

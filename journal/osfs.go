@@ -7,10 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // OS returns the operating system's file system. Files are synced with fdatasync where there is
-// one. On systems without flock, Lock returns an error that matches errors.ErrUnsupported.
+// one. On systems without flock, such as Windows, MkdirAll and Lock return an error that matches
+// errors.ErrUnsupported.
 func OS() FS { return osFS{} }
 
 type osFS struct{}
@@ -27,7 +29,28 @@ func (f osFile) Size() (int64, error) {
 	return st.Size(), nil
 }
 
+// uninterrupted makes a system call again for as long as a signal interrupts it. Package os does
+// that by itself; what calls package syscall needs it.
+func uninterrupted(call func() error) error {
+	for {
+		if err := call(); err != syscall.EINTR {
+			return err
+		}
+	}
+}
+
+// unfit returns the error of a file system that cannot do what a journal needs.
+func unfit(what string, err error) error {
+	return fmt.Errorf("the file system %s: %w (%w). Put the journal on a local file system that can, "+
+		"such as ext4, XFS or APFS", what, err, errors.ErrUnsupported)
+}
+
+func (osFS) Abs(dir string) (string, error) { return filepath.Abs(dir) }
+
 func (o osFS) MkdirAll(dir string) error {
+	if err := lockable(); err != nil {
+		return err // before there is a folder in which no journal can be
+	}
 	dir = filepath.Clean(dir)
 	st, err := os.Stat(dir)
 	if err == nil {
@@ -89,7 +112,13 @@ func (osFS) SyncDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		// Some network and shared file systems refuse. Others say nothing and do nothing, which
+		// cannot be told.
+		err = unfit("cannot sync a folder, so after a power failure files that were durable could be missing", err)
+	}
+	return errors.Join(err, d.Close())
 }
 
 func (osFS) Lock(name string) (io.Closer, error) { return lockFile(name) }

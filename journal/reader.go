@@ -165,19 +165,19 @@ func (r *frameReader) zeros(offset int64) (all bool, end int64, err error) {
 	return all, end, nil
 }
 
-// codec compresses and decompresses single records. The zero value works; nothing is allocated
-// before it is needed.
+// codec compresses and decompresses single records. Nothing is allocated before it is needed.
 type codec struct {
-	enc *zstd.Encoder
-	dec *zstd.Decoder
-	buf []byte
+	level int // of zstd; only shrink needs it
+	enc   *zstd.Encoder
+	dec   *zstd.Decoder
+	buf   []byte
 }
 
 // shrink returns record compressed, valid until the next call, or nil if that is not shorter.
 func (c *codec) shrink(record []byte) ([]byte, error) {
 	if c.enc == nil {
-		enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest),
-			zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true))
+		enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false),
+			zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(c.level)), zstd.WithLowerEncoderMem(true))
 		if err != nil {
 			return nil, fmt.Errorf("journal: starting zstd: %w", err)
 		}
@@ -221,5 +221,5 @@ func (c *codec) close() {
 	if c.dec != nil {
 		c.dec.Close()
 	}
-	*c = codec{}
+	*c = codec{level: c.level}
 }

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"time"
@@ -20,6 +21,20 @@ type Recovery struct {
 	Created  bool          // there was no log, and Open began one
 	Mark     Watermark     // of the watermark file; zero if the log is new or the file unreadable
 	Duration time.Duration // of reading and replaying
+}
+
+// LogValue gives all of it as one group, so that an owner can log it in one line. A warning is due
+// if Torn is not 0: a crash interrupted a write. Nothing that was durable is missing then.
+func (r Recovery) LogValue() slog.Value {
+	attrs := []slog.Attr{
+		slog.Int64("records", r.Records), slog.Int64("copies", r.Copies), slog.Int64("bytes", r.Bytes),
+		slog.Int("segments", r.Segments), slog.Bool("created", r.Created), slog.Bool("clean", r.Clean),
+		slog.Int64("torn", r.Torn),
+	}
+	if r.Torn != 0 {
+		attrs = append(attrs, slog.String("file", r.File), slog.Int64("offset", r.Offset))
+	}
+	return slog.GroupValue(append(attrs, slog.Duration("duration", r.Duration))...)
 }
 
 // Watermark says how far the log was durable when the watermark file was last written, at least.
@@ -135,7 +150,7 @@ func (v *survey) heads() ([]head, error) {
 	heads := make([]head, 0, len(numbers))
 	for want := tail.floor; want <= last; want++ {
 		if len(numbers) == 0 || numbers[0] != want {
-			return nil, &CorruptError{File: segmentName(want), Reason: "segment is missing"}
+			return nil, v.missing(want, &tail)
 		}
 		numbers = numbers[1:]
 		h, why, err := v.head(want)
@@ -152,6 +167,37 @@ func (v *survey) heads() ([]head, error) {
 		heads = append(heads, h)
 	}
 	return heads, nil
+}
+
+// missing returns the error of a log in which a segment is missing, of those that the newest head
+// wants. It names the segment behind the newest if that is missing as well: the one wanted may have
+// been removed in good order, after a head that is gone had said that it was needed no more.
+func (v *survey) missing(number uint64, newest *head) error {
+	sealed, err := v.sealed(newest)
+	if err != nil {
+		return err
+	}
+	if sealed {
+		number = newest.number + 1
+	}
+	return &CorruptError{File: segmentName(number), Reason: "segment is missing"}
+}
+
+// sealed reports whether whole frames lead to a seal, which is written once there is a next segment.
+func (v *survey) sealed(h *head) (sealed bool, err error) {
+	err = v.with(segmentName(h.number), func() error {
+		v.reader.seed = seed(h.identity, h.number)
+		for offset := int64(headSize); !sealed; {
+			f, why, err := v.reader.frame(offset)
+			if err != nil || why != "" {
+				return err
+			}
+			sealed = f.kind == kindSeal
+			offset += f.size()
+		}
+		return nil
+	})
+	return sealed, err
 }
 
 // headless returns the error of a newest segment that has no good head.

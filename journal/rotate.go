@@ -10,6 +10,9 @@ import (
 // relies on the order of the syncs: the old tail's last group; the new head and its name; the old
 // tail's seal; then only removals and new frames.
 func (w *writer) rotate() error {
+	if err := w.inPlace(); err != nil {
+		return err
+	}
 	old, oldFile := w.ledger.tail(), w.file
 	n := w.ledger.dead()
 	gone := w.ledger.segments[:n]
@@ -34,6 +37,17 @@ func (w *writer) rotate() error {
 	}
 	w.ledger.segments = append([]*segment(nil), w.ledger.segments[n:]...)
 	w.publishShape()
+	return nil
+}
+
+// inPlace returns an error if the folder's path is known to lead elsewhere by now. What was written
+// by name would land there, perhaps on the segments of another journal, whose lock is not ours.
+func (w *writer) inPlace() error {
+	if lock, ok := w.j.lock.(interface{ InPlace() error }); ok {
+		if err := lock.InPlace(); err != nil {
+			return fmt.Errorf("journal: %w", err)
+		}
+	}
 	return nil
 }
 
@@ -110,7 +124,7 @@ func (w *writer) begin(h head, frames []byte) error {
 		_ = file.Close() // the first error counts
 		return failed("beginning", err)
 	}
-	w.file, w.seed = file, seed(h.identity, h.number)
+	w.file, w.seed = renamed{file, filepath.Join(dir, name)}, seed(h.identity, h.number)
 	w.marked = false
 	w.ledger.segments = append(w.ledger.segments, &segment{head: h, next: h.first, size: headSize})
 	return nil

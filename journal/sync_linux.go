@@ -13,17 +13,14 @@ func syncData(f *os.File) error {
 		return err
 	}
 	var syncErr error
-	if err := conn.Control(func(fd uintptr) {
-		for {
-			if syncErr = syscall.Fdatasync(int(fd)); syncErr != syscall.EINTR {
-				return
-			}
-		}
-	}); err != nil {
-		return err
+	err = conn.Control(func(fd uintptr) {
+		syncErr = uninterrupted(func() error { return syscall.Fdatasync(int(fd)) })
+	})
+	if err == nil {
+		err = syncErr
 	}
-	if syncErr != nil {
-		return &os.PathError{Op: "fdatasync", Path: f.Name(), Err: syncErr}
+	if err != nil {
+		return &os.PathError{Op: "fdatasync", Path: f.Name(), Err: err}
 	}
 	return nil
 }

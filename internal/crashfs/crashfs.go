@@ -27,6 +27,7 @@ type FS[F any] struct {
 	durable map[string]*Inode // as of the last SyncDir
 	Locked  map[string]bool
 	Calls   map[string]int // of each kind of operation
+	Handles int            // files that are open
 
 	Ops     int // operations that change something
 	CrashAt int // the operation during which the crash comes; 0 for never
@@ -69,11 +70,8 @@ func New[F any](as func(File) F, errLocked error) *FS[F] {
 
 // begin counts an operation. The effect of the one that meets the crash takes place, unsynced.
 func (m *FS[F]) begin(op, name string, changes bool) (crash, err error) {
-	m.Calls[op]++
-	if m.Fault != nil {
-		if err := m.Fault(op, filepath.Base(name)); err != nil {
-			return nil, err
-		}
+	if err := m.refuse(op, name); err != nil {
+		return nil, err
 	}
 	if m.CrashAt > 0 && m.Ops >= m.CrashAt {
 		return nil, ErrCrashed
@@ -85,6 +83,15 @@ func (m *FS[F]) begin(op, name string, changes bool) (crash, err error) {
 		}
 	}
 	return nil, nil
+}
+
+// refuse counts an operation and asks Fault about it.
+func (m *FS[F]) refuse(op, name string) error {
+	m.Calls[op]++
+	if m.Fault == nil {
+		return nil
+	}
+	return m.Fault(op, filepath.Base(name))
 }
 
 // Crash returns the file system after a power failure. With mode 0 all that was not synced is lost, with 1 all of
@@ -150,6 +157,9 @@ func (n *Inode) torn(rng *rand.Rand) []byte {
 	return content
 }
 
+// Abs returns dir: there is no working directory.
+func (m *FS[F]) Abs(dir string) (string, error) { return dir, nil }
+
 // MkdirAll does nothing: folders are there.
 func (m *FS[F]) MkdirAll(string) error { return nil }
 
@@ -179,6 +189,9 @@ func (m *FS[F]) Create(name string) (file F, err error) {
 	}
 	n := &Inode{Versions: [][]byte{nil}}
 	m.Names[name] = n
+	if crash == nil {
+		m.Handles++
+	}
 	return m.as(&openFile[F]{m, n, name}), crash
 }
 
@@ -198,6 +211,7 @@ func (m *FS[F]) open(op, name string) (file F, err error) {
 	if !ok {
 		return file, fs.ErrNotExist
 	}
+	m.Handles++
 	return m.as(&openFile[F]{m, n, name}), nil
 }
 
@@ -342,7 +356,13 @@ func (f *openFile[F]) Sync() error {
 func (f *openFile[F]) Size() (int64, error) {
 	f.m.Mu.Lock()
 	defer f.m.Mu.Unlock()
-	return int64(len(f.n.Data())), nil
+	return int64(len(f.n.Data())), f.m.refuse("size", f.name)
 }
 
-func (f *openFile[F]) Close() error { return nil }
+// Close lets the file go, also if Fault refuses.
+func (f *openFile[F]) Close() error {
+	f.m.Mu.Lock()
+	defer f.m.Mu.Unlock()
+	f.m.Handles--
+	return f.m.refuse("close", f.name)
+}

@@ -1,0 +1,34 @@
+package journal
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestTheErrorOfAFolderThatCannotBeSyncedSaysWhatToDo(t *testing.T) {
+	err := OS().SyncDir("/proc") // answers EINVAL, as some network file systems do
+	if !errors.Is(err, errors.ErrUnsupported) || !errors.Is(err, syscall.EINVAL) ||
+		!strings.Contains(err.Error(), "sync /proc") || !strings.Contains(err.Error(), "Put the journal on a local file system") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestASyncThatTheKernelRefusesIsAnErrorWithTheFilesName(t *testing.T) {
+	r, w, err := os.Pipe() // nothing that can be synced
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := syncData(w); !errors.Is(err, syscall.EINVAL) || !strings.Contains(err.Error(), "fdatasync "+w.Name()) {
+		t.Errorf("error %v", err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := syncData(w); err == nil || !strings.Contains(err.Error(), "fdatasync "+w.Name()) {
+		t.Errorf("closed: error %v", err)
+	}
+}

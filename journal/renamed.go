@@ -1,0 +1,39 @@
+package journal
+
+import "io/fs"
+
+// renamed is a file that was given another name after it was opened. Errors of package os say the
+// name that a file was opened by, which for a segment is next.tmp: of that name there may be another
+// file by now, or none.
+type renamed struct {
+	File
+	path string // its name now
+}
+
+func (f renamed) named(err error) error {
+	if p, ok := err.(*fs.PathError); ok {
+		return &fs.PathError{Op: p.Op, Path: f.path, Err: p.Err}
+	}
+	return err
+}
+
+func (f renamed) ReadAt(b []byte, offset int64) (int, error) {
+	n, err := f.File.ReadAt(b, offset)
+	return n, f.named(err)
+}
+
+func (f renamed) WriteAt(b []byte, offset int64) (int, error) {
+	n, err := f.File.WriteAt(b, offset)
+	return n, f.named(err)
+}
+
+func (f renamed) Sync() error { return f.named(f.File.Sync()) }
+
+func (f renamed) Truncate(size int64) error { return f.named(f.File.Truncate(size)) }
+
+func (f renamed) Size() (int64, error) {
+	size, err := f.File.Size()
+	return size, f.named(err)
+}
+
+func (f renamed) Close() error { return f.named(f.File.Close()) }
