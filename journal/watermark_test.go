@@ -386,6 +386,35 @@ func TestAWatermarkFollowsAfterAMiBAtTheLatest(t *testing.T) {
 	})
 }
 
+func TestATimerThatFindsAllMarkedWritesNothingAndTheNextOneDoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := newMemFS()
+		j, _ := mustOpen(t, Config{Dir: "j", FS: fs})
+		mustAppend(t, j, "starts the timer")
+		time.Sleep(markInterval / 2)
+		for range 2 {
+			mustAppend(t, j, strings.Repeat("x", markBytes/2)) // is reason enough for a watermark
+		}
+		synctest.Wait()
+		if m := mustReadMark(t, fs); m.next != 5 {
+			t.Errorf("after a MiB: watermark before %d", m.next)
+		}
+		writes := fs.Calls["write"]
+		time.Sleep(markInterval)
+		synctest.Wait()
+		if n := fs.Calls["write"] - writes; n != 0 {
+			t.Errorf("%d writes for nothing", n)
+		}
+		mustAppend(t, j, "a")
+		time.Sleep(markInterval)
+		synctest.Wait()
+		if m := mustReadMark(t, fs); m.next != 6 {
+			t.Errorf("later on: watermark before %d", m.next)
+		}
+		mustClose(t, j)
+	})
+}
+
 func TestNoGroupWaitsForAWatermark(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fs := newMemFS()
