@@ -325,3 +325,34 @@ func TestRandomDamageIsNeverMistakenForOtherRecords(t *testing.T) {
 		}
 	}
 }
+
+func TestAFrameThatWasWrittenToAnotherPlaceToo(t *testing.T) {
+	fs := newMemFS()
+	j, _ := manualJournal(t, fs, Config{})
+	for i := range 4 {
+		mustAppend(t, j, fmt.Sprint("same length ", i))
+		cycleAll(t, j)
+	}
+	crashed := fs.Crash(nil, 1)
+	mustClose(t, j)
+	at := frameOffsets(segmentFile(crashed, 1).Data())
+	frame := slices.Clone(segmentFile(crashed, 1).Data()[at[1]:at[2]])
+
+	// Behind the end it is of no meaning.
+	behind := crashed.Crash(nil, 1)
+	n := segmentFile(behind, 1)
+	n.Versions = [][]byte{append(n.Data(), frame...)}
+	j, found, err := tryOpen(behind)
+	if err != nil || len(found) != 4 || j.Recovery().Torn == 0 {
+		t.Errorf("behind the end: %d records, error %v", len(found), err)
+	} else {
+		mustClose(t, j)
+	}
+	// In place of another, it is damage.
+	copy(segmentFile(crashed, 1).Data()[at[2]:], frame)
+	_, _, err = tryOpen(crashed)
+	var c *CorruptError
+	if !errors.As(err, &c) || c.Offset != int64(at[2]) || !strings.Contains(c.Reason, "belongs elsewhere") {
+		t.Errorf("in place of another: error %v", err)
+	}
+}

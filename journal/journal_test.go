@@ -203,8 +203,8 @@ func TestAppendDoesNotAllocateOnceItsBuffersAreThere(t *testing.T) {
 func TestARecordTooLargeIsRefused(t *testing.T) {
 	fs := newMemFS()
 	j, _ := mustOpen(t, Config{Dir: "j", FS: fs, MaxRecord: 5000})
-	if _, err := j.Append(make([]byte, 5001)); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("error %v", err)
+	if p, err := j.Append(make([]byte, 5001)); !errors.Is(err, ErrTooLarge) || p != 0 {
+		t.Errorf("position %d, error %v", p, err)
 	}
 	if p := mustAppend(t, j, strings.Repeat("x", 5000)); p != 2 {
 		t.Errorf("the refused record used up position %d", p-1)
@@ -291,6 +291,35 @@ func TestABadConfigurationNamesTheFieldAndItsRange(t *testing.T) {
 		if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), name+" is ") || !strings.Contains(err.Error(), "want ") {
 			t.Errorf("%s: error %v", name, err)
 		}
+	}
+}
+
+func TestEveryFieldTakesTheEndsOfItsRangeAndNothingBeyond(t *testing.T) {
+	for name, f := range map[string]struct {
+		low, high int64
+		set       func(c *Config, v int64)
+	}{
+		"SegmentSize":   {1 << 10, 8 << 30, func(c *Config, v int64) { c.SegmentSize = v }},
+		"MaxSegments":   {2, 65536, func(c *Config, v int64) { c.MaxSegments = int(v) }},
+		"MaxRecord":     {1, 256 << 20, func(c *Config, v int64) { c.MaxRecord = int(v) }},
+		"WriteBuffer":   {4 << 10, 256 << 20, func(c *Config, v int64) { c.WriteBuffer = int(v) }},
+		"ReplayBuffer":  {4 << 10, 64 << 20, func(c *Config, v int64) { c.ReplayBuffer = int(v) }},
+		"CompressAbove": {64, 256 << 20, func(c *Config, v int64) { c.CompressAbove = int(v) }},
+		"CompressLevel": {1, 22, func(c *Config, v int64) { c.CompressLevel = int(v) }},
+		"SyncDelay":     {0, int64(time.Minute), func(c *Config, v int64) { c.SyncDelay = time.Duration(v) }},
+	} {
+		for v, ok := range map[int64]bool{f.low - 1: f.low == 1, f.low: true, 0: true, f.high: true, f.high + 1: false, -1: false} {
+			c := Config{Dir: "j"}
+			f.set(&c, v)
+			if err := c.complete(); (err == nil) != ok || err != nil && !errors.Is(err, ErrConfig) {
+				t.Errorf("%s of %d: error %v", name, v, err)
+			}
+		}
+	}
+	c := Config{Dir: "j"}
+	if err := c.complete(); err != nil || c.SegmentSize != 64<<20 || c.MaxSegments != 4 || c.MaxRecord != 1<<20 ||
+		c.WriteBuffer != 1<<20 || c.ReplayBuffer != 256<<10 || c.CompressAbove != 0 || c.CompressLevel != 1 || c.SyncDelay != 0 {
+		t.Errorf("defaults %+v, error %v", c, err)
 	}
 }
 

@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"errors"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -151,5 +153,34 @@ func TestTheWorkingDirectoryMayBeGone(t *testing.T) {
 	}
 	if _, err := Inspect("j", nil, nil); err == nil || !strings.Contains(err.Error(), "absolute path of j") {
 		t.Errorf("Inspect: error %v", err)
+	}
+}
+
+type movedAway struct{ io.Closer }
+
+func (movedAway) InPlace() error { return errors.New("moved away") }
+
+func TestCompactionReadsNothingOfAnotherFolder(t *testing.T) {
+	fs := newMemFS()
+	j, _ := manualJournal(t, fs, Config{MaxSegments: 2})
+	for p := Position(0); p < 14; {
+		p = mustAppend(t, j, strings.Repeat("x", 200))
+		cycleAll(t, j)
+	}
+	for p := Position(3); p < 14; p++ {
+		if p%4 != 0 {
+			j.Release(p)
+		}
+	}
+	j.lock = movedAway{j.lock}
+	reads := fs.Calls["openread"]
+	for more := true; more && j.Err() == nil; {
+		more = j.cycle()
+	}
+	if err := j.Err(); err == nil || !strings.Contains(err.Error(), "moved away") || fs.Calls["openread"] != reads {
+		t.Errorf("error %v", err)
+	}
+	if err := j.Close(); err != j.Err() {
+		t.Errorf("Close: %v", err)
 	}
 }

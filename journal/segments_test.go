@@ -217,3 +217,94 @@ func TestALargeGroupIsSpreadOverSegments(t *testing.T) {
 	}
 	mustClose(t, j)
 }
+
+func TestARecordLongerThanASegmentHasOneOfItsOwn(t *testing.T) {
+	fs := newMemFS()
+	j, _ := manualJournal(t, fs, Config{})
+	for range 5 {
+		mustAppend(t, j, strings.Repeat("y", 5000))
+	}
+	cycleAll(t, j)
+	if n, _ := j.Size(); n != 6 { // the first record has one, too
+		t.Errorf("%d segments", n)
+	}
+	mustClose(t, j)
+}
+
+func TestSegmentsThatDieAtOnceGoAtOnce(t *testing.T) {
+	for _, most := range []int{2, 100} {
+		fs := newMemFS()
+		j, _ := manualJournal(t, fs, Config{MaxSegments: most})
+		for range 41 {
+			mustAppend(t, j, strings.Repeat("x", 400))
+		}
+		cycleAll(t, j)
+		for p := Position(2); p < 42; p++ {
+			j.Release(p)
+		}
+		cycleAll(t, j)
+		if n, bytes := j.Size(); n != 2 || bytes > 2<<10 {
+			t.Errorf("at most %d: %d segments, %d bytes", most, n, bytes)
+		}
+		if n := len(fs.Names); n != 4 { // with the watermark, and one file to be used again
+			t.Errorf("at most %d: %d files", most, n)
+		}
+		mustClose(t, j)
+		j, found := manualJournal(t, fs, Config{})
+		if found[42] == "" {
+			t.Error("the live record is gone")
+		}
+		mustClose(t, j)
+	}
+}
+
+func TestAPositionThatIsUnknownIsNotReleasedInAdvance(t *testing.T) {
+	fs := newMemFS()
+	j, _ := manualJournal(t, fs, Config{})
+	p := j.Next()
+	j.Release(0)
+	j.Release(p)
+	j.Release(p + 1)
+	cycleAll(t, j)
+	j.Release(p)
+	for q := range 2 {
+		if got := mustAppend(t, j, "kept"); got != p+Position(q) {
+			t.Fatalf("position %d", got)
+		}
+	}
+	for range 20 {
+		j.Release(mustAppend(t, j, strings.Repeat("x", 400)))
+		cycleAll(t, j)
+	}
+	mustClose(t, j)
+	j, found := manualJournal(t, fs, Config{})
+	if found[p] != "kept" || found[p+1] != "kept" {
+		t.Errorf("records %v", found)
+	}
+	mustClose(t, j)
+}
+
+func TestWhatCompactionMovesAtATimeIsBounded(t *testing.T) {
+	for size, want := range map[int64]int{1 << 10: 256, 1 << 20: 256 << 10, 8 << 30: 256 << 10} {
+		c := Config{Dir: "j", SegmentSize: size}
+		if err := c.complete(); err != nil || c.moveRound != want {
+			t.Errorf("segments of %d bytes: rounds of %d, want %d; error %v", size, c.moveRound, want, err)
+		}
+	}
+	fs, largest, moved := newMemFS(), int64(0), 0
+	j, _ := manualJournal(t, fs, Config{SegmentSize: 4 << 10, MaxSegments: 2, Observe: func(s SyncInfo) {
+		if s.Moved > 0 {
+			largest, moved = max(largest, s.Bytes), moved+s.Moved
+		}
+	}})
+	for range 200 {
+		if p := mustAppend(t, j, strings.Repeat("x", 100)); p%3 != 0 {
+			j.Release(p)
+		}
+		cycleAll(t, j)
+	}
+	if moved < 10 || largest > 1<<10+int64(frameSize(100)) {
+		t.Errorf("%d records moved, at most %d bytes at a time", moved, largest)
+	}
+	mustClose(t, j)
+}

@@ -363,6 +363,18 @@ func TestAWatermarkFollowsWithin100msAndNoneIsWrittenWhileNothingIs(t *testing.T
 			time.Sleep(time.Millisecond)
 		}
 		mustClose(t, j)
+
+		// Nor after Close and Open, which have nothing to write.
+		for range 3 {
+			j, _ = mustOpen(t, Config{Dir: "j", FS: fs})
+			p := mustAppend(t, j, "c")
+			time.Sleep(markInterval)
+			synctest.Wait()
+			if m := mustReadMark(t, fs); m.next != p+1 {
+				t.Errorf("opened again: watermark before %d, want %d", m.next, p+1)
+			}
+			mustClose(t, j)
+		}
 	})
 }
 
