@@ -30,7 +30,7 @@ func lockFile(name string) (io.Closer, error) {
 		return heldLock{f, dir}, nil
 	case errors.Is(err, syscall.EWOULDBLOCK):
 		err = ErrLocked
-	case errors.Is(err, errors.ErrUnsupported):
+	default:
 		err = unfit("cannot lock a file", err)
 	}
 	_ = f.Close() // nothing was written through it

@@ -19,7 +19,7 @@ type osFS struct{}
 
 type osFile struct{ *os.File }
 
-func (f osFile) Sync() error { return syncData(f.File) }
+func (f osFile) Sync() error { return unfit("cannot sync a file", syncData(f.File)) }
 
 func (f osFile) Size() (int64, error) {
 	st, err := f.Stat()
@@ -39,8 +39,12 @@ func uninterrupted(call func() error) error {
 	}
 }
 
-// unfit returns the error of a file system that cannot do what a journal needs.
+// unfit adds to the error of a file system that cannot do something at all what to do about it.
+// Other errors it returns as they are.
 func unfit(what string, err error) error {
+	if !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
 	return fmt.Errorf("the file system %s: %w (%w). Put the journal on a local file system that can, "+
 		"such as ext4, XFS or APFS", what, err, errors.ErrUnsupported)
 }
@@ -112,12 +116,7 @@ func (osFS) SyncDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	err = d.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
-		// Some network and shared file systems refuse. Others say nothing and do nothing, which
-		// cannot be told.
-		err = unfit("cannot sync a folder, so after a power failure files that were durable could be missing", err)
-	}
+	err = unfit("cannot sync a folder, so after a power failure files that were durable could be missing", d.Sync())
 	return errors.Join(err, d.Close())
 }
 

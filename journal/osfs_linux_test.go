@@ -25,6 +25,9 @@ func TestASyncThatTheKernelRefusesIsAnErrorWithTheFilesName(t *testing.T) {
 	if err := syncData(w); !errors.Is(err, syscall.EINVAL) || !strings.Contains(err.Error(), "fdatasync "+w.Name()) {
 		t.Errorf("error %v", err)
 	}
+	if err := (osFile{w}).Sync(); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "cannot sync a file") {
+		t.Errorf("error %v", err)
+	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}

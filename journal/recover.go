@@ -23,8 +23,8 @@ type Recovery struct {
 	Duration time.Duration // of reading and replaying
 }
 
-// LogValue gives all of it as one group, so that an owner can log it in one line. A warning is due
-// if Torn is not 0: a crash interrupted a write. Nothing that was durable is missing then.
+// LogValue gives all but Mark as one group, so that an owner can log it in one line. A warning is
+// due if Torn is not 0: a crash interrupted a write. Nothing that was durable is missing then.
 func (r Recovery) LogValue() slog.Value {
 	attrs := []slog.Attr{
 		slog.Int64("records", r.Records), slog.Int64("copies", r.Copies), slog.Int64("bytes", r.Bytes),
