@@ -308,3 +308,39 @@ func TestWhatCompactionMovesAtATimeIsBounded(t *testing.T) {
 	}
 	mustClose(t, j)
 }
+
+func TestASegmentBegunEarlyTakesALongRecord(t *testing.T) {
+	fs := newMemFS()
+	j, _ := manualJournal(t, fs, Config{})
+	for range 20 { // dead segments at the front are reason to begin one
+		j.Release(mustAppend(t, j, strings.Repeat("x", 400)))
+	}
+	cycleAll(t, j)
+	tail := j.writer.ledger.tail().number
+	if size := j.writer.ledger.tail().size; size != headSize {
+		t.Fatalf("the tail has %d bytes", size)
+	}
+	mustAppend(t, j, strings.Repeat("y", 5000))
+	cycleAll(t, j)
+	if n := j.writer.ledger.tail().number; n != tail {
+		t.Errorf("segment %d was left without a record", tail)
+	}
+	mustClose(t, j)
+}
+
+func TestCompactionBeginsWithTheOldestLiveSegmentAlsoWhenDeadOnesWereJustDropped(t *testing.T) {
+	j, _ := manualJournal(t, newMemFS(), Config{MaxSegments: 2, moveRound: 1})
+	for range 31 {
+		mustAppend(t, j, strings.Repeat("x", 400))
+	}
+	cycleAll(t, j)
+	for p := Position(2); p < 32; p++ { // the front dies, and of the rest less than half lives
+		if p < 12 || p%4 != 0 {
+			j.Release(p)
+		}
+	}
+	if more, source := j.cycle(), j.writer.mover.source; !more || source.first != 12 {
+		t.Errorf("more %v, source %+v", more, source)
+	}
+	mustClose(t, j)
+}
