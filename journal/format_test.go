@@ -12,8 +12,8 @@ import (
 )
 
 // goldenLog is a log of format 2: two segments, with a first record, "a",
-// 100 times "b" compressed, a copy of "a", and the mark of Close. Who has to change what it is made of
-// has changed the format, and changes its version.
+// 100 times "b" compressed, a copy of "a", and the mark of Close. Who has to change these bytes has
+// changed the format, and changes its version.
 func goldenLog(t *testing.T) (first, second, mark []byte) {
 	t.Helper()
 	clean := func(s string) []byte {

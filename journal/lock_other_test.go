@@ -12,7 +12,9 @@ import (
 	"testing"
 )
 
-// GOOS=js GOARCH=wasm go test -exec "$(go env GOROOT)/lib/wasm/go_js_wasm_exec" -run ASystem ./journal
+// GOOS=js GOARCH=wasm go test -run ASystem \
+//
+//	-exec "$(go env GOROOT)/lib/wasm/go_js_wasm_exec" ./journal
 func TestASystemWithoutFlockIsRefusedByNameAndNoFolderIsMade(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "j")
 	for _, c := range []Config{{Dir: dir}, creating(Config{Dir: dir})} {

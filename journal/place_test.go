@@ -28,7 +28,7 @@ func contents(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-// fill appends records of 400 bytes, two of which fill a segment of 1 KiB, and lets most of them go.
+// fill appends records of 400 bytes, two of which fill a segment of 1 KiB, and releases most.
 func fill(t *testing.T, j *Journal, records int) {
 	t.Helper()
 	for range records {

@@ -183,7 +183,8 @@ func (v *survey) missing(number uint64, newest *head) error {
 	return &CorruptError{File: segmentName(number), Reason: "segment is missing"}
 }
 
-// sealed reports whether whole frames lead to a seal, which is written once there is a next segment.
+// sealed reports whether whole frames lead to a seal, which is written once there is a next
+// segment.
 func (v *survey) sealed(h *head) (sealed bool, err error) {
 	err = v.with(segmentName(h.number), func() error {
 		v.reader.seed = seed(h.identity, h.number)

@@ -3,8 +3,8 @@ package journal
 import "io/fs"
 
 // renamed is a file that was given another name after it was opened. Errors of package os say the
-// name that a file was opened by, which for a segment is next.tmp: of that name there may be another
-// file by now, or none.
+// name that a file was opened by, which for a segment is next.tmp: another file may have that name
+// by now, or none.
 type renamed struct {
 	File
 	path string // its name now
