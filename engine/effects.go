@@ -35,7 +35,7 @@ func (e *Engine) carryOut() error {
 			e.ackSigs.push(signRequest{
 				ctx: e.beginCall(f.Call), call: f.Call, chunk: f.Chunk, epoch: f.Epoch, signer: f.Signer,
 			})
-		case core.SendNode, core.SendAck, core.Relay:
+		case core.SendNode, core.SendAck, core.Broadcast:
 			e.post(*f)
 		case core.AskPropose:
 			e.askPropose(f.Call, f.Chunk)
