@@ -167,7 +167,7 @@ func (c *Core) sendAck(l *lane, e *epoch) {
 	// It is counted each time: there may have been no room for it before.
 	var a wire.Ack
 	if a.Decode(l.tip.ack) == nil && a.Chunk.Height >= l.base() {
-		c.vote(l, e, &a, c.quota(c.cfg.Identity))
+		c.vote(l, e, &a)
 	}
 	l.tip.ackSentAt = c.now
 	to := e.others

@@ -8,27 +8,24 @@ import (
 )
 
 // certified handles a valid certificate, assembled here or received: PROTOCOL.md 4.4. The bytes are kept.
-func (c *Core) certified(l *lane, s wire.Subject, certificate []byte) {
-	if c.provesLoss(l, s, certificate) {
+func (c *Core) certified(l *lane, lock wire.Lock) {
+	if c.provesLoss(l, &lock) {
 		return
 	}
 	// One that contradicts the highest certificate from before the lane was dormant cannot be proven to: that one is no
 	// longer here. The first stands.
-	if locked, known := l.lockedAt(s.Chunk.Height); known && locked != s.Chunk.Payload && l.votes.At(s.Chunk.Height) == nil {
-		if l.lockConflict.first(s.Chunk.Height) {
+	height := lock.Chunk.Height
+	if locked, known := l.lockedAt(height); known && locked != lock.Chunk.Payload && l.votes.At(height) == nil {
+		if l.lockConflict.first(height) {
 			c.counts.Faults++
 		}
-		c.compareTip(l, wire.Lock{Chunk: s.Chunk, Epoch: s.Epoch, Certificate: certificate})
+		c.compareTip(l, lock)
 		return
 	}
-	first, _ := c.bounds()
-	result, held := l.votes.Certify(aggregate.Certificate{
-		Height: s.Chunk.Height, Epoch: s.Epoch, Payload: s.Chunk.Payload, Bytes: certificate,
-	}, first)
-	lock := wire.Lock{Chunk: s.Chunk, Epoch: s.Epoch, Certificate: certificate}
+	result, held := l.votes.Certify(aggregate.Certificate{Lock: lock})
 	switch result {
 	case aggregate.Contradicted:
-		c.reportLockConflict(l, l.lock(held), lock)
+		c.reportLockConflict(l, held.Lock, lock)
 		c.compareTip(l, lock)
 	case aggregate.Below:
 		c.compareTip(l, lock)
@@ -54,7 +51,7 @@ func (c *Core) certified(l *lane, s wire.Subject, certificate []byte) {
 // one from before the lane was dormant.
 func (l *lane) lockedAt(height uint64) (payload wire.Digest, ok bool) {
 	if held := l.votes.At(height); held != nil {
-		return held.Payload, true
+		return held.Chunk.Payload, true
 	}
 	if highest, certified := l.votes.Highest(); certified && height == highest {
 		return l.resumed, true
@@ -85,12 +82,13 @@ func (c *Core) pruneCertificates(l *lane) {
 	if l.tip != nil {
 		tip = l.tip.chunk().Height
 	}
-	first, _ := c.bounds()
-	l.votes.PruneCertificates(tip, l.tip != nil, first, c.retire)
+	for _, dropped := range l.votes.Prune(tip, l.tip != nil) {
+		c.retire(dropped)
+	}
 }
 
 // holds reports whether exactly this certificate is held already, so that it need not be verified again.
 func (l *lane) holds(s wire.Subject, certificate []byte) bool {
-	held := l.votes.Held(aggregate.Key{Height: s.Chunk.Height, Epoch: s.Epoch})
-	return held != nil && held.Payload == s.Chunk.Payload && slices.Equal(held.Bytes, certificate)
+	held := l.votes.Held(s.Chunk.Height, s.Epoch)
+	return held != nil && held.Chunk == s.Chunk && slices.Equal(held.Certificate, certificate)
 }

@@ -41,7 +41,7 @@ func TestRule4_4_ACertificateBelowTheHighestLessOneIsReportedOnceAndNotHeld(t *t
 	records = r.disk.Next
 	l := r.c.lanes[id(1)]
 	lock := r.w.lock(chunk(1, 4, 4), 5)
-	r.c.certified(l, lock.Subject(), lock.Certificate)
+	r.c.certified(l, lock)
 	r.drain()
 	expect(t, "locks", len(r.locks()), 5)
 	expect(t, "records", r.disk.Next, records)

@@ -42,8 +42,6 @@ type Config struct {
 	VotesInFlight int
 	// RecoverUnsafe lets a process whose journal was lost ack at once what it may have acked before: PROTOCOL.md 5.10.
 	RecoverUnsafe bool
-	// PoisonVotes overwrites the memory of acks once it is free, so that whoever still reads it shows up. For tests.
-	PoisonVotes bool
 
 	// RebroadcastTimeout is how often an uncertified chunk of ours is sent again.
 	RebroadcastTimeout time.Duration
@@ -51,7 +49,7 @@ type Config struct {
 	AckInterval time.Duration
 	// ProposeBackoff is how long we wait after the application declined to propose.
 	ProposeBackoff time.Duration
-	// SuspectDelay is how long a chunk waits for acks of others before those of suspects are looked at.
+	// SuspectDelay is how long a chunk waits for acks of others before those of suspects are verified.
 	SuspectDelay time.Duration
 	// BadNodeInterval is how often at most a node of a sequencer that once sent an invalid one is verified, and how often at
 	// most a peer is reported for invalid messages.

@@ -23,13 +23,9 @@ type Core struct {
 	order    []*lane // as they came up, which is deterministic
 	lastLane *lane   // found last: acks of one chunk come close together
 	own      *lane   // of our sequencer key; nil without one
-	table    *aggregate.Table
-	suspects aggregate.Suspects
-	quotas   map[wire.PublicKey]*aggregate.Quota // of every validator that ever needed one
+	votes    *aggregate.Votes
 
 	proposing proposing
-	looks     looks
-	turns     turns
 
 	jobs    map[uint64]job // statements in flight, by tag
 	lastTag uint64
@@ -44,10 +40,9 @@ type Core struct {
 	pending []pendingTip  // tips that are not durable yet, by position
 	alarm   time.Duration // when Tick has something to do
 
-	reports  reports
-	dormant  map[laneKey]dormant // lanes of sequencers that are in no known epoch within bounds
-	gone     int                 // lanes in order that are dormant by now
-	accounts uint64              // how often quotas have been cleared out
+	reports reports
+	dormant map[laneKey]dormant // lanes of sequencers that are in no known epoch within bounds
+	gone    int                 // lanes in order that are dormant by now
 
 	origin       bool                    // the journal's first record has been recovered
 	lost         bool                    // it says that an earlier journal was lost …
@@ -124,19 +119,14 @@ func (r *reportedAt) first(height uint64) bool {
 	return true
 }
 
-// job holds the purpose of a statement in flight. Exactly one of node, parent, candidate, evidence and own is set.
+// job holds the purpose of a statement in flight. Exactly one of node, parent, votes, evidence and own is set.
 type job struct {
-	lane      *lane // nil with own
-	node      *pendingNode
-	parent    *parent
-	own       *ownMessage
-	slot      *aggregate.Slot
-	candidate *aggregate.Candidate
-	subject   wire.Subject
-	evidence  *evidence
-
-	look  bool          // for candidate: votes of suspects are among them
-	since time.Duration // of a look: when it was submitted
+	lane     *lane // nil with own
+	node     *pendingNode
+	parent   *parent
+	votes    *aggregate.Statement
+	evidence *evidence
+	own      *ownMessage
 }
 
 // Peer is what the core remembers of an authenticated peer. The driver makes one per peer and hands it in with every
@@ -148,9 +138,6 @@ type Peer struct {
 	epoch  *epoch
 	index  wire.Participant
 	member bool
-
-	quota    *aggregate.Quota
-	accounts uint64 // Core.accounts when quota was looked up
 
 	ownNext    time.Duration // no message of ours that it shows is verified before that
 	reported   bool          // for invalid messages, at reportedAt
@@ -169,11 +156,13 @@ func New(cfg Config) (*Core, error) {
 		return nil, err
 	}
 	return &Core{
-		cfg:     cfg,
-		epochs:  make(map[uint64]*epoch),
-		lanes:   make(map[wire.PublicKey]*lane),
-		table:   aggregate.NewTable(tableOptions(&cfg)),
-		quotas:  make(map[wire.PublicKey]*aggregate.Quota),
+		cfg:    cfg,
+		epochs: make(map[uint64]*epoch),
+		lanes:  make(map[wire.PublicKey]*lane),
+		votes: aggregate.New(aggregate.Config{
+			MaxBytes: cfg.MaxVoteBytes, InFlight: cfg.VotesInFlight, SuspectDelay: cfg.SuspectDelay,
+			Past: min(cfg.HeightBound, maxPast),
+		}),
 		jobs:    make(map[uint64]job),
 		calls:   make(map[uint64]call),
 		dormant: make(map[laneKey]dormant),
@@ -184,17 +173,13 @@ func New(cfg Config) (*Core, error) {
 // maxPast bounds for how many heights a lane remembers certificates, whatever HeightBound says.
 const maxPast = 1024
 
-func tableOptions(cfg *Config) aggregate.Config {
-	return aggregate.Config{MaxBytes: cfg.MaxVoteBytes, Past: min(cfg.HeightBound, maxPast), Poison: cfg.PoisonVotes}
-}
-
 // lane returns the lane of a sequencer, a new one if need be. The caller has made sure that the key is one of an
 // epoch's sequencers, or comes from the journal: that is what bounds the number of lanes.
 func (c *Core) lane(sequencer wire.PublicKey) *lane {
 	if l := c.lanes[sequencer]; l != nil {
 		return l
 	}
-	l := &lane{sequencer: sequencer, votes: c.table.Lane(), mark: c.marks[sequencer]}
+	l := &lane{sequencer: sequencer, votes: c.votes.Lane(sequencer), mark: c.marks[sequencer]}
 	c.wakeLane(l)
 	c.lanes[sequencer] = l
 	c.order = append(c.order, l)
@@ -286,15 +271,24 @@ func (c *Core) Fail() {
 func (c *Core) wake(due time.Duration) { c.alarm = min(c.alarm, due) }
 
 // Deadline returns when Tick must be called next, false if nothing waits for time to pass.
-func (c *Core) Deadline() (time.Duration, bool) { return c.alarm, c.alarm != never }
+func (c *Core) Deadline() (time.Duration, bool) {
+	due := c.alarm
+	if votes, ok := c.votes.Deadline(); ok && c.running {
+		due = min(due, votes)
+	}
+	return due, due != never
+}
 
 // Tick lets time pass. Calling it early does no harm.
 func (c *Core) Tick(now time.Duration) {
-	if !c.enter(now) || c.now < c.alarm {
+	if !c.enter(now) {
+		return
+	}
+	if due, _ := c.Deadline(); c.now < due {
 		return
 	}
 	c.alarm = never // whoever still waits sets it anew
-	c.tickLooks()
+	c.verifyVotes()
 	for _, l := range c.order {
 		if l.gone {
 			continue
@@ -329,20 +323,11 @@ func (c *Core) Certificate(sequencer wire.PublicKey, height uint64) (wire.Lock, 
 	if l == nil {
 		return wire.Lock{}, false
 	}
-	at := l.votes.At(height)
-	if at == nil {
+	held := l.votes.At(height)
+	if held == nil {
 		return wire.Lock{}, false
 	}
-	return l.lock(l.votes.Newest(height, at.Payload)), true
-}
-
-// lock returns a held certificate as a lock.
-func (l *lane) lock(held *aggregate.Certificate) wire.Lock {
-	return wire.Lock{
-		Chunk:       wire.Chunk{Sequencer: l.sequencer, Height: held.Height, Payload: held.Payload},
-		Epoch:       held.Epoch,
-		Certificate: held.Bytes,
-	}
+	return held.Lock, true
 }
 
 // LaneStatus is where a lane stands.

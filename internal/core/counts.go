@@ -68,7 +68,7 @@ func Outcomes() []Outcome {
 	return all
 }
 
-// Status is how an attempt of our own ended, in the seed's words.
+// Status is how an attempt of our own ended, in upstream's words.
 type Status uint8
 
 const (
@@ -110,7 +110,7 @@ type Counts struct {
 	Suspects  int // gauge: validators under suspicion
 	VoteBytes int // gauge: memory of waiting acks
 	Votes     int // gauge: waiting acks
-	Waiting   int // gauge: quorums that wait for their turn to be verified
+	Waiting   int // gauge: quorums of acks that wait for a free verification place
 	Lanes     int // gauge: lanes that are not dormant
 	Dormant   int // gauge: lanes of sequencers that are in no known epoch within bounds
 
@@ -121,9 +121,11 @@ type Counts struct {
 
 // Counts returns the counts so far. The pointer stays valid; its contents change with every event.
 func (c *Core) Counts() *Counts {
-	c.counts.Suspects = c.suspects.Len()
-	c.counts.VoteBytes, c.counts.Votes = c.table.Bytes(), c.table.Votes()
-	c.counts.Waiting = len(c.turns.waiting)
+	votes := c.votes.Counts()
+	c.counts.AcksInvalid, c.counts.Certificates = votes.Invalid, votes.Certificates
+	c.counts.VoteBatches, c.counts.VoteFailures, c.counts.KeyFaults = votes.Statements, votes.Failures, votes.KeyFaults
+	c.counts.Suspects, c.counts.VoteBytes = votes.Suspects, votes.Bytes
+	c.counts.Votes, c.counts.Waiting = votes.Votes, votes.Ready
 	c.counts.Lanes, c.counts.Dormant = len(c.order)-c.gone, len(c.dormant)
 	c.counts.Abstaining, c.counts.AbstainingTo = c.Abstaining()
 	c.counts.OwnLane = c.ownLane()

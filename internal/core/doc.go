@@ -26,7 +26,8 @@
 //
 // nodes.go, acks.go, certificates.go, application.go, proposing.go, epochs.go and faults.go are the subsections of PROTOCOL.md 4;
 // parents.go is 4.2.5 and dormant.go the dormant lanes of 4.8. records.go says what the journal holds, recovery.go how a
-// core comes back from it, and lost.go what PROTOCOL.md 5.9 and 5.10 say of journals that are lost or old. suspects.go is
-// PROTOCOL.md 3.3 on suspects, turns.go decides whose votes are verified next. calls.go keeps account of what has been
-// asked of application and signers, reports.go of what the reporter has returned for.
+// core comes back from it, and lost.go what PROTOCOL.md 5.9 and 5.10 say of journals that are lost or old. calls.go keeps
+// account of what has been asked of application and signers, reports.go of what the reporter has returned for.
+//
+// Package aggregate has the votes and the certificates, and decides which votes are verified when: PROTOCOL.md 3.3 and 4.3.7.
 package core

@@ -103,15 +103,11 @@ func (c *Core) rest(l *lane) {
 	if t := l.tip; t != nil {
 		r.tip = &t.proposal
 		held := l.votes.At(t.chunk().Height)
-		r.contradicted = t.contradicted || held != nil && held.Payload != t.chunk().Payload
+		r.contradicted = t.contradicted || held != nil && held.Chunk.Payload != t.chunk().Payload
 	}
 	newest := l.votes.Top()
-	if newest != nil {
-		lock := l.lock(newest)
-		r.lock = &lock
-	}
 	if r.locked = l.resumed; newest != nil {
-		r.locked = newest.Payload
+		r.lock, r.locked = &newest.Lock, newest.Chunk.Payload
 	}
 	c.forget(l)
 	if r.tip == nil && !r.hasCertified {
@@ -125,7 +121,7 @@ func (c *Core) rest(l *lane) {
 			c.release(l.tip.position)
 		}
 	}
-	for _, held := range l.votes.Certificates() {
+	for _, held := range l.votes.All() {
 		c.retire(held)
 	}
 	c.dormant[keyOf(l.sequencer)] = r.dormant(position)

@@ -387,45 +387,6 @@ func TestRule4_8_ADormantLaneCanBeForgotten(t *testing.T) {
 	expect(t, "dormant", r.c.Counts().Dormant, 0)
 }
 
-// Quotas of departed validators are dropped, and what they opened is still theirs as long as it is open.
-func TestRule5_5_QuotasOfDepartedValidatorsAreDropped(t *testing.T) {
-	r := newRig(t, 4, func(r *rig) {
-		for e := uint64(6); e < 21; e++ {
-			r.w.schemes[e] = model.New(model.List, []wire.PublicKey{id(0), id(10 + int(e)), id(50), id(51)}, e)
-		}
-	})
-	for e := uint64(5); e < 20; e++ {
-		for i := 1; i < 4; i++ {
-			r.ack(i, chunk(3, e, 1), e)
-		}
-		r.verdicts()
-		r.epoch(e + 1)
-		if n := len(r.c.quotas); n > 5 { // of the epoch before and the one that they stand for in all
-			t.Fatalf("%d quotas", n)
-		}
-	}
-	for id := range r.c.quotas {
-		expect(t, "a quota of a validator of epochs within bounds", r.c.validates(id) || !r.c.quotas[id].Empty(), true)
-	}
-}
-
-// A validator that comes back has one account, whatever its peer remembers.
-func TestRule5_5_AValidatorThatComesBackHasOneQuota(t *testing.T) {
-	r := newRig(t, 4, func(r *rig) {
-		for e := uint64(6); e < 9; e++ {
-			r.w.schemes[e] = model.New(model.List, []wire.PublicKey{id(0), id(50), id(51), id(52)}, e)
-		}
-	})
-	r.ack(2, chunk(3, 0, 1), 5)
-	former := r.c.quotas[id(2)]
-	r.epoch(7)
-	expect(t, "dropped", r.c.quotas[id(2)] == nil, true)
-	r.epoch(9)
-	r.ack(2, chunk(3, 4, 1), 9)
-	expect(t, "another one", r.c.quotas[id(2)] != nil && r.c.quotas[id(2)] != former, true)
-	expect(t, "in use", r.c.quotas[id(2)].Empty(), false)
-}
-
 // departing is the sets of a network with one new sequencer each epoch, which stays for one.
 type departing struct {
 	scheme *model.Scheme

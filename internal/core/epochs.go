@@ -21,9 +21,9 @@ type epoch struct {
 	me     wire.Participant // … of this number
 	signer verify.AckSigner // of our acks; nil until there is one
 
-	others   []wire.PublicKey // validators but us; never changed
-	suspects wire.Signers     // zero while there are none
-	sought   wire.Signers     // validators whose conflicting acks have been looked for
+	others []wire.PublicKey // validators but us; never changed
+	set    *aggregate.Set   // of the validators, with which their votes are counted
+	sought wire.Signers     // validators whose conflicting acks have been looked for
 }
 
 // bounds returns the lowest and highest epoch whose acks are taken.
@@ -104,13 +104,10 @@ func (c *Core) learn(number uint64, scheme verify.Scheme) *epoch {
 	}
 	e.others = slices.Clip(e.others)
 	e.me, e.member = scheme.Index(c.cfg.Identity)
-	e.suspects = c.suspects.Among(participants)
+	e.set = c.votes.Set(number, scheme)
 	e.sought = wire.NewSigners(len(participants))
 	return e
 }
-
-// tolerates returns how many of the epoch's validators may be faulty.
-func (e *epoch) tolerates() int { return e.format.Participants - verify.Quorum(e.format.Participants) }
 
 // isSequencer reports whether key is one of the epoch's sequencers.
 func (e *epoch) isSequencer(key wire.PublicKey) bool {
@@ -173,17 +170,14 @@ func (c *Core) SetEpoch(now time.Duration, number uint64) {
 			delete(c.epochs, n)
 		}
 	}
-	if c.suspects.Expire(first) {
-		c.refreshSuspects()
-	}
+	c.votes.SetBounds(first, last)
 	c.learnAll()
 	c.compact()
 	for _, l := range c.order {
 		l.admitted = nil
-		l.votes.CloseEpochs(first, last)
+		l.votes.CloseOutOfBounds()
 		c.pruneCertificates(l)
 	}
-	c.clearQuotas()
 	c.retireLanes()
 	// The current epoch's acks of tips that no epoch in bounds has certified are wanted at once: PROTOCOL.md 4.8. So is a
 	// verdict that came while the sequencer was none, or before our scheme was known.
@@ -204,16 +198,9 @@ func (c *Core) SetEpoch(now time.Duration, number uint64) {
 
 // certifiedInBounds reports whether a certificate of an epoch within bounds is held for the tip.
 func (c *Core) certifiedInBounds(l *lane) bool {
-	held := l.votes.Newest(l.tip.chunk().Height, l.tip.chunk().Payload)
+	held := l.votes.At(l.tip.chunk().Height)
 	first, _ := c.bounds()
-	return held != nil && held.Epoch >= first
-}
-
-// refreshSuspects brings the bitmaps of all epochs up to date.
-func (c *Core) refreshSuspects() {
-	for _, e := range c.epochs {
-		e.suspects = c.suspects.Among(e.scheme.Participants())
-	}
+	return held != nil && held.Chunk == *l.tip.chunk() && held.Epoch >= first
 }
 
 // EpochsNeeded returns, ascending, the epochs whose sets the providers must keep: the known ones within bounds, the current one, and
@@ -236,22 +223,12 @@ func (c *Core) EpochsNeeded() []uint64 {
 		if l.tip != nil && l.tip.hasParent {
 			needed = append(needed, l.tip.parentEpoch)
 		}
-		for _, held := range l.votes.Certificates() {
+		for _, held := range l.votes.All() {
 			needed = append(needed, held.Epoch)
 		}
 	}
 	slices.Sort(needed)
 	return slices.Compact(needed)
-}
-
-// clearQuotas drops the accounts of validators that have nothing open and are in no known epoch within bounds.
-func (c *Core) clearQuotas() {
-	for id, q := range c.quotas {
-		if q.Empty() && !c.validates(id) {
-			delete(c.quotas, id)
-		}
-	}
-	c.accounts++ // peers look theirs up anew
 }
 
 // validates reports whether id is a validator of a known epoch within bounds.
@@ -262,14 +239,4 @@ func (c *Core) validates(id wire.PublicKey) bool {
 		}
 	}
 	return false
-}
-
-// quota returns the account of a validator for slots ahead of need.
-func (c *Core) quota(id wire.PublicKey) *aggregate.Quota {
-	q := c.quotas[id]
-	if q == nil {
-		q = new(aggregate.Quota)
-		c.quotas[id] = q
-	}
-	return q
 }

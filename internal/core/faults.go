@@ -1,11 +1,8 @@
 package core
 
 import (
-	"errors"
 	"slices"
-	"time"
 
-	"github.com/lanecast/lanecast/aggregate"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -52,6 +49,18 @@ func (c *Core) mayReport(p *Peer) bool {
 	return true
 }
 
+// reportOffenders reports the invalid acks of validators of a set that had sent none before.
+func (c *Core) reportOffenders(scheme verify.Scheme, acks []wire.Ack) {
+	for i := range acks {
+		a := &acks[i]
+		peer := scheme.Participants()[a.Participant]
+		if peer == c.cfg.Identity {
+			continue // our own signer is broken; there is nobody to blame before the application
+		}
+		c.reportFault(&wire.InvalidAck{Peer: peer, Message: a.AppendTo(make([]byte, 0, a.Size()))})
+	}
+}
+
 // evidence is two acks of one validator that are being proven, each alone.
 type evidence struct {
 	acks    [2]wire.Ack
@@ -63,24 +72,19 @@ type evidence struct {
 // at when it offends again.
 const maxSeeking = 4
 
-// seekEvidence has two conflicting acks of one validator verified, once per validator and epoch. first is the candidate
-// of the one that was counted, second the other.
-func (c *Core) seekEvidence(l *lane, e *epoch, slot *aggregate.Slot, first *aggregate.Candidate, second *wire.Ack) {
-	i := second.Participant
-	if e.sought.Has(i) || c.seeking == maxSeeking {
+// seekEvidence has two conflicting acks of one validator verified, once per validator and epoch: the one that was counted,
+// and the second.
+func (c *Core) seekEvidence(l *lane, e *epoch, second *wire.Ack) {
+	if e.sought.Has(second.Participant) || c.seeking == maxSeeking {
 		return
 	}
-	e.sought.Add(i)
+	e.sought.Add(second.Participant)
 	c.seeking++
 	ev := &evidence{missing: 2}
-	ev.acks[0], ev.acks[1] = *second, *second
-	ev.acks[0].Chunk.Payload = first.Payload
-	ev.acks[0].Signature = slices.Clone(slot.Signature(i))
+	ev.acks[0], ev.acks[1] = l.votes.First(second), *second
 	ev.acks[1].Signature = slices.Clone(second.Signature)
 	for n := range ev.acks {
-		a := &ev.acks[n]
-		st := aloneStatement(e, a)
-		c.submit(st, job{lane: l, subject: st.Subject, evidence: ev})
+		c.submit(aloneStatement(e, &ev.acks[n]), job{lane: l, evidence: ev})
 	}
 }
 
@@ -100,9 +104,7 @@ func aloneStatement(e *epoch, a *wire.Ack) *verify.Statement {
 func (c *Core) evidenceVerdict(j job, v *verify.Verdict) {
 	ev := j.evidence
 	ev.missing--
-	for _, i := range v.Invalid {
-		c.invalidVote(v.Statement, i)
-	}
+	c.reportOffenders(v.Statement.Scheme, c.votes.Blame(v))
 	if len(v.Invalid) > 0 || v.Err != nil {
 		ev.failed = true
 	}
@@ -113,77 +115,4 @@ func (c *Core) evidenceVerdict(j job, v *verify.Verdict) {
 	if !ev.failed {
 		c.reportFault(&wire.ConflictingAcks{First: ev.acks[0], Second: ev.acks[1]})
 	}
-}
-
-func isKeyFault(err error) bool { return errors.Is(err, verify.ErrInconsistentKeys) }
-
-// keyFaults bounds the tries of candidates whose signers' keys do not fit each other, which is a
-// mistake in the configuration of the set. Another quorum may be of keys that do fit, so candidates
-// are tried again with other signers, in turns: a try that fails costs every vote's proof, and all
-// chunks of the epoch may fail.
-type keyFaults struct {
-	waiting  line          // candidates to be tried again, by due time
-	trusting bool          // the latest try succeeded: several may be under way
-	pause    time.Duration // between tries since then; it doubles with each that fails
-	next     time.Duration // none before that
-}
-
-// keyFault notes that the votes of a statement are each valid, and combine to nothing valid. It is
-// reported once per lane, height and epoch, and nobody is blamed.
-func (c *Core) keyFault(j job, v *verify.Verdict) {
-	c.counts.KeyFaults++
-	k, most := &c.looks.keys, maxLookPause*c.cfg.SuspectDelay
-	k.trusting = false
-	if j.candidate.Failed() {
-		k.pause *= 2
-	}
-	k.pause = min(max(k.pause, c.cfg.SuspectDelay, lookPause*(c.now-j.since)), most)
-	k.next = max(k.next, c.now+k.pause)
-	if !j.candidate.Fail() {
-		return
-	}
-	signers := v.Statement.Signers.Clone()
-	for _, i := range v.Invalid {
-		signers.Remove(i)
-	}
-	c.report(&wire.InconsistentKeys{Subject: j.subject, Signers: signers})
-}
-
-// retryLater lets a candidate wait to be tried again after a fault in keys.
-func (c *Core) retryLater(j job) {
-	due := c.now + c.cfg.SuspectDelay
-	c.wait(&c.looks.keys.waiting, waiter{refTo(j.lane, j.candidate), due})
-	c.wake(max(due, c.looks.keys.next))
-}
-
-// keysFit notes that a candidate was certified that had failed: others need not wait for their
-// turns.
-func (c *Core) keysFit() {
-	k := &c.looks.keys
-	k.trusting, k.pause, k.next = true, 0, c.now
-	c.wake(c.now)
-}
-
-// tickKeyFaults tries those again that have waited long enough, as far as that may be.
-func (c *Core) tickKeyFaults() {
-	k := &c.looks.keys
-	n := 0
-	for _, w := range k.waiting {
-		e, candidate := c.find(w.ref)
-		if candidate != nil {
-			if due := max(w.due, k.next); c.now < due {
-				c.wake(due)
-				break
-			}
-			if !k.trusting {
-				k.next = c.now + k.pause
-			}
-			candidate.Resume()
-			if candidate.Quorate() {
-				c.tryCandidate(w.lane, e, candidate)
-			}
-		}
-		n++
-	}
-	k.waiting.drop(n)
 }

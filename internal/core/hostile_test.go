@@ -33,8 +33,8 @@ func (r *rig) check(t interface{ Fatalf(string, ...any) }) {
 		t.Fatalf("%d bytes of votes", counts.VoteBytes)
 	case len(r.c.epochs) > 3:
 		t.Fatalf("%d epochs kept", len(r.c.epochs))
-	case len(r.c.quotas) > 7 || counts.Suspects > 7:
-		t.Fatalf("%d quotas and %d suspects for 7 validators", len(r.c.quotas), counts.Suspects)
+	case counts.Suspects > 7:
+		t.Fatalf("%d suspects for 7 validators", counts.Suspects)
 	case len(r.c.jobs) > sequencers*8:
 		t.Fatalf("%d statements in flight", len(r.c.jobs))
 	case len(r.disk.Records) > 10000:

@@ -86,7 +86,9 @@ func (c *Core) Adopt(now time.Duration, locks []wire.Lock) error {
 	}
 	for i := range locks {
 		l := c.lane(locks[i].Chunk.Sequencer)
-		c.certified(l, locks[i].Subject(), slices.Clone(locks[i].Certificate))
+		lock := locks[i]
+		lock.Certificate = slices.Clone(lock.Certificate)
+		c.certified(l, lock)
 		if !c.running {
 			return c.halted // it has proven that the journal is stale
 		}
@@ -116,7 +118,7 @@ func (c *Core) endOfRecovery(locks []wire.Lock) (recoveredRecord, error) {
 	}
 	for number := c.epoch; ; number++ {
 		if e := c.inBounds(number); e != nil && e.member && !r.unsafe {
-			if e.tolerates() < 1 {
+			if e.set.Weight(e.me) > e.set.Tolerates() {
 				return r, fmt.Errorf("%w: the %d validators of epoch %d tolerate no faulty one, and one that recovers counts among "+
 					"them; change the validator set, or accept the risk with RecoverUnsafe", ErrIndispensable, e.format.Participants, number)
 			}
@@ -208,25 +210,25 @@ func (c *Core) unknownToJournal(l *lane, chunk *wire.Chunk) bool {
 
 // provesLoss stops the process if a valid certificate proves that the journal lacks what we have signed: it is one of
 // our own lane above our tip, or names us as a signer above the lane's tip.
-func (c *Core) provesLoss(l *lane, s wire.Subject, certificate []byte) bool {
-	if !c.unknownToJournal(l, &s.Chunk) {
+func (c *Core) provesLoss(l *lane, lock *wire.Lock) bool {
+	if !c.unknownToJournal(l, &lock.Chunk) {
 		return false
 	}
 	if l == c.own && l != nil {
-		c.halt(fmt.Errorf("%w: our lane is certified at height %d", ErrStaleJournal, s.Chunk.Height))
+		c.halt(fmt.Errorf("%w: our lane is certified at height %d", ErrStaleJournal, lock.Chunk.Height))
 		return true
 	}
 	// A lane that nothing is known of, and whose sequencer is in no set, was forgotten or is adopted by a joiner.
 	if l.tip == nil && !c.admitted(l.sequencer) {
 		return false
 	}
-	if scheme, ok := c.scheme(s.Epoch); ok {
+	if scheme, ok := c.scheme(lock.Epoch); ok {
 		if me, ok := scheme.Index(c.cfg.Identity); ok {
 			format := scheme.Format()
-			signers, _, err := format.SplitCertificate(certificate)
+			signers, _, err := format.SplitCertificate(lock.Certificate)
 			if err == nil && signers.Len() > 0 && signers.Has(me) {
 				c.halt(fmt.Errorf("%w: a certificate of epoch %d for height %d of sequencer %s carries our signature",
-					ErrStaleJournal, s.Epoch, s.Chunk.Height, s.Chunk.Sequencer))
+					ErrStaleJournal, lock.Epoch, lock.Chunk.Height, lock.Chunk.Sequencer))
 				return true
 			}
 		}
@@ -337,7 +339,7 @@ func (c *Core) ownLane() OwnLane {
 	}
 	t := c.own.tip
 	if t != nil {
-		if held := c.own.votes.At(t.chunk().Height); held != nil && held.Payload != t.chunk().Payload {
+		if held := c.own.votes.At(t.chunk().Height); held != nil && held.Chunk.Payload != t.chunk().Payload {
 			return OwnLaneContradicted
 		}
 	}
@@ -387,15 +389,15 @@ func (c *Core) dropClaims() {
 
 // countClaims compares the claims of the current epoch's validators with how many of them may be faulty.
 func (c *Core) countClaims() {
-	p, n := &c.proposing, 0
+	p, weight := &c.proposing, uint64(0)
 	e := c.inBounds(c.epoch)
 	if e == nil {
 		return // as it was, until the sets are known
 	}
 	for id := range p.claims {
-		if _, ok := e.scheme.Index(id); ok {
-			n++
+		if i, ok := e.scheme.Index(id); ok {
+			weight += e.set.Weight(i)
 		}
 	}
-	p.behind = n > e.tolerates()
+	p.behind = weight > e.set.Tolerates()
 }

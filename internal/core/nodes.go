@@ -258,7 +258,7 @@ func (c *Core) blameNode(l *lane, from *Peer, message []byte) {
 // acceptNode handles a verified node. Tip and epoch may have moved since it arrived: the rules are checked again.
 func (c *Core) acceptNode(l *lane, p *pendingNode) Outcome {
 	if p.node.HasParent() && !p.onlyProposal {
-		c.certified(l, p.node.ParentSubject(), slices.Clone(p.node.Parent.Certificate))
+		c.certified(l, parentLock(&p.node))
 		if !c.running {
 			return Stopped
 		}
@@ -269,7 +269,7 @@ func (c *Core) acceptNode(l *lane, p *pendingNode) Outcome {
 		if t := l.tip; t != nil && t.chunk().Height == p.node.Chunk.Height {
 			c.reportConflict(l, &wire.Conflict{Proposal: t.proposal, Other: p.node.Proposal()})
 		} else if held := l.votes.At(p.node.Chunk.Height); held != nil {
-			lock := l.lock(held)
+			lock := held.Lock
 			c.reportConflict(l, &wire.Conflict{Proposal: p.node.Proposal(), Lock: &lock})
 		}
 		return Conflicting
@@ -291,6 +291,12 @@ func (c *Core) acceptNode(l *lane, p *pendingNode) Outcome {
 	}
 	c.setTip(l, p)
 	return Accepted
+}
+
+// parentLock returns the parent of a node as a lock, with its bytes copied.
+func parentLock(n *wire.Node) wire.Lock {
+	s := n.ParentSubject()
+	return wire.Lock{Chunk: s.Chunk, Epoch: s.Epoch, Certificate: slices.Clone(n.Parent.Certificate)}
 }
 
 // setTip makes a verified node the tip and journals it. Nothing of it is visible before Durable, but for our own: its

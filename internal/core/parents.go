@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/lanecast/lanecast/aggregate"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -47,7 +46,7 @@ func (c *Core) passOver(l *lane, p *pendingNode) {
 // wantsParent reports whether a certificate could tell anything new, and may be verified. What is refused for want of
 // anything but news is counted.
 func (c *Core) wantsParent(l *lane, s wire.Subject) bool {
-	if l.votes.Knows(aggregate.Key{Height: s.Chunk.Height, Epoch: s.Epoch}, s.Chunk.Payload) {
+	if l.votes.Knows(s) {
 		return false
 	}
 	highest, _ := l.votes.Highest()
@@ -73,7 +72,7 @@ func (c *Core) checkParents(l *lane) {
 		scheme, _ := c.scheme(p.subject.Epoch)
 		l.checking = true
 		st := &verify.Statement{Scheme: scheme, Subject: p.subject, Certificate: p.certificate}
-		c.submit(st, job{lane: l, parent: &p, subject: p.subject})
+		c.submit(st, job{lane: l, parent: &p})
 	}
 }
 
@@ -91,7 +90,8 @@ func (c *Core) parentVerdict(j job, v *verify.Verdict) {
 	case v.Err != nil: // no verdict, and nobody to blame
 		c.counts.ParentsDropped++
 	case v.CertificateValid:
-		c.certified(l, j.subject, slices.Clone(j.parent.certificate))
+		p := j.parent
+		c.certified(l, wire.Lock{Chunk: p.subject.Chunk, Epoch: p.subject.Epoch, Certificate: slices.Clone(p.certificate)})
 	default:
 		c.counts.Nodes[Invalid]++
 		c.blameNode(l, j.parent.from, j.parent.message)

@@ -48,24 +48,26 @@ func (c *Core) below() (height uint64, held *aggregate.Certificate, empty bool) 
 	case t == nil && !certified:
 		return 0, nil, true
 	case t == nil || certified && highest > t.chunk().Height:
-		at := c.own.votes.At(highest)
-		return highest, c.newestNow(highest, at.Payload), false
+		return highest, c.newestNow(c.own.votes.At(highest).Chunk), false
 	case !t.durable:
 		return t.chunk().Height, nil, false
 	}
-	return t.chunk().Height, c.newestNow(t.chunk().Height, t.chunk().Payload), false
+	return t.chunk().Height, c.newestNow(*t.chunk()), false
 }
 
 // newestNow returns the newest certificate of our lane for a chunk whose epoch is not above the current one, which
 // others may not know yet. Only where there is none, it is one of those.
-func (c *Core) newestNow(height uint64, payload wire.Digest) *aggregate.Certificate {
+func (c *Core) newestNow(chunk wire.Chunk) *aggregate.Certificate {
+	newest := c.own.votes.At(chunk.Height)
+	if newest == nil || newest.Chunk != chunk {
+		return nil
+	}
 	for e := c.epoch; ; e-- {
-		held := c.own.votes.Held(aggregate.Key{Height: height, Epoch: e})
-		if held != nil && held.Payload == payload {
+		if held := c.own.votes.Held(chunk.Height, e); held != nil {
 			return held
 		}
 		if first, _ := c.bounds(); e == first {
-			return c.own.votes.Newest(height, payload)
+			return newest
 		}
 	}
 }
@@ -195,7 +197,7 @@ func (c *Core) nextParent() wire.Parent {
 	if empty {
 		return wire.Parent{}
 	}
-	return wire.Parent{Payload: held.Payload, Epoch: held.Epoch, Certificate: held.Bytes}
+	return wire.Parent{Payload: held.Chunk.Payload, Epoch: held.Epoch, Certificate: held.Certificate}
 }
 
 // proposalDurable asks for our signature once chunk and parent are on disk.

@@ -44,11 +44,13 @@ type recovered struct {
 // that have been reported and are below both the highest lock less one and the parent of the highest node.
 func (r *recovered) trim(reported uint64) {
 	last := &r.locks[len(r.locks)-1]
-	r.highest = max(r.highest, last.Height)
+	r.highest = max(r.highest, last.Chunk.Height)
 	if len(r.locks) < r.limit {
 		return
 	}
-	below := func(c aggregate.Certificate, height uint64) bool { return c.Height < height && c.Height+1 < height }
+	below := func(c aggregate.Certificate, height uint64) bool {
+		return c.Chunk.Height < height && c.Chunk.Height+1 < height
+	}
 	kept := r.locks[:0]
 	for _, lock := range r.locks {
 		if lock.Position <= reported && below(lock, r.highest) && r.bytes != nil && below(lock, r.node.Chunk.Height) {
@@ -84,7 +86,7 @@ func (c *Core) Recover(position uint64, rec []byte) error {
 			return bad("lock", err)
 		}
 		r := c.recoveredLane(lock.Chunk.Sequencer)
-		r.locks = append(r.locks, certificateOf(&lock, position))
+		r.locks = append(r.locks, aggregate.Certificate{Lock: lock, Position: position})
 		r.trim(c.reports.through)
 	case recordOrigin:
 		var o originRecord
@@ -131,13 +133,6 @@ func (c *Core) Recover(position uint64, rec []byte) error {
 // Origin returns whether the journal's first record says that an earlier journal was lost. ok is false if there was no
 // such record among those that were recovered.
 func (c *Core) Origin() (lost, ok bool) { return c.lost, c.origin }
-
-func certificateOf(lock *wire.Lock, position uint64) aggregate.Certificate {
-	return aggregate.Certificate{
-		Height: lock.Chunk.Height, Epoch: lock.Epoch, Payload: lock.Chunk.Payload,
-		Bytes: lock.Certificate, Position: position,
-	}
-}
 
 func (c *Core) recoveredLane(sequencer wire.PublicKey) *recovered {
 	l := c.lane(sequencer)
@@ -228,6 +223,7 @@ func (c *Core) Start(now time.Duration, epoch, next uint64) {
 	c.running = true
 	c.now, c.epoch, c.next = now, epoch, next
 	c.durable = next - 1
+	c.votes.SetBounds(c.bounds())
 	if c.cfg.Sequencer {
 		c.own = c.lane(c.cfg.Identity)
 	}
@@ -286,17 +282,17 @@ func (c *Core) restore(l *lane, r *recovered, awake bool) (locks []restoredLock)
 	c.restoreTip(l, r)
 	// From the lowest height up, so that none is refused as too low; at one height and epoch the one with a record first.
 	slices.SortStableFunc(r.locks, func(a, b aggregate.Certificate) int {
-		return cmp.Or(cmp.Compare(a.Height, b.Height), cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(b.Position, a.Position))
+		return cmp.Or(cmp.Compare(a.Chunk.Height, b.Chunk.Height), cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(b.Position, a.Position))
 	})
 	for i, lock := range r.locks {
-		if i > 0 && r.locks[i-1].Height == lock.Height && r.locks[i-1].Epoch == lock.Epoch && r.locks[i-1].Payload == lock.Payload {
+		if i > 0 && r.locks[i-1].Subject() == lock.Subject() {
 			c.release(lock.Position) // once more
 			continue
 		}
-		switch result, other := l.votes.Certify(lock, 0); result {
+		switch result, other := l.votes.Certify(lock); result {
 		case aggregate.Added:
 		case aggregate.Contradicted:
-			c.reportLockConflict(l, l.lock(other), l.lock(&lock))
+			c.reportLockConflict(l, other.Lock, lock.Lock)
 			c.release(lock.Position)
 		default:
 			drop(lock)
@@ -306,9 +302,10 @@ func (c *Core) restore(l *lane, r *recovered, awake bool) (locks []restoredLock)
 	if l.tip != nil {
 		tip = l.tip.chunk().Height
 	}
-	first, _ := c.bounds()
-	l.votes.PruneCertificates(tip, l.tip != nil, first, drop)
-	for _, held := range l.votes.Certificates() {
+	for _, dropped := range l.votes.Prune(tip, l.tip != nil) {
+		drop(dropped)
+	}
+	for _, held := range l.votes.All() {
 		if awake || held.Position > c.reports.through {
 			locks = append(locks, restoredLock{l, held, false})
 		}
@@ -329,7 +326,7 @@ func (c *Core) restoreTip(l *lane, r *recovered) {
 			l.resumed = rest.locked
 		}
 		if r.rest.lock != nil {
-			r.locks = append(r.locks, certificateOf(r.rest.lock, 0))
+			r.locks = append(r.locks, aggregate.Certificate{Lock: *r.rest.lock})
 		}
 		if rest.hasTip && (r.bytes == nil || rest.tip >= r.node.Chunk.Height) {
 			l.tip = rest.woken(l.sequencer)
@@ -346,10 +343,7 @@ func (c *Core) restoreTip(l *lane, r *recovered) {
 		l.tip.bytes = r.bytes
 	}
 	if r.node.HasParent() {
-		s := r.node.ParentSubject()
-		r.locks = append(r.locks, aggregate.Certificate{
-			Height: s.Chunk.Height, Epoch: s.Epoch, Payload: s.Chunk.Payload, Bytes: r.node.Parent.Certificate,
-		})
+		r.locks = append(r.locks, aggregate.Certificate{Lock: parentLock(&r.node)})
 	}
 }
 
@@ -357,7 +351,7 @@ func (c *Core) restoreTip(l *lane, r *recovered) {
 func (c *Core) reportRestored(lock *restoredLock) {
 	held := &lock.held
 	if !lock.dropped {
-		held = lock.lane.votes.Held(aggregate.Key{Height: held.Height, Epoch: held.Epoch})
+		held = lock.lane.votes.Held(held.Chunk.Height, held.Epoch)
 	}
 	c.reportLock(lock.lane, held, lock.dropped)
 }

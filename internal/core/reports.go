@@ -47,7 +47,7 @@ func (c *Core) report(a wire.Activity) *Effect {
 // reportLock reports a lock, and that it contradicts the tip if it does. The record of the held certificate stays until
 // the report has returned.
 func (c *Core) reportLock(l *lane, held *aggregate.Certificate, dropped bool) {
-	lock := l.lock(held)
+	lock := held.Lock
 	report := c.report(&wire.Certified{Lock: lock})
 	held.Report = c.reports.made
 	if held.Position != 0 {

@@ -6,11 +6,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lanecast/lanecast/aggregate"
+	"github.com/lanecast/lanecast/internal/poison"
 	"github.com/lanecast/lanecast/internal/sim/model"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
+
+// A slab that is used again while a statement still reads it shows up as bad acks.
+func TestMain(m *testing.M) {
+	poison.Switch(true)
+	m.Run()
+}
 
 // place is a height of a lane.
 type place struct {
@@ -104,9 +110,6 @@ func (r *rig) start(epoch uint64) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	// A slab that is used again while a statement still reads it shows up as bad acks.
-	r.cfg.PoisonVotes = true
-	c.table = aggregate.NewTable(tableOptions(&r.cfg))
 	r.c, r.peers = c, map[wire.PublicKey]*Peer{}
 	r.durableChunks, r.parents, r.noted = map[wire.Chunk]bool{}, map[wire.Chunk]wire.Digest{}, 0
 	r.verifies, r.signAcks, r.signChunks, r.asks, r.proposes = nil, nil, nil, nil, nil

@@ -68,7 +68,7 @@ func newProcess(n *Network, index int, id wire.PublicKey) *process {
 	p.cfg = core.Config{
 		Identity: id, Namespace: namespace, Sequencer: true, Sets: p.view,
 		EpochsBack: n.Bounds.Back, EpochsAhead: n.Bounds.Ahead, HeightBound: 8,
-		MaxVoteBytes: max(1<<20, 1<<14*n.Validators), PoisonVotes: true, VotesInFlight: n.VotesInFlight,
+		MaxVoteBytes: max(1<<20, 1<<14*n.Validators), VotesInFlight: n.VotesInFlight,
 		RebroadcastTimeout: n.Rebroadcast, AckInterval: n.Rebroadcast / 3, ProposeBackoff: 10 * time.Millisecond,
 		SuspectDelay: 2 * way, BadNodeInterval: 5 * way,
 	}
