@@ -127,7 +127,7 @@ func (c *Core) votesVerdict(j job, v *verify.Verdict) {
 	r := c.votes.Resolve(c.now, j.votes, v)
 	c.reportOffenders(v.Statement.Scheme, r.Offenders)
 	if r.InconsistentKeys != nil {
-		c.report(r.InconsistentKeys)
+		c.reports.add(r.InconsistentKeys)
 	}
 	if r.Certified {
 		c.certified(j.lane, r.Lock)

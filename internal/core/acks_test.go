@@ -423,7 +423,7 @@ func TestRule4_3_AStatementWhoseSlotIsClosedMeanwhileIsNotTriedAgain(t *testing.
 			r.drain()
 			expect(t, "statements", r.c.Counts().VoteBatches, 1)
 			expect(t, "memory after it", r.c.Counts().VoteBytes, 0)
-			expect(t, "jobs", len(r.c.jobs), 0)
+			expect(t, "jobs", len(r.c.jobs.open), 0)
 			// And the memory serves the next slot.
 			for i := range 4 {
 				r.ack(i, chunk(1, 4, 2), r.c.Epoch())

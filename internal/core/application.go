@@ -27,7 +27,7 @@ func (c *Core) askVerify(l *lane) {
 	if l.leaving || l.tip == nil || !l.tip.durable || l.tip.verdict == Approved || l.questions.current != 0 {
 		return
 	}
-	if ask := c.begin(&l.questions, call{kind: AskVerify, chunk: *l.tip.chunk(), lane: l}); ask != nil {
+	if ask := c.calls.begin(&l.questions, call{kind: AskVerify, chunk: *l.tip.chunk(), lane: l}); ask != nil {
 		ask.Parent = l.tip.parent
 		l.askedAt = c.now
 	}
@@ -38,7 +38,7 @@ func (c *Core) ApplicationVerified(now time.Duration, number uint64, answer Answ
 	if !c.enter(now) {
 		return
 	}
-	about, counts, ok := c.returned(AskVerify, number)
+	about, counts, ok := c.calls.returned(AskVerify, number)
 	if !ok {
 		return
 	}
@@ -83,18 +83,18 @@ func (c *Core) acknowledge(l *lane) {
 	}
 	e := c.inBounds(c.epoch)
 	if e == nil {
-		c.cancel(&l.signatures)
+		c.calls.cancel(&l.signatures)
 		c.retryAck(l) // the epoch's sets are not known yet
 		return
 	}
 	if !l.ackable(e) {
-		c.cancel(&l.signatures)
+		c.calls.cancel(&l.signatures)
 		return
 	}
 	t := l.tip
 	if !t.reported {
 		t.reported = true
-		c.report(&wire.Tip{Proposal: t.proposal})
+		c.reports.add(&wire.Tip{Proposal: t.proposal})
 	}
 	if !e.member || c.recovering {
 		return
@@ -105,16 +105,16 @@ func (c *Core) acknowledge(l *lane) {
 		}
 		return
 	}
-	if c.concerns(&l.signatures, t.chunk(), c.epoch) {
+	if current, ok := c.calls.current(&l.signatures); ok && current.chunk == *t.chunk() && current.epoch == c.epoch {
 		return
 	}
 	signer := c.ackSigner(e)
 	if signer == nil {
-		c.cancel(&l.signatures)
+		c.calls.cancel(&l.signatures)
 		c.retryAck(l) // our key of this epoch is not there yet
 		return
 	}
-	if sign := c.begin(&l.signatures, call{kind: SignAck, chunk: *t.chunk(), epoch: c.epoch, lane: l}); sign != nil {
+	if sign := c.calls.begin(&l.signatures, call{kind: SignAck, chunk: *t.chunk(), epoch: c.epoch, lane: l}); sign != nil {
 		sign.Signer = signer
 	}
 }
@@ -138,7 +138,7 @@ func (c *Core) AckSigned(now time.Duration, number uint64, signature []byte, err
 	if !c.enter(now) {
 		return
 	}
-	about, counts, ok := c.returned(SignAck, number)
+	about, counts, ok := c.calls.returned(SignAck, number)
 	if !ok {
 		return
 	}
@@ -177,6 +177,6 @@ func (c *Core) sendAck(l *lane, e *epoch) {
 	if len(to) == 0 {
 		return
 	}
-	send := c.emit(SendAck)
+	send := c.effects.emit(SendAck)
 	send.Recipients, send.Bytes = to, l.tip.ack
 }

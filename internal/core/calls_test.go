@@ -128,7 +128,7 @@ func TestRule4_7_QuestionsForPayloadsEndAndTwoAtMostAreOutstanding(t *testing.T)
 	for e := uint64(6); e < 14; e++ {
 		r.epoch(e)
 	}
-	expect(t, "questions in all", r.c.lastCall, first+1)
+	expect(t, "questions in all", r.c.calls.last, first+1)
 	expect(t, "cancelled", len(r.cancelled), 2)
 	expect(t, "questions", len(r.proposes), 0)
 	r.c.ApplicationProposed(r.now, first, payload(1), true) // it counts for nothing

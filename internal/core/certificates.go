@@ -31,11 +31,11 @@ func (c *Core) certified(l *lane, lock wire.Lock) {
 		c.compareTip(l, lock)
 	case aggregate.Late:
 		c.counts.Locks++
-		held.Position = c.appendRecord(recordLock, &lock)
+		held.Position = c.records.append(recordLock, &lock)
 		c.reportLock(l, held, true)
 	case aggregate.Added:
 		c.counts.Locks++
-		held.Position = c.appendRecord(recordLock, &lock)
+		held.Position = c.records.append(recordLock, &lock)
 		c.reportLock(l, held, false)
 		l.votes.CloseBelow(l.base())
 		c.pruneCertificates(l)
@@ -61,11 +61,12 @@ func (l *lane) lockedAt(height uint64) (payload wire.Digest, ok bool) {
 
 // withdrawAck ends the signing of an ack of an epoch that is over, or for a tip that is not ackable any more.
 func (c *Core) withdrawAck(l *lane) {
-	if l.signatures.current == 0 {
+	current, ok := c.calls.current(&l.signatures)
+	if !ok {
 		return
 	}
-	if e := c.inBounds(c.epoch); e == nil || c.calls[l.signatures.current].epoch != c.epoch || !l.ackable(e) {
-		c.cancel(&l.signatures)
+	if e := c.inBounds(c.epoch); e == nil || current.epoch != c.epoch || !l.ackable(e) {
+		c.calls.cancel(&l.signatures)
 	}
 }
 
@@ -83,7 +84,7 @@ func (c *Core) pruneCertificates(l *lane) {
 		tip = l.tip.chunk().Height
 	}
 	for _, dropped := range l.votes.Prune(tip, l.tip != nil) {
-		c.retire(dropped)
+		c.reports.retire(dropped)
 	}
 }
 

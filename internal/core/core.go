@@ -12,9 +12,9 @@ import (
 
 // Core is the state machine. It is not safe for use by several goroutines. See the package comment.
 type Core struct {
-	cfg     Config
-	running bool          // between Start and Fail
-	now     time.Duration // of the last event
+	cfg Config
+	clock
+	running bool // between Start and Fail
 	epoch   uint64
 
 	epochs   map[uint64]*epoch // the known ones within bounds
@@ -27,20 +27,18 @@ type Core struct {
 
 	proposing proposing
 
-	jobs    map[uint64]job // statements in flight, by tag
-	lastTag uint64
-	seeking int // of them, pairs of conflicting acks
-
-	calls    map[uint64]call // that have not returned, by number
-	lastCall uint64
-	paused   bool // the reporter or the disk is behind: no payload is asked for
-
-	next    uint64        // position that the next Append carries
-	durable uint64        // positions up to here are on disk
-	pending []pendingTip  // tips that are not durable yet, by position
-	alarm   time.Duration // when Tick has something to do
-
+	effects effects
+	records records
+	calls   calls
+	jobs    jobs
 	reports reports
+
+	seeking int  // pairs of conflicting acks that are being verified
+	paused  bool // the reporter or the disk is behind: no payload is asked for
+
+	durable uint64       // positions up to here are on disk
+	pending []pendingTip // tips that are not durable yet, by position
+
 	dormant map[laneKey]dormant // lanes of sequencers that are in no known epoch within bounds
 	gone    int                 // lanes in order that are dormant by now
 
@@ -54,13 +52,20 @@ type Core struct {
 
 	deadRecords []uint64 // between Recover and Start: positions
 
-	effects []Effect
-	scratch []byte // backs the Bytes of Append effects
-	counts  Counts
+	counts Counts
+}
+
+// clock is the time of the events, which nothing else tells.
+type clock struct {
+	now   time.Duration // of the last event
+	alarm time.Duration // when Tick has something to do
 }
 
 // never is an alarm that does not go off.
 const never = time.Duration(math.MaxInt64)
+
+// wake makes sure that Tick is called at due.
+func (c *clock) wake(due time.Duration) { c.alarm = min(c.alarm, due) }
 
 // lane is all that is known of one sequencer.
 type lane struct {
@@ -78,10 +83,10 @@ type lane struct {
 	parents  []parent // of nodes that were replaced while they waited, ascending by height; see parents.go
 	checking bool     // the certificate of one is in verification
 
-	questions  calls // to the application, about tips
+	questions  series // to the application, about tips
 	askedAt    time.Duration
-	signatures calls // on our acks
-	wantAck    bool  // our ack is due, but could not be signed yet; tried again at ackRetry
+	signatures series // on our acks
+	wantAck    bool   // our ack is due, but could not be signed yet; tried again at ackRetry
 	ackRetry   time.Duration
 
 	// mark is the height up to which we do not ack on this lane, since a journal that was lost may have held acks of ours
@@ -119,16 +124,6 @@ func (r *reportedAt) first(height uint64) bool {
 	return true
 }
 
-// job holds the purpose of a statement in flight. Exactly one of node, parent, votes, evidence and own is set.
-type job struct {
-	lane     *lane // nil with own
-	node     *pendingNode
-	parent   *parent
-	votes    *aggregate.Statement
-	evidence *evidence
-	own      *ownMessage
-}
-
 // Peer is what the core remembers of an authenticated peer. The driver makes one per peer and hands it in with every
 // message.
 type Peer struct {
@@ -155,7 +150,7 @@ func New(cfg Config) (*Core, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	return &Core{
+	c := &Core{
 		cfg:    cfg,
 		epochs: make(map[uint64]*epoch),
 		lanes:  make(map[wire.PublicKey]*lane),
@@ -163,11 +158,14 @@ func New(cfg Config) (*Core, error) {
 			MaxBytes: cfg.MaxVoteBytes, InFlight: cfg.VotesInFlight, SuspectDelay: cfg.SuspectDelay,
 			Past: min(cfg.HeightBound, maxPast),
 		}),
-		jobs:    make(map[uint64]job),
-		calls:   make(map[uint64]call),
 		dormant: make(map[laneKey]dormant),
-		alarm:   never,
-	}, nil
+		clock:   clock{alarm: never},
+	}
+	c.records.out = &c.effects
+	c.calls = calls{out: &c.effects, open: make(map[uint64]call)}
+	c.jobs = jobs{out: &c.effects, open: make(map[uint64]job)}
+	c.reports = reports{out: &c.effects, records: &c.records}
+	return c, nil
 }
 
 // maxPast bounds for how many heights a lane remembers certificates, whatever HeightBound says.
@@ -210,24 +208,20 @@ func (l *lane) base() uint64 {
 	return highest
 }
 
-// submit emits a statement and remembers what it is for.
+// submit has a statement verified.
 func (c *Core) submit(st *verify.Statement, j job) {
-	c.lastTag++
-	st.Tag = c.lastTag
-	c.jobs[st.Tag] = j
 	if j.lane != nil {
 		j.lane.jobs++
 	}
-	c.emit(Verify).Statement = st
+	c.jobs.submit(st, j)
 }
 
 // SignaturesVerified takes the verdict on a statement that a Verify effect named.
 func (c *Core) SignaturesVerified(now time.Duration, v *verify.Verdict) {
-	j, ok := c.jobs[v.Statement.Tag]
+	j, ok := c.jobs.take(v.Statement.Tag)
 	if !ok {
 		return
 	}
-	delete(c.jobs, v.Statement.Tag)
 	if !c.enter(now) {
 		return
 	}
@@ -266,9 +260,6 @@ func (c *Core) Fail() {
 	c.alarm = never
 	c.Done()
 }
-
-// wake makes sure that Tick is called at due.
-func (c *Core) wake(due time.Duration) { c.alarm = min(c.alarm, due) }
 
 // Deadline returns when Tick must be called next, false if nothing waits for time to pass.
 func (c *Core) Deadline() (time.Duration, bool) {

@@ -72,8 +72,8 @@ func (c *Core) retireLanes() {
 func (c *Core) retireLane(l *lane) {
 	l.leaving, l.waiting = true, nil
 	c.dropParents(l)
-	c.cancel(&l.questions)
-	c.cancel(&l.signatures)
+	c.calls.cancel(&l.questions)
+	c.calls.cancel(&l.signatures)
 	c.tryRest(l)
 }
 
@@ -115,14 +115,14 @@ func (c *Core) rest(l *lane) {
 	}
 	position := l.resting
 	if position == 0 || r.tip != nil && l.tip.position != 0 || newest != nil && newest.Position != 0 {
-		position = c.appendRecord(recordRest, &r) // else nothing has come since it woke
-		c.release(l.resting)
+		position = c.records.append(recordRest, &r) // else nothing has come since it woke
+		c.records.release(l.resting)
 		if l.tip != nil {
-			c.release(l.tip.position)
+			c.records.release(l.tip.position)
 		}
 	}
 	for _, held := range l.votes.All() {
-		c.retire(held)
+		c.reports.retire(held)
 	}
 	c.dormant[keyOf(l.sequencer)] = r.dormant(position)
 }
@@ -131,7 +131,7 @@ func (c *Core) rest(l *lane) {
 // highest height have records of their own.
 func (c *Core) releaseRest(l *lane) {
 	if top := l.votes.Top(); l.resting != 0 && l.tip != nil && l.tip.position != 0 && top != nil && top.Position != 0 {
-		c.release(l.resting)
+		c.records.release(l.resting)
 		l.resting = 0
 	}
 }
@@ -214,6 +214,6 @@ func (c *Core) Forget(sequencer wire.PublicKey) bool {
 		return false
 	}
 	delete(c.dormant, keyOf(sequencer))
-	c.release(d.position)
+	c.records.release(d.position)
 	return true
 }

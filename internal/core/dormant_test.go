@@ -81,7 +81,7 @@ func TestRule4_8_ARestartAsksAndReportsNothingOfADormantLane(t *testing.T) {
 		r.tip(r.w.node(1, 1, 1, 0, 5))
 		r.certify(chunk(1, 1, 1), 5)
 		r.epoch(7)
-		r.c.recordReported() // as after some more locks
+		r.c.reports.record() // as after some more locks
 		r.drain()
 		r.sync()
 		for range 3 {
@@ -116,7 +116,7 @@ func TestRule4_8_UnreportedLocksOfADormantLaneAreReportedStill(t *testing.T) {
 	}
 	r.returnReports()
 	expect(t, "live records once they are reported", r.disk.Live(), 1)
-	r.c.recordReported()
+	r.c.reports.record()
 	r.drain()
 	r.sync()
 	r.reports = nil
@@ -514,7 +514,7 @@ func TestRule4_8_SequencersThatLeftCostLittleAndEachTheSame(t *testing.T) {
 	expect(t, "awake", c.Counts().Lanes <= 8, true) // those that the application has not returned for, too
 	expect(t, "dormant", c.Counts().Dormant >= int(epochs)-10, true)
 	expect(t, "needed", len(c.EpochsNeeded()) <= 5, true)
-	expect(t, "calls kept", len(c.calls) <= 8, true)
+	expect(t, "calls kept", len(c.calls.open) <= 8, true)
 	if n := len(live); n > int(epochs)+20 {
 		t.Errorf("%d live records", n)
 	}

@@ -71,18 +71,24 @@ type Effect struct {
 	Err        error
 }
 
-// Effects returns what there is to do, in order. The slice is reused after Done.
-func (c *Core) Effects() []Effect { return c.effects }
-
-// Done tells that all effects have been carried out or handed on.
-func (c *Core) Done() {
-	clear(c.effects)
-	c.effects = c.effects[:0]
-	c.scratch = c.scratch[:0]
+// effects are what there is to do, in order.
+type effects struct {
+	list    []Effect
+	scratch []byte // backs the Bytes of Append effects
 }
 
 // emit appends an effect and returns it to be filled in.
-func (c *Core) emit(kind EffectKind) *Effect {
-	c.effects = append(c.effects, Effect{Kind: kind})
-	return &c.effects[len(c.effects)-1]
+func (f *effects) emit(kind EffectKind) *Effect {
+	f.list = append(f.list, Effect{Kind: kind})
+	return &f.list[len(f.list)-1]
+}
+
+// Effects returns what there is to do, in order. The slice is reused after Done.
+func (c *Core) Effects() []Effect { return c.effects.list }
+
+// Done tells that all effects have been carried out or handed on.
+func (c *Core) Done() {
+	f := &c.effects
+	clear(f.list)
+	f.list, f.scratch = f.list[:0], f.scratch[:0]
 }

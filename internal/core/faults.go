@@ -13,7 +13,7 @@ import (
 
 func (c *Core) reportFault(a wire.Activity) {
 	c.counts.Faults++
-	c.report(a)
+	c.reports.add(a)
 }
 
 func (c *Core) reportConflict(l *lane, a *wire.Conflict) {

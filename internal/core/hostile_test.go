@@ -35,8 +35,8 @@ func (r *rig) check(t interface{ Fatalf(string, ...any) }) {
 		t.Fatalf("%d epochs kept", len(r.c.epochs))
 	case counts.Suspects > 7:
 		t.Fatalf("%d suspects for 7 validators", counts.Suspects)
-	case len(r.c.jobs) > sequencers*8:
-		t.Fatalf("%d statements in flight", len(r.c.jobs))
+	case len(r.c.jobs.open) > sequencers*8:
+		t.Fatalf("%d statements in flight", len(r.c.jobs.open))
 	case len(r.disk.Records) > 10000:
 		t.Fatalf("%d records", len(r.disk.Records))
 	}

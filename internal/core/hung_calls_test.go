@@ -17,7 +17,7 @@ func comesAndGoes(r *rig) {
 
 // outstanding returns how many calls of a kind about a lane have not returned.
 func (r *rig) outstanding(kind EffectKind, lane wire.PublicKey) (n int) {
-	for _, about := range r.c.calls {
+	for _, about := range r.c.calls.open {
 		if about.kind == kind && about.chunk.Sequencer == lane {
 			n++
 		}
@@ -51,7 +51,7 @@ func TestRule4_8_CallsThatNeverReturnDoNotAddUpWhileALaneSleepsAndWakes(t *testi
 			r.returnLeaving()
 			expect(t, "dormant once they have returned", r.c.Counts().Dormant, 1)
 			expect(t, "lanes", r.c.Counts().Lanes, 0)
-			expect(t, "calls", len(r.c.calls), 0)
+			expect(t, "calls", len(r.c.calls.open), 0)
 		})
 	}
 }

@@ -94,7 +94,7 @@ func (c *Core) Adopt(now time.Duration, locks []wire.Lock) error {
 		}
 	}
 	if ends {
-		c.adopted = c.appendRecord(recordRecovered, &end)
+		c.adopted = c.records.append(recordRecovered, &end)
 		c.setMarks(&end)
 	}
 	c.retireLanes()
@@ -238,7 +238,7 @@ func (c *Core) provesLoss(l *lane, lock *wire.Lock) bool {
 
 // halt stops the process for a reason that no retry mends.
 func (c *Core) halt(reason error) {
-	c.emit(Halt).Err = reason
+	c.effects.emit(Halt).Err = reason
 	c.halted = reason
 	c.running = false
 	c.alarm = never

@@ -304,15 +304,15 @@ func parentLock(n *wire.Node) wire.Lock {
 func (c *Core) setTip(l *lane, p *pendingNode) {
 	former := l.tip
 	t := newTip(&p.node)
-	t.position = c.appendRecord(recordNode, &p.node)
+	t.position = c.records.append(recordNode, &p.node)
 	if former != nil {
-		c.release(former.position)
+		c.records.release(former.position)
 	}
 	l.tip = t
 	c.releaseRest(l)
 	l.wantAck = false
-	c.cancel(&l.questions)
-	c.cancel(&l.signatures)
+	c.calls.cancel(&l.questions)
+	c.calls.cancel(&l.signatures)
 	l.votes.CloseBelow(l.base())
 	c.pruneCertificates(l)
 	if p.from != nil {

@@ -27,8 +27,8 @@ type proposing struct {
 	proposedAt time.Duration
 	notBefore  time.Duration // backoff after an attempt that failed
 
-	questions  calls // for payloads
-	signatures calls // on our chunks
+	questions  series // for payloads
+	signatures series // on our chunks
 
 	rebroadcast   bool // the tip is to be sent again at rebroadcastAt
 	rebroadcastAt time.Duration
@@ -104,15 +104,15 @@ func (c *Core) propose() {
 	switch p.phase {
 	case asking:
 		if !ok || height != p.height {
-			c.cancel(&p.questions)
+			c.calls.cancel(&p.questions)
 			c.counts.Proposals[Dropped]++
 			p.phase = idle
 		}
 	case writing, signing:
 		if !ok {
-			c.cancel(&p.signatures)
+			c.calls.cancel(&p.signatures)
 		} else if height != p.node.Chunk.Height { // certified meanwhile, and more
-			c.cancel(&p.signatures)
+			c.calls.cancel(&p.signatures)
 			c.counts.Proposals[Dropped]++
 			c.endProposal()
 		}
@@ -125,14 +125,14 @@ func (c *Core) propose() {
 		return
 	}
 	if p.phase == signing {
-		c.begin(&p.signatures, call{kind: SignChunk, chunk: p.node.Chunk, lane: c.own})
+		c.calls.begin(&p.signatures, call{kind: SignChunk, chunk: p.node.Chunk, lane: c.own})
 		return
 	}
 	if c.paused {
 		return
 	}
 	chunk := wire.Chunk{Sequencer: c.cfg.Identity, Height: height}
-	if ask := c.begin(&p.questions, call{kind: AskPropose, chunk: chunk, lane: c.own}); ask != nil {
+	if ask := c.calls.begin(&p.questions, call{kind: AskPropose, chunk: chunk, lane: c.own}); ask != nil {
 		ask.Parent = c.nextParent().Payload
 		p.phase, p.height = asking, height
 	}
@@ -162,7 +162,7 @@ func (c *Core) backOff(s Status) {
 // endProposal forgets our next chunk, and its record.
 func (c *Core) endProposal() {
 	p := &c.proposing
-	c.release(p.position)
+	c.records.release(p.position)
 	p.phase, p.position, p.node = idle, 0, wire.Node{}
 }
 
@@ -172,7 +172,7 @@ func (c *Core) ApplicationProposed(now time.Duration, number uint64, payload wir
 	if !c.enter(now) {
 		return
 	}
-	about, counts, known := c.returned(AskPropose, number)
+	about, counts, known := c.calls.returned(AskPropose, number)
 	if !known {
 		return
 	}
@@ -188,7 +188,7 @@ func (c *Core) ApplicationProposed(now time.Duration, number uint64, payload wir
 	about.chunk.Payload = payload
 	p.node = wire.Node{Chunk: about.chunk, Parent: c.nextParent()}
 	p.phase, p.proposedAt = writing, c.now
-	p.position = c.appendRecord(recordProposal, &p.node)
+	p.position = c.records.append(recordProposal, &p.node)
 }
 
 // nextParent returns the parent of our next chunk, with the newest certificate that is held for it.
@@ -214,7 +214,7 @@ func (c *Core) ChunkSigned(now time.Duration, number uint64, signature wire.Sign
 	if !c.enter(now) {
 		return
 	}
-	_, counts, known := c.returned(SignChunk, number)
+	_, counts, known := c.calls.returned(SignChunk, number)
 	if !known {
 		return
 	}
@@ -259,10 +259,10 @@ func (c *Core) broadcast(l *lane, again bool) {
 	status := Success
 	if c.isSequencerNow() {
 		others := c.inBounds(c.epoch).others
-		spread := c.emit(Broadcast)
+		spread := c.effects.emit(Broadcast)
 		spread.Chunk, spread.Parent, spread.Recipients, spread.Again = *l.tip.chunk(), l.tip.parent, others, again
 		if len(others) > 0 {
-			send := c.emit(SendNode)
+			send := c.effects.emit(SendNode)
 			send.Recipients, send.Bytes = others, l.tip.bytes
 		}
 		c.duplicate(l) // what the others do when they see it again, we do as well

@@ -10,23 +10,6 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// appendRecord journals a record and returns its position.
-func (c *Core) appendRecord(kind byte, r record) uint64 {
-	start := len(c.scratch)
-	c.scratch = r.AppendTo(append(c.scratch, kind))
-	a := c.emit(Append)
-	a.Position, a.Bytes = c.next, c.scratch[start:len(c.scratch):len(c.scratch)]
-	c.next++
-	return a.Position
-}
-
-// release lets go of a record, if position is one.
-func (c *Core) release(position uint64) {
-	if position != 0 {
-		c.emit(Release).Position = position
-	}
-}
-
 // recovered is what the journal held of a lane.
 type recovered struct {
 	node     wire.Node
@@ -123,7 +106,9 @@ func (c *Core) Recover(position uint64, rec []byte) error {
 		if err := through.decode(body); err != nil {
 			return bad("reported locks", err)
 		}
-		c.recoverReported(position, uint64(through))
+		if dead := c.reports.recovered(position, uint64(through)); dead != 0 {
+			c.deadRecords = append(c.deadRecords, dead)
+		}
 	default:
 		return fmt.Errorf("%w: kind %#x at position %d", ErrRecord, rec[0], position)
 	}
@@ -202,26 +187,13 @@ func (c *Core) recoverRest(position uint64, rest restRecord) error {
 	return nil
 }
 
-// recoverReported keeps the newest record of how far locks have been reported.
-func (c *Core) recoverReported(position, through uint64) {
-	r := &c.reports
-	if position < r.position {
-		c.deadRecords = append(c.deadRecords, position)
-		return
-	}
-	if r.position != 0 {
-		c.deadRecords = append(c.deadRecords, r.position)
-	}
-	r.position, r.through = position, through
-}
-
 // Start begins operation in the given epoch. next is the position that the first Append is to carry. Recovered locks
 // are reported again that have not been reported, or are at the top of their lanes. Recovered tips are shown to the
 // application again. Our own tip is broadcast if it lacks its certificate, and our next chunk is signed if it was on its
 // way. Of dormant lanes only locks that have not been reported are.
 func (c *Core) Start(now time.Duration, epoch, next uint64) {
 	c.running = true
-	c.now, c.epoch, c.next = now, epoch, next
+	c.now, c.epoch, c.records.next = now, epoch, next
 	c.durable = next - 1
 	c.votes.SetBounds(c.bounds())
 	if c.cfg.Sequencer {
@@ -229,7 +201,7 @@ func (c *Core) Start(now time.Duration, epoch, next uint64) {
 	}
 	c.learnAll()
 	for _, position := range c.deadRecords {
-		c.release(position)
+		c.records.release(position)
 	}
 	c.deadRecords = nil
 	var locks []restoredLock
@@ -276,7 +248,7 @@ func (c *Core) restore(l *lane, r *recovered, awake bool) (locks []restoredLock)
 		if lock.Position > c.reports.through {
 			locks = append(locks, restoredLock{l, lock, true})
 		} else {
-			c.release(lock.Position)
+			c.records.release(lock.Position)
 		}
 	}
 	c.restoreTip(l, r)
@@ -286,14 +258,14 @@ func (c *Core) restore(l *lane, r *recovered, awake bool) (locks []restoredLock)
 	})
 	for i, lock := range r.locks {
 		if i > 0 && r.locks[i-1].Subject() == lock.Subject() {
-			c.release(lock.Position) // once more
+			c.records.release(lock.Position) // once more
 			continue
 		}
 		switch result, other := l.votes.Certify(lock); result {
 		case aggregate.Added:
 		case aggregate.Contradicted:
 			c.reportLockConflict(l, other.Lock, lock.Lock)
-			c.release(lock.Position)
+			c.records.release(lock.Position)
 		default:
 			drop(lock)
 		}
@@ -311,7 +283,7 @@ func (c *Core) restore(l *lane, r *recovered, awake bool) (locks []restoredLock)
 		}
 	}
 	for _, position := range r.dead {
-		c.release(position)
+		c.records.release(position)
 	}
 	return locks
 }
@@ -330,7 +302,7 @@ func (c *Core) restoreTip(l *lane, r *recovered) {
 		}
 		if rest.hasTip && (r.bytes == nil || rest.tip >= r.node.Chunk.Height) {
 			l.tip = rest.woken(l.sequencer)
-			c.release(r.position)
+			c.records.release(r.position)
 			return
 		}
 	}

@@ -37,7 +37,7 @@ func TestRecoveryIsTheSameInWhateverOrderTheRecordsComeBack(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, recorded := range []bool{false, true} {
 		if recorded { // in the journal, that is, which it is now and then
-			r.c.recordReported()
+			r.c.reports.record()
 			r.drain()
 			r.sync()
 		}

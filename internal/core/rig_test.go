@@ -427,7 +427,7 @@ func (r *rig) returnLeaving() {
 	cancelled := r.cancelled
 	r.cancelled = nil
 	for _, e := range cancelled {
-		about := r.c.calls[e.Call]
+		about := r.c.calls.open[e.Call]
 		switch {
 		case about.lane == nil || !about.lane.leaving:
 			r.cancelled = append(r.cancelled, e)
