@@ -24,7 +24,7 @@ func (c *Core) ack(from *Peer, message []byte) Outcome {
 		c.reportInvalidAck(from, message)
 		return Malformed
 	}
-	if first, last := c.bounds(); a.Epoch < first || a.Epoch > last {
+	if first, last := c.epochs.bounds(); a.Epoch < first || a.Epoch > last {
 		return EpochOutOfBounds
 	}
 	l := c.laneOf(&a.Chunk.Sequencer)
@@ -98,7 +98,7 @@ func (c *Core) vote(l *lane, e *epoch, a *wire.Ack) Outcome {
 	}
 	// What is needed now are the lane's next chunk and the one after, in this epoch. All else waits in the part of the
 	// memory of which each validator has a share.
-	ahead := a.Chunk.Height > l.base()+1 || a.Epoch != c.epoch
+	ahead := a.Chunk.Height > l.base()+1 || a.Epoch != c.epochs.current
 	switch l.votes.Add(a, e.set, ahead) {
 	case aggregate.Counted:
 		return Accepted

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -81,7 +80,7 @@ func (c *Core) acknowledge(l *lane) {
 	if l.gone {
 		return
 	}
-	e := c.inBounds(c.epoch)
+	e := c.currentEpoch()
 	if e == nil {
 		c.calls.cancel(&l.signatures)
 		c.retryAck(l) // the epoch's sets are not known yet
@@ -99,32 +98,24 @@ func (c *Core) acknowledge(l *lane) {
 	if !e.member || c.recovering {
 		return
 	}
-	if t.acked && t.ackEpoch == c.epoch {
+	if t.acked && t.ackEpoch == c.epochs.current {
 		if c.now-t.ackSentAt >= c.cfg.AckInterval {
 			c.sendAck(l, e)
 		}
 		return
 	}
-	if current, ok := c.calls.current(&l.signatures); ok && current.chunk == *t.chunk() && current.epoch == c.epoch {
+	if current, ok := c.calls.current(&l.signatures); ok && current.chunk == *t.chunk() && current.epoch == c.epochs.current {
 		return
 	}
-	signer := c.ackSigner(e)
+	signer := c.epochs.signer(e)
 	if signer == nil {
 		c.calls.cancel(&l.signatures)
 		c.retryAck(l) // our key of this epoch is not there yet
 		return
 	}
-	if sign := c.calls.begin(&l.signatures, call{kind: SignAck, chunk: *t.chunk(), epoch: c.epoch, lane: l}); sign != nil {
+	if sign := c.calls.begin(&l.signatures, call{kind: SignAck, chunk: *t.chunk(), epoch: c.epochs.current, lane: l}); sign != nil {
 		sign.Signer = signer
 	}
-}
-
-// ackSigner returns what signs our acks in an epoch, nil while there is nothing. It is asked for again until it is there.
-func (c *Core) ackSigner(e *epoch) verify.AckSigner {
-	if e.signer == nil {
-		e.signer = c.cfg.Sets.AckSigner(e.number)
-	}
-	return e.signer
 }
 
 func (c *Core) retryAck(l *lane) {
@@ -146,7 +137,7 @@ func (c *Core) AckSigned(now time.Duration, number uint64, signature []byte, err
 	defer c.tryRest(l)
 	e := c.inBounds(about.epoch)
 	switch {
-	case !counts || about.epoch != c.epoch || e == nil || !l.ackable(e):
+	case !counts || about.epoch != c.epochs.current || e == nil || !l.ackable(e):
 		c.counts.OwnAcks[Dropped]++
 		c.acknowledge(l) // whatever is the tip and the epoch now
 		return

@@ -65,7 +65,7 @@ func (c *Core) withdrawAck(l *lane) {
 	if !ok {
 		return
 	}
-	if e := c.inBounds(c.epoch); e == nil || current.epoch != c.epoch || !l.ackable(e) {
+	if e := c.currentEpoch(); e == nil || current.epoch != c.epochs.current || !l.ackable(e) {
 		c.calls.cancel(&l.signatures)
 	}
 }

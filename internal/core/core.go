@@ -15,10 +15,8 @@ type Core struct {
 	cfg Config
 	clock
 	running bool // between Start and Fail
-	epoch   uint64
 
-	epochs   map[uint64]*epoch // the known ones within bounds
-	recent   *epoch            // of them, the one that was asked for last, with its sequencers; or nil
+	epochs   epochs
 	lanes    map[wire.PublicKey]*lane
 	order    []*lane // as they came up, which is deterministic
 	lastLane *lane   // found last: acks of one chunk come close together
@@ -151,15 +149,18 @@ func New(cfg Config) (*Core, error) {
 		return nil, err
 	}
 	c := &Core{
-		cfg:    cfg,
-		epochs: make(map[uint64]*epoch),
-		lanes:  make(map[wire.PublicKey]*lane),
+		cfg:   cfg,
+		lanes: make(map[wire.PublicKey]*lane),
 		votes: aggregate.New(aggregate.Config{
 			MaxBytes: cfg.MaxVoteBytes, InFlight: cfg.VotesInFlight, SuspectDelay: cfg.SuspectDelay,
 			Past: min(cfg.HeightBound, maxPast),
 		}),
 		dormant: make(map[laneKey]dormant),
 		clock:   clock{alarm: never},
+	}
+	c.epochs = epochs{
+		sets: cfg.Sets, identity: cfg.Identity, votes: c.votes, back: cfg.EpochsBack, ahead: cfg.EpochsAhead,
+		known: make(map[uint64]*epoch),
 	}
 	c.records.out = &c.effects
 	c.calls = calls{out: &c.effects, open: make(map[uint64]call)}
@@ -353,4 +354,4 @@ func (c *Core) Lanes() []LaneStatus {
 }
 
 // Epoch returns the current epoch.
-func (c *Core) Epoch() uint64 { return c.epoch }
+func (c *Core) Epoch() uint64 { return c.epochs.current }

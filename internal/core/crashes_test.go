@@ -183,7 +183,7 @@ func (m *mixture) adopt() {
 	}
 	if ends && err == nil {
 		for s := 1; s < mixedSequencers; s++ {
-			_, known := m.c.knownSequencers(m.c.epoch)[id(s)]
+			_, known := m.c.epochs.sequencersUpTo(m.c.Epoch())[id(s)]
 			if known || m.certified[s] > 0 { // else it was in no known epoch so far
 				m.marks[s] = m.certified[s] + 2
 			}
@@ -197,7 +197,7 @@ func (m *mixture) in(s int) bool { return slices.Contains(m.w.sequencers[m.c.Epo
 
 // epochIn draws an epoch within bounds that has s as a sequencer; false if there is none.
 func (m *mixture) epochIn(s int) (uint64, bool) {
-	first, last := m.c.bounds()
+	first, last := m.c.epochs.bounds()
 	var all []uint64
 	for e := first; e <= last; e++ {
 		if slices.Contains(m.w.sequencers[e], id(s)) {
@@ -372,7 +372,7 @@ func (m *mixture) checkSettled() {
 		if l.questions.out+l.signatures.out+l.jobs > 0 {
 			m.t.Fatalf("lane %v has calls or statements out", l.sequencer[1])
 		}
-		if !l.gone && l.sequencer != id(0) && !m.c.admitted(l.sequencer) {
+		if !l.gone && l.sequencer != id(0) && !m.c.epochs.haveSequencer(l.sequencer) {
 			m.t.Fatalf("lane %v is not dormant", l.sequencer[1])
 		}
 	}

@@ -34,34 +34,10 @@ type dormant struct {
 	contradicted         bool // the certificate of the tip's height is for another payload
 }
 
-// admitted reports whether the sequencer is one of a known epoch within bounds.
-func (c *Core) admitted(sequencer wire.PublicKey) bool {
-	first, last := c.bounds()
-	for n := last; ; n-- { // most are in the newest
-		if e := c.epochs[n]; e != nil && e.isSequencer(sequencer) {
-			return true
-		}
-		if n == first {
-			return false
-		}
-	}
-}
-
-// learnAll looks for the sets of all epochs within bounds that are not known yet.
-func (c *Core) learnAll() {
-	first, last := c.bounds()
-	for n := first; ; n++ {
-		c.lookUp(n)
-		if n == last {
-			return
-		}
-	}
-}
-
 // retireLanes has lanes become dormant whose sequencers have left the epochs within bounds.
 func (c *Core) retireLanes() {
 	for _, l := range c.order {
-		if !l.leaving && l.sequencer != c.cfg.Identity && !c.admitted(l.sequencer) {
+		if !l.leaving && l.sequencer != c.cfg.Identity && !c.epochs.haveSequencer(l.sequencer) {
 			c.retireLane(l)
 		}
 	}

@@ -33,7 +33,7 @@ func TestRule4_8_AChangePrunesAcksOutsideTheBounds(t *testing.T) {
 	r.epoch(9)
 	expect(t, "votes of [8, 10]", r.c.Counts().Votes, 0)
 	expect(t, "memory", r.c.Counts().VoteBytes, 0)
-	for e := range r.c.epochs {
+	for e := range r.c.epochs.known {
 		expect(t, "an epoch out of bounds is kept", e < 8 || e > 10, false)
 	}
 }
@@ -127,10 +127,10 @@ func TestAnUnknownParentEpochIsAskedForOnlyByWhoMayProposeThere(t *testing.T) {
 	n.Parent.Epoch = 1 << 63
 	expect(t, "outcome", r.nodeBytes(id(2), n.AppendTo(nil)), UnknownEpoch)
 	expect(t, "lanes", r.c.Counts().Lanes, 0)
-	if _, ok := r.c.Format(1 << 63); ok {
+	if _, ok := r.c.epochs.Format(1 << 63); ok {
 		t.Fatal("a format for an epoch that nobody knows")
 	}
-	f, _ := r.c.Format(5)
+	f, _ := r.c.epochs.Format(5)
 	expect(t, "kind", f.Kind, wire.SignersAndList)
 }
 

@@ -49,7 +49,7 @@ func TestRule5_1_NoCrashMakesTheSequencerEquivocate(t *testing.T) {
 				case 3:
 					if len(r.nodes) > 0 {
 						var n wire.Node
-						if err := n.Decode(r.nodes[len(r.nodes)-1].Bytes, r.c); err != nil {
+						if err := n.Decode(r.nodes[len(r.nodes)-1].Bytes, &r.c.epochs); err != nil {
 							t.Fatal(err)
 						}
 						for i := 1; i < 4; i++ {

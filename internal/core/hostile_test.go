@@ -31,8 +31,8 @@ func (r *rig) check(t interface{ Fatalf(string, ...any) }) {
 		t.Fatalf("%d lanes for %d sequencers", counts.Lanes, sequencers)
 	case counts.VoteBytes > r.cfg.MaxVoteBytes:
 		t.Fatalf("%d bytes of votes", counts.VoteBytes)
-	case len(r.c.epochs) > 3:
-		t.Fatalf("%d epochs kept", len(r.c.epochs))
+	case len(r.c.epochs.known) > 3:
+		t.Fatalf("%d epochs kept", len(r.c.epochs.known))
 	case counts.Suspects > 7:
 		t.Fatalf("%d suspects for 7 validators", counts.Suspects)
 	case len(r.c.jobs.open) > sequencers*8:

@@ -56,7 +56,7 @@ func (c *Core) Abstaining() (lanes int, to uint64) {
 func (c *Core) before(sequencer wire.PublicKey, m mark) bool {
 	l := c.lanes[sequencer]
 	if l == nil {
-		return c.admitted(sequencer)
+		return c.epochs.haveSequencer(sequencer)
 	}
 	highest, certified := l.votes.Highest()
 	return m.covers(l.base()) && !(certified && highest == m.height)
@@ -72,7 +72,7 @@ func (c *Core) Adopt(now time.Duration, locks []wire.Lock) error {
 		return nil
 	}
 	for i := range locks {
-		if _, ok := c.scheme(locks[i].Epoch); !ok {
+		if _, ok := c.epochs.scheme(locks[i].Epoch); !ok {
 			return fmt.Errorf("core: lock of epoch %d: %w", locks[i].Epoch, wire.ErrUnknownEpoch)
 		}
 	}
@@ -108,15 +108,15 @@ func (c *Core) endOfRecovery(locks []wire.Lock) (recoveredRecord, error) {
 	if len(locks) == 0 {
 		return r, ErrNoLocks
 	}
-	if c.inBounds(c.epoch) == nil {
-		return r, fmt.Errorf("core: the current epoch %d: %w", c.epoch, wire.ErrUnknownEpoch)
+	if c.currentEpoch() == nil {
+		return r, fmt.Errorf("core: the current epoch %d: %w", c.epochs.current, wire.ErrUnknownEpoch)
 	}
-	_, last := c.bounds()
-	newest := c.epoch // that the network is known to have reached
+	_, last := c.epochs.bounds()
+	newest := c.epochs.current // that the network is known to have reached
 	for i := range locks {
 		newest = min(max(newest, locks[i].Epoch), last)
 	}
-	for number := c.epoch; ; number++ {
+	for number := c.epochs.current; ; number++ {
 		if e := c.inBounds(number); e != nil && e.member && !r.unsafe {
 			if e.set.Weight(e.me) > e.set.Tolerates() {
 				return r, fmt.Errorf("%w: the %d validators of epoch %d tolerate no faulty one, and one that recovers counts among "+
@@ -127,8 +127,8 @@ func (c *Core) endOfRecovery(locks []wire.Lock) (recoveredRecord, error) {
 			break
 		}
 	}
-	heights := c.knownSequencers(newest)
-	for sequencer := range heights {
+	heights := make(map[wire.PublicKey]uint64)
+	for sequencer := range c.epochs.sequencersUpTo(newest) {
 		heights[sequencer] = 1 // as without a lock: height −1, and two more
 	}
 	for i := range locks {
@@ -144,22 +144,6 @@ func (c *Core) endOfRecovery(locks []wire.Lock) (recoveredRecord, error) {
 	}
 	slices.SortFunc(r.marks, func(a, b laneMark) int { return a.sequencer.Compare(b.sequencer) })
 	return r, nil
-}
-
-// maxPastEpochs bounds the epochs before the newest that are searched for sequencers on whose lanes a lost journal may have
-// held acks.
-const maxPastEpochs = 1024
-
-// knownSequencers returns the sequencers of an epoch and of the known ones before it.
-func (c *Core) knownSequencers(newest uint64) map[wire.PublicKey]uint64 {
-	all := make(map[wire.PublicKey]uint64)
-	for back := uint64(0); back <= min(newest, maxPastEpochs); back++ {
-		list, _ := c.cfg.Sets.Sequencers(newest - back)
-		for _, sequencer := range list {
-			all[sequencer] = 0
-		}
-	}
-	return all
 }
 
 // setMarks makes the marks of a recovery known.
@@ -219,10 +203,10 @@ func (c *Core) provesLoss(l *lane, lock *wire.Lock) bool {
 		return true
 	}
 	// A lane that nothing is known of, and whose sequencer is in no set, was forgotten or is adopted by a joiner.
-	if l.tip == nil && !c.admitted(l.sequencer) {
+	if l.tip == nil && !c.epochs.haveSequencer(l.sequencer) {
 		return false
 	}
-	if scheme, ok := c.scheme(lock.Epoch); ok {
+	if scheme, ok := c.epochs.scheme(lock.Epoch); ok {
 		if me, ok := scheme.Index(c.cfg.Identity); ok {
 			format := scheme.Format()
 			signers, _, err := format.SplitCertificate(lock.Certificate)
@@ -380,7 +364,7 @@ func (c *Core) dropClaims() {
 	p := &c.proposing
 	for id, chunk := range p.claims {
 		t := c.own.tip
-		if t != nil && (chunk == *t.chunk() || chunk.Height < t.chunk().Height) || !c.validates(id) {
+		if t != nil && (chunk == *t.chunk() || chunk.Height < t.chunk().Height) || !c.epochs.haveValidator(id) {
 			delete(p.claims, id)
 		}
 	}
@@ -390,7 +374,7 @@ func (c *Core) dropClaims() {
 // countClaims compares the claims of the current epoch's validators with how many of them may be faulty.
 func (c *Core) countClaims() {
 	p, weight := &c.proposing, uint64(0)
-	e := c.inBounds(c.epoch)
+	e := c.currentEpoch()
 	if e == nil {
 		return // as it was, until the sets are known
 	}

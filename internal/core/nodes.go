@@ -72,7 +72,7 @@ func (c *Core) Node(now time.Duration, from *Peer, message []byte) Outcome {
 
 func (c *Core) node(from *Peer, message []byte) Outcome {
 	var n wire.Node
-	if err := n.Decode(message, c); err != nil {
+	if err := n.Decode(message, &c.epochs); err != nil {
 		if errors.Is(err, wire.ErrUnknownEpoch) {
 			return c.unknownEpoch(from, message)
 		}
@@ -147,7 +147,7 @@ func (c *Core) unknownEpoch(from *Peer, message []byte) Outcome {
 // checkNode is PROTOCOL.md 4.1 for a node's chunk, against the current epoch. Conflicting is another payload than the
 // tip's, or than that of a certificate that is held, at the same height. l may be nil.
 func (c *Core) checkNode(l *lane, chunk *wire.Chunk) Outcome {
-	e := c.inBounds(c.epoch)
+	e := c.currentEpoch()
 	if e == nil {
 		return UnknownEpoch
 	}
@@ -205,7 +205,7 @@ func (c *Core) verifyNode(l *lane, p *pendingNode) {
 	if p.node.HasParent() && !p.onlyProposal {
 		parent := p.node.ParentSubject()
 		if !l.holds(parent, p.node.Parent.Certificate) {
-			scheme, ok := c.scheme(parent.Epoch)
+			scheme, ok := c.epochs.scheme(parent.Epoch)
 			if !ok {
 				c.counts.Nodes[Stale]++ // decoded while its epoch was known, and now it is not
 				return

@@ -133,7 +133,7 @@ func TestRule4_7_WhatIsSignedAgainHasTheNewestCertificateForItsParent(t *testing
 	r.crash(r.disk.Durable, true)
 	r.signChunk()
 	var n wire.Node
-	if err := n.Decode(r.nodes[len(r.nodes)-1].Bytes, r.c); err != nil {
+	if err := n.Decode(r.nodes[len(r.nodes)-1].Bytes, &r.c.epochs); err != nil {
 		t.Fatal(err)
 	}
 	expect(t, "chunk", n.Chunk, c)
@@ -148,7 +148,7 @@ func TestRule4_7_TheParentsCertificateIsNotOfAnEpochToCome(t *testing.T) {
 	r.certifyOwn(c, 6)
 	r.propose(2)
 	var n wire.Node
-	if err := n.Decode(r.nodes[1].Bytes, r.c); err != nil {
+	if err := n.Decode(r.nodes[1].Bytes, &r.c.epochs); err != nil {
 		t.Fatal(err)
 	}
 	expect(t, "parent's epoch", n.Parent.Epoch, 5)
@@ -156,7 +156,7 @@ func TestRule4_7_TheParentsCertificateIsNotOfAnEpochToCome(t *testing.T) {
 	r = newRig(t, 4, sequencing)
 	r.certifyOwn(r.propose(1), 6)
 	r.propose(2)
-	if err := n.Decode(r.nodes[1].Bytes, r.c); err != nil {
+	if err := n.Decode(r.nodes[1].Bytes, &r.c.epochs); err != nil {
 		t.Fatal(err)
 	}
 	expect(t, "parent's epoch", n.Parent.Epoch, 6)

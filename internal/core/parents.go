@@ -50,8 +50,8 @@ func (c *Core) wantsParent(l *lane, s wire.Subject) bool {
 		return false
 	}
 	highest, _ := l.votes.Highest()
-	first, last := c.bounds()
-	_, known := c.scheme(s.Epoch)
+	first, last := c.epochs.bounds()
+	_, known := c.epochs.scheme(s.Epoch)
 	low := s.Chunk.Height < highest && highest-s.Chunk.Height >= c.cfg.HeightBound
 	if l.bad || low || s.Epoch < first || s.Epoch > last || !known {
 		c.counts.ParentsDropped++
@@ -69,7 +69,7 @@ func (c *Core) checkParents(l *lane) {
 		if !c.wantsParent(l, p.subject) {
 			continue
 		}
-		scheme, _ := c.scheme(p.subject.Epoch)
+		scheme, _ := c.epochs.scheme(p.subject.Epoch)
 		l.checking = true
 		st := &verify.Statement{Scheme: scheme, Subject: p.subject, Certificate: p.certificate}
 		c.submit(st, job{lane: l, parent: &p})

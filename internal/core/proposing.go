@@ -62,11 +62,11 @@ func (c *Core) newestNow(chunk wire.Chunk) *aggregate.Certificate {
 	if newest == nil || newest.Chunk != chunk {
 		return nil
 	}
-	for e := c.epoch; ; e-- {
+	for e := c.epochs.current; ; e-- {
 		if held := c.own.votes.Held(chunk.Height, e); held != nil {
 			return held
 		}
-		if first, _ := c.bounds(); e == first {
+		if first, _ := c.epochs.bounds(); e == first {
 			return newest
 		}
 	}
@@ -89,7 +89,7 @@ func (c *Core) isSequencerNow() bool {
 	if c.own == nil {
 		return false
 	}
-	e := c.inBounds(c.epoch)
+	e := c.currentEpoch()
 	return e != nil && e.isSequencer(c.cfg.Identity)
 }
 
@@ -258,7 +258,7 @@ func (c *Core) broadcast(l *lane, again bool) {
 	p.rebroadcast, p.rebroadcastAt = true, c.now+c.cfg.RebroadcastTimeout
 	status := Success
 	if c.isSequencerNow() {
-		others := c.inBounds(c.epoch).others
+		others := c.currentEpoch().others
 		spread := c.effects.emit(Broadcast)
 		spread.Chunk, spread.Parent, spread.Recipients, spread.Again = *l.tip.chunk(), l.tip.parent, others, again
 		if len(others) > 0 {
@@ -292,7 +292,7 @@ func (c *Core) restartProposing() {
 
 // awaitSets comes back while the current epoch's sets are not known: they become known without any event.
 func (c *Core) awaitSets() {
-	if c.inBounds(c.epoch) == nil {
+	if c.currentEpoch() == nil {
 		c.wake(c.now + c.cfg.ProposeBackoff)
 	}
 }

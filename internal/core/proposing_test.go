@@ -92,7 +92,7 @@ func TestRule4_7_TheNextProposalComesWithTheTipsCertificateAsParent(t *testing.T
 	expect(t, "elapsed", r.reports[len(r.reports)-1].Elapsed, 70*time.Millisecond)
 	c = r.propose(2)
 	var n wire.Node
-	if err := n.Decode(r.nodes[1].Bytes, r.c); err != nil {
+	if err := n.Decode(r.nodes[1].Bytes, &r.c.epochs); err != nil {
 		t.Fatal(err)
 	}
 	expect(t, "chunk", n.Chunk, chunk(0, 1, 2))
@@ -428,7 +428,7 @@ func TestRule4_7_ATipWhoseCertificateLeavesTheBoundsIsRebroadcastUntilCertifiedA
 	r.sync()
 	r.signChunk()
 	var node wire.Node
-	if err := node.Decode(r.nodes[3].Bytes, r.c); err != nil {
+	if err := node.Decode(r.nodes[3].Bytes, &r.c.epochs); err != nil {
 		t.Fatal(err)
 	}
 	expect(t, "parent's epoch", node.Parent.Epoch, 7)

@@ -193,9 +193,9 @@ func (c *Core) recoverRest(position uint64, rest restRecord) error {
 // way. Of dormant lanes only locks that have not been reported are.
 func (c *Core) Start(now time.Duration, epoch, next uint64) {
 	c.running = true
-	c.now, c.epoch, c.records.next = now, epoch, next
+	c.now, c.records.next = now, next
 	c.durable = next - 1
-	c.votes.SetBounds(c.bounds())
+	c.epochs.enter(epoch)
 	if c.cfg.Sequencer {
 		c.own = c.lane(c.cfg.Identity)
 	}
@@ -212,7 +212,7 @@ func (c *Core) Start(now time.Duration, epoch, next uint64) {
 			continue
 		}
 		l.recovered = nil
-		awake := l.sequencer == c.cfg.Identity || c.admitted(l.sequencer)
+		awake := l.sequencer == c.cfg.Identity || c.epochs.haveSequencer(l.sequencer)
 		locks = append(locks, c.restore(l, r, awake)...)
 		if !awake {
 			resting = append(resting, l)

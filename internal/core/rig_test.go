@@ -221,7 +221,7 @@ func (r *rig) drain() {
 			r.signAcks = append(r.signAcks, e)
 		case SendNode:
 			var n wire.Node
-			if err := n.Decode(e.Bytes, r.c); err != nil {
+			if err := n.Decode(e.Bytes, &r.c.epochs); err != nil {
 				r.t.Fatal(err)
 			}
 			r.visible(e.Kind, n.Chunk)
