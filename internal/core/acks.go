@@ -27,7 +27,7 @@ func (c *Core) ack(from *Peer, message []byte) Outcome {
 	if first, last := c.epochs.bounds(); a.Epoch < first || a.Epoch > last {
 		return EpochOutOfBounds
 	}
-	l := c.laneOf(&a.Chunk.Sequencer)
+	l := c.lanes.find(&a.Chunk.Sequencer)
 	var base uint64
 	if l != nil {
 		base = l.base()
@@ -43,7 +43,7 @@ func (c *Core) ack(from *Peer, message []byte) Outcome {
 	if e == nil {
 		return UnknownEpoch
 	}
-	if l == nil && c.laneOf(&a.Chunk.Sequencer) != nil {
+	if l == nil && c.lanes.find(&a.Chunk.Sequencer) != nil {
 		return c.ack(from, message) // the lane was dormant, and has woken with the epoch's sets
 	}
 	if len(a.Signature) != e.format.AckSignature {
@@ -118,7 +118,7 @@ func (c *Core) vote(l *lane, e *epoch, a *wire.Ack) Outcome {
 // verifyVotes submits the votes that are to be verified now.
 func (c *Core) verifyVotes() {
 	for _, st := range c.votes.Next(c.now) {
-		c.submit(&st.Statement, job{lane: c.lanes[st.Subject.Chunk.Sequencer], votes: st})
+		c.submit(&st.Statement, job{lane: c.lanes.find(&st.Subject.Chunk.Sequencer), votes: st})
 	}
 }
 

@@ -39,7 +39,7 @@ func TestRule4_4_ACertificateBelowTheHighestLessOneIsReportedOnceAndNotHeld(t *t
 	expect(t, "locks", len(r.locks()), 5)
 	// Another epoch's for a height that has been reported.
 	records = r.disk.Next
-	l := r.c.lanes[id(1)]
+	l := r.c.lanes.bySequencer[id(1)]
 	lock := r.w.lock(chunk(1, 4, 4), 5)
 	r.c.certified(l, lock)
 	r.drain()

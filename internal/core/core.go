@@ -2,7 +2,6 @@ package core
 
 import (
 	"math"
-	"slices"
 	"time"
 
 	"github.com/lanecast/lanecast/aggregate"
@@ -16,12 +15,10 @@ type Core struct {
 	clock
 	running bool // between Start and Fail
 
-	epochs   epochs
-	lanes    map[wire.PublicKey]*lane
-	order    []*lane // as they came up, which is deterministic
-	lastLane *lane   // found last: acks of one chunk come close together
-	own      *lane   // of our sequencer key; nil without one
-	votes    *aggregate.Votes
+	epochs epochs
+	votes  *aggregate.Votes
+	lanes  lanes
+	own    *lane // of our sequencer key; nil without one
 
 	proposing proposing
 
@@ -36,9 +33,6 @@ type Core struct {
 
 	durable uint64       // positions up to here are on disk
 	pending []pendingTip // tips that are not durable yet, by position
-
-	dormant map[laneKey]dormant // lanes of sequencers that are in no known epoch within bounds
-	gone    int                 // lanes in order that are dormant by now
 
 	origin       bool                    // the journal's first record has been recovered
 	lost         bool                    // it says that an earlier journal was lost …
@@ -64,63 +58,6 @@ const never = time.Duration(math.MaxInt64)
 
 // wake makes sure that Tick is called at due.
 func (c *clock) wake(due time.Duration) { c.alarm = min(c.alarm, due) }
-
-// lane is all that is known of one sequencer.
-type lane struct {
-	sequencer wire.PublicKey
-	votes     *aggregate.Lane
-	tip       *tip   // nil before the first node
-	admitted  *epoch // the sequencer is one of this epoch's, which saves looking; or nil
-
-	verifying *pendingNode // at most one in verification …
-	waiting   *pendingNode // … and one that waits, the highest
-	// bad: a node of this sequencer failed verification. From then on they are verified alone, none before nextCheck.
-	bad       bool
-	nextCheck time.Duration
-
-	parents  []parent // of nodes that were replaced while they waited, ascending by height; see parents.go
-	checking bool     // the certificate of one is in verification
-
-	questions  series // to the application, about tips
-	askedAt    time.Duration
-	signatures series // on our acks
-	wantAck    bool   // our ack is due, but could not be signed yet; tried again at ackRetry
-	ackRetry   time.Duration
-
-	// mark is the height up to which we do not ack on this lane, since a journal that was lost may have held acks of ours
-	// up to there: PROTOCOL.md 5.10.
-	mark mark
-
-	jobs    int         // statements in flight
-	leaving bool        // it becomes dormant once nothing of it is under way
-	gone    bool        // it is dormant, and leaving stays set; who wakes it makes another one
-	resting uint64      // position of the record that it had while dormant; 0 if none
-	resumed wire.Digest // payload of its highest certified height then
-
-	// Conflicts are reported once per height.
-	conflict, lockConflict reportedAt
-
-	recovered *recovered // between Recover and Start
-}
-
-// reportedAt remembers the highest height that was reported. What is found below it later is not: whoever could have it
-// found at two heights in turn would have it reported without end.
-type reportedAt struct {
-	height uint64
-	any    bool
-}
-
-// covers reports whether height, or one above it, has been reported.
-func (r *reportedAt) covers(height uint64) bool { return r.any && height <= r.height }
-
-// first reports whether height is above all that have been reported, and notes that it now is reported.
-func (r *reportedAt) first(height uint64) bool {
-	if r.covers(height) {
-		return false
-	}
-	*r = reportedAt{height, true}
-	return true
-}
 
 // Peer is what the core remembers of an authenticated peer. The driver makes one per peer and hands it in with every
 // message.
@@ -149,14 +86,13 @@ func New(cfg Config) (*Core, error) {
 		return nil, err
 	}
 	c := &Core{
-		cfg:   cfg,
-		lanes: make(map[wire.PublicKey]*lane),
+		cfg: cfg,
 		votes: aggregate.New(aggregate.Config{
 			MaxBytes: cfg.MaxVoteBytes, InFlight: cfg.VotesInFlight, SuspectDelay: cfg.SuspectDelay,
 			Past: min(cfg.HeightBound, maxPast),
 		}),
-		dormant: make(map[laneKey]dormant),
-		clock:   clock{alarm: never},
+		lanes: lanes{bySequencer: make(map[wire.PublicKey]*lane), dormant: make(map[laneKey]dormant)},
+		clock: clock{alarm: never},
 	}
 	c.epochs = epochs{
 		sets: cfg.Sets, identity: cfg.Identity, votes: c.votes, back: cfg.EpochsBack, ahead: cfg.EpochsAhead,
@@ -171,43 +107,6 @@ func New(cfg Config) (*Core, error) {
 
 // maxPast bounds for how many heights a lane remembers certificates, whatever HeightBound says.
 const maxPast = 1024
-
-// lane returns the lane of a sequencer, a new one if need be. The caller has made sure that the key is one of an
-// epoch's sequencers, or comes from the journal: that is what bounds the number of lanes.
-func (c *Core) lane(sequencer wire.PublicKey) *lane {
-	if l := c.lanes[sequencer]; l != nil {
-		return l
-	}
-	l := &lane{sequencer: sequencer, votes: c.votes.Lane(sequencer), mark: c.marks[sequencer]}
-	c.wakeLane(l)
-	c.lanes[sequencer] = l
-	c.order = append(c.order, l)
-	if c.cfg.Sequencer && sequencer == c.cfg.Identity {
-		c.own = l
-	}
-	return l
-}
-
-// laneOf returns the lane of a sequencer, nil until its first ack or node.
-func (c *Core) laneOf(sequencer *wire.PublicKey) *lane {
-	if l := c.lastLane; l != nil && l.sequencer == *sequencer {
-		return l
-	}
-	l := c.lanes[*sequencer]
-	if l != nil {
-		c.lastLane = l
-	}
-	return l
-}
-
-// base is b of PROTOCOL.md 4.3: the larger of tip height and highest certified height.
-func (l *lane) base() uint64 {
-	highest, _ := l.votes.Highest()
-	if l.tip != nil {
-		return max(highest, l.tip.chunk().Height)
-	}
-	return highest
-}
 
 // submit has a statement verified.
 func (c *Core) submit(st *verify.Statement, j job) {
@@ -249,9 +148,7 @@ func (c *Core) enter(now time.Duration) bool {
 	if now > c.now {
 		c.now = now
 	}
-	if c.gone > len(c.order)/2 {
-		c.compact()
-	}
+	c.lanes.tidy()
 	return c.running
 }
 
@@ -281,7 +178,7 @@ func (c *Core) Tick(now time.Duration) {
 	}
 	c.alarm = never // whoever still waits sets it anew
 	c.verifyVotes()
-	for _, l := range c.order {
+	for _, l := range c.lanes.all() {
 		if l.gone {
 			continue
 		}
@@ -298,59 +195,6 @@ func (c *Core) Tick(now time.Duration) {
 	}
 	c.tickProposing()
 	c.awaitSets()
-}
-
-// Tip returns the highest node accepted for a sequencer, without its parent; false if there is none.
-func (c *Core) Tip(sequencer wire.PublicKey) (wire.Proposal, bool) {
-	l := c.lanes[sequencer]
-	if l == nil || l.tip == nil {
-		return wire.Proposal{}, false
-	}
-	return l.tip.proposal, true
-}
-
-// Certificate returns the certificate held for a height of a lane, of the newest epoch if there are several.
-func (c *Core) Certificate(sequencer wire.PublicKey, height uint64) (wire.Lock, bool) {
-	l := c.lanes[sequencer]
-	if l == nil {
-		return wire.Lock{}, false
-	}
-	held := l.votes.At(height)
-	if held == nil {
-		return wire.Lock{}, false
-	}
-	return held.Lock, true
-}
-
-// LaneStatus is where a lane stands.
-type LaneStatus struct {
-	Sequencer wire.PublicKey
-	// Tip is the height of the tip, HasTip whether there is one, Durable whether it is on disk.
-	Tip             uint64
-	HasTip, Durable bool
-	// Certified is the highest certified height, HasCertified whether there is one.
-	Certified    uint64
-	HasCertified bool
-	// Slots is the number of (height, epoch) pairs for which acks wait.
-	Slots int
-}
-
-// Lanes returns the status of every lane, ascending by sequencer.
-func (c *Core) Lanes() []LaneStatus {
-	all := make([]LaneStatus, 0, len(c.order))
-	for _, l := range c.order {
-		if l.gone {
-			continue
-		}
-		s := LaneStatus{Sequencer: l.sequencer, Slots: l.votes.Slots()}
-		if l.tip != nil {
-			s.Tip, s.HasTip, s.Durable = l.tip.chunk().Height, true, l.tip.durable
-		}
-		s.Certified, s.HasCertified = l.votes.Highest()
-		all = append(all, s)
-	}
-	slices.SortFunc(all, func(a, b LaneStatus) int { return a.Sequencer.Compare(b.Sequencer) })
-	return all
 }
 
 // Epoch returns the current epoch.

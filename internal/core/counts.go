@@ -126,7 +126,7 @@ func (c *Core) Counts() *Counts {
 	c.counts.VoteBatches, c.counts.VoteFailures, c.counts.KeyFaults = votes.Statements, votes.Failures, votes.KeyFaults
 	c.counts.Suspects, c.counts.VoteBytes = votes.Suspects, votes.Bytes
 	c.counts.Votes, c.counts.Waiting = votes.Votes, votes.Ready
-	c.counts.Lanes, c.counts.Dormant = len(c.order)-c.gone, len(c.dormant)
+	c.counts.Lanes, c.counts.Dormant = c.lanes.count()
 	c.counts.Abstaining, c.counts.AbstainingTo = c.Abstaining()
 	c.counts.OwnLane = c.ownLane()
 	return &c.counts

@@ -111,7 +111,7 @@ func (m *mixture) watch(e *Effect) {
 // lane is dormant.
 func (m *mixture) noteTops() {
 	for s := range mixedSequencers {
-		if _, ok := m.c.dormant[keyOf(id(s))]; ok && m.c.lanes[id(s)] == nil {
+		if _, ok := m.c.lanes.dormant[keyOf(id(s))]; ok && m.c.lanes.bySequencer[id(s)] == nil {
 			maps.DeleteFunc(m.again, func(o wire.Subject, _ bool) bool { return o.Chunk.Sequencer == id(s) })
 		}
 	}
@@ -368,7 +368,7 @@ func (m *mixture) checkSettled() {
 	if lanes > mixedSequencers {
 		m.t.Fatalf("%d lanes of %d sequencers", lanes, mixedSequencers)
 	}
-	for _, l := range m.c.order {
+	for _, l := range m.c.lanes.order {
 		if l.questions.out+l.signatures.out+l.jobs > 0 {
 			m.t.Fatalf("lane %v has calls or statements out", l.sequencer[1])
 		}
@@ -388,7 +388,7 @@ func (m *mixture) checkSettled() {
 		}
 		m.acks = nil
 		epoch := m.c.Epoch()
-		if l := m.c.lanes[id(s)]; l != nil && l.tip != nil {
+		if l := m.c.lanes.bySequencer[id(s)]; l != nil && l.tip != nil {
 			m.certified[s] = max(m.certified[s], l.tip.chunk().Height+1) // past what it equivocated about
 		}
 		height := max(m.certified[s]+1, m.marks[s])

@@ -2,7 +2,6 @@ package core
 
 import (
 	"crypto/sha256"
-	"slices"
 
 	"github.com/lanecast/lanecast/wire"
 )
@@ -36,12 +35,12 @@ type dormant struct {
 
 // retireLanes has lanes become dormant whose sequencers have left the epochs within bounds.
 func (c *Core) retireLanes() {
-	for _, l := range c.order {
+	for _, l := range c.lanes.all() {
 		if !l.leaving && l.sequencer != c.cfg.Identity && !c.epochs.haveSequencer(l.sequencer) {
 			c.retireLane(l)
 		}
 	}
-	c.compact()
+	c.lanes.compact()
 }
 
 // retireLane has a lane become dormant, now or once nothing of it is under way any more.
@@ -61,18 +60,9 @@ func (c *Core) tryRest(l *lane) {
 		return
 	}
 	c.rest(l)
-	c.gone++
 }
 
-// compact takes dormant lanes out of the order. Nothing may be walking over it.
-func (c *Core) compact() {
-	if c.gone > 0 {
-		c.order = slices.DeleteFunc(c.order, func(l *lane) bool { return l.gone })
-		c.gone = 0
-	}
-}
-
-// rest makes a lane dormant. It stays in c.order until compact.
+// rest makes a lane dormant. It stays in the order of lanes until that is compacted.
 func (c *Core) rest(l *lane) {
 	r := restRecord{sequencer: l.sequencer}
 	r.certified, r.hasCertified = l.votes.Highest()
@@ -85,7 +75,8 @@ func (c *Core) rest(l *lane) {
 	if r.locked = l.resumed; newest != nil {
 		r.lock, r.locked = &newest.Lock, newest.Chunk.Payload
 	}
-	c.forget(l)
+	l.votes.Close()
+	c.lanes.remove(l)
 	if r.tip == nil && !r.hasCertified {
 		return // nothing but votes
 	}
@@ -100,7 +91,7 @@ func (c *Core) rest(l *lane) {
 	for _, held := range l.votes.All() {
 		c.reports.retire(held)
 	}
-	c.dormant[keyOf(l.sequencer)] = r.dormant(position)
+	c.lanes.keep(l.sequencer, r.dormant(position))
 }
 
 // releaseRest lets go of the record that a lane had while it was dormant, once a later tip and a certificate of the
@@ -133,20 +124,10 @@ func (d *dormant) woken(sequencer wire.PublicKey) *tip {
 	}
 }
 
-// forget ends what memory holds of a lane.
-func (c *Core) forget(l *lane) {
-	l.gone = true
-	l.votes.Close()
-	delete(c.lanes, l.sequencer)
-	if c.lastLane == l {
-		c.lastLane = nil
-	}
-}
-
 // wakeLanes wakes the lanes of an epoch's sequencers that are dormant, and keeps those from it that are about to be.
 func (c *Core) wakeLanes(sequencers []wire.PublicKey) {
 	for _, sequencer := range sequencers {
-		if l := c.lanes[sequencer]; l != nil && l.leaving {
+		if l := c.lanes.find(&sequencer); l != nil && l.leaving {
 			l.leaving = false
 			c.askVerify(l)
 			if t := l.tip; t != nil && t.verdict == Approved { // our ack was withdrawn
@@ -155,23 +136,14 @@ func (c *Core) wakeLanes(sequencers []wire.PublicKey) {
 			}
 			continue
 		}
-		if len(c.dormant) == 0 {
-			continue
-		}
-		if _, ok := c.dormant[keyOf(sequencer)]; ok {
+		if _, ok := c.lanes.kept(sequencer); ok {
 			c.askVerify(c.lane(sequencer))
 		}
 	}
 }
 
-// wakeLane makes a new lane of what is kept of a dormant one.
-func (c *Core) wakeLane(l *lane) {
-	k := keyOf(l.sequencer)
-	d, ok := c.dormant[k]
-	if !ok {
-		return
-	}
-	delete(c.dormant, k)
+// wake makes of the lane, which is new, what it was before it was dormant.
+func (l *lane) wake(d *dormant) {
 	l.resting = d.position
 	if d.hasTip {
 		l.tip = d.woken(l.sequencer)
@@ -185,11 +157,11 @@ func (c *Core) wakeLane(l *lane) {
 // Forget forgets a dormant lane for good; false if the lane is not dormant. A sequencer whose lane was forgotten must
 // be in no set again: this process no longer knows what it has acked there.
 func (c *Core) Forget(sequencer wire.PublicKey) bool {
-	d, ok := c.dormant[keyOf(sequencer)]
+	d, ok := c.lanes.kept(sequencer)
 	if !ok || !c.running {
 		return false
 	}
-	delete(c.dormant, keyOf(sequencer))
+	c.lanes.forget(sequencer)
 	c.records.release(d.position)
 	return true
 }

@@ -234,7 +234,7 @@ func (c *Core) learnAll() {
 
 // setsKnown has what waits for the sets of the current epoch done at a Tick that is due now.
 func (c *Core) setsKnown() {
-	for _, l := range c.order {
+	for _, l := range c.lanes.all() {
 		if l.wantAck {
 			l.ackRetry = c.now
 		}
@@ -260,8 +260,8 @@ func (c *Core) SetEpoch(now time.Duration, number uint64) {
 	}
 	c.epochs.enter(number)
 	c.learnAll()
-	c.compact()
-	for _, l := range c.order {
+	c.lanes.compact()
+	for _, l := range c.lanes.all() {
 		l.admitted = nil
 		l.votes.CloseOutOfBounds()
 		c.pruneCertificates(l)
@@ -269,7 +269,7 @@ func (c *Core) SetEpoch(now time.Duration, number uint64) {
 	c.retireLanes()
 	// The current epoch's acks of tips that no epoch in bounds has certified are wanted at once: PROTOCOL.md 4.8. So is a
 	// verdict that came while the sequencer was none, or before our scheme was known.
-	for _, l := range c.order {
+	for _, l := range c.lanes.all() {
 		t := l.tip
 		if t == nil || l.leaving {
 			continue
@@ -304,7 +304,7 @@ func (c *Core) EpochsNeeded() []uint64 {
 			break
 		}
 	}
-	for _, l := range c.order {
+	for _, l := range c.lanes.all() {
 		if l.gone {
 			continue
 		}

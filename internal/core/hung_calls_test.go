@@ -46,7 +46,7 @@ func TestRule4_8_CallsThatNeverReturnDoNotAddUpWhileALaneSleepsAndWakes(t *testi
 			}
 			expect(t, "calls of one lane", most, 2)
 			expect(t, "cancelled", len(r.cancelled) >= 2, true)
-			expect(t, "leaving", r.c.lanes[id(1)].leaving, true)
+			expect(t, "leaving", r.c.lanes.bySequencer[id(1)].leaving, true)
 			r.hang = false
 			r.returnLeaving()
 			expect(t, "dormant once they have returned", r.c.Counts().Dormant, 1)

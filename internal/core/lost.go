@@ -54,7 +54,7 @@ func (c *Core) Abstaining() (lanes int, to uint64) {
 
 // before reports whether the lane of a sequencer that is one now has not passed its mark.
 func (c *Core) before(sequencer wire.PublicKey, m mark) bool {
-	l := c.lanes[sequencer]
+	l := c.lanes.find(&sequencer)
 	if l == nil {
 		return c.epochs.haveSequencer(sequencer)
 	}
@@ -152,7 +152,7 @@ func (c *Core) setMarks(r *recoveredRecord) {
 	for _, m := range r.marks {
 		c.marks[m.sequencer] = mark{height: m.height, set: true, unsafe: r.unsafe}
 	}
-	for _, l := range c.order {
+	for _, l := range c.lanes.all() {
 		l.mark = c.marks[l.sequencer]
 	}
 }
@@ -163,7 +163,7 @@ func (c *Core) recoveryDurable() {
 		return
 	}
 	c.recovering = false
-	for _, l := range c.order {
+	for _, l := range c.lanes.all() {
 		c.acknowledge(l)
 	}
 }
@@ -183,7 +183,7 @@ func (c *Core) unknownToJournal(l *lane, chunk *wire.Chunk) bool {
 		return false
 	}
 	if l == nil {
-		d, ok := c.dormant[keyOf(chunk.Sequencer)]
+		d, ok := c.lanes.kept(chunk.Sequencer)
 		return !ok || !d.hasTip || chunk.Height > d.tip
 	}
 	if highest, certified := l.votes.Highest(); l == c.own && certified && chunk.Height <= highest {
@@ -274,7 +274,7 @@ func (c *Core) ownVerdict(j job, v *verify.Verdict) {
 		j.own.from.ownNext = c.now + c.cfg.BadNodeInterval
 		return
 	}
-	if c.unknownToJournal(c.lanes[chunk.Sequencer], chunk) {
+	if c.unknownToJournal(c.lanes.find(&chunk.Sequencer), chunk) {
 		c.halt(fmt.Errorf("%w: a peer showed %s of ours for height %d of sequencer %s",
 			ErrStaleJournal, j.own.what, chunk.Height, chunk.Sequencer))
 	}

@@ -124,7 +124,7 @@ func TestRule5_9_ARecoveryThatEndedHasEndedInWhateverOrderTheRecordsComeBack(t *
 		r.disk.Records = append(r.disk.Records[1:], r.disk.Records[0])
 		r.crash(r.disk.Durable, true)
 		expect(t, "recovering", r.c.Recovering(), false)
-		expect(t, "mark", r.c.lanes[id(1)].mark, mark{height: 6, set: true})
+		expect(t, "mark", r.c.lanes.bySequencer[id(1)].mark, mark{height: 6, set: true})
 	}
 }
 
@@ -224,7 +224,7 @@ func TestRule5_10_LaterAdoptionsDoNotMoveTheMarks(t *testing.T) {
 		t.Fatal(err)
 	}
 	for restart := range 2 {
-		l := r.c.lanes[id(1)]
+		l := r.c.lanes.bySequencer[id(1)]
 		expect(t, "mark", l.mark, mark{height: 6, set: true})
 		expect(t, "mark of another", r.c.marks[id(2)], mark{height: 1, set: true})
 		if restart == 0 {

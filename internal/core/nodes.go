@@ -85,7 +85,7 @@ func (c *Core) node(from *Peer, message []byte) Outcome {
 	if n.Chunk.Sequencer != from.id {
 		return WrongPeer
 	}
-	l := c.lanes[from.id]
+	l := c.lanes.find(&from.id)
 	if l != nil && l.tip != nil && n.Chunk == *l.tip.chunk() {
 		c.duplicate(l)
 		return Duplicate
@@ -136,7 +136,7 @@ func (c *Core) unknownEpoch(from *Peer, message []byte) Outcome {
 	if c.own != nil && n.Chunk.Sequencer == c.own.sequencer {
 		return c.ownNode(from, &n)
 	}
-	l := c.lanes[from.id]
+	l := c.lanes.find(&from.id)
 	if l == nil || l.tip == nil || n.Chunk != *l.tip.chunk() {
 		return UnknownEpoch
 	}

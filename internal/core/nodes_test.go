@@ -262,7 +262,7 @@ func TestRule4_2_6_ANodeWithoutAVerdictBlamesNobodyAndTheLaneGoesOn(t *testing.T
 			if next != nil {
 				r.tip(last) // at once: its sequencer is none whose nodes must wait
 			}
-			expect(t, "in batches", r.c.lanes[id(1)].bad, false)
+			expect(t, "in batches", r.c.lanes.bySequencer[id(1)].bad, false)
 			r.verdicts()
 			p, _ = r.c.Tip(id(1))
 			expect(t, "tip", p.Chunk, last.Chunk)

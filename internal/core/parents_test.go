@@ -85,7 +85,7 @@ func TestRule4_2_5_ParentsThatWaitAreBoundedAndWhatDoesNotFitIsCounted(t *testin
 	for h := uint64(1); h < 40; h++ {
 		r.node(r.w.node(1, h, int(h), int(h-1), 5))
 	}
-	l := r.c.lanes[id(1)]
+	l := r.c.lanes.bySequencer[id(1)]
 	expect(t, "parents that wait", len(l.parents), 8)
 	expect(t, "the lowest of them", l.parents[0].subject.Chunk.Height, 30)
 	expect(t, "dropped", r.c.Counts().ParentsDropped, 37-1-8)
@@ -126,13 +126,13 @@ func TestRule4_2_5_AnInvalidParentBlamesTheSequencerAndDropsThoseThatWait(t *tes
 	expect(t, "peer", f.Peer, id(1))
 	expect(t, "message", string(f.Message), string(bad.AppendTo(nil)))
 	expect(t, "invalid", r.c.Counts().Nodes[Invalid], 1)
-	expect(t, "bad", r.c.lanes[id(1)].bad, true)
+	expect(t, "bad", r.c.lanes.bySequencer[id(1)].bad, true)
 	dropped := r.c.Counts().ParentsDropped
 	r.node(r.w.node(1, 9, 9, 8, 5))
 	r.node(r.w.node(1, 10, 10, 9, 5))
 	r.node(r.w.node(1, 11, 11, 10, 5))
 	expect(t, "dropped", r.c.Counts().ParentsDropped > dropped, true)
-	expect(t, "waiting", len(r.c.lanes[id(1)].parents), 0)
+	expect(t, "waiting", len(r.c.lanes.bySequencer[id(1)].parents), 0)
 	r.pass(time.Second)
 	expect(t, "faults", len(r.faults()), 1)
 }
@@ -168,9 +168,9 @@ func TestRule4_2_5_AnInvalidNodeDropsTheParentsThatWait(t *testing.T) {
 	for h := uint64(3); h < 7; h++ {
 		r.node(r.w.node(1, h, int(h), int(h-1), 5))
 	}
-	expect(t, "parents that wait", len(r.c.lanes[id(1)].parents), 2)
+	expect(t, "parents that wait", len(r.c.lanes.bySequencer[id(1)].parents), 2)
 	r.one()
-	expect(t, "parents that wait", len(r.c.lanes[id(1)].parents), 0)
+	expect(t, "parents that wait", len(r.c.lanes.bySequencer[id(1)].parents), 0)
 	expect(t, "dropped", r.c.Counts().ParentsDropped, 2)
 	fault[*wire.InvalidNode](r)
 }

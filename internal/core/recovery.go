@@ -206,7 +206,7 @@ func (c *Core) Start(now time.Duration, epoch, next uint64) {
 	c.deadRecords = nil
 	var locks []restoredLock
 	var resting []*lane
-	for _, l := range c.order {
+	for _, l := range c.lanes.all() {
 		r := l.recovered
 		if r == nil {
 			continue
@@ -226,8 +226,8 @@ func (c *Core) Start(now time.Duration, epoch, next uint64) {
 	for _, l := range resting {
 		c.retireLane(l)
 	}
-	c.compact()
-	for _, l := range c.order {
+	c.lanes.compact()
+	for _, l := range c.lanes.all() {
 		c.askVerify(l)
 	}
 	c.restartProposing()

@@ -201,7 +201,7 @@ func TestRule5_5_JournalAndRecoveryStayBoundedWhileTheReporterIsSlow(t *testing.
 		if err := c.Recover(rec.Position, rec.Bytes); err != nil {
 			t.Fatal(err)
 		}
-		if held := len(c.lanes[id(1)].recovered.locks); held > 4*(behind+reportedEvery) {
+		if held := len(c.lanes.bySequencer[id(1)].recovered.locks); held > 4*(behind+reportedEvery) {
 			t.Fatalf("position %d: %d locks held", rec.Position, held)
 		}
 	}

@@ -171,7 +171,7 @@ func (r *rig) visible(what EffectKind, c wire.Chunk) {
 func (r *rig) checkParent(e *Effect) {
 	r.t.Helper()
 	want := r.parents[e.Chunk]
-	if t := r.c.lanes[e.Chunk.Sequencer].tip; t.position == 0 {
+	if t := r.c.lanes.bySequencer[e.Chunk.Sequencer].tip; t.position == 0 {
 		want = wire.Digest{}
 	} else if !t.durable || t.hasParent && want == (wire.Digest{}) {
 		want = t.parent // our own, whose record of the tip is not durable yet

@@ -104,10 +104,10 @@ func TestRule4_8_LanesThatLeaveTogetherCostEachTheSame(t *testing.T) {
 	expect(t, "dormant", r.c.Counts().Dormant, 0)
 	walked := 0
 	for _, st := range r.verifies {
-		before := len(r.c.order)
+		before := len(r.c.lanes.order)
 		r.c.SignaturesVerified(r.now, judge(st)) // its sequencer is none any more
 		r.c.Done()
-		if len(r.c.order) != before {
+		if len(r.c.lanes.order) != before {
 			walked += before
 		}
 	}
