@@ -101,7 +101,7 @@ func TestRule5_9_OurLaneIsNotBehindWhatItHasComeUpTo(t *testing.T) {
 	r.ack(2, chunk(0, 2, 9), 5)
 	state, _ := r.c.OwnLane()
 	expect(t, "own lane", state, OwnLaneFree)
-	expect(t, "claims", len(r.c.proposing.claims), 1)
+	expect(t, "claims", len(r.c.claims.chunks), 1)
 }
 
 // One peer that shows forged messages of ours does not hide what another one shows, however it times them.

@@ -20,7 +20,9 @@ type Core struct {
 	lanes  lanes
 	own    *lane // of our sequencer key; nil without one
 
-	proposing proposing
+	proposer    proposer
+	rebroadcast rebroadcast
+	claims      claims
 
 	effects effects
 	records records
@@ -102,6 +104,9 @@ func New(cfg Config) (*Core, error) {
 	c.calls = calls{out: &c.effects, open: make(map[uint64]call)}
 	c.jobs = jobs{out: &c.effects, open: make(map[uint64]job)}
 	c.reports = reports{out: &c.effects, records: &c.records}
+	c.proposer = proposer{
+		clock: &c.clock, calls: &c.calls, records: &c.records, counts: &c.counts, backoff: cfg.ProposeBackoff,
+	}
 	return c, nil
 }
 

@@ -179,7 +179,7 @@ func (c *Core) unknownToJournal(l *lane, chunk *wire.Chunk) bool {
 		return false
 	}
 	// Our next chunk may have been sent before a restart, once its record was durable, …
-	if p := &c.proposing; p.position != 0 && p.phase != writing && *chunk == p.node.Chunk {
+	if c.proposer.mayHaveSent(chunk) {
 		return false
 	}
 	if l == nil {
@@ -278,110 +278,4 @@ func (c *Core) ownVerdict(j job, v *verify.Verdict) {
 		c.halt(fmt.Errorf("%w: a peer showed %s of ours for height %d of sequencer %s",
 			ErrStaleJournal, j.own.what, chunk.Height, chunk.Sequencer))
 	}
-}
-
-// OwnLane is a reason why our own lane cannot grow, or none.
-type OwnLane uint8
-
-const (
-	// OwnLaneFree: nothing but the application and the validators, or we are no sequencer.
-	OwnLaneFree OwnLane = iota
-	// OwnLaneRecovering: the journal was lost, and nothing has been adopted yet.
-	OwnLaneRecovering
-	// OwnLaneEnded: the journal was lost, and the lane ended with it. The sequencer goes on under a new key.
-	OwnLaneEnded
-	// OwnLaneBehind: more validators than may be faulty have acked the lane above our tip. The journal is older than the
-	// network.
-	OwnLaneBehind
-	// OwnLaneContradicted: the network certified another chunk than our tip. Somebody else signs with our key.
-	OwnLaneContradicted
-)
-
-// OwnLaneBlocks returns all states in which the lane is blocked.
-func OwnLaneBlocks() []OwnLane {
-	return []OwnLane{OwnLaneRecovering, OwnLaneEnded, OwnLaneBehind, OwnLaneContradicted}
-}
-
-var ownLaneNames = [...]string{"free", "recovering", "ended", "behind", "contradicted"}
-
-func (o OwnLane) String() string {
-	if int(o) < len(ownLaneNames) {
-		return ownLaneNames[o]
-	}
-	return "unknown"
-}
-
-// ownLane returns what keeps our lane from growing.
-func (c *Core) ownLane() OwnLane {
-	switch {
-	case c.own == nil:
-		return OwnLaneFree
-	case c.recovering:
-		return OwnLaneRecovering
-	case c.lost:
-		return OwnLaneEnded
-	}
-	t := c.own.tip
-	if t != nil {
-		if held := c.own.votes.At(t.chunk().Height); held != nil && held.Chunk.Payload != t.chunk().Payload {
-			return OwnLaneContradicted
-		}
-	}
-	if c.proposing.behind {
-		return OwnLaneBehind
-	}
-	return OwnLaneFree
-}
-
-// OwnLane returns what keeps our own lane from growing, and a height above our tip that others have acked, if that is it.
-func (c *Core) OwnLane() (state OwnLane, claimed uint64) {
-	state = c.ownLane()
-	if state == OwnLaneBehind {
-		for _, chunk := range c.proposing.claims {
-			claimed = max(claimed, chunk.Height)
-		}
-	}
-	return state, claimed
-}
-
-// claim notes that a validator has acked a chunk of our own lane.
-func (c *Core) claim(from *Peer, chunk *wire.Chunk) {
-	if !c.unknownToJournal(c.own, chunk) {
-		return
-	}
-	p := &c.proposing
-	if p.claims == nil {
-		p.claims = make(map[wire.PublicKey]wire.Chunk)
-	}
-	if before, ok := p.claims[from.id]; !ok || chunk.Height > before.Height {
-		p.claims[from.id] = *chunk
-		c.countClaims()
-	}
-}
-
-// dropClaims forgets the claims that our tip has come up to, and in a new epoch those of former validators.
-func (c *Core) dropClaims() {
-	p := &c.proposing
-	for id, chunk := range p.claims {
-		t := c.own.tip
-		if t != nil && (chunk == *t.chunk() || chunk.Height < t.chunk().Height) || !c.epochs.haveValidator(id) {
-			delete(p.claims, id)
-		}
-	}
-	c.countClaims()
-}
-
-// countClaims compares the claims of the current epoch's validators with how many of them may be faulty.
-func (c *Core) countClaims() {
-	p, weight := &c.proposing, uint64(0)
-	e := c.currentEpoch()
-	if e == nil {
-		return // as it was, until the sets are known
-	}
-	for id := range p.claims {
-		if i, ok := e.scheme.Index(id); ok {
-			weight += e.set.Weight(i)
-		}
-	}
-	p.behind = weight > e.set.Tolerates()
 }

@@ -240,7 +240,7 @@ func (c *Core) nodeVerdict(j job, v *verify.Verdict) {
 		}
 	}
 	if p.from == nil {
-		c.proposalSettled()
+		c.proposer.done()
 	}
 	if l.verifying == nil {
 		c.nextNode(l)
@@ -321,7 +321,8 @@ func (c *Core) setTip(l *lane, p *pendingNode) {
 	}
 	t.durable, t.bytes = true, p.message
 	t.proposed, t.proposedAt = true, p.proposedAt
-	c.proposalAccepted()
+	c.proposer.accepted()
+	c.dropClaims()
 	c.tipDurable(l)
 }
 
@@ -342,7 +343,9 @@ func (c *Core) Durable(now time.Duration, position uint64) {
 		}
 	}
 	c.pending = c.pending[:copy(c.pending, c.pending[n:])]
-	c.proposalDurable()
+	if c.proposer.durable(position) {
+		c.propose()
+	}
 	c.recoveryDurable()
 }
 

@@ -18,8 +18,14 @@ const (
 	verifying       // the node is verified like any other
 )
 
-// proposing is the state of our own lane beyond what every lane has: PROTOCOL.md 4.7.
-type proposing struct {
+// proposer makes our next chunk, from the question for its payload to its signature: PROTOCOL.md 4.7.
+type proposer struct {
+	clock   *clock
+	calls   *calls
+	records *records
+	counts  *Counts
+	backoff time.Duration
+
 	phase      phase
 	height     uint64    // that the application was asked about
 	node       wire.Node // from writing on; without signature until it is verified
@@ -29,14 +35,139 @@ type proposing struct {
 
 	questions  series // for payloads
 	signatures series // on our chunks
+}
 
-	rebroadcast   bool // the tip is to be sent again at rebroadcastAt
-	rebroadcastAt time.Duration
+// propose does what can be done now for our next chunk, which has the height and the parent given if may is set: it asks
+// the application for a payload, unless paused, or our key for its signature. It ends questions and requests that are no
+// longer wanted.
+func (p *proposer) propose(own *lane, height uint64, parent *wire.Parent, may, paused bool) {
+	switch p.phase {
+	case asking:
+		if !may || height != p.height {
+			p.calls.cancel(&p.questions)
+			p.counts.Proposals[Dropped]++
+			p.phase = idle
+		}
+	case writing, signing:
+		if !may {
+			p.calls.cancel(&p.signatures)
+		} else if height != p.node.Chunk.Height { // certified meanwhile, and more
+			p.calls.cancel(&p.signatures)
+			p.counts.Proposals[Dropped]++
+			p.end()
+		}
+	}
+	if !may || p.phase == asking || p.phase == writing || p.phase == verifying || p.signatures.current != 0 {
+		return
+	}
+	if p.clock.now < p.notBefore {
+		p.clock.wake(p.notBefore)
+		return
+	}
+	if p.phase == signing {
+		p.calls.begin(&p.signatures, call{kind: SignChunk, chunk: p.node.Chunk, lane: own})
+		return
+	}
+	if paused {
+		return
+	}
+	chunk := wire.Chunk{Sequencer: own.sequencer, Height: height}
+	if ask := p.calls.begin(&p.questions, call{kind: AskPropose, chunk: chunk, lane: own}); ask != nil {
+		ask.Parent = parent.Payload
+		p.phase, p.height = asking, height
+	}
+}
 
-	// claims is the highest chunk of our lane that each validator has acked and that the journal does not hold. If more
-	// than may be faulty have, somebody has sent chunks with our signature.
-	claims map[wire.PublicKey]wire.Chunk
-	behind bool
+// write journals chunk and parent before our key signs: after a failure or a restart the same chunk is signed.
+func (p *proposer) write(n wire.Node) {
+	p.node = n
+	p.phase, p.proposedAt = writing, p.clock.now
+	p.position = p.records.append(recordProposal, &p.node)
+}
+
+// durable reports whether chunk and parent have come to disk with the records up to position.
+func (p *proposer) durable(position uint64) bool {
+	if p.phase != writing || p.position > position {
+		return false
+	}
+	p.phase = signing
+	return true
+}
+
+// signed returns the node that is to be verified.
+func (p *proposer) signed(signature wire.Signature, parent wire.Parent) *pendingNode {
+	n := &pendingNode{node: p.node, proposedAt: p.proposedAt}
+	n.node.Signature = signature
+	n.node.Parent = parent
+	n.message = n.node.AppendTo(make([]byte, 0, n.node.Size()))
+	p.phase = verifying
+	return n
+}
+
+// fail ends the attempt at hand. The next one comes after the backoff, for the same chunk if there is one.
+func (p *proposer) fail(s Status) {
+	p.counts.Proposals[s]++
+	p.phase = idle
+	if p.position != 0 {
+		p.phase = signing
+	}
+	p.notBefore = p.clock.now + p.backoff
+	p.clock.wake(p.notBefore)
+}
+
+// end forgets our next chunk, and its record.
+func (p *proposer) end() {
+	p.records.release(p.position)
+	p.phase, p.position, p.node = idle, 0, wire.Node{}
+}
+
+// accepted ends a proposal that has become the tip. The tip's record replaces that of chunk and parent.
+func (p *proposer) accepted() {
+	p.counts.Proposals[Success]++
+	p.end()
+}
+
+// done follows the verdict on our own node. If it did not become the tip, it is signed again.
+func (p *proposer) done() {
+	if p.phase == verifying {
+		p.fail(Failure)
+	}
+}
+
+// mayHaveSent reports whether the chunk is our next one, and may have been sent before a restart: its record is durable.
+func (p *proposer) mayHaveSent(chunk *wire.Chunk) bool {
+	return p.position != 0 && p.phase != writing && *chunk == p.node.Chunk
+}
+
+// recovered keeps the highest of our chunks that were made durable to be signed. It returns the position of the other
+// one, if there are two.
+func (p *proposer) recovered(position uint64, n wire.Node) (dead uint64, err error) {
+	if p.position != 0 {
+		mine := &p.node.Chunk
+		if n.Chunk.Height == mine.Height && n.Chunk.Payload != mine.Payload {
+			return 0, twoTips(mine, p.position, position)
+		}
+		if n.Chunk.Height <= mine.Height {
+			return position, nil
+		}
+	}
+	dead = p.position
+	p.node, p.position = n, position
+	return dead, nil
+}
+
+// restore has our next chunk signed that was on its way, unless tip or lane have come to its height.
+func (p *proposer) restore(own *lane) {
+	if p.position == 0 {
+		return
+	}
+	height := p.node.Chunk.Height
+	highest, certified := own.votes.Highest()
+	if t := own.tip; t != nil && t.chunk().Height >= height || certified && highest >= height {
+		p.end()
+		return
+	}
+	p.phase = signing
 }
 
 // below returns the chunk below our next one: the higher of tip and highest certificate, with a certificate for it,
@@ -72,17 +203,20 @@ func (c *Core) newestNow(chunk wire.Chunk) *aggregate.Certificate {
 	}
 }
 
-// nextHeight returns the height that we may propose now, false if we may not: we must be a sequencer, and the chunk
-// below, if any, must be certified.
-func (c *Core) nextHeight() (uint64, bool) {
+// nextChunk returns height and parent of the chunk that we may propose now; may is false if there is none: we must be a
+// sequencer, and the chunk below, if any, must be certified. The parent has the newest certificate that is held for it.
+func (c *Core) nextChunk() (height uint64, parent wire.Parent, may bool) {
 	if c.lost || !c.isSequencerNow() {
-		return 0, false
+		return 0, parent, false
 	}
 	height, held, empty := c.below()
 	if empty {
-		return 0, true
+		return 0, parent, true
 	}
-	return height + 1, held != nil && height+1 != 0
+	if held != nil {
+		parent = wire.Parent{Payload: held.Chunk.Payload, Epoch: held.Epoch, Certificate: held.Certificate}
+	}
+	return height + 1, parent, held != nil && height+1 != 0
 }
 
 func (c *Core) isSequencerNow() bool {
@@ -93,49 +227,13 @@ func (c *Core) isSequencerNow() bool {
 	return e != nil && e.isSequencer(c.cfg.Identity)
 }
 
-// propose does what can be done now for our next chunk: it asks the application for a payload, or our key for its
-// signature. It ends questions and requests that are no longer wanted.
+// propose does what can be done now for our next chunk.
 func (c *Core) propose() {
-	p := &c.proposing
 	if !c.running || c.own == nil {
 		return
 	}
-	height, ok := c.nextHeight()
-	switch p.phase {
-	case asking:
-		if !ok || height != p.height {
-			c.calls.cancel(&p.questions)
-			c.counts.Proposals[Dropped]++
-			p.phase = idle
-		}
-	case writing, signing:
-		if !ok {
-			c.calls.cancel(&p.signatures)
-		} else if height != p.node.Chunk.Height { // certified meanwhile, and more
-			c.calls.cancel(&p.signatures)
-			c.counts.Proposals[Dropped]++
-			c.endProposal()
-		}
-	}
-	if !ok || p.phase == asking || p.phase == writing || p.phase == verifying || p.signatures.current != 0 {
-		return
-	}
-	if c.now < p.notBefore {
-		c.wake(p.notBefore)
-		return
-	}
-	if p.phase == signing {
-		c.calls.begin(&p.signatures, call{kind: SignChunk, chunk: p.node.Chunk, lane: c.own})
-		return
-	}
-	if c.paused {
-		return
-	}
-	chunk := wire.Chunk{Sequencer: c.cfg.Identity, Height: height}
-	if ask := c.calls.begin(&p.questions, call{kind: AskPropose, chunk: chunk, lane: c.own}); ask != nil {
-		ask.Parent = c.nextParent().Payload
-		p.phase, p.height = asking, height
-	}
+	height, parent, may := c.nextChunk()
+	c.proposer.propose(c.own, height, &parent, may, c.paused)
 }
 
 // Pause tells whether the reporter or the disk is behind. While they are, no payload is asked for: PROTOCOL.md 5.7.
@@ -147,27 +245,8 @@ func (c *Core) Pause(now time.Duration, paused bool) {
 	c.propose()
 }
 
-// backOff ends the attempt at hand. The next one comes after ProposeBackoff, for the same chunk if there is one.
-func (c *Core) backOff(s Status) {
-	p := &c.proposing
-	c.counts.Proposals[s]++
-	p.phase = idle
-	if p.position != 0 {
-		p.phase = signing
-	}
-	p.notBefore = c.now + c.cfg.ProposeBackoff
-	c.wake(p.notBefore)
-}
-
-// endProposal forgets our next chunk, and its record.
-func (c *Core) endProposal() {
-	p := &c.proposing
-	c.records.release(p.position)
-	p.phase, p.position, p.node = idle, 0, wire.Node{}
-}
-
-// ApplicationProposed takes the application's answer to the AskPropose of that number; ok is false when it declined or failed.
-// Chunk and parent are journaled before our key signs: after a failure or a restart the same chunk is signed.
+// ApplicationProposed takes the application's answer to the AskPropose of that number; ok is false when it declined or
+// failed.
 func (c *Core) ApplicationProposed(now time.Duration, number uint64, payload wire.Digest, ok bool) {
 	if !c.enter(now) {
 		return
@@ -180,32 +259,13 @@ func (c *Core) ApplicationProposed(now time.Duration, number uint64, payload wir
 		c.propose() // it may have waited for this call to return
 		return
 	}
-	p := &c.proposing
-	if height, may := c.nextHeight(); !ok || !may || height != p.height {
-		c.backOff(Dropped)
+	height, parent, may := c.nextChunk()
+	if !ok || !may || height != c.proposer.height {
+		c.proposer.fail(Dropped)
 		return
 	}
 	about.chunk.Payload = payload
-	p.node = wire.Node{Chunk: about.chunk, Parent: c.nextParent()}
-	p.phase, p.proposedAt = writing, c.now
-	p.position = c.records.append(recordProposal, &p.node)
-}
-
-// nextParent returns the parent of our next chunk, with the newest certificate that is held for it.
-func (c *Core) nextParent() wire.Parent {
-	_, held, empty := c.below()
-	if empty {
-		return wire.Parent{}
-	}
-	return wire.Parent{Payload: held.Chunk.Payload, Epoch: held.Epoch, Certificate: held.Certificate}
-}
-
-// proposalDurable asks for our signature once chunk and parent are on disk.
-func (c *Core) proposalDurable() {
-	if p := &c.proposing; p.phase == writing && p.position <= c.durable {
-		p.phase = signing
-		c.propose()
-	}
+	c.proposer.write(wire.Node{Chunk: about.chunk, Parent: parent})
 }
 
 // ChunkSigned takes the signature that the SignChunk of that number asked for. The node is then verified like any
@@ -218,44 +278,31 @@ func (c *Core) ChunkSigned(now time.Duration, number uint64, signature wire.Sign
 	if !known {
 		return
 	}
-	p := &c.proposing
+	p := &c.proposer
 	if !counts || p.phase != signing {
 		c.propose()
 		return
 	}
 	if err != nil {
-		c.backOff(Failure)
+		p.fail(Failure)
 		return
 	}
-	n := &pendingNode{node: p.node, proposedAt: p.proposedAt}
-	n.node.Signature = signature
-	n.node.Parent = c.nextParent()
-	n.message = n.node.AppendTo(make([]byte, 0, n.node.Size()))
-	p.phase = verifying
-	c.verifyNode(c.own, n)
+	_, parent, _ := c.nextChunk()
+	c.verifyNode(c.own, p.signed(signature, parent))
 	if c.own.verifying == nil {
-		c.backOff(Failure) // the scheme of our own parent certificate is gone
+		p.fail(Failure) // the scheme of our own parent certificate is gone
 	}
 }
 
-// proposalAccepted ends a proposal that has become the tip. The tip's record replaces that of chunk and parent.
-func (c *Core) proposalAccepted() {
-	c.counts.Proposals[Success]++
-	c.endProposal()
-	c.dropClaims()
-}
-
-// proposalSettled follows the verdict on our own node. If it did not become the tip, it is signed again.
-func (c *Core) proposalSettled() {
-	if c.proposing.phase == verifying {
-		c.backOff(Failure)
-	}
+// rebroadcast is when our tip, which has no certificate yet, is sent again.
+type rebroadcast struct {
+	due bool
+	at  time.Duration
 }
 
 // broadcast spreads our tip, payload and node, to the validators. It repeats itself until the tip is certified.
 func (c *Core) broadcast(l *lane, again bool) {
-	p := &c.proposing
-	p.rebroadcast, p.rebroadcastAt = true, c.now+c.cfg.RebroadcastTimeout
+	c.rebroadcast = rebroadcast{true, c.now + c.cfg.RebroadcastTimeout}
 	status := Success
 	if c.isSequencerNow() {
 		others := c.currentEpoch().others
@@ -269,9 +316,9 @@ func (c *Core) broadcast(l *lane, again bool) {
 	} else {
 		// Paused. A new epoch resumes it at once; its sets may become known later than its number.
 		status = Dropped
-		p.rebroadcastAt = c.now + min(c.cfg.RebroadcastTimeout, c.cfg.AckInterval)
+		c.rebroadcast.at = c.now + min(c.cfg.RebroadcastTimeout, c.cfg.AckInterval)
 	}
-	c.wake(p.rebroadcastAt)
+	c.wake(c.rebroadcast.at)
 	c.counts.Broadcasts[status]++
 	if again {
 		c.counts.Rebroadcasts[status]++
@@ -302,14 +349,13 @@ func (c *Core) tickProposing() {
 	if c.own == nil {
 		return
 	}
-	p := &c.proposing
-	if p.rebroadcast {
+	if c.rebroadcast.due {
 		t := c.own.tip
 		switch {
 		case c.certifiedInBounds(c.own):
-			p.rebroadcast = false
-		case c.now < p.rebroadcastAt:
-			c.wake(p.rebroadcastAt)
+			c.rebroadcast.due = false
+		case c.now < c.rebroadcast.at:
+			c.wake(c.rebroadcast.at)
 		case t.durable:
 			c.broadcast(c.own, true)
 		}

@@ -87,7 +87,11 @@ func (c *Core) Recover(position uint64, rec []byte) error {
 		if err := n.DecodeStored(body); err != nil {
 			return bad("proposal", err)
 		}
-		return c.recoverProposal(position, n)
+		dead, err := c.proposer.recovered(position, n)
+		if err != nil {
+			return err
+		}
+		c.dead(dead)
 	case recordRecovered:
 		var r recoveredRecord
 		if err := r.decode(body); err != nil {
@@ -106,13 +110,18 @@ func (c *Core) Recover(position uint64, rec []byte) error {
 		if err := through.decode(body); err != nil {
 			return bad("reported locks", err)
 		}
-		if dead := c.reports.recovered(position, uint64(through)); dead != 0 {
-			c.deadRecords = append(c.deadRecords, dead)
-		}
+		c.dead(c.reports.recovered(position, uint64(through)))
 	default:
 		return fmt.Errorf("%w: kind %#x at position %d", ErrRecord, rec[0], position)
 	}
 	return nil
+}
+
+// dead notes that Start is to let go of a record, if position is one.
+func (c *Core) dead(position uint64) {
+	if position != 0 {
+		c.deadRecords = append(c.deadRecords, position)
+	}
 }
 
 // Origin returns whether the journal's first record says that an earlier journal was lost. ok is false if there was no
@@ -149,24 +158,6 @@ func (c *Core) recoverNode(position uint64, n wire.Node, body []byte) error {
 		r.dead = append(r.dead, r.position)
 	}
 	r.node, r.bytes, r.position = n, body, position
-	return nil
-}
-
-// recoverProposal keeps the highest of our chunks that were made durable to be signed.
-func (c *Core) recoverProposal(position uint64, n wire.Node) error {
-	p := &c.proposing
-	if p.position != 0 {
-		mine := &p.node.Chunk
-		if n.Chunk.Height == mine.Height && n.Chunk.Payload != mine.Payload {
-			return twoTips(mine, p.position, position)
-		}
-		if n.Chunk.Height <= mine.Height {
-			c.deadRecords = append(c.deadRecords, position)
-			return nil
-		}
-		c.deadRecords = append(c.deadRecords, p.position)
-	}
-	p.node, p.position = n, position
 	return nil
 }
 
@@ -218,7 +209,9 @@ func (c *Core) Start(now time.Duration, epoch, next uint64) {
 			resting = append(resting, l)
 		}
 	}
-	c.restoreProposal()
+	if c.own != nil {
+		c.proposer.restore(c.own)
+	}
 	slices.SortStableFunc(locks, func(a, b restoredLock) int { return cmp.Compare(a.held.Position, b.held.Position) })
 	for i := range locks {
 		c.reportRestored(&locks[i])
@@ -326,19 +319,4 @@ func (c *Core) reportRestored(lock *restoredLock) {
 		held = lock.lane.votes.Held(held.Chunk.Height, held.Epoch)
 	}
 	c.reportLock(lock.lane, held, lock.dropped)
-}
-
-// restoreProposal has our next chunk signed that was on its way, unless tip or lane have come to its height.
-func (c *Core) restoreProposal() {
-	p := &c.proposing
-	if p.position == 0 || c.own == nil {
-		return
-	}
-	height := p.node.Chunk.Height
-	highest, certified := c.own.votes.Highest()
-	if t := c.own.tip; t != nil && t.chunk().Height >= height || certified && highest >= height {
-		c.endProposal()
-		return
-	}
-	p.phase = signing
 }
