@@ -73,6 +73,13 @@ func (l *lane) ackable(e *epoch) bool {
 	return !l.abstains(height)
 }
 
+// acknowledgeAll acknowledges the tips of all lanes.
+func (c *Core) acknowledgeAll() {
+	for _, l := range c.lanes.all() {
+		c.acknowledge(l)
+	}
+}
+
 // acknowledge reports a tip that the application approved of, and sends our ack for the current epoch: signed once per
 // epoch, sent at most once per AckInterval. It is called whenever there may be reason to, and does what is due.
 func (c *Core) acknowledge(l *lane) {
@@ -95,7 +102,7 @@ func (c *Core) acknowledge(l *lane) {
 		t.reported = true
 		c.reports.add(&wire.Tip{Proposal: t.proposal})
 	}
-	if !e.member || c.recovering {
+	if !e.member || c.loss.recovering {
 		return
 	}
 	if t.acked && t.ackEpoch == c.epochs.current {

@@ -163,7 +163,7 @@ func TestRule4_8_TheLockOfAForgottenLaneIsAdoptedEvenIfItNamesUs(t *testing.T) {
 func TestRule5_10_TheOldLockOfALaneWithoutAMarkStopsNobody(t *testing.T) {
 	r := recoveredFrom(t, 4, func(w *world) []wire.Lock { return []wire.Lock{w.lock(chunk(2, 3, 3), 5)} }, absent(0, 7))
 	for restart := range 2 {
-		expect(t, "mark", r.c.marks[id(1)], mark{})
+		expect(t, "mark", r.c.loss.marks[id(1)], mark{})
 		r.epoch(8 + uint64(restart)) // id(1) is back
 		if err := r.adopt(r.w.lock(chunk(1, 4, 4), 3, 0, 1, 2)); err != nil {
 			t.Fatal(err)
@@ -232,7 +232,7 @@ func TestRule5_10_ARecoveryIsRefusedIfAnEpochAheadCannotDoWithoutUs(t *testing.T
 func TestRule5_10_SequencersOfTheEpochOfAnAdoptedLockHaveMarks(t *testing.T) {
 	for _, epoch := range []uint64{5, 6} {
 		r := recoveredFrom(t, 4, func(w *world) []wire.Lock { return []wire.Lock{w.lock(chunk(2, 3, 3), epoch)} }, absent(0, 5))
-		expect(t, "mark", r.c.marks[id(1)], mark{height: 1, set: epoch == 6}.orNone())
+		expect(t, "mark", r.c.loss.marks[id(1)], mark{height: 1, set: epoch == 6}.orNone())
 		r.epoch(6)
 		for h := range uint64(3) {
 			if h == 0 {

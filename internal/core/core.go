@@ -33,18 +33,10 @@ type Core struct {
 	seeking int  // pairs of conflicting acks that are being verified
 	paused  bool // the reporter or the disk is behind: no payload is asked for
 
-	durable uint64       // positions up to here are on disk
-	pending []pendingTip // tips that are not durable yet, by position
+	volatile volatileTips
 
-	origin       bool                    // the journal's first record has been recovered
-	lost         bool                    // it says that an earlier journal was lost …
-	recovering   bool                    // … and nothing has taken its place yet: nothing is signed
-	adopted      uint64                  // position of the record that ends recovering, 0 if there is none
-	marks        map[wire.PublicKey]mark // of lanes, from that record
-	verifyingOwn bool                    // a message of our own that somebody shows is in verification
-	halted       error
-
-	deadRecords []uint64 // between Recover and Start: positions
+	loss   loss
+	halted error
 
 	counts Counts
 }

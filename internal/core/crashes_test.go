@@ -170,7 +170,7 @@ func (m *mixture) crashNow() {
 
 // adopt hands in the highest lock of each lane.
 func (m *mixture) adopt() {
-	ends := m.c.Recovering() && m.c.adopted == 0
+	ends := m.c.Recovering() && m.c.loss.adopted == 0
 	var locks []wire.Lock
 	for s := 1; s < mixedSequencers; s++ {
 		if m.certified[s] > 0 {

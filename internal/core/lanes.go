@@ -98,8 +98,7 @@ type lane struct {
 	bad       bool
 	nextCheck time.Duration
 
-	parents  []parent // of nodes that were replaced while they waited, ascending by height; see parents.go
-	checking bool     // the certificate of one is in verification
+	parents parents // of nodes that were replaced while they waited; see parents.go
 
 	questions  series // to the application, about tips
 	askedAt    time.Duration
@@ -148,7 +147,7 @@ func (c *Core) lane(sequencer wire.PublicKey) *lane {
 	if l := c.lanes.find(&sequencer); l != nil {
 		return l
 	}
-	l := &lane{sequencer: sequencer, votes: c.votes.Lane(sequencer), mark: c.marks[sequencer]}
+	l := &lane{sequencer: sequencer, votes: c.votes.Lane(sequencer), mark: c.loss.marks[sequencer]}
 	c.lanes.add(l)
 	if c.cfg.Sequencer && sequencer == c.cfg.Identity {
 		c.own = l

@@ -35,15 +35,54 @@ type mark struct {
 // covers reports whether an ack of ours at a height may have been in the journal that was lost.
 func (m mark) covers(height uint64) bool { return m.set && height <= m.height }
 
+// loss is what is known of a journal that was lost before this one.
+type loss struct {
+	known      bool                    // the journal's first record has been recovered
+	lost       bool                    // it says that an earlier journal was lost …
+	recovering bool                    // … and nothing has taken its place yet: nothing is signed
+	adopted    uint64                  // position of the record that ends recovering, 0 if there is none
+	marks      map[wire.PublicKey]mark // of lanes, from that record
+	verifying  bool                    // a message of our own that somebody shows is in verification
+}
+
+// begins takes the journal's first record.
+func (s *loss) begins(o *originRecord) {
+	s.known, s.lost = true, o.recovering
+	s.recovering = o.recovering && s.adopted == 0
+}
+
+// adopt takes the record that ends recovering once it is durable.
+func (s *loss) adopt(position uint64, r *recoveredRecord) {
+	s.adopted = position
+	s.marks = make(map[wire.PublicKey]mark, len(r.marks))
+	for _, m := range r.marks {
+		s.marks[m.sequencer] = mark{height: m.height, set: true, unsafe: r.unsafe}
+	}
+}
+
+// durable ends recovering if what was adopted is on disk with the records up to position, and reports whether it did.
+func (s *loss) durable(position uint64) bool {
+	if !s.recovering || s.adopted == 0 || s.adopted > position {
+		return false
+	}
+	s.recovering = false
+	return true
+}
+
+// mayHaveHeld reports whether a message of our own about a chunk may have been in the journal that was lost. known says
+// that the chunk's lane has a tip.
+func (s *loss) mayHaveHeld(chunk *wire.Chunk, known bool) bool {
+	m := s.marks[chunk.Sequencer]
+	return s.recovering || m.covers(chunk.Height) ||
+		s.lost && !m.set && !known // a lane that nobody spoke of in the recovery
+}
+
 // abstains reports whether we must not ack at a height.
 func (l *lane) abstains(height uint64) bool { return !l.mark.unsafe && l.mark.covers(height) }
 
 // Abstaining returns on how many lanes we do not ack yet, and the highest height up to which.
 func (c *Core) Abstaining() (lanes int, to uint64) {
-	if len(c.marks) == 0 {
-		return 0, 0
-	}
-	for sequencer, m := range c.marks {
+	for sequencer, m := range c.loss.marks {
 		if !m.unsafe && c.before(sequencer, m) {
 			lanes++
 			to = max(to, m.height)
@@ -63,7 +102,7 @@ func (c *Core) before(sequencer wire.PublicKey, m mark) bool {
 }
 
 // Recovering reports whether the journal was lost and nothing has been adopted in its place.
-func (c *Core) Recovering() bool { return c.recovering }
+func (c *Core) Recovering() bool { return c.loss.recovering }
 
 // Adopt takes locks that the caller has verified: PROTOCOL.md 4.8. In a process that is recovering it ends the recovery,
 // once it is durable. The locks must then be all that is known, the highest of each lane at least.
@@ -76,7 +115,7 @@ func (c *Core) Adopt(now time.Duration, locks []wire.Lock) error {
 			return fmt.Errorf("core: lock of epoch %d: %w", locks[i].Epoch, wire.ErrUnknownEpoch)
 		}
 	}
-	ends := c.recovering && c.adopted == 0
+	ends := c.loss.recovering && c.loss.adopted == 0
 	var end recoveredRecord
 	if ends {
 		var err error
@@ -94,8 +133,8 @@ func (c *Core) Adopt(now time.Duration, locks []wire.Lock) error {
 		}
 	}
 	if ends {
-		c.adopted = c.records.append(recordRecovered, &end)
-		c.setMarks(&end)
+		c.loss.adopt(c.records.append(recordRecovered, &end), &end)
+		c.setMarks()
 	}
 	c.retireLanes()
 	return nil
@@ -146,36 +185,17 @@ func (c *Core) endOfRecovery(locks []wire.Lock) (recoveredRecord, error) {
 	return r, nil
 }
 
-// setMarks makes the marks of a recovery known.
-func (c *Core) setMarks(r *recoveredRecord) {
-	c.marks = make(map[wire.PublicKey]mark, len(r.marks))
-	for _, m := range r.marks {
-		c.marks[m.sequencer] = mark{height: m.height, set: true, unsafe: r.unsafe}
-	}
+// setMarks makes the marks of a recovery known to the lanes.
+func (c *Core) setMarks() {
 	for _, l := range c.lanes.all() {
-		l.mark = c.marks[l.sequencer]
-	}
-}
-
-// recoveryDurable ends the recovery once what was adopted is on disk: from now on we sign.
-func (c *Core) recoveryDurable() {
-	if !c.recovering || c.adopted == 0 || c.adopted > c.durable {
-		return
-	}
-	c.recovering = false
-	for _, l := range c.lanes.all() {
-		c.acknowledge(l)
+		l.mark = c.loss.marks[l.sequencer]
 	}
 }
 
 // unknownToJournal reports whether a message of our own about a chunk is one that the journal should hold and does not. l
 // is the chunk's lane and may be nil.
 func (c *Core) unknownToJournal(l *lane, chunk *wire.Chunk) bool {
-	if c.recovering || c.marks[chunk.Sequencer].covers(chunk.Height) {
-		return false
-	}
-	// The lost journal may have held a lane that nobody spoke of in the recovery.
-	if c.lost && !c.marks[chunk.Sequencer].set && (l == nil || l.tip == nil) {
+	if c.loss.mayHaveHeld(chunk, l != nil && l.tip != nil) {
 		return false
 	}
 	// Our next chunk may have been sent before a restart, once its record was durable, …
@@ -257,17 +277,17 @@ func (c *Core) ownAck(from *Peer, l *lane, e *epoch, a *wire.Ack) Outcome {
 // verifyOwn has one message of our own verified at a time, and none that a peer shows for a while after an invalid one of
 // the same peer.
 func (c *Core) verifyOwn(from *Peer, st *verify.Statement, what string, chunk wire.Chunk) Outcome {
-	if c.verifyingOwn || c.now < from.ownNext {
+	if c.loss.verifying || c.now < from.ownNext {
 		return WrongPeer
 	}
-	c.verifyingOwn = true
+	c.loss.verifying = true
 	c.submit(st, job{own: &ownMessage{from, what, chunk}})
 	return Accepted
 }
 
 // ownVerdict takes the verdict on a message of our own. The journal may have come to hold it meanwhile.
 func (c *Core) ownVerdict(j job, v *verify.Verdict) {
-	c.verifyingOwn = false
+	c.loss.verifying = false
 	valid := v.Err == nil && len(v.Invalid) == 0 && (v.Statement.Proposal == nil || v.ProposalValid)
 	chunk := &j.own.chunk
 	if !valid {

@@ -226,7 +226,7 @@ func TestRule5_10_LaterAdoptionsDoNotMoveTheMarks(t *testing.T) {
 	for restart := range 2 {
 		l := r.c.lanes.bySequencer[id(1)]
 		expect(t, "mark", l.mark, mark{height: 6, set: true})
-		expect(t, "mark of another", r.c.marks[id(2)], mark{height: 1, set: true})
+		expect(t, "mark of another", r.c.loss.marks[id(2)], mark{height: 1, set: true})
 		if restart == 0 {
 			r.sync()
 			r.crash(r.disk.Durable, true)
@@ -240,7 +240,7 @@ func TestRule5_10_LaterAdoptionsDoNotMoveTheMarks(t *testing.T) {
 	if err := r.adopt(r.w.lock(chunk(1, 9, 9), 5)); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, "marks", len(r.c.marks), 0)
+	expect(t, "marks", len(r.c.loss.marks), 0)
 	r.tip(r.w.node(1, 10, 10, 9, 5))
 	r.answer(Approved)
 	expect(t, "signatures asked for", len(r.signAcks), 1)
@@ -256,7 +256,7 @@ func TestRule5_10_LanesOfKnownEpochsBeforeTheRecoveryHaveMarks(t *testing.T) {
 		id(0): {height: 1, set: true}, id(1): {height: 6, set: true}, id(3): {height: math.MaxUint64, set: true},
 		id(70): {height: 1, set: true}, id(71): {},
 	} {
-		expect(t, "mark", r.c.marks[sequencer], want)
+		expect(t, "mark", r.c.loss.marks[sequencer], want)
 	}
 }
 

@@ -54,11 +54,32 @@ type pendingNode struct {
 	proposedAt   time.Duration // when ours
 }
 
-// pendingTip is a tip whose record is not durable yet.
-type pendingTip struct {
+// volatileTips are the tips whose records are not durable yet, by position.
+type volatileTips []volatileTip
+
+type volatileTip struct {
 	position uint64
 	lane     *lane
 }
+
+// pop takes out the first one and returns its lane, if its record is at most at position; nil if there is none. A lane
+// whose tip has moved on comes again with the new one.
+func (v *volatileTips) pop(position uint64) *lane {
+	for n, t := range *v {
+		if t.position > position {
+			v.drop(n)
+			return nil
+		}
+		if t.lane.tip.position == t.position {
+			v.drop(n + 1)
+			return t.lane
+		}
+	}
+	*v = (*v)[:0]
+	return nil
+}
+
+func (v *volatileTips) drop(n int) { *v = (*v)[:copy(*v, (*v)[n:])] }
 
 // Node takes a node from a peer: PROTOCOL.md 4.2. The message is read during the call and not kept.
 func (c *Core) Node(now time.Duration, from *Peer, message []byte) Outcome {
@@ -316,7 +337,7 @@ func (c *Core) setTip(l *lane, p *pendingNode) {
 	l.votes.CloseBelow(l.base())
 	c.pruneCertificates(l)
 	if p.from != nil {
-		c.pending = append(c.pending, pendingTip{t.position, l})
+		c.volatile = append(c.volatile, volatileTip{t.position, l})
 		return
 	}
 	t.durable, t.bytes = true, p.message
@@ -328,25 +349,21 @@ func (c *Core) setTip(l *lane, p *pendingNode) {
 
 // Durable tells that all records up to position are on disk.
 func (c *Core) Durable(now time.Duration, position uint64) {
-	if !c.enter(now) || position <= c.durable {
+	if !c.enter(now) || position <= c.records.durable {
 		return
 	}
-	c.durable = position
-	n := 0
-	for n < len(c.pending) && c.pending[n].position <= position {
-		p := c.pending[n]
-		n++
-		if t := p.lane.tip; t.position == p.position {
-			t.durable = true
-			c.tipDurable(p.lane)
-			c.tryRest(p.lane)
-		}
+	c.records.durable = position
+	for l := c.volatile.pop(position); l != nil; l = c.volatile.pop(position) {
+		l.tip.durable = true
+		c.tipDurable(l)
+		c.tryRest(l)
 	}
-	c.pending = c.pending[:copy(c.pending, c.pending[n:])]
 	if c.proposer.durable(position) {
 		c.propose()
 	}
-	c.recoveryDurable()
+	if c.loss.durable(position) {
+		c.acknowledgeAll()
+	}
 }
 
 // tipDurable is the moment from which the application and others may see the tip.

@@ -38,9 +38,9 @@ func (c *Core) ownLane() OwnLane {
 	switch {
 	case c.own == nil:
 		return OwnLaneFree
-	case c.recovering:
+	case c.loss.recovering:
 		return OwnLaneRecovering
-	case c.lost:
+	case c.loss.lost:
 		return OwnLaneEnded
 	}
 	t := c.own.tip

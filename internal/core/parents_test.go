@@ -86,8 +86,8 @@ func TestRule4_2_5_ParentsThatWaitAreBoundedAndWhatDoesNotFitIsCounted(t *testin
 		r.node(r.w.node(1, h, int(h), int(h-1), 5))
 	}
 	l := r.c.lanes.bySequencer[id(1)]
-	expect(t, "parents that wait", len(l.parents), 8)
-	expect(t, "the lowest of them", l.parents[0].subject.Chunk.Height, 30)
+	expect(t, "parents that wait", len(l.parents.waiting), 8)
+	expect(t, "the lowest of them", l.parents.waiting[0].subject.Chunk.Height, 30)
 	expect(t, "dropped", r.c.Counts().ParentsDropped, 37-1-8)
 	r.verdicts()
 	// The first node's, the first parent, the last node's, and those that waited but for the lowest, which is too low now.
@@ -132,7 +132,7 @@ func TestRule4_2_5_AnInvalidParentBlamesTheSequencerAndDropsThoseThatWait(t *tes
 	r.node(r.w.node(1, 10, 10, 9, 5))
 	r.node(r.w.node(1, 11, 11, 10, 5))
 	expect(t, "dropped", r.c.Counts().ParentsDropped > dropped, true)
-	expect(t, "waiting", len(r.c.lanes.bySequencer[id(1)].parents), 0)
+	expect(t, "waiting", len(r.c.lanes.bySequencer[id(1)].parents.waiting), 0)
 	r.pass(time.Second)
 	expect(t, "faults", len(r.faults()), 1)
 }
@@ -168,9 +168,9 @@ func TestRule4_2_5_AnInvalidNodeDropsTheParentsThatWait(t *testing.T) {
 	for h := uint64(3); h < 7; h++ {
 		r.node(r.w.node(1, h, int(h), int(h-1), 5))
 	}
-	expect(t, "parents that wait", len(r.c.lanes.bySequencer[id(1)].parents), 2)
+	expect(t, "parents that wait", len(r.c.lanes.bySequencer[id(1)].parents.waiting), 2)
 	r.one()
-	expect(t, "parents that wait", len(r.c.lanes.bySequencer[id(1)].parents), 0)
+	expect(t, "parents that wait", len(r.c.lanes.bySequencer[id(1)].parents.waiting), 0)
 	expect(t, "dropped", r.c.Counts().ParentsDropped, 2)
 	fault[*wire.InvalidNode](r)
 }

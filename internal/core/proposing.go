@@ -206,7 +206,7 @@ func (c *Core) newestNow(chunk wire.Chunk) *aggregate.Certificate {
 // nextChunk returns height and parent of the chunk that we may propose now; may is false if there is none: we must be a
 // sequencer, and the chunk below, if any, must be certified. The parent has the newest certificate that is held for it.
 func (c *Core) nextChunk() (height uint64, parent wire.Parent, may bool) {
-	if c.lost || !c.isSequencerNow() {
+	if c.loss.lost || !c.isSequencerNow() {
 		return 0, parent, false
 	}
 	height, held, empty := c.below()

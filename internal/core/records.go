@@ -47,8 +47,26 @@ type record interface {
 
 // records is the journal as the core writes it: records are appended, and released once they are dead.
 type records struct {
-	out  *effects
-	next uint64 // position that the next record gets
+	out     *effects
+	next    uint64   // position that the next record gets
+	durable uint64   // records up to this position are on disk
+	dead    []uint64 // records that were recovered, between Recover and Start
+}
+
+// start says which position the next record gets, and lets go of dead ones that were recovered.
+func (j *records) start(next uint64) {
+	j.next, j.durable = next, next-1
+	for _, position := range j.dead {
+		j.release(position)
+	}
+	j.dead = nil
+}
+
+// releaseAtStart has start let go of a record, if position is one.
+func (j *records) releaseAtStart(position uint64) {
+	if position != 0 {
+		j.dead = append(j.dead, position)
+	}
 }
 
 // append journals a record and returns its position.

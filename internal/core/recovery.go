@@ -62,7 +62,7 @@ func (c *Core) Recover(position uint64, rec []byte) error {
 		if err := n.DecodeStored(body); err != nil {
 			return bad("node", err)
 		}
-		return c.recoverNode(position, n, body)
+		return c.recoveredLane(n.Chunk.Sequencer).addNode(position, n, body)
 	case recordLock:
 		var lock wire.Lock
 		if err := lock.DecodeStored(body); err != nil {
@@ -79,9 +79,7 @@ func (c *Core) Recover(position uint64, rec []byte) error {
 		if err := o.check(&c.cfg); err != nil {
 			return err
 		}
-		c.origin = true
-		c.lost = o.recovering
-		c.recovering = o.recovering && c.adopted == 0
+		c.loss.begins(&o)
 	case recordProposal:
 		var n wire.Node
 		if err := n.DecodeStored(body); err != nil {
@@ -91,42 +89,36 @@ func (c *Core) Recover(position uint64, rec []byte) error {
 		if err != nil {
 			return err
 		}
-		c.dead(dead)
+		c.records.releaseAtStart(dead)
 	case recordRecovered:
 		var r recoveredRecord
 		if err := r.decode(body); err != nil {
 			return bad("end of a recovery", err)
 		}
-		c.adopted, c.recovering = position, false
-		c.setMarks(&r)
+		c.loss.adopt(position, &r)
+		c.loss.durable(position)
+		c.setMarks()
 	case recordRest:
 		var rest restRecord
 		if err := rest.decode(body); err != nil {
 			return bad("dormant lane", err)
 		}
-		return c.recoverRest(position, rest)
+		return c.recoveredLane(rest.sequencer).addRest(position, rest)
 	case recordReported:
 		var through reportedThrough
 		if err := through.decode(body); err != nil {
 			return bad("reported locks", err)
 		}
-		c.dead(c.reports.recovered(position, uint64(through)))
+		c.records.releaseAtStart(c.reports.recovered(position, uint64(through)))
 	default:
 		return fmt.Errorf("%w: kind %#x at position %d", ErrRecord, rec[0], position)
 	}
 	return nil
 }
 
-// dead notes that Start is to let go of a record, if position is one.
-func (c *Core) dead(position uint64) {
-	if position != 0 {
-		c.deadRecords = append(c.deadRecords, position)
-	}
-}
-
 // Origin returns whether the journal's first record says that an earlier journal was lost. ok is false if there was no
 // such record among those that were recovered.
-func (c *Core) Origin() (lost, ok bool) { return c.lost, c.origin }
+func (c *Core) Origin() (lost, ok bool) { return c.loss.lost, c.loss.known }
 
 func (c *Core) recoveredLane(sequencer wire.PublicKey) *recovered {
 	l := c.lane(sequencer)
@@ -142,8 +134,8 @@ func twoTips(chunk *wire.Chunk, a, b uint64) error {
 		ErrRecord, chunk.Height, chunk.Sequencer, a, b)
 }
 
-func (c *Core) recoverNode(position uint64, n wire.Node, body []byte) error {
-	r := c.recoveredLane(n.Chunk.Sequencer)
+// addNode keeps the highest node.
+func (r *recovered) addNode(position uint64, n wire.Node, body []byte) error {
 	if t := r.rest.tip; t != nil && t.Chunk.Height == n.Chunk.Height && t.Chunk.Payload != n.Chunk.Payload {
 		return twoTips(&n.Chunk, r.restAt, position)
 	}
@@ -161,9 +153,8 @@ func (c *Core) recoverNode(position uint64, n wire.Node, body []byte) error {
 	return nil
 }
 
-// recoverRest keeps the newest record of a lane that was dormant.
-func (c *Core) recoverRest(position uint64, rest restRecord) error {
-	r := c.recoveredLane(rest.sequencer)
+// addRest keeps the newest record of a lane that was dormant.
+func (r *recovered) addRest(position uint64, rest restRecord) error {
 	if t := rest.tip; t != nil && r.bytes != nil && t.Chunk.Height == r.node.Chunk.Height && t.Chunk.Payload != r.node.Chunk.Payload {
 		return twoTips(&t.Chunk, r.position, position)
 	}
@@ -184,17 +175,13 @@ func (c *Core) recoverRest(position uint64, rest restRecord) error {
 // way. Of dormant lanes only locks that have not been reported are.
 func (c *Core) Start(now time.Duration, epoch, next uint64) {
 	c.running = true
-	c.now, c.records.next = now, next
-	c.durable = next - 1
+	c.now = now
 	c.epochs.enter(epoch)
 	if c.cfg.Sequencer {
 		c.own = c.lane(c.cfg.Identity)
 	}
 	c.learnAll()
-	for _, position := range c.deadRecords {
-		c.records.release(position)
-	}
-	c.deadRecords = nil
+	c.records.start(next)
 	var locks []restoredLock
 	var resting []*lane
 	for _, l := range c.lanes.all() {

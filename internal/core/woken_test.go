@@ -154,6 +154,6 @@ func TestRule5_10_ARecoveryLooksAtABoundedNumberOfEpochs(t *testing.T) {
 		expect(t, "times that one is looked at", times, 1)
 		expect(t, "it lies behind", epoch <= now, true)
 	}
-	expect(t, "marks", len(c.marks), maxPastEpochs+1)
-	expect(t, "mark", c.marks[lane], mark{height: 6, set: true})
+	expect(t, "marks", len(c.loss.marks), maxPastEpochs+1)
+	expect(t, "mark", c.loss.marks[lane], mark{height: 6, set: true})
 }
