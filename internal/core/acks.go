@@ -21,7 +21,7 @@ func (c *Core) Ack(now time.Duration, from *Peer, message []byte) Outcome {
 func (c *Core) ack(from *Peer, message []byte) Outcome {
 	var a wire.Ack
 	if err := a.Decode(message); err != nil {
-		c.reportInvalidAck(from, message)
+		c.faults.invalidAck(from, message)
 		return Malformed
 	}
 	if first, last := c.epochs.bounds(); a.Epoch < first || a.Epoch > last {
@@ -47,7 +47,7 @@ func (c *Core) ack(from *Peer, message []byte) Outcome {
 		return c.ack(from, message) // the lane was dormant, and has woken with the epoch's sets
 	}
 	if len(a.Signature) != e.format.AckSignature {
-		c.reportInvalidAck(from, message)
+		c.faults.invalidAck(from, message)
 		return Malformed
 	}
 	if !e.admits(l, a.Chunk.Sequencer) {
@@ -125,7 +125,7 @@ func (c *Core) verifyVotes() {
 // votesVerdict takes the verdict on a statement made of votes.
 func (c *Core) votesVerdict(j job, v *verify.Verdict) {
 	r := c.votes.Resolve(c.now, j.votes, v)
-	c.reportOffenders(v.Statement.Scheme, r.Offenders)
+	c.faults.offenders(v.Statement.Scheme, r.Offenders)
 	if r.InconsistentKeys != nil {
 		c.reports.add(r.InconsistentKeys)
 	}

@@ -16,19 +16,17 @@ func (c *Core) certified(l *lane, lock wire.Lock) {
 	// longer here. The first stands.
 	height := lock.Chunk.Height
 	if locked, known := l.lockedAt(height); known && locked != lock.Chunk.Payload && l.votes.At(height) == nil {
-		if l.lockConflict.first(height) {
-			c.counts.Faults++
-		}
-		c.compareTip(l, lock)
+		c.faults.unprovenLockConflict(l, height)
+		c.faults.compareTip(l, lock)
 		return
 	}
 	result, held := l.votes.Certify(aggregate.Certificate{Lock: lock})
 	switch result {
 	case aggregate.Contradicted:
-		c.reportLockConflict(l, held.Lock, lock)
-		c.compareTip(l, lock)
+		c.faults.lockConflict(l, held.Lock, lock)
+		c.faults.compareTip(l, lock)
 	case aggregate.Below:
-		c.compareTip(l, lock)
+		c.faults.compareTip(l, lock)
 	case aggregate.Late:
 		c.counts.Locks++
 		held.Position = c.records.append(recordLock, &lock)
@@ -70,13 +68,6 @@ func (c *Core) withdrawAck(l *lane) {
 	}
 }
 
-// compareTip reports that a valid lock contradicts the tip, if it does.
-func (c *Core) compareTip(l *lane, lock wire.Lock) {
-	if t := l.tip; t != nil && t.chunk().Height == lock.Chunk.Height && t.chunk().Payload != lock.Chunk.Payload {
-		c.reportConflict(l, &wire.Conflict{Proposal: t.proposal, Lock: &lock})
-	}
-}
-
 // pruneCertificates drops certificates that nothing needs any more, and their records.
 func (c *Core) pruneCertificates(l *lane) {
 	var tip uint64
@@ -86,6 +77,12 @@ func (c *Core) pruneCertificates(l *lane) {
 	for _, dropped := range l.votes.Prune(tip, l.tip != nil) {
 		c.reports.retire(dropped)
 	}
+}
+
+// certifiedSince reports whether a certificate of an epoch from first on is held for the tip.
+func (l *lane) certifiedSince(first uint64) bool {
+	held := l.votes.At(l.tip.chunk().Height)
+	return held != nil && held.Chunk == *l.tip.chunk() && held.Epoch >= first
 }
 
 // holds reports whether exactly this certificate is held already, so that it need not be verified again.

@@ -29,9 +29,9 @@ type Core struct {
 	calls   calls
 	jobs    jobs
 	reports reports
+	faults  faults
 
-	seeking int  // pairs of conflicting acks that are being verified
-	paused  bool // the reporter or the disk is behind: no payload is asked for
+	paused bool // the reporter or the disk is behind: no payload is asked for
 
 	volatile volatileTips
 
@@ -96,6 +96,9 @@ func New(cfg Config) (*Core, error) {
 	c.calls = calls{out: &c.effects, open: make(map[uint64]call)}
 	c.jobs = jobs{out: &c.effects, open: make(map[uint64]job)}
 	c.reports = reports{out: &c.effects, records: &c.records}
+	c.faults = faults{
+		clock: &c.clock, reports: &c.reports, counts: &c.counts, identity: cfg.Identity, interval: cfg.BadNodeInterval,
+	}
 	c.proposer = proposer{
 		clock: &c.clock, calls: &c.calls, records: &c.records, counts: &c.counts, backoff: cfg.ProposeBackoff,
 	}

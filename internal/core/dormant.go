@@ -62,9 +62,9 @@ func (c *Core) tryRest(l *lane) {
 	c.rest(l)
 }
 
-// rest makes a lane dormant. It stays in the order of lanes until that is compacted.
-func (c *Core) rest(l *lane) {
-	r := restRecord{sequencer: l.sequencer}
+// restRecord returns the record of the lane when it becomes dormant, a view into what the lane holds.
+func (l *lane) restRecord() (r restRecord) {
+	r.sequencer = l.sequencer
 	r.certified, r.hasCertified = l.votes.Highest()
 	if t := l.tip; t != nil {
 		r.tip = &t.proposal
@@ -75,6 +75,12 @@ func (c *Core) rest(l *lane) {
 	if r.locked = l.resumed; newest != nil {
 		r.lock, r.locked = &newest.Lock, newest.Chunk.Payload
 	}
+	return r
+}
+
+// rest makes a lane dormant. It stays in the order of lanes until that is compacted.
+func (c *Core) rest(l *lane) {
+	r, newest := l.restRecord(), l.votes.Top()
 	l.votes.Close()
 	c.lanes.remove(l)
 	if r.tip == nil && !r.hasCertified {

@@ -269,12 +269,13 @@ func (c *Core) SetEpoch(now time.Duration, number uint64) {
 	c.retireLanes()
 	// The current epoch's acks of tips that no epoch in bounds has certified are wanted at once: PROTOCOL.md 4.8. So is a
 	// verdict that came while the sequencer was none, or before our scheme was known.
+	first, _ := c.epochs.bounds()
 	for _, l := range c.lanes.all() {
 		t := l.tip
 		if t == nil || l.leaving {
 			continue
 		}
-		if t.verdict == Approved && (!t.reported || l.wantAck || !c.certifiedInBounds(l)) {
+		if t.verdict == Approved && (!t.reported || l.wantAck || !l.certifiedSince(first)) {
 			c.acknowledge(l)
 		} else {
 			c.withdrawAck(l)
@@ -282,13 +283,6 @@ func (c *Core) SetEpoch(now time.Duration, number uint64) {
 	}
 	c.restartProposing()
 	c.awaitSets()
-}
-
-// certifiedInBounds reports whether a certificate of an epoch within bounds is held for the tip.
-func (c *Core) certifiedInBounds(l *lane) bool {
-	held := l.votes.At(l.tip.chunk().Height)
-	first, _ := c.epochs.bounds()
-	return held != nil && held.Chunk == *l.tip.chunk() && held.Epoch >= first
 }
 
 // EpochsNeeded returns, ascending, the epochs whose sets the providers must keep: the known ones within bounds, the current one, and

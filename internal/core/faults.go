@@ -2,62 +2,89 @@ package core
 
 import (
 	"slices"
+	"time"
 
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Faults of PROTOCOL.md 4.6. Each is reported when it is found; what could be found again and again with each
-// message is reported once: conflicts per lane and height, invalid acks when their validator becomes a suspect, conflicting acks
-// per validator and epoch, undecodable messages per peer and BadNodeInterval.
-
-func (c *Core) reportFault(a wire.Activity) {
-	c.counts.Faults++
-	c.reports.add(a)
+// faults reports those of PROTOCOL.md 4.6. Each is reported when it is found; what could be found again and again with each
+// message is reported once: conflicts per lane and height, invalid acks when their validator becomes a suspect,
+// conflicting acks per validator and epoch, undecodable messages per peer and BadNodeInterval.
+type faults struct {
+	clock    *clock
+	reports  *reports
+	counts   *Counts
+	identity wire.PublicKey // ours
+	interval time.Duration  // between reports of one peer's invalid messages
+	seeking  int            // pairs of conflicting acks that are being verified
 }
 
-func (c *Core) reportConflict(l *lane, a *wire.Conflict) {
+func (f *faults) report(a wire.Activity) {
+	f.counts.Faults++
+	f.reports.add(a)
+}
+
+// conflict reports a conflict of a lane.
+func (f *faults) conflict(l *lane, a *wire.Conflict) {
 	if l.conflict.first(a.Proposal.Chunk.Height) {
-		c.reportFault(a)
+		f.report(a)
 	}
 }
 
-func (c *Core) reportLockConflict(l *lane, first, second wire.Lock) {
+// lockConflict reports two locks of a lane that contradict each other.
+func (f *faults) lockConflict(l *lane, first, second wire.Lock) {
 	if l.lockConflict.first(first.Chunk.Height) {
-		c.reportFault(&wire.LockConflict{First: first, Second: second})
+		f.report(&wire.LockConflict{First: first, Second: second})
 	}
 }
 
-func (c *Core) reportInvalidAck(from *Peer, message []byte) {
-	if c.mayReport(from) {
-		c.reportFault(&wire.InvalidAck{Peer: from.id, Message: slices.Clone(message)})
+// unprovenLockConflict counts a lock that contradicts one that is no longer here, so that it cannot be proven.
+func (f *faults) unprovenLockConflict(l *lane, height uint64) {
+	if l.lockConflict.first(height) {
+		f.counts.Faults++
 	}
 }
 
-func (c *Core) reportInvalidNode(from *Peer, message []byte) {
-	if c.mayReport(from) {
-		c.reportFault(&wire.InvalidNode{Peer: from.id, Message: slices.Clone(message)})
+// compareTip reports that a valid lock contradicts the tip, if it does.
+func (f *faults) compareTip(l *lane, lock wire.Lock) {
+	if t := l.tip; t != nil && t.chunk().Height == lock.Chunk.Height && t.chunk().Payload != lock.Chunk.Payload {
+		f.conflict(l, &wire.Conflict{Proposal: t.proposal, Lock: &lock})
+	}
+}
+
+// invalidAck reports a peer for an ack that is none.
+func (f *faults) invalidAck(from *Peer, message []byte) {
+	if f.mayReport(from) {
+		f.report(&wire.InvalidAck{Peer: from.id, Message: slices.Clone(message)})
+	}
+}
+
+// invalidNode reports a peer for a node that is none, or is invalid.
+func (f *faults) invalidNode(from *Peer, message []byte) {
+	if f.mayReport(from) {
+		f.report(&wire.InvalidNode{Peer: from.id, Message: slices.Clone(message)})
 	}
 }
 
 // mayReport limits how often one peer is reported for messages that cost it nothing to make.
-func (c *Core) mayReport(p *Peer) bool {
-	if p.reported && c.now < p.reportedAt+c.cfg.BadNodeInterval {
+func (f *faults) mayReport(p *Peer) bool {
+	if p.reported && f.clock.now < p.reportedAt+f.interval {
 		return false
 	}
-	p.reported, p.reportedAt = true, c.now
+	p.reported, p.reportedAt = true, f.clock.now
 	return true
 }
 
-// reportOffenders reports the invalid acks of validators of a set that had sent none before.
-func (c *Core) reportOffenders(scheme verify.Scheme, acks []wire.Ack) {
+// offenders reports the invalid acks of validators of a set that had sent none before.
+func (f *faults) offenders(scheme verify.Scheme, acks []wire.Ack) {
 	for i := range acks {
 		a := &acks[i]
 		peer := scheme.Participants()[a.Participant]
-		if peer == c.cfg.Identity {
+		if peer == f.identity {
 			continue // our own signer is broken; there is nobody to blame before the application
 		}
-		c.reportFault(&wire.InvalidAck{Peer: peer, Message: a.AppendTo(make([]byte, 0, a.Size()))})
+		f.report(&wire.InvalidAck{Peer: peer, Message: a.AppendTo(make([]byte, 0, a.Size()))})
 	}
 }
 
@@ -75,11 +102,11 @@ const maxSeeking = 4
 // seekEvidence has two conflicting acks of one validator verified, once per validator and epoch: the one that was counted,
 // and the second.
 func (c *Core) seekEvidence(l *lane, e *epoch, second *wire.Ack) {
-	if e.sought.Has(second.Participant) || c.seeking == maxSeeking {
+	if e.sought.Has(second.Participant) || c.faults.seeking == maxSeeking {
 		return
 	}
 	e.sought.Add(second.Participant)
-	c.seeking++
+	c.faults.seeking++
 	ev := &evidence{missing: 2}
 	ev.acks[0], ev.acks[1] = l.votes.First(second), *second
 	ev.acks[1].Signature = slices.Clone(second.Signature)
@@ -104,15 +131,15 @@ func aloneStatement(e *epoch, a *wire.Ack) *verify.Statement {
 func (c *Core) evidenceVerdict(j job, v *verify.Verdict) {
 	ev := j.evidence
 	ev.missing--
-	c.reportOffenders(v.Statement.Scheme, c.votes.Blame(v))
+	c.faults.offenders(v.Statement.Scheme, c.votes.Blame(v))
 	if len(v.Invalid) > 0 || v.Err != nil {
 		ev.failed = true
 	}
 	if ev.missing > 0 {
 		return
 	}
-	c.seeking--
+	c.faults.seeking--
 	if !ev.failed {
-		c.reportFault(&wire.ConflictingAcks{First: ev.acks[0], Second: ev.acks[1]})
+		c.faults.report(&wire.ConflictingAcks{First: ev.acks[0], Second: ev.acks[1]})
 	}
 }

@@ -84,7 +84,7 @@ func TestRule4_6_ConflictingAcksThatCouldNotBeVerifiedBlameNobody(t *testing.T) 
 		r.drain()
 	}
 	expect(t, "faults", len(r.faults()), 0)
-	expect(t, "under way", r.c.seeking, 0)
+	expect(t, "under way", r.c.faults.seeking, 0)
 }
 
 func TestRule4_6_FewConflictingAcksAreLookedAtAtOnce(t *testing.T) {

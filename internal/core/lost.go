@@ -80,10 +80,11 @@ func (s *loss) mayHaveHeld(chunk *wire.Chunk, known bool) bool {
 // abstains reports whether we must not ack at a height.
 func (l *lane) abstains(height uint64) bool { return !l.mark.unsafe && l.mark.covers(height) }
 
-// Abstaining returns on how many lanes we do not ack yet, and the highest height up to which.
+// Abstaining returns on how many lanes of sequencers of now we do not ack yet, and the highest height up to which.
 func (c *Core) Abstaining() (lanes int, to uint64) {
 	for sequencer, m := range c.loss.marks {
-		if !m.unsafe && c.before(sequencer, m) {
+		l := c.lanes.find(&sequencer)
+		if !m.unsafe && (l == nil && c.epochs.haveSequencer(sequencer) || l != nil && l.before(m)) {
 			lanes++
 			to = max(to, m.height)
 		}
@@ -91,12 +92,8 @@ func (c *Core) Abstaining() (lanes int, to uint64) {
 	return lanes, to
 }
 
-// before reports whether the lane of a sequencer that is one now has not passed its mark.
-func (c *Core) before(sequencer wire.PublicKey, m mark) bool {
-	l := c.lanes.find(&sequencer)
-	if l == nil {
-		return c.epochs.haveSequencer(sequencer)
-	}
+// before reports whether the lane has not passed a mark.
+func (l *lane) before(m mark) bool {
 	highest, certified := l.votes.Highest()
 	return m.covers(l.base()) && !(certified && highest == m.height)
 }

@@ -97,7 +97,7 @@ func (c *Core) node(from *Peer, message []byte) Outcome {
 		if errors.Is(err, wire.ErrUnknownEpoch) {
 			return c.unknownEpoch(from, message)
 		}
-		c.reportInvalidNode(from, message)
+		c.faults.invalidNode(from, message)
 		return Malformed
 	}
 	if c.own != nil && n.Chunk.Sequencer == c.own.sequencer {
@@ -111,7 +111,7 @@ func (c *Core) node(from *Peer, message []byte) Outcome {
 		c.duplicate(l)
 		return Duplicate
 	}
-	o := c.checkNode(l, &n.Chunk)
+	o := c.currentEpoch().check(l, &n.Chunk)
 	// While the sets of the current epoch are not known, what is known of the lane says that its node may wait for them.
 	waits := o == UnknownEpoch && l != nil && !l.leaving && (l.tip == nil || n.Chunk.Height > l.tip.chunk().Height)
 	if o != Accepted && o != Conflicting && !waits {
@@ -165,10 +165,10 @@ func (c *Core) unknownEpoch(from *Peer, message []byte) Outcome {
 	return Duplicate
 }
 
-// checkNode is PROTOCOL.md 4.1 for a node's chunk, against the current epoch. Conflicting is another payload than the
-// tip's, or than that of a certificate that is held, at the same height. l may be nil.
-func (c *Core) checkNode(l *lane, chunk *wire.Chunk) Outcome {
-	e := c.currentEpoch()
+// check is PROTOCOL.md 4.1 for a node's chunk, against the current epoch e, which is nil while its sets are not known.
+// Conflicting is another payload than the tip's, or than that of a certificate that is held, at the same height. l may be
+// nil.
+func (e *epoch) check(l *lane, chunk *wire.Chunk) Outcome {
 	if e == nil {
 		return UnknownEpoch
 	}
@@ -204,7 +204,7 @@ func (c *Core) nextNode(l *lane) {
 		c.wake(l.nextCheck)
 		return
 	}
-	o := c.checkNode(l, &p.node.Chunk)
+	o := c.currentEpoch().check(l, &p.node.Chunk)
 	if o == UnknownEpoch {
 		return // until the sets of the current epoch are known: see awaitSets
 	}
@@ -273,7 +273,7 @@ func (c *Core) nodeVerdict(j job, v *verify.Verdict) {
 func (c *Core) blameNode(l *lane, from *Peer, message []byte) {
 	l.bad, l.nextCheck = true, c.now+c.cfg.BadNodeInterval
 	c.dropParents(l)
-	c.reportInvalidNode(from, message)
+	c.faults.invalidNode(from, message)
 }
 
 // acceptNode handles a verified node. Tip and epoch may have moved since it arrived: the rules are checked again.
@@ -284,14 +284,14 @@ func (c *Core) acceptNode(l *lane, p *pendingNode) Outcome {
 			return Stopped
 		}
 	}
-	o := c.checkNode(l, &p.node.Chunk)
+	o := c.currentEpoch().check(l, &p.node.Chunk)
 	switch o {
 	case Conflicting:
 		if t := l.tip; t != nil && t.chunk().Height == p.node.Chunk.Height {
-			c.reportConflict(l, &wire.Conflict{Proposal: t.proposal, Other: p.node.Proposal()})
+			c.faults.conflict(l, &wire.Conflict{Proposal: t.proposal, Other: p.node.Proposal()})
 		} else if held := l.votes.At(p.node.Chunk.Height); held != nil {
 			lock := held.Lock
-			c.reportConflict(l, &wire.Conflict{Proposal: p.node.Proposal(), Lock: &lock})
+			c.faults.conflict(l, &wire.Conflict{Proposal: p.node.Proposal(), Lock: &lock})
 		}
 		return Conflicting
 	case Duplicate:

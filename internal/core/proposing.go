@@ -1,6 +1,7 @@
 package core
 
 import (
+	"math"
 	"time"
 
 	"github.com/lanecast/lanecast/aggregate"
@@ -170,34 +171,31 @@ func (p *proposer) restore(own *lane) {
 	p.phase = signing
 }
 
-// below returns the chunk below our next one: the higher of tip and highest certificate, with a certificate for it,
-// nil while there is none for its payload. empty says that the lane has nothing yet.
-func (c *Core) below() (height uint64, held *aggregate.Certificate, empty bool) {
-	t := c.own.tip
-	highest, certified := c.own.votes.Highest()
+// below returns the chunk below the lane's next one: the higher of tip and highest certificate. empty says that the lane
+// has nothing yet, and ok that it is durable.
+func (l *lane) below() (chunk wire.Chunk, ok, empty bool) {
+	highest, certified := l.votes.Highest()
 	switch {
-	case t == nil && !certified:
-		return 0, nil, true
-	case t == nil || certified && highest > t.chunk().Height:
-		return highest, c.newestNow(c.own.votes.At(highest).Chunk), false
-	case !t.durable:
-		return t.chunk().Height, nil, false
+	case l.tip == nil && !certified:
+		return chunk, true, true
+	case l.tip == nil || certified && highest > l.tip.chunk().Height:
+		return l.votes.At(highest).Chunk, true, false
 	}
-	return t.chunk().Height, c.newestNow(*t.chunk()), false
+	return *l.tip.chunk(), l.tip.durable, false
 }
 
-// newestNow returns the newest certificate of our lane for a chunk whose epoch is not above the current one, which
-// others may not know yet. Only where there is none, it is one of those.
-func (c *Core) newestNow(chunk wire.Chunk) *aggregate.Certificate {
-	newest := c.own.votes.At(chunk.Height)
+// newestUpTo returns the newest certificate of a chunk whose epoch is not above the current one, which others may not know
+// yet. Only where there is none, it is one of those. nil says that the chunk has no certificate.
+func (l *lane) newestUpTo(current, first uint64, chunk wire.Chunk) *aggregate.Certificate {
+	newest := l.votes.At(chunk.Height)
 	if newest == nil || newest.Chunk != chunk {
 		return nil
 	}
-	for e := c.epochs.current; ; e-- {
-		if held := c.own.votes.Held(chunk.Height, e); held != nil {
+	for e := current; ; e-- {
+		if held := l.votes.Held(chunk.Height, e); held != nil {
 			return held
 		}
-		if first, _ := c.epochs.bounds(); e == first {
+		if e == first {
 			return newest
 		}
 	}
@@ -209,14 +207,20 @@ func (c *Core) nextChunk() (height uint64, parent wire.Parent, may bool) {
 	if c.loss.lost || !c.isSequencerNow() {
 		return 0, parent, false
 	}
-	height, held, empty := c.below()
+	below, ok, empty := c.own.below()
 	if empty {
 		return 0, parent, true
 	}
-	if held != nil {
-		parent = wire.Parent{Payload: held.Chunk.Payload, Epoch: held.Epoch, Certificate: held.Certificate}
+	if !ok {
+		return 0, parent, false
 	}
-	return height + 1, parent, held != nil && height+1 != 0
+	first, _ := c.epochs.bounds()
+	held := c.own.newestUpTo(c.epochs.current, first, below)
+	if held == nil || below.Height == math.MaxUint64 {
+		return 0, parent, false
+	}
+	parent = wire.Parent{Payload: held.Chunk.Payload, Epoch: held.Epoch, Certificate: held.Certificate}
+	return below.Height + 1, parent, true
 }
 
 func (c *Core) isSequencerNow() bool {
@@ -331,7 +335,8 @@ func (c *Core) restartProposing() {
 		return
 	}
 	c.dropClaims()
-	if t := c.own.tip; t != nil && t.durable && !c.certifiedInBounds(c.own) {
+	first, _ := c.epochs.bounds()
+	if t := c.own.tip; t != nil && t.durable && !c.own.certifiedSince(first) {
 		c.broadcast(c.own, true)
 	}
 	c.propose()
@@ -350,13 +355,13 @@ func (c *Core) tickProposing() {
 		return
 	}
 	if c.rebroadcast.due {
-		t := c.own.tip
+		first, _ := c.epochs.bounds()
 		switch {
-		case c.certifiedInBounds(c.own):
+		case c.own.certifiedSince(first):
 			c.rebroadcast.due = false
 		case c.now < c.rebroadcast.at:
 			c.wake(c.rebroadcast.at)
-		case t.durable:
+		case c.own.tip.durable:
 			c.broadcast(c.own, true)
 		}
 	}

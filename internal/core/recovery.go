@@ -244,7 +244,7 @@ func (c *Core) restore(l *lane, r *recovered, awake bool) (locks []restoredLock)
 		switch result, other := l.votes.Certify(lock); result {
 		case aggregate.Added:
 		case aggregate.Contradicted:
-			c.reportLockConflict(l, other.Lock, lock.Lock)
+			c.faults.lockConflict(l, other.Lock, lock.Lock)
 			c.records.release(lock.Position)
 		default:
 			drop(lock)

@@ -119,7 +119,7 @@ func (c *Core) reportLock(l *lane, held *aggregate.Certificate, dropped bool) {
 		report.Elapsed = c.now - t.proposedAt
 		t.proposed = false // the first certificate ends the measurement
 	}
-	c.compareTip(l, held.Lock)
+	c.faults.compareTip(l, held.Lock)
 }
 
 // Reported tells how many reports of this run the reporter has returned for.
