@@ -118,7 +118,7 @@ func (c *Core) vote(l *lane, e *epoch, a *wire.Ack) Outcome {
 // verifyVotes submits the votes that are to be verified now.
 func (c *Core) verifyVotes() {
 	for _, st := range c.votes.Next(c.now) {
-		c.submit(&st.Statement, job{lane: c.lanes.find(&st.Subject.Chunk.Sequencer), votes: st})
+		c.jobs.submit(&st.Statement, job{lane: c.lanes.find(&st.Subject.Chunk.Sequencer), votes: st})
 	}
 }
 

@@ -105,7 +105,7 @@ func (c *Core) acknowledge(l *lane) {
 	if !e.member || c.loss.recovering {
 		return
 	}
-	if t.acked && t.ackEpoch == c.epochs.current {
+	if t.acked && t.ack.Epoch == c.epochs.current {
 		if c.now-t.ackSentAt >= c.cfg.AckInterval {
 			c.sendAck(l, e)
 		}
@@ -154,18 +154,17 @@ func (c *Core) AckSigned(now time.Duration, number uint64, signature []byte, err
 		return
 	}
 	c.counts.OwnAcks[Success]++
-	a := wire.Ack{Chunk: about.chunk, Epoch: about.epoch, Participant: e.me, Signature: signature}
 	t := l.tip
-	t.ack, t.acked, t.ackEpoch = a.AppendTo(make([]byte, 0, a.Size())), true, about.epoch
+	t.ack = wire.Ack{Chunk: about.chunk, Epoch: about.epoch, Participant: e.me, Signature: signature}
+	t.ackBytes, t.acked = t.ack.AppendTo(make([]byte, 0, t.ack.Size())), true
 	c.sendAck(l, e)
 }
 
 // sendAck counts our ack and sends it to the epoch's validators and to the sequencer.
 func (c *Core) sendAck(l *lane, e *epoch) {
 	// It is counted each time: there may have been no room for it before.
-	var a wire.Ack
-	if a.Decode(l.tip.ack) == nil && a.Chunk.Height >= l.base() {
-		c.vote(l, e, &a)
+	if l.tip.chunk().Height >= l.base() {
+		c.vote(l, e, &l.tip.ack)
 	}
 	l.tip.ackSentAt = c.now
 	to := e.others
@@ -176,5 +175,5 @@ func (c *Core) sendAck(l *lane, e *epoch) {
 		return
 	}
 	send := c.effects.emit(SendAck)
-	send.Recipients, send.Bytes = to, l.tip.ack
+	send.Recipients, send.Bytes = to, l.tip.ackBytes
 }

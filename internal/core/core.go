@@ -108,14 +108,6 @@ func New(cfg Config) (*Core, error) {
 // maxPast bounds for how many heights a lane remembers certificates, whatever HeightBound says.
 const maxPast = 1024
 
-// submit has a statement verified.
-func (c *Core) submit(st *verify.Statement, j job) {
-	if j.lane != nil {
-		j.lane.jobs++
-	}
-	c.jobs.submit(st, j)
-}
-
 // SignaturesVerified takes the verdict on a statement that a Verify effect named.
 func (c *Core) SignaturesVerified(now time.Duration, v *verify.Verdict) {
 	j, ok := c.jobs.take(v.Statement.Tag)
@@ -126,7 +118,6 @@ func (c *Core) SignaturesVerified(now time.Duration, v *verify.Verdict) {
 		return
 	}
 	if j.lane != nil {
-		j.lane.jobs--
 		defer c.tryRest(j.lane)
 	}
 	switch {

@@ -111,7 +111,7 @@ func (c *Core) seekEvidence(l *lane, e *epoch, second *wire.Ack) {
 	ev.acks[0], ev.acks[1] = l.votes.First(second), *second
 	ev.acks[1].Signature = slices.Clone(second.Signature)
 	for n := range ev.acks {
-		c.submit(aloneStatement(e, &ev.acks[n]), job{lane: l, evidence: ev})
+		c.jobs.submit(aloneStatement(e, &ev.acks[n]), job{lane: l, evidence: ev})
 	}
 }
 

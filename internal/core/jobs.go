@@ -27,6 +27,9 @@ func (o *jobs) submit(st *verify.Statement, j job) {
 	o.last++
 	st.Tag = o.last
 	o.open[st.Tag] = j
+	if j.lane != nil {
+		j.lane.jobs++
+	}
 	o.out.emit(Verify).Statement = st
 }
 
@@ -34,5 +37,8 @@ func (o *jobs) submit(st *verify.Statement, j job) {
 func (o *jobs) take(tag uint64) (job, bool) {
 	j, ok := o.open[tag]
 	delete(o.open, tag)
+	if j.lane != nil {
+		j.lane.jobs--
+	}
 	return j, ok
 }

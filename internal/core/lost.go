@@ -278,7 +278,7 @@ func (c *Core) verifyOwn(from *Peer, st *verify.Statement, what string, chunk wi
 		return WrongPeer
 	}
 	c.loss.verifying = true
-	c.submit(st, job{own: &ownMessage{from, what, chunk}})
+	c.jobs.submit(st, job{own: &ownMessage{from, what, chunk}})
 	return Accepted
 }
 

@@ -101,7 +101,7 @@ func (c *Core) verifyParents(l *lane) {
 		scheme, _ := c.epochs.scheme(p.subject.Epoch)
 		l.parents.verifying = true
 		st := &verify.Statement{Scheme: scheme, Subject: p.subject, Certificate: p.certificate}
-		c.submit(st, job{lane: l, parent: &p})
+		c.jobs.submit(st, job{lane: l, parent: &p})
 	}
 }
 
