@@ -28,8 +28,8 @@ func (a *alone) AckSigner(uint64) verify.AckSigner           { return a.set.Sign
 func (a *alone) Sequencers(uint64) ([]wire.PublicKey, bool)  { return a.lane, true }
 func (a *alone) Broadcast(wire.Digest)                       {}
 func (a *alone) Report(context.Context, wire.Activity) error { return nil }
-func (a *alone) SendNode([]wire.PublicKey, []byte, bool)     {}
-func (a *alone) SendAck([]wire.PublicKey, []byte, bool)      {}
+func (a *alone) SendNode([]wire.PublicKey, []byte)           {}
+func (a *alone) SendAck([]wire.PublicKey, []byte)            {}
 
 func (a *alone) Epochs(context.Context) (uint64, <-chan uint64, error) { return 0, nil, nil }
 

@@ -211,11 +211,11 @@ func (s *sender) each(to []wire.PublicKey, deliver func(*engine.Peer)) {
 	}
 }
 
-func (s *sender) SendNode(to []wire.PublicKey, message []byte, _ bool) {
+func (s *sender) SendNode(to []wire.PublicKey, message []byte) {
 	s.each(to, func(p *engine.Peer) { _ = p.DeliverNodeBytes(message) })
 }
 
-func (s *sender) SendAck(to []wire.PublicKey, message []byte, _ bool) {
+func (s *sender) SendAck(to []wire.PublicKey, message []byte) {
 	s.net.acks.Add(1)
 	s.each(to, func(p *engine.Peer) { _ = p.DeliverAckBytes(message) })
 }

@@ -105,9 +105,6 @@ type Config struct {
 	// 2^24.
 	MaxOutbox int
 
-	// PriorityNodes and PriorityAcks are handed to the Sender with every node and ack.
-	PriorityNodes, PriorityAcks bool
-
 	// Metrics is where the metrics are registered, from New until Run or Close returns. nil: nowhere. Engines that
 	// share one need a label to tell them apart: see prometheus.WrapRegistererWith.
 	Metrics prometheus.Registerer

@@ -113,22 +113,22 @@ type shownChunks struct {
 	chunks map[wire.Chunk]bool
 }
 
-func (s *shownChunks) SendNode(to []wire.PublicKey, message []byte, priority bool) {
+func (s *shownChunks) SendNode(to []wire.PublicKey, message []byte) {
 	var n wire.Node
 	if err := n.DecodeStored(message); err != nil {
 		panic(err)
 	}
 	s.note(n.Chunk)
-	s.Sender.SendNode(to, message, priority)
+	s.Sender.SendNode(to, message)
 }
 
-func (s *shownChunks) SendAck(to []wire.PublicKey, message []byte, priority bool) {
+func (s *shownChunks) SendAck(to []wire.PublicKey, message []byte) {
 	var a wire.Ack
 	if err := a.Decode(message); err != nil {
 		panic(err)
 	}
 	s.note(a.Chunk)
-	s.Sender.SendAck(to, message, priority)
+	s.Sender.SendAck(to, message)
 }
 
 func (s *shownChunks) note(c wire.Chunk) {

@@ -196,7 +196,7 @@ type stormSender struct {
 	power *power
 }
 
-func (s *stormSender) SendNode(to []wire.PublicKey, message []byte, _ bool) {
+func (s *stormSender) SendNode(to []wire.PublicKey, message []byte) {
 	var n wire.Node
 	if err := n.DecodeStored(message); err != nil {
 		s.m.storm.t.Errorf("it sent %x as a node", message)
@@ -205,7 +205,7 @@ func (s *stormSender) SendNode(to []wire.PublicKey, message []byte, _ bool) {
 	s.send(to, n.Chunk, func(p *engine.Peer) { _ = p.DeliverNodeBytes(message) })
 }
 
-func (s *stormSender) SendAck(to []wire.PublicKey, message []byte, _ bool) {
+func (s *stormSender) SendAck(to []wire.PublicKey, message []byte) {
 	var a wire.Ack
 	if err := a.Decode(message); err != nil {
 		s.m.storm.t.Errorf("it sent %x as an ack", message)

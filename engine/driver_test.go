@@ -18,27 +18,21 @@ import (
 
 // witness is a network end that only notes what is sent, and when.
 type witness struct {
-	mu         sync.Mutex
-	nodes      []time.Time
-	priorities [2]bool // of nodes, of acks
-	gate       chan struct{}
+	mu    sync.Mutex
+	nodes []time.Time
+	gate  chan struct{}
 }
 
-func (w *witness) SendNode(_ []wire.PublicKey, _ []byte, priority bool) {
+func (w *witness) SendNode(_ []wire.PublicKey, _ []byte) {
 	if w.gate != nil {
 		<-w.gate
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.nodes = append(w.nodes, time.Now())
-	w.priorities[0] = w.priorities[0] || priority
 }
 
-func (w *witness) SendAck(_ []wire.PublicKey, _ []byte, priority bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.priorities[1] = w.priorities[1] || priority
-}
+func (w *witness) SendAck(_ []wire.PublicKey, _ []byte) {}
 
 func TestAnUncertifiedChunkIsSentAgainEveryRebroadcastTimeout(t *testing.T) {
 	s := newSet(t, testkit.Ed25519, 4, 1)
@@ -88,7 +82,6 @@ func TestASenderThatBlocksCostsMessagesNotProgress(t *testing.T) {
 	stuck := members[0]
 	spy := &witness{gate: make(chan struct{})}
 	stuck.config.Sender, stuck.config.MaxOutbox = spy, 1
-	stuck.config.PriorityNodes, stuck.config.PriorityAcks = true, true
 	startAll(t, net, members)
 	eventually(t, "it drops messages and follows the others", func() bool {
 		return status(t, stuck.engine).Counters.OutboxDropped > 3 && stuck.recorder.height(members[1].id) >= 10
@@ -97,7 +90,7 @@ func TestASenderThatBlocksCostsMessagesNotProgress(t *testing.T) {
 	eventually(t, "it sends again", func() bool {
 		spy.mu.Lock()
 		defer spy.mu.Unlock()
-		return len(spy.nodes) > 0 && spy.priorities == [2]bool{true, true}
+		return len(spy.nodes) > 0
 	})
 	haltAll(t, members)
 	demandSound(t, w.schemes, members)

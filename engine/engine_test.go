@@ -151,8 +151,8 @@ func TestAnEngineWithoutKeysFollows(t *testing.T) {
 // unusable fails the test when anything is sent.
 type unusable struct{ t testing.TB }
 
-func (u unusable) SendNode([]wire.PublicKey, []byte, bool) { u.t.Error("a follower sent a node") }
-func (u unusable) SendAck([]wire.PublicKey, []byte, bool)  { u.t.Error("a follower sent an ack") }
+func (u unusable) SendNode([]wire.PublicKey, []byte) { u.t.Error("a follower sent a node") }
+func (u unusable) SendAck([]wire.PublicKey, []byte)  { u.t.Error("a follower sent an ack") }
 
 func TestASequencerThatIsNoValidatorIsCertified(t *testing.T) {
 	s := newSet(t, testkit.Ed25519, 4, 1)

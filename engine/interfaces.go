@@ -96,8 +96,8 @@ type SequencerProvider interface {
 // are repeated, acks are repeated when asked for). A call that never returns keeps Run from returning: close the
 // network's connections to end it.
 type Sender interface {
-	// SendNode sends a node. priority is Config.PriorityNodes.
-	SendNode(to []wire.PublicKey, message []byte, priority bool)
-	// SendAck sends an ack. priority is Config.PriorityAcks.
-	SendAck(to []wire.PublicKey, message []byte, priority bool)
+	// SendNode sends a node.
+	SendNode(to []wire.PublicKey, message []byte)
+	// SendAck sends an ack.
+	SendAck(to []wire.PublicKey, message []byte)
 }

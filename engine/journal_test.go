@@ -78,7 +78,7 @@ type countingSender struct {
 	sent atomic.Int64
 }
 
-func (s *countingSender) SendAck(to []wire.PublicKey, message []byte, priority bool) {
+func (s *countingSender) SendAck(to []wire.PublicKey, message []byte) {
 	s.sent.Add(1)
-	s.Sender.SendAck(to, message, priority)
+	s.Sender.SendAck(to, message)
 }

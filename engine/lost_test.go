@@ -202,11 +202,11 @@ func newAckWatch(s engine.Sender) *ackWatch {
 	return w
 }
 
-func (a *ackWatch) SendNode(to []wire.PublicKey, message []byte, priority bool) {
+func (a *ackWatch) SendNode(to []wire.PublicKey, message []byte) {
 	a.mu.Lock()
 	a.nodes++
 	a.mu.Unlock()
-	a.ackTap.SendNode(to, message, priority)
+	a.ackTap.SendNode(to, message)
 }
 
 func (a *ackWatch) seen() (lanes, nodes int) {

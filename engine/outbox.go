@@ -24,9 +24,9 @@ func (e *Engine) send() {
 		case f := <-e.outbox:
 			switch f.Kind {
 			case core.SendNode:
-				e.cfg.Sender.SendNode(f.Recipients, f.Bytes, e.cfg.PriorityNodes)
+				e.cfg.Sender.SendNode(f.Recipients, f.Bytes)
 			case core.SendAck:
-				e.cfg.Sender.SendAck(f.Recipients, f.Bytes, e.cfg.PriorityAcks)
+				e.cfg.Sender.SendAck(f.Recipients, f.Bytes)
 			case core.Relay:
 				e.cfg.Relay.Broadcast(f.Chunk.Payload)
 			}

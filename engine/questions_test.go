@@ -175,12 +175,12 @@ type ackTap struct {
 	saw func(*wire.Ack)
 }
 
-func (t *ackTap) SendAck(to []wire.PublicKey, message []byte, priority bool) {
+func (t *ackTap) SendAck(to []wire.PublicKey, message []byte) {
 	var a wire.Ack
 	if a.Decode(message) == nil {
 		t.saw(&a)
 	}
-	t.Sender.SendAck(to, message, priority)
+	t.Sender.SendAck(to, message)
 }
 
 // Two validators have acked a chunk in one epoch; the two others enter the next one first, and ack it there. Nothing is

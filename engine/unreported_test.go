@@ -199,10 +199,10 @@ type nodeTap struct {
 	nodes chan<- []byte
 }
 
-func (n *nodeTap) SendNode(to []wire.PublicKey, message []byte, priority bool) {
+func (n *nodeTap) SendNode(to []wire.PublicKey, message []byte) {
 	select {
 	case n.nodes <- message:
 	default:
 	}
-	n.Sender.SendNode(to, message, priority)
+	n.Sender.SendNode(to, message)
 }

@@ -101,13 +101,13 @@ func (m *member) receive(msg simnet.Message) {
 }
 
 // SendNode implements engine.Sender.
-func (m *member) SendNode(to []wire.PublicKey, message []byte, priority bool) {
-	m.endpoint.Send(to, simnet.Node, message, priority)
+func (m *member) SendNode(to []wire.PublicKey, message []byte) {
+	m.endpoint.Send(to, simnet.Node, message, false)
 }
 
 // SendAck implements engine.Sender.
-func (m *member) SendAck(to []wire.PublicKey, message []byte, priority bool) {
-	m.endpoint.Send(to, simnet.Ack, message, priority)
+func (m *member) SendAck(to []wire.PublicKey, message []byte) {
+	m.endpoint.Send(to, simnet.Ack, message, false)
 }
 
 // Broadcast implements engine.Relay. Payloads can be judged by their digests, so nothing needs to be spread.
