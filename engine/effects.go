@@ -5,6 +5,7 @@ import (
 
 	"github.com/lanecast/lanecast/internal/core"
 	"github.com/lanecast/lanecast/journal"
+	"github.com/lanecast/lanecast/wire"
 )
 
 // carryOut hands every effect of the core to whoever does it. An error is fatal: it is the journal's, and what follows a
@@ -30,11 +31,9 @@ func (e *Engine) carryOut() error {
 		case core.Release:
 			e.journal.Release(journal.Position(f.Position))
 		case core.SignChunk:
-			e.chunkSigs.push(signRequest{ctx: e.beginCall(f.Call), call: f.Call, chunk: f.Chunk})
+			e.signChunk(f.Call, f.Chunk)
 		case core.SignAck:
-			e.ackSigs.push(signRequest{
-				ctx: e.beginCall(f.Call), call: f.Call, chunk: f.Chunk, epoch: f.Epoch, signer: f.Signer,
-			})
+			e.signAck(f.Call, wire.Subject{Chunk: f.Chunk, Epoch: f.Epoch}, f.Signer)
 		case core.SendNode, core.SendAck, core.Relay:
 			e.post(*f)
 		case core.AskPropose:

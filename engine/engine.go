@@ -34,7 +34,6 @@ type Engine struct {
 	durable    journal.Position
 	verdicts   []verify.Verdict
 	statements []*verify.Statement // of effects being carried out
-	taken      []answer
 	paused     bool
 	calls      map[uint64]context.CancelFunc // ends the contexts of the core's calls
 	ownLane    core.OwnLane                  // as logged last
@@ -45,10 +44,9 @@ type Engine struct {
 	tasks    sync.WaitGroup // every goroutine of ours but the reporter's; added to by Run and the loop
 	verifier *batch.Verifier
 
-	answers   *queue[answer]
-	questions *queue[func()]
-	chunkSigs *queue[signRequest]
-	ackSigs   *queue[signRequest]
+	events    *queue[func(now time.Duration)] // what others have the loop do: calls that returned, queries
+	chunkSigs *queue[func()]
+	ackSigs   *queue[func()]
 	reports   *queue[wire.Activity]
 	reported  atomic.Uint64 // reports that the Reporter has returned for; written by its goroutine
 	outbox    chan core.Effect
@@ -87,10 +85,9 @@ func New(cfg Config) (*Engine, error) {
 		log:       cfg.Logger,
 		chunks:    verify.NewChunkVerifier(cfg.Namespace),
 		wake:      make(chan struct{}, 1),
-		answers:   newQueue[answer](),
-		questions: newQueue[func()](),
-		chunkSigs: newQueue[signRequest](),
-		ackSigs:   newQueue[signRequest](),
+		events:    newQueue[func(time.Duration)](),
+		chunkSigs: newQueue[func()](),
+		ackSigs:   newQueue[func()](),
 		reports:   newQueue[wire.Activity](),
 		outbox:    make(chan core.Effect, cfg.MaxOutbox),
 		started:   make(chan struct{}),

@@ -32,7 +32,7 @@ func (e *Engine) loop() {
 			e.core.Tick(now)
 		}
 		more := e.takeIn(now)
-		e.answerQuestions()
+		e.handleEvents(now)
 		if err := e.carryOut(); err != nil {
 			e.core.Fail()
 			e.fail(err)
@@ -87,8 +87,26 @@ func (e *Engine) feed(now time.Duration) error {
 		e.core.SignaturesVerified(now, &e.verdicts[i])
 	}
 	clear(e.verdicts)
-	e.feedAnswers(now)
 	return nil
+}
+
+// onLoop has the loop do something, soon. Any goroutine may call it. Nothing is done once the loop
+// has ended.
+func (e *Engine) onLoop(do func(now time.Duration)) {
+	e.events.push(do)
+	e.signal()
+}
+
+// handleEvents does what others have asked the loop to do. A query comes after the messages that
+// were delivered before it was made, as long as these are no more than one burst.
+func (e *Engine) handleEvents(now time.Duration) {
+	for {
+		do, _, ok := e.events.pop()
+		if !ok {
+			return
+		}
+		do(now)
+	}
 }
 
 // takeIn hands the core a burst of messages and reports whether more may wait. While the reporter or the disk is

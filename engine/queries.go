@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"github.com/lanecast/lanecast/internal/core"
 	"github.com/lanecast/lanecast/wire"
@@ -121,8 +122,7 @@ func ask[T any](ctx context.Context, e *Engine, read func() T) (T, error) {
 	default:
 	}
 	answer := make(chan T, 1)
-	e.questions.push(func() { answer <- read() })
-	e.signal()
+	e.onLoop(func(time.Duration) { answer <- read() })
 	select {
 	case a := <-answer:
 		return a, nil
@@ -130,16 +130,6 @@ func ask[T any](ctx context.Context, e *Engine, read func() T) (T, error) {
 		return none, ctx.Err()
 	case <-e.silent:
 		return none, ErrStopped
-	}
-}
-
-func (e *Engine) answerQuestions() {
-	for {
-		question, _, ok := e.questions.pop()
-		if !ok {
-			return
-		}
-		question()
 	}
 }
 

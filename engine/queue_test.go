@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -10,7 +9,6 @@ import (
 func TestAQueueKeepsTheOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q, want, next := newQueue[int](), []int(nil), 0
-		var spare []int
 		t.Repeat(map[string]func(*rapid.T){
 			"push": func(t *rapid.T) {
 				for range rapid.IntRange(1, 3000).Draw(t, "n") {
@@ -36,13 +34,6 @@ func TestAQueueKeepsTheOrder(t *testing.T) {
 					}
 					want = want[1:]
 				}
-			},
-			"swap": func(t *rapid.T) {
-				spare = q.swap(spare)
-				if !slices.Equal(spare, want) {
-					t.Fatalf("took %v, want %v", spare, want)
-				}
-				want = nil
 			},
 			"": func(t *rapid.T) {
 				if q.len() != len(want) {
