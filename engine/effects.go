@@ -34,7 +34,7 @@ func (e *Engine) carryOut() error {
 			e.signChunk(f.Call, f.Chunk)
 		case core.SignAck:
 			e.signAck(f.Call, wire.Subject{Chunk: f.Chunk, Epoch: f.Epoch}, f.Signer)
-		case core.SendNode, core.SendAck, core.Relay:
+		case core.SendNode, core.SendAck, core.Broadcast:
 			e.post(*f)
 		case core.AskPropose:
 			e.askPropose(f.Call, f.Chunk)

@@ -5,7 +5,7 @@ import "github.com/lanecast/lanecast/internal/core"
 // post queues a message for the network, or a payload for the relay. When the outbox is full the newest is dropped,
 // which is what a network may do to it as well.
 func (e *Engine) post(f core.Effect) {
-	if f.Kind != core.Relay && len(f.Recipients) == 0 {
+	if f.Kind != core.Broadcast && len(f.Recipients) == 0 {
 		return
 	}
 	select {
@@ -27,7 +27,7 @@ func (e *Engine) send() {
 				e.cfg.Sender.SendNode(f.Recipients, f.Bytes)
 			case core.SendAck:
 				e.cfg.Sender.SendAck(f.Recipients, f.Bytes)
-			case core.Relay:
+			case core.Broadcast:
 				e.cfg.Relay.Broadcast(f.Chunk.Payload)
 			}
 		}

@@ -27,7 +27,8 @@ func (c *Core) askVerify(l *lane) {
 	if l.leaving || l.tip == nil || !l.tip.durable || l.tip.verdict == Approved || l.questions.current != 0 {
 		return
 	}
-	if c.begin(&l.questions, call{kind: AskVerify, chunk: *l.tip.chunk(), lane: l}) != nil {
+	if ask := c.begin(&l.questions, call{kind: AskVerify, chunk: *l.tip.chunk(), lane: l}); ask != nil {
+		ask.Parent = l.tip.parent
 		l.askedAt = c.now
 	}
 }

@@ -136,7 +136,7 @@ func TestRule4_7_QuestionsForPayloadsEndAndTwoAtMostAreOutstanding(t *testing.T)
 	expect(t, "records", r.disk.Next, 1)
 	expect(t, "questions once one returned", len(r.proposes), 1)
 	r.propose(2)
-	expectChunks(t, "relayed", r.relays, chunk(0, 0, 2))
+	expectChunks(t, "payloads spread", r.broadcasts, chunk(0, 0, 2))
 }
 
 // The chunk's signature is asked for once more when we are a sequencer again; two requests at most are outstanding.
@@ -149,7 +149,7 @@ func TestRule4_7_ASignerThatHangsOnAChunkThatWasWithdrawnDoesNotEndTheLane(t *te
 	r.epoch(7)
 	expectChunks(t, "to be signed", r.signChunks, c)
 	r.signChunk()
-	expectChunks(t, "relayed", r.relays, c)
+	expectChunks(t, "payloads spread", r.broadcasts, c)
 	r.c.ChunkSigned(r.now, r.cancelled[0].Call, model.SignChunk(c), nil)
 	r.drain()
 	expect(t, "statements", len(r.verifies), 0)
@@ -181,5 +181,5 @@ func TestRule5_7_PauseHoldsBackQuestionsForPayloadsAndNothingElse(t *testing.T) 
 	r.drain()
 	expect(t, "a question that has been asked stays", len(r.proposes), 1)
 	r.propose(2)
-	expect(t, "relayed", r.relays[len(r.relays)-1], chunk(0, 1, 2))
+	expect(t, "payloads spread", r.broadcasts[len(r.broadcasts)-1], chunk(0, 1, 2))
 }

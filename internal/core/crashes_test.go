@@ -147,7 +147,7 @@ func (m *mixture) crashNow() {
 		}
 	}
 	m.run, m.again = nil, map[wire.Subject]bool{}
-	m.reports, m.nodes, m.acks, m.relays = nil, nil, nil, nil
+	m.reports, m.nodes, m.acks, m.broadcasts = nil, nil, nil, nil
 	// Of the records that were released any may be gone, and any may come back.
 	gone := m.random.IntN(4)
 	m.disk.Records = slices.DeleteFunc(m.disk.Records, func(rec model.Record) bool {

@@ -12,7 +12,8 @@ type EffectKind uint8
 
 // Fields in braces are those of [Effect] that the kind uses.
 const (
-	// Verify {Statement}: have the statement verified, then call Verdict.
+	// Verify {Statement}: have the statement verified, then call
+	// SignaturesVerified.
 	Verify EffectKind = iota + 1
 	// Append {Position, Bytes}: append the record to the journal, which must give it that Position; Durable later. Bytes are
 	// valid until Done.
@@ -26,11 +27,13 @@ const (
 	// SendNode and SendAck {Recipients, Bytes}: send the message to each recipient. Neither slice ever changes.
 	SendNode
 	SendAck
-	// Relay {Chunk}: tell the relay to spread the payload of our chunk.
-	Relay
-	// AskPropose {Call, Chunk}: ask the application for a payload at Chunk.Height of our lane, then call Proposed.
+	// Broadcast {Chunk, Parent, Recipients, Again}: have the payload of our chunk spread to the current epoch's validators,
+	// us excepted. Again says that it has been asked for before.
+	Broadcast
+	// AskPropose {Call, Chunk, Parent}: ask the application for a payload at Chunk.Height of our lane, then call
+	// ApplicationProposed.
 	AskPropose
-	// AskVerify {Call, Chunk}: ask the application whether the chunk is good, then call Verified.
+	// AskVerify {Call, Chunk, Parent}: ask the application whether the chunk is good, then call ApplicationVerified.
 	AskVerify
 	// Cancel {Call}: end the context of the call. It still returns, and is fed back like any other.
 	Cancel
@@ -42,7 +45,7 @@ const (
 )
 
 func (k EffectKind) String() string {
-	names := [...]string{"none", "verify", "append", "release", "sign-chunk", "sign-ack", "send-node", "send-ack", "relay",
+	names := [...]string{"none", "verify", "append", "release", "sign-chunk", "sign-ack", "send-node", "send-ack", "broadcast",
 		"ask-propose", "ask-verify", "cancel", "report", "halt"}
 	if int(k) < len(names) {
 		return names[k]
@@ -58,6 +61,8 @@ type Effect struct {
 	Bytes      []byte
 	Call       uint64
 	Chunk      wire.Chunk
+	Parent     wire.Digest // payload of the chunk below; zero at height 0, and where it is not known, see tip.parent
+	Again      bool
 	Epoch      uint64
 	Signer     verify.AckSigner
 	Recipients []wire.PublicKey

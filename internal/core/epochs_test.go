@@ -174,7 +174,7 @@ func TestRule4_8_OnEnteringAnEpochASequencerSendsItsUncertifiedTipAgain(t *testi
 	r.sign(nil)
 	r.epoch(6)
 	expect(t, "nodes", len(r.nodes), 2)
-	expectChunks(t, "relayed", r.relays, c, c)
+	expectChunks(t, "payloads spread", r.broadcasts, c, c)
 	r.sign(nil)
 	expect(t, "acks of ours", len(r.acks), 2)
 	r.certifyOwn(c, 6)

@@ -16,6 +16,9 @@ type tip struct {
 	durable  bool
 	bytes    []byte // the encoded node, on our own lane only
 
+	// parent is the payload of the chunk below, zero at height 0. It is zero too, at any height, where the tip comes from a
+	// dormant lane, of which the journal holds the Proposal only.
+	parent       wire.Digest
 	hasParent    bool   // parentEpoch is known
 	parentEpoch  uint64 // of the certificate in the node
 	contradicted bool   // the lane was dormant, and had a certificate for another payload at the tip's height
@@ -30,6 +33,13 @@ type tip struct {
 
 	proposed   bool // in this run and not certified yet
 	proposedAt time.Duration
+}
+
+// newTip returns the tip that a node becomes. It keeps nothing of the node's memory.
+func newTip(n *wire.Node) *tip {
+	return &tip{
+		proposal: n.Proposal(), parent: n.Parent.Payload, hasParent: n.HasParent(), parentEpoch: n.Parent.Epoch,
+	}
 }
 
 func (t *tip) chunk() *wire.Chunk { return &t.proposal.Chunk }
@@ -287,7 +297,7 @@ func (c *Core) acceptNode(l *lane, p *pendingNode) Outcome {
 // chunk and parent were durable before it was signed.
 func (c *Core) setTip(l *lane, p *pendingNode) {
 	former := l.tip
-	t := &tip{proposal: p.node.Proposal(), hasParent: p.node.HasParent(), parentEpoch: p.node.Parent.Epoch}
+	t := newTip(&p.node)
 	t.position = c.appendRecord(recordNode, &p.node)
 	if former != nil {
 		c.release(former.position)

@@ -129,7 +129,9 @@ func (c *Core) propose() {
 	if c.paused {
 		return
 	}
-	if c.begin(&p.questions, call{kind: AskPropose, chunk: wire.Chunk{Sequencer: c.cfg.Identity, Height: height}, lane: c.own}) != nil {
+	chunk := wire.Chunk{Sequencer: c.cfg.Identity, Height: height}
+	if ask := c.begin(&p.questions, call{kind: AskPropose, chunk: chunk, lane: c.own}); ask != nil {
+		ask.Parent = c.nextParent().Payload
 		p.phase, p.height = asking, height
 	}
 }
@@ -248,15 +250,16 @@ func (c *Core) proposalSettled() {
 	}
 }
 
-// broadcast spreads our tip: the payload through the relay, the node to the validators. It repeats itself until the
-// tip is certified.
+// broadcast spreads our tip, payload and node, to the validators. It repeats itself until the tip is certified.
 func (c *Core) broadcast(l *lane, again bool) {
 	p := &c.proposing
 	p.rebroadcast, p.rebroadcastAt = true, c.now+c.cfg.RebroadcastTimeout
 	status := Success
 	if c.isSequencerNow() {
-		c.emit(Relay).Chunk = *l.tip.chunk()
-		if others := c.inBounds(c.epoch).others; len(others) > 0 {
+		others := c.inBounds(c.epoch).others
+		spread := c.emit(Broadcast)
+		spread.Chunk, spread.Parent, spread.Recipients, spread.Again = *l.tip.chunk(), l.tip.parent, others, again
+		if len(others) > 0 {
 			send := c.emit(SendNode)
 			send.Recipients, send.Bytes = others, l.tip.bytes
 		}

@@ -65,12 +65,12 @@ func TestRule4_7_TheFirstProposalIsAskedForAtOnceAndSignedWhenDurableThenBroadca
 	c := r.proposeVolatile(1)
 	expect(t, "chunk", c, chunk(0, 0, 1))
 	r.pass(time.Minute)
-	expect(t, "seen before it is durable", len(r.nodes)+len(r.relays)+len(r.asks)+len(r.signChunks), 0)
+	expect(t, "seen before it is durable", len(r.nodes)+len(r.broadcasts)+len(r.asks)+len(r.signChunks), 0)
 	r.sync()
 	expectChunks(t, "to be signed", r.signChunks, c)
 	durable := r.disk.Durable
 	r.signChunk()
-	expectChunks(t, "relayed", r.relays, c)
+	expectChunks(t, "payloads spread", r.broadcasts, c)
 	expect(t, "nodes", len(r.nodes), 1)
 	if !slices.Equal(r.nodes[0].Recipients, []wire.PublicKey{id(1), id(2), id(3)}) {
 		t.Fatalf("recipients %v", r.nodes[0].Recipients)
@@ -102,6 +102,51 @@ func TestRule4_7_TheNextProposalComesWithTheTipsCertificateAsParent(t *testing.T
 	other := newRig(t, 4, observing)
 	other.tip(n)
 	expect(t, "chunk at another", c, n.Chunk)
+}
+
+// Whoever is asked about a chunk, or asked to spread its payload, learns the payload below it, after a restart too.
+func TestQuestionsAndBroadcastsNameTheParentAndWhomTheyAreFor(t *testing.T) {
+	var seen []Effect
+	r := newRig(t, 4, sequencing, func(r *rig) {
+		r.trace = func(e *Effect) {
+			if e.Kind == AskPropose || e.Kind == AskVerify || e.Kind == Broadcast {
+				seen = append(seen, *e)
+			}
+		}
+	})
+	expectParent := func(kind EffectKind, height uint64, parent wire.Digest, again bool) {
+		t.Helper()
+		for i, e := range seen {
+			if e.Kind != kind {
+				continue
+			}
+			seen = slices.Delete(seen, i, i+1)
+			expect(t, "height", e.Chunk.Height, height)
+			expect(t, "parent", e.Parent, parent)
+			expect(t, "again", e.Again, again)
+			if kind == Broadcast && !slices.Equal(e.Recipients, []wire.PublicKey{id(1), id(2), id(3)}) {
+				t.Fatalf("recipients %v", e.Recipients)
+			}
+			return
+		}
+		t.Fatalf("no %v", kind)
+	}
+	expectParent(AskPropose, 0, wire.Digest{}, false)
+	c := r.propose(1)
+	expectParent(AskVerify, 0, wire.Digest{}, false)
+	expectParent(Broadcast, 0, wire.Digest{}, false)
+	r.certifyOwn(c, 5)
+	expectParent(AskPropose, 1, payload(1), false)
+	r.propose(2)
+	expectParent(AskVerify, 1, payload(1), false)
+	expectParent(Broadcast, 1, payload(1), false)
+	r.pass(r.cfg.RebroadcastTimeout)
+	expectParent(Broadcast, 1, payload(1), true)
+	r.sync()
+	r.crash(r.disk.Next, false)
+	expectParent(AskVerify, 1, payload(1), false)
+	expectParent(Broadcast, 1, payload(1), true)
+	expect(t, "others", len(seen), 0)
 }
 
 func TestRule4_7_ThereIsNoProposalWhileTheTipHasNoCertificateForItsPayload(t *testing.T) {
@@ -174,7 +219,7 @@ func TestRule4_7_NodeAndPayloadAreRepeatedUntilTheCertificateComes(t *testing.T)
 	expect(t, "nodes", len(r.nodes), 1)
 	r.pass(time.Millisecond)
 	expect(t, "nodes", len(r.nodes), 2)
-	expect(t, "relays", len(r.relays), 2)
+	expect(t, "payloads spread", len(r.broadcasts), 2)
 	expect(t, "our own application is asked again", len(r.asks), 1)
 	r.pass(10 * time.Second)
 	expect(t, "nodes", len(r.nodes), 4)

@@ -340,10 +340,8 @@ func (c *Core) restoreTip(l *lane, r *recovered) {
 	if r.bytes == nil {
 		return
 	}
-	l.tip = &tip{
-		proposal: r.node.Proposal(), hasParent: r.node.HasParent(), parentEpoch: r.node.Parent.Epoch,
-		position: r.position, durable: true,
-	}
+	l.tip = newTip(&r.node)
+	l.tip.position, l.tip.durable = r.position, true
 	if l == c.own {
 		l.tip.bytes = r.bytes
 	}

@@ -33,8 +33,9 @@ type rig struct {
 	disk *model.Disk
 	seen history
 
-	durableChunks map[wire.Chunk]bool // nodes on disk …
-	noted         uint64              // … up to this position
+	durableChunks map[wire.Chunk]bool        // nodes on disk …
+	parents       map[wire.Chunk]wire.Digest // payloads below nodes on disk, once their records were seen
+	noted         uint64                     // … up to this position
 	peers         map[wire.PublicKey]*Peer
 
 	verifies   []*verify.Statement
@@ -51,7 +52,7 @@ type rig struct {
 	hang       bool   // cancelled calls about leaving lanes return only when the test says so
 
 	nodes, acks []Effect
-	relays      []wire.Chunk
+	broadcasts  []wire.Chunk
 	reports     []Effect
 	releases    []uint64
 	trace       func(*Effect) // sees every effect, if set
@@ -107,7 +108,7 @@ func (r *rig) start(epoch uint64) {
 	r.cfg.PoisonVotes = true
 	c.table = aggregate.NewTable(tableOptions(&r.cfg))
 	r.c, r.peers = c, map[wire.PublicKey]*Peer{}
-	r.durableChunks, r.noted = map[wire.Chunk]bool{}, 0
+	r.durableChunks, r.parents, r.noted = map[wire.Chunk]bool{}, map[wire.Chunk]wire.Digest{}, 0
 	r.verifies, r.signAcks, r.signChunks, r.asks, r.proposes = nil, nil, nil, nil, nil
 	r.calls, r.cancelled, r.halted, r.reported = map[EffectKind]map[wire.Chunk]uint64{}, nil, nil, 0
 	for _, rec := range r.disk.Records {
@@ -143,6 +144,9 @@ func (r *rig) noteDurable() {
 		if info.Tip != nil {
 			r.durableChunks[*info.Tip] = true
 		}
+		if info.Kind == TipRecord && info.Certified != nil {
+			r.parents[*info.Tip] = info.Certified.Payload
+		}
 	}
 	r.noted = r.disk.Durable
 }
@@ -158,6 +162,20 @@ func (r *rig) visible(what EffectKind, c wire.Chunk) {
 		r.t.Fatalf("%s: equivocation at height %d of %v", what, c.Height, c.Sequencer[1])
 	}
 	r.seen[at] = c.Payload
+}
+
+// checkParent compares the parent that an effect names with that of the tip's record. A tip without one has no parent.
+func (r *rig) checkParent(e *Effect) {
+	r.t.Helper()
+	want := r.parents[e.Chunk]
+	if t := r.c.lanes[e.Chunk.Sequencer].tip; t.position == 0 {
+		want = wire.Digest{}
+	} else if !t.durable || t.hasParent && want == (wire.Digest{}) {
+		want = t.parent // our own, whose record of the tip is not durable yet
+	}
+	if e.Parent != want {
+		r.t.Fatalf("%v of %v/%d names the parent %x, want %x", e.Kind, e.Chunk.Sequencer[1], e.Chunk.Height, e.Parent[:4], want[:4])
+	}
 }
 
 // drain takes the core's effects into the rig.
@@ -212,14 +230,16 @@ func (r *rig) drain() {
 			}
 			r.visible(e.Kind, a.Chunk)
 			r.acks = append(r.acks, e)
-		case Relay:
+		case Broadcast:
 			r.visible(e.Kind, e.Chunk)
-			r.relays = append(r.relays, e.Chunk)
+			r.checkParent(&e)
+			r.broadcasts = append(r.broadcasts, e.Chunk)
 		case AskPropose:
 			r.made(&e)
 			r.proposes = append(r.proposes, e.Chunk)
 		case AskVerify:
 			r.visible(e.Kind, e.Chunk)
+			r.checkParent(&e)
 			for _, c := range r.asks {
 				if c.Sequencer == e.Chunk.Sequencer {
 					r.t.Fatal("two questions in flight for one lane")

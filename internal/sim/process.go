@@ -208,7 +208,7 @@ func (p *process) carryOut(e *core.Effect) {
 		p.endCall(e.Call)
 	case core.Report:
 		p.reporter.made++
-	case core.Relay:
+	case core.Broadcast:
 	case core.Halt:
 		p.halted = e.Err
 	default:
