@@ -23,13 +23,13 @@ type alone struct {
 	lane []wire.PublicKey
 }
 
-func (a *alone) Scheme(uint64) (verify.Scheme, bool)         { return a.set.Scheme, true }
-func (a *alone) AckSigner(uint64) verify.AckSigner           { return a.set.Signers[0] }
-func (a *alone) Sequencers(uint64) ([]wire.PublicKey, bool)  { return a.lane, true }
-func (a *alone) Broadcast(wire.Digest)                       {}
-func (a *alone) Report(context.Context, wire.Activity) error { return nil }
-func (a *alone) SendNode([]wire.PublicKey, []byte)           {}
-func (a *alone) SendAck([]wire.PublicKey, []byte)            {}
+func (a *alone) Scheme(uint64) (verify.Scheme, bool)                                          { return a.set.Scheme, true }
+func (a *alone) AckSigner(uint64) verify.AckSigner                                            { return a.set.Signers[0] }
+func (a *alone) Sequencers(uint64) ([]wire.PublicKey, bool)                                   { return a.lane, true }
+func (a *alone) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
+func (a *alone) Report(context.Context, wire.Activity) error                                  { return nil }
+func (a *alone) SendNode([]wire.PublicKey, []byte)                                            {}
+func (a *alone) SendAck([]wire.PublicKey, []byte)                                             {}
 
 func (a *alone) Epochs(context.Context) (uint64, <-chan uint64, error) { return 0, nil, nil }
 

@@ -34,13 +34,13 @@ func (e *Engine) endCall(number uint64, tell func(now time.Duration)) {
 }
 
 // askPropose asks the application for the payload at a height of our lane.
-func (e *Engine) askPropose(call uint64, chunk wire.Chunk) {
+func (e *Engine) askPropose(call uint64, at Place) {
 	ctx := e.beginCall(call)
 	e.tasks.Go(func() {
 		defer e.catch("Automaton.Propose")
-		payload, err := e.cfg.Automaton.Propose(ctx, Place{chunk.Sequencer, chunk.Height})
+		payload, err := e.cfg.Automaton.Propose(ctx, at)
 		if err != nil && !errors.Is(err, ErrDeclined) && ctx.Err() == nil {
-			e.log.Warn("the application failed to propose", "height", chunk.Height, "error", err)
+			e.log.Warn("the application failed to propose", "height", at.Height, "error", err)
 		}
 		e.endCall(call, func(now time.Duration) {
 			e.core.ApplicationProposed(now, call, payload, err == nil)
@@ -49,19 +49,19 @@ func (e *Engine) askPropose(call uint64, chunk wire.Chunk) {
 }
 
 // askVerify asks the application for its verdict on a chunk.
-func (e *Engine) askVerify(call uint64, chunk wire.Chunk) {
+func (e *Engine) askVerify(call uint64, at Place, payload wire.Digest) {
 	ctx := e.beginCall(call)
 	e.tasks.Go(func() {
 		defer e.catch("Automaton.Verify")
 		began := time.Now()
-		ok, err := e.cfg.Automaton.Verify(ctx, Place{chunk.Sequencer, chunk.Height}, chunk.Payload)
+		ok, err := e.cfg.Automaton.Verify(ctx, at, payload)
 		verdict := core.Refused
 		switch {
 		case err != nil:
 			verdict = core.Failed
 			if ctx.Err() == nil {
 				e.log.Warn("the application reached no verdict",
-					"sequencer", chunk.Sequencer, "height", chunk.Height, "error", err)
+					"sequencer", at.Sequencer, "height", at.Height, "error", err)
 			}
 		case ok:
 			verdict = core.Approved

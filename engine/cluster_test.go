@@ -119,7 +119,7 @@ func (a *application) Verify(ctx context.Context, at engine.Place, payload wire.
 }
 
 // Broadcast makes an application a relay too; payloads follow from their places, so nobody needs them.
-func (a *application) Broadcast(wire.Digest) {}
+func (a *application) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
 
 // recorder keeps what was reported.
 type recorder struct {

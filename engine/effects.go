@@ -37,9 +37,9 @@ func (e *Engine) carryOut() error {
 		case core.SendNode, core.SendAck, core.Broadcast:
 			e.post(*f)
 		case core.AskPropose:
-			e.askPropose(f.Call, f.Chunk)
+			e.askPropose(f.Call, placeOf(f))
 		case core.AskVerify:
-			e.askVerify(f.Call, f.Chunk)
+			e.askVerify(f.Call, placeOf(f), f.Chunk.Payload)
 		case core.Cancel:
 			e.cancelCall(f.Call)
 		case core.Report:
@@ -59,3 +59,5 @@ func (e *Engine) carryOut() error {
 	e.core.Done()
 	return nil
 }
+
+func placeOf(f *core.Effect) Place { return Place{f.Chunk.Sequencer, f.Chunk.Height, f.Parent} }

@@ -46,9 +46,9 @@ func (c *chain) Report(_ context.Context, a wire.Activity) error {
 }
 
 // The network: nobody else is there. A real one also calls Engine.Peer, and Deliver on what that returns.
-func (c *chain) Broadcast(wire.Digest)             {}
-func (c *chain) SendNode([]wire.PublicKey, []byte) {}
-func (c *chain) SendAck([]wire.PublicKey, []byte)  {}
+func (c *chain) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
+func (c *chain) SendNode([]wire.PublicKey, []byte)                                            {}
+func (c *chain) SendAck([]wire.PublicKey, []byte)                                             {}
 
 func must[T any](v T, err error) T {
 	if err != nil {

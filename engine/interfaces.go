@@ -16,6 +16,9 @@ var ErrDeclined = errors.New("declined")
 type Place struct {
 	Sequencer wire.PublicKey
 	Height    uint64
+	// Parent is the payload digest of the chunk below. It is zero at height 0, and at the tip of a
+	// lane that was dormant, of which the journal keeps no more than the tip's own chunk.
+	Parent wire.Digest
 }
 
 // Automaton is the application: it makes payloads and decides whether they are good. Each call runs in a goroutine of its own and may
@@ -37,10 +40,13 @@ type Automaton interface {
 
 // Relay spreads the payloads of our own chunks; payloads travel outside the engine.
 type Relay interface {
-	// Broadcast asks for the payload with this digest to be spread to the validators. It is called with every
-	// broadcast and rebroadcast of a chunk of ours, from the goroutine that also calls the [Sender], and should not
-	// block.
-	Broadcast(payload wire.Digest)
+	// Broadcast asks for the payload of our chunk to be spread. The recipients are the validators of
+	// the current epoch without us, none if there are no others; the slice never changes and must
+	// not be written to. again says that this is a repeat: the certificate has not come within
+	// RebroadcastTimeout, the epoch has changed, or the chunk is of an earlier run. Broadcast is called from
+	// the goroutine that also calls the [Sender], before the node is sent, and should not block. ctx
+	// ends with the engine.
+	Broadcast(ctx context.Context, at Place, payload wire.Digest, to []wire.PublicKey, again bool)
 }
 
 // Reporter receives what the engine has found out: tips, locks, faults, and keys that do not fit

@@ -28,7 +28,7 @@ func (e *Engine) send() {
 			case core.SendAck:
 				e.cfg.Sender.SendAck(f.Recipients, f.Bytes)
 			case core.Broadcast:
-				e.cfg.Relay.Broadcast(f.Chunk.Payload)
+				e.cfg.Relay.Broadcast(e.ctx, placeOf(&f), f.Chunk.Payload, f.Recipients, f.Again)
 			}
 		}
 	}

@@ -60,7 +60,9 @@ var errBug = errors.New("a bug of the embedder's")
 
 type panicking struct{ verify.Scheme }
 
-func (panicking) Broadcast(wire.Digest)                                 { panic(errBug) }
+func (panicking) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {
+	panic(errBug)
+}
 func (panicking) Sequencers(uint64) ([]wire.PublicKey, bool)            { panic(errBug) }
 func (panicking) Epochs(context.Context) (uint64, <-chan uint64, error) { panic(errBug) }
 func (panicking) Check([]verify.Combination) bool                       { panic(errBug) }

@@ -111,7 +111,7 @@ func (m *member) SendAck(to []wire.PublicKey, message []byte) {
 }
 
 // Broadcast implements engine.Relay. Payloads can be judged by their digests, so nothing needs to be spread.
-func (m *member) Broadcast(wire.Digest) {}
+func (m *member) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
 
 // Scheme implements engine.SchemeProvider.
 func (m *member) Scheme(epoch uint64) (verify.Scheme, bool) { return m.scheme, epoch == theEpoch }

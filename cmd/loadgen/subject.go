@@ -213,7 +213,7 @@ func (u *subject) SendNode(_ []wire.PublicKey, message []byte) {
 func (u *subject) SendAck([]wire.PublicKey, []byte) {}
 
 // Broadcast implements engine.Relay.
-func (u *subject) Broadcast(wire.Digest) {}
+func (u *subject) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
 
 // Report implements engine.Reporter.
 func (u *subject) Report(_ context.Context, a wire.Activity) error {
