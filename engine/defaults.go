@@ -48,7 +48,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"Schemes", c.Schemes, true}, {"Sequencers", c.Sequencers, true}, {"Monitor", c.Monitor, true},
 		{"Automaton", c.Automaton, true}, {"Reporter", c.Reporter, true}, {"Sender", c.Sender, true},
 		{"Sequencer", c.Sequencer, false}, {"Relay", c.Relay, c.Sequencer != nil},
-		{"Metrics", c.Metrics, false}, {"Journal.FS", c.Journal.FS, false},
+		{"Metrics", c.Metrics, false}, {"Journal.Storage.FS", c.Journal.Storage.FS, false},
 	} {
 		check.collaborator(f.name, f.value, f.want)
 	}
@@ -104,6 +104,13 @@ type checker struct{ err error }
 func (c *checker) fail(field, want string, got any) {
 	if c.err == nil {
 		c.err = &ConfigError{Field: field, Want: want, Got: got}
+	}
+}
+
+// unset demands that a field is left to the engine.
+func (c *checker) unset(field string, got any, is bool) {
+	if !is {
+		c.fail(field, "unset: the engine sets it", got)
 	}
 }
 

@@ -41,7 +41,7 @@ func TestWhateverTroubleTheDiskMakesNothingIsShownThatItDoesNotHold(t *testing.T
 			net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 			victim := members[0]
 			disk := &troubledFS{FS: journal.OS(), write: c.write, sync: c.sync}
-			victim.config.Journal.FS = disk
+			victim.config.Journal.Storage.FS = disk
 			spy := &shownChunks{Sender: &sender{net, victim.id}}
 			victim.config.Sender = spy
 			startAll(t, net, members)

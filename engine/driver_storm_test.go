@@ -153,7 +153,7 @@ func newDriverStorm(t *testing.T, seed uint64, sets map[int]*testkit.Set) *drive
 			m.config.Schemes = provider{w, signers}
 		}
 		sm.disk = crashfs.New(func(f crashfs.File) journal.File { return f }, journal.ErrLocked)
-		m.config.Journal = engine.JournalConfig{Dir: "journal", Create: true, SegmentSize: 1 << 14, MaxSegments: 2}
+		m.config.Journal = engine.JournalConfig{Dir: "journal", Create: true, Storage: journal.Config{SegmentSize: 1 << 14, MaxSegments: 2}}
 		m.config.Workers = 1 + s.chances.below(3)
 		m.config.SuspectDelay = 50 * time.Millisecond
 		m.app.propose, m.app.verify = sm.propose, sm.verify
@@ -244,7 +244,7 @@ func (s *stormSender) send(to []wire.PublicKey, c wire.Chunk, deliver func(*engi
 func (m *stormMember) up() {
 	m.disk.Hold = func(string) { m.storm.pause(3 * time.Millisecond) }
 	m.power = &power{}
-	m.config.Journal.FS, m.config.Sender = m.disk, &stormSender{m, m.power}
+	m.config.Journal.Storage.FS, m.config.Sender = m.disk, &stormSender{m, m.power}
 	m.monitor.now, m.monitor.updates = m.storm.epoch, make(chan uint64, 8)
 	var others []*member
 	for _, o := range m.storm.members {

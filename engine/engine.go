@@ -100,9 +100,7 @@ func New(cfg Config) (*Engine, error) {
 	if e.inbox, err = batch.NewInbox[message](cfg.MaxPeers * cfg.PeerQuota); err != nil {
 		return nil, fmt.Errorf("engine: making the inbox: %w", err)
 	}
-	if e.core, err = core.New(e.coreConfig()); err != nil {
-		return nil, fmt.Errorf("engine: making the core: %w", err)
-	}
+	e.core = core.New(e.coreConfig())
 	if err := e.openJournal(); err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ func TestAJournalThatFailsStopsAcksAndTheEngine(t *testing.T) {
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	victim := members[0]
 	disk := &troubledFS{FS: journal.OS(), sync: func(journal.File) error { return errDisk }}
-	victim.config.Journal.FS = disk
+	victim.config.Journal.Storage.FS = disk
 	spy := &countingSender{Sender: &sender{net, victim.id}}
 	victim.config.Sender = spy
 	startAll(t, net, members)
@@ -50,7 +50,7 @@ func TestNothingIsAckedThatIsNotDurable(t *testing.T) {
 		<-stall
 		return f.Sync()
 	}}
-	m.config.Journal.FS = disk
+	m.config.Journal.Storage.FS = disk
 	var asked atomic.Bool
 	m.app.verify = func(context.Context, engine.Place, wire.Digest) (bool, error) { asked.Store(true); return true, nil }
 	m.open(t, net)

@@ -152,7 +152,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	s, err := ask(ctx, e, e.snapshot)
+	s, err := ask(ctx, e, e.status)
 	if err != nil {
 		return
 	}
@@ -168,7 +168,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 
-	for _, l := range s.status.Lanes {
+	for _, l := range s.Lanes {
 		if l.HasTip {
 			gauge(descHeight, float64(l.Tip), l.Sequencer.String())
 		}
@@ -190,27 +190,27 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	counter(descLocks, s.counts.Locks)
 	counter(descFaults, s.counts.Faults)
 	counter(descKeyFaults, s.counts.KeyFaults)
-	gauge(descEpoch, float64(s.status.Epoch))
-	gauge(descPeers, float64(s.status.Peers))
-	gauge(descInbox, float64(s.status.Inbox))
+	gauge(descEpoch, float64(s.Epoch))
+	gauge(descPeers, float64(s.Peers))
+	gauge(descInbox, float64(s.Inbox))
 	counter(descDropped, e.drops.peerFull.Load(), "peer_full")
 	counter(descDropped, e.drops.tooLarge.Load(), "too_large")
 	counter(descPauses, e.drops.pauses.Load())
-	counter(descStatements, s.status.Counters.Statements)
-	gauge(descWaiting, float64(s.status.Statements))
-	counter(descSplits, s.status.Counters.Splits)
-	gauge(descSuspects, float64(s.status.Suspects))
-	gauge(descVoteBytes, float64(s.status.VoteBytes))
-	gauge(descVolatile, float64(s.status.VolatileBytes))
-	gauge(descReports, float64(s.status.PendingReports))
-	gauge(descOutbox, float64(s.status.Outbox))
-	counter(descOutboxDrops, s.status.Counters.OutboxDropped)
+	counter(descStatements, s.Counters.Statements)
+	gauge(descWaiting, float64(s.Statements))
+	counter(descSplits, s.Counters.Splits)
+	gauge(descSuspects, float64(s.Suspects))
+	gauge(descVoteBytes, float64(s.VoteBytes))
+	gauge(descVolatile, float64(s.VolatileBytes))
+	gauge(descReports, float64(s.PendingReports))
+	gauge(descOutbox, float64(s.Outbox))
+	counter(descOutboxDrops, s.Counters.OutboxDropped)
 	counter(descParents, s.counts.ParentsDropped)
-	gauge(descUnreported, float64(s.status.Unreported))
-	gauge(descDormant, float64(s.status.Dormant))
-	gauge(descRecovering, oneIf(s.status.Recovering))
-	gauge(descAbstaining, float64(s.status.Abstaining))
-	gauge(descAbstainingTo, float64(s.status.AbstainingTo))
+	gauge(descUnreported, float64(s.Unreported))
+	gauge(descDormant, float64(s.Dormant))
+	gauge(descRecovering, oneIf(s.Recovering))
+	gauge(descAbstaining, float64(s.Abstaining))
+	gauge(descAbstainingTo, float64(s.AbstainingTo))
 	for _, reason := range core.OwnLaneBlocks() {
 		gauge(descOwnLane, oneIf(s.counts.OwnLane == reason), reason.String())
 	}

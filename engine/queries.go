@@ -32,6 +32,8 @@ type Status struct {
 	OwnLane      string // "free", or what blocks our own lane: "recovering", "ended", "behind", "contradicted"
 
 	Counters Counters
+
+	counts core.Counts // for the metrics, which tell more than Counters
 }
 
 // Lane is where one sequencer's lane stands.
@@ -43,6 +45,8 @@ type Lane struct {
 	// Certified is the highest certified height, HasCertified whether there is one.
 	Certified    uint64
 	HasCertified bool
+	// Slots is the number of (height, epoch) pairs for which acks wait.
+	Slots int
 }
 
 // Counters are totals since New.
@@ -64,12 +68,6 @@ type Counters struct {
 
 	InboxDropped  uint64 // messages refused at Deliver, over quota or too large
 	OutboxDropped uint64 // messages not handed to a Sender that is behind
-}
-
-// snapshot is what the loop knows that others want to see.
-type snapshot struct {
-	status Status
-	counts core.Counts
 }
 
 // Tip returns the highest node accepted in a lane, without its parent, and false if there is none. It may not be
@@ -109,8 +107,7 @@ func (e *Engine) EpochsNeeded(ctx context.Context) ([]uint64, error) {
 
 // Status returns where the engine stands.
 func (e *Engine) Status(ctx context.Context) (Status, error) {
-	s, err := ask(ctx, e, e.snapshot)
-	return s.status, err
+	return ask(ctx, e, e.status)
 }
 
 // ask has the loop read something.
@@ -133,11 +130,12 @@ func ask[T any](ctx context.Context, e *Engine, read func() T) (T, error) {
 	}
 }
 
-// snapshot is the loop's.
-func (e *Engine) snapshot() snapshot {
+// status returns what the loop knows and others want to see.
+func (e *Engine) status() Status {
 	c := e.core.Counts()
 	checks := e.verifier.Counters()
-	s := snapshot{counts: *c, status: Status{
+	s := Status{
+		counts:         *c,
 		Epoch:          e.core.Epoch(),
 		EpochsNeeded:   e.core.EpochsNeeded(),
 		Inbox:          e.inbox.Len(),
@@ -169,15 +167,12 @@ func (e *Engine) snapshot() snapshot {
 			InboxDropped:  e.drops.peerFull.Load() + e.drops.tooLarge.Load(),
 			OutboxDropped: e.drops.outbox.Load(),
 		},
-	}}
+	}
 	for _, l := range e.core.Lanes() {
-		s.status.Lanes = append(s.status.Lanes, Lane{
-			Sequencer: l.Sequencer, Tip: l.Tip, HasTip: l.HasTip, Durable: l.Durable,
-			Certified: l.Certified, HasCertified: l.HasCertified,
-		})
+		s.Lanes = append(s.Lanes, Lane(l))
 	}
 	e.mu.Lock()
-	s.status.Peers = len(e.peers)
+	s.Peers = len(e.peers)
 	e.mu.Unlock()
 	return s
 }

@@ -163,11 +163,8 @@ func NewPeer(id wire.PublicKey) *Peer { return &Peer{id: id} }
 // ID returns the peer's identity.
 func (p *Peer) ID() wire.PublicKey { return p.id }
 
-// New returns a core that waits for Recover and Start. The error is a *ConfigError.
-func New(cfg Config) (*Core, error) {
-	if err := cfg.validate(); err != nil {
-		return nil, err
-	}
+// New returns a core that waits for Recover and Start.
+func New(cfg Config) *Core {
 	return &Core{
 		cfg:     cfg,
 		epochs:  make(map[uint64]*epoch),
@@ -178,7 +175,7 @@ func New(cfg Config) (*Core, error) {
 		calls:   make(map[uint64]call),
 		dormant: make(map[laneKey]dormant),
 		alarm:   never,
-	}, nil
+	}
 }
 
 // maxPast bounds for how many heights a lane remembers certificates, whatever HeightBound says.

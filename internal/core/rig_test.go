@@ -100,10 +100,7 @@ func nonAttributable(r *rig) {
 func (r *rig) start(epoch uint64) {
 	r.t.Helper()
 	r.cfg.Sets = r.sets
-	c, err := New(r.cfg)
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	c := New(r.cfg)
 	// A slab that is used again while a statement still reads it shows up as bad acks.
 	r.cfg.PoisonVotes = true
 	c.table = aggregate.NewTable(tableOptions(&r.cfg))
