@@ -59,10 +59,16 @@ func TestEveryBufferIsReleasedWhateverBecomesOfItsMessage(t *testing.T) {
 					case 3:
 						b.Append(make([]byte, 4097*r.IntN(2)))
 					}
-					if r.IntN(2) == 0 {
+					switch r.IntN(3) {
+					case 0:
 						err = p.DeliverAck(b)
-					} else {
+					case 1:
 						err = p.DeliverNode(b)
+					case 2:
+						_, err = p.Deliver([]engine.Message{
+							{Kind: engine.Kind(r.IntN(4)), Buffer: b},
+							{Kind: engine.KindAck, Buffer: wire.CopyBuffer([]byte("garbage"))},
+						})
 					}
 					if err != nil {
 						errs[err.Error()]++

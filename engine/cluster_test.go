@@ -276,15 +276,12 @@ func (m *member) open(t testing.TB, net *network, others ...*member) {
 	}
 }
 
-// connect lets from's messages through to a member; an older connection is closed.
+// connect lets from's messages through to a member.
 func (n *network) connect(t testing.TB, from wire.PublicKey, to *member) {
 	t.Helper()
 	key := [2]wire.PublicKey{from, to.id}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if old := n.handles[key]; old != nil {
-		old.Close()
-	}
 	p, err := to.engine.Peer(from)
 	if err != nil {
 		t.Fatal(err)

@@ -85,7 +85,7 @@ type Config struct {
 
 	// PeerQuota is how many messages of one peer may wait. Default 1024, at most 1048576.
 	PeerQuota int
-	// MaxPeers is how many Peer handles may be open at once. Default 128, at most 65536. MaxPeers·PeerQuota is the
+	// MaxPeers is how many Peer handles there may be at once. Default 128, at most 65536. MaxPeers·PeerQuota is the
 	// room for waiting messages, reserved at the start (about 48 bytes each), and at most 2^26.
 	MaxPeers int
 	// MaxMessage is the longest message taken in, in bytes. It must hold a node with the largest certificate of any

@@ -14,7 +14,7 @@
 //		Journal: engine.JournalConfig{Dir: dir, Create: firstStart},
 //	})
 //	…
-//	peer, err := e.Peer(remote)   // once per authenticated connection
+//	peer, err := e.Peer(remote)   // the same handle for every connection of an identity
 //	peer.DeliverAck(buffer)       // from the network's goroutines, per message
 //	…
 //	err = e.Run(ctx)
@@ -49,9 +49,9 @@
 //
 // # Buffers
 //
-// DeliverAck and DeliverNode take a pooled wire.Buffer and own it from the call on, also when they return an error:
-// the caller never releases it, nor reads it again. It is released exactly once, by the loop when the message has
-// been read, by Deliver when it is refused, or by the shutdown. DeliverAckBytes and DeliverNodeBytes copy, and leave
+// DeliverAck and DeliverNode take a pooled wire.Buffer, and Deliver takes several. They own it from the call on, also
+// when they return an error: the caller never releases it, nor reads it again. It is released exactly once, by the loop
+// when the message has been read, by the call when it is refused, or by the shutdown. DeliverAckBytes and DeliverNodeBytes copy, and leave
 // the slice with the caller. Activities, and the messages given to the Sender, are in memory of their own that never
 // changes.
 //

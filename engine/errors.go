@@ -16,9 +16,7 @@ var (
 	// ErrStopped: the engine has stopped, or was closed.
 	ErrStopped = errors.New("engine: stopped")
 
-	// ErrPeerExists: there is an open handle for this peer already.
-	ErrPeerExists = errors.New("engine: peer has an open handle already")
-	// ErrTooManyPeers: MaxPeers handles are open.
+	// ErrTooManyPeers: there are MaxPeers handles.
 	ErrTooManyPeers = errors.New("engine: too many peers")
 	// ErrPeerClosed: the handle was closed.
 	ErrPeerClosed = errors.New("engine: peer handle is closed")
@@ -26,6 +24,8 @@ var (
 	ErrPeerFull = errors.New("engine: peer has its quota of messages waiting")
 	// ErrMessageTooLarge: a message longer than MaxMessage, dropped and counted.
 	ErrMessageTooLarge = errors.New("engine: message too large")
+	// ErrMessageKind: a Message that says it is neither an ack nor a node, dropped.
+	ErrMessageKind = errors.New("engine: message of an unknown kind")
 
 	// ErrJournal: writing or syncing the journal failed, and with it the promise that what was said is remembered.
 	// The engine stops. What the journal said is wrapped too.

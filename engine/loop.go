@@ -136,10 +136,11 @@ func (e *Engine) takeIn(now time.Duration) (more bool) {
 // take consumes one message; its buffer is released here whatever happens.
 func (e *Engine) take(now time.Duration, m message) {
 	defer m.buffer.Release()
-	if m.node {
-		e.core.Node(now, m.from.state, m.buffer.Bytes())
-	} else {
+	switch m.kind {
+	case KindAck:
 		e.core.Ack(now, m.from.state, m.buffer.Bytes())
+	case KindNode:
+		e.core.Node(now, m.from.state, m.buffer.Bytes())
 	}
 }
 

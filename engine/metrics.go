@@ -68,7 +68,7 @@ var (
 	descFaults       = describe("faults_total", "Faults reported.")
 	descKeyFaults    = describe("key_faults_total", "Verifications that failed because keys of a set do not fit each other.")
 	descEpoch        = describe("epoch", "The current epoch.")
-	descPeers        = describe("peers", "Open peer handles.")
+	descPeers        = describe("peers", "Peer handles.")
 	descInbox        = describe("inbox_messages", "Messages that wait to be taken in.")
 	descDropped      = describe("inbox_dropped_total", "Messages dropped at the inbox.", "reason")
 	descPauses       = describe("intake_pauses_total", "Times that the intake paused for reporter or disk.")

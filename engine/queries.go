@@ -14,7 +14,7 @@ type Status struct {
 	EpochsNeeded []uint64 // see Engine.EpochsNeeded
 	Lanes        []Lane   // ascending by sequencer, but for dormant ones
 
-	Peers          int   // open handles
+	Peers          int   // handles
 	Inbox          int   // messages that wait to be taken in
 	Statements     int   // what waits for a verification worker
 	PendingReports int   // what waits for the Reporter
