@@ -59,16 +59,6 @@ func (t *target) Report(_ context.Context, a wire.Activity) error {
 	t.locks.Add(1)
 	return nil
 }
-func (t *target) Epochs(context.Context) (uint64, <-chan uint64, error) { return 0, nil, nil }
-
-type trustingWorld struct {
-	scheme *trusting
-	lanes  []wire.PublicKey
-}
-
-func (w *trustingWorld) Scheme(epoch uint64) (verify.Scheme, bool)        { return w.scheme, epoch < 2 }
-func (w *trustingWorld) AckSigner(uint64) verify.AckSigner                { return nil }
-func (w *trustingWorld) Sequencers(epoch uint64) ([]wire.PublicKey, bool) { return w.lanes, epoch < 2 }
 
 func newTarget(tb testing.TB, validators, lanes, quota int) *target {
 	t := &target{tb: tb, tops: make([]atomic.Int64, lanes)}
@@ -81,10 +71,10 @@ func newTarget(tb testing.TB, validators, lanes, quota int) *target {
 	for i := range lanes {
 		t.lanes = append(t.lanes, wire.PublicKey{byte(i >> 8), byte(i), 2})
 	}
-	w := &trustingWorld{&trusting{ids}, t.lanes}
+	w := staticEpochs(tb, &trusting{ids}, t.lanes)
 	e, err := engine.New(engine.Config{
 		Identity: wire.PublicKey{0xFF, 0xFF}, // no validator's
-		Schemes:  w, Sequencers: w, Monitor: t, Automaton: &application{}, Reporter: t, Sender: unusable{tb},
+		Schemes:  w, Sequencers: w, Monitor: w, Automaton: &application{}, Reporter: t, Sender: unusable{tb},
 		Journal: engine.JournalConfig{Dir: tb.TempDir(), Create: true}, MaxPeers: validators, MaxVoteBytes: 1 << 30, PeerQuota: quota,
 	})
 	if err != nil {

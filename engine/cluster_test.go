@@ -81,6 +81,16 @@ func oneEpoch(s *testkit.Set) *world {
 	return w
 }
 
+// staticEpochs is a network's one set, in which we sign nothing.
+func staticEpochs(t testing.TB, s verify.Scheme, sequencers []wire.PublicKey) *engine.StaticEpochs {
+	t.Helper()
+	epochs, err := engine.NewStaticEpochs(s, nil, sequencers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return epochs
+}
+
 // provider is one member's view of the world.
 type provider struct {
 	*world

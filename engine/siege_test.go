@@ -39,17 +39,6 @@ type siege struct {
 	done     chan struct{} // closed when wanted locks are there
 }
 
-// siegeWorld is the sets as the engine asks for them.
-type siegeWorld struct {
-	scheme verify.Scheme
-	lanes  []wire.PublicKey
-}
-
-func (w *siegeWorld) Scheme(epoch uint64) (verify.Scheme, bool)             { return w.scheme, epoch < 2 }
-func (w *siegeWorld) AckSigner(uint64) verify.AckSigner                     { return nil }
-func (w *siegeWorld) Sequencers(epoch uint64) ([]wire.PublicKey, bool)      { return w.lanes, epoch < 2 }
-func (w *siegeWorld) Epochs(context.Context) (uint64, <-chan uint64, error) { return 0, nil, nil }
-
 func (s *siege) Report(_ context.Context, a wire.Activity) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,10 +78,11 @@ func newSiegeOn(t testing.TB, voters electorate, a assault, lanes []wire.PublicK
 		t: t, voters: voters, assault: a, lanes: lanes, registry: prometheus.NewPedanticRegistry(),
 		blamed: map[wire.PublicKey][]byte{}, badNodes: map[wire.PublicKey]int{},
 	}
-	w := &siegeWorld{voters.scheme(t), s.lanes}
+	scheme := voters.scheme(t)
+	w := staticEpochs(t, scheme, s.lanes)
 	config := engine.Config{
 		Namespace: namespace, Schemes: w, Sequencers: w, Monitor: w, Automaton: &application{}, Reporter: s, Sender: unusable{t},
-		Journal: engine.JournalConfig{Dir: t.TempDir(), Create: true}, MaxPeers: len(w.scheme.Participants()) + len(s.lanes) + 1,
+		Journal: engine.JournalConfig{Dir: t.TempDir(), Create: true}, MaxPeers: len(scheme.Participants()) + len(s.lanes) + 1,
 		PeerQuota: 1 << 13, MaxVoteBytes: 1 << 30, HeightBound: 1 << 20, Workers: 1, Metrics: s.registry,
 	}
 	if tune != nil {
@@ -103,7 +93,7 @@ func newSiegeOn(t testing.TB, voters electorate, a assault, lanes []wire.PublicK
 		t.Fatal(err)
 	}
 	s.engine = e
-	for _, id := range w.scheme.Participants() {
+	for _, id := range scheme.Participants() {
 		s.peers = append(s.peers, s.peer(id))
 	}
 	ctx, cancel := context.WithCancel(context.Background())
