@@ -58,7 +58,7 @@ func TestAFieldOutOfRangeIsNamed(t *testing.T) {
 		{"Journal.Storage.SyncDelay", func(c *engine.Config) { c.Journal.Storage.SyncDelay = -1 }},
 		{"Journal.Storage.CompressAbove", func(c *engine.Config) { c.Journal.Storage.CompressAbove = 1 }},
 
-		{"Journal.Storage.FS", func(c *engine.Config) { c.Journal.Storage.FS = (*troubledFS)(nil) }},
+		{"Journal.Storage.FS", func(c *engine.Config) { c.Journal.Storage.FS = (*faultyFS)(nil) }},
 		{"Journal.Storage.Dir", func(c *engine.Config) { c.Journal.Storage.Dir = "elsewhere" }},
 		{"Journal.Storage.Create", func(c *engine.Config) { c.Journal.Storage.Create = true }},
 		{"Journal.Storage.First", func(c *engine.Config) { c.Journal.Storage.First = []byte{1} }},

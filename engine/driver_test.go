@@ -12,34 +12,15 @@ import (
 
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/testkit"
-	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
-
-// witness is a network end that only notes what is sent, and when.
-type witness struct {
-	mu    sync.Mutex
-	nodes []time.Time
-	gate  chan struct{}
-}
-
-func (w *witness) SendNode(_ []wire.PublicKey, _ []byte) {
-	if w.gate != nil {
-		<-w.gate
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.nodes = append(w.nodes, time.Now())
-}
-
-func (w *witness) SendAck(_ []wire.PublicKey, _ []byte) {}
 
 func TestAnUncertifiedChunkIsSentAgainEveryRebroadcastTimeout(t *testing.T) {
 	s := newSet(t, testkit.Ed25519, 4, 1)
 	synctest.Test(t, func(t *testing.T) {
 		net, _, members := newCluster(t, s)
 		m := members[0]
-		spy := &witness{}
+		spy := &sendLog{}
 		m.config.Sender, m.config.RebroadcastTimeout = spy, 7*time.Second
 		m.open(t, net)
 		m.start()
@@ -80,7 +61,7 @@ func TestAnIdleEngineSleeps(t *testing.T) {
 func TestASenderThatBlocksCostsMessagesNotProgress(t *testing.T) {
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	stuck := members[0]
-	spy := &witness{gate: make(chan struct{})}
+	spy := &sendLog{gate: make(chan struct{})}
 	stuck.config.Sender, stuck.config.MaxOutbox = spy, 1
 	startAll(t, net, members)
 	eventually(t, "it drops messages and follows the others", func() bool {
@@ -147,30 +128,6 @@ func TestASignerThatFailsIsAskedAgain(t *testing.T) {
 	if acks.Load() < 4 || chunks.Load() < 4 {
 		t.Errorf("signers were asked %d and %d times", acks.Load(), chunks.Load())
 	}
-}
-
-type flakySigner struct {
-	verify.AckSigner
-	calls *atomic.Int32
-}
-
-func (f flakySigner) SignAck(ctx context.Context, subject wire.Subject) ([]byte, error) {
-	if f.calls.Add(1) == 1 {
-		return nil, errors.New("the HSM is busy")
-	}
-	return f.AckSigner.SignAck(ctx, subject)
-}
-
-type flakyChunks struct {
-	verify.ChunkSigner
-	calls *atomic.Int32
-}
-
-func (f flakyChunks) SignChunk(ctx context.Context, chunk wire.Chunk) (wire.Signature, error) {
-	if f.calls.Add(1) == 1 {
-		return wire.Signature{}, errors.New("the HSM is busy")
-	}
-	return f.ChunkSigner.SignChunk(ctx, chunk)
 }
 
 func TestAReporterMayAskTheEngineAlsoWhileItStops(t *testing.T) {

@@ -148,12 +148,6 @@ func TestAnEngineWithoutKeysFollows(t *testing.T) {
 	demandSound(t, w.schemes, []*member{follower})
 }
 
-// unusable fails the test when anything is sent.
-type unusable struct{ t testing.TB }
-
-func (u unusable) SendNode([]wire.PublicKey, []byte) { u.t.Error("a follower sent a node") }
-func (u unusable) SendAck([]wire.PublicKey, []byte)  { u.t.Error("a follower sent an ack") }
-
 func TestASequencerThatIsNoValidatorIsCertified(t *testing.T) {
 	s := newSet(t, testkit.Ed25519, 4, 1)
 	outsider := newSet(t, testkit.Ed25519, 1, 99)

@@ -19,24 +19,24 @@ import (
 // sequencer was one in any epoch is not looked at. An activity from outside is decoded with wire.DecodeActivity
 // first.
 func VerifyEvidence(a wire.Activity, chunks *verify.ChunkVerifier, schemes SchemeLookup) error {
-	w := witness{chunks, schemes}
+	v := evidenceVerifier{chunks, schemes}
 	switch a := a.(type) {
 	case *wire.Tip:
-		return w.proposal(&a.Proposal)
+		return v.proposal(&a.Proposal)
 	case *wire.Certified:
-		return w.lock(&a.Lock)
+		return v.lock(&a.Lock)
 	case *wire.Conflict:
 		if a.Lock != nil {
-			return first(conflicting(&a.Proposal.Chunk, &a.Lock.Chunk), func() error { return w.proposal(&a.Proposal) },
-				func() error { return w.lock(a.Lock) })
+			return first(conflicting(&a.Proposal.Chunk, &a.Lock.Chunk), func() error { return v.proposal(&a.Proposal) },
+				func() error { return v.lock(a.Lock) })
 		}
-		return first(conflicting(&a.Proposal.Chunk, &a.Other.Chunk), func() error { return w.proposal(&a.Proposal) },
-			func() error { return w.proposal(&a.Other) })
+		return first(conflicting(&a.Proposal.Chunk, &a.Other.Chunk), func() error { return v.proposal(&a.Proposal) },
+			func() error { return v.proposal(&a.Other) })
 	case *wire.LockConflict:
-		return first(conflicting(&a.First.Chunk, &a.Second.Chunk), func() error { return w.lock(&a.First) },
-			func() error { return w.lock(&a.Second) })
+		return first(conflicting(&a.First.Chunk, &a.Second.Chunk), func() error { return v.lock(&a.First) },
+			func() error { return v.lock(&a.Second) })
 	case *wire.ConflictingAcks:
-		return w.acks(a)
+		return v.acks(a)
 	case nil:
 		return fmt.Errorf("%w: no activity", ErrNotEvidence)
 	default:
@@ -44,31 +44,31 @@ func VerifyEvidence(a wire.Activity, chunks *verify.ChunkVerifier, schemes Schem
 	}
 }
 
-type witness struct {
+type evidenceVerifier struct {
 	chunks  *verify.ChunkVerifier
 	schemes SchemeLookup
 }
 
-func (w witness) proposal(p *wire.Proposal) error {
-	if !w.chunks.Verify(p) {
+func (v evidenceVerifier) proposal(p *wire.Proposal) error {
+	if !v.chunks.Verify(p) {
 		return fmt.Errorf("engine: height %d: %w", p.Chunk.Height, verify.ErrProposal)
 	}
 	return nil
 }
 
-func (w witness) lock(l *wire.Lock) error {
-	scheme, ok := w.schemes.Scheme(l.Epoch)
+func (v evidenceVerifier) lock(l *wire.Lock) error {
+	scheme, ok := v.schemes.Scheme(l.Epoch)
 	if !ok {
 		return unknownEpoch(l.Epoch)
 	}
 	return verify.VerifyCertificate(scheme, l.Subject(), l.Certificate)
 }
 
-func (w witness) acks(a *wire.ConflictingAcks) error {
+func (v evidenceVerifier) acks(a *wire.ConflictingAcks) error {
 	if a.First.Epoch != a.Second.Epoch || a.First.Participant != a.Second.Participant {
 		return fmt.Errorf("engine: acks of different validators or epochs: %w", wire.ErrNoConflict)
 	}
-	scheme, ok := w.schemes.Scheme(a.First.Epoch)
+	scheme, ok := v.schemes.Scheme(a.First.Epoch)
 	if !ok {
 		return unknownEpoch(a.First.Epoch)
 	}

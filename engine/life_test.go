@@ -12,14 +12,8 @@ import (
 
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/testkit"
-	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
-
-// nobody is a sequencer without a key.
-type nobody struct{ verify.ChunkSigner }
-
-func (nobody) PublicKey() wire.PublicKey { return wire.PublicKey{} }
 
 func TestShutdownAtAnyMomentLeavesNothingRunning(t *testing.T) {
 	before := goleak.IgnoreCurrent()

@@ -61,7 +61,7 @@ func (e *Engine) begin() (<-chan uint64, error) {
 	}
 	e.core.Start(time.Since(e.began), epoch, uint64(e.journal.Next()))
 	e.log.Info("engine started", "epoch", epoch, "lanes", len(e.core.Lanes()))
-	e.warnOfRoom(epoch)
+	e.warnOfMemory(epoch)
 	e.warnOfAbstaining()
 	if err := e.adoptConfigured(); err != nil {
 		if e.ctx.Err() != nil {
@@ -178,7 +178,7 @@ func (e *Engine) enterEpoch(now time.Duration, epoch uint64) {
 	}
 	e.core.SetEpoch(now, epoch)
 	e.log.Info("epoch entered", "epoch", epoch)
-	e.warnOfRoom(epoch)
+	e.warnOfMemory(epoch)
 	e.warnOfAbstaining()
 }
 

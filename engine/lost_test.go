@@ -5,9 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/lanecast/lanecast/engine"
@@ -182,39 +180,6 @@ func (r *recorder) highest() (all []wire.Lock) {
 	return all
 }
 
-// ackWatch notes the lowest height of each lane that a member acks, and how many nodes it sends.
-type ackWatch struct {
-	ackTap
-	mu     sync.Mutex
-	lowest map[wire.PublicKey]uint64
-	nodes  int
-}
-
-func newAckWatch(s engine.Sender) *ackWatch {
-	w := &ackWatch{lowest: map[wire.PublicKey]uint64{}}
-	w.ackTap = ackTap{s, func(a *wire.Ack) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if low, ok := w.lowest[a.Chunk.Sequencer]; !ok || a.Chunk.Height < low {
-			w.lowest[a.Chunk.Sequencer] = a.Chunk.Height
-		}
-	}}
-	return w
-}
-
-func (a *ackWatch) SendNode(to []wire.PublicKey, message []byte) {
-	a.mu.Lock()
-	a.nodes++
-	a.mu.Unlock()
-	a.ackTap.SendNode(to, message)
-}
-
-func (a *ackWatch) seen() (lanes, nodes int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return len(a.lowest), a.nodes
-}
-
 func TestRule5_10_ARecoveringValidatorSignsNothingUntilItHasAdoptedAndThenOnlyAboveItsMarks(t *testing.T) {
 	net, w, members, v := recoveringMember(t)
 	watch := newAckWatch(v.config.Sender)
@@ -383,26 +348,4 @@ func TestRule5_9_AJournalThatWasPutBackStopsTheProcess(t *testing.T) {
 			t.Error(err)
 		}
 	}
-}
-
-// copyFolder returns a copy of a journal's folder, which may be in use: what says how long the log is at least is
-// copied before the log.
-func copyFolder(t *testing.T, dir string) string {
-	t.Helper()
-	to := t.TempDir()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	slices.SortStableFunc(entries, func(a, b os.DirEntry) int { return len(a.Name()) - len(b.Name()) })
-	for _, e := range entries {
-		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(to, e.Name()), b, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return to
 }

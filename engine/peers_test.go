@@ -11,38 +11,6 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// demandReleased demands that the ownership that a handle stands for has ended.
-func demandReleased(t testing.TB, b wire.Buffer) {
-	t.Helper()
-	defer func() {
-		if recover() == nil {
-			t.Error("a buffer was not released")
-		}
-	}()
-	b.Bytes()
-}
-
-// quiet is an engine of a four-validator set whose network is silent and which proposes nothing.
-func quiet(t testing.TB) (*member, *testkit.Set, *world) {
-	t.Helper()
-	s := newSet(t, testkit.Ed25519, 4, 1)
-	net, w, members := newCluster(t, s)
-	m := members[0]
-	m.config.Sequencer, m.config.Relay = nil, nil
-	m.config.PeerQuota, m.config.MaxPeers, m.config.MaxMessage = 8, 4, 1024
-	m.open(t, net)
-	return m, s, w
-}
-
-func status(t testing.TB, e *engine.Engine) engine.Status {
-	t.Helper()
-	s, err := e.Status(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
 func TestAFullInboxRefusesTheNewestMessageOfThatPeerOnly(t *testing.T) {
 	m, s, _ := quiet(t)
 	flooder, err := m.engine.Peer(s.Scheme.Participants()[1])

@@ -2,30 +2,15 @@ package engine_test
 
 import (
 	"context"
-	"errors"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/testkit"
-	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
-
-// oneLane makes the first member of a cluster the only sequencer, and returns its identity.
-func oneLane(w *world, members []*member) wire.PublicKey {
-	lane := members[0].id
-	for e := range w.sequencers {
-		w.sequencers[e] = []wire.PublicKey{lane}
-	}
-	for _, m := range members[1:] {
-		m.config.Sequencer, m.config.Relay = nil, nil
-	}
-	return lane
-}
 
 // One payload is lost on its way to a validator, for good. Its application waits for it, as it may, until its context
 // ends. The lane has moved on by then, and the validator with it: when another one crashes, the quorum needs it.
@@ -79,13 +64,6 @@ func TestRule4_5_ASignerThatHangsForAPastEpochDoesNotSilenceTheValidator(t *test
 	demandSound(t, w.schemes, members)
 }
 
-type hangingSigner struct{}
-
-func (hangingSigner) SignAck(ctx context.Context, _ wire.Subject) ([]byte, error) {
-	<-ctx.Done()
-	return nil, ctx.Err()
-}
-
 // A signer that never answers is given up after SignTimeout, and asked again.
 func TestASignerThatDoesNotAnswerInTimeIsAskedAgain(t *testing.T) {
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
@@ -100,34 +78,6 @@ func TestASignerThatDoesNotAnswerInTimeIsAskedAgain(t *testing.T) {
 	startAll(t, net, members)
 	eventually(t, "the lane grows", func() bool { return m.recorder.height(m.id) >= 3 })
 	haltAll(t, members)
-}
-
-// guardedSigner is a signer with protection against double signing: it remembers what it signed before it answers. Its
-// first answers get lost on their way.
-type guardedSigner struct {
-	verify.ChunkSigner
-	mu      sync.Mutex
-	signed  map[uint64]wire.Digest
-	lose    int
-	refused int
-}
-
-var errDoubleSigning = errors.New("refused: another chunk of this height was signed")
-
-func (g *guardedSigner) SignChunk(ctx context.Context, c wire.Chunk) (wire.Signature, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if before, ok := g.signed[c.Height]; ok && before != c.Payload {
-		g.refused++
-		return wire.Signature{}, errDoubleSigning
-	}
-	g.signed[c.Height] = c.Payload
-	s, err := g.ChunkSigner.SignChunk(ctx, c)
-	if g.lose > 0 {
-		g.lose--
-		return wire.Signature{}, context.DeadlineExceeded
-	}
-	return s, err
 }
 
 // The application has another payload for every question. A signer that guards against double signing never sees two
@@ -167,20 +117,6 @@ func TestRule4_7_ASignerThatGuardsAgainstDoubleSigningNeverSeesTwoPayloads(t *te
 	if g.refused > 0 {
 		t.Errorf("%d times another payload was to be signed for the same height", g.refused)
 	}
-}
-
-// ackTap shows every ack that is sent.
-type ackTap struct {
-	engine.Sender
-	saw func(*wire.Ack)
-}
-
-func (t *ackTap) SendAck(to []wire.PublicKey, message []byte) {
-	var a wire.Ack
-	if a.Decode(message) == nil {
-		t.saw(&a)
-	}
-	t.Sender.SendAck(to, message)
 }
 
 // Two validators have acked a chunk in one epoch; the two others enter the next one first, and ack it there. Nothing is

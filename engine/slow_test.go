@@ -8,7 +8,6 @@ import (
 
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/testkit"
-	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -38,26 +37,6 @@ func TestSlowSignersAndApplicationsDoNotHoldUpTheLoop(t *testing.T) {
 	eventually(t, "its own lane grows", func() bool { return members[1].recorder.height(slow.id) >= 3 })
 	haltAll(t, members)
 	demandSound(t, w.schemes, members)
-}
-
-type slowSigner struct {
-	verify.AckSigner
-	wait func(context.Context)
-}
-
-func (s slowSigner) SignAck(ctx context.Context, subject wire.Subject) ([]byte, error) {
-	s.wait(ctx)
-	return s.AckSigner.SignAck(ctx, subject)
-}
-
-type slowChunks struct {
-	verify.ChunkSigner
-	wait func(context.Context)
-}
-
-func (s slowChunks) SignChunk(ctx context.Context, chunk wire.Chunk) (wire.Signature, error) {
-	s.wait(ctx)
-	return s.ChunkSigner.SignChunk(ctx, chunk)
 }
 
 func TestASlowApplicationIsCancelledAtTheEnd(t *testing.T) {

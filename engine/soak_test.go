@@ -40,7 +40,7 @@ func TestMemoryStaysWhereItIsUnderSaturation(t *testing.T) {
 		defer wire.PoisonReleased(true)
 	}
 	const validators, lanes, samples = 100, 64, 20
-	target := newTarget(t, validators, lanes, engine.DefaultPeerQuota)
+	target := newAckRig(t, validators, lanes, engine.DefaultPeerQuota)
 	quorum := verify.Quorum(validators)
 	heap := func() int {
 		var m runtime.MemStats
@@ -72,7 +72,7 @@ func TestMemoryStaysWhereItIsUnderSaturation(t *testing.T) {
 			early, earlyHeap = now, heap()
 		case samples:
 			for v := range validators {
-				target.settled(v)
+				target.awaitRead(v)
 			}
 			if late := heap(); late > earlyHeap+earlyHeap/5+4<<20 {
 				t.Errorf("%d bytes on the heap at the end, %d after a fifth of the time", late, earlyHeap)

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -191,18 +190,4 @@ func TestRule4_2_5_LocksThatReachAProcessThatIsBehindAreReported(t *testing.T) {
 	}
 	haltAll(t, members[3:])
 	demandSound(t, w.schemes, members)
-}
-
-// nodeTap hands on a copy of every node that is sent.
-type nodeTap struct {
-	engine.Sender
-	nodes chan<- []byte
-}
-
-func (n *nodeTap) SendNode(to []wire.PublicKey, message []byte) {
-	select {
-	case n.nodes <- message:
-	default:
-	}
-	n.Sender.SendNode(to, message)
 }

@@ -4,57 +4,16 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
-
-var namespace = []byte("engine test")
-
-func TestMain(m *testing.M) {
-	wire.PoisonReleased(true)                        // a view that outlives its buffer turns into garbage
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent(), // ants starts a pool as it is loaded
-		goleak.Cleanup(func(status int) {
-			if n := wire.BuffersOwned(); n != 0 && status == 0 {
-				fmt.Fprintf(os.Stderr, "%d buffers have not been released\n", n)
-				status = 1
-			}
-			os.Exit(status)
-		}))
-}
-
-// patience is how long a test waits for what must happen.
-const patience = 60 * time.Second
-
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
-		if holds() {
-			return
-		}
-	}
-	t.Fatalf("waited %v in vain until %s", patience, what)
-}
-
-// newSet makes four validators' keys unless told otherwise.
-func newSet(t testing.TB, kind testkit.Kind, n int, seed uint64) *testkit.Set {
-	t.Helper()
-	s, err := testkit.New(kind, verify.MinSig, verify.Compressed, n, namespace, seed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
 
 // world is what all members of a test network agree on.
 type world struct {
@@ -79,16 +38,6 @@ func oneEpoch(s *testkit.Set) *world {
 		w.schemes[e], w.sequencers[e] = s.Scheme, s.Scheme.Participants()
 	}
 	return w
-}
-
-// staticEpochs is a network's one set, in which we sign nothing.
-func staticEpochs(t testing.TB, s verify.Scheme, sequencers []wire.PublicKey) *engine.StaticEpochs {
-	t.Helper()
-	epochs, err := engine.NewStaticEpochs(s, nil, sequencers)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return epochs
 }
 
 // provider is one member's view of the world.
@@ -385,4 +334,28 @@ func demandSound(t testing.TB, schemes map[uint64]verify.Scheme, members []*memb
 			t.Fatalf("member %d reported the fault %v", i, f[0].Tag())
 		}
 	}
+}
+
+// quiet is an engine of a four-validator set whose network is silent and which proposes nothing.
+func quiet(t testing.TB) (*member, *testkit.Set, *world) {
+	t.Helper()
+	s := newSet(t, testkit.Ed25519, 4, 1)
+	net, w, members := newCluster(t, s)
+	m := members[0]
+	m.config.Sequencer, m.config.Relay = nil, nil
+	m.config.PeerQuota, m.config.MaxPeers, m.config.MaxMessage = 8, 4, 1024
+	m.open(t, net)
+	return m, s, w
+}
+
+// oneLane makes the first member of a cluster the only sequencer, and returns its identity.
+func oneLane(w *world, members []*member) wire.PublicKey {
+	lane := members[0].id
+	for e := range w.sequencers {
+		w.sequencers[e] = []wire.PublicKey{lane}
+	}
+	for _, m := range members[1:] {
+		m.config.Sequencer, m.config.Relay = nil, nil
+	}
+	return lane
 }

@@ -17,9 +17,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// electorate is a validator set that can vote quickly, in memory, for any number of chunks. The last third of it, as
+// voterSet is a validator set that can vote quickly, in memory, for any number of chunks. The last third of it, as
 // many as may be faulty, is what the tests turn hostile.
-type electorate interface {
+type voterSet interface {
 	// scheme makes a scheme that remembers nothing.
 	scheme(t testing.TB) verify.Scheme
 	// votes returns everybody's valid vote on s, by participant.
@@ -149,12 +149,12 @@ func (p *progression) certifies(s wire.Subject, certificate []byte) bool {
 	return err == nil && ok
 }
 
-// fixtureVoters is any set of package testkit.
-type fixtureVoters struct{ set *testkit.Set }
+// setVoters is any set of package testkit.
+type setVoters struct{ set *testkit.Set }
 
-func (f fixtureVoters) scheme(testing.TB) verify.Scheme { return f.set.Scheme }
+func (f setVoters) scheme(testing.TB) verify.Scheme { return f.set.Scheme }
 
-func (f fixtureVoters) votes(t testing.TB, s wire.Subject) [][]byte {
+func (f setVoters) votes(t testing.TB, s wire.Subject) [][]byte {
 	t.Helper()
 	votes := make([][]byte, len(f.set.Signers))
 	for i, signer := range f.set.Signers {
@@ -166,14 +166,14 @@ func (f fixtureVoters) votes(t testing.TB, s wire.Subject) [][]byte {
 	return votes
 }
 
-func (f fixtureVoters) certifies(s wire.Subject, certificate []byte) bool {
+func (f setVoters) certifies(s wire.Subject, certificate []byte) bool {
 	return verify.VerifyCertificate(f.set.Scheme, s, certificate) == nil
 }
 
-// An assault replaces what the hostile third votes on s; nil is silence. valid is everybody's valid vote.
-type assault func(r *rand.Rand, s wire.Subject, valid [][]byte) [][]byte
+// An attack replaces what the hostile third votes on s; nil is silence. valid is everybody's valid vote.
+type attack func(r *rand.Rand, s wire.Subject, valid [][]byte) [][]byte
 
-func loyal(_ *rand.Rand, _ wire.Subject, valid [][]byte) [][]byte { return valid }
+func noAttack(_ *rand.Rand, _ wire.Subject, valid [][]byte) [][]byte { return valid }
 
 func silence(_ *rand.Rand, _ wire.Subject, valid [][]byte) [][]byte {
 	clear(valid[len(valid)-faulty(len(valid)):])
@@ -264,7 +264,7 @@ func allForms(r *rand.Rand, s wire.Subject, valid [][]byte) [][]byte {
 }
 
 // replays: the hostile validators send their valid votes on another chunk.
-func replays(voters *progression) assault {
+func replays(voters *progression) attack {
 	return func(_ *rand.Rand, s wire.Subject, valid [][]byte) [][]byte {
 		s.Chunk.Payload[0] ^= 1
 		other := encoded(voters.points(s))

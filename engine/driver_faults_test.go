@@ -40,18 +40,18 @@ func driverRuns(t *testing.T) uint64 {
 	return 50
 }
 
-// TestWholeEnginesInAStorm runs engines with all of their goroutines, workers and journals in a bubble, on virtual
+// TestWholeEnginesUnderRandomFaults runs engines with all of their goroutines, workers and journals in a bubble, on virtual
 // time. Links lose and delay, disks, applications and reporters are slow, epochs pass; engines are shut down and lose
 // power at random moments, with whatever the disk may have made of it, and come back. The disks are in memory, so that
 // a sync can take virtual time: to wait for a file of the operating system's does not let the time of a bubble go on.
 // Afterwards nothing runs any more.
-func TestWholeEnginesInAStorm(t *testing.T) {
+func TestWholeEnginesUnderRandomFaults(t *testing.T) {
 	sets := map[int]*testkit.Set{1: newSet(t, testkit.Ed25519, 1, 1), 4: newSet(t, testkit.Ed25519, 4, 1)}
 	before := goleak.IgnoreCurrent()
 	var total driverCounts
 	for seed := range driverRuns(t) {
 		synctest.Test(t, func(t *testing.T) {
-			s := newDriverStorm(t, seed, sets)
+			s := newFaultRun(t, seed, sets)
 			s.run()
 			total.add(&s.counts)
 		})
@@ -98,24 +98,24 @@ func (c *chances) below(n int) int {
 
 func (c *chances) upTo(d time.Duration) time.Duration { return time.Duration(c.below(int(d))) }
 
-// driverStorm is one run.
-type driverStorm struct {
+// faultRun is one run.
+type faultRun struct {
 	t       *testing.T
 	seed    uint64
 	chances chances
 	net     *network
 	world   *world
-	members []*stormMember
+	members []*faultMember
 	epoch   uint64
 	calm    atomic.Bool
 	payload atomic.Uint32
 	counts  driverCounts
 }
 
-// stormMember is a member whose disk, and what others have seen of it, outlive its crashes.
-type stormMember struct {
+// faultMember is a member whose disk, and what others have seen of it, outlive its crashes.
+type faultMember struct {
 	*member
-	storm *driverStorm
+	run   *faultRun
 	disk  *crashfs.FS[journal.File]
 	power *power
 
@@ -129,8 +129,8 @@ type power struct {
 	off bool
 }
 
-func newDriverStorm(t *testing.T, seed uint64, sets map[int]*testkit.Set) *driverStorm {
-	s := &driverStorm{t: t, seed: seed, chances: chances{random: rand.New(rand.NewPCG(seed, 0xD21))}}
+func newFaultRun(t *testing.T, seed uint64, sets map[int]*testkit.Set) *faultRun {
+	s := &faultRun{t: t, seed: seed, chances: chances{random: rand.New(rand.NewPCG(seed, 0xD21))}}
 	set := sets[4]
 	if s.chances.below(8) == 0 {
 		set = sets[1]
@@ -143,7 +143,7 @@ func newDriverStorm(t *testing.T, seed uint64, sets map[int]*testkit.Set) *drive
 	net, w, members := newCluster(t, set)
 	s.net, s.world = net, w
 	for i, m := range members {
-		sm := &stormMember{member: m, storm: s, seen: map[engine.Place]wire.Digest{}}
+		sm := &faultMember{member: m, run: s, seen: map[engine.Place]wire.Digest{}}
 		if keyed != nil {
 			signers := map[uint64]verify.AckSigner{}
 			for e := range w.schemes {
@@ -167,7 +167,7 @@ func newDriverStorm(t *testing.T, seed uint64, sets map[int]*testkit.Set) *drive
 }
 
 // pause takes a random time below limit, a long one now and then.
-func (s *driverStorm) pause(limit time.Duration) {
+func (s *faultRun) pause(limit time.Duration) {
 	if s.chances.below(20) == 0 {
 		limit *= 20
 	}
@@ -175,65 +175,65 @@ func (s *driverStorm) pause(limit time.Duration) {
 }
 
 // propose gives every question another payload, so that whatever is forgotten shows up as equivocation.
-func (m *stormMember) propose(context.Context, engine.Place) (wire.Digest, error) {
-	m.storm.pause(2 * time.Millisecond)
-	if !m.storm.calm.Load() && m.storm.chances.below(10) == 0 {
+func (m *faultMember) propose(context.Context, engine.Place) (wire.Digest, error) {
+	m.run.pause(2 * time.Millisecond)
+	if !m.run.calm.Load() && m.run.chances.below(10) == 0 {
 		return wire.Digest{}, engine.ErrDeclined
 	}
 	var d wire.Digest
-	binary.BigEndian.PutUint32(d[:], m.storm.payload.Add(1))
+	binary.BigEndian.PutUint32(d[:], m.run.payload.Add(1))
 	return d, nil
 }
 
-func (m *stormMember) verify(context.Context, engine.Place, wire.Digest) (bool, error) {
-	m.storm.pause(2 * time.Millisecond)
-	return m.storm.calm.Load() || m.storm.chances.below(20) > 0, nil
+func (m *faultMember) verify(context.Context, engine.Place, wire.Digest) (bool, error) {
+	m.run.pause(2 * time.Millisecond)
+	return m.run.calm.Load() || m.run.chances.below(20) > 0, nil
 }
 
-// stormSender is a member's way to the network in one run.
-type stormSender struct {
-	m     *stormMember
+// faultSender is a member's way to the network in one run.
+type faultSender struct {
+	m     *faultMember
 	power *power
 }
 
-func (s *stormSender) SendNode(to []wire.PublicKey, message []byte) {
+func (s *faultSender) SendNode(to []wire.PublicKey, message []byte) {
 	var n wire.Node
 	if err := n.DecodeStored(message); err != nil {
-		s.m.storm.t.Errorf("it sent %x as a node", message)
+		s.m.run.t.Errorf("it sent %x as a node", message)
 		return
 	}
 	s.send(to, n.Chunk, func(p *engine.Peer) { _ = p.DeliverNodeBytes(message) })
 }
 
-func (s *stormSender) SendAck(to []wire.PublicKey, message []byte) {
+func (s *faultSender) SendAck(to []wire.PublicKey, message []byte) {
 	var a wire.Ack
 	if err := a.Decode(message); err != nil {
-		s.m.storm.t.Errorf("it sent %x as an ack", message)
+		s.m.run.t.Errorf("it sent %x as an ack", message)
 		return
 	}
 	s.send(to, a.Chunk, func(p *engine.Peer) { _ = p.DeliverAckBytes(message) })
 }
 
 // send is PROTOCOL.md 5.1, seen from outside, for what leaves before the power is lost.
-func (s *stormSender) send(to []wire.PublicKey, c wire.Chunk, deliver func(*engine.Peer)) {
+func (s *faultSender) send(to []wire.PublicKey, c wire.Chunk, deliver func(*engine.Peer)) {
 	s.power.mu.Lock()
 	defer s.power.mu.Unlock()
 	if s.power.off {
 		return
 	}
-	storm, at := s.m.storm, engine.Place{Sequencer: c.Sequencer, Height: c.Height}
+	run, at := s.m.run, engine.Place{Sequencer: c.Sequencer, Height: c.Height}
 	s.m.mu.Lock()
 	if before, ok := s.m.seen[at]; ok && before != c.Payload {
-		storm.t.Errorf("it showed %x and %x at height %d", before[:4], c.Payload[:4], c.Height)
+		run.t.Errorf("it showed %x and %x at height %d", before[:4], c.Payload[:4], c.Height)
 	}
 	s.m.seen[at] = c.Payload
 	s.m.mu.Unlock()
 	for _, id := range to {
-		if !storm.calm.Load() && storm.chances.below(10) == 0 {
+		if !run.calm.Load() && run.chances.below(10) == 0 {
 			continue
 		}
-		time.AfterFunc(time.Millisecond+storm.chances.upTo(15*time.Millisecond), func() {
-			if p := storm.net.handle(s.m.id, id); p != nil {
+		time.AfterFunc(time.Millisecond+run.chances.upTo(15*time.Millisecond), func() {
+			if p := run.net.handle(s.m.id, id); p != nil {
 				deliver(p)
 			}
 		})
@@ -241,78 +241,78 @@ func (s *stormSender) send(to []wire.PublicKey, c wire.Chunk, deliver func(*engi
 }
 
 // up starts a member on its disk.
-func (m *stormMember) up() {
-	m.disk.Hold = func(string) { m.storm.pause(3 * time.Millisecond) }
+func (m *faultMember) up() {
+	m.disk.Hold = func(string) { m.run.pause(3 * time.Millisecond) }
 	m.power = &power{}
-	m.config.Journal.Storage.FS, m.config.Sender = m.disk, &stormSender{m, m.power}
-	m.monitor.now, m.monitor.updates = m.storm.epoch, make(chan uint64, 8)
+	m.config.Journal.Storage.FS, m.config.Sender = m.disk, &faultSender{m, m.power}
+	m.monitor.now, m.monitor.updates = m.run.epoch, make(chan uint64, 8)
 	var others []*member
-	for _, o := range m.storm.members {
+	for _, o := range m.run.members {
 		others = append(others, o.member)
 	}
-	m.open(m.storm.t, m.storm.net, others...)
+	m.open(m.run.t, m.run.net, others...)
 	m.start()
 }
 
 // down shuts a member down in order.
-func (m *stormMember) down() {
+func (m *faultMember) down() {
 	if m.engine == nil {
 		return
 	}
-	m.storm.counts.shutdowns++
+	m.run.counts.shutdowns++
 	if err := m.halt(); err != nil {
-		m.storm.t.Errorf("Run returned %v", err)
+		m.run.t.Errorf("Run returned %v", err)
 	}
 }
 
 // blackout takes the power from a member: from now on nobody hears of it, and its disk is what a failure may have left
 // of it.
-func (m *stormMember) blackout() {
+func (m *faultMember) blackout() {
 	if m.engine == nil {
 		return
 	}
-	m.storm.counts.powerLost++
+	m.run.counts.powerLost++
 	m.power.mu.Lock()
 	m.power.off = true
 	m.power.mu.Unlock()
 	left := m.afterPowerFailure()
 	if err := m.halt(); err != nil {
-		m.storm.t.Errorf("Run returned %v", err)
+		m.run.t.Errorf("Run returned %v", err)
 	}
 	m.disk = left
 }
 
 // fault lets the disk of a member fail at one of its next operations, and the power with it.
-func (m *stormMember) fault() {
+func (m *faultMember) fault() {
 	if m.engine == nil {
 		return
 	}
 	m.disk.Mu.Lock()
-	m.disk.CrashAt = m.disk.Ops + 1 + m.storm.chances.below(20)
+	m.disk.CrashAt = m.disk.Ops + 1 + m.run.chances.below(20)
 	m.disk.Mu.Unlock()
 	var err error
 	select {
 	case err = <-m.result:
-		m.storm.counts.disksFailed++
+		m.run.counts.disksFailed++
 		m.stop()
 		m.engine, m.stop = nil, nil
 	case <-time.After(500 * time.Millisecond): // it has nothing to write: its lanes wait for others
 		err = m.halt()
 	}
 	if err != nil && !errors.Is(err, engine.ErrJournal) {
-		m.storm.t.Errorf("Run returned %v", err)
+		m.run.t.Errorf("Run returned %v", err)
 	}
 	m.disk = m.afterPowerFailure()
 }
 
-func (m *stormMember) afterPowerFailure() *crashfs.FS[journal.File] {
-	c := &m.storm.chances
+func (m *faultMember) afterPowerFailure() *crashfs.FS[journal.File] {
+	c := &m.run.chances
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return m.disk.Crash(c.random, c.random.IntN(4))
 }
 
-func (s *driverStorm) run() {
+func (s *faultRun) run() {
 	began := time.Now()
 	for _, m := range s.members {
 		m.up()
@@ -373,7 +373,7 @@ func (c *chances) order(n int) []int {
 }
 
 // grow demands that, once nothing goes wrong any more, all lanes grow.
-func (s *driverStorm) grow() {
+func (s *faultRun) grow() {
 	s.calm.Store(true)
 	heights := func() (all []uint64) {
 		for _, lane := range s.members {
