@@ -17,9 +17,10 @@ import (
 // LANECAST_ATTACKS set they have 100 validators, and what an attack costs is measured and bounded. Without it they are
 // small, and what is demanded does not depend on the machine's speed.
 
-// heavy reports whether to measure at full size, and readies the process for that.
-func heavy(t testing.TB) bool {
+// heavy reports whether to measure at full size, and readies the process for that. If not, the test runs next to others.
+func heavy(t *testing.T) bool {
 	if os.Getenv("LANECAST_ATTACKS") == "" {
+		t.Parallel()
 		return false
 	}
 	wire.PoisonReleased(false)
@@ -145,6 +146,7 @@ func TestALateHonestValidatorDoesNotLetSuspectsIn(t *testing.T) {
 // opposite or equal points, since x is 0 in both. The votes' sum is valid all the same, and 95
 // honest acks are more than enough.
 func TestFiveColludersOfAHundredStopNoLane(t *testing.T) {
+	t.Parallel()
 	colluders := []int{0, 3, 4, 5, 6}
 	collude := func(_ *rand.Rand, _ wire.Subject, votes [][]byte) [][]byte {
 		read := func(i int) (p bls12381.G1Affine) {

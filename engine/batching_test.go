@@ -17,6 +17,7 @@ func (s *attackRig) batches() *dto.Histogram {
 
 // Batches form by themselves, with nothing tuned, and the metrics show it.
 func TestAtLowLoadAQuorumIsVerifiedAtOnceInABatchOfItsOwn(t *testing.T) {
+	t.Parallel()
 	const chunks = 12
 	s := newAttackRig(t, newProgression(t, 7), noAttack, 1, nil)
 	r := rand.New(rand.NewPCG(2, 2))

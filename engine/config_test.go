@@ -128,6 +128,7 @@ func TestAPoolSmallerThanTheWorkersIsRefused(t *testing.T) {
 }
 
 func TestSeveralEnginesShareAPool(t *testing.T) {
+	t.Parallel()
 	pool, err := ants.NewPool(4, ants.WithNonblocking(true), ants.WithDisablePurge(true))
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 // TestWhateverFaultTheDiskHasNothingIsShownThatItDoesNotHold has the disk of one member fail in each way, in the middle
 // of its work. Run returns the error, nothing is sent any more, and all that ever was is in the folder.
 func TestWhateverFaultTheDiskHasNothingIsShownThatItDoesNotHold(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		err   error // that Run must match
@@ -35,6 +36,7 @@ func TestWhateverFaultTheDiskHasNothingIsShownThatItDoesNotHold(t *testing.T) {
 		{"a sync error after the sync", syscall.EIO, nil, func(f journal.File) error { return errors.Join(f.Sync(), syscall.EIO) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 			victim := members[0]
 			disk := &faultyFS{FS: journal.OS(), write: c.write, sync: c.sync}

@@ -26,8 +26,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// driverRunsVariable says how many storms of whole engines there are: LANECAST_DRIVER_RUNS=1000 go test ./engine -run
-// Storm.
+// driverRunsVariable says how many runs there are: LANECAST_DRIVER_RUNS=1000 go test ./engine -run RandomFaults.
 const driverRunsVariable = "LANECAST_DRIVER_RUNS"
 
 func driverRuns(t *testing.T) uint64 {
@@ -40,27 +39,39 @@ func driverRuns(t *testing.T) uint64 {
 	return 50
 }
 
-// TestWholeEnginesUnderRandomFaults runs engines with all of their goroutines, workers and journals in a bubble, on virtual
-// time. Links lose and delay, disks, applications and reporters are slow, epochs pass; engines are shut down and lose
-// power at random moments, with whatever the disk may have made of it, and come back. The disks are in memory, so that
-// a sync can take virtual time: to wait for a file of the operating system's does not let the time of a bubble go on.
-// Afterwards nothing runs any more.
-func TestWholeEnginesUnderRandomFaults(t *testing.T) {
+// TestRandomFaultsOfWholeEngines runs engines with all of their goroutines, workers and journals in
+// a bubble, on virtual time. Links lose and delay, disks, applications and reporters are slow, epochs
+// pass; engines are shut down and lose power at random moments, with whatever the disk may have made
+// of it, and come back. The disks are in memory, so that a sync can take virtual time: the time of a
+// bubble stands still while something waits for a file of the operating system's. A bubble ends only
+// when nothing in it runs any more.
+func TestRandomFaultsOfWholeEngines(t *testing.T) {
 	sets := map[int]*testkit.Set{1: newSet(t, testkit.Ed25519, 1, 1), 4: newSet(t, testkit.Ed25519, 4, 1)}
 	before := goleak.IgnoreCurrent()
+	var mu sync.Mutex
 	var total driverCounts
-	for seed := range driverRuns(t) {
-		synctest.Test(t, func(t *testing.T) {
-			s := newFaultRun(t, seed, sets)
-			s.run()
-			total.add(&s.counts)
-		})
-		if err := goleak.Find(before); err != nil {
-			t.Fatalf("seed %d: %v", seed, err)
+	const parts = 2
+	t.Run("parts", func(t *testing.T) {
+		for part := range uint64(parts) {
+			t.Run(strconv.FormatUint(part, 10), func(t *testing.T) {
+				t.Parallel()
+				for seed := part; seed < driverRuns(t) && !t.Failed(); seed += parts {
+					synctest.Test(t, func(t *testing.T) {
+						r := newFaultRun(t, seed, sets)
+						r.run()
+						mu.Lock()
+						total.add(&r.counts)
+						mu.Unlock()
+					})
+					if t.Failed() {
+						t.Errorf("seed %d", seed)
+					}
+				}
+			})
 		}
-		if t.Failed() {
-			t.Fatalf("seed %d", seed)
-		}
+	})
+	if err := goleak.Find(before); err != nil {
+		t.Fatal(err)
 	}
 	t.Logf("%d runs, %v of virtual time: %+v", driverRuns(t), total.virtual, total.driverEvents)
 	if total.shutdowns == 0 || total.powerLost == 0 || total.disksFailed == 0 || total.locks == 0 {
@@ -100,16 +111,16 @@ func (c *chances) upTo(d time.Duration) time.Duration { return time.Duration(c.b
 
 // faultRun is one run.
 type faultRun struct {
-	t       *testing.T
-	seed    uint64
-	chances chances
-	net     *network
-	world   *world
-	members []*faultMember
-	epoch   uint64
-	calm    atomic.Bool
-	payload atomic.Uint32
-	counts  driverCounts
+	t         *testing.T
+	seed      uint64
+	chances   chances
+	net       *network
+	world     *world
+	members   []*faultMember
+	epoch     uint64
+	faultless atomic.Bool
+	payload   atomic.Uint32
+	counts    driverCounts
 }
 
 // faultMember is a member whose disk, and what others have seen of it, outlive its crashes.
@@ -177,7 +188,7 @@ func (s *faultRun) pause(limit time.Duration) {
 // propose gives every question another payload, so that whatever is forgotten shows up as equivocation.
 func (m *faultMember) propose(context.Context, engine.Place) (wire.Digest, error) {
 	m.run.pause(2 * time.Millisecond)
-	if !m.run.calm.Load() && m.run.chances.below(10) == 0 {
+	if !m.run.faultless.Load() && m.run.chances.below(10) == 0 {
 		return wire.Digest{}, engine.ErrDeclined
 	}
 	var d wire.Digest
@@ -187,7 +198,7 @@ func (m *faultMember) propose(context.Context, engine.Place) (wire.Digest, error
 
 func (m *faultMember) verify(context.Context, engine.Place, wire.Digest) (bool, error) {
 	m.run.pause(2 * time.Millisecond)
-	return m.run.calm.Load() || m.run.chances.below(20) > 0, nil
+	return m.run.faultless.Load() || m.run.chances.below(20) > 0, nil
 }
 
 // faultSender is a member's way to the network in one run.
@@ -229,7 +240,7 @@ func (s *faultSender) send(to []wire.PublicKey, c wire.Chunk, deliver func(*engi
 	s.m.seen[at] = c.Payload
 	s.m.mu.Unlock()
 	for _, id := range to {
-		if !run.calm.Load() && run.chances.below(10) == 0 {
+		if !run.faultless.Load() && run.chances.below(10) == 0 {
 			continue
 		}
 		time.AfterFunc(time.Millisecond+run.chances.upTo(15*time.Millisecond), func() {
@@ -374,7 +385,7 @@ func (c *chances) order(n int) []int {
 
 // grow demands that, once nothing goes wrong any more, all lanes grow.
 func (s *faultRun) grow() {
-	s.calm.Store(true)
+	s.faultless.Store(true)
 	heights := func() (all []uint64) {
 		for _, lane := range s.members {
 			var top uint64

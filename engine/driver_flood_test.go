@@ -17,12 +17,12 @@ func TestWhateverAPeerFloodsAnEngineWithItKeepsLittle(t *testing.T) {
 	skipUnderRaceDetector(t)
 	wire.PoisonReleased(false) // it costs more than what is measured
 	defer wire.PoisonReleased(true)
-	r := rand.New(rand.NewPCG(16, 16))
 	set := newSet(t, testkit.Multisig, floodValidators, 1)
 	lane := func(f *floodRig, i int, height uint64) wire.Chunk {
 		return wire.Chunk{Sequencer: f.id(i % floodValidators), Height: height, Payload: floodPayload(1)}
 	}
-	garbage := func() []byte {
+	garbage := func(i int) []byte {
+		r := rand.New(rand.NewPCG(16, uint64(i)))
 		b := make([]byte, r.IntN(300))
 		for i := range b {
 			b[i] = byte(r.Uint32())
@@ -33,8 +33,8 @@ func TestWhateverAPeerFloodsAnEngineWithItKeepsLittle(t *testing.T) {
 		name string
 		make func(f *floodRig, i int) floodMessage
 	}{
-		{"garbage for acks", func(f *floodRig, i int) floodMessage { return floodMessage{f.peers[flooder], false, garbage()} }},
-		{"garbage for nodes", func(f *floodRig, i int) floodMessage { return floodMessage{f.peers[flooder], true, garbage()} }},
+		{"garbage for acks", func(f *floodRig, i int) floodMessage { return floodMessage{f.peers[flooder], false, garbage(i)} }},
+		{"garbage for nodes", func(f *floodRig, i int) floodMessage { return floodMessage{f.peers[flooder], true, garbage(i)} }},
 		{"acks from a stranger", func(f *floodRig, i int) floodMessage {
 			m := f.ack(flooder, lane(f, i, uint64(i)), 5, f.vote)
 			m.from = f.alien
@@ -98,10 +98,9 @@ func TestWhateverAPeerFloodsAnEngineWithItKeepsLittle(t *testing.T) {
 			var kept int64
 			base := heapInUse()
 			for round := range rounds {
-				var messages []floodMessage
-				for i := round * size / rounds; i < (round+1)*size/rounds; i++ {
-					messages = append(messages, kind.make(f, i))
-				}
+				first := round * size / rounds
+				messages := make([]floodMessage, (round+1)*size/rounds-first)
+				inParallel(len(messages), func(i int) { messages[i] = kind.make(f, first+i) })
 				began := cpuTime()
 				for i := range messages {
 					messages[i].hand(t)

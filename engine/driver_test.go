@@ -59,6 +59,7 @@ func TestAnIdleEngineSleeps(t *testing.T) {
 }
 
 func TestASenderThatBlocksCostsMessagesNotProgress(t *testing.T) {
+	t.Parallel()
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	stuck := members[0]
 	spy := &sendLog{gate: make(chan struct{})}
@@ -78,6 +79,7 @@ func TestASenderThatBlocksCostsMessagesNotProgress(t *testing.T) {
 }
 
 func TestAnApplicationThatIsSlowForOneLaneHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	held := members[0].id
 	gate := make(chan struct{})
@@ -113,6 +115,7 @@ func TestAnApplicationThatIsSlowForOneLaneHoldsUpNoOther(t *testing.T) {
 }
 
 func TestASignerThatFailsIsAskedAgain(t *testing.T) {
+	t.Parallel()
 	s := newSet(t, testkit.Ed25519, 1, 1)
 	net, w, members := newCluster(t, s)
 	m := members[0]

@@ -25,6 +25,7 @@ var (
 )
 
 func TestSetsThatCannotWorkAreRefusedByName(t *testing.T) {
+	t.Parallel()
 	s := newSet(t, testkit.Ed25519, 4, 1)
 	good := s.Scheme.Participants()
 	for _, c := range []struct {
@@ -55,6 +56,7 @@ func TestSetsThatCannotWorkAreRefusedByName(t *testing.T) {
 }
 
 func TestStaticEpochsKnowEpochZeroOnly(t *testing.T) {
+	t.Parallel()
 	s := newSet(t, testkit.Ed25519, 4, 1)
 	sequencers := slices.Clone(s.Scheme.Participants())
 	epochs, err := engine.NewStaticEpochs(s.Scheme, s.Signers[0], sequencers)
@@ -77,6 +79,7 @@ func TestStaticEpochsKnowEpochZeroOnly(t *testing.T) {
 }
 
 func TestAnEpochIsAddedOnceAndEnteredInOrder(t *testing.T) {
+	t.Parallel()
 	s := newSet(t, testkit.Ed25519, 4, 1)
 	epochs := engine.NewEpochs(3)
 	refused := func(what string, err error) {
@@ -107,6 +110,7 @@ func TestAnEpochIsAddedOnceAndEnteredInOrder(t *testing.T) {
 }
 
 func TestNoPastEpochIsDroppedThatAnEngineMayNeed(t *testing.T) {
+	t.Parallel()
 	s := newSet(t, testkit.Ed25519, 4, 1)
 	epochs := engine.NewEpochs(0)
 	for e := range uint64(10) {
@@ -135,6 +139,7 @@ func TestNoPastEpochIsDroppedThatAnEngineMayNeed(t *testing.T) {
 }
 
 func TestAnEngineThatDoesNotReadItsEpochsHoldsUpNobodyAndGetsTheNewest(t *testing.T) {
+	t.Parallel()
 	s := newSet(t, testkit.Ed25519, 4, 1)
 	epochs := engine.NewEpochs(0)
 	add := func(e uint64) {
@@ -185,6 +190,7 @@ func TestAnEngineThatDoesNotReadItsEpochsHoldsUpNobodyAndGetsTheNewest(t *testin
 // The same as a host would do it: sets are added, epochs entered, and what is needed no more is
 // dropped while the engines run.
 func TestEpochsPassUnderRunningEngines(t *testing.T) {
+	t.Parallel()
 	identities := testkit.Identities(4, 1)
 	var sets []*testkit.Set
 	schemes := map[uint64]verify.Scheme{}
@@ -246,6 +252,7 @@ func TestEpochsPassUnderRunningEngines(t *testing.T) {
 }
 
 func TestLocksAreDecodedWithTheFormatsOfTheSchemes(t *testing.T) {
+	t.Parallel()
 	s := newSet(t, testkit.Multisig, 4, 1)
 	_, w, members := newCluster(t, s)
 	lock := certify(t, s, wire.Chunk{Sequencer: members[0].id, Height: 3}, 2)

@@ -85,7 +85,7 @@ func (f *floodRig) id(i int) wire.PublicKey { return f.set.Scheme.Participants()
 func (f *floodRig) sign(i int, s wire.Subject) []byte {
 	vote, err := f.set.Signers[i].SignAck(f.t.Context(), s)
 	if err != nil {
-		f.t.Fatal(err)
+		f.t.Error(err)
 	}
 	return vote
 }
@@ -168,7 +168,7 @@ func (f *floodRig) node(height uint64, payload int, change func(*wire.Node)) flo
 	}
 	var err error
 	if n.Signature, err = f.set.ChunkSigners[flooder].SignChunk(f.t.Context(), n.Chunk); err != nil {
-		f.t.Fatal(err)
+		f.t.Error(err)
 	}
 	if change != nil {
 		change(&n)
@@ -207,4 +207,18 @@ func (f *floodRig) demandAlive() {
 			f.t.Errorf("%v, which is honest, was blamed %d times", id, n)
 		}
 	}
+}
+
+// inParallel does something for every i below n, on all processors.
+func inParallel(n int, do func(i int)) {
+	var wg sync.WaitGroup
+	workers := runtime.GOMAXPROCS(0)
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < n; i += workers {
+				do(i)
+			}
+		})
+	}
+	wg.Wait()
 }

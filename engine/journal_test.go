@@ -14,6 +14,7 @@ import (
 )
 
 func TestAJournalThatFailsStopsAcksAndTheEngine(t *testing.T) {
+	t.Parallel()
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	victim := members[0]
 	disk := &faultyFS{FS: journal.OS(), sync: func(journal.File) error { return errDisk }}
@@ -43,6 +44,7 @@ func TestAJournalThatFailsStopsAcksAndTheEngine(t *testing.T) {
 }
 
 func TestNothingIsAckedThatIsNotDurable(t *testing.T) {
+	t.Parallel()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	stall := make(chan struct{})

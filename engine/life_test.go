@@ -137,6 +137,7 @@ func TestAReporterThatFailsEndsTheRun(t *testing.T) {
 }
 
 func TestABlockedReporterStopsTheIntakeAndLosesNoLock(t *testing.T) {
+	t.Parallel()
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	slow := members[0]
 	slow.config.MaxPendingReports = 4
@@ -173,6 +174,7 @@ func TestABlockedReporterStopsTheIntakeAndLosesNoLock(t *testing.T) {
 }
 
 func TestReportsThatWaitAreHandedOverAtTheEnd(t *testing.T) {
+	t.Parallel()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	m.app.limit = 50

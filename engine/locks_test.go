@@ -106,6 +106,7 @@ func TestQueriesWaitForTheRunAndFailAfterIt(t *testing.T) {
 }
 
 func TestQueriesDuringAShutdownReturn(t *testing.T) {
+	t.Parallel()
 	s := newSet(t, testkit.Ed25519, 1, 1)
 	net, _, members := newCluster(t, s)
 	m := members[0]

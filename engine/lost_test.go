@@ -108,6 +108,7 @@ func TestRule5_9_AJournalOfAnotherNamespaceIsRefused(t *testing.T) {
 }
 
 func TestRule5_9_AJournalOfAnotherIdentityIsRefused(t *testing.T) {
+	t.Parallel()
 	m := soloRun(t, 3)
 	_, _, others := newCluster(t, newSet(t, testkit.Ed25519, 4, 2))
 	b := others[1]
@@ -118,6 +119,7 @@ func TestRule5_9_AJournalOfAnotherIdentityIsRefused(t *testing.T) {
 // A journal that is cut short, at any byte, is refused after an orderly stop. Whatever its only file is cut to, it is no
 // fresh start.
 func TestRule5_9_ACutJournalIsRefused(t *testing.T) {
+	t.Parallel()
 	m := soloRun(t, 5)
 	segments, err := filepath.Glob(filepath.Join(m.config.Journal.Dir, "*.seg"))
 	if err != nil || len(segments) != 1 {
@@ -181,6 +183,7 @@ func (r *recorder) highest() (all []wire.Lock) {
 }
 
 func TestRule5_10_ARecoveringValidatorSignsNothingUntilItHasAdoptedAndThenOnlyAboveItsMarks(t *testing.T) {
+	t.Parallel()
 	net, w, members, v := recoveringMember(t)
 	watch := newAckWatch(v.config.Sender)
 	v.config.Sender = watch
@@ -237,6 +240,7 @@ func TestRule5_10_ARecoveringValidatorSignsNothingUntilItHasAdoptedAndThenOnlyAb
 }
 
 func TestRule5_10_TheLocksOfTheConfigurationAreAdoptedBeforeAnythingElse(t *testing.T) {
+	t.Parallel()
 	net, _, members, v := recoveringMember(t)
 	v.config.Adopt = members[0].recorder.highest()
 	v.open(t, net, members...)
@@ -262,6 +266,7 @@ func TestRule5_10_TheLocksOfTheConfigurationAreAdoptedBeforeAnythingElse(t *test
 
 // Of three validators none may abstain: no quorum would be left.
 func TestRule5_10_AValidatorThatTheOthersCannotDoWithoutRefusesToRecover(t *testing.T) {
+	t.Parallel()
 	for _, unsafe := range []bool{false, true} {
 		net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 3, 1))
 		for _, m := range members {
@@ -300,6 +305,7 @@ func TestRule5_10_AValidatorThatTheOthersCannotDoWithoutRefusesToRecover(t *test
 
 // An old copy of a folder is noticed as soon as somebody shows what this identity has signed since.
 func TestRule5_9_AJournalThatWasPutBackStopsTheProcess(t *testing.T) {
+	t.Parallel()
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	lane := members[0].id
 	for e := range w.sequencers {

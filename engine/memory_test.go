@@ -10,6 +10,7 @@ import (
 )
 
 func TestAnEpochThatNeedsMoreThanMaxVoteBytesIsWarnedOf(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		bytes int
 		warns bool

@@ -13,6 +13,7 @@ import (
 )
 
 func TestAPanicInACollaboratorEndsTheRunWithAnError(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		in    string
 		plant func(*member)
@@ -44,6 +45,7 @@ func TestAPanicInACollaboratorEndsTheRunWithAnError(t *testing.T) {
 		}},
 	} {
 		t.Run(c.in, func(t *testing.T) {
+			t.Parallel()
 			net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 			c.plant(members[0])
 			startAll(t, net, members)

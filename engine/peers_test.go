@@ -68,6 +68,7 @@ func TestAMessageTooLargeIsRefused(t *testing.T) {
 }
 
 func TestAnIdentityHasOneHandleWhoeverAsksForIt(t *testing.T) {
+	t.Parallel()
 	m, _, _ := quiet(t)
 	m.start()
 	id := wire.PublicKey{1}
@@ -101,6 +102,7 @@ func TestAnIdentityHasOneHandleWhoeverAsksForIt(t *testing.T) {
 
 // All connections of an identity share one quota.
 func TestAnotherConnectionOfAPeerBringsItNoMoreQuota(t *testing.T) {
+	t.Parallel()
 	m, _, _ := quiet(t)
 	delivered := 0
 	for range 3 {
@@ -120,6 +122,7 @@ func TestAnotherConnectionOfAPeerBringsItNoMoreQuota(t *testing.T) {
 }
 
 func TestHandlesAreLimitedUntilTheyAreClosed(t *testing.T) {
+	t.Parallel()
 	m, _, _ := quiet(t)
 	var handles []*engine.Peer
 	for i := range 4 {
@@ -227,6 +230,7 @@ func TestAnUnknownEpochIsCountedAndBlamesNobody(t *testing.T) {
 }
 
 func TestEveryBufferIsReleasedOnceAlsoThroughAShutdown(t *testing.T) {
+	t.Parallel()
 	s := newSet(t, testkit.Ed25519, 4, 1)
 	net, w, members := newCluster(t, s)
 	m := members[0]
@@ -280,6 +284,7 @@ func message(kind engine.Kind, n int) engine.Message {
 }
 
 func TestABatchIsTakenInButForWhatIsRefused(t *testing.T) {
+	t.Parallel()
 	m, s, _ := quiet(t)
 	p, err := m.engine.Peer(s.Scheme.Participants()[1])
 	if err != nil {
@@ -325,6 +330,7 @@ func TestABatchIsTakenInButForWhatIsRefused(t *testing.T) {
 }
 
 func TestABatchForAClosedHandleOrAStoppedEngineIsReleased(t *testing.T) {
+	t.Parallel()
 	m, s, _ := quiet(t)
 	closed, err := m.engine.Peer(s.Scheme.Participants()[1])
 	if err != nil {

@@ -48,6 +48,7 @@ func parentAt(at engine.Place) wire.Digest {
 }
 
 func TestEveryQuestionAndBroadcastNamesTheParentAlsoAfterARestart(t *testing.T) {
+	t.Parallel()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	var mu sync.Mutex
 	asked := map[string]int{}
@@ -96,6 +97,7 @@ func TestEveryQuestionAndBroadcastNamesTheParentAlsoAfterARestart(t *testing.T) 
 }
 
 func TestTheRelayIsToldWhoIsToHaveAPayloadAndWhetherItIsARepeat(t *testing.T) {
+	t.Parallel()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	m := members[0]
 	relay := &relayLog{}

@@ -15,6 +15,7 @@ import (
 // One payload is lost on its way to a validator, for good. Its application waits for it, as it may, until its context
 // ends. The lane has moved on by then, and the validator with it: when another one crashes, the quorum needs it.
 func TestRule4_5_APayloadThatNeverComesDoesNotSilenceAValidator(t *testing.T) {
+	t.Parallel()
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	lane := oneLane(w, members)
 	var asked, cancelled atomic.Int64
@@ -43,6 +44,7 @@ func TestRule4_5_APayloadThatNeverComesDoesNotSilenceAValidator(t *testing.T) {
 
 // The key of an old epoch is gone from the signer, which waits for it until its context ends.
 func TestRule4_5_ASignerThatHangsForAPastEpochDoesNotSilenceTheValidator(t *testing.T) {
+	t.Parallel()
 	set := newSet(t, testkit.Ed25519, 4, 1)
 	net, w, members := newCluster(t, set)
 	lane := oneLane(w, members)
@@ -66,6 +68,7 @@ func TestRule4_5_ASignerThatHangsForAPastEpochDoesNotSilenceTheValidator(t *test
 
 // A signer that never answers is given up after SignTimeout, and asked again.
 func TestASignerThatDoesNotAnswerInTimeIsAskedAgain(t *testing.T) {
+	t.Parallel()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	m.config.SignTimeout = 20 * time.Millisecond
@@ -83,6 +86,7 @@ func TestASignerThatDoesNotAnswerInTimeIsAskedAgain(t *testing.T) {
 // The application has another payload for every question. A signer that guards against double signing never sees two
 // for one height, whatever answers are lost, also across a restart.
 func TestRule4_7_ASignerThatGuardsAgainstDoubleSigningNeverSeesTwoPayloads(t *testing.T) {
+	t.Parallel()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	g := &guardedSigner{ChunkSigner: m.config.Sequencer, signed: map[uint64]wire.Digest{}, lose: 3}
@@ -122,6 +126,7 @@ func TestRule4_7_ASignerThatGuardsAgainstDoubleSigningNeverSeesTwoPayloads(t *te
 // Two validators have acked a chunk in one epoch; the two others enter the next one first, and ack it there. Nothing is
 // lost, and RebroadcastTimeout is an hour: the lane goes on since entering the epoch has everybody ack again.
 func TestRule4_8_AChangeOfEpochInTheMiddleOfAChunkDoesNotStallItsLane(t *testing.T) {
+	t.Parallel()
 	const height = 3
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	lane := oneLane(w, members)

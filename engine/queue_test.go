@@ -7,6 +7,7 @@ import (
 )
 
 func TestAQueueKeepsTheOrder(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		q, want, next := newQueue[int](), []int(nil), 0
 		t.Repeat(map[string]func(*rapid.T){

@@ -77,6 +77,7 @@ func TestABatchIsNotAbortedBySignersWhoseKeysCancel(t *testing.T) {
 
 // A peer whose bad messages are all in one batch, or on their way, is found out before it has had a pairing for each.
 func TestAPeerWithABadAckInEveryChunkCostsLogarithmicallyManyChecks(t *testing.T) {
+	t.Parallel()
 	const lanes = 64
 	voters := newProgression(t, 7)
 	one := func(r *rand.Rand, s wire.Subject, valid [][]byte) [][]byte {
@@ -103,6 +104,7 @@ func TestAPeerWithABadAckInEveryChunkCostsLogarithmicallyManyChecks(t *testing.T
 }
 
 func TestAPeerWithBadNodesIsVerifiedOncePerInterval(t *testing.T) {
+	t.Parallel()
 	voters := newProgression(t, 4)
 	s := newNodeRig(t, voters, 2, 1, func(c *engine.Config) { c.BadNodeInterval = time.Hour })
 	r := rand.New(rand.NewPCG(1, 1))
@@ -130,6 +132,7 @@ func (s *attackRig) step(m ackMessage, statements uint64) engine.Counters {
 
 // The votes that failed are not verified again, all of them, with each ack that arrives after them.
 func TestABadAckIsNotVerifiedAgainWithEveryAckThatFollows(t *testing.T) {
+	t.Parallel()
 	const n, f, quorum = 16, 5, 11
 	voters := newProgression(t, n)
 	s := newAttackRig(t, voters, randomPoints, 1, func(c *engine.Config) { c.SuspectDelay = time.Hour })

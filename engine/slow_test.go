@@ -12,6 +12,7 @@ import (
 )
 
 func TestSlowSignersAndApplicationsDoNotHoldUpTheLoop(t *testing.T) {
+	t.Parallel()
 	s := newSet(t, testkit.Ed25519, 4, 1)
 	net, w, members := newCluster(t, s)
 	slow := members[0]
@@ -58,6 +59,7 @@ func TestASlowApplicationIsCancelledAtTheEnd(t *testing.T) {
 }
 
 func TestAnApplicationThatFailsIsAskedAgain(t *testing.T) {
+	t.Parallel()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	var proposals, verdicts atomic.Int32

@@ -150,6 +150,7 @@ func (p *patientContext) Done() <-chan struct{} {
 // PROTOCOL.md 5.10: the engine verifies the locks that it adopts. After ctx's error they may still be adopted; but those
 // that were verified, whatever the caller has done to its slice since.
 func TestRule5_10_WhatIsAdoptedIsWhatWasVerified(t *testing.T) {
+	t.Parallel()
 	s := newSet(t, testkit.Ed25519, 4, 1)
 	net, _, members := newCluster(t, s)
 	m := members[3] // whom the locks do not name
