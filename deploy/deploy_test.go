@@ -25,7 +25,8 @@ func (application) Report(context.Context, wire.Activity) error                 
 func (application) SendNode([]wire.PublicKey, []byte)                                            {}
 func (application) SendAck([]wire.PublicKey, []byte)                                             {}
 
-// lastHeight is where the lane ends. Engines hold the last certificates of a lane only, so it is this one to wait for.
+// lastHeight is where the lane ends. Engines hold the last certificates of a lane only, so it is
+// this one to wait for.
 const lastHeight = 3
 
 func (application) Propose(_ context.Context, at engine.Place) (d wire.Digest, err error) {
@@ -38,7 +39,8 @@ func (application) Propose(_ context.Context, at engine.Place) (d wire.Digest, e
 
 func (application) Verify(context.Context, engine.Place, wire.Digest) (bool, error) { return true, nil }
 
-// exported runs an engine until it has certified something, and returns the names of its series and, by label, the values.
+// exported runs an engine until it has certified something, and returns the names of its series
+// and, by label, the values.
 func exported(t *testing.T) (names map[string]bool, labels map[string]map[string]bool) {
 	t.Helper()
 	ns := []byte("deploy-test")

@@ -76,7 +76,8 @@ func newAckRig(tb testing.TB, validators, lanes, quota int) *ackRig {
 // backOff is how long the benchmark waits for room: it must not burn the CPU time that is measured.
 const backOff = 50 * time.Microsecond
 
-// deliver hands over one ack, as a network would: in a pooled buffer that it was read into. It waits for room if need be.
+// deliver hands over one ack, as a network would: in a pooled buffer that it was read into. It
+// waits for room if need be.
 func (r *ackRig) deliver(lane int, height uint64, validator int) {
 	if chunk := (wire.Chunk{Sequencer: r.lanes[lane], Height: height}); chunk != r.at || r.head == nil {
 		r.at, r.head = chunk, chunk.AppendTo(r.head[:0])

@@ -88,7 +88,8 @@ func (s *attackRig) subject(lane int, height uint64) wire.Subject {
 	return wire.Subject{Chunk: c}
 }
 
-// nextAcks prepares the acks of one more chunk on every lane, by chunk. order says in which order those of one chunk come.
+// nextAcks prepares the acks of one more chunk on every lane, by chunk. order says in which order
+// those of one chunk come.
 func (s *attackRig) nextAcks(r *rand.Rand, order func(r *rand.Rand, n int) []int) [][]ackMessage {
 	chunks := make([][]ackMessage, len(s.lanes))
 	for lane := range chunks {
@@ -135,8 +136,8 @@ func boolInt(b bool) int {
 	return 0
 }
 
-// deliver hands over chunks from two goroutines, each chunk by one of them, and those of an even number of lanes by the
-// same: what is above a chunk of its lane must not overtake it.
+// deliver hands over chunks from two goroutines, each chunk by one of them, and those of an even
+// number of lanes by the same: what is above a chunk of its lane must not overtake it.
 func (s *attackRig) deliver(chunks [][]ackMessage) {
 	const goroutines = 2
 	var wg sync.WaitGroup
@@ -174,8 +175,8 @@ func (s *attackRig) expect(locks int) <-chan struct{} {
 	return s.done
 }
 
-// round delivers the acks of some chunks, waits until every chunk is certified and everything that came has been read, and returns
-// what that cost.
+// round delivers the acks of some chunks, waits until every chunk is certified and everything that
+// came has been read, and returns what that cost.
 func (s *attackRig) round(chunks [][]ackMessage) (cpu, wall time.Duration) {
 	s.t.Helper()
 	done := s.expect(len(chunks))
@@ -203,7 +204,8 @@ func (s *attackRig) await(done <-chan struct{}) {
 	}
 }
 
-// lateRound is round with the last ack of every chunk held back, so that all those before it wait for it.
+// lateRound is round with the last ack of every chunk held back, so that all those before it wait
+// for it.
 func (s *attackRig) lateRound(chunks [][]ackMessage, wait time.Duration) (cpu, wall time.Duration) {
 	s.t.Helper()
 	last := make([][]ackMessage, len(chunks))
@@ -218,8 +220,9 @@ func (s *attackRig) lateRound(chunks [][]ackMessage, wait time.Duration) (cpu, w
 	return before + cpu, wall
 }
 
-// audit demands that what came out was right: every certificate valid under a fresh scheme, and every so many of them
-// under a verifier that shares no code with it; blame only for validators that sent an invalid vote, each with it.
+// audit demands that what came out was right: every certificate valid under a fresh scheme, and
+// every so many of them under a verifier that shares no code with it; blame only for validators
+// that sent an invalid vote, each with it.
 func (s *attackRig) audit(every int) {
 	s.t.Helper()
 	s.mu.Lock()

@@ -13,11 +13,13 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Networks of which a third is hostile, against the same networks with that third silent: PROTOCOL.md 3.3 and 5.6. With
-// LANECAST_ATTACKS set they have 100 validators, and what an attack costs is measured and bounded. Without it they are
-// small, and what is demanded does not depend on the machine's speed.
+// Networks of which a third is hostile are compared with the same networks with that third silent:
+// docs/protocol.md 3.3 and 5.6. With LANECAST_ATTACKS set they have 100 validators, and the cost of
+// an attack is measured and bounded. Without it they are small, and no demand depends on the
+// machine's speed.
 
-// heavy reports whether to measure at full size, and readies the process for that. If not, the test runs next to others.
+// heavy reports whether to measure at full size, and readies the process for that. If not, the test
+// runs next to others.
 func heavy(t *testing.T) bool {
 	if os.Getenv("LANECAST_ATTACKS") == "" {
 		t.Parallel()
@@ -41,8 +43,8 @@ type scenario struct {
 	learned             uint64        // checks that had failed after the first round
 }
 
-// runScenarios measures scenarios in turns, round by round: the machine's speed drifts, and must drift for all. With late,
-// the last honest ack of every chunk comes so much later than the others.
+// runScenarios measures scenarios in turns, round by round: the machine's speed drifts, and must
+// drift for all. With late, the last honest ack of every chunk comes so much later than the others.
 func runScenarios(t testing.TB, voters voterSet, lanes, rounds int, late time.Duration, scenarios []*scenario) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(7, 7))
@@ -86,7 +88,8 @@ func checkScenarios(t *testing.T, scenarios []*scenario, lanes int, measured boo
 		if s.all && s.rig.blames() != hostile || s.rig.blames() > hostile {
 			t.Errorf("%s: %d of %d hostile validators were blamed", s.name, s.rig.blames(), hostile)
 		}
-		// Once they are known, hardly anything fails any more. Who cancelled out by chance may be found later.
+		// Once they are known, hardly anything fails any more. Who cancelled out by chance may be
+		// found later.
 		if more := st.Counters.Splits - s.learned; more > uint64(4*hostile) {
 			t.Errorf("%s: %d checks failed after the first round", s.name, more)
 		}
@@ -124,8 +127,8 @@ func TestAHostileThirdDoesNotHalveTheThroughput(t *testing.T) {
 	checkScenarios(t, scenarios, lanes, measured)
 }
 
-// When the others are hostile, a quorum takes every honest validator. One that is slower than SuspectDelay must not make
-// us look at suspects' acks for every chunk.
+// When the others are hostile, a quorum takes every honest validator. One that is slower than
+// SuspectDelay must not make us verify the acks of suspects for every chunk.
 func TestALateHonestValidatorDoesNotLetSuspectsIn(t *testing.T) {
 	n, lanes, rounds, measured := 10, 16, 2, heavy(t)
 	if measured {

@@ -73,10 +73,11 @@ func TestACertificateAllocatesAtMostTwentyTimes(t *testing.T) {
 	}
 }
 
-// BenchmarkEngineAck is the whole path of an ack but the cryptography, from Deliver on, certificates, journal and reports
-// included: one goroutine delivers a quorum for every chunk, 64 lanes grow. cpu-ns/op is the CPU time of all threads for
-// an ack, what delivering it costs included: on a busy machine that is the number to trust. About 4000 acks wait at
-// most; saturated has all quotas of the default size full, 100,000 acks, whose buffers no cache holds.
+// BenchmarkEngineAck is the whole path of an ack but the cryptography, from Deliver on,
+// certificates, journal and reports included: one goroutine delivers a quorum for every chunk, 64
+// lanes grow. cpu-ns/op is the CPU time of all threads for an ack, what delivering it costs
+// included: on a busy machine that is the number to trust. About 4000 acks wait at most; saturated
+// has all quotas of the default size full, 100,000 acks, whose buffers no cache holds.
 func BenchmarkEngineAck(b *testing.B) {
 	wire.PoisonReleased(false)
 	defer wire.PoisonReleased(true)

@@ -12,8 +12,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Four engines work, strangers send whatever comes to their minds, handles are closed and opened again meanwhile, and the
-// engines are stopped at a random moment: every buffer that was handed out is released, once.
+// Four engines work, strangers send random messages, handles are closed and opened again meanwhile,
+// and the engines are stopped at a random moment. Every buffer that was handed out is released,
+// once.
 func TestEveryBufferIsReleasedWhateverBecomesOfItsMessage(t *testing.T) {
 	owned := wire.BuffersOwned()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))

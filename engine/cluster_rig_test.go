@@ -15,7 +15,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// world is what all members of a test network agree on.
+// world holds the sets that all members of a test network agree on.
 type world struct {
 	schemes    map[uint64]verify.Scheme
 	sequencers map[uint64][]wire.PublicKey
@@ -77,7 +77,8 @@ func (a *application) Verify(ctx context.Context, at engine.Place, payload wire.
 	return payload == payloadAt(at), nil
 }
 
-// Broadcast makes an application a relay too; payloads follow from their places, so nobody needs them.
+// Broadcast makes an application a relay too; payloads follow from their places, so nobody needs
+// them.
 func (a *application) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
 
 // recorder keeps what was reported.
@@ -191,7 +192,8 @@ type member struct {
 	result   chan error
 }
 
-// newMember describes validator i of a set that serves in all epochs of w, with a folder of its own.
+// newMember describes validator i of a set that serves in all epochs of w, with a folder of its
+// own.
 func newMember(t testing.TB, net *network, w *world, s *testkit.Set, i int) *member {
 	m := &member{
 		id: testkit.Identity(s.Identities[i]), app: &application{limit: 1 << 40}, recorder: &recorder{},

@@ -37,7 +37,8 @@ const (
 	maxDuration = 24 * time.Hour
 )
 
-// withDefaults returns a copy with every zero field filled in, or the *ConfigError of the first field that is wrong.
+// withDefaults returns a copy with every zero field filled in, or the *ConfigError of the first
+// field that is wrong. All that the packages below need is checked here.
 func (c Config) withDefaults() (Config, error) {
 	check := checker{}
 	for _, f := range []struct {
@@ -114,7 +115,8 @@ func (c *checker) unset(field string, got any, is bool) {
 	}
 }
 
-// collaborator demands that an interface is set, if required, and that it holds no nil pointer in any case.
+// collaborator demands that an interface is set, if required, and that it holds no nil pointer in
+// any case.
 func (c *checker) collaborator(field string, value any, required bool) {
 	if value == nil {
 		if required {
@@ -134,7 +136,8 @@ type number interface {
 	~int | ~int64 | ~uint64
 }
 
-// bounded puts the default into a zero field, and 0 into one that says ExplicitZero; anything else must be from least to most.
+// bounded puts the default into a zero field, and 0 into one that says ExplicitZero; anything else
+// must be from least to most.
 func bounded[T number](c *checker, field string, value *T, unset, least, most T) {
 	switch {
 	case *value == 0:

@@ -13,8 +13,9 @@ import (
 	"github.com/lanecast/lanecast/journal"
 )
 
-// TestWhateverFaultTheDiskHasNothingIsShownThatItDoesNotHold has the disk of one member fail in each way, in the middle
-// of its work. Run returns the error, nothing is sent any more, and all that ever was is in the folder.
+// TestWhateverFaultTheDiskHasNothingIsShownThatItDoesNotHold has the disk of one member fail in
+// each way, in the middle of its work. Run returns the error, nothing is sent any more, and all
+// that ever was is in the folder.
 func TestWhateverFaultTheDiskHasNothingIsShownThatItDoesNotHold(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -26,7 +26,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// driverRunsVariable says how many runs there are: LANECAST_DRIVER_RUNS=1000 go test ./engine -run RandomFaults.
+// driverRunsVariable says how many runs there are: LANECAST_DRIVER_RUNS=1000 go test ./engine -run
+// RandomFaults.
 const driverRunsVariable = "LANECAST_DRIVER_RUNS"
 
 func driverRuns(t *testing.T) uint64 {
@@ -40,11 +41,11 @@ func driverRuns(t *testing.T) uint64 {
 }
 
 // TestRandomFaultsOfWholeEngines runs engines with all of their goroutines, workers and journals in
-// a bubble, on virtual time. Links lose and delay, disks, applications and reporters are slow, epochs
-// pass; engines are shut down and lose power at random moments, with whatever the disk may have made
-// of it, and come back. The disks are in memory, so that a sync can take virtual time: the time of a
-// bubble stands still while something waits for a file of the operating system's. A bubble ends only
-// when nothing in it runs any more.
+// a bubble, on virtual time. Links lose and delay, disks, applications and reporters are slow,
+// epochs pass; engines are shut down and lose power at random moments, with whatever the disk may
+// have made of it, and come back. The disks are in memory, so that a sync can take virtual time:
+// the time of a bubble stands still while something waits for a file of the operating system's. A
+// bubble ends only when nothing in it runs any more.
 func TestRandomFaultsOfWholeEngines(t *testing.T) {
 	sets := map[int]*testkit.Set{1: newSet(t, testkit.Ed25519, 1, 1), 4: newSet(t, testkit.Ed25519, 4, 1)}
 	before := goleak.IgnoreCurrent()
@@ -134,7 +135,8 @@ type faultMember struct {
 	seen map[engine.Place]wire.Digest
 }
 
-// power is on until a run of a member loses it. After that it sends no more, though its goroutines go on for a moment.
+// power is on until a run of a member loses it. After that it sends no more, though its goroutines
+// go on for a moment.
 type power struct {
 	mu  sync.Mutex
 	off bool
@@ -185,7 +187,8 @@ func (s *faultRun) pause(limit time.Duration) {
 	time.Sleep(s.chances.upTo(limit))
 }
 
-// propose gives every question another payload, so that whatever is forgotten shows up as equivocation.
+// propose gives every question another payload, so that whatever is forgotten shows up as
+// equivocation.
 func (m *faultMember) propose(context.Context, engine.Place) (wire.Digest, error) {
 	m.run.pause(2 * time.Millisecond)
 	if !m.run.faultless.Load() && m.run.chances.below(10) == 0 {
@@ -225,7 +228,7 @@ func (s *faultSender) SendAck(to []wire.PublicKey, message []byte) {
 	s.send(to, a.Chunk, func(p *engine.Peer) { _ = p.DeliverAckBytes(message) })
 }
 
-// send is PROTOCOL.md 5.1, seen from outside, for what leaves before the power is lost.
+// send holds what leaves before the power is lost to docs/protocol.md 5.1, as others see it.
 func (s *faultSender) send(to []wire.PublicKey, c wire.Chunk, deliver func(*engine.Peer)) {
 	s.power.mu.Lock()
 	defer s.power.mu.Unlock()
@@ -276,8 +279,8 @@ func (m *faultMember) down() {
 	}
 }
 
-// blackout takes the power from a member: from now on nobody hears of it, and its disk is what a failure may have left
-// of it.
+// blackout takes the power from a member: from now on nobody hears of it, and its disk becomes what
+// a failure may have left of it.
 func (m *faultMember) blackout() {
 	if m.engine == nil {
 		return

@@ -10,9 +10,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// TestWhateverAPeerFloodsAnEngineWithItKeepsLittle floods a running engine with one kind of hostile message after the
-// other, logs what one costs, and demands that what is kept of them stays within its bound, that nobody else is blamed,
-// and that the engine goes on.
+// TestWhateverAPeerFloodsAnEngineWithItKeepsLittle floods a running engine with one kind of hostile
+// message after the other, logs what one costs, and demands that what is kept of them stays within
+// its bound, that nobody else is blamed, and that the engine goes on.
 func TestWhateverAPeerFloodsAnEngineWithItKeepsLittle(t *testing.T) {
 	skipUnderRaceDetector(t)
 	wire.PoisonReleased(false) // it costs more than what is measured

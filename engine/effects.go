@@ -8,8 +8,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// carryOut hands every effect of the core to whoever does it. An error is fatal: it is the journal's, and what follows a
-// failed append must not be seen; or the core has found that the journal is stale.
+// carryOut carries out the effects of the core, or hands them on. An error is fatal: it comes from
+// the journal, and what follows a failed append must not be seen; or the core has found that the
+// journal is stale.
 func (e *Engine) carryOut() error {
 	effects := e.core.Effects()
 	if len(effects) == 0 {

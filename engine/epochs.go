@@ -52,8 +52,8 @@ func newEpochSets(scheme verify.Scheme, signer verify.AckSigner, sequencers []wi
 	return &epochSets{scheme, signer, slices.Clone(sequencers)}, check.err
 }
 
-// StaticEpochs is for a network whose sets never change: it is in epoch 0, and there is no other. It
-// serves as Schemes, Sequencers and Monitor of a [Config], and as wire.Formats. Any number of
+// StaticEpochs is for a network whose sets never change: it is in epoch 0, and there is no other.
+// It serves as Schemes, Sequencers and Monitor of a [Config], and as wire.Formats. Any number of
 // engines may use it that sign with the same key.
 type StaticEpochs struct{ sets *epochSets }
 
@@ -90,8 +90,8 @@ func (s *StaticEpochs) Epochs(context.Context) (uint64, <-chan uint64, error) { 
 func (s *StaticEpochs) Format(epoch uint64) (wire.Format, bool) { return formats{s}.Format(epoch) }
 
 // Epochs holds the sets of a network whose epochs pass. The host adds the sets of each epoch once
-// they are final, before the epoch begins, advances from epoch to epoch, and drops the sets that are
-// needed no more:
+// they are final, before the epoch begins, advances from epoch to epoch, and drops the sets that
+// are needed no more:
 //
 //	epochs := engine.NewEpochs(7)
 //	err := epochs.Add(7, scheme, signer, sequencers)
@@ -101,9 +101,9 @@ func (s *StaticEpochs) Format(epoch uint64) (wire.Format, bool) { return formats
 //	needed, err := e.EpochsNeeded(ctx)
 //	epochs.Retain(needed)
 //
-// It serves as Schemes, Sequencers and Monitor of a [Config], and as wire.Formats. All methods may be
-// called from any goroutine; none blocks, and lookups take no lock. Engines share an Epochs only if
-// they sign with the same key.
+// It serves as Schemes, Sequencers and Monitor of a [Config], and as wire.Formats. All methods may
+// be called from any goroutine; none blocks, and lookups take no lock. Engines share an Epochs only
+// if they sign with the same key.
 type Epochs struct {
 	// sets is replaced by writers, which hold mu, and read by anyone. The map is never changed.
 	sets atomic.Pointer[map[uint64]*epochSets]
@@ -113,8 +113,8 @@ type Epochs struct {
 	watchers []watcher
 }
 
-// watcher is an engine that wants to know of later epochs. Its channel has a capacity of 1 and holds
-// the newest epoch that the engine has not taken.
+// watcher is an engine that wants to know of later epochs. Its channel has a capacity of 1 and
+// holds the newest epoch that the engine has not taken.
 type watcher struct {
 	ctx    context.Context
 	epochs chan uint64
@@ -127,9 +127,9 @@ func NewEpochs(current uint64) *Epochs {
 	return e
 }
 
-// Add adds the sets of an epoch, past, current or to come. signer signs our acks of it; nil if we sign
-// none. The error is a [*ConfigError]: something is wrong with the sets, or the epoch has been added
-// before.
+// Add adds the sets of an epoch, past, current or to come. signer signs our acks of it; nil if we
+// sign none. The error is a [*ConfigError]: something is wrong with the sets, or the epoch has been
+// added before.
 func (e *Epochs) Add(epoch uint64, scheme verify.Scheme, signer verify.AckSigner, sequencers []wire.PublicKey) error {
 	sets, err := newEpochSets(scheme, signer, sequencers)
 	if err != nil {
@@ -146,9 +146,9 @@ func (e *Epochs) Add(epoch uint64, scheme verify.Scheme, signer verify.AckSigner
 	return nil
 }
 
-// Advance enters an epoch, and has the engine enter it; epochs that the engine has not come to enter
-// meanwhile are left out. The error is a [*ConfigError] if the epoch is not above the current one, or
-// has not been added.
+// Advance enters an epoch, and has the engine enter it; epochs that the engine has not come to
+// enter meanwhile are left out. The error is a [*ConfigError] if the epoch is not above the current
+// one, or has not been added.
 func (e *Epochs) Advance(epoch uint64) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -7,17 +7,19 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// VerifyEvidence verifies what an engine anywhere reported, given nothing but the network's keys (PROTOCOL.md 4.6):
+// VerifyEvidence verifies what an engine anywhere reported, given nothing but the network's keys
+// (docs/protocol.md 4.6):
 //
-//   - a Conflict, LockConflict or ConflictingAcks holds if its halves speak of one place, differ in payload, and every
-//     signature in them verifies alone. ConflictingAcks is evidence only where the scheme is attributable;
+//   - a Conflict, LockConflict or ConflictingAcks holds if its halves speak of one place, differ in
+//     payload, and every signature in them verifies alone. ConflictingAcks is evidence only where
+//     the scheme is attributable;
 //   - a Tip holds if its sequencer signed it, a Certified if its certificate is valid;
 //   - InvalidAck, InvalidNode and InconsistentKeys prove nothing: ErrNotEvidence.
 //
-// The error wraps verify.ErrProposal, verify.ErrCertificate or verify.ErrVote for what does not verify,
-// wire.ErrNoConflict, wire.ErrUnknownEpoch for an epoch that schemes does not know, or ErrNotEvidence. Whether a
-// sequencer was one in any epoch is not looked at. An activity from outside is decoded with wire.DecodeActivity
-// first.
+// The error wraps verify.ErrProposal, verify.ErrCertificate or verify.ErrVote for what does not
+// verify, wire.ErrNoConflict, wire.ErrUnknownEpoch for an epoch that schemes does not know, or
+// ErrNotEvidence. VerifyEvidence does not check that a sequencer was one in any epoch. An activity
+// from outside is decoded with wire.DecodeActivity first.
 func VerifyEvidence(a wire.Activity, chunks *verify.ChunkVerifier, schemes SchemeLookup) error {
 	v := evidenceVerifier{chunks, schemes}
 	switch a := a.(type) {
@@ -88,7 +90,7 @@ func conflicting(a, b *wire.Chunk) error {
 	return nil
 }
 
-// first returns the first error of err and what the checks say.
+// first returns err, or the first error that the checks return.
 func first(err error, checks ...func() error) error {
 	for _, check := range checks {
 		if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// chain is what one process of a small chain brings along: its application, and a network without
-// others. It is the only validator and the only sequencer.
+// chain is the application of one process of a small chain, and its network, on which there are no
+// others. The process is the only validator and the only sequencer.
 type chain struct {
 	scheme verify.Scheme
 	done   context.CancelFunc
@@ -40,7 +40,8 @@ func (c *chain) Report(_ context.Context, a wire.Activity) error {
 	return nil
 }
 
-// The network: nobody else is there. A real one also calls Engine.Peer, and Deliver on what that returns.
+// The network: nobody else is there. A real one also calls Engine.Peer, and Deliver on what that
+// returns.
 func (c *chain) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
 func (c *chain) SendNode([]wire.PublicKey, []byte)                                            {}
 func (c *chain) SendAck([]wire.PublicKey, []byte)                                             {}

@@ -13,8 +13,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// flood has one peer deliver acks, every so often as many as it may, until it is stopped, which returns how many it was
-// and how many of them were refused.
+// flood has one peer deliver acks, every so often as many as it may, until it is stopped, which
+// returns how many it was and how many of them were refused.
 func flood(p *engine.Peer, messages [][]byte, every time.Duration) (stop func() (delivered, refused uint64)) {
 	var delivered, refused atomic.Uint64
 	var over atomic.Bool
@@ -40,7 +40,8 @@ func flood(p *engine.Peer, messages [][]byte, every time.Duration) (stop func() 
 	}
 }
 
-// floods are what a flooding validator may send, by name: what is refused at once, what is counted before, what opens slots.
+// floods returns what a flooding validator may send, by name: messages that are refused at once,
+// that are counted before, that open slots.
 func (s *attackRig) floods() map[string][][]byte {
 	last := wire.Participant(s.n() - 1)
 	ack := func(height uint64, lane int) []byte {
@@ -153,7 +154,8 @@ func (s *attackRig) roundDuringFlood(chunks [][]ackMessage) (cpu, wall time.Dura
 	return cpuTime() - cpuBegan, time.Since(wallBegan)
 }
 
-// However much a peer floods, nobody else's message waits behind more of its messages than its quota.
+// However much a peer floods, nobody else's message waits behind more of its messages than its
+// quota.
 func TestAMessageWaitsBehindNoMoreOfAFloodThanItsQuota(t *testing.T) {
 	voters := newProgression(t, 4)
 	const quota = 64

@@ -17,7 +17,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// floodVariable says of how many messages a flood is: LANECAST_FLOOD=1000000 go test ./engine -run Flood -v.
+// floodVariable says of how many messages a flood is: LANECAST_FLOOD=1000000 go test ./engine -run
+// Flood -v.
 const floodVariable = "LANECAST_FLOOD"
 
 func floodSize() int {
@@ -30,12 +31,13 @@ func floodSize() int {
 const (
 	floodValidators = 16
 	floodVoteBytes  = 1 << 20
-	// floodSlack is what an engine may keep beyond the acks that wait: reports, tables, buffers that are reused.
+	// floodSlack bounds what an engine keeps besides the acks that wait: reports, tables, buffers
+	// that are reused.
 	floodSlack = 512 << 10
 )
 
-// floodRig is a running engine, validator 0 of a real set, and one hostile peer, the last validator and a sequencer
-// too.
+// floodRig is a running engine, validator 0 of a real set, and one hostile peer, the last validator
+// and a sequencer too.
 type floodRig struct {
 	t      *testing.T
 	set    *testkit.Set
@@ -90,7 +92,7 @@ func (f *floodRig) sign(i int, s wire.Subject) []byte {
 	return vote
 }
 
-// Report notes the locks, and whom it blames for what; nothing that would count as kept.
+// Report notes the locks, and how often each peer was blamed; nothing that would count as kept.
 func (f *floodRig) Report(_ context.Context, a wire.Activity) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -134,7 +136,8 @@ func (m *floodMessage) hand(t *testing.T) {
 	}
 }
 
-// awaitVerified waits until all that was handed over has been read, and all that came of it been verified.
+// awaitVerified waits until all that was handed over has been read, and all that came of it been
+// verified.
 func (f *floodRig) awaitVerified() {
 	eventually(f.t, "the flood has been taken in", func() bool {
 		for _, p := range append(f.peers[1:floodValidators:floodValidators], f.alien) {
@@ -176,7 +179,7 @@ func (f *floodRig) node(height uint64, payload int, change func(*wire.Node)) flo
 	return floodMessage{f.peers[flooder], true, n.AppendTo(nil)}
 }
 
-// heapInUse is what the process keeps, garbage not counted.
+// heapInUse returns the bytes that the process keeps, without garbage.
 func heapInUse() int64 {
 	for range 3 { // pools give back what they hold with the second
 		runtime.GC()

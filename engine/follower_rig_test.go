@@ -9,8 +9,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// follower is a running engine that signs and sends nothing, with a handle for each validator of its
-// one set. The test is its network.
+// follower is a running engine that signs and sends nothing, with a handle for each validator of
+// its one set. The test is its network.
 type follower struct {
 	t      testing.TB
 	engine *engine.Engine

@@ -9,27 +9,27 @@ import (
 	"github.com/lanecast/lanecast/journal"
 )
 
-// JournalConfig says where the journal is and whether there is one. But for Dir the zero value is
-// right for nearly all uses.
+// JournalConfig says where the journal is and whether there is one. Except for Dir the zero value
+// is right for nearly all uses.
 type JournalConfig struct {
-	// Dir is the folder; required, made if missing. It belongs to one engine: another one that opens
-	// it, of this process or of any other, gets journal.ErrLocked.
+	// Dir is the folder; required, made if missing. It belongs to one engine: another one that
+	// opens it, of this process or of any other, gets journal.ErrLocked.
 	Dir string
-	// Create says that this identity starts for the first time: the folder holds no journal, and one
-	// is begun. Recover says that the identity had a journal and lost it: until locks that others
-	// know have been adopted, durably, nothing is signed (see Config.Adopt). Without either, a folder
-	// without a journal is refused, for an empty folder cannot tell whether this identity has signed
-	// before. With either, a journal that holds anything but its first record is refused: set neither
-	// in a configuration that stays.
+	// Create says that this identity starts for the first time: the folder holds no journal, and
+	// one is begun. Recover says that the identity had a journal and lost it: until locks that
+	// others know have been adopted, durably, nothing is signed (see Config.Adopt). Without either,
+	// a folder without a journal is refused, for an empty folder cannot tell whether this identity
+	// has signed before. With either, a journal that holds anything but its first record is
+	// refused: set neither in a configuration that stays.
 	Create, Recover bool
 	// Storage says how the journal is kept: sizes of segments and buffers, SyncDelay, compression,
-	// the file system. Dir, Create, First, MaxRecord, Notify and Observe in it are set by the engine
-	// and must be left alone.
+	// the file system. Dir, Create, First, MaxRecord, Notify and Observe in it are set by the
+	// engine and must be left alone.
 	Storage journal.Config
 }
 
-// maxRecord exceeds every record that the largest MaxMessage leads to. It is the same for every configuration, so
-// that a journal can still be read after MaxMessage was lowered.
+// maxRecord exceeds every record that the largest MaxMessage leads to. It is the same for every
+// configuration, so that a journal can still be read after MaxMessage was lowered.
 const maxRecord = 32 << 20
 
 func (j *JournalConfig) validate(check *checker) {
@@ -86,7 +86,7 @@ func (e *Engine) openJournal() error {
 	return nil
 }
 
-// checkOrigin holds what the configuration says of the journal against what the journal says.
+// checkOrigin compares what the configuration says of the journal with what the journal says.
 func (e *Engine) checkOrigin() error {
 	j := &e.cfg.Journal
 	lost, ok := e.core.Origin()
@@ -109,7 +109,7 @@ func (e *Engine) checkOrigin() error {
 	return nil
 }
 
-// closeJournal syncs what is pending and gives the folder back.
+// closeJournal syncs what is pending and closes the folder.
 func (e *Engine) closeJournal() {
 	if err := e.journal.Close(); err != nil {
 		e.fail(fmt.Errorf("%w: closing: %w", ErrJournal, err))

@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// burst is how many messages one turn of the loop takes in at most, so that verdicts and timers get their turn.
+// burst is how many messages one turn of the loop takes in at most, so that verdicts and timers get
+// their turn.
 const burst = 256
 
-// loop owns the core. It never waits but for something to do.
+// loop owns the core. It waits only when there is nothing to do.
 func (e *Engine) loop() {
 	defer e.catch("loop")
 	updates, err := e.begin()
@@ -43,7 +44,8 @@ func (e *Engine) loop() {
 			updates = e.sleep(timer, updates)
 		}
 	}
-	// What the last event asked for is carried out before anything is waited for: calls end at once, reports are drained.
+	// The effects of the last event are carried out before anything is waited for: calls end at
+	// once, reports are drained.
 	if err := e.carryOut(); err != nil {
 		e.core.Fail()
 		e.fail(err)
@@ -72,7 +74,8 @@ func (e *Engine) begin() (<-chan uint64, error) {
 	return updates, e.carryOut()
 }
 
-// feed hands the core what has come of earlier effects. An error is the journal's.
+// feed hands the core the results of earlier effects: what has become durable, been reported or
+// been verified. The error comes from the journal.
 func (e *Engine) feed(now time.Duration) error {
 	if err := e.journal.Err(); err != nil {
 		return fmt.Errorf("%w: %w", ErrJournal, err)
@@ -90,8 +93,8 @@ func (e *Engine) feed(now time.Duration) error {
 	return nil
 }
 
-// onLoop has the loop do something, soon. Any goroutine may call it. Nothing is done once the loop
-// has ended.
+// onLoop has the loop do something, soon. Any goroutine may call it. Once the loop has ended it
+// does nothing any more.
 func (e *Engine) onLoop(do func(now time.Duration)) {
 	e.events.push(do)
 	e.signal()
@@ -109,8 +112,9 @@ func (e *Engine) handleEvents(now time.Duration) {
 	}
 }
 
-// takeIn hands the core a burst of messages and reports whether more may wait. While the reporter or the disk is
-// behind, it takes none, and the core asks for no payload: with a single validator nothing else would hold it back.
+// takeIn hands the core a burst of messages and reports whether more may wait. While the reporter
+// or the disk is behind, it takes none, and the core asks for no payload: with a single validator
+// nothing else would hold it back.
 func (e *Engine) takeIn(now time.Duration) (more bool) {
 	behind := e.reports.len() >= e.cfg.MaxPendingReports || e.journal.Pending() >= e.cfg.MaxVolatileBytes
 	if behind != e.paused {
@@ -133,7 +137,7 @@ func (e *Engine) takeIn(now time.Duration) (more bool) {
 	return true
 }
 
-// take consumes one message; its buffer is released here whatever happens.
+// take hands the core one message, and releases its buffer whatever happens.
 func (e *Engine) take(now time.Duration, m message) {
 	defer m.buffer.Release()
 	switch m.kind {
@@ -144,7 +148,8 @@ func (e *Engine) take(now time.Duration, m message) {
 	}
 }
 
-// emptyInbox releases what is left after the inbox was closed, a push still under way included.
+// emptyInbox releases the messages that are left after the inbox was closed, also one whose push is
+// still under way.
 func (e *Engine) emptyInbox() {
 	for e.inbox.Len() > 0 {
 		if m, ok := e.inbox.Pop(); ok {
@@ -156,7 +161,7 @@ func (e *Engine) emptyInbox() {
 	}
 }
 
-// pollEpochs takes the epochs that wait; nil once there will be no more.
+// pollEpochs enters the epochs that wait. It returns updates, or nil once there will be no more.
 func (e *Engine) pollEpochs(now time.Duration, updates <-chan uint64) <-chan uint64 {
 	for {
 		select {
@@ -182,7 +187,7 @@ func (e *Engine) enterEpoch(now time.Duration, epoch uint64) {
 	e.warnOfAbstaining()
 }
 
-// sleep waits until there may be something to do.
+// sleep waits until there may be something to do, and returns updates like pollEpochs.
 func (e *Engine) sleep(timer *time.Timer, updates <-chan uint64) <-chan uint64 {
 	var alarm <-chan time.Time
 	if due, ok := e.core.Deadline(); ok {

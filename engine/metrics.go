@@ -15,8 +15,9 @@ import (
 // scrapeTimeout bounds how long a scrape waits for the loop, which answers between messages.
 const scrapeTimeout = time.Second
 
-// metrics is a collector. What the loop counts is asked of it when someone scrapes, so that no message pays for it;
-// what has a duration is observed where it happens, which is once per batch, sync, verdict or own lock.
+// metrics is a prometheus.Collector. Counters are read from the loop when they are scraped, so that
+// no message pays for them. Durations are observed where they happen: once per batch, sync, verdict
+// or lock of our own.
 type metrics struct {
 	engine *Engine
 
@@ -110,19 +111,19 @@ func (m *metrics) histograms() []prometheus.Histogram {
 	return []prometheus.Histogram{m.verifyDuration, m.endToEnd, m.batchSize, m.batchDuration, m.syncDuration, m.syncRecords}
 }
 
-// observeBatch is called by workers.
+// observeBatch observes a batch. Verification workers call it.
 func (m *metrics) observeBatch(b batch.Info) {
 	m.batchSize.Observe(float64(b.Statements))
 	m.batchDuration.Observe(b.Duration.Seconds())
 }
 
-// observeSync is called by the journal's goroutine.
+// observeSync observes a sync. The journal's goroutine calls it.
 func (m *metrics) observeSync(s journal.SyncInfo) {
 	m.syncDuration.Observe(s.Duration.Seconds())
 	m.syncRecords.Observe(float64(s.Records))
 }
 
-// Describe implements prometheus.Collector. The one fixed description stands for all: the collector is known by it.
+// Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descHeight, descCertified, descAcks, descAcksInvalid, descNodes, descNodesValid, descVerify, descCertificates, descLocks,
@@ -138,8 +139,8 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. While the engine does not run there is nothing to tell but what the
-// histograms hold.
+// Collect implements prometheus.Collector. While the engine does not run only the histograms have
+// something to tell.
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	for _, h := range m.histograms() {
 		h.Collect(ch)
@@ -223,8 +224,9 @@ func oneIf(b bool) float64 {
 	return 0
 }
 
-// outcomeStatus sorts outcomes into the seed's words: dropped is what could have been good and was not needed or had no
-// room, invalid what no honest peer sends, but for races about epochs and tips.
+// outcomeStatus returns upstream's word for an outcome: dropped for a message that could have been
+// good and was not needed or had no room; invalid for one that no honest peer sends, except in
+// races about epochs and tips.
 func outcomeStatus(o core.Outcome) string {
 	switch o {
 	case core.Accepted:

@@ -14,7 +14,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// nodeRig is a follower that gets nothing but nodes; those of the hostile lanes carry bad parent certificates.
+// nodeRig is a follower that gets nothing but nodes; those of the hostile lanes carry bad parent
+// certificates.
 type nodeRig struct {
 	*attackRig
 	voters  *progression
@@ -74,7 +75,8 @@ func (p *progression) badCertificate(r *rand.Rand, s wire.Subject, form int) []b
 	return c
 }
 
-// nodes prepares the next node of every lane. With burst, each hostile lane has so many in place of one.
+// nodes prepares the next node of every lane. With burst, each hostile lane has so many in place of
+// one.
 func (s *nodeRig) nodes(r *rand.Rand, burst int) (all [][][]byte) {
 	all = make([][][]byte, len(s.lanes))
 	for lane := range s.lanes {

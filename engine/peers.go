@@ -9,10 +9,11 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Peer takes in the messages of one authenticated identity. There is one handle per identity, shared
-// by all of its connections, one after the other or at once, and limits belong to it: PeerQuota, and
-// how often the peer is reported for invalid messages. So a flood crowds out only its sender, who
-// gains nothing by connecting again. All methods may be called from any goroutine and return at once.
+// Peer is the handle for the messages of one authenticated identity. There is one per identity,
+// shared by all of its connections, one after the other or at once. Limits belong to the handle:
+// PeerQuota, and how often the peer is reported for invalid messages. So a flood crowds out only
+// its sender, who gains nothing by connecting again. All methods may be called from any goroutine
+// and return at once.
 //
 // Messages that one goroutine delivers are taken in in that order.
 type Peer struct {
@@ -73,21 +74,22 @@ func (e *Engine) Peer(id wire.PublicKey) (*Peer, error) {
 	return p, nil
 }
 
-// Identity returns whose handle this is.
+// Identity returns the identity of the peer.
 func (p *Peer) Identity() wire.PublicKey { return p.id }
 
-// DeliverAck hands over an ack that the peer sent. The engine owns the buffer from then on, whatever
-// comes back: nil, ErrPeerFull or ErrMessageTooLarge (dropped and counted), ErrPeerClosed,
+// DeliverAck hands over an ack that the peer sent. The engine owns the buffer from then on,
+// whatever comes back: nil, ErrPeerFull or ErrMessageTooLarge (dropped and counted), ErrPeerClosed,
 // ErrStopped. nil says that the message waits, not that it is any good.
 func (p *Peer) DeliverAck(b wire.Buffer) error { return p.deliver(b, KindAck) }
 
 // DeliverNode hands over a node that the peer sent; see [Peer.DeliverAck].
 func (p *Peer) DeliverNode(b wire.Buffer) error { return p.deliver(b, KindNode) }
 
-// Deliver hands over several messages, such as all that one read from the network brought, in order.
-// The engine owns all of their buffers from then on; the slice stays with the caller and is not
-// kept. A message that is refused does not keep those after it from being taken in. Deliver returns
-// how many were refused, and why the first of them was: see [Peer.DeliverAck]; also ErrMessageKind.
+// Deliver hands over several messages, such as all that one read from the network brought, in
+// order. The engine owns all of their buffers from then on; the slice stays with the caller and is
+// not kept. A message that is refused does not keep those after it from being taken in. Deliver
+// returns how many were refused, and why the first of them was: see [Peer.DeliverAck]; also
+// ErrMessageKind.
 func (p *Peer) Deliver(batch []Message) (refused int, err error) {
 	for _, m := range batch {
 		if e := p.deliver(m.Buffer, m.Kind); e != nil {
@@ -151,8 +153,8 @@ func (p *Peer) Waiting() int { return p.producer.Waiting() }
 
 // Close gives the handle's place and quota back, for an identity that is no longer a peer; a
 // connection that ended is no reason to call it, for another one may be using the handle. Messages
-// that wait are still taken in, later ones are refused. [Engine.Peer] then makes a new handle for the
-// identity. Closing again does nothing.
+// that wait are still taken in, later ones are refused. [Engine.Peer] then makes a new handle for
+// the identity. Closing again does nothing.
 func (p *Peer) Close() {
 	e := p.engine
 	e.mu.Lock()

@@ -8,7 +8,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Status is where an engine stands.
+// Status says how far an engine has come, and what waits in it.
 type Status struct {
 	Epoch        uint64
 	EpochsNeeded []uint64 // see Engine.EpochsNeeded
@@ -36,13 +36,14 @@ type Status struct {
 	counts core.Counts // for the metrics, which tell more than Counters
 }
 
-// Lane is where one sequencer's lane stands.
+// Lane says how far one sequencer's lane has come.
 type Lane struct {
 	Sequencer wire.PublicKey
-	// Tip is the height of the highest node accepted, HasTip whether there is one, Durable whether it is on disk.
+	// Tip is the height of the highest node accepted. HasTip says whether there is one, Durable
+	// whether it is on disk.
 	Tip             uint64
 	HasTip, Durable bool
-	// Certified is the highest certified height, HasCertified whether there is one.
+	// Certified is the highest certified height. HasCertified says whether there is one.
 	Certified    uint64
 	HasCertified bool
 	// Slots is the number of (height, epoch) pairs for which acks wait.
@@ -70,9 +71,10 @@ type Counters struct {
 	OutboxDropped uint64 // messages not handed to a Sender that is behind
 }
 
-// Tip returns the highest node accepted in a lane, without its parent, and false if there is none. It may not be
-// durable yet. Like all queries it is answered by the loop, between messages; it waits for Run to begin, and returns
-// ErrStopped once the engine is told to stop, or ctx's error. Collaborators may ask as well.
+// Tip returns the highest node accepted in a lane, without its parent, and false if there is none.
+// The node may not be durable yet. The loop answers this and all other queries, between messages: a
+// query waits for Run to begin, and returns ErrStopped once the engine is told to stop, or ctx's
+// error. Collaborators may query the engine as well.
 func (e *Engine) Tip(ctx context.Context, sequencer wire.PublicKey) (wire.Proposal, bool, error) {
 	type found struct {
 		proposal wire.Proposal
@@ -85,8 +87,9 @@ func (e *Engine) Tip(ctx context.Context, sequencer wire.PublicKey) (wire.Propos
 	return f.proposal, f.ok, err
 }
 
-// Certificate returns the certificate held for a height of a lane, of the newest epoch if there are several; false if
-// there is none. The last two certified heights of every lane are held. The certificate must not be changed.
+// Certificate returns the certificate held for a height of a lane, of the newest epoch if there are
+// several; false if there is none. The last two certified heights of every lane are held. The
+// certificate must not be changed.
 func (e *Engine) Certificate(ctx context.Context, sequencer wire.PublicKey, height uint64) (wire.Lock, bool, error) {
 	type found struct {
 		lock wire.Lock
@@ -99,18 +102,18 @@ func (e *Engine) Certificate(ctx context.Context, sequencer wire.PublicKey, heig
 	return f.lock, f.ok, err
 }
 
-// EpochsNeeded returns, ascending, the epochs whose sets the providers must keep: those within bounds and those that
-// the tip or a certificate of a lane is of.
+// EpochsNeeded returns, ascending, the epochs whose sets the providers must keep: those within
+// bounds and those that the tip or a certificate of a lane is of.
 func (e *Engine) EpochsNeeded(ctx context.Context) ([]uint64, error) {
 	return ask(ctx, e, e.core.EpochsNeeded)
 }
 
-// Status returns where the engine stands.
+// Status returns how far the engine has come.
 func (e *Engine) Status(ctx context.Context) (Status, error) {
 	return ask(ctx, e, e.status)
 }
 
-// ask has the loop read something.
+// ask has the loop call read, and returns what that returned.
 func ask[T any](ctx context.Context, e *Engine, read func() T) (T, error) {
 	var none T
 	select {

@@ -12,8 +12,12 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// One payload is lost on its way to a validator, for good. Its application waits for it, as it may, until its context
-// ends. The lane has moved on by then, and the validator with it: when another one crashes, the quorum needs it.
+// 4.5: When the tip moves on, or the sequencer leaves the sets, all calls about older chunks are
+// cancelled.
+//
+// One payload is lost on its way to a validator, for good. Its application waits for it until its
+// context ends. The lane has moved on by then, and the validator with it: when another one crashes,
+// the quorum needs it.
 func TestRule4_5_APayloadThatNeverComesDoesNotSilenceAValidator(t *testing.T) {
 	t.Parallel()
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
@@ -42,6 +46,8 @@ func TestRule4_5_APayloadThatNeverComesDoesNotSilenceAValidator(t *testing.T) {
 	demandSound(t, w.schemes, members)
 }
 
+// 4.5: All calls about older chunks are cancelled: their contexts end.
+//
 // The key of an old epoch is gone from the signer, which waits for it until its context ends.
 func TestRule4_5_ASignerThatHangsForAPastEpochDoesNotSilenceTheValidator(t *testing.T) {
 	t.Parallel()
@@ -83,8 +89,11 @@ func TestASignerThatDoesNotAnswerInTimeIsAskedAgain(t *testing.T) {
 	haltAll(t, members)
 }
 
-// The application has another payload for every question. A signer that guards against double signing never sees two
-// for one height, whatever answers are lost, also across a restart.
+// 4.7: When the signer fails, does not answer in time, or the process restarts, the same chunk is
+// signed again: a signer that guards against double signing never sees two.
+//
+// The application has another payload for every question. Answers of the signer are lost, also
+// across restarts.
 func TestRule4_7_ASignerThatGuardsAgainstDoubleSigningNeverSeesTwoPayloads(t *testing.T) {
 	t.Parallel()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
@@ -123,8 +132,12 @@ func TestRule4_7_ASignerThatGuardsAgainstDoubleSigningNeverSeesTwoPayloads(t *te
 	}
 }
 
-// Two validators have acked a chunk in one epoch; the two others enter the next one first, and ack it there. Nothing is
-// lost, and RebroadcastTimeout is an hour: the lane goes on since entering the epoch has everybody ack again.
+// 4.8: On entering an epoch, a validator of it signs and sends its ack in the new epoch, at once,
+// for every ackable tip for which it holds no certificate of an epoch in bounds.
+//
+// Two validators have acked a chunk in one epoch; the two others enter the next one first, and ack
+// it there. Nothing is lost, and RebroadcastTimeout is an hour: the lane goes on since everybody
+// acks again on entering the epoch.
 func TestRule4_8_AChangeOfEpochInTheMiddleOfAChunkDoesNotStallItsLane(t *testing.T) {
 	t.Parallel()
 	const height = 3

@@ -14,7 +14,8 @@ import (
 
 // Tests after what bit other implementations of verification in batches.
 
-// cancellingKeys is a set of four in which the keys of the first three, a quorum, add up to the identity.
+// cancellingKeys is a set of four in which the keys of the first three, a quorum, add up to the
+// identity.
 func cancellingKeys(t testing.TB) *progression {
 	p := newProgression(t, 4)
 	p.negated = nil
@@ -37,8 +38,8 @@ func only(who ...int) func(*rand.Rand, int) []int {
 	return func(*rand.Rand, int) []int { return who }
 }
 
-// A pair with the identity for a key makes a pairing library refuse, or fail, the whole product. Here it is decided
-// without one.
+// A pair with the identity for a key makes a pairing library refuse, or fail, the whole product.
+// Here it is decided without one.
 func TestABatchIsNotAbortedBySignersWhoseKeysCancel(t *testing.T) {
 	voters := cancellingKeys(t)
 	const lanes = 8
@@ -75,7 +76,8 @@ func TestABatchIsNotAbortedBySignersWhoseKeysCancel(t *testing.T) {
 	}
 }
 
-// A peer whose bad messages are all in one batch, or on their way, is found out before it has had a pairing for each.
+// A peer whose bad messages are all in one batch, or on their way, is found out before it has had a
+// pairing for each.
 func TestAPeerWithABadAckInEveryChunkCostsLogarithmicallyManyChecks(t *testing.T) {
 	t.Parallel()
 	const lanes = 64
@@ -93,8 +95,8 @@ func TestAPeerWithABadAckInEveryChunkCostsLogarithmicallyManyChecks(t *testing.T
 	}
 	s.audit(16)
 	c := status(t, s.engine).Counters
-	// One batch of one and one of the rest, maybe three, each with one vote to find: log₂ 64 checks that fail and as many that
-	// do not. Isolation itself is no check.
+	// One batch of one and one of the rest, maybe three, each with one vote to find: log₂ 64 checks
+	// that fail and as many that do not. Isolation itself is no check.
 	if c.Splits > 3*7 {
 		t.Errorf("%d failed checks for one bad signer in %d chunks", c.Splits, 2*lanes)
 	}
@@ -119,7 +121,8 @@ func TestAPeerWithBadNodesIsVerifiedOncePerInterval(t *testing.T) {
 	}
 }
 
-// step delivers one ack and waits until the engine has verified so many statements, and a while for more.
+// step delivers one ack and waits until the engine has verified so many statements, and a while for
+// more.
 func (s *attackRig) step(m ackMessage, statements uint64) engine.Counters {
 	s.t.Helper()
 	s.hand(m)

@@ -76,7 +76,7 @@ func status(t testing.TB, e *engine.Engine) engine.Status {
 	return s
 }
 
-// logged is where a Logger may write while the test reads.
+// logged holds what a Logger has written. The test may read it meanwhile.
 type logged struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -94,8 +94,8 @@ func (l *logged) has(s string) bool {
 	return strings.Contains(l.text.String(), s)
 }
 
-// copyFolder returns a copy of a journal's folder, which may be in use: what says how long the log is at least is
-// copied before the log.
+// copyFolder returns a copy of a journal's folder, which may be in use: what says how long the log
+// is at least is copied before the log.
 func copyFolder(t *testing.T, dir string) string {
 	t.Helper()
 	to := t.TempDir()

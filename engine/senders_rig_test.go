@@ -116,7 +116,8 @@ func (s *shownChunks) count() int {
 	return s.shown
 }
 
-// demandHeld looks for every chunk shown in the journal, which is too short for any to have been removed.
+// demandHeld looks for every chunk shown in the journal, which is too short for any to have been
+// removed.
 func (s *shownChunks) demandHeld(t *testing.T, dir string) {
 	t.Helper()
 	s.mu.Lock()

@@ -37,7 +37,8 @@ func (u uncompressed) votes(_ testing.TB, s wire.Subject) [][]byte {
 	return votes
 }
 
-// statements makes of the acks in chunks what the engine makes of them: a statement for the quorum of each.
+// statements makes of the acks in chunks what the engine makes of them: a statement for the quorum
+// of each.
 func (s *attackRig) statements(scheme verify.Scheme, chunks [][]ackMessage) []*verify.Statement {
 	s.t.Helper()
 	out := make([]*verify.Statement, len(chunks))
@@ -58,8 +59,9 @@ func (s *attackRig) statements(scheme verify.Scheme, chunks [][]ackMessage) []*v
 	return out
 }
 
-// The engine, with one worker and pre-signed acks, against the verifier alone with the same statements: what is lost on
-// the way from DeliverAck to the lock. Acks of several heights of each lane are in flight.
+// The engine, with one worker and pre-signed acks, against the verifier alone with the same
+// statements: what is lost on the way from DeliverAck to the lock. Acks of several heights of each
+// lane are in flight.
 func TestTheEngineLosesLittleOfItsVerifiersSpeed(t *testing.T) {
 	n, lanes, heights, rounds, measured := 10, 8, 2, 1, heavy(t)
 	if measured {

@@ -61,8 +61,8 @@ func (hangingSigner) SignAck(ctx context.Context, _ wire.Subject) ([]byte, error
 	return nil, ctx.Err()
 }
 
-// guardedSigner is a signer with protection against double signing: it remembers what it signed before it answers. Its
-// first answers get lost on their way.
+// guardedSigner is a signer with protection against double signing: it remembers what it signed
+// before it answers. Its first answers get lost on their way.
 type guardedSigner struct {
 	verify.ChunkSigner
 	mu      sync.Mutex

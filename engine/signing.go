@@ -55,8 +55,8 @@ func (e *Engine) signAck(call uint64, subject wire.Subject, signer verify.AckSig
 	})
 }
 
-// callSigner calls a signer, unless the signature is no longer wanted. A signer that does not answer
-// within SignTimeout has failed: the core asks again.
+// callSigner calls a signer, unless the signature is no longer wanted. A signer that does not
+// answer within SignTimeout has failed: the core asks again.
 func (e *Engine) callSigner(ctx context.Context, what string, chunk *wire.Chunk, call func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -25,9 +25,9 @@ func resident() (bytes int) {
 	return pages * os.Getpagesize()
 }
 
-// An engine takes acks as fast as it can, of 100 validators on 64 lanes; a scheme that accepts everything makes that a
-// hundred times as fast as cryptography would let it be. Its memory does not grow: after a fifth of the time it is what
-// it is at the end. LANECAST_SOAK=10m makes that ten minutes.
+// An engine takes acks as fast as it can, of 100 validators on 64 lanes; with a scheme that accepts
+// everything that is a hundred times as fast as cryptography would allow. Its memory does not grow:
+// after a fifth of the time it is as much as at the end. LANECAST_SOAK=10m makes that ten minutes.
 func TestMemoryStaysWhereItIsUnderSaturation(t *testing.T) {
 	duration, long := time.Second, false
 	if s := os.Getenv("LANECAST_SOAK"); s != "" {

@@ -33,7 +33,10 @@ func missing(lane wire.PublicKey, limit uint64, recorders ...*recorder) (n int) 
 	return n
 }
 
-// A reporter is behind, and the engine is stopped in order. What it had not returned for is reported in the next run.
+// 4.4: A lock's record stays in the journal until the reporter has returned for it; after a restart
+// every lock whose report had not returned is reported again.
+//
+// The reporter is behind, and the engine is stopped in order.
 func TestRule4_4_LocksThatWaitForTheReporterAtAnOrderlyStopAreReportedInTheNextRun(t *testing.T) {
 	t.Parallel()
 	const heights = 100
@@ -73,7 +76,11 @@ func TestRule4_4_LocksThatWaitForTheReporterAtAnOrderlyStopAreReportedInTheNextR
 	}
 }
 
-// An ordinary reporter, some milliseconds a report, and a kill: the folder is copied while the engine runs.
+// 4.4: A lock's record stays in the journal until the reporter has returned for it; after a restart
+// every lock whose report had not returned is reported again.
+//
+// The reporter takes some milliseconds a report, and the process is killed: the folder is copied
+// while the engine runs.
 func TestRule4_4_LocksThatWaitForTheReporterAtAKillAreReportedInTheNextRun(t *testing.T) {
 	t.Parallel()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
@@ -115,8 +122,11 @@ func TestRule4_4_LocksThatWaitForTheReporterAtAKillAreReportedInTheNextRun(t *te
 	}
 }
 
-// With one validator nothing depends on messages: what holds the lane back while the reporter is behind is that no
-// payload is asked for.
+// 5.7: When the reporter's queue or the bytes not yet durable reach their limit, the loop stops
+// taking messages in and asks for no proposal.
+//
+// With one validator nothing depends on messages: the lane stands only because no payload is asked
+// for.
 func TestRule5_7_ASingleValidatorDoesNotOutgrowABlockedReporter(t *testing.T) {
 	t.Parallel()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
@@ -149,8 +159,11 @@ func TestRule5_7_ASingleValidatorDoesNotOutgrowABlockedReporter(t *testing.T) {
 	haltAll(t, members)
 }
 
-// Sixteen nodes of one lane come at once. Only the last of them is verified as a node; the locks that the others carry
-// are reported all the same.
+// 4.2.5: When a waiting node is replaced by a higher one, its parent certificate goes on as a
+// statement of its own, so that a process that falls behind for a moment loses no lock that reached
+// it.
+//
+// Sixteen nodes of one lane come at once. Only the last of them is verified as a node.
 func TestRule4_2_5_LocksThatReachAProcessThatIsBehindAreReported(t *testing.T) {
 	t.Parallel()
 	const nodes = 16

@@ -17,8 +17,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// voterSet is a validator set that can vote quickly, in memory, for any number of chunks. The last third of it, as
-// many as may be faulty, is what the tests turn hostile.
+// voterSet is a validator set that can vote quickly, in memory, for any number of chunks. The tests
+// turn the last third of it hostile, as many as may be faulty.
 type voterSet interface {
 	// scheme makes a scheme that remembers nothing.
 	scheme(t testing.TB) verify.Scheme
@@ -28,9 +28,9 @@ type voterSet interface {
 	certifies(s wire.Subject, certificate []byte) bool
 }
 
-// progression is a MinSig multisig set whose secrets are a, a+1, a+2, …: the votes on one chunk are a point of the curve
-// and then an addition each. Of the hostile ones every second has the negative of its predecessor's secret, so that
-// their keys cancel. Votes are made by gnark-crypto alone.
+// progression is a MinSig multisig set whose secrets are a, a+1, a+2, …: the votes on one chunk are
+// a point of the curve and then an addition each. Of the hostile ones every second has the negative
+// of its predecessor's secret, so that their keys cancel. Votes are made by gnark-crypto alone.
 type progression struct {
 	validators []verify.Validator
 	start      fr.Element
@@ -75,7 +75,8 @@ func (p *progression) scheme(t testing.TB) verify.Scheme {
 	return s
 }
 
-// signedMessage spells out union_unique(namespace‖"_ACK", Chunk ‖ varint epoch) for short namespaces.
+// signedMessage spells out union_unique(namespace‖"_ACK", Chunk ‖ varint epoch) for short
+// namespaces.
 func signedMessage(s wire.Subject) []byte {
 	m := append([]byte{byte(len(namespace) + 4)}, namespace...)
 	m = append(append(m, "_ACK"...), s.Chunk.Sequencer[:]...)
@@ -170,7 +171,8 @@ func (f setVoters) certifies(s wire.Subject, certificate []byte) bool {
 	return verify.VerifyCertificate(f.set.Scheme, s, certificate) == nil
 }
 
-// An attack replaces what the hostile third votes on s; nil is silence. valid is everybody's valid vote.
+// An attack replaces what the hostile third votes on s; nil is silence. valid is everybody's valid
+// vote.
 type attack func(r *rand.Rand, s wire.Subject, valid [][]byte) [][]byte
 
 func noAttack(_ *rand.Rand, _ wire.Subject, valid [][]byte) [][]byte { return valid }
@@ -224,8 +226,8 @@ var outsiders = func() (all [][]byte) {
 	return all
 }()
 
-// randomPoints: every hostile validator sends a point of the subgroup that has nothing to do with the chunk. It takes
-// pairings to find.
+// randomPoints: every hostile validator sends a point of the subgroup that has nothing to do with
+// the chunk. It takes pairings to find.
 func randomPoints(r *rand.Rand, _ wire.Subject, valid [][]byte) [][]byte {
 	for i := len(valid) - faulty(len(valid)); i < len(valid); i++ {
 		b := stray(r)
