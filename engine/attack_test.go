@@ -9,6 +9,7 @@ import (
 
 	bls12381 "github.com/consensys/gnark-crypto/ecc/bls12-381"
 
+	"github.com/lanecast/lanecast/internal/poison"
 	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -25,8 +26,8 @@ func heavy(t *testing.T) bool {
 		t.Parallel()
 		return false
 	}
-	wire.PoisonReleased(false)
-	t.Cleanup(func() { wire.PoisonReleased(true) })
+	poison.Switch(false)
+	t.Cleanup(func() { poison.Switch(true) })
 	return true
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lanecast/lanecast/internal/poison"
 	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -15,8 +16,8 @@ import (
 // its bound, that nobody else is blamed, and that the engine goes on.
 func TestWhateverAPeerFloodsAnEngineWithItKeepsLittle(t *testing.T) {
 	skipUnderRaceDetector(t)
-	wire.PoisonReleased(false) // it costs more than what is measured
-	defer wire.PoisonReleased(true)
+	poison.Switch(false) // it costs more than what is measured
+	defer poison.Switch(true)
 	set := newSet(t, testkit.Multisig, floodValidators, 1)
 	lane := func(f *floodRig, i int, height uint64) wire.Chunk {
 		return wire.Chunk{Sequencer: f.id(i % floodValidators), Height: height, Payload: floodPayload(1)}
