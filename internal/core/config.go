@@ -1,8 +1,6 @@
 package core
 
 import (
-	"fmt"
-	"math"
 	"time"
 
 	"github.com/lanecast/lanecast/verify"
@@ -20,7 +18,8 @@ type Sets interface {
 	Sequencers(epoch uint64) ([]wire.PublicKey, bool)
 }
 
-// Config is what a Core is made of. All durations are on the clock whose readings its events carry.
+// Config holds what a Core is made of. It is trusted: the engine validates it. All durations are above 0, on the clock whose
+// readings the core's events carry.
 type Config struct {
 	// Identity is this process's own key: its participant number is looked up by it, and messages are not sent to it.
 	Identity wire.PublicKey
@@ -54,57 +53,4 @@ type Config struct {
 	// BadNodeInterval is how often at most a node of a sequencer that once sent an invalid one is verified, and how often at
 	// most a peer is reported for invalid messages.
 	BadNodeInterval time.Duration
-}
-
-// ConfigError is a Config that cannot work.
-type ConfigError struct {
-	Field string // name of the field
-	Want  string // the allowed range
-	Got   any
-}
-
-func (e *ConfigError) Error() string {
-	return fmt.Sprintf("config: %s must be %s, got %v", e.Field, e.Want, e.Got)
-}
-
-// maxVoteBytesFloor leaves room for a few slabs of a large validator set.
-const maxVoteBytesFloor = 1 << 20
-
-// maxEpochBound keeps the epochs within bounds few enough to be walked.
-const maxEpochBound = 1024
-
-func (c *Config) validate() error {
-	if c.Sets == nil {
-		return &ConfigError{"Sets", "set", nil}
-	}
-	if c.EpochsBack > maxEpochBound {
-		return &ConfigError{"EpochsBack", fmt.Sprintf("at most %d", maxEpochBound), c.EpochsBack}
-	}
-	if c.EpochsAhead > maxEpochBound {
-		return &ConfigError{"EpochsAhead", fmt.Sprintf("at most %d", maxEpochBound), c.EpochsAhead}
-	}
-	if c.HeightBound > math.MaxInt32 {
-		return &ConfigError{"HeightBound", "at most 2^31-1", c.HeightBound}
-	}
-	if c.MaxVoteBytes < maxVoteBytesFloor {
-		return &ConfigError{"MaxVoteBytes", fmt.Sprintf("at least %d", maxVoteBytesFloor), c.MaxVoteBytes}
-	}
-	if c.VotesInFlight < 0 {
-		return &ConfigError{"VotesInFlight", "at least 0", c.VotesInFlight}
-	}
-	for _, d := range []struct {
-		field string
-		value time.Duration
-	}{
-		{"RebroadcastTimeout", c.RebroadcastTimeout},
-		{"AckInterval", c.AckInterval},
-		{"ProposeBackoff", c.ProposeBackoff},
-		{"SuspectDelay", c.SuspectDelay},
-		{"BadNodeInterval", c.BadNodeInterval},
-	} {
-		if d.value <= 0 {
-			return &ConfigError{d.field, "above 0", d.value}
-		}
-	}
-	return nil
 }

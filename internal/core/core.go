@@ -74,11 +74,8 @@ func NewPeer(id wire.PublicKey) *Peer { return &Peer{id: id} }
 // ID returns the peer's identity.
 func (p *Peer) ID() wire.PublicKey { return p.id }
 
-// New returns a core that waits for Recover and Start. The error is a *ConfigError.
-func New(cfg Config) (*Core, error) {
-	if err := cfg.validate(); err != nil {
-		return nil, err
-	}
+// New returns a core that waits for Recover and Start.
+func New(cfg Config) *Core {
 	c := &Core{
 		cfg: cfg,
 		votes: aggregate.New(aggregate.Config{
@@ -102,7 +99,7 @@ func New(cfg Config) (*Core, error) {
 	c.proposer = proposer{
 		clock: &c.clock, calls: &c.calls, records: &c.records, counts: &c.counts, backoff: cfg.ProposeBackoff,
 	}
-	return c, nil
+	return c
 }
 
 // maxPast bounds for how many heights a lane remembers certificates, whatever HeightBound says.

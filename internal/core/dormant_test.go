@@ -414,10 +414,7 @@ func TestRule4_8_SequencersThatLeftCostLittleAndEachTheSame(t *testing.T) {
 	cfg := defaults(id(500))
 	d := departing{model.New(model.List, ids(4), 1), id(500)}
 	cfg.Sets = d
-	c, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := New(cfg)
 	w := &world{schemes: map[uint64]*model.Scheme{}}
 	now := time.Duration(0)
 	live := map[uint64]bool{}

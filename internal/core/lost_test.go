@@ -53,13 +53,10 @@ func TestRule5_9_AJournalOfAnotherIdentityOrNamespaceIsRefused(t *testing.T) {
 		"with another state":  {append([]byte{recordOrigin, 9}, make([]byte, 64)...), ErrRecord, "first record"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, err := New(cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
+			c := New(cfg)
 			_, known := c.Origin()
 			expect(t, "first record known", known, false)
-			err = c.Recover(1, test.rec)
+			err := c.Recover(1, test.rec)
 			if !errors.Is(err, test.want) || err != nil && !strings.Contains(err.Error(), test.says) {
 				t.Fatalf("got %v", err)
 			}

@@ -72,10 +72,7 @@ func TestRule4_2_2_NoMessageIsTakenBeforeTheLanesAreReplayed(t *testing.T) {
 	w := newWorld(4, true)
 	cfg := defaults(id(0))
 	cfg.Sets = &view{world: w, me: id(0)}
-	c, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := New(cfg)
 	n := genesis(1, 1)
 	expect(t, "node", c.Node(0, NewPeer(id(1)), n.AppendTo(nil)), Stopped)
 	expect(t, "ack", c.Ack(0, NewPeer(id(1)), w.ack(1, chunk(1, 0, 1), 5)), Stopped)

@@ -193,10 +193,7 @@ func TestRule4_7_ADeclinedProposalLeavesNoRecord(t *testing.T) {
 func TestRule4_7_TwoProposalsForOneHeightAreNoJournalOfOurs(t *testing.T) {
 	cfg := defaults(id(0))
 	cfg.Sets = &view{world: newWorld(4, true), me: id(0)}
-	c, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := New(cfg)
 	for position, n := range []wire.Node{{Chunk: chunk(0, 0, 1)}, {Chunk: chunk(0, 0, 1)}} {
 		if err := c.Recover(uint64(position+1), n.AppendTo([]byte{recordProposal})); err != nil {
 			t.Fatal(err)

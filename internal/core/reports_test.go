@@ -193,10 +193,7 @@ func TestRule5_5_JournalAndRecoveryStayBoundedWhileTheReporterIsSlow(t *testing.
 		}
 	}
 	r.sync()
-	c, err := New(r.cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := New(r.cfg)
 	for _, rec := range r.disk.Records { // the whole log, nothing compacted
 		if err := c.Recover(rec.Position, rec.Bytes); err != nil {
 			t.Fatal(err)

@@ -106,10 +106,7 @@ func nonAttributable(r *rig) {
 func (r *rig) start(epoch uint64) {
 	r.t.Helper()
 	r.cfg.Sets = r.sets
-	c, err := New(r.cfg)
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	c := New(r.cfg)
 	r.c, r.peers = c, map[wire.PublicKey]*Peer{}
 	r.durableChunks, r.parents, r.noted = map[wire.Chunk]bool{}, map[wire.Chunk]wire.Digest{}, 0
 	r.verifies, r.signAcks, r.signChunks, r.asks, r.proposes = nil, nil, nil, nil, nil

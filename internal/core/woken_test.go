@@ -135,10 +135,7 @@ func TestRule5_10_ARecoveryLooksAtABoundedNumberOfEpochs(t *testing.T) {
 	sets := counting{departing{scheme, id(0)}, map[uint64]int{}}
 	cfg := defaults(id(0))
 	cfg.Sets = sets
-	c, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := New(cfg)
 	if err := c.Recover(1, FirstRecord(cfg.Identity, cfg.Namespace, true)); err != nil {
 		t.Fatal(err)
 	}

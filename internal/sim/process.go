@@ -79,11 +79,7 @@ func newProcess(n *Network, index int, id wire.PublicKey) *process {
 // start makes a core of what is on disk.
 func (p *process) start() {
 	n := p.net
-	c, err := core.New(p.cfg)
-	if err != nil {
-		n.fail("%s: %w", p.name, err)
-		return
-	}
+	c := core.New(p.cfg)
 	p.c, p.peers = c, make(map[wire.PublicKey]*core.Peer)
 	p.down, p.failed, p.syncing, p.tickAt, p.halted = false, false, false, 0, nil
 	p.calls, p.reporter, p.intake = make(map[uint64]*call), reporter{}, newIntake()
