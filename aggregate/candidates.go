@@ -18,11 +18,11 @@ type candidate struct {
 	queued    bool   // it waits for a free verification place, in Votes.ready
 	delayed   bool   // it is in Votes.delayed
 	paused    bool   // it waits to be tried again after a failure of keys, in keyFaults.waiting
-	failures  uint16 // how many statements of it failed although each vote is valid; no more are counted than fit
+	failures  uint16 // statements of it that failed although each vote is valid, as far as they fit
 }
 
-// quorate reports whether the votes, those of suspects among them, could make a quorum and no statement of them is being
-// verified. It is the cheap test to make after every vote.
+// quorate reports whether the votes, those of suspects among them, could make a quorum and no
+// statement of them is being verified. It is the cheap test to make after every vote.
 func (c *candidate) quorate() bool {
 	return !c.slot.closed && c.weight >= c.slot.set.quorum && !c.verifying && !c.paused
 }
@@ -44,7 +44,8 @@ func (c *candidate) trusted() bool {
 // has reports whether participant i votes for c.
 func (c *candidate) has(i wire.Participant) bool { return int(c.slot.choice[i]) == c.index+1 }
 
-// signers returns the validators that vote for c, those whose votes are known to be invalid excepted.
+// signers returns the validators that vote for c, those whose votes are known to be invalid
+// excepted.
 func (c *candidate) signers() wire.Signers {
 	all := wire.NewSigners(c.slot.set.Len())
 	for i, choice := range c.slot.choice {
@@ -55,10 +56,11 @@ func (c *candidate) signers() wire.Signers {
 	return all
 }
 
-// quorum returns a quorum of a trusted candidate's votes, none of suspects. Of more votes than that it takes those that
-// come first when validators are counted from first on, and around: so candidates that more have voted for than need be
-// get the same signers, which are verified together for less. After a failure it takes others than before instead, which
-// depend on the number of failures alone, so that each choice comes up some time.
+// quorum returns a quorum of a trusted candidate's votes, none of suspects. Of more votes than that
+// it takes those that come first when validators are counted from first on, and around: so
+// candidates that more have voted for than need be get the same signers, which are verified
+// together for less. After a failure it takes others than before instead, which depend on the
+// number of failures alone, so that each choice comes up some time.
 func (c *candidate) quorum(first wire.Participant) wire.Signers {
 	set, votes := c.slot.set, c.signers()
 	if set.suspects.Len() != 0 {
@@ -86,9 +88,9 @@ func (c *candidate) quorum(first wire.Participant) wire.Signers {
 	return votes
 }
 
-// quorumOfSuspects returns all votes of others and as many of suspects as are missing to a quorum; ok is false when there
-// are not enough of them. suspects lists the suspects in the order in which they are taken, after a failure from one place
-// further on each time.
+// quorumOfSuspects returns all votes of others and as many of suspects as are missing to a quorum;
+// ok is false when there are not enough of them. suspects lists the suspects in the order in which
+// they are taken, after a failure from one place further on each time.
 func (c *candidate) quorumOfSuspects(suspects []wire.Participant) (votes, chosen wire.Signers, ok bool) {
 	if !c.quorate() {
 		return votes, chosen, false
@@ -119,9 +121,9 @@ func (c *candidate) quorumOfSuspects(suspects []wire.Participant) (votes, chosen
 	return votes, chosen, weight >= set.quorum
 }
 
-// fail notes that the keys of a statement of c do not fit each other: its votes are each valid, and combine to nothing
-// valid. No further statement comes while c is paused, and the next one is of other signers. It reports whether this is
-// the first failure of any candidate of the slot.
+// fail notes that the keys of a statement of c do not fit each other: its votes are each valid, and
+// combine to nothing valid. No further statement comes while c is paused, and the next one is of
+// other signers. It reports whether this is the first failure of any candidate of the slot.
 func (c *candidate) fail() (first bool) {
 	first = !c.slot.failed
 	c.slot.failed, c.paused = true, true

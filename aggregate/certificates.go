@@ -2,7 +2,8 @@ package aggregate
 
 import "github.com/lanecast/lanecast/wire"
 
-// Certificate is a certificate of a lane, and where its record and report are. Its bytes are immutable.
+// Certificate is a certificate of a lane, and where its record and report are. Its bytes are
+// immutable.
 type Certificate struct {
 	wire.Lock
 	Position uint64 // of its record in the journal; 0 for none
@@ -12,8 +13,8 @@ type Certificate struct {
 // Certificates are the certificates of one lane.
 type Certificates struct {
 	held []Certificate // a few, see CertifyResult
-	// remembered is one certificate for each of the last past heights that nothing is held of, at the height modulo past.
-	// Heights that are remembered differ by less than that.
+	// remembered is one certificate for each of the last past heights that nothing is held of, at
+	// the height modulo past. Heights that are remembered differ by less than that.
 	remembered []pastCertificate
 	past       uint64
 	highest    uint64 // highest certified height, if certified
@@ -32,13 +33,15 @@ type CertifyResult uint8
 const (
 	// Added: it is new, and held now.
 	Added CertifyResult = iota
-	// Late: it is new, and of a height below those that are held. It is remembered among the past ones.
+	// Late: it is new, and of a height below those that are held. It is remembered among the past
+	// ones.
 	Late
 	// Known: one for the same payload is held or remembered that makes it superfluous.
 	Known
 	// Contradicted: one for another payload of that height is held or remembered. The first stands.
 	Contradicted
-	// Below: it is of a height so far below the highest certified one that nothing is remembered there.
+	// Below: it is of a height so far below the highest certified one that nothing is remembered
+	// there.
 	Below
 )
 
@@ -137,7 +140,8 @@ func (cs *Certificates) Held(height, epoch uint64) *Certificate {
 	return nil
 }
 
-// At returns the newest certificate of a height, nil if there is none. All held ones of a height have the same payload.
+// At returns the newest certificate of a height, nil if there is none. All held ones of a height
+// have the same payload.
 func (cs *Certificates) At(height uint64) *Certificate {
 	var newest *Certificate
 	for i := range cs.held {
@@ -185,8 +189,9 @@ func (cs *Certificates) prune(tip uint64, hasTip bool, firstEpoch uint64) (dropp
 	return dropped
 }
 
-// newer reports whether the list still holds a certificate of c's height with a later epoch. It is asked while the
-// list is compacted in place, which overwrites entries only with later ones: what it finds is always a real one.
+// newer reports whether the list still holds a certificate of c's height with a later epoch. It is
+// asked while the list is compacted in place, which overwrites entries only with later ones: what
+// it finds is always a real one.
 func (cs *Certificates) newer(c Certificate) bool {
 	for i := range cs.held {
 		if o := &cs.held[i]; o.Chunk.Height == c.Chunk.Height && o.Epoch > c.Epoch {

@@ -2,9 +2,10 @@ package aggregate
 
 import "time"
 
-// keyFaults bounds the tries of candidates whose signers' keys do not fit each other, which is a mistake in the
-// configuration of the set. Another quorum may be of keys that do fit, so candidates are tried again with other signers,
-// one after the other: a try that fails costs every vote's proof, and all chunks of the epoch may fail.
+// keyFaults bounds the tries of candidates whose signers' keys do not fit each other, which is a
+// mistake in the configuration of the set. Another quorum may be of keys that do fit, so candidates
+// are tried again with other signers, one after the other: a try that fails costs every vote's
+// proof, and all chunks of the epoch may fail.
 type keyFaults struct {
 	waiting  queue         // candidates to be tried again, by due time
 	trusting bool          // the latest try succeeded: several may be under way
@@ -12,8 +13,9 @@ type keyFaults struct {
 	next     time.Duration // none before that
 }
 
-// keyFault notes that the votes of a statement are each valid, and combine to nothing valid. It is called before the
-// statement is resolved, and reports whether this is the first failure of its slot.
+// keyFault notes that the votes of a statement are each valid, and combine to nothing valid. It is
+// called before the statement is resolved, and reports whether this is the first failure of its
+// slot.
 func (v *Votes) keyFault(now time.Duration, st *Statement) (first bool) {
 	v.counts.KeyFaults++
 	k := &v.faults
@@ -26,7 +28,8 @@ func (v *Votes) keyFault(now time.Duration, st *Statement) (first bool) {
 	return st.candidate.fail()
 }
 
-// retryFailed tries candidates again that failed and have waited long enough, as far as that may be.
+// retryFailed tries candidates again that failed and have waited long enough, as far as that may
+// be.
 func (v *Votes) retryFailed(now time.Duration) {
 	k := &v.faults
 	for {

@@ -23,6 +23,8 @@ func unfit(t *testing.T, who ...wire.Participant) *rig {
 	return r
 }
 
+// 3.3: All votes valid and yet the result invalid means inconsistent keys: a configuration error
+// that blames nobody and is reported to the application.
 func TestRule3_3_KeysThatDoNotFitAreReportedOnceAndBlameNobody(t *testing.T) {
 	r := unfit(t, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
 	r.everyoneAcks(1, 0)
@@ -49,6 +51,7 @@ func TestRule3_3_KeysThatDoNotFitAreReportedOnceAndBlameNobody(t *testing.T) {
 	}
 }
 
+// 3.3: It is tried again after a while with other signers: no verdict ends a chunk for good.
 func TestRule3_3_KeysThatDoNotFitAreTriedAgainWithOtherSigners(t *testing.T) {
 	for _, who := range [][]wire.Participant{{0}, {6}, {1, 4}, {0, 3, 6}} {
 		r := unfit(t, who...)

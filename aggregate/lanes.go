@@ -9,7 +9,7 @@ type Lane struct {
 	votes     *Votes
 	slots     map[uint64]*slot // by height; slots of one height are linked
 	floor     uint64           // no slot is below it
-	found     *slot            // found last, while it is open: most votes are for the same as those before them
+	found     *slot            // found last, while it is open: most votes are for the same
 }
 
 // Lane returns a new, empty lane.
@@ -52,9 +52,10 @@ func (l *Lane) open(k key, set *Set, opener wire.Participant, ahead bool) *slot 
 	return s
 }
 
-// Certify adds a valid certificate and closes its slot. Of certificates for one payload, those of epochs below bounds are
-// not wanted beside a newer one. When the result is Contradicted, the other certificate is returned; when it is Added or
-// Late, a pointer to the new one, valid until the lane's certificates change.
+// Certify adds a valid certificate and closes its slot. Of certificates for one payload, those of
+// epochs below bounds are not wanted beside a newer one. When the result is Contradicted, the other
+// certificate is returned; when it is Added or Late, a pointer to the new one, valid until the
+// lane's certificates change.
 func (l *Lane) Certify(c Certificate) (CertifyResult, *Certificate) {
 	result, held := l.add(c, l.votes.first)
 	if result == Added {
@@ -65,9 +66,9 @@ func (l *Lane) Certify(c Certificate) (CertifyResult, *Certificate) {
 	return result, held
 }
 
-// Prune drops certificates below the highest certified height less one, unless they are the tip's or its parent's, and of
-// several for one chunk those of epochs below bounds that have a newer one beside them. It returns what it dropped. tip is
-// the height of the lane's tip, if it has one.
+// Prune drops certificates below the highest certified height less one, unless they are the tip's
+// or its parent's, and of several for one chunk those of epochs below bounds that have a newer one
+// beside them. It returns what it dropped. tip is the height of the lane's tip, if it has one.
 func (l *Lane) Prune(tip uint64, hasTip bool) (dropped []Certificate) {
 	return l.prune(tip, hasTip, l.votes.first)
 }

@@ -12,7 +12,7 @@ type memory struct {
 	ahead int // the part of bytes that was opened ahead of need
 	votes int // votes that wait in open slots
 
-	shares map[wire.PublicKey]int // the part of ahead that each validator has opened, where it is not 0
+	shares map[wire.PublicKey]int // the part of ahead that each validator has opened, if any
 
 	free      map[class][]*slot
 	freeBytes int
@@ -25,16 +25,16 @@ func newMemory(limit int) memory {
 	return memory{limit: limit, shares: make(map[wire.PublicKey]int), free: make(map[class][]*slot)}
 }
 
-// Memory of a slot beside its slab, approximately: of the slot and its first candidate, for each validator in voted and
-// choice, and for each further candidate.
+// Memory of a slot beside its slab, approximately: of the slot and its first candidate, for each
+// validator in voted and choice, and for each further candidate.
 const (
 	slotOverhead      = 512
 	placeOverhead     = 3
 	candidateOverhead = 96
 )
 
-// open returns an empty slot for a set, or nil when there is no room for it. Slots ahead of need have half the room, and
-// of that half opener has an equal share.
+// open returns an empty slot for a set, or nil when there is no room for it. Slots ahead of need
+// have half the room, and of that half opener has an equal share.
 func (m *memory) open(set *Set, opener wire.Participant, ahead bool) *slot {
 	k := set.class
 	size := slotOverhead + k.participants*(placeOverhead+k.signature)
@@ -69,8 +69,8 @@ func (m *memory) open(set *Set, opener wire.Participant, ahead bool) *slot {
 	return s
 }
 
-// grow makes room for one more candidate of s and reports whether there was any. It is not charged to the slot's owner:
-// others make candidates.
+// grow makes room for one more candidate of s and reports whether there was any. It is not charged
+// to the slot's owner: others make candidates.
 func (m *memory) grow(s *slot) bool {
 	if m.bytes+candidateOverhead > m.limit {
 		return false
@@ -100,7 +100,8 @@ func (m *memory) recycle(s *slot) {
 	}
 	k := s.class
 	s.reset()
-	// Memory of a former set's size is not kept for long: a quarter of the cap, then the garbage collector has it.
+	// Memory of a former set's size is not kept for long: a quarter of the cap, then the garbage
+	// collector has it.
 	if m.freeBytes+s.size <= m.limit/4 {
 		m.freeBytes += s.size
 		m.free[k] = append(m.free[k], s)

@@ -189,6 +189,8 @@ func TestMemoryOfAFormerSetsSizeIsNotKeptBeyondAQuarter(t *testing.T) {
 	expect(t, "slots kept", again, 4)
 }
 
+// 5.5: Memory is bounded, however many epochs pass: nothing is kept for a validator that has no
+// slot open.
 func TestRule5_5_OnlyValidatorsThatHaveSlotsOpenHaveAShareInMemory(t *testing.T) {
 	votes := newVotes(plenty)
 	l := lane(votes)
@@ -215,6 +217,8 @@ func TestRule5_5_OnlyValidatorsThatHaveSlotsOpenHaveAShareInMemory(t *testing.T)
 	expect(t, "shares", len(votes.memory.shares), 0)
 }
 
+// 5.5: Memory is bounded, however many epochs pass: a validator has one share, whatever its
+// participant number.
 func TestRule5_5_AValidatorThatComesBackHasOneShare(t *testing.T) {
 	votes := newVotes(plenty)
 	l := lane(votes)

@@ -46,7 +46,8 @@ func (s *slotModel) of(p int) (all []wire.Participant) {
 	return all
 }
 
-// pendingStatement is a statement that awaits its verdict, with what its votes were when it took off.
+// pendingStatement is a statement that awaits its verdict, with what its votes were when it took
+// off.
 type pendingStatement struct {
 	slot      *slot
 	candidate *candidate

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// waiting refers to a candidate whose slot may be closed, and its memory used again, while it waits.
+// waiting refers to a candidate whose slot may be closed, and its memory used again, while it
+// waits.
 type waiting struct {
 	candidate *candidate
 	use       uint64        // of the slot's memory; another one means that the slot is gone

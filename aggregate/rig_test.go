@@ -110,7 +110,8 @@ func vote(t *testing.T, s *slot, p, size int, participants ...wire.Participant) 
 	return c
 }
 
-// statement makes a statement of a quorum of c's votes, of which none is of suspects; nil if there is none.
+// statement makes a statement of a quorum of c's votes, of which none is of suspects; nil if there
+// is none.
 func statement(c *candidate, suspects wire.Signers, first wire.Participant) *verify.Statement {
 	if c.slot.closed {
 		return nil
@@ -124,7 +125,8 @@ func statement(c *candidate, suspects wire.Signers, first wire.Participant) *ver
 	return &v.next[len(v.next)-1].Statement
 }
 
-// check makes a statement in which suspects' votes are proven, as many as are missing; nil if there is none.
+// check makes a statement in which suspects' votes are proven, as many as are missing; nil if there
+// is none.
 func check(c *candidate, suspects []wire.Participant) *verify.Statement {
 	votes, chosen, ok := c.quorumOfSuspects(suspects)
 	if !ok {
@@ -137,7 +139,8 @@ func check(c *candidate, suspects []wire.Participant) *verify.Statement {
 
 // What follows is for tests of whole Votes.
 
-// rig drives Votes as the core does, with verification in the test's hands. All epochs have the same validators.
+// rig drives Votes as the core does, with verification in the test's hands. All epochs have the
+// same validators.
 type rig struct {
 	t        *testing.T
 	v        *Votes
@@ -264,7 +267,8 @@ func (r *rig) pass(d time.Duration) {
 	r.now = end
 }
 
-// decideFor lets time pass, in which every statement is decided at once, and returns how many there were.
+// decideFor lets time pass, in which every statement is decided at once, and returns how many there
+// were.
 func (r *rig) decideFor(d time.Duration) (statements int) {
 	r.t.Helper()
 	for end := r.now + d; r.now < end; r.pass(10 * time.Millisecond) {

@@ -31,8 +31,8 @@ func (v *Votes) Set(epoch uint64, scheme verify.Scheme) *Set {
 	return s
 }
 
-// SetBounds makes the epochs from first to last the ones within bounds. Sets of others are forgotten, and suspicions that
-// have lapsed. The caller has each lane close the slots of others.
+// SetBounds makes the epochs from first to last the ones within bounds. Sets of others are
+// forgotten, and suspicions that have lapsed. The caller has each lane close the slots of others.
 func (v *Votes) SetBounds(first, last uint64) {
 	v.first, v.last = first, last
 	for epoch := range v.sets {

@@ -25,8 +25,9 @@ type slot struct {
 
 	slab  []byte
 	voted wire.Signers // places used up, also by votes found invalid
-	// choice says which candidate each place counts for: its index plus one, 0 for none. An index rather than a bitmap per
-	// candidate, so that n votes for n payloads, which a sequencer's friends can send, take no n² bits.
+	// choice says which candidate each place counts for: its index plus one, 0 for none. An index
+	// rather than a bitmap per candidate, so that n votes for n payloads, which a sequencer's
+	// friends can send, take no n² bits.
 	choice []uint16
 
 	candidates []*candidate // by first vote; usually one
@@ -55,9 +56,10 @@ const (
 	NoRoom
 )
 
-// Add counts the vote of an ack that has passed the rules up to 4.3.6, of an epoch whose set is set. The signature is
-// copied; it must have the length that the set's scheme wants. ahead says that the slot is not needed yet: there is less
-// room for such, and the ack's validator has a share of it. After Quorate, Next has something to do.
+// Add counts the vote of an ack that has passed the rules up to 4.3.6, of an epoch whose set is
+// set. The signature is copied; it must have the length that the set's scheme wants. ahead says
+// that the slot is not needed yet: there is less room for such, and the ack's validator has a share
+// of it. After Quorate, Next has something to do.
 func (l *Lane) Add(a *wire.Ack, set *Set, ahead bool) Result {
 	s := l.open(key{a.Chunk.Height, a.Epoch}, set, a.Participant, ahead)
 	if s == nil {
@@ -71,7 +73,8 @@ func (l *Lane) Add(a *wire.Ack, set *Set, ahead bool) Result {
 	return result
 }
 
-// First returns the ack that was counted in the place of a, which is Conflicting, with its bytes copied.
+// First returns the ack that was counted in the place of a, which is Conflicting, with its bytes
+// copied.
 func (l *Lane) First(a *wire.Ack) wire.Ack {
 	s := l.slot(key{a.Chunk.Height, a.Epoch})
 	first := *a
@@ -80,7 +83,8 @@ func (l *Lane) First(a *wire.Ack) wire.Ack {
 	return first
 }
 
-// add counts a vote for payload and returns the candidate that it was counted for, nil if it was not.
+// add counts a vote for payload and returns the candidate that it was counted for, nil if it was
+// not.
 func (s *slot) add(i wire.Participant, payload wire.Digest, signature []byte) (Result, *candidate) {
 	if s.voted.Has(i) {
 		if s.choice[i] == 0 {
@@ -120,12 +124,14 @@ func (s *slot) find(payload wire.Digest) *candidate {
 	return nil
 }
 
-// candidateFor returns the candidate for payload, a new one if need be; nil if there is no room for that.
+// candidateFor returns the candidate for payload, a new one if need be; nil if there is no room for
+// that.
 func (s *slot) candidateFor(payload wire.Digest) *candidate {
 	if c := s.find(payload); c != nil {
 		return c
 	}
-	// One candidate is what an honest lane needs, and is part of the slot. The rest is somebody's attack.
+	// One candidate is what an honest lane needs, and is part of the slot. The rest is somebody's
+	// attack.
 	if n := len(s.candidates); n == math.MaxUint16 || n > 0 && !s.lane.votes.memory.grow(s) {
 		return nil
 	}
@@ -150,8 +156,8 @@ func (s *slot) allVoted(except wire.Signers) bool {
 	return n == s.class.participants
 }
 
-// resolve takes a statement of c back with its verdict: votes proven invalid are taken out, and keep their places used
-// up. It is called once for every statement, also after the slot was closed.
+// resolve takes a statement of c back with its verdict: votes proven invalid are taken out, and
+// keep their places used up. It is called once for every statement, also after the slot was closed.
 func (s *slot) resolve(c *candidate, invalid []wire.Participant) {
 	memory := &s.lane.votes.memory
 	s.reading--

@@ -8,16 +8,17 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// What follows is 3.3 on suspects. A validator that was proven to send an invalid ack can send one for every chunk, at no
-// cost, and it takes subgroup checks and pairings to prove each. So suspects' votes are verified only where the others
-// have not made the quorum in SuspectDelay, no more of them than are missing, and those first whose validators sent the
-// fewest invalid ones. That is not enough: a single honest validator that is slow for a while, or is made to be, would
-// have suspects' votes verified for every chunk. So checks that find invalid votes are made one at a time, and after each
-// there is a pause of several times what it took. They cost a fixed share of the time of one worker, whatever suspects
-// send. Checks that find none are not held back.
+// What follows is 3.3 on suspects. A validator that was proven to send an invalid ack can send one
+// for every chunk, at no cost, and it takes subgroup checks and pairings to prove each. So
+// suspects' votes are verified only where the others have not made the quorum in SuspectDelay, no
+// more of them than are missing, and those first whose validators sent the fewest invalid ones.
+// That is not enough: a single honest validator that is slow for a while, or is made to be, would
+// have suspects' votes verified for every chunk. So checks that find invalid votes are made one at
+// a time, and after each there is a pause of several times what it took. They cost a fixed share of
+// the time of one worker, whatever suspects send. Checks that find none are not held back.
 
-// suspects are the validators that have been proven to send invalid acks. Suspicion is of an identity, whatever the
-// epoch, and lapses with the epochs that were in bounds when it arose.
+// suspects are the validators that have been proven to send invalid acks. Suspicion is of an
+// identity, whatever the epoch, and lapses with the epochs that were in bounds when it arose.
 type suspects map[wire.PublicKey]suspicion
 
 type suspicion struct {
@@ -25,16 +26,16 @@ type suspicion struct {
 	offences int    // votes proven invalid that have been counted
 }
 
-// offend counts an invalid vote of id, which is a suspect up to and including epoch until. It reports whether this is the
-// first one counted.
+// offend counts an invalid vote of id, which is a suspect up to and including epoch until. It
+// reports whether this is the first one counted.
 func (s suspects) offend(id wire.PublicKey, until uint64) bool {
 	before := s[id]
 	s[id] = suspicion{max(before.until, until), before.offences + 1}
 	return before.offences == 0
 }
 
-// expect makes id a suspect up to and including epoch until, with an invalid vote that is still to be counted. It reports
-// whether it was none before.
+// expect makes id a suspect up to and including epoch until, with an invalid vote that is still to
+// be counted. It reports whether it was none before.
 func (s suspects) expect(id wire.PublicKey, until uint64) bool {
 	if _, known := s[id]; known {
 		return false
@@ -54,7 +55,8 @@ func (s suspects) expire(first uint64) bool {
 	return len(s) != n
 }
 
-// among returns the suspects among participants as a bitmap over them; the zero value if there are none.
+// among returns the suspects among participants as a bitmap over them; the zero value if there are
+// none.
 func (s suspects) among(participants []wire.PublicKey) wire.Signers {
 	var found wire.Signers
 	if len(s) == 0 {
@@ -71,8 +73,8 @@ func (s suspects) among(participants []wire.PublicKey) wire.Signers {
 	return found
 }
 
-// byOffences returns the suspects among participants, those with the fewest invalid votes first: a validator that sent
-// one by an accident that is over comes before one that does nothing else.
+// byOffences returns the suspects among participants, those with the fewest invalid votes first: a
+// validator that sent one by an accident that is over comes before one that does nothing else.
 func (s suspects) byOffences(participants []wire.PublicKey) []wire.Participant {
 	var found []wire.Participant
 	for i := range s.among(participants).All() {
@@ -84,7 +86,8 @@ func (s suspects) byOffences(participants []wire.PublicKey) []wire.Participant {
 	return found
 }
 
-// suspect adds validators to the suspects whose invalid votes another verdict proves, which reports them.
+// suspect adds validators to the suspects whose invalid votes another verdict proves, which reports
+// them.
 func (v *Votes) suspect(scheme verify.Scheme, deferred []wire.Participant) {
 	more := false
 	for _, i := range deferred {
@@ -103,7 +106,8 @@ type suspectChecks struct {
 }
 
 const (
-	// checkPause is how many times as long as a check that found invalid votes the pause after it is.
+	// checkPause is how many times as long as a check that found invalid votes the pause after it
+	// is.
 	checkPause = 7
 	// maxCheckPause bounds the pause, in terms of SuspectDelay.
 	maxCheckPause = 16
@@ -125,7 +129,8 @@ func (v *Votes) delay(now time.Duration, c *candidate) {
 	v.deadline = min(v.deadline, due)
 }
 
-// checkDelayed verifies suspects' votes for the candidates that have waited long enough, as far as that may be.
+// checkDelayed verifies suspects' votes for the candidates that have waited long enough, as far as
+// that may be.
 func (v *Votes) checkDelayed(now time.Duration) {
 	for {
 		c, due := v.delayed.front()
@@ -147,9 +152,11 @@ func (v *Votes) checkDelayed(now time.Duration) {
 	}
 }
 
-// checkSuspects has the votes of suspects that are missing to a candidate's quorum proven, and all combined.
+// checkSuspects has the votes of suspects that are missing to a candidate's quorum proven, and all
+// combined.
 func (v *Votes) checkSuspects(now time.Duration, c *candidate) {
-	if c.trusted() { // the others suffice: it waited for want of a verdict, and now waits for a place like any
+	if c.trusted() {
+		// The others suffice: it waited for want of a verdict, and now waits for a place like any.
 		v.try(now, c)
 		return
 	}

@@ -10,7 +10,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// suspecting returns Votes that know the last three of ten validators for suspects, in lane 1 at height 0.
+// suspecting returns Votes that know the last three of ten validators for suspects, in lane 1 at
+// height 0.
 func suspecting(t *testing.T) *rig {
 	r := newRig(t, 10, model.List)
 	for i := range 7 {
@@ -26,8 +27,9 @@ func suspecting(t *testing.T) *rig {
 	return r
 }
 
-// Another worker proves two validators while votes of theirs are in flight. What comes back undecided goes on without
-// them as soon as it can, and they are reported with the verdict that proves it, whichever of both comes first.
+// Another worker proves two validators while votes of theirs are in flight. What comes back
+// undecided goes on without them as soon as it can, and they are reported with the verdict that
+// proves it, whichever of both comes first.
 func TestVotesThatComeBackUndecidedWaitForOthers(t *testing.T) {
 	for _, undecidedFirst := range []bool{true, false} {
 		r := newRig(t, 10, model.List)
@@ -73,7 +75,8 @@ func boolInt(b bool) int {
 	return 0
 }
 
-// late gives a chunk six honest acks and those of the suspects, bad but for some. One honest ack is missing.
+// late gives a chunk six honest acks and those of the suspects, bad but for some. One honest ack is
+// missing.
 func (r *rig) late(lane int, height uint64, good ...int) {
 	for i := range 10 {
 		switch {
@@ -167,8 +170,8 @@ func TestTheSuspectsThatOffendedLeastAreCheckedFirst(t *testing.T) {
 }
 
 func TestValidAcksOfSuspectsCertifyWhatOnlyTheyCan(t *testing.T) {
-	// Once acks valid by themselves reach the quorum a certificate comes out, whoever sent them, for every chunk, though
-	// most of what suspects send is bad.
+	// Once acks valid by themselves reach the quorum a certificate comes out, whoever sent them,
+	// for every chunk, though most of what suspects send is bad.
 	r := suspecting(t)
 	for h := range uint64(8) {
 		for lane := 2; lane < 6; lane++ {

@@ -14,18 +14,20 @@ import (
 type Config struct {
 	// MaxBytes caps the memory of votes that wait for their quorum.
 	MaxBytes int
-	// InFlight is how many statements may be in verification at once. More candidates wait and gather votes meanwhile.
-	// Statements that verify suspects' votes count, and wait for no place. 0 is any number.
+	// InFlight is how many statements may be in verification at once. More candidates wait and
+	// gather votes meanwhile. Statements that verify suspects' votes count, and wait for no place.
+	// 0 is any number.
 	InFlight int
-	// SuspectDelay is how long a candidate waits for votes of others before those of suspects are verified.
+	// SuspectDelay is how long a candidate waits for votes of others before those of suspects are
+	// verified.
 	SuspectDelay time.Duration
-	// Past is for how many heights, from the highest certified one down, a lane remembers a certificate when it holds it
-	// no longer.
+	// Past is for how many heights, from the highest certified one down, a lane remembers a
+	// certificate when it holds it no longer.
 	Past uint64
 }
 
-// Votes are the votes of all lanes, and the order in which they are verified. It is not safe for use by several
-// goroutines.
+// Votes are the votes of all lanes, and the order in which they are verified. It is not safe for
+// use by several goroutines.
 type Votes struct {
 	cfg         Config
 	first, last uint64          // epochs within bounds
@@ -34,7 +36,7 @@ type Votes struct {
 
 	touched  []waiting    // candidates that may have a quorum since the last Next
 	ready    queue        // candidates that have a quorum and wait for a free verification place
-	delayed  queue        // candidates that wait for votes of others than suspects, or to be tried again after no verdict
+	delayed  queue        // candidates that wait for votes of others than suspects, or for another try
 	inFlight int          // statements in verification
 	taken    uint64       // statements so far
 	next     []*Statement // what Next returned last
@@ -76,7 +78,8 @@ func (v *Votes) Counts() Counts {
 	return c
 }
 
-// Statement is a quorum of a candidate's votes, to be verified. It goes to Resolve with its verdict.
+// Statement is a quorum of a candidate's votes, to be verified. It goes to Resolve with its
+// verdict.
 type Statement struct {
 	verify.Statement
 	candidate *candidate
@@ -107,20 +110,22 @@ func (v *Votes) Next(now time.Duration) []*Statement {
 	return v.next
 }
 
-// Deadline returns when Next is to be called at the latest, false if nothing waits for time to pass.
+// Deadline returns when Next is to be called at the latest, false if nothing waits for time to
+// pass.
 func (v *Votes) Deadline() (time.Duration, bool) { return v.deadline, v.deadline != never }
 
 // mayVerify reports whether a verification place is free.
 func (v *Votes) mayVerify() bool { return v.cfg.InFlight == 0 || v.inFlight < v.cfg.InFlight }
 
-// signersKept is for how many statements the signers that come first stay the same. Then the next validator comes first,
-// so that none is left out of certificates for good.
+// signersKept is for how many statements the signers that come first stay the same. Then the next
+// validator comes first, so that none is left out of certificates for good.
 const signersKept = 256
 
-// try makes a statement of a candidate's votes if those that are not suspect suffice; while no place is free the candidate
-// waits for one, and gathers votes: the later signers are chosen the more statements have the same ones, which makes a
-// batch cheap. If they do not suffice, it verifies those of suspects where there is nobody left to wait for, and otherwise
-// lets the candidate wait.
+// try makes a statement of a candidate's votes if those that are not suspect suffice; while no
+// place is free the candidate waits for one, and gathers votes: the later signers are chosen the
+// more statements have the same ones, which makes a batch cheap. If they do not suffice, it
+// verifies those of suspects where there is nobody left to wait for, and otherwise lets the
+// candidate wait.
 func (v *Votes) try(now time.Duration, c *candidate) {
 	if c.queued {
 		return
@@ -145,7 +150,8 @@ func (v *Votes) try(now time.Duration, c *candidate) {
 	}
 }
 
-// add makes a statement of votes for c, those of suspects among them to be proven before they are combined.
+// add makes a statement of votes for c, those of suspects among them to be proven before they are
+// combined.
 func (v *Votes) add(now time.Duration, c *candidate, signers, suspects wire.Signers) {
 	s := c.slot
 	s.reading++
@@ -167,12 +173,15 @@ func (v *Votes) add(now time.Duration, c *candidate, signers, suspects wire.Sign
 
 // Resolution says what a verdict means to others.
 type Resolution struct {
-	// Certified is set when a certificate has been made, which is in Lock. The slot is still open: Certify closes it.
+	// Certified is set when a certificate has been made, which is in Lock. The slot is still open:
+	// Certify closes it.
 	Certified bool
 	Lock      wire.Lock
-	// Offenders are invalid acks of validators of which none was known before. Their bytes are copies.
+	// Offenders are invalid acks of validators of which none was known before. Their bytes are
+	// copies.
 	Offenders []wire.Ack
-	// InconsistentKeys is set, once per slot, when votes are each valid and combine to nothing valid.
+	// InconsistentKeys is set, once per slot, when votes are each valid and combine to nothing
+	// valid.
 	InconsistentKeys *wire.InconsistentKeys
 }
 
@@ -186,7 +195,8 @@ func (v *Votes) Resolve(now time.Duration, st *Statement, verdict *verify.Verdic
 	}
 	r.Offenders = v.Blame(verdict) // while the slab is there to be read
 	retried := c.failures > 0
-	// A scheme that proves nobody wrong, and yet certifies nothing, would be tried again all the time.
+	// A scheme that proves nobody wrong, and yet certifies nothing, would be tried again all the
+	// time.
 	fault := errors.Is(verdict.Err, verify.ErrInconsistentKeys) ||
 		verdict.Err == nil && !certified && len(verdict.Invalid) == 0 && !undecided
 	if fault && v.keyFault(now, st) {
@@ -213,17 +223,19 @@ func (v *Votes) Resolve(now time.Duration, st *Statement, verdict *verify.Verdic
 	case fault:
 		v.faults.waiting.push(c, now+v.cfg.SuspectDelay)
 	case verdict.Err != nil:
-		// No verdict, and nobody to blame. The next one may fare no better, and no other vote need ever come.
+		// No verdict, and nobody to blame. The next one may fare no better, and no other vote need
+		// ever come.
 		v.delay(now, c)
 	case c.quorate():
-		// Votes that came meanwhile may make up for the invalid ones, and for those of new suspects.
+		// Votes that came meanwhile may make up for the invalid ones, and for those of new
+		// suspects.
 		v.touched = append(v.touched, waitingOf(c, 0))
 	}
 	return r
 }
 
-// Blame makes the validators suspect whose votes a verdict proves invalid. It returns the votes of those that were not
-// known to have sent any before.
+// Blame makes the validators suspect whose votes a verdict proves invalid. It returns the votes of
+// those that were not known to have sent any before.
 func (v *Votes) Blame(verdict *verify.Verdict) (offenders []wire.Ack) {
 	st := verdict.Statement
 	for _, i := range verdict.Invalid {

@@ -8,7 +8,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Ack takes an ack from a peer: PROTOCOL.md 4.3. The message is read during the call and not kept.
+// Ack takes an ack from a peer: docs/protocol.md 4.3. The message is read during the call and not
+// kept.
 func (c *Core) Ack(now time.Duration, from *Peer, message []byte) Outcome {
 	o := Stopped
 	if c.enter(now) {
@@ -75,8 +76,8 @@ func (c *Core) ack(from *Peer, message []byte) Outcome {
 	return c.vote(l, e, &a)
 }
 
-// farAck looks at an ack that is too high to be counted for what it may say of our journal: a copy of it from the past is
-// behind by more than HeightBound as a rule.
+// farAck looks at an ack that is too high to be counted for what it may say of our journal: a copy
+// of it from the past is behind by more than HeightBound as a rule.
 func (c *Core) farAck(from *Peer, l *lane, a *wire.Ack) {
 	e := c.inBounds(a.Epoch)
 	if e == nil || len(a.Signature) != e.format.AckSignature || !e.admits(l, a.Chunk.Sequencer) {
@@ -96,8 +97,8 @@ func (c *Core) vote(l *lane, e *epoch, a *wire.Ack) Outcome {
 	if l.votes.Held(a.Chunk.Height, a.Epoch) != nil {
 		return Certified
 	}
-	// What is needed now are the lane's next chunk and the one after, in this epoch. All else waits in the part of the
-	// memory of which each validator has a share.
+	// What is needed now are the lane's next chunk and the one after, in this epoch. All else waits
+	// in the part of the memory of which each validator has a share.
 	ahead := a.Chunk.Height > l.base()+1 || a.Epoch != c.epochs.current
 	switch l.votes.Add(a, e.set, ahead) {
 	case aggregate.Counted:

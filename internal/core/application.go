@@ -20,8 +20,8 @@ const (
 	Failed
 )
 
-// askVerify asks the application about the tip. The question about a former tip was cancelled when the tip moved on;
-// while two such calls have not returned the lane waits for one of them.
+// askVerify asks the application about the tip. The question about a former tip was cancelled when
+// the tip moved on; while two such calls have not returned the lane waits for one of them.
 func (c *Core) askVerify(l *lane) {
 	if l.leaving || l.tip == nil || !l.tip.durable || l.tip.verdict == Approved || l.questions.current != 0 {
 		return
@@ -32,7 +32,8 @@ func (c *Core) askVerify(l *lane) {
 	}
 }
 
-// ApplicationVerified takes the application's answer to the AskVerify of that number: PROTOCOL.md 4.5.
+// ApplicationVerified takes the application's answer to the AskVerify of that number:
+// docs/protocol.md 4.5.
 func (c *Core) ApplicationVerified(now time.Duration, number uint64, answer Answer) {
 	if !c.enter(now) {
 		return
@@ -57,7 +58,7 @@ func (c *Core) ApplicationVerified(now time.Duration, number uint64, answer Answ
 	c.acknowledge(l)
 }
 
-// ackable reports whether the tip may be acked in the current epoch e: PROTOCOL.md 4.5.
+// ackable reports whether the tip may be acked in the current epoch e: docs/protocol.md 4.5.
 func (l *lane) ackable(e *epoch) bool {
 	t := l.tip
 	if t == nil || !t.durable || t.verdict != Approved || t.contradicted || !e.admits(l, l.sequencer) {
@@ -80,8 +81,9 @@ func (c *Core) acknowledgeAll() {
 	}
 }
 
-// acknowledge reports a tip that the application approved of, and sends our ack for the current epoch: signed once per
-// epoch, sent at most once per AckInterval. It is called whenever there may be reason to, and does what is due.
+// acknowledge reports a tip that the application approved of, and sends our ack for the current
+// epoch: signed once per epoch, sent at most once per AckInterval. It is called whenever there may
+// be reason to, and does what is due.
 func (c *Core) acknowledge(l *lane) {
 	l.wantAck = false
 	if l.gone {

@@ -2,9 +2,9 @@ package core
 
 import "github.com/lanecast/lanecast/wire"
 
-// A call is a question to the application or a request to a signer. The core numbers its calls. The driver gives each
-// one a context, ends that context when a Cancel effect names the call, and feeds back what the call returned, a
-// cancelled one's answer too.
+// A call is a question to the application or a request to a signer. The core numbers its calls. The
+// driver gives each one a context, ends that context when a Cancel effect names the call, and feeds
+// back what the call returned, a cancelled one's answer too.
 
 // calls are those that have not returned.
 type calls struct {
@@ -22,18 +22,19 @@ type call struct {
 	of    *series
 }
 
-// series are the calls of one kind that a lane makes. Only the answer to the current one counts. The others have been
-// cancelled.
+// series are the calls of one kind that a lane makes. Only the answer to the current one counts.
+// The others have been cancelled.
 type series struct {
 	current uint64 // number of the call whose answer counts; 0 for none
 	out     int    // calls that have not returned, at most maxCalls
 }
 
-// maxCalls bounds the calls of one kind that may be out for one lane: the current one, and one that was cancelled and has
-// not returned yet. PROTOCOL.md 4.5.
+// maxCalls bounds the calls of one kind that may be out for one lane: the current one, and one that
+// was cancelled and has not returned yet. docs/protocol.md 4.5.
 const maxCalls = 2
 
-// begin emits a call and returns the effect, nil if too many of its series are out. A current call is cancelled first.
+// begin emits a call and returns the effect, nil if too many of its series are out. A current call
+// is cancelled first.
 func (c *calls) begin(s *series, about call) *Effect {
 	c.cancel(s)
 	if s.out == maxCalls {
@@ -63,8 +64,8 @@ func (c *calls) current(s *series) (call, bool) {
 	return about, ok
 }
 
-// returned takes note that a call of the given kind has returned. It returns what the call was about and whether its
-// answer counts; ok is false for a number that is no such call's.
+// returned takes note that a call of the given kind has returned. It returns what the call was
+// about and whether its answer counts; ok is false for a number that is no such call's.
 func (c *calls) returned(kind EffectKind, number uint64) (about call, counts, ok bool) {
 	about, ok = c.open[number]
 	if !ok || about.kind != kind {

@@ -7,13 +7,14 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// certified handles a valid certificate, assembled here or received: PROTOCOL.md 4.4. The bytes are kept.
+// certified handles a valid certificate, assembled here or received: docs/protocol.md 4.4. The
+// bytes are kept.
 func (c *Core) certified(l *lane, lock wire.Lock) {
 	if c.provesLoss(l, &lock) {
 		return
 	}
-	// One that contradicts the highest certificate from before the lane was dormant cannot be proven to: that one is no
-	// longer here. The first stands.
+	// One that contradicts the highest certificate from before the lane was dormant cannot be
+	// proven to: that one is no longer here. The first stands.
 	height := lock.Chunk.Height
 	if locked, known := l.lockedAt(height); known && locked != lock.Chunk.Payload && l.votes.At(height) == nil {
 		c.faults.unprovenLockConflict(l, height)
@@ -45,8 +46,8 @@ func (c *Core) certified(l *lane, lock wire.Lock) {
 	}
 }
 
-// lockedAt returns the payload that is known to be certified at a height: by a certificate that is held, or by the highest
-// one from before the lane was dormant.
+// lockedAt returns the payload that is known to be certified at a height: by a certificate that is
+// held, or by the highest one from before the lane was dormant.
 func (l *lane) lockedAt(height uint64) (payload wire.Digest, ok bool) {
 	if held := l.votes.At(height); held != nil {
 		return held.Chunk.Payload, true
@@ -57,7 +58,8 @@ func (l *lane) lockedAt(height uint64) (payload wire.Digest, ok bool) {
 	return payload, false
 }
 
-// withdrawAck ends the signing of an ack of an epoch that is over, or for a tip that is not ackable any more.
+// withdrawAck ends the signing of an ack of an epoch that is over, or for a tip that is not ackable
+// any more.
 func (c *Core) withdrawAck(l *lane) {
 	current, ok := c.calls.current(&l.signatures)
 	if !ok {
@@ -85,7 +87,8 @@ func (l *lane) certifiedSince(first uint64) bool {
 	return held != nil && held.Chunk == *l.tip.chunk() && held.Epoch >= first
 }
 
-// holds reports whether exactly this certificate is held already, so that it need not be verified again.
+// holds reports whether exactly this certificate is held already, so that it need not be verified
+// again.
 func (l *lane) holds(s wire.Subject, certificate []byte) bool {
 	held := l.votes.Held(s.Chunk.Height, s.Epoch)
 	return held != nil && held.Chunk == s.Chunk && slices.Equal(held.Certificate, certificate)

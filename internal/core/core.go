@@ -53,8 +53,8 @@ const never = time.Duration(math.MaxInt64)
 // wake makes sure that Tick is called at due.
 func (c *clock) wake(due time.Duration) { c.alarm = min(c.alarm, due) }
 
-// Peer is what the core remembers of an authenticated peer. The driver makes one per peer and hands it in with every
-// message.
+// Peer is what the core remembers of an authenticated peer. The driver makes one per peer and hands
+// it in with every message.
 type Peer struct {
 	id wire.PublicKey
 
@@ -140,7 +140,8 @@ func (c *Core) enter(now time.Duration) bool {
 	return c.running
 }
 
-// Fail ends the core after a failed write or sync: from now on no event has any effect. PROTOCOL.md 5.1.
+// Fail ends the core after a failed write or sync: from now on no event has any effect.
+// docs/protocol.md 5.1.
 func (c *Core) Fail() {
 	c.running = false
 	c.alarm = never

@@ -6,7 +6,8 @@ type Outcome uint8
 const (
 	// Accepted: an ack that was counted, or a node that went to verification or waits for it.
 	Accepted Outcome = iota
-	// Duplicate: a node whose chunk is the tip or is being verified, or an ack that was counted before.
+	// Duplicate: a node whose chunk is the tip or is being verified, or an ack that was counted
+	// before.
 	Duplicate
 	// Malformed: bytes that are no such message.
 	Malformed
@@ -26,7 +27,8 @@ const (
 	WrongPeer
 	// NotValidator: an ack from a peer that is no validator of that epoch.
 	NotValidator
-	// Conflicting: a second ack of one validator, for another payload; or a node whose conflict has been reported.
+	// Conflicting: a second ack of one validator, for another payload; or a node whose conflict has
+	// been reported.
 	Conflicting
 	// Certified: an ack for what has a certificate already.
 	Certified
@@ -86,7 +88,8 @@ func (s Status) String() string {
 	return [...]string{"success", "failure", "dropped"}[s]
 }
 
-// Counts are cumulative numbers of events, and a few gauges. They are for metrics: nothing depends on them.
+// Counts are cumulative numbers of events, and a few gauges. They are for metrics: nothing depends
+// on them.
 type Counts struct {
 	Acks  [numOutcomes]uint64 // messages, by what became of them on arrival
 	Nodes [numOutcomes]uint64 // messages on arrival, and Invalid, Stale and Replaced once more
@@ -95,7 +98,7 @@ type Counts struct {
 	Broadcasts          [numStatuses]uint64 // first broadcasts of our chunks and repeated ones
 	Rebroadcasts        [numStatuses]uint64 // only the repeated ones
 	ApplicationVerdicts [numStatuses]uint64 // application's verdicts: true, false, none
-	OwnAcks             [numStatuses]uint64 // our acks signed, failed to be signed, or overtaken while they were
+	OwnAcks             [numStatuses]uint64 // our acks signed, failed to be signed, or overtaken
 
 	NodesVerified  uint64 // nodes whose signatures were found good
 	AcksInvalid    uint64 // acks proven invalid by signature
@@ -103,7 +106,7 @@ type Counts struct {
 	Locks          uint64 // certificates new to us, assembled or received
 	VoteBatches    uint64 // statements made of votes
 	VoteFailures   uint64 // of them, those that held an invalid vote or made no certificate
-	ParentsDropped uint64 // parent certificates of nodes that were replaced, not verified for want of room or of a known epoch
+	ParentsDropped uint64 // parent certificates of replaced nodes that are not verified: no room, no epoch
 	KeyFaults      uint64 // statements that failed because keys of a set do not fit each other
 	Faults         uint64 // fault activities reported
 
@@ -116,7 +119,7 @@ type Counts struct {
 
 	Abstaining   int     // gauge: lanes on which we do not ack yet, since our journal was lost
 	AbstainingTo uint64  // gauge: the highest height up to which that is so
-	OwnLane      OwnLane // what keeps our own lane from growing, whatever the application and the validators do
+	OwnLane      OwnLane // what keeps our own lane from growing, beside application and validators
 }
 
 // Counts returns the counts so far. The pointer stays valid; its contents change with every event.

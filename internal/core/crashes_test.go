@@ -15,9 +15,10 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// mixture is one validator and sequencer among others, in a history drawn at random: epochs that move sequencers in and
-// out by more than the bounds, a slow reporter, an application and signers that fail or answer late, and crashes. The rig
-// checks 5.1 and that records which are released are live. The mixture checks what locks are reported, and the acks.
+// mixture is one validator and sequencer among others, in a history drawn at random: epochs that
+// move sequencers in and out by more than the bounds, a slow reporter, an application and signers
+// that fail or answer late, and crashes. The rig checks 5.1 and that records which are released are
+// live. The mixture checks what locks are reported, and the acks.
 type mixture struct {
 	*rig
 	random    *rand.Rand
@@ -107,8 +108,8 @@ func (m *mixture) watch(e *Effect) {
 	}
 }
 
-// noteTops brings up to date what the core must know to be certified. What it has reported of a lane it knows until the
-// lane is dormant.
+// noteTops brings up to date what the core must know to be certified. What it has reported of a
+// lane it knows until the lane is dormant.
 func (m *mixture) noteTops() {
 	for s := range mixedSequencers {
 		if _, ok := m.c.lanes.dormant[keyOf(id(s))]; ok && m.c.lanes.bySequencer[id(s)] == nil {
@@ -334,8 +335,8 @@ func (m *mixture) late(n int) {
 	}
 }
 
-// settle lets everything come to rest.
-func (m *mixture) settle() {
+// finish lets everything come to rest.
+func (m *mixture) finish() {
 	m.c.Pause(m.now, false)
 	m.drain()
 	for range 20 {
@@ -358,11 +359,11 @@ func (m *mixture) settle() {
 
 // check demands what holds once everything has come to rest.
 func (m *mixture) checkSettled() {
-	m.settle()
+	m.finish()
 	if m.c.Recovering() {
 		m.certified[1] = max(m.certified[1], 1)
 		m.adopt()
-		m.settle()
+		m.finish()
 	}
 	lanes := m.c.Counts().Lanes + m.c.Counts().Dormant
 	if lanes > mixedSequencers {
@@ -377,7 +378,8 @@ func (m *mixture) checkSettled() {
 		}
 	}
 	expect(m.t, "locks that wait for their reports", m.c.Unreported(), 0)
-	// A tip, a rest, the certificates of tip, parent and the two highest, each of three epochs; and the last of our own.
+	// A tip, a rest, the certificates of tip, parent and the two highest, each of three epochs; and
+	// the last of our own.
 	if live := m.disk.Live(); live > mixedSequencers*(2+4*3)+2 {
 		m.t.Fatalf("%d records are live", live)
 	}
@@ -397,7 +399,7 @@ func (m *mixture) checkSettled() {
 			m.t.Fatalf("lane %d, height %d: %v", s, height, o)
 		}
 		m.certified[s] = height + 1
-		m.settle()
+		m.finish()
 		if !slices.ContainsFunc(m.acks, func(e Effect) bool {
 			var a wire.Ack
 			return a.Decode(e.Bytes) == nil && a.Chunk == n.Chunk && a.Epoch == epoch
@@ -407,7 +409,8 @@ func (m *mixture) checkSettled() {
 	}
 }
 
-// PROTOCOL.md 4.4, 4.5, 4.7, 4.8 and 5.1 in histories drawn at random; LANECAST_HISTORIES says how many.
+// docs/protocol.md 4.4, 4.5, 4.7, 4.8 and 5.1 in histories drawn at random; LANECAST_HISTORIES says
+// how many.
 func TestWhateverTheHistoryNothingIsEquivocatedLostOrStuck(t *testing.T) {
 	t.Parallel()
 	histories := 150

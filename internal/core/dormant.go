@@ -6,12 +6,13 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// A lane is dormant while its sequencer is in no known epoch within bounds: PROTOCOL.md 4.8. One record in the journal
-// holds its tip's proposal and its newest certificate, and memory holds what 5.1 needs to know of the tip. All else is
-// gone: votes, certificates, questions, metrics, the need for old epochs' sets.
+// A lane is dormant while its sequencer is in no known epoch within bounds: docs/protocol.md 4.8.
+// One record in the journal holds its tip's proposal and its newest certificate, and memory holds
+// what 5.1 needs to know of the tip. All else is gone: votes, certificates, questions, metrics, the
+// need for old epochs' sets.
 
-// laneKey names a dormant lane: the first bytes of SHA-256 of the sequencer's key. It is shorter than the key, and a
-// second sequencer of the same name is as hard to make as a second preimage.
+// laneKey names a dormant lane: the first bytes of SHA-256 of the sequencer's key. It is shorter
+// than the key, and a second sequencer of the same name is as hard to make as a second preimage.
 type laneKey [16]byte
 
 func keyOf(sequencer wire.PublicKey) (k laneKey) {
@@ -52,8 +53,8 @@ func (c *Core) retireLane(l *lane) {
 	c.tryRest(l)
 }
 
-// tryRest makes a leaving lane dormant if nothing of it is under way any more, calls among it: if they could go on, each
-// time that the lane wakes would add to them.
+// tryRest makes a leaving lane dormant if nothing of it is under way any more, calls among it: if
+// they could go on, each time that the lane wakes would add to them.
 func (c *Core) tryRest(l *lane) {
 	quiet := l.jobs == 0 && l.questions.out == 0 && l.signatures.out == 0 && (l.tip == nil || l.tip.durable)
 	if !l.leaving || l.gone || !quiet || !c.running {
@@ -62,7 +63,8 @@ func (c *Core) tryRest(l *lane) {
 	c.rest(l)
 }
 
-// restRecord returns the record of the lane when it becomes dormant, a view into what the lane holds.
+// restRecord returns the record of the lane when it becomes dormant, a view into what the lane
+// holds.
 func (l *lane) restRecord() (r restRecord) {
 	r.sequencer = l.sequencer
 	r.certified, r.hasCertified = l.votes.Highest()
@@ -100,8 +102,8 @@ func (c *Core) rest(l *lane) {
 	c.lanes.keep(l.sequencer, r.dormant(position))
 }
 
-// releaseRest lets go of the record that a lane had while it was dormant, once a later tip and a certificate of the
-// highest height have records of their own.
+// releaseRest lets go of the record that a lane had while it was dormant, once a later tip and a
+// certificate of the highest height have records of their own.
 func (c *Core) releaseRest(l *lane) {
 	if top := l.votes.Top(); l.resting != 0 && l.tip != nil && l.tip.position != 0 && top != nil && top.Position != 0 {
 		c.records.release(l.resting)
@@ -130,7 +132,8 @@ func (d *dormant) woken(sequencer wire.PublicKey) *tip {
 	}
 }
 
-// wakeLanes wakes the lanes of an epoch's sequencers that are dormant, and keeps those from it that are about to be.
+// wakeLanes wakes the lanes of an epoch's sequencers that are dormant, and keeps those from it that
+// are about to be.
 func (c *Core) wakeLanes(sequencers []wire.PublicKey) {
 	for _, sequencer := range sequencers {
 		if l := c.lanes.find(&sequencer); l != nil && l.leaving {
@@ -160,8 +163,8 @@ func (l *lane) wake(d *dormant) {
 	}
 }
 
-// Forget forgets a dormant lane for good; false if the lane is not dormant. A sequencer whose lane was forgotten must
-// be in no set again: this process no longer knows what it has acked there.
+// Forget forgets a dormant lane for good; false if the lane is not dormant. A sequencer whose lane
+// was forgotten must be in no set again: this process no longer knows what it has acked there.
 func (c *Core) Forget(sequencer wire.PublicKey) bool {
 	d, ok := c.lanes.kept(sequencer)
 	if !ok || !c.running {

@@ -15,8 +15,8 @@ const (
 	// Verify {Statement}: have the statement verified, then call
 	// SignaturesVerified.
 	Verify EffectKind = iota + 1
-	// Append {Position, Bytes}: append the record to the journal, which must give it that Position; Durable later. Bytes are
-	// valid until Done.
+	// Append {Position, Bytes}: append the record to the journal, which must give it that Position;
+	// Durable later. Bytes are valid until Done.
 	Append
 	// Release {Position}: the record is dead.
 	Release
@@ -24,21 +24,24 @@ const (
 	SignChunk
 	// SignAck {Call, Chunk, Epoch, Signer}: have Signer sign our ack, then call AckSigned.
 	SignAck
-	// SendNode and SendAck {Recipients, Bytes}: send the message to each recipient. Neither slice ever changes.
+	// SendNode and SendAck {Recipients, Bytes}: send the message to each recipient. Neither slice
+	// ever changes.
 	SendNode
 	SendAck
-	// Broadcast {Chunk, Parent, Recipients, Again}: have the payload of our chunk spread to the current epoch's validators,
-	// us excepted. Again says that it has been asked for before.
+	// Broadcast {Chunk, Parent, Recipients, Again}: have the payload of our chunk spread to the
+	// current epoch's validators, us excepted. Again says that it has been asked for before.
 	Broadcast
-	// AskPropose {Call, Chunk, Parent}: ask the application for a payload at Chunk.Height of our lane, then call
-	// ApplicationProposed.
+	// AskPropose {Call, Chunk, Parent}: ask the application for a payload at Chunk.Height of our
+	// lane, then call ApplicationProposed.
 	AskPropose
-	// AskVerify {Call, Chunk, Parent}: ask the application whether the chunk is good, then call ApplicationVerified.
+	// AskVerify {Call, Chunk, Parent}: ask the application whether the chunk is good, then call
+	// ApplicationVerified.
 	AskVerify
 	// Cancel {Call}: end the context of the call. It still returns, and is fed back like any other.
 	Cancel
-	// Report {Activity, Elapsed}: hand the activity to the reporter, and let Reported know once it has returned. Elapsed is set
-	// on the lock of our own chunk: the time since its payload was proposed in this run.
+	// Report {Activity, Elapsed}: hand the activity to the reporter, and let Reported know once it
+	// has returned. Elapsed is set on the lock of our own chunk: the time since its payload was
+	// proposed in this run.
 	Report
 	// Halt {Err}: stop the process for the reason Err. No event has any effect from then on.
 	Halt
@@ -61,7 +64,7 @@ type Effect struct {
 	Bytes      []byte
 	Call       uint64
 	Chunk      wire.Chunk
-	Parent     wire.Digest // payload of the chunk below; zero at height 0, and where it is not known, see tip.parent
+	Parent     wire.Digest // payload of the chunk below; zero where there is none, see tip.parent
 	Again      bool
 	Epoch      uint64
 	Signer     verify.AckSigner

@@ -36,7 +36,7 @@ type epochs struct {
 
 	current uint64
 	known   map[uint64]*epoch // within bounds
-	recent  *epoch            // of them, the one that was asked for last, with its sequencers; or nil
+	recent  *epoch            // of them, the one asked for last, with its sequencers; or nil
 }
 
 // bounds returns the lowest and highest epoch whose acks are taken.
@@ -63,8 +63,8 @@ func (s *epochs) enter(number uint64) {
 	s.votes.SetBounds(first, last)
 }
 
-// find returns the epoch if it lies within bounds and its validators and sequencers are known, else nil. learned says
-// that they have become known by this call.
+// find returns the epoch if it lies within bounds and its validators and sequencers are known, else
+// nil. learned says that they have become known by this call.
 func (s *epochs) find(number uint64) (e *epoch, learned bool) {
 	if e := s.recent; e != nil && e.number == number {
 		return e, false
@@ -80,7 +80,8 @@ func (s *epochs) find(number uint64) (e *epoch, learned bool) {
 	return e, learned
 }
 
-// learn asks for the validators and sequencers of an epoch. It returns nil while they are not known, or out of bounds.
+// learn asks for the validators and sequencers of an epoch. It returns nil while they are not
+// known, or out of bounds.
 func (s *epochs) learn(number uint64) *epoch {
 	if first, last := s.bounds(); number < first || number > last {
 		return nil
@@ -138,7 +139,8 @@ func (s *epochs) Format(number uint64) (wire.Format, bool) {
 	return wire.Format{}, false
 }
 
-// signer returns what signs our acks in an epoch, nil while there is nothing. It is asked for again until it is there.
+// signer returns what signs our acks in an epoch, nil while there is nothing. It is asked for again
+// until it is there.
 func (s *epochs) signer(e *epoch) verify.AckSigner {
 	if e.signer == nil {
 		e.signer = s.sets.AckSigner(e.number)
@@ -169,8 +171,8 @@ func (s *epochs) haveValidator(id wire.PublicKey) bool {
 	return false
 }
 
-// maxPastEpochs bounds the epochs before the newest that are searched for sequencers on whose lanes a lost journal may have
-// held acks.
+// maxPastEpochs bounds the epochs before the newest that are searched for sequencers on whose lanes
+// a lost journal may have held acks.
 const maxPastEpochs = 1024
 
 // sequencersUpTo returns the sequencers of an epoch and of the known ones before it.
@@ -205,8 +207,8 @@ func (e *epoch) admits(l *lane, sequencer wire.PublicKey) bool {
 	return true
 }
 
-// inBounds returns the epoch if it lies within bounds and its validators and sequencers are known, else nil. What waited
-// for them goes on once they are.
+// inBounds returns the epoch if it lies within bounds and its validators and sequencers are known,
+// else nil. What waited for them goes on once they are.
 func (c *Core) inBounds(number uint64) *epoch {
 	e, learned := c.epochs.find(number)
 	if learned {
@@ -253,7 +255,8 @@ func (p *Peer) in(e *epoch) (wire.Participant, bool) {
 	return p.index, p.member
 }
 
-// SetEpoch enters an epoch. One that is not above the current epoch is ignored, since epochs only grow.
+// SetEpoch enters an epoch. One that is not above the current epoch is ignored, since epochs only
+// grow.
 func (c *Core) SetEpoch(now time.Duration, number uint64) {
 	if !c.enter(now) || number <= c.epochs.current {
 		return
@@ -267,8 +270,9 @@ func (c *Core) SetEpoch(now time.Duration, number uint64) {
 		c.pruneCertificates(l)
 	}
 	c.retireLanes()
-	// The current epoch's acks of tips that no epoch in bounds has certified are wanted at once: PROTOCOL.md 4.8. So is a
-	// verdict that came while the sequencer was none, or before our scheme was known.
+	// The current epoch's acks of tips that no epoch in bounds has certified are wanted at once:
+	// docs/protocol.md 4.8. So is a verdict that came while the sequencer was none, or before our
+	// scheme was known.
 	first, _ := c.epochs.bounds()
 	for _, l := range c.lanes.all() {
 		t := l.tip
@@ -285,8 +289,9 @@ func (c *Core) SetEpoch(now time.Duration, number uint64) {
 	c.awaitSets()
 }
 
-// EpochsNeeded returns, ascending, the epochs whose sets the providers must keep: the known ones within bounds, the current one, and
-// those that a lane's certificates, its tip's parent among them, are of.
+// EpochsNeeded returns, ascending, the epochs whose sets the providers must keep: the known ones
+// within bounds, the current one, and those that a lane's certificates, its tip's parent among
+// them, are of.
 func (c *Core) EpochsNeeded() []uint64 {
 	needed := []uint64{c.epochs.current}
 	first, last := c.epochs.bounds()

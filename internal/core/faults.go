@@ -8,9 +8,10 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// faults reports those of PROTOCOL.md 4.6. Each is reported when it is found; what could be found again and again with each
-// message is reported once: conflicts per lane and height, invalid acks when their validator becomes a suspect,
-// conflicting acks per validator and epoch, undecodable messages per peer and BadNodeInterval.
+// faults reports those of docs/protocol.md 4.6. Each is reported when it is found; what could be
+// found again and again with each message is reported once: conflicts per lane and height, invalid
+// acks when their validator becomes a suspect, conflicting acks per validator and epoch,
+// undecodable messages per peer and BadNodeInterval.
 type faults struct {
 	clock    *clock
 	reports  *reports
@@ -39,7 +40,8 @@ func (f *faults) lockConflict(l *lane, first, second wire.Lock) {
 	}
 }
 
-// unprovenLockConflict counts a lock that contradicts one that is no longer here, so that it cannot be proven.
+// unprovenLockConflict counts a lock that contradicts one that is no longer here, so that it cannot
+// be proven.
 func (f *faults) unprovenLockConflict(l *lane, height uint64) {
 	if l.lockConflict.first(height) {
 		f.counts.Faults++
@@ -95,12 +97,12 @@ type evidence struct {
 	failed  bool
 }
 
-// maxSeeking is how many pairs are being proven at once: each takes the memory of two slabs. Beyond it, a validator is looked
-// at when it offends again.
+// maxSeeking is how many pairs are being proven at once: each takes the memory of two slabs. Beyond
+// it, a validator is looked at when it offends again.
 const maxSeeking = 4
 
-// seekEvidence has two conflicting acks of one validator verified, once per validator and epoch: the one that was counted,
-// and the second.
+// seekEvidence has two conflicting acks of one validator verified, once per validator and epoch:
+// the one that was counted, and the second.
 func (c *Core) seekEvidence(l *lane, e *epoch, second *wire.Ack) {
 	if e.sought.Has(second.Participant) || c.faults.seeking == maxSeeking {
 		return

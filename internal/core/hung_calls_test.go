@@ -25,8 +25,8 @@ func (r *rig) outstanding(kind EffectKind, lane wire.PublicKey) (n int) {
 	return n
 }
 
-// At most two calls per lane are outstanding, however often its sequencer leaves the sets and comes back: a lane whose
-// calls have not returned is not dormant yet. It is once they have.
+// 4.8: At most two calls per lane are outstanding, however often its sequencer leaves the sets and
+// comes back: a lane whose calls have not returned is not dormant yet. It is once they have.
 func TestRule4_8_CallsThatNeverReturnDoNotAddUpWhileALaneSleepsAndWakes(t *testing.T) {
 	for name, kind := range map[string]EffectKind{"the application hangs": AskVerify, "the signer hangs": SignAck} {
 		t.Run(name, func(t *testing.T) {
@@ -56,7 +56,8 @@ func TestRule4_8_CallsThatNeverReturnDoNotAddUpWhileALaneSleepsAndWakes(t *testi
 	}
 }
 
-// One call that returns is not enough, whichever it is; and neither its answer nor the other one's counts.
+// 4.8: One call that returns is not enough, whichever it is; and neither its answer nor the other
+// one's counts.
 func TestRule4_8_ALaneIsDormantOnceTheLastOfItsCallsHasReturned(t *testing.T) {
 	for _, first := range []int{0, 1} {
 		r := newRig(t, 4, absent(7, 20))

@@ -12,7 +12,8 @@ type jobs struct {
 	last uint64
 }
 
-// job holds the purpose of a statement in flight. Exactly one of node, parent, votes, evidence and own is set.
+// job holds the purpose of a statement in flight. Exactly one of node, parent, votes, evidence and
+// own is set.
 type job struct {
 	lane     *lane // nil with own
 	node     *pendingNode

@@ -41,6 +41,8 @@ func (r *rig) decideFor(d time.Duration) (statements int) {
 	return statements
 }
 
+// 3.3: All votes valid and yet the result invalid means inconsistent keys: a configuration error
+// that blames nobody and is reported to the application.
 func TestRule3_3_KeysThatDoNotFitAreReportedOnceAndBlameNobody(t *testing.T) {
 	r := unfit(t, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
 	r.everyoneAcks(1, 0)

@@ -94,7 +94,8 @@ type lane struct {
 
 	verifying *pendingNode // at most one in verification …
 	waiting   *pendingNode // … and one that waits, the highest
-	// bad: a node of this sequencer failed verification. From then on they are verified alone, none before nextCheck.
+	// bad: a node of this sequencer failed verification. From then on they are verified alone, none
+	// before nextCheck.
 	bad       bool
 	nextCheck time.Duration
 
@@ -106,8 +107,8 @@ type lane struct {
 	wantAck    bool   // our ack is due, but could not be signed yet; tried again at ackRetry
 	ackRetry   time.Duration
 
-	// mark is the height up to which we do not ack on this lane, since a journal that was lost may have held acks of ours
-	// up to there: PROTOCOL.md 5.10.
+	// mark is the height up to which we do not ack on this lane, since a journal that was lost may
+	// have held acks of ours up to there: docs/protocol.md 5.10.
 	mark mark
 
 	jobs    int         // statements in flight
@@ -122,8 +123,8 @@ type lane struct {
 	recovered *recovered // between Recover and Start
 }
 
-// reportedAt remembers the highest height that was reported. What is found below it later is not: whoever could have it
-// found at two heights in turn would have it reported without end.
+// reportedAt remembers the highest height that was reported. What is found below it later is not:
+// whoever could have it found at two heights in turn would have it reported without end.
 type reportedAt struct {
 	height uint64
 	any    bool
@@ -132,7 +133,8 @@ type reportedAt struct {
 // covers reports whether height, or one above it, has been reported.
 func (r *reportedAt) covers(height uint64) bool { return r.any && height <= r.height }
 
-// first reports whether height is above all that have been reported, and notes that it now is reported.
+// first reports whether height is above all that have been reported, and notes that it now is
+// reported.
 func (r *reportedAt) first(height uint64) bool {
 	if r.covers(height) {
 		return false
@@ -141,8 +143,9 @@ func (r *reportedAt) first(height uint64) bool {
 	return true
 }
 
-// lane returns the lane of a sequencer, a new one if need be. The caller has made sure that the key is one of an
-// epoch's sequencers, or comes from the journal: that is what bounds the number of lanes.
+// lane returns the lane of a sequencer, a new one if need be. The caller has made sure that the key
+// is one of an epoch's sequencers, or comes from the journal: that is what bounds the number of
+// lanes.
 func (c *Core) lane(sequencer wire.PublicKey) *lane {
 	if l := c.lanes.find(&sequencer); l != nil {
 		return l
@@ -155,7 +158,7 @@ func (c *Core) lane(sequencer wire.PublicKey) *lane {
 	return l
 }
 
-// base is b of PROTOCOL.md 4.3: the larger of tip height and highest certified height.
+// base is b of docs/protocol.md 4.3: the larger of tip height and highest certified height.
 func (l *lane) base() uint64 {
 	highest, _ := l.votes.Highest()
 	if l.tip != nil {
@@ -164,7 +167,8 @@ func (l *lane) base() uint64 {
 	return highest
 }
 
-// Tip returns the highest node accepted for a sequencer, without its parent; false if there is none.
+// Tip returns the highest node accepted for a sequencer, without its parent; false if there is
+// none.
 func (c *Core) Tip(sequencer wire.PublicKey) (wire.Proposal, bool) {
 	l := c.lanes.find(&sequencer)
 	if l == nil || l.tip == nil {
@@ -173,7 +177,8 @@ func (c *Core) Tip(sequencer wire.PublicKey) (wire.Proposal, bool) {
 	return l.tip.proposal, true
 }
 
-// Certificate returns the certificate held for a height of a lane, of the newest epoch if there are several.
+// Certificate returns the certificate held for a height of a lane, of the newest epoch if there are
+// several.
 func (c *Core) Certificate(sequencer wire.PublicKey, height uint64) (wire.Lock, bool) {
 	l := c.lanes.find(&sequencer)
 	if l == nil {

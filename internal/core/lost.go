@@ -11,10 +11,11 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// A journal that was lost is replaced by what others know: PROTOCOL.md 5.9 and 5.10. Until it is, nothing is signed.
-// Afterwards we ack on a lane only above the height up to which the lost journal may have held acks of ours, and our own
-// lane has ended. A journal that is not known to be lost, but is shown a message of our own that is not in it, is older
-// than the network: the process stops.
+// A journal that was lost is replaced by what others know: docs/protocol.md 5.9 and 5.10. Until it
+// is, nothing is signed. Afterwards we ack on a lane only above the height up to which the lost
+// journal may have held acks of ours, and our own lane has ended. A journal that is not known to be
+// lost, but is shown a message of our own that is not in it, is older than the network: the process
+// stops.
 
 var (
 	// ErrStaleJournal is a journal that does not hold what this identity has signed.
@@ -40,9 +41,9 @@ type loss struct {
 	known      bool                    // the journal's first record has been recovered
 	lost       bool                    // it says that an earlier journal was lost …
 	recovering bool                    // … and nothing has taken its place yet: nothing is signed
-	adopted    uint64                  // position of the record that ends recovering, 0 if there is none
+	adopted    uint64                  // position of the record that ends recovering; 0 for none
 	marks      map[wire.PublicKey]mark // of lanes, from that record
-	verifying  bool                    // a message of our own that somebody shows is in verification
+	verifying  bool                    // a message of our own that a peer shows is in verification
 }
 
 // begins takes the journal's first record.
@@ -60,7 +61,8 @@ func (s *loss) adopt(position uint64, r *recoveredRecord) {
 	}
 }
 
-// durable ends recovering if what was adopted is on disk with the records up to position, and reports whether it did.
+// durable ends recovering if what was adopted is on disk with the records up to position, and
+// reports whether it did.
 func (s *loss) durable(position uint64) bool {
 	if !s.recovering || s.adopted == 0 || s.adopted > position {
 		return false
@@ -69,8 +71,8 @@ func (s *loss) durable(position uint64) bool {
 	return true
 }
 
-// mayHaveHeld reports whether a message of our own about a chunk may have been in the journal that was lost. known says
-// that the chunk's lane has a tip.
+// mayHaveHeld reports whether a message of our own about a chunk may have been in the journal that
+// was lost. known says that the chunk's lane has a tip.
 func (s *loss) mayHaveHeld(chunk *wire.Chunk, known bool) bool {
 	m := s.marks[chunk.Sequencer]
 	return s.recovering || m.covers(chunk.Height) ||
@@ -80,7 +82,8 @@ func (s *loss) mayHaveHeld(chunk *wire.Chunk, known bool) bool {
 // abstains reports whether we must not ack at a height.
 func (l *lane) abstains(height uint64) bool { return !l.mark.unsafe && l.mark.covers(height) }
 
-// Abstaining returns on how many lanes of sequencers of now we do not ack yet, and the highest height up to which.
+// Abstaining returns on how many lanes of sequencers of now we do not ack yet, and the highest
+// height up to which.
 func (c *Core) Abstaining() (lanes int, to uint64) {
 	for sequencer, m := range c.loss.marks {
 		l := c.lanes.find(&sequencer)
@@ -101,8 +104,9 @@ func (l *lane) before(m mark) bool {
 // Recovering reports whether the journal was lost and nothing has been adopted in its place.
 func (c *Core) Recovering() bool { return c.loss.recovering }
 
-// Adopt takes locks that the caller has verified: PROTOCOL.md 4.8. In a process that is recovering it ends the recovery,
-// once it is durable. The locks must then be all that is known, the highest of each lane at least.
+// Adopt takes locks that the caller has verified: docs/protocol.md 4.8. In a process that is
+// recovering it ends the recovery, once it is durable. The locks must then be all that is known,
+// the highest of each lane at least.
 func (c *Core) Adopt(now time.Duration, locks []wire.Lock) error {
 	if !c.enter(now) {
 		return nil
@@ -137,8 +141,9 @@ func (c *Core) Adopt(now time.Duration, locks []wire.Lock) error {
 	return nil
 }
 
-// endOfRecovery fixes the marks. Whoever acked a height of a lane held the lock of the one below, whose quorum held the
-// lock of the one below that; so an honest one of a quorum that answers knows of a lock at most two heights lower.
+// endOfRecovery fixes the marks. Whoever acked a height of a lane held the lock of the one below,
+// whose quorum held the lock of the one below that; so an honest one of a quorum that answers knows
+// of a lock at most two heights lower.
 func (c *Core) endOfRecovery(locks []wire.Lock) (recoveredRecord, error) {
 	r := recoveredRecord{unsafe: c.cfg.RecoverUnsafe}
 	if len(locks) == 0 {
@@ -189,8 +194,8 @@ func (c *Core) setMarks() {
 	}
 }
 
-// unknownToJournal reports whether a message of our own about a chunk is one that the journal should hold and does not. l
-// is the chunk's lane and may be nil.
+// unknownToJournal reports whether a message of our own about a chunk is one that the journal
+// should hold and does not. l is the chunk's lane and may be nil.
 func (c *Core) unknownToJournal(l *lane, chunk *wire.Chunk) bool {
 	if c.loss.mayHaveHeld(chunk, l != nil && l.tip != nil) {
 		return false
@@ -209,8 +214,8 @@ func (c *Core) unknownToJournal(l *lane, chunk *wire.Chunk) bool {
 	return l.tip == nil || chunk.Height > l.tip.chunk().Height
 }
 
-// provesLoss stops the process if a valid certificate proves that the journal lacks what we have signed: it is one of
-// our own lane above our tip, or names us as a signer above the lane's tip.
+// provesLoss stops the process if a valid certificate proves that the journal lacks what we have
+// signed: it is one of our own lane above our tip, or names us as a signer above the lane's tip.
 func (c *Core) provesLoss(l *lane, lock *wire.Lock) bool {
 	if !c.unknownToJournal(l, &lock.Chunk) {
 		return false
@@ -219,7 +224,8 @@ func (c *Core) provesLoss(l *lane, lock *wire.Lock) bool {
 		c.halt(fmt.Errorf("%w: our lane is certified at height %d", ErrStaleJournal, lock.Chunk.Height))
 		return true
 	}
-	// A lane that nothing is known of, and whose sequencer is in no set, was forgotten or is adopted by a joiner.
+	// A lane that nothing is known of, and whose sequencer is in no set, was forgotten or is
+	// adopted by a joiner.
 	if l.tip == nil && !c.epochs.haveSequencer(l.sequencer) {
 		return false
 	}
@@ -252,7 +258,8 @@ type ownMessage struct {
 	chunk wire.Chunk
 }
 
-// ownNode takes a node of our own lane from whatever peer. It says nothing new, unless our journal lacks it.
+// ownNode takes a node of our own lane from whatever peer. It says nothing new, unless our journal
+// lacks it.
 func (c *Core) ownNode(from *Peer, n *wire.Node) Outcome {
 	if !c.unknownToJournal(c.own, &n.Chunk) {
 		return WrongPeer
@@ -271,8 +278,8 @@ func (c *Core) ownAck(from *Peer, l *lane, e *epoch, a *wire.Ack) Outcome {
 	return c.verifyOwn(from, st, "an ack", a.Chunk)
 }
 
-// verifyOwn has one message of our own verified at a time, and none that a peer shows for a while after an invalid one of
-// the same peer.
+// verifyOwn has one message of our own verified at a time, and none that a peer shows for a while
+// after an invalid one of the same peer.
 func (c *Core) verifyOwn(from *Peer, st *verify.Statement, what string, chunk wire.Chunk) Outcome {
 	if c.loss.verifying || c.now < from.ownNext {
 		return WrongPeer
@@ -282,7 +289,8 @@ func (c *Core) verifyOwn(from *Peer, st *verify.Statement, what string, chunk wi
 	return Accepted
 }
 
-// ownVerdict takes the verdict on a message of our own. The journal may have come to hold it meanwhile.
+// ownVerdict takes the verdict on a message of our own. The journal may have come to hold it
+// meanwhile.
 func (c *Core) ownVerdict(j job, v *verify.Verdict) {
 	c.loss.verifying = false
 	valid := v.Err == nil && len(v.Invalid) == 0 && (v.Statement.Proposal == nil || v.ProposalValid)

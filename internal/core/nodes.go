@@ -19,7 +19,8 @@ type pendingNode struct {
 	proposedAt   time.Duration // when ours
 }
 
-// Node takes a node from a peer: PROTOCOL.md 4.2. The message is read during the call and not kept.
+// Node takes a node from a peer: docs/protocol.md 4.2. The message is read during the call and not
+// kept.
 func (c *Core) Node(now time.Duration, from *Peer, message []byte) Outcome {
 	o := Stopped
 	if c.enter(now) {
@@ -50,7 +51,8 @@ func (c *Core) node(from *Peer, message []byte) Outcome {
 		return Duplicate
 	}
 	o := c.currentEpoch().check(l, &n.Chunk)
-	// While the sets of the current epoch are not known, what is known of the lane says that its node may wait for them.
+	// While the sets of the current epoch are not known, what is known of the lane says that its
+	// node may wait for them.
 	waits := o == UnknownEpoch && l != nil && !l.leaving && (l.tip == nil || n.Chunk.Height > l.tip.chunk().Height)
 	if o != Accepted && o != Conflicting && !waits {
 		return o
@@ -86,7 +88,8 @@ func (c *Core) node(from *Peer, message []byte) Outcome {
 	return Accepted
 }
 
-// unknownEpoch takes a node whose parent certificate has no bound. What has the tip's chunk is a duplicate all the same.
+// unknownEpoch takes a node whose parent certificate has no bound. What has the tip's chunk is a
+// duplicate all the same.
 func (c *Core) unknownEpoch(from *Peer, message []byte) Outcome {
 	var n wire.Node
 	if err := n.DecodeStored(message); err != nil {
@@ -103,9 +106,9 @@ func (c *Core) unknownEpoch(from *Peer, message []byte) Outcome {
 	return Duplicate
 }
 
-// check is PROTOCOL.md 4.1 for a node's chunk, against the current epoch e, which is nil while its sets are not known.
-// Conflicting is another payload than the tip's, or than that of a certificate that is held, at the same height. l may be
-// nil.
+// check is docs/protocol.md 4.1 for a node's chunk, against the current epoch e, which is nil while
+// its sets are not known. Conflicting is another payload than the tip's, or than that of a
+// certificate that is held, at the same height. l may be nil.
 func (e *epoch) check(l *lane, chunk *wire.Chunk) Outcome {
 	if e == nil {
 		return UnknownEpoch
@@ -132,7 +135,8 @@ func (e *epoch) check(l *lane, chunk *wire.Chunk) Outcome {
 	return Accepted
 }
 
-// nextNode has the waiting node verified, if it still passes the rules and the lane may have one verified now.
+// nextNode has the waiting node verified, if it still passes the rules and the lane may have one
+// verified now.
 func (c *Core) nextNode(l *lane) {
 	p := l.waiting
 	if p == nil {
@@ -156,7 +160,8 @@ func (c *Core) nextNode(l *lane) {
 	c.verifyNode(l, p)
 }
 
-// verifyNode submits a node's chunk signature and, unless it is held already, its parent certificate.
+// verifyNode submits a node's chunk signature and, unless it is held already, its parent
+// certificate.
 func (c *Core) verifyNode(l *lane, p *pendingNode) {
 	proposal := p.node.Proposal()
 	st := &verify.Statement{Proposal: &proposal, Unbatched: l.bad}
@@ -206,15 +211,16 @@ func (c *Core) nodeVerdict(j job, v *verify.Verdict) {
 	}
 }
 
-// blameNode reports a node that has been proven invalid. From then on the sequencer's nodes are verified alone, at a
-// limited rate, and no parents of theirs wait.
+// blameNode reports a node that has been proven invalid. From then on the sequencer's nodes are
+// verified alone, at a limited rate, and no parents of theirs wait.
 func (c *Core) blameNode(l *lane, from *Peer, message []byte) {
 	l.bad, l.nextCheck = true, c.now+c.cfg.BadNodeInterval
 	c.dropParents(l)
 	c.faults.invalidNode(from, message)
 }
 
-// acceptNode handles a verified node. Tip and epoch may have moved since it arrived: the rules are checked again.
+// acceptNode handles a verified node. Tip and epoch may have moved since it arrived: the rules are
+// checked again.
 func (c *Core) acceptNode(l *lane, p *pendingNode) Outcome {
 	if p.node.HasParent() && !p.onlyProposal {
 		c.certified(l, parentLock(&p.node))
@@ -237,7 +243,8 @@ func (c *Core) acceptNode(l *lane, p *pendingNode) Outcome {
 		return Duplicate
 	case Accepted:
 	case UnknownEpoch:
-		if p.from != nil && l.waiting == nil { // the epoch moved meanwhile, and its sets will be known in a moment
+		if p.from != nil && l.waiting == nil {
+			// The epoch moved meanwhile, and its sets will be known in a moment.
 			l.waiting = p
 			return Accepted
 		}

@@ -10,12 +10,14 @@ const (
 	OwnLaneFree OwnLane = iota
 	// OwnLaneRecovering: the journal was lost, and nothing has been adopted yet.
 	OwnLaneRecovering
-	// OwnLaneEnded: the journal was lost, and the lane ended with it. The sequencer goes on under a new key.
+	// OwnLaneEnded: the journal was lost, and the lane ended with it. The sequencer goes on under a
+	// new key.
 	OwnLaneEnded
-	// OwnLaneBehind: more validators than may be faulty have acked the lane above our tip. The journal is older than the
-	// network.
+	// OwnLaneBehind: more validators than may be faulty have acked the lane above our tip. The
+	// journal is older than the network.
 	OwnLaneBehind
-	// OwnLaneContradicted: the network certified another chunk than our tip. Somebody else signs with our key.
+	// OwnLaneContradicted: the network certified another chunk than our tip. Somebody else signs
+	// with our key.
 	OwnLaneContradicted
 )
 
@@ -55,7 +57,8 @@ func (c *Core) ownLane() OwnLane {
 	return OwnLaneFree
 }
 
-// OwnLane returns what keeps our own lane from growing, and a height above our tip that others have acked, if that is it.
+// OwnLane returns what keeps our own lane from growing, and a height above our tip that others have
+// acked, if that is it.
 func (c *Core) OwnLane() (state OwnLane, claimed uint64) {
 	state = c.ownLane()
 	if state == OwnLaneBehind {
@@ -64,8 +67,8 @@ func (c *Core) OwnLane() (state OwnLane, claimed uint64) {
 	return state, claimed
 }
 
-// claims are the highest chunk of our lane that each validator has acked and that the journal does not hold. If more than
-// may be faulty have, somebody has sent chunks with our signature.
+// claims are the highest chunk of our lane that each validator has acked and that the journal does
+// not hold. If more than may be faulty have, somebody has sent chunks with our signature.
 type claims struct {
 	chunks map[wire.PublicKey]wire.Chunk
 	behind bool // more than may be faulty have
@@ -83,7 +86,8 @@ func (s *claims) add(id wire.PublicKey, chunk *wire.Chunk) bool {
 	return true
 }
 
-// count compares the weight of an epoch's validators that have claims with what may be faulty of it.
+// count compares the weight of an epoch's validators that have claims with what may be faulty of
+// it.
 func (s *claims) count(e *epoch) {
 	weight := uint64(0)
 	for id := range s.chunks {
@@ -94,7 +98,8 @@ func (s *claims) count(e *epoch) {
 	s.behind = weight > e.set.Tolerates()
 }
 
-// drop forgets the claims that our tip has come up to, and those of former validators. The tip may be nil.
+// drop forgets the claims that our tip has come up to, and those of former validators. The tip may
+// be nil.
 func (s *claims) drop(t *tip, epochs *epochs) {
 	for id, chunk := range s.chunks {
 		if t != nil && (chunk == *t.chunk() || chunk.Height < t.chunk().Height) || !epochs.haveValidator(id) {
@@ -118,13 +123,15 @@ func (c *Core) claim(from *Peer, chunk *wire.Chunk) {
 	}
 }
 
-// dropClaims forgets the claims that our tip has come up to, and in a new epoch those of former validators.
+// dropClaims forgets the claims that our tip has come up to, and in a new epoch those of former
+// validators.
 func (c *Core) dropClaims() {
 	c.claims.drop(c.own.tip, &c.epochs)
 	c.countClaims()
 }
 
-// countClaims counts the claims of the current epoch's validators. Until its sets are known, it is as it was.
+// countClaims counts the claims of the current epoch's validators. Until its sets are known, it is
+// as it was.
 func (c *Core) countClaims() {
 	if e := c.currentEpoch(); e != nil {
 		c.claims.count(e)

@@ -27,7 +27,8 @@ func (r *rig) kinds() (all map[RecordKind]int) {
 	return all
 }
 
-// Chunk and parent are made durable (which is all that 4.2 asks before others may see it), then signed.
+// 4.7: Chunk and parent are made durable (which is all that 4.2 asks before others may see it),
+// then signed.
 func TestRule4_7_ChunkAndParentAreDurableBeforeTheSignerIsAsked(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	r.certifyOwn(r.propose(1), 5)
@@ -49,8 +50,9 @@ func TestRule4_7_ChunkAndParentAreDurableBeforeTheSignerIsAsked(t *testing.T) {
 	expectChunks(t, "chunks to sign", r.signChunks, c)
 }
 
-// The same chunk is signed again after a crash, wherever it comes: a signer that guards against double signing never sees
-// two, and no height is asked about anew once its chunk is durable.
+// 4.7: The same chunk is signed again after a crash, wherever it comes: a signer that guards
+// against double signing never sees two, and no height is asked about anew once its chunk is
+// durable.
 func TestRule4_7_TheSameChunkIsSignedAgainAfterACrashAtEveryStep(t *testing.T) {
 	steps := []struct {
 		name string
@@ -117,7 +119,7 @@ func TestRule4_7_TheSameChunkIsSignedAgainAfterACrashAtEveryStep(t *testing.T) {
 	}
 }
 
-// The same chunk is signed again with the newest certificate held for its parent.
+// 4.7: The same chunk is signed again with the newest certificate held for its parent.
 func TestRule4_7_WhatIsSignedAgainHasTheNewestCertificateForItsParent(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	first := r.propose(1)
@@ -140,7 +142,8 @@ func TestRule4_7_WhatIsSignedAgainHasTheNewestCertificateForItsParent(t *testing
 	expect(t, "parent's epoch", n.Parent.Epoch, 6)
 }
 
-// The parent in a node may carry any valid certificate for it: the newest epoch's not above the current one is used.
+// 4.7: The parent in a node may carry any valid certificate for it: the newest epoch's not above
+// the current one is used.
 func TestRule4_7_TheParentsCertificateIsNotOfAnEpochToCome(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.propose(1)
@@ -162,7 +165,7 @@ func TestRule4_7_TheParentsCertificateIsNotOfAnEpochToCome(t *testing.T) {
 	expect(t, "parent's epoch", n.Parent.Epoch, 6)
 }
 
-// A record of our next chunk is dead once the tip has come to its height.
+// 4.7: A record of our next chunk is dead once the tip has come to its height.
 func TestRule4_7_TheRecordOfAChunkThatBecameTheTipIsReleased(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.propose(1)
@@ -177,7 +180,7 @@ func TestRule4_7_TheRecordOfAChunkThatBecameTheTipIsReleased(t *testing.T) {
 	expect(t, "chunks to sign", len(r.signChunks), 0)
 }
 
-// After a declined proposal the next question waits a backoff; the counts say so.
+// 4.7: After a declined proposal the next question waits a backoff; the counts say so.
 func TestRule4_7_ADeclinedProposalLeavesNoRecord(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	r.proposes = nil
@@ -189,7 +192,7 @@ func TestRule4_7_ADeclinedProposalLeavesNoRecord(t *testing.T) {
 	expectChunks(t, "questions", r.proposes, wire.Chunk{Sequencer: id(0)})
 }
 
-// A journal that holds two of our chunks for one height is none of ours.
+// 4.7: A journal that holds two of our chunks for one height is none of ours.
 func TestRule4_7_TwoProposalsForOneHeightAreNoJournalOfOurs(t *testing.T) {
 	cfg := defaults(id(0))
 	cfg.Sets = &view{world: newWorld(4, true), me: id(0)}
@@ -205,7 +208,8 @@ func TestRule4_7_TwoProposalsForOneHeightAreNoJournalOfOurs(t *testing.T) {
 	}
 }
 
-// While no certificate comes, both are repeated every RebroadcastTimeout, whatever the reporter does.
+// 4.7: While no certificate comes, both are repeated every RebroadcastTimeout, whatever the
+// reporter does.
 func TestRule4_7_TheTipIsRepeatedWhileTheProcessIsPaused(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	r.propose(1)

@@ -8,9 +8,10 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// A process that falls behind for a moment gets several nodes of a lane while one is in verification. Only the highest
-// of them is verified as a node. The parent certificates of the others are locks that the process would lose: they are
-// verified as statements of their own. PROTOCOL.md 4.2.5.
+// A process that falls behind for a moment gets several nodes of a lane while one is in
+// verification. Only the highest of them is verified as a node. The parent certificates of the
+// others are locks that the process would lose: they are verified as statements of their own.
+// docs/protocol.md 4.2.5.
 
 // parent is the parent certificate of a node that is not verified itself.
 type parent struct {
@@ -20,7 +21,8 @@ type parent struct {
 	message     []byte // the node
 }
 
-// parents are the parent certificates of one lane that wait, ascending by height and epoch, one of them in verification.
+// parents are the parent certificates of one lane that wait, ascending by height and epoch, one of
+// them in verification.
 type parents struct {
 	waiting   []parent
 	verifying bool
@@ -36,7 +38,8 @@ func (q *parents) find(s wire.Subject) (at int, waits bool) {
 	})
 }
 
-// insert puts a parent at its place. If there are more than room then, the lowest is dropped; it reports whether.
+// insert puts a parent at its place. If there are more than room then, the lowest is dropped; it
+// reports whether.
 func (q *parents) insert(at int, p parent, room int) (dropped bool) {
 	q.waiting = slices.Insert(q.waiting, at, p)
 	if len(q.waiting) <= room {
@@ -58,7 +61,8 @@ func (q *parents) pop() (p parent, ok bool) {
 	return p, true
 }
 
-// passOver takes the parent certificate of a node that will not be verified: a higher one takes its place.
+// passOver takes the parent certificate of a node that will not be verified: a higher one takes its
+// place.
 func (c *Core) passOver(l *lane, p *pendingNode) {
 	if p.from == nil || !p.node.HasParent() {
 		return
@@ -75,8 +79,8 @@ func (c *Core) passOver(l *lane, p *pendingNode) {
 	c.verifyParents(l)
 }
 
-// wantsParent reports whether a certificate could tell anything new, and may be verified. What is refused for want of
-// anything but news is counted.
+// wantsParent reports whether a certificate could tell anything new, and may be verified. What is
+// refused for want of anything but news is counted.
 func (c *Core) wantsParent(l *lane, s wire.Subject) bool {
 	if l.votes.Knows(s) {
 		return false

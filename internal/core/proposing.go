@@ -19,7 +19,8 @@ const (
 	verifying       // the node is verified like any other
 )
 
-// proposer makes our next chunk, from the question for its payload to its signature: PROTOCOL.md 4.7.
+// proposer makes our next chunk, from the question for its payload to its signature:
+// docs/protocol.md 4.7.
 type proposer struct {
 	clock   *clock
 	calls   *calls
@@ -38,9 +39,9 @@ type proposer struct {
 	signatures series // on our chunks
 }
 
-// propose does what can be done now for our next chunk, which has the height and the parent given if may is set: it asks
-// the application for a payload, unless paused, or our key for its signature. It ends questions and requests that are no
-// longer wanted.
+// propose does what can be done now for our next chunk, which has the height and the parent given
+// if may is set: it asks the application for a payload, unless paused, or our key for its
+// signature. It ends questions and requests that are no longer wanted.
 func (p *proposer) propose(own *lane, height uint64, parent *wire.Parent, may, paused bool) {
 	switch p.phase {
 	case asking:
@@ -79,7 +80,8 @@ func (p *proposer) propose(own *lane, height uint64, parent *wire.Parent, may, p
 	}
 }
 
-// write journals chunk and parent before our key signs: after a failure or a restart the same chunk is signed.
+// write journals chunk and parent before our key signs: after a failure or a restart the same chunk
+// is signed.
 func (p *proposer) write(n wire.Node) {
 	p.node = n
 	p.phase, p.proposedAt = writing, p.clock.now
@@ -105,7 +107,8 @@ func (p *proposer) signed(signature wire.Signature, parent wire.Parent) *pending
 	return n
 }
 
-// fail ends the attempt at hand. The next one comes after the backoff, for the same chunk if there is one.
+// fail ends the attempt at hand. The next one comes after the backoff, for the same chunk if there
+// is one.
 func (p *proposer) fail(s Status) {
 	p.counts.Proposals[s]++
 	p.phase = idle
@@ -122,7 +125,8 @@ func (p *proposer) end() {
 	p.phase, p.position, p.node = idle, 0, wire.Node{}
 }
 
-// accepted ends a proposal that has become the tip. The tip's record replaces that of chunk and parent.
+// accepted ends a proposal that has become the tip. The tip's record replaces that of chunk and
+// parent.
 func (p *proposer) accepted() {
 	p.counts.Proposals[Success]++
 	p.end()
@@ -135,13 +139,14 @@ func (p *proposer) done() {
 	}
 }
 
-// mayHaveSent reports whether the chunk is our next one, and may have been sent before a restart: its record is durable.
+// mayHaveSent reports whether the chunk is our next one, and may have been sent before a restart:
+// its record is durable.
 func (p *proposer) mayHaveSent(chunk *wire.Chunk) bool {
 	return p.position != 0 && p.phase != writing && *chunk == p.node.Chunk
 }
 
-// recovered keeps the highest of our chunks that were made durable to be signed. It returns the position of the other
-// one, if there are two.
+// recovered keeps the highest of our chunks that were made durable to be signed. It returns the
+// position of the other one, if there are two.
 func (p *proposer) recovered(position uint64, n wire.Node) (dead uint64, err error) {
 	if p.position != 0 {
 		mine := &p.node.Chunk
@@ -157,7 +162,8 @@ func (p *proposer) recovered(position uint64, n wire.Node) (dead uint64, err err
 	return dead, nil
 }
 
-// restore has our next chunk signed that was on its way, unless tip or lane have come to its height.
+// restore has our next chunk signed that was on its way, unless tip or lane have come to its
+// height.
 func (p *proposer) restore(own *lane) {
 	if p.position == 0 {
 		return
@@ -171,8 +177,8 @@ func (p *proposer) restore(own *lane) {
 	p.phase = signing
 }
 
-// below returns the chunk below the lane's next one: the higher of tip and highest certificate. empty says that the lane
-// has nothing yet, and ok that it is durable.
+// below returns the chunk below the lane's next one: the higher of tip and highest certificate.
+// empty says that the lane has nothing yet, and ok that it is durable.
 func (l *lane) below() (chunk wire.Chunk, ok, empty bool) {
 	highest, certified := l.votes.Highest()
 	switch {
@@ -184,8 +190,9 @@ func (l *lane) below() (chunk wire.Chunk, ok, empty bool) {
 	return *l.tip.chunk(), l.tip.durable, false
 }
 
-// newestUpTo returns the newest certificate of a chunk whose epoch is not above the current one, which others may not know
-// yet. Only where there is none, it is one of those. nil says that the chunk has no certificate.
+// newestUpTo returns the newest certificate of a chunk whose epoch is not above the current one,
+// which others may not know yet. Only where there is none, it is one of those. nil says that the
+// chunk has no certificate.
 func (l *lane) newestUpTo(current, first uint64, chunk wire.Chunk) *aggregate.Certificate {
 	newest := l.votes.At(chunk.Height)
 	if newest == nil || newest.Chunk != chunk {
@@ -201,8 +208,9 @@ func (l *lane) newestUpTo(current, first uint64, chunk wire.Chunk) *aggregate.Ce
 	}
 }
 
-// nextChunk returns height and parent of the chunk that we may propose now; may is false if there is none: we must be a
-// sequencer, and the chunk below, if any, must be certified. The parent has the newest certificate that is held for it.
+// nextChunk returns height and parent of the chunk that we may propose now; may is false if there
+// is none: we must be a sequencer, and the chunk below, if any, must be certified. The parent has
+// the newest certificate that is held for it.
 func (c *Core) nextChunk() (height uint64, parent wire.Parent, may bool) {
 	if c.loss.lost || !c.isSequencerNow() {
 		return 0, parent, false
@@ -240,7 +248,8 @@ func (c *Core) propose() {
 	c.proposer.propose(c.own, height, &parent, may, c.paused)
 }
 
-// Pause tells whether the reporter or the disk is behind. While they are, no payload is asked for: PROTOCOL.md 5.7.
+// Pause tells whether the reporter or the disk is behind. While they are, no payload is asked for:
+// docs/protocol.md 5.7.
 func (c *Core) Pause(now time.Duration, paused bool) {
 	if !c.enter(now) {
 		return
@@ -249,8 +258,8 @@ func (c *Core) Pause(now time.Duration, paused bool) {
 	c.propose()
 }
 
-// ApplicationProposed takes the application's answer to the AskPropose of that number; ok is false when it declined or
-// failed.
+// ApplicationProposed takes the application's answer to the AskPropose of that number; ok is false
+// when it declined or failed.
 func (c *Core) ApplicationProposed(now time.Duration, number uint64, payload wire.Digest, ok bool) {
 	if !c.enter(now) {
 		return
@@ -272,8 +281,9 @@ func (c *Core) ApplicationProposed(now time.Duration, number uint64, payload wir
 	c.proposer.write(wire.Node{Chunk: about.chunk, Parent: parent})
 }
 
-// ChunkSigned takes the signature that the SignChunk of that number asked for. The node is then verified like any
-// other: a signer that is broken must not make us send what others would blame us for.
+// ChunkSigned takes the signature that the SignChunk of that number asked for. The node is then
+// verified like any other: a signer that is broken must not make us send what others would blame us
+// for.
 func (c *Core) ChunkSigned(now time.Duration, number uint64, signature wire.Signature, err error) {
 	if !c.enter(now) {
 		return
@@ -304,7 +314,8 @@ type rebroadcast struct {
 	at  time.Duration
 }
 
-// broadcast spreads our tip, payload and node, to the validators. It repeats itself until the tip is certified.
+// broadcast spreads our tip, payload and node, to the validators. It repeats itself until the tip
+// is certified.
 func (c *Core) broadcast(l *lane, again bool) {
 	c.rebroadcast = rebroadcast{true, c.now + c.cfg.RebroadcastTimeout}
 	status := Success
@@ -342,7 +353,8 @@ func (c *Core) restartProposing() {
 	c.propose()
 }
 
-// awaitSets comes back while the current epoch's sets are not known: they become known without any event.
+// awaitSets comes back while the current epoch's sets are not known: they become known without any
+// event.
 func (c *Core) awaitSets() {
 	if c.currentEpoch() == nil {
 		c.wake(c.now + c.cfg.ProposeBackoff)

@@ -9,8 +9,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Journal records are one byte for the kind, and what it says. Node, Proposal and Lock are in the encoding of
-// PROTOCOL.md 2.
+// Journal records are one byte for the kind, and what it says. Node, Proposal and Lock are in the
+// encoding of docs/protocol.md 2.
 //
 //	0x01 ‖ Node          a tip
 //	0x02 ‖ Lock          a certificate
@@ -20,8 +20,9 @@ import (
 //	0x06 ‖ …             a dormant lane, see restRecord
 //	0x07 ‖ varint        all locks with records up to this position have been reported
 //
-// A lane lives on its newest tip and the certificates that aggregate.Lane holds; records of all others are released, those
-// of locks once they have been reported. Records may come back in any order, released ones among them.
+// A lane lives on its newest tip and the certificates that aggregate.Lane holds; records of all
+// others are released, those of locks once they have been reported. Records may come back in any
+// order, released ones among them.
 const (
 	recordNode      byte = 0x01
 	recordLock      byte = 0x02
@@ -45,7 +46,8 @@ type record interface {
 	AppendTo(dst []byte) []byte
 }
 
-// records is the journal as the core writes it: records are appended, and released once they are dead.
+// records is the journal as the core writes it: records are appended, and released once they are
+// dead.
 type records struct {
 	out     *effects
 	next    uint64   // position that the next record gets
@@ -86,7 +88,8 @@ func (j *records) release(position uint64) {
 	}
 }
 
-// originRecord is the first record of a journal. It says whose the journal is, and whether an earlier one was lost:
+// originRecord is the first record of a journal. It says whose the journal is, and whether an
+// earlier one was lost:
 //
 //	0x01 first start, 0x02 recovering ‖ identity [32] ‖ SHA-256 of the namespace [32]
 type originRecord struct {
@@ -137,7 +140,7 @@ func (o *originRecord) check(cfg *Config) error {
 	return nil
 }
 
-// recoveredRecord ends a recovery, and fixes the marks of PROTOCOL.md 5.10:
+// recoveredRecord ends a recovery, and fixes the marks of docs/protocol.md 5.10:
 //
 //	flags: 1 if the host took the risk not to abstain ‖ (sequencer [32] ‖ varint height)*
 type recoveredRecord struct {
@@ -145,7 +148,8 @@ type recoveredRecord struct {
 	marks  []laneMark // ascending by sequencer
 }
 
-// laneMark is the height of a lane up to which the journal that was lost may have held acks of ours.
+// laneMark is the height of a lane up to which the journal that was lost may have held acks of
+// ours.
 type laneMark struct {
 	sequencer wire.PublicKey
 	height    uint64
@@ -316,15 +320,16 @@ func (k RecordKind) String() string {
 	return "unknown"
 }
 
-// RecordInfo is what one record of the journal says, for those who look into a journal from outside.
+// RecordInfo is what one record of the journal says, for those who look into a journal from
+// outside.
 type RecordInfo struct {
 	Kind RecordKind
 	// Sequencer is that of the lane; zero for the kinds that belong to none.
 	Sequencer wire.PublicKey
 	// Tip is the chunk of a node, of a proposal, or of a dormant lane's tip; nil without one.
 	Tip *wire.Chunk
-	// Certified is the chunk that a certificate is for, and Epoch its epoch; nil without one. In a node above height 0 it
-	// is the parent.
+	// Certified is the chunk that a certificate is for, and Epoch its epoch; nil without one. In a
+	// node above height 0 it is the parent.
 	Certified *wire.Chunk
 	Epoch     uint64
 }

@@ -23,8 +23,9 @@ type recovered struct {
 	limit    int      // of locks, at which trim looks again
 }
 
-// trim drops locks that cannot matter whatever record comes next, so that a long journal is not held in memory: those
-// that have been reported and are below both the highest lock less one and the parent of the highest node.
+// trim drops locks that cannot matter whatever record comes next, so that a long journal is not
+// held in memory: those that have been reported and are below both the highest lock less one and
+// the parent of the highest node.
 func (r *recovered) trim(reported uint64) {
 	last := &r.locks[len(r.locks)-1]
 	r.highest = max(r.highest, last.Chunk.Height)
@@ -116,8 +117,8 @@ func (c *Core) Recover(position uint64, rec []byte) error {
 	return nil
 }
 
-// Origin returns whether the journal's first record says that an earlier journal was lost. ok is false if there was no
-// such record among those that were recovered.
+// Origin returns whether the journal's first record says that an earlier journal was lost. ok is
+// false if there was no such record among those that were recovered.
 func (c *Core) Origin() (lost, ok bool) { return c.loss.lost, c.loss.known }
 
 func (c *Core) recoveredLane(sequencer wire.PublicKey) *recovered {
@@ -169,10 +170,11 @@ func (r *recovered) addRest(position uint64, rest restRecord) error {
 	return nil
 }
 
-// Start begins operation in the given epoch. next is the position that the first Append is to carry. Recovered locks
-// are reported again that have not been reported, or are at the top of their lanes. Recovered tips are shown to the
-// application again. Our own tip is broadcast if it lacks its certificate, and our next chunk is signed if it was on its
-// way. Of dormant lanes only locks that have not been reported are.
+// Start begins operation in the given epoch. next is the position that the first Append is to
+// carry. Recovered locks are reported again that have not been reported, or are at the top of their
+// lanes. Recovered tips are shown to the application again. Our own tip is broadcast if it lacks
+// its certificate, and our next chunk is signed if it was on its way. Of dormant lanes only locks
+// that have not been reported are.
 func (c *Core) Start(now time.Duration, epoch, next uint64) {
 	c.running = true
 	c.now = now
@@ -221,8 +223,8 @@ type restoredLock struct {
 	dropped bool // the lane does not hold it
 }
 
-// restore makes a lane of what the journal held of it, and returns the locks that are to be reported: those that have
-// not been, and of a lane that is awake all that it holds.
+// restore makes a lane of what the journal held of it, and returns the locks that are to be
+// reported: those that have not been, and of a lane that is awake all that it holds.
 func (c *Core) restore(l *lane, r *recovered, awake bool) (locks []restoredLock) {
 	drop := func(lock aggregate.Certificate) {
 		if lock.Position > c.reports.through {
@@ -232,7 +234,8 @@ func (c *Core) restore(l *lane, r *recovered, awake bool) (locks []restoredLock)
 		}
 	}
 	c.restoreTip(l, r)
-	// From the lowest height up, so that none is refused as too low; at one height and epoch the one with a record first.
+	// From the lowest height up, so that none is refused as too low; at one height and epoch the
+	// one with a record first.
 	slices.SortStableFunc(r.locks, func(a, b aggregate.Certificate) int {
 		return cmp.Or(cmp.Compare(a.Chunk.Height, b.Chunk.Height), cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(b.Position, a.Position))
 	})
@@ -268,7 +271,8 @@ func (c *Core) restore(l *lane, r *recovered, awake bool) (locks []restoredLock)
 	return locks
 }
 
-// restoreTip makes the higher one of the lane's newest node and of what it had while it was dormant the tip.
+// restoreTip makes the higher one of the lane's newest node and of what it had while it was dormant
+// the tip.
 func (c *Core) restoreTip(l *lane, r *recovered) {
 	if r.restAt != 0 {
 		l.resting = r.restAt

@@ -9,10 +9,11 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// A lock's record stays in the journal until the reporter has returned for the lock: PROTOCOL.md 4.4. Reports are made
-// and return in one order, which for locks is the order of their records, in this run and, sorted, after a restart. So
-// one position says which locks have been reported, and a record of it is appended now and then: what lies above it is
-// reported again after a restart.
+// A lock's record stays in the journal until the reporter has returned for the lock:
+// docs/protocol.md 4.4. Reports are made and return in one order, which for locks is the order of
+// their records, in this run and, sorted, after a restart. So one position says which locks have
+// been reported, and a record of it is appended now and then: what lies above it is reported again
+// after a restart.
 
 // reports keeps account of the activities that have been handed to the reporter in this run.
 type reports struct {
@@ -34,8 +35,8 @@ type reportedLock struct {
 	dropped  bool   // nothing but the report needs the record
 }
 
-// A record of how far reports have come is appended after reportedEvery locks. As many are reported once more after a
-// crash.
+// A record of how far reports have come is appended after reportedEvery locks. As many are reported
+// once more after a crash.
 const reportedEvery = 64
 
 // add has an activity reported.
@@ -46,8 +47,8 @@ func (r *reports) add(a wire.Activity) *Effect {
 	return e
 }
 
-// addLock has a lock reported. The record of the held certificate stays until the report has returned; dropped says that
-// nothing else needs it.
+// addLock has a lock reported. The record of the held certificate stays until the report has
+// returned; dropped says that nothing else needs it.
 func (r *reports) addLock(held *aggregate.Certificate, dropped bool) *Effect {
 	report := r.add(&wire.Certified{Lock: held.Lock})
 	held.Report = r.made
@@ -87,7 +88,8 @@ func (r *reports) record() {
 	r.records.release(former)
 }
 
-// retire lets go of the record of a certificate that is no longer held, once its report has returned.
+// retire lets go of the record of a certificate that is no longer held, once its report has
+// returned.
 func (r *reports) retire(dropped aggregate.Certificate) {
 	if dropped.Report > r.returned {
 		i, waits := slices.BinarySearchFunc(r.locks, dropped.Report, func(l reportedLock, number uint64) int {
@@ -101,8 +103,8 @@ func (r *reports) retire(dropped aggregate.Certificate) {
 	r.records.release(dropped.Position)
 }
 
-// recovered keeps the newest record of how far locks have been reported. It returns the position of the other one, if
-// there are two.
+// recovered keeps the newest record of how far locks have been reported. It returns the position of
+// the other one, if there are two.
 func (r *reports) recovered(position, through uint64) (dead uint64) {
 	if position < r.position {
 		return position
@@ -129,7 +131,8 @@ func (c *Core) Reported(now time.Duration, n uint64) {
 	}
 }
 
-// Finish tells how many reports the reporter has returned for at the end, and has it journaled. Nothing else comes after it.
+// Finish tells how many reports the reporter has returned for at the end, and has it journaled.
+// Nothing else comes after it.
 func (c *Core) Finish(now time.Duration, n uint64) {
 	c.Reported(now, n)
 	if c.running && c.reports.since > 0 {

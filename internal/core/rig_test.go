@@ -27,8 +27,9 @@ type place struct {
 // history is what a process has let others see, through all of its crashes.
 type history map[place]wire.Digest
 
-// rig drives one Core as the engine does, with everything that is slow in the test's hands: it collects what the core
-// asked for until the test has it answered. It checks on the way what must hold whatever happens.
+// rig drives one Core as the engine does, with everything that is slow in the test's hands: it
+// collects what the core asked for until the test has it answered. It checks on the way what must
+// hold whatever happens.
 type rig struct {
 	t    testing.TB
 	w    *world
@@ -72,7 +73,8 @@ func defaults(me wire.PublicKey) Config {
 	}
 }
 
-// newRig returns a validator, id(0) of n, that is started in epoch 5. change may alter its configuration.
+// newRig returns a validator, id(0) of n, that is started in epoch 5. change may alter its
+// configuration.
 func newRig(t testing.TB, n int, change ...func(*rig)) *rig {
 	t.Helper()
 	r := &rig{t: t, w: newWorld(n, true), cfg: defaults(id(0)), disk: model.NewDisk(), seen: history{}}
@@ -86,7 +88,8 @@ func newRig(t testing.TB, n int, change ...func(*rig)) *rig {
 
 func sequencing(r *rig) { r.cfg.Sequencer = true }
 
-// sequencersIn says who the sequencers of an epoch are. Sets do not change once they have been asked for.
+// sequencersIn says who the sequencers of an epoch are. Sets do not change once they have been
+// asked for.
 func sequencersIn(epoch uint64, keys ...wire.PublicKey) func(*rig) {
 	return func(r *rig) { r.w.sequencers[epoch] = keys }
 }
@@ -164,7 +167,8 @@ func (r *rig) visible(what EffectKind, c wire.Chunk) {
 	r.seen[at] = c.Payload
 }
 
-// checkParent compares the parent that an effect names with that of the tip's record. A tip without one has no parent.
+// checkParent compares the parent that an effect names with that of the tip's record. A tip without
+// one has no parent.
 func (r *rig) checkParent(e *Effect) {
 	r.t.Helper()
 	want := r.parents[e.Chunk]
@@ -408,7 +412,8 @@ func (r *rig) pass(d time.Duration) {
 	r.now = end
 }
 
-// epoch enters an epoch. The calls about lanes that leave with it return once they are cancelled, unless they hang.
+// epoch enters an epoch. The calls about lanes that leave with it return once they are cancelled,
+// unless they hang.
 func (r *rig) epoch(e uint64) {
 	r.t.Helper()
 	r.c.SetEpoch(r.now, e)

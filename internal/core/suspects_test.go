@@ -8,7 +8,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// suspecting returns a core to which the last three of ten validators are suspects, by lane 1 at height 0.
+// suspecting returns a core to which the last three of ten validators are suspects, by lane 1 at
+// height 0.
 func suspecting(t *testing.T) *rig {
 	r := newRig(t, 10, observing, func(r *rig) {
 		r.cfg.HeightBound, r.cfg.MaxVoteBytes = 1<<10, 64<<20
@@ -26,8 +27,9 @@ func suspecting(t *testing.T) *rig {
 	return r
 }
 
-// Another worker proves two validators to vote invalidly while votes of theirs are in flight. What comes back undecided goes on without
-// them as soon as it can, and they are reported with the verdict that proves it, whichever of both comes first.
+// Another worker proves two validators to vote invalidly while votes of theirs are in flight. What
+// comes back undecided goes on without them as soon as it can, and they are reported with the
+// verdict that proves it, whichever of both comes first.
 func TestVotesThatComeBackUndecidedWaitForOthers(t *testing.T) {
 	for _, undecidedFirst := range []bool{true, false} {
 		r := newRig(t, 10, observing)
@@ -74,7 +76,8 @@ func boolInt(b bool) int {
 	return 0
 }
 
-// late gives a chunk six honest acks and those of the suspects, bad but for some. One honest ack is missing.
+// late gives a chunk six honest acks and those of the suspects, bad but for some. One honest ack is
+// missing.
 func (r *rig) late(lane int, height uint64, good ...int) {
 	for i := range 10 {
 		switch {

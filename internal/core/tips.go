@@ -13,12 +13,12 @@ type tip struct {
 	durable  bool
 	bytes    []byte // the encoded node, on our own lane only
 
-	// parent is the payload of the chunk below, zero at height 0. It is zero too, at any height, where the tip comes from a
-	// dormant lane, of which the journal holds the Proposal only.
+	// parent is the payload of the chunk below, zero at height 0. It is zero too, at any height,
+	// where the tip comes from a dormant lane, of which the journal holds the Proposal only.
 	parent       wire.Digest
 	hasParent    bool   // parentEpoch is known
 	parentEpoch  uint64 // of the certificate in the node
-	contradicted bool   // the lane was dormant, and had a certificate for another payload at the tip's height
+	contradicted bool   // the lane was dormant, with a certificate against the tip
 
 	verdict  Answer // the application's
 	reported bool   // as a Tip
@@ -49,8 +49,8 @@ type volatileTip struct {
 	lane     *lane
 }
 
-// pop takes out the first one and returns its lane, if its record is at most at position; nil if there is none. A lane
-// whose tip has moved on comes again with the new one.
+// pop takes out the first one and returns its lane, if its record is at most at position; nil if
+// there is none. A lane whose tip has moved on comes again with the new one.
 func (v *volatileTips) pop(position uint64) *lane {
 	for n, t := range *v {
 		if t.position > position {
@@ -68,8 +68,8 @@ func (v *volatileTips) pop(position uint64) *lane {
 
 func (v *volatileTips) drop(n int) { *v = (*v)[:copy(*v, (*v)[n:])] }
 
-// setTip makes a verified node the tip and journals it. Nothing of it is visible before Durable, but for our own: its
-// chunk and parent were durable before it was signed.
+// setTip makes a verified node the tip and journals it. Nothing of it is visible before Durable,
+// but for our own: its chunk and parent were durable before it was signed.
 func (c *Core) setTip(l *lane, p *pendingNode) {
 	former := l.tip
 	t := newTip(&p.node)
@@ -123,8 +123,8 @@ func (c *Core) tipDurable(l *lane) {
 	}
 }
 
-// duplicate answers a node that is the tip already: our ack may have been lost, or be wanted for a newer epoch; or
-// the application may have changed its mind. Once per AckInterval.
+// duplicate answers a node that is the tip already: our ack may have been lost, or be wanted for a
+// newer epoch; or the application may have changed its mind. Once per AckInterval.
 func (c *Core) duplicate(l *lane) {
 	t := l.tip
 	if !t.durable {
