@@ -1,4 +1,4 @@
-package aggregate_test
+package aggregate
 
 import (
 	"maps"
@@ -7,16 +7,15 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/lanecast/lanecast/aggregate"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
-// model is the votes of one lane in maps: the obvious twin of Lane and Slot.
-type model struct {
-	slots        map[aggregate.Key]*modelSlot
-	certificates map[aggregate.Key]int // payload
-	past         map[uint64]int        // payload
+// laneModel is the votes of one lane in maps: the obvious twin of Lane and slot.
+type laneModel struct {
+	slots        map[key]*slotModel
+	certificates map[key]int    // payload
+	past         map[uint64]int // payload
 	highest      uint64
 	certified    bool
 }
@@ -24,20 +23,20 @@ type model struct {
 // past is for how many heights the lane remembers certificates.
 const past = 4
 
-func (m *model) remember(height uint64, p int) {
+func (m *laneModel) remember(height uint64, p int) {
 	maps.DeleteFunc(m.past, func(h uint64, _ int) bool { return m.highest-h >= past })
 	m.past[height] = p
 }
 
-type modelSlot struct {
-	votes   map[wire.Participant]int // payload
-	spoiled map[wire.Participant]bool
-	flying  map[int]bool // payloads
-	failed  map[int]bool
-	paused  map[int]bool
+type slotModel struct {
+	votes     map[wire.Participant]int // payload
+	spoiled   map[wire.Participant]bool
+	verifying map[int]bool // payloads
+	failed    map[int]bool
+	paused    map[int]bool
 }
 
-func (s *modelSlot) of(p int) (all []wire.Participant) {
+func (s *slotModel) of(p int) (all []wire.Participant) {
 	for i, v := range s.votes {
 		if v == p {
 			all = append(all, i)
@@ -47,69 +46,69 @@ func (s *modelSlot) of(p int) (all []wire.Participant) {
 	return all
 }
 
-// flight is a statement that awaits its verdict, with what its votes were when it took off.
-type flight struct {
-	slot      *aggregate.Slot
-	candidate *aggregate.Candidate
+// pendingStatement is a statement that awaits its verdict, with what its votes were when it took
+// off.
+type pendingStatement struct {
+	slot      *slot
+	candidate *candidate
 	payload   int
-	of        *modelSlot
+	of        *slotModel
 	statement *verify.Statement
 	votes     map[wire.Participant]string
 }
 
 func TestALaneAgreesWithItsModel(t *testing.T) {
 	const n, size = 7, 8
-	s := scheme{n: n, size: size}
+	set := newSet(n, size)
 	rapid.Check(t, func(rt *rapid.T) {
-		table := aggregate.NewTable(aggregate.Config{MaxBytes: plenty, Past: past, Poison: true})
-		lane := table.Lane()
-		m := model{slots: map[aggregate.Key]*modelSlot{}, certificates: map[aggregate.Key]int{}, past: map[uint64]int{}}
-		var flights []flight
+		votes := New(Config{MaxBytes: plenty, Past: past})
+		lane := lane(votes)
+		m := laneModel{slots: map[key]*slotModel{}, certificates: map[key]int{}, past: map[uint64]int{}}
+		var pending []pendingStatement
 		floor, first, last := uint64(0), uint64(0), uint64(3)
-		var quota aggregate.Quota
-		key := func() aggregate.Key {
-			return aggregate.Key{
-				Height: floor + rapid.Uint64Range(0, 4).Draw(rt, "height"),
-				Epoch:  rapid.Uint64Range(first, last).Draw(rt, "epoch"),
+		draw := func() key {
+			return key{
+				height: floor + rapid.Uint64Range(0, 4).Draw(rt, "height"),
+				epoch:  rapid.Uint64Range(first, last).Draw(rt, "epoch"),
 			}
 		}
-		closeIf := func(gone func(aggregate.Key) bool) {
-			maps.DeleteFunc(m.slots, func(k aggregate.Key, _ *modelSlot) bool { return gone(k) })
+		closeIf := func(gone func(key) bool) {
+			maps.DeleteFunc(m.slots, func(k key, _ *slotModel) bool { return gone(k) })
 		}
 		rt.Repeat(map[string]func(*rapid.T){
 			"vote": func(*rapid.T) {
-				k, i := key(), wire.Participant(rapid.IntRange(0, n-1).Draw(rt, "validator"))
+				k, i := draw(), wire.Participant(rapid.IntRange(0, n-1).Draw(rt, "validator"))
 				p := rapid.IntRange(1, 2).Draw(rt, "payload")
 				if _, held := m.certificates[k]; held {
 					return // the core asks before it votes
 				}
-				slot := lane.Open(k, s, rapid.Bool().Draw(rt, "speculative"), &quota)
+				slot := lane.open(k, set, 0, rapid.Bool().Draw(rt, "ahead"))
 				ms := m.slots[k]
 				if ms == nil {
-					ms = &modelSlot{map[wire.Participant]int{}, map[wire.Participant]bool{}, map[int]bool{}, map[int]bool{}, map[int]bool{}}
+					ms = &slotModel{map[wire.Participant]int{}, map[wire.Participant]bool{}, map[int]bool{}, map[int]bool{}, map[int]bool{}}
 					m.slots[k] = ms
 				}
-				want := aggregate.Counted
+				want := Counted
 				switch v, voted := ms.votes[i]; {
 				case ms.spoiled[i]:
-					want = aggregate.Spoiled
+					want = Spoiled
 				case voted && v == p:
-					want = aggregate.Repeated
+					want = Repeated
 				case voted:
-					want = aggregate.Conflicting
+					want = Conflicting
 				default:
 					ms.votes[i] = p
 				}
-				got, _ := slot.Vote(i, payload(p), signature(i, p, size))
+				got, _ := slot.add(i, payload(p), signature(i, p, size))
 				expect(rt, "vote", got, want)
 			},
 			"statement": func(*rapid.T) {
-				k, p := key(), rapid.IntRange(1, 2).Draw(rt, "payload")
-				slot, ms := lane.Slot(k), m.slots[k]
-				if slot == nil || slot.Candidate(payload(p)) == nil {
+				k, p := draw(), rapid.IntRange(1, 2).Draw(rt, "payload")
+				slot, ms := lane.slot(k), m.slots[k]
+				if slot == nil || slot.find(payload(p)) == nil {
 					return
 				}
-				c := slot.Candidate(payload(p))
+				c := slot.find(payload(p))
 				suspects := wire.Signers{}
 				if bits := rapid.IntRange(0, 3).Draw(rt, "suspects"); bits > 0 {
 					suspects = wire.NewSigners(n)
@@ -128,7 +127,7 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 					}
 				}
 				quorum := verify.Quorum(n)
-				ready := !ms.flying[p] && !ms.paused[p]
+				ready := !ms.verifying[p] && !ms.paused[p]
 				var signing, suspect []wire.Participant
 				switch {
 				case ready && len(trusted) >= quorum:
@@ -145,9 +144,9 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 				}
 				var st *verify.Statement
 				if with {
-					st = c.Look(slices.Collect(suspects.All()))
+					st = check(c, slices.Collect(suspects.All()))
 				} else {
-					st = c.Statement(suspects, wire.Participant(first))
+					st = statement(c, suspects, wire.Participant(first))
 				}
 				if (st != nil) != (signing != nil) {
 					rt.Fatalf("statement: %v, want signers %v", st, signing)
@@ -170,20 +169,20 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 						expect(rt, "suspect", st.Suspects.Has(i), true)
 					}
 				}
-				f := flight{slot, c, p, ms, st, map[wire.Participant]string{}}
+				f := pendingStatement{slot, c, p, ms, st, map[wire.Participant]string{}}
 				for _, i := range signing {
 					f.votes[i] = string(signature(i, p, size))
 				}
-				ms.flying[p] = true
-				flights = append(flights, f)
+				ms.verifying[p] = true
+				pending = append(pending, f)
 			},
-			"settle": func(*rapid.T) {
-				if len(flights) == 0 {
+			"resolve": func(*rapid.T) {
+				if len(pending) == 0 {
 					return
 				}
-				at := rapid.IntRange(0, len(flights)-1).Draw(rt, "flight")
-				f := flights[at]
-				flights = slices.Delete(flights, at, at+1)
+				at := rapid.IntRange(0, len(pending)-1).Draw(rt, "pendingStatement")
+				f := pending[at]
+				pending = slices.Delete(pending, at, at+1)
 				var invalid []wire.Participant
 				for i := range f.statement.Signers.All() {
 					if rapid.IntRange(0, 3).Draw(rt, "bad") == 0 {
@@ -192,107 +191,108 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 						f.of.spoiled[i] = true
 					}
 				}
-				f.of.flying[f.payload] = false
+				f.of.verifying[f.payload] = false
 				if rapid.IntRange(0, 9).Draw(rt, "failure") == 0 {
-					expect(rt, "the slot's first failure", f.candidate.Fail(), len(f.of.failed) == 0)
+					expect(rt, "the slot's first failure", f.candidate.fail(), len(f.of.failed) == 0)
 					f.of.failed[f.payload], f.of.paused[f.payload] = true, true
 				}
-				f.slot.Settle(f.candidate, invalid)
+				f.slot.resolve(f.candidate, invalid)
 			},
 			"resume": func(*rapid.T) {
-				k, p := key(), rapid.IntRange(1, 2).Draw(rt, "payload")
-				if slot := lane.Slot(k); slot != nil && slot.Candidate(payload(p)) != nil {
-					c := slot.Candidate(payload(p))
-					expect(rt, "failed", c.Failed(), m.slots[k].failed[p])
-					c.Resume()
+				k, p := draw(), rapid.IntRange(1, 2).Draw(rt, "payload")
+				if slot := lane.slot(k); slot != nil && slot.find(payload(p)) != nil {
+					c := slot.find(payload(p))
+					expect(rt, "failed", c.failures > 0, m.slots[k].failed[p])
+					c.paused = false
 					m.slots[k].paused[p] = false
 				}
 			},
 			"certify": func(*rapid.T) {
-				k, p := key(), rapid.IntRange(1, 8).Draw(rt, "payload")/8+1
-				want := aggregate.Added
-				below := m.certified && k.Height+1 < m.highest
+				k, p := draw(), rapid.IntRange(1, 8).Draw(rt, "payload")/8+1
+				want := Added
+				below := m.certified && k.height+1 < m.highest
 				if below {
-					want = aggregate.Below
-					if m.highest-k.Height < past {
-						want = aggregate.Late
+					want = Below
+					if m.highest-k.height < past {
+						want = Late
 					}
 				}
-				if pp, ok := m.past[k.Height]; ok && (k.Height >= m.highest || m.highest-k.Height < past) {
-					want = aggregate.Known
+				if pp, ok := m.past[k.height]; ok && (k.height >= m.highest || m.highest-k.height < past) {
+					want = Known
 					if pp != p {
-						want = aggregate.Contradicted
+						want = Contradicted
 					}
 				}
 				for held, hp := range m.certificates {
 					switch {
-					case held.Height != k.Height:
+					case held.height != k.height:
 					case hp != p:
-						want = aggregate.Contradicted
-					case below || held.Epoch == k.Epoch:
-						want = aggregate.Known
+						want = Contradicted
+					case below || held.epoch == k.epoch:
+						want = Known
 					}
 				}
-				got, _ := lane.Certify(aggregate.Certificate{Height: k.Height, Epoch: k.Epoch, Payload: payload(p)}, 0)
+				got, _ := lane.Certify(Certificate{Lock: certificate(k.height, k.epoch, payload(p))})
 				expect(rt, "certify", got, want)
-				if want == aggregate.Added {
+				if want == Added {
 					m.certificates[k] = p
-					m.highest, m.certified = max(m.highest, k.Height), true
-					closeIf(func(o aggregate.Key) bool { return o == k })
+					m.highest, m.certified = max(m.highest, k.height), true
+					closeIf(func(o key) bool { return o == k })
 				}
-				if want == aggregate.Late {
-					m.remember(k.Height, p)
+				if want == Late {
+					m.remember(k.height, p)
 				}
 			},
 			"below": func(*rapid.T) {
 				floor += rapid.Uint64Range(0, 2).Draw(rt, "up")
 				lane.CloseBelow(floor)
-				closeIf(func(k aggregate.Key) bool { return k.Height < floor })
+				closeIf(func(k key) bool { return k.height < floor })
 			},
 			"epochs": func(*rapid.T) {
 				first += rapid.Uint64Range(0, 4).Draw(rt, "up") / 4
 				last = first + 3
-				lane.CloseEpochs(first, last)
-				closeIf(func(k aggregate.Key) bool { return k.Epoch < first || k.Epoch > last })
+				votes.SetBounds(first, last)
+				lane.CloseOutOfBounds()
+				closeIf(func(k key) bool { return k.epoch < first || k.epoch > last })
 			},
 			"prune": func(*rapid.T) {
 				tip := floor
-				lane.PruneCertificates(tip, true, 0, func(c aggregate.Certificate) {
-					k := aggregate.Key{Height: c.Height, Epoch: c.Epoch}
-					if c.Height+1 >= m.highest || c.Height == tip || c.Height+1 == tip {
+				for _, c := range lane.prune(tip, true, 0) {
+					k := key{height: c.Chunk.Height, epoch: c.Epoch}
+					if k.height+1 >= m.highest || k.height == tip || k.height+1 == tip {
 						rt.Fatalf("pruned %v", k)
 					}
-					if _, ok := m.past[c.Height]; !ok && m.highest-c.Height < past {
-						m.remember(c.Height, m.certificates[k])
+					if _, ok := m.past[k.height]; !ok && m.highest-k.height < past {
+						m.remember(k.height, m.certificates[k])
 					}
 					delete(m.certificates, k)
-				})
+				}
 			},
 			"": func(rt *rapid.T) {
-				votes := 0
+				waiting := 0
 				for k, ms := range m.slots {
-					slot := lane.Slot(k)
+					slot := lane.slot(k)
 					if slot == nil {
 						rt.Fatalf("no slot %v", k)
 					}
-					votes += len(ms.votes)
+					waiting += len(ms.votes)
 					for p := 1; p <= 2; p++ {
 						count := 0
-						if c := slot.Candidate(payload(p)); c != nil {
-							count = c.Count()
+						if c := slot.find(payload(p)); c != nil {
+							count = c.votes
 						}
 						expect(rt, "count", count, len(ms.of(p)))
 					}
 				}
 				expect(rt, "slots", lane.Slots(), len(m.slots))
-				expect(rt, "votes", table.Votes(), votes)
-				expect(rt, "certificates", len(lane.Certificates()), len(m.certificates))
-				if (table.Bytes() == 0) != (len(m.slots) == 0 && !slices.ContainsFunc(flights, func(f flight) bool { return f.slot.Closed() })) {
-					rt.Fatalf("%d bytes, %d slots, %d statements", table.Bytes(), len(m.slots), len(flights))
+				expect(rt, "votes", votes.memory.votes, waiting)
+				expect(rt, "certificates", len(lane.All()), len(m.certificates))
+				if (votes.memory.bytes == 0) != (len(m.slots) == 0 && !slices.ContainsFunc(pending, func(f pendingStatement) bool { return f.slot.closed })) {
+					rt.Fatalf("%d bytes, %d slots, %d pending", votes.memory.bytes, len(m.slots), len(pending))
 				}
-				for _, f := range flights {
+				for _, f := range pending {
 					for i, v := range f.votes {
-						expect(rt, "vote in flight", string(f.statement.Vote(i)), v)
+						expect(rt, "vote in pendingStatement", string(f.statement.Vote(i)), v)
 					}
 				}
 			},

@@ -120,8 +120,8 @@ func (n *network) Propose(context.Context, engine.Place) (wire.Digest, error) {
 func (n *network) Verify(context.Context, engine.Place, wire.Digest) (bool, error) {
 	return true, nil
 }
-func (n *network) SendNode([]wire.PublicKey, []byte, bool) {}
-func (n *network) SendAck([]wire.PublicKey, []byte, bool)  {}
+func (n *network) SendNode([]wire.PublicKey, []byte) {}
+func (n *network) SendAck([]wire.PublicKey, []byte)  {}
 func (n *network) Report(_ context.Context, a wire.Activity) error {
 	lock, ok := a.(*wire.Certified)
 	if !ok {

@@ -17,26 +17,19 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// alone is a network of one, validator and sequencer, with all that an engine needs.
-type alone struct {
-	set  *testkit.Set
-	lane []wire.PublicKey
-}
+// application is all of an embedder but the epochs. Nobody else is there.
+type application struct{}
 
-func (a *alone) Scheme(uint64) (verify.Scheme, bool)         { return a.set.Scheme, true }
-func (a *alone) AckSigner(uint64) verify.AckSigner           { return a.set.Signers[0] }
-func (a *alone) Sequencers(uint64) ([]wire.PublicKey, bool)  { return a.lane, true }
-func (a *alone) Broadcast(wire.Digest)                       {}
-func (a *alone) Report(context.Context, wire.Activity) error { return nil }
-func (a *alone) SendNode([]wire.PublicKey, []byte, bool)     {}
-func (a *alone) SendAck([]wire.PublicKey, []byte, bool)      {}
+func (application) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
+func (application) Report(context.Context, wire.Activity) error                                  { return nil }
+func (application) SendNode([]wire.PublicKey, []byte)                                            {}
+func (application) SendAck([]wire.PublicKey, []byte)                                             {}
 
-func (a *alone) Epochs(context.Context) (uint64, <-chan uint64, error) { return 0, nil, nil }
-
-// lastHeight is where the lane ends. Engines hold the last certificates of a lane only, so it is this one to wait for.
+// lastHeight is where the lane ends. Engines hold the last certificates of a lane only, so it is
+// this one to wait for.
 const lastHeight = 3
 
-func (a *alone) Propose(_ context.Context, at engine.Place) (d wire.Digest, err error) {
+func (application) Propose(_ context.Context, at engine.Place) (d wire.Digest, err error) {
 	if at.Height > lastHeight {
 		return d, engine.ErrDeclined
 	}
@@ -44,9 +37,10 @@ func (a *alone) Propose(_ context.Context, at engine.Place) (d wire.Digest, err 
 	return d, nil
 }
 
-func (a *alone) Verify(context.Context, engine.Place, wire.Digest) (bool, error) { return true, nil }
+func (application) Verify(context.Context, engine.Place, wire.Digest) (bool, error) { return true, nil }
 
-// exported runs an engine until it has certified something, and returns the names of its series and, by label, the values.
+// exported runs an engine until it has certified something, and returns the names of its series
+// and, by label, the values.
 func exported(t *testing.T) (names map[string]bool, labels map[string]map[string]bool) {
 	t.Helper()
 	ns := []byte("deploy-test")
@@ -55,11 +49,15 @@ func exported(t *testing.T) (names map[string]bool, labels map[string]map[string
 		t.Fatal(err)
 	}
 	me := set.ChunkSigners[0].PublicKey()
-	a := &alone{set: set, lane: []wire.PublicKey{me}}
+	epochs, err := engine.NewStaticEpochs(set.Scheme, set.Signers[0], []wire.PublicKey{me})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a application
 	registry := prometheus.NewRegistry()
 	e, err := engine.New(engine.Config{
-		Namespace: ns, Identity: me, Sequencer: set.ChunkSigners[0], Schemes: a, Sequencers: a, Monitor: a, Automaton: a,
-		Relay: a, Reporter: a, Sender: a, Journal: engine.JournalConfig{Dir: t.TempDir(), Create: true}, Metrics: registry,
+		Namespace: ns, Identity: me, Sequencer: set.ChunkSigners[0], Schemes: epochs, Sequencers: epochs,
+		Monitor: epochs, Automaton: a, Relay: a, Reporter: a, Sender: a, Journal: engine.JournalConfig{Dir: t.TempDir(), Create: true}, Metrics: registry,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -10,14 +10,15 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Adopt takes locks that others know: the highest of each lane, for a process that joins before its first epoch
-// begins, or what it has fallen behind. They are verified first; if one does not verify, or is of an unknown epoch, none
-// is taken and the error says why.
+// Adopt takes locks that others know: the highest of each lane, for a process that joins before its
+// first epoch begins, or what it has fallen behind. They are verified first. If one does not
+// verify, or is of an unknown epoch, none is adopted and the error says why.
 //
-// In a process that is recovering from a lost journal, one call ends that: its locks must be all that a quorum of other
-// validators know, the highest of each lane. From the moment that they are durable the process signs again, on each lane
-// only above what it may have signed before: two heights above the lock, or height 1 of a lane without one. The errors
-// are then also ErrNoLocks and ErrIndispensable. Its own lane has ended.
+// In a process that is recovering from a lost journal, one call ends the recovery: its locks must
+// be all that a quorum of other validators know, the highest of each lane. From the moment that
+// they are durable the process signs again, on each lane only above what it may have signed before:
+// two heights above the lock, or height 1 of a lane without one. The errors are then also
+// ErrNoLocks and ErrIndispensable. Its own lane has ended.
 //
 // After ctx's error the locks, which are copied, may still be adopted.
 func (e *Engine) Adopt(ctx context.Context, locks ...wire.Lock) error {
@@ -50,7 +51,7 @@ func (e *Engine) verifyAll(ctx context.Context, locks []wire.Lock) error {
 	return nil
 }
 
-// adopt is the loop's.
+// adopt runs on the loop.
 func (e *Engine) adopt(locks []wire.Lock) error {
 	recovering := e.core.Recovering()
 	if err := e.core.Adopt(time.Since(e.began), locks); err != nil {
@@ -62,7 +63,7 @@ func (e *Engine) adopt(locks []wire.Lock) error {
 	return nil
 }
 
-// warnOfAbstaining says on how many lanes nothing is acked yet, since the journal was lost.
+// warnOfAbstaining logs on how many lanes nothing is acked yet, since the journal was lost.
 func (e *Engine) warnOfAbstaining() {
 	if lanes, to := e.core.Abstaining(); lanes > 0 {
 		e.log.Warn("the journal was lost: nothing is acked on lanes up to what may have been acked before",
@@ -81,10 +82,10 @@ func (e *Engine) adoptConfigured() error {
 	return e.adopt(e.cfg.Adopt)
 }
 
-// Forget forgets for good the lane of a sequencer that is in no known epoch within bounds, with all that the journal
-// holds of it. The sequencer must never be in a set again, nor its locks be adopted: this process no longer knows what it
-// has acked on the lane.
-// The error is ErrNotDormant for another lane.
+// Forget drops the lane of a sequencer that is in no known epoch within bounds, for good, with all
+// that the journal holds of it. The sequencer must never be in a set again, and its locks never be
+// adopted: this process no longer knows what it has acked on the lane. The error is ErrNotDormant
+// for another lane.
 func (e *Engine) Forget(ctx context.Context, sequencer wire.PublicKey) error {
 	forgotten, err := ask(ctx, e, func() bool { return e.core.Forget(sequencer) })
 	if err == nil && !forgotten {
@@ -93,8 +94,8 @@ func (e *Engine) Forget(ctx context.Context, sequencer wire.PublicKey) error {
 	return err
 }
 
-// watchOwnLane logs when something comes to keep our own lane from growing that neither application nor validators can
-// mend.
+// watchOwnLane logs when something begins or ends to block our own lane that neither the
+// application nor the validators can mend.
 func (e *Engine) watchOwnLane() {
 	state, claimed := e.core.OwnLane()
 	if state == e.ownLane {

@@ -10,19 +10,20 @@ import (
 	"github.com/lanecast/lanecast/engine"
 )
 
-func (s *siege) batches() *dto.Histogram {
+func (s *attackRig) batches() *dto.Histogram {
 	s.t.Helper()
 	return gather(s.t, s.registry)["lanecast_batch_statements"].GetMetric()[0].GetHistogram()
 }
 
 // Batches form by themselves, with nothing tuned, and the metrics show it.
 func TestAtLowLoadAQuorumIsVerifiedAtOnceInABatchOfItsOwn(t *testing.T) {
+	t.Parallel()
 	const chunks = 12
-	s := newSiege(t, newProgression(t, 7), loyal, 1, nil)
+	s := newAttackRig(t, newProgression(t, 7), noAttack, 1, nil)
 	r := rand.New(rand.NewPCG(2, 2))
 	latencies := time.Duration(0)
 	for range chunks {
-		m := s.wave(r, shuffled)[0]
+		m := s.nextAcks(r, shuffled)[0]
 		for _, early := range m[:4] { // all but the one that completes the quorum of five
 			s.hand(early)
 		}
@@ -43,20 +44,20 @@ func TestAtLowLoadAQuorumIsVerifiedAtOnceInABatchOfItsOwn(t *testing.T) {
 }
 
 func TestAtHighLoadBatchesGrow(t *testing.T) {
-	const lanes, waves = 64, 2
-	s := newSiege(t, newProgression(t, 7), loyal, lanes, func(c *engine.Config) { c.BatchSize = lanes })
+	const lanes, rounds = 64, 2
+	s := newAttackRig(t, newProgression(t, 7), noAttack, lanes, func(c *engine.Config) { c.BatchSize = lanes })
 	r := rand.New(rand.NewPCG(2, 2))
-	for range waves {
-		s.round(s.wave(r, shuffled))
+	for range rounds {
+		s.round(s.nextAcks(r, shuffled))
 	}
-	eventually(t, "the batches are counted", func() bool { return s.batches().GetSampleSum() == lanes*waves })
+	eventually(t, "the batches are counted", func() bool { return s.batches().GetSampleSum() == lanes*rounds })
 	b := s.batches()
 	mean := b.GetSampleSum() / float64(b.GetSampleCount())
 	t.Logf("%v statements in %d batches", b.GetSampleSum(), b.GetSampleCount())
 	if mean < 4 {
 		t.Errorf("%.1f statements in a batch, of %d in flight", mean, lanes)
 	}
-	if got := value(gather(t, s.registry)["lanecast_statements_total"], ""); got != lanes*waves {
+	if got := value(gather(t, s.registry)["lanecast_statements_total"], ""); got != lanes*rounds {
 		t.Errorf("the metric says %v statements", got)
 	}
 }

@@ -13,8 +13,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Four engines work, strangers send whatever comes to their minds, handles are closed and opened again meanwhile, and the
-// engines are stopped at a random moment: every buffer that was handed out is released, once.
+// Four engines work, strangers send random messages, handles are closed and opened again meanwhile,
+// and the engines are stopped at a random moment. Every buffer that was handed out is released,
+// once.
 func TestEveryBufferIsReleasedWhateverBecomesOfItsMessage(t *testing.T) {
 	owned := poison.Owned()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
@@ -60,10 +61,16 @@ func TestEveryBufferIsReleasedWhateverBecomesOfItsMessage(t *testing.T) {
 					case 3:
 						b.Append(make([]byte, 4097*r.IntN(2)))
 					}
-					if r.IntN(2) == 0 {
+					switch r.IntN(3) {
+					case 0:
 						err = p.DeliverAck(b)
-					} else {
+					case 1:
 						err = p.DeliverNode(b)
+					case 2:
+						_, err = p.Deliver([]engine.Message{
+							{Kind: engine.Kind(r.IntN(4)), Buffer: b},
+							{Kind: engine.KindAck, Buffer: wire.CopyBuffer([]byte("garbage"))},
+						})
 					}
 					if err != nil {
 						errs[err.Error()]++

@@ -14,8 +14,10 @@ type oneList []wire.PublicKey
 
 func (l oneList) Sequencers(uint64) ([]wire.PublicKey, bool) { return l, true }
 
-// PROTOCOL.md 3.1: a key of small order is no sequencer. Each key is looked at once, not in each of the epochs that a
-// recovery looks at, and what is remembered is bounded.
+// 3.1: Sets of validators and of sequencers refuse keys of small order: anybody could make their
+// votes, or sign their chunks.
+//
+// Each key is checked once, not in each of the epochs that a sequencer takes part in.
 func TestRule3_1_AKeyIsCheckedOnceForAllEpochs(t *testing.T) {
 	list := oneList{{1}} // the neutral element
 	for i := range byte(3) {

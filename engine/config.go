@@ -12,17 +12,20 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// ExplicitZero stands for 0 in the fields of [Config] whose zero value means a default that is not 0: EpochsBack, EpochsAhead
-// and HeightBound.
+// ExplicitZero stands for 0 in the fields of [Config] whose zero value means a default that is not
+// 0: EpochsBack, EpochsAhead and HeightBound.
 const ExplicitZero uint64 = math.MaxUint64
 
-// Config is what an engine is made of. A zero field takes the default that is named at it; one that is out of range, or
-// a collaborator that is missing, makes New return a [*ConfigError] that names it.
+// Config holds all that an engine is made of. A zero field takes the default that its comment
+// names. A field that is out of range, or a collaborator that is missing, makes New return a
+// [*ConfigError] that names it.
 type Config struct {
-	// Namespace is the network's, for chunk signatures. Schemes carry it too, for acks: it must be the same there.
+	// Namespace is the network's namespace, for chunk signatures. Schemes carry it too, for acks:
+	// it must be the same there.
 	Namespace []byte
-	// Identity is our own key. We are a validator in the epochs whose scheme has it among the participants and for
-	// which Schemes has an AckSigner. An engine that only follows leaves it zero.
+	// Identity is our own key. We are a validator in the epochs whose scheme has it among the
+	// participants and for which Schemes has an AckSigner. An engine that only follows leaves it
+	// zero.
 	Identity wire.PublicKey
 	// Sequencer signs our own chunks; its PublicKey is Identity. nil: we propose nothing.
 	Sequencer verify.ChunkSigner
@@ -38,78 +41,84 @@ type Config struct {
 	// Journal says where and how state is kept. Journal.Dir is required.
 	Journal JournalConfig
 
-	// Adopt are locks that others know, at least the highest of each lane: for a process that joins before its first epoch
-	// begins, or whose journal was lost (Journal.Recover). Run verifies them before it takes in any message; one that does
-	// not verify, or is of an unknown epoch, makes it return the error. See [Engine.Adopt].
+	// Adopt holds locks that others know, at least the highest of each lane, for a process that
+	// joins before its first epoch begins, or whose journal was lost (Journal.Recover). Run
+	// verifies them before it takes in any message; one that does not verify, or is of an unknown
+	// epoch, makes it return the error. See [Engine.Adopt].
 	Adopt []wire.Lock
-	// RecoverUnsafe lets a process whose journal was lost ack at once again. Without it, it abstains on each lane for up to
-	// two heights above the lock that it adopted, and refuses to recover in a validator set that cannot do without it
-	// meanwhile. With it, it may ack a second payload at these heights.
+	// RecoverUnsafe lets a process whose journal was lost ack at once again. Without it, it
+	// abstains on each lane for up to two heights above the lock that it adopted, and refuses to
+	// recover in a validator set that cannot do without it meanwhile. With it, the process may ack
+	// a second payload at these heights.
 	RecoverUnsafe bool
 
-	// EpochsBack and EpochsAhead bound the epochs of acks taken in: [now − back, now + ahead]. Default 1 each; ExplicitZero
-	// for 0; at most 1024.
+	// EpochsBack and EpochsAhead bound the epochs of acks taken in: [now − back, now + ahead].
+	// Default 1 each; ExplicitZero for 0; at most 1024.
 	EpochsBack, EpochsAhead uint64
-	// HeightBound bounds how far above the top of its lane an ack may be. Default 16; ExplicitZero for 0; at most 1048576.
+	// HeightBound bounds how far above the top of its lane an ack may be. Default 16; ExplicitZero
+	// for 0; at most 1048576.
 	HeightBound uint64
 
-	// Workers is how many goroutines verify signatures at once. Default: GOMAXPROCS − 1, at least 1. At most 1024.
+	// Workers is how many goroutines verify signatures at once. Default: GOMAXPROCS − 1, at least
+	// 1. At most 1024.
 	Workers int
 	// BatchSize caps how many statements are verified together. Default 64, at most 65536.
 	BatchSize int
-	// BatchDelay holds a batch smaller than BatchSize back, for up to a second, until more has gathered. Default 0:
-	// an idle worker takes what is there.
+	// BatchDelay is how long a batch smaller than BatchSize waits for more statements, at most a
+	// second. Default 0: an idle worker takes what there is.
 	BatchDelay time.Duration
-	// Pool is the worker pool to verify on; nil for one of the engine's own. One pool may serve several engines if its
-	// size is at least the sum of their Workers. It should be made with ants.WithNonblocking, and outlives Run.
+	// Pool is the worker pool to verify on; nil for one of the engine's own. One pool may serve
+	// several engines if its size is at least the sum of their Workers. It should be made with
+	// ants.WithNonblocking, and outlives Run.
 	Pool *ants.Pool
 
 	// RebroadcastTimeout is how often an uncertified chunk of ours is sent again. Default 5 s.
 	RebroadcastTimeout time.Duration
-	// AckInterval is how often at most a node that comes again makes us send our ack again, or ask the application
-	// again. Default 1 s.
+	// AckInterval is the least time between two answers to a repeated node: our ack sent again, or
+	// the application asked again. Default 1 s.
 	AckInterval time.Duration
 	// ProposeBackoff is the pause after the application declined to propose. Default 100 ms.
 	ProposeBackoff time.Duration
-	// SignTimeout is how long a signer may take for one signature. Then its context ends, and it is asked again. Default 10 s.
+	// SignTimeout is how long a signer may take for one signature. Then its context ends, and it is
+	// asked again. Default 10 s.
 	SignTimeout time.Duration
-	// SuspectDelay is how long a chunk waits for acks of others before those of validators that once sent an
-	// invalid one are looked at. Default 250 ms.
+	// SuspectDelay is how long a chunk waits for acks of others before the acks of suspects,
+	// validators that once sent an invalid one, are verified too. Default 250 ms.
 	SuspectDelay time.Duration
-	// BadNodeInterval is how often at most a node of a sequencer that once sent an invalid one is verified, and how
-	// often at most a peer is reported for invalid messages. Default 1 s.
+	// BadNodeInterval is the least time between two verifications of nodes of a sequencer that once
+	// sent an invalid one, and between two reports of a peer for invalid messages. Default 1 s.
 	BadNodeInterval time.Duration
-	// DrainTimeout is how long, once told to stop, the engine goes on handing over the reports that wait. Default 1 s.
-	// Durations are at most 24 hours.
+	// DrainTimeout is how long an engine that was told to stop goes on handing over the reports
+	// that wait. Default 1 s. All durations are at most 24 hours.
 	DrainTimeout time.Duration
 
 	// PeerQuota is how many messages of one peer may wait. Default 1024, at most 1048576.
 	PeerQuota int
-	// MaxPeers is how many Peer handles may be open at once. Default 128, at most 65536. MaxPeers·PeerQuota is the
-	// room for waiting messages, reserved at the start (about 48 bytes each), and at most 2^26.
+	// MaxPeers is how many Peer handles there may be at once. Default 128, at most 65536.
+	// MaxPeers·PeerQuota messages can wait in all: memory for them is reserved at the start, about
+	// 90 bytes each, and there are at most 2^26.
 	MaxPeers int
-	// MaxMessage is the longest message taken in, in bytes. It must hold a node with the largest certificate of any
-	// epoch. Default 65536; from 512 to 16 MiB.
+	// MaxMessage is the longest message taken in, in bytes. It must hold a node with the largest
+	// certificate of any epoch. Default 65536; from 512 to 16 MiB.
 	MaxMessage int
-	// MaxVoteBytes caps the memory of acks that wait for their quorum. Default 64 MiB; at least 1 MiB. Each lane needs
-	// 2·n·S bytes for its next two heights (n validators, S bytes of an ack's signature), as much again while two epochs
-	// overlap; acks further ahead can have half of it. Acks without room are dropped and counted.
+	// MaxVoteBytes caps the memory of acks that wait for their quorum. Default 64 MiB; at least 1
+	// MiB. Each lane needs 2·n·S bytes for its next two heights (n validators, S bytes of an ack's
+	// signature), as much again while two epochs overlap; acks further ahead can have half of it.
+	// Acks without room are dropped and counted.
 	MaxVoteBytes int
-	// MaxPendingReports is how many reports may wait for the Reporter before messages are no longer taken in. Default
-	// 1024; at most 2^24.
+	// MaxPendingReports is how many reports may wait for the Reporter before messages are no longer
+	// taken in. Default 1024; at most 2^24.
 	MaxPendingReports int
-	// MaxVolatileBytes is how many bytes may wait to become durable before messages are no longer taken in. Default
-	// 16 MiB; at least 64 KiB.
+	// MaxVolatileBytes is how many bytes may wait to become durable before messages are no longer
+	// taken in. Default 16 MiB; at least 64 KiB.
 	MaxVolatileBytes int64
-	// MaxOutbox is how many messages may wait for the Sender; more are dropped, newest first. Default 4096, at most
-	// 2^24.
+	// MaxOutbox is how many messages may wait for the Sender; more are dropped, newest first.
+	// Default 4096, at most 2^24.
 	MaxOutbox int
 
-	// PriorityNodes and PriorityAcks are handed to the Sender with every node and ack.
-	PriorityNodes, PriorityAcks bool
-
-	// Metrics is where the metrics are registered, from New until Run or Close returns. nil: nowhere. Engines that
-	// share one need a label to tell them apart: see prometheus.WrapRegistererWith.
+	// Metrics is where the metrics are registered, from New until Run or Close returns. nil:
+	// nowhere. Engines that share one need a label to tell them apart: see
+	// prometheus.WrapRegistererWith.
 	Metrics prometheus.Registerer
 	// Logger gets what an operator should know. nil: nothing is logged.
 	Logger *slog.Logger

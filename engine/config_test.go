@@ -51,12 +51,20 @@ func TestAFieldOutOfRangeIsNamed(t *testing.T) {
 		{"MaxVolatileBytes", func(c *engine.Config) { c.MaxVolatileBytes = 1 }},
 		{"MaxOutbox", func(c *engine.Config) { c.MaxOutbox = -1 }},
 		{"Journal.Dir", func(c *engine.Config) { c.Journal.Dir = "" }},
-		{"Journal.SegmentSize", func(c *engine.Config) { c.Journal.SegmentSize = 1 }},
-		{"Journal.MaxSegments", func(c *engine.Config) { c.Journal.MaxSegments = 1 }},
-		{"Journal.WriteBuffer", func(c *engine.Config) { c.Journal.WriteBuffer = 1 }},
-		{"Journal.ReplayBuffer", func(c *engine.Config) { c.Journal.ReplayBuffer = -1 }},
-		{"Journal.SyncDelay", func(c *engine.Config) { c.Journal.SyncDelay = -1 }},
-		{"Journal.CompressAbove", func(c *engine.Config) { c.Journal.CompressAbove = 1 }},
+		{"Journal.Storage.SegmentSize", func(c *engine.Config) { c.Journal.Storage.SegmentSize = 1 }},
+		{"Journal.Storage.MaxSegments", func(c *engine.Config) { c.Journal.Storage.MaxSegments = 1 }},
+		{"Journal.Storage.WriteBuffer", func(c *engine.Config) { c.Journal.Storage.WriteBuffer = 1 }},
+		{"Journal.Storage.ReplayBuffer", func(c *engine.Config) { c.Journal.Storage.ReplayBuffer = -1 }},
+		{"Journal.Storage.SyncDelay", func(c *engine.Config) { c.Journal.Storage.SyncDelay = -1 }},
+		{"Journal.Storage.CompressAbove", func(c *engine.Config) { c.Journal.Storage.CompressAbove = 1 }},
+
+		{"Journal.Storage.FS", func(c *engine.Config) { c.Journal.Storage.FS = (*faultyFS)(nil) }},
+		{"Journal.Storage.Dir", func(c *engine.Config) { c.Journal.Storage.Dir = "elsewhere" }},
+		{"Journal.Storage.Create", func(c *engine.Config) { c.Journal.Storage.Create = true }},
+		{"Journal.Storage.First", func(c *engine.Config) { c.Journal.Storage.First = []byte{1} }},
+		{"Journal.Storage.MaxRecord", func(c *engine.Config) { c.Journal.Storage.MaxRecord = 1 << 20 }},
+		{"Journal.Storage.Notify", func(c *engine.Config) { c.Journal.Storage.Notify = func() {} }},
+		{"Journal.Storage.Observe", func(c *engine.Config) { c.Journal.Storage.Observe = func(journal.SyncInfo) {} }},
 
 		{"Schemes", func(c *engine.Config) { c.Schemes = nil }},
 		{"Sequencers", func(c *engine.Config) { c.Sequencers = nil }},
@@ -120,6 +128,7 @@ func TestAPoolSmallerThanTheWorkersIsRefused(t *testing.T) {
 }
 
 func TestSeveralEnginesShareAPool(t *testing.T) {
+	t.Parallel()
 	pool, err := ants.NewPool(4, ants.WithNonblocking(true), ants.WithDisablePurge(true))
 	if err != nil {
 		t.Fatal(err)

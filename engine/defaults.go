@@ -37,7 +37,8 @@ const (
 	maxDuration = 24 * time.Hour
 )
 
-// withDefaults returns a copy with every zero field filled in, or the *ConfigError of the first field that is wrong.
+// withDefaults returns a copy with every zero field filled in, or the *ConfigError of the first
+// field that is wrong. All that the packages below need is checked here.
 func (c Config) withDefaults() (Config, error) {
 	check := checker{}
 	for _, f := range []struct {
@@ -48,7 +49,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"Schemes", c.Schemes, true}, {"Sequencers", c.Sequencers, true}, {"Monitor", c.Monitor, true},
 		{"Automaton", c.Automaton, true}, {"Reporter", c.Reporter, true}, {"Sender", c.Sender, true},
 		{"Sequencer", c.Sequencer, false}, {"Relay", c.Relay, c.Sequencer != nil},
-		{"Metrics", c.Metrics, false}, {"Journal.FS", c.Journal.FS, false},
+		{"Metrics", c.Metrics, false}, {"Journal.Storage.FS", c.Journal.Storage.FS, false},
 	} {
 		check.collaborator(f.name, f.value, f.want)
 	}
@@ -107,7 +108,15 @@ func (c *checker) fail(field, want string, got any) {
 	}
 }
 
-// collaborator demands that an interface is set, if required, and that it holds no nil pointer in any case.
+// unset demands that a field is left to the engine.
+func (c *checker) unset(field string, got any, is bool) {
+	if !is {
+		c.fail(field, "unset: the engine sets it", got)
+	}
+}
+
+// collaborator demands that an interface is set, if required, and that it holds no nil pointer in
+// any case.
 func (c *checker) collaborator(field string, value any, required bool) {
 	if value == nil {
 		if required {
@@ -127,7 +136,8 @@ type number interface {
 	~int | ~int64 | ~uint64
 }
 
-// bounded puts the default into a zero field, and 0 into one that says ExplicitZero; anything else must be from least to most.
+// bounded puts the default into a zero field, and 0 into one that says ExplicitZero; anything else
+// must be from least to most.
 func bounded[T number](c *checker, field string, value *T, unset, least, most T) {
 	switch {
 	case *value == 0:

@@ -1,7 +1,8 @@
-// Package engine is what a chain embeds: ordered, reliable broadcast with linked, certified chunks. Sequencers each
-// grow a lane of chunks; validators acknowledge them; a quorum of acks becomes a certificate, which the next chunk of
-// the lane carries. The engine does all of this but three things, which stay with the embedder: the network between
-// processes, the payloads (it handles their digests only), and what the chain does with what was certified.
+// Package engine is the library's public API: broadcast in lanes of linked, certified chunks. Each
+// sequencer grows a lane of chunks; validators acknowledge them; a quorum of acks becomes a
+// certificate, which the next chunk of the lane carries. Three things stay with the embedder: the
+// network between processes, the payloads (the engine handles their digests only), and what the chain
+// does with what was certified. A process that was away does not get the locks that it missed.
 //
 // # Embedding
 //
@@ -9,110 +10,121 @@
 //
 //	e, err := engine.New(engine.Config{
 //		Namespace: ns, Identity: me, Sequencer: verify.NewChunkSigner(ns, key),
-//		Schemes: validators, Sequencers: sequencers, Monitor: epochs,
+//		Schemes: epochs, Sequencers: epochs, Monitor: epochs,
 //		Automaton: app, Relay: app, Reporter: app, Sender: network,
 //		Journal: engine.JournalConfig{Dir: dir, Create: firstStart},
 //	})
 //	…
-//	peer, err := e.Peer(remote)   // once per authenticated connection
-//	peer.DeliverAck(buffer)       // from the network's goroutines, per message
+//	peer, err := e.Peer(remote)         // the same handle for every connection of an identity
+//	refused, err := peer.Deliver(batch) // from the network's goroutines, per read
 //	…
 //	err = e.Run(ctx)
 //
-// An engine is a validator in the epochs in which its Identity is a participant and Schemes gives it an AckSigner,
-// and a sequencer if it has a Sequencer and the epoch's sequencers include it. With neither it only follows: it
-// verifies what it is sent, asks its application, reports tips and locks, and sends nothing. A sequencer sends its
-// nodes to the validators of the epoch, and a validator its acks to the others and to the sequencer; forwarding to
-// followers is for the embedder. A forwarded message goes in through the handle of the peer that made it.
+// [StaticEpochs] and [Epochs] are ready-made providers of validators, sequencers and epochs.
+//
+// An engine is a validator in the epochs in which its Identity is a participant and Schemes gives it
+// an AckSigner. It is a sequencer in those whose sequencers include it, if it has a Sequencer. With
+// neither it only follows: it verifies what it is sent, asks its application, reports tips and locks,
+// and sends nothing. A sequencer sends its nodes to the validators of the epoch, and a validator its
+// acks to the others and to the sequencer; the embedder forwards messages to followers. A forwarded
+// message goes in through the handle of the peer that made it.
 //
 // # What collaborators guarantee
 //
-//   - [SchemeProvider] and [SequencerProvider] answer at once, from any goroutine, always the same for one epoch, and
-//     keep every epoch that [Engine.EpochsNeeded] names: an old one may be needed for as long as a lane stands still
-//     on it. An epoch whose sets are not known yet is asked for again with every message of it.
-//   - [Monitor] tells epochs that grow.
-//   - [Automaton] may be as slow as it likes, until the context of the call ends, and gives the same verdict for the same
-//     chunk.
-//   - verify.AckSigner and verify.ChunkSigner may be slow; each is called by one goroutine at a time. A ChunkSigner may
-//     refuse to sign two chunks for one height: it never sees two.
-//   - [Reporter] may block, which in time stops the intake of messages, and bears being told of a lock again after a
-//     restart.
+//   - [SchemeProvider] and [SequencerProvider] answer at once, from any goroutine, always the same for
+//     one epoch, and keep every epoch that [Engine.EpochsNeeded] names: an old one may be needed for
+//     as long as a lane stands still on it. An epoch whose sets are not known yet is asked for again
+//     with every message of it.
+//   - [Monitor] gives epochs that grow.
+//   - [Automaton] may be as slow as it likes, until the context of the call ends, and gives the same
+//     verdict for the same chunk.
+//   - verify.AckSigner and verify.ChunkSigner may be slow; each is called by one goroutine at a time. A
+//     ChunkSigner may refuse to sign two chunks for one height: the engine never asks for that.
+//   - [Reporter] may block, which in time stops the intake of messages, and accepts that it is told of
+//     a lock again after a restart.
 //   - [Sender] and [Relay] may block for a while, which in time drops messages.
-//   - Whatever takes a context returns soon after the context ends. Run waits for every call.
-//   - The network authenticates peers: a message goes in through the handle of who sent it, and evidence is judged by
-//     that.
-//   - Keys and folder belong together; the journal's first record says whose it is, and New refuses another's. Two engines
-//     that sign with one key from different folders will contradict each other, and so may one whose folder was put back
-//     to an older state: see "When the journal is lost".
+//   - Everything that takes a context returns soon after the context ends. Run waits for every call.
+//   - The network authenticates peers: a message goes in through the handle of its sender, and the
+//     engine blames the owner of the handle.
+//   - Keys and folder belong together; the journal's first record says whose it is, and New refuses
+//     another's. Two engines that sign with one key from different folders will contradict each other,
+//     and so may one whose folder was put back to an older state: see "When the journal is lost".
 //
-// A panic in any of them, or in a Scheme, stops the engine with a [*PanicError] and leaves the process alone.
+// A panic in any of them, or in a Scheme, stops the engine with a [*PanicError] and leaves the process
+// alone.
 //
 // # Buffers
 //
-// DeliverAck and DeliverNode take a pooled wire.Buffer and own it from the call on, also when they return an error:
-// the caller never releases it, nor reads it again. It is released exactly once, by the loop when the message has
-// been read, by Deliver when it is refused, or by the shutdown. DeliverAckBytes and DeliverNodeBytes copy, and leave
-// the slice with the caller. Activities, and the messages given to the Sender, are in memory of their own that never
-// changes.
+// DeliverAck and DeliverNode take a pooled wire.Buffer, and Deliver takes several. They own it from
+// the call on, also when they return an error: the caller never releases it, nor reads it again. It is
+// released exactly once: by the loop when the message has been read, by the call when it is refused,
+// or by the shutdown. DeliverAckBytes and DeliverNodeBytes copy, and leave the slice with the caller.
+// Activities, and the messages given to the Sender, are in memory of their own that never changes.
 //
 // # What is durable, and when
 //
-// A node is in the journal, and synced, before the application is asked about it and before our ack for it is sent. Our
-// own chunk is in the journal before our key signs it: after a failure of the signer or a restart the same chunk is
-// signed again. Certificates are journaled as well, and reported without waiting, since a lock proves itself. So a crash
-// at any moment leaves nothing said that the next run does not know. On the next start the locks whose reports had not
-// returned and those at the top of their lanes are reported again, recovered tips are shown to the application again,
-// and our own lane goes on where it was. The journal holds the top of every lane and the locks that have not been
+// A node is in the journal, and synced, before the application is asked about it and before our ack
+// for it is sent. Our own chunk is in the journal before our key signs it: after a failure of the
+// signer or a restart the same chunk is signed again. Certificates are journaled as well, and reported
+// without waiting, since a lock proves itself. So whatever was said before a crash, at any moment, the
+// next run knows. On the next start the locks whose reports had not returned and those at the top of
+// their lanes are reported again, recovered tips are shown to the application again, and our own lane
+// goes on where it was. The journal holds the top of every lane and the locks that have not been
 // reported, and is pruned as lanes grow. Faults are reported once and not kept.
 //
-// Of a lane whose sequencer is in no known epoch within bounds, which is then dormant, one record stays: its tip and its
-// newest certificate. It wakes when the sequencer is back. [Engine.Forget] drops it for good.
+// A lane is dormant while its sequencer is in no known epoch within bounds. One record of it stays:
+// its tip and its newest certificate. It wakes when the sequencer is back. [Engine.Forget] drops it
+// for good.
 //
-// The journal syncs in groups and nothing waits for it: while a sync is under way the loop goes on. Should more than
-// MaxVolatileBytes be pending, or more than MaxPendingReports reports, no messages are taken in until it is less;
-// verdicts and timers go on. Messages then fill their peers' quotas and are refused there.
+// The journal syncs in groups and nothing waits for it: the loop goes on during a sync. While
+// MaxVolatileBytes or more are pending, or MaxPendingReports or more reports, no messages are taken
+// in; verdicts and timers go on. Messages then fill their peers' quotas and are refused there.
 //
 // # When the journal is lost
 //
-// A folder without a journal is refused unless Journal.Create says that this identity starts for the first time, or
-// Journal.Recover that it had a journal and lost it. A process that recovers signs nothing, through all restarts, until
-// the highest locks that a quorum of the other validators know have been adopted ([Config].Adopt or [Engine.Adopt]).
-// Then it acks on a lane only above what it may have acked before, two heights above the adopted lock, and counts
-// among the faulty validators until the lanes have passed that. So no more than one validator recovers at a time in small
-// sets, and none in a set of three or less, but for Config.RecoverUnsafe. Its own lane has ended: the sequencer goes on
-// under a new key.
+// A folder without a journal is refused unless Journal.Create says that this identity starts for the
+// first time, or Journal.Recover that it had a journal and lost it. A process that recovers signs
+// nothing, through all restarts, until the highest locks that a quorum of the other validators know
+// have been adopted ([Config].Adopt or [Engine.Adopt]). Then it acks on a lane only above what it may
+// have acked before, two heights above the adopted lock, and counts among the faulty validators until
+// the lanes have passed that. So no more than one validator recovers at a time in small sets, and none
+// in a set of three or less, unless Config.RecoverUnsafe is set. Its own lane has ended: the sequencer
+// goes on under a new key.
 //
-// An old copy of a folder cannot be told from the current one by itself. A process that is shown a certificate, node or
-// ack with its own signature above what its journal holds stops with [ErrStaleJournal]. One that merely sees validators ack
-// its lane above its tip logs that, and the metric own_lane_blocked says so.
+// Nothing in an old copy of a folder tells it from the current one. A process that is shown a
+// certificate, node or ack with its own signature above what its journal holds stops with
+// [ErrStaleJournal]. One that merely sees validators ack its lane above its tip logs that, and the
+// metric own_lane_blocked says so.
 //
 // # Life
 //
-// New opens and replays the folder; an engine that is never run is given back with [Engine.Close]. Run works until its
-// context ends, and then shuts everything down and returns nil, or else the first failure:
+// New opens and replays the folder. Run works until its context ends, and then shuts everything down
+// and returns nil, or else the first failure:
 //
 //   - [ErrMonitor], [ErrReporter]: that collaborator returned an error;
-//   - [ErrJournal]: a write or sync failed, or the folder could not be closed. From that moment on nothing was acked
-//     or proposed;
+//   - [ErrJournal]: a write or sync failed, or the folder could not be closed. From that moment on
+//     nothing was acked or proposed;
 //   - [ErrStaleJournal]: the journal lacks what this identity has signed;
 //   - what was wrong with Config.Adopt;
 //   - [*PanicError]: a collaborator panicked.
 //
-// All goroutines are gone when Run returns, and the folder can be opened again. Queries and VerifyLocks may be called
-// from anywhere, also before Run (they wait for it), and return [ErrStopped] afterwards, as Deliver does.
+// All goroutines are gone when Run returns, and the folder can be opened again. Queries and
+// VerifyLocks may be called from anywhere, also before Run (they wait for it), and return [ErrStopped]
+// afterwards, as Deliver does. [Engine.Close] is for an engine that is never run.
 //
 // # What overload and garbage do
 //
-// Nothing that a peer sends stops the engine. A message that is too large or over its peer's quota is refused at
-// Deliver; everything else is taken in and counted by what became of it (see acks_total and nodes_total below). A
-// message that is no message, or proven wrong, is reported as wire.InvalidAck or wire.InvalidNode, at a limited rate,
-// so that the embedder can block the peer. An unknown epoch is dropped and blames nobody.
+// Nothing that a peer sends stops the engine. A message that is too large or over its peer's quota is
+// refused at Deliver; everything else is taken in and counted by what became of it (see acks_total and
+// nodes_total below). A message that does not decode, or is proven wrong, is reported as
+// wire.InvalidAck or wire.InvalidNode, at a limited rate, so that the embedder can block the peer. A
+// message of an unknown epoch is dropped, and nobody is blamed.
 //
-// Where a quorum of acks, each proven valid, makes no valid certificate, the keys that
-// SchemeProvider gave for the epoch do not fit each other: that is reported as
-// wire.InconsistentKeys, once per lane, height and epoch, and counted in key_faults_total. Somebody
-// has to compare the configuration of the set with that of other processes. Meanwhile the acks are
-// tried again with other signers, at a limited rate.
+// Where a quorum of acks, each proven valid, makes no valid certificate, the keys that SchemeProvider
+// gave for the epoch do not fit each other: that is reported as wire.InconsistentKeys, once per lane,
+// height and epoch, and counted in key_faults_total. Somebody has to compare the configuration of the
+// set with that of other processes. Meanwhile the acks are tried again with other signers, at a
+// limited rate.
 //
 // # Metrics
 //
@@ -120,7 +132,7 @@
 //
 //	sequencer_height{sequencer}, sequencer_certified_height{sequencer}
 //	acks_total{status,reason}, nodes_total{status,reason}, acks_proven_invalid_total, nodes_verified_total
-//	verify_total{status}, verify_duration_seconds           the application's verdicts
+//	application_verdicts_total{status}, application_verdict_seconds
 //	propose_total{status}, rebroadcast_total{status}, own_acks_total{status}
 //	certificates_total, locks_total, faults_total, key_faults_total, e2e_duration_seconds
 //	epoch, peers, suspects, vote_bytes, dormant_lanes, parents_dropped_total
@@ -130,14 +142,15 @@
 //	journal_sync_duration_seconds, journal_sync_records, journal_volatile_bytes
 //	reports_pending, locks_unreported, outbox_messages, outbox_dropped_total
 //
-// Status is success, failure, dropped or invalid. Counters are read from the loop when scraped: no message pays for
-// them.
+// Status is success, failure, dropped or invalid. Counters are read from the loop when scraped: no
+// message pays for them.
 //
 // # How it is built
 //
-// The protocol itself is internal/core, a deterministic state machine; this package drives it. One goroutine, the
-// loop, owns it: it takes messages from a lock-free inbox, feeds in verdicts, durable positions, answers, epochs and
-// the time, and hands the effects that come out to whoever carries them out: verification workers, the journal, two
-// signing goroutines, one that sends, one that reports, one per question to the application. The loop itself never
-// waits for any of them.
+// The protocol itself is internal/core, a deterministic state machine; this package drives it. One
+// goroutine, the loop, owns the core. It takes messages from a lock-free inbox, feeds in verdicts,
+// durable positions, results of calls, epochs and the time, and hands out the effects that the core
+// asks for: to the verification workers, the journal, two goroutines that sign, one that sends, one
+// that reports, and one for each question to the application. The loop itself never waits for any of
+// them.
 package engine

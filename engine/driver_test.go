@@ -12,40 +12,15 @@ import (
 
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/testkit"
-	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
-
-// witness is a network end that only notes what is sent, and when.
-type witness struct {
-	mu         sync.Mutex
-	nodes      []time.Time
-	priorities [2]bool // of nodes, of acks
-	gate       chan struct{}
-}
-
-func (w *witness) SendNode(_ []wire.PublicKey, _ []byte, priority bool) {
-	if w.gate != nil {
-		<-w.gate
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.nodes = append(w.nodes, time.Now())
-	w.priorities[0] = w.priorities[0] || priority
-}
-
-func (w *witness) SendAck(_ []wire.PublicKey, _ []byte, priority bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.priorities[1] = w.priorities[1] || priority
-}
 
 func TestAnUncertifiedChunkIsSentAgainEveryRebroadcastTimeout(t *testing.T) {
 	s := newSet(t, testkit.Ed25519, 4, 1)
 	synctest.Test(t, func(t *testing.T) {
 		net, _, members := newCluster(t, s)
 		m := members[0]
-		spy := &witness{}
+		spy := &sendLog{}
 		m.config.Sender, m.config.RebroadcastTimeout = spy, 7*time.Second
 		m.open(t, net)
 		m.start()
@@ -84,11 +59,11 @@ func TestAnIdleEngineSleeps(t *testing.T) {
 }
 
 func TestASenderThatBlocksCostsMessagesNotProgress(t *testing.T) {
+	t.Parallel()
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	stuck := members[0]
-	spy := &witness{gate: make(chan struct{})}
+	spy := &sendLog{gate: make(chan struct{})}
 	stuck.config.Sender, stuck.config.MaxOutbox = spy, 1
-	stuck.config.PriorityNodes, stuck.config.PriorityAcks = true, true
 	startAll(t, net, members)
 	eventually(t, "it drops messages and follows the others", func() bool {
 		return status(t, stuck.engine).Counters.OutboxDropped > 3 && stuck.recorder.height(members[1].id) >= 10
@@ -97,13 +72,14 @@ func TestASenderThatBlocksCostsMessagesNotProgress(t *testing.T) {
 	eventually(t, "it sends again", func() bool {
 		spy.mu.Lock()
 		defer spy.mu.Unlock()
-		return len(spy.nodes) > 0 && spy.priorities == [2]bool{true, true}
+		return len(spy.nodes) > 0
 	})
 	haltAll(t, members)
 	demandSound(t, w.schemes, members)
 }
 
 func TestAnApplicationThatIsSlowForOneLaneHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	held := members[0].id
 	gate := make(chan struct{})
@@ -139,6 +115,7 @@ func TestAnApplicationThatIsSlowForOneLaneHoldsUpNoOther(t *testing.T) {
 }
 
 func TestASignerThatFailsIsAskedAgain(t *testing.T) {
+	t.Parallel()
 	s := newSet(t, testkit.Ed25519, 1, 1)
 	net, w, members := newCluster(t, s)
 	m := members[0]
@@ -154,30 +131,6 @@ func TestASignerThatFailsIsAskedAgain(t *testing.T) {
 	if acks.Load() < 4 || chunks.Load() < 4 {
 		t.Errorf("signers were asked %d and %d times", acks.Load(), chunks.Load())
 	}
-}
-
-type flakySigner struct {
-	verify.AckSigner
-	calls *atomic.Int32
-}
-
-func (f flakySigner) SignAck(ctx context.Context, subject wire.Subject) ([]byte, error) {
-	if f.calls.Add(1) == 1 {
-		return nil, errors.New("the HSM is busy")
-	}
-	return f.AckSigner.SignAck(ctx, subject)
-}
-
-type flakyChunks struct {
-	verify.ChunkSigner
-	calls *atomic.Int32
-}
-
-func (f flakyChunks) SignChunk(ctx context.Context, chunk wire.Chunk) (wire.Signature, error) {
-	if f.calls.Add(1) == 1 {
-		return wire.Signature{}, errors.New("the HSM is busy")
-	}
-	return f.ChunkSigner.SignChunk(ctx, chunk)
 }
 
 func TestAReporterMayAskTheEngineAlsoWhileItStops(t *testing.T) {

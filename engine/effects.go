@@ -5,10 +5,12 @@ import (
 
 	"github.com/lanecast/lanecast/internal/core"
 	"github.com/lanecast/lanecast/journal"
+	"github.com/lanecast/lanecast/wire"
 )
 
-// carryOut hands every effect of the core to whoever does it. An error is fatal: it is the journal's, and what follows a
-// failed append must not be seen; or the core has found that the journal is stale.
+// carryOut carries out the effects of the core, or hands them on. An error is fatal: it comes from
+// the journal, and what follows a failed append must not be seen; or the core has found that the
+// journal is stale.
 func (e *Engine) carryOut() error {
 	effects := e.core.Effects()
 	if len(effects) == 0 {
@@ -30,17 +32,15 @@ func (e *Engine) carryOut() error {
 		case core.Release:
 			e.journal.Release(journal.Position(f.Position))
 		case core.SignChunk:
-			e.chunkSigs.push(signRequest{ctx: e.beginCall(f.Call), call: f.Call, chunk: f.Chunk})
+			e.signChunk(f.Call, f.Chunk)
 		case core.SignAck:
-			e.ackSigs.push(signRequest{
-				ctx: e.beginCall(f.Call), call: f.Call, chunk: f.Chunk, epoch: f.Epoch, signer: f.Signer,
-			})
-		case core.SendNode, core.SendAck, core.Relay:
+			e.signAck(f.Call, wire.Subject{Chunk: f.Chunk, Epoch: f.Epoch}, f.Signer)
+		case core.SendNode, core.SendAck, core.Broadcast:
 			e.post(*f)
 		case core.AskPropose:
-			e.askPropose(f.Call, f.Chunk)
+			e.askPropose(f.Call, placeOf(f))
 		case core.AskVerify:
-			e.askVerify(f.Call, f.Chunk)
+			e.askVerify(f.Call, placeOf(f), f.Chunk.Payload)
 		case core.Cancel:
 			e.cancelCall(f.Call)
 		case core.Report:
@@ -60,3 +60,5 @@ func (e *Engine) carryOut() error {
 	e.core.Done()
 	return nil
 }
+
+func placeOf(f *core.Effect) Place { return Place{f.Chunk.Sequencer, f.Chunk.Height, f.Parent} }

@@ -34,21 +34,20 @@ type Engine struct {
 	durable    journal.Position
 	verdicts   []verify.Verdict
 	statements []*verify.Statement // of effects being carried out
-	taken      []answer
 	paused     bool
 	calls      map[uint64]context.CancelFunc // ends the contexts of the core's calls
 	ownLane    core.OwnLane                  // as logged last
 
-	// ctx ends when the engine is told to stop or fails. Set by Run before any other goroutine starts.
+	// ctx ends when the engine is told to stop or fails. Set by Run before any other goroutine
+	// starts.
 	ctx      context.Context
 	cancel   context.CancelFunc
 	tasks    sync.WaitGroup // every goroutine of ours but the reporter's; added to by Run and the loop
 	verifier *batch.Verifier
 
-	answers   *queue[answer]
-	questions *queue[func()]
-	chunkSigs *queue[signRequest]
-	ackSigs   *queue[signRequest]
+	events    *queue[func(now time.Duration)] // what others have the loop do: calls that returned, queries
+	chunkSigs *queue[func()]
+	ackSigs   *queue[func()]
 	reports   *queue[wire.Activity]
 	reported  atomic.Uint64 // reports that the Reporter has returned for; written by its goroutine
 	outbox    chan core.Effect
@@ -72,11 +71,11 @@ const (
 	closing
 )
 
-// New checks the configuration, opens the journal's folder and replays it, and registers the metrics. What can go
-// wrong comes from here: a [*ConfigError], journal.ErrNoJournal for a folder without one, journal.ErrLocked for a folder
-// in use, a *journal.CorruptError, [ErrRecord], [ErrForeignJournal], [ErrJournalInUse], an error of the file system's,
-// [ErrMetrics]. But for the journal's own writer nothing runs until Run
-// is called; an engine that never will be is given back with Close.
+// New checks the configuration, opens the journal's folder and replays it, and registers the
+// metrics. The error is a [*ConfigError], journal.ErrNoJournal for a folder without one,
+// journal.ErrLocked for a folder in use, a *journal.CorruptError, [ErrRecord], [ErrForeignJournal],
+// [ErrJournalInUse], an error of the file system, or [ErrMetrics]. Nothing runs until Run is
+// called, except the journal's own writer; an engine that is never run is closed with Close.
 func New(cfg Config) (*Engine, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -87,10 +86,9 @@ func New(cfg Config) (*Engine, error) {
 		log:       cfg.Logger,
 		chunks:    verify.NewChunkVerifier(cfg.Namespace),
 		wake:      make(chan struct{}, 1),
-		answers:   newQueue[answer](),
-		questions: newQueue[func()](),
-		chunkSigs: newQueue[signRequest](),
-		ackSigs:   newQueue[signRequest](),
+		events:    newQueue[func(time.Duration)](),
+		chunkSigs: newQueue[func()](),
+		ackSigs:   newQueue[func()](),
 		reports:   newQueue[wire.Activity](),
 		outbox:    make(chan core.Effect, cfg.MaxOutbox),
 		started:   make(chan struct{}),
@@ -103,9 +101,7 @@ func New(cfg Config) (*Engine, error) {
 	if e.inbox, err = batch.NewInbox[message](cfg.MaxPeers * cfg.PeerQuota); err != nil {
 		return nil, fmt.Errorf("engine: making the inbox: %w", err)
 	}
-	if e.core, err = core.New(e.coreConfig()); err != nil {
-		return nil, fmt.Errorf("engine: making the core: %w", err)
-	}
+	e.core = core.New(e.coreConfig())
 	if err := e.openJournal(); err != nil {
 		return nil, err
 	}
@@ -135,7 +131,7 @@ func (e *Engine) coreConfig() core.Config {
 	}
 }
 
-// sets is the providers as the core wants them.
+// sets gives the core the providers.
 type sets struct {
 	SchemeProvider
 	sequencers SequencerProvider
@@ -143,11 +139,11 @@ type sets struct {
 	checked    map[wire.PublicKey]bool // keys, and whether they are of small order
 }
 
-// maxChecked bounds what sets remembers.
+// maxChecked bounds how many keys sets remembers.
 const maxChecked = 1 << 16
 
-// Sequencers returns the sequencers of an epoch without keys of small order, in whose names anybody could sign chunks:
-// PROTOCOL.md 3.1. Nothing else is wrong with the set.
+// Sequencers returns the sequencers of an epoch without keys of small order, in whose names anybody
+// could sign chunks: docs/protocol.md 3.1. The rest of the set is used.
 func (s *sets) Sequencers(epoch uint64) ([]wire.PublicKey, bool) {
 	list, ok := s.sequencers.Sequencers(epoch)
 	if !slices.ContainsFunc(list, s.hasSmallOrder) {
@@ -172,11 +168,12 @@ func (s *sets) hasSmallOrder(key wire.PublicKey) bool {
 	return small
 }
 
-// Run works until ctx ends or something fails, then shuts everything down: calls to the application and the signers
-// are cancelled, waiting messages released, waiting reports handed over for up to DrainTimeout, the journal synced
-// and closed, and every goroutine waited for. It returns nil if ctx ended and all that went well, else what failed
-// first: an error that wraps ErrJournal, ErrStaleJournal, ErrMonitor or ErrReporter, or a [*PanicError]. It can be called once; again
-// it returns ErrRunning or ErrStopped.
+// Run works until ctx ends or something fails, and then shuts everything down: calls to the
+// application and the signers are cancelled, waiting messages released, waiting reports handed over
+// for up to DrainTimeout, the journal synced and closed, and every goroutine waited for. It returns
+// nil if ctx ended and all that went well, else the first failure: an error that wraps ErrJournal,
+// ErrStaleJournal, ErrMonitor or ErrReporter, or a [*PanicError]. It can be called once; another
+// call returns ErrRunning or ErrStopped.
 func (e *Engine) Run(ctx context.Context) error {
 	if err := e.enter(running); err != nil {
 		return err
@@ -212,7 +209,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	return e.failed()
 }
 
-// shutdown ends everything, in the order in which things depend on each other. Whatever fails meanwhile is noted.
+// shutdown ends everything, in the order in which things depend on each other, and notes what fails
+// meanwhile.
 func (e *Engine) shutdown(drainReports func()) {
 	e.mu.Lock()
 	e.phase = closing
@@ -234,8 +232,10 @@ func (e *Engine) shutdown(drainReports func()) {
 	close(e.stopped)
 }
 
-// Close gives back an engine that was never run. Closing again does nothing; while Run is at work Close returns
-// ErrRunning, for it is Run's context that ends it.
+// Close closes the journal's folder of an engine that was never run, and unregisters its metrics.
+// It does not stop an engine that runs: end the context of Run for that. While Run is at work Close
+// changes nothing and returns ErrRunning; after Run it has nothing left to do and returns nil, as
+// it does when called again.
 func (e *Engine) Close() error {
 	switch err := e.enter(closing); err {
 	case nil:
@@ -287,7 +287,8 @@ func (e *Engine) failed() error {
 	return e.failure
 }
 
-// catch turns a panic into a failure. It is deferred directly by whatever calls an embedder's code.
+// catch turns a panic into a failure. Every goroutine that calls an embedder's code defers it
+// directly.
 func (e *Engine) catch(in string) {
 	if v := recover(); v != nil {
 		e.fail(&PanicError{In: in, Value: v, Stack: debug.Stack()})

@@ -11,6 +11,7 @@ import (
 )
 
 func TestAllLanesGrowAndTheirLocksVerifyIndependently(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []testkit.Kind{testkit.Multisig, testkit.Threshold, testkit.Ed25519} {
 		t.Run(string(kind), func(t *testing.T) {
 			net, w, members := newCluster(t, newSet(t, kind, 4, 1))
@@ -33,6 +34,7 @@ func TestAllLanesGrowAndTheirLocksVerifyIndependently(t *testing.T) {
 }
 
 func TestARestartGoesOnAboveWithoutConflict(t *testing.T) {
+	t.Parallel()
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	reached := make([]uint64, len(members))
 	for round := range 3 {
@@ -55,6 +57,7 @@ func TestARestartGoesOnAboveWithoutConflict(t *testing.T) {
 }
 
 func TestOneMemberRestartsWhileTheOthersGoOn(t *testing.T) {
+	t.Parallel()
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	startAll(t, net, members)
 	for range 3 {
@@ -76,6 +79,7 @@ func TestOneMemberRestartsWhileTheOthersGoOn(t *testing.T) {
 }
 
 func TestLanesGoOnThroughAChangeOfEpoch(t *testing.T) {
+	t.Parallel()
 	identities := testkit.Identities(4, 1)
 	var sets [2]*testkit.Set
 	w := &world{map[uint64]verify.Scheme{}, map[uint64][]wire.PublicKey{}}
@@ -120,6 +124,7 @@ func TestLanesGoOnThroughAChangeOfEpoch(t *testing.T) {
 }
 
 func TestAnEngineWithoutKeysFollows(t *testing.T) {
+	t.Parallel()
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	follower := &member{
 		id: wire.PublicKey{0xFF}, app: &application{}, recorder: &recorder{},
@@ -148,13 +153,8 @@ func TestAnEngineWithoutKeysFollows(t *testing.T) {
 	demandSound(t, w.schemes, []*member{follower})
 }
 
-// unusable fails the test when anything is sent.
-type unusable struct{ t testing.TB }
-
-func (u unusable) SendNode([]wire.PublicKey, []byte, bool) { u.t.Error("a follower sent a node") }
-func (u unusable) SendAck([]wire.PublicKey, []byte, bool)  { u.t.Error("a follower sent an ack") }
-
 func TestASequencerThatIsNoValidatorIsCertified(t *testing.T) {
+	t.Parallel()
 	s := newSet(t, testkit.Ed25519, 4, 1)
 	outsider := newSet(t, testkit.Ed25519, 1, 99)
 	net, w, members := newCluster(t, s)

@@ -7,51 +7,62 @@ import (
 	"github.com/lanecast/lanecast/internal/core"
 )
 
-// What engines refuse with. Errors that say more wrap one of these, or are a [*ConfigError] or a [*PanicError].
+// Errors of engines. Those that say more wrap one of these, or are a [*ConfigError] or a
+// [*PanicError].
 var (
-	// ErrConfig: a configuration that cannot work. The error is a [*ConfigError], which names the field.
+	// ErrConfig: a configuration that cannot work. The error is a [*ConfigError], which names the
+	// field.
 	ErrConfig = errors.New("engine: bad configuration")
 	// ErrRunning: Run was called a second time, or Close while Run is at work.
 	ErrRunning = errors.New("engine: already running")
 	// ErrStopped: the engine has stopped, or was closed.
 	ErrStopped = errors.New("engine: stopped")
 
-	// ErrPeerExists: there is an open handle for this peer already.
-	ErrPeerExists = errors.New("engine: peer has an open handle already")
-	// ErrTooManyPeers: MaxPeers handles are open.
+	// ErrTooManyPeers: there are MaxPeers handles.
 	ErrTooManyPeers = errors.New("engine: too many peers")
 	// ErrPeerClosed: the handle was closed.
 	ErrPeerClosed = errors.New("engine: peer handle is closed")
-	// ErrPeerFull: PeerQuota messages of this peer wait already; this one was dropped and counted.
+	// ErrPeerFull: PeerQuota messages of this peer wait already; the message was dropped and
+	// counted.
 	ErrPeerFull = errors.New("engine: peer has its quota of messages waiting")
 	// ErrMessageTooLarge: a message longer than MaxMessage, dropped and counted.
 	ErrMessageTooLarge = errors.New("engine: message too large")
+	// ErrMessageKind: a Message that says it is neither an ack nor a node, dropped.
+	ErrMessageKind = errors.New("engine: message of an unknown kind")
 
-	// ErrJournal: writing or syncing the journal failed, and with it the promise that what was said is remembered.
-	// The engine stops. What the journal said is wrapped too.
+	// ErrDeclined: an [Automaton] returns it when it has no payload to propose now. Any other error
+	// does the same, and is logged.
+	ErrDeclined = errors.New("engine: declined")
+
+	// ErrJournal: writing or syncing the journal failed, so the engine could no longer remember
+	// what it says, and stopped. The journal's error is wrapped too.
 	ErrJournal = errors.New("engine: journal failed")
-	// ErrRecord: the journal's folder holds what no engine of this version wrote. New returns it and changes nothing.
+	// ErrRecord: the journal's folder holds a record that no engine of this version wrote. New
+	// returns it and changes nothing.
 	ErrRecord = core.ErrRecord
-	// ErrForeignJournal: the journal belongs to another identity or another namespace. New returns it and changes nothing.
+	// ErrForeignJournal: the journal belongs to another identity or another namespace. New returns
+	// it and changes nothing.
 	ErrForeignJournal = core.ErrForeign
-	// ErrJournalInUse: Journal.Create or Journal.Recover for a journal that holds more than its first record, or that was
-	// begun otherwise.
+	// ErrJournalInUse: Journal.Create or Journal.Recover for a journal that holds more than its
+	// first record, or that was begun otherwise.
 	ErrJournalInUse = errors.New("engine: there is a journal already")
-	// ErrStaleJournal: the journal lacks what this identity has signed: it is a copy, or was put back to an older state.
-	// Run stops with it. The folder must not be used again.
+	// ErrStaleJournal: the journal lacks something that this identity has signed: it is a copy, or
+	// was put back to an older state. Run stops with it. The folder must not be used again.
 	ErrStaleJournal = core.ErrStaleJournal
-	// ErrNoLocks: a recovery from no locks at all.
+	// ErrNoLocks: a recovery without any locks.
 	ErrNoLocks = core.ErrNoLocks
-	// ErrIndispensable: a validator that recovers would have to abstain, and the others have no quorum without it. Change
-	// the validator set, or accept the risk with Config.RecoverUnsafe.
+	// ErrIndispensable: a validator that recovers would have to abstain, and the others have no
+	// quorum without it. Change the validator set, or accept the risk with Config.RecoverUnsafe.
 	ErrIndispensable = core.ErrIndispensable
-	// ErrNotDormant: only a lane whose sequencer is in no known epoch within bounds can be forgotten.
+	// ErrNotDormant: only a lane whose sequencer is in no known epoch within bounds can be
+	// forgotten.
 	ErrNotDormant = errors.New("engine: the lane is not dormant")
 	// ErrMonitor: the Monitor could not tell the epoch.
 	ErrMonitor = errors.New("engine: monitor failed")
 	// ErrReporter: the Reporter returned an error.
 	ErrReporter = errors.New("engine: reporter failed")
-	// ErrMetrics: the metrics could not be registered; another engine's are on the same registry, say.
+	// ErrMetrics: the metrics could not be registered, because the registry has those of another
+	// engine, say.
 	ErrMetrics = errors.New("engine: metrics registration failed")
 
 	// ErrNotEvidence: an activity that proves nothing to others.
@@ -72,8 +83,8 @@ func (e *ConfigError) Error() string {
 // Unwrap returns ErrConfig.
 func (e *ConfigError) Unwrap() error { return ErrConfig }
 
-// PanicError is what Run returns after a panic, in one of the embedder's collaborators as a rule. The engine stops as
-// after any other failure; the process lives.
+// PanicError reports a panic, in one of the embedder's collaborators as a rule. Run returns it. The
+// engine stops as after any other failure; the process lives.
 type PanicError struct {
 	In    string // what was running: "verification worker", "Automaton.Verify", "loop", …
 	Value any    // what panic was called with
@@ -82,7 +93,7 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("engine: panic in %s: %v", e.In, e.Value) }
 
-// Unwrap returns the panic's value if that is an error.
+// Unwrap returns the panic's value if it is an error.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err

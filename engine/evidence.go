@@ -7,36 +7,38 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// VerifyEvidence verifies what an engine anywhere reported, given nothing but the network's keys (PROTOCOL.md 4.6):
+// VerifyEvidence verifies what an engine anywhere reported, given nothing but the network's keys
+// (docs/protocol.md 4.6):
 //
-//   - a Conflict, LockConflict or ConflictingAcks holds if its halves speak of one place, differ in payload, and every
-//     signature in them verifies alone. ConflictingAcks is evidence only where the scheme is attributable;
+//   - a Conflict, LockConflict or ConflictingAcks holds if its halves speak of one place, differ in
+//     payload, and every signature in them verifies alone. ConflictingAcks is evidence only where
+//     the scheme is attributable;
 //   - a Tip holds if its sequencer signed it, a Certified if its certificate is valid;
 //   - InvalidAck, InvalidNode and InconsistentKeys prove nothing: ErrNotEvidence.
 //
-// The error wraps verify.ErrProposal, verify.ErrCertificate or verify.ErrVote for what does not verify,
-// wire.ErrNoConflict, wire.ErrUnknownEpoch for an epoch that schemes does not know, or ErrNotEvidence. Whether a
-// sequencer was one in any epoch is not looked at. An activity from outside is decoded with wire.DecodeActivity
-// first.
+// The error wraps verify.ErrProposal, verify.ErrCertificate or verify.ErrVote for what does not
+// verify, wire.ErrNoConflict, wire.ErrUnknownEpoch for an epoch that schemes does not know, or
+// ErrNotEvidence. VerifyEvidence does not check that a sequencer was one in any epoch. An activity
+// from outside is decoded with wire.DecodeActivity first.
 func VerifyEvidence(a wire.Activity, chunks *verify.ChunkVerifier, schemes SchemeLookup) error {
-	w := witness{chunks, schemes}
+	v := evidenceVerifier{chunks, schemes}
 	switch a := a.(type) {
 	case *wire.Tip:
-		return w.proposal(&a.Proposal)
+		return v.proposal(&a.Proposal)
 	case *wire.Certified:
-		return w.lock(&a.Lock)
+		return v.lock(&a.Lock)
 	case *wire.Conflict:
 		if a.Lock != nil {
-			return first(conflicting(&a.Proposal.Chunk, &a.Lock.Chunk), func() error { return w.proposal(&a.Proposal) },
-				func() error { return w.lock(a.Lock) })
+			return first(conflicting(&a.Proposal.Chunk, &a.Lock.Chunk), func() error { return v.proposal(&a.Proposal) },
+				func() error { return v.lock(a.Lock) })
 		}
-		return first(conflicting(&a.Proposal.Chunk, &a.Other.Chunk), func() error { return w.proposal(&a.Proposal) },
-			func() error { return w.proposal(&a.Other) })
+		return first(conflicting(&a.Proposal.Chunk, &a.Other.Chunk), func() error { return v.proposal(&a.Proposal) },
+			func() error { return v.proposal(&a.Other) })
 	case *wire.LockConflict:
-		return first(conflicting(&a.First.Chunk, &a.Second.Chunk), func() error { return w.lock(&a.First) },
-			func() error { return w.lock(&a.Second) })
+		return first(conflicting(&a.First.Chunk, &a.Second.Chunk), func() error { return v.lock(&a.First) },
+			func() error { return v.lock(&a.Second) })
 	case *wire.ConflictingAcks:
-		return w.acks(a)
+		return v.acks(a)
 	case nil:
 		return fmt.Errorf("%w: no activity", ErrNotEvidence)
 	default:
@@ -44,31 +46,31 @@ func VerifyEvidence(a wire.Activity, chunks *verify.ChunkVerifier, schemes Schem
 	}
 }
 
-type witness struct {
+type evidenceVerifier struct {
 	chunks  *verify.ChunkVerifier
 	schemes SchemeLookup
 }
 
-func (w witness) proposal(p *wire.Proposal) error {
-	if !w.chunks.Verify(p) {
+func (v evidenceVerifier) proposal(p *wire.Proposal) error {
+	if !v.chunks.Verify(p) {
 		return fmt.Errorf("engine: height %d: %w", p.Chunk.Height, verify.ErrProposal)
 	}
 	return nil
 }
 
-func (w witness) lock(l *wire.Lock) error {
-	scheme, ok := w.schemes.Scheme(l.Epoch)
+func (v evidenceVerifier) lock(l *wire.Lock) error {
+	scheme, ok := v.schemes.Scheme(l.Epoch)
 	if !ok {
 		return unknownEpoch(l.Epoch)
 	}
 	return verify.VerifyCertificate(scheme, l.Subject(), l.Certificate)
 }
 
-func (w witness) acks(a *wire.ConflictingAcks) error {
+func (v evidenceVerifier) acks(a *wire.ConflictingAcks) error {
 	if a.First.Epoch != a.Second.Epoch || a.First.Participant != a.Second.Participant {
 		return fmt.Errorf("engine: acks of different validators or epochs: %w", wire.ErrNoConflict)
 	}
-	scheme, ok := w.schemes.Scheme(a.First.Epoch)
+	scheme, ok := v.schemes.Scheme(a.First.Epoch)
 	if !ok {
 		return unknownEpoch(a.First.Epoch)
 	}
@@ -88,7 +90,7 @@ func conflicting(a, b *wire.Chunk) error {
 	return nil
 }
 
-// first returns the first error of err and what the checks say.
+// first returns err, or the first error that the checks return.
 func first(err error, checks ...func() error) error {
 	for _, check := range checks {
 		if err != nil {

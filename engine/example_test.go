@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"fmt"
@@ -11,18 +12,12 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// chain is all that one process of a small chain brings along: a single validator, which is the only sequencer too.
+// chain is the application of one process of a small chain, and its network, on which there are no
+// others. The process is the only validator and the only sequencer.
 type chain struct {
 	scheme verify.Scheme
-	signer verify.AckSigner
 	done   context.CancelFunc
 }
-
-// The sets of every epoch, and the epoch, which never changes.
-func (c *chain) Scheme(uint64) (verify.Scheme, bool)                   { return c.scheme, true }
-func (c *chain) AckSigner(uint64) verify.AckSigner                     { return c.signer }
-func (c *chain) Sequencers(uint64) ([]wire.PublicKey, bool)            { return c.scheme.Participants(), true }
-func (c *chain) Epochs(context.Context) (uint64, <-chan uint64, error) { return 1, nil, nil }
 
 // The application: two payloads, known by their digests.
 func (c *chain) Propose(_ context.Context, at engine.Place) (wire.Digest, error) {
@@ -45,10 +40,11 @@ func (c *chain) Report(_ context.Context, a wire.Activity) error {
 	return nil
 }
 
-// The network: nobody else is there. A real one also calls Engine.Peer, and Deliver on what that returns.
-func (c *chain) Broadcast(wire.Digest)                   {}
-func (c *chain) SendNode([]wire.PublicKey, []byte, bool) {}
-func (c *chain) SendAck([]wire.PublicKey, []byte, bool)  {}
+// The network: nobody else is there. A real one also calls Engine.Peer, and Deliver on what that
+// returns.
+func (c *chain) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
+func (c *chain) SendNode([]wire.PublicKey, []byte)                                            {}
+func (c *chain) SendAck([]wire.PublicKey, []byte)                                             {}
 
 func must[T any](v T, err error) T {
 	if err != nil {
@@ -56,20 +52,41 @@ func must[T any](v T, err error) T {
 	}
 	return v
 }
+
+var exampleNamespace = []byte("example")
+
+// keys returns the keys of a process: for chunks, by which it is known, and for acks.
+func keys(seed byte) (verify.ChunkSigner, *verify.SecretKey) {
+	s := bytes.Repeat([]byte{seed}, 32)
+	chunks := verify.NewChunkSigner(exampleNamespace, ed25519.NewKeyFromSeed(s))
+	return chunks, must(verify.SecretKeyFromSeed(verify.MinSig, s))
+}
+
+// validators returns the scheme of an epoch in which some process is the only validator, and what
+// signs its acks.
+func validators(chunks verify.ChunkSigner, key *verify.SecretKey) (verify.Scheme, verify.AckSigner) {
+	self := verify.Validator{
+		Identity: chunks.PublicKey(), Key: key.PublicKey(), Proof: key.ProofOfPossession(exampleNamespace),
+	}
+	config := verify.Config{Namespace: exampleNamespace, AllowVariableTimeSigning: true}
+	scheme := must(verify.NewMultisig(config, []verify.Validator{self}))
+	return scheme, must(scheme.Signer(key))
+}
+
 func Example() {
-	namespace := []byte("example")
-	chunks := verify.NewChunkSigner(namespace, ed25519.NewKeyFromSeed(make([]byte, 32)))
-	key := must(verify.SecretKeyFromSeed(verify.MinSig, make([]byte, 32)))
-	self := verify.Validator{Identity: chunks.PublicKey(), Key: key.PublicKey(), Proof: key.ProofOfPossession(namespace)}
-	options := verify.Config{Namespace: namespace, AllowVariableTimeSigning: true}
-	scheme := must(verify.NewMultisig(options, []verify.Validator{self}))
-	ctx, cancel := context.WithCancel(context.Background())
+	chunks, key := keys(0)
+	scheme, signer := validators(chunks, key)
+	me := chunks.PublicKey()
+	epochs := must(engine.NewStaticEpochs(scheme, signer, []wire.PublicKey{me}))
 	dir := must(os.MkdirTemp("", "lanecast"))
 	defer os.RemoveAll(dir)
-	c := &chain{scheme: scheme, signer: must(scheme.Signer(key)), done: cancel}
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &chain{scheme: scheme, done: cancel}
 	e := must(engine.New(engine.Config{
-		Namespace: namespace, Identity: self.Identity, Sequencer: chunks, Schemes: c, Sequencers: c, Monitor: c,
-		Automaton: c, Relay: c, Reporter: c, Sender: c, Journal: engine.JournalConfig{Dir: dir, Create: true},
+		Namespace: exampleNamespace, Identity: me, Sequencer: chunks,
+		Schemes: epochs, Sequencers: epochs, Monitor: epochs,
+		Automaton: c, Relay: c, Reporter: c, Sender: c,
+		Journal: engine.JournalConfig{Dir: dir, Create: true},
 	}))
 	fmt.Println("stopped:", e.Run(ctx))
 	// Output:

@@ -13,8 +13,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// flood has one peer deliver acks, every so often as many as it may, until it is stopped, which returns how many it was
-// and how many of them were refused.
+// flood has one peer deliver acks, every so often as many as it may, until it is stopped, which
+// returns how many it was and how many of them were refused.
 func flood(p *engine.Peer, messages [][]byte, every time.Duration) (stop func() (delivered, refused uint64)) {
 	var delivered, refused atomic.Uint64
 	var over atomic.Bool
@@ -40,8 +40,9 @@ func flood(p *engine.Peer, messages [][]byte, every time.Duration) (stop func() 
 	}
 }
 
-// floods are what a flooding validator may send, by name: what is refused at once, what is counted before, what opens slots.
-func (s *siege) floods() map[string][][]byte {
+// floods returns what a flooding validator may send, by name: messages that are refused at once,
+// that are counted before, that open slots.
+func (s *attackRig) floods() map[string][][]byte {
 	last := wire.Participant(s.n() - 1)
 	ack := func(height uint64, lane int) []byte {
 		subject := s.subject(lane, height)
@@ -58,15 +59,15 @@ func (s *siege) floods() map[string][][]byte {
 }
 
 func TestAFloodingPeerDoesNotStarveTheOthersAcks(t *testing.T) {
-	n, lanes, waves, measured := 4, 8, 2, heavy(t)
+	n, lanes, rounds, measured := 4, 8, 2, heavy(t)
 	if measured {
-		n, lanes, waves = 100, 64, 10
+		n, lanes, rounds = 100, 64, 10
 	}
 	voters := newProgression(t, n)
-	for name := range (&siege{peers: make([]*engine.Peer, n), lanes: laneKeys(lanes)}).floods() {
+	for name := range (&attackRig{follower: &follower{peers: make([]*engine.Peer, n), lanes: laneKeys(lanes)}}).floods() {
 		t.Run(name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(3, 3))
-			s := newSiege(t, voters, silence, lanes, func(c *engine.Config) {
+			s := newAttackRig(t, voters, silence, lanes, func(c *engine.Config) {
 				c.PeerQuota, c.MaxVoteBytes = 1024, 16<<20
 			})
 			messages := s.floods()[name]
@@ -74,9 +75,9 @@ func TestAFloodingPeerDoesNotStarveTheOthersAcks(t *testing.T) {
 			var latency [2]time.Duration
 			var delivered, refused uint64
 			var flooding time.Duration
-			for range waves {
+			for range rounds {
 				for flooded := range 2 {
-					calm, one := s.wave(r, shuffled), s.wave(r, shuffled)[:1]
+					plain, one := s.nextAcks(r, shuffled), s.nextAcks(r, shuffled)[:1]
 					runtime.GC()
 					stop := func() (uint64, uint64) { return 0, 0 }
 					began := time.Now()
@@ -84,8 +85,8 @@ func TestAFloodingPeerDoesNotStarveTheOthersAcks(t *testing.T) {
 						stop = flood(s.peers[n-1], messages, time.Millisecond)
 						time.Sleep(2 * time.Millisecond)
 					}
-					cpu, wall := s.peaceful(calm)
-					_, single := s.peaceful(one)
+					cpu, wall := s.roundDuringFlood(plain)
+					_, single := s.roundDuringFlood(one)
 					if flooded == 1 {
 						// The chunks may be certified before the flood has filled its quota.
 						eventually(t, "some of the flood is refused", func() bool {
@@ -133,8 +134,8 @@ func TestAFloodingPeerDoesNotStarveTheOthersAcks(t *testing.T) {
 	}
 }
 
-// peaceful is round while another peer's messages never end.
-func (s *siege) peaceful(chunks [][]ackMessage) (cpu, wall time.Duration) {
+// roundDuringFlood is round while another peer's messages never end.
+func (s *attackRig) roundDuringFlood(chunks [][]ackMessage) (cpu, wall time.Duration) {
 	s.t.Helper()
 	done := s.expect(len(chunks))
 	wallBegan, cpuBegan := time.Now(), cpuTime()
@@ -153,16 +154,17 @@ func (s *siege) peaceful(chunks [][]ackMessage) (cpu, wall time.Duration) {
 	return cpuTime() - cpuBegan, time.Since(wallBegan)
 }
 
-// However much a peer floods, nobody else's message waits behind more of its messages than its quota.
+// However much a peer floods, nobody else's message waits behind more of its messages than its
+// quota.
 func TestAMessageWaitsBehindNoMoreOfAFloodThanItsQuota(t *testing.T) {
 	voters := newProgression(t, 4)
 	const quota = 64
-	s := newSiege(t, voters, loyal, 1, func(c *engine.Config) { c.PeerQuota = quota })
+	s := newAttackRig(t, voters, noAttack, 1, func(c *engine.Config) { c.PeerQuota = quota })
 	stop := flood(s.peers[3], [][]byte{[]byte("no ack")}, 100*time.Microsecond)
 	defer stop()
 	r := rand.New(rand.NewPCG(3, 3))
 	for range 20 {
-		chunk := s.wave(r, only(0, 1, 2))[0]
+		chunk := s.nextAcks(r, only(0, 1, 2))[0]
 		done := s.expect(1)
 		for _, m := range chunk {
 			before := status(t, s.engine).Counters.AcksReceived

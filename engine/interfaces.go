@@ -2,65 +2,69 @@ package engine
 
 import (
 	"context"
-	"errors"
 
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
-// ErrDeclined is what an [Automaton] returns when it has no payload to propose now. Any other error does the same; this
-// one is not logged.
-var ErrDeclined = errors.New("declined")
-
 // Place is the place of a chunk in its lane.
 type Place struct {
 	Sequencer wire.PublicKey
 	Height    uint64
+	// Parent is the payload digest of the chunk below. It is zero at height 0, and at the tip of a
+	// lane that was dormant, of which the journal keeps no more than the tip's own chunk.
+	Parent wire.Digest
 }
 
-// Automaton is the application: it makes payloads and decides whether they are good. Each call runs in a goroutine of its own and may
-// take as long as it likes while its answer is wanted: ctx ends when it no longer is, and the call returns soon after
-// that. Run waits for it.
+// Automaton is the application: it makes payloads and decides whether they are good. Each call runs
+// in a goroutine of its own and may take as long as it likes. ctx ends when the answer is no longer
+// wanted; the call returns soon after that. Run waits for it.
 type Automaton interface {
-	// Propose returns the digest of the payload for our lane at a height. It is asked only by an engine with a
-	// Sequencer. An error declines; the next question comes after ProposeBackoff. ctx ends when the height is no longer
-	// our next one, or we are no sequencer any more. After a restart the same place may be asked for again, if the first
-	// answer was never made durable.
+	// Propose returns the digest of the payload for our lane at a height. It is asked only by an
+	// engine with a Sequencer. An error declines; the next question comes after ProposeBackoff. ctx
+	// ends when the height is no longer our next one, or we are no sequencer any more. After a
+	// restart the same place may be asked for again, if the first answer was never made durable.
 	Propose(ctx context.Context, at Place) (wire.Digest, error)
-	// Verify says whether a payload is good. On false there is no ack of ours, on an error there is no verdict; after
-	// either the question is asked again when the node comes again, once per AckInterval at most. ctx ends when the lane
-	// has a higher tip, which is asked about at once, or its sequencer has left the sets. So a payload that never comes
-	// holds up nothing. Two calls per lane may be under way: the one that is wanted, and one whose ctx has ended. The chunk
-	// is durable here before it is asked about, and may be asked about again after a restart.
+	// Verify says whether a payload is good. After false or an error we send no ack, and the
+	// question is asked again when the node comes again, at most once per AckInterval; an error
+	// counts as no verdict. ctx ends when the lane has a higher tip, which is asked about at once,
+	// or when its sequencer has left the sets: a payload that never comes holds up nothing. Two
+	// calls per lane may be under way, the one that is wanted and one whose ctx has ended. The
+	// chunk is durable here before it is asked about, and may be asked about again after a restart.
 	Verify(ctx context.Context, at Place, payload wire.Digest) (bool, error)
 }
 
 // Relay spreads the payloads of our own chunks; payloads travel outside the engine.
 type Relay interface {
-	// Broadcast asks for the payload with this digest to be spread to the validators. It is called with every
-	// broadcast and rebroadcast of a chunk of ours, from the goroutine that also calls the [Sender], and should not
-	// block.
-	Broadcast(payload wire.Digest)
+	// Broadcast asks for the payload of our chunk to be spread. The recipients are the validators
+	// of the current epoch without us, none if there are no others; the slice never changes and
+	// must not be written to. again says that this is a repeat: the certificate has not come within
+	// RebroadcastTimeout, the epoch has changed, or the chunk is of an earlier run. Broadcast is
+	// called from the goroutine that also calls the [Sender], before the node is sent, and should
+	// not block. ctx ends with the engine.
+	Broadcast(ctx context.Context, at Place, payload wire.Digest, to []wire.PublicKey, again bool)
 }
 
 // Reporter receives what the engine has found out: tips, locks, faults, and keys that do not fit
 // each other.
 type Reporter interface {
-	// Report takes one activity, which it may keep and must not change. It is called from one goroutine, in order. It
-	// may block: once MaxPendingReports wait, the engine takes in no more messages and proposes nothing. A lock is
-	// reported once in a run. It stays in the journal until Report has returned nil for it: after a restart those that
-	// had not, the latest ones before them and the top ones of each lane are reported again, so reporting must be
-	// idempotent. Locks of one lane may come out of height order. An error is fatal: Run stops and returns it wrapped in
-	// [ErrReporter]. ctx ends DrainTimeout after the engine was told to stop.
+	// Report takes one activity, which it may keep and must not change. It is called from one
+	// goroutine, in order. It may block: once MaxPendingReports wait, the engine takes in no more
+	// messages and proposes nothing. A lock is reported once in a run. It stays in the journal
+	// until Report has returned nil for it: after a restart those that had not, the latest ones
+	// before them and the top ones of each lane are reported again, so reporting must be
+	// idempotent. Locks of one lane may come out of height order. An error is fatal: Run stops and
+	// returns it wrapped in [ErrReporter]. ctx ends DrainTimeout after the engine was told to stop.
 	Report(ctx context.Context, a wire.Activity) error
 }
 
-// Monitor tells the epoch.
+// Monitor gives the current epoch, and later ones as they begin. [StaticEpochs] and [Epochs] are
+// Monitors.
 type Monitor interface {
-	// Epochs returns the current epoch and a channel with the later ones, growing (a number that does not grow is
-	// ignored). Closing the channel says that the epoch changes no more. It is called once, at the start of Run; an
-	// error makes Run return it wrapped in [ErrMonitor]. ctx is the engine's: who feeds the channel stops when it
-	// ends.
+	// Epochs returns the current epoch and a channel with the later ones, growing (a number that
+	// does not grow is ignored). Closing the channel says that the epoch changes no more. It is
+	// called once, at the start of Run; an error makes Run return it wrapped in [ErrMonitor]. ctx
+	// ends with the engine; stop sending to the channel then.
 	Epochs(ctx context.Context) (now uint64, updates <-chan uint64, err error)
 }
 
@@ -70,34 +74,39 @@ type SchemeLookup interface {
 	Scheme(epoch uint64) (verify.Scheme, bool)
 }
 
-// SchemeProvider knows the validators. It is called from the loop for almost every message, and from the goroutines
-// that call VerifyLocks: it must answer at once, without lock or I/O if it can, and from any goroutine. Having
-// answered for an epoch it must go on giving the same answer (the same Scheme value, by ==) as long as
-// [Engine.EpochsNeeded] names that epoch: the lane's tip or certificates are of it.
+// SchemeProvider knows the validators. [StaticEpochs] and [Epochs] are SchemeProviders. It is
+// called from the loop for almost every message, and from the goroutines that call VerifyLocks: it
+// must answer at once, without a lock or I/O if possible, and from any goroutine. Having answered
+// for an epoch it must go on giving the same answer (the same Scheme value, by ==) as long as
+// [Engine.EpochsNeeded] names that epoch.
 type SchemeProvider interface {
 	SchemeLookup
-	// AckSigner returns what signs our acks in an epoch; nil if we are no validator of it or sign nothing, or while the
-	// key is not there yet: it is asked for again. It may be slow to sign, but not to be returned. The context of a
-	// signature ends when the ack is no longer wanted, or after SignTimeout.
+	// AckSigner returns what signs our acks in an epoch; nil if we are no validator of it or sign
+	// nothing, or while the key is not there yet: it is asked for again. The signer may be slow to
+	// sign, but this method must return it at once. The context of a signature ends when the ack is
+	// no longer wanted, or after SignTimeout.
 	AckSigner(epoch uint64) verify.AckSigner
 }
 
-// SequencerProvider knows the sequencers. What holds for [SchemeProvider] holds for it.
+// SequencerProvider knows the sequencers. All that is required of a [SchemeProvider] is required of
+// it.
 type SequencerProvider interface {
-	// Sequencers returns the sequencers of an epoch, in any order, false while they are not known. The slice must
-	// not change afterwards. It is asked for every epoch within bounds as soon as the bounds reach it: the answer must
-	// be final. A key of small order ([verify.HasSmallOrder]) is no sequencer.
+	// Sequencers returns the sequencers of an epoch, in any order, false while they are not known.
+	// The slice must not change afterwards. It is asked for every epoch within bounds as soon as
+	// the bounds reach it: the answer must be final. A key of small order ([verify.HasSmallOrder])
+	// is no sequencer.
 	Sequencers(epoch uint64) ([]wire.PublicKey, bool)
 }
 
-// Sender is the way to the network. Its methods are called from one goroutine, in order. Neither to nor message ever
-// changes, so they may be kept; they must not be written to. Our own identity is never among the recipients. A call
-// may block; while it does, at most MaxOutbox more messages wait, and then the newest is dropped and counted (nodes
-// are repeated, acks are repeated when asked for). A call that never returns keeps Run from returning: close the
-// network's connections to end it.
+// Sender sends messages over the network. Its methods are called from one goroutine, in order.
+// Neither to nor message ever changes: they may be kept, and must not be written to. Our own
+// identity is never among the recipients. A call may block; while it does, at most MaxOutbox more
+// messages wait, and then the newest is dropped and counted (nodes are repeated, acks are repeated
+// when asked for). A call that never returns keeps Run from returning: close the network's
+// connections to end it.
 type Sender interface {
-	// SendNode sends a node. priority is Config.PriorityNodes.
-	SendNode(to []wire.PublicKey, message []byte, priority bool)
-	// SendAck sends an ack. priority is Config.PriorityAcks.
-	SendAck(to []wire.PublicKey, message []byte, priority bool)
+	// SendNode sends a node.
+	SendNode(to []wire.PublicKey, message []byte)
+	// SendAck sends an ack.
+	SendAck(to []wire.PublicKey, message []byte)
 }

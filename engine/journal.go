@@ -9,38 +9,27 @@ import (
 	"github.com/lanecast/lanecast/journal"
 )
 
-// JournalConfig says where and how the journal is kept. But for Dir the zero value is right for nearly all uses. The
-// fields are those of journal.Config, which says more about each.
+// JournalConfig says where the journal is and whether there is one. Except for Dir the zero value
+// is right for nearly all uses.
 type JournalConfig struct {
-	// Dir is the folder; required, made if missing. It belongs to one engine: another one that opens it, of this
-	// process or of any other, gets journal.ErrLocked.
+	// Dir is the folder; required, made if missing. It belongs to one engine: another one that
+	// opens it, of this process or of any other, gets journal.ErrLocked.
 	Dir string
-	// Create says that this identity starts for the first time: the folder holds no journal, and one is begun. Recover says
-	// that the identity had a journal and lost it: until locks that others know have been adopted, durably, nothing is
-	// signed (see Config.Adopt). Without either, a folder without a journal is refused, for an empty folder cannot tell
-	// whether this identity has signed before. With either, a journal that holds anything but its first record is refused:
-	// set neither in a configuration that stays.
+	// Create says that this identity starts for the first time: the folder holds no journal, and
+	// one is begun. Recover says that the identity had a journal and lost it: until locks that
+	// others know have been adopted, durably, nothing is signed (see Config.Adopt). Without either,
+	// a folder without a journal is refused, for an empty folder cannot tell whether this identity
+	// has signed before. With either, a journal that holds anything but its first record is
+	// refused: set neither in a configuration that stays.
 	Create, Recover bool
-	// SegmentSize is the size in bytes at which a new file is begun. Default 64 MiB; 1 KiB to 8 GiB.
-	SegmentSize int64
-	// MaxSegments is the number of files above which what is still alive in the oldest is moved. Default 4; 2 to 65536.
-	MaxSegments int
-	// WriteBuffer is the number of bytes that ends a wait for SyncDelay. Default 1 MiB; 4 KiB to 256 MiB.
-	WriteBuffer int
-	// ReplayBuffer is how many bytes are read at a time at the start. Default 256 KiB; 4 KiB to 64 MiB.
-	ReplayBuffer int
-	// SyncDelay is how long the first record of a group may wait for others. Default 0: a group is what gathered
-	// during the last sync; at most a minute.
-	SyncDelay time.Duration
-	// CompressAbove is the length in bytes from which on records are compressed. Default 0, never; else 64 B to 256
-	// MiB.
-	CompressAbove int
-	// FS is the file system; nil is the operating system's.
-	FS journal.FS
+	// Storage says how the journal is kept: sizes of segments and buffers, SyncDelay, compression,
+	// the file system. Dir, Create, First, MaxRecord, Notify and Observe in it are set by the
+	// engine and must be left alone.
+	Storage journal.Config
 }
 
-// maxRecord exceeds every record that the largest MaxMessage leads to. It is the same for every configuration, so
-// that a journal can still be read after MaxMessage was lowered.
+// maxRecord exceeds every record that the largest MaxMessage leads to. It is the same for every
+// configuration, so that a journal can still be read after MaxMessage was lowered.
 const maxRecord = 32 << 20
 
 func (j *JournalConfig) validate(check *checker) {
@@ -50,12 +39,19 @@ func (j *JournalConfig) validate(check *checker) {
 	if j.Create && j.Recover {
 		check.fail("Journal.Recover", "false with Journal.Create", true)
 	}
-	bounded(check, "Journal.SegmentSize", &j.SegmentSize, journal.DefaultSegmentSize, 1<<10, 8<<30)
-	bounded(check, "Journal.MaxSegments", &j.MaxSegments, journal.DefaultMaxSegments, 2, 1<<16)
-	bounded(check, "Journal.WriteBuffer", &j.WriteBuffer, journal.DefaultWriteBuffer, 4<<10, 256<<20)
-	bounded(check, "Journal.ReplayBuffer", &j.ReplayBuffer, journal.DefaultReplayBuffer, 4<<10, 64<<20)
-	bounded(check, "Journal.SyncDelay", &j.SyncDelay, 0, 0, time.Minute)
-	bounded(check, "Journal.CompressAbove", &j.CompressAbove, 0, 64, 256<<20)
+	s := &j.Storage
+	check.unset("Journal.Storage.Dir", s.Dir, s.Dir == "")
+	check.unset("Journal.Storage.Create", s.Create, !s.Create)
+	check.unset("Journal.Storage.First", s.First, s.First == nil)
+	check.unset("Journal.Storage.MaxRecord", s.MaxRecord, s.MaxRecord == 0)
+	check.unset("Journal.Storage.Notify", "a function", s.Notify == nil)
+	check.unset("Journal.Storage.Observe", "a function", s.Observe == nil)
+	bounded(check, "Journal.Storage.SegmentSize", &s.SegmentSize, journal.DefaultSegmentSize, 1<<10, 8<<30)
+	bounded(check, "Journal.Storage.MaxSegments", &s.MaxSegments, journal.DefaultMaxSegments, 2, 1<<16)
+	bounded(check, "Journal.Storage.WriteBuffer", &s.WriteBuffer, journal.DefaultWriteBuffer, 4<<10, 256<<20)
+	bounded(check, "Journal.Storage.ReplayBuffer", &s.ReplayBuffer, journal.DefaultReplayBuffer, 4<<10, 64<<20)
+	bounded(check, "Journal.Storage.SyncDelay", &s.SyncDelay, 0, 0, time.Minute)
+	bounded(check, "Journal.Storage.CompressAbove", &s.CompressAbove, 0, 64, 256<<20)
 }
 
 // openJournal opens the folder and lets the core recover from every record in it.
@@ -64,12 +60,11 @@ func (e *Engine) openJournal() error {
 	records := 0
 	var err error
 	var corrupt *journal.CorruptError
-	e.journal, err = journal.Open(journal.Config{
-		Dir: j.Dir, SegmentSize: j.SegmentSize, MaxSegments: j.MaxSegments, MaxRecord: maxRecord,
-		WriteBuffer: j.WriteBuffer, ReplayBuffer: j.ReplayBuffer, SyncDelay: j.SyncDelay, CompressAbove: j.CompressAbove,
-		Create: j.Create || j.Recover, First: core.FirstRecord(e.cfg.Identity, e.cfg.Namespace, j.Recover),
-		FS: j.FS, Notify: e.signal, Observe: e.metrics.observeSync,
-	}, func(p journal.Position, record []byte) error {
+	storage := j.Storage
+	storage.Dir, storage.Create, storage.MaxRecord = j.Dir, j.Create || j.Recover, maxRecord
+	storage.First = core.FirstRecord(e.cfg.Identity, e.cfg.Namespace, j.Recover)
+	storage.Notify, storage.Observe = e.signal, e.metrics.observeSync
+	e.journal, err = journal.Open(storage, func(p journal.Position, record []byte) error {
 		records++
 		return e.core.Recover(uint64(p), record)
 	})
@@ -91,7 +86,7 @@ func (e *Engine) openJournal() error {
 	return nil
 }
 
-// checkOrigin holds what the configuration says of the journal against what the journal says.
+// checkOrigin compares what the configuration says of the journal with what the journal says.
 func (e *Engine) checkOrigin() error {
 	j := &e.cfg.Journal
 	lost, ok := e.core.Origin()
@@ -114,7 +109,7 @@ func (e *Engine) checkOrigin() error {
 	return nil
 }
 
-// closeJournal syncs what is pending and gives the folder back.
+// closeJournal syncs what is pending and closes the folder.
 func (e *Engine) closeJournal() {
 	if err := e.journal.Close(); err != nil {
 		e.fail(fmt.Errorf("%w: closing: %w", ErrJournal, err))

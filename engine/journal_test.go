@@ -14,15 +14,16 @@ import (
 )
 
 func TestAJournalThatFailsStopsAcksAndTheEngine(t *testing.T) {
+	t.Parallel()
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	victim := members[0]
-	disk := &troubledFS{FS: journal.OS(), sync: func(journal.File) error { return errDisk }}
-	victim.config.Journal.FS = disk
+	disk := &faultyFS{FS: journal.OS(), sync: func(journal.File) error { return errDisk }}
+	victim.config.Journal.Storage.FS = disk
 	spy := &countingSender{Sender: &sender{net, victim.id}}
 	victim.config.Sender = spy
 	startAll(t, net, members)
 	eventually(t, "its lane grows", func() bool { return members[1].recorder.height(victim.id) >= 3 })
-	disk.troubled.Store(true)
+	disk.failing.Store(true)
 	err := victim.ended(t)
 	if !errors.Is(err, engine.ErrJournal) || !errors.Is(err, errDisk) {
 		t.Errorf("Run returned %v", err)
@@ -33,7 +34,7 @@ func TestAJournalThatFailsStopsAcksAndTheEngine(t *testing.T) {
 		t.Error("it sent messages after it had stopped")
 	}
 	// Whatever it acked or sent before, its folder still has: it can come back with a sound disk.
-	disk.troubled.Store(false)
+	disk.failing.Store(false)
 	victim.open(t, net, members...)
 	victim.start()
 	before := members[1].recorder.height(victim.id)
@@ -43,18 +44,19 @@ func TestAJournalThatFailsStopsAcksAndTheEngine(t *testing.T) {
 }
 
 func TestNothingIsAckedThatIsNotDurable(t *testing.T) {
+	t.Parallel()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	stall := make(chan struct{})
-	disk := &troubledFS{FS: journal.OS(), sync: func(f journal.File) error {
+	disk := &faultyFS{FS: journal.OS(), sync: func(f journal.File) error {
 		<-stall
 		return f.Sync()
 	}}
-	m.config.Journal.FS = disk
+	m.config.Journal.Storage.FS = disk
 	var asked atomic.Bool
 	m.app.verify = func(context.Context, engine.Place, wire.Digest) (bool, error) { asked.Store(true); return true, nil }
 	m.open(t, net)
-	disk.troubled.Store(true)
+	disk.failing.Store(true)
 	m.start()
 	eventually(t, "a node waits to become durable", func() bool {
 		s, err := m.engine.Status(t.Context())
@@ -65,20 +67,10 @@ func TestNothingIsAckedThatIsNotDurable(t *testing.T) {
 	if err != nil || asked.Load() || status.Lanes[0].Durable || status.Counters.Certificates > 0 {
 		t.Errorf("something happened before the sync was done: asked %v, %+v, %v", asked.Load(), status, err)
 	}
-	disk.troubled.Store(false)
+	disk.failing.Store(false)
 	close(stall)
 	eventually(t, "it is certified once durable", func() bool { return m.recorder.height(m.id) > 0 })
 	haltAll(t, members)
 }
 
 var errDisk = errors.New("input/output error")
-
-type countingSender struct {
-	engine.Sender
-	sent atomic.Int64
-}
-
-func (s *countingSender) SendAck(to []wire.PublicKey, message []byte, priority bool) {
-	s.sent.Add(1)
-	s.Sender.SendAck(to, message, priority)
-}

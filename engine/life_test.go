@@ -12,14 +12,8 @@ import (
 
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/testkit"
-	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
-
-// nobody is a sequencer without a key.
-type nobody struct{ verify.ChunkSigner }
-
-func (nobody) PublicKey() wire.PublicKey { return wire.PublicKey{} }
 
 func TestShutdownAtAnyMomentLeavesNothingRunning(t *testing.T) {
 	before := goleak.IgnoreCurrent()
@@ -143,6 +137,7 @@ func TestAReporterThatFailsEndsTheRun(t *testing.T) {
 }
 
 func TestABlockedReporterStopsTheIntakeAndLosesNoLock(t *testing.T) {
+	t.Parallel()
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	slow := members[0]
 	slow.config.MaxPendingReports = 4
@@ -165,7 +160,8 @@ func TestABlockedReporterStopsTheIntakeAndLosesNoLock(t *testing.T) {
 		t.Errorf("%d reports wait, %v", status.PendingReports, err)
 	}
 	close(gate)
-	// It caught up from certificates in nodes; each lane's locks that it knows of must be there, without repetition.
+	// It caught up from certificates in nodes; each lane's locks that it knows of must be there,
+	// without repetition.
 	eventually(t, "it goes on", func() bool { return slow.recorder.height(members[2].id) >= 20 })
 	haltAll(t, members)
 	demandSound(t, w.schemes, members)
@@ -179,6 +175,7 @@ func TestABlockedReporterStopsTheIntakeAndLosesNoLock(t *testing.T) {
 }
 
 func TestReportsThatWaitAreHandedOverAtTheEnd(t *testing.T) {
+	t.Parallel()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	m.app.limit = 50

@@ -10,13 +10,14 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// VerifyLocks verifies the certificates of locks, together, on the engine's workers and with what its schemes have
-// cached: for catching up, say, or for what came from elsewhere. The answers are in the order of locks: nil for a
-// valid one, else an error that wraps verify.ErrCertificate, or wire.ErrUnknownEpoch when the epoch's validators are
-// not known, or verify.ErrInconsistentKeys. Whether the sequencer was one is not looked at. Certificates are copied.
+// VerifyLocks verifies the certificates of locks, together, on the engine's workers and with what
+// its schemes have cached: for catching up, say. The answers are in the order of locks: nil for a
+// valid one, else an error that wraps verify.ErrCertificate, or wire.ErrUnknownEpoch when the
+// epoch's validators are not known, or verify.ErrInconsistentKeys. VerifyLocks does not check that
+// the sequencer was one. Certificates are copied.
 //
-// The second error says that there are no answers: ctx's, or ErrStopped. It may be called from any goroutine, and waits
-// for Run to begin.
+// The second error says that there are no answers: ctx's, or ErrStopped. It may be called from any
+// goroutine, and waits for Run to begin.
 func (e *Engine) VerifyLocks(ctx context.Context, locks []wire.Lock) ([]error, error) {
 	select {
 	case <-e.started:
@@ -64,7 +65,7 @@ func (e *Engine) VerifyLocks(ctx context.Context, locks []wire.Lock) ([]error, e
 	return answers, nil
 }
 
-// noAnswers names the reason: the caller's context, or the engine's end.
+// noAnswers returns the reason: the caller's context has ended, or the engine.
 func (e *Engine) noAnswers(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:

@@ -12,7 +12,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// certify makes the lock of a chunk with the votes of the first quorum, the way that a verifier knows nothing of.
+// certify makes the lock of a chunk with the votes of the first quorum, the way that a verifier
+// knows nothing of.
 func certify(t testing.TB, s *testkit.Set, chunk wire.Chunk, epoch uint64) wire.Lock {
 	t.Helper()
 	n := len(s.Signers)
@@ -106,6 +107,7 @@ func TestQueriesWaitForTheRunAndFailAfterIt(t *testing.T) {
 }
 
 func TestQueriesDuringAShutdownReturn(t *testing.T) {
+	t.Parallel()
 	s := newSet(t, testkit.Ed25519, 1, 1)
 	net, _, members := newCluster(t, s)
 	m := members[0]

@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// burst is how many messages one turn of the loop takes in at most, so that verdicts and timers get their turn.
+// burst is how many messages one turn of the loop takes in at most, so that verdicts and timers get
+// their turn.
 const burst = 256
 
-// loop owns the core. It never waits but for something to do.
+// loop owns the core. It waits only when there is nothing to do.
 func (e *Engine) loop() {
 	defer e.catch("loop")
 	updates, err := e.begin()
@@ -32,7 +33,7 @@ func (e *Engine) loop() {
 			e.core.Tick(now)
 		}
 		more := e.takeIn(now)
-		e.answerQuestions()
+		e.handleEvents(now)
 		if err := e.carryOut(); err != nil {
 			e.core.Fail()
 			e.fail(err)
@@ -43,7 +44,8 @@ func (e *Engine) loop() {
 			updates = e.sleep(timer, updates)
 		}
 	}
-	// What the last event asked for is carried out before anything is waited for: calls end at once, reports are drained.
+	// The effects of the last event are carried out before anything is waited for: calls end at
+	// once, reports are drained.
 	if err := e.carryOut(); err != nil {
 		e.core.Fail()
 		e.fail(err)
@@ -61,7 +63,7 @@ func (e *Engine) begin() (<-chan uint64, error) {
 	}
 	e.core.Start(time.Since(e.began), epoch, uint64(e.journal.Next()))
 	e.log.Info("engine started", "epoch", epoch, "lanes", len(e.core.Lanes()))
-	e.warnOfRoom(epoch)
+	e.warnOfMemory(epoch)
 	e.warnOfAbstaining()
 	if err := e.adoptConfigured(); err != nil {
 		if e.ctx.Err() != nil {
@@ -72,7 +74,8 @@ func (e *Engine) begin() (<-chan uint64, error) {
 	return updates, e.carryOut()
 }
 
-// feed hands the core what has come of earlier effects. An error is the journal's.
+// feed hands the core the results of earlier effects: what has become durable, been reported or
+// been verified. The error comes from the journal.
 func (e *Engine) feed(now time.Duration) error {
 	if err := e.journal.Err(); err != nil {
 		return fmt.Errorf("%w: %w", ErrJournal, err)
@@ -87,12 +90,31 @@ func (e *Engine) feed(now time.Duration) error {
 		e.core.SignaturesVerified(now, &e.verdicts[i])
 	}
 	clear(e.verdicts)
-	e.feedAnswers(now)
 	return nil
 }
 
-// takeIn hands the core a burst of messages and reports whether more may wait. While the reporter or the disk is
-// behind, it takes none, and the core asks for no payload: with a single validator nothing else would hold it back.
+// onLoop has the loop do something, soon. Any goroutine may call it. Once the loop has ended it
+// does nothing any more.
+func (e *Engine) onLoop(do func(now time.Duration)) {
+	e.events.push(do)
+	e.signal()
+}
+
+// handleEvents does what others have asked the loop to do. A query comes after the messages that
+// were delivered before it was made, as long as these are no more than one burst.
+func (e *Engine) handleEvents(now time.Duration) {
+	for {
+		do, _, ok := e.events.pop()
+		if !ok {
+			return
+		}
+		do(now)
+	}
+}
+
+// takeIn hands the core a burst of messages and reports whether more may wait. While the reporter
+// or the disk is behind, it takes none, and the core asks for no payload: with a single validator
+// nothing else would hold it back.
 func (e *Engine) takeIn(now time.Duration) (more bool) {
 	behind := e.reports.len() >= e.cfg.MaxPendingReports || e.journal.Pending() >= e.cfg.MaxVolatileBytes
 	if behind != e.paused {
@@ -115,17 +137,19 @@ func (e *Engine) takeIn(now time.Duration) (more bool) {
 	return true
 }
 
-// take consumes one message; its buffer is released here whatever happens.
+// take hands the core one message, and releases its buffer whatever happens.
 func (e *Engine) take(now time.Duration, m message) {
 	defer m.buffer.Release()
-	if m.node {
-		e.core.Node(now, m.from.state, m.buffer.Bytes())
-	} else {
+	switch m.kind {
+	case KindAck:
 		e.core.Ack(now, m.from.state, m.buffer.Bytes())
+	case KindNode:
+		e.core.Node(now, m.from.state, m.buffer.Bytes())
 	}
 }
 
-// emptyInbox releases what is left after the inbox was closed, a push still under way included.
+// emptyInbox releases the messages that are left after the inbox was closed, also one whose push is
+// still under way.
 func (e *Engine) emptyInbox() {
 	for e.inbox.Len() > 0 {
 		if m, ok := e.inbox.Pop(); ok {
@@ -137,7 +161,7 @@ func (e *Engine) emptyInbox() {
 	}
 }
 
-// pollEpochs takes the epochs that wait; nil once there will be no more.
+// pollEpochs enters the epochs that wait. It returns updates, or nil once there will be no more.
 func (e *Engine) pollEpochs(now time.Duration, updates <-chan uint64) <-chan uint64 {
 	for {
 		select {
@@ -159,11 +183,11 @@ func (e *Engine) enterEpoch(now time.Duration, epoch uint64) {
 	}
 	e.core.SetEpoch(now, epoch)
 	e.log.Info("epoch entered", "epoch", epoch)
-	e.warnOfRoom(epoch)
+	e.warnOfMemory(epoch)
 	e.warnOfAbstaining()
 }
 
-// sleep waits until there may be something to do.
+// sleep waits until there may be something to do, and returns updates like pollEpochs.
 func (e *Engine) sleep(timer *time.Timer, updates <-chan uint64) <-chan uint64 {
 	var alarm <-chan time.Time
 	if due, ok := e.core.Deadline(); ok {

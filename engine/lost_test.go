@@ -5,9 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/lanecast/lanecast/engine"
@@ -29,7 +27,8 @@ func soloRun(t *testing.T, heights uint64) *member {
 	return m
 }
 
-// refused demands that New refuses a configuration with an error, and says so in words that an operator can act on.
+// refused demands that New refuses a configuration with an error, and says so in words that an
+// operator can act on.
 func refused(t *testing.T, c engine.Config, want error, words ...string) {
 	t.Helper()
 	e, err := engine.New(c)
@@ -47,6 +46,8 @@ func refused(t *testing.T, c engine.Config, want error, words ...string) {
 	}
 }
 
+// 5.9: A folder without a journal is refused unless the embedder says whether this is a first start
+// or a recovery.
 func TestRule5_9_AFolderWithoutAJournalIsRefusedUnlessToldWhatItIs(t *testing.T) {
 	_, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	c := members[0].config
@@ -71,6 +72,7 @@ func TestRule5_9_AFolderWithoutAJournalIsRefusedUnlessToldWhatItIs(t *testing.T)
 	}
 }
 
+// 5.9: Create and Recover are refused for a journal that holds any record after its first.
 func TestRule5_9_CreateAndRecoverAreRefusedForAJournalInUse(t *testing.T) {
 	m := soloRun(t, 2)
 	c := m.config
@@ -80,6 +82,7 @@ func TestRule5_9_CreateAndRecoverAreRefusedForAJournalInUse(t *testing.T) {
 	refused(t, c, engine.ErrJournalInUse, "remove Journal.Create")
 }
 
+// 5.9: The first record says first start or recovering.
 func TestRule5_9_AJournalBegunOneWayIsRefusedTheOtherWay(t *testing.T) {
 	for _, recovers := range []bool{false, true} {
 		_, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
@@ -97,6 +100,8 @@ func TestRule5_9_AJournalBegunOneWayIsRefusedTheOtherWay(t *testing.T) {
 	}
 }
 
+// 5.9: A journal belongs to one identity and one namespace, which stand in it: another's is
+// refused.
 func TestRule5_9_AJournalOfAnotherNamespaceIsRefused(t *testing.T) {
 	m := soloRun(t, 3)
 	other := []byte("another network")
@@ -109,7 +114,10 @@ func TestRule5_9_AJournalOfAnotherNamespaceIsRefused(t *testing.T) {
 	refused(t, b.config, engine.ErrForeignJournal, "namespace")
 }
 
+// 5.9: A journal belongs to one identity and one namespace, which stand in it: another's is
+// refused.
 func TestRule5_9_AJournalOfAnotherIdentityIsRefused(t *testing.T) {
+	t.Parallel()
 	m := soloRun(t, 3)
 	_, _, others := newCluster(t, newSet(t, testkit.Ed25519, 4, 2))
 	b := others[1]
@@ -117,9 +125,12 @@ func TestRule5_9_AJournalOfAnotherIdentityIsRefused(t *testing.T) {
 	refused(t, b.config, engine.ErrForeignJournal, m.id.String(), b.id.String())
 }
 
-// A journal that is cut short, at any byte, is refused after an orderly stop. Whatever its only file is cut to, it is no
-// fresh start.
+// 5.9: A journal shorter than a second file knows it to have been is refused.
+//
+// The journal is cut at several places after an orderly stop. Whatever its only file is cut to, it
+// does not pass for a fresh start.
 func TestRule5_9_ACutJournalIsRefused(t *testing.T) {
+	t.Parallel()
 	m := soloRun(t, 5)
 	segments, err := filepath.Glob(filepath.Join(m.config.Journal.Dir, "*.seg"))
 	if err != nil || len(segments) != 1 {
@@ -144,7 +155,8 @@ func TestRule5_9_ACutJournalIsRefused(t *testing.T) {
 	}
 }
 
-// recovering returns a member of a running network of four whose folder was lost, with what was reported to others.
+// recovering returns a member of a running network of four whose folder was lost, with what was
+// reported to others.
 func recoveringMember(t *testing.T) (*network, *world, []*member, *member) {
 	t.Helper()
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
@@ -182,40 +194,10 @@ func (r *recorder) highest() (all []wire.Lock) {
 	return all
 }
 
-// ackWatch notes the lowest height of each lane that a member acks, and how many nodes it sends.
-type ackWatch struct {
-	ackTap
-	mu     sync.Mutex
-	lowest map[wire.PublicKey]uint64
-	nodes  int
-}
-
-func newAckWatch(s engine.Sender) *ackWatch {
-	w := &ackWatch{lowest: map[wire.PublicKey]uint64{}}
-	w.ackTap = ackTap{s, func(a *wire.Ack) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if low, ok := w.lowest[a.Chunk.Sequencer]; !ok || a.Chunk.Height < low {
-			w.lowest[a.Chunk.Sequencer] = a.Chunk.Height
-		}
-	}}
-	return w
-}
-
-func (a *ackWatch) SendNode(to []wire.PublicKey, message []byte, priority bool) {
-	a.mu.Lock()
-	a.nodes++
-	a.mu.Unlock()
-	a.ackTap.SendNode(to, message, priority)
-}
-
-func (a *ackWatch) seen() (lanes, nodes int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return len(a.lowest), a.nodes
-}
-
+// 5.10: Let H be the height of the lock adopted for a lane. The validator may have acked up to H+2
+// before the loss, so on that lane it acks only above H+2.
 func TestRule5_10_ARecoveringValidatorSignsNothingUntilItHasAdoptedAndThenOnlyAboveItsMarks(t *testing.T) {
+	t.Parallel()
 	net, w, members, v := recoveringMember(t)
 	watch := newAckWatch(v.config.Sender)
 	v.config.Sender = watch
@@ -271,7 +253,10 @@ func TestRule5_10_ARecoveringValidatorSignsNothingUntilItHasAdoptedAndThenOnlyAb
 	demandSound(t, w.schemes, members)
 }
 
+// 5.10: A validator that recovered is given verified locks: the engine verifies them, and an
+// unknown epoch is an error.
 func TestRule5_10_TheLocksOfTheConfigurationAreAdoptedBeforeAnythingElse(t *testing.T) {
+	t.Parallel()
 	net, _, members, v := recoveringMember(t)
 	v.config.Adopt = members[0].recorder.highest()
 	v.open(t, net, members...)
@@ -295,8 +280,12 @@ func TestRule5_10_TheLocksOfTheConfigurationAreAdoptedBeforeAnythingElse(t *test
 	}
 }
 
+// 5.10: Where its weight is more than f of the epoch the others can never certify H+2: recovery is
+// refused, unless the host accepts the risk by name.
+//
 // Of three validators none may abstain: no quorum would be left.
 func TestRule5_10_AValidatorThatTheOthersCannotDoWithoutRefusesToRecover(t *testing.T) {
+	t.Parallel()
 	for _, unsafe := range []bool{false, true} {
 		net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 3, 1))
 		for _, m := range members {
@@ -333,8 +322,12 @@ func TestRule5_10_AValidatorThatTheOthersCannotDoWithoutRefusesToRecover(t *test
 	}
 }
 
+// 5.9: A process that is not recovering and is shown a valid node or ack of its own, or a
+// certificate of its lane, above its tip and its mark stops with that as the reason.
+//
 // An old copy of a folder is noticed as soon as somebody shows what this identity has signed since.
 func TestRule5_9_AJournalThatWasPutBackStopsTheProcess(t *testing.T) {
+	t.Parallel()
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	lane := members[0].id
 	for e := range w.sequencers {
@@ -383,26 +376,4 @@ func TestRule5_9_AJournalThatWasPutBackStopsTheProcess(t *testing.T) {
 			t.Error(err)
 		}
 	}
-}
-
-// copyFolder returns a copy of a journal's folder, which may be in use: what says how long the log is at least is
-// copied before the log.
-func copyFolder(t *testing.T, dir string) string {
-	t.Helper()
-	to := t.TempDir()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	slices.SortStableFunc(entries, func(a, b os.DirEntry) int { return len(a.Name()) - len(b.Name()) })
-	for _, e := range entries {
-		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(to, e.Name()), b, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return to
 }

@@ -15,8 +15,9 @@ import (
 // scrapeTimeout bounds how long a scrape waits for the loop, which answers between messages.
 const scrapeTimeout = time.Second
 
-// metrics is a collector. What the loop counts is asked of it when someone scrapes, so that no message pays for it;
-// what has a duration is observed where it happens, which is once per batch, sync, verdict or own lock.
+// metrics is a prometheus.Collector. Counters are read from the loop when they are scraped, so that
+// no message pays for them. Durations are observed where they happen: once per batch, sync, verdict
+// or lock of our own.
 type metrics struct {
 	engine *Engine
 
@@ -68,7 +69,7 @@ var (
 	descFaults       = describe("faults_total", "Faults reported.")
 	descKeyFaults    = describe("key_faults_total", "Verifications that failed because keys of a set do not fit each other.")
 	descEpoch        = describe("epoch", "The current epoch.")
-	descPeers        = describe("peers", "Open peer handles.")
+	descPeers        = describe("peers", "Peer handles.")
 	descInbox        = describe("inbox_messages", "Messages that wait to be taken in.")
 	descDropped      = describe("inbox_dropped_total", "Messages dropped at the inbox.", "reason")
 	descPauses       = describe("intake_pauses_total", "Times that the intake paused for reporter or disk.")
@@ -110,19 +111,19 @@ func (m *metrics) histograms() []prometheus.Histogram {
 	return []prometheus.Histogram{m.verifyDuration, m.endToEnd, m.batchSize, m.batchDuration, m.syncDuration, m.syncRecords}
 }
 
-// observeBatch is called by workers.
+// observeBatch observes a batch. Verification workers call it.
 func (m *metrics) observeBatch(b batch.Info) {
 	m.batchSize.Observe(float64(b.Statements))
 	m.batchDuration.Observe(b.Duration.Seconds())
 }
 
-// observeSync is called by the journal's goroutine.
+// observeSync observes a sync. The journal's goroutine calls it.
 func (m *metrics) observeSync(s journal.SyncInfo) {
 	m.syncDuration.Observe(s.Duration.Seconds())
 	m.syncRecords.Observe(float64(s.Records))
 }
 
-// Describe implements prometheus.Collector. The one fixed description stands for all: the collector is known by it.
+// Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descHeight, descCertified, descAcks, descAcksInvalid, descNodes, descNodesValid, descVerify, descCertificates, descLocks,
@@ -138,8 +139,8 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. While the engine does not run there is nothing to tell but what the
-// histograms hold.
+// Collect implements prometheus.Collector. While the engine does not run only the histograms have
+// something to tell.
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	for _, h := range m.histograms() {
 		h.Collect(ch)
@@ -152,7 +153,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	s, err := ask(ctx, e, e.snapshot)
+	s, err := ask(ctx, e, e.status)
 	if err != nil {
 		return
 	}
@@ -168,7 +169,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 
-	for _, l := range s.status.Lanes {
+	for _, l := range s.Lanes {
 		if l.HasTip {
 			gauge(descHeight, float64(l.Tip), l.Sequencer.String())
 		}
@@ -190,27 +191,27 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	counter(descLocks, s.counts.Locks)
 	counter(descFaults, s.counts.Faults)
 	counter(descKeyFaults, s.counts.KeyFaults)
-	gauge(descEpoch, float64(s.status.Epoch))
-	gauge(descPeers, float64(s.status.Peers))
-	gauge(descInbox, float64(s.status.Inbox))
+	gauge(descEpoch, float64(s.Epoch))
+	gauge(descPeers, float64(s.Peers))
+	gauge(descInbox, float64(s.Inbox))
 	counter(descDropped, e.drops.peerFull.Load(), "peer_full")
 	counter(descDropped, e.drops.tooLarge.Load(), "too_large")
 	counter(descPauses, e.drops.pauses.Load())
-	counter(descStatements, s.status.Counters.Statements)
-	gauge(descWaiting, float64(s.status.Statements))
-	counter(descSplits, s.status.Counters.Splits)
-	gauge(descSuspects, float64(s.status.Suspects))
-	gauge(descVoteBytes, float64(s.status.VoteBytes))
-	gauge(descVolatile, float64(s.status.VolatileBytes))
-	gauge(descReports, float64(s.status.PendingReports))
-	gauge(descOutbox, float64(s.status.Outbox))
-	counter(descOutboxDrops, s.status.Counters.OutboxDropped)
+	counter(descStatements, s.Counters.Statements)
+	gauge(descWaiting, float64(s.Statements))
+	counter(descSplits, s.Counters.Splits)
+	gauge(descSuspects, float64(s.Suspects))
+	gauge(descVoteBytes, float64(s.VoteBytes))
+	gauge(descVolatile, float64(s.VolatileBytes))
+	gauge(descReports, float64(s.PendingReports))
+	gauge(descOutbox, float64(s.Outbox))
+	counter(descOutboxDrops, s.Counters.OutboxDropped)
 	counter(descParents, s.counts.ParentsDropped)
-	gauge(descUnreported, float64(s.status.Unreported))
-	gauge(descDormant, float64(s.status.Dormant))
-	gauge(descRecovering, oneIf(s.status.Recovering))
-	gauge(descAbstaining, float64(s.status.Abstaining))
-	gauge(descAbstainingTo, float64(s.status.AbstainingTo))
+	gauge(descUnreported, float64(s.Unreported))
+	gauge(descDormant, float64(s.Dormant))
+	gauge(descRecovering, oneIf(s.Recovering))
+	gauge(descAbstaining, float64(s.Abstaining))
+	gauge(descAbstainingTo, float64(s.AbstainingTo))
 	for _, reason := range core.OwnLaneBlocks() {
 		gauge(descOwnLane, oneIf(s.counts.OwnLane == reason), reason.String())
 	}
@@ -223,8 +224,9 @@ func oneIf(b bool) float64 {
 	return 0
 }
 
-// outcomeStatus sorts outcomes into the seed's words: dropped is what could have been good and was not needed or had no
-// room, invalid what no honest peer sends, but for races about epochs and tips.
+// outcomeStatus returns upstream's word for an outcome: dropped for a message that could have been
+// good and was not needed or had no room; invalid for one that no honest peer sends, except in
+// races about epochs and tips.
 func outcomeStatus(o core.Outcome) string {
 	switch o {
 	case core.Accepted:

@@ -40,6 +40,7 @@ func value(f *dto.MetricFamily, label string) (sum float64) {
 }
 
 func TestMetricsTellWhatHappened(t *testing.T) {
+	t.Parallel()
 	registry := prometheus.NewPedanticRegistry()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	m := members[0]

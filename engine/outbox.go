@@ -2,10 +2,10 @@ package engine
 
 import "github.com/lanecast/lanecast/internal/core"
 
-// post queues a message for the network, or a payload for the relay. When the outbox is full the newest is dropped,
-// which is what a network may do to it as well.
+// post queues a message for the network, or a payload for the relay. When the outbox is full the
+// message is dropped, which a network may do as well.
 func (e *Engine) post(f core.Effect) {
-	if f.Kind != core.Relay && len(f.Recipients) == 0 {
+	if f.Kind != core.Broadcast && len(f.Recipients) == 0 {
 		return
 	}
 	select {
@@ -15,7 +15,7 @@ func (e *Engine) post(f core.Effect) {
 	}
 }
 
-// send works off the outbox, in order.
+// send calls the Sender and the Relay for what is in the outbox, in order.
 func (e *Engine) send() {
 	defer e.catch("Sender or Relay")
 	for e.ctx.Err() == nil {
@@ -24,11 +24,11 @@ func (e *Engine) send() {
 		case f := <-e.outbox:
 			switch f.Kind {
 			case core.SendNode:
-				e.cfg.Sender.SendNode(f.Recipients, f.Bytes, e.cfg.PriorityNodes)
+				e.cfg.Sender.SendNode(f.Recipients, f.Bytes)
 			case core.SendAck:
-				e.cfg.Sender.SendAck(f.Recipients, f.Bytes, e.cfg.PriorityAcks)
-			case core.Relay:
-				e.cfg.Relay.Broadcast(f.Chunk.Payload)
+				e.cfg.Sender.SendAck(f.Recipients, f.Bytes)
+			case core.Broadcast:
+				e.cfg.Relay.Broadcast(e.ctx, placeOf(&f), f.Chunk.Payload, f.Recipients, f.Again)
 			}
 		}
 	}

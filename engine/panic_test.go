@@ -13,6 +13,7 @@ import (
 )
 
 func TestAPanicInACollaboratorEndsTheRunWithAnError(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		in    string
 		plant func(*member)
@@ -44,6 +45,7 @@ func TestAPanicInACollaboratorEndsTheRunWithAnError(t *testing.T) {
 		}},
 	} {
 		t.Run(c.in, func(t *testing.T) {
+			t.Parallel()
 			net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 			c.plant(members[0])
 			startAll(t, net, members)
@@ -60,7 +62,9 @@ var errBug = errors.New("a bug of the embedder's")
 
 type panicking struct{ verify.Scheme }
 
-func (panicking) Broadcast(wire.Digest)                                 { panic(errBug) }
+func (panicking) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {
+	panic(errBug)
+}
 func (panicking) Sequencers(uint64) ([]wire.PublicKey, bool)            { panic(errBug) }
 func (panicking) Epochs(context.Context) (uint64, <-chan uint64, error) { panic(errBug) }
 func (panicking) Check([]verify.Combination) bool                       { panic(errBug) }

@@ -9,39 +9,60 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Peer is the entrance for the messages of one authenticated peer, with a quota of its own: a flood crowds out only its
-// sender. All methods may be called from any goroutine and return at once.
+// Peer is the handle for the messages of one authenticated identity. There is one per identity,
+// shared by all of its connections, one after the other or at once. Limits belong to the handle:
+// PeerQuota, and how often the peer is reported for invalid messages. So a flood crowds out only
+// its sender, who gains nothing by connecting again. All methods may be called from any goroutine
+// and return at once.
+//
+// Messages that one goroutine delivers are taken in in that order.
 type Peer struct {
 	engine   *Engine
 	id       wire.PublicKey
-	state    *core.Peer // the loop's
+	state    *core.Peer // used by the loop only
 	producer *batch.Producer[message]
 }
 
-// message is what waits in the inbox, and owns its buffer.
+// Kind tells what a message is.
+type Kind uint8
+
+// The kinds of messages that engines send to each other.
+const (
+	KindAck Kind = iota + 1
+	KindNode
+)
+
+// Message is a message as the network received it.
+type Message struct {
+	Kind   Kind
+	Buffer wire.Buffer
+}
+
+// message is a Message that waits in the inbox, which owns its buffer.
 type message struct {
 	from   *Peer
 	buffer wire.Buffer
-	node   bool
+	kind   Kind
 }
 
-// drops counts what never reached the core. Written by whoever drops.
+// drops counts what never reached the core. Whoever drops something adds to it.
 type drops struct {
 	peerFull, tooLarge, stopped, outbox, pauses atomic.Uint64
 }
 
-// Peer opens the handle for a peer, before or while the engine runs. There is one per identity: while it is open,
-// asking again is ErrPeerExists, so that two connections cannot close each other's handle. ErrTooManyPeers when
-// MaxPeers are open, ErrStopped after the engine stopped.
+// Peer returns the handle of an identity, before or while the engine runs: the same one every time,
+// until it is closed. The first call for an identity fails with ErrTooManyPeers while there are
+// MaxPeers handles, any call with ErrStopped after the engine stopped.
 func (e *Engine) Peer(id wire.PublicKey) (*Peer, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	switch {
-	case e.phase == closing:
+	if e.phase == closing {
 		return nil, ErrStopped
-	case e.peers[id] != nil:
-		return nil, ErrPeerExists
-	case len(e.peers) >= e.cfg.MaxPeers:
+	}
+	if p := e.peers[id]; p != nil {
+		return p, nil
+	}
+	if len(e.peers) >= e.cfg.MaxPeers {
 		return nil, ErrTooManyPeers
 	}
 	producer, err := e.inbox.Producer(e.cfg.PeerQuota)
@@ -53,38 +74,58 @@ func (e *Engine) Peer(id wire.PublicKey) (*Peer, error) {
 	return p, nil
 }
 
-// Identity returns whose handle this is.
+// Identity returns the identity of the peer.
 func (p *Peer) Identity() wire.PublicKey { return p.id }
 
-// DeliverAck hands over an ack that the peer sent. The buffer is the engine's from then on, whatever comes back: nil,
-// ErrPeerFull or ErrMessageTooLarge (dropped and counted), ErrPeerClosed, ErrStopped. nil says that the message
-// waits, not that it is any good.
-func (p *Peer) DeliverAck(b wire.Buffer) error { return p.deliver(b, false) }
+// DeliverAck hands over an ack that the peer sent. The engine owns the buffer from then on,
+// whatever comes back: nil, ErrPeerFull or ErrMessageTooLarge (dropped and counted), ErrPeerClosed,
+// ErrStopped. nil says that the message waits, not that it is any good.
+func (p *Peer) DeliverAck(b wire.Buffer) error { return p.deliver(b, KindAck) }
 
 // DeliverNode hands over a node that the peer sent; see [Peer.DeliverAck].
-func (p *Peer) DeliverNode(b wire.Buffer) error { return p.deliver(b, true) }
+func (p *Peer) DeliverNode(b wire.Buffer) error { return p.deliver(b, KindNode) }
+
+// Deliver hands over several messages, such as all that one read from the network brought, in
+// order. The engine owns all of their buffers from then on; the slice stays with the caller and is
+// not kept. A message that is refused does not keep those after it from being taken in. Deliver
+// returns how many were refused, and why the first of them was: see [Peer.DeliverAck]; also
+// ErrMessageKind.
+func (p *Peer) Deliver(batch []Message) (refused int, err error) {
+	for _, m := range batch {
+		if e := p.deliver(m.Buffer, m.Kind); e != nil {
+			if refused++; refused == 1 {
+				err = e
+			}
+		}
+	}
+	return refused, err
+}
 
 // DeliverAckBytes is DeliverAck with a copy of b.
-func (p *Peer) DeliverAckBytes(b []byte) error { return p.deliverCopy(b, false) }
+func (p *Peer) DeliverAckBytes(b []byte) error { return p.deliverCopy(b, KindAck) }
 
 // DeliverNodeBytes is DeliverNode with a copy of b.
-func (p *Peer) DeliverNodeBytes(b []byte) error { return p.deliverCopy(b, true) }
+func (p *Peer) DeliverNodeBytes(b []byte) error { return p.deliverCopy(b, KindNode) }
 
-func (p *Peer) deliverCopy(b []byte, node bool) error {
+func (p *Peer) deliverCopy(b []byte, kind Kind) error {
 	if len(b) > p.engine.cfg.MaxMessage { // not even copied
 		p.engine.drops.tooLarge.Add(1)
 		return ErrMessageTooLarge
 	}
-	return p.deliver(wire.CopyBuffer(b), node)
+	return p.deliver(wire.CopyBuffer(b), kind)
 }
 
-func (p *Peer) deliver(b wire.Buffer, node bool) error {
+func (p *Peer) deliver(b wire.Buffer, kind Kind) error {
+	if kind != KindAck && kind != KindNode {
+		b.Release()
+		return ErrMessageKind
+	}
 	if len(b.Bytes()) > p.engine.cfg.MaxMessage {
 		b.Release()
 		p.engine.drops.tooLarge.Add(1)
 		return ErrMessageTooLarge
 	}
-	err := p.producer.Push(message{from: p, buffer: b, node: node})
+	err := p.producer.Push(message{from: p, buffer: b, kind: kind})
 	if err == nil {
 		return nil
 	}
@@ -110,7 +151,10 @@ func (p *Peer) closedBy() error {
 // Waiting returns how many messages of this peer wait.
 func (p *Peer) Waiting() int { return p.producer.Waiting() }
 
-// Close gives the handle's place and quota back. What waits is still taken in. Closing again does nothing.
+// Close gives the handle's place and quota back, for an identity that is no longer a peer; a
+// connection that ended is no reason to call it, for another one may be using the handle. Messages
+// that wait are still taken in, later ones are refused. [Engine.Peer] then makes a new handle for
+// the identity. Closing again does nothing.
 func (p *Peer) Close() {
 	e := p.engine
 	e.mu.Lock()

@@ -11,38 +11,6 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// demandReleased demands that the ownership that a handle stands for has ended.
-func demandReleased(t testing.TB, b wire.Buffer) {
-	t.Helper()
-	defer func() {
-		if recover() == nil {
-			t.Error("a buffer was not released")
-		}
-	}()
-	b.Bytes()
-}
-
-// quiet is an engine of a four-validator set whose network is silent and which proposes nothing.
-func quiet(t testing.TB) (*member, *testkit.Set, *world) {
-	t.Helper()
-	s := newSet(t, testkit.Ed25519, 4, 1)
-	net, w, members := newCluster(t, s)
-	m := members[0]
-	m.config.Sequencer, m.config.Relay = nil, nil
-	m.config.PeerQuota, m.config.MaxPeers, m.config.MaxMessage = 8, 4, 1024
-	m.open(t, net)
-	return m, s, w
-}
-
-func status(t testing.TB, e *engine.Engine) engine.Status {
-	t.Helper()
-	s, err := e.Status(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
 func TestAFullInboxRefusesTheNewestMessageOfThatPeerOnly(t *testing.T) {
 	m, s, _ := quiet(t)
 	flooder, err := m.engine.Peer(s.Scheme.Participants()[1])
@@ -99,7 +67,62 @@ func TestAMessageTooLargeIsRefused(t *testing.T) {
 	}
 }
 
-func TestHandlesAreOnePerPeerAndLimited(t *testing.T) {
+func TestAnIdentityHasOneHandleWhoeverAsksForIt(t *testing.T) {
+	t.Parallel()
+	m, _, _ := quiet(t)
+	m.start()
+	id := wire.PublicKey{1}
+	handles := make([]*engine.Peer, 8)
+	var wg sync.WaitGroup
+	for i := range handles {
+		wg.Go(func() {
+			p, err := m.engine.Peer(id)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			handles[i] = p
+			for range 50 { // more than the quota of 8 from all of them together
+				if err := p.DeliverAckBytes([]byte{1}); err != nil && !errors.Is(err, engine.ErrPeerFull) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, p := range handles {
+		if p != handles[0] {
+			t.Error("two handles for one identity")
+		}
+	}
+	if got := status(t, m.engine).Peers; got != 1 {
+		t.Errorf("there are %d handles", got)
+	}
+}
+
+// All connections of an identity share one quota.
+func TestAnotherConnectionOfAPeerBringsItNoMoreQuota(t *testing.T) {
+	t.Parallel()
+	m, _, _ := quiet(t)
+	delivered := 0
+	for range 3 {
+		p, err := m.engine.Peer(wire.PublicKey{1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 8 {
+			if p.DeliverAckBytes([]byte{1}) == nil {
+				delivered++
+			}
+		}
+	}
+	if delivered != 8 {
+		t.Errorf("%d messages wait, the quota is 8", delivered)
+	}
+}
+
+func TestHandlesAreLimitedUntilTheyAreClosed(t *testing.T) {
+	t.Parallel()
 	m, _, _ := quiet(t)
 	var handles []*engine.Peer
 	for i := range 4 {
@@ -109,8 +132,8 @@ func TestHandlesAreOnePerPeerAndLimited(t *testing.T) {
 		}
 		handles = append(handles, p)
 	}
-	if _, err := m.engine.Peer(wire.PublicKey{0}); !errors.Is(err, engine.ErrPeerExists) {
-		t.Errorf("a second handle: %v", err)
+	if p, err := m.engine.Peer(wire.PublicKey{0}); p != handles[0] || err != nil {
+		t.Errorf("a peer that has a handle: %v", err)
 	}
 	if _, err := m.engine.Peer(wire.PublicKey{9}); !errors.Is(err, engine.ErrTooManyPeers) {
 		t.Errorf("a fifth peer: %v", err)
@@ -131,13 +154,13 @@ func TestHandlesAreOnePerPeerAndLimited(t *testing.T) {
 	eventually(t, "the room is given back", func() bool {
 		p, err := m.engine.Peer(wire.PublicKey{0})
 		if err == nil {
-			handles[0].Close() // of the old handle: must not close the new one
+			handles[0].Close() // must not close the new handle
 			err = p.DeliverAckBytes([]byte{1})
 		}
 		return err == nil
 	})
 	if got := status(t, m.engine).Peers; got != 4 {
-		t.Errorf("%d handles are open", got)
+		t.Errorf("there are %d handles", got)
 	}
 }
 
@@ -207,6 +230,7 @@ func TestAnUnknownEpochIsCountedAndBlamesNobody(t *testing.T) {
 }
 
 func TestEveryBufferIsReleasedOnceAlsoThroughAShutdown(t *testing.T) {
+	t.Parallel()
 	s := newSet(t, testkit.Ed25519, 4, 1)
 	net, w, members := newCluster(t, s)
 	m := members[0]
@@ -252,4 +276,91 @@ func TestEveryBufferIsReleasedOnceAlsoThroughAShutdown(t *testing.T) {
 	}
 	fresh := map[uint64]verify.Scheme{0: w.schemes[0]}
 	demandSound(t, fresh, []*member{m}) // nothing was read from a released buffer
+}
+
+// message is a message of n bytes that is none.
+func message(kind engine.Kind, n int) engine.Message {
+	return engine.Message{Kind: kind, Buffer: wire.CopyBuffer(make([]byte, n))}
+}
+
+func TestABatchIsTakenInButForWhatIsRefused(t *testing.T) {
+	t.Parallel()
+	m, s, _ := quiet(t)
+	p, err := m.engine.Peer(s.Scheme.Participants()[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if refused, err := p.Deliver(nil); refused != 0 || err != nil {
+		t.Errorf("nothing: %d refused, %v", refused, err)
+	}
+	batch := []engine.Message{
+		message(engine.KindAck, 1), message(engine.KindNode, 1025), message(engine.KindNode, 2),
+		message(99, 1), message(0, 1), message(engine.KindNode, 3),
+	}
+	if refused, err := p.Deliver(batch); refused != 3 || !errors.Is(err, engine.ErrMessageTooLarge) {
+		t.Errorf("%d refused, %v", refused, err)
+	}
+	for _, i := range []int{1, 3, 4} {
+		demandReleased(t, batch[i].Buffer)
+	}
+	if refused, err := p.Deliver([]engine.Message{message(99, 1)}); refused != 1 || !errors.Is(err, engine.ErrMessageKind) {
+		t.Errorf("%d refused, %v", refused, err)
+	}
+	var more []engine.Message
+	for range 8 { // 3 wait, the quota is 8
+		more = append(more, message(engine.KindAck, 1))
+	}
+	if refused, err := p.Deliver(more); refused != 3 || !errors.Is(err, engine.ErrPeerFull) || p.Waiting() != 8 {
+		t.Errorf("%d refused, %v, %d wait", refused, err, p.Waiting())
+	}
+	for _, m := range more[5:] {
+		demandReleased(t, m.Buffer)
+	}
+	m.start()
+	eventually(t, "all is taken in", func() bool {
+		c := status(t, m.engine).Counters
+		return c.AcksReceived == 6 && c.NodesReceived == 2
+	})
+	if got := status(t, m.engine).Counters.InboxDropped; got != 4 {
+		t.Errorf("%d drops were counted", got)
+	}
+	for _, m := range append(batch, more...) {
+		demandReleased(t, m.Buffer)
+	}
+}
+
+func TestABatchForAClosedHandleOrAStoppedEngineIsReleased(t *testing.T) {
+	t.Parallel()
+	m, s, _ := quiet(t)
+	closed, err := m.engine.Peer(s.Scheme.Participants()[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	open, err := m.engine.Peer(s.Scheme.Participants()[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	deliver := func(p *engine.Peer, want error) {
+		t.Helper()
+		batch := []engine.Message{message(engine.KindAck, 1), message(engine.KindNode, 1)}
+		if refused, err := p.Deliver(batch); refused != 2 || !errors.Is(err, want) {
+			t.Errorf("%d refused, %v", refused, err)
+		}
+		for _, m := range batch {
+			demandReleased(t, m.Buffer)
+		}
+	}
+	closed.Close()
+	deliver(closed, engine.ErrPeerClosed)
+	waiting := []engine.Message{message(engine.KindAck, 1), message(engine.KindNode, 1)}
+	if refused, err := open.Deliver(waiting); refused != 0 || err != nil {
+		t.Errorf("%d refused, %v", refused, err)
+	}
+	if err := m.halt(); err != nil { // it never ran
+		t.Fatal(err)
+	}
+	for _, m := range waiting {
+		demandReleased(t, m.Buffer)
+	}
+	deliver(open, engine.ErrStopped)
 }

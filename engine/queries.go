@@ -2,18 +2,19 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"github.com/lanecast/lanecast/internal/core"
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Status is where an engine stands.
+// Status says how far an engine has come, and what waits in it.
 type Status struct {
 	Epoch        uint64
 	EpochsNeeded []uint64 // see Engine.EpochsNeeded
 	Lanes        []Lane   // ascending by sequencer, but for dormant ones
 
-	Peers          int   // open handles
+	Peers          int   // handles
 	Inbox          int   // messages that wait to be taken in
 	Statements     int   // what waits for a verification worker
 	PendingReports int   // what waits for the Reporter
@@ -31,17 +32,22 @@ type Status struct {
 	OwnLane      string // "free", or what blocks our own lane: "recovering", "ended", "behind", "contradicted"
 
 	Counters Counters
+
+	counts core.Counts // for the metrics, which tell more than Counters
 }
 
-// Lane is where one sequencer's lane stands.
+// Lane says how far one sequencer's lane has come.
 type Lane struct {
 	Sequencer wire.PublicKey
-	// Tip is the height of the highest node accepted, HasTip whether there is one, Durable whether it is on disk.
+	// Tip is the height of the highest node accepted. HasTip says whether there is one, Durable
+	// whether it is on disk.
 	Tip             uint64
 	HasTip, Durable bool
-	// Certified is the highest certified height, HasCertified whether there is one.
+	// Certified is the highest certified height. HasCertified says whether there is one.
 	Certified    uint64
 	HasCertified bool
+	// Slots is the number of (height, epoch) pairs for which acks wait.
+	Slots int
 }
 
 // Counters are totals since New.
@@ -65,15 +71,10 @@ type Counters struct {
 	OutboxDropped uint64 // messages not handed to a Sender that is behind
 }
 
-// snapshot is what the loop knows that others want to see.
-type snapshot struct {
-	status Status
-	counts core.Counts
-}
-
-// Tip returns the highest node accepted in a lane, without its parent, and false if there is none. It may not be
-// durable yet. Like all queries it is answered by the loop, between messages; it waits for Run to begin, and returns
-// ErrStopped once the engine is told to stop, or ctx's error. Collaborators may ask as well.
+// Tip returns the highest node accepted in a lane, without its parent, and false if there is none.
+// The node may not be durable yet. The loop answers this and all other queries, between messages: a
+// query waits for Run to begin, and returns ErrStopped once the engine is told to stop, or ctx's
+// error. Collaborators may query the engine as well.
 func (e *Engine) Tip(ctx context.Context, sequencer wire.PublicKey) (wire.Proposal, bool, error) {
 	type found struct {
 		proposal wire.Proposal
@@ -86,8 +87,9 @@ func (e *Engine) Tip(ctx context.Context, sequencer wire.PublicKey) (wire.Propos
 	return f.proposal, f.ok, err
 }
 
-// Certificate returns the certificate held for a height of a lane, of the newest epoch if there are several; false if
-// there is none. The last two certified heights of every lane are held. The certificate must not be changed.
+// Certificate returns the certificate held for a height of a lane, of the newest epoch if there are
+// several; false if there is none. The last two certified heights of every lane are held. The
+// certificate must not be changed.
 func (e *Engine) Certificate(ctx context.Context, sequencer wire.PublicKey, height uint64) (wire.Lock, bool, error) {
 	type found struct {
 		lock wire.Lock
@@ -100,19 +102,18 @@ func (e *Engine) Certificate(ctx context.Context, sequencer wire.PublicKey, heig
 	return f.lock, f.ok, err
 }
 
-// EpochsNeeded returns, ascending, the epochs whose sets the providers must keep: those within bounds and those that
-// the tip or a certificate of a lane is of.
+// EpochsNeeded returns, ascending, the epochs whose sets the providers must keep: those within
+// bounds and those that the tip or a certificate of a lane is of.
 func (e *Engine) EpochsNeeded(ctx context.Context) ([]uint64, error) {
 	return ask(ctx, e, e.core.EpochsNeeded)
 }
 
-// Status returns where the engine stands.
+// Status returns how far the engine has come.
 func (e *Engine) Status(ctx context.Context) (Status, error) {
-	s, err := ask(ctx, e, e.snapshot)
-	return s.status, err
+	return ask(ctx, e, e.status)
 }
 
-// ask has the loop read something.
+// ask has the loop call read, and returns what that returned.
 func ask[T any](ctx context.Context, e *Engine, read func() T) (T, error) {
 	var none T
 	select {
@@ -121,8 +122,7 @@ func ask[T any](ctx context.Context, e *Engine, read func() T) (T, error) {
 	default:
 	}
 	answer := make(chan T, 1)
-	e.questions.push(func() { answer <- read() })
-	e.signal()
+	e.onLoop(func(time.Duration) { answer <- read() })
 	select {
 	case a := <-answer:
 		return a, nil
@@ -133,21 +133,12 @@ func ask[T any](ctx context.Context, e *Engine, read func() T) (T, error) {
 	}
 }
 
-func (e *Engine) answerQuestions() {
-	for {
-		question, _, ok := e.questions.pop()
-		if !ok {
-			return
-		}
-		question()
-	}
-}
-
-// snapshot is the loop's.
-func (e *Engine) snapshot() snapshot {
+// status returns what the loop knows and others want to see.
+func (e *Engine) status() Status {
 	c := e.core.Counts()
 	checks := e.verifier.Counters()
-	s := snapshot{counts: *c, status: Status{
+	s := Status{
+		counts:         *c,
 		Epoch:          e.core.Epoch(),
 		EpochsNeeded:   e.core.EpochsNeeded(),
 		Inbox:          e.inbox.Len(),
@@ -179,15 +170,12 @@ func (e *Engine) snapshot() snapshot {
 			InboxDropped:  e.drops.peerFull.Load() + e.drops.tooLarge.Load(),
 			OutboxDropped: e.drops.outbox.Load(),
 		},
-	}}
+	}
 	for _, l := range e.core.Lanes() {
-		s.status.Lanes = append(s.status.Lanes, Lane{
-			Sequencer: l.Sequencer, Tip: l.Tip, HasTip: l.HasTip, Durable: l.Durable,
-			Certified: l.Certified, HasCertified: l.HasCertified,
-		})
+		s.Lanes = append(s.Lanes, Lane(l))
 	}
 	e.mu.Lock()
-	s.status.Peers = len(e.peers)
+	s.Peers = len(e.peers)
 	e.mu.Unlock()
 	return s
 }

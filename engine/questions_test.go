@@ -2,34 +2,24 @@ package engine_test
 
 import (
 	"context"
-	"errors"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/testkit"
-	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
-// oneLane makes the first member of a cluster the only sequencer, and returns its identity.
-func oneLane(w *world, members []*member) wire.PublicKey {
-	lane := members[0].id
-	for e := range w.sequencers {
-		w.sequencers[e] = []wire.PublicKey{lane}
-	}
-	for _, m := range members[1:] {
-		m.config.Sequencer, m.config.Relay = nil, nil
-	}
-	return lane
-}
-
-// One payload is lost on its way to a validator, for good. Its application waits for it, as it may, until its context
-// ends. The lane has moved on by then, and the validator with it: when another one crashes, the quorum needs it.
+// 4.5: When the tip moves on, or the sequencer leaves the sets, all calls about older chunks are
+// cancelled.
+//
+// One payload is lost on its way to a validator, for good. Its application waits for it until its
+// context ends. The lane has moved on by then, and the validator with it: when another one crashes,
+// the quorum needs it.
 func TestRule4_5_APayloadThatNeverComesDoesNotSilenceAValidator(t *testing.T) {
+	t.Parallel()
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	lane := oneLane(w, members)
 	var asked, cancelled atomic.Int64
@@ -56,8 +46,11 @@ func TestRule4_5_APayloadThatNeverComesDoesNotSilenceAValidator(t *testing.T) {
 	demandSound(t, w.schemes, members)
 }
 
+// 4.5: All calls about older chunks are cancelled: their contexts end.
+//
 // The key of an old epoch is gone from the signer, which waits for it until its context ends.
 func TestRule4_5_ASignerThatHangsForAPastEpochDoesNotSilenceTheValidator(t *testing.T) {
+	t.Parallel()
 	set := newSet(t, testkit.Ed25519, 4, 1)
 	net, w, members := newCluster(t, set)
 	lane := oneLane(w, members)
@@ -79,15 +72,9 @@ func TestRule4_5_ASignerThatHangsForAPastEpochDoesNotSilenceTheValidator(t *test
 	demandSound(t, w.schemes, members)
 }
 
-type hangingSigner struct{}
-
-func (hangingSigner) SignAck(ctx context.Context, _ wire.Subject) ([]byte, error) {
-	<-ctx.Done()
-	return nil, ctx.Err()
-}
-
 // A signer that never answers is given up after SignTimeout, and asked again.
 func TestASignerThatDoesNotAnswerInTimeIsAskedAgain(t *testing.T) {
+	t.Parallel()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	m.config.SignTimeout = 20 * time.Millisecond
@@ -102,37 +89,13 @@ func TestASignerThatDoesNotAnswerInTimeIsAskedAgain(t *testing.T) {
 	haltAll(t, members)
 }
 
-// guardedSigner is a signer with protection against double signing: it remembers what it signed before it answers. Its
-// first answers get lost on their way.
-type guardedSigner struct {
-	verify.ChunkSigner
-	mu      sync.Mutex
-	signed  map[uint64]wire.Digest
-	lose    int
-	refused int
-}
-
-var errDoubleSigning = errors.New("refused: another chunk of this height was signed")
-
-func (g *guardedSigner) SignChunk(ctx context.Context, c wire.Chunk) (wire.Signature, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if before, ok := g.signed[c.Height]; ok && before != c.Payload {
-		g.refused++
-		return wire.Signature{}, errDoubleSigning
-	}
-	g.signed[c.Height] = c.Payload
-	s, err := g.ChunkSigner.SignChunk(ctx, c)
-	if g.lose > 0 {
-		g.lose--
-		return wire.Signature{}, context.DeadlineExceeded
-	}
-	return s, err
-}
-
-// The application has another payload for every question. A signer that guards against double signing never sees two
-// for one height, whatever answers are lost, also across a restart.
+// 4.7: When the signer fails, does not answer in time, or the process restarts, the same chunk is
+// signed again: a signer that guards against double signing never sees two.
+//
+// The application has another payload for every question. Answers of the signer are lost, also
+// across restarts.
 func TestRule4_7_ASignerThatGuardsAgainstDoubleSigningNeverSeesTwoPayloads(t *testing.T) {
+	t.Parallel()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	g := &guardedSigner{ChunkSigner: m.config.Sequencer, signed: map[uint64]wire.Digest{}, lose: 3}
@@ -169,23 +132,14 @@ func TestRule4_7_ASignerThatGuardsAgainstDoubleSigningNeverSeesTwoPayloads(t *te
 	}
 }
 
-// ackTap shows every ack that is sent.
-type ackTap struct {
-	engine.Sender
-	saw func(*wire.Ack)
-}
-
-func (t *ackTap) SendAck(to []wire.PublicKey, message []byte, priority bool) {
-	var a wire.Ack
-	if a.Decode(message) == nil {
-		t.saw(&a)
-	}
-	t.Sender.SendAck(to, message, priority)
-}
-
-// Two validators have acked a chunk in one epoch; the two others enter the next one first, and ack it there. Nothing is
-// lost, and RebroadcastTimeout is an hour: the lane goes on since entering the epoch has everybody ack again.
+// 4.8: On entering an epoch, a validator of it signs and sends its ack in the new epoch, at once,
+// for every ackable tip for which it holds no certificate of an epoch in bounds.
+//
+// Two validators have acked a chunk in one epoch; the two others enter the next one first, and ack
+// it there. Nothing is lost, and RebroadcastTimeout is an hour: the lane goes on since everybody
+// acks again on entering the epoch.
 func TestRule4_8_AChangeOfEpochInTheMiddleOfAChunkDoesNotStallItsLane(t *testing.T) {
+	t.Parallel()
 	const height = 3
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	lane := oneLane(w, members)

@@ -2,8 +2,9 @@ package engine
 
 import "sync"
 
-// queue is a list without bound: what is bounded is bounded by who pushes. Any goroutine pushes, one takes. wake
-// receives after a push; a token may be stale, so the taker looks and then sleeps on it.
+// queue is a list without a bound of its own: those who push bound what they push. Any goroutine
+// pushes, one pops. wake receives after a push; a token may be stale, so the goroutine that pops
+// tries first and then waits for a token.
 type queue[T any] struct {
 	mu    sync.Mutex
 	items []T
@@ -39,18 +40,6 @@ func (q *queue[T]) pop() (v T, left int, ok bool) {
 		q.items, q.head = q.items[:kept], 0
 	}
 	return v, len(q.items) - q.head, true
-}
-
-// swap takes all, in order, and leaves the emptied spare in their place.
-func (q *queue[T]) swap(spare []T) []T {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.head == len(q.items) {
-		return spare[:0]
-	}
-	taken := q.items[q.head:]
-	q.items, q.head = spare[:0], 0
-	return taken
 }
 
 func (q *queue[T]) len() int {

@@ -1,16 +1,15 @@
 package engine
 
 import (
-	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
 )
 
 func TestAQueueKeepsTheOrder(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		q, want, next := newQueue[int](), []int(nil), 0
-		var spare []int
 		t.Repeat(map[string]func(*rapid.T){
 			"push": func(t *rapid.T) {
 				for range rapid.IntRange(1, 3000).Draw(t, "n") {
@@ -36,13 +35,6 @@ func TestAQueueKeepsTheOrder(t *testing.T) {
 					}
 					want = want[1:]
 				}
-			},
-			"swap": func(t *rapid.T) {
-				spare = q.swap(spare)
-				if !slices.Equal(spare, want) {
-					t.Fatalf("took %v, want %v", spare, want)
-				}
-				want = nil
 			},
 			"": func(t *rapid.T) {
 				if q.len() != len(want) {

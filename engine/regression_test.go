@@ -14,7 +14,8 @@ import (
 
 // Tests after what bit other implementations of verification in batches.
 
-// cancellingKeys is a set of four in which the keys of the first three, a quorum, add up to the identity.
+// cancellingKeys is a set of four in which the keys of the first three, a quorum, add up to the
+// identity.
 func cancellingKeys(t testing.TB) *progression {
 	p := newProgression(t, 4)
 	p.negated = nil
@@ -37,18 +38,18 @@ func only(who ...int) func(*rand.Rand, int) []int {
 	return func(*rand.Rand, int) []int { return who }
 }
 
-// A pair with the identity for a key makes a pairing library refuse, or fail, the whole product. Here it is decided
-// without one.
+// A pair with the identity for a key makes a pairing library refuse, or fail, the whole product.
+// Here it is decided without one.
 func TestABatchIsNotAbortedBySignersWhoseKeysCancel(t *testing.T) {
 	voters := cancellingKeys(t)
 	const lanes = 8
-	s := newSiege(t, voters, loyal, lanes, func(c *engine.Config) {
+	s := newAttackRig(t, voters, noAttack, lanes, func(c *engine.Config) {
 		c.BatchDelay, c.BatchSize, c.SuspectDelay = 200*time.Millisecond, lanes, time.Hour
 	})
 	r := rand.New(rand.NewPCG(1, 1))
-	good := s.wave(r, only(0, 1, 3))
+	good := s.nextAcks(r, only(0, 1, 3))
 	s.height--
-	cancelled := s.wave(r, only(0, 1, 2)) // each vote is valid, and so is their sum: the identity, which certifies nothing
+	cancelled := s.nextAcks(r, only(0, 1, 2)) // each vote is valid, and so is their sum: the identity, which certifies nothing
 	good[3] = cancelled[3]
 	done := s.expect(lanes - 1)
 	s.deliver(good)
@@ -75,8 +76,10 @@ func TestABatchIsNotAbortedBySignersWhoseKeysCancel(t *testing.T) {
 	}
 }
 
-// A peer whose bad messages are all in one batch, or on their way, is found out before it has had a pairing for each.
+// A peer whose bad messages are all in one batch, or on their way, is found out before it has had a
+// pairing for each.
 func TestAPeerWithABadAckInEveryChunkCostsLogarithmicallyManyChecks(t *testing.T) {
+	t.Parallel()
 	const lanes = 64
 	voters := newProgression(t, 7)
 	one := func(r *rand.Rand, s wire.Subject, valid [][]byte) [][]byte {
@@ -85,15 +88,15 @@ func TestAPeerWithABadAckInEveryChunkCostsLogarithmicallyManyChecks(t *testing.T
 		valid[6] = e[:]
 		return valid
 	}
-	s := newSiege(t, voters, one, lanes, func(c *engine.Config) { c.BatchSize = lanes })
+	s := newAttackRig(t, voters, one, lanes, func(c *engine.Config) { c.BatchSize = lanes })
 	r := rand.New(rand.NewPCG(1, 1))
 	for range 2 { // the hostile one among the quorum, five others to make up for it
-		s.round(s.wave(r, only(6, 0, 1, 2, 3, 4, 5)))
+		s.round(s.nextAcks(r, only(6, 0, 1, 2, 3, 4, 5)))
 	}
 	s.audit(16)
 	c := status(t, s.engine).Counters
-	// One batch of one and one of the rest, maybe three, each with one vote to find: log₂ 64 checks that fail and as many that
-	// do not. Isolation itself is no check.
+	// One batch of one and one of the rest, maybe three, each with one vote to find: log₂ 64 checks
+	// that fail and as many that do not. Isolation itself is no check.
 	if c.Splits > 3*7 {
 		t.Errorf("%d failed checks for one bad signer in %d chunks", c.Splits, 2*lanes)
 	}
@@ -103,8 +106,9 @@ func TestAPeerWithABadAckInEveryChunkCostsLogarithmicallyManyChecks(t *testing.T
 }
 
 func TestAPeerWithBadNodesIsVerifiedOncePerInterval(t *testing.T) {
+	t.Parallel()
 	voters := newProgression(t, 4)
-	s := newLanesUnderSiege(t, voters, 2, 1, func(c *engine.Config) { c.BadNodeInterval = time.Hour })
+	s := newNodeRig(t, voters, 2, 1, func(c *engine.Config) { c.BadNodeInterval = time.Hour })
 	r := rand.New(rand.NewPCG(1, 1))
 	s.round(s.nodes(r, 0))
 	for range 10 {
@@ -117,8 +121,9 @@ func TestAPeerWithBadNodesIsVerifiedOncePerInterval(t *testing.T) {
 	}
 }
 
-// step delivers one ack and waits until the engine has verified so many statements, and a while for more.
-func (s *siege) step(m ackMessage, statements uint64) engine.Counters {
+// step delivers one ack and waits until the engine has verified so many statements, and a while for
+// more.
+func (s *attackRig) step(m ackMessage, statements uint64) engine.Counters {
 	s.t.Helper()
 	s.hand(m)
 	eventually(s.t, "a statement is verified", func() bool {
@@ -130,13 +135,14 @@ func (s *siege) step(m ackMessage, statements uint64) engine.Counters {
 
 // The votes that failed are not verified again, all of them, with each ack that arrives after them.
 func TestABadAckIsNotVerifiedAgainWithEveryAckThatFollows(t *testing.T) {
+	t.Parallel()
 	const n, f, quorum = 16, 5, 11
 	voters := newProgression(t, n)
-	s := newSiege(t, voters, randomPoints, 1, func(c *engine.Config) { c.SuspectDelay = time.Hour })
+	s := newAttackRig(t, voters, randomPoints, 1, func(c *engine.Config) { c.SuspectDelay = time.Hour })
 	r := rand.New(rand.NewPCG(1, 1))
 
 	// Five bad and six good make a quorum that fails; then five good ones come one by one.
-	acks := s.wave(r, only(11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10))[0]
+	acks := s.nextAcks(r, only(11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10))[0]
 	done := s.expect(1)
 	for i, m := range acks {
 		want := uint64(0)
@@ -155,7 +161,7 @@ func TestABadAckIsNotVerifiedAgainWithEveryAckThatFollows(t *testing.T) {
 	// Known by now, they fail nothing any more.
 	before := status(t, s.engine).Counters
 	done = s.expect(1)
-	for _, m := range s.wave(r, only(11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10))[0] {
+	for _, m := range s.nextAcks(r, only(11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10))[0] {
 		s.step(m, 0)
 	}
 	s.await(done)

@@ -17,8 +17,8 @@ type reporting struct {
 	gone     chan struct{} // closed when the goroutine ends
 }
 
-// report queues an activity. The queue has no bound of its own, since locks and evidence are never dropped: the loop
-// takes in no messages while it is long.
+// report queues an activity. The queue has no bound of its own, since locks and evidence are never
+// dropped: the loop takes in no messages while it is long.
 func (e *Engine) report(f *core.Effect) {
 	if f.Elapsed > 0 {
 		e.metrics.endToEnd.Observe(f.Elapsed.Seconds())
@@ -38,7 +38,8 @@ func (e *Engine) startReporting(ctx context.Context) *reporting {
 	return r
 }
 
-// run hands over one activity after the other until ctx ends or, while draining, none is left.
+// run hands one activity after the other to the Reporter, until ctx ends or, while draining, none
+// is left.
 func (r *reporting) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		a, left, ok := r.queue.pop()
@@ -68,7 +69,8 @@ func (r *reporting) run(ctx context.Context) error {
 	return nil
 }
 
-// drain waits until the reporter has taken what waits, for DrainTimeout at most; stop ends its context.
+// drain waits until the reporter has taken what waits, for DrainTimeout at most; stop ends its
+// context.
 func (r *reporting) drain(stop context.CancelFunc) {
 	close(r.draining)
 	timer := time.AfterFunc(r.engine.cfg.DrainTimeout, stop)
@@ -80,7 +82,8 @@ func (r *reporting) drain(stop context.CancelFunc) {
 	}
 }
 
-// noteReported journals how far the reports have come once nothing else will be appended, lest the next run repeat them.
+// noteReported journals how far the reports have come, once nothing else will be appended, so that
+// the next run does not repeat them.
 func (e *Engine) noteReported() {
 	if e.failed() != nil {
 		return

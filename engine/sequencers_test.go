@@ -8,8 +8,11 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// PROTOCOL.md 3.1: anybody could sign chunks under a key of small order. The neutral element is one: R = the neutral
-// element and S = 0 is a signature under it that verifies, on every chunk.
+// 3.1: Sets of validators and of sequencers refuse keys of small order: anybody could make their
+// votes, or sign their chunks.
+//
+// The neutral element is such a key: R = the neutral element and S = 0 is a signature under it that
+// verifies, on every chunk.
 func TestRule3_1_AKeyOfSmallOrderIsNoSequencer(t *testing.T) {
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]

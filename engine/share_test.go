@@ -37,8 +37,9 @@ func (u uncompressed) votes(_ testing.TB, s wire.Subject) [][]byte {
 	return votes
 }
 
-// statements makes of the acks in chunks what the engine makes of them: a statement for the quorum of each.
-func (s *siege) statements(scheme verify.Scheme, chunks [][]ackMessage) []*verify.Statement {
+// statements makes of the acks in chunks what the engine makes of them: a statement for the quorum
+// of each.
+func (s *attackRig) statements(scheme verify.Scheme, chunks [][]ackMessage) []*verify.Statement {
 	s.t.Helper()
 	out := make([]*verify.Statement, len(chunks))
 	size := scheme.Format().AckSignature
@@ -58,8 +59,9 @@ func (s *siege) statements(scheme verify.Scheme, chunks [][]ackMessage) []*verif
 	return out
 }
 
-// The engine, with one worker and pre-signed acks, against the verifier alone with the same statements: what is lost on
-// the way from DeliverAck to the lock. Acks of several heights of each lane are in flight.
+// The engine, with one worker and pre-signed acks, against the verifier alone with the same
+// statements: what is lost on the way from DeliverAck to the lock. Acks of several heights of each
+// lane are in flight.
 func TestTheEngineLosesLittleOfItsVerifiersSpeed(t *testing.T) {
 	n, lanes, heights, rounds, measured := 10, 8, 2, 1, heavy(t)
 	if measured {
@@ -68,7 +70,7 @@ func TestTheEngineLosesLittleOfItsVerifiersSpeed(t *testing.T) {
 	p := newProgression(t, n)
 	for _, encoding := range []struct {
 		name   string
-		voters electorate
+		voters voterSet
 	}{{"compressed", p}, {"uncompressed", uncompressed{p}}} {
 		for _, equal := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/equal=%t", encoding.name, equal), func(t *testing.T) {
@@ -78,7 +80,7 @@ func TestTheEngineLosesLittleOfItsVerifiersSpeed(t *testing.T) {
 					order = func(_ *rand.Rand, n int) []int { return only(upTo(quorum)...)(nil, n) }
 				}
 				const size = 64
-				s := newSiege(t, encoding.voters, loyal, lanes, func(c *engine.Config) { c.BatchSize = size })
+				s := newAttackRig(t, encoding.voters, noAttack, lanes, func(c *engine.Config) { c.BatchSize = size })
 				v, err := batch.New(batch.Config{Workers: 1, BatchSize: size, Chunks: verify.NewChunkVerifier(namespace)})
 				if err != nil {
 					t.Fatal(err)
@@ -90,7 +92,7 @@ func TestTheEngineLosesLittleOfItsVerifiersSpeed(t *testing.T) {
 				for range rounds {
 					var chunks [][]ackMessage
 					for range heights {
-						chunks = append(chunks, s.wave(r, order)...)
+						chunks = append(chunks, s.nextAcks(r, order)...)
 					}
 					statements := s.statements(scheme, chunks)
 					runtime.GC()

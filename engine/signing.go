@@ -3,24 +3,15 @@ package engine
 import (
 	"context"
 	"fmt"
+	"time"
 
-	"github.com/lanecast/lanecast/internal/core"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
-// signRequest asks for the signature on a chunk of ours or, with a signer, for our ack.
-type signRequest struct {
-	ctx    context.Context // ends when the signature is no longer wanted
-	call   uint64
-	chunk  wire.Chunk
-	epoch  uint64
-	signer verify.AckSigner
-}
-
-// sign works off a queue of requests, one at a time: a signer is never called twice at once. One goroutine runs it for
-// acks and one for chunks, so that slow acks do not hold up our lane.
-func (e *Engine) sign(in string, requests *queue[signRequest]) {
+// sign carries out one signature after the other: a signer is never called twice at once. One
+// goroutine runs it for acks and one for chunks, so that slow acks do not hold up our lane.
+func (e *Engine) sign(in string, requests *queue[func()]) {
 	defer e.catch(in)
 	for {
 		select {
@@ -29,37 +20,56 @@ func (e *Engine) sign(in string, requests *queue[signRequest]) {
 		case <-requests.wake:
 		}
 		for e.ctx.Err() == nil {
-			r, _, ok := requests.pop()
+			request, _, ok := requests.pop()
 			if !ok {
 				break
 			}
-			e.reply(e.signOne(r))
+			request()
 		}
 	}
 }
 
-// signOne calls the signer, unless the signature is no longer wanted. A signer that does not answer within SignTimeout
-// has failed: the core asks again.
-func (e *Engine) signOne(r signRequest) answer {
-	a := answer{kind: core.SignChunk, call: r.call}
-	if r.signer != nil {
-		a.kind = core.SignAck
+// signChunk asks for our signature on a chunk of ours.
+func (e *Engine) signChunk(call uint64, chunk wire.Chunk) {
+	ctx := e.beginCall(call)
+	e.chunkSigs.push(func() {
+		var signature wire.Signature
+		err := e.callSigner(ctx, "chunk", &chunk, func(ctx context.Context) (err error) {
+			signature, err = e.cfg.Sequencer.SignChunk(ctx, chunk)
+			return err
+		})
+		e.endCall(call, func(now time.Duration) { e.core.ChunkSigned(now, call, signature, err) })
+	})
+}
+
+// signAck asks for our ack.
+func (e *Engine) signAck(call uint64, subject wire.Subject, signer verify.AckSigner) {
+	ctx := e.beginCall(call)
+	e.ackSigs.push(func() {
+		var signature []byte
+		err := e.callSigner(ctx, "ack", &subject.Chunk, func(ctx context.Context) (err error) {
+			signature, err = signer.SignAck(ctx, subject)
+			return err
+		})
+		e.endCall(call, func(now time.Duration) { e.core.AckSigned(now, call, signature, err) })
+	})
+}
+
+// callSigner calls a signer, unless the signature is no longer wanted. A signer that does not
+// answer within SignTimeout has failed: the core asks again.
+func (e *Engine) callSigner(ctx context.Context, what string, chunk *wire.Chunk, call func(context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	if a.err = r.ctx.Err(); a.err != nil {
-		return a
-	}
-	ctx, cancel := context.WithTimeoutCause(r.ctx, e.cfg.SignTimeout, fmt.Errorf("no signature within SignTimeout, %v", e.cfg.SignTimeout))
+	limited, cancel := context.WithTimeoutCause(ctx, e.cfg.SignTimeout,
+		fmt.Errorf("no signature within SignTimeout, %v", e.cfg.SignTimeout))
 	defer cancel()
-	if r.signer == nil {
-		a.chunkSig, a.err = e.cfg.Sequencer.SignChunk(ctx, r.chunk)
-	} else {
-		a.signature, a.err = r.signer.SignAck(ctx, wire.Subject{Chunk: r.chunk, Epoch: r.epoch})
-	}
-	if a.err != nil && r.ctx.Err() == nil {
-		if ctx.Err() != nil {
-			a.err = context.Cause(ctx)
+	err := call(limited)
+	if err != nil && ctx.Err() == nil {
+		if limited.Err() != nil {
+			err = context.Cause(limited)
 		}
-		e.log.Error("signing failed", "what", a.kind, "sequencer", r.chunk.Sequencer, "height", r.chunk.Height, "error", a.err)
+		e.log.Error("signing failed", "what", what, "sequencer", chunk.Sequencer, "height", chunk.Height, "error", err)
 	}
-	return a
+	return err
 }

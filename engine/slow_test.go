@@ -8,11 +8,11 @@ import (
 
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/testkit"
-	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
 func TestSlowSignersAndApplicationsDoNotHoldUpTheLoop(t *testing.T) {
+	t.Parallel()
 	s := newSet(t, testkit.Ed25519, 4, 1)
 	net, w, members := newCluster(t, s)
 	slow := members[0]
@@ -40,26 +40,6 @@ func TestSlowSignersAndApplicationsDoNotHoldUpTheLoop(t *testing.T) {
 	demandSound(t, w.schemes, members)
 }
 
-type slowSigner struct {
-	verify.AckSigner
-	wait func(context.Context)
-}
-
-func (s slowSigner) SignAck(ctx context.Context, subject wire.Subject) ([]byte, error) {
-	s.wait(ctx)
-	return s.AckSigner.SignAck(ctx, subject)
-}
-
-type slowChunks struct {
-	verify.ChunkSigner
-	wait func(context.Context)
-}
-
-func (s slowChunks) SignChunk(ctx context.Context, chunk wire.Chunk) (wire.Signature, error) {
-	s.wait(ctx)
-	return s.ChunkSigner.SignChunk(ctx, chunk)
-}
-
 func TestASlowApplicationIsCancelledAtTheEnd(t *testing.T) {
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	var cancelled atomic.Bool
@@ -79,6 +59,7 @@ func TestASlowApplicationIsCancelledAtTheEnd(t *testing.T) {
 }
 
 func TestAnApplicationThatFailsIsAskedAgain(t *testing.T) {
+	t.Parallel()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	var proposals, verdicts atomic.Int32

@@ -25,8 +25,9 @@ func (w watched) Scheme(epoch uint64) (verify.Scheme, bool) {
 	return w.SchemeProvider.Scheme(epoch)
 }
 
-// held is a scheme whose certificates take until the application is asked for a payload. A verification worker that waits for
-// that keeps Run from going on to where it closes the verifier; what it does before is all that may make the call.
+// held is a scheme whose certificates take until the application is asked for a payload. A
+// verification worker that waits for that keeps Run from going on to where it closes the verifier;
+// what it does before is all that may make the call.
 type held struct {
 	verify.Scheme
 	opened    chan struct{} // closed when a certificate is being verified
@@ -54,8 +55,11 @@ func (h *held) propose(context.Context, engine.Place) (wire.Digest, error) {
 	return wire.Digest{}, engine.ErrDeclined
 }
 
-// PROTOCOL.md 4.5: calls end with the engine. What an event asks of the application at the very end is asked, under a
-// context that has ended, while Run still waits for calls: nothing is called once it has returned.
+// 4.5: Calls are cancelled when they are no longer wanted: their contexts end.
+//
+// Calls end with the engine. What an event asks of the application at the very end is asked, under
+// a context that has ended, while Run still waits for calls: nothing is called once it has
+// returned.
 func TestRule4_5_TheApplicationIsNotCalledAfterRunHasReturned(t *testing.T) {
 	for name, test := range map[string]func(t *testing.T, m *member, h *held, lock wire.Lock, run func() func(), stop func()){
 		"told to stop while an epoch is entered": func(
@@ -147,9 +151,12 @@ func (p *patientContext) Done() <-chan struct{} {
 	return p.Context.Done()
 }
 
-// PROTOCOL.md 5.10: the engine verifies the locks that it adopts. After ctx's error they may still be adopted; but those
-// that were verified, whatever the caller has done to its slice since.
+// 5.10: A validator that recovered is given verified locks: the engine verifies them.
+//
+// After ctx's error locks may still be adopted; but those that were verified, whatever the caller
+// has done to its slice since.
 func TestRule5_10_WhatIsAdoptedIsWhatWasVerified(t *testing.T) {
+	t.Parallel()
 	s := newSet(t, testkit.Ed25519, 4, 1)
 	net, _, members := newCluster(t, s)
 	m := members[3] // whom the locks do not name
@@ -167,7 +174,8 @@ func TestRule5_10_WhatIsAdoptedIsWhatWasVerified(t *testing.T) {
 	certified := func(height uint64) wire.Lock {
 		return certify(t, s, wire.Chunk{Sequencer: lane, Height: height, Payload: wire.Digest{1}}, 0)
 	}
-	// How often does Adopt look whether its context has ended? The last time is when the loop has the question.
+	// Adopt checks whether its context has ended several times, the last time when the loop has the
+	// question. Count the checks.
 	asks := newPatientContext(1 << 40)
 	if err := m.engine.Adopt(asks, certified(1)); err != nil {
 		t.Fatal(err)

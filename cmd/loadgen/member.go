@@ -101,17 +101,17 @@ func (m *member) receive(msg simnet.Message) {
 }
 
 // SendNode implements engine.Sender.
-func (m *member) SendNode(to []wire.PublicKey, message []byte, priority bool) {
-	m.endpoint.Send(to, simnet.Node, message, priority)
+func (m *member) SendNode(to []wire.PublicKey, message []byte) {
+	m.endpoint.Send(to, simnet.Node, message, false)
 }
 
 // SendAck implements engine.Sender.
-func (m *member) SendAck(to []wire.PublicKey, message []byte, priority bool) {
-	m.endpoint.Send(to, simnet.Ack, message, priority)
+func (m *member) SendAck(to []wire.PublicKey, message []byte) {
+	m.endpoint.Send(to, simnet.Ack, message, false)
 }
 
 // Broadcast implements engine.Relay. Payloads can be judged by their digests, so nothing needs to be spread.
-func (m *member) Broadcast(wire.Digest) {}
+func (m *member) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
 
 // Scheme implements engine.SchemeProvider.
 func (m *member) Scheme(epoch uint64) (verify.Scheme, bool) { return m.scheme, epoch == theEpoch }

@@ -197,7 +197,7 @@ func (u *subject) Verify(_ context.Context, at engine.Place, payload wire.Digest
 }
 
 // SendNode implements engine.Sender: the others have seen the subject's chunk, and will ack it.
-func (u *subject) SendNode(_ []wire.PublicKey, message []byte, _ bool) {
+func (u *subject) SendNode(_ []wire.PublicKey, message []byte) {
 	var n wire.Node
 	if err := n.DecodeStored(message); err != nil {
 		u.troubles.fault("the engine sent a node that does not decode: %v", err)
@@ -210,10 +210,10 @@ func (u *subject) SendNode(_ []wire.PublicKey, message []byte, _ bool) {
 }
 
 // SendAck implements engine.Sender.
-func (u *subject) SendAck([]wire.PublicKey, []byte, bool) {}
+func (u *subject) SendAck([]wire.PublicKey, []byte) {}
 
 // Broadcast implements engine.Relay.
-func (u *subject) Broadcast(wire.Digest) {}
+func (u *subject) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
 
 // Report implements engine.Reporter.
 func (u *subject) Report(_ context.Context, a wire.Activity) error {

@@ -13,6 +13,7 @@ import (
 
 var errTest = errors.New("test")
 
+// 4.3.1: An ack's epoch lies within [now − back, now + ahead].
 func TestRule4_3_1_AnAckIsTakenFromTheEpochsInBounds(t *testing.T) {
 	r := newRig(t, 4, observing, func(r *rig) { r.cfg.EpochsBack, r.cfg.EpochsAhead = 2, 1 })
 	for epoch, want := range map[uint64]Outcome{
@@ -25,6 +26,7 @@ func TestRule4_3_1_AnAckIsTakenFromTheEpochsInBounds(t *testing.T) {
 	expect(t, "faults", len(r.faults()), 0)
 }
 
+// 4.3.1: An ack's epoch lies within [now − back, now + ahead].
 func TestRule4_3_1_EpochBoundsDoNotWrapAround(t *testing.T) {
 	r := newRig(t, 4, observing)
 	r.epoch(math.MaxUint64) // of which nothing is known
@@ -41,6 +43,8 @@ func TestRule4_3_1_EpochBoundsDoNotWrapAround(t *testing.T) {
 	expect(t, "outcome at epoch 0", r.ack(1, chunk(1, 0, 1), 0), Accepted)
 }
 
+// 4.3.2: An ack's height lies within [b, b + HeightBound], b the larger of tip height and highest
+// certified height (0 if none).
 func TestRule4_3_2_AnAcksHeightIsWithinTheBoundAboveTipAndCertificates(t *testing.T) {
 	r := newRig(t, 4, observing)
 	expect(t, "top, without tip", r.ack(1, chunk(1, 8, 8), 5), Accepted)
@@ -59,6 +63,8 @@ func TestRule4_3_2_AnAcksHeightIsWithinTheBoundAboveTipAndCertificates(t *testin
 	expect(t, "beyond it", r.ack(1, chunk(1, 16, 16), 5), HeightOutOfBounds)
 }
 
+// 4.3.2: An ack's height lies within [b, b + HeightBound], b the larger of tip height and highest
+// certified height (0 if none).
 func TestRule4_3_2_HeightBoundsDoNotWrapAround(t *testing.T) {
 	r := newRig(t, 4, observing)
 	const top = math.MaxUint64
@@ -78,6 +84,8 @@ func TestRule4_3_2_HeightBoundsDoNotWrapAround(t *testing.T) {
 	expect(t, "a node that starts over", r.node(genesis(1, 1)), HeightTooLow)
 }
 
+// 4.3.3: 4.1 against the ack's epoch: its sequencer is one of it, and another payload than the
+// tip's is a mere drop.
 func TestRule4_3_3_AnAcksSequencerIsOneInTheAcksEpoch(t *testing.T) {
 	r := newRig(t, 4, observing, sequencersIn(6, id(77)))
 	expect(t, "in epoch 5", r.ack(1, chunk(77, 0, 1), 5), UnknownSequencer)
@@ -86,6 +94,8 @@ func TestRule4_3_3_AnAcksSequencerIsOneInTheAcksEpoch(t *testing.T) {
 	expect(t, "lanes", r.c.Counts().Lanes, 1)
 }
 
+// 4.3.3: 4.1 against the ack's epoch: its sequencer is one of it, and another payload than the
+// tip's is a mere drop.
 func TestRule4_3_3_AnAckForAnotherPayloadThanTheTipsIsAMereDrop(t *testing.T) {
 	r := newRig(t, 4, observing)
 	r.tip(genesis(1, 1))
@@ -94,6 +104,7 @@ func TestRule4_3_3_AnAckForAnotherPayloadThanTheTipsIsAMereDrop(t *testing.T) {
 	expect(t, "the validator's place is free", r.ack(1, chunk(1, 0, 1), 5), Accepted)
 }
 
+// 4.3.4: The peer is a validator of the ack's epoch, and its participant number is the ack's.
 func TestRule4_3_4_AnAckComesFromTheValidatorItNames(t *testing.T) {
 	r := newRig(t, 4, observing, func(r *rig) { // a peer's number is another in another epoch
 		r.w.schemes[6] = model.New(model.List, []wire.PublicKey{id(2), id(3)}, 6)
@@ -108,6 +119,8 @@ func TestRule4_3_4_AnAckComesFromTheValidatorItNames(t *testing.T) {
 	expect(t, "votes", r.c.Counts().Votes, 2)
 }
 
+// 4.3.5: Not a second ack by that validator for that (sequencer, height, epoch), whatever its
+// payload: the first stands.
 func TestRule4_3_5_ASecondAckOfAValidatorDoesNotCount(t *testing.T) {
 	r := newRig(t, 4, observing)
 	expect(t, "first", r.ack(1, chunk(1, 0, 1), 5), Accepted)
@@ -121,6 +134,7 @@ func TestRule4_3_5_ASecondAckOfAValidatorDoesNotCount(t *testing.T) {
 	expect(t, "certificates with the second counted", r.c.Counts().VoteBatches, 0)
 }
 
+// 4.3.6: No certificate for that (sequencer, height, epoch) yet: after it, acks are dropped unread.
 func TestRule4_3_6_AfterTheCertificateAcksAreDroppedUnread(t *testing.T) {
 	r := newRig(t, 4, observing)
 	for i := range 3 {
@@ -135,6 +149,8 @@ func TestRule4_3_6_AfterTheCertificateAcksAreDroppedUnread(t *testing.T) {
 	expect(t, "votes", r.c.Counts().Votes, 1)
 }
 
+// 4.3.7: The signature, possibly optimistically: acks on one (chunk, epoch) may be combined
+// unverified, and the combination verified once a quorum could be there.
 func TestRule4_3_7_AQuorumIsCombinedUnverifiedAndBecomesALock(t *testing.T) {
 	r := newRig(t, 4, observing)
 	r.ack(0, chunk(1, 0, 1), 5)
@@ -154,6 +170,7 @@ func TestRule4_3_7_AQuorumIsCombinedUnverifiedAndBecomesALock(t *testing.T) {
 	expect(t, "memory left", r.c.Counts().VoteBytes, 0)
 }
 
+// 4.3: An invalid ack uses up its validator's place; the others' acks are counted.
 func TestRule4_3_ABadAckIsTakenOutAndTheRestCertifies(t *testing.T) {
 	for _, attributable := range []bool{true, false} {
 		r := newRig(t, 4, observing, func(r *rig) { r.w = newWorld(4, attributable); r.sets.world = r.w })
@@ -176,6 +193,7 @@ func TestRule4_3_ABadAckIsTakenOutAndTheRestCertifies(t *testing.T) {
 	}
 }
 
+// 4.3: An invalid ack uses up its validator's place; acks that came meanwhile are counted.
 func TestRule4_3_AcksThatArriveMeanwhileMakeUpForTheInvalid(t *testing.T) {
 	r := newRig(t, 4, observing)
 	r.badAck(0, chunk(1, 0, 1), 5)
@@ -187,6 +205,7 @@ func TestRule4_3_AcksThatArriveMeanwhileMakeUpForTheInvalid(t *testing.T) {
 	expect(t, "statements", r.c.Counts().VoteBatches, 2)
 }
 
+// 3.3: A suspect's acks wait apart, and are verified only where the others cannot make the quorum.
 func TestRule3_3_ASuspectsAcksWaitApart(t *testing.T) {
 	r := newRig(t, 4, observing)
 	suspect := func(h uint64) {
@@ -223,7 +242,9 @@ func TestRule3_3_ASuspectsAcksWaitApart(t *testing.T) {
 	expect(t, "valid", r.w.validLock(&lock), true)
 }
 
-func TestRule3_3_NobodyLeftToWaitForHasTheSuspectsLookedAtAtOnce(t *testing.T) {
+// 3.3: A suspect's acks are verified where the others cannot make the quorum: at once if nobody is
+// left to wait for.
+func TestRule3_3_NobodyLeftToWaitForHasTheSuspectsVerifiedAtOnce(t *testing.T) {
 	r := newRig(t, 4, observing)
 	r.badAck(0, chunk(1, 0, 1), 5)
 	r.ack(1, chunk(1, 0, 1), 5)
@@ -237,6 +258,7 @@ func TestRule3_3_NobodyLeftToWaitForHasTheSuspectsLookedAtAtOnce(t *testing.T) {
 	expect(t, "suspects in it", r.verifies[0].Suspects.Has(0), true)
 }
 
+// 3.3: A faulty validator costs at most (statements in flight) × O(log batch) extra checks, once.
 func TestRule3_3_ASuspectsBadAckIsReportedOnceAndCostsOneStatementEach(t *testing.T) {
 	r := newRig(t, 4, observing)
 	for h := range uint64(6) {
@@ -258,6 +280,7 @@ func TestRule3_3_ASuspectsBadAckIsReportedOnceAndCostsOneStatementEach(t *testin
 	expect(t, "faults", len(r.faults()), 1)
 }
 
+// 3.3: A validator whose ack was proven invalid is suspect for the epochs in bounds.
 func TestRule3_3_SuspicionLapsesWithTheEpochsThatWereInBounds(t *testing.T) {
 	r := newRig(t, 4, observing)
 	r.badAck(0, chunk(1, 0, 1), 5)
@@ -308,6 +331,15 @@ func (r *rig) undecided() (n int) {
 	return len(waiting)
 }
 
+// expectNoVotesWait demands that no votes wait for time to pass.
+func (r *rig) expectNoVotesWait() {
+	r.t.Helper()
+	_, waits := r.c.votes.Deadline()
+	expect(r.t, "still waiting", waits, false)
+}
+
+// 4.3.7: The signature, possibly optimistically: acks on one (chunk, epoch) may be combined
+// unverified, and the combination verified once a quorum could be there.
 func TestRule4_3_7_VotesWithoutAVerdictAreTriedAgainAfterAWhile(t *testing.T) {
 	r := newRig(t, 4, observing)
 	for i := range 3 {
@@ -333,9 +365,11 @@ func TestRule4_3_7_VotesWithoutAVerdictAreTriedAgainAfterAWhile(t *testing.T) {
 	expect(t, "suspects", r.c.Counts().Suspects, 0)
 	expect(t, "key faults", r.c.Counts().KeyFaults, 0)
 	r.pass(time.Minute)
-	expect(t, "still waiting", len(r.c.looks.stalled), 0)
+	r.expectNoVotesWait()
 }
 
+// 4.3.7: The signature, possibly optimistically: acks on one (chunk, epoch) may be combined
+// unverified, and the combination verified once a quorum could be there.
 func TestRule4_3_7_AnotherAckHasVotesWithoutAVerdictTriedAtOnce(t *testing.T) {
 	r := newRig(t, 4, observing)
 	for i := range 3 {
@@ -352,19 +386,23 @@ func TestRule4_3_7_AnotherAckHasVotesWithoutAVerdictTriedAtOnce(t *testing.T) {
 	expect(t, "locks", len(r.locks()), 1)
 }
 
-func TestRule4_3_7_ALookWithoutAVerdictIsTakenAgain(t *testing.T) {
-	r := exposed(t)
+// 4.3.7: The signature, possibly optimistically: acks on one (chunk, epoch) may be combined
+// unverified, and the combination verified once a quorum could be there.
+func TestRule4_3_7_ACheckOfSuspectsWithoutAVerdictIsMadeAgain(t *testing.T) {
+	r := suspecting(t)
 	r.late(2, 0, 7)
 	r.pass(r.cfg.SuspectDelay)
-	expect(t, "looks", len(r.verifies), 1)
+	expect(t, "checks", len(r.verifies), 1)
 	expect(t, "without a verdict", r.undecided(), 1)
 	r.pass(r.cfg.SuspectDelay)
-	expect(t, "looks", len(r.verifies), 1)
-	expect(t, "votes looked at", r.verifies[0].Suspects.Count(), 1)
+	expect(t, "checks", len(r.verifies), 1)
+	expect(t, "votes checked", r.verifies[0].Suspects.Count(), 1)
 	r.verdicts()
 	expect(t, "locks", len(r.locks()), 1)
 }
 
+// 4.3.7: The signature, possibly optimistically: acks on one (chunk, epoch) may be combined
+// unverified, and the combination verified once a quorum could be there.
 func TestRule4_3_7_VotesWithoutAVerdictAreForgottenWithTheirSlot(t *testing.T) {
 	for name, pass := range map[string]func(*rig){
 		"epoch":  func(r *rig) { r.epoch(7) },
@@ -389,15 +427,17 @@ func TestRule4_3_7_VotesWithoutAVerdictAreForgottenWithTheirSlot(t *testing.T) {
 				r.pass(time.Minute)
 				expect(t, "statements", r.c.Counts().VoteBatches, 1)
 				expect(t, "memory", r.c.Counts().VoteBytes, 0)
-				expect(t, "still waiting", len(r.c.looks.stalled), 0)
+				r.expectNoVotesWait()
 			}
 		})
 	}
 }
 
+// 4.3: Below its height bound, or out of the epoch bounds, an ack is dropped, though its statement
+// was in verification.
 func TestRule4_3_AStatementWhoseSlotIsClosedMeanwhileIsNotTriedAgain(t *testing.T) {
-	// Its acks are bad, and by the time that is known its height or epoch is behind. The slot's memory is free then:
-	// nothing of it may be looked at any more.
+	// Its acks are bad, and by the time that is known its height or epoch is behind. The slot's
+	// memory is free then: nothing of it may be used any more.
 	for name, pass := range map[string]func(*rig){
 		"epoch":  func(r *rig) { r.epoch(7) },
 		"height": func(r *rig) { r.node(r.w.node(1, 3, 3, 2, 5)) },
@@ -416,7 +456,7 @@ func TestRule4_3_AStatementWhoseSlotIsClosedMeanwhileIsNotTriedAgain(t *testing.
 			r.drain()
 			expect(t, "statements", r.c.Counts().VoteBatches, 1)
 			expect(t, "memory after it", r.c.Counts().VoteBytes, 0)
-			expect(t, "jobs", len(r.c.jobs), 0)
+			expect(t, "jobs", len(r.c.jobs.open), 0)
 			// And the memory serves the next slot.
 			for i := range 4 {
 				r.ack(i, chunk(1, 4, 2), r.c.Epoch())
@@ -427,6 +467,7 @@ func TestRule4_3_AStatementWhoseSlotIsClosedMeanwhileIsNotTriedAgain(t *testing.
 	}
 }
 
+// 4.3: The epoch bounds are for acks: a certificate made of them counts whatever the epoch is then.
 func TestRule4_3_ACertificateMadeAfterItsEpochLeftTheBoundsStillCounts(t *testing.T) {
 	r := newRig(t, 4, observing)
 	for i := range 3 {
@@ -438,6 +479,7 @@ func TestRule4_3_ACertificateMadeAfterItsEpochLeftTheBoundsStillCounts(t *testin
 	expect(t, "epoch", r.locks()[0].Epoch, 5)
 }
 
+// 4.3: An ack of an epoch whose validators are not known is dropped, and is no fault.
 func TestRule4_3_AcksForAnUnknownEpochAreDroppedWithoutBlame(t *testing.T) {
 	r := newRig(t, 4, observing, unknownAt(6))
 	expect(t, "outcome", r.ack(1, chunk(1, 0, 1), 6), UnknownEpoch)
@@ -446,6 +488,8 @@ func TestRule4_3_AcksForAnUnknownEpochAreDroppedWithoutBlame(t *testing.T) {
 	expect(t, "outcome once it is known", r.ack(1, chunk(1, 0, 1), 6), Accepted)
 }
 
+// 4.3: Memory is bounded by the rules of 4.3 and a total cap; a flooding peer crowds out only
+// itself.
 func TestRule4_3_AcksAheadOfNeedHaveAShareOfTheMemory(t *testing.T) {
 	r := newRig(t, 100, observing, func(r *rig) { r.cfg.HeightBound = 1 << 20 })
 	full := 0
@@ -467,6 +511,7 @@ func TestRule4_3_AcksAheadOfNeedHaveAShareOfTheMemory(t *testing.T) {
 	expect(t, "an open slot has room for all", r.ack(3, chunk(1, 2, 1), 5), Accepted)
 }
 
+// 4.3: Memory is bounded by the rules of 4.3 and a total cap, whatever payloads are voted for.
 func TestRule4_3_VotesForManyPayloadsStayWithinTheMemory(t *testing.T) {
 	r := newRig(t, 300, observing, func(r *rig) { r.cfg.HeightBound = 1 << 20 })
 	refused := 0

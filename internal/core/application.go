@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -21,23 +20,25 @@ const (
 	Failed
 )
 
-// askVerify asks the application about the tip. The question about a former tip was cancelled when the tip moved on;
-// while two such calls have not returned the lane waits for one of them.
+// askVerify asks the application about the tip. The question about a former tip was cancelled when
+// the tip moved on; while two such calls have not returned the lane waits for one of them.
 func (c *Core) askVerify(l *lane) {
 	if l.leaving || l.tip == nil || !l.tip.durable || l.tip.verdict == Approved || l.questions.current != 0 {
 		return
 	}
-	if c.begin(&l.questions, call{kind: AskVerify, chunk: *l.tip.chunk(), lane: l}) != nil {
+	if ask := c.calls.begin(&l.questions, call{kind: AskVerify, chunk: *l.tip.chunk(), lane: l}); ask != nil {
+		ask.Parent = l.tip.parent
 		l.askedAt = c.now
 	}
 }
 
-// ApplicationVerified takes the application's answer to the AskVerify of that number: PROTOCOL.md 4.5.
+// ApplicationVerified takes the application's answer to the AskVerify of that number:
+// docs/protocol.md 4.5.
 func (c *Core) ApplicationVerified(now time.Duration, number uint64, answer Answer) {
 	if !c.enter(now) {
 		return
 	}
-	about, counts, ok := c.returned(AskVerify, number)
+	about, counts, ok := c.calls.returned(AskVerify, number)
 	if !ok {
 		return
 	}
@@ -57,7 +58,7 @@ func (c *Core) ApplicationVerified(now time.Duration, number uint64, answer Answ
 	c.acknowledge(l)
 }
 
-// ackable reports whether the tip may be acked in the current epoch e: PROTOCOL.md 4.5.
+// ackable reports whether the tip may be acked in the current epoch e: docs/protocol.md 4.5.
 func (l *lane) ackable(e *epoch) bool {
 	t := l.tip
 	if t == nil || !t.durable || t.verdict != Approved || t.contradicted || !e.admits(l, l.sequencer) {
@@ -73,57 +74,57 @@ func (l *lane) ackable(e *epoch) bool {
 	return !l.abstains(height)
 }
 
-// acknowledge reports a tip that the application approved of, and sends our ack for the current epoch: signed once per
-// epoch, sent at most once per AckInterval. It is called whenever there may be reason to, and does what is due.
+// acknowledgeAll acknowledges the tips of all lanes.
+func (c *Core) acknowledgeAll() {
+	for _, l := range c.lanes.all() {
+		c.acknowledge(l)
+	}
+}
+
+// acknowledge reports a tip that the application approved of, and sends our ack for the current
+// epoch: signed once per epoch, sent at most once per AckInterval. It is called whenever there may
+// be reason to, and does what is due.
 func (c *Core) acknowledge(l *lane) {
 	l.wantAck = false
 	if l.gone {
 		return
 	}
-	e := c.inBounds(c.epoch)
+	e := c.currentEpoch()
 	if e == nil {
-		c.cancel(&l.signatures)
+		c.calls.cancel(&l.signatures)
 		c.retryAck(l) // the epoch's sets are not known yet
 		return
 	}
 	if !l.ackable(e) {
-		c.cancel(&l.signatures)
+		c.calls.cancel(&l.signatures)
 		return
 	}
 	t := l.tip
 	if !t.reported {
 		t.reported = true
-		c.report(&wire.Tip{Proposal: t.proposal})
+		c.reports.add(&wire.Tip{Proposal: t.proposal})
 	}
-	if !e.member || c.recovering {
+	if !e.member || c.loss.recovering {
 		return
 	}
-	if t.acked && t.ackEpoch == c.epoch {
+	if t.acked && t.ack.Epoch == c.epochs.current {
 		if c.now-t.ackSentAt >= c.cfg.AckInterval {
 			c.sendAck(l, e)
 		}
 		return
 	}
-	if c.concerns(&l.signatures, t.chunk(), c.epoch) {
+	if current, ok := c.calls.current(&l.signatures); ok && current.chunk == *t.chunk() && current.epoch == c.epochs.current {
 		return
 	}
-	signer := c.ackSigner(e)
+	signer := c.epochs.signer(e)
 	if signer == nil {
-		c.cancel(&l.signatures)
+		c.calls.cancel(&l.signatures)
 		c.retryAck(l) // our key of this epoch is not there yet
 		return
 	}
-	if sign := c.begin(&l.signatures, call{kind: SignAck, chunk: *t.chunk(), epoch: c.epoch, lane: l}); sign != nil {
+	if sign := c.calls.begin(&l.signatures, call{kind: SignAck, chunk: *t.chunk(), epoch: c.epochs.current, lane: l}); sign != nil {
 		sign.Signer = signer
 	}
-}
-
-// ackSigner returns what signs our acks in an epoch, nil while there is nothing. It is asked for again until it is there.
-func (c *Core) ackSigner(e *epoch) verify.AckSigner {
-	if e.signer == nil {
-		e.signer = c.cfg.Sets.AckSigner(e.number)
-	}
-	return e.signer
 }
 
 func (c *Core) retryAck(l *lane) {
@@ -137,7 +138,7 @@ func (c *Core) AckSigned(now time.Duration, number uint64, signature []byte, err
 	if !c.enter(now) {
 		return
 	}
-	about, counts, ok := c.returned(SignAck, number)
+	about, counts, ok := c.calls.returned(SignAck, number)
 	if !ok {
 		return
 	}
@@ -145,7 +146,7 @@ func (c *Core) AckSigned(now time.Duration, number uint64, signature []byte, err
 	defer c.tryRest(l)
 	e := c.inBounds(about.epoch)
 	switch {
-	case !counts || about.epoch != c.epoch || e == nil || !l.ackable(e):
+	case !counts || about.epoch != c.epochs.current || e == nil || !l.ackable(e):
 		c.counts.OwnAcks[Dropped]++
 		c.acknowledge(l) // whatever is the tip and the epoch now
 		return
@@ -155,18 +156,17 @@ func (c *Core) AckSigned(now time.Duration, number uint64, signature []byte, err
 		return
 	}
 	c.counts.OwnAcks[Success]++
-	a := wire.Ack{Chunk: about.chunk, Epoch: about.epoch, Participant: e.me, Signature: signature}
 	t := l.tip
-	t.ack, t.acked, t.ackEpoch = a.AppendTo(make([]byte, 0, a.Size())), true, about.epoch
+	t.ack = wire.Ack{Chunk: about.chunk, Epoch: about.epoch, Participant: e.me, Signature: signature}
+	t.ackBytes, t.acked = t.ack.AppendTo(make([]byte, 0, t.ack.Size())), true
 	c.sendAck(l, e)
 }
 
 // sendAck counts our ack and sends it to the epoch's validators and to the sequencer.
 func (c *Core) sendAck(l *lane, e *epoch) {
 	// It is counted each time: there may have been no room for it before.
-	var a wire.Ack
-	if a.Decode(l.tip.ack) == nil && a.Chunk.Height >= l.base() {
-		c.vote(l, e, &a, c.quota(c.cfg.Identity))
+	if l.tip.chunk().Height >= l.base() {
+		c.vote(l, e, &l.tip.ack)
 	}
 	l.tip.ackSentAt = c.now
 	to := e.others
@@ -176,6 +176,6 @@ func (c *Core) sendAck(l *lane, e *epoch) {
 	if len(to) == 0 {
 		return
 	}
-	send := c.emit(SendAck)
-	send.Recipients, send.Bytes = to, l.tip.ack
+	send := c.effects.emit(SendAck)
+	send.Recipients, send.Bytes = to, l.tip.ackBytes
 }

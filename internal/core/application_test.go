@@ -9,6 +9,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
+// 4.5: If true: report Tip; then sign the ack, count it, and send it to the validators of the epoch
+// and to the sequencer.
 func TestRule4_5_AnApprovedTipIsReportedThenAckedToValidatorsAndSequencer(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1000, 1)) // a sequencer that is no validator
@@ -32,6 +34,7 @@ func TestRule4_5_AnApprovedTipIsReportedThenAckedToValidatorsAndSequencer(t *tes
 	}
 }
 
+// 4.5: If we are a validator in the current epoch, sign the ack and count it.
 func TestRule4_5_OurOwnAckCounts(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 1))
@@ -43,6 +46,7 @@ func TestRule4_5_OurOwnAckCounts(t *testing.T) {
 	expect(t, "locks", len(r.locks()), 1)
 }
 
+// 4.5: If false: no ack.
 func TestRule4_5_ARefusedTipIsNotAcked(t *testing.T) {
 	for _, a := range []Answer{Refused, Failed} {
 		r := newRig(t, 4)
@@ -57,8 +61,10 @@ func TestRule4_5_ARefusedTipIsNotAcked(t *testing.T) {
 	}
 }
 
+// 4.5: A tip is ackable when it is approved. No other ack is signed.
 func TestRule4_5_NoAckWithoutTheApplicationsConsent(t *testing.T) {
-	// The ack of a former tip comes back signed: reason to look at the tip of now, which has no consent or none yet.
+	// The ack of a former tip comes back signed: reason to look at the tip of now, which has no
+	// consent or none yet.
 	for name, answers := range map[string][]Answer{"not asked yet": nil, "asked": {}, "refused": {Refused}, "undecided": {Failed}} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, 4)
@@ -91,6 +97,8 @@ func TestRule4_5_NoAckWithoutTheApplicationsConsent(t *testing.T) {
 	}
 }
 
+// 4.5: When the tip moves on, all calls about older chunks are cancelled. Answers to cancelled
+// calls count for nothing.
 func TestRule4_5_TheQuestionEndsWhenTheTipMovesOnAndItsAnswerIsDropped(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 0))
@@ -109,6 +117,8 @@ func TestRule4_5_TheQuestionEndsWhenTheTipMovesOnAndItsAnswerIsDropped(t *testin
 	expect(t, "effects", len(r.c.Effects()), 0)
 }
 
+// 4.5: At most two calls per lane are outstanding: the newest tip is asked when one returns, and
+// once it is durable.
 func TestRule4_5_AVerdictThatComesBeforeTheNewTipIsDurableAsksWhenItIs(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 0))
@@ -120,6 +130,7 @@ func TestRule4_5_AVerdictThatComesBeforeTheNewTipIsDurableAsksWhenItIs(t *testin
 	expectChunks(t, "questions", r.asks, chunk(1, 1, 1))
 }
 
+// 4.5: A tip is ackable when its sequencer is one of the current epoch.
 func TestRule4_5_TheSequencerMustStillBeOneWhenTheVerdictComes(t *testing.T) {
 	r := newRig(t, 4, sequencersIn(6, ids(1)...))
 	r.tip(genesis(1, 1))
@@ -133,6 +144,7 @@ func TestRule4_5_TheSequencerMustStillBeOneWhenTheVerdictComes(t *testing.T) {
 	expect(t, "epoch", r.signAcks[0].Epoch, 7)
 }
 
+// 4.5: If the epoch's scheme is not known yet, the ack is signed when it is.
 func TestRule4_5_AnEpochWhoseSchemeIsNotKnownYetIsTriedAgain(t *testing.T) {
 	r := newRig(t, 4, unknownAt(6))
 	r.tip(genesis(1, 1))
@@ -149,6 +161,7 @@ func TestRule4_5_AnEpochWhoseSchemeIsNotKnownYetIsTriedAgain(t *testing.T) {
 	expect(t, "acks", len(r.acks), 1)
 }
 
+// 4.5: Report Tip; then, if we are a validator in the current epoch, sign the ack.
 func TestRule4_5_AProcessThatIsNoValidatorReportsTipsAndAcksNothing(t *testing.T) {
 	for name, change := range map[string]func(*rig){
 		"not in the set": func(r *rig) { r.cfg.Identity, r.sets.me = id(500), id(500) },
@@ -171,6 +184,7 @@ func TestRule4_5_AProcessThatIsNoValidatorReportsTipsAndAcksNothing(t *testing.T
 	}
 }
 
+// 4.5: Sign the ack: a signer that fails is asked again, once per interval.
 func TestRule4_5_ASignerThatFailsIsAskedAgainOncePerInterval(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 1))
@@ -191,6 +205,7 @@ func TestRule4_5_ASignerThatFailsIsAskedAgainOncePerInterval(t *testing.T) {
 	expect(t, "tips", len(r.tips()), 1)
 }
 
+// 4.5: Sign the ack: what has another length than the epoch's acks is no signature.
 func TestRule4_5_ASignatureOfTheWrongLengthIsAFailure(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 1))
@@ -206,6 +221,7 @@ func TestRule4_5_ASignatureOfTheWrongLengthIsAFailure(t *testing.T) {
 	expect(t, "effects", len(r.c.Effects()), 0)
 }
 
+// 4.5: No ack is signed or sent but for the current epoch.
 func TestRule4_5_AnAckSignedForAPastEpochIsNotSentAndTheNextIsSigned(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 1))
@@ -222,6 +238,7 @@ func TestRule4_5_AnAckSignedForAPastEpochIsNotSentAndTheNextIsSigned(t *testing.
 	expect(t, "dropped", r.c.Counts().OwnAcks[Dropped], 1)
 }
 
+// 4.5: If the chunk is still the tip and ackable: no other ack is signed or sent.
 func TestRule4_5_AnAckSignedForAFormerTipIsNotSent(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 0))
@@ -237,7 +254,7 @@ func TestRule4_5_AnAckSignedForAFormerTipIsNotSent(t *testing.T) {
 	expect(t, "dropped", r.c.Counts().OwnAcks[Dropped], 1)
 }
 
-// A tip is ackable when its height is not below the lane's highest certified.
+// 4.5: A tip is ackable when its height is not below the lane's highest certified.
 func TestRule4_5_AnAckSignedAfterTheLaneMovedOnIsNotSent(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 0))
@@ -251,6 +268,8 @@ func TestRule4_5_AnAckSignedAfterTheLaneMovedOnIsNotSent(t *testing.T) {
 	expect(t, "signatures asked for", len(r.signAcks), 0)
 }
 
+// 4.5: Sign the ack, count it, and send it: one that found no room is counted when it is sent
+// again.
 func TestRule4_5_OurAckThatFoundNoRoomIsCountedWhenItIsSentAgain(t *testing.T) {
 	r := newRig(t, 100)
 	r.tip(genesis(1, 1))

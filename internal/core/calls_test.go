@@ -8,7 +8,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// At most two calls per lane are outstanding: the newest tip is asked at once if fewer are, else when one returns.
+// 4.5: At most two calls per lane are outstanding: the newest tip is asked at once if fewer are,
+// else when one returns.
 func TestRule4_5_TheNewestTipIsAskedAboutAtOnceUnlessTwoCallsAreOutstanding(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 0))
@@ -27,7 +28,7 @@ func TestRule4_5_TheNewestTipIsAskedAboutAtOnceUnlessTwoCallsAreOutstanding(t *t
 	expect(t, "tips", len(r.tips()), 0)
 }
 
-// Else one payload lost on its way to a validator silences it on that lane for good.
+// 4.5: Else one payload lost on its way to a validator silences it on that lane for good.
 func TestRule4_5_AnApplicationThatNeverAnswersAnOldQuestionDoesNotSilenceTheLane(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 0)) // whose payload never comes
@@ -39,8 +40,8 @@ func TestRule4_5_AnApplicationThatNeverAnswersAnOldQuestionDoesNotSilenceTheLane
 	}
 }
 
-// When the tip moves on, or the sequencer leaves the sets, all calls about older chunks are cancelled. Answers to
-// cancelled calls count for nothing.
+// 4.5: When the tip moves on, or the sequencer leaves the sets, all calls about older chunks are
+// cancelled. Answers to cancelled calls count for nothing.
 func TestRule4_5_TheAnswerToACancelledCallIsNoAnswerToALaterOneAboutTheSameChunk(t *testing.T) {
 	r := newRig(t, 4, func(r *rig) {
 		for e := uint64(6); e < 9; e++ {
@@ -68,7 +69,8 @@ func TestRule4_5_TheAnswerToACancelledCallIsNoAnswerToALaterOneAboutTheSameChunk
 	expect(t, "acks", len(r.acks), 1)
 }
 
-// The contexts of signatures no longer wanted end: a signer that hangs for a past epoch does not silence the validator.
+// 4.7: The contexts of signatures no longer wanted end: a signer that hangs for a past epoch does
+// not silence the validator.
 func TestRule4_7_ASignerThatHangsForAPastEpochSilencesNobody(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 0))
@@ -86,7 +88,8 @@ func TestRule4_7_ASignerThatHangsForAPastEpochSilencesNobody(t *testing.T) {
 	expect(t, "acks", len(r.acks), 10)
 }
 
-// No other ack is signed: once the chunk is certified above, its signature is no longer wanted.
+// 4.5: No other ack is signed: once the chunk is certified above, its signature is no longer
+// wanted.
 func TestRule4_5_TheSignatureOfAnAckEndsWhenTheLaneIsCertifiedAboveIt(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 0))
@@ -105,7 +108,7 @@ func (e Effect) of(r *rig) Effect {
 	return e
 }
 
-// An ack of an epoch that is over is not signed, although the tip needs none in the new one.
+// 4.5: An ack of an epoch that is over is not signed, although the tip needs none in the new one.
 func TestRule4_5_TheSignatureOfAnAckEndsWithItsEpochAlsoWhereNoneFollows(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 0))
@@ -117,7 +120,8 @@ func TestRule4_5_TheSignatureOfAnAckEndsWithItsEpochAlsoWhereNoneFollows(t *test
 	expect(t, "acks", len(r.acks), 0)
 }
 
-// The same holds for proposals: a question about a height no longer next ends, and at most two are outstanding.
+// 4.7: The same holds for proposals: a question about a height no longer next ends, and at most two
+// are outstanding.
 func TestRule4_7_QuestionsForPayloadsEndAndTwoAtMostAreOutstanding(t *testing.T) {
 	r := newRig(t, 4, sequencing, func(r *rig) {
 		for e := uint64(6); e < 14; e += 2 {
@@ -128,7 +132,7 @@ func TestRule4_7_QuestionsForPayloadsEndAndTwoAtMostAreOutstanding(t *testing.T)
 	for e := uint64(6); e < 14; e++ {
 		r.epoch(e)
 	}
-	expect(t, "questions in all", r.c.lastCall, first+1)
+	expect(t, "questions in all", r.c.calls.last, first+1)
 	expect(t, "cancelled", len(r.cancelled), 2)
 	expect(t, "questions", len(r.proposes), 0)
 	r.c.ApplicationProposed(r.now, first, payload(1), true) // it counts for nothing
@@ -136,10 +140,11 @@ func TestRule4_7_QuestionsForPayloadsEndAndTwoAtMostAreOutstanding(t *testing.T)
 	expect(t, "records", r.disk.Next, 1)
 	expect(t, "questions once one returned", len(r.proposes), 1)
 	r.propose(2)
-	expectChunks(t, "relayed", r.relays, chunk(0, 0, 2))
+	expectChunks(t, "payloads spread", r.broadcasts, chunk(0, 0, 2))
 }
 
-// The chunk's signature is asked for once more when we are a sequencer again; two requests at most are outstanding.
+// 4.7: The chunk's signature is asked for once more when we are a sequencer again; two requests at
+// most are outstanding.
 func TestRule4_7_ASignerThatHangsOnAChunkThatWasWithdrawnDoesNotEndTheLane(t *testing.T) {
 	r := newRig(t, 4, sequencing, sequencersIn(6, id(1)))
 	c := r.proposeVolatile(1)
@@ -149,14 +154,14 @@ func TestRule4_7_ASignerThatHangsOnAChunkThatWasWithdrawnDoesNotEndTheLane(t *te
 	r.epoch(7)
 	expectChunks(t, "to be signed", r.signChunks, c)
 	r.signChunk()
-	expectChunks(t, "relayed", r.relays, c)
+	expectChunks(t, "payloads spread", r.broadcasts, c)
 	r.c.ChunkSigned(r.now, r.cancelled[0].Call, model.SignChunk(c), nil)
 	r.drain()
 	expect(t, "statements", len(r.verifies), 0)
 }
 
-// When the reporter's queue or the bytes not yet durable reach their limit, the loop asks for no proposal, while verdicts
-// and timers go on.
+// 5.7: When the reporter's queue or the bytes not yet durable reach their limit, the loop asks for
+// no proposal, while verdicts and timers go on.
 func TestRule5_7_PauseHoldsBackQuestionsForPayloadsAndNothingElse(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.proposeVolatile(1)
@@ -181,5 +186,5 @@ func TestRule5_7_PauseHoldsBackQuestionsForPayloadsAndNothingElse(t *testing.T) 
 	r.drain()
 	expect(t, "a question that has been asked stays", len(r.proposes), 1)
 	r.propose(2)
-	expect(t, "relayed", r.relays[len(r.relays)-1], chunk(0, 1, 2))
+	expect(t, "payloads spread", r.broadcasts[len(r.broadcasts)-1], chunk(0, 1, 2))
 }

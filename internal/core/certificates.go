@@ -7,38 +7,34 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// certified handles a valid certificate, assembled here or received: PROTOCOL.md 4.4. The bytes are kept.
-func (c *Core) certified(l *lane, s wire.Subject, certificate []byte) {
-	if c.provesLoss(l, s, certificate) {
+// certified handles a valid certificate, assembled here or received: docs/protocol.md 4.4. The
+// bytes are kept.
+func (c *Core) certified(l *lane, lock wire.Lock) {
+	if c.provesLoss(l, &lock) {
 		return
 	}
-	// One that contradicts the highest certificate from before the lane was dormant cannot be proven to: that one is no
-	// longer here. The first stands.
-	if locked, known := l.lockedAt(s.Chunk.Height); known && locked != s.Chunk.Payload && l.votes.At(s.Chunk.Height) == nil {
-		if l.lockConflict.first(s.Chunk.Height) {
-			c.counts.Faults++
-		}
-		c.compareTip(l, wire.Lock{Chunk: s.Chunk, Epoch: s.Epoch, Certificate: certificate})
+	// One that contradicts the highest certificate from before the lane was dormant cannot be
+	// proven to: that one is no longer here. The first stands.
+	height := lock.Chunk.Height
+	if locked, known := l.lockedAt(height); known && locked != lock.Chunk.Payload && l.votes.At(height) == nil {
+		c.faults.unprovenLockConflict(l, height)
+		c.faults.compareTip(l, lock)
 		return
 	}
-	first, _ := c.bounds()
-	result, held := l.votes.Certify(aggregate.Certificate{
-		Height: s.Chunk.Height, Epoch: s.Epoch, Payload: s.Chunk.Payload, Bytes: certificate,
-	}, first)
-	lock := wire.Lock{Chunk: s.Chunk, Epoch: s.Epoch, Certificate: certificate}
+	result, held := l.votes.Certify(aggregate.Certificate{Lock: lock})
 	switch result {
 	case aggregate.Contradicted:
-		c.reportLockConflict(l, l.lock(held), lock)
-		c.compareTip(l, lock)
+		c.faults.lockConflict(l, held.Lock, lock)
+		c.faults.compareTip(l, lock)
 	case aggregate.Below:
-		c.compareTip(l, lock)
+		c.faults.compareTip(l, lock)
 	case aggregate.Late:
 		c.counts.Locks++
-		held.Position = c.appendRecord(recordLock, &lock)
+		held.Position = c.records.append(recordLock, &lock)
 		c.reportLock(l, held, true)
 	case aggregate.Added:
 		c.counts.Locks++
-		held.Position = c.appendRecord(recordLock, &lock)
+		held.Position = c.records.append(recordLock, &lock)
 		c.reportLock(l, held, false)
 		l.votes.CloseBelow(l.base())
 		c.pruneCertificates(l)
@@ -50,11 +46,11 @@ func (c *Core) certified(l *lane, s wire.Subject, certificate []byte) {
 	}
 }
 
-// lockedAt returns the payload that is known to be certified at a height: by a certificate that is held, or by the highest
-// one from before the lane was dormant.
+// lockedAt returns the payload that is known to be certified at a height: by a certificate that is
+// held, or by the highest one from before the lane was dormant.
 func (l *lane) lockedAt(height uint64) (payload wire.Digest, ok bool) {
 	if held := l.votes.At(height); held != nil {
-		return held.Payload, true
+		return held.Chunk.Payload, true
 	}
 	if highest, certified := l.votes.Highest(); certified && height == highest {
 		return l.resumed, true
@@ -62,20 +58,15 @@ func (l *lane) lockedAt(height uint64) (payload wire.Digest, ok bool) {
 	return payload, false
 }
 
-// withdrawAck ends the signing of an ack of an epoch that is over, or for a tip that is not ackable any more.
+// withdrawAck ends the signing of an ack of an epoch that is over, or for a tip that is not ackable
+// any more.
 func (c *Core) withdrawAck(l *lane) {
-	if l.signatures.current == 0 {
+	current, ok := c.calls.current(&l.signatures)
+	if !ok {
 		return
 	}
-	if e := c.inBounds(c.epoch); e == nil || c.calls[l.signatures.current].epoch != c.epoch || !l.ackable(e) {
-		c.cancel(&l.signatures)
-	}
-}
-
-// compareTip reports that a valid lock contradicts the tip, if it does.
-func (c *Core) compareTip(l *lane, lock wire.Lock) {
-	if t := l.tip; t != nil && t.chunk().Height == lock.Chunk.Height && t.chunk().Payload != lock.Chunk.Payload {
-		c.reportConflict(l, &wire.Conflict{Proposal: t.proposal, Lock: &lock})
+	if e := c.currentEpoch(); e == nil || current.epoch != c.epochs.current || !l.ackable(e) {
+		c.calls.cancel(&l.signatures)
 	}
 }
 
@@ -85,12 +76,20 @@ func (c *Core) pruneCertificates(l *lane) {
 	if l.tip != nil {
 		tip = l.tip.chunk().Height
 	}
-	first, _ := c.bounds()
-	l.votes.PruneCertificates(tip, l.tip != nil, first, c.retire)
+	for _, dropped := range l.votes.Prune(tip, l.tip != nil) {
+		c.reports.retire(dropped)
+	}
 }
 
-// holds reports whether exactly this certificate is held already, so that it need not be verified again.
+// certifiedSince reports whether a certificate of an epoch from first on is held for the tip.
+func (l *lane) certifiedSince(first uint64) bool {
+	held := l.votes.At(l.tip.chunk().Height)
+	return held != nil && held.Chunk == *l.tip.chunk() && held.Epoch >= first
+}
+
+// holds reports whether exactly this certificate is held already, so that it need not be verified
+// again.
 func (l *lane) holds(s wire.Subject, certificate []byte) bool {
-	held := l.votes.Held(aggregate.Key{Height: s.Chunk.Height, Epoch: s.Epoch})
-	return held != nil && held.Payload == s.Chunk.Payload && slices.Equal(held.Bytes, certificate)
+	held := l.votes.Held(s.Chunk.Height, s.Epoch)
+	return held != nil && held.Chunk == s.Chunk && slices.Equal(held.Certificate, certificate)
 }

@@ -18,8 +18,9 @@ func (r *rig) certify(c wire.Chunk, epoch uint64) {
 	r.verdicts()
 }
 
-// Below the lane's highest certified height − 1: if within HeightBound of it and nothing was reported for that height in
-// this run, journaled and reported like a new one, and not held; else ignored.
+// 4.4: Below the lane's highest certified height − 1: if within HeightBound of it and nothing was
+// reported for that height in this run, journaled and reported like a new one, and not held; else
+// ignored.
 func TestRule4_4_ACertificateBelowTheHighestLessOneIsReportedOnceAndNotHeld(t *testing.T) {
 	r := newRig(t, 4)
 	r.certify(chunk(1, 8, 8), 5)
@@ -39,14 +40,15 @@ func TestRule4_4_ACertificateBelowTheHighestLessOneIsReportedOnceAndNotHeld(t *t
 	expect(t, "locks", len(r.locks()), 5)
 	// Another epoch's for a height that has been reported.
 	records = r.disk.Next
-	l := r.c.lanes[id(1)]
+	l := r.c.lanes.bySequencer[id(1)]
 	lock := r.w.lock(chunk(1, 4, 4), 5)
-	r.c.certified(l, lock.Subject(), lock.Certificate)
+	r.c.certified(l, lock)
 	r.drain()
 	expect(t, "locks", len(r.locks()), 5)
 	expect(t, "records", r.disk.Next, records)
 }
 
+// 4.4: One for that (height, epoch) is held: ignored.
 func TestRule4_4_AKnownCertificateIsIgnored(t *testing.T) {
 	r := newRig(t, 4)
 	for i := 1; i < 4; i++ {
@@ -65,6 +67,7 @@ func TestRule4_4_AKnownCertificateIsIgnored(t *testing.T) {
 	expect(t, "held", string(held.Certificate), string(r.w.lock(chunk(1, 0, 1), 5, 1, 2, 3).Certificate))
 }
 
+// 4.4: One for another payload is held or kept at that height: a LockConflict.
 func TestRule4_4_ACertificateForAnotherPayloadIsALockConflictReportedOnce(t *testing.T) {
 	r := newRig(t, 4)
 	r.certify(chunk(1, 0, 1), 5)
@@ -80,6 +83,8 @@ func TestRule4_4_ACertificateForAnotherPayloadIsALockConflictReportedOnce(t *tes
 	expect(t, "faults", len(r.faults()), 1)
 }
 
+// 4.4: New: stored, journaled, reported as a Lock, pending acks for it freed at once, and
+// everything of that lane below height − 1 pruned.
 func TestRule4_4_ANewCertificateIsJournaledReportedAndPrunes(t *testing.T) {
 	r := newRig(t, 4)
 	for h := range uint64(6) {
@@ -91,7 +96,8 @@ func TestRule4_4_ANewCertificateIsJournaledReportedAndPrunes(t *testing.T) {
 	r.ack(3, chunk(1, 4, 1), 5)
 	r.ack(2, chunk(1, 4, 1), 5)
 	r.verdicts()
-	// The acks of the slot and of all lower heights are gone; (4, epoch 6), (5, 5) and (5, 6) remain.
+	// The acks of the slot and of all lower heights are gone; (4, epoch 6), (5, 5) and (5, 6)
+	// remain.
 	expect(t, "votes", r.c.Counts().Votes, 3)
 	expect(t, "locks", len(r.locks()), 2)
 	expect(t, "records", r.disk.Next, 3)
@@ -104,6 +110,8 @@ func TestRule4_4_ANewCertificateIsJournaledReportedAndPrunes(t *testing.T) {
 	expect(t, "journaled", lock.Chunk, chunk(1, 4, 1))
 }
 
+// 4.4: Everything of that lane below height − 1 is pruned; a tip and the certificates of tip and
+// parent never are.
 func TestRule4_4_OfALaneTwoHeightsOfCertificatesAreHeldAndTheTips(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(r.w.node(1, 1, 1, 0, 5))
@@ -123,6 +131,7 @@ func TestRule4_4_OfALaneTwoHeightsOfCertificatesAreHeldAndTheTips(t *testing.T) 
 	expect(t, "held once the tip has moved", ok, false)
 }
 
+// 4.4: A Lock is reported once in a run; after a restart each lane's top ones are reported again.
 func TestRule4_4_ALockIsReportedOnceInARunAndAgainAfterARestart(t *testing.T) {
 	r := newRig(t, 4)
 	r.certify(chunk(1, 0, 1), 5)
@@ -136,6 +145,7 @@ func TestRule4_4_ALockIsReportedOnceInARunAndAgainAfterARestart(t *testing.T) {
 	expect(t, "locks of the second run", len(r.locks()), 2)
 }
 
+// 4.4: One for that (height, epoch) is held: ignored. One of another epoch is new.
 func TestRule4_4_ACertificateOfALaterEpochForTheSameChunkIsNew(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 1))

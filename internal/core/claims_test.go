@@ -10,8 +10,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// A copy of the folder from the past is behind by more than HeightBound as a rule: a process that is shown a valid ack of
-// its own above its tip stops, however far above.
+// 5.9: A copy of the folder from the past is behind by more than HeightBound as a rule: a process
+// that is shown a valid ack of its own above its tip stops, however far above.
 func TestRule5_9_AnAckOfOursFarAboveTheTipStopsUs(t *testing.T) {
 	for _, height := range []uint64{1, 8, 9, 10, 100, 1 << 60} {
 		t.Run(fmt.Sprint(height), func(t *testing.T) {
@@ -28,7 +28,8 @@ func TestRule5_9_AnAckOfOursFarAboveTheTipStopsUs(t *testing.T) {
 	}
 }
 
-// … and so does one that is shown a node of its own whose parent is of an epoch that it knows nothing of.
+// 5.9: … and so does one that is shown a node of its own whose parent is of an epoch that it knows
+// nothing of.
 func TestRule5_9_ANodeOfOursOnAParentOfAnUnknownEpochStopsUs(t *testing.T) {
 	r := newRig(t, 4, sequencing, unknownAt(9))
 	r.mayHalt = true
@@ -43,8 +44,8 @@ func TestRule5_9_ANodeOfOursOnAParentOfAnUnknownEpochStopsUs(t *testing.T) {
 	expect(t, "stale", errors.Is(r.halted, ErrStaleJournal), true)
 }
 
-// A blocked own lane has a metric: more validators than may be faulty hold a higher tip than ours, however much higher, and
-// each of them another one.
+// 5.9: A blocked own lane has a metric: more validators than may be faulty hold a higher tip than
+// ours, however much higher, and each of them another one.
 func TestRule5_9_OurOwnLaneIsBehindHoweverFarAboveOurTipOthersAck(t *testing.T) {
 	for _, heights := range [][2]uint64{{1, 1}, {8, 8}, {9, 9}, {100, 100}, {3, 100}, {100, 3}, {50, 1 << 60}} {
 		t.Run(fmt.Sprint(heights), func(t *testing.T) {
@@ -72,8 +73,8 @@ func TestRule5_9_OurOwnLaneIsBehindHoweverFarAboveOurTipOthersAck(t *testing.T) 
 	}
 }
 
-// One that lies and an honest one that has acked our next chunk, which was sent before a crash, are no two that hold more
-// than we do.
+// 5.9: One that lies and an honest one that has acked our next chunk, which was sent before a
+// crash, are no two that hold more than we do.
 func TestRule5_9_AcksOfOurNextChunkDoNotMakeOurLaneBehind(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.propose(1)
@@ -91,7 +92,7 @@ func TestRule5_9_AcksOfOurNextChunkDoNotMakeOurLaneBehind(t *testing.T) {
 	expect(t, "at", height, 1)
 }
 
-// What our tip has come up to is no claim any more.
+// 5.9: What our tip has come up to is no claim any more.
 func TestRule5_9_OurLaneIsNotBehindWhatItHasComeUpTo(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.propose(0)
@@ -101,10 +102,11 @@ func TestRule5_9_OurLaneIsNotBehindWhatItHasComeUpTo(t *testing.T) {
 	r.ack(2, chunk(0, 2, 9), 5)
 	state, _ := r.c.OwnLane()
 	expect(t, "own lane", state, OwnLaneFree)
-	expect(t, "claims", len(r.c.proposing.claims), 1)
+	expect(t, "claims", len(r.c.claims.chunks), 1)
 }
 
-// One peer that shows forged messages of ours does not hide what another one shows, however it times them.
+// 5.9: One peer that shows forged messages of ours does not hide what another one shows, however it
+// times them.
 func TestRule5_9_ForgedMessagesOfOursHideNothingThatAnotherPeerShows(t *testing.T) {
 	for name, show := range map[string]func(r *rig) Outcome{
 		"an ack": func(r *rig) Outcome { return r.ackBytes(id(1), r.w.ack(0, chunk(1, 1, 1), 5)) },
@@ -133,7 +135,7 @@ func TestRule5_9_ForgedMessagesOfOursHideNothingThatAnotherPeerShows(t *testing.
 	}
 }
 
-// The host can have a lane forgotten for good. What others know of it proves nothing then.
+// 4.8: The host can have a lane forgotten for good. What others know of it proves nothing then.
 func TestRule4_8_TheLockOfAForgottenLaneIsAdoptedEvenIfItNamesUs(t *testing.T) {
 	r := newRig(t, 4, absent(6, 20))
 	r.tip(r.w.node(1, 1, 1, 0, 5))
@@ -158,12 +160,13 @@ func TestRule4_8_TheLockOfAForgottenLaneIsAdoptedEvenIfItNamesUs(t *testing.T) {
 	}
 }
 
-// Lanes of sequencers in no known epoch up to that of the recovery, of which no answer spoke, have no mark. The journal
-// that was lost may have held acks there: a lock that names us proves nothing.
+// 5.10: Lanes of sequencers in no known epoch up to that of the recovery, of which no answer spoke,
+// have no mark. The journal that was lost may have held acks there: a lock that names us proves
+// nothing.
 func TestRule5_10_TheOldLockOfALaneWithoutAMarkStopsNobody(t *testing.T) {
 	r := recoveredFrom(t, 4, func(w *world) []wire.Lock { return []wire.Lock{w.lock(chunk(2, 3, 3), 5)} }, absent(0, 7))
 	for restart := range 2 {
-		expect(t, "mark", r.c.marks[id(1)], mark{})
+		expect(t, "mark", r.c.loss.marks[id(1)], mark{})
 		r.epoch(8 + uint64(restart)) // id(1) is back
 		if err := r.adopt(r.w.lock(chunk(1, 4, 4), 3, 0, 1, 2)); err != nil {
 			t.Fatal(err)
@@ -180,7 +183,7 @@ func TestRule5_10_TheOldLockOfALaneWithoutAMarkStopsNobody(t *testing.T) {
 	expect(t, "stale", errors.Is(err, ErrStaleJournal), true)
 }
 
-// What stops the process is what Adopt returns.
+// 5.9: What stops the process is what Adopt returns.
 func TestRule5_9_AdoptReturnsWhatStoppedTheProcess(t *testing.T) {
 	r := newRig(t, 4)
 	r.mayHalt = true
@@ -191,8 +194,8 @@ func TestRule5_9_AdoptReturnsWhatStoppedTheProcess(t *testing.T) {
 	expect(t, "locks", len(r.locks()), 1)
 }
 
-// Where its weight is more than f of an epoch the others can never certify H+2, be it one that is known and lies ahead:
-// recovery is refused.
+// 5.10: Where its weight is more than f of an epoch the others can never certify H+2, be it one
+// that is known and lies ahead: recovery is refused.
 func TestRule5_10_ARecoveryIsRefusedIfAnEpochAheadCannotDoWithoutUs(t *testing.T) {
 	of := func(n int, now []wire.PublicKey) func(*rig) {
 		return func(r *rig) {
@@ -228,11 +231,12 @@ func TestRule5_10_ARecoveryIsRefusedIfAnEpochAheadCannotDoWithoutUs(t *testing.T
 	}
 }
 
-// The network may have reached the epoch of an adopted lock before us: its sequencers have marks, too.
+// 5.10: The network may have reached the epoch of an adopted lock before us: its sequencers have
+// marks, too.
 func TestRule5_10_SequencersOfTheEpochOfAnAdoptedLockHaveMarks(t *testing.T) {
 	for _, epoch := range []uint64{5, 6} {
 		r := recoveredFrom(t, 4, func(w *world) []wire.Lock { return []wire.Lock{w.lock(chunk(2, 3, 3), epoch)} }, absent(0, 5))
-		expect(t, "mark", r.c.marks[id(1)], mark{height: 1, set: epoch == 6}.orNone())
+		expect(t, "mark", r.c.loss.marks[id(1)], mark{height: 1, set: epoch == 6}.orNone())
 		r.epoch(6)
 		for h := range uint64(3) {
 			if h == 0 {

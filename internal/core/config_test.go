@@ -1,35 +1,6 @@
 package core
 
-import (
-	"errors"
-	"strings"
-	"testing"
-	"time"
-)
-
-func TestABadConfigNamesTheFieldAndTheRange(t *testing.T) {
-	for field, change := range map[string]func(*Config){
-		"Sets":               func(c *Config) { c.Sets = nil },
-		"EpochsBack":         func(c *Config) { c.EpochsBack = maxEpochBound + 1 },
-		"EpochsAhead":        func(c *Config) { c.EpochsAhead = 1 << 63 },
-		"HeightBound":        func(c *Config) { c.HeightBound = 1 << 31 },
-		"MaxVoteBytes":       func(c *Config) { c.MaxVoteBytes = 1000 },
-		"RebroadcastTimeout": func(c *Config) { c.RebroadcastTimeout = 0 },
-		"AckInterval":        func(c *Config) { c.AckInterval = -time.Second },
-		"ProposeBackoff":     func(c *Config) { c.ProposeBackoff = 0 },
-		"SuspectDelay":       func(c *Config) { c.SuspectDelay = 0 },
-		"BadNodeInterval":    func(c *Config) { c.BadNodeInterval = 0 },
-	} {
-		cfg := defaults(id(0))
-		cfg.Sets = &view{}
-		change(&cfg)
-		_, err := New(cfg)
-		var bad *ConfigError
-		if !errors.As(err, &bad) || bad.Field != field || !strings.Contains(err.Error(), bad.Want) {
-			t.Errorf("%s: got %v", field, err)
-		}
-	}
-}
+import "testing"
 
 func TestNamesOfKindsOutcomesAndStatuses(t *testing.T) {
 	seen := map[string]bool{}

@@ -6,7 +6,8 @@ type Outcome uint8
 const (
 	// Accepted: an ack that was counted, or a node that went to verification or waits for it.
 	Accepted Outcome = iota
-	// Duplicate: a node whose chunk is the tip or is being verified, or an ack that was counted before.
+	// Duplicate: a node whose chunk is the tip or is being verified, or an ack that was counted
+	// before.
 	Duplicate
 	// Malformed: bytes that are no such message.
 	Malformed
@@ -26,7 +27,8 @@ const (
 	WrongPeer
 	// NotValidator: an ack from a peer that is no validator of that epoch.
 	NotValidator
-	// Conflicting: a second ack of one validator, for another payload; or a node whose conflict has been reported.
+	// Conflicting: a second ack of one validator, for another payload; or a node whose conflict has
+	// been reported.
 	Conflicting
 	// Certified: an ack for what has a certificate already.
 	Certified
@@ -68,7 +70,7 @@ func Outcomes() []Outcome {
 	return all
 }
 
-// Status is how an attempt of our own ended, in the seed's words.
+// Status is how an attempt of our own ended, in upstream's words.
 type Status uint8
 
 const (
@@ -86,7 +88,8 @@ func (s Status) String() string {
 	return [...]string{"success", "failure", "dropped"}[s]
 }
 
-// Counts are cumulative numbers of events, and a few gauges. They are for metrics: nothing depends on them.
+// Counts are cumulative numbers of events, and a few gauges. They are for metrics: nothing depends
+// on them.
 type Counts struct {
 	Acks  [numOutcomes]uint64 // messages, by what became of them on arrival
 	Nodes [numOutcomes]uint64 // messages on arrival, and Invalid, Stale and Replaced once more
@@ -95,7 +98,7 @@ type Counts struct {
 	Broadcasts          [numStatuses]uint64 // first broadcasts of our chunks and repeated ones
 	Rebroadcasts        [numStatuses]uint64 // only the repeated ones
 	ApplicationVerdicts [numStatuses]uint64 // application's verdicts: true, false, none
-	OwnAcks             [numStatuses]uint64 // our acks signed, failed to be signed, or overtaken while they were
+	OwnAcks             [numStatuses]uint64 // our acks signed, failed to be signed, or overtaken
 
 	NodesVerified  uint64 // nodes whose signatures were found good
 	AcksInvalid    uint64 // acks proven invalid by signature
@@ -103,28 +106,30 @@ type Counts struct {
 	Locks          uint64 // certificates new to us, assembled or received
 	VoteBatches    uint64 // statements made of votes
 	VoteFailures   uint64 // of them, those that held an invalid vote or made no certificate
-	ParentsDropped uint64 // parent certificates of nodes that were replaced, not verified for want of room or of a known epoch
+	ParentsDropped uint64 // parent certificates of replaced nodes that are not verified: no room, no epoch
 	KeyFaults      uint64 // statements that failed because keys of a set do not fit each other
 	Faults         uint64 // fault activities reported
 
 	Suspects  int // gauge: validators under suspicion
 	VoteBytes int // gauge: memory of waiting acks
 	Votes     int // gauge: waiting acks
-	Waiting   int // gauge: quorums that wait for their turn to be verified
+	Waiting   int // gauge: quorums of acks that wait for a free verification place
 	Lanes     int // gauge: lanes that are not dormant
 	Dormant   int // gauge: lanes of sequencers that are in no known epoch within bounds
 
 	Abstaining   int     // gauge: lanes on which we do not ack yet, since our journal was lost
 	AbstainingTo uint64  // gauge: the highest height up to which that is so
-	OwnLane      OwnLane // what keeps our own lane from growing, whatever the application and the validators do
+	OwnLane      OwnLane // what keeps our own lane from growing, beside application and validators
 }
 
 // Counts returns the counts so far. The pointer stays valid; its contents change with every event.
 func (c *Core) Counts() *Counts {
-	c.counts.Suspects = c.suspects.Len()
-	c.counts.VoteBytes, c.counts.Votes = c.table.Bytes(), c.table.Votes()
-	c.counts.Waiting = len(c.turns.waiting)
-	c.counts.Lanes, c.counts.Dormant = len(c.order)-c.gone, len(c.dormant)
+	votes := c.votes.Counts()
+	c.counts.AcksInvalid, c.counts.Certificates = votes.Invalid, votes.Certificates
+	c.counts.VoteBatches, c.counts.VoteFailures, c.counts.KeyFaults = votes.Statements, votes.Failures, votes.KeyFaults
+	c.counts.Suspects, c.counts.VoteBytes = votes.Suspects, votes.Bytes
+	c.counts.Votes, c.counts.Waiting = votes.Votes, votes.Ready
+	c.counts.Lanes, c.counts.Dormant = c.lanes.count()
 	c.counts.Abstaining, c.counts.AbstainingTo = c.Abstaining()
 	c.counts.OwnLane = c.ownLane()
 	return &c.counts

@@ -15,9 +15,10 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// mixture is one validator and sequencer among others, in a history drawn at random: epochs that move sequencers in and
-// out by more than the bounds, a slow reporter, an application and signers that fail or answer late, and crashes. The rig
-// checks 5.1 and that records which are released are live. The mixture checks what locks are reported, and the acks.
+// mixture is one validator and sequencer among others, in a history drawn at random: epochs that
+// move sequencers in and out by more than the bounds, a slow reporter, an application and signers
+// that fail or answer late, and crashes. The rig checks 5.1 and that records which are released are
+// live. The mixture checks what locks are reported, and the acks.
 type mixture struct {
 	*rig
 	random    *rand.Rand
@@ -107,11 +108,11 @@ func (m *mixture) watch(e *Effect) {
 	}
 }
 
-// noteTops brings up to date what the core must know to be certified. What it has reported of a lane it knows until the
-// lane is dormant.
+// noteTops brings up to date what the core must know to be certified. What it has reported of a
+// lane it knows until the lane is dormant.
 func (m *mixture) noteTops() {
 	for s := range mixedSequencers {
-		if _, ok := m.c.dormant[keyOf(id(s))]; ok && m.c.lanes[id(s)] == nil {
+		if _, ok := m.c.lanes.dormant[keyOf(id(s))]; ok && m.c.lanes.bySequencer[id(s)] == nil {
 			maps.DeleteFunc(m.again, func(o wire.Subject, _ bool) bool { return o.Chunk.Sequencer == id(s) })
 		}
 	}
@@ -147,7 +148,7 @@ func (m *mixture) crashNow() {
 		}
 	}
 	m.run, m.again = nil, map[wire.Subject]bool{}
-	m.reports, m.nodes, m.acks, m.relays = nil, nil, nil, nil
+	m.reports, m.nodes, m.acks, m.broadcasts = nil, nil, nil, nil
 	// Of the records that were released any may be gone, and any may come back.
 	gone := m.random.IntN(4)
 	m.disk.Records = slices.DeleteFunc(m.disk.Records, func(rec model.Record) bool {
@@ -170,7 +171,7 @@ func (m *mixture) crashNow() {
 
 // adopt hands in the highest lock of each lane.
 func (m *mixture) adopt() {
-	ends := m.c.Recovering() && m.c.adopted == 0
+	ends := m.c.Recovering() && m.c.loss.adopted == 0
 	var locks []wire.Lock
 	for s := 1; s < mixedSequencers; s++ {
 		if m.certified[s] > 0 {
@@ -183,7 +184,7 @@ func (m *mixture) adopt() {
 	}
 	if ends && err == nil {
 		for s := 1; s < mixedSequencers; s++ {
-			_, known := m.c.knownSequencers(m.c.epoch)[id(s)]
+			_, known := m.c.epochs.sequencersUpTo(m.c.Epoch())[id(s)]
 			if known || m.certified[s] > 0 { // else it was in no known epoch so far
 				m.marks[s] = m.certified[s] + 2
 			}
@@ -197,7 +198,7 @@ func (m *mixture) in(s int) bool { return slices.Contains(m.w.sequencers[m.c.Epo
 
 // epochIn draws an epoch within bounds that has s as a sequencer; false if there is none.
 func (m *mixture) epochIn(s int) (uint64, bool) {
-	first, last := m.c.bounds()
+	first, last := m.c.epochs.bounds()
 	var all []uint64
 	for e := first; e <= last; e++ {
 		if slices.Contains(m.w.sequencers[e], id(s)) {
@@ -334,8 +335,8 @@ func (m *mixture) late(n int) {
 	}
 }
 
-// settle lets everything come to rest.
-func (m *mixture) settle() {
+// finish lets everything come to rest.
+func (m *mixture) finish() {
 	m.c.Pause(m.now, false)
 	m.drain()
 	for range 20 {
@@ -358,26 +359,27 @@ func (m *mixture) settle() {
 
 // check demands what holds once everything has come to rest.
 func (m *mixture) checkSettled() {
-	m.settle()
+	m.finish()
 	if m.c.Recovering() {
 		m.certified[1] = max(m.certified[1], 1)
 		m.adopt()
-		m.settle()
+		m.finish()
 	}
 	lanes := m.c.Counts().Lanes + m.c.Counts().Dormant
 	if lanes > mixedSequencers {
 		m.t.Fatalf("%d lanes of %d sequencers", lanes, mixedSequencers)
 	}
-	for _, l := range m.c.order {
+	for _, l := range m.c.lanes.order {
 		if l.questions.out+l.signatures.out+l.jobs > 0 {
 			m.t.Fatalf("lane %v has calls or statements out", l.sequencer[1])
 		}
-		if !l.gone && l.sequencer != id(0) && !m.c.admitted(l.sequencer) {
+		if !l.gone && l.sequencer != id(0) && !m.c.epochs.haveSequencer(l.sequencer) {
 			m.t.Fatalf("lane %v is not dormant", l.sequencer[1])
 		}
 	}
 	expect(m.t, "locks that wait for their reports", m.c.Unreported(), 0)
-	// A tip, a rest, the certificates of tip, parent and the two highest, each of three epochs; and the last of our own.
+	// A tip, a rest, the certificates of tip, parent and the two highest, each of three epochs; and
+	// the last of our own.
 	if live := m.disk.Live(); live > mixedSequencers*(2+4*3)+2 {
 		m.t.Fatalf("%d records are live", live)
 	}
@@ -388,7 +390,7 @@ func (m *mixture) checkSettled() {
 		}
 		m.acks = nil
 		epoch := m.c.Epoch()
-		if l := m.c.lanes[id(s)]; l != nil && l.tip != nil {
+		if l := m.c.lanes.bySequencer[id(s)]; l != nil && l.tip != nil {
 			m.certified[s] = max(m.certified[s], l.tip.chunk().Height+1) // past what it equivocated about
 		}
 		height := max(m.certified[s]+1, m.marks[s])
@@ -397,7 +399,7 @@ func (m *mixture) checkSettled() {
 			m.t.Fatalf("lane %d, height %d: %v", s, height, o)
 		}
 		m.certified[s] = height + 1
-		m.settle()
+		m.finish()
 		if !slices.ContainsFunc(m.acks, func(e Effect) bool {
 			var a wire.Ack
 			return a.Decode(e.Bytes) == nil && a.Chunk == n.Chunk && a.Epoch == epoch
@@ -407,7 +409,8 @@ func (m *mixture) checkSettled() {
 	}
 }
 
-// PROTOCOL.md 4.4, 4.5, 4.7, 4.8 and 5.1 in histories drawn at random; LANECAST_HISTORIES says how many.
+// docs/protocol.md 4.4, 4.5, 4.7, 4.8 and 5.1 in histories drawn at random; LANECAST_HISTORIES says
+// how many.
 func TestWhateverTheHistoryNothingIsEquivocatedLostOrStuck(t *testing.T) {
 	t.Parallel()
 	histories := 150

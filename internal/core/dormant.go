@@ -2,17 +2,17 @@ package core
 
 import (
 	"crypto/sha256"
-	"slices"
 
 	"github.com/lanecast/lanecast/wire"
 )
 
-// A lane is dormant while its sequencer is in no known epoch within bounds: PROTOCOL.md 4.8. One record in the journal
-// holds its tip's proposal and its newest certificate, and memory holds what 5.1 needs to know of the tip. All else is
-// gone: votes, certificates, questions, metrics, the need for old epochs' sets.
+// A lane is dormant while its sequencer is in no known epoch within bounds: docs/protocol.md 4.8.
+// One record in the journal holds its tip's proposal and its newest certificate, and memory holds
+// what 5.1 needs to know of the tip. All else is gone: votes, certificates, questions, metrics, the
+// need for old epochs' sets.
 
-// laneKey names a dormant lane: the first bytes of SHA-256 of the sequencer's key. It is shorter than the key, and a
-// second sequencer of the same name is as hard to make as a second preimage.
+// laneKey names a dormant lane: the first bytes of SHA-256 of the sequencer's key. It is shorter
+// than the key, and a second sequencer of the same name is as hard to make as a second preimage.
 type laneKey [16]byte
 
 func keyOf(sequencer wire.PublicKey) (k laneKey) {
@@ -34,108 +34,79 @@ type dormant struct {
 	contradicted         bool // the certificate of the tip's height is for another payload
 }
 
-// admitted reports whether the sequencer is one of a known epoch within bounds.
-func (c *Core) admitted(sequencer wire.PublicKey) bool {
-	first, last := c.bounds()
-	for n := last; ; n-- { // most are in the newest
-		if e := c.epochs[n]; e != nil && e.isSequencer(sequencer) {
-			return true
-		}
-		if n == first {
-			return false
-		}
-	}
-}
-
-// learnAll looks for the sets of all epochs within bounds that are not known yet.
-func (c *Core) learnAll() {
-	first, last := c.bounds()
-	for n := first; ; n++ {
-		c.lookUp(n)
-		if n == last {
-			return
-		}
-	}
-}
-
 // retireLanes has lanes become dormant whose sequencers have left the epochs within bounds.
 func (c *Core) retireLanes() {
-	for _, l := range c.order {
-		if !l.leaving && l.sequencer != c.cfg.Identity && !c.admitted(l.sequencer) {
+	for _, l := range c.lanes.all() {
+		if !l.leaving && l.sequencer != c.cfg.Identity && !c.epochs.haveSequencer(l.sequencer) {
 			c.retireLane(l)
 		}
 	}
-	c.compact()
+	c.lanes.compact()
 }
 
 // retireLane has a lane become dormant, now or once nothing of it is under way any more.
 func (c *Core) retireLane(l *lane) {
 	l.leaving, l.waiting = true, nil
 	c.dropParents(l)
-	c.cancel(&l.questions)
-	c.cancel(&l.signatures)
+	c.calls.cancel(&l.questions)
+	c.calls.cancel(&l.signatures)
 	c.tryRest(l)
 }
 
-// tryRest makes a leaving lane dormant if nothing of it is under way any more, calls among it: if they could go on, each
-// time that the lane wakes would add to them.
+// tryRest makes a leaving lane dormant if nothing of it is under way any more, calls among it: if
+// they could go on, each time that the lane wakes would add to them.
 func (c *Core) tryRest(l *lane) {
 	quiet := l.jobs == 0 && l.questions.out == 0 && l.signatures.out == 0 && (l.tip == nil || l.tip.durable)
 	if !l.leaving || l.gone || !quiet || !c.running {
 		return
 	}
 	c.rest(l)
-	c.gone++
 }
 
-// compact takes dormant lanes out of the order. Nothing may be walking over it.
-func (c *Core) compact() {
-	if c.gone > 0 {
-		c.order = slices.DeleteFunc(c.order, func(l *lane) bool { return l.gone })
-		c.gone = 0
-	}
-}
-
-// rest makes a lane dormant. It stays in c.order until compact.
-func (c *Core) rest(l *lane) {
-	r := restRecord{sequencer: l.sequencer}
+// restRecord returns the record of the lane when it becomes dormant, a view into what the lane
+// holds.
+func (l *lane) restRecord() (r restRecord) {
+	r.sequencer = l.sequencer
 	r.certified, r.hasCertified = l.votes.Highest()
 	if t := l.tip; t != nil {
 		r.tip = &t.proposal
 		held := l.votes.At(t.chunk().Height)
-		r.contradicted = t.contradicted || held != nil && held.Payload != t.chunk().Payload
+		r.contradicted = t.contradicted || held != nil && held.Chunk.Payload != t.chunk().Payload
 	}
 	newest := l.votes.Top()
-	if newest != nil {
-		lock := l.lock(newest)
-		r.lock = &lock
-	}
 	if r.locked = l.resumed; newest != nil {
-		r.locked = newest.Payload
+		r.lock, r.locked = &newest.Lock, newest.Chunk.Payload
 	}
-	c.forget(l)
+	return r
+}
+
+// rest makes a lane dormant. It stays in the order of lanes until that is compacted.
+func (c *Core) rest(l *lane) {
+	r, newest := l.restRecord(), l.votes.Top()
+	l.votes.Close()
+	c.lanes.remove(l)
 	if r.tip == nil && !r.hasCertified {
 		return // nothing but votes
 	}
 	position := l.resting
 	if position == 0 || r.tip != nil && l.tip.position != 0 || newest != nil && newest.Position != 0 {
-		position = c.appendRecord(recordRest, &r) // else nothing has come since it woke
-		c.release(l.resting)
+		position = c.records.append(recordRest, &r) // else nothing has come since it woke
+		c.records.release(l.resting)
 		if l.tip != nil {
-			c.release(l.tip.position)
+			c.records.release(l.tip.position)
 		}
 	}
-	for _, held := range l.votes.Certificates() {
-		c.retire(held)
+	for _, held := range l.votes.All() {
+		c.reports.retire(held)
 	}
-	c.dormant[keyOf(l.sequencer)] = r.dormant(position)
+	c.lanes.keep(l.sequencer, r.dormant(position))
 }
 
-// releaseRest lets go of the record that a lane had while it was dormant, once a later tip and a certificate of the
-// highest height have records of their own.
+// releaseRest lets go of the record that a lane had while it was dormant, once a later tip and a
+// certificate of the highest height have records of their own.
 func (c *Core) releaseRest(l *lane) {
 	if top := l.votes.Top(); l.resting != 0 && l.tip != nil && l.tip.position != 0 && top != nil && top.Position != 0 {
-		c.release(l.resting)
+		c.records.release(l.resting)
 		l.resting = 0
 	}
 }
@@ -161,20 +132,11 @@ func (d *dormant) woken(sequencer wire.PublicKey) *tip {
 	}
 }
 
-// forget ends what memory holds of a lane.
-func (c *Core) forget(l *lane) {
-	l.gone = true
-	l.votes.Close()
-	delete(c.lanes, l.sequencer)
-	if c.lastLane == l {
-		c.lastLane = nil
-	}
-}
-
-// wakeLanes wakes the lanes of an epoch's sequencers that are dormant, and keeps those from it that are about to be.
+// wakeLanes wakes the lanes of an epoch's sequencers that are dormant, and keeps those from it that
+// are about to be.
 func (c *Core) wakeLanes(sequencers []wire.PublicKey) {
 	for _, sequencer := range sequencers {
-		if l := c.lanes[sequencer]; l != nil && l.leaving {
+		if l := c.lanes.find(&sequencer); l != nil && l.leaving {
 			l.leaving = false
 			c.askVerify(l)
 			if t := l.tip; t != nil && t.verdict == Approved { // our ack was withdrawn
@@ -183,23 +145,14 @@ func (c *Core) wakeLanes(sequencers []wire.PublicKey) {
 			}
 			continue
 		}
-		if len(c.dormant) == 0 {
-			continue
-		}
-		if _, ok := c.dormant[keyOf(sequencer)]; ok {
+		if _, ok := c.lanes.kept(sequencer); ok {
 			c.askVerify(c.lane(sequencer))
 		}
 	}
 }
 
-// wakeLane makes a new lane of what is kept of a dormant one.
-func (c *Core) wakeLane(l *lane) {
-	k := keyOf(l.sequencer)
-	d, ok := c.dormant[k]
-	if !ok {
-		return
-	}
-	delete(c.dormant, k)
+// wake makes of the lane, which is new, what it was before it was dormant.
+func (l *lane) wake(d *dormant) {
 	l.resting = d.position
 	if d.hasTip {
 		l.tip = d.woken(l.sequencer)
@@ -210,14 +163,14 @@ func (c *Core) wakeLane(l *lane) {
 	}
 }
 
-// Forget forgets a dormant lane for good; false if the lane is not dormant. A sequencer whose lane was forgotten must
-// be in no set again: this process no longer knows what it has acked there.
+// Forget forgets a dormant lane for good; false if the lane is not dormant. A sequencer whose lane
+// was forgotten must be in no set again: this process no longer knows what it has acked there.
 func (c *Core) Forget(sequencer wire.PublicKey) bool {
-	d, ok := c.dormant[keyOf(sequencer)]
+	d, ok := c.lanes.kept(sequencer)
 	if !ok || !c.running {
 		return false
 	}
-	delete(c.dormant, keyOf(sequencer))
-	c.release(d.position)
+	c.lanes.forget(sequencer)
+	c.records.release(d.position)
 	return true
 }

@@ -22,8 +22,8 @@ func absent(from, to uint64) func(*rig) {
 	}
 }
 
-// A lane is dormant when its sequencer is in no known epoch within bounds. Its question ends; it needs no epoch's sets and
-// has no metrics.
+// 4.8: A lane is dormant when its sequencer is in no known epoch within bounds. Its question ends;
+// it needs no epoch's sets and has no metrics.
 func TestRule4_8_ALaneIsDormantOnceItsSequencerIsInNoEpochWithinBounds(t *testing.T) {
 	r := newRig(t, 4, absent(6, 20))
 	r.tip(r.w.node(1, 1, 1, 0, 4))
@@ -50,7 +50,7 @@ func TestRule4_8_ALaneIsDormantOnceItsSequencerIsInNoEpochWithinBounds(t *testin
 	expect(t, "ack", r.ack(1, chunk(1, 2, 2), 6), UnknownSequencer)
 }
 
-// Of it stay, in the journal, the tip's Proposal and its newest certificate.
+// 4.8: Of it stay, in the journal, the tip's Proposal and its newest certificate.
 func TestRule4_8_ADormantLaneHasOneRecord(t *testing.T) {
 	r := newRig(t, 4, absent(6, 20))
 	r.tip(r.w.node(1, 1, 1, 0, 4))
@@ -74,14 +74,14 @@ func TestRule4_8_ADormantLaneHasOneRecord(t *testing.T) {
 	expect(t, "records", r.disk.Next, 1)
 }
 
-// A restart while it is dormant asks nothing and reports nothing.
+// 4.8: A restart while it is dormant asks nothing and reports nothing.
 func TestRule4_8_ARestartAsksAndReportsNothingOfADormantLane(t *testing.T) {
 	for _, compacted := range []bool{false, true} {
 		r := newRig(t, 4, absent(6, 20))
 		r.tip(r.w.node(1, 1, 1, 0, 5))
 		r.certify(chunk(1, 1, 1), 5)
 		r.epoch(7)
-		r.c.recordReported() // as after some more locks
+		r.c.reports.record() // as after some more locks
 		r.drain()
 		r.sync()
 		for range 3 {
@@ -97,7 +97,7 @@ func TestRule4_8_ARestartAsksAndReportsNothingOfADormantLane(t *testing.T) {
 	}
 }
 
-// Locks whose report has not returned are still reported.
+// 4.8: Locks whose report has not returned are still reported.
 func TestRule4_8_UnreportedLocksOfADormantLaneAreReportedStill(t *testing.T) {
 	r := newRig(t, 4, slowly, absent(6, 20))
 	for h := range uint64(30) { // more than a lane remembers
@@ -116,7 +116,7 @@ func TestRule4_8_UnreportedLocksOfADormantLaneAreReportedStill(t *testing.T) {
 	}
 	r.returnReports()
 	expect(t, "live records once they are reported", r.disk.Live(), 1)
-	r.c.recordReported()
+	r.c.reports.record()
 	r.drain()
 	r.sync()
 	r.reports = nil
@@ -124,8 +124,8 @@ func TestRule4_8_UnreportedLocksOfADormantLaneAreReportedStill(t *testing.T) {
 	expect(t, "locks", len(r.locks()), 0)
 }
 
-// A lane wakes when an epoch that has its sequencer becomes known: its tip is known, is shown to the application again,
-// and a second payload at its height is a Conflict and never acked.
+// 4.8: A lane wakes when an epoch that has its sequencer becomes known: its tip is known, is shown
+// to the application again, and a second payload at its height is a Conflict and never acked.
 func TestRule4_8_ALaneThatWakesKnowsItsTip(t *testing.T) {
 	for name, restart := range map[string]bool{"in the same run": false, "after a restart": true} {
 		t.Run(name, func(t *testing.T) {
@@ -165,7 +165,8 @@ func TestRule4_8_ALaneThatWakesKnowsItsTip(t *testing.T) {
 	}
 }
 
-// A tip that contradicted a certificate still does when its lane wakes: nothing is acked against it.
+// 4.8: A tip that contradicted a certificate still does when its lane wakes: nothing is acked
+// against it.
 func TestRule4_8_AContradictedTipIsNotAckedWhenItsLaneWakes(t *testing.T) {
 	r := newRig(t, 4, absent(7, 9), absent(12, 14), absent(17, 19), absent(22, 24), func(r *rig) {
 		for e := uint64(21); e < 30; e++ {
@@ -201,7 +202,8 @@ func TestRule4_8_AContradictedTipIsNotAckedWhenItsLaneWakes(t *testing.T) {
 	}
 }
 
-// Nothing is acked against a certificate that is held, be it only in the record of a lane that was dormant.
+// 4.8: Nothing is acked against a certificate that is held, be it only in the record of a lane that
+// was dormant.
 func TestRule4_8_WhatWasCertifiedBeforeALaneWasDormantIsNotAckedAgainst(t *testing.T) {
 	for name, restart := range map[string]bool{"in the same run": false, "after a restart": true} {
 		t.Run(name, func(t *testing.T) {
@@ -234,7 +236,7 @@ func TestRule4_8_WhatWasCertifiedBeforeALaneWasDormantIsNotAckedAgainst(t *testi
 	}
 }
 
-// … nor when it leaves again in between, its tip having moved.
+// 4.8: … nor when it leaves again in between, its tip having moved.
 func TestRule4_8_WhatWasCertifiedBeforeALaneWasDormantTwiceIsNotAckedAgainst(t *testing.T) {
 	r := newRig(t, 4, absent(6, 10), absent(12, 16))
 	r.tip(genesis(1, 0))
@@ -257,7 +259,7 @@ func TestRule4_8_WhatWasCertifiedBeforeALaneWasDormantTwiceIsNotAckedAgainst(t *
 	expect(t, "signatures against it", len(r.signAcks), 0)
 }
 
-// A lane whose sequencer comes back before its last statement is decided stays as it is.
+// 4.8: A lane whose sequencer comes back before its last statement is decided stays as it is.
 func TestRule4_8_ALaneThatWakesWhileItLeavesGoesOn(t *testing.T) {
 	for name, answered := range map[string]bool{"asked": false, "approved": true} {
 		t.Run(name, func(t *testing.T) {
@@ -288,7 +290,7 @@ func TestRule4_8_ALaneThatWakesWhileItLeavesGoesOn(t *testing.T) {
 	}
 }
 
-// … and its ack, which was withdrawn, is wanted again at once.
+// 4.8: … and its ack, which was withdrawn, is wanted again at once.
 func TestRule4_8_ALaneThatWakesWhileItLeavesIsAckedInTheEpochThatHasIt(t *testing.T) {
 	r := newRig(t, 4, absent(6, 7), unknownAt(8), unknownAt(9))
 	r.tip(genesis(1, 1))
@@ -303,7 +305,7 @@ func TestRule4_8_ALaneThatWakesWhileItLeavesIsAckedInTheEpochThatHasIt(t *testin
 	expect(t, "epoch", r.signAcks[0].Epoch, 8)
 }
 
-// … and one that leaves again before that becomes dormant once.
+// 4.8: … and one that leaves again before that becomes dormant once.
 func TestRule4_8_ALaneThatLeavesTwiceBeforeItIsDormantHasOneRecord(t *testing.T) {
 	r := newRig(t, 4, absent(6, 20), unknownAt(9), func(r *rig) { r.w.sequencers[9] = ids(4) })
 	r.tip(genesis(1, 1))
@@ -318,7 +320,8 @@ func TestRule4_8_ALaneThatLeavesTwiceBeforeItIsDormantHasOneRecord(t *testing.T)
 	expect(t, "records of dormant lanes", r.kinds()[DormantRecord], 1)
 }
 
-// A tip that is not durable yet is not lost when its lane becomes dormant, and is asked about by nobody.
+// 4.8: A tip that is not durable yet is not lost when its lane becomes dormant, and is asked about
+// by nobody.
 func TestRule4_8_ALaneIsDormantOnceItsTipIsDurable(t *testing.T) {
 	r := newRig(t, 4, absent(6, 20))
 	r.node(genesis(1, 1))
@@ -331,7 +334,7 @@ func TestRule4_8_ALaneIsDormantOnceItsTipIsDurable(t *testing.T) {
 	expect(t, "questions", len(r.asks), 0)
 }
 
-// A lock for a dormant lane is adopted, reported, and the lane stays dormant.
+// 4.8: A lock for a dormant lane is adopted, reported, and the lane stays dormant.
 func TestRule4_8_ALockIsAdoptedForADormantLane(t *testing.T) {
 	r := newRig(t, 4, absent(6, 10))
 	r.tip(genesis(1, 0))
@@ -352,7 +355,7 @@ func TestRule4_8_ALockIsAdoptedForADormantLane(t *testing.T) {
 	}
 }
 
-// Our own lane never is.
+// 4.8: Our own lane never is.
 func TestRule4_8_OurOwnLaneIsNeverDormant(t *testing.T) {
 	r := newRig(t, 4, sequencing, func(r *rig) {
 		for e := uint64(6); e < 16; e++ {
@@ -371,7 +374,7 @@ func TestRule4_8_OurOwnLaneIsNeverDormant(t *testing.T) {
 	expect(t, "nodes, the last of them now", len(r.nodes), 2)
 }
 
-// The host can have a lane forgotten for good.
+// 4.8: The host can have a lane forgotten for good.
 func TestRule4_8_ADormantLaneCanBeForgotten(t *testing.T) {
 	r := newRig(t, 4, absent(6, 20))
 	r.tip(genesis(1, 1))
@@ -385,45 +388,6 @@ func TestRule4_8_ADormantLaneCanBeForgotten(t *testing.T) {
 	r.sync()
 	r.crash(r.disk.Durable, true)
 	expect(t, "dormant", r.c.Counts().Dormant, 0)
-}
-
-// Quotas of departed validators are dropped, and what they opened is still theirs as long as it is open.
-func TestRule5_5_QuotasOfDepartedValidatorsAreDropped(t *testing.T) {
-	r := newRig(t, 4, func(r *rig) {
-		for e := uint64(6); e < 21; e++ {
-			r.w.schemes[e] = model.New(model.List, []wire.PublicKey{id(0), id(10 + int(e)), id(50), id(51)}, e)
-		}
-	})
-	for e := uint64(5); e < 20; e++ {
-		for i := 1; i < 4; i++ {
-			r.ack(i, chunk(3, e, 1), e)
-		}
-		r.verdicts()
-		r.epoch(e + 1)
-		if n := len(r.c.quotas); n > 5 { // of the epoch before and the one that they stand for in all
-			t.Fatalf("%d quotas", n)
-		}
-	}
-	for id := range r.c.quotas {
-		expect(t, "a quota of a validator of epochs within bounds", r.c.validates(id) || !r.c.quotas[id].Empty(), true)
-	}
-}
-
-// A validator that comes back has one account, whatever its peer remembers.
-func TestRule5_5_AValidatorThatComesBackHasOneQuota(t *testing.T) {
-	r := newRig(t, 4, func(r *rig) {
-		for e := uint64(6); e < 9; e++ {
-			r.w.schemes[e] = model.New(model.List, []wire.PublicKey{id(0), id(50), id(51), id(52)}, e)
-		}
-	})
-	r.ack(2, chunk(3, 0, 1), 5)
-	former := r.c.quotas[id(2)]
-	r.epoch(7)
-	expect(t, "dropped", r.c.quotas[id(2)] == nil, true)
-	r.epoch(9)
-	r.ack(2, chunk(3, 4, 1), 9)
-	expect(t, "another one", r.c.quotas[id(2)] != nil && r.c.quotas[id(2)] != former, true)
-	expect(t, "in use", r.c.quotas[id(2)].Empty(), false)
 }
 
 // departing is the sets of a network with one new sequencer each epoch, which stays for one.
@@ -442,7 +406,8 @@ func sequencerOf(e uint64) wire.PublicKey {
 	return wire.PublicKey{1, byte(e >> 24), byte(e >> 16), byte(e >> 8), byte(e), 0xA5}
 }
 
-// One new sequencer each epoch: memory and work per epoch are flat. LANECAST_EPOCHS says how many epochs there are.
+// 4.8: One new sequencer each epoch: memory and work per epoch are flat. LANECAST_EPOCHS says how
+// many epochs there are.
 func TestRule4_8_SequencersThatLeftCostLittleAndEachTheSame(t *testing.T) {
 	epochs := uint64(10_000)
 	if v, err := strconv.Atoi(os.Getenv("LANECAST_EPOCHS")); err == nil {
@@ -453,10 +418,7 @@ func TestRule4_8_SequencersThatLeftCostLittleAndEachTheSame(t *testing.T) {
 	cfg := defaults(id(500))
 	d := departing{model.New(model.List, ids(4), 1), id(500)}
 	cfg.Sets = d
-	c, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := New(cfg)
 	w := &world{schemes: map[uint64]*model.Scheme{}}
 	now := time.Duration(0)
 	live := map[uint64]bool{}
@@ -553,7 +515,7 @@ func TestRule4_8_SequencersThatLeftCostLittleAndEachTheSame(t *testing.T) {
 	expect(t, "awake", c.Counts().Lanes <= 8, true) // those that the application has not returned for, too
 	expect(t, "dormant", c.Counts().Dormant >= int(epochs)-10, true)
 	expect(t, "needed", len(c.EpochsNeeded()) <= 5, true)
-	expect(t, "calls kept", len(c.calls) <= 8, true)
+	expect(t, "calls kept", len(c.calls.open) <= 8, true)
 	if n := len(live); n > int(epochs)+20 {
 		t.Errorf("%d live records", n)
 	}

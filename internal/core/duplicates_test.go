@@ -7,6 +7,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
+// 4.2.3: The same chunk as the tip, whatever the rest of the bytes, is a duplicate, and not
+// verified again.
 func TestRule4_2_3_WhatHasTheTipsChunkIsADuplicateWhateverItsOtherBytes(t *testing.T) {
 	r := newRig(t, 4)
 	n := r.w.node(1, 1, 1, 0, 5)
@@ -23,6 +25,8 @@ func TestRule4_2_3_WhatHasTheTipsChunkIsADuplicateWhateverItsOtherBytes(t *testi
 	expect(t, "faults", len(r.faults()), 0)
 }
 
+// 4.2: Duplicate: with a true verdict known, our ack for the current epoch is sent, no more often
+// than a set interval.
 func TestRule4_2_ADuplicateHasOurAckSentAgainOncePerInterval(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 1))
@@ -43,6 +47,7 @@ func TestRule4_2_ADuplicateHasOurAckSentAgainOncePerInterval(t *testing.T) {
 	expect(t, "questions", len(r.asks), 0)
 }
 
+// 4.2: Duplicate: our ack for the current epoch is signed once per epoch.
 func TestRule4_2_ADuplicateInANewEpochDoesNotHaveOurAckSignedAgain(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 1))
@@ -65,6 +70,8 @@ func TestRule4_2_ADuplicateInANewEpochDoesNotHaveOurAckSignedAgain(t *testing.T)
 	expect(t, "acks", len(r.acks), 3)
 }
 
+// 4.2: Duplicate: with a false verdict, or none and none pending, the application is asked again,
+// once per interval.
 func TestRule4_2_ADuplicateHasTheApplicationAskedAgainOncePerInterval(t *testing.T) {
 	for _, a := range []Answer{Refused, Failed} {
 		r := newRig(t, 4)

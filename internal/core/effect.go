@@ -12,10 +12,11 @@ type EffectKind uint8
 
 // Fields in braces are those of [Effect] that the kind uses.
 const (
-	// Verify {Statement}: have the statement verified, then call Verdict.
+	// Verify {Statement}: have the statement verified, then call
+	// SignaturesVerified.
 	Verify EffectKind = iota + 1
-	// Append {Position, Bytes}: append the record to the journal, which must give it that Position; Durable later. Bytes are
-	// valid until Done.
+	// Append {Position, Bytes}: append the record to the journal, which must give it that Position;
+	// Durable later. Bytes are valid until Done.
 	Append
 	// Release {Position}: the record is dead.
 	Release
@@ -23,26 +24,31 @@ const (
 	SignChunk
 	// SignAck {Call, Chunk, Epoch, Signer}: have Signer sign our ack, then call AckSigned.
 	SignAck
-	// SendNode and SendAck {Recipients, Bytes}: send the message to each recipient. Neither slice ever changes.
+	// SendNode and SendAck {Recipients, Bytes}: send the message to each recipient. Neither slice
+	// ever changes.
 	SendNode
 	SendAck
-	// Relay {Chunk}: tell the relay to spread the payload of our chunk.
-	Relay
-	// AskPropose {Call, Chunk}: ask the application for a payload at Chunk.Height of our lane, then call Proposed.
+	// Broadcast {Chunk, Parent, Recipients, Again}: have the payload of our chunk spread to the
+	// current epoch's validators, us excepted. Again says that it has been asked for before.
+	Broadcast
+	// AskPropose {Call, Chunk, Parent}: ask the application for a payload at Chunk.Height of our
+	// lane, then call ApplicationProposed.
 	AskPropose
-	// AskVerify {Call, Chunk}: ask the application whether the chunk is good, then call Verified.
+	// AskVerify {Call, Chunk, Parent}: ask the application whether the chunk is good, then call
+	// ApplicationVerified.
 	AskVerify
 	// Cancel {Call}: end the context of the call. It still returns, and is fed back like any other.
 	Cancel
-	// Report {Activity, Elapsed}: hand the activity to the reporter, and let Reported know once it has returned. Elapsed is set
-	// on the lock of our own chunk: the time since its payload was proposed in this run.
+	// Report {Activity, Elapsed}: hand the activity to the reporter, and let Reported know once it
+	// has returned. Elapsed is set on the lock of our own chunk: the time since its payload was
+	// proposed in this run.
 	Report
 	// Halt {Err}: stop the process for the reason Err. No event has any effect from then on.
 	Halt
 )
 
 func (k EffectKind) String() string {
-	names := [...]string{"none", "verify", "append", "release", "sign-chunk", "sign-ack", "send-node", "send-ack", "relay",
+	names := [...]string{"none", "verify", "append", "release", "sign-chunk", "sign-ack", "send-node", "send-ack", "broadcast",
 		"ask-propose", "ask-verify", "cancel", "report", "halt"}
 	if int(k) < len(names) {
 		return names[k]
@@ -58,6 +64,8 @@ type Effect struct {
 	Bytes      []byte
 	Call       uint64
 	Chunk      wire.Chunk
+	Parent     wire.Digest // payload of the chunk below; zero where there is none, see tip.parent
+	Again      bool
 	Epoch      uint64
 	Signer     verify.AckSigner
 	Recipients []wire.PublicKey
@@ -66,18 +74,24 @@ type Effect struct {
 	Err        error
 }
 
-// Effects returns what there is to do, in order. The slice is reused after Done.
-func (c *Core) Effects() []Effect { return c.effects }
-
-// Done tells that all effects have been carried out or handed on.
-func (c *Core) Done() {
-	clear(c.effects)
-	c.effects = c.effects[:0]
-	c.scratch = c.scratch[:0]
+// effects are what there is to do, in order.
+type effects struct {
+	list    []Effect
+	scratch []byte // backs the Bytes of Append effects
 }
 
 // emit appends an effect and returns it to be filled in.
-func (c *Core) emit(kind EffectKind) *Effect {
-	c.effects = append(c.effects, Effect{Kind: kind})
-	return &c.effects[len(c.effects)-1]
+func (f *effects) emit(kind EffectKind) *Effect {
+	f.list = append(f.list, Effect{Kind: kind})
+	return &f.list[len(f.list)-1]
+}
+
+// Effects returns what there is to do, in order. The slice is reused after Done.
+func (c *Core) Effects() []Effect { return c.effects.list }
+
+// Done tells that all effects have been carried out or handed on.
+func (c *Core) Done() {
+	f := &c.effects
+	clear(f.list)
+	f.list, f.scratch = f.list[:0], f.scratch[:0]
 }

@@ -15,102 +15,177 @@ type epoch struct {
 	number     uint64
 	scheme     verify.Scheme
 	format     wire.Format
-	sequencers map[wire.PublicKey]struct{} // nil while unknown
+	list       []wire.PublicKey            // of sequencers
+	sequencers map[wire.PublicKey]struct{} // the same, nil while unknown
 
 	member bool             // we are a validator …
 	me     wire.Participant // … of this number
 	signer verify.AckSigner // of our acks; nil until there is one
 
-	others   []wire.PublicKey // validators but us; never changed
-	suspects wire.Signers     // zero while there are none
-	sought   wire.Signers     // validators whose conflicting acks have been looked for
+	others []wire.PublicKey // validators but us; never changed
+	set    *aggregate.Set   // of the validators, with which their votes are counted
+	sought wire.Signers     // validators whose conflicting acks have been looked for
+}
+
+// epochs are the current epoch, and what is known of those within bounds.
+type epochs struct {
+	sets        Sets
+	identity    wire.PublicKey
+	votes       *aggregate.Votes
+	back, ahead uint64
+
+	current uint64
+	known   map[uint64]*epoch // within bounds
+	recent  *epoch            // of them, the one asked for last, with its sequencers; or nil
 }
 
 // bounds returns the lowest and highest epoch whose acks are taken.
-func (c *Core) bounds() (first, last uint64) {
-	if c.epoch > c.cfg.EpochsBack {
-		first = c.epoch - c.cfg.EpochsBack
+func (s *epochs) bounds() (first, last uint64) {
+	if s.current > s.back {
+		first = s.current - s.back
 	}
-	last = c.epoch + c.cfg.EpochsAhead
-	if last < c.epoch {
+	last = s.current + s.ahead
+	if last < s.current {
 		last = math.MaxUint64
 	}
 	return first, last
 }
 
-// inBounds returns the epoch if it lies within bounds and its validators and sequencers are known, else nil.
-func (c *Core) inBounds(number uint64) *epoch {
-	if e := c.recent; e != nil && e.number == number {
-		return e
+// enter makes an epoch the current one. What is known of epochs out of bounds is forgotten.
+func (s *epochs) enter(number uint64) {
+	s.current, s.recent = number, nil
+	first, last := s.bounds()
+	for n := range s.known {
+		if n < first || n > last {
+			delete(s.known, n)
+		}
 	}
-	e := c.lookUp(number)
-	if e != nil {
-		c.recent = e
-	}
-	return e
+	s.votes.SetBounds(first, last)
 }
 
-func (c *Core) lookUp(number uint64) *epoch {
-	if e := c.epochs[number]; e != nil && e.sequencers != nil {
-		return e
+// find returns the epoch if it lies within bounds and its validators and sequencers are known, else
+// nil. learned says that they have become known by this call.
+func (s *epochs) find(number uint64) (e *epoch, learned bool) {
+	if e := s.recent; e != nil && e.number == number {
+		return e, false
 	}
-	first, last := c.bounds()
-	if number < first || number > last {
+	e = s.known[number]
+	if e == nil || e.sequencers == nil {
+		if e = s.learn(number); e == nil {
+			return nil, false
+		}
+		learned = true
+	}
+	s.recent = e
+	return e, learned
+}
+
+// learn asks for the validators and sequencers of an epoch. It returns nil while they are not
+// known, or out of bounds.
+func (s *epochs) learn(number uint64) *epoch {
+	if first, last := s.bounds(); number < first || number > last {
 		return nil
 	}
-	e := c.epochs[number]
+	e := s.known[number]
 	if e == nil {
-		scheme, ok := c.cfg.Sets.Scheme(number)
+		scheme, ok := s.sets.Scheme(number)
 		if !ok {
 			return nil
 		}
-		e = c.learn(number, scheme)
-		c.epochs[number] = e
+		e = s.newEpoch(number, scheme)
+		s.known[number] = e
 	}
-	list, ok := c.cfg.Sets.Sequencers(number)
+	list, ok := s.sets.Sequencers(number)
 	if !ok {
 		return nil
 	}
-	e.sequencers = make(map[wire.PublicKey]struct{}, len(list))
+	e.list, e.sequencers = list, make(map[wire.PublicKey]struct{}, len(list))
 	for _, key := range list {
 		e.sequencers[key] = struct{}{}
-	}
-	c.wakeLanes(list)
-	if number == c.epoch {
-		c.setsKnown()
 	}
 	return e
 }
 
-// setsKnown has what waits for the sets of the current epoch done at a Tick that is due now.
-func (c *Core) setsKnown() {
-	for _, l := range c.order {
-		if l.wantAck {
-			l.ackRetry = c.now
-		}
-		if l.wantAck || l.waiting != nil {
-			c.wake(c.now)
-		}
-	}
-}
-
-func (c *Core) learn(number uint64, scheme verify.Scheme) *epoch {
-	e := &epoch{number: number, scheme: scheme, format: scheme.Format()}
+func (s *epochs) newEpoch(number uint64, scheme verify.Scheme) *epoch {
+	e := &epoch{number: number, scheme: scheme, format: scheme.Format(), set: s.votes.Set(number, scheme)}
 	participants := scheme.Participants()
 	for _, id := range participants {
-		if id != c.cfg.Identity {
+		if id != s.identity {
 			e.others = append(e.others, id)
 		}
 	}
 	e.others = slices.Clip(e.others)
-	e.me, e.member = scheme.Index(c.cfg.Identity)
-	e.suspects = c.suspects.Among(participants)
+	e.me, e.member = scheme.Index(s.identity)
 	e.sought = wire.NewSigners(len(participants))
 	return e
 }
 
-// tolerates returns how many of the epoch's validators may be faulty.
-func (e *epoch) tolerates() int { return e.format.Participants - verify.Quorum(e.format.Participants) }
+// scheme returns the scheme of any epoch, within bounds or not.
+func (s *epochs) scheme(number uint64) (verify.Scheme, bool) {
+	if e := s.known[number]; e != nil {
+		return e.scheme, true
+	}
+	return s.sets.Scheme(number)
+}
+
+// Format implements [wire.Formats], with which nodes are decoded.
+func (s *epochs) Format(number uint64) (wire.Format, bool) {
+	if e := s.known[number]; e != nil {
+		return e.format, true
+	}
+	if scheme, ok := s.sets.Scheme(number); ok {
+		return scheme.Format(), true
+	}
+	return wire.Format{}, false
+}
+
+// signer returns what signs our acks in an epoch, nil while there is nothing. It is asked for again
+// until it is there.
+func (s *epochs) signer(e *epoch) verify.AckSigner {
+	if e.signer == nil {
+		e.signer = s.sets.AckSigner(e.number)
+	}
+	return e.signer
+}
+
+// haveSequencer reports whether a key is one of the sequencers of a known epoch within bounds.
+func (s *epochs) haveSequencer(key wire.PublicKey) bool {
+	first, last := s.bounds()
+	for n := last; ; n-- { // most are in the newest
+		if e := s.known[n]; e != nil && e.isSequencer(key) {
+			return true
+		}
+		if n == first {
+			return false
+		}
+	}
+}
+
+// haveValidator reports whether id is a validator of a known epoch within bounds.
+func (s *epochs) haveValidator(id wire.PublicKey) bool {
+	for _, e := range s.known {
+		if _, ok := e.scheme.Index(id); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// maxPastEpochs bounds the epochs before the newest that are searched for sequencers on whose lanes
+// a lost journal may have held acks.
+const maxPastEpochs = 1024
+
+// sequencersUpTo returns the sequencers of an epoch and of the known ones before it.
+func (s *epochs) sequencersUpTo(newest uint64) map[wire.PublicKey]struct{} {
+	all := make(map[wire.PublicKey]struct{})
+	for back := uint64(0); back <= min(newest, maxPastEpochs); back++ {
+		list, _ := s.sets.Sequencers(newest - back)
+		for _, sequencer := range list {
+			all[sequencer] = struct{}{}
+		}
+	}
+	return all
+}
 
 // isSequencer reports whether key is one of the epoch's sequencers.
 func (e *epoch) isSequencer(key wire.PublicKey) bool {
@@ -132,23 +207,43 @@ func (e *epoch) admits(l *lane, sequencer wire.PublicKey) bool {
 	return true
 }
 
-// scheme returns the scheme of any epoch, within bounds or not.
-func (c *Core) scheme(number uint64) (verify.Scheme, bool) {
-	if e := c.epochs[number]; e != nil {
-		return e.scheme, true
+// inBounds returns the epoch if it lies within bounds and its validators and sequencers are known,
+// else nil. What waited for them goes on once they are.
+func (c *Core) inBounds(number uint64) *epoch {
+	e, learned := c.epochs.find(number)
+	if learned {
+		c.wakeLanes(e.list)
+		if number == c.epochs.current {
+			c.setsKnown()
+		}
 	}
-	return c.cfg.Sets.Scheme(number)
+	return e
 }
 
-// Format implements [wire.Formats], with which nodes are decoded.
-func (c *Core) Format(number uint64) (wire.Format, bool) {
-	if e := c.epochs[number]; e != nil {
-		return e.format, true
+// currentEpoch returns the current epoch, nil while its sets are not known.
+func (c *Core) currentEpoch() *epoch { return c.inBounds(c.epochs.current) }
+
+// learnAll looks for the sets of all epochs within bounds that are not known yet.
+func (c *Core) learnAll() {
+	first, last := c.epochs.bounds()
+	for n := first; ; n++ {
+		c.inBounds(n)
+		if n == last {
+			return
+		}
 	}
-	if scheme, ok := c.cfg.Sets.Scheme(number); ok {
-		return scheme.Format(), true
+}
+
+// setsKnown has what waits for the sets of the current epoch done at a Tick that is due now.
+func (c *Core) setsKnown() {
+	for _, l := range c.lanes.all() {
+		if l.wantAck {
+			l.ackRetry = c.now
+		}
+		if l.wantAck || l.waiting != nil {
+			c.wake(c.now)
+		}
 	}
-	return wire.Format{}, false
 }
 
 // in returns the peer's participant number in e.
@@ -160,39 +255,31 @@ func (p *Peer) in(e *epoch) (wire.Participant, bool) {
 	return p.index, p.member
 }
 
-// SetEpoch enters an epoch. One that is not above the current epoch is ignored, since epochs only grow.
+// SetEpoch enters an epoch. One that is not above the current epoch is ignored, since epochs only
+// grow.
 func (c *Core) SetEpoch(now time.Duration, number uint64) {
-	if !c.enter(now) || number <= c.epoch {
+	if !c.enter(now) || number <= c.epochs.current {
 		return
 	}
-	c.epoch = number
-	c.recent = nil
-	first, last := c.bounds()
-	for n := range c.epochs {
-		if n < first || n > last {
-			delete(c.epochs, n)
-		}
-	}
-	if c.suspects.Expire(first) {
-		c.refreshSuspects()
-	}
+	c.epochs.enter(number)
 	c.learnAll()
-	c.compact()
-	for _, l := range c.order {
+	c.lanes.compact()
+	for _, l := range c.lanes.all() {
 		l.admitted = nil
-		l.votes.CloseEpochs(first, last)
+		l.votes.CloseOutOfBounds()
 		c.pruneCertificates(l)
 	}
-	c.clearQuotas()
 	c.retireLanes()
-	// The current epoch's acks of tips that no epoch in bounds has certified are wanted at once: PROTOCOL.md 4.8. So is a
-	// verdict that came while the sequencer was none, or before our scheme was known.
-	for _, l := range c.order {
+	// The current epoch's acks of tips that no epoch in bounds has certified are wanted at once:
+	// docs/protocol.md 4.8. So is a verdict that came while the sequencer was none, or before our
+	// scheme was known.
+	first, _ := c.epochs.bounds()
+	for _, l := range c.lanes.all() {
 		t := l.tip
 		if t == nil || l.leaving {
 			continue
 		}
-		if t.verdict == Approved && (!t.reported || l.wantAck || !c.certifiedInBounds(l)) {
+		if t.verdict == Approved && (!t.reported || l.wantAck || !l.certifiedSince(first)) {
 			c.acknowledge(l)
 		} else {
 			c.withdrawAck(l)
@@ -202,74 +289,31 @@ func (c *Core) SetEpoch(now time.Duration, number uint64) {
 	c.awaitSets()
 }
 
-// certifiedInBounds reports whether a certificate of an epoch within bounds is held for the tip.
-func (c *Core) certifiedInBounds(l *lane) bool {
-	held := l.votes.Newest(l.tip.chunk().Height, l.tip.chunk().Payload)
-	first, _ := c.bounds()
-	return held != nil && held.Epoch >= first
-}
-
-// refreshSuspects brings the bitmaps of all epochs up to date.
-func (c *Core) refreshSuspects() {
-	for _, e := range c.epochs {
-		e.suspects = c.suspects.Among(e.scheme.Participants())
-	}
-}
-
-// EpochsNeeded returns, ascending, the epochs whose sets the providers must keep: the known ones within bounds, the current one, and
-// those that a lane's certificates, its tip's parent among them, are of.
+// EpochsNeeded returns, ascending, the epochs whose sets the providers must keep: the known ones
+// within bounds, the current one, and those that a lane's certificates, its tip's parent among
+// them, are of.
 func (c *Core) EpochsNeeded() []uint64 {
-	needed := []uint64{c.epoch}
-	first, last := c.bounds()
+	needed := []uint64{c.epochs.current}
+	first, last := c.epochs.bounds()
 	for n := first; ; n++ {
-		if _, ok := c.scheme(n); ok {
+		if _, ok := c.epochs.scheme(n); ok {
 			needed = append(needed, n)
 		}
 		if n == last {
 			break
 		}
 	}
-	for _, l := range c.order {
+	for _, l := range c.lanes.all() {
 		if l.gone {
 			continue
 		}
 		if l.tip != nil && l.tip.hasParent {
 			needed = append(needed, l.tip.parentEpoch)
 		}
-		for _, held := range l.votes.Certificates() {
+		for _, held := range l.votes.All() {
 			needed = append(needed, held.Epoch)
 		}
 	}
 	slices.Sort(needed)
 	return slices.Compact(needed)
-}
-
-// clearQuotas drops the accounts of validators that have nothing open and are in no known epoch within bounds.
-func (c *Core) clearQuotas() {
-	for id, q := range c.quotas {
-		if q.Empty() && !c.validates(id) {
-			delete(c.quotas, id)
-		}
-	}
-	c.accounts++ // peers look theirs up anew
-}
-
-// validates reports whether id is a validator of a known epoch within bounds.
-func (c *Core) validates(id wire.PublicKey) bool {
-	for _, e := range c.epochs {
-		if _, ok := e.scheme.Index(id); ok {
-			return true
-		}
-	}
-	return false
-}
-
-// quota returns the account of a validator for slots ahead of need.
-func (c *Core) quota(id wire.PublicKey) *aggregate.Quota {
-	q := c.quotas[id]
-	if q == nil {
-		q = new(aggregate.Quota)
-		c.quotas[id] = q
-	}
-	return q
 }

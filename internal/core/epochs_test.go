@@ -8,6 +8,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
+// 4.8: A stream of growing epoch numbers.
 func TestRule4_8_EpochsOnlyGrow(t *testing.T) {
 	r := newRig(t, 4)
 	r.epoch(4)
@@ -17,6 +18,7 @@ func TestRule4_8_EpochsOnlyGrow(t *testing.T) {
 	expect(t, "epoch", r.c.Epoch(), 9)
 }
 
+// 4.8: A change prunes acks outside the bounds.
 func TestRule4_8_AChangePrunesAcksOutsideTheBounds(t *testing.T) {
 	r := newRig(t, 4)
 	for e := uint64(4); e <= 6; e++ {
@@ -33,11 +35,13 @@ func TestRule4_8_AChangePrunesAcksOutsideTheBounds(t *testing.T) {
 	r.epoch(9)
 	expect(t, "votes of [8, 10]", r.c.Counts().Votes, 0)
 	expect(t, "memory", r.c.Counts().VoteBytes, 0)
-	for e := range r.c.epochs {
+	for e := range r.c.epochs.known {
 		expect(t, "an epoch out of bounds is kept", e < 8 || e > 10, false)
 	}
 }
 
+// 4.8: Of lanes that are not dormant, a tip and the certificates of tip and parent are never
+// pruned.
 func TestRule4_8_TipsAndTheirCertificatesOutliveEveryEpoch(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(r.w.node(1, 1, 1, 0, 4))
@@ -54,6 +58,7 @@ func TestRule4_8_TipsAndTheirCertificatesOutliveEveryEpoch(t *testing.T) {
 	expect(t, "released", len(r.releases), 0)
 }
 
+// 4.8: A chunk may be certified in a later epoch than the one in which it was sent.
 func TestRule4_8_AChunkMayBeCertifiedInALaterEpochThanItsOwn(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 1))
@@ -63,6 +68,8 @@ func TestRule4_8_AChunkMayBeCertifiedInALaterEpochThanItsOwn(t *testing.T) {
 	expect(t, "epoch", r.locks()[0].Epoch, 6)
 }
 
+// 4.8: Providers keep each epoch's sets while a live lane's tip or certificate refers to it; the
+// engine says which they are.
 func TestRule4_8_TheEngineSaysWhichEpochsAreNeeded(t *testing.T) {
 	needed := func(r *rig, want ...uint64) {
 		t.Helper()
@@ -85,6 +92,8 @@ func TestRule4_8_TheEngineSaysWhichEpochsAreNeeded(t *testing.T) {
 	needed(r, 8, 19, 20)
 }
 
+// 4.8: Providers keep each epoch's sets while a live lane's tip or certificate refers to it; the
+// engine says which they are.
 func TestRule4_8_TheEpochOfATipsParentIsNeededAlsoWhereANewerCertificateIsHeld(t *testing.T) {
 	r := newRig(t, 4)
 	for i := 1; i < 4; i++ {
@@ -127,15 +136,15 @@ func TestAnUnknownParentEpochIsAskedForOnlyByWhoMayProposeThere(t *testing.T) {
 	n.Parent.Epoch = 1 << 63
 	expect(t, "outcome", r.nodeBytes(id(2), n.AppendTo(nil)), UnknownEpoch)
 	expect(t, "lanes", r.c.Counts().Lanes, 0)
-	if _, ok := r.c.Format(1 << 63); ok {
+	if _, ok := r.c.epochs.Format(1 << 63); ok {
 		t.Fatal("a format for an epoch that nobody knows")
 	}
-	f, _ := r.c.Format(5)
+	f, _ := r.c.epochs.Format(5)
 	expect(t, "kind", f.Kind, wire.SignersAndList)
 }
 
-// On entering an epoch, a validator of it signs and sends its ack in the new epoch, at once, for every ackable tip for
-// which it holds no certificate of an epoch in bounds.
+// 4.8: On entering an epoch, a validator of it signs and sends its ack in the new epoch, at once,
+// for every ackable tip for which it holds no certificate of an epoch in bounds.
 func TestRule4_8_OnEnteringAnEpochUncertifiedTipsAreAckedAtOnce(t *testing.T) {
 	r := newRig(t, 4)
 	for lane, certified := range map[int]uint64{1: 0, 2: 5, 3: 4} {
@@ -166,7 +175,7 @@ func TestRule4_8_OnEnteringAnEpochUncertifiedTipsAreAckedAtOnce(t *testing.T) {
 	expect(t, "signatures asked for, the certificate of epoch 5 being out of bounds", len(r.signAcks), 4)
 }
 
-// … and a sequencer sends such a tip of its own again.
+// 4.8: … and a sequencer sends such a tip of its own again.
 func TestRule4_8_OnEnteringAnEpochASequencerSendsItsUncertifiedTipAgain(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.propose(1)
@@ -174,7 +183,7 @@ func TestRule4_8_OnEnteringAnEpochASequencerSendsItsUncertifiedTipAgain(t *testi
 	r.sign(nil)
 	r.epoch(6)
 	expect(t, "nodes", len(r.nodes), 2)
-	expectChunks(t, "relayed", r.relays, c, c)
+	expectChunks(t, "payloads spread", r.broadcasts, c, c)
 	r.sign(nil)
 	expect(t, "acks of ours", len(r.acks), 2)
 	r.certifyOwn(c, 6)
@@ -182,7 +191,7 @@ func TestRule4_8_OnEnteringAnEpochASequencerSendsItsUncertifiedTipAgain(t *testi
 	expect(t, "nodes, once it is certified in bounds", len(r.nodes), 2)
 }
 
-// Signers and schemes that were not known when first asked for are asked for again.
+// 4.8: Signers and schemes that were not known when first asked for are asked for again.
 func TestRule4_8_ASignerThatWasNotThereIsAskedForAgain(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 1))
@@ -200,6 +209,7 @@ func TestRule4_8_ASignerThatWasNotThereIsAskedForAgain(t *testing.T) {
 	expect(t, "acks", len(r.acks), 1)
 }
 
+// 4.8: Signers and schemes that were not known when first asked for are asked for again.
 func TestRule4_8_AnEpochWhoseSchemeComesLateIsAckedInOnceItIsThere(t *testing.T) {
 	r := newRig(t, 4, unknownAt(6))
 	r.tip(genesis(1, 1))
@@ -215,7 +225,8 @@ func TestRule4_8_AnEpochWhoseSchemeComesLateIsAckedInOnceItIsThere(t *testing.T)
 	expect(t, "acks", len(r.acks), 2)
 }
 
-// A tip is ackable when its height is not below the lane's highest certified. No other ack is signed, sent or sent again.
+// 4.5: A tip is ackable when its height is not below the lane's highest certified. No other ack is
+// signed, sent or sent again.
 func TestRule4_5_NothingIsAckedOrSentAgainBelowWhatIsCertified(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 0))
@@ -238,7 +249,7 @@ func TestRule4_5_NothingIsAckedOrSentAgainBelowWhatIsCertified(t *testing.T) {
 	expect(t, "signatures asked for after a restart", len(r.signAcks), 0)
 }
 
-// No certificate is held there for another payload.
+// 4.5: No certificate is held there for another payload.
 func TestRule4_5_NothingIsAckedAgainstACertificateThatIsHeld(t *testing.T) {
 	r := newRig(t, 4)
 	for i := 1; i < 4; i++ {
@@ -264,7 +275,8 @@ func TestRule4_5_NothingIsAckedAgainstACertificateThatIsHeld(t *testing.T) {
 	expect(t, "signatures asked for after a restart", len(r.signAcks), 0)
 }
 
-// If a certificate of the lane is held at that height, an adopted one included, a verified node is a Conflict.
+// 4.1.3: If a certificate of the lane is held at that height, an adopted one included, a verified
+// node is a Conflict.
 func TestRule4_1_3_ANodeThatContradictsAnAdoptedLockIsAConflictAndNoTip(t *testing.T) {
 	r := newRig(t, 4)
 	if err := r.c.Adopt(r.now, []wire.Lock{r.w.lock(chunk(1, 3, 9), 5)}); err != nil {

@@ -1,55 +1,93 @@
 package core
 
 import (
-	"errors"
 	"slices"
 	"time"
 
-	"github.com/lanecast/lanecast/aggregate"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Faults of PROTOCOL.md 4.6. Each is reported when it is found; what could be found again and again with each
-// message is reported once: conflicts per lane and height, invalid acks when their validator becomes a suspect, conflicting acks
-// per validator and epoch, undecodable messages per peer and BadNodeInterval.
-
-func (c *Core) reportFault(a wire.Activity) {
-	c.counts.Faults++
-	c.report(a)
+// faults reports those of docs/protocol.md 4.6. Each is reported when it is found; what could be
+// found again and again with each message is reported once: conflicts per lane and height, invalid
+// acks when their validator becomes a suspect, conflicting acks per validator and epoch,
+// undecodable messages per peer and BadNodeInterval.
+type faults struct {
+	clock    *clock
+	reports  *reports
+	counts   *Counts
+	identity wire.PublicKey // ours
+	interval time.Duration  // between reports of one peer's invalid messages
+	seeking  int            // pairs of conflicting acks that are being verified
 }
 
-func (c *Core) reportConflict(l *lane, a *wire.Conflict) {
+func (f *faults) report(a wire.Activity) {
+	f.counts.Faults++
+	f.reports.add(a)
+}
+
+// conflict reports a conflict of a lane.
+func (f *faults) conflict(l *lane, a *wire.Conflict) {
 	if l.conflict.first(a.Proposal.Chunk.Height) {
-		c.reportFault(a)
+		f.report(a)
 	}
 }
 
-func (c *Core) reportLockConflict(l *lane, first, second wire.Lock) {
+// lockConflict reports two locks of a lane that contradict each other.
+func (f *faults) lockConflict(l *lane, first, second wire.Lock) {
 	if l.lockConflict.first(first.Chunk.Height) {
-		c.reportFault(&wire.LockConflict{First: first, Second: second})
+		f.report(&wire.LockConflict{First: first, Second: second})
 	}
 }
 
-func (c *Core) reportInvalidAck(from *Peer, message []byte) {
-	if c.mayReport(from) {
-		c.reportFault(&wire.InvalidAck{Peer: from.id, Message: slices.Clone(message)})
+// unprovenLockConflict counts a lock that contradicts one that is no longer here, so that it cannot
+// be proven.
+func (f *faults) unprovenLockConflict(l *lane, height uint64) {
+	if l.lockConflict.first(height) {
+		f.counts.Faults++
 	}
 }
 
-func (c *Core) reportInvalidNode(from *Peer, message []byte) {
-	if c.mayReport(from) {
-		c.reportFault(&wire.InvalidNode{Peer: from.id, Message: slices.Clone(message)})
+// compareTip reports that a valid lock contradicts the tip, if it does.
+func (f *faults) compareTip(l *lane, lock wire.Lock) {
+	if t := l.tip; t != nil && t.chunk().Height == lock.Chunk.Height && t.chunk().Payload != lock.Chunk.Payload {
+		f.conflict(l, &wire.Conflict{Proposal: t.proposal, Lock: &lock})
+	}
+}
+
+// invalidAck reports a peer for an ack that is none.
+func (f *faults) invalidAck(from *Peer, message []byte) {
+	if f.mayReport(from) {
+		f.report(&wire.InvalidAck{Peer: from.id, Message: slices.Clone(message)})
+	}
+}
+
+// invalidNode reports a peer for a node that is none, or is invalid.
+func (f *faults) invalidNode(from *Peer, message []byte) {
+	if f.mayReport(from) {
+		f.report(&wire.InvalidNode{Peer: from.id, Message: slices.Clone(message)})
 	}
 }
 
 // mayReport limits how often one peer is reported for messages that cost it nothing to make.
-func (c *Core) mayReport(p *Peer) bool {
-	if p.reported && c.now < p.reportedAt+c.cfg.BadNodeInterval {
+func (f *faults) mayReport(p *Peer) bool {
+	if p.reported && f.clock.now < p.reportedAt+f.interval {
 		return false
 	}
-	p.reported, p.reportedAt = true, c.now
+	p.reported, p.reportedAt = true, f.clock.now
 	return true
+}
+
+// offenders reports the invalid acks of validators of a set that had sent none before.
+func (f *faults) offenders(scheme verify.Scheme, acks []wire.Ack) {
+	for i := range acks {
+		a := &acks[i]
+		peer := scheme.Participants()[a.Participant]
+		if peer == f.identity {
+			continue // our own signer is broken; there is nobody to blame before the application
+		}
+		f.report(&wire.InvalidAck{Peer: peer, Message: a.AppendTo(make([]byte, 0, a.Size()))})
+	}
 }
 
 // evidence is two acks of one validator that are being proven, each alone.
@@ -59,28 +97,23 @@ type evidence struct {
 	failed  bool
 }
 
-// maxSeeking is how many pairs are being proven at once: each takes the memory of two slabs. Beyond it, a validator is looked
-// at when it offends again.
+// maxSeeking is how many pairs are being proven at once: each takes the memory of two slabs. Beyond
+// it, a validator is looked at when it offends again.
 const maxSeeking = 4
 
-// seekEvidence has two conflicting acks of one validator verified, once per validator and epoch. first is the candidate
-// of the one that was counted, second the other.
-func (c *Core) seekEvidence(l *lane, e *epoch, slot *aggregate.Slot, first *aggregate.Candidate, second *wire.Ack) {
-	i := second.Participant
-	if e.sought.Has(i) || c.seeking == maxSeeking {
+// seekEvidence has two conflicting acks of one validator verified, once per validator and epoch:
+// the one that was counted, and the second.
+func (c *Core) seekEvidence(l *lane, e *epoch, second *wire.Ack) {
+	if e.sought.Has(second.Participant) || c.faults.seeking == maxSeeking {
 		return
 	}
-	e.sought.Add(i)
-	c.seeking++
+	e.sought.Add(second.Participant)
+	c.faults.seeking++
 	ev := &evidence{missing: 2}
-	ev.acks[0], ev.acks[1] = *second, *second
-	ev.acks[0].Chunk.Payload = first.Payload
-	ev.acks[0].Signature = slices.Clone(slot.Signature(i))
+	ev.acks[0], ev.acks[1] = l.votes.First(second), *second
 	ev.acks[1].Signature = slices.Clone(second.Signature)
 	for n := range ev.acks {
-		a := &ev.acks[n]
-		st := aloneStatement(e, a)
-		c.submit(st, job{lane: l, subject: st.Subject, evidence: ev})
+		c.jobs.submit(aloneStatement(e, &ev.acks[n]), job{lane: l, evidence: ev})
 	}
 }
 
@@ -100,90 +133,15 @@ func aloneStatement(e *epoch, a *wire.Ack) *verify.Statement {
 func (c *Core) evidenceVerdict(j job, v *verify.Verdict) {
 	ev := j.evidence
 	ev.missing--
-	for _, i := range v.Invalid {
-		c.invalidVote(v.Statement, i)
-	}
+	c.faults.offenders(v.Statement.Scheme, c.votes.Blame(v))
 	if len(v.Invalid) > 0 || v.Err != nil {
 		ev.failed = true
 	}
 	if ev.missing > 0 {
 		return
 	}
-	c.seeking--
+	c.faults.seeking--
 	if !ev.failed {
-		c.reportFault(&wire.ConflictingAcks{First: ev.acks[0], Second: ev.acks[1]})
+		c.faults.report(&wire.ConflictingAcks{First: ev.acks[0], Second: ev.acks[1]})
 	}
-}
-
-func isKeyFault(err error) bool { return errors.Is(err, verify.ErrInconsistentKeys) }
-
-// keyFaults bounds the tries of candidates whose signers' keys do not fit each other, which is a
-// mistake in the configuration of the set. Another quorum may be of keys that do fit, so candidates
-// are tried again with other signers, in turns: a try that fails costs every vote's proof, and all
-// chunks of the epoch may fail.
-type keyFaults struct {
-	waiting  line          // candidates to be tried again, by due time
-	trusting bool          // the latest try succeeded: several may be under way
-	pause    time.Duration // between tries since then; it doubles with each that fails
-	next     time.Duration // none before that
-}
-
-// keyFault notes that the votes of a statement are each valid, and combine to nothing valid. It is
-// reported once per lane, height and epoch, and nobody is blamed.
-func (c *Core) keyFault(j job, v *verify.Verdict) {
-	c.counts.KeyFaults++
-	k, most := &c.looks.keys, maxLookPause*c.cfg.SuspectDelay
-	k.trusting = false
-	if j.candidate.Failed() {
-		k.pause *= 2
-	}
-	k.pause = min(max(k.pause, c.cfg.SuspectDelay, lookPause*(c.now-j.since)), most)
-	k.next = max(k.next, c.now+k.pause)
-	if !j.candidate.Fail() {
-		return
-	}
-	signers := v.Statement.Signers.Clone()
-	for _, i := range v.Invalid {
-		signers.Remove(i)
-	}
-	c.report(&wire.InconsistentKeys{Subject: j.subject, Signers: signers})
-}
-
-// retryLater lets a candidate wait to be tried again after a fault in keys.
-func (c *Core) retryLater(j job) {
-	due := c.now + c.cfg.SuspectDelay
-	c.wait(&c.looks.keys.waiting, waiter{refTo(j.lane, j.candidate), due})
-	c.wake(max(due, c.looks.keys.next))
-}
-
-// keysFit notes that a candidate was certified that had failed: others need not wait for their
-// turns.
-func (c *Core) keysFit() {
-	k := &c.looks.keys
-	k.trusting, k.pause, k.next = true, 0, c.now
-	c.wake(c.now)
-}
-
-// tickKeyFaults tries those again that have waited long enough, as far as that may be.
-func (c *Core) tickKeyFaults() {
-	k := &c.looks.keys
-	n := 0
-	for _, w := range k.waiting {
-		e, candidate := c.find(w.ref)
-		if candidate != nil {
-			if due := max(w.due, k.next); c.now < due {
-				c.wake(due)
-				break
-			}
-			if !k.trusting {
-				k.next = c.now + k.pause
-			}
-			candidate.Resume()
-			if candidate.Quorate() {
-				c.tryCandidate(w.lane, e, candidate)
-			}
-		}
-		n++
-	}
-	k.waiting.drop(n)
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
+// 4.6: ConflictingAcks: two acks of one validator for one (sequencer, height, epoch), different
+// payloads, both verified alone.
 func TestRule4_6_ConflictingAcksAreEachVerifiedAloneAndThenReported(t *testing.T) {
 	r := newRig(t, 4)
 	r.ack(2, chunk(1, 0, 1), 5)
@@ -29,6 +31,8 @@ func TestRule4_6_ConflictingAcksAreEachVerifiedAloneAndThenReported(t *testing.T
 	expect(t, "decoded", decoded.Tag(), wire.TagConflictingAcks)
 }
 
+// 4.6: ConflictingAcks: two acks of one validator for one (sequencer, height, epoch), different
+// payloads, both verified alone.
 func TestRule4_6_ConflictingAcksOutliveTheSlotThatTheyCameFrom(t *testing.T) {
 	r := newRig(t, 4)
 	r.ack(2, chunk(1, 0, 1), 5)
@@ -46,6 +50,7 @@ func TestRule4_6_ConflictingAcksOutliveTheSlotThatTheyCameFrom(t *testing.T) {
 	expect(t, "second", string(f.Second.AppendTo(nil)), string(r.w.ack(2, chunk(1, 0, 2), 5)))
 }
 
+// 4.6: ConflictingAcks are looked for at most once per validator and epoch.
 func TestRule4_6_ConflictingAcksAreLookedForOncePerValidatorAndEpoch(t *testing.T) {
 	r := newRig(t, 4)
 	for h := range uint64(4) {
@@ -62,6 +67,7 @@ func TestRule4_6_ConflictingAcksAreLookedForOncePerValidatorAndEpoch(t *testing.
 	expect(t, "faults", len(r.faults()), 2)
 }
 
+// 4.6: ConflictingAcks: both verified alone. InvalidAck: what an authenticated peer sent.
 func TestRule4_6_AConflictingAckThatIsForgedIsAnInvalidAck(t *testing.T) {
 	for _, first := range []bool{true, false} {
 		r := newRig(t, 4)
@@ -75,6 +81,7 @@ func TestRule4_6_AConflictingAckThatIsForgedIsAnInvalidAck(t *testing.T) {
 	}
 }
 
+// 4.6: ConflictingAcks: both verified alone, else nothing is reported.
 func TestRule4_6_ConflictingAcksThatCouldNotBeVerifiedBlameNobody(t *testing.T) {
 	r := newRig(t, 4)
 	r.ack(2, chunk(1, 0, 1), 5)
@@ -84,10 +91,11 @@ func TestRule4_6_ConflictingAcksThatCouldNotBeVerifiedBlameNobody(t *testing.T) 
 		r.drain()
 	}
 	expect(t, "faults", len(r.faults()), 0)
-	expect(t, "under way", r.c.seeking, 0)
+	expect(t, "under way", r.c.faults.seeking, 0)
 }
 
-func TestRule4_6_FewConflictingAcksAreLookedAtAtOnce(t *testing.T) {
+// 4.6: ConflictingAcks are looked for at most once per validator and epoch, few at a time.
+func TestRule4_6_FewConflictingAcksAreVerifiedAtOnce(t *testing.T) {
 	r := newRig(t, 100, observing)
 	for i := range 50 {
 		r.ack(i, chunk(1, 0, 1), 5)
@@ -101,6 +109,8 @@ func TestRule4_6_FewConflictingAcksAreLookedAtAtOnce(t *testing.T) {
 	expect(t, "faults", len(r.faults()), maxSeeking+1)
 }
 
+// 4.6: InvalidAck, InvalidNode: what an authenticated peer sent; undecodable messages once per peer
+// and interval.
 func TestRule4_6_BytesThatAreNoMessageAreReportedOncePerPeerAndInterval(t *testing.T) {
 	r := newRig(t, 4)
 	good := r.w.ack(2, chunk(1, 0, 1), 5)
@@ -122,6 +132,7 @@ func TestRule4_6_BytesThatAreNoMessageAreReportedOncePerPeerAndInterval(t *testi
 	expect(t, "faults, an interval later", len(r.faults()), 3)
 }
 
+// 4.6: InvalidAck, InvalidNode: an unknown epoch is not one.
 func TestRule4_6_AnUnknownEpochIsNoFault(t *testing.T) {
 	r := newRig(t, 4, unknownAt(6))
 	n := r.w.node(1, 1, 1, 0, 5)
@@ -133,6 +144,7 @@ func TestRule4_6_AnUnknownEpochIsNoFault(t *testing.T) {
 	expect(t, "faults", len(r.faults()), 0)
 }
 
+// 4.6: InvalidAck is for blocking peers: we are none of ours.
 func TestRule4_6_OurOwnBrokenSignerIsSuspectedButNotReported(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 1))

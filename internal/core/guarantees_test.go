@@ -7,6 +7,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
+// 5.1: For one (sequencer, height), an honest process never broadcasts, nor acks, nor asks its
+// application to verify, two different payloads, whatever the moment of the crash.
 func TestRule5_1_AChunkThatWasNotDurableMayBeReplacedAndOneThatWasMayNot(t *testing.T) {
 	r := newRig(t, 4)
 	r.node(genesis(1, 1))
@@ -22,8 +24,11 @@ func TestRule5_1_AChunkThatWasNotDurableMayBeReplacedAndOneThatWasMayNot(t *test
 	fault[*wire.Conflict](r)
 }
 
+// 5.1: For one (sequencer, height), an honest process never broadcasts, nor acks, nor asks its
+// application to verify, two different payloads, whatever the moment of the crash.
 func TestRule5_1_NoCrashMakesTheSequencerEquivocate(t *testing.T) {
-	// Whatever prefix of the journal survives a crash at whatever effect: the rig knows what was seen of each height.
+	// Whatever prefix of the journal survives a crash at whatever effect: the rig knows what was
+	// seen of each height.
 	const steps = 24
 	for crashAt := range steps {
 		for back := range uint64(3) {
@@ -49,7 +54,7 @@ func TestRule5_1_NoCrashMakesTheSequencerEquivocate(t *testing.T) {
 				case 3:
 					if len(r.nodes) > 0 {
 						var n wire.Node
-						if err := n.Decode(r.nodes[len(r.nodes)-1].Bytes, r.c); err != nil {
+						if err := n.Decode(r.nodes[len(r.nodes)-1].Bytes, &r.c.epochs); err != nil {
 							t.Fatal(err)
 						}
 						for i := 1; i < 4; i++ {
@@ -68,6 +73,7 @@ func TestRule5_1_NoCrashMakesTheSequencerEquivocate(t *testing.T) {
 	}
 }
 
+// 5.1: After a failed write or sync the process neither acks nor proposes again in that run.
 func TestRule5_1_AfterAFailedWriteNothingIsAckedOrProposed(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	r.tip(genesis(1, 1))
@@ -92,6 +98,7 @@ func TestRule5_1_AfterAFailedWriteNothingIsAckedOrProposed(t *testing.T) {
 	expect(t, "stopped", r.c.Counts().Nodes[Stopped]+r.c.Counts().Acks[Stopped], 2)
 }
 
+// 5.1: After a failed write or sync the process neither acks nor proposes again in that run.
 func TestRule5_1_AVerdictAfterAFailureHasNoEffect(t *testing.T) {
 	r := newRig(t, 4)
 	r.node(genesis(1, 1))
@@ -100,6 +107,7 @@ func TestRule5_1_AVerdictAfterAFailureHasNoEffect(t *testing.T) {
 	expect(t, "records", r.disk.Next, 1)
 }
 
+// 5.4: A sequencer with its journal intact goes on after a restart; certificates are journaled too.
 func TestRule5_4_ASequencerGoesOnWhereItsCertificateIsInTheJournal(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.propose(1)
@@ -109,6 +117,7 @@ func TestRule5_4_ASequencerGoesOnWhereItsCertificateIsInTheJournal(t *testing.T)
 	expectChunks(t, "questions", r.proposes, wire.Chunk{Sequencer: id(0), Height: 1})
 }
 
+// 5.4: A sequencer never stalls because its own certificate was lost: validators re-ack duplicates.
 func TestRule5_4_ASequencerWhoseCertificateWasLostGetsItAgain(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.propose(1)
@@ -122,6 +131,7 @@ func TestRule5_4_ASequencerWhoseCertificateWasLostGetsItAgain(t *testing.T) {
 	expect(t, "questions", len(r.proposes), 1)
 }
 
+// 5.6: A hostile peer can cause no more than the extra work stated in 3.3.
 func TestRule5_6_OnePeersMessagesDoNotHoldUpAnothersLane(t *testing.T) {
 	r := newRig(t, 4)
 	for i := range 100 {

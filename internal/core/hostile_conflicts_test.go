@@ -6,8 +6,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// What could be found again and again with each message is reported once: of a lane, each height only above the highest
-// that has been reported. Else who equivocates at two heights has both reported in turn without end.
+// 4.6: What could be found again and again with each message is reported once: of a lane, each
+// height only above the highest that has been reported. Else who equivocates at two heights has
+// both reported in turn without end.
 func TestRule4_6_ConflictsAtTwoHeightsInTurnAreReportedOnceEach(t *testing.T) {
 	for name, test := range map[string]struct {
 		heights [2]uint64
@@ -33,13 +34,14 @@ func TestRule4_6_ConflictsAtTwoHeightsInTurnAreReportedOnceEach(t *testing.T) {
 			}
 			expect(t, "conflicts", conflicts, test.reports)
 			expect(t, "counted", r.c.Counts().Faults, uint64(len(r.faults())))
-			// Each tells of a lock of its parent, once; and costs the verification of a signature no more often.
+			// Each tells of a lock of its parent, once; and costs the verification of a signature
+			// no more often.
 			expect(t, "verified", r.c.counts.NodesVerified-verified, uint64(test.reports))
 		})
 	}
 }
 
-// … and so it is with certificates that contradict each other.
+// 4.6: … and so it is with certificates that contradict each other.
 func TestRule4_6_ContradictingCertificatesAtTwoHeightsInTurnAreReportedOnceEach(t *testing.T) {
 	r := newRig(t, 4)
 	r.certify(chunk(1, 5, 5), 5)

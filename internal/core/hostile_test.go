@@ -10,8 +10,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// besieged returns a core in the middle of its work, whose peers are about to turn hostile.
-func besieged(t testing.TB) *rig {
+// working returns a core in the middle of its work, whose peers are about to turn hostile.
+func working(t testing.TB) *rig {
 	r := newRig(t, 7, sequencing)
 	r.cfg.HeightBound = 1 << 20
 	r.propose(1)
@@ -31,23 +31,23 @@ func (r *rig) check(t interface{ Fatalf(string, ...any) }) {
 		t.Fatalf("%d lanes for %d sequencers", counts.Lanes, sequencers)
 	case counts.VoteBytes > r.cfg.MaxVoteBytes:
 		t.Fatalf("%d bytes of votes", counts.VoteBytes)
-	case len(r.c.epochs) > 3:
-		t.Fatalf("%d epochs kept", len(r.c.epochs))
-	case len(r.c.quotas) > 7 || counts.Suspects > 7:
-		t.Fatalf("%d quotas and %d suspects for 7 validators", len(r.c.quotas), counts.Suspects)
-	case len(r.c.jobs) > sequencers*8:
-		t.Fatalf("%d statements in flight", len(r.c.jobs))
+	case len(r.c.epochs.known) > 3:
+		t.Fatalf("%d epochs kept", len(r.c.epochs.known))
+	case counts.Suspects > 7:
+		t.Fatalf("%d suspects for 7 validators", counts.Suspects)
+	case len(r.c.jobs.open) > sequencers*8:
+		t.Fatalf("%d statements in flight", len(r.c.jobs.open))
 	case len(r.disk.Records) > 10000:
 		t.Fatalf("%d records", len(r.disk.Records))
 	}
 }
 
-// TestNothingThatPeersSendStopsTheCoreOrOutgrowsItsBounds feeds messages that are valid, nearly valid, or garbage, in
-// between all that a driver does.
+// TestNothingThatPeersSendStopsTheCoreOrOutgrowsItsBounds feeds messages that are valid, nearly
+// valid, or garbage, in between all that a driver does.
 func TestNothingThatPeersSendStopsTheCoreOrOutgrowsItsBounds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		r := besieged(t)
+		r := working(t)
 		heights := rapid.OneOf(rapid.Uint64Range(0, 12), rapid.Uint64Range(0, 12), rapid.Uint64())
 		epochs := rapid.OneOf(rapid.Uint64Range(3, 8), rapid.Uint64Range(3, 8), rapid.Uint64())
 		sequencer := func() wire.PublicKey { return id(rapid.IntRange(0, 8).Draw(rt, "sequencer")) }
@@ -135,7 +135,7 @@ func FuzzCoreAck(f *testing.F) {
 	f.Add(far.AppendTo(nil))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, message []byte) {
-		r := besieged(t)
+		r := working(t)
 		o := r.ackBytes(id(1), message)
 		var a wire.Ack
 		if err := a.Decode(message); (err != nil) && o != Malformed {
@@ -163,7 +163,7 @@ func FuzzCoreNode(f *testing.F) {
 	f.Add(g.AppendTo(nil))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, message []byte) {
-		r := besieged(t)
+		r := working(t)
 		before, _ := r.c.Tip(id(1))
 		r.nodeBytes(id(1), message)
 		r.verdicts()

@@ -17,7 +17,7 @@ func comesAndGoes(r *rig) {
 
 // outstanding returns how many calls of a kind about a lane have not returned.
 func (r *rig) outstanding(kind EffectKind, lane wire.PublicKey) (n int) {
-	for _, about := range r.c.calls {
+	for _, about := range r.c.calls.open {
 		if about.kind == kind && about.chunk.Sequencer == lane {
 			n++
 		}
@@ -25,8 +25,8 @@ func (r *rig) outstanding(kind EffectKind, lane wire.PublicKey) (n int) {
 	return n
 }
 
-// At most two calls per lane are outstanding, however often its sequencer leaves the sets and comes back: a lane whose
-// calls have not returned is not dormant yet. It is once they have.
+// 4.8: At most two calls per lane are outstanding, however often its sequencer leaves the sets and
+// comes back: a lane whose calls have not returned is not dormant yet. It is once they have.
 func TestRule4_8_CallsThatNeverReturnDoNotAddUpWhileALaneSleepsAndWakes(t *testing.T) {
 	for name, kind := range map[string]EffectKind{"the application hangs": AskVerify, "the signer hangs": SignAck} {
 		t.Run(name, func(t *testing.T) {
@@ -46,17 +46,18 @@ func TestRule4_8_CallsThatNeverReturnDoNotAddUpWhileALaneSleepsAndWakes(t *testi
 			}
 			expect(t, "calls of one lane", most, 2)
 			expect(t, "cancelled", len(r.cancelled) >= 2, true)
-			expect(t, "leaving", r.c.lanes[id(1)].leaving, true)
+			expect(t, "leaving", r.c.lanes.bySequencer[id(1)].leaving, true)
 			r.hang = false
 			r.returnLeaving()
 			expect(t, "dormant once they have returned", r.c.Counts().Dormant, 1)
 			expect(t, "lanes", r.c.Counts().Lanes, 0)
-			expect(t, "calls", len(r.c.calls), 0)
+			expect(t, "calls", len(r.c.calls.open), 0)
 		})
 	}
 }
 
-// One call that returns is not enough, whichever it is; and neither its answer nor the other one's counts.
+// 4.8: One call that returns is not enough, whichever it is; and neither its answer nor the other
+// one's counts.
 func TestRule4_8_ALaneIsDormantOnceTheLastOfItsCallsHasReturned(t *testing.T) {
 	for _, first := range []int{0, 1} {
 		r := newRig(t, 4, absent(7, 20))

@@ -7,8 +7,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// What is shown to us between the beginning of an epoch and the moment at which its sets become known waits for them: else
-// a lane stands for RebroadcastTimeout each time that a host is 10 ms late.
+// 4.8: What is shown to us between the beginning of an epoch and the moment at which its sets
+// become known waits for them: else a lane stands for RebroadcastTimeout each time that a host is
+// 10 ms late.
 func TestRule4_8_ANodeWaitsForTheSetsOfTheEpochThatCameBeforeThem(t *testing.T) {
 	next := func(r *rig) wire.Node { return r.w.node(1, 1, 1, 0, 5) }
 	for name, show := range map[string]func(r *rig){
@@ -57,7 +58,7 @@ func TestRule4_8_ANodeWaitsForTheSetsOfTheEpochThatCameBeforeThem(t *testing.T) 
 	}
 }
 
-// … be it the first one of its lane.
+// 4.8: … be it the first one of its lane.
 func TestRule4_8_ALanesFirstNodeThatIsVerifiedTooEarlyWaitsForTheSetsAsWell(t *testing.T) {
 	r := newRig(t, 4, unknownAt(6))
 	expect(t, "node", r.node(genesis(1, 1)), Accepted)
@@ -72,7 +73,7 @@ func TestRule4_8_ALanesFirstNodeThatIsVerifiedTooEarlyWaitsForTheSetsAsWell(t *t
 	expect(t, "tip", ok, true)
 }
 
-// … and is stale if it turns out that its sequencer is none any more.
+// 4.8: … and is stale if it turns out that its sequencer is none any more.
 func TestRule4_8_ANodeThatWaitedForSetsWithoutItsSequencerIsStale(t *testing.T) {
 	for name, verified := range map[string]bool{"verified": true, "not verified": false} {
 		t.Run(name, func(t *testing.T) {
@@ -97,8 +98,8 @@ func TestRule4_8_ANodeThatWaitedForSetsWithoutItsSequencerIsStale(t *testing.T) 
 	}
 }
 
-// If the epoch's scheme is not known yet, the ack is sent when it is: as soon as it is looked for again, not an AckInterval
-// later.
+// 4.5: If the epoch's scheme is not known yet, the ack is sent when it is: as soon as it is looked
+// for again, not an AckInterval later.
 func TestRule4_5_AnAckIsSentAsSoonAsTheSetsOfItsEpochAreKnown(t *testing.T) {
 	for name, learn := range map[string]func(r *rig){
 		"by themselves": func(r *rig) { r.pass(r.cfg.ProposeBackoff) },
@@ -123,8 +124,8 @@ func TestRule4_5_AnAckIsSentAsSoonAsTheSetsOfItsEpochAreKnown(t *testing.T) {
 	}
 }
 
-// A lane wakes when an epoch that has its sequencer becomes known, if it is by the ack of another one: that ack is then
-// held against the lane's tip like any other.
+// 4.8: A lane wakes when an epoch that has its sequencer becomes known, if it is by the ack of
+// another one: that ack is then held against the lane's tip like any other.
 func TestRule4_8_TheAckThatWakesALaneIsHeldAgainstItsTip(t *testing.T) {
 	for name, test := range map[string]struct {
 		acked wire.Chunk

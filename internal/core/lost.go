@@ -11,10 +11,11 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// A journal that was lost is replaced by what others know: PROTOCOL.md 5.9 and 5.10. Until it is, nothing is signed.
-// Afterwards we ack on a lane only above the height up to which the lost journal may have held acks of ours, and our own
-// lane has ended. A journal that is not known to be lost, but is shown a message of our own that is not in it, is older
-// than the network: the process stops.
+// A journal that was lost is replaced by what others know: docs/protocol.md 5.9 and 5.10. Until it
+// is, nothing is signed. Afterwards we ack on a lane only above the height up to which the lost
+// journal may have held acks of ours, and our own lane has ended. A journal that is not known to be
+// lost, but is shown a message of our own that is not in it, is older than the network: the process
+// stops.
 
 var (
 	// ErrStaleJournal is a journal that does not hold what this identity has signed.
@@ -35,16 +36,58 @@ type mark struct {
 // covers reports whether an ack of ours at a height may have been in the journal that was lost.
 func (m mark) covers(height uint64) bool { return m.set && height <= m.height }
 
+// loss is what is known of a journal that was lost before this one.
+type loss struct {
+	known      bool                    // the journal's first record has been recovered
+	lost       bool                    // it says that an earlier journal was lost …
+	recovering bool                    // … and nothing has taken its place yet: nothing is signed
+	adopted    uint64                  // position of the record that ends recovering; 0 for none
+	marks      map[wire.PublicKey]mark // of lanes, from that record
+	verifying  bool                    // a message of our own that a peer shows is in verification
+}
+
+// begins takes the journal's first record.
+func (s *loss) begins(o *originRecord) {
+	s.known, s.lost = true, o.recovering
+	s.recovering = o.recovering && s.adopted == 0
+}
+
+// adopt takes the record that ends recovering once it is durable.
+func (s *loss) adopt(position uint64, r *recoveredRecord) {
+	s.adopted = position
+	s.marks = make(map[wire.PublicKey]mark, len(r.marks))
+	for _, m := range r.marks {
+		s.marks[m.sequencer] = mark{height: m.height, set: true, unsafe: r.unsafe}
+	}
+}
+
+// durable ends recovering if what was adopted is on disk with the records up to position, and
+// reports whether it did.
+func (s *loss) durable(position uint64) bool {
+	if !s.recovering || s.adopted == 0 || s.adopted > position {
+		return false
+	}
+	s.recovering = false
+	return true
+}
+
+// mayHaveHeld reports whether a message of our own about a chunk may have been in the journal that
+// was lost. known says that the chunk's lane has a tip.
+func (s *loss) mayHaveHeld(chunk *wire.Chunk, known bool) bool {
+	m := s.marks[chunk.Sequencer]
+	return s.recovering || m.covers(chunk.Height) ||
+		s.lost && !m.set && !known // a lane that nobody spoke of in the recovery
+}
+
 // abstains reports whether we must not ack at a height.
 func (l *lane) abstains(height uint64) bool { return !l.mark.unsafe && l.mark.covers(height) }
 
-// Abstaining returns on how many lanes we do not ack yet, and the highest height up to which.
+// Abstaining returns on how many lanes of sequencers of now we do not ack yet, and the highest
+// height up to which.
 func (c *Core) Abstaining() (lanes int, to uint64) {
-	if len(c.marks) == 0 {
-		return 0, 0
-	}
-	for sequencer, m := range c.marks {
-		if !m.unsafe && c.before(sequencer, m) {
+	for sequencer, m := range c.loss.marks {
+		l := c.lanes.find(&sequencer)
+		if !m.unsafe && (l == nil && c.epochs.haveSequencer(sequencer) || l != nil && l.before(m)) {
 			lanes++
 			to = max(to, m.height)
 		}
@@ -52,31 +95,28 @@ func (c *Core) Abstaining() (lanes int, to uint64) {
 	return lanes, to
 }
 
-// before reports whether the lane of a sequencer that is one now has not passed its mark.
-func (c *Core) before(sequencer wire.PublicKey, m mark) bool {
-	l := c.lanes[sequencer]
-	if l == nil {
-		return c.admitted(sequencer)
-	}
+// before reports whether the lane has not passed a mark.
+func (l *lane) before(m mark) bool {
 	highest, certified := l.votes.Highest()
 	return m.covers(l.base()) && !(certified && highest == m.height)
 }
 
 // Recovering reports whether the journal was lost and nothing has been adopted in its place.
-func (c *Core) Recovering() bool { return c.recovering }
+func (c *Core) Recovering() bool { return c.loss.recovering }
 
-// Adopt takes locks that the caller has verified: PROTOCOL.md 4.8. In a process that is recovering it ends the recovery,
-// once it is durable. The locks must then be all that is known, the highest of each lane at least.
+// Adopt takes locks that the caller has verified: docs/protocol.md 4.8. In a process that is
+// recovering it ends the recovery, once it is durable. The locks must then be all that is known,
+// the highest of each lane at least.
 func (c *Core) Adopt(now time.Duration, locks []wire.Lock) error {
 	if !c.enter(now) {
 		return nil
 	}
 	for i := range locks {
-		if _, ok := c.scheme(locks[i].Epoch); !ok {
+		if _, ok := c.epochs.scheme(locks[i].Epoch); !ok {
 			return fmt.Errorf("core: lock of epoch %d: %w", locks[i].Epoch, wire.ErrUnknownEpoch)
 		}
 	}
-	ends := c.recovering && c.adopted == 0
+	ends := c.loss.recovering && c.loss.adopted == 0
 	var end recoveredRecord
 	if ends {
 		var err error
@@ -86,37 +126,40 @@ func (c *Core) Adopt(now time.Duration, locks []wire.Lock) error {
 	}
 	for i := range locks {
 		l := c.lane(locks[i].Chunk.Sequencer)
-		c.certified(l, locks[i].Subject(), slices.Clone(locks[i].Certificate))
+		lock := locks[i]
+		lock.Certificate = slices.Clone(lock.Certificate)
+		c.certified(l, lock)
 		if !c.running {
 			return c.halted // it has proven that the journal is stale
 		}
 	}
 	if ends {
-		c.adopted = c.appendRecord(recordRecovered, &end)
-		c.setMarks(&end)
+		c.loss.adopt(c.records.append(recordRecovered, &end), &end)
+		c.setMarks()
 	}
 	c.retireLanes()
 	return nil
 }
 
-// endOfRecovery fixes the marks. Whoever acked a height of a lane held the lock of the one below, whose quorum held the
-// lock of the one below that; so an honest one of a quorum that answers knows of a lock at most two heights lower.
+// endOfRecovery fixes the marks. Whoever acked a height of a lane held the lock of the one below,
+// whose quorum held the lock of the one below that; so an honest one of a quorum that answers knows
+// of a lock at most two heights lower.
 func (c *Core) endOfRecovery(locks []wire.Lock) (recoveredRecord, error) {
 	r := recoveredRecord{unsafe: c.cfg.RecoverUnsafe}
 	if len(locks) == 0 {
 		return r, ErrNoLocks
 	}
-	if c.inBounds(c.epoch) == nil {
-		return r, fmt.Errorf("core: the current epoch %d: %w", c.epoch, wire.ErrUnknownEpoch)
+	if c.currentEpoch() == nil {
+		return r, fmt.Errorf("core: the current epoch %d: %w", c.epochs.current, wire.ErrUnknownEpoch)
 	}
-	_, last := c.bounds()
-	newest := c.epoch // that the network is known to have reached
+	_, last := c.epochs.bounds()
+	newest := c.epochs.current // that the network is known to have reached
 	for i := range locks {
 		newest = min(max(newest, locks[i].Epoch), last)
 	}
-	for number := c.epoch; ; number++ {
+	for number := c.epochs.current; ; number++ {
 		if e := c.inBounds(number); e != nil && e.member && !r.unsafe {
-			if e.tolerates() < 1 {
+			if e.set.Weight(e.me) > e.set.Tolerates() {
 				return r, fmt.Errorf("%w: the %d validators of epoch %d tolerate no faulty one, and one that recovers counts among "+
 					"them; change the validator set, or accept the risk with RecoverUnsafe", ErrIndispensable, e.format.Participants, number)
 			}
@@ -125,8 +168,8 @@ func (c *Core) endOfRecovery(locks []wire.Lock) (recoveredRecord, error) {
 			break
 		}
 	}
-	heights := c.knownSequencers(newest)
-	for sequencer := range heights {
+	heights := make(map[wire.PublicKey]uint64)
+	for sequencer := range c.epochs.sequencersUpTo(newest) {
 		heights[sequencer] = 1 // as without a lock: height −1, and two more
 	}
 	for i := range locks {
@@ -144,60 +187,25 @@ func (c *Core) endOfRecovery(locks []wire.Lock) (recoveredRecord, error) {
 	return r, nil
 }
 
-// maxPastEpochs bounds the epochs before the newest that are searched for sequencers on whose lanes a lost journal may have
-// held acks.
-const maxPastEpochs = 1024
-
-// knownSequencers returns the sequencers of an epoch and of the known ones before it.
-func (c *Core) knownSequencers(newest uint64) map[wire.PublicKey]uint64 {
-	all := make(map[wire.PublicKey]uint64)
-	for back := uint64(0); back <= min(newest, maxPastEpochs); back++ {
-		list, _ := c.cfg.Sets.Sequencers(newest - back)
-		for _, sequencer := range list {
-			all[sequencer] = 0
-		}
-	}
-	return all
-}
-
-// setMarks makes the marks of a recovery known.
-func (c *Core) setMarks(r *recoveredRecord) {
-	c.marks = make(map[wire.PublicKey]mark, len(r.marks))
-	for _, m := range r.marks {
-		c.marks[m.sequencer] = mark{height: m.height, set: true, unsafe: r.unsafe}
-	}
-	for _, l := range c.order {
-		l.mark = c.marks[l.sequencer]
+// setMarks makes the marks of a recovery known to the lanes.
+func (c *Core) setMarks() {
+	for _, l := range c.lanes.all() {
+		l.mark = c.loss.marks[l.sequencer]
 	}
 }
 
-// recoveryDurable ends the recovery once what was adopted is on disk: from now on we sign.
-func (c *Core) recoveryDurable() {
-	if !c.recovering || c.adopted == 0 || c.adopted > c.durable {
-		return
-	}
-	c.recovering = false
-	for _, l := range c.order {
-		c.acknowledge(l)
-	}
-}
-
-// unknownToJournal reports whether a message of our own about a chunk is one that the journal should hold and does not. l
-// is the chunk's lane and may be nil.
+// unknownToJournal reports whether a message of our own about a chunk is one that the journal
+// should hold and does not. l is the chunk's lane and may be nil.
 func (c *Core) unknownToJournal(l *lane, chunk *wire.Chunk) bool {
-	if c.recovering || c.marks[chunk.Sequencer].covers(chunk.Height) {
-		return false
-	}
-	// The lost journal may have held a lane that nobody spoke of in the recovery.
-	if c.lost && !c.marks[chunk.Sequencer].set && (l == nil || l.tip == nil) {
+	if c.loss.mayHaveHeld(chunk, l != nil && l.tip != nil) {
 		return false
 	}
 	// Our next chunk may have been sent before a restart, once its record was durable, …
-	if p := &c.proposing; p.position != 0 && p.phase != writing && *chunk == p.node.Chunk {
+	if c.proposer.mayHaveSent(chunk) {
 		return false
 	}
 	if l == nil {
-		d, ok := c.dormant[keyOf(chunk.Sequencer)]
+		d, ok := c.lanes.kept(chunk.Sequencer)
 		return !ok || !d.hasTip || chunk.Height > d.tip
 	}
 	if highest, certified := l.votes.Highest(); l == c.own && certified && chunk.Height <= highest {
@@ -206,27 +214,28 @@ func (c *Core) unknownToJournal(l *lane, chunk *wire.Chunk) bool {
 	return l.tip == nil || chunk.Height > l.tip.chunk().Height
 }
 
-// provesLoss stops the process if a valid certificate proves that the journal lacks what we have signed: it is one of
-// our own lane above our tip, or names us as a signer above the lane's tip.
-func (c *Core) provesLoss(l *lane, s wire.Subject, certificate []byte) bool {
-	if !c.unknownToJournal(l, &s.Chunk) {
+// provesLoss stops the process if a valid certificate proves that the journal lacks what we have
+// signed: it is one of our own lane above our tip, or names us as a signer above the lane's tip.
+func (c *Core) provesLoss(l *lane, lock *wire.Lock) bool {
+	if !c.unknownToJournal(l, &lock.Chunk) {
 		return false
 	}
 	if l == c.own && l != nil {
-		c.halt(fmt.Errorf("%w: our lane is certified at height %d", ErrStaleJournal, s.Chunk.Height))
+		c.halt(fmt.Errorf("%w: our lane is certified at height %d", ErrStaleJournal, lock.Chunk.Height))
 		return true
 	}
-	// A lane that nothing is known of, and whose sequencer is in no set, was forgotten or is adopted by a joiner.
-	if l.tip == nil && !c.admitted(l.sequencer) {
+	// A lane that nothing is known of, and whose sequencer is in no set, was forgotten or is
+	// adopted by a joiner.
+	if l.tip == nil && !c.epochs.haveSequencer(l.sequencer) {
 		return false
 	}
-	if scheme, ok := c.scheme(s.Epoch); ok {
+	if scheme, ok := c.epochs.scheme(lock.Epoch); ok {
 		if me, ok := scheme.Index(c.cfg.Identity); ok {
 			format := scheme.Format()
-			signers, _, err := format.SplitCertificate(certificate)
+			signers, _, err := format.SplitCertificate(lock.Certificate)
 			if err == nil && signers.Len() > 0 && signers.Has(me) {
 				c.halt(fmt.Errorf("%w: a certificate of epoch %d for height %d of sequencer %s carries our signature",
-					ErrStaleJournal, s.Epoch, s.Chunk.Height, s.Chunk.Sequencer))
+					ErrStaleJournal, lock.Epoch, lock.Chunk.Height, lock.Chunk.Sequencer))
 				return true
 			}
 		}
@@ -236,7 +245,7 @@ func (c *Core) provesLoss(l *lane, s wire.Subject, certificate []byte) bool {
 
 // halt stops the process for a reason that no retry mends.
 func (c *Core) halt(reason error) {
-	c.emit(Halt).Err = reason
+	c.effects.emit(Halt).Err = reason
 	c.halted = reason
 	c.running = false
 	c.alarm = never
@@ -249,7 +258,8 @@ type ownMessage struct {
 	chunk wire.Chunk
 }
 
-// ownNode takes a node of our own lane from whatever peer. It says nothing new, unless our journal lacks it.
+// ownNode takes a node of our own lane from whatever peer. It says nothing new, unless our journal
+// lacks it.
 func (c *Core) ownNode(from *Peer, n *wire.Node) Outcome {
 	if !c.unknownToJournal(c.own, &n.Chunk) {
 		return WrongPeer
@@ -268,134 +278,29 @@ func (c *Core) ownAck(from *Peer, l *lane, e *epoch, a *wire.Ack) Outcome {
 	return c.verifyOwn(from, st, "an ack", a.Chunk)
 }
 
-// verifyOwn has one message of our own verified at a time, and none that a peer shows for a while after an invalid one of
-// the same peer.
+// verifyOwn has one message of our own verified at a time, and none that a peer shows for a while
+// after an invalid one of the same peer.
 func (c *Core) verifyOwn(from *Peer, st *verify.Statement, what string, chunk wire.Chunk) Outcome {
-	if c.verifyingOwn || c.now < from.ownNext {
+	if c.loss.verifying || c.now < from.ownNext {
 		return WrongPeer
 	}
-	c.verifyingOwn = true
-	c.submit(st, job{own: &ownMessage{from, what, chunk}})
+	c.loss.verifying = true
+	c.jobs.submit(st, job{own: &ownMessage{from, what, chunk}})
 	return Accepted
 }
 
-// ownVerdict takes the verdict on a message of our own. The journal may have come to hold it meanwhile.
+// ownVerdict takes the verdict on a message of our own. The journal may have come to hold it
+// meanwhile.
 func (c *Core) ownVerdict(j job, v *verify.Verdict) {
-	c.verifyingOwn = false
+	c.loss.verifying = false
 	valid := v.Err == nil && len(v.Invalid) == 0 && (v.Statement.Proposal == nil || v.ProposalValid)
 	chunk := &j.own.chunk
 	if !valid {
 		j.own.from.ownNext = c.now + c.cfg.BadNodeInterval
 		return
 	}
-	if c.unknownToJournal(c.lanes[chunk.Sequencer], chunk) {
+	if c.unknownToJournal(c.lanes.find(&chunk.Sequencer), chunk) {
 		c.halt(fmt.Errorf("%w: a peer showed %s of ours for height %d of sequencer %s",
 			ErrStaleJournal, j.own.what, chunk.Height, chunk.Sequencer))
 	}
-}
-
-// OwnLane is a reason why our own lane cannot grow, or none.
-type OwnLane uint8
-
-const (
-	// OwnLaneFree: nothing but the application and the validators, or we are no sequencer.
-	OwnLaneFree OwnLane = iota
-	// OwnLaneRecovering: the journal was lost, and nothing has been adopted yet.
-	OwnLaneRecovering
-	// OwnLaneEnded: the journal was lost, and the lane ended with it. The sequencer goes on under a new key.
-	OwnLaneEnded
-	// OwnLaneBehind: more validators than may be faulty have acked the lane above our tip. The journal is older than the
-	// network.
-	OwnLaneBehind
-	// OwnLaneContradicted: the network certified another chunk than our tip. Somebody else signs with our key.
-	OwnLaneContradicted
-)
-
-// OwnLaneBlocks returns all states in which the lane is blocked.
-func OwnLaneBlocks() []OwnLane {
-	return []OwnLane{OwnLaneRecovering, OwnLaneEnded, OwnLaneBehind, OwnLaneContradicted}
-}
-
-var ownLaneNames = [...]string{"free", "recovering", "ended", "behind", "contradicted"}
-
-func (o OwnLane) String() string {
-	if int(o) < len(ownLaneNames) {
-		return ownLaneNames[o]
-	}
-	return "unknown"
-}
-
-// ownLane returns what keeps our lane from growing.
-func (c *Core) ownLane() OwnLane {
-	switch {
-	case c.own == nil:
-		return OwnLaneFree
-	case c.recovering:
-		return OwnLaneRecovering
-	case c.lost:
-		return OwnLaneEnded
-	}
-	t := c.own.tip
-	if t != nil {
-		if held := c.own.votes.At(t.chunk().Height); held != nil && held.Payload != t.chunk().Payload {
-			return OwnLaneContradicted
-		}
-	}
-	if c.proposing.behind {
-		return OwnLaneBehind
-	}
-	return OwnLaneFree
-}
-
-// OwnLane returns what keeps our own lane from growing, and a height above our tip that others have acked, if that is it.
-func (c *Core) OwnLane() (state OwnLane, claimed uint64) {
-	state = c.ownLane()
-	if state == OwnLaneBehind {
-		for _, chunk := range c.proposing.claims {
-			claimed = max(claimed, chunk.Height)
-		}
-	}
-	return state, claimed
-}
-
-// claim notes that a validator has acked a chunk of our own lane.
-func (c *Core) claim(from *Peer, chunk *wire.Chunk) {
-	if !c.unknownToJournal(c.own, chunk) {
-		return
-	}
-	p := &c.proposing
-	if p.claims == nil {
-		p.claims = make(map[wire.PublicKey]wire.Chunk)
-	}
-	if before, ok := p.claims[from.id]; !ok || chunk.Height > before.Height {
-		p.claims[from.id] = *chunk
-		c.countClaims()
-	}
-}
-
-// dropClaims forgets the claims that our tip has come up to, and in a new epoch those of former validators.
-func (c *Core) dropClaims() {
-	p := &c.proposing
-	for id, chunk := range p.claims {
-		t := c.own.tip
-		if t != nil && (chunk == *t.chunk() || chunk.Height < t.chunk().Height) || !c.validates(id) {
-			delete(p.claims, id)
-		}
-	}
-	c.countClaims()
-}
-
-// countClaims compares the claims of the current epoch's validators with how many of them may be faulty.
-func (c *Core) countClaims() {
-	p, n := &c.proposing, 0
-	e := c.inBounds(c.epoch)
-	if e == nil {
-		return // as it was, until the sets are known
-	}
-	for id := range p.claims {
-		if _, ok := e.scheme.Index(id); ok {
-			n++
-		}
-	}
-	p.behind = n > e.tolerates()
 }

@@ -35,7 +35,7 @@ func recoveredFrom(t *testing.T, n int, locks func(*world) []wire.Lock, change .
 	return r
 }
 
-// Identity and namespace stand in the journal: another's is refused.
+// 5.9: Identity and namespace stand in the journal: another's is refused.
 func TestRule5_9_AJournalOfAnotherIdentityOrNamespaceIsRefused(t *testing.T) {
 	cfg := defaults(id(0))
 	cfg.Sets = &view{world: newWorld(4, true), me: id(0)}
@@ -53,13 +53,10 @@ func TestRule5_9_AJournalOfAnotherIdentityOrNamespaceIsRefused(t *testing.T) {
 		"with another state":  {append([]byte{recordOrigin, 9}, make([]byte, 64)...), ErrRecord, "first record"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, err := New(cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
+			c := New(cfg)
 			_, known := c.Origin()
 			expect(t, "first record known", known, false)
-			err = c.Recover(1, test.rec)
+			err := c.Recover(1, test.rec)
 			if !errors.Is(err, test.want) || err != nil && !strings.Contains(err.Error(), test.says) {
 				t.Fatalf("got %v", err)
 			}
@@ -74,8 +71,8 @@ func TestRule5_9_AJournalOfAnotherIdentityOrNamespaceIsRefused(t *testing.T) {
 	}
 }
 
-// While recovering nothing is signed, through all restarts and whatever the configuration says, until one record with
-// all adopted locks and recovered is durable.
+// 5.9: While recovering nothing is signed, through all restarts and whatever the configuration
+// says, until one record with all adopted locks and recovered is durable.
 func TestRule5_9_NothingIsSignedWhileRecoveringThroughAllRestarts(t *testing.T) {
 	r := newRig(t, 4, sequencing, recovering)
 	silent := func(when string) {
@@ -117,18 +114,18 @@ func TestRule5_9_NothingIsSignedWhileRecoveringThroughAllRestarts(t *testing.T) 
 	expect(t, "recovering after a restart", r.c.Recovering(), false)
 }
 
-// The record counts in whatever order the journal comes back.
+// 5.9: The record counts in whatever order the journal comes back.
 func TestRule5_9_ARecoveryThatEndedHasEndedInWhateverOrderTheRecordsComeBack(t *testing.T) {
 	r := recoveredFrom(t, 4, func(w *world) []wire.Lock { return []wire.Lock{w.lock(chunk(1, 4, 4), 5)} })
 	for range 4 {
 		r.disk.Records = append(r.disk.Records[1:], r.disk.Records[0])
 		r.crash(r.disk.Durable, true)
 		expect(t, "recovering", r.c.Recovering(), false)
-		expect(t, "mark", r.c.lanes[id(1)].mark, mark{height: 6, set: true})
+		expect(t, "mark", r.c.lanes.bySequencer[id(1)].mark, mark{height: 6, set: true})
 	}
 }
 
-// It acks again once the record is durable, without any other event.
+// 5.9: It acks again once the record is durable, without any other event.
 func TestRule5_9_WhatWasApprovedWhileRecoveringIsAckedWhenItEnds(t *testing.T) {
 	r := newRig(t, 4, recovering)
 	r.tip(r.w.node(1, 5, 5, 4, 5))
@@ -142,8 +139,9 @@ func TestRule5_9_WhatWasApprovedWhileRecoveringIsAckedWhenItEnds(t *testing.T) {
 	expect(t, "signatures asked for", len(r.signAcks), 1)
 }
 
-// Recover without adopted locks stays recovering; an unknown epoch is an error; where its weight is more than f of the
-// epoch (always for n ≤ 3) recovery is refused, or the host accepts the risk by name.
+// 5.10: Recover without adopted locks stays recovering; an unknown epoch is an error; where its
+// weight is more than f of the epoch (always for n ≤ 3) recovery is refused, or the host accepts
+// the risk by name.
 func TestRule5_10_WhatCannotEndARecoveryIsRefused(t *testing.T) {
 	r := newRig(t, 4, recovering)
 	if err := r.adopt(); !errors.Is(err, ErrNoLocks) {
@@ -180,7 +178,8 @@ func TestRule5_10_WhatCannotEndARecoveryIsRefused(t *testing.T) {
 	}
 }
 
-// Let H be the height of the lock adopted for a lane, −1 without one: on that lane it acks only above H+2.
+// 5.10: Let H be the height of the lock adopted for a lane, −1 without one: on that lane it acks
+// only above H+2.
 func TestRule5_10_AfterARecoveryAcksAreAboveTheMarks(t *testing.T) {
 	for name, unsafe := range map[string]bool{"": false, "unsafe": true} {
 		t.Run(name, func(t *testing.T) {
@@ -217,16 +216,16 @@ func TestRule5_10_AfterARecoveryAcksAreAboveTheMarks(t *testing.T) {
 	}
 }
 
-// These marks are fixed by the recovered record; later adoptions set none.
+// 5.10: These marks are fixed by the recovered record; later adoptions set none.
 func TestRule5_10_LaterAdoptionsDoNotMoveTheMarks(t *testing.T) {
 	r := recoveredFrom(t, 4, func(w *world) []wire.Lock { return []wire.Lock{w.lock(chunk(1, 4, 4), 5)} })
 	if err := r.adopt(r.w.lock(chunk(1, 9, 9), 5), r.w.lock(chunk(2, 9, 9), 5)); err != nil {
 		t.Fatal(err)
 	}
 	for restart := range 2 {
-		l := r.c.lanes[id(1)]
+		l := r.c.lanes.bySequencer[id(1)]
 		expect(t, "mark", l.mark, mark{height: 6, set: true})
-		expect(t, "mark of another", r.c.marks[id(2)], mark{height: 1, set: true})
+		expect(t, "mark of another", r.c.loss.marks[id(2)], mark{height: 1, set: true})
 		if restart == 0 {
 			r.sync()
 			r.crash(r.disk.Durable, true)
@@ -240,13 +239,13 @@ func TestRule5_10_LaterAdoptionsDoNotMoveTheMarks(t *testing.T) {
 	if err := r.adopt(r.w.lock(chunk(1, 9, 9), 5)); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, "marks", len(r.c.marks), 0)
+	expect(t, "marks", len(r.c.loss.marks), 0)
 	r.tip(r.w.node(1, 10, 10, 9, 5))
 	r.answer(Approved)
 	expect(t, "signatures asked for", len(r.signAcks), 1)
 }
 
-// The sequencers of all known epochs up to that of the recovery have marks.
+// 5.10: The sequencers of all known epochs up to that of the recovery have marks.
 func TestRule5_10_LanesOfKnownEpochsBeforeTheRecoveryHaveMarks(t *testing.T) {
 	r := recoveredFrom(t, 4, func(w *world) []wire.Lock {
 		high := w.lock(wire.Chunk{Sequencer: id(3), Height: math.MaxUint64 - 1}, 5)
@@ -256,11 +255,11 @@ func TestRule5_10_LanesOfKnownEpochsBeforeTheRecoveryHaveMarks(t *testing.T) {
 		id(0): {height: 1, set: true}, id(1): {height: 6, set: true}, id(3): {height: math.MaxUint64, set: true},
 		id(70): {height: 1, set: true}, id(71): {},
 	} {
-		expect(t, "mark", r.c.marks[sequencer], want)
+		expect(t, "mark", r.c.loss.marks[sequencer], want)
 	}
 }
 
-// A metric says on how many lanes a process abstains, and up to which height.
+// 5.10: A metric says on how many lanes a process abstains, and up to which height.
 func TestRule5_10_TheProcessSaysOnHowManyLanesItAbstains(t *testing.T) {
 	r := recoveredFrom(t, 4, func(w *world) []wire.Lock { return []wire.Lock{w.lock(chunk(1, 4, 4), 5)} })
 	lanes, to := r.c.Abstaining()
@@ -278,7 +277,8 @@ func TestRule5_10_TheProcessSaysOnHowManyLanesItAbstains(t *testing.T) {
 	expect(t, "up to", counts.AbstainingTo, 0)
 }
 
-// It counts among the f faulty ones: of 4 with another one down, a lane stands until the others have passed the mark.
+// 5.10: It counts among the f faulty ones: of 4 with another one down, a lane stands until the
+// others have passed the mark.
 func TestRule5_10_OfFourWithOneDownALaneStandsUntilTheOthersHavePassedTheMark(t *testing.T) {
 	r := recoveredFrom(t, 4, func(w *world) []wire.Lock { return []wire.Lock{w.lock(chunk(1, 4, 4), 5)} })
 	others := func(c wire.Chunk, who ...int) bool {
@@ -302,7 +302,7 @@ func TestRule5_10_OfFourWithOneDownALaneStandsUntilTheOthersHavePassedTheMark(t 
 	expect(t, "certified by two and us", others(chunk(1, 7, 7), 1, 2), true)
 }
 
-// A sequencer that recovered has ended its lane.
+// 5.10: A sequencer that recovered has ended its lane.
 func TestRule5_10_OurOwnLaneEndsWithAJournalThatWasLost(t *testing.T) {
 	r := recoveredFrom(t, 4, func(w *world) []wire.Lock { return []wire.Lock{w.lock(chunk(0, 4, 4), 5)} }, sequencing)
 	for range 2 {
@@ -316,7 +316,7 @@ func TestRule5_10_OurOwnLaneEndsWithAJournalThatWasLost(t *testing.T) {
 	}
 }
 
-// What the journal that was lost may have held is no surprise; above the mark, it is.
+// 5.9: What the journal that was lost may have held is no surprise; above the mark, it is.
 func TestRule5_9_MessagesThatMarksCoverStopNobody(t *testing.T) {
 	r := recoveredFrom(t, 4, func(w *world) []wire.Lock { return []wire.Lock{w.lock(chunk(1, 4, 4), 5, 0, 1, 2)} }, sequencing)
 	for h := uint64(5); h < 7; h++ {
@@ -332,8 +332,9 @@ func TestRule5_9_MessagesThatMarksCoverStopNobody(t *testing.T) {
 	expect(t, "stale", errors.Is(r.halted, ErrStaleJournal), true)
 }
 
-// A process that is not recovering and is shown a valid node or ack of its own, or a certificate of its lane, or one
-// naming it as signer, above its tip, stops with that as the reason.
+// 5.9: A process that is not recovering and is shown a valid node or ack of its own, or a
+// certificate of its lane, or one naming it as signer, above its tip, stops with that as the
+// reason.
 func TestRule5_9_AJournalOlderThanWhatWeSignedStopsUs(t *testing.T) {
 	for name, show := range map[string]func(*rig){
 		"an ack of ours": func(r *rig) { r.ackBytes(id(1), r.w.ack(0, chunk(1, 3, 3), 5)) },
@@ -386,8 +387,8 @@ func TestRule5_9_AJournalOlderThanWhatWeSignedStopsUs(t *testing.T) {
 	}
 }
 
-// What is no news stops nobody: messages of ours up to our tip, of a lane that is dormant too, and our next chunk, which
-// was sent before a crash that took the record of the node.
+// 5.9: What is no news stops nobody: messages of ours up to our tip, of a lane that is dormant too,
+// and our next chunk, which was sent before a crash that took the record of the node.
 func TestRule5_9_MessagesOfOursThatTheJournalHoldsStopNobody(t *testing.T) {
 	r := newRig(t, 4, sequencing, absent(7, 20))
 	r.tip(r.w.node(1, 2, 2, 1, 5))
@@ -407,7 +408,7 @@ func TestRule5_9_MessagesOfOursThatTheJournalHoldsStopNobody(t *testing.T) {
 	r.propose(2) // on a certificate of what is no tip of ours
 }
 
-// … nor does our next chunk when this process is no sequencer any more.
+// 5.9: … nor does our next chunk when this process is no sequencer any more.
 func TestRule5_9_WhatWasSentBeforeWeWereNoSequencerStopsNobody(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.propose(1)
@@ -422,7 +423,8 @@ func TestRule5_9_WhatWasSentBeforeWeWereNoSequencerStopsNobody(t *testing.T) {
 	expect(t, "locks", len(r.locks()), 1)
 }
 
-// Invalid messages of ours stop nobody, are verified one at a time and at a limited rate, and blame nobody.
+// 5.9: Invalid messages of ours stop nobody, are verified one at a time and at a limited rate, and
+// blame nobody.
 func TestRule5_9_ForgedMessagesOfOursStopNobodyAndAreRateLimited(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	n := r.w.node(0, 3, 3, 2, 5)
@@ -460,7 +462,7 @@ func TestRule5_9_ForgedMessagesOfOursStopNobodyAndAreRateLimited(t *testing.T) {
 	r.verdicts()
 }
 
-// A blocked own lane has a metric: others hold or certified a higher tip than ours.
+// 5.9: A blocked own lane has a metric: others hold or certified a higher tip than ours.
 func TestRule5_9_OurOwnLaneIsBehindOnceMoreThanFHaveAckedAboveOurTip(t *testing.T) {
 	for name, above := range map[string]uint64{"no tip": 0, "a tip": 1} {
 		t.Run(name, func(t *testing.T) {

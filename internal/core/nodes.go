@@ -9,31 +9,6 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// tip is the highest node accepted for a lane.
-type tip struct {
-	proposal wire.Proposal
-	position uint64 // of its record; 0 for none
-	durable  bool
-	bytes    []byte // the encoded node, on our own lane only
-
-	hasParent    bool   // parentEpoch is known
-	parentEpoch  uint64 // of the certificate in the node
-	contradicted bool   // the lane was dormant, and had a certificate for another payload at the tip's height
-
-	verdict  Answer // the application's
-	reported bool   // as a Tip
-
-	ack       []byte // our encoded ack, if acked …
-	acked     bool
-	ackEpoch  uint64 // … in this epoch
-	ackSentAt time.Duration
-
-	proposed   bool // in this run and not certified yet
-	proposedAt time.Duration
-}
-
-func (t *tip) chunk() *wire.Chunk { return &t.proposal.Chunk }
-
 // pendingNode is a node that is verified or waits for it.
 type pendingNode struct {
 	node    wire.Node // views into message
@@ -44,13 +19,8 @@ type pendingNode struct {
 	proposedAt   time.Duration // when ours
 }
 
-// pendingTip is a tip whose record is not durable yet.
-type pendingTip struct {
-	position uint64
-	lane     *lane
-}
-
-// Node takes a node from a peer: PROTOCOL.md 4.2. The message is read during the call and not kept.
+// Node takes a node from a peer: docs/protocol.md 4.2. The message is read during the call and not
+// kept.
 func (c *Core) Node(now time.Duration, from *Peer, message []byte) Outcome {
 	o := Stopped
 	if c.enter(now) {
@@ -62,11 +32,11 @@ func (c *Core) Node(now time.Duration, from *Peer, message []byte) Outcome {
 
 func (c *Core) node(from *Peer, message []byte) Outcome {
 	var n wire.Node
-	if err := n.Decode(message, c); err != nil {
+	if err := n.Decode(message, &c.epochs); err != nil {
 		if errors.Is(err, wire.ErrUnknownEpoch) {
 			return c.unknownEpoch(from, message)
 		}
-		c.reportInvalidNode(from, message)
+		c.faults.invalidNode(from, message)
 		return Malformed
 	}
 	if c.own != nil && n.Chunk.Sequencer == c.own.sequencer {
@@ -75,13 +45,14 @@ func (c *Core) node(from *Peer, message []byte) Outcome {
 	if n.Chunk.Sequencer != from.id {
 		return WrongPeer
 	}
-	l := c.lanes[from.id]
+	l := c.lanes.find(&from.id)
 	if l != nil && l.tip != nil && n.Chunk == *l.tip.chunk() {
 		c.duplicate(l)
 		return Duplicate
 	}
-	o := c.checkNode(l, &n.Chunk)
-	// While the sets of the current epoch are not known, what is known of the lane says that its node may wait for them.
+	o := c.currentEpoch().check(l, &n.Chunk)
+	// While the sets of the current epoch are not known, what is known of the lane says that its
+	// node may wait for them.
 	waits := o == UnknownEpoch && l != nil && !l.leaving && (l.tip == nil || n.Chunk.Height > l.tip.chunk().Height)
 	if o != Accepted && o != Conflicting && !waits {
 		return o
@@ -117,7 +88,8 @@ func (c *Core) node(from *Peer, message []byte) Outcome {
 	return Accepted
 }
 
-// unknownEpoch takes a node whose parent certificate has no bound. What has the tip's chunk is a duplicate all the same.
+// unknownEpoch takes a node whose parent certificate has no bound. What has the tip's chunk is a
+// duplicate all the same.
 func (c *Core) unknownEpoch(from *Peer, message []byte) Outcome {
 	var n wire.Node
 	if err := n.DecodeStored(message); err != nil {
@@ -126,7 +98,7 @@ func (c *Core) unknownEpoch(from *Peer, message []byte) Outcome {
 	if c.own != nil && n.Chunk.Sequencer == c.own.sequencer {
 		return c.ownNode(from, &n)
 	}
-	l := c.lanes[from.id]
+	l := c.lanes.find(&from.id)
 	if l == nil || l.tip == nil || n.Chunk != *l.tip.chunk() {
 		return UnknownEpoch
 	}
@@ -134,10 +106,10 @@ func (c *Core) unknownEpoch(from *Peer, message []byte) Outcome {
 	return Duplicate
 }
 
-// checkNode is PROTOCOL.md 4.1 for a node's chunk, against the current epoch. Conflicting is another payload than the
-// tip's, or than that of a certificate that is held, at the same height. l may be nil.
-func (c *Core) checkNode(l *lane, chunk *wire.Chunk) Outcome {
-	e := c.inBounds(c.epoch)
+// check is docs/protocol.md 4.1 for a node's chunk, against the current epoch e, which is nil while
+// its sets are not known. Conflicting is another payload than the tip's, or than that of a
+// certificate that is held, at the same height. l may be nil.
+func (e *epoch) check(l *lane, chunk *wire.Chunk) Outcome {
 	if e == nil {
 		return UnknownEpoch
 	}
@@ -163,7 +135,8 @@ func (c *Core) checkNode(l *lane, chunk *wire.Chunk) Outcome {
 	return Accepted
 }
 
-// nextNode has the waiting node verified, if it still passes the rules and the lane may have one verified now.
+// nextNode has the waiting node verified, if it still passes the rules and the lane may have one
+// verified now.
 func (c *Core) nextNode(l *lane) {
 	p := l.waiting
 	if p == nil {
@@ -173,7 +146,7 @@ func (c *Core) nextNode(l *lane) {
 		c.wake(l.nextCheck)
 		return
 	}
-	o := c.checkNode(l, &p.node.Chunk)
+	o := c.currentEpoch().check(l, &p.node.Chunk)
 	if o == UnknownEpoch {
 		return // until the sets of the current epoch are known: see awaitSets
 	}
@@ -187,7 +160,8 @@ func (c *Core) nextNode(l *lane) {
 	c.verifyNode(l, p)
 }
 
-// verifyNode submits a node's chunk signature and, unless it is held already, its parent certificate.
+// verifyNode submits a node's chunk signature and, unless it is held already, its parent
+// certificate.
 func (c *Core) verifyNode(l *lane, p *pendingNode) {
 	proposal := p.node.Proposal()
 	st := &verify.Statement{Proposal: &proposal, Unbatched: l.bad}
@@ -195,7 +169,7 @@ func (c *Core) verifyNode(l *lane, p *pendingNode) {
 	if p.node.HasParent() && !p.onlyProposal {
 		parent := p.node.ParentSubject()
 		if !l.holds(parent, p.node.Parent.Certificate) {
-			scheme, ok := c.scheme(parent.Epoch)
+			scheme, ok := c.epochs.scheme(parent.Epoch)
 			if !ok {
 				c.counts.Nodes[Stale]++ // decoded while its epoch was known, and now it is not
 				return
@@ -207,7 +181,7 @@ func (c *Core) verifyNode(l *lane, p *pendingNode) {
 	if l.bad {
 		l.nextCheck = c.now + c.cfg.BadNodeInterval
 	}
-	c.submit(st, j)
+	c.jobs.submit(st, j)
 }
 
 // nodeVerdict takes the verdict on a node's signatures.
@@ -230,37 +204,38 @@ func (c *Core) nodeVerdict(j job, v *verify.Verdict) {
 		}
 	}
 	if p.from == nil {
-		c.proposalSettled()
+		c.proposer.done()
 	}
 	if l.verifying == nil {
 		c.nextNode(l)
 	}
 }
 
-// blameNode reports a node that has been proven invalid. From then on the sequencer's nodes are verified alone, at a
-// limited rate, and no parents of theirs wait.
+// blameNode reports a node that has been proven invalid. From then on the sequencer's nodes are
+// verified alone, at a limited rate, and no parents of theirs wait.
 func (c *Core) blameNode(l *lane, from *Peer, message []byte) {
 	l.bad, l.nextCheck = true, c.now+c.cfg.BadNodeInterval
 	c.dropParents(l)
-	c.reportInvalidNode(from, message)
+	c.faults.invalidNode(from, message)
 }
 
-// acceptNode handles a verified node. Tip and epoch may have moved since it arrived: the rules are checked again.
+// acceptNode handles a verified node. Tip and epoch may have moved since it arrived: the rules are
+// checked again.
 func (c *Core) acceptNode(l *lane, p *pendingNode) Outcome {
 	if p.node.HasParent() && !p.onlyProposal {
-		c.certified(l, p.node.ParentSubject(), slices.Clone(p.node.Parent.Certificate))
+		c.certified(l, parentLock(&p.node))
 		if !c.running {
 			return Stopped
 		}
 	}
-	o := c.checkNode(l, &p.node.Chunk)
+	o := c.currentEpoch().check(l, &p.node.Chunk)
 	switch o {
 	case Conflicting:
 		if t := l.tip; t != nil && t.chunk().Height == p.node.Chunk.Height {
-			c.reportConflict(l, &wire.Conflict{Proposal: t.proposal, Other: p.node.Proposal()})
+			c.faults.conflict(l, &wire.Conflict{Proposal: t.proposal, Other: p.node.Proposal()})
 		} else if held := l.votes.At(p.node.Chunk.Height); held != nil {
-			lock := l.lock(held)
-			c.reportConflict(l, &wire.Conflict{Proposal: p.node.Proposal(), Lock: &lock})
+			lock := held.Lock
+			c.faults.conflict(l, &wire.Conflict{Proposal: p.node.Proposal(), Lock: &lock})
 		}
 		return Conflicting
 	case Duplicate:
@@ -268,7 +243,8 @@ func (c *Core) acceptNode(l *lane, p *pendingNode) Outcome {
 		return Duplicate
 	case Accepted:
 	case UnknownEpoch:
-		if p.from != nil && l.waiting == nil { // the epoch moved meanwhile, and its sets will be known in a moment
+		if p.from != nil && l.waiting == nil {
+			// The epoch moved meanwhile, and its sets will be known in a moment.
 			l.waiting = p
 			return Accepted
 		}
@@ -283,76 +259,8 @@ func (c *Core) acceptNode(l *lane, p *pendingNode) Outcome {
 	return Accepted
 }
 
-// setTip makes a verified node the tip and journals it. Nothing of it is visible before Durable, but for our own: its
-// chunk and parent were durable before it was signed.
-func (c *Core) setTip(l *lane, p *pendingNode) {
-	former := l.tip
-	t := &tip{proposal: p.node.Proposal(), hasParent: p.node.HasParent(), parentEpoch: p.node.Parent.Epoch}
-	t.position = c.appendRecord(recordNode, &p.node)
-	if former != nil {
-		c.release(former.position)
-	}
-	l.tip = t
-	c.releaseRest(l)
-	l.wantAck = false
-	c.cancel(&l.questions)
-	c.cancel(&l.signatures)
-	l.votes.CloseBelow(l.base())
-	c.pruneCertificates(l)
-	if p.from != nil {
-		c.pending = append(c.pending, pendingTip{t.position, l})
-		return
-	}
-	t.durable, t.bytes = true, p.message
-	t.proposed, t.proposedAt = true, p.proposedAt
-	c.proposalAccepted()
-	c.tipDurable(l)
-}
-
-// Durable tells that all records up to position are on disk.
-func (c *Core) Durable(now time.Duration, position uint64) {
-	if !c.enter(now) || position <= c.durable {
-		return
-	}
-	c.durable = position
-	n := 0
-	for n < len(c.pending) && c.pending[n].position <= position {
-		p := c.pending[n]
-		n++
-		if t := p.lane.tip; t.position == p.position {
-			t.durable = true
-			c.tipDurable(p.lane)
-			c.tryRest(p.lane)
-		}
-	}
-	c.pending = c.pending[:copy(c.pending, c.pending[n:])]
-	c.proposalDurable()
-	c.recoveryDurable()
-}
-
-// tipDurable is the moment from which the application and others may see the tip.
-func (c *Core) tipDurable(l *lane) {
-	c.askVerify(l)
-	if l == c.own {
-		c.broadcast(l, false)
-		c.propose()
-	}
-}
-
-// duplicate answers a node that is the tip already: our ack may have been lost, or be wanted for a newer epoch; or
-// the application may have changed its mind. Once per AckInterval.
-func (c *Core) duplicate(l *lane) {
-	t := l.tip
-	if !t.durable {
-		return
-	}
-	if t.verdict == Approved {
-		if !l.wantAck { // else the next attempt has its time
-			c.acknowledge(l)
-		}
-		return
-	}
-	if c.now-l.askedAt >= c.cfg.AckInterval {
-		c.askVerify(l)
-	}
+// parentLock returns the parent of a node as a lock, with its bytes copied.
+func parentLock(n *wire.Node) wire.Lock {
+	s := n.ParentSubject()
+	return wire.Lock{Chunk: s.Chunk, Epoch: s.Epoch, Certificate: slices.Clone(n.Parent.Certificate)}
 }

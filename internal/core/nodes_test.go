@@ -7,6 +7,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
+// 4.1.1: The sequencer is in the epoch's sequencers.
 func TestRule4_1_1_ANodeWhoseSequencerIsNoneNowIsDropped(t *testing.T) {
 	r := newRig(t, 4, sequencersIn(6, id(77)))
 	expect(t, "outcome", r.node(genesis(77, 1)), UnknownSequencer)
@@ -15,6 +16,8 @@ func TestRule4_1_1_ANodeWhoseSequencerIsNoneNowIsDropped(t *testing.T) {
 	expect(t, "outcome of the former one", r.node(genesis(1, 1)), UnknownSequencer)
 }
 
+// 4.1.2: If there is a tip: height at least the tip's; at equal height the payload must equal the
+// tip's. In a verified node a difference is a Conflict.
 func TestRule4_1_2_ANodeBelowTheTipIsDropped(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(r.w.node(1, 3, 3, 2, 5))
@@ -22,6 +25,8 @@ func TestRule4_1_2_ANodeBelowTheTipIsDropped(t *testing.T) {
 	expect(t, "statements", len(r.verifies), 0)
 }
 
+// 4.1.2: If there is a tip: height at least the tip's; at equal height the payload must equal the
+// tip's. In a verified node a difference is a Conflict.
 func TestRule4_1_2_AVerifiedNodeAtTheTipsHeightWithAnotherPayloadIsAConflict(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 1))
@@ -41,6 +46,8 @@ func TestRule4_1_2_AVerifiedNodeAtTheTipsHeightWithAnotherPayloadIsAConflict(t *
 	expect(t, "faults", len(r.faults()), 1)
 }
 
+// 4.1.2: If there is a tip: height at least the tip's; at equal height the payload must equal the
+// tip's. In a verified node a difference is a Conflict.
 func TestRule4_1_2_AForgedNodeAtTheTipsHeightIsNoConflict(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 1))
@@ -51,6 +58,8 @@ func TestRule4_1_2_AForgedNodeAtTheTipsHeightIsNoConflict(t *testing.T) {
 	fault[*wire.InvalidNode](r)
 }
 
+// 4.1.2: If there is a tip: height at least the tip's; at equal height the payload must equal the
+// tip's. In a verified node a difference is a Conflict.
 func TestRule4_1_2_AConflictNeedsNoParentCertificate(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(r.w.node(1, 1, 1, 0, 5))
@@ -61,6 +70,7 @@ func TestRule4_1_2_AConflictNeedsNoParentCertificate(t *testing.T) {
 	fault[*wire.Conflict](r)
 }
 
+// 4.2.1: A node comes from its chunk's sequencer.
 func TestRule4_2_1_ANodeFromAnyPeerButItsSequencerIsDropped(t *testing.T) {
 	r := newRig(t, 4)
 	n := genesis(1, 1)
@@ -68,20 +78,19 @@ func TestRule4_2_1_ANodeFromAnyPeerButItsSequencerIsDropped(t *testing.T) {
 	expect(t, "effects", len(r.verifies)+len(r.reports), 0)
 }
 
+// 4.2.2: All lanes have been replayed before the first message.
 func TestRule4_2_2_NoMessageIsTakenBeforeTheLanesAreReplayed(t *testing.T) {
 	w := newWorld(4, true)
 	cfg := defaults(id(0))
 	cfg.Sets = &view{world: w, me: id(0)}
-	c, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := New(cfg)
 	n := genesis(1, 1)
 	expect(t, "node", c.Node(0, NewPeer(id(1)), n.AppendTo(nil)), Stopped)
 	expect(t, "ack", c.Ack(0, NewPeer(id(1)), w.ack(1, chunk(1, 0, 1), 5)), Stopped)
 	expect(t, "effects", len(c.Effects()), 0)
 }
 
+// 4.2.2: All lanes have been replayed before the first message.
 func TestRule4_2_2_AnOldNodeThatArrivesFirstAfterARestartIsDropped(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(r.w.node(1, 3, 3, 2, 5))
@@ -93,6 +102,8 @@ func TestRule4_2_2_AnOldNodeThatArrivesFirstAfterARestartIsDropped(t *testing.T)
 	fault[*wire.Conflict](r)
 }
 
+// 4.2.4: 4.1 against the current epoch; every rule that depends on tip or epoch is checked again
+// when a verdict arrives.
 func TestRule4_2_4_TheRulesAreCheckedAgainWhenTheVerdictArrives(t *testing.T) {
 	r := newRig(t, 4, sequencersIn(6, ids(1)...))
 	expect(t, "outcome", r.node(genesis(1, 1)), Accepted)
@@ -109,6 +120,8 @@ func TestRule4_2_4_TheRulesAreCheckedAgainWhenTheVerdictArrives(t *testing.T) {
 	expect(t, "stale", r.c.Counts().Nodes[Stale], 2)
 }
 
+// 4.2.4: 4.1 against the current epoch; every rule that depends on tip or epoch is checked again
+// when a verdict arrives.
 func TestRule4_2_4_ANodeThatTheTipOvertookIsDroppedWithItsVerdict(t *testing.T) {
 	r := newRig(t, 4)
 	expect(t, "outcome", r.node(r.w.node(1, 4, 4, 3, 5)), Accepted)
@@ -119,6 +132,7 @@ func TestRule4_2_4_ANodeThatTheTipOvertookIsDroppedWithItsVerdict(t *testing.T) 
 	expect(t, "stale", r.c.Counts().Nodes[Stale], 1)
 }
 
+// 4.2.5: At most one node per lane is in verification, and one more waits (the highest).
 func TestRule4_2_5_OneNodePerLaneIsInVerificationAndTheHighestWaits(t *testing.T) {
 	r := newRig(t, 4)
 	expect(t, "first", r.node(r.w.node(1, 1, 1, 0, 5)), Accepted)
@@ -136,6 +150,8 @@ func TestRule4_2_5_OneNodePerLaneIsInVerificationAndTheHighestWaits(t *testing.T
 	expect(t, "nodes verified", r.c.Counts().NodesVerified, 3)
 }
 
+// 4.2.6: Verified: the chunk signature; above height 0 the parent certificate, for the chunk below,
+// in the parent's epoch. If a valid certificate for exactly that is held, the parent's need not be.
 func TestRule4_2_6_ANodeWithAWrongSignatureIsReportedAndDropped(t *testing.T) {
 	w := newWorld(4, true)
 	for name, spoil := range map[string]func(*wire.Node){
@@ -164,6 +180,8 @@ func TestRule4_2_6_ANodeWithAWrongSignatureIsReportedAndDropped(t *testing.T) {
 	}
 }
 
+// 4.2.6: Verified: the chunk signature; above height 0 the parent certificate, for the chunk below,
+// in the parent's epoch. If a valid certificate for exactly that is held, the parent's need not be.
 func TestRule4_2_6_ACertificateHeldWithExactlyTheseBytesIsNotVerifiedAgain(t *testing.T) {
 	r := newRig(t, 4, observing)
 	r.tip(genesis(1, 0))
@@ -191,6 +209,8 @@ func TestRule4_2_6_ACertificateHeldWithExactlyTheseBytesIsNotVerifiedAgain(t *te
 	}
 }
 
+// 4.2.6: Verified: the chunk signature; above height 0 the parent certificate, for the chunk below,
+// in the parent's epoch. If a valid certificate for exactly that is held, the parent's need not be.
 func TestRule4_2_6_TheBytesOfAHeldCertificateProveNoOtherChunk(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 0))
@@ -207,6 +227,8 @@ func TestRule4_2_6_TheBytesOfAHeldCertificateProveNoOtherChunk(t *testing.T) {
 	expect(t, "tip", p.Chunk, chunk(1, 0, 0))
 }
 
+// 4.2.6: Verified: the chunk signature; above height 0 the parent certificate, for the chunk below,
+// in the parent's epoch. If a valid certificate for exactly that is held, the parent's need not be.
 func TestRule4_2_6_AHeldCertificateWithOtherBytesIsVerified(t *testing.T) {
 	r := newRig(t, 4, observing)
 	r.tip(genesis(1, 0))
@@ -225,6 +247,7 @@ func TestRule4_2_6_AHeldCertificateWithOtherBytesIsVerified(t *testing.T) {
 	expect(t, "tip", p.Chunk, n.Chunk)
 }
 
+// 4.2: The parent certificate of a verified node is handled (4.4).
 func TestRule4_2_ANodesParentCertificateIsHandledLikeAnyOther(t *testing.T) {
 	r := newRig(t, 4)
 	r.node(r.w.node(1, 3, 3, 2, 5))
@@ -237,6 +260,8 @@ func TestRule4_2_ANodesParentCertificateIsHandledLikeAnyOther(t *testing.T) {
 	expect(t, "held epoch", held.Epoch, 5)
 }
 
+// 4.2.6: Verified: the chunk signature; above height 0 the parent certificate, for the chunk below,
+// in the parent's epoch. If a valid certificate for exactly that is held, the parent's need not be.
 func TestRule4_2_6_ANodeWithoutAVerdictBlamesNobodyAndTheLaneGoesOn(t *testing.T) {
 	for name, next := range map[string]func(*rig) wire.Node{
 		"the same again":         func(r *rig) wire.Node { return r.w.node(1, 1, 1, 0, 5) },
@@ -262,7 +287,7 @@ func TestRule4_2_6_ANodeWithoutAVerdictBlamesNobodyAndTheLaneGoesOn(t *testing.T
 			if next != nil {
 				r.tip(last) // at once: its sequencer is none whose nodes must wait
 			}
-			expect(t, "in batches", r.c.lanes[id(1)].bad, false)
+			expect(t, "in batches", r.c.lanes.bySequencer[id(1)].bad, false)
 			r.verdicts()
 			p, _ = r.c.Tip(id(1))
 			expect(t, "tip", p.Chunk, last.Chunk)
@@ -271,6 +296,8 @@ func TestRule4_2_6_ANodeWithoutAVerdictBlamesNobodyAndTheLaneGoesOn(t *testing.T
 	}
 }
 
+// 4.2: Verified first, then journaled, then visible: once the record is durable the application is
+// asked.
 func TestRule4_2_VerifiedFirstThenJournaledThenVisible(t *testing.T) {
 	r := newRig(t, 4)
 	r.node(genesis(1, 1))
@@ -286,6 +313,7 @@ func TestRule4_2_VerifiedFirstThenJournaledThenVisible(t *testing.T) {
 	expectChunks(t, "questions", r.asks, chunk(1, 0, 1))
 }
 
+// 4.2: Once the tip's record is durable the application is asked to verify.
 func TestRule4_2_ATipThatWasReplacedBeforeItWasDurableIsNeverShown(t *testing.T) {
 	r := newRig(t, 4)
 	r.node(genesis(1, 0))
@@ -299,6 +327,7 @@ func TestRule4_2_ATipThatWasReplacedBeforeItWasDurableIsNeverShown(t *testing.T)
 	expect(t, "position", r.releases[0], 1)
 }
 
+// 4.2: Once the tip's record is durable the application is asked to verify.
 func TestRule4_2_TheDurableRecordOfAFormerTipShowsNothingOfItsSuccessor(t *testing.T) {
 	r := newRig(t, 4)
 	r.node(genesis(1, 0))
@@ -315,6 +344,7 @@ func TestRule4_2_TheDurableRecordOfAFormerTipShowsNothingOfItsSuccessor(t *testi
 	expectChunks(t, "questions", r.asks, chunk(1, 1, 1))
 }
 
+// 4.2: Once the tip's record is durable the application is asked to verify.
 func TestRule4_2_ADurablePositionBetweenTwoTipsShowsOnlyTheFirst(t *testing.T) {
 	r := newRig(t, 4)
 	r.node(genesis(1, 1))
@@ -334,6 +364,8 @@ func TestRule4_2_ADurablePositionBetweenTwoTipsShowsOnlyTheFirst(t *testing.T) {
 	expectChunks(t, "questions", r.asks, chunk(1, 0, 1), chunk(2, 0, 2))
 }
 
+// 4.2: If the parent certificate contradicts a tip that we held, the node is accepted and the
+// Conflict reported.
 func TestRule4_2_AParentCertificateThatContradictsTheTipIsAConflictAndTheNodeIsAccepted(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(r.w.node(1, 1, 1, 0, 5))
@@ -345,6 +377,8 @@ func TestRule4_2_AParentCertificateThatContradictsTheTipIsAConflictAndTheNodeIsA
 	}
 }
 
+// 4.2: If the parent certificate contradicts a tip that we held, the node is accepted and the
+// Conflict reported.
 func TestRule4_2_AContradictionIsReportedAlsoWhenTheCertificateItselfIsIgnored(t *testing.T) {
 	t.Run("below", func(t *testing.T) {
 		r := newRig(t, 4)
@@ -372,7 +406,8 @@ func TestRule4_2_AContradictionIsReportedAlsoWhenTheCertificateItselfIsIgnored(t
 	})
 }
 
-// If a certificate of the lane is held at that height for another payload, a verified node is a Conflict and becomes no tip.
+// 4.1.3: If a certificate of the lane is held at that height for another payload, a verified node
+// is a Conflict and becomes no tip.
 func TestRule4_1_3_ANodeThatContradictsALockIsAConflictAndNoTip(t *testing.T) {
 	r := newRig(t, 4)
 	for i := 1; i < 4; i++ {
@@ -391,6 +426,8 @@ func TestRule4_1_3_ANodeThatContradictsALockIsAConflictAndNoTip(t *testing.T) {
 	expect(t, "second node", r.node(genesis(1, 2)), Conflicting) // reported already
 }
 
+// 3.3: A sequencer whose node failed verification has its later nodes verified outside batches, and
+// at a limited rate.
 func TestRule3_3_ASequencerOfABadNodeIsVerifiedAloneAndAtALimitedRate(t *testing.T) {
 	r := newRig(t, 4)
 	bad := genesis(1, 1)
@@ -421,6 +458,7 @@ func TestRule3_3_ASequencerOfABadNodeIsVerifiedAloneAndAtALimitedRate(t *testing
 	expect(t, "faults", len(r.faults()), 2)
 }
 
+// 4.2: A node is reported when it is proven invalid, and not where no verdict could be reached.
 func TestRule4_2_ANodeWhoseVerificationWasCutShortBlamesNobody(t *testing.T) {
 	r := newRig(t, 4)
 	r.node(genesis(1, 1))

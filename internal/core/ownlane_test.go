@@ -27,7 +27,8 @@ func (r *rig) kinds() (all map[RecordKind]int) {
 	return all
 }
 
-// Chunk and parent are made durable (which is all that 4.2 asks before others may see it), then signed.
+// 4.7: Chunk and parent are made durable (which is all that 4.2 asks before others may see it),
+// then signed.
 func TestRule4_7_ChunkAndParentAreDurableBeforeTheSignerIsAsked(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	r.certifyOwn(r.propose(1), 5)
@@ -49,8 +50,9 @@ func TestRule4_7_ChunkAndParentAreDurableBeforeTheSignerIsAsked(t *testing.T) {
 	expectChunks(t, "chunks to sign", r.signChunks, c)
 }
 
-// The same chunk is signed again after a crash, wherever it comes: a signer that guards against double signing never sees
-// two, and no height is asked about anew once its chunk is durable.
+// 4.7: The same chunk is signed again after a crash, wherever it comes: a signer that guards
+// against double signing never sees two, and no height is asked about anew once its chunk is
+// durable.
 func TestRule4_7_TheSameChunkIsSignedAgainAfterACrashAtEveryStep(t *testing.T) {
 	steps := []struct {
 		name string
@@ -117,7 +119,7 @@ func TestRule4_7_TheSameChunkIsSignedAgainAfterACrashAtEveryStep(t *testing.T) {
 	}
 }
 
-// The same chunk is signed again with the newest certificate held for its parent.
+// 4.7: The same chunk is signed again with the newest certificate held for its parent.
 func TestRule4_7_WhatIsSignedAgainHasTheNewestCertificateForItsParent(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	first := r.propose(1)
@@ -133,14 +135,15 @@ func TestRule4_7_WhatIsSignedAgainHasTheNewestCertificateForItsParent(t *testing
 	r.crash(r.disk.Durable, true)
 	r.signChunk()
 	var n wire.Node
-	if err := n.Decode(r.nodes[len(r.nodes)-1].Bytes, r.c); err != nil {
+	if err := n.Decode(r.nodes[len(r.nodes)-1].Bytes, &r.c.epochs); err != nil {
 		t.Fatal(err)
 	}
 	expect(t, "chunk", n.Chunk, c)
 	expect(t, "parent's epoch", n.Parent.Epoch, 6)
 }
 
-// The parent in a node may carry any valid certificate for it: the newest epoch's not above the current one is used.
+// 4.7: The parent in a node may carry any valid certificate for it: the newest epoch's not above
+// the current one is used.
 func TestRule4_7_TheParentsCertificateIsNotOfAnEpochToCome(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.propose(1)
@@ -148,7 +151,7 @@ func TestRule4_7_TheParentsCertificateIsNotOfAnEpochToCome(t *testing.T) {
 	r.certifyOwn(c, 6)
 	r.propose(2)
 	var n wire.Node
-	if err := n.Decode(r.nodes[1].Bytes, r.c); err != nil {
+	if err := n.Decode(r.nodes[1].Bytes, &r.c.epochs); err != nil {
 		t.Fatal(err)
 	}
 	expect(t, "parent's epoch", n.Parent.Epoch, 5)
@@ -156,13 +159,13 @@ func TestRule4_7_TheParentsCertificateIsNotOfAnEpochToCome(t *testing.T) {
 	r = newRig(t, 4, sequencing)
 	r.certifyOwn(r.propose(1), 6)
 	r.propose(2)
-	if err := n.Decode(r.nodes[1].Bytes, r.c); err != nil {
+	if err := n.Decode(r.nodes[1].Bytes, &r.c.epochs); err != nil {
 		t.Fatal(err)
 	}
 	expect(t, "parent's epoch", n.Parent.Epoch, 6)
 }
 
-// A record of our next chunk is dead once the tip has come to its height.
+// 4.7: A record of our next chunk is dead once the tip has come to its height.
 func TestRule4_7_TheRecordOfAChunkThatBecameTheTipIsReleased(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.propose(1)
@@ -177,7 +180,7 @@ func TestRule4_7_TheRecordOfAChunkThatBecameTheTipIsReleased(t *testing.T) {
 	expect(t, "chunks to sign", len(r.signChunks), 0)
 }
 
-// After a declined proposal the next question waits a backoff; the counts say so.
+// 4.7: After a declined proposal the next question waits a backoff; the counts say so.
 func TestRule4_7_ADeclinedProposalLeavesNoRecord(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	r.proposes = nil
@@ -189,14 +192,11 @@ func TestRule4_7_ADeclinedProposalLeavesNoRecord(t *testing.T) {
 	expectChunks(t, "questions", r.proposes, wire.Chunk{Sequencer: id(0)})
 }
 
-// A journal that holds two of our chunks for one height is none of ours.
+// 4.7: A journal that holds two of our chunks for one height is none of ours.
 func TestRule4_7_TwoProposalsForOneHeightAreNoJournalOfOurs(t *testing.T) {
 	cfg := defaults(id(0))
 	cfg.Sets = &view{world: newWorld(4, true), me: id(0)}
-	c, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := New(cfg)
 	for position, n := range []wire.Node{{Chunk: chunk(0, 0, 1)}, {Chunk: chunk(0, 0, 1)}} {
 		if err := c.Recover(uint64(position+1), n.AppendTo([]byte{recordProposal})); err != nil {
 			t.Fatal(err)
@@ -208,7 +208,8 @@ func TestRule4_7_TwoProposalsForOneHeightAreNoJournalOfOurs(t *testing.T) {
 	}
 }
 
-// While no certificate comes, both are repeated every RebroadcastTimeout, whatever the reporter does.
+// 4.7: While no certificate comes, both are repeated every RebroadcastTimeout, whatever the
+// reporter does.
 func TestRule4_7_TheTipIsRepeatedWhileTheProcessIsPaused(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	r.propose(1)

@@ -4,14 +4,14 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/lanecast/lanecast/aggregate"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
-// A process that falls behind for a moment gets several nodes of a lane while one is in verification. Only the highest
-// of them is verified as a node. The parent certificates of the others are locks that the process would lose: they are
-// verified as statements of their own. PROTOCOL.md 4.2.5.
+// A process that falls behind for a moment gets several nodes of a lane while one is in
+// verification. Only the highest of them is verified as a node. The parent certificates of the
+// others are locks that the process would lose: they are verified as statements of their own.
+// docs/protocol.md 4.2.5.
 
 // parent is the parent certificate of a node that is not verified itself.
 type parent struct {
@@ -21,38 +21,73 @@ type parent struct {
 	message     []byte // the node
 }
 
+// parents are the parent certificates of one lane that wait, ascending by height and epoch, one of
+// them in verification.
+type parents struct {
+	waiting   []parent
+	verifying bool
+}
+
 // maxParents bounds how many parents of a lane wait, whatever HeightBound says.
 const maxParents = 64
 
-// passOver takes the parent certificate of a node that will not be verified: a higher one takes its place.
+// find returns where the parent for a subject is, or would be, and whether it waits.
+func (q *parents) find(s wire.Subject) (at int, waits bool) {
+	return slices.BinarySearchFunc(q.waiting, s, func(o parent, s wire.Subject) int {
+		return cmp.Or(cmp.Compare(o.subject.Chunk.Height, s.Chunk.Height), cmp.Compare(o.subject.Epoch, s.Epoch))
+	})
+}
+
+// insert puts a parent at its place. If there are more than room then, the lowest is dropped; it
+// reports whether.
+func (q *parents) insert(at int, p parent, room int) (dropped bool) {
+	q.waiting = slices.Insert(q.waiting, at, p)
+	if len(q.waiting) <= room {
+		return false
+	}
+	q.waiting = slices.Delete(q.waiting, 0, 1)
+	return true
+}
+
+// pop takes out the highest parent; false if there is none, or one is in verification.
+func (q *parents) pop() (p parent, ok bool) {
+	last := len(q.waiting) - 1
+	if q.verifying || last < 0 {
+		return p, false
+	}
+	p = q.waiting[last]
+	q.waiting[last] = parent{}
+	q.waiting = q.waiting[:last]
+	return p, true
+}
+
+// passOver takes the parent certificate of a node that will not be verified: a higher one takes its
+// place.
 func (c *Core) passOver(l *lane, p *pendingNode) {
 	if p.from == nil || !p.node.HasParent() {
 		return
 	}
 	s := p.node.ParentSubject()
-	i, waits := slices.BinarySearchFunc(l.parents, s, func(o parent, s wire.Subject) int {
-		return cmp.Or(cmp.Compare(o.subject.Chunk.Height, s.Chunk.Height), cmp.Compare(o.subject.Epoch, s.Epoch))
-	})
+	at, waits := l.parents.find(s)
 	if waits || !c.wantsParent(l, s) {
 		return
 	}
-	l.parents = slices.Insert(l.parents, i, parent{s, p.node.Parent.Certificate, p.from, p.message})
-	if room := int(min(c.cfg.HeightBound, maxParents)); len(l.parents) > room {
+	room := int(min(c.cfg.HeightBound, maxParents))
+	if l.parents.insert(at, parent{s, p.node.Parent.Certificate, p.from, p.message}, room) {
 		c.counts.ParentsDropped++
-		l.parents = slices.Delete(l.parents, 0, 1) // the lowest
 	}
-	c.checkParents(l)
+	c.verifyParents(l)
 }
 
-// wantsParent reports whether a certificate could tell anything new, and may be verified. What is refused for want of
-// anything but news is counted.
+// wantsParent reports whether a certificate could tell anything new, and may be verified. What is
+// refused for want of anything but news is counted.
 func (c *Core) wantsParent(l *lane, s wire.Subject) bool {
-	if l.votes.Knows(aggregate.Key{Height: s.Chunk.Height, Epoch: s.Epoch}, s.Chunk.Payload) {
+	if l.votes.Knows(s) {
 		return false
 	}
 	highest, _ := l.votes.Highest()
-	first, last := c.bounds()
-	_, known := c.scheme(s.Epoch)
+	first, last := c.epochs.bounds()
+	_, known := c.epochs.scheme(s.Epoch)
 	low := s.Chunk.Height < highest && highest-s.Chunk.Height >= c.cfg.HeightBound
 	if l.bad || low || s.Epoch < first || s.Epoch > last || !known {
 		c.counts.ParentsDropped++
@@ -61,40 +96,38 @@ func (c *Core) wantsParent(l *lane, s wire.Subject) bool {
 	return true
 }
 
-// checkParents has the highest parent that waits verified, one of a lane at a time.
-func (c *Core) checkParents(l *lane) {
-	for !l.checking && len(l.parents) > 0 {
-		p := l.parents[len(l.parents)-1]
-		l.parents[len(l.parents)-1] = parent{}
-		l.parents = l.parents[:len(l.parents)-1]
+// verifyParents has the highest parent that waits verified, one of a lane at a time.
+func (c *Core) verifyParents(l *lane) {
+	for p, ok := l.parents.pop(); ok; p, ok = l.parents.pop() {
 		if !c.wantsParent(l, p.subject) {
 			continue
 		}
-		scheme, _ := c.scheme(p.subject.Epoch)
-		l.checking = true
+		scheme, _ := c.epochs.scheme(p.subject.Epoch)
+		l.parents.verifying = true
 		st := &verify.Statement{Scheme: scheme, Subject: p.subject, Certificate: p.certificate}
-		c.submit(st, job{lane: l, parent: &p, subject: p.subject})
+		c.jobs.submit(st, job{lane: l, parent: &p})
 	}
 }
 
 // dropParents forgets the parents that wait.
 func (c *Core) dropParents(l *lane) {
-	c.counts.ParentsDropped += uint64(len(l.parents))
-	l.parents = nil
+	c.counts.ParentsDropped += uint64(len(l.parents.waiting))
+	l.parents.waiting = nil
 }
 
 // parentVerdict takes the verdict on a parent certificate.
 func (c *Core) parentVerdict(j job, v *verify.Verdict) {
 	l := j.lane
-	l.checking = false
+	l.parents.verifying = false
 	switch {
 	case v.Err != nil: // no verdict, and nobody to blame
 		c.counts.ParentsDropped++
 	case v.CertificateValid:
-		c.certified(l, j.subject, slices.Clone(j.parent.certificate))
+		p := j.parent
+		c.certified(l, wire.Lock{Chunk: p.subject.Chunk, Epoch: p.subject.Epoch, Certificate: slices.Clone(p.certificate)})
 	default:
 		c.counts.Nodes[Invalid]++
 		c.blameNode(l, j.parent.from, j.parent.message)
 	}
-	c.checkParents(l)
+	c.verifyParents(l)
 }

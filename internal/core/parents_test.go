@@ -38,9 +38,9 @@ func (r *rig) one() *verify.Statement {
 	return st
 }
 
-// When a waiting node is replaced by a higher one, its parent certificate goes on as a statement of its own, so that a
-// process that falls behind for a moment loses no lock that reached it. One such statement per lane is in verification,
-// the highest first.
+// 4.2.5: When a waiting node is replaced by a higher one, its parent certificate goes on as a
+// statement of its own, so that a process that falls behind for a moment loses no lock that reached
+// it. One such statement per lane is in verification, the highest first.
 func TestRule4_2_5_TheParentsOfReplacedNodesAreVerifiedTheHighestFirstAndOneAtATime(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 0))
@@ -66,7 +66,8 @@ func TestRule4_2_5_TheParentsOfReplacedNodesAreVerifiedTheHighestFirstAndOneAtAT
 	expect(t, "tip", p.Chunk.Height, 8)
 }
 
-// The same for a node that came while a higher one waited, and for one that a higher one overtook.
+// 4.2.5: The same for a node that came while a higher one waited, and for one that a higher one
+// overtook.
 func TestRule4_2_5_TheParentsOfLowerAndOvertakenNodesAreVerifiedToo(t *testing.T) {
 	r := newRig(t, 4)
 	r.node(r.w.node(1, 7, 7, 6, 5))
@@ -78,19 +79,20 @@ func TestRule4_2_5_TheParentsOfLowerAndOvertakenNodesAreVerifiedToo(t *testing.T
 	expect(t, "statements", len(r.verifies), 0)
 }
 
-// At most HeightBound wait, of heights above the highest certified − HeightBound and epochs within bounds; what does not
-// fit is dropped and counted.
+// 4.2.5: At most HeightBound wait, of heights above the highest certified − HeightBound and epochs
+// within bounds; what does not fit is dropped and counted.
 func TestRule4_2_5_ParentsThatWaitAreBoundedAndWhatDoesNotFitIsCounted(t *testing.T) {
 	r := newRig(t, 4)
 	for h := uint64(1); h < 40; h++ {
 		r.node(r.w.node(1, h, int(h), int(h-1), 5))
 	}
-	l := r.c.lanes[id(1)]
-	expect(t, "parents that wait", len(l.parents), 8)
-	expect(t, "the lowest of them", l.parents[0].subject.Chunk.Height, 30)
+	l := r.c.lanes.bySequencer[id(1)]
+	expect(t, "parents that wait", len(l.parents.waiting), 8)
+	expect(t, "the lowest of them", l.parents.waiting[0].subject.Chunk.Height, 30)
 	expect(t, "dropped", r.c.Counts().ParentsDropped, 37-1-8)
 	r.verdicts()
-	// The first node's, the first parent, the last node's, and those that waited but for the lowest, which is too low now.
+	// The first node's, the first parent, the last node's, and those that waited but for the
+	// lowest, which is too low now.
 	expect(t, "locks", len(r.locks()), 1+1+1+7)
 
 	r = newRig(t, 4)
@@ -110,8 +112,9 @@ func TestRule4_2_5_ParentsThatWaitAreBoundedAndWhatDoesNotFitIsCounted(t *testin
 	expectHeights(t, "locks", r.heights(), 8, 5, 9)
 }
 
-// If one is invalid, InvalidNode is reported with the node that it came from, the sequencer counts as one whose node
-// failed, and those that wait are dropped; of such a sequencer none is kept.
+// 4.2.5: If one is invalid, InvalidNode is reported with the node that it came from, the sequencer
+// counts as one whose node failed, and those that wait are dropped; of such a sequencer none is
+// kept.
 func TestRule4_2_5_AnInvalidParentBlamesTheSequencerAndDropsThoseThatWait(t *testing.T) {
 	r := newRig(t, 4)
 	bad := r.w.node(1, 4, 4, 3, 5)
@@ -126,17 +129,18 @@ func TestRule4_2_5_AnInvalidParentBlamesTheSequencerAndDropsThoseThatWait(t *tes
 	expect(t, "peer", f.Peer, id(1))
 	expect(t, "message", string(f.Message), string(bad.AppendTo(nil)))
 	expect(t, "invalid", r.c.Counts().Nodes[Invalid], 1)
-	expect(t, "bad", r.c.lanes[id(1)].bad, true)
+	expect(t, "bad", r.c.lanes.bySequencer[id(1)].bad, true)
 	dropped := r.c.Counts().ParentsDropped
 	r.node(r.w.node(1, 9, 9, 8, 5))
 	r.node(r.w.node(1, 10, 10, 9, 5))
 	r.node(r.w.node(1, 11, 11, 10, 5))
 	expect(t, "dropped", r.c.Counts().ParentsDropped > dropped, true)
-	expect(t, "waiting", len(r.c.lanes[id(1)].parents), 0)
+	expect(t, "waiting", len(r.c.lanes.bySequencer[id(1)].parents.waiting), 0)
 	r.pass(time.Second)
 	expect(t, "faults", len(r.faults()), 1)
 }
 
+// 4.2.5: If one parent is invalid, those that wait are dropped.
 func TestRule4_2_5_AnInvalidParentDropsThoseBelowThatWait(t *testing.T) {
 	r := newRig(t, 4)
 	bad := r.w.node(1, 6, 6, 5, 5)
@@ -159,7 +163,7 @@ func TestRule4_2_5_AnInvalidParentDropsThoseBelowThatWait(t *testing.T) {
 	expect(t, "statements", len(r.verifies), 1)
 }
 
-// The same where the node that was verified is the invalid one.
+// 4.2.5: The same where the node that was verified is the invalid one.
 func TestRule4_2_5_AnInvalidNodeDropsTheParentsThatWait(t *testing.T) {
 	r := newRig(t, 4)
 	bad := r.w.node(1, 1, 1, 0, 5)
@@ -168,14 +172,14 @@ func TestRule4_2_5_AnInvalidNodeDropsTheParentsThatWait(t *testing.T) {
 	for h := uint64(3); h < 7; h++ {
 		r.node(r.w.node(1, h, int(h), int(h-1), 5))
 	}
-	expect(t, "parents that wait", len(r.c.lanes[id(1)].parents), 2)
+	expect(t, "parents that wait", len(r.c.lanes.bySequencer[id(1)].parents.waiting), 2)
 	r.one()
-	expect(t, "parents that wait", len(r.c.lanes[id(1)].parents), 0)
+	expect(t, "parents that wait", len(r.c.lanes.bySequencer[id(1)].parents.waiting), 0)
 	expect(t, "dropped", r.c.Counts().ParentsDropped, 2)
 	fault[*wire.InvalidNode](r)
 }
 
-// A verification that was cut short blames nobody.
+// 4.2.5: A verification that was cut short blames nobody.
 func TestRule4_2_5_AParentWithoutAVerdictIsDroppedAndBlamesNobody(t *testing.T) {
 	r := newRig(t, 4)
 	for h := uint64(1); h < 5; h++ {
@@ -192,7 +196,8 @@ func TestRule4_2_5_AParentWithoutAVerdictIsDroppedAndBlamesNobody(t *testing.T) 
 	expectHeights(t, "locks", r.heights(), 0, 2, 3)
 }
 
-// Below the lane's highest certified height − 1: one for another payload than one that is kept there is a LockConflict.
+// 4.4: Below the lane's highest certified height − 1: one for another payload than one that is kept
+// there is a LockConflict.
 func TestRule4_4_AContradictionToAPastCertificateIsALockConflict(t *testing.T) {
 	for name, late := range map[string]bool{"that was held": false, "that came late": true} {
 		t.Run(name, func(t *testing.T) {

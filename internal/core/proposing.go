@@ -1,6 +1,7 @@
 package core
 
 import (
+	"math"
 	"time"
 
 	"github.com/lanecast/lanecast/aggregate"
@@ -18,8 +19,15 @@ const (
 	verifying       // the node is verified like any other
 )
 
-// proposing is the state of our own lane beyond what every lane has: PROTOCOL.md 4.7.
-type proposing struct {
+// proposer makes our next chunk, from the question for its payload to its signature:
+// docs/protocol.md 4.7.
+type proposer struct {
+	clock   *clock
+	calls   *calls
+	records *records
+	counts  *Counts
+	backoff time.Duration
+
 	phase      phase
 	height     uint64    // that the application was asked about
 	node       wire.Node // from writing on; without signature until it is verified
@@ -27,114 +35,221 @@ type proposing struct {
 	proposedAt time.Duration
 	notBefore  time.Duration // backoff after an attempt that failed
 
-	questions  calls // for payloads
-	signatures calls // on our chunks
-
-	rebroadcast   bool // the tip is to be sent again at rebroadcastAt
-	rebroadcastAt time.Duration
-
-	// claims is the highest chunk of our lane that each validator has acked and that the journal does not hold. If more
-	// than may be faulty have, somebody has sent chunks with our signature.
-	claims map[wire.PublicKey]wire.Chunk
-	behind bool
+	questions  series // for payloads
+	signatures series // on our chunks
 }
 
-// below returns the chunk below our next one: the higher of tip and highest certificate, with a certificate for it,
-// nil while there is none for its payload. empty says that the lane has nothing yet.
-func (c *Core) below() (height uint64, held *aggregate.Certificate, empty bool) {
-	t := c.own.tip
-	highest, certified := c.own.votes.Highest()
-	switch {
-	case t == nil && !certified:
-		return 0, nil, true
-	case t == nil || certified && highest > t.chunk().Height:
-		at := c.own.votes.At(highest)
-		return highest, c.newestNow(highest, at.Payload), false
-	case !t.durable:
-		return t.chunk().Height, nil, false
+// propose does what can be done now for our next chunk, which has the height and the parent given
+// if may is set: it asks the application for a payload, unless paused, or our key for its
+// signature. It ends questions and requests that are no longer wanted.
+func (p *proposer) propose(own *lane, height uint64, parent *wire.Parent, may, paused bool) {
+	switch p.phase {
+	case asking:
+		if !may || height != p.height {
+			p.calls.cancel(&p.questions)
+			p.counts.Proposals[Dropped]++
+			p.phase = idle
+		}
+	case writing, signing:
+		if !may {
+			p.calls.cancel(&p.signatures)
+		} else if height != p.node.Chunk.Height { // certified meanwhile, and more
+			p.calls.cancel(&p.signatures)
+			p.counts.Proposals[Dropped]++
+			p.end()
+		}
 	}
-	return t.chunk().Height, c.newestNow(t.chunk().Height, t.chunk().Payload), false
+	if !may || p.phase == asking || p.phase == writing || p.phase == verifying || p.signatures.current != 0 {
+		return
+	}
+	if p.clock.now < p.notBefore {
+		p.clock.wake(p.notBefore)
+		return
+	}
+	if p.phase == signing {
+		p.calls.begin(&p.signatures, call{kind: SignChunk, chunk: p.node.Chunk, lane: own})
+		return
+	}
+	if paused {
+		return
+	}
+	chunk := wire.Chunk{Sequencer: own.sequencer, Height: height}
+	if ask := p.calls.begin(&p.questions, call{kind: AskPropose, chunk: chunk, lane: own}); ask != nil {
+		ask.Parent = parent.Payload
+		p.phase, p.height = asking, height
+	}
 }
 
-// newestNow returns the newest certificate of our lane for a chunk whose epoch is not above the current one, which
-// others may not know yet. Only where there is none, it is one of those.
-func (c *Core) newestNow(height uint64, payload wire.Digest) *aggregate.Certificate {
-	for e := c.epoch; ; e-- {
-		held := c.own.votes.Held(aggregate.Key{Height: height, Epoch: e})
-		if held != nil && held.Payload == payload {
+// write journals chunk and parent before our key signs: after a failure or a restart the same chunk
+// is signed.
+func (p *proposer) write(n wire.Node) {
+	p.node = n
+	p.phase, p.proposedAt = writing, p.clock.now
+	p.position = p.records.append(recordProposal, &p.node)
+}
+
+// durable reports whether chunk and parent have come to disk with the records up to position.
+func (p *proposer) durable(position uint64) bool {
+	if p.phase != writing || p.position > position {
+		return false
+	}
+	p.phase = signing
+	return true
+}
+
+// signed returns the node that is to be verified.
+func (p *proposer) signed(signature wire.Signature, parent wire.Parent) *pendingNode {
+	n := &pendingNode{node: p.node, proposedAt: p.proposedAt}
+	n.node.Signature = signature
+	n.node.Parent = parent
+	n.message = n.node.AppendTo(make([]byte, 0, n.node.Size()))
+	p.phase = verifying
+	return n
+}
+
+// fail ends the attempt at hand. The next one comes after the backoff, for the same chunk if there
+// is one.
+func (p *proposer) fail(s Status) {
+	p.counts.Proposals[s]++
+	p.phase = idle
+	if p.position != 0 {
+		p.phase = signing
+	}
+	p.notBefore = p.clock.now + p.backoff
+	p.clock.wake(p.notBefore)
+}
+
+// end forgets our next chunk, and its record.
+func (p *proposer) end() {
+	p.records.release(p.position)
+	p.phase, p.position, p.node = idle, 0, wire.Node{}
+}
+
+// accepted ends a proposal that has become the tip. The tip's record replaces that of chunk and
+// parent.
+func (p *proposer) accepted() {
+	p.counts.Proposals[Success]++
+	p.end()
+}
+
+// done follows the verdict on our own node. If it did not become the tip, it is signed again.
+func (p *proposer) done() {
+	if p.phase == verifying {
+		p.fail(Failure)
+	}
+}
+
+// mayHaveSent reports whether the chunk is our next one, and may have been sent before a restart:
+// its record is durable.
+func (p *proposer) mayHaveSent(chunk *wire.Chunk) bool {
+	return p.position != 0 && p.phase != writing && *chunk == p.node.Chunk
+}
+
+// recovered keeps the highest of our chunks that were made durable to be signed. It returns the
+// position of the other one, if there are two.
+func (p *proposer) recovered(position uint64, n wire.Node) (dead uint64, err error) {
+	if p.position != 0 {
+		mine := &p.node.Chunk
+		if n.Chunk.Height == mine.Height && n.Chunk.Payload != mine.Payload {
+			return 0, twoTips(mine, p.position, position)
+		}
+		if n.Chunk.Height <= mine.Height {
+			return position, nil
+		}
+	}
+	dead = p.position
+	p.node, p.position = n, position
+	return dead, nil
+}
+
+// restore has our next chunk signed that was on its way, unless tip or lane have come to its
+// height.
+func (p *proposer) restore(own *lane) {
+	if p.position == 0 {
+		return
+	}
+	height := p.node.Chunk.Height
+	highest, certified := own.votes.Highest()
+	if t := own.tip; t != nil && t.chunk().Height >= height || certified && highest >= height {
+		p.end()
+		return
+	}
+	p.phase = signing
+}
+
+// below returns the chunk below the lane's next one: the higher of tip and highest certificate.
+// empty says that the lane has nothing yet, and ok that it is durable.
+func (l *lane) below() (chunk wire.Chunk, ok, empty bool) {
+	highest, certified := l.votes.Highest()
+	switch {
+	case l.tip == nil && !certified:
+		return chunk, true, true
+	case l.tip == nil || certified && highest > l.tip.chunk().Height:
+		return l.votes.At(highest).Chunk, true, false
+	}
+	return *l.tip.chunk(), l.tip.durable, false
+}
+
+// newestUpTo returns the newest certificate of a chunk whose epoch is not above the current one,
+// which others may not know yet. Only where there is none, it is one of those. nil says that the
+// chunk has no certificate.
+func (l *lane) newestUpTo(current, first uint64, chunk wire.Chunk) *aggregate.Certificate {
+	newest := l.votes.At(chunk.Height)
+	if newest == nil || newest.Chunk != chunk {
+		return nil
+	}
+	for e := current; ; e-- {
+		if held := l.votes.Held(chunk.Height, e); held != nil {
 			return held
 		}
-		if first, _ := c.bounds(); e == first {
-			return c.own.votes.Newest(height, payload)
+		if e == first {
+			return newest
 		}
 	}
 }
 
-// nextHeight returns the height that we may propose now, false if we may not: we must be a sequencer, and the chunk
-// below, if any, must be certified.
-func (c *Core) nextHeight() (uint64, bool) {
-	if c.lost || !c.isSequencerNow() {
-		return 0, false
+// nextChunk returns height and parent of the chunk that we may propose now; may is false if there
+// is none: we must be a sequencer, and the chunk below, if any, must be certified. The parent has
+// the newest certificate that is held for it.
+func (c *Core) nextChunk() (height uint64, parent wire.Parent, may bool) {
+	if c.loss.lost || !c.isSequencerNow() {
+		return 0, parent, false
 	}
-	height, held, empty := c.below()
+	below, ok, empty := c.own.below()
 	if empty {
-		return 0, true
+		return 0, parent, true
 	}
-	return height + 1, held != nil && height+1 != 0
+	if !ok {
+		return 0, parent, false
+	}
+	first, _ := c.epochs.bounds()
+	held := c.own.newestUpTo(c.epochs.current, first, below)
+	if held == nil || below.Height == math.MaxUint64 {
+		return 0, parent, false
+	}
+	parent = wire.Parent{Payload: held.Chunk.Payload, Epoch: held.Epoch, Certificate: held.Certificate}
+	return below.Height + 1, parent, true
 }
 
 func (c *Core) isSequencerNow() bool {
 	if c.own == nil {
 		return false
 	}
-	e := c.inBounds(c.epoch)
+	e := c.currentEpoch()
 	return e != nil && e.isSequencer(c.cfg.Identity)
 }
 
-// propose does what can be done now for our next chunk: it asks the application for a payload, or our key for its
-// signature. It ends questions and requests that are no longer wanted.
+// propose does what can be done now for our next chunk.
 func (c *Core) propose() {
-	p := &c.proposing
 	if !c.running || c.own == nil {
 		return
 	}
-	height, ok := c.nextHeight()
-	switch p.phase {
-	case asking:
-		if !ok || height != p.height {
-			c.cancel(&p.questions)
-			c.counts.Proposals[Dropped]++
-			p.phase = idle
-		}
-	case writing, signing:
-		if !ok {
-			c.cancel(&p.signatures)
-		} else if height != p.node.Chunk.Height { // certified meanwhile, and more
-			c.cancel(&p.signatures)
-			c.counts.Proposals[Dropped]++
-			c.endProposal()
-		}
-	}
-	if !ok || p.phase == asking || p.phase == writing || p.phase == verifying || p.signatures.current != 0 {
-		return
-	}
-	if c.now < p.notBefore {
-		c.wake(p.notBefore)
-		return
-	}
-	if p.phase == signing {
-		c.begin(&p.signatures, call{kind: SignChunk, chunk: p.node.Chunk, lane: c.own})
-		return
-	}
-	if c.paused {
-		return
-	}
-	if c.begin(&p.questions, call{kind: AskPropose, chunk: wire.Chunk{Sequencer: c.cfg.Identity, Height: height}, lane: c.own}) != nil {
-		p.phase, p.height = asking, height
-	}
+	height, parent, may := c.nextChunk()
+	c.proposer.propose(c.own, height, &parent, may, c.paused)
 }
 
-// Pause tells whether the reporter or the disk is behind. While they are, no payload is asked for: PROTOCOL.md 5.7.
+// Pause tells whether the reporter or the disk is behind. While they are, no payload is asked for:
+// docs/protocol.md 5.7.
 func (c *Core) Pause(now time.Duration, paused bool) {
 	if !c.enter(now) {
 		return
@@ -143,32 +258,13 @@ func (c *Core) Pause(now time.Duration, paused bool) {
 	c.propose()
 }
 
-// backOff ends the attempt at hand. The next one comes after ProposeBackoff, for the same chunk if there is one.
-func (c *Core) backOff(s Status) {
-	p := &c.proposing
-	c.counts.Proposals[s]++
-	p.phase = idle
-	if p.position != 0 {
-		p.phase = signing
-	}
-	p.notBefore = c.now + c.cfg.ProposeBackoff
-	c.wake(p.notBefore)
-}
-
-// endProposal forgets our next chunk, and its record.
-func (c *Core) endProposal() {
-	p := &c.proposing
-	c.release(p.position)
-	p.phase, p.position, p.node = idle, 0, wire.Node{}
-}
-
-// ApplicationProposed takes the application's answer to the AskPropose of that number; ok is false when it declined or failed.
-// Chunk and parent are journaled before our key signs: after a failure or a restart the same chunk is signed.
+// ApplicationProposed takes the application's answer to the AskPropose of that number; ok is false
+// when it declined or failed.
 func (c *Core) ApplicationProposed(now time.Duration, number uint64, payload wire.Digest, ok bool) {
 	if !c.enter(now) {
 		return
 	}
-	about, counts, known := c.returned(AskPropose, number)
+	about, counts, known := c.calls.returned(AskPropose, number)
 	if !known {
 		return
 	}
@@ -176,97 +272,68 @@ func (c *Core) ApplicationProposed(now time.Duration, number uint64, payload wir
 		c.propose() // it may have waited for this call to return
 		return
 	}
-	p := &c.proposing
-	if height, may := c.nextHeight(); !ok || !may || height != p.height {
-		c.backOff(Dropped)
+	height, parent, may := c.nextChunk()
+	if !ok || !may || height != c.proposer.height {
+		c.proposer.fail(Dropped)
 		return
 	}
 	about.chunk.Payload = payload
-	p.node = wire.Node{Chunk: about.chunk, Parent: c.nextParent()}
-	p.phase, p.proposedAt = writing, c.now
-	p.position = c.appendRecord(recordProposal, &p.node)
+	c.proposer.write(wire.Node{Chunk: about.chunk, Parent: parent})
 }
 
-// nextParent returns the parent of our next chunk, with the newest certificate that is held for it.
-func (c *Core) nextParent() wire.Parent {
-	_, held, empty := c.below()
-	if empty {
-		return wire.Parent{}
-	}
-	return wire.Parent{Payload: held.Payload, Epoch: held.Epoch, Certificate: held.Bytes}
-}
-
-// proposalDurable asks for our signature once chunk and parent are on disk.
-func (c *Core) proposalDurable() {
-	if p := &c.proposing; p.phase == writing && p.position <= c.durable {
-		p.phase = signing
-		c.propose()
-	}
-}
-
-// ChunkSigned takes the signature that the SignChunk of that number asked for. The node is then verified like any
-// other: a signer that is broken must not make us send what others would blame us for.
+// ChunkSigned takes the signature that the SignChunk of that number asked for. The node is then
+// verified like any other: a signer that is broken must not make us send what others would blame us
+// for.
 func (c *Core) ChunkSigned(now time.Duration, number uint64, signature wire.Signature, err error) {
 	if !c.enter(now) {
 		return
 	}
-	_, counts, known := c.returned(SignChunk, number)
+	_, counts, known := c.calls.returned(SignChunk, number)
 	if !known {
 		return
 	}
-	p := &c.proposing
+	p := &c.proposer
 	if !counts || p.phase != signing {
 		c.propose()
 		return
 	}
 	if err != nil {
-		c.backOff(Failure)
+		p.fail(Failure)
 		return
 	}
-	n := &pendingNode{node: p.node, proposedAt: p.proposedAt}
-	n.node.Signature = signature
-	n.node.Parent = c.nextParent()
-	n.message = n.node.AppendTo(make([]byte, 0, n.node.Size()))
-	p.phase = verifying
-	c.verifyNode(c.own, n)
+	_, parent, _ := c.nextChunk()
+	c.verifyNode(c.own, p.signed(signature, parent))
 	if c.own.verifying == nil {
-		c.backOff(Failure) // the scheme of our own parent certificate is gone
+		p.fail(Failure) // the scheme of our own parent certificate is gone
 	}
 }
 
-// proposalAccepted ends a proposal that has become the tip. The tip's record replaces that of chunk and parent.
-func (c *Core) proposalAccepted() {
-	c.counts.Proposals[Success]++
-	c.endProposal()
-	c.dropClaims()
+// rebroadcast is when our tip, which has no certificate yet, is sent again.
+type rebroadcast struct {
+	due bool
+	at  time.Duration
 }
 
-// proposalSettled follows the verdict on our own node. If it did not become the tip, it is signed again.
-func (c *Core) proposalSettled() {
-	if c.proposing.phase == verifying {
-		c.backOff(Failure)
-	}
-}
-
-// broadcast spreads our tip: the payload through the relay, the node to the validators. It repeats itself until the
-// tip is certified.
+// broadcast spreads our tip, payload and node, to the validators. It repeats itself until the tip
+// is certified.
 func (c *Core) broadcast(l *lane, again bool) {
-	p := &c.proposing
-	p.rebroadcast, p.rebroadcastAt = true, c.now+c.cfg.RebroadcastTimeout
+	c.rebroadcast = rebroadcast{true, c.now + c.cfg.RebroadcastTimeout}
 	status := Success
 	if c.isSequencerNow() {
-		c.emit(Relay).Chunk = *l.tip.chunk()
-		if others := c.inBounds(c.epoch).others; len(others) > 0 {
-			send := c.emit(SendNode)
+		others := c.currentEpoch().others
+		spread := c.effects.emit(Broadcast)
+		spread.Chunk, spread.Parent, spread.Recipients, spread.Again = *l.tip.chunk(), l.tip.parent, others, again
+		if len(others) > 0 {
+			send := c.effects.emit(SendNode)
 			send.Recipients, send.Bytes = others, l.tip.bytes
 		}
 		c.duplicate(l) // what the others do when they see it again, we do as well
 	} else {
 		// Paused. A new epoch resumes it at once; its sets may become known later than its number.
 		status = Dropped
-		p.rebroadcastAt = c.now + min(c.cfg.RebroadcastTimeout, c.cfg.AckInterval)
+		c.rebroadcast.at = c.now + min(c.cfg.RebroadcastTimeout, c.cfg.AckInterval)
 	}
-	c.wake(p.rebroadcastAt)
+	c.wake(c.rebroadcast.at)
 	c.counts.Broadcasts[status]++
 	if again {
 		c.counts.Rebroadcasts[status]++
@@ -279,15 +346,17 @@ func (c *Core) restartProposing() {
 		return
 	}
 	c.dropClaims()
-	if t := c.own.tip; t != nil && t.durable && !c.certifiedInBounds(c.own) {
+	first, _ := c.epochs.bounds()
+	if t := c.own.tip; t != nil && t.durable && !c.own.certifiedSince(first) {
 		c.broadcast(c.own, true)
 	}
 	c.propose()
 }
 
-// awaitSets comes back while the current epoch's sets are not known: they become known without any event.
+// awaitSets comes back while the current epoch's sets are not known: they become known without any
+// event.
 func (c *Core) awaitSets() {
-	if c.inBounds(c.epoch) == nil {
+	if c.currentEpoch() == nil {
 		c.wake(c.now + c.cfg.ProposeBackoff)
 	}
 }
@@ -297,15 +366,14 @@ func (c *Core) tickProposing() {
 	if c.own == nil {
 		return
 	}
-	p := &c.proposing
-	if p.rebroadcast {
-		t := c.own.tip
+	if c.rebroadcast.due {
+		first, _ := c.epochs.bounds()
 		switch {
-		case c.certifiedInBounds(c.own):
-			p.rebroadcast = false
-		case c.now < p.rebroadcastAt:
-			c.wake(p.rebroadcastAt)
-		case t.durable:
+		case c.own.certifiedSince(first):
+			c.rebroadcast.due = false
+		case c.now < c.rebroadcast.at:
+			c.wake(c.rebroadcast.at)
+		case c.own.tip.durable:
 			c.broadcast(c.own, true)
 		}
 	}

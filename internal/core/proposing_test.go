@@ -10,7 +10,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// propose answers the question for our next payload, and lets the node come all the way to where it is sent.
+// propose answers the question for our next payload, and lets the node come all the way to where it
+// is sent.
 func (r *rig) propose(p int) wire.Chunk {
 	r.t.Helper()
 	c := r.proposeVolatile(p)
@@ -57,20 +58,21 @@ func (r *rig) certifyOwn(c wire.Chunk, epoch uint64) {
 	r.verdicts()
 }
 
-// On an answer, chunk and parent are made durable, then signed, verified and handled as if received; then the relay is
-// told to spread the payload and the node goes to the validators of the current epoch.
+// 4.7: On an answer, chunk and parent are made durable, then signed, verified and handled as if
+// received; then the relay is told to spread the payload and the node goes to the validators of the
+// current epoch.
 func TestRule4_7_TheFirstProposalIsAskedForAtOnceAndSignedWhenDurableThenBroadcastAtOnce(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	expectChunks(t, "questions", r.proposes, wire.Chunk{Sequencer: id(0)})
 	c := r.proposeVolatile(1)
 	expect(t, "chunk", c, chunk(0, 0, 1))
 	r.pass(time.Minute)
-	expect(t, "seen before it is durable", len(r.nodes)+len(r.relays)+len(r.asks)+len(r.signChunks), 0)
+	expect(t, "seen before it is durable", len(r.nodes)+len(r.broadcasts)+len(r.asks)+len(r.signChunks), 0)
 	r.sync()
 	expectChunks(t, "to be signed", r.signChunks, c)
 	durable := r.disk.Durable
 	r.signChunk()
-	expectChunks(t, "relayed", r.relays, c)
+	expectChunks(t, "payloads spread", r.broadcasts, c)
 	expect(t, "nodes", len(r.nodes), 1)
 	if !slices.Equal(r.nodes[0].Recipients, []wire.PublicKey{id(1), id(2), id(3)}) {
 		t.Fatalf("recipients %v", r.nodes[0].Recipients)
@@ -83,6 +85,8 @@ func TestRule4_7_TheFirstProposalIsAskedForAtOnceAndSignedWhenDurableThenBroadca
 	expect(t, "released, once the tip has its own", len(r.releases), 1)
 }
 
+// 4.7: Our next height is one above the higher of our tip and our lane's highest certificate; when
+// the chunk below is certified: ask the application for a payload.
 func TestRule4_7_TheNextProposalComesWithTheTipsCertificateAsParent(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.propose(1)
@@ -92,7 +96,7 @@ func TestRule4_7_TheNextProposalComesWithTheTipsCertificateAsParent(t *testing.T
 	expect(t, "elapsed", r.reports[len(r.reports)-1].Elapsed, 70*time.Millisecond)
 	c = r.propose(2)
 	var n wire.Node
-	if err := n.Decode(r.nodes[1].Bytes, r.c); err != nil {
+	if err := n.Decode(r.nodes[1].Bytes, &r.c.epochs); err != nil {
 		t.Fatal(err)
 	}
 	expect(t, "chunk", n.Chunk, chunk(0, 1, 2))
@@ -104,6 +108,53 @@ func TestRule4_7_TheNextProposalComesWithTheTipsCertificateAsParent(t *testing.T
 	expect(t, "chunk at another", c, n.Chunk)
 }
 
+// Whoever is asked about a chunk, or asked to spread its payload, learns the payload below it,
+// after a restart too.
+func TestQuestionsAndBroadcastsNameTheParentAndWhomTheyAreFor(t *testing.T) {
+	var seen []Effect
+	r := newRig(t, 4, sequencing, func(r *rig) {
+		r.trace = func(e *Effect) {
+			if e.Kind == AskPropose || e.Kind == AskVerify || e.Kind == Broadcast {
+				seen = append(seen, *e)
+			}
+		}
+	})
+	expectParent := func(kind EffectKind, height uint64, parent wire.Digest, again bool) {
+		t.Helper()
+		for i, e := range seen {
+			if e.Kind != kind {
+				continue
+			}
+			seen = slices.Delete(seen, i, i+1)
+			expect(t, "height", e.Chunk.Height, height)
+			expect(t, "parent", e.Parent, parent)
+			expect(t, "again", e.Again, again)
+			if kind == Broadcast && !slices.Equal(e.Recipients, []wire.PublicKey{id(1), id(2), id(3)}) {
+				t.Fatalf("recipients %v", e.Recipients)
+			}
+			return
+		}
+		t.Fatalf("no %v", kind)
+	}
+	expectParent(AskPropose, 0, wire.Digest{}, false)
+	c := r.propose(1)
+	expectParent(AskVerify, 0, wire.Digest{}, false)
+	expectParent(Broadcast, 0, wire.Digest{}, false)
+	r.certifyOwn(c, 5)
+	expectParent(AskPropose, 1, payload(1), false)
+	r.propose(2)
+	expectParent(AskVerify, 1, payload(1), false)
+	expectParent(Broadcast, 1, payload(1), false)
+	r.pass(r.cfg.RebroadcastTimeout)
+	expectParent(Broadcast, 1, payload(1), true)
+	r.sync()
+	r.crash(r.disk.Next, false)
+	expectParent(AskVerify, 1, payload(1), false)
+	expectParent(Broadcast, 1, payload(1), true)
+	expect(t, "others", len(seen), 0)
+}
+
+// 4.7: The chunk below is certified: if it is the tip, for its payload.
 func TestRule4_7_ThereIsNoProposalWhileTheTipHasNoCertificateForItsPayload(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	r.propose(1)
@@ -126,6 +177,7 @@ func TestRule4_7_ThereIsNoProposalWhileTheTipHasNoCertificateForItsPayload(t *te
 	expect(t, "own lane", state, OwnLaneContradicted)
 }
 
+// 4.7: Ask the application for a payload for (me, height), once.
 func TestRule4_7_ThereIsNoQuestionWhileTheNextChunkIsOnItsWay(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	idle := func(when string) {
@@ -148,6 +200,7 @@ func TestRule4_7_ThereIsNoQuestionWhileTheNextChunkIsOnItsWay(t *testing.T) {
 	expectChunks(t, "questions", r.proposes, wire.Chunk{Sequencer: id(0), Height: 1})
 }
 
+// 4.7: When we hold a sequencer key and are a sequencer now: ask the application for a payload.
 func TestRule4_7_ThereIsNoProposalWhileWeAreNoSequencer(t *testing.T) {
 	r := newRig(t, 4, sequencing, func(r *rig) { r.w.sequencers[5] = []wire.PublicKey{id(1)} })
 	r.pass(time.Minute)
@@ -156,6 +209,7 @@ func TestRule4_7_ThereIsNoProposalWhileWeAreNoSequencer(t *testing.T) {
 	expect(t, "questions once we are one", len(r.proposes), 1)
 }
 
+// 4.7: When we hold a sequencer key and are a sequencer now: ask the application for a payload.
 func TestRule4_7_WithoutASequencerKeyNothingIsProposed(t *testing.T) {
 	r := newRig(t, 4)
 	r.pass(time.Minute)
@@ -166,6 +220,7 @@ func TestRule4_7_WithoutASequencerKeyNothingIsProposed(t *testing.T) {
 	expect(t, "questions", len(r.proposes)+len(r.signChunks), 0)
 }
 
+// 4.7: While no certificate comes, payload and node are repeated every RebroadcastTimeout.
 func TestRule4_7_NodeAndPayloadAreRepeatedUntilTheCertificateComes(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.propose(1)
@@ -174,7 +229,7 @@ func TestRule4_7_NodeAndPayloadAreRepeatedUntilTheCertificateComes(t *testing.T)
 	expect(t, "nodes", len(r.nodes), 1)
 	r.pass(time.Millisecond)
 	expect(t, "nodes", len(r.nodes), 2)
-	expect(t, "relays", len(r.relays), 2)
+	expect(t, "payloads spread", len(r.broadcasts), 2)
 	expect(t, "our own application is asked again", len(r.asks), 1)
 	r.pass(10 * time.Second)
 	expect(t, "nodes", len(r.nodes), 4)
@@ -185,6 +240,7 @@ func TestRule4_7_NodeAndPayloadAreRepeatedUntilTheCertificateComes(t *testing.T)
 	expect(t, "rebroadcasts", r.c.Counts().Rebroadcasts[Success], 3)
 }
 
+// 4.7: Chunk and parent are made durable, then signed, then the node goes to the validators.
 func TestRule4_7_TheTimerOfAFormerTipDoesNotShowItsSuccessorEarly(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	r.certifyOwn(r.propose(1), 5)
@@ -200,6 +256,8 @@ func TestRule4_7_TheTimerOfAFormerTipDoesNotShowItsSuccessorEarly(t *testing.T) 
 	expect(t, "nodes repeated", len(r.nodes), 3)
 }
 
+// 4.7: Payload and node are repeated; paused while we are not a sequencer, and at once on a change
+// of epoch.
 func TestRule4_7_RebroadcastPausesWhileWeAreNoSequencerAndResumesAtOnce(t *testing.T) {
 	r := newRig(t, 4, sequencing, sequencersIn(6, id(1)))
 	r.propose(1)
@@ -212,6 +270,7 @@ func TestRule4_7_RebroadcastPausesWhileWeAreNoSequencerAndResumesAtOnce(t *testi
 	expect(t, "the timer lives", len(r.nodes), 3)
 }
 
+// 4.7: Payload and node are repeated on a change of epoch, whenever its sets become known.
 func TestRule4_7_RebroadcastOutlivesAnEpochWhoseSetsComeLate(t *testing.T) {
 	r := newRig(t, 4, sequencing, unknownAt(6))
 	r.propose(1)
@@ -223,6 +282,8 @@ func TestRule4_7_RebroadcastOutlivesAnEpochWhoseSetsComeLate(t *testing.T) {
 	expect(t, "nodes", len(r.nodes), 2)
 }
 
+// 4.7: When we are a sequencer now, whenever the epoch's sets become known: ask the application for
+// a payload.
 func TestRule4_7_ProposingOutlivesAnEpochWhoseSetsComeLate(t *testing.T) {
 	// Nothing else is due: our tip is certified, and no timer runs but the one that this needs.
 	r := newRig(t, 4, sequencing, sequencersIn(5, id(1)), unknownAt(6))
@@ -235,6 +296,7 @@ func TestRule4_7_ProposingOutlivesAnEpochWhoseSetsComeLate(t *testing.T) {
 	expect(t, "questions once they are known", len(r.proposes), 1)
 }
 
+// 4.7: After a declined proposal the next question waits a backoff.
 func TestRule4_7_ADeclinedProposalIsAskedForAgainAfterABackoff(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	for range 3 {
@@ -249,7 +311,7 @@ func TestRule4_7_ADeclinedProposalIsAskedForAgainAfterABackoff(t *testing.T) {
 	expect(t, "dropped", r.c.Counts().Proposals[Dropped], 3)
 }
 
-// An answer for a height no longer next is dropped, and a question about one ends.
+// 4.7: An answer for a height no longer next is dropped, and a question about one ends.
 func TestRule4_7_AnAnswerForAHeightThatIsNoLongerNextIsDropped(t *testing.T) {
 	r := newRig(t, 4, sequencing, sequencersIn(6, id(1)))
 	r.proposed(7, payload(1), true) // not what was asked
@@ -266,7 +328,7 @@ func TestRule4_7_AnAnswerForAHeightThatIsNoLongerNextIsDropped(t *testing.T) {
 	expectChunks(t, "questions once we are one again", r.proposes, wire.Chunk{Sequencer: id(0)})
 }
 
-// When the process was not a sequencer for a while, the same chunk is signed again.
+// 4.7: When the process was not a sequencer for a while, the same chunk is signed again.
 func TestRule4_7_AChunkSignedForAnEpochInWhichWeAreNoSequencerIsSignedAgainLater(t *testing.T) {
 	r := newRig(t, 4, sequencing, sequencersIn(6, id(1)))
 	c := r.proposeVolatile(1)
@@ -285,7 +347,8 @@ func TestRule4_7_AChunkSignedForAnEpochInWhichWeAreNoSequencerIsSignedAgainLater
 	expect(t, "nodes", len(r.nodes), 1)
 }
 
-// When the signer fails, the same chunk is signed again: a signer that guards against double signing never sees two.
+// 4.7: When the signer fails, the same chunk is signed again: a signer that guards against double
+// signing never sees two.
 func TestRule4_7_ASignerThatFailsIsAskedForTheSameChunkAfterABackoff(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.proposeVolatile(1)
@@ -308,6 +371,7 @@ func TestRule4_7_ASignerThatFailsIsAskedForTheSameChunkAfterABackoff(t *testing.
 	expect(t, "questions asked in all", len(r.calls[AskPropose]), 1)
 }
 
+// 4.7: The chunk is signed, verified and handled as if received.
 func TestRule4_7_WhatOurSignerSignedWronglyIsNeverSent(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.proposeVolatile(1)
@@ -325,6 +389,8 @@ func TestRule4_7_WhatOurSignerSignedWronglyIsNeverSent(t *testing.T) {
 	expect(t, "nodes", len(r.nodes), 1)
 }
 
+// 4.7: The chunk is signed, verified and handled as if received; after a failure the same chunk is
+// signed again.
 func TestRule4_7_OurNodeWithoutAVerdictIsSignedAgainAfterABackoff(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.proposeVolatile(1)
@@ -344,6 +410,7 @@ func TestRule4_7_OurNodeWithoutAVerdictIsSignedAgainAfterABackoff(t *testing.T) 
 	expect(t, "nodes", len(r.nodes), 1)
 }
 
+// 4.7: When the process was not a sequencer for a while, the same chunk is signed again.
 func TestRule4_7_OurNodeIsNotSentWhenTheEpochMovedWhileItWasVerifiedAndSignedAgainLater(t *testing.T) {
 	r := newRig(t, 4, sequencing, sequencersIn(6, id(1)))
 	c := r.proposeVolatile(1)
@@ -362,6 +429,8 @@ func TestRule4_7_OurNodeIsNotSentWhenTheEpochMovedWhileItWasVerifiedAndSignedAga
 	expect(t, "questions", len(r.proposes), 0)
 }
 
+// 4.7: If our tip's certificate is of an epoch that leaves the bounds, the tip is rebroadcast until
+// certified anew.
 func TestRule4_7_ATipWhoseCertificateLeavesTheBoundsIsRebroadcastUntilCertifiedAnew(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.propose(1)
@@ -383,12 +452,14 @@ func TestRule4_7_ATipWhoseCertificateLeavesTheBoundsIsRebroadcastUntilCertifiedA
 	r.sync()
 	r.signChunk()
 	var node wire.Node
-	if err := node.Decode(r.nodes[3].Bytes, r.c); err != nil {
+	if err := node.Decode(r.nodes[3].Bytes, &r.c.epochs); err != nil {
 		t.Fatal(err)
 	}
 	expect(t, "parent's epoch", node.Parent.Epoch, 7)
 }
 
+// 4.7: While no certificate comes, payload and node are repeated: at start-up and on a change of
+// epoch, at once.
 func TestRule4_7_AtStartUpAnUncertifiedTipIsRebroadcastAtOnce(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	r.propose(1)
@@ -401,7 +472,8 @@ func TestRule4_7_AtStartUpAnUncertifiedTipIsRebroadcastAtOnce(t *testing.T) {
 	expect(t, "questions for a payload", len(r.proposes), 0)
 }
 
-// A process that is not recovering and is shown a valid node of its own above its tip stops with that as the reason.
+// 5.9: A process that is not recovering and is shown a valid node of its own above its tip stops
+// with that as the reason.
 func TestRule5_9_ANodeOfAnotherProcessWithOurKeyStopsUs(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	r.mayHalt = true
@@ -416,7 +488,8 @@ func TestRule5_9_ANodeOfAnotherProcessWithOurKeyStopsUs(t *testing.T) {
 	expect(t, "records", r.disk.Next, 1)
 }
 
-// A process that is not recovering and is shown a certificate of its lane above its tip stops with that as the reason.
+// 5.9: A process that is not recovering and is shown a certificate of its lane above its tip stops
+// with that as the reason.
 func TestRule5_9_ACertificateOfOurLaneAboveOurTipStopsUs(t *testing.T) {
 	for name, height := range map[string]uint64{"above none": 0, "above height 0": 2} {
 		t.Run(name, func(t *testing.T) {

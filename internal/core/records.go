@@ -9,8 +9,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Journal records are one byte for the kind, and what it says. Node, Proposal and Lock are in the encoding of
-// PROTOCOL.md 2.
+// Journal records are one byte for the kind, and what it says. Node, Proposal and Lock are in the
+// encoding of docs/protocol.md 2.
 //
 //	0x01 ‖ Node          a tip
 //	0x02 ‖ Lock          a certificate
@@ -20,8 +20,9 @@ import (
 //	0x06 ‖ …             a dormant lane, see restRecord
 //	0x07 ‖ varint        all locks with records up to this position have been reported
 //
-// A lane lives on its newest tip and the certificates that aggregate.Lane holds; records of all others are released, those
-// of locks once they have been reported. Records may come back in any order, released ones among them.
+// A lane lives on its newest tip and the certificates that aggregate.Lane holds; records of all
+// others are released, those of locks once they have been reported. Records may come back in any
+// order, released ones among them.
 const (
 	recordNode      byte = 0x01
 	recordLock      byte = 0x02
@@ -45,7 +46,50 @@ type record interface {
 	AppendTo(dst []byte) []byte
 }
 
-// originRecord is the first record of a journal. It says whose the journal is, and whether an earlier one was lost:
+// records is the journal as the core writes it: records are appended, and released once they are
+// dead.
+type records struct {
+	out     *effects
+	next    uint64   // position that the next record gets
+	durable uint64   // records up to this position are on disk
+	dead    []uint64 // records that were recovered, between Recover and Start
+}
+
+// start says which position the next record gets, and lets go of dead ones that were recovered.
+func (j *records) start(next uint64) {
+	j.next, j.durable = next, next-1
+	for _, position := range j.dead {
+		j.release(position)
+	}
+	j.dead = nil
+}
+
+// releaseAtStart has start let go of a record, if position is one.
+func (j *records) releaseAtStart(position uint64) {
+	if position != 0 {
+		j.dead = append(j.dead, position)
+	}
+}
+
+// append journals a record and returns its position.
+func (j *records) append(kind byte, r record) uint64 {
+	start := len(j.out.scratch)
+	j.out.scratch = r.AppendTo(append(j.out.scratch, kind))
+	a := j.out.emit(Append)
+	a.Position, a.Bytes = j.next, j.out.scratch[start:len(j.out.scratch):len(j.out.scratch)]
+	j.next++
+	return a.Position
+}
+
+// release lets go of a record, if position is one.
+func (j *records) release(position uint64) {
+	if position != 0 {
+		j.out.emit(Release).Position = position
+	}
+}
+
+// originRecord is the first record of a journal. It says whose the journal is, and whether an
+// earlier one was lost:
 //
 //	0x01 first start, 0x02 recovering ‖ identity [32] ‖ SHA-256 of the namespace [32]
 type originRecord struct {
@@ -96,7 +140,7 @@ func (o *originRecord) check(cfg *Config) error {
 	return nil
 }
 
-// recoveredRecord ends a recovery, and fixes the marks of PROTOCOL.md 5.10:
+// recoveredRecord ends a recovery, and fixes the marks of docs/protocol.md 5.10:
 //
 //	flags: 1 if the host took the risk not to abstain ‖ (sequencer [32] ‖ varint height)*
 type recoveredRecord struct {
@@ -104,7 +148,8 @@ type recoveredRecord struct {
 	marks  []laneMark // ascending by sequencer
 }
 
-// laneMark is the height of a lane up to which the journal that was lost may have held acks of ours.
+// laneMark is the height of a lane up to which the journal that was lost may have held acks of
+// ours.
 type laneMark struct {
 	sequencer wire.PublicKey
 	height    uint64
@@ -247,4 +292,96 @@ func (r *reportedThrough) decode(b []byte) error {
 	}
 	*r = reportedThrough(position)
 	return nil
+}
+
+// RecordKind is the kind of a record of the journal.
+type RecordKind byte
+
+// The kinds, see records.go.
+const (
+	TipRecord         = RecordKind(recordNode)
+	CertificateRecord = RecordKind(recordLock)
+	OriginRecord      = RecordKind(recordOrigin)
+	ProposalRecord    = RecordKind(recordProposal)
+	RecoveredRecord   = RecordKind(recordRecovered)
+	DormantRecord     = RecordKind(recordRest)
+	ReportedRecord    = RecordKind(recordReported)
+)
+
+var recordNames = map[RecordKind]string{
+	TipRecord: "tip", CertificateRecord: "certificate", OriginRecord: "first record", ProposalRecord: "proposal",
+	RecoveredRecord: "end of a recovery", DormantRecord: "dormant lane", ReportedRecord: "locks reported",
+}
+
+func (k RecordKind) String() string {
+	if name, ok := recordNames[k]; ok {
+		return name
+	}
+	return "unknown"
+}
+
+// RecordInfo is what one record of the journal says, for those who look into a journal from
+// outside.
+type RecordInfo struct {
+	Kind RecordKind
+	// Sequencer is that of the lane; zero for the kinds that belong to none.
+	Sequencer wire.PublicKey
+	// Tip is the chunk of a node, of a proposal, or of a dormant lane's tip; nil without one.
+	Tip *wire.Chunk
+	// Certified is the chunk that a certificate is for, and Epoch its epoch; nil without one. In a
+	// node above height 0 it is the parent.
+	Certified *wire.Chunk
+	Epoch     uint64
+}
+
+// DescribeRecord decodes a record as Recover does. The error is ErrRecord.
+func DescribeRecord(rec []byte) (RecordInfo, error) {
+	if len(rec) == 0 {
+		return RecordInfo{}, fmt.Errorf("%w: empty", ErrRecord)
+	}
+	info := RecordInfo{Kind: RecordKind(rec[0])}
+	var err error
+	switch body := rec[1:]; rec[0] {
+	case recordNode, recordProposal:
+		var n wire.Node
+		if err = n.DecodeStored(body); err == nil {
+			info.Tip = &n.Chunk
+			if n.HasParent() {
+				parent := n.ParentSubject()
+				info.Certified, info.Epoch = &parent.Chunk, parent.Epoch
+			}
+		}
+	case recordLock:
+		var lock wire.Lock
+		err = lock.DecodeStored(body)
+		info.Certified, info.Epoch = &lock.Chunk, lock.Epoch
+	case recordRest:
+		var rest restRecord
+		err = rest.decode(body)
+		info.Sequencer = rest.sequencer
+		if rest.tip != nil {
+			info.Tip = &rest.tip.Chunk
+		}
+		if rest.lock != nil {
+			info.Certified, info.Epoch = &rest.lock.Chunk, rest.lock.Epoch
+		}
+	case recordOrigin:
+		err = new(originRecord).decode(body)
+	case recordRecovered:
+		err = new(recoveredRecord).decode(body)
+	case recordReported:
+		err = new(reportedThrough).decode(body)
+	default:
+		return RecordInfo{}, fmt.Errorf("%w: kind %#x", ErrRecord, rec[0])
+	}
+	if err != nil {
+		return RecordInfo{}, fmt.Errorf("%w: %v: %w", ErrRecord, info.Kind, err)
+	}
+	switch {
+	case info.Tip != nil:
+		info.Sequencer = info.Tip.Sequencer
+	case info.Certified != nil:
+		info.Sequencer = info.Certified.Sequencer
+	}
+	return info, nil
 }

@@ -10,23 +10,6 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// appendRecord journals a record and returns its position.
-func (c *Core) appendRecord(kind byte, r record) uint64 {
-	start := len(c.scratch)
-	c.scratch = r.AppendTo(append(c.scratch, kind))
-	a := c.emit(Append)
-	a.Position, a.Bytes = c.next, c.scratch[start:len(c.scratch):len(c.scratch)]
-	c.next++
-	return a.Position
-}
-
-// release lets go of a record, if position is one.
-func (c *Core) release(position uint64) {
-	if position != 0 {
-		c.emit(Release).Position = position
-	}
-}
-
 // recovered is what the journal held of a lane.
 type recovered struct {
 	node     wire.Node
@@ -40,15 +23,18 @@ type recovered struct {
 	limit    int      // of locks, at which trim looks again
 }
 
-// trim drops locks that cannot matter whatever record comes next, so that a long journal is not held in memory: those
-// that have been reported and are below both the highest lock less one and the parent of the highest node.
+// trim drops locks that cannot matter whatever record comes next, so that a long journal is not
+// held in memory: those that have been reported and are below both the highest lock less one and
+// the parent of the highest node.
 func (r *recovered) trim(reported uint64) {
 	last := &r.locks[len(r.locks)-1]
-	r.highest = max(r.highest, last.Height)
+	r.highest = max(r.highest, last.Chunk.Height)
 	if len(r.locks) < r.limit {
 		return
 	}
-	below := func(c aggregate.Certificate, height uint64) bool { return c.Height < height && c.Height+1 < height }
+	below := func(c aggregate.Certificate, height uint64) bool {
+		return c.Chunk.Height < height && c.Chunk.Height+1 < height
+	}
 	kept := r.locks[:0]
 	for _, lock := range r.locks {
 		if lock.Position <= reported && below(lock, r.highest) && r.bytes != nil && below(lock, r.node.Chunk.Height) {
@@ -77,14 +63,14 @@ func (c *Core) Recover(position uint64, rec []byte) error {
 		if err := n.DecodeStored(body); err != nil {
 			return bad("node", err)
 		}
-		return c.recoverNode(position, n, body)
+		return c.recoveredLane(n.Chunk.Sequencer).addNode(position, n, body)
 	case recordLock:
 		var lock wire.Lock
 		if err := lock.DecodeStored(body); err != nil {
 			return bad("lock", err)
 		}
 		r := c.recoveredLane(lock.Chunk.Sequencer)
-		r.locks = append(r.locks, certificateOf(&lock, position))
+		r.locks = append(r.locks, aggregate.Certificate{Lock: lock, Position: position})
 		r.trim(c.reports.through)
 	case recordOrigin:
 		var o originRecord
@@ -94,50 +80,46 @@ func (c *Core) Recover(position uint64, rec []byte) error {
 		if err := o.check(&c.cfg); err != nil {
 			return err
 		}
-		c.origin = true
-		c.lost = o.recovering
-		c.recovering = o.recovering && c.adopted == 0
+		c.loss.begins(&o)
 	case recordProposal:
 		var n wire.Node
 		if err := n.DecodeStored(body); err != nil {
 			return bad("proposal", err)
 		}
-		return c.recoverProposal(position, n)
+		dead, err := c.proposer.recovered(position, n)
+		if err != nil {
+			return err
+		}
+		c.records.releaseAtStart(dead)
 	case recordRecovered:
 		var r recoveredRecord
 		if err := r.decode(body); err != nil {
 			return bad("end of a recovery", err)
 		}
-		c.adopted, c.recovering = position, false
-		c.setMarks(&r)
+		c.loss.adopt(position, &r)
+		c.loss.durable(position)
+		c.setMarks()
 	case recordRest:
 		var rest restRecord
 		if err := rest.decode(body); err != nil {
 			return bad("dormant lane", err)
 		}
-		return c.recoverRest(position, rest)
+		return c.recoveredLane(rest.sequencer).addRest(position, rest)
 	case recordReported:
 		var through reportedThrough
 		if err := through.decode(body); err != nil {
 			return bad("reported locks", err)
 		}
-		c.recoverReported(position, uint64(through))
+		c.records.releaseAtStart(c.reports.recovered(position, uint64(through)))
 	default:
 		return fmt.Errorf("%w: kind %#x at position %d", ErrRecord, rec[0], position)
 	}
 	return nil
 }
 
-// Origin returns whether the journal's first record says that an earlier journal was lost. ok is false if there was no
-// such record among those that were recovered.
-func (c *Core) Origin() (lost, ok bool) { return c.lost, c.origin }
-
-func certificateOf(lock *wire.Lock, position uint64) aggregate.Certificate {
-	return aggregate.Certificate{
-		Height: lock.Chunk.Height, Epoch: lock.Epoch, Payload: lock.Chunk.Payload,
-		Bytes: lock.Certificate, Position: position,
-	}
-}
+// Origin returns whether the journal's first record says that an earlier journal was lost. ok is
+// false if there was no such record among those that were recovered.
+func (c *Core) Origin() (lost, ok bool) { return c.loss.lost, c.loss.known }
 
 func (c *Core) recoveredLane(sequencer wire.PublicKey) *recovered {
 	l := c.lane(sequencer)
@@ -153,8 +135,8 @@ func twoTips(chunk *wire.Chunk, a, b uint64) error {
 		ErrRecord, chunk.Height, chunk.Sequencer, a, b)
 }
 
-func (c *Core) recoverNode(position uint64, n wire.Node, body []byte) error {
-	r := c.recoveredLane(n.Chunk.Sequencer)
+// addNode keeps the highest node.
+func (r *recovered) addNode(position uint64, n wire.Node, body []byte) error {
 	if t := r.rest.tip; t != nil && t.Chunk.Height == n.Chunk.Height && t.Chunk.Payload != n.Chunk.Payload {
 		return twoTips(&n.Chunk, r.restAt, position)
 	}
@@ -172,27 +154,8 @@ func (c *Core) recoverNode(position uint64, n wire.Node, body []byte) error {
 	return nil
 }
 
-// recoverProposal keeps the highest of our chunks that were made durable to be signed.
-func (c *Core) recoverProposal(position uint64, n wire.Node) error {
-	p := &c.proposing
-	if p.position != 0 {
-		mine := &p.node.Chunk
-		if n.Chunk.Height == mine.Height && n.Chunk.Payload != mine.Payload {
-			return twoTips(mine, p.position, position)
-		}
-		if n.Chunk.Height <= mine.Height {
-			c.deadRecords = append(c.deadRecords, position)
-			return nil
-		}
-		c.deadRecords = append(c.deadRecords, p.position)
-	}
-	p.node, p.position = n, position
-	return nil
-}
-
-// recoverRest keeps the newest record of a lane that was dormant.
-func (c *Core) recoverRest(position uint64, rest restRecord) error {
-	r := c.recoveredLane(rest.sequencer)
+// addRest keeps the newest record of a lane that was dormant.
+func (r *recovered) addRest(position uint64, rest restRecord) error {
 	if t := rest.tip; t != nil && r.bytes != nil && t.Chunk.Height == r.node.Chunk.Height && t.Chunk.Payload != r.node.Chunk.Payload {
 		return twoTips(&t.Chunk, r.position, position)
 	}
@@ -207,50 +170,37 @@ func (c *Core) recoverRest(position uint64, rest restRecord) error {
 	return nil
 }
 
-// recoverReported keeps the newest record of how far locks have been reported.
-func (c *Core) recoverReported(position, through uint64) {
-	r := &c.reports
-	if position < r.position {
-		c.deadRecords = append(c.deadRecords, position)
-		return
-	}
-	if r.position != 0 {
-		c.deadRecords = append(c.deadRecords, r.position)
-	}
-	r.position, r.through = position, through
-}
-
-// Start begins operation in the given epoch. next is the position that the first Append is to carry. Recovered locks
-// are reported again that have not been reported, or are at the top of their lanes. Recovered tips are shown to the
-// application again. Our own tip is broadcast if it lacks its certificate, and our next chunk is signed if it was on its
-// way. Of dormant lanes only locks that have not been reported are.
+// Start begins operation in the given epoch. next is the position that the first Append is to
+// carry. Recovered locks are reported again that have not been reported, or are at the top of their
+// lanes. Recovered tips are shown to the application again. Our own tip is broadcast if it lacks
+// its certificate, and our next chunk is signed if it was on its way. Of dormant lanes only locks
+// that have not been reported are.
 func (c *Core) Start(now time.Duration, epoch, next uint64) {
 	c.running = true
-	c.now, c.epoch, c.next = now, epoch, next
-	c.durable = next - 1
+	c.now = now
+	c.epochs.enter(epoch)
 	if c.cfg.Sequencer {
 		c.own = c.lane(c.cfg.Identity)
 	}
 	c.learnAll()
-	for _, position := range c.deadRecords {
-		c.release(position)
-	}
-	c.deadRecords = nil
+	c.records.start(next)
 	var locks []restoredLock
 	var resting []*lane
-	for _, l := range c.order {
+	for _, l := range c.lanes.all() {
 		r := l.recovered
 		if r == nil {
 			continue
 		}
 		l.recovered = nil
-		awake := l.sequencer == c.cfg.Identity || c.admitted(l.sequencer)
+		awake := l.sequencer == c.cfg.Identity || c.epochs.haveSequencer(l.sequencer)
 		locks = append(locks, c.restore(l, r, awake)...)
 		if !awake {
 			resting = append(resting, l)
 		}
 	}
-	c.restoreProposal()
+	if c.own != nil {
+		c.proposer.restore(c.own)
+	}
 	slices.SortStableFunc(locks, func(a, b restoredLock) int { return cmp.Compare(a.held.Position, b.held.Position) })
 	for i := range locks {
 		c.reportRestored(&locks[i])
@@ -258,8 +208,8 @@ func (c *Core) Start(now time.Duration, epoch, next uint64) {
 	for _, l := range resting {
 		c.retireLane(l)
 	}
-	c.compact()
-	for _, l := range c.order {
+	c.lanes.compact()
+	for _, l := range c.lanes.all() {
 		c.askVerify(l)
 	}
 	c.restartProposing()
@@ -273,31 +223,32 @@ type restoredLock struct {
 	dropped bool // the lane does not hold it
 }
 
-// restore makes a lane of what the journal held of it, and returns the locks that are to be reported: those that have
-// not been, and of a lane that is awake all that it holds.
+// restore makes a lane of what the journal held of it, and returns the locks that are to be
+// reported: those that have not been, and of a lane that is awake all that it holds.
 func (c *Core) restore(l *lane, r *recovered, awake bool) (locks []restoredLock) {
 	drop := func(lock aggregate.Certificate) {
 		if lock.Position > c.reports.through {
 			locks = append(locks, restoredLock{l, lock, true})
 		} else {
-			c.release(lock.Position)
+			c.records.release(lock.Position)
 		}
 	}
 	c.restoreTip(l, r)
-	// From the lowest height up, so that none is refused as too low; at one height and epoch the one with a record first.
+	// From the lowest height up, so that none is refused as too low; at one height and epoch the
+	// one with a record first.
 	slices.SortStableFunc(r.locks, func(a, b aggregate.Certificate) int {
-		return cmp.Or(cmp.Compare(a.Height, b.Height), cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(b.Position, a.Position))
+		return cmp.Or(cmp.Compare(a.Chunk.Height, b.Chunk.Height), cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(b.Position, a.Position))
 	})
 	for i, lock := range r.locks {
-		if i > 0 && r.locks[i-1].Height == lock.Height && r.locks[i-1].Epoch == lock.Epoch && r.locks[i-1].Payload == lock.Payload {
-			c.release(lock.Position) // once more
+		if i > 0 && r.locks[i-1].Subject() == lock.Subject() {
+			c.records.release(lock.Position) // once more
 			continue
 		}
-		switch result, other := l.votes.Certify(lock, 0); result {
+		switch result, other := l.votes.Certify(lock); result {
 		case aggregate.Added:
 		case aggregate.Contradicted:
-			c.reportLockConflict(l, l.lock(other), l.lock(&lock))
-			c.release(lock.Position)
+			c.faults.lockConflict(l, other.Lock, lock.Lock)
+			c.records.release(lock.Position)
 		default:
 			drop(lock)
 		}
@@ -306,20 +257,22 @@ func (c *Core) restore(l *lane, r *recovered, awake bool) (locks []restoredLock)
 	if l.tip != nil {
 		tip = l.tip.chunk().Height
 	}
-	first, _ := c.bounds()
-	l.votes.PruneCertificates(tip, l.tip != nil, first, drop)
-	for _, held := range l.votes.Certificates() {
+	for _, dropped := range l.votes.Prune(tip, l.tip != nil) {
+		drop(dropped)
+	}
+	for _, held := range l.votes.All() {
 		if awake || held.Position > c.reports.through {
 			locks = append(locks, restoredLock{l, held, false})
 		}
 	}
 	for _, position := range r.dead {
-		c.release(position)
+		c.records.release(position)
 	}
 	return locks
 }
 
-// restoreTip makes the higher one of the lane's newest node and of what it had while it was dormant the tip.
+// restoreTip makes the higher one of the lane's newest node and of what it had while it was dormant
+// the tip.
 func (c *Core) restoreTip(l *lane, r *recovered) {
 	if r.restAt != 0 {
 		l.resting = r.restAt
@@ -329,29 +282,24 @@ func (c *Core) restoreTip(l *lane, r *recovered) {
 			l.resumed = rest.locked
 		}
 		if r.rest.lock != nil {
-			r.locks = append(r.locks, certificateOf(r.rest.lock, 0))
+			r.locks = append(r.locks, aggregate.Certificate{Lock: *r.rest.lock})
 		}
 		if rest.hasTip && (r.bytes == nil || rest.tip >= r.node.Chunk.Height) {
 			l.tip = rest.woken(l.sequencer)
-			c.release(r.position)
+			c.records.release(r.position)
 			return
 		}
 	}
 	if r.bytes == nil {
 		return
 	}
-	l.tip = &tip{
-		proposal: r.node.Proposal(), hasParent: r.node.HasParent(), parentEpoch: r.node.Parent.Epoch,
-		position: r.position, durable: true,
-	}
+	l.tip = newTip(&r.node)
+	l.tip.position, l.tip.durable = r.position, true
 	if l == c.own {
 		l.tip.bytes = r.bytes
 	}
 	if r.node.HasParent() {
-		s := r.node.ParentSubject()
-		r.locks = append(r.locks, aggregate.Certificate{
-			Height: s.Chunk.Height, Epoch: s.Epoch, Payload: s.Chunk.Payload, Bytes: r.node.Parent.Certificate,
-		})
+		r.locks = append(r.locks, aggregate.Certificate{Lock: parentLock(&r.node)})
 	}
 }
 
@@ -359,22 +307,7 @@ func (c *Core) restoreTip(l *lane, r *recovered) {
 func (c *Core) reportRestored(lock *restoredLock) {
 	held := &lock.held
 	if !lock.dropped {
-		held = lock.lane.votes.Held(aggregate.Key{Height: held.Height, Epoch: held.Epoch})
+		held = lock.lane.votes.Held(held.Chunk.Height, held.Epoch)
 	}
 	c.reportLock(lock.lane, held, lock.dropped)
-}
-
-// restoreProposal has our next chunk signed that was on its way, unless tip or lane have come to its height.
-func (c *Core) restoreProposal() {
-	p := &c.proposing
-	if p.position == 0 || c.own == nil {
-		return
-	}
-	height := p.node.Chunk.Height
-	highest, certified := c.own.votes.Highest()
-	if t := c.own.tip; t != nil && t.chunk().Height >= height || certified && highest >= height {
-		c.endProposal()
-		return
-	}
-	p.phase = signing
 }

@@ -37,7 +37,7 @@ func TestRecoveryIsTheSameInWhateverOrderTheRecordsComeBack(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, recorded := range []bool{false, true} {
 		if recorded { // in the journal, that is, which it is now and then
-			r.c.recordReported()
+			r.c.reports.record()
 			r.drain()
 			r.sync()
 		}
@@ -126,10 +126,7 @@ func TestARecordThatIsNotOursIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg := defaults(id(0))
 			cfg.Sets = &view{world: newWorld(4, true), me: id(0)}
-			c, err := New(cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
+			c := New(cfg)
 			if err := c.Recover(1, rec); !errors.Is(err, ErrRecord) {
 				t.Fatalf("got %v", err)
 			}
@@ -140,10 +137,7 @@ func TestARecordThatIsNotOursIsRefused(t *testing.T) {
 func TestTwoTipsAtOneHeightAreNoJournalOfOurs(t *testing.T) {
 	cfg := defaults(id(0))
 	cfg.Sets = &view{world: newWorld(4, true), me: id(0)}
-	c, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := New(cfg)
 	a, b := genesis(1, 1), genesis(1, 2)
 	if err := c.Recover(1, a.AppendTo([]byte{recordNode})); err != nil {
 		t.Fatal(err)
@@ -160,10 +154,7 @@ func TestARecoveredRecordIsCopied(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(r.w.node(1, 1, 1, 0, 5))
 	want, _ := r.c.Certificate(id(1), 0)
-	c, err := New(r.cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := New(r.cfg)
 	for _, rec := range r.disk.Records {
 		b := slices.Clone(rec.Bytes)
 		if err := c.Recover(rec.Position, b); err != nil {

@@ -9,13 +9,16 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// A lock's record stays in the journal until the reporter has returned for the lock: PROTOCOL.md 4.4. Reports are made
-// and return in one order, which for locks is the order of their records, in this run and, sorted, after a restart. So
-// one position says which locks have been reported, and a record of it is appended now and then: what lies above it is
-// reported again after a restart.
+// A lock's record stays in the journal until the reporter has returned for the lock:
+// docs/protocol.md 4.4. Reports are made and return in one order, which for locks is the order of
+// their records, in this run and, sorted, after a restart. So one position says which locks have
+// been reported, and a record of it is appended now and then: what lies above it is reported again
+// after a restart.
 
 // reports keeps account of the activities that have been handed to the reporter in this run.
 type reports struct {
+	out      *effects
+	records  *records
 	made     uint64         // Report effects so far
 	returned uint64         // of them, those that the reporter has returned for
 	locks    []reportedLock // locks with a record whose report has not returned, in order
@@ -32,40 +35,34 @@ type reportedLock struct {
 	dropped  bool   // nothing but the report needs the record
 }
 
-// A record of how far reports have come is appended after reportedEvery locks. As many are reported once more after a
-// crash.
+// A record of how far reports have come is appended after reportedEvery locks. As many are reported
+// once more after a crash.
 const reportedEvery = 64
 
-// report has an activity reported.
-func (c *Core) report(a wire.Activity) *Effect {
-	c.reports.made++
-	e := c.emit(Report)
+// add has an activity reported.
+func (r *reports) add(a wire.Activity) *Effect {
+	r.made++
+	e := r.out.emit(Report)
 	e.Activity = a
 	return e
 }
 
-// reportLock reports a lock, and that it contradicts the tip if it does. The record of the held certificate stays until
-// the report has returned.
-func (c *Core) reportLock(l *lane, held *aggregate.Certificate, dropped bool) {
-	lock := l.lock(held)
-	report := c.report(&wire.Certified{Lock: lock})
-	held.Report = c.reports.made
+// addLock has a lock reported. The record of the held certificate stays until the report has
+// returned; dropped says that nothing else needs it.
+func (r *reports) addLock(held *aggregate.Certificate, dropped bool) *Effect {
+	report := r.add(&wire.Certified{Lock: held.Lock})
+	held.Report = r.made
 	if held.Position != 0 {
-		c.reports.locks = append(c.reports.locks, reportedLock{held.Report, held.Position, dropped})
+		r.locks = append(r.locks, reportedLock{held.Report, held.Position, dropped})
 	}
-	if t := l.tip; t != nil && t.proposed && *t.chunk() == lock.Chunk {
-		report.Elapsed = c.now - t.proposedAt
-		t.proposed = false // the first certificate ends the measurement
-	}
-	c.compareTip(l, lock)
+	return report
 }
 
-// Reported tells how many reports of this run the reporter has returned for.
-func (c *Core) Reported(now time.Duration, n uint64) {
-	if !c.enter(now) || n <= c.reports.returned {
+// haveReturned takes note that the reporter has returned for the first n reports.
+func (r *reports) haveReturned(n uint64) {
+	if n <= r.returned {
 		return
 	}
-	r := &c.reports
 	r.returned = n
 	done := 0
 	for done < len(r.locks) && r.locks[done].number <= n {
@@ -73,37 +70,27 @@ func (c *Core) Reported(now time.Duration, n uint64) {
 		done++
 		r.through = max(r.through, l.position)
 		if l.dropped {
-			c.release(l.position)
+			r.records.release(l.position)
 		}
 	}
 	r.locks = r.locks[:copy(r.locks, r.locks[done:])]
 	r.since += done
 	if r.since >= reportedEvery {
-		c.recordReported()
+		r.record()
 	}
 }
 
-// Finish tells how many reports the reporter has returned for at the end, and has it journaled. Nothing else comes after it.
-func (c *Core) Finish(now time.Duration, n uint64) {
-	c.Reported(now, n)
-	if c.running && c.reports.since > 0 {
-		c.recordReported()
-	}
-	c.running = false
-}
-
-// recordReported journals how far locks have been reported. The record before it is dead then.
-func (c *Core) recordReported() {
-	r := &c.reports
+// record journals how far locks have been reported. The record before it is dead then.
+func (r *reports) record() {
 	former := r.position
-	r.position = c.appendRecord(recordReported, reportedThrough(r.through))
+	r.position = r.records.append(recordReported, reportedThrough(r.through))
 	r.since = 0
-	c.release(former)
+	r.records.release(former)
 }
 
-// retire lets go of the record of a certificate that is no longer held, once its report has returned.
-func (c *Core) retire(dropped aggregate.Certificate) {
-	r := &c.reports
+// retire lets go of the record of a certificate that is no longer held, once its report has
+// returned.
+func (r *reports) retire(dropped aggregate.Certificate) {
 	if dropped.Report > r.returned {
 		i, waits := slices.BinarySearchFunc(r.locks, dropped.Report, func(l reportedLock, number uint64) int {
 			return cmp.Compare(l.number, number)
@@ -113,7 +100,45 @@ func (c *Core) retire(dropped aggregate.Certificate) {
 			return
 		}
 	}
-	c.release(dropped.Position)
+	r.records.release(dropped.Position)
+}
+
+// recovered keeps the newest record of how far locks have been reported. It returns the position of
+// the other one, if there are two.
+func (r *reports) recovered(position, through uint64) (dead uint64) {
+	if position < r.position {
+		return position
+	}
+	dead = r.position
+	r.position, r.through = position, through
+	return dead
+}
+
+// reportLock reports a lock, and that it contradicts the tip if it does.
+func (c *Core) reportLock(l *lane, held *aggregate.Certificate, dropped bool) {
+	report := c.reports.addLock(held, dropped)
+	if t := l.tip; t != nil && t.proposed && *t.chunk() == held.Chunk {
+		report.Elapsed = c.now - t.proposedAt
+		t.proposed = false // the first certificate ends the measurement
+	}
+	c.faults.compareTip(l, held.Lock)
+}
+
+// Reported tells how many reports of this run the reporter has returned for.
+func (c *Core) Reported(now time.Duration, n uint64) {
+	if c.enter(now) {
+		c.reports.haveReturned(n)
+	}
+}
+
+// Finish tells how many reports the reporter has returned for at the end, and has it journaled.
+// Nothing else comes after it.
+func (c *Core) Finish(now time.Duration, n uint64) {
+	c.Reported(now, n)
+	if c.running && c.reports.since > 0 {
+		c.reports.record()
+	}
+	c.running = false
 }
 
 // Unreported returns how many locks wait, with their records, for their reports to return.

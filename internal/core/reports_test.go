@@ -63,7 +63,7 @@ func (r *rig) lockRecord(c wire.Chunk) uint64 {
 
 func slowly(r *rig) { r.slow = true }
 
-// A lock's record stays in the journal until the reporter has returned for it.
+// 4.4: A lock's record stays in the journal until the reporter has returned for it.
 func TestRule4_4_ALocksRecordStaysUntilItIsReported(t *testing.T) {
 	r := newRig(t, 4, slowly)
 	for h := range uint64(5) {
@@ -93,7 +93,8 @@ func TestRule4_4_ALocksRecordStaysUntilItIsReported(t *testing.T) {
 	expect(t, "the late one's record is", r.lockRecord(chunk(2, 3, 3)) != 0, false)
 }
 
-// After a restart every lock whose report had not returned, and each lane's top ones, are reported again, in order.
+// 4.4: After a restart every lock whose report had not returned, and each lane's top ones, are
+// reported again, in order.
 func TestRule4_4_AfterARestartUnreportedLocksAreReportedAgainInOrder(t *testing.T) {
 	for _, compacted := range []bool{false, true} {
 		r := newRig(t, 4, slowly)
@@ -128,7 +129,7 @@ func TestRule4_4_AfterARestartUnreportedLocksAreReportedAgainInOrder(t *testing.
 	}
 }
 
-// … also where they are so many that recovery drops those that cannot matter.
+// 4.4: … also where they are so many that recovery drops those that cannot matter.
 func TestRule4_4_AfterARestartManyUnreportedLocksAreReportedAgain(t *testing.T) {
 	r := newRig(t, 4, slowly)
 	for h := uint64(1); h <= 100; h++ {
@@ -146,7 +147,8 @@ func TestRule4_4_AfterARestartManyUnreportedLocksAreReportedAgain(t *testing.T) 
 	expect(t, "in order", slices.IsSorted(heights), true)
 }
 
-// Of locks that have been reported, only each lane's top ones are reported again, also where released records come back.
+// 4.4: Of locks that have been reported, only each lane's top ones are reported again, also where
+// released records come back.
 func TestRule4_4_AfterARestartReportedLocksAreReportedAgainOnlyAtTheTop(t *testing.T) {
 	r := newRig(t, 4)
 	for h := range uint64(reportedEvery + 1) {
@@ -163,7 +165,7 @@ func TestRule4_4_AfterARestartReportedLocksAreReportedAgainOnlyAtTheTop(t *testi
 	expectHeights(t, "locks", r.heights(), reportedEvery-1, reportedEvery)
 }
 
-// An orderly end says what has been reported.
+// 4.4: An orderly end says what has been reported.
 func TestRule4_4_AtAnOrderlyEndItIsJournaledWhatHasBeenReported(t *testing.T) {
 	r := newRig(t, 4, slowly)
 	for h := range uint64(10) {
@@ -177,7 +179,7 @@ func TestRule4_4_AtAnOrderlyEndItIsJournaledWhatHasBeenReported(t *testing.T) {
 	expectHeights(t, "locks", r.heights(), 7, 8, 9)
 }
 
-// Journal size and recovery memory stay bounded while the reporter is slow.
+// 5.5: Journal size and recovery memory stay bounded while the reporter is slow.
 func TestRule5_5_JournalAndRecoveryStayBoundedWhileTheReporterIsSlow(t *testing.T) {
 	const behind = 200
 	r := newRig(t, 4, slowly, func(r *rig) { r.disk.KeepReleased = true })
@@ -193,15 +195,12 @@ func TestRule5_5_JournalAndRecoveryStayBoundedWhileTheReporterIsSlow(t *testing.
 		}
 	}
 	r.sync()
-	c, err := New(r.cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := New(r.cfg)
 	for _, rec := range r.disk.Records { // the whole log, nothing compacted
 		if err := c.Recover(rec.Position, rec.Bytes); err != nil {
 			t.Fatal(err)
 		}
-		if held := len(c.lanes[id(1)].recovered.locks); held > 4*(behind+reportedEvery) {
+		if held := len(c.lanes.bySequencer[id(1)].recovered.locks); held > 4*(behind+reportedEvery) {
 			t.Fatalf("position %d: %d locks held", rec.Position, held)
 		}
 	}

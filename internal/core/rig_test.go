@@ -6,11 +6,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lanecast/lanecast/aggregate"
+	"github.com/lanecast/lanecast/internal/poison"
 	"github.com/lanecast/lanecast/internal/sim/model"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
+
+// A slab that is used again while a statement still reads it shows up as bad acks.
+func TestMain(m *testing.M) {
+	poison.Switch(true)
+	m.Run()
+}
 
 // place is a height of a lane.
 type place struct {
@@ -21,8 +27,9 @@ type place struct {
 // history is what a process has let others see, through all of its crashes.
 type history map[place]wire.Digest
 
-// rig drives one Core as the engine does, with everything that is slow in the test's hands: it collects what the core
-// asked for until the test has it answered. It checks on the way what must hold whatever happens.
+// rig drives one Core as the engine does, with everything that is slow in the test's hands: it
+// collects what the core asked for until the test has it answered. It checks on the way what must
+// hold whatever happens.
 type rig struct {
 	t    testing.TB
 	w    *world
@@ -33,8 +40,9 @@ type rig struct {
 	disk *model.Disk
 	seen history
 
-	durableChunks map[wire.Chunk]bool // nodes on disk …
-	noted         uint64              // … up to this position
+	durableChunks map[wire.Chunk]bool        // nodes on disk …
+	parents       map[wire.Chunk]wire.Digest // payloads below nodes on disk, once their records were seen
+	noted         uint64                     // … up to this position
 	peers         map[wire.PublicKey]*Peer
 
 	verifies   []*verify.Statement
@@ -51,7 +59,7 @@ type rig struct {
 	hang       bool   // cancelled calls about leaving lanes return only when the test says so
 
 	nodes, acks []Effect
-	relays      []wire.Chunk
+	broadcasts  []wire.Chunk
 	reports     []Effect
 	releases    []uint64
 	trace       func(*Effect) // sees every effect, if set
@@ -65,7 +73,8 @@ func defaults(me wire.PublicKey) Config {
 	}
 }
 
-// newRig returns a validator, id(0) of n, that is started in epoch 5. change may alter its configuration.
+// newRig returns a validator, id(0) of n, that is started in epoch 5. change may alter its
+// configuration.
 func newRig(t testing.TB, n int, change ...func(*rig)) *rig {
 	t.Helper()
 	r := &rig{t: t, w: newWorld(n, true), cfg: defaults(id(0)), disk: model.NewDisk(), seen: history{}}
@@ -79,7 +88,8 @@ func newRig(t testing.TB, n int, change ...func(*rig)) *rig {
 
 func sequencing(r *rig) { r.cfg.Sequencer = true }
 
-// sequencersIn says who the sequencers of an epoch are. Sets do not change once they have been asked for.
+// sequencersIn says who the sequencers of an epoch are. Sets do not change once they have been
+// asked for.
 func sequencersIn(epoch uint64, keys ...wire.PublicKey) func(*rig) {
 	return func(r *rig) { r.w.sequencers[epoch] = keys }
 }
@@ -99,15 +109,9 @@ func nonAttributable(r *rig) {
 func (r *rig) start(epoch uint64) {
 	r.t.Helper()
 	r.cfg.Sets = r.sets
-	c, err := New(r.cfg)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	// A slab that is used again while a statement still reads it shows up as bad acks.
-	r.cfg.PoisonVotes = true
-	c.table = aggregate.NewTable(tableOptions(&r.cfg))
+	c := New(r.cfg)
 	r.c, r.peers = c, map[wire.PublicKey]*Peer{}
-	r.durableChunks, r.noted = map[wire.Chunk]bool{}, 0
+	r.durableChunks, r.parents, r.noted = map[wire.Chunk]bool{}, map[wire.Chunk]wire.Digest{}, 0
 	r.verifies, r.signAcks, r.signChunks, r.asks, r.proposes = nil, nil, nil, nil, nil
 	r.calls, r.cancelled, r.halted, r.reported = map[EffectKind]map[wire.Chunk]uint64{}, nil, nil, 0
 	for _, rec := range r.disk.Records {
@@ -143,6 +147,9 @@ func (r *rig) noteDurable() {
 		if info.Tip != nil {
 			r.durableChunks[*info.Tip] = true
 		}
+		if info.Kind == TipRecord && info.Certified != nil {
+			r.parents[*info.Tip] = info.Certified.Payload
+		}
 	}
 	r.noted = r.disk.Durable
 }
@@ -158,6 +165,21 @@ func (r *rig) visible(what EffectKind, c wire.Chunk) {
 		r.t.Fatalf("%s: equivocation at height %d of %v", what, c.Height, c.Sequencer[1])
 	}
 	r.seen[at] = c.Payload
+}
+
+// checkParent compares the parent that an effect names with that of the tip's record. A tip without
+// one has no parent.
+func (r *rig) checkParent(e *Effect) {
+	r.t.Helper()
+	want := r.parents[e.Chunk]
+	if t := r.c.lanes.bySequencer[e.Chunk.Sequencer].tip; t.position == 0 {
+		want = wire.Digest{}
+	} else if !t.durable || t.hasParent && want == (wire.Digest{}) {
+		want = t.parent // our own, whose record of the tip is not durable yet
+	}
+	if e.Parent != want {
+		r.t.Fatalf("%v of %v/%d names the parent %x, want %x", e.Kind, e.Chunk.Sequencer[1], e.Chunk.Height, e.Parent[:4], want[:4])
+	}
 }
 
 // drain takes the core's effects into the rig.
@@ -200,7 +222,7 @@ func (r *rig) drain() {
 			r.signAcks = append(r.signAcks, e)
 		case SendNode:
 			var n wire.Node
-			if err := n.Decode(e.Bytes, r.c); err != nil {
+			if err := n.Decode(e.Bytes, &r.c.epochs); err != nil {
 				r.t.Fatal(err)
 			}
 			r.visible(e.Kind, n.Chunk)
@@ -212,14 +234,16 @@ func (r *rig) drain() {
 			}
 			r.visible(e.Kind, a.Chunk)
 			r.acks = append(r.acks, e)
-		case Relay:
+		case Broadcast:
 			r.visible(e.Kind, e.Chunk)
-			r.relays = append(r.relays, e.Chunk)
+			r.checkParent(&e)
+			r.broadcasts = append(r.broadcasts, e.Chunk)
 		case AskPropose:
 			r.made(&e)
 			r.proposes = append(r.proposes, e.Chunk)
 		case AskVerify:
 			r.visible(e.Kind, e.Chunk)
+			r.checkParent(&e)
 			for _, c := range r.asks {
 				if c.Sequencer == e.Chunk.Sequencer {
 					r.t.Fatal("two questions in flight for one lane")
@@ -388,7 +412,8 @@ func (r *rig) pass(d time.Duration) {
 	r.now = end
 }
 
-// epoch enters an epoch. The calls about lanes that leave with it return once they are cancelled, unless they hang.
+// epoch enters an epoch. The calls about lanes that leave with it return once they are cancelled,
+// unless they hang.
 func (r *rig) epoch(e uint64) {
 	r.t.Helper()
 	r.c.SetEpoch(r.now, e)
@@ -404,7 +429,7 @@ func (r *rig) returnLeaving() {
 	cancelled := r.cancelled
 	r.cancelled = nil
 	for _, e := range cancelled {
-		about := r.c.calls[e.Call]
+		about := r.c.calls.open[e.Call]
 		switch {
 		case about.lane == nil || !about.lane.leaving:
 			r.cancelled = append(r.cancelled, e)

@@ -7,8 +7,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// A lane that wakes remembers what was certified highest, though the certificate is in the journal alone: no other chunk of
-// that height becomes its tip, is shown to the application or acked.
+// 4.8: A lane that wakes remembers what was certified highest, though the certificate is in the
+// journal alone: no other chunk of that height becomes its tip, is shown to the application or
+// acked.
 func TestRule4_8_ALaneThatWakesTakesNoTipAgainstWhatWasCertified(t *testing.T) {
 	for name, restart := range map[string]bool{"in the same run": false, "after a restart": true} {
 		t.Run(name, func(t *testing.T) {
@@ -34,8 +35,8 @@ func TestRule4_8_ALaneThatWakesTakesNoTipAgainstWhatWasCertified(t *testing.T) {
 	}
 }
 
-// A certificate that contradicts one that is in the journal alone cannot be proven to: it is counted as a fault. The first
-// stands.
+// 4.8: A certificate that contradicts one that is in the journal alone cannot be proven to: it is
+// counted as a fault. The first stands.
 func TestRule4_8_ACertificateAgainstThatOfALaneThatWasDormantIsCountedAndNotTaken(t *testing.T) {
 	for name, known := range map[string]func(r *rig){
 		"by acks":    func(r *rig) { r.certify(chunk(1, 3, 9), 10) },
@@ -66,7 +67,7 @@ func TestRule4_8_ACertificateAgainstThatOfALaneThatWasDormantIsCountedAndNotTake
 	}
 }
 
-// … and is a Conflict if it contradicts the tip, which is known as it was.
+// 4.8: … and is a Conflict if it contradicts the tip, which is known as it was.
 func TestRule4_8_ACertificateAgainstTheTipOfALaneThatWasDormantIsAConflict(t *testing.T) {
 	r := newRig(t, 4, absent(7, 9))
 	r.tip(r.w.node(1, 3, 3, 2, 5))
@@ -85,8 +86,8 @@ func TestRule4_8_ACertificateAgainstTheTipOfALaneThatWasDormantIsAConflict(t *te
 	expect(t, "the tip, which was certified first, is acked", len(r.signAcks), 1)
 }
 
-// Lanes that leave together cost work in proportion to their number: the list of lanes is gone over a few times in all, not
-// each time that one of them has become dormant.
+// 4.8: Lanes that leave together cost work in proportion to their number: the list of lanes is gone
+// over a few times in all, not each time that one of them has become dormant.
 func TestRule4_8_LanesThatLeaveTogetherCostEachTheSame(t *testing.T) {
 	const n = 10_000
 	sequencers := make([]wire.PublicKey, n)
@@ -104,10 +105,10 @@ func TestRule4_8_LanesThatLeaveTogetherCostEachTheSame(t *testing.T) {
 	expect(t, "dormant", r.c.Counts().Dormant, 0)
 	walked := 0
 	for _, st := range r.verifies {
-		before := len(r.c.order)
+		before := len(r.c.lanes.order)
 		r.c.SignaturesVerified(r.now, judge(st)) // its sequencer is none any more
 		r.c.Done()
-		if len(r.c.order) != before {
+		if len(r.c.lanes.order) != before {
 			walked += before
 		}
 	}
@@ -127,18 +128,15 @@ func (c counting) Sequencers(epoch uint64) ([]wire.PublicKey, bool) {
 	return c.Sets.Sequencers(epoch)
 }
 
-// The end of a recovery is one event of the loop's: it looks at a bounded number of epochs, however many are known, and at
-// each once.
+// 5.10: The end of a recovery is one event of the loop's: it looks at a bounded number of epochs,
+// however many are known, and at each once.
 func TestRule5_10_ARecoveryLooksAtABoundedNumberOfEpochs(t *testing.T) {
 	const now = 100_000
 	scheme := model.New(model.List, ids(4), now)
 	sets := counting{departing{scheme, id(0)}, map[uint64]int{}}
 	cfg := defaults(id(0))
 	cfg.Sets = sets
-	c, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := New(cfg)
 	if err := c.Recover(1, FirstRecord(cfg.Identity, cfg.Namespace, true)); err != nil {
 		t.Fatal(err)
 	}
@@ -154,6 +152,6 @@ func TestRule5_10_ARecoveryLooksAtABoundedNumberOfEpochs(t *testing.T) {
 		expect(t, "times that one is looked at", times, 1)
 		expect(t, "it lies behind", epoch <= now, true)
 	}
-	expect(t, "marks", len(c.marks), maxPastEpochs+1)
-	expect(t, "mark", c.marks[lane], mark{height: 6, set: true})
+	expect(t, "marks", len(c.loss.marks), maxPastEpochs+1)
+	expect(t, "mark", c.loss.marks[lane], mark{height: 6, set: true})
 }

@@ -24,7 +24,8 @@ func ids(n int) []wire.PublicKey {
 
 func payload(i int) wire.Digest { return wire.Digest{byte(i >> 8), byte(i), 0xD1} }
 
-// newWorld has validators id(0) … id(n−1) in epochs 0 to 20, all of them sequencers, and id(1000) beside.
+// newWorld has validators id(0) … id(n−1) in epochs 0 to 20, all of them sequencers, and id(1000)
+// beside.
 func newWorld(n int, attributable bool) *world {
 	w := &world{map[uint64]*model.Scheme{}, map[uint64][]wire.PublicKey{}}
 	kind := model.Group
@@ -90,7 +91,8 @@ func (w *world) badAck(i int, c wire.Chunk, epoch uint64) []byte {
 	return b
 }
 
-// lock returns the lock of a chunk by the participants given, or by the last quorum, which is without id(0) where n > 3.
+// lock returns the lock of a chunk by the participants given, or by the last quorum, which is
+// without id(0) where n > 3.
 func (w *world) lock(c wire.Chunk, epoch uint64, by ...int) wire.Lock {
 	s := w.schemes[epoch]
 	n := s.Format().Participants
@@ -127,7 +129,8 @@ func on(parent wire.Lock, p int) wire.Node {
 	}
 }
 
-// node returns the node at a height whose parent, at the height below, has payload parent and a certificate of epoch.
+// node returns the node at a height whose parent, at the height below, has payload parent and a
+// certificate of epoch.
 func (w *world) node(sequencer int, height uint64, p, parent int, epoch uint64) wire.Node {
 	return on(w.lock(chunk(sequencer, height-1, parent), epoch), p)
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/lanecast/lanecast/internal/poison"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -39,6 +40,7 @@ type Network struct {
 // New returns a network whose processes have started. Sets may define epochs first.
 func New(s Config, sets ...func(*World)) (*Network, error) {
 	s.fill()
+	poison.Switch(true) // a slab that is used again while a statement still reads it shows up as bad acks
 	if s.Processes < 1 || s.Validators < 1 || s.Validators > s.Processes || s.Byzantine >= s.Processes {
 		return nil, fmt.Errorf("sim: %d processes, %d validators, %d of them byzantine", s.Processes, s.Validators, s.Byzantine)
 	}

@@ -142,7 +142,7 @@ func (o *observer) effect(p *process, e *core.Effect) {
 		if a.Epoch != p.epoch {
 			n.fail("4.5: %s: sends an ack of epoch %d in epoch %d", p.name, a.Epoch, p.epoch)
 		}
-	case core.Relay:
+	case core.Broadcast:
 		o.visible(p, e.Kind, &e.Chunk)
 	case core.AskVerify:
 		o.call(p, e)

@@ -68,7 +68,7 @@ func newProcess(n *Network, index int, id wire.PublicKey) *process {
 	p.cfg = core.Config{
 		Identity: id, Namespace: namespace, Sequencer: true, Sets: p.view,
 		EpochsBack: n.Bounds.Back, EpochsAhead: n.Bounds.Ahead, HeightBound: 8,
-		MaxVoteBytes: max(1<<20, 1<<14*n.Validators), PoisonVotes: true, VotesInFlight: n.VotesInFlight,
+		MaxVoteBytes: max(1<<20, 1<<14*n.Validators), VotesInFlight: n.VotesInFlight,
 		RebroadcastTimeout: n.Rebroadcast, AckInterval: n.Rebroadcast / 3, ProposeBackoff: 10 * time.Millisecond,
 		SuspectDelay: 2 * way, BadNodeInterval: 5 * way,
 	}
@@ -79,11 +79,7 @@ func newProcess(n *Network, index int, id wire.PublicKey) *process {
 // start makes a core of what is on disk.
 func (p *process) start() {
 	n := p.net
-	c, err := core.New(p.cfg)
-	if err != nil {
-		n.fail("%s: %w", p.name, err)
-		return
-	}
+	c := core.New(p.cfg)
 	p.c, p.peers = c, make(map[wire.PublicKey]*core.Peer)
 	p.down, p.failed, p.syncing, p.tickAt, p.halted = false, false, false, 0, nil
 	p.calls, p.reporter, p.intake = make(map[uint64]*call), reporter{}, newIntake()
@@ -208,7 +204,7 @@ func (p *process) carryOut(e *core.Effect) {
 		p.endCall(e.Call)
 	case core.Report:
 		p.reporter.made++
-	case core.Relay:
+	case core.Broadcast:
 	case core.Halt:
 		p.halted = e.Err
 	default:

@@ -4,60 +4,18 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/poison"
 	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
-var namespace = []byte("engine test")
-
-func TestMain(m *testing.M) {
-	poison.Switch(true)                              // a view that outlives its buffer turns into garbage
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent(), // ants starts a pool as it is loaded
-		goleak.Cleanup(func(status int) {
-			if n := poison.Owned(); n != 0 && status == 0 {
-				fmt.Fprintf(os.Stderr, "%d buffers have not been released\n", n)
-				status = 1
-			}
-			os.Exit(status)
-		}))
-}
-
-// patience is how long a test waits for what must happen.
-const patience = 60 * time.Second
-
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
-		if holds() {
-			return
-		}
-	}
-	t.Fatalf("waited %v in vain until %s", patience, what)
-}
-
-// newSet makes four validators' keys unless told otherwise.
-func newSet(t testing.TB, kind testkit.Kind, n int, seed uint64) *testkit.Set {
-	t.Helper()
-	s, err := testkit.New(kind, verify.MinSig, verify.Compressed, n, namespace, seed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// world is what all members of a test network agree on.
+// world holds the sets that all members of a test network agree on.
 type world struct {
 	schemes    map[uint64]verify.Scheme
 	sequencers map[uint64][]wire.PublicKey
@@ -119,8 +77,9 @@ func (a *application) Verify(ctx context.Context, at engine.Place, payload wire.
 	return payload == payloadAt(at), nil
 }
 
-// Broadcast makes an application a relay too; payloads follow from their places, so nobody needs them.
-func (a *application) Broadcast(wire.Digest) {}
+// Broadcast makes an application a relay too; payloads follow from their places, so nobody needs
+// them.
+func (a *application) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
 
 // recorder keeps what was reported.
 type recorder struct {
@@ -212,11 +171,11 @@ func (s *sender) each(to []wire.PublicKey, deliver func(*engine.Peer)) {
 	}
 }
 
-func (s *sender) SendNode(to []wire.PublicKey, message []byte, _ bool) {
+func (s *sender) SendNode(to []wire.PublicKey, message []byte) {
 	s.each(to, func(p *engine.Peer) { _ = p.DeliverNodeBytes(message) })
 }
 
-func (s *sender) SendAck(to []wire.PublicKey, message []byte, _ bool) {
+func (s *sender) SendAck(to []wire.PublicKey, message []byte) {
 	s.net.acks.Add(1)
 	s.each(to, func(p *engine.Peer) { _ = p.DeliverAckBytes(message) })
 }
@@ -233,7 +192,8 @@ type member struct {
 	result   chan error
 }
 
-// newMember describes validator i of a set that serves in all epochs of w, with a folder of its own.
+// newMember describes validator i of a set that serves in all epochs of w, with a folder of its
+// own.
 func newMember(t testing.TB, net *network, w *world, s *testkit.Set, i int) *member {
 	m := &member{
 		id: testkit.Identity(s.Identities[i]), app: &application{limit: 1 << 40}, recorder: &recorder{},
@@ -277,15 +237,12 @@ func (m *member) open(t testing.TB, net *network, others ...*member) {
 	}
 }
 
-// connect lets from's messages through to a member; an older connection is closed.
+// connect lets from's messages through to a member.
 func (n *network) connect(t testing.TB, from wire.PublicKey, to *member) {
 	t.Helper()
 	key := [2]wire.PublicKey{from, to.id}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if old := n.handles[key]; old != nil {
-		old.Close()
-	}
 	p, err := to.engine.Peer(from)
 	if err != nil {
 		t.Fatal(err)
@@ -379,4 +336,28 @@ func demandSound(t testing.TB, schemes map[uint64]verify.Scheme, members []*memb
 			t.Fatalf("member %d reported the fault %v", i, f[0].Tag())
 		}
 	}
+}
+
+// quiet is an engine of a four-validator set whose network is silent and which proposes nothing.
+func quiet(t testing.TB) (*member, *testkit.Set, *world) {
+	t.Helper()
+	s := newSet(t, testkit.Ed25519, 4, 1)
+	net, w, members := newCluster(t, s)
+	m := members[0]
+	m.config.Sequencer, m.config.Relay = nil, nil
+	m.config.PeerQuota, m.config.MaxPeers, m.config.MaxMessage = 8, 4, 1024
+	m.open(t, net)
+	return m, s, w
+}
+
+// oneLane makes the first member of a cluster the only sequencer, and returns its identity.
+func oneLane(w *world, members []*member) wire.PublicKey {
+	lane := members[0].id
+	for e := range w.sequencers {
+		w.sequencers[e] = []wire.PublicKey{lane}
+	}
+	for _, m := range members[1:] {
+		m.config.Sequencer, m.config.Relay = nil, nil
+	}
+	return lane
 }

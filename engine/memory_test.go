@@ -1,10 +1,7 @@
 package engine_test
 
 import (
-	"bytes"
 	"log/slog"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/lanecast/lanecast/engine"
@@ -12,25 +9,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// logged is where a Logger may write while the test reads.
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) has(s string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Contains(l.text.String(), s)
-}
-
 func TestAnEpochThatNeedsMoreThanMaxVoteBytesIsWarnedOf(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		bytes int
 		warns bool

@@ -1,8 +1,9 @@
 package engine
 
-// warnOfRoom tells the operator when MaxVoteBytes cannot hold the acks that an epoch needs at once: those for the next two
-// heights of every lane. Acks beyond it are dropped and counted as no_room.
-func (e *Engine) warnOfRoom(epoch uint64) {
+// warnOfMemory tells the operator when MaxVoteBytes cannot hold the acks that an epoch needs at
+// once: those for the next two heights of every lane. Acks beyond it are dropped and counted as
+// no_room.
+func (e *Engine) warnOfMemory(epoch uint64) {
 	scheme, ok := e.cfg.Schemes.Scheme(epoch)
 	if !ok {
 		return

@@ -17,9 +17,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// electorate is a validator set that can vote quickly, in memory, for any number of chunks. The last third of it, as
-// many as may be faulty, is what the tests turn hostile.
-type electorate interface {
+// voterSet is a validator set that can vote quickly, in memory, for any number of chunks. The tests
+// turn the last third of it hostile, as many as may be faulty.
+type voterSet interface {
 	// scheme makes a scheme that remembers nothing.
 	scheme(t testing.TB) verify.Scheme
 	// votes returns everybody's valid vote on s, by participant.
@@ -28,9 +28,9 @@ type electorate interface {
 	certifies(s wire.Subject, certificate []byte) bool
 }
 
-// progression is a MinSig multisig set whose secrets are a, a+1, a+2, …: the votes on one chunk are a point of the curve
-// and then an addition each. Of the hostile ones every second has the negative of its predecessor's secret, so that
-// their keys cancel. Votes are made by gnark-crypto alone.
+// progression is a MinSig multisig set whose secrets are a, a+1, a+2, …: the votes on one chunk are
+// a point of the curve and then an addition each. Of the hostile ones every second has the negative
+// of its predecessor's secret, so that their keys cancel. Votes are made by gnark-crypto alone.
 type progression struct {
 	validators []verify.Validator
 	start      fr.Element
@@ -75,7 +75,8 @@ func (p *progression) scheme(t testing.TB) verify.Scheme {
 	return s
 }
 
-// signedMessage spells out union_unique(namespace‖"_ACK", Chunk ‖ varint epoch) for short namespaces.
+// signedMessage spells out union_unique(namespace‖"_ACK", Chunk ‖ varint epoch) for short
+// namespaces.
 func signedMessage(s wire.Subject) []byte {
 	m := append([]byte{byte(len(namespace) + 4)}, namespace...)
 	m = append(append(m, "_ACK"...), s.Chunk.Sequencer[:]...)
@@ -149,12 +150,12 @@ func (p *progression) certifies(s wire.Subject, certificate []byte) bool {
 	return err == nil && ok
 }
 
-// fixtureVoters is any set of package testkit.
-type fixtureVoters struct{ set *testkit.Set }
+// setVoters is any set of package testkit.
+type setVoters struct{ set *testkit.Set }
 
-func (f fixtureVoters) scheme(testing.TB) verify.Scheme { return f.set.Scheme }
+func (f setVoters) scheme(testing.TB) verify.Scheme { return f.set.Scheme }
 
-func (f fixtureVoters) votes(t testing.TB, s wire.Subject) [][]byte {
+func (f setVoters) votes(t testing.TB, s wire.Subject) [][]byte {
 	t.Helper()
 	votes := make([][]byte, len(f.set.Signers))
 	for i, signer := range f.set.Signers {
@@ -166,14 +167,15 @@ func (f fixtureVoters) votes(t testing.TB, s wire.Subject) [][]byte {
 	return votes
 }
 
-func (f fixtureVoters) certifies(s wire.Subject, certificate []byte) bool {
+func (f setVoters) certifies(s wire.Subject, certificate []byte) bool {
 	return verify.VerifyCertificate(f.set.Scheme, s, certificate) == nil
 }
 
-// An assault replaces what the hostile third votes on s; nil is silence. valid is everybody's valid vote.
-type assault func(r *rand.Rand, s wire.Subject, valid [][]byte) [][]byte
+// An attack replaces what the hostile third votes on s; nil is silence. valid is everybody's valid
+// vote.
+type attack func(r *rand.Rand, s wire.Subject, valid [][]byte) [][]byte
 
-func loyal(_ *rand.Rand, _ wire.Subject, valid [][]byte) [][]byte { return valid }
+func noAttack(_ *rand.Rand, _ wire.Subject, valid [][]byte) [][]byte { return valid }
 
 func silence(_ *rand.Rand, _ wire.Subject, valid [][]byte) [][]byte {
 	clear(valid[len(valid)-faulty(len(valid)):])
@@ -224,8 +226,8 @@ var outsiders = func() (all [][]byte) {
 	return all
 }()
 
-// randomPoints: every hostile validator sends a point of the subgroup that has nothing to do with the chunk. It takes
-// pairings to find.
+// randomPoints: every hostile validator sends a point of the subgroup that has nothing to do with
+// the chunk. It takes pairings to find.
 func randomPoints(r *rand.Rand, _ wire.Subject, valid [][]byte) [][]byte {
 	for i := len(valid) - faulty(len(valid)); i < len(valid); i++ {
 		b := stray(r)
@@ -264,7 +266,7 @@ func allForms(r *rand.Rand, s wire.Subject, valid [][]byte) [][]byte {
 }
 
 // replays: the hostile validators send their valid votes on another chunk.
-func replays(voters *progression) assault {
+func replays(voters *progression) attack {
 	return func(_ *rand.Rand, s wire.Subject, valid [][]byte) [][]byte {
 		s.Chunk.Payload[0] ^= 1
 		other := encoded(voters.points(s))

@@ -26,8 +26,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// driverRunsVariable says how many storms of whole engines there are: LANECAST_DRIVER_RUNS=1000 go test ./engine -run
-// Storm.
+// driverRunsVariable says how many runs there are: LANECAST_DRIVER_RUNS=1000 go test ./engine -run
+// RandomFaults.
 const driverRunsVariable = "LANECAST_DRIVER_RUNS"
 
 func driverRuns(t *testing.T) uint64 {
@@ -40,27 +40,39 @@ func driverRuns(t *testing.T) uint64 {
 	return 50
 }
 
-// TestWholeEnginesInAStorm runs engines with all of their goroutines, workers and journals in a bubble, on virtual
-// time. Links lose and delay, disks, applications and reporters are slow, epochs pass; engines are shut down and lose
-// power at random moments, with whatever the disk may have made of it, and come back. The disks are in memory, so that
-// a sync can take virtual time: to wait for a file of the operating system's does not let the time of a bubble go on.
-// Afterwards nothing runs any more.
-func TestWholeEnginesInAStorm(t *testing.T) {
+// TestRandomFaultsOfWholeEngines runs engines with all of their goroutines, workers and journals in
+// a bubble, on virtual time. Links lose and delay, disks, applications and reporters are slow,
+// epochs pass; engines are shut down and lose power at random moments, with whatever the disk may
+// have made of it, and come back. The disks are in memory, so that a sync can take virtual time:
+// the time of a bubble stands still while something waits for a file of the operating system's. A
+// bubble ends only when nothing in it runs any more.
+func TestRandomFaultsOfWholeEngines(t *testing.T) {
 	sets := map[int]*testkit.Set{1: newSet(t, testkit.Ed25519, 1, 1), 4: newSet(t, testkit.Ed25519, 4, 1)}
 	before := goleak.IgnoreCurrent()
+	var mu sync.Mutex
 	var total driverCounts
-	for seed := range driverRuns(t) {
-		synctest.Test(t, func(t *testing.T) {
-			s := newDriverStorm(t, seed, sets)
-			s.run()
-			total.add(&s.counts)
-		})
-		if err := goleak.Find(before); err != nil {
-			t.Fatalf("seed %d: %v", seed, err)
+	const parts = 2
+	t.Run("parts", func(t *testing.T) {
+		for part := range uint64(parts) {
+			t.Run(strconv.FormatUint(part, 10), func(t *testing.T) {
+				t.Parallel()
+				for seed := part; seed < driverRuns(t) && !t.Failed(); seed += parts {
+					synctest.Test(t, func(t *testing.T) {
+						r := newFaultRun(t, seed, sets)
+						r.run()
+						mu.Lock()
+						total.add(&r.counts)
+						mu.Unlock()
+					})
+					if t.Failed() {
+						t.Errorf("seed %d", seed)
+					}
+				}
+			})
 		}
-		if t.Failed() {
-			t.Fatalf("seed %d", seed)
-		}
+	})
+	if err := goleak.Find(before); err != nil {
+		t.Fatal(err)
 	}
 	t.Logf("%d runs, %v of virtual time: %+v", driverRuns(t), total.virtual, total.driverEvents)
 	if total.shutdowns == 0 || total.powerLost == 0 || total.disksFailed == 0 || total.locks == 0 {
@@ -98,24 +110,24 @@ func (c *chances) below(n int) int {
 
 func (c *chances) upTo(d time.Duration) time.Duration { return time.Duration(c.below(int(d))) }
 
-// driverStorm is one run.
-type driverStorm struct {
-	t       *testing.T
-	seed    uint64
-	chances chances
-	net     *network
-	world   *world
-	members []*stormMember
-	epoch   uint64
-	calm    atomic.Bool
-	payload atomic.Uint32
-	counts  driverCounts
+// faultRun is one run.
+type faultRun struct {
+	t         *testing.T
+	seed      uint64
+	chances   chances
+	net       *network
+	world     *world
+	members   []*faultMember
+	epoch     uint64
+	faultless atomic.Bool
+	payload   atomic.Uint32
+	counts    driverCounts
 }
 
-// stormMember is a member whose disk, and what others have seen of it, outlive its crashes.
-type stormMember struct {
+// faultMember is a member whose disk, and what others have seen of it, outlive its crashes.
+type faultMember struct {
 	*member
-	storm *driverStorm
+	run   *faultRun
 	disk  *crashfs.FS[journal.File]
 	power *power
 
@@ -123,14 +135,15 @@ type stormMember struct {
 	seen map[engine.Place]wire.Digest
 }
 
-// power is on until a run of a member loses it. After that it sends no more, though its goroutines go on for a moment.
+// power is on until a run of a member loses it. After that it sends no more, though its goroutines
+// go on for a moment.
 type power struct {
 	mu  sync.Mutex
 	off bool
 }
 
-func newDriverStorm(t *testing.T, seed uint64, sets map[int]*testkit.Set) *driverStorm {
-	s := &driverStorm{t: t, seed: seed, chances: chances{random: rand.New(rand.NewPCG(seed, 0xD21))}}
+func newFaultRun(t *testing.T, seed uint64, sets map[int]*testkit.Set) *faultRun {
+	s := &faultRun{t: t, seed: seed, chances: chances{random: rand.New(rand.NewPCG(seed, 0xD21))}}
 	set := sets[4]
 	if s.chances.below(8) == 0 {
 		set = sets[1]
@@ -143,7 +156,7 @@ func newDriverStorm(t *testing.T, seed uint64, sets map[int]*testkit.Set) *drive
 	net, w, members := newCluster(t, set)
 	s.net, s.world = net, w
 	for i, m := range members {
-		sm := &stormMember{member: m, storm: s, seen: map[engine.Place]wire.Digest{}}
+		sm := &faultMember{member: m, run: s, seen: map[engine.Place]wire.Digest{}}
 		if keyed != nil {
 			signers := map[uint64]verify.AckSigner{}
 			for e := range w.schemes {
@@ -153,7 +166,7 @@ func newDriverStorm(t *testing.T, seed uint64, sets map[int]*testkit.Set) *drive
 			m.config.Schemes = provider{w, signers}
 		}
 		sm.disk = crashfs.New(func(f crashfs.File) journal.File { return f }, journal.ErrLocked)
-		m.config.Journal = engine.JournalConfig{Dir: "journal", Create: true, SegmentSize: 1 << 14, MaxSegments: 2}
+		m.config.Journal = engine.JournalConfig{Dir: "journal", Create: true, Storage: journal.Config{SegmentSize: 1 << 14, MaxSegments: 2}}
 		m.config.Workers = 1 + s.chances.below(3)
 		m.config.SuspectDelay = 50 * time.Millisecond
 		m.app.propose, m.app.verify = sm.propose, sm.verify
@@ -167,73 +180,74 @@ func newDriverStorm(t *testing.T, seed uint64, sets map[int]*testkit.Set) *drive
 }
 
 // pause takes a random time below limit, a long one now and then.
-func (s *driverStorm) pause(limit time.Duration) {
+func (s *faultRun) pause(limit time.Duration) {
 	if s.chances.below(20) == 0 {
 		limit *= 20
 	}
 	time.Sleep(s.chances.upTo(limit))
 }
 
-// propose gives every question another payload, so that whatever is forgotten shows up as equivocation.
-func (m *stormMember) propose(context.Context, engine.Place) (wire.Digest, error) {
-	m.storm.pause(2 * time.Millisecond)
-	if !m.storm.calm.Load() && m.storm.chances.below(10) == 0 {
+// propose gives every question another payload, so that whatever is forgotten shows up as
+// equivocation.
+func (m *faultMember) propose(context.Context, engine.Place) (wire.Digest, error) {
+	m.run.pause(2 * time.Millisecond)
+	if !m.run.faultless.Load() && m.run.chances.below(10) == 0 {
 		return wire.Digest{}, engine.ErrDeclined
 	}
 	var d wire.Digest
-	binary.BigEndian.PutUint32(d[:], m.storm.payload.Add(1))
+	binary.BigEndian.PutUint32(d[:], m.run.payload.Add(1))
 	return d, nil
 }
 
-func (m *stormMember) verify(context.Context, engine.Place, wire.Digest) (bool, error) {
-	m.storm.pause(2 * time.Millisecond)
-	return m.storm.calm.Load() || m.storm.chances.below(20) > 0, nil
+func (m *faultMember) verify(context.Context, engine.Place, wire.Digest) (bool, error) {
+	m.run.pause(2 * time.Millisecond)
+	return m.run.faultless.Load() || m.run.chances.below(20) > 0, nil
 }
 
-// stormSender is a member's way to the network in one run.
-type stormSender struct {
-	m     *stormMember
+// faultSender is a member's way to the network in one run.
+type faultSender struct {
+	m     *faultMember
 	power *power
 }
 
-func (s *stormSender) SendNode(to []wire.PublicKey, message []byte, _ bool) {
+func (s *faultSender) SendNode(to []wire.PublicKey, message []byte) {
 	var n wire.Node
 	if err := n.DecodeStored(message); err != nil {
-		s.m.storm.t.Errorf("it sent %x as a node", message)
+		s.m.run.t.Errorf("it sent %x as a node", message)
 		return
 	}
 	s.send(to, n.Chunk, func(p *engine.Peer) { _ = p.DeliverNodeBytes(message) })
 }
 
-func (s *stormSender) SendAck(to []wire.PublicKey, message []byte, _ bool) {
+func (s *faultSender) SendAck(to []wire.PublicKey, message []byte) {
 	var a wire.Ack
 	if err := a.Decode(message); err != nil {
-		s.m.storm.t.Errorf("it sent %x as an ack", message)
+		s.m.run.t.Errorf("it sent %x as an ack", message)
 		return
 	}
 	s.send(to, a.Chunk, func(p *engine.Peer) { _ = p.DeliverAckBytes(message) })
 }
 
-// send is PROTOCOL.md 5.1, seen from outside, for what leaves before the power is lost.
-func (s *stormSender) send(to []wire.PublicKey, c wire.Chunk, deliver func(*engine.Peer)) {
+// send holds what leaves before the power is lost to docs/protocol.md 5.1, as others see it.
+func (s *faultSender) send(to []wire.PublicKey, c wire.Chunk, deliver func(*engine.Peer)) {
 	s.power.mu.Lock()
 	defer s.power.mu.Unlock()
 	if s.power.off {
 		return
 	}
-	storm, at := s.m.storm, engine.Place{Sequencer: c.Sequencer, Height: c.Height}
+	run, at := s.m.run, engine.Place{Sequencer: c.Sequencer, Height: c.Height}
 	s.m.mu.Lock()
 	if before, ok := s.m.seen[at]; ok && before != c.Payload {
-		storm.t.Errorf("it showed %x and %x at height %d", before[:4], c.Payload[:4], c.Height)
+		run.t.Errorf("it showed %x and %x at height %d", before[:4], c.Payload[:4], c.Height)
 	}
 	s.m.seen[at] = c.Payload
 	s.m.mu.Unlock()
 	for _, id := range to {
-		if !storm.calm.Load() && storm.chances.below(10) == 0 {
+		if !run.faultless.Load() && run.chances.below(10) == 0 {
 			continue
 		}
-		time.AfterFunc(time.Millisecond+storm.chances.upTo(15*time.Millisecond), func() {
-			if p := storm.net.handle(s.m.id, id); p != nil {
+		time.AfterFunc(time.Millisecond+run.chances.upTo(15*time.Millisecond), func() {
+			if p := run.net.handle(s.m.id, id); p != nil {
 				deliver(p)
 			}
 		})
@@ -241,78 +255,78 @@ func (s *stormSender) send(to []wire.PublicKey, c wire.Chunk, deliver func(*engi
 }
 
 // up starts a member on its disk.
-func (m *stormMember) up() {
-	m.disk.Hold = func(string) { m.storm.pause(3 * time.Millisecond) }
+func (m *faultMember) up() {
+	m.disk.Hold = func(string) { m.run.pause(3 * time.Millisecond) }
 	m.power = &power{}
-	m.config.Journal.FS, m.config.Sender = m.disk, &stormSender{m, m.power}
-	m.monitor.now, m.monitor.updates = m.storm.epoch, make(chan uint64, 8)
+	m.config.Journal.Storage.FS, m.config.Sender = m.disk, &faultSender{m, m.power}
+	m.monitor.now, m.monitor.updates = m.run.epoch, make(chan uint64, 8)
 	var others []*member
-	for _, o := range m.storm.members {
+	for _, o := range m.run.members {
 		others = append(others, o.member)
 	}
-	m.open(m.storm.t, m.storm.net, others...)
+	m.open(m.run.t, m.run.net, others...)
 	m.start()
 }
 
 // down shuts a member down in order.
-func (m *stormMember) down() {
+func (m *faultMember) down() {
 	if m.engine == nil {
 		return
 	}
-	m.storm.counts.shutdowns++
+	m.run.counts.shutdowns++
 	if err := m.halt(); err != nil {
-		m.storm.t.Errorf("Run returned %v", err)
+		m.run.t.Errorf("Run returned %v", err)
 	}
 }
 
-// blackout takes the power from a member: from now on nobody hears of it, and its disk is what a failure may have left
-// of it.
-func (m *stormMember) blackout() {
+// blackout takes the power from a member: from now on nobody hears of it, and its disk becomes what
+// a failure may have left of it.
+func (m *faultMember) blackout() {
 	if m.engine == nil {
 		return
 	}
-	m.storm.counts.powerLost++
+	m.run.counts.powerLost++
 	m.power.mu.Lock()
 	m.power.off = true
 	m.power.mu.Unlock()
 	left := m.afterPowerFailure()
 	if err := m.halt(); err != nil {
-		m.storm.t.Errorf("Run returned %v", err)
+		m.run.t.Errorf("Run returned %v", err)
 	}
 	m.disk = left
 }
 
 // fault lets the disk of a member fail at one of its next operations, and the power with it.
-func (m *stormMember) fault() {
+func (m *faultMember) fault() {
 	if m.engine == nil {
 		return
 	}
 	m.disk.Mu.Lock()
-	m.disk.CrashAt = m.disk.Ops + 1 + m.storm.chances.below(20)
+	m.disk.CrashAt = m.disk.Ops + 1 + m.run.chances.below(20)
 	m.disk.Mu.Unlock()
 	var err error
 	select {
 	case err = <-m.result:
-		m.storm.counts.disksFailed++
+		m.run.counts.disksFailed++
 		m.stop()
 		m.engine, m.stop = nil, nil
 	case <-time.After(500 * time.Millisecond): // it has nothing to write: its lanes wait for others
 		err = m.halt()
 	}
 	if err != nil && !errors.Is(err, engine.ErrJournal) {
-		m.storm.t.Errorf("Run returned %v", err)
+		m.run.t.Errorf("Run returned %v", err)
 	}
 	m.disk = m.afterPowerFailure()
 }
 
-func (m *stormMember) afterPowerFailure() *crashfs.FS[journal.File] {
-	c := &m.storm.chances
+func (m *faultMember) afterPowerFailure() *crashfs.FS[journal.File] {
+	c := &m.run.chances
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return m.disk.Crash(c.random, c.random.IntN(4))
 }
 
-func (s *driverStorm) run() {
+func (s *faultRun) run() {
 	began := time.Now()
 	for _, m := range s.members {
 		m.up()
@@ -373,8 +387,8 @@ func (c *chances) order(n int) []int {
 }
 
 // grow demands that, once nothing goes wrong any more, all lanes grow.
-func (s *driverStorm) grow() {
-	s.calm.Store(true)
+func (s *faultRun) grow() {
+	s.faultless.Store(true)
 	heights := func() (all []uint64) {
 		for _, lane := range s.members {
 			var top uint64

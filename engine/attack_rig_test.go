@@ -19,14 +19,11 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// siege is one running engine that gets nothing but acks, of a whole validator set, on many lanes.
-type siege struct {
-	t        testing.TB
-	voters   electorate
-	assault  assault
-	engine   *engine.Engine
-	peers    []*engine.Peer
-	lanes    []wire.PublicKey
+// attackRig is a follower that gets nothing but acks, of a whole validator set, on many lanes.
+type attackRig struct {
+	*follower
+	voters   voterSet
+	attack   attack
 	height   uint64 // of every lane, next
 	registry *prometheus.Registry
 
@@ -39,18 +36,7 @@ type siege struct {
 	done     chan struct{} // closed when wanted locks are there
 }
 
-// siegeWorld is the sets as the engine asks for them.
-type siegeWorld struct {
-	scheme verify.Scheme
-	lanes  []wire.PublicKey
-}
-
-func (w *siegeWorld) Scheme(epoch uint64) (verify.Scheme, bool)             { return w.scheme, epoch < 2 }
-func (w *siegeWorld) AckSigner(uint64) verify.AckSigner                     { return nil }
-func (w *siegeWorld) Sequencers(epoch uint64) ([]wire.PublicKey, bool)      { return w.lanes, epoch < 2 }
-func (w *siegeWorld) Epochs(context.Context) (uint64, <-chan uint64, error) { return 0, nil, nil }
-
-func (s *siege) Report(_ context.Context, a wire.Activity) error {
+func (s *attackRig) Report(_ context.Context, a wire.Activity) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch a := a.(type) {
@@ -69,65 +55,26 @@ func (s *siege) Report(_ context.Context, a wire.Activity) error {
 	return nil
 }
 
-func laneKeys(n int) []wire.PublicKey {
-	keys := make([]wire.PublicKey, n)
-	for i := range keys {
-		keys[i] = wire.PublicKey{byte(i >> 8), byte(i), 2}
-	}
-	return keys
+// newAttackRig starts an engine with one worker. tune may be nil.
+func newAttackRig(t testing.TB, voters voterSet, a attack, lanes int, tune func(*engine.Config)) *attackRig {
+	t.Helper()
+	return newAttackRigOn(t, voters, a, laneKeys(lanes), tune)
 }
 
-// newSiege starts an engine with one worker. tune may be nil.
-func newSiege(t testing.TB, voters electorate, a assault, lanes int, tune func(*engine.Config)) *siege {
+func newAttackRigOn(t testing.TB, voters voterSet, a attack, lanes []wire.PublicKey, tune func(*engine.Config)) *attackRig {
 	t.Helper()
-	return newSiegeOn(t, voters, a, laneKeys(lanes), tune)
-}
-
-func newSiegeOn(t testing.TB, voters electorate, a assault, lanes []wire.PublicKey, tune func(*engine.Config)) *siege {
-	t.Helper()
-	s := &siege{
-		t: t, voters: voters, assault: a, lanes: lanes, registry: prometheus.NewPedanticRegistry(),
+	s := &attackRig{
+		voters: voters, attack: a, registry: prometheus.NewPedanticRegistry(),
 		blamed: map[wire.PublicKey][]byte{}, badNodes: map[wire.PublicKey]int{},
 	}
-	w := &siegeWorld{voters.scheme(t), s.lanes}
-	config := engine.Config{
-		Namespace: namespace, Schemes: w, Sequencers: w, Monitor: w, Automaton: &application{}, Reporter: s, Sender: unusable{t},
-		Journal: engine.JournalConfig{Dir: t.TempDir(), Create: true}, MaxPeers: len(w.scheme.Participants()) + len(s.lanes) + 1,
-		PeerQuota: 1 << 13, MaxVoteBytes: 1 << 30, HeightBound: 1 << 20, Workers: 1, Metrics: s.registry,
-	}
-	if tune != nil {
-		tune(&config)
-	}
-	e, err := engine.New(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.engine = e
-	for _, id := range w.scheme.Participants() {
-		s.peers = append(s.peers, s.peer(id))
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	result := make(chan error)
-	go func() { result <- e.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-result; err != nil {
-			t.Error(err)
+	s.follower = startFollower(t, voters.scheme(t), lanes, s, func(c *engine.Config) {
+		c.PeerQuota, c.HeightBound, c.Workers, c.Metrics = 1<<13, 1<<20, 1, s.registry
+		if tune != nil {
+			tune(c)
 		}
 	})
 	return s
 }
-
-func (s *siege) peer(id wire.PublicKey) *engine.Peer {
-	s.t.Helper()
-	p, err := s.engine.Peer(id)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return p
-}
-
-func (s *siege) n() int { return len(s.peers) }
 
 // ackMessage is an ack as it comes from the network.
 type ackMessage struct {
@@ -135,18 +82,19 @@ type ackMessage struct {
 	bytes []byte
 }
 
-func (s *siege) subject(lane int, height uint64) wire.Subject {
+func (s *attackRig) subject(lane int, height uint64) wire.Subject {
 	c := wire.Chunk{Sequencer: s.lanes[lane], Height: height}
-	c.Payload = sha256.Sum256(binary.BigEndian.AppendUint64(append([]byte("besieged"), c.Sequencer[:]...), height))
+	c.Payload = sha256.Sum256(binary.BigEndian.AppendUint64(append([]byte("attacked"), c.Sequencer[:]...), height))
 	return wire.Subject{Chunk: c}
 }
 
-// wave prepares the acks of one more chunk on every lane, by chunk. order says in which order those of one chunk come.
-func (s *siege) wave(r *rand.Rand, order func(r *rand.Rand, n int) []int) [][]ackMessage {
+// nextAcks prepares the acks of one more chunk on every lane, by chunk. order says in which order
+// those of one chunk come.
+func (s *attackRig) nextAcks(r *rand.Rand, order func(r *rand.Rand, n int) []int) [][]ackMessage {
 	chunks := make([][]ackMessage, len(s.lanes))
 	for lane := range chunks {
 		subject := s.subject(lane, s.height)
-		votes := s.assault(r, subject, s.voters.votes(s.t, subject))
+		votes := s.attack(r, subject, s.voters.votes(s.t, subject))
 		for _, i := range order(r, len(votes)) {
 			if votes[i] != nil {
 				a := wire.Ack{Chunk: subject.Chunk, Epoch: subject.Epoch, Participant: wire.Participant(i), Signature: votes[i]}
@@ -188,9 +136,9 @@ func boolInt(b bool) int {
 	return 0
 }
 
-// deliver hands over chunks from two goroutines, each chunk by one of them, and those of an even number of lanes by the
-// same: what is above a chunk of its lane must not overtake it.
-func (s *siege) deliver(chunks [][]ackMessage) {
+// deliver hands over chunks from two goroutines, each chunk by one of them, and those of an even
+// number of lanes by the same: what is above a chunk of its lane must not overtake it.
+func (s *attackRig) deliver(chunks [][]ackMessage) {
 	const goroutines = 2
 	var wg sync.WaitGroup
 	for g := range goroutines {
@@ -205,7 +153,7 @@ func (s *siege) deliver(chunks [][]ackMessage) {
 	wg.Wait()
 }
 
-func (s *siege) hand(m ackMessage) {
+func (s *attackRig) hand(m ackMessage) {
 	for {
 		err := s.peers[m.from].DeliverAckBytes(m.bytes)
 		if err == nil {
@@ -220,16 +168,16 @@ func (s *siege) hand(m ackMessage) {
 }
 
 // expect says how many locks more are to come, and returns what is closed when they are there.
-func (s *siege) expect(locks int) <-chan struct{} {
+func (s *attackRig) expect(locks int) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.wanted, s.done = len(s.locks)+locks, make(chan struct{})
 	return s.done
 }
 
-// round delivers a wave, waits until every chunk of it is certified and everything that came has been read, and returns
-// what that cost.
-func (s *siege) round(chunks [][]ackMessage) (cpu, wall time.Duration) {
+// round delivers the acks of some chunks, waits until every chunk is certified and everything that
+// came has been read, and returns what that cost.
+func (s *attackRig) round(chunks [][]ackMessage) (cpu, wall time.Duration) {
 	s.t.Helper()
 	done := s.expect(len(chunks))
 	wallBegan, cpuBegan := time.Now(), cpuTime()
@@ -239,7 +187,7 @@ func (s *siege) round(chunks [][]ackMessage) (cpu, wall time.Duration) {
 }
 
 // await waits for what expect returned and until everything that came has been read.
-func (s *siege) await(done <-chan struct{}) {
+func (s *attackRig) await(done <-chan struct{}) {
 	s.t.Helper()
 	select {
 	case <-done:
@@ -256,8 +204,9 @@ func (s *siege) await(done <-chan struct{}) {
 	}
 }
 
-// lateRound is round with the last ack of every chunk held back, so that all those before it wait for it.
-func (s *siege) lateRound(chunks [][]ackMessage, wait time.Duration) (cpu, wall time.Duration) {
+// lateRound is round with the last ack of every chunk held back, so that all those before it wait
+// for it.
+func (s *attackRig) lateRound(chunks [][]ackMessage, wait time.Duration) (cpu, wall time.Duration) {
 	s.t.Helper()
 	last := make([][]ackMessage, len(chunks))
 	for i, c := range chunks {
@@ -271,9 +220,10 @@ func (s *siege) lateRound(chunks [][]ackMessage, wait time.Duration) (cpu, wall 
 	return before + cpu, wall
 }
 
-// audit demands that what came out was right: every certificate valid under a fresh scheme, and every so many of them
-// under a verifier that shares no code with it; blame only for validators that sent an invalid vote, each with it.
-func (s *siege) audit(every int) {
+// audit demands that what came out was right: every certificate valid under a fresh scheme, and
+// every so many of them under a verifier that shares no code with it; blame only for validators
+// that sent an invalid vote, each with it.
+func (s *attackRig) audit(every int) {
 	s.t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -302,7 +252,7 @@ func (s *siege) audit(every int) {
 }
 
 // blames returns how many validators were reported for an invalid ack.
-func (s *siege) blames() int {
+func (s *attackRig) blames() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.blamed)

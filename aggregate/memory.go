@@ -1,0 +1,109 @@
+package aggregate
+
+import (
+	"github.com/lanecast/lanecast/internal/poison"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// memory is the memory of all slots.
+type memory struct {
+	limit int
+	bytes int // of open slots, and of closed ones that a statement still reads
+	ahead int // the part of bytes that was opened ahead of need
+	votes int // votes that wait in open slots
+
+	shares map[wire.PublicKey]int // the part of ahead that each validator has opened, if any
+
+	free      map[class][]*slot
+	freeBytes int
+}
+
+// class is what slots must share to use each other's memory.
+type class struct{ participants, signature int }
+
+func newMemory(limit int) memory {
+	return memory{limit: limit, shares: make(map[wire.PublicKey]int), free: make(map[class][]*slot)}
+}
+
+// Memory of a slot beside its slab, approximately: of the slot and its first candidate, for each
+// validator in voted and choice, and for each further candidate.
+const (
+	slotOverhead      = 512
+	placeOverhead     = 3
+	candidateOverhead = 96
+)
+
+// open returns an empty slot for a set, or nil when there is no room for it. Slots ahead of need
+// have half the room, and of that half opener has an equal share.
+func (m *memory) open(set *Set, opener wire.Participant, ahead bool) *slot {
+	k := set.class
+	size := slotOverhead + k.participants*(placeOverhead+k.signature)
+	if m.bytes+size > m.limit {
+		return nil
+	}
+	var owner wire.PublicKey
+	if ahead {
+		owner = set.scheme.Participants()[opener]
+		half := m.limit / 2
+		if m.ahead+size > half || m.shares[owner]+size > max(size, half/k.participants) {
+			return nil
+		}
+		m.ahead += size
+		m.shares[owner] += size
+	}
+	m.bytes += size
+
+	var s *slot
+	if list := m.free[k]; len(list) > 0 {
+		s = list[len(list)-1]
+		m.free[k] = list[:len(list)-1]
+		m.freeBytes -= size
+	} else {
+		s = &slot{
+			slab:   make([]byte, k.participants*k.signature),
+			voted:  wire.NewSigners(k.participants),
+			choice: make([]uint16, k.participants),
+		}
+	}
+	s.set, s.class, s.size, s.ahead, s.owner, s.closed = set, k, size, ahead, owner, false
+	return s
+}
+
+// grow makes room for one more candidate of s and reports whether there was any. It is not charged
+// to the slot's owner: others make candidates.
+func (m *memory) grow(s *slot) bool {
+	if m.bytes+candidateOverhead > m.limit {
+		return false
+	}
+	if s.ahead {
+		if m.ahead+candidateOverhead > m.limit/2 {
+			return false
+		}
+		m.ahead += candidateOverhead
+	}
+	m.bytes += candidateOverhead
+	s.grown += candidateOverhead
+	return true
+}
+
+// recycle takes back a slot that is closed and that no statement reads.
+func (m *memory) recycle(s *slot) {
+	m.bytes -= s.size + s.grown
+	if s.ahead {
+		m.ahead -= s.size + s.grown
+		if m.shares[s.owner] -= s.size; m.shares[s.owner] == 0 {
+			delete(m.shares, s.owner)
+		}
+	}
+	if poison.On() {
+		poison.Fill(s.slab)
+	}
+	k := s.class
+	s.reset()
+	// Memory of a former set's size is not kept for long: a quarter of the cap, then the garbage
+	// collector has it.
+	if m.freeBytes+s.size <= m.limit/4 {
+		m.freeBytes += s.size
+		m.free[k] = append(m.free[k], s)
+	}
+}

@@ -1,0 +1,113 @@
+package aggregate
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/lanecast/lanecast/internal/sim/model"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// oneAtATime has one statement of votes verified at a time, by a set of ten.
+func oneAtATime(t *testing.T) *rig {
+	r := newRig(t, 10, model.List)
+	r.v.cfg.InFlight = 1
+	return r
+}
+
+func signersIn(s wire.Signers) []wire.Participant { return slices.Collect(s.All()) }
+
+func TestCandidatesThatWaitForAPlaceGatherVotesAndGetTheSameSigners(t *testing.T) {
+	r := oneAtATime(t)
+	r.acks(1, 0, 9, 8, 7, 6, 5, 4, 3)
+	expect(t, "statements at once", len(r.verifies), 1)
+	expect(t, "signers", slices.Equal(signersIn(r.verifies[0].Signers), []wire.Participant{3, 4, 5, 6, 7, 8, 9}), true)
+	r.acks(2, 0, 1, 2, 3, 4, 5, 6, 7)
+	r.acks(3, 0, 9, 8, 7, 6, 5, 4, 2)
+	r.acks(4, 0, 0, 1, 2, 3, 4, 5) // no quorum yet
+	expect(t, "statements while one is verified", len(r.verifies), 1)
+	r.acks(2, 0, 8, 9, 0) // all have voted now
+	r.acks(3, 0, 0, 1, 3)
+	r.acks(4, 0, 9)
+	expect(t, "statements while one is verified", len(r.verifies), 1)
+	for lane, want := range [][]wire.Participant{{0, 1, 2, 3, 4, 5, 6}, {0, 1, 2, 3, 4, 5, 6}, {0, 1, 2, 3, 4, 5, 9}} {
+		r.verdict()
+		expect(t, "statements after a verdict", len(r.verifies), 1)
+		if got := signersIn(r.verifies[0].Signers); !slices.Equal(got, want) {
+			t.Errorf("lane %d: signers %v, want %v", lane+2, got, want)
+		}
+		expect(t, "in order", r.verifies[0].Subject.Chunk, chunk(lane+2, 0, 1))
+	}
+	r.verdict()
+	expect(t, "statements", len(r.verifies), 0)
+	expect(t, "locks", len(r.locks), 4)
+}
+
+func TestEveryValidatorIsLeftOutAsOften(t *testing.T) {
+	r := oneAtATime(t)
+	in := make([]int, 10)
+	for h := range uint64(10 * signersKept) {
+		r.acks(1, h, 0, 1, 2, 3, 4, 5, 6) // keeps the verifier busy
+		r.acks(2, h, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+		r.verdict()
+		for i := range r.verifies[0].Signers.All() {
+			in[i]++
+		}
+		r.verdict()
+	}
+	expect(t, "locks", len(r.locks), 20*signersKept)
+	for i, n := range in {
+		if n != 7*signersKept {
+			t.Errorf("validator %d is in %d certificates of %d, want %d", i, n, 10*signersKept, 7*signersKept)
+		}
+	}
+}
+
+func TestACandidateWhoseSlotIsClosedLosesItsPlace(t *testing.T) {
+	r := oneAtATime(t)
+	r.acks(1, 0, 0, 1, 2, 3, 4, 5, 6)
+	r.acks(2, 0, 0, 1, 2, 3, 4, 5, 6)
+	r.acks(3, 0, 0, 1, 2, 3, 4, 5, 6)
+	r.lane(2).CloseBelow(5)
+	r.verdict()
+	expect(t, "statements", len(r.verifies), 1)
+	expect(t, "of the next", r.verifies[0].Subject.Chunk, chunk(3, 0, 1))
+	r.verdict()
+	expect(t, "statements", len(r.verifies), 0)
+	expect(t, "locks", len(r.locks), 2)
+}
+
+func TestACandidateThatWaitsDoesWithoutNewSuspects(t *testing.T) {
+	r := oneAtATime(t)
+	r.acks(1, 0, 1, 2, 3, 4, 5, 6)
+	r.badAck(9, chunk(1, 0, 1))
+	r.acks(2, 0, 1, 2, 3, 4, 5, 6)
+	r.badAck(9, chunk(2, 0, 1))
+	r.acks(3, 0, 1, 2, 3, 4, 5, 6, 7)
+	r.badAck(9, chunk(3, 0, 1))
+	r.verdict() // makes 9 a suspect: the second lane has no quorum without
+	expect(t, "statements", len(r.verifies), 1)
+	expect(t, "of the third", r.verifies[0].Subject.Chunk, chunk(3, 0, 1))
+	r.verdict()
+	r.acks(1, 0, 8)
+	r.verdict()
+	r.acks(2, 0, 8)
+	r.verdict()
+	expect(t, "locks", len(r.locks), 3)
+	expect(t, "invalid acks", r.v.Counts().Invalid, uint64(1))
+}
+
+func TestWaitingForAPlaceIsForgottenWithTheChunk(t *testing.T) {
+	r := oneAtATime(t)
+	r.acks(1, 0, 0, 1, 2, 3, 4, 5, 6) // never decided
+	for h := range uint64(500) {
+		r.acks(2, h, 0, 1, 2, 3, 4, 5, 6)
+		r.lane(2).CloseBelow(h + 1)
+		r.pass(time.Millisecond)
+	}
+	expect(t, "statements", len(r.verifies), 1)
+	if n := cap(r.v.ready.list); n > 8 {
+		t.Errorf("room for %d chunks is kept", n)
+	}
+}

@@ -1,0 +1,62 @@
+package aggregate
+
+import (
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// Set is the validators of one epoch, their weights, and which of them are suspects.
+type Set struct {
+	scheme   verify.Scheme
+	weight   uint64 // of all
+	quorum   uint64 // weight that certifies
+	class    class
+	suspects wire.Signers // zero while there are none
+}
+
+// Set returns the set of an epoch within bounds, whose scheme is scheme.
+func (v *Votes) Set(epoch uint64, scheme verify.Scheme) *Set {
+	if s := v.sets[epoch]; s != nil {
+		return s
+	}
+	f := scheme.Format()
+	s := &Set{scheme: scheme, class: class{f.Participants, f.AckSignature}, suspects: v.suspects.among(scheme.Participants())}
+	for i := range f.Participants {
+		s.weight += s.Weight(wire.Participant(i))
+	}
+	if s.weight > 0 {
+		s.quorum = s.weight - (s.weight-1)/3
+	}
+	v.sets[epoch] = s
+	return s
+}
+
+// SetBounds makes the epochs from first to last the ones within bounds. Sets of others are
+// forgotten, and suspicions that have lapsed. The caller has each lane close the slots of others.
+func (v *Votes) SetBounds(first, last uint64) {
+	v.first, v.last = first, last
+	for epoch := range v.sets {
+		if epoch < first || epoch > last {
+			delete(v.sets, epoch)
+		}
+	}
+	if v.suspects.expire(first) {
+		v.refreshSuspects()
+	}
+}
+
+// refreshSuspects brings the suspects of all sets up to date.
+func (v *Votes) refreshSuspects() {
+	for _, s := range v.sets {
+		s.suspects = v.suspects.among(s.scheme.Participants())
+	}
+}
+
+// Len returns the number of validators.
+func (s *Set) Len() int { return s.class.participants }
+
+// Weight returns the weight of a validator's vote: 1 for now.
+func (s *Set) Weight(wire.Participant) uint64 { return 1 }
+
+// Tolerates returns the weight of the validators that may be faulty: f of 3.1.
+func (s *Set) Tolerates() uint64 { return s.weight - s.quorum }

@@ -1,0 +1,244 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// Formats returns what decoding needs to know of the schemes of a lookup: the bounds for the
+// certificates of each epoch. With it a host decodes what it gets from elsewhere, a wire.Lock say.
+func Formats(schemes SchemeLookup) wire.Formats { return formats{schemes} }
+
+type formats struct{ schemes SchemeLookup }
+
+func (f formats) Format(epoch uint64) (wire.Format, bool) {
+	if s, ok := f.schemes.Scheme(epoch); ok {
+		return s.Format(), true
+	}
+	return wire.Format{}, false
+}
+
+// epochSets are the sets of one epoch. They never change.
+type epochSets struct {
+	scheme     verify.Scheme
+	signer     verify.AckSigner // nil if we sign nothing
+	sequencers []wire.PublicKey
+}
+
+func newEpochSets(scheme verify.Scheme, signer verify.AckSigner, sequencers []wire.PublicKey) (*epochSets, error) {
+	check := checker{}
+	check.collaborator("Scheme", scheme, true)
+	check.collaborator("Signer", signer, false)
+	if len(sequencers) == 0 {
+		check.fail("Sequencers", "one key or more", 0)
+	}
+	seen := make(map[wire.PublicKey]bool, len(sequencers))
+	for _, key := range sequencers {
+		if seen[key] {
+			check.fail("Sequencers", "without repetition", key)
+		}
+		if verify.HasSmallOrder(key) {
+			check.fail("Sequencers", "without keys of small order, in whose names anybody can sign", key)
+		}
+		seen[key] = true
+	}
+	return &epochSets{scheme, signer, slices.Clone(sequencers)}, check.err
+}
+
+// StaticEpochs is for a network whose sets never change: it is in epoch 0, and there is no other.
+// It serves as Schemes, Sequencers and Monitor of a [Config], and as wire.Formats. Any number of
+// engines may use it that sign with the same key.
+type StaticEpochs struct{ sets *epochSets }
+
+// NewStaticEpochs returns the epochs of a network with one scheme and one set of sequencers. signer
+// signs our acks; nil if we sign none. The error is a [*ConfigError].
+func NewStaticEpochs(scheme verify.Scheme, signer verify.AckSigner, sequencers []wire.PublicKey) (*StaticEpochs, error) {
+	sets, err := newEpochSets(scheme, signer, sequencers)
+	if err != nil {
+		return nil, err
+	}
+	return &StaticEpochs{sets}, nil
+}
+
+// Scheme implements [SchemeProvider].
+func (s *StaticEpochs) Scheme(epoch uint64) (verify.Scheme, bool) { return s.sets.scheme, epoch == 0 }
+
+// AckSigner implements [SchemeProvider].
+func (s *StaticEpochs) AckSigner(epoch uint64) verify.AckSigner {
+	if epoch != 0 {
+		return nil
+	}
+	return s.sets.signer
+}
+
+// Sequencers implements [SequencerProvider].
+func (s *StaticEpochs) Sequencers(epoch uint64) ([]wire.PublicKey, bool) {
+	return s.sets.sequencers, epoch == 0
+}
+
+// Epochs implements [Monitor].
+func (s *StaticEpochs) Epochs(context.Context) (uint64, <-chan uint64, error) { return 0, nil, nil }
+
+// Format implements wire.Formats.
+func (s *StaticEpochs) Format(epoch uint64) (wire.Format, bool) { return formats{s}.Format(epoch) }
+
+// Epochs holds the sets of a network whose epochs pass. The host adds the sets of each epoch once
+// they are final, before the epoch begins, advances from epoch to epoch, and drops the sets that
+// are needed no more:
+//
+//	epochs := engine.NewEpochs(7)
+//	err := epochs.Add(7, scheme, signer, sequencers)
+//	…
+//	err = epochs.Add(8, nextScheme, nextSigner, nextSequencers) // as soon as they are known
+//	err = epochs.Advance(8)                                     // when epoch 8 begins
+//	needed, err := e.EpochsNeeded(ctx)
+//	epochs.Retain(needed)
+//
+// It serves as Schemes, Sequencers and Monitor of a [Config], and as wire.Formats. All methods may
+// be called from any goroutine; none blocks, and lookups take no lock. Engines share an Epochs only
+// if they sign with the same key.
+type Epochs struct {
+	// sets is replaced by writers, which hold mu, and read by anyone. The map is never changed.
+	sets atomic.Pointer[map[uint64]*epochSets]
+
+	mu       sync.Mutex
+	current  uint64
+	watchers []watcher
+}
+
+// watcher is an engine that wants to know of later epochs. Its channel has a capacity of 1 and
+// holds the newest epoch that the engine has not taken.
+type watcher struct {
+	ctx    context.Context
+	epochs chan uint64
+}
+
+// NewEpochs returns an Epochs that is in an epoch whose sets are still to be added, before Run.
+func NewEpochs(current uint64) *Epochs {
+	e := &Epochs{current: current}
+	e.sets.Store(&map[uint64]*epochSets{})
+	return e
+}
+
+// Add adds the sets of an epoch, past, current or to come. signer signs our acks of it; nil if we
+// sign none. The error is a [*ConfigError]: something is wrong with the sets, or the epoch has been
+// added before.
+func (e *Epochs) Add(epoch uint64, scheme verify.Scheme, signer verify.AckSigner, sequencers []wire.PublicKey) error {
+	sets, err := newEpochSets(scheme, signer, sequencers)
+	if err != nil {
+		return fmt.Errorf("epoch %d: %w", epoch, err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.find(epoch) != nil {
+		return &ConfigError{Field: "epoch", Want: "one that has not been added: its sets never change", Got: epoch}
+	}
+	all := maps.Clone(*e.sets.Load())
+	all[epoch] = sets
+	e.sets.Store(&all)
+	return nil
+}
+
+// Advance enters an epoch, and has the engine enter it; epochs that the engine has not come to
+// enter meanwhile are left out. The error is a [*ConfigError] if the epoch is not above the current
+// one, or has not been added.
+func (e *Epochs) Advance(epoch uint64) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if epoch <= e.current {
+		return &ConfigError{Field: "epoch", Want: fmt.Sprintf("above the current one, %d", e.current), Got: epoch}
+	}
+	if e.find(epoch) == nil {
+		return &ConfigError{Field: "epoch", Want: "one that has been added", Got: epoch}
+	}
+	e.current = epoch
+	e.watchers = slices.DeleteFunc(e.watchers, func(w watcher) bool { return w.ctx.Err() != nil })
+	for _, w := range e.watchers {
+		select {
+		case <-w.epochs: // the engine has not taken it: the newer one takes its place
+		default:
+		}
+		w.epochs <- epoch // does not block: only we send, and hold mu
+	}
+	return nil
+}
+
+// Retain drops the sets of past epochs that are not among needed, which is what
+// [Engine.EpochsNeeded] returned, and returns these epochs, ascending. Those from the highest of
+// needed on stay, as does the current epoch. A host that fetches locks of old epochs needs their
+// schemes too, and drops nothing that it may fetch.
+func (e *Epochs) Retain(needed []uint64) (dropped []uint64) {
+	if len(needed) == 0 {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	past := min(slices.Max(needed), e.current)
+	all := maps.Clone(*e.sets.Load())
+	maps.DeleteFunc(all, func(epoch uint64, _ *epochSets) bool {
+		drop := epoch < past && !slices.Contains(needed, epoch)
+		if drop {
+			dropped = append(dropped, epoch)
+		}
+		return drop
+	})
+	e.sets.Store(&all)
+	slices.Sort(dropped)
+	return dropped
+}
+
+// Current returns the epoch that was entered last.
+func (e *Epochs) Current() uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.current
+}
+
+// find returns the sets of an epoch, nil if it has none.
+func (e *Epochs) find(epoch uint64) *epochSets { return (*e.sets.Load())[epoch] }
+
+// Scheme implements [SchemeProvider].
+func (e *Epochs) Scheme(epoch uint64) (verify.Scheme, bool) {
+	if s := e.find(epoch); s != nil {
+		return s.scheme, true
+	}
+	return nil, false
+}
+
+// AckSigner implements [SchemeProvider].
+func (e *Epochs) AckSigner(epoch uint64) verify.AckSigner {
+	if s := e.find(epoch); s != nil {
+		return s.signer
+	}
+	return nil
+}
+
+// Sequencers implements [SequencerProvider].
+func (e *Epochs) Sequencers(epoch uint64) ([]wire.PublicKey, bool) {
+	if s := e.find(epoch); s != nil {
+		return s.sequencers, true
+	}
+	return nil, false
+}
+
+// Epochs implements [Monitor]. It fails if the sets of the current epoch have not been added.
+func (e *Epochs) Epochs(ctx context.Context) (now uint64, updates <-chan uint64, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.find(e.current) == nil {
+		return 0, nil, fmt.Errorf("the sets of the current epoch, %d, have not been added", e.current)
+	}
+	w := watcher{ctx, make(chan uint64, 1)}
+	e.watchers = append(e.watchers, w)
+	return e.current, w.epochs, nil
+}
+
+// Format implements wire.Formats.
+func (e *Epochs) Format(epoch uint64) (wire.Format, bool) { return formats{e}.Format(epoch) }

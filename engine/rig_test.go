@@ -1,0 +1,118 @@
+package engine_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/poison"
+	"github.com/lanecast/lanecast/internal/testkit"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+var namespace = []byte("engine test")
+
+func TestMain(m *testing.M) {
+	poison.Switch(true)                              // a view that outlives its buffer turns into garbage
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent(), // ants starts a pool as it is loaded
+		goleak.Cleanup(func(status int) {
+			if n := poison.Owned(); n != 0 && status == 0 {
+				fmt.Fprintf(os.Stderr, "%d buffers have not been released\n", n)
+				status = 1
+			}
+			os.Exit(status)
+		}))
+}
+
+// patience is how long a test waits for what must happen.
+const patience = 60 * time.Second
+
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+		if holds() {
+			return
+		}
+	}
+	t.Fatalf("waited %v in vain until %s", patience, what)
+}
+
+// newSet makes four validators' keys unless told otherwise.
+func newSet(t testing.TB, kind testkit.Kind, n int, seed uint64) *testkit.Set {
+	t.Helper()
+	s, err := testkit.New(kind, verify.MinSig, verify.Compressed, n, namespace, seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// demandReleased demands that the ownership that a handle stands for has ended.
+func demandReleased(t testing.TB, b wire.Buffer) {
+	t.Helper()
+	defer func() {
+		if recover() == nil {
+			t.Error("a buffer was not released")
+		}
+	}()
+	b.Bytes()
+}
+
+func status(t testing.TB, e *engine.Engine) engine.Status {
+	t.Helper()
+	s, err := e.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// logged holds what a Logger has written. The test may read it meanwhile.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) has(s string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(l.text.String(), s)
+}
+
+// copyFolder returns a copy of a journal's folder, which may be in use: what says how long the log
+// is at least is copied before the log.
+func copyFolder(t *testing.T, dir string) string {
+	t.Helper()
+	to := t.TempDir()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortStableFunc(entries, func(a, b os.DirEntry) int { return len(a.Name()) - len(b.Name()) })
+	for _, e := range entries {
+		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(to, e.Name()), b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return to
+}

@@ -1,0 +1,45 @@
+package core
+
+import (
+	"github.com/lanecast/lanecast/aggregate"
+	"github.com/lanecast/lanecast/verify"
+)
+
+// jobs are the statements in verification, and what each is for.
+type jobs struct {
+	out  *effects
+	open map[uint64]job // by tag
+	last uint64
+}
+
+// job holds the purpose of a statement in flight. Exactly one of node, parent, votes, evidence and
+// own is set.
+type job struct {
+	lane     *lane // nil with own
+	node     *pendingNode
+	parent   *parent
+	votes    *aggregate.Statement
+	evidence *evidence
+	own      *ownMessage
+}
+
+// submit emits a statement and remembers what it is for.
+func (o *jobs) submit(st *verify.Statement, j job) {
+	o.last++
+	st.Tag = o.last
+	o.open[st.Tag] = j
+	if j.lane != nil {
+		j.lane.jobs++
+	}
+	o.out.emit(Verify).Statement = st
+}
+
+// take takes out the job of a statement whose verdict has come, false if there is none.
+func (o *jobs) take(tag uint64) (job, bool) {
+	j, ok := o.open[tag]
+	delete(o.open, tag)
+	if j.lane != nil {
+		j.lane.jobs--
+	}
+	return j, ok
+}

@@ -1,0 +1,142 @@
+package core
+
+import (
+	"time"
+
+	"github.com/lanecast/lanecast/wire"
+)
+
+// tip is the highest node accepted for a lane.
+type tip struct {
+	proposal wire.Proposal
+	position uint64 // of its record; 0 for none
+	durable  bool
+	bytes    []byte // the encoded node, on our own lane only
+
+	// parent is the payload of the chunk below, zero at height 0. It is zero too, at any height,
+	// where the tip comes from a dormant lane, of which the journal holds the Proposal only.
+	parent       wire.Digest
+	hasParent    bool   // parentEpoch is known
+	parentEpoch  uint64 // of the certificate in the node
+	contradicted bool   // the lane was dormant, with a certificate against the tip
+
+	verdict  Answer // the application's
+	reported bool   // as a Tip
+
+	ack       wire.Ack // ours, if acked
+	ackBytes  []byte   // the same, encoded
+	acked     bool
+	ackSentAt time.Duration
+
+	proposed   bool // in this run and not certified yet
+	proposedAt time.Duration
+}
+
+// newTip returns the tip that a node becomes. It keeps nothing of the node's memory.
+func newTip(n *wire.Node) *tip {
+	return &tip{
+		proposal: n.Proposal(), parent: n.Parent.Payload, hasParent: n.HasParent(), parentEpoch: n.Parent.Epoch,
+	}
+}
+
+func (t *tip) chunk() *wire.Chunk { return &t.proposal.Chunk }
+
+// volatileTips are the tips whose records are not durable yet, by position.
+type volatileTips []volatileTip
+
+type volatileTip struct {
+	position uint64
+	lane     *lane
+}
+
+// pop takes out the first one and returns its lane, if its record is at most at position; nil if
+// there is none. A lane whose tip has moved on comes again with the new one.
+func (v *volatileTips) pop(position uint64) *lane {
+	for n, t := range *v {
+		if t.position > position {
+			v.drop(n)
+			return nil
+		}
+		if t.lane.tip.position == t.position {
+			v.drop(n + 1)
+			return t.lane
+		}
+	}
+	*v = (*v)[:0]
+	return nil
+}
+
+func (v *volatileTips) drop(n int) { *v = (*v)[:copy(*v, (*v)[n:])] }
+
+// setTip makes a verified node the tip and journals it. Nothing of it is visible before Durable,
+// but for our own: its chunk and parent were durable before it was signed.
+func (c *Core) setTip(l *lane, p *pendingNode) {
+	former := l.tip
+	t := newTip(&p.node)
+	t.position = c.records.append(recordNode, &p.node)
+	if former != nil {
+		c.records.release(former.position)
+	}
+	l.tip = t
+	c.releaseRest(l)
+	l.wantAck = false
+	c.calls.cancel(&l.questions)
+	c.calls.cancel(&l.signatures)
+	l.votes.CloseBelow(l.base())
+	c.pruneCertificates(l)
+	if p.from != nil {
+		c.volatile = append(c.volatile, volatileTip{t.position, l})
+		return
+	}
+	t.durable, t.bytes = true, p.message
+	t.proposed, t.proposedAt = true, p.proposedAt
+	c.proposer.accepted()
+	c.dropClaims()
+	c.tipDurable(l)
+}
+
+// Durable tells that all records up to position are on disk.
+func (c *Core) Durable(now time.Duration, position uint64) {
+	if !c.enter(now) || position <= c.records.durable {
+		return
+	}
+	c.records.durable = position
+	for l := c.volatile.pop(position); l != nil; l = c.volatile.pop(position) {
+		l.tip.durable = true
+		c.tipDurable(l)
+		c.tryRest(l)
+	}
+	if c.proposer.durable(position) {
+		c.propose()
+	}
+	if c.loss.durable(position) {
+		c.acknowledgeAll()
+	}
+}
+
+// tipDurable is the moment from which the application and others may see the tip.
+func (c *Core) tipDurable(l *lane) {
+	c.askVerify(l)
+	if l == c.own {
+		c.broadcast(l, false)
+		c.propose()
+	}
+}
+
+// duplicate answers a node that is the tip already: our ack may have been lost, or be wanted for a
+// newer epoch; or the application may have changed its mind. Once per AckInterval.
+func (c *Core) duplicate(l *lane) {
+	t := l.tip
+	if !t.durable {
+		return
+	}
+	if t.verdict == Approved {
+		if !l.wantAck { // else the next attempt has its time
+			c.acknowledge(l)
+		}
+		return
+	}
+	if c.now-l.askedAt >= c.cfg.AckInterval {
+		c.askVerify(l)
+	}
+}
