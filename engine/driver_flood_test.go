@@ -72,7 +72,7 @@ func TestWhateverAPeerFloodsAnEngineWithItKeepsLittle(t *testing.T) {
 			c.Payload = floodPayload(i)
 			return f.ack(flooder, c, 5, f.vote)
 		}},
-		{"one node again and again", func(f *floodRig, i int) floodMessage { return f.node(0, 1, nil) }},
+		{"one node again and again", func(f *floodRig, i int) floodMessage { return f.again }},
 		{"nodes for ever other payloads", func(f *floodRig, i int) floodMessage { return f.node(0, i, nil) }},
 		{"nodes signed wrongly", func(f *floodRig, i int) floodMessage {
 			return f.node(uint64(i), i, func(n *wire.Node) { n.Signature[8] ^= 1 })

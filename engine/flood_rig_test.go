@@ -44,6 +44,7 @@ type floodRig struct {
 	member *member
 	peers  []*engine.Peer // by participant; of validator 0 there is none
 	alien  *engine.Peer   // of a stranger
+	again  floodMessage   // a node of the flooder's
 	vote   []byte         // a good point, and no good vote on anything that is sent
 
 	mu     sync.Mutex
@@ -70,6 +71,7 @@ func newFloodRig(t *testing.T, set *testkit.Set) *floodRig {
 	}
 	f.alien = f.peer(wire.PublicKey{7})
 	f.vote = f.sign(flooder, wire.Subject{Epoch: 99})
+	f.again = f.node(0, 1, nil)
 	f.member.start()
 	return f
 }
