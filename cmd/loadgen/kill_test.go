@@ -37,9 +37,10 @@ func kills(t *testing.T) int {
 	return n
 }
 
-// TestEveryLaneGoesOnThroughKillsAtAnyMoment kills the program in one folder again and again, while it starts, replays
-// and works. Every run makes payloads of its own, so whoever forgot what he had sent or acked before a kill would
-// contradict it: after each kill all that any member's journal holds is compared with all that was ever seen.
+// TestEveryLaneGoesOnThroughKillsAtAnyMoment kills the program in one folder again and again, while
+// it starts, replays and works. Every run makes payloads of its own, so whoever forgot what he had
+// sent or acked before a kill would contradict it: after each kill all that any member's journal
+// holds is compared with all that was ever seen.
 func TestEveryLaneGoesOnThroughKillsAtAnyMoment(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
@@ -82,7 +83,8 @@ func TestEveryLaneGoesOnThroughKillsAtAnyMoment(t *testing.T) {
 	t.Logf("%d kills, %d chunks by then, %d in the end", n, before, len(seen))
 }
 
-// compareJournals demands that all journals are sound, and that no chunk in any of them contradicts one seen before.
+// compareJournals demands that all journals are sound, and that no chunk in any of them contradicts
+// one seen before.
 func compareJournals(t *testing.T, dir string, seen map[chunkAt]wire.Digest) {
 	t.Helper()
 	members, err := filepath.Glob(filepath.Join(dir, "member-*"))

@@ -18,14 +18,14 @@ import (
 // theEpoch is the only epoch of a cluster.
 const theEpoch = 0
 
-// Members that are well need no rebroadcast; messages that the network lost do. The engine's default suits networks
-// that lose less than --loss may.
+// The network may lose more messages than the engine's defaults are made for (--loss), so both
+// intervals are shorter.
 const (
 	rebroadcastTimeout = time.Second
 	ackInterval        = 500 * time.Millisecond
 )
 
-// member is one process of the cluster: an engine, and everything around it that an embedder would bring. It implements
+// member is one process of the cluster: an engine, and what an embedder provides. It implements
 // those interfaces of the engine that application does not.
 type member struct {
 	index     int
@@ -45,7 +45,7 @@ type member struct {
 }
 
 // start makes the member's engine, over its journal, and joins the network.
-func (m *member) start(s *settings, kept engine.JournalConfig, peers []wire.PublicKey, network *simnet.Network, metrics *registry, log *slog.Logger) error {
+func (m *member) start(s *config, kept engine.JournalConfig, peers []wire.PublicKey, network *simnet.Network, metrics *registry, log *slog.Logger) error {
 	c := engine.Config{
 		Namespace:          []byte(namespace),
 		Identity:           m.identity,
@@ -87,7 +87,7 @@ func (m *member) start(s *settings, kept engine.JournalConfig, peers []wire.Publ
 	return nil
 }
 
-// receive hands a message from the network to the engine. What the engine refuses it has counted.
+// receive hands a message from the network to the engine, which counts those that it refuses.
 func (m *member) receive(msg simnet.Message) {
 	peer := m.peers[msg.From]
 	switch {
@@ -110,7 +110,8 @@ func (m *member) SendAck(to []wire.PublicKey, message []byte, priority bool) {
 	m.endpoint.Send(to, simnet.Ack, message, priority)
 }
 
-// Broadcast implements engine.Relay. Payloads can be judged by their digests, so nothing needs to be spread.
+// Broadcast implements engine.Relay. Members check payloads by their digests alone, so there is
+// nothing to send.
 func (m *member) Broadcast(wire.Digest) {}
 
 // Scheme implements engine.SchemeProvider.
@@ -138,26 +139,26 @@ func (m *member) Report(_ context.Context, a wire.Activity) error {
 	case *wire.Tip:
 	case *wire.Conflict:
 		c := &a.Proposal.Chunk
-		m.run.troubles.conflict("member %d saw two payloads signed for lane %v height %d", m.index, c.Sequencer, c.Height)
+		m.run.problems.conflict("member %d saw two payloads signed for lane %v height %d", m.index, c.Sequencer, c.Height)
 	case *wire.LockConflict:
 		c := &a.First.Chunk
-		m.run.troubles.conflict("member %d saw two payloads locked for lane %v height %d", m.index, c.Sequencer, c.Height)
+		m.run.problems.conflict("member %d saw two payloads locked for lane %v height %d", m.index, c.Sequencer, c.Height)
 	case *wire.ConflictingAcks:
 		c := &a.First.Chunk
-		m.run.troubles.conflict("member %d saw validator %d ack two payloads for lane %v height %d", m.index, a.First.Participant, c.Sequencer, c.Height)
+		m.run.problems.conflict("member %d saw validator %d ack two payloads for lane %v height %d", m.index, a.First.Participant, c.Sequencer, c.Height)
 	case *wire.InvalidAck:
-		m.run.troubles.fault("member %d calls an ack of %v invalid", m.index, a.Peer)
+		m.run.problems.fault("member %d calls an ack of %v invalid", m.index, a.Peer)
 	case *wire.InvalidNode:
-		m.run.troubles.fault("member %d calls a node of %v invalid", m.index, a.Peer)
+		m.run.problems.fault("member %d calls a node of %v invalid", m.index, a.Peer)
 	case *wire.InconsistentKeys:
-		m.run.troubles.fault("member %d finds that the keys of epoch %d do not fit each other", m.index, a.Subject.Epoch)
+		m.run.problems.fault("member %d finds that the keys of epoch %d do not fit each other", m.index, a.Subject.Epoch)
 	default:
-		m.run.troubles.fault("member %d reports an unknown activity, tag %v", m.index, a.Tag())
+		m.run.problems.fault("member %d reports an unknown activity, tag %v", m.index, a.Tag())
 	}
 	return nil
 }
 
-// lock takes note of a certified chunk.
+// lock records a certified chunk.
 func (m *member) lock(l *wire.Lock) {
 	m.run.audit.add(*l)
 	if m.sequencer == nil || l.Chunk.Sequencer != m.identity {

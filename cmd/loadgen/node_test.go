@@ -117,7 +117,7 @@ func TestLoadIsAPartOfSaturation(t *testing.T) {
 func TestASearchThatFindsNoRateWritesWhatItTried(t *testing.T) {
 	t.Parallel()
 	r := nodeRun(t, exitBad, "--scheme ed25519 --find-max 1ns")
-	if r.OK || r.Interrupted || r.Stage != stageSearch || len(r.Trials) != findSteps || r.Trials[0].Held || !strings.Contains(r.Problems[0], "no rate tried") {
+	if r.OK || r.Interrupted || r.Stage != stageSearch || len(r.Tried) != findSteps || r.Tried[0].Held || !strings.Contains(r.Problems[0], "no rate tried") {
 		t.Errorf("%+v", r)
 	}
 }
@@ -125,11 +125,11 @@ func TestASearchThatFindsNoRateWritesWhatItTried(t *testing.T) {
 func TestASearchSustainsTheHighestRateThatItFound(t *testing.T) {
 	t.Parallel()
 	r := nodeRun(t, exitGood, "--scheme ed25519 --find-max 30s")
-	if r.Stage != stageRun || len(r.Trials) != findSteps || r.FindMax != 30000 || r.Saturation <= 0 {
+	if r.Stage != stageRun || len(r.Tried) != findSteps || r.FindMax != 30000 || r.Saturation <= 0 {
 		t.Fatalf("%+v", r)
 	}
 	highest := 0.0
-	for _, p := range r.Trials {
+	for _, p := range r.Tried {
 		if p.Held {
 			highest = max(highest, p.Rate)
 		}

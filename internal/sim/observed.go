@@ -141,7 +141,7 @@ func (o *observer) returned(p *process, n uint64) {
 func (o *observer) stored(p *process, position uint64, record []byte, appended bool) {
 	info, err := core.DescribeRecord(record)
 	if err != nil {
-		o.net.fail("%s: record %d: %r", p.name, position, err)
+		o.net.fail("%s: record %d: %w", p.name, position, err)
 		return
 	}
 	r := p.observed

@@ -126,7 +126,7 @@ func (o *observer) effect(p *process, e *core.Effect) {
 		}
 	case core.Halt:
 		if !p.stale {
-			n.fail("5.9: %s: stops, and its journal is its own: %r", p.name, e.Err)
+			n.fail("5.9: %s: stops, and its journal is its own: %w", p.name, e.Err)
 		}
 	case core.SignAck:
 		o.call(p, e)
@@ -136,7 +136,7 @@ func (o *observer) effect(p *process, e *core.Effect) {
 	case core.SendAck:
 		var a wire.Ack
 		if err := a.Decode(e.Bytes); err != nil {
-			n.fail("%s: sends an ack: %r", p.name, err)
+			n.fail("%s: sends an ack: %w", p.name, err)
 			return
 		}
 		o.ack(p, e.Kind, &a.Chunk)
@@ -169,7 +169,7 @@ func (o *observer) node(p *process, e *core.Effect) {
 	n := o.net
 	var m wire.Node
 	if err := m.Decode(e.Bytes, formats{n.roster}); err != nil {
-		n.fail("%s: sends a node: %r", p.name, err)
+		n.fail("%s: sends a node: %w", p.name, err)
 		return
 	}
 	o.visible(p, e.Kind, &m.Chunk)
@@ -209,7 +209,7 @@ func (o *observer) certificate(p *process, s wire.Subject, certificate []byte) {
 		return
 	}
 	if err := e.independent.certificate(s, certificate); err != nil {
-		o.net.fail("5.2: %s: certificate for %s in epoch %d: %r", p.name, short(&s.Chunk), s.Epoch, err)
+		o.net.fail("5.2: %s: certificate for %s in epoch %d: %w", p.name, short(&s.Chunk), s.Epoch, err)
 		return
 	}
 	o.checked[name] = true
@@ -291,7 +291,7 @@ func (o *observer) report(p *process, a wire.Activity) {
 		o.blame(p, a.Tag().String(), s.Participants()[a.First.Participant])
 		for _, ack := range []*wire.Ack{&a.First, &a.Second} {
 			if err := n.roster.epochs[ack.Epoch].independent.vote(ack.Participant, ack.Subject(), ack.Signature); err != nil {
-				n.fail("4.6: %s: evidence that proves nothing: %r", p.name, err)
+				n.fail("4.6: %s: evidence that proves nothing: %w", p.name, err)
 			}
 		}
 	case *wire.InvalidAck:

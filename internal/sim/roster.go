@@ -157,7 +157,7 @@ func realSet(s Scheme, keys []ed25519.PrivateKey, epoch uint64) (*testkit.Set, e
 	}
 	set, err := testkit.NewFor(keys, kind, variant, verify.Compressed, namespace, n.odd)
 	if err != nil {
-		return nil, fmt.Errorf("sim: %r", err)
+		return nil, fmt.Errorf("sim: %w", err)
 	}
 	realSets.Store(n, set)
 	return set, nil

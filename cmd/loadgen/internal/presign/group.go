@@ -9,7 +9,7 @@ import (
 	"github.com/lanecast/lanecast/verify"
 )
 
-// The domain tags of PROTOCOL.md 3.
+// The domain tags of docs/protocol.md 3.
 const (
 	tagG1 = "BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_"
 	tagG2 = "BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_"

@@ -36,8 +36,8 @@ type Plan struct {
 	Nodeless bool
 	// Seed is what the quorums of parent certificates follow from.
 	Seed uint64
-	// Absent signs no parent certificate, if it is a participant and the others make a quorum: a node that is measured has
-	// not acked what it has not seen.
+	// Absent signs no parent certificate, if it is a participant and the others make a quorum: a
+	// node that is measured has not acked what it has not seen.
 	Absent wire.Participant
 }
 
@@ -79,8 +79,8 @@ func (s *Set) Sign(ctx context.Context, p Plan) (*Lane, error) {
 	return l, nil
 }
 
-// sign appends the votes on a subject and returns the certificate by a random quorum, without absent where that is
-// possible.
+// sign appends the votes on a subject and returns the certificate by a random quorum, without
+// absent where that is possible.
 func (s *Set) sign(l *Lane, subject *wire.Subject, random *rand.Rand, absent wire.Participant) ([]byte, error) {
 	message := subject.AppendTo(slices.Clip(s.ackPrefix))
 	n, quorum := len(s.ids), wire.NewSigners(len(s.ids))
@@ -143,8 +143,8 @@ func (l *Lane) Votes(height uint64) []byte {
 	return l.votes[int(height)*size : (int(height)+1)*size : (int(height)+1)*size]
 }
 
-// AppendAck appends an encoded ack that participant i sends, with the vote at a place of Votes: its own, another's
-// or the wrong one.
+// AppendAck appends an encoded ack that participant i sends, with the vote at a place of Votes: its
+// own, another's or the wrong one.
 func (l *Lane) AppendAck(dst []byte, height uint64, i wire.Participant, place int) []byte {
 	size := l.set.format.AckSignature
 	begin := (int(height)*(len(l.set.ids)+1) + place) * size

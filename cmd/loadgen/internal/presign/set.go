@@ -24,7 +24,8 @@ type Options struct {
 	Seed       uint64
 }
 
-// Set is a validator set, all of whose secrets are known. It is immutable and safe for use by many goroutines.
+// Set is a validator set, all of whose secrets are known. It is immutable and safe for use by many
+// goroutines.
 type Set struct {
 	options    Options
 	identities []ed25519.PrivateKey // by participant
@@ -64,7 +65,8 @@ func New(o Options) (*Set, error) {
 	return s, nil
 }
 
-// Scheme returns a new instance of the set's scheme, which has verified nothing yet and shares no memory with others.
+// Scheme returns a new instance of the set's scheme, which has verified nothing yet and shares no
+// memory with others.
 func (s *Set) Scheme() (verify.Scheme, error) {
 	o := verify.Config{Namespace: s.options.Namespace, Variant: s.options.Variant, AckEncoding: s.options.Acks, AllowVariableTimeSigning: true}
 	switch s.options.Kind {
@@ -125,7 +127,7 @@ func scalar(use string, seed uint64) *big.Int {
 
 func modulo(k *big.Int) *big.Int { return k.Mod(k, fr.Modulus()) }
 
-// ackPrefix is what union_unique puts before an ack's subject, PROTOCOL.md 3.
+// ackPrefix is the prefix that union_unique adds to an ack's subject, docs/protocol.md 3.
 func ackPrefix(namespace []byte) []byte {
 	ns := append(append([]byte(nil), namespace...), "_ACK"...)
 	return append(wire.AppendUvarint(nil, uint64(len(ns))), ns...)

@@ -22,7 +22,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // ants starts a pool as it is loaded
 }
 
-// program returns a command that runs the program in a process of its own, which can be signalled and killed.
+// program returns a command that runs the program in a process of its own, which can be signalled
+// and killed.
 func program(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), asProgram+"=1")
@@ -67,7 +68,8 @@ func decode(t *testing.T, b []byte) *result {
 	return &r
 }
 
-// oneLineError demands a status and a single line on standard error that has all of the parts in it.
+// oneLineError demands a status and a single line on standard error that has all of the parts in
+// it.
 func oneLineError(t *testing.T, o outcome, status int, parts ...string) {
 	t.Helper()
 	if o.status != status || strings.Count(o.stderr, "\n") != 1 || !strings.HasPrefix(o.stderr, "loadgen: ") {
