@@ -10,8 +10,8 @@ import (
 
 var variants = []verify.Variant{verify.MinSig, verify.MinPk}
 
-// BenchmarkVerifyAcks reports what verifying an ack costs, by each way that README.md explains. All ways of one variant
-// and n are measured when the first of them is asked for, interleaved.
+// BenchmarkVerifyAcks reports what verifying an ack costs, by each way that README.md explains. All
+// ways of one variant and n are measured when the first of them is asked for, interleaved.
 func BenchmarkVerifyAcks(b *testing.B) {
 	for _, variant := range variants {
 		b.Run(variant.String(), func(b *testing.B) {
@@ -46,8 +46,8 @@ func report(b *testing.B, results []bench.Result, way string) {
 	b.ReportMetric(r.PerAck, "ns/ack")
 }
 
-// BenchmarkVerifyCertificates reports what verifying 100 received threshold certificates of one epoch costs in one batch,
-// and how many times that of one it is.
+// BenchmarkVerifyCertificates reports what verifying 100 received threshold certificates of one
+// epoch costs in one batch, and how many times that of one it is.
 func BenchmarkVerifyCertificates(b *testing.B) {
 	for _, variant := range variants {
 		b.Run(fmt.Sprintf("threshold/%v/n=100/count=100", variant), func(b *testing.B) {
@@ -62,8 +62,8 @@ func BenchmarkVerifyCertificates(b *testing.B) {
 	}
 }
 
-// BenchmarkEngineVerifiesAcks reports what an ack costs a whole engine, from DeliverAck to the report of the lock, and how
-// much of the verifier's own throughput on the same acks that is.
+// BenchmarkEngineVerifiesAcks reports what an ack costs a whole engine, from DeliverAck to the
+// report of the lock, and how much of the verifier's own throughput on the same acks that is.
 func BenchmarkEngineVerifiesAcks(b *testing.B) {
 	for _, variant := range variants {
 		b.Run(variant.String()+"/n=100", func(b *testing.B) {

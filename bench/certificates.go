@@ -16,9 +16,10 @@ import (
 // batchSizes are those of the batches in which received certificates are verified.
 var batchSizes = []int{1, 8, 64}
 
-// MeasureReceived measures the verification of received certificates: multisig ones, each of another random quorum, one by
-// one as blst does it and in batches of 1, 8 and 64, and threshold ones of one epoch in the same batches. PerAck and Acks
-// are of certificates here. No message hash or key sum is known beforehand; the keys are, as points.
+// MeasureReceived measures the verification of received certificates: multisig ones, each of
+// another random quorum, one by one as blst does it and in batches of 1, 8 and 64, and threshold
+// ones of one epoch in the same batches. PerAck and Acks are of certificates here. No message hash
+// or key sum is known beforehand; the keys are, as points.
 func MeasureReceived(c Case, atLeast int) ([]Result, error) {
 	c.Chunks = slices.Max(batchSizes)
 	if err := c.check(); err != nil {
@@ -130,8 +131,8 @@ type Certificates struct {
 	Count     int
 }
 
-// MeasureCertificates measures the verification of one received threshold certificate and of count of them in one
-// batch, interleaved. No message hash is known beforehand.
+// MeasureCertificates measures the verification of one received threshold certificate and of count
+// of them in one batch, interleaved. No message hash is known beforehand.
 func MeasureCertificates(c Case, count, atLeast int) (Certificates, error) {
 	if err := c.check(); err != nil {
 		return Certificates{}, err

@@ -56,8 +56,9 @@ type way struct {
 	finish  func() error // after each slice, not measured; may be nil
 }
 
-// Measure measures every way on c, in slices that take turns, at least MinSlices of each, or as many as asked for. It sets GOMAXPROCS to 1 for
-// as long as it runs, which makes libraries that start goroutines use one thread as well.
+// Measure measures every way on c, in slices that take turns, at least MinSlices of each, or as
+// many as asked for. It sets GOMAXPROCS to 1 for as long as it runs, which makes libraries that
+// start goroutines use one thread as well.
 func Measure(c Case, atLeast int) ([]Result, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -78,8 +79,8 @@ func Measure(c Case, atLeast int) ([]Result, error) {
 	return measure(append(theirs, ours(w, v)...), atLeast)
 }
 
-// prepare readies a slice, which is not measured, and returns the function that is, and how many acks it verifies; that
-// function fails if any of them is found invalid.
+// prepare readies a slice, which is not measured, and returns the function that is, and how many
+// acks it verifies; that function fails if any of them is found invalid.
 type prepare = func(r *rand.Rand) (run func() error, acks int, err error)
 
 // measure measures one thread's work.

@@ -14,8 +14,8 @@ import (
 
 var otherWays = []string{"one-by-one", "one-by-one-hash-kept", "weighted", "blst-multi"}
 
-// Sizes of slices: enough acks that what is done once weighs as much as it does in use, and no more, so that the ways
-// take turns often.
+// Sizes of slices: enough acks that what is done once weighs as much as it does in use, and no
+// more, so that the ways take turns often.
 const (
 	singleAcks   = 16
 	weightedAcks = 64
@@ -30,8 +30,8 @@ const (
 
 var errInvalid = errors.New("valid acks do not verify")
 
-// library is what blst's bindings offer for the two variants under different names: S is an affine point of the
-// signatures' group and K of the keys'.
+// library is what blst's bindings offer for the two variants under different names: S is an affine
+// point of the signatures' group and K of the keys'.
 type library[S, K any] struct {
 	tag []byte
 	// read reads a compressed point, and checks that it is in the subgroup and not the identity.
@@ -45,7 +45,8 @@ type library[S, K any] struct {
 	add func(keys []K) *K
 	// readAll reads compressed points and checks no subgroup.
 	readAll func(votes [][]byte) []*S
-	// multi is the library's own verification of many signatures on many messages, subgroup checks included.
+	// multi is the library's own verification of many signatures on many messages, subgroup checks
+	// included.
 	multi func(signatures []*S, keys []*K, messages [][]byte, tag []byte) bool
 	keys  []K
 }
@@ -56,7 +57,8 @@ func others(w *workload) ([]way, error) {
 		func(l *library[blst.P2Affine, blst.P1Affine]) []way { return l.ways(w) })
 }
 
-// othersReceived are their ways for received certificates, each signed by the quorum of the same place.
+// othersReceived are their ways for received certificates, each signed by the quorum of the same
+// place.
 func othersReceived(w *workload, quorums [][]int, certificates [][]byte) ([]way, error) {
 	return withLibrary(w, func(l *library[blst.P1Affine, blst.P2Affine]) []way { return l.received(w, quorums, certificates) },
 		func(l *library[blst.P2Affine, blst.P1Affine]) []way { return l.received(w, quorums, certificates) })
@@ -172,8 +174,9 @@ func (l *library[S, K]) ways(w *workload) []way {
 	return ways
 }
 
-// oneByOne is the seed's: each ack is decoded, with subgroup check, its message hashed, and its pairing equation
-// decided. With hashEach false the hash is taken as known, which the seed does not do.
+// oneByOne is the seed's: each ack is decoded, with subgroup check, its message hashed, and its
+// pairing equation decided. With hashEach false the hash is taken as known, which the seed does not
+// do.
 func (l *library[S, K]) oneByOne(w *workload, hashEach bool) prepare {
 	return func(r *mathrand.Rand) (func() error, int, error) {
 		k := r.IntN(w.chunks)
@@ -195,8 +198,9 @@ func (l *library[S, K]) oneByOne(w *workload, hashEach bool) prepare {
 	}
 }
 
-// weighted is that of upstream's PR 3214: the acks of one chunk are decoded, each with its subgroup check, and verified
-// together under random weights of 128 bits, with blst's own sums of products (Pippenger's).
+// weighted is that of upstream's PR 3214: the acks of one chunk are decoded, each with its subgroup
+// check, and verified together under random weights of 128 bits, with blst's own sums of products
+// (Pippenger's).
 func (l *library[S, K]) weighted(w *workload) prepare {
 	return func(r *mathrand.Rand) (func() error, int, error) {
 		quorums := w.quorums(r, false)[:min(w.chunks, (weightedAcks+w.quorum-1)/w.quorum)]
@@ -222,8 +226,9 @@ func (l *library[S, K]) weighted(w *workload) prepare {
 	}
 }
 
-// multiple is blst's MultipleAggregateVerify over the acks of several chunks, called as Go clients of Ethereum do:
-// signatures read without subgroup check, which the call itself makes, keys known and trusted, weights of 64 bits.
+// multiple is blst's MultipleAggregateVerify over the acks of several chunks, called as Go clients
+// of Ethereum do: signatures read without subgroup check, which the call itself makes, keys known
+// and trusted, weights of 64 bits.
 func (l *library[S, K]) multiple(w *workload) prepare {
 	return func(r *mathrand.Rand) (func() error, int, error) {
 		quorums := w.quorums(r, false)[:min(w.chunks, (multiAcks+w.quorum-1)/w.quorum)]
@@ -244,8 +249,8 @@ func (l *library[S, K]) multiple(w *workload) prepare {
 	}
 }
 
-// received is one certificate after the other: its signature decoded, with subgroup check, its message hashed, the keys of
-// its signers added up, and its pairing equation decided.
+// received is one certificate after the other: its signature decoded, with subgroup check, its
+// message hashed, the keys of its signers added up, and its pairing equation decided.
 func (l *library[S, K]) received(w *workload, quorums [][]int, certificates [][]byte) []way {
 	return []way{{name: "blst-one-by-one", prepare: func(*mathrand.Rand) (func() error, int, error) {
 		const count = 8

@@ -72,7 +72,8 @@ func subject(i int) wire.Subject {
 	return s
 }
 
-// ackMessage is what acks sign, PROTOCOL.md 3: union_unique(namespace‖"_ACK", chunk ‖ varint epoch).
+// ackMessage returns the bytes that acks sign, docs/protocol.md 3: union_unique(namespace‖"_ACK",
+// chunk ‖ varint epoch).
 func ackMessage(s wire.Subject) []byte {
 	ns := append(bytes.Clone(namespace), "_ACK"...)
 	return s.AppendTo(append(wire.AppendUvarint(nil, uint64(len(ns))), ns...))

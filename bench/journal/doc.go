@@ -1,5 +1,5 @@
-// Package journalbench compares package journal with other ways of making small records durable. It is a module of its
-// own, so that whoever embeds Lanecast never downloads what it compares with.
+// Package journalbench compares package journal with other ways of making small records durable. It
+// is a module of its own, so that whoever embeds Lanecast never downloads what it compares with.
 //
 //	go test -bench DurableRecords -benchtime 1x -timeout 20m
 //	go test -bench AppendToDurable -benchtime 1x
@@ -14,15 +14,17 @@
 //	pebble-batches         github.com/cockroachdb/pebble, one synced batch for each group; a lane overwrites its key
 //	pebble-pipeline        the same, one batch for each record, in pebble's own commit pipeline (ApplyNoSyncWait, SyncWait)
 //
-// All keep their default sizes. None of the others groups what a single owner appends but pebble's pipeline, so the rest get
-// the groups that package journal would make: while one is being synced the next one gathers. etcd, raft-wal and
-// tidwall never remove anything here, which is to their advantage; journal and pebble do.
+// All keep their default sizes. None of the others groups what a single owner appends but pebble's
+// pipeline, so the rest get the groups that package journal would make: while one is being synced
+// the next one gathers. etcd, raft-wal and tidwall never remove anything here, which is to their
+// advantage; journal and pebble do.
 //
 // # Loads
 //
-// 64 lanes append records of 300 bytes that do not compress. "saturated" lets a MiB be pending, as an engine at its limit
-// does. "closed" lets each lane append its next record when its last one is durable, so 64 at most are under way. All ways
-// take turns in slices; what is reported is the best slice and the median one, since machines drift. In the open loop of
-// BenchmarkAppendToDurable records come at a fixed rate whatever happens, and a record's latency counts from the
-// time at which it was due.
+// 64 lanes append records of 300 bytes that do not compress. "saturated" lets a MiB be pending, as
+// an engine at its limit does. "closed" lets each lane append its next record when its last one is
+// durable, so 64 at most are under way. All ways take turns in slices; what is reported is the best
+// slice and the median one, since machines drift. In the open loop of BenchmarkAppendToDurable
+// records come at a fixed rate whatever happens, and a record's latency counts from the time at
+// which it was due.
 package journalbench

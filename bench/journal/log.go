@@ -5,7 +5,8 @@ import (
 	"sync"
 )
 
-// Lanes is how many lanes append, RecordSize how long each record is: a node with a certificate of 100 validators, about.
+// Lanes is how many lanes append, RecordSize how long each record is: a node with a certificate of
+// 100 validators, about.
 const (
 	Lanes      = 64
 	RecordSize = 300
@@ -13,7 +14,8 @@ const (
 
 // Log makes records durable. One goroutine calls Append, Durable and Close.
 type Log interface {
-	// Append hands a record over, which is copied, without waiting for it to be durable unless the way knows no other.
+	// Append hands a record over, which is copied, without waiting for it to be durable unless the
+	// way knows no other.
 	Append(lane int, record []byte) error
 	// Durable returns how many records are durable, and the error that ended that.
 	Durable() (int64, error)
@@ -48,7 +50,8 @@ type committer interface {
 	close() error
 }
 
-// grouped makes a Log of a committer, with a goroutine that does for it what package journal's does for itself.
+// grouped makes a Log of a committer, with a goroutine that does for it what package journal's does
+// for itself.
 type grouped struct {
 	c     committer
 	wake  chan struct{}

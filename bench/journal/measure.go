@@ -37,8 +37,8 @@ type Result struct {
 	RecordsPerSync float64 // over all slices; 0 if not known
 }
 
-// warmUp is how many records all ways but the first append before they are measured: enough for those that use files
-// again, pebble and ours, to have some.
+// warmUp is how many records all ways but the first append before they are measured: enough for
+// those that use files again, pebble and ours, to have some.
 const warmUp = 700_000
 
 // Compare has all ways append under a load, in turns of the given length.
@@ -125,8 +125,8 @@ type Latency struct {
 	RecordsPerSync float64
 }
 
-// OpenLoop appends at a fixed rate for so long, each record when it is due or as soon after that as timers allow, and
-// then waits for the last.
+// OpenLoop appends at a fixed rate for so long, each record when it is due or as soon after that as
+// timers allow, and then waits for the last.
 func OpenLoop(w Way, dir string, rate int, d time.Duration) (l Latency, err error) {
 	log, err := w.Open(filepath.Join(dir, w.Name))
 	if err != nil {

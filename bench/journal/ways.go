@@ -210,7 +210,8 @@ func (p *pebbleDB) commit(g *group) error {
 
 func (p *pebbleDB) close() error { return p.db.Close() }
 
-// pipeline leaves the groups to pebble: batches of one record each, committed without waiting, awaited in order.
+// pipeline leaves the groups to pebble: batches of one record each, committed without waiting,
+// awaited in order.
 type pipeline struct {
 	*pebbleDB
 	waiting chan *pebble.Batch

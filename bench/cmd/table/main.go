@@ -1,8 +1,10 @@
-// Table measures what verifying acks costs by every way that package bench knows, and prints a table with ratios.
+// Table measures what verifying acks costs by every way that package bench knows, and prints a
+// table with ratios.
 //
 //	go run ./bench/cmd/table [--n 4,32,100,300] [--variants minsig,minpk] [--chunks 32] [--slices 20] [--cpuprofile FILE]
 //
-// Columns named ×way say how many times as many acks a way verifies in the same time as the way named.
+// Columns named ×way say how many times as many acks a way verifies in the same time as the way
+// named.
 package main
 
 import (
@@ -152,7 +154,8 @@ func print(out io.Writer, c bench.Case, results []bench.Result) error {
 	return t.Flush()
 }
 
-// certificates prints what received certificates cost, for those of the cases that have 100 validators.
+// certificates prints what received certificates cost, for those of the cases that have 100
+// validators.
 func certificates(out io.Writer, cases []bench.Case, slices int) error {
 	for _, c := range cases {
 		if c.Validators != 100 {
