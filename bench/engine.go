@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -102,47 +103,35 @@ func (w *workload) deliveries(r *rand.Rand, acks verify.AckEncoding, quorums [][
 	return out
 }
 
-// network is all that an engine needs around it to take acks and no more.
-type network struct {
-	scheme     verify.Scheme
-	sequencers []wire.PublicKey
-	epoch      uint64
-	locks      chan *wire.Certified
-}
+// follower is the application and the reporter of an engine that takes acks and does nothing else.
+type follower struct{ locks chan *wire.Certified }
 
-func (n *network) Scheme(epoch uint64) (verify.Scheme, bool) { return n.scheme, epoch == n.epoch }
-func (n *network) AckSigner(uint64) verify.AckSigner         { return nil }
-func (n *network) Sequencers(epoch uint64) ([]wire.PublicKey, bool) {
-	return n.sequencers, epoch == n.epoch
-}
-func (n *network) Epochs(context.Context) (uint64, <-chan uint64, error) {
-	return n.epoch, nil, nil
-}
-func (n *network) Propose(context.Context, engine.Place) (wire.Digest, error) {
+// Propose implements engine.Automaton.
+func (*follower) Propose(context.Context, engine.Place) (wire.Digest, error) {
 	return wire.Digest{}, engine.ErrDeclined
 }
-func (n *network) Verify(context.Context, engine.Place, wire.Digest) (bool, error) {
-	return true, nil
-}
-func (n *network) SendNode([]wire.PublicKey, []byte, bool) {}
-func (n *network) SendAck([]wire.PublicKey, []byte, bool)  {}
-func (n *network) Report(_ context.Context, a wire.Activity) error {
+
+// Verify implements engine.Automaton.
+func (*follower) Verify(context.Context, engine.Place, wire.Digest) (bool, error) { return true, nil }
+
+// Report implements engine.Reporter.
+func (f *follower) Report(_ context.Context, a wire.Activity) error {
 	lock, ok := a.(*wire.Certified)
 	if !ok {
 		return fmt.Errorf("an activity that is no lock: %T", a)
 	}
-	n.locks <- lock // there is room for all
+	f.locks <- lock // there is room for all
 	return nil
 }
 
-// running is an engine that follows, with a handle for each validator.
+// running is an engine that is running, with a handle for each validator.
 type running struct {
-	network *network
-	engine  *engine.Engine
-	peers   []*engine.Peer
-	dir     string
-	cancel  context.CancelFunc
-	done    chan error
+	follower *follower
+	engine   *engine.Engine
+	peers    []*engine.Peer
+	dir      string
+	cancel   context.CancelFunc
+	done     chan error
 }
 
 func startEngine(w *workload, acks verify.AckEncoding) (r *running, err error) {
@@ -150,10 +139,12 @@ func startEngine(w *workload, acks verify.AckEncoding) (r *running, err error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &network{scheme: scheme, epoch: w.subjects[0].Epoch, locks: make(chan *wire.Certified, w.chunks)}
+	set := testkit.EpochSet{Scheme: scheme}
 	for _, s := range w.subjects {
-		n.sequencers = append(n.sequencers, s.Chunk.Sequencer)
+		set.Sequencers = append(set.Sequencers, s.Chunk.Sequencer)
 	}
+	sets := testkit.OneEpoch(w.subjects[0].Epoch, set)
+	f := &follower{locks: make(chan *wire.Certified, w.chunks)}
 	dir, err := os.MkdirTemp("", "lanecast-bench-")
 	if err != nil {
 		return nil, err
@@ -164,14 +155,14 @@ func startEngine(w *workload, acks verify.AckEncoding) (r *running, err error) {
 		}
 	}()
 	e, err := engine.New(engine.Config{
-		Namespace: namespace, Schemes: n, Sequencers: n, Monitor: n, Automaton: n, Reporter: n, Sender: n,
+		Namespace: namespace, Schemes: sets, Sequencers: sets, Monitor: sets, Automaton: f, Reporter: f, Sender: testkit.Discard{},
 		Journal: engine.JournalConfig{Dir: dir, Create: true}, HeightBound: maxHeight, Workers: 1, BatchSize: DefaultChunks,
 		PeerQuota: w.chunks, MaxPeers: w.n,
 	})
 	if err != nil {
 		return nil, err
 	}
-	r = &running{network: n, engine: e, dir: dir, done: make(chan error, 1)}
+	r = &running{follower: f, engine: e, dir: dir, done: make(chan error, 1)}
 	for i := range w.validators {
 		p, err := e.Peer(w.validators[i].Identity)
 		if err != nil {
@@ -198,7 +189,7 @@ func (r *running) certify(deliveries []delivery, locks int) error {
 	timeout := time.After(patience)
 	for range locks {
 		select {
-		case <-r.network.locks:
+		case <-r.follower.locks:
 		case <-timeout:
 			return errors.New("not every chunk was certified")
 		}

@@ -7,36 +7,22 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/testkit"
-	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
-// alone is a network of one, validator and sequencer, with all that an engine needs.
-type alone struct {
-	set  *testkit.Set
-	lane []wire.PublicKey
-}
-
-func (a *alone) Scheme(uint64) (verify.Scheme, bool)         { return a.set.Scheme, true }
-func (a *alone) AckSigner(uint64) verify.AckSigner           { return a.set.Signers[0] }
-func (a *alone) Sequencers(uint64) ([]wire.PublicKey, bool)  { return a.lane, true }
-func (a *alone) Broadcast(wire.Digest)                       {}
-func (a *alone) Report(context.Context, wire.Activity) error { return nil }
-func (a *alone) SendNode([]wire.PublicKey, []byte, bool)     {}
-func (a *alone) SendAck([]wire.PublicKey, []byte, bool)      {}
-
-func (a *alone) Epochs(context.Context) (uint64, <-chan uint64, error) { return 0, nil, nil }
-
-// lastHeight is where the lane ends. Engines hold the last certificates of a lane only, so it is this one to wait for.
+// lastHeight is the height at which the lane ends. Engines hold only the last certificates of a
+// lane, so the test waits for this one.
 const lastHeight = 3
 
-func (a *alone) Propose(_ context.Context, at engine.Place) (d wire.Digest, err error) {
+// application proposes chunks up to lastHeight, and approves every chunk.
+type application struct{}
+
+func (application) Propose(_ context.Context, at engine.Place) (d wire.Digest, err error) {
 	if at.Height > lastHeight {
 		return d, engine.ErrDeclined
 	}
@@ -44,22 +30,21 @@ func (a *alone) Propose(_ context.Context, at engine.Place) (d wire.Digest, err 
 	return d, nil
 }
 
-func (a *alone) Verify(context.Context, engine.Place, wire.Digest) (bool, error) { return true, nil }
+func (application) Verify(context.Context, engine.Place, wire.Digest) (bool, error) { return true, nil }
 
-// exported runs an engine until it has certified something, and returns the names of its series and, by label, the values.
+// exported runs an engine, which is the only validator and sequencer, until it has certified its
+// lane. It returns the names of its series and, by label, the values.
 func exported(t *testing.T) (names map[string]bool, labels map[string]map[string]bool) {
 	t.Helper()
 	ns := []byte("deploy-test")
-	set, err := testkit.New(testkit.Multisig, verify.MinSig, verify.Compressed, 1, ns, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := testkit.MustSet(t, testkit.Multisig, 1, ns, 1)
 	me := set.ChunkSigners[0].PublicKey()
-	a := &alone{set: set, lane: []wire.PublicKey{me}}
+	sets := testkit.OneEpoch(0, testkit.EpochSet{Scheme: set.Scheme, Signer: set.Signers[0], Sequencers: []wire.PublicKey{me}})
 	registry := prometheus.NewRegistry()
 	e, err := engine.New(engine.Config{
-		Namespace: ns, Identity: me, Sequencer: set.ChunkSigners[0], Schemes: a, Sequencers: a, Monitor: a, Automaton: a,
-		Relay: a, Reporter: a, Sender: a, Journal: engine.JournalConfig{Dir: t.TempDir(), Create: true}, Metrics: registry,
+		Namespace: ns, Identity: me, Sequencer: set.ChunkSigners[0], Schemes: sets, Sequencers: sets, Monitor: sets,
+		Automaton: application{}, Relay: testkit.Discard{}, Reporter: &testkit.Recorder{}, Sender: testkit.Discard{},
+		Journal: engine.JournalConfig{Dir: t.TempDir(), Create: true}, Metrics: registry,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -73,16 +58,13 @@ func exported(t *testing.T) (names map[string]bool, labels map[string]map[string
 			t.Error(err)
 		}
 	}()
-	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
-		if _, ok, err := e.Certificate(ctx, me, lastHeight); err != nil {
+	testkit.Eventually(t, "the last chunk is certified", func() bool {
+		_, ok, err := e.Certificate(ctx, me, lastHeight)
+		if err != nil {
 			t.Fatal(err)
-		} else if ok {
-			break
 		}
-		if time.Since(began) > 20*time.Second {
-			t.Fatal("nothing was certified")
-		}
-	}
+		return ok
+	})
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

@@ -37,11 +37,7 @@ func chunk(lane byte, height uint64, payload byte) wire.Chunk {
 
 func testSet(t *testing.T) *testkit.Set {
 	t.Helper()
-	set, err := testkit.New(testkit.Multisig, verify.MinSig, verify.Compressed, 4, []byte(namespace), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return set
+	return testkit.MustSet(t, testkit.Multisig, 4, []byte(namespace), 1)
 }
 
 func TestTheAuditVerifiesEachCertificateOnce(t *testing.T) {

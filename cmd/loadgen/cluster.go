@@ -33,6 +33,7 @@ func newCluster(ctx context.Context, s *config, r *run) (*cluster, error) {
 	external := testkit.Identities(max(0, s.sequencers-s.validators), ^s.seed)
 	payloads := payloads{seed: s.seed, run: uint64(time.Now().UnixNano())}
 	var lanes []wire.PublicKey
+	var sets []testkit.EpochSet
 	for i := range s.validators + len(external) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -41,12 +42,13 @@ func newCluster(ctx context.Context, s *config, r *run) (*cluster, error) {
 		if err != nil {
 			return nil, err
 		}
-		m := &member{index: i, scheme: set.Scheme, run: r}
+		m := &member{index: i, run: r}
+		known := testkit.EpochSet{Scheme: set.Scheme}
 		m.application = application{payloads: payloads, open: c.open}
 		m.certified.Store(-1)
 		var chunks verify.ChunkSigner
 		if i < s.validators {
-			m.signer, chunks = set.Signers[i], set.ChunkSigners[i]
+			known.Signer, chunks = set.Signers[i], set.ChunkSigners[i]
 		} else {
 			chunks = verify.NewChunkSigner([]byte(namespace), external[i-s.validators])
 		}
@@ -55,10 +57,11 @@ func newCluster(ctx context.Context, s *config, r *run) (*cluster, error) {
 			m.sequencer = chunks
 			lanes = append(lanes, m.identity)
 		}
-		c.members = append(c.members, m)
+		c.members, sets = append(c.members, m), append(sets, known)
 	}
-	for _, m := range c.members {
-		m.lanes = lanes
+	for i, m := range c.members {
+		sets[i].Sequencers = lanes
+		m.lanes, m.sets = lanes, testkit.OneEpoch(theEpoch, sets[i])
 	}
 	var err error
 	c.network, err = simnet.New(simnet.Config{Seed: s.seed, Default: simnet.Conditions{Latency: s.latency, Loss: s.loss}})

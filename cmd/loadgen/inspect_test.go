@@ -14,7 +14,7 @@ import (
 func workedFolder(t *testing.T) (string, *result) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
-	return dir, mustRun(t, "--data", dir, "--scheme", "ed25519", "--latency", "3ms", "--duration", "1s")
+	return dir, mustRun(t, "--data", dir, "--scheme", "ed25519", "--latency", "3ms", "--duration", brief)
 }
 
 type inspectReport struct {

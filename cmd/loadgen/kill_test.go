@@ -67,7 +67,7 @@ func TestEveryLaneGoesOnThroughKillsAtAnyMoment(t *testing.T) {
 		}
 	}
 	before := len(seen)
-	r := mustRun(t, "--data", dir, "--duration", "1s")
+	r := mustRun(t, "--data", dir, "--duration", brief, "--latency", "2ms")
 	if len(r.Lanes) != 4 || r.Conflicts != 0 || r.Errors != 0 {
 		t.Errorf("%+v", r)
 	}

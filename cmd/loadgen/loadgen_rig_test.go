@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/lanecast/lanecast/internal/testkit"
 )
 
 // asProgram is set in the environment of a process that is to be the program, and not its tests.
@@ -19,8 +22,20 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
+	// Most runs wait for their links and for their time to pass, so more of them than processors go
+	// on at once.
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		if err := f.Value.Set("8"); err != nil {
+			panic(err)
+		}
+	}
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // ants starts a pool as it is loaded
 }
+
+// brief is the duration of cluster runs that only have to certify on every lane, on a busy machine
+// too. Give them some --latency, or each of them takes all processors.
+var brief = map[bool]string{false: "400ms", true: "2s"}[testkit.Race]
 
 // program returns a command that runs the program in a process of its own, which can be signalled
 // and killed.

@@ -70,7 +70,10 @@ func (m *measurement) phaseResults(r *nodeResult, ran time.Duration) {
 		if length <= 0 {
 			break
 		}
-		p := phase{Offered: (g.from + g.to) / 2, Finished: m.finished[i], LatencyMS: m.phases[i].all(), Seconds: length.Seconds()}
+		m.mu.Lock() // the engine still reports
+		finished := m.finished[i]
+		m.mu.Unlock()
+		p := phase{Offered: (g.from + g.to) / 2, Finished: finished, LatencyMS: m.phases[i].all(), Seconds: length.Seconds()}
 		p.Acks = float64(p.Finished) * float64(m.population.acksPerRound()) / p.Seconds
 		r.Phases = append(r.Phases, p)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/simnet"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -30,8 +31,7 @@ const (
 type member struct {
 	index     int
 	identity  wire.PublicKey
-	scheme    verify.Scheme // an instance of its own: members share no caches
-	signer    verify.AckSigner
+	sets      *testkit.Epochs    // with a scheme instance of its own: members share no caches
 	sequencer verify.ChunkSigner // nil: it proposes nothing
 	lanes     []wire.PublicKey
 
@@ -49,9 +49,9 @@ func (m *member) start(s *config, kept engine.JournalConfig, peers []wire.Public
 	c := engine.Config{
 		Namespace:          []byte(namespace),
 		Identity:           m.identity,
-		Schemes:            m,
-		Sequencers:         m,
-		Monitor:            m,
+		Schemes:            m.sets,
+		Sequencers:         m.sets,
+		Monitor:            m.sets,
 		Automaton:          &m.application,
 		Reporter:           m,
 		Sender:             m,
@@ -113,23 +113,6 @@ func (m *member) SendAck(to []wire.PublicKey, message []byte, priority bool) {
 // Broadcast implements engine.Relay. Members check payloads by their digests alone, so there is
 // nothing to send.
 func (m *member) Broadcast(wire.Digest) {}
-
-// Scheme implements engine.SchemeProvider.
-func (m *member) Scheme(epoch uint64) (verify.Scheme, bool) { return m.scheme, epoch == theEpoch }
-
-// AckSigner implements engine.SchemeProvider.
-func (m *member) AckSigner(epoch uint64) verify.AckSigner {
-	if epoch != theEpoch {
-		return nil
-	}
-	return m.signer
-}
-
-// Sequencers implements engine.SequencerProvider.
-func (m *member) Sequencers(epoch uint64) ([]wire.PublicKey, bool) { return m.lanes, epoch == theEpoch }
-
-// Epochs implements engine.Monitor.
-func (m *member) Epochs(context.Context) (uint64, <-chan uint64, error) { return theEpoch, nil, nil }
 
 // Report implements engine.Reporter.
 func (m *member) Report(_ context.Context, a wire.Activity) error {

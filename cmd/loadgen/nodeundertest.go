@@ -13,6 +13,7 @@ import (
 
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/presign"
 	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -23,10 +24,9 @@ import (
 type nodeUnderTest struct {
 	identity wire.PublicKey
 	scheme   verify.Scheme
-	signer   verify.AckSigner
+	sets     *testkit.Epochs
 	lanes    []*presign.Lane
 	index    map[wire.PublicKey]int // of the lanes
-	ids      []wire.PublicKey
 
 	open        chan struct{} // closed when the node may propose
 	proposal    func(ctx context.Context, height uint64) error
@@ -70,17 +70,20 @@ func newNodeUnderTest(s *nodeConfig, set *presign.Set, lanes []*presign.Lane, p 
 	for i, bad := range p.faulty {
 		u.faulty[set.Identities()[i]] = bad
 	}
+	var ids []wire.PublicKey
 	for i, l := range lanes {
 		u.index[l.Sequencer] = i
-		u.ids = append(u.ids, l.Sequencer)
+		ids = append(ids, l.Sequencer)
 	}
 	var err error
 	if u.scheme, err = set.Scheme(); err != nil {
 		return nil, err
 	}
-	if u.signer, err = set.Signer(u.scheme, self); err != nil {
+	signer, err := set.Signer(u.scheme, self)
+	if err != nil {
 		return nil, err
 	}
+	u.sets = testkit.OneEpoch(theEpoch, testkit.EpochSet{Scheme: u.scheme, Signer: signer, Sequencers: ids})
 	fresh, err := set.Scheme()
 	if err != nil {
 		return nil, err
@@ -107,7 +110,7 @@ func (u *nodeUnderTest) build(s *nodeConfig, set *presign.Set, registry promethe
 	u.engine, err = engine.New(engine.Config{
 		Namespace: []byte(namespace), Identity: u.identity,
 		Sequencer: verify.NewChunkSigner([]byte(namespace), set.Identity(self)),
-		Schemes:   u, Sequencers: u, Monitor: u, Automaton: u, Reporter: u, Sender: u, Relay: u,
+		Schemes:   u.sets, Sequencers: u.sets, Monitor: u.sets, Automaton: u, Reporter: u, Sender: u, Relay: u,
 		Journal: engine.JournalConfig{Dir: u.dir, Create: true},
 		Workers: s.workers, BatchSize: s.batchSize, BatchDelay: s.batchDelay,
 		PeerQuota: s.quota(len(peers)), MaxPeers: max(1, len(peers)),
@@ -156,29 +159,6 @@ func (u *nodeUnderTest) status() (engine.Status, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), statusTimeout)
 	defer cancel()
 	return u.engine.Status(ctx)
-}
-
-// Scheme implements engine.SchemeProvider.
-func (u *nodeUnderTest) Scheme(epoch uint64) (verify.Scheme, bool) {
-	return u.scheme, epoch == theEpoch
-}
-
-// AckSigner implements engine.SchemeProvider.
-func (u *nodeUnderTest) AckSigner(epoch uint64) verify.AckSigner {
-	if epoch != theEpoch {
-		return nil
-	}
-	return u.signer
-}
-
-// Sequencers implements engine.SequencerProvider.
-func (u *nodeUnderTest) Sequencers(epoch uint64) ([]wire.PublicKey, bool) {
-	return u.ids, epoch == theEpoch
-}
-
-// Epochs implements engine.Monitor.
-func (u *nodeUnderTest) Epochs(context.Context) (uint64, <-chan uint64, error) {
-	return theEpoch, nil, nil
 }
 
 // Propose implements engine.Automaton. The payload is the one for which the acks were presigned.

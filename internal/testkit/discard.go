@@ -1,0 +1,15 @@
+package testkit
+
+import "github.com/lanecast/lanecast/wire"
+
+// Discard sends nothing. It implements engine.Sender and engine.Relay.
+type Discard struct{}
+
+// SendNode implements engine.Sender.
+func (Discard) SendNode([]wire.PublicKey, []byte, bool) {}
+
+// SendAck implements engine.Sender.
+func (Discard) SendAck([]wire.PublicKey, []byte, bool) {}
+
+// Broadcast implements engine.Relay.
+func (Discard) Broadcast(wire.Digest) {}
