@@ -17,8 +17,8 @@ import (
 // patience bounds the wait for an engine's certificates.
 const patience = time.Minute
 
-// warmUp is how many chunks an engine certifies before the clock starts, of its share of six times
-// DefaultChunks.
+// warmUp is the number of chunks, of its share of six times DefaultChunks, that an engine certifies
+// before the clock starts.
 const warmUp = 2 * DefaultChunks
 
 // MeasureEngine measures the same acks with the same quorums through the verifier alone and through
@@ -26,8 +26,8 @@ const warmUp = 2 * DefaultChunks
 // with decoding, rules, votes, journal and reports in between. Both have one worker and batches of
 // DefaultChunks. The results are named like the ways, the engine's with "engine-" in front.
 //
-// It is throughput that is measured, in wall-clock time and with GOMAXPROCS as it is: the engine's
-// loop and whoever delivers to it have another core than the worker if there is one. The machine
+// It measures throughput, in wall-clock time and with GOMAXPROCS as it is: the engine's loop and
+// the goroutine that delivers to it have another core than the worker if there is one. The machine
 // should have nothing else to do.
 func MeasureEngine(c Case, atLeast int) ([]Result, error) {
 	c.Chunks = 6 * DefaultChunks
@@ -53,8 +53,8 @@ func MeasureEngine(c Case, atLeast int) ([]Result, error) {
 	return interleave(ways, atLeast, func() time.Duration { return time.Since(began) })
 }
 
-// throughEngine is the way through a new engine for each slice, which has certified warmUp chunks
-// before.
+// throughEngine returns the way through an engine. Each slice has a new engine, which has certified
+// warmUp chunks before.
 func throughEngine(name string, w *workload, acks verify.AckEncoding, equal bool) way {
 	var e *running
 	return way{
@@ -74,14 +74,14 @@ func throughEngine(name string, w *workload, acks verify.AckEncoding, equal bool
 	}
 }
 
-// delivery is one encoded ack and who sends it.
+// delivery is one encoded ack and its sender.
 type delivery struct {
 	from int
 	ack  []byte
 }
 
-// deliveries are the acks of all quorums as they might arrive: those of DefaultChunks chunks at a
-// time shuffled.
+// deliveries returns the acks of all quorums in an order in which they might arrive: the acks of
+// every DefaultChunks chunks are shuffled.
 func (w *workload) deliveries(r *rand.Rand, acks verify.AckEncoding, quorums [][]int) []delivery {
 	slabs, size := w.compressed, w.size
 	if acks == verify.Uncompressed {

@@ -10,7 +10,7 @@ import (
 	"github.com/lanecast/lanecast/journal"
 )
 
-// workedFolder is a --data folder in which a small cluster has worked, and what came of that.
+// workedFolder returns a --data folder in which a small cluster has run, and the run's result.
 func workedFolder(t *testing.T) (string, *result) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")

@@ -15,7 +15,8 @@ import (
 	"github.com/lanecast/lanecast/internal/testkit"
 )
 
-// asProgram is set in the environment of a process that is to be the program, and not its tests.
+// asProgram is an environment variable that makes the test binary run the program instead of its
+// tests.
 const asProgram = "LANECAST_LOADGEN_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -45,7 +46,7 @@ func program(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// outcome is what one call of the program came to.
+// outcome is the result of one call of the program.
 type outcome struct {
 	status         int
 	stdout, stderr string
@@ -83,8 +84,8 @@ func decode(t *testing.T, b []byte) *result {
 	return &r
 }
 
-// oneLineError demands a status and a single line on standard error that has all of the parts in
-// it.
+// oneLineError fails the test unless o has a status and a single line on standard error with all
+// parts in it.
 func oneLineError(t *testing.T, o outcome, status int, parts ...string) {
 	t.Helper()
 	if o.status != status || strings.Count(o.stderr, "\n") != 1 || !strings.HasPrefix(o.stderr, "loadgen: ") {

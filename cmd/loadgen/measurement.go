@@ -35,7 +35,7 @@ func newHarness(ctx context.Context, s *nodeConfig, out *output) (*harness, erro
 	if err != nil {
 		return nil, err
 	}
-	set, err := presign.New(presign.Options{
+	set, err := presign.New(presign.Config{
 		Kind: s.kind(), Variant: s.blsVariant(), Acks: s.ackEncoding(), Validators: s.validators, Namespace: []byte(namespace), Seed: s.seed,
 	})
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// process is a run of the built program.
+// process is a run of the program in a process of its own.
 type process struct {
 	cmd    *exec.Cmd
 	lines  chan string // of standard output; closed at its end

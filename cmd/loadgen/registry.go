@@ -11,7 +11,7 @@ type registry struct{ *prometheus.Registry }
 
 func newRegistry() *registry { return &registry{prometheus.NewRegistry()} }
 
-// engineMetrics are those metrics that a Status lacks, summed over all engines.
+// engineMetrics holds the metrics that a Status lacks, summed over all engines.
 type engineMetrics struct {
 	bounds     []float64
 	cumulative []uint64 // batches of at most bounds[i] statements

@@ -7,7 +7,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// EpochSet is what an engine must know of one epoch.
+// EpochSet holds the sets of one epoch.
 type EpochSet struct {
 	Scheme     verify.Scheme
 	Signer     verify.AckSigner // nil if the engine is no validator
