@@ -216,7 +216,7 @@ func (r *rig) verdict() {
 	r.t.Helper()
 	st := r.verifies[0]
 	r.verifies = r.verifies[1:]
-	r.resolve(st, model.Judge(&st.Statement, model.ChunkValid))
+	r.resolve(st, model.Decide(&st.Statement, model.ChunkValid))
 }
 
 func (r *rig) resolve(st *Statement, v *verify.Verdict) {
@@ -228,7 +228,7 @@ func (r *rig) resolve(st *Statement, v *verify.Verdict) {
 	}
 	if result.Certified {
 		whole := &verify.Statement{Scheme: r.scheme, Subject: st.Subject, Certificate: result.Lock.Certificate}
-		if !model.Judge(whole, model.ChunkValid).CertificateValid {
+		if !model.Decide(whole, model.ChunkValid).CertificateValid {
 			r.t.Fatalf("a lock that is not valid, at height %d", result.Lock.Chunk.Height)
 		}
 		l := r.lane(int(result.Lock.Chunk.Sequencer[1]))

@@ -44,7 +44,7 @@ func TestVotesThatComeBackUndecidedWaitForOthers(t *testing.T) {
 		first, second := r.verifies[0], r.verifies[1]
 		expect(t, "may be deferred", second.MayDefer, true)
 		r.verifies = nil
-		proof := model.Judge(&first.Statement, model.ChunkValid)
+		proof := model.Decide(&first.Statement, model.ChunkValid)
 		undecided := &verify.Verdict{Statement: &second.Statement, ProposalValid: true, Deferred: []wire.Participant{8, 9}}
 		verdicts := []*verify.Verdict{proof, undecided}
 		if undecidedFirst {

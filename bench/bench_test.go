@@ -10,8 +10,8 @@ import (
 
 var variants = []verify.Variant{verify.MinSig, verify.MinPk}
 
-// BenchmarkVerifyAcks reports what verifying an ack costs, by each way that README.md explains. All ways of one variant
-// and n are measured when the first of them is asked for, interleaved.
+// BenchmarkVerifyAcks reports the cost of verifying an ack, by each way that README.md explains.
+// The first benchmark of a variant and n measures all of its ways, interleaved.
 func BenchmarkVerifyAcks(b *testing.B) {
 	for _, variant := range variants {
 		b.Run(variant.String(), func(b *testing.B) {
@@ -35,7 +35,7 @@ func BenchmarkVerifyAcks(b *testing.B) {
 	}
 }
 
-// report makes the measured cost this benchmark's; b.N and its time are nothing to go by.
+// report reports the measured cost instead of b.N and its time, which mean nothing here.
 func report(b *testing.B, results []bench.Result, way string) {
 	b.Helper()
 	r, ok := bench.Find(results, way)
@@ -46,8 +46,8 @@ func report(b *testing.B, results []bench.Result, way string) {
 	b.ReportMetric(r.PerAck, "ns/ack")
 }
 
-// BenchmarkVerifyCertificates reports what verifying 100 received threshold certificates of one epoch costs in one batch,
-// and how many times that of one it is.
+// BenchmarkVerifyCertificates reports the cost of verifying 100 received threshold certificates of
+// one epoch in one batch, and its ratio to the cost of one.
 func BenchmarkVerifyCertificates(b *testing.B) {
 	for _, variant := range variants {
 		b.Run(fmt.Sprintf("threshold/%v/n=100/count=100", variant), func(b *testing.B) {
@@ -62,8 +62,8 @@ func BenchmarkVerifyCertificates(b *testing.B) {
 	}
 }
 
-// BenchmarkEngineVerifiesAcks reports what an ack costs a whole engine, from DeliverAck to the report of the lock, and how
-// much of the verifier's own throughput on the same acks that is.
+// BenchmarkEngineVerifiesAcks reports the cost of an ack in a whole engine, from DeliverAck to the
+// report of the lock, and the engine's throughput as a part of the verifier's on the same acks.
 func BenchmarkEngineVerifiesAcks(b *testing.B) {
 	for _, variant := range variants {
 		b.Run(variant.String()+"/n=100", func(b *testing.B) {

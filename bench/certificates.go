@@ -13,12 +13,13 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// batchSizes are those of the batches in which received certificates are verified.
+// batchSizes are the sizes of the batches in which received certificates are verified.
 var batchSizes = []int{1, 8, 64}
 
-// MeasureReceived measures the verification of received certificates: multisig ones, each of another random quorum, one by
-// one as blst does it and in batches of 1, 8 and 64, and threshold ones of one epoch in the same batches. PerAck and Acks
-// are of certificates here. No message hash or key sum is known beforehand; the keys are, as points.
+// MeasureReceived measures the verification of received certificates: multisig ones, each of
+// another random quorum, one by one with blst and in batches of 1, 8 and 64, and threshold ones of
+// one epoch in the same batches. PerAck and Acks of the results count certificates. The keys are
+// known beforehand, as points; message hashes and key sums are not.
 func MeasureReceived(c Case, atLeast int) ([]Result, error) {
 	c.Chunks = slices.Max(batchSizes)
 	if err := c.check(); err != nil {
@@ -93,7 +94,7 @@ func receivedWays(w *workload, v *batch.Verifier) ([]way, error) {
 	return ways, nil
 }
 
-// combined makes the certificate of the votes of a statement.
+// combined returns the certificate of the votes of a statement.
 func combined(s *verify.Statement) ([]byte, error) {
 	c, unreadable := s.Scheme.Combine(s, s.Signers)
 	if c == nil || len(unreadable) > 0 {
@@ -102,7 +103,7 @@ func combined(s *verify.Statement) ([]byte, error) {
 	return c.AppendCertificate(nil), nil
 }
 
-// inBatches readies slices of up to eight batches of a size.
+// inBatches prepares slices of up to eight batches of a size.
 func inBatches(w *workload, v *batch.Verifier, size int, certificates [][]byte, fresh func() (verify.Scheme, error)) prepare {
 	return func(*rand.Rand) (func() error, int, error) {
 		scheme, err := fresh()
@@ -124,14 +125,14 @@ func inBatches(w *workload, v *batch.Verifier, size int, certificates [][]byte, 
 	}
 }
 
-// Certificates is what verifying received threshold certificates of one epoch cost.
+// Certificates is the cost of verifying received threshold certificates of one epoch.
 type Certificates struct {
 	One, Many float64 // ns of one thread: for one certificate, and for Count of them in one batch
 	Count     int
 }
 
-// MeasureCertificates measures the verification of one received threshold certificate and of count of them in one
-// batch, interleaved. No message hash is known beforehand.
+// MeasureCertificates measures the verification of one received threshold certificate and of count
+// of them in one batch, interleaved. No message hash is known beforehand.
 func MeasureCertificates(c Case, count, atLeast int) (Certificates, error) {
 	if err := c.check(); err != nil {
 		return Certificates{}, err
@@ -166,7 +167,7 @@ func MeasureCertificates(c Case, count, atLeast int) (Certificates, error) {
 		return Certificates{}, err
 	}
 	defer v.Close()
-	// ready readies a slice: times batches of size certificates each.
+	// ready prepares a slice: times batches of size certificates each.
 	ready := func(times, size int) prepare {
 		return func(*rand.Rand) (func() error, int, error) {
 			scheme, err := verify.NewThreshold(verify.Config{Namespace: namespace, Variant: c.Variant},

@@ -4,7 +4,7 @@ package bench
 
 import "time"
 
-// Clock names what durations are measured in.
+// Clock names the clock of the measurements.
 const Clock = "wall-clock time"
 
 var began = time.Now()

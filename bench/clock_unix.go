@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// Clock names what durations are measured in.
+// Clock names the clock of the measurements.
 const Clock = "CPU time of the process"
 
-// now is the CPU time that the process has used so far, its own and the kernel's on its behalf. With one thread at
-// work it is the time that passed, but for what other programs took of the core meanwhile.
+// now returns the CPU time that the process has used so far, in user and system mode. With one
+// running thread it is the time that has passed, less what other programs took of the core.
 func now() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -16,16 +17,18 @@ import (
 // patience bounds the wait for an engine's certificates.
 const patience = time.Minute
 
-// warmUp is how many chunks an engine certifies before the clock starts, of its share of six times DefaultChunks.
+// warmUp is the number of chunks, of its share of six times DefaultChunks, that an engine certifies
+// before the clock starts.
 const warmUp = 2 * DefaultChunks
 
-// MeasureEngine measures the same acks with the same quorums through the verifier alone and through a whole engine,
-// interleaved: encoded acks go in by DeliverAck and locks come out at the reporter, with decoding, rules, votes, journal
-// and reports in between. Both have one worker and batches of DefaultChunks. The results are named like the ways, the
-// engine's with "engine-" in front.
+// MeasureEngine measures the same acks with the same quorums through the verifier alone and through
+// a whole engine, interleaved: encoded acks go in by DeliverAck and locks come out at the reporter,
+// with decoding, rules, votes, journal and reports in between. Both have one worker and batches of
+// DefaultChunks. The results are named like the ways, the engine's with "engine-" in front.
 //
-// It is throughput that is measured, in wall-clock time and with GOMAXPROCS as it is: the engine's loop and whoever
-// delivers to it have another core than the worker if there is one. The machine should have nothing else to do.
+// It measures throughput, in wall-clock time and with GOMAXPROCS as it is: the engine's loop and
+// the goroutine that delivers to it have another core than the worker if there is one. The machine
+// should have nothing else to do.
 func MeasureEngine(c Case, atLeast int) ([]Result, error) {
 	c.Chunks = 6 * DefaultChunks
 	if err := c.check(); err != nil {
@@ -50,7 +53,8 @@ func MeasureEngine(c Case, atLeast int) ([]Result, error) {
 	return interleave(ways, atLeast, func() time.Duration { return time.Since(began) })
 }
 
-// throughEngine is the way through a new engine for each slice, which has certified warmUp chunks before.
+// throughEngine returns the way through an engine. Each slice has a new engine, which has certified
+// warmUp chunks before.
 func throughEngine(name string, w *workload, acks verify.AckEncoding, equal bool) way {
 	var e *running
 	return way{
@@ -70,13 +74,14 @@ func throughEngine(name string, w *workload, acks verify.AckEncoding, equal bool
 	}
 }
 
-// delivery is one encoded ack and who sends it.
+// delivery is one encoded ack and its sender.
 type delivery struct {
 	from int
 	ack  []byte
 }
 
-// deliveries are the acks of all quorums as they might arrive: those of DefaultChunks chunks at a time shuffled.
+// deliveries returns the acks of all quorums in an order in which they might arrive: the acks of
+// every DefaultChunks chunks are shuffled.
 func (w *workload) deliveries(r *rand.Rand, acks verify.AckEncoding, quorums [][]int) []delivery {
 	slabs, size := w.compressed, w.size
 	if acks == verify.Uncompressed {
@@ -98,47 +103,35 @@ func (w *workload) deliveries(r *rand.Rand, acks verify.AckEncoding, quorums [][
 	return out
 }
 
-// network is all that an engine needs around it to take acks and no more.
-type network struct {
-	scheme     verify.Scheme
-	sequencers []wire.PublicKey
-	epoch      uint64
-	locks      chan *wire.Certified
-}
+// follower is the application and the reporter of an engine that takes acks and does nothing else.
+type follower struct{ locks chan *wire.Certified }
 
-func (n *network) Scheme(epoch uint64) (verify.Scheme, bool) { return n.scheme, epoch == n.epoch }
-func (n *network) AckSigner(uint64) verify.AckSigner         { return nil }
-func (n *network) Sequencers(epoch uint64) ([]wire.PublicKey, bool) {
-	return n.sequencers, epoch == n.epoch
-}
-func (n *network) Epochs(context.Context) (uint64, <-chan uint64, error) {
-	return n.epoch, nil, nil
-}
-func (n *network) Propose(context.Context, engine.Place) (wire.Digest, error) {
+// Propose implements engine.Automaton.
+func (*follower) Propose(context.Context, engine.Place) (wire.Digest, error) {
 	return wire.Digest{}, engine.ErrDeclined
 }
-func (n *network) Verify(context.Context, engine.Place, wire.Digest) (bool, error) {
-	return true, nil
-}
-func (n *network) SendNode([]wire.PublicKey, []byte) {}
-func (n *network) SendAck([]wire.PublicKey, []byte)  {}
-func (n *network) Report(_ context.Context, a wire.Activity) error {
+
+// Verify implements engine.Automaton.
+func (*follower) Verify(context.Context, engine.Place, wire.Digest) (bool, error) { return true, nil }
+
+// Report implements engine.Reporter.
+func (f *follower) Report(_ context.Context, a wire.Activity) error {
 	lock, ok := a.(*wire.Certified)
 	if !ok {
 		return fmt.Errorf("an activity that is no lock: %T", a)
 	}
-	n.locks <- lock // there is room for all
+	f.locks <- lock // there is room for all
 	return nil
 }
 
-// running is an engine that follows, with a handle for each validator.
+// running is an engine that is running, with a handle for each validator.
 type running struct {
-	network *network
-	engine  *engine.Engine
-	peers   []*engine.Peer
-	dir     string
-	cancel  context.CancelFunc
-	done    chan error
+	follower *follower
+	engine   *engine.Engine
+	peers    []*engine.Peer
+	dir      string
+	cancel   context.CancelFunc
+	done     chan error
 }
 
 func startEngine(w *workload, acks verify.AckEncoding) (r *running, err error) {
@@ -146,10 +139,15 @@ func startEngine(w *workload, acks verify.AckEncoding) (r *running, err error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &network{scheme: scheme, epoch: w.subjects[0].Epoch, locks: make(chan *wire.Certified, w.chunks)}
+	var sequencers []wire.PublicKey
 	for _, s := range w.subjects {
-		n.sequencers = append(n.sequencers, s.Chunk.Sequencer)
+		sequencers = append(sequencers, s.Chunk.Sequencer)
 	}
+	sets := engine.NewEpochs(w.subjects[0].Epoch)
+	if err := sets.Add(w.subjects[0].Epoch, scheme, nil, sequencers); err != nil {
+		return nil, err
+	}
+	f := &follower{locks: make(chan *wire.Certified, w.chunks)}
 	dir, err := os.MkdirTemp("", "lanecast-bench-")
 	if err != nil {
 		return nil, err
@@ -160,14 +158,14 @@ func startEngine(w *workload, acks verify.AckEncoding) (r *running, err error) {
 		}
 	}()
 	e, err := engine.New(engine.Config{
-		Namespace: namespace, Schemes: n, Sequencers: n, Monitor: n, Automaton: n, Reporter: n, Sender: n,
+		Namespace: namespace, Schemes: sets, Sequencers: sets, Monitor: sets, Automaton: f, Reporter: f, Sender: testkit.Discard{},
 		Journal: engine.JournalConfig{Dir: dir, Create: true}, HeightBound: maxHeight, Workers: 1, BatchSize: DefaultChunks,
 		PeerQuota: w.chunks, MaxPeers: w.n,
 	})
 	if err != nil {
 		return nil, err
 	}
-	r = &running{network: n, engine: e, dir: dir, done: make(chan error, 1)}
+	r = &running{follower: f, engine: e, dir: dir, done: make(chan error, 1)}
 	for i := range w.validators {
 		p, err := e.Peer(w.validators[i].Identity)
 		if err != nil {
@@ -194,7 +192,7 @@ func (r *running) certify(deliveries []delivery, locks int) error {
 	timeout := time.After(patience)
 	for range locks {
 		select {
-		case <-r.network.locks:
+		case <-r.follower.locks:
 		case <-timeout:
 			return errors.New("not every chunk was certified")
 		}

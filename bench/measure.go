@@ -15,14 +15,14 @@ import (
 // MinSlices is the fewest slices that a measurement takes.
 const MinSlices = 20
 
-// Case is what the ways are compared on.
+// Case is the work on which the ways are compared.
 type Case struct {
 	Variant    verify.Variant
 	Validators int // n, 1 to 10000; a quorum of them acknowledges each chunk
 	Chunks     int // in flight at once, verified in one batch; 0 is DefaultChunks
 }
 
-// DefaultChunks is how many chunks are in flight, each with a quorum of acks.
+// DefaultChunks is the number of chunks in flight, each with a quorum of acks.
 const DefaultChunks = 32
 
 func (c Case) chunks() int {
@@ -42,7 +42,7 @@ func (c Case) check() error {
 	return nil
 }
 
-// Result is what one way cost.
+// Result is the cost of one way.
 type Result struct {
 	Way    string
 	PerAck float64 // ns of one thread, in the cheapest slice
@@ -56,8 +56,9 @@ type way struct {
 	finish  func() error // after each slice, not measured; may be nil
 }
 
-// Measure measures every way on c, in slices that take turns, at least MinSlices of each, or as many as asked for. It sets GOMAXPROCS to 1 for
-// as long as it runs, which makes libraries that start goroutines use one thread as well.
+// Measure measures every way on c, in interleaved slices: at least MinSlices of each, or atLeast if
+// that is more. It sets GOMAXPROCS to 1 while it runs, so that libraries that start goroutines use
+// one thread as well.
 func Measure(c Case, atLeast int) ([]Result, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -78,11 +79,11 @@ func Measure(c Case, atLeast int) ([]Result, error) {
 	return measure(append(theirs, ours(w, v)...), atLeast)
 }
 
-// prepare readies a slice, which is not measured, and returns the function that is, and how many acks it verifies; that
-// function fails if any of them is found invalid.
+// prepare prepares a slice, unmeasured. It returns the function to measure and the number of acks
+// that it verifies; the function fails if it finds any of them invalid.
 type prepare = func(r *rand.Rand) (run func() error, acks int, err error)
 
-// measure measures one thread's work.
+// measure measures the work of one thread.
 func measure(ways []way, atLeast int) ([]Result, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	return interleave(ways, atLeast, now)
@@ -118,7 +119,7 @@ func interleave(ways []way, atLeast int, now func() time.Duration) ([]Result, er
 	return results, nil
 }
 
-// Ways returns the names of the ways that Measure measures in this build, those of others first.
+// Ways returns the names of the ways that Measure measures in this build, others' first.
 func Ways() []string {
 	return slices.Concat(otherWays, []string{"compressed", "compressed-equal-sets", "uncompressed", "uncompressed-equal-sets"})
 }

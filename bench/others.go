@@ -14,8 +14,8 @@ import (
 
 var otherWays = []string{"one-by-one", "one-by-one-hash-kept", "weighted", "blst-multi"}
 
-// Sizes of slices: enough acks that what is done once weighs as much as it does in use, and no more, so that the ways
-// take turns often.
+// Sizes of slices: enough acks that work done once per slice has the same share as in use, and no
+// more, so that the ways alternate often.
 const (
 	singleAcks   = 16
 	weightedAcks = 64
@@ -30,8 +30,8 @@ const (
 
 var errInvalid = errors.New("valid acks do not verify")
 
-// library is what blst's bindings offer for the two variants under different names: S is an affine point of the
-// signatures' group and K of the keys'.
+// library holds those functions of blst's bindings that have different names for the two variants.
+// S is an affine point of the signatures' group and K of the keys'.
 type library[S, K any] struct {
 	tag []byte
 	// read reads a compressed point, and checks that it is in the subgroup and not the identity.
@@ -45,18 +45,20 @@ type library[S, K any] struct {
 	add func(keys []K) *K
 	// readAll reads compressed points and checks no subgroup.
 	readAll func(votes [][]byte) []*S
-	// multi is the library's own verification of many signatures on many messages, subgroup checks included.
+	// multi is the library's own verification of many signatures on many messages, subgroup checks
+	// included.
 	multi func(signatures []*S, keys []*K, messages [][]byte, tag []byte) bool
 	keys  []K
 }
 
-// others are the ways of others. Each knows the validators' keys beforehand, as points.
+// others returns the ways of others. Each knows the validators' keys beforehand, as points.
 func others(w *workload) ([]way, error) {
 	return withLibrary(w, func(l *library[blst.P1Affine, blst.P2Affine]) []way { return l.ways(w) },
 		func(l *library[blst.P2Affine, blst.P1Affine]) []way { return l.ways(w) })
 }
 
-// othersReceived are their ways for received certificates, each signed by the quorum of the same place.
+// othersReceived returns the ways of others for received certificates. Certificate k is signed by
+// quorum k.
 func othersReceived(w *workload, quorums [][]int, certificates [][]byte) ([]way, error) {
 	return withLibrary(w, func(l *library[blst.P1Affine, blst.P2Affine]) []way { return l.received(w, quorums, certificates) },
 		func(l *library[blst.P2Affine, blst.P1Affine]) []way { return l.received(w, quorums, certificates) })
@@ -154,7 +156,7 @@ func minPk(keys []blst.P1Affine) *library[blst.P2Affine, blst.P1Affine] {
 	}
 }
 
-// drawScalar is how Go clients of Ethereum draw weights: 64 random bits that are not all zero.
+// drawScalar draws a weight as Go clients of Ethereum do: 64 random bits that are not all zero.
 func drawScalar(s *blst.Scalar) {
 	var b [32]byte
 	for [8]byte(b[:8]) == [8]byte{} {
@@ -172,8 +174,9 @@ func (l *library[S, K]) ways(w *workload) []way {
 	return ways
 }
 
-// oneByOne is the seed's: each ack is decoded, with subgroup check, its message hashed, and its pairing equation
-// decided. With hashEach false the hash is taken as known, which the seed does not do.
+// oneByOne is upstream's way: it decodes each ack, with subgroup check, hashes its message and
+// checks its pairing equation. With hashEach false the hash is known beforehand, which upstream
+// does not do.
 func (l *library[S, K]) oneByOne(w *workload, hashEach bool) prepare {
 	return func(r *mathrand.Rand) (func() error, int, error) {
 		k := r.IntN(w.chunks)
@@ -195,8 +198,9 @@ func (l *library[S, K]) oneByOne(w *workload, hashEach bool) prepare {
 	}
 }
 
-// weighted is that of upstream's PR 3214: the acks of one chunk are decoded, each with its subgroup check, and verified
-// together under random weights of 128 bits, with blst's own sums of products (Pippenger's).
+// weighted is the way of upstream's PR 3214: it decodes the acks of one chunk, each with its
+// subgroup check, and verifies them together under random weights of 128 bits, with blst's own sums
+// of products (Pippenger's).
 func (l *library[S, K]) weighted(w *workload) prepare {
 	return func(r *mathrand.Rand) (func() error, int, error) {
 		quorums := w.quorums(r, false)[:min(w.chunks, (weightedAcks+w.quorum-1)/w.quorum)]
@@ -222,8 +226,9 @@ func (l *library[S, K]) weighted(w *workload) prepare {
 	}
 }
 
-// multiple is blst's MultipleAggregateVerify over the acks of several chunks, called as Go clients of Ethereum do:
-// signatures read without subgroup check, which the call itself makes, keys known and trusted, weights of 64 bits.
+// multiple calls blst's MultipleAggregateVerify over the acks of several chunks, as Go clients of
+// Ethereum do: signatures are read without subgroup check, which the call itself makes, keys are
+// known and trusted, and weights have 64 bits.
 func (l *library[S, K]) multiple(w *workload) prepare {
 	return func(r *mathrand.Rand) (func() error, int, error) {
 		quorums := w.quorums(r, false)[:min(w.chunks, (multiAcks+w.quorum-1)/w.quorum)]
@@ -244,8 +249,8 @@ func (l *library[S, K]) multiple(w *workload) prepare {
 	}
 }
 
-// received is one certificate after the other: its signature decoded, with subgroup check, its message hashed, the keys of
-// its signers added up, and its pairing equation decided.
+// received verifies one certificate after the other: it decodes the signature, with subgroup check,
+// hashes the message, adds up the signers' keys and checks the pairing equation.
 func (l *library[S, K]) received(w *workload, quorums [][]int, certificates [][]byte) []way {
 	return []way{{name: "blst-one-by-one", prepare: func(*mathrand.Rand) (func() error, int, error) {
 		const count = 8

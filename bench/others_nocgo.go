@@ -4,8 +4,8 @@ package bench
 
 var otherWays []string
 
-// others are the ways of others, which all stand on blst: none here.
+// others returns no ways: all others use blst.
 func others(*workload) ([]way, error) { return nil, nil }
 
-// othersReceived are theirs for received certificates.
+// othersReceived returns no ways either.
 func othersReceived(*workload, [][]int, [][]byte) ([]way, error) { return nil, nil }

@@ -16,13 +16,14 @@ func newVerifier(size int) (*batch.Verifier, error) {
 
 var encodings = []verify.AckEncoding{verify.Compressed, verify.Uncompressed}
 
-// quorumsOf says who signs the chunks: for each a random quorum, or the same for all.
+// quorumsOf are the choices of the chunks' signers: a random quorum for each chunk, or the same
+// quorum for all.
 var quorumsOf = []struct {
 	suffix string
 	equal  bool
 }{{"", false}, {"-equal-sets", true}}
 
-// ours are the ways of Lanecast: all chunks in flight, in batches of v.
+// ours returns the ways of Lanecast: all chunks in flight, in batches of v.
 func ours(w *workload, v *batch.Verifier) []way {
 	var ways []way
 	for _, acks := range encodings {
@@ -40,7 +41,7 @@ func ours(w *workload, v *batch.Verifier) []way {
 	return ways
 }
 
-// certify verifies statements together and demands that each gets a certificate.
+// certify verifies statements together. It returns an error unless each gets a certificate.
 func certify(v *batch.Verifier, statements []*verify.Statement) error {
 	verdicts, err := v.Verify(context.Background(), statements)
 	if err != nil {

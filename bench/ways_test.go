@@ -47,12 +47,13 @@ func TestEveryWayTakesValidAcks(t *testing.T) {
 	})
 }
 
-// A way that does not look at what it is given would be the fastest of all.
+// A way that verified nothing would be the fastest.
 func TestEveryWayFindsAWrongVote(t *testing.T) {
 	eachWay(t, func(t *testing.T, w *workload, way way) {
 		good := *w
 		defer func() { *w = good }()
-		// Every vote of validator 1 is another's: a point of the subgroup, and wrong.
+		// Every vote of validator 1 is another validator's: a point of the subgroup, but a wrong
+		// one.
 		for _, slabs := range []*[][]byte{&w.compressed, &w.uncompressed} {
 			*slabs = slices.Clone(*slabs)
 			for k, slab := range *slabs {

@@ -17,10 +17,11 @@ import (
 
 var namespace = []byte("lanecast-bench")
 
-// maxHeight is above every chunk's: an engine with this HeightBound takes acks on them.
+// maxHeight is above the height of every chunk: an engine with this HeightBound takes acks on all
+// of them.
 const maxHeight = 1 << 20
 
-// workload is acks ready to be verified: every validator's on every chunk, in both encodings.
+// workload holds acks to verify: those of every validator on every chunk, in both encodings.
 type workload struct {
 	variant      verify.Variant
 	n, quorum    int
@@ -72,7 +73,8 @@ func subject(i int) wire.Subject {
 	return s
 }
 
-// ackMessage is what acks sign, PROTOCOL.md 3: union_unique(namespace‖"_ACK", chunk ‖ varint epoch).
+// ackMessage returns the bytes that acks sign, docs/protocol.md 3: union_unique(namespace‖"_ACK",
+// chunk ‖ varint epoch).
 func ackMessage(s wire.Subject) []byte {
 	ns := append(bytes.Clone(namespace), "_ACK"...)
 	return s.AppendTo(append(wire.AppendUvarint(nil, uint64(len(ns))), ns...))
@@ -93,10 +95,10 @@ func appendUncompressed(dst, vote []byte) ([]byte, error) {
 	return append(dst, raw[:]...), err
 }
 
-// vote is participant i's compressed vote on subject k.
+// vote returns participant i's compressed vote on subject k.
 func (w *workload) vote(k, i int) []byte { return w.compressed[k][i*w.size : (i+1)*w.size] }
 
-// quorums draws who signs each chunk: everywhere the same, or a random quorum for each.
+// quorums draws the signers of each chunk: the same quorum for all, or a random one for each.
 func (w *workload) quorums(r *rand.Rand, equal bool) [][]int {
 	out := make([][]int, w.chunks)
 	for k := range out {
@@ -110,12 +112,14 @@ func (w *workload) quorums(r *rand.Rand, equal bool) [][]int {
 	return out
 }
 
-// scheme makes a scheme that has verified nothing yet, so that no hash or key sum is known to it.
+// scheme returns a scheme that has verified nothing yet, so that its caches hold no hash or key
+// sum.
 func (w *workload) scheme(acks verify.AckEncoding) (verify.Scheme, error) {
 	return verify.NewMultisigFromProvenKeys(verify.Config{Namespace: namespace, Variant: w.variant, AckEncoding: acks}, w.validators)
 }
 
-// statements returns what the engine would submit: for each chunk the votes of its quorum.
+// statements returns the statements that the engine would submit: for each chunk the votes of its
+// quorum.
 func (w *workload) statements(s verify.Scheme, acks verify.AckEncoding, quorums [][]int) []*verify.Statement {
 	slabs := w.compressed
 	if acks == verify.Uncompressed {

@@ -7,27 +7,23 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/testkit"
-	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
-// application is all of an embedder but the epochs. Nobody else is there.
+// lastHeight is the height at which the lane ends. Engines hold only the last certificates of a
+// lane, so the test waits for this one.
+const lastHeight = 3
+
+// application proposes chunks up to lastHeight, and approves every chunk.
 type application struct{}
 
+// Broadcast does nothing: nobody else is there.
 func (application) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
-func (application) Report(context.Context, wire.Activity) error                                  { return nil }
-func (application) SendNode([]wire.PublicKey, []byte)                                            {}
-func (application) SendAck([]wire.PublicKey, []byte)                                             {}
-
-// lastHeight is where the lane ends. Engines hold the last certificates of a lane only, so it is
-// this one to wait for.
-const lastHeight = 3
 
 func (application) Propose(_ context.Context, at engine.Place) (d wire.Digest, err error) {
 	if at.Height > lastHeight {
@@ -39,25 +35,22 @@ func (application) Propose(_ context.Context, at engine.Place) (d wire.Digest, e
 
 func (application) Verify(context.Context, engine.Place, wire.Digest) (bool, error) { return true, nil }
 
-// exported runs an engine until it has certified something, and returns the names of its series
-// and, by label, the values.
+// exported runs an engine, which is the only validator and sequencer, until it has certified its
+// lane. It returns the names of its series and, by label, the values.
 func exported(t *testing.T) (names map[string]bool, labels map[string]map[string]bool) {
 	t.Helper()
 	ns := []byte("deploy-test")
-	set, err := testkit.New(testkit.Multisig, verify.MinSig, verify.Compressed, 1, ns, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := testkit.MustSet(t, testkit.Multisig, 1, ns, 1)
 	me := set.ChunkSigners[0].PublicKey()
-	epochs, err := engine.NewStaticEpochs(set.Scheme, set.Signers[0], []wire.PublicKey{me})
+	sets, err := engine.NewStaticEpochs(set.Scheme, set.Signers[0], []wire.PublicKey{me})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var a application
 	registry := prometheus.NewRegistry()
 	e, err := engine.New(engine.Config{
-		Namespace: ns, Identity: me, Sequencer: set.ChunkSigners[0], Schemes: epochs, Sequencers: epochs,
-		Monitor: epochs, Automaton: a, Relay: a, Reporter: a, Sender: a, Journal: engine.JournalConfig{Dir: t.TempDir(), Create: true}, Metrics: registry,
+		Namespace: ns, Identity: me, Sequencer: set.ChunkSigners[0], Schemes: sets, Sequencers: sets, Monitor: sets,
+		Automaton: application{}, Relay: application{}, Reporter: &testkit.Recorder{}, Sender: testkit.Discard{},
+		Journal: engine.JournalConfig{Dir: t.TempDir(), Create: true}, Metrics: registry,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -71,16 +64,13 @@ func exported(t *testing.T) (names map[string]bool, labels map[string]map[string
 			t.Error(err)
 		}
 	}()
-	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
-		if _, ok, err := e.Certificate(ctx, me, lastHeight); err != nil {
+	testkit.Eventually(t, "the last chunk is certified", func() bool {
+		_, ok, err := e.Certificate(ctx, me, lastHeight)
+		if err != nil {
 			t.Fatal(err)
-		} else if ok {
-			break
 		}
-		if time.Since(began) > 20*time.Second {
-			t.Fatal("nothing was certified")
-		}
-	}
+		return ok
+	})
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

@@ -8,8 +8,8 @@ import (
 	journalbench "github.com/lanecast/lanecast/bench/journal"
 )
 
-// BenchmarkDurableRecords reports what a durable record costs. All ways of one load are measured when the first of them is
-// asked for, in turns.
+// BenchmarkDurableRecords reports the cost of a durable record. The first benchmark of a load
+// measures all ways, alternately.
 func BenchmarkDurableRecords(b *testing.B) {
 	for _, load := range journalbench.Loads() {
 		b.Run(load.Name, func(b *testing.B) {
@@ -39,7 +39,8 @@ func BenchmarkDurableRecords(b *testing.B) {
 	}
 }
 
-// BenchmarkAppendToDurable reports how long records take to become durable that come at a fixed rate.
+// BenchmarkAppendToDurable reports the time until records become durable that are appended at a
+// fixed rate.
 func BenchmarkAppendToDurable(b *testing.B) {
 	for _, rate := range []int{1_000, 10_000, 100_000} {
 		for _, w := range journalbench.Ways() {

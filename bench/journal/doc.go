@@ -1,12 +1,13 @@
-// Package journalbench compares package journal with other ways of making small records durable. It is a module of its
-// own, so that whoever embeds Lanecast never downloads what it compares with.
+// Package journalbench compares package journal with other ways of making small records durable. It
+// is a module of its own, so that embedders of Lanecast never download the modules that it compares
+// with.
 //
 //	go test -bench DurableRecords -benchtime 1x -timeout 20m
 //	go test -bench AppendToDurable -benchtime 1x
 //
 // # Ways
 //
-//	one-fsync-per-record   a file, one write and one fdatasync for each record: what the seed does, without its framing
+//	one-fsync-per-record   a file, one write and one fdatasync for each record: upstream's way, without its framing
 //	journal                package journal with its default options; every lane releases its last record
 //	etcd                   go.etcd.io/etcd/server/v3/storage/wal, one Save for each group
 //	raft-wal               github.com/hashicorp/raft-wal, one StoreLogs for each group
@@ -14,15 +15,17 @@
 //	pebble-batches         github.com/cockroachdb/pebble, one synced batch for each group; a lane overwrites its key
 //	pebble-pipeline        the same, one batch for each record, in pebble's own commit pipeline (ApplyNoSyncWait, SyncWait)
 //
-// All keep their default sizes. None of the others groups what a single owner appends but pebble's pipeline, so the rest get
-// the groups that package journal would make: while one is being synced the next one gathers. etcd, raft-wal and
-// tidwall never remove anything here, which is to their advantage; journal and pebble do.
+// All keep their default sizes. Of the others only pebble's pipeline groups the records that a
+// single owner appends, so the rest get the groups that package journal would make: while one is
+// being synced the next one gathers. etcd, raft-wal and tidwall never remove anything here, which
+// is to their advantage; journal and pebble do.
 //
 // # Loads
 //
-// 64 lanes append records of 300 bytes that do not compress. "saturated" lets a MiB be pending, as an engine at its limit
-// does. "closed" lets each lane append its next record when its last one is durable, so 64 at most are under way. All ways
-// take turns in slices; what is reported is the best slice and the median one, since machines drift. In the open loop of
-// BenchmarkAppendToDurable records come at a fixed rate whatever happens, and a record's latency counts from the
-// time at which it was due.
+// 64 lanes append records of 300 bytes that do not compress. "saturated" lets a MiB be pending, as
+// an engine at its limit does. "closed" lets each lane append its next record when its last one is
+// durable, so 64 at most are under way. All ways alternate in slices; the best slice and the median
+// one are reported, since the speed of machines drifts. In the open loop of
+// BenchmarkAppendToDurable records come at a fixed rate whatever happens, and a record's latency
+// counts from the time at which it was due.
 package journalbench

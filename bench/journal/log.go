@@ -5,7 +5,8 @@ import (
 	"sync"
 )
 
-// Lanes is how many lanes append, RecordSize how long each record is: a node with a certificate of 100 validators, about.
+// Lanes is the number of lanes that append, RecordSize the size of each record in bytes: about that
+// of a node with a certificate of 100 validators.
 const (
 	Lanes      = 64
 	RecordSize = 300
@@ -13,19 +14,20 @@ const (
 
 // Log makes records durable. One goroutine calls Append, Durable and Close.
 type Log interface {
-	// Append hands a record over, which is copied, without waiting for it to be durable unless the way knows no other.
+	// Append appends a copy of a record. It does not wait until the record is durable, unless the
+	// way has no other form.
 	Append(lane int, record []byte) error
-	// Durable returns how many records are durable, and the error that ended that.
+	// Durable returns the number of durable records, and the error that ended the log, if any.
 	Durable() (int64, error)
 	// Moved receives after Durable's results have changed.
 	Moved() <-chan struct{}
-	// Syncs returns how often the disk was waited for; 0 if that is not known.
+	// Syncs returns the number of syncs; 0 if it is not known.
 	Syncs() int64
-	// Close makes all durable and ends the log.
+	// Close makes all records durable and ends the log.
 	Close() error
 }
 
-// group is what was appended while the group before it was being synced.
+// group holds the records that were appended while the group before it was being synced.
 type group struct {
 	bytes []byte // of all records, back to back
 	ends  []int
@@ -48,7 +50,8 @@ type committer interface {
 	close() error
 }
 
-// grouped makes a Log of a committer, with a goroutine that does for it what package journal's does for itself.
+// grouped makes a Log from a committer, with a goroutine that groups records as package journal's
+// does.
 type grouped struct {
 	c     committer
 	wake  chan struct{}

@@ -21,27 +21,27 @@ func records() [][]byte {
 	return all
 }
 
-// Load is how many records may be under way: appended and not yet durable.
+// Load is the number of records that may be under way: appended and not yet durable.
 type Load struct {
 	Name  string
 	Limit int64
 }
 
-// Loads are those of the package comment.
+// Loads are the loads of the package comment.
 func Loads() []Load { return []Load{{"saturated", 1 << 20 / RecordSize}, {"closed", Lanes}} }
 
-// Result is what a way came to.
+// Result is the result of one way.
 type Result struct {
 	Way            string
 	Best, Median   float64 // ns for each record, of all slices
 	RecordsPerSync float64 // over all slices; 0 if not known
 }
 
-// warmUp is how many records all ways but the first append before they are measured: enough for those that use files
-// again, pebble and ours, to have some.
+// warmUp is the number of records that all ways but the first append before they are measured:
+// enough for those that reuse files, pebble and ours, to have files to reuse.
 const warmUp = 700_000
 
-// Compare has all ways append under a load, in turns of the given length.
+// Compare runs all ways alternately under a load, in slices of the given length.
 func Compare(dir string, load Load, turns int, turn time.Duration) (_ []Result, err error) {
 	type contender struct {
 		name         string
@@ -118,15 +118,15 @@ func Compare(dir string, load Load, turns int, turn time.Duration) (_ []Result, 
 	return results, nil
 }
 
-// Latency is how long records took from when they were due to when they were durable.
+// Latency is the time from when records were due to when they were durable.
 type Latency struct {
 	P50, P99, Max  time.Duration
 	Reached        float64 // records/s; less than asked for if the way could not keep up
 	RecordsPerSync float64
 }
 
-// OpenLoop appends at a fixed rate for so long, each record when it is due or as soon after that as timers allow, and
-// then waits for the last.
+// OpenLoop appends at a fixed rate for a time, each record when it is due or as soon after that as
+// timers allow, and then waits for the last.
 func OpenLoop(w Way, dir string, rate int, d time.Duration) (l Latency, err error) {
 	log, err := w.Open(filepath.Join(dir, w.Name))
 	if err != nil {

@@ -23,11 +23,11 @@ import (
 // Way is one of the ways that are compared.
 type Way struct {
 	Name string
-	// Open begins an empty log in a folder that does not exist yet.
+	// Open creates an empty log in a folder that does not exist yet.
 	Open func(dir string) (Log, error)
 }
 
-// Ways returns all of them, the one without groups first and ours second.
+// Ways returns all ways, the one without groups first and ours second.
 func Ways() []Way {
 	return []Way{
 		{"one-fsync-per-record", openFile},
@@ -71,8 +71,8 @@ func (f *file) Syncs() int64            { return f.n }
 func (f *file) Moved() <-chan struct{}  { return f.moved }
 func (f *file) Close() error            { return f.f.Close() }
 
-// firstPosition is that of the record that a log begins with. It is empty here, released, and not
-// counted.
+// firstPosition is the position of a log's first record. Here that record is empty, released, and
+// not counted.
 const firstPosition journal.Position = 1
 
 type ours struct {
@@ -210,7 +210,8 @@ func (p *pebbleDB) commit(g *group) error {
 
 func (p *pebbleDB) close() error { return p.db.Close() }
 
-// pipeline leaves the groups to pebble: batches of one record each, committed without waiting, awaited in order.
+// pipeline leaves the grouping to pebble: it commits batches of one record each without waiting,
+// and awaits them in order.
 type pipeline struct {
 	*pebbleDB
 	waiting chan *pebble.Batch

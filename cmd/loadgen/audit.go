@@ -14,18 +14,19 @@ import (
 )
 
 const (
-	// auditBatch is how many certificates the audit verifies together.
+	// auditBatch is the number of certificates that the audit verifies together.
 	auditBatch = 256
-	// auditBacklog is how many certificates wait for the end of the run. More are verified meanwhile, which takes
-	// time from the engines but bounds memory.
+	// auditBacklog is the number of certificates that may wait for the end of the run. Above it
+	// they are verified during the run, which takes time from the engines but bounds memory.
 	auditBacklog = 1 << 14
-	// auditHeights is how many heights of a lane are remembered to compare payloads with. Members are never further
-	// apart.
+	// auditHeights is the number of heights of a lane for which payloads are kept, to compare with.
+	// Members are never further apart.
 	auditHeights = 1 << 12
 )
 
-// audit is the independent check: it collects the locks that all members report, verifies each certificate with a
-// scheme instance of its own, and compares what is locked at each place. Its methods may be called from any goroutine.
+// audit is the independent check: it collects the locks that all members report, verifies each
+// certificate with its own scheme instance, and compares the payloads locked at each place. Its
+// methods may be called from any goroutine.
 type audit struct {
 	scheme  verify.Scheme
 	epoch   uint64
@@ -33,21 +34,22 @@ type audit struct {
 
 	mu      sync.Mutex
 	pending []wire.Lock
-	// Members often report the very same certificate. known has the latest ones, at most backlog, before those ahead of them.
+	// Members often report the very same certificate. known has the latest ones, at most backlog;
+	// before has those that preceded them.
 	known, before map[[sha256.Size]byte]struct{}
 	payloads      map[wire.PublicKey]map[uint64]wire.Digest
 	highest       map[wire.PublicKey]uint64
 
-	verified atomic.Uint64 // certificates, those that several members reported alike counted once
+	verified atomic.Uint64 // distinct certificates
 	cpu      atomic.Int64  // ns that verification took while the run was on
-	working  atomic.Bool   // relieve is at work
+	working  atomic.Bool   // verifyBacklog is running
 	group    sync.WaitGroup
 
-	troubles *troubles
+	problems *problems
 }
 
-// newAudit returns an audit of locks of one epoch, which notes all that it finds in t.
-func newAudit(scheme verify.Scheme, epoch uint64, t *troubles) *audit {
+// newAudit returns an audit of locks of one epoch, which records what it finds in t.
+func newAudit(scheme verify.Scheme, epoch uint64, t *problems) *audit {
 	return &audit{
 		scheme:   scheme,
 		backlog:  auditBacklog,
@@ -55,7 +57,7 @@ func newAudit(scheme verify.Scheme, epoch uint64, t *troubles) *audit {
 		known:    make(map[[sha256.Size]byte]struct{}),
 		payloads: make(map[wire.PublicKey]map[uint64]wire.Digest),
 		highest:  make(map[wire.PublicKey]uint64),
-		troubles: t,
+		problems: t,
 	}
 }
 
@@ -92,7 +94,7 @@ func (a *audit) compare(c *wire.Chunk) {
 		lane[c.Height] = c.Payload
 		a.highest[c.Sequencer] = max(a.highest[c.Sequencer], c.Height)
 	case other != c.Payload:
-		a.troubles.conflict("two payloads are locked for lane %v height %d: %v and %v", c.Sequencer, c.Height, other, c.Payload)
+		a.problems.conflict("two payloads are locked for lane %v height %d: %v and %v", c.Sequencer, c.Height, other, c.Payload)
 	}
 	if highest := a.highest[c.Sequencer]; len(lane) > 2*auditHeights {
 		for height := range lane {
@@ -115,9 +117,9 @@ func (a *audit) take(n int) []wire.Lock {
 	return taken
 }
 
-// relieve starts to verify what waits, in the background, if that has become much. The CPU time that it takes is
-// added to a.cpu.
-func (a *audit) relieve() {
+// verifyBacklog verifies the waiting locks in the background if there are more than a.backlog. It
+// adds the CPU time that it takes to a.cpu.
+func (a *audit) verifyBacklog() {
 	a.mu.Lock()
 	waiting := len(a.pending)
 	a.mu.Unlock()
@@ -126,7 +128,7 @@ func (a *audit) relieve() {
 	}
 	a.group.Go(func() {
 		defer a.working.Store(false)
-		runtime.LockOSThread() // for threadCPU; the goroutine ends without unlocking it, and takes the thread along
+		runtime.LockOSThread() // for threadCPU; the goroutine ends without unlocking, which ends the thread
 		before := threadCPU()
 		labelled("audit", func() {
 			for left := waiting; left > 0; left -= auditBatch {
@@ -137,7 +139,7 @@ func (a *audit) relieve() {
 	})
 }
 
-// finish verifies all that waits, on all processors. Nothing may be added meanwhile.
+// finish verifies all waiting locks, on all processors. No lock may be added during that.
 func (a *audit) finish() {
 	a.group.Wait()
 	for range runtime.GOMAXPROCS(0) {
@@ -179,8 +181,8 @@ func (a *audit) verify(locks []wire.Lock) {
 }
 
 func (a *audit) reject(l *wire.Lock, err error) {
-	a.troubles.fault("invalid certificate for lane %v height %d: %v", l.Chunk.Sequencer, l.Chunk.Height, err)
+	a.problems.fault("invalid certificate for lane %v height %d: %v", l.Chunk.Sequencer, l.Chunk.Height, err)
 }
 
-// cpuTime returns the CPU time of relieve so far.
+// cpuTime returns the CPU time of verifyBacklog so far.
 func (a *audit) cpuTime() time.Duration { return time.Duration(a.cpu.Load()) }

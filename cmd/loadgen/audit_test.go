@@ -37,16 +37,12 @@ func chunk(lane byte, height uint64, payload byte) wire.Chunk {
 
 func testSet(t *testing.T) *testkit.Set {
 	t.Helper()
-	set, err := testkit.New(testkit.Multisig, verify.MinSig, verify.Compressed, 4, []byte(namespace), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return set
+	return testkit.MustSet(t, testkit.Multisig, 4, []byte(namespace), 1)
 }
 
 func TestTheAuditVerifiesEachCertificateOnce(t *testing.T) {
 	set, r := testSet(t), new(run)
-	a := newAudit(set.Scheme, theEpoch, &r.troubles)
+	a := newAudit(set.Scheme, theEpoch, &r.problems)
 	for height := range uint64(5) {
 		l := certified(t, set, chunk(1, height, 7), theEpoch)
 		a.add(l)
@@ -56,14 +52,14 @@ func TestTheAuditVerifiesEachCertificateOnce(t *testing.T) {
 	if n := a.verified.Load(); n != 5 {
 		t.Errorf("%d verified", n)
 	}
-	if c, f := r.troubles.counts(); c != 0 || f != 0 {
-		t.Errorf("%d conflicts, %d faults: %v", c, f, r.troubles.problems)
+	if c, f := r.problems.counts(); c != 0 || f != 0 {
+		t.Errorf("%d conflicts, %d faults: %v", c, f, r.problems.texts)
 	}
 }
 
 func TestTheAuditFindsEachInvalidCertificateAmongGoodOnes(t *testing.T) {
 	set, r := testSet(t), new(run)
-	a := newAudit(set.Scheme, theEpoch, &r.troubles)
+	a := newAudit(set.Scheme, theEpoch, &r.problems)
 	for height := range uint64(4) {
 		a.add(certified(t, set, chunk(1, height, 7), theEpoch))
 	}
@@ -75,36 +71,36 @@ func TestTheAuditFindsEachInvalidCertificateAmongGoodOnes(t *testing.T) {
 		a.add(l)
 	}
 	a.finish()
-	if c, f := r.troubles.counts(); c != 0 || f != 3 || a.verified.Load() != 7 {
-		t.Errorf("%d conflicts, %d faults: %q", c, f, r.troubles.problems)
+	if c, f := r.problems.counts(); c != 0 || f != 3 || a.verified.Load() != 7 {
+		t.Errorf("%d conflicts, %d faults: %q", c, f, r.problems.texts)
 	}
 }
 
 func TestTheAuditSeesTwoPayloadsLockedAtOnePlace(t *testing.T) {
 	set, r := testSet(t), new(run)
-	a := newAudit(set.Scheme, theEpoch, &r.troubles)
+	a := newAudit(set.Scheme, theEpoch, &r.problems)
 	a.add(certified(t, set, chunk(1, 5, 7), theEpoch))
 	a.add(certified(t, set, chunk(1, 6, 8), theEpoch))
 	a.add(certified(t, set, chunk(1, 5, 8), theEpoch))
 	a.finish()
-	if c, f := r.troubles.counts(); c != 1 || f != 0 {
-		t.Errorf("%d conflicts, %d faults: %v", c, f, r.troubles.problems)
+	if c, f := r.problems.counts(); c != 1 || f != 0 {
+		t.Errorf("%d conflicts, %d faults: %v", c, f, r.problems.texts)
 	}
 }
 
 func TestALargeBacklogIsVerifiedDuringTheRun(t *testing.T) {
 	set, r := testSet(t), new(run)
-	a := newAudit(set.Scheme, theEpoch, &r.troubles)
+	a := newAudit(set.Scheme, theEpoch, &r.problems)
 	a.backlog = 3
 	a.add(certified(t, set, chunk(1, 0, 7), theEpoch))
-	a.relieve()
+	a.verifyBacklog()
 	a.group.Wait()
 	if a.verified.Load() != 0 {
 		t.Error("a small backlog was not left for later")
 	}
 	a.add(certified(t, set, chunk(1, 1, 7), theEpoch))
 	a.add(certified(t, set, chunk(1, 2, 7), theEpoch))
-	a.relieve()
+	a.verifyBacklog()
 	a.group.Wait()
 	if a.verified.Load() != 3 || len(a.pending) != 0 {
 		t.Errorf("%d verified, %d pending", a.verified.Load(), len(a.pending))
@@ -113,12 +109,12 @@ func TestALargeBacklogIsVerifiedDuringTheRun(t *testing.T) {
 
 func TestTheAuditVerifiesACertificateOnceAndForgetsOldOnes(t *testing.T) {
 	set, r := testSet(t), new(run)
-	a := newAudit(set.Scheme, theEpoch, &r.troubles)
+	a := newAudit(set.Scheme, theEpoch, &r.problems)
 	a.backlog = 4
 	for height := range uint64(20) {
 		lock := certified(t, set, chunk(1, height, 7), theEpoch)
 		a.add(lock)
-		a.relieve()
+		a.verifyBacklog()
 		a.group.Wait()
 		a.add(lock) // another member's report, before or after it was verified
 	}
@@ -132,7 +128,7 @@ func TestTheAuditVerifiesACertificateOnceAndForgetsOldOnes(t *testing.T) {
 }
 
 func TestTheAuditForgetsOldHeights(t *testing.T) {
-	a := newAudit(nil, theEpoch, new(troubles))
+	a := newAudit(nil, theEpoch, new(problems))
 	for height := range uint64(3 * auditHeights) {
 		c := chunk(1, height, 7)
 		a.compare(&c)
@@ -142,7 +138,7 @@ func TestTheAuditForgetsOldHeights(t *testing.T) {
 	}
 	again := chunk(1, 3*auditHeights-1, 8)
 	a.compare(&again)
-	if c, _ := a.troubles.counts(); c != 1 {
+	if c, _ := a.problems.counts(); c != 1 {
 		t.Error("a conflict at a recent height went unseen")
 	}
 }
@@ -158,20 +154,20 @@ func TestMembersNoteConflictsAndBlame(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if c, f := r.troubles.counts(); c != 3 || f != 3 {
-		t.Errorf("%d conflicts, %d faults: %q", c, f, r.troubles.problems)
+	if c, f := r.problems.counts(); c != 3 || f != 3 {
+		t.Errorf("%d conflicts, %d faults: %q", c, f, r.problems.texts)
 	}
 }
 
 func TestProblemsAreAllCountedButFewAreTold(t *testing.T) {
-	var tr troubles
+	var tr problems
 	for range 3 * maxProblems {
 		tr.fault("again")
 	}
-	if _, f := tr.counts(); f != 3*maxProblems || len(tr.problems) != maxProblems {
-		t.Errorf("%d counted, %d told", f, len(tr.problems))
+	if _, f := tr.counts(); f != 3*maxProblems || len(tr.texts) != maxProblems {
+		t.Errorf("%d counted, %d told", f, len(tr.texts))
 	}
-	res := &result{common: common{Errors: 1, Problems: []string{"the first"}}}
+	res := &result{summary: summary{Errors: 1, Problems: []string{"the first"}}}
 	var b strings.Builder
 	res.print(&b, 0)
 	if err := res.verdict(); err == nil || !strings.Contains(err.Error(), "the first") || !strings.Contains(b.String(), "the first") {

@@ -14,12 +14,13 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// calibrationChunks is how many chunks the calibration verifies at once: as many as the benchmarks of bench/ do.
+// calibrationChunks is the number of chunks that the calibration verifies at once, the same as in
+// bench/.
 const calibrationChunks = 32
 
-// calibration measures what the cryptography alone costs here and now, in CPU time of this process, while nothing else
-// of it runs: the same work as bench/ measures, through the same verifier as the engine's. It is measured right before
-// and right after a run, since machines drift.
+// calibration measures the CPU time of the cryptography alone, while this process does nothing
+// else: the same work as bench/ measures, with the same verifier as the engine's. It is measured
+// right before and right after a run, since the speed of machines drifts.
 type calibration struct {
 	set    *presign.Set
 	lane   *presign.Lane
@@ -29,20 +30,20 @@ type calibration struct {
 	acks, chunks time.Duration // CPU of all slices: of votes alone; of votes, nodes and own acks
 }
 
-func newCalibration(ctx context.Context, s *nodeSettings, set *presign.Set) (*calibration, error) {
+func newCalibration(ctx context.Context, cfg *nodeConfig, set *presign.Set) (*calibration, error) {
 	key := set.Identity(1)
-	p := payloads{seed: s.seed, run: 1}
+	p := payloads{seed: cfg.seed, run: 1}
 	l, err := set.Sign(ctx, presign.Plan{
-		Key: key, Heights: calibrationChunks + 1, Epoch: theEpoch, Seed: s.seed,
+		Key: key, Heights: calibrationChunks + 1, Epoch: theEpoch, Seed: cfg.seed,
 		Payload: func(h uint64) wire.Digest { return p.digest(chunkPlace(testkit.Identity(key), h)) },
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &calibration{set: set, lane: l, random: rand.New(rand.NewPCG(s.seed, 0x63616c))}, nil
+	return &calibration{set: set, lane: l, random: rand.New(rand.NewPCG(cfg.seed, 0x63616c))}, nil
 }
 
-// measure does slices of both kinds of work, in turns, for about as long as given but at least two of each.
+// measure does slices of both kinds of work alternately, for about long but at least two of each.
 func (c *calibration) measure(ctx context.Context, long time.Duration) error {
 	v, err := batch.New(batch.Config{Workers: 1, BatchSize: batch.MaxBatchSize, Chunks: verify.NewChunkVerifier([]byte(namespace))})
 	if err != nil {
@@ -64,8 +65,8 @@ func (c *calibration) measure(ctx context.Context, long time.Duration) error {
 	return nil
 }
 
-// slice verifies a quorum's votes on each chunk, by a scheme that remembers nothing; with whole also the node above
-// each, and it signs an ack for each.
+// slice verifies a quorum's votes on each chunk, with a new scheme instance, whose caches are
+// empty. With whole it also verifies the node above each chunk and signs an ack for each.
 func (c *calibration) slice(ctx context.Context, v *batch.Verifier, whole bool) (time.Duration, error) {
 	scheme, err := c.set.Scheme()
 	if err != nil {
@@ -104,8 +105,9 @@ func (c *calibration) slice(ctx context.Context, v *batch.Verifier, whole bool) 
 	return took, nil
 }
 
-// perAck is the CPU time of pure cryptography for each ack of a quorum; perChunk that for a whole chunk: its quorum of
-// acks, its node with parent certificate, and the engine's own ack.
+// perAck returns the CPU time, in ns, of the cryptography alone for each ack of a quorum. perChunk
+// returns that of a whole chunk: its quorum of acks, its node with parent certificate, and the
+// engine's own ack.
 func (c *calibration) perAck() float64 {
 	acks := verify.Quorum(c.set.Format().Participants) * calibrationChunks * c.slices
 	return float64(c.acks) / float64(max(1, acks))
@@ -115,7 +117,8 @@ func (c *calibration) perChunk() float64 {
 	return float64(c.chunks) / float64(max(1, calibrationChunks*c.slices))
 }
 
-// presignedStatements are what the engine would submit for a chunk: the votes of a random quorum, and the node above.
+// presignedStatements returns the statements that the engine would submit for a chunk: the votes of
+// a random quorum, and the node above.
 func presignedStatements(scheme verify.Scheme, l *presign.Lane, height int, random *rand.Rand) (votes, node *verify.Statement) {
 	n := scheme.Format().Participants
 	signers := wire.NewSigners(n)

@@ -16,7 +16,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// cluster is all members and the network between them.
+// cluster holds all members and the network between them.
 type cluster struct {
 	members []*member
 	network *simnet.Network
@@ -28,12 +28,14 @@ type cluster struct {
 }
 
 // newCluster makes the members, with keys and validator sets but no engines yet.
-func newCluster(ctx context.Context, s *settings, r *run) (*cluster, error) {
+func newCluster(ctx context.Context, s *config, r *run) (*cluster, error) {
 	c := &cluster{open: make(chan struct{}), failed: make(chan error, 1)}
 	external := testkit.Identities(max(0, s.sequencers-s.validators), ^s.seed)
 	payloads := payloads{seed: s.seed, run: uint64(time.Now().UnixNano())}
 	var lanes []wire.PublicKey
-	for i := range s.validators + len(external) {
+	signers := make([]verify.AckSigner, s.validators+len(external)) // nil: no validator
+	schemes := make([]verify.Scheme, len(signers))
+	for i := range signers {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -41,12 +43,13 @@ func newCluster(ctx context.Context, s *settings, r *run) (*cluster, error) {
 		if err != nil {
 			return nil, err
 		}
-		m := &member{index: i, scheme: set.Scheme, run: r}
+		m := &member{index: i, run: r}
+		schemes[i] = set.Scheme
 		m.application = application{payloads: payloads, open: c.open}
 		m.certified.Store(-1)
 		var chunks verify.ChunkSigner
 		if i < s.validators {
-			m.signer, chunks = set.Signers[i], set.ChunkSigners[i]
+			signers[i], chunks = set.Signers[i], set.ChunkSigners[i]
 		} else {
 			chunks = verify.NewChunkSigner([]byte(namespace), external[i-s.validators])
 		}
@@ -57,21 +60,25 @@ func newCluster(ctx context.Context, s *settings, r *run) (*cluster, error) {
 		}
 		c.members = append(c.members, m)
 	}
-	for _, m := range c.members {
-		m.lanes = lanes
+	for i, m := range c.members {
+		sets, err := engine.NewStaticEpochs(schemes[i], signers[i], lanes)
+		if err != nil {
+			return nil, err
+		}
+		m.lanes, m.sets = lanes, sets
 	}
 	var err error
 	c.network, err = simnet.New(simnet.Config{Seed: s.seed, Default: simnet.Conditions{Latency: s.latency, Loss: s.loss}})
 	return c, err
 }
 
-// newSet makes the validator set, the same one for the same settings, in memory of its own.
-func newSet(s *settings) (*testkit.Set, error) {
+// newSet makes the validator set. The same configuration makes the same set, in new memory.
+func newSet(s *config) (*testkit.Set, error) {
 	return testkit.New(s.kind(), s.blsVariant(), s.ackEncoding(), s.validators, []byte(namespace), s.seed)
 }
 
 // start makes all engines and runs them. After an error, too, stop must be called.
-func (c *cluster) start(ctx context.Context, s *settings, dirs *store, metrics *registry, log io.Writer) error {
+func (c *cluster) start(ctx context.Context, s *config, dirs *store, metrics *registry, log io.Writer) error {
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	for i, m := range c.members {
 		if err := ctx.Err(); err != nil {
@@ -79,7 +86,7 @@ func (c *cluster) start(ctx context.Context, s *settings, dirs *store, metrics *
 		}
 		var peers []wire.PublicKey
 		for j, p := range c.members {
-			if i != j && (i < s.validators || j < s.validators) { // external sequencers have nothing to say to each other
+			if i != j && (i < s.validators || j < s.validators) { // external sequencers send nothing to each other
 				peers = append(peers, p.identity)
 			}
 		}
@@ -93,7 +100,7 @@ func (c *cluster) start(ctx context.Context, s *settings, dirs *store, metrics *
 	if err := dirs.begun(); err != nil {
 		return err
 	}
-	ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx)) // the end of a run is ours to time
+	ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx)) // the cluster decides when its engines end
 	for _, m := range c.members {
 		c.running.Go(func() {
 			if err := m.engine.Run(ctx); err != nil {
@@ -107,7 +114,8 @@ func (c *cluster) start(ctx context.Context, s *settings, dirs *store, metrics *
 	return nil
 }
 
-// stop ends all engines, cleanly, then the network. It returns the failure of an engine that nobody has received yet.
+// stop ends all engines, cleanly, then the network. It returns the failure of an engine that nobody
+// has received yet.
 func (c *cluster) stop() error {
 	if c.cancel != nil {
 		c.cancel()
@@ -153,8 +161,8 @@ func (c *cluster) recovered(ctx context.Context) (map[wire.PublicKey]int64, erro
 	return heights, nil
 }
 
-// status returns the sums of what the engines say, and the highest of each lane, without those of engines that have
-// failed.
+// status returns the sums over the engines' statuses, and the highest of each lane. It leaves out
+// engines that have failed.
 func (c *cluster) status(ctx context.Context) (sum engine.Status, err error) {
 	for _, m := range c.members {
 		status, err := m.engine.Status(ctx)
@@ -187,7 +195,8 @@ func (c *cluster) status(ctx context.Context) (sum engine.Status, err error) {
 	return sum, nil
 }
 
-// reason returns why engines gave no status: the first failure of one, if there was any.
+// reason returns the reason for which engines gave no status: the first failure of an engine, if
+// there was one, otherwise err.
 func (c *cluster) reason(err error) error {
 	if failure := c.stop(); failure != nil {
 		return failure

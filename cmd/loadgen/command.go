@@ -9,10 +9,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newRootCommand returns the command line. Running a cluster is what the root command does; other modes are
+// newRootCommand returns the command line. The root command runs a cluster; other modes are
 // subcommands.
 func newRootCommand() *cobra.Command {
-	s := defaultSettings()
+	cfg := defaultConfig()
 	root := &cobra.Command{
 		Use:   "loadgen",
 		Short: "Run a Lanecast cluster in one process, with real keys, engines and journals, and measure it",
@@ -23,65 +23,65 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runCluster(cmd, s)
+			return runCluster(cmd, cfg)
 		},
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return usagef("%s; loadgen --help lists the flags", oneLine(err))
 	})
-	s.bindCluster(root)
+	cfg.bindCluster(root)
 	root.AddCommand(newNodeCommand(), newSweepCommand(), newCompareCommand(), newJournalCommand())
 	return root
 }
 
-// bindCluster defines the flags of cluster mode, with what s holds as defaults.
-func (s *settings) bindCluster(cmd *cobra.Command) {
+// bindCluster defines the flags of cluster mode, with the values in cfg as defaults.
+func (cfg *config) bindCluster(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
-	s.bind(f, "validators in the cluster", "sequencers, hence lanes; those past the validators only sequence")
-	f.DurationVar(&s.duration, "duration", s.duration, "how long to run")
-	f.StringVar(&s.data, "data", s.data, "folder to keep journals in and to go on from (default: a temporary one)")
-	f.DurationVar(&s.latency, "latency", s.latency, "one-way latency of every link")
-	f.Float64Var(&s.loss, "loss", s.loss, "part of the messages that is lost, from 0 to less than 1")
-	f.Uint64Var(&s.seed, "seed", s.seed, "number that keys and the network's chances follow from (default: random)")
-	s.outputs.bind(cmd)
-	s.outputs.bindRequire(cmd)
+	cfg.bind(f, "validators in the cluster", "sequencers, hence lanes; those past the validators only sequence")
+	f.DurationVar(&cfg.duration, "duration", cfg.duration, "how long to run")
+	f.StringVar(&cfg.data, "data", cfg.data, "folder to keep journals in and to go on from (default: a temporary one)")
+	f.DurationVar(&cfg.latency, "latency", cfg.latency, "one-way latency of every link")
+	f.Float64Var(&cfg.loss, "loss", cfg.loss, "part of the messages that is lost, from 0 to less than 1")
+	f.Uint64Var(&cfg.seed, "seed", cfg.seed, "number that keys and the network's chances follow from (default: random)")
+	cfg.output.bind(cmd)
+	cfg.output.bindRequire(cmd)
 }
 
-// runCluster is the cluster mode, from checked flags to the written result.
-func runCluster(cmd *cobra.Command, s *settings) error {
-	s.explicit = cmd.Flags().Changed
-	if err := s.check(); err != nil {
+// runCluster runs cluster mode: it checks the flags, runs the cluster and writes the result.
+func runCluster(cmd *cobra.Command, cfg *config) error {
+	cfg.explicit = cmd.Flags().Changed
+	if err := cfg.check(); err != nil {
 		return err
 	}
-	store, err := openStore(s)
+	store, err := openStore(cfg)
 	if err != nil {
 		return err
 	}
 	defer store.close()
-	d, err := newDesk(cmd, &s.outputs)
+	out, err := newOutput(cmd, &cfg.output)
 	if err != nil {
 		return err
 	}
-	defer d.close()
+	defer out.close()
 	began := time.Now()
-	r, err := repeatedly(cmd.Context(), s.outputs.repeat, d.screen, func() (*result, error) {
+	r, err := repeatedly(cmd.Context(), cfg.output.repeat, out.screen, func() (*result, error) {
 		dirs, err := store.forRun()
 		if err != nil {
 			return nil, err
 		}
 		defer dirs.close()
-		return measure(cmd.Context(), s, dirs, d)
+		return measure(cmd.Context(), cfg, dirs, out)
 	})
 	if err != nil {
 		return err
 	}
-	return d.conclude(r, &s.outputs, began)
+	return out.conclude(r, &cfg.output, began)
 }
 
 // oneLine returns an error's text without line breaks.
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
-// say prints a line for people to read. That it cannot be read any more is no reason to stop.
+// say prints a line for people. An error of the writer is no reason to stop.
 func say(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }

@@ -10,14 +10,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// comparison is what changed from one result to another.
+// comparison lists the differences between two results.
 type comparison struct {
 	Differ  []string `json:"settings_differ"`
 	Changes []change `json:"changes"`
 }
 
-// change is of one measure. Beyond says that it is more than the repeats of each side differ among themselves, and is
-// nil where a side was not repeated.
+// change is the difference in one measure. Beyond says that it is larger than the spread of each
+// side's repeats; it is nil where a side was not repeated.
 type change struct {
 	Measure string   `json:"measure"`
 	A       float64  `json:"a"`
@@ -95,11 +95,11 @@ func readResult(name string) (runResult, error) {
 	return r, nil
 }
 
-// compare lists every measure of both, and the settings in which they differ.
+// compare lists every measure of both results, and the parameters in which they differ.
 func compare(a, b runResult) comparison {
 	c := comparison{Differ: []string{}}
-	others := b.settings()
-	for i, s := range a.settings() {
+	others := b.parameters()
+	for i, s := range a.parameters() {
 		if other := others[i].value; s.value != other {
 			c.Differ = append(c.Differ, fmt.Sprintf("%s: %v → %v", s.name, s.value, other))
 		}

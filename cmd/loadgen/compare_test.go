@@ -50,11 +50,11 @@ func TestCompareReadsWhatRunsWrite(t *testing.T) {
 		}
 		return file
 	}
-	node := &nodeResult{common: common{Mode: "node", Validators: 4, AcksPerSecond: 5}}
+	node := &nodeResult{summary: summary{Mode: "node", Validators: 4, AcksPerSecond: 5}}
 	a := write("a.json", node)
 	node.Late = 0.25
 	b := write("b.json", node)
-	cluster := write("cluster.json", &result{common: common{Mode: "cluster", Validators: 4}})
+	cluster := write("cluster.json", &result{summary: summary{Mode: "cluster", Validators: 4}})
 	sweep := write("sweep.json", &sweepResult{Mode: "sweep"})
 	o := loadgen(t.Context(), "compare", a, b)
 	if o.status != exitGood || !strings.Contains(o.stdout, "acks_per_s") || !strings.Contains(o.stdout, "differs  late: 0 → 0.25") || strings.Count(o.stdout, "differs") != 1 {

@@ -11,7 +11,10 @@ import (
 	"strings"
 )
 
-// What the engines' CPU time goes to, by the first function from the inside out that one of these prefixes fits.
+// partNames maps functions to kinds of work. A sample belongs to the first function, innermost
+// first, that has one of these prefixes; the first prefix that fits counts.
+// TestThePartsOfAProfileNameFunctionsThatExist finds prefixes that a renamed function has left
+// behind.
 var partNames = []struct{ prefix, name string }{
 	{"github.com/lanecast/lanecast/verify.(*blsSigner)", "own acks"},
 	{"github.com/lanecast/lanecast/verify.(*ed25519Signer)", "own acks"},
@@ -35,14 +38,16 @@ var partNames = []struct{ prefix, name string }{
 	{"runtime.", "scheduler"},
 }
 
-// labelled runs f with a profiling label that tells its samples, and those of goroutines that it starts.
+// labelled runs f with a profiling label, which its samples have and those of goroutines that it
+// starts.
 func labelled(role string, f func()) {
 	pprof.Do(context.Background(), pprof.Labels("role", role), func(context.Context) { f() })
 }
 
 var errProfile = errors.New("not a CPU profile")
 
-// readParts adds up the CPU time of a profile by part, in seconds, without what is labelled with a role.
+// readParts sums up the CPU time of a profile by part, in seconds, without samples that have a role
+// label.
 func readParts(profile []byte) ([]part, error) {
 	z, err := gzip.NewReader(bytes.NewReader(profile))
 	if err != nil {
@@ -92,7 +97,8 @@ func (p *profileTables) name(s profileSample) string {
 	return best
 }
 
-// profileTables are what matters here of a profile, in the format of github.com/google/pprof/proto/profile.proto.
+// profileTables holds the parts of a profile that readParts needs, in the format of
+// github.com/google/pprof/proto/profile.proto.
 type profileTables struct {
 	strings   []string
 	functions map[uint64]uint64   // id to index of name

@@ -1,8 +1,9 @@
 // Loadgen runs, drives and measures Lanecast.
 //
-// Without argument it runs a cluster in one process for ten seconds: 4 validators, each with the real engine, real keys
-// and a journal on disk, joined by a simulated network; every one of them sequences a lane of its own, as fast as its
-// chunks get certified. It prints a line a second and a summary at the end.
+// Without arguments it runs a cluster in one process for ten seconds: 4 validators, each with the
+// real engine, real keys and a journal on disk, joined by a simulated network. Each of them
+// sequences a lane of its own, as fast as its chunks get certified. It prints a line a second and a
+// summary at the end.
 //
 //	go run ./cmd/loadgen
 //	go run ./cmd/loadgen --validators 31 --scheme threshold --variant minpk
@@ -10,39 +11,42 @@
 //
 // Subcommands:
 //
-//	loadgen node          one engine, everybody else played by a generator: what can a node of mine verify, and how fast?
-//	loadgen sweep         node mode over lists of settings: which are best here?
-//	loadgen compare A B   what changed between two results, and is it more than noise?
-//	loadgen journal       looks into journals
+//	loadgen node          one engine, with all others played by a generator: its throughput
+//	loadgen sweep         node mode over lists of flag values: which are best on this machine
+//	loadgen compare A B   the differences between two results, and which exceed the noise
+//	loadgen journal       the content of journals
 //
-// docs/tuning.md shows how to use them. The flags for what a run shows and writes are the same for all: --json,
-// --report (a page for a browser), --live, --metrics, --pprof, --cpuprofile, --repeat, and but for sweeps --require.
+// docs/tuning.md shows how to use them. The flags about what a run shows and writes are the same
+// for all: --json, --report (a page for a browser), --live, --metrics, --pprof, --cpuprofile,
+// --repeat, and except for sweeps --require.
 //
 // # Exit status
 //
-// 0 says that a run was good and met every --require; of a sweep, that all its runs were. 1 says that something failed,
-// or that it could not go on; what it was is said on standard error. 2 says that the command line asks for something
-// impossible, or for a file or port that cannot be had: one line on standard error says what to do.
+// 0: the run was good and met every --require; for a sweep, all of its runs were good. 1: something
+// failed, and standard error says what. 2: the command line asks for something impossible, or for a
+// file or port that is not available; one line on standard error says what to do.
 //
-// A cluster's run is good if every certificate that any member reported was verified, by a scheme instance that is no
-// member's; no two differed for one chunk and no member reported a conflict or blamed another; and every lane was
-// extended. A node's is good if it certified anything, a sample of its certificates was verified likewise, and it
-// blamed none but who plays an attacker.
+// A cluster's run is good if every certificate that any member reported was verified by a scheme
+// instance that no member uses, no two certificates differed for one chunk, no member reported a
+// conflict or blamed another, and every lane was extended. A node's run is good if it certified
+// anything, a sample of its certificates was verified in the same way, and it blamed only
+// validators that play attackers.
 //
-// SIGINT and SIGTERM end a run early; a second one kills. What was measured until then is printed and written to all
-// files, marked as interrupted. The exit status of a run that was cut short is that of what it got to. It is 1 if the
-// question was not answered: a sweep with runs left to do, a --find-max or --load that had not got to its rate, a run
-// that had not begun.
+// SIGINT and SIGTERM end a run early; a second one kills. The program then prints what it measured
+// and writes it to all files, marked as interrupted. The exit status of an interrupted run is that
+// of the part that was run. It is 1 if the question was not answered: a sweep with runs left to do,
+// a --find-max or --load that had not reached its rate, or a run that had not begun.
 //
-// # Going on
+// # Continuing a cluster
 //
-// With --data DIR the journals stay, one folder per member, beside a manifest.json that says what cluster they are of.
-// A later run in the same folder takes the cluster from the manifest and continues every lane, however the one before
-// ended; flags that contradict the manifest are refused. Payloads are made anew in each run, so that a member which
-// forgot what it had said before the restart would be caught contradicting itself.
+// With --data DIR the journals stay, one folder per member, beside a manifest.json that describes
+// their cluster. A later run in the same folder takes the cluster from the manifest and continues
+// every lane, however the run before ended; flags that contradict the manifest are refused. Each
+// run makes its own payloads, so a member that forgot what it had said before the restart would
+// contradict itself, and be found.
 //
 // # Members and lanes in a cluster
 //
-// Member i < --validators is validator i. The first --sequencers members sequence; if these are more than the
-// validators, the further ones are engines that sequence without validating.
+// Member i < --validators is validator i. The first --sequencers members are sequencers. If these
+// are more than the validators, the further ones are engines that sequence without validating.
 package main

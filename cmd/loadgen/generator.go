@@ -13,21 +13,23 @@ import (
 	"github.com/lanecast/lanecast/engine"
 )
 
-// generator plays everybody but the subject: it delivers their nodes and acks, in one of two ways.
+// generator plays all validators and sequencers but the node under test: it delivers their nodes
+// and acks, in one of two ways.
 //
-// Closed: a lane's next chunk begins when the subject has certified the last, so the subject is always busy and never
-// flooded; what it takes is its throughput. Open: each ack is due at a time that the schedule fixes beforehand, and
-// is sent then or as soon as possible, whatever the subject does; what finds its peer's quota used up is dropped and
-// counted. Latency runs from when an ack was due, not from when it was sent: otherwise a stall would delay its own
-// measurement (coordinated omission).
+// Closed: a lane's next chunk begins when the node has certified the last, so the node is always
+// busy and never flooded; what it takes in is its throughput. Open: each ack is due at a time that
+// the schedule fixes beforehand, and is sent then or as soon as possible, whatever the node does; a
+// message whose peer has used up its quota is dropped and counted. Latency runs from when an ack
+// was due, not from when it was sent: otherwise a stall would delay its own measurement
+// (coordinated omission).
 //
-// The subject's own lane is always closed: its chunks are acked when it sends them, and in an open run it may propose
-// them no earlier than the schedule says.
+// The node's own lane is always closed: its chunks are acked when it sends them, and in an open run
+// it may propose them no earlier than the schedule says.
 type generator struct {
-	subject    *subject
+	node       *nodeUnderTest
 	population *population
 	lanes      []*presign.Lane
-	peers      []*engine.Peer // of the validators, by participant; nil for the subject
+	peers      []*engine.Peer // of the validators, by participant; nil for the node under test
 	sequencers []*engine.Peer // by lane
 	quota      int
 	seed       uint64
@@ -38,23 +40,25 @@ type generator struct {
 	stopOnce sync.Once
 	group    sync.WaitGroup
 
-	// due[l][h] is when a quorum could first be there for a chunk, in ns since began; 0 until then. Written by the
-	// lane's feeder before it sends the completing ack, read by the reporter.
+	// due[l][h] is the time at which a quorum could first exist for a chunk, in ns since began; 0
+	// until then. Written by the lane's feeder before it sends the completing ack, read by the
+	// reporter.
 	due       [][]atomic.Int64
 	ready     chan int // lanes whose next chunk may begin, closed runs only
 	room      chan struct{}
 	next      []atomic.Int64 // by lane: the height that begins next
-	own       chan int64     // heights of the own lane that the subject sent
-	dry       chan struct{}  // closed when a lane has nothing left to say
+	own       chan int64     // heights of the own lane that the node sent
+	dry       chan struct{}  // closed when a lane has nothing left to send
 	dryOnce   sync.Once
 	certified func(lane int, height uint64, due, now time.Duration)
 
 	feeders []*feeder
 	dropped atomic.Uint64
-	behind  atomic.Int64 // the most that an ack was sent after it was due, in ns
+	behind  atomic.Int64 // the longest time between an ack's due time and its sending, in ns
 }
 
-// feeder is one goroutine that delivers, on a thread of its own so that its CPU time can be told.
+// feeder is one goroutine that delivers messages. It has a thread of its own, whose CPU time can be
+// measured.
 type feeder struct {
 	*generator
 	random  *rand.Rand
@@ -64,9 +68,9 @@ type feeder struct {
 	cpu     atomic.Int64  // ns since then
 }
 
-func newGenerator(s *nodeSettings, set *presign.Set, u *subject, p *population, sched *schedule) *generator {
+func newGenerator(s *nodeConfig, set *presign.Set, u *nodeUnderTest, p *population, sched *schedule) *generator {
 	g := &generator{
-		subject: u, population: p, lanes: u.lanes, quota: s.quota(len(u.peers)), seed: s.seed, schedule: sched,
+		node: u, population: p, lanes: u.lanes, quota: s.quota(len(u.peers)), seed: s.seed, schedule: sched,
 		done: make(chan struct{}), own: make(chan int64, 1), dry: make(chan struct{}),
 		ready: make(chan int, len(u.lanes)), next: make([]atomic.Int64, len(u.lanes)),
 	}
@@ -94,7 +98,7 @@ func newGenerator(s *nodeSettings, set *presign.Set, u *subject, p *population, 
 // start begins to deliver.
 func (g *generator) start() {
 	g.began = time.Now()
-	close(g.subject.open)
+	close(g.node.open)
 	last := len(g.feeders) - 1
 	for i, f := range g.feeders {
 		work := f.feedClosed
@@ -124,7 +128,7 @@ func (g *generator) stop() {
 	g.group.Wait()
 }
 
-// cpu returns the CPU time of all feeders, as of when each last looked.
+// cpu returns the CPU time of all feeders, as each last stored it.
 func (g *generator) cpu() (total time.Duration) {
 	for _, f := range g.feeders {
 		total += time.Duration(f.cpu.Load())
@@ -134,7 +138,7 @@ func (g *generator) cpu() (total time.Duration) {
 
 func (f *feeder) account() { f.cpu.Store(int64(threadCPU() - f.before)) }
 
-// pause sleeps, and reports whether to go on.
+// pause sleeps. It returns false when the feeder should end.
 func (f *feeder) pause(d time.Duration) bool {
 	f.account()
 	select {
@@ -150,7 +154,8 @@ func (f *feeder) pause(d time.Duration) bool {
 
 func (g *generator) runDry() { g.dryOnce.Do(func() { close(g.dry) }) }
 
-// mayPropose lets the subject propose at once in a closed run, and when the schedule says in an open one.
+// mayPropose returns at once in a closed run, and at the time that the schedule gives in an open
+// one.
 func (g *generator) mayPropose(ctx context.Context, height uint64) error {
 	if g.schedule == nil {
 		return nil
@@ -164,7 +169,7 @@ func (g *generator) mayPropose(ctx context.Context, height uint64) error {
 	}
 }
 
-// answer is told that the subject sent its chunk of a height.
+// answer is called when the node has sent its chunk of a height.
 func (g *generator) answer(height int64) {
 	select {
 	case g.own <- height:
@@ -172,7 +177,7 @@ func (g *generator) answer(height int64) {
 	}
 }
 
-// lock is told that a chunk was certified.
+// lock is called when a chunk was certified.
 func (g *generator) lock(lane int, height uint64) {
 	if g.certified != nil {
 		due := time.Duration(g.due[lane][height].Load())
@@ -213,7 +218,7 @@ func (f *feeder) feedClosed() {
 	}
 }
 
-// feedOwn acks the subject's own chunks.
+// feedOwn acks the node's own chunks.
 func (f *feeder) feedOwn() {
 	for {
 		f.account()
@@ -231,8 +236,8 @@ func (f *feeder) feedOwn() {
 	}
 }
 
-// chunk delivers the node and acks of one height of a lane at once, but holds back what a full quota would refuse. It
-// reports whether to go on.
+// chunk delivers the node and acks of one height of a lane at once, but waits where a full quota
+// would refuse a message. It returns false when the feeder should end.
 func (f *feeder) chunk(l, height int) bool {
 	var completing int
 	f.acks, completing = f.population.round(f.acks, f.random, height)
@@ -272,7 +277,7 @@ func (f *feeder) ack(l int, a sending) {
 	f.count(f.peers[a.from].DeliverAckBytes(f.message))
 }
 
-// count takes note of how a delivery went.
+// count counts a delivery that failed.
 func (f *feeder) count(err error) {
 	switch {
 	case err == nil, errors.Is(err, engine.ErrStopped), errors.Is(err, engine.ErrPeerClosed): // the run ends

@@ -17,7 +17,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// newJournalCommand returns what loadgen can do with journals at rest.
+// newJournalCommand returns the commands for journals that no engine uses.
 func newJournalCommand() *cobra.Command {
 	parent := &cobra.Command{
 		Use:   "journal",
@@ -50,7 +50,8 @@ func newJournalCommand() *cobra.Command {
 	return parent
 }
 
-// inspection is what is in one journal. Its JSON form is what --json prints; keys are only ever added.
+// inspection is the content of one journal. --json prints its JSON form; keys are added and never
+// removed.
 type inspection struct {
 	Dir          string           `json:"dir"`
 	Segments     int              `json:"segments"`
@@ -71,14 +72,14 @@ type inspection struct {
 	Problems     []string         `json:"problems"` // records that make no sense; files that cannot be read
 }
 
-// watermark is the place up to which the log was durable at least, from its second file.
+// watermark is a place up to which the log was durable, from the journal's second file.
 type watermark struct {
 	File   string `json:"file"`
 	Offset int64  `json:"offset"`
 	Next   uint64 `json:"next_position"`
 }
 
-// place is where something is wrong.
+// place is a place in a file where something is wrong.
 type place struct {
 	File   string `json:"file"`
 	Offset int64  `json:"offset"`
@@ -86,7 +87,7 @@ type place struct {
 	Reason string `json:"reason"`
 }
 
-// laneInspection is what a journal holds of a lane.
+// laneInspection is the content of one lane in a journal.
 type laneInspection struct {
 	Sequencer    string     `json:"sequencer"`
 	Nodes        int64      `json:"nodes"`
@@ -147,7 +148,8 @@ func inspectAll(out io.Writer, dir string, asJSON bool) error {
 	return nil
 }
 
-// journalsBelow returns dir if it is a journal's folder, else those right below that are.
+// journalsBelow returns dir if it is a journal's folder, otherwise those folders right below it
+// that are.
 func journalsBelow(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -176,7 +178,7 @@ func ofJournal(e os.DirEntry) bool {
 	return !e.IsDir() && (strings.HasSuffix(e.Name(), ".seg") || e.Name() == "WATERMARK")
 }
 
-// maxRecordProblems bounds what is said about one journal.
+// maxRecordProblems bounds the problems listed for one journal.
 const maxRecordProblems = 20
 
 // inspectJournal reads a journal; nil if there is none.
@@ -228,7 +230,7 @@ func inspectJournal(dir string) *inspection {
 	case errors.As(err, &corrupt):
 		i.Damage = &place{File: corrupt.File, Offset: corrupt.Offset, Reason: corrupt.Reason}
 	case errors.Is(err, journal.ErrNoJournal):
-		return nil // it was killed before it had one
+		return nil // its process was killed before it made one
 	case err != nil:
 		problem("%s", oneLine(err))
 	}
@@ -252,7 +254,8 @@ func inspectJournal(dir string) *inspection {
 	return i
 }
 
-// add takes a record of the lane, and returns the position and height of the one that it contradicts, if any.
+// add adds a record of the lane. It returns the position and height of the record that it
+// contradicts, if any.
 func (l *laneInspection) add(r *core.RecordInfo, position uint64) (contradicted, height uint64) {
 	if r.Kind == core.CertificateRecord || r.Kind == core.DormantRecord && r.Certified != nil {
 		l.Certificates++
@@ -275,7 +278,8 @@ func (l *laneInspection) add(r *core.RecordInfo, position uint64) (contradicted,
 	return keepHighest(tip, r.Tip, epoch, position)
 }
 
-// keepHighest replaces what is known of a lane's top by what is higher, or of the same chunk and a newer epoch.
+// keepHighest replaces the known top of a lane by an entry that is higher, or of the same chunk and
+// a newer epoch.
 func keepHighest(highest **laneEntry, chunk *wire.Chunk, epoch, position uint64) (contradicted, height uint64) {
 	e := &laneEntry{Height: chunk.Height, Epoch: epoch, Payload: chunk.Payload.String(), Position: position}
 	known := *highest

@@ -10,11 +10,11 @@ import (
 	"github.com/lanecast/lanecast/journal"
 )
 
-// workedFolder is a --data folder in which a small cluster has worked, and what came of that.
+// workedFolder returns a --data folder in which a small cluster has run, and the run's result.
 func workedFolder(t *testing.T) (string, *result) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
-	return dir, mustRun(t, "--data", dir, "--scheme", "ed25519", "--latency", "3ms", "--duration", "1s")
+	return dir, mustRun(t, "--data", dir, "--scheme", "ed25519", "--latency", "3ms", "--duration", brief)
 }
 
 type inspectReport struct {

@@ -24,7 +24,7 @@ type chunkAt struct {
 	height uint64
 }
 
-// kills is how often the process is killed: LANECAST_KILLS, or a few times.
+// kills returns the number of kills: LANECAST_KILLS, or a few.
 func kills(t *testing.T) int {
 	s := os.Getenv("LANECAST_KILLS")
 	if s == "" {
@@ -37,9 +37,10 @@ func kills(t *testing.T) int {
 	return n
 }
 
-// TestEveryLaneGoesOnThroughKillsAtAnyMoment kills the program in one folder again and again, while it starts, replays
-// and works. Every run makes payloads of its own, so whoever forgot what he had sent or acked before a kill would
-// contradict it: after each kill all that any member's journal holds is compared with all that was ever seen.
+// The program is killed in one folder again and again, while it starts, replays and works. Every
+// run makes payloads of its own, so a member that forgot what it had sent or acked before a kill
+// would contradict it: after each kill the content of every journal is compared with all that was
+// ever seen.
 func TestEveryLaneGoesOnThroughKillsAtAnyMoment(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
@@ -55,7 +56,7 @@ func TestEveryLaneGoesOnThroughKillsAtAnyMoment(t *testing.T) {
 		}
 		after := time.Duration(random.Int64N(int64(700 * time.Millisecond)))
 		time.Sleep(after)
-		_ = cmd.Process.Kill() // it may be gone by itself, which is looked at next
+		_ = cmd.Process.Kill() // it may have ended by itself, which is checked next
 		err := cmd.Wait()
 		status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
 		if !ok || !status.Signaled() || status.Signal() != syscall.SIGKILL {
@@ -66,7 +67,7 @@ func TestEveryLaneGoesOnThroughKillsAtAnyMoment(t *testing.T) {
 		}
 	}
 	before := len(seen)
-	r := mustRun(t, "--data", dir, "--duration", "1s")
+	r := mustRun(t, "--data", dir, "--duration", brief, "--latency", "2ms")
 	if len(r.Lanes) != 4 || r.Conflicts != 0 || r.Errors != 0 {
 		t.Errorf("%+v", r)
 	}
@@ -82,7 +83,8 @@ func TestEveryLaneGoesOnThroughKillsAtAnyMoment(t *testing.T) {
 	t.Logf("%d kills, %d chunks by then, %d in the end", n, before, len(seen))
 }
 
-// compareJournals demands that all journals are sound, and that no chunk in any of them contradicts one seen before.
+// compareJournals fails the test unless all journals are sound and no chunk in any of them
+// contradicts one seen before.
 func compareJournals(t *testing.T, dir string, seen map[chunkAt]wire.Digest) {
 	t.Helper()
 	members, err := filepath.Glob(filepath.Join(dir, "member-*"))
@@ -106,7 +108,7 @@ func compareJournals(t *testing.T, dir string, seen map[chunkAt]wire.Digest) {
 				seen[at] = c.Payload
 			}
 			return nil
-		}); err != nil && !errors.Is(err, journal.ErrNoJournal) { // it was killed before it had one
+		}); err != nil && !errors.Is(err, journal.ErrNoJournal) { // the process was killed before it made one
 			t.Fatalf("%s: %v", member, err)
 		}
 	}

@@ -7,7 +7,8 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// latencies collects how long chunks took, in microseconds with three significant digits, up to ten minutes.
+// latencies collects the latencies of chunks, in microseconds with three significant digits, up to
+// ten minutes.
 type latencies struct {
 	mu     sync.Mutex
 	recent *hdrhistogram.Histogram   // since the last turn
@@ -55,11 +56,12 @@ func (l *latencies) all() quantiles {
 	return quantilesOf(l.total)
 }
 
-// percents are the points of the latency distribution: evenly spaced on a logarithmic axis of 1/(1 − p).
+// percents are the points of the latency distribution: evenly spaced on a logarithmic axis of 1/(1
+// − p).
 var percents = []float64{0, 10, 25, 50, 75, 80, 90, 95, 97.5, 99, 99.5, 99.75, 99.9, 99.95, 99.99, 100}
 
 // fill puts everything recorded into a result.
-func (l *latencies) fill(c *common) {
+func (l *latencies) fill(c *summary) {
 	c.LatencyMS = l.all()
 	l.mu.Lock()
 	defer l.mu.Unlock()

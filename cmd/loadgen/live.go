@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// frame is what a run shows while it goes on.
+// frame holds the figures that a run shows at one moment.
 type frame struct {
 	point
 	left      time.Duration
@@ -23,13 +23,13 @@ type frame struct {
 	node      *nodeFrame // nil in a cluster
 }
 
-// nodeFrame is what node mode has beside.
+// nodeFrame holds the further figures of node mode.
 type nodeFrame struct {
 	own     uint64 // height of the engine's own lane
 	dropped uint64 // sends, in all
 }
 
-// newFrame puts together what is shown of a moment.
+// newFrame returns the frame of a moment.
 func newFrame(p point, duration time.Duration, now moment) frame {
 	f := frame{
 		point: p, left: max(0, duration-time.Duration(p.T*float64(time.Second))), total: now.certificates,
@@ -53,7 +53,7 @@ func newFrame(p point, duration time.Duration, now moment) frame {
 	return f
 }
 
-// screen shows frames; a note says what goes on while there are none.
+// screen shows frames, and notes about what the command does between them.
 type screen interface {
 	note(format string, args ...any)
 	update(f frame)
@@ -64,7 +64,7 @@ type screen interface {
 func newScreen(kind string, w io.Writer) screen {
 	switch {
 	case kind == "none":
-		return silence{}
+		return noScreen{}
 	case kind == "screen", kind == "auto" && isTerminal(w):
 		return &liveScreen{w: w}
 	}
@@ -80,11 +80,11 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
 }
 
-type silence struct{}
+type noScreen struct{}
 
-func (silence) note(string, ...any) {}
-func (silence) update(frame)        {}
-func (silence) end()                {}
+func (noScreen) note(string, ...any) {}
+func (noScreen) update(frame)        {}
+func (noScreen) end()                {}
 
 // lineScreen prints a line a second.
 type lineScreen struct {
@@ -115,7 +115,7 @@ func (s *lineScreen) end() {}
 // liveScreen rewrites a few lines of a terminal.
 type liveScreen struct {
 	w     io.Writer
-	lines int // that it wrote and will write over
+	lines int // that it wrote and will overwrite
 	acks  []float64
 
 	batch   float64 // as of T = batchAt
@@ -152,7 +152,7 @@ func (s *liveScreen) update(f frame) {
 	})
 }
 
-// draw replaces what was drawn last.
+// draw replaces the lines drawn last.
 func (s *liveScreen) draw(lines []string) {
 	var b strings.Builder
 	if s.lines > 0 {
@@ -187,7 +187,7 @@ func sparkline(values []float64) string {
 	return b.String()
 }
 
-// bars draws how many lanes there are at each height, from the lowest to the highest.
+// bars draws the number of lanes at each height, from the lowest to the highest.
 func bars(counts []int) string {
 	values := make([]float64, len(counts))
 	for i, n := range counts {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// machine is what a run was measured on.
+// machine describes the computer of a run.
 type machine struct {
 	CPU   string `json:"cpu"`
 	Cores int    `json:"cores"`
@@ -23,7 +23,7 @@ func thisMachine() machine {
 	}
 }
 
-// cpuName is what Linux calls the processor, "" elsewhere.
+// cpuName returns Linux's name of the processor, "" on other systems.
 func cpuName() string {
 	f, err := os.Open("/proc/cpuinfo")
 	if err != nil {

@@ -26,7 +26,8 @@ func main() {
 	os.Exit(status)
 }
 
-// execute is the program: it returns the exit status. The end of ctx stops a run early, and cleanly.
+// execute is the program: it returns the exit status. The end of ctx stops a run early, and
+// cleanly.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := newRootCommand()
 	root.SetArgs(args)

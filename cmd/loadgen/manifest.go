@@ -18,7 +18,7 @@ const (
 	namespace       = "lanecast-loadgen"
 )
 
-// manifest says what cluster the journals of a folder are of.
+// manifest describes the cluster that the journals of a folder belong to.
 type manifest struct {
 	Version    int    `json:"version"`
 	Namespace  string `json:"namespace"`
@@ -28,7 +28,7 @@ type manifest struct {
 	Scheme     string `json:"scheme"`
 	Variant    string `json:"variant"`
 	Signatures string `json:"signatures"`
-	// Begun says that all members have journals. Before that none has sent anything.
+	// Begun says that all members have journals. Before that no member has sent anything.
 	Begun bool `json:"begun"`
 }
 
@@ -39,7 +39,8 @@ type store struct {
 	manifest  *manifest // nil for a temporary one
 }
 
-// journal returns where a member's journal is. It is begun in a folder of ours in which the members have not run yet.
+// journal returns the configuration of a member's journal. The journal is created if the members
+// have not run yet.
 func (s *store) journal(member int) engine.JournalConfig {
 	return engine.JournalConfig{
 		Dir:    filepath.Join(s.dir, fmt.Sprintf("member-%04d", member)),
@@ -47,7 +48,7 @@ func (s *store) journal(member int) engine.JournalConfig {
 	}
 }
 
-// begun notes that all members have journals, before any of them runs.
+// begun records that all members have journals, before any of them runs.
 func (s *store) begun() error {
 	if s.temporary || s.manifest.Begun {
 		return nil
@@ -56,8 +57,8 @@ func (s *store) begun() error {
 	return s.manifest.write(s.dir)
 }
 
-// forRun returns the folder of one run: a new one in a temporary folder, so that repeats begin alike, and always the
-// same one that --data names.
+// forRun returns the folder of one run: a new one in a temporary folder, so that repeats begin
+// alike, and always the same one that --data names.
 func (s *store) forRun() (*store, error) {
 	if !s.temporary {
 		return s, nil
@@ -76,9 +77,9 @@ func (s *store) close() {
 	}
 }
 
-// openStore makes the folder of a run, or takes up the one that --data names: then the settings become those of its
-// manifest, and flags that contradict it are a usageError.
-func openStore(s *settings) (*store, error) {
+// openStore makes the folder of a run, or opens the one that --data names. Then the configuration
+// becomes that of its manifest, and flags that contradict it are a usageError.
+func openStore(s *config) (*store, error) {
 	if s.data == "" {
 		dir, err := os.MkdirTemp("", "lanecast-loadgen-")
 		if err != nil {
@@ -124,9 +125,9 @@ func readManifest(dir string) (*manifest, error) {
 	return &m, nil
 }
 
-// beginFolder writes the manifest into a folder that must not hold anything else yet: journals without their manifest
-// could be of any cluster.
-func beginFolder(s *settings) (*manifest, error) {
+// beginFolder writes the manifest into a folder that must not hold anything else yet: journals
+// without their manifest could be of any cluster.
+func beginFolder(s *config) (*manifest, error) {
 	entries, err := os.ReadDir(s.data)
 	if err != nil {
 		return nil, usagef("--data: %v", err)
@@ -146,7 +147,7 @@ func beginFolder(s *settings) (*manifest, error) {
 	return m, nil
 }
 
-// write puts the manifest in place, whole or not at all, and durably: journals are written after it.
+// write writes the manifest atomically and durably: journals are written after it.
 func (m *manifest) write(dir string) error {
 	b, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
@@ -172,8 +173,8 @@ func (m *manifest) write(dir string) error {
 	return nil
 }
 
-// apply makes the settings those of the manifest, unless a flag says otherwise.
-func (m *manifest) apply(s *settings) error {
+// apply sets the configuration to that of the manifest. A flag that contradicts it is a usageError.
+func (m *manifest) apply(s *config) error {
 	for _, f := range []struct {
 		flag           string
 		given, written any

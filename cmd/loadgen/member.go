@@ -16,23 +16,23 @@ import (
 )
 
 // theEpoch is the only epoch of a cluster.
+// theEpoch is the only epoch of a run, as engine.StaticEpochs has it.
 const theEpoch = 0
 
-// Members that are well need no rebroadcast; messages that the network lost do. The engine's default suits networks
-// that lose less than --loss may.
+// The network may lose more messages than the engine's defaults are made for (--loss), so both
+// intervals are shorter.
 const (
 	rebroadcastTimeout = time.Second
 	ackInterval        = 500 * time.Millisecond
 )
 
-// member is one process of the cluster: an engine, and everything around it that an embedder would bring. It implements
+// member is one process of the cluster: an engine, and what an embedder provides. It implements
 // those interfaces of the engine that application does not.
 type member struct {
 	index     int
 	identity  wire.PublicKey
-	scheme    verify.Scheme // an instance of its own: members share no caches
-	signer    verify.AckSigner
-	sequencer verify.ChunkSigner // nil: it proposes nothing
+	sets      *engine.StaticEpochs // with a scheme instance of its own: members share no caches
+	sequencer verify.ChunkSigner   // nil: it proposes nothing
 	lanes     []wire.PublicKey
 
 	application application
@@ -45,13 +45,13 @@ type member struct {
 }
 
 // start makes the member's engine, over its journal, and joins the network.
-func (m *member) start(s *settings, kept engine.JournalConfig, peers []wire.PublicKey, network *simnet.Network, metrics *registry, log *slog.Logger) error {
+func (m *member) start(s *config, kept engine.JournalConfig, peers []wire.PublicKey, network *simnet.Network, metrics *registry, log *slog.Logger) error {
 	c := engine.Config{
 		Namespace:          []byte(namespace),
 		Identity:           m.identity,
-		Schemes:            m,
-		Sequencers:         m,
-		Monitor:            m,
+		Schemes:            m.sets,
+		Sequencers:         m.sets,
+		Monitor:            m.sets,
 		Automaton:          &m.application,
 		Reporter:           m,
 		Sender:             m,
@@ -87,7 +87,7 @@ func (m *member) start(s *settings, kept engine.JournalConfig, peers []wire.Publ
 	return nil
 }
 
-// receive hands a message from the network to the engine. What the engine refuses it has counted.
+// receive hands a message from the network to the engine, which counts those that it refuses.
 func (m *member) receive(msg simnet.Message) {
 	peer := m.peers[msg.From]
 	switch {
@@ -110,25 +110,9 @@ func (m *member) SendAck(to []wire.PublicKey, message []byte) {
 	m.endpoint.Send(to, simnet.Ack, message, false)
 }
 
-// Broadcast implements engine.Relay. Payloads can be judged by their digests, so nothing needs to be spread.
+// Broadcast implements engine.Relay. Members check payloads by their digests alone, so there is
+// nothing to send.
 func (m *member) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
-
-// Scheme implements engine.SchemeProvider.
-func (m *member) Scheme(epoch uint64) (verify.Scheme, bool) { return m.scheme, epoch == theEpoch }
-
-// AckSigner implements engine.SchemeProvider.
-func (m *member) AckSigner(epoch uint64) verify.AckSigner {
-	if epoch != theEpoch {
-		return nil
-	}
-	return m.signer
-}
-
-// Sequencers implements engine.SequencerProvider.
-func (m *member) Sequencers(epoch uint64) ([]wire.PublicKey, bool) { return m.lanes, epoch == theEpoch }
-
-// Epochs implements engine.Monitor.
-func (m *member) Epochs(context.Context) (uint64, <-chan uint64, error) { return theEpoch, nil, nil }
 
 // Report implements engine.Reporter.
 func (m *member) Report(_ context.Context, a wire.Activity) error {
@@ -138,26 +122,26 @@ func (m *member) Report(_ context.Context, a wire.Activity) error {
 	case *wire.Tip:
 	case *wire.Conflict:
 		c := &a.Proposal.Chunk
-		m.run.troubles.conflict("member %d saw two payloads signed for lane %v height %d", m.index, c.Sequencer, c.Height)
+		m.run.problems.conflict("member %d saw two payloads signed for lane %v height %d", m.index, c.Sequencer, c.Height)
 	case *wire.LockConflict:
 		c := &a.First.Chunk
-		m.run.troubles.conflict("member %d saw two payloads locked for lane %v height %d", m.index, c.Sequencer, c.Height)
+		m.run.problems.conflict("member %d saw two payloads locked for lane %v height %d", m.index, c.Sequencer, c.Height)
 	case *wire.ConflictingAcks:
 		c := &a.First.Chunk
-		m.run.troubles.conflict("member %d saw validator %d ack two payloads for lane %v height %d", m.index, a.First.Participant, c.Sequencer, c.Height)
+		m.run.problems.conflict("member %d saw validator %d ack two payloads for lane %v height %d", m.index, a.First.Participant, c.Sequencer, c.Height)
 	case *wire.InvalidAck:
-		m.run.troubles.fault("member %d calls an ack of %v invalid", m.index, a.Peer)
+		m.run.problems.fault("member %d calls an ack of %v invalid", m.index, a.Peer)
 	case *wire.InvalidNode:
-		m.run.troubles.fault("member %d calls a node of %v invalid", m.index, a.Peer)
+		m.run.problems.fault("member %d calls a node of %v invalid", m.index, a.Peer)
 	case *wire.InconsistentKeys:
-		m.run.troubles.fault("member %d finds that the keys of epoch %d do not fit each other", m.index, a.Subject.Epoch)
+		m.run.problems.fault("member %d finds that the keys of epoch %d do not fit each other", m.index, a.Subject.Epoch)
 	default:
-		m.run.troubles.fault("member %d reports an unknown activity, tag %v", m.index, a.Tag())
+		m.run.problems.fault("member %d reports an unknown activity, tag %v", m.index, a.Tag())
 	}
 	return nil
 }
 
-// lock takes note of a certified chunk.
+// lock records a certified chunk.
 func (m *member) lock(l *wire.Lock) {
 	m.run.audit.add(*l)
 	if m.sequencer == nil || l.Chunk.Sequencer != m.identity {

@@ -9,7 +9,7 @@ import (
 
 // newNodeCommand returns node mode.
 func newNodeCommand() *cobra.Command {
-	s := defaultNodeSettings()
+	cfg := defaultNodeConfig()
 	cmd := &cobra.Command{
 		Use:   "node",
 		Short: "Measure one engine, with all other validators and sequencers played by a generator",
@@ -22,15 +22,15 @@ func newNodeCommand() *cobra.Command {
 			"Once interrupted, it writes what it measured until then.",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s.explicit = cmd.Flags().Changed
-			return runNode(cmd, s)
+			cfg.explicit = cmd.Flags().Changed
+			return runNode(cmd, cfg)
 		},
 	}
 	cmd.Flags().SortFlags = false
-	s.bindSwept(cmd)
-	cmd.Flags().DurationVar(&s.findMax, "find-max", s.findMax, "search the highest rate with a p99 latency within this bound, and hold it for --duration")
-	s.bindShape(cmd)
-	s.outputs.bindRequire(cmd)
+	cfg.bindSwept(cmd)
+	cmd.Flags().DurationVar(&cfg.findMax, "find-max", cfg.findMax, "search the highest rate with a p99 latency within this bound, and hold it for --duration")
+	cfg.bindShape(cmd)
+	cfg.output.bindRequire(cmd)
 	return cmd
 }
 
@@ -41,37 +41,37 @@ func noArguments(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// runNode is node mode, from checked flags to the written result.
-func runNode(cmd *cobra.Command, s *nodeSettings) error {
-	if err := s.check(); err != nil {
+// runNode runs node mode: it checks the flags, measures and writes the result.
+func runNode(cmd *cobra.Command, cfg *nodeConfig) error {
+	if err := cfg.check(); err != nil {
 		return err
 	}
-	d, err := newDesk(cmd, &s.outputs)
+	out, err := newOutput(cmd, &cfg.output)
 	if err != nil {
 		return err
 	}
-	defer d.close()
+	defer out.close()
 	began := time.Now()
-	r, err := measureNode(cmd.Context(), s, d, make(saturations))
+	r, err := measureNode(cmd.Context(), cfg, out, make(saturations))
 	if err != nil {
 		return err
 	}
-	return d.conclude(r, &s.outputs, began)
+	return out.conclude(r, &cfg.output, began)
 }
 
-// measureNode finds the rate, if it is to be found, runs as often as the settings say and returns the median run. If
-// ctx ends it returns what has been measured, and an error only if nothing has.
-func measureNode(ctx context.Context, s *nodeSettings, d *desk, known saturations) (*nodeResult, error) {
-	b, err := newBench(ctx, s, d)
+// measureNode searches the rate, if it is to be found, runs as often as configured and returns the
+// median run. If ctx ends it returns what has been measured, and an error only if nothing has.
+func measureNode(ctx context.Context, cfg *nodeConfig, out *output, known saturations) (*nodeResult, error) {
+	h, err := newHarness(ctx, cfg, out)
 	if err != nil {
 		return nil, interrupted(ctx, err)
 	}
-	found := search{rate: s.rate}
+	found := search{rate: cfg.rate}
 	switch {
-	case s.load > 0:
-		found, err = b.partOfSaturation(ctx, known)
-	case s.findMax > 0:
-		found, err = b.findMax(ctx, s.findMax)
+	case cfg.load > 0:
+		found, err = h.partOfSaturation(ctx, known)
+	case cfg.findMax > 0:
+		found, err = h.findMax(ctx, cfg.findMax)
 	}
 	if err != nil {
 		return nil, err
@@ -79,10 +79,10 @@ func measureNode(ctx context.Context, s *nodeSettings, d *desk, known saturation
 	if found.problem != "" || found.soFar != nil && ctx.Err() != nil {
 		return found.unfinished(ctx.Err() != nil), nil
 	}
-	r, err := repeatedly(ctx, s.outputs.repeat, d.screen, func() (*nodeResult, error) {
-		r, err := b.run(ctx, stageRun, found.rate, s.duration)
+	r, err := repeatedly(ctx, cfg.output.repeat, out.screen, func() (*nodeResult, error) {
+		r, err := h.run(ctx, stageRun, found.rate, cfg.duration)
 		if err == nil {
-			r.Saturation, r.Trials = found.saturation, found.trials
+			r.Saturation, r.Tried = found.saturation, found.tried
 		}
 		return r, err
 	})

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// nodeResult is what a run of node mode came to.
+// nodeResult is the result of a run of node mode.
 type nodeResult struct {
-	common
-	Stage      string  `json:"stage"`                 // what the figures are of; see the constants
+	summary
+	Stage      string  `json:"stage"`                 // the stage that was measured; see the constants
 	Schedule   string  `json:"schedule"`              // closed, constant, step or ramp
 	Rate       float64 `json:"rate_acks_per_s"`       // asked for, at the begin; 0 for closed
 	RateTo     float64 `json:"rate_to_acks_per_s"`    // at the end of a step or ramp schedule; 0 for others
@@ -27,7 +27,7 @@ type nodeResult struct {
 	Warmup     float64 `json:"warmup_s"`
 
 	CertificatesPerCore float64 `json:"certificates_per_core"` // and second of the engine's CPU time
-	AcksVerified        uint64  `json:"acks_verified"`         // those in certificates: acks past a quorum cost no verification
+	AcksVerified        uint64  `json:"acks_verified"`         // those in certificates: acks above a quorum are not verified
 	VerifiedPerSecond   float64 `json:"acks_verified_per_s"`
 	VerifiedPerCore     float64 `json:"acks_verified_per_core"` // and second of the engine's CPU time
 	SendsDropped        uint64  `json:"sends_dropped"`          // by the engine, for their peer's quota was used up
@@ -41,11 +41,12 @@ type nodeResult struct {
 	Suspects     int     `json:"suspects"`
 	Faults       uint64  `json:"faults_reported"`
 
-	Phases []phase      `json:"phases"`
-	Trials []trialPoint `json:"trials,omitempty"` // of --find-max
+	Phases []phase     `json:"phases"`
+	Tried  []rateTried `json:"trials,omitempty"` // of --find-max
 }
 
-// Stages of node mode. A result is of the last unless it was interrupted before, or --find-max found no rate.
+// Stages of node mode. A result is of the last stage, unless the run was interrupted before it or
+// --find-max found no rate.
 const (
 	stageSaturation = "saturation" // feeding it as fast as it takes, for --load and --find-max
 	stageSearch     = "search"     // trying rates, for --find-max
@@ -57,7 +58,7 @@ func (r *nodeResult) title() string {
 }
 
 func (r *nodeResult) measures() map[string]float64 {
-	m := r.common.measures()
+	m := r.summary.measures()
 	maps.Copy(m, map[string]float64{
 		"acks_verified_per_s": r.VerifiedPerSecond, "acks_verified_per_core": r.VerifiedPerCore,
 		"certificates_per_core": r.CertificatesPerCore, "sends_dropped": float64(r.SendsDropped),
@@ -66,19 +67,20 @@ func (r *nodeResult) measures() map[string]float64 {
 	return m
 }
 
-func (r *nodeResult) settings() []setting {
-	return append(r.common.settings(), []setting{
+func (r *nodeResult) parameters() []parameter {
+	return append(r.summary.parameters(), []parameter{
 		{"stage", r.Stage}, {"schedule", r.Schedule}, {"rate_acks_per_s", r.Rate}, {"rate_to_acks_per_s", r.RateTo}, {"in_flight", r.InFlight}, {"invalid", r.Invalid},
 		{"colluding", r.Colluding}, {"silent", r.Silent}, {"late", r.Late},
 	}...)
 }
 
-// crypto compares the engine with the cryptography alone, measured right before and after in CPU time.
+// crypto compares the engine with the cryptography alone, measured right before and after in CPU
+// time.
 type crypto struct {
 	PerAck   float64 `json:"us_per_ack"`
 	PerChunk float64 `json:"us_per_chunk"` // with the node and the engine's own ack
-	// AcksShare is perAck's time for the verified acks as a part of the engine's CPU time; Share is perChunk's for the
-	// certified chunks.
+	// AcksShare is perAck's time for the verified acks as a part of the engine's CPU time; Share is
+	// perChunk's for the certified chunks.
 	AcksShare float64 `json:"share_acks_only"`
 	Share     float64 `json:"share"`
 }
@@ -135,7 +137,7 @@ func (r *nodeResult) verdict() error {
 	if r.Interrupted && r.Stage != stageRun {
 		return fmt.Errorf("interrupted before the run that was asked for; the result is of the %s before it", r.Stage)
 	}
-	return r.common.verdict()
+	return r.summary.verdict()
 }
 
 // counted names a number of things.

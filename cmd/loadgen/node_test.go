@@ -10,17 +10,26 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/lanecast/lanecast/internal/testkit"
 )
 
-// small are flags for runs that take about a second.
-const small = "node --validators 7 --sequencers 6 --duration 120ms --warmup 20ms --live none "
+// small are flags of node runs that only have to certify something.
+var small = "node --validators 7 --sequencers 6 --warmup 20ms --live none --duration " + map[bool]string{false: "120ms", true: "600ms"}[testkit.Race]
+
+// nodeRuns bounds the node runs that go on at once. Each keeps the processors busy, and too slow a
+// run certifies nothing.
+var nodeRuns = make(chan struct{}, runtime.GOMAXPROCS(0))
 
 // nodeRun runs node mode with --json - and returns its result.
 func nodeRun(t *testing.T, status int, args string) *nodeResult {
 	t.Helper()
-	o := loadgen(t.Context(), strings.Fields(small+"--json - "+args)...)
+	nodeRuns <- struct{}{}
+	o := loadgen(t.Context(), strings.Fields(small+" --json - "+args)...)
+	<-nodeRuns
 	if o.status != status {
 		t.Fatalf("status %d, want %d; standard error:\n%s", o.status, status, o.stderr)
 	}
@@ -37,6 +46,7 @@ func TestANodeUnderClosedLoadCertifiesInEveryScheme(t *testing.T) {
 		"--scheme multisig", "--scheme multisig --variant minpk --signatures uncompressed", "--scheme threshold", "--scheme ed25519",
 	} {
 		t.Run(flags, func(t *testing.T) {
+			t.Parallel()
 			r := nodeRun(t, exitGood, flags)
 			if r.Certificates == 0 || r.Mode != "node" || r.SendsDropped != 0 || r.LatencyMS.P50 <= 0 || !r.OK || r.Crypto.PerAck <= 0 {
 				t.Errorf("%+v", r)
@@ -46,14 +56,14 @@ func TestANodeUnderClosedLoadCertifiesInEveryScheme(t *testing.T) {
 }
 
 func TestAnOpenRunSendsAtItsRate(t *testing.T) {
-	r := nodeRun(t, exitGood, "--scheme ed25519 --rate 2000 --duration 1s")
+	r := nodeRun(t, exitGood, "--scheme ed25519 --rate 2000 --duration 500ms")
 	if r.Rate != 2000 || r.Schedule != "constant" || r.AcksPerSecond < 1000 || r.AcksPerSecond > 3000 {
 		t.Errorf("asked for 2000 acks/s, got %v: %+v", r.AcksPerSecond, r)
 	}
 }
 
 func TestAStepScheduleIsReportedByPhase(t *testing.T) {
-	r := nodeRun(t, exitGood, "--scheme ed25519 --rate 500 --rate-to 1500 --schedule step --steps 3 --duration 900ms")
+	r := nodeRun(t, exitGood, "--scheme ed25519 --rate 500 --rate-to 1500 --schedule step --steps 3 --duration 450ms")
 	if len(r.Phases) != 3 || r.Phases[0].Offered != 500 || r.Phases[2].Offered != 1500 {
 		t.Errorf("%+v", r.Phases)
 	}
@@ -62,10 +72,13 @@ func TestAStepScheduleIsReportedByPhase(t *testing.T) {
 func TestAttackersAreFoundOutAndNobodyElseIsBlamed(t *testing.T) {
 	t.Parallel()
 	for _, flags := range []string{"--invalid 0.28", "--invalid 0.28 --colluding", "--invalid 0.28 --scheme threshold"} {
-		r := nodeRun(t, exitGood, flags+" --duration 700ms")
-		if r.Certificates == 0 || r.AcksInvalid == 0 || r.Suspects == 0 || r.Errors != 0 {
-			t.Errorf("%s: %d certificates, %d invalid, %d suspects, %v", flags, r.Certificates, r.AcksInvalid, r.Suspects, r.Problems)
-		}
+		t.Run(flags, func(t *testing.T) {
+			t.Parallel()
+			r := nodeRun(t, exitGood, flags+" --sequencers 3 --duration 300ms")
+			if r.Certificates == 0 || r.AcksInvalid == 0 || r.Suspects == 0 || r.Errors != 0 {
+				t.Errorf("%d certificates, %d invalid, %d suspects, %v", r.Certificates, r.AcksInvalid, r.Suspects, r.Problems)
+			}
+		})
 	}
 }
 
@@ -116,20 +129,20 @@ func TestLoadIsAPartOfSaturation(t *testing.T) {
 
 func TestASearchThatFindsNoRateWritesWhatItTried(t *testing.T) {
 	t.Parallel()
-	r := nodeRun(t, exitBad, "--scheme ed25519 --find-max 1ns")
-	if r.OK || r.Interrupted || r.Stage != stageSearch || len(r.Trials) != findSteps || r.Trials[0].Held || !strings.Contains(r.Problems[0], "no rate tried") {
+	r := nodeRun(t, exitBad, "--validators 4 --sequencers 4 --duration 250ms --scheme ed25519 --find-max 1ns")
+	if r.OK || r.Interrupted || r.Stage != stageSearch || len(r.Tried) != findSteps || r.Tried[0].Held || !strings.Contains(r.Problems[0], "no rate tried") {
 		t.Errorf("%+v", r)
 	}
 }
 
 func TestASearchSustainsTheHighestRateThatItFound(t *testing.T) {
 	t.Parallel()
-	r := nodeRun(t, exitGood, "--scheme ed25519 --find-max 30s")
-	if r.Stage != stageRun || len(r.Trials) != findSteps || r.FindMax != 30000 || r.Saturation <= 0 {
+	r := nodeRun(t, exitGood, "--validators 4 --sequencers 2 --duration 100ms --scheme ed25519 --find-max 30s")
+	if r.Stage != stageRun || len(r.Tried) != findSteps || r.FindMax != 30000 || r.Saturation <= 0 {
 		t.Fatalf("%+v", r)
 	}
 	highest := 0.0
-	for _, p := range r.Trials {
+	for _, p := range r.Tried {
 		if p.Held {
 			highest = max(highest, p.Rate)
 		}
@@ -144,7 +157,7 @@ func TestMetricsAndProfilesAreServedWhileANodeRuns(t *testing.T) {
 	defer cancel()
 	var out trigger
 	pages := make(map[string]string)
-	out.word = "certificates  "
+	out.word = "certificates/s"
 	out.fire = func() {
 		for _, url := range regexp.MustCompile(`http://\S+`).FindAllString(out.String(), 2) {
 			response, err := http.Get(url)
@@ -159,7 +172,7 @@ func TestMetricsAndProfilesAreServedWhileANodeRuns(t *testing.T) {
 		http.DefaultClient.CloseIdleConnections()
 		cancel()
 	}
-	args := strings.Fields("node --validators 4 --sequencers 4 --scheme ed25519 --rate 300 --duration 20s --metrics :0 --pprof :0")
+	args := strings.Fields("node --validators 4 --sequencers 4 --scheme ed25519 --rate 300 --duration 10s --warmup 0s --live screen --metrics :0 --pprof :0")
 	if status := execute(ctx, args, &out, &out); status != exitGood {
 		t.Fatalf("status %d: %s", status, out.String())
 	}
@@ -195,3 +208,6 @@ func (w *trigger) Write(b []byte) (int, error) {
 	}
 	return w.Buffer.Write(b)
 }
+
+// WriteString replaces that of bytes.Buffer, which does not call Write.
+func (w *trigger) WriteString(s string) (int, error) { return w.Write([]byte(s)) }

@@ -2,9 +2,10 @@ package main
 
 import "time"
 
-// feedOpen delivers the acks of this feeder's lanes when they are due, and each chunk's node before its first ack. Lane
-// l is a fraction l/lanes of a chunk behind lane 0, so that chunks complete evenly and not all at once. The acks of all
-// lanes and feeders together are due one by one, evenly, at the schedule's rate.
+// feedOpen delivers the acks of this feeder's lanes when they are due, and each chunk's node before
+// its first ack. Lane l is a fraction l/lanes of a chunk behind lane 0, so that chunks complete
+// evenly and not all at once. The acks of all lanes and feeders together are due one by one,
+// evenly, at the schedule's rate.
 func (f *feeder) feedOpen(feeder, feeders int) {
 	lanes, round := len(f.lanes), f.population.acksPerRound()
 	var mine []*openLane
@@ -29,7 +30,7 @@ func (f *feeder) feedOpen(feeder, feeders int) {
 	}
 }
 
-// openLane is a lane of an open run, and the acks of the chunk that it is at.
+// openLane is a lane of an open run, with the acks of its current chunk.
 type openLane struct {
 	index, offset int
 	acks          []sending
@@ -52,11 +53,13 @@ func (f *feeder) step(o *openLane, height, i int, due time.Duration) bool {
 	return true
 }
 
-// pace is the shortest time that a feeder sleeps. Waking up for every ack would take the engine's time: at 90,000 acks/s
-// it cost a fifth of the throughput. What is delivered late for it counts as latency.
+// pace is the shortest time that a feeder sleeps. Waking up for every ack would take the engine's
+// time: at 90,000 acks/s it cost a fifth of the throughput. What is delivered late for it counts as
+// latency.
 const pace = 500 * time.Microsecond
 
-// await returns once a time has come, false if the run ends before. What is late already goes at once.
+// await returns once a time has come, false if the run ends before. What is late already goes at
+// once.
 func (f *feeder) await(due time.Duration) bool {
 	ahead := due - time.Since(f.began)
 	if ahead <= 0 {

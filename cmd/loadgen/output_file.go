@@ -5,12 +5,12 @@ import (
 	"os"
 )
 
-// outputFile is a file that a flag names. It is opened before the run, so that a wrong name is found out at once; what
-// is in it stays until something is written.
+// outputFile is a file that a flag names. It is opened before the run, so that a wrong name is
+// found at once; its old content stays until write.
 type outputFile struct {
 	flag string
 	file *os.File // nil once written or closed
-	made bool     // it was not there before
+	made bool     // it did not exist before
 }
 
 // openOutput opens a file to write; nil without a name. Methods of a nil outputFile do nothing.
@@ -27,7 +27,7 @@ func openOutput(flag, name string) (*outputFile, error) {
 	return &outputFile{flag: flag, file: f, made: made}, nil
 }
 
-// write makes b all that is in the file. It is for one call.
+// write replaces the content of the file by b. It may be called once.
 func (o *outputFile) write(b []byte) error {
 	if o == nil || o.file == nil {
 		return nil
@@ -47,7 +47,7 @@ func (o *outputFile) write(b []byte) error {
 	return nil
 }
 
-// close gives up a file that nothing was written to, and leaves none behind that was not there before.
+// close closes a file to which nothing was written, and removes it if it did not exist before.
 func (o *outputFile) close() {
 	if o == nil || o.file == nil {
 		return

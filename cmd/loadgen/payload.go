@@ -11,9 +11,10 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// payloads makes and recognizes the digests of a cluster's payloads. A digest is the number of the run that it was made
-// in, 8 bytes big-endian, and 24 bytes of a hash of that, the seed and the place. So any member can judge any
-// payload, of earlier runs too, with nothing to store; and a later run never proposes the same payload for a place.
+// payloads makes and recognizes the digests of a cluster's payloads. A digest is the number of the
+// run that it was made in, 8 bytes big-endian, and 24 bytes of a hash of that, the seed and the
+// place. So any member can check any payload, of earlier runs too, without storing anything; and a
+// later run never proposes the same payload for a place.
 type payloads struct {
 	seed uint64
 	run  uint64
@@ -36,7 +37,8 @@ func (p payloads) genuine(at engine.Place, d wire.Digest) bool {
 	return p.digest(at) == d
 }
 
-// application is a member's: it proposes at once whenever it is asked, and accepts what is genuine.
+// application is a member's application: it proposes at once whenever it is asked, and accepts
+// genuine payloads.
 type application struct {
 	payloads payloads
 	open     <-chan struct{} // closed when the measured run begins; until then nothing is proposed
@@ -59,11 +61,11 @@ func (a *application) Verify(_ context.Context, at engine.Place, payload wire.Di
 	return a.payloads.genuine(at, payload), nil
 }
 
-// clock remembers when the chunks of a lane were proposed. The next one may be proposed before the lock of the last
-// has been reported, so there can be several.
+// clock holds the times at which the chunks of a lane were proposed. The next one may be proposed
+// before the lock of the last has been reported, so there can be several.
 type clock struct {
 	mu        sync.Mutex
-	proposals map[uint64]time.Time // by height; those of this run that no lock has been reported for
+	proposals map[uint64]time.Time // by height; those of this run without a reported lock
 }
 
 func (c *clock) proposed(height uint64) {
@@ -75,7 +77,8 @@ func (c *clock) proposed(height uint64) {
 	c.proposals[height] = time.Now()
 }
 
-// certified returns how long the chunk at a height took; false if it was not proposed in this run.
+// certified returns the time since the chunk at a height was proposed; false if it was not proposed
+// in this run.
 func (c *clock) certified(height uint64) (time.Duration, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

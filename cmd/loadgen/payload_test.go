@@ -105,7 +105,7 @@ func TestAManifestThatWasBeingWrittenDoesNotStandInTheWay(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, manifestName+".new"), []byte(`{"vers`), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s := defaultSettings()
+	s := defaultConfig()
 	s.data, s.seed = dir, 9
 	if _, err := openStore(s); err != nil {
 		t.Fatal(err)

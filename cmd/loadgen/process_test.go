@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -15,16 +16,17 @@ import (
 	"time"
 )
 
-// process is a run of the built program.
+// process is a run of the program in a process of its own.
 type process struct {
 	cmd    *exec.Cmd
 	lines  chan string // of standard output; closed at its end
 	stderr bytes.Buffer
 }
 
-// startProcess starts the program and waits for a line with a text in it on standard output.
-func startProcess(t *testing.T, text string, args ...string) *process {
+// startProcess starts the program and waits for a line on standard output that a pattern matches.
+func startProcess(t *testing.T, pattern string, args ...string) *process {
 	t.Helper()
+	wanted := regexp.MustCompile(pattern)
 	p := &process{cmd: program(args...), lines: make(chan string, 1000)}
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -47,13 +49,13 @@ func startProcess(t *testing.T, text string, args ...string) *process {
 		case line, more := <-p.lines:
 			if !more {
 				_ = p.cmd.Wait()
-				t.Fatalf("it ended without %q, standard error:\n%s", text, p.stderr.String())
+				t.Fatalf("it ended without %q, standard error:\n%s", pattern, p.stderr.String())
 			}
-			if strings.Contains(line, text) {
+			if wanted.MatchString(line) {
 				return p
 			}
 		case <-late:
-			t.Fatalf("no %q for a minute", text)
+			t.Fatalf("no %q for a minute", pattern)
 		}
 	}
 }
@@ -67,11 +69,14 @@ func (p *process) rest() string {
 	return b.String()
 }
 
+// tenHeights matches what --live screen prints once lanes have been certified up to height 10.
+const tenHeights = `^\S*lanes +height \d\d`
+
 func TestARunContinuesAfterAKill(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	for range 2 {
-		p := startProcess(t, "certificates", "--data", dir, "--scheme", "ed25519", "--duration", "10m")
+		p := startProcess(t, tenHeights, "--data", dir, "--scheme", "ed25519", "--latency", "2ms", "--duration", "10m", "--live", "screen")
 		if err := p.cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +85,7 @@ func TestARunContinuesAfterAKill(t *testing.T) {
 			t.Fatal("the process survived SIGKILL")
 		}
 	}
-	r := mustRun(t, "--data", dir, "--duration", "1s")
+	r := mustRun(t, "--data", dir, "--duration", brief, "--latency", "2ms")
 	if len(r.Lanes) != 4 {
 		t.Errorf("lanes %+v", r.Lanes)
 	}
@@ -95,18 +100,18 @@ func TestASignalledRunWritesWhatItMeasured(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		signal syscall.Signal
-		until  string // a line with it is printed
+		until  string // pattern of a line that is printed before the signal
 		args   string
 		status int
 		said   string   // in the summary
 		want   []string // in the JSON result
 	}{
-		{"cluster", syscall.SIGINT, "certificates ", "--duration 10m --latency 3ms --scheme multisig", exitGood, ", interrupted", []string{`"mode": "cluster"`, `"ok": true`}},
-		{"repeated cluster", syscall.SIGTERM, "run 2 of 3", "--duration 1500ms --latency 3ms --repeat 3", exitGood, "certificates verified, 0 conflicts", []string{`"mode": "cluster"`, `"ok": true`}},
-		{"node", syscall.SIGTERM, "certificates ", "node --rate 300 --duration 30s --warmup 0s", exitGood, ", interrupted", []string{`"stage": "run"`, `"ok": true`}},
-		{"saturation", syscall.SIGINT, "certificates ", "node --load 10% --duration 2s --warmup 0s --scheme multisig", exitBad, "is of the saturation before it", []string{`"stage": "saturation"`, `"certificates_per_s"`}},
-		{"search", syscall.SIGINT, "held", "node --find-max 30s --duration 300ms --warmup 0s", exitBad, "is of the search before it", []string{`"stage": "search"`, `"held"`}},
-		{"sweep", syscall.SIGTERM, "defaults", "sweep --batch-size 64,8 --rate 300 --duration 600ms --warmup 0s --live lines", exitBad, "interrupted: what follows", []string{`"mode": "sweep"`, `"best_throughput": 0`}},
+		{"cluster", syscall.SIGINT, tenHeights, "--duration 10m --latency 3ms --scheme multisig --live screen", exitGood, ", interrupted", []string{`"mode": "cluster"`, `"ok": true`}},
+		{"repeated cluster", syscall.SIGTERM, "run 2 of 3", "--duration 800ms --latency 3ms --repeat 3", exitGood, "certificates verified, 0 conflicts", []string{`"mode": "cluster"`, `"ok": true`}},
+		{"node", syscall.SIGTERM, tenHeights, "node --rate 300 --duration 10s --warmup 0s --live screen", exitGood, ", interrupted", []string{`"stage": "run"`, `"ok": true`}},
+		{"saturation", syscall.SIGINT, tenHeights, "node --load 10% --duration 1s --warmup 0s --scheme multisig --live screen", exitBad, "is of the saturation before it", []string{`"stage": "saturation"`, `"certificates_per_s"`}},
+		{"search", syscall.SIGINT, "held", "node --find-max 30s --duration 200ms --warmup 0s", exitBad, "is of the search before it", []string{`"stage": "search"`, `"held"`}},
+		{"sweep", syscall.SIGTERM, "defaults", "sweep --batch-size 64,8 --rate 300 --duration 300ms --warmup 0s --live lines", exitBad, "interrupted: what follows", []string{`"mode": "sweep"`, `"best_throughput": 0`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -164,7 +169,7 @@ func TestARunStoppedWhileItSignsLeavesNoFiles(t *testing.T) {
 func TestATemporaryFolderIsRemovedAfterwards(t *testing.T) {
 	t.Parallel()
 	scratch := t.TempDir()
-	cmd := program("--duration", "1s", "--latency", "3ms", "--scheme", "ed25519")
+	cmd := program("--duration", brief, "--latency", "3ms", "--scheme", "ed25519")
 	cmd.Env = append(cmd.Env, "TMPDIR="+scratch)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

@@ -7,10 +7,10 @@ import (
 	"github.com/lanecast/lanecast/engine"
 )
 
-// moment is where all counters stood at one time.
+// moment holds the values of all counters at one time.
 type moment struct {
 	at           time.Time
-	cpu          time.Duration // the engines', as common.CPU counts it
+	cpu          time.Duration // the engines', as summary.CPU counts it
 	generator    time.Duration // CPU, in node mode
 	certificates uint64
 	dropped      uint64        // sends of the generator, or messages between members
@@ -18,7 +18,8 @@ type moment struct {
 	metrics      *engineMetrics
 }
 
-// point is a moment of the run. Rates and latencies are of the second before it, or since the begin.
+// point is a moment of the run. Rates and latencies are of the second before it, or since the
+// begin.
 type point struct {
 	T            float64 `json:"t_s"`
 	Acks         float64 `json:"acks_per_s"`
@@ -32,13 +33,13 @@ type point struct {
 	Dropped      uint64  `json:"sends_dropped"` // since the last point
 }
 
-// seriesAtMost is how many points a series has.
+// seriesAtMost is the largest number of points in a series.
 const seriesAtMost = 480
 
-// progress makes points of moments. A batch of certificates comes all at once, so rates over less than a second would
-// tell more about the sampling than about the engine.
+// progress makes points from moments. A batch of certificates comes all at once, so rates over less
+// than a second would depend on the sampling more than on the engine.
 type progress struct {
-	window    []moment // of the last second; the first is what rates count from
+	window    []moment // of the last second; rates are relative to the first
 	began     time.Time
 	latencies *latencies
 	perSecond int // moments
@@ -74,8 +75,8 @@ func (p *progress) add(now moment) point {
 	return at
 }
 
-// note takes a point into the series. When that is full, every two points become one: the later with the worse of both
-// queues and latencies.
+// note adds a point to the series. When the series is full, every two points become one: the later,
+// with the larger of both queues and latencies.
 func (p *progress) note(at point) {
 	if p.pending > 0 {
 		end := len(p.series) - 1
@@ -104,7 +105,8 @@ func merge(a, b point) point {
 	return b
 }
 
-// watch calls look at intervals until the run's time is up, ctx ends, all has been sent or an engine has failed.
+// watch calls look at intervals until the run's time is over, ctx ends, all messages have been sent
+// or an engine has failed.
 func watch(ctx context.Context, interval, duration time.Duration, dry <-chan struct{}, failed <-chan error, look func()) (ranDry bool, failure error) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()

@@ -8,7 +8,7 @@ import (
 	"github.com/lanecast/lanecast/engine"
 )
 
-// momentAt is what there was after so many seconds at 100 certificates/s and 1,000 acks/s.
+// momentAt returns the moment after so many seconds at 100 certificates/s and 1,000 acks/s.
 func momentAt(begin time.Time, seconds float64) moment {
 	return moment{
 		at: begin.Add(time.Duration(seconds * float64(time.Second))), certificates: uint64(100 * seconds),

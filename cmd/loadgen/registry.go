@@ -6,12 +6,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// registry is where engines register their metrics, to be read into the result and served by --metrics.
+// registry holds the engines' metrics, for the result and for --metrics.
 type registry struct{ *prometheus.Registry }
 
 func newRegistry() *registry { return &registry{prometheus.NewRegistry()} }
 
-// engineMetrics are those metrics that a Status lacks, summed over all engines.
+// engineMetrics holds the metrics that a Status lacks, summed over all engines.
 type engineMetrics struct {
 	bounds     []float64
 	cumulative []uint64 // batches of at most bounds[i] statements
@@ -44,7 +44,7 @@ func (g *registry) read() (*engineMetrics, error) {
 	return m, nil
 }
 
-// batches returns how many batches of which size there were since an earlier reading, and their mean size.
+// batches returns the numbers of batches by size since an earlier reading, and their mean size.
 func (m *engineMetrics) batches(before *engineMetrics) (sizes []bucket, mean float64) {
 	var below uint64
 	for i, bound := range m.bounds {
@@ -62,8 +62,8 @@ func (m *engineMetrics) batches(before *engineMetrics) (sizes []bucket, mean flo
 	return sizes, mean
 }
 
-// meanBatch is the mean size of all batches so far, 0 if there were none. Every lane's metrics are gathered for it, so
-// it is not for often.
+// meanBatch returns the mean size of all batches so far, 0 if there were none. It gathers every
+// lane's metrics, so it is slow.
 func (g *registry) meanBatch() float64 {
 	m, err := g.read()
 	if err != nil || m.batchCount == 0 {

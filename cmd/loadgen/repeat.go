@@ -6,13 +6,13 @@ import (
 	"slices"
 )
 
-// repeats say how far runs of the same settings differ.
+// repeats holds the spread of runs with the same parameters.
 type repeats struct {
 	N  int               `json:"n"`
 	Of map[string]spread `json:"of"` // by measure
 }
 
-// spread is of one measure over repeated runs.
+// spread is the spread of one measure over repeated runs.
 type spread struct {
 	Values []float64 `json:"values"`
 	Min    float64   `json:"min"`
@@ -25,11 +25,11 @@ func newSpread(values []float64) spread {
 	return spread{values, ordered[0], ordered[len(ordered)/2], ordered[len(ordered)-1]}
 }
 
-// apart reports whether two spreads do not touch: then they differ by more than the noise.
+// apart reports whether two spreads do not overlap: then they differ by more than the noise.
 func (s spread) apart(other spread) bool { return s.Max < other.Min || other.Max < s.Min }
 
-// repeatedly runs as often as asked for, until a run fails or ctx ends, and returns the summary. An error says that
-// there is no result.
+// repeatedly calls once as often as times says, until a run fails or ctx ends, and returns the
+// summary. An error means that there is no result.
 func repeatedly[T any, R interface {
 	*T
 	runResult
@@ -57,7 +57,8 @@ func repeatedly[T any, R interface {
 	return r, nil
 }
 
-// summarize returns the median run by certificates, with the spread of all. One bad run makes it bad.
+// summarize returns the median run by certificates, with the spread of all. One bad run makes it
+// bad.
 func summarize[T any, R interface {
 	*T
 	runResult

@@ -8,7 +8,8 @@ import (
 	"html/template"
 )
 
-// The page. uPlot draws the charts (report/uplot, MIT licence); everything is put into one file, which loads nothing.
+// The parts of the page. uPlot draws the charts (report/uplot, MIT licence); all parts go into one
+// file, which loads nothing.
 var (
 	//go:embed report/page.html
 	pageText string
@@ -28,7 +29,8 @@ var (
 
 var reportTemplate = template.Must(template.New("page").Parse(pageText))
 
-// reportPage returns the page of a result. Its script draws what is in the result, which is in the page as JSON.
+// reportPage returns the page of a result. Its script draws what is in the result, which is in the
+// page as JSON.
 func reportPage(title string, result any) ([]byte, error) {
 	data, err := json.Marshal(result) // escapes <, > and &: the text cannot end the script element
 	if err != nil {

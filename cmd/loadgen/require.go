@@ -18,7 +18,7 @@ type requirement struct {
 	limit  float64
 }
 
-// parseRequirements reads conditions on what can be measured.
+// parseRequirements parses conditions on the measures that a mode has.
 func parseRequirements(texts, measurable []string) ([]requirement, error) {
 	var all []requirement
 	for _, text := range texts {

@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// result is what a cluster's run came to.
+// result is the result of a cluster's run.
 type result struct {
-	common
+	summary
 	Latency float64      `json:"link_latency_ms"`
 	Loss    float64      `json:"link_loss"`
 	Dropped uint64       `json:"dropped"` // by inboxes and outboxes that were full
 	Lanes   []laneResult `json:"lanes"`
 }
 
-// laneResult says where a lane stood. Heights are −1 for a lane that had nothing.
+// laneResult holds the heights of a lane; −1 for none.
 type laneResult struct {
 	Sequencer string `json:"sequencer"`
 	Recovered int64  `json:"recovered"` // highest height that any member had when the run began
@@ -27,13 +27,13 @@ func (r *result) title() string {
 }
 
 func (r *result) measures() map[string]float64 {
-	m := r.common.measures()
+	m := r.summary.measures()
 	m["dropped"] = float64(r.Dropped)
 	return m
 }
 
-func (r *result) settings() []setting {
-	return append(r.common.settings(), setting{"link_latency_ms", r.Latency}, setting{"link_loss", r.Loss})
+func (r *result) parameters() []parameter {
+	return append(r.summary.parameters(), parameter{"link_latency_ms", r.Latency}, parameter{"link_loss", r.Loss})
 }
 
 // print writes the summary for people.

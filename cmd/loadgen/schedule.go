@@ -12,7 +12,7 @@ const (
 	rampRate     = "ramp"
 )
 
-// rampPhases is into how many parts a ramp is divided to be reported.
+// rampPhases is the number of parts of a ramp in the report.
 const rampPhases = 10
 
 // leg is a part of a schedule in which the rate changes evenly.
@@ -22,13 +22,14 @@ type leg struct {
 	before        float64 // acks due before it
 }
 
-// schedule says when each ack of an open loop is due, whatever the engine does: who waits for the engine before sending
-// the next would leave out the very moments that count. The first leg is the warm-up; the others are reported, each as
-// a phase.
+// schedule is the list of times at which the acks of an open loop are due, whatever the engine
+// does. A generator that waited for the engine before sending the next ack would leave out the
+// worst moments (coordinated omission). The first leg is the warm-up; each of the others is
+// reported as a phase.
 type schedule struct{ legs []leg }
 
-// newSchedule returns the schedule of a kind from one rate to another, in acks/s. steps is the number of levels of
-// stepRate.
+// newSchedule returns the schedule of a kind from one rate to another, in acks/s. steps is the
+// number of levels of stepRate.
 func newSchedule(kind string, from, to float64, steps int, warmup, duration time.Duration) *schedule {
 	s := &schedule{}
 	s.add(warmup, from, from)
@@ -58,10 +59,10 @@ func (s *schedule) add(length time.Duration, from, to float64) {
 	s.legs = append(s.legs, g)
 }
 
-// acks is how many are due in the leg.
+// acks returns the number of acks due in the leg.
 func (g leg) acks() float64 { return (g.from + g.to) / 2 * g.length.Seconds() }
 
-// end is when the schedule ends, total how many acks are due until then.
+// end returns the end of the schedule, total the number of acks due until then.
 func (s *schedule) end() time.Duration {
 	last := s.legs[len(s.legs)-1]
 	return last.begin + last.length
@@ -72,7 +73,7 @@ func (s *schedule) total() float64 {
 	return last.before + last.acks()
 }
 
-// due returns when ack k is due, k from 0. Past the end it goes on at the last rate.
+// due returns the time at which ack k is due, k from 0. Past the end it continues at the last rate.
 func (s *schedule) due(k float64) time.Duration {
 	at := 0
 	for at+1 < len(s.legs) && k >= s.legs[at+1].before {

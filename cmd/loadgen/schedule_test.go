@@ -55,7 +55,7 @@ func TestTheWarmUpIsNoPhase(t *testing.T) {
 
 func TestCompletingAckIsTheOneBeforeTheQuorum(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := defaultNodeSettings()
+		s := defaultNodeConfig()
 		s.validators = rapid.IntRange(2, 40).Draw(t, "validators")
 		s.seed = rapid.Uint64().Draw(t, "seed")
 		s.invalid = rapid.Float64Range(0, 0.33).Draw(t, "invalid")
@@ -84,7 +84,7 @@ func TestCompletingAckIsTheOneBeforeTheQuorum(t *testing.T) {
 }
 
 func TestColludersSendEachOthersVotes(t *testing.T) {
-	s := defaultNodeSettings()
+	s := defaultNodeConfig()
 	s.invalid, s.colluding = 0.05, true
 	p, err := newPopulation(s)
 	if err != nil {

@@ -17,16 +17,17 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// serving is what is open while runs go on: the servers of --metrics and --pprof, and the file of --cpuprofile.
+// serving holds what is open during runs: the servers of --metrics and --pprof, and the file of
+// --cpuprofile.
 type serving struct {
 	process   *prometheus.Registry // metrics of the program itself
 	current   atomic.Pointer[registry]
 	servers   []*http.Server
 	done      sync.WaitGroup
-	addresses []string // lines that tell where
+	addresses []string // lines that name the servers' addresses
 
 	profile *outputFile
-	foreign bool // --pprof: whoever asks there gets the profile, so there is none of ours
+	foreign bool // --pprof is given: its clients take the CPU profile, so this program takes none
 }
 
 func newServing() *serving {
@@ -35,8 +36,8 @@ func newServing() *serving {
 	return v
 }
 
-// open opens what the flags ask for.
-func (v *serving) open(o *outputs) (err error) {
+// open opens what the flags name.
+func (v *serving) open(o *outputConfig) (err error) {
 	v.foreign = o.pprof != ""
 	if o.metrics != "" {
 		handler := promhttp.HandlerFor(prometheus.GathererFunc(v.gather), promhttp.HandlerOpts{})
@@ -77,7 +78,7 @@ func (v *serving) listen(flag, address, path string, handler http.Handler) error
 	return nil
 }
 
-// show makes a registry the one that is served.
+// show sets the registry that is served.
 func (v *serving) show(r *registry) { v.current.Store(r) }
 
 func (v *serving) gather() ([]*dto.MetricFamily, error) {
@@ -90,13 +91,13 @@ func (v *serving) gather() ([]*dto.MetricFamily, error) {
 
 func (v *serving) close() {
 	for _, s := range v.servers {
-		_ = s.Close() // ends connections too; what is unread of them is of no use any more
+		_ = s.Close() // ends connections too; unread data is of no use any more
 	}
 	v.done.Wait()
 	v.profile.close()
 }
 
-// profiling is a CPU profile under way.
+// profiling is a CPU profile that is being taken.
 type profiling struct {
 	serving *serving
 	raw     bytes.Buffer
@@ -109,8 +110,8 @@ func (v *serving) startProfile() *profiling {
 	return p
 }
 
-// stop ends the profile, writes it to --cpuprofile if it is the first, and returns where the engines' time went; nil if
-// that is not known.
+// stop ends the profile, writes it to --cpuprofile if it is the first, and returns the engines' CPU
+// time by part; nil if it is not known.
 func (p *profiling) stop() ([]part, error) {
 	if !p.on {
 		return nil, nil
@@ -121,7 +122,7 @@ func (p *profiling) stop() ([]part, error) {
 	}
 	parts, err := readParts(p.raw.Bytes())
 	if err != nil {
-		return nil, nil // the page does without
+		return nil, nil // the page does not need them
 	}
 	return parts, nil
 }

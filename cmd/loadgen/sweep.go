@@ -12,7 +12,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// sweepResult is what a sweep came to. Its JSON form is what --json writes; keys are only ever added.
+// sweepResult is the result of a sweep. --json writes its JSON form; keys are added and never
+// removed.
 type sweepResult struct {
 	Mode        string     `json:"mode"`
 	Axes        []axis     `json:"axes"`
@@ -28,11 +29,11 @@ type sweepResult struct {
 	Interrupted bool       `json:"interrupted"`
 }
 
-// axis is a flag that a sweep has several values for.
+// axis is a flag with several values.
 type axis struct {
 	Flag   string   `json:"flag"`
 	Values []string `json:"values"`
-	load   bool     // it is of what comes at the node, not of how the node is set
+	load   bool     // it is about the load on the node, not about the node's configuration
 	unset  string   // its default
 }
 
@@ -44,34 +45,35 @@ type sweepRun struct {
 	Error    string      `json:"error,omitempty"`
 }
 
-// good reports whether there is a result of a whole run without faults.
+// good reports whether there is the result of a whole run without faults.
 func (run sweepRun) good() bool { return run.Result != nil && run.Result.OK && !run.Result.Interrupted }
 
-// What a sweep lists values of: loads, which come at the node, and settings of the node, which advice is about.
+// The flags whose values a sweep may list: loads on the node, and the configuration of the node,
+// about which it advises.
 var (
-	sweptLoads    = strings.Fields("validators sequencers rate load in-flight invalid colluding silent late")
-	sweptSettings = strings.Fields("scheme variant signatures workers batch-size batch-delay")
+	sweptLoads     = strings.Fields("validators sequencers rate load in-flight invalid colluding silent late")
+	sweptNodeFlags = strings.Fields("scheme variant signatures workers batch-size batch-delay")
 	// keptFlags cannot be listed, but belong to the advice if they are given.
 	keptFlags = strings.Fields("schedule rate-to steps peer-quota feeders data")
 )
 
-// Bounds of what a sweep may ask for.
+// Limits of a sweep.
 const (
 	maxCombinations = 256 // more take hours
 	maxConfirm      = 20
 )
 
-// sweepCommand is the sweep's flags.
+// sweepCommand holds the flags of a sweep.
 type sweepCommand struct {
-	base    *nodeSettings
+	base    *nodeConfig
 	lists   map[string]*list
 	bound   time.Duration
 	confirm int
 }
 
-// newSweepCommand returns the command that runs node mode over lists of settings.
+// newSweepCommand returns the command that runs node mode over lists of flag values.
 func newSweepCommand() *cobra.Command {
-	w := &sweepCommand{base: defaultNodeSettings(), lists: make(map[string]*list), bound: 100 * time.Millisecond, confirm: 3}
+	w := &sweepCommand{base: defaultNodeConfig(), lists: make(map[string]*list), bound: 100 * time.Millisecond, confirm: 3}
 	w.base.duration = 5 * time.Second
 	cmd := &cobra.Command{
 		Use:   "sweep",
@@ -99,8 +101,8 @@ func newSweepCommand() *cobra.Command {
 	return cmd
 }
 
-// sweptFlags returns flags that set s, of all that a sweep lists values of.
-func (s *nodeSettings) sweptFlags() *pflag.FlagSet {
+// sweptFlags returns the flags whose values a sweep may list; they set s.
+func (s *nodeConfig) sweptFlags() *pflag.FlagSet {
 	c := &cobra.Command{}
 	c.Flags().SortFlags = false
 	s.bindSwept(c)
@@ -151,14 +153,15 @@ func combinations(axes []axis) [][]string {
 	return all
 }
 
-// readLists returns a result that has no runs yet, from the lists given, and sets what has one value.
+// readLists returns a result without runs, from the lists given, and sets the flags that have one
+// value.
 func (w *sweepCommand) readLists(f *pflag.FlagSet) (*sweepResult, error) {
 	r := &sweepResult{
 		Mode: "sweep", Bound: milliseconds(w.bound), Machine: thisMachine(), Time: time.Now().UTC().Format(time.RFC3339), Fastest: -1, BestInBound: -1, Axes: []axis{}, Findings: []finding{},
 	}
 	var fixed []string
 	set := w.base.sweptFlags()
-	for _, name := range slices.Concat(sweptLoads, sweptSettings) {
+	for _, name := range slices.Concat(sweptLoads, sweptNodeFlags) {
 		if !f.Changed(name) {
 			continue
 		}
@@ -202,7 +205,7 @@ func (w *sweepCommand) readLists(f *pflag.FlagSet) (*sweepResult, error) {
 	return r, nil
 }
 
-// quoted returns a value as a shell takes it.
+// quoted quotes a value for a shell.
 func quoted(value string) string {
 	if value != "" && !strings.ContainsFunc(value, func(c rune) bool {
 		return !strings.ContainsRune("+-./:=@_%,", c) && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
@@ -212,8 +215,9 @@ func quoted(value string) string {
 	return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
 }
 
-// settingsOf returns checked settings with the values of one combination. base has what is fixed.
-func (r *sweepResult) settingsOf(base *nodeSettings, values []string) (*nodeSettings, error) {
+// configOf returns a checked configuration with the values of one combination. base has the fixed
+// ones.
+func (r *sweepResult) configOf(base *nodeConfig, values []string) (*nodeConfig, error) {
 	s := *base
 	f := s.sweptFlags()
 	for i, v := range values {
@@ -224,7 +228,8 @@ func (r *sweepResult) settingsOf(base *nodeSettings, values []string) (*nodeSett
 	return &s, s.check()
 }
 
-// plan returns the runs to do: every combination, and the defaults under every load, if they are not among them.
+// plan returns the planned runs: every combination, and the defaults under every load, if they are
+// not among them.
 func (r *sweepResult) plan() []sweepRun {
 	var runs []sweepRun
 	known := make(map[string]bool)
@@ -243,12 +248,12 @@ func (r *sweepResult) plan() []sweepRun {
 	return runs
 }
 
-// advises reports whether settings are varied, and not loads alone.
+// advises reports whether the node's configuration is varied, and not loads alone.
 func (r *sweepResult) advises() bool {
 	return slices.ContainsFunc(r.Axes, func(a axis) bool { return !a.load })
 }
 
-// defaultsFor returns the combination with the same loads and the defaults of all settings.
+// defaultsFor returns the combination with the same loads and the defaults of all other flags.
 func (r *sweepResult) defaultsFor(values []string) []string {
 	values = slices.Clone(values)
 	for i, a := range r.Axes {
@@ -259,7 +264,7 @@ func (r *sweepResult) defaultsFor(values []string) []string {
 	return values
 }
 
-// run is the sweep, from its lists to the written result.
+// run runs the sweep: it reads the lists, measures every combination and writes the result.
 func (w *sweepCommand) run(cmd *cobra.Command) error {
 	switch {
 	case w.bound <= 0:
@@ -277,30 +282,30 @@ func (w *sweepCommand) run(cmd *cobra.Command) error {
 	}
 	w.base.explicit = func(flag string) bool { return flag == "seed" || f.Changed(flag) } // the same seed for all runs
 	runs := r.plan()
-	settings := make([]*nodeSettings, len(runs))
+	configs := make([]*nodeConfig, len(runs))
 	for i, run := range runs {
-		if settings[i], err = r.settingsOf(w.base, run.Flags); err != nil {
+		if configs[i], err = r.configOf(w.base, run.Flags); err != nil {
 			return err
 		}
 	}
-	o := w.base.outputs
-	if o.live == "auto" { // the table is what to watch
+	o := w.base.output
+	if o.live == "auto" { // the table is the view
 		o.live = "none"
 	}
-	d, err := newDesk(cmd, &o)
+	out, err := newOutput(cmd, &o)
 	if err != nil {
 		return err
 	}
-	defer d.close()
+	defer out.close()
 
 	ctx := cmd.Context()
 	known := make(saturations)
 	measure := func(i int) (*nodeResult, error) {
-		result, err := measureNode(ctx, settings[i], d, known)
-		d.screen.end()
+		result, err := measureNode(ctx, configs[i], out, known)
+		out.screen.end()
 		return result, err
 	}
-	r.printHead(d.human)
+	r.printHead(out.human)
 	for i, run := range runs {
 		if run.Result, err = measure(i); err != nil {
 			if ctx.Err() != nil {
@@ -309,18 +314,18 @@ func (w *sweepCommand) run(cmd *cobra.Command) error {
 			run.Error = oneLine(err)
 		}
 		r.Runs = append(r.Runs, run)
-		run.print(d.human, r)
+		run.print(out.human, r)
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	r.judge()
+	r.findBest()
 	if ctx.Err() == nil {
-		r.confirm(ctx, w.confirm, measure, d.human)
+		r.confirm(ctx, w.confirm, measure, out.human)
 	}
 	r.Interrupted = ctx.Err() != nil
-	r.print(d.human)
-	if err := d.write(fmt.Sprintf("loadgen sweep, %d runs", len(r.Runs)), r); err != nil {
+	r.print(out.human)
+	if err := out.write(fmt.Sprintf("loadgen sweep, %d runs", len(r.Runs)), r); err != nil {
 		return err
 	}
 	return r.verdict()

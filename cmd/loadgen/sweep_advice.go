@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// finding is what a sweep found best for a goal, and how it compares with the defaults.
+// finding is the best run of a sweep for a goal, compared with the defaults.
 type finding struct {
 	Goal     string  `json:"goal"`
 	Run      int     `json:"run"`      // index into runs
@@ -23,12 +23,12 @@ type finding struct {
 	Verdict  string  `json:"verdict"` // whether to use the flags; "" if only loads were varied, or for want of time
 }
 
-// alike is how far results may differ that count as the same when the best is chosen; then latency decides. At a fixed
-// rate all that keep up are alike.
+// alike is the relative difference up to which throughputs count as the same when the best run is
+// chosen; then latency decides. At a fixed rate all runs that keep up are alike.
 const alike = 0.01
 
-// judge finds the best runs.
-func (r *sweepResult) judge() {
+// findBest finds the best runs.
+func (r *sweepResult) findBest() {
 	r.Fastest = r.best(func(*nodeResult) bool { return true })
 	r.BestInBound = r.best(func(n *nodeResult) bool { return n.LatencyMS.P99 <= r.Bound })
 	within := fmt.Sprintf("within p99 %g ms", r.Bound)
@@ -45,8 +45,8 @@ func (r *sweepResult) judge() {
 	r.Advice = r.Findings[len(r.Findings)-1].Advice
 }
 
-// best returns the run with the most acks verified among good ones that qualify; of those alike, that with the lowest
-// p99. −1 for none.
+// best returns the good run with the most acks verified of those that qualify; among runs alike,
+// the one with the lowest p99. It returns −1 for none.
 func (r *sweepResult) best(qualifies func(*nodeResult) bool) int {
 	most := 0.0
 	for _, run := range r.Runs {
@@ -76,7 +76,7 @@ func (r *sweepResult) finding(goal string, run int) finding {
 	return f
 }
 
-// flags are those of a combination, as to be given to loadgen node; those of its loads alone, or of its settings too.
+// flags returns the flags of a combination for loadgen node: those of its loads only, or all.
 func (r *sweepResult) flags(values []string, loadsOnly bool) string {
 	var parts []string
 	if r.Fixed != "" {
@@ -91,8 +91,8 @@ func (r *sweepResult) flags(values []string, loadsOnly bool) string {
 	return strings.Join(parts, " ")
 }
 
-// confirm runs what was found best and the defaults again, in turns: machines drift, and the best of many runs is
-// partly the luckiest.
+// confirm runs the best and the defaults again, alternately: the speed of machines drifts, and the
+// best of many runs is partly luck.
 func (r *sweepResult) confirm(ctx context.Context, times int, measure func(run int) (*nodeResult, error), w io.Writer) {
 	verified, p99 := make(map[int][]float64), make(map[int][]float64)
 	var again []int
@@ -139,8 +139,8 @@ func (r *sweepResult) confirm(ctx context.Context, times int, measure func(run i
 	}
 }
 
-// compare says in words how the best does against the defaults, and whether to keep these. bound is of the p99 latency
-// in ms; 0 for none.
+// compare compares the best run with the defaults in words, and reports whether to keep the
+// defaults. bound is the bound of the p99 latency in ms; 0 for none.
 func (f *finding) compare(bound float64) (keep bool, why string) {
 	switch {
 	case f.Run == f.Defaults:

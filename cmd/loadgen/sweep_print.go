@@ -48,7 +48,7 @@ func (run sweepRun) print(w io.Writer, r *sweepResult) {
 		n.MeanBatch, n.LatencyMS.P50, n.LatencyMS.P99, n.SendsDropped, strings.Join(notes, ", "))
 }
 
-// print prints what was found.
+// print prints the findings.
 func (r *sweepResult) print(w io.Writer) {
 	say(w, "")
 	if r.Interrupted {

@@ -46,7 +46,7 @@ func TestASweepRunsEveryCombinationAndTheDefaultsAndNamesTheBest(t *testing.T) {
 			t.Errorf("flags %q", f.Flags)
 		}
 		for _, flags := range []string{f.Flags, f.Advice} {
-			s := defaultNodeSettings()
+			s := defaultNodeConfig()
 			cmd := newNodeCommand()
 			cmd.Flags().SetInterspersed(true)
 			if err := cmd.ParseFlags(strings.Fields(flags)); err != nil {
@@ -80,7 +80,8 @@ func TestASweepOverLoadsAdvisesNoSettings(t *testing.T) {
 	}
 }
 
-// sweepOf returns a sweep over batch sizes, of runs with acks verified/s and p99 latency, the first with the defaults.
+// sweepOf returns a sweep over batch sizes, of runs with acks verified/s and p99 latency, the first
+// with the defaults.
 func sweepOf(bound float64, runs ...[2]float64) *sweepResult {
 	r := &sweepResult{Bound: bound, Axes: []axis{{Flag: "batch-size", unset: "0"}}, Fastest: -1, BestInBound: -1}
 	for i, run := range runs {
@@ -93,7 +94,7 @@ func sweepOf(bound float64, runs ...[2]float64) *sweepResult {
 
 func TestTheBestWithinABoundMayNotBeTheFastest(t *testing.T) {
 	r := sweepOf(20, [2]float64{10, 5}, [2]float64{30, 50}, [2]float64{20, 15})
-	r.judge()
+	r.findBest()
 	if r.Fastest != 1 || r.BestInBound != 2 || len(r.Findings) != 2 || r.Advice != "--batch-size=2" {
 		t.Errorf("fastest %d, best within the bound %d, advice %q", r.Fastest, r.BestInBound, r.Advice)
 	}
@@ -102,7 +103,7 @@ func TestTheBestWithinABoundMayNotBeTheFastest(t *testing.T) {
 func TestAmongRunsOfLikeThroughputTheQuickestIsBest(t *testing.T) {
 	r := sweepOf(100, [2]float64{1000, 50}, [2]float64{1001, 60}, [2]float64{999, 40}, [2]float64{900, 10})
 	r.Runs = append(r.Runs, sweepRun{Flags: []string{"9"}, Result: &nodeResult{VerifiedPerSecond: 5000}}) // was not good
-	r.judge()
+	r.findBest()
 	if r.Fastest != 2 || r.BestInBound != 2 || len(r.Findings) != 1 {
 		t.Errorf("fastest %d, best within the bound %d", r.Fastest, r.BestInBound)
 	}
@@ -125,7 +126,7 @@ func TestASweepSaysWhetherItsAdviceBeatsTheDefaults(t *testing.T) {
 		{"once only", [][2]float64{{20, 9}}, [][2]float64{{10, 9}}, "see --confirm", "--batch-size=1"},
 	} {
 		r := sweepOf(20, [2]float64{10, 5}, [2]float64{30, 5})
-		r.judge()
+		r.findBest()
 		var out strings.Builder
 		next := [2]int{}
 		r.confirm(t.Context(), len(c.best), func(run int) (*nodeResult, error) {
@@ -140,7 +141,7 @@ func TestASweepSaysWhetherItsAdviceBeatsTheDefaults(t *testing.T) {
 		}
 	}
 	r := sweepOf(20, [2]float64{30, 5}, [2]float64{10, 5})
-	r.judge()
+	r.findBest()
 	r.confirm(t.Context(), 3, nil, &strings.Builder{}) // nothing to run again
 	if !strings.Contains(r.Findings[0].Verdict, "the defaults are the best of these") || r.Advice != "" {
 		t.Errorf("advice %q, verdict %q", r.Advice, r.Findings[0].Verdict)

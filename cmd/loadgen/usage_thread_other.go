@@ -4,5 +4,6 @@ package main
 
 import "time"
 
-// threadCPU is 0 where the CPU time of one thread cannot be asked for; then the audit's counts as the engines'.
+// threadCPU returns 0 on systems that do not give the CPU time of one thread; then the audit's time
+// counts as the engines'.
 func threadCPU() time.Duration { return 0 }

@@ -1,9 +1,13 @@
 package core
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/lanecast/lanecast/internal/testkit"
+)
 
 func TestAnAckThatCompletesNoQuorumAllocatesNothing(t *testing.T) {
-	if raceEnabled {
+	if testkit.Race {
 		t.Skip("the race detector allocates")
 	}
 	r := newRig(t, 100, observing)
@@ -40,7 +44,7 @@ func TestAnAckThatCompletesNoQuorumAllocatesNothing(t *testing.T) {
 }
 
 func TestACertificateAllocatesLittle(t *testing.T) {
-	if raceEnabled {
+	if testkit.Race {
 		t.Skip("the race detector allocates")
 	}
 	r := newRig(t, 4, observing)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/internal/sim/model"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -416,7 +417,7 @@ func TestWhateverTheHistoryNothingIsEquivocatedLostOrStuck(t *testing.T) {
 	histories := 150
 	if v, err := strconv.Atoi(os.Getenv("LANECAST_HISTORIES")); err == nil {
 		histories = v
-	} else if testing.Short() || raceEnabled {
+	} else if testing.Short() || testkit.Race {
 		histories = 50
 	}
 	for seed := range uint64(histories) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/internal/sim/model"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -412,7 +413,7 @@ func TestRule4_8_SequencersThatLeftCostLittleAndEachTheSame(t *testing.T) {
 	epochs := uint64(10_000)
 	if v, err := strconv.Atoi(os.Getenv("LANECAST_EPOCHS")); err == nil {
 		epochs = uint64(v)
-	} else if raceEnabled {
+	} else if testkit.Race {
 		epochs = 2000
 	}
 	cfg := defaults(id(500))

@@ -66,7 +66,7 @@ func (v *view) Sequencers(e uint64) ([]wire.PublicKey, bool) {
 }
 
 // judge decides a statement by the book.
-func judge(st *verify.Statement) *verify.Verdict { return model.Judge(st, model.ChunkValid) }
+func judge(st *verify.Statement) *verify.Verdict { return model.Decide(st, model.ChunkValid) }
 
 func (w *world) validLock(l *wire.Lock) bool {
 	st := &verify.Statement{Scheme: w.schemes[l.Epoch], Subject: l.Subject(), Certificate: l.Certificate}

@@ -1,9 +1,11 @@
-// Package crashfs is a file system in memory for tests of what survives a power failure. It remembers what was synced: file by
-// file, page by page, and name by name. [FS.Crash] gives one of the states in which a failure may leave it: each page
-// of each file is of any version since its last sync, or torn between two of them, and so are each length and each name.
-// It can also refuse to work: Fault decides, operation by operation.
+// Package crashfs is a file system in memory for tests of power failures. It records what was
+// synced: file by file, page by page, and name by name. [FS.Crash] returns one of the states in
+// which a failure may leave it: each page of each file is of any version since its last sync, or
+// torn between two of them, and so are each length and each name. Operations can also fail: Fault
+// decides, one by one.
 //
-// It is of the shape that package journal asks for, without importing it: F is that package's interface for files.
+// It has the methods of package journal's file system, without importing it: F is that package's
+// interface for files.
 package crashfs
 
 import (
@@ -20,7 +22,7 @@ import (
 // ErrCrashed is returned by the operation during which the crash comes, and by all after it.
 var ErrCrashed = errors.New("crashfs: crashed")
 
-// FS is the file system. Its fields are for the test: to be set before use, or with Mu held.
+// FS is the file system. Tests may set its fields before use, or with Mu held.
 type FS[F any] struct {
 	Mu      sync.Mutex
 	Names   map[string]*Inode // as programs see it
@@ -32,9 +34,10 @@ type FS[F any] struct {
 	Ops     int // operations that change something
 	CrashAt int // the operation during which the crash comes; 0 for never
 
-	// Fault, if set, is asked before each operation; an error is returned instead of acting.
+	// Fault, if set, is called before each operation; if it returns an error, the operation fails
+	// with it.
 	Fault func(op, name string) error
-	// ShortWrite, if positive, is how many bytes of the next failing write get through.
+	// ShortWrite, if positive, is the number of bytes that a failing write still writes.
 	ShortWrite int
 	// Hold, if set, is called in each Sync, without the lock.
 	Hold func(name string)
@@ -53,14 +56,15 @@ type File interface {
 	Size() (int64, error)
 }
 
-// Inode keeps a version of its content for every change since the last sync; the first is the synced one.
+// Inode holds a version of its content for every change since the last sync; the first is the
+// synced one.
 type Inode struct{ Versions [][]byte }
 
 // Data returns the content as programs see it.
 func (n *Inode) Data() []byte { return n.Versions[len(n.Versions)-1] }
 
-// New returns an empty file system. as gives its files the type that its user wants; errLocked is what Lock returns for a
-// lock that is held.
+// New returns an empty file system. as converts its files to F; Lock returns errLocked for a lock
+// that is held.
 func New[F any](as func(File) F, errLocked error) *FS[F] {
 	return &FS[F]{
 		Names: map[string]*Inode{}, durable: map[string]*Inode{}, Locked: map[string]bool{}, Calls: map[string]int{},
@@ -68,7 +72,7 @@ func New[F any](as func(File) F, errLocked error) *FS[F] {
 	}
 }
 
-// begin counts an operation. The effect of the one that meets the crash takes place, unsynced.
+// begin counts an operation. The operation at which the crash comes takes effect, unsynced.
 func (m *FS[F]) begin(op, name string, changes bool) (crash, err error) {
 	if err := m.refuse(op, name); err != nil {
 		return nil, err
@@ -94,9 +98,9 @@ func (m *FS[F]) refuse(op, name string) error {
 	return m.Fault(op, filepath.Base(name))
 }
 
-// Crash returns the file system after a power failure. With mode 0 all that was not synced is lost, with 1 all of
-// it is there, else each page of each file is of any version since the sync, or torn between two; so is each
-// length, and each name.
+// Crash returns the file system after a power failure. With mode 0 all that was not synced is lost,
+// with 1 nothing is lost. With others each page of each file is of any version since the sync, or
+// torn between two; so is each length, and each name.
 func (m *FS[F]) Crash(rng *rand.Rand, mode int) *FS[F] {
 	m.Mu.Lock()
 	defer m.Mu.Unlock()
@@ -124,8 +128,8 @@ func (m *FS[F]) Crash(rng *rand.Rand, mode int) *FS[F] {
 	return after
 }
 
-// Kill returns the file system as the next process finds it when the last one was killed: nothing is lost, nor any
-// more synced.
+// Kill returns the file system as it is after its process was killed: nothing is lost, and nothing
+// more is synced.
 func (m *FS[F]) Kill() *FS[F] {
 	m.Mu.Lock()
 	defer m.Mu.Unlock()
@@ -160,7 +164,7 @@ func (n *Inode) torn(rng *rand.Rand) []byte {
 // Abs returns dir: there is no working directory.
 func (m *FS[F]) Abs(dir string) (string, error) { return dir, nil }
 
-// MkdirAll does nothing: folders are there.
+// MkdirAll does nothing: every folder exists.
 func (m *FS[F]) MkdirAll(string) error { return nil }
 
 // ReadDir returns the names of the files in a folder.
@@ -179,7 +183,7 @@ func (m *FS[F]) ReadDir(dir string) ([]string, error) {
 	return names, nil
 }
 
-// Create makes a file, or empties it.
+// Create makes a file. It replaces one of that name.
 func (m *FS[F]) Create(name string) (file F, err error) {
 	m.Mu.Lock()
 	defer m.Mu.Unlock()
@@ -243,7 +247,7 @@ func (m *FS[F]) Remove(name string) error {
 	return crash
 }
 
-// SyncDir makes all names durable, those of other folders too.
+// SyncDir makes all names durable, including those of other folders.
 func (m *FS[F]) SyncDir(dir string) error {
 	m.Mu.Lock()
 	defer m.Mu.Unlock()
@@ -255,7 +259,7 @@ func (m *FS[F]) SyncDir(dir string) error {
 	return nil
 }
 
-// Lock takes a lock, which neither Crash nor Kill passes on.
+// Lock takes a lock. The file systems that Crash and Kill return have no locks held.
 func (m *FS[F]) Lock(name string) (io.Closer, error) {
 	m.Mu.Lock()
 	defer m.Mu.Unlock()

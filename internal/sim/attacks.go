@@ -6,31 +6,33 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Attack is one of the things that hostile processes do.
+// Attack is a kind of behavior of hostile processes.
 type Attack int
 
 // The attacks.
 const (
-	// BehaveWell acks a chunk, or sends a node, as an honest one would: else no lane of theirs would move.
+	// BehaveWell acks a chunk, or sends a node, as an honest process would: otherwise their lanes
+	// would not grow.
 	BehaveWell Attack = iota
-	// Withhold does nothing, and takes in nothing: a peer that stops reading.
+	// Withhold does nothing.
 	Withhold
-	// Equivocate sends other chunks of one height to each half of the network, and others again later, as if after a
-	// restart.
+	// Equivocate sends different chunks of one height to each half of the network, and others again
+	// later, as if after a restart.
 	Equivocate
-	// AckSomebody sends a good ack to a random part of the network only.
+	// AckSomebody sends a valid ack to a random part of the network only.
 	AckSomebody
-	// AckWrongly sends an ack whose signature is wrong.
+	// AckWrongly sends an ack with an invalid signature.
 	AckWrongly
-	// CancelOut has two send acks whose errors cancel when they are added up, in the subgroup or outside of it.
+	// CancelOut makes two hostile processes send acks whose errors cancel in the sum, in the
+	// subgroup or outside of it.
 	CancelOut
-	// AckEverything acks every height and epoch in bounds and around them, for payloads of its own.
+	// AckEverything acks heights and epochs within bounds and around them, for random payloads.
 	AckEverything
 	// AckTwice acks two payloads at one height.
 	AckTwice
-	// Replay sends messages of others, or its own, again.
+	// Replay sends captured messages again.
 	Replay
-	// Mutate sends them with bits changed.
+	// Mutate sends captured messages with bits changed.
 	Mutate
 	// SwapBits sends a node whose parent certificate has bits changed, or is another's.
 	SwapBits
@@ -40,7 +42,8 @@ const (
 	Flood
 	// Garbage sends random bytes.
 	Garbage
-	// Impersonate sends a process nodes and acks in its own name, or in another's, above what it knows.
+	// Impersonate sends a process nodes and acks in that process's own name, or in another's, above
+	// what it knows.
 	Impersonate
 	numAttacks
 )
@@ -59,7 +62,7 @@ var allAttacks = func() (all []Attack) {
 	return all
 }()
 
-func (a Attack) do(c *cabal, m *member) {
+func (a Attack) do(c *colluders, m *colluder) {
 	n := c.net
 	switch a {
 	case BehaveWell:
@@ -106,7 +109,7 @@ func (a Attack) do(c *cabal, m *member) {
 	}
 }
 
-func (c *cabal) behaveWell(m *member) {
+func (c *colluders) behaveWell(m *colluder) {
 	if c.net.chance(50) {
 		node := c.node(m, 0)
 		c.broadcast(m, nodeMessage, node.AppendTo(nil))
@@ -117,7 +120,7 @@ func (c *cabal) behaveWell(m *member) {
 	}
 }
 
-func (c *cabal) equivocate(m *member) {
+func (c *colluders) equivocate(m *colluder) {
 	n := c.net
 	first, second := n.random.IntN(variants), n.random.IntN(variants)
 	a, b := c.node(m, first), c.node(m, second)
@@ -127,8 +130,9 @@ func (c *cabal) equivocate(m *member) {
 	}
 }
 
-// ack sends a member's ack to those honest processes that some picks, all if it is nil. change may alter the signature.
-func (c *cabal) ack(m *member, chunk wire.Chunk, epoch uint64, change func([]byte) []byte, some func() bool) {
+// ack sends a colluder's ack to those honest processes for which some returns true, all if it is
+// nil. change may alter the signature.
+func (c *colluders) ack(m *colluder, chunk wire.Chunk, epoch uint64, change func([]byte) []byte, some func() bool) {
 	i, vote := c.vote(m, wire.Subject{Chunk: chunk, Epoch: epoch})
 	if vote == nil {
 		return
@@ -145,7 +149,7 @@ func (c *cabal) ack(m *member, chunk wire.Chunk, epoch uint64, change func([]byt
 	}
 }
 
-func (c *cabal) ackWrongly(m *member) {
+func (c *colluders) ackWrongly(m *colluder) {
 	n := c.net
 	chunk, ok := c.target()
 	if !ok {
@@ -153,11 +157,11 @@ func (c *cabal) ackWrongly(m *member) {
 	}
 	chunk.Height += uint64(n.random.IntN(2))
 	how := forgery(n.random.IntN(int(numForgeries)))
-	c.ack(m, chunk, n.epoch, func(vote []byte) []byte { return n.world.forge(vote, how, n.random.IntN(1<<16)) }, nil)
+	c.ack(m, chunk, n.epoch, func(vote []byte) []byte { return n.roster.forge(vote, how, n.random.IntN(1<<16)) }, nil)
 }
 
-// cancelOut needs two: the next member sends the other half.
-func (c *cabal) cancelOut(m *member) {
+// cancelOut needs two: the next colluder sends the ack with the opposite error.
+func (c *colluders) cancelOut(m *colluder) {
 	n := c.net
 	chunk, ok := c.target()
 	if !ok {
@@ -168,13 +172,13 @@ func (c *cabal) cancelOut(m *member) {
 	if n.chance(50) {
 		there, back = twisted, twistedBack
 	}
-	c.ack(m, chunk, n.epoch, func(vote []byte) []byte { return n.world.forge(vote, there, 0) }, nil)
+	c.ack(m, chunk, n.epoch, func(vote []byte) []byte { return n.roster.forge(vote, there, 0) }, nil)
 	if other != m {
-		c.ack(other, chunk, n.epoch, func(vote []byte) []byte { return n.world.forge(vote, back, 0) }, nil)
+		c.ack(other, chunk, n.epoch, func(vote []byte) []byte { return n.roster.forge(vote, back, 0) }, nil)
 	}
 }
 
-func (c *cabal) ackEverything(m *member) {
+func (c *colluders) ackEverything(m *colluder) {
 	n := c.net
 	chunk, ok := c.target()
 	if !ok {
@@ -190,7 +194,7 @@ func (c *cabal) ackEverything(m *member) {
 	}
 }
 
-func (c *cabal) replay(m *member, mutate bool) {
+func (c *colluders) replay(m *colluder, mutate bool) {
 	if len(c.seen) == 0 {
 		return
 	}
@@ -201,7 +205,7 @@ func (c *cabal) replay(m *member, mutate bool) {
 	c.broadcast(m, message.kind, message.message)
 }
 
-func (c *cabal) swapBits(m *member) {
+func (c *colluders) swapBits(m *colluder) {
 	n := c.net
 	node := c.node(m, n.random.IntN(variants))
 	if !node.HasParent() {
@@ -221,7 +225,7 @@ func (c *cabal) swapBits(m *member) {
 	c.send(m, c.victim(), nodeMessage, node.AppendTo(nil))
 }
 
-func (c *cabal) impersonate(m *member) {
+func (c *colluders) impersonate(m *colluder) {
 	n := c.net
 	victim := c.victim()
 	name := victim
@@ -237,7 +241,7 @@ func (c *cabal) impersonate(m *member) {
 	}
 	chunk, _ := c.target()
 	chunk.Height += uint64(n.random.IntN(3))
-	if i, ok := n.world.epochs[n.epoch].scheme.Index(name.id); ok {
+	if i, ok := n.roster.epochs[n.epoch].scheme.Index(name.id); ok {
 		if _, vote := c.vote(m, wire.Subject{Chunk: chunk, Epoch: n.epoch}); vote != nil {
 			a := wire.Ack{Chunk: chunk, Epoch: n.epoch, Participant: i, Signature: vote}
 			c.send(m, victim, ackMessage, a.AppendTo(nil))
@@ -245,7 +249,7 @@ func (c *cabal) impersonate(m *member) {
 	}
 }
 
-func (c *cabal) flood(m *member) {
+func (c *colluders) flood(m *colluder) {
 	n := c.net
 	chunk, _ := c.target()
 	victim := c.victim()

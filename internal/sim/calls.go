@@ -12,17 +12,18 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// call is a call of the core's that has not returned: a question to the application, or a request to a signer.
+// call is a call by the core that has not returned: a question to the application, or a request to
+// a signer.
 type call struct {
 	kind   core.EffectKind
 	chunk  wire.Chunk
-	waits  bool // it returns only some time after its context has ended, or very late
+	waits  bool // it returns only after its context has ended, or very late
 	ended  bool // its context has ended
 	answer func(current bool)
 }
 
-// begin makes a call that returns after a random time below limit or, if it waits, not before its context ends, unless
-// it is given up after patience; 0 for never.
+// begin starts a call. It returns after a random time below limit or, if it waits, when its context
+// has ended or patience has passed; 0 for never.
 func (p *process) begin(e *core.Effect, limit time.Duration, waits bool, patience time.Duration, answer func(current bool)) {
 	p.calls[e.Call] = &call{kind: e.Kind, chunk: e.Chunk, waits: waits, answer: answer}
 	switch {
@@ -33,18 +34,19 @@ func (p *process) begin(e *core.Effect, limit time.Duration, waits bool, patienc
 	}
 }
 
-// returnLater has a call return after a random time below limit, if it has not returned by then.
+// returnLater makes a call return after a random time below limit, if it has not returned by then.
 func (p *process) returnLater(number uint64, limit time.Duration) {
 	p.later(limit, func() {
 		if c := p.calls[number]; c != nil {
 			delete(p.calls, number)
-			p.watch.returned(c)
+			p.observed.returned(c)
 			c.answer(!c.ended)
 		}
 	})
 }
 
-// endCall ends the context of a call. A call that waits for that takes its time to return all the same.
+// endCall ends the context of a call. A call that waits for that still takes a random time to
+// return.
 func (p *process) endCall(number uint64) {
 	c := p.calls[number]
 	if c == nil || c.ended {
@@ -58,8 +60,8 @@ func (p *process) endCall(number uint64) {
 	}
 }
 
-// relieve has the calls return that wait for their contexts.
-func (p *process) relieve() {
+// returnWaiting makes the calls return that wait for their contexts.
+func (p *process) returnWaiting() {
 	for _, number := range slices.Sorted(maps.Keys(p.calls)) {
 		if c := p.calls[number]; c.waits && !c.ended {
 			p.returnLater(number, p.net.Pace.Application)
@@ -74,10 +76,11 @@ func (p *process) answerTime() time.Duration {
 	return p.net.Pace.Application
 }
 
-// lacks reports whether the payload of a chunk is lost on its way to this process. It is the same each time.
+// lacks reports whether the payload of a chunk is lost on its way to this process. It returns the
+// same each time.
 func (p *process) lacks(chunk *wire.Chunk) bool {
 	rate := p.net.Faults.LosePayload
-	if p.net.calm && p.blind {
+	if p.net.faultsEnded && p.blind {
 		rate = blindRate
 	}
 	if rate == 0 {
@@ -90,7 +93,7 @@ func (p *process) lacks(chunk *wire.Chunk) bool {
 	return (x>>33)%100 < uint64(rate)
 }
 
-// blindRate is how many percent of the chunks a blind process never gets the payload of.
+// blindRate is the percentage of chunks whose payload a blind process never gets.
 const blindRate = 40
 
 func (p *process) askVerify(e *core.Effect) {
@@ -106,7 +109,7 @@ func (p *process) askVerify(e *core.Effect) {
 	waits, patience := p.lacks(&chunk), time.Duration(0)
 	if waits {
 		n.Stats.Faults[PayloadLost]++
-		if !p.blind && n.chance(50) { // it comes late
+		if !p.blind && n.chance(50) { // the payload comes late
 			patience = 40 * n.Pace.Application
 		}
 	}
@@ -116,7 +119,7 @@ func (p *process) askVerify(e *core.Effect) {
 	p.begin(e, limit, waits, patience, func(current bool) {
 		n.history.line(n.now, p.name, "application on %s: %d, asked still %v", short(&chunk), answer, current)
 		if current {
-			p.watch.answered(chunk, answer)
+			p.observed.answered(chunk, answer)
 		}
 		p.c.ApplicationVerified(n.now, number, answer)
 	})
@@ -137,8 +140,8 @@ func (p *process) askPropose(e *core.Effect) {
 
 var errSignature = errors.New("sim: the signer failed")
 
-// signers are what signs for a process. They remember what they were shown, through all crashes, and guard against a
-// second payload at one height.
+// signers are the signers of a process. They remember what they signed, through all crashes, and
+// fail the run at a second payload for one height.
 type signers struct {
 	chunks map[uint64]wire.Digest // of our lane, by height
 	acks   map[place]wire.Digest
@@ -154,7 +157,7 @@ func (p *process) signChunk(e *core.Effect) {
 		n.fail("4.7: %s: its sequencer key is shown %s, and has been shown %x", p.name, short(&e.Chunk), before[:4])
 	}
 	p.signers.chunks[e.Chunk.Height] = e.Chunk.Payload
-	signature, err := n.world.signChunk(p.index, e.Chunk), error(nil)
+	signature, err := n.roster.signChunk(p.index, e.Chunk), error(nil)
 	waits := n.hit(n.Faults.HangSigner, SignerHung)
 	if waits || n.hit(n.Faults.SignFailure, SignatureFailed) {
 		signature, err = wire.Signature{}, errSignature
@@ -171,7 +174,7 @@ func (p *process) signAck(e *core.Effect) {
 	p.signers.acks[at] = e.Chunk.Payload
 	signature, err := e.Signer.SignAck(context.Background(), wire.Subject{Chunk: e.Chunk, Epoch: e.Epoch})
 	rate := n.Faults.HangSigner
-	if n.calm && p.blind {
+	if n.faultsEnded && p.blind {
 		rate = blindRate / 4
 	}
 	waits := n.hit(rate, SignerHung)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Scheme names how validators certify.
+// Scheme names a signature scheme.
 type Scheme string
 
 // The keyed ones are cheap stand-ins (package model); the others are those of package verify.
@@ -20,100 +20,103 @@ const (
 	Ed25519         Scheme = "ed25519"
 )
 
-// KeyedSchemes and RealSchemes are all of them.
+// KeyedSchemes and RealSchemes are all schemes.
 var (
 	KeyedSchemes = []Scheme{KeyedSum, KeyedGroup, KeyedList}
 	RealSchemes  = []Scheme{MultisigMinSig, MultisigMinPk, ThresholdMinSig, ThresholdMinPk, Ed25519}
 )
 
-// Config are all that a run follows from.
+// Config determines a run.
 type Config struct {
 	Seed uint64
 	// Scheme is KeyedSum if empty.
 	Scheme Scheme
-	// Processes is how many there are. The first Validators of them, all if 0, are the validators of every epoch that a
-	// scenario does not define otherwise.
+	// Processes is the number of processes. The first Validators of them, all if 0, are the
+	// validators of every epoch that a scenario does not define otherwise.
 	Processes, Validators int
-	// Sequencers is how many of the processes, from the last down, are sequencers; all if 0. The byzantine ones always
-	// are.
+	// Sequencers is the number of processes, from the last down, that are sequencers; all if 0. The
+	// byzantine ones always are.
 	Sequencers int
-	// Byzantine is how many processes are hostile: the first ones.
+	// Byzantine is the number of hostile processes, which are the first ones.
 	Byzantine int
-	// Attacks are what the hostile ones do; all there are if empty.
+	// Attacks are the attacks of hostile processes; all attacks if empty.
 	Attacks []Attack
-	// AttackPause is how long a hostile peer waits at most between two attacks; 4 ms if 0.
+	// AttackPause is the longest time between two attacks of a hostile peer; 4 ms if 0.
 	AttackPause time.Duration
 
 	Link   Link
 	Pace   Pace
 	Faults Faults
 
-	// Batch has each process's statements decided by a verifier of package verify/batch of its own, as many at once as
-	// wait. Else the model judges them one by one, and gives votes back undecided where it may in Defer percent.
+	// Batch gives each process a verifier of package verify/batch, which decides all statements
+	// that wait together. Otherwise the model decides them one by one, and gives votes back
+	// undecided in Defer percent of the cases where it may.
 	Batch bool
 	Defer int
-	// Journal has package journal below each process, on a file system in memory that crashes. The seed does not tell
-	// when: the history is another each time.
+	// Journal gives each process a journal of package journal, on a file system in memory that
+	// crashes. The seed does not determine when: the history differs from run to run.
 	Journal bool
-	// VotesInFlight is how many statements of votes a process has verified at once; any number if 0.
+	// VotesInFlight is the number of statements of votes that a process has verified at once; any
+	// number if 0.
 	VotesInFlight int
 
 	// Rebroadcast is the cores' RebroadcastTimeout; if 0, four times the longest way of a message.
 	Rebroadcast time.Duration
-	// Bounds are how many epochs before and after the current one are within bounds; one each if nil.
+	// Bounds are the numbers of epochs before and after the current one that are within bounds; one
+	// each if nil.
 	Bounds *EpochBounds
-	// Leap is how many epochs a storm passes over at most when one changes.
+	// Leap is the largest number of epochs that a fault run skips when the epoch changes.
 	Leap int
-	// MaxPending is how many reports may wait for the reporter, and how many records for the disk, until a process takes
-	// in no messages; 48 if 0.
+	// MaxPending is the number of reports waiting for the reporter, or of records waiting for the
+	// disk, at which a process stops taking in messages; 48 if 0.
 	MaxPending int
 
-	// Digest has the history digested; Trace, if set, gets it as text.
+	// Digest says that the history is digested; Trace, if set, gets it as text.
 	Digest bool
 	Trace  io.Writer
 }
 
-// Link is how messages travel: each takes Latency ± Jitter.
+// Link is the delay of messages: each takes Latency ± Jitter.
 type Link struct{ Latency, Jitter time.Duration }
 
 // EpochBounds are the cores' EpochsBack and EpochsAhead.
 type EpochBounds struct{ Back, Ahead uint64 }
 
-// Pace is how long things take at most. Each takes a random time below it.
+// Pace holds the longest durations of what processes do. Each takes a random time below its limit.
 type Pace struct{ Verify, Sign, Sync, Application, Report time.Duration }
 
-// firstEpoch is the epoch in which networks start, and lastEpoch the last one that there is.
+// firstEpoch is the epoch in which networks start; lastEpoch is the last one that is defined.
 const (
 	firstEpoch = 5
 	lastEpoch  = 24
 )
 
-func (s *Config) fill() {
-	if s.Scheme == "" {
-		s.Scheme = KeyedSum
+func (c *Config) fill() {
+	if c.Scheme == "" {
+		c.Scheme = KeyedSum
 	}
-	if s.Validators == 0 {
-		s.Validators = s.Processes
+	if c.Validators == 0 {
+		c.Validators = c.Processes
 	}
-	if s.Sequencers == 0 {
-		s.Sequencers = s.Processes
+	if c.Sequencers == 0 {
+		c.Sequencers = c.Processes
 	}
-	if s.Link.Latency == 0 {
-		s.Link = Link{10 * time.Millisecond, 5 * time.Millisecond}
+	if c.Link.Latency == 0 {
+		c.Link = Link{10 * time.Millisecond, 5 * time.Millisecond}
 	}
-	if s.Pace == (Pace{}) {
-		s.Pace = Pace{3 * time.Millisecond, 3 * time.Millisecond, 5 * time.Millisecond, 5 * time.Millisecond, time.Millisecond}
+	if c.Pace == (Pace{}) {
+		c.Pace = Pace{3 * time.Millisecond, 3 * time.Millisecond, 5 * time.Millisecond, 5 * time.Millisecond, time.Millisecond}
 	}
-	if s.Bounds == nil {
-		s.Bounds = &EpochBounds{1, 1}
+	if c.Bounds == nil {
+		c.Bounds = &EpochBounds{1, 1}
 	}
-	if s.MaxPending == 0 {
-		s.MaxPending = 48
+	if c.MaxPending == 0 {
+		c.MaxPending = 48
 	}
-	if s.Rebroadcast == 0 {
-		s.Rebroadcast = 4 * (s.Link.Latency + s.Link.Jitter)
+	if c.Rebroadcast == 0 {
+		c.Rebroadcast = 4 * (c.Link.Latency + c.Link.Jitter)
 	}
-	if s.AttackPause == 0 {
-		s.AttackPause = 4 * time.Millisecond
+	if c.AttackPause == 0 {
+		c.AttackPause = 4 * time.Millisecond
 	}
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// newDisk gives a process an empty disk whose first record is durable. recovering says that another one was lost.
+// newDisk gives a process an empty disk whose first record is durable. recovering says that another
+// disk was lost.
 func (p *process) newDisk(recovering bool) {
 	n := p.net
 	p.disk = model.NewDisk()
@@ -27,8 +28,8 @@ func (p *process) newDisk(recovering bool) {
 	p.journal = newRealJournal(p, first)
 }
 
-// LoseDisk has a process crash now and come back without its journal, as recovering. It adopts what a quorum of others
-// knows as soon as that can be had.
+// LoseDisk crashes a process now. It comes back without its journal, as recovering, and adopts what
+// a quorum of others knows as soon as enough of them are up.
 func (n *Network) LoseDisk(process int, away time.Duration) {
 	p := n.processes[process]
 	p.crash(forever)
@@ -44,7 +45,8 @@ func (n *Network) LoseDisk(process int, away time.Duration) {
 	p.comeBack(away)
 }
 
-// RestoreDisk has a process crash now and come back with an old copy of its disk, which nothing tells it.
+// RestoreDisk crashes a process now. It comes back with an old copy of its disk, and does not know
+// that it is old.
 func (n *Network) RestoreDisk(process int, old *model.Disk, away time.Duration) {
 	p := n.processes[process]
 	p.crash(forever)
@@ -53,8 +55,8 @@ func (n *Network) RestoreDisk(process int, old *model.Disk, away time.Duration) 
 	p.comeBack(away)
 }
 
-// mayLose reports whether a process may lose its disk. One in a run may, and counts among the faulty ones: until every
-// lane has passed its mark, the others must do without it.
+// mayLose reports whether a process may lose its disk. One in a run may, and it counts among the
+// faulty ones: until every lane has passed its mark, the others must certify without it.
 func (n *Network) mayLose(p *process) bool {
 	for _, other := range n.honest() {
 		if other.lost && other != p {
@@ -64,7 +66,7 @@ func (n *Network) mayLose(p *process) bool {
 	return n.spare() > 0 || p.lost
 }
 
-// spare returns how many honest validators the others can do without.
+// spare returns the number of honest validators that the others do not need for a quorum.
 func (n *Network) spare() int {
 	left := n.Validators - verify.Quorum(n.Validators) - n.Byzantine
 	for _, p := range n.honest() {
@@ -75,7 +77,8 @@ func (n *Network) spare() int {
 	return left
 }
 
-// recoverLater has a process that is recovering adopt what others know, and tries again until that can be done.
+// recoverLater makes a process that is recovering adopt what others know. It tries again until it
+// succeeds.
 func (p *process) recoverLater() {
 	p.later(20*time.Millisecond, func() {
 		if !p.c.Recovering() || p.marks != nil {
@@ -88,17 +91,18 @@ func (p *process) recoverLater() {
 	})
 }
 
-// adopt hands a process locks, and reports whether it took them. With ends they end its recovery.
+// adopt hands locks to a process, and reports whether the process took them. With ends they end its
+// recovery.
 func (p *process) adopt(locks []wire.Lock, ends bool) bool {
 	n := p.net
 	if ends {
-		// Before the core is asked: what it does then is held against the marks.
+		// The marks are set before the call: the observer checks the core's effects against them.
 		p.marks = n.marks(p, locks)
 	}
 	err := p.c.Adopt(n.now, locks)
 	n.history.line(n.now, p.name, "adopts %d locks, recovering %v: %v", len(locks), ends, err)
 	switch {
-	case err == nil, errors.Is(err, core.ErrStaleJournal): // whether it may stop is for the observer to say
+	case err == nil, errors.Is(err, core.ErrStaleJournal): // the observer checks whether it may stop
 		n.Stats.Faults[Adopted]++
 		return true
 	case !errors.Is(err, core.ErrNoLocks) && !errors.Is(err, wire.ErrUnknownEpoch):
@@ -110,8 +114,8 @@ func (p *process) adopt(locks []wire.Lock, ends bool) bool {
 	return false
 }
 
-// marks are the heights up to which a process that lost its journal must not ack, by PROTOCOL.md 5.10: two above the
-// lock adopted for a lane, or above −1.
+// marks are the heights up to which a process that lost its journal must not ack, by
+// docs/protocol.md 5.10: two above the lock adopted for a lane, or above −1.
 func (n *Network) marks(p *process, locks []wire.Lock) map[wire.PublicKey]uint64 {
 	marks := make(map[wire.PublicKey]uint64)
 	for e := uint64(firstEpoch - 1); e <= p.epoch; e++ {
@@ -128,18 +132,18 @@ func (n *Network) marks(p *process, locks []wire.Lock) map[wire.PublicKey]uint64
 	return marks
 }
 
-// known returns the highest lock of each lane that is known to a quorum of processes but p, who are drawn; false if
-// too few are up. Hostile ones answer first, and tell nothing. Where sets change all others are asked, since a quorum of
-// each epoch is needed.
+// known returns the highest lock of each lane that a random quorum of processes other than p knows;
+// false if too few are up. Hostile processes are in the quorum, and tell nothing. Where sets
+// change, all other processes are asked, since a quorum of each epoch is needed.
 func (n *Network) known(p *process) ([]wire.Lock, bool) {
 	var others []*process
 	for _, o := range n.honest() {
-		if o != p && !o.down && o.halted == nil && (n.world.rotating || o.index < n.Validators) {
+		if o != p && !o.down && o.halted == nil && (n.roster.rotating || o.index < n.Validators) {
 			others = append(others, o)
 		}
 	}
 	need := verify.Quorum(n.Validators) - n.Byzantine
-	if n.world.rotating {
+	if n.roster.rotating {
 		need = len(n.honest()) - 1
 	}
 	if len(others) < need {
@@ -147,7 +151,7 @@ func (n *Network) known(p *process) ([]wire.Lock, bool) {
 	}
 	n.random.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
 	var locks []wire.Lock
-	for _, id := range n.world.ids {
+	for _, id := range n.roster.ids {
 		var best wire.Lock
 		found := false
 		for _, o := range others[:need] {
@@ -162,7 +166,8 @@ func (n *Network) known(p *process) ([]wire.Lock, bool) {
 	return locks, true
 }
 
-// highest returns the highest lock of a lane that a process holds: in its core or, while the lane is dormant, on disk.
+// highest returns the highest lock of a lane that a process holds, in its core or, while the lane
+// is dormant, on disk.
 func (p *process) highest(lane wire.PublicKey) (lock wire.Lock, ok bool) {
 	for _, l := range p.c.Lanes() {
 		if l.Sequencer == lane && l.HasCertified {
@@ -180,7 +185,7 @@ func (p *process) highest(lane wire.PublicKey) (lock wire.Lock, ok bool) {
 	return wire.Lock{}, false
 }
 
-// dormantLock reads the lock in the record of a dormant lane, whose flags come first.
+// dormantLock reads the lock in the record of a dormant lane, which begins with flags.
 func dormantLock(b []byte) (lock wire.Lock, ok bool) {
 	flags := b[0]
 	b = b[1:]
@@ -197,10 +202,11 @@ func dormantLock(b []byte) (lock wire.Lock, ok bool) {
 	return lock, lock.DecodeStored(b) == nil
 }
 
-// adoptFrom hands a running process the highest locks that another one holds, as a validator that joins is.
+// adoptFrom hands a running process the highest locks that another one holds, as a joining
+// validator gets them.
 func (p *process) adoptFrom(o *process) {
 	var locks []wire.Lock
-	for _, id := range p.net.world.ids {
+	for _, id := range p.net.roster.ids {
 		if l, ok := o.highest(id); ok {
 			locks = append(locks, l)
 		}

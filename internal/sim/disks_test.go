@@ -11,9 +11,10 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// PROTOCOL.md 5.10: a validator that has lost its journal adopts what a quorum of others knows, whatever crashes come
-// between, and acks on each lane above its mark. Its own lane has ended. The observer holds its acks against those of
-// before the loss.
+// docs/protocol.md 5.10: "A validator that recovered is given verified locks. […] On that lane it
+// acks only above H+2, which it can once others have certified H+2 without it. […] A sequencer that
+// recovered has ended its lane." It crashes once more at any moment. The observer compares its acks
+// with those from before the loss.
 func TestALostJournal(t *testing.T) {
 	t.Parallel()
 	for _, processes := range []int{4, 7} {
@@ -26,51 +27,56 @@ func TestALostJournal(t *testing.T) {
 			lost := n.Processes - 1
 			p := n.processes[lost]
 			n.LoseDisk(lost, n.upTo(20*time.Millisecond))
-			// One crash after so many events as the seed says: before it adopts, while that is written, and later.
+			// The seed determines the number of events before the crash: before it adopts, while
+			// that is being written, and later.
 			count, after := 0, int(n.Seed)*3
 			n.RunUntil(time.Second, func() bool { count++; return !p.down && count > after })
 			n.Crash(lost, n.upTo(5*time.Millisecond))
-			if err := n.Grow(4, patience); err != nil {
+			if err := n.Grow(4, growLimit); err != nil {
 				return err
 			}
 			acking := func() bool {
 				for _, lane := range n.Lanes() {
-					id := n.world.ids[lane]
-					if c, ok := p.watch.approved[id]; !ok || c.Height <= p.marks[id] {
+					id := n.roster.ids[lane]
+					if c, ok := p.observed.approved[id]; !ok || c.Height <= p.marks[id] {
 						return false
 					}
 				}
 				return true
 			}
-			if !n.RunUntil(patience, acking) || p.c.Recovering() {
+			if !n.RunUntil(growLimit, acking) || p.c.Recovering() {
 				return fmt.Errorf("it does not ack: recovering %v, %w", p.c.Recovering(), n.Err())
 			}
 			// The others need it from now on.
 			n.Crash(0, forever)
-			return n.Grow(3, patience)
+			return n.Grow(3, growLimit)
 		})
 	}
 }
 
-// PROTOCOL.md 5.10: of three validators none can be spared.
+// docs/protocol.md 5.10: "Where its weight is more than f of the epoch (always for n ≤ 3) the
+// others can never certify H+2: recovery is refused with an error that says so."
 func TestALostJournalOfThreeIsNotReplaced(t *testing.T) {
 	n, err := New(Config{Processes: 3})
 	if err == nil {
-		err = n.Grow(2, patience)
+		err = n.Grow(2, growLimit)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	n.LoseDisk(0, 0)
 	n.RunUntil(time.Second, func() bool { return !n.processes[0].down })
-	lock, ok := n.processes[1].highest(n.world.ids[1])
+	lock, ok := n.processes[1].highest(n.roster.ids[1])
 	if err := n.processes[0].c.Adopt(n.now, []wire.Lock{lock}); !ok || !errors.Is(err, core.ErrIndispensable) {
 		t.Fatal(ok, err)
 	}
 }
 
-// PROTOCOL.md 5.9: a process whose disk was put back to an old copy, and that is shown a node of its own, an ack of its
-// own or a certificate that names it, stops. Before that it lets nobody see another payload: the observer is there.
+// docs/protocol.md 5.9: "A copy of the whole folder from the past cannot be told from the present:
+// it is to be treated as lost; but a process that is not recovering and is shown a valid node or
+// ack of its own, or a certificate of its lane, or one naming it as signer, above its tip and its
+// mark of 5.10, stops with that as the reason." The observer checks that it shows no second payload
+// before it stops.
 func TestAJournalFromThePast(t *testing.T) {
 	t.Parallel()
 	const stale = 3
@@ -82,7 +88,7 @@ func TestAJournalFromThePast(t *testing.T) {
 			}
 		}, func(n *Network) error {
 			p := n.processes[stale]
-			if err := n.Grow(2, patience); err != nil {
+			if err := n.Grow(2, growLimit); err != nil {
 				return err
 			}
 			old := p.disk.Copy()
@@ -90,15 +96,15 @@ func TestAJournalFromThePast(t *testing.T) {
 			for _, l := range p.c.Lanes() {
 				tips[l.Sequencer] = l.Tip
 			}
-			// Everything above what the copy may know, in its favour: two heights.
+			// Only what is more than two heights above the copy's tips is shown.
 			var message []byte
 			var kind messageKind
-			from := n.world.ids[1]
-			n.tap = func(sender wire.PublicKey, k messageKind, m []byte) {
+			from := n.roster.ids[1]
+			n.onSend = func(sender wire.PublicKey, k messageKind, m []byte) {
 				var node wire.Node
 				var ack wire.Ack
 				switch {
-				case k == nodeMessage && node.Decode(m, formats{n.world}) == nil:
+				case k == nodeMessage && node.Decode(m, formats{n.roster}) == nil:
 					lane := node.Chunk.Sequencer
 					switch {
 					case node.Chunk.Height <= tips[lane]+2 || lane != sender:
@@ -114,10 +120,10 @@ func TestAJournalFromThePast(t *testing.T) {
 				}
 			}
 			grown := func() bool { return shown == "certificate of its lane" && n.Height(stale) > int64(tips[p.id])+2 }
-			if !n.RunUntil(patience, func() bool { return message != nil || grown() }) {
+			if !n.RunUntil(growLimit, func() bool { return message != nil || grown() }) {
 				return fmt.Errorf("nothing to show: %w", n.Err())
 			}
-			n.tap = nil
+			n.onSend = nil
 			n.RestoreDisk(stale, old, time.Millisecond)
 			n.RunUntil(time.Second, func() bool { return !p.down })
 			if message != nil {
@@ -130,14 +136,14 @@ func TestAJournalFromThePast(t *testing.T) {
 			if !errors.Is(p.halted, core.ErrStaleJournal) {
 				return fmt.Errorf("shown a %s it goes on: %w", shown, errors.Join(p.halted, n.Err()))
 			}
-			return n.Grow(2, patience) // of the others
+			return n.Grow(2, growLimit) // of the others
 		})
 	}
 }
 
 // names reports whether a parent's certificate names a validator as one of its signers.
 func names(n *Network, parent wire.Parent, id wire.PublicKey) bool {
-	e := n.world.epochs[parent.Epoch]
+	e := n.roster.epochs[parent.Epoch]
 	if e == nil {
 		return false
 	}
@@ -147,18 +153,18 @@ func names(n *Network, parent wire.Parent, id wire.PublicKey) bool {
 	return err == nil && signers.Has(i)
 }
 
-// PROTOCOL.md 5.9 once more, where the copy cannot be told from the present: a process that comes back with what it had
-// a moment ago is as good as one that crashed.
+// docs/protocol.md 5.9: "A copy of the whole folder from the past cannot be told from the present."
+// A process whose copy is the present state goes on as after a crash.
 func TestAJournalOfAMomentAgo(t *testing.T) {
 	n, err := New(Config{Processes: 4})
 	if err == nil {
-		err = n.Grow(2, patience)
+		err = n.Grow(2, growLimit)
 	}
 	if err == nil {
 		var now *model.Disk
 		n.RunUntil(time.Second, func() bool { now = n.processes[2].disk.Copy(); return true })
 		n.RestoreDisk(2, now, time.Millisecond)
-		err = n.Grow(3, patience)
+		err = n.Grow(3, growLimit)
 	}
 	if err != nil {
 		t.Fatal(err)

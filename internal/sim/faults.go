@@ -1,33 +1,33 @@
 package sim
 
-// Faults says how often things go wrong. All are in percent, but for CrashOneIn and FailOneIn.
+// Faults are the rates of faults, in percent but for CrashOneIn and FailOneIn.
 type Faults struct {
-	Loss, Duplicate, Late int // of messages; late ones take up to ten times as long
+	Loss, Duplicate, Late int // of messages; a late one takes up to ten times as long
 
 	CrashOneIn int // a process crashes in one of so many events, at one of its effects; 0 for never
 	FailOneIn  int // one in so many syncs fails; 0 for never
 	SlowSync   int // of syncs: up to 50 times as long
-	Compact    int // of crashes: released records are gone
+	Compact    int // of crashes: released records are lost
 
-	Refuse, Doubt int // of the application's verdicts: false, or none
+	Refuse, Doubt int // of the application's verdicts: false, or an error
 	Decline       int // of its proposals
 	SlowAnswer    int // of both: up to 20 times as long
 	SignFailure   int // of acks and chunks to be signed
-	CutShort      int // of verifications: no verdict comes of them
+	CutShort      int // of verifications: they end without a verdict
 	SlowVerify    int // of them: up to 20 times as long
 
-	LosePayload int // of chunks, at each process: no verdict on it comes before the question's context ends, or very late
+	LosePayload int // of chunks, at each process: the verdict comes after the question's context has ended, or very late
 	HangPropose int // of questions for a payload: the same
 	HangSigner  int // of requests to sign: the same
 	SlowReport  int // of reports: up to 50 times as long
-	LoseDisk    int // of the spells of a storm begin with the loss of a disk
-	AdoptLocks  int // … or with a process that is handed what another one knows
+	LoseDisk    int // of the phases of a fault run: they begin with the loss of a disk
+	AdoptLocks  int // of the phases: they begin with a process that adopts the locks of another
 }
 
-// Fault is a kind of thing that was made to go wrong.
+// Fault is a kind of injected fault.
 type Fault int
 
-// What can go wrong, as counted by [Stats].
+// The faults that [Stats] counts.
 const (
 	Lost Fault = iota
 	Duplicated
@@ -79,15 +79,16 @@ var faultNames = [numFaults]string{
 
 func (f Fault) String() string { return faultNames[f] }
 
-// Stats count what a run was made of.
+// Stats counts what happened in a run.
 type Stats struct {
-	Events   int // messages, verdicts, ticks, …: whatever a core was told
+	Events   int // calls of a core: messages, verdicts, ticks and so on
 	Messages int // delivered
 	Locks    int // distinct chunks certified
 	Restarts int
-	// Judged statements: by the model, by verify/batch, and those of either kind whose votes came back undecided.
+	// Statements decided by the model, by verify/batch, and those of either kind whose votes came
+	// back undecided.
 	Modelled, Batched, Undecided int
-	// Certificates is how many distinct ones the witness verified.
+	// Certificates is the number of distinct certificates that the independent verifier checked.
 	Certificates int
 	Faults       [numFaults]int
 	Attacks      [numAttacks]int

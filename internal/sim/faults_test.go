@@ -9,9 +9,11 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// PROTOCOL.md 4.5: one payload lost on its way to a validator does not silence it on that lane. Process 0 never gets the
-// payload of one chunk of each lane. Once the others have certified those, process 1 is gone for good: every further
-// certificate needs process 0.
+// docs/protocol.md 4.5: "At most two calls per lane are outstanding: the newest tip is asked at
+// once if fewer are, else when one returns. […] (Else one payload lost on its way to a validator
+// silences it on that lane for good.)" Process 0 never gets the payload of one chunk of each lane.
+// Once the others have certified those, process 1 is gone for ever: every further certificate needs
+// process 0.
 func TestALostPayloadSilencesNobody(t *testing.T) {
 	each(t, Config{Processes: 4}, func(n *Network) error {
 		n.holds = func(p int, c *wire.Chunk) bool { return p == 0 && c.Height == 1 }
@@ -23,8 +25,10 @@ func TestALostPayloadSilencesNobody(t *testing.T) {
 	})
 }
 
-// PROTOCOL.md 4.5, 4.7: signers that hang until their contexts end, and applications that propose only when cancelled
-// or very late, hold up a lane for no longer than that.
+// docs/protocol.md 4.5: "When the tip moves on, or the sequencer leaves the sets, all calls about
+// older chunks are cancelled (their contexts end). […] The same holds for proposals." And 4.7:
+// "When the signer fails, does not answer in time, […] the same chunk is signed again." Signers
+// hang until their contexts end, and applications propose only when cancelled or very late.
 func TestCallsThatHang(t *testing.T) {
 	t.Parallel()
 	simulate(t, 20, func(seed uint64) Config {
@@ -33,18 +37,22 @@ func TestCallsThatHang(t *testing.T) {
 		if err := n.Run(2 * time.Second); err != nil {
 			return err
 		}
-		n.Calm()
-		return n.Grow(5, patience)
+		n.EndFaults()
+		return n.Grow(5, growLimit)
 	})
 }
 
-// PROTOCOL.md 4.8: validators enter an epoch some milliseconds apart, and some have acked a chunk in the one before. The
-// chunk is certified two network delays after the last one has entered, long before the sequencer sends it again.
+// docs/protocol.md 4.8: "On entering an epoch, a validator of it signs and sends its ack in the new
+// epoch, at once, for every ackable tip for which it holds no certificate of an epoch in bounds.
+// […] (Else acks of a chunk in flight split between two epochs, and the lane stands until the next
+// rebroadcast.)" Validators enter an epoch some milliseconds apart, and some have acked a chunk in
+// the one before. The chunk is certified two network delays after the last one has entered, long
+// before the sequencer sends it again.
 func TestAnEpochThatComesAtDifferentTimesStallsNoLane(t *testing.T) {
 	const held = 5
 	each(t, Config{Processes: 4, Sequencers: 1, Rebroadcast: 5 * time.Second}, func(n *Network) error {
 		n.holds = func(p int, c *wire.Chunk) bool { return p >= 2 && c.Height == held }
-		at := place{n.world.ids[3], held}
+		at := place{n.roster.ids[3], held}
 		acked := func(p int) bool { _, ok := n.processes[p].acked[at]; return ok }
 		if !n.RunUntil(5*time.Second, func() bool { return acked(0) && acked(1) }) {
 			return fmt.Errorf("no acks: %w", n.Err())
@@ -56,8 +64,8 @@ func TestAnEpochThatComesAtDifferentTimesStallsNoLane(t *testing.T) {
 		n.processes[2].enter(n.epoch)
 		n.processes[3].enter(n.epoch)
 		n.holds = nil
-		n.processes[2].relieve()
-		n.processes[3].relieve()
+		n.processes[2].returnWaiting()
+		n.processes[3].returnWaiting()
 		if err := n.Run(50 * time.Millisecond); err != nil {
 			return err
 		}
@@ -74,8 +82,8 @@ func TestAnEpochThatComesAtDifferentTimesStallsNoLane(t *testing.T) {
 	})
 }
 
-// The same from any state: after each change all lanes grow within the time that one chunk takes from the question for
-// its payload to its certificate.
+// The same from any state: after each change all lanes grow within the time that one chunk takes
+// from the question for its payload to its certificate.
 func TestEpochsThatComeAtDifferentTimesStallNoLane(t *testing.T) {
 	t.Parallel()
 	simulate(t, 20, func(seed uint64) Config {
@@ -100,8 +108,10 @@ func TestEpochsThatComeAtDifferentTimesStallNoLane(t *testing.T) {
 	})
 }
 
-// PROTOCOL.md 4.2.5: a process whose intake, or whose verification, stands still for a while gets many nodes in order
-// then. All locks in them are reported, within HeightBound.
+// docs/protocol.md 4.2.5: "When a waiting node is replaced by a higher one, its parent certificate
+// goes on as a statement of its own, so that a process that falls behind for a moment loses no lock
+// that reached it." The intake, or the verification, of a process stops for a while; then many
+// nodes come in order. All locks in them are reported, within HeightBound.
 func TestAProcessThatFallsBehindLosesNoLock(t *testing.T) {
 	for _, what := range []string{"intake", "verification"} {
 		t.Run(what, func(t *testing.T) {
@@ -144,7 +154,7 @@ func TestAProcessThatFallsBehindLosesNoLock(t *testing.T) {
 				}
 				for i := range first {
 					for h := first[i]; h <= last[i]; h++ {
-						if _, ok := p.watch.payloads[place{n.world.ids[2+i], uint64(h)}]; !ok {
+						if _, ok := p.observed.payloads[place{n.roster.ids[2+i], uint64(h)}]; !ok {
 							return fmt.Errorf("the lock at height %d of lane %d, from %d to %d, is lost", h, 2+i, first[i], last[i])
 						}
 					}
@@ -155,8 +165,10 @@ func TestAProcessThatFallsBehindLosesNoLock(t *testing.T) {
 	}
 }
 
-// PROTOCOL.md 5.7: while the reporter stands still, reports and journal stay bounded, with a single validator too. Its
-// locks are reported once it goes on, or after a crash.
+// docs/protocol.md 5.7: "When the reporter's queue or the bytes not yet durable reach their limit,
+// the loop stops taking messages in and asks for no proposal, while verdicts and timers go on;
+// locks and evidence are never dropped." With a single validator too. The locks are reported once
+// the reporter goes on, or after a crash.
 func TestAReporterThatStandsStill(t *testing.T) {
 	t.Parallel()
 	for _, processes := range []int{1, 4} {
@@ -164,7 +176,7 @@ func TestAReporterThatStandsStill(t *testing.T) {
 			return Config{Seed: seed, Processes: processes, MaxPending: 16, Faults: Faults{Compact: 100}}
 		}, func(n *Network) error {
 			for range 3 {
-				if err := n.Grow(3, patience); err != nil {
+				if err := n.Grow(3, growLimit); err != nil {
 					return err
 				}
 				stuck := n.now + 3*time.Second
@@ -192,31 +204,36 @@ func TestAReporterThatStandsStill(t *testing.T) {
 					n.Crash(n.random.IntN(processes), 0)
 				}
 			}
-			return n.Grow(3, patience)
+			return n.Grow(3, growLimit)
 		})
 	}
 }
 
-// PROTOCOL.md 4.4: after a restart few locks are reported again, also where the journal still has all of them.
+// docs/protocol.md 4.4: "It is reported once in a run; after a restart every lock whose report had
+// not returned, and each lane's top ones, are reported again." The journal still has all locks, and
+// few are reported again after a restart.
 func TestFewLocksAreReportedAgain(t *testing.T) {
 	t.Parallel()
 	simulate(t, 2, func(seed uint64) Config {
 		return Config{Seed: seed, Processes: 4}
 	}, func(n *Network) error {
-		if err := n.Grow(80, patience); err != nil {
+		if err := n.Grow(80, growLimit); err != nil {
 			return err
 		}
 		return n.restart(n.processes[0])
 	})
 }
 
-// PROTOCOL.md 4.8: while one sequencer is away for more epochs than are within bounds, others crash, and so does it. It
-// comes back, its lane goes on where it was, and meanwhile it costs one record each.
+// docs/protocol.md 4.8: "A lane is dormant when its sequencer is in no known epoch within bounds,
+// and wakes when one that has it becomes known. […] Of it stay, in the journal, the tip's Proposal
+// and its newest certificate; in memory a digest of its place." One sequencer is away for more
+// epochs than are within bounds; it and others crash. When it comes back its lane goes on where it
+// was. Meanwhile the lane takes one record at each process.
 func TestASequencerThatComesBack(t *testing.T) {
 	const away = 6
-	leaves := func(w *World) {
+	leaves := func(r *Roster) {
 		for e := uint64(firstEpoch + 1); e <= firstEpoch+away; e++ {
-			w.Define(e, span(0, w.settings.Validators), span(0, w.settings.Processes-1))
+			r.Define(e, span(0, r.config.Validators), span(0, r.config.Processes-1))
 		}
 	}
 	t.Parallel()
@@ -227,7 +244,7 @@ func TestASequencerThatComesBack(t *testing.T) {
 					Seed: seed, Scheme: KeyedSchemes[seed%3], Processes: 4, Bounds: &EpochBounds{back, ahead}, Faults: Faults{Compact: 50},
 				}
 			}, func(n *Network) error {
-				if err := n.Grow(20, patience); err != nil {
+				if err := n.Grow(20, growLimit); err != nil {
 					return err
 				}
 				before := n.Height(3)
@@ -239,7 +256,7 @@ func TestASequencerThatComesBack(t *testing.T) {
 					if n.chance(50) {
 						n.Crash(n.random.IntN(4), n.upTo(20*time.Millisecond))
 					}
-					if err := n.Grow(8, patience); err != nil {
+					if err := n.Grow(8, growLimit); err != nil {
 						return err
 					}
 				}
@@ -253,7 +270,7 @@ func TestASequencerThatComesBack(t *testing.T) {
 				if err := n.Run(50 * time.Millisecond); err != nil {
 					return err
 				}
-				if err := n.Grow(2, patience); err != nil {
+				if err := n.Grow(2, growLimit); err != nil {
 					return err
 				}
 				if n.Height(3) < before+2 {

@@ -11,7 +11,7 @@ import (
 	"github.com/lanecast/lanecast/internal/sim/model"
 )
 
-// forgery is what a hostile validator does to a good vote of its own.
+// forgery is a change that a hostile validator makes to its own valid vote.
 type forgery int
 
 const (
@@ -21,22 +21,23 @@ const (
 	shiftedBack                 // by minus that error
 	twisted                     // out of the subgroup
 	twistedBack                 // out of the subgroup, by the inverse
-	numForgeries                // kinds that there are
+	numForgeries                // number of kinds
 )
 
-// forge returns a changed copy of a vote. Where a scheme's votes do not add up, all forgeries are flips.
-func (w *World) forge(vote []byte, how forgery, bit int) []byte {
+// forge returns a changed copy of a vote. Where a scheme does not add votes up, every forgery but
+// unreadable flips a bit.
+func (r *Roster) forge(vote []byte, how forgery, bit int) []byte {
 	vote = slices.Clone(vote)
 	switch {
 	case how == unreadable:
 		for i := range vote {
 			vote[i] = 0xFF
 		}
-	case how == flipped || w.settings.Scheme == Ed25519 || w.settings.Scheme == KeyedList:
-		// Not among the bits of a first byte, which may make it unreadable or mean nothing.
+	case how == flipped || r.config.Scheme == Ed25519 || r.config.Scheme == KeyedList:
+		// Not a bit of the first byte: that might make the vote unreadable, or mean nothing.
 		at := 8 + bit%(8*len(vote)-8)
 		vote[at/8] ^= 1 << (at % 8)
-	case w.keyed():
+	case r.keyed():
 		e, _ := model.ParseVote(vote)
 		by := map[forgery]model.Element{
 			shifted: {Y: 7, Z: 3}, shiftedBack: {Y: 1<<64 - 7, Z: 1<<56 - 3}, twisted: {Torsion: 5}, twistedBack: {Torsion: 128 - 5},
@@ -53,7 +54,7 @@ func (w *World) forge(vote []byte, how forgery, bit int) []byte {
 			by.Neg(&by)
 		}
 		if _, err := p.SetBytes(vote); err != nil {
-			w.err = err
+			r.err = err
 			return vote
 		}
 		p.Add(&p, &by)
@@ -69,7 +70,7 @@ func (w *World) forge(vote []byte, how forgery, bit int) []byte {
 			by.Neg(&by)
 		}
 		if _, err := p.SetBytes(vote); err != nil {
-			w.err = err
+			r.err = err
 			return vote
 		}
 		p.Add(&p, &by)
@@ -79,7 +80,8 @@ func (w *World) forge(vote []byte, how forgery, bit int) []byte {
 	return vote
 }
 
-// smallOrder returns a point of G2's curve whose order divides the cofactor: r times any point of the curve.
+// smallOrder returns a point of G2's curve whose order divides the cofactor: r times a point of the
+// curve.
 func smallOrder() bls.G2Affine {
 	var p bls.G2Affine
 	for x := uint64(1); ; x++ {
@@ -110,7 +112,7 @@ func smallOrder() bls.G2Affine {
 	}
 }
 
-// garble swaps some bits of a message, or cuts or lengthens it.
+// garble flips some bits of a message, or cuts or lengthens it.
 func (n *Network) garble(message []byte) []byte {
 	b := slices.Clone(message)
 	for range 1 + n.random.IntN(3) {

@@ -11,7 +11,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// history writes down what happens, one line each. The digest is over those lines. Nil when nobody wants it.
+// history writes one line for each thing that happens, and a digest of all lines. It is nil if
+// neither is wanted.
 type history struct {
 	out    io.Writer
 	digest hash.Hash
@@ -42,7 +43,8 @@ func (h *history) sum() (digest [32]byte) {
 	return digest
 }
 
-// line is cheap when nobody listens; callers on hot paths ask for h == nil before they make arguments.
+// line writes a line. It is cheap when h is nil; callers on hot paths check that before they make
+// arguments.
 func (h *history) line(now time.Duration, who, format string, args ...any) {
 	if h == nil {
 		return
@@ -50,7 +52,7 @@ func (h *history) line(now time.Duration, who, format string, args ...any) {
 	fmt.Fprintf(h.out, "%13.6fs %-8s %s\n", now.Seconds(), who, fmt.Sprintf(format, args...))
 }
 
-// effect writes down an effect with all of its bytes.
+// effect writes a line for an effect, with all of its bytes.
 func (h *history) effect(now time.Duration, who string, e *core.Effect) {
 	if h == nil {
 		return

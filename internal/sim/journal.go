@@ -10,19 +10,20 @@ import (
 	"github.com/lanecast/lanecast/journal"
 )
 
-// realJournal is package journal below a process, on a file system that crashes: at any operation of the journal's own
-// goroutine, with any outcome for what was not synced. Each of its crashes is one of the process. What it recovers is
-// held against the model, which is written to as well.
+// realJournal is a journal of package journal below a process, on a file system that crashes: at
+// any operation of the journal's goroutine, with any outcome for what was not synced. Each of its
+// crashes is one of the process. What it recovers is compared with the model, to which all records
+// go as well.
 type realJournal struct {
 	process *process
-	random  *rand.Rand // of its own: how often it is asked is up to that goroutine
+	random  *rand.Rand // not the network's: the number of calls depends on that goroutine
 	fs      *crashfs.FS[journal.File]
 	journal *journal.Journal
-	first   []byte // while it is created
+	first   []byte // the first record, while the journal is created
 	moved   chan struct{}
 }
 
-// newRealJournal begins a journal with its first record, and writes that to the model as well.
+// newRealJournal creates a journal with its first record, and writes that to the model as well.
 func newRealJournal(p *process, first []byte) *realJournal {
 	l := &realJournal{
 		process: p, random: rand.New(rand.NewPCG(p.net.Seed, uint64(p.index))), moved: make(chan struct{}, 1),
@@ -58,7 +59,7 @@ func (l *realJournal) open(replay func(journal.Position, []byte) error) (err err
 	return err
 }
 
-// close ends the journal's goroutine. Nil is none, and may be closed.
+// close ends the journal's goroutine; l may be nil.
 func (l *realJournal) close() {
 	if l != nil {
 		_ = l.journal.Close() // it may have crashed
@@ -66,15 +67,15 @@ func (l *realJournal) close() {
 }
 
 func (l *realJournal) append(b []byte, want uint64) {
-	// After the crash the record may as well have been lost in the buffer.
+	// An error is no failure: the record is lost in the buffer of a disk that has crashed.
 	if p, err := l.journal.Append(b); err == nil && uint64(p) != want {
 		l.process.net.fail("%s: the journal gave position %d, the core expects %d", l.process.name, p, want)
 	}
 }
 
-// wait reports whether the journal came to call position durable before the crash.
+// wait waits until the journal calls position durable; it returns false if the crash comes first.
 func (l *realJournal) wait(position uint64) bool {
-	if l.process.net.calm {
+	if l.process.net.faultsEnded {
 		l.fs.Mu.Lock()
 		if l.fs.Ops < l.fs.CrashAt {
 			l.fs.CrashAt = 0
@@ -90,8 +91,9 @@ func (l *realJournal) wait(position uint64) bool {
 	return true
 }
 
-// crash ends the process, now unless its disk has stopped before, and replaces what the model holds by what the
-// journal recovers: no less than it called durable, and nothing that was never written. It returns how far that was.
+// crash stops the disk, unless it has crashed already, and replaces what the model holds by what
+// the journal recovers. It fails the run if that lacks a record called durable or has one that was
+// never written. It returns the last position called durable.
 func (l *realJournal) crash(d *model.Disk) (durable uint64) {
 	n, name := l.process.net, l.process.name
 	l.stop()
@@ -108,8 +110,8 @@ func (l *realJournal) crash(d *model.Disk) (durable uint64) {
 		} else {
 			l.fs = l.fs.Crash(l.random, l.random.IntN(6))
 		}
-		if !n.calm && l.random.IntN(2) == 0 {
-			l.fs.CrashAt = 1 + l.random.IntN(12) // the recovery meets a crash, or the life soon after it
+		if !n.faultsEnded && l.random.IntN(2) == 0 {
+			l.fs.CrashAt = 1 + l.random.IntN(12) // a crash during recovery, or soon after it
 		}
 		var recovered []model.Record
 		found := make(map[uint64]bool)
@@ -140,16 +142,16 @@ func (l *realJournal) crash(d *model.Disk) (durable uint64) {
 	return durable
 }
 
-// arm sets the next crash, unless there is one already.
+// arm sets the next crash, unless one is set.
 func (l *realJournal) arm() {
 	l.fs.Mu.Lock()
 	defer l.fs.Mu.Unlock()
-	if !l.process.net.calm && l.fs.CrashAt == 0 {
+	if !l.process.net.faultsEnded && l.fs.CrashAt == 0 {
 		l.fs.CrashAt = l.fs.Ops + 1 + l.random.IntN(40)
 	}
 }
 
-// stop lets the disk stop where it is.
+// stop crashes the disk at the operation that it has reached.
 func (l *realJournal) stop() {
 	l.fs.Mu.Lock()
 	defer l.fs.Mu.Unlock()

@@ -15,49 +15,50 @@ type Network struct {
 	// Stats so far.
 	Stats Stats
 
-	world     *World
-	random    *rand.Rand
-	now       time.Duration
-	queue     queue
-	order     uint64 // of events scheduled
-	processes []*process
-	index     map[wire.PublicKey]int // of processes
-	cabal     *cabal
-	calm      bool
-	sides     []int // of a partition, by process; nil for none
-	epoch     uint64
-	payloads  uint32
-	// holds lets a scenario decide whether the application of a process thinks about a chunk until it is relieved; nil for
-	// never. tap shows it every message that is sent.
-	holds func(process int, chunk *wire.Chunk) bool
-	tap   func(from wire.PublicKey, kind messageKind, message []byte)
+	roster      *Roster
+	random      *rand.Rand
+	now         time.Duration
+	queue       queue
+	order       uint64 // number of events scheduled
+	processes   []*process
+	index       map[wire.PublicKey]int // of processes
+	colluders   *colluders
+	faultsEnded bool
+	sides       []int // sides of a partition, by process; nil for none
+	epoch       uint64
+	payloads    uint32
+	// holds reports whether the application of a process leaves a chunk unanswered until
+	// returnWaiting; nil for never. onSend is called for every message that is sent. Scenarios set
+	// both.
+	holds  func(process int, chunk *wire.Chunk) bool
+	onSend func(from wire.PublicKey, kind messageKind, message []byte)
 
 	observer observer
 	history  *history
-	err      error // what ended the run
+	err      error // the reason for which the run ended
 }
 
-// New returns a network whose processes have started. Sets may define epochs first.
-func New(s Config, sets ...func(*World)) (*Network, error) {
+// New returns a network whose processes have started. The functions in sets define epochs first.
+func New(s Config, sets ...func(*Roster)) (*Network, error) {
 	s.fill()
 	poison.Switch(true) // a slab that is used again while a statement still reads it shows up as bad acks
 	if s.Processes < 1 || s.Validators < 1 || s.Validators > s.Processes || s.Byzantine >= s.Processes {
 		return nil, fmt.Errorf("sim: %d processes, %d validators, %d of them byzantine", s.Processes, s.Validators, s.Byzantine)
 	}
-	world, err := newWorld(&s)
+	roster, err := newRoster(&s)
 	if err != nil {
 		return nil, err
 	}
 	for _, define := range sets {
-		define(world)
+		define(roster)
 	}
 	n := &Network{
-		Config: s, world: world, random: rand.New(rand.NewPCG(s.Seed, 0x1A2EC457)), epoch: firstEpoch,
+		Config: s, roster: roster, random: rand.New(rand.NewPCG(s.Seed, 0x1A2EC457)), epoch: firstEpoch,
 		index: make(map[wire.PublicKey]int), history: newHistory(&s),
 	}
 	n.observer.init(n)
-	n.cabal = newCabal(n, s.Byzantine)
-	for i, id := range world.ids {
+	n.colluders = newColluders(n, s.Byzantine)
+	for i, id := range roster.ids {
 		n.index[id] = i
 		n.processes = append(n.processes, newProcess(n, i, id))
 	}
@@ -73,7 +74,7 @@ func (n *Network) honest() []*process { return n.processes[n.Byzantine:] }
 // Now returns the virtual time.
 func (n *Network) Now() time.Duration { return n.now }
 
-// Close ends what runs in the background, and returns the digest of the history; zero without Settings.Digest.
+// Close ends all background work and returns the digest of the history; zero without Config.Digest.
 func (n *Network) Close() [32]byte {
 	for _, p := range n.honest() {
 		p.verifier.close()
@@ -90,7 +91,7 @@ func (n *Network) fail(format string, args ...any) {
 	}
 }
 
-// after has do called once d has passed.
+// after calls do once d has passed.
 func (n *Network) after(d time.Duration, do func()) {
 	n.order++
 	n.queue.push(event{at: n.now + d, order: n.order, do: do})
@@ -108,7 +109,7 @@ func (n *Network) chance(percent int) bool { return percent > 0 && n.random.IntN
 
 func (n *Network) oneIn(count int) bool { return count > 0 && n.random.IntN(count) == 0 }
 
-// hit is chance that counts a fault.
+// hit is chance, and counts a fault if it happens.
 func (n *Network) hit(percent int, f Fault) bool {
 	if n.chance(percent) {
 		n.Stats.Faults[f]++
@@ -123,8 +124,8 @@ func (n *Network) Run(d time.Duration) error {
 	return n.err
 }
 
-// RunUntil lets time pass until done, which is asked after every event, or until limit has passed. It reports whether
-// done was the reason; false also when the run has failed.
+// RunUntil lets time pass until done, which it calls after every event, or until limit has passed.
+// It reports whether done was the reason; it returns false when the run has failed.
 func (n *Network) RunUntil(limit time.Duration, done func() bool) bool {
 	end := n.now + limit
 	for n.err == nil {
@@ -146,13 +147,13 @@ func (n *Network) RunUntil(limit time.Duration, done func() bool) bool {
 	return false
 }
 
-// Err returns what ended the run, nil if nothing has.
+// Err returns the error that ended the run, nil if none did.
 func (n *Network) Err() error { return n.err }
 
-// send has a message travel from one process to another.
+// send sends a message from one process to another.
 func (n *Network) send(from wire.PublicKey, to wire.PublicKey, kind messageKind, message []byte) {
-	if n.tap != nil {
-		n.tap(from, kind, message)
+	if n.onSend != nil {
+		n.onSend(from, kind, message)
 	}
 	target, known := n.index[to]
 	if !known {
@@ -179,7 +180,8 @@ func (n *Network) send(from wire.PublicKey, to wire.PublicKey, kind messageKind,
 	}
 }
 
-// Partition cuts all links between processes of different sides: side says on which one a process is. Nil heals.
+// Partition cuts all links between processes of different sides; side returns the side of a
+// process. A nil side ends a partition.
 func (n *Network) Partition(side func(process int) int) {
 	n.sides = nil
 	if side == nil {
@@ -193,7 +195,8 @@ func (n *Network) Partition(side func(process int) int) {
 	n.history.line(n.now, "network", "parted %v", n.sides)
 }
 
-// Enter has every process told of a new epoch, each within spread, and its sets become known to each, late too.
+// Enter tells every process of a new epoch, each after a random time within spread. The epoch's
+// sets become known to each after a random time within late.
 func (n *Network) Enter(epoch uint64, spread, late time.Duration) {
 	n.epoch = epoch
 	n.Stats.Faults[EpochChanged]++
@@ -206,10 +209,11 @@ func (n *Network) Enter(epoch uint64, spread, late time.Duration) {
 	}
 }
 
-// Calm ends all faults but hostile peers: what is down comes up, links are whole. As many validators as the others can
-// do without go on to lack payloads, and to have signers that hang; the payloads of the rest arrive.
-func (n *Network) Calm() {
-	n.calm, n.Faults = true, Faults{}
+// EndFaults ends all faults but the attacks of hostile peers: links are whole, and no process
+// crashes any more. As many validators as the others can spare still lack payloads and have signers
+// that hang; the payloads of the rest arrive.
+func (n *Network) EndFaults() {
+	n.faultsEnded, n.Faults = true, Faults{}
 	n.Partition(nil)
 	spare := n.spare()
 	for _, i := range n.random.Perm(len(n.honest())) {
@@ -221,14 +225,15 @@ func (n *Network) Calm() {
 	}
 	for _, p := range n.honest() {
 		if !p.blind && !p.down && p.halted == nil {
-			p.relieve()
+			p.returnWaiting()
 		}
 	}
 }
 
-// Height returns the highest height of a process's lane at which anybody has seen a lock; −1 for none.
+// Height returns the highest height of a process's lane at which any process reported a lock; −1
+// for none.
 func (n *Network) Height(process int) int64 {
-	if h, ok := n.observer.tops[n.world.ids[process]]; ok {
+	if h, ok := n.observer.tops[n.roster.ids[process]]; ok {
 		return int64(h)
 	}
 	return -1
@@ -236,15 +241,16 @@ func (n *Network) Height(process int) int64 {
 
 // Known returns the highest height of a lane at which process at has reported a lock; −1 for none.
 func (n *Network) Known(at, lane int) int64 {
-	if h, ok := n.processes[at].tops[n.world.ids[lane]]; ok {
+	if h, ok := n.processes[at].tops[n.roster.ids[lane]]; ok {
 		return int64(h)
 	}
 	return -1
 }
 
-// Lanes returns the honest processes that are sequencers in the current epoch and whose lanes have not ended.
+// Lanes returns the honest processes that are sequencers in the current epoch and whose lanes have
+// not ended.
 func (n *Network) Lanes() (lanes []int) {
-	list, _ := n.world.epochs[n.epoch].sequencers, 0
+	list, _ := n.roster.epochs[n.epoch].sequencers, 0
 	for _, id := range list {
 		if i := n.index[id]; i >= n.Byzantine && !n.processes[i].lost && !n.processes[i].gone {
 			lanes = append(lanes, i)
@@ -253,8 +259,8 @@ func (n *Network) Lanes() (lanes []int) {
 	return lanes
 }
 
-// Grow lets time pass until every honest lane of the epoch has grown by heights, and fails the run if limit passes
-// before.
+// Grow lets time pass until every honest lane of the epoch has grown by heights, and fails the run
+// if limit passes before.
 func (n *Network) Grow(heights int64, limit time.Duration) error {
 	lanes := n.Lanes()
 	want := make([]int64, len(lanes))

@@ -8,7 +8,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// place is a height of a lane.
+// place is one height of one lane.
 type place struct {
 	sequencer wire.PublicKey
 	height    uint64
@@ -19,7 +19,8 @@ type placeInEpoch struct {
 	epoch uint64
 }
 
-// observer holds what processes do against PROTOCOL.md. It stands outside of them, and outlives their crashes.
+// observer checks what processes do against the rules of docs/protocol.md. It is no part of a
+// process, so its state outlives crashes.
 type observer struct {
 	net     *Network
 	tops    map[wire.PublicKey]uint64 // highest locks
@@ -36,10 +37,10 @@ func (o *observer) init(n *Network) {
 	}
 }
 
-// visible is 5.1 for a chunk that others or the application are about to see.
+// visible checks rule 5.1 for a chunk that others or the application are about to see.
 func (o *observer) visible(p *process, e core.EffectKind, c *wire.Chunk) {
 	at := place{c.Sequencer, c.Height}
-	if onDisk, ok := p.watch.onDisk[at]; !ok || onDisk != c.Payload {
+	if onDisk, ok := p.observed.onDisk[at]; !ok || onDisk != c.Payload {
 		o.net.fail("5.1: %s: %v of %s before it is durable; on disk, up to %d: %x", p.name, e, short(c), p.disk.Durable, onDisk[:4])
 	}
 	if before, ok := p.seen[at]; ok && before != c.Payload {
@@ -51,11 +52,11 @@ func (o *observer) visible(p *process, e core.EffectKind, c *wire.Chunk) {
 	}
 }
 
-// ack looks at an ack that a process is about to sign or to send: 4.5, 5.1 and 5.10.
+// ack checks an ack that a process is about to sign or to send, by 4.5, 5.1 and 5.10.
 func (o *observer) ack(p *process, e core.EffectKind, c *wire.Chunk) {
-	n, w := o.net, p.watch
+	n, r := o.net, p.observed
 	o.visible(p, e, c)
-	if w.approved[c.Sequencer] != *c {
+	if r.approved[c.Sequencer] != *c {
 		n.fail("4.5: %s: %v of %s, of which the application has not approved", p.name, e, short(c))
 	}
 	at := place{c.Sequencer, c.Height}
@@ -63,10 +64,10 @@ func (o *observer) ack(p *process, e core.EffectKind, c *wire.Chunk) {
 		n.fail("5.1: %s: %v of %s, and of %x before its journal was lost: equivocation", p.name, e, short(c), before[:4])
 	}
 	p.acked[at] = c.Payload
-	if highest, ok := w.highest[c.Sequencer]; ok && c.Height < highest {
+	if highest, ok := r.highest[c.Sequencer]; ok && c.Height < highest {
 		n.fail("4.5: %s: %v of %s, below the lock at height %d that it has reported", p.name, e, short(c), highest)
 	}
-	if payload, ok := w.payloads[at]; ok && payload != c.Payload {
+	if payload, ok := r.payloads[at]; ok && payload != c.Payload {
 		n.fail("4.5: %s: %v of %s, against a lock on %x that it has reported", p.name, e, short(c), payload[:4])
 	}
 	if !p.lost {
@@ -77,9 +78,9 @@ func (o *observer) ack(p *process, e core.EffectKind, c *wire.Chunk) {
 	}
 }
 
-// effect looks at what a core asks for, before it is done.
+// effect checks an effect of a core before it is carried out.
 func (o *observer) effect(p *process, e *core.Effect) {
-	n, w := o.net, p.watch
+	n, r := o.net, p.observed
 	if p.failed {
 		n.fail("5.1: %s: %v after a failed sync", p.name, e.Kind)
 	}
@@ -89,21 +90,21 @@ func (o *observer) effect(p *process, e *core.Effect) {
 		if st.Scheme == nil && st.Proposal == nil {
 			n.fail("%s: a statement about nothing", p.name)
 		}
-		if now, most := w.submitted(p, st); now > most {
+		if now, most := r.submitted(p, st); now > most {
 			n.fail("4.2.5: %s: %d statements of one lane's nodes or parents in verification", p.name, now)
 		}
 		for i := range st.Suspects.All() {
 			o.blame(p, "look", st.Scheme.Participants()[i])
 		}
 		if st.MayDefer {
-			if most := p.cfg.VotesInFlight; most > 0 && w.votes > most && st.Suspects.Count() == 0 {
-				n.fail("%s: %d statements of votes at once, at most %d wanted", p.name, w.votes, most)
+			if most := p.cfg.VotesInFlight; most > 0 && r.votes > most && st.Suspects.Count() == 0 {
+				n.fail("%s: %d statements of votes at once, at most %d wanted", p.name, r.votes, most)
 			}
 		}
 	case core.SignChunk:
 		o.call(p, e)
 		at := place{p.id, e.Chunk.Height}
-		if onDisk, ok := w.onDisk[at]; !ok || onDisk != e.Chunk.Payload {
+		if onDisk, ok := r.onDisk[at]; !ok || onDisk != e.Chunk.Payload {
 			n.fail("4.7: %s: has %s signed before it is durable", p.name, short(&e.Chunk))
 		}
 		if before, ok := p.seen[at]; ok && before != e.Chunk.Payload {
@@ -113,7 +114,7 @@ func (o *observer) effect(p *process, e *core.Effect) {
 		o.call(p, e)
 		at := place{p.id, e.Chunk.Height}
 		_, shown := p.seen[at]
-		if _, onDisk := w.onDisk[at]; (shown || onDisk) && !p.stale {
+		if _, onDisk := r.onDisk[at]; (shown || onDisk) && !p.stale {
 			n.fail("5.4: %s: asks for a payload at height %d, of which it has one", p.name, e.Chunk.Height)
 		}
 		if p.intake.paused {
@@ -121,7 +122,7 @@ func (o *observer) effect(p *process, e *core.Effect) {
 		}
 	case core.Cancel:
 		if c := p.calls[e.Call]; c != nil {
-			w.calls[callsOf{c.kind, c.chunk.Sequencer}].current = 0
+			r.calls[callsOf{c.kind, c.chunk.Sequencer}].current = 0
 		}
 	case core.Halt:
 		if !p.stale {
@@ -152,9 +153,10 @@ func (o *observer) effect(p *process, e *core.Effect) {
 	}
 }
 
-// call is 4.5 and 4.7: of each kind a lane has at most two calls out, and the context of the older one has ended.
+// call checks 4.5 and 4.7: of each kind a lane has at most two calls out, and the context of the
+// older one has ended.
 func (o *observer) call(p *process, e *core.Effect) {
-	of := p.watch.called(e)
+	of := p.observed.called(e)
 	if of.out > 2 || of.current != 0 {
 		o.net.fail("4.5: %s: %v of %s is the %d. call of the lane, and the one before has not ended: %v", p.name, e.Kind, short(&e.Chunk),
 			of.out, of.current != 0)
@@ -162,17 +164,17 @@ func (o *observer) call(p *process, e *core.Effect) {
 	of.current = e.Call
 }
 
-// node looks at a node that a process sends: it must be its own, signed, on a valid certificate.
+// node checks a node that a process sends: it must be its own, signed, and on a valid certificate.
 func (o *observer) node(p *process, e *core.Effect) {
 	n := o.net
 	var m wire.Node
-	if err := m.Decode(e.Bytes, formats{n.world}); err != nil {
+	if err := m.Decode(e.Bytes, formats{n.roster}); err != nil {
 		n.fail("%s: sends a node: %w", p.name, err)
 		return
 	}
 	o.visible(p, e.Kind, &m.Chunk)
 	proposal := m.Proposal()
-	if m.Chunk.Sequencer != p.id || !n.world.chunkValid(&proposal) {
+	if m.Chunk.Sequencer != p.id || !n.roster.chunkValid(&proposal) {
 		n.fail("4.7: %s: sends a node that is not its own, or wrongly signed", p.name)
 	}
 	if m.HasParent() {
@@ -185,8 +187,8 @@ func (o *observer) node(p *process, e *core.Effect) {
 	}
 }
 
-// formats is what the observer decodes with: it knows every epoch.
-type formats struct{ *World }
+// formats are the certificate formats that the observer decodes with: those of every epoch.
+type formats struct{ *Roster }
 
 func (f formats) Format(epoch uint64) (wire.Format, bool) {
 	if e := f.epochs[epoch]; e != nil {
@@ -195,18 +197,18 @@ func (f formats) Format(epoch uint64) (wire.Format, bool) {
 	return wire.Format{}, false
 }
 
-// certificate is 5.2.
+// certificate checks 5.2.
 func (o *observer) certificate(p *process, s wire.Subject, certificate []byte) {
 	name := string(append(s.AppendTo(nil), certificate...))
 	if o.checked[name] {
 		return
 	}
-	e := o.net.world.epochs[s.Epoch]
+	e := o.net.roster.epochs[s.Epoch]
 	if e == nil {
 		o.net.fail("5.2: %s: a certificate of epoch %d, which does not exist", p.name, s.Epoch)
 		return
 	}
-	if err := e.witness.certificate(s, certificate); err != nil {
+	if err := e.independent.certificate(s, certificate); err != nil {
 		o.net.fail("5.2: %s: certificate for %s in epoch %d: %w", p.name, short(&s.Chunk), s.Epoch, err)
 		return
 	}
@@ -216,21 +218,21 @@ func (o *observer) certificate(p *process, s wire.Subject, certificate []byte) {
 
 func (o *observer) hostile(id wire.PublicKey) bool { return o.net.index[id] < o.net.Byzantine }
 
-// blame is 5.6: only hostile peers are blamed.
+// blame checks 5.6: only hostile peers are blamed.
 func (o *observer) blame(p *process, what string, who wire.PublicKey) {
 	if !o.hostile(who) {
 		o.net.fail("5.6: %s: a %s blames process %d, which is honest", p.name, what, o.net.index[who])
 	}
 }
 
-// verdict looks at what a core is about to be told of a statement. Whoever is held to have voted invalidly has, and
-// votes come back undecided only where 3.3 has it.
+// verdict checks a verdict before a core gets it. Each vote that it calls invalid must be invalid,
+// and votes may come back undecided only where 3.3 allows it.
 func (o *observer) verdict(p *process, v *verify.Verdict) {
 	n, st := o.net, v.Statement
 	if v.Err != nil {
 		return
 	}
-	if st.Proposal != nil && v.ProposalValid != n.world.chunkValid(st.Proposal) {
+	if st.Proposal != nil && v.ProposalValid != n.roster.chunkValid(st.Proposal) {
 		n.fail("4.2.6: %s: chunk signature on %s valid %v", p.name, short(&st.Proposal.Chunk), v.ProposalValid)
 	}
 	if v.CertificateValid && st.Certificate != nil {
@@ -240,7 +242,7 @@ func (o *observer) verdict(p *process, v *verify.Verdict) {
 		if !st.Unattributed {
 			o.blame(p, "verdict", st.Scheme.Participants()[i])
 		}
-		if n.world.epochs[st.Subject.Epoch].witness.vote(i, st.Subject, st.Vote(i)) == nil {
+		if n.roster.epochs[st.Subject.Epoch].independent.vote(i, st.Subject, st.Vote(i)) == nil {
 			n.fail("3.3: %s: a valid vote of participant %d is called invalid", p.name, i)
 		}
 	}
@@ -249,7 +251,7 @@ func (o *observer) verdict(p *process, v *verify.Verdict) {
 	}
 	for _, i := range v.Deferred {
 		o.blame(p, "hint", st.Scheme.Participants()[i])
-		if !st.Signers.Has(i) || st.Suspects.Has(i) || !p.verifier.exposed.Has(st.Scheme, st.Subject.Epoch, i) {
+		if !st.Signers.Has(i) || st.Suspects.Has(i) || !p.verifier.offenders.Has(st.Scheme, st.Subject.Epoch, i) {
 			n.fail("3.3: %s: votes deferred for participant %d, who is not exposed in epoch %d, or proven there", p.name, i, st.Subject.Epoch)
 		}
 	}
@@ -261,17 +263,17 @@ func (o *observer) verdict(p *process, v *verify.Verdict) {
 
 func (o *observer) report(p *process, a wire.Activity) {
 	n := o.net
-	p.watch.reports++
+	p.observed.reports++
 	if a.Size() != len(a.AppendTo(nil)) {
 		n.fail("%s: a %s of a size that it does not have", p.name, a.Tag())
 	}
 	switch a := a.(type) {
 	case *wire.Tip:
 		o.visible(p, core.Report, &a.Proposal.Chunk)
-		if p.watch.tips[a.Proposal.Chunk] || !n.world.chunkValid(&a.Proposal) {
+		if p.observed.tips[a.Proposal.Chunk] || !n.roster.chunkValid(&a.Proposal) {
 			n.fail("4.5: %s: tip %s reported twice, or wrongly signed", p.name, short(&a.Proposal.Chunk))
 		}
-		p.watch.tips[a.Proposal.Chunk] = true
+		p.observed.tips[a.Proposal.Chunk] = true
 	case *wire.Certified:
 		o.lock(p, &a.Lock)
 	case *wire.Conflict:
@@ -285,10 +287,10 @@ func (o *observer) report(p *process, a wire.Activity) {
 		o.certificate(p, a.First.Subject(), a.First.Certificate)
 		o.certificate(p, a.Second.Subject(), a.Second.Certificate)
 	case *wire.ConflictingAcks:
-		s := n.world.epochs[a.First.Epoch].scheme
+		s := n.roster.epochs[a.First.Epoch].scheme
 		o.blame(p, a.Tag().String(), s.Participants()[a.First.Participant])
 		for _, ack := range []*wire.Ack{&a.First, &a.Second} {
-			if err := n.world.epochs[ack.Epoch].witness.vote(ack.Participant, ack.Subject(), ack.Signature); err != nil {
+			if err := n.roster.epochs[ack.Epoch].independent.vote(ack.Participant, ack.Subject(), ack.Signature); err != nil {
 				n.fail("4.6: %s: evidence that proves nothing: %w", p.name, err)
 			}
 		}
@@ -299,7 +301,7 @@ func (o *observer) report(p *process, a wire.Activity) {
 	}
 }
 
-// lock is 5.2, 5.3 and 4.4.
+// lock checks 5.2, 5.3 and 4.4.
 func (o *observer) lock(p *process, l *wire.Lock) {
 	n := o.net
 	o.certificate(p, l.Subject(), l.Certificate)
@@ -310,7 +312,7 @@ func (o *observer) lock(p *process, l *wire.Lock) {
 	}
 	o.locks[at] = l.Chunk.Payload
 	before, ok := o.chunks[at.place]
-	if ok && before != l.Chunk.Payload && !n.world.rotating {
+	if ok && before != l.Chunk.Payload && !n.roster.rotating {
 		n.fail("5.3: %s: locks of %x and of %s in different epochs of one set", p.name, before[:4], short(&l.Chunk))
 	}
 	o.chunks[at.place] = l.Chunk.Payload
@@ -320,49 +322,49 @@ func (o *observer) lock(p *process, l *wire.Lock) {
 	if shown, ok := o.shown[at.place]; !o.hostile(lane) && (!ok || shown != l.Chunk.Payload) {
 		n.fail("5.3: %s: a lock on %s, which its honest sequencer never sent", p.name, short(&l.Chunk))
 	}
-	if p.watch.locks[at] {
+	if p.observed.locks[at] {
 		n.fail("4.4: %s: a lock on %s of epoch %d reported twice in a run", p.name, short(&l.Chunk), l.Epoch)
 	}
 	o.reported(p, at)
-	p.watch.payloads[at.place] = l.Chunk.Payload
-	p.watch.highest[lane] = max(p.watch.highest[lane], l.Chunk.Height)
+	p.observed.payloads[at.place] = l.Chunk.Payload
+	p.observed.highest[lane] = max(p.observed.highest[lane], l.Chunk.Height)
 	o.tops[lane] = max(o.tops[lane], l.Chunk.Height)
 	p.tops[lane] = max(p.tops[lane], l.Chunk.Height)
 }
 
-// reported notes a lock that is reported. At the start of a run it must be one that may be: 4.4 and 4.8.
+// reported records a lock that is reported. At the start of a run it checks 4.4 and 4.8.
 func (o *observer) reported(p *process, at placeInEpoch) {
-	w := p.watch
-	w.locks[at] = true
-	w.unreturned = append(w.unreturned, reportedLock{w.reports, at})
-	if !w.starting {
+	r := p.observed
+	r.locks[at] = true
+	r.unreturned = append(r.unreturned, reportedLock{r.reports, at})
+	if !r.starting {
 		return
 	}
-	w.atStart++
-	if position, ok := w.lockAt[at]; ok && position <= w.through && o.dormant(p, at.sequencer) {
+	r.atStart++
+	if position, ok := r.lockAt[at]; ok && position <= r.through && o.dormant(p, at.sequencer) {
 		o.net.fail("4.8: %s: the lock at height %d of lane %d, which is dormant, has been reported and is reported again", p.name, at.height,
 			o.net.index[at.sequencer])
 	}
 }
 
-// conflict demands that a conflict is proven by what it carries.
+// conflict checks that a conflict is proven by what it carries.
 func (o *observer) conflict(p *process, a *wire.Conflict) {
 	n := o.net
 	other := a.Other.Chunk
 	if a.Lock != nil {
 		other = a.Lock.Chunk
 		o.certificate(p, a.Lock.Subject(), a.Lock.Certificate)
-	} else if !n.world.chunkValid(&a.Other) {
+	} else if !n.roster.chunkValid(&a.Other) {
 		n.fail("4.6: %s: a conflict with a proposal that was not signed", p.name)
 	}
 	mine := a.Proposal.Chunk
-	if mine.Sequencer != other.Sequencer || mine.Height != other.Height || mine.Payload == other.Payload || !n.world.chunkValid(&a.Proposal) {
+	if mine.Sequencer != other.Sequencer || mine.Height != other.Height || mine.Payload == other.Payload || !n.roster.chunkValid(&a.Proposal) {
 		n.fail("4.6: %s: a conflict that is none, at %s and %s", p.name, short(&mine), short(&other))
 	}
 }
 
-// settled looks at a core after an event: 5.5.
-func (o *observer) settled(p *process) {
+// afterEvent checks the bounds of 5.5 and 5.7 on a core after an event.
+func (o *observer) afterEvent(p *process) {
 	n, counts := o.net, p.c.Counts()
 	if counts.VoteBytes > p.cfg.MaxVoteBytes {
 		n.fail("5.5: %s: %d bytes of votes, %d allowed", p.name, counts.VoteBytes, p.cfg.MaxVoteBytes)
@@ -374,17 +376,18 @@ func (o *observer) settled(p *process) {
 	if counts.KeyFaults > 0 {
 		n.fail("3.3: %s: a fault in keys that fit", p.name)
 	}
-	w := p.watch
+	r := p.observed
 	lanes := counts.Lanes + counts.Dormant
-	if w.starting {
+	if r.starting {
 		return
 	}
-	// What may still come of what is under way is little: a lock for each statement of votes and for each parent that waits.
-	if most := n.MaxPending + w.atStart + 64 + 24*lanes; int(p.reporter.pending()) > most {
+	// Work in progress can still add few reports: one lock for each statement of votes and for each
+	// parent that waits.
+	if most := n.MaxPending + r.atStart + 64 + 24*lanes; int(p.reporter.pending()) > most {
 		n.fail("5.7: %s: %d reports wait, at most %d should", p.name, p.reporter.pending(), most)
 	}
-	w.events++
-	if w.events%64 != 0 {
+	r.events++
+	if r.events%64 != 0 {
 		return
 	}
 	if !p.failed && p.reporter.pending() == 0 && p.c.Unreported() != 0 {
@@ -403,9 +406,9 @@ func (o *observer) settled(p *process) {
 	}
 }
 
-// Contiguous demands that every height of a lane up to its top is locked.
+// Contiguous returns an error unless every height of a lane up to its top is locked.
 func (n *Network) Contiguous(process int) error {
-	id := n.world.ids[process]
+	id := n.roster.ids[process]
 	for h := range uint64(n.Height(process) + 1) {
 		if _, ok := n.observer.chunks[place{id, h}]; !ok {
 			return fmt.Errorf("lane %d has a lock at height %d, and none at %d", process, n.Height(process), h)

@@ -8,8 +8,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// TestTheObserverObjectsToEffects shows it effects of a process that has the chunk of height 2 of its own lane, and of
-// another's, on disk, and whose application has approved of both.
+// The process has the chunks of height 2 of its own lane and of another on disk, and its
+// application has approved both.
 func TestTheObserverObjectsToEffects(t *testing.T) {
 	payload := wire.Digest{7}
 	other := wire.Digest{8}
@@ -21,15 +21,15 @@ func TestTheObserverObjectsToEffects(t *testing.T) {
 			return core.Effect{Kind: core.SignAck, Chunk: theirs}
 		}},
 		"an ack not approved of": {false, func(p *process, _, theirs wire.Chunk) core.Effect {
-			clear(p.watch.approved)
+			clear(p.observed.approved)
 			return core.Effect{Kind: core.SignAck, Chunk: theirs}
 		}},
 		"an ack below a lock": {false, func(p *process, _, theirs wire.Chunk) core.Effect {
-			p.watch.highest[theirs.Sequencer] = 3
+			p.observed.highest[theirs.Sequencer] = 3
 			return core.Effect{Kind: core.SignAck, Chunk: theirs}
 		}},
 		"an ack against a lock": {false, func(p *process, _, theirs wire.Chunk) core.Effect {
-			p.watch.payloads[place{theirs.Sequencer, 2}] = other
+			p.observed.payloads[place{theirs.Sequencer, 2}] = other
 			return core.Effect{Kind: core.SignAck, Chunk: theirs}
 		}},
 		"an ack against one of before a loss": {false, func(p *process, _, theirs wire.Chunk) core.Effect {
@@ -53,7 +53,7 @@ func TestTheObserverObjectsToEffects(t *testing.T) {
 			return core.Effect{Kind: core.SignChunk, Chunk: own}
 		}},
 		"a chunk signed before it is durable": {false, func(p *process, own, _ wire.Chunk) core.Effect {
-			clear(p.watch.onDisk)
+			clear(p.observed.onDisk)
 			return core.Effect{Kind: core.SignChunk, Chunk: own}
 		}},
 		"another chunk signed than was shown": {false, func(p *process, own, _ wire.Chunk) core.Effect {
@@ -61,12 +61,12 @@ func TestTheObserverObjectsToEffects(t *testing.T) {
 			return core.Effect{Kind: core.SignChunk, Chunk: own}
 		}},
 		"a second question before the first has ended": {false, func(p *process, _, theirs wire.Chunk) core.Effect {
-			p.watch.called(&core.Effect{Kind: core.AskVerify, Chunk: theirs}).current = 1
+			p.observed.called(&core.Effect{Kind: core.AskVerify, Chunk: theirs}).current = 1
 			return core.Effect{Kind: core.AskVerify, Chunk: theirs}
 		}},
 		"a third question": {false, func(p *process, _, theirs wire.Chunk) core.Effect {
-			p.watch.called(&core.Effect{Kind: core.AskVerify, Chunk: theirs})
-			p.watch.called(&core.Effect{Kind: core.AskVerify, Chunk: theirs})
+			p.observed.called(&core.Effect{Kind: core.AskVerify, Chunk: theirs})
+			p.observed.called(&core.Effect{Kind: core.AskVerify, Chunk: theirs})
 			return core.Effect{Kind: core.AskVerify, Chunk: theirs}
 		}},
 		"a question for a payload": {true, func(p *process, own, _ wire.Chunk) core.Effect {
@@ -94,10 +94,10 @@ func TestTheObserverObjectsToEffects(t *testing.T) {
 		p := n.processes[0]
 		own := wire.Chunk{Sequencer: p.id, Height: 2, Payload: payload}
 		theirs := wire.Chunk{Sequencer: n.processes[1].id, Height: 2, Payload: payload}
-		p.watch = newWatch()
+		p.observed = newObserved()
 		for _, chunk := range []wire.Chunk{own, theirs} {
-			p.watch.onDisk[place{chunk.Sequencer, 2}] = payload
-			p.watch.approved[chunk.Sequencer] = chunk
+			p.observed.onDisk[place{chunk.Sequencer, 2}] = payload
+			p.observed.approved[chunk.Sequencer] = chunk
 		}
 		e := c.show(p, own, theirs)
 		n.observer.effect(p, &e)
@@ -110,7 +110,7 @@ func TestTheObserverObjectsToEffects(t *testing.T) {
 func TestTheObserverObjectsToLocksThatAreNotReportedAgain(t *testing.T) {
 	n, err := New(Config{Processes: 4})
 	if err == nil {
-		err = n.Grow(2, patience)
+		err = n.Grow(2, growLimit)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +133,7 @@ func TestSignersGuardAgainstASecondPayload(t *testing.T) {
 		for i := range byte(2) {
 			e := core.Effect{
 				Kind: kind, Call: 100 + uint64(i), Chunk: wire.Chunk{Sequencer: p.id, Height: 9, Payload: wire.Digest{i}}, Epoch: firstEpoch,
-				Signer: n.world.signer(p.id, firstEpoch),
+				Signer: n.roster.signer(p.id, firstEpoch),
 			}
 			p.carryOut(&e)
 			if (n.err != nil) != (i == 1) {

@@ -12,7 +12,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// process is a core with its journal, and with all that a driver would do for it.
+// process is a core with its journal and with what a driver would do for it.
 type process struct {
 	net   *Network
 	index int
@@ -21,16 +21,16 @@ type process struct {
 	cfg   core.Config
 	view  *view
 	disk  *model.Disk
-	// journal is what the disk is a model of, nil if the model is all there is.
+	// journal is the journal that disk models, nil if the process has only the model.
 	journal *realJournal
-	epoch   uint64 // that it has been told of, which outlives crashes
+	epoch   uint64 // that it has been told of; it outlives crashes
 	signers signers
 
-	// Of this run; all of it is lost in a crash.
+	// State of this run, which a crash loses.
 	run      int
 	down     bool
 	failed   bool  // a sync has failed
-	halted   error // why the core has stopped the process
+	halted   error // the reason for which the core has stopped the process
 	c        *core.Core
 	peers    map[wire.PublicKey]*core.Peer
 	syncing  bool
@@ -38,7 +38,7 @@ type process struct {
 	calls    map[uint64]*call
 	reporter reporter
 	intake   intake
-	watch    *watch
+	observed *observed
 
 	verifier *verifier
 
@@ -47,13 +47,13 @@ type process struct {
 	stale bool // its disk is an old copy
 	gone  bool // it never comes back
 
-	// What the observer holds against it.
+	// What the observer knows about it.
 	tops  map[wire.PublicKey]uint64 // highest locks ever reported
-	seen  map[place]wire.Digest     // what it let others see, or the application, since it has its disk
+	seen  map[place]wire.Digest     // what it showed to others or to the application since it has its disk
 	acked map[place]wire.Digest     // what it ever acked
-	marks map[wire.PublicKey]uint64 // up to which it must not ack, since its disk was lost; nil before it has adopted
+	marks map[wire.PublicKey]uint64 // heights up to which it must not ack after the loss of its disk; nil before it has adopted
 	owed  map[placeInEpoch]bool     // locks that the next run has to report
-	told  map[placeInEpoch]bool     // locks that its reporter has returned for, in any run
+	told  map[placeInEpoch]bool     // locks for which its reporter has returned, in any run
 }
 
 func newProcess(n *Network, index int, id wire.PublicKey) *process {
@@ -63,7 +63,7 @@ func newProcess(n *Network, index int, id wire.PublicKey) *process {
 		acked: make(map[place]wire.Digest), owed: make(map[placeInEpoch]bool),
 		told: make(map[placeInEpoch]bool),
 	}
-	p.view = &view{world: n.world, me: id, now: &n.now, knownAt: make(map[uint64]time.Duration)}
+	p.view = &view{roster: n.roster, me: id, now: &n.now, knownAt: make(map[uint64]time.Duration)}
 	way := n.Link.Latency + n.Link.Jitter
 	p.cfg = core.Config{
 		Identity: id, Namespace: namespace, Sequencer: true, Sets: p.view,
@@ -76,14 +76,14 @@ func newProcess(n *Network, index int, id wire.PublicKey) *process {
 	return p
 }
 
-// start makes a core of what is on disk.
+// start makes a core from what is on disk.
 func (p *process) start() {
 	n := p.net
 	c := core.New(p.cfg)
 	p.c, p.peers = c, make(map[wire.PublicKey]*core.Peer)
 	p.down, p.failed, p.syncing, p.tickAt, p.halted = false, false, false, 0, nil
 	p.calls, p.reporter, p.intake = make(map[uint64]*call), reporter{}, newIntake()
-	p.watch = newWatch()
+	p.observed = newObserved()
 	p.verifier = newVerifier(p)
 	for _, rec := range p.disk.Records {
 		n.observer.stored(p, rec.Position, rec.Bytes, false)
@@ -94,9 +94,9 @@ func (p *process) start() {
 	}
 	n.observer.durable(p)
 	n.history.line(n.now, p.name, "start in epoch %d with %d records", p.epoch, len(p.disk.Records))
-	p.watch.starting = true
+	p.observed.starting = true
 	c.Start(n.now, p.epoch, p.disk.Next)
-	p.settle()
+	p.carryOutEffects()
 	if p.down || n.err != nil {
 		return
 	}
@@ -107,14 +107,15 @@ func (p *process) start() {
 	}
 }
 
-// tell lets the core know of something, and has its effects carried out.
+// tell calls event, which gives something to the core, and carries out the core's effects.
 func (p *process) tell(event func()) {
 	p.net.Stats.Events++
 	event()
-	p.settle()
+	p.carryOutEffects()
 }
 
-// later has something told to this process after a random time below limit, unless it has crashed by then.
+// later calls tell with event after a random time below limit, unless the process has crashed by
+// then.
 func (p *process) later(limit time.Duration, event func()) {
 	run := p.run
 	p.net.after(p.net.upTo(limit), func() {
@@ -124,8 +125,9 @@ func (p *process) later(limit time.Duration, event func()) {
 	})
 }
 
-// settle carries out what the core asks for, in order. The process may crash on the way.
-func (p *process) settle() {
+// carryOutEffects carries out the core's effects, in order. The process may crash between two of
+// them.
+func (p *process) carryOutEffects() {
 	n := p.net
 	if p.halted != nil {
 		return
@@ -152,7 +154,7 @@ func (p *process) settle() {
 		return
 	}
 	p.c.Done()
-	n.observer.settled(p)
+	n.observer.afterEvent(p)
 	if p.halted != nil {
 		n.history.line(n.now, p.name, "halted: %v", p.halted)
 		p.gone = true
@@ -212,7 +214,7 @@ func (p *process) carryOut(e *core.Effect) {
 	}
 }
 
-// sync starts to make durable what is not, one sync at a time, as group commit does.
+// sync starts a sync of what is not durable, one at a time, as group commit does.
 func (p *process) sync() {
 	n := p.net
 	last := p.disk.Next - 1
@@ -242,7 +244,7 @@ func (p *process) sync() {
 	})
 }
 
-// schedule sees to it that Tick is called in time.
+// schedule arranges the next call of Tick.
 func (p *process) schedule() {
 	n := p.net
 	due, ok := p.c.Deadline()
@@ -261,7 +263,7 @@ func (p *process) schedule() {
 	})
 }
 
-// crash loses all but a prefix of the journal, and starts anew after a while.
+// crash stops a process, which keeps a prefix of its journal and starts again after away.
 func (p *process) crash(away time.Duration) {
 	if p.down || p.halted != nil {
 		return
@@ -287,7 +289,7 @@ func (p *process) crash(away time.Duration) {
 	p.comeBack(away)
 }
 
-// comeBack has a process that is down start after a while, instead of when it was to before.
+// comeBack starts a process that is down after away. It replaces any start that was planned before.
 func (p *process) comeBack(away time.Duration) {
 	p.run++
 	run := p.run
@@ -302,13 +304,13 @@ func (p *process) comeBack(away time.Duration) {
 	})
 }
 
-// forever is how long a process is away that never comes back.
+// forever is the away of a process that never comes back.
 const forever = time.Duration(math.MaxInt64)
 
-// Crash has a process crash now, to come back after away.
+// Crash crashes a process now. It comes back after away.
 func (n *Network) Crash(process int, away time.Duration) { n.processes[process].crash(away) }
 
-// enter is the news of an epoch. A process that is down hears of it when it is up.
+// enter tells a process of an epoch. A process that is down learns of it when it starts.
 func (p *process) enter(epoch uint64) {
 	p.epoch = max(p.epoch, epoch)
 	if !p.down && p.halted == nil {
@@ -321,7 +323,7 @@ func (p *process) enter(epoch uint64) {
 func (p *process) receive(e *event) {
 	n := p.net
 	if p.c == nil && p.index < n.Byzantine {
-		n.cabal.receive(p.index, e)
+		n.colluders.receive(p.index, e)
 		return
 	}
 	if p.down || p.halted != nil {
@@ -344,7 +346,7 @@ func (p *process) take(e *event) {
 		peer = core.NewPeer(e.from)
 		p.peers[e.from] = peer
 	}
-	// The core must copy what it keeps: what it was given does not last.
+	// The core must copy what it keeps: the message is overwritten below.
 	passing := slices.Clone(e.message)
 	var o core.Outcome
 	if e.kind == nodeMessage {
@@ -358,5 +360,5 @@ func (p *process) take(e *event) {
 	if n.history != nil {
 		n.history.line(n.now, p.name, "%v from %x: %v", e.kind, e.from[:2], o)
 	}
-	p.settle()
+	p.carryOutEffects()
 }

@@ -15,7 +15,7 @@ const (
 
 func (k messageKind) String() string { return [...]string{"node", "ack"}[k] }
 
-// event is something that happens at a time: do is called, or a message arrives.
+// event is scheduled for a time: do is called or, if do is nil, a message arrives.
 type event struct {
 	at    time.Duration
 	order uint64

@@ -7,17 +7,17 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// reporter takes the activities of one run of a process, one after the other. What it has not returned for is lost in a
-// crash.
+// reporter takes the activities of one run of a process, one after the other. A crash loses the
+// reports that have not returned.
 type reporter struct {
 	made, returned uint64
 	busy           bool
-	stuckUntil     time.Duration // it returns for nothing before
+	stuckUntil     time.Duration // no report returns before
 }
 
 func (r *reporter) pending() uint64 { return r.made - r.returned }
 
-// report has the reporter take the next activities, some at once.
+// report hands the next activities to the reporter, which may return for several at once.
 func (p *process) report() {
 	n, r := p.net, &p.reporter
 	if r.busy || r.pending() == 0 {
@@ -47,7 +47,7 @@ func (p *process) report() {
 	})
 }
 
-// intake is the messages that wait while the reporter or the disk is behind.
+// intake is the queue of messages that wait while the reporter or the disk is behind.
 type intake struct {
 	paused  bool
 	closed  bool // by a scenario
@@ -61,7 +61,8 @@ func newIntake() intake { return intake{of: make(map[wire.PublicKey]int)} }
 
 func (in *intake) open() bool { return !in.paused && !in.closed && len(in.waiting) == 0 }
 
-// hold keeps a message until the intake is open again. The newest of a peer that has too many waiting is dropped.
+// hold keeps a message until the intake is open again. It drops the message of a peer that has too
+// many waiting.
 func (p *process) hold(e *event) {
 	in := &p.intake
 	p.net.Stats.Faults[MessagesHeld]++
@@ -89,7 +90,7 @@ func (p *process) checkPace() {
 	}
 }
 
-// resume has the messages that wait taken in, in order, one soon after the other.
+// resume takes in the messages that wait, in order, one soon after the other.
 func (p *process) resume() {
 	run := p.run
 	p.net.after(0, func() {

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// sized is a scenario's number of heights: upstream's, fewer for the schemes that cost.
+// sized returns a scenario's number of heights: upstream's, or fewer for the real schemes, which
+// are slow.
 func sized(s Scheme, upstream, real int64) int64 {
 	if slices.Contains(KeyedSchemes, s) {
 		return upstream
@@ -20,8 +21,8 @@ func sized(s Scheme, upstream, real int64) int64 {
 	return real
 }
 
-// realSchemes are those that a scenario runs with: all in the long form, else Ed25519 and one of the pairing ones,
-// another in each scenario.
+// realSchemes returns the real schemes that a scenario runs with: all in the long form, otherwise
+// Ed25519 and one pairing scheme, which depends on the scenario's name.
 func realSchemes(t *testing.T) []Scheme {
 	switch {
 	case longHeights() > 0:
@@ -34,13 +35,13 @@ func realSchemes(t *testing.T) []Scheme {
 	return []Scheme{Ed25519, RealSchemes[h.Sum32()%4]}
 }
 
-// each runs a scenario with some keyed and all real schemes.
-func each(t *testing.T, settings Config, scenario func(n *Network) error, sets ...func(*World)) {
+// each runs a scenario with all keyed and some real schemes.
+func each(t *testing.T, config Config, scenario func(n *Network) error, sets ...func(*Roster)) {
 	t.Parallel()
 	for _, scheme := range slices.Concat(KeyedSchemes, realSchemes(t)) {
 		t.Run(string(scheme), func(t *testing.T) {
 			simulate(t, 1, func(seed uint64) Config {
-				s := settings
+				s := config
 				s.Scheme, s.Seed = scheme, seed
 				s.Batch = !slices.Contains(KeyedSchemes, scheme)
 				return s
@@ -49,7 +50,7 @@ func each(t *testing.T, settings Config, scenario func(n *Network) error, sets .
 	}
 }
 
-// reach lets time pass until every honest lane is at a height, with no height left out.
+// reach lets time pass until every honest lane is at a height, with every height below it locked.
 func reach(n *Network, height int64, limit time.Duration) error {
 	done := func() bool {
 		for _, lane := range n.Lanes() {
@@ -119,7 +120,7 @@ func TestUpstreamNetworkPartition(t *testing.T) {
 		if err := reach(n, sized(n.Scheme, 20, 3), 10*time.Second); err != nil {
 			return err
 		}
-		n.Partition(func(p int) int { return p }) // each by itself
+		n.Partition(func(p int) int { return p }) // every process alone
 		if err := n.Run(time.Second); err != nil {
 			return err
 		}
@@ -199,7 +200,7 @@ func TestUpstreamStaleNodeAfterARestart(t *testing.T) {
 		}
 		var old [][]byte // nodes of lane 1, on their way when process 0 goes down
 		for _, e := range n.queue {
-			if e.do == nil && e.kind == nodeMessage && e.from == n.world.ids[1] && e.to == 0 {
+			if e.do == nil && e.kind == nodeMessage && e.from == n.roster.ids[1] && e.to == 0 {
 				old = append(old, e.message)
 			}
 		}
@@ -207,9 +208,9 @@ func TestUpstreamStaleNodeAfterARestart(t *testing.T) {
 			return err
 		}
 		n.Crash(0, 0)
-		for _, m := range old { // the first messages that it sees
+		for _, m := range old { // the first messages that it gets
 			n.order++
-			n.queue.push(event{at: n.now + 1, order: n.order, to: 0, from: n.world.ids[1], kind: nodeMessage, message: m})
+			n.queue.push(event{at: n.now + 1, order: n.order, to: 0, from: n.roster.ids[1], kind: nodeMessage, message: m})
 		}
 		return n.Grow(3, 10*time.Second)
 	})
@@ -220,9 +221,9 @@ func TestUpstreamDeterminism(t *testing.T) {
 	var digests [][32]byte
 	for seed := range uint64(6) {
 		run := func() [32]byte {
-			s := Storm(seed)
+			s := FaultRun(seed)
 			s.Digest, s.Batch = true, seed%2 == 0
-			return simulateOne(t, s, func(n *Network) error { return n.Weather(100*time.Millisecond, 1, time.Minute) })
+			return simulateOne(t, s, func(n *Network) error { return n.FaultPhases(100*time.Millisecond, 1, time.Minute) })
 		}
 		digests = append(digests, run())
 		if run() != digests[seed] {

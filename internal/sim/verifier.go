@@ -11,38 +11,41 @@ import (
 	"github.com/lanecast/lanecast/verify/batch"
 )
 
-// verifier decides the statements of one run of a process: by the model, or in batches with the real one.
+// verifier verifies the statements of one run of a process: with the model, or in batches with
+// package verify/batch.
 type verifier struct {
-	process *process
-	exposed model.Exposures // by verdicts that are out, or about to be
+	process   *process
+	offenders model.Offenders // by verdicts that have been delivered, or are about to be
 
-	paused bool     // by a scenario: no verdict comes …
-	stuck  []func() // … of these
+	paused bool     // set by a scenario: verdicts wait in stuck
+	stuck  []func() // deliveries that wait while paused
 
-	flying []*flight // in the hands of the model, in order of submission
+	inFlight []*pending // statements for the model to decide, in order of submission
 
 	batch     *batch.Verifier // nil with the model
 	waiting   []*verify.Statement
 	gathering bool
 }
 
-// flight is a statement whose verdict the model owes.
-type flight struct {
+// pending is a statement that the model has to decide.
+type pending struct {
 	statement *verify.Statement
 	verdict   *verify.Verdict // once it is decided
-	cut       bool            // it never is
+	cut       bool            // it never is decided
 }
 
-// workers is the pool of all verifiers: to make and to end one of its own costs more than many a run of a process.
+// workers is the pool that all verifiers share. A pool for each would cost more than many a run of
+// a process.
 var workers = sync.OnceValues(func() (*ants.Pool, error) { return ants.NewPool(0, ants.WithNonblocking(true)) })
 
 func newVerifier(p *process) *verifier {
-	v := &verifier{process: p, exposed: make(model.Exposures)}
+	v := &verifier{process: p, offenders: make(model.Offenders)}
 	if n := p.net; n.Batch {
-		// One worker, and one call at a time: what it decides follows from the statements, and from their order.
+		// One worker, and one call at a time: what it decides follows from the statements, and from
+		// their order.
 		pool, err := workers()
 		if err == nil {
-			v.batch, err = batch.New(batch.Config{Workers: 1, BatchSize: 16, Chunks: n.world.chunks, Pool: pool})
+			v.batch, err = batch.New(batch.Config{Workers: 1, BatchSize: 16, Chunks: n.roster.chunks, Pool: pool})
 		}
 		if err != nil {
 			n.fail("%s: %w", p.name, err)
@@ -51,21 +54,21 @@ func newVerifier(p *process) *verifier {
 	return v
 }
 
-// close ends the verifier, nil for a process that has none. Verdicts on their way are lost.
+// close ends the verifier; v may be nil. Verdicts that have not been delivered are lost.
 func (v *verifier) close() {
 	if v != nil && v.batch != nil {
 		v.batch.Close()
 	}
 }
 
-// submit has a statement decided, some time from now.
+// submit has a statement decided after a random time.
 func (v *verifier) submit(st *verify.Statement) {
 	n := v.process.net
-	f := &flight{statement: st, cut: n.hit(n.Faults.CutShort, VerificationCut)}
+	f := &pending{statement: st, cut: n.hit(n.Faults.CutShort, VerificationCut)}
 	switch {
 	case v.batch == nil || f.cut:
-		v.flying = append(v.flying, f)
-		v.later(func() { v.land(f) })
+		v.inFlight = append(v.inFlight, f)
+		v.later(func() { v.finish(f) })
 	case v.gathering:
 		v.waiting = append(v.waiting, st)
 	default:
@@ -74,7 +77,7 @@ func (v *verifier) submit(st *verify.Statement) {
 	}
 }
 
-// later has a verdict come after the time that a verification takes.
+// later calls verdict after the time that a verification takes.
 func (v *verifier) later(verdict func()) {
 	p, n := v.process, v.process.net
 	limit := n.Pace.Verify
@@ -97,13 +100,13 @@ func (v *verifier) resume() {
 	}
 }
 
-// land decides a statement, unless that has happened, at the moment of the verdict: the latest that a worker might read
-// what it refers to.
-func (v *verifier) land(f *flight) {
+// finish delivers the verdict on a statement. It decides the statement only now, unless that has
+// happened: this is the latest time at which a worker might read the statement's memory.
+func (v *verifier) finish(f *pending) {
 	n := v.process.net
-	for i, other := range v.flying {
+	for i, other := range v.inFlight {
 		if other == f {
-			v.flying = append(v.flying[:i], v.flying[i+1:]...)
+			v.inFlight = append(v.inFlight[:i], v.inFlight[i+1:]...)
 			break
 		}
 	}
@@ -113,32 +116,33 @@ func (v *verifier) land(f *flight) {
 	case f.verdict == nil:
 		n.Stats.Modelled++
 		if n.chance(n.Defer) {
-			v.lookAhead(f.statement)
-			f.verdict = v.exposed.Undecided(f.statement)
+			v.decideSomeEarly(f.statement)
+			f.verdict = v.offenders.Undecided(f.statement)
 		}
 		if f.verdict == nil {
-			f.verdict = model.Judge(f.statement, n.world.chunkValid)
+			f.verdict = model.Decide(f.statement, n.roster.chunkValid)
 		}
-		v.exposed.Add(f.verdict)
+		v.offenders.Add(f.verdict)
 	}
 	v.deliver(f.verdict)
 }
 
-// lookAhead has other workers be ahead of their verdicts: some of the votes that fly with a statement are decided now.
-func (v *verifier) lookAhead(st *verify.Statement) {
+// decideSomeEarly models workers that have decided and not yet delivered: it decides some of the
+// votes in flight beside a statement.
+func (v *verifier) decideSomeEarly(st *verify.Statement) {
 	n := v.process.net
-	for _, f := range v.flying {
+	for _, f := range v.inFlight {
 		o := f.statement
 		if f.verdict == nil && !f.cut && o.MayDefer && o.Scheme == st.Scheme && o.Subject.Epoch == st.Subject.Epoch && n.chance(50) {
 			n.Stats.Modelled++
-			f.verdict = model.Judge(o, n.world.chunkValid)
-			v.exposed.Add(f.verdict)
+			f.verdict = model.Decide(o, n.roster.chunkValid)
+			v.offenders.Add(f.verdict)
 		}
 	}
 }
 
-// decideBatch has all decided that waits. The verdicts come out together, later, so that those of the next batch may
-// overtake them.
+// decideBatch decides all statements that wait. Their verdicts are delivered together, later, so
+// that those of the next batch may overtake them.
 func (v *verifier) decideBatch() {
 	p, n := v.process, v.process.net
 	waiting := v.waiting
@@ -150,7 +154,7 @@ func (v *verifier) decideBatch() {
 	}
 	n.Stats.Batched += len(verdicts)
 	for i := range verdicts {
-		v.exposed.Add(&verdicts[i])
+		v.offenders.Add(&verdicts[i])
 	}
 	run := p.run
 	n.after(n.upTo(n.Pace.Verify), func() {
@@ -173,6 +177,6 @@ func (v *verifier) deliver(verdict *verify.Verdict) {
 		n.Stats.Undecided++
 	}
 	n.observer.verdict(p, verdict)
-	p.watch.verified(verdict.Statement)
+	p.observed.verified(verdict.Statement)
 	p.c.SignaturesVerified(n.now, verdict)
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -26,17 +27,10 @@ func TestManySendersLoseNothingWithoutReason(t *testing.T) {
 		})
 	}
 	group.Wait()
-	deadline := time.Now().Add(5 * time.Second)
-	for {
+	testkit.Eventually(t, "the counts add up", func() bool {
 		c := n.Counts()
-		if c.Sent == c.Delivered+c.Lost+c.Full && c.Sent == 2*senders*messages {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("counts %+v do not add up", c)
-		}
-		time.Sleep(time.Millisecond)
-	}
+		return c.Sent == c.Delivered+c.Lost+c.Full && c.Sent == 2*senders*messages
+	})
 }
 
 func BenchmarkSend(b *testing.B) {

@@ -22,7 +22,7 @@ func id(b byte) (k wire.PublicKey) {
 	return k
 }
 
-// inbox collects what an endpoint receives.
+// inbox collects the messages that an endpoint receives.
 type inbox struct {
 	mu       sync.Mutex
 	received []receipt

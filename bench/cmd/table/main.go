@@ -1,8 +1,9 @@
-// Table measures what verifying acks costs by every way that package bench knows, and prints a table with ratios.
+// Table measures the cost of verifying acks by every way of package bench, and prints a table with
+// ratios.
 //
 //	go run ./bench/cmd/table [--n 4,32,100,300] [--variants minsig,minpk] [--chunks 32] [--slices 20] [--cpuprofile FILE]
 //
-// Columns named ×way say how many times as many acks a way verifies in the same time as the way named.
+// The column ×X is a way's throughput divided by that of way X.
 package main
 
 import (
@@ -97,7 +98,7 @@ func parseCases(names, sizes string, chunks int) (cases []bench.Case, err error)
 	return cases, nil
 }
 
-// machine says on what the numbers were measured.
+// machine describes the computer of the measurements.
 func machine() string {
 	library := verify.BackendName
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -114,7 +115,7 @@ func machine() string {
 		processor(), runtime.GOOS, runtime.GOARCH, runtime.Version(), library, runtime.GOMAXPROCS(0), bench.Clock)
 }
 
-// processor names the CPU where the system tells it.
+// processor returns the name of the CPU if the system gives it.
 func processor() string {
 	text, err := os.ReadFile("/proc/cpuinfo")
 	if err == nil {
@@ -127,7 +128,7 @@ func processor() string {
 	return "unknown CPU"
 }
 
-// yardsticks are the ways that others are compared with.
+// yardsticks are the ways with which the others are compared.
 var yardsticks = []string{"one-by-one", "weighted", "blst-multi"}
 
 func print(out io.Writer, c bench.Case, results []bench.Result) error {
@@ -152,7 +153,7 @@ func print(out io.Writer, c bench.Case, results []bench.Result) error {
 	return t.Flush()
 }
 
-// certificates prints what received certificates cost, for those of the cases that have 100 validators.
+// certificates prints the cost of received certificates, for the cases with 100 validators.
 func certificates(out io.Writer, cases []bench.Case, slices int) error {
 	for _, c := range cases {
 		if c.Validators != 100 {

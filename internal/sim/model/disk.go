@@ -8,27 +8,28 @@ type Record struct {
 	Bytes    []byte
 
 	released bool
-	barrier  uint64 // takes its release into effect once durable up to here
+	barrier  uint64 // its release takes effect once all up to here is durable
 }
 
-// Disk models package journal: records in order of append, of which a prefix is durable, and releases that take effect
-// once all that was appended before them is.
+// Disk models package journal: records in order of append, of which a prefix is durable. A release
+// takes effect once all records appended before it are durable.
 type Disk struct {
 	Records       []Record // in the order in which they are recovered
 	Next, Durable uint64
-	// KeepReleased keeps released records until a crash, also where they are many.
+	// KeepReleased keeps all released records until a crash, however many there are.
 	KeepReleased bool
 
 	released int
 }
 
-// MayBeGone reports whether the record's release took effect once all up to durable was.
+// MayBeGone reports whether the record's release has taken effect when all records up to durable
+// are durable.
 func (r *Record) MayBeGone(durable uint64) bool { return r.released && r.barrier <= durable }
 
-// NewDisk returns an empty one.
+// NewDisk returns an empty disk.
 func NewDisk() *Disk { return &Disk{Next: 1} }
 
-// Copy returns a copy of what is durable.
+// Copy returns a disk that holds a copy of the durable records.
 func (d *Disk) Copy() *Disk {
 	c := &Disk{Records: slices.Clone(d.Records), Next: d.Next, Durable: d.Durable, KeepReleased: d.KeepReleased, released: d.released}
 	c.Crash(d.Durable, false)
@@ -45,7 +46,7 @@ func (d *Disk) Append(b []byte) uint64 {
 	return d.Next - 1
 }
 
-// Release lets go of a record; false if it is no live one.
+// Release releases a record. It returns false if there is no live record at that position.
 func (d *Disk) Release(p uint64) bool {
 	for i := range slices.Backward(d.Records) { // what is released is rarely old
 		if r := &d.Records[i]; r.Position == p && !r.released {
@@ -57,7 +58,7 @@ func (d *Disk) Release(p uint64) bool {
 	return false
 }
 
-// Live returns how many records are not released.
+// Live returns the number of records that are not released.
 func (d *Disk) Live() int { return len(d.Records) - d.released }
 
 // compact drops records whose release is in effect.
@@ -71,20 +72,20 @@ func (d *Disk) compact(durable uint64) {
 	}
 }
 
-// Crash cuts off what came after position cut. With compacted, released records are gone as far as they may be;
-// without, they are back.
+// Crash drops the records after position cut. With compacted it also drops the released records
+// whose release has taken effect; without, released records come back.
 func (d *Disk) Crash(cut uint64, compacted bool) {
 	if compacted {
 		d.compact(cut)
 	}
 	d.Records = slices.DeleteFunc(d.Records, func(r Record) bool { return r.Position > cut })
 	for i := range d.Records {
-		d.Records[i].released = false // by the run to come
+		d.Records[i].released = false // the next run has not released it
 	}
 	d.released, d.Durable, d.Next = 0, cut, cut+1
 }
 
-// Restore makes the disk hold what was recovered from elsewhere.
+// Restore replaces the disk's records by those recovered from elsewhere.
 func (d *Disk) Restore(records []Record, next, durable uint64) {
 	d.Records, d.Next, d.Durable, d.released = records, next, durable, 0
 }

@@ -15,34 +15,35 @@ import (
 // VoteSize is the length in bytes of a vote and of a combined signature.
 const VoteSize = 16
 
-// Kind says which real scheme a Scheme behaves like.
+// Kind is the kind of real scheme that a Scheme behaves like.
 type Kind uint8
 
 const (
 	// List has certificates that list their votes, as Ed25519's do. Votes are never added up.
 	List Kind = iota
-	// Sum has certificates of a bitmap and the sum of the votes, as BLS multisig's: errors that cancel in the sum go
-	// through, and the certificate is valid, by the definition of one.
+	// Sum has certificates of a bitmap and the sum of the votes, as BLS multisig's. Votes whose
+	// errors cancel in the sum make a valid certificate, by the definition of one.
 	Sum
-	// Group has one signature whoever made it, as BLS threshold: votes are weighted, so that what cancels in a plain
-	// sum does not cancel there. It is not attributable.
+	// Group has one signature, whichever quorum made it, as BLS threshold. Votes are weighted, so
+	// that errors that cancel in a plain sum do not cancel. It is not attributable.
 	Group
 )
 
-// Scheme certifies with keyed hashes instead of a curve: cheap, and the same in every run. A vote is an element of
-// Z/128 × Z/2⁵⁶ × Z/2⁶⁴, its first component 0 for every vote that was made honestly: the others stand for points
-// outside the subgroup, and a first byte of 0x80 or more for bytes that are no point. Votes add up by component. That
-// is all of a curve that the rules of combining rest on.
+// Scheme certifies with keyed hashes instead of a curve: it is cheap, and the same in every run. A
+// vote is an element of Z/128 × Z/2⁵⁶ × Z/2⁶⁴. The first component of a valid vote is 0; other
+// values stand for points outside the subgroup, and a first byte of 0x80 or more for bytes that are
+// no point. Votes add up by component. The rules for combining votes rely on no other property of a
+// curve.
 type Scheme struct {
 	kind Kind
 	seed uint64
 	ids  []wire.PublicKey
-	// Unfit says of which signers good votes combine to nothing, as with keys that do not fit each
-	// other; nil for none.
+	// Unfit reports whether the valid votes of these signers combine to an invalid certificate, as
+	// with keys that do not fit each other; nil for never.
 	Unfit func(signers wire.Signers) bool
 }
 
-// New returns the scheme of a validator set, whose keys follow from seed.
+// New returns the scheme of a validator set. The keys follow from seed.
 func New(kind Kind, ids []wire.PublicKey, seed uint64) *Scheme {
 	ids = slices.Clone(ids)
 	slices.SortFunc(ids, wire.PublicKey.Compare)
@@ -54,7 +55,7 @@ func (s *Scheme) Same(o *Scheme) bool {
 	return s.kind == o.kind && s.seed == o.seed && slices.Equal(s.ids, o.ids)
 }
 
-// Element is a vote, or a sum of votes, taken apart.
+// Element is a decoded vote, or a sum of votes.
 type Element struct {
 	Torsion uint8 // below 128
 	Z       uint64
@@ -68,7 +69,7 @@ func (e Element) Plus(o Element, λ uint64) Element {
 	return Element{(e.Torsion + o.Torsion*uint8(λ)) & 0x7F, (e.Z + o.Z*λ) & zMask, e.Y + o.Y*λ}
 }
 
-// ParseVote reads VoteSize bytes; false if they are no element.
+// ParseVote decodes VoteSize bytes. It returns false if they are no element.
 func ParseVote(b []byte) (Element, bool) {
 	if len(b) != VoteSize || b[0] >= 0x80 {
 		return Element{}, false
@@ -82,7 +83,7 @@ func (e Element) AppendTo(dst []byte) []byte {
 	return binary.BigEndian.AppendUint64(dst, e.Y)
 }
 
-// digest of what is signed; votes follow from it and their validator.
+// digest is the hash of a subject. A vote follows from it and its validator.
 type digest struct{ a, b uint64 }
 
 func (s *Scheme) digest(subject *wire.Subject) digest {
@@ -138,7 +139,8 @@ type combination struct {
 // AppendCertificate implements [verify.Combination].
 func (c *combination) AppendCertificate(dst []byte) []byte { return append(dst, c.certificate...) }
 
-// weight is that of participant i where votes are interpolated: odd, so that an error alone never vanishes.
+// weight is the weight of participant i where votes are interpolated. It is odd, so that a single
+// error never vanishes.
 func (s *Scheme) weight(i wire.Participant) uint64 {
 	if s.kind == Group {
 		return 2*uint64(i) + 1
@@ -146,7 +148,8 @@ func (s *Scheme) weight(i wire.Participant) uint64 {
 	return 1
 }
 
-// errors returns the weighted sum of what signers' votes differ by from good ones, and whether any differs at all.
+// errors returns the weighted sum of the differences between the signers' votes and valid ones, and
+// whether any vote differs.
 func (s *Scheme) errors(st *verify.Statement, signers wire.Signers) (sum Element, any bool) {
 	d := s.digest(&st.Subject)
 	for i := range signers.All() {
@@ -182,7 +185,7 @@ func (s *Scheme) Combine(st *verify.Statement, signers wire.Signers) (verify.Com
 	return &combination{s.Certificate(st.Subject, signers, st.Vote), valid && (s.Unfit == nil || !s.Unfit(signers))}, nil
 }
 
-// Certificate encodes what these signers' votes combine to.
+// Certificate encodes the certificate that these signers' votes combine to.
 func (s *Scheme) Certificate(subject wire.Subject, signers wire.Signers, vote func(wire.Participant) []byte) []byte {
 	if s.kind == List {
 		return wire.AppendSignersAndList(nil, signers, vote)
@@ -259,8 +262,8 @@ func (s *Scheme) InvalidVotes(st *verify.Statement, signers wire.Signers) (inval
 	return invalid
 }
 
-// Isolate implements [verify.Scheme]: sums are split in halves as multisig's are; of the other kinds each vote is
-// proven.
+// Isolate implements [verify.Scheme]. Sums are split in halves, as multisig's are; for the other
+// kinds each vote is verified.
 func (s *Scheme) Isolate(st *verify.Statement, signers wire.Signers) []wire.Participant {
 	if s.kind != Sum {
 		return s.InvalidVotes(st, signers)
@@ -296,7 +299,7 @@ func (s Signer) SignAck(_ context.Context, subject wire.Subject) ([]byte, error)
 	return s.Scheme.Sign(s.Index, subject), nil
 }
 
-// SignChunk returns the signature of a chunk's sequencer on it.
+// SignChunk returns the signature of the chunk's sequencer.
 func SignChunk(c wire.Chunk) (sig wire.Signature) {
 	var buf [128]byte
 	h := sha256.Sum256(c.AppendTo(append(buf[:0], "chunk"...)))
@@ -305,5 +308,5 @@ func SignChunk(c wire.Chunk) (sig wire.Signature) {
 	return sig
 }
 
-// ChunkValid verifies what SignChunk makes.
+// ChunkValid verifies a signature of SignChunk.
 func ChunkValid(p *wire.Proposal) bool { return p.Signature == SignChunk(p.Chunk) }

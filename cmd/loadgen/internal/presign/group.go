@@ -9,7 +9,7 @@ import (
 	"github.com/lanecast/lanecast/verify"
 )
 
-// The domain tags of PROTOCOL.md 3.
+// The domain tags of docs/protocol.md 3.
 const (
 	tagG1 = "BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_"
 	tagG2 = "BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_"
@@ -23,7 +23,7 @@ type point interface {
 	times(dst []byte, k *big.Int) []byte
 }
 
-// hash returns the point that votes on a message are multiples of.
+// hash returns the point of which votes on a message are multiples.
 func hash(v verify.Variant, message []byte) (point, error) {
 	if v == verify.MinSig {
 		h, err := bls12381.HashToG1(message, []byte(tagG1))
@@ -39,7 +39,7 @@ func hash(v verify.Variant, message []byte) (point, error) {
 	return (*g2)(&h), nil
 }
 
-// keyGenerator returns the point that public keys are multiples of.
+// keyGenerator returns the point of which public keys are multiples.
 func keyGenerator(v verify.Variant) point {
 	_, _, one, two := bls12381.Generators()
 	if v == verify.MinSig {

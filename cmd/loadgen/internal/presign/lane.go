@@ -13,7 +13,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Lane is what is said about the first chunks of one sequencer. It is immutable once made.
+// Lane holds the presigned messages about the first chunks of one sequencer. It is immutable.
 type Lane struct {
 	Sequencer wire.PublicKey
 	Payloads  []wire.Digest // by height
@@ -26,7 +26,7 @@ type Lane struct {
 	nodeless bool
 }
 
-// Plan is what Sign needs to know of a lane.
+// Plan describes the lane that Sign makes.
 type Plan struct {
 	Key     ed25519.PrivateKey // the sequencer's
 	Heights int
@@ -34,10 +34,10 @@ type Plan struct {
 	Payload func(height uint64) wire.Digest
 	// Nodeless lanes get acks but no nodes: their sequencer is the engine under test.
 	Nodeless bool
-	// Seed is what the quorums of parent certificates follow from.
+	// Seed determines the quorums of parent certificates.
 	Seed uint64
-	// Absent signs no parent certificate, if it is a participant and the others make a quorum: a node that is measured has
-	// not acked what it has not seen.
+	// Absent signs no parent certificate, if it is a participant and the others make a quorum: a
+	// node under test has not acked a chunk that it has not seen.
 	Absent wire.Participant
 }
 
@@ -79,8 +79,8 @@ func (s *Set) Sign(ctx context.Context, p Plan) (*Lane, error) {
 	return l, nil
 }
 
-// sign appends the votes on a subject and returns the certificate by a random quorum, without absent where that is
-// possible.
+// sign appends the votes on a subject and returns the certificate by a random quorum, without
+// absent where that is possible.
 func (s *Set) sign(l *Lane, subject *wire.Subject, random *rand.Rand, absent wire.Participant) ([]byte, error) {
 	message := subject.AppendTo(slices.Clip(s.ackPrefix))
 	n, quorum := len(s.ids), wire.NewSigners(len(s.ids))
@@ -117,10 +117,10 @@ func (s *Set) sign(l *Lane, subject *wire.Subject, random *rand.Rand, absent wir
 	return wire.AppendSignersAndAggregate(nil, quorum, h.times(nil, modulo(k))), nil
 }
 
-// Heights returns how many chunks were signed.
+// Heights returns the number of signed chunks.
 func (l *Lane) Heights() int { return len(l.Payloads) }
 
-// Subject returns what acks at a height are about.
+// Subject returns the subject of the acks at a height.
 func (l *Lane) Subject(height uint64) wire.Subject {
 	return wire.Subject{Chunk: wire.Chunk{Sequencer: l.Sequencer, Height: height, Payload: l.Payloads[height]}, Epoch: l.epoch}
 }
@@ -137,14 +137,14 @@ func (l *Lane) Node(height uint64) []byte {
 	return l.nodes[begin:l.ends[height]:l.ends[height]]
 }
 
-// Votes returns the votes at a height: participant i's at place i, and a wrong one at place n.
+// Votes returns the votes at a height: participant i's at place i, and an invalid one at place n.
 func (l *Lane) Votes(height uint64) []byte {
 	size := (len(l.set.ids) + 1) * l.set.format.AckSignature
 	return l.votes[int(height)*size : (int(height)+1)*size : (int(height)+1)*size]
 }
 
-// AppendAck appends an encoded ack that participant i sends, with the vote at a place of Votes: its own, another's
-// or the wrong one.
+// AppendAck appends an encoded ack that participant i sends, with the vote at a place of Votes: its
+// own, another's or the wrong one.
 func (l *Lane) AppendAck(dst []byte, height uint64, i wire.Participant, place int) []byte {
 	size := l.set.format.AckSignature
 	begin := (int(height)*(len(l.set.ids)+1) + place) * size

@@ -13,7 +13,7 @@ import (
 
 // forEachScheme runs a test on sets of every kind, variant and encoding.
 func forEachScheme(t *testing.T, test func(t *testing.T, s *Set)) {
-	for _, o := range []Options{
+	for _, o := range []Config{
 		{Kind: testkit.Multisig, Variant: verify.MinSig},
 		{Kind: testkit.Multisig, Variant: verify.MinPk, Acks: verify.Uncompressed},
 		{Kind: testkit.Multisig, Variant: verify.MinSig, Acks: verify.Uncompressed},
@@ -117,7 +117,7 @@ func TestNodesCarryValidSignaturesAndParentCertificates(t *testing.T) {
 }
 
 func TestANodelessLaneHasAcksOnly(t *testing.T) {
-	s, err := New(Options{Kind: testkit.Ed25519, Validators: 4})
+	s, err := New(Config{Kind: testkit.Ed25519, Validators: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,16 +131,16 @@ func TestANodelessLaneHasAcksOnly(t *testing.T) {
 }
 
 func TestASetOfOneIsRefused(t *testing.T) {
-	if _, err := New(Options{Kind: testkit.Multisig, Validators: 1}); err == nil {
+	if _, err := New(Config{Kind: testkit.Multisig, Validators: 1}); err == nil {
 		t.Error("no error")
 	}
-	if _, err := New(Options{Kind: "rsa", Validators: 4}); err == nil {
+	if _, err := New(Config{Kind: "rsa", Validators: 4}); err == nil {
 		t.Error("no error for an unknown kind")
 	}
 }
 
 func BenchmarkSignAChunk(b *testing.B) {
-	for _, o := range []Options{
+	for _, o := range []Config{
 		{Kind: testkit.Multisig, Variant: verify.MinSig, Validators: 100},
 		{Kind: testkit.Multisig, Variant: verify.MinSig, Acks: verify.Uncompressed, Validators: 100},
 		{Kind: testkit.Multisig, Variant: verify.MinPk, Validators: 100},

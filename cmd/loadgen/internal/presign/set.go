@@ -14,8 +14,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Options say what crowd to play.
-type Options struct {
+// Config configures a Set.
+type Config struct {
 	Kind       testkit.Kind
 	Variant    verify.Variant
 	Acks       verify.AckEncoding
@@ -24,21 +24,22 @@ type Options struct {
 	Seed       uint64
 }
 
-// Set is a validator set, all of whose secrets are known. It is immutable and safe for use by many goroutines.
+// Set is a validator set with all of its secrets. It is immutable and safe for use by many
+// goroutines.
 type Set struct {
-	options    Options
+	options    Config
 	identities []ed25519.PrivateKey // by participant
 	ids        []wire.PublicKey
 	format     wire.Format
-	ackPrefix  []byte // goes before what an ack signs
+	ackPrefix  []byte // prefix of the bytes that an ack signs
 
 	first, step *big.Int // skᵢ = first + i·step, BLS only
 	publicKeys  [][]byte // likewise
 	groupKey    []byte   // threshold only
 }
 
-// New makes the keys of a set. The same options make the same set.
-func New(o Options) (*Set, error) {
+// New makes the keys of a set. The same configuration makes the same set.
+func New(o Config) (*Set, error) {
 	if o.Validators < 2 || o.Validators > verify.MaxValidators {
 		return nil, fmt.Errorf("presign: %d validators; there must be 2 to %d", o.Validators, verify.MaxValidators)
 	}
@@ -64,7 +65,8 @@ func New(o Options) (*Set, error) {
 	return s, nil
 }
 
-// Scheme returns a new instance of the set's scheme, which has verified nothing yet and shares no memory with others.
+// Scheme returns a new instance of the set's scheme, with empty caches that it shares with no
+// other.
 func (s *Set) Scheme() (verify.Scheme, error) {
 	o := verify.Config{Namespace: s.options.Namespace, Variant: s.options.Variant, AckEncoding: s.options.Acks, AllowVariableTimeSigning: true}
 	switch s.options.Kind {
@@ -82,7 +84,7 @@ func (s *Set) Scheme() (verify.Scheme, error) {
 	return nil, fmt.Errorf("presign: unknown kind %q", s.options.Kind)
 }
 
-// Signer returns what signs acks of a participant in an instance that Scheme returned.
+// Signer returns the ack signer of a participant for an instance that Scheme returned.
 func (s *Set) Signer(scheme verify.Scheme, i wire.Participant) (verify.AckSigner, error) {
 	if e, ok := scheme.(*verify.Ed25519); ok {
 		return e.Signer(s.identities[i])
@@ -125,7 +127,7 @@ func scalar(use string, seed uint64) *big.Int {
 
 func modulo(k *big.Int) *big.Int { return k.Mod(k, fr.Modulus()) }
 
-// ackPrefix is what union_unique puts before an ack's subject, PROTOCOL.md 3.
+// ackPrefix is the prefix that union_unique adds to an ack's subject, docs/protocol.md 3.
 func ackPrefix(namespace []byte) []byte {
 	ns := append(append([]byte(nil), namespace...), "_ACK"...)
 	return append(wire.AppendUvarint(nil, uint64(len(ns))), ns...)

@@ -14,51 +14,52 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// World is who there is, and the sets of every epoch.
-type World struct {
-	settings *Config
-	ids      []wire.PublicKey // by process
-	epochs   map[uint64]*epochSets
+// Roster holds the identities of all processes, and the validator and sequencer sets of every
+// epoch.
+type Roster struct {
+	config *Config
+	ids    []wire.PublicKey // by process
+	epochs map[uint64]*epochSets
 
 	signChunk  func(process int, c wire.Chunk) wire.Signature
 	chunkValid func(*wire.Proposal) bool
-	keys       []ed25519.PrivateKey // by process; nil where chunks are signed by the model
+	keys       []ed25519.PrivateKey // by process; nil where the model signs chunks
 	chunks     *verify.ChunkVerifier
 	rotating   bool // sets differ from epoch to epoch
 	err        error
 }
 
-// epochSets are the sets of an epoch.
+// epochSets holds the sets of one epoch.
 type epochSets struct {
-	scheme     verify.Scheme
-	signers    []verify.AckSigner // by participant
-	sequencers []wire.PublicKey
-	witness    witness
+	scheme      verify.Scheme
+	signers     []verify.AckSigner // by participant
+	sequencers  []wire.PublicKey
+	independent independent
 }
 
 var namespace = []byte("sim")
 
-func newWorld(s *Config) (*World, error) {
-	w := &World{settings: s, epochs: make(map[uint64]*epochSets)}
-	if w.keyed() && !s.Batch {
+func newRoster(s *Config) (*Roster, error) {
+	r := &Roster{config: s, epochs: make(map[uint64]*epochSets)}
+	if r.keyed() && !s.Batch {
 		for i := range s.Processes {
-			w.ids = append(w.ids, wire.PublicKey{byte(i >> 8), byte(i), 0xA5})
+			r.ids = append(r.ids, wire.PublicKey{byte(i >> 8), byte(i), 0xA5})
 		}
-		w.signChunk = func(_ int, c wire.Chunk) wire.Signature { return model.SignChunk(c) }
-		w.chunkValid = model.ChunkValid
+		r.signChunk = func(_ int, c wire.Chunk) wire.Signature { return model.SignChunk(c) }
+		r.chunkValid = model.ChunkValid
 	} else {
-		w.keys = testkit.Identities(s.Processes, 1)
-		w.chunks = verify.NewChunkVerifier(namespace)
-		w.chunkValid = w.chunks.Verify
+		r.keys = testkit.Identities(s.Processes, 1)
+		r.chunks = verify.NewChunkVerifier(namespace)
+		r.chunkValid = r.chunks.Verify
 		var signers []verify.ChunkSigner
-		for _, k := range w.keys {
-			w.ids = append(w.ids, testkit.Identity(k))
+		for _, k := range r.keys {
+			r.ids = append(r.ids, testkit.Identity(k))
 			signers = append(signers, verify.NewChunkSigner(namespace, k))
 		}
-		w.signChunk = func(process int, c wire.Chunk) wire.Signature {
+		r.signChunk = func(process int, c wire.Chunk) wire.Signature {
 			signature, err := signers[process].SignChunk(context.Background(), c)
 			if err != nil {
-				w.err = err
+				r.err = err
 			}
 			return signature
 		}
@@ -70,9 +71,9 @@ func newWorld(s *Config) (*World, error) {
 		}
 	}
 	for e := uint64(firstEpoch - 1); e <= lastEpoch; e++ {
-		w.Define(e, validators, sequencers)
+		r.Define(e, validators, sequencers)
 	}
-	return w, w.err
+	return r, r.err
 }
 
 func span(from, to int) (all []int) {
@@ -82,44 +83,45 @@ func span(from, to int) (all []int) {
 	return all
 }
 
-func (w *World) keyed() bool { return slices.Contains(KeyedSchemes, w.settings.Scheme) }
+func (r *Roster) keyed() bool { return slices.Contains(KeyedSchemes, r.config.Scheme) }
 
-// Define says which processes are validators and sequencers in an epoch. It must come before the network starts.
-func (w *World) Define(epoch uint64, validators, sequencers []int) {
+// Define sets the validators and sequencers of an epoch. It must be called before the network
+// starts.
+func (r *Roster) Define(epoch uint64, validators, sequencers []int) {
 	e := &epochSets{}
 	for _, i := range sequencers {
-		e.sequencers = append(e.sequencers, w.ids[i])
+		e.sequencers = append(e.sequencers, r.ids[i])
 	}
-	if w.keyed() {
-		kind := map[Scheme]model.Kind{KeyedList: model.List, KeyedSum: model.Sum, KeyedGroup: model.Group}[w.settings.Scheme]
+	if r.keyed() {
+		kind := map[Scheme]model.Kind{KeyedList: model.List, KeyedSum: model.Sum, KeyedGroup: model.Group}[r.config.Scheme]
 		var ids []wire.PublicKey
 		for _, i := range validators {
-			ids = append(ids, w.ids[i])
+			ids = append(ids, r.ids[i])
 		}
-		s := w.keyedSet(kind, ids, epoch/2) // one may serve two epochs, as a real one may
-		e.scheme, e.witness = s, &keyedWitness{s}
+		s := r.keyedSet(kind, ids, epoch/2) // one may serve two epochs, as a real one may
+		e.scheme, e.independent = s, &keyedIndependent{s}
 		for i := range ids {
 			e.signers = append(e.signers, model.Signer{Scheme: s, Index: wire.Participant(i)})
 		}
 	} else {
 		var keys []ed25519.PrivateKey
 		for _, i := range validators {
-			keys = append(keys, w.keys[i])
+			keys = append(keys, r.keys[i])
 		}
-		set, err := realSet(w.settings.Scheme, keys, epoch)
+		set, err := realSet(r.config.Scheme, keys, epoch)
 		if err != nil {
-			w.err = err
+			r.err = err
 			return
 		}
-		e.scheme, e.signers, e.witness = set.Scheme, set.Signers, newRealWitness(w.settings.Scheme, set)
+		e.scheme, e.signers, e.independent = set.Scheme, set.Signers, newRealIndependent(r.config.Scheme, set)
 	}
-	w.epochs[epoch] = e
+	r.epochs[epoch] = e
 }
 
-// keyedSet returns the scheme of a set, the one of another epoch if it has the same validators and seed.
-func (w *World) keyedSet(kind model.Kind, ids []wire.PublicKey, seed uint64) *model.Scheme {
+// keyedSet returns the scheme of a set. Epochs with the same validators and seed share one scheme.
+func (r *Roster) keyedSet(kind model.Kind, ids []wire.PublicKey, seed uint64) *model.Scheme {
 	s := model.New(kind, ids, seed)
-	for _, e := range w.epochs {
+	for _, e := range r.epochs {
 		if same, ok := e.scheme.(*model.Scheme); ok && same.Same(s) {
 			return same
 		}
@@ -127,7 +129,7 @@ func (w *World) keyedSet(kind model.Kind, ids []wire.PublicKey, seed uint64) *mo
 	return s
 }
 
-// realSets remembers sets: dealing and checking them costs more than a small run.
+// realSets caches sets: dealing and checking one costs more than a small run.
 var realSets sync.Map
 
 func realSet(s Scheme, keys []ed25519.PrivateKey, epoch uint64) (*testkit.Set, error) {
@@ -161,9 +163,10 @@ func realSet(s Scheme, keys []ed25519.PrivateKey, epoch uint64) (*testkit.Set, e
 	return set, nil
 }
 
-// signer returns what signs a process's acks in an epoch, nil if it is no validator there.
-func (w *World) signer(id wire.PublicKey, epoch uint64) verify.AckSigner {
-	e := w.epochs[epoch]
+// signer returns the signer of a process's acks in an epoch, nil if the process is no validator
+// there.
+func (r *Roster) signer(id wire.PublicKey, epoch uint64) verify.AckSigner {
+	e := r.epochs[epoch]
 	if e == nil {
 		return nil
 	}
@@ -174,16 +177,16 @@ func (w *World) signer(id wire.PublicKey, epoch uint64) verify.AckSigner {
 	return e.signers[i]
 }
 
-// view is the world as one process sees it: it may learn of sets late.
+// view is the roster as one process knows it: a process may learn of sets late.
 type view struct {
-	world   *World
+	roster  *Roster
 	me      wire.PublicKey
 	now     *time.Duration
 	knownAt map[uint64]time.Duration
 }
 
 func (v *view) epoch(e uint64) (*epochSets, bool) {
-	s := v.world.epochs[e]
+	s := v.roster.epochs[e]
 	return s, s != nil && *v.now >= v.knownAt[e]
 }
 
@@ -194,7 +197,7 @@ func (v *view) Scheme(e uint64) (verify.Scheme, bool) {
 	return nil, false
 }
 
-func (v *view) AckSigner(e uint64) verify.AckSigner { return v.world.signer(v.me, e) }
+func (v *view) AckSigner(e uint64) verify.AckSigner { return v.roster.signer(v.me, e) }
 
 func (v *view) Sequencers(e uint64) ([]wire.PublicKey, bool) {
 	if s, ok := v.epoch(e); ok {

@@ -10,27 +10,29 @@ import (
 	"github.com/lanecast/lanecast/verify"
 )
 
-// runResult is what a run of either mode came to. Its JSON form is what --json writes; keys are only ever added.
+// runResult is the result of a run of either mode. --json writes its JSON form; keys are added and
+// never removed.
 type runResult interface {
-	basics() *common
+	basics() *summary
 	title() string
-	// measures are what requirements and comparisons are about: latencies in milliseconds, all else in the unit of its
-	// name.
+	// measures returns the values that requirements and comparisons can name: latencies in
+	// milliseconds, others in the unit of their names.
 	measures() map[string]float64
-	// settings are what was asked for; results of different settings can hardly be compared.
-	settings() []setting
+	// parameters returns what was configured. Results with different parameters are hardly
+	// comparable.
+	parameters() []parameter
 	print(w io.Writer, whole time.Duration)
-	// verdict is an error unless the exit status may be 0.
+	// verdict returns an error unless the exit status may be 0.
 	verdict() error
 }
 
-type setting struct {
+type parameter struct {
 	name  string
 	value any
 }
 
-// common is what results of both modes have.
-type common struct {
+// summary holds what the results of both modes have.
+type summary struct {
 	Mode       string  `json:"mode"`
 	Scheme     string  `json:"scheme"`
 	Variant    string  `json:"variant"` // "" for ed25519, which has none
@@ -46,23 +48,24 @@ type common struct {
 	Time       string  `json:"time"` // when measuring began, RFC 3339
 	Duration   float64 `json:"duration_s"`
 
-	// In a cluster: chunks certified, each counted once, at its sequencer. Of a node: certificates that it assembled.
+	// In a cluster: chunks certified, each counted once, at its sequencer. Of a node: certificates
+	// that it assembled.
 	Certificates          uint64  `json:"certificates"`
 	CertificatesPerSecond float64 `json:"certificates_per_s"`
 	// Sums over all engines.
 	AcksReceived  uint64  `json:"acks_received"`
 	AcksPerSecond float64 `json:"acks_per_s"`
-	AcksInvalid   uint64  `json:"acks_invalid"` // since the engines started: attackers are found out in the warm-up
+	AcksInvalid   uint64  `json:"acks_invalid"` // since the engines started: attackers become suspects in the warm-up
 	NodesReceived uint64  `json:"nodes_received"`
 
-	// In a cluster: from the payload's proposal to its certificate, both at the sequencer. Of a node: from when a
-	// quorum was due to the certificate.
+	// In a cluster: from the payload's proposal to its certificate, both at the sequencer. Of a
+	// node: from when a quorum was due to the certificate.
 	LatencyMS    quantiles    `json:"latency_ms"`
 	P999         float64      `json:"latency_p999_ms"`
 	Distribution []percentile `json:"latency_distribution"`
 
-	// In a cluster: of the whole process, which is all engines, the simulated network and this tool, but not the audit.
-	// Of a node: without the generator, too.
+	// In a cluster: of the whole process, which is all engines, the simulated network and this
+	// tool, but not the audit. Of a node: without the generator, too.
 	CPU               float64 `json:"cpu_s"`
 	CPUPerCertificate float64 `json:"cpu_us_per_certificate"`
 	MaxRSS            int64   `json:"max_rss_bytes"`
@@ -89,23 +92,23 @@ type percentile struct {
 	MS      float64 `json:"ms"`
 }
 
-// bucket counts batches of more statements than the bucket before and at most so many.
+// bucket counts the batches with at most UpTo statements and more than the bucket before.
 type bucket struct {
 	UpTo  float64 `json:"up_to"`
 	Count uint64  `json:"count"`
 }
 
-// part is a kind of work and the CPU time that went there, from a profile.
+// part is a kind of work and its CPU time, from a profile.
 type part struct {
 	Name    string  `json:"name"`
 	Seconds float64 `json:"cpu_s"`
 }
 
-// newCommon returns what follows from the settings and two moments.
-func newCommon(mode string, s *settings, before, after moment) common {
+// newSummary returns what follows from the configuration and two moments.
+func newSummary(mode string, s *config, before, after moment) summary {
 	a, b := &after.engine.Counters, &before.engine.Counters
 	seconds := after.at.Sub(before.at).Seconds()
-	c := common{
+	c := summary{
 		Mode: mode, Scheme: s.scheme, Variant: s.variant, Signatures: s.signatures, Validators: s.validators, Sequencers: s.sequencers,
 		Workers: s.workers, BatchSize: s.batchSize, BatchDelay: milliseconds(s.batchDelay), Seed: s.seed,
 		Backend: backendName(), Machine: thisMachine(), Time: before.at.UTC().Format(time.RFC3339), Duration: seconds,
@@ -128,18 +131,18 @@ func newCommon(mode string, s *settings, before, after moment) common {
 	return c
 }
 
-// judge takes over what went wrong.
-func (c *common) judge(t *troubles) {
+// addProblems adds the problems of a run.
+func (c *summary) addProblems(t *problems) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c.Conflicts, c.Errors = t.conflicts, t.faults
-	c.Problems = append(c.Problems, t.problems...)
+	c.Problems = append(c.Problems, t.texts...)
 	c.OK = c.Conflicts == 0 && c.Errors == 0
 }
 
-func (c *common) basics() *common { return c }
+func (c *summary) basics() *summary { return c }
 
-func (c *common) measures() map[string]float64 {
+func (c *summary) measures() map[string]float64 {
 	return map[string]float64{
 		"p50": c.LatencyMS.P50, "p90": c.LatencyMS.P90, "p99": c.LatencyMS.P99, "p999": c.P999, "max": c.LatencyMS.Max,
 		"acks_per_s": c.AcksPerSecond, "certificates_per_s": c.CertificatesPerSecond, "cpu_us_per_certificate": c.CPUPerCertificate,
@@ -147,8 +150,8 @@ func (c *common) measures() map[string]float64 {
 	}
 }
 
-func (c *common) settings() []setting {
-	return []setting{
+func (c *summary) parameters() []parameter {
+	return []parameter{
 		{"scheme", c.Scheme}, {"variant", c.Variant}, {"signatures", c.Signatures}, {"validators", c.Validators},
 		{"sequencers", c.Sequencers}, {"workers", c.Workers}, {"batch_size", c.BatchSize}, {"batch_delay_ms", c.BatchDelay},
 		{"backend", c.Backend}, {"machine", c.Machine},
@@ -156,7 +159,7 @@ func (c *common) settings() []setting {
 }
 
 // algorithm names the scheme for people.
-func (c *common) algorithm() string {
+func (c *summary) algorithm() string {
 	if c.Variant == "" {
 		return c.Scheme
 	}
@@ -164,7 +167,7 @@ func (c *common) algorithm() string {
 }
 
 // printEnd writes the last lines of a summary.
-func (c *common) printEnd(w io.Writer) {
+func (c *summary) printEnd(w io.Writer) {
 	if q := c.Repeats; q != nil {
 		say(w, "  repeats       %d; certificates/s from %.1f to %.1f, p99 from %.1f to %.1f ms", q.N,
 			q.Of["certificates_per_s"].Min, q.Of["certificates_per_s"].Max, q.Of["p99"].Min, q.Of["p99"].Max)
@@ -185,8 +188,9 @@ func interruptedNote(interrupted bool) string {
 	return ""
 }
 
-// verdict returns an error unless the run was good, see the package comment, and met what was required.
-func (c *common) verdict() error {
+// verdict returns an error unless the run was good, see the package comment, and met what was
+// required.
+func (c *summary) verdict() error {
 	switch {
 	case !c.OK:
 		reason := fmt.Sprintf("%d conflicts and %d errors", c.Conflicts, c.Errors)
@@ -202,7 +206,7 @@ func (c *common) verdict() error {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// backendName is the curve arithmetic in use.
+// backendName names the curve arithmetic in use.
 func backendName() string {
 	if verify.SIMD() {
 		return verify.BackendName + " with AVX-512 IFMA"

@@ -8,9 +8,10 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Judge decides a statement by the book, one at a time: the obvious twin of package verify/batch. chunkValid verifies
-// the signature on a chunk.
-func Judge(st *verify.Statement, chunkValid func(*wire.Proposal) bool) *verify.Verdict {
+// Decide decides one statement by the definitions of docs/protocol.md 3. It is the plain
+// counterpart of package verify/batch, which decides many at once. chunkValid verifies the
+// signature on a chunk.
+func Decide(st *verify.Statement, chunkValid func(*wire.Proposal) bool) *verify.Verdict {
 	v := &verify.Verdict{Statement: st, ProposalValid: st.Proposal == nil || chunkValid(st.Proposal)}
 	switch {
 	case st.Scheme == nil:
@@ -23,27 +24,27 @@ func Judge(st *verify.Statement, chunkValid func(*wire.Proposal) bool) *verify.V
 		c, err := st.Scheme.Open(st)
 		v.CertificateValid = err == nil && st.Scheme.Check([]verify.Combination{c})
 	default:
-		judgeVotes(st, v)
+		decideVotes(st, v)
 	}
 	slices.Sort(v.Invalid)
 	return v
 }
 
-func judgeVotes(st *verify.Statement, v *verify.Verdict) {
+func decideVotes(st *verify.Statement, v *verify.Verdict) {
 	signers := st.Signers.Clone()
-	strike := func(invalid []wire.Participant) {
+	markInvalid := func(invalid []wire.Participant) {
 		for _, i := range invalid {
 			signers.Remove(i)
 		}
 		v.Invalid = append(v.Invalid, invalid...)
 	}
 	if st.Suspects.Len() > 0 {
-		strike(st.Scheme.InvalidVotes(st, st.Suspects))
+		markInvalid(st.Scheme.InvalidVotes(st, st.Suspects))
 	}
 	for signers.Count() >= verify.Quorum(len(st.Scheme.Participants())) {
 		c, unreadable := st.Scheme.Combine(st, signers)
 		if unreadable != nil {
-			strike(unreadable)
+			markInvalid(unreadable)
 			continue
 		}
 		if c != nil && st.Scheme.Check([]verify.Combination{c}) {
@@ -55,29 +56,30 @@ func judgeVotes(st *verify.Statement, v *verify.Verdict) {
 			invalid = st.Scheme.InvalidVotes(st, signers)
 		}
 		if len(invalid) == 0 {
-			v.Err = fmt.Errorf("judge: %w", verify.ErrInconsistentKeys)
+			v.Err = fmt.Errorf("deciding votes: %w", verify.ErrInconsistentKeys)
 			return
 		}
-		strike(invalid)
+		markInvalid(invalid)
 	}
 }
 
-// Exposures are the validators whose votes a process's verifier has proven invalid, by scheme and epoch. Package
-// verify/batch has such a table for all of its workers, who read it before the verdicts that fill it are out.
-type Exposures map[exposedIn]wire.Signers
+// Offenders are the validators whose votes a process's verifier has proven invalid, by scheme and
+// epoch. Package verify/batch has such a table for all of its workers, which read it before the
+// verdicts that fill it are delivered.
+type Offenders map[offendersKey]wire.Signers
 
-type exposedIn struct {
+type offendersKey struct {
 	scheme verify.Scheme
 	epoch  uint64
 }
 
-// Add takes in what a verdict proves.
-func (x Exposures) Add(v *verify.Verdict) {
+// Add adds the validators whose votes a verdict proves invalid.
+func (x Offenders) Add(v *verify.Verdict) {
 	st := v.Statement
 	if len(v.Invalid) == 0 || st.Unattributed {
 		return
 	}
-	in := exposedIn{st.Scheme, st.Subject.Epoch}
+	in := offendersKey{st.Scheme, st.Subject.Epoch}
 	known, ok := x[in]
 	if !ok {
 		known = wire.NewSigners(st.Signers.Len())
@@ -88,14 +90,15 @@ func (x Exposures) Add(v *verify.Verdict) {
 	}
 }
 
-// Has reports whether a validator is exposed in a scheme and epoch.
-func (x Exposures) Has(scheme verify.Scheme, epoch uint64, i wire.Participant) bool {
-	return x[exposedIn{scheme, epoch}].Has(i)
+// Has reports whether a validator is an offender in a scheme and epoch.
+func (x Offenders) Has(scheme verify.Scheme, epoch uint64, i wire.Participant) bool {
+	return x[offendersKey{scheme, epoch}].Has(i)
 }
 
-// Undecided gives a statement back undecided, where that is allowed: it may be deferred, and only the exposed ones
-// among those of its signers that are not proven now make its quorum. Nil where it has to be decided.
-func (x Exposures) Undecided(st *verify.Statement) *verify.Verdict {
+// Undecided returns a verdict that defers a statement, where that is allowed: MayDefer is set, and
+// without the votes of offenders that are not proven now the statement has no quorum. It returns
+// nil where the statement has to be decided.
+func (x Offenders) Undecided(st *verify.Statement) *verify.Verdict {
 	if !st.MayDefer || st.EachVote || st.Certificate != nil || st.Proposal != nil || st.Scheme == nil {
 		return nil
 	}

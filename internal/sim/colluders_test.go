@@ -10,8 +10,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// TestEachAttackAlone has two of seven do one thing and nothing else, but for acks now and then, as fast as they can.
-// Every invariant holds and all honest lanes grow, with every kind of certificate.
+// Two of seven processes repeat one attack as fast as they can, and ack now and then. Every
+// invariant holds and all honest lanes grow, with every kind of certificate.
 func TestEachAttackAlone(t *testing.T) {
 	t.Parallel()
 	for attack := range numAttacks {
@@ -24,13 +24,13 @@ func TestEachAttackAlone(t *testing.T) {
 				if err := n.Run(100 * time.Millisecond); err != nil {
 					return err
 				}
-				return n.Grow(4, patience)
+				return n.Grow(4, growLimit)
 			})
 		}
 	}
 }
 
-// TestEachAttackAloneWithRealSchemes is the same with points of the curve, on a network of four.
+// The same with real signatures, for the attacks that the schemes' arithmetic decides about.
 func TestEachAttackAloneWithRealSchemes(t *testing.T) {
 	t.Parallel()
 	attacks := []Attack{AckWrongly, CancelOut, SwapBits}
@@ -43,13 +43,14 @@ func TestEachAttackAloneWithRealSchemes(t *testing.T) {
 				Scheme: scheme, Processes: 7, Sequencers: 1, Byzantine: 2, Batch: true,
 				Attacks: []Attack{attack, BehaveWell}, AttackPause: 40 * time.Millisecond,
 			}
-			simulateOne(t, s, func(n *Network) error { return n.Grow(3, patience) })
+			simulateOne(t, s, func(n *Network) error { return n.Grow(3, growLimit) })
 		}
 	}
 }
 
-// TestVotesComeBackUndecided has many statements with the same invalid votes in flight at once: workers are slow, and
-// suspicion lapses with each second epoch. Those that come back undecided keep no lane from growing.
+// Many statements with the same invalid votes are in flight at once: workers are slow, and
+// suspicion lapses with every second epoch. Votes that come back undecided keep no lane from
+// growing.
 func TestVotesComeBackUndecided(t *testing.T) {
 	t.Parallel()
 	for _, inBatches := range []bool{false, true} {
@@ -63,7 +64,7 @@ func TestVotesComeBackUndecided(t *testing.T) {
 			}
 			simulateOne(t, s, func(n *Network) error {
 				for epoch := uint64(firstEpoch); epoch < lastEpoch; epoch += 3 {
-					if err := n.Grow(1, patience); err != nil {
+					if err := n.Grow(1, growLimit); err != nil {
 						return err
 					}
 					n.Enter(epoch, 20*time.Millisecond, 0)
@@ -78,14 +79,14 @@ func TestVotesComeBackUndecided(t *testing.T) {
 	}
 }
 
-// The observer itself: what it is there to find, it finds.
+// The observer finds what it must find.
 func TestTheObserverObjects(t *testing.T) {
 	lock := func(n *Network, change func(*wire.Lock)) error {
 		p := n.honest()[0]
 		chunk := wire.Chunk{Sequencer: p.id}
 		n.observer.shown[place{p.id, 0}] = chunk.Payload
 		l := wire.Lock{Chunk: chunk, Epoch: firstEpoch}
-		e := n.world.epochs[firstEpoch]
+		e := n.roster.epochs[firstEpoch]
 		signers := wire.NewSigners(4)
 		votes := make(map[wire.Participant][]byte)
 		for i := range wire.Participant(3) {
@@ -120,7 +121,8 @@ func TestTheObserverObjects(t *testing.T) {
 }
 
 func TestTheObserverObjectsToVerdicts(t *testing.T) {
-	// A verdict on the votes of all four, of whom 0 is hostile and its vote bad, and 1 is honest. A quorum is three.
+	// A verdict on the votes of all four, of whom 0 is hostile and its vote bad, and 1 is honest. A
+	// quorum is three.
 	for name, c := range map[string]struct {
 		good   bool
 		change func(p *process, v *verify.Verdict)
@@ -149,11 +151,11 @@ func TestTheObserverObjectsToVerdicts(t *testing.T) {
 		}},
 		"an honest peer exposed": {false, func(p *process, v *verify.Verdict) {
 			v.Deferred = []wire.Participant{1}
-			p.verifier.exposed.Add(&verify.Verdict{Statement: v.Statement, Invalid: v.Deferred})
+			p.verifier.offenders.Add(&verify.Verdict{Statement: v.Statement, Invalid: v.Deferred})
 		}},
 		"exposed by nothing": {false, func(p *process, v *verify.Verdict) {
 			v.Deferred = []wire.Participant{0}
-			clear(p.verifier.exposed)
+			clear(p.verifier.offenders)
 		}},
 		"exposed in another epoch": {false, func(_ *process, v *verify.Verdict) {
 			v.Deferred, v.Statement.Subject.Epoch = []wire.Participant{0}, firstEpoch-1
@@ -173,14 +175,14 @@ func TestTheObserverObjectsToVerdicts(t *testing.T) {
 		}
 		p := n.honest()[0]
 		st := &verify.Statement{
-			Scheme: n.world.epochs[firstEpoch].scheme, Subject: wire.Subject{Epoch: firstEpoch}, MayDefer: true,
+			Scheme: n.roster.epochs[firstEpoch].scheme, Subject: wire.Subject{Epoch: firstEpoch}, MayDefer: true,
 			Signers: wire.NewSigners(4), Slab: make([]byte, 4*model.VoteSize),
 		}
 		for i := range wire.Participant(3) {
 			st.Signers.Add(i)
 		}
 		v := &verify.Verdict{Statement: st, ProposalValid: true}
-		p.verifier.exposed.Add(&verify.Verdict{Statement: st, Invalid: []wire.Participant{0}})
+		p.verifier.offenders.Add(&verify.Verdict{Statement: st, Invalid: []wire.Participant{0}})
 		c.change(p, v)
 		n.observer.verdict(p, v)
 		if (n.err == nil) != c.good {

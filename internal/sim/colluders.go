@@ -10,25 +10,26 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// cabal is the hostile processes: they share what they see, and each signs with its own keys only.
-type cabal struct {
+// colluders are the hostile processes. They share what they see, and each signs with its own keys
+// only.
+type colluders struct {
 	net     *Network
-	members []*member
-	tips    map[wire.PublicKey]wire.Chunk // of lanes of others, as their nodes told
-	seen    []captured                    // messages, to be sent again
+	members []*colluder
+	tips    map[wire.PublicKey]wire.Chunk // of the lanes of others, from their nodes
+	seen    []captured                    // messages to send again
 	lanes   map[wire.PublicKey]*ownLane
 }
 
-// member is one hostile process.
-type member struct {
+// colluder is one hostile process.
+type colluder struct {
 	index int
 	id    wire.PublicKey
 	lane  *ownLane
 }
 
-// ownLane is the lane of a hostile sequencer, which may have several chunks at each height.
+// ownLane is the lane of a hostile sequencer. It may have several chunks at each height.
 type ownLane struct {
-	parent *wire.Lock // the highest that they got a certificate for
+	parent *wire.Lock // the highest chunk that they got a certificate for
 	votes  map[wire.Subject]map[wire.Participant][]byte
 	old    []wire.Lock
 }
@@ -43,10 +44,10 @@ const (
 	variants         = 3 // of a chunk, at one height
 )
 
-func newCabal(n *Network, size int) *cabal {
-	c := &cabal{net: n, tips: make(map[wire.PublicKey]wire.Chunk), lanes: make(map[wire.PublicKey]*ownLane)}
+func newColluders(n *Network, size int) *colluders {
+	c := &colluders{net: n, tips: make(map[wire.PublicKey]wire.Chunk), lanes: make(map[wire.PublicKey]*ownLane)}
 	for i := range size {
-		m := &member{index: i, id: n.world.ids[i], lane: &ownLane{votes: make(map[wire.Subject]map[wire.Participant][]byte)}}
+		m := &colluder{index: i, id: n.roster.ids[i], lane: &ownLane{votes: make(map[wire.Subject]map[wire.Participant][]byte)}}
 		c.members = append(c.members, m)
 		c.lanes[m.id] = m.lane
 		n.after(n.upTo(n.AttackPause), func() { c.act(m) })
@@ -54,8 +55,8 @@ func newCabal(n *Network, size int) *cabal {
 	return c
 }
 
-// act has a member do one thing, and the next after a pause.
-func (c *cabal) act(m *member) {
+// act runs one random attack of a colluder, and the next one after a pause.
+func (c *colluders) act(m *colluder) {
 	n := c.net
 	all := n.Attacks
 	if len(all) == 0 {
@@ -68,8 +69,8 @@ func (c *cabal) act(m *member) {
 	n.after(n.upTo(n.AttackPause), func() { c.act(m) })
 }
 
-// receive is all that a hostile process does with a message: take it in. It acknowledges nothing by itself.
-func (c *cabal) receive(_ int, e *event) {
+// receive stores a message that was sent to a colluder. Nothing is sent in response.
+func (c *colluders) receive(_ int, e *event) {
 	if len(c.seen) < capturedMessages {
 		c.seen = append(c.seen, captured{e.kind, e.message})
 	} else {
@@ -77,7 +78,7 @@ func (c *cabal) receive(_ int, e *event) {
 	}
 	if e.kind == nodeMessage {
 		var node wire.Node
-		if node.Decode(e.message, formats{c.net.world}) == nil && node.Chunk.Height >= c.tips[node.Chunk.Sequencer].Height {
+		if node.Decode(e.message, formats{c.net.roster}) == nil && node.Chunk.Height >= c.tips[node.Chunk.Sequencer].Height {
 			c.tips[node.Chunk.Sequencer] = node.Chunk
 		}
 		return
@@ -90,8 +91,8 @@ func (c *cabal) receive(_ int, e *event) {
 	}
 }
 
-// count collects an ack on a lane of theirs, until there is a certificate to build upon.
-func (c *cabal) count(l *ownLane, ack *wire.Ack) {
+// count collects an ack on a colluder's lane, until the acks make a certificate for the next node.
+func (c *colluders) count(l *ownLane, ack *wire.Ack) {
 	next := uint64(0)
 	if l.parent != nil {
 		next = l.parent.Chunk.Height + 1
@@ -103,7 +104,7 @@ func (c *cabal) count(l *ownLane, ack *wire.Ack) {
 	votes := l.votes[subject]
 	if votes == nil {
 		votes = make(map[wire.Participant][]byte)
-		for _, m := range c.members { // all of them vote for all of it
+		for _, m := range c.members { // every colluder votes for every chunk
 			if i, vote := c.vote(m, subject); vote != nil {
 				votes[i] = vote
 			}
@@ -111,7 +112,7 @@ func (c *cabal) count(l *ownLane, ack *wire.Ack) {
 		l.votes[subject] = votes
 	}
 	votes[ack.Participant] = ack.Signature
-	e := c.net.world.epochs[ack.Epoch]
+	e := c.net.roster.epochs[ack.Epoch]
 	f := e.scheme.Format()
 	if len(votes) < verify.Quorum(f.Participants) {
 		return
@@ -124,7 +125,7 @@ func (c *cabal) count(l *ownLane, ack *wire.Ack) {
 		st.Signers.Add(i)
 		copy(st.Vote(i), vote)
 	}
-	v := model.Judge(st, c.net.world.chunkValid)
+	v := model.Decide(st, c.net.roster.chunkValid)
 	if v.Certificate == nil {
 		return
 	}
@@ -135,9 +136,9 @@ func (c *cabal) count(l *ownLane, ack *wire.Ack) {
 	clear(l.votes)
 }
 
-// vote is a member's good vote, nil if it has none in that epoch.
-func (c *cabal) vote(m *member, s wire.Subject) (wire.Participant, []byte) {
-	e := c.net.world.epochs[s.Epoch]
+// vote returns a colluder's valid vote, nil if it is no validator in that epoch.
+func (c *colluders) vote(m *colluder, s wire.Subject) (wire.Participant, []byte) {
+	e := c.net.roster.epochs[s.Epoch]
 	if e == nil {
 		return 0, nil
 	}
@@ -152,8 +153,8 @@ func (c *cabal) vote(m *member, s wire.Subject) (wire.Participant, []byte) {
 	return i, vote
 }
 
-// node is one variant of a member's next chunk.
-func (c *cabal) node(m *member, variant int) wire.Node {
+// node returns one variant of a colluder's next node.
+func (c *colluders) node(m *colluder, variant int) wire.Node {
 	chunk := wire.Chunk{Sequencer: m.id}
 	var node wire.Node
 	if p := m.lane.parent; p != nil {
@@ -161,30 +162,31 @@ func (c *cabal) node(m *member, variant int) wire.Node {
 		node.Parent = wire.Parent{Payload: p.Chunk.Payload, Epoch: p.Epoch, Certificate: slices.Clone(p.Certificate)}
 	}
 	binary.BigEndian.PutUint64(chunk.Payload[:], 1<<40+chunk.Height*variants+uint64(variant))
-	node.Chunk, node.Signature = chunk, c.net.world.signChunk(m.index, chunk)
+	node.Chunk, node.Signature = chunk, c.net.roster.signChunk(m.index, chunk)
 	return node
 }
 
-func (c *cabal) send(m *member, to *process, kind messageKind, message []byte) {
+func (c *colluders) send(m *colluder, to *process, kind messageKind, message []byte) {
 	c.net.Stats.Faults[HostileMessages]++
 	c.net.send(m.id, to.id, kind, message)
 }
 
 // broadcast sends to all honest processes.
-func (c *cabal) broadcast(m *member, kind messageKind, message []byte) {
+func (c *colluders) broadcast(m *colluder, kind messageKind, message []byte) {
 	for _, p := range c.net.honest() {
 		c.send(m, p, kind, message)
 	}
 }
 
-func (c *cabal) victim() *process {
+func (c *colluders) victim() *process {
 	honest := c.net.honest()
 	return honest[c.net.random.IntN(len(honest))]
 }
 
-// target is a chunk that honest processes are at, or the zero chunk when none is known yet.
-func (c *cabal) target() (wire.Chunk, bool) {
-	// Not a walk over the map: its order would not be the seed's.
+// target returns the tip of a random lane of an honest process, or the zero chunk when none is
+// known yet.
+func (c *colluders) target() (wire.Chunk, bool) {
+	// No iteration over the map: its order does not follow from the seed.
 	lanes := c.net.processes
 	first := c.net.random.IntN(len(lanes))
 	for i := range lanes {

@@ -10,20 +10,21 @@ import (
 	"time"
 )
 
-// How a failure is looked at: go test ./internal/sim -run '^TestName$' -args -seed N -trace.
+// To look into a failure: go test ./internal/sim -run '^TestName$' -args -seed N -trace.
 var (
 	seedFlag  = flag.Int64("seed", -1, "run simulations with this seed only")
 	traceFlag = flag.Bool("trace", false, "print the history of simulations")
 )
 
-// The long form: LANECAST_SIM_RUNS is how many storms of each kind there are. LANECAST_SIM_HEIGHTS runs upstream's
-// scenarios with all five real schemes up to that many heights; normally each has two of them, for a few heights.
+// The long form: LANECAST_SIM_RUNS is the number of fault runs of each kind. LANECAST_SIM_HEIGHTS
+// runs upstream's scenarios with all five real schemes up to that many heights; normally each runs
+// with two of them, for a few heights.
 const (
 	runsVariable    = "LANECAST_SIM_RUNS"
 	heightsVariable = "LANECAST_SIM_HEIGHTS"
 )
 
-// longHeights is 0 in the normal form.
+// longHeights returns LANECAST_SIM_HEIGHTS, 0 if it is not set.
 func longHeights() int64 {
 	n, err := strconv.ParseInt(os.Getenv(heightsVariable), 10, 64)
 	if err != nil {
@@ -32,7 +33,7 @@ func longHeights() int64 {
 	return n
 }
 
-// runs returns how many seeds a test tries.
+// runs returns the number of seeds that a test tries.
 func runs(t testing.TB, normal int) int {
 	if n, err := strconv.Atoi(os.Getenv(runsVariable)); err == nil {
 		return n
@@ -43,7 +44,7 @@ func runs(t testing.TB, normal int) int {
 	return normal
 }
 
-// total is what all simulations of this test binary did.
+// total sums up all simulations of this test binary.
 var total struct {
 	sync.Mutex
 	runs    int
@@ -56,8 +57,8 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	if testing.Verbose() {
 		s := &total.stats
-		fmt.Printf("%d statements judged by the model, %d in batches; votes came back undecided %d times\n", s.Modelled, s.Batched, s.Undecided)
-		fmt.Printf("%d runs, %d events, %d messages, %v of virtual time, %d chunks certified, %d certificates witnessed, %d restarts\n",
+		fmt.Printf("%d statements decided by the model, %d in batches; votes came back undecided %d times\n", s.Modelled, s.Batched, s.Undecided)
+		fmt.Printf("%d runs, %d events, %d messages, %v of virtual time, %d chunks certified, %d certificates verified independently, %d restarts\n",
 			total.runs, s.Events, s.Messages, total.virtual.Round(time.Second), s.Locks, s.Certificates, s.Restarts)
 		for f, n := range s.Faults {
 			fmt.Printf("  %9d %v\n", n, Fault(f))
@@ -69,20 +70,20 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// simulate runs a scenario once for each seed, or only for that of the command line. A failure names the command that
-// shows it again.
-func simulate(t *testing.T, count int, settings func(seed uint64) Config, scenario func(n *Network) error, sets ...func(*World)) {
+// simulate runs a scenario once for each seed, or only for the seed of the command line. A failure
+// names the command that repeats it.
+func simulate(t *testing.T, count int, config func(seed uint64) Config, scenario func(n *Network) error, sets ...func(*Roster)) {
 	t.Helper()
 	from, to := uint64(0), uint64(count)
 	if *seedFlag >= 0 {
 		from, to = uint64(*seedFlag), uint64(*seedFlag)+1
 	}
 	for seed := from; seed < to; seed++ {
-		simulateOne(t, settings(seed), scenario, sets...)
+		simulateOne(t, config(seed), scenario, sets...)
 	}
 }
 
-func simulateOne(t *testing.T, s Config, scenario func(n *Network) error, sets ...func(*World)) (digest [32]byte) {
+func simulateOne(t *testing.T, s Config, scenario func(n *Network) error, sets ...func(*Roster)) (digest [32]byte) {
 	t.Helper()
 	if *traceFlag {
 		s.Trace = os.Stdout

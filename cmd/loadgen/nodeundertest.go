@@ -17,23 +17,23 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// subject is the engine under test and what an embedder would bring. It is validator self and sequencer of lane 0; what
-// it sends goes nowhere, but the generator answers its chunks. It implements the engine's collaborators.
-type subject struct {
+// nodeUnderTest is the engine under test and what an embedder provides. It is validator self and
+// sequencer of lane 0. What it sends goes nowhere, but the generator answers its chunks. It
+// implements the engine's collaborators.
+type nodeUnderTest struct {
 	identity wire.PublicKey
 	scheme   verify.Scheme
-	signer   verify.AckSigner
+	sets     *engine.StaticEpochs
 	lanes    []*presign.Lane
 	index    map[wire.PublicKey]int // of the lanes
-	ids      []wire.PublicKey
 
-	open        chan struct{} // closed when the subject may propose
+	open        chan struct{} // closed when the node may propose
 	proposal    func(ctx context.Context, height uint64) error
 	broadcasted func(height int64)
 	locked      func(lane int, height uint64)
 
 	broadcast atomic.Int64 // highest height of its own lane that it sent
-	troubles  *troubles
+	problems  *problems
 	faulty    map[wire.PublicKey]bool // validators that may be blamed
 	certified []atomic.Int64          // by lane: the highest certified height, −1 for none
 	audit     *audit
@@ -50,14 +50,15 @@ type subject struct {
 	stopped chan error
 }
 
-// auditedAtMost is about how many certificates of a run are verified again, afterwards; more are sampled.
+// auditedAtMost is the approximate number of certificates of a run that are verified again
+// afterwards, a sample if there are more.
 const auditedAtMost = 4096
 
-// newSubject makes the engine; it does not run yet.
-func newSubject(s *nodeSettings, set *presign.Set, lanes []*presign.Lane, p *population, t *troubles, registry prometheus.Registerer, log io.Writer) (*subject, error) {
-	u := &subject{
+// newNodeUnderTest makes the engine, which does not run yet.
+func newNodeUnderTest(s *nodeConfig, set *presign.Set, lanes []*presign.Lane, p *population, t *problems, registry prometheus.Registerer, log io.Writer) (*nodeUnderTest, error) {
+	u := &nodeUnderTest{
 		identity: set.Identities()[self], lanes: lanes, index: make(map[wire.PublicKey]int), open: make(chan struct{}),
-		troubles: t, faulty: make(map[wire.PublicKey]bool), stopped: make(chan error, 1), peers: make(map[wire.PublicKey]*engine.Peer),
+		problems: t, faulty: make(map[wire.PublicKey]bool), stopped: make(chan error, 1), peers: make(map[wire.PublicKey]*engine.Peer),
 	}
 	u.broadcast.Store(-1)
 	u.certified = make([]atomic.Int64, len(lanes))
@@ -68,15 +69,20 @@ func newSubject(s *nodeSettings, set *presign.Set, lanes []*presign.Lane, p *pop
 	for i, bad := range p.faulty {
 		u.faulty[set.Identities()[i]] = bad
 	}
+	var ids []wire.PublicKey
 	for i, l := range lanes {
 		u.index[l.Sequencer] = i
-		u.ids = append(u.ids, l.Sequencer)
+		ids = append(ids, l.Sequencer)
 	}
 	var err error
 	if u.scheme, err = set.Scheme(); err != nil {
 		return nil, err
 	}
-	if u.signer, err = set.Signer(u.scheme, self); err != nil {
+	signer, err := set.Signer(u.scheme, self)
+	if err != nil {
+		return nil, err
+	}
+	if u.sets, err = engine.NewStaticEpochs(u.scheme, signer, ids); err != nil {
 		return nil, err
 	}
 	fresh, err := set.Scheme()
@@ -95,7 +101,7 @@ func newSubject(s *nodeSettings, set *presign.Set, lanes []*presign.Lane, p *pop
 	return u, nil
 }
 
-func (u *subject) build(s *nodeSettings, set *presign.Set, registry prometheus.Registerer, log io.Writer) error {
+func (u *nodeUnderTest) build(s *nodeConfig, set *presign.Set, registry prometheus.Registerer, log io.Writer) error {
 	peers := append([]wire.PublicKey(nil), set.Identities()[1:]...)
 	for i := s.validators; i < len(u.lanes); i++ {
 		peers = append(peers, u.lanes[i].Sequencer)
@@ -105,7 +111,7 @@ func (u *subject) build(s *nodeSettings, set *presign.Set, registry prometheus.R
 	u.engine, err = engine.New(engine.Config{
 		Namespace: []byte(namespace), Identity: u.identity,
 		Sequencer: verify.NewChunkSigner([]byte(namespace), set.Identity(self)),
-		Schemes:   u, Sequencers: u, Monitor: u, Automaton: u, Reporter: u, Sender: u, Relay: u,
+		Schemes:   u.sets, Sequencers: u.sets, Monitor: u.sets, Automaton: u, Reporter: u, Sender: u, Relay: u,
 		Journal: engine.JournalConfig{Dir: u.dir, Create: true},
 		Workers: s.workers, BatchSize: s.batchSize, BatchDelay: s.batchDelay,
 		PeerQuota: s.quota(len(peers)), MaxPeers: max(1, len(peers)),
@@ -125,18 +131,18 @@ func (u *subject) build(s *nodeSettings, set *presign.Set, registry prometheus.R
 	return nil
 }
 
-// quota is --peer-quota, or what so many peers can have of it.
-func (s *nodeSettings) quota(peers int) int { return min(s.peerQuota, (1<<26)/max(1, peers)) }
+// quota returns --peer-quota, or the largest quota that so many peers can have.
+func (s *nodeConfig) quota(peers int) int { return min(s.peerQuota, (1<<26)/max(1, peers)) }
 
 // start runs the engine.
-func (u *subject) start() {
+func (u *nodeUnderTest) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	u.cancel = cancel
 	go func() { u.stopped <- u.engine.Run(ctx) }()
 }
 
-// stop ends the engine and removes its journal. It returns why the engine failed, if it did.
-func (u *subject) stop() error {
+// stop ends the engine and removes its journal. It returns the engine's error, if it failed.
+func (u *nodeUnderTest) stop() error {
 	var err error
 	if u.cancel == nil {
 		err = u.engine.Close()
@@ -149,32 +155,15 @@ func (u *subject) stop() error {
 	return err
 }
 
-// status asks the engine where it stands.
-func (u *subject) status() (engine.Status, error) {
+// status returns the engine's status.
+func (u *nodeUnderTest) status() (engine.Status, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), statusTimeout)
 	defer cancel()
 	return u.engine.Status(ctx)
 }
 
-// Scheme implements engine.SchemeProvider.
-func (u *subject) Scheme(epoch uint64) (verify.Scheme, bool) { return u.scheme, epoch == theEpoch }
-
-// AckSigner implements engine.SchemeProvider.
-func (u *subject) AckSigner(epoch uint64) verify.AckSigner {
-	if epoch != theEpoch {
-		return nil
-	}
-	return u.signer
-}
-
-// Sequencers implements engine.SequencerProvider.
-func (u *subject) Sequencers(epoch uint64) ([]wire.PublicKey, bool) { return u.ids, epoch == theEpoch }
-
-// Epochs implements engine.Monitor.
-func (u *subject) Epochs(context.Context) (uint64, <-chan uint64, error) { return theEpoch, nil, nil }
-
-// Propose implements engine.Automaton. The payload is the one that the others' acks were made for.
-func (u *subject) Propose(ctx context.Context, at engine.Place) (wire.Digest, error) {
+// Propose implements engine.Automaton. The payload is the one for which the acks were presigned.
+func (u *nodeUnderTest) Propose(ctx context.Context, at engine.Place) (wire.Digest, error) {
 	select {
 	case <-u.open:
 	case <-ctx.Done():
@@ -191,16 +180,16 @@ func (u *subject) Propose(ctx context.Context, at engine.Place) (wire.Digest, er
 }
 
 // Verify implements engine.Automaton.
-func (u *subject) Verify(_ context.Context, at engine.Place, payload wire.Digest) (bool, error) {
+func (u *nodeUnderTest) Verify(_ context.Context, at engine.Place, payload wire.Digest) (bool, error) {
 	l := u.lanes[u.index[at.Sequencer]]
 	return at.Height < uint64(l.Heights()) && l.Payloads[at.Height] == payload, nil
 }
 
-// SendNode implements engine.Sender: the others have seen the subject's chunk, and will ack it.
-func (u *subject) SendNode(_ []wire.PublicKey, message []byte) {
+// SendNode implements engine.Sender: it has the generator ack the node's chunk.
+func (u *nodeUnderTest) SendNode(_ []wire.PublicKey, message []byte) {
 	var n wire.Node
 	if err := n.DecodeStored(message); err != nil {
-		u.troubles.fault("the engine sent a node that does not decode: %v", err)
+		u.problems.fault("the engine sent a node that does not decode: %v", err)
 		return
 	}
 	if h := int64(n.Chunk.Height); h > u.broadcast.Load() { // and not again
@@ -210,33 +199,34 @@ func (u *subject) SendNode(_ []wire.PublicKey, message []byte) {
 }
 
 // SendAck implements engine.Sender.
-func (u *subject) SendAck([]wire.PublicKey, []byte) {}
+func (u *nodeUnderTest) SendAck([]wire.PublicKey, []byte) {}
 
 // Broadcast implements engine.Relay.
-func (u *subject) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
+func (u *nodeUnderTest) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {
+}
 
 // Report implements engine.Reporter.
-func (u *subject) Report(_ context.Context, a wire.Activity) error {
+func (u *nodeUnderTest) Report(_ context.Context, a wire.Activity) error {
 	switch a := a.(type) {
 	case *wire.Certified:
 		u.lock(&a.Lock)
 	case *wire.Tip:
 	case *wire.InvalidAck:
 		if u.blamed.Add(1); !u.faulty[a.Peer] {
-			u.troubles.fault("the engine calls an ack of %v invalid, which plays an honest validator", a.Peer)
+			u.problems.fault("the engine calls an ack of %v invalid, which plays an honest validator", a.Peer)
 		}
 	default:
-		u.troubles.fault("the engine reports a fault that nobody plays, tag %v", a.Tag())
+		u.problems.fault("the engine reports a fault that nobody plays, tag %v", a.Tag())
 	}
 	return nil
 }
 
-// lock takes note of a certified chunk.
-func (u *subject) lock(l *wire.Lock) {
+// lock records a certified chunk.
+func (u *nodeUnderTest) lock(l *wire.Lock) {
 	lane := u.index[l.Chunk.Sequencer]
 	known := u.lanes[lane]
 	if l.Chunk.Height >= uint64(known.Heights()) || known.Payloads[l.Chunk.Height] != l.Chunk.Payload {
-		u.troubles.conflict("lane %v height %d is locked with a payload that nobody proposed", l.Chunk.Sequencer, l.Chunk.Height)
+		u.problems.conflict("lane %v height %d is locked with a payload that nobody proposed", l.Chunk.Sequencer, l.Chunk.Height)
 		return
 	}
 	u.certified[lane].Store(max(u.certified[lane].Load(), int64(l.Chunk.Height))) // one reporter
@@ -255,12 +245,12 @@ func (u *subject) lock(l *wire.Lock) {
 }
 
 // certifiedAt reports whether a lane is certified up to a height.
-func (u *subject) certifiedAt(lane, height int) bool {
+func (u *nodeUnderTest) certifiedAt(lane, height int) bool {
 	return u.certified[lane].Load() >= int64(height)
 }
 
-// signersPerCertificate is how many acks a certificate is made of, on average.
-func (u *subject) signersPerCertificate() float64 {
+// signersPerCertificate returns the mean number of acks in a certificate.
+func (u *nodeUnderTest) signersPerCertificate() float64 {
 	if n := u.signers.Load(); n > 0 {
 		return float64(n) / float64(u.locks.Load())
 	}
@@ -268,7 +258,7 @@ func (u *subject) signersPerCertificate() float64 {
 }
 
 // waitOpen returns once the engine answers.
-func (u *subject) waitOpen(ctx context.Context) error {
+func (u *nodeUnderTest) waitOpen(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
 	answered := make(chan error, 1)
@@ -285,5 +275,5 @@ func (u *subject) waitOpen(ctx context.Context) error {
 	}
 }
 
-// since is a duration that is never 0, which means not yet.
+// since returns the time since t in ns. It is never 0, which means not yet.
 func since(t time.Time) int64 { return max(1, int64(time.Since(t))) }

@@ -13,15 +13,17 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// witness verifies certificates and single votes slowly, plainly, and with code of its own.
-type witness interface {
+// independent verifies certificates and single votes with code that package verify does not share.
+// It is slow and plain.
+type independent interface {
 	certificate(s wire.Subject, certificate []byte) error
 	vote(i wire.Participant, s wire.Subject, signature []byte) error
 }
 
 var errForged = errors.New("it does not verify")
 
-// splitBitmap takes the signer bitmap off a certificate, demanding exactly n bits and a quorum of them set.
+// splitBitmap splits a certificate after its signer bitmap, which must have exactly n bits and a
+// quorum of them set.
 func splitBitmap(n int, certificate []byte) (signers []int, rest []byte, err error) {
 	size := (n + 7) / 8
 	if len(certificate) < 8+size || binary.BigEndian.Uint64(certificate) != uint64(n) {
@@ -56,21 +58,22 @@ func listed(signers []int, rest []byte, size int) ([][]byte, error) {
 	return all, nil
 }
 
-// keyedWitness knows the votes of a keyed scheme, and none of its ways to combine them.
-type keyedWitness struct{ *model.Scheme }
+// keyedIndependent verifies a keyed scheme by its votes. It uses none of the scheme's code that
+// combines them.
+type keyedIndependent struct{ *model.Scheme }
 
-func (w *keyedWitness) vote(i wire.Participant, s wire.Subject, signature []byte) error {
-	if string(signature) != string(w.Sign(i, s)) {
+func (v *keyedIndependent) vote(i wire.Participant, s wire.Subject, signature []byte) error {
+	if string(signature) != string(v.Sign(i, s)) {
 		return errForged
 	}
 	return nil
 }
 
-func (w *keyedWitness) certificate(s wire.Subject, certificate []byte) error {
-	f := w.Format()
+func (v *keyedIndependent) certificate(s wire.Subject, certificate []byte) error {
+	f := v.Format()
 	if f.Kind == wire.SingleSignature {
 		// The group's own signature is what no votes at all combine to.
-		if string(certificate) != string(w.Certificate(s, wire.NewSigners(f.Participants), nil)) {
+		if string(certificate) != string(v.Certificate(s, wire.NewSigners(f.Participants), nil)) {
 			return errForged
 		}
 		return nil
@@ -85,7 +88,7 @@ func (w *keyedWitness) certificate(s wire.Subject, certificate []byte) error {
 			return err
 		}
 		for k, i := range signers {
-			if err := w.vote(wire.Participant(i), s, votes[k]); err != nil {
+			if err := v.vote(wire.Participant(i), s, votes[k]); err != nil {
 				return err
 			}
 		}
@@ -93,7 +96,7 @@ func (w *keyedWitness) certificate(s wire.Subject, certificate []byte) error {
 	}
 	var z, y uint64
 	for _, i := range signers {
-		vote := w.Sign(wire.Participant(i), s)
+		vote := v.Sign(wire.Participant(i), s)
 		z += binary.BigEndian.Uint64(vote)
 		y += binary.BigEndian.Uint64(vote[8:])
 	}
@@ -104,19 +107,20 @@ func (w *keyedWitness) certificate(s wire.Subject, certificate []byte) error {
 	return nil
 }
 
-// realWitness is gnark-crypto and the standard library, from the public keys as bytes.
-type realWitness struct {
+// realIndependent verifies with gnark-crypto and the standard library, from the public keys as
+// bytes.
+type realIndependent struct {
 	scheme Scheme
 	keys   [][]byte
 	group  []byte
 }
 
-func newRealWitness(s Scheme, set *testkit.Set) *realWitness {
-	return &realWitness{s, set.PublicKeys, set.GroupKey}
+func newRealIndependent(s Scheme, set *testkit.Set) *realIndependent {
+	return &realIndependent{s, set.PublicKeys, set.GroupKey}
 }
 
 // message spells out union_unique(namespace‖"_ACK", Chunk ‖ varint epoch).
-func (w *realWitness) message(s wire.Subject) []byte {
+func (v *realIndependent) message(s wire.Subject) []byte {
 	m := append([]byte{byte(len(namespace) + 4)}, namespace...)
 	m = append(append(m, "_ACK"...), s.Chunk.Sequencer[:]...)
 	m = binary.AppendUvarint(m, s.Chunk.Height)
@@ -124,30 +128,30 @@ func (w *realWitness) message(s wire.Subject) []byte {
 	return binary.AppendUvarint(m, s.Epoch)
 }
 
-func (w *realWitness) vote(i wire.Participant, s wire.Subject, signature []byte) error {
-	m := w.message(s)
-	if w.scheme == Ed25519 {
-		if !ed25519.Verify(w.keys[i], m, signature) {
+func (v *realIndependent) vote(i wire.Participant, s wire.Subject, signature []byte) error {
+	m := v.message(s)
+	if v.scheme == Ed25519 {
+		if !ed25519.Verify(v.keys[i], m, signature) {
 			return errForged
 		}
 		return nil
 	}
-	return w.pairing(m, signature, w.keys[i])
+	return v.pairing(m, signature, v.keys[i])
 }
 
-func (w *realWitness) certificate(s wire.Subject, certificate []byte) error {
-	m := w.message(s)
-	if w.scheme == ThresholdMinSig || w.scheme == ThresholdMinPk {
-		return w.pairing(m, certificate, w.group)
+func (v *realIndependent) certificate(s wire.Subject, certificate []byte) error {
+	m := v.message(s)
+	if v.scheme == ThresholdMinSig || v.scheme == ThresholdMinPk {
+		return v.pairing(m, certificate, v.group)
 	}
-	signers, rest, err := splitBitmap(len(w.keys), certificate)
+	signers, rest, err := splitBitmap(len(v.keys), certificate)
 	if err != nil {
 		return err
 	}
-	if w.scheme == Ed25519 {
+	if v.scheme == Ed25519 {
 		votes, err := listed(signers, rest, ed25519.SignatureSize)
 		for k, i := range signers {
-			if err == nil && !ed25519.Verify(w.keys[i], m, votes[k]) {
+			if err == nil && !ed25519.Verify(v.keys[i], m, votes[k]) {
 				err = errForged
 			}
 		}
@@ -155,16 +159,16 @@ func (w *realWitness) certificate(s wire.Subject, certificate []byte) error {
 	}
 	var keys [][]byte
 	for _, i := range signers {
-		keys = append(keys, w.keys[i])
+		keys = append(keys, v.keys[i])
 	}
-	return w.pairing(m, rest, keys...)
+	return v.pairing(m, rest, keys...)
 }
 
-// pairing demands e(S, g) = e(H(m), Σ keys) of an S in the subgroup that is not the identity. SetBytes checks the
-// subgroup.
-func (w *realWitness) pairing(m, signature []byte, keys ...[]byte) error {
+// pairing checks that e(S, g) = e(H(m), Σ keys), and that S is in the subgroup and not the
+// identity. SetBytes checks the subgroup.
+func (v *realIndependent) pairing(m, signature []byte, keys ...[]byte) error {
 	_, _, g1, g2 := bls.Generators()
-	if w.scheme == MultisigMinSig || w.scheme == ThresholdMinSig {
+	if v.scheme == MultisigMinSig || v.scheme == ThresholdMinSig {
 		var s bls.G1Affine
 		if n, err := s.SetBytes(signature); err != nil || n != len(signature) || s.IsInfinity() {
 			return fmt.Errorf("its signature is no point: %w", errForged)

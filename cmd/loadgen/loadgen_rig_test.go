@@ -4,32 +4,49 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/lanecast/lanecast/internal/testkit"
 )
 
-// asProgram is set in the environment of a process that is to be the program, and not its tests.
+// asProgram is an environment variable that makes the test binary run the program instead of its
+// tests.
 const asProgram = "LANECAST_LOADGEN_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
+	// Most runs wait for their links and for their time to pass, so more of them than processors go
+	// on at once.
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		if err := f.Value.Set("8"); err != nil {
+			panic(err)
+		}
+	}
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // ants starts a pool as it is loaded
 }
 
-// program returns a command that runs the program in a process of its own, which can be signalled and killed.
+// brief is the duration of cluster runs that only have to certify on every lane, on a busy machine
+// too. Give them some --latency, or each of them takes all processors.
+var brief = map[bool]string{false: "400ms", true: "2s"}[testkit.Race]
+
+// program returns a command that runs the program in a process of its own, which can be signalled
+// and killed.
 func program(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), asProgram+"=1")
 	return cmd
 }
 
-// outcome is what one call of the program came to.
+// outcome is the result of one call of the program.
 type outcome struct {
 	status         int
 	stdout, stderr string
@@ -67,7 +84,8 @@ func decode(t *testing.T, b []byte) *result {
 	return &r
 }
 
-// oneLineError demands a status and a single line on standard error that has all of the parts in it.
+// oneLineError fails the test unless o has a status and a single line on standard error with all
+// parts in it.
 func oneLineError(t *testing.T, o outcome, status int, parts ...string) {
 	t.Helper()
 	if o.status != status || strings.Count(o.stderr, "\n") != 1 || !strings.HasPrefix(o.stderr, "loadgen: ") {

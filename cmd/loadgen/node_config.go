@@ -1,0 +1,159 @@
+package main
+
+import (
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lanecast/lanecast/engine"
+)
+
+// maxNodeValidators is the largest number of validators that node mode can play.
+const maxNodeValidators = 1000
+
+// nodeConfig holds the flags of node mode.
+type nodeConfig struct {
+	config
+	rate      float64 // acks/s; 0: as fast as the engine takes them
+	load      float64 // part of saturation; 0: rate counts
+	schedule  string
+	rateTo    float64
+	steps     int
+	warmup    time.Duration
+	inFlight  int
+	feeders   int
+	peerQuota int
+	invalid   float64
+	colluding bool
+	silent    float64
+	late      float64
+	findMax   time.Duration
+}
+
+func defaultNodeConfig() *nodeConfig {
+	cfg := &nodeConfig{
+		config: *defaultConfig(), schedule: constantRate, steps: 5, warmup: time.Second, feeders: 4,
+		peerQuota: engine.DefaultPeerQuota,
+	}
+	cfg.output = defaultOutputConfig(&nodeResult{})
+	cfg.mostValidators = maxNodeValidators
+	cfg.validators, cfg.sequencers = 100, 100
+	return cfg
+}
+
+// bindShape defines the flags that node mode and its sweeps have in common and that a sweep cannot
+// list.
+func (cfg *nodeConfig) bindShape(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&cfg.schedule, "schedule", cfg.schedule, "how the rate goes: constant, or step or ramp from --rate to --rate-to")
+	f.Float64Var(&cfg.rateTo, "rate-to", cfg.rateTo, "acks/s at the end of a step or ramp schedule")
+	f.IntVar(&cfg.steps, "steps", cfg.steps, "levels of a step schedule")
+	f.DurationVar(&cfg.duration, "duration", cfg.duration, "how long to measure")
+	f.DurationVar(&cfg.warmup, "warmup", cfg.warmup, "how long to run before that; longer if a round of acks takes longer")
+	f.IntVar(&cfg.feeders, "feeders", cfg.feeders, "goroutines that deliver messages, each on a thread of its own")
+	f.IntVar(&cfg.peerQuota, "peer-quota", cfg.peerQuota, "messages of one peer that may wait in the engine")
+	f.StringVar(&cfg.data, "data", cfg.data, "folder to make the journal in, hence the disk to measure with (default: for temporary files)")
+	f.Uint64Var(&cfg.seed, "seed", cfg.seed, "number that keys, roles and quorums follow from (default: random)")
+	cfg.output.bind(cmd)
+}
+
+// bindSwept defines the flags that a sweep lists values of.
+func (cfg *nodeConfig) bindSwept(cmd *cobra.Command) {
+	f := cmd.Flags()
+	cfg.config.bind(f, "validators, the engine under test among them", "sequencers, hence lanes; the engine under test is the first")
+	f.Float64Var(&cfg.rate, "rate", cfg.rate, "acks/s to send, whatever the engine does (default: as fast as it takes them)")
+	f.Var(&percent{&cfg.load}, "load", "rate as a part of saturation, which is measured first: 80% or 0.8")
+	f.IntVar(&cfg.inFlight, "in-flight", cfg.inFlight, "chunks under way at once without --rate (default: one of every lane)")
+	f.Float64Var(&cfg.invalid, "invalid", cfg.invalid, "part of the validators whose acks are invalid, such as 0.3")
+	f.BoolVar(&cfg.colluding, "colluding", cfg.colluding, "the errors of --invalid cancel, two by two")
+	f.Float64Var(&cfg.silent, "silent", cfg.silent, "part of the validators that never ack")
+	f.Float64Var(&cfg.late, "late", cfg.late, "part of the validators whose acks come a chunk late")
+}
+
+// check returns a usageError for the first flag that is out of range or does not go with another.
+func (cfg *nodeConfig) check() error {
+	if err := cfg.config.check(); err != nil {
+		return err
+	}
+	part := func(flag string, v float64) error {
+		if !(v >= 0 && v < 1) {
+			return usagef("--%s must be from 0 to less than 1, got %v", flag, v)
+		}
+		return nil
+	}
+	for _, err := range []error{part("invalid", cfg.invalid), part("silent", cfg.silent), part("late", cfg.late)} {
+		if err != nil {
+			return err
+		}
+	}
+	const maxRate = 1e8
+	switch {
+	case cfg.validators < 4:
+		return usagef("--validators must be from 4 to %d here: the others are played, and must make a quorum; got %d",
+			maxNodeValidators, cfg.validators)
+	case !(cfg.rate >= 0 && cfg.rate <= maxRate):
+		return usagef("--rate must be from 0 to %.0f acks/s, got %v", maxRate, cfg.rate)
+	case !(cfg.load >= 0 && cfg.load <= 2) || cfg.load == 0 && cfg.explicit("load"):
+		return usagef("--load must be above 0 and at most 200%%, got %v", cfg.load)
+	case cfg.load > 0 && cfg.rate > 0:
+		return usagef("--load and --rate both say how fast to send; leave one out")
+	case cfg.schedule != constantRate && cfg.schedule != stepRate && cfg.schedule != rampRate:
+		return usagef("--schedule must be constant, step or ramp, got %q", cfg.schedule)
+	case cfg.schedule != constantRate && (cfg.rate <= 0 || !(cfg.rateTo > 0 && cfg.rateTo <= maxRate)):
+		return usagef("--schedule %s goes from --rate to --rate-to; give both, in acks/s", cfg.schedule)
+	case cfg.schedule == constantRate && cfg.rateTo != 0:
+		return usagef("--rate-to goes with --schedule step or ramp")
+	case cfg.steps < 2 || cfg.steps > 100:
+		return usagef("--steps must be from 2 to 100, got %d", cfg.steps)
+	case cfg.explicit("steps") && cfg.schedule != stepRate:
+		return usagef("--steps goes with --schedule step")
+	case cfg.warmup < 0 || cfg.warmup > time.Minute:
+		return usagef("--warmup must be from 0 to 1m, got %v", cfg.warmup)
+	case cfg.duration < 100*time.Millisecond || cfg.duration > time.Hour:
+		return usagef("--duration must be from 100ms to 1h here, got %v", cfg.duration)
+	case cfg.feeders < 1 || cfg.feeders > 64:
+		return usagef("--feeders must be from 1 to 64, got %d", cfg.feeders)
+	case cfg.inFlight < 0 || cfg.inFlight > cfg.sequencers:
+		return usagef("--in-flight must be from 1 to the number of lanes, %d, got %d", cfg.sequencers, cfg.inFlight)
+	case cfg.inFlight > 0 && (cfg.rate > 0 || cfg.load > 0 || cfg.findMax > 0):
+		return usagef("--in-flight goes without --rate, --load and --find-max: a fixed rate waits for nothing")
+	case cfg.peerQuota < 8 || cfg.peerQuota > 1<<20:
+		return usagef("--peer-quota must be from 8 to %d, got %d", 1<<20, cfg.peerQuota)
+	case cfg.findMax < 0 || cfg.findMax > time.Minute || cfg.findMax == 0 && cfg.explicit("find-max"):
+		return usagef("--find-max must be above 0 and at most 1m, got %v", cfg.findMax)
+	case cfg.findMax > 0 && (cfg.rate > 0 || cfg.load > 0 || cfg.schedule != constantRate):
+		return usagef("--find-max looks for the rate itself; leave --rate, --load and --schedule out")
+	}
+	if cfg.data != "" {
+		if info, err := os.Stat(cfg.data); err != nil {
+			return usagef("--data: %v; make the folder first", err)
+		} else if !info.IsDir() {
+			return usagef("--data: %s is no folder", cfg.data)
+		}
+	}
+	_, err := newPopulation(cfg)
+	return err
+}
+
+// percent is a flag value such as 80% or 0.8.
+type percent struct{ v *float64 }
+
+func (p *percent) Set(text string) error {
+	number, isPercent := strings.CutSuffix(text, "%")
+	v, err := strconv.ParseFloat(number, 64)
+	if err != nil || math.IsNaN(v) {
+		return usagef("%q is no part such as 80%% or 0.8", text)
+	}
+	if isPercent {
+		v /= 100
+	}
+	*p.v = v
+	return nil
+}
+
+func (p *percent) Type() string   { return "part" }
+func (p *percent) String() string { return strconv.FormatFloat(*p.v, 'g', -1, 64) }

@@ -1,0 +1,12 @@
+package testkit
+
+import "github.com/lanecast/lanecast/wire"
+
+// Discard sends nothing. It implements engine.Sender.
+type Discard struct{}
+
+// SendNode implements engine.Sender.
+func (Discard) SendNode([]wire.PublicKey, []byte) {}
+
+// SendAck implements engine.Sender.
+func (Discard) SendAck([]wire.PublicKey, []byte) {}

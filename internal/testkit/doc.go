@@ -1,0 +1,16 @@
+// Package testkit holds what the tests of several packages share, the load generator and the
+// benchmarks among them:
+//
+//	keys.go        Set: deterministic keys and signers of a whole validator set, with its scheme
+//	recorder.go    Recorder: a reporter that keeps what was reported
+//	discard.go     Discard: a sender for an engine that talks to nobody
+//	signer.go      AckSignerFunc: a signer made from a function, to delay or fail signatures
+//	tb.go          Eventually: waits until a condition holds; MustSet
+//	race.go        Race: whether the race detector is on
+//
+// A scheme that is cheap because it hashes with keys instead of pairing is model.Scheme in
+// internal/sim/model, and model.Decide decides statements one by one, as a verifier does.
+//
+// The package imports wire and verify only, and not package testing: programs link it too. Engines
+// take its types as they are; it does not import package engine, whose tests use it.
+package testkit
