@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/lanecast/lanecast/internal/core"
-	"github.com/lanecast/lanecast/verify/batch"
+	"github.com/lanecast/lanecast/internal/inbox"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -15,7 +15,7 @@ type Peer struct {
 	engine   *Engine
 	id       wire.PublicKey
 	state    *core.Peer // the loop's
-	producer *batch.Producer[message]
+	producer *inbox.Producer[message]
 }
 
 // message is what waits in the inbox, and owns its buffer.
@@ -89,7 +89,7 @@ func (p *Peer) deliver(b wire.Buffer, node bool) error {
 		return nil
 	}
 	b.Release()
-	if errors.Is(err, batch.ErrQuota) {
+	if errors.Is(err, inbox.ErrQuota) {
 		p.engine.drops.peerFull.Add(1)
 		return ErrPeerFull
 	}

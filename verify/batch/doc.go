@@ -1,29 +1,4 @@
-// Package batch is the way in and the workshop: messages from the network wait here for the engine's loop, and what
-// the loop wants verified is gathered into batches, verified by workers, and comes back as verdicts.
-//
-// # The inbox
-//
-// [Inbox] is a bounded queue with many producers and one consumer, without a lock. Each peer gets a [Producer] with
-// a quota; the quotas together never exceed the capacity. So a peer that floods is told ErrQuota, and nobody else
-// notices:
-//
-//	inbox, err := batch.NewInbox[message](65536)
-//	peer, err := inbox.Producer(256)            // when a peer connects; peer.Close() when it leaves
-//
-//	err = peer.Push(m)                          // network goroutines: ErrQuota, ErrClosed or nil, at once
-//
-//	for {                                       // the loop
-//		m, ok := inbox.Pop()
-//		if !ok {
-//			if inbox.Sleep() {
-//				<-inbox.Wake()
-//			}
-//			continue
-//		}
-//		…
-//	}
-//
-// Its comment says who writes which word, and why no wake-up is lost.
+// Package batch verifies statements in batches on a worker pool.
 //
 // # The verifier
 //
@@ -78,5 +53,5 @@
 // context.Canceled, waits for what has, and leaves no goroutine behind.
 //
 // What never happens here: protocol rules, state of lanes or epochs, network, disk, signing, a wait on the caller's
-// side of Push, Pop, Submit or Verdicts.
+// side of Submit or Verdicts.
 package batch
