@@ -18,7 +18,7 @@ import (
 //   - without errors that cancel, and without hints, the certificate holds exactly the good votes.
 func TestVerdictsAreThoseOfTheSlowTwin(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		j := newJudge()
+		d := newDecider()
 		var schemes []*fake
 		for i := range rapid.IntRange(1, 3).Draw(t, "schemes") {
 			n := rapid.SampledFrom([]int{1, 2, 4, 7, 10}).Draw(t, "n")
@@ -36,8 +36,8 @@ func TestVerdictsAreThoseOfTheSlowTwin(t *testing.T) {
 				s, w := drawStatement(t, schemes[rapid.IntRange(0, len(schemes)-1).Draw(t, "scheme")], round*100+i)
 				ss, twins = append(ss, s), append(twins, w)
 			}
-			hinted := j.exposed.Load() != nil || len(ss) > 1
-			verdicts, checks, splits := decided(j, ss...)
+			hinted := d.offenders.Load() != nil || len(ss) > 1
+			verdicts, checks, splits := decided(d, ss...)
 			if splits > checks {
 				t.Fatal("more splits than checks")
 			}
