@@ -6,8 +6,9 @@ import (
 	"github.com/lanecast/lanecast/verify"
 )
 
-// Statements on different subjects by different quorums, gathered by a set that has seen none of them: every hash and
-// every key is one of many that are computed together, and each must go to its own statement.
+// Statements on different subjects by different quorums, gathered by a set that has seen none of
+// them: every hash and every key is one of many that are computed together, and each must go to its
+// own statement.
 func TestWhatASetThatRemembersNothingGathersIsEachItsOwn(t *testing.T) {
 	const n = 7
 	for _, k := range blsCases {

@@ -17,7 +17,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// hostile is a set and, for each of its validators, everything that a faulty one might send as its vote, by name.
+// hostile is a set and, for each of its validators, everything that a faulty one might send as its
+// vote, by name.
 type hostile struct {
 	schemeCase
 	set     *testkit.Set
@@ -213,7 +214,8 @@ func TestVotesWhoseErrorsCancelAreAValidMultisigAndNoThresholdCertificate(t *tes
 	})
 }
 
-// colluders returns a multisig set in which the keys of participants 0 and 1 cancel, each with its secret known.
+// colluders returns a multisig set in which the keys of participants 0 and 1 cancel, each with its
+// secret known.
 func colluders(t *testing.T, v verify.Variant, n int) *testkit.Set {
 	t.Helper()
 	ids := testkit.Identities(n, 1)
@@ -256,7 +258,8 @@ func TestColludersWhoseKeysCancelInASplitNeitherHideNorHarmOthers(t *testing.T) 
 		if got := set.Scheme.Isolate(s, s.Signers); len(got) > 0 {
 			t.Errorf("%v: valid votes isolated: %v", v, got)
 		}
-		// Their sum is the identity, and so is that of their keys: what they sent says nothing about the third's.
+		// Their sum is the identity, and so is that of their keys: what they sent says nothing
+		// about the third's.
 		place(s, 2, sign(t, set, 2, subject(6)))
 		if got := set.Scheme.Isolate(s, s.Signers); !slices.Equal(got, []wire.Participant{2}) {
 			t.Errorf("%v: isolated %v", v, got)

@@ -15,15 +15,15 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// vectorFile is a file of test vectors, ours or another implementation's. What concerns encodings is tested in package
-// wire; here are the signatures.
+// vectorFile is a file of test vectors, ours or another implementation's. What concerns encodings
+// is tested in package wire; here are the signatures.
 type vectorFile struct {
 	Source string       `json:"source"`
 	Cases  []vectorCase `json:"cases"`
 }
 
-// vectorCase is one encoding. What Decode and Verify say is what we must do; where upstream is known to do otherwise the
-// Upstream fields say so, and Difference why.
+// vectorCase is one encoding. What Decode and Verify say is what we must do; where upstream is
+// known to do otherwise the Upstream fields say so, and Difference why.
 type vectorCase struct {
 	Name           string              `json:"name"`
 	Type           string              `json:"type"`
@@ -237,8 +237,8 @@ func (r *vectorRun) certificate(t *testing.T, s verify.Scheme, subject wire.Subj
 	return true
 }
 
-// together checks the valid certificates of a file in large batches: sets of all sizes, epochs and namespaces at once.
-// One that is about another epoch spoils its batch.
+// together checks the valid certificates of a file in large batches: sets of all sizes, epochs and
+// namespaces at once. One that is about another epoch spoils its batch.
 func (r *vectorRun) together(t *testing.T) {
 	for _, all := range r.valid {
 		for part := range slices.Chunk(all, 64) {

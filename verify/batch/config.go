@@ -23,31 +23,32 @@ const (
 
 // Config configures a [Verifier].
 type Config struct {
-	// Workers is the most batches that are verified at the same time, 1 to MaxWorkers. Each keeps one
-	// core busy.
+	// Workers is the most batches that are verified at the same time, 1 to MaxWorkers. Each keeps
+	// one core busy.
 	Workers int
 	// BatchSize is the most statements in one batch, 1 to MaxBatchSize.
 	BatchSize int
 	// BatchDelay is for how long a batch smaller than BatchSize waits for more statements, 0 to
-	// MaxBatchDelay. With 0, the default, an idle worker verifies at once whatever is there. Statements
-	// marked Unbatched never wait.
+	// MaxBatchDelay. With 0, the default, an idle worker verifies at once whatever is there.
+	// Statements marked Unbatched never wait.
 	BatchDelay time.Duration
 
 	// Chunks verifies chunk signatures. Required.
 	Chunks *verify.ChunkVerifier
 
-	// Pool runs the workers. With nil the verifier makes a pool of its own. A pool may serve several
-	// verifiers, and other work besides, if it holds the sum of all; in a smaller one, a busy verifier
-	// keeps another waiting. Make it with ants.WithNonblocking(true): a full pool is then tried again,
-	// where otherwise Submit would block. Its owner releases it, after Close.
+	// Pool runs the workers. With nil the verifier makes a pool of its own. A pool may serve
+	// several verifiers, and other work besides, if it holds the sum of all; in a smaller one, a
+	// busy verifier keeps another waiting. Make it with ants.WithNonblocking(true): a full pool is
+	// then tried again, where otherwise Submit would block. Its owner releases it, after Close.
 	Pool *ants.Pool
 
-	// Notify is called after verdicts have become available to Verdicts: from workers, from Close, and
-	// from a Submit that comes after Close; from several at once. It must not block. May be nil.
+	// Notify is called after verdicts have become available to Verdicts: from workers, from Close,
+	// and from a Submit that comes after Close; from several at once. It must not block. May be
+	// nil.
 	Notify func()
 	// OnPanic is called with a *Panic when a Scheme or one of these functions panicked. The batch's
-	// statements get the same as their Err. The verifier goes on; OnPanic decides whether what relies
-	// on it goes on too. May be nil.
+	// statements get the same as their Err. The verifier goes on; OnPanic decides whether what
+	// relies on it goes on too. May be nil.
 	OnPanic func(any)
 	// Observe is called after each batch, from its worker. It must not block. May be nil.
 	Observe func(Info)
@@ -69,7 +70,8 @@ func (c *Config) validate() error {
 	return nil
 }
 
-// Panic is a panic caught in a worker. As the Err of a verdict it means that no verdict was reached.
+// Panic is a panic caught in a worker. As the Err of a verdict it means that no verdict was
+// reached.
 type Panic struct {
 	Value any    // what was passed to panic; nil if the goroutine was ended by runtime.Goexit
 	Stack []byte // where, as runtime/debug.Stack prints it

@@ -8,7 +8,8 @@ import (
 )
 
 // decider decides batches, one at a time, by docs/protocol.md 3.3. It knows Schemes, and neither
-// queues nor goroutines. One worker uses it for one batch; its slices are reused from batch to batch.
+// queues nor goroutines. One worker uses it for one batch; its slices are reused from batch to
+// batch.
 type decider struct {
 	chunks    *verify.ChunkVerifier
 	offenders *offenderTable // shared by all workers
@@ -32,8 +33,8 @@ type pending struct {
 	statement *verify.Statement
 	verdict   *verify.Verdict
 	group     any
-	// combination is what is to be checked: the certificate, or the combined votes of signers. It is
-	// nil when these combine to nothing that could verify.
+	// combination is what is to be checked: the certificate, or the combined votes of signers. It
+	// is nil when these combine to nothing that could verify.
 	combination verify.Combination
 
 	// For votes only.
@@ -103,8 +104,8 @@ func (d *decider) decideProposals(statements []*verify.Statement, verdicts []ver
 }
 
 // gather makes combinations of the statements of d.open, and drops those that it decides. The votes
-// of suspects are proven first, for all statements, so that their offenders are known when votes are
-// combined.
+// of suspects are proven first, for all statements, so that their offenders are known when votes
+// are combined.
 func (d *decider) gather() {
 	for _, p := range d.open {
 		if s := p.statement; p.hasVotes() {
@@ -225,8 +226,8 @@ func (d *decider) excludeOffenders(p *pending) bool {
 	return true
 }
 
-// tryDefer returns p's statement undecided, if that is allowed and the excluded votes could make the
-// quorum. It reports whether it did.
+// tryDefer returns p's statement undecided, if that is allowed and the excluded votes could make
+// the quorum. It reports whether it did.
 func (p *pending) tryDefer() bool {
 	if !p.statement.MayDefer || p.excluded.Count() == 0 || p.signers.Count()+p.excluded.Count() < p.quorum {
 		return false
@@ -252,8 +253,8 @@ func (d *decider) readmit(p *pending) bool {
 	return !p.belowQuorum()
 }
 
-// markInvalid moves votes that are proven invalid from p into its verdict, and reports whether there
-// were any.
+// markInvalid moves votes that are proven invalid from p into its verdict, and reports whether
+// there were any.
 func (p *pending) markInvalid(d *decider, invalid []wire.Participant) bool {
 	before := len(p.verdict.Invalid)
 	for _, i := range invalid {

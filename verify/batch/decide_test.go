@@ -106,7 +106,8 @@ func TestABadChunkSignatureSavesThePairingOfItsCertificate(t *testing.T) {
 	}
 }
 
-// k wrong certificates of m: at most 1 + 2·k·⌈log₂ m⌉ checks, one fewer per level wherever the first half passes.
+// k wrong certificates of m: at most 1 + 2·k·⌈log₂ m⌉ checks, one fewer per level wherever the
+// first half passes.
 func TestWrongCertificatesCostLogarithmicallyManyChecks(t *testing.T) {
 	f := newFake(4, true, 1)
 	for _, m := range []int{1, 2, 3, 8, 33, 64} {
@@ -210,7 +211,8 @@ func TestTooFewGoodVotesMakeNoCertificate(t *testing.T) {
 	}
 }
 
-// σ₀+ε and σ₁−ε: in a multisig the sum is what a certificate is. Interpolation weights them differently.
+// σ₀+ε and σ₁−ε: in a multisig the sum is what a certificate is. Interpolation weights them
+// differently.
 func TestErrorsThatCancelAreNoHarmToAMultisigAndFoundInAThreshold(t *testing.T) {
 	for _, kind := range kinds {
 		f := newFake(7, kind.threshold, 1)
@@ -255,7 +257,8 @@ func TestSuspectsAreProvenBeforeTheyAreCombined(t *testing.T) {
 		if v := verdicts[0]; v.Certificate == nil || !slices.Equal(v.Invalid, []wire.Participant{1}) {
 			t.Errorf("%s: guilty: %+v", kind.name, v)
 		}
-		// Its other votes make no quorum, and it is proven good: the hint from the first statement is nothing to it.
+		// Its other votes make no quorum, and it is proven good: the hint from the first statement
+		// is nothing to it.
 		if v := verdicts[1]; v.Certificate == nil || v.Invalid != nil {
 			t.Errorf("%s: innocent: %+v", kind.name, v)
 		}
@@ -346,7 +349,8 @@ func TestGoodVotesUnderAFalseAlarmAreCertifiedAfterAll(t *testing.T) {
 	}
 }
 
-// One validator with a bad vote in each of m statements is exposed once; the others are tried again without it.
+// One validator with a bad vote in each of m statements is exposed once; the others are tried again
+// without it.
 func TestAnOffenderIsLeftOutOfTheOtherStatements(t *testing.T) {
 	for _, kind := range kinds {
 		const m = 32
@@ -474,7 +478,8 @@ func TestASuspectProvenGoodIsNotLeftOutOnAHint(t *testing.T) {
 	}
 }
 
-// The first statement is combined before the second exposes somebody in it. Nothing has to be taken apart for that.
+// The first statement is combined before the second exposes somebody in it. Nothing has to be taken
+// apart for that.
 func TestAFailedBatchIsTriedAgainWithoutTheOffendersFoundMeanwhile(t *testing.T) {
 	f := newFake(7, false, 1)
 	first, second := f.votes(1, everyone(7)), f.votes(2, everyone(7))
@@ -491,8 +496,8 @@ func TestAFailedBatchIsTriedAgainWithoutTheOffendersFoundMeanwhile(t *testing.T)
 	}
 }
 
-// Another worker exposes somebody while a half is checked: that half passes then, but not as the half of what had
-// failed. Nothing follows for the other one.
+// Another worker exposes somebody while a half is checked: that half passes then, but not as the
+// half of what had failed. Nothing follows for the other one.
 func TestAHalfThatPassesOnceItIsChangedSaysNothingAboutTheOther(t *testing.T) {
 	f := newFake(7, false, 1)
 	d := newDecider()
@@ -565,7 +570,8 @@ func TestASchemeThatCannotBeComparedWorksWithoutHints(t *testing.T) {
 	}
 }
 
-// strict is a scheme of an embedder's that refuses certificates which it could open: of signers that it has revoked, say.
+// strict is a scheme of an embedder's that refuses certificates which it could open: of signers
+// that it has revoked, say.
 type strict struct{ *fake }
 
 var errRevoked = errors.New("revoked")

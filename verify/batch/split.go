@@ -8,10 +8,10 @@ import (
 
 // verifyGroup decides statements of one group. If all are right, that takes one check.
 //
-// When the check fails, the statements are halved until the wrong ones stand alone. k wrong ones of m
-// cost at most 2·k·⌈log₂ m⌉ checks more, since each failed check has a wrong one in it and leads to
-// two others. It is fewer, since a half need not be checked when the other has just passed: the fault
-// is then in it.
+// When the check fails, the statements are halved until the wrong ones stand alone. k wrong ones of
+// m cost at most 2·k·⌈log₂ m⌉ checks more, since each failed check has a wrong one in it and leads
+// to two others. It is fewer, since a half need not be checked when the other has just passed: the
+// fault is then in it.
 //
 // Votes that stand alone are isolated at once, and the offenders found are excluded from the
 // statements still undecided, where the rest make the quorum. So one validator with a bad vote in

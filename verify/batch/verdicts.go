@@ -11,9 +11,10 @@ import (
 // errShutDown is the Err of statements that were not verified because of Close.
 var errShutDown = fmt.Errorf("batch: verifier closed before the statement was verified: %w", context.Canceled)
 
-// verdictList carries verdicts from many workers to one consumer. It is a stack of finished batches.
-// Workers push by compare-and-swap, and the consumer takes the whole stack by one swap. No node is
-// ever pushed twice or popped singly, so a compare-and-swap cannot mistake one stack for another.
+// verdictList carries verdicts from many workers to one consumer. It is a stack of finished
+// batches. Workers push by compare-and-swap, and the consumer takes the whole stack by one swap. No
+// node is ever pushed twice or popped singly, so a compare-and-swap cannot mistake one stack for
+// another.
 type verdictList struct {
 	top atomic.Pointer[verdictNode] // written by workers and by the consumer
 }
@@ -51,16 +52,16 @@ func (l *verdictList) appendTo(dst []verify.Verdict) []verify.Verdict {
 	return dst
 }
 
-// Verdicts appends to dst the verdicts that have become available since the last call, and returns it. It never
-// blocks and takes no lock. One goroutine at a time.
+// Verdicts appends to dst the verdicts that have become available since the last call, and returns
+// it. It never blocks and takes no lock. One goroutine at a time.
 func (v *Verifier) Verdicts(dst []verify.Verdict) []verify.Verdict { return v.verdicts.appendTo(dst) }
 
 // call is one synchronous Verify under way.
 type call struct {
 	// verdicts[i] is written once, by the worker that decides statement i or by Close.
 	verdicts []verify.Verdict
-	// missing counts verdicts not written yet. The writer of one lowers it, and the one that makes it 0
-	// closes done.
+	// missing counts verdicts not written yet. The writer of one lowers it, and the one that makes
+	// it 0 closes done.
 	missing atomic.Int64
 	done    chan struct{}
 	// abandoned is set by the caller when it stops waiting.
@@ -74,15 +75,15 @@ func (c *call) set(i int, v verify.Verdict) {
 	}
 }
 
-// Verify verifies statements and returns their verdicts, in the same order. The statements go through
-// the same lists, batches and workers as those of Submit, behind what waits there already. Their
-// verdicts do not come out of Verdicts, and Notify is not called for them. Any goroutine, but none of
-// the verifier's own workers.
+// Verify verifies statements and returns their verdicts, in the same order. The statements go
+// through the same lists, batches and workers as those of Submit, behind what waits there already.
+// Their verdicts do not come out of Verdicts, and Notify is not called for them. Any goroutine, but
+// none of the verifier's own workers.
 //
-// When ctx ends first, Verify returns its error at once. Statements that no worker has begun are then
-// dropped. Those under way are still being read until their batch is done, so neither they nor the
-// bytes that they refer to may be changed afterwards. A verifier that is closed gives verdicts with
-// an Err that wraps context.Canceled, not an error.
+// When ctx ends first, Verify returns its error at once. Statements that no worker has begun are
+// then dropped. Those under way are still being read until their batch is done, so neither they nor
+// the bytes that they refer to may be changed afterwards. A verifier that is closed gives verdicts
+// with an Err that wraps context.Canceled, not an error.
 func (v *Verifier) Verify(ctx context.Context, statements []*verify.Statement) ([]verify.Verdict, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("batch: verifying %d statements: %w", len(statements), err)

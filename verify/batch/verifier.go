@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	// poolRetry is how long after a refusal a full pool is asked again. A worker that has just finished
-	// its task counts as busy for a moment, even in a pool that is large enough.
+	// poolRetry is how long after a refusal a full pool is asked again. A worker that has just
+	// finished its task counts as busy for a moment, even in a pool that is large enough.
 	poolRetry = 200 * time.Microsecond
-	// releaseTimeout bounds the wait for the goroutines of the verifier's own pool. They are idle by
-	// then.
+	// releaseTimeout bounds the wait for the goroutines of the verifier's own pool. They are idle
+	// by then.
 	releaseTimeout = 10 * time.Second
 )
 
@@ -60,9 +60,9 @@ func New(c Config) (*Verifier, error) {
 	v.task = v.drain
 	v.deciders.New = func() any { return &decider{chunks: c.Chunks, offenders: &v.offenders} }
 	if v.pool == nil {
-		// Size 0 is no limit. The verifier never has more than Workers tasks in it, but a task that has
-		// just ended counts against a limit for a moment longer. There is no PanicHandler: decide
-		// recovers all but a panic of OnPanic itself, which ants prints.
+		// Size 0 is no limit. The verifier never has more than Workers tasks in it, but a task that
+		// has just ended counts against a limit for a moment longer. There is no PanicHandler:
+		// decide recovers all but a panic of OnPanic itself, which ants prints.
 		pool, err := ants.NewPool(0, ants.WithNonblocking(true), ants.WithDisablePurge(true))
 		if err != nil {
 			return nil, err
@@ -73,9 +73,9 @@ func New(c Config) (*Verifier, error) {
 }
 
 // Submit takes statements; Verdicts returns their verdicts. The statements of one call are batched
-// together, up to BatchSize, even by a worker that is idle. Submit never blocks and takes whatever is
-// given: the caller bounds how much is under way at once. After Close each verdict is an Err that
-// wraps context.Canceled. Any goroutine.
+// together, up to BatchSize, even by a worker that is idle. Submit never blocks and takes whatever
+// is given: the caller bounds how much is under way at once. After Close each verdict is an Err
+// that wraps context.Canceled. Any goroutine.
 func (v *Verifier) Submit(statements ...*verify.Statement) { v.enqueue(nil, statements) }
 
 // enqueue puts statements into the lists: those of c, or those of Submit if c is nil.
@@ -168,8 +168,8 @@ func (v *Verifier) batchDue(now time.Time) (ok bool, wait time.Duration) {
 	return wait <= 0, max(wait, 0)
 }
 
-// reserveWorker counts one more worker as running and reports true if the caller is to launch it. For
-// a batch that is held back it sets the timer.
+// reserveWorker counts one more worker as running and reports true if the caller is to launch it.
+// For a batch that is held back it sets the timer.
 func (v *Verifier) reserveWorker(now time.Time) bool {
 	if v.closed {
 		return false

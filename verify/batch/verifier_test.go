@@ -100,7 +100,8 @@ func eventually(t testing.TB, what string, is func() bool) {
 	}
 }
 
-// gated returns a scheme whose Combine waits until open is closed; entered counts those that came that far.
+// gated returns a scheme whose Combine waits until open is closed; entered counts those that came
+// that far.
 func gated(n int) (f *fake, entered *atomic.Int64, open func()) {
 	f, entered = newFake(n, false, 1), new(atomic.Int64)
 	gate := make(chan struct{})
@@ -375,7 +376,8 @@ func TestVerifyReturnsWhenItsContextEndsAndTheWorkersGoOn(t *testing.T) {
 	}
 }
 
-// Everything at once, for -race: submitters, callers that give up, bad votes, a slow consumer, and Close in the middle.
+// Everything at once, for -race: submitters, callers that give up, bad votes, a slow consumer, and
+// Close in the middle.
 func TestUnderStressEveryStatementGetsOneVerdict(t *testing.T) {
 	b := newBench(t, Config{Workers: 4, BatchSize: 8, BatchDelay: 50 * time.Microsecond})
 	schemes := []*fake{newFake(4, false, 1), newFake(7, true, 2)}

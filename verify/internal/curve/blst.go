@@ -15,11 +15,11 @@ import (
 func Default() Backend { return blstBackend }
 
 // blstBackend uses nothing of the bindings that starts goroutines, and never SetMaxProcs.
-var blstBackend = newBlst(Vectors())
+var blstBackend = newBlst(SIMD())
 
-// Vectors reports whether Default works on eight field elements at a time where it can: the processor has AVX-512 IFMA
+// SIMD reports whether Default works on eight field elements at a time where it can: the processor has AVX-512 IFMA
 // and the environment does not say LANECAST_IFMA=off.
-func Vectors() bool { return hasIFMA() && os.Getenv("LANECAST_IFMA") != "off" }
+func SIMD() bool { return hasIFMA() && os.Getenv("LANECAST_IFMA") != "off" }
 
 type blstCurve struct {
 	pair
