@@ -107,7 +107,7 @@ func (h *hostile) draw(t *rapid.T) *verify.Statement {
 func (h *hostile) check(t rapid.TB, s *verify.Statement) {
 	invalid := h.invalid(s)
 	if got := h.set.Scheme.InvalidVotes(s, s.Signers); !slices.Equal(got, invalid) {
-		t.Fatalf("Prove: %v, the twin %v", got, invalid)
+		t.Fatalf("InvalidVotes: %v, the twin %v", got, invalid)
 	}
 	quorum := verify.Quorum(len(h.votes))
 

@@ -31,7 +31,7 @@ func weights(n int) []curve.Scalar {
 
 // pairing is the arithmetic of one variant: the back end, and the groups of signatures and of keys.
 type pairing struct {
-	curve    curve.Backend
+	curve    *curve.Backend
 	variant  Variant
 	sigGroup curve.Group
 	keyGroup curve.Group

@@ -76,6 +76,15 @@ func (m *products[E, P]) toAffine(p []jacobian[E]) []affine[E] {
 	return out
 }
 
+// toJacobian converts a point.
+func toJacobian[E comparable, P coordinate[E]](p *affine[E]) (j jacobian[E]) {
+	if *p != (affine[E]{}) {
+		j.x, j.y = p.x, p.y
+		P(&j.z).SetOne()
+	}
+	return j
+}
+
 // fromProjective is toAffine for the other coordinates: x = X/Z, y = Y/Z.
 func fromProjective[E any, P coordinate[E]](p []projective[E], invert func(x *E)) []affine[E] {
 	out := make([]affine[E], len(p))

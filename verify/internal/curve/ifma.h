@@ -14,7 +14,7 @@
 
 // How many go through a computation side by side, and how many pairs a call of lanecast_miller
 // takes, which is some two milliseconds, with so many bytes of scratch memory at a multiple of 64.
-enum { LANECAST_LANES = 8, LANECAST_PAIRS = 64, LANECAST_PAIRS_SCRATCH = LANECAST_PAIRS / LANECAST_LANES * 15 * 8 * 64 };
+enum { LANECAST_WIDTH = 8, LANECAST_PAIRS = 64, LANECAST_PAIRS_SCRATCH = LANECAST_PAIRS / LANECAST_WIDTH * 15 * 8 * 64 };
 
 // What is known of a place that is to be read.
 enum { LANECAST_BAD = 0, LANECAST_PENDING = 1, LANECAST_GOOD = 2 };

@@ -52,7 +52,7 @@
 #define SHARED VECTOR static __attribute__((noinline, unused))
 
 enum {
-	LANES = LANECAST_LANES,
+	LANES = LANECAST_WIDTH,
 	LIMBS = 8,
 	WORDS = 6,  // of 64 bits
 	BYTES = 48, // of an element as it comes

@@ -28,7 +28,7 @@ var (
 )
 
 // number is element i.
-func (e *eight) number(i int) *big.Int {
+func (e *fe8) number(i int) *big.Int {
 	x := new(big.Int)
 	for j := 7; j >= 0; j-- {
 		x.Lsh(x, 52).Add(x, new(big.Int).SetUint64(e[j][i]))
@@ -37,7 +37,7 @@ func (e *eight) number(i int) *big.Int {
 }
 
 // carried reports whether all limbs of element i but the last have 52 bits at most.
-func (e *eight) carried(i int) bool {
+func (e *fe8) carried(i int) bool {
 	for j := range 7 {
 		if e[j][i]>>52 != 0 {
 			return false
@@ -47,7 +47,7 @@ func (e *eight) carried(i int) bool {
 }
 
 // set makes x, which is below R, element i.
-func (e *eight) set(i int, x *big.Int) {
+func (e *fe8) set(i int, x *big.Int) {
 	x, mask := new(big.Int).Set(x), big.NewInt(1<<52-1)
 	for j := range 8 {
 		e[j][i] = new(big.Int).And(x, mask).Uint64()
@@ -78,7 +78,7 @@ func extremes() []*big.Int {
 func onOperands(t *testing.T, operation ifmaOperation, check func(a, b, out *big.Int, carried bool)) {
 	r := rand.New(rand.NewPCG(1, uint64(operation)))
 	try := func(operands [8][2]*big.Int) {
-		var a, b eight
+		var a, b fe8
 		for i := range operands {
 			a.set(i, operands[i][0])
 			b.set(i, operands[i][1])
@@ -191,7 +191,7 @@ func TestThePowerForRootsOfEightAgreesWithWholeNumbers(t *testing.T) {
 		all = append(all, x.Mod(x, prime))
 	}
 	for start := 0; start+8 <= len(all); start++ {
-		var a eight
+		var a fe8
 		for i := range 8 {
 			x := all[start+i]
 			if !small(x) {

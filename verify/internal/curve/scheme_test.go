@@ -50,7 +50,7 @@ func TestHashFollowsRFC9380(t *testing.T) {
 }
 
 func TestHashingNoMessagesGivesNoPoints(t *testing.T) {
-	onEach(t, func(t *testing.T, b Backend, g Group) {
+	onEach(t, func(t *testing.T, b *Backend, g Group) {
 		if b.Hash(g, []byte("tag")).Len() != 0 {
 			t.Fatal("points from nowhere")
 		}
@@ -184,7 +184,7 @@ func TestManyPairsCancelOrNotTogether(t *testing.T) {
 
 func TestASignatureVerifiesInEitherGroup(t *testing.T) {
 	digest := sha256.Sum256([]byte("message"))
-	onEach(t, func(t *testing.T, b Backend, g Group) {
+	onEach(t, func(t *testing.T, b *Backend, g Group) {
 		secret := secretOf(3)
 		h := b.Hash(g, []byte("tag"), digest[:])
 		signature, key := b.Sign(secret, h), b.PublicKey(secret, g.Other())

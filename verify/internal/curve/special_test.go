@@ -62,7 +62,7 @@ func makeSpecialPoints(g Group) []slowPoint {
 }
 
 // pointsOf gives a back end's form of points. (0, ±2) cannot be read, so they are added up.
-func pointsOf(b Backend, g Group, ps []slowPoint) Points {
+func pointsOf(b *Backend, g Group, ps []slowPoint) Points {
 	parts, n := []Points{identity(b, g)}, 1
 	if g == G1 {
 		parts, n = append(parts, cubic(b), b.Neg(cubic(b))), 3
@@ -99,7 +99,7 @@ func slowSum(g Group, ps []slowPoint) slowPoint {
 }
 
 // is demands that a back end's point is the one that the slow arithmetic found.
-func is(t testing.TB, b Backend, p Points, i int, want slowPoint, format string, args ...any) {
+func is(t testing.TB, b *Backend, p Points, i int, want slowPoint, format string, args ...any) {
 	t.Helper()
 	if got := b.Append(nil, p, i, false); !bytes.Equal(got, want.bytes(false)) {
 		t.Fatalf("%s: %s: %x, not %x", nameOf(b), fmt.Sprintf(format, args...), got, want.bytes(false))
@@ -240,7 +240,7 @@ func TestProductsOfSpecialPointsAndTheirSumsAreExact(t *testing.T) {
 			}
 			return p
 		}
-		converted := make(map[Backend]Points)
+		converted := make(map[*Backend]Points)
 		for _, b := range backends() {
 			converted[b] = pointsOf(b, g, pool)
 		}
@@ -366,7 +366,7 @@ func TestSpecialPointsAreReadAndWrittenInEveryPlace(t *testing.T) {
 // pair again and again, opposite ones, the identity on either side.
 func TestPairsOfSpecialPointsOfTheSubgroupCancelIfAndOnlyIfTheirExponentsDo(t *testing.T) {
 	multiples := []int64{0, 1, -1, 2, -2, 5, -5}
-	sides := make(map[Backend][2]Points)
+	sides := make(map[*Backend][2]Points)
 	for _, b := range backends() {
 		var both [2]Points
 		for side, g := range groups {
