@@ -154,10 +154,10 @@ func TestOutsideNamesThePointsThatAreNotInTheSubgroup(t *testing.T) {
 			}
 			check(index)
 		}
-		for i := range pool.Len() { // every point in every lane
-			for lane := range 8 {
+		for i := range pool.Len() { // every point at every position
+			for position := range 8 {
 				index := make([]int, 8)
-				index[lane] = i
+				index[position] = i
 				check(index)
 			}
 		}

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// BenchmarkBackend measures every operation of either back end, for one point of a batch where a batch is what it
-// takes. One thread.
+// BenchmarkBackend measures every operation of either back end, for one point of a batch where a
+// batch is what it takes. One thread.
 func BenchmarkBackend(b *testing.B) {
 	for _, c := range backends() {
 		b.Run(nameOf(c), func(b *testing.B) {
@@ -64,8 +64,8 @@ func benchmarkGroup(b *testing.B, c *Backend, g Group) {
 	each("PublicKey", 1, func() { c.PublicKey(secret, g) })
 }
 
-// BenchmarkTogether measures operations on many points on the default back end and on blst one by one, in turns, and how
-// many times as fast the former is. The cheapest turn of either counts.
+// BenchmarkTogether measures operations on many points on the default back end and on blst one by
+// one, in turns, and how many times as fast the former is. The cheapest turn of either counts.
 func BenchmarkTogether(b *testing.B) {
 	if blstOneByOne == nil {
 		b.Skip("there is one back end only")

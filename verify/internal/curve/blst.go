@@ -84,8 +84,8 @@ func blstGroup[E comparable, P coordinate[E], A, J any, PA blstAffine[A], PJ bls
 			},
 			inSubgroup: func(p *affine[E]) bool { return inSubgroup(as[A](p)) },
 			hash:       func(tag, message []byte) jacobian[E] { return *as[jacobian[E]](hash(tag, message)) },
-			// sign multiplies in constant time, as blst's own signing does. It leaves no trace of the secret in
-			// the projective coordinate: only the affine point is returned.
+			// sign multiplies in constant time, as blst's own signing does. It leaves no trace of
+			// the secret in the projective coordinate: only the affine point is returned.
 			sign: func(secret *[32]byte, h *affine[E]) (signature affine[E]) {
 				withSecret(secret, func(k *blst.SecretKey) {
 					var point, zero J
@@ -104,9 +104,9 @@ func blstGroup[E comparable, P coordinate[E], A, J any, PA blstAffine[A], PJ bls
 	}
 }
 
-// blstInvert1 and blstInvert2 replace an x other than 0 by 1/x, the first coordinate x/x² of (x, x, x)
-// in affine form. The bindings have no inversion of a field element. blst's takes the same time for
-// all, a third of the time of gnark-crypto's, whose branches no processor predicts.
+// blstInvert1 and blstInvert2 replace an x other than 0 by 1/x, the first coordinate x/x² of (x, x,
+// x) in affine form. The bindings have no inversion of a field element. blst's takes the same time
+// for all, a third of the time of gnark-crypto's, whose branches no processor predicts.
 func blstInvert1(x *fp.Element) {
 	p := jacobian[fp.Element]{x: *x, y: *x, z: *x}
 	*x = as[affine[fp.Element]](as[blst.P1](&p).ToAffine()).x
@@ -165,10 +165,11 @@ func blstCancel(p []affine[fp.Element], q []affine[bls12381.E2]) bool {
 	return blst.PairingFinalVerify(ctx)
 }
 
-// blst's coordinates are in Montgomery's form with the same constant as gnark-crypto's, fully reduced.
-// The bindings have no negation for affine points, no access to a coordinate, and no arithmetic on
-// coordinates. The layout of blst's points, that of affine and jacobian, is part of its C header. The
-// tests would notice a change; if the sizes did not agree, this would not compile.
+// blst's coordinates are in Montgomery's form with the same constant as gnark-crypto's, fully
+// reduced. The bindings have no negation for affine points, no access to a coordinate, and no
+// arithmetic on coordinates. The layout of blst's points, that of affine and jacobian, is part of
+// its C header. The tests would notice a change; if the sizes did not agree, this would not
+// compile.
 var (
 	_ [unsafe.Sizeof(blst.P1Affine{})]byte = [unsafe.Sizeof(affine[fp.Element]{})]byte{}
 	_ [unsafe.Sizeof(blst.P2Affine{})]byte = [unsafe.Sizeof(affine[bls12381.E2]{})]byte{}

@@ -27,16 +27,16 @@ func (g Group) Compressed() int {
 // Other returns the group that g is paired with.
 func (g Group) Other() Group { return G1 + G2 - g }
 
-// Points is a sequence of points of one group, in affine form. It is immutable once returned and safe
-// to share between goroutines. "A point" below is a Points of length 1.
+// Points is a sequence of points of one group, in affine form. It is immutable once returned and
+// safe to share between goroutines. "A point" below is a Points of length 1.
 type Points interface {
 	Group() Group
 	Len() int
 }
 
-// Backend is the arithmetic of BLS12-381. Its calls are shaped as batches. Every method is safe for use
-// by many goroutines and runs on the caller's alone. Mixing groups, or lengths that do not fit, is a
-// programming error and panics; bytes never do.
+// Backend is the arithmetic of BLS12-381. Its calls are shaped as batches. Every method is safe for
+// use by many goroutines and runs on the caller's alone. Mixing groups, or lengths that do not fit,
+// is a programming error and panics; bytes never do.
 type Backend struct {
 	name         string
 	constantTime bool
@@ -85,10 +85,10 @@ func (b *Backend) Name() string { return b.name }
 func (b *Backend) ConstantTime() bool { return b.constantTime }
 
 // Read decodes the points at the places of slab named by index: place i is slab[i·size:(i+1)·size],
-// where size is that of a compressed or uncompressed point of g. It checks that each is canonical and
-// on the curve, and nothing else: the identity and points outside the subgroup pass (all but the two
-// of G1 whose x is 0). Places that do not decode are left out of the result, and their positions
-// within index are returned in bad, ascending. An index beyond the slab panics.
+// where size is that of a compressed or uncompressed point of g. It checks that each is canonical
+// and on the curve, and nothing else: the identity and points outside the subgroup pass (all but
+// the two of G1 whose x is 0). Places that do not decode are left out of the result, and their
+// positions within index are returned in bad, ascending. An index beyond the slab panics.
 func (b *Backend) Read(g Group, slab []byte, index []int, uncompressed bool) (points Points, bad []int) {
 	return b.in(g).read(slab, index, uncompressed)
 }
@@ -118,15 +118,16 @@ func (b *Backend) Join(parts ...Points) Points { return b.in(parts[0].Group()).j
 // Neg returns −p, point by point.
 func (b *Backend) Neg(p Points) Points { return b.in(p.Group()).neg(p) }
 
-// Sum returns the sum of all of p, a point; the identity for none. Exceptional cases (equal, opposite,
-// identity) included.
+// Sum returns the sum of all of p, a point; the identity for none. Exceptional cases (equal,
+// opposite, identity) included.
 func (b *Backend) Sum(p Points) Points { return b.in(p.Group()).sum(p) }
 
 // Sums returns the sum of each of the sets, in that order. At least one set, all of one group.
 func (b *Backend) Sums(sets ...Points) Points { return b.in(sets[0].Group()).sums(sets) }
 
-// Mul returns scalars[i]·p[i], point by point. Points are of the subgroup: the result for others is a
-// point of the curve, the same on every back end; see [Scalar]. Scalars are public: variable time.
+// Mul returns scalars[i]·p[i], point by point. Points are of the subgroup: the result for others is
+// a point of the curve, the same on every back end; see [Scalar]. Scalars are public: variable
+// time.
 func (b *Backend) Mul(p Points, scalars []Scalar) Points { return b.in(p.Group()).mul(p, scalars) }
 
 // MulSum returns Σ scalars[i]·p[i], a point. It is the sum of the products of Mul for any points.
@@ -143,8 +144,9 @@ func (b *Backend) Hash(g Group, tag []byte, messages ...[]byte) Points {
 	return b.in(g).hash(tag, messages)
 }
 
-// PairingsCancel reports whether Π e(a[i], c[i]) = 1, a of G1 and c of G2, in one multi-pairing with
-// one final exponentiation. Pairs with the identity on either side contribute nothing. True for none.
+// PairingsCancel reports whether Π e(a[i], c[i]) = 1, a of G1 and c of G2, in one multi-pairing
+// with one final exponentiation. Pairs with the identity on either side contribute nothing. True
+// for none.
 func (b *Backend) PairingsCancel(a, c Points) bool {
 	p, q := b.g1.of(a), b.g2.of(c)
 	if len(p) != len(q) {
@@ -159,8 +161,8 @@ func (b *Backend) Sign(secret *[32]byte, h Points) Points { return b.in(h.Group(
 // PublicKey returns secret·Generator(g). secret is 32 bytes big-endian, in [1, r).
 func (b *Backend) PublicKey(secret *[32]byte, g Group) Points { return b.in(g).publicKey(secret) }
 
-// KeyGen derives a secret in [1, r), 32 bytes big-endian, from at least 32 bytes of key material, after
-// draft-irtf-cfrg-bls-signature-05, section 2.3 (HKDF-SHA-256, empty key_info).
+// KeyGen derives a secret in [1, r), 32 bytes big-endian, from at least 32 bytes of key material,
+// after draft-irtf-cfrg-bls-signature-05, section 2.3 (HKDF-SHA-256, empty key_info).
 func (b *Backend) KeyGen(material []byte) [32]byte {
 	if len(material) < 32 {
 		panic("curve: key material is shorter than 32 bytes")

@@ -19,7 +19,8 @@ var groups = []Group{G1, G2}
 // blstOneByOne is the back end on blst as it is without AVX-512 IFMA, nil without cgo.
 var blstOneByOne *Backend
 
-// backends are the ones of this build: gnark-crypto, and with cgo blst, with and without AVX-512 IFMA.
+// backends are the ones of this build: gnark-crypto, and with cgo blst, with and without AVX-512
+// IFMA.
 func backends() []*Backend {
 	if blstOneByOne == nil {
 		return []*Backend{Gnark()}
@@ -62,8 +63,8 @@ func some(b *Backend, g Group, n int) Points {
 	return b.Join(parts...)
 }
 
-// outside gives n different points on the curve and outside the subgroup: x is a hash, the cofactor (of some 125 or
-// 507 bits) is not cleared.
+// outside gives n different points on the curve and outside the subgroup: x is a hash, the cofactor
+// (of some 125 or 507 bits) is not cleared.
 func outside(b *Backend, g Group, n int) Points {
 	var slab []byte
 	for found, try := 0, uint64(0); found < n; try++ {
@@ -83,7 +84,8 @@ func outside(b *Backend, g Group, n int) Points {
 	return p
 }
 
-// cubic gives (0, 2) of G1, a point of order three. No back end reads it, so it is made as the sum of two others.
+// cubic gives (0, 2) of G1, a point of order three. No back end reads it, so it is made as the sum
+// of two others.
 func cubic(b *Backend) Points {
 	var two affine[fp.Element]
 	two.y.SetUint64(2)
@@ -207,7 +209,8 @@ func TestTheSubgroupCheckTellsInsideFromOutside(t *testing.T) {
 			if mixed := b.Sum(b.Join(b.Select(in, []int{i}), b.Select(out, []int{i}))); b.InSubgroup(mixed, 0) {
 				t.Fatal("inside plus outside is outside")
 			}
-			// r times any point has an order that divides the cofactor: small-order points are where a wrong check shows.
+			// r times any point has an order that divides the cofactor: small-order points are
+			// where a wrong check shows.
 			torsion := doubleAndAdd(b, b.Select(out, []int{i}), littleEndian(groupOrder, 32))
 			if b.IsIdentity(torsion, 0) || b.InSubgroup(torsion, 0) {
 				t.Fatal("a point of the cofactor's order is outside")

@@ -12,8 +12,8 @@ import (
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fr"
 )
 
-// Gnark returns the back end on gnark-crypto. Every build has it: it is the default without cgo, and
-// otherwise the oracle that tests compare with. Its arithmetic is not constant-time.
+// Gnark returns the back end on gnark-crypto. Every build has it: it is the default without cgo,
+// and otherwise the oracle that tests compare with. Its arithmetic is not constant-time.
 func Gnark() *Backend { return gnarkBackend }
 
 var gnarkBackend = newGnark()
@@ -52,9 +52,9 @@ func gnarkGroup[E comparable, P coordinate[E], A any, PA gnarkAffine[A]](
 		id: id, generator: *as[affine[E]](&generator), products: products, multiples: products,
 		library: library[E]{
 			decode: func(p *affine[E], in []byte, uncompressed bool) bool {
-				// The decoder leaves out the curve equation for uncompressed points, and would let (0, 0) pass
-				// as the identity. (0, ±2) of G1 are of order three; blst does not read them, and neither does
-				// this back end. G2's curve has no points with x = 0.
+				// The decoder leaves out the curve equation for uncompressed points, and would let
+				// (0, 0) pass as the identity. (0, ±2) of G1 are of order three; blst does not read
+				// them, and neither does this back end. G2's curve has no points with x = 0.
 				own := PA(as[A](p))
 				return gnarkDecode(own, in) && !P(&p.x).IsZero() && (!uncompressed || own.IsOnCurve())
 			},

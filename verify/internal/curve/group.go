@@ -11,8 +11,8 @@ type points[E comparable] struct {
 func (p *points[E]) Group() Group { return p.group }
 func (p *points[E]) Len() int     { return len(p.at) }
 
-// group carries out the operations of a back end on the points of one group, whose coordinates are of
-// the field E. Sums and products are products', or go by simd, whatever the library.
+// group carries out the operations of a back end on the points of one group, whose coordinates are
+// of the field E. Sums and products are products', or go by simd, whatever the library.
 type group[E comparable, P coordinate[E]] struct {
 	id        Group
 	generator affine[E]
@@ -24,8 +24,8 @@ type group[E comparable, P coordinate[E]] struct {
 
 // library holds the operations of a library on single points.
 type library[E any] struct {
-	// decode reads a point other than the identity whose flag bits are right. It refuses encodings that
-	// are not canonical and points that are not on the curve.
+	// decode reads a point other than the identity whose flag bits are right. It refuses encodings
+	// that are not canonical and points that are not on the curve.
 	decode     func(p *affine[E], in []byte, uncompressed bool) bool
 	encode     func(dst []byte, p *affine[E], uncompressed bool) []byte
 	inSubgroup func(p *affine[E]) bool // for points other than the identity
@@ -43,22 +43,23 @@ type multiples[E any] interface {
 // simd holds the operations that process several points at a time. Each takes at least one point,
 // message or set.
 type simd[E any] struct {
-	// read decodes the points at the places of slab named by index into out. It makes each state that is
-	// pending good or bad, and writes to no other place.
+	// read decodes the points at the places of slab named by index into out. It makes each state
+	// that is pending good or bad, and writes to no other place.
 	read func(out []affine[E], states []state, slab []byte, index []int, uncompressed bool)
-	// inSubgroup returns 1 for each point in the subgroup, and 0 for each other. The identity is in it.
+	// inSubgroup returns 1 for each point in the subgroup, and 0 for each other. The identity is in
+	// it.
 	inSubgroup func(p []affine[E]) []uint8
 	hash       func(tag []byte, messages [][]byte) []affine[E]
 	sums       func(sets [][]affine[E]) []affine[E]
 }
 
 const (
-	// width is the number of points that SIMD processes at a time.
-	width = 8
+	// simdWidth is the number of points that SIMD processes at a time.
+	simdWidth = 8
 	// fewestRead is the least number of points that are read faster together than one by one.
 	fewestRead = 2
-	// bytesTogether is the most bytes of compressed points in one call of simd.read. The call cannot be
-	// preempted and takes about a millisecond for so many.
+	// bytesTogether is the most bytes of compressed points in one call of simd.read. The call
+	// cannot be preempted and takes about a millisecond for so many.
 	bytesTogether = 256 * 48
 
 	// fewestHashed is the least number of messages that are hashed faster together than one by one.
@@ -69,8 +70,8 @@ const (
 	checkedTogether = 128
 )
 
-// fewestChecked is the least number of points that are checked for the subgroup faster together than
-// one by one.
+// fewestChecked is the least number of points that are checked for the subgroup faster together
+// than one by one.
 func fewestChecked(g Group) int {
 	if g == G1 {
 		return 2
@@ -78,10 +79,10 @@ func fewestChecked(g Group) int {
 	return 3
 }
 
-// together returns how many of n are processed with SIMD, when those beyond a multiple of the width are
-// processed one by one if they are fewer than fewest.
+// together returns how many of n are processed with SIMD, when those beyond a multiple of the width
+// are processed one by one if they are fewer than fewest.
 func together(n, fewest int) int {
-	if rest := n % width; rest < fewest {
+	if rest := n % simdWidth; rest < fewest {
 		return n - rest
 	}
 	return n

@@ -50,12 +50,13 @@ func ifmaRead2(out []affine[bls12381.E2], states []state, slab []byte, index []i
 const (
 	// fewestPairsTogether is the least number of pairs for which SIMD is faster than blst's loops.
 	fewestPairsTogether = 3
-	// pairsAlone is the most pairs beyond a multiple of the width for which blst's loops are faster.
+	// pairsAlone is the most pairs beyond a multiple of the width for which blst's loops are
+	// faster.
 	pairsAlone = 1
 )
 
-// ifmaCancel is PairingsCancel with SIMD. The Miller loops of most pairs go by SIMD, those of a few that
-// are left by blst, and so does the final exponentiation.
+// ifmaCancel is PairingsCancel with SIMD. The Miller loops of most pairs go by SIMD, those of a few
+// that are left by blst, and so does the final exponentiation.
 func ifmaCancel(p []affine[fp.Element], q []affine[bls12381.E2]) bool {
 	// Pairs with the identity contribute nothing, and the Miller loops cannot take them.
 	ps, qs := make([]affine[fp.Element], 0, len(p)), make([]affine[bls12381.E2], 0, len(q))
@@ -67,7 +68,7 @@ func ifmaCancel(p []affine[fp.Element], q []affine[bls12381.E2]) bool {
 	if len(ps) == 0 {
 		return true
 	}
-	alone := len(ps) % width
+	alone := len(ps) % simdWidth
 	if len(ps) < fewestPairsTogether {
 		alone = len(ps)
 	} else if alone > pairsAlone {
@@ -85,8 +86,8 @@ func ifmaCancel(p []affine[fp.Element], q []affine[bls12381.E2]) bool {
 	for i := alone; i < len(ps); i += C.LANECAST_PAIRS {
 		ifmaMiller(&ours, ps[i:min(i+C.LANECAST_PAIRS, len(ps))], qs[i:])
 	}
-	// ours is a conjugate, which the final exponentiation takes to the inverse. So the product of both is 1
-	// if they are the same.
+	// ours is a conjugate, which the final exponentiation takes to the inverse. So the product of
+	// both is 1 if they are the same.
 	return blst.Fp12FinalVerify(&theirs, &ours)
 }
 
@@ -97,9 +98,9 @@ func ifmaMiller(f *blst.Fp12, p []affine[fp.Element], q []affine[bls12381.E2]) {
 		scratch = aligned(C.LANECAST_PAIRS_SCRATCH)
 	}
 	defer millerScratch.Put(scratch)
-	var loops [width]blst.Fp12
+	var loops [simdWidth]blst.Fp12
 	C.lanecast_miller((*C.uint64_t)(unsafe.Pointer(&loops)), words(&p[0]), words(&q[0]), C.size_t(len(p)), scratch)
-	for i := range min(width, len(p)) {
+	for i := range min(simdWidth, len(p)) {
 		f.MulAssign(&loops[i])
 	}
 }
@@ -137,7 +138,7 @@ var (
 	_ [bad]byte                        = [C.LANECAST_BAD]byte{}
 	_ [pending]byte                    = [C.LANECAST_PENDING]byte{}
 	_ [good]byte                       = [C.LANECAST_GOOD]byte{}
-	_ [width]byte                      = [C.LANECAST_WIDTH]byte{}
+	_ [simdWidth]byte                  = [C.LANECAST_WIDTH]byte{}
 	_ [unsafe.Sizeof(blst.Fp12{})]byte = [12 * unsafe.Sizeof(fp.Element{})]byte{}
 	_ [unsafe.Sizeof(0)]byte           = [unsafe.Sizeof(C.ptrdiff_t(0))]byte{}
 )

@@ -23,7 +23,8 @@ func ifmaHash2(tag []byte, messages [][]byte) []affine[bls12381.E2] {
 // hashesTogether is the most messages that one call into C hashes. The call cannot be preempted.
 const hashesTogether = 64
 
-// hashedTogether hashes messages. It expands each to size uniform bytes, which mapped takes to points.
+// hashedTogether hashes messages. It expands each to size uniform bytes, which mapped takes to
+// points.
 func hashedTogether[E any, P coordinate[E]](
 	tag []byte, messages [][]byte, size int, mapped func(uniform []byte, n int) []projective[E],
 ) []affine[E] {

@@ -39,8 +39,8 @@ func ifmaSums2(sets [][]affine[bls12381.E2]) []affine[bls12381.E2] {
 }
 
 const (
-	// addedTogether is the most points that one call into C adds up, unless one set has more. The call
-	// cannot be preempted.
+	// addedTogether is the most points that one call into C adds up, unless one set has more. The
+	// call cannot be preempted.
 	addedTogether = 4096
 	// longestSet is the most points of a set that is not added up in parts.
 	longestSet = 2048
@@ -80,8 +80,8 @@ func sumsTogether[E any, P coordinate[E]](
 	return fromProjective[E, P](out, blstInvert[E])
 }
 
-// ifmaProducts computes products of points of one group and their sums with SIMD. Few points, and those
-// of many that are left, go through alone where that is faster.
+// ifmaProducts computes products of points of one group and their sums with SIMD. Few points, and
+// those of many that are left, go through alone where that is faster.
 type ifmaProducts[E any, P coordinate[E]] struct {
 	alone *products[E, P]
 	// The least number of products that are computed faster together than one by one.
@@ -142,7 +142,7 @@ func (m *ifmaProducts[E, P]) sum(points []affine[E], scalars []Scalar) affine[E]
 	}
 	scratch, _ := m.scratch.Get().(unsafe.Pointer)
 	if scratch == nil {
-		scratch = aligned(m.table * summedTogether / width)
+		scratch = aligned(m.table * summedTogether / simdWidth)
 	}
 	defer m.scratch.Put(scratch)
 	parts := make([]projective[E], (len(points)+summedTogether-1)/summedTogether)

@@ -74,7 +74,7 @@ func extremes() []*big.Int {
 	return append(all, new(big.Int).Mod(ifmaRadix, prime), new(big.Int).Sub(prime, new(big.Int).Mod(ifmaRadix, prime)))
 }
 
-// onOperands calls check with all pairs of extremes, each in every lane, and random operands.
+// onOperands calls check with all pairs of extremes, each at every position, and random operands.
 func onOperands(t *testing.T, operation ifmaOperation, check func(a, b, out *big.Int, carried bool)) {
 	r := rand.New(rand.NewPCG(1, uint64(operation)))
 	try := func(operands [8][2]*big.Int) {
@@ -87,7 +87,7 @@ func onOperands(t *testing.T, operation ifmaOperation, check func(a, b, out *big
 		for i := range operands {
 			check(operands[i][0], operands[i][1], out.number(i), out.carried(i))
 			if t.Failed() {
-				t.Fatalf("operation %d of %x and %x in lane %d", operation, operands[i][0], operands[i][1], i)
+				t.Fatalf("operation %d of %x and %x at position %d", operation, operands[i][0], operands[i][1], i)
 			}
 		}
 	}
@@ -204,14 +204,14 @@ func TestThePowerForRootsOfEightAgreesWithWholeNumbers(t *testing.T) {
 			want := new(big.Int).Mul(a.number(i), back)
 			want.Exp(want.Mod(want, prime), exponent, prime)
 			if got := out.number(i); !out.carried(i) || !timesRadix(want, got) {
-				t.Fatalf("the power of %x in lane %d is %x", a.number(i), i, got)
+				t.Fatalf("the power of %x at position %d is %x", a.number(i), i, got)
 			}
 		}
 	}
 }
 
-// specialElements are what to map that is special: those for which the map's first formula divides by 0, small ones, ends,
-// numbers that are not reduced, and limbs that are all ones or zeroes.
+// specialElements are what to map that is special: those for which the map's first formula divides
+// by 0, small ones, ends, numbers that are not reduced, and limbs that are all ones or zeroes.
 func specialElements() []*big.Int {
 	var minusInverse fp.Element // u² = −1/Z
 	minusInverse.SetInt64(-11)

@@ -27,8 +27,8 @@ func (s Scalar) value() *big.Int {
 	return v.Add(v, s.low.value()).Mod(v, groupOrder)
 }
 
-// psi is ψ, point by point, by way of the encoding and with whole numbers.
-func psi(t rapid.TB, b *Backend, p Points) Points {
+// phi is φ, point by point, by way of the encoding and with whole numbers.
+func phi(t rapid.TB, b *Backend, p Points) Points {
 	g := p.Group()
 	beta := map[Group]*fp.Element{G1: &beta1, G2: &beta2}[g].BigInt(new(big.Int))
 	prime := fp.Modulus()
@@ -54,14 +54,14 @@ func psi(t rapid.TB, b *Backend, p Points) Points {
 		}
 		q, bad := b.Read(g, raw, []int{0}, true)
 		if len(bad) > 0 {
-			t.Fatalf("ψ of point %d is not on the curve", i)
+			t.Fatalf("φ of point %d is not on the curve", i)
 		}
 		parts = append(parts, q)
 	}
 	return b.Join(parts...)
 }
 
-// slowly returns low·P + high·ψ(P), by doubling and adding.
+// slowly returns low·P + high·φ(P), by doubling and adding.
 func slowly(t rapid.TB, b *Backend, p Points, s Scalar) Points {
 	times := func(p Points, h half) Points {
 		if h.negative {
@@ -70,7 +70,7 @@ func slowly(t rapid.TB, b *Backend, p Points, s Scalar) Points {
 		k := binary.LittleEndian.AppendUint64(nil, h.words[0])
 		return doubleAndAdd(b, p, binary.LittleEndian.AppendUint64(k, h.words[1]))
 	}
-	return b.Sum(b.Join(times(p, s.low), times(psi(t, b, p), s.high)))
+	return b.Sum(b.Join(times(p, s.low), times(phi(t, b, p), s.high)))
 }
 
 // edges are scalars at the ends of what there is.
@@ -121,8 +121,8 @@ func TestTheEndomorphismMultipliesPointsOfTheSubgroupByZSquared(t *testing.T) {
 		p := some(b, g, 3)
 		for i := range p.Len() {
 			one := b.Select(p, []int{i})
-			if !same(b, psi(t, b, one), doubleAndAdd(b, one, littleEndian(zSquared, 16))) {
-				t.Errorf("point %d: ψ is not z²", i)
+			if !same(b, phi(t, b, one), doubleAndAdd(b, one, littleEndian(zSquared, 16))) {
+				t.Errorf("point %d: φ is not z²", i)
 			}
 		}
 	})
@@ -174,8 +174,9 @@ func TestProductsAreTheScalarTimesThePointInTheSubgroup(t *testing.T) {
 	})
 }
 
-// TestProductsAgreeWithTheSlowWayOnAnyPoints holds Mul and MulSum against doubling and adding: any number of points,
-// repeated and opposite ones, the identity, points outside the subgroup and of small order, equal and extreme scalars.
+// TestProductsAgreeWithTheSlowWayOnAnyPoints holds Mul and MulSum against doubling and adding: any
+// number of points, repeated and opposite ones, the identity, points outside the subgroup and of
+// small order, equal and extreme scalars.
 func TestProductsAgreeWithTheSlowWayOnAnyPoints(t *testing.T) {
 	onEach(t, func(t *testing.T, b *Backend, g Group) {
 		inside, out := some(b, g, 4), outside(b, g, 3)

@@ -67,9 +67,9 @@ func (g *group[E, P]) readTogether(slab []byte, index []int, uncompressed bool) 
 	return g.wrap(at[:n:n]), wrong
 }
 
-// readPart reads the points at the places in part to the same places of out, which are zero, and sets
-// their states to good or bad. Those beyond a multiple of the SIMD width are read one by one if they
-// are few.
+// readPart reads the points at the places in part to the same places of out, which are zero, and
+// sets their states to good or bad. Those beyond a multiple of the SIMD width are read one by one
+// if they are few.
 func (g *group[E, P]) readPart(out []affine[E], states []state, slab []byte, part []int, uncompressed bool) {
 	size := g.size(uncompressed)
 	place := func(k int) []byte { return slab[part[k]*size : (part[k]+1)*size : (part[k]+1)*size] }

@@ -10,8 +10,9 @@ import (
 
 const fieldModulusHex = "1a0111ea397fe69a4b1ba7b6434bacd764774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab"
 
-// readAlike reads in on every back end, alone and many times in one call, and fails unless all agree, on acceptance, on
-// the bytes of either form and on the subgroup. It returns whether the bytes were accepted.
+// readAlike reads in on every back end, alone and many times in one call, and fails unless all
+// agree, on acceptance, on the bytes of either form and on the subgroup. It returns whether the
+// bytes were accepted.
 func readAlike(t interface {
 	Helper()
 	Fatalf(string, ...any)
@@ -26,9 +27,9 @@ func readAlike(t interface {
 			t.Fatalf("%s: %d points, bad %v", nameOf(b), p.Len(), bad)
 		}
 		if b != Gnark() {
-			many, worse := b.Read(g, in, make([]int, 2*width+3), uncompressed)
-			if many.Len() != p.Len()*(2*width+3) || many.Len()+len(worse) != 2*width+3 {
-				t.Fatalf("%s: %x is read %d times of %d", nameOf(b), in, many.Len(), 2*width+3)
+			many, worse := b.Read(g, in, make([]int, 2*simdWidth+3), uncompressed)
+			if many.Len() != p.Len()*(2*simdWidth+3) || many.Len()+len(worse) != 2*simdWidth+3 {
+				t.Fatalf("%s: %x is read %d times of %d", nameOf(b), in, many.Len(), 2*simdWidth+3)
 			}
 			for i := range many.Len() {
 				if !equalAt(b, many, i, p, 0) {

@@ -209,7 +209,7 @@ func TestASumIsExactWhereverPointsCancelBesideATorsionPoint(t *testing.T) {
 	}
 }
 
-// slowEndomorphism is ψ(x, y) = (βx, −y), for the β that Scalar is about.
+// slowEndomorphism is φ(x, y) = (βx, −y), for the β that Scalar is about.
 func slowEndomorphism(p slowPoint) slowPoint {
 	if p.identity {
 		return p
