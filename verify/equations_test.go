@@ -11,7 +11,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// equationPool is equations that hold, of every kind: by single keys, and by the keys of every
+// equationPool returns equations that hold, of every kind: by single keys, and by the keys of every
 // nonempty subset of two sets, on some messages.
 func equationPool(t *testing.T, p *pairing) []equation {
 	var hashes, keys []curve.Points
@@ -57,8 +57,8 @@ func equationPool(t *testing.T, p *pairing) []equation {
 	return pool
 }
 
-// Whatever pairs a product is made of, it is the same: of one pair for every equation, as the slow
-// way has it, by key, or by missing validator.
+// The product is the same whichever pairs it is made of: one pair for every equation, as in the
+// slow way, one for every key, or one for every missing validator.
 func TestEveryWayToPairAgreesWithClaimsOneByOne(t *testing.T) {
 	for _, v := range []Variant{MinSig, MinPk} {
 		usual := newPairing(v)

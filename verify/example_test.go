@@ -23,7 +23,8 @@ func ExampleNewMultisig() {
 	var validators []verify.Validator
 	var secrets []*verify.SecretKey
 	for i := range byte(4) {
-		identity := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{i}, 32)) // outside of examples: ed25519.GenerateKey
+		// Outside of examples: ed25519.GenerateKey and verify.GenerateSecretKey.
+		identity := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{i}, 32))
 		secret, err := verify.SecretKeyFromSeed(config.Variant, bytes.Repeat([]byte{i}, 32))
 		if err != nil {
 			fmt.Println(err)
@@ -85,7 +86,8 @@ func ExampleNewMultisig() {
 // exampleSubject is what the validators of these examples certify.
 var exampleSubject = wire.Subject{Chunk: wire.Chunk{Height: 7, Payload: wire.Digest{1}}, Epoch: 1}
 
-// exampleCertificate makes a certificate of the votes of some signers, participants 0, 1, 2 and so on.
+// exampleCertificate makes a certificate of the votes of some signers, participants 0, 1, 2 and so
+// on.
 func exampleCertificate(scheme verify.Scheme, signers []verify.AckSigner) ([]byte, error) {
 	format := scheme.Format()
 	s := &verify.Statement{
@@ -108,8 +110,8 @@ func exampleCertificate(scheme verify.Scheme, signers []verify.AckSigner) ([]byt
 	return combination.AppendCertificate(nil), nil
 }
 
-// A threshold set is built from the outcome of a distributed key generation. Whichever quorum signs,
-// the certificate is the same.
+// A threshold set is built from the outcome of a distributed key generation. Whichever quorum
+// signs, the certificate is the same.
 func ExampleNewThreshold() {
 	config := verify.Config{Namespace: []byte("example.net"), AllowVariableTimeSigning: true}
 	var identities []wire.PublicKey
@@ -198,8 +200,8 @@ func ExampleVerifyCertificate() {
 	// true
 }
 
-// deviceSigner is an embedder's own AckSigner for an Ed25519 set. The secret key is in a device, which
-// signs the bytes that it is sent.
+// deviceSigner is an embedder's own AckSigner for an Ed25519 set. The secret key is in a device,
+// which signs the bytes that it is sent.
 type deviceSigner struct {
 	namespace []byte
 	sign      func(ctx context.Context, message []byte) ([]byte, error)

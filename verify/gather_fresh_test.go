@@ -43,7 +43,7 @@ func TestWhatASetThatRemembersNothingGathersIsEachItsOwn(t *testing.T) {
 	}
 }
 
-// What an earlier use left in a Gathering does not pass for what comes of the next one.
+// The results of an earlier use of a Gathering do not pass for those of the next.
 func TestAGatheringThatIsUsedAgainHoldsNothingOfItsFirstUse(t *testing.T) {
 	for _, k := range blsCases {
 		set := newSet(t, k, 4, 1)

@@ -103,7 +103,7 @@ func (h *hostile) draw(t *rapid.T) *verify.Statement {
 	return s
 }
 
-// check holds every fast path against the slow twin.
+// check compares every fast path with the slow twin.
 func (h *hostile) check(t rapid.TB, s *verify.Statement) {
 	invalid := h.invalid(s)
 	if got := h.set.Scheme.InvalidVotes(s, s.Signers); !slices.Equal(got, invalid) {
@@ -111,7 +111,7 @@ func (h *hostile) check(t rapid.TB, s *verify.Statement) {
 	}
 	quorum := verify.Quorum(len(h.votes))
 
-	// verdict combines the votes of some signers and holds the outcome against the twin's.
+	// verdict combines the votes of some signers and compares the outcome with the twin's.
 	verdict := func(signers wire.Signers) bool {
 		c, unreadable := h.set.Scheme.Combine(s, signers)
 		for _, p := range unreadable {
@@ -258,8 +258,8 @@ func TestColludersWhoseKeysCancelInASplitNeitherHideNorHarmOthers(t *testing.T) 
 		if got := set.Scheme.Isolate(s, s.Signers); len(got) > 0 {
 			t.Errorf("%v: valid votes isolated: %v", v, got)
 		}
-		// Their sum is the identity, and so is that of their keys: what they sent says nothing
-		// about the third's.
+		// Their sum is the identity, and so is that of their keys: their votes say nothing about
+		// the third's.
 		place(s, 2, sign(t, set, 2, subject(6)))
 		if got := set.Scheme.Isolate(s, s.Signers); !slices.Equal(got, []wire.Participant{2}) {
 			t.Errorf("%v: isolated %v", v, got)

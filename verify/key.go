@@ -153,7 +153,7 @@ func (p *pairing) readKeys(keys [][]byte, who func(i int) string) (curve.Points,
 		if len(k) != size {
 			return nil, fault(i, fmt.Sprintf("a public key of %d bytes; it must have %d", len(k), size))
 		}
-		if first, twice := seen[string(k)]; twice { // encodings are unique, so equal keys are equal bytes
+		if first, twice := seen[string(k)]; twice { // equal keys have equal encodings
 			return nil, fmt.Errorf("verify: %s: %w: the same public key as %s", who(i), ErrValidatorSet, who(first))
 		}
 		seen[string(k)] = i

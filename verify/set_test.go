@@ -191,8 +191,8 @@ func TestThresholdKeysMustBeOfOnePolynomial(t *testing.T) {
 	}
 }
 
-// A polynomial of higher degree than quorum − 1 fits nobody's quorum: that of 7 validators has
-// degree 4, that of 10 degree 6.
+// A polynomial of higher degree than quorum − 1 does not fit: that of 7 validators has degree 4,
+// that of 10 degree 6.
 func TestThresholdKeysOfHigherDegreeAreRefused(t *testing.T) {
 	d, err := testkit.Deal(verify.MinSig, 10, nil)
 	if err != nil {

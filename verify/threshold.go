@@ -21,7 +21,7 @@ const coefficientsRemembered = 64
 type Threshold struct {
 	*blsScheme
 	group        namedKey
-	coefficients *cache[string, []curve.Scalar] // by encoded bitmap of the quorum that is interpolated
+	coefficients *cache[string, []curve.Scalar] // by encoded bitmap of the interpolated quorum
 }
 
 // NewThreshold builds a set of 1 to [MaxValidators] validators from the outcome of a distributed

@@ -18,9 +18,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// twin verifies slowly and plainly what package verify verifies fast: one signature at a time, with
-// other libraries (for BLS gnark-crypto itself, for Ed25519 the equation of ZIP-215 written out),
-// and with code that shares nothing with it.
+// twin verifies slowly and plainly the same statements as package verify: one signature at a time,
+// with other libraries (for BLS gnark-crypto itself, for Ed25519 the equation of ZIP-215 written
+// out), and with code that shares nothing with it.
 type twin struct {
 	kind         testkit.Kind
 	variant      verify.Variant
@@ -354,7 +354,7 @@ func anyPoint2(x uint64) point {
 	}
 }
 
-// generator is that of the signatures' group.
+// generator returns the generator of the signatures' group.
 func generator(v verify.Variant) point {
 	g1, g2, _, _ := bls.Generators()
 	if v == verify.MinSig {

@@ -17,9 +17,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// TestWriteVectors writes what we make into the folder that LANECAST_WRITE_VECTORS names, for
-// another implementation to check. Everything in it follows from LANECAST_WRITE_SEED, a number, 1
-// by default.
+// TestWriteVectors writes Lanecast's encodings into the folder that LANECAST_WRITE_VECTORS names,
+// for another implementation to check. Everything in it follows from LANECAST_WRITE_SEED, a number,
+// 1 by default.
 func TestWriteVectors(t *testing.T) {
 	folder := os.Getenv("LANECAST_WRITE_VECTORS")
 	if folder == "" {
@@ -167,8 +167,8 @@ func (w *vectorWriter) round(k int, height, epoch uint64) {
 	w.add("activity", "tip, "+about, &wire.Tip{Proposal: proposal}, &holds)
 	w.add("activity", "lock, "+about, &wire.Certified{Lock: lock}, &holds)
 
-	// Upstream is to say no as well: a checker that takes everything would not be noticed
-	// otherwise.
+	// Upstream must refuse these too: otherwise a checker that takes everything would not be
+	// noticed.
 	ack.Epoch++
 	w.add("ack", "another epoch than signed, "+about, &ack, &not)
 	lock.Chunk.Payload[0] ^= 1

@@ -110,7 +110,7 @@ type slot[T any] struct {
 	sequence atomic.Uint64 // ticket+1 of the last message put here; written by producers only
 	from     *Producer[T]
 	value    T
-	_        [cacheLine - 24]byte // for messages of a word, pointers, each slot has a cache line of its own
+	_        [cacheLine - 24]byte // slots for pointers have a cache line each
 }
 
 // New returns an inbox whose producers may reserve capacity messages together, 1 to 2²⁶.

@@ -56,7 +56,7 @@ func (p *pending) belowQuorum() bool { return p.signers.Count() < p.quorum }
 func (d *decider) decide(statements []*verify.Statement, verdicts []verify.Verdict) {
 	d.decideProposals(statements, verdicts)
 	if cap(d.all) < len(statements) {
-		d.all = make([]pending, 0, len(statements)) // open and group point into it: it must not move
+		d.all = make([]pending, 0, len(statements)) // open and group point into it
 	}
 	for i, s := range statements {
 		v := &verdicts[i]

@@ -33,7 +33,8 @@ func proposal(t testing.TB, i int) *wire.Proposal {
 
 func newDecider() *decider { return &decider{chunks: chunkVerifier, offenders: new(offenderTable)} }
 
-// decided runs one batch through j and returns its verdicts and what it cost.
+// decided decides one batch with d. It returns the verdicts, and the numbers of checks and of
+// splits.
 func decided(d *decider, statements ...*verify.Statement) (verdicts []verify.Verdict, checks, splits int) {
 	d.reset()
 	verdicts = make([]verify.Verdict, len(statements))
@@ -145,7 +146,7 @@ func TestAHalfIsNotCheckedWhenTheOtherPassed(t *testing.T) {
 		ss[i] = f.certificate(i, everyone(4))
 	}
 	ss[15].Certificate[3] ^= 1
-	// The whole, then 8, 4, 2 and 1 that pass; what is wrong is left over.
+	// The whole, then 8, 4, 2 and 1 that pass; the wrong one is left over.
 	if _, checks, splits := decided(newDecider(), ss...); checks != 5 || splits != 1 {
 		t.Fatalf("%d checks, %d failed", checks, splits)
 	}
@@ -211,8 +212,7 @@ func TestTooFewGoodVotesMakeNoCertificate(t *testing.T) {
 	}
 }
 
-// σ₀+ε and σ₁−ε: in a multisig the sum is what a certificate is. Interpolation weights them
-// differently.
+// σ₀+ε and σ₁−ε: in a multisig the sum is a certificate. Interpolation weights them differently.
 func TestErrorsThatCancelAreNoHarmToAMultisigAndFoundInAThreshold(t *testing.T) {
 	for _, kind := range kinds {
 		f := newFake(7, kind.threshold, 1)
@@ -257,8 +257,8 @@ func TestSuspectsAreProvenBeforeTheyAreCombined(t *testing.T) {
 		if v := verdicts[0]; v.Certificate == nil || !slices.Equal(v.Invalid, []wire.Participant{1}) {
 			t.Errorf("%s: guilty: %+v", kind.name, v)
 		}
-		// Its other votes make no quorum, and it is proven good: the hint from the first statement
-		// is nothing to it.
+		// The other votes make no quorum, and this one is proven good, so the hint from the first
+		// statement does not exclude it.
 		if v := verdicts[1]; v.Certificate == nil || v.Invalid != nil {
 			t.Errorf("%s: innocent: %+v", kind.name, v)
 		}
@@ -305,7 +305,7 @@ func TestInconsistentKeysBlameNobodyWhoseVoteIsValid(t *testing.T) {
 	}
 }
 
-// Whatever invalid votes do to Isolate, they do not pass for valid votes under inconsistent keys.
+// Invalid votes that deceive Isolate do not pass for valid votes under inconsistent keys.
 func TestEveryVoteIsProvenAloneBeforeTheKeysAreBlamed(t *testing.T) {
 	for _, c := range []struct {
 		invalid   []wire.Participant
@@ -349,8 +349,8 @@ func TestGoodVotesUnderAFalseAlarmAreCertifiedAfterAll(t *testing.T) {
 	}
 }
 
-// One validator with a bad vote in each of m statements is exposed once; the others are tried again
-// without it.
+// One validator with a bad vote in each of m statements is found once. The other statements are
+// tried again without it.
 func TestAnOffenderIsLeftOutOfTheOtherStatements(t *testing.T) {
 	for _, kind := range kinds {
 		const m = 32
@@ -376,7 +376,7 @@ func TestAnOffenderIsLeftOutOfTheOtherStatements(t *testing.T) {
 		if bound := 2*bits.Len(m-1) + 2; checks > bound {
 			t.Errorf("%s: %d checks, want at most %d", kind.name, checks, bound)
 		}
-		// The next batch, maybe another worker's, does not even try with it.
+		// The next batch, maybe another worker's, excludes it from the start.
 		s := f.votes(100, everyone(7))
 		f.spoil(s, 4, element{v: 3})
 		next := &decider{chunks: chunkVerifier, offenders: d.offenders}
@@ -386,7 +386,7 @@ func TestAnOffenderIsLeftOutOfTheOtherStatements(t *testing.T) {
 		}
 		if !kind.threshold {
 			if signers, _ := f.certifies(s.Subject, verdicts[0].Certificate); signers.Has(4) {
-				t.Error("the exposed validator is in the certificate")
+				t.Error("the offender is in the certificate")
 			}
 		}
 	}
@@ -406,14 +406,14 @@ func TestAnOffendersVoteCountsWhereTheOthersAreTooFew(t *testing.T) {
 		if n := f.proves.Load(); n != 1 {
 			t.Errorf("%s: needed at once: proven %d times, want once, before it is combined", kind.name, n)
 		}
-		// Left out first, then needed, since 3 turns out bad.
+		// 0 is excluded first, and then needed, since the vote of 3 is bad.
 		later := f.votes(2, everyone(4))
 		f.spoil(later, 3, element{v: 8})
 		verdicts, _, _ = decided(d, later)
 		if v := verdicts[0]; v.Certificate == nil || !slices.Equal(v.Invalid, []wire.Participant{3}) {
 			t.Errorf("%s: needed later: %+v", kind.name, v)
 		}
-		// The same, with both bad: proven, both.
+		// The same with both votes bad: both are proven so.
 		f2 := newFake(4, kind.threshold, 2)
 		d.offenders.add(f2, fakeEpoch, 4, []wire.Participant{0})
 		both := f2.votes(3, everyone(4))
@@ -426,7 +426,7 @@ func TestAnOffendersVoteCountsWhereTheOthersAreTooFew(t *testing.T) {
 	}
 }
 
-// Whoever can wait for other votes gets its statement back, and nothing is proven in vain.
+// A statement whose maker can wait for other votes comes back undecided, and no vote is proven.
 func TestAStatementThatMayBeDeferredIsNotProvenForAQuorum(t *testing.T) {
 	for _, kind := range kinds {
 		f := newFake(4, kind.threshold, 1)
@@ -478,8 +478,8 @@ func TestASuspectProvenGoodIsNotLeftOutOnAHint(t *testing.T) {
 	}
 }
 
-// The first statement is combined before the second exposes somebody in it. Nothing has to be taken
-// apart for that.
+// The first statement is combined before the second shows that one of its signers is an offender.
+// It is combined again without that signer; no votes need to be isolated.
 func TestAFailedBatchIsTriedAgainWithoutTheOffendersFoundMeanwhile(t *testing.T) {
 	f := newFake(7, false, 1)
 	first, second := f.votes(1, everyone(7)), f.votes(2, everyone(7))
@@ -496,8 +496,8 @@ func TestAFailedBatchIsTriedAgainWithoutTheOffendersFoundMeanwhile(t *testing.T)
 	}
 }
 
-// Another worker exposes somebody while a half is checked: that half passes then, but not as the
-// half of what had failed. Nothing follows for the other one.
+// Another worker finds an offender while a half is checked. That half then passes without the
+// offender, not as it was when the whole failed. So nothing follows for the other half.
 func TestAHalfThatPassesOnceItIsChangedSaysNothingAboutTheOther(t *testing.T) {
 	f := newFake(7, false, 1)
 	d := newDecider()
@@ -515,7 +515,7 @@ func TestAHalfThatPassesOnceItIsChangedSaysNothingAboutTheOther(t *testing.T) {
 		}
 	}
 	if f.isolates.Load() != 0 {
-		t.Fatal("votes were taken apart that could do without the exposed one")
+		t.Fatal("votes were isolated that make a quorum without the offender")
 	}
 }
 
@@ -540,7 +540,7 @@ func TestOffendersAreBoundedAndKeptBySetForTheLatest(t *testing.T) {
 		t.Fatal("the oldest scheme is remembered still")
 	}
 	if _, ok := x.Load().of(fs[0], 2); ok {
-		t.Fatal("exposed in another epoch too")
+		t.Fatal("an offender in another epoch too")
 	}
 	before := x.Load()
 	x.add(fs[0], 1, 9, []wire.Participant{2, 3})
@@ -549,7 +549,7 @@ func TestOffendersAreBoundedAndKeptBySetForTheLatest(t *testing.T) {
 	}
 }
 
-// A Scheme of an embedder's may not be comparable; its Group must be.
+// An embedder's Scheme need not be comparable; its Group must be.
 type incomparable struct {
 	*fake
 	_ []int
@@ -570,8 +570,8 @@ func TestASchemeThatCannotBeComparedWorksWithoutHints(t *testing.T) {
 	}
 }
 
-// strict is a scheme of an embedder's that refuses certificates which it could open: of signers
-// that it has revoked, say.
+// strict is an embedder's scheme that refuses certificates which it could open, for example those
+// of signers that it has revoked.
 type strict struct{ *fake }
 
 var errRevoked = errors.New("revoked")

@@ -30,7 +30,8 @@ type Verifier struct {
 	counters  counters
 	deciders  sync.Pool // of *decider
 
-	mu            sync.Mutex // held for moving items and counting, never for verifying; guards what follows
+	// mu guards the fields that follow. It is held for moving items and counting, never for verifying.
+	mu            sync.Mutex
 	idle          sync.Cond  // signalled when running becomes 0 or armed false
 	ready         fifo[item] // to be batched
 	unbatched     fifo[item] // to be verified one by one
@@ -124,7 +125,7 @@ func (v *Verifier) Close() {
 	v.ownPool = false
 	v.mu.Unlock()
 	if release {
-		_ = v.pool.ReleaseTimeout(releaseTimeout) // it holds idle goroutines only, which cannot fail to end
+		_ = v.pool.ReleaseTimeout(releaseTimeout) // its goroutines are idle, so they all end
 	}
 }
 
@@ -251,7 +252,8 @@ func (v *Verifier) launch() {
 func (v *Verifier) drain() {
 	finished := false
 	defer func() {
-		if !finished { // a callback panicked or ended the goroutine: the pool sees the panic, the count stays right
+		// If a callback panicked or ended the goroutine, the pool gets the panic and the count stays right.
+		if !finished {
 			v.mu.Lock()
 			v.releaseWorker()
 			launch := v.reserveWorker(time.Now())

@@ -18,7 +18,7 @@ import (
 
 const patience = 10 * time.Second
 
-// bench is a verifier under test with what it reported.
+// bench is a verifier under test, with the batches and panics that it reported.
 type bench struct {
 	*Verifier
 	notified chan struct{}
@@ -75,7 +75,7 @@ func (b *bench) wait(t testing.TB, n int) []verify.Verdict {
 	return got
 }
 
-// sizes returns the sizes of the batches, once n are observed: the verdicts come a moment before.
+// sizes returns the sizes of the batches when n are observed. The verdicts come a moment before.
 func (b *bench) sizes(t testing.TB, n int) (sizes []int) {
 	t.Helper()
 	eventually(t, "batches observed", func() bool {
@@ -202,18 +202,18 @@ func TestAnUnbatchedStatementIsNeverBatchedAndNeverStarves(t *testing.T) {
 			t.Fatalf("%+v", v)
 		}
 	}
-	// 0, then 1 to 8 in two batches and 9 to 12 alone, in turns as long as there are both.
+	// 0, then 1 to 8 in two batches and 9 to 12 one by one, alternately while there are both.
 	if sizes := b.sizes(t, 7); !slices.Equal(sizes, []int{1, 1, 4, 1, 4, 1, 1}) && !slices.Equal(sizes, []int{1, 4, 1, 4, 1, 1, 1}) {
 		t.Fatalf("batches of %v", sizes)
 	}
-	alone := 0
+	unbatched := 0
 	for _, i := range b.batches {
 		if i.Unbatched {
-			alone++
+			unbatched++
 		}
 	}
-	if alone != 4 {
-		t.Fatalf("%d went alone", alone)
+	if unbatched != 4 {
+		t.Fatalf("%d were unbatched", unbatched)
 	}
 }
 

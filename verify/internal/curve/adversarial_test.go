@@ -164,8 +164,8 @@ func TestOutsideNamesThePointsThatAreNotInTheSubgroup(t *testing.T) {
 	})
 }
 
-// mixedScalars gives scalars of all kinds: weights, those of full length, at the ends of what there
-// is, small ones.
+// mixedScalars returns scalars of all kinds: weights, scalars of full length, extreme ones, and
+// small ones.
 func mixedScalars(r *rand.Rand, n int) []Scalar {
 	out, ends := make([]Scalar, n), edges()
 	for i := range out {
@@ -318,7 +318,7 @@ func TestSumsOfManySetsOfHostilePointsAreExact(t *testing.T) {
 	}
 }
 
-// longest is how many points are added up at a time, in ifma_points.go.
+// longest is the number of points that are added up at a time, in ifma_points.go.
 const longest = 2048
 
 // FuzzPoints gives every back end the same points of the hostile pool, by two bytes each, and

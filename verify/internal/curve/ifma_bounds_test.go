@@ -13,7 +13,7 @@ import (
 // This tests what their comments say of bounds: that operands of products are carried, not negative
 // and below 2^10·p, and that the operands of carry are not below what it adds.
 
-// interval is what a part of an element may be, in multiples of p: more than low, or exactly 0, and
+// interval bounds a part of an element, in multiples of p: it is more than low, or exactly 0, and
 // less than high.
 type interval struct {
 	low, high float64

@@ -40,8 +40,9 @@ static const constant multiples[] = {
 		0x8ee9709e70a25, 0x4f6c869759aec, 0x472ffcd349637, 0x340223d}},
 };
 
+// The factor that takes x·2³⁸⁴ to the element x: 2^448 mod p.
 static const constant from_blst = {{0x7fde37dba9366, 0x4e27525bc342b, 0x1f5b1e9778489, 0xb872b2b91b9dc,
-	0xb206f497dfcaf, 0x4137cc89a9b0b, 0xd9d20d7e39959, 0x411c}}; // what takes x·2³⁸⁴ to the element x: 2^448 mod p
+	0xb206f497dfcaf, 0x4137cc89a9b0b, 0xd9d20d7e39959, 0x411c}};
 
 // Row i of a further product that is added.
 #define ROW_OF_ANOTHER(c, di) do { \

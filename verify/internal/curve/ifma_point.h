@@ -267,7 +267,7 @@ INLINE void ON(multiply_sum)(uint64_t *out, const uint64_t *p, const int8_t *dig
 				ON(add_points)(&at, &at, &term);
 			}
 	}
-	for (int by = WIDTH / 2; by > 0; by /= 2) ON(add_rotated)(&at, by); // the sum, at every position
+	for (int by = WIDTH / 2; by > 0; by /= 2) ON(add_rotated)(&at, by); // every position has the sum
 	ON(store_points)(out, &at, 1);
 }
 

@@ -174,7 +174,7 @@ func aligned(size int) unsafe.Pointer {
 var (
 	_ [unsafe.Sizeof(projective[fp.Element]{})]byte  = [3 * 6 * 8]byte{}
 	_ [unsafe.Sizeof(projective[bls12381.E2]{})]byte = [6 * 6 * 8]byte{}
-	_ [longestSet]byte                               = [2048]byte{} // the tests use sets around this size
+	_ [longestSet]byte                               = [2048]byte{} // in the tests too
 	_ [digitBits]byte                                = [C.LANECAST_DOUBLINGS]byte{}
 	_ [1 << (digitBits - 1)]byte                     = [C.LANECAST_DIGIT]byte{}
 )

@@ -210,8 +210,9 @@ func TestThePowerForRootsOfEightAgreesWithWholeNumbers(t *testing.T) {
 	}
 }
 
-// specialElements are what to map that is special: those for which the map's first formula divides
-// by 0, small ones, ends, numbers that are not reduced, and limbs that are all ones or zeroes.
+// specialElements returns the special elements to map: those for which the map's first formula
+// divides by 0, small ones, ends, numbers that are not reduced, and limbs that are all ones or
+// zeroes.
 func specialElements() []*big.Int {
 	var minusInverse fp.Element // u² = −1/Z
 	minusInverse.SetInt64(-11)

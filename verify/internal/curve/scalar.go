@@ -80,7 +80,7 @@ func (h *half) digits(digits []int8, w uint) {
 	clear(digits)
 	carry := uint64(0)
 	for j := uint(0); j < uint(len(digits)); {
-		if h.window(j, 1)+carry != 1 { // the remaining value is even: 0, or 1 with a carry into the next
+		if h.window(j, 1)+carry != 1 { // the remaining value is even: 0, or 1 and a carry
 			j++
 			continue
 		}
@@ -109,7 +109,8 @@ func fixedDigits(scalars []Scalar) (digits []int8, places int) {
 	for i := range scalars {
 		longest = max(longest, scalars[i].bits())
 	}
-	places = longest/digitBits + 1 // the last holds a carry, or fewer than four bits, which with a carry are 8 at most
+	// The last digit holds a carry, or fewer than four bits, which with a carry are 8 at most.
+	places = longest/digitBits + 1
 	digits = make([]int8, 2*places*len(scalars))
 	for i := range scalars {
 		for k, h := range []*half{&scalars[i].low, &scalars[i].high} {

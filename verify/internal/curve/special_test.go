@@ -18,7 +18,7 @@ import (
 // So every operation is held against slow_test.go with all of them, at every place, up to 300 at
 // once.
 
-// specialDraws is how many random batches a test tries; LANECAST_SPECIAL asks for more.
+// specialDraws is the number of random batches that a test tries. LANECAST_SPECIAL asks for more.
 func specialDraws(t testing.TB, few int) int {
 	s := os.Getenv("LANECAST_SPECIAL")
 	if s == "" {
@@ -155,7 +155,8 @@ func batchOf(r *rand.Rand, g Group, n int) []slowPoint {
 	return ps[:n]
 }
 
-// batchSize is how many points draw i has: first the numbers at which something changes, then any.
+// batchSize returns the number of points of draw i: first the numbers at which something changes,
+// then any.
 func batchSize(r *rand.Rand, i int) int {
 	edges := []int{1, 2, 3, 15, 16, 17, 23, 24, 25, 31, 32, 33, 47, 48, 49, 63, 64, 65, 67, 127, 128, 129, 300}
 	if i < len(edges) {
@@ -209,7 +210,7 @@ func TestASumIsExactWhereverPointsCancelBesideATorsionPoint(t *testing.T) {
 	}
 }
 
-// slowEndomorphism is φ(x, y) = (βx, −y), for the β that Scalar is about.
+// slowEndomorphism is φ(x, y) = (βx, −y), for the β of Scalar.
 func slowEndomorphism(p slowPoint) slowPoint {
 	if p.identity {
 		return p
