@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/internal/core"
+	"github.com/lanecast/lanecast/internal/inbox"
 	"github.com/lanecast/lanecast/journal"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/verify/batch"
@@ -24,7 +25,7 @@ type Engine struct {
 	log     *slog.Logger
 	journal *journal.Journal
 	chunks  *verify.ChunkVerifier
-	inbox   *batch.Inbox[message]
+	inbox   *inbox.Inbox[message]
 	metrics *metrics
 	wake    chan struct{} // capacity 1: something other than a message waits for the loop
 
@@ -98,7 +99,7 @@ func New(cfg Config) (*Engine, error) {
 		peers:     make(map[wire.PublicKey]*Peer),
 	}
 	e.metrics = newMetrics(e)
-	if e.inbox, err = batch.NewInbox[message](cfg.MaxPeers * cfg.PeerQuota); err != nil {
+	if e.inbox, err = inbox.New[message](cfg.MaxPeers * cfg.PeerQuota); err != nil {
 		return nil, fmt.Errorf("engine: making the inbox: %w", err)
 	}
 	e.core = core.New(e.coreConfig())

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/lanecast/lanecast/internal/core"
-	"github.com/lanecast/lanecast/verify/batch"
+	"github.com/lanecast/lanecast/internal/inbox"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -20,7 +20,7 @@ type Peer struct {
 	engine   *Engine
 	id       wire.PublicKey
 	state    *core.Peer // used by the loop only
-	producer *batch.Producer[message]
+	producer *inbox.Producer[message]
 }
 
 // Kind tells what a message is.
@@ -130,7 +130,7 @@ func (p *Peer) deliver(b wire.Buffer, kind Kind) error {
 		return nil
 	}
 	b.Release()
-	if errors.Is(err, batch.ErrQuota) {
+	if errors.Is(err, inbox.ErrQuota) {
 		p.engine.drops.peerFull.Add(1)
 		return ErrPeerFull
 	}

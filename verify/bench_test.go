@@ -11,10 +11,10 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// BenchmarkCombineAndCheck is the work of a worker on one batch: 32 statements, each a quorum of 100 validators' votes,
-// combined and checked together, with no message hash known beforehand. The votes are all on one height and the
-// statements on others, so that none has to be signed within the loop: the check fails, having done all that a check
-// that passes does.
+// BenchmarkCombineAndCheck is the work of a worker on one batch: 32 statements, each a quorum of
+// 100 validators' votes, combined and checked together, with no message hash known beforehand. The
+// votes are all on one height and the statements on others, so that none has to be signed within
+// the loop: the check fails, having done all that a check that passes does.
 func BenchmarkCombineAndCheck(b *testing.B) {
 	const n, statements = 100, 32
 	q := verify.Quorum(n)

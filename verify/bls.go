@@ -7,49 +7,51 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// hashesRemembered bounds the cache of hashed messages: well above the (chunk, epoch) pairs in flight at once, which is
-// what its hits are for.
+// hashesRemembered bounds the cache of hashed messages. It is well above the number of (chunk,
+// epoch) pairs in flight at once, whose hashes are asked for again and again.
 const hashesRemembered = 4096
 
-// blsScheme is what [Multisig] and [Threshold] share: the set, its keys, and the verification of votes one by one.
+// blsScheme is the part that [Multisig] and [Threshold] share: the set, its keys, and the
+// verification of votes one by one.
 type blsScheme struct {
 	validatorSet
 	*pairing
-	options Config
-	format  wire.Format
-	prefix  []byte       // of the bytes that acks sign
-	keys    curve.Points // of participant i at i: each of the subgroup, none the identity
-	hashes  *cache[wire.Subject, curve.Points]
+	config Config
+	format wire.Format
+	prefix []byte       // of the bytes that acks sign
+	keys   curve.Points // of participant i at i: each of the subgroup, none the identity
+	hashes *cache[wire.Subject, curve.Points]
 }
 
-func newBLSScheme(o Config, set validatorSet, kind wire.CertificateKind) *blsScheme {
-	o.Namespace = slices.Clone(o.Namespace)
-	size := o.Variant.signatures().Compressed()
+func newBLSScheme(c Config, set validatorSet, kind wire.CertificateKind) *blsScheme {
+	c.Namespace = slices.Clone(c.Namespace)
+	size := c.Variant.signatures().Compressed()
 	ack := size
-	if o.AckEncoding == Uncompressed {
+	if c.AckEncoding == Uncompressed {
 		ack = 2 * size
 	}
 	return &blsScheme{
 		validatorSet: set,
-		pairing:      newPairing(o.Variant),
-		options:      o,
+		pairing:      newPairing(c.Variant),
+		config:       c,
 		format:       wire.Format{Kind: kind, Participants: set.len(), Signature: size, AckSignature: ack},
-		prefix:       prefix(o.Namespace, ackSuffix),
+		prefix:       prefix(c.Namespace, ackSuffix),
 		hashes:       newCache[wire.Subject, curve.Points](hashesRemembered),
 	}
 }
 
-// blsGroup is the Group of every scheme of one variant: the equation to check is the same for all of them.
+// blsGroup is the Group of every scheme of one variant. The equation to check is the same for all
+// of them.
 type blsGroup Variant
 
 // Format implements [Scheme].
 func (b *blsScheme) Format() wire.Format { return b.format }
 
-// Group implements [Scheme]: combinations of every BLS scheme of one variant, multisig and threshold, may be checked
-// together.
+// Group implements [Scheme]: combinations of all BLS schemes of one variant, multisig and
+// threshold, may be checked together.
 func (b *blsScheme) Group() any { return blsGroup(b.variant) }
 
-// Variant returns where the scheme's signatures and keys lie.
+// Variant returns the groups in which the scheme's signatures and keys lie.
 func (b *blsScheme) Variant() Variant { return b.variant }
 
 // hash returns the point that acks on subject sign.
@@ -59,22 +61,24 @@ func (b *blsScheme) hash(subject wire.Subject) curve.Points {
 	})
 }
 
-// ballot is votes that have been read: point i is participants[i]'s, on the curve and nothing more.
-type ballot struct {
+// votePoints holds votes that have been read. Point i is participants[i]'s. It is on the curve;
+// nothing more is known of it.
+type votePoints struct {
 	points       curve.Points
 	participants []int
 }
 
-// read reads the votes of signers and lists those that cannot be read.
-func (b *blsScheme) read(s *Statement, signers wire.Signers) (v ballot, unreadable []wire.Participant) {
+// read reads the votes of signers, and returns in unreadable those that cannot be read.
+func (b *blsScheme) read(s *Statement, signers wire.Signers) (v votePoints, unreadable []wire.Participant) {
 	present, unreadable := b.votes(s, signers, b.format.AckSignature)
 	return b.readVotes(s, present, unreadable)
 }
 
-func (b *blsScheme) readVotes(s *Statement, present []int, absent []wire.Participant) (ballot, []wire.Participant) {
-	points, malformed := b.curve.Read(b.sigGroup, s.Slab, present, b.options.AckEncoding == Uncompressed)
+// readVotes reads the votes of present. It adds those that cannot be read to absent.
+func (b *blsScheme) readVotes(s *Statement, present []int, absent []wire.Participant) (votePoints, []wire.Participant) {
+	points, malformed := b.curve.Read(b.sigGroup, s.Slab, present, b.config.AckEncoding == Uncompressed)
 	if len(malformed) == 0 {
-		return ballot{points, present}, absent
+		return votePoints{points, present}, absent
 	}
 	unreadable := absent
 	for _, i := range malformed {
@@ -83,15 +87,16 @@ func (b *blsScheme) readVotes(s *Statement, present []int, absent []wire.Partici
 	}
 	slices.Sort(unreadable)
 	present = slices.DeleteFunc(present, func(i int) bool { return i < 0 })
-	return ballot{points, present}, unreadable
+	return votePoints{points, present}, unreadable
 }
 
-// InvalidVotes implements [Scheme]: every signature is checked for subgroup and identity by itself, and all of them are then
-// verified in one equation, each under a random weight w of its own (they are on one message):
+// InvalidVotes implements [Scheme]. Every signature is checked for subgroup and identity by itself.
+// Then all of them, which are on one message, are verified in one equation, each under a random
+// weight w of its own:
 //
 //	e(Σ wᵢ·σᵢ, −g) · e(H, Σ wᵢ·kᵢ) = 1
 //
-// When that fails, again by halves with fresh weights.
+// When that fails, bisection with fresh weights finds the invalid ones.
 func (b *blsScheme) InvalidVotes(s *Statement, signers wire.Signers) (invalid []wire.Participant) {
 	v, invalid := b.read(s, signers)
 	sound := make([]int, 0, len(v.participants))
@@ -106,7 +111,7 @@ func (b *blsScheme) InvalidVotes(s *Statement, signers wire.Signers) (invalid []
 	}
 	if len(sound) > 0 {
 		h := b.hash(s.Subject)
-		for _, i := range search(sound, untested, func(part []int) outcome { return b.proveTogether(v, part, h) }) {
+		for _, i := range bisect(sound, untested, func(part []int) outcome { return b.eachVerifies(v, part, h) }) {
 			invalid = append(invalid, wire.Participant(v.participants[i]))
 		}
 	}
@@ -114,8 +119,8 @@ func (b *blsScheme) InvalidVotes(s *Statement, signers wire.Signers) (invalid []
 	return invalid
 }
 
-// proveTogether verifies the sound votes at the positions in part, each as if alone.
-func (b *blsScheme) proveTogether(v ballot, part []int, h curve.Points) outcome {
+// eachVerifies tests the sound votes at the positions in part, each as if alone.
+func (b *blsScheme) eachVerifies(v votePoints, part []int, h curve.Points) outcome {
 	who := make([]int, len(part))
 	for k, i := range part {
 		who[k] = v.participants[i]
@@ -131,13 +136,13 @@ func (b *blsScheme) proveTogether(v ballot, part []int, h curve.Points) outcome 
 	return bad
 }
 
-// blsCombination is a claim that a certificate makes.
+// blsCombination is the equation of a certificate.
 type blsCombination struct {
 	scheme *blsScheme
-	claim
+	equation
 }
 
-// namedKey is a key that certificates verify against.
+// namedKey is a key that certificates verify against, with its name in equations.
 type namedKey struct {
 	point    curve.Points
 	name     string
@@ -159,13 +164,13 @@ func (c *blsCombination) AppendCertificate(dst []byte) []byte {
 
 // Check implements [Scheme]. A combination that no BLS scheme of this variant made is wrong.
 func (b *blsScheme) Check(cs []Combination) bool {
-	claims := make([]claim, len(cs))
+	equations := make([]equation, len(cs))
 	for i, c := range cs {
 		own, ok := c.(*blsCombination)
 		if !ok || own == nil || own.scheme.variant != b.variant {
 			return false
 		}
-		claims[i] = own.claim
+		equations[i] = own.equation
 	}
-	return b.holds(claims)
+	return b.allHold(equations)
 }

@@ -11,14 +11,15 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// sequencersRemembered bounds the cache of sequencers' keys in the form that verifies fastest, 1.5 kB each.
+// sequencersRemembered bounds the cache of sequencers' keys, which are in the form that verifies
+// fastest and take 1.5 kB each.
 const sequencersRemembered = 1024
 
-// ChunkVerifier verifies sequencers' signatures on chunks, under the rules of ZIP-215. It is safe for use by many
-// goroutines and remembers the keys that it met last.
+// ChunkVerifier verifies sequencers' signatures on chunks, under the rules of ZIP-215. It is safe
+// for use by many goroutines and remembers the keys that it used last.
 type ChunkVerifier struct {
 	prefix []byte
-	keys   *cache[wire.PublicKey, *zip215.ExpandedPublicKey] // nil for what is no point
+	keys   *cache[wire.PublicKey, *zip215.ExpandedPublicKey] // nil for a key that is no point
 }
 
 // NewChunkVerifier returns the verifier of a network.
@@ -45,8 +46,9 @@ func (v *ChunkVerifier) Verify(p *wire.Proposal) bool {
 	return k != nil && zip215.VerifyExpandedWithOptions(k, chunkMessage(v.prefix, &p.Chunk), p.Signature[:], zip215Rules)
 }
 
-// VerifyBatch sets valid[i], for every i, to what Verify says of ps[i], at about half the cost when all are valid: they
-// are verified in a batch first, and one by one if that fails. Both slices have the same length, or it panics.
+// VerifyBatch sets valid[i], for every i, to the result of Verify for ps[i], at about half the cost
+// when all are valid: they are verified in a batch first, and one by one if that fails. Both slices
+// have the same length, or it panics.
 func (v *ChunkVerifier) VerifyBatch(ps []*wire.Proposal, valid []bool) {
 	if len(ps) != len(valid) {
 		panic("verify: as many verdicts as proposals are needed")
@@ -71,14 +73,15 @@ func (v *ChunkVerifier) VerifyBatch(ps []*wire.Proposal, valid []bool) {
 	}
 }
 
+// chunkSigner signs chunks with an identity key.
 type chunkSigner struct {
 	prefix []byte
 	id     wire.PublicKey
 	sign   func(message []byte) []byte // not the key itself, which fmt would print
 }
 
-// NewChunkSigner returns the signer of the sequencer whose identity key is key. It panics if key is not
-// ed25519.PrivateKeySize bytes.
+// NewChunkSigner returns the signer of the sequencer whose identity key is key. It panics if key is
+// not ed25519.PrivateKeySize bytes.
 func NewChunkSigner(namespace []byte, key ed25519.PrivateKey) ChunkSigner {
 	id := wire.PublicKey(key.Public().(ed25519.PublicKey))
 	return &chunkSigner{prefix(namespace, chunkSuffix), id, signWith(key)}

@@ -83,8 +83,8 @@ func TestABatchOfChunksSaysWhichAreValid(t *testing.T) {
 	}
 }
 
-// Under ZIP-215 a key and R of small order verify with s = 0 whatever the message, in non-canonical encodings too; the
-// standard library's rules refuse the latter.
+// Under ZIP-215 a key and R of small order verify with s = 0 whatever the message, in non-canonical
+// encodings too; the standard library's rules refuse the latter.
 func TestChunksVerifyUnderTheRulesOfZIP215(t *testing.T) {
 	v := verify.NewChunkVerifier(namespace)
 	for _, encoding := range []string{

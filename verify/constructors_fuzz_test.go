@@ -8,8 +8,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// FuzzConstructingASchemeNeverPanics builds validator sets of arbitrary bytes, cut into keys and proofs of the right lengths or of wrong
-// ones. A set that is taken must be one that can be used.
+// FuzzConstructingASchemeNeverPanics builds validator sets of arbitrary bytes, cut into keys and
+// proofs of the right lengths or of wrong ones. A set that is taken must be one that can be used.
 func FuzzConstructingASchemeNeverPanics(f *testing.F) {
 	for _, variant := range []verify.Variant{verify.MinSig, verify.MinPk} {
 		set, err := testkit.New(testkit.Multisig, variant, verify.Compressed, 4, []byte("fuzz"), 1)

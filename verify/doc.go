@@ -1,25 +1,30 @@
-// Package verify is the cryptography of Lanecast: how validators certify chunks, how sequencers sign them, and how both
-// are verified at the lowest cost that the curve allows.
+// Package verify implements the cryptography of Lanecast: sequencers sign chunks, validators
+// certify them, and both are verified at the lowest cost that the curve allows.
 //
 // # Schemes
 //
-// A [Scheme] is the validator set of one epoch with its keys and the mathematics of its votes. Three come with Lanecast:
+// A [Scheme] is the validator set of one epoch, its keys, and the mathematics of its votes. Three
+// come with Lanecast:
 //
 //	Multisig    BLS12-381; certificate: a bitmap of signers and one aggregate signature. Attributable.
 //	Threshold   BLS12-381; certificate: one signature, the same whichever quorum made it. Not attributable.
 //	Ed25519     certificate: a bitmap and the signatures, by the validators' identity keys. Attributable.
 //
-// The two of BLS exist in two variants: [MinSig], with signatures of 48 bytes in G1 and keys of 96 bytes in G2, and
-// [MinPk], the other way about. They are built from public material, which is verified as it goes in, so that a Scheme
-// that exists is one that can be trusted as far as its validators can:
+// The BLS schemes exist in two variants: [MinSig] has signatures of 48 bytes in G1 and keys of 96
+// bytes in G2, [MinPk] the reverse. Schemes are built from public material, which the constructors
+// verify. So a Scheme that exists can be trusted as far as its validators can:
 //
-//	m, err := verify.NewMultisig(options, validators)              // with a proof of possession of every key
-//	t, err := verify.NewThreshold(options, ids, group, shares)     // the outcome of a distributed key generation
+//	m, err := verify.NewMultisig(config, validators)               // with a proof of possession of every key
+//	t, err := verify.NewThreshold(config, ids, group, shares)      // the outcome of a distributed key generation
 //	e, err := verify.NewEd25519(namespace, ids)
 //
-// A process that is a validator gets an [AckSigner] from its Scheme and its secret key, by the method Signer. One whose
-// keys are in an HSM implements AckSigner itself. Sequencers' signatures on chunks are Ed25519 under the rules of
-// ZIP-215 whatever the scheme: [NewChunkSigner] and [ChunkVerifier].
+// [Config] and [SecretKey] are for the BLS schemes only. The keys of an Ed25519 scheme are the
+// validators' identity keys.
+//
+// A process that is a validator gets an [AckSigner] from its Scheme and its secret key, by the
+// method Signer. If its key is in an HSM, the embedder implements AckSigner. Sequencers' signatures
+// on chunks are Ed25519 under the rules of ZIP-215 whatever the scheme: [NewChunkSigner] and
+// [ChunkVerifier].
 //
 // # What is signed
 //
@@ -31,43 +36,46 @@
 //
 // # Statements
 //
-// A [Statement] is one thing to verify: votes that may make a certificate, a received certificate, a chunk's signature.
-// A [Verdict] is what came out. Package verify/batch takes the former in, many at once, and gives the latter back, by
-// calling a Scheme in these steps. [VerifyCertificate] and [VerifyAck] are for one certificate or ack now and then.
+// A [Statement] is one thing to verify: votes that may make a certificate, a received certificate,
+// a chunk's signature. A [Verdict] is the result. Package verify/batch takes many statements at
+// once and returns their verdicts, by calling a Scheme in these steps. [VerifyCertificate] and
+// [VerifyAck] are for one certificate or ack now and then.
 //
 //	Combine or Open   read points, make the Combination that is to be verified, check its subgroup
 //	Check             verify any number of Combinations in one multi-pairing
-//	Isolate           after a failure: which votes were at fault
-//	Prove             verify each vote as if alone
+//	Isolate           after a failure: find the votes that were at fault
+//	InvalidVotes      verify each vote as if alone
 //
 // # Why votes may be combined before they are verified
 //
-// Let g be a generator, H the hash of the message, and σ = s·H the vote under the key k = s·g, so that e(σ, g) = e(H,
-// k).
+// Let g be a generator, H the hash of the message, and σ = s·H the vote under the key k = s·g, so
+// that e(σ, g) = e(H, k).
 //
-// Multisig. Let S = Σ σᵢ and K = Σ kᵢ over distinct signers. A certificate is, by definition, signers and a point S of
-// the subgroup, not the identity, with e(S, g) = e(H, K). If the sum of unverified votes satisfies that, it is a
-// certificate, whatever each σᵢ was: should some be wrong, their errors add up to nothing, and who made them might as
-// well have sent the right ones. That a set of signers with K = Σ kᵢ cannot be made up by fewer is what proofs of
-// possession are for.
+// Multisig. Let S = Σ σᵢ and K = Σ kᵢ over distinct signers. A certificate is, by definition,
+// signers and a point S of the subgroup, not the identity, with e(S, g) = e(H, K). If the sum of
+// unverified votes satisfies that, it is a certificate, whatever each σᵢ was: if some are wrong,
+// their errors add up to nothing, and their makers might as well have sent the right ones. Proofs
+// of possession ensure that fewer validators cannot make up a set of signers with K = Σ kᵢ.
 //
-// Threshold. With f of degree quorum − 1 and vote σᵢ = f(i+1)·H, interpolation at 0 gives f(0)·H, the only signature
-// that verifies against the group's key. So if what was interpolated verifies, it is the certificate, however it was
-// arrived at.
+// Threshold. With f of degree quorum − 1 and vote σᵢ = f(i+1)·H, interpolation at 0 gives f(0)·H,
+// the only signature that verifies against the group's key. So if what was interpolated verifies,
+// it is the certificate, however it was made.
 //
-// Several statements (Sⱼ, Kⱼ, Hⱼ), of many chunks, epochs, and both kinds of BLS scheme, are verified under fresh
-// random weights wⱼ in one product of pairings:
+// Several statements (Sⱼ, Kⱼ, Hⱼ), of many chunks, epochs, and both kinds of BLS scheme, are
+// verified under fresh random weights wⱼ in one product of pairings:
 //
 //	e(Σ wⱼ·Sⱼ, −g) · Π e(Hⱼ, wⱼ·Kⱼ) = 1
 //
-// A wrong statement leaves an error of prime order in the target group, which the other terms make up for with
-// probability 2⁻¹²⁸. Each Sⱼ has been checked for subgroup and identity by itself before: a point of order 3 vanishes
-// from a weighted sum when 3 divides its weight. A weight is a + b·z², with a and b 64 random bits each and z the curve's
-// parameter: 2¹²⁸ coefficients, all different modulo r, that are multiplied by in half the time.
+// A wrong statement leaves an error of prime order in the target group, which the other terms make
+// up for with probability 2⁻¹²⁸. Each Sⱼ has been checked for subgroup and identity by itself
+// before: a point of order 3 vanishes from a weighted sum when 3 divides its weight. A weight is
+// a + b·z², with a and b 64 random bits each and z the curve's parameter: 2¹²⁸ coefficients, all
+// different modulo r, that are multiplied by in half the time.
 //
-// Statements of equal keys share a pair, e(Σ wⱼ·Hⱼ, K); under a threshold scheme that is all of them. Under a multisig
-// scheme of n validators with keys kᵢ, Kⱼ is the sum of all keys less those of the validators missing from statement
-// j. Where a batch has more different quorums than validators, it is taken apart by these:
+// Statements of equal keys share a pair, e(Σ wⱼ·Hⱼ, K); under a threshold scheme that is all of
+// them. Under a multisig scheme of n validators with keys kᵢ, Kⱼ is the sum of all keys less those
+// of the validators missing from statement j. Where a batch has more different quorums than
+// validators, it is taken apart by these:
 //
 //	Π e(wⱼ·Hⱼ, Kⱼ) = e(Σ wⱼ·Hⱼ, Σ kᵢ) · Π e(Σ wⱼ·Hⱼ over j without i, −kᵢ) over all i
 //
@@ -75,22 +83,26 @@
 //
 // # When a combination fails
 //
-// Multisig votes are then split, each part verified by its plain sum. A part that passes may be kept, as one whole, but
-// says nothing about a vote in it. A vote is called invalid only after it has been verified alone, with its subgroup.
-// Colluders can choose keys that cancel within a part: the part is split on, without a pairing. Threshold votes are
-// never tested by plain sums, for (σ₁+ε) + (σ₂−ε) passes as a sum and fails as interpolation weighs the two
-// differently: each vote is checked for its subgroup and given a weight of its own. Ed25519 signatures are verified in
-// a batch, random weights and cofactor included, and singly if that fails.
+// Multisig votes are then split, and each part is verified by its plain sum. A part that passes may
+// be kept, as one whole, but says nothing about a vote in it. A vote is called invalid only after
+// it has been verified alone, with its subgroup. Colluders can choose keys that cancel within a
+// part: that part is split further, without a pairing. Threshold votes are never tested by plain
+// sums, since (σ₁+ε) + (σ₂−ε) passes as a sum and fails in the interpolation, which weighs the two
+// differently. Each threshold vote is checked for its subgroup and given a weight of its own.
+// Ed25519 signatures are verified in a batch, with random weights and cofactor, and one by one if
+// that fails.
 //
 // # Back ends, time and secrets
 //
-// The curve arithmetic is blst where cgo is on and gnark-crypto where it is off; [BackendName] says which. Beside blst,
-// on processors with AVX-512 IFMA, vector code of our own reads compressed points and computes Miller loops eight at a
-// time; [SIMD] says whether it does, and LANECAST_IFMA=off in the environment turns it off. All of the verification is in variable time, since all that goes into it is public. Signing is constant-time
-// with blst. With gnark-crypto it is not, and Signer refuses unless [Config].AllowVariableTimeSigning is set; making
-// keys and proofs of possession takes variable time there too. Ed25519 signing is that of the standard library. A
-// [SecretKey] does not show its secret however it is printed. The memory of secrets is not wiped when they are no
-// longer used, intermediate copies are.
+// The curve arithmetic is blst where cgo is on and gnark-crypto where it is off; [BackendName] says
+// which. Beside blst, on processors with AVX-512 IFMA, SIMD code in C computes eight points or
+// pairs at a time; [SIMD] reports whether it does, and LANECAST_IFMA=off in the environment turns
+// it off. All verification is in variable time, since all its inputs are public. Signing is
+// constant-time with blst. With gnark-crypto it is not, and Signer refuses unless
+// [Config].AllowVariableTimeSigning is set; making keys and proofs of possession takes variable
+// time there too. Ed25519 signing is that of the standard library. A [SecretKey] does not show its
+// secret however it is printed. The memory of secrets is not wiped when they are no longer used;
+// that of intermediate copies is.
 //
 // What never happens here: I/O, logging, goroutines, decisions about the protocol.
 package verify

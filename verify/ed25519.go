@@ -13,12 +13,14 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// zip215Rules are those of ZIP-215, under which a signature verifies alone exactly when it does in a batch: the
-// equation is multiplied by the cofactor, and points need not be canonical. The standard library's rules differ.
+// zip215Rules are the rules of ZIP-215. Under them a signature verifies alone exactly when it does
+// in a batch: the equation is multiplied by the cofactor, and points need not be canonical. The
+// standard library's rules differ.
 var zip215Rules = &zip215.Options{Verify: zip215.VerifyOptionsZIP_215}
 
-// Ed25519 is the scheme in which validators sign with their identity keys and a certificate is a bitmap and a quorum of
-// signatures. Signatures verify under the rules of ZIP-215. It implements [Scheme] and is attributable.
+// Ed25519 is the scheme in which validators sign with their identity keys, and a certificate is a
+// bitmap and a quorum of signatures. Signatures verify under the rules of ZIP-215. It implements
+// [Scheme] and is attributable.
 type Ed25519 struct {
 	validatorSet
 	format wire.Format
@@ -37,7 +39,7 @@ func CheckIdentity(id wire.PublicKey) error {
 	return nil
 }
 
-// identityFault says what is wrong with a key; nothing if it may be one.
+// identityFault names what is wrong with a key. It is empty if nothing is.
 func identityFault(id wire.PublicKey) string {
 	compressed := edwards.CompressedEdwardsY(id)
 	p, err := new(edwards.EdwardsPoint).SetCompressedY(&compressed)
@@ -52,12 +54,14 @@ func identityFault(id wire.PublicKey) string {
 
 const smallOrder = "a point of small order, for which anybody can sign"
 
-// HasSmallOrder reports whether a key is a point of small order: anybody can sign chunks and votes in
-// its name.
+// HasSmallOrder reports whether a key is a point of small order. Anybody can sign chunks and votes
+// in the name of such a key.
 func HasSmallOrder(id wire.PublicKey) bool { return identityFault(id) == smallOrder }
 
-// NewEd25519 builds a set of 1 to [MaxValidators] validators, given in any order. No two may be equal, and each must be
-// what [CheckIdentity] demands; the errors wrap [ErrValidatorSet] and [ErrKey].
+// NewEd25519 builds a set of 1 to [MaxValidators] validators, given in any order. No two may be
+// equal, and each must pass [CheckIdentity]; the errors wrap [ErrValidatorSet] and [ErrKey].
+// [Config] and [SecretKey] are for the BLS schemes only: this scheme has no variant and one
+// encoding of acks, and its secret keys are those of crypto/ed25519.
 func NewEd25519(namespace []byte, identities []wire.PublicKey) (*Ed25519, error) {
 	set, order, err := newValidatorSet(identities)
 	if err != nil {
@@ -95,7 +99,7 @@ func (e *Ed25519) Attributable() bool { return true }
 // Group implements [Scheme]: combinations of all Ed25519 schemes may be checked together.
 func (e *Ed25519) Group() any { return ed25519Group{} }
 
-// ed25519Combination is the signatures of a certificate, in memory of its own.
+// ed25519Combination holds the signatures of a certificate, in memory of its own.
 type ed25519Combination struct {
 	scheme     *Ed25519
 	message    []byte
@@ -137,8 +141,8 @@ func (e *Ed25519) collect(s *Statement, signers wire.Signers) (*ed25519Combinati
 	return c, absent
 }
 
-// Combine implements [Scheme]: the votes are only collected, for Ed25519 signatures are never added up. The combination
-// is nil for fewer signers than a quorum.
+// Combine implements [Scheme]: the votes are only collected, since Ed25519 signatures are not added
+// up. The combination is nil for fewer signers than a quorum.
 func (e *Ed25519) Combine(s *Statement, signers wire.Signers) (Combination, []wire.Participant) {
 	c, absent := e.collect(s, signers)
 	if len(absent) > 0 || len(c.who) < e.quorum() {
@@ -166,8 +170,9 @@ func (e *Ed25519) Open(s *Statement) (Combination, error) {
 	return c, nil
 }
 
-// Check implements [Scheme]: all signatures of all combinations are verified in one batch, under random weights and
-// multiplied by the cofactor. A combination that no Ed25519 scheme made is wrong.
+// Check implements [Scheme]: all signatures of all combinations are verified in one batch, under
+// random weights and multiplied by the cofactor. A combination that no Ed25519 scheme made is
+// wrong.
 func (e *Ed25519) Check(cs []Combination) bool {
 	total := 0
 	for _, c := range cs {
@@ -187,7 +192,8 @@ func (e *Ed25519) Check(cs []Combination) bool {
 	return batch.VerifyBatchOnly(rand.Reader)
 }
 
-// InvalidVotes implements [Scheme]: in a batch first, and one by one if that fails.
+// InvalidVotes implements [Scheme]: the votes are verified in a batch first, and one by one if that
+// fails.
 func (e *Ed25519) InvalidVotes(s *Statement, signers wire.Signers) (invalid []wire.Participant) {
 	c, invalid := e.collect(s, signers)
 	if len(c.who) == 0 {
@@ -206,7 +212,7 @@ func (e *Ed25519) InvalidVotes(s *Statement, signers wire.Signers) (invalid []wi
 	return invalid
 }
 
-// Isolate implements [Scheme]. It is Prove.
+// Isolate implements [Scheme]. It is InvalidVotes.
 func (e *Ed25519) Isolate(s *Statement, signers wire.Signers) []wire.Participant {
 	return e.InvalidVotes(s, signers)
 }
@@ -217,11 +223,12 @@ type ed25519Signer struct {
 	sign   func(message []byte) []byte // not the key itself, which fmt would print
 }
 
-// Signer returns the signer of the validator whose identity key is k; the error wraps [ErrNotValidator] if there is
-// none, and [ErrKey] if k is malformed.
+// Signer returns the signer of the validator whose identity key is k. The error wraps
+// [ErrNotValidator] if there is none, and [ErrKey] if k is malformed.
 func (e *Ed25519) Signer(k ed25519.PrivateKey) (AckSigner, error) {
 	if len(k) != ed25519.PrivateKeySize {
-		return nil, fmt.Errorf("verify: %w: an Ed25519 private key of %d bytes; it must have %d", ErrKey, len(k), ed25519.PrivateKeySize)
+		return nil, fmt.Errorf("verify: %w: an Ed25519 private key of %d bytes; it must have %d",
+			ErrKey, len(k), ed25519.PrivateKeySize)
 	}
 	id := wire.PublicKey(k.Public().(ed25519.PublicKey))
 	if _, ok := e.Index(id); !ok {

@@ -8,24 +8,24 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Gathering is one statement to make a combination of, and what came of it.
+// Gathering is one statement to make a combination of, and the result.
 type Gathering struct {
 	Statement *Statement
-	// Signers are those whose votes are to be combined, a subset of Statement.Signers. Not looked
-	// at if the statement has a certificate, which is opened instead.
+	// Signers are the validators whose votes are to be combined, a subset of Statement.Signers.
+	// They are not used if the statement has a certificate, which is opened instead.
 	Signers wire.Signers
 
-	// Combination and Unreadable are what [Scheme.Combine] returns, Combination and Err what
-	// [Scheme.Open] does.
+	// Combination and Unreadable are the results of [Scheme.Combine]; Combination and Err are those
+	// of [Scheme.Open].
 	Combination Combination
 	Unreadable  []wire.Participant
 	Err         error
 }
 
-// Gather combines the votes, or opens the certificate, of every statement, as its Scheme's methods
-// do. It takes less time than these for many statements of this package's BLS schemes: the
-// certificates' signatures are read together, and all are checked for the subgroup together and all
-// messages hashed together. The schemes may differ.
+// Gather combines the votes, or opens the certificate, of every statement, as the methods of its
+// Scheme do. For many statements of this package's BLS schemes it takes less time than these: the
+// certificates' signatures are read together, all signatures are checked for the subgroup together,
+// and all messages are hashed together. The schemes may differ.
 func Gather(gs []Gathering) {
 	var byVariant [2][]*draft
 	for i := range gs {
@@ -60,10 +60,10 @@ func Gather(gs []Gathering) {
 	}
 }
 
-// blsSpecific is what [Multisig] and [Threshold] do each in its own way.
+// blsSpecific is the part of the BLS schemes in which [Multisig] and [Threshold] differ.
 type blsSpecific interface {
 	base() *blsScheme
-	// draft begins with votes. It is nil where they make no combination.
+	// draft returns the draft of votes. It is nil where they make no combination.
 	draft(s *Statement, signers wire.Signers) (d *draft, unreadable []wire.Participant)
 	// knownKey returns the key that a certificate of signers verifies against, if it is known.
 	// Those of Multisig may not be.
@@ -72,7 +72,7 @@ type blsSpecific interface {
 
 func (b *blsScheme) base() *blsScheme { return b }
 
-// draft is a combination on its way.
+// draft is a combination that is not complete yet.
 type draft struct {
 	of        *Gathering
 	scheme    blsSpecific
@@ -91,14 +91,15 @@ var (
 	errNoPoint  = errors.New("not a point of the curve")
 )
 
-// fail records why there is no combination. Of votes that is no error.
+// fail records why there is no combination. For votes that is no error.
 func (d *draft) fail(err error) {
 	if d.encoded != nil {
 		d.of.Err = fmt.Errorf("verify: %w: its signature: %w", ErrCertificate, err)
 	}
 }
 
-// newDraft begins with a statement's certificate or votes, and returns nil if that was all.
+// newDraft returns the draft of a statement's certificate or votes, or nil if they make no
+// combination.
 func newDraft(b blsSpecific, g *Gathering, received bool) (d *draft) {
 	if !received {
 		if d, g.Unreadable = b.draft(g.Statement, g.Signers); d == nil {
@@ -111,7 +112,7 @@ func newDraft(b blsSpecific, g *Gathering, received bool) (d *draft) {
 	return d
 }
 
-// split takes a certificate apart that is one signature, or a bitmap and one.
+// split splits a certificate, which is one signature or a bitmap and one.
 func (b *blsScheme) split(certificate []byte) (*draft, error) {
 	signers, signature, err := b.format.SplitCertificate(certificate)
 	if err != nil {
@@ -121,13 +122,13 @@ func (b *blsScheme) split(certificate []byte) (*draft, error) {
 		if err := b.checkBitmap(signers); err != nil {
 			return nil, fmt.Errorf("verify: %w", err)
 		}
-		signers = signers.Clone() // a view so far, into bytes that are not ours to keep
+		signers = signers.Clone() // it was a view into bytes that must not be kept
 	}
 	return &draft{encoded: signature, signers: signers}, nil
 }
 
-// finish makes combinations of drafts of one variant, of which there is at least one, with the
-// checks that only each signature by itself can be given.
+// finish makes combinations of one or more drafts of one variant. It makes the checks that each
+// signature needs by itself.
 func finish(drafts []*draft) {
 	p := drafts[0].scheme.base().pairing
 	drafts = p.readSignatures(drafts)
@@ -147,12 +148,14 @@ func finish(drafts []*draft) {
 	drafts = p.inSubgroup(some)
 	p.hashSubjects(drafts)
 	for _, d := range drafts {
-		d.of.Combination = &blsCombination{d.scheme.base(), claim{d.signature, d.hash, d.key.point, d.key.name, d.key.set, d.signers}}
+		d.of.Combination = &blsCombination{d.scheme.base(), equation{
+			signature: d.signature, hash: d.hash, key: d.key.point, keyName: d.key.name, set: d.key.set, signers: d.signers,
+		}}
 	}
 }
 
-// readSignatures reads the signatures of certificates, and leaves out the drafts of those that are
-// no points.
+// readSignatures reads the signatures of certificates. It drops the drafts whose signatures are no
+// points.
 func (p *pairing) readSignatures(drafts []*draft) []*draft {
 	var slab []byte
 	var index []int
@@ -204,7 +207,8 @@ func (p *pairing) sumVotes(drafts []*draft) {
 	}
 }
 
-// findKeys finds the keys. Those that a scheme does not know are added up together, each once.
+// findKeys finds the keys that the drafts verify against. Those that a scheme does not know are
+// added up together, each once.
 func (p *pairing) findKeys(drafts []*draft) {
 	type missing struct {
 		scheme  *Multisig
@@ -238,7 +242,7 @@ func (p *pairing) findKeys(drafts []*draft) {
 	}
 }
 
-// inSubgroup leaves out the drafts whose signatures are outside the subgroup.
+// inSubgroup drops the drafts whose signatures are outside the subgroup.
 func (p *pairing) inSubgroup(drafts []*draft) []*draft {
 	if len(drafts) == 0 {
 		return nil
@@ -296,7 +300,7 @@ func (p *pairing) hashSubjects(drafts []*draft) {
 	}
 }
 
-// combineAlone is Combine, and openAlone is Open, as Gather does it.
+// combineAlone is Combine for one statement, as Gather does it.
 func combineAlone(b blsSpecific, s *Statement, signers wire.Signers) (Combination, []wire.Participant) {
 	g := Gathering{Statement: s, Signers: signers}
 	if d := newDraft(b, &g, false); d != nil {
@@ -305,6 +309,7 @@ func combineAlone(b blsSpecific, s *Statement, signers wire.Signers) (Combinatio
 	return g.Combination, g.Unreadable
 }
 
+// openAlone is Open for one statement, as Gather does it.
 func openAlone(b blsSpecific, s *Statement) (Combination, error) {
 	g := Gathering{Statement: s}
 	if d := newDraft(b, &g, true); d != nil {

@@ -6,8 +6,9 @@ import (
 	"github.com/lanecast/lanecast/verify"
 )
 
-// Statements on different subjects by different quorums, gathered by a set that has seen none of them: every hash and
-// every key is one of many that are computed together, and each must go to its own statement.
+// Statements on different subjects by different quorums, gathered by a set that has seen none of
+// them: every hash and every key is one of many that are computed together, and each must go to its
+// own statement.
 func TestWhatASetThatRemembersNothingGathersIsEachItsOwn(t *testing.T) {
 	const n = 7
 	for _, k := range blsCases {
@@ -42,7 +43,7 @@ func TestWhatASetThatRemembersNothingGathersIsEachItsOwn(t *testing.T) {
 	}
 }
 
-// What an earlier use left in a Gathering does not pass for what comes of the next one.
+// The results of an earlier use of a Gathering do not pass for those of the next.
 func TestAGatheringThatIsUsedAgainHoldsNothingOfItsFirstUse(t *testing.T) {
 	for _, k := range blsCases {
 		set := newSet(t, k, 4, 1)

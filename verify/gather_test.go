@@ -22,8 +22,7 @@ func (c *counting) Combine(s *verify.Statement, signers wire.Signers) (verify.Co
 	return c.Multisig.Combine(s, signers)
 }
 
-// broken gives the certificate with one of the ways in which a received one may be wrong, and some
-// that are right.
+// broken returns a certificate that may be wrong in one of the ways in which a received one may be.
 func broken(r *rand.Rand, k schemeCase, h *hostile, certificate []byte) []byte {
 	out := bytes.Clone(certificate)
 	signature := func(p point) []byte { // compressed, whatever acks are

@@ -17,7 +17,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// hostile is a set and, for each of its validators, everything that a faulty one might send as its vote, by name.
+// hostile is a set and, for each of its validators, everything that a faulty one might send as its
+// vote, by name.
 type hostile struct {
 	schemeCase
 	set     *testkit.Set
@@ -102,15 +103,15 @@ func (h *hostile) draw(t *rapid.T) *verify.Statement {
 	return s
 }
 
-// check holds every fast path against the slow twin.
+// check compares every fast path with the slow twin.
 func (h *hostile) check(t rapid.TB, s *verify.Statement) {
 	invalid := h.invalid(s)
 	if got := h.set.Scheme.InvalidVotes(s, s.Signers); !slices.Equal(got, invalid) {
-		t.Fatalf("Prove: %v, the twin %v", got, invalid)
+		t.Fatalf("InvalidVotes: %v, the twin %v", got, invalid)
 	}
 	quorum := verify.Quorum(len(h.votes))
 
-	// verdict combines the votes of some signers and holds the outcome against the twin's.
+	// verdict combines the votes of some signers and compares the outcome with the twin's.
 	verdict := func(signers wire.Signers) bool {
 		c, unreadable := h.set.Scheme.Combine(s, signers)
 		for _, p := range unreadable {
@@ -213,7 +214,8 @@ func TestVotesWhoseErrorsCancelAreAValidMultisigAndNoThresholdCertificate(t *tes
 	})
 }
 
-// colluders returns a multisig set in which the keys of participants 0 and 1 cancel, each with its secret known.
+// colluders returns a multisig set in which the keys of participants 0 and 1 cancel, each with its
+// secret known.
 func colluders(t *testing.T, v verify.Variant, n int) *testkit.Set {
 	t.Helper()
 	ids := testkit.Identities(n, 1)
@@ -256,7 +258,8 @@ func TestColludersWhoseKeysCancelInASplitNeitherHideNorHarmOthers(t *testing.T) 
 		if got := set.Scheme.Isolate(s, s.Signers); len(got) > 0 {
 			t.Errorf("%v: valid votes isolated: %v", v, got)
 		}
-		// Their sum is the identity, and so is that of their keys: what they sent says nothing about the third's.
+		// Their sum is the identity, and so is that of their keys: their votes say nothing about
+		// the third's.
 		place(s, 2, sign(t, set, 2, subject(6)))
 		if got := set.Scheme.Isolate(s, s.Signers); !slices.Equal(got, []wire.Participant{2}) {
 			t.Errorf("%v: isolated %v", v, got)

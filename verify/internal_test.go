@@ -98,7 +98,7 @@ func TestSearchFindsExactlyTheBadWithFewTests(t *testing.T) {
 			}
 			return good
 		}
-		if got := search(all, untested, test); !slices.Equal(got, want) {
+		if got := bisect(all, untested, test); !slices.Equal(got, want) {
 			t.Fatalf("%v, want %v", got, want)
 		}
 		if limit := 1 + len(want)*(2+bits.Len(uint(n))*2); tests > limit {
@@ -114,7 +114,7 @@ func TestSearchForOneBadOfManyTakesLogarithmicallyManyTests(t *testing.T) {
 	}
 	for bad1 := range all {
 		tests := 0
-		got := search(all, bad, func(part []int) outcome {
+		got := bisect(all, bad, func(part []int) outcome {
 			tests++
 			if slices.Contains(part, bad1) {
 				return bad
@@ -128,7 +128,7 @@ func TestSearchForOneBadOfManyTakesLogarithmicallyManyTests(t *testing.T) {
 }
 
 func TestSearchTestsWhatIsAloneHoweverSureTheConclusion(t *testing.T) {
-	got := search([]int{3, 4}, bad, func([]int) outcome { return good })
+	got := bisect([]int{3, 4}, bad, func([]int) outcome { return good })
 	if len(got) > 0 {
 		t.Errorf("blamed %v by inference", got)
 	}
@@ -194,7 +194,7 @@ func TestTheHashOfASubjectIsComputedOnce(t *testing.T) {
 			t.Errorf("%v: hashed again", v)
 		}
 		s.Epoch++
-		if b.curve.Equal(b.hash(s), 0, first, 0) {
+		if bytes.Equal(b.curve.Append(nil, b.hash(s), 0, true), b.curve.Append(nil, first, 0, true)) {
 			t.Errorf("%v: two subjects, one hash", v)
 		}
 		if first.Group() != v.signatures() {
@@ -206,26 +206,26 @@ func TestTheHashOfASubjectIsComputedOnce(t *testing.T) {
 func TestAWeightedEquationHoldsWithAnyMixtureOfEqualAndDifferentKeys(t *testing.T) {
 	for _, v := range []Variant{MinSig, MinPk} {
 		p := newPairing(v)
-		make1 := func(key byte, message string) claim {
+		make1 := func(key byte, message string) equation {
 			k, err := SecretKeyFromSeed(v, bytes.Repeat([]byte{key}, 32))
 			if err != nil {
 				t.Fatal(err)
 			}
 			h := p.curve.Hash(p.sigGroup, v.messageTag(), []byte(message))
 			pk := p.curve.PublicKey(k.secret(), p.keyGroup)
-			return claim{signature: p.curve.Sign(k.secret(), h), hash: h, key: pk, keyName: p.nameKey(pk)}
+			return equation{signature: p.curve.Sign(k.secret(), h), hash: h, key: pk, keyName: p.nameKey(pk)}
 		}
-		claims := []claim{make1(1, "a"), make1(2, "b"), make1(1, "c"), make1(3, "d"), make1(2, "a"), make1(1, "a")}
-		for n := range len(claims) + 1 {
-			if !p.holds(claims[:n]) {
+		equations := []equation{make1(1, "a"), make1(2, "b"), make1(1, "c"), make1(3, "d"), make1(2, "a"), make1(1, "a")}
+		for n := range len(equations) + 1 {
+			if !p.allHold(equations[:n]) {
 				t.Errorf("%v: the first %d do not hold", v, n)
 			}
 		}
-		for i := range claims {
-			wrong := slices.Clone(claims)
+		for i := range equations {
+			wrong := slices.Clone(equations)
 			wrong[i].signature = p.curve.Neg(wrong[i].signature)
-			if p.holds(wrong) {
-				t.Errorf("%v: holds with claim %d negated", v, i)
+			if p.allHold(wrong) {
+				t.Errorf("%v: holds with equation %d negated", v, i)
 			}
 		}
 	}

@@ -12,7 +12,8 @@ import (
 	"github.com/lanecast/lanecast/verify/internal/curve"
 )
 
-// secretSize is the length of a BLS secret key in bytes, and the least amount of material that makes one.
+// secretSize is the length of a BLS secret key in bytes, and the least amount of material that
+// makes one.
 const secretSize = 32
 
 // groupOrder is r, the order of both groups, big-endian.
@@ -21,22 +22,22 @@ var groupOrder = [secretSize]byte{
 	0x53, 0xbd, 0xa4, 0x02, 0xff, 0xfe, 0x5b, 0xfe, 0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x01,
 }
 
-// SecretKey is a BLS secret key, or a validator's share of one, with its public key. It is immutable and safe for use
-// by many goroutines.
+// SecretKey is a BLS secret key, or a validator's share of one, with its public key. [Ed25519] uses
+// crypto/ed25519's keys instead. It is immutable and safe for use by many goroutines.
 //
-// Neither printing it with any verb of fmt, nor logging it, nor encoding it as text shows the secret; only
-// [SecretKey.Bytes] does.
+// Only [SecretKey.Bytes] shows the secret. Printing the key with any verb of fmt, logging it and
+// encoding it as text do not.
 type SecretKey struct {
 	variant Variant
 	public  []byte
-	// secret returns the scalar, in [1, r), big-endian, not to be changed. It is a function because fmt, which calls no
-	// methods of unexported fields, follows pointers to arrays with some verbs, but can print no more of a function
-	// than its address.
+	// secret returns the scalar, in [1, r), big-endian, not to be changed. It is a function because
+	// fmt calls no methods of unexported fields and, with some verbs, follows pointers to arrays.
+	// Of a function it can print only the address.
 	secret func() *[secretSize]byte
 }
 
-// GenerateSecretKey makes a key of 32 bytes read from random, which is crypto/rand if nil, by the standard KeyGen; see
-// [SecretKeyFromSeed].
+// GenerateSecretKey derives a key from 32 bytes read from random, which is crypto/rand if nil, by
+// the standard KeyGen; see [SecretKeyFromSeed].
 func GenerateSecretKey(v Variant, random io.Reader) (*SecretKey, error) {
 	if random == nil {
 		random = rand.Reader
@@ -100,19 +101,22 @@ func (k *SecretKey) Variant() Variant { return k.variant }
 // Bytes returns the secret scalar, 32 bytes big-endian, in memory of the caller's own.
 func (k *SecretKey) Bytes() []byte { return bytes.Clone(k.secret()[:]) }
 
-// PublicKey returns the public key, compressed: 96 bytes for MinSig, 48 for MinPk, in memory of the caller's own.
+// PublicKey returns the public key, compressed: 96 bytes for MinSig, 48 for MinPk, in memory of the
+// caller's own.
 func (k *SecretKey) PublicKey() []byte { return bytes.Clone(k.public) }
 
-// ProofOfPossession returns a proof that whoever holds the key possesses it, for networks of this namespace: a compressed signature
-// on the public key, under a domain tag of its own. It is made once per key, where keys are set up; without cgo it is
-// made in variable time, as [Config.AllowVariableTimeSigning] explains.
+// ProofOfPossession returns a proof that the holder of the public key knows its secret, for
+// networks of this namespace: a compressed signature on the public key, under a domain tag of its
+// own. It is made once per key, where keys are set up. Without cgo it is made in variable time; see
+// [Config.AllowVariableTimeSigning].
 func (k *SecretKey) ProofOfPossession(namespace []byte) []byte {
 	c := curve.Default()
 	h := c.Hash(k.variant.signatures(), k.variant.proofTag(), proofMessage(namespace, k.public))
 	return c.Append(nil, c.Sign(k.secret(), h), 0, false)
 }
 
-// proofMessage returns the bytes that a proof of possession signs: union_unique(namespace, compressed public key).
+// proofMessage returns the bytes that a proof of possession signs: union_unique(namespace,
+// compressed public key).
 func proofMessage(namespace, public []byte) []byte { return append(prefix(namespace, ""), public...) }
 
 // String names the key by its public key.
@@ -137,8 +141,8 @@ func (k *SecretKey) MarshalText() ([]byte, error) {
 	return nil, errors.New("verify: a secret key is not encoded as text; use Bytes")
 }
 
-// readKeys reads compressed public keys, in this order, and demands of each what a key must be: a point of the subgroup
-// and not the identity. No two may be equal. who names the holder of key i in errors.
+// readKeys reads compressed public keys, in this order. Each must be a point of the subgroup and
+// not the identity, and no two may be equal. who names the holder of key i in errors.
 func (p *pairing) readKeys(keys [][]byte, who func(i int) string) (curve.Points, error) {
 	fault := func(i int, what string) error { return fmt.Errorf("verify: %s: %w: %s", who(i), ErrKey, what) }
 	size := p.keyGroup.Compressed()
@@ -149,7 +153,7 @@ func (p *pairing) readKeys(keys [][]byte, who func(i int) string) (curve.Points,
 		if len(k) != size {
 			return nil, fault(i, fmt.Sprintf("a public key of %d bytes; it must have %d", len(k), size))
 		}
-		if first, twice := seen[string(k)]; twice { // encodings are unique, so equal keys are equal bytes
+		if first, twice := seen[string(k)]; twice { // equal keys have equal encodings
 			return nil, fmt.Errorf("verify: %s: %w: the same public key as %s", who(i), ErrValidatorSet, who(first))
 		}
 		seen[string(k)] = i

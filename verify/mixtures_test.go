@@ -14,7 +14,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// mixtures is how many random mixtures of votes to try; LANECAST_MIXTURES asks for more.
+// mixtures is the number of random mixtures of votes to try. LANECAST_MIXTURES asks for more.
 func mixtures(t testing.TB) int {
 	n := 900
 	if verify.BackendName != "blst" || testing.Short() {
@@ -70,8 +70,8 @@ func (h *hostile) split(r *rand.Rand, p point, levels int) []point {
 	return append(h.split(r, left, levels-1), h.split(r, p.add(left.neg()), levels-1)...)
 }
 
-// collude has one of those present, and a run of others next to each other, send votes that add up
-// to what their valid ones add up to, or to that and something else.
+// collude replaces the votes of one of those present, and of a run of others next to each other.
+// The new votes have the same sum as the valid ones, or that and something else.
 func (h *hostile) collude(r *rand.Rand, s *verify.Statement) {
 	present := slices.Collect(s.Signers.All())
 	levels := 1 + r.IntN(4)
@@ -95,8 +95,8 @@ func (h *hostile) collude(r *rand.Rand, s *verify.Statement) {
 	place(s, int(first), sum.encode(raw))
 }
 
-// mix makes a statement of a random mixture: most of its votes valid, or half of them, or few; pairs that cancel more
-// often than chance would have it.
+// mix makes a statement of a random mixture: most of its votes valid, or half of them, or few;
+// pairs that cancel more often than chance would have it.
 func (h *hostile) mix(r *rand.Rand) *verify.Statement {
 	n := len(h.votes)
 	f := h.set.Scheme.Format()
@@ -141,9 +141,10 @@ func (h *hostile) mix(r *rand.Rand) *verify.Statement {
 	return s
 }
 
-// Everything together as the engine uses it: statements of all schemes in the batches of one verifier with two workers,
-// every form of vote, suspects, hints from what came before. What comes out is right: certificates verify under the slow
-// twin, nobody is called invalid whose vote is valid by itself, and where valid votes make a quorum there is a certificate.
+// Everything together as the engine uses it: statements of all schemes in the batches of one
+// verifier with two workers, every form of vote, suspects, offenders from earlier batches. The
+// verdicts are right: certificates verify under the slow twin, no vote that is valid by itself is
+// called invalid, and where valid votes make a quorum there is a certificate.
 func TestWhatComesOutOfAnyMixtureOfVotesIsRight(t *testing.T) {
 	const perBatch = 15
 	newVerifier := func() *batch.Verifier {
@@ -204,7 +205,8 @@ func TestWhatComesOutOfAnyMixtureOfVotesIsRight(t *testing.T) {
 				if !s.MayDefer || verdict.Certificate != nil {
 					t.Fatalf("%v: undecided: %+v", h, verdict)
 				}
-				// As the core does: those exposed are suspects now, and so is whoever was proven invalid.
+				// As the core does it: deferred validators become suspects, and so do those whose
+				// votes were proven invalid.
 				if deferrals++; deferrals > s.Signers.Count() {
 					t.Fatalf("%v: undecided %d times", h, deferrals)
 				}

@@ -8,13 +8,14 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// keySumsRemembered bounds the cache of the key sums of signer sets. Certificates of many chunks by the same quorum, and
-// resent ones, find theirs there.
+// keySumsRemembered bounds the cache of the key sums of signer sets. Certificates of many chunks by
+// the same quorum have the same sum, and so have certificates that are sent again.
 const keySumsRemembered = 64
 
 // Validator is one member of a multisig set.
 type Validator struct {
-	// Identity is the Ed25519 key by which peers know the validator, and which gives it its place in the set.
+	// Identity is the Ed25519 key by which peers know the validator. The order of these keys gives
+	// each validator its place in the set.
 	Identity wire.PublicKey
 	// Key is its BLS public key, compressed: 96 bytes for MinSig, 48 for MinPk.
 	Key []byte
@@ -22,21 +23,22 @@ type Validator struct {
 	Proof []byte
 }
 
-// Multisig is the BLS scheme in which a certificate is a bitmap of signers and the sum of their signatures, verified
-// against the sum of their keys. It implements [Scheme] and is attributable.
+// Multisig is the BLS scheme in which a certificate is a bitmap of signers and the sum of their
+// signatures, verified against the sum of their keys. It implements [Scheme] and is attributable.
 type Multisig struct {
 	*blsScheme
 	set  *keySet
 	sums *cache[string, namedKey] // by encoded bitmap
 }
 
-// NewMultisig builds a set of 1 to [MaxValidators] validators, given in any order. Every key must be in the subgroup
-// and not the identity, no two validators may have the same identity or key, and every proof of possession must verify:
-// without one, a validator could choose its key as x·g minus the sum of the others' and sign for all of them alone (T.
-// Ristenpart, S. Yilek: The power of proofs-of-possession, 2007). An error wraps [ErrValidatorSet] or [ErrKey] and
-// names the validator.
-func NewMultisig(o Config, validators []Validator) (*Multisig, error) {
-	m, sorted, err := newMultisig(o, validators)
+// NewMultisig builds a set of 1 to [MaxValidators] validators, given in any order. Every key must
+// be in the subgroup and not the identity, no two validators may have the same identity or key, and
+// every proof of possession must verify. Without one, a validator could choose its key as x·g minus
+// the sum of the others' and sign for all of them alone (T. Ristenpart, S. Yilek: The power of
+// proofs-of-possession, 2007). The errors wrap [ErrConfig], [ErrValidatorSet] or [ErrKey] and name
+// the field or the validator.
+func NewMultisig(c Config, validators []Validator) (*Multisig, error) {
+	m, sorted, err := newMultisig(c, validators)
 	if err != nil {
 		return nil, err
 	}
@@ -46,15 +48,16 @@ func NewMultisig(o Config, validators []Validator) (*Multisig, error) {
 	return m, nil
 }
 
-// NewMultisigFromProvenKeys is [NewMultisig] for keys of which possession has been proven elsewhere, on chain say. It
-// does not look at Proof. With a key in the set that was not proven, certificates prove nothing.
-func NewMultisigFromProvenKeys(o Config, validators []Validator) (*Multisig, error) {
-	m, _, err := newMultisig(o, validators)
+// NewMultisigFromProvenKeys is [NewMultisig] for keys of which possession has been proven
+// elsewhere, for example on chain. It does not use Proof. With a key in the set that was not
+// proven, certificates prove nothing.
+func NewMultisigFromProvenKeys(c Config, validators []Validator) (*Multisig, error) {
+	m, _, err := newMultisig(c, validators)
 	return m, err
 }
 
-func newMultisig(o Config, validators []Validator) (m *Multisig, sorted []Validator, err error) {
-	if err := o.check(); err != nil {
+func newMultisig(c Config, validators []Validator) (m *Multisig, sorted []Validator, err error) {
+	if err := c.check(); err != nil {
 		return nil, nil, err
 	}
 	identities := make([]wire.PublicKey, len(validators))
@@ -71,7 +74,7 @@ func newMultisig(o Config, validators []Validator) (m *Multisig, sorted []Valida
 		sorted[i] = validators[from]
 		keys[i] = validators[from].Key
 	}
-	b := newBLSScheme(o, set, wire.SignersAndAggregate)
+	b := newBLSScheme(c, set, wire.SignersAndAggregate)
 	if b.keys, err = b.readKeys(keys, func(i int) string { return "validator " + set.identities[i].String() }); err != nil {
 		return nil, nil, err
 	}
@@ -99,7 +102,7 @@ func (m *Multisig) verifyProofs(validators []Validator) error {
 				return fault(start+i, fmt.Sprintf("has %d bytes; it must have %d", len(v.Proof), size))
 			}
 			slab = append(slab, v.Proof...)
-			index[i], messages[i] = i, proofMessage(m.options.Namespace, v.Key)
+			index[i], messages[i] = i, proofMessage(m.config.Namespace, v.Key)
 		}
 		proofs, malformed := m.curve.Read(m.sigGroup, slab, index, false)
 		if len(malformed) > 0 {
@@ -109,20 +112,20 @@ func (m *Multisig) verifyProofs(validators []Validator) error {
 		if unsound := m.unsound(proofs); len(unsound) > 0 {
 			return fault(start+unsound[0], "is the identity or outside the subgroup")
 		}
-		claims := make([]claim, len(batch))
+		equations := make([]equation, len(batch))
 		for i := range batch {
 			key := m.curve.Select(m.keys, []int{start + i})
 			one := []int{i}
-			claims[i] = claim{
+			equations[i] = equation{
 				signature: m.curve.Select(proofs, one), hash: m.curve.Select(hashes, one), key: key, keyName: string(batch[i].Key),
 			}
 		}
-		wrong := search(index, untested, func(part []int) outcome {
-			some := make([]claim, len(part))
+		wrong := bisect(index, untested, func(part []int) outcome {
+			some := make([]equation, len(part))
 			for k, i := range part {
-				some[k] = claims[i]
+				some[k] = equations[i]
 			}
-			if m.holds(some) {
+			if m.allHold(some) {
 				return good
 			}
 			return bad
@@ -137,9 +140,9 @@ func (m *Multisig) verifyProofs(validators []Validator) error {
 // Attributable implements [Scheme]: true.
 func (m *Multisig) Attributable() bool { return true }
 
-// Combine implements [Scheme]: the votes are added up, and so are their keys. If the sum verifies it is a
-// valid certificate by the definition of one, whatever each vote was. The combination is nil also for fewer signers
-// than a quorum.
+// Combine implements [Scheme]: the votes are added up, and so are their keys. If the sum verifies
+// it is a valid certificate by the definition of one, whatever each vote was. The combination is
+// nil also for fewer signers than a quorum.
 func (m *Multisig) Combine(s *Statement, signers wire.Signers) (Combination, []wire.Participant) {
 	return combineAlone(m, s, signers)
 }
@@ -157,7 +160,8 @@ func (m *Multisig) draft(s *Statement, signers wire.Signers) (d *draft, unreadab
 	return &draft{votes: v.points, signers: all}, nil
 }
 
-// Isolate implements [Scheme]: the votes are verified in halves of halves, each by its plain sum, down to single ones.
+// Isolate implements [Scheme]: bisection finds the invalid votes, with the plain sum of a part as
+// the test.
 func (m *Multisig) Isolate(s *Statement, signers wire.Signers) (invalid []wire.Participant) {
 	v, invalid := m.read(s, signers)
 	if len(v.participants) == 0 {
@@ -172,7 +176,7 @@ func (m *Multisig) Isolate(s *Statement, signers wire.Signers) (invalid []wire.P
 		all[i] = i
 	}
 	h := m.hash(s.Subject)
-	wrong := search(all, known, func(part []int) outcome { return m.sumVerifies(v, part, h) })
+	wrong := bisect(all, known, func(part []int) outcome { return m.sumVerifies(v, part, h) })
 	for _, i := range wrong {
 		invalid = append(invalid, wire.Participant(v.participants[i]))
 	}
@@ -180,10 +184,11 @@ func (m *Multisig) Isolate(s *Statement, signers wire.Signers) (invalid []wire.P
 	return invalid
 }
 
-// sumVerifies tests the plain sum S of the votes at the positions in part, against the sum K of their keys, which
-// colluders may have chosen to be the identity. The equation e(S, g) = e(H, K) is then decided by looking: it holds if
-// S is the identity too, and says nothing about the votes that anybody could use.
-func (m *Multisig) sumVerifies(v ballot, part []int, h curve.Points) outcome {
+// sumVerifies tests the plain sum S of the votes at the positions in part against the sum K of
+// their keys. Colluders may have chosen keys that make K the identity. Then no pairing is needed
+// for the equation e(S, g) = e(H, K): it holds if and only if S is the identity too, and that says
+// nothing useful about the votes.
+func (m *Multisig) sumVerifies(v votePoints, part []int, h curve.Points) outcome {
 	who := make([]int, len(part))
 	for k, i := range part {
 		who[k] = v.participants[i]
@@ -201,12 +206,13 @@ func (m *Multisig) sumVerifies(v ballot, part []int, h curve.Points) outcome {
 	return bad
 }
 
-// knownKey implements blsSpecific. The key is the sum of the keys of signers, a bitmap over the set: that of keyTerms,
-// which rememberKey makes known.
+// knownKey implements blsSpecific. The key is the sum of the keys of signers, a bitmap over the
+// set. It is known after rememberKey.
 func (m *Multisig) knownKey(signers wire.Signers) (namedKey, bool) {
 	return m.sums.find(string(signers.AppendTo(nil)))
 }
 
+// keyTerms returns points whose sum is the key of signers.
 func (m *Multisig) keyTerms(signers wire.Signers) curve.Points {
 	who := make([]int, 0, m.len())
 	for p := range signers.All() {
@@ -215,6 +221,7 @@ func (m *Multisig) keyTerms(signers wire.Signers) curve.Points {
 	return m.termsOf(who)
 }
 
+// rememberKey makes sum known as the key of signers.
 func (m *Multisig) rememberKey(signers wire.Signers, sum curve.Points) namedKey {
 	key := m.newNamedKey(sum)
 	key.set = m.set
@@ -222,11 +229,12 @@ func (m *Multisig) rememberKey(signers wire.Signers, sum curve.Points) namedKey 
 	return key
 }
 
-// sumKeys adds up the keys of some participants, ascending.
+// sumKeys adds up the keys of the participants in who, which are ascending.
 func (m *Multisig) sumKeys(who []int) curve.Points { return m.curve.Sum(m.termsOf(who)) }
 
-// termsOf returns what the sum of the keys of some participants, ascending, is made of: their keys; or when all the others
-// are fewer, these keys' negatives and the sum of all.
+// termsOf returns points whose sum is that of the keys of the participants in who, which are
+// ascending. They are the keys in who, or, when the others are fewer, the negatives of the others'
+// keys and the sum of all.
 func (m *Multisig) termsOf(who []int) curve.Points {
 	n := m.len()
 	if 2*len(who) <= n {

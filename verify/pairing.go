@@ -7,10 +7,11 @@ import (
 	"github.com/lanecast/lanecast/verify/internal/curve"
 )
 
-// weightSize is the length of a random coefficient in bytes: 128 bits, so that a false batch passes with probability at
-// most 2⁻¹²⁸ (M. Bellare, J. Garay, T. Rabin: Fast batch verification for modular exponentiation and digital
-// signatures, 1998). For that it matters only that different bytes make coefficients that differ modulo r, and they are
-// taken from where products are cheapest: [curve.NewWeight].
+// weightSize is the length of a random coefficient in bytes: 128 bits, so that a false batch passes
+// with probability at most 2⁻¹²⁸ (M. Bellare, J. Garay, T. Rabin: Fast batch verification for
+// modular exponentiation and digital signatures, 1998). That requires only that different bytes
+// make coefficients that differ modulo r. [curve.NewWeight] makes those whose products are
+// cheapest.
 const weightSize = 16
 
 // weights draws n fresh, private, nonzero coefficients.
@@ -28,9 +29,9 @@ func weights(n int) []curve.Scalar {
 	return ws
 }
 
-// pairing is the arithmetic of one variant: the back end, and which of its groups is which.
+// pairing is the arithmetic of one variant: the back end, and the groups of signatures and of keys.
 type pairing struct {
-	curve    curve.Backend
+	curve    *curve.Backend
 	variant  Variant
 	sigGroup curve.Group
 	keyGroup curve.Group
@@ -47,8 +48,8 @@ func newPairing(v Variant) *pairing {
 	}
 }
 
-// unsound returns the positions of the points that no signature may be, ascending: the identity, and those outside the
-// subgroup.
+// unsound returns the positions of the points that are not allowed as signatures, ascending: the
+// identity, and those outside the subgroup.
 func (p *pairing) unsound(points curve.Points) []int {
 	positions := p.curve.Outside(points)
 	outside := len(positions)
@@ -63,10 +64,11 @@ func (p *pairing) unsound(points curve.Points) []int {
 	return positions
 }
 
-// nameKey returns a name of a key for claims.
+// nameKey returns the name of a key in equations: its encoding.
 func (p *pairing) nameKey(key curve.Points) string { return string(p.curve.Append(nil, key, 0, true)) }
 
-// cancel reports whether the product of the pairings of left, of the signatures' group, with right is 1.
+// cancel reports whether the product of the pairings of left, in the signatures' group, with right
+// is 1.
 func (p *pairing) cancel(left, right curve.Points) bool {
 	if p.sigGroup == curve.G1 {
 		return p.curve.PairingsCancel(left, right)

@@ -309,7 +309,7 @@ func TestVotesThatAreNotThereAreUnreadable(t *testing.T) {
 			t.Errorf("Combine: %v, %v", c, got)
 		}
 		if got := set.Scheme.InvalidVotes(s, wide); !slices.Equal(got, want) {
-			t.Errorf("Prove: %v", got)
+			t.Errorf("InvalidVotes: %v", got)
 		}
 		if got := set.Scheme.Isolate(s, wide); !slices.Equal(got, want) {
 			t.Errorf("Isolate: %v", got)
@@ -319,7 +319,7 @@ func TestVotesThatAreNotThereAreUnreadable(t *testing.T) {
 			t.Errorf("Isolate without votes: %v", got)
 		}
 		if got := set.Scheme.InvalidVotes(s, wire.NewSigners(4)); len(got) != 0 {
-			t.Errorf("Prove of none: %v", got)
+			t.Errorf("InvalidVotes of none: %v", got)
 		}
 	})
 }

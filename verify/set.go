@@ -10,13 +10,13 @@ import (
 // MaxValidators is the largest number of validators in one epoch.
 const MaxValidators = 65535
 
-// validatorSet is the identities of an epoch in ascending order.
+// validatorSet holds the identities of an epoch in ascending order.
 type validatorSet struct {
 	identities []wire.PublicKey
 	index      map[wire.PublicKey]wire.Participant
 }
 
-// newValidatorSet sorts identities and returns with the set the order that it brought them into: participant i was
+// newValidatorSet sorts identities. It returns the set and the order of the sort: participant i is
 // identities[order[i]].
 func newValidatorSet(identities []wire.PublicKey) (set validatorSet, order []int, err error) {
 	n := len(identities)
@@ -54,8 +54,8 @@ func (v *validatorSet) len() int { return len(v.identities) }
 
 func (v *validatorSet) quorum() int { return Quorum(len(v.identities)) }
 
-// votes lists those of signers whose votes are there to be read, ascending, and those whose votes are not: participants
-// outside the set, and places beyond the slab.
+// votes returns those of signers whose votes are in the slab, ascending. absent are the others:
+// participants outside the set, and places beyond the slab.
 func (v *validatorSet) votes(s *Statement, signers wire.Signers, size int) (present []int, absent []wire.Participant) {
 	present = make([]int, 0, signers.Count())
 	for p := range signers.All() {

@@ -124,7 +124,6 @@ func TestASetHasBetweenOneAnd65535Validators(t *testing.T) {
 			second(verify.NewMultisig(options(verify.MinSig), validators)),
 			second(verify.NewThreshold(options(verify.MinSig), ids, nil, nil)),
 			second(verify.NewEd25519(namespace, ids)),
-			second(verify.DealForTesting(verify.MinSig, len(ids), nil)),
 		} {
 			if !errors.Is(err, verify.ErrValidatorSet) || !strings.Contains(err.Error(), "1 to 65535") {
 				t.Errorf("%d validators: %v", len(ids), err)
@@ -156,11 +155,11 @@ func ids(n int) []wire.PublicKey {
 func TestThresholdKeysMustBeOfOnePolynomial(t *testing.T) {
 	for _, v := range variants {
 		for _, n := range []int{1, 2, 3, 4, 7, 10} {
-			d, err := verify.DealForTesting(v, n, nil)
+			d, err := testkit.Deal(v, n, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			other, err := verify.DealForTesting(v, n, nil)
+			other, err := testkit.Deal(v, n, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -192,10 +191,10 @@ func TestThresholdKeysMustBeOfOnePolynomial(t *testing.T) {
 	}
 }
 
-// A polynomial of higher degree than quorum − 1 fits nobody's quorum: that of 7 validators has degree 4, that of 10
-// degree 6.
+// A polynomial of higher degree than quorum − 1 does not fit: that of 7 validators has degree 4,
+// that of 10 degree 6.
 func TestThresholdKeysOfHigherDegreeAreRefused(t *testing.T) {
-	d, err := verify.DealForTesting(verify.MinSig, 10, nil)
+	d, err := testkit.Deal(verify.MinSig, 10, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +204,7 @@ func TestThresholdKeysOfHigherDegreeAreRefused(t *testing.T) {
 }
 
 func TestBadThresholdKeysAreRefused(t *testing.T) {
-	d, err := verify.DealForTesting(verify.MinPk, 4, nil)
+	d, err := testkit.Deal(verify.MinPk, 4, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,12 +225,6 @@ func TestBadThresholdKeysAreRefused(t *testing.T) {
 	try("no group key", verify.ErrKey, nil, d.ShareKeys)
 	if _, err := verify.NewThreshold(options(verify.MinPk), append(ids(3), ids(3)[0]), d.GroupKey, d.ShareKeys); !errors.Is(err, verify.ErrValidatorSet) {
 		t.Errorf("an identity twice: %v", err)
-	}
-	if _, err := verify.DealForTesting(verify.MinPk, 4, strings.NewReader("")); err == nil {
-		t.Error("dealt without randomness")
-	}
-	if _, err := verify.DealForTesting(verify.MinPk, 4, bytes.NewReader(make([]byte, 1000))); !errors.Is(err, verify.ErrKey) {
-		t.Errorf("dealt zeros: %v", err)
 	}
 }
 

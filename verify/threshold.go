@@ -10,26 +10,28 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// coefficientsRemembered bounds the cache of interpolation coefficients; each entry has one for every signer of a
-// quorum.
+// coefficientsRemembered bounds the cache of interpolation coefficients. Each entry has one for
+// every signer of a quorum.
 const coefficientsRemembered = 64
 
-// Threshold is the BLS scheme in which participant i holds the share f(i+1) of a secret f(0), f of degree quorum − 1.
-// Any quorum of votes interpolates to the same certificate, one signature that verifies against the group's key. It
-// implements [Scheme]. It is not attributable: a quorum can make the vote of anybody else.
+// Threshold is the BLS scheme in which participant i holds the share f(i+1) of a secret f(0), with
+// f of degree quorum − 1. Any quorum of votes interpolates to the same certificate, one signature
+// that verifies against the group's key. It implements [Scheme]. It is not attributable: a quorum
+// can make the vote of any other validator.
 type Threshold struct {
 	*blsScheme
 	group        namedKey
-	coefficients *cache[string, []curve.Scalar] // by encoded bitmap of the quorum that is interpolated
+	coefficients *cache[string, []curve.Scalar] // by encoded bitmap of the interpolated quorum
 }
 
-// NewThreshold builds a set of 1 to [MaxValidators] validators from the outcome of a distributed key generation: the
-// identities in any order, the compressed group key, and the compressed public keys of the shares in the order of
-// ascending identity. Every key must be in the subgroup and not the identity, no two identities nor shares may be
-// equal, and all keys together must be the values of one polynomial of degree quorum − 1 at 0, 1, …, n: if they are
-// not, the error wraps [ErrInconsistentKeys].
-func NewThreshold(o Config, identities []wire.PublicKey, groupKey []byte, shareKeys [][]byte) (*Threshold, error) {
-	if err := o.check(); err != nil {
+// NewThreshold builds a set of 1 to [MaxValidators] validators from the outcome of a distributed
+// key generation: the identities in any order, the compressed group key, and the compressed public
+// keys of the shares in the order of ascending identity. Every key must be in the subgroup and not
+// the identity, and no two identities and no two shares may be equal. All keys together must be the
+// values of one polynomial of degree quorum − 1 at 0, 1, …, n: if they are not, the error wraps
+// [ErrInconsistentKeys].
+func NewThreshold(c Config, identities []wire.PublicKey, groupKey []byte, shareKeys [][]byte) (*Threshold, error) {
+	if err := c.check(); err != nil {
 		return nil, err
 	}
 	set, _, err := newValidatorSet(identities)
@@ -39,7 +41,7 @@ func NewThreshold(o Config, identities []wire.PublicKey, groupKey []byte, shareK
 	if len(shareKeys) != set.len() {
 		return nil, fmt.Errorf("verify: %w: %d share keys for %d validators", ErrValidatorSet, len(shareKeys), set.len())
 	}
-	b := newBLSScheme(o, set, wire.SingleSignature)
+	b := newBLSScheme(c, set, wire.SingleSignature)
 	group, err := b.readKeys([][]byte{groupKey}, func(int) string { return "the group" })
 	if err != nil {
 		return nil, err
@@ -65,13 +67,14 @@ func (t *Threshold) Attributable() bool { return false }
 // GroupKey returns the compressed key that certificates verify against.
 func (t *Threshold) GroupKey() []byte { return t.curve.Append(nil, t.group.point, 0, false) }
 
-// Combine implements [Scheme]: the votes of the lowest quorum of signers are interpolated at 0. Votes beyond a quorum
-// are not read. Of fewer signers than a quorum nothing can be made: the combination is nil then, and no vote is called
-// unreadable.
+// Combine implements [Scheme]: the votes of the lowest quorum of signers are interpolated at 0.
+// Votes beyond a quorum are not read. For fewer signers than a quorum the combination is nil, and
+// no vote is called unreadable.
 //
-// The sum of products is by way of the curve's endomorphism, which is right for votes of the subgroup. With others among
-// them it is some point of the curve, not the one that plain multiplication gives; that does no harm, as what comes
-// out is checked for the subgroup and verified, and there is only one signature of the group's that does.
+// The sum of products goes by the curve's endomorphism, which is right for votes of the subgroup.
+// With others among them the result is some point of the curve, not the one that plain
+// multiplication gives. That does no harm: the result is checked for the subgroup and verified, and
+// only one signature of the group verifies.
 func (t *Threshold) Combine(s *Statement, signers wire.Signers) (Combination, []wire.Participant) {
 	return combineAlone(t, s, signers)
 }
@@ -97,17 +100,17 @@ func (t *Threshold) draft(s *Statement, signers wire.Signers) (d *draft, unreada
 	return &draft{signature: t.curve.MulSum(v.points, coefficients)}, nil
 }
 
-// knownKey implements blsSpecific: it always is.
+// knownKey implements blsSpecific. The group's key is always known.
 func (t *Threshold) knownKey(wire.Signers) (namedKey, bool) { return t.group, true }
 
-// Isolate implements [Scheme]. It is Prove: a plain partial sum says nothing here, since votes whose errors cancel in
-// it need not cancel when they are interpolated.
+// Isolate implements [Scheme]. It is InvalidVotes: a plain partial sum says nothing here, since
+// errors that cancel in it need not cancel when votes are interpolated.
 func (t *Threshold) Isolate(s *Statement, signers wire.Signers) []wire.Participant {
 	return t.InvalidVotes(s, signers)
 }
 
-// interpolation returns Lagrange's coefficients for the value at 0 of a polynomial known at i+1 for every i of
-// participants:
+// interpolation returns Lagrange's coefficients for the value at 0 of a polynomial known at i+1 for
+// every i of participants:
 //
 //	λᵢ = Π xⱼ / (xⱼ − xᵢ) over j ≠ i, where xᵢ = i + 1
 func interpolation(participants []int) []fr.Element {
@@ -137,11 +140,12 @@ func interpolation(participants []int) []fr.Element {
 	return lambda
 }
 
-// degreeTest returns random coefficients c₀, …, cₙ such that Σ cᵢ·p(i) = 0 for every polynomial p of degree below t,
-// and, unless with negligible probability, for no other values than such a polynomial's. The vectors that are
-// orthogonal to all of these polynomials are (vᵢ·m(i)) with vᵢ = Π 1/(i − j) over j ≠ i and m of degree at most d = n −
-// t (I. Cascudo, B. David: SCRAPE, 2017). With m(x) = Σ rᵏxᵏ over k ≤ d, r random, the test is a polynomial in r whose
-// coefficients are the tests by m = xᵏ: if one of these fails it has at most d roots.
+// degreeTest returns random coefficients c₀, …, cₙ such that Σ cᵢ·p(i) = 0 for every polynomial p
+// of degree below t and, except with negligible probability, for no other values than such a
+// polynomial's. The vectors that are orthogonal to all of these polynomials are (vᵢ·m(i)) with
+// vᵢ = Π 1/(i − j) over j ≠ i and m of degree at most d = n − t (I. Cascudo, B. David: SCRAPE,
+// 2017). With m(x) = Σ rᵏxᵏ over k ≤ d, r random, the test is a polynomial in r whose coefficients
+// are the tests by m = xᵏ: if one of these fails it has at most d roots.
 func degreeTest(n, t int) []fr.Element {
 	factorial := make([]fr.Element, n+1)
 	factorial[0].SetOne()
@@ -193,13 +197,13 @@ func power(x fr.Element, e int) *fr.Element {
 
 // randomScalar returns a private, uniform scalar.
 func randomScalar() (x fr.Element) {
-	var b [48]byte // 127 bits more than the order: no bias that could be seen
+	var b [48]byte // 127 bits more than the order, so that no bias can be seen
 	_, _ = rand.Read(b[:])
 	x.SetBytes(b[:])
 	return x
 }
 
-// scalars gives field elements as the curve back end takes them.
+// scalars converts field elements to the form that the curve back end takes.
 func scalars(xs []fr.Element) []curve.Scalar {
 	out := make([]curve.Scalar, len(xs))
 	var b [fr.Bytes]byte

@@ -18,9 +18,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// twin verifies slowly and plainly what package verify verifies fast: one signature at a time, with other libraries
-// (for BLS gnark-crypto itself, for Ed25519 the equation of ZIP-215 written out), and with code that shares nothing
-// with it.
+// twin verifies slowly and plainly the same statements as package verify: one signature at a time,
+// with other libraries (for BLS gnark-crypto itself, for Ed25519 the equation of ZIP-215 written
+// out), and with code that shares nothing with it.
 type twin struct {
 	kind         testkit.Kind
 	variant      verify.Variant
@@ -101,7 +101,8 @@ func (t *twin) certificate(s wire.Subject, c []byte) bool {
 	return true
 }
 
-// verify demands that a signature is a canonical point of the subgroup, not the identity, with e(S, g) = e(H, Σ keys).
+// verify demands that a signature is a canonical point of the subgroup, not the identity, with e(S,
+// g) = e(H, Σ keys).
 func (t *twin) verify(signature []byte, uncompressed bool, keys [][]byte, m []byte) bool {
 	size := 48
 	if t.variant == verify.MinPk {
@@ -264,8 +265,8 @@ func identity(v verify.Variant) point {
 	return p
 }
 
-// torsion returns a point of small order outside the subgroup: (0, 2), of order 3, in G1's curve; in G2's, one of the
-// order of the cofactor.
+// torsion returns a point of small order outside the subgroup: (0, 2), of order 3, in G1's curve;
+// in G2's, one of the order of the cofactor.
 func torsion(v verify.Variant) point {
 	if v == verify.MinSig {
 		var a bls.G1Affine
@@ -353,7 +354,7 @@ func anyPoint2(x uint64) point {
 	}
 }
 
-// generator is that of the signatures' group.
+// generator returns the generator of the signatures' group.
 func generator(v verify.Variant) point {
 	g1, g2, _, _ := bls.Generators()
 	if v == verify.MinSig {

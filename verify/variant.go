@@ -6,11 +6,13 @@ import (
 	"github.com/lanecast/lanecast/verify/internal/curve"
 )
 
-// Variant says in which of the pairing's two groups the signatures of a BLS scheme lie; its keys lie in the other.
+// Variant chooses in which of the pairing's two groups the signatures of a BLS scheme lie. Its keys
+// lie in the other.
 type Variant uint8
 
 const (
-	// MinSig has signatures of 48 bytes in G1 and keys of 96 in G2: the cheaper one to verify, and the zero value.
+	// MinSig has signatures of 48 bytes in G1 and keys of 96 in G2. It costs less to verify, and is
+	// the zero value.
 	MinSig Variant = iota
 	// MinPk has signatures of 96 bytes in G2 and keys of 48 in G1.
 	MinPk
@@ -29,12 +31,12 @@ func (v Variant) String() string {
 
 func (v Variant) check() error {
 	if v > MinPk {
-		return fmt.Errorf("verify: Variant is %d; it must be MinSig (0) or MinPk (1)", uint8(v))
+		return fmt.Errorf("verify: %w: Variant is %d, want MinSig (0) or MinPk (1)", ErrConfig, uint8(v))
 	}
 	return nil
 }
 
-// signatures and keys are the groups in which they lie.
+// signatures and keys return the groups in which signatures and keys lie.
 func (v Variant) signatures() curve.Group {
 	if v == MinSig {
 		return curve.G1
@@ -44,8 +46,8 @@ func (v Variant) signatures() curve.Group {
 
 func (v Variant) keys() curve.Group { return v.signatures().Other() }
 
-// The domain separation tags, by group of the hash: of the suites BLS_SIG_…_POP_ in draft-irtf-cfrg-bls-signature-05,
-// section 4.2.3, and of their proofs of possession.
+// The domain separation tags, by group of the hash. They are those of the suites BLS_SIG_…_POP_ in
+// draft-irtf-cfrg-bls-signature-05, section 4.2.3, and of their proofs of possession.
 const (
 	messageTagG1 = "BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_"
 	messageTagG2 = "BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_"
@@ -67,14 +69,15 @@ func (v Variant) proofTag() []byte {
 	return []byte(proofTagG2)
 }
 
-// AckEncoding says how acks carry BLS signatures on a network. Certificates are compressed whatever it is.
+// AckEncoding chooses how acks carry BLS signatures on a network. Certificates are always
+// compressed.
 type AckEncoding uint8
 
 const (
 	// Compressed is the standard form: 48 bytes in G1, 96 in G2.
 	Compressed AckEncoding = iota
-	// Uncompressed takes twice the bytes and is read about fifty times faster. Every process of the network must be
-	// set to it.
+	// Uncompressed takes twice the bytes and is read about fifty times faster. All processes of the
+	// network must use the same encoding.
 	Uncompressed
 )
 
@@ -89,26 +92,28 @@ func (e AckEncoding) String() string {
 	return fmt.Sprintf("encoding(%d)", uint8(e))
 }
 
-// Config are what a BLS scheme needs to know beside its keys.
+// Config configures the BLS schemes, [Multisig] and [Threshold]. [Ed25519] takes a namespace only.
 type Config struct {
-	// Namespace sets this network's signatures apart from those of any other use of the same keys. Any bytes.
+	// Namespace sets this network's signatures apart from those of any other use of the same keys.
+	// Any bytes.
 	Namespace []byte
-	// Variant is where signatures and keys lie: MinSig by default.
+	// Variant chooses the groups in which signatures and keys lie. MinSig is the default.
 	Variant Variant
-	// AckEncoding is how votes are encoded: Compressed by default.
+	// AckEncoding chooses how votes are encoded. Compressed is the default.
 	AckEncoding AckEncoding
-	// AllowVariableTimeSigning lets Signer work on a back end whose signing is not constant-time, which is that of
-	// builds without cgo: whoever can time signatures may learn something of the key. It does nothing where signing is
-	// constant-time.
+	// AllowVariableTimeSigning lets Signer work on a back end whose signing is not constant-time,
+	// as in builds without cgo. An observer who can time signatures may then learn something of the
+	// key. It does nothing where signing is constant-time.
 	AllowVariableTimeSigning bool
 }
 
-func (o *Config) check() error {
-	if err := o.Variant.check(); err != nil {
+func (c *Config) check() error {
+	if err := c.Variant.check(); err != nil {
 		return err
 	}
-	if o.AckEncoding > Uncompressed {
-		return fmt.Errorf("verify: AckEncoding is %d; it must be Compressed (0) or Uncompressed (1)", uint8(o.AckEncoding))
+	if c.AckEncoding > Uncompressed {
+		return fmt.Errorf("verify: %w: AckEncoding is %d, want Compressed (0) or Uncompressed (1)",
+			ErrConfig, uint8(c.AckEncoding))
 	}
 	return nil
 }

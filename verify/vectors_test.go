@@ -15,15 +15,15 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// vectorFile is a file of test vectors, ours or another implementation's. What concerns encodings is tested in package
-// wire; here are the signatures.
+// vectorFile is a file of test vectors, Lanecast's or another implementation's. Package wire tests
+// the encodings, and this package the signatures.
 type vectorFile struct {
 	Source string       `json:"source"`
 	Cases  []vectorCase `json:"cases"`
 }
 
-// vectorCase is one encoding. What Decode and Verify say is what we must do; where upstream is known to do otherwise the
-// Upstream fields say so, and Difference why.
+// vectorCase is one encoding. Decode and Verify are the results that Lanecast must give. Where
+// upstream is known to give others, they are in the Upstream fields, and the reason in Difference.
 type vectorCase struct {
 	Name           string              `json:"name"`
 	Type           string              `json:"type"`
@@ -91,20 +91,20 @@ func verifyVectors(t *testing.T, folder string) {
 	}
 }
 
-// vectorSet is a scheme as a case describes it: nil where it needs none.
+// vectorSet is the scheme that a case describes; nil where it needs none.
 type vectorSet struct {
 	scheme verify.Scheme
 	chunks *verify.ChunkVerifier
 }
 
-// vectorRun is what the cases of one file share.
+// vectorRun holds the state that the cases of one file share.
 type vectorRun struct {
 	sets map[string]vectorSet
 	// valid are the valid certificates by the group in which they can be checked together.
 	valid map[any][]opened
 }
 
-// opened is a valid certificate with what it was opened from.
+// opened is a valid certificate with the statement from which it was opened.
 type opened struct {
 	verify.Combination
 	statement verify.Statement
@@ -123,7 +123,7 @@ func (r *vectorRun) run(t *testing.T, c vectorCase) {
 	}
 	set, err := r.set(c)
 	if c.Scheme == "ed25519" && slices.ContainsFunc(c.Participants, vectorParticipant.ofSmallOrder) {
-		// Commonware takes keys of small order into a set; PROTOCOL.md 3.1 does not.
+		// Commonware takes keys of small order into a set; docs/protocol.md 3.1 does not.
 		if !errors.Is(err, verify.ErrKey) {
 			t.Errorf("a set with a key of small order: %v", err)
 		}
@@ -237,8 +237,8 @@ func (r *vectorRun) certificate(t *testing.T, s verify.Scheme, subject wire.Subj
 	return true
 }
 
-// together checks the valid certificates of a file in large batches: sets of all sizes, epochs and namespaces at once.
-// One that is about another epoch spoils its batch.
+// together checks the valid certificates of a file in large batches: sets of all sizes, epochs and
+// namespaces at once. One that is about another epoch spoils its batch.
 func (r *vectorRun) together(t *testing.T) {
 	for _, all := range r.valid {
 		for part := range slices.Chunk(all, 64) {

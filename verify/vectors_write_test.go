@@ -17,8 +17,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// TestWriteVectors writes what we make into the folder that LANECAST_WRITE_VECTORS names, for another implementation to
-// check. Everything in it follows from LANECAST_WRITE_SEED, a number, 1 by default.
+// TestWriteVectors writes Lanecast's encodings into the folder that LANECAST_WRITE_VECTORS names,
+// for another implementation to check. Everything in it follows from LANECAST_WRITE_SEED, a number,
+// 1 by default.
 func TestWriteVectors(t *testing.T) {
 	folder := os.Getenv("LANECAST_WRITE_VECTORS")
 	if folder == "" {
@@ -52,7 +53,8 @@ func TestWriteVectors(t *testing.T) {
 	}
 }
 
-// TestWrittenVectorsVerify reads back what TestWriteVectors would write for a small set of each scheme.
+// TestWrittenVectorsVerify reads back what TestWriteVectors would write for a small set of each
+// scheme.
 func TestWrittenVectorsVerify(t *testing.T) {
 	for _, k := range vectorKinds {
 		t.Run(k.file, func(t *testing.T) {
@@ -98,7 +100,8 @@ type vectorWriter struct {
 	about    vectorCase
 }
 
-// varintSteps are the numbers at which a varint of 64 bits grows by a byte, on both sides, and the ends.
+// varintSteps are the numbers at which a varint of 64 bits grows by a byte, on both sides, and the
+// ends.
 func varintSteps() []uint64 {
 	steps := []uint64{0, 1}
 	for shift := 7; shift < 64; shift += 7 {
@@ -164,7 +167,8 @@ func (w *vectorWriter) round(k int, height, epoch uint64) {
 	w.add("activity", "tip, "+about, &wire.Tip{Proposal: proposal}, &holds)
 	w.add("activity", "lock, "+about, &wire.Certified{Lock: lock}, &holds)
 
-	// Upstream is to say no as well: a checker that takes everything would not be noticed otherwise.
+	// Upstream must refuse these too: otherwise a checker that takes everything would not be
+	// noticed.
 	ack.Epoch++
 	w.add("ack", "another epoch than signed, "+about, &ack, &not)
 	lock.Chunk.Payload[0] ^= 1

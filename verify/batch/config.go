@@ -11,8 +11,8 @@ import (
 	"github.com/lanecast/lanecast/verify"
 )
 
-// ErrOption: an option outside its range. The error names the option and the range.
-var ErrOption = errors.New("batch: option out of range")
+// ErrConfig: a field of [Config] outside its range. The error names the field and the range.
+var ErrConfig = errors.New("batch: invalid config")
 
 // Ranges of [Config].
 const (
@@ -21,53 +21,57 @@ const (
 	MaxBatchDelay = time.Minute
 )
 
-// Config are what [New] needs to know.
+// Config configures a [Verifier].
 type Config struct {
-	// Workers is how many batches are verified at the same time, 1 to MaxWorkers. Each keeps one core busy.
+	// Workers is the most batches that are verified at the same time, 1 to MaxWorkers. Each keeps
+	// one core busy.
 	Workers int
-	// BatchSize is how many statements go into a batch at most, 1 to MaxBatchSize.
+	// BatchSize is the most statements in one batch, 1 to MaxBatchSize.
 	BatchSize int
-	// BatchDelay is how long a batch smaller than BatchSize is held back for more to come, 0 to MaxBatchDelay. 0, the
-	// default, verifies at once whatever is there when a worker is idle. Statements that go alone are never held back.
+	// BatchDelay is for how long a batch smaller than BatchSize waits for more statements, 0 to
+	// MaxBatchDelay. With 0, the default, an idle worker verifies at once whatever is there.
+	// Statements marked Unbatched never wait.
 	BatchDelay time.Duration
 
 	// Chunks verifies chunk signatures. Required.
 	Chunks *verify.ChunkVerifier
 
-	// Pool runs the workers; nil for a pool of the verifier's own. A pool may serve several verifiers, and other
-	// work besides, if it holds the sum of all: where it is smaller, one that is busy keeps another waiting. Make it
-	// with ants.WithNonblocking(true): a full pool is tried again then, where otherwise Submit would block. Its
-	// owner releases it, after Close.
+	// Pool runs the workers. With nil the verifier makes a pool of its own. A pool may serve
+	// several verifiers, and other work besides, if it holds the sum of all; in a smaller one, a
+	// busy verifier keeps another waiting. Make it with ants.WithNonblocking(true): a full pool is
+	// then tried again, where otherwise Submit would block. Its owner releases it, after Close.
 	Pool *ants.Pool
 
-	// Notify is called after verdicts have become available to Verdicts: from workers, from Close, and from a Submit
-	// that comes after Close; from several at once. It must not block. May be nil.
+	// Notify is called after verdicts have become available to Verdicts: from workers, from Close,
+	// and from a Submit that comes after Close; from several at once. It must not block. May be
+	// nil.
 	Notify func()
-	// OnPanic is called with a *Panic when a Scheme or one of these functions panicked. The batch's statements get
-	// the same as their Err. The verifier goes on; whether anything that relies on it should is for OnPanic to say.
-	// May be nil.
+	// OnPanic is called with a *Panic when a Scheme or one of these functions panicked. The batch's
+	// statements get the same as their Err. The verifier goes on; OnPanic decides whether what
+	// relies on it goes on too. May be nil.
 	OnPanic func(any)
 	// Observe is called after each batch, from its worker. It must not block. May be nil.
 	Observe func(Info)
 }
 
-func (o *Config) validate() error {
+func (c *Config) validate() error {
 	switch {
-	case o.Workers < 1 || o.Workers > MaxWorkers:
-		return fmt.Errorf("%w: Workers is %d, want 1 to %d", ErrOption, o.Workers, MaxWorkers)
-	case o.BatchSize < 1 || o.BatchSize > MaxBatchSize:
-		return fmt.Errorf("%w: BatchSize is %d, want 1 to %d", ErrOption, o.BatchSize, MaxBatchSize)
-	case o.BatchDelay < 0 || o.BatchDelay > MaxBatchDelay:
-		return fmt.Errorf("%w: BatchDelay is %v, want 0 to %v", ErrOption, o.BatchDelay, MaxBatchDelay)
-	case o.Chunks == nil:
-		return fmt.Errorf("%w: Chunks is nil, want a ChunkVerifier", ErrOption)
-	case o.Pool != nil && o.Pool.Cap() > 0 && o.Pool.Cap() < o.Workers:
-		return fmt.Errorf("%w: Pool holds %d workers, want at least Workers, %d", ErrOption, o.Pool.Cap(), o.Workers)
+	case c.Workers < 1 || c.Workers > MaxWorkers:
+		return fmt.Errorf("%w: Workers is %d, want 1 to %d", ErrConfig, c.Workers, MaxWorkers)
+	case c.BatchSize < 1 || c.BatchSize > MaxBatchSize:
+		return fmt.Errorf("%w: BatchSize is %d, want 1 to %d", ErrConfig, c.BatchSize, MaxBatchSize)
+	case c.BatchDelay < 0 || c.BatchDelay > MaxBatchDelay:
+		return fmt.Errorf("%w: BatchDelay is %v, want 0 to %v", ErrConfig, c.BatchDelay, MaxBatchDelay)
+	case c.Chunks == nil:
+		return fmt.Errorf("%w: Chunks is nil, want a ChunkVerifier", ErrConfig)
+	case c.Pool != nil && c.Pool.Cap() > 0 && c.Pool.Cap() < c.Workers:
+		return fmt.Errorf("%w: Pool holds %d workers, want at least Workers, %d", ErrConfig, c.Pool.Cap(), c.Workers)
 	}
 	return nil
 }
 
-// Panic is a panic caught in a worker. As the Err of a verdict it says that there is none.
+// Panic is a panic caught in a worker. As the Err of a verdict it means that no verdict was
+// reached.
 type Panic struct {
 	Value any    // what was passed to panic; nil if the goroutine was ended by runtime.Goexit
 	Stack []byte // where, as runtime/debug.Stack prints it
@@ -81,45 +85,30 @@ func (p *Panic) Unwrap() error {
 	return err
 }
 
-// Info says what one batch was and what it took.
+// Info describes one batch.
 type Info struct {
-	Statements   int
-	Unbatched    bool          // a statement kept out of batches
-	Wait         time.Duration // from the oldest statement's submission to the start
-	Duration     time.Duration // from the start to the verdicts
-	Checks       int           // calls of Scheme.Check
-	Splits       int           // those of them that failed
-	InvalidVotes int           // votes proven invalid
+	Statements int
+	Unbatched  bool          // one statement that was marked Unbatched
+	Duration   time.Duration // from the start to the verdicts
+	Splits     int           // calls of Scheme.Check that failed
 }
 
 // Counters are totals since New.
 type Counters struct {
-	Statements   uint64 // verified; those cancelled by Close or by a panic not counted
-	Batches      uint64 // batches finished
-	Checks       uint64 // calls of Scheme.Check
-	Splits       uint64 // calls of Scheme.Check that failed
-	InvalidVotes uint64 // votes proven invalid
-	Panics       uint64 // panics caught
+	Statements uint64 // verified, not counting those cancelled by Close or by a panic
+	Splits     uint64 // calls of Scheme.Check that failed
 }
 
 // counters is written by all workers, once per batch.
-type counters struct {
-	statements, batches, checks, splits, exposed, panics atomic.Uint64
-}
+type counters struct{ statements, splits atomic.Uint64 }
 
 func (c *counters) add(b Info) {
 	c.statements.Add(uint64(b.Statements))
-	c.batches.Add(1)
-	c.checks.Add(uint64(b.Checks))
 	c.splits.Add(uint64(b.Splits))
-	c.exposed.Add(uint64(b.InvalidVotes))
 }
 
-// Counters returns the totals so far. Any goroutine; each number is exact, though they may be of different moments.
+// Counters returns the totals so far. Any goroutine; each number is exact, though they may be of
+// different moments.
 func (v *Verifier) Counters() Counters {
-	c := &v.counters
-	return Counters{
-		Statements: c.statements.Load(), Batches: c.batches.Load(), Checks: c.checks.Load(),
-		Splits: c.splits.Load(), InvalidVotes: c.exposed.Load(), Panics: c.panics.Load(),
-	}
+	return Counters{Statements: v.counters.statements.Load(), Splits: v.counters.splits.Load()}
 }

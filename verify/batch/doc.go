@@ -1,82 +1,64 @@
-// Package batch is the way in and the workshop: messages from the network wait here for the engine's loop, and what
-// the loop wants verified is gathered into batches, verified by workers, and comes back as verdicts.
+// Package batch verifies statements in batches on a worker pool. It is for the other packages of
+// this module: the engine, its simulation, the benchmarks and loadgen. An embedder needs package
+// verify only.
 //
-// # The inbox
-//
-// [Inbox] is a bounded queue with many producers and one consumer, without a lock. Each peer gets a [Producer] with
-// a quota; the quotas together never exceed the capacity. So a peer that floods is told ErrQuota, and nobody else
-// notices:
-//
-//	inbox, err := batch.NewInbox[message](65536)
-//	peer, err := inbox.Producer(256)            // when a peer connects; peer.Close() when it leaves
-//
-//	err = peer.Push(m)                          // network goroutines: ErrQuota, ErrClosed or nil, at once
-//
-//	for {                                       // the loop
-//		m, ok := inbox.Pop()
-//		if !ok {
-//			if inbox.Sleep() {
-//				<-inbox.Wake()
-//			}
-//			continue
-//		}
-//		…
-//	}
-//
-// Its comment says who writes which word, and why no wake-up is lost.
-//
-// # The verifier
-//
-// [Verifier] takes statements ([verify.Statement]) from any goroutine and returns a [verify.Verdict] for each, once:
+// [Verifier] takes statements ([verify.Statement]) from any goroutine and returns one
+// [verify.Verdict] for each:
 //
 //	Submit ──► list ──► batch ──► worker: chunk signatures ─ combine ─ check ─ split ──► Verdicts
 //	Verify ──►  │                 worker: …                                          ──► back to Verify
 //
-// Batches form by themselves. While a worker is idle, a statement is taken the moment it comes, in a batch of one;
-// while all are busy the list grows, and the next idle worker takes all of it, up to BatchSize. So load makes
-// batches larger and idleness makes latency small, with nothing to tune. BatchDelay may hold a small batch back.
-// Statements marked Alone have a list of their own, go one by one, and take turns with batches: neither kind can
-// starve the other.
+// Batches form by themselves. While a worker is idle, a statement is taken at once, in a batch of
+// one. While all are busy the list grows, and the next idle worker takes all of it, up to
+// BatchSize. So load makes batches larger and idleness makes latency small, with nothing to tune.
+// BatchDelay may hold a small batch back. Statements marked Unbatched have a list of their own and
+// go one by one. Workers take from the two lists alternately, so neither kind can starve the other.
 //
-// Workers are tasks on an ants pool, at most Options.Workers at once; they end when the list is empty. The list is
-// under a mutex, held for moving a few pointers. Verdicts go back on a lock-free stack of finished batches: the
-// consumer is never kept waiting by a worker. Statements of one submitter may be verified in any order.
+// Workers are tasks on an ants pool, at most Config.Workers at once. They end when the lists are
+// empty. The lists are under a mutex, which is held for moving a few pointers. Verdicts go back on
+// a lock-free stack of finished batches: no worker ever keeps the consumer waiting. Statements of
+// one submitter may be verified in any order.
 //
-// Neither the list nor the verdicts are bounded here: the engine's core has so many statements under way and no more.
+// Neither the lists nor the verdicts are bounded here. The engine's core bounds how many statements
+// are under way.
 //
 // # What a worker does with a batch
 //
-// PROTOCOL.md 3.3, in this order:
+// The steps are those of docs/protocol.md 3.3, in this order:
 //
-//  1. The chunk signatures of the whole batch. A node whose own signature is bad is done: its CertificateValid is then
-//     false without having been looked at.
-//  2. Suspects' votes are proven one by one, and the bad ones taken out. Votes of EachVote statements likewise, and
-//     that is all for these.
-//  3. Votes are combined, unverified; certificates are opened; those of the whole batch at once ([verify.Gather]).
-//     Unreadable votes are invalid, and the others are combined again. Validators of whom a vote was proven invalid
-//     lately, by any worker, are left out if the rest make the quorum: that is a hint, and blames nobody. If the rest do
-//     not, a statement that may be deferred comes back undecided, with those validators as Exposed; they are suspects now,
-//     and its maker can wait for others' votes.
-//  4. All combinations of one Scheme.Group are checked at once. If that fails, they are halved until the wrong ones
-//     stand alone.
-//  5. A wrong certificate is invalid. Wrong votes are taken apart by Scheme.Isolate: those proven invalid go into
-//     the verdict, the rest is combined and checked again if it makes a quorum; if it does not, the statement is deferred,
-//     or votes that were left out on a hint are proven and those that are good come back in. As soon as somebody is exposed, the undecided
-//     statements of the batch are tried again without it.
-//  6. Where that finds nobody, each vote that is left is proven by itself, and invalid ones are taken out as before.
-//     Only votes that are all proven valid, and do not combine, mean that the keys of the set do not fit each other: Err,
-//     wrapping [verify.ErrInconsistentKeys], which blames none of those that are left.
+//  1. The chunk signatures of the whole batch are verified. The certificate of a node whose own
+//     signature is bad is not verified: its CertificateValid is false.
+//  2. The votes of suspects are proven one by one, and the invalid ones removed. The votes of
+//     EachVote statements are proven likewise, and these statements are then decided.
+//  3. Votes are combined, unverified, and certificates are opened; those of the whole batch at once
+//     ([verify.Gather]). Unreadable votes are invalid, and the others are combined again.
+//     Offenders, validators of whom any worker has proven a vote invalid lately, are excluded if
+//     the rest make the quorum. That is a hint and blames nobody. If the rest do not make the
+//     quorum, a statement that may be deferred comes back undecided, with the offenders as
+//     Deferred. They are suspects by then, and its maker can wait for others' votes.
+//  4. All combinations of one Scheme.Group are checked at once. If that fails, they are halved
+//     until the wrong ones stand alone.
+//  5. A wrong certificate is invalid. Wrong votes are isolated by Scheme.Isolate: the verdict lists
+//     those that are proven invalid, and the rest is combined and checked again if it makes a
+//     quorum. If it does not, the statement is deferred, or the excluded votes are proven and the
+//     valid ones readmitted. Each new offender is excluded from the undecided statements of the
+//     batch, which are then tried again.
+//  6. Where Isolate finds no invalid vote, each vote that is left is proven by itself, and invalid
+//     ones are removed as before. Votes that are all proven valid, and do not combine, mean that
+//     the keys of the set do not fit each other: then the verdict has an Err that wraps
+//     [verify.ErrInconsistentKeys], and blames none of those that are left.
 //
-// So Invalid holds only participants whose vote has been proven invalid by itself, and not always all: a bad vote
-// that was left out on a hint, or that does no harm where it stands (PROTOCOL.md 3.3: errors that cancel), is passed
-// over. When votes get neither a certificate nor Exposed nor an Err, Signers without Invalid is less than a quorum.
+// So Invalid holds only participants whose vote has been proven invalid by itself, and not always
+// all of them. A bad vote is passed over if it was excluded, or if it does no harm
+// (docs/protocol.md 3.3: errors that cancel). When votes get no certificate, no Deferred and no
+// Err, Signers without Invalid is less than a quorum.
 //
-// # When things go wrong
+// # Failures
 //
-// A panic in a Scheme, which an embedder may have written, is caught: the statements of that batch get a [*Panic] as
-// Err, OnPanic is told, and the worker goes on. Close cancels what has not begun with an Err that wraps
-// context.Canceled, waits for what has, and leaves no goroutine behind.
+// A panic in a Scheme, which may be an embedder's, is caught: the statements of that batch get a
+// [*Panic] as Err, OnPanic is called, and the worker goes on. Close cancels what has not begun with
+// an Err that wraps context.Canceled, waits for what has, and leaves no goroutine behind.
 //
-// What never happens here: protocol rules, state of lanes or epochs, network, disk, signing, a wait on the caller's
-// side of Push, Pop, Submit or Verdicts.
+// What never happens here: protocol rules, state of lanes or epochs, network, disk, signing, and
+// waiting on the caller's side of Submit or Verdicts.
 package batch

@@ -61,27 +61,3 @@ func ExampleVerifier() {
 	// certified: true invalid: [2]
 	// <nil>
 }
-
-func ExampleInbox() {
-	inbox, err := batch.NewInbox[string](8)
-	if err != nil {
-		panic(err)
-	}
-	loud, _ := inbox.Producer(2)
-	quiet, _ := inbox.Producer(6)
-	for _, m := range []string{"one", "two", "three"} {
-		if err := loud.Push(m); err != nil {
-			fmt.Println(m, err)
-		}
-	}
-	fmt.Println(quiet.Push("four"))
-	for m, ok := inbox.Pop(); ok; m, ok = inbox.Pop() {
-		fmt.Println(m)
-	}
-	// Output:
-	// three batch: the producer's quota is used up
-	// <nil>
-	// one
-	// two
-	// four
-}

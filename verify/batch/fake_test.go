@@ -17,13 +17,13 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// ants has a pool of its own from its import on, hence IgnoreCurrent.
+// ants starts a pool of its own when it is imported, so the goroutines of that are ignored.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) }
 
-// The fake schemes compute in the integers modulo prime instead of on a curve: a key is a number k, the message hash
-// is a number h, a vote is (k·h, 0), and the "pairing" compares. The second component is an element of a group of
-// order 3 beside the one that verification is about: a vote with it nonzero is outside the "subgroup". Everything
-// adds as points do, so errors can be made that cancel.
+// The fake schemes compute in the integers modulo prime instead of on a curve: a key is a number k,
+// the message hash is a number h, a vote is (k·h, 0), and the "pairing" compares. The second
+// component is an element of a group of order 3: a vote in which it is not zero is outside the
+// "subgroup". Everything adds as points do, so errors can be made to cancel.
 const (
 	prime    = 1<<61 - 1
 	voteSize = 9

@@ -1,15 +1,16 @@
 package batch
 
-// fifo is a first-in, first-out list that reuses its memory.
+// fifo is a first-in, first-out queue that reuses its memory.
 type fifo[T any] struct {
 	items []T
-	head  int // items[:head] are gone and zero
+	head  int // items[:head] have been popped and are zero
 }
 
 const (
-	// spareFloor is the number of dead places below which a fifo does not move its items to the front.
-	spareFloor = 64
-	// keepCapacity is the largest array that an empty fifo holds on to.
+	// fewestPopped is the number of popped places below which a fifo does not move its items to the
+	// front.
+	fewestPopped = 64
+	// keepCapacity is the largest array that an empty fifo keeps.
 	keepCapacity = 1 << 14
 )
 
@@ -24,13 +25,13 @@ func (f *fifo[T]) pop() T {
 	v := f.items[f.head]
 	f.items[f.head] = none
 	f.head++
-	if dead := f.head; dead == len(f.items) {
+	if popped := f.head; popped == len(f.items) {
 		f.items, f.head = f.items[:0], 0
 		if cap(f.items) > keepCapacity {
 			f.items = nil
 		}
-	} else if dead >= spareFloor && dead >= len(f.items)-dead {
-		n := copy(f.items, f.items[dead:])
+	} else if popped >= fewestPopped && popped >= len(f.items)-popped {
+		n := copy(f.items, f.items[popped:])
 		clear(f.items[n:])
 		f.items, f.head = f.items[:n], 0
 	}

@@ -32,8 +32,8 @@ func realVotes(t testing.TB, set *testkit.Set, i int) *verify.Statement {
 	return s
 }
 
-// All five schemes in one batch: good votes, votes of others passed off as one's own, garbage, certificates good and
-// bad, and a node. Every certificate made is verified afresh.
+// All five schemes in one batch: good votes, votes of others passed off as one's own, garbage,
+// certificates good and bad, and a node. Every certificate made is verified afresh.
 func TestTheRealSchemesInOneBatch(t *testing.T) {
 	namespace := []byte("real")
 	const n = 4
@@ -150,9 +150,9 @@ func collude(t testing.TB, s *verify.Statement, first wire.Participant, four [4]
 }
 
 // Five of a hundred send votes that add up to the identity and to (0, 2) in neighbouring pairs. A
-// routine that tells points apart by x alone gets their sum wrong. The errors of all five cancel, so
-// the exact sum is valid, wherever they stand. Without the first one's vote the errors do not cancel,
-// and somebody is found.
+// routine that tells points apart by x alone gets their sum wrong. The errors of all five cancel,
+// so the exact sum is valid, wherever they stand. Without the first one's vote the errors do not
+// cancel, and somebody is found.
 func TestFiveColludersNeitherStopACertificateNorPassForInconsistentKeys(t *testing.T) {
 	const n = 100
 	set, err := testkit.New(testkit.Multisig, verify.MinSig, verify.Compressed, n, []byte("real"), 1)

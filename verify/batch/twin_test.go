@@ -12,13 +12,14 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// The slow twin looks at each vote and certificate by itself. Whatever is wrong wherever, with whatever came before:
+// The slow twin verifies each vote and certificate by itself. Whatever is wrong in the statements,
+// and whatever batches came before:
 //   - a certificate made verifies by itself, and where enough votes are good, one is made;
 //   - a participant called invalid is; where no certificate is made, what is left is no quorum;
 //   - without errors that cancel, and without hints, the certificate holds exactly the good votes.
 func TestVerdictsAreThoseOfTheSlowTwin(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		j := newJudge()
+		d := newDecider()
 		var schemes []*fake
 		for i := range rapid.IntRange(1, 3).Draw(t, "schemes") {
 			n := rapid.SampledFrom([]int{1, 2, 4, 7, 10}).Draw(t, "n")
@@ -36,8 +37,8 @@ func TestVerdictsAreThoseOfTheSlowTwin(t *testing.T) {
 				s, w := drawStatement(t, schemes[rapid.IntRange(0, len(schemes)-1).Draw(t, "scheme")], round*100+i)
 				ss, twins = append(ss, s), append(twins, w)
 			}
-			hinted := j.exposed.Load() != nil || len(ss) > 1
-			verdicts, checks, splits := decided(j, ss...)
+			hinted := d.offenders.Load() != nil || len(ss) > 1
+			verdicts, checks, splits := decided(d, ss...)
 			if splits > checks {
 				t.Fatal("more splits than checks")
 			}
@@ -50,7 +51,7 @@ func TestVerdictsAreThoseOfTheSlowTwin(t *testing.T) {
 	})
 }
 
-// twin is what one knows of a statement who looks at everything in it by itself.
+// twin is the result of verifying everything in a statement by itself.
 type twin struct {
 	s           *verify.Statement
 	f           *fake
@@ -137,8 +138,9 @@ func drawStatement(t *rapid.T, f *fake, i int) (*verify.Statement, twin) {
 	return w.s, w
 }
 
-// spread makes of small errors ones that do not cancel by chance. Small ones would: interpolation from the votes of
-// 0, 1 and 2 weights them by 3, -3 and 1, so that equal errors of 0 and 1 make a certificate as good as any.
+// spread turns small errors into errors that do not cancel by chance. Small ones would:
+// interpolation from the votes of 0, 1 and 2 weights them by 3, -3 and 1, so that equal errors of 0
+// and 1 make a certificate as good as any.
 func spread(e uint64, p wire.Participant) uint64 {
 	for range p + 1 {
 		e = mul(e, 0x9e3779b97f4a7c15%prime)

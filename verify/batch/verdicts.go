@@ -8,17 +8,18 @@ import (
 	"github.com/lanecast/lanecast/verify"
 )
 
-// errShutDown is the Err of statements that Close kept from being verified.
+// errShutDown is the Err of statements that were not verified because of Close.
 var errShutDown = fmt.Errorf("batch: verifier closed before the statement was verified: %w", context.Canceled)
 
-// verdictList carries verdicts from many workers to one consumer: a stack of finished batches. Workers push by
-// compare-and-swap, the consumer takes the whole stack by one swap. No node is ever pushed twice or popped singly, so
-// that a compare-and-swap cannot mistake one stack for another.
+// verdictList carries verdicts from many workers to one consumer. It is a stack of finished
+// batches. Workers push by compare-and-swap, and the consumer takes the whole stack by one swap. No
+// node is ever pushed twice or popped singly, so a compare-and-swap cannot mistake one stack for
+// another.
 type verdictList struct {
 	top atomic.Pointer[verdictNode] // written by workers and by the consumer
 }
 
-// verdictNode is its worker's until pushed, then the consumer's.
+// verdictNode belongs to its worker until it is pushed, and then to the consumer.
 type verdictNode struct {
 	verdicts []verify.Verdict
 	below    *verdictNode // pushed earlier
@@ -51,16 +52,20 @@ func (l *verdictList) appendTo(dst []verify.Verdict) []verify.Verdict {
 	return dst
 }
 
-// Verdicts appends to dst the verdicts that have become available since the last call, and returns it. It never
-// blocks and takes no lock. One goroutine at a time.
+// Verdicts appends to dst the verdicts that have become available since the last call, and returns
+// it. It never blocks and takes no lock. One goroutine at a time.
 func (v *Verifier) Verdicts(dst []verify.Verdict) []verify.Verdict { return v.verdicts.appendTo(dst) }
 
 // call is one synchronous Verify under way.
 type call struct {
-	verdicts []verify.Verdict // place i is written by whoever decides statement i, once
-	missing  atomic.Int64     // places not written yet; lowered by whoever writes one
-	done     chan struct{}    // closed by whoever lowered missing to 0
-	gone     atomic.Bool      // the caller gave up; set by it
+	// verdicts[i] is written once, by the worker that decides statement i or by Close.
+	verdicts []verify.Verdict
+	// missing counts verdicts not written yet. The writer of one lowers it, and the one that makes
+	// it 0 closes done.
+	missing atomic.Int64
+	done    chan struct{}
+	// abandoned is set by the caller when it stops waiting.
+	abandoned atomic.Bool
 }
 
 func (c *call) set(i int, v verify.Verdict) {
@@ -70,14 +75,15 @@ func (c *call) set(i int, v verify.Verdict) {
 	}
 }
 
-// Verify verifies statements and returns their verdicts, in the same order. They go through the same list, batches
-// and workers as those of Submit, behind what waits there already; Verdicts and Notify do not get to see them. Any
-// goroutine, but none of the verifier's own workers.
+// Verify verifies statements and returns their verdicts, in the same order. The statements go
+// through the same lists, batches and workers as those of Submit, behind what waits there already.
+// Their verdicts do not come out of Verdicts, and Notify is not called for them. Any goroutine, but
+// none of the verifier's own workers.
 //
-// When ctx ends first, Verify returns its error at once. Statements that no worker has begun are then dropped; those
-// under way go on being read until their batch is done, so that neither they nor the bytes that they refer to may be
-// changed afterwards. A verifier that is closed gives verdicts with an Err that wraps context.Canceled, not an
-// error.
+// When ctx ends first, Verify returns its error at once. Statements that no worker has begun are
+// then dropped. Those under way are still being read until their batch is done, so neither they nor
+// the bytes that they refer to may be changed afterwards. A verifier that is closed gives verdicts
+// with an Err that wraps context.Canceled, not an error.
 func (v *Verifier) Verify(ctx context.Context, statements []*verify.Statement) ([]verify.Verdict, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("batch: verifying %d statements: %w", len(statements), err)
@@ -92,12 +98,12 @@ func (v *Verifier) Verify(ctx context.Context, statements []*verify.Statement) (
 	case <-c.done:
 		return c.verdicts, nil
 	case <-ctx.Done():
-		c.gone.Store(true)
+		c.abandoned.Store(true)
 		return nil, fmt.Errorf("batch: verifying %d statements: %w", len(statements), ctx.Err())
 	}
 }
 
-// deliver hands out the verdicts of items, in their order.
+// deliver returns the verdicts of items to their calls, or through Verdicts, in their order.
 func (v *Verifier) deliver(items []item, verdicts []verify.Verdict) {
 	submitted := verdicts[:0] // in place: written no further than read
 	for i, it := range items {
@@ -111,12 +117,12 @@ func (v *Verifier) deliver(items []item, verdicts []verify.Verdict) {
 		return
 	}
 	v.verdicts.push(submitted)
-	if v.options.Notify != nil {
-		v.options.Notify()
+	if v.config.Notify != nil {
+		v.config.Notify()
 	}
 }
 
-// fail gives items no verdict but err.
+// fail delivers err as the verdict on each of items.
 func (v *Verifier) fail(items []item, err error) {
 	verdicts := make([]verify.Verdict, len(items))
 	for i := range items {

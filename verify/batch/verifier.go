@@ -11,37 +11,39 @@ import (
 )
 
 const (
-	// poolRetry is how long a pool that was full is left alone. A worker that has just finished its task counts as busy
-	// for a moment, even in a pool that is large enough.
+	// poolRetry is how long after a refusal a full pool is asked again. A worker that has just
+	// finished its task counts as busy for a moment, even in a pool that is large enough.
 	poolRetry = 200 * time.Microsecond
-	// releaseTimeout bounds the wait for the goroutines of our own pool, which are idle by then.
+	// releaseTimeout bounds the wait for the goroutines of the verifier's own pool. They are idle
+	// by then.
 	releaseTimeout = 10 * time.Second
 )
 
-// Verifier decides statements, in batches that form by themselves, on the workers of a pool. See the package comment.
+// Verifier verifies statements in batches on the workers of a pool. See the package comment.
 type Verifier struct {
-	options  Config
-	pool     *ants.Pool
-	ownPool  bool
-	task     func() // v.drain, bound once
-	verdicts verdictList
-	exposed  exposureTable
-	counters counters
-	judges   sync.Pool
+	config    Config
+	pool      *ants.Pool
+	ownPool   bool
+	task      func() // v.drain, bound once
+	verdicts  verdictList
+	offenders offenderTable
+	counters  counters
+	deciders  sync.Pool // of *decider
 
-	mu      sync.Mutex // held for moving items and counting, never for verifying; guards what follows
-	idle    sync.Cond  // signalled when running becomes 0 or armed false
-	ready   fifo[item] // to be batched
-	alone   fifo[item] // to be verified alone
-	turn    bool       // the next worker that has the choice takes a statement alone
-	running int        // drain tasks submitted to the pool and not finished, at most Workers
-	closed  bool
-	timer   *time.Timer // calls tick; set while armed
-	armed   bool
-	due     time.Time // when timer fires
+	// mu guards the fields that follow. It is held for moving items and counting, never for verifying.
+	mu            sync.Mutex
+	idle          sync.Cond  // signalled when running becomes 0 or armed false
+	ready         fifo[item] // to be batched
+	unbatched     fifo[item] // to be verified one by one
+	unbatchedNext bool       // the next worker that has the choice takes an unbatched statement
+	running       int        // drain tasks submitted to the pool and not finished, at most Workers
+	closed        bool
+	timer         *time.Timer // calls tick; set while armed
+	armed         bool
+	due           time.Time // when timer fires
 }
 
-// item is a statement in the list.
+// item is a statement in one of the two lists.
 type item struct {
 	statement *verify.Statement
 	since     time.Time
@@ -49,19 +51,19 @@ type item struct {
 	index     int   // in call
 }
 
-// New returns a verifier. Close it.
-func New(o Config) (*Verifier, error) {
-	if err := o.validate(); err != nil {
+// New returns a verifier. Its errors wrap [ErrConfig]. The caller closes it.
+func New(c Config) (*Verifier, error) {
+	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	v := &Verifier{options: o, pool: o.Pool}
+	v := &Verifier{config: c, pool: c.Pool}
 	v.idle.L = &v.mu
 	v.task = v.drain
-	v.judges.New = func() any { return &judge{chunks: o.Chunks, exposed: &v.exposed} }
+	v.deciders.New = func() any { return &decider{chunks: c.Chunks, offenders: &v.offenders} }
 	if v.pool == nil {
-		// Size 0 is no limit. The verifier never has more than Workers tasks in it, but one that has just ended
-		// counts against a limit for a moment longer. No PanicHandler: decide recovers all but a panic of OnPanic
-		// itself, which ants prints.
+		// Size 0 is no limit. The verifier never has more than Workers tasks in it, but a task that
+		// has just ended counts against a limit for a moment longer. There is no PanicHandler:
+		// decide recovers all but a panic of OnPanic itself, which ants prints.
 		pool, err := ants.NewPool(0, ants.WithNonblocking(true), ants.WithDisablePurge(true))
 		if err != nil {
 			return nil, err
@@ -71,12 +73,13 @@ func New(o Config) (*Verifier, error) {
 	return v, nil
 }
 
-// Submit hands in statements; their verdicts come out of Verdicts. Those of one call are batched together, up to
-// BatchSize, even by a worker that is idle. It never blocks, and takes whatever is given: how much may be under way at
-// once is for the caller to bound. After Close the verdicts are an Err that wraps context.Canceled. Any goroutine.
+// Submit takes statements; Verdicts returns their verdicts. The statements of one call are batched
+// together, up to BatchSize, even by a worker that is idle. Submit never blocks and takes whatever
+// is given: the caller bounds how much is under way at once. After Close each verdict is an Err
+// that wraps context.Canceled. Any goroutine.
 func (v *Verifier) Submit(statements ...*verify.Statement) { v.enqueue(nil, statements) }
 
-// enqueue is Submit, and, with c, the way in for the statements of a call.
+// enqueue puts statements into the lists: those of c, or those of Submit if c is nil.
 func (v *Verifier) enqueue(c *call, statements []*verify.Statement) {
 	now := time.Now()
 	v.mu.Lock()
@@ -92,25 +95,25 @@ func (v *Verifier) enqueue(c *call, statements []*verify.Statement) {
 	for i, s := range statements {
 		v.put(item{statement: s, since: now, call: c, index: i})
 	}
-	launch := v.claim(now)
+	launch := v.reserveWorker(now)
 	v.mu.Unlock()
 	if launch {
 		v.launch()
 	}
 }
 
-// Waiting returns how many statements have been handed in that no worker has begun. Any goroutine.
+// Waiting returns how many submitted statements no worker has begun. Any goroutine.
 func (v *Verifier) Waiting() int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.ready.len() + v.alone.len()
+	return v.ready.len() + v.unbatched.len()
 }
 
-// Close cancels what no worker has begun, waits for the batches under way, and returns when no goroutine of the
-// verifier is left. A pool that was passed in stays open. Not to be called from a worker: from Notify, OnPanic,
-// Observe or a Scheme. Closing again is harmless.
+// Close cancels what no worker has begun, waits for the batches under way, and returns when no
+// goroutine of the verifier is left. A pool that was passed in stays open. Close must not be called
+// from a worker: not from Notify, OnPanic, Observe or a Scheme. Closing again is harmless.
 func (v *Verifier) Close() {
-	v.shut()
+	v.cancelWaiting()
 	v.mu.Lock()
 	if v.armed && v.timer.Stop() {
 		v.armed = false
@@ -122,20 +125,20 @@ func (v *Verifier) Close() {
 	v.ownPool = false
 	v.mu.Unlock()
 	if release {
-		_ = v.pool.ReleaseTimeout(releaseTimeout) // it holds idle goroutines only, which cannot fail to end
+		_ = v.pool.ReleaseTimeout(releaseTimeout) // its goroutines are idle, so they all end
 	}
 }
 
-// shut takes no more statements and cancels those in the list.
-func (v *Verifier) shut() {
+// cancelWaiting makes the verifier take no more statements, and cancels those in the lists.
+func (v *Verifier) cancelWaiting() {
 	v.mu.Lock()
 	v.closed = true
 	var items []item
 	for v.ready.len() > 0 {
 		items = append(items, v.ready.pop())
 	}
-	for v.alone.len() > 0 {
-		items = append(items, v.alone.pop())
+	for v.unbatched.len() > 0 {
+		items = append(items, v.unbatched.pop())
 	}
 	v.mu.Unlock()
 	if len(items) > 0 {
@@ -143,115 +146,117 @@ func (v *Verifier) shut() {
 	}
 }
 
-// put appends to the list. With mu held, as all functions up to tick.
+// put appends to a list. It is called with mu held, as are all functions up to tick.
 func (v *Verifier) put(it item) {
 	if it.statement.Unbatched {
-		v.alone.push(it)
+		v.unbatched.push(it)
 	} else {
 		v.ready.push(it)
 	}
 }
 
-// batchDue reports whether a batch may be taken now, and if not, but there is a small one, when.
+// batchDue reports whether a batch may be taken now. If a small one is held back, wait is for how
+// long.
 func (v *Verifier) batchDue(now time.Time) (ok bool, wait time.Duration) {
 	n := v.ready.len()
 	if n == 0 {
 		return false, 0
 	}
-	if v.options.BatchDelay == 0 || n >= v.options.BatchSize {
+	if v.config.BatchDelay == 0 || n >= v.config.BatchSize {
 		return true, 0
 	}
-	wait = v.options.BatchDelay - now.Sub(v.ready.front().since)
+	wait = v.config.BatchDelay - now.Sub(v.ready.front().since)
 	return wait <= 0, max(wait, 0)
 }
 
-// claim reports whether the caller is to launch one more worker, which it then counts as running. For what is not
-// due yet it sets the timer.
-func (v *Verifier) claim(now time.Time) bool {
+// reserveWorker counts one more worker as running and reports true if the caller is to launch it.
+// For a batch that is held back it sets the timer.
+func (v *Verifier) reserveWorker(now time.Time) bool {
 	if v.closed {
 		return false
 	}
 	ok, wait := v.batchDue(now)
-	if !ok && v.alone.len() == 0 {
+	if !ok && v.unbatched.len() == 0 {
 		if wait > 0 {
 			v.arm(now, wait)
 		}
 		return false
 	}
-	if v.running >= v.options.Workers {
+	if v.running >= v.config.Workers {
 		return false
 	}
 	v.running++
 	return true
 }
 
-// arm has tick called after d, or earlier.
-func (v *Verifier) arm(now time.Time, d time.Duration) {
-	due := now.Add(d)
+// arm sets the timer, so that tick is called after wait at the latest.
+func (v *Verifier) arm(now time.Time, wait time.Duration) {
+	due := now.Add(wait)
 	switch {
 	case v.armed:
 		if due.Before(v.due) && v.timer.Stop() {
-			v.timer.Reset(d)
+			v.timer.Reset(wait)
 			v.due = due
 		}
 		return
 	case v.timer == nil:
-		v.timer = time.AfterFunc(d, v.tick)
+		v.timer = time.AfterFunc(wait, v.tick)
 	default:
-		v.timer.Reset(d)
+		v.timer.Reset(wait)
 	}
 	v.armed, v.due = true, due
 }
 
-// leave counts a worker out.
-func (v *Verifier) leave() {
+// releaseWorker counts a worker as finished.
+func (v *Verifier) releaseWorker() {
 	v.running--
 	if v.running == 0 {
 		v.idle.Broadcast()
 	}
 }
 
-// tick is the timer's goroutine. mu is not held from here on.
+// tick is called by the timer. mu is not held, from here on.
 func (v *Verifier) tick() {
 	v.mu.Lock()
 	v.armed = false
 	v.idle.Broadcast()
-	launch := v.claim(time.Now())
+	launch := v.reserveWorker(time.Now())
 	v.mu.Unlock()
 	if launch {
 		v.launch()
 	}
 }
 
-// launch starts the worker that claim has counted.
+// launch starts the worker that reserveWorker has counted.
 func (v *Verifier) launch() {
-	// The pool's Free is no use for asking first: ants counts workers that idle as running.
+	// Asking the pool's Free first is no use: ants counts idle workers as running.
 	switch v.pool.Submit(v.task) {
 	case nil:
 		return
-	case ants.ErrPoolClosed: // released under us: no worker will ever come
+	case ants.ErrPoolClosed: // released by its owner: no worker will ever run
 		v.mu.Lock()
-		v.leave()
+		v.releaseWorker()
 		v.mu.Unlock()
-		v.shut()
+		v.cancelWaiting()
 	default:
 		v.mu.Lock()
-		v.leave()
-		if !v.closed && v.running == 0 { // else a worker comes by anyhow
+		v.releaseWorker()
+		if !v.closed && v.running == 0 { // else a running worker takes the rest
 			v.arm(time.Now(), poolRetry)
 		}
 		v.mu.Unlock()
 	}
 }
 
-// drain is a worker: it decides batch after batch until the list is empty.
+// drain is the task of a worker: it decides batch after batch until the lists are empty.
 func (v *Verifier) drain() {
 	finished := false
 	defer func() {
-		if !finished { // a callback panicked, or ended the goroutine: the pool sees the panic, the count stays right
+		// If a callback panicked or ended the goroutine, the pool gets the panic and the count stays right.
+		if !finished {
 			v.mu.Lock()
-			v.leave()
-			launch := v.claim(time.Now())
+			v.releaseWorker()
+			launch := v.reserveWorker(time.Now())
 			v.mu.Unlock()
 			if launch {
 				v.launch()
@@ -265,16 +270,17 @@ func (v *Verifier) drain() {
 	finished = true
 }
 
-// work is one batch in a worker's hands; its slices are reused.
+// work is the batch that a worker decides; its slices are reused.
 type work struct {
 	items      []item
 	statements []*verify.Statement
-	alone      bool
+	unbatched  bool
 	start      time.Time
 }
 
-// take moves the next batch into w, or counts the worker out when there is none. Where both a batch and a statement
-// that goes alone are there, they take turns: a flood of either holds the other up by one.
+// take moves the next batch into w. If there is none, it counts the worker as finished and reports
+// false. Where both lists have statements, workers take from them alternately: a flood in either
+// holds the other up by one batch.
 func (v *Verifier) take(w *work) bool {
 	clear(w.items)
 	clear(w.statements)
@@ -284,23 +290,23 @@ func (v *Verifier) take(w *work) bool {
 	v.mu.Lock()
 	for {
 		batch, wait := v.batchDue(now)
-		single := v.alone.len() > 0
+		single := v.unbatched.len() > 0
 		if v.closed || !batch && !single {
 			if !v.closed && wait > 0 {
 				v.arm(now, wait)
 			}
-			v.leave()
+			v.releaseWorker()
 			v.mu.Unlock()
 			return false
 		}
-		w.alone = single && (v.turn || !batch)
-		v.turn = !w.alone
-		list, n := &v.ready, v.options.BatchSize
-		if w.alone {
-			list, n = &v.alone, 1
+		w.unbatched = single && (v.unbatchedNext || !batch)
+		v.unbatchedNext = !w.unbatched
+		list, n := &v.ready, v.config.BatchSize
+		if w.unbatched {
+			list, n = &v.unbatched, 1
 		}
 		for list.len() > 0 && len(w.items) < n {
-			if it := list.pop(); it.call == nil || !it.call.gone.Load() {
+			if it := list.pop(); it.call == nil || !it.call.abandoned.Load() {
 				w.items = append(w.items, it)
 			}
 		}
@@ -308,7 +314,7 @@ func (v *Verifier) take(w *work) bool {
 			break
 		}
 	}
-	launch := v.claim(now) // what is left is another worker's, if one is idle
+	launch := v.reserveWorker(now) // another worker takes what is left, if one is idle
 	v.mu.Unlock()
 	if launch {
 		v.launch()
@@ -320,7 +326,7 @@ func (v *Verifier) take(w *work) bool {
 	return true
 }
 
-// decide decides the batch w and hands out its verdicts, whatever a Scheme does.
+// decide decides the batch w and delivers its verdicts, even if a Scheme panics.
 func (v *Verifier) decide(w *work) {
 	delivered := false
 	defer func() {
@@ -332,25 +338,22 @@ func (v *Verifier) decide(w *work) {
 		if !delivered {
 			defer v.fail(w.items, p) // even if OnPanic panics
 		}
-		v.counters.panics.Add(1)
-		if v.options.OnPanic != nil {
-			v.options.OnPanic(p)
+		if v.config.OnPanic != nil {
+			v.config.OnPanic(p)
 		}
 	}()
 	verdicts := make([]verify.Verdict, len(w.statements))
-	j := v.judges.Get().(*judge) // after a panic it is not put back
-	j.decide(w.statements, verdicts)
+	d := v.deciders.Get().(*decider) // after a panic it is not put back
+	d.decide(w.statements, verdicts)
 	info := Info{
-		Statements: len(w.statements), Unbatched: w.alone,
-		Wait: w.start.Sub(w.items[0].since), Duration: time.Since(w.start),
-		Checks: j.checks, Splits: j.splits, InvalidVotes: j.strikes,
+		Statements: len(w.statements), Unbatched: w.unbatched, Duration: time.Since(w.start), Splits: d.splits,
 	}
-	j.reset()
-	v.judges.Put(j)
+	d.reset()
+	v.deciders.Put(d)
 	v.counters.add(info)
 	delivered = true
 	v.deliver(w.items, verdicts)
-	if v.options.Observe != nil {
-		v.options.Observe(info)
+	if v.config.Observe != nil {
+		v.config.Observe(info)
 	}
 }

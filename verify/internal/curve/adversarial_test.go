@@ -83,7 +83,7 @@ func makeSmallOrders(g Group) Points {
 // hostile are points that an attacker would try: of the subgroup and outside, equal and opposite
 // ones, the identity, of every small order, (0, ±2), and what these make when they are added to a
 // point of the subgroup.
-func hostile(b Backend, g Group) Points {
+func hostile(b *Backend, g Group) Points {
 	own := Gnark()
 	inside, out, small := some(own, g, 4), outside(own, g, 3), smallOrders[g]()
 	if g == G1 {
@@ -98,7 +98,7 @@ func hostile(b Backend, g Group) Points {
 }
 
 // moved gives the same points to a back end. What it cannot read is made as a sum.
-func moved(b Backend, p Points) Points {
+func moved(b *Backend, p Points) Points {
 	own := Gnark()
 	parts := make([]Points, p.Len())
 	shift := outside(own, p.Group(), 1)
@@ -116,7 +116,7 @@ func moved(b Backend, p Points) Points {
 }
 
 func TestOutsideNamesThePointsThatAreNotInTheSubgroup(t *testing.T) {
-	onEach(t, func(t *testing.T, b Backend, g Group) {
+	onEach(t, func(t *testing.T, b *Backend, g Group) {
 		pool := hostile(b, g)
 		inside := make([]bool, pool.Len())
 		for i := range inside {
@@ -154,18 +154,18 @@ func TestOutsideNamesThePointsThatAreNotInTheSubgroup(t *testing.T) {
 			}
 			check(index)
 		}
-		for i := range pool.Len() { // every point in every lane
-			for lane := range 8 {
+		for i := range pool.Len() { // every point at every position
+			for position := range 8 {
 				index := make([]int, 8)
-				index[lane] = i
+				index[position] = i
 				check(index)
 			}
 		}
 	})
 }
 
-// mixedScalars gives scalars of all kinds: weights, those of full length, at the ends of what there
-// is, small ones.
+// mixedScalars returns scalars of all kinds: weights, scalars of full length, extreme ones, and
+// small ones.
 func mixedScalars(r *rand.Rand, n int) []Scalar {
 	out, ends := make([]Scalar, n), edges()
 	for i := range out {
@@ -208,7 +208,7 @@ func TestFixedDigitsAreTheScalar(t *testing.T) {
 }
 
 // alike fails unless all back ends make the same of points and scalars: i is a place of a pool.
-func alike(t testing.TB, pools map[Backend]Points, index []int, scalars []Scalar) {
+func alike(t testing.TB, pools map[*Backend]Points, index []int, scalars []Scalar) {
 	t.Helper()
 	var first []byte
 	for _, b := range backends() {
@@ -227,8 +227,8 @@ func alike(t testing.TB, pools map[Backend]Points, index []int, scalars []Scalar
 	}
 }
 
-func hostilePools(g Group) map[Backend]Points {
-	pools := make(map[Backend]Points)
+func hostilePools(g Group) map[*Backend]Points {
+	pools := make(map[*Backend]Points)
 	for _, b := range backends() {
 		pools[b] = hostile(b, g)
 	}
@@ -318,7 +318,7 @@ func TestSumsOfManySetsOfHostilePointsAreExact(t *testing.T) {
 	}
 }
 
-// longest is how many points are added up at a time, in ifma_points.go.
+// longest is the number of points that are added up at a time, in ifma_points.go.
 const longest = 2048
 
 // FuzzPoints gives every back end the same points of the hostile pool, by two bytes each, and
@@ -334,7 +334,7 @@ func FuzzPoints(f *testing.F) {
 		}
 		f.Add(data)
 	}
-	pools := map[Group]map[Backend]Points{G1: hostilePools(G1), G2: hostilePools(G2)}
+	pools := map[Group]map[*Backend]Points{G1: hostilePools(G1), G2: hostilePools(G2)}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) == 0 || len(data) > 1+70*34 {
 			return

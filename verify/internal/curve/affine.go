@@ -7,7 +7,7 @@ import (
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
 )
 
-// coordinate is an element of the field that the coordinates of a group's points are in.
+// coordinate is an element of the field of a group's coordinates.
 type coordinate[E any] interface {
 	*E
 	SetOne() *E
@@ -21,26 +21,28 @@ type coordinate[E any] interface {
 	Square(a *E) *E
 }
 
-// affine is a point; (0, 0), which is not on the curve, stands for the identity. Both libraries lay theirs out like
-// this, coordinates in Montgomery's form with the same constant: x·2³⁸⁴ mod p.
+// affine is a point. (0, 0), which is not on the curve, stands for the identity. Both libraries lay
+// their points out like this, with coordinates in Montgomery's form with the same constant:
+// x·2³⁸⁴ mod p.
 type affine[E any] struct{ x, y E }
 
-// jacobian is the point (x/z², y/z³), or the identity where z is 0, laid out as gnark-crypto's.
+// jacobian is the point (x/z², y/z³), or the identity where z is 0. Its layout is gnark-crypto's.
 type jacobian[E any] struct{ x, y, z E }
 
 // projective is the point (x/z, y/z), or the identity where z is 0.
 type projective[E any] struct{ x, y, z E }
 
-// as looks at a point as a library's, or the other way about. Their layouts agree: see below.
+// as converts a pointer to a point to a pointer to a library's, or the reverse. Their layouts
+// agree: see below.
 func as[T, F any](p *F) *T { return (*T)(unsafe.Pointer(p)) }
 
-// asAll is as for many.
+// asAll is as for a slice.
 func asAll[T, F any](p []F) []T {
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(p))), len(p))
 }
 
-// The sizes must agree, or this does not compile. That coordinates are in this order is part of gnark-crypto's API, and
-// the tests would notice if it changed.
+// The sizes must agree, or this does not compile. The order of the coordinates is part of
+// gnark-crypto's API, and the tests would notice a change.
 var (
 	_ [unsafe.Sizeof(bls12381.G1Affine{})]byte = [unsafe.Sizeof(affine[fp.Element]{})]byte{}
 	_ [unsafe.Sizeof(bls12381.G2Affine{})]byte = [unsafe.Sizeof(affine[bls12381.E2]{})]byte{}
@@ -48,8 +50,8 @@ var (
 	_ [unsafe.Sizeof(bls12381.G2Jac{})]byte    = [unsafe.Sizeof(jacobian[bls12381.E2]{})]byte{}
 )
 
-// toAffine converts many points at the price of one inversion: x = X/Z², y = Y/Z³, and (0, 0) where Z = 0. The
-// libraries' own conversions of many start goroutines.
+// toAffine converts many points at the price of one inversion: x = X/Z², y = Y/Z³, and (0, 0) where
+// Z = 0. The libraries' own conversions of many start goroutines.
 func (m *products[E, P]) toAffine(p []jacobian[E]) []affine[E] {
 	out := make([]affine[E], len(p))
 	before := make([]E, len(p)) // the product of all nonzero z before this one
@@ -74,6 +76,15 @@ func (m *products[E, P]) toAffine(p []jacobian[E]) []affine[E] {
 		P(&out[i].y).Mul(&p[i].y, &square)
 	}
 	return out
+}
+
+// toJacobian converts a point.
+func toJacobian[E comparable, P coordinate[E]](p *affine[E]) (j jacobian[E]) {
+	if *p != (affine[E]{}) {
+		j.x, j.y = p.x, p.y
+		P(&j.z).SetOne()
+	}
+	return j
 }
 
 // fromProjective is toAffine for the other coordinates: x = X/Z, y = Y/Z.
@@ -101,10 +112,10 @@ func fromProjective[E any, P coordinate[E]](p []projective[E], invert func(x *E)
 	return out
 }
 
-// addition is one of many: points[to] becomes points[a] + points[b].
+// addition is one addition of many: points[to] becomes points[a] + points[b].
 type addition struct{ a, b, to int32 }
 
-// relation says how two points to be added stand to each other.
+// relation is the relation of two points to be added.
 type relation uint8
 
 const (
@@ -115,7 +126,7 @@ const (
 	bIsZero                  // b is the identity
 )
 
-// relate tells how a and b are related, and for apart and equal writes what λ is divided by.
+// relate returns how a and b are related. For apart and equal it writes the denominator of λ.
 func relate[E any, P coordinate[E]](a, b *affine[E], denominator *E) relation {
 	P(denominator).Sub(&b.x, &a.x)
 	switch {
@@ -132,13 +143,15 @@ func relate[E any, P coordinate[E]](a, b *affine[E], denominator *E) relation {
 	return opposite
 }
 
-// addPairs carries out many additions at the price of one inversion: with λ = (y₂−y₁)/(x₂−x₁), or 3x₁²/2y₁ for equal
-// points, their sum is x₃ = λ² − x₁ − x₂, y₃ = λ(x₁−x₃) − y₁; all the denominators are inverted together (P. L.
-// Montgomery, "Speeding the Pollard and elliptic curve methods of factorization", 1987, section 10.3.1). That is 5
-// multiplications and a square for each, of the 7 and 4 that an affine point added to a Jacobian one takes.
+// addPairs carries out many additions at the price of one inversion: with λ = (y₂−y₁)/(x₂−x₁), or
+// 3x₁²/2y₁ for equal points, their sum is x₃ = λ² − x₁ − x₂, y₃ = λ(x₁−x₃) − y₁. All denominators
+// are inverted together (P. L. Montgomery, "Speeding the Pollard and elliptic curve methods of
+// factorization", 1987, section 10.3.1). That takes 5 multiplications and a square for each, where
+// the addition of an affine point to a Jacobian one takes 7 and 4.
 //
-// The additions are carried out in their order, after all denominators have been looked at: none may read a place that
-// an earlier one writes. scratch has at least as many elements as there are additions.
+// The additions are carried out in their order, after all denominators have been computed: none may
+// read a place that an earlier one writes. scratch has at least as many elements as there are
+// additions.
 func (m *products[E, P]) addPairs(points []affine[E], additions []addition, scratch []E) {
 	var product, denominator, lambda, t E
 	P(&product).SetOne()

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// BenchmarkBackend measures every operation of either back end, for one point of a batch where a batch is what it
-// takes. One thread.
+// BenchmarkBackend measures every operation of either back end, for one point of a batch where a
+// batch is what it takes. One thread.
 func BenchmarkBackend(b *testing.B) {
 	for _, c := range backends() {
 		b.Run(nameOf(c), func(b *testing.B) {
@@ -20,7 +20,7 @@ func BenchmarkBackend(b *testing.B) {
 	}
 }
 
-func benchmarkGroup(b *testing.B, c Backend, g Group) {
+func benchmarkGroup(b *testing.B, c *Backend, g Group) {
 	const n = 67
 	points := some(c, g, n)
 	r := rand.New(rand.NewPCG(4, 4))
@@ -64,33 +64,33 @@ func benchmarkGroup(b *testing.B, c Backend, g Group) {
 	each("PublicKey", 1, func() { c.PublicKey(secret, g) })
 }
 
-// BenchmarkTogether measures operations on many points on the default back end and on blst one by one, in turns, and how
-// many times as fast the former is. The cheapest turn of either counts.
+// BenchmarkTogether measures operations on many points on the default back end and on blst one by
+// one, in turns, and how many times as fast the former is. The cheapest turn of either counts.
 func BenchmarkTogether(b *testing.B) {
 	if blstOneByOne == nil {
 		b.Skip("there is one back end only")
 	}
 	operations := []struct {
 		name    string
-		prepare func(c Backend, points Points) func()
+		prepare func(c *Backend, points Points) func()
 	}{
-		{"Read", func(c Backend, points Points) func() {
+		{"Read", func(c *Backend, points Points) func() {
 			slab, index := encoded(c, points, false), places(points.Len())
 			return func() { c.Read(points.Group(), slab, index, false) }
 		}},
-		{"ReadUncompressed", func(c Backend, points Points) func() {
+		{"ReadUncompressed", func(c *Backend, points Points) func() {
 			slab, index := encoded(c, points, true), places(points.Len())
 			return func() { c.Read(points.Group(), slab, index, true) }
 		}},
-		{"Mul", func(c Backend, points Points) func() {
+		{"Mul", func(c *Backend, points Points) func() {
 			ws := randomWeights(rand.New(rand.NewPCG(4, 4)), points.Len())
 			return func() { c.Mul(points, ws) }
 		}},
-		{"MulSum", func(c Backend, points Points) func() {
+		{"MulSum", func(c *Backend, points Points) func() {
 			ws := randomWeights(rand.New(rand.NewPCG(4, 4)), points.Len())
 			return func() { c.MulSum(points, ws) }
 		}},
-		{"Hash", func(c Backend, points Points) func() {
+		{"Hash", func(c *Backend, points Points) func() {
 			messages := make([][]byte, points.Len())
 			for i := range messages {
 				messages[i] = binary.LittleEndian.AppendUint64(make([]byte, 92), uint64(i))
@@ -98,7 +98,7 @@ func BenchmarkTogether(b *testing.B) {
 			tag := []byte("BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_")
 			return func() { c.Hash(points.Group(), tag, messages...) }
 		}},
-		{"Sums", func(c Backend, points Points) func() { // µs for each point of so many sets of 67
+		{"Sums", func(c *Backend, points Points) func() { // µs for each point of so many sets of 67
 			sets := make([]Points, points.Len())
 			index := make([]int, 67)
 			for i := range sets {
@@ -109,16 +109,16 @@ func BenchmarkTogether(b *testing.B) {
 			}
 			return func() { c.Sums(sets...) }
 		}},
-		{"Outside", func(c Backend, points Points) func() { return func() { c.Outside(points) } }},
+		{"Outside", func(c *Backend, points Points) func() { return func() { c.Outside(points) } }},
 	}
 	for _, o := range operations {
 		for _, g := range groups {
 			for _, n := range []int{1, 2, 3, 4, 8, 9, 10, 16, 32, 67, 256} {
 				b.Run(fmt.Sprintf("%s/G%d/n=%d", o.name, g, n), func(b *testing.B) {
 					points := some(Default(), g, n)
-					run := map[Backend]func(){}
-					least := map[Backend]time.Duration{}
-					backends := []Backend{Default(), blstOneByOne}
+					run := map[*Backend]func(){}
+					least := map[*Backend]time.Duration{}
+					backends := []*Backend{Default(), blstOneByOne}
 					for _, c := range backends {
 						run[c], least[c] = o.prepare(c, points), time.Hour
 					}
@@ -129,7 +129,7 @@ func BenchmarkTogether(b *testing.B) {
 							least[c] = min(least[c], time.Since(start))
 						}
 					}
-					perPoint := func(c Backend) float64 { return float64(least[c].Nanoseconds()) / 1e3 / float64(n) }
+					perPoint := func(c *Backend) float64 { return float64(least[c].Nanoseconds()) / 1e3 / float64(n) }
 					b.ReportMetric(perPoint(Default()), "µs/point")
 					b.ReportMetric(perPoint(blstOneByOne), "µs/point-one-by-one")
 					b.ReportMetric(float64(least[blstOneByOne])/float64(least[Default()]), "×one-by-one")
@@ -139,7 +139,7 @@ func BenchmarkTogether(b *testing.B) {
 	}
 }
 
-func benchmarkPairings(b *testing.B, c Backend) {
+func benchmarkPairings(b *testing.B, c *Backend) {
 	for _, n := range []int{1, 2, 33, 64} {
 		p, q := some(c, G1, n), some(c, G2, n)
 		b.Run(map[int]string{1: "1", 2: "2", 33: "33", 64: "64"}[n], func(b *testing.B) {

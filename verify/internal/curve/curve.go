@@ -1,5 +1,10 @@
 package curve
 
+import (
+	bls12381 "github.com/consensys/gnark-crypto/ecc/bls12-381"
+	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
+)
+
 // Group names one of the two groups of prime order r between which the pairing is taken.
 type Group uint8
 
@@ -10,7 +15,8 @@ const (
 	G2 Group = 2
 )
 
-// Compressed returns the length of a compressed point in bytes, 48 or 96; an uncompressed one has twice that.
+// Compressed returns the length of a compressed point in bytes, 48 or 96. An uncompressed one has
+// twice that.
 func (g Group) Compressed() int {
 	if g == G1 {
 		return 48
@@ -21,68 +27,145 @@ func (g Group) Compressed() int {
 // Other returns the group that g is paired with.
 func (g Group) Other() Group { return G1 + G2 - g }
 
-// Points is a sequence of points of one group in the back end's own affine form. It is immutable once returned
-// and safe to share between goroutines. "A point" below is a Points of length 1.
+// Points is a sequence of points of one group, in affine form. It is immutable once returned and
+// safe to share between goroutines. "A point" below is a Points of length 1.
 type Points interface {
 	Group() Group
 	Len() int
 }
 
-// Backend is the arithmetic of BLS12-381, its calls shaped as batches. Every method is safe for use by many
-// goroutines and runs on the caller's alone. Mixing groups or lengths that do not fit is a programming error and
-// panics; bytes never do.
-type Backend interface {
-	// Name is "blst" or "gnark-crypto".
-	Name() string
-	// ConstantTime reports whether Sign and PublicKey leak nothing of the secret through time.
-	ConstantTime() bool
+// Backend is the arithmetic of BLS12-381. Its calls are shaped as batches. Every method is safe for
+// use by many goroutines and runs on the caller's alone. Mixing groups, or lengths that do not fit,
+// is a programming error and panics; bytes never do.
+type Backend struct {
+	name         string
+	constantTime bool
+	g1           *group[fp.Element, *fp.Element]
+	g2           *group[bls12381.E2, *bls12381.E2]
 
-	// Read decodes the points at the places of slab named by index: place i is slab[i·size:(i+1)·size], size being that of a
-	// compressed or uncompressed point of g. It checks that each is canonical and on the curve, and nothing else: the
-	// identity and points outside the subgroup pass (all but the two of G1 whose x is 0). Places that do not decode are left out of the result and their
-	// position within index is returned in bad, ascending. An index beyond the slab panics.
-	Read(g Group, slab []byte, index []int, uncompressed bool) (points Points, bad []int)
-	// Append appends the encoding of point i of p to dst.
-	Append(dst []byte, p Points, i int, uncompressed bool) []byte
+	// pairingsCancel is the method for at least one pair, and as many points of each group.
+	pairingsCancel func(p []affine[fp.Element], q []affine[bls12381.E2]) bool
+	keyGen         func(material []byte) [32]byte
+}
 
-	// IsIdentity reports whether point i is the identity.
-	IsIdentity(p Points, i int) bool
-	// InSubgroup reports whether point i lies in the subgroup of order r. The identity does.
-	InSubgroup(p Points, i int) bool
-	// Outside returns the positions of the points that do not lie in the subgroup, ascending.
-	Outside(p Points) []int
-	// Equal reports whether point i of p equals point j of q.
-	Equal(p Points, i int, q Points, j int) bool
+// operations are the operations of a back end within one group. Each group implements them.
+type operations interface {
+	read(slab []byte, index []int, uncompressed bool) (Points, []int)
+	append(dst []byte, p Points, i int, uncompressed bool) []byte
+	isIdentity(p Points, i int) bool
+	inSubgroup(p Points, i int) bool
+	outside(p Points) []int
+	selectPoints(p Points, index []int) Points
+	join(parts []Points) Points
+	neg(p Points) Points
+	sum(p Points) Points
+	sums(sets []Points) Points
+	mul(p Points, scalars []Scalar) Points
+	mulSum(p Points, scalars []Scalar) Points
+	standardGenerator() Points
+	hash(tag []byte, messages [][]byte) Points
+	sign(secret *[32]byte, h Points) Points
+	publicKey(secret *[32]byte) Points
+}
 
-	// Select returns the points at index, in that order, repeats allowed.
-	Select(p Points, index []int) Points
-	// Join returns the points of all parts one after another. At least one part.
-	Join(parts ...Points) Points
-	// Neg returns −p, point by point.
-	Neg(p Points) Points
-	// Sum returns the sum of all of p, a point; the identity for none. Exceptional cases (equal, opposite, identity) included.
-	Sum(p Points) Points
-	// Sums returns the sum of each of the sets, in that order. At least one set, all of one group.
-	Sums(sets ...Points) Points
-	// Mul returns scalars[i]·p[i], point by point; MulSum returns Σ scalars[i]·p[i], a point. Points are of the subgroup:
-	// what comes out for others is a point of the curve, the same on every back end, and the sum of the products; see
-	// [Scalar]. Scalars are public: variable time.
-	Mul(p Points, scalars []Scalar) Points
-	MulSum(p Points, scalars []Scalar) Points
+func (b *Backend) in(g Group) operations {
+	switch g {
+	case G1:
+		return b.g1
+	case G2:
+		return b.g2
+	}
+	panic("curve: no such group")
+}
 
-	// Generator returns the standard generator of g.
-	Generator(g Group) Points
-	// Hash hashes messages to points of g under the domain separation tag, after RFC 9380 (XMD:SHA-256, SSWU, RO).
-	Hash(g Group, tag []byte, messages ...[]byte) Points
+// Name is "blst" or "gnark-crypto".
+func (b *Backend) Name() string { return b.name }
 
-	// PairingsCancel reports whether Π e(a[i], b[i]) = 1, a of G1 and b of G2, in one multi-pairing with one final
-	// exponentiation. Pairs with the identity on either side contribute nothing. True for none.
-	PairingsCancel(a, b Points) bool
+// ConstantTime reports whether Sign and PublicKey leak nothing of the secret through time.
+func (b *Backend) ConstantTime() bool { return b.constantTime }
 
-	// Sign returns secret·h, PublicKey secret·Generator(g). secret is 32 bytes big-endian, in [1, r).
-	Sign(secret *[32]byte, h Points) Points
-	PublicKey(secret *[32]byte, g Group) Points
-	// KeyGen derives a secret in [1, r), 32 bytes big-endian, from at least 32 bytes of key material, after draft-irtf-cfrg-bls-signature-05, section 2.3
-	// (HKDF-SHA-256, empty key_info).
-	KeyGen(material []byte) [32]byte
+// Read decodes the points at the places of slab named by index: place i is slab[i·size:(i+1)·size],
+// where size is that of a compressed or uncompressed point of g. It checks that each is canonical
+// and on the curve, and nothing else: the identity and points outside the subgroup pass (all but
+// the two of G1 whose x is 0). Places that do not decode are left out of the result, and their
+// positions within index are returned in bad, ascending. An index beyond the slab panics.
+func (b *Backend) Read(g Group, slab []byte, index []int, uncompressed bool) (points Points, bad []int) {
+	return b.in(g).read(slab, index, uncompressed)
+}
+
+// Append appends the encoding of point i of p to dst.
+func (b *Backend) Append(dst []byte, p Points, i int, uncompressed bool) []byte {
+	return b.in(p.Group()).append(dst, p, i, uncompressed)
+}
+
+// IsIdentity reports whether point i is the identity.
+func (b *Backend) IsIdentity(p Points, i int) bool { return b.in(p.Group()).isIdentity(p, i) }
+
+// InSubgroup reports whether point i lies in the subgroup of order r. The identity does.
+func (b *Backend) InSubgroup(p Points, i int) bool { return b.in(p.Group()).inSubgroup(p, i) }
+
+// Outside returns the positions of the points that do not lie in the subgroup, ascending.
+func (b *Backend) Outside(p Points) []int { return b.in(p.Group()).outside(p) }
+
+// Select returns the points at index, in that order, repeats allowed.
+func (b *Backend) Select(p Points, index []int) Points {
+	return b.in(p.Group()).selectPoints(p, index)
+}
+
+// Join returns the points of all parts one after another. At least one part.
+func (b *Backend) Join(parts ...Points) Points { return b.in(parts[0].Group()).join(parts) }
+
+// Neg returns −p, point by point.
+func (b *Backend) Neg(p Points) Points { return b.in(p.Group()).neg(p) }
+
+// Sum returns the sum of all of p, a point; the identity for none. Exceptional cases (equal,
+// opposite, identity) included.
+func (b *Backend) Sum(p Points) Points { return b.in(p.Group()).sum(p) }
+
+// Sums returns the sum of each of the sets, in that order. At least one set, all of one group.
+func (b *Backend) Sums(sets ...Points) Points { return b.in(sets[0].Group()).sums(sets) }
+
+// Mul returns scalars[i]·p[i], point by point. Points are of the subgroup: the result for others is
+// a point of the curve, the same on every back end; see [Scalar]. Scalars are public: variable
+// time.
+func (b *Backend) Mul(p Points, scalars []Scalar) Points { return b.in(p.Group()).mul(p, scalars) }
+
+// MulSum returns Σ scalars[i]·p[i], a point. It is the sum of the products of Mul for any points.
+func (b *Backend) MulSum(p Points, scalars []Scalar) Points {
+	return b.in(p.Group()).mulSum(p, scalars)
+}
+
+// Generator returns the standard generator of g.
+func (b *Backend) Generator(g Group) Points { return b.in(g).standardGenerator() }
+
+// Hash hashes messages to points of g under the domain separation tag, after RFC 9380 (XMD:SHA-256,
+// SSWU, RO).
+func (b *Backend) Hash(g Group, tag []byte, messages ...[]byte) Points {
+	return b.in(g).hash(tag, messages)
+}
+
+// PairingsCancel reports whether Π e(a[i], c[i]) = 1, a of G1 and c of G2, in one multi-pairing
+// with one final exponentiation. Pairs with the identity on either side contribute nothing. True
+// for none.
+func (b *Backend) PairingsCancel(a, c Points) bool {
+	p, q := b.g1.of(a), b.g2.of(c)
+	if len(p) != len(q) {
+		panic("curve: pairs need as many points of G1 as of G2")
+	}
+	return len(p) == 0 || b.pairingsCancel(p, q)
+}
+
+// Sign returns secret·h. secret is 32 bytes big-endian, in [1, r).
+func (b *Backend) Sign(secret *[32]byte, h Points) Points { return b.in(h.Group()).sign(secret, h) }
+
+// PublicKey returns secret·Generator(g). secret is 32 bytes big-endian, in [1, r).
+func (b *Backend) PublicKey(secret *[32]byte, g Group) Points { return b.in(g).publicKey(secret) }
+
+// KeyGen derives a secret in [1, r), 32 bytes big-endian, from at least 32 bytes of key material,
+// after draft-irtf-cfrg-bls-signature-05, section 2.3 (HKDF-SHA-256, empty key_info).
+func (b *Backend) KeyGen(material []byte) [32]byte {
+	if len(material) < 32 {
+		panic("curve: key material is shorter than 32 bytes")
+	}
+	return b.keyGen(material)
 }

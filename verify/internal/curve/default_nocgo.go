@@ -3,7 +3,7 @@
 package curve
 
 // Default returns the back end of this build: gnark-crypto, since cgo is off.
-func Default() Backend { return gnarkBackend }
+func Default() *Backend { return gnarkBackend }
 
-// Vectors reports whether Default works on eight field elements at a time: not without cgo.
-func Vectors() bool { return false }
+// SIMD reports whether Default processes several points at a time: not without cgo.
+func SIMD() bool { return false }

@@ -2,14 +2,15 @@ package curve
 
 import "crypto/sha256"
 
-// elementBytes is how many uniform bytes make a field element: RFC 9380, section 8.8, L.
+// elementBytes is the number of uniform bytes that make a field element: L of RFC 9380, section
+// 8.8.
 const elementBytes = 64
 
 // expander is expand_message_xmd of RFC 9380, section 5.3.1, with SHA-256, for one tag and length.
 type expander struct {
 	size   int
-	suffix []byte // what ends every block but the first: DST_prime
-	block  []byte // memory of what is hashed
+	suffix []byte // DST_prime, the end of every block but the first
+	block  []byte // memory of the hashed bytes
 }
 
 // newExpander takes a tag of at most 255 bytes, and a size of at most 255·32.

@@ -12,130 +12,81 @@ import (
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fr"
 )
 
-// Gnark returns the back end on gnark-crypto, which every build has: the default without cgo, and otherwise the oracle
-// that tests compare with.
-func Gnark() Backend { return gnarkBackend }
+// Gnark returns the back end on gnark-crypto. Every build has it: it is the default without cgo,
+// and otherwise the oracle that tests compare with. Its arithmetic is not constant-time.
+func Gnark() *Backend { return gnarkBackend }
 
 var gnarkBackend = newGnark()
 
-// gnarkCurve is the back end on gnark-crypto. Its arithmetic is not constant-time.
-type gnarkCurve struct {
-	pair
-}
-
-func newGnark() *gnarkCurve {
+func newGnark() *Backend {
 	_, _, g1, g2 := bls12381.Generators()
-	products1 := newProducts1(func(x *fp.Element) { x.Inverse(x) })
-	products2 := newProducts2(func(x *bls12381.E2) { x.Inverse(x) })
-	return &gnarkCurve{pair{
-		g1: &group[bls12381.G1Affine, bls12381.G1Jac]{
-			id:        G1,
-			generator: g1,
-			decode: func(p *bls12381.G1Affine, in []byte, uncompressed bool) bool {
-				// The decoder leaves out the curve equation for uncompressed points, and would let (0, 0) pass as the
-				// identity. (0, ±2) are of order three; blst does not read them, so neither do we.
-				return gnarkDecode(p, in) && !p.X.IsZero() && (!uncompressed || p.IsOnCurve())
-			},
-			encode: func(dst []byte, p *bls12381.G1Affine, uncompressed bool) []byte {
-				if uncompressed {
-					raw := p.RawBytes()
-					return append(dst, raw[:]...)
-				}
-				short := p.Bytes()
-				return append(dst, short[:]...)
-			},
-			inTorsion: func(p *bls12381.G1Affine) bool { return p.IsInSubGroup() },
-			negate:    func(p *bls12381.G1Affine) { p.Neg(p) },
-			summed: func(p []bls12381.G1Affine) bls12381.G1Affine {
-				sum := products1.total(asAll[affine[fp.Element]](p))
-				return *as[bls12381.G1Affine](&sum)
-			},
-			toAffine: func(p []bls12381.G1Jac) []bls12381.G1Affine {
-				return asAll[bls12381.G1Affine](products1.toAffine(asAll[jacobian[fp.Element]](p)))
-			},
-			multiplied: func(p []bls12381.G1Affine, scalars []Scalar) []bls12381.G1Affine {
-				return asAll[bls12381.G1Affine](products1.each(asAll[affine[fp.Element]](p), scalars))
-			},
-			mulSummed: func(p []bls12381.G1Affine, scalars []Scalar) bls12381.G1Affine {
-				sum := products1.sum(asAll[affine[fp.Element]](p), scalars)
-				return *as[bls12381.G1Affine](&sum)
-			},
-			hash: func(tag, message []byte) (out bls12381.G1Jac) {
-				p, err := bls12381.HashToG1(message, tag)
-				mustHash(err)
-				out.FromAffine(&p)
-				return out
-			},
-			sign: func(secret *[32]byte, h *bls12381.G1Affine) (out bls12381.G1Affine) {
-				out.ScalarMultiplication(h, mustSecret(secret))
-				return out
-			},
-			public: func(secret *[32]byte) (out bls12381.G1Affine) {
-				out.ScalarMultiplication(&g1, mustSecret(secret))
-				return out
-			},
+	return &Backend{
+		name: "gnark-crypto",
+		g1: gnarkGroup(G1, g1, newProducts1(func(x *fp.Element) { x.Inverse(x) }), bls12381.HashToG1,
+			func(p *bls12381.G1Affine) []byte { b := p.Bytes(); return b[:] }),
+		g2: gnarkGroup(G2, g2, newProducts2(func(x *bls12381.E2) { x.Inverse(x) }), bls12381.HashToG2,
+			func(p *bls12381.G2Affine) []byte { b := p.Bytes(); return b[:] }),
+		pairingsCancel: func(p []affine[fp.Element], q []affine[bls12381.E2]) bool {
+			one, err := bls12381.PairingCheck(asAll[bls12381.G1Affine](p), asAll[bls12381.G2Affine](q))
+			return err == nil && one
 		},
-		g2: &group[bls12381.G2Affine, bls12381.G2Jac]{
-			id:        G2,
-			generator: g2,
-			decode: func(p *bls12381.G2Affine, in []byte, uncompressed bool) bool {
-				return gnarkDecode(p, in) && (!uncompressed || !p.IsInfinity() && p.IsOnCurve())
-			},
-			encode: func(dst []byte, p *bls12381.G2Affine, uncompressed bool) []byte {
-				if uncompressed {
-					raw := p.RawBytes()
-					return append(dst, raw[:]...)
-				}
-				short := p.Bytes()
-				return append(dst, short[:]...)
-			},
-			inTorsion: func(p *bls12381.G2Affine) bool { return p.IsInSubGroup() },
-			negate:    func(p *bls12381.G2Affine) { p.Neg(p) },
-			summed: func(p []bls12381.G2Affine) bls12381.G2Affine {
-				sum := products2.total(asAll[affine[bls12381.E2]](p))
-				return *as[bls12381.G2Affine](&sum)
-			},
-			toAffine: func(p []bls12381.G2Jac) []bls12381.G2Affine {
-				return asAll[bls12381.G2Affine](products2.toAffine(asAll[jacobian[bls12381.E2]](p)))
-			},
-			multiplied: func(p []bls12381.G2Affine, scalars []Scalar) []bls12381.G2Affine {
-				return asAll[bls12381.G2Affine](products2.each(asAll[affine[bls12381.E2]](p), scalars))
-			},
-			mulSummed: func(p []bls12381.G2Affine, scalars []Scalar) bls12381.G2Affine {
-				sum := products2.sum(asAll[affine[bls12381.E2]](p), scalars)
-				return *as[bls12381.G2Affine](&sum)
-			},
-			hash: func(tag, message []byte) (out bls12381.G2Jac) {
-				p, err := bls12381.HashToG2(message, tag)
-				mustHash(err)
-				out.FromAffine(&p)
-				return out
-			},
-			sign: func(secret *[32]byte, h *bls12381.G2Affine) (out bls12381.G2Affine) {
-				out.ScalarMultiplication(h, mustSecret(secret))
-				return out
-			},
-			public: func(secret *[32]byte) (out bls12381.G2Affine) {
-				out.ScalarMultiplication(&g2, mustSecret(secret))
-				return out
-			},
-		},
-	}}
+		keyGen: gnarkKeyGen,
+	}
 }
 
-func (*gnarkCurve) Name() string       { return "gnark-crypto" }
-func (*gnarkCurve) ConstantTime() bool { return false }
+// gnarkAffine is the part that G1Affine and G2Affine have in common.
+type gnarkAffine[A any] interface {
+	*A
+	Marshal() []byte
+	IsOnCurve() bool
+	IsInSubGroup() bool
+	ScalarMultiplication(p *A, scalar *big.Int) *A
+}
+
+// gnarkGroup makes a group of gnark-crypto, whose points are of type A. compress encodes a point.
+func gnarkGroup[E comparable, P coordinate[E], A any, PA gnarkAffine[A]](
+	id Group, generator A, products *products[E, P],
+	hash func(message, tag []byte) (A, error), compress func(p *A) []byte,
+) *group[E, P] {
+	return &group[E, P]{
+		id: id, generator: *as[affine[E]](&generator), products: products, multiples: products,
+		library: library[E]{
+			decode: func(p *affine[E], in []byte, uncompressed bool) bool {
+				// The decoder leaves out the curve equation for uncompressed points, and would let
+				// (0, 0) pass as the identity. (0, ±2) of G1 are of order three; blst does not read
+				// them, and neither does this back end. G2's curve has no points with x = 0.
+				own := PA(as[A](p))
+				return gnarkDecode(own, in) && !P(&p.x).IsZero() && (!uncompressed || own.IsOnCurve())
+			},
+			encode: func(dst []byte, p *affine[E], uncompressed bool) []byte {
+				if uncompressed {
+					return append(dst, PA(as[A](p)).Marshal()...)
+				}
+				return append(dst, compress(as[A](p))...)
+			},
+			inSubgroup: func(p *affine[E]) bool { return PA(as[A](p)).IsInSubGroup() },
+			hash: func(tag, message []byte) jacobian[E] {
+				p, err := hash(message, tag)
+				if err != nil { // there is none for the tags that group.hash lets through
+					panic("curve: hash to curve: " + err.Error())
+				}
+				return toJacobian[E, P](as[affine[E]](&p))
+			},
+			sign: func(secret *[32]byte, h *affine[E]) (out affine[E]) {
+				PA(as[A](&out)).ScalarMultiplication(as[A](h), mustSecret(secret))
+				return out
+			},
+			publicKey: func(secret *[32]byte) (out affine[E]) {
+				PA(as[A](&out)).ScalarMultiplication(&generator, mustSecret(secret))
+				return out
+			},
+		},
+	}
+}
 
 // gnarkDecode reads a point without the subgroup check, which SetBytes would always make.
 func gnarkDecode(p any, in []byte) bool {
 	return bls12381.NewDecoder(bytes.NewReader(in), bls12381.NoSubgroupChecks()).Decode(p) == nil
-}
-
-// mustHash panics on an error: hashing has none for the tags that hashTo lets through.
-func mustHash(err error) {
-	if err != nil {
-		panic("curve: hash to curve: " + err.Error())
-	}
 }
 
 func mustSecret(secret *[32]byte) *big.Int {
@@ -146,10 +97,7 @@ func mustSecret(secret *[32]byte) *big.Int {
 	return k
 }
 
-func (*gnarkCurve) KeyGen(material []byte) (secret [32]byte) {
-	if len(material) < 32 {
-		panic("curve: key material is shorter than 32 bytes")
-	}
+func gnarkKeyGen(material []byte) (secret [32]byte) {
 	ikm := append(slices.Clone(material), 0)
 	defer clear(ikm)
 	// Section 2.3: L = ceil(3·ceil(log2 r)/16) = 48; info is key_info, empty, and L in two bytes.
@@ -168,17 +116,4 @@ func (*gnarkCurve) KeyGen(material []byte) (secret [32]byte) {
 		}
 		salt = sha256.Sum256(salt[:])
 	}
-}
-
-func (b *gnarkCurve) PairingsCancel(a, c Points) bool {
-	p := b.g1.(*group[bls12381.G1Affine, bls12381.G1Jac]).of(a)
-	q := b.g2.(*group[bls12381.G2Affine, bls12381.G2Jac]).of(c)
-	if len(p) != len(q) {
-		panic("curve: pairs need as many points of G1 as of G2")
-	}
-	if len(p) == 0 {
-		return true
-	}
-	one, err := bls12381.PairingCheck(p, q)
-	return err == nil && one
 }

@@ -12,9 +12,11 @@ int lanecast_ifma(void) {
 		return 0;
 	unsigned low, high;
 	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-	if ((low & 0xe6) != 0xe6) // the system saves SSE, AVX, masks, and both parts of the state of AVX-512
+	// The system must save the state of SSE, AVX, masks, and both parts of AVX-512.
+	if ((low & 0xe6) != 0xe6)
 		return 0;
-	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && b & 1u << 16 && b & 1u << 21; // AVX512F, AVX512_IFMA
+	// AVX512F, AVX512_IFMA
+	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && b & 1u << 16 && b & 1u << 21;
 }
 
 #else

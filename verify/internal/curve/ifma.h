@@ -4,23 +4,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Whether the compiler knows the instructions. GCC for Windows does not align the stack for vectors
-// of 64 bytes (its bug 54412).
+// Whether the compiler knows the instructions. GCC for Windows does not align the stack for
+// registers of 64 bytes (its bug 54412).
 #if defined(__x86_64__) && !defined(_WIN32)
 #if defined(__clang__) ? __clang_major__ >= 8 : __GNUC__ >= 8
 #define LANECAST_IFMA 1
 #endif
 #endif
 
-// How many go through a computation side by side, and how many pairs a call of lanecast_miller
-// takes, which is some two milliseconds, with so many bytes of scratch memory at a multiple of 64.
-enum { LANECAST_LANES = 8, LANECAST_PAIRS = 64, LANECAST_PAIRS_SCRATCH = LANECAST_PAIRS / LANECAST_LANES * 15 * 8 * 64 };
+// The number of elements that are processed side by side; the most pairs that a call of
+// lanecast_miller takes, for which it needs some two milliseconds; and the bytes of its scratch
+// memory, which is at a multiple of 64.
+enum { LANECAST_WIDTH = 8, LANECAST_PAIRS = 64, LANECAST_PAIRS_SCRATCH = LANECAST_PAIRS / LANECAST_WIDTH * 15 * 8 * 64 };
 
-// What is known of a place that is to be read.
+// The states of a place that is to be read.
 enum { LANECAST_BAD = 0, LANECAST_PENDING = 1, LANECAST_GOOD = 2 };
 
-// lanecast_ifma tells whether this processor and its operating system have AVX-512 IFMA and the
-// compiler knew it. Where it says 0, nothing else here may be called.
+// lanecast_ifma returns whether this processor and its operating system have AVX-512 IFMA and the
+// compiler knew it. Where it returns 0, nothing else here may be called.
 int lanecast_ifma(void);
 
 // lanecast_read_g1 and lanecast_read_g2 read compressed points. Point k, for all k below n whose
@@ -42,18 +43,19 @@ void lanecast_read_points_g2(uint64_t *out, uint8_t *state, const uint8_t *slab,
 // which the final exponentiation takes to 1. n is at most LANECAST_PAIRS.
 void lanecast_miller(uint64_t *out, const uint64_t *p, const uint64_t *q, size_t n, void *scratch);
 
-// lanecast_in_g1 and lanecast_in_g2 say of n points of the curve, laid out as above, (0, 0) being
-// the identity, which are in the subgroup of order r: 1, or 0. The identity is.
+// lanecast_in_g1 and lanecast_in_g2 write, for each of n points of the curve, 1 if it is in the
+// subgroup of order r, and 0 if it is not. Points are laid out as above, (0, 0) being the identity.
+// The identity is in the subgroup.
 void lanecast_in_g1(uint8_t *inside, const uint64_t *p, size_t n);
 void lanecast_in_g2(uint8_t *inside, const uint64_t *p, size_t n);
 
-// What products go by: digits to the base 2^LANECAST_DOUBLINGS, at most LANECAST_DIGIT in
+// Products are computed from digits to the base 2^LANECAST_DOUBLINGS, at most LANECAST_DIGIT in
 // magnitude. LANECAST_TABLE1 is the size in bytes of the table that eight points of G1 take; of G2
 // it is twice that.
 enum { LANECAST_DIGIT = 8, LANECAST_DOUBLINGS = 4, LANECAST_TABLE1 = (LANECAST_DIGIT + 1) * 3 * 8 * 64 };
 
 // lanecast_multiply_g1 and lanecast_multiply_g2 multiply n points of the curve, laid out as above,
-// (0, 0) being the identity. Scalar i is low + high·ψ, ψ(x, y) = (βx, −y): the digits of low,
+// (0, 0) being the identity. Scalar i is low + high·φ with φ(x, y) = (βx, −y): the digits of low,
 // lowest first, are at digits[2kn + i], those of high at digits[(2k+1)n + i], for k below places.
 // Product i goes to place i of out as x, y, z in Montgomery's form with the constant 2³⁸⁴: (x/z,
 // y/z), or the identity where z is 0.

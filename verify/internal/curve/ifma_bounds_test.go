@@ -9,11 +9,11 @@ import (
 	"testing"
 )
 
-// The straight-line functions of the vector code are simulated by intervals, from their source:
-// what is said there of bounds is that operands of products are carried, not negative and below
-// 2^10·p, and that carry gets nothing below what it makes up for.
+// The straight-line functions of the SIMD code are simulated with intervals, from their source.
+// This tests what their comments say of bounds: that operands of products are carried, not negative
+// and below 2^10·p, and that the operands of carry are not below what it adds.
 
-// interval is what a part of an element may be, in multiples of p: more than low, or exactly 0, and
+// interval bounds a part of an element, in multiples of p: it is more than low, or exactly 0, and
 // less than high.
 type interval struct {
 	low, high float64
@@ -134,7 +134,7 @@ func (s *simulation) times12(a interval) interval {
 	return interval{12 * a.low, 12 * a.high, true}
 }
 
-func turn(a []interval) []interval { return []interval{minus(a[0], a[1]), plus(a[0], a[1])} }
+func mulByXi(a []interval) []interval { return []interval{minus(a[0], a[1]), plus(a[0], a[1])} }
 
 // call carries out one statement.
 func (s *simulation) call(function string, args []string) {
@@ -154,11 +154,11 @@ func (s *simulation) call(function string, args []string) {
 		}
 		s.set(args[0], each(in(1), func(i int) interval { return s.carry(in(1)[i], k) }))
 	case name == "triple_b" && fp2:
-		s.set(args[0], each(turn(in(1)), func(i int) interval { return s.times12(turn(in(1))[i]) }))
+		s.set(args[0], each(mulByXi(in(1)), func(i int) interval { return s.times12(mulByXi(in(1))[i]) }))
 	case name == "triple_b":
 		s.set(args[0], []interval{s.times12(one(1))})
-	case name == "turn":
-		s.set(args[0], turn(in(1)))
+	case name == "mul_by_xi":
+		s.set(args[0], mulByXi(in(1)))
 	case name == "mul" && fp2:
 		s.set(args[0], s.mul2(in(1), in(2)))
 	case name == "mul_two" && fp2:
@@ -200,9 +200,9 @@ func (s *simulation) call(function string, args []string) {
 			s.fail("%v", err)
 		}
 		s.set(args[0], each(in(1), func(i int) interval { return s.carry(in(1)[i], k) }))
-	case name == "turn6":
+	case name == "mul_by_v":
 		a := in(1)
-		s.set(args[0], append(turn(a[4:]), a[:4]...))
+		s.set(args[0], append(mulByXi(a[4:]), a[:4]...))
 	case name == "mul6", name == "mul6_by_two": // what their own simulation shows
 		for _, operand := range args[1:] {
 			for _, v := range s.get(operand) {
@@ -253,8 +253,8 @@ func (s *simulation) call(function string, args []string) {
 var (
 	statement = regexp.MustCompile(`^(?:for \(int [gk] = 0; [gk] < n; [gk]\+\+\) )?(?:(?:const )?__mmask8 )?(?:[\w>-]+ &?= (?:\(__mmask8\)~)?)?` +
 		`(?:ON\((\w+)\)|(\w+))\((.*)\);`)
-	copying = regexp.MustCompile(`^(?:for \(int g = 0; g < n; g\+\+\) )?(?:const lanes )?([\w>.\[\]-]+) = (everywhere\(.*\)|[\w>.\[\]-]+);`)
-	ignored = regexp.MustCompile(`^(ELEMENT|lanes|fp2|fp6|point\d|const lanes|const fp2|const int|static|return|for \(int g = 0; g < n; g\+\+\) {|}|memset|__mmask8 is_square)`)
+	copying = regexp.MustCompile(`^(?:for \(int g = 0; g < n; g\+\+\) )?(?:const fe8 )?([\w>.\[\]-]+) = (everywhere\(.*\)|[\w>.\[\]-]+);`)
+	ignored = regexp.MustCompile(`^(ELEMENT|fe8|fp2|fp6|point\d|const fe8|const fp2|const int|static|return|for \(int g = 0; g < n; g\+\+\) {|}|memset|__mmask8 is_square)`)
 )
 
 // run simulates the body of the function that begins with a line holding head, in a file.
@@ -303,7 +303,7 @@ func (s *simulation) statements(lines string) {
 			for k := range args {
 				args[k] = strings.TrimPrefix(strings.TrimSpace(args[k]), "&")
 			}
-			// What tells the lanes may have commas of its own: it is not looked at.
+			// The mask of positions may have commas of its own. It is not used.
 			if name := m[1] + m[2]; strings.HasPrefix(name, "conditional") || name == "replace" {
 				args = []string{args[0], "", args[len(args)-1]}
 			}
@@ -399,7 +399,7 @@ func TestMillerLoopsKeepWithinTheBounds(t *testing.T) {
 		for _, l := range []string{"l[0]", "l[1]", "l[2]"} {
 			line.at[l] = s.at[l]
 		}
-		line.run("ifma_pairing.c", "static void times_line(")
+		line.run("ifma_pairing.c", "static void mul_by_line(")
 		line.atMost(56, "c0", "c1")
 	}
 }

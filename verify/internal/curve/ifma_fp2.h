@@ -6,15 +6,15 @@
 //
 // # Bounds
 //
-// A number is *loose* when its limbs are signed and not carried: sums and differences are, which
-// saves the carrying, and are made operands of products by carry, which adds a multiple of p to
-// what may be negative. As long as no sum has as many as 2^9 terms, a limb stays below 2^61. All
-// operands of products are below 2^10·p. What is said of an element of Fp2 holds for both of its
-// parts, in multiples of p: "−4 … 2" is −4p < x < 2p.
+// A number is *loose* when its limbs are signed and not carried. Sums and differences are loose,
+// which saves the carrying. The function carry makes operands of products of them: it adds a
+// multiple of p to a number that may be negative. As long as no sum has as many as 2^9 terms, a
+// limb stays below 2^61. All operands of products are below 2^10·p. What is said of an element of
+// Fp2 holds for both of its parts, in multiples of p: "−4 … 2" is −4p < x < 2p.
 
 #include "ifma_field.h"
 
-typedef struct { lanes part[2]; } fp2;
+typedef struct { fe8 part[2]; } fp2;
 
 // p·2^k.
 static const constant multiples[] = {
@@ -40,8 +40,9 @@ static const constant multiples[] = {
 		0x8ee9709e70a25, 0x4f6c869759aec, 0x472ffcd349637, 0x340223d}},
 };
 
+// The factor that takes x·2³⁸⁴ to the element x: 2^448 mod p.
 static const constant from_blst = {{0x7fde37dba9366, 0x4e27525bc342b, 0x1f5b1e9778489, 0xb872b2b91b9dc,
-	0xb206f497dfcaf, 0x4137cc89a9b0b, 0xd9d20d7e39959, 0x411c}}; // what takes x·2³⁸⁴ to the element x: 2^448 mod p
+	0xb206f497dfcaf, 0x4137cc89a9b0b, 0xd9d20d7e39959, 0x411c}};
 
 // Row i of a further product that is added.
 #define ROW_OF_ANOTHER(c, di) do { \
@@ -55,12 +56,12 @@ static const constant from_blst = {{0x7fde37dba9366, 0x4e27525bc342b, 0x1f5b1e97
 
 // Row i of four products that are added.
 #define ROW_OF_FOUR(i) do { \
-	const vector bi = b->limb[i], di = d->limb[i], fi = f->limb[i], hi = h->limb[i]; \
+	const u64x8 bi = b->limb[i], di = d->limb[i], fi = f->limb[i], hi = h->limb[i]; \
 	c0 = LOW(c0, a0, bi), c1 = LOW(c1, a1, bi), c2 = LOW(c2, a2, bi), c3 = LOW(c3, a3, bi); \
 	c4 = LOW(c4, a4, bi), c5 = LOW(c5, a5, bi), c6 = LOW(c6, a6, bi), c7 = LOW(c7, a7, bi); \
 	c1 = HIGH(c1, a0, bi), c2 = HIGH(c2, a1, bi), c3 = HIGH(c3, a2, bi), c4 = HIGH(c4, a3, bi); \
 	c5 = HIGH(c5, a4, bi), c6 = HIGH(c6, a5, bi), c7 = HIGH(c7, a6, bi); \
-	vector c8 = HIGH(zero, a7, bi); \
+	u64x8 c8 = HIGH(zero, a7, bi); \
 	ROW_OF_ANOTHER(c, di); \
 	ROW_OF_ANOTHER(e, fi); \
 	ROW_OF_ANOTHER(g, hi); \
@@ -70,11 +71,11 @@ static const constant from_blst = {{0x7fde37dba9366, 0x4e27525bc342b, 0x1f5b1e97
 
 // (ab + cd + ef + gh)/R, reduced once: (4·2^20·2^-35 + 1)p < 2p. A column gets at most 10 halves
 // and one carry in each of eight rounds: less than 81·2^52 < 2^59.
-SHARED void four_products(lanes *r, const lanes *a, const lanes *b, const lanes *c, const lanes *d,
-	const lanes *e, const lanes *f, const lanes *g, const lanes *h) {
+SHARED void four_products(fe8 *r, const fe8 *a, const fe8 *b, const fe8 *c, const fe8 *d,
+	const fe8 *e, const fe8 *f, const fe8 *g, const fe8 *h) {
 	PREPARE;
 	LIMBS_OF(a);
-	vector c0 = zero, c1 = zero, c2 = zero, c3 = zero, c4 = zero, c5 = zero, c6 = zero, c7 = zero;
+	u64x8 c0 = zero, c1 = zero, c2 = zero, c3 = zero, c4 = zero, c5 = zero, c6 = zero, c7 = zero;
 	ROW_OF_FOUR(0);
 	ROW_OF_FOUR(1);
 	ROW_OF_FOUR(2);
@@ -86,21 +87,21 @@ SHARED void four_products(lanes *r, const lanes *a, const lanes *b, const lanes 
 	CARRY(r, c0, c1, c2, c3, c4, c5, c6, c7);
 }
 
-INLINE void add(lanes *r, const lanes *a, const lanes *b) {
+INLINE void add(fe8 *r, const fe8 *a, const fe8 *b) {
 	for (int j = 0; j < LIMBS; j++) r->limb[j] = ADD(a->limb[j], b->limb[j]);
 }
 
-INLINE void sub(lanes *r, const lanes *a, const lanes *b) {
+INLINE void sub(fe8 *r, const fe8 *a, const fe8 *b) {
 	for (int j = 0; j < LIMBS; j++) r->limb[j] = SUB(a->limb[j], b->limb[j]);
 }
 
 // a + 2^k·p, carried; a is above −2^k·p.
-INLINE void carry(lanes *r, const lanes *a, int k) {
+INLINE void carry(fe8 *r, const fe8 *a, int k) {
 	for (int j = 0; j < LIMBS; j++) r->limb[j] = ADD(a->limb[j], ALL(multiples[k].limb[j]));
 	carry8(r);
 }
 
-// Fp2. Results of add2, sub2 and turn2 are loose, and so may be their operands.
+// Fp2. Results of add2, sub2 and mul_by_xi are loose, and so may be their operands.
 
 INLINE void add2(fp2 *r, const fp2 *a, const fp2 *b) {
 	add(&r->part[0], &a->part[0], &b->part[0]);
@@ -113,8 +114,8 @@ INLINE void sub2(fp2 *r, const fp2 *a, const fp2 *b) {
 }
 
 // ξa = (a₀ − a₁) + (a₀ + a₁)i.
-INLINE void turn2(fp2 *r, const fp2 *a) {
-	lanes t;
+INLINE void mul_by_xi(fp2 *r, const fp2 *a) {
+	fe8 t;
 	sub(&t, &a->part[0], &a->part[1]);
 	add(&r->part[1], &a->part[0], &a->part[1]);
 	r->part[0] = t;
@@ -133,7 +134,7 @@ SHARED void carry2(fp2 *r, const fp2 *a, int k) {
 
 // ab: 0 … 2. a: at most 2^9, b: below 2^10.
 SHARED void mul2(fp2 *r, const fp2 *a, const fp2 *b) {
-	lanes t = {0};
+	fe8 t = {0};
 	sub(&t, &t, &a->part[1]);
 	carry(&t, &t, 9);
 	two_products(&t, &a->part[0], &b->part[0], &t, &b->part[1]);
@@ -143,7 +144,7 @@ SHARED void mul2(fp2 *r, const fp2 *a, const fp2 *b) {
 
 // a²: 0 … 2. a: at most 2^8.
 SHARED void square2(fp2 *r, const fp2 *a) {
-	lanes plus, minus, twice;
+	fe8 plus, minus, twice;
 	add(&plus, &a->part[0], &a->part[1]);
 	sub(&minus, &a->part[0], &a->part[1]);
 	add(&twice, &a->part[1], &a->part[1]);
@@ -154,7 +155,7 @@ SHARED void square2(fp2 *r, const fp2 *a) {
 	product(&r->part[0], &plus, &minus, 1);
 }
 
-SHARED void scale2(fp2 *r, const fp2 *a, const lanes *s) {
+SHARED void scale2(fp2 *r, const fp2 *a, const fe8 *s) {
 	product(&r->part[0], &a->part[0], s, 1);
 	product(&r->part[1], &a->part[1], s, 1);
 }
@@ -171,7 +172,7 @@ SHARED void mul_sums2(fp2 *r, const fp2 *a, const fp2 *b, const fp2 *c, const fp
 
 // ab + cd: 0 … 2. a and c: at most 2^9, b and d: below 2^10.
 SHARED void mul_two2(fp2 *r, const fp2 *a, const fp2 *b, const fp2 *c, const fp2 *d) {
-	lanes s = {0}, t = {0};
+	fe8 s = {0}, t = {0};
 	sub(&s, &s, &a->part[1]);
 	carry(&s, &s, 9);
 	sub(&t, &t, &c->part[1]);
@@ -182,8 +183,8 @@ SHARED void mul_two2(fp2 *r, const fp2 *a, const fp2 *b, const fp2 *c, const fp2
 	r->part[0] = s;
 }
 
-// Elements of what blst has: x·2³⁸⁴.
-SHARED void take(lanes *r, const words *from) {
+// Elements from blst's form, x·2³⁸⁴, to that of ifma_field.h.
+SHARED void from_blst_form(fe8 *r, const words *from) {
 	unpack(r, from, 1);
 	product_with(r, r, &from_blst, 1);
 }

@@ -8,20 +8,20 @@
 #include "ifma_field.h"
 #include "ifma_fp2.h"
 
-INLINE void mul1(lanes *r, const lanes *a, const lanes *b) { product(r, a, b, 1); }
-INLINE void square1(lanes *r, const lanes *a) { square(r, a, 1, 1); }
-INLINE void add1(lanes *r, const lanes *a, const lanes *b) { add(r, a, b); }
-INLINE void sub1(lanes *r, const lanes *a, const lanes *b) { sub(r, a, b); }
-INLINE void carry1(lanes *r, const lanes *a, int k) { carry(r, a, k); }
-INLINE void mul_two1(lanes *r, const lanes *a, const lanes *b, const lanes *c, const lanes *d) {
+INLINE void mul1(fe8 *r, const fe8 *a, const fe8 *b) { product(r, a, b, 1); }
+INLINE void square1(fe8 *r, const fe8 *a) { square(r, a, 1, 1); }
+INLINE void add1(fe8 *r, const fe8 *a, const fe8 *b) { add(r, a, b); }
+INLINE void sub1(fe8 *r, const fe8 *a, const fe8 *b) { sub(r, a, b); }
+INLINE void carry1(fe8 *r, const fe8 *a, int k) { carry(r, a, k); }
+INLINE void mul_two1(fe8 *r, const fe8 *a, const fe8 *b, const fe8 *c, const fe8 *d) {
 	two_products(r, a, b, c, d);
 }
-INLINE void conditional1(lanes *r, __mmask8 where, const lanes *a) { replace(r, where, a); }
-INLINE void times_beta1(lanes *r, const lanes *a) { product_with(r, a, &g1_beta, 1); }
+INLINE void conditional1(fe8 *r, __mmask8 where, const fe8 *a) { replace(r, where, a); }
+INLINE void times_beta1(fe8 *r, const fe8 *a) { product_with(r, a, &g1_beta, 1); }
 
 // 12a.
-INLINE void triple_b1(lanes *r, const lanes *a) {
-	lanes t;
+INLINE void triple_b1(fe8 *r, const fe8 *a) {
+	fe8 t;
 	add(&t, a, a);
 	add(&t, &t, &t);
 	add(r, &t, &t);
@@ -40,14 +40,14 @@ INLINE void times_beta2(fp2 *r, const fp2 *a) {
 // 12ξa.
 INLINE void triple_b2(fp2 *r, const fp2 *a) {
 	fp2 t;
-	turn2(&t, a);
+	mul_by_xi(&t, a);
 	triple_b1(&r->part[0], &t.part[0]);
 	triple_b1(&r->part[1], &t.part[1]);
 }
 
-// The lanes in which a, of −2^9 … 2^9 and loose, is 0.
-SHARED __mmask8 vanishes1(const lanes *a) {
-	lanes t;
+// The positions at which a, of −2^9 … 2^9 and loose, is 0.
+SHARED __mmask8 vanishes1(const fe8 *a) {
+	fe8 t;
 	carry(&t, a, 9);
 	canonical(&t, &t, 1);
 	return is_zero(&t);
@@ -55,7 +55,7 @@ SHARED __mmask8 vanishes1(const lanes *a) {
 
 INLINE __mmask8 vanishes2(const fp2 *a) { return vanishes1(&a->part[0]) & vanishes1(&a->part[1]); }
 
-#define ELEMENT lanes
+#define ELEMENT fe8
 #define ON(name) name##1
 #include "ifma_point.h"
 #undef ELEMENT

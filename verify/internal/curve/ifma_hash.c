@@ -2,7 +2,7 @@
 
 // Hashing to G1 and G2 after RFC 9380, section 3 (hash_to_curve), from the uniform bytes on: field
 // elements, the simplified SWU map to an isogenous curve, the isogeny, the cofactor. Eight messages
-// go together, the first element of each in one group of lanes and the second in the other.
+// go together, the first element of each in one fe8 and the second in another.
 //
 // # The map
 //
@@ -26,10 +26,10 @@
 #include "ifma_groups.h"
 #include "ifma_root.h"
 
-INLINE void constant_at1(lanes *r, constant c) { *r = everywhere(&c); }
+INLINE void constant_at1(fe8 *r, constant c) { *r = everywhere(&c); }
 INLINE void constant_at2(fp2 *r, const constant c[2]) { r->part[0] = everywhere(&c[0]), r->part[1] = everywhere(&c[1]); }
 
-#define ELEMENT lanes
+#define ELEMENT fe8
 #define ELEMENT_CONSTANT constant
 #define ON(name) name##1
 #define ISO(name) g1_iso_##name
@@ -63,36 +63,36 @@ enum { UNIFORM = 64 }; // bytes that make a field element
 
 // The elements of up to eight places of 64 bytes, most significant first, step bytes from one to
 // the next. 0 … 4.
-VECTOR static void reduce(lanes *r, const uint8_t *from, size_t step, int some) {
+TARGET static void reduce(fe8 *r, const uint8_t *from, size_t step, int some) {
 	words low, high;
 	memset(&low, 0, sizeof low);
 	memset(&high, 0, sizeof high);
-	for (int lane = 0; lane < some; lane++)
+	for (int pos = 0; pos < some; pos++)
 		for (int j = 0; j < UNIFORM / 8; j++) {
 			uint64_t w;
-			memcpy(&w, from + step * (size_t)lane + UNIFORM - 8 * (j + 1), 8);
+			memcpy(&w, from + step * (size_t)pos + UNIFORM - 8 * (j + 1), 8);
 			w = __builtin_bswap64(w);
 			if (j < WORDS)
-				low.word[j][lane] = w;
+				low.word[j][pos] = w;
 			else
-				high.word[j - WORDS][lane] = w;
+				high.word[j - WORDS][pos] = w;
 		}
-	lanes t;
-	enter(r, &low, 1);
+	fe8 t;
+	to_mont(r, &low, 1);
 	unpack(&t, &high, 1);
 	product_with(&t, &t, &high_radix, 1);
 	sum(r, r, &t, 1);
 }
 
-INLINE __mmask8 is_odd(const lanes *canonical) {
+INLINE __mmask8 is_odd(const fe8 *canonical) {
 	return _mm512_test_epi64_mask(canonical->limb[0], ALL(1));
 }
 
 // The point of E1' for every u, which is at most 4p. Coordinates are 0 … 2.
-VECTOR static void map_g1(point1 p[GROUPS], const lanes *u) {
+TARGET static void map_g1(point1 p[GROUPS], const fe8 *u) {
 	const int n = GROUPS;
-	lanes t[GROUPS], s[GROUPS], num[GROUPS], d[GROUPS], dd[GROUPS], h[GROUPS], c[GROUPS], v[GROUPS], w[GROUPS];
-	lanes zero[GROUPS], unity[GROUPS], z[GROUPS];
+	fe8 t[GROUPS], s[GROUPS], num[GROUPS], d[GROUPS], dd[GROUPS], h[GROUPS], c[GROUPS], v[GROUPS], w[GROUPS];
+	fe8 zero[GROUPS], unity[GROUPS], z[GROUPS];
 	__mmask8 is_square[GROUPS];
 	memset(zero, 0, sizeof zero);
 	for (int g = 0; g < n; g++) unity[g] = everywhere(&one);
@@ -149,21 +149,21 @@ VECTOR static void map_g1(point1 p[GROUPS], const lanes *u) {
 
 // The sign of an element of Fp2 given its canonical parts: whether x₀ is odd, or is 0 and x₁ is
 // odd.
-INLINE __mmask8 is_odd2(const lanes *real, const lanes *imaginary) {
+INLINE __mmask8 is_odd2(const fe8 *real, const fe8 *imaginary) {
 	return is_odd(real) | (is_zero(real) & is_odd(imaginary));
 }
 
-// A map to E2' on its way: g(x) or g(tx) is h/m, m in Fp.
+// The state of a map to E2': g(x) or g(tx) is h/m, m in Fp.
 typedef struct {
 	fp2 u, t, num, d, h, y;
-	lanes m;
+	fe8 m;
 	__mmask8 is_square;
 } map2;
 
 // From u, whose parts are at most 4p, to h, whose norm it writes. Results are 0 … 2.
-VECTOR static void begin_map2(map2 *m, lanes *norm) {
+TARGET static void begin_map2(map2 *m, fe8 *norm) {
 	const fp2 zero = {0};
-	const lanes unity = everywhere(&one);
+	const fe8 unity = everywhere(&one);
 	fp2 a, b, z, s, v, w;
 	constant_at2(&a, g2_iso_a);
 	constant_at2(&b, g2_iso_b);
@@ -203,8 +203,8 @@ VECTOR static void begin_map2(map2 *m, lanes *norm) {
 // latter case √(−n³)·s', where −s'² is the norm that h had and n that of t, of which u's is a
 // factor and the other factor is a square. Then base is what the root of h/m takes the power of:
 // with d = (h₀ + s)/2, or h₀ if that is 0, d·m³.
-VECTOR static void decide_map2(map2 *m, lanes *d, lanes *base, const lanes *norm, const lanes *powers) {
-	lanes s, n, t;
+TARGET static void decide_map2(map2 *m, fe8 *d, fe8 *base, const fe8 *norm, const fe8 *powers) {
+	fe8 s, n, t;
 	fp2 v;
 	product(&s, norm, powers, 1);
 	square(&t, &s, 1, 1);
@@ -235,9 +235,9 @@ VECTOR static void decide_map2(map2 *m, lanes *d, lanes *base, const lanes *norm
 // The root of h/m as in ifma_root.h, with the power k of base: c = d·m·k has c² = ±d/m, and f =
 // h₁·m·k/2 is ±(h₁/2m)/c. The root is c + fi, or −f + ci if the sign is minus. Its parts are at
 // most 2p.
-VECTOR static void root_map2(map2 *m, const lanes *d, const lanes *k) {
-	lanes c, f, t;
-	const lanes zero = {0};
+TARGET static void root_map2(map2 *m, const fe8 *d, const fe8 *k) {
+	fe8 c, f, t;
+	const fe8 zero = {0};
 	product(&t, &m->m, k, 1);
 	product(&c, &t, d, 1);
 	product(&f, &t, &m->h.part[1], 1);
@@ -245,17 +245,17 @@ VECTOR static void root_map2(map2 *m, const lanes *d, const lanes *k) {
 	square(&t, &c, 1, 1);
 	product(&t, &t, &m->m, 1);
 	sub(&t, &t, d);                  // −2 … 2
-	const __mmask8 turned = (__mmask8)~vanishes1(&t);
+	const __mmask8 swapped = (__mmask8)~vanishes1(&t);
 	sub(&t, &zero, &f);
 	carry(&t, &t, 1);                // 0 … 2
 	m->y.part[0] = c;
 	m->y.part[1] = f;
-	replace(&m->y.part[0], turned, &t);
-	replace(&m->y.part[1], turned, &c);
+	replace(&m->y.part[0], swapped, &t);
+	replace(&m->y.part[1], swapped, &c);
 }
 
 // The point of E2'. Coordinates are 0 … 2.
-VECTOR static void end_map2(point2 *p, map2 *m) {
+TARGET static void end_map2(point2 *p, map2 *m) {
 	const fp2 zero = {0};
 	fp2 u, y, minus;
 	mul2(&p->x, &m->num, &m->t);
@@ -272,8 +272,8 @@ VECTOR static void end_map2(point2 *p, map2 *m) {
 	p->z = m->d;
 }
 
-VECTOR static void map_g2(point2 p[GROUPS], map2 m[GROUPS]) {
-	lanes norm[GROUPS], powers[GROUPS], base[GROUPS], d[GROUPS];
+TARGET static void map_g2(point2 p[GROUPS], map2 m[GROUPS]) {
+	fe8 norm[GROUPS], powers[GROUPS], base[GROUPS], d[GROUPS];
 	for (int g = 0; g < GROUPS; g++) begin_map2(&m[g], &norm[g]);
 	power(powers, norm, GROUPS);
 	for (int g = 0; g < GROUPS; g++) decide_map2(&m[g], &d[g], &base[g], &norm[g], &powers[g]);
@@ -285,8 +285,8 @@ VECTOR static void map_g2(point2 p[GROUPS], map2 m[GROUPS]) {
 }
 
 // ψ(x, y) = (c·x̄, d·ȳ): see ifma_points.c. r may be p.
-VECTOR static void psi(point2 *r, const point2 *p) {
-	const lanes zero = {0};
+TARGET static void psi(point2 *r, const point2 *p) {
+	const fe8 zero = {0};
 	fp2 c;
 	*r = *p;
 	sub(&r->x.part[1], &zero, &r->x.part[1]);
@@ -301,7 +301,7 @@ VECTOR static void psi(point2 *r, const point2 *p) {
 	mul2(&r->y, &r->y, &c);
 }
 
-VECTOR static void subtract_points2(point2 *r, const point2 *p, const point2 *q) {
+TARGET static void subtract_points2(point2 *r, const point2 *p, const point2 *q) {
 	point2 minus = *q;
 	negate_where2(&minus, 0xff);
 	add_points2(r, p, &minus);
@@ -310,24 +310,24 @@ VECTOR static void subtract_points2(point2 *r, const point2 *p, const point2 *q)
 // The multiple by the effective cofactor of RFC 9380, section 8.8.2, as (z² − z − 1)p + (z − 1)ψ(p)
 // + ψ²(2p) = z(zp + ψ(p)) − zp − ψ(p) − p + ψ²(2p) (A. Budroni, F. Pintore: Efficient hash maps to
 // G2 on BLS curves, 2017).
-VECTOR static void clear_cofactor2(point2 *p) {
-	point2 zp, turned, t;
+TARGET static void clear_cofactor2(point2 *p) {
+	point2 zp, s, t;
 	times_x2(&zp, p);
 	negate_where2(&zp, 0xff);
-	psi(&turned, p);
-	add_points2(&t, &zp, &turned);
-	add_points2(&zp, &zp, &turned);
+	psi(&s, p);
+	add_points2(&t, &zp, &s);
+	add_points2(&zp, &zp, &s);
 	add_points2(&zp, &zp, p);        // what is subtracted
-	times_x2(&turned, &t);
-	add_points2(&zp, &zp, &turned);  // as is this, since z = −X
+	times_x2(&s, &t);
+	add_points2(&zp, &zp, &s);  // as is this, since z = −X
 	double_point2(p);
 	psi(p, p);
 	psi(p, p);
 	subtract_points2(p, p, &zp);
 }
 
-VECTOR static void hash_g1(uint64_t *out, const uint8_t *uniform, int some) {
-	lanes u[GROUPS];
+TARGET static void hash_g1(uint64_t *out, const uint8_t *uniform, int some) {
+	fe8 u[GROUPS];
 	point1 p[GROUPS], q;
 	for (int g = 0; g < GROUPS; g++) reduce(&u[g], uniform + UNIFORM * g, 2 * UNIFORM, some);
 	map_g1(p, u);
@@ -338,7 +338,7 @@ VECTOR static void hash_g1(uint64_t *out, const uint8_t *uniform, int some) {
 	store_points1(out, &q, some);
 }
 
-VECTOR static void hash_g2(uint64_t *out, const uint8_t *uniform, int some) {
+TARGET static void hash_g2(uint64_t *out, const uint8_t *uniform, int some) {
 	map2 m[GROUPS];
 	point2 p[GROUPS];
 	for (int g = 0; g < GROUPS; g++)
@@ -351,15 +351,15 @@ VECTOR static void hash_g2(uint64_t *out, const uint8_t *uniform, int some) {
 }
 
 void lanecast_hash_g1(uint64_t *out, const uint8_t *uniform, size_t n) {
-	for (size_t k = 0; k < n; k += LANES) {
-		const int some = n - k < LANES ? (int)(n - k) : LANES;
+	for (size_t k = 0; k < n; k += WIDTH) {
+		const int some = n - k < WIDTH ? (int)(n - k) : WIDTH;
 		hash_g1(out + 3 * WORDS * k, uniform + 2 * UNIFORM * k, some);
 	}
 }
 
 void lanecast_hash_g2(uint64_t *out, const uint8_t *uniform, size_t n) {
-	for (size_t k = 0; k < n; k += LANES) {
-		const int some = n - k < LANES ? (int)(n - k) : LANES;
+	for (size_t k = 0; k < n; k += WIDTH) {
+		const int some = n - k < WIDTH ? (int)(n - k) : WIDTH;
 		hash_g2(out + 6 * WORDS * k, uniform + 4 * UNIFORM * k, some);
 	}
 }

@@ -10,23 +10,24 @@ import (
 
 	bls12381 "github.com/consensys/gnark-crypto/ecc/bls12-381"
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
-	blst "github.com/supranational/blst/bindings/go"
 )
 
-// ifmaHash1 and ifmaHash2 are the hashMany of a group.
-func ifmaHash1(tag []byte, messages [][]byte) []blst.P1Affine {
-	return asAll[blst.P1Affine](hashedTogether[fp.Element](tag, messages, 2*elementBytes, ifmaMap1))
+func ifmaHash1(tag []byte, messages [][]byte) []affine[fp.Element] {
+	return hashedTogether(tag, messages, 2*elementBytes, ifmaMap1)
 }
 
-func ifmaHash2(tag []byte, messages [][]byte) []blst.P2Affine {
-	return asAll[blst.P2Affine](hashedTogether[bls12381.E2](tag, messages, 4*elementBytes, ifmaMap2))
+func ifmaHash2(tag []byte, messages [][]byte) []affine[bls12381.E2] {
+	return hashedTogether(tag, messages, 4*elementBytes, ifmaMap2)
 }
 
-// hashesTogether is how many messages one call into C hashes: it cannot be preempted.
+// hashesTogether is the most messages that one call into C hashes. The call cannot be preempted.
 const hashesTogether = 64
 
-// hashedTogether hashes messages by way of size uniform bytes for each.
-func hashedTogether[E any, P coordinate[E]](tag []byte, messages [][]byte, size int, mapped func(uniform []byte, n int) []projective[E]) []affine[E] {
+// hashedTogether hashes messages. It expands each to size uniform bytes, which mapped takes to
+// points.
+func hashedTogether[E any, P coordinate[E]](
+	tag []byte, messages [][]byte, size int, mapped func(uniform []byte, n int) []projective[E],
+) []affine[E] {
 	out := make([]projective[E], 0, len(messages))
 	x := newExpander(tag, size)
 	uniform := make([]byte, 0, min(hashesTogether, len(messages))*size)

@@ -8,9 +8,9 @@
 // A point is homogeneous: (x/z, y/z), or the identity where z is 0, then x is 0 and y is not.
 // Addition and doubling go by algorithms 7 and 9 of J. Renes, C. Costello, L. Batina: Complete
 // addition formulas for prime order elliptic curves (2016). They are right for every two points of
-// a curve without points of order two, and both groups' curves have odd order. Nothing is assumed
-// of the points but that they are on the curve: equal, opposite ones, the identity and those of any
-// small order need no special case here.
+// a curve without points of order two, and both groups' curves have odd order. The points need only
+// be on the curve: equal and opposite points, the identity and points of any small order need no
+// special case here.
 //
 // # Bounds
 //
@@ -108,31 +108,31 @@ INLINE void ON(replace_point)(ON(point) *r, __mmask8 where, const ON(point) *p) 
 	ON(conditional)(&r->z, where, &p->z);
 }
 
-// The identity in all lanes.
+// Eight identities.
 INLINE void ON(clear_point)(ON(point) *p) {
 	memset(p, 0, sizeof *p);
-	*(lanes *)&p->y = everywhere(&one);
+	*(fe8 *)&p->y = everywhere(&one);
 }
 
 // Affine points in blst's form, (0, 0) being the identity, at these places in words from p on, for
-// the lanes of a mask; the identity goes to the others. The lanes that have the identity are
-// returned.
+// the positions of a mask; the others become the identity. The positions that have the
+// identity are returned.
 //
-// What blst has of x is x·2³⁸⁴, which is the element x·2⁻³², and so with y: as homogeneous
+// In blst's form x is x·2³⁸⁴, which is the element x·2⁻³², and so with y. As homogeneous
 // coordinates these need no conversion, but a z of 2⁻³². Coordinates are 0 … 1.
-SHARED __mmask8 ON(gather_points)(ON(point) *p, const uint64_t *from, vector places, __mmask8 some) {
-	enum { PARTS = 2 * sizeof(ELEMENT) / sizeof(lanes) };
+SHARED __mmask8 ON(gather_points)(ON(point) *p, const uint64_t *from, u64x8 places, __mmask8 some) {
+	enum { PARTS = 2 * sizeof(ELEMENT) / sizeof(fe8) };
 	words in[PARTS];
-	vector any = _mm512_setzero_si512();
+	u64x8 any = _mm512_setzero_si512();
 	for (int c = 0; c < PARTS; c++)
 		for (int j = 0; j < WORDS; j++) {
-			const vector w = _mm512_mask_i64gather_epi64(_mm512_setzero_si512(), some, places, from + c * WORDS + j, 8);
+			const u64x8 w = _mm512_mask_i64gather_epi64(_mm512_setzero_si512(), some, places, from + c * WORDS + j, 8);
 			_mm512_storeu_si512(in[c].word[j], w);
 			any = OR(any, w);
 		}
-	unpack((lanes *)p, in, PARTS); // x, then y
+	unpack((fe8 *)p, in, PARTS); // x, then y
 	memset(&p->z, 0, sizeof p->z);
-	*(lanes *)&p->z = everywhere(&blst_radix);
+	*(fe8 *)&p->z = everywhere(&blst_radix);
 	const __mmask8 none = _mm512_testn_epi64_mask(any, any);
 	ON(point) identity;
 	ON(clear_point)(&identity);
@@ -142,20 +142,20 @@ SHARED __mmask8 ON(gather_points)(ON(point) *p, const uint64_t *from, vector pla
 
 // The first points from p on, up to eight.
 SHARED __mmask8 ON(load_points)(ON(point) *p, const uint64_t *from, int n) {
-	int64_t places[LANES];
-	for (int lane = 0; lane < LANES; lane++) places[lane] = lane * (int64_t)(2 * sizeof(ELEMENT) / sizeof(lanes) * WORDS);
+	int64_t places[WIDTH];
+	for (int pos = 0; pos < WIDTH; pos++) places[pos] = pos * (int64_t)(2 * sizeof(ELEMENT) / sizeof(fe8) * WORDS);
 	return ON(gather_points)(p, from, _mm512_loadu_si512(places), (__mmask8)((1u << n) - 1));
 }
 
 // Up to eight points, to x, y, z of each in blst's form, canonical.
 SHARED void ON(store_points)(uint64_t *out, const ON(point) *p, int n) {
-	enum { PARTS = sizeof(ON(point)) / sizeof(lanes) };
-	const lanes *const from = (const lanes *)p;
+	enum { PARTS = sizeof(ON(point)) / sizeof(fe8) };
+	const fe8 *const from = (const fe8 *)p;
 	const __mmask8 nowhere = 0;
 	for (int c = 0; c < PARTS; c++) {
 		words w;
-		leave(&w, from + c, &nowhere, 1);
-		for (int lane = 0; lane < n; lane++) store(out + (PARTS * lane + c) * WORDS, &w, lane);
+		from_mont(&w, from + c, &nowhere, 1);
+		for (int pos = 0; pos < n; pos++) store(out + (PARTS * pos + c) * WORDS, &w, pos);
 	}
 }
 
@@ -195,45 +195,45 @@ SHARED void ON(negate_where)(ON(point) *p, __mmask8 where) {
 	ON(conditional)(&p->y, where, &minus);
 }
 
-// r = d·p for the p of the table, or d·ψ(p), ψ(x, y) = (βx, −y), by a digit for each of some lanes;
-// 0 for the others.
-SHARED void ON(look_up)(ON(point) *r, const ON(table) *t, const int8_t *digits, int some, int turned) {
+// r = d·p for the p of the table, or d·φ(p) with φ(x, y) = (βx, −y), by a digit d for each of the
+// first positions; 0 for the others.
+SHARED void ON(look_up)(ON(point) *r, const ON(table) *t, const int8_t *digits, int some, int endomorphism) {
 	uint8_t negative = 0, is[LANECAST_DIGIT + 1] = {0};
-	for (int lane = 0; lane < some; lane++) {
-		const int d = digits[lane];
-		negative |= (uint8_t)((d < 0) << lane);
-		is[d < 0 ? -d : d] |= (uint8_t)(1 << lane);
+	for (int pos = 0; pos < some; pos++) {
+		const int d = digits[pos];
+		negative |= (uint8_t)((d < 0) << pos);
+		is[d < 0 ? -d : d] |= (uint8_t)(1 << pos);
 	}
 	*r = t->multiple[0];
 	for (int k = 1; k <= LANECAST_DIGIT; k++)
 		if (is[k]) ON(replace_point)(r, is[k], &t->multiple[k]);
-	if (turned) {
+	if (endomorphism) {
 		ON(times_beta)(&r->x, &r->x);
 		negative = (uint8_t)~negative;
 	}
 	ON(negate_where)(r, negative);
 }
 
-// r = r + r of the lanes so much further on, round the end.
+// r = r + r rotated by so many positions.
 SHARED void ON(add_rotated)(ON(point) *r, int by) {
-	enum { VECTORS = sizeof(ON(point)) / sizeof(vector) };
-	int64_t index[LANES];
-	for (int lane = 0; lane < LANES; lane++) index[lane] = (lane + by) % LANES;
-	const vector order = _mm512_loadu_si512(index);
+	enum { REGISTERS = sizeof(ON(point)) / sizeof(u64x8) };
+	int64_t index[WIDTH];
+	for (int pos = 0; pos < WIDTH; pos++) index[pos] = (pos + by) % WIDTH;
+	const u64x8 order = _mm512_loadu_si512(index);
 	ON(point) q;
-	const vector *const from = (const vector *)r;
-	vector *const to = (vector *)&q;
-	for (int i = 0; i < VECTORS; i++) to[i] = _mm512_permutexvar_epi64(order, from[i]);
+	const u64x8 *const from = (const u64x8 *)r;
+	u64x8 *const to = (u64x8 *)&q;
+	for (int i = 0; i < REGISTERS; i++) to[i] = _mm512_permutexvar_epi64(order, from[i]);
 	ON(add_points)(r, r, &q);
 }
 
 // Products point by point: see lanecast_multiply_g1.
 INLINE void ON(multiply)(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n) {
-	enum { IN = 2 * sizeof(ELEMENT) / sizeof(lanes) * WORDS, OUT = IN / 2 * 3 };
+	enum { IN = 2 * sizeof(ELEMENT) / sizeof(fe8) * WORDS, OUT = IN / 2 * 3 };
 	ON(table) t;
 	ON(point) at, term;
-	for (size_t k = 0; k < n; k += LANES) {
-		const int some = n - k < LANES ? (int)(n - k) : LANES;
+	for (size_t k = 0; k < n; k += WIDTH) {
+		const int some = n - k < WIDTH ? (int)(n - k) : WIDTH;
 		ON(load_points)(&at, p + IN * k, some);
 		ON(fill_table)(&t, &at);
 		ON(clear_point)(&at);
@@ -250,40 +250,40 @@ INLINE void ON(multiply)(uint64_t *out, const uint64_t *p, const int8_t *digits,
 
 // A sum of products: see lanecast_multiply_sum_g1.
 INLINE void ON(multiply_sum)(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n, void *scratch) {
-	enum { IN = 2 * sizeof(ELEMENT) / sizeof(lanes) * WORDS };
+	enum { IN = 2 * sizeof(ELEMENT) / sizeof(fe8) * WORDS };
 	ON(table) *const t = scratch;
 	ON(point) at, term;
-	for (size_t k = 0; k < n; k += LANES) {
-		ON(load_points)(&at, p + IN * k, n - k < LANES ? (int)(n - k) : LANES);
-		ON(fill_table)(&t[k / LANES], &at);
+	for (size_t k = 0; k < n; k += WIDTH) {
+		ON(load_points)(&at, p + IN * k, n - k < WIDTH ? (int)(n - k) : WIDTH);
+		ON(fill_table)(&t[k / WIDTH], &at);
 	}
 	ON(clear_point)(&at);
 	for (size_t place = places; place-- > 0;) {
 		if (place + 1 < places) ON(double_times)(&at, LANECAST_DOUBLINGS);
 		for (size_t half = 0; half < 2; half++)
-			for (size_t k = 0; k < n; k += LANES) {
-				const int some = n - k < LANES ? (int)(n - k) : LANES;
-				ON(look_up)(&term, &t[k / LANES], digits + (2 * place + half) * n + k, some, half == 1);
+			for (size_t k = 0; k < n; k += WIDTH) {
+				const int some = n - k < WIDTH ? (int)(n - k) : WIDTH;
+				ON(look_up)(&term, &t[k / WIDTH], digits + (2 * place + half) * n + k, some, half == 1);
 				ON(add_points)(&at, &at, &term);
 			}
 	}
-	for (int by = LANES / 2; by > 0; by /= 2) ON(add_rotated)(&at, by); // the sum, in every lane
+	for (int by = WIDTH / 2; by > 0; by /= 2) ON(add_rotated)(&at, by); // every position has the sum
 	ON(store_points)(out, &at, 1);
 }
 
 // The sums of up to eight sets of affine points in blst's form, of which set i has those from
-// begin[i] to begin[i+1]. A power of two of lanes, width, goes to each set, whose points they take
-// in turns.
-SHARED void ON(sum_sets)(uint64_t *out, const uint64_t *p, const ptrdiff_t *begin, int sets, int width) {
-	enum { PARTS = 2 * sizeof(ELEMENT) / sizeof(lanes), SIZE = PARTS * WORDS, OUT = SIZE / 2 * 3 };
+// begin[i] to begin[i+1]. Each set has share positions, a power of two, which add up every
+// share-th of its points.
+SHARED void ON(sum_sets)(uint64_t *out, const uint64_t *p, const ptrdiff_t *begin, int sets, int share) {
+	enum { PARTS = 2 * sizeof(ELEMENT) / sizeof(fe8), SIZE = PARTS * WORDS, OUT = SIZE / 2 * 3 };
 	ON(point) sum, term;
-	int64_t next[LANES] = {0}, end[LANES] = {0};
-	for (int lane = 0; lane < sets * width; lane++) {
-		next[lane] = (begin[lane / width] + lane % width) * SIZE;
-		end[lane] = begin[lane / width + 1] * SIZE;
+	int64_t next[WIDTH] = {0}, end[WIDTH] = {0};
+	for (int pos = 0; pos < sets * share; pos++) {
+		next[pos] = (begin[pos / share] + pos % share) * SIZE;
+		end[pos] = begin[pos / share + 1] * SIZE;
 	}
-	vector places = _mm512_loadu_si512(next);
-	const vector ends = _mm512_loadu_si512(end), step = ALL(width * SIZE);
+	u64x8 places = _mm512_loadu_si512(next);
+	const u64x8 ends = _mm512_loadu_si512(end), step = ALL(share * SIZE);
 	ON(clear_point)(&sum);
 	for (;;) {
 		const __mmask8 some = _mm512_cmplt_epi64_mask(places, ends);
@@ -292,10 +292,10 @@ SHARED void ON(sum_sets)(uint64_t *out, const uint64_t *p, const ptrdiff_t *begi
 		ON(add_points)(&sum, &sum, &term);
 		places = ADD(places, step);
 	}
-	for (int by = width / 2; by > 0; by /= 2) ON(add_rotated)(&sum, by);
+	for (int by = share / 2; by > 0; by /= 2) ON(add_rotated)(&sum, by);
 	words w[3 * PARTS / 2];
 	const __mmask8 nowhere = 0;
-	for (int c = 0; c < 3 * PARTS / 2; c++) leave(&w[c], (const lanes *)&sum + c, &nowhere, 1);
+	for (int c = 0; c < 3 * PARTS / 2; c++) from_mont(&w[c], (const fe8 *)&sum + c, &nowhere, 1);
 	for (int i = 0; i < sets; i++)
-		for (int c = 0; c < 3 * PARTS / 2; c++) store(out + OUT * i + c * WORDS, &w[c], i * width);
+		for (int c = 0; c < 3 * PARTS / 2; c++) store(out + OUT * i + c * WORDS, &w[c], i * share);
 }

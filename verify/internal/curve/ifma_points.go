@@ -12,58 +12,57 @@ import (
 
 	bls12381 "github.com/consensys/gnark-crypto/ecc/bls12-381"
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
-	blst "github.com/supranational/blst/bindings/go"
 )
 
-// ifmaInside1 and ifmaInside2 are the inside of a group.
-func ifmaInside1(p []blst.P1Affine) []uint8 {
+func ifmaInSubgroup1(p []affine[fp.Element]) []uint8 {
 	inside := make([]uint8, len(p))
-	C.lanecast_in_g1((*C.uint8_t)(unsafe.Pointer(&inside[0])), words(as[affine[fp.Element]](&p[0])), C.size_t(len(p)))
+	C.lanecast_in_g1((*C.uint8_t)(unsafe.Pointer(&inside[0])), words(&p[0]), C.size_t(len(p)))
 	return inside
 }
 
-func ifmaInside2(p []blst.P2Affine) []uint8 {
+func ifmaInSubgroup2(p []affine[bls12381.E2]) []uint8 {
 	inside := make([]uint8, len(p))
-	C.lanecast_in_g2((*C.uint8_t)(unsafe.Pointer(&inside[0])), words(as[affine[bls12381.E2]](&p[0])), C.size_t(len(p)))
+	C.lanecast_in_g2((*C.uint8_t)(unsafe.Pointer(&inside[0])), words(&p[0]), C.size_t(len(p)))
 	return inside
 }
 
-// ifmaSums1 and ifmaSums2 are the sumMany of a group.
-func ifmaSums1(sets [][]blst.P1Affine) []blst.P1Affine {
-	return sumsTogether[fp.Element](sets, func(out *projective[fp.Element], p *blst.P1Affine, begin *C.ptrdiff_t, n C.size_t) {
-		C.lanecast_sum_g1((*C.uint64_t)(unsafe.Pointer(out)), words(as[affine[fp.Element]](p)), begin, n)
+func ifmaSums1(sets [][]affine[fp.Element]) []affine[fp.Element] {
+	return sumsTogether(sets, func(out *projective[fp.Element], p *affine[fp.Element], begin *C.ptrdiff_t, n C.size_t) {
+		C.lanecast_sum_g1((*C.uint64_t)(unsafe.Pointer(out)), words(p), begin, n)
 	})
 }
 
-func ifmaSums2(sets [][]blst.P2Affine) []blst.P2Affine {
-	return sumsTogether[bls12381.E2](sets, func(out *projective[bls12381.E2], p *blst.P2Affine, begin *C.ptrdiff_t, n C.size_t) {
-		C.lanecast_sum_g2((*C.uint64_t)(unsafe.Pointer(out)), words(as[affine[bls12381.E2]](p)), begin, n)
+func ifmaSums2(sets [][]affine[bls12381.E2]) []affine[bls12381.E2] {
+	return sumsTogether(sets, func(out *projective[bls12381.E2], p *affine[bls12381.E2], begin *C.ptrdiff_t, n C.size_t) {
+		C.lanecast_sum_g2((*C.uint64_t)(unsafe.Pointer(out)), words(p), begin, n)
 	})
 }
 
 const (
-	// addedTogether is how many points one call into C adds up, unless one set has more: it cannot
-	// be preempted.
+	// addedTogether is the most points that one call into C adds up, unless one set has more. The
+	// call cannot be preempted.
 	addedTogether = 4096
-	// longestSet is from how many points on a set is added up in parts.
+	// longestSet is the most points of a set that is not added up in parts.
 	longestSet = 2048
 )
 
 // sumsTogether adds up sets of points. C takes them one after another in memory, in few calls.
-func sumsTogether[E any, A any, P coordinate[E]](sets [][]A, sum func(out *projective[E], p *A, begin *C.ptrdiff_t, n C.size_t)) []A {
+func sumsTogether[E any, P coordinate[E]](
+	sets [][]affine[E], sum func(out *projective[E], p *affine[E], begin *C.ptrdiff_t, n C.size_t),
+) []affine[E] {
 	for i := range sets {
 		if len(sets[i]) > longestSet {
 			sets = slices.Clone(sets)
 			for ; i < len(sets); i++ {
 				if len(sets[i]) > longestSet {
-					sets[i] = sumsTogether[E, A, P](slices.Collect(slices.Chunk(sets[i], longestSet)), sum)
+					sets[i] = sumsTogether[E, P](slices.Collect(slices.Chunk(sets[i], longestSet)), sum)
 				}
 			}
 			break
 		}
 	}
 	out := make([]projective[E], len(sets))
-	var points []A
+	var points []affine[E]
 	var begin []C.ptrdiff_t
 	for first := 0; first < len(sets); {
 		points, begin = points[:0], append(begin[:0], 0)
@@ -73,28 +72,28 @@ func sumsTogether[E any, A any, P coordinate[E]](sets [][]A, sum func(out *proje
 			begin = append(begin, C.ptrdiff_t(len(points)))
 		}
 		if len(points) == 0 {
-			points = append(points, *new(A)) // C looks at none
+			points = append(points, affine[E]{}) // C reads none
 		}
 		sum(&out[first], &points[0], &begin[0], C.size_t(last-first))
 		first = last
 	}
-	return asAll[A](fromProjective[E, P](out, blstInvert[E]))
+	return fromProjective[E, P](out, blstInvert[E])
 }
 
-// ifmaProducts computes products of points of one group and their sums, eight at a time. Few
-// points, or what is left of many, go through alone if that is faster.
+// ifmaProducts computes products of points of one group and their sums with SIMD. Few points, and
+// those of many that are left, go through alone where that is faster.
 type ifmaProducts[E any, P coordinate[E]] struct {
 	alone *products[E, P]
-	// How many products are computed faster together than one by one.
+	// The least number of products that are computed faster together than one by one.
 	fewest, fewestSummed int
-	each                 func(out *projective[E], p *affine[E], digits *C.int8_t, places, n C.size_t)
-	sum                  func(out *projective[E], p *affine[E], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer)
+	multiply             func(out *projective[E], p *affine[E], digits *C.int8_t, places, n C.size_t)
+	multiplySum          func(out *projective[E], p *affine[E], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer)
 	scratch              sync.Pool // of tables for summedTogether points
 	table                int       // the size of a table
 }
 
-// How many products one call into C computes, and how many it adds up: it cannot be preempted, and
-// takes about a millisecond for so many in G2. They are multiples of lanes.
+// The most products that one call into C computes, and the most that it adds up. The call cannot be
+// preempted, and takes about a millisecond for so many in G2. Both are multiples of the width.
 const (
 	productsTogether = 32
 	summedTogether   = 64
@@ -102,32 +101,32 @@ const (
 
 var ifmaProducts1 = &ifmaProducts[fp.Element, *fp.Element]{
 	alone: blstProducts1, fewest: 2, fewestSummed: 4, table: C.LANECAST_TABLE1,
-	each: func(out *projective[fp.Element], p *affine[fp.Element], digits *C.int8_t, places, n C.size_t) {
+	multiply: func(out *projective[fp.Element], p *affine[fp.Element], digits *C.int8_t, places, n C.size_t) {
 		C.lanecast_multiply_g1((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n)
 	},
-	sum: func(out *projective[fp.Element], p *affine[fp.Element], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer) {
+	multiplySum: func(out *projective[fp.Element], p *affine[fp.Element], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer) {
 		C.lanecast_multiply_sum_g1((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n, scratch)
 	},
 }
 
 var ifmaProducts2 = &ifmaProducts[bls12381.E2, *bls12381.E2]{
 	alone: blstProducts2, fewest: 3, fewestSummed: 8, table: 2 * C.LANECAST_TABLE1,
-	each: func(out *projective[bls12381.E2], p *affine[bls12381.E2], digits *C.int8_t, places, n C.size_t) {
+	multiply: func(out *projective[bls12381.E2], p *affine[bls12381.E2], digits *C.int8_t, places, n C.size_t) {
 		C.lanecast_multiply_g2((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n)
 	},
-	sum: func(out *projective[bls12381.E2], p *affine[bls12381.E2], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer) {
+	multiplySum: func(out *projective[bls12381.E2], p *affine[bls12381.E2], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer) {
 		C.lanecast_multiply_sum_g2((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n, scratch)
 	},
 }
 
-// of returns scalars[i]·points[i], point by point.
-func (m *ifmaProducts[E, P]) of(points []affine[E], scalars []Scalar) []affine[E] {
+// each returns scalars[i]·points[i], point by point.
+func (m *ifmaProducts[E, P]) each(points []affine[E], scalars []Scalar) []affine[E] {
 	many := together(len(points), m.fewest)
 	out := make([]projective[E], many)
 	for start := 0; start < many; start += productsTogether {
 		end := min(start+productsTogether, many)
 		digits, places := fixedDigits(scalars[start:end])
-		m.each(&out[start], &points[start], (*C.int8_t)(unsafe.Pointer(&digits[0])), C.size_t(places), C.size_t(end-start))
+		m.multiply(&out[start], &points[start], (*C.int8_t)(unsafe.Pointer(&digits[0])), C.size_t(places), C.size_t(end-start))
 	}
 	products := fromProjective[E, P](out, blstInvert[E])
 	if many < len(points) {
@@ -136,14 +135,14 @@ func (m *ifmaProducts[E, P]) of(points []affine[E], scalars []Scalar) []affine[E
 	return products
 }
 
-// sumOf returns Σ scalars[i]·points[i].
-func (m *ifmaProducts[E, P]) sumOf(points []affine[E], scalars []Scalar) affine[E] {
+// sum returns Σ scalars[i]·points[i].
+func (m *ifmaProducts[E, P]) sum(points []affine[E], scalars []Scalar) affine[E] {
 	if len(points) < m.fewestSummed {
 		return m.alone.sum(points, scalars)
 	}
 	scratch, _ := m.scratch.Get().(unsafe.Pointer)
 	if scratch == nil {
-		scratch = aligned(m.table * summedTogether / lanes)
+		scratch = aligned(m.table * summedTogether / simdWidth)
 	}
 	defer m.scratch.Put(scratch)
 	parts := make([]projective[E], (len(points)+summedTogether-1)/summedTogether)
@@ -151,17 +150,17 @@ func (m *ifmaProducts[E, P]) sumOf(points []affine[E], scalars []Scalar) affine[
 		start := i * summedTogether
 		end := min(start+summedTogether, len(points))
 		digits, places := fixedDigits(scalars[start:end])
-		m.sum(&parts[i], &points[start], (*C.int8_t)(unsafe.Pointer(&digits[0])), C.size_t(places), C.size_t(end-start), scratch)
+		m.multiplySum(&parts[i], &points[start], (*C.int8_t)(unsafe.Pointer(&digits[0])), C.size_t(places), C.size_t(end-start), scratch)
 	}
 	sums := fromProjective[E, P](parts, blstInvert[E])
 	if len(sums) == 1 {
 		return sums[0]
 	}
-	var sum jacobian[E]
+	var total jacobian[E]
 	for i := range sums {
-		m.alone.addAffine(&sum, &sums[i])
+		m.alone.addAffine(&total, &sums[i])
 	}
-	return m.alone.toAffine([]jacobian[E]{sum})[0]
+	return m.alone.toAffine([]jacobian[E]{total})[0]
 }
 
 // aligned returns memory free of pointers at a multiple of 64 bytes.
@@ -175,7 +174,7 @@ func aligned(size int) unsafe.Pointer {
 var (
 	_ [unsafe.Sizeof(projective[fp.Element]{})]byte  = [3 * 6 * 8]byte{}
 	_ [unsafe.Sizeof(projective[bls12381.E2]{})]byte = [6 * 6 * 8]byte{}
-	_ [longestSet]byte                               = [2048]byte{} // what the tests go around
+	_ [longestSet]byte                               = [2048]byte{} // in the tests too
 	_ [digitBits]byte                                = [C.LANECAST_DOUBLINGS]byte{}
 	_ [1 << (digitBits - 1)]byte                     = [C.LANECAST_DIGIT]byte{}
 )

@@ -2,13 +2,14 @@
 
 // Reading points: compressed ones, eight square roots at once, and uncompressed ones.
 //
-// With u = a^((3p−5)/4), c = a·u has c² = a if a is a square, else −a; and c·u is 1 or −1: see ifma_root.h. In Fp2, i² =
-// −1, the root of a = a₀ + a₁i goes by the complex method, with two powers in Fp: see root2.
+// With u = a^((3p−5)/4), c = a·u has c² = a if a is a square, else −a; and c·u is 1 or −1: see
+// ifma_root.h. In Fp2, i² = −1, the root of a = a₀ + a₁i goes by the complex method, with two
+// powers in Fp: see root2.
 //
-// All operands of products are below 16p. Bytes as they come are below 2^384 < 10p; should they not be below p, their
-// point is refused. Of products, below 2p, there are sums, below 4p, and differences of two, below 6p. The cubic of G2
-// is the largest element that is kept, below 7p; with the norm's root it makes 9p; and subtracting its root's square,
-// 11p.
+// All operands of products are below 16p. Bytes as they come are below 2^384 < 10p; if they are not
+// below p, their point is refused. Products are below 2p, sums of them below 4p, and differences of
+// two below 6p. The cubic of G2 is the largest element that is kept, below 7p; with the norm's root
+// it makes 9p; and subtracting its root's square, 11p.
 
 #include "ifma.h"
 
@@ -26,9 +27,9 @@ static const constant
 static const uint64_t p_words[WORDS] = {0xb9feffffffffaaab, 0x1eabfffeb153ffff, 0x6730d2a0f6b0f624,
 	0x64774b84f38512bf, 0x4b1ba7b6434bacd7, 0x1a0111ea397fe69a};
 
-// Takes 48 bytes, most significant first, the flags taken off if there are any, into a lane, and tells whether they are
-// below p.
-static int load(words *to, int lane, const uint8_t *in, uint8_t flags) {
+// Loads 48 bytes, most significant first and without these flags, to a position of to. Returns
+// whether they are below p.
+static int load(words *to, int pos, const uint8_t *in, uint8_t flags) {
 	uint64_t w[WORDS];
 	for (int j = 0; j < WORDS; j++) {
 		memcpy(&w[j], in + BYTES - 8 * (j + 1), 8);
@@ -38,7 +39,7 @@ static int load(words *to, int lane, const uint8_t *in, uint8_t flags) {
 	int below = 0;
 	for (int j = 0; j < WORDS; j++) { // the most significant that differs decides
 		if (w[j] != p_words[j]) below = w[j] < p_words[j];
-		to->word[j][lane] = w[j];
+		to->word[j][pos] = w[j];
 	}
 	return below;
 }
@@ -47,31 +48,31 @@ enum { FLAGS = 0xe0, SIGN = 0x20 };
 
 static const __mmask8 nowhere[GROUPS];
 
-// batch is the points that go through the lanes together: which of those to be read, whether they may be points so far,
-// and whether the larger y is wanted.
+// batch is the points that are processed together: their places among those to be read, whether
+// they may be points so far, and whether the larger y is wanted.
 typedef struct {
 	int count;
-	size_t which[GROUPS * LANES];
+	size_t which[GROUPS * WIDTH];
 	uint8_t may_be[GROUPS], larger[GROUPS];
 } batch;
 
-static void note(batch *b, size_t k, int may_be, int larger) {
-	const int g = b->count / LANES, lane = b->count % LANES;
+static void add_to_batch(batch *b, size_t k, int may_be, int larger) {
+	const int g = b->count / WIDTH, pos = b->count % WIDTH;
 	b->which[b->count++] = k;
-	b->may_be[g] |= (uint8_t)(may_be << lane);
-	b->larger[g] |= (uint8_t)(larger << lane);
+	b->may_be[g] |= (uint8_t)(may_be << pos);
+	b->larger[g] |= (uint8_t)(larger << pos);
 }
 
-VECTOR static void finish_g1(uint64_t *out, uint8_t *state, const words *in, const batch *b) {
-	const int n = (b->count + LANES - 1) / LANES;
-	lanes x[GROUPS], y[GROUPS], cubic[GROUPS], t[GROUPS];
+TARGET static void finish_g1(uint64_t *out, uint8_t *state, const words *in, const batch *b) {
+	const int n = (b->count + WIDTH - 1) / WIDTH;
+	fe8 x[GROUPS], y[GROUPS], cubic[GROUPS], t[GROUPS];
 	__mmask8 good[GROUPS], negated[GROUPS];
 
-	enter(x, in, n);
+	to_mont(x, in, n);
 	square(cubic, x, 1, n);
 	product(cubic, cubic, x, n);
 	for (int g = 0; g < n; g++) {
-		const lanes c = everywhere(&four);
+		const fe8 c = everywhere(&four);
 		sum(&cubic[g], &cubic[g], &c, 1);
 	}
 	power(t, cubic, n);
@@ -83,14 +84,14 @@ VECTOR static void finish_g1(uint64_t *out, uint8_t *state, const words *in, con
 	for (int g = 0; g < n; g++) negated[g] = is_larger(&t[g]) ^ b->larger[g];
 
 	words wx[GROUPS], wy[GROUPS];
-	leave(wx, x, nowhere, n);
-	leave(wy, y, negated, n);
+	from_mont(wx, x, nowhere, n);
+	from_mont(wy, y, negated, n);
 	for (int i = 0; i < b->count; i++) {
-		const int g = i / LANES, lane = i % LANES;
+		const int g = i / WIDTH, pos = i % WIDTH;
 		const size_t k = b->which[i];
-		state[k] = (good[g] & b->may_be[g]) >> lane & 1 ? LANECAST_GOOD : LANECAST_BAD;
-		store(out + 2 * WORDS * k, &wx[g], lane);
-		store(out + 2 * WORDS * k + WORDS, &wy[g], lane);
+		state[k] = (good[g] & b->may_be[g]) >> pos & 1 ? LANECAST_GOOD : LANECAST_BAD;
+		store(out + 2 * WORDS * k, &wx[g], pos);
+		store(out + 2 * WORDS * k + WORDS, &wy[g], pos);
 	}
 }
 
@@ -102,30 +103,30 @@ void lanecast_read_g1(uint64_t *out, uint8_t *state, const uint8_t *slab, const 
 	for (size_t k = 0; k < n; k++) {
 		if (state[k] == LANECAST_PENDING) {
 			const uint8_t *from = slab + index[k] * BYTES;
-			words *to = &in[b.count / LANES];
-			const int lane = b.count % LANES, below = load(to, lane, from, FLAGS);
+			words *to = &in[b.count / WIDTH];
+			const int pos = b.count % WIDTH, below = load(to, pos, from, FLAGS);
 			uint64_t any = 0;
-			for (int j = 0; j < WORDS; j++) any |= to->word[j][lane];
-			note(&b, k, below && any, (from[0] & SIGN) != 0);
+			for (int j = 0; j < WORDS; j++) any |= to->word[j][pos];
+			add_to_batch(&b, k, below && any, (from[0] & SIGN) != 0);
 		}
-		if (b.count == GROUPS * LANES || (k == n - 1 && b.count > 0)) {
+		if (b.count == GROUPS * WIDTH || (k == n - 1 && b.count > 0)) {
 			finish_g1(out, state, in, &b);
 			memset(&b, 0, sizeof b);
 		}
 	}
 }
 
-VECTOR static void finish_g2(uint64_t *out, uint8_t *state, words in[2][GROUPS], const batch *b) {
-	const int n = (b->count + LANES - 1) / LANES;
-	lanes x[2][GROUPS], y[2][GROUPS], cubic[2][GROUPS], t[2][GROUPS];
+TARGET static void finish_g2(uint64_t *out, uint8_t *state, words in[2][GROUPS], const batch *b) {
+	const int n = (b->count + WIDTH - 1) / WIDTH;
+	fe8 x[2][GROUPS], y[2][GROUPS], cubic[2][GROUPS], t[2][GROUPS];
 	__mmask8 good[GROUPS], also[GROUPS], negated[GROUPS];
 
-	enter(x[0], in[0], n);
-	enter(x[1], in[1], n);
+	to_mont(x[0], in[0], n);
+	to_mont(x[1], in[1], n);
 	square_pair(t, x, n);
 	product_pair(cubic, t, x, n);
 	for (int g = 0; g < n; g++) {
-		const lanes c = everywhere(&four);
+		const fe8 c = everywhere(&four);
 		sum(&cubic[0][g], &cubic[0][g], &c, 1);
 		sum(&cubic[1][g], &cubic[1][g], &c, 1);
 	}
@@ -143,16 +144,16 @@ VECTOR static void finish_g2(uint64_t *out, uint8_t *state, words in[2][GROUPS],
 
 	words wx[2][GROUPS], wy[2][GROUPS];
 	for (int c = 0; c < 2; c++) {
-		leave(wx[c], x[c], nowhere, n);
-		leave(wy[c], y[c], negated, n);
+		from_mont(wx[c], x[c], nowhere, n);
+		from_mont(wy[c], y[c], negated, n);
 	}
 	for (int i = 0; i < b->count; i++) {
-		const int g = i / LANES, lane = i % LANES;
+		const int g = i / WIDTH, pos = i % WIDTH;
 		const size_t k = b->which[i];
-		state[k] = (good[g] & also[g] & b->may_be[g]) >> lane & 1 ? LANECAST_GOOD : LANECAST_BAD;
+		state[k] = (good[g] & also[g] & b->may_be[g]) >> pos & 1 ? LANECAST_GOOD : LANECAST_BAD;
 		for (int c = 0; c < 2; c++) {
-			store(out + 4 * WORDS * k + (size_t)c * WORDS, &wx[c][g], lane);
-			store(out + 4 * WORDS * k + (size_t)(2 + c) * WORDS, &wy[c][g], lane);
+			store(out + 4 * WORDS * k + (size_t)c * WORDS, &wx[c][g], pos);
+			store(out + 4 * WORDS * k + (size_t)(2 + c) * WORDS, &wy[c][g], pos);
 		}
 	}
 }
@@ -165,11 +166,11 @@ void lanecast_read_g2(uint64_t *out, uint8_t *state, const uint8_t *slab, const 
 	for (size_t k = 0; k < n; k++) {
 		if (state[k] == LANECAST_PENDING) {
 			const uint8_t *from = slab + index[k] * 2 * BYTES; // x₁, then x₀
-			const int g = b.count / LANES, lane = b.count % LANES;
-			const int below = load(&in[1][g], lane, from, FLAGS) & load(&in[0][g], lane, from + BYTES, 0);
-			note(&b, k, below, (from[0] & SIGN) != 0);
+			const int g = b.count / WIDTH, pos = b.count % WIDTH;
+			const int below = load(&in[1][g], pos, from, FLAGS) & load(&in[0][g], pos, from + BYTES, 0);
+			add_to_batch(&b, k, below, (from[0] & SIGN) != 0);
 		}
-		if (b.count == GROUPS * LANES || (k == n - 1 && b.count > 0)) {
+		if (b.count == GROUPS * WIDTH || (k == n - 1 && b.count > 0)) {
 			finish_g2(out, state, in, &b);
 			memset(&b, 0, sizeof b);
 		}
@@ -178,20 +179,20 @@ void lanecast_read_g2(uint64_t *out, uint8_t *state, const uint8_t *slab, const 
 
 // # Uncompressed points
 //
-// A coordinate comes as a number x and is taken for the element X = x/R. With y = YR, y² = x³ + 4 is Y² = R·X³ + 4/R², and
-// blst's x·2³⁸⁴ is one product away.
+// A coordinate is a number x, which without conversion is the element X = x/R. With y = YR,
+// y² = x³ + 4 is Y² = R·X³ + 4/R². One product takes X to blst's form, x·2³⁸⁴.
 
-// The numbers of elements' parts as blst has them.
-SHARED void leave_numbers(words *to, const lanes *a, int n) {
-	lanes b[GROUPS];
+// Numbers, which without conversion are elements, to blst's form.
+SHARED void number_to_blst(words *to, const fe8 *a, int n) {
+	fe8 b[GROUPS];
 	product_with(b, a, &to_blst, n);
 	subtract_p(b, n);
 	pack(to, b, n);
 }
 
-VECTOR static void finish_points_g1(uint64_t *out, uint8_t *state, words in[2][GROUPS], const batch *b) {
-	const int n = (b->count + LANES - 1) / LANES;
-	lanes x[GROUPS], y[GROUPS], t[GROUPS];
+TARGET static void finish_points_g1(uint64_t *out, uint8_t *state, words in[2][GROUPS], const batch *b) {
+	const int n = (b->count + WIDTH - 1) / WIDTH;
+	fe8 x[GROUPS], y[GROUPS], t[GROUPS];
 	__mmask8 good[GROUPS];
 	unpack(x, in[0], n);
 	unpack(y, in[1], n);
@@ -199,20 +200,20 @@ VECTOR static void finish_points_g1(uint64_t *out, uint8_t *state, words in[2][G
 	product(t, t, x, n);
 	product_with(t, t, &radix, n);
 	for (int g = 0; g < n; g++) {
-		const lanes c = everywhere(&four_over_r2);
+		const fe8 c = everywhere(&four_over_r2);
 		sum(&t[g], &t[g], &c, 1);
 	}
 	words wx[GROUPS], wy[GROUPS];
-	leave_numbers(wx, x, n);
-	leave_numbers(wy, y, n);
+	number_to_blst(wx, x, n);
+	number_to_blst(wy, y, n);
 	square(y, y, 1, n);
 	same(good, y, t, n);
 	for (int i = 0; i < b->count; i++) {
-		const int g = i / LANES, lane = i % LANES;
+		const int g = i / WIDTH, pos = i % WIDTH;
 		const size_t k = b->which[i];
-		state[k] = (good[g] & b->may_be[g]) >> lane & 1 ? LANECAST_GOOD : LANECAST_BAD;
-		store(out + 2 * WORDS * k, &wx[g], lane);
-		store(out + 2 * WORDS * k + WORDS, &wy[g], lane);
+		state[k] = (good[g] & b->may_be[g]) >> pos & 1 ? LANECAST_GOOD : LANECAST_BAD;
+		store(out + 2 * WORDS * k, &wx[g], pos);
+		store(out + 2 * WORDS * k + WORDS, &wy[g], pos);
 	}
 }
 
@@ -224,45 +225,45 @@ void lanecast_read_points_g1(uint64_t *out, uint8_t *state, const uint8_t *slab,
 	for (size_t k = 0; k < n; k++) {
 		if (state[k] == LANECAST_PENDING) {
 			const uint8_t *from = slab + index[k] * 2 * BYTES;
-			const int g = b.count / LANES, lane = b.count % LANES;
-			const int below = load(&in[0][g], lane, from, 0) & load(&in[1][g], lane, from + BYTES, 0);
+			const int g = b.count / WIDTH, pos = b.count % WIDTH;
+			const int below = load(&in[0][g], pos, from, 0) & load(&in[1][g], pos, from + BYTES, 0);
 			uint64_t any = 0;
-			for (int j = 0; j < WORDS; j++) any |= in[0][g].word[j][lane];
-			note(&b, k, below && any, 0);
+			for (int j = 0; j < WORDS; j++) any |= in[0][g].word[j][pos];
+			add_to_batch(&b, k, below && any, 0);
 		}
-		if (b.count == GROUPS * LANES || (k == n - 1 && b.count > 0)) {
+		if (b.count == GROUPS * WIDTH || (k == n - 1 && b.count > 0)) {
 			finish_points_g1(out, state, in, &b);
 			memset(&b, 0, sizeof b);
 		}
 	}
 }
 
-VECTOR static void finish_points_g2(uint64_t *out, uint8_t *state, words in[4][GROUPS], const batch *b) {
-	const int n = (b->count + LANES - 1) / LANES;
-	lanes x[2][GROUPS], y[2][GROUPS], s[2][GROUPS], t[2][GROUPS];
+TARGET static void finish_points_g2(uint64_t *out, uint8_t *state, words in[4][GROUPS], const batch *b) {
+	const int n = (b->count + WIDTH - 1) / WIDTH;
+	fe8 x[2][GROUPS], y[2][GROUPS], s[2][GROUPS], t[2][GROUPS];
 	__mmask8 good[GROUPS], also[GROUPS];
 	words w[4][GROUPS];
 	for (int c = 0; c < 2; c++) {
 		unpack(x[c], in[c], n);
 		unpack(y[c], in[2 + c], n);
-		leave_numbers(w[c], x[c], n);
-		leave_numbers(w[2 + c], y[c], n);
+		number_to_blst(w[c], x[c], n);
+		number_to_blst(w[2 + c], y[c], n);
 	}
 	square_pair(s, x, n);
 	product_pair(t, s, x, n);
 	for (int c = 0; c < 2; c++) product_with(t[c], t[c], &radix, n);
 	for (int g = 0; g < n; g++) {
-		const lanes four_over = everywhere(&four_over_r2);
+		const fe8 four_over = everywhere(&four_over_r2);
 		for (int c = 0; c < 2; c++) sum(&t[c][g], &t[c][g], &four_over, 1);
 	}
 	square_pair(s, y, n);
 	same(good, s[0], t[0], n);
 	same(also, s[1], t[1], n);
 	for (int i = 0; i < b->count; i++) {
-		const int g = i / LANES, lane = i % LANES;
+		const int g = i / WIDTH, pos = i % WIDTH;
 		const size_t k = b->which[i];
-		state[k] = (good[g] & also[g] & b->may_be[g]) >> lane & 1 ? LANECAST_GOOD : LANECAST_BAD;
-		for (size_t c = 0; c < 4; c++) store(out + 4 * WORDS * k + c * WORDS, &w[c][g], lane);
+		state[k] = (good[g] & also[g] & b->may_be[g]) >> pos & 1 ? LANECAST_GOOD : LANECAST_BAD;
+		for (size_t c = 0; c < 4; c++) store(out + 4 * WORDS * k + c * WORDS, &w[c][g], pos);
 	}
 }
 
@@ -275,20 +276,20 @@ void lanecast_read_points_g2(uint64_t *out, uint8_t *state, const uint8_t *slab,
 	for (size_t k = 0; k < n; k++) {
 		if (state[k] == LANECAST_PENDING) {
 			const uint8_t *from = slab + index[k] * 4 * BYTES;
-			const int g = b.count / LANES, lane = b.count % LANES;
+			const int g = b.count / WIDTH, pos = b.count % WIDTH;
 			int below = 1;
-			for (int c = 0; c < 4; c++) below &= load(&in[c][g], lane, from + BYTES * place[c], 0);
-			note(&b, k, below, 0);
+			for (int c = 0; c < 4; c++) below &= load(&in[c][g], pos, from + BYTES * place[c], 0);
+			add_to_batch(&b, k, below, 0);
 		}
-		if (b.count == GROUPS * LANES || (k == n - 1 && b.count > 0)) {
+		if (b.count == GROUPS * WIDTH || (k == n - 1 && b.count > 0)) {
 			finish_points_g2(out, state, in, &b);
 			memset(&b, 0, sizeof b);
 		}
 	}
 }
 
-VECTOR void lanecast_field(int operation, uint64_t *out, const uint64_t *a, const uint64_t *b) {
-	lanes x, y, r;
+TARGET void lanecast_field(int operation, uint64_t *out, const uint64_t *a, const uint64_t *b) {
+	fe8 x, y, r;
 	memcpy(&x, a, sizeof x);
 	memcpy(&y, b, sizeof y);
 	switch (operation) {

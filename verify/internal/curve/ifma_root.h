@@ -1,12 +1,14 @@
 #ifndef LANECAST_IFMA_ROOT_H
 #define LANECAST_IFMA_ROOT_H
 
-// The power that square roots and inverses are made of, for the files that include ifma_field.h.
+// The power from which square roots and inverses are computed, for the files that include
+// ifma_field.h.
 //
 // Let e = (3p−5)/4, an integer because p ≡ 3 mod 4, and u = a^e. Then
 //
 //   - u²·a = a^((3p−3)/2) = χ(a), which is 1 if a is a square, −1 if it is none, 0 if a is 0;
-//   - c = a·u has c² = χ(a)·a and c·u = χ(a), so c is a root of a if there is one, and otherwise of −a;
+//   - c = a·u has c² = χ(a)·a and c·u = χ(a), so c is a root of a if there is one, and otherwise of
+//     −a;
 //   - u⁴·a is the inverse of a, or 0 if a is 0.
 //
 // The factor 3 makes the exponent easy to write in the curve's parameter. With X =
@@ -16,8 +18,8 @@
 //     g = X⁵ + 2X⁴ − 2X² − 1 = (X−1)(X⁴ + 3X³ + 3X² + X + 1)
 //
 // and e = (X/4)·g − 1 = (X/4)·(g−1) + (X/4 − 1). X has six bits that are one, so powers by X are
-// nearly all squares. TestThePowerForRootsOfEightAgreesWithWholeNumbers holds the function to the
-// exponent.
+// nearly all squares. TestThePowerForRootsOfEightAgreesWithWholeNumbers compares the function with
+// the exponent.
 
 #include "ifma_field.h"
 
@@ -25,9 +27,9 @@ static const constant half = {{0xaa4075474b22d, 0xb213e047f1ff7, 0xfb31b91640dbe
 		0x0e5cd98bad0b5, 0x8d8b36a08fe7f, 0xff89451d47238, 0x1764f}}; // the element 1/2
 
 // a^(X·2^(last−16)) by 47+last squares and 5 products. r is not where a is.
-SHARED void power_of_x(lanes *r, const lanes *a, int last, int n) {
+SHARED void power_of_x(fe8 *r, const fe8 *a, int last, int n) {
 	static const uint8_t squares[] = {1, 2, 3, 9, 32}; // between the ones of X
-	const lanes *from = a;
+	const fe8 *from = a;
 	for (size_t i = 0; i < sizeof squares; i++) {
 		square(r, from, squares[i], n);
 		product(r, r, a, n);
@@ -37,8 +39,8 @@ SHARED void power_of_x(lanes *r, const lanes *a, int last, int n) {
 }
 
 // a^((3p−5)/4) by 377 squares and 42 products. r is not where a is.
-SHARED void power(lanes *r, const lanes *a, int n) {
-	lanes a2[GROUPS], a3[GROUPS], a15[GROUPS], low[GROUPS], t[GROUPS], s[GROUPS], v[GROUPS];
+SHARED void power(fe8 *r, const fe8 *a, int n) {
+	fe8 a2[GROUPS], a3[GROUPS], a15[GROUPS], low[GROUPS], t[GROUPS], s[GROUPS], v[GROUPS];
 
 	square(a2, a, 1, n);
 	product(a3, a2, a, n);
@@ -76,11 +78,11 @@ SHARED void power(lanes *r, const lanes *a, int n) {
 	product(r, t, low, n);
 }
 
-// An element of Fp2 in every lane is c[0] + c[1]·i.
+// Below, c[0] + c[1]·i is eight elements of Fp2.
 
 // The parts of a are at most 4p.
-SHARED void square_pair(lanes r[2][GROUPS], lanes a[2][GROUPS], int n) {
-	lanes plus[GROUPS], minus[GROUPS], twice[GROUPS];
+SHARED void square_pair(fe8 r[2][GROUPS], fe8 a[2][GROUPS], int n) {
+	fe8 plus[GROUPS], minus[GROUPS], twice[GROUPS];
 	sum(plus, a[0], a[1], n);
 	difference(minus, a[0], a[1], n);
 	sum(twice, a[0], a[0], n);
@@ -89,8 +91,8 @@ SHARED void square_pair(lanes r[2][GROUPS], lanes a[2][GROUPS], int n) {
 }
 
 // r is not where an operand is.
-SHARED void product_pair(lanes r[2][GROUPS], lanes a[2][GROUPS], lanes b[2][GROUPS], int n) {
-	lanes s[GROUPS], t[GROUPS], u[GROUPS];
+SHARED void product_pair(fe8 r[2][GROUPS], fe8 a[2][GROUPS], fe8 b[2][GROUPS], int n) {
+	fe8 s[GROUPS], t[GROUPS], u[GROUPS];
 	product(s, a[0], b[0], n);
 	product(t, a[1], b[1], n);
 	product(u, a[0], b[1], n);
@@ -99,15 +101,15 @@ SHARED void product_pair(lanes r[2][GROUPS], lanes a[2][GROUPS], lanes b[2][GROU
 	difference(r[0], s, t, n);
 }
 
-// A root of a in the lanes where there is one, and anything elsewhere.
+// A root of each element of a that has one, and any element for the others.
 //
 // With s² = a₀² + a₁² and d = (a₀ + s)/2, a root is y₀ + y₁i with y₀² = d and y₀y₁ = a₁/2. Let u =
 // d^((3p−5)/4), c = d·u, h = u·a₁/2. If c² = d then 1/c = u and the root is c + hi. Otherwise c² =
 // −d and 1/c = −u, and because d·(a₀ − s)/2 = −a₁²/4, −h + ci is a root: its square is h² − c² −
 // 2hci = −a₁²/4d + d + a₁i = (a₀ − s)/2 + d + a₁i = a. Should d be 0, then a₁ is 0 and s = −a₀: the
 // other s makes d = a₀, and u = a₀^((3p−5)/4) does the rest.
-SHARED void root2(lanes r[2][GROUPS], lanes a[2][GROUPS], int n) {
-	lanes s[GROUPS], d[GROUPS], u[GROUPS];
+SHARED void root2(fe8 r[2][GROUPS], fe8 a[2][GROUPS], int n) {
+	fe8 s[GROUPS], d[GROUPS], u[GROUPS];
 	__mmask8 is_root[GROUPS];
 
 	square(s, a[0], 1, n);
@@ -131,9 +133,9 @@ SHARED void root2(lanes r[2][GROUPS], lanes a[2][GROUPS], int n) {
 	memset(s, 0, sizeof s);
 	difference(s, s, r[1], n); // −h
 	for (int g = 0; g < n; g++) {
-		const __mmask8 turned = (__mmask8)~is_root[g];
-		replace(&r[1][g], turned, &r[0][g]);
-		replace(&r[0][g], turned, &s[g]);
+		const __mmask8 swapped = (__mmask8)~is_root[g];
+		replace(&r[1][g], swapped, &r[0][g]);
+		replace(&r[0][g], swapped, &s[g]);
 	}
 }
 

@@ -28,7 +28,7 @@ var (
 )
 
 // number is element i.
-func (e *eight) number(i int) *big.Int {
+func (e *fe8) number(i int) *big.Int {
 	x := new(big.Int)
 	for j := 7; j >= 0; j-- {
 		x.Lsh(x, 52).Add(x, new(big.Int).SetUint64(e[j][i]))
@@ -37,7 +37,7 @@ func (e *eight) number(i int) *big.Int {
 }
 
 // carried reports whether all limbs of element i but the last have 52 bits at most.
-func (e *eight) carried(i int) bool {
+func (e *fe8) carried(i int) bool {
 	for j := range 7 {
 		if e[j][i]>>52 != 0 {
 			return false
@@ -47,7 +47,7 @@ func (e *eight) carried(i int) bool {
 }
 
 // set makes x, which is below R, element i.
-func (e *eight) set(i int, x *big.Int) {
+func (e *fe8) set(i int, x *big.Int) {
 	x, mask := new(big.Int).Set(x), big.NewInt(1<<52-1)
 	for j := range 8 {
 		e[j][i] = new(big.Int).And(x, mask).Uint64()
@@ -74,11 +74,11 @@ func extremes() []*big.Int {
 	return append(all, new(big.Int).Mod(ifmaRadix, prime), new(big.Int).Sub(prime, new(big.Int).Mod(ifmaRadix, prime)))
 }
 
-// onOperands calls check with all pairs of extremes, each in every lane, and random operands.
+// onOperands calls check with all pairs of extremes, each at every position, and random operands.
 func onOperands(t *testing.T, operation ifmaOperation, check func(a, b, out *big.Int, carried bool)) {
 	r := rand.New(rand.NewPCG(1, uint64(operation)))
 	try := func(operands [8][2]*big.Int) {
-		var a, b eight
+		var a, b fe8
 		for i := range operands {
 			a.set(i, operands[i][0])
 			b.set(i, operands[i][1])
@@ -87,7 +87,7 @@ func onOperands(t *testing.T, operation ifmaOperation, check func(a, b, out *big
 		for i := range operands {
 			check(operands[i][0], operands[i][1], out.number(i), out.carried(i))
 			if t.Failed() {
-				t.Fatalf("operation %d of %x and %x in lane %d", operation, operands[i][0], operands[i][1], i)
+				t.Fatalf("operation %d of %x and %x at position %d", operation, operands[i][0], operands[i][1], i)
 			}
 		}
 	}
@@ -191,7 +191,7 @@ func TestThePowerForRootsOfEightAgreesWithWholeNumbers(t *testing.T) {
 		all = append(all, x.Mod(x, prime))
 	}
 	for start := 0; start+8 <= len(all); start++ {
-		var a eight
+		var a fe8
 		for i := range 8 {
 			x := all[start+i]
 			if !small(x) {
@@ -204,14 +204,15 @@ func TestThePowerForRootsOfEightAgreesWithWholeNumbers(t *testing.T) {
 			want := new(big.Int).Mul(a.number(i), back)
 			want.Exp(want.Mod(want, prime), exponent, prime)
 			if got := out.number(i); !out.carried(i) || !timesRadix(want, got) {
-				t.Fatalf("the power of %x in lane %d is %x", a.number(i), i, got)
+				t.Fatalf("the power of %x at position %d is %x", a.number(i), i, got)
 			}
 		}
 	}
 }
 
-// specialElements are what to map that is special: those for which the map's first formula divides by 0, small ones, ends,
-// numbers that are not reduced, and limbs that are all ones or zeroes.
+// specialElements returns the special elements to map: those for which the map's first formula
+// divides by 0, small ones, ends, numbers that are not reduced, and limbs that are all ones or
+// zeroes.
 func specialElements() []*big.Int {
 	var minusInverse fp.Element // u² = −1/Z
 	minusInverse.SetInt64(-11)

@@ -8,19 +8,19 @@ import (
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
 )
 
-// products computes sums of points of one group, multiples of them and their sums, for both back
-// ends: on field elements as gnark-crypto has them, since neither library's own fits. blst's sum of
-// many is not exact (see total). The libraries' sums of products start goroutines, and blst's
-// products of single points go through a table of Jacobian points, and through cgo for every step
-// that is shared.
+// products computes sums of points of one group, their multiples, and sums of these, for both back
+// ends. It works on gnark-crypto's field elements, since neither library's own operations fit:
+// blst's sum of many is not exact (see total), the libraries' sums of products start goroutines,
+// and blst's products of single points use a table of Jacobian points, and cgo for every step that
+// is shared.
 type products[E any, P coordinate[E]] struct {
 	double    func(sum *jacobian[E])
 	addAffine func(sum *jacobian[E], p *affine[E])
-	// times multiplies a coordinate by β.
-	times func(x *E)
+	// timesBeta multiplies a coordinate by β.
+	timesBeta func(x *E)
 	// invert replaces x, which is not 0, by 1/x.
 	invert func(x *E)
-	// memory is that of total: of type *totalMemory[E].
+	// memory holds *totalMemory[E], for total.
 	memory sync.Pool
 }
 
@@ -31,7 +31,8 @@ type totalMemory[E any] struct {
 	scratch []E
 }
 
-// β, in both groups that for which ψ(x, y) = (βx, −y) multiplies points of order r by z².
+// beta1 and beta2 are the β for which φ(x, y) = (βx, −y) multiplies points of order r by z², in G1
+// and G2.
 var (
 	beta1 = fieldElement("0x5f19672fdf76ce51ba69c6076a0f77eaddb3a93be6f89688de17d813620a00022e01fffffffefffe")
 	beta2 = fieldElement("0x1a0111ea397fe699ec02408663d4de85aa0d857d89759ad4897d29650fb85f9b409427eb4f49fffd8bfd00000000aaac")
@@ -50,8 +51,8 @@ func newProducts1(invert func(x *fp.Element)) *products[fp.Element, *fp.Element]
 		addAffine: func(sum *jacobian[fp.Element], p *affine[fp.Element]) {
 			as[bls12381.G1Jac](sum).AddMixed(as[bls12381.G1Affine](p))
 		},
-		times:  func(x *fp.Element) { x.Mul(x, &beta1) },
-		invert: invert,
+		timesBeta: func(x *fp.Element) { x.Mul(x, &beta1) },
+		invert:    invert,
 	}
 }
 
@@ -61,20 +62,22 @@ func newProducts2(invert func(x *bls12381.E2)) *products[bls12381.E2, *bls12381.
 		addAffine: func(sum *jacobian[bls12381.E2], p *affine[bls12381.E2]) {
 			as[bls12381.G2Jac](sum).AddMixed(as[bls12381.G2Affine](p))
 		},
-		times:  func(x *bls12381.E2) { x.MulByElement(x, &beta2) },
-		invert: invert,
+		timesBeta: func(x *bls12381.E2) { x.MulByElement(x, &beta2) },
+		invert:    invert,
 	}
 }
 
-// table is the odd multiples of some points P, and those of ψ(P): entry k of point i, at [k·n+i], is (2k+1)·P.
+// table holds the odd multiples of some points P, and those of φ(P): entry k of point i, at
+// [k·n+i], is (2k+1)·P.
 type table[E any] struct {
 	n, entries int
 	multiples  []affine[E]
-	turned     []E // βx of multiples; the y of ψ is −y
+	betaX      []E // βx of multiples: φ of (x, y) is (βx, −y)
 }
 
-// widthFor weighs 2^(w−2) table entries against two digits in every w+1 bits.
-func widthFor(bits int) uint {
+// windowFor returns the window size w for scalars of so many bits. It weighs 2^(w−2) table entries
+// against two digits in every w+1 bits.
+func windowFor(bits int) uint {
 	switch {
 	case bits <= 12:
 		return 2
@@ -86,9 +89,9 @@ func widthFor(bits int) uint {
 	return 5
 }
 
-// prepare makes the table of odd multiples up to 2^(width−1), all points at once.
-func (m *products[E, P]) prepare(points []affine[E], width uint) *table[E] {
-	n, entries := len(points), 1<<(width-2)
+// prepare makes the table of odd multiples up to 2^(window−1), for all points at once.
+func (m *products[E, P]) prepare(points []affine[E], window uint) *table[E] {
+	n, entries := len(points), 1<<(window-2)
 	t := &table[E]{n: n, entries: entries, multiples: make([]affine[E], (entries+1)*n)}
 	copy(t.multiples, points)
 	if entries > 1 {
@@ -105,24 +108,24 @@ func (m *products[E, P]) prepare(points []affine[E], width uint) *table[E] {
 		}
 	}
 	t.multiples = t.multiples[:entries*n]
-	t.turned = make([]E, len(t.multiples))
-	for i := range t.turned {
-		t.turned[i] = t.multiples[i].x
-		m.times(&t.turned[i])
+	t.betaX = make([]E, len(t.multiples))
+	for i := range t.betaX {
+		t.betaX[i] = t.multiples[i].x
+		m.timesBeta(&t.betaX[i])
 	}
 	return t
 }
 
-// term writes d·P, or d·ψ(P), for a digit d that is not zero.
-func (m *products[E, P]) term(to *affine[E], t *table[E], i int, d int8, turned bool) {
+// term writes d·P, or d·φ(P), for a digit d that is not zero.
+func (m *products[E, P]) term(to *affine[E], t *table[E], i int, d int8, endomorphism bool) {
 	negative := d < 0
 	if negative {
 		d = -d
 	}
 	at := int(d/2)*t.n + i
 	*to = t.multiples[at]
-	if turned {
-		to.x = t.turned[at]
+	if endomorphism {
+		to.x = t.betaX[at]
 		negative = !negative
 	}
 	if negative {
@@ -130,27 +133,27 @@ func (m *products[E, P]) term(to *affine[E], t *table[E], i int, d int8, turned 
 	}
 }
 
-// expand returns the digits of all scalars: those of scalar i's low half at row 2i, of its high half at row 2i+1, each
-// row as long as the last value.
-func expand(scalars []Scalar) (digits []int8, width uint, row int) {
+// expand returns the digits of all scalars. Those of scalar i's low half are in row 2i, those of
+// its high half in row 2i+1; row is the length of each.
+func expand(scalars []Scalar) (digits []int8, window uint, row int) {
 	bits := 0
 	for i := range scalars {
 		bits = max(bits, scalars[i].bits())
 	}
-	width, row = widthFor(bits), bits+1
+	window, row = windowFor(bits), bits+1
 	digits = make([]int8, 2*len(scalars)*row)
 	for i := range scalars {
-		scalars[i].low.digits(digits[2*i*row:][:row], width)
-		scalars[i].high.digits(digits[(2*i+1)*row:][:row], width)
+		scalars[i].low.digits(digits[2*i*row:][:row], window)
+		scalars[i].high.digits(digits[(2*i+1)*row:][:row], window)
 	}
-	return digits, width, row
+	return digits, window, row
 }
 
-// each returns scalars[i]·points[i], point by point (E. G. Straus, "Addition chains of vectors", 1964, for the two
-// halves of each scalar).
+// each returns scalars[i]·points[i], point by point (E. G. Straus, "Addition chains of vectors",
+// 1964, for the two halves of each scalar).
 func (m *products[E, P]) each(points []affine[E], scalars []Scalar) []affine[E] {
-	digits, width, row := expand(scalars)
-	t := m.prepare(points, width)
+	digits, window, row := expand(scalars)
+	t := m.prepare(points, window)
 	out := make([]jacobian[E], len(points))
 	var term affine[E]
 	for i := range out {
@@ -175,15 +178,15 @@ func (m *products[E, P]) each(points []affine[E], scalars []Scalar) []affine[E] 
 	return m.toAffine(out)
 }
 
-// total returns the sum of at least one point: exactly the sum, whatever the points are, as long as
-// they are on the curve. Certificates are sums of points that nobody has proven, so that an
-// exception is an attack.
+// total returns the sum of at least one point. It is exactly the sum, whatever the points are, as
+// long as they are on the curve. Certificates are sums of unproven points, so an exceptional case
+// that went wrong would be open to attack.
 //
-// blst's blst_p1s_add is not used, for it has one: it takes two points with x = 0 for equal or
-// opposite ones, also where one is the identity and the other (0, ±2), which an attacker can bring
-// about among its intermediate sums. Here each pair is looked at for what it is (relate), and the
-// few points at the end go through a mixed addition that tells the identity by z = 0, or by x = y =
-// 0, and equal and opposite points apart.
+// blst's blst_p1s_add has such a case, so it is not used. It takes two points with x = 0 for equal
+// or opposite ones, also where one is the identity and the other (0, ±2), and an attacker can make
+// these occur among its intermediate sums. Here relate handles every kind of pair, and the few
+// points at the end go through a mixed addition that recognizes the identity by z = 0 or by
+// x = y = 0, and equal and opposite points.
 func (m *products[E, P]) total(points []affine[E]) affine[E] {
 	n := len(points)
 	var sum jacobian[E]
@@ -215,19 +218,20 @@ func (m *products[E, P]) total(points []affine[E]) affine[E] {
 }
 
 const (
-	// fewestPairs is how many additions together are worth an inversion, beside the other work of
-	// sum.
+	// fewestPairs is the least number of additions that are worth an inversion, beside the other
+	// work of sum.
 	fewestPairs = 24
 	// fewestPairsOfTotal is the same for total.
 	fewestPairsOfTotal = 12
 )
 
-// sum returns Σ scalars[i]·points[i]. The terms of one bit, from all points, are added up two by two, those of all bits
-// at once, so that each round of additions takes one inversion; what is left goes through one run of doublings. It
-// takes no more additions than Pippenger's buckets up to some hundreds of points, and cheaper ones.
+// sum returns Σ scalars[i]·points[i]. The terms of one bit, from all points, are added up two by
+// two, those of all bits at once, so that each round of additions takes one inversion. The
+// remaining terms are added in one run of doublings. Up to some hundreds of points this takes no
+// more additions than Pippenger's buckets, and cheaper ones.
 func (m *products[E, P]) sum(points []affine[E], scalars []Scalar) affine[E] {
-	digits, width, row := expand(scalars)
-	t := m.prepare(points, width)
+	digits, window, row := expand(scalars)
+	t := m.prepare(points, window)
 
 	// terms[begin[b]:][:count[b]] are those of bit b.
 	count, begin := make([]int, row), make([]int, row+1)

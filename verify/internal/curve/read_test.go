@@ -10,8 +10,9 @@ import (
 
 const fieldModulusHex = "1a0111ea397fe69a4b1ba7b6434bacd764774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab"
 
-// readAlike reads in on every back end, alone and many times in one call, and fails unless all agree, on acceptance, on
-// the bytes of either form and on the subgroup. It returns whether the bytes were accepted.
+// readAlike reads in on every back end, alone and many times in one call, and fails unless all
+// agree, on acceptance, on the bytes of either form and on the subgroup. It returns whether the
+// bytes were accepted.
 func readAlike(t interface {
 	Helper()
 	Fatalf(string, ...any)
@@ -26,12 +27,12 @@ func readAlike(t interface {
 			t.Fatalf("%s: %d points, bad %v", nameOf(b), p.Len(), bad)
 		}
 		if b != Gnark() {
-			many, worse := b.Read(g, in, make([]int, 2*lanes+3), uncompressed)
-			if many.Len() != p.Len()*(2*lanes+3) || many.Len()+len(worse) != 2*lanes+3 {
-				t.Fatalf("%s: %x is read %d times of %d", nameOf(b), in, many.Len(), 2*lanes+3)
+			many, worse := b.Read(g, in, make([]int, 2*simdWidth+3), uncompressed)
+			if many.Len() != p.Len()*(2*simdWidth+3) || many.Len()+len(worse) != 2*simdWidth+3 {
+				t.Fatalf("%s: %x is read %d times of %d", nameOf(b), in, many.Len(), 2*simdWidth+3)
 			}
 			for i := range many.Len() {
-				if !b.Equal(many, i, p, 0) {
+				if !equalAt(b, many, i, p, 0) {
 					t.Fatalf("%s: reading %x many times gives another point", nameOf(b), in)
 				}
 			}
@@ -66,7 +67,7 @@ func readAlike(t interface {
 }
 
 func TestEncodingsSurviveARoundTrip(t *testing.T) {
-	onEach(t, func(t *testing.T, b Backend, g Group) {
+	onEach(t, func(t *testing.T, b *Backend, g Group) {
 		points := b.Join(some(b, g, 9), outside(b, g, 9), b.Neg(outside(b, g, 9)))
 		for _, uncompressed := range []bool{false, true} {
 			prefix := []byte("kept")
@@ -89,7 +90,7 @@ func TestEncodingsSurviveARoundTrip(t *testing.T) {
 }
 
 func TestReadTakesThePlacesAskedForAndNamesTheBadOnes(t *testing.T) {
-	onEach(t, func(t *testing.T, b Backend, g Group) {
+	onEach(t, func(t *testing.T, b *Backend, g Group) {
 		points := some(b, g, 6)
 		for _, uncompressed := range []bool{false, true} {
 			slab := encoded(b, points, uncompressed)
@@ -113,7 +114,7 @@ func TestReadTakesThePlacesAskedForAndNamesTheBadOnes(t *testing.T) {
 }
 
 func TestTheIdentityReadsFromItsCanonicalCompressedFormOnly(t *testing.T) {
-	onEach(t, func(t *testing.T, b Backend, g Group) {
+	onEach(t, func(t *testing.T, b *Backend, g Group) {
 		canonical := b.Append(nil, identity(b, g), 0, false)
 		if canonical[0] != 0xc0 || !readAlike(t, g, canonical, false) {
 			t.Fatalf("%x", canonical)
@@ -142,7 +143,7 @@ func TestTheIdentityReadsFromItsCanonicalCompressedFormOnly(t *testing.T) {
 }
 
 func TestFlagsThatDoNotFitTheFormAreRefused(t *testing.T) {
-	onEach(t, func(t *testing.T, b Backend, g Group) {
+	onEach(t, func(t *testing.T, b *Backend, g Group) {
 		points := b.Join(some(b, g, 2), outside(b, g, 2))
 		for i := range points.Len() {
 			short, long := b.Append(nil, points, i, false), b.Append(nil, points, i, true)
@@ -168,7 +169,7 @@ func TestFlagsThatDoNotFitTheFormAreRefused(t *testing.T) {
 
 func TestFieldElementsPastTheModulusAreRefused(t *testing.T) {
 	modulus := unhex(t, fieldModulusHex)
-	onEach(t, func(t *testing.T, b Backend, g Group) {
+	onEach(t, func(t *testing.T, b *Backend, g Group) {
 		points := b.Join(some(b, g, 3), outside(b, g, 3))
 		tried := 0
 		for i := range points.Len() {
@@ -211,7 +212,7 @@ func TestFieldElementsPastTheModulusAreRefused(t *testing.T) {
 }
 
 func TestPointsOffTheCurveAreRefused(t *testing.T) {
-	onEach(t, func(t *testing.T, b Backend, g Group) {
+	onEach(t, func(t *testing.T, b *Backend, g Group) {
 		points := some(b, g, 3)
 		for i := range points.Len() {
 			in := b.Append(nil, points, i, true)

@@ -6,14 +6,15 @@ import (
 	"math/bits"
 )
 
-// Scalar is a coefficient in the form that products are computed from: low + high·z², where z = −0xd201000000010000 is
-// the curve's parameter.
+// Scalar is a coefficient in the form in which products are computed: low + high·z², where
+// z = −0xd201000000010000 is the curve's parameter.
 //
-// Why: on points of order r, multiplication by z² is the endomorphism ψ(x, y) = (βx, −y), β a cube root of unity in
-// the base field, which costs next to nothing; so k·P = low·P + high·ψ(P), whose halves share one run of half as many
-// doublings (R. Gallant, R. Lambert, S. Vanstone: Faster point multiplication on elliptic curves with efficient
-// endomorphisms, 2001). Outside the subgroup ψ is an endomorphism of the curve too, but not multiplication by z²: a
-// product there is low·P + high·ψ(P), and no multiple of P.
+// On points of order r, multiplication by z² is the endomorphism φ(x, y) = (βx, −y), where β is a
+// cube root of unity in the base field. φ costs next to nothing. So k·P = low·P + high·φ(P), whose
+// halves share one run of half as many doublings (R. Gallant, R. Lambert, S. Vanstone: Faster point
+// multiplication on elliptic curves with efficient endomorphisms, 2001). Outside the subgroup φ is
+// an endomorphism of the curve too, but not multiplication by z²: a product there is
+// low·P + high·φ(P), and no multiple of P.
 type Scalar struct{ low, high half }
 
 // half is a signed integer below 2¹²⁸ in magnitude.
@@ -28,8 +29,8 @@ var (
 	zSquared = new(big.Int).Exp(big.NewInt(0).SetUint64(0xd201000000010000), big.NewInt(2), nil)
 )
 
-// NewScalar returns the scalar k mod r, k little-endian. It halves what is at most r/2 in magnitude, so that small
-// integers, negative ones too, stay small.
+// NewScalar returns the scalar k mod r, k little-endian. It splits the representative of k that is
+// at most r/2 in magnitude, so that small integers stay small, negative ones too.
 func NewScalar(k [32]byte) Scalar {
 	for i, j := 0, len(k)-1; i < j; i, j = i+1, j-1 {
 		k[i], k[j] = k[j], k[i]
@@ -50,9 +51,10 @@ func newHalf(x *big.Int, negative bool) half {
 	return half{negative, [2]uint64{binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint64(b[:8])}}
 }
 
-// NewWeight returns the scalar a + b·z², a and b the first and the second eight bytes, little-endian. Different bytes
-// make scalars that differ modulo r, for |a − a'| < 2⁶⁴ is less than z² > 2¹²⁷, and all of them are below 2¹⁹³. So as
-// a random coefficient it is as good as any other with 128 random bits, at half the doublings.
+// NewWeight returns the scalar a + b·z², with a and b the first and the second eight bytes,
+// little-endian. Different bytes make scalars that differ modulo r, since |a − a'| < 2⁶⁴ is less
+// than z² > 2¹²⁷, and all of them are below 2¹⁹³. So as a random coefficient it is as good as any
+// other with 128 random bits, at half the doublings.
 func NewWeight(w [16]byte) Scalar {
 	return Scalar{
 		low:  half{words: [2]uint64{binary.LittleEndian.Uint64(w[:8])}},
@@ -60,7 +62,7 @@ func NewWeight(w [16]byte) Scalar {
 	}
 }
 
-// bits is the length of the longer half.
+// bits returns the length of the longer half.
 func (s *Scalar) bits() int { return max(s.low.bits(), s.high.bits()) }
 
 func (h *half) bits() int {
@@ -70,42 +72,45 @@ func (h *half) bits() int {
 	return bits.Len64(h.words[0])
 }
 
-// digits writes the half's non-adjacent form of a width, lowest digit first: Σ digits[j]·2^j, each zero or odd and
-// below 2^(width−1) in magnitude, any width consecutive ones holding at most one that is not zero (Hankerson, Menezes,
-// Vanstone: Guide to Elliptic Curve Cryptography, algorithm 3.35). There must be one more than the half has bits.
-func (h *half) digits(digits []int8, width uint) {
+// digits writes the half's width-w non-adjacent form, lowest digit first: Σ digits[j]·2^j, where
+// each digit is zero or odd and below 2^(w−1) in magnitude, and of any w consecutive ones at most
+// one is not zero (Hankerson, Menezes, Vanstone: Guide to Elliptic Curve Cryptography, algorithm
+// 3.35). There must be one more than the half has bits.
+func (h *half) digits(digits []int8, w uint) {
 	clear(digits)
 	carry := uint64(0)
 	for j := uint(0); j < uint(len(digits)); {
-		if h.window(j, 1)+carry != 1 { // the remaining value is even: 0, or 1 with a carry into the next
+		if h.window(j, 1)+carry != 1 { // the remaining value is even: 0, or 1 and a carry
 			j++
 			continue
 		}
-		d := int(h.window(j, width) + carry)
+		d := int(h.window(j, w) + carry)
 		carry = 0
-		if d >= 1<<(width-1) {
-			d -= 1 << width
+		if d >= 1<<(w-1) {
+			d -= 1 << w
 			carry = 1
 		}
 		if h.negative {
 			d = -d
 		}
 		digits[j] = int8(d)
-		j += width
+		j += w
 	}
 }
 
-// digitBits is how many bits a digit of fixedDigits stands for.
+// digitBits is the number of bits of a digit of fixedDigits.
 const digitBits = 4
 
-// fixedDigits returns the digits of scalars to the base 16, from −8 to 8, lowest first, places of them for every half:
-// Σ digits[2kn+i]·16^k is scalar i's low half, n being the number of scalars, and Σ digits[(2k+1)n+i]·16^k its high one.
+// fixedDigits returns the digits of scalars to the base 16, from −8 to 8, lowest first, places of
+// them for every half. With n the number of scalars, Σ digits[2kn+i]·16^k is scalar i's low half,
+// and Σ digits[(2k+1)n+i]·16^k its high half.
 func fixedDigits(scalars []Scalar) (digits []int8, places int) {
 	longest := 0
 	for i := range scalars {
 		longest = max(longest, scalars[i].bits())
 	}
-	places = longest/digitBits + 1 // the last holds a carry, or fewer than four bits, which with a carry are 8 at most
+	// The last digit holds a carry, or fewer than four bits, which with a carry are 8 at most.
+	places = longest/digitBits + 1
 	digits = make([]int8, 2*places*len(scalars))
 	for i := range scalars {
 		for k, h := range []*half{&scalars[i].low, &scalars[i].high} {

@@ -18,7 +18,8 @@ func unhex(t *testing.T, s string) []byte {
 }
 
 func TestHashFollowsRFC9380(t *testing.T) {
-	// Appendices J.9.1 and J.10.1; points of G2 are written x1 ‖ x0 ‖ y1 ‖ y0, the order of their encoding.
+	// Appendices J.9.1 and J.10.1; points of G2 are written x1 ‖ x0 ‖ y1 ‖ y0, the order of their
+	// encoding.
 	for _, v := range []struct {
 		group         Group
 		message, want string
@@ -50,7 +51,7 @@ func TestHashFollowsRFC9380(t *testing.T) {
 }
 
 func TestHashingNoMessagesGivesNoPoints(t *testing.T) {
-	onEach(t, func(t *testing.T, b Backend, g Group) {
+	onEach(t, func(t *testing.T, b *Backend, g Group) {
 		if b.Hash(g, []byte("tag")).Len() != 0 {
 			t.Fatal("points from nowhere")
 		}
@@ -58,7 +59,8 @@ func TestHashingNoMessagesGivesNoPoints(t *testing.T) {
 }
 
 func TestKeyGenGivesTheMasterKeyOfEIP2333(t *testing.T) {
-	// EIP-2333, test case 0: its hkdf_mod_r of the seed is KeyGen with the standard salt and an empty key_info.
+	// EIP-2333, test case 0: its hkdf_mod_r of the seed is KeyGen with the standard salt and an
+	// empty key_info.
 	seed := "c55257c360c07c72029aebc1b53c05ed0362ada38ead3e3e9efa3708e5349553" +
 		"1f09a6987599d18264c1e1c92f2cf141630c7a3c4ab7c81b2f001698e7463b04"
 	want, _ := new(big.Int).SetString("6083874454709270928345386274498605044986640685124978867557563392430687146096", 10)
@@ -101,7 +103,8 @@ func TestKeysAndSignaturesAgreeAcrossBackends(t *testing.T) {
 }
 
 func TestASignatureOfEthereumIsReproduced(t *testing.T) {
-	// From the public BLS test suite of the Ethereum consensus layer, case sign_case_84d45c9c7cca6b92: MinPk, POP.
+	// From the public BLS test suite of the Ethereum consensus layer, case
+	// sign_case_84d45c9c7cca6b92: MinPk, POP.
 	secret := (*[32]byte)(unhex(t, "263dbd792f5b1be47ed85f8938c0f29586af0d3ac7b977f21c278fe1462040e3"))
 	message := bytes.Repeat([]byte{0x56}, 32)
 	key := unhex(t, "a491d1b0ecd9bb917989f0e74f0dea0422eac4a873e5e2644f368dffb9a6e20fd6e10c1b77654d067c0618f6e5a7f79a")
@@ -184,7 +187,7 @@ func TestManyPairsCancelOrNotTogether(t *testing.T) {
 
 func TestASignatureVerifiesInEitherGroup(t *testing.T) {
 	digest := sha256.Sum256([]byte("message"))
-	onEach(t, func(t *testing.T, b Backend, g Group) {
+	onEach(t, func(t *testing.T, b *Backend, g Group) {
 		secret := secretOf(3)
 		h := b.Hash(g, []byte("tag"), digest[:])
 		signature, key := b.Sign(secret, h), b.PublicKey(secret, g.Other())

@@ -160,7 +160,7 @@ func (p slowPoint) bytes(uncompressed bool) []byte {
 }
 
 // slowlyAt is point i of p.
-func slowlyAt(b Backend, p Points, i int) slowPoint {
+func slowlyAt(b *Backend, p Points, i int) slowPoint {
 	if b.IsIdentity(p, i) {
 		return slowIdentity(p.Group())
 	}

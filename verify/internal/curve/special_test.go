@@ -18,7 +18,7 @@ import (
 // So every operation is held against slow_test.go with all of them, at every place, up to 300 at
 // once.
 
-// specialDraws is how many random batches a test tries; LANECAST_SPECIAL asks for more.
+// specialDraws is the number of random batches that a test tries. LANECAST_SPECIAL asks for more.
 func specialDraws(t testing.TB, few int) int {
 	s := os.Getenv("LANECAST_SPECIAL")
 	if s == "" {
@@ -62,7 +62,7 @@ func makeSpecialPoints(g Group) []slowPoint {
 }
 
 // pointsOf gives a back end's form of points. (0, ±2) cannot be read, so they are added up.
-func pointsOf(b Backend, g Group, ps []slowPoint) Points {
+func pointsOf(b *Backend, g Group, ps []slowPoint) Points {
 	parts, n := []Points{identity(b, g)}, 1
 	if g == G1 {
 		parts, n = append(parts, cubic(b), b.Neg(cubic(b))), 3
@@ -99,7 +99,7 @@ func slowSum(g Group, ps []slowPoint) slowPoint {
 }
 
 // is demands that a back end's point is the one that the slow arithmetic found.
-func is(t testing.TB, b Backend, p Points, i int, want slowPoint, format string, args ...any) {
+func is(t testing.TB, b *Backend, p Points, i int, want slowPoint, format string, args ...any) {
 	t.Helper()
 	if got := b.Append(nil, p, i, false); !bytes.Equal(got, want.bytes(false)) {
 		t.Fatalf("%s: %s: %x, not %x", nameOf(b), fmt.Sprintf(format, args...), got, want.bytes(false))
@@ -155,7 +155,8 @@ func batchOf(r *rand.Rand, g Group, n int) []slowPoint {
 	return ps[:n]
 }
 
-// batchSize is how many points draw i has: first the numbers at which something changes, then any.
+// batchSize returns the number of points of draw i: first the numbers at which something changes,
+// then any.
 func batchSize(r *rand.Rand, i int) int {
 	edges := []int{1, 2, 3, 15, 16, 17, 23, 24, 25, 31, 32, 33, 47, 48, 49, 63, 64, 65, 67, 127, 128, 129, 300}
 	if i < len(edges) {
@@ -209,7 +210,7 @@ func TestASumIsExactWhereverPointsCancelBesideATorsionPoint(t *testing.T) {
 	}
 }
 
-// slowEndomorphism is ψ(x, y) = (βx, −y), for the β that Scalar is about.
+// slowEndomorphism is φ(x, y) = (βx, −y), for the β of Scalar.
 func slowEndomorphism(p slowPoint) slowPoint {
 	if p.identity {
 		return p
@@ -240,7 +241,7 @@ func TestProductsOfSpecialPointsAndTheirSumsAreExact(t *testing.T) {
 			}
 			return p
 		}
-		converted := make(map[Backend]Points)
+		converted := make(map[*Backend]Points)
 		for _, b := range backends() {
 			converted[b] = pointsOf(b, g, pool)
 		}
@@ -366,7 +367,7 @@ func TestSpecialPointsAreReadAndWrittenInEveryPlace(t *testing.T) {
 // pair again and again, opposite ones, the identity on either side.
 func TestPairsOfSpecialPointsOfTheSubgroupCancelIfAndOnlyIfTheirExponentsDo(t *testing.T) {
 	multiples := []int64{0, 1, -1, 2, -2, 5, -5}
-	sides := make(map[Backend][2]Points)
+	sides := make(map[*Backend][2]Points)
 	for _, b := range backends() {
 		var both [2]Points
 		for side, g := range groups {

@@ -59,7 +59,7 @@ func TestNoOperationStartsAGoroutine(t *testing.T) {
 }
 
 func TestPointsAndBackendsAreSharedSafely(t *testing.T) {
-	onEach(t, func(t *testing.T, b Backend, g Group) {
+	onEach(t, func(t *testing.T, b *Backend, g Group) {
 		points := some(b, g, 20)
 		want := encoded(b, b.Sum(points), false)
 		var done sync.WaitGroup

@@ -1,4 +1,4 @@
-package batch
+package inbox
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ import (
 
 func newInbox[T any](t testing.TB, capacity int, quotas ...int) (*Inbox[T], []*Producer[T]) {
 	t.Helper()
-	in, err := NewInbox[T](capacity)
+	in, err := New[T](capacity)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,11 +73,11 @@ func TestAPopMakesRoomForItsProducerOnly(t *testing.T) {
 
 func TestQuotasNeverExceedTheCapacity(t *testing.T) {
 	in, ps := newInbox[int](t, 10, 6, 4)
-	if _, err := in.Producer(1); !errors.Is(err, ErrNoRoom) {
+	if _, err := in.Producer(1); !errors.Is(err, ErrCapacity) {
 		t.Fatalf("an eleventh message reserved: %v", err)
 	}
 	for _, q := range []int{0, -1, 11} {
-		if _, err := in.Producer(q); !errors.Is(err, ErrOption) {
+		if _, err := in.Producer(q); !errors.Is(err, ErrRange) {
 			t.Fatalf("quota %d: %v", q, err)
 		}
 	}
@@ -89,7 +89,7 @@ func TestQuotasNeverExceedTheCapacity(t *testing.T) {
 	if err := ps[0].Push(2); !errors.Is(err, ErrClosed) {
 		t.Fatalf("push after Close: %v", err)
 	}
-	if _, err := in.Producer(1); !errors.Is(err, ErrNoRoom) {
+	if _, err := in.Producer(1); !errors.Is(err, ErrCapacity) {
 		t.Fatalf("the quota came back while a message was waiting: %v", err)
 	}
 	if v, ok := in.Pop(); !ok || v != 1 {
@@ -106,7 +106,7 @@ func TestQuotasNeverExceedTheCapacity(t *testing.T) {
 
 func TestAnInboxRefusesCapacitiesOutOfRange(t *testing.T) {
 	for _, c := range []int{-1, 0, maxCapacity + 1} {
-		if _, err := NewInbox[int](c); !errors.Is(err, ErrOption) {
+		if _, err := New[int](c); !errors.Is(err, ErrRange) {
 			t.Errorf("capacity %d: %v", c, err)
 		}
 	}
@@ -126,7 +126,7 @@ func TestAClosedInboxGivesOutWhatItTookInAndNoMore(t *testing.T) {
 			t.Fatalf("push: %v", err)
 		}
 	}
-	if _, err := in.Producer(1); !errors.Is(err, ErrClosed) && !errors.Is(err, ErrNoRoom) {
+	if _, err := in.Producer(1); !errors.Is(err, ErrClosed) && !errors.Is(err, ErrCapacity) {
 		t.Fatalf("producer: %v", err)
 	}
 	select {
@@ -180,7 +180,7 @@ func TestAnInboxBehavesLikeAListWithQuotas(t *testing.T) {
 			p              *Producer[message]
 		}
 		capacity := rapid.IntRange(1, 9).Draw(t, "capacity")
-		in, err := NewInbox[message](capacity)
+		in, err := New[message](capacity)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -203,7 +203,7 @@ func TestAnInboxBehavesLikeAListWithQuotas(t *testing.T) {
 						t.Fatal(err)
 					}
 				case reserved+q > capacity:
-					if !errors.Is(err, ErrNoRoom) {
+					if !errors.Is(err, ErrCapacity) {
 						t.Fatal(err)
 					}
 				case err != nil:
@@ -286,8 +286,9 @@ func TestAnInboxBehavesLikeAListWithQuotas(t *testing.T) {
 // stamped is a message that says who sent it and as which.
 type stamped struct{ producer, goroutine, number int }
 
-// Every push that succeeded is popped once, in its goroutine's order, under quotas small enough that the ring is
-// always around its end, with a consumer that sleeps whenever it can. A lost wake-up shows as a hang.
+// Every push that succeeded is popped once, in its goroutine's order, under quotas small enough
+// that the ring is always around its end, with a consumer that sleeps whenever it can. A lost
+// wake-up shows as a hang.
 func TestUnderStressNothingIsLostDoubledOrReordered(t *testing.T) {
 	const producers, goroutines = 4, 2
 	each := 20_000
@@ -345,8 +346,8 @@ func TestUnderStressNothingIsLostDoubledOrReordered(t *testing.T) {
 	}
 }
 
-// With one place and one producer, that pushes the moment it may, every push meets a consumer that is about to sleep, and
-// no later push makes up for a wake-up that was lost.
+// With one place and one producer, that pushes the moment it may, every push meets a consumer that
+// is about to sleep, and no later push makes up for a wake-up that was lost.
 func TestNoWakeUpIsLostWhenAPushMeetsASleep(t *testing.T) {
 	rounds := 10_000
 	if testing.Short() {
@@ -383,7 +384,8 @@ func TestNoWakeUpIsLostWhenAPushMeetsASleep(t *testing.T) {
 	}
 }
 
-// Producers come, push, and go while others push: quotas come back exactly, and a slot is never given to two.
+// Producers come, push, and go while others push: quotas come back exactly, and a slot is never
+// given to two.
 func TestProducersMayComeAndGoWhileOthersPush(t *testing.T) {
 	in, steady := newInbox[int](t, 8, 4)
 	stop := make(chan struct{})

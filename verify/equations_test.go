@@ -11,9 +11,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// claimPool is claims that hold, of every kind: by single keys, and by the keys of every nonempty subset of two sets, on
-// some messages.
-func claimPool(t *testing.T, p *pairing) []claim {
+// equationPool returns equations that hold, of every kind: by single keys, and by the keys of every
+// nonempty subset of two sets, on some messages.
+func equationPool(t *testing.T, p *pairing) []equation {
 	var hashes, keys []curve.Points
 	var secrets []*SecretKey
 	for i := range byte(3) {
@@ -26,10 +26,10 @@ func claimPool(t *testing.T, p *pairing) []claim {
 		}
 		secrets, keys = append(secrets, k), append(keys, p.curve.PublicKey(k.secret(), p.keyGroup))
 	}
-	var pool []claim
+	var pool []equation
 	for i, k := range secrets[:3] {
 		h := hashes[i%2]
-		pool = append(pool, claim{signature: p.curve.Sign(k.secret(), h), hash: h, key: keys[i], keyName: p.nameKey(keys[i])})
+		pool = append(pool, equation{signature: p.curve.Sign(k.secret(), h), hash: h, key: keys[i], keyName: p.nameKey(keys[i])})
 	}
 	for _, members := range [][]int{{0, 1, 2, 3}, {4, 5, 6, 7}} {
 		var own []curve.Points
@@ -51,48 +51,48 @@ func claimPool(t *testing.T, p *pairing) []claim {
 				}
 			}
 			key := p.curve.Sum(p.curve.Select(all, who))
-			pool = append(pool, claim{p.curve.Sum(p.curve.Join(signatures...)), h, key, p.nameKey(key), set, signers})
+			pool = append(pool, equation{p.curve.Sum(p.curve.Join(signatures...)), h, key, p.nameKey(key), set, signers})
 		}
 	}
 	return pool
 }
 
-// Whatever pairs a product is made of, it is the same: of one pair for every claim, as the slow way has it, by key, or by
-// missing validator.
+// The product is the same whichever pairs it is made of: one pair for every equation, as in the
+// slow way, one for every key, or one for every missing validator.
 func TestEveryWayToPairAgreesWithClaimsOneByOne(t *testing.T) {
 	for _, v := range []Variant{MinSig, MinPk} {
 		usual := newPairing(v)
-		pool := claimPool(t, usual)
+		pool := equationPool(t, usual)
 		byKey, byMissing := *usual, *usual
 		byKey.costs.missingKey = 1 << 40
 		byMissing.costs = costs{weighHashes: usual.costs.weighHashes, pair: 1000} // nothing else costs
 		for i := range pool {
-			if !usual.holds(pool[i : i+1]) {
-				t.Fatalf("%v: claim %d of the pool does not hold", v, i)
+			if !usual.allHold(pool[i : i+1]) {
+				t.Fatalf("%v: equation %d of the pool does not hold", v, i)
 			}
 		}
 		rapid.Check(t, func(t *rapid.T) {
-			claims := rapid.SliceOfN(rapid.SampledFrom(pool), 0, 40).Draw(t, "claims")
-			claims = slices.Clone(claims)
+			equations := rapid.SliceOfN(rapid.SampledFrom(pool), 0, 40).Draw(t, "equations")
+			equations = slices.Clone(equations)
 			want := true
 			for range rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(t, "wrong") {
-				if len(claims) == 0 {
+				if len(equations) == 0 {
 					break
 				}
-				i := rapid.IntRange(0, len(claims)-1).Draw(t, "which")
+				i := rapid.IntRange(0, len(equations)-1).Draw(t, "which")
 				other := rapid.SampledFrom(pool).Draw(t, "takes the signature of")
-				claims[i].signature = other.signature
+				equations[i].signature = other.signature
 				want = false
 			}
 			if !want { // the other may have been the same
 				want = true
-				for i := range claims {
-					want = want && usual.holds(claims[i:i+1])
+				for i := range equations {
+					want = want && usual.allHold(equations[i:i+1])
 				}
 			}
 			for name, p := range map[string]*pairing{"usual": usual, "by key": &byKey, "by missing": &byMissing} {
-				if got := p.holds(claims); got != want {
-					t.Fatalf("%v, %s: %v of %d claims, one by one %v", v, name, got, len(claims), want)
+				if got := p.allHold(equations); got != want {
+					t.Fatalf("%v, %s: %v of %d equations, one by one %v", v, name, got, len(equations), want)
 				}
 			}
 		})
@@ -102,19 +102,19 @@ func TestEveryWayToPairAgreesWithClaimsOneByOne(t *testing.T) {
 func TestABatchOfManyQuorumsTakesNoMorePairsThanValidatorsAndTwo(t *testing.T) {
 	for _, v := range []Variant{MinSig, MinPk} {
 		p := newPairing(v)
-		pool := claimPool(t, p)
+		pool := equationPool(t, p)
 		all := pool[3:18] // fifteen subsets of one set of four
 		for i := range all {
-			count := func(claims []claim) int {
-				e := equation{pairing: p, claims: claims, weights: weights(len(claims))}
+			count := func(equations []equation) int {
+				pp := pairProduct{pairing: p, equations: equations, weights: weights(len(equations))}
 				var keys []sameKey
-				for i := range claims {
-					keys = append(keys, sameKey{&claims[i], []int{i}})
+				for i := range equations {
+					keys = append(keys, sameKey{&equations[i], []int{i}})
 				}
-				if !e.byMissing(claims[0].set, keys) {
-					e.byKey(keys)
+				if !pp.byMissing(equations[0].set, keys) {
+					pp.byKey(keys)
 				}
-				return p.curve.Join(e.left...).Len()
+				return p.curve.Join(pp.left...).Len()
 			}
 			n := count(all[:i+1])
 			if n > i+1 {

@@ -1,6 +1,6 @@
 package verify
 
-// outcome is what a test says of several votes together.
+// outcome is the result of a test of several votes together.
 type outcome uint8
 
 const (
@@ -10,12 +10,14 @@ const (
 	undecided         // the test says nothing about them together; about one alone it always does
 )
 
-// search finds those of part that fail a test alone, ascending, by halving: with k of n bad it takes about k·log₂ n
-// tests. What passes together is not taken apart. known is what is known of the whole beforehand.
+// bisect returns those of part that fail a test alone, ascending. It halves part: with k of n bad
+// it takes about k·log₂ n tests. A part that passes is not halved further. known is what is known
+// of the whole beforehand.
 //
-// test must be such that a bad whole with a good half has a bad other half. Then that half need not be tested before
-// it is halved in turn; but what ends up alone always is, however sure the conclusion: nobody is blamed by inference.
-func search(part []int, known outcome, test func(part []int) outcome) (failed []int) {
+// test must be such that a bad whole with a good half has a bad other half. That half need not be
+// tested before it is halved in turn. But a single one is always tested, however sure the
+// conclusion: nobody is blamed by inference.
+func bisect(part []int, known outcome, test func(part []int) outcome) (failed []int) {
 	var halve func(part []int, o outcome) outcome
 	halve = func(part []int, o outcome) outcome {
 		if o == untested || len(part) == 1 {

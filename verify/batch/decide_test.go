@@ -31,14 +31,15 @@ func proposal(t testing.TB, i int) *wire.Proposal {
 	return p
 }
 
-func newJudge() *judge { return &judge{chunks: chunkVerifier, exposed: new(exposureTable)} }
+func newDecider() *decider { return &decider{chunks: chunkVerifier, offenders: new(offenderTable)} }
 
-// decided runs one batch through j and returns its verdicts and what it cost.
-func decided(j *judge, statements ...*verify.Statement) (verdicts []verify.Verdict, checks, splits int) {
-	j.reset()
+// decided decides one batch with d. It returns the verdicts, and the numbers of checks and of
+// splits.
+func decided(d *decider, statements ...*verify.Statement) (verdicts []verify.Verdict, checks, splits int) {
+	d.reset()
 	verdicts = make([]verify.Verdict, len(statements))
-	j.decide(statements, verdicts)
-	return verdicts, j.checks, j.splits
+	d.decide(statements, verdicts)
+	return verdicts, d.checks, d.splits
 }
 
 type schemeKind struct {
@@ -58,7 +59,7 @@ func TestGoodStatementsOfAGroupCostOneCheck(t *testing.T) {
 			ss = append(ss, a.votes(i, everyone(7)), b.certificate(i, signersOf(4, 0, 1, 3)))
 		}
 		ss = append(ss, other.votes(1, everyone(4)))
-		verdicts, checks, splits := decided(newJudge(), ss...)
+		verdicts, checks, splits := decided(newDecider(), ss...)
 		if checks != 2 || splits != 0 {
 			t.Errorf("%s: %d checks, %d splits; want one per group", kind.name, checks, splits)
 		}
@@ -79,7 +80,7 @@ func TestGoodStatementsOfAGroupCostOneCheck(t *testing.T) {
 }
 
 func TestAStatementOfNothingIsTrue(t *testing.T) {
-	verdicts, _, _ := decided(newJudge(), &verify.Statement{})
+	verdicts, _, _ := decided(newDecider(), &verify.Statement{})
 	if v := verdicts[0]; !v.ProposalValid || !v.CertificateValid || v.Err != nil {
 		t.Fatalf("%+v", v)
 	}
@@ -91,7 +92,7 @@ func TestABadChunkSignatureSavesThePairingOfItsCertificate(t *testing.T) {
 	good.Proposal, bad.Proposal, lone.Proposal = proposal(t, 1), proposal(t, 2), proposal(t, 3)
 	bad.Proposal.Signature[5] ^= 1
 	lone.Proposal.Chunk.Height++
-	verdicts, _, _ := decided(newJudge(), bad, good, lone)
+	verdicts, _, _ := decided(newDecider(), bad, good, lone)
 	if v := verdicts[0]; v.ProposalValid || v.CertificateValid {
 		t.Errorf("bad: %+v", v)
 	}
@@ -106,7 +107,8 @@ func TestABadChunkSignatureSavesThePairingOfItsCertificate(t *testing.T) {
 	}
 }
 
-// k wrong certificates of m: at most 1 + 2·k·⌈log₂ m⌉ checks, one fewer per level wherever the first half passes.
+// k wrong certificates of m: at most 1 + 2·k·⌈log₂ m⌉ checks, one fewer per level wherever the
+// first half passes.
 func TestWrongCertificatesCostLogarithmicallyManyChecks(t *testing.T) {
 	f := newFake(4, true, 1)
 	for _, m := range []int{1, 2, 3, 8, 33, 64} {
@@ -124,7 +126,7 @@ func TestWrongCertificatesCostLogarithmicallyManyChecks(t *testing.T) {
 				wrong[at] = true
 				ss[at].Certificate[7] ^= 1
 			}
-			verdicts, checks, splits := decided(newJudge(), ss...)
+			verdicts, checks, splits := decided(newDecider(), ss...)
 			for i, v := range verdicts {
 				if v.CertificateValid == wrong[i] || v.Err != nil {
 					t.Fatalf("m %d, k %d: verdict %d: %+v", m, k, i, v)
@@ -144,8 +146,8 @@ func TestAHalfIsNotCheckedWhenTheOtherPassed(t *testing.T) {
 		ss[i] = f.certificate(i, everyone(4))
 	}
 	ss[15].Certificate[3] ^= 1
-	// The whole, then 8, 4, 2 and 1 that pass; what is wrong is left over.
-	if _, checks, splits := decided(newJudge(), ss...); checks != 5 || splits != 1 {
+	// The whole, then 8, 4, 2 and 1 that pass; the wrong one is left over.
+	if _, checks, splits := decided(newDecider(), ss...); checks != 5 || splits != 1 {
 		t.Fatalf("%d checks, %d failed", checks, splits)
 	}
 }
@@ -157,7 +159,7 @@ func TestAnUnreadableVoteIsInvalidAndTheOthersAreCombined(t *testing.T) {
 		f.blur(enough, 6)
 		f.blur(enough, 2)
 		f.blur(short, 3)
-		verdicts, checks, _ := decided(newJudge(), enough, short)
+		verdicts, checks, _ := decided(newDecider(), enough, short)
 		if v := verdicts[0]; v.Certificate == nil || !slices.Equal(v.Invalid, []wire.Participant{2, 6}) {
 			t.Errorf("%s: enough: %+v", kind.name, v)
 		}
@@ -173,13 +175,13 @@ func TestAnUnreadableVoteIsInvalidAndTheOthersAreCombined(t *testing.T) {
 	}
 }
 
-func TestABadVoteIsExposedAndTheRestCertified(t *testing.T) {
+func TestABadVoteIsFoundAndTheRestCertified(t *testing.T) {
 	for _, kind := range kinds {
 		for _, by := range []element{{v: 5}, {t: 1}, {v: 1, t: 2}} {
 			f := newFake(7, kind.threshold, 1)
 			s := f.votes(1, everyone(7))
 			f.spoil(s, 3, by)
-			verdicts, _, _ := decided(newJudge(), f.votes(2, everyone(7)), s)
+			verdicts, _, _ := decided(newDecider(), f.votes(2, everyone(7)), s)
 			v := verdicts[1]
 			if !slices.Equal(v.Invalid, []wire.Participant{3}) || v.Err != nil || !verdicts[0].CertificateValid {
 				t.Fatalf("%s, error %v: %+v", kind.name, by, v)
@@ -197,27 +199,27 @@ func TestTooFewGoodVotesMakeNoCertificate(t *testing.T) {
 		f := newFake(4, kind.threshold, 1)
 		s := f.votes(1, signersOf(4, 0, 2, 3))
 		f.spoil(s, 2, element{v: 9})
-		verdicts, _, _ := decided(newJudge(), s)
+		verdicts, _, _ := decided(newDecider(), s)
 		v := verdicts[0]
 		if v.CertificateValid || v.Certificate != nil || v.Err != nil || !slices.Equal(v.Invalid, []wire.Participant{2}) {
 			t.Fatalf("%s: %+v", kind.name, v)
 		}
 		below := f.votes(1, signersOf(4, 0, 2))
-		verdicts, checks, _ := decided(newJudge(), below)
+		verdicts, checks, _ := decided(newDecider(), below)
 		if v := verdicts[0]; v.CertificateValid || v.Invalid != nil || checks != 0 || f.isolates.Load() != 1 {
 			t.Fatalf("%s: votes below the quorum were worked on: %+v", kind.name, v)
 		}
 	}
 }
 
-// σ₀+ε and σ₁−ε: in a multisig the sum is what a certificate is. Interpolation weights them differently.
+// σ₀+ε and σ₁−ε: in a multisig the sum is a certificate. Interpolation weights them differently.
 func TestErrorsThatCancelAreNoHarmToAMultisigAndFoundInAThreshold(t *testing.T) {
 	for _, kind := range kinds {
 		f := newFake(7, kind.threshold, 1)
 		s := f.votes(1, everyone(7))
 		f.spoil(s, 0, element{v: 77})
 		f.spoil(s, 1, element{v: prime - 77})
-		verdicts, _, _ := decided(newJudge(), s)
+		verdicts, _, _ := decided(newDecider(), s)
 		v := verdicts[0]
 		if _, ok := f.certifies(s.Subject, v.Certificate); !ok {
 			t.Fatalf("%s: %+v", kind.name, v)
@@ -239,7 +241,7 @@ func TestStatementsInOneBatchCannotCancelEachOther(t *testing.T) {
 		e, _ := read(s.Certificate)
 		s.Certificate = e.plus(by).appendTo(nil)
 	}
-	verdicts, _, _ := decided(newJudge(), a, b)
+	verdicts, _, _ := decided(newDecider(), a, b)
 	if verdicts[0].CertificateValid || verdicts[1].CertificateValid {
 		t.Fatal("two wrong certificates covered for each other")
 	}
@@ -251,11 +253,12 @@ func TestSuspectsAreProvenBeforeTheyAreCombined(t *testing.T) {
 		guilty, innocent := f.votes(1, everyone(4)), f.votes(2, signersOf(4, 0, 1, 2))
 		guilty.Suspects, innocent.Suspects = signersOf(4, 1, 3), signersOf(4, 1)
 		f.spoil(guilty, 1, element{v: 1})
-		verdicts, checks, splits := decided(newJudge(), guilty, innocent)
+		verdicts, checks, splits := decided(newDecider(), guilty, innocent)
 		if v := verdicts[0]; v.Certificate == nil || !slices.Equal(v.Invalid, []wire.Participant{1}) {
 			t.Errorf("%s: guilty: %+v", kind.name, v)
 		}
-		// Its other votes make no quorum, and it is proven good: the hint from the first statement is nothing to it.
+		// The other votes make no quorum, and this one is proven good, so the hint from the first
+		// statement does not exclude it.
 		if v := verdicts[1]; v.Certificate == nil || v.Invalid != nil {
 			t.Errorf("%s: innocent: %+v", kind.name, v)
 		}
@@ -265,14 +268,14 @@ func TestSuspectsAreProvenBeforeTheyAreCombined(t *testing.T) {
 	}
 }
 
-func TestProveOnlyProvesEachVoteAndMakesNoCertificate(t *testing.T) {
+func TestEachVoteProvesEveryVoteAndMakesNoCertificate(t *testing.T) {
 	f := newFake(4, false, 1)
 	good, bad := f.votes(1, everyone(4)), f.votes(2, signersOf(4, 0, 1, 3))
 	good.EachVote, bad.EachVote = true, true
 	// Together they would pass.
 	f.spoil(bad, 1, element{v: 3})
 	f.spoil(bad, 3, element{v: prime - 3})
-	verdicts, checks, _ := decided(newJudge(), good, bad)
+	verdicts, checks, _ := decided(newDecider(), good, bad)
 	if v := verdicts[0]; !v.CertificateValid || v.Certificate != nil || v.Invalid != nil {
 		t.Errorf("good: %+v", v)
 	}
@@ -290,7 +293,7 @@ func TestInconsistentKeysBlameNobodyWhoseVoteIsValid(t *testing.T) {
 	s := f.votes(1, everyone(4))
 	s.Suspects = signersOf(4, 2)
 	f.spoil(s, 2, element{v: 1})
-	verdicts, _, _ := decided(newJudge(), s, f.votes(2, everyone(4)))
+	verdicts, _, _ := decided(newDecider(), s, f.votes(2, everyone(4)))
 	for i, v := range verdicts {
 		var invalid []wire.Participant
 		if i == 0 {
@@ -302,7 +305,7 @@ func TestInconsistentKeysBlameNobodyWhoseVoteIsValid(t *testing.T) {
 	}
 }
 
-// Whatever invalid votes do to Isolate, they do not pass for valid votes under inconsistent keys.
+// Invalid votes that deceive Isolate do not pass for valid votes under inconsistent keys.
 func TestEveryVoteIsProvenAloneBeforeTheKeysAreBlamed(t *testing.T) {
 	for _, c := range []struct {
 		invalid   []wire.Participant
@@ -320,7 +323,7 @@ func TestEveryVoteIsProvenAloneBeforeTheKeysAreBlamed(t *testing.T) {
 			for k, p := range c.invalid {
 				f.spoil(s, p, element{v: 1 << k})
 			}
-			verdicts, _, _ := decided(newJudge(), s, f.votes(2, everyone(7)))
+			verdicts, _, _ := decided(newDecider(), s, f.votes(2, everyone(7)))
 			if v := verdicts[0]; v.Err != nil || !slices.Equal(v.Invalid, c.invalid) || v.CertificateValid != c.certified || (v.Certificate != nil) != c.certified {
 				t.Errorf("threshold %v, %v are invalid: %+v", threshold, c.invalid, v)
 			}
@@ -331,7 +334,7 @@ func TestEveryVoteIsProvenAloneBeforeTheKeysAreBlamed(t *testing.T) {
 	}
 	f := newFake(7, false, 1)
 	f.flips.Store(1 << 20) // no combination ever passes
-	verdicts, _, _ := decided(newJudge(), f.votes(1, everyone(7)))
+	verdicts, _, _ := decided(newDecider(), f.votes(1, everyone(7)))
 	if v := verdicts[0]; !errors.Is(v.Err, verify.ErrInconsistentKeys) || v.Invalid != nil || f.proves.Load() == 0 {
 		t.Errorf("%+v after %d proofs", v, f.proves.Load())
 	}
@@ -340,14 +343,15 @@ func TestEveryVoteIsProvenAloneBeforeTheKeysAreBlamed(t *testing.T) {
 func TestGoodVotesUnderAFalseAlarmAreCertifiedAfterAll(t *testing.T) {
 	f := newFake(4, false, 1)
 	f.flips.Store(1)
-	verdicts, _, _ := decided(newJudge(), f.votes(1, everyone(4)))
+	verdicts, _, _ := decided(newDecider(), f.votes(1, everyone(4)))
 	if v := verdicts[0]; v.Certificate == nil || v.Invalid != nil || v.Err != nil {
 		t.Fatalf("%+v", v)
 	}
 }
 
-// One validator with a bad vote in each of m statements is exposed once; the others are tried again without it.
-func TestAnExposedValidatorIsLeftOutOfTheOtherStatements(t *testing.T) {
+// One validator with a bad vote in each of m statements is found once. The other statements are
+// tried again without it.
+func TestAnOffenderIsLeftOutOfTheOtherStatements(t *testing.T) {
 	for _, kind := range kinds {
 		const m = 32
 		f := newFake(7, kind.threshold, 1)
@@ -357,8 +361,8 @@ func TestAnExposedValidatorIsLeftOutOfTheOtherStatements(t *testing.T) {
 			f.spoil(s, 4, element{v: uint64(i + 1)})
 			ss = append(ss, s)
 		}
-		j := newJudge()
-		verdicts, checks, _ := decided(j, ss...)
+		d := newDecider()
+		verdicts, checks, _ := decided(d, ss...)
 		exposed := 0
 		for i, v := range verdicts {
 			if _, ok := f.certifies(ss[i].Subject, v.Certificate); !ok || v.Err != nil {
@@ -372,57 +376,57 @@ func TestAnExposedValidatorIsLeftOutOfTheOtherStatements(t *testing.T) {
 		if bound := 2*bits.Len(m-1) + 2; checks > bound {
 			t.Errorf("%s: %d checks, want at most %d", kind.name, checks, bound)
 		}
-		// The next batch, maybe another worker's, does not even try with it.
+		// The next batch, maybe another worker's, excludes it from the start.
 		s := f.votes(100, everyone(7))
 		f.spoil(s, 4, element{v: 3})
-		next := &judge{chunks: chunkVerifier, exposed: j.exposed}
+		next := &decider{chunks: chunkVerifier, offenders: d.offenders}
 		verdicts, checks, splits := decided(next, s)
 		if v := verdicts[0]; v.Certificate == nil || v.Invalid != nil || checks != 1 || splits != 0 {
 			t.Errorf("%s: next batch: %+v, %d checks, %d failed", kind.name, v, checks, splits)
 		}
 		if !kind.threshold {
 			if signers, _ := f.certifies(s.Subject, verdicts[0].Certificate); signers.Has(4) {
-				t.Error("the exposed validator is in the certificate")
+				t.Error("the offender is in the certificate")
 			}
 		}
 	}
 }
 
-func TestAnExposedValidatorsVoteCountsWhereTheOthersAreTooFew(t *testing.T) {
+func TestAnOffendersVoteCountsWhereTheOthersAreTooFew(t *testing.T) {
 	for _, kind := range kinds {
 		f := newFake(4, kind.threshold, 1)
-		j := newJudge()
-		j.exposed.add(f, fakeEpoch, 4, []wire.Participant{0})
+		d := newDecider()
+		d.offenders.add(f, fakeEpoch, 4, []wire.Participant{0})
 
 		needed := f.votes(1, signersOf(4, 0, 1, 2))
-		verdicts, _, _ := decided(j, needed)
+		verdicts, _, _ := decided(d, needed)
 		if v := verdicts[0]; v.Certificate == nil || v.Invalid != nil {
 			t.Errorf("%s: needed at once: %+v", kind.name, v)
 		}
 		if n := f.proves.Load(); n != 1 {
 			t.Errorf("%s: needed at once: proven %d times, want once, before it is combined", kind.name, n)
 		}
-		// Left out first, then needed, since 3 turns out bad.
+		// 0 is excluded first, and then needed, since the vote of 3 is bad.
 		later := f.votes(2, everyone(4))
 		f.spoil(later, 3, element{v: 8})
-		verdicts, _, _ = decided(j, later)
+		verdicts, _, _ = decided(d, later)
 		if v := verdicts[0]; v.Certificate == nil || !slices.Equal(v.Invalid, []wire.Participant{3}) {
 			t.Errorf("%s: needed later: %+v", kind.name, v)
 		}
-		// The same, with both bad: proven, both.
+		// The same with both votes bad: both are proven so.
 		f2 := newFake(4, kind.threshold, 2)
-		j.exposed.add(f2, fakeEpoch, 4, []wire.Participant{0})
+		d.offenders.add(f2, fakeEpoch, 4, []wire.Participant{0})
 		both := f2.votes(3, everyone(4))
 		f2.spoil(both, 0, element{v: 8})
 		f2.blur(both, 3)
-		verdicts, checks, _ := decided(j, both)
+		verdicts, checks, _ := decided(d, both)
 		if v := verdicts[0]; checks != 0 || f2.isolates.Load() != 0 || v.CertificateValid || !slices.Equal(v.Invalid, []wire.Participant{0, 3}) {
 			t.Errorf("%s: both bad: %+v", kind.name, v)
 		}
 	}
 }
 
-// Whoever can wait for other votes gets its statement back, and nothing is proven in vain.
+// A statement whose maker can wait for other votes comes back undecided, and no vote is proven.
 func TestAStatementThatMayBeDeferredIsNotProvenForAQuorum(t *testing.T) {
 	for _, kind := range kinds {
 		f := newFake(4, kind.threshold, 1)
@@ -434,9 +438,9 @@ func TestAStatementThatMayBeDeferredIsNotProvenForAQuorum(t *testing.T) {
 		f.blur(second, 2) // so that without 1 there are too few, …
 		f.blur(third, 2)
 		third.Suspects = signersOf(4, 1) // … and here without 2, since 1 is proven
-		j := newJudge()
-		decided(j, first)
-		verdicts, checks, _ := decided(j, second, third)
+		d := newDecider()
+		decided(d, first)
+		verdicts, checks, _ := decided(d, second, third)
 		want := verify.Verdict{Statement: second, ProposalValid: true, Invalid: []wire.Participant{2}, Deferred: []wire.Participant{1}}
 		if v := verdicts[0]; !reflect.DeepEqual(v, want) {
 			t.Errorf("%s: without a suspect: %+v", kind.name, v)
@@ -449,13 +453,13 @@ func TestAStatementThatMayBeDeferredIsNotProvenForAQuorum(t *testing.T) {
 		short := f.votes(4, signersOf(4, 0, 1, 3))
 		short.MayDefer = true
 		proven := f.proves.Load()
-		verdicts, checks, _ = decided(j, short)
+		verdicts, checks, _ = decided(d, short)
 		want = verify.Verdict{Statement: short, ProposalValid: true, Deferred: []wire.Participant{1}}
 		if v := verdicts[0]; !reflect.DeepEqual(v, want) || checks != 0 || f.proves.Load() != proven {
 			t.Errorf("%s: deferred: %+v", kind.name, v)
 		}
 		short.MayDefer = false
-		verdicts, _, _ = decided(j, short)
+		verdicts, _, _ = decided(d, short)
 		if v := verdicts[0]; v.Certificate == nil || v.Deferred != nil {
 			t.Errorf("%s: the same, not to be deferred: %+v", kind.name, v)
 		}
@@ -464,23 +468,24 @@ func TestAStatementThatMayBeDeferredIsNotProvenForAQuorum(t *testing.T) {
 
 func TestASuspectProvenGoodIsNotLeftOutOnAHint(t *testing.T) {
 	f := newFake(4, false, 1)
-	j := newJudge()
-	j.exposed.add(f, fakeEpoch, 4, []wire.Participant{1})
+	d := newDecider()
+	d.offenders.add(f, fakeEpoch, 4, []wire.Participant{1})
 	s := f.votes(1, everyone(4))
 	s.Suspects = signersOf(4, 1)
-	verdicts, _, _ := decided(j, s)
+	verdicts, _, _ := decided(d, s)
 	if signers, ok := f.certifies(s.Subject, verdicts[0].Certificate); !ok || !signers.Has(1) {
 		t.Fatalf("certificate of %v", signers)
 	}
 }
 
-// The first statement is combined before the second exposes somebody in it. Nothing has to be taken apart for that.
-func TestAFailedBatchIsTriedAgainWithoutWhoWasExposedMeanwhile(t *testing.T) {
+// The first statement is combined before the second shows that one of its signers is an offender.
+// It is combined again without that signer; no votes need to be isolated.
+func TestAFailedBatchIsTriedAgainWithoutTheOffendersFoundMeanwhile(t *testing.T) {
 	f := newFake(7, false, 1)
 	first, second := f.votes(1, everyone(7)), f.votes(2, everyone(7))
 	f.spoil(first, 5, element{v: 1})
 	f.blur(second, 5)
-	verdicts, checks, splits := decided(newJudge(), first, f.certificate(3, everyone(7)), second)
+	verdicts, checks, splits := decided(newDecider(), first, f.certificate(3, everyone(7)), second)
 	for _, v := range verdicts {
 		if !v.CertificateValid {
 			t.Fatalf("%+v", v)
@@ -491,41 +496,41 @@ func TestAFailedBatchIsTriedAgainWithoutWhoWasExposedMeanwhile(t *testing.T) {
 	}
 }
 
-// Another worker exposes somebody while a half is checked: that half passes then, but not as the half of what had
-// failed. Nothing follows for the other one.
+// Another worker finds an offender while a half is checked. That half then passes without the
+// offender, not as it was when the whole failed. So nothing follows for the other half.
 func TestAHalfThatPassesOnceItIsChangedSaysNothingAboutTheOther(t *testing.T) {
 	f := newFake(7, false, 1)
-	j := newJudge()
+	d := newDecider()
 	votes := f.votes(0, everyone(7))
 	f.spoil(votes, 5, element{v: 1})
 	f.checking = func(n int) {
 		if n == 2 { // the half with the votes and one certificate
-			j.exposed.add(f, fakeEpoch, 7, []wire.Participant{5})
+			d.offenders.add(f, fakeEpoch, 7, []wire.Participant{5})
 		}
 	}
-	verdicts, _, _ := decided(j, votes, f.certificate(1, everyone(7)), f.certificate(2, everyone(7)), f.certificate(3, everyone(7)))
+	verdicts, _, _ := decided(d, votes, f.certificate(1, everyone(7)), f.certificate(2, everyone(7)), f.certificate(3, everyone(7)))
 	for i, v := range verdicts {
 		if !v.CertificateValid || v.Invalid != nil {
 			t.Fatalf("verdict %d: %+v", i, v)
 		}
 	}
 	if f.isolates.Load() != 0 {
-		t.Fatal("votes were taken apart that could do without the exposed one")
+		t.Fatal("votes were isolated that make a quorum without the offender")
 	}
 }
 
-func TestExposuresAreBoundedAndKeptBySetForTheLatest(t *testing.T) {
-	var x exposureTable
+func TestOffendersAreBoundedAndKeptBySetForTheLatest(t *testing.T) {
+	var x offenderTable
 	if _, ok := x.Load().of(newFake(4, false, 0), 1); ok {
 		t.Fatal("an empty table knows someone")
 	}
 	var fs []*fake
-	for i := range rememberedSets + 3 {
+	for i := range maxOffenderSets + 3 {
 		fs = append(fs, newFake(9, false, uint64(i)))
 		x.add(fs[i], 1, 9, []wire.Participant{1})
 		x.add(fs[0], 1, 9, []wire.Participant{wire.Participant(i % 9)}) // the first stays the latest
 	}
-	if n := len(x.Load().sets); n != rememberedSets {
+	if n := len(x.Load().sets); n != maxOffenderSets {
 		t.Fatalf("%d schemes remembered", n)
 	}
 	if known, ok := x.Load().of(fs[0], 1); !ok || known.Count() != 9 {
@@ -535,7 +540,7 @@ func TestExposuresAreBoundedAndKeptBySetForTheLatest(t *testing.T) {
 		t.Fatal("the oldest scheme is remembered still")
 	}
 	if _, ok := x.Load().of(fs[0], 2); ok {
-		t.Fatal("exposed in another epoch too")
+		t.Fatal("an offender in another epoch too")
 	}
 	before := x.Load()
 	x.add(fs[0], 1, 9, []wire.Participant{2, 3})
@@ -544,7 +549,7 @@ func TestExposuresAreBoundedAndKeptBySetForTheLatest(t *testing.T) {
 	}
 }
 
-// A Scheme of an embedder's may not be comparable; its Group must be.
+// An embedder's Scheme need not be comparable; its Group must be.
 type incomparable struct {
 	*fake
 	_ []int
@@ -557,15 +562,16 @@ func TestASchemeThatCannotBeComparedWorksWithoutHints(t *testing.T) {
 	s.Scheme = incomparable{fake: f}
 	good := f.votes(2, everyone(4))
 	good.Scheme = incomparable{fake: f}
-	j := newJudge()
-	j.exposed.add(f, fakeEpoch, 4, []wire.Participant{1})
-	verdicts, _, _ := decided(j, s, good)
+	d := newDecider()
+	d.offenders.add(f, fakeEpoch, 4, []wire.Participant{1})
+	verdicts, _, _ := decided(d, s, good)
 	if v := verdicts[0]; v.Certificate == nil || !slices.Equal(v.Invalid, []wire.Participant{0}) || !verdicts[1].CertificateValid {
 		t.Fatalf("%+v", verdicts)
 	}
 }
 
-// strict is a scheme of an embedder's that refuses certificates which it could open: of signers that it has revoked, say.
+// strict is an embedder's scheme that refuses certificates which it could open, for example those
+// of signers that it has revoked.
 type strict struct{ *fake }
 
 var errRevoked = errors.New("revoked")
@@ -583,7 +589,7 @@ func TestACertificateThatItsSchemeRefusesToOpenIsInvalid(t *testing.T) {
 		f := newFake(4, kind.threshold, 1)
 		s := f.certificate(1, everyone(4))
 		s.Scheme = strict{f}
-		verdicts, _, _ := decided(newJudge(), s)
+		verdicts, _, _ := decided(newDecider(), s)
 		if verdicts[0].CertificateValid {
 			t.Errorf("%s: it is valid", kind.name)
 		}

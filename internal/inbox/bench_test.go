@@ -1,4 +1,4 @@
-package batch
+package inbox
 
 import (
 	"fmt"
@@ -9,8 +9,9 @@ import (
 	"github.com/puzpuzpuz/xsync/v4"
 )
 
-// BenchmarkInbox/<way>/producers=<p> passes pointers from p goroutines, each with a quota of 1024, to one consumer
-// that sleeps when there is nothing. All ways do the same work: the quota, the queue, the waking.
+// BenchmarkInbox/<way>/producers=<p> passes pointers from p goroutines, each with a quota of 1024,
+// to one consumer that sleeps when there is nothing. All ways do the same work: the quota, the
+// queue, the waking.
 func BenchmarkInbox(b *testing.B) {
 	const quota = 1024
 	ways := []struct {
@@ -59,7 +60,7 @@ type contestant interface {
 type ringWay struct{ in *Inbox[*int] }
 
 func newRingWay(capacity int) contestant {
-	in, err := NewInbox[*int](capacity)
+	in, err := New[*int](capacity)
 	if err != nil {
 		panic(err)
 	}
@@ -161,8 +162,8 @@ func (w *xsyncWay) next() *int {
 	}
 }
 
-// xsync's unbounded queue can only be read blocking, on a sync.WaitGroup; there is no select over it and other
-// events. Timed as it is.
+// xsync's unbounded queue can only be read blocking, on a sync.WaitGroup; there is no select over
+// it and other events. Timed as it is.
 type xsyncUnboundedWay struct{ q *xsync.UMPSCQueue[counted] }
 
 func newXsyncUnboundedWay(int) contestant { return xsyncUnboundedWay{xsync.NewUMPSCQueue[counted]()} }
