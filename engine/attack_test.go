@@ -9,6 +9,7 @@ import (
 
 	bls12381 "github.com/consensys/gnark-crypto/ecc/bls12-381"
 
+	"github.com/lanecast/lanecast/internal/poison"
 	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -22,8 +23,8 @@ func heavy(t testing.TB) bool {
 	if os.Getenv("LANECAST_ATTACKS") == "" {
 		return false
 	}
-	wire.PoisonReleased(false)
-	t.Cleanup(func() { wire.PoisonReleased(true) })
+	poison.Switch(false)
+	t.Cleanup(func() { poison.Switch(true) })
 	return true
 }
 

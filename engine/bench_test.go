@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/poison"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -226,8 +227,8 @@ func TestACertificateAllocatesAtMostTwentyTimes(t *testing.T) {
 // an ack, what delivering it costs included: on a busy machine that is the number to trust. About 4000 acks wait at
 // most; saturated has all quotas of the default size full, 100,000 acks, whose buffers no cache holds.
 func BenchmarkEngineAck(b *testing.B) {
-	wire.PoisonReleased(false)
-	defer wire.PoisonReleased(true)
+	poison.Switch(false)
+	defer poison.Switch(true)
 	for _, c := range []struct {
 		name              string
 		validators, quota int

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/poison"
 	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -15,14 +16,14 @@ import (
 // Four engines work, strangers send whatever comes to their minds, handles are closed and opened again meanwhile, and the
 // engines are stopped at a random moment: every buffer that was handed out is released, once.
 func TestEveryBufferIsReleasedWhateverBecomesOfItsMessage(t *testing.T) {
-	owned := wire.BuffersOwned()
+	owned := poison.Owned()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	strangers := testkit.Identities(8, 99)
 	for _, m := range members {
 		m.config.MaxPeers, m.config.PeerQuota, m.config.MaxMessage = 256, 64, 4096
 	}
 	kept := wire.NewBuffer() // the count counts
-	if got := wire.BuffersOwned(); got != owned+1 {
+	if got := poison.Owned(); got != owned+1 {
 		t.Fatalf("%d buffers are owned, want %d", got, owned+1)
 	}
 	kept.Release()
@@ -85,7 +86,7 @@ func TestEveryBufferIsReleasedWhateverBecomesOfItsMessage(t *testing.T) {
 		time.Sleep(time.Duration(5+rand.IntN(20)) * time.Millisecond)
 		haltAll(t, members)
 		wg.Wait()
-		if got := wire.BuffersOwned(); got != owned {
+		if got := poison.Owned(); got != owned {
 			t.Fatalf("round %d: %d buffers are owned after the engines ended, %d before", round, got, owned)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/poison"
 	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
@@ -22,10 +23,10 @@ import (
 var namespace = []byte("engine test")
 
 func TestMain(m *testing.M) {
-	wire.PoisonReleased(true)                        // a view that outlives its buffer turns into garbage
+	poison.Switch(true)                              // a view that outlives its buffer turns into garbage
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent(), // ants starts a pool as it is loaded
 		goleak.Cleanup(func(status int) {
-			if n := wire.BuffersOwned(); n != 0 && status == 0 {
+			if n := poison.Owned(); n != 0 && status == 0 {
 				fmt.Fprintf(os.Stderr, "%d buffers have not been released\n", n)
 				status = 1
 			}

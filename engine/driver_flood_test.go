@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/poison"
 	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
@@ -183,8 +184,8 @@ func (f *inundation) node(height uint64, payload int, change func(*wire.Node)) f
 // and that the engine goes on.
 func TestWhateverAPeerFloodsAnEngineWithItKeepsLittle(t *testing.T) {
 	skipUnderRaceDetector(t)
-	wire.PoisonReleased(false) // it costs more than what is measured
-	defer wire.PoisonReleased(true)
+	poison.Switch(false) // it costs more than what is measured
+	defer poison.Switch(true)
 	r := rand.New(rand.NewPCG(16, 16))
 	set := newSet(t, testkit.Multisig, floodValidators, 1)
 	lane := func(f *inundation, i int, height uint64) wire.Chunk {

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/poison"
 	"github.com/lanecast/lanecast/verify"
-	"github.com/lanecast/lanecast/wire"
 )
 
 // resident is the process's resident memory in bytes, 0 where the system does not tell it this way.
@@ -36,8 +36,8 @@ func TestMemoryStaysWhereItIsUnderSaturation(t *testing.T) {
 			t.Fatalf("LANECAST_SOAK: %v", err)
 		}
 		long = true
-		wire.PoisonReleased(false)
-		defer wire.PoisonReleased(true)
+		poison.Switch(false)
+		defer poison.Switch(true)
 	}
 	const validators, lanes, samples = 100, 64, 20
 	target := newTarget(t, validators, lanes, engine.DefaultPeerQuota)

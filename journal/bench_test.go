@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// BenchmarkJournalAppend appends records of 300 bytes, of 64 lanes each of which releases its last one, to the real
-// disk, and waits whenever a MiB is pending. The last record is durable before the clock stops.
+// BenchmarkJournalAppend appends records of 300 bytes, of 64 lanes each of which releases its last
+// one, to the real disk, and waits whenever a MiB is pending. The last record is durable before the
+// clock stops.
 func BenchmarkJournalAppend(b *testing.B) {
 	for _, c := range []struct {
 		name    string
@@ -62,8 +63,8 @@ func BenchmarkJournalAppend(b *testing.B) {
 
 // BenchmarkJournalReplay opens a log of 64 MiB.
 func BenchmarkJournalReplay(b *testing.B) {
-	o := Config{Dir: b.TempDir(), SegmentSize: 16 << 20}
-	j, err := Open(creating(o), nil)
+	c := Config{Dir: b.TempDir(), SegmentSize: 16 << 20}
+	j, err := Open(creating(c), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -81,7 +82,7 @@ func BenchmarkJournalReplay(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		j, err := Open(o, func(Position, []byte) error { return nil })
+		j, err := Open(c, func(Position, []byte) error { return nil })
 		if err != nil {
 			b.Fatal(err)
 		}

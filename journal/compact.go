@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 )
 
-// mover is a compaction under way: the live records of one old segment are rewritten at the tail, a bounded number
-// of bytes at a time, between the owner's groups.
+// mover is a compaction under way: the live records of one old segment are rewritten at the tail, a
+// bounded number of bytes at a time, between the owner's groups.
 type mover struct {
 	source *segment // nil if none is under way
 	file   File
@@ -16,12 +16,13 @@ type mover struct {
 	moved  []Position
 }
 
-// tend removes dead segments and moves live records where that pays. It reports whether it should be called again soon.
+// tend removes dead segments and moves live records where that pays. It reports whether it should
+// be called again soon.
 func (w *writer) tend() (more bool, err error) {
 	dead := w.ledger.dead()
 	if dead >= 2 && w.ledger.tail().size > headSize {
-		// Dead segments go when the next one begins, for its head is where that is remembered. One is the normal
-		// state of a log; more are worth a segment begun early.
+		// Dead segments go when the next one begins, for its head remembers that they are gone. One
+		// is the normal state of a log; more are worth a segment begun early.
 		if err := w.rotate(); err != nil {
 			return false, err
 		}
@@ -34,7 +35,7 @@ func (w *writer) tend() (more bool, err error) {
 		}
 	}
 	if m.source == nil {
-		if len(w.ledger.segments)-dead <= w.j.opts.MaxSegments || !w.ledger.sparse(dead) {
+		if len(w.ledger.segments)-dead <= w.j.cfg.MaxSegments || !w.ledger.sparse(dead) {
 			return false, nil
 		}
 		if err := w.start(w.ledger.segments[dead]); err != nil {
@@ -46,21 +47,22 @@ func (w *writer) tend() (more bool, err error) {
 
 func (w *writer) start(source *segment) error {
 	name := segmentName(source.number)
-	file, err := w.j.opts.FS.OpenRead(filepath.Join(w.j.opts.Dir, name))
+	file, err := w.j.cfg.FS.OpenRead(filepath.Join(w.j.cfg.Dir, name))
 	if err != nil {
 		return fmt.Errorf("journal: compacting %s: %w", name, err)
 	}
 	m := &w.mover
 	m.source, m.file, m.offset = source, file, headSize
 	if m.reader.buf == nil {
-		m.reader.buf = make([]byte, w.j.opts.ReplayBuffer)
+		m.reader.buf = make([]byte, w.j.cfg.ReplayBuffer)
 		m.reader.maxRecord = maxPayload // what is in the log was admitted once
 	}
 	m.reader.reset(file, source.size, seed(source.identity, source.number))
 	return nil
 }
 
-// stop ends a compaction, done or not. A later one of the same segment begins anew with what still lives there.
+// stop ends a compaction, done or not. A later one of the same segment begins anew with what still
+// lives there.
 func (m *mover) stop() error {
 	if m.source == nil {
 		return nil
@@ -87,15 +89,17 @@ func (m *mover) leave(gone []*segment) error {
 func (w *writer) moveSome() error {
 	m := &w.mover
 	m.buf, m.moved = m.buf[:0], m.moved[:0]
-	// What is read is bounded too, or a large segment with little in it would keep the owner's groups waiting.
-	limit := m.offset + 16*int64(w.j.opts.moveRound)
-	for m.offset < min(limit, m.source.size) && len(m.buf) < w.j.opts.moveRound {
+	// What is read is bounded too, or a large segment with little in it would keep the owner's
+	// groups waiting.
+	limit := m.offset + 16*int64(w.j.cfg.moveRound)
+	for m.offset < min(limit, m.source.size) && len(m.buf) < w.j.cfg.moveRound {
 		f, why, err := m.reader.frame(m.offset)
 		if err != nil {
 			return fmt.Errorf("journal: compacting %s: %w", segmentName(m.source.number), err)
 		}
 		if why != "" {
-			// It was sound when it was written or replayed. A live record may be lost, so going on would be a lie.
+			// It was sound when it was written or replayed. A live record may be lost, so going on
+			// would be a lie.
 			return &CorruptError{File: segmentName(m.source.number), Offset: m.offset, Reason: why}
 		}
 		m.offset += f.size()
@@ -121,7 +125,7 @@ func (w *writer) moveSome() error {
 			return err
 		}
 	}
-	if cap(m.buf) > 4*w.j.opts.moveRound {
+	if cap(m.buf) > 4*w.j.cfg.moveRound {
 		m.buf = nil
 	}
 	if m.source != nil && m.offset >= m.source.size {

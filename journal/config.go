@@ -14,7 +14,7 @@ const (
 	DefaultReplayBuffer = 256 << 10
 )
 
-// Config say where a journal lives and how it behaves. Only Dir has no usable zero value.
+// Config says where a journal lives and how it behaves. Only Dir has no usable zero value.
 type Config struct {
 	// Dir is the journal's folder. It belongs to the journal alone.
 	Dir string
@@ -24,36 +24,40 @@ type Config struct {
 	// there is opened as without Create, and First ignored.
 	Create bool
 	First  []byte
-	// SegmentSize is the size in bytes at which the next segment is begun: 1 KiB to 8 GiB, 0 for 64 MiB.
-	// A segment is longer only by a mark of 32 bytes, or if its one record is longer.
+	// SegmentSize is the size in bytes at which the next segment is begun: 1 KiB to 8 GiB, 0 for 64
+	// MiB. A segment is longer only by a mark of 32 bytes, or if its one record is longer.
 	SegmentSize int64
-	// MaxSegments is the number of segments above which the oldest is emptied by moving its live records to the tail,
-	// provided that at most half of all bytes are live: 2 to 65536, 0 for 4. It is no limit: what is live is kept.
+	// MaxSegments is the number of segments above which the oldest is emptied by moving its live
+	// records to the tail, provided that at most half of all bytes are live: 2 to 65536, 0 for 4.
+	// It is no limit: what is live is kept.
 	MaxSegments int
 	// MaxRecord is the length in bytes of the longest record: 1 B to 256 MiB, 0 for 1 MiB.
 	MaxRecord int
-	// WriteBuffer is the number of pending bytes that ends a wait for SyncDelay, and the size up to which write
-	// buffers are kept for reuse: 4 KiB to 256 MiB, 0 for 1 MiB. It does not limit what Append accepts.
+	// WriteBuffer is the number of pending bytes that ends a wait for SyncDelay, and the size up to
+	// which write buffers are kept for reuse: 4 KiB to 256 MiB, 0 for 1 MiB. It does not limit what
+	// Append accepts.
 	WriteBuffer int
 	// ReplayBuffer is the number of bytes read from disk at a time: 4 KiB to 64 MiB, 0 for 256 KiB.
 	ReplayBuffer int
-	// SyncDelay is how long the first record of a group may wait for others before the group is written: 0 to 1 minute.
-	// With 0 the group is what gathered while the last one was being synced, which is best for nearly all uses.
+	// SyncDelay is how long the first record of a group may wait for others before the group is
+	// written: 0 to 1 minute. With 0 a group holds the records that came while the last one was
+	// being synced, which is best for nearly all uses.
 	SyncDelay time.Duration
-	// CompressAbove is the length in bytes from which on records are compressed with zstd, where that makes them
-	// shorter: 64 B to 256 MiB, 0 for never. Reading does not depend on it.
+	// CompressAbove is the length in bytes from which on records are compressed with zstd, where
+	// that makes them shorter: 64 B to 256 MiB, 0 for never. Reading does not depend on it.
 	CompressAbove int
-	// Notify, if set, is called after Durable or Err moved. It runs on the journal's goroutine and must not block, nor
-	// call Close.
+	// Notify, if set, is called after Durable or Err moved. It runs on the journal's goroutine and
+	// must not block, nor call Close.
 	Notify func()
-	// Observe, if set, is called after every synced group. It runs on the journal's goroutine and must not block.
+	// Observe, if set, is called after every synced group. It runs on the journal's goroutine and
+	// must not block.
 	Observe func(SyncInfo)
 	// FS is the file system; nil is the operating system's.
 	FS FS
 
-	moveRound int   // bytes moved by one round of compaction; tests make it small
-	markBytes int64 // durable bytes after which a watermark is due; tests make it small
-	page      int   // what the system reads and writes at a time, a power of two ≤ 4096; tests make it small
+	moveRound int   // bytes moved by one round of compaction; small in tests
+	markBytes int64 // durable bytes after which a watermark is due; small in tests
+	page      int   // bytes that the system writes at a time, a power of two ≤ 4096; small in tests
 	noReuse   bool  // benchmarks compare with that
 	manual    bool  // no goroutines: tests call cycle, and watermarks are written between its steps
 }
@@ -66,11 +70,12 @@ type SyncInfo struct {
 	Duration time.Duration // of the write and the sync
 }
 
-func (o *Config) complete() error {
-	if o.Dir == "" {
-		return fmt.Errorf("%w: Dir is empty: want the path of a folder", ErrOption)
+// complete puts the defaults into the fields that are zero, and checks all of them.
+func (c *Config) complete() error {
+	if c.Dir == "" {
+		return fmt.Errorf("%w: Dir is empty, want the path of a folder", ErrConfig)
 	}
-	if err := settle("SegmentSize", &o.SegmentSize, 1<<10, 8<<30, DefaultSegmentSize); err != nil {
+	if err := fillIn("SegmentSize", &c.SegmentSize, 1<<10, 8<<30, DefaultSegmentSize); err != nil {
 		return err
 	}
 	for _, f := range []struct {
@@ -78,44 +83,44 @@ func (o *Config) complete() error {
 		field           *int
 		low, high, deft int
 	}{
-		{"MaxSegments", &o.MaxSegments, 2, 1 << 16, DefaultMaxSegments},
-		{"MaxRecord", &o.MaxRecord, 1, maxPayload, DefaultMaxRecord},
-		{"WriteBuffer", &o.WriteBuffer, 4 << 10, 256 << 20, DefaultWriteBuffer},
-		{"ReplayBuffer", &o.ReplayBuffer, 4 << 10, 64 << 20, DefaultReplayBuffer},
-		{"CompressAbove", &o.CompressAbove, 64, maxPayload, 0},
+		{"MaxSegments", &c.MaxSegments, 2, 1 << 16, DefaultMaxSegments},
+		{"MaxRecord", &c.MaxRecord, 1, maxPayload, DefaultMaxRecord},
+		{"WriteBuffer", &c.WriteBuffer, 4 << 10, 256 << 20, DefaultWriteBuffer},
+		{"ReplayBuffer", &c.ReplayBuffer, 4 << 10, 64 << 20, DefaultReplayBuffer},
+		{"CompressAbove", &c.CompressAbove, 64, maxPayload, 0},
 	} {
-		if err := settle(f.name, f.field, f.low, f.high, f.deft); err != nil {
+		if err := fillIn(f.name, f.field, f.low, f.high, f.deft); err != nil {
 			return err
 		}
 	}
-	if o.SyncDelay < 0 || o.SyncDelay > time.Minute {
-		return fmt.Errorf("%w: SyncDelay is %v: want 0 to %v", ErrOption, o.SyncDelay, time.Minute)
+	if c.SyncDelay < 0 || c.SyncDelay > time.Minute {
+		return fmt.Errorf("%w: SyncDelay is %v, want 0 to %v", ErrConfig, c.SyncDelay, time.Minute)
 	}
-	if o.Create && len(o.First) > o.MaxRecord {
-		return fmt.Errorf("%w: First has %d bytes, the bound is %d", ErrTooLarge, len(o.First), o.MaxRecord)
+	if c.Create && len(c.First) > c.MaxRecord {
+		return fmt.Errorf("%w: First has %d bytes, want at most %d", ErrTooLarge, len(c.First), c.MaxRecord)
 	}
-	if o.FS == nil {
-		o.FS = OS()
+	if c.FS == nil {
+		c.FS = OS()
 	}
-	if o.page == 0 {
-		o.page = len(zeroPage)
+	if c.page == 0 {
+		c.page = len(zeroPage)
 	}
-	if o.markBytes == 0 {
-		o.markBytes = markBytes
+	if c.markBytes == 0 {
+		c.markBytes = markBytes
 	}
-	if o.moveRound == 0 {
-		o.moveRound = int(min(256<<10, o.SegmentSize/4))
+	if c.moveRound == 0 {
+		c.moveRound = int(min(256<<10, c.SegmentSize/4))
 	}
 	return nil
 }
 
-func settle[T int | int64](name string, field *T, low, high, deft T) error {
-	if *field == 0 {
+// fillIn puts the default into a field that is zero, and checks that any other value is in range.
+func fillIn[T int | int64](name string, field *T, low, high, deft T) error {
+	switch {
+	case *field == 0:
 		*field = deft
-		return nil
-	}
-	if *field < low || *field > high {
-		return fmt.Errorf("%w: %s is %d: want %d to %d, or 0 for the default %d", ErrOption, name, *field, low, high, deft)
+	case *field < low || *field > high:
+		return fmt.Errorf("%w: %s is %d, want %d to %d, or 0 for %d", ErrConfig, name, *field, low, high, deft)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/lanecast/lanecast/internal/crashfs"
 )
 
-// model is what the journal's owner knows, and what must be true after a crash.
+// model holds what the journal's owner knows. It checks what must be true after a crash.
 type model struct {
 	records  map[Position][]byte
 	released map[Position]Position // and the last position appended before the call
@@ -47,29 +47,30 @@ func (m *model) check(found map[Position][]byte, next Position) error {
 	return nil
 }
 
-// newModel is that of an owner whose first Open has yet to succeed.
+// newModel returns the model of an owner whose first Open has yet to succeed.
 func newModel() *model { return &model{records: map[Position][]byte{1: []byte(firstRecord)}} }
 
-// crashOptions are those of a history: every third one compresses, every second one is too short
-// for any watermark but those of Open and Close.
-func crashOptions(fs FS, seed uint64) Config {
-	o := creating(Config{
+// crashConfig returns the configuration of a history: every third one compresses, every second one
+// writes watermarks while it runs, the others only in Open and Close.
+func crashConfig(fs FS, seed uint64) Config {
+	c := creating(Config{
 		Dir: "j", FS: fs, SegmentSize: 1 << 10, MaxSegments: 2, ReplayBuffer: 4 << 10,
 		moveRound: 300, page: 64, manual: true,
 	})
 	if seed%3 == 0 {
-		o.CompressAbove = 64
+		c.CompressAbove = 64
 	}
 	if seed%2 == 0 {
-		o.markBytes = 300
+		c.markBytes = 300
 	}
-	return o
+	return c
 }
 
-// reopen opens the journal on fs and checks what it finds against the model, which then takes over what was found.
+// reopen opens the journal on fs and checks what it finds against the model, which then takes over
+// what was found.
 func (m *model) reopen(fs FS, seed uint64) (*Journal, error) {
 	found := map[Position][]byte{}
-	j, err := Open(crashOptions(fs, seed), func(p Position, record []byte) error {
+	j, err := Open(crashConfig(fs, seed), func(p Position, record []byte) error {
 		if _, twice := found[p]; twice {
 			return fmt.Errorf("record %d comes twice", p)
 		}
@@ -86,7 +87,8 @@ func (m *model) reopen(fs FS, seed uint64) (*Journal, error) {
 	return j, nil
 }
 
-// drive lets an owner work on the journal until it fails or has done its steps. Equal seeds give equal histories.
+// drive lets an owner work on the journal until it fails or has done its steps. Equal seeds give
+// equal histories.
 func (m *model) drive(j *Journal, rng *rand.Rand, steps int) {
 	for range steps {
 		switch n := rng.IntN(10); {

@@ -57,13 +57,13 @@ func TestALogIsBegunOnlyWithCreateAndWithItsFirstRecord(t *testing.T) {
 	}
 	mustClose(t, j)
 
-	for _, o := range []Config{{Dir: dir}, {Dir: dir, Create: true, First: []byte("another")}} {
+	for _, c := range []Config{{Dir: dir}, {Dir: dir, Create: true, First: []byte("another")}} {
 		clear(found)
-		if j, err = Open(o, replay); err != nil {
+		if j, err = Open(c, replay); err != nil {
 			t.Fatal(err)
 		}
 		if r := j.Recovery(); r.Created || r.Records != 1 || found[1] != "one" || len(found) != 1 {
-			t.Errorf("opened again with %+v: recovery %+v, records %v", o, r, found)
+			t.Errorf("opened again with %+v: recovery %+v, records %v", c, r, found)
 		}
 		mustClose(t, j)
 	}

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// history makes a log of several segments, in groups of two records, and returns its file system after a crash that
-// lost nothing, with the records.
+// history makes a log of several segments, in groups of two records, and returns its file system
+// after a crash that lost nothing, with the records.
 func history(t *testing.T, records int) (*memFS, map[Position]string) {
 	t.Helper()
 	fs := newMemFS()
@@ -21,10 +21,10 @@ func history(t *testing.T, records int) (*memFS, map[Position]string) {
 		s := strings.Repeat(string(rune('a'+i%26)), 20+i*7%130)
 		want[mustAppend(t, j, s)] = s
 		if i%2 == 1 {
-			settleAll(t, j)
+			cycleAll(t, j)
 		}
 	}
-	settleAll(t, j)
+	cycleAll(t, j)
 	crashed := fs.Crash(nil, 1)
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
@@ -48,7 +48,8 @@ func tryOpen(fs FS) (j *Journal, found map[Position]string, err error) {
 	return open(Config{Dir: "j", FS: fs, SegmentSize: 1 << 10, ReplayBuffer: 4 << 10, manual: true})
 }
 
-// frameOffsets lists where the frames of a sound segment that is used for the first time begin, and where the last ends.
+// frameOffsets lists where the frames of a sound segment that is used for the first time begin, and
+// where the last ends.
 func frameOffsets(data []byte) []int {
 	offsets := []int{headSize}
 	for at := headSize; at+frameHead <= len(data); {
@@ -78,9 +79,9 @@ func TestATailTornAtAnyByteIsCutOffAfterTheLastWholeFrame(t *testing.T) {
 			if err != nil {
 				t.Fatalf("cut to %d bytes: %v", size, err)
 			}
-			frames := 0
+			frames := 0 // compared with the whole log, since zeros may stand in for lost padding
 			for frames+1 < len(offsets) && offsets[frames+1] <= len(content) &&
-				slices.Equal(content[:offsets[frames+1]], whole[:offsets[frames+1]]) { // zeros may stand in for lost padding
+				slices.Equal(content[:offsets[frames+1]], whole[:offsets[frames+1]]) {
 				frames++
 			}
 			if next := first + Position(frames); len(found) != int(next)-2 || j.Next() != next {
@@ -94,7 +95,7 @@ func TestATailTornAtAnyByteIsCutOffAfterTheLastWholeFrame(t *testing.T) {
 			}
 			// What is appended next must not be mistaken for a part of what was torn.
 			mustAppend(t, j, "next")
-			settleAll(t, j)
+			cycleAll(t, j)
 			mustClose(t, j)
 			if j, found, err = tryOpen(cut); err != nil || found[j.Next()-1] != "next" {
 				t.Fatalf("cut to %d bytes, then appended: %v", size, err)
@@ -112,7 +113,7 @@ func TestFramesOfATornGroupDoNotComeBackBehindTheNextOne(t *testing.T) {
 	for range 3 {
 		mustAppend(t, j, "same length")
 	}
-	settleAll(t, j)
+	cycleAll(t, j)
 	torn := fs.Crash(nil, 1)
 	mustClose(t, j)
 	// The first frame of the group was lost, the others were not.
@@ -123,7 +124,7 @@ func TestFramesOfATornGroupDoNotComeBackBehindTheNextOne(t *testing.T) {
 		t.Fatalf("%d records, error %v", len(found), err)
 	}
 	mustAppend(t, j, "short again")
-	settleAll(t, j)
+	cycleAll(t, j)
 	torn = torn.Crash(nil, 0)
 	mustClose(t, j)
 	if j, found, err = tryOpen(torn); err != nil || len(found) != 1 || found[2] != "short again" {
@@ -277,8 +278,9 @@ func TestAHeadThatWasThereAndIsDamagedIsCorruption(t *testing.T) {
 }
 
 func TestAPayloadCannotPassForALaterGroup(t *testing.T) {
-	// Somebody knows the format and has his bytes journaled: a frame that claims to begin a group of its own. He
-	// does not know the journal's identity. If the frame around his is torn, that must stay a tear.
+	// Somebody knows the format and has his bytes journaled: a frame that claims to begin a group
+	// of its own. He does not know the journal's identity. If the frame around his is torn, that
+	// must stay a tear.
 	fs := newMemFS()
 	j, _ := manualJournal(t, fs, Config{})
 	inner := make([]byte, frameHead)
@@ -288,7 +290,7 @@ func TestAPayloadCannotPassForALaterGroup(t *testing.T) {
 	at := int64(outer + frameHead)
 	finish(inner, seed(identity{}, 1), at, at)
 	mustAppend(t, j, string(inner))
-	settleAll(t, j)
+	cycleAll(t, j)
 	torn := fs.Crash(nil, 1)
 	mustClose(t, j)
 	segmentFile(torn, 1).Data()[outer] ^= 1

@@ -84,7 +84,7 @@
 //
 // Frames follow, each a head of 32 bytes, a payload, and zeros up to the next multiple of 8:
 //
-//	 0  u32 checksum: CRC32C of all that follows, padding included, started from the CRC32C of identity and segment number
+//	 0  u32 checksum: CRC32C of the rest, padding included, started from that of identity and number
 //	 4  u8 kind: 1 record, 2 record moved by compaction, 3 seal, 4 mark of Close
 //	 5  u8 flags: 1 zstd
 //	 6  u16 zero
@@ -94,11 +94,11 @@
 //	24  u32 offset of this frame, divided by 8
 //	28  u32 offset of the first frame of its group, divided by 8
 //
-// A group is what was written and synced together. It lies in one segment. The position of a record
-// of kind 1 is one more than that of the kind-1 record before it, in this segment or an earlier
-// one; that of a moved record is lower. Bytes behind the last frame are of no meaning: they may be
-// zero or, in a file used again, anything, since no frame of another segment, or of another offset,
-// has a good checksum here.
+// A group is a run of frames written and synced together. It lies in one segment. The position of a
+// record of kind 1 is one more than that of the kind-1 record before it, in this segment or an
+// earlier one; that of a moved record is lower. Bytes behind the last frame are of no meaning: they
+// may be zero or, in a file used again, anything, since no frame of another segment, or of another
+// offset, has a good checksum here.
 //
 // WATERMARK has two slots, at offsets 0 and 4096, of 72 bytes each:
 //
@@ -139,8 +139,8 @@
 //
 // Watermarks have a goroutine of their own, which writes what the journal's goroutine has synced:
 // no group waits for them. One whose write or sync fails is a failure of the journal like any
-// other, and it is the last one. Open and Close write one into each slot themselves, unless both say
-// the same already; that of Close includes the mark of Close.
+// other, and it is the last one. Open and Close write one into each slot themselves, unless both
+// say the same already; that of Close includes the mark of Close.
 //
 // # Recovery
 //
@@ -165,8 +165,8 @@
 // rule 1 a frame of a group that begins behind the damage proves that the damaged bytes had been
 // synced. Hence:
 //
-//	Bytes at x that are no frame are corruption if any whole frame behind x belongs to a group that begins behind x,
-//	and a torn tail if there is none.
+//	Bytes at x that are no frame are corruption if any whole frame behind x belongs to a group
+//	that begins behind x, and a torn tail if there is none.
 //
 // A whole frame in the wrong order is always corruption. A torn tail is cut off, and the cut synced
 // before anything new is written, lest frames of the torn group appear behind the next one.

@@ -6,28 +6,30 @@ import (
 )
 
 var (
-	// ErrLocked says that the folder is in use by another journal, of this process or of another one.
+	// ErrLocked says that the folder is in use by another journal, of this process or of another
+	// one.
 	ErrLocked = errors.New("journal: folder is locked by another journal")
-	// ErrCorrupt is what every [*CorruptError] matches with errors.Is.
+	// ErrCorrupt is matched by every [*CorruptError].
 	ErrCorrupt = errors.New("journal: corrupt")
 	// ErrClosed is returned by Append after Close.
 	ErrClosed = errors.New("journal: closed")
-	// ErrTooLarge is returned for a record longer than Options.MaxRecord: by Append, and by Open for a sound
-	// record that was written under a larger bound.
-	ErrTooLarge = errors.New("journal: record exceeds Options.MaxRecord")
+	// ErrTooLarge is returned for a record longer than Config.MaxRecord: by Append, and by Open for
+	// a sound record that was written under a larger bound.
+	ErrTooLarge = errors.New("journal: record exceeds Config.MaxRecord")
 	// ErrVersion says that the folder has a format version that this build does not know.
 	ErrVersion = errors.New("journal: unknown format version")
-	// ErrNoJournal says that the folder holds no log and that Options.Create is not set.
+	// ErrNoJournal says that the folder holds no log and that Config.Create is not set.
 	ErrNoJournal = errors.New("journal: there is no log in the folder. If there was one, put the folder back " +
 		"as it was, or treat the log as lost. Only if there never was one, open with Create")
 	// ErrTruncated is matched by a [*CorruptError] about a log that ends before its watermark:
 	// something that was durable is gone.
 	ErrTruncated = errors.New("journal: log ends before its watermark")
-	// ErrOption is matched by every error about a field of Options.
-	ErrOption = errors.New("journal: invalid option")
+	// ErrConfig is matched by every error about a field of Config.
+	ErrConfig = errors.New("journal: bad configuration")
 )
 
-// CorruptError says where the log is damaged in a way that no crash explains. Nothing was changed on disk.
+// CorruptError says where the log is damaged in a way that no crash explains. Nothing was changed
+// on disk.
 type CorruptError struct {
 	File   string // name within the folder
 	Offset int64  // byte in the file at which the damaged part begins

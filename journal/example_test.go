@@ -17,13 +17,13 @@ func Example() {
 	defer os.RemoveAll(dir)
 
 	durable := make(chan struct{}, 1)
-	options := journal.Config{Dir: dir, Create: true, First: []byte("zero"), Notify: func() {
+	config := journal.Config{Dir: dir, Create: true, First: []byte("zero"), Notify: func() {
 		select {
 		case durable <- struct{}{}:
 		default: // the owner has not seen the last notice yet
 		}
 	}}
-	j, err := journal.Open(options, nil)
+	j, err := journal.Open(config, nil)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -49,8 +49,8 @@ func Example() {
 
 	var state string
 	last = 0
-	options.Create = false // by now there must be a log
-	j, err = journal.Open(options, func(p journal.Position, record []byte) error {
+	config.Create = false // by now there must be a log
+	j, err = journal.Open(config, func(p journal.Position, record []byte) error {
 		if p > last { // dead records may come too, and not always in order
 			last, state = p, string(record)
 		}

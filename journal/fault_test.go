@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// faultyJournal has three durable records of 100 bytes. Then the next op on a file of that name fails, for good.
+// faultyJournal has three durable records of 100 bytes. Then the next op on a file of that name
+// fails, for good.
 func faultyJournal(t *testing.T, op, name string, short int, fault error) (*Journal, *memFS) {
 	t.Helper()
 	fs := newMemFS()
@@ -18,7 +19,7 @@ func faultyJournal(t *testing.T, op, name string, short int, fault error) (*Jour
 	for range 3 {
 		mustAppend(t, j, strings.Repeat("x", 100))
 	}
-	settleAll(t, j)
+	cycleAll(t, j)
 	fs.ShortWrite = short
 	fs.Fault = func(o, n string) error {
 		if o == op && strings.Contains(n, name) {
@@ -51,7 +52,7 @@ func TestAfterAFailureNothingBecomesDurable(t *testing.T) {
 				fs.Fault = func(string, string) error { return c.err }
 			}
 			notices := 0
-			j.opts.Notify = func() { notices++ }
+			j.cfg.Notify = func() { notices++ }
 			size := 10
 			if c.op == "create" || c.op == "rename" || c.op == "syncdir" {
 				size = 800 // begins the next segment

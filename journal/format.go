@@ -15,7 +15,7 @@ const (
 	formatVersion = 2
 	magic         = "lanejrnl"
 
-	maxPayload = 256 << 20 // of any version of the options: a longer claim is no frame
+	maxPayload = 256 << 20 // of any configuration: a longer claim is no frame
 
 	lockName = "LOCK"
 	tempName = "next.tmp" // a segment whose head is not durable yet
@@ -45,7 +45,7 @@ type head struct {
 	first    Position // of the next appended record when the segment was begun
 	prevEnd  int64    // offset of the seal in the segment before; 0 in segment 1
 	floor    uint64   // segments below this number hold nothing that is needed
-	used     bool     // the file was a segment before: behind the last frame is what it held then
+	used     bool     // the file was a segment before, whose bytes follow the last frame
 }
 
 func (h *head) encode() []byte {
@@ -91,10 +91,11 @@ func (h *head) decode(b []byte) (why string, err error) {
 	return "", nil
 }
 
-// seed is where the checksums of a segment's frames start from. A checksum started elsewhere differs for certain
-// over the same bytes, and the seeds of two segments of one journal differ for certain if the numbers differ in
-// their low 32 bits. So a frame left over from another segment is never taken for one of this; and since the
-// identity is random, whoever chooses the content of records cannot make one that contains a frame.
+// seed returns the value from which the checksums of a segment's frames start. A checksum started
+// elsewhere differs for certain over the same bytes, and the seeds of two segments of one journal
+// differ for certain if the numbers differ in their low 32 bits. So a frame left over from another
+// segment is never taken for one of this; and since the identity is random, whoever chooses the
+// content of records cannot make one that contains a frame.
 func seed(id identity, number uint64) uint32 {
 	var b [24]byte
 	copy(b[:], id[:])
@@ -114,7 +115,7 @@ type frame struct {
 
 func padded(n int) int { return (n + 7) &^ 7 }
 
-// frameSize is what a payload of n bytes occupies.
+// frameSize returns the bytes that the frame of a payload of n bytes takes.
 func frameSize(n int) int { return frameHead + padded(n) }
 
 func (f *frame) size() int64 { return int64(frameSize(int(f.stored))) }
@@ -137,8 +138,8 @@ func finish(b []byte, seed uint32, offset, group int64) {
 	le.PutUint32(b, crc32.Update(seed, castagnoli, b[4:]))
 }
 
-// parse decodes a frame's head found at offset, in a file that has size bytes. It says in words why it is none; the
-// checksum is not looked at.
+// parse decodes a frame's head found at offset, in a file that has size bytes. It says in words why
+// it is none; the checksum is not looked at.
 func (f *frame) parse(b []byte, offset, size int64) string {
 	le := binary.LittleEndian
 	f.kind, f.flags = b[4], b[5]

@@ -2,7 +2,8 @@ package journal
 
 import "io"
 
-// FS is what a journal needs of a file system. Names are paths. Errors for missing files match fs.ErrNotExist.
+// FS is the part of a file system that a journal needs. Names are paths. Errors for missing files
+// match fs.ErrNotExist.
 //
 // While a journal is open, one goroutine uses the FS and all files but one, and another that one
 // file.
@@ -23,8 +24,9 @@ type FS interface {
 	Remove(name string) error
 	// SyncDir makes what was created, renamed and removed in the folder durable.
 	SyncDir(dir string) error
-	// Lock takes the lock that the file of this name stands for, making the file if needed, or returns an error that
-	// matches ErrLocked. The lock is given back by Close, and by the end of the process.
+	// Lock takes the lock that the file of this name stands for, making the file if needed, or
+	// returns an error that matches ErrLocked. The lock is given back by Close, and by the end of
+	// the process.
 	Lock(name string) (io.Closer, error)
 }
 

@@ -14,10 +14,11 @@ type RecordInfo struct {
 	Again      bool // its position came before: Open would not replay it
 }
 
-// Inspect reads the log in dir, calls f for each record in the order of the files, and says what Open would find.
-// It changes nothing and takes no lock, so a log that is being written may look torn or damaged, or lose a segment
-// meanwhile. With an error, what it says is of the part before the damage.
-// fs may be nil for the operating system's. Errors are those of Open, and what f returns, wrapped.
+// Inspect reads the log in dir, calls f for each record in the order of the files, and says what
+// Open would find. It changes nothing and takes no lock, so a log that is being written may look
+// torn or damaged, or lose a segment meanwhile. With an error, what it says is of the part before
+// the damage. fs may be nil for the operating system's. Errors are those of Open, and what f
+// returns, wrapped.
 func Inspect(dir string, fs FS, f func(RecordInfo) error) (Recovery, error) {
 	if fs == nil {
 		fs = OS()

@@ -7,14 +7,16 @@ import (
 	"sync/atomic"
 )
 
-// Position is the number of a record: 1, 2, 3, … in order of Append. A record keeps it when compaction moves the
-// record. A position that was ever durable is never given to another record, even when nothing is left of the log
-// but its tail; that of a record which a crash lost before it was durable is given again.
+// Position is the number of a record: 1, 2, 3, … in order of Append. A record keeps it when
+// compaction moves the record. A position that was ever durable is never given to another record,
+// even when nothing is left of the log but its tail; that of a record which a crash lost before it
+// was durable is given again.
 type Position uint64
 
-// Journal is an open log. Append, Release and Next are for one goroutine, the owner; the rest is for any.
+// Journal is an open log. Append, Release and Next are for one goroutine, the owner; the rest is
+// for any.
 type Journal struct {
-	opts Config
+	cfg  Config
 	lock io.Closer
 
 	next     Position      // owner
@@ -36,8 +38,8 @@ type Journal struct {
 	closeErr error // valid once done is closed
 }
 
-// queue is what the owner hands over: frames whose heads are unfinished, back to back, and the positions released
-// since the last hand-over. The releases take effect after the frames are synced.
+// queue holds what the owner hands over: frames whose heads are unfinished, back to back, and the
+// positions released since the last time. The releases take effect after the frames are synced.
 type queue struct {
 	frames   []byte
 	records  int
@@ -57,8 +59,9 @@ func (j *Journal) Next() Position { return Position(j.nextView.Load()) }
 // Durable returns the position up to which all records are on disk. It never goes back.
 func (j *Journal) Durable() Position { return Position(j.durable.Load()) }
 
-// Pending returns the number of bytes, framing included, that were appended and are not durable yet. This is the
-// memory that appending has taken, and it is the owner's to bound: Append itself never refuses for want of room.
+// Pending returns the number of bytes, framing included, that were appended and are not durable
+// yet. This is the memory that appending has taken, and it is the owner's to bound: Append itself
+// never refuses for want of room.
 func (j *Journal) Pending() int64 { return j.pending.Load() }
 
 // Err returns the first failure to write or sync, or nil. After one nothing more becomes durable.
@@ -78,11 +81,12 @@ func (j *Journal) Size() (segments int, bytes int64) {
 	return s.segments, s.bytes
 }
 
-// Append copies record into the write buffer and returns its position. It does not wait for the disk: the record is
-// durable once Durable has reached the position. The errors are ErrTooLarge, ErrClosed, and what Err returns.
+// Append copies record into the write buffer and returns its position. It does not wait for the
+// disk: the record is durable once Durable has reached the position. The errors are ErrTooLarge,
+// ErrClosed, and what Err returns.
 func (j *Journal) Append(record []byte) (Position, error) {
-	if len(record) > j.opts.MaxRecord {
-		return 0, fmt.Errorf("%w: record has %d bytes, the bound is %d", ErrTooLarge, len(record), j.opts.MaxRecord)
+	if len(record) > j.cfg.MaxRecord {
+		return 0, fmt.Errorf("%w: it has %d bytes, want at most %d", ErrTooLarge, len(record), j.cfg.MaxRecord)
 	}
 	if err := j.Err(); err != nil {
 		return 0, err
@@ -108,15 +112,16 @@ func (j *Journal) Append(record []byte) (Position, error) {
 
 	j.next++
 	j.nextView.Store(uint64(j.next))
-	if wake || before < j.opts.WriteBuffer && after >= j.opts.WriteBuffer {
+	if wake || before < j.cfg.WriteBuffer && after >= j.cfg.WriteBuffer {
 		j.signal()
 	}
 	return p, nil
 }
 
-// Release says that the record at p is dead, so that its place may be freed. This takes effect only once all that
-// was appended before the call is durable. Nothing of it is kept on disk: until a segment is removed its dead
-// records are replayed too. A position that is unknown, or was released before, is ignored.
+// Release says that the record at p is dead, so that its place may be freed. This takes effect only
+// once all that was appended before the call is durable. Nothing of it is kept on disk: until a
+// segment is removed its dead records are replayed too. A position that is unknown, or was released
+// before, is ignored.
 func (j *Journal) Release(p Position) {
 	if p == 0 || p >= j.next || j.Err() != nil {
 		return
@@ -149,7 +154,7 @@ func (j *Journal) Close() error {
 	first := !j.closing
 	j.closing = true
 	j.mu.Unlock()
-	if first && j.opts.manual {
+	if first && j.cfg.manual {
 		j.finish()
 	} else {
 		j.signal()

@@ -26,19 +26,19 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// firstRecord is that of all logs that tests create.
+// firstRecord is the first record of all logs that tests create.
 const firstRecord = "first of all"
 
-func creating(o Config) Config {
-	o.Create, o.First = true, []byte(firstRecord)
-	return o
+func creating(c Config) Config {
+	c.Create, c.First = true, []byte(firstRecord)
+	return c
 }
 
 // open opens or creates the log, releases the first record, and returns what else there is, also
 // with an error.
-func open(o Config) (j *Journal, found map[Position]string, err error) {
+func open(c Config) (j *Journal, found map[Position]string, err error) {
 	found = map[Position]string{}
-	j, err = Open(creating(o), func(p Position, record []byte) error {
+	j, err = Open(creating(c), func(p Position, record []byte) error {
 		if _, twice := found[p]; twice {
 			return fmt.Errorf("record %d comes twice", p)
 		}
@@ -55,9 +55,9 @@ func open(o Config) (j *Journal, found map[Position]string, err error) {
 	return j, found, err
 }
 
-func mustOpen(t *testing.T, o Config) (*Journal, map[Position]string) {
+func mustOpen(t *testing.T, c Config) (*Journal, map[Position]string) {
 	t.Helper()
-	j, found, err := open(o)
+	j, found, err := open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,8 +81,8 @@ func mustClose(t *testing.T, j *Journal) {
 }
 
 func TestRecordsComeBackFromARealDisk(t *testing.T) {
-	o := Config{Dir: filepath.Join(t.TempDir(), "a", "b"), SegmentSize: 4 << 10, CompressAbove: 100}
-	j, found := mustOpen(t, o)
+	c := Config{Dir: filepath.Join(t.TempDir(), "a", "b"), SegmentSize: 4 << 10, CompressAbove: 100}
+	j, found := mustOpen(t, c)
 	if len(found) != 0 || j.Next() != 2 || j.Durable() != 1 {
 		t.Fatalf("new journal: %d records, next %d, durable %d", len(found), j.Next(), j.Durable())
 	}
@@ -98,7 +98,7 @@ func TestRecordsComeBackFromARealDisk(t *testing.T) {
 	if j.Durable() != 201 || j.Pending() != 0 {
 		t.Fatalf("after Close: durable %d, pending %d", j.Durable(), j.Pending())
 	}
-	j, found = mustOpen(t, o)
+	j, found = mustOpen(t, c)
 	defer mustClose(t, j)
 	if len(found) != len(want) {
 		t.Fatalf("%d records came back, want %d", len(found), len(want))
@@ -251,31 +251,31 @@ func TestClosingAndReopeningAnIdleJournalDoesNotMakeItGrow(t *testing.T) {
 }
 
 func TestAFolderHasOneJournalAtATime(t *testing.T) {
-	o := Config{Dir: t.TempDir()}
-	j, _ := mustOpen(t, o)
-	if _, err := Open(o, nil); !errors.Is(err, ErrLocked) {
+	c := Config{Dir: t.TempDir()}
+	j, _ := mustOpen(t, c)
+	if _, err := Open(c, nil); !errors.Is(err, ErrLocked) {
 		t.Errorf("second journal: error %v", err)
 	}
 	mustClose(t, j)
-	j, _ = mustOpen(t, o)
+	j, _ = mustOpen(t, c)
 	mustClose(t, j)
 }
 
 func TestAReplayErrorEndsOpenAndGivesTheLockBack(t *testing.T) {
-	o := Config{Dir: t.TempDir()}
-	j, _ := mustOpen(t, o)
+	c := Config{Dir: t.TempDir()}
+	j, _ := mustOpen(t, c)
 	mustAppend(t, j, "a")
 	mustClose(t, j)
 	no := errors.New("no")
-	if _, err := Open(o, func(Position, []byte) error { return no }); !errors.Is(err, no) {
+	if _, err := Open(c, func(Position, []byte) error { return no }); !errors.Is(err, no) {
 		t.Errorf("error %v", err)
 	}
-	j, _ = mustOpen(t, o)
+	j, _ = mustOpen(t, c)
 	mustClose(t, j)
 }
 
-func TestBadOptionsAreNamedWithTheirRange(t *testing.T) {
-	for name, o := range map[string]Config{
+func TestABadConfigurationNamesTheFieldAndItsRange(t *testing.T) {
+	for name, c := range map[string]Config{
 		"Dir":           {},
 		"SegmentSize":   {Dir: "d", SegmentSize: 1023},
 		"MaxSegments":   {Dir: "d", MaxSegments: 1},
@@ -285,9 +285,9 @@ func TestBadOptionsAreNamedWithTheirRange(t *testing.T) {
 		"CompressAbove": {Dir: "d", CompressAbove: 63},
 		"SyncDelay":     {Dir: "d", SyncDelay: -1},
 	} {
-		o.FS = newMemFS()
-		_, err := Open(o, nil)
-		if !errors.Is(err, ErrOption) || !strings.Contains(err.Error(), name+" is ") || !strings.Contains(err.Error(), "want ") {
+		c.FS = newMemFS()
+		_, err := Open(c, nil)
+		if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), name+" is ") || !strings.Contains(err.Error(), "want ") {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
@@ -310,13 +310,13 @@ func TestAFolderThatCannotBeMadeIsAnError(t *testing.T) {
 }
 
 func TestInspectShowsTheLogAndChangesNothing(t *testing.T) {
-	o := Config{Dir: t.TempDir(), CompressAbove: 64}
-	j, _ := mustOpen(t, o)
+	c := Config{Dir: t.TempDir(), CompressAbove: 64}
+	j, _ := mustOpen(t, c)
 	mustAppend(t, j, "a")
 	mustAppend(t, j, strings.Repeat("b", 500))
 	waitFor(t, "durable", func() bool { return j.Durable() == 3 })
 	var got []string
-	r, err := Inspect(o.Dir, nil, func(r RecordInfo) error {
+	r, err := Inspect(c.Dir, nil, func(r RecordInfo) error {
 		got = append(got, fmt.Sprintf("%d %.1s %d %v %v %s", r.Position, r.Record, len(r.Record), r.Compressed, r.Copy, r.File))
 		return nil
 	})
@@ -329,11 +329,11 @@ func TestInspectShowsTheLogAndChangesNothing(t *testing.T) {
 	if fmt.Sprint(got) != want {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
-	if r, err = Inspect(o.Dir, nil, func(RecordInfo) error { return nil }); err != nil || !r.Clean {
+	if r, err = Inspect(c.Dir, nil, func(RecordInfo) error { return nil }); err != nil || !r.Clean {
 		t.Errorf("after Close: %+v, %v", r, err)
 	}
 	stop := errors.New("stop")
-	if _, err := Inspect(o.Dir, nil, func(RecordInfo) error { return stop }); !errors.Is(err, stop) {
+	if _, err := Inspect(c.Dir, nil, func(RecordInfo) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -2,8 +2,8 @@ package journal
 
 import "sort"
 
-// segment is what is known of a segment file. Own records are those first appended to it: positions first ≤ p < next,
-// without a gap, so that one bit each is enough to remember which are dead.
+// segment describes a segment file. Own records are those first appended to it: positions
+// first ≤ p < next, without a gap, so that one bit each is enough to remember which are dead.
 type segment struct {
 	head
 	next Position // after the last own record
@@ -35,10 +35,11 @@ func (s *segment) liveBytes() int64 {
 	return int64(float64(s.size) * float64(s.live) / float64(s.kept))
 }
 
-// ledger knows in which segment each live record is. Its memory is one bit per record in the log, and one map
-// entry per live record that compaction has moved.
+// ledger knows in which segment each live record is. Its memory is one bit per record in the log,
+// and one map entry per live record that compaction has moved.
 type ledger struct {
-	segments []*segment // by ascending number, without a gap; the last is the tail. Never empty once open
+	// segments are by ascending number, without a gap. The last is the tail. Never empty once open.
+	segments []*segment
 	moved    map[Position]*segment
 }
 
@@ -46,7 +47,8 @@ func (l *ledger) tail() *segment { return l.segments[len(l.segments)-1] }
 
 // owner returns the segment to which p was first appended, or nil if it is gone.
 func (l *ledger) owner(p Position) *segment {
-	// Segments without own records share their first position with the one after them: take the last.
+	// Segments without own records share their first position with the one after them: take the
+	// last.
 	i := sort.Search(len(l.segments), func(i int) bool { return l.segments[i].first > p })
 	if i == 0 {
 		return nil
@@ -75,7 +77,8 @@ func (l *ledger) add(s *segment) {
 	s.kept++
 }
 
-// move says that a durable copy of p is in s. It reports whether p was alive before; if not, it is now.
+// move says that a durable copy of p is in s. It reports whether p was alive before; if not, it is
+// now.
 func (l *ledger) move(p Position, s *segment) bool {
 	was := l.home(p)
 	if was != nil {

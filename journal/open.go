@@ -12,27 +12,27 @@ import (
 // unfinished. It calls replay for every record still there, in the order of the file: ascending
 // positions but for records that compaction has moved. Each position comes once. The record is a
 // view, valid during the call. All replayed records are live until released, and durable when Open
-// returns. A log that Open creates has one record, Options.First, at position 1; replay is called
+// returns. A log that Open creates has one record, Config.First, at position 1; replay is called
 // for it as for any other, before anything is written.
 //
 // replay may be nil. An error of it ends Open and is returned, wrapped. Open starts the journal's
-// goroutines, which Close ends. The errors are ErrOption, ErrLocked, ErrNoJournal, *CorruptError,
+// goroutines, which Close ends. The errors are ErrConfig, ErrLocked, ErrNoJournal, *CorruptError,
 // ErrVersion, ErrTooLarge, and those of the file system.
-func Open(o Config, replay func(p Position, record []byte) error) (_ *Journal, err error) {
-	if err := o.complete(); err != nil {
+func Open(c Config, replay func(p Position, record []byte) error) (_ *Journal, err error) {
+	if err := c.complete(); err != nil {
 		return nil, err
 	}
-	if o.Create {
-		if err := o.FS.MkdirAll(o.Dir); err != nil {
+	if c.Create {
+		if err := c.FS.MkdirAll(c.Dir); err != nil {
 			return nil, fmt.Errorf("journal: making the folder: %w", err)
 		}
 	}
-	lock, err := o.FS.Lock(filepath.Join(o.Dir, lockName))
+	lock, err := c.FS.Lock(filepath.Join(c.Dir, lockName))
 	if err != nil {
-		if !o.Create && errors.Is(err, fs.ErrNotExist) {
-			return nil, noJournal(o.Dir)
+		if !c.Create && errors.Is(err, fs.ErrNotExist) {
+			return nil, noJournal(c.Dir)
 		}
-		return nil, fmt.Errorf("journal: locking %s: %w", o.Dir, err)
+		return nil, fmt.Errorf("journal: locking %s: %w", c.Dir, err)
 	}
 	defer func() {
 		if err != nil {
@@ -49,7 +49,7 @@ func Open(o Config, replay func(p Position, record []byte) error) (_ *Journal, e
 		}
 		return nil
 	}
-	v := newSurvey(o.FS, o.Dir, o.ReplayBuffer, o.MaxRecord)
+	v := newSurvey(c.FS, c.Dir, c.ReplayBuffer, c.MaxRecord)
 	v.visit = func(_ *segment, f *frame, record []byte, again bool) error {
 		if again {
 			return nil
@@ -60,14 +60,14 @@ func Open(o Config, replay func(p Position, record []byte) error) (_ *Journal, e
 		return nil, err
 	}
 	found := &v.out
-	j := &Journal{opts: o, lock: lock, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	j := &Journal{cfg: c, lock: lock, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	w := &j.writer
 	*w = writer{j: j, ledger: found.ledger, next: found.next}
 	if len(found.segments) > 0 {
 		err = w.repair(found)
-	} else if !o.Create {
-		err = noJournal(o.Dir)
-	} else if err = deliver(1, o.First); err == nil {
+	} else if !c.Create {
+		err = noJournal(c.Dir)
+	} else if err = deliver(1, c.First); err == nil {
 		found.recovery.Created, found.recovery.Records = true, 1
 		found.recovery.Mark = Watermark{} // an interrupted creation may have left one
 		err = w.create(found)
@@ -83,7 +83,7 @@ func Open(o Config, replay func(p Position, record []byte) error) (_ *Journal, e
 	j.nextView.Store(uint64(j.next))
 	j.durable.Store(uint64(j.next - 1))
 	w.publishShape()
-	if !o.manual {
+	if !c.manual {
 		go w.marks.run()
 		go j.run()
 	}
@@ -92,7 +92,7 @@ func Open(o Config, replay func(p Position, record []byte) error) (_ *Journal, e
 
 func noJournal(dir string) error { return fmt.Errorf("%w (%s)", ErrNoJournal, dir) }
 
-// create begins a log in a folder that has none. The order of the steps is that of doc.go.
+// create begins a log in a folder that has none. The steps are in the order of doc.go, rule 6.
 func (w *writer) create(found *layout) error {
 	if err := w.removeAll(found.leftovers); err != nil {
 		return err
@@ -100,7 +100,7 @@ func (w *writer) create(found *layout) error {
 	if _, err := rand.Read(w.identity[:]); err != nil {
 		return fmt.Errorf("journal: drawing an identity: %w", err)
 	}
-	record := w.j.opts.First
+	record := w.j.cfg.First
 	b := make([]byte, frameSize(len(record)))
 	f := frame{kind: kindRecord, stored: uint32(len(record)), raw: uint32(len(record)), position: 1}
 	f.put(b)
@@ -127,7 +127,7 @@ func (w *writer) create(found *layout) error {
 
 // createMark makes the watermark file. A file of that name always holds a watermark.
 func (w *writer) createMark(m *watermark) error {
-	dir, fsys := w.j.opts.Dir, w.j.opts.FS
+	dir, fsys := w.j.cfg.Dir, w.j.cfg.FS
 	file, err := fsys.Create(filepath.Join(dir, tempName))
 	if err == nil {
 		b := make([]byte, markFile)
@@ -151,19 +151,19 @@ func (w *writer) createMark(m *watermark) error {
 
 // startMarks makes the end of the log known in the watermark file. All of the log is synced by now.
 func (w *writer) startMarks(found *foundMark) error {
-	file, err := w.j.opts.FS.Open(filepath.Join(w.j.opts.Dir, markName))
+	file, err := w.j.cfg.FS.Open(filepath.Join(w.j.cfg.Dir, markName))
 	if err != nil {
 		return fmt.Errorf("journal: opening %s: %w", markName, err)
 	}
-	w.marks = newMarker(file, found, &w.j.opts, w.j.signal)
-	return w.marks.settle(w.reached(0))
+	w.marks = newMarker(file, found, &w.j.cfg, w.j.signal)
+	return w.marks.writeBoth(w.reached(0))
 }
 
-// repair brings the disk to the state that the writer relies on: all that was replayed is synced, nothing is behind
-// it in the tail, every segment but the tail is sealed, and nothing else is in the folder. A crash at any point of it
-// leaves a log that the next Open reads the same way.
+// repair brings the disk to the state that the writer relies on: all that was replayed is synced,
+// nothing is behind it in the tail, every segment but the tail is sealed, and nothing else is in
+// the folder. A crash at any point of it leaves a log that the next Open reads the same way.
 func (w *writer) repair(found *layout) error {
-	dir, fsys := w.j.opts.Dir, w.j.opts.FS
+	dir, fsys := w.j.cfg.Dir, w.j.cfg.FS
 	w.identity = found.identity
 	tail := w.ledger.tail()
 	name := segmentName(tail.number)
@@ -177,7 +177,8 @@ func (w *writer) repair(found *layout) error {
 			return fmt.Errorf("journal: cutting %s: %w", name, err)
 		}
 	}
-	// Even an intact tail may be in no more than the system's cache, if the last process was killed.
+	// Even an intact tail may be in no more than the system's cache, if the last process was
+	// killed.
 	if err := file.Sync(); err != nil {
 		return fmt.Errorf("journal: syncing %s: %w", name, err)
 	}
@@ -186,7 +187,8 @@ func (w *writer) repair(found *layout) error {
 	}
 	w.marked = found.recovery.Clean
 	if n := len(found.segments); n > 1 && tail.size == headSize {
-		// The seal before an empty tail may be missing, or be in the cache only. With frames in the tail it is durable.
+		// The seal before an empty tail may be missing, or be in the cache only. With frames in the
+		// tail it is durable.
 		if err := w.sealClosed(found.segments[n-2], found.unsealed); err != nil {
 			return err
 		}
@@ -194,11 +196,11 @@ func (w *writer) repair(found *layout) error {
 	return w.removeAll(found.leftovers)
 }
 
-// sealClosed makes the seal of a segment that is no longer the tail durable; missing says that it is to be written
-// first.
+// sealClosed makes the seal of a segment that is no longer the tail durable; missing says that it
+// is to be written first.
 func (w *writer) sealClosed(s *segment, missing bool) (err error) {
 	name := segmentName(s.number)
-	file, err := w.j.opts.FS.Open(filepath.Join(w.j.opts.Dir, name))
+	file, err := w.j.cfg.FS.Open(filepath.Join(w.j.cfg.Dir, name))
 	if err != nil {
 		return fmt.Errorf("journal: opening %s: %w", name, err)
 	}
@@ -229,7 +231,7 @@ func (w *writer) removeAll(names []string) error {
 }
 
 func (w *writer) remove(name string) error {
-	err := w.j.opts.FS.Remove(filepath.Join(w.j.opts.Dir, name))
+	err := w.j.cfg.FS.Remove(filepath.Join(w.j.cfg.Dir, name))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("journal: removing %s: %w", name, err)
 	}
@@ -237,7 +239,7 @@ func (w *writer) remove(name string) error {
 }
 
 func (w *writer) syncDir() error {
-	if err := w.j.opts.FS.SyncDir(w.j.opts.Dir); err != nil {
+	if err := w.j.cfg.FS.SyncDir(w.j.cfg.Dir); err != nil {
 		return fmt.Errorf("journal: syncing the folder: %w", err)
 	}
 	return nil

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// OS returns the operating system's file system. Files are synced with fdatasync where there is one. On systems
-// without flock, Lock returns an error that matches errors.ErrUnsupported.
+// OS returns the operating system's file system. Files are synced with fdatasync where there is
+// one. On systems without flock, Lock returns an error that matches errors.ErrUnsupported.
 func OS() FS { return osFS{} }
 
 type osFS struct{}

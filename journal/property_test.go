@@ -20,7 +20,7 @@ func fixHead(b []byte) {
 func TestTheJournalIsAMapOfPositions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		fs := newMemFS()
-		o := Config{
+		c := Config{
 			Dir: "j", FS: fs, manual: true, page: 64,
 			SegmentSize:   int64(rapid.IntRange(1<<10, 4<<10).Draw(t, "segment")),
 			MaxSegments:   rapid.IntRange(2, 4).Draw(t, "segments"),
@@ -31,7 +31,7 @@ func TestTheJournalIsAMapOfPositions(t *testing.T) {
 		alive, dead := map[Position]string{}, map[Position]string{}
 		next := Position(2)
 		reopen := func() *Journal {
-			j, found, err := open(o)
+			j, found, err := open(c)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,8 +105,8 @@ func TestTheJournalIsAMapOfPositions(t *testing.T) {
 	})
 }
 
-// FuzzReplay makes a segment of arbitrary bytes, as the only one or as the second. With fix, its head is made good,
-// so that the fuzzer gets past it.
+// FuzzReplay makes a segment of arbitrary bytes, as the only one or as the second. With fix, its
+// head is made good, so that the fuzzer gets past it.
 func FuzzReplay(f *testing.F) {
 	id := identity{1, 2, 3}
 	whole := func(number uint64, kinds ...byte) []byte {
@@ -147,7 +147,7 @@ func FuzzReplay(f *testing.F) {
 		put := func(n uint64, b []byte) {
 			fs.Names[filepath.Join("j", segmentName(n))] = &inode{Versions: [][]byte{slices.Clone(b)}}
 		}
-		mark := watermark{identity: id, segment: 1, offset: headSize, next: 1} // any log reaches that
+		mark := watermark{identity: id, segment: 1, offset: headSize, next: 1} // none is shorter
 		content := append(mark.encode(), make([]byte, slotSize)...)
 		fs.Names[filepath.Join("j", markName)] = &inode{Versions: [][]byte{content}}
 		if second {

@@ -9,8 +9,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// frameReader reads frames of one segment file through a buffer of fixed size. Only a record longer than the buffer
-// gets more memory, after the file was seen to be that long, and never more than maxRecord asks for.
+// frameReader reads frames of one segment file through a buffer of fixed size. Only a record longer
+// than the buffer gets more memory, after the file was seen to be that long, and never more than
+// maxRecord asks for.
 type frameReader struct {
 	file      File
 	size      int64 // bytes of the file that may be looked at
@@ -61,8 +62,8 @@ func (r *frameReader) readFull(b []byte, offset int64) error {
 	return fmt.Errorf("reading %d bytes at %d: %w", len(b), offset, err)
 }
 
-// frame reads the frame at offset. If there is none, why says so in words. A sound frame whose record is longer than
-// maxRecord comes without payload.
+// frame reads the frame at offset. If there is none, why says so in words. A sound frame whose
+// record is longer than maxRecord comes without payload.
 func (r *frameReader) frame(offset int64) (f frame, why string, err error) {
 	if r.size-offset < frameHead {
 		return f, "frame is cut short", nil
@@ -109,12 +110,14 @@ func (r *frameReader) checksum(from, to int64) (uint32, error) {
 
 // behind looks at what follows a place where there is no whole frame.
 //
-// synced is proof that the byte at offset had been synced: a whole frame behind it whose group began behind it too.
-// Such a group was written only after a good sync of everything before it. A frame of the group that offset is in proves
-// nothing: a crash may keep any pages of an unsynced group and lose others. See doc.go.
+// synced is proof that the byte at offset had been synced: a whole frame behind it whose group
+// began behind it too. Such a group was written only after a good sync of everything before it. A
+// frame of the group that offset is in proves nothing: a crash may keep any pages of an unsynced
+// group and lose others. See doc.go.
 //
-// end is where the last trace of an unfinished write ends, offset if there is none: a whole frame, or the head of a
-// record at position next or above, which nothing can be that an earlier segment left in the file.
+// end is the end of the last trace of an unfinished write, offset if there is none: a whole frame,
+// or the head of a record at position next or above, which nothing can be that an earlier segment
+// left in the file.
 func (r *frameReader) behind(offset int64, next Position) (synced bool, end int64, err error) {
 	end = offset
 	for at := offset; r.size-at >= frameHead; at += 8 {
@@ -162,7 +165,8 @@ func (r *frameReader) zeros(offset int64) (all bool, end int64, err error) {
 	return all, end, nil
 }
 
-// codec compresses and decompresses single records. The zero value works; nothing is allocated before it is needed.
+// codec compresses and decompresses single records. The zero value works; nothing is allocated
+// before it is needed.
 type codec struct {
 	enc *zstd.Encoder
 	dec *zstd.Decoder
@@ -186,8 +190,8 @@ func (c *codec) shrink(record []byte) ([]byte, error) {
 	return c.buf, nil
 }
 
-// expand returns the record in f, valid until the next call. If the payload does not decompress to the
-// length that the head gives, why says so.
+// expand returns the record in f, valid until the next call. If the payload does not decompress to
+// the length that the head gives, why says so.
 func (c *codec) expand(f *frame, maxRecord int) (record []byte, why string, err error) {
 	if f.flags&flagZstd == 0 {
 		return f.payload, "", nil

@@ -10,7 +10,7 @@ import (
 // Recovery says what Open found.
 type Recovery struct {
 	Records  int64         // delivered to the replay function
-	Copies   int64         // not delivered, since compaction had moved them and the original was there too
+	Copies   int64         // not delivered: moved by compaction, and the original was there too
 	Bytes    int64         // read, up to the end of the last whole frame
 	Segments int           // holding anything that is needed
 	Torn     int64         // bytes of an unfinished write cut off the tail
@@ -18,7 +18,7 @@ type Recovery struct {
 	Offset   int64         // where it was cut
 	Clean    bool          // the last thing in the log is the mark of Close
 	Created  bool          // there was no log, and Open began one
-	Mark     Watermark     // what the watermark file knew; zero if the log is new, or the file is unreadable
+	Mark     Watermark     // of the watermark file; zero if the log is new or the file unreadable
 	Duration time.Duration // of reading and replaying
 }
 
@@ -48,7 +48,8 @@ type survey struct {
 	dir    string
 	reader frameReader
 	codec  codec
-	// visit gets each record frame and its record, decompressed; again says that the position was visited before.
+	// visit gets each record frame and its record, decompressed; again says that the position was
+	// visited before.
 	visit   func(s *segment, f *frame, record []byte, again bool) error
 	current frame // here, not on the stack, since visit would make each one escape
 	out     layout
@@ -93,8 +94,8 @@ func (v *survey) run() error {
 	return v.reachesMark()
 }
 
-// heads returns those of the segments that are needed, in order, after checking that none is missing, out of its place,
-// or of another journal.
+// heads returns those of the segments that are needed, in order, after checking that none is
+// missing, out of its place, or of another journal.
 func (v *survey) heads() ([]head, error) {
 	names, err := v.fs.ReadDir(v.dir)
 	if err != nil {
@@ -153,7 +154,7 @@ func (v *survey) heads() ([]head, error) {
 	return heads, nil
 }
 
-// headless is the verdict on a newest segment that has no good head.
+// headless returns the error of a newest segment that has no good head.
 func (v *survey) headless(number uint64, why string) error {
 	c := &CorruptError{
 		File: segmentName(number), Reason: why + ", yet a segment has its name only once its head is on disk",
@@ -261,8 +262,8 @@ func (v *survey) zeros(name string, offset int64) (all bool, end int64, err erro
 	return all, end, err
 }
 
-// empty reports whether there is nothing behind the head of a segment: no frame in a file that was used before, no byte
-// but zeros in any other.
+// empty reports whether there is nothing behind the head of a segment: no frame in a file that was
+// used before, no byte but zeros in any other.
 func (v *survey) empty(h *head) (empty bool, err error) {
 	name := segmentName(h.number)
 	if !h.used {
@@ -389,8 +390,8 @@ func (v *survey) record(s *segment, f *frame) error {
 		return corrupt(fmt.Sprintf("record at position %d, want %d", f.position, v.out.next))
 	}
 	if f.payload == nil {
-		return fmt.Errorf("%w: record %d in %s has %d bytes, the bound is %d", ErrTooLarge, f.position, segmentName(s.number), f.raw,
-			v.reader.maxRecord)
+		return fmt.Errorf("%w: record %d in %s has %d bytes, want at most %d",
+			ErrTooLarge, f.position, segmentName(s.number), f.raw, v.reader.maxRecord)
 	}
 	record, why, err := v.codec.expand(f, v.reader.maxRecord)
 	if err != nil {
@@ -414,8 +415,9 @@ func (v *survey) record(s *segment, f *frame) error {
 	return v.visit(s, f, record, again)
 }
 
-// seal checks what is behind the last record of a segment that has a successor. The seal is synced after the
-// successor's head and before its first frame: it may be missing only while there is no frame.
+// seal checks what is behind the last record of a segment that has a successor. The seal is synced
+// after the successor's head and before its first frame: it may be missing only while there is no
+// frame.
 func (v *survey) seal(s *segment, after []head) error {
 	f, why, err := v.reader.frame(s.size)
 	if err != nil {

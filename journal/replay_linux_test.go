@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// maxReplayMemory is what a process that replays may take at most, however long the log is.
+// maxReplayMemory is the most memory that a process that replays may take, however long the log is.
 const maxReplayMemory = 64 << 20
 
 // LANECAST_REPLAY_MIB sets the length of the log.
@@ -27,8 +27,8 @@ func TestReplayTakesLittleMemoryHoweverLongTheLogIs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	o := Config{Dir: t.TempDir(), SegmentSize: int64(mib) << 20 / 16}
-	j, _ := mustOpen(t, o)
+	c := Config{Dir: t.TempDir(), SegmentSize: int64(mib) << 20 / 16}
+	j, _ := mustOpen(t, c)
 	rng := rand.NewChaCha8([32]byte{})
 	record := make([]byte, 300)
 	for range mib << 20 / frameSize(len(record)) {
@@ -43,7 +43,7 @@ func TestReplayTakesLittleMemoryHoweverLongTheLogIs(t *testing.T) {
 	mustClose(t, j)
 
 	cmd := exec.Command(os.Args[0], "-test.run=^TestReplayTakesLittleMemoryHoweverLongTheLogIs$", "-test.v")
-	cmd.Env = append(os.Environ(), "LANECAST_TEST_REPLAY_DIR="+o.Dir)
+	cmd.Env = append(os.Environ(), "LANECAST_TEST_REPLAY_DIR="+c.Dir)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("the process that replays: %v\n%s", err, out)
@@ -55,8 +55,8 @@ func TestReplayTakesLittleMemoryHoweverLongTheLogIs(t *testing.T) {
 	}
 }
 
-// peakMemory returns the most bytes that this process ever had in memory. (What getrusage says includes the parent at
-// the time of the fork.)
+// peakMemory returns the most bytes that this process ever had in memory. (What getrusage says
+// includes the parent at the time of the fork.)
 func peakMemory(t *testing.T) (bytes int64) {
 	t.Helper()
 	status, err := os.ReadFile("/proc/self/status")

@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// BenchmarkJournalReuse shows what using the files of old segments again is worth: both ways interleaved, on the real
-// disk, the best of all slices. In the load "saturated" a MiB may be pending, in "closed" each of 64 lanes waits for
-// its record to be durable before it appends the next.
+// BenchmarkJournalReuse shows what using the files of old segments again is worth: both ways
+// interleaved, on the real disk, the best of all slices. In the load "saturated" a MiB may be
+// pending, in "closed" each of 64 lanes waits for its record to be durable before it appends the
+// next.
 func BenchmarkJournalReuse(b *testing.B) {
 	const slices, lanes, size = 16, 64, 300
 	record := bytes.Repeat([]byte("0123456789ab"), size/12)

@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// reusedTail returns the file system of a log whose tail, of four groups of two records, is in the file of an older
-// segment, with the number of that segment, what the file held before, and the records that live.
+// reusedTail returns the file system of a log whose tail, of four groups of two records, is in the
+// file of an older segment, with the number of that segment, what the file held before, and the
+// records that live.
 func reusedTail(t *testing.T) (fs *memFS, tail uint64, before []byte, alive map[Position]string) {
 	t.Helper()
 	fs = newMemFS()
@@ -30,7 +31,7 @@ func reusedTail(t *testing.T) (fs *memFS, tail uint64, before []byte, alive map[
 			s := strings.Repeat(string(rune('a'+(2*round+i)%26)), 70+round%3*8)
 			alive[mustAppend(t, j, s)] = s
 		}
-		settleAll(t, j)
+		cycleAll(t, j)
 		if j.writer.ledger.tail().used {
 			keep++
 		}
@@ -49,7 +50,7 @@ func TestTheFileOfADeadSegmentBecomesALaterOne(t *testing.T) {
 	j, _ := manualJournal(t, fs, Config{})
 	for range 100 {
 		j.Release(mustAppend(t, j, strings.Repeat("x", 300)))
-		settleAll(t, j)
+		cycleAll(t, j)
 	}
 	if tail := j.writer.ledger.tail(); tail.number < 20 || !tail.used {
 		t.Errorf("tail %+v", tail.head)
@@ -72,7 +73,7 @@ func TestAFileThatIsMuchTooLongIsNotUsedAgain(t *testing.T) {
 	j.Release(mustAppend(t, j, strings.Repeat("x", 5000)))
 	for range 20 {
 		j.Release(mustAppend(t, j, strings.Repeat("x", 300)))
-		settleAll(t, j)
+		cycleAll(t, j)
 		for name, n := range fs.Names {
 			if segmentNumber(filepath.Base(name)) == 0 {
 				continue
@@ -115,7 +116,8 @@ func TestATornTailIsFoundInFrontOfWhatTheFileHeldBefore(t *testing.T) {
 				t.Fatalf("cut to %d bytes: record %d is %q, want %q", size, p, found[p], s)
 			}
 		}
-		// A write of which the frame's head came through is reported, what the file held before is not.
+		// A write of which the frame's head came through is reported, what the file held before is
+		// not.
 		r := j.Recovery()
 		into := size - offsets[frames]
 		if into == 0 && r.Torn > 0 || into >= frameHead && r.Torn == 0 || r.Torn > 0 && (r.File != segmentName(n) || r.Offset != int64(offsets[frames])) {
@@ -125,7 +127,7 @@ func TestATornTailIsFoundInFrontOfWhatTheFileHeldBefore(t *testing.T) {
 			t.Fatalf("cut to %d bytes: the file was not cut behind the last whole frame", size)
 		}
 		mustAppend(t, j, "next")
-		settleAll(t, j)
+		cycleAll(t, j)
 		mustClose(t, j)
 		if j, found, err = tryOpen(cut); err != nil || found[j.Next()-1] != "next" {
 			t.Fatalf("cut to %d bytes, then appended: %v", size, err)

@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 )
 
-// rotate begins the next segment, and drops those at the front that are dead by now. The order of the syncs is what
-// recovery relies on: the old tail's last group; the new head and its name; the old tail's seal; then only removals
-// and new frames.
+// rotate begins the next segment, and drops those at the front that are dead by now. Recovery
+// relies on the order of the syncs: the old tail's last group; the new head and its name; the old
+// tail's seal; then only removals and new frames.
 func (w *writer) rotate() error {
 	old, oldFile := w.ledger.tail(), w.file
 	n := w.ledger.dead()
@@ -37,18 +37,18 @@ func (w *writer) rotate() error {
 	return nil
 }
 
-// discard removes segments, but keeps the file of the first one for the next segment: writing over blocks that are
-// there already is cheaper to sync than having them allotted. The folder is synced before that file is written to, so
-// nothing can find it under its old name then.
+// discard removes segments, but keeps the file of the first one for the next segment: writing over
+// blocks that are there already is cheaper to sync than having them allotted. The folder is synced
+// before that file is written to, so nothing can find it under its old name then.
 func (w *writer) discard(gone []*segment) error {
 	if len(gone) == 0 {
 		return nil
 	}
-	dir, fsys := w.j.opts.Dir, w.j.opts.FS
-	if !w.j.opts.noReuse {
+	dir, fsys := w.j.cfg.Dir, w.j.cfg.FS
+	if !w.j.cfg.noReuse {
 		name := segmentName(gone[0].number)
 		if err := fsys.Rename(filepath.Join(dir, name), filepath.Join(dir, tempName)); err != nil {
-			return fmt.Errorf("journal: setting %s aside: %w", name, err)
+			return fmt.Errorf("journal: keeping %s for reuse: %w", name, err)
 		}
 		gone, w.reusable = gone[1:], true
 	}
@@ -60,9 +60,10 @@ func (w *writer) discard(gone []*segment) error {
 	return w.syncDir()
 }
 
-// blank opens next.tmp: the file of an old segment if there is one and it is not too long, or a new one.
+// blank opens next.tmp: the file of an old segment if there is one and it is not too long, or a new
+// one.
 func (w *writer) blank() (file File, size int64, err error) {
-	name, fsys := filepath.Join(w.j.opts.Dir, tempName), w.j.opts.FS
+	name, fsys := filepath.Join(w.j.cfg.Dir, tempName), w.j.cfg.FS
 	reusable := w.reusable
 	w.reusable = false
 	if reusable {
@@ -70,7 +71,7 @@ func (w *writer) blank() (file File, size int64, err error) {
 			return nil, 0, err
 		}
 		size, err = file.Size()
-		if err == nil && size <= 2*w.j.opts.SegmentSize {
+		if err == nil && size <= 2*w.j.cfg.SegmentSize {
 			return file, size, nil
 		}
 		if err = errors.Join(err, file.Close()); err != nil {
@@ -84,7 +85,7 @@ func (w *writer) blank() (file File, size int64, err error) {
 // begin makes a new segment the tail, with frames behind its head. It gets its name only when they
 // are durable.
 func (w *writer) begin(h head, frames []byte) error {
-	dir, fsys := w.j.opts.Dir, w.j.opts.FS
+	dir, fsys := w.j.cfg.Dir, w.j.cfg.FS
 	name := segmentName(h.number)
 	failed := func(doing string, err error) error { return fmt.Errorf("journal: %s %s: %w", doing, name, err) }
 	file, size, err := w.blank()
@@ -94,7 +95,7 @@ func (w *writer) begin(h head, frames []byte) error {
 	h.used = size > headSize
 	first := append(h.encode(), frames...)
 	if h.used {
-		first = append(first, zeroPage[:-len(first)&(w.j.opts.page-1)]...) // see commit
+		first = append(first, zeroPage[:-len(first)&(w.j.cfg.page-1)]...) // see commit
 	}
 	if err = writeAt(file, first, 0); err == nil {
 		err = file.Sync()

@@ -8,16 +8,17 @@ import (
 	"testing"
 )
 
-// manualJournal has no goroutine: settle is its life.
-func manualJournal(t *testing.T, fs FS, o Config) (*Journal, map[Position]string) {
-	o.Dir, o.FS, o.manual, o.page = "j", fs, true, 64
-	if o.SegmentSize == 0 {
-		o.SegmentSize = 1 << 10
+// manualJournal returns a journal that has no goroutines: it writes when a test calls cycle.
+func manualJournal(t *testing.T, fs FS, c Config) (*Journal, map[Position]string) {
+	c.Dir, c.FS, c.manual, c.page = "j", fs, true, 64
+	if c.SegmentSize == 0 {
+		c.SegmentSize = 1 << 10
 	}
-	return mustOpen(t, o)
+	return mustOpen(t, c)
 }
 
-func settleAll(t *testing.T, j *Journal) {
+// cycleAll runs the journal until there is nothing left to write or to move.
+func cycleAll(t *testing.T, j *Journal) {
 	t.Helper()
 	for n := 0; j.cycle(); n++ {
 		if n > 10000 {
@@ -34,7 +35,7 @@ func TestSegmentsGoOnceNothingLivesInThem(t *testing.T) {
 	j, _ := manualJournal(t, fs, Config{})
 	for range 50 {
 		p := mustAppend(t, j, strings.Repeat("x", 200))
-		settleAll(t, j)
+		cycleAll(t, j)
 		if p > 2 {
 			j.Release(p - 2)
 		}
@@ -56,7 +57,7 @@ func TestAReleaseWaitsForWhatWasAppendedBeforeIt(t *testing.T) {
 	old := mustAppend(t, j, strings.Repeat("o", 900))
 	mustAppend(t, j, strings.Repeat("o", 900))
 	mustAppend(t, j, strings.Repeat("o", 900))
-	settleAll(t, j)
+	cycleAll(t, j)
 	for p := old; p < old+3; p++ {
 		mustAppend(t, j, strings.Repeat("n", 900)) // supersedes p
 		j.Release(p)
@@ -94,10 +95,10 @@ func TestPositionsAreNeverUsedAgain(t *testing.T) {
 		}
 		for range 20 {
 			p := mustAppend(t, j, strings.Repeat("x", 300))
-			settleAll(t, j)
+			cycleAll(t, j)
 			j.Release(p)
 		}
-		settleAll(t, j)
+		cycleAll(t, j)
 		next = j.Next()
 		if round%2 == 0 {
 			mustClose(t, j)
@@ -109,8 +110,8 @@ func TestPositionsAreNeverUsedAgain(t *testing.T) {
 func TestCompactionMovesTheFewLiveRecordsAndKeepsTheirPositions(t *testing.T) {
 	for _, round := range []int{1, 0} { // a record at a time, and all at once
 		fs := newMemFS()
-		o := Config{MaxSegments: 3, moveRound: round, CompressAbove: 64}
-		j, _ := manualJournal(t, fs, o)
+		c := Config{MaxSegments: 3, moveRound: round, CompressAbove: 64}
+		j, _ := manualJournal(t, fs, c)
 		want := map[Position]string{}
 		for i := range 300 {
 			s := fmt.Sprintf("%d %x", i, make([]byte, 40))
@@ -120,7 +121,7 @@ func TestCompactionMovesTheFewLiveRecordsAndKeepsTheirPositions(t *testing.T) {
 			} else {
 				j.Release(p)
 			}
-			settleAll(t, j)
+			cycleAll(t, j)
 		}
 		segments, _ := j.Size()
 		if segments > 5 {
@@ -131,7 +132,7 @@ func TestCompactionMovesTheFewLiveRecordsAndKeepsTheirPositions(t *testing.T) {
 		}
 		mustClose(t, j)
 
-		j, found := manualJournal(t, fs, o)
+		j, found := manualJournal(t, fs, c)
 		for p, s := range want {
 			if found[p] != s {
 				t.Errorf("record %d is %q, want %q", p, found[p], s)
@@ -143,7 +144,7 @@ func TestCompactionMovesTheFewLiveRecordsAndKeepsTheirPositions(t *testing.T) {
 		}
 		for range 30 {
 			j.Release(mustAppend(t, j, strings.Repeat("y", 50)))
-			settleAll(t, j)
+			cycleAll(t, j)
 		}
 		if n := len(j.writer.ledger.moved); n != 0 {
 			t.Errorf("%d moved records are still known", n)
@@ -163,7 +164,7 @@ func TestCompactionLeavesALogAloneThatIsMostlyAlive(t *testing.T) {
 		if i%3 == 0 {
 			j.Release(p)
 		}
-		settleAll(t, j)
+		cycleAll(t, j)
 	}
 	if moved != 0 {
 		t.Errorf("%d records moved for nothing", moved)
@@ -177,7 +178,7 @@ func TestDamageFoundByCompactionIsAFailure(t *testing.T) {
 	for range 12 {
 		mustAppend(t, j, strings.Repeat("x", 200))
 	}
-	settleAll(t, j)
+	cycleAll(t, j)
 	damaged := int64(headSize + frameSize(len(firstRecord)))
 	fs.Names[filepath.Join("j", segmentName(1))].Data()[damaged+frameHead+5] ^= 1
 	for p := Position(3); p < 13; p++ {
@@ -203,7 +204,7 @@ func TestALargeGroupIsSpreadOverSegments(t *testing.T) {
 	}
 	mustAppend(t, j, strings.Repeat("y", 5000)) // longer than a segment
 	mustAppend(t, j, "z")
-	settleAll(t, j)
+	cycleAll(t, j)
 	for n := uint64(1); n <= tailNumber(fs); n++ {
 		if size := len(segmentFile(fs, n).Data()); size > 1<<10+frameHead && size != headSize+frameSize(5000)+frameHead {
 			t.Errorf("segment %d has %d bytes", n, size)

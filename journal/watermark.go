@@ -25,7 +25,7 @@ const (
 
 const markCreating uint32 = 1 // of a watermark
 
-// watermark is what was durable when it was written. The log never ends before it.
+// watermark says up to where the log was durable when it was written. The log never ends before it.
 type watermark struct {
 	identity   identity
 	generation uint64 // of two slots the one with the higher generation counts
@@ -154,28 +154,28 @@ type marker struct {
 	done  chan struct{} // closed when the goroutine is gone
 
 	mu       sync.Mutex
-	reached  watermark // what is durable; written by the journal's goroutine, and by settle
+	reached  watermark // what is durable; written by the journal's goroutine, and by writeBoth
 	unmarked int64     // bytes made durable since reached was last written to the file
 
 	// Of the goroutine while it runs, of the journal's goroutine before and after.
 	generation uint64
 	slot       int
 	unsynced   bool      // the slot is written, but not synced
-	settled    watermark // what both slots say; zero if they differ
+	inBoth     watermark // what both slots say; zero if they differ
 
 	failure atomic.Pointer[error]
 }
 
-func newMarker(file File, found *foundMark, o *Config, failed func()) *marker {
+func newMarker(file File, found *foundMark, cfg *Config, failed func()) *marker {
 	timer := time.NewTimer(markInterval)
 	timer.Stop()
 	k := &marker{
-		file: file, limit: o.markBytes, manual: o.manual, failed: failed,
+		file: file, limit: cfg.markBytes, manual: cfg.manual, failed: failed,
 		wake: make(chan struct{}, 1), timer: timer, stop: make(chan struct{}), done: make(chan struct{}),
 		generation: found.generation, slot: found.slot,
 	}
 	if found.both {
-		k.settled = found.extent()
+		k.inBoth = found.extent()
 	}
 	return k
 }
@@ -263,11 +263,11 @@ func (k *marker) halt() {
 	}
 }
 
-// settle makes the end of a log that is being opened or closed known in both slots: should one be
-// lost in a write of the next process, the other is no older. It is called while the goroutine does
-// not run.
-func (k *marker) settle(m watermark) error {
-	if k.settled == m {
+// writeBoth makes the end of a log that is being opened or closed known in both slots: should one
+// be lost in a write of the next process, the other is no older. It is called while the goroutine
+// does not run.
+func (k *marker) writeBoth(m watermark) error {
+	if k.inBoth == m {
 		return nil
 	}
 	k.reached = m
@@ -276,7 +276,7 @@ func (k *marker) settle(m watermark) error {
 			return err
 		}
 	}
-	k.settled = m
+	k.inBoth = m
 	return nil
 }
 
@@ -302,7 +302,7 @@ func (k *marker) write() error {
 	if err := writeAt(k.file, m.encode(), int64(k.slot)*slotSize); err != nil {
 		return fmt.Errorf("journal: writing %s: %w", markName, err)
 	}
-	k.unsynced, k.settled = true, watermark{}
+	k.unsynced, k.inBoth = true, watermark{}
 	return nil
 }
 

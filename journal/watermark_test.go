@@ -26,27 +26,27 @@ func closedAndCrashed(t *testing.T) (closed, crashed map[string]*memFS) {
 		"one segment": func(j *Journal) {
 			for i := range 6 {
 				mustAppend(t, j, strings.Repeat("x", 30+i))
-				settleAll(t, j)
+				cycleAll(t, j)
 			}
 		},
 		"several segments": func(j *Journal) {
 			for i := range 30 {
 				mustAppend(t, j, strings.Repeat("x", 50+i))
 				mustAppend(t, j, "and a second one in the group")
-				settleAll(t, j)
+				cycleAll(t, j)
 			}
 		},
 		"a tail in a file used before": func(j *Journal) {
 			for j.Next() < 12 || !j.writer.ledger.tail().used || j.writer.ledger.tail().size < 600 {
 				j.Release(mustAppend(t, j, strings.Repeat("x", 150)))
-				settleAll(t, j)
+				cycleAll(t, j)
 			}
 		},
 		"a tail without frames": func(j *Journal) {
 			for range 20 {
 				j.Release(mustAppend(t, j, strings.Repeat("x", 400)))
 			}
-			settleAll(t, j)
+			cycleAll(t, j)
 			if tail := j.writer.ledger.tail(); tail.size != headSize {
 				t.Fatalf("the tail has %d bytes", tail.size)
 			}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// writer is the state of the journal's goroutine; nobody else touches it once the journal is open.
+// writer is the state of the journal's goroutine, which alone uses it once the journal is open.
 type writer struct {
 	j        *Journal
 	ledger   ledger
@@ -16,7 +16,7 @@ type writer struct {
 	next     Position // of the next record to be written
 	file     File     // the tail
 	seed     uint32   // of the tail
-	reusable bool     // next.tmp is a segment that nothing lives in any more, durably under that name
+	reusable bool     // next.tmp is a segment in which nothing lives, durably under that name
 	marked   bool     // the last frame in the tail is the mark of Close
 	spare    queue    // the buffers that the owner does not hold
 	codec    codec
@@ -27,8 +27,8 @@ type writer struct {
 // run is the journal's goroutine.
 func (j *Journal) run() {
 	var timer *time.Timer
-	if j.opts.SyncDelay > 0 {
-		timer = time.NewTimer(j.opts.SyncDelay)
+	if j.cfg.SyncDelay > 0 {
+		timer = time.NewTimer(j.cfg.SyncDelay)
 		timer.Stop()
 	}
 	more := false
@@ -57,11 +57,11 @@ func (j *Journal) run() {
 
 // gather waits for SyncDelay, less if the write buffer gets full or the journal is closed.
 func (j *Journal) gather(timer *time.Timer) {
-	timer.Reset(j.opts.SyncDelay)
+	timer.Reset(j.cfg.SyncDelay)
 	defer timer.Stop()
 	for {
 		j.mu.Lock()
-		enough := j.closing || j.queued.records == 0 || len(j.queued.frames) >= j.opts.WriteBuffer
+		enough := j.closing || j.queued.records == 0 || len(j.queued.frames) >= j.cfg.WriteBuffer
 		j.mu.Unlock()
 		if enough || j.writer.marks.err() != nil {
 			return
@@ -74,8 +74,8 @@ func (j *Journal) gather(timer *time.Timer) {
 	}
 }
 
-// cycle writes and syncs what is queued, then sees to the segments. It reports whether compaction wants to go on.
-// After a failure, Err is set.
+// cycle writes and syncs what is queued, then sees to the segments. It reports whether compaction
+// wants to go on. After a failure, Err is set.
 func (j *Journal) cycle() (more bool) {
 	w := &j.writer
 	if err := w.marks.err(); err != nil {
@@ -87,16 +87,17 @@ func (j *Journal) cycle() (more bool) {
 	j.queued = queue{frames: w.spare.frames[:0], released: w.spare.released[:0]}
 	j.mu.Unlock()
 
-	q.frames = slices.Grow(q.frames, j.opts.page) // for commit to fill up a page
+	q.frames = slices.Grow(q.frames, j.cfg.page) // for commit to fill up a page
 	err := w.write(&q)
 	if err == nil {
-		// Called in an earlier cycle's time or in this one's: all that was appended before is durable now.
+		// Called in an earlier cycle's time or in this one's: all that was appended before is
+		// durable now.
 		for _, p := range q.released {
 			w.ledger.release(p)
 		}
 		more, err = w.tend()
 	}
-	if limit := 2 * j.opts.WriteBuffer; cap(q.frames) > limit {
+	if limit := 2 * j.cfg.WriteBuffer; cap(q.frames) > limit {
 		q.frames = nil // a burst is not kept for ever
 	}
 	if cap(q.released) > 1<<16 {
@@ -116,14 +117,14 @@ func (j *Journal) fail(err error) {
 }
 
 func (j *Journal) notify() {
-	if j.opts.Notify != nil {
-		j.opts.Notify()
+	if j.cfg.Notify != nil {
+		j.cfg.Notify()
 	}
 }
 
-// write writes the queued records, in one group, or in several if they reach beyond the end of a segment. Frames
-// are completed in place: those of compressed records get shorter, so that the bytes to write never overtake those
-// to read.
+// write writes the queued records, in one group, or in several if they reach beyond the end of a
+// segment. Frames are completed in place: those of compressed records get shorter, so that the
+// bytes to write never overtake those to read.
 func (w *writer) write(q *queue) error {
 	b := q.frames
 	from, to := 0, 0 // the group under construction is b[from:to]
@@ -134,7 +135,7 @@ func (w *writer) write(q *queue) error {
 		entry := b[read : read+frameSize(int(f.raw))]
 		read += len(entry)
 		payload := entry[frameHead : frameHead+int(f.raw)]
-		if above := w.j.opts.CompressAbove; above > 0 && len(payload) >= above {
+		if above := w.j.cfg.CompressAbove; above > 0 && len(payload) >= above {
 			short, err := w.codec.shrink(payload)
 			if err != nil {
 				return err
@@ -179,26 +180,26 @@ type group struct {
 	moved    []Position
 }
 
-// full reports whether n more bytes do not fit in the tail, behind those it has and the group of so many bytes that
-// will come first. An empty tail takes anything.
+// full reports whether n more bytes do not fit in the tail, behind those it has and the group of so
+// many bytes that will come first. An empty tail takes anything.
 func (w *writer) full(group, n int) bool {
 	size := w.ledger.tail().size + int64(group)
-	return size > headSize && size+int64(n) > w.j.opts.SegmentSize
+	return size > headSize && size+int64(n) > w.j.cfg.SegmentSize
 }
 
 var zeroPage [4 << 10]byte
 
-// commit writes one group at the tail's end and syncs it. Only then is anything in it durable. It may write to what
-// is behind b in the same array.
+// commit writes one group at the tail's end and syncs it. Only then is anything in it durable. It
+// may write to what is behind b in the same array.
 func (w *writer) commit(b []byte, g group) error {
 	j, tail := w.j, w.ledger.tail()
 	began := time.Now()
 	w.marked = false
 	out := b
 	if tail.used {
-		// A page of which a part is written must be read first, if it is there on disk. The first one of this group is in
-		// the system's cache, for the group before it filled it up.
-		out = append(b, zeroPage[:-(tail.size+int64(len(b)))&int64(j.opts.page-1)]...)
+		// A page of which a part is written must be read first, if it is there on disk. The first
+		// one of this group is in the system's cache, for the group before it filled it up.
+		out = append(b, zeroPage[:-(tail.size+int64(len(b)))&int64(j.cfg.page-1)]...)
 	}
 	if err := writeAt(w.file, out, tail.size); err != nil {
 		return w.abandon("writing", err)
@@ -217,8 +218,8 @@ func (w *writer) commit(b []byte, g group) error {
 	}
 	w.publishShape()
 	w.marks.note(w.reached(0), int64(len(b)))
-	if j.opts.Observe != nil {
-		j.opts.Observe(SyncInfo{Records: g.records, Moved: len(g.moved), Bytes: int64(len(b)), Duration: took})
+	if j.cfg.Observe != nil {
+		j.cfg.Observe(SyncInfo{Records: g.records, Moved: len(g.moved), Bytes: int64(len(b)), Duration: took})
 	}
 	if g.records > 0 {
 		j.pending.Add(-g.appended)
@@ -228,8 +229,9 @@ func (w *writer) commit(b []byte, g group) error {
 	return nil
 }
 
-// abandon ends the journal's life after a failed write or sync at the tail's end. The kernel may show bytes whose
-// sync failed as if they were on disk, to the next process too: so they are cut off, as far as that still works.
+// abandon ends the journal's work after a failed write or sync at the tail's end. The kernel may
+// show bytes whose sync failed as if they were on disk, to the next process too: so they are cut
+// off, as far as that still works.
 func (w *writer) abandon(doing string, err error) error {
 	tail := w.ledger.tail()
 	err = fmt.Errorf("journal: %s %s: %w", doing, segmentName(tail.number), err)
@@ -247,7 +249,7 @@ func writeAt(f File, b []byte, offset int64) error {
 	return err
 }
 
-// finish is the goroutine's last act: see Close.
+// finish does what Close promises, as the last thing before the goroutine ends.
 func (j *Journal) finish() {
 	defer close(j.done)
 	w := &j.writer
@@ -285,7 +287,7 @@ func (w *writer) end() error {
 		}
 		mark = frameHead
 	}
-	return w.marks.settle(w.reached(mark))
+	return w.marks.writeBoth(w.reached(mark))
 }
 
 // reached is the end of the log, so many bytes behind that of the tail's frames.

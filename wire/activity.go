@@ -30,11 +30,11 @@ func (t Tag) String() string {
 	return "unknown"
 }
 
-// Activity is what an engine reports: [*Tip], [*Certified], or one of the faults [*Conflict],
+// Activity is one report of an engine: a [*Tip], a [*Certified], or one of the faults [*Conflict],
 // [*LockConflict], [*ConflictingAcks], [*InvalidAck], [*InvalidNode]; or [*InconsistentKeys], which
 // is nobody's fault. No other package can add one.
 type Activity interface {
-	// Tag says which it is.
+	// Tag returns the kind of the report.
 	Tag() Tag
 	// Size returns the length of the encoding in bytes, tag included.
 	Size() int
@@ -43,14 +43,15 @@ type Activity interface {
 	activity()
 }
 
-// Tip reports that the application accepted a proposal that is the highest of its lane: 0x00 ‖ Proposal.
+// Tip reports that the application accepted a proposal that is the highest of its lane: 0x00 ‖
+// Proposal.
 type Tip struct{ Proposal Proposal }
 
 // Certified reports a lock: 0x01 ‖ Lock.
 type Certified struct{ Lock Lock }
 
-// Conflict is a sequencer that signed two payloads for one height, or whose signed chunk is not the one that the
-// network locked. Evidence:
+// Conflict shows a sequencer that signed two payloads for one height, or whose signed chunk is not
+// the one that the network locked. Evidence:
 //
 //	0x10 ‖ Proposal ‖ 0x00 ‖ Proposal    the second is Other
 //	0x10 ‖ Proposal ‖ 0x01 ‖ Lock        the second is Lock
@@ -60,17 +61,17 @@ type Conflict struct {
 	Lock     *Lock
 }
 
-// LockConflict is two quorums that certified different payloads for one height of a lane. Evidence:
-// 0x11 ‖ Lock ‖ Lock.
+// LockConflict shows two quorums that certified different payloads for one height of a lane.
+// Evidence: 0x11 ‖ Lock ‖ Lock.
 type LockConflict struct{ First, Second Lock }
 
-// ConflictingAcks is a validator that signed two payloads for one height of a lane in one epoch; evidence where
-// the scheme is attributable: 0x12 ‖ Ack ‖ Ack.
+// ConflictingAcks shows a validator that signed two payloads for one height of a lane in one epoch;
+// evidence where the scheme is attributable: 0x12 ‖ Ack ‖ Ack.
 type ConflictingAcks struct{ First, Second Ack }
 
-// InvalidAck is a message that an authenticated peer sent as an ack and that can be nothing of the kind: it does not
-// decode, or its signature is proven wrong. No evidence to others, since anyone could have made it.
-// 0x13 ‖ peer [32] ‖ varint u32 length ‖ message.
+// InvalidAck is a message that an authenticated peer sent as an ack and that can be nothing of the
+// kind: it does not decode, or its signature is proven wrong. No evidence to others, since anyone
+// could have made it. 0x13 ‖ peer [32] ‖ varint u32 length ‖ message.
 type InvalidAck struct {
 	Peer    PublicKey
 	Message []byte
@@ -200,7 +201,7 @@ func (*InconsistentKeys) activity() {}
 
 // peerMessageSize is the size of a tag, a peer and a message with its length.
 func peerMessageSize(message []byte) int {
-	return 1 + PublicKeySize + UvarintSize(uint64(len(message))) + len(message)
+	return 1 + PublicKeySize + uvarintSize(uint64(len(message))) + len(message)
 }
 
 func appendPeerMessage(dst []byte, peer PublicKey, message []byte) []byte {
@@ -209,9 +210,9 @@ func appendPeerMessage(dst []byte, peer PublicKey, message []byte) []byte {
 	return append(dst, message...)
 }
 
-// DecodeActivity reads an activity that is the whole of b. Certificates and messages in it are views into b. The
-// two halves of evidence must speak of one place and differ in payload; whether their signatures hold is for a
-// verifier.
+// DecodeActivity reads an activity that is the whole of b. Certificates and messages in it are
+// views into b. The two halves of evidence must be about one height of one lane and differ in
+// payload; whether their signatures hold is for a verifier.
 func DecodeActivity(b []byte, formats Formats) (Activity, error) {
 	r := reader{b: b}
 	a := r.activity(formats)

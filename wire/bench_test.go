@@ -88,8 +88,8 @@ func BenchmarkAppendNode(b *testing.B) {
 	sinkBytes = dst
 }
 
-// BenchmarkBuffer is a message's life: copied into a pooled buffer, read, released. A fresh slice each time is what it
-// stands against.
+// BenchmarkBuffer copies a message into a pooled buffer, reads it and releases it, and compares
+// that with a fresh slice each time.
 func BenchmarkBuffer(b *testing.B) {
 	a := wire.Ack{Chunk: chunkAt(1_000_000), Epoch: 300, Participant: 66, Signature: filled(48, 0xA1)}
 	message := a.AppendTo(nil)

@@ -5,49 +5,39 @@ import (
 	"sync/atomic"
 
 	"github.com/valyala/bytebufferpool"
+
+	"github.com/lanecast/lanecast/internal/poison"
 )
 
-// Buffer is a pooled byte buffer with one owner at a time. Passing the handle on passes the ownership on; the last
-// owner calls Release, once. A handle is a value: a copy of it that outlives the release is detected and panics, rather
-// than showing the bytes of whoever got the memory next. What Bytes returned must not be read after Release; tests
-// find such reads with [PoisonReleased].
+// Buffer is a pooled byte buffer with one owner at a time. Passing the handle on passes the
+// ownership on; the last owner calls Release, once. A handle is a value: a copy of it that outlives
+// the release is detected and panics, rather than showing the bytes of whoever got the memory next.
+// What Bytes returned must not be read after Release; tests of this module find such reads with
+// package poison.
 //
-// A Buffer is not safe for use by two goroutines at once. The zero Buffer owns nothing and has no bytes.
+// A Buffer is not safe for use by two goroutines at once. The zero Buffer owns nothing and has no
+// bytes.
 type Buffer struct {
 	m          *memory
 	generation uint64
 }
 
-// memory is what the pool hands round. generation is odd while some Buffer owns it; Release makes it even, so that
-// handles of an earlier owner no longer fit. Between owners it keeps its bytes if they are few: an ack's buffer then takes
-// one look into one pool. More go back to bytebufferpool, which sorts by size.
+// memory is an element of the pool. generation is odd while some Buffer owns it; Release makes
+// it even, so that handles of an earlier owner no longer fit. Between owners it keeps its bytes if
+// they are few: an ack's buffer then takes one look into one pool. More go back to bytebufferpool,
+// which sorts by size.
 type memory struct {
 	generation atomic.Uint64
 	bytes      []byte
 	origin     *bytebufferpool.ByteBuffer // what bytes came in; nil while there are none
-	counted    bool                       // in owned; the owner's
+	counted    bool                       // in poison.Owned; written by the owner
 }
 
-// keptCapacity is the most bytes that a memory keeps between owners: more than any ack has, and most nodes.
+// keptCapacity is the most bytes that a memory keeps between owners: more than any ack has, and
+// most nodes.
 const keptCapacity = 1 << 10
 
 var memories = sync.Pool{New: func() any { return new(memory) }}
-
-var (
-	poison atomic.Bool
-	owned  atomic.Int64 // buffers handed out under poison
-)
-
-// poisonByte is what a released buffer is filled with under PoisonReleased. As first byte of a point, key or
-// varint it is as wrong as a byte can be.
-const poisonByte = 0xDB
-
-// PoisonReleased makes Release overwrite the memory before it goes back to the pool, so that a view that outlived
-// its buffer shows up as garbage at once. For tests.
-func PoisonReleased(on bool) { poison.Store(on) }
-
-// BuffersOwned returns how many of the buffers handed out while PoisonReleased was on have not been released. For tests.
-func BuffersOwned() int { return int(owned.Load()) }
 
 // NewBuffer returns an empty buffer from the pool, owned by the caller.
 func NewBuffer() Buffer {
@@ -56,9 +46,9 @@ func NewBuffer() Buffer {
 		m.origin = bytebufferpool.Get()
 		m.bytes = m.origin.B
 	}
-	if poison.Load() {
+	if poison.On() {
 		m.counted = true
-		owned.Add(1)
+		poison.Count(1)
 	}
 	return Buffer{m: m, generation: m.generation.Add(1)}
 }
@@ -94,15 +84,16 @@ func (b Buffer) Append(p []byte) {
 	m.bytes = append(m.bytes, p...)
 }
 
-// Set replaces the contents by the result of an AppendTo-style function, which is given the emptied buffer and returns
-// what it appended to that: what it returns belongs to the buffer from then on. It panics on the zero Buffer.
+// Set replaces the contents by the result of an AppendTo-style function, which is given the emptied
+// buffer and returns what it appended to that: what it returns belongs to the buffer from then on.
+// It panics on the zero Buffer.
 func (b Buffer) Set(appendTo func(dst []byte) []byte) {
 	m := b.owned()
 	m.bytes = appendTo(m.bytes[:0])
 }
 
-// Release gives the memory back to the pool. It panics if this ownership has ended already, and does nothing on the
-// zero Buffer.
+// Release gives the memory back to the pool. It panics if this ownership has ended already, and
+// does nothing on the zero Buffer.
 func (b Buffer) Release() {
 	if b.m == nil {
 		return
@@ -113,14 +104,11 @@ func (b Buffer) Release() {
 	m := b.m
 	if m.counted {
 		m.counted = false
-		owned.Add(-1)
+		poison.Count(-1)
 	}
 	m.bytes = m.bytes[:0]
-	if poison.Load() {
-		full := m.bytes[:cap(m.bytes)]
-		for i := range full {
-			full[i] = poisonByte
-		}
+	if poison.On() {
+		poison.Fill(m.bytes[:cap(m.bytes)])
 	}
 	if cap(m.bytes) > keptCapacity {
 		m.origin.B = m.bytes

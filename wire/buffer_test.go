@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/lanecast/lanecast/internal/poison"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -22,8 +23,8 @@ func mustPanic(t *testing.T, want string, f func()) {
 	f()
 }
 
-// reuseOf returns a released handle and a live one to the same memory. It tries more than once, since a pool
-// promises nothing.
+// reuseOf returns a released handle and a live one to the same memory. It tries more than once,
+// since a pool promises nothing.
 func reuseOf(t *testing.T) (stale, current wire.Buffer) {
 	t.Helper()
 	for range 1000 {
@@ -118,21 +119,21 @@ func TestReuseOfTheMemoryDoesNotReviveAnOldHandle(t *testing.T) {
 }
 
 func TestPoisonShowsInAViewThatOutlivedItsBuffer(t *testing.T) {
-	wire.PoisonReleased(true)
-	defer wire.PoisonReleased(false)
+	poison.Switch(true)
+	defer poison.Switch(false)
 	b := wire.CopyBuffer([]byte("a message"))
 	view := b.Bytes()
 	b.Release()
 	for i, c := range view {
-		if c != 0xDB {
+		if c != poison.Byte {
 			t.Fatalf("byte %d of a released buffer is still %#x", i, c)
 		}
 	}
 }
 
 func TestBuffersPassBetweenGoroutines(t *testing.T) {
-	wire.PoisonReleased(true)
-	defer wire.PoisonReleased(false)
+	poison.Switch(true)
+	defer poison.Switch(false)
 	const producers, consumers, each = 4, 3, 2000
 	queue := make(chan wire.Buffer, 16)
 	var producing, consuming sync.WaitGroup

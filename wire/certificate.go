@@ -8,21 +8,22 @@ const (
 	SignersAndAggregate CertificateKind = iota + 1
 	// SingleSignature is one signature and nothing else: BLS threshold.
 	SingleSignature
-	// SignersAndList is Signers ‖ varint u32 count ‖ that many signatures in ascending participant order: Ed25519.
+	// SignersAndList is Signers ‖ varint u32 count ‖ that many signatures in ascending participant
+	// order: Ed25519.
 	SignersAndList
 )
 
-// Format is all that decoding needs to know of an epoch: how many validators bound a bitmap, and how long
-// signatures are. Verification knows the rest.
+// Format holds what decoding must know of an epoch: how many validators bound a bitmap, and how
+// long signatures are. Verification knows the rest.
 type Format struct {
 	Kind         CertificateKind
 	Participants int // validators of the epoch, n
 	Signature    int // bytes of a signature in a certificate: 48, 96 or 64
-	AckSignature int // bytes of an ack's signature: the same, or twice it in the uncompressed profile
+	AckSignature int // bytes of an ack's signature: the same, or twice it if uncompressed
 }
 
-// Formats looks up the format of an epoch. It reports false for an epoch whose validators are not known; a
-// certificate of such an epoch can't be bounded, hence not decoded.
+// Formats looks up the format of an epoch. It reports false for an epoch whose validators are not
+// known; a certificate of such an epoch can't be bounded, hence not decoded.
 type Formats interface {
 	Format(epoch uint64) (Format, bool)
 }
@@ -40,15 +41,16 @@ func (f Format) MaxCertificateSize() int {
 	case SignersAndAggregate:
 		return signers + f.Signature
 	case SignersAndList:
-		return signers + UvarintSize(uint64(f.Participants)) + f.Participants*f.Signature
+		return signers + uvarintSize(uint64(f.Participants)) + f.Participants*f.Signature
 	default:
 		return f.Signature
 	}
 }
 
-// SplitCertificate decodes a certificate that is the whole of b into its signers and its signature bytes,
-// both views into b: one aggregate signature, or the list's signatures without their count. Signers is the zero value for
-// SingleSignature. A bitmap over fewer validators than the set decodes; verification refuses it.
+// SplitCertificate decodes a certificate that is the whole of b into its signers and its signature
+// bytes, both views into b: one aggregate signature, or the list's signatures without their count.
+// Signers is the zero value for SingleSignature. A bitmap over fewer validators than the set
+// decodes; verification refuses it.
 func (f Format) SplitCertificate(b []byte) (Signers, []byte, error) {
 	r := reader{b: b}
 	s, sigs := r.splitCertificate(f, "certificate")
@@ -101,8 +103,8 @@ func AppendSignersAndAggregate(dst []byte, s Signers, signature []byte) []byte {
 	return append(s.AppendTo(dst), signature...)
 }
 
-// AppendSignersAndList appends the certificate Signers ‖ varint count ‖ signatures to dst, where signature
-// returns the one of a signer.
+// AppendSignersAndList appends the certificate Signers ‖ varint count ‖ signatures to dst, where
+// signature returns the one of a signer.
 func AppendSignersAndList(dst []byte, s Signers, signature func(Participant) []byte) []byte {
 	dst = AppendUvarint(s.AppendTo(dst), uint64(s.Count()))
 	for i := range s.All() {

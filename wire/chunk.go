@@ -1,9 +1,6 @@
 package wire
 
-import (
-	"bytes"
-	"encoding/hex"
-)
+import "bytes"
 
 // Sizes in bytes of what has one size.
 const (
@@ -25,15 +22,6 @@ type Signature [SignatureSize]byte
 // Participant is the index of a validator in its epoch's set, whose identity keys are ascending.
 type Participant uint32
 
-// String returns the digest in hexadecimal.
-func (d Digest) String() string { return hex.EncodeToString(d[:]) }
-
-// String returns the key in hexadecimal.
-func (k PublicKey) String() string { return hex.EncodeToString(k[:]) }
-
-// String returns the signature in hexadecimal.
-func (s Signature) String() string { return hex.EncodeToString(s[:]) }
-
 // Compare orders keys by their bytes, as validator sets are ordered: −1, 0 or +1.
 func (k PublicKey) Compare(other PublicKey) int { return bytes.Compare(k[:], other[:]) }
 
@@ -45,7 +33,7 @@ type Chunk struct {
 }
 
 // Size returns the length of the encoding in bytes.
-func (c *Chunk) Size() int { return PublicKeySize + UvarintSize(c.Height) + DigestSize }
+func (c *Chunk) Size() int { return PublicKeySize + uvarintSize(c.Height) + DigestSize }
 
 // AppendTo appends the encoding to dst.
 func (c *Chunk) AppendTo(dst []byte) []byte {
@@ -61,14 +49,15 @@ func (c *Chunk) Decode(b []byte) error {
 	return r.end()
 }
 
-// Subject is what an ack and a certificate speak of: a chunk, in an epoch. It is comparable, hence a map key.
+// Subject is a chunk in an epoch: an ack and a certificate are about one. It is comparable, hence a
+// map key.
 type Subject struct {
 	Chunk Chunk
 	Epoch uint64
 }
 
 // Size returns the length of what AppendTo appends, in bytes.
-func (s *Subject) Size() int { return s.Chunk.Size() + UvarintSize(s.Epoch) }
+func (s *Subject) Size() int { return s.Chunk.Size() + uvarintSize(s.Epoch) }
 
 // AppendTo appends Chunk ‖ varint epoch, the bytes that an ack signs (before the namespace).
 func (s *Subject) AppendTo(dst []byte) []byte {

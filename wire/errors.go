@@ -2,7 +2,8 @@ package wire
 
 import "errors"
 
-// What can be wrong with bytes. Decoders return these wrapped in a [*DecodeError] that names the field.
+// What can be wrong with bytes and texts. Decoders return these wrapped in a [*DecodeError] that
+// names the field.
 var (
 	// ErrTruncated: the bytes end before the value does.
 	ErrTruncated = errors.New("truncated")
@@ -18,7 +19,8 @@ var (
 	ErrParentAtGenesis = errors.New("parent at height 0")
 	// ErrParentMissing: a node above height 0 has no parent.
 	ErrParentMissing = errors.New("no parent above height 0")
-	// ErrUnknownEpoch: no validator set is known for the epoch, so that nothing bounds the certificate.
+	// ErrUnknownEpoch: no validator set is known for the epoch, so that nothing bounds the
+	// certificate.
 	ErrUnknownEpoch = errors.New("unknown epoch")
 	// ErrTooManySigners: a signer bitmap longer than the validator set of its epoch.
 	ErrTooManySigners = errors.New("signer bitmap longer than the validator set")
@@ -32,10 +34,14 @@ var (
 	ErrSignatureSize = errors.New("wrong signature length")
 	// ErrNoConflict: evidence of a conflict whose two halves agree.
 	ErrNoConflict = errors.New("the two halves do not conflict")
+	// ErrTextLength: a text that is not as long as that of a key or a digest, 64 digits.
+	ErrTextLength = errors.New("wrong length of a hexadecimal text")
+	// ErrTextDigit: a text with a character that is no digit of lower-case hexadecimal.
+	ErrTextDigit = errors.New("no digit of lower-case hexadecimal")
 )
 
-// DecodeError says which field of a message could not be decoded, and why. Err is one of the Err… values of this
-// package.
+// DecodeError says which field of a message could not be decoded, or which text not be parsed, and
+// why. Err is one of the Err… values of this package, or wraps one.
 type DecodeError struct {
 	Field string // e.g. "parent certificate"
 	Err   error

@@ -7,8 +7,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// A node of height 1 links to the genesis chunk by that chunk's certificate. Decoding looks up how certificates of
-// the parent's epoch are laid out, and leaves a view into the message.
+// A node of height 1 links to the genesis chunk by that chunk's certificate. Decoding looks up how
+// certificates of the parent's epoch are laid out, and leaves a view into the message.
 func ExampleNode() {
 	// Four validators whose certificates are a bitmap and one BLS signature in G1.
 	formats := wire.SameFormat{Kind: wire.SignersAndAggregate, Participants: 4, Signature: 48, AckSignature: 48}
@@ -49,7 +49,8 @@ func ExampleAck() {
 	}
 	message := ack.AppendTo(nil)
 
-	// An ack decodes before its epoch is known; the length of its signature is checked against the epoch's format.
+	// An ack decodes before its epoch is known; the length of its signature is checked against the
+	// epoch's format.
 	var got wire.Ack
 	if err := got.Decode(message); err != nil {
 		fmt.Println(err)
@@ -62,7 +63,8 @@ func ExampleAck() {
 	// wire: ack signature: wrong signature length
 }
 
-// A buffer has one owner. Here the network side fills one and passes it on; the receiver, its last owner, releases it.
+// A buffer has one owner. Here the network side fills one and passes it on; the receiver, its last
+// owner, releases it.
 func ExampleBuffer() {
 	inbox := make(chan wire.Buffer, 1)
 

@@ -54,7 +54,8 @@ func signersOf(n int, who ...wire.Participant) wire.Signers {
 	return s
 }
 
-// certificateOf returns bytes of f's layout, signed by every participant but those whose number is a multiple of skip.
+// certificateOf returns bytes of f's layout, signed by every participant but those whose number is
+// a multiple of skip.
 func certificateOf(f wire.Format, skip int) []byte {
 	s := wire.NewSigners(f.Participants)
 	for i := range f.Participants {
@@ -73,8 +74,8 @@ func certificateOf(f wire.Format, skip int) []byte {
 	}
 }
 
-// unhex reads hexadecimal with spaces and "XX*n" for n times the byte XX, so that expected bytes can be written as the
-// layout is.
+// unhex reads hexadecimal with spaces and "XX*n" for n times the byte XX, so that expected bytes
+// can be written as the layout is.
 func unhex(t testing.TB, text string) []byte {
 	t.Helper()
 	var out []byte

@@ -7,8 +7,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// fuzzDecoder seeds a target with all golden messages of a type, and with the same cut and lengthened. Its property:
-// whatever decodes, encodes to the same bytes.
+// fuzzDecoder seeds a target with all golden messages of a type, and with the same cut and
+// lengthened. Its property: whatever decodes, encodes to the same bytes.
 func fuzzDecoder(f *testing.F, name string, is func(any) bool) {
 	for _, g := range goldens() {
 		if !is(g.value) {
@@ -54,7 +54,8 @@ func FuzzDecodeStored(f *testing.F) {
 	})
 }
 
-// FuzzSplitCertificate: whatever splits can be put together again, and satisfies what decoding promises.
+// FuzzSplitCertificate: whatever splits can be put together again, and satisfies what decoding
+// promises.
 func FuzzSplitCertificate(f *testing.F) {
 	f.Add(unhex(f, aggregate), uint16(10))
 	f.Add(unhex(f, list), uint16(3))

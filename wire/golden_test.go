@@ -8,7 +8,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// codec is what every message has in common here: its bytes, and a decoder that makes a new one of them.
+// codec has a message, its bytes, and a decoder that makes a new message of them.
 type codec struct {
 	name    string
 	value   interface{ AppendTo([]byte) []byte }
@@ -17,7 +17,8 @@ type codec struct {
 	encoded string // as unhex reads it, written down from the specification
 }
 
-// goldenFormats gives each kind of certificate an epoch of its own: 1 multisig of 10, 300 threshold, 2^64−1 Ed25519 of 3.
+// goldenFormats gives each kind of certificate an epoch of its own: 1 multisig of 10, 300
+// threshold, 2^64−1 Ed25519 of 3.
 var goldenFormats = epochFormats{1: multisig(10), 300: threshold(10), 1<<64 - 1: ed25519List(3)}
 
 func decodeChunk(b []byte) (any, error)    { c := new(wire.Chunk); return c, c.Decode(b) }

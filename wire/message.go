@@ -14,7 +14,7 @@ func (a *Ack) Subject() Subject { return Subject{Chunk: a.Chunk, Epoch: a.Epoch}
 
 // Size returns the length of the encoding in bytes.
 func (a *Ack) Size() int {
-	return a.Chunk.Size() + UvarintSize(a.Epoch) + UvarintSize(uint64(a.Participant)) + len(a.Signature)
+	return a.Chunk.Size() + uvarintSize(a.Epoch) + uvarintSize(uint64(a.Participant)) + len(a.Signature)
 }
 
 // AppendTo appends the encoding to dst.
@@ -25,8 +25,8 @@ func (a *Ack) AppendTo(dst []byte) []byte {
 	return append(dst, a.Signature...)
 }
 
-// Decode reads an ack that is the whole of b. How long its signature must be depends on its epoch: the caller
-// demands [Ack.CheckSize] once it knows that epoch's format, or calls [Ack.DecodeWith].
+// Decode reads an ack that is the whole of b. How long its signature must be depends on its epoch:
+// the caller demands [Ack.CheckSize] once it knows that epoch's format, or calls [Ack.DecodeWith].
 func (a *Ack) Decode(b []byte) error {
 	r := reader{b: b}
 	r.ackHead(a)
@@ -69,7 +69,7 @@ type Parent struct {
 }
 
 // Size returns the length of the encoding in bytes.
-func (p *Parent) Size() int { return DigestSize + UvarintSize(p.Epoch) + len(p.Certificate) }
+func (p *Parent) Size() int { return DigestSize + uvarintSize(p.Epoch) + len(p.Certificate) }
 
 // AppendTo appends the encoding to dst.
 func (p *Parent) AppendTo(dst []byte) []byte {
@@ -141,8 +141,8 @@ func (n *Node) Decode(b []byte, formats Formats) error {
 	return r.end()
 }
 
-// DecodeStored reads a node that this process itself encoded, such as a journal record: the certificate is
-// all that is left of b, since no epoch may be at hand to bound it.
+// DecodeStored reads a node that this process itself encoded, such as a journal record: the
+// certificate is the rest of b, since no epoch may be at hand to bound it.
 func (n *Node) DecodeStored(b []byte) error {
 	r := reader{b: b}
 	if r.nodeHead(n) {
@@ -211,7 +211,7 @@ type Lock struct {
 func (l *Lock) Subject() Subject { return Subject{Chunk: l.Chunk, Epoch: l.Epoch} }
 
 // Size returns the length of the encoding in bytes.
-func (l *Lock) Size() int { return l.Chunk.Size() + UvarintSize(l.Epoch) + len(l.Certificate) }
+func (l *Lock) Size() int { return l.Chunk.Size() + uvarintSize(l.Epoch) + len(l.Certificate) }
 
 // AppendTo appends the encoding to dst.
 func (l *Lock) AppendTo(dst []byte) []byte {

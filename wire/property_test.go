@@ -9,7 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// propertyFormats has one format for each epoch modulo 5, so that messages of every scheme occur at any epoch.
+// propertyFormats has one format for each epoch modulo 5, so that messages of every scheme occur at
+// any epoch.
 type propertyFormats struct{}
 
 func (propertyFormats) Format(epoch uint64) (wire.Format, bool) {
@@ -198,8 +199,8 @@ func TestWhateverIsEncodedDecodesToTheSame(t *testing.T) {
 	}
 }
 
-// Every encoding has exactly one meaning and every meaning one encoding: bytes changed anywhere either decode to
-// something else, which encodes to just these bytes, or not at all.
+// Every encoding has exactly one meaning and every meaning one encoding: bytes changed anywhere
+// either decode to something else, which encodes to just these bytes, or not at all.
 func TestWhateverDecodesEncodesToTheSameBytes(t *testing.T) {
 	for name, decode := range decoders {
 		t.Run(name, func(t *testing.T) {

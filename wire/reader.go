@@ -1,7 +1,8 @@
 package wire
 
-// reader walks over the bytes of one message. The first error sticks and leaves nothing to read, so that every later
-// read fails too and changes nothing: a decoder reads like the layout it decodes, and end returns that first error.
+// reader walks over the bytes of one message. The first error sticks and leaves nothing to read, so
+// that every later read fails too and changes nothing: a decoder reads like the layout it decodes,
+// and end returns that first error.
 type reader struct {
 	b   []byte
 	err error
@@ -16,8 +17,8 @@ func (r *reader) fail(field string, err error) {
 
 func (r *reader) truncated(field string) { r.fail(field, ErrTruncated) }
 
-// take returns a view of the next n bytes, nil after an error. A size that is negative because somebody's Format is
-// nonsense counts as more than there is.
+// take returns a view of the next n bytes, nil after an error. A size that is negative because
+// somebody's Format is nonsense counts as more than there is.
 func (r *reader) take(n int, field string) []byte {
 	if r.err != nil || uint(n) > uint(len(r.b)) {
 		r.truncated(field)
@@ -28,8 +29,8 @@ func (r *reader) take(n int, field string) []byte {
 	return v
 }
 
-// read32 and read64 read what has a fixed size. They are apart from take because copying a size that the
-// compiler knows takes a third of the time.
+// read32 and read64 read what has a fixed size. They are apart from take because copying a size
+// that the compiler knows takes a third of the time.
 func (r *reader) read32(dst *[32]byte, field string) {
 	if len(r.b) < 32 {
 		r.truncated(field)

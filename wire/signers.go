@@ -5,8 +5,8 @@ import (
 	"math/bits"
 )
 
-// Signers is a set of participants of one validator set, as a bitmap: participant i is bit i mod 8, least
-// significant first, of byte ⌊i/8⌋. The zero value is the empty set of no validators.
+// Signers is a set of participants of one validator set, as a bitmap: participant i is bit i mod 8,
+// least significant first, of byte ⌊i/8⌋. The zero value is the empty set of no validators.
 //
 // Encoded: number of participants as u64 big-endian ‖ the ⌈n/8⌉ bytes.
 type Signers struct {
@@ -86,7 +86,7 @@ func (s Signers) CopyFrom(t Signers) {
 	copy(s.bits, t.bits)
 }
 
-// AddAll puts every signer of t into s, RemoveAll takes every one out. Both must range over the same number of
+// AddAll puts every signer of t into s. Both must range over the same number of
 // validators.
 func (s Signers) AddAll(t Signers) {
 	if s.n != t.n {

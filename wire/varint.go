@@ -1,7 +1,7 @@
 package wire
 
-// maxVarint64 and maxVarint32 are the longest encodings of a u64 and a u32, in bytes. Of their last byte only the
-// bits that the type has left may be set: one, and four.
+// maxVarint64 and maxVarint32 are the longest encodings of a u64 and a u32, in bytes. Of their last
+// byte only the bits that the type has left may be set: one, and four.
 const (
 	maxVarint64 = 10
 	maxVarint32 = 5
@@ -18,8 +18,8 @@ func AppendUvarint(dst []byte, v uint64) []byte {
 	return append(dst, byte(v))
 }
 
-// UvarintSize returns the length of the encoding of v, 1 to 10 bytes.
-func UvarintSize(v uint64) int {
+// uvarintSize returns the length of the encoding of v, 1 to 10 bytes.
+func uvarintSize(v uint64) int {
 	n := 1
 	for v >= 0x80 {
 		v >>= 7
@@ -28,9 +28,10 @@ func UvarintSize(v uint64) int {
 	return n
 }
 
-// uvarint decodes one canonical LEB128 integer from the start of b, of at most longest bytes the last of which is at
-// most last, and returns it with its length in bytes. Canonical means that no shorter encoding exists: a last byte of
-// 0x00 after the first is refused, and so are bits past the type's width.
+// uvarint decodes one canonical LEB128 integer from the start of b, of at most longest bytes the
+// last of which is at most last, and returns it with its length in bytes. Canonical means that no
+// shorter encoding exists: a last byte of 0x00 after the first is refused, and so are bits past the
+// type's width.
 func uvarint(b []byte, longest int, last byte) (v uint64, n int, err error) {
 	if len(b) > longest {
 		b = b[:longest]

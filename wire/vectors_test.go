@@ -15,8 +15,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// vectorFile is a file of test vectors as other implementations may write them too. What concerns verification is
-// tested where keys are.
+// vectorFile is a file of test vectors as other implementations may write them too. What concerns
+// verification is tested where keys are.
 type vectorFile struct {
 	Source string       `json:"source"`
 	Cases  []vectorCase `json:"cases"`
@@ -76,7 +76,8 @@ func TestVectorsFromOutside(t *testing.T) {
 	runVectors(t, folder, false)
 }
 
-// runVectors runs every file in folder. When ours, a field that we do not know is a mistake; others may say more.
+// runVectors runs every file in folder. When ours, a field that we do not know is a mistake; others
+// may say more.
 func runVectors(t *testing.T, folder string, ours bool) {
 	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
 	if err != nil || len(files) == 0 {
@@ -149,8 +150,9 @@ func runVector(t *testing.T, c vectorCase, ours bool) {
 	}
 }
 
-// fieldsOf returns the fields of a decoded value by name: integers in decimal, bytes in hexadecimal, signers as numbers.
-// A chunk's fields stand both beside the others and in a "chunk" of their own, since vectors write either.
+// fieldsOf returns the fields of a decoded value by name: integers in decimal, bytes in
+// hexadecimal, signers as numbers. A chunk's fields stand both beside the others and in a "chunk"
+// of their own, since vectors write either.
 func fieldsOf(v any, f wire.Format) map[string]any {
 	switch v := v.(type) {
 	case *wire.Chunk:
@@ -237,7 +239,8 @@ func activityFields(v wire.Activity, f wire.Format) map[string]any {
 	return map[string]any{}
 }
 
-// messageOf builds a message of nothing but fields; it reports false if they do not suffice, or are of a fault.
+// messageOf builds a message of nothing but fields; it reports false if they do not suffice, or are
+// of a fault.
 func messageOf(kind string, from map[string]any, f wire.Format) (message, bool) {
 	r := fieldReader{from: from, ok: from != nil}
 	var m message
@@ -324,8 +327,8 @@ func (r *fieldReader) lock(f wire.Format) wire.Lock {
 	return wire.Lock{Chunk: r.chunk(), Epoch: r.integer("epoch"), Certificate: r.certificate(f)}
 }
 
-// certificate puts a certificate together of its signers and signatures, or takes it as it is where a vector says
-// only that.
+// certificate puts a certificate together of its signers and signatures, or takes it as it is where
+// a vector says only that.
 func (r *fieldReader) certificate(f wire.Format) []byte {
 	if _, ok := r.from["certificate_signature"]; !ok {
 		return r.bytes("certificate")
@@ -376,7 +379,8 @@ func compareFields(t *testing.T, at string, got, want map[string]any, strict boo
 	}
 }
 
-// equalField compares what we print with what a vector says, an integer as number or string, hexadecimal in either case.
+// equalField compares what we print with what a vector says, an integer as number or string,
+// hexadecimal in either case.
 func equalField(got, want any) bool {
 	switch want := want.(type) {
 	case nil:

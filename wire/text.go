@@ -1,0 +1,77 @@
+package wire
+
+import (
+	"encoding/hex"
+	"fmt"
+	"unicode/utf8"
+)
+
+// The text of a key or a digest is its bytes in lower-case hexadecimal, 64 digits and nothing else.
+// So there is one text for each value: two texts that differ are never the same key of a JSON
+// object.
+
+// String returns the key in hexadecimal.
+func (k PublicKey) String() string { return hex.EncodeToString(k[:]) }
+
+// String returns the digest in hexadecimal.
+func (d Digest) String() string { return hex.EncodeToString(d[:]) }
+
+// String returns the signature in hexadecimal.
+func (s Signature) String() string { return hex.EncodeToString(s[:]) }
+
+// ParsePublicKey returns the key of which text is the String. The errors are [ErrTextLength] and
+// [ErrTextDigit], in a [*DecodeError]. Whether the 32 bytes are a point is for package verify to
+// say.
+func ParsePublicKey(text string) (k PublicKey, err error) {
+	err = parseHex((*[32]byte)(&k), text, "public key")
+	return k, err
+}
+
+// ParseDigest returns the digest of which text is the String; the errors are those of
+// [ParsePublicKey].
+func ParseDigest(text string) (d Digest, err error) {
+	err = parseHex((*[32]byte)(&d), text, "digest")
+	return d, err
+}
+
+// MarshalText implements [encoding.TextMarshaler]: the text is that of String. It never fails.
+func (k PublicKey) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, k[:]), nil }
+
+// MarshalText implements [encoding.TextMarshaler]: the text is that of String. It never fails.
+func (d Digest) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, d[:]), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler]; see [ParsePublicKey]. An error leaves the
+// key as it was.
+func (k *PublicKey) UnmarshalText(text []byte) error {
+	return parseHex((*[32]byte)(k), text, "public key")
+}
+
+// UnmarshalText implements [encoding.TextUnmarshaler]; see [ParseDigest]. An error leaves the
+// digest as it was.
+func (d *Digest) UnmarshalText(text []byte) error {
+	return parseHex((*[32]byte)(d), text, "digest")
+}
+
+// parseHex puts the bytes that text stands for into dst. The error repeats no more of the text than
+// one character: the text may be anybody's, and of any length.
+func parseHex[T string | []byte](dst *[32]byte, text T, field string) error {
+	if len(text) != 2*len(dst) {
+		return fail(field, fmt.Errorf("%w: %d bytes, want %d", ErrTextLength, len(text), 2*len(dst)))
+	}
+	var b [32]byte
+	for i := range len(text) {
+		var digit byte
+		switch c := text[i]; {
+		case '0' <= c && c <= '9':
+			digit = c - '0'
+		case 'a' <= c && c <= 'f':
+			digit = c - 'a' + 10
+		default:
+			r, _ := utf8.DecodeRuneInString(string(text[i:]))
+			return fail(field, fmt.Errorf("%w: %q at byte %d", ErrTextDigit, r, i))
+		}
+		b[i/2] = b[i/2]<<4 | digit
+	}
+	*dst = b
+	return nil
+}
