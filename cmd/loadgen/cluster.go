@@ -28,18 +28,18 @@ type cluster struct {
 }
 
 // newCluster makes the members, with keys and validator sets but no engines yet.
-func newCluster(ctx context.Context, s *config, r *run) (*cluster, error) {
+func newCluster(ctx context.Context, cfg *config, r *run) (*cluster, error) {
 	c := &cluster{open: make(chan struct{}), failed: make(chan error, 1)}
-	external := testkit.Identities(max(0, s.sequencers-s.validators), ^s.seed)
-	payloads := payloads{seed: s.seed, run: uint64(time.Now().UnixNano())}
+	external := testkit.Identities(max(0, cfg.sequencers-cfg.validators), ^cfg.seed)
+	payloads := payloads{seed: cfg.seed, run: uint64(time.Now().UnixNano())}
 	var lanes []wire.PublicKey
-	signers := make([]verify.AckSigner, s.validators+len(external)) // nil: no validator
+	signers := make([]verify.AckSigner, cfg.validators+len(external)) // nil: no validator
 	schemes := make([]verify.Scheme, len(signers))
 	for i := range signers {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		set, err := newSet(s)
+		set, err := newSet(cfg)
 		if err != nil {
 			return nil, err
 		}
@@ -48,13 +48,13 @@ func newCluster(ctx context.Context, s *config, r *run) (*cluster, error) {
 		m.application = application{payloads: payloads, open: c.open}
 		m.certified.Store(-1)
 		var chunks verify.ChunkSigner
-		if i < s.validators {
+		if i < cfg.validators {
 			signers[i], chunks = set.Signers[i], set.ChunkSigners[i]
 		} else {
-			chunks = verify.NewChunkSigner([]byte(namespace), external[i-s.validators])
+			chunks = verify.NewChunkSigner([]byte(namespace), external[i-cfg.validators])
 		}
 		m.identity = chunks.PublicKey()
-		if i < s.sequencers {
+		if i < cfg.sequencers {
 			m.sequencer = chunks
 			lanes = append(lanes, m.identity)
 		}
@@ -68,17 +68,17 @@ func newCluster(ctx context.Context, s *config, r *run) (*cluster, error) {
 		m.lanes, m.sets = lanes, sets
 	}
 	var err error
-	c.network, err = simnet.New(simnet.Config{Seed: s.seed, Default: simnet.Conditions{Latency: s.latency, Loss: s.loss}})
+	c.network, err = simnet.New(simnet.Config{Seed: cfg.seed, Default: simnet.Conditions{Latency: cfg.latency, Loss: cfg.loss}})
 	return c, err
 }
 
 // newSet makes the validator set. The same configuration makes the same set, in new memory.
-func newSet(s *config) (*testkit.Set, error) {
-	return testkit.New(s.kind(), s.blsVariant(), s.ackEncoding(), s.validators, []byte(namespace), s.seed)
+func newSet(cfg *config) (*testkit.Set, error) {
+	return testkit.New(cfg.kind(), cfg.blsVariant(), cfg.ackEncoding(), cfg.validators, []byte(namespace), cfg.seed)
 }
 
 // start makes all engines and runs them. After an error, too, stop must be called.
-func (c *cluster) start(ctx context.Context, s *config, dirs *store, metrics *registry, log io.Writer) error {
+func (c *cluster) start(ctx context.Context, cfg *config, dirs *store, metrics *registry, log io.Writer) error {
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	for i, m := range c.members {
 		if err := ctx.Err(); err != nil {
@@ -86,11 +86,11 @@ func (c *cluster) start(ctx context.Context, s *config, dirs *store, metrics *re
 		}
 		var peers []wire.PublicKey
 		for j, p := range c.members {
-			if i != j && (i < s.validators || j < s.validators) { // external sequencers send nothing to each other
+			if i != j && (i < cfg.validators || j < cfg.validators) { // external sequencers send nothing to each other
 				peers = append(peers, p.identity)
 			}
 		}
-		if err := m.start(s, dirs.journal(i), peers, c.network, metrics, logger); err != nil {
+		if err := m.start(cfg, dirs.journal(i), peers, c.network, metrics, logger); err != nil {
 			if !dirs.temporary {
 				err = fmt.Errorf("%w (for a new cluster name another folder with --data)", err)
 			}

@@ -28,7 +28,7 @@ func TestEverySchemeCertifiesOnAllLanes(t *testing.T) {
 	} {
 		t.Run(args, func(t *testing.T) {
 			t.Parallel()
-			r := mustRun(t, append(strings.Fields(args), "--duration", brief, "--latency", "2ms")...)
+			r := mustRun(t, append(strings.Fields(args), "--duration", brief, "--latency", "10ms")...)
 			if !r.OK || r.Certificates < 4 || r.Verified < r.Certificates || len(r.Lanes) != 4 {
 				t.Errorf("%+v", r)
 			}
@@ -94,7 +94,7 @@ func TestTheResultHasTheKeysThatOthersRelyOn(t *testing.T) {
 			t.Errorf("latency_ms.%s is %v", key, latency[key])
 		}
 	}
-	if got["mode"] != "cluster" || got["duration_s"].(float64) < 0.4 || got["max_rss_bytes"].(float64) < 1<<20 || got["cpu_s"].(float64) <= 0 {
+	if got["mode"] != "cluster" || got["duration_s"].(float64) < 0.7 || got["max_rss_bytes"].(float64) < 1<<20 || got["cpu_s"].(float64) <= 0 {
 		t.Errorf("result %v", got)
 	}
 	if !strings.Contains(o.stderr, "latency       p50") {

@@ -68,13 +68,13 @@ type feeder struct {
 	cpu     atomic.Int64  // ns since then
 }
 
-func newGenerator(s *nodeConfig, set *presign.Set, u *nodeUnderTest, p *population, sched *schedule) *generator {
+func newGenerator(cfg *nodeConfig, set *presign.Set, u *nodeUnderTest, p *population, sched *schedule) *generator {
 	g := &generator{
-		node: u, population: p, lanes: u.lanes, quota: s.quota(len(u.peers)), seed: s.seed, schedule: sched,
+		node: u, population: p, lanes: u.lanes, quota: cfg.quota(len(u.peers)), seed: cfg.seed, schedule: sched,
 		done: make(chan struct{}), own: make(chan int64, 1), dry: make(chan struct{}),
 		ready: make(chan int, len(u.lanes)), next: make([]atomic.Int64, len(u.lanes)),
 	}
-	inFlight := s.inFlight
+	inFlight := cfg.inFlight
 	if inFlight == 0 {
 		inFlight = len(u.lanes)
 	}
@@ -87,9 +87,9 @@ func newGenerator(s *nodeConfig, set *presign.Set, u *nodeUnderTest, p *populati
 		g.due = append(g.due, make([]atomic.Int64, l.Heights()))
 	}
 	u.proposal, u.broadcasted, u.locked = g.mayPropose, g.answer, g.lock
-	feeders := max(1, min(s.feeders, len(u.lanes)-1))
+	feeders := max(1, min(cfg.feeders, len(u.lanes)-1))
 	for i := range feeders + 1 { // the last is for the own lane
-		f := &feeder{generator: g, random: rand.New(rand.NewPCG(s.seed, uint64(i)))}
+		f := &feeder{generator: g, random: rand.New(rand.NewPCG(cfg.seed, uint64(i)))}
 		g.feeders = append(g.feeders, f)
 	}
 	return g

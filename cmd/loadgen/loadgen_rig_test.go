@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	// on at once.
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		if err := f.Value.Set("8"); err != nil {
+		if err := f.Value.Set("6"); err != nil {
 			panic(err)
 		}
 	}
@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 
 // brief is the duration of cluster runs that only have to certify on every lane, on a busy machine
 // too. Give them some --latency, or each of them takes all processors.
-var brief = map[bool]string{false: "400ms", true: "2s"}[testkit.Race]
+var brief = map[bool]string{false: "700ms", true: "2s"}[testkit.Race]
 
 // program returns a command that runs the program in a process of its own, which can be signalled
 // and killed.

@@ -79,31 +79,31 @@ func (s *store) close() {
 
 // openStore makes the folder of a run, or opens the one that --data names. Then the configuration
 // becomes that of its manifest, and flags that contradict it are a usageError.
-func openStore(s *config) (*store, error) {
-	if s.data == "" {
+func openStore(cfg *config) (*store, error) {
+	if cfg.data == "" {
 		dir, err := os.MkdirTemp("", "lanecast-loadgen-")
 		if err != nil {
 			return nil, fmt.Errorf("making a temporary folder: %w", err)
 		}
 		return &store{dir: dir, temporary: true}, nil
 	}
-	if err := os.MkdirAll(s.data, 0o755); err != nil {
+	if err := os.MkdirAll(cfg.data, 0o755); err != nil {
 		return nil, usagef("--data: %v", err)
 	}
-	m, err := readManifest(s.data)
+	m, err := readManifest(cfg.data)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if m, err = beginFolder(s); err != nil {
+		if m, err = beginFolder(cfg); err != nil {
 			return nil, err
 		}
 	case err != nil:
 		return nil, usagef("--data: %v", err)
 	default:
-		if err := m.apply(s); err != nil {
+		if err := m.apply(cfg); err != nil {
 			return nil, err
 		}
 	}
-	return &store{dir: s.data, manifest: m}, nil
+	return &store{dir: cfg.data, manifest: m}, nil
 }
 
 func readManifest(dir string) (*manifest, error) {
@@ -127,21 +127,21 @@ func readManifest(dir string) (*manifest, error) {
 
 // beginFolder writes the manifest into a folder that must not hold anything else yet: journals
 // without their manifest could be of any cluster.
-func beginFolder(s *config) (*manifest, error) {
-	entries, err := os.ReadDir(s.data)
+func beginFolder(cfg *config) (*manifest, error) {
+	entries, err := os.ReadDir(cfg.data)
 	if err != nil {
 		return nil, usagef("--data: %v", err)
 	}
 	for _, e := range entries {
 		if e.Name() != manifestName+".new" { // of a run that was killed while writing it
-			return nil, usagef("--data: %s holds files but no %s; name an empty or a new folder", s.data, manifestName)
+			return nil, usagef("--data: %s holds files but no %s; name an empty or a new folder", cfg.data, manifestName)
 		}
 	}
 	m := &manifest{
-		Version: manifestVersion, Namespace: namespace, Seed: s.seed, Validators: s.validators,
-		Sequencers: s.sequencers, Scheme: s.scheme, Variant: s.variant, Signatures: s.signatures,
+		Version: manifestVersion, Namespace: namespace, Seed: cfg.seed, Validators: cfg.validators,
+		Sequencers: cfg.sequencers, Scheme: cfg.scheme, Variant: cfg.variant, Signatures: cfg.signatures,
 	}
-	if err := m.write(s.data); err != nil {
+	if err := m.write(cfg.data); err != nil {
 		return nil, usagef("--data: %v", err)
 	}
 	return m, nil
@@ -174,28 +174,28 @@ func (m *manifest) write(dir string) error {
 }
 
 // apply sets the configuration to that of the manifest. A flag that contradicts it is a usageError.
-func (m *manifest) apply(s *config) error {
+func (m *manifest) apply(cfg *config) error {
 	for _, f := range []struct {
 		flag           string
 		given, written any
 	}{
-		{"validators", s.validators, m.Validators},
-		{"sequencers", s.sequencers, m.Sequencers},
-		{"scheme", s.scheme, m.Scheme},
-		{"variant", s.variant, m.Variant},
-		{"signatures", s.signatures, m.Signatures},
-		{"seed", s.seed, m.Seed},
+		{"validators", cfg.validators, m.Validators},
+		{"sequencers", cfg.sequencers, m.Sequencers},
+		{"scheme", cfg.scheme, m.Scheme},
+		{"variant", cfg.variant, m.Variant},
+		{"signatures", cfg.signatures, m.Signatures},
+		{"seed", cfg.seed, m.Seed},
 	} {
-		if s.explicit(f.flag) && f.given != f.written {
+		if cfg.explicit(f.flag) && f.given != f.written {
 			return usagef("--%s %v contradicts the cluster in %s, which has %v; leave the flag out or use another folder",
-				f.flag, f.given, s.data, f.written)
+				f.flag, f.given, cfg.data, f.written)
 		}
 	}
-	s.validators, s.sequencers, s.seed = m.Validators, m.Sequencers, m.Seed
-	s.scheme, s.variant, s.signatures = m.Scheme, m.Variant, m.Signatures
-	if err := s.check(); err != nil {
-		return fmt.Errorf("%s: %w", filepath.Join(s.data, manifestName), err)
+	cfg.validators, cfg.sequencers, cfg.seed = m.Validators, m.Sequencers, m.Seed
+	cfg.scheme, cfg.variant, cfg.signatures = m.Scheme, m.Variant, m.Signatures
+	if err := cfg.check(); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(cfg.data, manifestName), err)
 	}
-	s.seed = m.Seed // check draws one if no flag gives it
+	cfg.seed = m.Seed // check draws one if no flag gives it
 	return nil
 }

@@ -29,29 +29,29 @@ type harness struct {
 }
 
 // newHarness makes the keys and calibrates.
-func newHarness(ctx context.Context, s *nodeConfig, out *output) (*harness, error) {
-	out.screen.note("making keys of %d validators and calibrating", s.validators)
-	p, err := newPopulation(s)
+func newHarness(ctx context.Context, cfg *nodeConfig, out *output) (*harness, error) {
+	out.screen.note("making keys of %d validators and calibrating", cfg.validators)
+	p, err := newPopulation(cfg)
 	if err != nil {
 		return nil, err
 	}
 	set, err := presign.New(presign.Config{
-		Kind: s.kind(), Variant: s.blsVariant(), Acks: s.ackEncoding(), Validators: s.validators, Namespace: []byte(namespace), Seed: s.seed,
+		Kind: cfg.kind(), Variant: cfg.blsVariant(), Acks: cfg.ackEncoding(), Validators: cfg.validators, Namespace: []byte(namespace), Seed: cfg.seed,
 	})
 	if err != nil {
 		return nil, err
 	}
-	c, err := newCalibration(ctx, s, set)
+	c, err := newCalibration(ctx, cfg, set)
 	if err != nil {
 		return nil, err
 	}
-	h := &harness{config: s, set: set, population: p, calibration: c, output: out}
-	return h, c.measure(ctx, s.calibrationTime())
+	h := &harness{config: cfg, set: set, population: p, calibration: c, output: out}
+	return h, c.measure(ctx, cfg.calibrationTime())
 }
 
 // calibrationTime returns the least time for calibration before and again after a run.
-func (s *nodeConfig) calibrationTime() time.Duration {
-	return min(500*time.Millisecond, s.duration/10)
+func (cfg *nodeConfig) calibrationTime() time.Duration {
+	return min(500*time.Millisecond, cfg.duration/10)
 }
 
 // measurement is one engine under one load.

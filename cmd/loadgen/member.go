@@ -45,7 +45,7 @@ type member struct {
 }
 
 // start makes the member's engine, over its journal, and joins the network.
-func (m *member) start(s *config, kept engine.JournalConfig, peers []wire.PublicKey, network *simnet.Network, metrics *registry, log *slog.Logger) error {
+func (m *member) start(cfg *config, kept engine.JournalConfig, peers []wire.PublicKey, network *simnet.Network, metrics *registry, log *slog.Logger) error {
 	c := engine.Config{
 		Namespace:          []byte(namespace),
 		Identity:           m.identity,
@@ -57,9 +57,9 @@ func (m *member) start(s *config, kept engine.JournalConfig, peers []wire.Public
 		Sender:             m,
 		Relay:              m,
 		Journal:            kept,
-		Workers:            s.workers,
-		BatchSize:          s.batchSize,
-		BatchDelay:         s.batchDelay,
+		Workers:            cfg.workers,
+		BatchSize:          cfg.batchSize,
+		BatchDelay:         cfg.batchDelay,
 		RebroadcastTimeout: rebroadcastTimeout,
 		AckInterval:        ackInterval,
 		PeerQuota:          min(64+4*len(m.lanes), engine.DefaultPeerQuota),

@@ -10,26 +10,26 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/lanecast/lanecast/internal/testkit"
 )
 
 // small are flags of node runs that only have to certify something.
-var small = "node --validators 7 --sequencers 6 --warmup 20ms --live none --duration " + map[bool]string{false: "120ms", true: "600ms"}[testkit.Race]
+var small = "node --validators 7 --sequencers 6 --warmup 20ms --live none --duration " + map[bool]string{false: "150ms", true: "600ms"}[testkit.Race]
 
-// nodeRuns bounds the node runs that go on at once. Each keeps the processors busy, and too slow a
-// run certifies nothing.
-var nodeRuns = make(chan struct{}, runtime.GOMAXPROCS(0))
+// nodeRuns lets one node run at a time go on: it keeps the processors busy, and a run that gets too
+// little of them certifies nothing.
+var nodeRuns sync.Mutex
 
 // nodeRun runs node mode with --json - and returns its result.
 func nodeRun(t *testing.T, status int, args string) *nodeResult {
 	t.Helper()
-	nodeRuns <- struct{}{}
+	nodeRuns.Lock()
 	o := loadgen(t.Context(), strings.Fields(small+" --json - "+args)...)
-	<-nodeRuns
+	nodeRuns.Unlock()
 	if o.status != status {
 		t.Fatalf("status %d, want %d; standard error:\n%s", o.status, status, o.stderr)
 	}

@@ -55,7 +55,7 @@ type nodeUnderTest struct {
 const auditedAtMost = 4096
 
 // newNodeUnderTest makes the engine, which does not run yet.
-func newNodeUnderTest(s *nodeConfig, set *presign.Set, lanes []*presign.Lane, p *population, t *problems, registry prometheus.Registerer, log io.Writer) (*nodeUnderTest, error) {
+func newNodeUnderTest(cfg *nodeConfig, set *presign.Set, lanes []*presign.Lane, p *population, t *problems, registry prometheus.Registerer, log io.Writer) (*nodeUnderTest, error) {
 	u := &nodeUnderTest{
 		identity: set.Identities()[self], lanes: lanes, index: make(map[wire.PublicKey]int), open: make(chan struct{}),
 		problems: t, faulty: make(map[wire.PublicKey]bool), stopped: make(chan error, 1), peers: make(map[wire.PublicKey]*engine.Peer),
@@ -91,19 +91,19 @@ func newNodeUnderTest(s *nodeConfig, set *presign.Set, lanes []*presign.Lane, p 
 	}
 	u.audit = newAudit(fresh, theEpoch, t)
 	u.audit.backlog = 1 << 62 // it waits for the end
-	if u.dir, err = os.MkdirTemp(s.data, "lanecast-loadgen-"); err != nil {
+	if u.dir, err = os.MkdirTemp(cfg.data, "lanecast-loadgen-"); err != nil {
 		return nil, usagef("--data: %v", err)
 	}
-	if err := u.build(s, set, registry, log); err != nil {
+	if err := u.build(cfg, set, registry, log); err != nil {
 		_ = os.RemoveAll(u.dir)
 		return nil, err
 	}
 	return u, nil
 }
 
-func (u *nodeUnderTest) build(s *nodeConfig, set *presign.Set, registry prometheus.Registerer, log io.Writer) error {
+func (u *nodeUnderTest) build(cfg *nodeConfig, set *presign.Set, registry prometheus.Registerer, log io.Writer) error {
 	peers := append([]wire.PublicKey(nil), set.Identities()[1:]...)
-	for i := s.validators; i < len(u.lanes); i++ {
+	for i := cfg.validators; i < len(u.lanes); i++ {
 		peers = append(peers, u.lanes[i].Sequencer)
 	}
 	f := set.Format()
@@ -113,8 +113,8 @@ func (u *nodeUnderTest) build(s *nodeConfig, set *presign.Set, registry promethe
 		Sequencer: verify.NewChunkSigner([]byte(namespace), set.Identity(self)),
 		Schemes:   u.sets, Sequencers: u.sets, Monitor: u.sets, Automaton: u, Reporter: u, Sender: u, Relay: u,
 		Journal: engine.JournalConfig{Dir: u.dir, Create: true},
-		Workers: s.workers, BatchSize: s.batchSize, BatchDelay: s.batchDelay,
-		PeerQuota: s.quota(len(peers)), MaxPeers: max(1, len(peers)),
+		Workers: cfg.workers, BatchSize: cfg.batchSize, BatchDelay: cfg.batchDelay,
+		PeerQuota: cfg.quota(len(peers)), MaxPeers: max(1, len(peers)),
 		MaxVoteBytes: max(engine.DefaultMaxVoteBytes, 3*len(u.lanes)*f.Participants*f.AckSignature),
 		Metrics:      registry,
 		Logger:       slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelError})),
@@ -132,7 +132,7 @@ func (u *nodeUnderTest) build(s *nodeConfig, set *presign.Set, registry promethe
 }
 
 // quota returns --peer-quota, or the largest quota that so many peers can have.
-func (s *nodeConfig) quota(peers int) int { return min(s.peerQuota, (1<<26)/max(1, peers)) }
+func (cfg *nodeConfig) quota(peers int) int { return min(cfg.peerQuota, (1<<26)/max(1, peers)) }
 
 // start runs the engine.
 func (u *nodeUnderTest) start() {

@@ -24,19 +24,19 @@ type run struct {
 
 // measure runs a cluster for the configured time, or until ctx ends, and returns the result. An
 // error means that there is no result.
-func measure(ctx context.Context, s *config, dirs *store, out *output) (*result, error) {
-	set, err := newSet(s)
+func measure(ctx context.Context, cfg *config, dirs *store, out *output) (*result, error) {
+	set, err := newSet(cfg)
 	if err != nil {
 		return nil, err
 	}
 	r := &run{latencies: newLatencies(), registry: newRegistry()}
 	r.audit = newAudit(set.Scheme, theEpoch, &r.problems)
-	c, err := newCluster(ctx, s, r)
+	c, err := newCluster(ctx, cfg, r)
 	if err != nil {
 		return nil, interrupted(ctx, err)
 	}
 	out.serving.show(r.registry)
-	res, recovered, err := r.drive(ctx, s, dirs, c, out)
+	res, recovered, err := r.drive(ctx, cfg, dirs, c, out)
 	if stopping := c.stop(); err == nil && stopping != nil {
 		r.problems.fault("stopping: %v", stopping)
 	}
@@ -50,8 +50,8 @@ func measure(ctx context.Context, s *config, dirs *store, out *output) (*result,
 
 // drive starts the cluster, runs it for the configured time, and returns the result so far and the
 // heights of the lanes at the start. It leaves the cluster running.
-func (r *run) drive(ctx context.Context, s *config, dirs *store, c *cluster, out *output) (*result, map[wire.PublicKey]int64, error) {
-	if err := c.start(ctx, s, dirs, r.registry, out.log); err != nil {
+func (r *run) drive(ctx context.Context, cfg *config, dirs *store, c *cluster, out *output) (*result, map[wire.PublicKey]int64, error) {
+	if err := c.start(ctx, cfg, dirs, r.registry, out.log); err != nil {
 		return nil, nil, err
 	}
 	recovered, err := c.recovered(ctx)
@@ -64,14 +64,14 @@ func (r *run) drive(ctx context.Context, s *config, dirs *store, c *cluster, out
 	}
 	profile := out.serving.startProfile()
 	close(c.open)
-	series := r.watch(ctx, s, c, before, out.screen)
+	series := r.watch(ctx, cfg, c, before, out.screen)
 	after, err := r.moment(c, true)
 	parts, profileErr := profile.stop()
 	if err = errors.Join(err, profileErr); err != nil {
 		return nil, nil, err
 	}
 	res := &result{
-		summary: newSummary("cluster", s, before, after), Latency: milliseconds(s.latency), Loss: s.loss, Dropped: after.dropped,
+		summary: newSummary("cluster", cfg, before, after), Latency: milliseconds(cfg.latency), Loss: cfg.loss, Dropped: after.dropped,
 	}
 	res.Series, res.Parts, res.Interrupted = series, parts, ctx.Err() != nil
 	r.latencies.fill(&res.summary)
@@ -82,22 +82,22 @@ func (r *run) drive(ctx context.Context, s *config, dirs *store, c *cluster, out
 }
 
 // interval returns the time between two moments of a cluster: many members take long to answer.
-func (s *config) interval() time.Duration {
-	if s.validators+s.sequencers > 64 {
+func (cfg *config) interval() time.Duration {
+	if cfg.validators+cfg.sequencers > 64 {
 		return time.Second
 	}
 	return 250 * time.Millisecond
 }
 
 // watch shows the run's progress until it is over.
-func (r *run) watch(ctx context.Context, s *config, c *cluster, before moment, sc screen) []point {
-	p := newProgress(before, s.interval(), r.latencies)
-	_, err := watch(ctx, s.interval(), s.duration, nil, c.failed, func() {
+func (r *run) watch(ctx context.Context, cfg *config, c *cluster, before moment, sc screen) []point {
+	p := newProgress(before, cfg.interval(), r.latencies)
+	_, err := watch(ctx, cfg.interval(), cfg.duration, nil, c.failed, func() {
 		now, err := r.moment(c, false)
 		if err != nil {
 			return // an engine is too busy to answer; the next call may succeed
 		}
-		f := newFrame(p.add(now), s.duration, now)
+		f := newFrame(p.add(now), cfg.duration, now)
 		f.batch = r.registry.meanBatch
 		f.conflicts, f.errors = r.problems.counts()
 		sc.update(f)

@@ -105,19 +105,19 @@ type part struct {
 }
 
 // newSummary returns what follows from the configuration and two moments.
-func newSummary(mode string, s *config, before, after moment) summary {
+func newSummary(mode string, cfg *config, before, after moment) summary {
 	a, b := &after.engine.Counters, &before.engine.Counters
 	seconds := after.at.Sub(before.at).Seconds()
 	c := summary{
-		Mode: mode, Scheme: s.scheme, Variant: s.variant, Signatures: s.signatures, Validators: s.validators, Sequencers: s.sequencers,
-		Workers: s.workers, BatchSize: s.batchSize, BatchDelay: milliseconds(s.batchDelay), Seed: s.seed,
+		Mode: mode, Scheme: cfg.scheme, Variant: cfg.variant, Signatures: cfg.signatures, Validators: cfg.validators, Sequencers: cfg.sequencers,
+		Workers: cfg.workers, BatchSize: cfg.batchSize, BatchDelay: milliseconds(cfg.batchDelay), Seed: cfg.seed,
 		Backend: backendName(), Machine: thisMachine(), Time: before.at.UTC().Format(time.RFC3339), Duration: seconds,
 		Certificates: after.certificates - before.certificates, AcksReceived: a.AcksReceived - b.AcksReceived,
 		AcksInvalid: a.AcksInvalid, NodesReceived: a.NodesReceived - b.NodesReceived,
 		CPU: max(0, (after.cpu - before.cpu).Seconds()), MaxRSS: peakMemory(),
 		Problems: []string{}, Unmet: []string{},
 	}
-	if s.kind() == testkit.Ed25519 {
+	if cfg.kind() == testkit.Ed25519 {
 		c.Variant = ""
 	}
 	if seconds > 0 {

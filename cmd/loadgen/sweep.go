@@ -102,10 +102,10 @@ func newSweepCommand() *cobra.Command {
 }
 
 // sweptFlags returns the flags whose values a sweep may list; they set s.
-func (s *nodeConfig) sweptFlags() *pflag.FlagSet {
+func (cfg *nodeConfig) sweptFlags() *pflag.FlagSet {
 	c := &cobra.Command{}
 	c.Flags().SortFlags = false
-	s.bindSwept(c)
+	cfg.bindSwept(c)
 	return c.Flags()
 }
 
