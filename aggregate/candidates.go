@@ -47,7 +47,7 @@ func (c *candidate) has(i wire.Participant) bool { return int(c.slot.choice[i]) 
 // signers returns the validators that vote for c, those whose votes are known to be invalid
 // excepted.
 func (c *candidate) signers() wire.Signers {
-	all := wire.NewSigners(c.slot.set.Len())
+	all := wire.NewSigners(c.slot.set.size())
 	for i, choice := range c.slot.choice {
 		if int(choice) == c.index+1 {
 			all.Add(wire.Participant(i))

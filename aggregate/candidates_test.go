@@ -60,7 +60,7 @@ func TestAfterAFailureACandidateWaitsUntilItIsResumed(t *testing.T) {
 // However many keys are wrong, as long as the others make a quorum their turn comes.
 func TestAfterFailuresEverySetOfSignersComesUp(t *testing.T) {
 	const n = 10
-	s := open(t, lane(newVotes(plenty)), key{}, newSet(n, 16))
+	s := open(t, lane(newVotes(plenty)), key{}, setOf(n, 16))
 	c := vote(t, s, 1, 16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
 	leftOut := map[[3]wire.Participant]bool{}
 	for range 3000 {

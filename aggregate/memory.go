@@ -60,6 +60,7 @@ func (m *memory) open(set *Set, opener wire.Participant, ahead bool) *slot {
 		m.freeBytes -= size
 	} else {
 		s = &slot{
+			memory: m,
 			slab:   make([]byte, k.participants*k.signature),
 			voted:  wire.NewSigners(k.participants),
 			choice: make([]uint16, k.participants),

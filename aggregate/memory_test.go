@@ -31,9 +31,9 @@ func TestSlotsStayBelowTheCap(t *testing.T) {
 }
 
 func TestASlotIsChargedAtLeastWhatItsSlabTakes(t *testing.T) {
-	for _, s := range []*Set{newSet(1, 48), four, newSet(100, 96), newSet(verify.MaxValidators, 48)} {
+	for _, s := range []*Set{setOf(1, 48), four, setOf(100, 96), setOf(verify.MaxValidators, 48)} {
 		if got := slotSize(t, s); got < s.class.participants*s.class.signature {
-			t.Fatalf("n = %d: %d bytes", s.Len(), got)
+			t.Fatalf("n = %d: %d bytes", s.size(), got)
 		}
 	}
 }
@@ -75,7 +75,7 @@ func TestSpeculativeSlotsHaveHalfAndEachValidatorAnEqualShareOfThat(t *testing.T
 }
 
 func TestAValidatorMayOpenOneSlotHoweverSmallItsShare(t *testing.T) {
-	s := newSet(100, 48)
+	s := setOf(100, 48)
 	votes := newVotes(4 * slotSize(t, s))
 	l := lane(votes)
 	if l.open(key{height: 1}, s, 0, true) == nil || l.open(key{height: 2}, s, 1, true) == nil {
@@ -104,7 +104,7 @@ func TestASpeculativeSlotInFlightStaysChargedToItsOpener(t *testing.T) {
 }
 
 func TestCandidatesBeyondTheFirstCountAgainstTheCap(t *testing.T) {
-	s := newSet(50, 16)
+	s := setOf(50, 16)
 	size := slotSize(t, s)
 	votes := newVotes(size + 1000)
 	l := lane(votes)
@@ -134,7 +134,7 @@ func TestCandidatesBeyondTheFirstCountAgainstTheCap(t *testing.T) {
 }
 
 func TestSpeculativeCandidatesStayInTheSpeculativeHalf(t *testing.T) {
-	s := newSet(50, 16)
+	s := setOf(50, 16)
 	size := slotSize(t, s)
 	votes := newVotes(4 * size)
 	l := lane(votes)
@@ -158,15 +158,15 @@ func TestSpeculativeCandidatesStayInTheSpeculativeHalf(t *testing.T) {
 func TestSetsOfDifferentSizesDoNotMixTheirMemory(t *testing.T) {
 	votes := newVotes(plenty)
 	l := lane(votes)
-	seven := newSet(7, 16)
+	seven := setOf(7, 16)
 	for h := range uint64(10) {
 		s := four
 		if h%2 == 1 {
 			s = seven
 		}
 		slot := open(t, l, key{height: h}, s)
-		vote(t, slot, 1, 16, 0, wire.Participant(s.Len()-1))
-		expect(t, "signature", string(slot.place(wire.Participant(s.Len()-1))), string(signature(wire.Participant(s.Len()-1), 1, 16)))
+		vote(t, slot, 1, 16, 0, wire.Participant(s.size()-1))
+		expect(t, "signature", string(slot.place(wire.Participant(s.size()-1))), string(signature(wire.Participant(s.size()-1), 1, 16)))
 		l.CloseBelow(h + 1)
 	}
 }

@@ -59,7 +59,7 @@ type pendingStatement struct {
 
 func TestALaneAgreesWithItsModel(t *testing.T) {
 	const n, size = 7, 8
-	set := newSet(n, size)
+	set := setOf(n, size)
 	rapid.Check(t, func(rt *rapid.T) {
 		votes := New(Config{MaxBytes: plenty, Past: past})
 		lane := lane(votes)

@@ -72,9 +72,9 @@ func (s scheme) Participants() []wire.PublicKey { return ids(s.others + s.n)[s.o
 
 func newVotes(limit int) *Votes { return New(Config{MaxBytes: limit}) }
 
-func newSet(n, size int) *Set { return newVotes(plenty).Set(0, scheme{n: n, size: size}) }
+func setOf(n, size int) *Set { return newSet(scheme{n: n, size: size}, nil) }
 
-var four = newSet(4, 16)
+var four = setOf(4, 16)
 
 func lane(v *Votes) *Lane { return v.Lane(id(900)) }
 

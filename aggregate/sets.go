@@ -8,8 +8,9 @@ import (
 // Set is the validators of one epoch, their weights, and which of them are suspects.
 type Set struct {
 	scheme   verify.Scheme
-	weight   uint64 // of all
-	quorum   uint64 // weight that certifies
+	weights  []uint64 // of each; nil says that all are 1
+	weight   uint64   // of all
+	quorum   uint64   // weight that certifies
 	class    class
 	suspects wire.Signers // zero while there are none
 }
@@ -19,15 +20,21 @@ func (v *Votes) Set(epoch uint64, scheme verify.Scheme) *Set {
 	if s := v.sets[epoch]; s != nil {
 		return s
 	}
+	s := newSet(scheme, nil)
+	s.suspects = v.suspects.among(scheme.Participants())
+	v.sets[epoch] = s
+	return s
+}
+
+func newSet(scheme verify.Scheme, weights []uint64) *Set {
 	f := scheme.Format()
-	s := &Set{scheme: scheme, class: class{f.Participants, f.AckSignature}, suspects: v.suspects.among(scheme.Participants())}
+	s := &Set{scheme: scheme, weights: weights, class: class{f.Participants, f.AckSignature}}
 	for i := range f.Participants {
 		s.weight += s.Weight(wire.Participant(i))
 	}
 	if s.weight > 0 {
 		s.quorum = s.weight - (s.weight-1)/3
 	}
-	v.sets[epoch] = s
 	return s
 }
 
@@ -52,11 +59,16 @@ func (v *Votes) refreshSuspects() {
 	}
 }
 
-// Len returns the number of validators.
-func (s *Set) Len() int { return s.class.participants }
+// size returns the number of validators.
+func (s *Set) size() int { return s.class.participants }
 
-// Weight returns the weight of a validator's vote: 1 for now.
-func (s *Set) Weight(wire.Participant) uint64 { return 1 }
+// Weight returns the weight of a validator's vote. No scheme gives weights yet: it is 1.
+func (s *Set) Weight(i wire.Participant) uint64 {
+	if s.weights == nil {
+		return 1
+	}
+	return s.weights[i]
+}
 
 // Tolerates returns the weight of the validators that may be faulty: f of 3.1.
 func (s *Set) Tolerates() uint64 { return s.weight - s.quorum }

@@ -18,10 +18,11 @@ type slot struct {
 	next *slot  // of the same height, other epoch
 	use  uint64 // how often its memory has been given back
 
-	class class
-	size  int
-	ahead bool           // it was opened ahead of need …
-	owner wire.PublicKey // … by this validator, whose share it takes
+	memory *memory
+	class  class
+	size   int
+	ahead  bool           // it was opened ahead of need …
+	owner  wire.PublicKey // … by this validator, whose share it takes
 
 	slab  []byte
 	voted wire.Signers // places used up, also by votes found invalid
@@ -103,7 +104,7 @@ func (s *slot) add(i wire.Participant, payload wire.Digest, signature []byte) (R
 	s.choice[i] = uint16(c.index + 1)
 	c.votes++
 	c.weight += s.set.Weight(i)
-	s.lane.votes.memory.votes++
+	s.memory.votes++
 	copy(s.place(i), signature)
 	return Counted, c
 }
@@ -132,7 +133,7 @@ func (s *slot) candidateFor(payload wire.Digest) *candidate {
 	}
 	// One candidate is what an honest lane needs, and is part of the slot. The rest is somebody's
 	// attack.
-	if n := len(s.candidates); n == math.MaxUint16 || n > 0 && !s.lane.votes.memory.grow(s) {
+	if n := len(s.candidates); n == math.MaxUint16 || n > 0 && !s.memory.grow(s) {
 		return nil
 	}
 	c := s.spare
@@ -159,7 +160,6 @@ func (s *slot) allVoted(except wire.Signers) bool {
 // resolve takes a statement of c back with its verdict: votes proven invalid are taken out, and
 // keep their places used up. It is called once for every statement, also after the slot was closed.
 func (s *slot) resolve(c *candidate, invalid []wire.Participant) {
-	memory := &s.lane.votes.memory
 	s.reading--
 	c.verifying = false
 	for _, i := range invalid {
@@ -168,24 +168,23 @@ func (s *slot) resolve(c *candidate, invalid []wire.Participant) {
 			c.votes--
 			c.weight -= s.set.Weight(i)
 			if !s.closed {
-				memory.votes--
+				s.memory.votes--
 			}
 		}
 	}
 	if s.closed && s.reading == 0 {
-		memory.recycle(s)
+		s.memory.recycle(s)
 	}
 }
 
 // close ends the slot; its memory goes back once no statement reads it.
 func (s *slot) close() {
-	memory := &s.lane.votes.memory
 	s.closed = true
 	for _, c := range s.candidates {
-		memory.votes -= c.votes
+		s.memory.votes -= c.votes
 	}
 	if s.reading == 0 {
-		memory.recycle(s)
+		s.memory.recycle(s)
 	}
 }
 
@@ -204,6 +203,6 @@ func (s *slot) reset() {
 	}
 	*s = slot{
 		slab: s.slab, voted: s.voted, choice: s.choice, candidates: s.candidates, spare: s.spare,
-		class: s.class, size: s.size, use: s.use + 1, closed: true,
+		memory: s.memory, class: s.class, size: s.size, use: s.use + 1, closed: true,
 	}
 }

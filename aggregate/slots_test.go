@@ -112,7 +112,7 @@ func TestASlabInFlightIsNotUsedAgainBeforeItsVerdict(t *testing.T) {
 func TestASlotClosedInFlightWithoutAnyFaultGivesItsMemoryBack(t *testing.T) {
 	votes := newVotes(plenty)
 	l := lane(votes)
-	s := open(t, l, key{}, newSet(1, 16))
+	s := open(t, l, key{}, setOf(1, 16))
 	c := vote(t, s, 1, 16, 0)
 	statement(c, wire.Signers{}, 0)
 	votes.SetBounds(1, 2)

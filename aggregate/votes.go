@@ -136,7 +136,7 @@ func (v *Votes) try(now time.Duration, c *candidate) {
 			v.ready.push(c, 0)
 			return
 		}
-		first := wire.Participant(v.taken / signersKept % uint64(c.slot.set.Len()))
+		first := wire.Participant(v.taken / signersKept % uint64(c.slot.set.size()))
 		v.add(now, c, c.quorum(first), wire.Signers{})
 		return
 	}

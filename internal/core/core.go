@@ -13,17 +13,11 @@ import (
 type Core struct {
 	cfg Config
 	clock
-	running bool // between Start and Fail
+	running bool  // between Start and Fail
+	halted  error // why it stopped by itself
+	counts  Counts
 
-	epochs epochs
-	votes  *aggregate.Votes
-	lanes  lanes
-	own    *lane // of our sequencer key; nil without one
-
-	proposer    proposer
-	rebroadcast rebroadcast
-	claims      claims
-
+	// What has gone out.
 	effects effects
 	records records
 	calls   calls
@@ -31,14 +25,19 @@ type Core struct {
 	reports reports
 	faults  faults
 
-	paused bool // the reporter or the disk is behind: no payload is asked for
-
+	// What is known of the network.
+	epochs   epochs
+	lanes    lanes
+	votes    *aggregate.Votes
 	volatile volatileTips
+	loss     loss
 
-	loss   loss
-	halted error
-
-	counts Counts
+	// Our own lane.
+	own         *lane // nil without a sequencer key
+	proposer    proposer
+	rebroadcast rebroadcast
+	claims      claims
+	paused      bool // the reporter or the disk is behind: no payload is asked for
 }
 
 // clock is the time of the events, which nothing else tells.

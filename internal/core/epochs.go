@@ -63,12 +63,17 @@ func (s *epochs) enter(number uint64) {
 	s.votes.SetBounds(first, last)
 }
 
+// last returns the epoch if it is the one that was asked for last, else nil. Most are.
+func (s *epochs) last(number uint64) *epoch {
+	if e := s.recent; e != nil && e.number == number {
+		return e
+	}
+	return nil
+}
+
 // find returns the epoch if it lies within bounds and its validators and sequencers are known, else
 // nil. learned says that they have become known by this call.
 func (s *epochs) find(number uint64) (e *epoch, learned bool) {
-	if e := s.recent; e != nil && e.number == number {
-		return e, false
-	}
 	e = s.known[number]
 	if e == nil || e.sequencers == nil {
 		if e = s.learn(number); e == nil {
@@ -210,6 +215,9 @@ func (e *epoch) admits(l *lane, sequencer wire.PublicKey) bool {
 // inBounds returns the epoch if it lies within bounds and its validators and sequencers are known,
 // else nil. What waited for them goes on once they are.
 func (c *Core) inBounds(number uint64) *epoch {
+	if e := c.epochs.last(number); e != nil {
+		return e
+	}
 	e, learned := c.epochs.find(number)
 	if learned {
 		c.wakeLanes(e.list)
