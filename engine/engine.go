@@ -244,7 +244,7 @@ func (e *Engine) Close() error {
 		<-e.stopped
 		return nil
 	default:
-		return err
+		return fmt.Errorf("%w: to stop it, end the context of Run", err)
 	}
 	close(e.silent)
 	e.inbox.Close()

@@ -170,8 +170,8 @@ func (e *Epochs) Advance(epoch uint64) error {
 	return nil
 }
 
-// Retain drops the sets of past epochs that are not among needed, which is what
-// [Engine.EpochsNeeded] returned, and returns these epochs, ascending. Those from the highest of
+// Retain drops the sets of past epochs that are not among needed, and returns these epochs,
+// ascending. Pass it the epochs that [Engine.EpochsNeeded] returned. Those from the highest of
 // needed on stay, as does the current epoch. A host that fetches locks of old epochs needs their
 // schemes too, and drops nothing that it may fetch.
 func (e *Epochs) Retain(needed []uint64) (dropped []uint64) {
