@@ -19,7 +19,7 @@ import (
 // lane, so the test waits for this one.
 const lastHeight = 3
 
-// application proposes chunks up to lastHeight, and approves every chunk.
+// application proposes chunks up to lastHeight, approves every chunk and spreads no payload.
 type application struct{}
 
 func (application) Propose(_ context.Context, at engine.Place) (d wire.Digest, err error) {
@@ -32,6 +32,8 @@ func (application) Propose(_ context.Context, at engine.Place) (d wire.Digest, e
 
 func (application) Verify(context.Context, engine.Place, wire.Digest) (bool, error) { return true, nil }
 
+func (application) Broadcast(wire.Digest) {}
+
 // exported runs an engine, which is the only validator and sequencer, until it has certified its
 // lane. It returns the names of its series and, by label, the values.
 func exported(t *testing.T) (names map[string]bool, labels map[string]map[string]bool) {
@@ -43,7 +45,7 @@ func exported(t *testing.T) (names map[string]bool, labels map[string]map[string
 	registry := prometheus.NewRegistry()
 	e, err := engine.New(engine.Config{
 		Namespace: ns, Identity: me, Sequencer: set.ChunkSigners[0], Schemes: sets, Sequencers: sets, Monitor: sets,
-		Automaton: application{}, Relay: testkit.Discard{}, Reporter: &testkit.Recorder{}, Sender: testkit.Discard{},
+		Automaton: application{}, Relay: application{}, Reporter: &testkit.Recorder{}, Sender: testkit.Discard{},
 		Journal: engine.JournalConfig{Dir: t.TempDir(), Create: true}, Metrics: registry,
 	})
 	if err != nil {

@@ -2,7 +2,7 @@ package testkit
 
 import "github.com/lanecast/lanecast/wire"
 
-// Discard sends nothing. It implements engine.Sender and engine.Relay.
+// Discard sends nothing. It implements engine.Sender.
 type Discard struct{}
 
 // SendNode implements engine.Sender.
@@ -10,6 +10,3 @@ func (Discard) SendNode([]wire.PublicKey, []byte, bool) {}
 
 // SendAck implements engine.Sender.
 func (Discard) SendAck([]wire.PublicKey, []byte, bool) {}
-
-// Broadcast implements engine.Relay.
-func (Discard) Broadcast(wire.Digest) {}

@@ -17,7 +17,6 @@ var (
 	_ engine.Monitor           = (*testkit.Epochs)(nil)
 	_ engine.Reporter          = (*testkit.Recorder)(nil)
 	_ engine.Sender            = testkit.Discard{}
-	_ engine.Relay             = testkit.Discard{}
 	_ verify.AckSigner         = testkit.AckSignerFunc(nil)
 )
 
