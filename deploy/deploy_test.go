@@ -19,7 +19,7 @@ import (
 // lane, so the test waits for this one.
 const lastHeight = 3
 
-// application proposes chunks up to lastHeight, and approves every chunk.
+// application proposes chunks up to lastHeight, approves every chunk and spreads no payload.
 type application struct{}
 
 // Broadcast does nothing: nobody else is there.
@@ -34,6 +34,8 @@ func (application) Propose(_ context.Context, at engine.Place) (d wire.Digest, e
 }
 
 func (application) Verify(context.Context, engine.Place, wire.Digest) (bool, error) { return true, nil }
+
+func (application) Broadcast(wire.Digest) {}
 
 // exported runs an engine, which is the only validator and sequencer, until it has certified its
 // lane. It returns the names of its series and, by label, the values.

@@ -11,6 +11,7 @@
 // A scheme that is cheap because it hashes with keys instead of pairing is model.Scheme in
 // internal/sim/model, and model.Decide decides statements one by one, as a verifier does.
 //
-// The package imports wire and verify only, and not package testing: programs link it too. Engines
-// take its types as they are; it does not import package engine, whose tests use it.
+// The package imports wire and verify only. It must not import package engine, although engines take
+// its types as they are: the tests inside internal/core import it, and the engine imports the core.
+// It does not import package testing either, since programs link it too.
 package testkit
