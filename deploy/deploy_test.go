@@ -35,8 +35,6 @@ func (application) Propose(_ context.Context, at engine.Place) (d wire.Digest, e
 
 func (application) Verify(context.Context, engine.Place, wire.Digest) (bool, error) { return true, nil }
 
-func (application) Broadcast(wire.Digest) {}
-
 // exported runs an engine, which is the only validator and sequencer, until it has certified its
 // lane. It returns the names of its series and, by label, the values.
 func exported(t *testing.T) (names map[string]bool, labels map[string]map[string]bool) {

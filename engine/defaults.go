@@ -12,23 +12,23 @@ import (
 
 // What a zero field of [Config] stands for.
 const (
-	DefaultEpochsBack         uint64 = 1
-	DefaultEpochsAhead        uint64 = 1
-	DefaultHeightBound        uint64 = 16
+	defaultEpochsBack         uint64 = 1
+	defaultEpochsAhead        uint64 = 1
+	defaultHeightBound        uint64 = 16
 	DefaultBatchSize                 = 64
-	DefaultRebroadcastTimeout        = 5 * time.Second
-	DefaultAckInterval               = time.Second
-	DefaultProposeBackoff            = 100 * time.Millisecond
-	DefaultSignTimeout               = 10 * time.Second
-	DefaultSuspectDelay              = 250 * time.Millisecond
-	DefaultBadNodeInterval           = time.Second
-	DefaultDrainTimeout              = time.Second
+	defaultRebroadcastTimeout        = 5 * time.Second
+	defaultAckInterval               = time.Second
+	defaultProposeBackoff            = 100 * time.Millisecond
+	defaultSignTimeout               = 10 * time.Second
+	defaultSuspectDelay              = 250 * time.Millisecond
+	defaultBadNodeInterval           = time.Second
+	defaultDrainTimeout              = time.Second
 	DefaultPeerQuota                 = 1024
-	DefaultMaxPeers                  = 128
-	DefaultMaxMessage                = 64 << 10
+	defaultMaxPeers                  = 128
+	defaultMaxMessage                = 64 << 10
 	DefaultMaxVoteBytes              = 64 << 20
-	DefaultMaxPendingReports         = 1024
-	DefaultMaxVolatileBytes          = 16 << 20
+	defaultMaxPendingReports         = 1024
+	defaultMaxVolatileBytes          = 16 << 20
 	DefaultMaxOutbox                 = 4096
 )
 
@@ -65,25 +65,25 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 
-	bounded(&check, "EpochsBack", &c.EpochsBack, DefaultEpochsBack, 1, 1024)
-	bounded(&check, "EpochsAhead", &c.EpochsAhead, DefaultEpochsAhead, 1, 1024)
-	bounded(&check, "HeightBound", &c.HeightBound, DefaultHeightBound, 1, 1<<20)
+	bounded(&check, "EpochsBack", &c.EpochsBack, defaultEpochsBack, 1, 1024)
+	bounded(&check, "EpochsAhead", &c.EpochsAhead, defaultEpochsAhead, 1, 1024)
+	bounded(&check, "HeightBound", &c.HeightBound, defaultHeightBound, 1, 1<<20)
 	bounded(&check, "Workers", &c.Workers, max(1, runtime.GOMAXPROCS(0)-1), 1, 1024)
 	bounded(&check, "BatchSize", &c.BatchSize, DefaultBatchSize, 1, 1<<16)
 	bounded(&check, "BatchDelay", &c.BatchDelay, 0, 0, time.Second)
-	bounded(&check, "RebroadcastTimeout", &c.RebroadcastTimeout, DefaultRebroadcastTimeout, 1, maxDuration)
-	bounded(&check, "AckInterval", &c.AckInterval, DefaultAckInterval, 1, maxDuration)
-	bounded(&check, "ProposeBackoff", &c.ProposeBackoff, DefaultProposeBackoff, 1, maxDuration)
-	bounded(&check, "SignTimeout", &c.SignTimeout, DefaultSignTimeout, 1, maxDuration)
-	bounded(&check, "SuspectDelay", &c.SuspectDelay, DefaultSuspectDelay, 1, maxDuration)
-	bounded(&check, "BadNodeInterval", &c.BadNodeInterval, DefaultBadNodeInterval, 1, maxDuration)
-	bounded(&check, "DrainTimeout", &c.DrainTimeout, DefaultDrainTimeout, 1, maxDuration)
+	bounded(&check, "RebroadcastTimeout", &c.RebroadcastTimeout, defaultRebroadcastTimeout, 1, maxDuration)
+	bounded(&check, "AckInterval", &c.AckInterval, defaultAckInterval, 1, maxDuration)
+	bounded(&check, "ProposeBackoff", &c.ProposeBackoff, defaultProposeBackoff, 1, maxDuration)
+	bounded(&check, "SignTimeout", &c.SignTimeout, defaultSignTimeout, 1, maxDuration)
+	bounded(&check, "SuspectDelay", &c.SuspectDelay, defaultSuspectDelay, 1, maxDuration)
+	bounded(&check, "BadNodeInterval", &c.BadNodeInterval, defaultBadNodeInterval, 1, maxDuration)
+	bounded(&check, "DrainTimeout", &c.DrainTimeout, defaultDrainTimeout, 1, maxDuration)
 	bounded(&check, "PeerQuota", &c.PeerQuota, DefaultPeerQuota, 1, 1<<20)
-	bounded(&check, "MaxPeers", &c.MaxPeers, DefaultMaxPeers, 1, 1<<16)
-	bounded(&check, "MaxMessage", &c.MaxMessage, DefaultMaxMessage, 512, 16<<20)
+	bounded(&check, "MaxPeers", &c.MaxPeers, defaultMaxPeers, 1, 1<<16)
+	bounded(&check, "MaxMessage", &c.MaxMessage, defaultMaxMessage, 512, 16<<20)
 	bounded(&check, "MaxVoteBytes", &c.MaxVoteBytes, DefaultMaxVoteBytes, 1<<20, 1<<40)
-	bounded(&check, "MaxPendingReports", &c.MaxPendingReports, DefaultMaxPendingReports, 1, 1<<24)
-	bounded(&check, "MaxVolatileBytes", &c.MaxVolatileBytes, DefaultMaxVolatileBytes, 64<<10, 1<<40)
+	bounded(&check, "MaxPendingReports", &c.MaxPendingReports, defaultMaxPendingReports, 1, 1<<24)
+	bounded(&check, "MaxVolatileBytes", &c.MaxVolatileBytes, defaultMaxVolatileBytes, 64<<10, 1<<40)
 	bounded(&check, "MaxOutbox", &c.MaxOutbox, DefaultMaxOutbox, 1, 1<<24)
 	if room := c.PeerQuota * c.MaxPeers; room > maxInbox {
 		check.fail("PeerQuota", fmt.Sprintf("at most %d (2^26 / MaxPeers)", maxInbox/c.MaxPeers), c.PeerQuota)
