@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"reflect"
 	"runtime"
 	"time"
@@ -10,12 +11,18 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// What a zero field of [Config] stands for.
+// What a zero field of [Config] stands for, of those fields that embedders reckon with.
+const (
+	DefaultBatchSize                 = 64
+	DefaultPeerQuota                 = 1024
+	DefaultMaxVoteBytes              = 64 << 20
+	DefaultMaxOutbox                 = 4096
+)
+
 const (
 	defaultEpochsBack         uint64 = 1
 	defaultEpochsAhead        uint64 = 1
 	defaultHeightBound        uint64 = 16
-	DefaultBatchSize                 = 64
 	defaultRebroadcastTimeout        = 5 * time.Second
 	defaultAckInterval               = time.Second
 	defaultProposeBackoff            = 100 * time.Millisecond
@@ -23,17 +30,15 @@ const (
 	defaultSuspectDelay              = 250 * time.Millisecond
 	defaultBadNodeInterval           = time.Second
 	defaultDrainTimeout              = time.Second
-	DefaultPeerQuota                 = 1024
 	defaultMaxPeers                  = 128
 	defaultMaxMessage                = 64 << 10
-	DefaultMaxVoteBytes              = 64 << 20
 	defaultMaxPendingReports         = 1024
 	defaultMaxVolatileBytes          = 16 << 20
-	DefaultMaxOutbox                 = 4096
 )
 
 const (
 	maxInbox    = 1 << 26
+	maxBytes    = min(1<<40, math.MaxInt) // a terabyte, or all that a 32-bit int counts
 	maxDuration = 24 * time.Hour
 )
 
@@ -81,9 +86,9 @@ func (c Config) withDefaults() (Config, error) {
 	bounded(&check, "PeerQuota", &c.PeerQuota, DefaultPeerQuota, 1, 1<<20)
 	bounded(&check, "MaxPeers", &c.MaxPeers, defaultMaxPeers, 1, 1<<16)
 	bounded(&check, "MaxMessage", &c.MaxMessage, defaultMaxMessage, 512, 16<<20)
-	bounded(&check, "MaxVoteBytes", &c.MaxVoteBytes, DefaultMaxVoteBytes, 1<<20, 1<<40)
+	bounded(&check, "MaxVoteBytes", &c.MaxVoteBytes, DefaultMaxVoteBytes, 1<<20, maxBytes)
 	bounded(&check, "MaxPendingReports", &c.MaxPendingReports, defaultMaxPendingReports, 1, 1<<24)
-	bounded(&check, "MaxVolatileBytes", &c.MaxVolatileBytes, defaultMaxVolatileBytes, 64<<10, 1<<40)
+	bounded(&check, "MaxVolatileBytes", &c.MaxVolatileBytes, defaultMaxVolatileBytes, 64<<10, maxBytes)
 	bounded(&check, "MaxOutbox", &c.MaxOutbox, DefaultMaxOutbox, 1, 1<<24)
 	if room := c.PeerQuota * c.MaxPeers; room > maxInbox {
 		check.fail("PeerQuota", fmt.Sprintf("at most %d (2^26 / MaxPeers)", maxInbox/c.MaxPeers), c.PeerQuota)

@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/lanecast/lanecast/internal/core"
@@ -82,7 +84,12 @@ func (e *Engine) openJournal() error {
 		return errors.Join(err, e.journal.Close())
 	}
 	e.durable = e.journal.Durable()
-	e.log.Info("journal replayed", "dir", j.Dir, "records", records)
+	level := slog.LevelInfo
+	if e.journal.Recovery().Torn != 0 {
+		level = slog.LevelWarn
+	}
+	e.log.Log(context.Background(), level, "journal replayed", "dir", j.Dir, "records", records,
+		"recovery", e.journal.Recovery())
 	return nil
 }
 

@@ -64,7 +64,7 @@ func TestEveryWayToPairAgreesWithClaimsOneByOne(t *testing.T) {
 		usual := newPairing(v)
 		pool := equationPool(t, usual)
 		byKey, byMissing := *usual, *usual
-		byKey.costs.missingKey = 1 << 40
+		byKey.costs.missingKey = 1 << 30
 		byMissing.costs = costs{weighHashes: usual.costs.weighHashes, pair: 1000} // nothing else costs
 		for i := range pool {
 			if !usual.allHold(pool[i : i+1]) {

@@ -1,6 +1,8 @@
 package batch
 
 import (
+	"context"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -125,8 +127,20 @@ func (v *Verifier) Close() {
 	v.ownPool = false
 	v.mu.Unlock()
 	if release {
-		_ = v.pool.ReleaseTimeout(releaseTimeout) // its goroutines are idle, so they all end
+		ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
+		defer cancel()
+		_ = v.pool.ReleaseContext(yielding{ctx}) // its goroutines are idle, so they all end
 	}
+}
+
+// yielding is a context for ants' ReleaseContext, which asks for Done in a loop until the last
+// goroutine of the pool has been scheduled, and does not yield to it.
+type yielding struct{ context.Context }
+
+// Done implements context.Context.
+func (y yielding) Done() <-chan struct{} {
+	runtime.Gosched()
+	return y.Context.Done()
 }
 
 // cancelWaiting makes the verifier take no more statements, and cancels those in the lists.
