@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -36,7 +37,16 @@ func TestMain(m *testing.M) {
 
 // brief is the duration of cluster runs that only have to certify on every lane, on a busy machine
 // too. Give them some --latency, or each of them takes all processors.
-var brief = map[bool]string{false: "700ms", true: "2s"}[testkit.Race]
+var brief = lasting(700 * time.Millisecond)
+
+// lasting returns a duration for a flag. Under the race detector, with which programs take some ten
+// times as long, it is longer.
+func lasting(d time.Duration) string {
+	if testkit.Race {
+		d *= 4
+	}
+	return d.String()
+}
 
 // program returns a command that runs the program in a process of its own, which can be signalled
 // and killed.

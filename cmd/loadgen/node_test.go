@@ -13,12 +13,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/lanecast/lanecast/internal/testkit"
+	"time"
 )
 
 // small are flags of node runs that only have to certify something.
-var small = "node --validators 7 --sequencers 6 --warmup 20ms --live none --duration " + map[bool]string{false: "150ms", true: "600ms"}[testkit.Race]
+var small = "node --validators 7 --sequencers 6 --warmup 20ms --live none --duration " + lasting(150*time.Millisecond)
 
 // nodeRuns lets one node run at a time go on: it keeps the processors busy, and a run that gets too
 // little of them certifies nothing.
@@ -74,7 +73,7 @@ func TestAttackersAreFoundOutAndNobodyElseIsBlamed(t *testing.T) {
 	for _, flags := range []string{"--invalid 0.28", "--invalid 0.28 --colluding", "--invalid 0.28 --scheme threshold"} {
 		t.Run(flags, func(t *testing.T) {
 			t.Parallel()
-			r := nodeRun(t, exitGood, flags+" --sequencers 3 --duration 300ms")
+			r := nodeRun(t, exitGood, flags+" --sequencers 3 --duration "+lasting(300*time.Millisecond))
 			if r.Certificates == 0 || r.AcksInvalid == 0 || r.Suspects == 0 || r.Errors != 0 {
 				t.Errorf("%d certificates, %d invalid, %d suspects, %v", r.Certificates, r.AcksInvalid, r.Suspects, r.Problems)
 			}

@@ -28,7 +28,8 @@
 //	faults.go       the kinds of faults and their rates
 //	faultrun.go     random faults: the configuration and the scenario
 //	roster.go       the identities, the sets of every epoch and their schemes
-//	observer.go     the checks; observed.go is their state about one run of a process
+//	observer.go     the checks, observer_reports.go those of what is reported; observed.go is their
+//	                state about one run of a process
 //	independent.go  the independent verifier
 //	colluders.go    the hostile peers, attacks.go what they do, forge.go how they forge signatures
 //	history.go      the digest and the trace
