@@ -13,10 +13,10 @@ import (
 
 // What a zero field of [Config] stands for, of those fields that embedders reckon with.
 const (
-	DefaultBatchSize                 = 64
-	DefaultPeerQuota                 = 1024
-	DefaultMaxVoteBytes              = 64 << 20
-	DefaultMaxOutbox                 = 4096
+	DefaultBatchSize    = 64
+	DefaultPeerQuota    = 1024
+	DefaultMaxVoteBytes = 64 << 20
+	DefaultMaxOutbox    = 4096
 )
 
 const (

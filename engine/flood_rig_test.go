@@ -194,7 +194,7 @@ func heapInUse() int64 {
 // demandAlive demands that a chunk of an honest lane is certified now, and nobody honest blamed.
 func (f *floodRig) demandAlive() {
 	f.t.Helper()
-	c := wire.Chunk{Sequencer: f.id(1), Height: 1, Payload: floodPayload(1 << 40)}
+	c := wire.Chunk{Sequencer: f.id(1), Height: 1, Payload: floodPayload(1 << 30)}
 	for i := 1; i <= verify.Quorum(floodValidators); i++ {
 		m := f.ack(i, c, 5, f.sign(i, wire.Subject{Chunk: c, Epoch: 5}))
 		m.hand(f.t)

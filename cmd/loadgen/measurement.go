@@ -147,7 +147,7 @@ func (m *measurement) sign(ctx context.Context) ([]*presign.Lane, error) {
 	keys := m.lanesPlan()
 	heights := m.heights(len(keys))
 	f := m.set.Format()
-	if size := heights * len(keys) * (f.Participants + 1) * f.AckSignature; size > presignedAtMost {
+	if size := int64(heights*len(keys)) * int64((f.Participants+1)*f.AckSignature); size > presignedAtMost {
 		return nil, usagef("signing beforehand would take %.1f GiB, and %d GiB is the limit; choose a lower --duration, --rate, --validators or --sequencers",
 			float64(size)/(1<<30), presignedAtMost>>30)
 	}

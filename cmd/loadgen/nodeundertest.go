@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"sync/atomic"
 	"time"
@@ -90,7 +91,7 @@ func newNodeUnderTest(cfg *nodeConfig, set *presign.Set, lanes []*presign.Lane, 
 		return nil, err
 	}
 	u.audit = newAudit(fresh, theEpoch, t)
-	u.audit.backlog = 1 << 62 // it waits for the end
+	u.audit.backlog = math.MaxInt // it waits for the end
 	if u.dir, err = os.MkdirTemp(cfg.data, "lanecast-loadgen-"); err != nil {
 		return nil, usagef("--data: %v", err)
 	}
