@@ -86,6 +86,13 @@ func (f *effects) emit(kind EffectKind) *Effect {
 	return &f.list[len(f.list)-1]
 }
 
+// encode returns the bytes of a record, which are valid until the effects have been carried out.
+func (f *effects) encode(kind byte, r record) []byte {
+	start := len(f.scratch)
+	f.scratch = r.AppendTo(append(f.scratch, kind))
+	return f.scratch[start:len(f.scratch):len(f.scratch)]
+}
+
 // Effects returns what there is to do, in order. The slice is reused after Done.
 func (c *Core) Effects() []Effect { return c.effects.list }
 

@@ -64,6 +64,15 @@ func (j *records) start(next uint64) {
 	j.dead = nil
 }
 
+// reached notes that the records up to position are on disk, and reports whether that is news.
+func (j *records) reached(position uint64) bool {
+	if position <= j.durable {
+		return false
+	}
+	j.durable = position
+	return true
+}
+
 // releaseAtStart has start let go of a record, if position is one.
 func (j *records) releaseAtStart(position uint64) {
 	if position != 0 {
@@ -73,10 +82,9 @@ func (j *records) releaseAtStart(position uint64) {
 
 // append journals a record and returns its position.
 func (j *records) append(kind byte, r record) uint64 {
-	start := len(j.out.scratch)
-	j.out.scratch = r.AppendTo(append(j.out.scratch, kind))
+	b := j.out.encode(kind, r)
 	a := j.out.emit(Append)
-	a.Position, a.Bytes = j.next, j.out.scratch[start:len(j.out.scratch):len(j.out.scratch)]
+	a.Position, a.Bytes = j.next, b
 	j.next++
 	return a.Position
 }

@@ -80,6 +80,13 @@ func (r *reports) haveReturned(n uint64) {
 	}
 }
 
+// finish journals how far locks have been reported, if that has not been.
+func (r *reports) finish() {
+	if r.since > 0 {
+		r.record()
+	}
+}
+
 // record journals how far locks have been reported. The record before it is dead then.
 func (r *reports) record() {
 	former := r.position
@@ -135,8 +142,8 @@ func (c *Core) Reported(now time.Duration, n uint64) {
 // Nothing else comes after it.
 func (c *Core) Finish(now time.Duration, n uint64) {
 	c.Reported(now, n)
-	if c.running && c.reports.since > 0 {
-		c.reports.record()
+	if c.running {
+		c.reports.finish()
 	}
 	c.running = false
 }

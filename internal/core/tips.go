@@ -97,10 +97,9 @@ func (c *Core) setTip(l *lane, p *pendingNode) {
 
 // Durable tells that all records up to position are on disk.
 func (c *Core) Durable(now time.Duration, position uint64) {
-	if !c.enter(now) || position <= c.records.durable {
+	if !c.enter(now) || !c.records.reached(position) {
 		return
 	}
-	c.records.durable = position
 	for l := c.volatile.pop(position); l != nil; l = c.volatile.pop(position) {
 		l.tip.durable = true
 		c.tipDurable(l)
