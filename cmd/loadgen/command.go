@@ -18,7 +18,7 @@ func newRootCommand() *cobra.Command {
 		Short: "Run a Lanecast cluster in one process, with real keys, engines and journals, and measure it",
 		Long: "Runs a cluster in this process, with real keys, engines and journals and a simulated network: a line a second, and a\n" +
 			"summary. Exit status 0: every certificate verified, nothing conflicted, every lane grew, and all --require are met.\n" +
-			"1: not so. 2: the command line asks for something impossible. An interrupted run is judged by what it got to.",
+			"1: not so. 2: the command line asks for something impossible. The exit status of an interrupted run tells of what it got to.",
 		Args:          noArguments,
 		SilenceUsage:  true,
 		SilenceErrors: true,

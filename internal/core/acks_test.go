@@ -452,7 +452,7 @@ func TestRule4_3_AStatementWhoseSlotIsClosedMeanwhileIsNotTriedAgain(t *testing.
 			pass(r)
 			r.verdicts()
 			expect(t, "memory while the statement flies", r.c.Counts().VoteBytes > 0, true)
-			r.c.SignaturesVerified(r.now, judge(votes))
+			r.c.SignaturesVerified(r.now, decide(votes))
 			r.drain()
 			expect(t, "statements", r.c.Counts().VoteBatches, 1)
 			expect(t, "memory after it", r.c.Counts().VoteBytes, 0)

@@ -63,8 +63,8 @@ func TestACertificateAllocatesLittle(t *testing.T) {
 		}
 		height++
 		st := r.c.Effects()[0].Statement
-		var v = judge(st)
-		verdicts = testing.AllocsPerRun(1, func() { judge(st) })
+		var v = decide(st)
+		verdicts = testing.AllocsPerRun(1, func() { decide(st) })
 		r.c.SignaturesVerified(0, v)
 		r.c.Done()
 	})

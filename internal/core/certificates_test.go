@@ -58,7 +58,7 @@ func TestRule4_4_AKnownCertificateIsIgnored(t *testing.T) {
 	r.verifies = nil
 	r.tip(on(r.w.lock(chunk(1, 0, 1), 5, 1, 2, 3), 1)) // the same by other signers, while ours is made
 	records := r.disk.Next
-	r.c.SignaturesVerified(r.now, judge(votes))
+	r.c.SignaturesVerified(r.now, decide(votes))
 	r.drain()
 	expect(t, "locks", len(r.locks()), 1)
 	expect(t, "records", r.disk.Next, records)

@@ -251,7 +251,7 @@ func (m *mixture) step() {
 			at := m.random.IntN(len(m.verifies))
 			st := m.verifies[at]
 			m.verifies = slices.Delete(m.verifies, at, at+1)
-			v := judge(st)
+			v := decide(st)
 			if m.random.IntN(10) == 0 {
 				v = &verify.Verdict{Statement: st, Err: errTest}
 			}

@@ -451,7 +451,7 @@ func TestRule4_8_SequencersThatLeftCostLittleAndEachTheSame(t *testing.T) {
 			}
 			c.Done()
 			for _, st := range statements {
-				c.SignaturesVerified(now, judge(st))
+				c.SignaturesVerified(now, decide(st))
 			}
 		}
 	}

@@ -42,7 +42,7 @@ func TestRule4_6_ConflictingAcksOutliveTheSlotThatTheyCameFrom(t *testing.T) {
 	r.tip(r.w.node(1, 5, 5, 4, 5))
 	expect(t, "votes", r.c.Counts().Votes, 0)
 	for _, st := range acks {
-		r.c.SignaturesVerified(r.now, judge(st))
+		r.c.SignaturesVerified(r.now, decide(st))
 		r.drain()
 	}
 	f := fault[*wire.ConflictingAcks](r)

@@ -194,7 +194,7 @@ func TestADeadlineIsKeptUntilItsTickComes(t *testing.T) {
 func TestAVerdictThatNobodyWaitsForHasNoEffect(t *testing.T) {
 	r := newRig(t, 4)
 	r.node(genesis(1, 1))
-	v := judge(r.verifies[0])
+	v := decide(r.verifies[0])
 	r.verdicts()
 	r.c.SignaturesVerified(r.now, v)
 	expect(t, "effects", len(r.c.Effects()), 0)

@@ -462,7 +462,7 @@ func TestRule3_3_ASequencerOfABadNodeIsVerifiedAloneAndAtALimitedRate(t *testing
 func TestRule4_2_ANodeWhoseVerificationWasCutShortBlamesNobody(t *testing.T) {
 	r := newRig(t, 4)
 	r.node(genesis(1, 1))
-	v := judge(r.verifies[0])
+	v := decide(r.verifies[0])
 	v.Err, v.ProposalValid = errTest, false
 	r.verifies = nil
 	r.c.SignaturesVerified(r.now, v)

@@ -33,7 +33,7 @@ func (r *rig) one() *verify.Statement {
 	r.t.Helper()
 	st := r.verifies[0]
 	r.verifies = r.verifies[1:]
-	r.c.SignaturesVerified(r.now, judge(st))
+	r.c.SignaturesVerified(r.now, decide(st))
 	r.drain()
 	return st
 }
@@ -151,12 +151,12 @@ func TestRule4_2_5_AnInvalidParentDropsThoseBelowThatWait(t *testing.T) {
 	}
 	parent := r.verifies[1]
 	r.verifies = r.verifies[:1]
-	r.c.SignaturesVerified(r.now, judge(parent))
+	r.c.SignaturesVerified(r.now, decide(parent))
 	r.drain()
 	expect(t, "the bad one is next", r.verifies[1].Subject.Chunk.Height, 5)
 	parent = r.verifies[1]
 	r.verifies = r.verifies[:1]
-	r.c.SignaturesVerified(r.now, judge(parent))
+	r.c.SignaturesVerified(r.now, decide(parent))
 	r.drain()
 	fault[*wire.InvalidNode](r)
 	expect(t, "dropped", r.c.Counts().ParentsDropped, 2)

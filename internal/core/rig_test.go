@@ -342,7 +342,7 @@ func (r *rig) verdicts() {
 	for len(r.verifies) > 0 {
 		st := r.verifies[0]
 		r.verifies = r.verifies[1:]
-		r.c.SignaturesVerified(r.now, judge(st))
+		r.c.SignaturesVerified(r.now, decide(st))
 		r.drain()
 	}
 }

@@ -44,7 +44,7 @@ func TestVotesThatComeBackUndecidedWaitForOthers(t *testing.T) {
 		first, second := r.verifies[0], r.verifies[1]
 		expect(t, "may be deferred", second.MayDefer, true)
 		r.verifies = nil
-		proof := judge(first)
+		proof := decide(first)
 		undecided := &verify.Verdict{Statement: second, ProposalValid: true, Deferred: []wire.Participant{8, 9}}
 		verdicts := []*verify.Verdict{proof, undecided}
 		if undecidedFirst {

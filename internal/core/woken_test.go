@@ -106,7 +106,7 @@ func TestRule4_8_LanesThatLeaveTogetherCostEachTheSame(t *testing.T) {
 	walked := 0
 	for _, st := range r.verifies {
 		before := len(r.c.lanes.order)
-		r.c.SignaturesVerified(r.now, judge(st)) // its sequencer is none any more
+		r.c.SignaturesVerified(r.now, decide(st)) // its sequencer is none any more
 		r.c.Done()
 		if len(r.c.lanes.order) != before {
 			walked += before

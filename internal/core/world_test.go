@@ -65,12 +65,12 @@ func (v *view) Sequencers(e uint64) ([]wire.PublicKey, bool) {
 	return s, ok && !v.unknown[e]
 }
 
-// judge decides a statement by the book.
-func judge(st *verify.Statement) *verify.Verdict { return model.Decide(st, model.ChunkValid) }
+// decide decides a statement, one by one and without shortcuts.
+func decide(st *verify.Statement) *verify.Verdict { return model.Decide(st, model.ChunkValid) }
 
 func (w *world) validLock(l *wire.Lock) bool {
 	st := &verify.Statement{Scheme: w.schemes[l.Epoch], Subject: l.Subject(), Certificate: l.Certificate}
-	return judge(st).CertificateValid
+	return decide(st).CertificateValid
 }
 
 // validator returns participant i of an epoch.

@@ -239,7 +239,7 @@ func TestThePointsWithXZeroAreNotRead(t *testing.T) {
 	}
 }
 
-// Any change to a valid encoding is judged alike, and so are arbitrary bytes.
+// Any change to a valid encoding is read alike, and so are arbitrary bytes.
 func TestBackendsAcceptTheSameBytes(t *testing.T) {
 	b := Gnark()
 	seeds := map[Group][2][]byte{}
