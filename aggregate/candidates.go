@@ -71,52 +71,70 @@ func (c *candidate) quorum(first wire.Participant) wire.Signers {
 		weight += set.Weight(i)
 	}
 	n, surplus := votes.Len(), weight-set.quorum
-	leaveOut := func(i int) {
-		if p := wire.Participant(i); surplus > 0 && votes.Has(p) && set.Weight(p) <= surplus {
-			votes.Remove(p)
-			surplus -= set.Weight(p)
-		}
-	}
 	if c.failures > 0 {
-		for _, i := range rand.New(rand.NewPCG(uint64(c.failures), 0)).Perm(n) {
-			leaveOut(i)
-		}
+		c.leaveOut(votes, surplus)
+		return votes
 	}
 	for i := int(first)%n + n - 1; surplus > 0 && i >= int(first)%n; i-- {
-		leaveOut(i % n)
+		surplus = set.leaveOut(votes, i%n, surplus)
 	}
 	return votes
 }
 
+// leaveOut takes a surplus of weight out of votes, in an order that depends on the number of
+// failures alone.
+func (c *candidate) leaveOut(votes wire.Signers, surplus uint64) {
+	for _, i := range rand.New(rand.NewPCG(uint64(c.failures), 0)).Perm(votes.Len()) {
+		surplus = c.slot.set.leaveOut(votes, i, surplus)
+	}
+}
+
+// leaveOut takes participant i out of votes if it is in them and weighs no more than surplus, and
+// returns the surplus that is left.
+func (s *Set) leaveOut(votes wire.Signers, i int, surplus uint64) uint64 {
+	p := wire.Participant(i)
+	if !votes.Has(p) || s.Weight(p) > surplus {
+		return surplus
+	}
+	votes.Remove(p)
+	return surplus - s.Weight(p)
+}
+
 // quorumOfSuspects returns all votes of others and as many of suspects as are missing to a quorum;
 // ok is false when there are not enough of them. suspects lists the suspects in the order in which
-// they are taken, after a failure from one place further on each time.
+// they are taken. After a failure the one at fault may be among the others: then each choice of a
+// quorum comes up some time, as in quorum.
 func (c *candidate) quorumOfSuspects(suspects []wire.Participant) (votes, chosen wire.Signers, ok bool) {
 	if !c.quorate() {
 		return votes, chosen, false
 	}
 	set, weight := c.slot.set, c.weight
 	votes = c.signers()
+	chosen = wire.NewSigners(votes.Len())
+	if c.failures > 0 {
+		c.leaveOut(votes, weight-set.quorum)
+		for _, i := range suspects {
+			if votes.Has(i) {
+				chosen.Add(i)
+			}
+		}
+		return votes, chosen, true
+	}
 	for _, i := range suspects {
 		if votes.Has(i) {
 			votes.Remove(i)
 			weight -= set.Weight(i)
 		}
 	}
-	for k := range suspects {
+	for _, i := range suspects {
 		if weight >= set.quorum {
 			break
 		}
-		i := suspects[(k+int(c.failures))%len(suspects)]
-		if !c.has(i) {
-			continue
+		if c.has(i) {
+			chosen.Add(i)
+			votes.Add(i)
+			weight += set.Weight(i)
 		}
-		if chosen.Len() == 0 {
-			chosen = wire.NewSigners(votes.Len())
-		}
-		chosen.Add(i)
-		votes.Add(i)
-		weight += set.Weight(i)
 	}
 	return votes, chosen, weight >= set.quorum
 }

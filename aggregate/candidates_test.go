@@ -89,21 +89,27 @@ func TestAfterFailuresEverySetOfSignersComesUp(t *testing.T) {
 	}
 }
 
-func TestAfterAFailureOtherSuspectsAreChecked(t *testing.T) {
+func TestAfterAFailureEveryQuorumOfSuspectsAndOthersIsChecked(t *testing.T) {
 	s := open(t, lane(newVotes(plenty)), key{}, four)
 	c := vote(t, s, 1, 16, 0, 1, 2, 3)
-	for try := range 4 {
+	tried := make(map[wire.Participant]bool) // by who is left out
+	for try := range 40 {
 		st := check(c, []wire.Participant{3, 1})
-		checked := wire.Participant(3)
-		if try%2 == 1 {
-			checked = 1
+		expect(t, "signers", st.Signers.Count(), 3)
+		for i := range wire.Participant(4) {
+			expect(t, "to be proven", st.Suspects.Has(i), (i == 1 || i == 3) && st.Signers.Has(i))
+			if !st.Signers.Has(i) {
+				tried[i] = true
+			}
 		}
-		expect(t, "checked", st.Suspects.Equal(signers(4, checked)), true)
-		expect(t, "signers", st.Signers.Equal(signers(4, 0, 2, checked)), true)
+		if try == 0 {
+			expect(t, "the first suspect is taken", st.Suspects.Equal(signers(4, 3)), true)
+		}
 		c.fail()
 		s.resolve(c, nil)
 		c.paused = false
 	}
+	expect(t, "quorums", len(tried), 4)
 }
 
 func TestVotesOfSuspectsAreLeftOutWhereTheOthersSuffice(t *testing.T) {

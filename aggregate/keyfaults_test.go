@@ -150,3 +150,18 @@ func TestAChunkThatFailedWaitsForSuspectsLikeAnyOther(t *testing.T) {
 	expect(t, "suspects", r.v.Counts().Suspects, 3)
 	expect(t, "locks of the lane", len(r.locks), 0)
 }
+
+// One of the others has a key that does not fit. Five others and three suspects, whose votes are
+// valid, hold quorums without it, of which one is tried some time.
+func TestRule3_3_AKeyThatDoesNotFitBesideSuspectsEndsNoChunk(t *testing.T) {
+	r := unfit(t, 0)
+	for i := 7; i < 10; i++ {
+		r.v.suspects.offend(id(i), 6)
+	}
+	r.v.refreshSuspects()
+	r.acks(1, 0, 0, 1, 2, 3, 4, 5, 7, 8, 9)
+	for waited := time.Duration(0); len(r.locks) == 0 && waited < 2*time.Hour; waited += time.Second {
+		r.decideFor(time.Second)
+	}
+	expect(t, "locks", len(r.locks), 1)
+}

@@ -106,5 +106,8 @@ func (m *memory) recycle(s *slot) {
 	if m.freeBytes+s.size <= m.limit/4 {
 		m.freeBytes += s.size
 		m.free[k] = append(m.free[k], s)
+		return
 	}
+	// Queues may refer to the slot for a while. They keep none of what is no longer counted.
+	s.slab, s.voted, s.choice, s.candidates, s.spare = nil, wire.Signers{}, nil, nil, nil
 }

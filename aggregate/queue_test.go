@@ -111,3 +111,70 @@ func TestWaitingForAPlaceIsForgottenWithTheChunk(t *testing.T) {
 		t.Errorf("room for %d chunks is kept", n)
 	}
 }
+
+// Slots that are closed while their candidates wait in a queue count no longer, so the queue must
+// not keep their memory.
+func TestWhatQueuesReferToStaysWithinTheLimitToo(t *testing.T) {
+	r := newRig(t, 10, model.Sum)
+	r.cfg.MaxBytes = 1 << 20
+	r.v = New(r.cfg)
+	r.v.SetBounds(4, 6)
+	for i := 7; i < 10; i++ {
+		r.v.suspects.offend(id(i), 6)
+	}
+	r.v.refreshSuspects()
+	reachable := func() int {
+		seen := map[*slot]bool{}
+		for _, q := range []*queue{&r.v.ready, &r.v.delayed, &r.v.faults.waiting} {
+			for _, w := range q.list {
+				if w.candidate != nil {
+					seen[w.candidate.slot] = true
+				}
+			}
+		}
+		for _, l := range r.lanes {
+			for _, s := range l.slots {
+				seen[s] = true
+			}
+		}
+		for _, list := range r.v.memory.free {
+			for _, s := range list {
+				seen[s] = true
+			}
+		}
+		n := 0
+		for s := range seen {
+			n += len(s.slab) + placeOverhead*len(s.choice)
+			if s.slab != nil {
+				n += slotOverhead
+			}
+		}
+		return n
+	}
+	most := 0
+	height := uint64(0)
+	for _, i := range []int{0, 1, 2, 3, 4, 5, 8} { // one that stays, in front
+		r.ack(i, chunk(2, 0, 1))
+	}
+	for range 12 {
+		for {
+			c := chunk(1, height, 1)
+			if r.ack(0, c) == NoRoom {
+				break
+			}
+			for _, i := range []int{1, 2, 3, 4, 5, 8} { // with a suspect's: delayed
+				r.ack(i, c)
+			}
+			height++
+			if height%20 == 0 {
+				most = max(most, reachable())
+			}
+		}
+		most = max(most, reachable())
+		r.lane(1).CloseBelow(height)
+		r.now += 10 * time.Millisecond
+	}
+	if most > r.cfg.MaxBytes+r.cfg.MaxBytes/4 {
+		t.Errorf("%d bytes of slots are reachable, %d allowed with the free ones", most, r.cfg.MaxBytes*5/4)
+	}
+}

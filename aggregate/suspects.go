@@ -141,7 +141,7 @@ func (v *Votes) checkDelayed(now time.Duration) {
 			v.deadline = min(v.deadline, due)
 			return
 		case !v.mayCheck(now):
-			if v.checks.inFlight == 0 { // else the verdict brings us back
+			if v.checks.inFlight == 0 || v.checks.trusting { // else the verdict brings us back
 				v.deadline = min(v.deadline, v.checks.next)
 			}
 			return

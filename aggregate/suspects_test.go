@@ -242,3 +242,37 @@ func TestSuspectsAreListedByTheirOffences(t *testing.T) {
 		t.Errorf("listed %v", got)
 	}
 }
+
+// Of three checks under way one finds an invalid vote and the next none: checks are trusted again,
+// but not before the pause is over. A candidate that waits for that is not held up by the third.
+func TestACandidateIsCheckedWhenThePauseIsOverAlsoWhileATrustedCheckIsUnderWay(t *testing.T) {
+	r := newRig(t, 10, model.Sum)
+	for i := 7; i < 10; i++ {
+		r.v.suspects.offend(id(i), 6)
+	}
+	r.v.refreshSuspects()
+	r.v.checks.trusting = true
+	all := []int{0, 1, 2, 3, 4, 5}
+	for lane := 1; lane <= 4; lane++ { // A, B, C; F comes later
+		r.now = time.Duration(lane) * 10 * time.Millisecond
+		if lane == 4 {
+			r.now = 240 * time.Millisecond
+		}
+		r.acks(lane, 0, all...)
+		if lane == 1 {
+			r.badAck(7, chunk(lane, 0, 1))
+		} else {
+			r.ack(7, chunk(lane, 0, 1))
+		}
+	}
+	r.pass(60 * time.Millisecond) // A, B, C are due and checked; F is due at 490 ms
+	expect(t, "checks", len(r.verifies), 3)
+	r.pass(150 * time.Millisecond)
+	r.verdict() // A: invalid; a pause begins
+	r.verdict() // B: valid
+	expect(t, "trusting", r.v.checks.trusting, true)
+	expect(t, "pause", r.v.checks.next > r.now, true)
+	r.pass(5 * time.Second)
+	expect(t, "may check", r.v.mayCheck(r.now), true)
+	expect(t, "statements (C and F)", len(r.verifies), 2)
+}

@@ -44,6 +44,7 @@ func TestAFieldOutOfRangeIsNamed(t *testing.T) {
 		{"DrainTimeout", func(c *engine.Config) { c.DrainTimeout = -1 }},
 		{"PeerQuota", func(c *engine.Config) { c.PeerQuota = -1 }},
 		{"PeerQuota", func(c *engine.Config) { c.PeerQuota, c.MaxPeers = 1<<20, 1<<16 }},
+		{"PeerQuota", func(c *engine.Config) { c.PeerQuota, c.MaxPeers = 1<<16+1, 1<<16 }}, // 2^16 in 32 bits
 		{"MaxPeers", func(c *engine.Config) { c.MaxPeers = -1 }},
 		{"MaxMessage", func(c *engine.Config) { c.MaxMessage = 511 }},
 		{"MaxVoteBytes", func(c *engine.Config) { c.MaxVoteBytes = 1 }},
@@ -57,6 +58,7 @@ func TestAFieldOutOfRangeIsNamed(t *testing.T) {
 		{"Journal.Storage.ReplayBuffer", func(c *engine.Config) { c.Journal.Storage.ReplayBuffer = -1 }},
 		{"Journal.Storage.SyncDelay", func(c *engine.Config) { c.Journal.Storage.SyncDelay = -1 }},
 		{"Journal.Storage.CompressAbove", func(c *engine.Config) { c.Journal.Storage.CompressAbove = 1 }},
+		{"Journal.Storage.CompressLevel", func(c *engine.Config) { c.Journal.Storage.CompressLevel = 23 }},
 
 		{"Journal.Storage.FS", func(c *engine.Config) { c.Journal.Storage.FS = (*faultyFS)(nil) }},
 		{"Journal.Storage.Dir", func(c *engine.Config) { c.Journal.Storage.Dir = "elsewhere" }},

@@ -6,6 +6,7 @@ import (
 	"math"
 	"reflect"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/lanecast/lanecast/wire"
@@ -90,7 +91,7 @@ func (c Config) withDefaults() (Config, error) {
 	bounded(&check, "MaxPendingReports", &c.MaxPendingReports, defaultMaxPendingReports, 1, 1<<24)
 	bounded(&check, "MaxVolatileBytes", &c.MaxVolatileBytes, defaultMaxVolatileBytes, 64<<10, maxBytes)
 	bounded(&check, "MaxOutbox", &c.MaxOutbox, DefaultMaxOutbox, 1, 1<<24)
-	if room := c.PeerQuota * c.MaxPeers; room > maxInbox {
+	if int64(c.PeerQuota)*int64(c.MaxPeers) > maxInbox { // which a 32-bit int may not hold
 		check.fail("PeerQuota", fmt.Sprintf("at most %d (2^26 / MaxPeers)", maxInbox/c.MaxPeers), c.PeerQuota)
 	}
 	if c.Pool != nil && c.Pool.Cap() > 0 && c.Pool.Cap() < c.Workers {
@@ -101,6 +102,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	c.Namespace = append([]byte(nil), c.Namespace...)
+	c.Adopt = slices.Clone(c.Adopt)
 	return c, check.err
 }
 

@@ -53,8 +53,10 @@ type Engine struct {
 	reported  atomic.Uint64 // reports that the Reporter has returned for; written by its goroutine
 	outbox    chan core.Effect
 	drops     drops
+	untold    bool // the loop's: the relay was not told of the node that comes next
 
 	started chan struct{} // closed once verifier is set
+	looping chan struct{} // closed once the loop answers questions
 	silent  chan struct{} // closed when the loop is gone and questions find no answer
 	stopped chan struct{} // closed when Run or Close is done
 
@@ -93,6 +95,7 @@ func New(cfg Config) (*Engine, error) {
 		reports:   newQueue[wire.Activity](),
 		outbox:    make(chan core.Effect, cfg.MaxOutbox),
 		started:   make(chan struct{}),
+		looping:   make(chan struct{}),
 		silent:    make(chan struct{}),
 		stopped:   make(chan struct{}),
 		calls:     make(map[uint64]context.CancelFunc),

@@ -53,9 +53,9 @@ func newEpochSets(scheme verify.Scheme, signer verify.AckSigner, sequencers []wi
 }
 
 // StaticEpochs is for a network whose sets never change: it is in epoch 0, and there is no other.
-// It serves as Schemes, Sequencers and Monitor of a [Config], and as wire.Formats. Any number of
-// engines may use it that sign with the same key.
-type StaticEpochs struct{ sets *epochSets }
+// It serves as Schemes, Sequencers and Monitor of a [Config], and as wire.Formats. Engines that sign
+// nothing may share one.
+type StaticEpochs struct{ sets epochSets }
 
 // NewStaticEpochs returns the epochs of a network with one scheme and one set of sequencers. signer
 // signs our acks; nil if we sign none. The error is a [*ConfigError].
@@ -64,11 +64,13 @@ func NewStaticEpochs(scheme verify.Scheme, signer verify.AckSigner, sequencers [
 	if err != nil {
 		return nil, err
 	}
-	return &StaticEpochs{sets}, nil
+	return &StaticEpochs{*sets}, nil
 }
 
 // Scheme implements [SchemeProvider].
-func (s *StaticEpochs) Scheme(epoch uint64) (verify.Scheme, bool) { return s.sets.scheme, epoch == 0 }
+func (s *StaticEpochs) Scheme(epoch uint64) (verify.Scheme, bool) {
+	return s.sets.scheme, epoch == 0 && s.sets.scheme != nil
+}
 
 // AckSigner implements [SchemeProvider].
 func (s *StaticEpochs) AckSigner(epoch uint64) verify.AckSigner {
@@ -80,7 +82,7 @@ func (s *StaticEpochs) AckSigner(epoch uint64) verify.AckSigner {
 
 // Sequencers implements [SequencerProvider].
 func (s *StaticEpochs) Sequencers(epoch uint64) ([]wire.PublicKey, bool) {
-	return s.sets.sequencers, epoch == 0
+	return s.sets.sequencers, epoch == 0 && s.sets.scheme != nil
 }
 
 // Epochs implements [Monitor].
@@ -102,8 +104,9 @@ func (s *StaticEpochs) Format(epoch uint64) (wire.Format, bool) { return formats
 //	epochs.Retain(needed)
 //
 // It serves as Schemes, Sequencers and Monitor of a [Config], and as wire.Formats. All methods may
-// be called from any goroutine; none blocks, and lookups take no lock. Engines share an Epochs only
-// if they sign with the same key.
+// be called from any goroutine; none blocks, and lookups take no lock. Engines that sign nothing may share
+// one; Retain then gets all that any of them needs. After a restart the host adds, before Run, every
+// epoch that it had kept: an old lane may need it.
 type Epochs struct {
 	// sets is replaced by writers, which hold mu, and read by anyone. The map is never changed.
 	sets atomic.Pointer[map[uint64]*epochSets]
@@ -140,7 +143,8 @@ func (e *Epochs) Add(epoch uint64, scheme verify.Scheme, signer verify.AckSigner
 	if e.find(epoch) != nil {
 		return &ConfigError{Field: "epoch", Want: "one that has not been added: its sets never change", Got: epoch}
 	}
-	all := maps.Clone(*e.sets.Load())
+	all := make(map[uint64]*epochSets)
+	maps.Copy(all, e.all())
 	all[epoch] = sets
 	e.sets.Store(&all)
 	return nil
@@ -181,7 +185,7 @@ func (e *Epochs) Retain(needed []uint64) (dropped []uint64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	past := min(slices.Max(needed), e.current)
-	all := maps.Clone(*e.sets.Load())
+	all := maps.Clone(e.all())
 	maps.DeleteFunc(all, func(epoch uint64, _ *epochSets) bool {
 		drop := epoch < past && !slices.Contains(needed, epoch)
 		if drop {
@@ -202,7 +206,15 @@ func (e *Epochs) Current() uint64 {
 }
 
 // find returns the sets of an epoch, nil if it has none.
-func (e *Epochs) find(epoch uint64) *epochSets { return (*e.sets.Load())[epoch] }
+func (e *Epochs) find(epoch uint64) *epochSets { return e.all()[epoch] }
+
+// all returns the sets of all epochs, nil for the zero Epochs.
+func (e *Epochs) all() map[uint64]*epochSets {
+	if sets := e.sets.Load(); sets != nil {
+		return *sets
+	}
+	return nil
+}
 
 // Scheme implements [SchemeProvider].
 func (e *Epochs) Scheme(epoch uint64) (verify.Scheme, bool) {

@@ -38,10 +38,11 @@ type Automaton interface {
 type Relay interface {
 	// Broadcast asks for the payload of our chunk to be spread. The recipients are the validators
 	// of the current epoch without us, none if there are no others; the slice never changes and
-	// must not be written to. again says that this is a repeat: the certificate has not come within
-	// RebroadcastTimeout, the epoch has changed, or the chunk is of an earlier run. Broadcast is
+	// must not be written to. again says that an earlier call in this run named the same chunk: the
+	// certificate has not come within RebroadcastTimeout, or the epoch has changed. Broadcast is
 	// called from the goroutine that also calls the [Sender], before the node is sent, and should
-	// not block. ctx ends with the engine.
+	// not block. A call can be dropped with its node when the outbox is full, as messages are; it
+	// comes again after RebroadcastTimeout. ctx ends with the engine.
 	Broadcast(ctx context.Context, at Place, payload wire.Digest, to []wire.PublicKey, again bool)
 }
 

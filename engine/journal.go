@@ -54,6 +54,7 @@ func (j *JournalConfig) validate(check *checker) {
 	bounded(check, "Journal.Storage.ReplayBuffer", &s.ReplayBuffer, journal.DefaultReplayBuffer, 4<<10, 64<<20)
 	bounded(check, "Journal.Storage.SyncDelay", &s.SyncDelay, 0, 0, time.Minute)
 	bounded(check, "Journal.Storage.CompressAbove", &s.CompressAbove, 0, 64, 256<<20)
+	bounded(check, "Journal.Storage.CompressLevel", &s.CompressLevel, 0, 1, 22)
 }
 
 // openJournal opens the folder and lets the core recover from every record in it.

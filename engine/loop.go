@@ -17,6 +17,7 @@ func (e *Engine) loop() {
 		e.fail(err)
 		return
 	}
+	close(e.looping)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for e.ctx.Err() == nil {
@@ -103,12 +104,10 @@ func (e *Engine) onLoop(do func(now time.Duration)) {
 // handleEvents does what others have asked the loop to do. A query comes after the messages that
 // were delivered before it was made, as long as these are no more than one burst.
 func (e *Engine) handleEvents(now time.Duration) {
-	for {
-		do, _, ok := e.events.pop()
-		if !ok {
-			return
+	for n := e.events.len(); n > 0; n-- { // what these ask for in turn comes with the next burst
+		if do, _, ok := e.events.pop(); ok {
+			do(now)
 		}
-		do(now)
 	}
 }
 

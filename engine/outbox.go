@@ -1,6 +1,9 @@
 package engine
 
-import "github.com/lanecast/lanecast/internal/core"
+import (
+	"github.com/lanecast/lanecast/internal/core"
+	"github.com/lanecast/lanecast/wire"
+)
 
 // post queues a message for the network, or a payload for the relay. When the outbox is full the
 // message is dropped, which a network may do as well.
@@ -8,16 +11,27 @@ func (e *Engine) post(f core.Effect) {
 	if f.Kind != core.Broadcast && len(f.Recipients) == 0 {
 		return
 	}
+	// A node goes out only after the relay has been told of it.
+	if f.Kind == core.SendNode && e.untold {
+		e.drops.outbox.Add(1)
+		return
+	}
+	posted := true
 	select {
 	case e.outbox <- f:
 	default:
 		e.drops.outbox.Add(1)
+		posted = false
+	}
+	if f.Kind == core.Broadcast {
+		e.untold = !posted
 	}
 }
 
 // send calls the Sender and the Relay for what is in the outbox, in order.
 func (e *Engine) send() {
 	defer e.catch("Sender or Relay")
+	var told *wire.Chunk // the last one that the relay was told of
 	for e.ctx.Err() == nil {
 		select {
 		case <-e.ctx.Done():
@@ -28,7 +42,9 @@ func (e *Engine) send() {
 			case core.SendAck:
 				e.cfg.Sender.SendAck(f.Recipients, f.Bytes)
 			case core.Broadcast:
-				e.cfg.Relay.Broadcast(e.ctx, placeOf(&f), f.Chunk.Payload, f.Recipients, f.Again)
+				again := told != nil && *told == f.Chunk
+				told = &f.Chunk
+				e.cfg.Relay.Broadcast(e.ctx, placeOf(&f), f.Chunk.Payload, f.Recipients, again)
 			}
 		}
 	}

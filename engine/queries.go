@@ -116,10 +116,16 @@ func (e *Engine) Status(ctx context.Context) (Status, error) {
 // ask has the loop call read, and returns what that returned.
 func ask[T any](ctx context.Context, e *Engine, read func() T) (T, error) {
 	var none T
+	// The loop's queue has no bound, so nothing is put into it while nobody takes it out.
 	select {
+	case <-e.looping:
+	case <-ctx.Done():
+		return none, ctx.Err()
 	case <-e.silent:
 		return none, ErrStopped
-	default:
+	}
+	if ctx.Err() != nil {
+		return none, ctx.Err()
 	}
 	answer := make(chan T, 1)
 	e.onLoop(func(time.Duration) { answer <- read() })

@@ -157,7 +157,8 @@ func (c *Core) AckSigned(now time.Duration, number uint64, signature []byte, err
 	}
 	c.counts.OwnAcks[Success]++
 	t := l.tip
-	t.ack = wire.Ack{Chunk: about.chunk, Epoch: about.epoch, Participant: e.me, Signature: signature}
+	// The signature is the signer's memory.
+	t.ack = wire.Ack{Chunk: about.chunk, Epoch: about.epoch, Participant: e.me, Signature: slices.Clone(signature)}
 	t.ackBytes, t.acked = t.ack.AppendTo(make([]byte, 0, t.ack.Size())), true
 	c.sendAck(l, e)
 }

@@ -308,3 +308,30 @@ func TestAValidatorAloneSendsItsAcksToNobody(t *testing.T) {
 	expect(t, "nodes", len(r.nodes), 0)
 	expect(t, "locks", len(r.locks()), 1)
 }
+
+// A signer that uses its buffer again must not change what we count as our ack later.
+func TestASignerMayUseItsBufferAgain(t *testing.T) {
+	r := newRig(t, 4, func(r *rig) { r.cfg.MaxVoteBytes = 512 + 4*(3+16) })
+	r.ack(1, chunk(2, 0, 1), 5) // takes all the memory
+	r.tip(genesis(1, 1))
+	r.answer(Approved)
+	e := r.signAcks[0]
+	r.signAcks = nil
+	signature, _ := e.Signer.SignAck(t.Context(), wire.Subject{Chunk: e.Chunk, Epoch: e.Epoch})
+	r.c.AckSigned(r.now, e.Call, signature, nil)
+	r.drain()
+	for i := range signature {
+		signature[i] = 0
+	}
+	r.ack(2, chunk(2, 0, 1), 5)
+	r.ack(3, chunk(2, 0, 1), 5)
+	r.verdicts()
+	r.pass(r.cfg.AckInterval)
+	r.node(genesis(1, 1)) // we send our ack again, and count it
+	r.ack(2, chunk(1, 0, 1), 5)
+	r.ack(3, chunk(1, 0, 1), 5)
+	r.verdicts()
+	expect(t, "invalid acks", r.c.Counts().AcksInvalid, uint64(0))
+	expect(t, "suspects", r.c.Counts().Suspects, 0)
+	expect(t, "locks", len(r.locks()), 2)
+}

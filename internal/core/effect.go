@@ -28,8 +28,8 @@ const (
 	// ever changes.
 	SendNode
 	SendAck
-	// Broadcast {Chunk, Parent, Recipients, Again}: have the payload of our chunk spread to the
-	// current epoch's validators, us excepted. Again says that it has been asked for before.
+	// Broadcast {Chunk, Parent, Recipients}: have the payload of our chunk spread to the
+	// current epoch's validators, us excepted.
 	Broadcast
 	// AskPropose {Call, Chunk, Parent}: ask the application for a payload at Chunk.Height of our
 	// lane, then call ApplicationProposed.
@@ -65,7 +65,6 @@ type Effect struct {
 	Call       uint64
 	Chunk      wire.Chunk
 	Parent     wire.Digest // payload of the chunk below; zero where there is none, see tip.parent
-	Again      bool
 	Epoch      uint64
 	Signer     verify.AckSigner
 	Recipients []wire.PublicKey

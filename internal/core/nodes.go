@@ -234,7 +234,8 @@ func (c *Core) acceptNode(l *lane, p *pendingNode) Outcome {
 		if t := l.tip; t != nil && t.chunk().Height == p.node.Chunk.Height {
 			c.faults.conflict(l, &wire.Conflict{Proposal: t.proposal, Other: p.node.Proposal()})
 		} else if held := l.votes.At(p.node.Chunk.Height); held != nil {
-			lock := held.Lock
+			first, _ := c.epochs.bounds()
+			lock := l.newestUpTo(c.epochs.current, first, held.Chunk).Lock
 			c.faults.conflict(l, &wire.Conflict{Proposal: p.node.Proposal(), Lock: &lock})
 		}
 		return Conflicting

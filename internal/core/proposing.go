@@ -301,7 +301,11 @@ func (c *Core) ChunkSigned(now time.Duration, number uint64, signature wire.Sign
 		p.fail(Failure)
 		return
 	}
-	_, parent, _ := c.nextChunk()
+	_, parent, may := c.nextChunk()
+	if !may {
+		p.fail(Dropped)
+		return
+	}
 	c.verifyNode(c.own, p.signed(signature, parent))
 	if c.own.verifying == nil {
 		p.fail(Failure) // the scheme of our own parent certificate is gone
@@ -322,7 +326,7 @@ func (c *Core) broadcast(l *lane, again bool) {
 	if c.isSequencerNow() {
 		others := c.currentEpoch().others
 		spread := c.effects.emit(Broadcast)
-		spread.Chunk, spread.Parent, spread.Recipients, spread.Again = *l.tip.chunk(), l.tip.parent, others, again
+		spread.Chunk, spread.Parent, spread.Recipients = *l.tip.chunk(), l.tip.parent, others
 		if len(others) > 0 {
 			send := c.effects.emit(SendNode)
 			send.Recipients, send.Bytes = others, l.tip.bytes

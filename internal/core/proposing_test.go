@@ -119,7 +119,7 @@ func TestQuestionsAndBroadcastsNameTheParentAndWhomTheyAreFor(t *testing.T) {
 			}
 		}
 	})
-	expectParent := func(kind EffectKind, height uint64, parent wire.Digest, again bool) {
+	expectParent := func(kind EffectKind, height uint64, parent wire.Digest) {
 		t.Helper()
 		for i, e := range seen {
 			if e.Kind != kind {
@@ -128,7 +128,6 @@ func TestQuestionsAndBroadcastsNameTheParentAndWhomTheyAreFor(t *testing.T) {
 			seen = slices.Delete(seen, i, i+1)
 			expect(t, "height", e.Chunk.Height, height)
 			expect(t, "parent", e.Parent, parent)
-			expect(t, "again", e.Again, again)
 			if kind == Broadcast && !slices.Equal(e.Recipients, []wire.PublicKey{id(1), id(2), id(3)}) {
 				t.Fatalf("recipients %v", e.Recipients)
 			}
@@ -136,21 +135,21 @@ func TestQuestionsAndBroadcastsNameTheParentAndWhomTheyAreFor(t *testing.T) {
 		}
 		t.Fatalf("no %v", kind)
 	}
-	expectParent(AskPropose, 0, wire.Digest{}, false)
+	expectParent(AskPropose, 0, wire.Digest{})
 	c := r.propose(1)
-	expectParent(AskVerify, 0, wire.Digest{}, false)
-	expectParent(Broadcast, 0, wire.Digest{}, false)
+	expectParent(AskVerify, 0, wire.Digest{})
+	expectParent(Broadcast, 0, wire.Digest{})
 	r.certifyOwn(c, 5)
-	expectParent(AskPropose, 1, payload(1), false)
+	expectParent(AskPropose, 1, payload(1))
 	r.propose(2)
-	expectParent(AskVerify, 1, payload(1), false)
-	expectParent(Broadcast, 1, payload(1), false)
+	expectParent(AskVerify, 1, payload(1))
+	expectParent(Broadcast, 1, payload(1))
 	r.pass(r.cfg.RebroadcastTimeout)
-	expectParent(Broadcast, 1, payload(1), true)
+	expectParent(Broadcast, 1, payload(1))
 	r.sync()
 	r.crash(r.disk.Next, false)
-	expectParent(AskVerify, 1, payload(1), false)
-	expectParent(Broadcast, 1, payload(1), true)
+	expectParent(AskVerify, 1, payload(1))
+	expectParent(Broadcast, 1, payload(1))
 	expect(t, "others", len(seen), 0)
 }
 

@@ -42,31 +42,40 @@ func newTip(n *wire.Node) *tip {
 func (t *tip) chunk() *wire.Chunk { return &t.proposal.Chunk }
 
 // volatileTips are the tips whose records are not durable yet, by position.
-type volatileTips []volatileTip
+type volatileTips struct {
+	list  []volatileTip
+	first int // those before it have been taken out
+}
 
 type volatileTip struct {
 	position uint64
 	lane     *lane
 }
 
+// push puts a tip at the end: its record is the last one.
+func (v *volatileTips) push(position uint64, l *lane) {
+	if len(v.list) == cap(v.list) && v.first > len(v.list)/2 {
+		v.list, v.first = v.list[:copy(v.list, v.list[v.first:])], 0
+	}
+	v.list = append(v.list, volatileTip{position, l})
+}
+
 // pop takes out the first one and returns its lane, if its record is at most at position; nil if
 // there is none. A lane whose tip has moved on comes again with the new one.
 func (v *volatileTips) pop(position uint64) *lane {
-	for n, t := range *v {
+	for ; v.first < len(v.list); v.first++ {
+		t := v.list[v.first]
 		if t.position > position {
-			v.drop(n)
 			return nil
 		}
 		if t.lane.tip.position == t.position {
-			v.drop(n + 1)
+			v.first++
 			return t.lane
 		}
 	}
-	*v = (*v)[:0]
+	v.list, v.first = v.list[:0], 0
 	return nil
 }
-
-func (v *volatileTips) drop(n int) { *v = (*v)[:copy(*v, (*v)[n:])] }
 
 // setTip makes a verified node the tip and journals it. Nothing of it is visible before Durable,
 // but for our own: its chunk and parent were durable before it was signed.
@@ -85,7 +94,7 @@ func (c *Core) setTip(l *lane, p *pendingNode) {
 	l.votes.CloseBelow(l.base())
 	c.pruneCertificates(l)
 	if p.from != nil {
-		c.volatile = append(c.volatile, volatileTip{t.position, l})
+		c.volatile.push(t.position, l)
 		return
 	}
 	t.durable, t.bytes = true, p.message
