@@ -12,7 +12,8 @@ type Place struct {
 	Sequencer wire.PublicKey
 	Height    uint64
 	// Parent is the payload digest of the chunk below. It is zero at height 0, and at the tip of a
-	// lane that was dormant, of which the journal keeps no more than the tip's own chunk.
+	// lane that was dormant unless its highest certificate is that of the chunk below: no more of
+	// such a lane is kept than its tip's own chunk and its newest certificate.
 	Parent wire.Digest
 }
 

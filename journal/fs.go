@@ -31,7 +31,7 @@ type FS interface {
 	// returns an error that matches ErrLocked. The lock is given back by Close, and by the end of
 	// the process. If what Lock returns has a method InPlace() error, the journal calls it before
 	// it uses names in the folder again, and fails with its error. OS uses that to notice that the
-	// path leads to another folder by now.
+	// path leads to another lock file by now, be it in the same folder or in another one.
 	Lock(name string) (io.Closer, error)
 }
 

@@ -21,13 +21,10 @@ func lockFile(name string) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.Stat(filepath.Dir(name))
-	if err == nil {
-		err = flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
-	}
+	err = flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
 	switch {
 	case err == nil:
-		return heldLock{f, dir}, nil
+		return heldLock{f}, nil
 	case errors.Is(err, syscall.EWOULDBLOCK):
 		err = ErrLocked
 	default:
@@ -46,28 +43,31 @@ func flock(f *os.File, how int) error {
 }
 
 // heldLock is a file with the lock on it.
-type heldLock struct {
-	*os.File
-	dir os.FileInfo // the folder that it lies in
-}
+type heldLock struct{ *os.File }
 
 // Close gives the lock back by name before it closes the file: a child that this process has forked
 // and that has not yet executed its program holds a copy of the descriptor, and the lock would live
 // as long as that.
 func (l heldLock) Close() error { return errors.Join(flock(l.File, syscall.LOCK_UN), l.File.Close()) }
 
-// InPlace returns an error if the path of the folder leads to another one than when the lock was
-// taken.
+// InPlace returns an error if the name of the lock leads to another file than the one that holds it.
+// Then the folder is another one, or another journal can have the lock of this one. The file itself
+// is compared and not the folder, because a folder that is removed and made again may get the same
+// inode number, which a file that is held open keeps to itself.
 func (l heldLock) InPlace() error {
-	path := filepath.Dir(l.Name())
-	now, err := os.Stat(path)
+	held, err := l.Stat()
+	if err != nil {
+		return err
+	}
+	now, err := os.Stat(l.Name())
 	switch {
 	case err != nil:
-	case os.SameFile(now, l.dir):
+	case os.SameFile(now, held):
 		return nil
 	default:
-		err = errors.New("another folder is there")
+		err = errors.New("another file is there")
 	}
-	return fmt.Errorf("%s was moved, replaced or mounted over while the journal was open (%w). "+
-		"Put the folder back as it was, then start again", path, err)
+	dir, name := filepath.Split(l.Name())
+	return fmt.Errorf("%s was moved, replaced or mounted over while the journal was open, or the file %s in it was (%w). "+
+		"See that no other journal uses the folder, put it back as it was, then start again", filepath.Clean(dir), name, err)
 }

@@ -47,3 +47,45 @@ func TestAnErrorOfFlockNamesTheFile(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestALockIsOutOfPlaceOnceItsNameLeadsElsewhere(t *testing.T) {
+	for _, c := range []struct {
+		what string
+		with func(dir, name string) error
+		says string
+	}{
+		{"the folder is removed and made again", func(dir, name string) error {
+			return errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o750))
+		}, "no such file"},
+		{"the folder is removed and another journal made", func(dir, name string) error {
+			return errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o750), os.WriteFile(name, nil, 0o640))
+		}, "another file is there"},
+		{"the file is removed", func(dir, name string) error { return os.Remove(name) }, "no such file"},
+		{"the file is removed and made again", func(dir, name string) error {
+			return errors.Join(os.Remove(name), os.WriteFile(name, nil, 0o640))
+		}, "another file is there"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "j")
+			name := filepath.Join(dir, lockName)
+			if err := os.Mkdir(dir, 0o750); err != nil {
+				t.Fatal(err)
+			}
+			lock, err := lockFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer lock.Close()
+			if err := lock.(heldLock).InPlace(); err != nil {
+				t.Errorf("before: %v", err)
+			}
+			if err := c.with(dir, name); err != nil {
+				t.Fatal(err)
+			}
+			err = lock.(heldLock).InPlace()
+			if err == nil || !strings.Contains(err.Error(), c.says) || !strings.HasPrefix(err.Error(), dir+" was moved") {
+				t.Errorf("error %v, want one that says %q", err, c.says)
+			}
+		})
+	}
+}

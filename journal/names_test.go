@@ -2,6 +2,7 @@ package journal
 
 import (
 	"errors"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -40,6 +41,26 @@ func TestAnErrorOfASegmentsFileSaysTheNameThatTheFileHas(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// unfitFile is a file whose file system cannot sync.
+type unfitFile struct{ File }
+
+func (unfitFile) Sync() error {
+	return unfit("cannot sync a file", &fs.PathError{Op: "fdatasync", Path: filepath.Join("j", tempName), Err: errors.ErrUnsupported})
+}
+
+func TestTheErrorOfAFileSystemThatCannotSyncSaysTheNameThatTheFileHas(t *testing.T) {
+	path := filepath.Join("j", segmentName(1))
+	err := renamed{unfitFile{}, path}.Sync()
+	var p *fs.PathError
+	if !errors.Is(err, errors.ErrUnsupported) || !errors.As(err, &p) || p.Path != path {
+		t.Fatalf("error %v", err)
+	}
+	if text := err.Error(); strings.Contains(text, tempName) || !strings.Contains(text, "fdatasync "+path) ||
+		!strings.HasPrefix(text, "the file system cannot sync a file: ") || !strings.Contains(text, "Put the journal on") {
+		t.Errorf("the error says %q", text)
 	}
 }
 

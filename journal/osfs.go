@@ -45,9 +45,21 @@ func unfit(what string, err error) error {
 	if !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
-	return fmt.Errorf("the file system %s: %w (%w). Put the journal on a local file system that can, "+
-		"such as ext4, XFS or APFS", what, err, errors.ErrUnsupported)
+	return &unfitError{what, err}
 }
+
+// unfitError is what unfit returns. It is a type, because renamed changes the name in err.
+type unfitError struct {
+	what string
+	err  error
+}
+
+func (e *unfitError) Error() string {
+	return fmt.Sprintf("the file system %s: %v (%v). Put the journal on a local file system that can, "+
+		"such as ext4, XFS or APFS", e.what, e.err, errors.ErrUnsupported)
+}
+
+func (e *unfitError) Unwrap() []error { return []error{e.err, errors.ErrUnsupported} }
 
 func (osFS) Abs(dir string) (string, error) { return filepath.Abs(dir) }
 

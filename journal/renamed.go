@@ -11,8 +11,11 @@ type renamed struct {
 }
 
 func (f renamed) named(err error) error {
-	if p, ok := err.(*fs.PathError); ok {
-		return &fs.PathError{Op: p.Op, Path: f.path, Err: p.Err}
+	switch e := err.(type) {
+	case *fs.PathError:
+		return &fs.PathError{Op: e.Op, Path: f.path, Err: e.Err}
+	case *unfitError:
+		return &unfitError{e.what, f.named(e.err)}
 	}
 	return err
 }

@@ -34,7 +34,8 @@ var (
 	ErrSignatureSize = errors.New("wrong signature length")
 	// ErrNoConflict: evidence of a conflict whose two halves agree.
 	ErrNoConflict = errors.New("the two halves do not conflict")
-	// ErrTextLength: a text that is not as long as that of a key or a digest, 64 digits.
+	// ErrTextLength: a text that is not as long as that of what it is read as: 64 digits of a key or
+	// a digest, 128 of a signature.
 	ErrTextLength = errors.New("wrong length of a hexadecimal text")
 	// ErrTextDigit: a text with a character that is no digit of lower-case hexadecimal.
 	ErrTextDigit = errors.New("no digit of lower-case hexadecimal")

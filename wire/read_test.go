@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"runtime"
 	"strings"
 	"testing"
@@ -132,6 +133,64 @@ func TestReadFromReadsWhatALimitedReaderGives(t *testing.T) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// miscounting gives three bytes, and then says that it has put other than it can into p.
+type miscounting struct {
+	given bool
+	count func(p []byte) int
+}
+
+func (m *miscounting) Read(p []byte) (int, error) {
+	if m.given {
+		return m.count(p), nil
+	}
+	m.given = true
+	return copy(p, "abc"), nil
+}
+
+func TestACountThatNoReaderMayReturnIsAnError(t *testing.T) {
+	for name, count := range map[string]func([]byte) int{
+		"negative":       func([]byte) int { return -1 },
+		"one too many":   func(p []byte) int { return len(p) + 1 },
+		"beyond the end": func(p []byte) int { return cap(p) + 1 },
+		"the smallest":   func([]byte) int { return math.MinInt },
+		"the largest":    func([]byte) int { return math.MaxInt },
+	} {
+		t.Run(name, func(t *testing.T) {
+			poison.Switch(true)
+			defer poison.Switch(false)
+			owned := poison.Owned()
+			b := wire.NewBuffer()
+			n, err := b.ReadFrom(&miscounting{count: count})
+			if n != 3 || err == nil || !strings.Contains(err.Error(), "*wire_test.miscounting returned") || string(b.Bytes()) != "abc" {
+				t.Errorf("ReadFrom: %d, %v, and the buffer holds %q", n, err, b.Bytes())
+			}
+			b.Release()
+			b, err = wire.ReadBuffer(&miscounting{count: count}, 10)
+			if b != (wire.Buffer{}) || err == nil || !strings.Contains(err.Error(), "3 of 10 bytes arrived") {
+				t.Errorf("ReadBuffer: %v", err)
+			}
+			if poison.Owned() != owned {
+				t.Error("a buffer has not been released")
+			}
+		})
+	}
+}
+
+// panicking is a reader that panics.
+type panicking struct{}
+
+func (panicking) Read([]byte) (int, error) { panic("a fault of the reader") }
+
+func TestReadBufferReleasesItsBufferWhenTheReaderPanics(t *testing.T) {
+	poison.Switch(true)
+	defer poison.Switch(false)
+	owned := poison.Owned()
+	mustPanic(t, "a fault of the reader", func() { _, _ = wire.ReadBuffer(panicking{}, 10) })
+	if poison.Owned() != owned {
+		t.Error("the buffer has not been released")
+	}
+}
 
 func TestReadingIntoAWarmPoolAllocatesNothing(t *testing.T) {
 	if raceEnabled {

@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// The text of a key or a digest is its bytes in lower-case hexadecimal, 64 digits and nothing else.
-// So there is one text for each value: two texts that differ are never the same key of a JSON
-// object.
+// The text of a key, a digest or a signature is its bytes in lower-case hexadecimal, two digits for
+// each and nothing else. So there is one text for each value: two texts that differ are never the
+// same key of a JSON object.
 
 // String returns the key in hexadecimal.
 func (k PublicKey) String() string { return hex.EncodeToString(k[:]) }
@@ -23,14 +23,14 @@ func (s Signature) String() string { return hex.EncodeToString(s[:]) }
 // [ErrTextDigit], in a [*DecodeError]. Whether the 32 bytes are a point is for package verify to
 // say.
 func ParsePublicKey(text string) (k PublicKey, err error) {
-	err = parseHex((*[32]byte)(&k), text, "public key")
+	err = parseHex(k[:], text, "public key")
 	return k, err
 }
 
 // ParseDigest returns the digest of which text is the String; the errors are those of
 // [ParsePublicKey].
 func ParseDigest(text string) (d Digest, err error) {
-	err = parseHex((*[32]byte)(&d), text, "digest")
+	err = parseHex(d[:], text, "digest")
 	return d, err
 }
 
@@ -40,25 +40,36 @@ func (k PublicKey) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, 
 // MarshalText implements [encoding.TextMarshaler]: the text is that of String. It never fails.
 func (d Digest) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, d[:]), nil }
 
+// MarshalText implements [encoding.TextMarshaler]: the text is that of String. It never fails.
+func (s Signature) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, s[:]), nil }
+
 // UnmarshalText implements [encoding.TextUnmarshaler]; see [ParsePublicKey]. An error leaves the
 // key as it was.
 func (k *PublicKey) UnmarshalText(text []byte) error {
-	return parseHex((*[32]byte)(k), text, "public key")
+	return parseHex(k[:], text, "public key")
 }
 
 // UnmarshalText implements [encoding.TextUnmarshaler]; see [ParseDigest]. An error leaves the
 // digest as it was.
 func (d *Digest) UnmarshalText(text []byte) error {
-	return parseHex((*[32]byte)(d), text, "digest")
+	return parseHex(d[:], text, "digest")
 }
 
-// parseHex puts the bytes that text stands for into dst. The error repeats no more of the text than
-// one character: the text may be anybody's, and of any length.
-func parseHex[T string | []byte](dst *[32]byte, text T, field string) error {
+// UnmarshalText implements [encoding.TextUnmarshaler]; the errors are those of [ParsePublicKey]. An
+// error leaves the signature as it was. Whether the bytes are a signature is for package verify to
+// say.
+func (s *Signature) UnmarshalText(text []byte) error {
+	return parseHex(s[:], text, "signature")
+}
+
+// parseHex puts the bytes that text stands for into dst, which it fills or leaves as it was. The
+// error repeats no more of the text than one character: the text may be anybody's, and of any
+// length.
+func parseHex[T string | []byte](dst []byte, text T, field string) error {
 	if len(text) != 2*len(dst) {
 		return fail(field, fmt.Errorf("%w: %d bytes, want %d", ErrTextLength, len(text), 2*len(dst)))
 	}
-	var b [32]byte
+	var b [SignatureSize]byte // the longest dst
 	for i := range len(text) {
 		var digit byte
 		switch c := text[i]; {
@@ -72,6 +83,6 @@ func parseHex[T string | []byte](dst *[32]byte, text T, field string) error {
 		}
 		b[i/2] = b[i/2]<<4 | digit
 	}
-	*dst = b
+	copy(dst, b[:])
 	return nil
 }

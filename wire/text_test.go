@@ -13,8 +13,10 @@ import (
 var (
 	_ encoding.TextMarshaler   = wire.PublicKey{}
 	_ encoding.TextMarshaler   = wire.Digest{}
+	_ encoding.TextMarshaler   = wire.Signature{}
 	_ encoding.TextUnmarshaler = (*wire.PublicKey)(nil)
 	_ encoding.TextUnmarshaler = (*wire.Digest)(nil)
+	_ encoding.TextUnmarshaler = (*wire.Signature)(nil)
 )
 
 // counted has a different byte in each place, so that a text with two of them exchanged shows.
@@ -93,6 +95,38 @@ func TestATextThatIsNoKeyIsRefusedWithItsReason(t *testing.T) {
 				t.Errorf("the refused text left %v and %v", key, digest)
 			}
 		})
+	}
+}
+
+func TestASignatureSurvivesJSONAsLowerCaseHexadecimal(t *testing.T) {
+	first := counted()
+	want := wire.Signature(append(first[:], filled(32, 0xE5)...))
+	b, err := json.Marshal(want)
+	if err != nil || string(b) != `"`+want.String()+`"` {
+		t.Errorf("it is written as %s, %v, want %v", b, err, want)
+	}
+	var got wire.Signature
+	if err := json.Unmarshal(b, &got); err != nil || got != want {
+		t.Errorf("%s is read as %v, %v", b, got, err)
+	}
+}
+
+func TestATextThatIsNoSignatureIsRefusedAndChangesNothing(t *testing.T) {
+	digits := strings.Repeat("5e", wire.SignatureSize)
+	for text, reason := range map[string]error{
+		"":                  wire.ErrTextLength,
+		digits[64:]:         wire.ErrTextLength,
+		digits[1:]:          wire.ErrTextLength,
+		digits + "00":       wire.ErrTextLength,
+		digits[:127] + "E":  wire.ErrTextDigit,
+		digits[:126] + "0x": wire.ErrTextDigit,
+	} {
+		s := signatureOf(0x51)
+		err := s.UnmarshalText([]byte(text))
+		var where *wire.DecodeError
+		if !errors.Is(err, reason) || !errors.As(err, &where) || where.Field != "signature" || s != signatureOf(0x51) {
+			t.Errorf("%q: %v, want %v, and the signature is %v", text, err, reason, s)
+		}
 	}
 }
 

@@ -122,14 +122,20 @@ func (r *restRecord) dormant(position uint64) dormant {
 	return d
 }
 
-// woken returns the tip of a lane that was dormant.
+// woken returns the tip of a lane that was dormant. What is certified at the height below is its
+// parent, for a node is accepted with its parent's certificate. Where the highest certificate is of
+// another height, the parent is not known any more.
 func (d *dormant) woken(sequencer wire.PublicKey) *tip {
-	return &tip{
+	t := &tip{
 		proposal: wire.Proposal{
 			Chunk: wire.Chunk{Sequencer: sequencer, Height: d.tip, Payload: d.payload}, Signature: d.signature,
 		},
 		durable: true, contradicted: d.contradicted,
 	}
+	if d.hasCertified && d.tip > 0 && d.certified == d.tip-1 {
+		t.parent = d.locked
+	}
+	return t
 }
 
 // wakeLanes wakes the lanes of an epoch's sequencers that are dormant, and keeps those from it that

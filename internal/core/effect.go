@@ -64,7 +64,7 @@ type Effect struct {
 	Bytes      []byte
 	Call       uint64
 	Chunk      wire.Chunk
-	Parent     wire.Digest // payload of the chunk below; zero where there is none, see tip.parent
+	Parent     wire.Digest // payload of the chunk below; zero if there is none or it is not known
 	Epoch      uint64
 	Signer     verify.AckSigner
 	Recipients []wire.PublicKey

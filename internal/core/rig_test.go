@@ -42,6 +42,7 @@ type rig struct {
 
 	durableChunks map[wire.Chunk]bool        // nodes on disk …
 	parents       map[wire.Chunk]wire.Digest // payloads below nodes on disk, once their records were seen
+	restParents   map[wire.Chunk]restParent  // of tips in records of dormant lanes
 	noted         uint64                     // … up to this position
 	peers         map[wire.PublicKey]*Peer
 
@@ -112,12 +113,14 @@ func (r *rig) start(epoch uint64) {
 	c := New(r.cfg)
 	r.c, r.peers = c, map[wire.PublicKey]*Peer{}
 	r.durableChunks, r.parents, r.noted = map[wire.Chunk]bool{}, map[wire.Chunk]wire.Digest{}, 0
+	r.restParents = map[wire.Chunk]restParent{}
 	r.verifies, r.signAcks, r.signChunks, r.asks, r.proposes = nil, nil, nil, nil, nil
 	r.calls, r.cancelled, r.halted, r.reported = map[EffectKind]map[wire.Chunk]uint64{}, nil, nil, 0
 	for _, rec := range r.disk.Records {
 		if err := c.Recover(rec.Position, rec.Bytes); err != nil {
 			r.t.Fatalf("recover %d: %v", rec.Position, err)
 		}
+		r.noteRest(rec.Position, rec.Bytes)
 	}
 	r.noteDurable()
 	c.Start(r.now, epoch, r.disk.Next)
@@ -154,6 +157,33 @@ func (r *rig) noteDurable() {
 	r.noted = r.disk.Durable
 }
 
+// restParent is the payload below a dormant lane's tip, as the newest record of the lane tells it.
+type restParent struct {
+	position uint64 // of that record
+	payload  wire.Digest
+}
+
+// noteRest notes the parent of a dormant lane's tip: zero where the lane's highest certificate is
+// not of the height below. Records may come in any order.
+func (r *rig) noteRest(position uint64, rec []byte) {
+	r.t.Helper()
+	if RecordKind(rec[0]) != DormantRecord {
+		return
+	}
+	var rest restRecord
+	if err := rest.decode(rec[1:]); err != nil {
+		r.t.Fatal(err)
+	}
+	if rest.tip == nil || position < r.restParents[rest.tip.Chunk].position {
+		return
+	}
+	parent := restParent{position: position}
+	if height := rest.tip.Chunk.Height; rest.hasCertified && height > 0 && rest.certified == height-1 {
+		parent.payload = rest.locked
+	}
+	r.restParents[rest.tip.Chunk] = parent
+}
+
 // visible checks rule 5.1 for a chunk that is about to be seen by others or the application.
 func (r *rig) visible(what EffectKind, c wire.Chunk) {
 	r.t.Helper()
@@ -168,12 +198,12 @@ func (r *rig) visible(what EffectKind, c wire.Chunk) {
 }
 
 // checkParent compares the parent that an effect names with that of the tip's record. A tip without
-// one has no parent.
+// one was woken with its lane: the record of the dormant lane tells its parent.
 func (r *rig) checkParent(e *Effect) {
 	r.t.Helper()
 	want := r.parents[e.Chunk]
 	if t := r.c.lanes.bySequencer[e.Chunk.Sequencer].tip; t.position == 0 {
-		want = wire.Digest{}
+		want = r.restParents[e.Chunk].payload
 	} else if !t.durable || t.hasParent && want == (wire.Digest{}) {
 		want = t.parent // our own, whose record of the tip is not durable yet
 	}
@@ -200,6 +230,7 @@ func (r *rig) drain() {
 			if p := r.disk.Append(e.Bytes); p != e.Position {
 				r.t.Fatalf("append carries position %d, the journal is at %d", e.Position, p)
 			}
+			r.noteRest(e.Position, e.Bytes)
 		case Release:
 			if !r.disk.Release(e.Position) {
 				r.t.Fatalf("release of %d, which is no live record", e.Position)

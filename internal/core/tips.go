@@ -13,8 +13,9 @@ type tip struct {
 	durable  bool
 	bytes    []byte // the encoded node, on our own lane only
 
-	// parent is the payload of the chunk below, zero at height 0. It is zero too, at any height,
-	// where the tip comes from a dormant lane, of which the journal holds the Proposal only.
+	// parent is the payload of the chunk below, zero at height 0. Of a lane that was dormant the
+	// journal holds the tip's Proposal only, and the payload of the highest certified height: that
+	// is the parent if the height is the one below the tip. If it is another, parent is zero.
 	parent       wire.Digest
 	hasParent    bool   // parentEpoch is known
 	parentEpoch  uint64 // of the certificate in the node

@@ -35,6 +35,53 @@ func TestRule4_8_ALaneThatWakesTakesNoTipAgainstWhatWasCertified(t *testing.T) {
 	}
 }
 
+// 4.8: The application is told the parent of a tip whose lane woke, if the journal holds it: what
+// was certified highest, where that is of the height below.
+func TestRule4_8_ALaneThatWakesNamesTheParentOfItsTipIfThatIsCertifiedHighest(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		tip       uint64
+		certified []uint64 // after the tip came
+		parent    wire.Digest
+	}{
+		{"the parent is certified highest", 4, nil, payload(3)},
+		{"the parent is of height 0", 1, nil, payload(0)},
+		{"the tip itself is certified", 4, []uint64{4}, wire.Digest{}},
+		{"what is above the tip is certified", 4, []uint64{5}, wire.Digest{}},
+		{"the tip has no parent", 0, nil, wire.Digest{}},
+	} {
+		for run, restart := range map[string]bool{"in the same run": false, "after a restart": true} {
+			t.Run(c.name+", "+run, func(t *testing.T) {
+				r := newRig(t, 4, absent(6, 10))
+				if c.tip == 0 {
+					r.tip(genesis(1, 0))
+				} else {
+					r.tip(r.w.node(1, c.tip, int(c.tip), int(c.tip)-1, 5))
+				}
+				for _, height := range c.certified {
+					r.certify(chunk(1, height, int(height)), 5)
+				}
+				r.answer(Approved)
+				r.epoch(8)
+				if restart {
+					r.sync()
+					r.crash(r.disk.Durable, true)
+				}
+				expect(t, "dormant", r.c.Counts().Dormant, 1)
+				asked := 0
+				r.trace = func(e *Effect) {
+					if e.Kind == AskVerify {
+						asked++
+						expect(t, "parent", e.Parent, c.parent)
+					}
+				}
+				r.epoch(10) // 11 has it
+				expect(t, "questions", asked, 1)
+			})
+		}
+	}
+}
+
 // 4.8: A certificate that contradicts one that is in the journal alone cannot be proven to: it is
 // counted as a fault. The first stands.
 func TestRule4_8_ACertificateAgainstThatOfALaneThatWasDormantIsCountedAndNotTaken(t *testing.T) {
