@@ -81,56 +81,6 @@ func (a *application) Verify(ctx context.Context, at engine.Place, payload wire.
 // them.
 func (a *application) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
 
-// recorder keeps what was reported.
-type recorder struct {
-	mu    sync.Mutex
-	tips  []wire.Proposal
-	locks []wire.Lock
-	other []wire.Activity
-	hook  func(ctx context.Context, a wire.Activity) error
-}
-
-func (r *recorder) Report(ctx context.Context, a wire.Activity) error {
-	if r.hook != nil {
-		if err := r.hook(ctx, a); err != nil {
-			return err
-		}
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch a := a.(type) {
-	case *wire.Tip:
-		r.tips = append(r.tips, a.Proposal)
-	case *wire.Certified:
-		r.locks = append(r.locks, a.Lock)
-	default:
-		r.other = append(r.other, a)
-	}
-	return nil
-}
-
-func (r *recorder) allLocks() []wire.Lock {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return append([]wire.Lock(nil), r.locks...)
-}
-
-func (r *recorder) faults() []wire.Activity {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return append([]wire.Activity(nil), r.other...)
-}
-
-// height returns one more than the highest locked height of a lane, 0 if none is.
-func (r *recorder) height(sequencer wire.PublicKey) (above uint64) {
-	for _, l := range r.allLocks() {
-		if l.Chunk.Sequencer == sequencer {
-			above = max(above, l.Chunk.Height+1)
-		}
-	}
-	return above
-}
-
 // monitor is an epoch that the test moves.
 type monitor struct {
 	now     uint64
@@ -185,7 +135,7 @@ type member struct {
 	id       wire.PublicKey
 	config   engine.Config
 	app      *application
-	recorder *recorder
+	recorder *testkit.Recorder
 	monitor  *monitor
 	engine   *engine.Engine
 	stop     context.CancelFunc
@@ -196,7 +146,7 @@ type member struct {
 // own.
 func newMember(t testing.TB, net *network, w *world, s *testkit.Set, i int) *member {
 	m := &member{
-		id: testkit.Identity(s.Identities[i]), app: &application{limit: 1 << 40}, recorder: &recorder{},
+		id: testkit.Identity(s.Identities[i]), app: &application{limit: 1 << 40}, recorder: &testkit.Recorder{},
 		monitor: &monitor{updates: make(chan uint64, 8)},
 	}
 	signers := map[uint64]verify.AckSigner{}
@@ -322,7 +272,7 @@ func demandSound(t testing.TB, schemes map[uint64]verify.Scheme, members []*memb
 	t.Helper()
 	payloads := map[engine.Place]wire.Digest{}
 	for i, m := range members {
-		for _, l := range m.recorder.allLocks() {
+		for _, l := range m.recorder.Locks() {
 			if err := verify.VerifyCertificate(schemes[l.Epoch], l.Subject(), l.Certificate); err != nil {
 				t.Fatalf("member %d reported an invalid lock at height %d: %v", i, l.Chunk.Height, err)
 			}
@@ -332,7 +282,7 @@ func demandSound(t testing.TB, schemes map[uint64]verify.Scheme, members []*memb
 			}
 			payloads[at] = l.Chunk.Payload
 		}
-		if f := m.recorder.faults(); len(f) > 0 {
+		if f := m.recorder.Faults(); len(f) > 0 {
 			t.Fatalf("member %d reported the fault %v", i, f[0].Tag())
 		}
 	}

@@ -79,7 +79,7 @@ func TestAFieldOutOfRangeIsNamed(t *testing.T) {
 		{"Monitor", func(c *engine.Config) { c.Monitor = (*monitor)(nil) }},
 		{"Automaton", func(c *engine.Config) { c.Automaton = (*application)(nil) }},
 		{"Relay", func(c *engine.Config) { c.Relay = (*application)(nil) }},
-		{"Reporter", func(c *engine.Config) { c.Reporter = (*recorder)(nil) }},
+		{"Reporter", func(c *engine.Config) { c.Reporter = (*testkit.Recorder)(nil) }},
 		{"Sender", func(c *engine.Config) { c.Sender = (*sender)(nil) }},
 	} {
 		config := soundConfig(t)
@@ -107,7 +107,7 @@ func TestZeroWorkersMeansTheDefaultAndNoneMeansZero(t *testing.T) {
 	c.Workers, c.BatchSize, c.PeerQuota, c.MaxPeers = 0, 0, 0, 0
 	c.EpochsBack, c.EpochsAhead, c.HeightBound = engine.ExplicitZero, engine.ExplicitZero, engine.ExplicitZero
 	startAll(t, net, members)
-	eventually(t, "chunks are locked", func() bool { return members[0].recorder.height(members[0].id) >= 3 })
+	eventually(t, "chunks are locked", func() bool { return members[0].recorder.Height(members[0].id) >= 3 })
 	needed, err := members[0].engine.EpochsNeeded(t.Context())
 	if err != nil || len(needed) != 1 || needed[0] != 0 {
 		t.Errorf("without epochs back and ahead it needs %v, %v", needed, err)
@@ -141,7 +141,7 @@ func TestSeveralEnginesShareAPool(t *testing.T) {
 		m.config.Pool, m.config.Workers = pool, 1
 	}
 	startAll(t, net, members)
-	eventually(t, "chunks are locked", func() bool { return members[0].recorder.height(members[3].id) >= 5 })
+	eventually(t, "chunks are locked", func() bool { return members[0].recorder.Height(members[3].id) >= 5 })
 	haltAll(t, members)
 	demandSound(t, w.schemes, members)
 }

@@ -45,7 +45,7 @@ func TestWhateverFaultTheDiskHasNothingIsShownThatItDoesNotHold(t *testing.T) {
 			spy := &shownChunks{Sender: &sender{net, victim.id}}
 			victim.config.Sender = spy
 			startAll(t, net, members)
-			eventually(t, "its lane grows", func() bool { return members[1].recorder.height(victim.id) >= 3 })
+			eventually(t, "its lane grows", func() bool { return members[1].recorder.Height(victim.id) >= 3 })
 			disk.failing.Store(true)
 			if err := victim.ended(t); !errors.Is(err, engine.ErrJournal) || !errors.Is(err, c.err) {
 				t.Errorf("Run returned %v", err)
@@ -60,8 +60,8 @@ func TestWhateverFaultTheDiskHasNothingIsShownThatItDoesNotHold(t *testing.T) {
 
 			victim.open(t, net, members...)
 			victim.start()
-			before := members[1].recorder.height(victim.id)
-			eventually(t, "its lane grows again", func() bool { return members[1].recorder.height(victim.id) >= before+3 })
+			before := members[1].recorder.Height(victim.id)
+			eventually(t, "its lane grows again", func() bool { return members[1].recorder.Height(victim.id) >= before+3 })
 			haltAll(t, members)
 			demandSound(t, w.schemes, members)
 		})

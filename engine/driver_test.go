@@ -66,7 +66,7 @@ func TestASenderThatBlocksCostsMessagesNotProgress(t *testing.T) {
 	stuck.config.Sender, stuck.config.MaxOutbox = spy, 1
 	startAll(t, net, members)
 	eventually(t, "it drops messages and follows the others", func() bool {
-		return status(t, stuck.engine).Counters.OutboxDropped > 3 && stuck.recorder.height(members[1].id) >= 10
+		return status(t, stuck.engine).Counters.OutboxDropped > 3 && stuck.recorder.Height(members[1].id) >= 10
 	})
 	close(spy.gate)
 	eventually(t, "it sends again", func() bool {
@@ -101,12 +101,12 @@ func TestAnApplicationThatIsSlowForOneLaneHoldsUpNoOther(t *testing.T) {
 		}
 	}
 	startAll(t, net, members)
-	eventually(t, "the other lanes grow", func() bool { return members[0].recorder.height(members[1].id) >= 10 })
-	if got := members[0].recorder.height(held); got != 0 {
+	eventually(t, "the other lanes grow", func() bool { return members[0].recorder.Height(members[1].id) >= 10 })
+	if got := members[0].recorder.Height(held); got != 0 {
 		t.Errorf("the held lane has %d locks", got)
 	}
 	close(gate)
-	eventually(t, "the held lane grows", func() bool { return members[1].recorder.height(held) >= 3 })
+	eventually(t, "the held lane grows", func() bool { return members[1].recorder.Height(held) >= 3 })
 	haltAll(t, members)
 	demandSound(t, w.schemes, members)
 	if most.Load() != 1 {
@@ -125,7 +125,7 @@ func TestASignerThatFailsIsAskedAgain(t *testing.T) {
 	}
 	m.config.Sequencer = flakyChunks{s.ChunkSigners[0], &chunks}
 	startAll(t, net, members)
-	eventually(t, "the lane grows", func() bool { return m.recorder.height(m.id) >= 3 })
+	eventually(t, "the lane grows", func() bool { return m.recorder.Height(m.id) >= 3 })
 	haltAll(t, members)
 	demandSound(t, w.schemes, members)
 	if acks.Load() < 4 || chunks.Load() < 4 {
@@ -140,7 +140,7 @@ func TestAReporterMayAskTheEngineAlsoWhileItStops(t *testing.T) {
 	var answers []error
 	m.open(t, net)
 	e := m.engine
-	m.recorder.hook = func(context.Context, wire.Activity) error {
+	m.recorder.Hook = func(context.Context, wire.Activity) error {
 		_, err := e.Status(context.Background())
 		mu.Lock()
 		defer mu.Unlock()

@@ -19,7 +19,7 @@ func TestAllLanesGrowAndTheirLocksVerifyIndependently(t *testing.T) {
 			eventually(t, "every member has locked 3 heights of every lane", func() bool {
 				for _, m := range members {
 					for _, sequencer := range w.sequencers[0] {
-						if m.recorder.height(sequencer) < 3 {
+						if m.recorder.Height(sequencer) < 3 {
 							return false
 						}
 					}
@@ -41,7 +41,7 @@ func TestARestartGoesOnAboveWithoutConflict(t *testing.T) {
 		startAll(t, net, members)
 		eventually(t, "every lane has grown by 5", func() bool {
 			for i, m := range members {
-				if members[0].recorder.height(m.id) < reached[i]+5 {
+				if members[0].recorder.Height(m.id) < reached[i]+5 {
 					return false
 				}
 			}
@@ -49,7 +49,7 @@ func TestARestartGoesOnAboveWithoutConflict(t *testing.T) {
 		})
 		haltAll(t, members)
 		for i, m := range members {
-			reached[i] = members[0].recorder.height(m.id)
+			reached[i] = members[0].recorder.Height(m.id)
 		}
 		t.Logf("round %d: heights %v", round, reached)
 	}
@@ -61,19 +61,19 @@ func TestOneMemberRestartsWhileTheOthersGoOn(t *testing.T) {
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	startAll(t, net, members)
 	for range 3 {
-		before := members[1].recorder.height(members[0].id)
-		eventually(t, "its lane grows", func() bool { return members[1].recorder.height(members[0].id) >= before+3 })
+		before := members[1].recorder.Height(members[0].id)
+		eventually(t, "its lane grows", func() bool { return members[1].recorder.Height(members[0].id) >= before+3 })
 		if err := members[0].halt(); err != nil {
 			t.Fatal(err)
 		}
-		others := members[1].recorder.height(members[2].id)
+		others := members[1].recorder.Height(members[2].id)
 		eventually(t, "the other lanes grow without it",
-			func() bool { return members[1].recorder.height(members[2].id) >= others+3 })
+			func() bool { return members[1].recorder.Height(members[2].id) >= others+3 })
 		members[0].open(t, net, members...)
 		members[0].start()
 	}
-	before := members[1].recorder.height(members[0].id)
-	eventually(t, "its lane grows again", func() bool { return members[1].recorder.height(members[0].id) >= before+3 })
+	before := members[1].recorder.Height(members[0].id)
+	eventually(t, "its lane grows again", func() bool { return members[1].recorder.Height(members[0].id) >= before+3 })
 	haltAll(t, members)
 	demandSound(t, w.schemes, members)
 }
@@ -98,13 +98,13 @@ func TestLanesGoOnThroughAChangeOfEpoch(t *testing.T) {
 		members[i].config.Schemes.(provider).signers[1] = sets[1].Signers[i]
 	}
 	startAll(t, net, members)
-	eventually(t, "a chunk is locked in epoch 0", func() bool { return members[0].recorder.height(members[1].id) > 0 })
+	eventually(t, "a chunk is locked in epoch 0", func() bool { return members[0].recorder.Height(members[1].id) > 0 })
 	for _, m := range members {
 		m.monitor.updates <- 1
 	}
 	eventually(t, "every lane has a lock of epoch 1", func() bool {
 		lanes := map[wire.PublicKey]bool{}
-		for _, l := range members[0].recorder.allLocks() {
+		for _, l := range members[0].recorder.Locks() {
 			if l.Epoch == 1 {
 				lanes[l.Chunk.Sequencer] = true
 			}
@@ -127,7 +127,7 @@ func TestAnEngineWithoutKeysFollows(t *testing.T) {
 	t.Parallel()
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	follower := &member{
-		id: wire.PublicKey{0xFF}, app: &application{}, recorder: &recorder{},
+		id: wire.PublicKey{0xFF}, app: &application{}, recorder: &testkit.Recorder{},
 		monitor: &monitor{updates: make(chan uint64)},
 	}
 	follower.config = engine.Config{
@@ -140,14 +140,14 @@ func TestAnEngineWithoutKeysFollows(t *testing.T) {
 	startAll(t, net, members)
 	eventually(t, "the follower has locks of every lane", func() bool {
 		for _, m := range members {
-			if follower.recorder.height(m.id) < 5 {
+			if follower.recorder.Height(m.id) < 5 {
 				return false
 			}
 		}
 		return true
 	})
 	haltAll(t, append(members, follower))
-	if len(follower.recorder.tips) == 0 {
+	if len(follower.recorder.Tips()) == 0 {
 		t.Error("the follower reported no tip")
 	}
 	demandSound(t, w.schemes, []*member{follower})
@@ -167,7 +167,7 @@ func TestASequencerThatIsNoValidatorIsCertified(t *testing.T) {
 	startAll(t, net, all)
 	eventually(t, "its lane is locked everywhere", func() bool {
 		for _, m := range all {
-			if m.recorder.height(id) < 5 {
+			if m.recorder.Height(id) < 5 {
 				return false
 			}
 		}
@@ -181,7 +181,7 @@ func TestASingleValidatorCertifiesItself(t *testing.T) {
 	net, w, members := newCluster(t, newSet(t, testkit.Multisig, 1, 1))
 	members[0].app.limit = 5
 	startAll(t, net, members)
-	eventually(t, "all its chunks are locked", func() bool { return members[0].recorder.height(members[0].id) == 5 })
+	eventually(t, "all its chunks are locked", func() bool { return members[0].recorder.Height(members[0].id) == 5 })
 	lock, ok, err := members[0].engine.Certificate(t.Context(), members[0].id, 4)
 	if err != nil || !ok || lock.Chunk.Payload != payloadAt(engine.Place{Sequencer: members[0].id, Height: 4}) {
 		t.Errorf("Certificate returned %v, %v, %v", lock, ok, err)

@@ -228,7 +228,7 @@ func TestEpochsPassUnderRunningEngines(t *testing.T) {
 		}
 		eventually(t, "every lane has a lock of the epoch", func() bool {
 			lanes := map[wire.PublicKey]bool{}
-			for _, l := range members[0].recorder.allLocks() {
+			for _, l := range members[0].recorder.Locks() {
 				if l.Epoch == e {
 					lanes[l.Chunk.Sequencer] = true
 				}
@@ -245,8 +245,8 @@ func TestEpochsPassUnderRunningEngines(t *testing.T) {
 		_, known := hosts[0].Scheme(0)
 		return !known
 	})
-	before := members[0].recorder.height(members[1].id)
-	eventually(t, "lanes go on", func() bool { return members[0].recorder.height(members[1].id) > before+3 })
+	before := members[0].recorder.Height(members[1].id)
+	eventually(t, "lanes go on", func() bool { return members[0].recorder.Height(members[1].id) > before+3 })
 	haltAll(t, members)
 	demandSound(t, schemes, members)
 }

@@ -111,8 +111,8 @@ func TestAnEngineReportsEvidenceThatVerifies(t *testing.T) {
 		}
 		eventually(t, "it is read", func() bool { return status(t, m.engine).Counters.NodesAccepted >= uint64(payload) })
 	}
-	eventually(t, "the conflict is reported", func() bool { return len(m.recorder.faults()) == 1 })
-	found := m.recorder.faults()[0]
+	eventually(t, "the conflict is reported", func() bool { return len(m.recorder.Faults()) == 1 })
+	found := m.recorder.Faults()[0]
 	if found.Tag() != wire.TagConflict {
 		t.Fatalf("reported a %v", found.Tag())
 	}

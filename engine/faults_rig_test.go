@@ -121,7 +121,7 @@ func newFaultRun(t *testing.T, seed uint64, sets map[int]*testkit.Set) *faultRun
 		m.config.Workers, m.config.Pool = 1+s.chances.below(3), s.pool
 		m.config.SuspectDelay = 50 * time.Millisecond
 		m.app.propose, m.app.verify = sm.propose, sm.verify
-		m.recorder.hook = func(context.Context, wire.Activity) error {
+		m.recorder.Hook = func(context.Context, wire.Activity) error {
 			s.pause(2 * time.Millisecond)
 			return nil
 		}
@@ -328,7 +328,7 @@ func (s *faultRun) run() {
 	locked := map[engine.Place]bool{}
 	for _, m := range s.members {
 		members = append(members, m.member)
-		for _, l := range m.recorder.allLocks() {
+		for _, l := range m.recorder.Locks() {
 			locked[engine.Place{Sequencer: l.Chunk.Sequencer, Height: l.Chunk.Height}] = true
 		}
 	}
@@ -349,7 +349,7 @@ func (s *faultRun) grow() {
 		for _, lane := range s.members {
 			var top uint64
 			for _, m := range s.members {
-				top = max(top, m.recorder.height(lane.id))
+				top = max(top, m.recorder.Height(lane.id))
 			}
 			all = append(all, top)
 		}

@@ -22,7 +22,7 @@ func TestAJournalThatFailsStopsAcksAndTheEngine(t *testing.T) {
 	spy := &countingSender{Sender: &sender{net, victim.id}}
 	victim.config.Sender = spy
 	startAll(t, net, members)
-	eventually(t, "its lane grows", func() bool { return members[1].recorder.height(victim.id) >= 3 })
+	eventually(t, "its lane grows", func() bool { return members[1].recorder.Height(victim.id) >= 3 })
 	disk.failing.Store(true)
 	err := victim.ended(t)
 	if !errors.Is(err, engine.ErrJournal) || !errors.Is(err, errDisk) {
@@ -37,8 +37,8 @@ func TestAJournalThatFailsStopsAcksAndTheEngine(t *testing.T) {
 	disk.failing.Store(false)
 	victim.open(t, net, members...)
 	victim.start()
-	before := members[1].recorder.height(victim.id)
-	eventually(t, "its lane grows again", func() bool { return members[1].recorder.height(victim.id) >= before+3 })
+	before := members[1].recorder.Height(victim.id)
+	eventually(t, "its lane grows again", func() bool { return members[1].recorder.Height(victim.id) >= before+3 })
 	haltAll(t, members)
 	demandSound(t, w.schemes, members)
 }
@@ -69,7 +69,7 @@ func TestNothingIsAckedThatIsNotDurable(t *testing.T) {
 	}
 	disk.failing.Store(false)
 	close(stall)
-	eventually(t, "it is certified once durable", func() bool { return m.recorder.height(m.id) > 0 })
+	eventually(t, "it is certified once durable", func() bool { return m.recorder.Height(m.id) > 0 })
 	haltAll(t, members)
 }
 

@@ -45,7 +45,7 @@ func TestRunAndCloseAreRefusedOutOfTurn(t *testing.T) {
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	startAll(t, net, members)
-	eventually(t, "it runs", func() bool { return m.recorder.height(m.id) > 0 })
+	eventually(t, "it runs", func() bool { return m.recorder.Height(m.id) > 0 })
 	e := m.engine
 	if err := e.Run(t.Context()); !errors.Is(err, engine.ErrRunning) {
 		t.Errorf("a second Run returned %v", err)
@@ -117,7 +117,7 @@ func TestAMonitorMayEndAndStaleEpochsAreIgnored(t *testing.T) {
 	m.monitor.updates <- 1
 	close(m.monitor.updates)
 	eventually(t, "a chunk is locked in epoch 2", func() bool {
-		locks := m.recorder.allLocks()
+		locks := m.recorder.Locks()
 		return len(locks) > 0 && locks[len(locks)-1].Epoch == 2
 	})
 	if s, err := m.engine.Status(t.Context()); err != nil || s.Epoch != 2 {
@@ -129,7 +129,7 @@ func TestAMonitorMayEndAndStaleEpochsAreIgnored(t *testing.T) {
 func TestAReporterThatFailsEndsTheRun(t *testing.T) {
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	broken := errors.New("database is gone")
-	members[0].recorder.hook = func(context.Context, wire.Activity) error { return broken }
+	members[0].recorder.Hook = func(context.Context, wire.Activity) error { return broken }
 	startAll(t, net, members)
 	if err := members[0].ended(t); !errors.Is(err, engine.ErrReporter) || !errors.Is(err, broken) {
 		t.Errorf("Run returned %v", err)
@@ -142,7 +142,7 @@ func TestABlockedReporterStopsTheIntakeAndLosesNoLock(t *testing.T) {
 	slow := members[0]
 	slow.config.MaxPendingReports = 4
 	gate := make(chan struct{})
-	slow.recorder.hook = func(ctx context.Context, _ wire.Activity) error {
+	slow.recorder.Hook = func(ctx context.Context, _ wire.Activity) error {
 		select {
 		case <-gate:
 		case <-ctx.Done():
@@ -154,7 +154,7 @@ func TestABlockedReporterStopsTheIntakeAndLosesNoLock(t *testing.T) {
 		s, err := slow.engine.Status(t.Context())
 		return err == nil && s.Paused && s.PendingReports >= 4
 	})
-	eventually(t, "the others go on without it", func() bool { return members[1].recorder.height(members[2].id) >= 20 })
+	eventually(t, "the others go on without it", func() bool { return members[1].recorder.Height(members[2].id) >= 20 })
 	status, err := slow.engine.Status(t.Context())
 	if err != nil || status.PendingReports > 64 {
 		t.Errorf("%d reports wait, %v", status.PendingReports, err)
@@ -162,11 +162,11 @@ func TestABlockedReporterStopsTheIntakeAndLosesNoLock(t *testing.T) {
 	close(gate)
 	// It caught up from certificates in nodes; each lane's locks that it knows of must be there,
 	// without repetition.
-	eventually(t, "it goes on", func() bool { return slow.recorder.height(members[2].id) >= 20 })
+	eventually(t, "it goes on", func() bool { return slow.recorder.Height(members[2].id) >= 20 })
 	haltAll(t, members)
 	demandSound(t, w.schemes, members)
 	seen := map[wire.Subject]bool{}
-	for _, l := range slow.recorder.allLocks() {
+	for _, l := range slow.recorder.Locks() {
 		if seen[l.Subject()] {
 			t.Errorf("height %d was reported twice in a run", l.Chunk.Height)
 		}
@@ -179,14 +179,14 @@ func TestReportsThatWaitAreHandedOverAtTheEnd(t *testing.T) {
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	m.app.limit = 50
-	m.recorder.hook = func(context.Context, wire.Activity) error { time.Sleep(time.Millisecond); return nil }
+	m.recorder.Hook = func(context.Context, wire.Activity) error { time.Sleep(time.Millisecond); return nil }
 	startAll(t, net, members)
 	eventually(t, "all are certified", func() bool {
 		s, err := m.engine.Status(t.Context())
 		return err == nil && len(s.Lanes) == 1 && s.Lanes[0].Certified == 49
 	})
 	haltAll(t, members)
-	if got := len(m.recorder.allLocks()); got != 50 {
+	if got := len(m.recorder.Locks()); got != 50 {
 		t.Errorf("%d of 50 locks were reported", got)
 	}
 }
@@ -196,7 +196,7 @@ func TestAReporterThatBlocksDoesNotHoldUpTheEnd(t *testing.T) {
 	m := members[0]
 	m.config.DrainTimeout = 20 * time.Millisecond
 	var called atomic.Bool
-	m.recorder.hook = func(ctx context.Context, _ wire.Activity) error {
+	m.recorder.Hook = func(ctx context.Context, _ wire.Activity) error {
 		called.Store(true)
 		<-ctx.Done()
 		return ctx.Err()

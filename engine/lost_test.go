@@ -22,7 +22,7 @@ func soloRun(t *testing.T, heights uint64) *member {
 	m := members[0]
 	m.app.limit = heights
 	startAll(t, net, members)
-	eventually(t, "all is locked", func() bool { return m.recorder.height(m.id) == heights })
+	eventually(t, "all is locked", func() bool { return m.recorder.Height(m.id) == heights })
 	haltAll(t, members)
 	return m
 }
@@ -166,7 +166,7 @@ func recoveringMember(t *testing.T) (*network, *world, []*member, *member) {
 	startAll(t, net, members)
 	for _, lane := range members {
 		for _, m := range members {
-			eventually(t, "the lanes are locked", func() bool { return m.recorder.height(lane.id) == 5 })
+			eventually(t, "the lanes are locked", func() bool { return m.recorder.Height(lane.id) == 5 })
 		}
 	}
 	v := members[1]
@@ -175,15 +175,15 @@ func recoveringMember(t *testing.T) (*network, *world, []*member, *member) {
 	}
 	v.config.Journal.Dir = t.TempDir()
 	v.config.Journal.Create, v.config.Journal.Recover = false, true
-	v.recorder = &recorder{}
+	v.recorder = &testkit.Recorder{}
 	v.config.Reporter = v.recorder
 	return net, w, members, v
 }
 
-// highest returns the highest lock of each lane that a member was told of.
-func (r *recorder) highest() (all []wire.Lock) {
+// highest returns the highest lock of each lane that was reported to a member.
+func highest(m *member) (all []wire.Lock) {
 	top := map[wire.PublicKey]wire.Lock{}
-	for _, l := range r.allLocks() {
+	for _, l := range m.recorder.Locks() {
 		if before, ok := top[l.Chunk.Sequencer]; !ok || l.Chunk.Height > before.Chunk.Height {
 			top[l.Chunk.Sequencer] = l
 		}
@@ -206,8 +206,8 @@ func TestRule5_10_ARecoveringValidatorSignsNothingUntilItHasAdoptedAndThenOnlyAb
 	for _, m := range members { // the three others go on
 		m.app.raised.Store(9)
 	}
-	eventually(t, "the others go on without it", func() bool { return members[0].recorder.height(members[2].id) == 9 })
-	eventually(t, "it follows", func() bool { return v.recorder.height(members[2].id) == 9 })
+	eventually(t, "the others go on without it", func() bool { return members[0].recorder.Height(members[2].id) == 9 })
+	eventually(t, "it follows", func() bool { return v.recorder.Height(members[2].id) == 9 })
 	if st := status(t, v.engine); !st.Recovering || st.OwnLane != "recovering" {
 		t.Errorf("status %+v", st)
 	}
@@ -227,7 +227,7 @@ func TestRule5_10_ARecoveringValidatorSignsNothingUntilItHasAdoptedAndThenOnlyAb
 	if st := status(t, v.engine); !st.Recovering {
 		t.Errorf("status %+v", st)
 	}
-	adopted := members[0].recorder.highest()
+	adopted := highest(members[0])
 	if err := v.engine.Adopt(t.Context(), adopted...); err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +258,7 @@ func TestRule5_10_ARecoveringValidatorSignsNothingUntilItHasAdoptedAndThenOnlyAb
 func TestRule5_10_TheLocksOfTheConfigurationAreAdoptedBeforeAnythingElse(t *testing.T) {
 	t.Parallel()
 	net, _, members, v := recoveringMember(t)
-	v.config.Adopt = members[0].recorder.highest()
+	v.config.Adopt = highest(members[0])
 	v.open(t, net, members...)
 	v.start()
 	eventually(t, "it has recovered", func() bool { return !status(t, v.engine).Recovering })
@@ -269,7 +269,7 @@ func TestRule5_10_TheLocksOfTheConfigurationAreAdoptedBeforeAnythingElse(t *test
 		"of another epoch": func(l *wire.Lock) { l.Epoch = 77 },
 	} {
 		v.config.Journal.Dir, v.config.Journal.Recover = t.TempDir(), true
-		v.config.Adopt = members[0].recorder.highest()
+		v.config.Adopt = highest(members[0])
 		spoil(&v.config.Adopt[1])
 		v.open(t, net)
 		v.start()
@@ -293,7 +293,7 @@ func TestRule5_10_AValidatorThatTheOthersCannotDoWithoutRefusesToRecover(t *test
 		}
 		startAll(t, net, members)
 		eventually(t, "the lanes are locked", func() bool {
-			return members[0].recorder.height(members[0].id) == 3 && members[0].recorder.height(members[2].id) == 3
+			return members[0].recorder.Height(members[0].id) == 3 && members[0].recorder.Height(members[2].id) == 3
 		})
 		v := members[1]
 		if err := v.halt(); err != nil {
@@ -303,7 +303,7 @@ func TestRule5_10_AValidatorThatTheOthersCannotDoWithoutRefusesToRecover(t *test
 		v.config.RecoverUnsafe = unsafe
 		v.open(t, net, members...)
 		v.start()
-		err := v.engine.Adopt(t.Context(), members[0].recorder.highest()...)
+		err := v.engine.Adopt(t.Context(), highest(members[0])...)
 		if !unsafe {
 			if !errors.Is(err, engine.ErrIndispensable) || !strings.Contains(err.Error(), "RecoverUnsafe") {
 				t.Errorf("Adopt returned %v", err)
@@ -317,7 +317,7 @@ func TestRule5_10_AValidatorThatTheOthersCannotDoWithoutRefusesToRecover(t *test
 		for _, m := range members {
 			m.app.raised.Store(6)
 		}
-		eventually(t, "the lanes of the others go on", func() bool { return members[0].recorder.height(members[2].id) == 6 })
+		eventually(t, "the lanes of the others go on", func() bool { return members[0].recorder.Height(members[2].id) == 6 })
 		haltAll(t, members)
 	}
 }
@@ -340,7 +340,7 @@ func TestRule5_9_AJournalThatWasPutBackStopsTheProcess(t *testing.T) {
 		}
 	}
 	startAll(t, net, members)
-	eventually(t, "the lane is at 3", func() bool { return members[0].recorder.height(lane) == 3 })
+	eventually(t, "the lane is at 3", func() bool { return members[0].recorder.Height(lane) == 3 })
 	s := members[0]
 	if err := s.halt(); err != nil {
 		t.Fatal(err)
@@ -351,7 +351,7 @@ func TestRule5_9_AJournalThatWasPutBackStopsTheProcess(t *testing.T) {
 	s.start()
 	eventually(t, "the lane is at 8 everywhere", func() bool {
 		for _, m := range members {
-			if m.recorder.height(lane) != 8 {
+			if m.recorder.Height(lane) != 8 {
 				return false
 			}
 		}
@@ -364,7 +364,7 @@ func TestRule5_9_AJournalThatWasPutBackStopsTheProcess(t *testing.T) {
 	s.app.propose = func(context.Context, engine.Place) (wire.Digest, error) { return wire.Digest{}, engine.ErrDeclined }
 	s.open(t, net, members...)
 	s.start()
-	top := members[1].recorder.highest()
+	top := highest(members[1])
 	if err := s.engine.Adopt(t.Context(), top...); !errors.Is(err, engine.ErrStaleJournal) && !errors.Is(err, engine.ErrStopped) {
 		t.Fatalf("Adopt returned %v", err) // or it has been shown more than that already
 	}

@@ -25,7 +25,7 @@ func TestAPanicInACollaboratorEndsTheRunWithAnError(t *testing.T) {
 			m.app.verify = func(context.Context, engine.Place, wire.Digest) (bool, error) { panic(errBug) }
 		}},
 		{"Reporter", func(m *member) {
-			m.recorder.hook = func(context.Context, wire.Activity) error { panic(errBug) }
+			m.recorder.Hook = func(context.Context, wire.Activity) error { panic(errBug) }
 		}},
 		{"AckSigner", func(m *member) {
 			for e, s := range m.config.Schemes.(provider).signers {

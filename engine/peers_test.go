@@ -176,7 +176,7 @@ func TestGarbageOnTheWireIsCountedAndReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the garbage is reported", func() bool {
-		f := m.recorder.faults()
+		f := m.recorder.Faults()
 		return len(f) == 1 && f[0].Tag() == wire.TagInvalidAck && f[0].(*wire.InvalidAck).Peer == ids[1] &&
 			string(f[0].(*wire.InvalidAck).Message) == "garbage"
 	})
@@ -188,7 +188,7 @@ func TestGarbageOnTheWireIsCountedAndReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the garbage is reported", func() bool {
-		f := m.recorder.faults()
+		f := m.recorder.Faults()
 		return len(f) == 2 && f[1].Tag() == wire.TagInvalidNode
 	})
 	if got := status(t, m.engine).Counters; got.AcksInvalid != 1 || got.NodesInvalid != 1 || got.Faults != 2 {
@@ -224,7 +224,7 @@ func TestAnUnknownEpochIsCountedAndBlamesNobody(t *testing.T) {
 	if got := status(t, m.engine).Counters; got.AcksAccepted != 0 || got.AcksInvalid != 0 || got.NodesInvalid != 0 {
 		t.Errorf("counted %+v", got)
 	}
-	if f := m.recorder.faults(); len(f) != 0 {
+	if f := m.recorder.Faults(); len(f) != 0 {
 		t.Errorf("the fault %v was reported", f[0].Tag())
 	}
 }

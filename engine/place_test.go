@@ -73,8 +73,8 @@ func TestEveryQuestionAndBroadcastNamesTheParentAlsoAfterARestart(t *testing.T) 
 	}
 	startAll(t, net, members)
 	for range 2 {
-		before := m.recorder.height(m.id)
-		eventually(t, "its lane grows", func() bool { return m.recorder.height(m.id) >= before+3 })
+		before := m.recorder.Height(m.id)
+		eventually(t, "its lane grows", func() bool { return m.recorder.Height(m.id) >= before+3 })
 		if err := m.halt(); err != nil {
 			t.Fatal(err)
 		}

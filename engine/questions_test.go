@@ -32,12 +32,12 @@ func TestRule4_5_APayloadThatNeverComesDoesNotSilenceAValidator(t *testing.T) {
 		return payload == payloadAt(at), nil
 	}
 	startAll(t, net, members)
-	eventually(t, "the lane is at 5 with all four", func() bool { return members[0].recorder.height(lane) >= 5 })
+	eventually(t, "the lane is at 5 with all four", func() bool { return members[0].recorder.Height(lane) >= 5 })
 	if err := members[3].halt(); err != nil {
 		t.Fatal(err)
 	}
-	before := members[0].recorder.height(lane)
-	eventually(t, "the lane goes on with three", func() bool { return members[0].recorder.height(lane) >= before+20 })
+	before := members[0].recorder.Height(lane)
+	eventually(t, "the lane goes on with three", func() bool { return members[0].recorder.Height(lane) >= before+20 })
 	if asked.Load() < 10 || cancelled.Load() != 1 {
 		t.Errorf("it was asked %d times, and one question ended %d times", asked.Load(), cancelled.Load())
 	}
@@ -56,13 +56,13 @@ func TestRule4_5_ASignerThatHangsForAPastEpochDoesNotSilenceTheValidator(t *test
 	v := members[1]
 	v.config.Schemes.(provider).signers[0] = hangingSigner{}
 	startAll(t, net, members)
-	eventually(t, "the lane grows without it", func() bool { return members[0].recorder.height(lane) >= 3 })
+	eventually(t, "the lane grows without it", func() bool { return members[0].recorder.Height(lane) >= 3 })
 	for _, m := range members {
 		m.monitor.updates <- 5
 	}
 	me, _ := set.Scheme.Index(v.id)
 	eventually(t, "it signs in epoch 5", func() bool {
-		return slices.ContainsFunc(members[0].recorder.allLocks(), func(l wire.Lock) bool {
+		return slices.ContainsFunc(members[0].recorder.Locks(), func(l wire.Lock) bool {
 			signers, _, err := set.Scheme.Format().SplitCertificate(l.Certificate)
 			return l.Epoch == 5 && err == nil && signers.Has(me)
 		})
@@ -84,7 +84,7 @@ func TestASignerThatDoesNotAnswerInTimeIsAskedAgain(t *testing.T) {
 		}
 	}}
 	startAll(t, net, members)
-	eventually(t, "the lane grows", func() bool { return m.recorder.height(m.id) >= 3 })
+	eventually(t, "the lane grows", func() bool { return m.recorder.Height(m.id) >= 3 })
 	haltAll(t, members)
 }
 
@@ -103,7 +103,7 @@ func TestRule4_7_ASignerThatGuardsAgainstDoubleSigningNeverSeesTwoPayloads(t *te
 	m.app.propose = func(context.Context, engine.Place) (wire.Digest, error) { return wire.Digest{byte(n.Add(1))}, nil }
 	m.app.verify = func(context.Context, engine.Place, wire.Digest) (bool, error) { return true, nil }
 	startAll(t, net, members)
-	eventually(t, "the lane grows", func() bool { return m.recorder.height(m.id) >= 3 })
+	eventually(t, "the lane grows", func() bool { return m.recorder.Height(m.id) >= 3 })
 	for range 3 {
 		g.mu.Lock()
 		g.lose = 1 << 30 // it signs, and nobody hears of it
@@ -120,10 +120,10 @@ func TestRule4_7_ASignerThatGuardsAgainstDoubleSigningNeverSeesTwoPayloads(t *te
 		g.mu.Lock()
 		g.lose = 0
 		g.mu.Unlock()
-		before := m.recorder.height(m.id)
+		before := m.recorder.Height(m.id)
 		m.open(t, net, members...)
 		m.start()
-		eventually(t, "the lane goes on", func() bool { return m.recorder.height(m.id) > before+2 })
+		eventually(t, "the lane goes on", func() bool { return m.recorder.Height(m.id) > before+2 })
 	}
 	haltAll(t, members)
 	if g.refused > 0 {
@@ -182,7 +182,7 @@ func TestRule4_8_AChangeOfEpochInTheMiddleOfAChunkDoesNotStallItsLane(t *testing
 	for _, m := range members[2:] {
 		m.monitor.updates <- 1
 	}
-	eventually(t, "the lane goes on", func() bool { return members[0].recorder.height(lane) > height+2 })
+	eventually(t, "the lane goes on", func() bool { return members[0].recorder.Height(lane) > height+2 })
 	haltAll(t, members)
 	demandSound(t, w.schemes, members)
 }

@@ -33,7 +33,7 @@ func TestRule3_1_AKeyOfSmallOrderIsNoSequencer(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the node is taken in", func() bool { return status(t, m.engine).Counters.NodesReceived > before })
-	eventually(t, "the lane of the other one grows", func() bool { return m.recorder.height(m.id) >= 3 })
+	eventually(t, "the lane of the other one grows", func() bool { return m.recorder.Height(m.id) >= 3 })
 	if lanes := status(t, m.engine).Lanes; len(lanes) != 1 {
 		t.Errorf("lanes %+v", lanes)
 	}

@@ -30,12 +30,12 @@ func TestSlowSignersAndApplicationsDoNotHoldUpTheLoop(t *testing.T) {
 	slow.config.Sequencer = slowChunks{slow.config.Sequencer, wait}
 	startAll(t, net, members)
 	// Three of four are a quorum: the others go on, and the slow one sees it.
-	eventually(t, "the slow member follows", func() bool { return slow.recorder.height(members[1].id) >= 10 })
-	if slow.recorder.height(slow.id) != 0 {
+	eventually(t, "the slow member follows", func() bool { return slow.recorder.Height(members[1].id) >= 10 })
+	if slow.recorder.Height(slow.id) != 0 {
 		t.Error("a lane grew though nobody signed its chunks")
 	}
 	close(gate)
-	eventually(t, "its own lane grows", func() bool { return members[1].recorder.height(slow.id) >= 3 })
+	eventually(t, "its own lane grows", func() bool { return members[1].recorder.Height(slow.id) >= 3 })
 	haltAll(t, members)
 	demandSound(t, w.schemes, members)
 }
@@ -76,6 +76,6 @@ func TestAnApplicationThatFailsIsAskedAgain(t *testing.T) {
 		return payload == payloadAt(at), nil
 	}
 	startAll(t, net, members)
-	eventually(t, "its lane grows", func() bool { return m.recorder.height(m.id) >= 3 })
+	eventually(t, "its lane grows", func() bool { return m.recorder.Height(m.id) >= 3 })
 	haltAll(t, members)
 }

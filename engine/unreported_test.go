@@ -15,14 +15,12 @@ func blocked(ctx context.Context, _ wire.Activity) error {
 	return ctx.Err()
 }
 
-// missing returns how many heights of a lane below limit none of the recorders was told of.
-func missing(lane wire.PublicKey, limit uint64, recorders ...*recorder) (n int) {
+// missing returns of how many heights of a lane below limit none of the locks is.
+func missing(lane wire.PublicKey, limit uint64, locks ...wire.Lock) (n int) {
 	seen := map[uint64]bool{}
-	for _, r := range recorders {
-		for _, l := range r.allLocks() {
-			if l.Chunk.Sequencer == lane {
-				seen[l.Chunk.Height] = true
-			}
+	for _, l := range locks {
+		if l.Chunk.Sequencer == lane {
+			seen[l.Chunk.Height] = true
 		}
 	}
 	for h := range limit {
@@ -44,10 +42,10 @@ func TestRule4_4_LocksThatWaitForTheReporterAtAnOrderlyStopAreReportedInTheNextR
 	lane := oneLane(w, members)
 	slow := members[1]
 	slow.config.DrainTimeout = 50 * time.Millisecond
-	slow.recorder.hook = blocked
+	slow.recorder.Hook = blocked
 	members[0].app.limit = heights
 	startAll(t, net, members)
-	eventually(t, "all is locked elsewhere", func() bool { return members[0].recorder.height(lane) == heights })
+	eventually(t, "all is locked elsewhere", func() bool { return members[0].recorder.Height(lane) == heights })
 	eventually(t, "the slow one has the locks too", func() bool {
 		s := status(t, slow.engine)
 		return len(s.Lanes) == 1 && s.Lanes[0].Certified >= heights-2 && s.Unreported >= heights-2
@@ -56,22 +54,22 @@ func TestRule4_4_LocksThatWaitForTheReporterAtAnOrderlyStopAreReportedInTheNextR
 	if err := slow.halt(); err != nil {
 		t.Fatal(err)
 	}
-	slow.recorder.hook = nil
+	slow.recorder.Hook = nil
 	slow.open(t, net, members...)
 	slow.start()
-	eventually(t, "all that it had is reported", func() bool { return heights-missing(lane, heights, slow.recorder) >= had })
+	eventually(t, "all that it had is reported", func() bool { return heights-missing(lane, heights, slow.recorder.Locks()...) >= had })
 	eventually(t, "nothing is owed any more", func() bool { return status(t, slow.engine).Unreported == 0 })
 	if err := slow.halt(); err != nil {
 		t.Fatal(err)
 	}
 	// Once they have been reported, only the top of the lane is again.
-	slow.recorder = &recorder{}
+	slow.recorder = &testkit.Recorder{}
 	slow.config.Reporter = slow.recorder
 	slow.open(t, net, members...)
 	slow.start()
-	eventually(t, "the top is reported", func() bool { return slow.recorder.height(lane) == heights })
+	eventually(t, "the top is reported", func() bool { return slow.recorder.Height(lane) == heights })
 	haltAll(t, members)
-	if n := len(slow.recorder.allLocks()); n > 4 {
+	if n := len(slow.recorder.Locks()); n > 4 {
 		t.Errorf("%d locks were reported again that had been", n)
 	}
 }
@@ -86,7 +84,7 @@ func TestRule4_4_LocksThatWaitForTheReporterAtAKillAreReportedInTheNextRun(t *te
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	m := members[0]
 	m.config.ProposeBackoff = time.Millisecond
-	m.recorder.hook = func(ctx context.Context, _ wire.Activity) error {
+	m.recorder.Hook = func(ctx context.Context, _ wire.Activity) error {
 		select {
 		case <-time.After(5 * time.Millisecond):
 			return nil
@@ -96,14 +94,13 @@ func TestRule4_4_LocksThatWaitForTheReporterAtAKillAreReportedInTheNextRun(t *te
 	}
 	startAll(t, net, members)
 	eventually(t, "the reporter is behind", func() bool {
-		return m.recorder.height(m.id) >= 10 && status(t, m.engine).Unreported > 40
+		return m.recorder.Height(m.id) >= 10 && status(t, m.engine).Unreported > 40
 	})
-	locks := m.recorder.allLocks() // what the application has written down at the moment of the kill
+	locks := m.recorder.Locks() // what the application has written down at the moment of the kill
 	copied := copyFolder(t, m.config.Journal.Dir)
 	haltAll(t, members)
-	before := &recorder{locks: locks}
 	m.config.Journal.Dir = copied
-	m.recorder = &recorder{}
+	m.recorder = &testkit.Recorder{}
 	m.config.Reporter = m.recorder
 	m.open(t, net, members...)
 	certified := uint64(0)
@@ -114,10 +111,10 @@ func TestRule4_4_LocksThatWaitForTheReporterAtAKillAreReportedInTheNextRun(t *te
 		if len(s.Lanes) == 1 && s.Lanes[0].HasCertified {
 			certified = s.Lanes[0].Certified
 		}
-		return certified > 0 && s.PendingReports == 0 && m.recorder.height(m.id) == certified+1
+		return certified > 0 && s.PendingReports == 0 && m.recorder.Height(m.id) == certified+1
 	})
 	haltAll(t, members)
-	if n := missing(m.id, certified+1, before, m.recorder); n > 0 {
+	if n := missing(m.id, certified+1, append(locks, m.recorder.Locks()...)...); n > 0 {
 		t.Errorf("%d of %d locks were reported in neither run", n, certified+1)
 	}
 }
@@ -135,7 +132,7 @@ func TestRule5_7_ASingleValidatorDoesNotOutgrowABlockedReporter(t *testing.T) {
 	m.config.DrainTimeout = 50 * time.Millisecond
 	m.config.ProposeBackoff = time.Millisecond
 	release := make(chan struct{})
-	m.recorder.hook = func(ctx context.Context, _ wire.Activity) error {
+	m.recorder.Hook = func(ctx context.Context, _ wire.Activity) error {
 		select {
 		case <-release:
 			return nil
@@ -155,7 +152,7 @@ func TestRule5_7_ASingleValidatorDoesNotOutgrowABlockedReporter(t *testing.T) {
 		t.Errorf("%d reports wait, MaxPendingReports is %d", s.PendingReports, m.config.MaxPendingReports)
 	}
 	close(release)
-	eventually(t, "the lane goes on", func() bool { return m.recorder.height(m.id) > stands+50 })
+	eventually(t, "the lane goes on", func() bool { return m.recorder.Height(m.id) > stands+50 })
 	haltAll(t, members)
 }
 
@@ -174,7 +171,7 @@ func TestRule4_2_5_LocksThatReachAProcessThatIsBehindAreReported(t *testing.T) {
 	members[0].config.Sender = &nodeTap{Sender: members[0].config.Sender, nodes: collect}
 	members[0].app.limit = nodes
 	startAll(t, net, members[:3]) // a quorum
-	eventually(t, "the lane is full", func() bool { return members[0].recorder.height(lane) == nodes })
+	eventually(t, "the lane is full", func() bool { return members[0].recorder.Height(lane) == nodes })
 	haltAll(t, members[:3])
 	close(collect)
 	for message := range collect {
@@ -201,8 +198,8 @@ func TestRule4_2_5_LocksThatReachAProcessThatIsBehindAreReported(t *testing.T) {
 		}
 	}
 	late.start()
-	eventually(t, "every lock is reported", func() bool { return missing(lane, nodes-1, late.recorder) == 0 })
-	if n := len(late.recorder.allLocks()); n != nodes-1 {
+	eventually(t, "every lock is reported", func() bool { return missing(lane, nodes-1, late.recorder.Locks()...) == 0 })
+	if n := len(late.recorder.Locks()); n != nodes-1 {
 		t.Errorf("%d locks were reported of %d", n, nodes-1)
 	}
 	haltAll(t, members[3:])
