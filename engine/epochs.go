@@ -104,9 +104,9 @@ func (s *StaticEpochs) Format(epoch uint64) (wire.Format, bool) { return formats
 //	epochs.Retain(needed)
 //
 // It serves as Schemes, Sequencers and Monitor of a [Config], and as wire.Formats. All methods may
-// be called from any goroutine; none blocks, and lookups take no lock. Engines that sign nothing may share
-// one; Retain then gets all that any of them needs. After a restart the host adds, before Run, every
-// epoch that it had kept: an old lane may need it.
+// be called from any goroutine; none blocks, and lookups take no lock. Engines that sign nothing
+// may share one; Retain then gets all that any of them needs. After a restart the host adds, before
+// Run, every epoch that it had kept: an old lane may need it.
 type Epochs struct {
 	// sets is replaced by writers, which hold mu, and read by anyone. The map is never changed.
 	sets atomic.Pointer[map[uint64]*epochSets]
@@ -125,9 +125,7 @@ type watcher struct {
 
 // NewEpochs returns an Epochs that is in an epoch whose sets are still to be added, before Run.
 func NewEpochs(current uint64) *Epochs {
-	e := &Epochs{current: current}
-	e.sets.Store(&map[uint64]*epochSets{})
-	return e
+	return &Epochs{current: current}
 }
 
 // Add adds the sets of an epoch, past, current or to come. signer signs our acks of it; nil if we

@@ -9,14 +9,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/poison"
 	"github.com/lanecast/lanecast/internal/testkit"
-	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -35,26 +33,17 @@ func TestMain(m *testing.M) {
 }
 
 // patience is how long a test waits for what must happen.
-const patience = 60 * time.Second
+const patience = testkit.Patience
 
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
-		if holds() {
-			return
-		}
-	}
-	t.Fatalf("waited %v in vain until %s", patience, what)
+	testkit.Eventually(t, what, holds)
 }
 
 // newSet makes four validators' keys unless told otherwise.
 func newSet(t testing.TB, kind testkit.Kind, n int, seed uint64) *testkit.Set {
 	t.Helper()
-	s, err := testkit.New(kind, verify.MinSig, verify.Compressed, n, namespace, seed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return testkit.MustSet(t, kind, n, namespace, seed)
 }
 
 // demandReleased demands that the ownership that a handle stands for has ended.
@@ -115,4 +104,11 @@ func copyFolder(t *testing.T, dir string) string {
 		}
 	}
 	return to
+}
+
+// skipUnderRaceDetector is for tests that count allocations.
+func skipUnderRaceDetector(t *testing.T) {
+	if testkit.Race {
+		t.Skip("the race detector allocates")
+	}
 }
