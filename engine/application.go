@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/internal/core"
+	"github.com/lanecast/lanecast/internal/shrink"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -29,6 +30,7 @@ func (e *Engine) endCall(number uint64, tell func(now time.Duration)) {
 	e.onLoop(func(now time.Duration) {
 		e.cancelCall(number)
 		delete(e.calls, number)
+		e.calls = shrink.Map(e.calls, &e.callsPeak)
 		tell(now)
 	})
 }

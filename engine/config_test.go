@@ -65,6 +65,7 @@ func TestAFieldOutOfRangeIsNamed(t *testing.T) {
 		{"Journal.Storage.Create", func(c *engine.Config) { c.Journal.Storage.Create = true }},
 		{"Journal.Storage.First", func(c *engine.Config) { c.Journal.Storage.First = []byte{1} }},
 		{"Journal.Storage.MaxRecord", func(c *engine.Config) { c.Journal.Storage.MaxRecord = 1 << 20 }},
+		{"Journal.Storage.Dead", func(c *engine.Config) { c.Journal.Storage.Dead = func() []journal.Position { return nil } }},
 		{"Journal.Storage.Notify", func(c *engine.Config) { c.Journal.Storage.Notify = func() {} }},
 		{"Journal.Storage.Observe", func(c *engine.Config) { c.Journal.Storage.Observe = func(journal.SyncInfo) {} }},
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/lanecast/lanecast/internal/core"
+	"github.com/lanecast/lanecast/internal/shrink"
 	"github.com/lanecast/lanecast/journal"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -54,8 +55,7 @@ func (e *Engine) carryOut() error {
 	}
 	if len(e.statements) > 0 { // in one go, or an idle worker would make a batch of the first alone
 		e.verifier.Submit(e.statements...)
-		clear(e.statements)
-		e.statements = e.statements[:0]
+		e.statements = shrink.Slice(e.statements, maxKept)
 	}
 	e.core.Done()
 	return nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/lanecast/lanecast/internal/core"
 	"github.com/lanecast/lanecast/internal/inbox"
+	"github.com/lanecast/lanecast/internal/shrink"
 	"github.com/lanecast/lanecast/journal"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/verify/batch"
@@ -37,7 +38,8 @@ type Engine struct {
 	statements []*verify.Statement // of effects being carried out
 	paused     bool
 	calls      map[uint64]context.CancelFunc // ends the contexts of the core's calls
-	ownLane    core.OwnLane                  // as logged last
+	callsPeak  shrink.Peak
+	ownLane    core.OwnLane // as logged last
 
 	// ctx ends when the engine is told to stop or fails. Set by Run before any other goroutine
 	// starts.

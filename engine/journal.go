@@ -25,7 +25,7 @@ type JournalConfig struct {
 	// refused: set neither in a configuration that stays.
 	Create, Recover bool
 	// Storage says how the journal is kept: sizes of segments and buffers, SyncDelay, compression,
-	// the file system. Dir, Create, First, MaxRecord, Notify and Observe in it are set by the
+	// the file system. Dir, Create, First, MaxRecord, Dead, Notify and Observe in it are set by the
 	// engine and must be left alone.
 	Storage journal.Config
 }
@@ -46,6 +46,7 @@ func (j *JournalConfig) validate(check *checker) {
 	check.unset("Journal.Storage.Create", s.Create, !s.Create)
 	check.unset("Journal.Storage.First", s.First, s.First == nil)
 	check.unset("Journal.Storage.MaxRecord", s.MaxRecord, s.MaxRecord == 0)
+	check.unset("Journal.Storage.Dead", "a function", s.Dead == nil)
 	check.unset("Journal.Storage.Notify", "a function", s.Notify == nil)
 	check.unset("Journal.Storage.Observe", "a function", s.Observe == nil)
 	bounded(check, "Journal.Storage.SegmentSize", &s.SegmentSize, journal.DefaultSegmentSize, 1<<10, 8<<30)
@@ -57,7 +58,8 @@ func (j *JournalConfig) validate(check *checker) {
 	bounded(check, "Journal.Storage.CompressLevel", &s.CompressLevel, 0, 1, 22)
 }
 
-// openJournal opens the folder and lets the core recover from every record in it.
+// openJournal opens the folder and lets the core recover from every record in it. What the core
+// finds to be dead is released on the way, so a long log takes no more memory than what lives.
 func (e *Engine) openJournal() error {
 	j := &e.cfg.Journal
 	records := 0
@@ -67,6 +69,15 @@ func (e *Engine) openJournal() error {
 	storage.Dir, storage.Create, storage.MaxRecord = j.Dir, j.Create || j.Recover, maxRecord
 	storage.First = core.FirstRecord(e.cfg.Identity, e.cfg.Namespace, j.Recover)
 	storage.Notify, storage.Observe = e.signal, e.metrics.observeSync
+	var dead []journal.Position
+	storage.Dead = func() []journal.Position {
+		dead = dead[:0]
+		for i := range e.core.Effects() {
+			dead = append(dead, journal.Position(e.core.Effects()[i].Position))
+		}
+		e.core.Done()
+		return dead
+	}
 	e.journal, err = journal.Open(storage, func(p journal.Position, record []byte) error {
 		records++
 		return e.core.Recover(uint64(p), record)

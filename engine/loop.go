@@ -3,6 +3,8 @@ package engine
 import (
 	"fmt"
 	"time"
+
+	"github.com/lanecast/lanecast/internal/shrink"
 )
 
 // burst is how many messages one turn of the loop takes in at most, so that verdicts and timers get
@@ -86,11 +88,11 @@ func (e *Engine) feed(now time.Duration) error {
 		e.core.Durable(now, uint64(durable))
 	}
 	e.core.Reported(now, e.reported.Load())
-	e.verdicts = e.verifier.Verdicts(e.verdicts[:0])
+	e.verdicts = e.verifier.Verdicts(e.verdicts)
 	for i := range e.verdicts {
 		e.core.SignaturesVerified(now, &e.verdicts[i])
 	}
-	clear(e.verdicts)
+	e.verdicts = shrink.Slice(e.verdicts, maxKept)
 	return nil
 }
 

@@ -1,6 +1,13 @@
 package engine
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/lanecast/lanecast/internal/shrink"
+)
+
+// maxKept is for how many elements a list that is used again keeps room.
+const maxKept = 4096
 
 // queue is a list without a bound of its own: those who push bound what they push. Any goroutine
 // pushes, one pops. wake receives after a push; a token may be stale, so the goroutine that pops
@@ -33,7 +40,7 @@ func (q *queue[T]) pop() (v T, left int, ok bool) {
 	q.head++
 	switch n := len(q.items) - q.head; {
 	case n == 0:
-		q.items, q.head = q.items[:0], 0
+		q.items, q.head = shrink.Slice(q.items, maxKept), 0
 	case q.head >= 1024 && q.head >= n: // moves no more than it popped since the last time
 		kept := copy(q.items, q.items[q.head:])
 		clear(q.items[kept:])

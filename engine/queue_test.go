@@ -44,3 +44,19 @@ func TestAQueueKeepsTheOrder(t *testing.T) {
 		})
 	})
 }
+
+// 5.5: Memory is bounded by configuration.
+//
+// A queue that was long once, as that of reports is after a restart, does not keep the room.
+func TestRule5_5_AQueueDoesNotKeepTheRoomOfABurst(t *testing.T) {
+	q := newQueue[int]()
+	for i := range 20 * maxKept {
+		q.push(i)
+	}
+	for q.len() > 0 {
+		q.pop()
+	}
+	if n := cap(q.items); n > maxKept {
+		t.Errorf("room for %d is kept", n)
+	}
+}

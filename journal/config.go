@@ -59,6 +59,11 @@ type Config struct {
 	// Observe, if set, is called after every synced group. It runs on the journal's goroutine and
 	// must not block.
 	Observe func(SyncInfo)
+	// Dead, if set, is called by Open after each record that it replays, and returns positions,
+	// among those replayed so far, whose records are dead, as one that the last record supersedes
+	// is. They are released at once. So an owner of a long log need not remember what is dead until
+	// it can call Release. The slice is read before the next call.
+	Dead func() []Position
 	// FS is the file system; nil is the operating system's.
 	FS FS
 

@@ -204,7 +204,8 @@
 // bytes live, the journal's goroutine moves what lives in the oldest to the tail, a bounded number
 // of bytes in a group, between the owner's groups. Records keep their positions, so replay is not
 // always in ascending order; a crash may leave original and copy, of which replay delivers the
-// first. Over time it writes no more than it frees.
+// first, and the other one too if Config.Dead has released the first. Over time it writes no more
+// than it frees.
 //
 // One dead segment is not removed but becomes the next new one. Its blocks are there, so that a
 // sync has nothing to write but the content: on ext4 that makes groups two to three times as fast

@@ -10,10 +10,11 @@ import (
 
 // Open takes the folder's lock, replays the log or creates it, and repairs what a crash left
 // unfinished. It calls replay for every record still there, in the order of the file: ascending
-// positions but for records that compaction has moved. Each position comes once. The record is a
-// view, valid during the call. All replayed records are live until released, and durable when Open
-// returns. A log that Open creates has one record, Config.First, at position 1; replay is called
-// for it as for any other, before anything is written.
+// positions but for records that compaction has moved. Each position comes once, or again, if
+// Config.Dead released it and a copy of it is further on. The record is a view, valid during the
+// call. All replayed records are live until released, and durable when Open returns. A log that
+// Open creates has one record, Config.First, at position 1; replay is called for it as for any
+// other, before anything is written.
 //
 // replay may be nil. An error of it ends Open and is returned, wrapped. Open starts the journal's
 // goroutines, which Close ends. The errors are ErrConfig, ErrLocked, ErrNoJournal, *CorruptError,
@@ -64,7 +65,13 @@ func Open(c Config, replay func(p Position, record []byte) error) (_ *Journal, e
 		if again {
 			return nil
 		}
-		return deliver(f.position, record)
+		if err := deliver(f.position, record); err != nil || c.Dead == nil {
+			return err
+		}
+		for _, p := range c.Dead() {
+			v.out.release(p)
+		}
+		return nil
 	}
 	if err := v.run(); err != nil {
 		return nil, err
@@ -96,6 +103,9 @@ func Open(c Config, replay func(p Position, record []byte) error) (_ *Journal, e
 	if !c.manual {
 		go w.marks.run()
 		go j.run()
+	}
+	if c.Dead != nil {
+		j.signal() // there may be segments to remove, or to compact
 	}
 	return j, nil
 }

@@ -31,10 +31,31 @@ func TestTheJournalIsAMapOfPositions(t *testing.T) {
 		alive, dead := map[Position]string{}, map[Position]string{}
 		next := Position(2)
 		reopen := func() *Journal {
-			j, found, err := open(c)
+			found := map[Position]string{}
+			c := creating(c)
+			releases := rapid.Bool().Draw(t, "releases in the replay")
+			gone := map[Position]string{} // released in the replay
+			if releases {
+				c.Dead = func() []Position {
+					p := rapid.SampledFrom(slices.Sorted(maps.Keys(found))).Draw(t, "dead")
+					gone[p] = found[p]
+					return []Position{p, 1 << 40}
+				}
+			}
+			j, err := Open(c, func(p Position, record []byte) error {
+				if _, twice := found[p]; twice && gone[p] != string(record) {
+					t.Fatalf("record %d comes twice, as %q", p, record)
+				}
+				found[p] = string(record)
+				delete(gone, p)
+				return nil
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
+			j.Release(1)
+			delete(found, 1)
+			delete(gone, 1)
 			for p, s := range alive {
 				if got, ok := found[p]; !ok || got != s {
 					t.Fatalf("record %d is %q, want %q", p, got, s)
@@ -45,7 +66,8 @@ func TestTheJournalIsAMapOfPositions(t *testing.T) {
 					t.Fatalf("record %d was never appended", p)
 				}
 			}
-			alive, dead = found, map[Position]string{}
+			maps.DeleteFunc(found, func(p Position, _ string) bool { _, ok := gone[p]; return ok })
+			alive, dead = found, gone
 			return j
 		}
 		j := reopen()

@@ -1,6 +1,9 @@
 package core
 
-import "github.com/lanecast/lanecast/wire"
+import (
+	"github.com/lanecast/lanecast/internal/shrink"
+	"github.com/lanecast/lanecast/wire"
+)
 
 // A call is a question to the application or a request to a signer. The core numbers its calls. The
 // driver gives each one a context, ends that context when a Cancel effect names the call, and feeds
@@ -10,6 +13,7 @@ import "github.com/lanecast/lanecast/wire"
 type calls struct {
 	out  *effects
 	open map[uint64]call // by number
+	peak shrink.Peak     // of open
 	last uint64
 }
 
@@ -72,6 +76,7 @@ func (c *calls) returned(kind EffectKind, number uint64) (about call, counts, ok
 		return call{}, false, false
 	}
 	delete(c.open, number)
+	c.open = shrink.Map(c.open, &c.peak)
 	s := about.of
 	s.out--
 	counts = s.current == number

@@ -10,7 +10,7 @@
 // # How to drive it
 //
 //  1. New, then Recover for every record of the journal, the first of which is FirstRecord's, then
-//     Start with the current epoch.
+//     Start with the current epoch. Recover's effects release dead records.
 //  2. For every event call its method, then carry out Effects in order and call Done. Several
 //     events may be fed before that; effects pile up in order.
 //  3. Call Tick no later than Deadline says.

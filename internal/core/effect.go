@@ -3,6 +3,7 @@ package core
 import (
 	"time"
 
+	"github.com/lanecast/lanecast/internal/shrink"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -95,9 +96,14 @@ func (f *effects) encode(kind byte, r record) []byte {
 // Effects returns what there is to do, in order. The slice is reused after Done.
 func (c *Core) Effects() []Effect { return c.effects.list }
 
+// What many effects at once have taken is not kept: the memory that is used again is bounded.
+const (
+	maxEffects = 4096    // about a megabyte
+	maxScratch = 1 << 20 // bytes of records
+)
+
 // Done tells that all effects have been carried out or handed on.
 func (c *Core) Done() {
-	f := &c.effects
-	clear(f.list)
-	f.list, f.scratch = f.list[:0], f.scratch[:0]
+	c.effects.list = shrink.Slice(c.effects.list, maxEffects)
+	c.effects.scratch = shrink.Slice(c.effects.scratch, maxScratch)
 }

@@ -2,6 +2,7 @@ package core
 
 import (
 	"github.com/lanecast/lanecast/aggregate"
+	"github.com/lanecast/lanecast/internal/shrink"
 	"github.com/lanecast/lanecast/verify"
 )
 
@@ -9,6 +10,7 @@ import (
 type jobs struct {
 	out  *effects
 	open map[uint64]job // by tag
+	peak shrink.Peak    // of open
 	last uint64
 }
 
@@ -38,6 +40,7 @@ func (o *jobs) submit(st *verify.Statement, j job) {
 func (o *jobs) take(tag uint64) (job, bool) {
 	j, ok := o.open[tag]
 	delete(o.open, tag)
+	o.open = shrink.Map(o.open, &o.peak)
 	if j.lane != nil {
 		j.lane.jobs--
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/aggregate"
+	"github.com/lanecast/lanecast/internal/shrink"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -15,6 +16,8 @@ type lanes struct {
 	gone        int                 // lanes in order that are dormant by now
 	found       *lane               // found last: acks of one chunk come close together
 	dormant     map[laneKey]dormant // lanes of sequencers that are in no known epoch within bounds
+
+	awakePeak, dormantPeak shrink.Peak // of bySequencer and of dormant
 }
 
 // find returns the lane of a sequencer, nil if there is none that is not dormant.
@@ -47,6 +50,7 @@ func (s *lanes) remove(l *lane) {
 	l.gone = true
 	s.gone++
 	delete(s.bySequencer, l.sequencer)
+	s.bySequencer = shrink.Map(s.bySequencer, &s.awakePeak)
 	if s.found == l {
 		s.found = nil
 	}
@@ -65,7 +69,10 @@ func (s *lanes) kept(sequencer wire.PublicKey) (dormant, bool) {
 }
 
 // forget forgets a dormant lane.
-func (s *lanes) forget(sequencer wire.PublicKey) { delete(s.dormant, keyOf(sequencer)) }
+func (s *lanes) forget(sequencer wire.PublicKey) {
+	delete(s.dormant, keyOf(sequencer))
+	s.dormant = shrink.Map(s.dormant, &s.dormantPeak)
+}
 
 // count returns how many lanes there are, and how many dormant ones.
 func (s *lanes) count() (awake, asleep int) { return len(s.order) - s.gone, len(s.dormant) }

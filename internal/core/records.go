@@ -50,19 +50,12 @@ type record interface {
 // dead.
 type records struct {
 	out     *effects
-	next    uint64   // position that the next record gets
-	durable uint64   // records up to this position are on disk
-	dead    []uint64 // records that were recovered, between Recover and Start
+	next    uint64 // position that the next record gets
+	durable uint64 // records up to this position are on disk
 }
 
-// start says which position the next record gets, and lets go of dead ones that were recovered.
-func (j *records) start(next uint64) {
-	j.next, j.durable = next, next-1
-	for _, position := range j.dead {
-		j.release(position)
-	}
-	j.dead = nil
-}
+// start says which position the next record gets.
+func (j *records) start(next uint64) { j.next, j.durable = next, next-1 }
 
 // reached notes that the records up to position are on disk, and reports whether that is news.
 func (j *records) reached(position uint64) bool {
@@ -71,13 +64,6 @@ func (j *records) reached(position uint64) bool {
 	}
 	j.durable = position
 	return true
-}
-
-// releaseAtStart has start let go of a record, if position is one.
-func (j *records) releaseAtStart(position uint64) {
-	if position != 0 {
-		j.dead = append(j.dead, position)
-	}
 }
 
 // append journals a record and returns its position.

@@ -18,27 +18,22 @@ type recovered struct {
 	rest     restRecord // the newest; none if restAt is 0
 	restAt   uint64
 	locks    []aggregate.Certificate
-	highest  uint64   // of locks
-	dead     []uint64 // positions of records that higher ones replaced
-	limit    int      // of locks, at which trim looks again
+	highest  uint64 // of locks
+	limit    int    // of locks, at which trim looks again
 }
 
-// trim drops locks that cannot matter whatever record comes next, so that a long journal is not
-// held in memory: those that have been reported and are below both the highest lock less one and
-// the parent of the highest node.
-func (r *recovered) trim(reported uint64) {
-	last := &r.locks[len(r.locks)-1]
-	r.highest = max(r.highest, last.Chunk.Height)
+// addLock keeps a lock. Now and then it releases those that Start would drop: a long journal is not
+// held in memory.
+func (r *recovered) addLock(lock aggregate.Certificate, reported uint64, records *records) {
+	r.locks = append(r.locks, lock)
+	r.highest = max(r.highest, lock.Chunk.Height)
 	if len(r.locks) < r.limit {
 		return
 	}
-	below := func(c aggregate.Certificate, height uint64) bool {
-		return c.Chunk.Height < height && c.Chunk.Height+1 < height
-	}
 	kept := r.locks[:0]
 	for _, lock := range r.locks {
-		if lock.Position <= reported && below(lock, r.highest) && r.bytes != nil && below(lock, r.node.Chunk.Height) {
-			r.dead = append(r.dead, lock.Position)
+		if lock.Position <= reported && r.prunes(lock.Chunk.Height) {
+			records.release(lock.Position)
 			continue
 		}
 		kept = append(kept, lock)
@@ -48,7 +43,30 @@ func (r *recovered) trim(reported uint64) {
 	r.limit = 2*len(kept) + 16
 }
 
-// Recover takes one record of the journal, in any order, before Start. The record is copied.
+// prunes reports whether certificates of a height are not among those that the lane holds:
+// [aggregate.Lane.Prune]. Which they are can change only if the record of a tip comes later that
+// compaction has moved, and whose lane is certified further up. Of such a tip the certificate is
+// dropped here, and nothing misses it: nothing is acked there any more.
+func (r *recovered) prunes(height uint64) bool {
+	tip, ok := r.tip()
+	ofTip := ok && height <= tip && tip-height <= 1
+	return height < r.highest && r.highest-height > 1 && !ofTip
+}
+
+// tip returns the height of the lane's tip, false if there is none.
+func (r *recovered) tip() (height uint64, ok bool) {
+	if t := r.rest.tip; t != nil {
+		height, ok = t.Chunk.Height, true
+	}
+	if r.bytes != nil {
+		height, ok = max(height, r.node.Chunk.Height), true
+	}
+	return height, ok
+}
+
+// Recover takes one record of the journal, in any order, before Start. The record is copied. The
+// effects are releases of records that are dead because of it: a driver that carries them out each
+// time keeps no more than what lives. A record that is dead may come again.
 func (c *Core) Recover(position uint64, rec []byte) error {
 	if len(rec) == 0 {
 		return fmt.Errorf("%w: empty, at position %d", ErrRecord, position)
@@ -63,15 +81,18 @@ func (c *Core) Recover(position uint64, rec []byte) error {
 		if err := n.DecodeStored(body); err != nil {
 			return bad("node", err)
 		}
-		return c.recoveredLane(n.Chunk.Sequencer).addNode(position, n, body)
+		dead, err := c.recoveredLane(n.Chunk.Sequencer).addNode(position, n, body)
+		if err != nil {
+			return err
+		}
+		c.records.release(dead)
 	case recordLock:
 		var lock wire.Lock
 		if err := lock.DecodeStored(body); err != nil {
 			return bad("lock", err)
 		}
-		r := c.recoveredLane(lock.Chunk.Sequencer)
-		r.locks = append(r.locks, aggregate.Certificate{Lock: lock, Position: position})
-		r.trim(c.reports.through)
+		held := aggregate.Certificate{Lock: lock, Position: position}
+		c.recoveredLane(lock.Chunk.Sequencer).addLock(held, c.reports.through, &c.records)
 	case recordOrigin:
 		var o originRecord
 		if err := o.decode(body); err != nil {
@@ -90,7 +111,7 @@ func (c *Core) Recover(position uint64, rec []byte) error {
 		if err != nil {
 			return err
 		}
-		c.records.releaseAtStart(dead)
+		c.records.release(dead)
 	case recordRecovered:
 		var r recoveredRecord
 		if err := r.decode(body); err != nil {
@@ -104,13 +125,17 @@ func (c *Core) Recover(position uint64, rec []byte) error {
 		if err := rest.decode(body); err != nil {
 			return bad("dormant lane", err)
 		}
-		return c.recoveredLane(rest.sequencer).addRest(position, rest)
+		dead, err := c.recoveredLane(rest.sequencer).addRest(position, rest)
+		if err != nil {
+			return err
+		}
+		c.records.release(dead)
 	case recordReported:
 		var through reportedThrough
 		if err := through.decode(body); err != nil {
 			return bad("reported locks", err)
 		}
-		c.records.releaseAtStart(c.reports.recovered(position, uint64(through)))
+		c.records.release(c.reports.recovered(position, uint64(through)))
 	default:
 		return fmt.Errorf("%w: kind %#x at position %d", ErrRecord, rec[0], position)
 	}
@@ -135,39 +160,37 @@ func twoTips(chunk *wire.Chunk, a, b uint64) error {
 		ErrRecord, chunk.Height, chunk.Sequencer, a, b)
 }
 
-// addNode keeps the highest node.
-func (r *recovered) addNode(position uint64, n wire.Node, body []byte) error {
+// addNode keeps the highest node. It returns the position of the record that is dead because of
+// that, 0 if none is.
+func (r *recovered) addNode(position uint64, n wire.Node, body []byte) (dead uint64, err error) {
 	if t := r.rest.tip; t != nil && t.Chunk.Height == n.Chunk.Height && t.Chunk.Payload != n.Chunk.Payload {
-		return twoTips(&n.Chunk, r.restAt, position)
+		return 0, twoTips(&n.Chunk, r.restAt, position)
 	}
 	if r.bytes != nil {
 		if n.Chunk.Height == r.node.Chunk.Height && n.Chunk.Payload != r.node.Chunk.Payload {
-			return twoTips(&n.Chunk, r.position, position)
+			return 0, twoTips(&n.Chunk, r.position, position)
 		}
 		if n.Chunk.Height <= r.node.Chunk.Height {
-			r.dead = append(r.dead, position)
-			return nil
+			return position, nil
 		}
-		r.dead = append(r.dead, r.position)
 	}
+	dead = r.position
 	r.node, r.bytes, r.position = n, body, position
-	return nil
+	return dead, nil
 }
 
-// addRest keeps the newest record of a lane that was dormant.
-func (r *recovered) addRest(position uint64, rest restRecord) error {
+// addRest keeps the newest record of a lane that was dormant. It returns the position of the other
+// one, if there are two.
+func (r *recovered) addRest(position uint64, rest restRecord) (dead uint64, err error) {
 	if t := rest.tip; t != nil && r.bytes != nil && t.Chunk.Height == r.node.Chunk.Height && t.Chunk.Payload != r.node.Chunk.Payload {
-		return twoTips(&t.Chunk, r.position, position)
+		return 0, twoTips(&t.Chunk, r.position, position)
 	}
 	if position < r.restAt {
-		r.dead = append(r.dead, position)
-		return nil
+		return position, nil
 	}
-	if r.restAt != 0 {
-		r.dead = append(r.dead, r.restAt)
-	}
+	dead = r.restAt
 	r.rest, r.restAt = rest, position
-	return nil
+	return dead, nil
 }
 
 // Start begins operation in the given epoch. next is the position that the first Append is to
@@ -264,9 +287,6 @@ func (c *Core) restore(l *lane, r *recovered, awake bool) (locks []restoredLock)
 		if awake || held.Position > c.reports.through {
 			locks = append(locks, restoredLock{l, held, false})
 		}
-	}
-	for _, position := range r.dead {
-		c.records.release(position)
 	}
 	return locks
 }

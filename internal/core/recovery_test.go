@@ -2,6 +2,7 @@ package core
 
 import (
 	"errors"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -167,26 +168,146 @@ func TestARecoveredRecordIsCopied(t *testing.T) {
 	expect(t, "certificate", string(got.Certificate), string(want.Certificate))
 }
 
-func TestRecoveryOfALongJournalHoldsOnlyTheTopOfALane(t *testing.T) {
+// 5.5: Memory is bounded by configuration, however long the process runs.
+//
+// That goes for a restart too: what is dead in a long journal is released as it is replayed, also
+// on a lane of which the process gets acks and no nodes, or no more of them. The twin keeps all
+// locks until the end.
+func TestRule5_5_RecoveryOfALongJournalHoldsOnlyTheTopsOfLanes(t *testing.T) {
+	const heights = 3000
+	of := id(1)
+	for name, hasNode := range map[string]func(height uint64) bool{
+		"nodes and locks":         func(uint64) bool { return true },
+		"locks only":              func(uint64) bool { return false },
+		"nodes up to some height": func(height uint64) bool { return height <= 100 },
+		"a few nodes":             func(height uint64) bool { return height%1000 == 7 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(4, true)
+			var journal [][]byte
+			for h := uint64(1); h < heights; h++ {
+				lock := w.lock(chunk(1, h-1, 7), 5)
+				journal = append(journal, lock.AppendTo([]byte{recordLock}))
+				if hasNode(h) {
+					n := on(lock, 7)
+					journal = append(journal, n.AppendTo([]byte{recordNode}))
+				}
+				if h%reportedEvery == 0 {
+					journal = append(journal, reportedThrough(len(journal)).AppendTo([]byte{recordReported}))
+				}
+			}
+			recover := func(twin bool) (c *Core, live []uint64) {
+				cfg := defaults(id(0))
+				cfg.Sets = &view{world: w, me: id(0)}
+				c = New(cfg)
+				dead := make(map[uint64]bool)
+				carryOut := func() {
+					for _, e := range c.Effects() {
+						if e.Kind == Release {
+							expect(t, "released before", dead[e.Position], false)
+							dead[e.Position] = true
+						}
+					}
+					c.Done()
+				}
+				for i, rec := range journal {
+					if err := c.Recover(uint64(i+1), rec); err != nil {
+						t.Fatal(err)
+					}
+					r := c.lanes.find(&of).recovered
+					if twin {
+						r.limit = math.MaxInt
+					} else if len(c.Effects()) > 4*reportedEvery || len(r.locks) > 4*reportedEvery {
+						t.Fatalf("record %d: %d effects, %d locks held", i+1, len(c.Effects()), len(r.locks))
+					}
+					carryOut()
+				}
+				c.Start(0, 5, uint64(len(journal)+1))
+				carryOut()
+				for i := range journal {
+					if !dead[uint64(i+1)] {
+						live = append(live, uint64(i+1))
+					}
+				}
+				return c, live
+			}
+			c, live := recover(false)
+			twin, want := recover(true)
+			if !slices.Equal(live, want) || !slices.Equal(c.Lanes(), twin.Lanes()) {
+				t.Fatalf("of %d records %d live, of the twin's %d; lanes %v and %v", len(journal), len(live), len(want), c.Lanes(), twin.Lanes())
+			}
+			held, wanted := c.lanes.find(&of).votes.All(), twin.lanes.find(&of).votes.All()
+			expect(t, "certificates", len(held), len(wanted))
+			for i := range held {
+				expect(t, "certificate", held[i].Subject(), wanted[i].Subject())
+			}
+		})
+	}
+}
+
+// 5.5: Memory is bounded by configuration.
+//
+// Many effects at once, or long records, leave no memory that stays.
+func TestRule5_5_WhatABurstOfEffectsTookIsNotKept(t *testing.T) {
 	r := newRig(t, 4)
-	l := r.c.lane(chunk(1, 0, 0).Sequencer)
-	for h := uint64(1); h < 5000; h++ {
-		n := wire.Node{Chunk: chunk(1, h, 7), Parent: wire.Parent{Payload: chunk(1, h-1, 7).Payload, Certificate: []byte{1}}}
-		lock := wire.Lock{Chunk: chunk(1, h-1, 7), Certificate: []byte{1}}
-		for k, rec := range [][]byte{lock.AppendTo([]byte{recordLock}), n.AppendTo([]byte{recordNode})} {
-			if err := r.c.Recover(2*h+uint64(k), rec); err != nil {
+	for range 10 * maxEffects {
+		r.c.effects.emit(Release)
+	}
+	r.c.effects.encode(recordNode, &wire.Node{Chunk: chunk(1, 1, 1), Parent: wire.Parent{Certificate: make([]byte, 2*maxScratch)}})
+	r.c.Done()
+	if n := cap(r.c.effects.list); n > maxEffects {
+		t.Errorf("room for %d effects is kept", n)
+	}
+	if n := cap(r.c.effects.scratch); n > maxScratch {
+		t.Errorf("%d bytes are kept", n)
+	}
+}
+
+// A record that is dead may come again.
+//
+// Compaction may have left a copy of it behind what replaced it.
+func TestADeadRecordThatComesAgainIsReleasedAgain(t *testing.T) {
+	r := newRig(t, 4, sequencing)
+	c := r.propose(1)
+	r.certifyOwn(c, 5)
+	c = r.propose(2)
+	r.certifyOwn(c, 5)
+	r.tip(r.w.node(1, 1, 1, 0, 5))
+	r.c.reports.record()
+	r.c.reports.record()
+	r.drain()
+	r.sync()
+	records, lanes := slices.Clone(r.disk.Records), r.c.Lanes()
+	came := make(map[RecordKind]bool)
+	for again := range records {
+		cfg := r.cfg
+		core := New(cfg)
+		dead := make(map[uint64]bool)
+		for i := 0; i <= len(records); i++ {
+			rec := records[again]
+			if i < len(records) {
+				rec = records[i]
+			} else if !dead[rec.Position] {
+				break // only what has been released comes again
+			}
+			if err := core.Recover(rec.Position, rec.Bytes); err != nil {
 				t.Fatal(err)
 			}
-		}
-		if h%reportedEvery == 0 {
-			through := reportedThrough(2 * (h - 1))
-			if err := r.c.Recover(20000+h, through.AppendTo([]byte{recordReported})); err != nil {
-				t.Fatal(err)
+			for _, e := range core.Effects() {
+				dead[e.Position] = true
 			}
+			came[RecordKind(rec.Bytes[0])] = came[RecordKind(rec.Bytes[0])] || i == len(records)
+			if i == len(records) && (len(core.Effects()) != 1 || core.Effects()[0].Position != rec.Position) {
+				t.Errorf("record %d, of kind %v, is dead, comes again and leads to %d releases", rec.Position, RecordKind(rec.Bytes[0]), len(core.Effects()))
+			}
+			core.Done()
 		}
-		if held := len(l.recovered.locks); held > 4*reportedEvery {
-			t.Fatalf("height %d: %d locks held", h, held)
+		core.Start(0, 5, r.disk.Next)
+		if !slices.Equal(core.Lanes(), lanes) {
+			t.Errorf("with record %d again: lanes %v, want %v", records[again].Position, core.Lanes(), lanes)
 		}
 	}
-	expect(t, "records that are live or known to be dead", len(l.recovered.locks)+len(l.recovered.dead)+1, 2*4999)
+	for _, kind := range []RecordKind{TipRecord, ProposalRecord, ReportedRecord} {
+		expect(t, kind.String()+" came again", came[kind], true)
+	}
 }

@@ -121,6 +121,7 @@ func (r *rig) start(epoch uint64) {
 			r.t.Fatalf("recover %d: %v", rec.Position, err)
 		}
 		r.noteRest(rec.Position, rec.Bytes)
+		r.drain()
 	}
 	r.noteDurable()
 	c.Start(r.now, epoch, r.disk.Next)

@@ -91,6 +91,10 @@ func (p *process) start() {
 			n.fail("%s: recover %d: %w", p.name, rec.Position, err)
 			return
 		}
+		for i := range c.Effects() { // releases
+			p.carryOut(&c.Effects()[i])
+		}
+		c.Done()
 	}
 	n.observer.durable(p)
 	n.history.line(n.now, p.name, "start in epoch %d with %d records", p.epoch, len(p.disk.Records))
