@@ -38,8 +38,7 @@ func (e *Engine) endCall(number uint64, tell func(now time.Duration)) {
 // askPropose asks the application for the payload at a height of our lane.
 func (e *Engine) askPropose(call uint64, at Place) {
 	ctx := e.beginCall(call)
-	e.tasks.Go(func() {
-		defer e.catch("Automaton.Propose")
+	e.goGuarded("Automaton.Propose", func() {
 		payload, err := e.cfg.Automaton.Propose(ctx, at)
 		if err != nil && !errors.Is(err, ErrDeclined) && ctx.Err() == nil {
 			e.log.Warn("the application failed to propose", "height", at.Height, "error", err)
@@ -53,8 +52,7 @@ func (e *Engine) askPropose(call uint64, at Place) {
 // askVerify asks the application for its verdict on a chunk.
 func (e *Engine) askVerify(call uint64, at Place, payload wire.Digest) {
 	ctx := e.beginCall(call)
-	e.tasks.Go(func() {
-		defer e.catch("Automaton.Verify")
+	e.goGuarded("Automaton.Verify", func() {
 		began := time.Now()
 		ok, err := e.cfg.Automaton.Verify(ctx, at, payload)
 		verdict := core.Refused

@@ -51,7 +51,7 @@
 //     and so may one whose folder was put back to an older state: see "When the journal is lost".
 //
 // A panic in any of them, or in a Scheme, stops the engine with a [*PanicError] and leaves the process
-// alone.
+// alone. So does runtime.Goexit, but for a Scheme that calls it on a verification worker.
 //
 // # Buffers
 //
@@ -106,7 +106,7 @@
 //     nothing was acked or proposed;
 //   - [ErrStaleJournal]: the journal lacks what this identity has signed;
 //   - what was wrong with Config.Adopt;
-//   - [*PanicError]: a collaborator panicked.
+//   - [*PanicError]: a collaborator panicked, or called runtime.Goexit.
 //
 // All goroutines are gone when Run returns, and the folder can be opened again. Queries and
 // VerifyLocks may be called from anywhere, also before Run (they wait for it), and return [ErrStopped]

@@ -206,10 +206,15 @@ func (e *Engine) Run(ctx context.Context) error {
 
 	reportCtx, stopReports := context.WithCancel(context.WithoutCancel(ctx))
 	reporter := e.startReporting(reportCtx)
-	e.tasks.Go(func() { e.sign("AckSigner", e.ackSigs) })
-	e.tasks.Go(func() { e.sign("Sequencer", e.chunkSigs) })
-	e.tasks.Go(e.send)
-	e.loop()
+	e.goGuarded("AckSigner", func() { e.sign(e.ackSigs) })
+	e.goGuarded("Sequencer", func() { e.sign(e.chunkSigs) })
+	e.goGuarded("Sender or Relay", e.send)
+	loop := make(chan struct{}) // a goroutine of its own, for the caller's must not end before it has shut down
+	go func() {
+		defer close(loop)
+		e.guard("loop", e.loop)
+	}()
+	<-loop
 
 	e.shutdown(func() { reporter.drain(stopReports) })
 	return e.failed()
@@ -293,13 +298,26 @@ func (e *Engine) failed() error {
 	return e.failure
 }
 
-// catch turns a panic into a failure. Every goroutine that calls an embedder's code defers it
-// directly.
-func (e *Engine) catch(in string) {
-	if v := recover(); v != nil {
-		e.fail(&PanicError{In: in, Value: v, Stack: debug.Stack()})
-	}
+// guard calls f, which calls an embedder's code, and turns a panic into a failure; likewise
+// runtime.Goexit, after which f does not return either. Every goroutine of ours does all that it
+// does within it, so nothing waits for one that is gone.
+func (e *Engine) guard(in string, f func()) {
+	returned := false
+	defer func() {
+		v := recover()
+		if v == nil && !returned {
+			v = ErrGoexit
+		}
+		if v != nil {
+			e.fail(&PanicError{In: in, Value: v, Stack: debug.Stack()})
+		}
+	}()
+	f()
+	returned = true
 }
+
+// goGuarded starts a goroutine that shutdown waits for.
+func (e *Engine) goGuarded(in string, f func()) { e.tasks.Go(func() { e.guard(in, f) }) }
 
 func (e *Engine) workerPanicked(v any) {
 	failure := &PanicError{In: "verification worker", Value: v}

@@ -65,6 +65,10 @@ var (
 	// engine, say.
 	ErrMetrics = errors.New("engine: metrics registration failed")
 
+	// ErrGoexit: a collaborator ended its goroutine with runtime.Goexit, as testing.T.FailNow does.
+	// A [*PanicError] wraps it.
+	ErrGoexit = errors.New("runtime.Goexit was called")
+
 	// ErrNotEvidence: an activity that proves nothing to others.
 	ErrNotEvidence = errors.New("engine: not evidence")
 )
@@ -83,11 +87,11 @@ func (e *ConfigError) Error() string {
 // Unwrap returns ErrConfig.
 func (e *ConfigError) Unwrap() error { return ErrConfig }
 
-// PanicError reports a panic, in one of the embedder's collaborators as a rule. Run returns it. The
-// engine stops as after any other failure; the process lives.
+// PanicError reports a panic or runtime.Goexit, in one of the embedder's collaborators as a rule. Run
+// returns it. The engine stops as after any other failure; the process lives.
 type PanicError struct {
 	In    string // what was running: "verification worker", "Automaton.Verify", "loop", …
-	Value any    // what panic was called with
+	Value any    // what panic was called with, or ErrGoexit
 	Stack []byte // where, as runtime/debug.Stack gives it; nil for verification workers that do not tell
 }
 

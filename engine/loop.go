@@ -13,7 +13,6 @@ const burst = 256
 
 // loop owns the core. It waits only when there is nothing to do.
 func (e *Engine) loop() {
-	defer e.catch("loop")
 	updates, err := e.begin()
 	if err != nil {
 		e.fail(err)

@@ -30,7 +30,6 @@ func (e *Engine) post(f core.Effect) {
 
 // send calls the Sender and the Relay for what is in the outbox, in order.
 func (e *Engine) send() {
-	defer e.catch("Sender or Relay")
 	var told *wire.Chunk // the last one that the relay was told of
 	for e.ctx.Err() == nil {
 		select {

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -12,46 +13,63 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
+// end is how a collaborator ends the goroutine that calls it.
+type end func()
+
 func TestAPanicInACollaboratorEndsTheRunWithAnError(t *testing.T) {
 	t.Parallel()
+	demandItStops(t, func() { panic(errBug) }, errBug, true)
+}
+
+// runtime.Goexit runs deferred functions as a panic does, and recover does not see it.
+func TestACollaboratorThatEndsItsGoroutineEndsTheRunWithAnError(t *testing.T) {
+	t.Parallel()
+	demandItStops(t, runtime.Goexit, engine.ErrGoexit, false)
+}
+
+// demandItStops demands that Run returns want when a collaborator ends as told, whichever it is.
+func demandItStops(t *testing.T, bug end, want error, workers bool) {
 	for _, c := range []struct {
 		in    string
 		plant func(*member)
 	}{
 		{"Automaton.Propose", func(m *member) {
-			m.app.propose = func(context.Context, engine.Place) (wire.Digest, error) { panic(errBug) }
+			m.app.propose = func(context.Context, engine.Place) (d wire.Digest, _ error) { bug(); return d, nil }
 		}},
 		{"Automaton.Verify", func(m *member) {
-			m.app.verify = func(context.Context, engine.Place, wire.Digest) (bool, error) { panic(errBug) }
+			m.app.verify = func(context.Context, engine.Place, wire.Digest) (bool, error) { bug(); return true, nil }
 		}},
 		{"Reporter", func(m *member) {
-			m.recorder.Hook = func(context.Context, wire.Activity) error { panic(errBug) }
+			m.recorder.Hook = func(context.Context, wire.Activity) error { bug(); return nil }
 		}},
 		{"AckSigner", func(m *member) {
 			for e, s := range m.config.Schemes.(provider).signers {
-				m.config.Schemes.(provider).signers[e] = slowSigner{s, func(context.Context) { panic(errBug) }}
+				m.config.Schemes.(provider).signers[e] = slowSigner{s, func(context.Context) { bug() }}
 			}
 		}},
 		{"Sequencer", func(m *member) {
-			m.config.Sequencer = slowChunks{m.config.Sequencer, func(context.Context) { panic(errBug) }}
+			m.config.Sequencer = slowChunks{m.config.Sequencer, func(context.Context) { bug() }}
 		}},
-		{"Sender or Relay", func(m *member) { m.config.Relay = panicking{} }},
-		{"loop", func(m *member) { m.config.Sequencers = panicking{} }},
-		{"loop", func(m *member) { m.config.Monitor = panicking{} }},
+		{"Sender or Relay", func(m *member) { m.config.Relay = ending{end: bug} }},
+		{"loop", func(m *member) { m.config.Sequencers = ending{end: bug} }},
+		{"loop", func(m *member) { m.config.Monitor = ending{end: bug} }},
 		{"verification worker", func(m *member) {
 			for e, s := range m.config.Schemes.(provider).schemes {
-				m.config.Schemes.(provider).schemes[e] = panicking{Scheme: s}
+				m.config.Schemes.(provider).schemes[e] = ending{s, bug}
 			}
 		}},
 	} {
+		if c.in == "verification worker" && !workers {
+			continue
+		}
 		t.Run(c.in, func(t *testing.T) {
 			t.Parallel()
 			net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 			c.plant(members[0])
 			startAll(t, net, members)
 			err := members[0].ended(t)
-			var bug *engine.PanicError
-			if !errors.As(err, &bug) || !errors.Is(err, errBug) || bug.In != c.in || !strings.Contains(string(bug.Stack), "panic") {
+			var stopped *engine.PanicError
+			if !errors.As(err, &stopped) || !errors.Is(err, want) || stopped.In != c.in || !strings.Contains(string(stopped.Stack), "panic_test.go") {
 				t.Errorf("Run returned %v", err)
 			}
 		})
@@ -60,11 +78,18 @@ func TestAPanicInACollaboratorEndsTheRunWithAnError(t *testing.T) {
 
 var errBug = errors.New("a bug of the embedder's")
 
-type panicking struct{ verify.Scheme }
-
-func (panicking) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {
-	panic(errBug)
+// ending is a collaborator all of whose methods end.
+type ending struct {
+	verify.Scheme
+	end end
 }
-func (panicking) Sequencers(uint64) ([]wire.PublicKey, bool)            { panic(errBug) }
-func (panicking) Epochs(context.Context) (uint64, <-chan uint64, error) { panic(errBug) }
-func (panicking) Check([]verify.Combination) bool                       { panic(errBug) }
+
+func (e ending) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {
+	e.end()
+}
+func (e ending) Sequencers(uint64) ([]wire.PublicKey, bool) { e.end(); return nil, false }
+func (e ending) Epochs(context.Context) (epoch uint64, updates <-chan uint64, err error) {
+	e.end()
+	return epoch, updates, nil
+}
+func (e ending) Check([]verify.Combination) bool { e.end(); return true }

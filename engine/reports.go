@@ -30,10 +30,11 @@ func (e *Engine) startReporting(ctx context.Context) *reporting {
 	r := &reporting{engine: e, queue: e.reports, draining: make(chan struct{}), gone: make(chan struct{})}
 	go func() {
 		defer close(r.gone)
-		defer e.catch("Reporter")
-		if err := r.run(ctx); err != nil {
-			e.fail(err)
-		}
+		e.guard("Reporter", func() {
+			if err := r.run(ctx); err != nil {
+				e.fail(err)
+			}
+		})
 	}()
 	return r
 }

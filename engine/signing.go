@@ -11,8 +11,7 @@ import (
 
 // sign carries out one signature after the other: a signer is never called twice at once. One
 // goroutine runs it for acks and one for chunks, so that slow acks do not hold up our lane.
-func (e *Engine) sign(in string, requests *queue[func()]) {
-	defer e.catch(in)
+func (e *Engine) sign(requests *queue[func()]) {
 	for {
 		select {
 		case <-e.ctx.Done():
