@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/lanecast/lanecast/internal/core"
@@ -40,12 +39,7 @@ func (e *Engine) askPropose(call uint64, at Place) {
 	ctx := e.beginCall(call)
 	e.goGuarded("Automaton.Propose", func() {
 		payload, err := e.cfg.Automaton.Propose(ctx, at)
-		if err != nil && !errors.Is(err, ErrDeclined) && ctx.Err() == nil {
-			e.log.Warn("the application failed to propose", "height", at.Height, "error", err)
-		}
-		e.endCall(call, func(now time.Duration) {
-			e.core.ApplicationProposed(now, call, payload, err == nil)
-		})
+		e.endCall(call, func(now time.Duration) { e.core.ApplicationProposed(now, call, payload, err) })
 	})
 }
 

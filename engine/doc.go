@@ -133,7 +133,8 @@
 //	sequencer_height{sequencer}, sequencer_certified_height{sequencer}
 //	acks_total{status,reason}, nodes_total{status,reason}, acks_proven_invalid_total, nodes_verified_total
 //	application_verdicts_total{status}, application_verdict_seconds
-//	propose_total{status}, rebroadcast_total{status}, own_acks_total{status}
+//	propose_total{status}, propose_declined_total, own_acks_total{status}
+//	broadcast_total{status}, rebroadcast_total{status}
 //	certificates_total, locks_total, faults_total, key_faults_total, e2e_duration_seconds
 //	epoch, peers, suspects, vote_bytes, dormant_lanes, parents_dropped_total
 //	recovering, abstaining_lanes, abstaining_height, own_lane_blocked{reason}
@@ -142,8 +143,35 @@
 //	journal_sync_duration_seconds, journal_sync_records, journal_volatile_bytes
 //	reports_pending, locks_unreported, outbox_messages, outbox_dropped_total
 //
-// Status is success, failure, dropped or invalid. Counters are read from the loop when scraped: no
-// message pays for them.
+// Counters are read from the loop when scraped: no message pays for them.
+//
+// Status of an attempt of our own: success; failure, of which the log has the reason; dropped, for it
+// was overtaken. A question for a payload that the application declined is no attempt. A broadcast
+// fails while the sets of the current epoch are not known, and when the outbox is full; it is dropped
+// while we are no sequencer. Such a pause counts once.
+//
+// Status and reason of a message are what became of it on arrival. Invalid is what no honest peer
+// sends, whatever it has missed and however late the message comes. Dropped is all else that did not
+// count: the peer or this process is late, or the message is not needed.
+//
+//	success   accepted              an ack that was counted; a node that is or will be verified
+//	dropped   duplicate             the same ack or node came before
+//	          certified             an ack for what has a certificate
+//	          epoch_out_of_bounds   an ack of an epoch that is over, or that has not come here
+//	          height_out_of_bounds  an ack below the top of its lane, or above it by more than HeightBound
+//	          height_too_low        a node below the tip
+//	          payload_mismatch      an ack for another chunk than the tip: its sequencer signed two
+//	          unknown_epoch         sets that this process does not have
+//	          not_now               a node whose sequencer is none in the current epoch: it may be in another
+//	          no_room, busy         an ack beyond its sender's memory; a node behind two others
+//	          stale, replaced       a node that tip, epoch or a higher node have overtaken
+//	          stopped               the engine was stopping
+//	invalid   malformed             bytes that are no such message
+//	          invalid               a node with a bad signature or certificate
+//	          conflicting           a second ack of one validator, or node, for one height
+//	          wrong_peer            a message that another identity made, or is said to have made
+//	          not_validator         an ack of one who is no validator of its epoch
+//	          unknown_sequencer     an ack for a chunk of one who is no sequencer of the ack's epoch
 //
 // # How it is built
 //

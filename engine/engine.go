@@ -55,7 +55,11 @@ type Engine struct {
 	reported  atomic.Uint64 // reports that the Reporter has returned for; written by its goroutine
 	outbox    chan core.Effect
 	drops     drops
-	untold    bool // the loop's: the relay was not told of the node that comes next
+
+	// The loop's, of our chunks: the relay was not told of the node that comes next; the node has
+	// been sent before; how often one was not sent, and how often of these when it had been before.
+	untold, again       bool
+	unsent, unsentAgain uint64
 
 	started chan struct{} // closed once verifier is set
 	looping chan struct{} // closed once the loop answers questions

@@ -30,9 +30,9 @@ var (
 	// ErrMessageKind: a Message that says it is neither an ack nor a node, dropped.
 	ErrMessageKind = errors.New("engine: message of an unknown kind")
 
-	// ErrDeclined: an [Automaton] returns it when it has no payload to propose now. Any other error
-	// does the same, and is logged.
-	ErrDeclined = errors.New("engine: declined")
+	// ErrDeclined: an [Automaton] returns it when it has no payload to propose now. After any other
+	// error it is asked again as well, and the error is logged and counted as a failure.
+	ErrDeclined = core.ErrDeclined
 
 	// ErrJournal: writing or syncing the journal failed, so the engine could no longer remember
 	// what it says, and stopped. The journal's error is wrapped too.

@@ -22,7 +22,8 @@ type Place struct {
 // wanted; the call returns soon after that. Run waits for it.
 type Automaton interface {
 	// Propose returns the digest of the payload for our lane at a height. It is asked only by an
-	// engine with a Sequencer. An error declines; the next question comes after ProposeBackoff. ctx
+	// engine with a Sequencer. ErrDeclined says that there is none now; any other error is a failure,
+	// logged and counted. After either the next question comes after ProposeBackoff. ctx
 	// ends when the height is no longer our next one, or we are no sequencer any more. After a
 	// restart the same place may be asked for again, if the first answer was never made durable.
 	Propose(ctx context.Context, at Place) (wire.Digest, error)
@@ -80,12 +81,16 @@ type SchemeLookup interface {
 // called from the loop for almost every message, and from the goroutines that call VerifyLocks: it
 // must answer at once, without a lock or I/O if possible, and from any goroutine. Having answered
 // for an epoch it must go on giving the same answer (the same Scheme value, by ==) as long as
-// [Engine.EpochsNeeded] names that epoch.
+// [Engine.EpochsNeeded] names that epoch. Because of messages it is asked for epochs within bounds
+// and those that EpochsNeeded names, and for an epoch that a sequencer of the current epoch names in
+// a node of its own: one per sequencer and BadNodeInterval.
 type SchemeProvider interface {
 	SchemeLookup
 	// AckSigner returns what signs our acks in an epoch; nil if we are no validator of it or sign
-	// nothing, or while the key is not there yet: it is asked for again. The signer may be slow to
-	// sign, but this method must return it at once. The context of a signature ends when the ack is
+	// nothing, or while the key is not there yet: it is asked for again, each time that an ack is
+	// due and AckInterval has passed. It is also asked for again after a signature that failed, and
+	// may then return another signer. The signer may be slow to sign, but this method must return it
+	// at once. The context of a signature ends when the ack is
 	// no longer wanted, or after SignTimeout.
 	AckSigner(epoch uint64) verify.AckSigner
 }

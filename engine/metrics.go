@@ -63,7 +63,9 @@ var (
 	descVerify       = describe("application_verdicts_total", "The application's verdicts: true, false, none.", "status")
 	descCertificates = describe("certificates_total", "Certificates assembled here.")
 	descLocks        = describe("locks_total", "Certificates new to us, assembled or received.")
-	descPropose      = describe("propose_total", "Payloads proposed by the application, or declined.", "status")
+	descPropose      = describe("propose_total", "Attempts to make a chunk of ours, from the application's payload on.", "status")
+	descDeclined     = describe("propose_declined_total", "Questions for a payload that the application declined.")
+	descBroadcast    = describe("broadcast_total", "Broadcasts of our own chunks, first and repeated ones.", "status")
 	descRebroadcast  = describe("rebroadcast_total", "Repeated broadcasts of our own chunks.", "status")
 	descOwnAcks      = describe("own_acks_total", "Acks of our own: signed, failed, overtaken.", "status")
 	descFaults       = describe("faults_total", "Faults reported.")
@@ -127,7 +129,7 @@ func (m *metrics) observeSync(s journal.SyncInfo) {
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descHeight, descCertified, descAcks, descAcksInvalid, descNodes, descNodesValid, descVerify, descCertificates, descLocks,
-		descPropose, descRebroadcast, descOwnAcks, descFaults, descKeyFaults, descEpoch, descPeers, descInbox, descDropped,
+		descPropose, descDeclined, descBroadcast, descRebroadcast, descOwnAcks, descFaults, descKeyFaults, descEpoch, descPeers, descInbox, descDropped,
 		descPauses, descStatements, descWaiting, descSplits, descSuspects, descVoteBytes, descVolatile, descReports,
 		descOutbox, descOutboxDrops, descParents, descUnreported, descDormant, descRecovering, descAbstaining, descAbstainingTo,
 		descOwnLane,
@@ -183,6 +185,8 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	statuses(descVerify, s.counts.ApplicationVerdicts[:])
 	statuses(descPropose, s.counts.Proposals[:])
+	counter(descDeclined, s.counts.Declined)
+	statuses(descBroadcast, s.counts.Broadcasts[:])
 	statuses(descRebroadcast, s.counts.Rebroadcasts[:])
 	statuses(descOwnAcks, s.counts.OwnAcks[:])
 	counter(descAcksInvalid, s.counts.AcksInvalid)
@@ -224,15 +228,13 @@ func oneIf(b bool) float64 {
 	return 0
 }
 
-// outcomeStatus returns upstream's word for an outcome: dropped for a message that could have been
-// good and was not needed or had no room; invalid for one that no honest peer sends, except in
-// races about epochs and tips.
+// outcomeStatus returns upstream's word for an outcome: see "Metrics" in the package comment.
 func outcomeStatus(o core.Outcome) string {
-	switch o {
-	case core.Accepted:
+	switch {
+	case o == core.Accepted:
 		return "success"
-	case core.Duplicate, core.Certified, core.Busy, core.NoRoom, core.Stale, core.Replaced, core.Stopped:
-		return "dropped"
+	case o.Invalid():
+		return "invalid"
 	}
-	return "invalid"
+	return "dropped"
 }

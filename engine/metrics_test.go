@@ -78,7 +78,7 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 		return value(gather(t, registry)["lanecast_acks_total"], "malformed") == 1
 	})
 	eventually(t, "the application is asked for one more chunk, and declines", func() bool {
-		return value(gather(t, registry)["lanecast_propose_total"], "dropped") >= 1
+		return value(gather(t, registry)["lanecast_propose_declined_total"], "") >= 1
 	})
 
 	got := gather(t, registry)
@@ -96,7 +96,8 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 		{"lanecast_certificates_total", "", 1},
 		{"lanecast_locks_total", "", 30},
 		{"lanecast_propose_total", "success", 10},
-		{"lanecast_propose_total", "dropped", 1},
+		{"lanecast_propose_declined_total", "", 1},
+		{"lanecast_broadcast_total", "success", 10},
 		{"lanecast_own_acks_total", "success", 10},
 		{"lanecast_peers", "", 4},
 		{"lanecast_inbox_dropped_total", "too_large", 1},

@@ -24,7 +24,23 @@ func (e *Engine) post(f core.Effect) {
 		posted = false
 	}
 	if f.Kind == core.Broadcast {
-		e.untold = !posted
+		e.untold, e.again = !posted, f.Again
+	}
+	if !posted && f.Kind != core.SendAck {
+		e.notSent()
+	}
+}
+
+// notSent counts that a chunk of ours did not go out, to the relay or to the sender. It tells the
+// operator of the first time, the second, the fourth and so on.
+func (e *Engine) notSent() {
+	e.unsent++
+	if e.again {
+		e.unsentAgain++
+	}
+	if e.unsent&(e.unsent-1) == 0 {
+		e.log.Warn("our chunk was not sent, for Sender or Relay is behind and the outbox is full", "MaxOutbox", e.cfg.MaxOutbox,
+			"times", e.unsent)
 	}
 }
 

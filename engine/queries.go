@@ -103,7 +103,10 @@ func (e *Engine) Certificate(ctx context.Context, sequencer wire.PublicKey, heig
 }
 
 // EpochsNeeded returns, ascending, the epochs whose sets the providers must keep: those within
-// bounds and those that the tip or a certificate of a lane is of.
+// bounds, those that the tip or a certificate of a lane is of, and those of the parents of nodes
+// that are not verified yet. Of the last kind there may be epochs that the providers lack, in a
+// process that joined or fell behind: a log line says so, and the lane needs their sets, which the
+// host gets from where it has its history (see [Epochs.Add]).
 func (e *Engine) EpochsNeeded(ctx context.Context) ([]uint64, error) {
 	return ask(ctx, e, e.core.EpochsNeeded)
 }
@@ -177,6 +180,10 @@ func (e *Engine) status() Status {
 			OutboxDropped: e.drops.outbox.Load(),
 		},
 	}
+	s.counts.Broadcasts[core.Success] -= e.unsent
+	s.counts.Broadcasts[core.Failure] += e.unsent
+	s.counts.Rebroadcasts[core.Success] -= e.unsentAgain
+	s.counts.Rebroadcasts[core.Failure] += e.unsentAgain
 	for _, l := range e.core.Lanes() {
 		s.Lanes = append(s.Lanes, Lane(l))
 	}

@@ -25,7 +25,7 @@ func (c *Core) ack(from *Peer, message []byte) Outcome {
 		c.faults.invalidAck(from, message)
 		return Malformed
 	}
-	if first, last := c.epochs.bounds(); a.Epoch < first || a.Epoch > last {
+	if !c.epochs.within(a.Epoch) {
 		return EpochOutOfBounds
 	}
 	l := c.lanes.find(&a.Chunk.Sequencer)

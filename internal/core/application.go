@@ -152,6 +152,7 @@ func (c *Core) AckSigned(now time.Duration, number uint64, signature []byte, err
 		return
 	case err != nil || len(signature) != e.format.AckSignature:
 		c.counts.OwnAcks[Failure]++
+		c.epochs.forgetSigner(e)
 		c.retryAck(l)
 		return
 	}

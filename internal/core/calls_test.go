@@ -135,7 +135,7 @@ func TestRule4_7_QuestionsForPayloadsEndAndTwoAtMostAreOutstanding(t *testing.T)
 	expect(t, "questions in all", r.c.calls.last, first+1)
 	expect(t, "cancelled", len(r.cancelled), 2)
 	expect(t, "questions", len(r.proposes), 0)
-	r.c.ApplicationProposed(r.now, first, payload(1), true) // it counts for nothing
+	r.c.ApplicationProposed(r.now, first, payload(1), nil) // it counts for nothing
 	r.drain()
 	expect(t, "records", r.disk.Next, 1)
 	expect(t, "questions once one returned", len(r.proposes), 1)

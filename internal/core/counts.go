@@ -17,8 +17,11 @@ const (
 	EpochOutOfBounds
 	// HeightOutOfBounds: the ack's height is too low or too high for its lane.
 	HeightOutOfBounds
-	// UnknownSequencer: the chunk's sequencer is none in that epoch.
+	// UnknownSequencer: an ack whose chunk's sequencer is none in the ack's epoch.
 	UnknownSequencer
+	// NotNow: a node whose sequencer is none in the current epoch. It may be one in another, which
+	// may be out of bounds.
+	NotNow
 	// HeightTooLow: a node below the tip.
 	HeightTooLow
 	// PayloadMismatch: an ack for another payload than the tip's.
@@ -50,7 +53,7 @@ const (
 
 var outcomeNames = [numOutcomes]string{
 	"accepted", "duplicate", "malformed", "unknown_epoch", "epoch_out_of_bounds", "height_out_of_bounds",
-	"unknown_sequencer", "height_too_low", "payload_mismatch", "wrong_peer", "not_validator", "conflicting", "certified",
+	"unknown_sequencer", "not_now", "height_too_low", "payload_mismatch", "wrong_peer", "not_validator", "conflicting", "certified",
 	"no_room", "busy", "invalid", "stale", "replaced", "stopped",
 }
 
@@ -59,6 +62,17 @@ func (o Outcome) String() string {
 		return outcomeNames[o]
 	}
 	return "unknown"
+}
+
+// Invalid reports whether no honest peer sends such a message, whatever it has missed and however
+// late the message is: docs/protocol.md 4.6 does not have all of them reported, since many cost
+// their sender nothing.
+func (o Outcome) Invalid() bool {
+	switch o {
+	case Malformed, UnknownSequencer, WrongPeer, NotValidator, Conflicting, Invalid:
+		return true
+	}
+	return false
 }
 
 // Outcomes returns all outcomes, in order of their values.
@@ -78,7 +92,7 @@ const (
 	Success Status = iota
 	// Failure: it could not be done.
 	Failure
-	// Dropped: it was overtaken, or declined.
+	// Dropped: it was overtaken.
 	Dropped
 
 	numStatuses
@@ -94,8 +108,9 @@ type Counts struct {
 	Acks  [numOutcomes]uint64 // messages, by what became of them on arrival
 	Nodes [numOutcomes]uint64 // messages on arrival, and Invalid, Stale and Replaced once more
 
-	Proposals           [numStatuses]uint64 // payloads that the application proposed or declined
-	Broadcasts          [numStatuses]uint64 // first broadcasts of our chunks and repeated ones
+	Proposals           [numStatuses]uint64 // attempts to make our next chunk
+	Declined            uint64              // questions for a payload that the application declined
+	Broadcasts          [numStatuses]uint64 // first broadcasts of our chunks and repeated ones; a pause counts once
 	Rebroadcasts        [numStatuses]uint64 // only the repeated ones
 	ApplicationVerdicts [numStatuses]uint64 // application's verdicts: true, false, none
 	OwnAcks             [numStatuses]uint64 // our acks signed, failed to be signed, or overtaken

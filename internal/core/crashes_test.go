@@ -276,7 +276,7 @@ func (m *mixture) step() {
 		case len(m.proposes) > 0:
 			c := m.proposes[0]
 			m.proposes = nil
-			m.proposed(c.Height, payload(m.random.IntN(1<<16)), m.random.IntN(4) > 0)
+			m.proposed(c.Height, payload(m.random.IntN(1<<16)), []error{nil, nil, nil, ErrDeclined, errTest}[m.random.IntN(5)])
 			m.drain()
 		case len(m.signChunks) > 0:
 			c := m.signChunks[0]
@@ -326,7 +326,7 @@ func (m *mixture) late(n int) {
 		case AskVerify:
 			m.c.ApplicationVerified(m.now, e.Call, Approved)
 		case AskPropose:
-			m.c.ApplicationProposed(m.now, e.Call, payload(m.random.IntN(1<<16)), true)
+			m.c.ApplicationProposed(m.now, e.Call, payload(m.random.IntN(1<<16)), nil)
 		case SignAck:
 			m.c.AckSigned(m.now, e.Call, make([]byte, model.VoteSize), nil)
 		case SignChunk:

@@ -47,7 +47,7 @@ func TestRule4_8_ALaneIsDormantOnceItsSequencerIsInNoEpochWithinBounds(t *testin
 	}
 	_, ok := r.c.Tip(id(1))
 	expect(t, "tip", ok, false)
-	expect(t, "node", r.node(r.w.node(1, 2, 2, 1, 5)), UnknownSequencer)
+	expect(t, "node", r.node(r.w.node(1, 2, 2, 1, 5)), NotNow)
 	expect(t, "ack", r.ack(1, chunk(1, 2, 2), 6), UnknownSequencer)
 }
 

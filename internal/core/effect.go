@@ -29,8 +29,8 @@ const (
 	// ever changes.
 	SendNode
 	SendAck
-	// Broadcast {Chunk, Parent, Recipients}: have the payload of our chunk spread to the
-	// current epoch's validators, us excepted.
+	// Broadcast {Chunk, Parent, Recipients, Again}: have the payload of our chunk spread to the
+	// current epoch's validators, us excepted. Again says that the chunk was sent before.
 	Broadcast
 	// AskPropose {Call, Chunk, Parent}: ask the application for a payload at Chunk.Height of our
 	// lane, then call ApplicationProposed.
@@ -44,13 +44,15 @@ const (
 	// has returned. Elapsed is set on the lock of our own chunk: the time since its payload was
 	// proposed in this run.
 	Report
+	// Warn {Chunk, Err}: tell the operator of Err, which concerns the chunk.
+	Warn
 	// Halt {Err}: stop the process for the reason Err. No event has any effect from then on.
 	Halt
 )
 
 func (k EffectKind) String() string {
 	names := [...]string{"none", "verify", "append", "release", "sign-chunk", "sign-ack", "send-node", "send-ack", "broadcast",
-		"ask-propose", "ask-verify", "cancel", "report", "halt"}
+		"ask-propose", "ask-verify", "cancel", "report", "warn", "halt"}
 	if int(k) < len(names) {
 		return names[k]
 	}
@@ -69,6 +71,7 @@ type Effect struct {
 	Epoch      uint64
 	Signer     verify.AckSigner
 	Recipients []wire.PublicKey
+	Again      bool
 	Activity   wire.Activity
 	Elapsed    time.Duration
 	Err        error

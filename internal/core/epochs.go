@@ -88,7 +88,7 @@ func (s *epochs) find(number uint64) (e *epoch, learned bool) {
 // learn asks for the validators and sequencers of an epoch. It returns nil while they are not
 // known, or out of bounds.
 func (s *epochs) learn(number uint64) *epoch {
-	if first, last := s.bounds(); number < first || number > last {
+	if !s.within(number) {
 		return nil
 	}
 	e := s.known[number]
@@ -125,7 +125,8 @@ func (s *epochs) newEpoch(number uint64, scheme verify.Scheme) *epoch {
 	return e
 }
 
-// scheme returns the scheme of any epoch, within bounds or not.
+// scheme returns the scheme of an epoch. Callers see to it that no stranger chooses the epoch: it
+// lies within bounds, or a lane refers to it, or the host named it.
 func (s *epochs) scheme(number uint64) (verify.Scheme, bool) {
 	if e := s.known[number]; e != nil {
 		return e.scheme, true
@@ -133,25 +134,40 @@ func (s *epochs) scheme(number uint64) (verify.Scheme, bool) {
 	return s.sets.Scheme(number)
 }
 
-// Format implements [wire.Formats], with which nodes are decoded.
+// Format implements [wire.Formats], with which nodes of any peer are decoded: it knows the epochs
+// within bounds and no others.
 func (s *epochs) Format(number uint64) (wire.Format, bool) {
 	if e := s.known[number]; e != nil {
 		return e.format, true
 	}
-	if scheme, ok := s.sets.Scheme(number); ok {
-		return scheme.Format(), true
+	if !s.within(number) {
+		return wire.Format{}, false
 	}
-	return wire.Format{}, false
+	scheme, ok := s.sets.Scheme(number)
+	if !ok {
+		return wire.Format{}, false
+	}
+	return scheme.Format(), true
 }
 
-// signer returns what signs our acks in an epoch, nil while there is nothing. It is asked for again
-// until it is there.
+// within reports whether an epoch lies within bounds.
+func (s *epochs) within(number uint64) bool {
+	first, last := s.bounds()
+	return first <= number && number <= last
+}
+
+// signer returns what signs our acks in an epoch, nil while there is nothing. The provider is asked
+// for it again until it is there, and after each signature that fails: see [epochs.forgetSigner].
 func (s *epochs) signer(e *epoch) verify.AckSigner {
 	if e.signer == nil {
 		e.signer = s.sets.AckSigner(e.number)
 	}
 	return e.signer
 }
+
+// forgetSigner has the provider asked for the signer of an epoch again. One that was there too early,
+// before its key was, may have been replaced.
+func (s *epochs) forgetSigner(e *epoch) { e.signer = nil }
 
 // haveSequencer reports whether a key is one of the sequencers of a known epoch within bounds.
 func (s *epochs) haveSequencer(key wire.PublicKey) bool {
@@ -295,33 +311,4 @@ func (c *Core) SetEpoch(now time.Duration, number uint64) {
 	}
 	c.restartProposing()
 	c.awaitSets()
-}
-
-// EpochsNeeded returns, ascending, the epochs whose sets the providers must keep: the known ones
-// within bounds, the current one, and those that a lane's certificates, its tip's parent among
-// them, are of.
-func (c *Core) EpochsNeeded() []uint64 {
-	needed := []uint64{c.epochs.current}
-	first, last := c.epochs.bounds()
-	for n := first; ; n++ {
-		if _, ok := c.epochs.scheme(n); ok {
-			needed = append(needed, n)
-		}
-		if n == last {
-			break
-		}
-	}
-	for _, l := range c.lanes.all() {
-		if l.gone {
-			continue
-		}
-		if l.tip != nil && l.tip.hasParent {
-			needed = append(needed, l.tip.parentEpoch)
-		}
-		for _, held := range l.votes.All() {
-			needed = append(needed, held.Epoch)
-		}
-	}
-	slices.Sort(needed)
-	return slices.Compact(needed)
 }

@@ -130,12 +130,11 @@ func TestANodeWhoseParentsEpochIsForgottenWhileItWaitsIsDropped(t *testing.T) {
 	expect(t, "faults", len(r.faults()), 0)
 }
 
-func TestAnUnknownParentEpochIsAskedForOnlyByWhoMayProposeThere(t *testing.T) {
+func TestAFormatIsKnownOfEpochsWithinBoundsOnly(t *testing.T) {
 	r := newRig(t, 4)
-	n := r.w.node(1, 1, 1, 0, 5)
-	n.Parent.Epoch = 1 << 63
-	expect(t, "outcome", r.nodeBytes(id(2), n.AppendTo(nil)), UnknownEpoch)
-	expect(t, "lanes", r.c.Counts().Lanes, 0)
+	if _, ok := r.c.epochs.Format(3); ok {
+		t.Fatal("a format for an epoch below bounds")
+	}
 	if _, ok := r.c.epochs.Format(1 << 63); ok {
 		t.Fatal("a format for an epoch that nobody knows")
 	}

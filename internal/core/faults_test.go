@@ -140,7 +140,7 @@ func TestRule4_6_AnUnknownEpochIsNoFault(t *testing.T) {
 	expect(t, "node", r.node(n), UnknownEpoch)
 	expect(t, "faults", len(r.faults()), 0)
 	r.epoch(6)
-	expect(t, "node while the current sets are unknown", r.node(genesis(1, 1)), UnknownEpoch)
+	expect(t, "node while the current sets are unknown", r.node(genesis(2, 1)), UnknownEpoch)
 	expect(t, "faults", len(r.faults()), 0)
 }
 

@@ -88,7 +88,7 @@ func TestRule5_1_AfterAFailedWriteNothingIsAckedOrProposed(t *testing.T) {
 	r.sign(nil)
 	expect(t, "node", r.node(genesis(3, 3)), Stopped)
 	expect(t, "ack", r.ack(1, chunk(1, 0, 1), 5), Stopped)
-	r.proposed(0, payload(1), true)
+	r.proposed(0, payload(1), nil)
 	r.c.SetEpoch(r.now, 6)
 	r.c.Tick(r.now + time.Hour)
 	r.drain()

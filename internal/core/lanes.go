@@ -108,6 +108,8 @@ type lane struct {
 
 	parents parents // of nodes that were replaced while they waited; see parents.go
 
+	named namedEpoch // by a node, for its parent; see needed.go
+
 	questions  series // to the application, about tips
 	askedAt    time.Duration
 	signatures series // on our acks

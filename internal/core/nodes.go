@@ -32,10 +32,13 @@ func (c *Core) Node(now time.Duration, from *Peer, message []byte) Outcome {
 
 func (c *Core) node(from *Peer, message []byte) Outcome {
 	var n wire.Node
-	if err := n.Decode(message, &c.epochs); err != nil {
-		if errors.Is(err, wire.ErrUnknownEpoch) {
-			return c.unknownEpoch(from, message)
-		}
+	err := n.Decode(message, &c.epochs)
+	// What bounds the parent's certificate is not known. Who sent the node says whether to ask.
+	unbounded := errors.Is(err, wire.ErrUnknownEpoch)
+	if unbounded {
+		err = n.DecodeStored(message)
+	}
+	if err != nil {
 		c.faults.invalidNode(from, message)
 		return Malformed
 	}
@@ -58,6 +61,11 @@ func (c *Core) node(from *Peer, message []byte) Outcome {
 		return o
 	}
 	l = c.lane(from.id)
+	if unbounded {
+		if named := c.decodeNamed(from, l, &n, message); named != Accepted {
+			return named
+		}
+	}
 	// A second node at the tip's height is worth a signature check as long as it can be news.
 	if o == Conflicting && l.conflict.covers(n.Chunk.Height) {
 		return Conflicting
@@ -88,24 +96,6 @@ func (c *Core) node(from *Peer, message []byte) Outcome {
 	return Accepted
 }
 
-// unknownEpoch takes a node whose parent certificate has no bound. What has the tip's chunk is a
-// duplicate all the same.
-func (c *Core) unknownEpoch(from *Peer, message []byte) Outcome {
-	var n wire.Node
-	if err := n.DecodeStored(message); err != nil {
-		return UnknownEpoch
-	}
-	if c.own != nil && n.Chunk.Sequencer == c.own.sequencer {
-		return c.ownNode(from, &n)
-	}
-	l := c.lanes.find(&from.id)
-	if l == nil || l.tip == nil || n.Chunk != *l.tip.chunk() {
-		return UnknownEpoch
-	}
-	c.duplicate(l)
-	return Duplicate
-}
-
 // check is docs/protocol.md 4.1 for a node's chunk, against the current epoch e, which is nil while
 // its sets are not known. Conflicting is another payload than the tip's, or than that of a
 // certificate that is held, at the same height. l may be nil.
@@ -114,7 +104,7 @@ func (e *epoch) check(l *lane, chunk *wire.Chunk) Outcome {
 		return UnknownEpoch
 	}
 	if !e.isSequencer(chunk.Sequencer) {
-		return UnknownSequencer
+		return NotNow
 	}
 	if l == nil {
 		return Accepted
@@ -204,7 +194,7 @@ func (c *Core) nodeVerdict(j job, v *verify.Verdict) {
 		}
 	}
 	if p.from == nil {
-		c.proposer.done()
+		c.proposer.done(whyInvalid(v))
 	}
 	if l.verifying == nil {
 		c.nextNode(l)

@@ -10,10 +10,10 @@ import (
 // 4.1.1: The sequencer is in the epoch's sequencers.
 func TestRule4_1_1_ANodeWhoseSequencerIsNoneNowIsDropped(t *testing.T) {
 	r := newRig(t, 4, sequencersIn(6, id(77)))
-	expect(t, "outcome", r.node(genesis(77, 1)), UnknownSequencer)
+	expect(t, "outcome", r.node(genesis(77, 1)), NotNow)
 	r.epoch(6)
 	expect(t, "outcome as sequencer of epoch 6", r.node(genesis(77, 1)), Accepted)
-	expect(t, "outcome of the former one", r.node(genesis(1, 1)), UnknownSequencer)
+	expect(t, "outcome of the former one", r.node(genesis(1, 1)), NotNow)
 }
 
 // 4.1.2: If there is a tip: height at least the tip's; at equal height the payload must equal the

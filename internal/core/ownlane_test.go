@@ -184,10 +184,10 @@ func TestRule4_7_TheRecordOfAChunkThatBecameTheTipIsReleased(t *testing.T) {
 func TestRule4_7_ADeclinedProposalLeavesNoRecord(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	r.proposes = nil
-	r.proposed(0, wire.Digest{}, false)
+	r.proposed(0, wire.Digest{}, ErrDeclined)
 	r.drain()
 	expect(t, "records", r.disk.Next, 1)
-	expect(t, "dropped", r.c.Counts().Proposals[Dropped], 1)
+	expect(t, "declined", r.c.Counts().Declined, 1)
 	r.crash(0, true)
 	expectChunks(t, "questions", r.proposes, wire.Chunk{Sequencer: id(0)})
 }

@@ -86,14 +86,14 @@ func (c *Core) wantsParent(l *lane, s wire.Subject) bool {
 		return false
 	}
 	highest, _ := l.votes.Highest()
-	first, last := c.epochs.bounds()
-	_, known := c.epochs.scheme(s.Epoch)
 	low := s.Chunk.Height < highest && highest-s.Chunk.Height >= c.cfg.HeightBound
-	if l.bad || low || s.Epoch < first || s.Epoch > last || !known {
-		c.counts.ParentsDropped++
-		return false
+	if !l.bad && !low && c.epochs.within(s.Epoch) {
+		if _, known := c.epochs.scheme(s.Epoch); known {
+			return true
+		}
 	}
-	return true
+	c.counts.ParentsDropped++
+	return false
 }
 
 // verifyParents has the highest parent that waits verified, one of a lane at a time.

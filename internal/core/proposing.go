@@ -1,10 +1,13 @@
 package core
 
 import (
+	"errors"
+	"fmt"
 	"math"
 	"time"
 
 	"github.com/lanecast/lanecast/aggregate"
+	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -34,6 +37,7 @@ type proposer struct {
 	position   uint64    // of the record of chunk and parent; 0 if there is none
 	proposedAt time.Duration
 	notBefore  time.Duration // backoff after an attempt that failed
+	failures   int           // attempts that failed since the last chunk that became our tip
 
 	questions  series // for payloads
 	signatures series // on our chunks
@@ -107,10 +111,26 @@ func (p *proposer) signed(signature wire.Signature, parent wire.Parent) *pending
 	return n
 }
 
-// fail ends the attempt at hand. The next one comes after the backoff, for the same chunk if there
-// is one.
-func (p *proposer) fail(s Status) {
-	p.counts.Proposals[s]++
+// drop ends the attempt at hand, which has been overtaken.
+func (p *proposer) drop() {
+	p.counts.Proposals[Dropped]++
+	p.retry()
+}
+
+// fail ends the attempt at hand for a reason of which the operator is told when it is the first
+// failure in a row, the second, the fourth and so on. A nil reason is one that he has been told of.
+func (p *proposer) fail(chunk wire.Chunk, reason error) {
+	p.counts.Proposals[Failure]++
+	p.failures++
+	if reason != nil && p.failures&(p.failures-1) == 0 {
+		w := p.records.out.emit(Warn)
+		w.Chunk, w.Err = chunk, fmt.Errorf("core: proposing failed, %d times in a row: %w", p.failures, reason)
+	}
+	p.retry()
+}
+
+// retry has the next attempt made after the backoff, for the same chunk if there is one.
+func (p *proposer) retry() {
 	p.phase = idle
 	if p.position != 0 {
 		p.phase = signing
@@ -129,13 +149,19 @@ func (p *proposer) end() {
 // parent.
 func (p *proposer) accepted() {
 	p.counts.Proposals[Success]++
+	p.failures = 0
 	p.end()
 }
 
-// done follows the verdict on our own node. If it did not become the tip, it is signed again.
-func (p *proposer) done() {
-	if p.phase == verifying {
-		p.fail(Failure)
+// done follows the verdict on our own node. If it did not become the tip, it is signed again. A nil
+// reason says that it was overtaken.
+func (p *proposer) done(reason error) {
+	switch {
+	case p.phase != verifying:
+	case reason != nil:
+		p.fail(p.node.Chunk, reason)
+	default:
+		p.drop()
 	}
 }
 
@@ -258,9 +284,12 @@ func (c *Core) Pause(now time.Duration, paused bool) {
 	c.propose()
 }
 
-// ApplicationProposed takes the application's answer to the AskPropose of that number; ok is false
-// when it declined or failed.
-func (c *Core) ApplicationProposed(now time.Duration, number uint64, payload wire.Digest, ok bool) {
+// ErrDeclined is the answer of an application that has no payload to propose now. It is no failure.
+var ErrDeclined = errors.New("core: declined")
+
+// ApplicationProposed takes the application's answer to the AskPropose of that number. err is
+// ErrDeclined, or says why the application failed.
+func (c *Core) ApplicationProposed(now time.Duration, number uint64, payload wire.Digest, err error) {
 	if !c.enter(now) {
 		return
 	}
@@ -272,13 +301,20 @@ func (c *Core) ApplicationProposed(now time.Duration, number uint64, payload wir
 		c.propose() // it may have waited for this call to return
 		return
 	}
+	p := &c.proposer
 	height, parent, may := c.nextChunk()
-	if !ok || !may || height != c.proposer.height {
-		c.proposer.fail(Dropped)
-		return
+	switch {
+	case !may || height != p.height:
+		p.drop()
+	case errors.Is(err, ErrDeclined):
+		c.counts.Declined++
+		p.retry()
+	case err != nil:
+		p.fail(about.chunk, fmt.Errorf("the application: %w", err))
+	default:
+		about.chunk.Payload = payload
+		p.write(wire.Node{Chunk: about.chunk, Parent: parent})
 	}
-	about.chunk.Payload = payload
-	c.proposer.write(wire.Node{Chunk: about.chunk, Parent: parent})
 }
 
 // ChunkSigned takes the signature that the SignChunk of that number asked for. The node is then
@@ -298,49 +334,79 @@ func (c *Core) ChunkSigned(now time.Duration, number uint64, signature wire.Sign
 		return
 	}
 	if err != nil {
-		p.fail(Failure)
+		p.fail(p.node.Chunk, nil) // the driver knows
 		return
 	}
 	_, parent, may := c.nextChunk()
 	if !may {
-		p.fail(Dropped)
+		p.drop()
 		return
 	}
 	c.verifyNode(c.own, p.signed(signature, parent))
 	if c.own.verifying == nil {
-		p.fail(Failure) // the scheme of our own parent certificate is gone
+		p.fail(p.node.Chunk, fmt.Errorf("%w: epoch %d, for the certificate of our own parent", ErrEpochLacking, parent.Epoch))
 	}
+}
+
+// What is wrong with our own node when it does not verify.
+var (
+	errOurSignature = errors.New("our signature is not valid: the signer has another namespace or another key than this process")
+	errOurParent    = errors.New("the certificate of its parent is not valid")
+)
+
+// whyInvalid returns what is wrong with our own node, nil if nothing is.
+func whyInvalid(v *verify.Verdict) error {
+	switch {
+	case v.Err != nil:
+		return fmt.Errorf("it could not be verified: %w", v.Err)
+	case !v.ProposalValid:
+		return errOurSignature
+	case !v.CertificateValid:
+		return errOurParent
+	}
+	return nil
 }
 
 // rebroadcast is when our tip, which has no certificate yet, is sent again.
 type rebroadcast struct {
-	due bool
-	at  time.Duration
+	due    bool
+	at     time.Duration
+	paused Status // why it was not sent the last time, Success if it was
 }
 
 // broadcast spreads our tip, payload and node, to the validators. It repeats itself until the tip
 // is certified.
 func (c *Core) broadcast(l *lane, again bool) {
-	c.rebroadcast = rebroadcast{true, c.now + c.cfg.RebroadcastTimeout}
-	status := Success
-	if c.isSequencerNow() {
-		others := c.currentEpoch().others
+	before, timeout, status := c.rebroadcast.paused, c.cfg.RebroadcastTimeout, Success
+	switch e := c.currentEpoch(); {
+	case e != nil && e.isSequencer(c.cfg.Identity):
 		spread := c.effects.emit(Broadcast)
-		spread.Chunk, spread.Parent, spread.Recipients = *l.tip.chunk(), l.tip.parent, others
-		if len(others) > 0 {
+		spread.Chunk, spread.Parent, spread.Recipients, spread.Again = *l.tip.chunk(), l.tip.parent, e.others, again
+		if len(e.others) > 0 {
 			send := c.effects.emit(SendNode)
-			send.Recipients, send.Bytes = others, l.tip.bytes
+			send.Recipients, send.Bytes = e.others, l.tip.bytes
 		}
 		c.duplicate(l) // what the others do when they see it again, we do as well
-	} else {
-		// Paused. A new epoch resumes it at once; its sets may become known later than its number.
+	case e != nil:
 		status = Dropped
-		c.rebroadcast.at = c.now + min(c.cfg.RebroadcastTimeout, c.cfg.AckInterval)
+	default:
+		status = Failure
 	}
+	if status != Success {
+		// Paused. A new epoch resumes it at once; its sets may become known later than its number.
+		timeout = min(timeout, c.cfg.AckInterval)
+	}
+	c.rebroadcast = rebroadcast{true, c.now + timeout, status}
 	c.wake(c.rebroadcast.at)
+	if status != Success && status == before {
+		return // the pause goes on
+	}
 	c.counts.Broadcasts[status]++
 	if again {
 		c.counts.Rebroadcasts[status]++
+	}
+	if status == Failure {
+		c.warn(l.tip.chunk(), fmt.Errorf("%w: epoch %d, which is the current one; our chunk is not sent", ErrEpochLacking, c.epochs.current))
 	}
 }
 

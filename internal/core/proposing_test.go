@@ -28,7 +28,7 @@ func (r *rig) proposeVolatile(p int) wire.Chunk {
 	}
 	at := r.proposes[0]
 	r.proposes = nil
-	r.proposed(at.Height, payload(p), true)
+	r.proposed(at.Height, payload(p), nil)
 	r.drain()
 	at.Payload = payload(p)
 	return at
@@ -213,7 +213,7 @@ func TestRule4_7_WithoutASequencerKeyNothingIsProposed(t *testing.T) {
 	r := newRig(t, 4)
 	r.pass(time.Minute)
 	r.epoch(6)
-	r.proposed(0, payload(1), true)
+	r.proposed(0, payload(1), nil)
 	r.chunkSigned(wire.Chunk{}, wire.Signature{}, nil)
 	r.drain()
 	expect(t, "questions", len(r.proposes)+len(r.signChunks), 0)
@@ -301,26 +301,28 @@ func TestRule4_7_ADeclinedProposalIsAskedForAgainAfterABackoff(t *testing.T) {
 	for range 3 {
 		expect(t, "questions", len(r.proposes), 1)
 		r.proposes = nil
-		r.proposed(0, wire.Digest{}, false)
+		r.proposed(0, wire.Digest{}, ErrDeclined)
 		r.drain()
 		r.pass(99 * time.Millisecond)
 		expect(t, "questions within the backoff", len(r.proposes), 0)
 		r.pass(time.Millisecond)
 	}
-	expect(t, "dropped", r.c.Counts().Proposals[Dropped], 3)
+	expect(t, "declined", r.c.Counts().Declined, 3)
+	expect(t, "attempts", r.c.Counts().Proposals, [numStatuses]uint64{})
+	expect(t, "warnings", len(r.warnings), 0)
 }
 
 // 4.7: An answer for a height no longer next is dropped, and a question about one ends.
 func TestRule4_7_AnAnswerForAHeightThatIsNoLongerNextIsDropped(t *testing.T) {
 	r := newRig(t, 4, sequencing, sequencersIn(6, id(1)))
-	r.proposed(7, payload(1), true) // not what was asked
+	r.proposed(7, payload(1), nil) // not what was asked
 	r.drain()
 	expect(t, "records", r.disk.Next, 1)
 
 	r.epoch(6) // we are none any more
 	expect(t, "questions", len(r.proposes), 0)
 	expect(t, "cancelled", r.cancelled[0].Kind, AskPropose)
-	r.proposed(0, payload(1), true)
+	r.proposed(0, payload(1), nil)
 	r.drain()
 	expect(t, "records", r.disk.Next, 1)
 	r.epoch(7)
@@ -446,7 +448,7 @@ func TestRule4_7_ATipWhoseCertificateLeavesTheBoundsIsRebroadcastUntilCertifiedA
 	r.pass(time.Minute)
 	expect(t, "nodes", len(r.nodes), 3)
 	// Of the two certificates the newest is used.
-	r.proposed(1, payload(2), true)
+	r.proposed(1, payload(2), nil)
 	r.drain()
 	r.sync()
 	r.signChunk()
@@ -480,7 +482,7 @@ func TestRule5_9_ANodeOfAnotherProcessWithOurKeyStopsUs(t *testing.T) {
 	expect(t, "outcome", r.nodeBytes(id(2), n.AppendTo(nil)), Accepted)
 	r.verdicts()
 	expect(t, "stale", errors.Is(r.halted, ErrStaleJournal), true)
-	r.proposed(0, payload(1), true)
+	r.proposed(0, payload(1), nil)
 	r.drain()
 	r.sync()
 	expect(t, "chunks to sign", len(r.signChunks), 0)
@@ -499,7 +501,7 @@ func TestRule5_9_ACertificateOfOurLaneAboveOurTipStopsUs(t *testing.T) {
 			r.mayHalt = true
 			r.certifyOwn(chunk(0, height, 7), 5)
 			expect(t, "stale", errors.Is(r.halted, ErrStaleJournal), true)
-			r.proposed(height, payload(3), true)
+			r.proposed(height, payload(3), nil)
 			r.drain()
 			r.sync()
 			r.pass(time.Minute)

@@ -53,6 +53,7 @@ type rig struct {
 	proposes   []wire.Chunk
 	calls      map[EffectKind]map[wire.Chunk]uint64 // the newest of each chunk
 	cancelled  []Effect                             // calls that have not returned
+	warnings   []Effect
 	halted     error
 	mayHalt    bool   // the test wants to see the core halt
 	reported   uint64 // reports that have returned
@@ -254,7 +255,7 @@ func (r *rig) drain() {
 			r.signAcks = append(r.signAcks, e)
 		case SendNode:
 			var n wire.Node
-			if err := n.Decode(e.Bytes, &r.c.epochs); err != nil {
+			if err := n.DecodeStored(e.Bytes); err != nil {
 				r.t.Fatal(err)
 			}
 			r.visible(e.Kind, n.Chunk)
@@ -283,6 +284,11 @@ func (r *rig) drain() {
 			}
 			r.made(&e)
 			r.asks = append(r.asks, e.Chunk)
+		case Warn:
+			if e.Err == nil {
+				r.t.Fatal("a warning of nothing")
+			}
+			r.warnings = append(r.warnings, e)
 		case Report:
 			r.checkReport(e.Activity)
 			r.reports = append(r.reports, e)
@@ -340,8 +346,8 @@ func (r *rig) verified(c wire.Chunk, a Answer) {
 }
 
 // proposed gives the application's payload for a height of our lane.
-func (r *rig) proposed(height uint64, payload wire.Digest, ok bool) {
-	r.c.ApplicationProposed(r.now, r.calls[AskPropose][wire.Chunk{Sequencer: r.cfg.Identity, Height: height}], payload, ok)
+func (r *rig) proposed(height uint64, payload wire.Digest, err error) {
+	r.c.ApplicationProposed(r.now, r.calls[AskPropose][wire.Chunk{Sequencer: r.cfg.Identity, Height: height}], payload, err)
 }
 
 // chunkSigned gives our key's answer about a chunk.

@@ -45,14 +45,20 @@ type view struct {
 	me       wire.PublicKey
 	unknown  map[uint64]bool // epochs whose sets are not known yet
 	noSigner bool
+	signers  int            // how often a signer was asked for
+	asked    map[uint64]int // how often a scheme was asked for, if not nil
 }
 
 func (v *view) Scheme(e uint64) (verify.Scheme, bool) {
+	if v.asked != nil {
+		v.asked[e]++
+	}
 	s, ok := v.schemes[e]
 	return s, ok && !v.unknown[e]
 }
 
 func (v *view) AckSigner(e uint64) verify.AckSigner {
+	v.signers++
 	i, ok := v.schemes[e].Index(v.me)
 	if !ok || v.noSigner {
 		return nil

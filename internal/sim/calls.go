@@ -130,15 +130,23 @@ func (p *process) askPropose(e *core.Effect) {
 	n.payloads++
 	var payload wire.Digest
 	binary.BigEndian.PutUint32(payload[:], n.payloads)
-	ok := !n.hit(n.Faults.Decline, Declined)
+	var err error
+	if n.hit(n.Faults.Decline, Declined) {
+		if err = core.ErrDeclined; n.payloads%3 == 0 {
+			err = errProposal
+		}
+	}
 	waits := n.hit(n.Faults.HangPropose, ProposalHung)
 	p.begin(e, p.answerTime(), waits, 40*n.Pace.Application, func(current bool) {
-		n.history.line(n.now, p.name, "application proposes for height %d: %v, asked still %v", height, ok, current)
-		p.c.ApplicationProposed(n.now, number, payload, ok)
+		n.history.line(n.now, p.name, "application proposes for height %d: error %v, asked still %v", height, err, current)
+		p.c.ApplicationProposed(n.now, number, payload, err)
 	})
 }
 
-var errSignature = errors.New("sim: the signer failed")
+var (
+	errProposal  = errors.New("sim: the application failed")
+	errSignature = errors.New("sim: the signer failed")
+)
 
 // signers are the signers of a process. They remember what they signed, through all crashes, and
 // fail the run at a second payload for one height.

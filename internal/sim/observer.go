@@ -261,6 +261,14 @@ func (o *observer) verdict(p *process, v *verify.Verdict) {
 	}
 }
 
+// arrived checks what a core says of a message: none of an honest process is invalid, whatever that
+// process has missed. One with an old disk does not know what it has signed.
+func (o *observer) arrived(p *process, e *event, outcome core.Outcome) {
+	if from, ok := o.net.index[e.from]; ok && outcome.Invalid() && !o.hostile(e.from) && !o.net.processes[from].stale {
+		o.net.fail("4.2, 4.3: %s: a message of process %d, which is honest, is called %v", p.name, from, outcome)
+	}
+}
+
 // afterEvent checks the bounds of 5.5 and 5.7 on a core after an event.
 func (o *observer) afterEvent(p *process) {
 	n, counts := o.net, p.c.Counts()

@@ -210,7 +210,7 @@ func (p *process) carryOut(e *core.Effect) {
 		p.endCall(e.Call)
 	case core.Report:
 		p.reporter.made++
-	case core.Broadcast:
+	case core.Broadcast, core.Warn:
 	case core.Halt:
 		p.halted = e.Err
 	default:
@@ -361,6 +361,7 @@ func (p *process) take(e *event) {
 	for i := range passing {
 		passing[i] = 0xDB
 	}
+	n.observer.arrived(p, e, o)
 	if n.history != nil {
 		n.history.line(n.now, p.name, "%v from %x: %v", e.kind, e.from[:2], o)
 	}
