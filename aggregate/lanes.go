@@ -1,6 +1,9 @@
 package aggregate
 
-import "github.com/lanecast/lanecast/wire"
+import (
+	"github.com/lanecast/lanecast/internal/shrink"
+	"github.com/lanecast/lanecast/wire"
+)
 
 // Lane is the votes and certificates of one sequencer.
 type Lane struct {
@@ -8,6 +11,7 @@ type Lane struct {
 	sequencer wire.PublicKey
 	votes     *Votes
 	slots     map[uint64]*slot // by height; slots of one height are linked
+	peak      shrink.Peak      // of slots
 	floor     uint64           // no slot is below it
 	found     *slot            // found last, while it is open: most votes are for the same
 }
@@ -125,7 +129,7 @@ func (l *Lane) CloseOutOfBounds() {
 
 func (l *Lane) closeHeight(height uint64) {
 	s := l.slots[height]
-	delete(l.slots, height)
+	l.remove(height)
 	for s != nil {
 		next := s.next
 		l.forget(s)
@@ -139,7 +143,7 @@ func (l *Lane) close(s *slot) {
 	head := l.slots[s.height]
 	if head == s {
 		if s.next == nil {
-			delete(l.slots, s.height)
+			l.remove(s.height)
 		} else {
 			l.slots[s.height] = s.next
 		}
@@ -152,6 +156,13 @@ func (l *Lane) close(s *slot) {
 	s.next = nil
 	l.forget(s)
 	s.close()
+}
+
+// remove takes a height out of the map, which does not keep its room: whoever may fill one lane after
+// the other with acks far ahead would have each keep it.
+func (l *Lane) remove(height uint64) {
+	delete(l.slots, height)
+	l.slots = shrink.Map(l.slots, &l.peak)
 }
 
 // forget makes sure that s, which is about to be closed, is not found any more.

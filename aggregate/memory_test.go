@@ -234,3 +234,31 @@ func TestRule5_5_AValidatorThatComesBackHasOneShare(t *testing.T) {
 	expect(t, "share", votes.memory.shares[id(2)], 2*size)
 	expect(t, "shares", len(votes.memory.shares), 1)
 }
+
+// 5.5: Memory is bounded by configuration, whatever peers send.
+//
+// A lane that was full of acks far ahead does not keep the room for as many heights.
+func TestALaneDoesNotKeepTheRoomForTheHeightsThatItOnceHad(t *testing.T) {
+	const heights = 5000
+	for name, closeAll := range map[string]func(*Votes, *Lane){
+		"as the lane grows":     func(_ *Votes, l *Lane) { l.CloseBelow(heights) },
+		"as its epoch passes":   func(v *Votes, l *Lane) { v.SetBounds(9, 9); l.CloseOutOfBounds() },
+		"as it becomes dormant": func(_ *Votes, l *Lane) { l.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := newVotes(1 << 30)
+			v.SetBounds(4, 6)
+			l := lane(v)
+			for h := range uint64(heights) {
+				open(t, l, key{h, 5}, four)
+			}
+			closeAll(v, l)
+			if l.Slots() != 0 || v.Counts().Bytes != 0 {
+				t.Errorf("%d slots, %d bytes", l.Slots(), v.Counts().Bytes)
+			}
+			if int(l.peak) > heights/4 {
+				t.Errorf("room for %d heights is kept", l.peak)
+			}
+		})
+	}
+}

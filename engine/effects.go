@@ -47,7 +47,8 @@ func (e *Engine) carryOut() error {
 		case core.Report:
 			e.report(f)
 		case core.Warn:
-			e.log.Warn(f.Err.Error(), "sequencer", f.Chunk.Sequencer, "height", f.Chunk.Height)
+			e.log.Warn("a chunk cannot be proposed, sent or verified", "error", f.Err,
+				"sequencer", f.Chunk.Sequencer, "height", f.Chunk.Height)
 		case core.Halt:
 			return fmt.Errorf("engine: %w; this folder is a copy or was put back to an older state, so do not use it again: "+
 				"start in an empty folder with Journal.Recover", f.Err)

@@ -14,8 +14,8 @@ import (
 // node of a lane that stood still for long is on a certificate of an epoch that may be below bounds,
 // and anybody can write any epoch into a node.
 
-// ErrEpochLacking is an epoch whose sets a lane needs and the provider does not have.
-var ErrEpochLacking = errors.New("core: the sets of an epoch are needed that the provider does not have")
+// ErrEpochLacking is an epoch whose sets a lane needs and the providers do not have.
+var ErrEpochLacking = errors.New("the providers lack the sets of an epoch, which the host has to add")
 
 // namedEpoch is the last epoch that a node of a lane named for its parent's certificate and that
 // was not known, or neither within bounds nor held.
@@ -59,7 +59,7 @@ func (c *Core) decodeNamed(from *Peer, l *lane, n *wire.Node, message []byte) Ou
 	if !ok {
 		if !named.warned && epoch <= c.epochs.current {
 			named.warned = true
-			c.warn(&n.Chunk, fmt.Errorf("%w: epoch %d, for the certificate of a node's parent", ErrEpochLacking, epoch))
+			c.warn(&n.Chunk, fmt.Errorf("%w: epoch %d, of which the certificate of the node's parent is", ErrEpochLacking, epoch))
 		}
 		return UnknownEpoch
 	}

@@ -161,7 +161,7 @@ func (c *Core) verifyNode(l *lane, p *pendingNode) {
 		if !l.holds(parent, p.node.Parent.Certificate) {
 			scheme, ok := c.epochs.scheme(parent.Epoch)
 			if !ok {
-				c.counts.Nodes[Stale]++ // decoded while its epoch was known, and now it is not
+				c.countNode(p, Stale) // decoded while its epoch was known, and now it is not
 				return
 			}
 			st.Scheme, st.Subject, st.Certificate = scheme, parent, p.node.Parent.Certificate
@@ -181,14 +181,14 @@ func (c *Core) nodeVerdict(j job, v *verify.Verdict) {
 	switch {
 	case v.Err != nil:
 		// No verdict, and nobody to blame. The peer will send it again.
-		c.counts.Nodes[Stale]++
+		c.countNode(p, Stale)
 	case v.ProposalValid && v.CertificateValid:
 		c.counts.NodesVerified++
 		if o := c.acceptNode(l, p); o == Stale {
-			c.counts.Nodes[Stale]++
+			c.countNode(p, Stale)
 		}
 	default:
-		c.counts.Nodes[Invalid]++
+		c.countNode(p, Invalid)
 		if p.from != nil {
 			c.blameNode(l, p.from, p.message)
 		}
@@ -198,6 +198,13 @@ func (c *Core) nodeVerdict(j job, v *verify.Verdict) {
 	}
 	if l.verifying == nil {
 		c.nextNode(l)
+	}
+}
+
+// countNode counts what became of a peer's node. Our own are counted as proposals.
+func (c *Core) countNode(p *pendingNode, o Outcome) {
+	if p.from != nil {
+		c.counts.Nodes[o]++
 	}
 }
 

@@ -124,7 +124,7 @@ func (p *proposer) fail(chunk wire.Chunk, reason error) {
 	p.failures++
 	if reason != nil && p.failures&(p.failures-1) == 0 {
 		w := p.records.out.emit(Warn)
-		w.Chunk, w.Err = chunk, fmt.Errorf("core: proposing failed, %d times in a row: %w", p.failures, reason)
+		w.Chunk, w.Err = chunk, fmt.Errorf("proposing failed, %d times in a row: %w", p.failures, reason)
 	}
 	p.retry()
 }
@@ -344,7 +344,7 @@ func (c *Core) ChunkSigned(now time.Duration, number uint64, signature wire.Sign
 	}
 	c.verifyNode(c.own, p.signed(signature, parent))
 	if c.own.verifying == nil {
-		p.fail(p.node.Chunk, fmt.Errorf("%w: epoch %d, for the certificate of our own parent", ErrEpochLacking, parent.Epoch))
+		p.fail(p.node.Chunk, fmt.Errorf("%w: epoch %d, of which the certificate of our chunk's parent is", ErrEpochLacking, parent.Epoch))
 	}
 }
 
