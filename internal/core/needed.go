@@ -24,7 +24,8 @@ type namedEpoch struct {
 	height uint64 // of the node; 0 if none was named
 	warned bool   // the operator was told that it is lacking
 
-	next time.Duration // none that is out of bounds takes its place before that
+	next     time.Duration // none that is out of bounds takes its place before that
+	nextWarn time.Duration // the operator is told of no other before that
 }
 
 // refersTo reports whether a lane needs the sets of an epoch: a certificate that it holds, its tip's
@@ -57,8 +58,8 @@ func (c *Core) decodeNamed(from *Peer, l *lane, n *wire.Node, message []byte) Ou
 	named.epoch, named.height = epoch, n.Chunk.Height
 	scheme, ok := c.epochs.scheme(epoch)
 	if !ok {
-		if !named.warned && epoch <= c.epochs.current {
-			named.warned = true
+		if !named.warned && c.now >= named.nextWarn && epoch <= c.epochs.current {
+			named.warned, named.nextWarn = true, c.now+c.cfg.BadNodeInterval
 			c.warn(&n.Chunk, fmt.Errorf("%w: epoch %d, of which the certificate of the node's parent is", ErrEpochLacking, epoch))
 		}
 		return UnknownEpoch

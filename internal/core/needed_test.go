@@ -74,6 +74,21 @@ func TestRule4_8_TheEpochOfANodeThatWaitsIsNeeded(t *testing.T) {
 	expect(t, "tip", tip.Chunk.Height, 8)
 }
 
+// 4.8: The operator is told if the provider lacks it.
+//
+// A sequencer that names one epoch and another in turn does not fill the log.
+func TestRule4_8_TheOperatorIsNotToldOfEachEpochThatASequencerMakesUp(t *testing.T) {
+	r := newRig(t, 4, unknownAt(4), unknownAt(5), unknownAt(7))
+	r.epoch(7)
+	r.c.lane(id(1)) // it may have its nodes wait for the sets of epoch 7
+	for i := range uint64(1000) {
+		r.node(r.w.node(1, 7+i, 1, 0, 4+i%2))
+		r.node(r.w.node(1, 7+i, 1, 0, 7))
+		r.now += time.Millisecond
+	}
+	expect(t, "warnings in a second", len(r.warnings), 1)
+}
+
 // 4.8: An epoch that has not come is none that a provider has dropped.
 func TestRule4_8_AnEpochToComeIsNotNamed(t *testing.T) {
 	r := newRig(t, 4, unknownAt(9))
