@@ -129,8 +129,8 @@ func (m *metrics) observeSync(s journal.SyncInfo) {
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descHeight, descCertified, descAcks, descAcksInvalid, descNodes, descNodesValid, descVerify, descCertificates, descLocks,
-		descPropose, descDeclined, descBroadcast, descRebroadcast, descOwnAcks, descFaults, descKeyFaults, descEpoch, descPeers, descInbox, descDropped,
-		descPauses, descStatements, descWaiting, descSplits, descSuspects, descVoteBytes, descVolatile, descReports,
+		descPropose, descDeclined, descBroadcast, descRebroadcast, descOwnAcks, descFaults, descKeyFaults, descEpoch, descPeers,
+		descInbox, descDropped, descPauses, descStatements, descWaiting, descSplits, descSuspects, descVoteBytes, descVolatile, descReports,
 		descOutbox, descOutboxDrops, descParents, descUnreported, descDormant, descRecovering, descAbstaining, descAbstainingTo,
 		descOwnLane,
 	} {
