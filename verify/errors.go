@@ -17,8 +17,8 @@ var (
 	// the set do not belong together, which is a mistake in its configuration and no validator's
 	// fault.
 	ErrInconsistentKeys = errors.New("keys of the validator set are inconsistent")
-	// ErrKey: a key that is malformed, the identity, outside its subgroup, or not proven to be
-	// possessed.
+	// ErrKey: a key that is malformed, the identity, of small order, outside its subgroup, or not
+	// proven to be possessed.
 	ErrKey = errors.New("invalid key")
 	// ErrValidatorSet: a validator set that is empty, has duplicates, or is too large.
 	ErrValidatorSet = errors.New("invalid validator set")

@@ -182,7 +182,7 @@ func TestTheDegreeTestPassesTheDegreeAndNothingAbove(t *testing.T) {
 }
 
 func TestTheHashOfASubjectIsComputedOnce(t *testing.T) {
-	set, _, err := newValidatorSet([]wire.PublicKey{{1}})
+	set, _, err := newValidatorSet([]wire.PublicKey{{3}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,9 +27,9 @@ type Threshold struct {
 // NewThreshold builds a set of 1 to [MaxValidators] validators from the outcome of a distributed
 // key generation: the identities in any order, the compressed group key, and the compressed public
 // keys of the shares in the order of ascending identity. Every key must be in the subgroup and not
-// the identity, and no two identities and no two shares may be equal. All keys together must be the
-// values of one polynomial of degree quorum − 1 at 0, 1, …, n: if they are not, the error wraps
-// [ErrInconsistentKeys].
+// the identity, no two identities and no two shares may be equal, and no identity may be of small
+// order ([HasSmallOrder]). All keys together must be the values of one polynomial of degree quorum −
+// 1 at 0, 1, …, n: if they are not, the error wraps [ErrInconsistentKeys].
 func NewThreshold(c Config, identities []wire.PublicKey, groupKey []byte, shareKeys [][]byte) (*Threshold, error) {
 	if err := c.check(); err != nil {
 		return nil, err
