@@ -38,8 +38,9 @@
 //
 // A [Statement] is one thing to verify: votes that may make a certificate, a received certificate,
 // a chunk's signature. A [Verdict] is the result. Package verify/batch takes many statements at
-// once and returns their verdicts, by calling a Scheme in these steps. [VerifyCertificate] and
-// [VerifyAck] are for one certificate or ack now and then.
+// once and returns their verdicts, by calling a Scheme in these steps. [VerifyNode], [VerifyLock],
+// [VerifyCertificate] and [VerifyAck] are for one of these now and then, and for programs without an
+// engine. They say nothing of who may propose.
 //
 //	Combine or Open   read points, make the Combination that is to be verified, check its subgroup
 //	Check             verify any number of Combinations in one multi-pairing
