@@ -98,12 +98,12 @@
 // The curve arithmetic is blst where cgo is on and gnark-crypto where it is off; [BackendName] says
 // which. Beside blst, on processors with AVX-512 IFMA, SIMD code in C computes eight points or
 // pairs at a time; [SIMD] reports whether it does, and LANECAST_IFMA=off in the environment turns
-// it off. All verification is in variable time, since all its inputs are public. Signing is
-// constant-time with blst. With gnark-crypto it is not, and Signer refuses unless
-// [Config].AllowVariableTimeSigning is set; making keys and proofs of possession takes variable
-// time there too. Ed25519 signing is that of the standard library. A [SecretKey] does not show its
-// secret however it is printed. The memory of secrets is not wiped when they are no longer used;
-// that of intermediate copies is.
+// it off; see [CheckEnvironment]. All verification is in variable time, since all its inputs are
+// public. Signing is constant-time with blst. With gnark-crypto it is not, and Signer refuses unless
+// [Config].AllowVariableTimeSigning is set; making keys and proofs of possession takes variable time
+// there too. Ed25519 signing is that of the standard library. A [SecretKey] does not show its secret
+// however it is printed. The memory of secrets is not wiped when they are no longer used; that of
+// intermediate copies is.
 //
 // What never happens here: I/O, logging, goroutines, decisions about the protocol.
 package verify

@@ -4,8 +4,8 @@ import "errors"
 
 // Errors of verification and of the constructors, wrapped with the particulars.
 var (
-	// ErrConfig: a field of [Config] outside its range, or an unknown [Variant]. The error names
-	// the field and the range.
+	// ErrConfig: a field of [Config] outside its range, an unknown [Variant], or an environment
+	// variable that [CheckEnvironment] refuses. The error names it and the range.
 	ErrConfig = errors.New("invalid config")
 	// ErrCertificate: a certificate that is not valid.
 	ErrCertificate = errors.New("invalid certificate")
