@@ -123,12 +123,14 @@ var ifmaProducts2 = &ifmaProducts[bls12381.E2, *bls12381.E2]{
 func (m *ifmaProducts[E, P]) each(points []affine[E], scalars []Scalar) []affine[E] {
 	many := together(len(points), m.fewest)
 	out := make([]projective[E], many)
-	scratch := m.tables()
-	defer m.scratch.Put(scratch)
-	for start := 0; start < many; start += productsTogether {
-		end := min(start+productsTogether, many)
-		digits, places := fixedDigits(scalars[start:end])
-		m.multiply(&out[start], &points[start], (*C.int8_t)(unsafe.Pointer(&digits[0])), C.size_t(places), C.size_t(end-start), scratch)
+	if many > 0 {
+		scratch := m.tables()
+		defer m.scratch.Put(scratch)
+		for start := 0; start < many; start += productsTogether {
+			end := min(start+productsTogether, many)
+			digits, places := fixedDigits(scalars[start:end])
+			m.multiply(&out[start], &points[start], (*C.int8_t)(unsafe.Pointer(&digits[0])), C.size_t(places), C.size_t(end-start), scratch)
+		}
 	}
 	products := fromProjective[E, P](out, blstInvert[E])
 	if many < len(points) {
