@@ -32,5 +32,5 @@ func Run(size int, f func()) (used int, err error) {
 //export lanecastSmallStack
 func lanecastSmallStack(handle C.uintptr_t) { cgo.Handle(handle).Value().(func())() }
 
-// Spend has C use so many bytes of the stack.
+// Spend has C use so many bytes of the stack, at least one.
 func Spend(size int) { C.lanecast_spend(C.size_t(size)) }

@@ -9,7 +9,7 @@
 // bytes at the upper end were written, or the negative of an error number.
 ptrdiff_t lanecast_on_small_stack(size_t size, uintptr_t handle);
 
-// lanecast_spend writes size bytes of stack.
+// lanecast_spend writes size bytes of stack, at least one.
 void lanecast_spend(size_t size);
 
 #endif
