@@ -80,15 +80,20 @@ const (
 	closing
 )
 
-// New checks the configuration, opens the journal's folder and replays it, and registers the
-// metrics. The error is a [*ConfigError], journal.ErrNoJournal for a folder without one,
-// journal.ErrLocked for a folder in use, a *journal.CorruptError, [ErrRecord], [ErrForeignJournal],
-// [ErrJournalInUse], an error of the file system, or [ErrMetrics]. Nothing runs until Run is
-// called, except the journal's own writer; an engine that is never run is closed with Close.
+// New checks the configuration and the environment ([verify.CheckEnvironment]), opens the journal's
+// folder and replays it, and registers the metrics. The error is a [*ConfigError],
+// journal.ErrNoJournal for a folder without one, journal.ErrLocked for a folder in use, a
+// *journal.CorruptError, [ErrRecord], [ErrForeignJournal], [ErrJournalInUse], an error of the file
+// system, or [ErrMetrics]. Nothing runs until Run is called, except the journal's own writer; an
+// engine that is never run is closed with Close.
 func New(cfg Config) (*Engine, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
+	}
+	var wrong *verify.EnvironmentError
+	if errors.As(verify.CheckEnvironment(), &wrong) {
+		return nil, &ConfigError{Field: wrong.Variable, Want: wrong.Want, Got: wrong.Got}
 	}
 	e := &Engine{
 		cfg:       cfg,

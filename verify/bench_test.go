@@ -68,3 +68,24 @@ func BenchmarkIsolate(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkNewThreshold measures how long a set of threshold keys takes to be checked.
+func BenchmarkNewThreshold(b *testing.B) {
+	for _, n := range []int{100, 1000, 4096} {
+		for _, v := range variants {
+			d, err := testkit.Deal(v, n, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			identities := ids(n)
+			b.Run(fmt.Sprintf("%v/n=%d", v, n), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := verify.NewThreshold(options(v), identities, d.GroupKey, d.ShareKeys); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}

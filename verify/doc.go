@@ -38,8 +38,9 @@
 //
 // A [Statement] is one thing to verify: votes that may make a certificate, a received certificate,
 // a chunk's signature. A [Verdict] is the result. Package verify/batch takes many statements at
-// once and returns their verdicts, by calling a Scheme in these steps. [VerifyCertificate] and
-// [VerifyAck] are for one certificate or ack now and then.
+// once and returns their verdicts, by calling a Scheme in these steps. [VerifyNode], [VerifyLock],
+// [VerifyCertificate] and [VerifyAck] are for one of these now and then, and for programs without an
+// engine. They say nothing of who may propose.
 //
 //	Combine or Open   read points, make the Combination that is to be verified, check its subgroup
 //	Check             verify any number of Combinations in one multi-pairing
@@ -97,12 +98,12 @@
 // The curve arithmetic is blst where cgo is on and gnark-crypto where it is off; [BackendName] says
 // which. Beside blst, on processors with AVX-512 IFMA, SIMD code in C computes eight points or
 // pairs at a time; [SIMD] reports whether it does, and LANECAST_IFMA=off in the environment turns
-// it off. All verification is in variable time, since all its inputs are public. Signing is
-// constant-time with blst. With gnark-crypto it is not, and Signer refuses unless
-// [Config].AllowVariableTimeSigning is set; making keys and proofs of possession takes variable
-// time there too. Ed25519 signing is that of the standard library. A [SecretKey] does not show its
-// secret however it is printed. The memory of secrets is not wiped when they are no longer used;
-// that of intermediate copies is.
+// it off; see [CheckEnvironment]. All verification is in variable time, since all its inputs are
+// public. Signing is constant-time with blst. With gnark-crypto it is not, and Signer refuses unless
+// [Config].AllowVariableTimeSigning is set; making keys and proofs of possession takes variable time
+// there too. Ed25519 signing is that of the standard library. A [SecretKey] does not show its secret
+// however it is printed. The memory of secrets is not wiped when they are no longer used; that of
+// intermediate copies is.
 //
 // What never happens here: I/O, logging, goroutines, decisions about the protocol.
 package verify

@@ -77,9 +77,6 @@ func NewEd25519(namespace []byte, identities []wire.PublicKey) (*Ed25519, error)
 		keys:   make([]*zip215.ExpandedPublicKey, set.len()),
 	}
 	for i, id := range set.identities {
-		if fault := identityFault(id); fault != "" {
-			return nil, fmt.Errorf("verify: validator %d of those given, %v: %w: %s", order[i], id, ErrKey, fault)
-		}
 		if e.keys[i], err = zip215.NewExpandedPublicKey(id[:]); err != nil {
 			return nil, fmt.Errorf("verify: validator %d of those given, %v: %w: %w", order[i], id, ErrKey, err)
 		}

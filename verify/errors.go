@@ -4,8 +4,8 @@ import "errors"
 
 // Errors of verification and of the constructors, wrapped with the particulars.
 var (
-	// ErrConfig: a field of [Config] outside its range, or an unknown [Variant]. The error names
-	// the field and the range.
+	// ErrConfig: a field of [Config] outside its range, an unknown [Variant], or an environment
+	// variable that [CheckEnvironment] refuses. The error names it and the range.
 	ErrConfig = errors.New("invalid config")
 	// ErrCertificate: a certificate that is not valid.
 	ErrCertificate = errors.New("invalid certificate")
@@ -17,8 +17,8 @@ var (
 	// the set do not belong together, which is a mistake in its configuration and no validator's
 	// fault.
 	ErrInconsistentKeys = errors.New("keys of the validator set are inconsistent")
-	// ErrKey: a key that is malformed, the identity, outside its subgroup, or not proven to be
-	// possessed.
+	// ErrKey: a key that is malformed, the identity, of small order, outside its subgroup, or not
+	// proven to be possessed.
 	ErrKey = errors.New("invalid key")
 	// ErrValidatorSet: a validator set that is empty, has duplicates, or is too large.
 	ErrValidatorSet = errors.New("invalid validator set")

@@ -83,8 +83,14 @@ func ExampleNewMultisig() {
 	// verify: invalid certificate: its signature does not verify
 }
 
+// exampleSequencer signs the chunks of these examples.
+var exampleSequencer = verify.NewChunkSigner([]byte("example.net"), testkit.Identities(1, 2)[0])
+
 // exampleSubject is what the validators of these examples certify.
-var exampleSubject = wire.Subject{Chunk: wire.Chunk{Height: 7, Payload: wire.Digest{1}}, Epoch: 1}
+var exampleSubject = wire.Subject{
+	Chunk: wire.Chunk{Sequencer: exampleSequencer.PublicKey(), Height: 7, Payload: wire.Digest{1}},
+	Epoch: 1,
+}
 
 // exampleCertificate makes a certificate of the votes of some signers, participants 0, 1, 2 and so
 // on.
@@ -198,6 +204,41 @@ func ExampleVerifyCertificate() {
 	// <nil>
 	// true verify: invalid certificate: its signature does not verify
 	// true
+}
+
+// A program without an engine verifies a node that it was sent: the sequencer's signature, and the
+// certificate of the chunk below.
+func ExampleVerifyNode() {
+	namespace := []byte("example.net")
+	set, err := testkit.New(testkit.Multisig, verify.MinSig, verify.Compressed, 4, namespace, 1)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	certificate, err := exampleCertificate(set.Scheme, set.Signers[:3]) // of height 7, in epoch 1
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	below := exampleSubject.Chunk
+	node := &wire.Node{
+		Chunk:  wire.Chunk{Sequencer: below.Sequencer, Height: below.Height + 1, Payload: wire.Digest{2}},
+		Parent: wire.Parent{Payload: below.Payload, Epoch: exampleSubject.Epoch, Certificate: certificate},
+	}
+	node.Signature, err = exampleSequencer.SignChunk(context.Background(), node.Chunk)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	chunks := verify.NewChunkVerifier(namespace)
+	schemes := func(epoch uint64) (verify.Scheme, bool) { return set.Scheme, epoch == exampleSubject.Epoch }
+	fmt.Println(verify.VerifyNode(chunks, schemes, node))
+	node.Parent.Payload[0]++
+	fmt.Println(verify.VerifyNode(chunks, schemes, node))
+	// Output:
+	// <nil>
+	// verify: invalid certificate: its signature does not verify
 }
 
 // deviceSigner is an embedder's own AckSigner for an Ed25519 set. The secret key is in a device,

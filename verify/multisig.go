@@ -32,11 +32,11 @@ type Multisig struct {
 }
 
 // NewMultisig builds a set of 1 to [MaxValidators] validators, given in any order. Every key must
-// be in the subgroup and not the identity, no two validators may have the same identity or key, and
-// every proof of possession must verify. Without one, a validator could choose its key as x·g minus
-// the sum of the others' and sign for all of them alone (T. Ristenpart, S. Yilek: The power of
-// proofs-of-possession, 2007). The errors wrap [ErrConfig], [ErrValidatorSet] or [ErrKey] and name
-// the field or the validator.
+// be in the subgroup and not the identity, no two validators may have the same identity or key, no
+// identity may be of small order ([HasSmallOrder]), and every proof of possession must verify.
+// Without one, a validator could choose its key as x·g minus the sum of the others' and sign for all
+// of them alone (T. Ristenpart, S. Yilek: The power of proofs-of-possession, 2007). The errors wrap
+// [ErrConfig], [ErrValidatorSet] or [ErrKey] and name the field or the validator.
 func NewMultisig(c Config, validators []Validator) (*Multisig, error) {
 	m, sorted, err := newMultisig(c, validators)
 	if err != nil {

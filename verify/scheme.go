@@ -15,8 +15,8 @@ type Scheme interface {
 	// Format describes the encoding of the scheme's certificates and votes. Format().Participants
 	// is n.
 	Format() wire.Format
-	// Participants returns the identity keys in ascending order, n of them. The caller must not
-	// change them.
+	// Participants returns the identity keys in ascending order, n of them, none of which is of small
+	// order: see [HasSmallOrder]. The caller must not change them.
 	Participants() []wire.PublicKey
 	// Index returns the participant number of an identity.
 	Index(identity wire.PublicKey) (wire.Participant, bool)

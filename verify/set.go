@@ -17,7 +17,8 @@ type validatorSet struct {
 }
 
 // newValidatorSet sorts identities. It returns the set and the order of the sort: participant i is
-// identities[order[i]].
+// identities[order[i]]. It refuses keys of small order whatever signs the votes: anybody could pose
+// as their holder.
 func newValidatorSet(identities []wire.PublicKey) (set validatorSet, order []int, err error) {
 	n := len(identities)
 	if n < 1 || n > MaxValidators {
@@ -34,6 +35,9 @@ func newValidatorSet(identities []wire.PublicKey) (set validatorSet, order []int
 		id := identities[from]
 		if _, twice := set.index[id]; twice {
 			return set, nil, fmt.Errorf("verify: %w: identity %v occurs twice", ErrValidatorSet, id)
+		}
+		if HasSmallOrder(id) {
+			return set, nil, fmt.Errorf("verify: validator %d of those given, %v: %w: %s", from, id, ErrKey, smallOrder)
 		}
 		set.identities[i] = id
 		set.index[id] = wire.Participant(i)

@@ -250,17 +250,59 @@ func TestAnEd25519SetTakesPointsOfTheCurveOnly(t *testing.T) {
 	}
 }
 
-// Anybody could vote for a validator whose key is of small order, and accuse it of conflicting
-// acks.
-func TestKeysOfSmallOrderAreNoIdentities(t *testing.T) {
+// docs/protocol.md 3.1: Sets of validators and of sequencers refuse keys of small order: anybody
+// could make their votes, or sign their chunks.
+func TestRule3_1_NoValidatorSetTakesAnIdentityOfSmallOrder(t *testing.T) {
+	type constructor func(ids []wire.PublicKey) error
+	constructors := map[string]constructor{
+		"Ed25519": func(ids []wire.PublicKey) error {
+			_, err := verify.NewEd25519(namespace, ids)
+			return err
+		},
+	}
+	for _, v := range variants {
+		validators, _ := members(t, v, 4)
+		with := func(ids []wire.PublicKey) []verify.Validator {
+			for i := range validators {
+				validators[i].Identity = ids[i]
+			}
+			return validators
+		}
+		constructors["Multisig "+v.String()] = func(ids []wire.PublicKey) error {
+			_, err := verify.NewMultisig(options(v), with(ids))
+			return err
+		}
+		constructors["MultisigFromProvenKeys "+v.String()] = func(ids []wire.PublicKey) error {
+			_, err := verify.NewMultisigFromProvenKeys(options(v), with(ids))
+			return err
+		}
+		d, err := testkit.Deal(v, 4, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		constructors["Threshold "+v.String()] = func(ids []wire.PublicKey) error {
+			_, err := verify.NewThreshold(options(v), ids, d.GroupKey, d.ShareKeys)
+			return err
+		}
+	}
+	for name, construct := range constructors {
+		if err := construct(ids(4)); err != nil {
+			t.Errorf("%s of good keys: %v", name, err)
+		}
+		for _, key := range smallEdwards() {
+			err := construct(slices.Insert(ids(3), 1, key))
+			if !errors.Is(err, verify.ErrKey) || !strings.Contains(err.Error(), "validator 1 of those given") || !strings.Contains(err.Error(), key.String()) {
+				t.Errorf("%s with %v: %v", name, key, err)
+			}
+		}
+	}
+}
+
+func TestCheckIdentityTakesPointsOfLargeOrderOnly(t *testing.T) {
 	for _, key := range smallEdwards() {
 		err := verify.CheckIdentity(key)
 		if !errors.Is(err, verify.ErrKey) || !strings.Contains(err.Error(), key.String()) {
 			t.Errorf("%v: %v", key, err)
-		}
-		_, err = verify.NewEd25519(namespace, slices.Insert(ids(3), 1, key))
-		if !errors.Is(err, verify.ErrKey) || !strings.Contains(err.Error(), "validator 1 of those given") || !strings.Contains(err.Error(), key.String()) {
-			t.Errorf("%v in a set: %v", key, err)
 		}
 	}
 	if err := verify.CheckIdentity(wire.PublicKey{2}); !errors.Is(err, verify.ErrKey) {

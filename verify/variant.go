@@ -108,6 +108,9 @@ type Config struct {
 }
 
 func (c *Config) check() error {
+	if err := CheckEnvironment(); err != nil {
+		return err
+	}
 	if err := c.Variant.check(); err != nil {
 		return err
 	}

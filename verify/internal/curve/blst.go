@@ -3,7 +3,6 @@
 package curve
 
 import (
-	"os"
 	"unsafe"
 
 	bls12381 "github.com/consensys/gnark-crypto/ecc/bls12-381"
@@ -18,8 +17,11 @@ func Default() *Backend { return blstBackend }
 var blstBackend = newBlst(SIMD())
 
 // SIMD reports whether Default processes several points at a time where it can: the processor has
-// AVX-512 IFMA and the environment does not say LANECAST_IFMA=off.
-func SIMD() bool { return hasIFMA() && os.Getenv("LANECAST_IFMA") != "off" }
+// AVX-512 IFMA and the environment does not turn it off.
+func SIMD() bool {
+	on, _ := parseSetting(setting)
+	return on && hasIFMA()
+}
 
 // blstProducts1 and blstProducts2 are the sums and products of this back end without SIMD.
 var blstProducts1, blstProducts2 = newProducts1(blstInvert1), newProducts2(blstInvert2)

@@ -47,12 +47,12 @@ void lanecast_in_g1(uint8_t *inside, const uint64_t *p, size_t n) { (void)inside
 
 void lanecast_in_g2(uint8_t *inside, const uint64_t *p, size_t n) { (void)inside, (void)p, (void)n; }
 
-void lanecast_multiply_g1(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n) {
-	(void)out, (void)p, (void)digits, (void)places, (void)n;
+void lanecast_multiply_g1(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n, void *scratch) {
+	(void)out, (void)p, (void)digits, (void)places, (void)n, (void)scratch;
 }
 
-void lanecast_multiply_g2(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n) {
-	(void)out, (void)p, (void)digits, (void)places, (void)n;
+void lanecast_multiply_g2(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n, void *scratch) {
+	(void)out, (void)p, (void)digits, (void)places, (void)n, (void)scratch;
 }
 
 void lanecast_multiply_sum_g1(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n, void *scratch) {

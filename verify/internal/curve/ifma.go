@@ -105,8 +105,7 @@ func ifmaMiller(f *blst.Fp12, p []affine[fp.Element], q []affine[bls12381.E2]) {
 	}
 }
 
-// millerScratch holds memory for the pairs of one call, which is too much for the stacks of some C
-// libraries' threads.
+// millerScratch holds memory for the pairs of one call.
 var millerScratch sync.Pool
 
 func words[E any](p *affine[E]) *C.uint64_t { return (*C.uint64_t)(unsafe.Pointer(p)) }

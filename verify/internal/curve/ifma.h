@@ -20,6 +20,9 @@ enum { LANECAST_WIDTH = 8, LANECAST_PAIRS = 64, LANECAST_PAIRS_SCRATCH = LANECAS
 // The states of a place that is to be read.
 enum { LANECAST_BAD = 0, LANECAST_PENDING = 1, LANECAST_GOOD = 2 };
 
+// No function takes more than 48 KiB of stack, whatever n is: see stack_test.go. What would take
+// more is in scratch memory of the caller's.
+
 // lanecast_ifma returns whether this processor and its operating system have AVX-512 IFMA and the
 // compiler knew it. Where it returns 0, nothing else here may be called.
 int lanecast_ifma(void);
@@ -58,9 +61,9 @@ enum { LANECAST_DIGIT = 8, LANECAST_DOUBLINGS = 4, LANECAST_TABLE1 = (LANECAST_D
 // (0, 0) being the identity. Scalar i is low + high·φ with φ(x, y) = (βx, −y): the digits of low,
 // lowest first, are at digits[2kn + i], those of high at digits[(2k+1)n + i], for k below places.
 // Product i goes to place i of out as x, y, z in Montgomery's form with the constant 2³⁸⁴: (x/z,
-// y/z), or the identity where z is 0.
-void lanecast_multiply_g1(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n);
-void lanecast_multiply_g2(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n);
+// y/z), or the identity where z is 0. scratch is a table, at a multiple of 64 bytes.
+void lanecast_multiply_g1(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n, void *scratch);
+void lanecast_multiply_g2(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n, void *scratch);
 
 // lanecast_multiply_sum_g1 and lanecast_multiply_sum_g2 write the sum of the same products, one
 // point. scratch is a table for each eight points, at a multiple of 64 bytes.

@@ -381,14 +381,14 @@ func TestMillerLoopsKeepWithinTheBounds(t *testing.T) {
 		return s
 	}
 	s = f()
-	s.run("ifma_pairing.c", "static void square12(")
+	s.run("ifma_pairing.c", "SHARED void square12(")
 	s.atMost(56, "c0", "c1")
 
 	s = simulate(t, 2, 2, "e->x", "e->z", "e->qx", "e->qy")
 	for _, p := range []string{"e->three_px", "e->minus_px", "e->py", "e->minus_py"} {
 		s.at[p] = []interval{{0, 7, false}}
 	}
-	for _, function := range []string{"static void doubling(", "static void addition("} {
+	for _, function := range []string{"SHARED void doubling(", "SHARED void addition("} {
 		s.at["e->y"] = []interval{{0, 40, false}, {0, 40, false}}
 		s.run("ifma_pairing.c", function)
 		s.atMost(2, "e->x", "e->z", "l[1]", "l[2]")

@@ -272,8 +272,13 @@ TARGET static void end_map2(point2 *p, map2 *m) {
 	p->z = m->d;
 }
 
-TARGET static void map_g2(point2 p[GROUPS], map2 m[GROUPS]) {
+// The points of E2' for both elements of up to eight messages. It is not inlined, so that its memory
+// is off the stack before the points are added.
+SHARED void map_g2(point2 p[GROUPS], const uint8_t *uniform, int some) {
+	map2 m[GROUPS];
 	fe8 norm[GROUPS], powers[GROUPS], base[GROUPS], d[GROUPS];
+	for (int g = 0; g < GROUPS; g++)
+		for (int k = 0; k < 2; k++) reduce(&m[g].u.part[k], uniform + UNIFORM * (2 * g + k), 4 * UNIFORM, some);
 	for (int g = 0; g < GROUPS; g++) begin_map2(&m[g], &norm[g]);
 	power(powers, norm, GROUPS);
 	for (int g = 0; g < GROUPS; g++) decide_map2(&m[g], &d[g], &base[g], &norm[g], &powers[g]);
@@ -310,7 +315,7 @@ TARGET static void subtract_points2(point2 *r, const point2 *p, const point2 *q)
 // The multiple by the effective cofactor of RFC 9380, section 8.8.2, as (z² − z − 1)p + (z − 1)ψ(p)
 // + ψ²(2p) = z(zp + ψ(p)) − zp − ψ(p) − p + ψ²(2p) (A. Budroni, F. Pintore: Efficient hash maps to
 // G2 on BLS curves, 2017).
-TARGET static void clear_cofactor2(point2 *p) {
+SHARED void clear_cofactor2(point2 *p) {
 	point2 zp, s, t;
 	times_x2(&zp, p);
 	negate_where2(&zp, 0xff);
@@ -339,11 +344,8 @@ TARGET static void hash_g1(uint64_t *out, const uint8_t *uniform, int some) {
 }
 
 TARGET static void hash_g2(uint64_t *out, const uint8_t *uniform, int some) {
-	map2 m[GROUPS];
 	point2 p[GROUPS];
-	for (int g = 0; g < GROUPS; g++)
-		for (int k = 0; k < 2; k++) reduce(&m[g].u.part[k], uniform + UNIFORM * (2 * g + k), 4 * UNIFORM, some);
-	map_g2(p, m);
+	map_g2(p, uniform, some);
 	add_on_isogenous2(&p[0], &p[0], &p[1]);
 	isogeny2(&p[0]);
 	clear_cofactor2(&p[0]);

@@ -92,7 +92,7 @@ TARGET static void mul6_by_two(fp6 *r, const fp6 *a, const fp2 *x, const fp2 *y)
 // Fp12. Between the functions f: 0 … 56.
 
 // f = f², as (c₀ + c₁w)² = (c₀ + c₁)(c₀ + vc₁) − c₀c₁ − vc₀c₁ + 2c₀c₁w.
-TARGET static void square12(fp12 *f) {
+SHARED void square12(fp12 *f) {
 	fp6 *c0 = &f->part[0], *c1 = &f->part[1];
 	fp6 s, t, m;
 	add6(&s, c0, c1);
@@ -142,7 +142,7 @@ typedef struct {
 } pairs;
 
 // Doubles the multiple, and gives the tangent. The multiple: x and z 0 … 2, y 0 … 40.
-TARGET static void doubling(fp2 l[3], pairs *e) {
+SHARED void doubling(fp2 l[3], pairs *e) {
 	fp2 xy, b, c, h, t, u, k;
 	mul2(&xy, &e->x, &e->y);
 	square2(&b, &e->y);            // y²
@@ -187,7 +187,7 @@ TARGET static void doubling(fp2 l[3], pairs *e) {
 }
 
 // Adds the point to the multiple, and gives the line through them.
-TARGET static void addition(fp2 l[3], pairs *e) {
+SHARED void addition(fp2 l[3], pairs *e) {
 	fp2 o, d, c, dd, f, g, h, t;
 	mul2(&t, &e->qy, &e->z);
 	sub2(&o, &e->y, &t);           // −2 … 40
@@ -223,7 +223,7 @@ TARGET static void addition(fp2 l[3], pairs *e) {
 }
 
 // f times the line, at the positions that have a pair.
-TARGET static void mul_by_line_where(fp12 *f, fp2 l[3], __mmask8 present) {
+SHARED void mul_by_line_where(fp12 *f, fp2 l[3], __mmask8 present) {
 	if (present != 0xff) {
 		const fe8 zero = {0}, unity = everywhere(&one);
 		for (int k = 0; k < 3; k++)

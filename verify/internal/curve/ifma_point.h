@@ -228,19 +228,19 @@ SHARED void ON(add_rotated)(ON(point) *r, int by) {
 }
 
 // Products point by point: see lanecast_multiply_g1.
-INLINE void ON(multiply)(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n) {
+INLINE void ON(multiply)(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n, void *scratch) {
 	enum { IN = 2 * sizeof(ELEMENT) / sizeof(fe8) * WORDS, OUT = IN / 2 * 3 };
-	ON(table) t;
+	ON(table) *const restrict t = scratch;
 	ON(point) at, term;
 	for (size_t k = 0; k < n; k += WIDTH) {
 		const int some = n - k < WIDTH ? (int)(n - k) : WIDTH;
 		ON(load_points)(&at, p + IN * k, some);
-		ON(fill_table)(&t, &at);
+		ON(fill_table)(t, &at);
 		ON(clear_point)(&at);
 		for (size_t place = places; place-- > 0;) {
 			if (place + 1 < places) ON(double_times)(&at, LANECAST_DOUBLINGS);
 			for (size_t half = 0; half < 2; half++) {
-				ON(look_up)(&term, &t, digits + (2 * place + half) * n + k, some, half == 1);
+				ON(look_up)(&term, t, digits + (2 * place + half) * n + k, some, half == 1);
 				ON(add_points)(&at, &at, &term);
 			}
 		}
@@ -251,7 +251,7 @@ INLINE void ON(multiply)(uint64_t *out, const uint64_t *p, const int8_t *digits,
 // A sum of products: see lanecast_multiply_sum_g1.
 INLINE void ON(multiply_sum)(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n, void *scratch) {
 	enum { IN = 2 * sizeof(ELEMENT) / sizeof(fe8) * WORDS };
-	ON(table) *const t = scratch;
+	ON(table) *const restrict t = scratch;
 	ON(point) at, term;
 	for (size_t k = 0; k < n; k += WIDTH) {
 		ON(load_points)(&at, p + IN * k, n - k < WIDTH ? (int)(n - k) : WIDTH);

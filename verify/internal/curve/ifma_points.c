@@ -91,12 +91,14 @@ TARGET void lanecast_in_g2(uint8_t *inside, const uint64_t *p, size_t n) {
 
 _Static_assert(sizeof(table1) == LANECAST_TABLE1 && sizeof(table2) == 2 * LANECAST_TABLE1, "the size of a table");
 
-TARGET void lanecast_multiply_g1(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n) {
-	multiply1(out, p, digits, places, n);
+TARGET void lanecast_multiply_g1(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n,
+	void *scratch) {
+	multiply1(out, p, digits, places, n, scratch);
 }
 
-TARGET void lanecast_multiply_g2(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n) {
-	multiply2(out, p, digits, places, n);
+TARGET void lanecast_multiply_g2(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n,
+	void *scratch) {
+	multiply2(out, p, digits, places, n, scratch);
 }
 
 TARGET void lanecast_multiply_sum_g1(uint64_t *out, const uint64_t *p, const int8_t *digits, size_t places, size_t n,

@@ -86,7 +86,7 @@ type ifmaProducts[E any, P coordinate[E]] struct {
 	alone *products[E, P]
 	// The least number of products that are computed faster together than one by one.
 	fewest, fewestSummed int
-	multiply             func(out *projective[E], p *affine[E], digits *C.int8_t, places, n C.size_t)
+	multiply             func(out *projective[E], p *affine[E], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer)
 	multiplySum          func(out *projective[E], p *affine[E], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer)
 	scratch              sync.Pool // of tables for summedTogether points
 	table                int       // the size of a table
@@ -101,8 +101,8 @@ const (
 
 var ifmaProducts1 = &ifmaProducts[fp.Element, *fp.Element]{
 	alone: blstProducts1, fewest: 2, fewestSummed: 4, table: C.LANECAST_TABLE1,
-	multiply: func(out *projective[fp.Element], p *affine[fp.Element], digits *C.int8_t, places, n C.size_t) {
-		C.lanecast_multiply_g1((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n)
+	multiply: func(out *projective[fp.Element], p *affine[fp.Element], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer) {
+		C.lanecast_multiply_g1((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n, scratch)
 	},
 	multiplySum: func(out *projective[fp.Element], p *affine[fp.Element], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer) {
 		C.lanecast_multiply_sum_g1((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n, scratch)
@@ -111,8 +111,8 @@ var ifmaProducts1 = &ifmaProducts[fp.Element, *fp.Element]{
 
 var ifmaProducts2 = &ifmaProducts[bls12381.E2, *bls12381.E2]{
 	alone: blstProducts2, fewest: 3, fewestSummed: 8, table: 2 * C.LANECAST_TABLE1,
-	multiply: func(out *projective[bls12381.E2], p *affine[bls12381.E2], digits *C.int8_t, places, n C.size_t) {
-		C.lanecast_multiply_g2((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n)
+	multiply: func(out *projective[bls12381.E2], p *affine[bls12381.E2], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer) {
+		C.lanecast_multiply_g2((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n, scratch)
 	},
 	multiplySum: func(out *projective[bls12381.E2], p *affine[bls12381.E2], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer) {
 		C.lanecast_multiply_sum_g2((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n, scratch)
@@ -123,10 +123,14 @@ var ifmaProducts2 = &ifmaProducts[bls12381.E2, *bls12381.E2]{
 func (m *ifmaProducts[E, P]) each(points []affine[E], scalars []Scalar) []affine[E] {
 	many := together(len(points), m.fewest)
 	out := make([]projective[E], many)
-	for start := 0; start < many; start += productsTogether {
-		end := min(start+productsTogether, many)
-		digits, places := fixedDigits(scalars[start:end])
-		m.multiply(&out[start], &points[start], (*C.int8_t)(unsafe.Pointer(&digits[0])), C.size_t(places), C.size_t(end-start))
+	if many > 0 {
+		scratch := m.tables()
+		defer m.scratch.Put(scratch)
+		for start := 0; start < many; start += productsTogether {
+			end := min(start+productsTogether, many)
+			digits, places := fixedDigits(scalars[start:end])
+			m.multiply(&out[start], &points[start], (*C.int8_t)(unsafe.Pointer(&digits[0])), C.size_t(places), C.size_t(end-start), scratch)
+		}
 	}
 	products := fromProjective[E, P](out, blstInvert[E])
 	if many < len(points) {
@@ -140,10 +144,7 @@ func (m *ifmaProducts[E, P]) sum(points []affine[E], scalars []Scalar) affine[E]
 	if len(points) < m.fewestSummed {
 		return m.alone.sum(points, scalars)
 	}
-	scratch, _ := m.scratch.Get().(unsafe.Pointer)
-	if scratch == nil {
-		scratch = aligned(m.table * summedTogether / simdWidth)
-	}
+	scratch := m.tables()
 	defer m.scratch.Put(scratch)
 	parts := make([]projective[E], (len(points)+summedTogether-1)/summedTogether)
 	for i := range parts {
@@ -161,6 +162,14 @@ func (m *ifmaProducts[E, P]) sum(points []affine[E], scalars []Scalar) affine[E]
 		m.alone.addAffine(&total, &sums[i])
 	}
 	return m.alone.toAffine([]jacobian[E]{total})[0]
+}
+
+// tables returns memory for the tables of summedTogether points.
+func (m *ifmaProducts[E, P]) tables() unsafe.Pointer {
+	if scratch, ok := m.scratch.Get().(unsafe.Pointer); ok {
+		return scratch
+	}
+	return aligned(m.table * summedTogether / simdWidth)
 }
 
 // aligned returns memory free of pointers at a multiple of 64 bytes.

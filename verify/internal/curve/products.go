@@ -225,11 +225,28 @@ const (
 	fewestPairsOfTotal = 12
 )
 
-// sum returns Σ scalars[i]·points[i]. The terms of one bit, from all points, are added up two by
-// two, those of all bits at once, so that each round of additions takes one inversion. The
+// summedInGo is the most products that are added up at once. Each takes some 14 KiB in G2.
+const summedInGo = 512
+
+// sum returns Σ scalars[i]·points[i].
+func (m *products[E, P]) sum(points []affine[E], scalars []Scalar) affine[E] {
+	if len(points) <= summedInGo {
+		return m.sumOfSome(points, scalars)
+	}
+	var sum jacobian[E]
+	for start := 0; start < len(points); start += summedInGo {
+		end := min(start+summedInGo, len(points))
+		part := m.sumOfSome(points[start:end], scalars[start:end])
+		m.addAffine(&sum, &part)
+	}
+	return m.toAffine([]jacobian[E]{sum})[0]
+}
+
+// sumOfSome is sum for at least one point. The terms of one bit, from all points, are added up two
+// by two, those of all bits at once, so that each round of additions takes one inversion. The
 // remaining terms are added in one run of doublings. Up to some hundreds of points this takes no
 // more additions than Pippenger's buckets, and cheaper ones.
-func (m *products[E, P]) sum(points []affine[E], scalars []Scalar) affine[E] {
+func (m *products[E, P]) sumOfSome(points []affine[E], scalars []Scalar) affine[E] {
 	digits, window, row := expand(scalars)
 	t := m.prepare(points, window)
 

@@ -1,6 +1,7 @@
 package curve
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/big"
 	"math/rand/v2"
@@ -235,4 +236,28 @@ func TestAdditionsTogetherAgreeWithAdditionsOneByOne(t *testing.T) {
 			t.Errorf("%d + %d", a.a, a.b)
 		}
 	}
+}
+
+func TestASumOfManyProductsIsTheSumOfAllProducts(t *testing.T) {
+	onEach(t, func(t *testing.T, b *Backend, g Group) {
+		r := rand.New(rand.NewPCG(8, uint64(g)))
+		for _, n := range []int{summedInGo, summedInGo + 1, 2*summedInGo + 7} {
+			index, scalars := make([]int, n), make([]Scalar, n)
+			for i := range index {
+				index[i], scalars[i] = r.IntN(6), NewScalar([32]byte{byte(r.IntN(256)), byte(r.IntN(256)), 31: byte(r.IntN(64))})
+			}
+			points := b.Select(b.Join(some(b, g, 5), b.Sum(b.Select(some(b, g, 1), nil))), index)
+			got, want := b.MulSum(points, scalars), b.Sum(b.Mul(points, scalars))
+			if !bytes.Equal(encoded(b, got, false), encoded(b, want, false)) {
+				t.Errorf("%d products", n)
+			}
+			// The first part is opposite to the rest.
+			if n > summedInGo {
+				opposite := b.Join(b.Select(points, places(summedInGo)), b.Neg(b.MulSum(b.Select(points, places(summedInGo)), scalars[:summedInGo])))
+				if sum := b.MulSum(opposite, append(slices.Clone(scalars[:summedInGo]), NewScalar([32]byte{1}))); !b.IsIdentity(sum, 0) {
+					t.Errorf("%d products and what is opposite to their sum do not cancel", summedInGo)
+				}
+			}
+		}
+	})
 }
