@@ -80,12 +80,15 @@ const (
 	Failure
 	// Dropped: it was overtaken, or declined.
 	Dropped
+	// None: the application could not tell. Only its verdicts end like this.
+	None
 
-	numStatuses
+	numStatuses = None
+	numVerdicts = None + 1
 )
 
 func (s Status) String() string {
-	return [...]string{"success", "failure", "dropped"}[s]
+	return [...]string{"success", "failure", "dropped", "none"}[s]
 }
 
 // Counts are cumulative numbers of events, and a few gauges. They are for metrics: nothing depends
@@ -97,7 +100,7 @@ type Counts struct {
 	Proposals           [numStatuses]uint64 // payloads that the application proposed or declined
 	Broadcasts          [numStatuses]uint64 // first broadcasts of our chunks and repeated ones
 	Rebroadcasts        [numStatuses]uint64 // only the repeated ones
-	ApplicationVerdicts [numStatuses]uint64 // application's verdicts: true, false, none
+	ApplicationVerdicts [numVerdicts]uint64 // the application's answers: true, false, too late, no verdict
 	OwnAcks             [numStatuses]uint64 // our acks signed, failed to be signed, or overtaken
 
 	NodesVerified  uint64 // nodes whose signatures were found good
