@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/lanecast/lanecast/internal/core"
@@ -40,7 +41,7 @@ func (e *Engine) askPropose(call uint64, at Place) {
 		defer e.catch("Automaton.Propose")
 		payload, err := e.cfg.Automaton.Propose(ctx, at)
 		if err != nil && !errors.Is(err, ErrDeclined) && ctx.Err() == nil {
-			e.log.Warn("the application failed to propose", "height", at.Height, "error", err)
+			e.logLimited(&e.limits.propose, slog.LevelWarn, "the application failed to propose", "height", at.Height, "error", err)
 		}
 		e.endCall(call, func(now time.Duration) {
 			e.core.ApplicationProposed(now, call, payload, err == nil)
@@ -60,7 +61,7 @@ func (e *Engine) askVerify(call uint64, at Place, payload wire.Digest) {
 		case err != nil:
 			verdict = core.Failed
 			if ctx.Err() == nil {
-				e.log.Warn("the application reached no verdict",
+				e.logLimited(&e.limits.verdict, slog.LevelWarn, "the application reached no verdict",
 					"sequencer", at.Sequencer, "height", at.Height, "error", err)
 			}
 		case ok:

@@ -104,6 +104,7 @@
 //   - [ErrMonitor], [ErrReporter]: that collaborator returned an error;
 //   - [ErrJournal]: a write or sync failed, or the folder could not be closed. From that moment on
 //     nothing was acked or proposed;
+//   - [ErrPool]: Config.Pool was released;
 //   - [ErrStaleJournal]: the journal lacks what this identity has signed;
 //   - what was wrong with Config.Adopt;
 //   - [*PanicError]: a collaborator panicked.
@@ -126,6 +127,16 @@
 // set with that of other processes. Meanwhile the acks are tried again with other signers, at a
 // limited rate.
 //
+// # What a wrong configuration does
+//
+// What New can see, it refuses with a [*ConfigError]. The log has one line at the start and at each
+// epoch with our role, participant number, the quorum and the number of sequencers. It is a warning
+// when there is something that keeps us from acking or proposing: sets that are not known, no
+// AckSigner, a key that is not in the sets. Our first ack of each epoch, and each of our chunks, is
+// verified before it is sent. One that does not verify is not sent, and the log says what is wrong
+// with the signer; another attempt follows, after at most 32 s. The log also names limits that are
+// too small for the sets. Failures of one kind are logged once in ten seconds.
+//
 // # Metrics
 //
 // With Config.Metrics set, under the prefix lanecast_:
@@ -136,13 +147,15 @@
 //	propose_total{status}, rebroadcast_total{status}, own_acks_total{status}
 //	certificates_total, locks_total, faults_total, key_faults_total, e2e_duration_seconds
 //	epoch, peers, suspects, vote_bytes, dormant_lanes, parents_dropped_total
+//	limit_needed_ratio{field}
 //	recovering, abstaining_lanes, abstaining_height, own_lane_blocked{reason}
 //	inbox_messages, inbox_dropped_total{reason}, intake_pauses_total
 //	statements_total, statements_waiting, splits_total, batch_statements, batch_duration_seconds
 //	journal_sync_duration_seconds, journal_sync_records, journal_volatile_bytes
 //	reports_pending, locks_unreported, outbox_messages, outbox_dropped_total
 //
-// Status is success, failure, dropped or invalid. Counters are read from the loop when scraped: no
+// Status is success, failure, dropped or invalid; for verdicts also none, if the application returned
+// an error. Counters are read from the loop when scraped: no
 // message pays for them.
 //
 // # How it is built
