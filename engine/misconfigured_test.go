@@ -228,6 +228,7 @@ func TestTheFirstAckIsVerifiedAlsoWhenItsLaneMovesOn(t *testing.T) {
 		}}
 	}
 	m.config.Schemes = provider{slow, p.signers}
+	m.config.Workers = 4 // one verifies the ack, others the nodes with which the lane grows
 	log := new(logged)
 	m.config.Logger = slog.New(slog.NewTextHandler(log, nil))
 	startAll(t, net, members)
