@@ -20,6 +20,7 @@ import (
 // Messages that one goroutine delivers are taken in in that order.
 type Peer struct {
 	*account
+	room     *room // the engine's
 	producer *inbox.Producer[message]
 	closed   atomic.Bool // Close was called
 }
@@ -98,7 +99,7 @@ func (e *Engine) Peer(id wire.PublicKey) (*Peer, error) {
 		a.newest = producer
 	}
 	e.leavers.remove(id)
-	p := &Peer{account: a, producer: a.newest}
+	p := &Peer{account: a, room: e.room, producer: a.newest}
 	e.peers[id] = p
 	return p, nil
 }
@@ -137,7 +138,7 @@ func (p *Peer) DeliverAckBytes(b []byte) error { return p.deliverCopy(b, KindAck
 func (p *Peer) DeliverNodeBytes(b []byte) error { return p.deliverCopy(b, KindNode) }
 
 func (p *Peer) deliverCopy(b []byte, kind Kind) error {
-	if !p.engine.room.fits(kind, len(b)) { // not even copied
+	if !p.room.fits(kind, len(b)) { // not even copied
 		p.engine.drops.tooLarge.Add(1)
 		return ErrMessageTooLarge
 	}
@@ -145,20 +146,20 @@ func (p *Peer) deliverCopy(b []byte, kind Kind) error {
 }
 
 func (p *Peer) deliver(b wire.Buffer, kind Kind) error {
-	e, size := p.engine, len(b.Bytes())
+	size := len(b.Bytes())
 	var refusal error
 	switch {
 	case kind != KindAck && kind != KindNode:
 		refusal = ErrMessageKind
-	case !e.room.fits(kind, size):
+	case !p.room.fits(kind, size):
 		refusal = ErrMessageTooLarge
-		e.drops.tooLarge.Add(1)
+		p.engine.drops.tooLarge.Add(1)
 	case p.closed.Load():
 		refusal = p.closedBy()
-	case kind == KindNode && p.nodeBytes.Add(int64(size)) > e.room.nodes():
+	case kind == KindNode && p.nodeBytes.Add(int64(size)) > p.room.nodes():
 		p.nodeBytes.Add(-int64(size))
 		refusal = ErrPeerFull
-		e.drops.peerFull.Add(1)
+		p.engine.drops.peerFull.Add(1)
 	}
 	if refusal != nil {
 		b.Release()
@@ -171,7 +172,7 @@ func (p *Peer) deliver(b wire.Buffer, kind Kind) error {
 	}
 	m.release()
 	if errors.Is(err, inbox.ErrQuota) {
-		e.drops.peerFull.Add(1)
+		p.engine.drops.peerFull.Add(1)
 		return ErrPeerFull
 	}
 	return p.closedBy()
