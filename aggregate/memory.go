@@ -25,19 +25,29 @@ func newMemory(limit int) memory {
 	return memory{limit: limit, shares: make(map[wire.PublicKey]int), free: make(map[class][]*slot)}
 }
 
-// Memory of a slot beside its slab, approximately: of the slot and its first candidate, for each
-// validator in voted and choice, and for each further candidate.
+// Memory of a slot beside its slab, approximately: of the slot, its entry in its lane and its first
+// candidate, for each validator in voted and choice, and for each further candidate. A test compares
+// it with the heap.
 const (
 	slotOverhead      = 512
 	placeOverhead     = 3
 	candidateOverhead = 96
 )
 
+// SlotBytes returns what one slot of a set is charged: the votes for one height of one lane in one
+// epoch, for one payload.
+func SlotBytes(f wire.Format) int { return class{f.Participants, f.AckSignature}.bytes() }
+
+func (k class) bytes() int { return slotOverhead + k.participants*(placeOverhead+k.signature) }
+
+// SetMaxBytes changes the cap. What is in memory already stays.
+func (v *Votes) SetMaxBytes(limit int) { v.memory.limit = limit }
+
 // open returns an empty slot for a set, or nil when there is no room for it. Slots ahead of need
 // have half the room, and of that half opener has an equal share.
 func (m *memory) open(set *Set, opener wire.Participant, ahead bool) *slot {
 	k := set.class
-	size := slotOverhead + k.participants*(placeOverhead+k.signature)
+	size := k.bytes()
 	if m.bytes+size > m.limit {
 		return nil
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/lanecast/lanecast/internal/core"
@@ -54,7 +55,7 @@ func (e *Engine) askVerify(call uint64, at Place, payload wire.Digest) {
 		case err != nil:
 			verdict = core.Failed
 			if ctx.Err() == nil {
-				e.log.Warn("the application reached no verdict",
+				e.logLimited(&e.limits.verdict, slog.LevelWarn, "the application reached no verdict",
 					"sequencer", at.Sequencer, "height", at.Height, "error", err)
 			}
 		case ok:

@@ -20,8 +20,8 @@ const ExplicitZero uint64 = math.MaxUint64
 // names. A field that is out of range, or a collaborator that is missing, makes New return a
 // [*ConfigError] that names it.
 type Config struct {
-	// Namespace is the network's namespace, for chunk signatures. Schemes carry it too, for acks:
-	// it must be the same there.
+	// Namespace is the network's namespace, for chunk signatures; required. Schemes carry it too,
+	// for acks: it must be the same there.
 	Namespace []byte
 	// Identity is our own key. We are a validator in the epochs whose scheme has it among the
 	// participants and for which Schemes has an AckSigner. An engine that only follows leaves it
@@ -68,14 +68,17 @@ type Config struct {
 	// second. Default 0: an idle worker takes what there is.
 	BatchDelay time.Duration
 	// Pool is the worker pool to verify on; nil for one of the engine's own. One pool may serve
-	// several engines if its size is at least the sum of their Workers. It should be made with
-	// ants.WithNonblocking, and outlives Run.
+	// several engines if its size is at least the sum of their Workers: the log warns while it has
+	// no goroutine for us. It should be made with ants.WithNonblocking, and outlives Run, which
+	// returns [ErrPool] if it is released before.
 	Pool *ants.Pool
 
 	// RebroadcastTimeout is how often an uncertified chunk of ours is sent again. Default 5 s.
 	RebroadcastTimeout time.Duration
 	// AckInterval is the least time between two answers to a repeated node: our ack sent again, or
-	// the application asked again. Default 1 s.
+	// the application asked again. A sequencer that repeats its node more often waits in vain, so it
+	// is at most RebroadcastTimeout, and belongs well below that of every sequencer of the network.
+	// Default 200 ms, or half of RebroadcastTimeout if that is less.
 	AckInterval time.Duration
 	// ProposeBackoff is the pause after the application declined to propose. Default 100 ms.
 	ProposeBackoff time.Duration
@@ -92,19 +95,30 @@ type Config struct {
 	// that wait. Default 1 s. All durations are at most 24 hours.
 	DrainTimeout time.Duration
 
-	// PeerQuota is how many messages of one peer may wait. Default 1024, at most 1048576.
+	// The next four limits have to fit the sets. When those of an epoch become known, a limit that
+	// was set is compared with what they need, and the log names the field and the value if it is
+	// too small; see also the metric limit_needed_ratio. Where the field is zero, the engine makes
+	// the limit as large as they need, up to the bound given, and does not make it smaller again.
+
+	// PeerQuota is how many messages of one peer may wait; of nodes as many as together are no longer
+	// than 1 MiB, or four times MaxMessage if that is more. Default 1024, or less where MaxPeers is
+	// zero and became more than 128, but 128 at least; at most 1048576.
 	PeerQuota int
-	// MaxPeers is how many Peer handles there may be at once. Default 128, at most 65536.
-	// MaxPeers·PeerQuota messages can wait in all: memory for them is reserved at the start, about
-	// 90 bytes each, and there are at most 2^26.
+	// MaxPeers is how many Peer handles there may be at once: each other validator and sequencer
+	// needs one. Default 128, or 64 more than the sets name that Schemes holds when New is called, if
+	// that is more and Schemes is a [StaticEpochs] or an [Epochs]; at most 65536. MaxPeers·PeerQuota
+	// messages can wait in all, at most 2^26. Memory for their places is reserved at the start: 88
+	// bytes each (on 64-bit systems), with their number rounded up to a power of two.
 	MaxPeers int
 	// MaxMessage is the longest message taken in, in bytes. It must hold a node with the largest
-	// certificate of any epoch. Default 65536; from 512 to 16 MiB.
+	// certificate of any epoch. Acks are taken in up to 512 bytes, or the length of those of the
+	// sets. From 512 to 16 MiB; default 65536, and up to 16 MiB if the sets need it.
 	MaxMessage int
-	// MaxVoteBytes caps the memory of acks that wait for their quorum. Default 64 MiB; at least 1
-	// MiB. Each lane needs 2·n·S bytes for its next two heights (n validators, S bytes of an ack's
-	// signature), as much again while two epochs overlap; acks further ahead can have half of it.
-	// Acks without room are dropped and counted.
+	// MaxVoteBytes caps the memory of acks that wait for their quorum. Each lane needs two slots for
+	// its next two heights; a slot takes 512+n·(S+3) bytes, with n validators and S bytes of an ack's
+	// signature. Other acks, further ahead and of other epochs, can have half of the memory, so that
+	// 4·(512+n·(S+3)) bytes per lane are enough whatever peers send. Acks without room are dropped
+	// and counted. At least 1 MiB; default 64 MiB, and up to 1 GiB if the sets need it.
 	MaxVoteBytes int
 	// MaxPendingReports is how many reports may wait for the Reporter before messages are no longer
 	// taken in. Default 1024; at most 2^24.

@@ -27,6 +27,8 @@ func TestAFieldOutOfRangeIsNamed(t *testing.T) {
 		field string
 		spoil func(*engine.Config)
 	}{
+		{"Namespace", func(c *engine.Config) { c.Namespace = nil }},
+		{"Namespace", func(c *engine.Config) { c.Namespace = []byte{} }},
 		{"Identity", func(c *engine.Config) { c.Identity[0] ^= 1 }},
 		{"EpochsBack", func(c *engine.Config) { c.EpochsBack = 1025 }},
 		{"EpochsAhead", func(c *engine.Config) { c.EpochsAhead = math.MaxUint64 - 1 }},
@@ -38,6 +40,7 @@ func TestAFieldOutOfRangeIsNamed(t *testing.T) {
 		{"BatchDelay", func(c *engine.Config) { c.BatchDelay = time.Minute }},
 		{"RebroadcastTimeout", func(c *engine.Config) { c.RebroadcastTimeout = -1 }},
 		{"AckInterval", func(c *engine.Config) { c.AckInterval = -1 }},
+		{"AckInterval", func(c *engine.Config) { c.RebroadcastTimeout, c.AckInterval = time.Second, time.Second+1 }},
 		{"ProposeBackoff", func(c *engine.Config) { c.ProposeBackoff = 25 * time.Hour }},
 		{"SuspectDelay", func(c *engine.Config) { c.SuspectDelay = -1 }},
 		{"BadNodeInterval", func(c *engine.Config) { c.BadNodeInterval = -1 }},

@@ -25,14 +25,16 @@ const (
 	defaultEpochsAhead        uint64 = 1
 	defaultHeightBound        uint64 = 16
 	defaultRebroadcastTimeout        = 5 * time.Second
-	defaultAckInterval               = time.Second
+	defaultAckInterval               = 200 * time.Millisecond
 	defaultProposeBackoff            = 100 * time.Millisecond
 	defaultSignTimeout               = 10 * time.Second
 	defaultSuspectDelay              = 250 * time.Millisecond
 	defaultBadNodeInterval           = time.Second
 	defaultDrainTimeout              = time.Second
 	defaultMaxPeers                  = 128
+	leastPeerQuota                   = 128
 	defaultMaxMessage                = 64 << 10
+	maxMessage                       = 16 << 20
 	defaultMaxPendingReports         = 1024
 	defaultMaxVolatileBytes          = 16 << 20
 )
@@ -62,6 +64,9 @@ func (c Config) withDefaults() (Config, error) {
 	if check.err != nil {
 		return c, check.err
 	}
+	if len(c.Namespace) == 0 {
+		check.fail("Namespace", "set: without one, signatures of another network count in this one", `""`)
+	}
 	if c.Sequencer != nil {
 		if key := c.Sequencer.PublicKey(); key != c.Identity {
 			check.fail("Identity", "the Sequencer's public key, "+key.String(), c.Identity)
@@ -78,21 +83,32 @@ func (c Config) withDefaults() (Config, error) {
 	bounded(&check, "BatchSize", &c.BatchSize, DefaultBatchSize, 1, 1<<16)
 	bounded(&check, "BatchDelay", &c.BatchDelay, 0, 0, time.Second)
 	bounded(&check, "RebroadcastTimeout", &c.RebroadcastTimeout, defaultRebroadcastTimeout, 1, maxDuration)
-	bounded(&check, "AckInterval", &c.AckInterval, defaultAckInterval, 1, maxDuration)
+	if check.err == nil {
+		// A node that comes again before the interval is over gets no answer: our own rebroadcasts
+		// stand for those of others. Half the time leaves room for their jitter.
+		bounded(&check, "AckInterval", &c.AckInterval, max(1, min(defaultAckInterval, c.RebroadcastTimeout/2)), 1, maxDuration)
+		if c.AckInterval > c.RebroadcastTimeout {
+			check.fail("AckInterval", fmt.Sprintf("at most RebroadcastTimeout, %v", c.RebroadcastTimeout), c.AckInterval)
+		}
+	}
 	bounded(&check, "ProposeBackoff", &c.ProposeBackoff, defaultProposeBackoff, 1, maxDuration)
 	bounded(&check, "SignTimeout", &c.SignTimeout, defaultSignTimeout, 1, maxDuration)
 	bounded(&check, "SuspectDelay", &c.SuspectDelay, defaultSuspectDelay, 1, maxDuration)
 	bounded(&check, "BadNodeInterval", &c.BadNodeInterval, defaultBadNodeInterval, 1, maxDuration)
 	bounded(&check, "DrainTimeout", &c.DrainTimeout, defaultDrainTimeout, 1, maxDuration)
-	bounded(&check, "PeerQuota", &c.PeerQuota, DefaultPeerQuota, 1, 1<<20)
-	bounded(&check, "MaxPeers", &c.MaxPeers, defaultMaxPeers, 1, 1<<16)
-	bounded(&check, "MaxMessage", &c.MaxMessage, defaultMaxMessage, 512, 16<<20)
+	peers, quota := c.defaultPeers()
+	bounded(&check, "PeerQuota", &c.PeerQuota, quota, 1, 1<<20)
+	bounded(&check, "MaxPeers", &c.MaxPeers, peers, 1, 1<<16)
+	bounded(&check, "MaxMessage", &c.MaxMessage, defaultMaxMessage, 512, maxMessage)
 	bounded(&check, "MaxVoteBytes", &c.MaxVoteBytes, DefaultMaxVoteBytes, 1<<20, maxBytes)
 	bounded(&check, "MaxPendingReports", &c.MaxPendingReports, defaultMaxPendingReports, 1, 1<<24)
 	bounded(&check, "MaxVolatileBytes", &c.MaxVolatileBytes, defaultMaxVolatileBytes, 64<<10, maxBytes)
 	bounded(&check, "MaxOutbox", &c.MaxOutbox, DefaultMaxOutbox, 1, 1<<24)
 	if int64(c.PeerQuota)*int64(c.MaxPeers) > maxInbox { // which a 32-bit int may not hold
 		check.fail("PeerQuota", fmt.Sprintf("at most %d (2^26 / MaxPeers)", maxInbox/c.MaxPeers), c.PeerQuota)
+	}
+	if c.Pool != nil && c.Pool.IsClosed() {
+		check.fail("Pool", "one that has not been released", "a released one")
 	}
 	if c.Pool != nil && c.Pool.Cap() > 0 && c.Pool.Cap() < c.Workers {
 		check.fail("Pool", fmt.Sprintf("of at least %d workers (Workers)", c.Workers), c.Pool.Cap())
@@ -104,6 +120,18 @@ func (c Config) withDefaults() (Config, error) {
 	c.Namespace = append([]byte(nil), c.Namespace...)
 	c.Adopt = slices.Clone(c.Adopt)
 	return c, check.err
+}
+
+// defaultPeers returns the defaults of MaxPeers and PeerQuota. A set that is larger than most gets
+// more handles, with smaller quotas: the room for waiting messages is reserved at the start.
+func (c *Config) defaultPeers() (peers, quota int) {
+	peers, quota = defaultMaxPeers, DefaultPeerQuota
+	if sets, ok := c.Schemes.(interface{ peers() int }); ok && c.MaxPeers == 0 {
+		most := maxInbox / max(c.PeerQuota, 1<<10)
+		peers = max(peers, min(sets.peers()+sparePeers, most))
+		quota = max(DefaultPeerQuota*defaultMaxPeers/peers, leastPeerQuota)
+	}
+	return peers, quota
 }
 
 // checker keeps the first thing found wrong.

@@ -104,6 +104,7 @@
 //   - [ErrMonitor], [ErrReporter]: that collaborator returned an error;
 //   - [ErrJournal]: a write or sync failed, or the folder could not be closed. From that moment on
 //     nothing was acked or proposed;
+//   - [ErrPool]: Config.Pool was released;
 //   - [ErrStaleJournal]: the journal lacks what this identity has signed;
 //   - what was wrong with Config.Adopt;
 //   - [*PanicError]: a collaborator panicked, or called runtime.Goexit.
@@ -126,6 +127,16 @@
 // set with that of other processes. Meanwhile the acks are tried again with other signers, at a
 // limited rate.
 //
+// # What a wrong configuration does
+//
+// What New can see, it refuses with a [*ConfigError]. The log has one line at the start and at each
+// epoch with our role, participant number, the quorum and the number of sequencers. It is a warning
+// when there is something that keeps us from acking or proposing: sets that are not known, no
+// AckSigner, a key that is not in the sets. Our first ack of each epoch, and each of our chunks, is
+// verified before it is sent. One that does not verify is not sent, and the log says what is wrong
+// with the signer; another attempt follows, after at most 32 s. The log also names limits that are
+// too small for the sets. Failures of one kind are logged once in ten seconds.
+//
 // # Metrics
 //
 // With Config.Metrics set, under the prefix lanecast_:
@@ -137,6 +148,7 @@
 //	broadcast_total{status}, rebroadcast_total{status}
 //	certificates_total, locks_total, faults_total, key_faults_total, e2e_duration_seconds
 //	epoch, peers, suspects, vote_bytes, dormant_lanes, parents_dropped_total
+//	limit_needed_ratio{field}
 //	recovering, abstaining_lanes, abstaining_height, own_lane_blocked{reason}
 //	inbox_messages, inbox_dropped_total{reason}, intake_pauses_total
 //	statements_total, statements_waiting, splits_total, batch_statements, batch_duration_seconds
@@ -145,7 +157,8 @@
 //
 // Counters are read from the loop when scraped: no message pays for them.
 //
-// Status of an attempt of our own: success; failure, of which the log has the reason; dropped, for it
+// Status of a verdict: success, failure if the payload is bad, none if the application returned an
+// error. Status of an attempt of our own: success; failure, of which the log has the reason; dropped, for it
 // was overtaken. A question for a payload that the application declined is no attempt. A broadcast
 // fails while the sets of the current epoch are not known, and when the outbox is full; it is dropped
 // while we are no sequencer. Such a pause counts once.

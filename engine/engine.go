@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,11 +26,14 @@ type Engine struct {
 	journal *journal.Journal
 	chunks  *verify.ChunkVerifier
 	inbox   *inbox.Inbox[message]
+	room    *room
 	metrics *metrics
 	wake    chan struct{} // capacity 1: something other than a message waits for the loop
 
 	// Owned by the loop from the start of Run.
 	core       *core.Core
+	sets       *sets
+	role       role
 	began      time.Time // zero of the core's clock
 	durable    journal.Position
 	verdicts   []verify.Verdict
@@ -39,7 +41,9 @@ type Engine struct {
 	paused     bool
 	calls      map[uint64]context.CancelFunc // ends the contexts of the core's calls
 	callsPeak  shrink.Peak
-	ownLane    core.OwnLane // as logged last
+	ownLane    core.OwnLane   // as logged last
+	ownChunk   wire.Signature // what Sequencer signed last
+	starvedAt  time.Duration  // when to look next whether Pool has a worker for us
 
 	// ctx ends when the engine is told to stop or fails. Set by Run before any other goroutine
 	// starts.
@@ -51,6 +55,8 @@ type Engine struct {
 	events    *queue[func(now time.Duration)] // what others have the loop do: calls that returned, queries
 	chunkSigs *queue[func()]
 	ackSigs   *queue[func()]
+	firstAck  firstAck // of the goroutine that works on ackSigs
+	limits    logLimits
 	reports   *queue[wire.Activity]
 	reported  atomic.Uint64 // reports that the Reporter has returned for; written by its goroutine
 	outbox    chan core.Effect
@@ -70,6 +76,7 @@ type Engine struct {
 	phase   phase
 	failure error // the first
 	peers   map[wire.PublicKey]*Peer
+	leavers leavers
 }
 
 type phase uint8
@@ -86,8 +93,8 @@ const (
 // *journal.CorruptError, [ErrRecord], [ErrForeignJournal], [ErrJournalInUse], an error of the file
 // system, or [ErrMetrics]. Nothing runs until Run is called, except the journal's own writer; an
 // engine that is never run is closed with Close.
-func New(cfg Config) (*Engine, error) {
-	cfg, err := cfg.withDefaults()
+func New(given Config) (*Engine, error) {
+	cfg, err := given.withDefaults()
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +118,9 @@ func New(cfg Config) (*Engine, error) {
 		stopped:   make(chan struct{}),
 		calls:     make(map[uint64]context.CancelFunc),
 		peers:     make(map[wire.PublicKey]*Peer),
+		leavers:   newLeavers(2 * cfg.MaxPeers),
+		room:      newRoom(&cfg, &given),
+		sets:      &sets{cfg.Schemes, cfg.Sequencers, cfg.Logger, make(map[wire.PublicKey]bool), nil},
 	}
 	e.metrics = newMetrics(e)
 	if e.inbox, err = inbox.New[message](cfg.MaxPeers * cfg.PeerQuota); err != nil {
@@ -132,7 +142,7 @@ func (e *Engine) coreConfig() core.Config {
 		Namespace:          e.cfg.Namespace,
 		RecoverUnsafe:      e.cfg.RecoverUnsafe,
 		Sequencer:          e.cfg.Sequencer != nil,
-		Sets:               &sets{e.cfg.Schemes, e.cfg.Sequencers, e.log, make(map[wire.PublicKey]bool)},
+		Sets:               e.sets,
 		EpochsBack:         e.cfg.EpochsBack,
 		EpochsAhead:        e.cfg.EpochsAhead,
 		HeightBound:        e.cfg.HeightBound,
@@ -146,48 +156,11 @@ func (e *Engine) coreConfig() core.Config {
 	}
 }
 
-// sets gives the core the providers.
-type sets struct {
-	SchemeProvider
-	sequencers SequencerProvider
-	log        *slog.Logger
-	checked    map[wire.PublicKey]bool // keys, and whether they are of small order
-}
-
-// maxChecked bounds how many keys sets remembers.
-const maxChecked = 1 << 16
-
-// Sequencers returns the sequencers of an epoch without keys of small order, in whose names anybody
-// could sign chunks: docs/protocol.md 3.1. The rest of the set is used.
-func (s *sets) Sequencers(epoch uint64) ([]wire.PublicKey, bool) {
-	list, ok := s.sequencers.Sequencers(epoch)
-	if !slices.ContainsFunc(list, s.hasSmallOrder) {
-		return list, ok
-	}
-	return slices.DeleteFunc(slices.Clone(list), s.hasSmallOrder), ok
-}
-
-// hasSmallOrder checks a key once, and logs what is wrong with it.
-func (s *sets) hasSmallOrder(key wire.PublicKey) bool {
-	small, known := s.checked[key]
-	if !known {
-		if len(s.checked) == maxChecked {
-			clear(s.checked)
-		}
-		if small = verify.HasSmallOrder(key); small {
-			s.log.Error("a sequencer's key is a point of small order: anybody could sign its chunks, so they are refused",
-				"sequencer", key)
-		}
-		s.checked[key] = small
-	}
-	return small
-}
-
 // Run works until ctx ends or something fails, and then shuts everything down: calls to the
 // application and the signers are cancelled, waiting messages released, waiting reports handed over
 // for up to DrainTimeout, the journal synced and closed, and every goroutine waited for. It returns
 // nil if ctx ended and all that went well, else the first failure: an error that wraps ErrJournal,
-// ErrStaleJournal, ErrMonitor or ErrReporter, or a [*PanicError]. It can be called once; another
+// ErrStaleJournal, ErrMonitor, ErrReporter or ErrPool, or a [*PanicError]. It can be called once; another
 // call returns ErrRunning or ErrStopped.
 func (e *Engine) Run(ctx context.Context) error {
 	if err := e.enter(running); err != nil {

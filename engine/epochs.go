@@ -52,6 +52,14 @@ func newEpochSets(scheme verify.Scheme, signer verify.AckSigner, sequencers []wi
 	return &epochSets{scheme, signer, slices.Clone(sequencers)}, check.err
 }
 
+// peers returns how many identities the sets name.
+func (s *epochSets) peers() int {
+	if s.scheme == nil {
+		return 0
+	}
+	return peersOf(wire.PublicKey{}, s.scheme.Participants(), s.sequencers)
+}
+
 // StaticEpochs is for a network whose sets never change: it is in epoch 0, and there is no other.
 // It serves as Schemes, Sequencers and Monitor of a [Config], and as wire.Formats. Engines that sign
 // nothing may share one.
@@ -90,6 +98,8 @@ func (s *StaticEpochs) Epochs(context.Context) (uint64, <-chan uint64, error) { 
 
 // Format implements wire.Formats.
 func (s *StaticEpochs) Format(epoch uint64) (wire.Format, bool) { return formats{s}.Format(epoch) }
+
+func (s *StaticEpochs) peers() int { return s.sets.peers() }
 
 // Epochs holds the sets of a network whose epochs pass. The host adds the sets of each epoch once
 // they are final, before the epoch begins, advances from epoch to epoch, and drops the sets that
@@ -248,6 +258,14 @@ func (e *Epochs) Epochs(ctx context.Context) (now uint64, updates <-chan uint64,
 	w := watcher{ctx, make(chan uint64, 1)}
 	e.watchers = append(e.watchers, w)
 	return e.current, w.epochs, nil
+}
+
+// peers returns how many identities the largest of the sets names.
+func (e *Epochs) peers() (most int) {
+	for _, s := range e.all() {
+		most = max(most, s.peers())
+	}
+	return most
 }
 
 // Format implements wire.Formats.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/lanecast/lanecast/internal/core"
+	"github.com/lanecast/lanecast/verify/batch"
 )
 
 // Errors of engines. Those that say more wrap one of these, or are a [*ConfigError] or a
@@ -57,6 +58,8 @@ var (
 	// ErrNotDormant: only a lane whose sequencer is in no known epoch within bounds can be
 	// forgotten.
 	ErrNotDormant = errors.New("engine: the lane is not dormant")
+	// ErrPool: Config.Pool was released while the engine ran, so nothing could be verified any more.
+	ErrPool = batch.ErrPool
 	// ErrMonitor: the Monitor could not tell the epoch.
 	ErrMonitor = errors.New("engine: monitor failed")
 	// ErrReporter: the Reporter returned an error.

@@ -54,7 +54,7 @@ func (e *Engine) VerifyLocks(ctx context.Context, locks []wire.Lock) ([]error, e
 	for k := range verdicts {
 		v := &verdicts[k]
 		switch {
-		case v.Err != nil && errors.Is(v.Err, context.Canceled):
+		case v.Err != nil && (errors.Is(v.Err, context.Canceled) || errors.Is(v.Err, ErrPool)):
 			return nil, e.noAnswers(ctx, v.Err)
 		case v.Err != nil:
 			answers[places[k]] = v.Err

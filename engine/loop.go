@@ -42,6 +42,8 @@ func (e *Engine) loop() {
 			return
 		}
 		e.watchOwnLane()
+		e.watchSets()
+		e.watchPool(now)
 		if !more && (e.paused || e.inbox.Sleep()) {
 			updates = e.sleep(timer, updates)
 		}
@@ -64,8 +66,10 @@ func (e *Engine) begin() (<-chan uint64, error) {
 		return nil, fmt.Errorf("%w: %w", ErrMonitor, err)
 	}
 	e.core.Start(time.Since(e.began), epoch, uint64(e.journal.Next()))
-	e.log.Info("engine started", "epoch", epoch, "lanes", len(e.core.Lanes()))
-	e.warnOfMemory(epoch)
+	e.announce("engine started", "lanes", len(e.core.Lanes()))
+	for _, epoch := range e.core.EpochsNeeded() {
+		e.makeRoom(epoch)
+	}
 	e.warnOfAbstaining()
 	if err := e.adoptConfigured(); err != nil {
 		if e.ctx.Err() != nil {
@@ -77,7 +81,7 @@ func (e *Engine) begin() (<-chan uint64, error) {
 }
 
 // feed hands the core the results of earlier effects: what has become durable, been reported or
-// been verified. The error comes from the journal.
+// been verified. The error comes from the journal, or says that the pool is gone.
 func (e *Engine) feed(now time.Duration) error {
 	if err := e.journal.Err(); err != nil {
 		return fmt.Errorf("%w: %w", ErrJournal, err)
@@ -87,8 +91,12 @@ func (e *Engine) feed(now time.Duration) error {
 		e.core.Durable(now, uint64(durable))
 	}
 	e.core.Reported(now, e.reported.Load())
+	if err := e.verifier.Err(); err != nil {
+		return fmt.Errorf("engine: Config.Pool: %w; it has to outlive Run", err)
+	}
 	e.verdicts = e.verifier.Verdicts(e.verdicts)
 	for i := range e.verdicts {
+		e.checkOwnChunk(&e.verdicts[i])
 		e.core.SignaturesVerified(now, &e.verdicts[i])
 	}
 	e.verdicts = shrink.Slice(e.verdicts, maxKept)
@@ -139,7 +147,7 @@ func (e *Engine) takeIn(now time.Duration) (more bool) {
 
 // take hands the core one message, and releases its buffer whatever happens.
 func (e *Engine) take(now time.Duration, m message) {
-	defer m.buffer.Release()
+	defer m.release()
 	switch m.kind {
 	case KindAck:
 		e.core.Ack(now, m.from.state, m.buffer.Bytes())
@@ -153,7 +161,7 @@ func (e *Engine) take(now time.Duration, m message) {
 func (e *Engine) emptyInbox() {
 	for e.inbox.Len() > 0 {
 		if m, ok := e.inbox.Pop(); ok {
-			m.buffer.Release()
+			m.release()
 			e.drops.stopped.Add(1)
 			continue
 		}
@@ -182,8 +190,8 @@ func (e *Engine) enterEpoch(now time.Duration, epoch uint64) {
 		return
 	}
 	e.core.SetEpoch(now, epoch)
-	e.log.Info("epoch entered", "epoch", epoch)
-	e.warnOfMemory(epoch)
+	e.announce("epoch entered")
+	e.watchSets()
 	e.warnOfAbstaining()
 }
 

@@ -1,7 +1,9 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/testkit"
+	"github.com/lanecast/lanecast/wire"
 )
 
 func gather(t testing.TB, registry *prometheus.Registry) map[string]*dto.MetricFamily {
@@ -126,6 +129,70 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 	if left := gather(t, registry); len(left) != 0 {
 		t.Errorf("%d families are left after the run", len(left))
 	}
+}
+
+// A certificate can take minutes: its time is in a bucket then too, and a quantile is off by less than
+// half of the truth.
+func TestDurationsAreTellableUpToFiveMinutes(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	config := soundConfig(t)
+	config.Metrics = registry
+	e, err := engine.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	families := gather(t, registry)
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, upTo := range map[string]float64{
+		"lanecast_e2e_duration_seconds": 300, "lanecast_application_verdict_seconds": 300,
+		"lanecast_batch_duration_seconds": 30, "lanecast_journal_sync_duration_seconds": 30,
+	} {
+		buckets := families[name].GetMetric()[0].GetHistogram().GetBucket()
+		for i, b := range buckets[1:] {
+			if ratio := b.GetUpperBound() / buckets[i].GetUpperBound(); ratio <= 1 || ratio >= 2 {
+				t.Errorf("%s: from %v to %v", name, buckets[i].GetUpperBound(), b.GetUpperBound())
+			}
+		}
+		if last := buckets[len(buckets)-1].GetUpperBound(); last < upTo {
+			t.Errorf("%s ends at %v s", name, last)
+		}
+		if first := buckets[0].GetUpperBound(); first > 0.001 {
+			t.Errorf("%s begins at %v s", name, first)
+		}
+	}
+}
+
+func TestVerdictsAreCountedByWhatTheyAre(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
+	m := members[0]
+	m.config.Metrics = registry
+	var asked atomic.Int64
+	m.app.verify = func(context.Context, engine.Place, wire.Digest) (bool, error) {
+		switch asked.Add(1) {
+		case 1:
+			return false, errors.New("the database is away")
+		case 2:
+			return false, nil
+		}
+		return true, nil
+	}
+	startAll(t, net, members)
+	eventually(t, "each is counted", func() bool {
+		verdicts := gather(t, registry)["lanecast_application_verdicts_total"]
+		return value(verdicts, "success") > 0
+	})
+	verdicts := gather(t, registry)["lanecast_application_verdicts_total"]
+	if none, no := value(verdicts, "none"), value(verdicts, "failure"); none != 1 || no != 1 {
+		t.Errorf("%v verdicts none, %v false", none, no)
+	}
+	if statuses := len(gather(t, registry)["lanecast_propose_total"].GetMetric()); statuses != 3 {
+		t.Errorf("proposals have %d statuses", statuses)
+	}
+	haltAll(t, members)
 }
 
 func TestTwoEnginesOnOneRegistryNeedALabel(t *testing.T) {

@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"container/list"
 	"errors"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/lanecast/lanecast/internal/core"
@@ -10,17 +12,28 @@ import (
 )
 
 // Peer is the handle for the messages of one authenticated identity. There is one per identity,
-// shared by all of its connections, one after the other or at once. Limits belong to the handle:
-// PeerQuota, and how often the peer is reported for invalid messages. So a flood crowds out only
-// its sender, who gains nothing by connecting again. All methods may be called from any goroutine
-// and return at once.
+// shared by all of its connections, one after the other or at once. Limits belong to the identity:
+// PeerQuota, and how often it is reported for invalid messages. So a flood crowds out only its
+// sender, who gains nothing by connecting again, nor by having its handle closed and made anew. All
+// methods may be called from any goroutine and return at once.
 //
 // Messages that one goroutine delivers are taken in in that order.
 type Peer struct {
-	engine   *Engine
-	id       wire.PublicKey
-	state    *core.Peer // used by the loop only
+	*account
+	room     *room // the engine's
 	producer *inbox.Producer[message]
+	closed   atomic.Bool // Close was called
+}
+
+// account is what the engine keeps of an identity: for as long as it has a handle, and for a while
+// afterwards.
+type account struct {
+	engine *Engine
+	id     wire.PublicKey
+	state  *core.Peer               // used by the loop only
+	newest *inbox.Producer[message] // of its handle, or of the last one; under Engine.mu
+	// nodeBytes is the length of the nodes that wait. Deliver raises it, the loop lowers it.
+	nodeBytes atomic.Int64
 }
 
 // Kind tells what a message is.
@@ -40,9 +53,17 @@ type Message struct {
 
 // message is a Message that waits in the inbox, which owns its buffer.
 type message struct {
-	from   *Peer
+	from   *account
 	buffer wire.Buffer
 	kind   Kind
+}
+
+// release releases the message's buffer, and gives back what it took of its sender's room.
+func (m *message) release() {
+	if m.kind == KindNode {
+		m.from.nodeBytes.Add(-int64(len(m.buffer.Bytes())))
+	}
+	m.buffer.Release()
 }
 
 // drops counts what never reached the core. Whoever drops something adds to it.
@@ -63,13 +84,22 @@ func (e *Engine) Peer(id wire.PublicKey) (*Peer, error) {
 		return p, nil
 	}
 	if len(e.peers) >= e.cfg.MaxPeers {
-		return nil, ErrTooManyPeers
+		return nil, fmt.Errorf("%w: MaxPeers is %d", ErrTooManyPeers, e.cfg.MaxPeers)
 	}
-	producer, err := e.inbox.Producer(e.cfg.PeerQuota)
-	if err != nil { // closed handles whose messages still wait hold the room
-		return nil, errors.Join(ErrTooManyPeers, err)
+	a := e.leavers.find(id)
+	if a == nil {
+		a = &account{engine: e, id: id, state: core.NewPeer(id)}
 	}
-	p := &Peer{engine: e, id: id, state: core.NewPeer(id), producer: producer}
+	// While messages of a former handle wait, they hold the identity's quota.
+	if a.newest == nil || !a.newest.Reopen() {
+		producer, err := e.inbox.Producer(e.cfg.PeerQuota)
+		if err != nil { // closed handles of others, whose messages still wait, hold the room
+			return nil, errors.Join(ErrTooManyPeers, err)
+		}
+		a.newest = producer
+	}
+	e.leavers.remove(id)
+	p := &Peer{account: a, room: e.room, producer: a.newest}
 	e.peers[id] = p
 	return p, nil
 }
@@ -108,7 +138,7 @@ func (p *Peer) DeliverAckBytes(b []byte) error { return p.deliverCopy(b, KindAck
 func (p *Peer) DeliverNodeBytes(b []byte) error { return p.deliverCopy(b, KindNode) }
 
 func (p *Peer) deliverCopy(b []byte, kind Kind) error {
-	if len(b) > p.engine.cfg.MaxMessage { // not even copied
+	if !p.room.fits(kind, len(b)) { // not even copied
 		p.engine.drops.tooLarge.Add(1)
 		return ErrMessageTooLarge
 	}
@@ -116,20 +146,31 @@ func (p *Peer) deliverCopy(b []byte, kind Kind) error {
 }
 
 func (p *Peer) deliver(b wire.Buffer, kind Kind) error {
-	if kind != KindAck && kind != KindNode {
-		b.Release()
-		return ErrMessageKind
-	}
-	if len(b.Bytes()) > p.engine.cfg.MaxMessage {
-		b.Release()
+	size := len(b.Bytes())
+	var refusal error
+	switch {
+	case kind != KindAck && kind != KindNode:
+		refusal = ErrMessageKind
+	case !p.room.fits(kind, size):
+		refusal = ErrMessageTooLarge
 		p.engine.drops.tooLarge.Add(1)
-		return ErrMessageTooLarge
+	case p.closed.Load():
+		refusal = p.closedBy()
+	case kind == KindNode && p.nodeBytes.Add(int64(size)) > p.room.nodes():
+		p.nodeBytes.Add(-int64(size))
+		refusal = ErrPeerFull
+		p.engine.drops.peerFull.Add(1)
 	}
-	err := p.producer.Push(message{from: p, buffer: b, kind: kind})
+	if refusal != nil {
+		b.Release()
+		return refusal
+	}
+	m := message{from: p.account, buffer: b, kind: kind}
+	err := p.producer.Push(m)
 	if err == nil {
 		return nil
 	}
-	b.Release()
+	m.release()
 	if errors.Is(err, inbox.ErrQuota) {
 		p.engine.drops.peerFull.Add(1)
 		return ErrPeerFull
@@ -154,13 +195,55 @@ func (p *Peer) Waiting() int { return p.producer.Waiting() }
 // Close gives the handle's place and quota back, for an identity that is no longer a peer; a
 // connection that ended is no reason to call it, for another one may be using the handle. Messages
 // that wait are still taken in, later ones are refused. [Engine.Peer] then makes a new handle for
-// the identity. Closing again does nothing.
+// the identity, with what is left of the limits of the old one. Closing again does nothing.
 func (p *Peer) Close() {
 	e := p.engine
 	e.mu.Lock()
-	if e.peers[p.id] == p {
-		delete(e.peers, p.id)
+	defer e.mu.Unlock()
+	if p.closed.Swap(true) {
+		return
 	}
-	e.mu.Unlock()
+	delete(e.peers, p.id)
 	p.producer.Close()
+	e.leavers.add(p.account)
+}
+
+// leavers are the accounts of identities whose handle was closed, so that they find their limits as
+// they left them. The last ones to leave are kept, up to a number, and all whose messages wait:
+// their quotas bound how many these are.
+type leavers struct {
+	most   int
+	order  list.List // of *account, in the order in which they left
+	places map[wire.PublicKey]*list.Element
+}
+
+func newLeavers(most int) leavers {
+	return leavers{most: most, places: make(map[wire.PublicKey]*list.Element)}
+}
+
+// find returns the account of an identity, nil if it is not kept.
+func (l *leavers) find(id wire.PublicKey) *account {
+	if place := l.places[id]; place != nil {
+		return place.Value.(*account)
+	}
+	return nil
+}
+
+func (l *leavers) remove(id wire.PublicKey) {
+	if place := l.places[id]; place != nil {
+		l.order.Remove(place)
+		delete(l.places, id)
+	}
+}
+
+func (l *leavers) add(a *account) {
+	l.places[a.id] = l.order.PushBack(a)
+	for n := l.order.Len() - l.most; n > 0; n-- {
+		oldest := l.order.Front()
+		if o := oldest.Value.(*account); o.newest.Waiting() > 0 {
+			l.order.MoveToBack(oldest)
+		} else {
+			l.remove(o.id)
+		}
+	}
 }

@@ -147,12 +147,12 @@ func TestHandlesAreLimitedUntilTheyAreClosed(t *testing.T) {
 	if err := handles[0].DeliverAckBytes([]byte{1}); !errors.Is(err, engine.ErrPeerClosed) {
 		t.Errorf("a closed handle: %v", err)
 	}
-	if _, err := m.engine.Peer(wire.PublicKey{0}); !errors.Is(err, engine.ErrTooManyPeers) {
-		t.Errorf("while its messages wait: %v", err)
+	if _, err := m.engine.Peer(wire.PublicKey{9}); !errors.Is(err, engine.ErrTooManyPeers) {
+		t.Errorf("another peer while its messages wait: %v", err)
 	}
 	m.start()
 	eventually(t, "the room is given back", func() bool {
-		p, err := m.engine.Peer(wire.PublicKey{0})
+		p, err := m.engine.Peer(wire.PublicKey{9})
 		if err == nil {
 			handles[0].Close() // must not close the new handle
 			err = p.DeliverAckBytes([]byte{1})

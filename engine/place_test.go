@@ -101,7 +101,7 @@ func TestTheRelayIsToldWhoIsToHaveAPayloadAndWhetherItIsARepeat(t *testing.T) {
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	m := members[0]
 	relay := &relayLog{}
-	m.config.Relay, m.config.RebroadcastTimeout = relay, 10*time.Millisecond
+	m.config.Relay, m.config.RebroadcastTimeout, m.config.AckInterval = relay, 10*time.Millisecond, 0
 	m.open(t, net) // nobody hears of it
 	m.start()
 	eventually(t, "the chunk is broadcast again", func() bool { return len(relay.all()) >= 3 })

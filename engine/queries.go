@@ -33,7 +33,8 @@ type Status struct {
 
 	Counters Counters
 
-	counts core.Counts // for the metrics, which tell more than Counters
+	counts core.Counts        // for the metrics, which tell more than Counters
+	ratios [numLimits]float64 // what the sets need of limits
 }
 
 // Lane says how far one sequencer's lane has come.
@@ -148,6 +149,7 @@ func (e *Engine) status() Status {
 	checks := e.verifier.Counters()
 	s := Status{
 		counts:         *c,
+		ratios:         e.room.ratios(),
 		Epoch:          e.core.Epoch(),
 		EpochsNeeded:   e.core.EpochsNeeded(),
 		Inbox:          e.inbox.Len(),

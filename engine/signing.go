@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/lanecast/lanecast/verify"
@@ -33,11 +34,14 @@ func (e *Engine) signChunk(call uint64, chunk wire.Chunk) {
 	ctx := e.beginCall(call)
 	e.chunkSigs.push(func() {
 		var signature wire.Signature
-		err := e.callSigner(ctx, "chunk", &chunk, func(ctx context.Context) (err error) {
+		err := e.callSigner(ctx, &e.limits.chunk, "chunk", &chunk, func(ctx context.Context) (err error) {
 			signature, err = e.cfg.Sequencer.SignChunk(ctx, chunk)
 			return err
 		})
-		e.endCall(call, func(now time.Duration) { e.core.ChunkSigned(now, call, signature, err) })
+		e.endCall(call, func(now time.Duration) {
+			e.ownChunk = signature
+			e.core.ChunkSigned(now, call, signature, err)
+		})
 	})
 }
 
@@ -45,18 +49,14 @@ func (e *Engine) signChunk(call uint64, chunk wire.Chunk) {
 func (e *Engine) signAck(call uint64, subject wire.Subject, signer verify.AckSigner) {
 	ctx := e.beginCall(call)
 	e.ackSigs.push(func() {
-		var signature []byte
-		err := e.callSigner(ctx, "ack", &subject.Chunk, func(ctx context.Context) (err error) {
-			signature, err = signer.SignAck(ctx, subject)
-			return err
-		})
+		signature, err := e.ackSignature(ctx, subject, signer)
 		e.endCall(call, func(now time.Duration) { e.core.AckSigned(now, call, signature, err) })
 	})
 }
 
 // callSigner calls a signer, unless the signature is no longer wanted. A signer that does not
 // answer within SignTimeout has failed: the core asks again.
-func (e *Engine) callSigner(ctx context.Context, what string, chunk *wire.Chunk, call func(context.Context) error) error {
+func (e *Engine) callSigner(ctx context.Context, limit *logLimit, what string, chunk *wire.Chunk, call func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -68,7 +68,20 @@ func (e *Engine) callSigner(ctx context.Context, what string, chunk *wire.Chunk,
 		if limited.Err() != nil {
 			err = context.Cause(limited)
 		}
-		e.log.Error("signing failed", "what", what, "sequencer", chunk.Sequencer, "height", chunk.Height, "error", err)
+		e.logLimited(limit, slog.LevelError, "signing failed", "what", what, "sequencer", chunk.Sequencer, "height", chunk.Height,
+			"error", err)
 	}
 	return err
+}
+
+// checkOwnChunk logs that a chunk signature of ours was found wrong. The core sends nothing, and has
+// the chunk signed again.
+func (e *Engine) checkOwnChunk(v *verify.Verdict) {
+	// A peer may show chunks in our name, but none with a signature that was never sent.
+	if p := v.Statement.Proposal; p != nil && v.Err == nil && !v.ProposalValid && p.Signature == e.ownChunk &&
+		p.Chunk.Sequencer == e.cfg.Identity {
+		e.logLimited(&e.limits.chunk, slog.LevelError, "our chunk is not sent: the Sequencer's signature does not verify under "+
+			"Identity and Namespace, so it signs for another namespace or with another key than its PublicKey",
+			"height", p.Chunk.Height)
+	}
 }

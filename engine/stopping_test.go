@@ -162,10 +162,13 @@ func TestRule5_10_WhatIsAdoptedIsWhatWasVerified(t *testing.T) {
 	m := members[3] // whom the locks do not name
 	m.config.Sequencer, m.config.Relay = nil, nil
 	entered, leave := make(chan struct{}), make(chan struct{})
+	holdLoop := sync.OnceFunc(func() {
+		close(entered)
+		<-leave
+	})
 	m.config.Schemes = watched{m.config.Schemes, func(epoch uint64) {
 		if epoch == 9 {
-			close(entered)
-			<-leave // and with it the loop
+			holdLoop()
 		}
 	}}
 	m.open(t, net)

@@ -107,7 +107,6 @@ func (u *nodeUnderTest) build(cfg *nodeConfig, set *presign.Set, registry promet
 	for i := cfg.validators; i < len(u.lanes); i++ {
 		peers = append(peers, u.lanes[i].Sequencer)
 	}
-	f := set.Format()
 	var err error
 	u.engine, err = engine.New(engine.Config{
 		Namespace: []byte(namespace), Identity: u.identity,
@@ -116,9 +115,8 @@ func (u *nodeUnderTest) build(cfg *nodeConfig, set *presign.Set, registry promet
 		Journal: engine.JournalConfig{Dir: u.dir, Create: true},
 		Workers: cfg.workers, BatchSize: cfg.batchSize, BatchDelay: cfg.batchDelay,
 		PeerQuota: cfg.quota(len(peers)), MaxPeers: max(1, len(peers)),
-		MaxVoteBytes: max(engine.DefaultMaxVoteBytes, 3*len(u.lanes)*f.Participants*f.AckSignature),
-		Metrics:      registry,
-		Logger:       slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelError})),
+		Metrics: registry,
+		Logger:  slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	if err != nil {
 		return err

@@ -50,12 +50,15 @@ func (c *Core) ApplicationVerified(now time.Duration, number uint64, answer Answ
 		return
 	}
 	l.tip.verdict = answer
-	if answer != Approved {
+	switch answer {
+	case Approved:
+		c.counts.ApplicationVerdicts[Success]++
+		c.acknowledge(l)
+	case Refused:
 		c.counts.ApplicationVerdicts[Failure]++
-		return
+	default:
+		c.counts.ApplicationVerdicts[None]++
 	}
-	c.counts.ApplicationVerdicts[Success]++
-	c.acknowledge(l)
 }
 
 // ackable reports whether the tip may be acked in the current epoch e: docs/protocol.md 4.5.

@@ -48,7 +48,7 @@ func TestRule4_5_OurOwnAckCounts(t *testing.T) {
 
 // 4.5: If false: no ack.
 func TestRule4_5_ARefusedTipIsNotAcked(t *testing.T) {
-	for _, a := range []Answer{Refused, Failed} {
+	for a, counted := range map[Answer]Status{Refused: Failure, Failed: None} {
 		r := newRig(t, 4)
 		r.tip(genesis(1, 1))
 		r.answer(a)
@@ -57,7 +57,9 @@ func TestRule4_5_ARefusedTipIsNotAcked(t *testing.T) {
 		expect(t, "tips", len(r.tips()), 0)
 		expect(t, "signatures", len(r.signAcks), 0)
 		expect(t, "questions", len(r.asks), 0)
-		expect(t, "counted", r.c.Counts().ApplicationVerdicts[Failure], 1)
+		want := [numVerdicts]uint64{}
+		want[counted] = 1
+		expect(t, "counted", r.c.Counts().ApplicationVerdicts, want)
 	}
 }
 

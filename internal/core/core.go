@@ -57,8 +57,9 @@ func (c *clock) wake(due time.Duration) { c.alarm = min(c.alarm, due) }
 type Peer struct {
 	id wire.PublicKey
 
-	// The participant number in the epoch asked for last; member says whether there is one.
-	epoch  *epoch
+	// The participant number in the epoch asked for last, if asked; member says whether there is one.
+	asked  bool
+	epoch  uint64
 	index  wire.Participant
 	member bool
 
@@ -129,6 +130,9 @@ func (c *Core) SignaturesVerified(now time.Duration, v *verify.Verdict) {
 		c.votesVerdict(j, v)
 	}
 }
+
+// SetMaxVoteBytes changes Config.MaxVoteBytes.
+func (c *Core) SetMaxVoteBytes(limit int) { c.votes.SetMaxBytes(limit) }
 
 // enter begins an event; false when the core is not running.
 func (c *Core) enter(now time.Duration) bool {

@@ -94,12 +94,15 @@ const (
 	Failure
 	// Dropped: it was overtaken.
 	Dropped
+	// None: the application could not tell. Only its verdicts end like this.
+	None
 
-	numStatuses
+	numStatuses = None
+	numVerdicts = None + 1
 )
 
 func (s Status) String() string {
-	return [...]string{"success", "failure", "dropped"}[s]
+	return [...]string{"success", "failure", "dropped", "none"}[s]
 }
 
 // Counts are cumulative numbers of events, and a few gauges. They are for metrics: nothing depends
@@ -112,7 +115,7 @@ type Counts struct {
 	Declined            uint64              // questions for a payload that the application declined
 	Broadcasts          [numStatuses]uint64 // first broadcasts of our chunks and repeated ones; a pause counts once
 	Rebroadcasts        [numStatuses]uint64 // only the repeated ones
-	ApplicationVerdicts [numStatuses]uint64 // application's verdicts: true, false, none
+	ApplicationVerdicts [numVerdicts]uint64 // the application's answers: true, false, too late, no verdict
 	OwnAcks             [numStatuses]uint64 // our acks signed, failed to be signed, or overtaken
 
 	NodesVerified  uint64 // nodes whose signatures were found good

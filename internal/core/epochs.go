@@ -272,8 +272,8 @@ func (c *Core) setsKnown() {
 
 // in returns the peer's participant number in e.
 func (p *Peer) in(e *epoch) (wire.Participant, bool) {
-	if p.epoch != e {
-		p.epoch = e
+	if !p.asked || p.epoch != e.number {
+		p.asked, p.epoch = true, e.number
 		p.index, p.member = e.scheme.Index(p.id)
 	}
 	return p.index, p.member

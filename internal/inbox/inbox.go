@@ -135,7 +135,7 @@ type Producer[T any] struct {
 
 	_ [cacheLine]byte
 	// waiting counts the messages in the inbox and those being pushed. Push raises it, the consumer
-	// lowers it, and Close sets its closedBit.
+	// lowers it, Close sets its closedBit, and Reopen clears that while the count is not 0.
 	waiting atomic.Uint64
 	_       [cacheLine]byte
 }
@@ -200,6 +200,23 @@ func (p *Producer[T]) Waiting() int { return int(p.waiting.Load() &^ closedBit) 
 func (p *Producer[T]) Close() {
 	if p.waiting.Or(closedBit) == 0 {
 		p.inbox.reserved.Add(-int64(p.quota))
+	}
+}
+
+// Reopen takes Close back while messages of the producer wait, so that it keeps the quota that these
+// hold. It returns false if none is left: the quota has gone back to the inbox by then.
+func (p *Producer[T]) Reopen() bool {
+	for {
+		waiting := p.waiting.Load()
+		if waiting&closedBit == 0 {
+			return true
+		}
+		if waiting == closedBit {
+			return false
+		}
+		if p.waiting.CompareAndSwap(waiting, waiting&^closedBit) {
+			return true
+		}
 	}
 }
 

@@ -258,6 +258,14 @@ func TestAnInboxBehavesLikeAListWithQuotas(t *testing.T) {
 				}
 				w.closed = true
 			},
+			"reopen a producer": func(t *rapid.T) {
+				w := pick(t)
+				want := !w.closed || w.waiting > 0
+				if w.p.Reopen() != want {
+					t.Fatalf("Reopen with %d waiting", w.waiting)
+				}
+				w.closed = !want
+			},
 			"close": func(t *rapid.T) {
 				if rapid.IntRange(0, 9).Draw(t, "really") == 0 {
 					in.Close()
@@ -395,6 +403,7 @@ func TestProducersMayComeAndGoWhileOthersPush(t *testing.T) {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
+			var last *Producer[int] // the third one is opened again if it can be
 			for {
 				select {
 				case <-stop:
@@ -402,12 +411,16 @@ func TestProducersMayComeAndGoWhileOthersPush(t *testing.T) {
 				default:
 				}
 				p := steady[0]
-				if g > 0 {
+				if g > 0 && (g == 1 || last == nil || !last.Reopen()) {
 					var err error
-					if p, err = in.Producer(2); err != nil {
+					if last, err = in.Producer(2); err != nil {
+						last = nil
 						runtime.Gosched() // the last one's messages have not all been popped
 						continue
 					}
+				}
+				if g > 0 {
+					p = last
 				}
 				for range 3 {
 					if p.Push(g) == nil {

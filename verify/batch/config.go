@@ -14,6 +14,9 @@ import (
 // ErrConfig: a field of [Config] outside its range. The error names the field and the range.
 var ErrConfig = errors.New("batch: invalid config")
 
+// ErrPool: the pool was released, so nothing is verified any more. See [Verifier.Err].
+var ErrPool = errors.New("batch: the worker pool was released")
+
 // Ranges of [Config].
 const (
 	MaxWorkers    = 4096
@@ -38,13 +41,14 @@ type Config struct {
 
 	// Pool runs the workers. With nil the verifier makes a pool of its own. A pool may serve
 	// several verifiers, and other work besides, if it holds the sum of all; in a smaller one, a
-	// busy verifier keeps another waiting. Make it with ants.WithNonblocking(true): a full pool is
-	// then tried again, where otherwise Submit would block. Its owner releases it, after Close.
+	// busy verifier keeps another waiting, see Starved. A full pool is tried again if it was made
+	// with ants.WithNonblocking(true); in one that blocks, goroutines of the verifier wait for it,
+	// never the caller of Submit. Its owner releases it, after Close.
 	Pool *ants.Pool
 
-	// Notify is called after verdicts have become available to Verdicts: from workers, from Close,
-	// and from a Submit that comes after Close; from several at once. It must not block. May be
-	// nil.
+	// Notify is called after verdicts have become available to Verdicts, and when Err has become
+	// one: from workers, from Close, and from a Submit that comes after Close; from several at
+	// once. It must not block. May be nil.
 	Notify func()
 	// OnPanic is called with a *Panic when a Scheme or one of these functions panicked. The batch's
 	// statements get the same as their Err. The verifier goes on; OnPanic decides whether what
@@ -64,6 +68,8 @@ func (c *Config) validate() error {
 		return fmt.Errorf("%w: BatchDelay is %v, want 0 to %v", ErrConfig, c.BatchDelay, MaxBatchDelay)
 	case c.Chunks == nil:
 		return fmt.Errorf("%w: Chunks is nil, want a ChunkVerifier", ErrConfig)
+	case c.Pool != nil && c.Pool.IsClosed():
+		return fmt.Errorf("%w: Pool: %w", ErrConfig, ErrPool)
 	case c.Pool != nil && c.Pool.Cap() > 0 && c.Pool.Cap() < c.Workers:
 		return fmt.Errorf("%w: Pool holds %d workers, want at least Workers, %d", ErrConfig, c.Pool.Cap(), c.Workers)
 	}

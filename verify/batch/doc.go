@@ -57,7 +57,9 @@
 //
 // A panic in a Scheme, which may be an embedder's, is caught: the statements of that batch get a
 // [*Panic] as Err, OnPanic is called, and the worker goes on. Close cancels what has not begun with
-// an Err that wraps context.Canceled, waits for what has, and leaves no goroutine behind.
+// an Err that wraps context.Canceled, waits for what has, and leaves no goroutine behind. A pool that
+// is released ends verification: every statement gets an Err that wraps [ErrPool], which Err returns
+// from then on. A pool of others that is full is waited for, without end.
 //
 // What never happens here: protocol rules, state of lanes or epochs, network, disk, signing, and
 // waiting on the caller's side of Submit or Verdicts.

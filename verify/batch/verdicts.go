@@ -11,6 +11,9 @@ import (
 // errShutDown is the Err of statements that were not verified because of Close.
 var errShutDown = fmt.Errorf("batch: verifier closed before the statement was verified: %w", context.Canceled)
 
+// errReleased is the Err of statements that were not verified because the pool is gone.
+var errReleased = fmt.Errorf("statement not verified: %w", ErrPool)
+
 // verdictList carries verdicts from many workers to one consumer. It is a stack of finished
 // batches. Workers push by compare-and-swap, and the consumer takes the whole stack by one swap. No
 // node is ever pushed twice or popped singly, so a compare-and-swap cannot mistake one stack for
@@ -83,7 +86,7 @@ func (c *call) set(i int, v verify.Verdict) {
 // When ctx ends first, Verify returns its error at once. Statements that no worker has begun are
 // then dropped. Those under way are still being read until their batch is done, so neither they nor
 // the bytes that they refer to may be changed afterwards. A verifier that is closed gives verdicts
-// with an Err that wraps context.Canceled, not an error.
+// with an Err that wraps context.Canceled, not an error; one whose pool was released, ErrPool.
 func (v *Verifier) Verify(ctx context.Context, statements []*verify.Statement) ([]verify.Verdict, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("batch: verifying %d statements: %w", len(statements), err)

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/panjf2000/ants/v2"
@@ -19,6 +20,8 @@ const (
 	// releaseTimeout bounds the wait for the goroutines of the verifier's own pool. They are idle
 	// by then.
 	releaseTimeout = 10 * time.Second
+	// launchTimeout bounds the wait for tasks that a pool of others has not begun.
+	launchTimeout = time.Second
 )
 
 // Verifier verifies statements in batches on the workers of a pool. See the package comment.
@@ -30,7 +33,8 @@ type Verifier struct {
 	verdicts  verdictList
 	offenders offenderTable
 	counters  counters
-	deciders  sync.Pool // of *decider
+	deciders  sync.Pool   // of *decider
+	released  atomic.Bool // the pool was released under us; set with mu held, closed is set too
 
 	// mu guards the fields that follow. It is held for moving items and counting, never for verifying.
 	mu            sync.Mutex
@@ -39,6 +43,8 @@ type Verifier struct {
 	unbatched     fifo[item] // to be verified one by one
 	unbatchedNext bool       // the next worker that has the choice takes an unbatched statement
 	running       int        // drain tasks submitted to the pool and not finished, at most Workers
+	starting      int        // those of running that the pool has not begun
+	starved       time.Time  // since when there is work and no task has begun; zero: one has
 	closed        bool
 	timer         *time.Timer // calls tick; set while armed
 	armed         bool
@@ -75,6 +81,26 @@ func New(c Config) (*Verifier, error) {
 	return v, nil
 }
 
+// Err returns ErrPool once the pool was released under the verifier: every statement gets an Err that
+// wraps it, as its verdict. It takes no lock. Any goroutine.
+func (v *Verifier) Err() error {
+	if v.released.Load() {
+		return ErrPool
+	}
+	return nil
+}
+
+// Starved returns for how long statements have waited without a single worker, since the pool has
+// not begun any task of the verifier. Any goroutine.
+func (v *Verifier) Starved() time.Duration {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.starved.IsZero() || v.closed || v.ready.len()+v.unbatched.len() == 0 {
+		return 0
+	}
+	return time.Since(v.starved)
+}
+
 // Submit takes statements; Verdicts returns their verdicts. The statements of one call are batched
 // together, up to BatchSize, even by a worker that is idle. Submit never blocks and takes whatever
 // is given: the caller bounds how much is under way at once. After Close each verdict is an Err
@@ -86,12 +112,13 @@ func (v *Verifier) enqueue(c *call, statements []*verify.Statement) {
 	now := time.Now()
 	v.mu.Lock()
 	if v.closed {
+		err := v.cancelled()
 		v.mu.Unlock()
 		items := make([]item, len(statements))
 		for i, s := range statements {
 			items[i] = item{statement: s, since: now, call: c, index: i}
 		}
-		v.fail(items, errShutDown)
+		v.fail(items, err)
 		return
 	}
 	for i, s := range statements {
@@ -112,15 +139,27 @@ func (v *Verifier) Waiting() int {
 }
 
 // Close cancels what no worker has begun, waits for the batches under way, and returns when no
-// goroutine of the verifier is left. A pool that was passed in stays open. Close must not be called
-// from a worker: not from Notify, OnPanic, Observe or a Scheme. Closing again is harmless.
+// goroutine of the verifier is left. Only if the pool is one of others that blocks, and has no room
+// within a second, goroutines stay that wait for it, and end when it lets them. A pool that was
+// passed in stays open. Close must not be called from a worker: not from Notify, OnPanic, Observe or
+// a Scheme. Closing again is harmless.
 func (v *Verifier) Close() {
-	v.cancelWaiting()
+	v.cancelWaiting(false)
 	v.mu.Lock()
 	if v.armed && v.timer.Stop() {
 		v.armed = false
 	}
-	for v.running > 0 || v.armed {
+	overdue := false
+	if v.starting > 0 && !v.ownPool {
+		timer := time.AfterFunc(launchTimeout, func() {
+			v.mu.Lock()
+			overdue = true
+			v.idle.Broadcast()
+			v.mu.Unlock()
+		})
+		defer timer.Stop()
+	}
+	for v.armed || v.running > v.starting || v.starting > 0 && !overdue {
 		v.idle.Wait()
 	}
 	release := v.ownPool
@@ -143,10 +182,18 @@ func (y yielding) Done() <-chan struct{} {
 	return y.Context.Done()
 }
 
-// cancelWaiting makes the verifier take no more statements, and cancels those in the lists.
-func (v *Verifier) cancelWaiting() {
+// cancelWaiting makes the verifier take no more statements, and cancels those in the lists. released
+// says that the pool is gone, which counts only if the verifier was not closed before.
+func (v *Verifier) cancelWaiting(released bool) {
 	v.mu.Lock()
+	if released && !v.closed {
+		v.released.Store(true)
+		if v.config.Notify != nil {
+			defer v.config.Notify() // also if no statement of Submit waits
+		}
+	}
 	v.closed = true
+	err := v.cancelled()
 	var items []item
 	for v.ready.len() > 0 {
 		items = append(items, v.ready.pop())
@@ -156,8 +203,16 @@ func (v *Verifier) cancelWaiting() {
 	}
 	v.mu.Unlock()
 	if len(items) > 0 {
-		v.fail(items, errShutDown)
+		v.fail(items, err)
 	}
+}
+
+// cancelled returns why statements are not verified any more. It is called with mu held.
+func (v *Verifier) cancelled() error {
+	if v.released.Load() {
+		return errReleased
+	}
+	return errShutDown
 }
 
 // put appends to a list. It is called with mu held, as are all functions up to tick.
@@ -200,6 +255,10 @@ func (v *Verifier) reserveWorker(now time.Time) bool {
 		return false
 	}
 	v.running++
+	v.starting++
+	if v.running == v.starting && v.starved.IsZero() {
+		v.starved = now
+	}
 	return true
 }
 
@@ -224,9 +283,17 @@ func (v *Verifier) arm(now time.Time, wait time.Duration) {
 // releaseWorker counts a worker as finished.
 func (v *Verifier) releaseWorker() {
 	v.running--
-	if v.running == 0 {
+	if v.running == v.starting {
 		v.idle.Broadcast()
 	}
+}
+
+// beginWorker counts a task as begun by the pool.
+func (v *Verifier) beginWorker() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.starting--
+	v.starved = time.Time{}
 }
 
 // tick is called by the timer. mu is not held, from here on.
@@ -241,19 +308,30 @@ func (v *Verifier) tick() {
 	}
 }
 
-// launch starts the worker that reserveWorker has counted.
+// launch starts the worker that reserveWorker has counted. A pool of others may block, and says
+// nowhere whether it would: then a goroutine waits for it.
 func (v *Verifier) launch() {
+	if v.config.Pool != nil {
+		go v.submitTask()
+		return
+	}
+	v.submitTask()
+}
+
+func (v *Verifier) submitTask() {
 	// Asking the pool's Free first is no use: ants counts idle workers as running.
 	switch v.pool.Submit(v.task) {
 	case nil:
 		return
 	case ants.ErrPoolClosed: // released by its owner: no worker will ever run
+		v.cancelWaiting(true)
 		v.mu.Lock()
+		v.starting--
 		v.releaseWorker()
 		v.mu.Unlock()
-		v.cancelWaiting()
 	default:
 		v.mu.Lock()
+		v.starting--
 		v.releaseWorker()
 		if !v.closed && v.running == 0 { // else a running worker takes the rest
 			v.arm(time.Now(), poolRetry)
@@ -264,6 +342,7 @@ func (v *Verifier) launch() {
 
 // drain is the task of a worker: it decides batch after batch until the lists are empty.
 func (v *Verifier) drain() {
+	v.beginWorker()
 	finished := false
 	defer func() {
 		// If a callback panicked or ended the goroutine, the pool gets the panic and the count stays right.

@@ -118,6 +118,11 @@ func TestFieldsOutsideTheirRangeAreRefusedByName(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer small.ReleaseTimeout(patience)
+	released, err := ants.NewPool(8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	released.Release()
 	for field, change := range map[string]func(*Config){
 		"Workers":    func(o *Config) { o.Workers = 0 },
 		"Workers ":   func(o *Config) { o.Workers = MaxWorkers + 1 },
@@ -126,6 +131,7 @@ func TestFieldsOutsideTheirRangeAreRefusedByName(t *testing.T) {
 		"BatchDelay": func(o *Config) { o.BatchDelay = -1 },
 		"Chunks":     func(o *Config) { o.Chunks = nil },
 		"Pool":       func(o *Config) { o.Pool = small },
+		"Pool ":      func(o *Config) { o.Pool = released },
 	} {
 		o := Config{Workers: 2, BatchSize: 8, Chunks: chunkVerifier}
 		change(&o)

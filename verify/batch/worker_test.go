@@ -206,15 +206,99 @@ func TestAFullPoolIsTriedAgain(t *testing.T) {
 	b.Close()
 }
 
-func TestAPoolReleasedUnderTheVerifierCancelsItsStatements(t *testing.T) {
+func TestAPoolReleasedUnderTheVerifierIsAnErrorOfTheVerifierAndOfEachStatement(t *testing.T) {
 	pool, err := ants.NewPool(1, ants.WithNonblocking(true))
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := newBench(t, Config{Workers: 1, BatchSize: 4, Pool: pool})
+	f := newFake(4, false, 1)
+	b.Submit(f.votes(0, everyone(4)))
+	b.wait(t, 1)
+	if err := b.Err(); err != nil {
+		t.Fatal(err)
+	}
+	_ = pool.ReleaseTimeout(patience)
+	// The statement of a call has no verdict to notify of, and the error is told of all the same.
+	got, err := b.Verify(context.Background(), []*verify.Statement{f.votes(1, everyone(4))})
+	if err != nil || !errors.Is(got[0].Err, ErrPool) || errors.Is(got[0].Err, context.Canceled) {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	select {
+	case <-b.notified:
+	case <-time.After(patience):
+		t.Fatal("nobody was told")
+	}
+	if err := b.Err(); !errors.Is(err, ErrPool) {
+		t.Errorf("Err is %v", err)
+	}
+	b.Submit(f.votes(2, everyone(4)))
+	if v := b.wait(t, 1)[0]; !errors.Is(v.Err, ErrPool) {
+		t.Fatalf("%+v", v)
+	}
+}
+
+func TestAPoolReleasedAfterCloseIsNoError(t *testing.T) {
+	pool, err := ants.NewPool(1, ants.WithNonblocking(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t, Config{Workers: 1, BatchSize: 4, Pool: pool})
+	b.Close()
 	_ = pool.ReleaseTimeout(patience)
 	b.Submit(newFake(4, false, 1).votes(0, everyone(4)))
+	if v := b.wait(t, 1)[0]; !errors.Is(v.Err, context.Canceled) || b.Err() != nil {
+		t.Fatalf("%+v, %v", v, b.Err())
+	}
+}
+
+// A pool without ants.WithNonblocking blocks whoever submits to it while it is full.
+func TestAFullPoolThatBlocksHoldsUpNeitherSubmitNorClose(t *testing.T) {
+	pool, err := ants.NewPool(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.ReleaseTimeout(patience)
+	busy := make(chan struct{})
+	if err := pool.Submit(func() { <-busy }); err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t, Config{Workers: 1, BatchSize: 4, Pool: pool})
+	f := newFake(4, false, 1)
+	if b.Starved() != 0 {
+		t.Error("it starves without a statement")
+	}
+	b.Submit(f.votes(0, everyone(4))) // the test would end here
+	eventually(t, "it says that it has no worker", func() bool { return b.Starved() > time.Millisecond })
+	b.Close()
 	if v := b.wait(t, 1)[0]; !errors.Is(v.Err, context.Canceled) {
 		t.Fatalf("%+v", v)
 	}
+
+	other := newBench(t, Config{Workers: 1, BatchSize: 4, Pool: pool})
+	other.Submit(f.votes(1, everyone(4)))
+	close(busy) // what the closed verifier left in the pool's queue takes the worker, and gives it back
+	if v := other.wait(t, 1)[0]; v.Certificate == nil {
+		t.Fatalf("%+v", v)
+	}
+	eventually(t, "it has a worker", func() bool { return other.Starved() == 0 })
+}
+
+func TestAReleasedPoolWakesWhoWaitsForIt(t *testing.T) {
+	pool, err := ants.NewPool(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	busy := make(chan struct{})
+	if err := pool.Submit(func() { <-busy }); err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t, Config{Workers: 1, BatchSize: 4, Pool: pool})
+	b.Submit(newFake(4, false, 1).votes(0, everyone(4)))
+	eventually(t, "it waits for the pool", func() bool { return pool.Waiting() == 1 })
+	pool.Release()
+	if v := b.wait(t, 1)[0]; !errors.Is(v.Err, ErrPool) || !errors.Is(b.Err(), ErrPool) {
+		t.Fatalf("%+v, %v", v, b.Err())
+	}
+	close(busy)
 }

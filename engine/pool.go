@@ -1,0 +1,20 @@
+package engine
+
+import (
+	"log/slog"
+	"time"
+)
+
+// poolPatience is after how long without a worker the log says so.
+const poolPatience = 5 * time.Second
+
+// watchPool logs that a Pool shared with others leaves nothing to us.
+func (e *Engine) watchPool(now time.Duration) {
+	if e.cfg.Pool == nil || now < e.starvedAt {
+		return
+	}
+	e.starvedAt = now + time.Second
+	if starved := e.verifier.Starved(); starved >= poolPatience {
+		e.logLimited(&e.limits.pool, slog.LevelWarn, "nothing is verified: Pool has had no goroutine for us", "since", starved)
+	}
+}

@@ -1,0 +1,163 @@
+package engine
+
+import (
+	"sync/atomic"
+
+	"github.com/lanecast/lanecast/aggregate"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// Limits on memory have to fit the sets of the network: a large set has large certificates, many
+// peers and many votes. What a set needs is known once the set is, which may be long after New. So
+// each epoch's sets are compared with the limits when they become known. Limits that Config leaves
+// to the engine grow with them, up to a bound, and never shrink in a run. For others the log names
+// the field and the value that it needs.
+
+const (
+	// minAck is the longest ack taken in while no set is known whose acks are longer.
+	minAck = 512
+	// minNodes is for how many bytes of nodes of one peer there is room at least.
+	minNodes = 1 << 20
+	// mostVoteBytes bounds MaxVoteBytes where the engine chooses it.
+	mostVoteBytes = 1 << 30
+	// sparePeers is how many peers have a handle beside those that an epoch needs, where the engine
+	// chooses MaxPeers.
+	sparePeers = 64
+)
+
+// limitField is a field of Config that has to fit the sets.
+type limitField uint8
+
+const (
+	limitMessage limitField = iota
+	limitVotes
+	limitPeers
+	numLimits
+)
+
+func (f limitField) String() string {
+	return [numLimits]string{"MaxMessage", "MaxVoteBytes", "MaxPeers"}[f]
+}
+
+// room is the limits, and what the sets need of them. The loop writes it.
+type room struct {
+	node, ack atomic.Int64 // the longest node and ack taken in; others than the loop read them
+
+	limits [numLimits]int
+	chosen [numLimits]bool // the engine chose it, and may raise it
+	needed [numLimits]int  // by any epoch whose sets have been known in this run
+}
+
+// most is how far the engine raises what it chose.
+var most = [numLimits]int{limitMessage: maxMessage, limitVotes: mostVoteBytes}
+
+// fits reports whether a message may be taken in. Any goroutine may call it.
+func (r *room) fits(kind Kind, size int) bool {
+	if kind == KindAck {
+		return int64(size) <= r.ack.Load()
+	}
+	return int64(size) <= r.node.Load()
+}
+
+// nodes is how many bytes of nodes of one peer may wait. Nodes can be ten thousand times as long as
+// acks, so that their number bounds nothing.
+func (r *room) nodes() int64 { return max(minNodes, 4*r.node.Load()) }
+
+// setMessage makes size the longest message taken in, and ack the longest ack if that is less.
+func (r *room) setMessage(size, ack int) {
+	r.limits[limitMessage] = size
+	r.node.Store(int64(size))
+	r.ack.Store(int64(min(size, max(ack, int(r.ack.Load()), minAck))))
+}
+
+// newRoom returns what the configuration says. given is the configuration before defaults were put
+// in.
+func newRoom(cfg, given *Config) *room {
+	r := &room{
+		limits: [numLimits]int{cfg.MaxMessage, cfg.MaxVoteBytes, cfg.MaxPeers},
+		chosen: [numLimits]bool{limitMessage: given.MaxMessage == 0, limitVotes: given.MaxVoteBytes == 0},
+	}
+	r.setMessage(cfg.MaxMessage, minAck)
+	return r
+}
+
+// ratios returns what the sets need, as parts of the limits.
+func (r *room) ratios() (all [numLimits]float64) {
+	for f := range all {
+		all[f] = float64(r.needed[f]) / float64(r.limits[f])
+	}
+	return all
+}
+
+// needs returns what the sets of an epoch need of each limit in the process of an identity, and how
+// long their acks are.
+func needs(identity wire.PublicKey, f wire.Format, validators, sequencers []wire.PublicKey) (needed [numLimits]int, ack int) {
+	highest := wire.Chunk{Height: 1<<64 - 1}
+	node := wire.Node{Chunk: highest, Parent: wire.Parent{Epoch: 1<<64 - 1}}
+	needed[limitMessage] = node.Size() + f.MaxCertificateSize()
+	// Votes for the next two heights of each lane are needed now. They are sure of one half of the
+	// room: the other may be full of votes that are not.
+	needed[limitVotes] = int(min(2*2*int64(len(sequencers))*int64(aggregate.SlotBytes(f)), maxBytes))
+	needed[limitPeers] = peersOf(identity, validators, sequencers)
+	a := wire.Ack{Chunk: highest, Epoch: 1<<64 - 1, Participant: 1<<32 - 1}
+	return needed, a.Size() + f.AckSignature
+}
+
+// peersOf returns how many identities there are in both lists together, without our own.
+func peersOf(identity wire.PublicKey, validators, sequencers []wire.PublicKey) int {
+	all := make(map[wire.PublicKey]struct{}, len(validators))
+	for _, list := range [][]wire.PublicKey{validators, sequencers} {
+		for _, id := range list {
+			all[id] = struct{}{}
+		}
+	}
+	delete(all, identity)
+	return len(all)
+}
+
+// makeRoom compares the limits with what the sets of an epoch need, which have become known.
+func (e *Engine) makeRoom(epoch uint64) {
+	scheme, ok := e.cfg.Schemes.Scheme(epoch)
+	if !ok {
+		return
+	}
+	sequencers, ok := e.cfg.Sequencers.Sequencers(epoch)
+	if !ok {
+		return
+	}
+	r := e.room
+	needed, ack := needs(e.cfg.Identity, scheme.Format(), scheme.Participants(), sequencers)
+	r.setMessage(r.limits[limitMessage], ack)
+	for f, need := range needed {
+		field := limitField(f)
+		if need <= r.needed[f] {
+			continue // as an epoch before it
+		}
+		r.needed[f] = need
+		if raised := min(need, most[f]); r.chosen[f] && raised > r.limits[f] {
+			e.raise(field, raised, ack)
+		}
+		if need > r.limits[f] {
+			e.log.Warn(field.String()+" is too small for the epoch: "+tooSmall[f], "epoch", epoch, field.String(), r.limits[f],
+				"needed", need, "validators", scheme.Format().Participants, "sequencers", len(sequencers))
+		}
+	}
+}
+
+// tooSmall says what comes of a limit that is too small.
+var tooSmall = [numLimits]string{
+	limitMessage: "nodes above height 0 are refused",
+	limitVotes:   "acks can be dropped",
+	limitPeers:   "not every validator and sequencer can have a handle",
+}
+
+func (e *Engine) raise(f limitField, limit, ack int) {
+	e.log.Info(f.String()+" grows with the sets", "from", e.room.limits[f], "to", limit)
+	e.room.limits[f] = limit
+	switch f {
+	case limitMessage:
+		e.room.setMessage(limit, ack)
+	case limitVotes:
+		e.core.SetMaxVoteBytes(limit)
+	}
+}
