@@ -61,6 +61,43 @@ func TestRule5_5_TheListOfTipsThatWaitIsAsLongAsTheDiskIsBehind(t *testing.T) {
 	}
 }
 
+// docs/protocol.md 4.2: "Once that is durable, the application is asked to verify". Each tip is,
+// unless it has been overtaken, in whatever order lanes come up while the disk is behind.
+func TestRule4_2_NoTipIsLeftOutWhileTheDiskIsBehind(t *testing.T) {
+	const lanes = 3
+	r := newRig(t, 4)
+	asked := 0
+	r.trace = func(e *Effect) {
+		if e.Kind == AskVerify {
+			asked++
+		}
+	}
+	var ends []uint64 // of the journal, after each node
+	for h := range uint64(100) {
+		for lane := 1; lane <= lanes; lane++ {
+			n := genesis(lane, 1)
+			if h > 0 {
+				n = on(r.w.lock(chunk(lane, h-1, 1), 5), 1)
+			}
+			expect(t, "node", r.node(n), Accepted)
+			r.verdicts()
+			ends = append(ends, r.disk.Next-1)
+			if len(ends) <= lanes-1 {
+				continue
+			}
+			r.disk.Durable = ends[len(ends)-lanes] // all but the newest tips of two lanes
+			r.noteDurable()
+			r.c.Durable(r.now, r.disk.Durable)
+			r.drain()
+			r.answer(Approved)
+			expect(t, "questions", asked, len(ends)-lanes+1)
+		}
+	}
+	if n := cap(r.c.volatile.list); n > 16 {
+		t.Errorf("there is room for %d tips, and at most %d waited at once", n, lanes)
+	}
+}
+
 func tipOf(t *testing.T, r *rig, sequencer int) wire.Chunk {
 	t.Helper()
 	p, ok := r.c.Tip(id(sequencer))
