@@ -54,3 +54,18 @@ func TestRule3_3_KeysThatFitAreNoFaultHoweverTheirStatementEnds(t *testing.T) {
 	expect(t, "offenders", len(r.invalid), 1)
 	expect(t, "the offender", r.invalid[0].Participant, wire.Participant(2))
 }
+
+// docs/protocol.md 3.3: each vote of a combination costs a point to read and to add. A statement has
+// as many as a quorum wants and no more, whoever has voted, and whose turn it is to come first.
+func TestAStatementHasNoMoreVotesThanAQuorum(t *testing.T) {
+	for first := range wire.Participant(10) {
+		s := open(t, lane(newVotes(plenty)), key{}, setOf(10, 16))
+		c := vote(t, s, 1, 16, 0, 1, 2, 4, 5, 6, 8, 9) // eight; neither 3 nor 7
+		chosen := c.quorum(first)
+		expect(t, "signers", chosen.Count(), 7)
+		expect(t, "signers that have not voted", chosen.Has(3) || chosen.Has(7), false)
+		expect(t, "the first is chosen if it has voted", chosen.Has(first), first != 3 && first != 7)
+		c.failures = uint16(1 + first)
+		expect(t, "signers after failures", c.quorum(first).Count(), 7)
+	}
+}

@@ -43,3 +43,50 @@ func TestRule5_6_ChecksAreMadeOneAtATimeAgainOnceOneFindsAnInvalidVote(t *testin
 	}
 	expect(t, "locks", len(r.locks), 1)
 }
+
+// docs/protocol.md 3.3: keys that do not fit each other are a mistake of configuration; the chunk "is
+// tried again after a while with other signers". Once such a try succeeds the others need not wait;
+// when keys fail again, tries are made one after the other again.
+func TestRule3_3_KeysThatFailAgainAreTriedOneAfterTheOtherAgain(t *testing.T) {
+	r := unfit(t, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+	wrong := r.scheme.Unfit
+	r.everyoneAcks(1, 0)
+	r.verdict()
+	r.scheme.Unfit = nil
+	r.decideFor(time.Second)
+	expect(t, "locks once the keys fit", len(r.locks), 1)
+	r.scheme.Unfit = wrong
+	for h := range uint64(20) {
+		r.everyoneAcks(2, h)
+		r.verdict()
+	}
+	expect(t, "failures", r.v.Counts().KeyFaults, uint64(21))
+	tries := 0
+	for range 100 {
+		r.pass(100 * time.Millisecond)
+		if n := len(r.verifies); n > 1 {
+			t.Fatalf("%d tries at once", n)
+		}
+		for len(r.verifies) > 0 {
+			tries++
+			r.verdict()
+		}
+	}
+	if tries < 3 || tries > 12 {
+		t.Errorf("%d tries in ten seconds", tries)
+	}
+}
+
+// The pause before a chunk is tried again depends on how long its verification took, not on the time
+// of day.
+func TestAShortTryIsRepeatedAfterAShortPauseHoweverLateItIs(t *testing.T) {
+	r := unfit(t, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+	r.pass(24 * time.Hour)
+	r.everyoneAcks(1, 0)
+	r.pass(time.Millisecond) // that the verdict takes
+	r.verdict()
+	r.pass(r.cfg.SuspectDelay - 1)
+	expect(t, "statements in the pause", len(r.verifies), 0)
+	r.pass(1)
+	expect(t, "statements after it", len(r.verifies), 1)
+}
