@@ -87,6 +87,9 @@ func run(o *options) error {
 	if len(o.packages) == 0 || flag.NArg() > 0 {
 		return errors.New("-packages is needed, and takes the folders of packages separated by commas")
 	}
+	if o.timeout <= 0 || o.sample < 0 {
+		return fmt.Errorf("-timeout %v, -sample %d: a time above 0 and a number of at least 0 are wanted", o.timeout, o.sample)
+	}
 	all, sources, err := enumerate(o.packages)
 	if err != nil {
 		return fmt.Errorf("run it from the root of the repository: %w", err)

@@ -56,7 +56,7 @@ func openResults(path string) (*results, error) {
 	}
 	r.file = f
 	lines := bufio.NewReader(f)
-	for {
+	for number := 1; ; number++ {
 		line, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) && len(line) == 0 {
 			return r, nil
@@ -67,7 +67,7 @@ func openResults(path string) (*results, error) {
 		}
 		if err != nil {
 			_ = f.Close()
-			return nil, fmt.Errorf("%s: line %d: %w", path, len(r.byName)+1, err)
+			return nil, fmt.Errorf("%s: line %d: %w", path, number, err)
 		}
 		r.byName[name(one.Source, &one.mutant)] = one
 	}
