@@ -2,7 +2,6 @@ package core
 
 import (
 	"errors"
-	"slices"
 	"testing"
 
 	"github.com/lanecast/lanecast/wire"
@@ -48,30 +47,4 @@ func TestRule5_9_ACertificateThatNamesUsStopsUsWhereWeHaveNoTip(t *testing.T) {
 	r.tip(on(r.w.lock(chunk(1, 3, 1), 5, 1, 2, 3), 2)) // others' alone
 	expect(t, "halted", r.halted == nil, true)
 	expect(t, "lock", r.locks()[0].Chunk, wire.Chunk{Sequencer: id(1), Height: 3, Payload: payload(1)})
-}
-
-// docs/protocol.md 2: "A message ends where its encoding ends: trailing bytes are an error." Records
-// are no messages, and no looser: one that is longer than what it says is not ours.
-func TestARecordOfTheEndOfARecoveryWithMoreBytesIsRefused(t *testing.T) {
-	r := newRig(t, 4, recovering)
-	if err := r.adopt(r.w.lock(chunk(1, 5, 1), 5)); err != nil {
-		t.Fatal(err)
-	}
-	seen := 0
-	for _, rec := range r.disk.Records {
-		if RecordKind(rec.Bytes[0]) != RecoveredRecord {
-			continue
-		}
-		seen++
-		if _, err := DescribeRecord(rec.Bytes); err != nil {
-			t.Fatal(err)
-		}
-		for more := 1; more < 33; more++ { // with 33 there could be one lane more
-			longer := append(slices.Clone(rec.Bytes), make([]byte, more)...)
-			if _, err := DescribeRecord(longer); !errors.Is(err, ErrRecord) {
-				t.Errorf("with %d bytes more: %v", more, err)
-			}
-		}
-	}
-	expect(t, "records of the end", seen, 1)
 }
