@@ -1,14 +1,15 @@
-// Command mutants puts deliberate faults into a copy of the repository, one at a time, and demands that the tests catch
-// each.
+// Command mutants puts deliberate faults into a copy of the repository, one at a time, and demands
+// that the tests catch each.
 //
 //	go run ./.ci/mutants             all faults of .ci/mutants/list.txt
 //	go run ./.ci/mutants quorum      those whose name or file contains one of the words
-//	go run ./.ci/mutants -all quorum the same, and each package is tested, not only those up to the first that catches it
+//	go run ./.ci/mutants -all quorum the same, with all packages of each, not only those up to the
+//	                                 first that catches it
 //
-// It prints a line for each: what caught it, or that it survived. An entry whose place the code has moved on from is
-// stale. The exit status is 0 if all were caught. Packages are tested as they are first: they must pass, and how long
-// they take says when tests of a fault have no end. The repository itself is never written to: the copy is in a
-// temporary folder, and goes with it.
+// It prints a line for each: what caught it, or that it survived. An entry whose place the code has
+// moved on from is stale. The exit status is 0 if all were caught. Packages are tested as they are
+// first: they must pass, and how long they take says when tests of a fault have no end. The
+// repository itself is never written to. Command .ci/mutator generates faults instead.
 package main
 
 import (
@@ -16,14 +17,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/lanecast/lanecast/.ci/internal/mutation"
 )
 
 // fault is one entry of the list: in file, old becomes new, and the tests of packages must fail.
@@ -54,26 +53,23 @@ func run(words []string) error {
 	if err != nil {
 		return err
 	}
-	scratch, err := os.MkdirTemp("", "mutants")
+	repository, err := mutation.NewCopy(".")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(scratch)
-	if err := copyTree(scratch); err != nil {
-		return err
-	}
-	sound := make(map[string]time.Duration) // how long the tests of a package take
+	defer func() { _ = repository.Remove() }() // it is a temporary folder
+	sound := make(map[string]time.Duration)    // how long the tests of a package take
 	caught, survived, stale := 0, 0, 0
 	for _, f := range faults {
 		named := func(word string) bool { return strings.Contains(f.name+" "+f.file, word) }
 		if len(words) > 0 && !slices.ContainsFunc(words, named) {
 			continue
 		}
-		if err := measure(scratch, f, sound); err != nil {
+		if err := measure(repository, f, sound); err != nil {
 			return err
 		}
 		began := time.Now()
-		by, err := try(scratch, f, all, sound)
+		by, err := try(repository, f, all, sound)
 		switch {
 		case err != nil:
 			stale++
@@ -110,92 +106,63 @@ func parse(list string) (faults []fault, err error) {
 		if !ok || !ok2 || !ok3 || len(words) < 2 {
 			return nil, fmt.Errorf("entry %q is not of the form that it should have", name)
 		}
-		faults = append(faults, fault{name, words[0], old, replacement, words[1:]})
+		packages := words[1:]
+		for i := range packages {
+			packages[i] = strings.TrimPrefix(packages[i], "./")
+		}
+		faults = append(faults, fault{name, words[0], old, replacement, packages})
 	}
 	return faults, nil
 }
 
-// copyTree copies the repository, but for its history.
-func copyTree(to string) error {
-	return filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case path == ".git" && d.IsDir():
-			return filepath.SkipDir
-		case path == ".git": // of a work tree that is not the first one, a file
-			return nil
-		case d.IsDir():
-			return os.MkdirAll(filepath.Join(to, path), 0o755)
-		case !d.Type().IsRegular():
-			return nil
-		}
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(to, path), b, 0o644)
-	})
-}
-
 // measure tests the packages of a fault that have not been tested yet, without it.
-func measure(root string, f fault, sound map[string]time.Duration) error {
+func measure(c *mutation.Copy, f fault, sound map[string]time.Duration) error {
 	for _, p := range f.packages {
 		if _, known := sound[p]; known {
 			continue
 		}
-		began := time.Now()
-		if out, err := test(root, p, patience); err != nil {
-			return fmt.Errorf("%s fails without any fault: %w\n%s", p, err, out)
+		r, err := c.Try(context.Background(), mutation.Change{}, p, patience)
+		if err != nil {
+			return err
 		}
-		sound[p] = time.Since(began)
+		if r.Outcome != mutation.Survived {
+			return fmt.Errorf("%s fails without any fault: %s\n%s", p, r.Outcome, r.Output)
+		}
+		sound[p] = r.Took
 	}
 	return nil
 }
 
-var failed = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
-
 // try returns the names of tests that catch the fault; none if it survives.
-func try(root string, f fault, all bool, sound map[string]time.Duration) (string, error) {
-	path := filepath.Join(root, f.file)
-	code, err := os.ReadFile(path)
+func try(c *mutation.Copy, f fault, all bool, sound map[string]time.Duration) (string, error) {
+	code, err := os.ReadFile(c.Path(f.file))
 	if err != nil {
 		return "", err
 	}
 	if n := bytes.Count(code, []byte(f.old)); n != 1 {
 		return "", fmt.Errorf("%s has its place %d times, once is wanted", f.file, n)
 	}
-	if err := os.WriteFile(path, bytes.Replace(code, []byte(f.old), []byte(f.new), 1), 0o644); err != nil {
-		return "", err
-	}
-	defer func() { _ = os.WriteFile(path, code, 0o644) }() // it is a copy
+	from := bytes.Index(code, []byte(f.old))
+	change := mutation.Change{File: f.file, From: from, To: from + len(f.old), New: f.new}
 	var by []string
 	for _, p := range f.packages { // each by itself, so that one that hangs says nothing about the others
-		out, err := test(root, p, time.Minute+3*sound[p])
-		if err == nil {
+		r, err := c.Try(context.Background(), change, p, time.Minute+3*sound[p])
+		if err != nil {
+			return "", err
+		}
+		switch {
+		case r.Outcome == mutation.NotCompiling:
+			return "", fmt.Errorf("it does not build: %s", r.Output)
+		case r.Outcome == mutation.Survived:
 			continue
+		case r.By != "":
+			by = append(by, p+": "+r.By)
+		default:
+			by = append(by, p+": panic or no end")
 		}
-		if bytes.Contains(out, []byte("[build failed]")) {
-			return "", fmt.Errorf("it does not build: %s", out)
-		}
-		name := strings.TrimPrefix(p, "./")
-		if m := failed.FindSubmatch(out); m != nil {
-			name += ": " + string(m[1])
-		} else {
-			name += ": panic or no end"
-		}
-		by = append(by, name)
 		if !all {
 			break
 		}
 	}
 	return strings.Join(by, ", "), nil
-}
-
-func test(root, p string, limit time.Duration) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), limit+patience) // building included
-	defer cancel()
-	c := exec.CommandContext(ctx, "go", "test", "-short", "-failfast", "-vet=off", "-timeout", limit.String(), p)
-	c.Dir = root
-	return c.CombinedOutput()
 }

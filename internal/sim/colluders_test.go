@@ -59,7 +59,7 @@ func TestVotesComeBackUndecided(t *testing.T) {
 			s := Config{
 				Seed: seed, Scheme: KeyedSchemes[seed%3], Processes: 7, Byzantine: 2, Batch: inBatches, Defer: 100,
 				Attacks: []Attack{AckWrongly, AckWrongly, BehaveWell, CancelOut}, AttackPause: 2 * time.Millisecond,
-				Link: Link{10 * time.Millisecond, 9 * time.Millisecond},
+				Link: Link{Latency: 10 * time.Millisecond, Jitter: 9 * time.Millisecond},
 				Pace: Pace{60 * time.Millisecond, time.Millisecond, time.Millisecond, time.Millisecond, time.Millisecond},
 			}
 			simulateOne(t, s, func(n *Network) error {

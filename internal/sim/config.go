@@ -62,6 +62,10 @@ type Config struct {
 
 	// Rebroadcast is the cores' RebroadcastTimeout; if 0, four times the longest way of a message.
 	Rebroadcast time.Duration
+	// AckInterval is the cores' AckInterval; a third of Rebroadcast if 0.
+	AckInterval time.Duration
+	// HeightBound is the cores' HeightBound; 8 if 0.
+	HeightBound uint64
 	// Bounds are the numbers of epochs before and after the current one that are within bounds; one
 	// each if nil.
 	Bounds *EpochBounds
@@ -76,8 +80,14 @@ type Config struct {
 	Trace  io.Writer
 }
 
-// Link is the delay of messages: each takes Latency ± Jitter.
-type Link struct{ Latency, Jitter time.Duration }
+// Link is the delay of messages: each takes Latency ± Jitter, and may overtake others. If Normal is
+// set, delays are as in upstream's simulated network: normally distributed with Jitter as standard
+// deviation, in whole milliseconds and at least 0, and messages from one process to another arrive
+// in order.
+type Link struct {
+	Latency, Jitter time.Duration
+	Normal          bool
+}
 
 // EpochBounds are the cores' EpochsBack and EpochsAhead.
 type EpochBounds struct{ Back, Ahead uint64 }
@@ -102,7 +112,7 @@ func (c *Config) fill() {
 		c.Sequencers = c.Processes
 	}
 	if c.Link.Latency == 0 {
-		c.Link = Link{10 * time.Millisecond, 5 * time.Millisecond}
+		c.Link = Link{Latency: 10 * time.Millisecond, Jitter: 5 * time.Millisecond}
 	}
 	if c.Pace == (Pace{}) {
 		c.Pace = Pace{3 * time.Millisecond, 3 * time.Millisecond, 5 * time.Millisecond, 5 * time.Millisecond, time.Millisecond}
@@ -115,6 +125,12 @@ func (c *Config) fill() {
 	}
 	if c.Rebroadcast == 0 {
 		c.Rebroadcast = 4 * (c.Link.Latency + c.Link.Jitter)
+	}
+	if c.AckInterval == 0 {
+		c.AckInterval = c.Rebroadcast / 3
+	}
+	if c.HeightBound == 0 {
+		c.HeightBound = 8
 	}
 	if c.AttackPause == 0 {
 		c.AttackPause = 4 * time.Millisecond

@@ -33,4 +33,7 @@
 //	independent.go  the independent verifier
 //	colluders.go    the hostile peers, attacks.go what they do, forge.go how they forge signatures
 //	history.go      the digest and the trace
+//
+// Of the tests, upstream_test.go has the scenarios of upstream's own tests with upstream's own
+// limits.
 package sim

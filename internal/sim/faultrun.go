@@ -37,7 +37,7 @@ func FaultRun(seed uint64) Config {
 	if c.Processes > 7 {
 		c.Sequencers = 3 + c.Byzantine
 	}
-	c.Link = Link{time.Duration(1+d.upTo(20)) * time.Millisecond, 0}
+	c.Link.Latency = time.Duration(1+d.upTo(20)) * time.Millisecond
 	c.Link.Jitter = time.Duration(d.upTo(int(c.Link.Latency)))
 	c.Pace = Pace{
 		time.Duration(1+d.upTo(5)) * time.Millisecond, time.Duration(1+d.upTo(5)) * time.Millisecond,

@@ -25,6 +25,7 @@ type Network struct {
 	colluders   *colluders
 	faultsEnded bool
 	sides       []int // sides of a partition, by process; nil for none
+	arrivals    map[way]time.Duration
 	epoch       uint64
 	payloads    uint32
 	// holds reports whether the application of a process leaves a chunk unanswered until
@@ -54,7 +55,7 @@ func New(s Config, sets ...func(*Roster)) (*Network, error) {
 	}
 	n := &Network{
 		Config: s, roster: roster, random: rand.New(rand.NewPCG(s.Seed, 0x1A2EC457)), epoch: firstEpoch,
-		index: make(map[wire.PublicKey]int), history: newHistory(&s),
+		index: make(map[wire.PublicKey]int), arrivals: make(map[way]time.Duration), history: newHistory(&s),
 	}
 	n.observer.init(n)
 	n.colluders = newColluders(n, s.Byzantine)
@@ -171,13 +172,33 @@ func (n *Network) send(from wire.PublicKey, to wire.PublicKey, kind messageKind,
 		copies = 2
 	}
 	for range copies {
-		d := n.Link.Latency - n.Link.Jitter + n.upTo(2*n.Link.Jitter+1)
-		if n.hit(n.Faults.Late, Delayed) {
-			d += n.upTo(9 * n.Link.Latency)
-		}
 		n.order++
-		n.queue.push(event{at: n.now + d, order: n.order, to: target, from: from, kind: kind, message: message})
+		at := n.arrival(way{n.index[from], target})
+		n.queue.push(event{at: at, order: n.order, to: target, from: from, kind: kind, message: message})
 	}
+}
+
+// way is a link in one direction.
+type way struct{ from, to int }
+
+// arrival returns when a message arrives that is sent now.
+func (n *Network) arrival(w way) time.Duration {
+	var d time.Duration
+	if n.Link.Normal {
+		d = n.Link.Latency + time.Duration(n.random.NormFloat64()*float64(n.Link.Jitter))
+		d = max(d, 0).Truncate(time.Millisecond)
+	} else {
+		d = n.Link.Latency - n.Link.Jitter + n.upTo(2*n.Link.Jitter+1)
+	}
+	if n.hit(n.Faults.Late, Delayed) {
+		d += n.upTo(9 * n.Link.Latency)
+	}
+	at := n.now + d
+	if n.Link.Normal {
+		at = max(at, n.arrivals[w])
+		n.arrivals[w] = at
+	}
+	return at
 }
 
 // Partition cuts all links between processes of different sides; side returns the side of a

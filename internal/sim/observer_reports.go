@@ -75,6 +75,10 @@ func (o *observer) lock(p *process, l *wire.Lock) {
 	p.observed.highest[lane] = max(p.observed.highest[lane], l.Chunk.Height)
 	o.tops[lane] = max(o.tops[lane], l.Chunk.Height)
 	p.tops[lane] = max(p.tops[lane], l.Chunk.Height)
+	p.locks[at.place] = max(p.locks[at.place], l.Epoch)
+	if !p.observed.tips[l.Chunk] {
+		p.missed++
+	}
 }
 
 // reported records a lock that is reported. At the start of a run it checks 4.4 and 4.8.

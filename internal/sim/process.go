@@ -49,17 +49,21 @@ type process struct {
 
 	// What the observer knows about it.
 	tops  map[wire.PublicKey]uint64 // highest locks ever reported
-	seen  map[place]wire.Digest     // what it showed to others or to the application since it has its disk
-	acked map[place]wire.Digest     // what it ever acked
-	marks map[wire.PublicKey]uint64 // heights up to which it must not ack after the loss of its disk; nil before it has adopted
-	owed  map[placeInEpoch]bool     // locks that the next run has to report
-	told  map[placeInEpoch]bool     // locks for which its reporter has returned, in any run
+	locks map[place]uint64          // newest epochs of the locks ever reported
+	// missed counts the locks that were reported in this run, or an earlier one, before their chunks
+	// were as tips.
+	missed int
+	seen   map[place]wire.Digest     // what it showed to others or to the application since it has its disk
+	acked  map[place]wire.Digest     // what it ever acked
+	marks  map[wire.PublicKey]uint64 // heights up to which it must not ack after the loss of its disk; nil before it has adopted
+	owed   map[placeInEpoch]bool     // locks that the next run has to report
+	told   map[placeInEpoch]bool     // locks for which its reporter has returned, in any run
 }
 
 func newProcess(n *Network, index int, id wire.PublicKey) *process {
 	p := &process{
 		net: n, index: index, id: id, name: fmt.Sprintf("p%d", index), disk: model.NewDisk(), epoch: n.epoch,
-		signers: newSigners(), tops: make(map[wire.PublicKey]uint64), seen: make(map[place]wire.Digest),
+		signers: newSigners(), tops: make(map[wire.PublicKey]uint64), locks: make(map[place]uint64), seen: make(map[place]wire.Digest),
 		acked: make(map[place]wire.Digest), owed: make(map[placeInEpoch]bool),
 		told: make(map[placeInEpoch]bool),
 	}
@@ -67,9 +71,9 @@ func newProcess(n *Network, index int, id wire.PublicKey) *process {
 	way := n.Link.Latency + n.Link.Jitter
 	p.cfg = core.Config{
 		Identity: id, Namespace: namespace, Sequencer: true, Sets: p.view,
-		EpochsBack: n.Bounds.Back, EpochsAhead: n.Bounds.Ahead, HeightBound: 8,
+		EpochsBack: n.Bounds.Back, EpochsAhead: n.Bounds.Ahead, HeightBound: n.HeightBound,
 		MaxVoteBytes: max(1<<20, 1<<14*n.Validators), VotesInFlight: n.VotesInFlight,
-		RebroadcastTimeout: n.Rebroadcast, AckInterval: n.Rebroadcast / 3, ProposeBackoff: 10 * time.Millisecond,
+		RebroadcastTimeout: n.Rebroadcast, AckInterval: n.AckInterval, ProposeBackoff: 10 * time.Millisecond,
 		SuspectDelay: 2 * way, BadNodeInterval: 5 * way,
 	}
 	p.newDisk(false)

@@ -9,16 +9,20 @@ import (
 	"time"
 )
 
-// sized returns a scenario's number of heights: upstream's, or fewer for the real schemes, which
-// are slow.
-func sized(s Scheme, upstream, real int64) int64 {
-	if slices.Contains(KeyedSchemes, s) {
+// sized returns a scenario's number of heights: upstream's, or fewer where that would be slow.
+func sized(n *Network, upstream int64) int64 {
+	long := longHeights()
+	switch {
+	case testing.Short():
+		return min(20, upstream)
+	case n.Scheme == KeyedSum:
 		return upstream
-	}
-	if long := longHeights(); long > 0 {
+	case long > 0:
 		return min(long, upstream)
+	case slices.Contains(KeyedSchemes, n.Scheme), n.Scheme == Ed25519:
+		return min(100, upstream)
 	}
-	return real
+	return min(10, upstream/10)
 }
 
 // realSchemes returns the real schemes that a scenario runs with: all in the long form, otherwise
@@ -81,27 +85,9 @@ func heights(n *Network) (all []int64) {
 	return all
 }
 
-func TestUpstreamAllOnline(t *testing.T) {
-	each(t, Config{Processes: 4}, func(n *Network) error {
-		top := sized(n.Scheme, 100, 10)
-		if err := reach(n, top, time.Duration(top)*200*time.Millisecond); err != nil {
-			return err
-		}
-		// Every validator knows every lane, but for the last locks, which come with the next nodes.
-		for at := range 4 {
-			for lane := range 4 {
-				if n.Known(at, lane) < top-1 {
-					return fmt.Errorf("process %d knows lane %d up to %d, of %d", at, lane, n.Known(at, lane), top)
-				}
-			}
-		}
-		return nil
-	})
-}
-
-func TestUpstreamUncleanShutdownInALoop(t *testing.T) {
+func TestAllCrashAgainAndAgain(t *testing.T) {
 	each(t, Config{Processes: 4, Faults: Faults{Compact: 50}}, func(n *Network) error {
-		top := sized(n.Scheme, 30, 6)
+		top := sized(n, 30)
 		for range 1000 {
 			ended := n.RunUntil(50*time.Millisecond+n.upTo(300*time.Millisecond), func() bool { return n.Height(3) >= top })
 			if ended || n.Err() != nil {
@@ -113,84 +99,6 @@ func TestUpstreamUncleanShutdownInALoop(t *testing.T) {
 		}
 		return errors.New("no end")
 	})
-}
-
-func TestUpstreamNetworkPartition(t *testing.T) {
-	each(t, Config{Processes: 4}, func(n *Network) error {
-		if err := reach(n, sized(n.Scheme, 20, 3), 10*time.Second); err != nil {
-			return err
-		}
-		n.Partition(func(p int) int { return p }) // every process alone
-		if err := n.Run(time.Second); err != nil {
-			return err
-		}
-		before := heights(n)
-		if err := n.Run(10 * time.Second); err != nil {
-			return err
-		}
-		for i, h := range heights(n) {
-			if h != before[i] {
-				return fmt.Errorf("lane %d grew from %d to %d without a quorum", i, before[i], h)
-			}
-		}
-		n.Partition(nil)
-		return n.Grow(sized(n.Scheme, 100, 5), 30*time.Second)
-	})
-}
-
-func TestUpstreamSlowAndLossyLinks(t *testing.T) {
-	s := Config{Processes: 4, Link: Link{50 * time.Millisecond, 40 * time.Millisecond}, Faults: Faults{Loss: 50}}
-	each(t, s, func(n *Network) error { return reach(n, sized(n.Scheme, 40, 4), 10*time.Minute) })
-}
-
-func TestUpstreamInvalidSignaturesInjected(t *testing.T) {
-	each(t, Config{Processes: 4, Byzantine: 1, Attacks: []Attack{AckWrongly, MisSign}}, func(n *Network) error {
-		return reach(n, sized(n.Scheme, 50, 5), time.Minute)
-	})
-}
-
-func TestUpstreamEpochUpdatedUnderPartition(t *testing.T) {
-	each(t, Config{Processes: 4}, func(n *Network) error {
-		if err := reach(n, sized(n.Scheme, 20, 2), 10*time.Second); err != nil {
-			return err
-		}
-		n.Partition(func(p int) int { return p })
-		if err := n.Run(time.Second); err != nil {
-			return err
-		}
-		n.Enter(firstEpoch+1, 100*time.Millisecond, 0)
-		if err := n.Run(time.Second); err != nil {
-			return err
-		}
-		n.Partition(nil)
-		return n.Grow(sized(n.Scheme, 100, 3), 30*time.Second)
-	})
-}
-
-func TestUpstreamExternalSequencer(t *testing.T) {
-	each(t, Config{Processes: 5, Validators: 4, Sequencers: 1}, func(n *Network) error {
-		return reach(n, sized(n.Scheme, 100, 10), time.Minute)
-	})
-}
-
-func TestUpstreamThousandHeightsOfTenValidators(t *testing.T) {
-	t.Parallel()
-	schemes := []Scheme{KeyedSum}
-	if longHeights() > 0 {
-		schemes = append(schemes, RealSchemes...)
-	}
-	for _, scheme := range schemes {
-		t.Run(string(scheme), func(t *testing.T) {
-			height := sized(scheme, 1000, 50)
-			if testing.Short() {
-				height = 20
-			}
-			simulate(t, 1, func(seed uint64) Config {
-				return Config{Seed: seed, Scheme: scheme, Processes: 10, Sequencers: 1, Batch: scheme != KeyedSum,
-					Link: Link{80 * time.Millisecond, 10 * time.Millisecond}, Faults: Faults{Loss: 2}}
-			}, func(n *Network) error { return reach(n, height, time.Hour) })
-		})
-	}
 }
 
 func TestUpstreamStaleNodeAfterARestart(t *testing.T) {
@@ -216,7 +124,7 @@ func TestUpstreamStaleNodeAfterARestart(t *testing.T) {
 	})
 }
 
-func TestUpstreamDeterminism(t *testing.T) {
+func TestASeedGivesOneHistory(t *testing.T) {
 	t.Parallel()
 	var digests [][32]byte
 	for seed := range uint64(6) {
