@@ -77,7 +77,7 @@ func TestRule4_1_1_ANodeOfAKnownLaneWhoseSequencerIsNoneNowIsDropped(t *testing.
 	r := newRig(t, 4, sequencersIn(6, id(77)))
 	r.tip(genesis(1, 1))
 	r.epoch(6)
-	expect(t, "outcome", r.node(on(r.w.lock(chunk(1, 0, 1), 5), 2)), UnknownSequencer)
+	expect(t, "outcome", r.node(on(r.w.lock(chunk(1, 0, 1), 5), 2)), NotNow)
 	expect(t, "statements", len(r.verifies), 0)
 	expect(t, "tip", tipOf(t, r, 1), chunk(1, 0, 1))
 }
