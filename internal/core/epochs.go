@@ -244,6 +244,9 @@ func (c *Core) learnAll() {
 
 // setsKnown has what waits for the sets of the current epoch done at a Tick that is due now.
 func (c *Core) setsKnown() {
+	if c.sent.due {
+		c.wake(c.now)
+	}
 	for _, l := range c.lanes.all() {
 		if l.wantAck {
 			l.ackRetry = c.now
