@@ -39,7 +39,7 @@ func (c *Core) certified(l *lane, lock wire.Lock) {
 		c.releaseRest(l)
 		c.withdrawAck(l)
 		if l == c.own {
-			c.sendCertificate(held)
+			c.sendCertificate(&lock)
 			c.propose()
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/lanecast/lanecast/aggregate"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -19,7 +18,7 @@ type ownCertificates struct {
 }
 
 // sendCertificate sends a certificate of our own lane to the validators of the current epoch.
-func (c *Core) sendCertificate(held *aggregate.Certificate) {
+func (c *Core) sendCertificate(lock *wire.Lock) {
 	if !c.cfg.SendCertificates {
 		return
 	}
@@ -29,27 +28,26 @@ func (c *Core) sendCertificate(held *aggregate.Certificate) {
 		return
 	}
 	c.sent.any, c.sent.sentAt = true, c.now
-	c.emitCertificate(e.others, held)
+	c.emitCertificate(e.others, lock)
 }
 
-func (c *Core) emitCertificate(to []wire.PublicKey, held *aggregate.Certificate) {
+func (c *Core) emitCertificate(to []wire.PublicKey, lock *wire.Lock) {
 	if len(to) == 0 {
 		return
 	}
 	send := c.effects.emit(SendCertificate)
-	send.Recipients, send.Bytes = to, held.Lock.AppendTo(make([]byte, 0, held.Lock.Size()))
+	send.Recipients, send.Bytes = to, lock.AppendTo(make([]byte, 0, lock.Size()))
 }
 
 // sendLastCertificate sends the last certificate of our own lane, as on starting.
 func (c *Core) sendLastCertificate() {
-	if held := c.lastCertificate(); held != nil {
-		c.sendCertificate(held)
+	if last := c.lastCertificate(); last != nil {
+		c.sendCertificate(last)
 	}
 }
 
-// lastCertificate returns the highest certificate of our own lane, the newest that others can be
-// expected to know the epoch of; nil without one.
-func (c *Core) lastCertificate() *aggregate.Certificate {
+// lastCertificate returns the highest certificate of our own lane; nil without one.
+func (c *Core) lastCertificate() *wire.Lock {
 	if c.own == nil {
 		return nil
 	}
@@ -61,8 +59,17 @@ func (c *Core) lastCertificate() *aggregate.Certificate {
 	if held == nil {
 		return nil // the lane was dormant
 	}
+	return c.ownCertificate(&held.Chunk)
+}
+
+// ownCertificate returns the certificate that is held for a chunk of our own lane, the newest of an
+// epoch that others can be expected to know; nil without one.
+func (c *Core) ownCertificate(chunk *wire.Chunk) *wire.Lock {
 	first, _ := c.epochs.bounds()
-	return c.own.newestUpTo(c.epochs.current, first, held.Chunk)
+	if held := c.own.newestUpTo(c.epochs.current, first, *chunk); held != nil {
+		return &held.Lock
+	}
+	return nil
 }
 
 // answerAck answers an ack for a chunk of our own lane that was certified a while ago: its sender
@@ -71,18 +78,17 @@ func (c *Core) answerAck(from *Peer, chunk *wire.Chunk) {
 	if !c.cfg.SendCertificates || !c.sent.any || c.now-c.sent.sentAt <= c.cfg.AckInterval || c.now < from.answerNext {
 		return
 	}
-	first, _ := c.epochs.bounds()
-	held := c.own.newestUpTo(c.epochs.current, first, *chunk)
-	if held == nil {
+	lock := c.ownCertificate(chunk)
+	if lock == nil {
 		if highest, certified := c.own.votes.Highest(); !certified || chunk.Height >= highest {
 			return // it is not certified yet, or otherwise
 		}
-		if held = c.lastCertificate(); held == nil {
+		if lock = c.lastCertificate(); lock == nil {
 			return
 		}
 	}
 	from.answerNext = c.now + c.cfg.AckInterval
-	c.emitCertificate([]wire.PublicKey{from.id}, held)
+	c.emitCertificate([]wire.PublicKey{from.id}, lock)
 }
 
 // lowAck looks at an ack that is too low to be counted for whether its sender lacks a certificate of
@@ -120,8 +126,8 @@ func (c *Core) PeerConnected(now time.Duration, peer *Peer) {
 		send := c.effects.emit(SendAck)
 		send.Recipients, send.Bytes = to, l.tip.ackBytes
 	}
-	if held := c.lastCertificate(); held != nil && c.cfg.SendCertificates {
-		c.emitCertificate(to, held)
+	if last := c.lastCertificate(); last != nil && c.cfg.SendCertificates {
+		c.emitCertificate(to, last)
 	}
 }
 
