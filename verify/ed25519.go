@@ -87,6 +87,7 @@ func NewWeightedEd25519(namespace []byte, validators []Validator) (*Ed25519, err
 }
 
 func newEd25519(namespace []byte, set validatorSet, order []int) (e *Ed25519, err error) {
+	set.digest = setDigest(nameEd25519, &set, func(i int) []byte { return set.identities[i][:] })
 	e = &Ed25519{
 		validatorSet: set,
 		format: wire.Format{

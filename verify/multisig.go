@@ -77,6 +77,7 @@ func newMultisig(c Config, validators []Validator) (m *Multisig, sorted []Valida
 		sorted[i] = validators[from]
 		keys[i] = validators[from].Key
 	}
+	set.digest = setDigest(nameMultisig+c.Variant.String(), &set, func(i int) []byte { return keys[i] })
 	b := newBLSScheme(c, set, wire.SignersAndAggregate)
 	if b.keys, err = b.readKeys(keys, func(i int) string { return "validator " + set.identities[i].String() }); err != nil {
 		return nil, nil, err

@@ -15,6 +15,7 @@ type validatorSet struct {
 	identities []wire.PublicKey
 	index      map[wire.PublicKey]wire.Participant
 	weights    Weights
+	digest     [32]byte
 }
 
 // newValidatorSet sorts identities. It returns the set, in which all weigh 1, and the order of the
