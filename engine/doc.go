@@ -117,7 +117,7 @@
 // Nothing that a peer sends stops the engine. A message that is too large or over its peer's quota is
 // refused at Deliver; everything else is taken in and counted by what became of it (see acks_total and
 // nodes_total below). A message that does not decode, or is proven wrong, is reported as
-// wire.InvalidAck or wire.InvalidNode, at a limited rate, so that the embedder can block the peer. A
+// wire.InvalidAck, wire.InvalidNode or wire.InvalidCertificate, at a limited rate, so that the embedder can block the peer. A
 // message of an unknown epoch is dropped, and nobody is blamed.
 //
 // Where a quorum of acks, each proven valid, makes no valid certificate, the keys that SchemeProvider
@@ -132,6 +132,7 @@
 //
 //	sequencer_height{sequencer}, sequencer_certified_height{sequencer}
 //	acks_total{status,reason}, nodes_total{status,reason}, acks_proven_invalid_total, nodes_verified_total
+//	certificate_messages_total{status,reason}, certificates_received_total
 //	application_verdicts_total{status}, application_verdict_seconds
 //	propose_total{status}, rebroadcast_total{status}, own_acks_total{status}
 //	certificates_total, locks_total, faults_total, key_faults_total, e2e_duration_seconds

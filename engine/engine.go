@@ -122,6 +122,8 @@ func (e *Engine) coreConfig() core.Config {
 		RecoverUnsafe:      e.cfg.RecoverUnsafe,
 		Sequencer:          e.cfg.Sequencer != nil,
 		Sets:               &sets{e.cfg.Schemes, e.cfg.Sequencers, e.log, make(map[wire.PublicKey]bool)},
+		AcksToSequencer:    e.cfg.Acks == AcksToSequencer,
+		SendCertificates:   e.cfg.SendCertificates,
 		EpochsBack:         e.cfg.EpochsBack,
 		EpochsAhead:        e.cfg.EpochsAhead,
 		HeightBound:        e.cfg.HeightBound,

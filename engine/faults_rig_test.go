@@ -179,6 +179,15 @@ func (s *faultSender) SendAck(to []wire.PublicKey, message []byte) {
 	s.send(to, a.Chunk, func(p *engine.Peer) { _ = p.DeliverAckBytes(message) })
 }
 
+func (s *faultSender) SendCertificate(to []wire.PublicKey, message []byte) {
+	var l wire.Lock
+	if err := l.DecodeStored(message); err != nil {
+		s.m.run.t.Errorf("it sent %x as a certificate", message)
+		return
+	}
+	s.send(to, l.Chunk, func(p *engine.Peer) { _ = p.DeliverCertificateBytes(message) })
+}
+
 // send holds what leaves before the power is lost to docs/protocol.md 5.1, as others see it.
 func (s *faultSender) send(to []wire.PublicKey, c wire.Chunk, deliver func(*engine.Peer)) {
 	s.power.mu.Lock()

@@ -60,6 +60,9 @@ var (
 	descAcksInvalid  = describe("acks_proven_invalid_total", "Acks whose signature was proven wrong.")
 	descNodes        = describe("nodes_total", "Nodes received, by what became of them; again if invalid or stale.", "status", "reason")
 	descNodesValid   = describe("nodes_verified_total", "Nodes that verified.")
+	descCertMessages = describe("certificate_messages_total",
+		"Certificate messages received, by what became of them; again if invalid or stale.", "status", "reason")
+	descCertReceived = describe("certificates_received_total", "Certificate messages that verified.")
 	descVerify       = describe("application_verdicts_total", "The application's verdicts: true, false, none.", "status")
 	descCertificates = describe("certificates_total", "Certificates assembled here.")
 	descLocks        = describe("locks_total", "Certificates new to us, assembled or received.")
@@ -130,7 +133,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 		descPropose, descRebroadcast, descOwnAcks, descFaults, descKeyFaults, descEpoch, descPeers, descInbox, descDropped,
 		descPauses, descStatements, descWaiting, descSplits, descSuspects, descVoteBytes, descVolatile, descReports,
 		descOutbox, descOutboxDrops, descParents, descUnreported, descDormant, descRecovering, descAbstaining, descAbstainingTo,
-		descOwnLane,
+		descOwnLane, descCertMessages, descCertReceived,
 	} {
 		ch <- d
 	}
@@ -180,6 +183,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	for _, o := range core.Outcomes() {
 		counter(descAcks, s.counts.Acks[o], outcomeStatus(o), o.String())
 		counter(descNodes, s.counts.Nodes[o], outcomeStatus(o), o.String())
+		counter(descCertMessages, s.counts.CertificateMessages[o], outcomeStatus(o), o.String())
 	}
 	statuses(descVerify, s.counts.ApplicationVerdicts[:])
 	statuses(descPropose, s.counts.Proposals[:])
@@ -187,6 +191,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	statuses(descOwnAcks, s.counts.OwnAcks[:])
 	counter(descAcksInvalid, s.counts.AcksInvalid)
 	counter(descNodesValid, s.counts.NodesVerified)
+	counter(descCertReceived, s.counts.CertificatesReceived)
 	counter(descCertificates, s.counts.Certificates)
 	counter(descLocks, s.counts.Locks)
 	counter(descFaults, s.counts.Faults)
@@ -231,7 +236,8 @@ func outcomeStatus(o core.Outcome) string {
 	switch o {
 	case core.Accepted:
 		return "success"
-	case core.Duplicate, core.Certified, core.Busy, core.NoRoom, core.Stale, core.Replaced, core.Stopped:
+	case core.Duplicate, core.Certified, core.Busy, core.NoRoom, core.Stale, core.Replaced, core.Stopped,
+		core.OtherLane:
 		return "dropped"
 	}
 	return "invalid"

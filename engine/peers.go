@@ -21,6 +21,8 @@ type Peer struct {
 	id       wire.PublicKey
 	state    *core.Peer // used by the loop only
 	producer *inbox.Producer[message]
+
+	connected atomic.Bool // the loop has yet to be told that it is connected
 }
 
 // Kind tells what a message is.
@@ -30,6 +32,7 @@ type Kind uint8
 const (
 	KindAck Kind = iota + 1
 	KindNode
+	KindCertificate
 )
 
 // Message is a message as the network received it.
@@ -85,6 +88,9 @@ func (p *Peer) DeliverAck(b wire.Buffer) error { return p.deliver(b, KindAck) }
 // DeliverNode hands over a node that the peer sent; see [Peer.DeliverAck].
 func (p *Peer) DeliverNode(b wire.Buffer) error { return p.deliver(b, KindNode) }
 
+// DeliverCertificate hands over a certificate message that the peer sent; see [Peer.DeliverAck].
+func (p *Peer) DeliverCertificate(b wire.Buffer) error { return p.deliver(b, KindCertificate) }
+
 // Deliver hands over several messages, such as all that one read from the network brought, in
 // order. The engine owns all of their buffers from then on; the slice stays with the caller and is
 // not kept. A message that is refused does not keep those after it from being taken in. Deliver
@@ -107,6 +113,9 @@ func (p *Peer) DeliverAckBytes(b []byte) error { return p.deliverCopy(b, KindAck
 // DeliverNodeBytes is DeliverNode with a copy of b.
 func (p *Peer) DeliverNodeBytes(b []byte) error { return p.deliverCopy(b, KindNode) }
 
+// DeliverCertificateBytes is DeliverCertificate with a copy of b.
+func (p *Peer) DeliverCertificateBytes(b []byte) error { return p.deliverCopy(b, KindCertificate) }
+
 func (p *Peer) deliverCopy(b []byte, kind Kind) error {
 	if len(b) > p.engine.cfg.MaxMessage { // not even copied
 		p.engine.drops.tooLarge.Add(1)
@@ -116,7 +125,7 @@ func (p *Peer) deliverCopy(b []byte, kind Kind) error {
 }
 
 func (p *Peer) deliver(b wire.Buffer, kind Kind) error {
-	if kind != KindAck && kind != KindNode {
+	if kind < KindAck || kind > KindCertificate {
 		b.Release()
 		return ErrMessageKind
 	}

@@ -257,6 +257,16 @@ func (c *Core) setsKnown() {
 	}
 }
 
+// NewestScheme returns the scheme of the newest epoch within bounds that has one, false if none has.
+func (c *Core) NewestScheme() (scheme verify.Scheme, number uint64, ok bool) {
+	first, last := c.epochs.bounds()
+	for n := last; ; n-- {
+		if scheme, ok = c.epochs.scheme(n); ok || n == first {
+			return scheme, n, ok
+		}
+	}
+}
+
 // in returns the peer's participant number in e.
 func (p *Peer) in(e *epoch) (wire.Participant, bool) {
 	if p.epoch != e {
