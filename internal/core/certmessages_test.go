@@ -248,3 +248,33 @@ func TestACertificateMessageCanContradictALock(t *testing.T) {
 	fault[*wire.LockConflict](r)
 	expect(t, "locks", len(r.locks()), 1)
 }
+
+// 5.6: A hostile peer can cause no more than the extra work stated.
+func TestAFloodOfInvalidCertificatesIsVerifiedOncePerPeerAndInterval(t *testing.T) {
+	many := make([]wire.PublicKey, 30)
+	for i := range many {
+		many[i] = id(i)
+	}
+	r := newRig(t, 4, sequencersIn(5, many...))
+	const seconds = 5
+	peers := []wire.PublicKey{id(1), id(20), id(700), id(701), id(702)}
+	verified := 0
+	for range seconds * 10 {
+		for _, from := range peers {
+			for lane := range 20 {
+				r.lock(from, r.w.badLock(chunk(lane, 5, 1), 5))
+			}
+		}
+		for len(r.verifies) > 0 {
+			verified++
+			r.one()
+		}
+		r.pass(r.cfg.BadNodeInterval / 10)
+	}
+	if most := len(peers) * (1 + seconds); verified > most || verified < len(peers) {
+		t.Errorf("%d statements for %d peers in %d intervals", verified, len(peers), seconds)
+	}
+	expect(t, "a good one of another peer", r.lock(id(3), r.w.lock(chunk(3, 5, 1), 5)), Accepted)
+	r.verdicts()
+	expect(t, "locks", len(r.locks()), 1)
+}
