@@ -80,6 +80,16 @@
 // MaxVolatileBytes or more are pending, or MaxPendingReports or more reports, no messages are taken
 // in; verdicts and timers go on. Messages then fill their peers' quotas and are refused there.
 //
+// # Where acks go
+//
+// With [AcksToAll], the default, acks go to all validators, and each process assembles every
+// certificate; messages and bytes are upstream's. With [AcksToSequencer] they go to the sequencer of
+// their chunk, which assembles the certificate and sends it to the validators: 3·n messages a chunk
+// instead of n², and one process in n verifies a quorum. Others learn of a lock one message later.
+// SendCertificates has certificates sent with AcksToAll as well, so that a live network can move to
+// AcksToSequencer: first SendCertificates at every process, then Acks, process by process. A network
+// that calls [Engine.PeerConnected] spares peers that come back the wait for a repetition.
+//
 // # When the journal is lost
 //
 // A folder without a journal is refused unless Journal.Create says that this identity starts for the
