@@ -56,24 +56,24 @@ func (c *candidate) signers() wire.Signers {
 	return all
 }
 
-// quorum returns a quorum of a trusted candidate's votes, none of suspects. Of more votes than that
-// it takes those that come first when validators are counted from first on, and around: so
-// candidates that more have voted for than need be get the same signers, which are verified
-// together for less. After a failure it takes others than before instead, which depend on the
-// number of failures alone, so that each choice comes up some time.
+// quorum returns a quorum of a trusted candidate's votes, none of suspects, that is not to be
+// changed. Of more votes than that it takes those that come first when validators are counted from
+// first on, and around: so candidates that more have voted for than need be get the same signers,
+// which are verified together for less. Where weights differ, quorums.choose does it. After a
+// failure it takes others than before instead, which depend on the number of failures alone, so
+// that each choice comes up some time.
 func (c *candidate) quorum(first wire.Participant) wire.Signers {
 	set, votes := c.slot.set, c.signers()
 	if set.suspects.Len() != 0 {
 		votes.RemoveAll(set.suspects)
 	}
-	var weight uint64
-	for i := range votes.All() {
-		weight += set.Weight(i)
-	}
-	n, surplus := votes.Len(), weight-set.quorum
+	n, surplus := votes.Len(), set.weights.Sum(votes)-set.quorum
 	if c.failures > 0 {
 		c.leaveOut(votes, surplus)
 		return votes
+	}
+	if !set.weights.Equal() {
+		return set.quorums.choose(votes, set.weights)
 	}
 	for i := int(first)%n + n - 1; surplus > 0 && i >= int(first)%n; i-- {
 		surplus = set.leaveOut(votes, i%n, surplus)

@@ -59,8 +59,23 @@ type pendingStatement struct {
 
 func TestALaneAgreesWithItsModel(t *testing.T) {
 	const n, size = 7, 8
-	set := setOf(n, size)
 	rapid.Check(t, func(rt *rapid.T) {
+		set, weight := setOf(n, size), [n]uint64{1, 1, 1, 1, 1, 1, 1}
+		if rapid.Bool().Draw(rt, "weighted") {
+			copy(weight[:], rapid.SliceOfN(rapid.Uint64Range(1, 5), n, n).Draw(rt, "weights"))
+			set = newSet(scheme{n: n, size: size, weights: weight[:]})
+		}
+		weigh := func(participants []wire.Participant) (sum uint64) {
+			for _, i := range participants {
+				sum += weight[i]
+			}
+			return sum
+		}
+		var all uint64
+		for _, w := range weight {
+			all += w
+		}
+		quorum := all - (all-1)/3
 		votes := New(Config{MaxBytes: plenty, Past: past})
 		lane := lane(votes)
 		m := laneModel{slots: map[key]*slotModel{}, certificates: map[key]int{}, past: map[uint64]int{}}
@@ -126,20 +141,21 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 						trusted = append(trusted, i)
 					}
 				}
-				quorum := verify.Quorum(n)
 				ready := !ms.verifying[p] && !ms.paused[p]
 				var signing, suspect []wire.Participant
 				switch {
-				case ready && len(trusted) >= quorum:
+				case ready && weigh(trusted) >= quorum:
 					signing = trusted
-					if !with {
+					if !with && set.weights.Equal() {
 						slices.SortFunc(signing, func(a, b wire.Participant) int {
 							return (int(a)-first+n)%n - (int(b)-first+n)%n
 						})
-						signing = signing[:quorum]
+						signing = signing[:quorum] // which weigh as much
 					}
-				case ready && with && len(trusted)+len(doubted) >= quorum:
-					suspect = doubted[:quorum-len(trusted)]
+				case ready && with && weigh(trusted)+weigh(doubted) >= quorum:
+					for weigh(trusted)+weigh(suspect) < quorum {
+						suspect = doubted[:len(suspect)+1]
+					}
 					signing = append(trusted, suspect...)
 				}
 				var st *verify.Statement
@@ -155,9 +171,12 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 					return
 				}
 				expect(rt, "suspects", st.Suspects.Count(), len(suspect))
-				if ms.failed[p] { // others than before, of the same number
-					expect(rt, "signers", st.Signers.Count(), len(signing))
+				if ms.failed[p] || !with && !set.weights.Equal() { // others than before, or what quorums chooses
+					if set.weights.Equal() {
+						expect(rt, "signers", st.Signers.Count(), len(signing))
+					}
 					signing = slices.Collect(st.Signers.All())
+					expect(rt, "a quorum", weigh(signing) >= quorum, true)
 					for _, i := range signing {
 						v, voted := ms.votes[i]
 						expect(rt, "a signer's vote", voted && v == p, true)

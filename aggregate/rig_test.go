@@ -62,17 +62,29 @@ type scheme struct {
 	verify.Scheme
 	n, size int
 	others  int // validators of other sets that are left out
+	weights []uint64
 }
 
 func (s scheme) Format() wire.Format {
 	return wire.Format{Kind: wire.SingleSignature, Participants: s.n, Signature: s.size, AckSignature: s.size}
 }
 
+func (s scheme) Weights() verify.Weights {
+	if s.weights == nil {
+		return verify.EqualWeights(s.n)
+	}
+	w, err := verify.NewWeights(s.weights)
+	if err != nil {
+		panic(err)
+	}
+	return w
+}
+
 func (s scheme) Participants() []wire.PublicKey { return ids(s.others + s.n)[s.others:] }
 
 func newVotes(limit int) *Votes { return New(Config{MaxBytes: limit}) }
 
-func setOf(n, size int) *Set { return newSet(scheme{n: n, size: size}, nil) }
+func setOf(n, size int) *Set { return newSet(scheme{n: n, size: size}) }
 
 var four = setOf(4, 16)
 

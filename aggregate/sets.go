@@ -8,11 +8,11 @@ import (
 // Set is the validators of one epoch, their weights, and which of them are suspects.
 type Set struct {
 	scheme   verify.Scheme
-	weights  []uint64 // of each; nil says that all are 1
-	weight   uint64   // of all
-	quorum   uint64   // weight that certifies
+	weights  verify.Weights
+	quorum   uint64 // weight that certifies
 	class    class
 	suspects wire.Signers // zero while there are none
+	quorums  quorums
 }
 
 // Set returns the set of an epoch within bounds, whose scheme is scheme.
@@ -20,22 +20,17 @@ func (v *Votes) Set(epoch uint64, scheme verify.Scheme) *Set {
 	if s := v.sets[epoch]; s != nil {
 		return s
 	}
-	s := newSet(scheme, nil)
+	s := newSet(scheme)
 	s.suspects = v.suspects.among(scheme.Participants())
 	v.sets[epoch] = s
 	return s
 }
 
-func newSet(scheme verify.Scheme, weights []uint64) *Set {
-	f := scheme.Format()
-	s := &Set{scheme: scheme, weights: weights, class: class{f.Participants, f.AckSignature}}
-	for i := range f.Participants {
-		s.weight += s.Weight(wire.Participant(i))
+func newSet(scheme verify.Scheme) *Set {
+	f, w := scheme.Format(), scheme.Weights()
+	return &Set{
+		scheme: scheme, weights: w, quorum: w.Quorum(), class: class{f.Participants, f.AckSignature}, quorums: newQuorums(w),
 	}
-	if s.weight > 0 {
-		s.quorum = s.weight - (s.weight-1)/3
-	}
-	return s
 }
 
 // SetBounds makes the epochs from first to last the ones within bounds. Sets of others are
@@ -62,13 +57,8 @@ func (v *Votes) refreshSuspects() {
 // size returns the number of validators.
 func (s *Set) size() int { return s.class.participants }
 
-// Weight returns the weight of a validator's vote. No scheme gives weights yet: it is 1.
-func (s *Set) Weight(i wire.Participant) uint64 {
-	if s.weights == nil {
-		return 1
-	}
-	return s.weights[i]
-}
+// Weight returns the weight of a validator's vote.
+func (s *Set) Weight(i wire.Participant) uint64 { return s.weights.Of(i) }
 
 // Tolerates returns the weight of the validators that may be faulty: f of 3.1.
-func (s *Set) Tolerates() uint64 { return s.weight - s.quorum }
+func (s *Set) Tolerates() uint64 { return s.weights.Tolerated() }

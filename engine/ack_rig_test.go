@@ -26,8 +26,9 @@ func (t *trusting) Index(id wire.PublicKey) (wire.Participant, bool) {
 	i := wire.Participant(id[0])<<8 | wire.Participant(id[1])
 	return i, int(i) < len(t.ids)
 }
-func (t *trusting) Attributable() bool { return true }
-func (t *trusting) Group() any         { return nil }
+func (t *trusting) Weights() verify.Weights { return verify.EqualWeights(len(t.ids)) }
+func (t *trusting) Attributable() bool      { return true }
+func (t *trusting) Group() any              { return nil }
 func (t *trusting) Combine(_ *verify.Statement, signers wire.Signers) (verify.Combination, []wire.Participant) {
 	return &trusted{wire.AppendSignersAndAggregate(make([]byte, 0, signers.Size()+48), signers, make([]byte, 48))}, nil
 }

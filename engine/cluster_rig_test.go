@@ -97,6 +97,8 @@ type network struct {
 	handles map[[2]wire.PublicKey]*engine.Peer // from, to
 	mirrors []wire.PublicKey                   // get a copy of everything
 	acks    atomic.Int64                       // sent, by anyone
+
+	certificates atomic.Int64
 }
 
 func (n *network) handle(from, to wire.PublicKey) *engine.Peer {
@@ -128,6 +130,11 @@ func (s *sender) SendNode(to []wire.PublicKey, message []byte) {
 func (s *sender) SendAck(to []wire.PublicKey, message []byte) {
 	s.net.acks.Add(1)
 	s.each(to, func(p *engine.Peer) { _ = p.DeliverAckBytes(message) })
+}
+
+func (s *sender) SendCertificate(to []wire.PublicKey, message []byte) {
+	s.net.certificates.Add(1)
+	s.each(to, func(p *engine.Peer) { _ = p.DeliverCertificateBytes(message) })
 }
 
 // member is one engine with everything around it.

@@ -52,6 +52,15 @@ type Config struct {
 	// a second payload at these heights.
 	RecoverUnsafe bool
 
+	// Acks says to whom our acks go, and whose are taken in. Default AcksToAll. All processes of a
+	// network should have the same; one in which all sequencers send certificates can move from one
+	// to the other process by process.
+	Acks Acks
+	// SendCertificates has certificates of our own lane sent to the validators as soon as they are
+	// assembled, and our acks sent again while there is no certificate for their chunk. Off beside
+	// upstream, whose processes do not know the message. With AcksToSequencer it is always on.
+	SendCertificates bool
+
 	// EpochsBack and EpochsAhead bound the epochs of acks taken in: [now − back, now + ahead].
 	// Default 1 each; ExplicitZero for 0; at most 1024.
 	EpochsBack, EpochsAhead uint64
@@ -73,7 +82,8 @@ type Config struct {
 	// returns [ErrPool] if it is released before.
 	Pool *ants.Pool
 
-	// RebroadcastTimeout is how often an uncertified chunk of ours is sent again. Default 5 s.
+	// RebroadcastTimeout is how often an uncertified chunk of ours is sent again and, where
+	// certificates are sent, an ack of ours without a certificate. Default 5 s.
 	RebroadcastTimeout time.Duration
 	// AckInterval is the least time between two answers to a repeated node: our ack sent again, or
 	// the application asked again. A sequencer that repeats its node more often waits in vain, so it

@@ -76,6 +76,10 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 
+	if c.Acks > AcksToSequencer {
+		check.fail("Acks", "AcksToAll or AcksToSequencer", uint8(c.Acks))
+	}
+	c.SendCertificates = c.SendCertificates || c.Acks == AcksToSequencer
 	bounded(&check, "EpochsBack", &c.EpochsBack, defaultEpochsBack, 1, 1024)
 	bounded(&check, "EpochsAhead", &c.EpochsAhead, defaultEpochsAhead, 1, 1024)
 	bounded(&check, "HeightBound", &c.HeightBound, defaultHeightBound, 1, 1<<20)

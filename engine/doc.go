@@ -80,6 +80,16 @@
 // MaxVolatileBytes or more are pending, or MaxPendingReports or more reports, no messages are taken
 // in; verdicts and timers go on. Messages then fill their peers' quotas and are refused there.
 //
+// # Where acks go
+//
+// With [AcksToAll], the default, acks go to all validators, and each process assembles every
+// certificate; messages and bytes are upstream's. With [AcksToSequencer] they go to the sequencer of
+// their chunk, which assembles the certificate and sends it to the validators: 3·n messages a chunk
+// instead of n², and one process in n verifies a quorum. Others learn of a lock one message later.
+// SendCertificates has certificates sent with AcksToAll as well, so that a live network can move to
+// AcksToSequencer: first SendCertificates at every process, then Acks, process by process. A network
+// that calls [Engine.PeerConnected] spares peers that come back the wait for a repetition.
+//
 // # When the journal is lost
 //
 // A folder without a journal is refused unless Journal.Create says that this identity starts for the
@@ -118,7 +128,7 @@
 // Nothing that a peer sends stops the engine. A message that is too large or over its peer's quota is
 // refused at Deliver; everything else is taken in and counted by what became of it (see acks_total and
 // nodes_total below). A message that does not decode, or is proven wrong, is reported as
-// wire.InvalidAck or wire.InvalidNode, at a limited rate, so that the embedder can block the peer. A
+// wire.InvalidAck, wire.InvalidNode or wire.InvalidCertificate, at a limited rate, so that the embedder can block the peer. A
 // message of an unknown epoch is dropped, and nobody is blamed.
 //
 // Where a quorum of acks, each proven valid, makes no valid certificate, the keys that SchemeProvider
@@ -143,6 +153,7 @@
 //
 //	sequencer_height{sequencer}, sequencer_certified_height{sequencer}
 //	acks_total{status,reason}, nodes_total{status,reason}, acks_proven_invalid_total, nodes_verified_total
+//	certificate_messages_total{status,reason}, certificates_received_total
 //	application_verdicts_total{status}, application_verdict_seconds
 //	propose_total{status}, propose_declined_total, own_acks_total{status}
 //	broadcast_total{status}, rebroadcast_total{status}

@@ -36,7 +36,7 @@ func (e *Engine) carryOut() error {
 			e.signChunk(f.Call, f.Chunk)
 		case core.SignAck:
 			e.signAck(f.Call, wire.Subject{Chunk: f.Chunk, Epoch: f.Epoch}, f.Signer)
-		case core.SendNode, core.SendAck, core.Broadcast:
+		case core.SendNode, core.SendAck, core.SendCertificate, core.Broadcast:
 			e.post(*f)
 		case core.AskPropose:
 			e.askPropose(f.Call, placeOf(f))

@@ -143,6 +143,8 @@ func (e *Engine) coreConfig() core.Config {
 		RecoverUnsafe:      e.cfg.RecoverUnsafe,
 		Sequencer:          e.cfg.Sequencer != nil,
 		Sets:               e.sets,
+		AcksToSequencer:    e.cfg.Acks == AcksToSequencer,
+		SendCertificates:   e.cfg.SendCertificates,
 		EpochsBack:         e.cfg.EpochsBack,
 		EpochsAhead:        e.cfg.EpochsAhead,
 		HeightBound:        e.cfg.HeightBound,

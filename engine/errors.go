@@ -28,7 +28,7 @@ var (
 	ErrPeerFull = errors.New("engine: peer has its quota of messages waiting")
 	// ErrMessageTooLarge: a message longer than MaxMessage, dropped and counted.
 	ErrMessageTooLarge = errors.New("engine: message too large")
-	// ErrMessageKind: a Message that says it is neither an ack nor a node, dropped.
+	// ErrMessageKind: a Message whose Kind is none of the constants, dropped.
 	ErrMessageKind = errors.New("engine: message of an unknown kind")
 
 	// ErrDeclined: an [Automaton] returns it when it has no payload to propose now. After any other

@@ -14,7 +14,7 @@ import (
 //     payload, and every signature in them verifies alone. ConflictingAcks is evidence only where
 //     the scheme is attributable;
 //   - a Tip holds if its sequencer signed it, a Certified if its certificate is valid;
-//   - InvalidAck, InvalidNode and InconsistentKeys prove nothing: ErrNotEvidence.
+//   - InvalidAck, InvalidNode, InvalidCertificate and InconsistentKeys prove nothing: ErrNotEvidence.
 //
 // The error wraps verify.ErrProposal, verify.ErrCertificate or verify.ErrVote for what does not
 // verify, wire.ErrNoConflict, wire.ErrUnknownEpoch for an epoch that schemes does not know, or

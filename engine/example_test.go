@@ -45,6 +45,7 @@ func (c *chain) Report(_ context.Context, a wire.Activity) error {
 func (c *chain) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
 func (c *chain) SendNode([]wire.PublicKey, []byte)                                            {}
 func (c *chain) SendAck([]wire.PublicKey, []byte)                                             {}
+func (c *chain) SendCertificate([]wire.PublicKey, []byte)                                     {}
 
 func must[T any](v T, err error) T {
 	if err != nil {

@@ -95,7 +95,19 @@ func newFaultRun(t *testing.T, seed uint64, sets map[int]*testkit.Set) *faultRun
 	var keyed *model.Scheme
 	if seed%2 == 0 {
 		kinds := []model.Kind{model.List, model.Sum, model.Group}
-		keyed = model.New(kinds[seed/2%3], set.Scheme.Participants(), seed)
+		weights := []uint64{2, 2, 2, 1} // of 7, 5 certify: any one may be missing
+		w, err := verify.NewWeights(weights)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kind := kinds[seed/2%3]; kind == model.Group || seed%4 == 0 || len(set.Identities) != len(weights) {
+			keyed = model.New(kind, set.Scheme.Participants(), seed)
+		} else {
+			keyed = model.NewWeighted(kind, set.Scheme.Participants(), seed, w)
+		}
+	}
+	settings := []func(*engine.Config){
+		acksSettings["to all"], acksSettings["to all, certificates sent"], acksSettings["to the sequencer"], nil,
 	}
 	net, w, members := newCluster(t, set)
 	s.net, s.world = net, w
@@ -108,6 +120,7 @@ func newFaultRun(t *testing.T, seed uint64, sets map[int]*testkit.Set) *faultRun
 	}
 	for i, m := range members {
 		sm := &faultMember{member: m, run: s, seen: map[engine.Place]wire.Digest{}}
+		setAcks(settings[seed/2%4], i, &m.config)
 		if keyed != nil {
 			signers := map[uint64]verify.AckSigner{}
 			for e := range w.schemes {
@@ -179,6 +192,15 @@ func (s *faultSender) SendAck(to []wire.PublicKey, message []byte) {
 	s.send(to, a.Chunk, func(p *engine.Peer) { _ = p.DeliverAckBytes(message) })
 }
 
+func (s *faultSender) SendCertificate(to []wire.PublicKey, message []byte) {
+	var l wire.Lock
+	if err := l.DecodeStored(message); err != nil {
+		s.m.run.t.Errorf("it sent %x as a certificate", message)
+		return
+	}
+	s.send(to, l.Chunk, func(p *engine.Peer) { _ = p.DeliverCertificateBytes(message) })
+}
+
 // send holds what leaves before the power is lost to docs/protocol.md 5.1, as others see it.
 func (s *faultSender) send(to []wire.PublicKey, c wire.Chunk, deliver func(*engine.Peer)) {
 	s.power.mu.Lock()
@@ -217,6 +239,16 @@ func (m *faultMember) up() {
 	}
 	m.open(m.run.t, m.run.net, others...)
 	m.start()
+	for _, o := range others {
+		if o.engine == nil || o == m.member {
+			continue
+		}
+		for _, err := range []error{o.engine.PeerConnected(m.id), m.engine.PeerConnected(o.id)} {
+			if err != nil {
+				m.run.t.Errorf("PeerConnected: %v", err)
+			}
+		}
+	}
 }
 
 // down shuts a member down in order.

@@ -108,12 +108,15 @@ type SequencerProvider interface {
 // Sender sends messages over the network. Its methods are called from one goroutine, in order.
 // Neither to nor message ever changes: they may be kept, and must not be written to. Our own
 // identity is never among the recipients. A call may block; while it does, at most MaxOutbox more
-// messages wait, and then the newest is dropped and counted (nodes are repeated, acks are repeated
-// when asked for). A call that never returns keeps Run from returning: close the network's
+// messages wait, and then the newest is dropped and counted (nodes are repeated, acks and
+// certificates are repeated when asked for). A call that never returns keeps Run from returning: close the network's
 // connections to end it.
 type Sender interface {
 	// SendNode sends a node.
 	SendNode(to []wire.PublicKey, message []byte)
 	// SendAck sends an ack.
 	SendAck(to []wire.PublicKey, message []byte)
+	// SendCertificate sends a certificate of our own lane. It is called only with
+	// [Config.SendCertificates] or [AcksToSequencer].
+	SendCertificate(to []wire.PublicKey, message []byte)
 }

@@ -153,6 +153,8 @@ func (e *Engine) take(now time.Duration, m message) {
 		e.core.Ack(now, m.from.state, m.buffer.Bytes())
 	case KindNode:
 		e.core.Node(now, m.from.state, m.buffer.Bytes())
+	case KindCertificate:
+		e.core.CertificateMessage(now, m.from.state, m.buffer.Bytes())
 	}
 }
 

@@ -77,6 +77,9 @@ var (
 	descAcksInvalid  = describe("acks_proven_invalid_total", "Acks whose signature was proven wrong.")
 	descNodes        = describe("nodes_total", "Nodes received, by what became of them; again if invalid or stale.", "status", "reason")
 	descNodesValid   = describe("nodes_verified_total", "Nodes that verified.")
+	descCertMessages = describe("certificate_messages_total",
+		"Certificate messages received, by what became of them; again if invalid or stale.", "status", "reason")
+	descCertReceived = describe("certificates_received_total", "Certificate messages that verified.")
 	descVerify       = describe("application_verdicts_total", "The application's verdicts: success is true, failure false, none an error, dropped too late.", "status")
 	descCertificates = describe("certificates_total", "Certificates assembled here.")
 	descLocks        = describe("locks_total", "Certificates new to us, assembled or received.")
@@ -150,7 +153,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 		descPropose, descDeclined, descBroadcast, descRebroadcast, descOwnAcks, descFaults, descKeyFaults, descEpoch, descPeers,
 		descInbox, descDropped, descPauses, descStatements, descWaiting, descSplits, descSuspects, descVoteBytes, descVolatile, descReports,
 		descOutbox, descOutboxDrops, descParents, descUnreported, descDormant, descRecovering, descAbstaining, descAbstainingTo,
-		descOwnLane, descNeeded,
+		descOwnLane, descNeeded, descCertMessages, descCertReceived,
 	} {
 		ch <- d
 	}
@@ -200,6 +203,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	for _, o := range core.Outcomes() {
 		counter(descAcks, s.counts.Acks[o], outcomeStatus(o), o.String())
 		counter(descNodes, s.counts.Nodes[o], outcomeStatus(o), o.String())
+		counter(descCertMessages, s.counts.CertificateMessages[o], outcomeStatus(o), o.String())
 	}
 	statuses(descVerify, s.counts.ApplicationVerdicts[:])
 	statuses(descPropose, s.counts.Proposals[:])
@@ -209,6 +213,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	statuses(descOwnAcks, s.counts.OwnAcks[:])
 	counter(descAcksInvalid, s.counts.AcksInvalid)
 	counter(descNodesValid, s.counts.NodesVerified)
+	counter(descCertReceived, s.counts.CertificatesReceived)
 	counter(descCertificates, s.counts.Certificates)
 	counter(descLocks, s.counts.Locks)
 	counter(descFaults, s.counts.Faults)

@@ -56,6 +56,8 @@ func (e *Engine) send() {
 				e.cfg.Sender.SendNode(f.Recipients, f.Bytes)
 			case core.SendAck:
 				e.cfg.Sender.SendAck(f.Recipients, f.Bytes)
+			case core.SendCertificate:
+				e.cfg.Sender.SendCertificate(f.Recipients, f.Bytes)
 			case core.Broadcast:
 				again := told != nil && *told == f.Chunk
 				told = &f.Chunk

@@ -32,8 +32,10 @@ type account struct {
 	id     wire.PublicKey
 	state  *core.Peer               // used by the loop only
 	newest *inbox.Producer[message] // of its handle, or of the last one; under Engine.mu
-	// nodeBytes is the length of the nodes that wait. Deliver raises it, the loop lowers it.
-	nodeBytes atomic.Int64
+	// longBytes is the length of the nodes and certificates that wait. Deliver raises it, the loop
+	// lowers it.
+	longBytes atomic.Int64
+	connected atomic.Bool // the loop has yet to be told that it is connected
 }
 
 // Kind tells what a message is.
@@ -43,6 +45,7 @@ type Kind uint8
 const (
 	KindAck Kind = iota + 1
 	KindNode
+	KindCertificate
 )
 
 // Message is a message as the network received it.
@@ -60,8 +63,8 @@ type message struct {
 
 // release releases the message's buffer, and gives back what it took of its sender's room.
 func (m *message) release() {
-	if m.kind == KindNode {
-		m.from.nodeBytes.Add(-int64(len(m.buffer.Bytes())))
+	if m.kind != KindAck {
+		m.from.longBytes.Add(-int64(len(m.buffer.Bytes())))
 	}
 	m.buffer.Release()
 }
@@ -115,6 +118,9 @@ func (p *Peer) DeliverAck(b wire.Buffer) error { return p.deliver(b, KindAck) }
 // DeliverNode hands over a node that the peer sent; see [Peer.DeliverAck].
 func (p *Peer) DeliverNode(b wire.Buffer) error { return p.deliver(b, KindNode) }
 
+// DeliverCertificate hands over a certificate message that the peer sent; see [Peer.DeliverAck].
+func (p *Peer) DeliverCertificate(b wire.Buffer) error { return p.deliver(b, KindCertificate) }
+
 // Deliver hands over several messages, such as all that one read from the network brought, in
 // order. The engine owns all of their buffers from then on; the slice stays with the caller and is
 // not kept. A message that is refused does not keep those after it from being taken in. Deliver
@@ -137,6 +143,9 @@ func (p *Peer) DeliverAckBytes(b []byte) error { return p.deliverCopy(b, KindAck
 // DeliverNodeBytes is DeliverNode with a copy of b.
 func (p *Peer) DeliverNodeBytes(b []byte) error { return p.deliverCopy(b, KindNode) }
 
+// DeliverCertificateBytes is DeliverCertificate with a copy of b.
+func (p *Peer) DeliverCertificateBytes(b []byte) error { return p.deliverCopy(b, KindCertificate) }
+
 func (p *Peer) deliverCopy(b []byte, kind Kind) error {
 	if !p.room.fits(kind, len(b)) { // not even copied
 		p.engine.drops.tooLarge.Add(1)
@@ -149,15 +158,15 @@ func (p *Peer) deliver(b wire.Buffer, kind Kind) error {
 	size := len(b.Bytes())
 	var refusal error
 	switch {
-	case kind != KindAck && kind != KindNode:
+	case kind < KindAck || kind > KindCertificate:
 		refusal = ErrMessageKind
 	case !p.room.fits(kind, size):
 		refusal = ErrMessageTooLarge
 		p.engine.drops.tooLarge.Add(1)
 	case p.closed.Load():
 		refusal = p.closedBy()
-	case kind == KindNode && p.nodeBytes.Add(int64(size)) > p.room.nodes():
-		p.nodeBytes.Add(-int64(size))
+	case kind != KindAck && p.longBytes.Add(int64(size)) > p.room.long():
+		p.longBytes.Add(-int64(size))
 		refusal = ErrPeerFull
 		p.engine.drops.peerFull.Add(1)
 	}

@@ -61,6 +61,9 @@ type Counters struct {
 	NodesAccepted uint64 // that verified
 	NodesInvalid  uint64 // that do not decode or did not verify
 
+	CertificatesReceived uint64 // certificate messages found valid
+	CertificatesInvalid  uint64 // that do not decode or did not verify
+
 	Certificates uint64 // assembled here
 	Locks        uint64 // certificates new to us, assembled here or received
 	Faults       uint64 // faults reported
@@ -174,6 +177,10 @@ func (e *Engine) status() Status {
 			NodesAccepted: c.NodesVerified,
 			NodesInvalid:  c.Nodes[core.Malformed] + c.Nodes[core.Invalid],
 			Certificates:  c.Certificates,
+
+			CertificatesReceived: c.CertificatesReceived,
+			CertificatesInvalid:  c.CertificateMessages[core.Malformed] + c.CertificateMessages[core.Invalid],
+
 			Locks:         c.Locks,
 			Faults:        c.Faults,
 			Statements:    checks.Statements,

@@ -29,6 +29,8 @@ func (l *orderLog) Broadcast(_ context.Context, at engine.Place, _ wire.Digest, 
 
 func (l *orderLog) SendAck([]wire.PublicKey, []byte) { <-l.open }
 
+func (l *orderLog) SendCertificate([]wire.PublicKey, []byte) { <-l.open }
+
 func (l *orderLog) SendNode(_ []wire.PublicKey, message []byte) {
 	<-l.open
 	var n wire.Node

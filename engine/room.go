@@ -16,8 +16,8 @@ import (
 const (
 	// minAck is the longest ack taken in while no set is known whose acks are longer.
 	minAck = 512
-	// minNodes is for how many bytes of nodes of one peer there is room at least.
-	minNodes = 1 << 20
+	// minLong is for how many bytes of nodes and certificates of one peer there is room at least.
+	minLong = 1 << 20
 	// mostVoteBytes bounds MaxVoteBytes where the engine chooses it.
 	mostVoteBytes = 1 << 30
 	// sparePeers is how many peers have a handle beside those that an epoch needs, where the engine
@@ -41,7 +41,7 @@ func (f limitField) String() string {
 
 // room is the limits, and what the sets need of them. The loop writes it.
 type room struct {
-	node, ack atomic.Int64 // the longest node and ack taken in; others than the loop read them
+	node, ack atomic.Int64 // the longest node, or certificate, and ack taken in; others than the loop read them
 
 	limits [numLimits]int
 	chosen [numLimits]bool // the engine chose it, and may raise it
@@ -59,9 +59,9 @@ func (r *room) fits(kind Kind, size int) bool {
 	return int64(size) <= r.node.Load()
 }
 
-// nodes is how many bytes of nodes of one peer may wait. Nodes can be ten thousand times as long as
-// acks, so that their number bounds nothing.
-func (r *room) nodes() int64 { return max(minNodes, 4*r.node.Load()) }
+// long is how many bytes of nodes and certificates of one peer may wait. They can be ten thousand
+// times as long as acks, so that their number bounds nothing.
+func (r *room) long() int64 { return max(minLong, 4*r.node.Load()) }
 
 // setMessage makes size the longest message taken in, and ack the longest ack if that is less.
 func (r *room) setMessage(size, ack int) {
@@ -89,15 +89,15 @@ func (r *room) ratios() (all [numLimits]float64) {
 	return all
 }
 
-// needs returns what the sets of an epoch need of each limit in the process of an identity, and how
-// long their acks are.
-func needs(identity wire.PublicKey, f wire.Format, validators, sequencers []wire.PublicKey) (needed [numLimits]int, ack int) {
+// needs returns what the sets of an epoch need of each limit in the process of an identity, which
+// counts the votes of some lanes, and how long their acks are.
+func needs(identity wire.PublicKey, f wire.Format, validators, sequencers []wire.PublicKey, lanes int) (needed [numLimits]int, ack int) {
 	highest := wire.Chunk{Height: 1<<64 - 1}
 	node := wire.Node{Chunk: highest, Parent: wire.Parent{Epoch: 1<<64 - 1}}
 	needed[limitMessage] = node.Size() + f.MaxCertificateSize()
 	// Votes for the next two heights of each lane are needed now. They are sure of one half of the
 	// room: the other may be full of votes that are not.
-	needed[limitVotes] = int(min(2*2*int64(len(sequencers))*int64(aggregate.SlotBytes(f)), maxBytes))
+	needed[limitVotes] = int(min(2*2*int64(lanes)*int64(aggregate.SlotBytes(f)), maxBytes))
 	needed[limitPeers] = peersOf(identity, validators, sequencers)
 	a := wire.Ack{Chunk: highest, Epoch: 1<<64 - 1, Participant: 1<<32 - 1}
 	return needed, a.Size() + f.AckSignature
@@ -126,7 +126,11 @@ func (e *Engine) makeRoom(epoch uint64) {
 		return
 	}
 	r := e.room
-	needed, ack := needs(e.cfg.Identity, scheme.Format(), scheme.Participants(), sequencers)
+	lanes := len(sequencers)
+	if e.cfg.Acks == AcksToSequencer {
+		lanes = min(lanes, 1) // our own
+	}
+	needed, ack := needs(e.cfg.Identity, scheme.Format(), scheme.Participants(), sequencers, lanes)
 	r.setMessage(r.limits[limitMessage], ack)
 	for f, need := range needed {
 		field := limitField(f)

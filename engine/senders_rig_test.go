@@ -30,11 +30,16 @@ func (w *sendLog) SendNode(_ []wire.PublicKey, _ []byte) {
 
 func (w *sendLog) SendAck(_ []wire.PublicKey, _ []byte) {}
 
+func (w *sendLog) SendCertificate(_ []wire.PublicKey, _ []byte) {}
+
 // unusable fails the test when anything is sent.
 type unusable struct{ t testing.TB }
 
 func (u unusable) SendNode([]wire.PublicKey, []byte) { u.t.Error("a follower sent a node") }
 func (u unusable) SendAck([]wire.PublicKey, []byte)  { u.t.Error("a follower sent an ack") }
+func (u unusable) SendCertificate([]wire.PublicKey, []byte) {
+	u.t.Error("a follower sent a certificate")
+}
 
 // ackTap shows every ack that is sent.
 type ackTap struct {

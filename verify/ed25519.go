@@ -67,7 +67,28 @@ func NewEd25519(namespace []byte, identities []wire.PublicKey) (*Ed25519, error)
 	if err != nil {
 		return nil, err
 	}
-	e := &Ed25519{
+	return newEd25519(namespace, set, order)
+}
+
+// NewWeightedEd25519 is [NewEd25519] for validators with weights. Key and Proof of each must be
+// empty: the keys of this scheme are the identities.
+func NewWeightedEd25519(namespace []byte, validators []Validator) (*Ed25519, error) {
+	for i := range validators {
+		if v := &validators[i]; len(v.Key) > 0 || len(v.Proof) > 0 {
+			return nil, fmt.Errorf("verify: validator %d of those given, %v: %w: a Key or Proof; "+
+				"an Ed25519 set has none, its keys are the identities", i, v.Identity, ErrValidatorSet)
+		}
+	}
+	set, order, err := newWeightedSet(validators)
+	if err != nil {
+		return nil, err
+	}
+	return newEd25519(namespace, set, order)
+}
+
+func newEd25519(namespace []byte, set validatorSet, order []int) (e *Ed25519, err error) {
+	set.digest = setDigest(nameEd25519, &set, func(i int) []byte { return set.identities[i][:] })
+	e = &Ed25519{
 		validatorSet: set,
 		format: wire.Format{
 			Kind: wire.SignersAndList, Participants: set.len(),
@@ -139,10 +160,10 @@ func (e *Ed25519) collect(s *Statement, signers wire.Signers) (*ed25519Combinati
 }
 
 // Combine implements [Scheme]: the votes are only collected, since Ed25519 signatures are not added
-// up. The combination is nil for fewer signers than a quorum.
+// up. The combination is nil for signers below the quorum.
 func (e *Ed25519) Combine(s *Statement, signers wire.Signers) (Combination, []wire.Participant) {
 	c, absent := e.collect(s, signers)
-	if len(absent) > 0 || len(c.who) < e.quorum() {
+	if len(absent) > 0 || !e.isQuorum(c.who) {
 		return nil, absent
 	}
 	return c, nil

@@ -29,7 +29,26 @@ type hostile struct {
 }
 
 func newHostile(t testing.TB, k schemeCase, n int) *hostile {
-	h := &hostile{schemeCase: k, set: newSet(t, k, n, 1), subject: subject(5), votes: make([]map[string][]byte, n)}
+	return newHostileSet(t, k, newSet(t, k, n, 1))
+}
+
+// newWeightedHostile is newHostile with weights from 1 to 9, where the scheme takes any.
+func newWeightedHostile(t testing.TB, k schemeCase, n int) *hostile {
+	if k.kind == testkit.Threshold {
+		return newHostile(t, k, n)
+	}
+	weights := make([]uint64, n)
+	for i := range weights {
+		weights[i] = uint64(1 + 7*i%9)
+	}
+	h := newHostileSet(t, k, newWeightedSet(t, k, 1, weights...))
+	h.slow.weights = weights
+	return h
+}
+
+func newHostileSet(t testing.TB, k schemeCase, set *testkit.Set) *hostile {
+	n := len(set.PublicKeys)
+	h := &hostile{schemeCase: k, set: set, subject: subject(5), votes: make([]map[string][]byte, n)}
 	h.slow = newTwin(k, h.set)
 	size := h.set.Scheme.Format().AckSignature
 	raw := k.acks == verify.Uncompressed
@@ -109,7 +128,7 @@ func (h *hostile) check(t rapid.TB, s *verify.Statement) {
 	if got := h.set.Scheme.InvalidVotes(s, s.Signers); !slices.Equal(got, invalid) {
 		t.Fatalf("InvalidVotes: %v, the twin %v", got, invalid)
 	}
-	quorum := verify.Quorum(len(h.votes))
+	isQuorum := func(signers wire.Signers) bool { return h.slow.isQuorum(signers.Has) }
 
 	// verdict combines the votes of some signers and compares the outcome with the twin's.
 	verdict := func(signers wire.Signers) bool {
@@ -132,7 +151,7 @@ func (h *hostile) check(t rapid.TB, s *verify.Statement) {
 		return ok
 	}
 	whole := verdict(s.Signers)
-	if !whole && len(invalid) == 0 && s.Signers.Count() >= quorum {
+	if !whole && len(invalid) == 0 && isQuorum(s.Signers) {
 		t.Fatal("valid votes make no certificate")
 	}
 
@@ -147,10 +166,10 @@ func (h *hostile) check(t rapid.TB, s *verify.Statement) {
 	if h.kind != testkit.Multisig && len(isolated) != len(invalid) {
 		t.Fatalf("isolated %v of %v", isolated, invalid)
 	}
-	if len(invalid) > 0 && len(isolated) == 0 && !whole && s.Signers.Count() >= quorum && h.kind != testkit.Threshold {
+	if len(invalid) > 0 && len(isolated) == 0 && !whole && isQuorum(s.Signers) && h.kind != testkit.Threshold {
 		t.Fatal("a combination failed and nobody is found")
 	}
-	if rest.Count() >= quorum && !verdict(rest) {
+	if isQuorum(rest) && !verdict(rest) {
 		t.Fatalf("what Isolate left (all but %v) makes no certificate", isolated)
 	}
 }
@@ -162,6 +181,10 @@ func TestEveryFastPathAgreesWithTheSlowTwinOnAnyPatternOfVotes(t *testing.T) {
 	eachScheme(t, schemeCases, func(t *testing.T, k schemeCase) {
 		h := newHostile(t, k, 7)
 		rapid.Check(t, func(t *rapid.T) { h.check(t, h.draw(t)) })
+		if k.kind != testkit.Threshold {
+			w := newWeightedHostile(t, k, 7)
+			rapid.Check(t, func(t *rapid.T) { w.check(t, w.draw(t)) })
+		}
 	})
 }
 

@@ -12,11 +12,18 @@ import (
 // the same quorum have the same sum, and so have certificates that are sent again.
 const keySumsRemembered = 64
 
-// Validator is one member of a multisig set.
+// Validator is one member of a set.
 type Validator struct {
 	// Identity is the Ed25519 key by which peers know the validator. The order of these keys gives
 	// each validator its place in the set.
 	Identity wire.PublicKey
+	// Weight is its voting power. Either no validator of a set is given one, and each counts 1, or
+	// each has at least 1 and their sum is at most [MaxWeight]. All processes of a network must have
+	// the same weights.
+	Weight uint64
+
+	// Key and Proof are for multisig sets.
+
 	// Key is its BLS public key, compressed: 96 bytes for MinSig, 48 for MinPk.
 	Key []byte
 	// Proof is its proof that it possesses the key's secret; see [SecretKey.ProofOfPossession].
@@ -60,11 +67,7 @@ func newMultisig(c Config, validators []Validator) (m *Multisig, sorted []Valida
 	if err := c.check(); err != nil {
 		return nil, nil, err
 	}
-	identities := make([]wire.PublicKey, len(validators))
-	for i := range validators {
-		identities[i] = validators[i].Identity
-	}
-	set, order, err := newValidatorSet(identities)
+	set, order, err := newWeightedSet(validators)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -74,6 +77,7 @@ func newMultisig(c Config, validators []Validator) (m *Multisig, sorted []Valida
 		sorted[i] = validators[from]
 		keys[i] = validators[from].Key
 	}
+	set.digest = setDigest(nameMultisig+c.Variant.String(), &set, func(i int) []byte { return keys[i] })
 	b := newBLSScheme(c, set, wire.SignersAndAggregate)
 	if b.keys, err = b.readKeys(keys, func(i int) string { return "validator " + set.identities[i].String() }); err != nil {
 		return nil, nil, err
@@ -142,7 +146,7 @@ func (m *Multisig) Attributable() bool { return true }
 
 // Combine implements [Scheme]: the votes are added up, and so are their keys. If the sum verifies
 // it is a valid certificate by the definition of one, whatever each vote was. The combination is
-// nil also for fewer signers than a quorum.
+// nil also for signers below the quorum.
 func (m *Multisig) Combine(s *Statement, signers wire.Signers) (Combination, []wire.Participant) {
 	return combineAlone(m, s, signers)
 }
@@ -153,7 +157,7 @@ func (m *Multisig) Open(s *Statement) (Combination, error) { return openAlone(m,
 // draft implements blsSpecific.
 func (m *Multisig) draft(s *Statement, signers wire.Signers) (d *draft, unreadable []wire.Participant) {
 	v, unreadable := m.read(s, signers)
-	if len(unreadable) > 0 || len(v.participants) < m.quorum() {
+	if len(unreadable) > 0 || !m.isQuorum(v.participants) {
 		return nil, unreadable
 	}
 	all := m.bitmap(v.participants)

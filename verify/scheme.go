@@ -20,6 +20,8 @@ type Scheme interface {
 	Participants() []wire.PublicKey
 	// Index returns the participant number of an identity.
 	Index(identity wire.PublicKey) (wire.Participant, bool)
+	// Weights returns the voting power of the participants: [EqualWeights](n) where each counts 1.
+	Weights() Weights
 	// Attributable reports whether a vote proves to others who made it, so that two conflicting
 	// ones are evidence.
 	Attributable() bool
@@ -34,8 +36,8 @@ type Scheme interface {
 	// invalid by that. The combination is then nil, and also when it is no element that could
 	// verify.
 	Combine(s *Statement, signers wire.Signers) (c Combination, unreadable []wire.Participant)
-	// Open reads the certificate of s. It demands a bitmap over exactly n validators with at least
-	// a quorum of them, and a signature in the subgroup that is not the identity. It does not
+	// Open reads the certificate of s. It demands a bitmap over exactly n validators, of whom
+	// those set weigh at least a quorum, and a signature in the subgroup that is not the identity. It does not
 	// verify the signature. The error says what was wrong and wraps ErrCertificate.
 	Open(s *Statement) (Combination, error)
 	// Check reports whether all combinations verify, each for its own statement. They come from
@@ -165,13 +167,4 @@ type ChunkSigner interface {
 	PublicKey() wire.PublicKey
 	// SignChunk returns the signature on chunk, whose sequencer is PublicKey.
 	SignChunk(ctx context.Context, chunk wire.Chunk) (wire.Signature, error)
-}
-
-// Quorum returns the number of votes that certify among n validators: n − ⌊(n−1)/3⌋. It is 0 for n
-// ≤ 0.
-func Quorum(n int) int {
-	if n <= 0 {
-		return 0
-	}
-	return n - (n-1)/3
 }

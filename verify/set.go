@@ -14,11 +14,13 @@ const MaxValidators = 65535
 type validatorSet struct {
 	identities []wire.PublicKey
 	index      map[wire.PublicKey]wire.Participant
+	weights    Weights
+	digest     [32]byte
 }
 
-// newValidatorSet sorts identities. It returns the set and the order of the sort: participant i is
-// identities[order[i]]. It refuses keys of small order whatever signs the votes: anybody could pose
-// as their holder.
+// newValidatorSet sorts identities. It returns the set, in which all weigh 1, and the order of the
+// sort: participant i is identities[order[i]]. It refuses keys of small order whatever signs the
+// votes: anybody could pose as their holder.
 func newValidatorSet(identities []wire.PublicKey) (set validatorSet, order []int, err error) {
 	n := len(identities)
 	if n < 1 || n > MaxValidators {
@@ -42,7 +44,25 @@ func newValidatorSet(identities []wire.PublicKey) (set validatorSet, order []int
 		set.identities[i] = id
 		set.index[id] = wire.Participant(i)
 	}
+	set.weights = EqualWeights(n)
 	return set, order, nil
+}
+
+// newWeightedSet is newValidatorSet for validators with weights.
+func newWeightedSet(validators []Validator) (set validatorSet, order []int, err error) {
+	identities := make([]wire.PublicKey, len(validators))
+	for i := range validators {
+		identities[i] = validators[i].Identity
+	}
+	if set, order, err = newValidatorSet(identities); err != nil {
+		return set, nil, err
+	}
+	each := make([]uint64, len(order))
+	for i, from := range order {
+		each[i] = validators[from].Weight
+	}
+	set.weights, err = newWeights(each, func(i int) string { return "validator " + set.identities[i].String() })
+	return set, order, err
 }
 
 // Participants returns the identity keys in ascending order. The caller must not change them.
@@ -54,9 +74,18 @@ func (v *validatorSet) Index(identity wire.PublicKey) (wire.Participant, bool) {
 	return i, ok
 }
 
+// Weights returns the voting power of the participants.
+func (v *validatorSet) Weights() Weights { return v.weights }
+
 func (v *validatorSet) len() int { return len(v.identities) }
 
-func (v *validatorSet) quorum() int { return Quorum(len(v.identities)) }
+// quorum returns the number of validators that certify where each counts 1, as under [Threshold].
+func (v *validatorSet) quorum() int { return Quorum(v.len()) }
+
+// isQuorum reports whether participants, all of the set, certify.
+func (v *validatorSet) isQuorum(participants []int) bool {
+	return v.weights.sumOf(participants) >= v.weights.quorum
+}
 
 // votes returns those of signers whose votes are in the slab, ascending. absent are the others:
 // participants outside the set, and places beyond the slab.
@@ -86,8 +115,9 @@ func (v *validatorSet) checkBitmap(signers wire.Signers) error {
 	if signers.Len() != v.len() {
 		return fmt.Errorf("%w: signer bitmap over %d validators, not %d", ErrCertificate, signers.Len(), v.len())
 	}
-	if c := signers.Count(); c < v.quorum() {
-		return fmt.Errorf("%w: %d signers, below the quorum of %d", ErrCertificate, c, v.quorum())
+	if weight := v.weights.Sum(signers); weight < v.weights.quorum {
+		return fmt.Errorf("%w: %d signers of weight %d, below the quorum of %d",
+			ErrCertificate, signers.Count(), weight, v.weights.quorum)
 	}
 	return nil
 }

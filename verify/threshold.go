@@ -45,6 +45,7 @@ func NewThreshold(c Config, identities []wire.PublicKey, groupKey []byte, shareK
 	if len(shareKeys) != set.len() {
 		return nil, fmt.Errorf("verify: %w: %d share keys for %d validators", ErrValidatorSet, len(shareKeys), set.len())
 	}
+	set.digest = setDigest(nameThreshold+c.Variant.String(), &set, func(i int) []byte { return shareKeys[i] })
 	b := newBLSScheme(c, set, wire.SingleSignature)
 	group, err := b.readKeys([][]byte{groupKey}, func(int) string { return "the group" })
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/big"
+	"slices"
 	"sync"
 
 	"filippo.io/edwards25519"
@@ -29,10 +30,27 @@ type twin struct {
 	keys         [][]byte
 	group        []byte
 	verdicts     map[string]bool // of votes seen before
+	weights      []uint64        // nil if all weigh 1
+}
+
+// isQuorum reports whether those who sign certify.
+func (t *twin) isQuorum(signs func(wire.Participant) bool) bool {
+	all, signed := 0, 0
+	for i := range t.keys {
+		w := 1
+		if t.weights != nil {
+			w = int(t.weights[i])
+		}
+		all += w
+		if signs(wire.Participant(i)) {
+			signed += w
+		}
+	}
+	return signed >= all-(all-1)/3
 }
 
 func newTwin(k schemeCase, set *testkit.Set) *twin {
-	return &twin{k.kind, k.variant, k.acks == verify.Uncompressed, namespace, set.PublicKeys, set.GroupKey, map[string]bool{}}
+	return &twin{k.kind, k.variant, k.acks == verify.Uncompressed, namespace, set.PublicKeys, set.GroupKey, map[string]bool{}, nil}
 }
 
 // signedBytes spells out union_unique(namespace‖"_ACK", Chunk ‖ varint epoch) for short namespaces.
@@ -79,7 +97,7 @@ func (t *twin) certificate(s wire.Subject, c []byte) bool {
 		}
 	}
 	c = c[(n+7)/8:]
-	if len(signers) < n-(n-1)/3 {
+	if !t.isQuorum(func(i wire.Participant) bool { return slices.Contains(signers, int(i)) }) {
 		return false
 	}
 	if t.kind == testkit.Multisig {

@@ -13,13 +13,14 @@ const (
 	TagInvalidAck      Tag = 0x13
 	TagInvalidNode     Tag = 0x14
 
-	TagInconsistentKeys Tag = 0x17
+	TagInvalidCertificate Tag = 0x15
+	TagInconsistentKeys   Tag = 0x17
 )
 
 var tagNames = map[Tag]string{
 	TagTip: "tip", TagLock: "lock", TagConflict: "conflict", TagLockConflict: "lock-conflict",
 	TagConflictingAcks: "conflicting-acks", TagInvalidAck: "invalid-ack", TagInvalidNode: "invalid-node",
-	TagInconsistentKeys: "inconsistent-keys",
+	TagInvalidCertificate: "invalid-certificate", TagInconsistentKeys: "inconsistent-keys",
 }
 
 // String returns the tag's name in lower case, "unknown" for one that is not assigned.
@@ -31,8 +32,8 @@ func (t Tag) String() string {
 }
 
 // Activity is one report of an engine: a [*Tip], a [*Certified], or one of the faults [*Conflict],
-// [*LockConflict], [*ConflictingAcks], [*InvalidAck], [*InvalidNode]; or [*InconsistentKeys], which
-// is nobody's fault. No other package can add one.
+// [*LockConflict], [*ConflictingAcks], [*InvalidAck], [*InvalidNode], [*InvalidCertificate]; or
+// [*InconsistentKeys], which is nobody's fault. No other package can add one.
 type Activity interface {
 	// Tag returns the kind of the report.
 	Tag() Tag
@@ -83,6 +84,13 @@ type InvalidNode struct {
 	Message []byte
 }
 
+// InvalidCertificate is the same for certificate messages: 0x15 ‖ peer [32] ‖ varint u32 length ‖
+// message.
+type InvalidCertificate struct {
+	Peer    PublicKey
+	Message []byte
+}
+
 // InconsistentKeys is a quorum of acks on Subject, each proven valid, that combine to no valid
 // certificate: the keys of that epoch's validators, as this process has them, do not fit each
 // other. It blames nobody and is no evidence: somebody has to look at the configuration. 0x17 ‖
@@ -113,6 +121,9 @@ func (*InvalidAck) Tag() Tag { return TagInvalidAck }
 // Tag returns TagInvalidNode.
 func (*InvalidNode) Tag() Tag { return TagInvalidNode }
 
+// Tag returns TagInvalidCertificate.
+func (*InvalidCertificate) Tag() Tag { return TagInvalidCertificate }
+
 // Tag returns TagInconsistentKeys.
 func (*InconsistentKeys) Tag() Tag { return TagInconsistentKeys }
 
@@ -141,6 +152,9 @@ func (a *InvalidAck) Size() int { return peerMessageSize(a.Message) }
 
 // Size returns the length of the encoding in bytes.
 func (a *InvalidNode) Size() int { return peerMessageSize(a.Message) }
+
+// Size returns the length of the encoding in bytes.
+func (a *InvalidCertificate) Size() int { return peerMessageSize(a.Message) }
 
 // Size returns the length of the encoding in bytes.
 func (a *InconsistentKeys) Size() int { return 1 + a.Subject.Size() + a.Signers.Size() }
@@ -185,6 +199,11 @@ func (a *InvalidNode) AppendTo(dst []byte) []byte {
 }
 
 // AppendTo appends the encoding to dst.
+func (a *InvalidCertificate) AppendTo(dst []byte) []byte {
+	return appendPeerMessage(append(dst, byte(TagInvalidCertificate)), a.Peer, a.Message)
+}
+
+// AppendTo appends the encoding to dst.
 func (a *InconsistentKeys) AppendTo(dst []byte) []byte {
 	return a.Signers.AppendTo(a.Subject.AppendTo(append(dst, byte(TagInconsistentKeys))))
 }
@@ -197,7 +216,8 @@ func (*ConflictingAcks) activity() {}
 func (*InvalidAck) activity()      {}
 func (*InvalidNode) activity()     {}
 
-func (*InconsistentKeys) activity() {}
+func (*InvalidCertificate) activity() {}
+func (*InconsistentKeys) activity()   {}
 
 // peerMessageSize is the size of a tag, a peer and a message with its length.
 func peerMessageSize(message []byte) int {
@@ -268,6 +288,10 @@ func (r *reader) activity(formats Formats) Activity {
 		return a
 	case TagInvalidNode:
 		a := new(InvalidNode)
+		a.Peer, a.Message = r.peerMessage()
+		return a
+	case TagInvalidCertificate:
+		a := new(InvalidCertificate)
 		a.Peer, a.Message = r.peerMessage()
 		return a
 	case TagInconsistentKeys:

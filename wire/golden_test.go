@@ -115,6 +115,8 @@ func goldens() []codec {
 			decodeActivity, "13 99*32 00"),
 		sized("invalid node", &wire.InvalidNode{Peer: keyOf(0x99), Message: filled(300, 0xEE)},
 			decodeActivity, "14 99*32 ac02 EE*300"),
+		sized("invalid certificate", &wire.InvalidCertificate{Peer: keyOf(0x99), Message: []byte{7}},
+			decodeActivity, "15 99*32 01 07"),
 		sized("inconsistent keys", &wire.InconsistentKeys{Subject: wire.Subject{Chunk: chunkAt(7), Epoch: 1}, Signers: signersOf(10, 0, 2, 9)},
 			decodeActivity, "17 "+chunk7+" 01 "+signers10),
 	}

@@ -107,7 +107,7 @@ func (d drawn) lock(c wire.Chunk) wire.Lock {
 
 func (d drawn) activity() wire.Activity {
 	c := d.chunk()
-	switch rapid.IntRange(0, 8).Draw(d.T, "activity") {
+	switch rapid.IntRange(0, 9).Draw(d.T, "activity") {
 	case 0:
 		return &wire.Tip{Proposal: d.proposal(c)}
 	case 1:
@@ -130,6 +130,8 @@ func (d drawn) activity() wire.Activity {
 		s := wire.NewSigners(rapid.IntRange(1, f.Participants).Draw(d.T, "bitmap length"))
 		s.Add(wire.Participant(rapid.IntRange(0, s.Len()-1).Draw(d.T, "signer")))
 		return &wire.InconsistentKeys{Subject: wire.Subject{Chunk: c, Epoch: epoch}, Signers: s}
+	case 8:
+		return &wire.InvalidCertificate{Peer: c.Sequencer, Message: rapid.SliceOf(rapid.Byte()).Draw(d.T, "message")}
 	default:
 		return &wire.InvalidNode{Peer: c.Sequencer, Message: rapid.SliceOf(rapid.Byte()).Draw(d.T, "message")}
 	}

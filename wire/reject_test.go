@@ -72,7 +72,7 @@ func TestBytesOutsideTheSpecificationAreRefused(t *testing.T) {
 		{"activity: nothing", decodeActivity, "", wire.ErrTruncated},
 		{"activity: tag 2", decodeActivity, "02 " + chunk7 + " 51*64", wire.ErrTag},
 		{"activity: tag 15", decodeActivity, "0f " + chunk7 + " 51*64", wire.ErrTag},
-		{"activity: tag 21", decodeActivity, "15 99*32 00", wire.ErrTag},
+		{"activity: tag 22", decodeActivity, "16 99*32 00", wire.ErrTag},
 		{"conflict: option byte 2", decodeActivity, "10 " + chunk7 + " 51*64 02 11*32 07 33*32 52*64", wire.ErrOption},
 		{"conflict: same payload", decodeActivity, "10 " + chunk7 + " 51*64 00 " + chunk7 + " 52*64", wire.ErrNoConflict},
 		{"conflict: other height", decodeActivity, "10 " + chunk7 + " 51*64 00 11*32 08 33*32 52*64", wire.ErrNoConflict},
@@ -206,7 +206,8 @@ func TestTagsHaveNames(t *testing.T) {
 	for tag, name := range map[wire.Tag]string{
 		wire.TagTip: "tip", wire.TagLock: "lock", wire.TagConflict: "conflict", wire.TagLockConflict: "lock-conflict",
 		wire.TagConflictingAcks: "conflicting-acks", wire.TagInvalidAck: "invalid-ack",
-		wire.TagInvalidNode: "invalid-node", wire.TagInconsistentKeys: "inconsistent-keys", 0x15: "unknown", 0x02: "unknown", 0xFF: "unknown",
+		wire.TagInvalidNode: "invalid-node", wire.TagInvalidCertificate: "invalid-certificate",
+		wire.TagInconsistentKeys: "inconsistent-keys", 0x16: "unknown", 0x02: "unknown", 0xFF: "unknown",
 	} {
 		if tag.String() != name {
 			t.Errorf("tag %#x is named %q, want %q", byte(tag), tag, name)

@@ -107,6 +107,20 @@ func (s Signers) RemoveAll(t Signers) {
 	}
 }
 
+// ContainsAll reports whether every signer of t is in s. Both must range over the same number of
+// validators.
+func (s Signers) ContainsAll(t Signers) bool {
+	if s.n != t.n {
+		panic("wire: signers of different validator sets")
+	}
+	for i, c := range t.bits {
+		if c&^s.bits[i] != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // Equal reports whether both range over the same number of validators and hold the same signers.
 func (s Signers) Equal(t Signers) bool { return s.n == t.n && string(s.bits) == string(t.bits) }
 

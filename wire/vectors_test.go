@@ -228,6 +228,8 @@ func activityFields(v wire.Activity, f wire.Format) map[string]any {
 		return map[string]any{"peer": v.Peer.String(), "message": hex.EncodeToString(v.Message)}
 	case *wire.InvalidNode:
 		return map[string]any{"peer": v.Peer.String(), "message": hex.EncodeToString(v.Message)}
+	case *wire.InvalidCertificate:
+		return map[string]any{"peer": v.Peer.String(), "message": hex.EncodeToString(v.Message)}
 	case *wire.InconsistentKeys:
 		numbers := []any{}
 		for i := range v.Signers.All() {

@@ -95,6 +95,8 @@ func (m *member) receive(msg simnet.Message) {
 		msg.Body.Release()
 	case msg.Kind == simnet.Node:
 		_ = peer.DeliverNode(msg.Body)
+	case msg.Kind == simnet.Certificate:
+		_ = peer.DeliverCertificate(msg.Body)
 	default:
 		_ = peer.DeliverAck(msg.Body)
 	}
@@ -108,6 +110,11 @@ func (m *member) SendNode(to []wire.PublicKey, message []byte) {
 // SendAck implements engine.Sender.
 func (m *member) SendAck(to []wire.PublicKey, message []byte) {
 	m.endpoint.Send(to, simnet.Ack, message, false)
+}
+
+// SendCertificate implements engine.Sender.
+func (m *member) SendCertificate(to []wire.PublicKey, message []byte) {
+	m.endpoint.Send(to, simnet.Certificate, message, false)
 }
 
 // Broadcast implements engine.Relay. Members check payloads by their digests alone, so there is

@@ -200,6 +200,9 @@ func (u *nodeUnderTest) SendNode(_ []wire.PublicKey, message []byte) {
 // SendAck implements engine.Sender.
 func (u *nodeUnderTest) SendAck([]wire.PublicKey, []byte) {}
 
+// SendCertificate implements engine.Sender.
+func (u *nodeUnderTest) SendCertificate([]wire.PublicKey, []byte) {}
+
 // Broadcast implements engine.Relay.
 func (u *nodeUnderTest) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {
 }

@@ -20,6 +20,9 @@ func (c *Core) Ack(now time.Duration, from *Peer, message []byte) Outcome {
 }
 
 func (c *Core) ack(from *Peer, message []byte) Outcome {
+	if c.cfg.AcksToSequencer && !c.isOurs(message) {
+		return OtherLane
+	}
 	var a wire.Ack
 	if err := a.Decode(message); err != nil {
 		c.faults.invalidAck(from, message)
@@ -34,6 +37,7 @@ func (c *Core) ack(from *Peer, message []byte) Outcome {
 		base = l.base()
 	}
 	if a.Chunk.Height < base {
+		c.lowAck(from, l, &a)
 		return HeightOutOfBounds
 	}
 	if a.Chunk.Height-base > c.cfg.HeightBound {
@@ -70,10 +74,13 @@ func (c *Core) ack(from *Peer, message []byte) Outcome {
 	if l == nil {
 		l = c.lane(a.Chunk.Sequencer)
 	}
-	if l == c.own {
-		c.claim(from, &a.Chunk)
+	if l != c.own {
+		return c.vote(l, e, &a)
 	}
-	return c.vote(l, e, &a)
+	c.claim(from, &a.Chunk)
+	o := c.vote(l, e, &a)
+	c.answerAck(from, &a.Chunk)
+	return o
 }
 
 // farAck looks at an ack that is too high to be counted for what it may say of our journal: a copy

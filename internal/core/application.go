@@ -167,20 +167,18 @@ func (c *Core) AckSigned(now time.Duration, number uint64, signature []byte, err
 	c.sendAck(l, e)
 }
 
-// sendAck counts our ack and sends it to the epoch's validators and to the sequencer.
+// sendAck counts our ack, where it gathers those of others, and sends it.
 func (c *Core) sendAck(l *lane, e *epoch) {
 	// It is counted each time: there may have been no room for it before.
-	if l.tip.chunk().Height >= l.base() {
+	if (l == c.own || !c.cfg.AcksToSequencer) && l.tip.chunk().Height >= l.base() {
 		c.vote(l, e, &l.tip.ack)
 	}
 	l.tip.ackSentAt = c.now
-	to := e.others
-	if _, validator := e.scheme.Index(l.sequencer); !validator && l.sequencer != c.cfg.Identity {
-		to = append(slices.Clone(to), l.sequencer)
+	if to := c.recipientsOfAck(l, e); len(to) > 0 {
+		send := c.effects.emit(SendAck)
+		send.Recipients, send.Bytes = to, l.tip.ackBytes
 	}
-	if len(to) == 0 {
-		return
+	if c.cfg.SendCertificates {
+		c.wake(c.now + c.cfg.RebroadcastTimeout) // see repeatAck
 	}
-	send := c.effects.emit(SendAck)
-	send.Recipients, send.Bytes = to, l.tip.ackBytes
 }

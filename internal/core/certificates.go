@@ -1,8 +1,6 @@
 package core
 
 import (
-	"slices"
-
 	"github.com/lanecast/lanecast/aggregate"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -41,6 +39,7 @@ func (c *Core) certified(l *lane, lock wire.Lock) {
 		c.releaseRest(l)
 		c.withdrawAck(l)
 		if l == c.own {
+			c.sendCertificate(&lock)
 			c.propose()
 		}
 	}
@@ -87,9 +86,11 @@ func (l *lane) certifiedSince(first uint64) bool {
 	return held != nil && held.Chunk == *l.tip.chunk() && held.Epoch >= first
 }
 
-// holds reports whether exactly this certificate is held already, so that it need not be verified
-// again.
-func (l *lane) holds(s wire.Subject, certificate []byte) bool {
-	held := l.votes.Held(s.Chunk.Height, s.Epoch)
-	return held != nil && held.Chunk == s.Chunk && slices.Equal(held.Certificate, certificate)
+// holds returns the certificate that is held for a chunk and epoch, nil without one. Another for the
+// same need not be verified, whatever its bytes: docs/protocol.md 4.2.6.
+func (l *lane) holds(s wire.Subject) []byte {
+	if held := l.votes.Held(s.Chunk.Height, s.Epoch); held != nil && held.Chunk == s.Chunk {
+		return held.Certificate
+	}
+	return nil
 }

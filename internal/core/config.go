@@ -32,6 +32,13 @@ type Config struct {
 	// Sets is asked for every epoch.
 	Sets Sets
 
+	// AcksToSequencer says that acks go to the sequencer of their chunk only, and that those of
+	// other lanes are dropped unread; else they go to all. docs/protocol.md 4.5.
+	AcksToSequencer bool
+	// SendCertificates says that certificates of our own lane are sent. It is set where
+	// AcksToSequencer is.
+	SendCertificates bool
+
 	// EpochsBack and EpochsAhead bound the epochs of acks: [now − back, now + ahead]. Both are at
 	// most 1024.
 	EpochsBack, EpochsAhead uint64
@@ -46,10 +53,11 @@ type Config struct {
 	// before: docs/protocol.md 5.10.
 	RecoverUnsafe bool
 
-	// RebroadcastTimeout is how often an uncertified chunk of ours is sent again.
+	// RebroadcastTimeout is how often an uncertified chunk of ours is sent again and, where
+	// certificates are sent, an ack of ours.
 	RebroadcastTimeout time.Duration
 	// AckInterval is how often at most a duplicate node makes us send our ack again, or ask the
-	// application again.
+	// application again; and a peer's ack or its connection has us send what it lacks.
 	AckInterval time.Duration
 	// ProposeBackoff is how long we wait after the application declined to propose.
 	ProposeBackoff time.Duration

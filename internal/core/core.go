@@ -31,11 +31,13 @@ type Core struct {
 	votes    *aggregate.Votes
 	volatile volatileTips
 	loss     loss
+	messages certificateMessages
 
 	// Our own lane.
 	own         *lane // nil without a sequencer key
 	proposer    proposer
 	rebroadcast rebroadcast
+	sent        ownCertificates
 	claims      claims
 	paused      bool // the reporter or the disk is behind: no payload is asked for
 }
@@ -66,6 +68,15 @@ type Peer struct {
 	ownNext    time.Duration // no message of ours that it shows is verified before that
 	reported   bool          // for invalid messages, at reportedAt
 	reportedAt time.Duration
+
+	certificates certificateQueue
+	// badCertificates: a certificate message of this peer failed verification. From then on they are
+	// verified alone, none before nextCertificate.
+	badCertificates bool
+	nextCertificate time.Duration
+
+	answerNext time.Duration // no ack of it is answered with a certificate before that
+	greetNext  time.Duration // nothing is sent to it for being connected before that
 }
 
 // NewPeer returns the state for a peer. Any goroutine may call it.
@@ -89,6 +100,7 @@ func New(cfg Config) *Core {
 		sets: cfg.Sets, identity: cfg.Identity, votes: c.votes, back: cfg.EpochsBack, ahead: cfg.EpochsAhead,
 		known: make(map[uint64]*epoch),
 	}
+	c.messages.strangers.strangers = true
 	c.records.out = &c.effects
 	c.calls = calls{out: &c.effects, open: make(map[uint64]call)}
 	c.jobs = jobs{out: &c.effects, open: make(map[uint64]job)}
@@ -126,6 +138,8 @@ func (c *Core) SignaturesVerified(now time.Duration, v *verify.Verdict) {
 		c.evidenceVerdict(j, v)
 	case j.own != nil:
 		c.ownVerdict(j, v)
+	case j.certificate != nil:
+		c.certificateVerdict(j, v)
 	default:
 		c.votesVerdict(j, v)
 	}
@@ -184,7 +198,9 @@ func (c *Core) Tick(now time.Duration) {
 				c.wake(l.ackRetry)
 			}
 		}
+		c.repeatAck(l)
 	}
+	c.tickCertificates()
 	c.tickProposing()
 	c.awaitSets()
 }

@@ -45,6 +45,8 @@ const (
 	Stale
 	// Replaced: a node that waited and was replaced by a higher one of its lane.
 	Replaced
+	// OtherLane: an ack for a lane that is not ours, where acks go to the sequencer only.
+	OtherLane
 	// Stopped: the core is not running.
 	Stopped
 
@@ -54,7 +56,7 @@ const (
 var outcomeNames = [numOutcomes]string{
 	"accepted", "duplicate", "malformed", "unknown_epoch", "epoch_out_of_bounds", "height_out_of_bounds",
 	"unknown_sequencer", "not_now", "height_too_low", "payload_mismatch", "wrong_peer", "not_validator", "conflicting", "certified",
-	"no_room", "busy", "invalid", "stale", "replaced", "stopped",
+	"no_room", "busy", "invalid", "stale", "replaced", "other_lane", "stopped",
 }
 
 func (o Outcome) String() string {
@@ -111,6 +113,8 @@ type Counts struct {
 	Acks  [numOutcomes]uint64 // messages, by what became of them on arrival
 	Nodes [numOutcomes]uint64 // messages on arrival, and Invalid, Stale and Replaced once more
 
+	CertificateMessages [numOutcomes]uint64 // as Nodes; Certified are those that say nothing new
+
 	Proposals           [numStatuses]uint64 // attempts to make our next chunk
 	Declined            uint64              // questions for a payload that the application declined
 	Broadcasts          [numStatuses]uint64 // first broadcasts of our chunks and repeated ones; a pause counts once
@@ -118,10 +122,13 @@ type Counts struct {
 	ApplicationVerdicts [numVerdicts]uint64 // the application's answers: true, false, too late, no verdict
 	OwnAcks             [numStatuses]uint64 // our acks signed, failed to be signed, or overtaken
 
-	NodesVerified  uint64 // nodes whose signatures were found good
-	AcksInvalid    uint64 // acks proven invalid by signature
-	Certificates   uint64 // certificates assembled here
-	Locks          uint64 // certificates new to us, assembled or received
+	NodesVerified uint64 // nodes whose signatures were found good
+	AcksInvalid   uint64 // acks proven invalid by signature
+	Certificates  uint64 // certificates assembled here
+	Locks         uint64 // certificates new to us, assembled or received
+
+	CertificatesReceived uint64 // certificate messages found valid
+
 	VoteBatches    uint64 // statements made of votes
 	VoteFailures   uint64 // of them, those that held an invalid vote or made no certificate
 	ParentsDropped uint64 // parent certificates of replaced nodes that are not verified: no room, no epoch

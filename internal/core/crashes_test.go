@@ -61,6 +61,7 @@ func newMixture(t testing.TB, seed uint64) *mixture {
 			r.w.sequencers[e] = keys
 		}
 		r.slow, r.trace = true, m.watch
+		[]func(*rig){func(*rig) {}, sending, toSequencer}[seed%3](r)
 		if m.lost {
 			recovering(r)
 		}
@@ -217,7 +218,7 @@ func (m *mixture) honest(s int, height uint64) wire.Chunk { return chunk(s, heig
 // step lets one thing happen.
 func (m *mixture) step() {
 	s := 1 + m.random.IntN(mixedSequencers-1)
-	switch m.random.IntN(27) {
+	switch m.random.IntN(28) {
 	case 0, 1, 2, 3, 4: // a node, of the height that is next or one before
 		if !m.in(s) {
 			return
@@ -235,8 +236,12 @@ func (m *mixture) step() {
 			height -= min(height, 1)
 		}
 		if e, ok := m.epochIn(s); ok {
-			for i := 1; i < 4; i++ {
-				m.ack(i, m.honest(s, height), e)
+			if m.cfg.AcksToSequencer || m.cfg.SendCertificates && m.random.IntN(2) == 0 {
+				m.lock(id(s), m.w.lock(m.honest(s, height), e))
+			} else {
+				for i := 1; i < 4; i++ {
+					m.ack(i, m.honest(s, height), e)
+				}
 			}
 			m.certified[s] = max(m.certified[s], height+1)
 		}
@@ -302,6 +307,8 @@ func (m *mixture) step() {
 		if m.random.IntN(4) == 0 {
 			m.adopt()
 		}
+	case 27:
+		m.connected(id(s))
 	}
 	m.noteTops()
 }

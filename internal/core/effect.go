@@ -25,10 +25,11 @@ const (
 	SignChunk
 	// SignAck {Call, Chunk, Epoch, Signer}: have Signer sign our ack, then call AckSigned.
 	SignAck
-	// SendNode and SendAck {Recipients, Bytes}: send the message to each recipient. Neither slice
-	// ever changes.
+	// SendNode, SendAck and SendCertificate {Recipients, Bytes}: send the message to each recipient.
+	// Neither slice ever changes.
 	SendNode
 	SendAck
+	SendCertificate
 	// Broadcast {Chunk, Parent, Recipients, Again}: have the payload of our chunk spread to the
 	// current epoch's validators, us excepted. Again says that the chunk was sent before.
 	Broadcast
@@ -51,8 +52,8 @@ const (
 )
 
 func (k EffectKind) String() string {
-	names := [...]string{"none", "verify", "append", "release", "sign-chunk", "sign-ack", "send-node", "send-ack", "broadcast",
-		"ask-propose", "ask-verify", "cancel", "report", "warn", "halt"}
+	names := [...]string{"none", "verify", "append", "release", "sign-chunk", "sign-ack", "send-node", "send-ack",
+		"send-certificate", "broadcast", "ask-propose", "ask-verify", "cancel", "report", "warn", "halt"}
 	if int(k) < len(names) {
 		return names[k]
 	}

@@ -260,12 +260,25 @@ func (c *Core) learnAll() {
 
 // setsKnown has what waits for the sets of the current epoch done at a Tick that is due now.
 func (c *Core) setsKnown() {
+	if c.sent.due {
+		c.wake(c.now)
+	}
 	for _, l := range c.lanes.all() {
 		if l.wantAck {
 			l.ackRetry = c.now
 		}
 		if l.wantAck || l.waiting != nil {
 			c.wake(c.now)
+		}
+	}
+}
+
+// NewestScheme returns the scheme of the newest epoch within bounds that has one, false if none has.
+func (c *Core) NewestScheme() (scheme verify.Scheme, number uint64, ok bool) {
+	first, last := c.epochs.bounds()
+	for n := last; ; n-- {
+		if scheme, ok = c.epochs.scheme(n); ok || n == first {
+			return scheme, n, ok
 		}
 	}
 }

@@ -69,6 +69,13 @@ func (f *faults) invalidNode(from *Peer, message []byte) {
 	}
 }
 
+// invalidCertificate reports a peer for a certificate message that is none, or is invalid.
+func (f *faults) invalidCertificate(from *Peer, message []byte) {
+	if f.mayReport(from) {
+		f.report(&wire.InvalidCertificate{Peer: from.id, Message: slices.Clone(message)})
+	}
+}
+
 // mayReport limits how often one peer is reported for messages that cost it nothing to make.
 func (f *faults) mayReport(p *Peer) bool {
 	if p.reported && f.clock.now < p.reportedAt+f.interval {

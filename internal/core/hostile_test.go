@@ -11,8 +11,8 @@ import (
 )
 
 // working returns a core in the middle of its work, whose peers are about to turn hostile.
-func working(t testing.TB) *rig {
-	r := newRig(t, 7, sequencing)
+func working(t testing.TB, change ...func(*rig)) *rig {
+	r := newRig(t, 7, append(change, sequencing)...)
 	r.cfg.HeightBound = 1 << 20
 	r.propose(1)
 	r.tip(genesis(1, 1))
@@ -37,6 +37,8 @@ func (r *rig) check(t interface{ Fatalf(string, ...any) }) {
 		t.Fatalf("%d suspects for 7 validators", counts.Suspects)
 	case len(r.c.jobs.open) > sequencers*8:
 		t.Fatalf("%d statements in flight", len(r.c.jobs.open))
+	case r.c.messages.bytes > 9*16*400:
+		t.Fatalf("%d bytes of certificate messages wait", r.c.messages.bytes)
 	case len(r.disk.Records) > 10000:
 		t.Fatalf("%d records", len(r.disk.Records))
 	}
@@ -47,7 +49,7 @@ func (r *rig) check(t interface{ Fatalf(string, ...any) }) {
 func TestNothingThatPeersSendStopsTheCoreOrOutgrowsItsBounds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		r := working(t)
+		r := working(t, rapid.SampledFrom([]func(*rig){func(*rig) {}, sending, toSequencer}).Draw(rt, "setting"))
 		heights := rapid.OneOf(rapid.Uint64Range(0, 12), rapid.Uint64Range(0, 12), rapid.Uint64())
 		epochs := rapid.OneOf(rapid.Uint64Range(3, 8), rapid.Uint64Range(3, 8), rapid.Uint64())
 		sequencer := func() wire.PublicKey { return id(rapid.IntRange(0, 8).Draw(rt, "sequencer")) }
@@ -98,11 +100,20 @@ func TestNothingThatPeersSendStopsTheCoreOrOutgrowsItsBounds(t *testing.T) {
 				}
 				r.nodeBytes(c.Sequencer, mutate(n.AppendTo(nil)))
 			},
+			"certificate": func(*rapid.T) {
+				l := wire.Lock{Chunk: drawChunk(), Epoch: epochs.Draw(rt, "epoch")}
+				if r.w.schemes[l.Epoch] != nil && l.Chunk.Sequencer != id(0) { // else the journal is proven stale
+					l = r.w.lock(l.Chunk, l.Epoch, 1, 2, 3, 4, 5)
+				}
+				r.lockBytes(sequencer(), mutate(l.AppendTo(nil)))
+			},
+			"connected": func(*rapid.T) { r.connected(sequencer()) },
 			"garbage": func(*rapid.T) {
 				b := rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(rt, "bytes")
 				from := sequencer()
 				r.ackBytes(from, b)
 				r.nodeBytes(from, b)
+				r.lockBytes(from, b)
 			},
 			"verdicts": func(*rapid.T) { r.verdicts() },
 			"sync":     func(*rapid.T) { r.sync() },
@@ -147,6 +158,30 @@ func FuzzCoreAck(f *testing.F) {
 		r.verdicts()
 		r.pass(10 * time.Second)
 		r.check(t)
+	})
+}
+
+func FuzzCoreCertificate(f *testing.F) {
+	w := newWorld(7, true)
+	l := w.lock(chunk(1, 1, 1), 5)
+	f.Add(l.AppendTo(nil))
+	l = w.badLock(chunk(2, 1<<64-1, 1), 4)
+	f.Add(l.AppendTo(nil))
+	l.Epoch = 1<<64 - 1
+	f.Add(l.AppendTo(nil))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, message []byte) {
+		r := working(t, toSequencer)
+		r.mayHalt = true // a valid one that names us as signer
+		locks := len(r.locks())
+		o := r.lockBytes(id(1), message)
+		r.verdicts()
+		r.sync()
+		r.pass(10 * time.Second)
+		r.check(t)
+		if new := len(r.locks()) - locks; new > 1 || new == 1 && o != Accepted {
+			t.Fatalf("%v, and %d locks", o, new)
+		}
 	})
 }
 

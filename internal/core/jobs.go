@@ -14,8 +14,8 @@ type jobs struct {
 	last uint64
 }
 
-// job holds the purpose of a statement in flight. Exactly one of node, parent, votes, evidence and
-// own is set.
+// job holds the purpose of a statement in flight. Exactly one of node, parent, votes, evidence, own
+// and certificate is set.
 type job struct {
 	lane     *lane // nil with own
 	node     *pendingNode
@@ -23,6 +23,8 @@ type job struct {
 	votes    *aggregate.Statement
 	evidence *evidence
 	own      *ownMessage
+
+	certificate *certificateMessage
 }
 
 // submit emits a statement and remembers what it is for.

@@ -96,8 +96,9 @@ func (s *lanes) tidy() {
 type lane struct {
 	sequencer wire.PublicKey
 	votes     *aggregate.Lane
-	tip       *tip   // nil before the first node
-	admitted  *epoch // the sequencer is one of this epoch's, which saves looking; or nil
+	alone     []wire.PublicKey // the sequencer, as recipient of our acks; nil before the first
+	tip       *tip             // nil before the first node
+	admitted  *epoch           // the sequencer is one of this epoch's, which saves looking; or nil
 
 	verifying *pendingNode // at most one in verification …
 	waiting   *pendingNode // … and one that waits, the highest

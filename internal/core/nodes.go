@@ -150,15 +150,17 @@ func (c *Core) nextNode(l *lane) {
 	c.verifyNode(l, p)
 }
 
-// verifyNode submits a node's chunk signature and, unless it is held already, its parent
-// certificate.
+// verifyNode submits a node's chunk signature and its parent certificate. One that is held for the
+// same chunk and epoch takes the place of the node's own.
 func (c *Core) verifyNode(l *lane, p *pendingNode) {
 	proposal := p.node.Proposal()
 	st := &verify.Statement{Proposal: &proposal, Unbatched: l.bad}
 	j := job{lane: l, node: p}
 	if p.node.HasParent() && !p.onlyProposal {
 		parent := p.node.ParentSubject()
-		if !l.holds(parent, p.node.Parent.Certificate) {
+		if held := l.holds(parent); held != nil {
+			p.node.Parent.Certificate = held
+		} else {
 			scheme, ok := c.epochs.scheme(parent.Epoch)
 			if !ok {
 				c.countNode(p, Stale) // decoded while its epoch was known, and now it is not

@@ -201,8 +201,6 @@ func TestRule4_2_6_ACertificateHeldWithExactlyTheseBytesIsNotVerifiedAgain(t *te
 
 	r = newRig(t, 4, observing)
 	r.tip(on(r.w.lock(chunk(1, 0, 0), 5, 0, 1, 2), 1))
-	n := on(r.w.lock(chunk(1, 0, 0), 5, 1, 2, 3), 2)
-	n.Chunk.Height = 1 // another node on the same parent, with another certificate
 	r.node(on(r.w.lock(chunk(1, 1, 1), 5, 1, 2, 3), 2))
 	if r.verifies[0].Scheme == nil {
 		t.Fatal("a certificate that is not held is not verified")
@@ -227,24 +225,61 @@ func TestRule4_2_6_TheBytesOfAHeldCertificateProveNoOtherChunk(t *testing.T) {
 	expect(t, "tip", p.Chunk, chunk(1, 0, 0))
 }
 
-// 4.2.6: Verified: the chunk signature; above height 0 the parent certificate, for the chunk below,
-// in the parent's epoch. If a valid certificate for exactly that is held, the parent's need not be.
-func TestRule4_2_6_AHeldCertificateWithOtherBytesIsVerified(t *testing.T) {
+// 4.2.6: If a valid certificate for exactly that (chunk, epoch) is held, the parent's need not be
+// verified, whatever its bytes. The held certificate is put into the node when it is submitted, in
+// place of the node's own bytes, which are not kept.
+func TestRule4_2_6_AHeldCertificateTakesThePlaceOfTheNodes(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*wire.Lock)
+	}{
+		{"other signers", func(l *wire.Lock) {}},
+		{"bytes that are no signature", func(l *wire.Lock) { l.Certificate[len(l.Certificate)-1] ^= 1 }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t, 4, observing)
+			r.tip(genesis(1, 0))
+			for i := range 3 {
+				r.ack(i, chunk(1, 0, 0), 5)
+			}
+			r.verdicts()
+			held := r.locks()[0].Certificate
+			other := r.w.lock(chunk(1, 0, 0), 5, 1, 2, 3)
+			c.change(&other)
+			n := on(other, 1)
+			r.node(n)
+			if st := r.verifies[0]; st.Scheme != nil || st.Proposal == nil {
+				t.Fatal("the parent certificate is verified although one is held")
+			}
+			r.verdicts()
+			expect(t, "locks", len(r.locks()), 1) // Known
+			p, _ := r.c.Tip(id(1))
+			expect(t, "tip", p.Chunk, n.Chunk)
+			var stored wire.Node
+			last := r.disk.Records[len(r.disk.Records)-1]
+			if err := stored.DecodeStored(last.Bytes[1:]); err != nil || last.Bytes[0] != recordNode {
+				t.Fatalf("the last record: %x, %v", last.Bytes[0], err)
+			}
+			expect(t, "certificate in the journal", string(stored.Parent.Certificate), string(held))
+		})
+	}
+}
+
+// 4.2.6: … for exactly that (chunk, epoch): another epoch's certificate does not stand in.
+func TestRule4_2_6_ACertificateOfAnotherEpochIsVerified(t *testing.T) {
 	r := newRig(t, 4, observing)
 	r.tip(genesis(1, 0))
 	for i := range 3 {
 		r.ack(i, chunk(1, 0, 0), 5)
 	}
 	r.verdicts()
-	n := on(r.w.lock(chunk(1, 0, 0), 5, 1, 2, 3), 1)
+	n := on(r.w.lock(chunk(1, 0, 0), 6, 1, 2, 3), 1)
 	r.node(n)
 	if r.verifies[0].Scheme == nil {
-		t.Fatal("other signers, and yet not verified")
+		t.Fatal("a certificate of an epoch of which none is held is not verified")
 	}
 	r.verdicts()
-	expect(t, "locks", len(r.locks()), 1) // Known
-	p, _ := r.c.Tip(id(1))
-	expect(t, "tip", p.Chunk, n.Chunk)
+	expect(t, "locks", len(r.locks()), 2)
 }
 
 // 4.2: The parent certificate of a verified node is handled (4.4).

@@ -436,6 +436,9 @@ func (c *Core) tickProposing() {
 	if c.own == nil {
 		return
 	}
+	if c.sent.due {
+		c.sendLastCertificate()
+	}
 	if c.rebroadcast.due {
 		first, _ := c.epochs.bounds()
 		switch {

@@ -235,6 +235,7 @@ func (c *Core) Start(now time.Duration, epoch, next uint64) {
 	for _, l := range c.lanes.all() {
 		c.askVerify(l)
 	}
+	c.sendLastCertificate()
 	c.restartProposing()
 	c.awaitSets()
 }

@@ -61,6 +61,7 @@ type rig struct {
 	hang       bool   // cancelled calls about leaving lanes return only when the test says so
 
 	nodes, acks []Effect
+	sent        []Effect // certificates
 	broadcasts  []wire.Chunk
 	reports     []Effect
 	releases    []uint64
@@ -267,6 +268,15 @@ func (r *rig) drain() {
 			}
 			r.visible(e.Kind, a.Chunk)
 			r.acks = append(r.acks, e)
+		case SendCertificate:
+			var l wire.Lock
+			if err := l.Decode(e.Bytes, &r.c.epochs); err != nil {
+				r.t.Fatal(err)
+			}
+			if !r.w.validLock(&l) || l.Chunk.Sequencer != r.cfg.Identity || !r.cfg.SendCertificates {
+				r.t.Fatalf("sends a certificate at height %d that it should not send", l.Chunk.Height)
+			}
+			r.sent = append(r.sent, e)
 		case Broadcast:
 			r.visible(e.Kind, e.Chunk)
 			r.checkParent(&e)
@@ -526,6 +536,30 @@ func (r *rig) nodeBytes(from wire.PublicKey, message []byte) Outcome {
 	}
 	r.drain()
 	return o
+}
+
+// lock delivers a certificate message.
+func (r *rig) lock(from wire.PublicKey, l wire.Lock) Outcome {
+	r.t.Helper()
+	return r.lockBytes(from, l.AppendTo(nil))
+}
+
+func (r *rig) lockBytes(from wire.PublicKey, message []byte) Outcome {
+	r.t.Helper()
+	passing := slices.Clone(message)
+	o := r.c.CertificateMessage(r.now, r.peer(from), passing)
+	for i := range passing { // the core must have copied what it keeps
+		passing[i] = 0xDB
+	}
+	r.drain()
+	return o
+}
+
+// connected tells that a peer is connected.
+func (r *rig) connected(id wire.PublicKey) {
+	r.t.Helper()
+	r.c.PeerConnected(r.now, r.peer(id))
+	r.drain()
 }
 
 // tip delivers a node and has it verified and made durable. The lane's own questions stay open.

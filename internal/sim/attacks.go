@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/lanecast/lanecast/wire"
 )
@@ -45,12 +46,20 @@ const (
 	// Impersonate sends a process nodes and acks in that process's own name, or in another's, above
 	// what it knows.
 	Impersonate
+	// SendCertificates sends the certificate of the last chunk of a hostile lane to all, to some, or
+	// to nobody.
+	SendCertificates
+	// SendOthersCertificates sends certificates of lanes of others, old and new.
+	SendOthersCertificates
+	// ForgeCertificates floods a process with certificates that do not verify, of any lane.
+	ForgeCertificates
 	numAttacks
 )
 
 var attackNames = [numAttacks]string{
 	"behave well", "withhold", "equivocate", "ack somebody", "ack wrongly", "cancel out", "ack everything", "ack twice",
 	"replay", "mutate", "swap bits", "mis-sign", "flood", "garbage", "impersonate",
+	"send certificates", "send others' certificates", "forge certificates",
 }
 
 func (a Attack) String() string { return attackNames[a] }
@@ -100,12 +109,20 @@ func (a Attack) do(c *colluders, m *colluder) {
 		c.flood(m)
 	case Impersonate:
 		c.impersonate(m)
+	case SendCertificates:
+		c.sendCertificates(m)
+	case SendOthersCertificates:
+		if l, ok := c.lockOf(c.victim().id); ok {
+			c.send(m, c.victim(), certificateMessage, l.AppendTo(nil))
+		}
+	case ForgeCertificates:
+		c.forgeCertificates(m)
 	case Garbage:
 		b := make([]byte, n.random.IntN(200))
 		for i := range b {
 			b[i] = byte(n.random.Uint32())
 		}
-		c.send(m, c.victim(), messageKind(n.random.IntN(2)), b)
+		c.send(m, c.victim(), messageKind(n.random.IntN(int(numMessageKinds))), b)
 	}
 }
 
@@ -223,6 +240,62 @@ func (c *colluders) swapBits(m *colluder) {
 		b[n.random.IntN(len(b))] ^= 1 << n.random.IntN(8)
 	}
 	c.send(m, c.victim(), nodeMessage, node.AppendTo(nil))
+}
+
+// sendCertificates sends the highest certificate of a colluder's own lane.
+func (c *colluders) sendCertificates(m *colluder) {
+	if m.lane.parent == nil {
+		return
+	}
+	message := m.lane.parent.AppendTo(nil)
+	percent := []int{0, 50, 100}[c.net.random.IntN(3)]
+	for _, p := range c.net.honest() {
+		if c.net.chance(percent) {
+			c.send(m, p, certificateMessage, message)
+		}
+	}
+}
+
+// lockOf returns a lock of a lane that an honest process holds: what has been certified is no
+// secret.
+func (c *colluders) lockOf(lane wire.PublicKey) (wire.Lock, bool) {
+	from := c.victim()
+	if from.c == nil {
+		return wire.Lock{}, false
+	}
+	l, ok := from.highest(lane)
+	if ok && l.Chunk.Height > 0 && c.net.chance(30) {
+		if below, held := from.c.Certificate(lane, l.Chunk.Height-1); held {
+			return below, true
+		}
+	}
+	return l, ok
+}
+
+// forgeCertificates sends certificates that are nearly right: of another height, epoch or payload,
+// or with bits changed.
+func (c *colluders) forgeCertificates(m *colluder) {
+	n := c.net
+	victim := c.victim()
+	for range 1 + n.random.IntN(40) {
+		lane := n.roster.ids[n.random.IntN(len(n.roster.ids))]
+		l, ok := c.lockOf(lane)
+		if !ok {
+			continue
+		}
+		l.Certificate = slices.Clone(l.Certificate)
+		switch n.random.IntN(4) {
+		case 0:
+			l.Chunk.Height += 1 + uint64(n.random.IntN(3))
+		case 1:
+			l.Epoch++
+		case 2:
+			l.Chunk.Payload[7] ^= 1
+		default:
+			l.Certificate[n.random.IntN(len(l.Certificate))] ^= 1 << n.random.IntN(8)
+		}
+		c.send(m, victim, certificateMessage, l.AppendTo(nil))
+	}
 }
 
 func (c *colluders) impersonate(m *colluder) {

@@ -83,6 +83,9 @@ func (c *colluders) receive(_ int, e *event) {
 		}
 		return
 	}
+	if e.kind == certificateMessage {
+		return
+	}
 	var ack wire.Ack
 	if ack.Decode(e.message) == nil {
 		if l := c.lanes[ack.Chunk.Sequencer]; l != nil {
@@ -114,7 +117,7 @@ func (c *colluders) count(l *ownLane, ack *wire.Ack) {
 	votes[ack.Participant] = ack.Signature
 	e := c.net.roster.epochs[ack.Epoch]
 	f := e.scheme.Format()
-	if len(votes) < verify.Quorum(f.Participants) {
+	if !e.certifies(func(i wire.Participant) bool { return votes[i] != nil }) {
 		return
 	}
 	st := &verify.Statement{

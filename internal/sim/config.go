@@ -39,10 +39,19 @@ type Config struct {
 	Sequencers int
 	// Byzantine is the number of hostile processes, which are the first ones.
 	Byzantine int
+	// Strangers is the number of the hostile ones that are neither validators nor sequencers, which
+	// are the first of them.
+	Strangers int
 	// Attacks are the attacks of hostile processes; all attacks if empty.
 	Attacks []Attack
 	// AttackPause is the longest time between two attacks of a hostile peer; 4 ms if 0.
 	AttackPause time.Duration
+
+	Acks    Acks
+	Weights Weights
+	// Connections says that processes are told of each other's connections, after a restart or a
+	// partition.
+	Connections bool
 
 	Link   Link
 	Pace   Pace

@@ -9,7 +9,6 @@ import (
 
 	"github.com/lanecast/lanecast/internal/core"
 	"github.com/lanecast/lanecast/internal/sim/model"
-	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -63,18 +62,7 @@ func (n *Network) mayLose(p *process) bool {
 			return false
 		}
 	}
-	return n.spare() > 0 || p.lost
-}
-
-// spare returns the number of honest validators that the others do not need for a quorum.
-func (n *Network) spare() int {
-	left := n.Validators - verify.Quorum(n.Validators) - n.Byzantine
-	for _, p := range n.honest() {
-		if p.lost || p.gone {
-			left--
-		}
-	}
-	return left
+	return p.lost || n.canSpare(p)
 }
 
 // recoverLater makes a process that is recovering adopt what others know. It tries again until it
@@ -142,14 +130,25 @@ func (n *Network) known(p *process) ([]wire.Lock, bool) {
 			others = append(others, o)
 		}
 	}
-	need := verify.Quorum(n.Validators) - n.Byzantine
-	if n.roster.rotating {
-		need = len(n.honest()) - 1
+	n.random.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
+	need := len(n.honest()) - 1
+	if !n.roster.rotating {
+		e := n.roster.epochs[n.epoch]
+		answer := func(k int) bool { // with the hostile ones
+			return e.certifies(func(i wire.Participant) bool {
+				index := n.index[e.scheme.Participants()[i]]
+				return index < n.Byzantine || slices.ContainsFunc(others[:k], func(o *process) bool { return o.index == index })
+			})
+		}
+		for need = 0; need < len(others) && !answer(need); need++ {
+		}
+		if !answer(need) {
+			return nil, false
+		}
 	}
 	if len(others) < need {
 		return nil, false
 	}
-	n.random.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
 	var locks []wire.Lock
 	for _, id := range n.roster.ids {
 		var best wire.Lock

@@ -34,8 +34,17 @@ func FaultRun(seed uint64) Config {
 	if d.upTo(2) == 0 {
 		c.Byzantine = d.upTo((c.Validators-1)/3 + 1)
 	}
+	c.Acks, c.Weights = Acks(d.upTo(int(numAcks))), EqualWeights
+	c.Connections = d.upTo(2) == 0
+	if d.upTo(2) == 0 {
+		c.Weights = Weights(d.upTo(int(numWeights)))
+	}
 	if c.Processes > 7 {
 		c.Sequencers = 3 + c.Byzantine
+	}
+	if d.upTo(4) == 0 { // beside all others
+		c.Strangers = 1
+		c.Processes, c.Validators, c.Byzantine = c.Processes+1, c.Validators+1, c.Byzantine+1
 	}
 	c.Link.Latency = time.Duration(1+d.upTo(20)) * time.Millisecond
 	c.Link.Jitter = time.Duration(d.upTo(int(c.Link.Latency)))
@@ -133,12 +142,12 @@ func Leave(r *Roster) {
 	c := r.config
 	for e := uint64(firstEpoch - 1); e <= lastEpoch; e++ {
 		var sequencers []int
-		for i := range c.Processes {
+		for i := c.Strangers; i < c.Processes; i++ {
 			if i < c.Byzantine || i == c.Processes-1 || (int(e)+4*i)/4%3 != 0 {
 				sequencers = append(sequencers, i)
 			}
 		}
-		r.Define(e, span(0, c.Validators), sequencers)
+		r.Define(e, span(c.Strangers, c.Validators), sequencers)
 	}
 }
 
@@ -149,12 +158,12 @@ func Rotate(validators int) func(*Roster) {
 		c := r.config
 		honest := c.Processes - c.Byzantine
 		for e := uint64(firstEpoch - 1); e <= lastEpoch; e++ {
-			set := span(0, c.Byzantine)
-			for i := range validators - c.Byzantine {
+			set := span(c.Strangers, c.Byzantine)
+			for i := range validators - len(set) {
 				set = append(set, c.Byzantine+(int(e)+i)%honest)
 			}
 			var sequencers []int
-			for i := range c.Processes {
+			for i := c.Strangers; i < c.Processes; i++ {
 				if honest == 1 || i != c.Byzantine+int(e)%honest {
 					sequencers = append(sequencers, i)
 				}

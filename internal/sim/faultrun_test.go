@@ -26,8 +26,9 @@ func TestRandomFaultsWithAsManyHostilePeersAsThereMayBe(t *testing.T) {
 		} else {
 			s.Processes, s.Sequencers = 4, 4
 		}
+		s.Byzantine = (s.Processes-1)/3 + s.Strangers
+		s.Processes += s.Strangers
 		s.Validators = s.Processes
-		s.Byzantine = (s.Processes - 1) / 3
 		return s
 	}, faultPhases)
 }
@@ -70,6 +71,7 @@ func TestRandomFaultsWithOtherValidatorsInEachEpoch(t *testing.T) {
 	simulate(t, runs(t, 40), func(seed uint64) Config {
 		s := FaultRun(seed)
 		s.Processes, s.Validators, s.Sequencers, s.Byzantine = 6, validators, 6, int(seed%2)
+		s.Strangers = 0
 		return s
 	}, faultPhases, Rotate(validators))
 }

@@ -63,6 +63,7 @@ const (
 	DiskLost
 	Adopted
 	LanesDormant
+	Connected
 	numFaults
 )
 
@@ -75,6 +76,7 @@ var faultNames = [numFaults]string{
 	"verifications slow", "payloads lost on their way to a process", "questions for a payload without an answer",
 	"signers that hung", "calls whose context ended", "reports slow", "reports lost in crashes", "locks reported again",
 	"pauses of the intake", "messages held or dropped in a pause", "disks lost", "adoptions", "lanes that became dormant",
+	"connections",
 }
 
 func (f Fault) String() string { return faultNames[f] }

@@ -22,9 +22,9 @@ type independent interface {
 
 var errForged = errors.New("it does not verify")
 
-// splitBitmap splits a certificate after its signer bitmap, which must have exactly n bits and a
-// quorum of them set.
-func splitBitmap(n int, certificate []byte) (signers []int, rest []byte, err error) {
+// splitBitmap splits a certificate after its signer bitmap, which must have exactly n bits, and a
+// quorum of them set, by weights unless these are nil.
+func splitBitmap(n int, weights []uint64, certificate []byte) (signers []int, rest []byte, err error) {
 	size := (n + 7) / 8
 	if len(certificate) < 8+size || binary.BigEndian.Uint64(certificate) != uint64(n) {
 		return nil, nil, errors.New("it has no bitmap over the set")
@@ -39,7 +39,17 @@ func splitBitmap(n int, certificate []byte) (signers []int, rest []byte, err err
 		}
 		signers = append(signers, i)
 	}
-	if f := (n - 1) / 3; len(signers) < n-f {
+	all, signed := n, len(signers)
+	if weights != nil {
+		all, signed = 0, 0
+		for _, w := range weights {
+			all += int(w)
+		}
+		for _, i := range signers {
+			signed += int(weights[i])
+		}
+	}
+	if f := (all - 1) / 3; signed < all-f {
 		return nil, nil, fmt.Errorf("it has %d of %d signers", len(signers), n)
 	}
 	return signers, certificate[8+size:], nil
@@ -60,7 +70,10 @@ func listed(signers []int, rest []byte, size int) ([][]byte, error) {
 
 // keyedIndependent verifies a keyed scheme by its votes. It uses none of the scheme's code that
 // combines them.
-type keyedIndependent struct{ *model.Scheme }
+type keyedIndependent struct {
+	*model.Scheme
+	weights []uint64
+}
 
 func (v *keyedIndependent) vote(i wire.Participant, s wire.Subject, signature []byte) error {
 	if string(signature) != string(v.Sign(i, s)) {
@@ -78,7 +91,7 @@ func (v *keyedIndependent) certificate(s wire.Subject, certificate []byte) error
 		}
 		return nil
 	}
-	signers, rest, err := splitBitmap(f.Participants, certificate)
+	signers, rest, err := splitBitmap(f.Participants, v.weights, certificate)
 	if err != nil {
 		return err
 	}
@@ -110,13 +123,14 @@ func (v *keyedIndependent) certificate(s wire.Subject, certificate []byte) error
 // realIndependent verifies with gnark-crypto and the standard library, from the public keys as
 // bytes.
 type realIndependent struct {
-	scheme Scheme
-	keys   [][]byte
-	group  []byte
+	scheme  Scheme
+	keys    [][]byte
+	group   []byte
+	weights []uint64
 }
 
-func newRealIndependent(s Scheme, set *testkit.Set) *realIndependent {
-	return &realIndependent{s, set.PublicKeys, set.GroupKey}
+func newRealIndependent(s Scheme, set *testkit.Set, weights []uint64) *realIndependent {
+	return &realIndependent{s, set.PublicKeys, set.GroupKey, weights}
 }
 
 // message spells out union_unique(namespace‖"_ACK", Chunk ‖ varint epoch).
@@ -144,7 +158,7 @@ func (v *realIndependent) certificate(s wire.Subject, certificate []byte) error 
 	if v.scheme == ThresholdMinSig || v.scheme == ThresholdMinPk {
 		return v.pairing(m, certificate, v.group)
 	}
-	signers, rest, err := splitBitmap(len(v.keys), certificate)
+	signers, rest, err := splitBitmap(len(v.keys), v.weights, certificate)
 	if err != nil {
 		return err
 	}

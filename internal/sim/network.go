@@ -43,8 +43,9 @@ type Network struct {
 func New(s Config, sets ...func(*Roster)) (*Network, error) {
 	s.fill()
 	poison.Switch(true) // a slab that is used again while a statement still reads it shows up as bad acks
-	if s.Processes < 1 || s.Validators < 1 || s.Validators > s.Processes || s.Byzantine >= s.Processes {
-		return nil, fmt.Errorf("sim: %d processes, %d validators, %d of them byzantine", s.Processes, s.Validators, s.Byzantine)
+	if s.Validators <= s.Strangers || s.Validators > s.Processes || s.Byzantine >= s.Processes || s.Strangers > s.Byzantine {
+		return nil, fmt.Errorf("sim: %d processes, %d validators, %d byzantine, %d of them strangers",
+			s.Processes, s.Validators, s.Byzantine, s.Strangers)
 	}
 	roster, err := newRoster(&s)
 	if err != nil {
@@ -207,6 +208,7 @@ func (n *Network) Partition(side func(process int) int) {
 	n.sides = nil
 	if side == nil {
 		n.history.line(n.now, "network", "healed")
+		n.connect(n.honest()...)
 		return
 	}
 	n.Stats.Faults[Partitioned]++
@@ -236,12 +238,12 @@ func (n *Network) Enter(epoch uint64, spread, late time.Duration) {
 func (n *Network) EndFaults() {
 	n.faultsEnded, n.Faults = true, Faults{}
 	n.Partition(nil)
-	spare := n.spare()
+	var blind []*process
 	for _, i := range n.random.Perm(len(n.honest())) {
 		p := n.honest()[i]
-		if spare > 0 && !p.lost && !p.gone {
+		if !p.lost && !p.gone && n.isValidator(p) && n.canSpare(append(blind, p)...) {
 			p.blind = true
-			spare--
+			blind = append(blind, p)
 		}
 	}
 	for _, p := range n.honest() {

@@ -84,8 +84,9 @@ func (r *observed) submitted(p *process, st *verify.Statement) (now, most int) {
 		}
 		return r.nodes[lane], most
 	case st.Certificate != nil:
+		// One parent, and what each peer may have sent.
 		r.parents[st.Subject.Chunk.Sequencer]++
-		return r.parents[st.Subject.Chunk.Sequencer], 1
+		return r.parents[st.Subject.Chunk.Sequencer], 1 + len(p.net.processes)
 	}
 	return 0, 0
 }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lanecast/lanecast/internal/core"
 	"github.com/lanecast/lanecast/verify"
@@ -91,7 +92,7 @@ func (o *observer) effect(p *process, e *core.Effect) {
 			n.fail("%s: a statement about nothing", p.name)
 		}
 		if now, most := r.submitted(p, st); now > most {
-			n.fail("4.2.5: %s: %d statements of one lane's nodes or parents in verification", p.name, now)
+			n.fail("4.2.5, 4.9.3: %s: %d statements of one lane's nodes, or certificates, in verification", p.name, now)
 		}
 		for i := range st.Suspects.All() {
 			o.blame(p, "look", st.Scheme.Participants()[i])
@@ -143,6 +144,11 @@ func (o *observer) effect(p *process, e *core.Effect) {
 		if a.Epoch != p.epoch {
 			n.fail("4.5: %s: sends an ack of epoch %d in epoch %d", p.name, a.Epoch, p.epoch)
 		}
+		if p.cfg.AcksToSequencer && (len(e.Recipients) != 1 || e.Recipients[0] != a.Chunk.Sequencer) {
+			n.fail("4.5: %s: sends an ack to %d processes", p.name, len(e.Recipients))
+		}
+	case core.SendCertificate:
+		o.sentCertificate(p, e)
 	case core.Broadcast:
 		o.visible(p, e.Kind, &e.Chunk)
 	case core.AskVerify:
@@ -184,6 +190,19 @@ func (o *observer) node(p *process, e *core.Effect) {
 		if to == p.id {
 			n.fail("%s: sends a node to itself", p.name)
 		}
+	}
+}
+
+// sentCertificate checks a certificate message that a process sends.
+func (o *observer) sentCertificate(p *process, e *core.Effect) {
+	var l wire.Lock
+	if err := l.Decode(e.Bytes, formats{o.net.roster}); err != nil {
+		o.net.fail("%s: sends a certificate: %w", p.name, err)
+		return
+	}
+	o.certificate(p, l.Subject(), l.Certificate)
+	if l.Chunk.Sequencer != p.id || !p.cfg.SendCertificates || slices.Contains(e.Recipients, p.id) {
+		o.net.fail("4.9: %s: sends a certificate of %s to %d processes", p.name, short(&l.Chunk), len(e.Recipients))
 	}
 }
 
@@ -255,9 +274,11 @@ func (o *observer) verdict(p *process, v *verify.Verdict) {
 			n.fail("3.3: %s: votes deferred for participant %d, who is not exposed in epoch %d, or proven there", p.name, i, st.Subject.Epoch)
 		}
 	}
-	all, quorum := st.Signers.Count()-len(v.Invalid), verify.Quorum(st.Signers.Len())
-	if !st.MayDefer || v.Certificate != nil || v.CertificateValid || all < quorum || all-len(v.Deferred) >= quorum {
-		n.fail("3.3: %s: %d of %d votes deferred for %d, and a quorum is %d", p.name, all, st.Signers.Len(), len(v.Deferred), quorum)
+	e := n.roster.epochs[st.Subject.Epoch]
+	valid := func(i wire.Participant) bool { return st.Signers.Has(i) && !slices.Contains(v.Invalid, i) }
+	rest := func(i wire.Participant) bool { return valid(i) && !slices.Contains(v.Deferred, i) }
+	if !st.MayDefer || v.Certificate != nil || v.CertificateValid || !e.certifies(valid) || e.certifies(rest) {
+		n.fail("3.3: %s: %d votes, %d of them invalid, deferred for %d", p.name, st.Signers.Count(), len(v.Invalid), len(v.Deferred))
 	}
 }
 

@@ -43,6 +43,8 @@ func (o *observer) report(p *process, a wire.Activity) {
 		o.blame(p, a.Tag().String(), a.Peer)
 	case *wire.InvalidNode:
 		o.blame(p, a.Tag().String(), a.Peer)
+	case *wire.InvalidCertificate:
+		o.blame(p, a.Tag().String(), a.Peer)
 	}
 }
 

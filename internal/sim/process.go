@@ -83,6 +83,7 @@ func newProcess(n *Network, index int, id wire.PublicKey) *process {
 // start makes a core from what is on disk.
 func (p *process) start() {
 	n := p.net
+	p.setAcks()
 	c := core.New(p.cfg)
 	p.c, p.peers = c, make(map[wire.PublicKey]*core.Peer)
 	p.down, p.failed, p.syncing, p.tickAt, p.halted = false, false, false, 0, nil
@@ -109,6 +110,7 @@ func (p *process) start() {
 		return
 	}
 	n.observer.started(p)
+	n.connect(p)
 	if c.Recovering() {
 		p.marks = nil // if it has adopted before, that was lost
 		p.recoverLater()
@@ -198,11 +200,10 @@ func (p *process) carryOut(e *core.Effect) {
 		p.signChunk(e)
 	case core.SignAck:
 		p.signAck(e)
-	case core.SendNode, core.SendAck:
-		kind := nodeMessage
-		if e.Kind == core.SendAck {
-			kind = ackMessage
-		}
+	case core.SendNode, core.SendAck, core.SendCertificate:
+		kind := map[core.EffectKind]messageKind{
+			core.SendNode: nodeMessage, core.SendAck: ackMessage, core.SendCertificate: certificateMessage,
+		}[e.Kind]
 		for _, to := range e.Recipients {
 			n.send(p.id, to, kind, e.Bytes)
 		}
@@ -344,23 +345,30 @@ func (p *process) receive(e *event) {
 	p.take(e)
 }
 
+// peer returns what the core remembers of a peer in this run.
+func (p *process) peer(id wire.PublicKey) *core.Peer {
+	if p.peers[id] == nil {
+		p.peers[id] = core.NewPeer(id)
+	}
+	return p.peers[id]
+}
+
 // take hands a message to the core.
 func (p *process) take(e *event) {
 	n := p.net
 	n.Stats.Messages++
 	n.Stats.Events++
-	peer := p.peers[e.from]
-	if peer == nil {
-		peer = core.NewPeer(e.from)
-		p.peers[e.from] = peer
-	}
+	peer := p.peer(e.from)
 	// The core must copy what it keeps: the message is overwritten below.
 	passing := slices.Clone(e.message)
 	var o core.Outcome
-	if e.kind == nodeMessage {
+	switch e.kind {
+	case nodeMessage:
 		o = p.c.Node(n.now, peer, passing)
-	} else {
+	case ackMessage:
 		o = p.c.Ack(n.now, peer, passing)
+	case certificateMessage:
+		o = p.c.CertificateMessage(n.now, peer, passing)
 	}
 	for i := range passing {
 		passing[i] = 0xDB

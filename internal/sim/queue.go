@@ -11,9 +11,11 @@ type messageKind uint8
 const (
 	nodeMessage messageKind = iota
 	ackMessage
+	certificateMessage
+	numMessageKinds
 )
 
-func (k messageKind) String() string { return [...]string{"node", "ack"}[k] }
+func (k messageKind) String() string { return [...]string{"node", "ack", "certificate"}[k] }
 
 // event is scheduled for a time: do is called or, if do is nil, a message arrives.
 type event struct {

@@ -32,6 +32,7 @@ type Roster struct {
 // epochSets holds the sets of one epoch.
 type epochSets struct {
 	scheme      verify.Scheme
+	weights     []uint64           // by participant; nil if all weigh 1
 	signers     []verify.AckSigner // by participant
 	sequencers  []wire.PublicKey
 	independent independent
@@ -64,12 +65,13 @@ func newRoster(s *Config) (*Roster, error) {
 			return signature
 		}
 	}
-	validators, sequencers := span(0, s.Validators), span(s.Processes-s.Sequencers, s.Processes)
-	for i := range s.Byzantine {
+	validators, sequencers := span(s.Strangers, s.Validators), span(max(s.Processes-s.Sequencers, s.Strangers), s.Processes)
+	for i := s.Strangers; i < s.Byzantine; i++ {
 		if i < s.Processes-s.Sequencers {
 			sequencers = append(sequencers, i)
 		}
 	}
+	r.rotating = s.Weights == ChangingWeights
 	for e := uint64(firstEpoch - 1); e <= lastEpoch; e++ {
 		r.Define(e, validators, sequencers)
 	}
@@ -88,7 +90,7 @@ func (r *Roster) keyed() bool { return slices.Contains(KeyedSchemes, r.config.Sc
 // Define sets the validators and sequencers of an epoch. It must be called before the network
 // starts.
 func (r *Roster) Define(epoch uint64, validators, sequencers []int) {
-	e := &epochSets{}
+	e := &epochSets{weights: r.weigh(epoch, validators)}
 	for _, i := range sequencers {
 		e.sequencers = append(e.sequencers, r.ids[i])
 	}
@@ -98,8 +100,8 @@ func (r *Roster) Define(epoch uint64, validators, sequencers []int) {
 		for _, i := range validators {
 			ids = append(ids, r.ids[i])
 		}
-		s := r.keyedSet(kind, ids, epoch/2) // one may serve two epochs, as a real one may
-		e.scheme, e.independent = s, &keyedIndependent{s}
+		s := r.keyedSet(kind, ids, epoch/2, e.weights) // one may serve two epochs, as a real one may
+		e.scheme, e.independent = s, &keyedIndependent{s, e.weights}
 		for i := range ids {
 			e.signers = append(e.signers, model.Signer{Scheme: s, Index: wire.Participant(i)})
 		}
@@ -108,19 +110,26 @@ func (r *Roster) Define(epoch uint64, validators, sequencers []int) {
 		for _, i := range validators {
 			keys = append(keys, r.keys[i])
 		}
-		set, err := realSet(r.config.Scheme, keys, epoch)
+		set, err := realSet(r.config.Scheme, keys, epoch, e.weights)
 		if err != nil {
 			r.err = err
 			return
 		}
-		e.scheme, e.signers, e.independent = set.Scheme, set.Signers, newRealIndependent(r.config.Scheme, set)
+		e.scheme, e.signers, e.independent = set.Scheme, set.Signers, newRealIndependent(r.config.Scheme, set, e.weights)
 	}
 	r.epochs[epoch] = e
 }
 
 // keyedSet returns the scheme of a set. Epochs with the same validators and seed share one scheme.
-func (r *Roster) keyedSet(kind model.Kind, ids []wire.PublicKey, seed uint64) *model.Scheme {
+func (r *Roster) keyedSet(kind model.Kind, ids []wire.PublicKey, seed uint64, weights []uint64) *model.Scheme {
 	s := model.New(kind, ids, seed)
+	if weights != nil {
+		w, err := verify.NewWeights(weights)
+		if err != nil {
+			r.err = err
+		}
+		s = model.NewWeighted(kind, ids, seed, w)
+	}
 	for _, e := range r.epochs {
 		if same, ok := e.scheme.(*model.Scheme); ok && same.Same(s) {
 			return same
@@ -132,11 +141,12 @@ func (r *Roster) keyedSet(kind model.Kind, ids []wire.PublicKey, seed uint64) *m
 // realSets caches sets: dealing and checking one costs more than a small run.
 var realSets sync.Map
 
-func realSet(s Scheme, keys []ed25519.PrivateKey, epoch uint64) (*testkit.Set, error) {
+func realSet(s Scheme, keys []ed25519.PrivateKey, epoch uint64, weights []uint64) (*testkit.Set, error) {
 	type name struct {
-		scheme Scheme
-		keys   string
-		odd    uint64
+		scheme  Scheme
+		keys    string
+		odd     uint64
+		weights string
 	}
 	kind, variant := testkit.Multisig, verify.MinSig
 	switch s {
@@ -148,14 +158,14 @@ func realSet(s Scheme, keys []ed25519.PrivateKey, epoch uint64) (*testkit.Set, e
 	if s == MultisigMinPk || s == ThresholdMinPk {
 		variant = verify.MinPk
 	}
-	n := name{scheme: s, odd: epoch % 2} // keys of neighbouring epochs differ
+	n := name{scheme: s, odd: epoch % 2, weights: fmt.Sprint(weights)} // keys of neighbouring epochs differ
 	for _, k := range keys {
 		n.keys += string(k[32:])
 	}
 	if set, ok := realSets.Load(n); ok {
 		return set.(*testkit.Set), nil
 	}
-	set, err := testkit.NewFor(keys, kind, variant, verify.Compressed, namespace, n.odd)
+	set, err := testkit.NewWeighted(keys, weights, kind, variant, verify.Compressed, namespace, n.odd)
 	if err != nil {
 		return nil, fmt.Errorf("sim: %w", err)
 	}

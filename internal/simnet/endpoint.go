@@ -9,10 +9,11 @@ import (
 // Kind is the kind of a message.
 type Kind uint8
 
-// The two kinds of messages.
+// The kinds of messages.
 const (
 	Node Kind = iota
 	Ack
+	Certificate
 )
 
 func (k Kind) String() string {
@@ -21,6 +22,8 @@ func (k Kind) String() string {
 		return "node"
 	case Ack:
 		return "ack"
+	case Certificate:
+		return "certificate"
 	}
 	return "unknown"
 }

@@ -10,3 +10,6 @@ func (Discard) SendNode([]wire.PublicKey, []byte) {}
 
 // SendAck implements engine.Sender.
 func (Discard) SendAck([]wire.PublicKey, []byte) {}
+
+// SendCertificate drops the message.
+func (Discard) SendCertificate([]wire.PublicKey, []byte) {}

@@ -38,7 +38,8 @@ type pending struct {
 	combination verify.Combination
 
 	// For votes only.
-	quorum    int
+	weights   verify.Weights
+	quorum    uint64       // weight that certifies, at least 1
 	owned     bool         // signers is a copy of the statement's, which may be changed
 	signers   wire.Signers // whose votes are combined
 	excluded  wire.Signers // offenders whose votes are left out, neither proven nor refuted
@@ -50,7 +51,12 @@ type pending struct {
 func (p *pending) hasVotes() bool { return p.statement.Certificate == nil }
 
 // belowQuorum reports that the votes that are left make no quorum.
-func (p *pending) belowQuorum() bool { return p.signers.Count() < p.quorum }
+func (p *pending) belowQuorum() bool { return p.weights.Sum(p.signers) < p.quorum }
+
+// excludedSuffice reports that there are excluded votes, and that with them there would be a quorum.
+func (p *pending) excludedSuffice() bool {
+	return p.excluded.Count() > 0 && p.weights.Sum(p.signers)+p.weights.Sum(p.excluded) >= p.quorum
+}
 
 // decide fills in verdicts[i] for statements[i]. The verdicts are zero before.
 func (d *decider) decide(statements []*verify.Statement, verdicts []verify.Verdict) {
@@ -110,7 +116,8 @@ func (d *decider) gather() {
 	for _, p := range d.open {
 		if s := p.statement; p.hasVotes() {
 			p.signers = s.Signers
-			p.quorum = max(1, verify.Quorum(s.Scheme.Format().Participants))
+			p.weights = s.Scheme.Weights()
+			p.quorum = max(1, p.weights.Quorum())
 			if s.Suspects.Count() > 0 {
 				p.markInvalid(d, s.Scheme.InvalidVotes(s, s.Suspects))
 				p.proven = s.Suspects
@@ -229,7 +236,7 @@ func (d *decider) excludeOffenders(p *pending) bool {
 // tryDefer returns p's statement undecided, if that is allowed and the excluded votes could make
 // the quorum. It reports whether it did.
 func (p *pending) tryDefer() bool {
-	if !p.statement.MayDefer || p.excluded.Count() == 0 || p.signers.Count()+p.excluded.Count() < p.quorum {
+	if !p.statement.MayDefer || !p.excludedSuffice() {
 		return false
 	}
 	p.verdict.Deferred = slices.AppendSeq([]wire.Participant(nil), p.excluded.All())
@@ -239,7 +246,7 @@ func (p *pending) tryDefer() bool {
 // readmit proves the excluded votes, now that the others are too few, and puts the valid ones back.
 // It reports whether there is a quorum again.
 func (d *decider) readmit(p *pending) bool {
-	if n := p.excluded.Count(); n == 0 || p.signers.Count()+n < p.quorum {
+	if !p.excludedSuffice() {
 		return false
 	}
 	p.markInvalid(d, p.statement.Scheme.InvalidVotes(p.statement, p.excluded))

@@ -73,6 +73,7 @@ func hash(s wire.Subject) uint64 {
 // fake is a scheme over such numbers: like multisig, or like threshold with shares of a polynomial.
 type fake struct {
 	n         int
+	weights   verify.Weights
 	threshold bool
 	keys      []uint64 // the signing keys, or shares
 	public    []uint64 // what votes are verified against; the same numbers, unless keys are to be inconsistent
@@ -91,7 +92,7 @@ type fake struct {
 var fakeGroups atomic.Int64
 
 func newFake(n int, threshold bool, seed uint64) *fake {
-	f := &fake{n: n, threshold: threshold, keys: make([]uint64, n), group: fakeGroups.Add(1)}
+	f := &fake{n: n, weights: verify.EqualWeights(n), threshold: threshold, keys: make([]uint64, n), group: fakeGroups.Add(1)}
 	r := rand.New(rand.NewPCG(seed, 1))
 	if threshold {
 		polynomial := make([]uint64, verify.Quorum(n))
@@ -122,6 +123,7 @@ func (f *fake) Format() wire.Format {
 }
 func (f *fake) Participants() []wire.PublicKey                { return make([]wire.PublicKey, f.n) }
 func (f *fake) Index(wire.PublicKey) (wire.Participant, bool) { return 0, false }
+func (f *fake) Weights() verify.Weights                       { return f.weights }
 func (f *fake) Attributable() bool                            { return !f.threshold }
 func (f *fake) Group() any                                    { return f.group }
 
@@ -192,7 +194,7 @@ func (f *fake) Open(s *verify.Statement) (verify.Combination, error) {
 		return nil, fmt.Errorf("%w: %w", verify.ErrCertificate, err)
 	}
 	e, ok := read(sig)
-	if !f.threshold && (signers.Len() != f.n || signers.Count() < verify.Quorum(f.n)) || !ok || !e.good() {
+	if !f.threshold && (signers.Len() != f.n || f.weigh(signers) < f.quorum()) || !ok || !e.good() {
 		return nil, verify.ErrCertificate
 	}
 	return &fakeCombination{f, hash(s.Subject), e, f.key(signers), signers}, nil
@@ -263,6 +265,21 @@ func (f *fake) Isolate(s *verify.Statement, signers wire.Signers) (invalid []wir
 	}
 	part(slices.Collect(signers.All()))
 	return invalid
+}
+
+// weigh returns the weight of signers, and quorum the weight that certifies, by their definitions.
+func (f *fake) weigh(signers wire.Signers) (sum uint64) {
+	for i := range f.n {
+		if signers.Has(wire.Participant(i)) {
+			sum += f.weights.Of(wire.Participant(i))
+		}
+	}
+	return sum
+}
+
+func (f *fake) quorum() uint64 {
+	all := f.weigh(everyone(f.n))
+	return all - (all-1)/3
 }
 
 // Statements over a fake scheme.

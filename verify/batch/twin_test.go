@@ -24,6 +24,13 @@ func TestVerdictsAreThoseOfTheSlowTwin(t *testing.T) {
 		for i := range rapid.IntRange(1, 3).Draw(t, "schemes") {
 			n := rapid.SampledFrom([]int{1, 2, 4, 7, 10}).Draw(t, "n")
 			f := newFake(n, rapid.Bool().Draw(t, "threshold"), uint64(i))
+			if !f.threshold && rapid.Bool().Draw(t, "weighted") {
+				w, err := verify.NewWeights(rapid.SliceOfN(rapid.Uint64Range(1, 9), n, n).Draw(t, "weights"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				f.weights = w
+			}
 			if i > 0 && rapid.Bool().Draw(t, "same group") {
 				f.group = schemes[0].group
 			}
@@ -191,7 +198,7 @@ func (w twin) agrees(v verify.Verdict, hinted bool) error {
 			return fmt.Errorf("suspect %d is bad and was not found out", p)
 		}
 	}
-	quorum := verify.Quorum(w.f.n)
+	quorum := w.f.quorum()
 	if v.CertificateValid != (v.Certificate != nil) {
 		return fmt.Errorf("certificate valid, and none there, or the reverse")
 	}
@@ -201,16 +208,17 @@ func (w twin) agrees(v verify.Verdict, hinted bool) error {
 				return fmt.Errorf("%d, whose vote has been looked at, is the reason to come back undecided", p)
 			}
 		}
-		if !w.s.MayDefer || !hinted || v.Certificate != nil || left.Count() < quorum || left.Count()-len(v.Deferred) >= quorum {
+		if !w.s.MayDefer || !hinted || v.Certificate != nil || w.f.weigh(left) < quorum ||
+			w.f.weigh(left)-w.f.weigh(signersOf(w.f.n, v.Deferred...)) >= quorum {
 			return fmt.Errorf("came back undecided")
 		}
 		return nil
 	}
 	if v.Certificate == nil {
-		if good.Count() >= quorum {
+		if w.f.weigh(good) >= quorum {
 			return fmt.Errorf("enough good votes, no certificate")
 		}
-		if left.Count() >= quorum {
+		if w.f.weigh(left) >= quorum {
 			return fmt.Errorf("no certificate, yet %d votes are not refuted", left.Count())
 		}
 		return nil
@@ -219,7 +227,7 @@ func (w twin) agrees(v verify.Verdict, hinted bool) error {
 	if !ok {
 		return fmt.Errorf("the certificate made does not verify")
 	}
-	if !w.f.threshold && signers.Count() < quorum {
+	if !w.f.threshold && w.f.weigh(signers) < quorum {
 		return fmt.Errorf("the certificate is short of a quorum")
 	}
 	if !w.cancelling && !hinted {

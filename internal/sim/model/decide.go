@@ -41,7 +41,7 @@ func decideVotes(st *verify.Statement, v *verify.Verdict) {
 	if st.Suspects.Len() > 0 {
 		markInvalid(st.Scheme.InvalidVotes(st, st.Suspects))
 	}
-	for signers.Count() >= verify.Quorum(len(st.Scheme.Participants())) {
+	for certifies(st.Scheme.Weights(), signers) {
 		c, unreadable := st.Scheme.Combine(st, signers)
 		if unreadable != nil {
 			markInvalid(unreadable)
@@ -103,18 +103,22 @@ func (x Offenders) Undecided(st *verify.Statement) *verify.Verdict {
 		return nil
 	}
 	v := &verify.Verdict{Statement: st, ProposalValid: true}
-	good := st.Signers.Count()
+	good := st.Signers.Clone()
 	if st.Suspects.Len() > 0 {
 		v.Invalid = st.Scheme.InvalidVotes(st, st.Suspects)
-		good -= len(v.Invalid)
+		for _, i := range v.Invalid {
+			good.Remove(i)
+		}
 	}
+	trusted := good.Clone()
 	for i := range st.Signers.All() {
 		if x.Has(st.Scheme, st.Subject.Epoch, i) && !st.Suspects.Has(i) {
 			v.Deferred = append(v.Deferred, i)
+			trusted.Remove(i)
 		}
 	}
-	quorum := verify.Quorum(len(st.Scheme.Participants()))
-	if len(v.Deferred) == 0 || good < quorum || good-len(v.Deferred) >= quorum {
+	w := st.Scheme.Weights()
+	if len(v.Deferred) == 0 || !certifies(w, good) || certifies(w, trusted) {
 		return nil
 	}
 	return v

@@ -38,6 +38,8 @@ type Scheme struct {
 	kind Kind
 	seed uint64
 	ids  []wire.PublicKey
+
+	weights verify.Weights
 	// Unfit reports whether the valid votes of these signers combine to an invalid certificate, as
 	// with keys that do not fit each other; nil for never.
 	Unfit func(signers wire.Signers) bool
@@ -47,12 +49,23 @@ type Scheme struct {
 func New(kind Kind, ids []wire.PublicKey, seed uint64) *Scheme {
 	ids = slices.Clone(ids)
 	slices.SortFunc(ids, wire.PublicKey.Compare)
-	return &Scheme{kind: kind, seed: seed, ids: ids}
+	return &Scheme{kind: kind, seed: seed, ids: ids, weights: verify.EqualWeights(len(ids))}
+}
+
+// NewWeighted is New with weights, by participant.
+func NewWeighted(kind Kind, ids []wire.PublicKey, seed uint64, weights verify.Weights) *Scheme {
+	s := New(kind, ids, seed)
+	s.weights = weights
+	return s
 }
 
 // Same reports whether two schemes have the same validators and keys.
 func (s *Scheme) Same(o *Scheme) bool {
-	return s.kind == o.kind && s.seed == o.seed && slices.Equal(s.ids, o.ids)
+	same := s.kind == o.kind && s.seed == o.seed && slices.Equal(s.ids, o.ids)
+	for i := range len(s.ids) {
+		same = same && s.weights.Of(wire.Participant(i)) == o.weights.Of(wire.Participant(i))
+	}
+	return same
 }
 
 // Element is a decoded vote, or a sum of votes.
@@ -123,6 +136,22 @@ func (s *Scheme) Participants() []wire.PublicKey { return s.ids }
 func (s *Scheme) Index(id wire.PublicKey) (wire.Participant, bool) {
 	i, ok := slices.BinarySearchFunc(s.ids, id, wire.PublicKey.Compare)
 	return wire.Participant(i), ok
+}
+
+// Weights implements [verify.Scheme].
+func (s *Scheme) Weights() verify.Weights { return s.weights }
+
+// certifies reports whether signers are a quorum, by the definition of docs/protocol.md 1.
+func certifies(w verify.Weights, signers wire.Signers) bool {
+	var signed, all uint64
+	for i := range w.Len() {
+		weight := w.Of(wire.Participant(i))
+		all += weight
+		if signers.Has(wire.Participant(i)) {
+			signed += weight
+		}
+	}
+	return signed >= all-(all-1)/3
 }
 
 // Attributable implements [verify.Scheme].
@@ -221,7 +250,7 @@ func (s *Scheme) Open(st *verify.Statement) (verify.Combination, error) {
 		return &combination{st.Certificate, e == d.vote(groupKey)}, nil
 	}
 	signers, votes, err := s.Format().SplitCertificate(st.Certificate)
-	if err != nil || signers.Len() != len(s.ids) || signers.Count() < verify.Quorum(len(s.ids)) {
+	if err != nil || signers.Len() != len(s.ids) || !certifies(s.weights, signers) {
 		return nil, fmt.Errorf("%w: too few signers", verify.ErrCertificate)
 	}
 	var want []byte

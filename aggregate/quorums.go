@@ -1,0 +1,64 @@
+package aggregate
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// quorumsKept is for how many statements the signers of one are preferred for others.
+const quorumsKept = 64
+
+// quorums chooses quorums in a set whose weights differ. Statements with the same signers are
+// verified together for less, and each signer costs a reading of its vote. So a quorum of a recent
+// statement is taken again if all its signers have voted, and else the heaviest votes.
+type quorums struct {
+	heaviest []wire.Participant // by descending weight, ties by participant; nil where all weigh 1
+	chosen   uint64             // so far
+	recent   []recentQuorum     // last chosen first, each once
+}
+
+type recentQuorum struct {
+	signers wire.Signers // not changed any more
+	last    uint64       // quorums.chosen when it was chosen last
+}
+
+func newQuorums(w verify.Weights) quorums {
+	if w.Equal() {
+		return quorums{}
+	}
+	order := make([]wire.Participant, w.Len())
+	for i := range order {
+		order[i] = wire.Participant(i)
+	}
+	slices.SortStableFunc(order, func(a, b wire.Participant) int { return cmp.Compare(w.Of(b), w.Of(a)) })
+	return quorums{heaviest: order}
+}
+
+// choose returns a quorum of votes, which have at least the weight of one. The result is not to be
+// changed.
+func (q *quorums) choose(votes wire.Signers, w verify.Weights) wire.Signers {
+	q.chosen++
+	q.recent = slices.DeleteFunc(q.recent, func(r recentQuorum) bool { return r.last+quorumsKept < q.chosen })
+	for i, r := range q.recent {
+		if votes.ContainsAll(r.signers) {
+			copy(q.recent[1:], q.recent[:i])
+			q.recent[0] = recentQuorum{r.signers, q.chosen}
+			return r.signers
+		}
+	}
+	signers, weight := wire.NewSigners(votes.Len()), uint64(0)
+	for _, i := range q.heaviest {
+		if weight >= w.Quorum() {
+			break
+		}
+		if votes.Has(i) {
+			signers.Add(i)
+			weight += w.Of(i)
+		}
+	}
+	q.recent = slices.Insert(q.recent, 0, recentQuorum{signers, q.chosen})
+	return signers
+}

@@ -1,0 +1,92 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"time"
+
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// Acks says to whom the acks of a network go: docs/protocol.md 4.5.
+type Acks uint8
+
+const (
+	// AcksToAll is the default, with upstream's bytes and messages: a validator sends its acks to
+	// all validators, and every process assembles every certificate.
+	AcksToAll Acks = iota
+	// AcksToSequencer has acks sent to the sequencer of their chunk alone. The sequencer assembles
+	// the certificate and sends it to the validators; acks on lanes of others are dropped unread.
+	// Each certificate then costs one process the verification of a quorum, instead of every one,
+	// and 3·n messages instead of n².
+	AcksToSequencer
+)
+
+// String returns "all" or "sequencer".
+func (a Acks) String() string {
+	if a == AcksToSequencer {
+		return "sequencer"
+	}
+	return "all"
+}
+
+// Settings are what the processes of a network should have alike, for a transport to compare when
+// two of them connect: docs/protocol.md 1.
+type Settings struct {
+	// Namespace is the SHA-256 of Config.Namespace, and AckEncoding the encoding of acks in the
+	// newest epoch that is known. Processes that differ in either understand nothing of each other.
+	Namespace   [32]byte
+	AckEncoding verify.AckEncoding
+	// Acks and SendCertificates are those of the Config. Processes that differ in Acks work
+	// together as long as all sequencers send certificates.
+	Acks             Acks
+	SendCertificates bool
+	// Epoch is the newest epoch whose validators are known, and SetDigest names them, if HasDigest
+	// is set: the scheme of an embedder's own has a digest if it has a method Digest() [32]byte.
+	// Processes whose digests of an epoch differ verify each other's acks against different sets.
+	Epoch     uint64
+	SetDigest [32]byte
+	HasDigest bool
+}
+
+// Settings returns the engine's settings. The loop answers it, as all queries.
+func (e *Engine) Settings(ctx context.Context) (Settings, error) { return ask(ctx, e, e.settings) }
+
+func (e *Engine) settings() Settings {
+	s := Settings{
+		Namespace: sha256.Sum256(e.cfg.Namespace), Acks: e.cfg.Acks, SendCertificates: e.cfg.SendCertificates,
+	}
+	scheme, epoch, ok := e.core.NewestScheme()
+	if !ok {
+		s.Epoch = e.core.Epoch()
+		return s
+	}
+	s.Epoch = epoch
+	if f := scheme.Format(); f.AckSignature != f.Signature {
+		s.AckEncoding = verify.Uncompressed
+	}
+	if d, ok := scheme.(interface{ Digest() [32]byte }); ok {
+		s.SetDigest, s.HasDigest = d.Digest(), true
+	}
+	return s
+}
+
+// PeerConnected tells the engine that a peer is connected, or connected again. The engine sends to
+// it alone what it may have missed: our own tip if that is uncertified, our ack for its tip if that
+// is, and the last certificate of our lane where certificates are sent; once per peer and
+// AckInterval (docs/protocol.md 4.10). The error is that of [Engine.Peer]. Any goroutine may call
+// it, before or while the engine runs.
+func (e *Engine) PeerConnected(identity wire.PublicKey) error {
+	p, err := e.Peer(identity)
+	if err != nil {
+		return err
+	}
+	if p.connected.CompareAndSwap(false, true) { // at most one waits for the loop
+		e.onLoop(func(now time.Duration) {
+			p.connected.Store(false)
+			e.core.PeerConnected(now, p.state)
+		})
+	}
+	return nil
+}
