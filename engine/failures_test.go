@@ -70,6 +70,7 @@ func TestOwnFailuresOfTheNetworkAreLoggedAndCounted(t *testing.T) {
 	net, m, log, registry := failing(t, 4)
 	spy := &sendLog{gate: make(chan struct{})}
 	m.config.Sender, m.config.MaxOutbox, m.config.RebroadcastTimeout = spy, 1, 10*time.Millisecond
+	m.config.AckInterval = 5 * time.Millisecond
 	m.open(t, net)
 	m.start()
 	eventually(t, "failures are counted", func() bool { return value(gather(t, registry)["lanecast_rebroadcast_total"], "failure") >= 3 })

@@ -253,11 +253,11 @@ func TestFailuresOfOneKindAreLoggedOnceInAWhile(t *testing.T) {
 	s := newSet(t, testkit.Ed25519, 1, 1)
 	net, _, members := newCluster(t, s)
 	m := members[0]
-	m.config.ProposeBackoff = time.Millisecond
+	m.config.AckInterval, m.config.RebroadcastTimeout = time.Millisecond, time.Millisecond
 	var asked atomic.Int64
-	m.app.propose = func(context.Context, engine.Place) (wire.Digest, error) {
+	m.app.verify = func(context.Context, engine.Place, wire.Digest) (bool, error) {
 		asked.Add(1)
-		return wire.Digest{}, errors.New("the disk is full")
+		return false, errors.New("the disk is full")
 	}
 	log := new(logged)
 	m.config.Logger = slog.New(slog.NewTextHandler(log, nil))
