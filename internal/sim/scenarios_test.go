@@ -39,7 +39,8 @@ func realSchemes(t *testing.T) []Scheme {
 	return []Scheme{Ed25519, RealSchemes[h.Sum32()%4]}
 }
 
-// each runs a scenario with all keyed and some real schemes.
+// each runs a scenario with all keyed and some real schemes, and under one of them with the other
+// settings of acks.
 func each(t *testing.T, config Config, scenario func(n *Network) error, sets ...func(*Roster)) {
 	t.Parallel()
 	for _, scheme := range slices.Concat(KeyedSchemes, realSchemes(t)) {
@@ -48,6 +49,15 @@ func each(t *testing.T, config Config, scenario func(n *Network) error, sets ...
 				s := config
 				s.Scheme, s.Seed = scheme, seed
 				s.Batch = !slices.Contains(KeyedSchemes, scheme)
+				return s
+			}, scenario, sets...)
+		})
+	}
+	for _, acks := range []Acks{AcksAndCertificatesToAll, AcksToSequencer, AcksMoving} {
+		t.Run("acks "+acks.String(), func(t *testing.T) {
+			simulate(t, 1, func(seed uint64) Config {
+				s := config
+				s.Scheme, s.Seed, s.Acks, s.Connections = KeyedSum, seed, acks, true
 				return s
 			}, scenario, sets...)
 		})
