@@ -72,7 +72,7 @@ func (c *candidate) quorum(first wire.Participant) wire.Signers {
 		c.leaveOut(votes, surplus)
 		return votes
 	}
-	if !set.weights.Equal() {
+	if set.quorums.heaviest != nil {
 		return set.quorums.choose(votes, set.weights)
 	}
 	for i := int(first)%n + n - 1; surplus > 0 && i >= int(first)%n; i-- {

@@ -25,7 +25,7 @@
 //
 // Votes count by the weight of their validators in a [Set]. Of more votes than a quorum needs, a
 // statement takes some, in a way that gives statements the same signers, since such are verified
-// together for less. Where all weigh 1, those come first that a rotating start says, so that nobody
+// together for less. Where all weigh the same, those come first that a rotating start says, so that nobody
 // is left out of certificates for good. Where weights differ, a quorum of a recent statement is
 // taken again if all its signers have voted, and else the heaviest votes: fewest signers certify
 // for least. There a light validator may vote on everything and be in few certificates, so

@@ -61,10 +61,10 @@ func TestQuorumsAgreeWithTheirDefinition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		each := rapid.SliceOfN(rapid.Uint64Range(1, 40), 1, 12).Draw(t, "weights")
 		w := weightsOf(t, each...)
-		if w.Equal() {
+		q := newQuorums(w)
+		if q.heaviest == nil {
 			t.Skip("equal weights are no business of quorums")
 		}
-		q := newQuorums(w)
 		var history []wire.Signers
 		for range rapid.IntRange(1, 200).Draw(t, "statements") {
 			votes := wire.NewSigners(len(each))

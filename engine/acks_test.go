@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync/atomic"
 	"testing"
 
@@ -229,14 +230,14 @@ func TestSettingsSayWhatProcessesShouldHaveAlike(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := engine.Settings{
-			Namespace: sha256.Sum256(namespace), Acks: m.config.Acks, SendCertificates: i == 1 || i == 2, Epoch: s.Epoch,
-			SetDigest: w.schemes[0].(*verify.Multisig).Digest(), HasDigest: true,
+			Namespace: sha256.Sum256(namespace), Acks: m.config.Acks, SendCertificates: i == 1 || i == 2,
+			Sets: []engine.SetSettings{
+				{Epoch: 0, Digest: w.schemes[0].(*verify.Multisig).Digest(), HasDigest: true},
+				{Epoch: 1, Digest: w.schemes[0].(*verify.Multisig).Digest(), HasDigest: true},
+			},
 		}
-		if s != want {
+		if !reflect.DeepEqual(s, want) {
 			t.Errorf("member %d: %+v, want %+v", i, s, want)
-		}
-		if _, known := w.schemes[s.Epoch]; !known {
-			t.Errorf("member %d: epoch %d", i, s.Epoch)
 		}
 	}
 	haltAll(t, members)

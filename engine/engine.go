@@ -120,7 +120,7 @@ func New(given Config) (*Engine, error) {
 		peers:     make(map[wire.PublicKey]*Peer),
 		leavers:   newLeavers(2 * cfg.MaxPeers),
 		room:      newRoom(&cfg, &given),
-		sets:      &sets{cfg.Schemes, cfg.Sequencers, cfg.Logger, make(map[wire.PublicKey]bool), nil},
+		sets:      newSets(&cfg),
 	}
 	e.metrics = newMetrics(e)
 	if e.inbox, err = inbox.New[message](cfg.MaxPeers * cfg.PeerQuota); err != nil {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"log/slog"
 	"slices"
 
@@ -14,11 +15,62 @@ type sets struct {
 	sequencers SequencerProvider
 	log        *slog.Logger
 	checked    map[wire.PublicKey]bool // keys, and whether they are of small order
+	schemes    map[verify.Scheme]bool  // and whether they can be used
 	learned    []uint64                // epochs whose sets the core has got since the loop looked last
+}
+
+func newSets(cfg *Config) *sets {
+	return &sets{
+		SchemeProvider: cfg.Schemes, sequencers: cfg.Sequencers, log: cfg.Logger,
+		checked: make(map[wire.PublicKey]bool), schemes: make(map[verify.Scheme]bool),
+	}
 }
 
 // maxChecked bounds how many keys sets remembers.
 const maxChecked = 1 << 16
+
+// maxSchemes bounds how many schemes sets remembers.
+const maxSchemes = 1 << 10
+
+// Scheme implements core.Sets. A scheme that contradicts itself is as good as unknown: nothing could
+// be counted with it.
+func (s *sets) Scheme(epoch uint64) (verify.Scheme, bool) {
+	scheme, ok := s.SchemeProvider.Scheme(epoch)
+	if !ok || scheme == nil {
+		return nil, false
+	}
+	usable, known := s.schemes[scheme]
+	if !known {
+		if len(s.schemes) == maxSchemes {
+			clear(s.schemes)
+		}
+		fault := schemeFault(scheme)
+		if fault != "" {
+			s.log.Error("the scheme of an epoch cannot be used, and counts as unknown: "+fault, "epoch", epoch)
+		}
+		usable = fault == ""
+		s.schemes[scheme] = usable
+	}
+	return scheme, usable
+}
+
+// schemeFault names what is wrong with a scheme, which an embedder may have made. It is empty if
+// nothing is.
+func schemeFault(scheme verify.Scheme) string {
+	switch scheme.(type) {
+	case *verify.Multisig, *verify.Threshold, *verify.Ed25519:
+		return "" // by construction
+	}
+	participants := scheme.Participants()
+	switch n := len(participants); {
+	case n == 0 || n != scheme.Format().Participants || n != scheme.Weights().Len():
+		return fmt.Sprintf("it has %d participants, a format for %d and weights of %d; these are the same, and at least 1",
+			n, scheme.Format().Participants, scheme.Weights().Len())
+	case slices.ContainsFunc(participants, verify.HasSmallOrder):
+		return "the key of a participant is a point of small order, in whose name anybody can sign"
+	}
+	return ""
+}
 
 // Sequencers implements core.Sets.
 func (s *sets) Sequencers(epoch uint64) ([]wire.PublicKey, bool) {

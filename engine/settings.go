@@ -34,19 +34,27 @@ func (a Acks) String() string {
 // Settings are what the processes of a network should have alike, for a transport to compare when
 // two of them connect: docs/protocol.md 1.
 type Settings struct {
-	// Namespace is the SHA-256 of Config.Namespace, and AckEncoding the encoding of acks in the
-	// newest epoch that is known. Processes that differ in either understand nothing of each other.
-	Namespace   [32]byte
-	AckEncoding verify.AckEncoding
+	// Namespace is the SHA-256 of Config.Namespace. Processes that differ in it understand nothing of
+	// each other.
+	Namespace [32]byte
 	// Acks and SendCertificates are those of the Config. Processes that differ in Acks work
 	// together as long as all sequencers send certificates.
 	Acks             Acks
 	SendCertificates bool
-	// Epoch is the newest epoch whose validators are known, and SetDigest names them, if HasDigest
-	// is set: the scheme of an embedder's own has a digest if it has a method Digest() [32]byte.
-	// Processes whose digests of an epoch differ verify each other's acks against different sets.
-	Epoch     uint64
-	SetDigest [32]byte
+	// Sets are those of the epochs within bounds whose validators are known, ascending. Nothing is
+	// to be compared of a set that only one of two processes knows.
+	Sets []SetSettings
+}
+
+// SetSettings are the settings that come with the validators of one epoch.
+type SetSettings struct {
+	Epoch uint64
+	// AckEncoding is the encoding of acks. Processes that differ in it cannot read each other's.
+	AckEncoding verify.AckEncoding
+	// Digest names the validators, their keys and weights, if HasDigest is set: the scheme of an
+	// embedder's own has a digest if it has a method Digest() [32]byte. Processes whose digests of
+	// an epoch differ verify each other's acks against different sets.
+	Digest    [32]byte
 	HasDigest bool
 }
 
@@ -57,17 +65,15 @@ func (e *Engine) settings() Settings {
 	s := Settings{
 		Namespace: sha256.Sum256(e.cfg.Namespace), Acks: e.cfg.Acks, SendCertificates: e.cfg.SendCertificates,
 	}
-	scheme, epoch, ok := e.core.NewestScheme()
-	if !ok {
-		s.Epoch = e.core.Epoch()
-		return s
-	}
-	s.Epoch = epoch
-	if f := scheme.Format(); f.AckSignature != f.Signature {
-		s.AckEncoding = verify.Uncompressed
-	}
-	if d, ok := scheme.(interface{ Digest() [32]byte }); ok {
-		s.SetDigest, s.HasDigest = d.Digest(), true
+	for epoch, scheme := range e.core.Schemes() {
+		set := SetSettings{Epoch: epoch}
+		if f := scheme.Format(); f.AckSignature != f.Signature {
+			set.AckEncoding = verify.Uncompressed
+		}
+		if d, ok := scheme.(interface{ Digest() [32]byte }); ok {
+			set.Digest, set.HasDigest = d.Digest(), true
+		}
+		s.Sets = append(s.Sets, set)
 	}
 	return s
 }

@@ -42,6 +42,11 @@ type certificateMessages struct {
 	strangers certificateQueue // of peers that are no validator or sequencer of an epoch within bounds
 	// limited are the queues in which only messages wait whose peers' next one is not due yet.
 	limited []*certificateQueue
+	// verifying counts the messages in verification, by what they certify, and blocked are the
+	// queues in which messages for the same wait: who relays a certificate has nobody verify it
+	// again.
+	verifying map[wire.Subject]int
+	blocked   []*certificateQueue
 }
 
 // CertificateMessage takes a certificate message from a peer: docs/protocol.md 4.9. The message is
@@ -73,7 +78,7 @@ func (c *Core) certificateMessage(from *Peer, message []byte) Outcome {
 		q = &c.messages.strangers
 	}
 	m := &certificateMessage{from: from, queue: q}
-	if o := c.messages.admit(q, &lock, len(message)); o != Accepted {
+	if o := c.messages.admit(m, &lock, len(message)); o != Accepted {
 		return o
 	}
 	m.message = slices.Clone(message)
@@ -121,19 +126,26 @@ func (q *certificateQueue) of(sequencer wire.PublicKey) *certificateMessage {
 	return nil
 }
 
-// admit reports whether a message of so many bytes may wait in a queue: per lane one does, the
-// highest.
-func (s *certificateMessages) admit(q *certificateQueue, lock *wire.Lock, size int) Outcome {
+// admit reports whether a message with a lock, of so many bytes, may wait: per lane one does, the
+// highest, and none of a peer that once sent an invalid one keeps another peer's out.
+func (s *certificateMessages) admit(m *certificateMessage, lock *wire.Lock, size int) Outcome {
+	q, others := m.queue, len(m.queue.waiting)
 	if former := q.of(lock.Chunk.Sequencer); former != nil {
-		if lock.Chunk.Height < former.lock.Chunk.Height {
+		overrides := former.from.badCertificates && !m.from.badCertificates
+		if lock.Chunk.Height < former.lock.Chunk.Height && !overrides {
 			return Busy
 		}
-		if lock.Chunk == former.lock.Chunk && lock.Epoch == former.lock.Epoch {
+		if lock.Chunk == former.lock.Chunk && lock.Epoch == former.lock.Epoch && !overrides {
 			return Duplicate
 		}
-		return Accepted
+		others--
+		size -= len(former.message)
 	}
-	if len(q.waiting) >= maxCertificateMessages || len(q.waiting) > 0 && s.bytes+size > maxCertificateBytes {
+	if others >= maxCertificateMessages || others > 0 && s.bytes+size > maxCertificateBytes {
+		return NoRoom
+	}
+	if q.strangers && m.from.badCertificates &&
+		slices.ContainsFunc(q.waiting, func(o *certificateMessage) bool { return o.from == m.from }) {
 		return NoRoom
 	}
 	return Accepted
@@ -151,11 +163,18 @@ func (s *certificateMessages) push(m *certificateMessage) (replaced bool) {
 	return false
 }
 
-// take takes out the first message of a queue whose peer's next one may be verified now. If there is
-// none, due is when there is; never if nothing waits.
+// take takes out the first message of a queue whose peer's next one may be verified now and that no
+// other message stands for. The sequencer's own waits for no other peer's. If there is none, due is
+// when there is; never if nothing waits, or only for others' verdicts.
 func (s *certificateMessages) take(q *certificateQueue, now time.Duration) (m *certificateMessage, due time.Duration) {
 	due = never
 	for i, m := range q.waiting {
+		if s.verifying[m.lock.Subject()] > 0 && m.from.id != m.lock.Chunk.Sequencer {
+			if !slices.Contains(s.blocked, q) {
+				s.blocked = append(s.blocked, q)
+			}
+			continue
+		}
 		if m.from.badCertificates && now < m.from.nextCertificate {
 			due = min(due, m.from.nextCertificate)
 			continue
@@ -186,6 +205,7 @@ func (c *Core) verifyCertificates(q *certificateQueue) {
 		}
 		e := c.inBounds(m.lock.Epoch)
 		q.verifying = true
+		c.messages.verifying[m.lock.Subject()]++
 		if m.from.badCertificates {
 			m.from.nextCertificate = c.now + c.cfg.BadNodeInterval
 		}
@@ -199,8 +219,11 @@ func (c *Core) verifyCertificates(q *certificateQueue) {
 
 // certificateVerdict takes the verdict on a certificate message.
 func (c *Core) certificateVerdict(j job, v *verify.Verdict) {
-	m := j.certificate
+	m, s := j.certificate, j.certificate.lock.Subject()
 	m.queue.verifying = false
+	if c.messages.verifying[s]--; c.messages.verifying[s] == 0 {
+		delete(c.messages.verifying, s)
+	}
 	switch {
 	case v.Err != nil: // no verdict, and nobody to blame
 		c.counts.CertificateMessages[Stale]++
@@ -214,8 +237,16 @@ func (c *Core) certificateVerdict(j job, v *verify.Verdict) {
 		m.from.badCertificates, m.from.nextCertificate = true, c.now+c.cfg.BadNodeInterval
 		c.faults.invalidCertificate(m.from, m.message)
 	}
-	if c.running {
-		c.verifyCertificates(m.queue)
+	if !c.running {
+		return
+	}
+	if j.lane.verifying == nil {
+		c.nextNode(j.lane) // it may have waited for this verdict
+	}
+	blocked := c.messages.blocked
+	c.messages.blocked = nil
+	for _, q := range append(blocked, m.queue) {
+		c.verifyCertificates(q)
 	}
 }
 

@@ -278,3 +278,88 @@ func TestAFloodOfInvalidCertificatesIsVerifiedOncePerPeerAndInterval(t *testing.
 	r.verdicts()
 	expect(t, "locks", len(r.locks()), 1)
 }
+
+// 4.9, 5.6: Who relays a certificate has nobody verify it again: while one for a subject is in
+// verification, those of other peers wait, but for the sequencer's own.
+func TestACertificateThatManyRelayIsVerifiedOnce(t *testing.T) {
+	r := newRig(t, 10)
+	for height := range uint64(5) {
+		l := r.w.lock(chunk(9, height, 1), 5)
+		for _, i := range []int{1, 2, 3, 9} {
+			expect(t, "outcome", r.lock(id(i), l), Accepted)
+		}
+		expect(t, "statements: a relayed one, and the sequencer's own", len(r.verifies), 2)
+		r.verdicts()
+		expect(t, "locks", len(r.locks()), int(height)+1)
+	}
+	expect(t, "received", r.c.Counts().CertificatesReceived, 10)
+	expect(t, "stale", r.c.Counts().CertificateMessages[Stale], 10)
+	expect(t, "subjects in verification", len(r.c.messages.verifying), 0)
+}
+
+// A relayed certificate that is invalid does not stand in for a valid one.
+func TestACertificateThatWaitsForAnInvalidOneIsVerifiedAfterIt(t *testing.T) {
+	r := newRig(t, 4)
+	good := r.w.lock(chunk(3, 5, 1), 5)
+	r.lock(id(1), r.w.badLock(chunk(3, 5, 1), 5))
+	r.lock(id(2), good)
+	expect(t, "statements", len(r.verifies), 1)
+	r.verdicts()
+	fault[*wire.InvalidCertificate](r)
+	expectHeights(t, "locks", r.heights(), 5)
+}
+
+// 4.2.6: If a valid certificate for exactly that (chunk, epoch) is held, the parent's need not be
+// verified. While one is in verification by itself, the node waits for that.
+func TestANodeWaitsForTheCertificateOfItsParentThatIsInVerification(t *testing.T) {
+	for name, valid := range map[string]bool{"valid": true, "invalid": false} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, 4)
+			r.tip(genesis(1, 1))
+			l := r.w.lock(chunk(1, 0, 1), 5)
+			n := on(l, 2)
+			if valid {
+				r.lock(id(1), l)
+			} else {
+				r.lock(id(2), r.w.badLock(chunk(1, 0, 1), 5))
+			}
+			expect(t, "outcome", r.node(n), Accepted)
+			expect(t, "statements", len(r.verifies), 1)
+			r.one()
+			expect(t, "statements", len(r.verifies), 1)
+			expect(t, "with the parent's certificate", r.verifies[0].Certificate != nil, !valid)
+			r.verdicts()
+			expect(t, "tip", tipOf(t, r, 1), n.Chunk)
+		})
+	}
+}
+
+// 4.9.3: While all that wait take 64 MiB, one of a peer waits. One that takes the place of another
+// is no exception.
+func TestACertificateThatReplacesAnotherCountsByItsLength(t *testing.T) {
+	r := newRig(t, 4)
+	r.lock(id(2), r.w.lock(chunk(0, 5, 1), 5))
+	r.lock(id(2), r.w.lock(chunk(1, 5, 1), 5))
+	r.lock(id(2), r.w.lock(chunk(3, 5, 1), 5))
+	r.c.messages.bytes = maxCertificateBytes
+	expect(t, "longer", r.lock(id(2), r.w.lock(chunk(3, 1<<40, 1), 5)), NoRoom)
+	expect(t, "as long", r.lock(id(2), r.w.lock(chunk(3, 6, 1), 5)), Accepted)
+}
+
+// A stranger that once sent an invalid certificate has one waiting, and keeps no place of a lane.
+func TestAStrangerThatWasInvalidKeepsNoOtherOut(t *testing.T) {
+	many := make([]wire.PublicKey, 30)
+	for i := range many {
+		many[i] = id(i)
+	}
+	r := newRig(t, 4, sequencersIn(5, many...))
+	r.lock(id(700), r.w.badLock(chunk(1, 5, 1), 5))
+	r.verdicts()
+	expect(t, "the next", r.lock(id(700), r.w.lock(chunk(1, 1<<50, 1), 5)), Accepted)
+	for lane := 2; lane < 20; lane++ {
+		expect(t, "one more", r.lock(id(700), r.w.lock(chunk(lane, 5, 1), 5)), NoRoom)
+	}
+	expect(t, "another stranger's, on the lane", r.lock(id(701), r.w.lock(chunk(1, 5, 1), 5)), Accepted)
+	r.verdicts()
+	expectHeights(t, "locks", r.heights(), 5)
+}

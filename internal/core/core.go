@@ -100,7 +100,7 @@ func New(cfg Config) *Core {
 		sets: cfg.Sets, identity: cfg.Identity, votes: c.votes, back: cfg.EpochsBack, ahead: cfg.EpochsAhead,
 		known: make(map[uint64]*epoch),
 	}
-	c.messages.strangers.strangers = true
+	c.messages.strangers.strangers, c.messages.verifying = true, make(map[wire.Subject]int)
 	c.records.out = &c.effects
 	c.calls = calls{out: &c.effects, open: make(map[uint64]call)}
 	c.jobs = jobs{out: &c.effects, open: make(map[uint64]job)}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"iter"
 	"math"
 	"slices"
 	"time"
@@ -273,12 +274,14 @@ func (c *Core) setsKnown() {
 	}
 }
 
-// NewestScheme returns the scheme of the newest epoch within bounds that has one, false if none has.
-func (c *Core) NewestScheme() (scheme verify.Scheme, number uint64, ok bool) {
-	first, last := c.epochs.bounds()
-	for n := last; ; n-- {
-		if scheme, ok = c.epochs.scheme(n); ok || n == first {
-			return scheme, n, ok
+// Schemes goes over the schemes of the epochs within bounds that have one, ascending.
+func (c *Core) Schemes() iter.Seq2[uint64, verify.Scheme] {
+	return func(yield func(uint64, verify.Scheme) bool) {
+		first, last := c.epochs.bounds()
+		for n := first; ; n++ {
+			if scheme, ok := c.epochs.scheme(n); ok && !yield(n, scheme) || n == last {
+				return
+			}
 		}
 	}
 }

@@ -160,8 +160,9 @@ func (c *Core) endOfRecovery(locks []wire.Lock) (recoveredRecord, error) {
 	for number := c.epochs.current; ; number++ {
 		if e := c.inBounds(number); e != nil && e.member && !r.unsafe {
 			if e.set.Weight(e.me) > e.set.Tolerates() {
-				return r, fmt.Errorf("%w: the %d validators of epoch %d tolerate no faulty one, and one that recovers counts among "+
-					"them; change the validator set, or accept the risk with RecoverUnsafe", ErrIndispensable, e.format.Participants, number)
+				return r, fmt.Errorf("%w: one that recovers counts among the faulty ones, and the validators of epoch %d tolerate %d "+
+					"of a weight of %d, while this one weighs %d; change the validator set, or accept the risk with RecoverUnsafe",
+					ErrIndispensable, number, e.set.Tolerates(), e.scheme.Weights().Total(), e.set.Weight(e.me))
 			}
 		}
 		if number == last {

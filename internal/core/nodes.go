@@ -140,6 +140,9 @@ func (c *Core) nextNode(l *lane) {
 	if o == UnknownEpoch {
 		return // until the sets of the current epoch are known: see awaitSets
 	}
+	if o == Accepted && c.parentInVerification(l, &p.node) {
+		return // until the verdict: see certificateVerdict
+	}
 	l.waiting = nil
 	if o != Accepted && o != Conflicting {
 		c.counts.Nodes[Stale]++
@@ -148,6 +151,12 @@ func (c *Core) nextNode(l *lane) {
 	}
 	p.onlyProposal = o == Conflicting
 	c.verifyNode(l, p)
+}
+
+// parentInVerification reports whether a certificate for a node's parent is in verification, as a
+// message of its own. Then the node's need not be verified, as a rule.
+func (c *Core) parentInVerification(l *lane, n *wire.Node) bool {
+	return n.HasParent() && c.messages.verifying[n.ParentSubject()] > 0 && l.holds(n.ParentSubject()) == nil
 }
 
 // verifyNode submits a node's chunk signature and its parent certificate. One that is held for the

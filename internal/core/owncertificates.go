@@ -23,9 +23,12 @@ func (c *Core) sendCertificate(lock *wire.Lock) {
 		return
 	}
 	e := c.currentEpoch()
-	c.sent.due = e == nil
 	if e == nil {
+		c.sent.due = true
 		return
+	}
+	if highest, _ := c.own.votes.Highest(); lock.Chunk.Height == highest {
+		c.sent.due = false
 	}
 	c.sent.any, c.sent.sentAt = true, c.now
 	c.emitCertificate(e.others, lock)
@@ -64,10 +67,10 @@ func (c *Core) lastCertificate() *wire.Lock {
 }
 
 // ownCertificate returns the certificate that is held for a chunk of our own lane, the newest of an
-// epoch that others can be expected to know; nil without one.
+// epoch within bounds that others can be expected to know; nil without one.
 func (c *Core) ownCertificate(chunk *wire.Chunk) *wire.Lock {
 	first, _ := c.epochs.bounds()
-	if held := c.own.newestUpTo(c.epochs.current, first, *chunk); held != nil {
+	if held := c.own.newestUpTo(c.epochs.current, first, *chunk); held != nil && held.Epoch >= first {
 		return &held.Lock
 	}
 	return nil

@@ -323,3 +323,43 @@ func TestRule5_9_ACertificateMessageOfOurLaneAboveTheJournalStopsTheProcess(t *t
 	r.connected(id(1))
 	expect(t, "effects after that", len(r.c.Effects()), 0)
 }
+
+// The last certificate stays due while only another one could be sent.
+func TestTheLastCertificateIsSentThoughAnotherComesFirst(t *testing.T) {
+	r := newRig(t, 4, sequencing, toSequencer, unknownAt(6))
+	first := r.propose(1)
+	r.certifyOwn(first, 5)
+	second := r.propose(2)
+	r.epoch(6)
+	r.sent = nil
+	r.certifyOwn(second, 5)
+	expect(t, "sent while the epoch's sets are not known", len(r.sent), 0)
+	r.sets.unknown[6] = false
+	r.lock(id(1), r.w.lock(first, 6))
+	r.verdicts()
+	r.pass(time.Minute)
+	got := r.sentLocks()
+	expect(t, "the last one sent", got[len(got)-1].Chunk, second)
+}
+
+// Others refuse certificates of epochs out of bounds: none is sent, and none answers an ack.
+func TestNoCertificateOfAnEpochOutOfBoundsIsSent(t *testing.T) {
+	r := newRig(t, 4, sequencing, toSequencer)
+	c := r.propose(1)
+	r.certifyOwn(c, 5)
+	r.epoch(6)
+	r.epoch(7)
+	r.epoch(8)
+	r.sent = nil
+	r.pass(r.cfg.AckInterval + 1)
+	r.ack(1, c, 8)
+	r.connected(id(2))
+	expect(t, "sent", len(r.sent), 0)
+	r.ack(2, c, 8)
+	r.ack(3, c, 8)
+	r.verdicts()
+	expect(t, "sent once it is certified anew", len(r.sent), 1)
+	r.pass(r.cfg.AckInterval + 1)
+	r.ack(1, c, 8)
+	expectRecipients(t, "answers", r.sent[1:], []wire.PublicKey{id(1)})
+}
