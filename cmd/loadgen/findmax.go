@@ -79,8 +79,8 @@ func (h *harness) findMax(ctx context.Context, bound time.Duration) (search, err
 	return f, nil
 }
 
-// saturation measures the rate, in acks/s, of the chunks that the engine certifies when the generator
-// sends as fast as the engine can take.
+// saturation measures the rate, in acks/s, of the chunks that the engine certifies when the
+// generator sends as fast as the engine can take.
 func (h *harness) saturation(ctx context.Context) (search, error) {
 	h.screen.note("measuring saturation")
 	r, err := h.run(ctx, stageSaturation, 0, max(min(2*time.Second, h.config.duration), h.config.duration/3))

@@ -82,7 +82,8 @@ func newGenerator(cfg *nodeConfig, set *presign.Set, u *nodeUnderTest, p *popula
 	g := &generator{
 		node: u, population: p, lanes: u.lanes, quota: cfg.quota(len(u.peers)), seed: cfg.seed, schedule: sched,
 		done: make(chan struct{}), own: make(chan int64, 1), dry: make(chan struct{}),
-		ready: make(chan int, len(u.lanes)), missing: make([]atomic.Int32, len(u.lanes)), acked: make([]int64, len(u.lanes)), next: make([]atomic.Int64, len(u.lanes)),
+		ready: make(chan int, len(u.lanes)), missing: make([]atomic.Int32, len(u.lanes)),
+		acked: make([]int64, len(u.lanes)), next: make([]atomic.Int64, len(u.lanes)),
 	}
 	inFlight := cfg.inFlight
 	if inFlight == 0 {
@@ -262,8 +263,8 @@ func (f *feeder) feedOwn() {
 	}
 }
 
-// chunk delivers the node and acks of one height of a lane at once, but waits where a full quota would
-// refuse a message. It returns false when the feeder should end.
+// chunk delivers the node and the acks or the certificate of one height of a lane at once, but waits
+// where a full quota would refuse a message. It returns false when the feeder should end.
 func (f *feeder) chunk(l, height int) bool {
 	if node := f.lanes[l].Node(uint64(height)); node != nil {
 		f.missing[l].Store(2)

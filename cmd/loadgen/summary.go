@@ -185,7 +185,7 @@ func (c *summary) algorithm() string {
 // network describes what is not usual about the network, for people; "" if nothing is.
 func (c *summary) network() string {
 	text := ""
-	if c.Acks != engine.AcksToAll.String() {
+	if c.Acks == engine.AcksToSequencer.String() {
 		text += ", acks to the " + c.Acks
 	}
 	if c.Weights != equalWeights {
