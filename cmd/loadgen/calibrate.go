@@ -21,13 +21,20 @@ const calibrationChunks = 32
 // calibration measures the CPU time of the cryptography alone, while this process does nothing
 // else: the same work as bench/ measures, with the same verifier as the engine's. It is measured
 // right before and right after a run, since the speed of machines drifts.
+//
+// There are two kinds of work: the quorum of acks on each chunk, and whatever else a chunk takes:
+// the signature of its node, the own ack, and with acks to the sequencer its certificate.
 type calibration struct {
 	set    *presign.Set
 	lane   *presign.Lane
 	random *rand.Rand
 
-	slices       int
-	acks, chunks time.Duration // CPU of all slices: of votes alone; of votes, nodes and own acks
+	certificates bool    // they come as messages
+	assembled    float64 // the part of the chunks whose acks the node gets
+
+	chunks        int           // of each kind of work, in all slices
+	acks          int           // verified in them
+	votes, others time.Duration // CPU of each kind
 }
 
 func newCalibration(ctx context.Context, cfg *nodeConfig, set *presign.Set) (*calibration, error) {
@@ -40,7 +47,11 @@ func newCalibration(ctx context.Context, cfg *nodeConfig, set *presign.Set) (*ca
 	if err != nil {
 		return nil, err
 	}
-	return &calibration{set: set, lane: l, random: rand.New(rand.NewPCG(cfg.seed, 0x63616c))}, nil
+	c := &calibration{set: set, lane: l, random: rand.New(rand.NewPCG(cfg.seed, 0x63616c)), assembled: 1}
+	if c.certificates = cfg.acksToSequencer(); c.certificates {
+		c.assembled = 1 / float64(cfg.sequencers)
+	}
+	return c, nil
 }
 
 // measure does slices of both kinds of work alternately, for about long but at least two of each.
@@ -52,22 +63,22 @@ func (c *calibration) measure(ctx context.Context, long time.Duration) error {
 	defer v.Close()
 	began := time.Now()
 	for i := 0; i < 2 || time.Since(began) < long; i++ {
-		acks, err := c.slice(ctx, v, false)
+		votes, err := c.slice(ctx, v, true)
 		if err != nil {
 			return fmt.Errorf("calibrating: %w", err)
 		}
-		all, err := c.slice(ctx, v, true)
+		others, err := c.slice(ctx, v, false)
 		if err != nil {
 			return fmt.Errorf("calibrating: %w", err)
 		}
-		c.slices, c.acks, c.chunks = c.slices+1, c.acks+acks, c.chunks+all
+		c.chunks, c.votes, c.others = c.chunks+calibrationChunks, c.votes+votes, c.others+others
 	}
 	return nil
 }
 
-// slice verifies a quorum's votes on each chunk, with a new scheme instance, whose caches are
-// empty. With whole it also verifies the node above each chunk and signs an ack for each.
-func (c *calibration) slice(ctx context.Context, v *batch.Verifier, whole bool) (time.Duration, error) {
+// slice does one kind of work on each chunk, with a new scheme instance, whose caches are empty, and
+// returns the CPU time that it took.
+func (c *calibration) slice(ctx context.Context, v *batch.Verifier, votes bool) (time.Duration, error) {
 	scheme, err := c.set.Scheme()
 	if err != nil {
 		return 0, err
@@ -77,11 +88,12 @@ func (c *calibration) slice(ctx context.Context, v *batch.Verifier, whole bool) 
 		return 0, err
 	}
 	var statements []*verify.Statement
-	for h := range calibrationChunks {
-		votes, node := presignedStatements(scheme, c.lane, h, c.random)
-		if statements = append(statements, votes); whole {
-			statements = append(statements, node)
+	for h := range uint64(calibrationChunks) {
+		s, err := c.statement(scheme, h, votes)
+		if err != nil {
+			return 0, err
 		}
+		statements = append(statements, s)
 	}
 	before := processCPU()
 	verdicts, err := v.Verify(ctx, statements)
@@ -89,7 +101,7 @@ func (c *calibration) slice(ctx context.Context, v *batch.Verifier, whole bool) 
 		return 0, err
 	}
 	for h := range uint64(calibrationChunks) {
-		if !whole {
+		if votes {
 			break
 		}
 		if _, err := signer.SignAck(ctx, c.lane.Subject(h)); err != nil {
@@ -105,31 +117,31 @@ func (c *calibration) slice(ctx context.Context, v *batch.Verifier, whole bool) 
 	return took, nil
 }
 
-// perAck returns the CPU time, in ns, of the cryptography alone for each ack of a quorum. perChunk
-// returns that of a whole chunk: its quorum of acks, its node with parent certificate, and the
-// engine's own ack.
-func (c *calibration) perAck() float64 {
-	acks := verify.Quorum(c.set.Format().Participants) * calibrationChunks * c.slices
-	return float64(c.acks) / float64(max(1, acks))
+// statement returns what an engine verifies of a chunk: the votes of a random quorum, or the node
+// with the certificate that comes after it.
+func (c *calibration) statement(scheme verify.Scheme, height uint64, votes bool) (*verify.Statement, error) {
+	subject := c.lane.Subject(height)
+	if votes {
+		quorum := c.set.Quorum(c.random, self)
+		c.acks += quorum.Count()
+		return &verify.Statement{Scheme: scheme, Subject: subject, Signers: quorum, Slab: c.lane.Votes(height)}, nil
+	}
+	var n wire.Node
+	if err := n.Decode(c.lane.Node(height), wire.SameFormat(scheme.Format())); err != nil {
+		return nil, err
+	}
+	p := n.Proposal()
+	s := &verify.Statement{Proposal: &p}
+	if c.certificates {
+		s.Scheme, s.Subject, s.Certificate = scheme, subject, c.lane.Certificate(height)
+	}
+	return s, nil
 }
+
+// perAck returns the CPU time, in ns, of the cryptography alone for each ack of a quorum. perChunk
+// returns that of a whole chunk, on average over all lanes.
+func (c *calibration) perAck() float64 { return float64(c.votes) / float64(max(1, c.acks)) }
 
 func (c *calibration) perChunk() float64 {
-	return float64(c.chunks) / float64(max(1, calibrationChunks*c.slices))
-}
-
-// presignedStatements returns the statements that the engine would submit for a chunk: the votes of
-// a random quorum, and the node above.
-func presignedStatements(scheme verify.Scheme, l *presign.Lane, height int, random *rand.Rand) (votes, node *verify.Statement) {
-	n := scheme.Format().Participants
-	signers := wire.NewSigners(n)
-	for _, i := range random.Perm(n)[:verify.Quorum(n)] {
-		signers.Add(wire.Participant(i))
-	}
-	votes = &verify.Statement{Scheme: scheme, Subject: l.Subject(uint64(height)), Signers: signers, Slab: l.Votes(uint64(height))}
-	var above wire.Node
-	if err := above.Decode(l.Node(uint64(height)+1), wire.SameFormat(scheme.Format())); err != nil {
-		return votes, nil
-	}
-	p := above.Proposal()
-	return votes, &verify.Statement{Proposal: &p, Scheme: scheme, Subject: above.ParentSubject(), Certificate: above.Parent.Certificate}
+	return (float64(c.votes)*c.assembled + float64(c.others)) / float64(max(1, c.chunks))
 }

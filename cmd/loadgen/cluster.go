@@ -74,7 +74,8 @@ func newCluster(ctx context.Context, cfg *config, r *run) (*cluster, error) {
 
 // newSet makes the validator set. The same configuration makes the same set, in new memory.
 func newSet(cfg *config) (*testkit.Set, error) {
-	return testkit.New(cfg.kind(), cfg.blsVariant(), cfg.ackEncoding(), cfg.validators, []byte(namespace), cfg.seed)
+	identities := testkit.Identities(cfg.validators, cfg.seed)
+	return testkit.NewWeighted(identities, cfg.voting, cfg.kind(), cfg.blsVariant(), cfg.ackEncoding(), []byte(namespace), cfg.seed)
 }
 
 // start makes all engines and runs them. After an error, too, stop must be called.
@@ -188,6 +189,8 @@ func (c *cluster) status(ctx context.Context) (sum engine.Status, err error) {
 		a.AcksInvalid += b.AcksInvalid
 		a.NodesReceived += b.NodesReceived
 		a.NodesInvalid += b.NodesInvalid
+		a.CertificatesReceived += b.CertificatesReceived
+		a.CertificatesInvalid += b.CertificatesInvalid
 		a.Faults += b.Faults
 		a.InboxDropped += b.InboxDropped
 		a.OutboxDropped += b.OutboxDropped

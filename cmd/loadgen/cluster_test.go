@@ -25,6 +25,9 @@ func TestEverySchemeCertifiesOnAllLanes(t *testing.T) {
 		"--scheme threshold --variant minsig --signatures uncompressed",
 		"--scheme threshold --variant minpk",
 		"--scheme ed25519",
+		"--acks sequencer --scheme multisig --weights zipf",
+		"--acks sequencer --scheme threshold",
+		"--acks sequencer --scheme ed25519",
 	} {
 		t.Run(args, func(t *testing.T) {
 			t.Parallel()
@@ -39,6 +42,16 @@ func TestEverySchemeCertifiesOnAllLanes(t *testing.T) {
 			}
 			if r.AcksReceived == 0 || r.NodesReceived == 0 || r.AcksInvalid != 0 || r.LatencyMS.P50 <= 0 || r.LatencyMS.Max < r.LatencyMS.P99 {
 				t.Errorf("%+v", r)
+			}
+			// A chunk that certifies was acked by three of four, the sequencer among them. There may be as
+			// many acks again, for chunks that were not certified when the run ended.
+			toSequencer := strings.Contains(args, "sequencer")
+			m, least, below := r.Messages, 9.0, 24.0
+			if toSequencer {
+				least, below = 2, 9
+			}
+			if m.Acks < least || m.Acks >= below || m.Nodes < 2 || (m.Certificates > 0) != toSequencer || (r.CertificatesReceived > 0) != toSequencer {
+				t.Errorf("%+v messages per certificate, %d certificates received", m, r.CertificatesReceived)
 			}
 			if want := map[bool]string{true: "", false: r.Variant}[strings.Contains(args, "ed25519")]; r.Variant != want {
 				t.Errorf("variant %q", r.Variant)
@@ -56,6 +69,8 @@ func TestOtherShapesOfClustersWork(t *testing.T) {
 		{"--validators 5 --sequencers 2 --workers 2 --batch-size 4 --batch-delay 1ms --latency 2ms", 2},
 		{"--validators 3 --sequencers 5 --latency 2ms", 5},
 		{"--latency 20ms --loss 0.05 --duration 2500ms", 4},
+		{"--acks sequencer --validators 3 --sequencers 5 --latency 2ms", 5},
+		{"--acks sequencer --latency 20ms --loss 0.05 --duration 2500ms", 4},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			t.Parallel()
@@ -83,6 +98,7 @@ func TestTheResultHasTheKeysThatOthersRelyOn(t *testing.T) {
 		"batch_size": 0.0, "duration_s": 0.0, "certificates": 0.0, "certificates_per_s": 0.0, "acks_received": 0.0,
 		"acks_per_s": 0.0, "acks_invalid": 0.0, "nodes_received": 0.0, "latency_ms": map[string]any{}, "cpu_s": 0.0,
 		"cpu_us_per_certificate": 0.0, "max_rss_bytes": 0.0, "conflicts": 0.0, "errors": 0.0,
+		"acks": "", "weights": "", "messages_per_certificate": map[string]any{},
 	} {
 		if v, ok := got[key]; !ok || fmt.Sprintf("%T", v) != fmt.Sprintf("%T", example) {
 			t.Errorf("%s is %T, want %T", key, v, example)
@@ -92,6 +108,12 @@ func TestTheResultHasTheKeysThatOthersRelyOn(t *testing.T) {
 	for _, key := range []string{"p50", "p90", "p99", "max"} {
 		if v, ok := latency[key].(float64); !ok || v <= 0 {
 			t.Errorf("latency_ms.%s is %v", key, latency[key])
+		}
+	}
+	messages, _ := got["messages_per_certificate"].(map[string]any)
+	for _, key := range []string{"nodes", "acks", "certificates"} {
+		if _, ok := messages[key].(float64); !ok {
+			t.Errorf("messages_per_certificate.%s is %v", key, messages[key])
 		}
 	}
 	if got["mode"] != "cluster" || got["duration_s"].(float64) < 0.7 || got["max_rss_bytes"].(float64) < 1<<20 || got["cpu_s"].(float64) <= 0 {
@@ -151,6 +173,29 @@ func TestASecondRunContinuesEveryLane(t *testing.T) {
 	oneLineError(t, o, exitUsage, "--validators 4 contradicts", "has 3")
 	o = loadgen(t.Context(), "--data", dir, "--seed", "43")
 	oneLineError(t, o, exitUsage, "--seed 43 contradicts")
+}
+
+func TestAClusterKeepsItsWeightsAndMayChangeWhereAcksGo(t *testing.T) {
+	t.Parallel()
+	file, dir := filepath.Join(t.TempDir(), "weights"), t.TempDir()
+	if err := os.WriteFile(file, []byte("1\n1\n100\n30\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	// Participant 2 alone is a quorum, and no others are.
+	first := mustRun(t, "--data", dir, "--duration", brief, "--latency", "3ms", "--scheme", "ed25519", "--weights", file)
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	second := mustRun(t, "--data", dir, "--duration", brief, "--latency", "3ms", "--acks", "sequencer")
+	if first.Weights != file || second.Weights != file || second.Acks != "sequencer" || second.CertificatesReceived == 0 {
+		t.Errorf("weights %q, then %q; acks to %q; %d certificates received", first.Weights, second.Weights, second.Acks, second.CertificatesReceived)
+	}
+	for i, l := range second.Lanes {
+		if l.Recovered < first.Lanes[i].Certified || l.Certified <= l.Recovered {
+			t.Errorf("lane went from %+v to %+v", first.Lanes[i], l)
+		}
+	}
+	oneLineError(t, loadgen(t.Context(), "--data", dir, "--weights", "zipf"), exitUsage, "--weights zipf contradicts", "has "+file)
 }
 
 func TestAnInterruptedRunStillSumsUp(t *testing.T) {

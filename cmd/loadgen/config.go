@@ -25,6 +25,9 @@ type config struct {
 	scheme     string
 	variant    string
 	signatures string
+	acks       string
+	weights    string
+	voting     []uint64 // the weights, by participant; nil: each validator counts 1
 	workers    int
 	batchSize  int
 	batchDelay time.Duration
@@ -48,6 +51,8 @@ func defaultConfig() *config {
 		scheme:     string(testkit.Multisig),
 		variant:    verify.MinSig.String(),
 		signatures: verify.Compressed.String(),
+		acks:       engine.AcksToAll.String(),
+		weights:    equalWeights,
 		workers:    max(1, runtime.GOMAXPROCS(0)-1), // as engine.Config.Workers 0
 		batchSize:  engine.DefaultBatchSize,
 		duration:   10 * time.Second,
@@ -56,8 +61,8 @@ func defaultConfig() *config {
 	}
 }
 
-// check returns a usageError for the first flag that is out of range, and draws a seed if none was
-// given.
+// check returns a usageError for the first flag that is out of range. It draws a seed if none was
+// given, and sets the weights.
 func (cfg *config) check() error {
 	switch {
 	case cfg.validators < 1 || cfg.validators > cfg.mostValidators:
@@ -88,7 +93,7 @@ func (cfg *config) check() error {
 	if !cfg.explicit("seed") {
 		cfg.seed = uint64(rand.Uint32())
 	}
-	return nil
+	return cfg.weigh()
 }
 
 func (cfg *config) checkNames() error {
@@ -106,6 +111,12 @@ func (cfg *config) checkNames() error {
 	if cfg.kind() == testkit.Ed25519 && cfg.ackEncoding() == verify.Uncompressed {
 		return usagef("--signatures uncompressed is for BLS; --scheme ed25519 has one encoding only")
 	}
+	if cfg.acks != engine.AcksToAll.String() && cfg.acks != engine.AcksToSequencer.String() {
+		return usagef("--acks must be all or sequencer, got %q", cfg.acks)
+	}
+	if cfg.kind() == testkit.Threshold && cfg.weights != equalWeights {
+		return usagef("--weights is for multisig and ed25519; in --scheme threshold each validator has one share")
+	}
 	return nil
 }
 
@@ -116,6 +127,8 @@ func (cfg *config) bind(f *pflag.FlagSet, validators, sequencers string) {
 	f.StringVar(&cfg.scheme, "scheme", cfg.scheme, "what certifies: multisig, threshold or ed25519")
 	f.StringVar(&cfg.variant, "variant", cfg.variant, "where BLS signatures lie: minsig (G1) or minpk (G2); ed25519 has none")
 	f.StringVar(&cfg.signatures, "signatures", cfg.signatures, "how acks carry BLS signatures: compressed or uncompressed")
+	f.StringVar(&cfg.acks, "acks", cfg.acks, "to whom acks go: all, or the sequencer, which then sends the certificate")
+	f.StringVar(&cfg.weights, "weights", cfg.weights, "validators' voting power: equal, zipf, or a file with a whole number on each line")
 	f.IntVar(&cfg.workers, "workers", cfg.workers, "verification workers of an engine; the default is its own: processors − 1, at least 1")
 	f.IntVar(&cfg.batchSize, "batch-size", cfg.batchSize, "statements verified together, at most")
 	f.DurationVar(&cfg.batchDelay, "batch-delay", cfg.batchDelay, "how long a smaller batch is held back for more")
@@ -136,3 +149,13 @@ func (cfg *config) ackEncoding() verify.AckEncoding {
 	}
 	return verify.Compressed
 }
+
+// acksTo returns to whom acks go.
+func (cfg *config) acksTo() engine.Acks {
+	if cfg.acks == engine.AcksToSequencer.String() {
+		return engine.AcksToSequencer
+	}
+	return engine.AcksToAll
+}
+
+func (cfg *config) acksToSequencer() bool { return cfg.acksTo() == engine.AcksToSequencer }

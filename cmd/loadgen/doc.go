@@ -8,6 +8,7 @@
 //	go run ./cmd/loadgen
 //	go run ./cmd/loadgen --validators 31 --scheme threshold --variant minpk
 //	go run ./cmd/loadgen --latency 50ms --loss 0.1 --duration 30s --json result.json
+//	go run ./cmd/loadgen --acks sequencer --weights zipf
 //
 // Subcommands:
 //
@@ -44,6 +45,15 @@
 // every lane, however the run before ended; flags that contradict the manifest are refused. Each
 // run makes its own payloads, so a member that forgot what it had said before the restart would
 // contradict itself, and be found.
+//
+// # Where acks go, and weights
+//
+// With --acks sequencer a validator sends its acks to the sequencer of the lane alone, and the
+// sequencer sends the certificate. This is no part of a cluster's manifest: a later run in the same
+// folder may have the other setting. --weights gives the validators different voting power: zipf in
+// proportion to 1, 1/2, 1/3 and so on, to validators at random, or a file with a whole number from 1
+// on each line, by participant. In node mode the engine under test is the first participant, and
+// must not weigh more than a third.
 //
 // # Members and lanes in a cluster
 //

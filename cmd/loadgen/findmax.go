@@ -79,18 +79,18 @@ func (h *harness) findMax(ctx context.Context, bound time.Duration) (search, err
 	return f, nil
 }
 
-// saturation measures the acks/s that the engine takes in when the generator sends as fast as the
-// engine can take them.
+// saturation measures the rate, in acks/s, of the chunks that the engine certifies when the
+// generator sends as fast as the engine can take.
 func (h *harness) saturation(ctx context.Context) (search, error) {
 	h.screen.note("measuring saturation")
 	r, err := h.run(ctx, stageSaturation, 0, max(min(2*time.Second, h.config.duration), h.config.duration/3))
 	if err != nil {
 		return search{}, err
 	}
-	if r.AcksPerSecond <= 0 && ctx.Err() == nil {
-		return search{}, errors.New("measuring saturation: nothing was taken in")
+	if r.Certificates == 0 && ctx.Err() == nil {
+		return search{}, errors.New("measuring saturation: nothing was certified")
 	}
-	return search{saturation: r.AcksPerSecond, soFar: r}, nil
+	return search{saturation: r.CertificatesPerSecond * float64(h.population.acksPerRound()), soFar: r}, nil
 }
 
 // saturations caches measured saturations by the parameters on which they depend: the runs of a
@@ -100,7 +100,7 @@ type saturations map[string]search
 // partOfSaturation returns the rate that --load asks for.
 func (h *harness) partOfSaturation(ctx context.Context, known saturations) (search, error) {
 	cfg := h.config
-	key := fmt.Sprint(cfg.validators, cfg.sequencers, cfg.scheme, cfg.variant, cfg.signatures, cfg.workers, cfg.batchSize, cfg.batchDelay,
+	key := fmt.Sprint(cfg.validators, cfg.sequencers, cfg.scheme, cfg.variant, cfg.signatures, cfg.acks, cfg.weights, cfg.workers, cfg.batchSize, cfg.batchDelay,
 		cfg.invalid, cfg.colluding, cfg.silent, cfg.late)
 	f, ok := known[key]
 	if !ok {

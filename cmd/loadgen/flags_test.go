@@ -12,10 +12,16 @@ import (
 )
 
 func TestAWrongCommandLineGetsOneLineAndStatus2(t *testing.T) {
-	dir, full := t.TempDir(), t.TempDir()
+	dir, full, letters := t.TempDir(), t.TempDir(), t.TempDir()
 	letter := filepath.Join(full, "letter.txt")
 	if err := os.WriteFile(letter, nil, 0o644); err != nil {
 		t.Fatal(err)
+	}
+	heavy, light := filepath.Join(letters, "heavy"), filepath.Join(letters, "light")
+	for name, text := range map[string]string{heavy: "7\n1\n1\n1\n", light: "1\n9\n9\n9\n"} {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -34,6 +40,11 @@ func TestAWrongCommandLineGetsOneLineAndStatus2(t *testing.T) {
 		{"--variant g1", "--variant must be minsig or minpk"},
 		{"--signatures zipped", "--signatures must be compressed or uncompressed"},
 		{"--scheme ed25519 --signatures uncompressed", "--signatures uncompressed is for BLS"},
+		{"--acks some", "--acks must be all or sequencer"},
+		{"--weights " + none, "--weights"},
+		{"--weights " + letter, "ends after line 0; there are 4 validators"},
+		{"--weights " + dir, "--weights"},
+		{"--weights zipf --scheme threshold", "--weights is for multisig and ed25519"},
 		{"--workers 0", "--workers must be from 1 to 1024"},
 		{"--batch-size 0", "--batch-size must be from 1 to 65536"},
 		{"--batch-delay 2s", "--batch-delay must be from 0 to 1s"},
@@ -87,6 +98,8 @@ func TestAWrongCommandLineGetsOneLineAndStatus2(t *testing.T) {
 		{"node --late NaN", "--late must be"},
 		{"node --invalid 0.3 --silent 0.3", "certifying takes 67"},
 		{"node --colluding", "--colluding needs"},
+		{"node --validators 4 --weights " + heavy, "weighs 7 of 10, more than a third"},
+		{"node --validators 4 --invalid 0.5 --weights " + light, "leave 10 of 28 of the weight to ack well"},
 		{"node --in-flight 2 --rate 5", "--in-flight goes without"},
 		{"node --in-flight 2 --find-max 5ms", "--in-flight goes without"},
 		{"node --in-flight 101", "--in-flight must be"},
@@ -117,6 +130,9 @@ func TestAWrongCommandLineGetsOneLineAndStatus2(t *testing.T) {
 		{"sweep --workers 0,1", "--workers must be"},
 		{"sweep --validators 10,2000", "--validators must be"},
 		{"sweep --batch-size 8,64 --colluding true", "--colluding needs"},
+		{"sweep --acks all,some", "--acks must be"},
+		{"sweep --weights equal,none", "--weights"},
+		{"sweep --weights equal,zipf --scheme multisig,threshold", "--weights is for"},
 		{"sweep --batch-size 8,64 --rate 5 --load 5%", "leave one out"},
 		{"sweep --batch-size 8,64 --find-max 5ms", "--find-max"},
 		{"sweep --batch-size 8,64 --p99 0s", "--p99 must be"},
@@ -181,7 +197,7 @@ func TestEveryFlagRefusesNonsense(t *testing.T) {
 
 func TestHelpListsTheFlagsOnStandardOutput(t *testing.T) {
 	outputs := "duration seed data json report live metrics pprof cpuprofile repeat "
-	settings := "validators sequencers scheme variant signatures workers batch-size batch-delay "
+	settings := "validators sequencers scheme variant signatures acks weights workers batch-size batch-delay "
 	for command, flags := range map[string]string{
 		"":      settings + outputs + "require latency loss",
 		"node":  settings + outputs + "require rate load schedule rate-to steps find-max invalid colluding silent late warmup in-flight feeders peer-quota",

@@ -13,24 +13,32 @@ import (
 	"github.com/lanecast/lanecast/engine"
 )
 
-// generator plays all validators and sequencers but the node under test: it delivers their nodes
-// and acks, in one of two ways.
+// generator plays all validators and sequencers but the node under test: it delivers their nodes and
+// acks, in one of two ways.
 //
-// Closed: a lane's next chunk begins when the node has certified the last, so the node is always
-// busy and never flooded; what it takes in is its throughput. Open: each ack is due at a time that
-// the schedule fixes beforehand, and is sent then or as soon as possible, whatever the node does; a
-// message whose peer has used up its quota is dropped and counted. Latency runs from when an ack
-// was due, not from when it was sent: otherwise a stall would delay its own measurement
-// (coordinated omission).
+// Closed: a lane's next chunk begins when the node has certified the last and sent its own ack for
+// it, so the node is always busy and never flooded; what it takes in is its throughput. (Without its
+// ack a lane would often go on before the node gets to sign one, at a rate that no network of such
+// nodes could keep up.) Open: each ack is due at a time that the schedule fixes beforehand, and is
+// sent then or as soon as possible, whatever the node does; a message whose peer has used up its
+// quota is dropped and counted. Latency runs from when an ack was due, not from when it was sent:
+// otherwise a stall would delay its own measurement (coordinated omission).
 //
 // The node's own lane is always closed: its chunks are acked when it sends them, and in an open run
 // it may propose them no earlier than the schedule says.
+//
+// With acks to the sequencer the node gets acks on its own lane only. On each of the others it gets
+// the certificate, in an open run when the ack that completes a quorum would have been due: so a
+// rate stands for the same chunks per second wherever acks go. Those who play attackers send an
+// invalid certificate of each such chunk before. The valid ones of their own lanes come from others:
+// the engine takes few of an attacker's, which would slow down the attacker's lane and no other.
 type generator struct {
 	node       *nodeUnderTest
 	population *population
 	lanes      []*presign.Lane
 	peers      []*engine.Peer // of the validators, by participant; nil for the node under test
 	sequencers []*engine.Peer // by lane
+	carriers   []*engine.Peer // by lane: who sends the certificates; nil if acks go to all
 	quota      int
 	seed       uint64
 
@@ -41,12 +49,14 @@ type generator struct {
 	group    sync.WaitGroup
 
 	// due[l][h] is the time at which a quorum could first exist for a chunk, in ns since began; 0
-	// until then. Written by the lane's feeder before it sends the completing ack, read by the
-	// reporter.
+	// until then. Written by the lane's feeder before it sends the completing ack or the
+	// certificate, read by the reporter.
 	due       [][]atomic.Int64
-	ready     chan int // lanes whose next chunk may begin, closed runs only
+	ready     chan int       // lanes whose next chunk may begin, closed runs only
+	missing   []atomic.Int32 // by lane: what the node has yet to do for that, of lock and ack
+	acked     []int64        // by lane: one above the height last acked; of the goroutine that sends
 	room      chan struct{}
-	next      []atomic.Int64 // by lane: the height that begins next
+	next      []atomic.Int64 // by lane: the height that begins next, or is under way
 	own       chan int64     // heights of the own lane that the node sent
 	dry       chan struct{}  // closed when a lane has nothing left to send
 	dryOnce   sync.Once
@@ -72,7 +82,8 @@ func newGenerator(cfg *nodeConfig, set *presign.Set, u *nodeUnderTest, p *popula
 	g := &generator{
 		node: u, population: p, lanes: u.lanes, quota: cfg.quota(len(u.peers)), seed: cfg.seed, schedule: sched,
 		done: make(chan struct{}), own: make(chan int64, 1), dry: make(chan struct{}),
-		ready: make(chan int, len(u.lanes)), next: make([]atomic.Int64, len(u.lanes)),
+		ready: make(chan int, len(u.lanes)), missing: make([]atomic.Int32, len(u.lanes)),
+		acked: make([]int64, len(u.lanes)), next: make([]atomic.Int64, len(u.lanes)),
 	}
 	inFlight := cfg.inFlight
 	if inFlight == 0 {
@@ -86,7 +97,10 @@ func newGenerator(cfg *nodeConfig, set *presign.Set, u *nodeUnderTest, p *popula
 		g.sequencers = append(g.sequencers, u.peers[l.Sequencer])
 		g.due = append(g.due, make([]atomic.Int64, l.Heights()))
 	}
-	u.proposal, u.broadcasted, u.locked = g.mayPropose, g.answer, g.lock
+	if cfg.acksToSequencer() {
+		g.carriers = p.carriers(g.peers, g.sequencers)
+	}
+	u.proposal, u.broadcasted, u.acked, u.locked = g.mayPropose, g.answer, g.ack, g.lock
 	feeders := max(1, min(cfg.feeders, len(u.lanes)-1))
 	for i := range feeders + 1 { // the last is for the own lane
 		f := &feeder{generator: g, random: rand.New(rand.NewPCG(cfg.seed, uint64(i)))}
@@ -177,21 +191,34 @@ func (g *generator) answer(height int64) {
 	}
 }
 
+// ack is called when the node has sent its ack for a chunk, perhaps again.
+func (g *generator) ack(lane int, height uint64) {
+	if h := int64(height); h >= g.acked[lane] {
+		g.acked[lane] = h + 1
+		g.goOn(lane)
+	}
+}
+
 // lock is called when a chunk was certified.
 func (g *generator) lock(lane int, height uint64) {
 	if g.certified != nil {
 		due := time.Duration(g.due[lane][height].Load())
 		g.certified(lane, height, due, time.Duration(since(g.began)))
 	}
-	if g.schedule != nil || lane == 0 {
+	g.goOn(lane)
+}
+
+// goOn begins the next chunk of a lane in a closed run, if the node has certified and acked the
+// last.
+func (g *generator) goOn(lane int) {
+	if g.schedule != nil || lane == 0 || g.missing[lane].Add(-1) > 0 {
 		return
 	}
 	select {
 	case <-g.room:
 	default:
 	}
-	if next := int64(height) + 1; next < int64(g.lanes[lane].Heights()) {
-		g.next[lane].Store(next)
+	if next := g.next[lane].Add(1); next < int64(g.lanes[lane].Heights()) {
 		g.ready <- lane
 		return
 	}
@@ -236,17 +263,21 @@ func (f *feeder) feedOwn() {
 	}
 }
 
-// chunk delivers the node and acks of one height of a lane at once, but waits where a full quota
-// would refuse a message. It returns false when the feeder should end.
+// chunk delivers the node and the acks or the certificate of one height of a lane at once, but waits
+// where a full quota would refuse a message. It returns false when the feeder should end.
 func (f *feeder) chunk(l, height int) bool {
-	var completing int
-	f.acks, completing = f.population.round(f.acks, f.random, height)
 	if node := f.lanes[l].Node(uint64(height)); node != nil {
+		f.missing[l].Store(2)
 		if !f.hold(f.sequencers[l]) {
 			return false
 		}
 		f.count(f.sequencers[l].DeliverNodeBytes(node))
 	}
+	if f.certifies(l) {
+		return f.certificate(l, height, 0)
+	}
+	var completing int
+	f.acks, completing = f.population.round(f.acks, f.random, height)
 	for i, a := range f.acks {
 		if !f.hold(f.peers[a.from]) {
 			return false
@@ -254,7 +285,7 @@ func (f *feeder) chunk(l, height int) bool {
 		if i == completing {
 			f.due[l][height].Store(since(f.began))
 		}
-		f.ack(l, a)
+		f.ackFrom(l, a)
 	}
 	return true
 }
@@ -269,7 +300,44 @@ func (f *feeder) hold(p *engine.Peer) bool {
 	return true
 }
 
-func (f *feeder) ack(l int, a sending) {
+// certifies reports whether the generator sends a lane's certificates in place of acks.
+func (g *generator) certifies(l int) bool { return l > 0 && g.carriers != nil }
+
+// certificate delivers the certificate of a chunk of another's lane, after the invalid ones of those
+// who play attackers. It is due at a time since began, in ns, or in a closed run when it is sent. It
+// returns false when the feeder should end.
+func (f *feeder) certificate(l, height int, due int64) bool {
+	lane, h := f.lanes[l], uint64(height)
+	if len(f.population.bad) > 0 {
+		another := h + 1
+		if h > 0 {
+			another = h - 1
+		}
+		f.message = lane.AppendCertificate(f.message[:0], h, another)
+		for _, v := range f.population.bad {
+			if !f.certificateFrom(f.peers[v]) {
+				return false
+			}
+		}
+	}
+	if f.schedule == nil {
+		due = since(f.began)
+	}
+	f.due[l][height].Store(due)
+	f.message = lane.AppendCertificate(f.message[:0], h, h)
+	return f.certificateFrom(f.carriers[l])
+}
+
+// certificateFrom delivers f.message. In a closed run it waits where a full quota would refuse it.
+func (f *feeder) certificateFrom(p *engine.Peer) bool {
+	if f.schedule == nil && !f.hold(p) {
+		return false
+	}
+	f.count(p.DeliverCertificateBytes(f.message))
+	return true
+}
+
+func (f *feeder) ackFrom(l int, a sending) {
 	if a.height < 0 {
 		return
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +29,10 @@ type manifest struct {
 	Scheme     string `json:"scheme"`
 	Variant    string `json:"variant"`
 	Signatures string `json:"signatures"`
+	// Weights is the value of --weights, "" for equal ones. Voting holds the weights themselves,
+	// which a file may no longer have.
+	Weights string   `json:"weights,omitempty"`
+	Voting  []uint64 `json:"voting,omitempty"`
 	// Begun says that all members have journals. Before that no member has sent anything.
 	Begun bool `json:"begun"`
 }
@@ -140,6 +145,7 @@ func beginFolder(cfg *config) (*manifest, error) {
 	m := &manifest{
 		Version: manifestVersion, Namespace: namespace, Seed: cfg.seed, Validators: cfg.validators,
 		Sequencers: cfg.sequencers, Scheme: cfg.scheme, Variant: cfg.variant, Signatures: cfg.signatures,
+		Weights: cfg.weights, Voting: cfg.voting,
 	}
 	if err := m.write(cfg.data); err != nil {
 		return nil, usagef("--data: %v", err)
@@ -175,6 +181,7 @@ func (m *manifest) write(dir string) error {
 
 // apply sets the configuration to that of the manifest. A flag that contradicts it is a usageError.
 func (m *manifest) apply(cfg *config) error {
+	weights := cmp.Or(m.Weights, equalWeights)
 	for _, f := range []struct {
 		flag           string
 		given, written any
@@ -184,6 +191,7 @@ func (m *manifest) apply(cfg *config) error {
 		{"scheme", cfg.scheme, m.Scheme},
 		{"variant", cfg.variant, m.Variant},
 		{"signatures", cfg.signatures, m.Signatures},
+		{"weights", cfg.weights, weights},
 		{"seed", cfg.seed, m.Seed},
 	} {
 		if cfg.explicit(f.flag) && f.given != f.written {
@@ -193,6 +201,10 @@ func (m *manifest) apply(cfg *config) error {
 	}
 	cfg.validators, cfg.sequencers, cfg.seed = m.Validators, m.Sequencers, m.Seed
 	cfg.scheme, cfg.variant, cfg.signatures = m.Scheme, m.Variant, m.Signatures
+	cfg.weights, cfg.voting = weights, m.Voting
+	if (m.Voting == nil) != (weights == equalWeights) {
+		return usagef("--data: %s names weights %q and lists %d", filepath.Join(cfg.data, manifestName), weights, len(m.Voting))
+	}
 	if err := cfg.check(); err != nil {
 		return fmt.Errorf("%s: %w", filepath.Join(cfg.data, manifestName), err)
 	}

@@ -36,7 +36,7 @@ func newHarness(ctx context.Context, cfg *nodeConfig, out *output) (*harness, er
 		return nil, err
 	}
 	set, err := presign.New(presign.Config{
-		Kind: cfg.kind(), Variant: cfg.blsVariant(), Acks: cfg.ackEncoding(), Validators: cfg.validators, Namespace: []byte(namespace), Seed: cfg.seed,
+		Kind: cfg.kind(), Variant: cfg.blsVariant(), Acks: cfg.ackEncoding(), Validators: cfg.validators, Weights: cfg.voting, Namespace: []byte(namespace), Seed: cfg.seed,
 	})
 	if err != nil {
 		return nil, err
@@ -147,11 +147,16 @@ func (m *measurement) sign(ctx context.Context) ([]*presign.Lane, error) {
 	keys := m.lanesPlan()
 	heights := m.heights(len(keys))
 	f := m.set.Format()
-	if size := int64(heights*len(keys)) * int64((f.Participants+1)*f.AckSignature); size > presignedAtMost {
+	acks, certificate := int64((f.Participants+1)*f.AckSignature), int64(f.MaxCertificateSize())
+	size := acks * int64(len(keys))
+	if m.config.acksToSequencer() {
+		size = acks + certificate*int64(len(keys))
+	}
+	if size *= int64(heights); size > presignedAtMost {
 		return nil, usagef("signing beforehand would take %.1f GiB, and %d GiB is the limit; choose a lower --duration, --rate, --validators or --sequencers",
 			float64(size)/(1<<30), presignedAtMost>>30)
 	}
-	m.screen.note("signing %d chunks with %d acks each", heights*len(keys), m.population.acksPerRound())
+	m.screen.note("signing %d chunks %s", heights*len(keys), m.signed())
 	p := payloads{seed: m.config.seed, run: uint64(time.Now().UnixNano())}
 	lanes := make([]*presign.Lane, len(keys))
 	errs := make([]error, len(keys))
@@ -169,7 +174,7 @@ func (m *measurement) sign(ctx context.Context) ([]*presign.Lane, error) {
 					return
 				}
 				lanes[i], errs[i] = m.set.Sign(ctx, presign.Plan{
-					Key: keys[i], Heights: heights, Epoch: theEpoch, Nodeless: i == 0, Seed: m.config.seed + uint64(i), Absent: self,
+					Key: keys[i], Heights: heights, Epoch: theEpoch, Nodeless: i == 0, Ackless: i > 0 && m.config.acksToSequencer(), Seed: m.config.seed + uint64(i), Absent: self,
 					Payload: func(h uint64) wire.Digest { return p.digest(chunkPlace(testkit.Identity(keys[i]), h)) },
 				})
 			}
@@ -177,6 +182,14 @@ func (m *measurement) sign(ctx context.Context) ([]*presign.Lane, error) {
 	}
 	group.Wait()
 	return lanes, errors.Join(errs...)
+}
+
+// signed says what is signed of each chunk.
+func (m *measurement) signed() string {
+	if m.config.acksToSequencer() {
+		return "and their certificates"
+	}
+	return fmt.Sprintf("with %d acks each", m.population.acksPerRound())
 }
 
 // certified records a chunk's latency; see generator. The engine's reporter calls it.
@@ -206,7 +219,8 @@ func (m *measurement) moment(withMetrics bool) (moment, error) {
 	status, err := m.node.status()
 	generator := m.gen.cpu()
 	now := moment{
-		at: time.Now(), cpu: processCPU() - generator, generator: generator, certificates: status.Counters.Certificates,
+		at: time.Now(), cpu: processCPU() - generator, generator: generator,
+		certificates: status.Counters.Certificates + status.Counters.CertificatesReceived, sent: m.node.sent.read(),
 		dropped: m.gen.dropped.Load(), engine: status,
 	}
 	if withMetrics && err == nil {

@@ -17,6 +17,7 @@ func (m *measurement) result(before, after moment) *nodeResult {
 		Warmup: m.warmup.Seconds(), SendsDropped: after.dropped - before.dropped, Behind: float64(m.gen.behind.Load()) / 1e6,
 		GeneratorCPU: (after.generator - before.generator).Seconds(), Splits: c.Splits, Suspects: after.engine.Suspects, Faults: c.Faults,
 	}
+	r.Assembled = r.Certificates - r.CertificatesReceived
 	if m.schedule != nil {
 		r.Schedule, r.Rate, r.InFlight = s.schedule, m.schedule.legs[0].from, 0
 	}
@@ -84,7 +85,7 @@ func (m *measurement) conclude(r *nodeResult) {
 	c := m.calibration
 	r.Crypto = crypto{PerAck: c.perAck() / 1000, PerChunk: c.perChunk() / 1000}
 	if r.CPU > 0 {
-		r.Crypto.AcksShare = float64(r.AcksVerified) * c.perAck() / 1e9 / r.CPU
+		r.Crypto.AcksShare = float64(r.Assembled) * m.node.signersPerCertificate() * c.perAck() / 1e9 / r.CPU
 		r.Crypto.Share = float64(r.Certificates) * c.perChunk() / 1e9 / r.CPU
 	}
 	r.Verified = m.node.audit.verified.Load()
@@ -93,6 +94,9 @@ func (m *measurement) conclude(r *nodeResult) {
 	}
 	if n := r.AcksInvalid; n > 0 && m.config.invalid == 0 {
 		m.problems.fault("%d acks were called invalid, although none was", n)
+	}
+	if n := r.CertificatesInvalid; n > 0 && m.config.invalid == 0 {
+		m.problems.fault("%d certificates were called invalid, although none was", n)
 	}
 	r.addProblems(&m.problems)
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// theEpoch is the only epoch of a cluster.
 // theEpoch is the only epoch of a run, as engine.StaticEpochs has it.
 const theEpoch = 0
 
@@ -60,6 +59,7 @@ func (m *member) start(cfg *config, kept engine.JournalConfig, peers []wire.Publ
 		Workers:            cfg.workers,
 		BatchSize:          cfg.batchSize,
 		BatchDelay:         cfg.batchDelay,
+		Acks:               cfg.acksTo(),
 		RebroadcastTimeout: rebroadcastTimeout,
 		AckInterval:        ackInterval,
 		PeerQuota:          min(64+4*len(m.lanes), engine.DefaultPeerQuota),
@@ -104,16 +104,19 @@ func (m *member) receive(msg simnet.Message) {
 
 // SendNode implements engine.Sender.
 func (m *member) SendNode(to []wire.PublicKey, message []byte) {
+	m.run.sent.nodes.Add(uint64(len(to)))
 	m.endpoint.Send(to, simnet.Node, message, false)
 }
 
 // SendAck implements engine.Sender.
 func (m *member) SendAck(to []wire.PublicKey, message []byte) {
+	m.run.sent.acks.Add(uint64(len(to)))
 	m.endpoint.Send(to, simnet.Ack, message, false)
 }
 
 // SendCertificate implements engine.Sender.
 func (m *member) SendCertificate(to []wire.PublicKey, message []byte) {
+	m.run.sent.certificates.Add(uint64(len(to)))
 	m.endpoint.Send(to, simnet.Certificate, message, false)
 }
 
@@ -140,6 +143,8 @@ func (m *member) Report(_ context.Context, a wire.Activity) error {
 		m.run.problems.fault("member %d calls an ack of %v invalid", m.index, a.Peer)
 	case *wire.InvalidNode:
 		m.run.problems.fault("member %d calls a node of %v invalid", m.index, a.Peer)
+	case *wire.InvalidCertificate:
+		m.run.problems.fault("member %d calls a certificate of %v invalid", m.index, a.Peer)
 	case *wire.InconsistentKeys:
 		m.run.problems.fault("member %d finds that the keys of epoch %d do not fit each other", m.index, a.Subject.Epoch)
 	default:

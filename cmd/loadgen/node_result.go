@@ -5,6 +5,8 @@ import (
 	"io"
 	"maps"
 	"time"
+
+	"github.com/lanecast/lanecast/engine"
 )
 
 // nodeResult is the result of a run of node mode.
@@ -27,13 +29,16 @@ type nodeResult struct {
 	Warmup     float64 `json:"warmup_s"`
 
 	CertificatesPerCore float64 `json:"certificates_per_core"` // and second of the engine's CPU time
-	AcksVerified        uint64  `json:"acks_verified"`         // those in certificates: acks above a quorum are not verified
-	VerifiedPerSecond   float64 `json:"acks_verified_per_s"`
-	VerifiedPerCore     float64 `json:"acks_verified_per_core"` // and second of the engine's CPU time
-	SendsDropped        uint64  `json:"sends_dropped"`          // by the engine, for their peer's quota was used up
-	Behind              float64 `json:"generator_behind_ms"`    // the most that it sent an ack late, open loop only
-	RanDry              bool    `json:"ran_dry"`                // the run ended early: all that was signed beforehand was sent
-	Unfinished          uint64  `json:"unfinished"`             // chunks due and not certified at the end; they count with the time until then
+	// Certificates are Assembled ones, of acks, and CertificatesReceived ones, of certificate
+	// messages. AcksVerified are those in them all: acks above a quorum are not verified.
+	Assembled         uint64  `json:"certificates_assembled"`
+	AcksVerified      uint64  `json:"acks_verified"`
+	VerifiedPerSecond float64 `json:"acks_verified_per_s"`
+	VerifiedPerCore   float64 `json:"acks_verified_per_core"` // and second of the engine's CPU time
+	SendsDropped      uint64  `json:"sends_dropped"`          // by the engine, for their peer's quota was used up
+	Behind            float64 `json:"generator_behind_ms"`    // the most that it sent an ack late, open loop only
+	RanDry            bool    `json:"ran_dry"`                // the run ended early: all that was signed beforehand was sent
+	Unfinished        uint64  `json:"unfinished"`             // chunks due and not certified at the end; they count with the time until then
 
 	GeneratorCPU float64 `json:"generator_cpu_s"` // not in cpu_s
 	Crypto       crypto  `json:"crypto"`
@@ -78,9 +83,9 @@ func (r *nodeResult) parameters() []parameter {
 // time.
 type crypto struct {
 	PerAck   float64 `json:"us_per_ack"`
-	PerChunk float64 `json:"us_per_chunk"` // with the node and the engine's own ack
-	// AcksShare is perAck's time for the verified acks as a part of the engine's CPU time; Share is
-	// perChunk's for the certified chunks.
+	PerChunk float64 `json:"us_per_chunk"` // on average over all lanes; see calibration
+	// AcksShare is PerAck's time for the acks of certificates assembled as a part of the engine's
+	// CPU time; Share is PerChunk's for all chunks certified.
 	AcksShare float64 `json:"share_acks_only"`
 	Share     float64 `json:"share"`
 }
@@ -97,27 +102,34 @@ type phase struct {
 // print writes the summary for people.
 func (r *nodeResult) print(w io.Writer, whole time.Duration) {
 	say(w, "")
-	say(w, "one node of %d validators, %d sequencers, %s, %s acks, %s, batches of up to %d, seed %d",
-		r.Validators, r.Sequencers, r.algorithm(), r.Signatures, counted(r.Workers, "worker"), r.BatchSize, r.Seed)
+	say(w, "one node of %d validators, %d sequencers, %s, %s acks%s, %s, batches of up to %d, seed %d",
+		r.Validators, r.Sequencers, r.algorithm(), r.Signatures, r.network(), counted(r.Workers, "worker"), r.BatchSize, r.Seed)
 	if r.Interrupted && r.Stage != stageRun {
 		say(w, "  interrupted   before the run that was asked for; what follows is of the %s before it", r.Stage)
 	}
 	say(w, "  ran           %.1f s%s%s (%.1f s with signing, warm-up and audit), %s", r.Duration, interruptedNote(r.Interrupted), dryNote(r.RanDry),
 		whole.Seconds(), r.pace())
 	say(w, "  acks          %.0f/s taken in, %.0f/s verified in certificates, %.0f/s per core", r.AcksPerSecond, r.VerifiedPerSecond, r.VerifiedPerCore)
-	say(w, "  certificates  %d (%.1f/s, %.1f/s per core), batches of %.1f on average", r.Certificates, r.CertificatesPerSecond, r.CertificatesPerCore, r.MeanBatch)
+	say(w, "  certificates  %d (%.1f/s, %.1f/s per core), %d from acks and %d from certificate messages; batches of %.1f on average",
+		r.Certificates, r.CertificatesPerSecond, r.CertificatesPerCore, r.Assembled, r.CertificatesReceived, r.MeanBatch)
 	say(w, "  latency       p50 %.1f ms, p90 %.1f ms, p99 %.1f ms, p99.9 %.1f ms, max %.1f ms", r.LatencyMS.P50, r.LatencyMS.P90, r.LatencyMS.P99, r.P999, r.LatencyMS.Max)
 	say(w, "  not served    %d sends dropped, %d chunks unfinished at the end", r.SendsDropped, r.Unfinished)
+	r.printMessages(w)
 	say(w, "  used          %.2f s CPU by the engine, %.0f µs per certificate; %.2f s by the generator; %.0f MiB at most",
 		r.CPU, r.CPUPerCertificate, r.GeneratorCPU, float64(r.MaxRSS)/(1<<20))
-	say(w, "  cryptography  %.1f µs per ack by itself; the engine keeps %.2f of that speed, %.2f with nodes and own acks counted in", r.Crypto.PerAck, r.Crypto.AcksShare, r.Crypto.Share)
+	if r.Acks == engine.AcksToSequencer.String() {
+		say(w, "  cryptography  %.0f µs per chunk by itself; the engine keeps %.2f of that speed", r.Crypto.PerChunk, r.Crypto.Share)
+	} else {
+		say(w, "  cryptography  %.1f µs per ack by itself; the engine keeps %.2f of that speed, %.2f with nodes and own acks counted in", r.Crypto.PerAck, r.Crypto.AcksShare, r.Crypto.Share)
+	}
 	if len(r.Phases) > 1 {
 		for _, p := range r.Phases {
 			say(w, "  at %8.0f/s  %8.0f acks/s served, p50 %.1f ms, p99 %.1f ms", p.Offered, p.Acks, p.LatencyMS.P50, p.LatencyMS.P99)
 		}
 	}
-	if r.AcksInvalid+r.Splits+r.Faults+uint64(r.Suspects) > 0 {
-		say(w, "  attack        %d acks proven invalid, %d splits, %d suspects, %d faults reported", r.AcksInvalid, r.Splits, r.Suspects, r.Faults)
+	if r.AcksInvalid+r.CertificatesInvalid+r.Splits+r.Faults+uint64(r.Suspects) > 0 {
+		say(w, "  attack        %d acks and %d certificates proven invalid, %d splits, %d suspects, %d faults reported",
+			r.AcksInvalid, r.CertificatesInvalid, r.Splits, r.Suspects, r.Faults)
 	}
 	r.printEnd(w)
 }

@@ -31,8 +31,10 @@ type nodeUnderTest struct {
 	open        chan struct{} // closed when the node may propose
 	proposal    func(ctx context.Context, height uint64) error
 	broadcasted func(height int64)
+	acked       func(lane int, height uint64)
 	locked      func(lane int, height uint64)
 
+	sent      sent
 	broadcast atomic.Int64 // highest height of its own lane that it sent
 	problems  *problems
 	faulty    map[wire.PublicKey]bool // validators that may be blamed
@@ -113,6 +115,7 @@ func (u *nodeUnderTest) build(cfg *nodeConfig, set *presign.Set, registry promet
 		Sequencer: verify.NewChunkSigner([]byte(namespace), set.Identity(self)),
 		Schemes:   u.sets, Sequencers: u.sets, Monitor: u.sets, Automaton: u, Reporter: u, Sender: u, Relay: u,
 		Journal: engine.JournalConfig{Dir: u.dir, Create: true},
+		Acks:    cfg.acksTo(),
 		Workers: cfg.workers, BatchSize: cfg.batchSize, BatchDelay: cfg.batchDelay,
 		PeerQuota: cfg.quota(len(peers)), MaxPeers: max(1, len(peers)),
 		Metrics: registry,
@@ -185,7 +188,8 @@ func (u *nodeUnderTest) Verify(_ context.Context, at engine.Place, payload wire.
 }
 
 // SendNode implements engine.Sender: it has the generator ack the node's chunk.
-func (u *nodeUnderTest) SendNode(_ []wire.PublicKey, message []byte) {
+func (u *nodeUnderTest) SendNode(to []wire.PublicKey, message []byte) {
+	u.sent.nodes.Add(uint64(len(to)))
 	var n wire.Node
 	if err := n.DecodeStored(message); err != nil {
 		u.problems.fault("the engine sent a node that does not decode: %v", err)
@@ -198,10 +202,20 @@ func (u *nodeUnderTest) SendNode(_ []wire.PublicKey, message []byte) {
 }
 
 // SendAck implements engine.Sender.
-func (u *nodeUnderTest) SendAck([]wire.PublicKey, []byte) {}
+func (u *nodeUnderTest) SendAck(to []wire.PublicKey, message []byte) {
+	u.sent.acks.Add(uint64(len(to)))
+	var a wire.Ack
+	if err := a.Decode(message); err != nil {
+		u.problems.fault("the engine sent an ack that does not decode: %v", err)
+		return
+	}
+	u.acked(u.index[a.Chunk.Sequencer], a.Chunk.Height)
+}
 
 // SendCertificate implements engine.Sender.
-func (u *nodeUnderTest) SendCertificate([]wire.PublicKey, []byte) {}
+func (u *nodeUnderTest) SendCertificate(to []wire.PublicKey, _ []byte) {
+	u.sent.certificates.Add(uint64(len(to)))
+}
 
 // Broadcast implements engine.Relay.
 func (u *nodeUnderTest) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {
@@ -214,13 +228,20 @@ func (u *nodeUnderTest) Report(_ context.Context, a wire.Activity) error {
 		u.lock(&a.Lock)
 	case *wire.Tip:
 	case *wire.InvalidAck:
-		if u.blamed.Add(1); !u.faulty[a.Peer] {
-			u.problems.fault("the engine calls an ack of %v invalid, which plays an honest validator", a.Peer)
-		}
+		u.blame(a.Peer, "an ack")
+	case *wire.InvalidCertificate:
+		u.blame(a.Peer, "a certificate")
 	default:
 		u.problems.fault("the engine reports a fault that nobody plays, tag %v", a.Tag())
 	}
 	return nil
+}
+
+// blame takes a report of an invalid message.
+func (u *nodeUnderTest) blame(peer wire.PublicKey, what string) {
+	if u.blamed.Add(1); !u.faulty[peer] {
+		u.problems.fault("the engine calls %s of %v invalid, which plays an honest process", what, peer)
+	}
 }
 
 // lock records a certified chunk.

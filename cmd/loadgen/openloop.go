@@ -37,7 +37,8 @@ type openLane struct {
 	completing    int
 }
 
-// step sends ack i of a lane's chunk; false if the lane has no such chunk.
+// step sends ack i of a lane's chunk, or the certificate in place of the completing one; false if
+// the lane has no such chunk.
 func (f *feeder) step(o *openLane, height, i int, due time.Duration) bool {
 	if height >= f.lanes[o.index].Heights() {
 		return false
@@ -46,10 +47,16 @@ func (f *feeder) step(o *openLane, height, i int, due time.Duration) bool {
 		o.acks, o.completing = f.population.round(o.acks, f.random, height)
 		f.count(f.sequencers[o.index].DeliverNodeBytes(f.lanes[o.index].Node(uint64(height))))
 	}
+	if f.certifies(o.index) {
+		if i == o.completing {
+			f.certificate(o.index, height, max(1, int64(due)))
+		}
+		return true
+	}
 	if i == o.completing {
 		f.due[o.index][height].Store(max(1, int64(due)))
 	}
-	f.ack(o.index, o.acks[i])
+	f.ackFrom(o.index, o.acks[i])
 	return true
 }
 

@@ -3,7 +3,9 @@ package main
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 
+	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -14,32 +16,50 @@ const self wire.Participant = 0
 // population is the behavior of each validator that the generator plays. It is fixed before the
 // run.
 type population struct {
-	n      int
-	onTime []wire.Participant // those that ack a chunk while it is new: honest ones and those whose acks are invalid
-	late   []wire.Participant // honest ones whose acks come a chunk late
-	place  []int              // index of the vote of presign.Lane that a participant sends, by participant
-	faulty []bool             // by participant: its acks are invalid
+	weights verify.Weights
+	onTime  []wire.Participant // those that ack a chunk while it is new: honest ones and those whose acks are invalid
+	late    []wire.Participant // honest ones whose acks come a chunk late
+	place   []int              // index of the vote of presign.Lane that a participant sends, by participant
+	faulty  []bool             // by participant: its acks are invalid
+	bad     []wire.Participant // those that are faulty
 }
 
 // newPopulation draws the roles from the seed. Fractions are of all n validators, the engine's
-// among them. It is a usageError if too few are left to certify in time.
+// among them. It is a usageError if too few are left to certify in time, or if the others cannot
+// certify without the engine.
 func newPopulation(cfg *nodeConfig) (*population, error) {
 	n := cfg.validators
 	count := func(fraction float64) int { return int(math.Round(fraction * float64(n))) }
 	invalid, silent, late := count(cfg.invalid), count(cfg.silent), count(cfg.late)
-	if left, quorum := n-invalid-silent-late, verify.Quorum(n); left < quorum {
-		return nil, usagef("--invalid %v, --silent %v and --late %v leave %d of %d validators that ack well and in time; certifying takes %d",
-			cfg.invalid, cfg.silent, cfg.late, left, n, quorum)
+	weights, err := cfg.votingWeights()
+	if err != nil {
+		return nil, usagef("--weights: %v", err)
 	}
-	if cfg.colluding && invalid < 2 {
-		return nil, usagef("--colluding needs at least two validators with invalid acks; --invalid %v of %d are %d", cfg.invalid, n, invalid)
+	if own := weights.Of(self); own > weights.Tolerated() {
+		return nil, usagef("--weights: the first validator, the engine under test, weighs %d of %d, more than a third, and others can certify nothing without it",
+			own, weights.Total())
 	}
-	p := &population{n: n, place: make([]int, n), faulty: make([]bool, n)}
 	random := rand.New(rand.NewPCG(cfg.seed, 0x726f6c6573))
 	others := random.Perm(n - 1)
 	for i := range others {
 		others[i]++ // 0 is the engine's
 	}
+	left := weights.Total()
+	for _, v := range others[:min(invalid+silent+late, len(others))] {
+		left -= weights.Of(wire.Participant(v))
+	}
+	if left < weights.Quorum() {
+		of := "validators"
+		if !weights.Equal() {
+			of = "of the weight"
+		}
+		return nil, usagef("--invalid %v, --silent %v and --late %v leave %d of %d %s to ack well and in time; certifying takes %d",
+			cfg.invalid, cfg.silent, cfg.late, left, weights.Total(), of, weights.Quorum())
+	}
+	if cfg.colluding && invalid < 2 {
+		return nil, usagef("--colluding needs at least two validators with invalid acks; --invalid %v of %d are %d", cfg.invalid, n, invalid)
+	}
+	p := &population{weights: weights, place: make([]int, n), faulty: make([]bool, n)}
 	for i := range p.place {
 		p.place[i] = i
 	}
@@ -47,6 +67,7 @@ func newPopulation(cfg *nodeConfig) (*population, error) {
 	for i, v := range bad {
 		p.faulty[v] = true
 		p.onTime = append(p.onTime, wire.Participant(v))
+		p.bad = append(p.bad, wire.Participant(v))
 		switch {
 		case !cfg.colluding || i == invalid-1 && invalid%2 == 1:
 			p.place[v] = n // the wrong one
@@ -63,7 +84,8 @@ func newPopulation(cfg *nodeConfig) (*population, error) {
 	return p, nil
 }
 
-// acksPerRound returns the number of acks that the generator sends for each chunk.
+// acksPerRound returns the number of acks for each chunk that the generator sends, or would send if
+// acks went to all.
 func (p *population) acksPerRound() int { return len(p.onTime) + len(p.late) }
 
 // sending is one ack to send; none if its height is −1.
@@ -74,16 +96,17 @@ type sending struct {
 
 // round returns, in dst, the acks to send while the chunk at a height is new, in random order and
 // then those that are late for the chunk below. completing is the index of the ack after which a
-// quorum is possible: one less than a quorum of good ones, with the engine's own.
+// quorum is possible: the good ones up to it and the engine's own are one.
 func (p *population) round(dst []sending, random *rand.Rand, height int) (acks []sending, completing int) {
 	acks = dst[:0]
 	for _, v := range p.onTime {
 		acks = append(acks, sending{v, height})
 	}
 	random.Shuffle(len(acks), func(i, j int) { acks[i], acks[j] = acks[j], acks[i] })
-	for i, missing := 0, verify.Quorum(p.n)-1; i < len(acks) && missing > 0; i++ {
-		if !p.faulty[acks[i].from] {
-			missing--
+	weight := p.weights.Of(self)
+	for i := 0; i < len(acks) && weight < p.weights.Quorum(); i++ {
+		if v := acks[i].from; !p.faulty[v] {
+			weight += p.weights.Of(v)
 			completing = i
 		}
 	}
@@ -91,4 +114,22 @@ func (p *population) round(dst []sending, random *rand.Rand, height int) (acks [
 		acks = append(acks, sending{v, height - 1})
 	}
 	return acks, completing
+}
+
+// carriers returns, by lane, who sends the certificates: the sequencer, but another, honest one for
+// those who play attackers.
+func (p *population) carriers(validators, sequencers []*engine.Peer) []*engine.Peer {
+	var honest []*engine.Peer
+	for i, peer := range validators {
+		if wire.Participant(i) != self && !p.faulty[i] {
+			honest = append(honest, peer)
+		}
+	}
+	carriers := slices.Clone(sequencers)
+	for l := range carriers { // the first validators are the sequencers of the first lanes
+		if l < len(p.faulty) && p.faulty[l] {
+			carriers[l] = honest[l%len(honest)]
+		}
+	}
+	return carriers
 }

@@ -13,6 +13,7 @@ type moment struct {
 	cpu          time.Duration // the engines', as summary.CPU counts it
 	generator    time.Duration // CPU, in node mode
 	certificates uint64
+	sent         messages      // by the engines
 	dropped      uint64        // sends of the generator, or messages between members
 	engine       engine.Status // of a cluster: sums, and the highest of each lane
 	metrics      *engineMetrics

@@ -39,11 +39,12 @@ func (r *result) parameters() []parameter {
 // print writes the summary for people.
 func (r *result) print(w io.Writer, whole time.Duration) {
 	say(w, "")
-	say(w, "%d validators, %d sequencers, %s, %s acks, seed %d", r.Validators, r.Sequencers, r.algorithm(), r.Signatures, r.Seed)
+	say(w, "%d validators, %d sequencers, %s, %s acks%s, seed %d", r.Validators, r.Sequencers, r.algorithm(), r.Signatures, r.network(), r.Seed)
 	say(w, "  ran           %.1f s%s (%.1f s with start and audit)", r.Duration, interruptedNote(r.Interrupted), whole.Seconds())
 	say(w, "  certificates  %d (%.1f/s), lanes at %s", r.Certificates, r.CertificatesPerSecond, r.heights())
 	say(w, "  latency       p50 %.1f ms, p90 %.1f ms, p99 %.1f ms, max %.1f ms", r.LatencyMS.P50, r.LatencyMS.P90, r.LatencyMS.P99, r.LatencyMS.Max)
 	say(w, "  received      %d acks (%.0f/s), %d invalid; %d nodes; %d messages dropped", r.AcksReceived, r.AcksPerSecond, r.AcksInvalid, r.NodesReceived, r.Dropped)
+	r.printMessages(w)
 	say(w, "  used          %.2f s CPU, %.0f µs per certificate; %.0f MiB at most", r.CPU, r.CPUPerCertificate, float64(r.MaxRSS)/(1<<20))
 	r.printEnd(w)
 }

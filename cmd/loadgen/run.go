@@ -19,6 +19,7 @@ type run struct {
 	problems     problems
 	latencies    *latencies
 	certificates atomic.Uint64 // in this run, at their sequencers
+	sent         sent          // by all members
 	registry     *registry     // of all members
 }
 
@@ -114,7 +115,7 @@ func (r *run) moment(c *cluster, withMetrics bool) (moment, error) {
 	defer cancel()
 	status, err := c.status(ctx)
 	m := moment{
-		at: time.Now(), cpu: processCPU() - r.audit.cpuTime(), certificates: r.certificates.Load(),
+		at: time.Now(), cpu: processCPU() - r.audit.cpuTime(), certificates: r.certificates.Load(), sent: r.sent.read(),
 		dropped: status.Counters.InboxDropped + status.Counters.OutboxDropped, engine: status,
 	}
 	if withMetrics && err == nil {
@@ -145,6 +146,9 @@ func (r *run) conclude(res *result, c *cluster, recovered map[wire.PublicKey]int
 	}
 	if n := res.AcksInvalid; n > 0 {
 		r.problems.fault("%d acks were called invalid, although all members are honest", n)
+	}
+	if n := res.CertificatesInvalid; n > 0 {
+		r.problems.fault("%d certificates were called invalid, although all members are honest", n)
 	}
 	res.Verified = r.audit.verified.Load()
 	res.addProblems(&r.problems)

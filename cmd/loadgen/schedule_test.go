@@ -10,7 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
 )
 
 func TestAcksOfAScheduleAreDueInOrderAndAtItsRate(t *testing.T) {
@@ -58,6 +58,9 @@ func TestCompletingAckIsTheOneBeforeTheQuorum(t *testing.T) {
 		s := defaultNodeConfig()
 		s.validators = rapid.IntRange(2, 40).Draw(t, "validators")
 		s.seed = rapid.Uint64().Draw(t, "seed")
+		if rapid.Bool().Draw(t, "weighted") {
+			s.voting = rapid.SliceOfN(rapid.Uint64Range(1, 9), s.validators, s.validators).Draw(t, "weights")
+		}
 		s.invalid = rapid.Float64Range(0, 0.33).Draw(t, "invalid")
 		s.late = rapid.Float64Range(0, 0.2).Draw(t, "late")
 		p, err := newPopulation(s)
@@ -68,17 +71,22 @@ func TestCompletingAckIsTheOneBeforeTheQuorum(t *testing.T) {
 		if len(acks) != p.acksPerRound() || len(acks) != s.validators-1 {
 			t.Fatalf("%d acks", len(acks))
 		}
-		good := 0
-		for _, a := range acks[:completing+1] {
+		// Without the completing ack there is no quorum of good ones and the engine's own; with it
+		// there is.
+		good := wire.NewSigners(s.validators)
+		good.Add(self)
+		for _, a := range acks[:completing] {
 			if a.from == self {
 				t.Fatal("the generator plays the subject")
 			}
 			if !p.faulty[a.from] {
-				good++
+				good.Add(a.from)
 			}
 		}
-		if want := verify.Quorum(s.validators) - 1; good != want || p.faulty[acks[completing].from] {
-			t.Fatalf("%d good acks up to the completing one, want %d", good, want)
+		before := p.weights.Sum(good)
+		good.Add(acks[completing].from)
+		if after, quorum := p.weights.Sum(good), p.weights.Quorum(); before >= quorum || after < quorum || p.faulty[acks[completing].from] {
+			t.Fatalf("good acks before the completing one weigh %d, with it %d, and a quorum %d", before, after, quorum)
 		}
 	})
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"time"
 
+	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 )
@@ -37,6 +39,8 @@ type summary struct {
 	Scheme     string  `json:"scheme"`
 	Variant    string  `json:"variant"` // "" for ed25519, which has none
 	Signatures string  `json:"signatures"`
+	Acks       string  `json:"acks"`    // to whom they go: all or sequencer
+	Weights    string  `json:"weights"` // equal, zipf or the name of a file
 	Validators int     `json:"validators"`
 	Sequencers int     `json:"sequencers"`
 	Workers    int     `json:"workers"` // of each engine
@@ -49,7 +53,7 @@ type summary struct {
 	Duration   float64 `json:"duration_s"`
 
 	// In a cluster: chunks certified, each counted once, at its sequencer. Of a node: certificates
-	// that it assembled.
+	// that it assembled or that certificate messages brought it.
 	Certificates          uint64  `json:"certificates"`
 	CertificatesPerSecond float64 `json:"certificates_per_s"`
 	// Sums over all engines.
@@ -57,6 +61,13 @@ type summary struct {
 	AcksPerSecond float64 `json:"acks_per_s"`
 	AcksInvalid   uint64  `json:"acks_invalid"` // since the engines started: attackers become suspects in the warm-up
 	NodesReceived uint64  `json:"nodes_received"`
+	// Certificate messages: those found valid, and those that were not.
+	CertificatesReceived uint64 `json:"certificates_received"`
+	CertificatesInvalid  uint64 `json:"certificates_invalid"` // since the engines started, as AcksInvalid
+
+	// Sent by all engines of a cluster, or by the node, per certificate. A message counts as often
+	// as it has recipients.
+	Messages messagesPer `json:"messages_per_certificate"`
 
 	// In a cluster: from the payload's proposal to its certificate, both at the sequencer. Of a
 	// node: from when a quorum was due to the certificate.
@@ -109,11 +120,13 @@ func newSummary(mode string, cfg *config, before, after moment) summary {
 	a, b := &after.engine.Counters, &before.engine.Counters
 	seconds := after.at.Sub(before.at).Seconds()
 	c := summary{
-		Mode: mode, Scheme: cfg.scheme, Variant: cfg.variant, Signatures: cfg.signatures, Validators: cfg.validators, Sequencers: cfg.sequencers,
+		Mode: mode, Scheme: cfg.scheme, Variant: cfg.variant, Signatures: cfg.signatures, Acks: cfg.acks, Weights: cfg.weights,
+		Validators: cfg.validators, Sequencers: cfg.sequencers,
 		Workers: cfg.workers, BatchSize: cfg.batchSize, BatchDelay: milliseconds(cfg.batchDelay), Seed: cfg.seed,
 		Backend: backendName(), Machine: thisMachine(), Time: before.at.UTC().Format(time.RFC3339), Duration: seconds,
 		Certificates: after.certificates - before.certificates, AcksReceived: a.AcksReceived - b.AcksReceived,
 		AcksInvalid: a.AcksInvalid, NodesReceived: a.NodesReceived - b.NodesReceived,
+		CertificatesReceived: a.CertificatesReceived - b.CertificatesReceived, CertificatesInvalid: a.CertificatesInvalid,
 		CPU: max(0, (after.cpu - before.cpu).Seconds()), MaxRSS: peakMemory(),
 		Problems: []string{}, Unmet: []string{},
 	}
@@ -126,6 +139,7 @@ func newSummary(mode string, cfg *config, before, after moment) summary {
 	}
 	if c.Certificates > 0 {
 		c.CPUPerCertificate = c.CPU * 1e6 / float64(c.Certificates)
+		c.Messages = after.sent.per(before.sent, c.Certificates)
 	}
 	c.BatchSizes, c.MeanBatch = after.metrics.batches(before.metrics)
 	return c
@@ -146,13 +160,15 @@ func (c *summary) measures() map[string]float64 {
 	return map[string]float64{
 		"p50": c.LatencyMS.P50, "p90": c.LatencyMS.P90, "p99": c.LatencyMS.P99, "p999": c.P999, "max": c.LatencyMS.Max,
 		"acks_per_s": c.AcksPerSecond, "certificates_per_s": c.CertificatesPerSecond, "cpu_us_per_certificate": c.CPUPerCertificate,
-		"errors": float64(c.Errors),
+		"messages_per_certificate": c.Messages.total(), "errors": float64(c.Errors),
 	}
 }
 
 func (c *summary) parameters() []parameter {
 	return []parameter{
-		{"scheme", c.Scheme}, {"variant", c.Variant}, {"signatures", c.Signatures}, {"validators", c.Validators},
+		{"scheme", c.Scheme}, {"variant", c.Variant}, {"signatures", c.Signatures},
+		{"acks", cmp.Or(c.Acks, engine.AcksToAll.String())}, {"weights", cmp.Or(c.Weights, equalWeights)}, // which old results lack
+		{"validators", c.Validators},
 		{"sequencers", c.Sequencers}, {"workers", c.Workers}, {"batch_size", c.BatchSize}, {"batch_delay_ms", c.BatchDelay},
 		{"backend", c.Backend}, {"machine", c.Machine},
 	}
@@ -164,6 +180,23 @@ func (c *summary) algorithm() string {
 		return c.Scheme
 	}
 	return c.Scheme + " " + c.Variant
+}
+
+// network describes what is not usual about the network, for people; "" if nothing is.
+func (c *summary) network() string {
+	text := ""
+	if c.Acks == engine.AcksToSequencer.String() {
+		text += ", acks to the " + c.Acks
+	}
+	if c.Weights != equalWeights {
+		text += ", weights " + c.Weights
+	}
+	return text
+}
+
+// printMessages writes the line about messages sent.
+func (c *summary) printMessages(w io.Writer) {
+	say(w, "  sent          %.2f nodes, %.2f acks, %.2f certificates per certificate", c.Messages.Nodes, c.Messages.Acks, c.Messages.Certificates)
 }
 
 // printEnd writes the last lines of a summary.

@@ -51,8 +51,8 @@ func (run sweepRun) good() bool { return run.Result != nil && run.Result.OK && !
 // The flags whose values a sweep may list: loads on the node, and the configuration of the node,
 // about which it advises.
 var (
-	sweptLoads     = strings.Fields("validators sequencers rate load in-flight invalid colluding silent late")
-	sweptNodeFlags = strings.Fields("scheme variant signatures workers batch-size batch-delay")
+	sweptLoads     = strings.Fields("validators sequencers weights rate load in-flight invalid colluding silent late")
+	sweptNodeFlags = strings.Fields("scheme variant signatures acks workers batch-size batch-delay")
 	// keptFlags cannot be listed, but belong to the advice if they are given.
 	keptFlags = strings.Fields("schedule rate-to steps peer-quota feeders data")
 )

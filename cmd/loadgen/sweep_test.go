@@ -80,6 +80,26 @@ func TestASweepOverLoadsAdvisesNoSettings(t *testing.T) {
 	}
 }
 
+func TestASweepListsWhereAcksGoAndWeights(t *testing.T) {
+	r := &sweepResult{Axes: []axis{
+		{Flag: "weights", Values: []string{"equal", "zipf"}, load: true, unset: "equal"},
+		{Flag: "acks", Values: []string{"all", "sequencer"}, unset: "all"},
+	}}
+	runs := r.plan()
+	if len(runs) != 4 {
+		t.Fatalf("%d runs", len(runs))
+	}
+	for _, run := range runs {
+		cfg, err := r.configOf(defaultNodeConfig(), run.Flags)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cfg.weights != run.Flags[0] || (cfg.voting == nil) != (cfg.weights == "equal") || cfg.acks != run.Flags[1] || run.Defaults != (cfg.acks == "all") {
+			t.Errorf("%+v: acks to %s, weights %s, %v", run, cfg.acks, cfg.weights, cfg.voting)
+		}
+	}
+}
+
 // sweepOf returns a sweep over batch sizes, of runs with acks verified/s and p99 latency, the first
 // with the defaults.
 func sweepOf(bound float64, runs ...[2]float64) *sweepResult {

@@ -7,6 +7,7 @@ const measureNames = {
   certificates_per_s: "certificates, 1/s",
   certificates_per_core: "certificates per core, 1/s",
   cpu_us_per_certificate: "CPU time per certificate, µs",
+  messages_per_certificate: "messages sent per certificate",
   p50: "p50 latency, ms",
   p90: "p90 latency, ms",
   p99: "p99 latency, ms",
@@ -45,7 +46,8 @@ function run(r) {
     latency = ms(r.latency_ms.p50) + ", 99 % within " + ms(r.latency_ms.p99);
   const algorithm = [
     r.scheme + (r.variant ? " " + r.variant : ""),
-    r.signatures + " acks",
+    r.signatures + " acks" + (r.acks === "all" ? "" : " to the " + r.acks),
+    r.weights === "equal" ? "" : "weights " + r.weights,
     plural(r.workers, "worker") + (cluster ? " per engine" : ""),
     "batches of up to " + r.batch_size,
   ];
@@ -62,7 +64,11 @@ function run(r) {
   } else {
     head(
       algorithm,
-      `Fed ${pace(r)}, the node verified ${number(r.acks_verified_per_s)} acks a second and made ${number(r.certificates_per_s, 1)} certificates of them: half within ${latency}.`,
+      `Fed ${pace(r)}, the node ` +
+        (r.acks === "all"
+          ? `verified ${number(r.acks_verified_per_s)} acks a second and made ${number(r.certificates_per_s, 1)} certificates of them`
+          : `made or verified ${number(r.certificates_per_s, 1)} certificates a second, of ${number(r.acks_verified_per_s)} acks`) +
+        `: half within ${latency}.`,
       r,
     );
   }
@@ -152,7 +158,7 @@ function overTime(r, cluster) {
     title: "Latency over time",
     what: cluster
       ? "From a chunk's proposal to its certificate. Peaks should be rare and low."
-      : "From when a quorum of acks was due to its certificate. Peaks should be rare and low.",
+      : "From when a quorum of acks or the certificate was due to the lock. Peaks should be rare and low.",
     x,
     y: "latency, ms",
     names: ["p50", "p99"],
@@ -309,6 +315,7 @@ function faults(r, cluster) {
       ];
   rows.push(
     ["Acks proven invalid", number(r.acks_invalid)],
+    ["Certificates proven invalid", number(r.certificates_invalid)],
     ["Conflicts", number(r.conflicts), r.conflicts ? "bad" : ""],
     ["Errors", number(r.errors), r.errors ? "bad" : ""],
   );
@@ -329,7 +336,8 @@ function settings(r, cluster) {
   const to = section("Settings, machine and all other figures", "cards");
   list(to, "Settings", [
     ["Scheme", r.scheme + (r.variant ? " " + r.variant : "")],
-    ["Acks", r.signatures],
+    ["Acks", r.signatures + ", to " + (r.acks === "all" ? "all" : "the sequencer")],
+    ["Weights", r.weights],
     ["Validators", number(r.validators)],
     ["Sequencers", number(r.sequencers)],
     ["Workers", number(r.workers)],
@@ -355,6 +363,11 @@ function settings(r, cluster) {
   list(to, "Figures", [
     ["Measured for", number(r.duration_s, 1) + " s"],
     ["Certificates", number(r.certificates)],
+    [cluster ? "Certificate messages found valid" : "Of these, from certificate messages", number(r.certificates_received)],
+    ...Object.entries(r.messages_per_certificate).map(([kind, n]) => [
+      "Sent per certificate, " + kind,
+      number(n, 2),
+    ]),
     ["Acks taken in", number(r.acks_received)],
     ["Nodes taken in", number(r.nodes_received)],
     ["Latency p50 · p90", ms(r.latency_ms.p50) + " · " + ms(r.latency_ms.p90)],

@@ -21,5 +21,6 @@
 // A [Set] holds the keys, [Set.Sign] makes a [Lane]: for every height the sequencer's node, with a
 // parent certificate by a random quorum, and the acks of all validators. It also makes one invalid
 // ack per chunk, for validators that play faulty ones: its signature is a point of the right
-// subgroup, one term past the end of the progression.
+// subgroup, one term past the end of the progression. A certificate message carries the bytes that
+// the next node has for its parent; an invalid one, those of another chunk.
 package presign

@@ -20,10 +20,13 @@ type Lane struct {
 
 	set      *Set
 	epoch    uint64
-	votes    []byte // by height, participant: n votes and the wrong one
+	votes    []byte // by height, participant: n votes and the wrong one; none if ackless
 	nodes    []byte // encoded, one after another …
 	ends     []int  // … by height; empty for a lane whose nodes another makes
+	sizes    []int  // of the certificates, by height: each ends the node above it …
+	top      []byte // … but for the last
 	nodeless bool
+	ackless  bool
 }
 
 // Plan describes the lane that Sign makes.
@@ -32,8 +35,9 @@ type Plan struct {
 	Heights int
 	Epoch   uint64
 	Payload func(height uint64) wire.Digest
-	// Nodeless lanes get acks but no nodes: their sequencer is the engine under test.
-	Nodeless bool
+	// Nodeless lanes get acks but no nodes and certificates: their sequencer is the engine under
+	// test. Ackless lanes get no acks: these go to another sequencer.
+	Nodeless, Ackless bool
 	// Seed determines the quorums of parent certificates.
 	Seed uint64
 	// Absent signs no parent certificate, if it is a participant and the others make a quorum: a
@@ -43,13 +47,12 @@ type Plan struct {
 
 // Sign makes a lane; ctx ends it early with an error.
 func (s *Set) Sign(ctx context.Context, p Plan) (*Lane, error) {
-	l := &Lane{
-		Sequencer: testkit.Identity(p.Key), set: s, epoch: p.Epoch, nodeless: p.Nodeless,
-		votes: make([]byte, 0, p.Heights*(len(s.ids)+1)*s.format.AckSignature),
+	l := &Lane{Sequencer: testkit.Identity(p.Key), set: s, epoch: p.Epoch, nodeless: p.Nodeless, ackless: p.Ackless}
+	if !p.Ackless {
+		l.votes = make([]byte, 0, p.Heights*(len(s.ids)+1)*s.format.AckSignature)
 	}
 	chunks := verify.NewChunkSigner(s.options.Namespace, p.Key)
 	random := rand.New(rand.NewPCG(p.Seed, 0x6c616e65))
-	var parent []byte // certificate of the chunk below
 	for h := range uint64(p.Heights) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -58,7 +61,7 @@ func (s *Set) Sign(ctx context.Context, p Plan) (*Lane, error) {
 			Chunk: wire.Chunk{Sequencer: l.Sequencer, Height: h, Payload: p.Payload(h)}, Epoch: p.Epoch,
 		}
 		l.Payloads = append(l.Payloads, subject.Chunk.Payload)
-		certificate, err := s.sign(l, &subject, random, p.Absent)
+		certificate, err := s.sign(l, &subject, s.Quorum(random, p.Absent))
 		if err != nil {
 			return nil, fmt.Errorf("presign: height %d: %w", h, err)
 		}
@@ -67,54 +70,59 @@ func (s *Set) Sign(ctx context.Context, p Plan) (*Lane, error) {
 		}
 		node := wire.Node{Chunk: subject.Chunk}
 		if h > 0 {
-			node.Parent = wire.Parent{Payload: l.Payloads[h-1], Epoch: p.Epoch, Certificate: parent}
+			node.Parent = wire.Parent{Payload: l.Payloads[h-1], Epoch: p.Epoch, Certificate: l.top}
 		}
 		if node.Signature, err = chunks.SignChunk(ctx, subject.Chunk); err != nil {
 			return nil, fmt.Errorf("presign: height %d: %w", h, err)
 		}
 		l.nodes = node.AppendTo(l.nodes)
 		l.ends = append(l.ends, len(l.nodes))
-		parent = certificate
+		l.top = certificate
+		l.sizes = append(l.sizes, len(certificate))
 	}
 	return l, nil
 }
 
-// sign appends the votes on a subject and returns the certificate by a random quorum, without
-// absent where that is possible.
-func (s *Set) sign(l *Lane, subject *wire.Subject, random *rand.Rand, absent wire.Participant) ([]byte, error) {
+// sign appends the votes on a subject, unless the lane is ackless, and returns the certificate by a
+// quorum.
+func (s *Set) sign(l *Lane, subject *wire.Subject, quorum wire.Signers) ([]byte, error) {
 	message := subject.AppendTo(slices.Clip(s.ackPrefix))
-	n, quorum := len(s.ids), wire.NewSigners(len(s.ids))
-	sum := new(big.Int) // of the signers' numbers
-	signers := random.Perm(n)
-	if verify.Quorum(n) < n {
-		signers = slices.DeleteFunc(signers, func(i int) bool { return wire.Participant(i) == absent })
-	}
-	for _, i := range signers[:verify.Quorum(n)] {
-		quorum.Add(wire.Participant(i))
-		sum.Add(sum, big.NewInt(int64(i)))
-	}
 	if s.options.Kind == testkit.Ed25519 {
-		begin := len(l.votes)
-		for _, k := range s.identities {
-			l.votes = append(l.votes, ed25519.Sign(k, message)...)
-		}
-		l.votes = append(l.votes, l.votes[begin:begin+ed25519.SignatureSize]...)
-		l.votes[len(l.votes)-1] ^= 1
-		return wire.AppendSignersAndList(nil, quorum, func(i wire.Participant) []byte {
-			return l.votes[begin+int(i)*ed25519.SignatureSize:][:ed25519.SignatureSize]
-		}), nil
+		return s.signEd25519(l, message, quorum), nil
 	}
 	h, err := hash(s.options.Variant, message)
 	if err != nil {
 		return nil, err
 	}
-	l.votes = h.progression(l.votes, s.first, s.step, n+1, s.options.Acks == verify.Uncompressed)
+	if !l.ackless {
+		l.votes = h.progression(l.votes, s.first, s.step, len(s.ids)+1, s.options.Acks == verify.Uncompressed)
+	}
 	if s.options.Kind == testkit.Threshold {
 		return h.times(nil, s.groupSecret()), nil
 	}
-	k := sum.Mul(sum, s.step)
-	k.Add(k, new(big.Int).Mul(big.NewInt(int64(verify.Quorum(n))), s.first))
+	numbers, count := int64(0), int64(0) // the signers', summed up
+	for i := range quorum.All() {
+		numbers, count = numbers+int64(i), count+1
+	}
+	k := new(big.Int).Mul(big.NewInt(numbers), s.step)
+	k.Add(k, new(big.Int).Mul(big.NewInt(count), s.first))
 	return wire.AppendSignersAndAggregate(nil, quorum, h.times(nil, modulo(k))), nil
+}
+
+func (s *Set) signEd25519(l *Lane, message []byte, quorum wire.Signers) []byte {
+	vote := func(i wire.Participant) []byte { return ed25519.Sign(s.identities[i], message) }
+	if !l.ackless {
+		begin := len(l.votes)
+		for i := range s.identities {
+			l.votes = append(l.votes, vote(wire.Participant(i))...)
+		}
+		l.votes = append(l.votes, l.votes[begin:begin+ed25519.SignatureSize]...)
+		l.votes[len(l.votes)-1] ^= 1
+		vote = func(i wire.Participant) []byte {
+			return l.votes[begin+int(i)*ed25519.SignatureSize:][:ed25519.SignatureSize]
+		}
+	}
+	return wire.AppendSignersAndList(nil, quorum, vote)
 }
 
 // Heights returns the number of signed chunks.
@@ -137,7 +145,29 @@ func (l *Lane) Node(height uint64) []byte {
 	return l.nodes[begin:l.ends[height]:l.ends[height]]
 }
 
+// Certificate returns the certificate of the chunk at a height, not to be changed: that which the
+// node above carries. It is nil for a nodeless lane.
+func (l *Lane) Certificate(height uint64) []byte {
+	if l.nodeless {
+		return nil
+	}
+	if int(height) == l.Heights()-1 {
+		return l.top
+	}
+	node := l.Node(height + 1)
+	return node[len(node)-l.sizes[height]:]
+}
+
+// AppendCertificate appends the certificate message for the chunk at a height with the certificate
+// of the chunk at another height, or its own.
+func (l *Lane) AppendCertificate(dst []byte, height, of uint64) []byte {
+	subject := l.Subject(height)
+	lock := wire.Lock{Chunk: subject.Chunk, Epoch: subject.Epoch, Certificate: l.Certificate(of)}
+	return lock.AppendTo(dst)
+}
+
 // Votes returns the votes at a height: participant i's at place i, and an invalid one at place n.
+// An ackless lane has none.
 func (l *Lane) Votes(height uint64) []byte {
 	size := (len(l.set.ids) + 1) * l.set.format.AckSignature
 	return l.votes[int(height)*size : (int(height)+1)*size : (int(height)+1)*size]

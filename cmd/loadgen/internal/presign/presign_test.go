@@ -4,12 +4,18 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
+
+// unequal are weights of seven validators: without the second there is no quorum.
+var unequal = []uint64{1, 9, 2, 3, 8, 1, 2}
 
 // forEachScheme runs a test on sets of every kind, variant and encoding.
 func forEachScheme(t *testing.T, test func(t *testing.T, s *Set)) {
@@ -20,9 +26,11 @@ func forEachScheme(t *testing.T, test func(t *testing.T, s *Set)) {
 		{Kind: testkit.Threshold, Variant: verify.MinSig},
 		{Kind: testkit.Threshold, Variant: verify.MinPk},
 		{Kind: testkit.Ed25519},
+		{Kind: testkit.Multisig, Variant: verify.MinSig, Weights: unequal},
+		{Kind: testkit.Ed25519, Weights: unequal},
 	} {
 		o.Validators, o.Namespace, o.Seed = 7, []byte("presign-test"), 3
-		t.Run(fmt.Sprintf("%s/%v/%v", o.Kind, o.Variant, o.Acks), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s/%v/%v/%v", o.Kind, o.Variant, o.Acks, o.Weights), func(t *testing.T) {
 			s, err := New(o)
 			if err != nil {
 				t.Fatal(err)
@@ -34,10 +42,18 @@ func forEachScheme(t *testing.T, test func(t *testing.T, s *Set)) {
 
 func sign(t *testing.T, s *Set, heights int) *Lane {
 	t.Helper()
-	l, err := s.Sign(t.Context(), Plan{Key: s.Identity(2), Heights: heights, Payload: func(h uint64) (d wire.Digest) {
+	return signPlan(t, s, Plan{Heights: heights})
+}
+
+// signPlan signs a lane of participant 2 whose payloads are its heights.
+func signPlan(t *testing.T, s *Set, p Plan) *Lane {
+	t.Helper()
+	p.Key = s.Identity(2)
+	p.Payload = func(h uint64) (d wire.Digest) {
 		binary.BigEndian.PutUint64(d[:], h+1)
 		return d
-	}})
+	}
+	l, err := s.Sign(t.Context(), p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +130,98 @@ func TestNodesCarryValidSignaturesAndParentCertificates(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestCertificateMessagesCarryWhatTheNextNodeDoes(t *testing.T) {
+	forEachScheme(t, func(t *testing.T, s *Set) {
+		const heights = 3
+		l := sign(t, s, heights)
+		scheme, err := s.Scheme()
+		if err != nil {
+			t.Fatal(err)
+		}
+		formats := wire.SameFormat(s.Format())
+		for h := range uint64(heights) {
+			var lock wire.Lock
+			if err := lock.Decode(l.AppendCertificate(nil, h, h), formats); err != nil {
+				t.Fatal(err)
+			}
+			if err := verify.VerifyCertificate(scheme, l.Subject(h), lock.Certificate); err != nil || lock.Subject() != l.Subject(h) {
+				t.Errorf("height %d: %v", h, err)
+			}
+			if h+1 == heights {
+				continue
+			}
+			var above wire.Node
+			if err := above.Decode(l.Node(h+1), formats); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(lock.Certificate, above.Parent.Certificate) {
+				t.Errorf("height %d has one certificate, and another one in the node above", h)
+			}
+		}
+		var wrong wire.Lock
+		if err := wrong.Decode(l.AppendCertificate(nil, 1, 0), formats); err != nil {
+			t.Fatal(err)
+		}
+		if wrong.Subject() != l.Subject(1) || verify.VerifyCertificate(scheme, wrong.Subject(), wrong.Certificate) == nil {
+			t.Error("the certificate of another chunk verifies")
+		}
+	})
+}
+
+func TestAnAcklessLaneIsTheSameWithoutTheAcks(t *testing.T) {
+	forEachScheme(t, func(t *testing.T, s *Set) {
+		with, without := signPlan(t, s, Plan{Heights: 3, Seed: 5}), signPlan(t, s, Plan{Heights: 3, Seed: 5, Ackless: true})
+		for h := range uint64(3) {
+			if !bytes.Equal(with.Node(h), without.Node(h)) || !bytes.Equal(with.Certificate(h), without.Certificate(h)) {
+				t.Errorf("height %d differs", h)
+			}
+		}
+		if len(without.votes) > 0 {
+			t.Errorf("%d bytes of votes", len(without.votes))
+		}
+	})
+}
+
+func TestQuorumsWeighEnoughAndDoWithoutWhoIsAbsent(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(2, 12).Draw(t, "validators")
+		var weights []uint64
+		if rapid.Bool().Draw(t, "weighted") {
+			weights = rapid.SliceOfN(rapid.Uint64Range(1, 20), n, n).Draw(t, "weights")
+		}
+		s, err := New(Config{Kind: testkit.Ed25519, Validators: n, Weights: weights})
+		if err != nil {
+			t.Fatal(err)
+		}
+		absent := wire.Participant(rapid.IntRange(0, n).Draw(t, "absent"))
+		q := s.Quorum(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0)), absent)
+		if got, want := s.weights.Sum(q), s.weights.Quorum(); got < want {
+			t.Fatalf("%v weighs %d of %d", q, got, want)
+		}
+		needed := int(absent) < n && s.weights.Total()-s.weights.Of(absent) < s.weights.Quorum()
+		if q.Has(absent) != needed && int(absent) < n {
+			t.Fatalf("absent %d is among %v", absent, q)
+		}
+		for i := range q.All() {
+			if s.weights.Sum(q)-s.weights.Of(i) >= s.weights.Quorum() && s.weights.Equal() {
+				t.Fatalf("%v does not need %d", q, i)
+			}
+		}
+	})
+}
+
+func TestWeightsThatDoNotFitAreRefused(t *testing.T) {
+	for _, o := range []Config{
+		{Kind: testkit.Multisig, Validators: 4, Weights: []uint64{1, 2, 3}},
+		{Kind: testkit.Threshold, Validators: 4, Weights: []uint64{1, 2, 3, 4}},
+		{Kind: testkit.Ed25519, Validators: 4, Weights: []uint64{1, 2, 0, 4}},
+	} {
+		if _, err := New(o); err == nil {
+			t.Errorf("no error for %+v", o)
+		}
+	}
 }
 
 func TestANodelessLaneHasAcksOnly(t *testing.T) {

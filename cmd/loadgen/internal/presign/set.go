@@ -1,11 +1,14 @@
 package presign
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"math/big"
+	"math/rand/v2"
+	"slices"
 
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fr"
 
@@ -20,6 +23,7 @@ type Config struct {
 	Variant    verify.Variant
 	Acks       verify.AckEncoding
 	Validators int
+	Weights    []uint64 // by participant; nil: each counts 1
 	Namespace  []byte
 	Seed       uint64
 }
@@ -31,6 +35,7 @@ type Set struct {
 	identities []ed25519.PrivateKey // by participant
 	ids        []wire.PublicKey
 	format     wire.Format
+	weights    verify.Weights
 	ackPrefix  []byte // prefix of the bytes that an ack signs
 
 	first, step *big.Int // skᵢ = first + i·step, BLS only
@@ -42,6 +47,9 @@ type Set struct {
 func New(o Config) (*Set, error) {
 	if o.Validators < 2 || o.Validators > verify.MaxValidators {
 		return nil, fmt.Errorf("presign: %d validators; there must be 2 to %d", o.Validators, verify.MaxValidators)
+	}
+	if o.Weights != nil && (len(o.Weights) != o.Validators || o.Kind == testkit.Threshold) {
+		return nil, fmt.Errorf("presign: %d weights for %d validators of kind %s", len(o.Weights), o.Validators, o.Kind)
 	}
 	s := &Set{options: o, identities: testkit.Identities(o.Validators, o.Seed), ackPrefix: ackPrefix(o.Namespace)}
 	for _, k := range s.identities {
@@ -61,7 +69,7 @@ func New(o Config) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.format = scheme.Format()
+	s.format, s.weights = scheme.Format(), scheme.Weights()
 	return s, nil
 }
 
@@ -69,17 +77,23 @@ func New(o Config) (*Set, error) {
 // other.
 func (s *Set) Scheme() (verify.Scheme, error) {
 	o := verify.Config{Namespace: s.options.Namespace, Variant: s.options.Variant, AckEncoding: s.options.Acks, AllowVariableTimeSigning: true}
+	validators := make([]verify.Validator, len(s.ids))
+	for i, id := range s.ids {
+		validators[i].Identity = id
+		if s.options.Weights != nil {
+			validators[i].Weight = s.options.Weights[i]
+		}
+	}
 	switch s.options.Kind {
 	case testkit.Multisig:
-		validators := make([]verify.Validator, len(s.ids))
-		for i, id := range s.ids {
-			validators[i] = verify.Validator{Identity: id, Key: s.publicKeys[i]}
+		for i, key := range s.publicKeys {
+			validators[i].Key = key
 		}
 		return verify.NewMultisigFromProvenKeys(o, validators)
 	case testkit.Threshold:
 		return verify.NewThreshold(o, s.ids, s.groupKey, s.publicKeys)
 	case testkit.Ed25519:
-		return verify.NewEd25519(s.options.Namespace, s.ids)
+		return verify.NewWeightedEd25519(s.options.Namespace, validators)
 	}
 	return nil, fmt.Errorf("presign: unknown kind %q", s.options.Kind)
 }
@@ -112,6 +126,39 @@ func (s *Set) Identities() []wire.PublicKey { return s.ids }
 
 // Format describes the set's acks and certificates.
 func (s *Set) Format() wire.Format { return s.format }
+
+// Quorum returns a random quorum, without absent if absent is no participant that the others need.
+// It consists of the first validators, in a random order, that weigh enough; of these, where
+// weights differ, the heaviest that weigh enough, as an engine chooses.
+func (s *Set) Quorum(random *rand.Rand, absent wire.Participant) wire.Signers {
+	order := random.Perm(len(s.ids))
+	if int(absent) < len(s.ids) && s.weights.Of(absent) <= s.weights.Tolerated() {
+		order = slices.DeleteFunc(order, func(i int) bool { return wire.Participant(i) == absent })
+	}
+	order = s.enough(order)
+	if !s.weights.Equal() {
+		slices.SortStableFunc(order, func(i, j int) int {
+			return cmp.Compare(s.weights.Of(wire.Participant(j)), s.weights.Of(wire.Participant(i)))
+		})
+		order = s.enough(order)
+	}
+	quorum := wire.NewSigners(len(s.ids))
+	for _, i := range order {
+		quorum.Add(wire.Participant(i))
+	}
+	return quorum
+}
+
+// enough returns as many of the first validators in an order as make a quorum.
+func (s *Set) enough(order []int) []int {
+	weight := uint64(0)
+	for k, i := range order {
+		if weight += s.weights.Of(wire.Participant(i)); weight >= s.weights.Quorum() {
+			return order[:k+1]
+		}
+	}
+	return order
+}
 
 func (s *Set) groupSecret() *big.Int { return modulo(new(big.Int).Sub(s.first, s.step)) }
 
