@@ -89,7 +89,7 @@ func checkPiece(h *Header, index uint64, piece, path []byte) (leaf wire.Digest, 
 // length.
 func climb(leaf wire.Digest, index, leaves uint64, path []byte) wire.Digest {
 	at, last := index, leaves-1
-	for len(path) > 0 {
+	for len(path) > 0 && last > 0 {
 		sibling := wire.Digest(path)
 		switch {
 		case at&1 == 1:
@@ -115,10 +115,13 @@ func hashPair(left, right *wire.Digest) wire.Digest {
 	return sha256.Sum256(b[:])
 }
 
+// leafPrefix is in front of a piece where it is hashed, so that no inner node is the hash of a piece.
+var leafPrefix = []byte{0x00}
+
 // hashLeaf returns the hash of a piece.
 func hashLeaf(piece []byte) (leaf wire.Digest) {
 	h := sha256.New()
-	_, _ = h.Write([]byte{0x00}) // hashes return no errors
+	_, _ = h.Write(leafPrefix) // hashes return no errors
 	_, _ = h.Write(piece)
 	h.Sum(leaf[:0])
 	return leaf

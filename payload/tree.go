@@ -105,7 +105,7 @@ func (b *Builder) Write(p []byte) (int, error) {
 				b.piece = sha256.New()
 			}
 			b.piece.Reset()
-			_, _ = b.piece.Write([]byte{0x00}) // hashes return no errors
+			_, _ = b.piece.Write(leafPrefix) // hashes return no errors
 		}
 		part := p[:min(len(p), PieceSize-b.in)]
 		_, _ = b.piece.Write(part)
@@ -119,9 +119,8 @@ func (b *Builder) Write(p []byte) (int, error) {
 }
 
 func (b *Builder) finish() {
-	var leaf wire.Digest
-	b.piece.Sum(leaf[:0])
-	b.leaves = append(b.leaves, leaf)
+	b.leaves = append(b.leaves, wire.Digest{})
+	b.piece.Sum(b.leaves[len(b.leaves)-1][:0])
 	b.in = 0
 }
 
