@@ -96,13 +96,13 @@ func (f *Frame) Put(b []byte) {
 
 // Finish completes the frame whose first bytes are b: its place, its group, its checksum. The rest
 // of the frame is in the parts that follow, in order, padding included.
-func Finish(b []byte, seed uint32, offset, group int64, parts ...[]byte) {
+func Finish(b []byte, seed uint32, offset, group int64, parts ...Part) {
 	le := binary.LittleEndian
 	le.PutUint32(b[24:], uint32(offset/8))
 	le.PutUint32(b[28:], uint32(group/8))
 	sum := crc32.Update(seed, Castagnoli, b[4:])
-	for _, part := range parts {
-		sum = crc32.Update(sum, Castagnoli, part)
+	for _, p := range parts {
+		sum = p.after(sum)
 	}
 	le.PutUint32(b, sum)
 }

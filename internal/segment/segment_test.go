@@ -2,6 +2,7 @@ package segment
 
 import (
 	"bytes"
+	"hash/crc32"
 	"testing"
 )
 
@@ -12,7 +13,7 @@ func frameOf(f Frame, seed uint32, parts ...[]byte) []byte {
 	b := make([]byte, FrameSize(len(payload)))
 	f.Put(b)
 	copy(b[FrameHead:], payload)
-	Finish(b[:FrameHead], seed, f.Offset, f.Group, b[FrameHead:])
+	Finish(b, seed, f.Offset, f.Group)
 	return b
 }
 
@@ -54,9 +55,23 @@ func TestAChecksumOverPartsIsThatOfTheWhole(t *testing.T) {
 	copy(whole[FrameHead:], "sixteen bytes ..")
 	parts := bytes.Clone(whole[:FrameHead])
 	Finish(whole, 5, 80, HeadSize)
-	Finish(parts, 5, 80, HeadSize, []byte("sixteen"), nil, []byte(" bytes .."))
+	Finish(parts, 5, 80, HeadSize, PartOf([]byte("sixteen")), PartOf(nil), PartOf([]byte(" bytes ..")))
 	if !bytes.Equal(parts, whole[:FrameHead]) {
 		t.Fatalf("%x, want %x", parts, whole[:FrameHead])
+	}
+}
+
+func TestAPartCountsLikeItsBytesWhateverItsLength(t *testing.T) {
+	b := make([]byte, 300_000)
+	for i := range b {
+		b[i] = byte(i * i >> 5)
+	}
+	for _, n := range []int{0, 1, 2, 3, 7, 8, 255, 256, 65_535, 65_536, 262_144, 299_999} {
+		for _, sum := range []uint32{0, 1, 0xdeadbeef, 0xffffffff} {
+			if got, want := PartOf(b[:n]).after(sum), crc32.Update(sum, Castagnoli, b[:n]); got != want {
+				t.Errorf("%d bytes after %08x: %08x, want %08x", n, sum, got, want)
+			}
+		}
 	}
 }
 
