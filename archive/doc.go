@@ -10,8 +10,9 @@
 //     What is not durable yet may be read already, once it is written: who shows it to others as
 //     its own, waits for done.
 //   - There is no gap after a crash. Bodies become durable in the order in which they were put: if
-//     one is found, so are all bodies and headers put before it. Headers, locks and watermarks are
-//     not behind bodies that were put before them and are not written yet.
+//     one is found, so are all bodies and headers put before it, but for those whose done function
+//     was told of an error. Headers, locks and watermarks do not wait for bodies that were put before
+//     them and are not written yet.
 //   - Pruning is lazy. What the host's watermark has passed stays for Config.Retain, but takes at
 //     most a quarter of Config.Quota and yields to what is new. No crash brings back what was
 //     dropped, and what is dropped frees its room on disk once that is durable.
