@@ -21,9 +21,9 @@ import (
 const BodySize = 256 << 10
 
 const (
-	bodiesUnderWay = 32
-	bodiesKept     = 8  // of a lane
-	bodyLanes      = 16 // lanes that bodies are written to in turn
+	bodiesUnderWay = 128 // twice a group of bodyGroup, so that all ways make groups of that size
+	bodiesKept     = 8   // of a lane
+	bodyLanes      = 16  // lanes that bodies are written to in turn
 	bodySegment    = 128 << 20
 	bodyGroup      = 16 << 20 // bytes synced together at most, as the archive has it
 )

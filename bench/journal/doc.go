@@ -32,8 +32,8 @@
 //
 // # Bodies
 //
-// BenchmarkDurableBodies writes bodies of 256 KiB that do not compress to 16 lanes, of which 32 are
-// under way at most. All ways make the groups that package archive makes: what came while the last
+// BenchmarkDurableBodies writes bodies of 256 KiB that do not compress to 16 lanes, of which 128
+// are under way at most. All ways make the groups that package archive makes: what came while the last
 // group was being synced.
 //
 //	file                   files of 128 MiB; one write for each body, one fdatasync for each group
