@@ -31,7 +31,7 @@ type writer struct {
 // run is the writer goroutine.
 func (a *Archive) run() {
 	defer close(a.written)
-	timer := time.NewTimer(time.Hour)
+	timer := time.NewTimer(idle)
 	defer timer.Stop()
 	for {
 		select {
@@ -116,9 +116,13 @@ func (a *Archive) next(failure error) (group []*item) {
 		return nil
 	}
 	bytes, n := int64(0), 0
+	begin := int64(segment.HeadSize) // of the group: in another segment, unless the first body fits into the tail
 	for ; n < len(a.queue); n++ {
 		it := a.queue[n]
-		if bytes > 0 && (bytes+it.bytes > a.cfg.groupBytes || a.writer.overflows(bytes+it.bytes, a.cfg.SegmentSize)) {
+		if bytes == 0 && a.writer.tail != nil && a.writer.at+it.bytes <= a.cfg.SegmentSize {
+			begin = a.writer.at
+		}
+		if bytes > 0 && (bytes+it.bytes > a.cfg.groupBytes || begin+bytes+it.bytes > a.cfg.SegmentSize) {
 			break
 		}
 		bytes += it.bytes
@@ -129,20 +133,6 @@ func (a *Archive) next(failure error) (group []*item) {
 		a.queue = nil
 	}
 	return group
-}
-
-// overflows reports whether so many bytes fit neither into what is left of the tail, nor, if not
-// one of them does, into an empty segment.
-func (w *writer) overflows(bytes, segmentSize int64) bool {
-	return w.start(segmentSize)+bytes > segmentSize
-}
-
-// start returns where the next group begins: at the tail's end, or in another segment.
-func (w *writer) start(segmentSize int64) int64 {
-	if w.tail == nil || w.at >= segmentSize {
-		return segment.HeadSize
-	}
-	return w.at
 }
 
 // drop gives an item up. mu is held.
