@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"testing"
 	"time"
+
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 // BenchmarkJournalAppend appends records of 300 bytes, of 64 lanes each of which releases its last
@@ -69,7 +71,7 @@ func BenchmarkJournalReplay(b *testing.B) {
 		b.Fatal(err)
 	}
 	record := bytes.Repeat([]byte("0123456789ab"), 25)
-	for range 64 << 20 / frameSize(len(record)) {
+	for range 64 << 20 / segment.FrameSize(len(record)) {
 		if _, err := j.Append(record); err != nil {
 			b.Fatal(err)
 		}

@@ -3,12 +3,14 @@ package journal
 import (
 	"fmt"
 	"path/filepath"
+
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 // mover is a compaction under way: the live records of one old segment are rewritten at the tail, a
 // bounded number of bytes at a time, between the owner's groups.
 type mover struct {
-	source *segment // nil if none is under way
+	source *segmentInfo // nil if none is under way
 	file   File
 	reader frameReader
 	offset int64 // how far source has been read
@@ -20,7 +22,7 @@ type mover struct {
 // be called again soon.
 func (w *writer) tend() (more bool, err error) {
 	dead := w.ledger.dead()
-	if dead >= 2 && w.ledger.tail().size > headSize {
+	if dead >= 2 && w.ledger.tail().size > segment.HeadSize {
 		// Dead segments go when the next one begins, for its head remembers that they are gone. One
 		// is the normal state of a log; more are worth a segment begun early.
 		if err := w.rotate(); err != nil {
@@ -45,7 +47,7 @@ func (w *writer) tend() (more bool, err error) {
 	return true, w.moveSome()
 }
 
-func (w *writer) start(source *segment) error {
+func (w *writer) start(source *segmentInfo) error {
 	if err := w.inPlace(); err != nil {
 		return err
 	}
@@ -55,12 +57,12 @@ func (w *writer) start(source *segment) error {
 		return fmt.Errorf("journal: compacting %s: %w", name, err)
 	}
 	m := &w.mover
-	m.source, m.file, m.offset = source, file, headSize
+	m.source, m.file, m.offset = source, file, segment.HeadSize
 	if m.reader.buf == nil {
 		m.reader.buf = make([]byte, w.j.cfg.ReplayBuffer)
-		m.reader.maxRecord = maxPayload // what is in the log was admitted once
+		m.reader.maxRecord = segment.MaxPayload // what is in the log was admitted once
 	}
-	m.reader.reset(file, source.size, seed(source.identity, source.number))
+	m.reader.reset(file, source.size, segment.Seed(source.identity, source.number))
 	return nil
 }
 
@@ -79,7 +81,7 @@ func (m *mover) stop() error {
 }
 
 // leave ends a compaction whose source is among the segments to be removed.
-func (m *mover) leave(gone []*segment) error {
+func (m *mover) leave(gone []*segmentInfo) error {
 	for _, s := range gone {
 		if s == m.source {
 			return m.stop()
@@ -105,17 +107,17 @@ func (w *writer) moveSome() error {
 			// would be a lie.
 			return &CorruptError{File: segmentName(m.source.number), Offset: m.offset, Reason: why}
 		}
-		m.offset += f.size()
-		if f.kind >= kindSeal || w.ledger.home(f.position) != m.source {
+		m.offset += f.Size()
+		if f.Kind >= segment.KindSeal || w.ledger.home(Position(f.Position)) != m.source {
 			continue
 		}
 		at := len(m.buf)
-		m.buf = append(m.buf, make([]byte, f.size())...)
+		m.buf = append(m.buf, make([]byte, f.Size())...)
 		out := m.buf[at:]
-		copy(out[frameHead:], f.payload)
-		f.kind = kindCopy
-		f.put(out)
-		m.moved = append(m.moved, f.position)
+		copy(out[segment.FrameHead:], f.Payload)
+		f.Kind = segment.KindCopy
+		f.Put(out)
+		m.moved = append(m.moved, Position(f.Position))
 	}
 	if len(m.buf) > 0 {
 		if w.full(0, len(m.buf)) {
@@ -141,10 +143,10 @@ func (w *writer) moveSome() error {
 func (w *writer) finishAll(b []byte) {
 	start := w.ledger.tail().size
 	for at := 0; at < len(b); {
-		var f frame
-		f.parse(b[at:at+frameHead], 0, 0) // only for its fields
-		n := int(f.size())
-		finish(b[at:at+n], w.seed, start+int64(at), start)
+		var f segment.Frame
+		f.Parse(b[at:at+segment.FrameHead], 0, 0) // only for its fields
+		n := int(f.Size())
+		segment.Finish(b[at:at+n], w.seed, start+int64(at), start)
 		at += n
 	}
 }

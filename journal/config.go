@@ -3,6 +3,8 @@ package journal
 import (
 	"fmt"
 	"time"
+
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 // Defaults of the fields of [Config].
@@ -96,10 +98,10 @@ func (c *Config) complete() error {
 		low, high, deft int
 	}{
 		{"MaxSegments", &c.MaxSegments, 2, 1 << 16, DefaultMaxSegments},
-		{"MaxRecord", &c.MaxRecord, 1, maxPayload, DefaultMaxRecord},
+		{"MaxRecord", &c.MaxRecord, 1, segment.MaxPayload, DefaultMaxRecord},
 		{"WriteBuffer", &c.WriteBuffer, 4 << 10, 256 << 20, DefaultWriteBuffer},
 		{"ReplayBuffer", &c.ReplayBuffer, 4 << 10, 64 << 20, DefaultReplayBuffer},
-		{"CompressAbove", &c.CompressAbove, 64, maxPayload, 0},
+		{"CompressAbove", &c.CompressAbove, 64, segment.MaxPayload, 0},
 		{"CompressLevel", &c.CompressLevel, 1, 22, DefaultCompressLevel},
 	} {
 		if err := fillIn(f.name, f.field, f.low, f.high, f.deft); err != nil {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/lanecast/lanecast/internal/crashfs"
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 // openExisting opens without Create and returns all records.
@@ -107,7 +108,7 @@ func TestACreatedLogIsDurableOnceOpenReturns(t *testing.T) {
 	if err != nil || len(found) != 1 || found[1] != firstRecord {
 		t.Fatalf("records %v, error %v", found, err)
 	}
-	if m := j.Recovery().Mark; m.File != segmentName(1) || m.Offset != int64(headSize+frameSize(len(firstRecord))) || m.Next != 2 {
+	if m := j.Recovery().Mark; m.File != segmentName(1) || m.Offset != int64(segment.HeadSize+segment.FrameSize(len(firstRecord))) || m.Next != 2 {
 		t.Errorf("watermark %+v", m)
 	}
 	mustClose(t, j)

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 // history makes a log of several segments, in groups of two records, and returns its file system
@@ -51,13 +53,13 @@ func tryOpen(fs FS) (j *Journal, found map[Position]string, err error) {
 // frameOffsets lists where the frames of a sound segment that is used for the first time begin, and
 // where the last ends.
 func frameOffsets(data []byte) []int {
-	offsets := []int{headSize}
-	for at := headSize; at+frameHead <= len(data); {
-		var f frame
-		if f.parse(data[at:at+frameHead], 0, 0); f.kind == 0 {
+	offsets := []int{segment.HeadSize}
+	for at := segment.HeadSize; at+segment.FrameHead <= len(data); {
+		var f segment.Frame
+		if f.Parse(data[at:at+segment.FrameHead], 0, 0); f.Kind == 0 {
 			break // room that was reserved
 		}
-		at += int(f.size())
+		at += int(f.Size())
 		offsets = append(offsets, at)
 	}
 	return offsets
@@ -70,7 +72,7 @@ func TestATailTornAtAnyByteIsCutOffAfterTheLastWholeFrame(t *testing.T) {
 	offsets := frameOffsets(whole)
 	whole = whole[:offsets[len(offsets)-1]]
 	first := Position(len(want) - (len(offsets) - 2) + 1)
-	for size := headSize; size <= len(whole); size++ {
+	for size := segment.HeadSize; size <= len(whole); size++ {
 		for _, behind := range [][]byte{nil, make([]byte, 100), []byte("garbage that no journal wrote")} {
 			cut := fs.Crash(nil, 1)
 			content := append(slices.Clone(whole[:size]), behind...)
@@ -117,8 +119,8 @@ func TestFramesOfATornGroupDoNotComeBackBehindTheNextOne(t *testing.T) {
 	torn := fs.Crash(nil, 1)
 	mustClose(t, j)
 	// The first frame of the group was lost, the others were not.
-	at := headSize + frameSize(len(firstRecord))
-	clear(segmentFile(torn, 1).Data()[at : at+frameSize(11)])
+	at := segment.HeadSize + segment.FrameSize(len(firstRecord))
+	clear(segmentFile(torn, 1).Data()[at : at+segment.FrameSize(11)])
 	j, found, err := tryOpen(torn)
 	if err != nil || len(found) != 0 {
 		t.Fatalf("%d records, error %v", len(found), err)
@@ -145,7 +147,7 @@ func TestDamageBeforeTheLastGroupIsCorruptionWhereverItIs(t *testing.T) {
 		limit := offsets[len(offsets)-1]
 		if n == last { // the last group may have been torn
 			limit = offsets[len(offsets)-3]
-			if limit == headSize {
+			if limit == segment.HeadSize {
 				t.Fatal("the tail has one group only")
 			}
 		}
@@ -249,7 +251,7 @@ func TestASegmentWithoutHeadIsCorruption(t *testing.T) {
 	}
 	for _, n := range []uint64{1, 2} {
 		for _, content := range [][]byte{
-			nil, []byte(magic), make([]byte, headSize-1), make([]byte, 500), slices.Repeat([]byte{0xa5}, 300),
+			nil, []byte(magic), make([]byte, segment.HeadSize-1), make([]byte, 500), slices.Repeat([]byte{0xa5}, 300),
 		} {
 			bad := fs.Crash(nil, 1)
 			bad.Names[filepath.Join("j", segmentName(n))] = &inode{Versions: [][]byte{content}}
@@ -269,7 +271,7 @@ func TestASegmentWithoutHeadIsCorruption(t *testing.T) {
 func TestAHeadThatWasThereAndIsDamagedIsCorruption(t *testing.T) {
 	fs, _ := history(t, 40)
 	n := tailNumber(fs)
-	clear(segmentFile(fs, n).Data()[:headSize])
+	clear(segmentFile(fs, n).Data()[:segment.HeadSize])
 	_, _, err := tryOpen(fs)
 	var c *CorruptError
 	if !errors.As(err, &c) || c.File != segmentName(n) {
@@ -283,12 +285,12 @@ func TestAPayloadCannotPassForALaterGroup(t *testing.T) {
 	// must stay a tear.
 	fs := newMemFS()
 	j, _ := manualJournal(t, fs, Config{})
-	inner := make([]byte, frameHead)
-	f := frame{kind: kindRecord, position: 3}
-	f.put(inner)
-	outer := headSize + frameSize(len(firstRecord))
-	at := int64(outer + frameHead)
-	finish(inner, seed(identity{}, 1), at, at)
+	inner := make([]byte, segment.FrameHead)
+	f := segment.Frame{Kind: segment.KindRecord, Position: 3}
+	f.Put(inner)
+	outer := segment.HeadSize + segment.FrameSize(len(firstRecord))
+	at := int64(outer + segment.FrameHead)
+	segment.Finish(inner, segment.Seed(segment.Identity{}, 1), at, at)
 	mustAppend(t, j, string(inner))
 	cycleAll(t, j)
 	torn := fs.Crash(nil, 1)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 // faultyJournal has three durable records of 100 bytes. Then the next op on a file of that name
@@ -135,14 +137,14 @@ func TestAFailureWhileOpeningIsReturnedAndTheLockGivenBack(t *testing.T) {
 		func() *memFS { // with everything to repair
 			fs := good.Crash(nil, 1)
 			n := segmentFile(fs, tailNumber(fs))
-			n.Versions = [][]byte{n.Data()[:headSize+10]}
+			n.Versions = [][]byte{n.Data()[:segment.HeadSize+10]}
 			fs.Names[filepath.Join("j", tempName)] = &inode{Versions: [][]byte{nil}}
 			return fs
 		},
 		func() *memFS { // with a seal to write
 			fs := good.Crash(nil, 1)
 			n, before := segmentFile(fs, tailNumber(fs)), segmentFile(fs, tailNumber(fs)-1)
-			n.Versions = [][]byte{n.Data()[:headSize]}
+			n.Versions = [][]byte{n.Data()[:segment.HeadSize]}
 			before.Versions = [][]byte{before.Data()[:len(before.Data())-5]}
 			return fs
 		},

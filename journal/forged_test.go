@@ -6,24 +6,26 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 // reframe changes the frame at offset of a segment, and gives it a good checksum again.
-func reframe(t *testing.T, fs *memFS, number uint64, offset int, change func(f *frame)) {
+func reframe(t *testing.T, fs *memFS, number uint64, offset int, change func(f *segment.Frame)) {
 	t.Helper()
 	data := segmentFile(fs, number).Data()
 	var h head
 	if why, err := h.decode(data); why != "" || err != nil {
 		t.Fatal(why, err)
 	}
-	var f frame
-	if why := f.parse(data[offset:offset+frameHead], int64(offset), int64(len(data))); why != "" {
+	var f segment.Frame
+	if why := f.Parse(data[offset:offset+segment.FrameHead], int64(offset), int64(len(data))); why != "" {
 		t.Fatal(why)
 	}
 	change(&f)
-	b := data[offset : offset+int(f.size())]
-	f.put(b)
-	finish(b, seed(h.identity, h.number), f.offset, f.group)
+	b := data[offset : offset+int(f.Size())]
+	f.Put(b)
+	segment.Finish(b, segment.Seed(h.identity, h.number), f.Offset, f.Group)
 }
 
 // rehead changes the head of a segment, and gives it a good checksum again.
@@ -47,10 +49,10 @@ func TestFramesAndHeadsThatContradictEachOtherAreCorruption(t *testing.T) {
 	if len(at) < 6 || len(tail) < 4 {
 		t.Fatalf("frames at %v and %v", at, tail)
 	}
-	mark := func(kind byte, by int) func(f *frame) { // in place of a record
-		return func(f *frame) {
-			f.kind, f.flags, f.stored, f.raw = kind, 0, 0, 0
-			f.position += Position(by)
+	mark := func(kind byte, by int) func(f *segment.Frame) { // in place of a record
+		return func(f *segment.Frame) {
+			f.Kind, f.Flags, f.Stored, f.Raw = kind, 0, 0, 0
+			f.Position += uint64(by)
 		}
 	}
 	for _, c := range []struct {
@@ -61,22 +63,22 @@ func TestFramesAndHeadsThatContradictEachOtherAreCorruption(t *testing.T) {
 		change  func(fs *memFS)
 	}{
 		{"a frame of a group that is not there", 2, int64(at[2]), "frame belongs to no group", func(fs *memFS) {
-			reframe(t, fs, 2, at[2], func(f *frame) { f.group = f.offset - 8 })
+			reframe(t, fs, 2, at[2], func(f *segment.Frame) { f.Group = f.Offset - 8 })
 		}},
 		{"such a frame in the tail", last, int64(tail[1]), "frame belongs to no group", func(fs *memFS) {
-			reframe(t, fs, last, tail[1], func(f *frame) { f.group = f.offset - 8 })
+			reframe(t, fs, last, tail[1], func(f *segment.Frame) { f.Group = f.Offset - 8 })
 		}},
 		{"a seal between records", 2, int64(at[1]), "seal before the end", func(fs *memFS) {
-			reframe(t, fs, 2, at[1], mark(kindSeal, 0))
+			reframe(t, fs, 2, at[1], mark(segment.KindSeal, 0))
 		}},
 		{"a mark of Close at another position", last, int64(tail[1]), "mark at position", func(fs *memFS) {
-			reframe(t, fs, last, tail[1], mark(kindClose, 1))
+			reframe(t, fs, last, tail[1], mark(segment.KindClose, 1))
 		}},
 		{"a seal at another position", 2, int64(at[len(at)-2]), "no seal", func(fs *memFS) {
-			reframe(t, fs, 2, at[len(at)-2], func(f *frame) { f.position++ })
+			reframe(t, fs, 2, at[len(at)-2], func(f *segment.Frame) { f.Position++ })
 		}},
 		{"a seal in another's group", 2, int64(at[len(at)-2]), "no seal", func(fs *memFS) {
-			reframe(t, fs, 2, at[len(at)-2], func(f *frame) { f.group = int64(at[len(at)-3]) })
+			reframe(t, fs, 2, at[len(at)-2], func(f *segment.Frame) { f.Group = int64(at[len(at)-3]) })
 		}},
 		{"a record where the seal is said to be", 2, int64(at[2]), "no seal", func(fs *memFS) {
 			rehead(t, fs, 3, func(h *head) { h.prevEnd = int64(at[2]) })
@@ -84,20 +86,20 @@ func TestFramesAndHeadsThatContradictEachOtherAreCorruption(t *testing.T) {
 		{"a segment said to end within a frame", 2, int64(at[2]), "cut short", func(fs *memFS) {
 			rehead(t, fs, 3, func(h *head) { h.prevEnd = int64(at[2]) + 40 })
 		}},
-		{"a segment said to end before its head does", 2, headSize, "begins before this one", func(fs *memFS) {
+		{"a segment said to end before its head does", 2, segment.HeadSize, "begins before this one", func(fs *memFS) {
 			rehead(t, fs, 3, func(h *head) { h.prevEnd = 64 })
 		}},
 		{"a segment that begins at another position", 3, 40, "begins at position", func(fs *memFS) {
 			rehead(t, fs, 3, func(h *head) { h.first++ })
 		}},
 		{"a record at a later position", last, int64(tail[0]), "record at position", func(fs *memFS) {
-			reframe(t, fs, last, tail[0], func(f *frame) { f.position++ })
+			reframe(t, fs, last, tail[0], func(f *segment.Frame) { f.Position++ })
 		}},
 		{"a copy from the future", last, int64(tail[0]), "record at position", func(fs *memFS) {
-			reframe(t, fs, last, tail[0], func(f *frame) { f.kind = kindCopy })
+			reframe(t, fs, last, tail[0], func(f *segment.Frame) { f.Kind = segment.KindCopy })
 		}},
 		{"a payload that is no zstd", 2, int64(at[1]), "does not decompress", func(fs *memFS) {
-			reframe(t, fs, 2, at[1], func(f *frame) { f.flags, f.raw = flagZstd, f.raw+1 })
+			reframe(t, fs, 2, at[1], func(f *segment.Frame) { f.Flags, f.Raw = segment.FlagZstd, f.Raw+1 })
 		}},
 		{"a floor of 0", 2, 0, "head is inconsistent", func(fs *memFS) { rehead(t, fs, 2, func(h *head) { h.floor = 0 }) }},
 		{"a floor above the segment", 2, 0, "head is inconsistent", func(fs *memFS) {

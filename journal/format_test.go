@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 // goldenLog is a log of format 2: two segments, with a first record, "a",
@@ -69,7 +71,7 @@ func TestALogOfFormat2IsReadAsItWas(t *testing.T) {
 
 // The layout of doc.go, by hand.
 func TestHeadsFramesAndWatermarksAreAsDocumented(t *testing.T) {
-	id := identity{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
+	id := segment.Identity{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
 	le := binary.LittleEndian
 	sum := func(parts ...[]byte) []byte {
 		return le.AppendUint32(nil, crc32.Checksum(bytes.Join(parts, nil), crc32.MakeTable(crc32.Castagnoli)))
@@ -99,10 +101,10 @@ func TestHeadsFramesAndWatermarksAreAsDocumented(t *testing.T) {
 	want = build("lanemark", uint32(2), uint32(1), id, uint64(3), uint64(7), uint64(1048), uint64(12), uint32(0))
 	check("watermark", m.encode(), append(want, sum(want)...))
 
-	f := frame{kind: kindRecord, flags: flagZstd, stored: 5, raw: 9, position: 11}
-	b := append(make([]byte, frameHead), "12345\x00\x00\x00"...)
-	f.put(b)
-	finish(b, seed(id, 7), 104, 72)
+	f := segment.Frame{Kind: segment.KindRecord, Flags: segment.FlagZstd, Stored: 5, Raw: 9, Position: 11}
+	b := append(make([]byte, segment.FrameHead), "12345\x00\x00\x00"...)
+	f.Put(b)
+	segment.Finish(b, segment.Seed(id, 7), 104, 72)
 	rest := build(uint8(1), uint8(1), uint16(0), uint32(5), uint32(9), uint64(11), uint32(13), uint32(9), "12345\x00\x00\x00")
 	// A checksum that is started from another is that of the bytes of both in a row.
 	check("frame", b, append(sum(build(id, uint64(7)), rest), rest...))

@@ -1,6 +1,10 @@
 package journal
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/lanecast/lanecast/internal/segment"
+)
 
 // RecordInfo is a record as it lies in the log.
 type RecordInfo struct {
@@ -27,14 +31,14 @@ func Inspect(dir string, fs FS, f func(RecordInfo) error) (Recovery, error) {
 	if err != nil {
 		return Recovery{}, err
 	}
-	v := newSurvey(fs, dir, DefaultReplayBuffer, maxPayload)
-	v.visit = func(s *segment, fr *frame, record []byte, again bool) error {
+	v := newSurvey(fs, dir, DefaultReplayBuffer, segment.MaxPayload)
+	v.visit = func(s *segmentInfo, fr *segment.Frame, record []byte, again bool) error {
 		err := f(RecordInfo{
-			Position: fr.position, Record: record, File: segmentName(s.number), Offset: fr.offset,
-			Stored: int(fr.stored), Compressed: fr.flags&flagZstd != 0, Copy: fr.kind == kindCopy, Again: again,
+			Position: Position(fr.Position), Record: record, File: segmentName(s.number), Offset: fr.Offset,
+			Stored: int(fr.Stored), Compressed: fr.Flags&segment.FlagZstd != 0, Copy: fr.Kind == segment.KindCopy, Again: again,
 		})
 		if err != nil {
-			return fmt.Errorf("showing record %d: %w", fr.position, err)
+			return fmt.Errorf("showing record %d: %w", fr.Position, err)
 		}
 		return nil
 	}

@@ -5,6 +5,8 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 // Position is the number of a record: 1, 2, 3, … in order of Append. A record keeps it when
@@ -92,9 +94,9 @@ func (j *Journal) Append(record []byte) (Position, error) {
 		return 0, err
 	}
 	p := j.next
-	f := frame{kind: kindRecord, stored: uint32(len(record)), raw: uint32(len(record)), position: p}
-	var b [frameHead]byte
-	f.put(b[:])
+	f := segment.Frame{Kind: segment.KindRecord, Stored: uint32(len(record)), Raw: uint32(len(record)), Position: uint64(p)}
+	var b [segment.FrameHead]byte
+	f.Put(b[:])
 	var padding [8]byte
 
 	j.mu.Lock()
@@ -104,7 +106,7 @@ func (j *Journal) Append(record []byte) (Position, error) {
 	}
 	wake := j.queued.empty()
 	before := len(j.queued.frames)
-	j.queued.frames = append(append(append(j.queued.frames, b[:]...), record...), padding[:padded(len(record))-len(record)]...)
+	j.queued.frames = append(append(append(j.queued.frames, b[:]...), record...), padding[:segment.Padded(len(record))-len(record)]...)
 	j.queued.records++
 	after := len(j.queued.frames)
 	j.pending.Add(int64(after - before))

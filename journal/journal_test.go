@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 func TestMain(m *testing.M) {
@@ -247,7 +249,7 @@ func TestClosingAndReopeningAnIdleJournalDoesNotMakeItGrow(t *testing.T) {
 	if n := fs.Calls["write"] - writes; n != 0 {
 		t.Errorf("%d writes for nothing", n)
 	}
-	if got := len(fs.Names[filepath.Join("j", segmentName(1))].Data()); int64(got) != before+frameHead {
+	if got := len(fs.Names[filepath.Join("j", segmentName(1))].Data()); int64(got) != before+segment.FrameHead {
 		t.Errorf("%d bytes, want %d and a mark", got, before)
 	}
 }

@@ -2,9 +2,9 @@ package journal
 
 import "sort"
 
-// segment describes a segment file. Own records are those first appended to it: positions
+// segmentInfo describes a segment file. Own records are those first appended to it: positions
 // first ≤ p < next, without a gap, so that one bit each is enough to remember which are dead.
-type segment struct {
+type segmentInfo struct {
 	head
 	next Position // after the last own record
 	size int64    // bytes up to the end of the last frame
@@ -13,12 +13,12 @@ type segment struct {
 	dead []uint64 // bit p−first: own record p is released or was moved; grown when needed
 }
 
-func (s *segment) isDead(p Position) bool {
+func (s *segmentInfo) isDead(p Position) bool {
 	i := uint64(p - s.first)
 	return i/64 < uint64(len(s.dead)) && s.dead[i/64]>>(i%64)&1 == 1
 }
 
-func (s *segment) bury(p Position) {
+func (s *segmentInfo) bury(p Position) {
 	i := uint64(p - s.first)
 	for uint64(len(s.dead)) <= i/64 {
 		s.dead = append(s.dead, 0)
@@ -28,7 +28,7 @@ func (s *segment) bury(p Position) {
 }
 
 // liveBytes is an estimate, as if all records in the segment were equally long.
-func (s *segment) liveBytes() int64 {
+func (s *segmentInfo) liveBytes() int64 {
 	if s.kept == 0 {
 		return 0
 	}
@@ -39,14 +39,14 @@ func (s *segment) liveBytes() int64 {
 // and one map entry per live record that compaction has moved.
 type ledger struct {
 	// segments are by ascending number, without a gap. The last is the tail. Never empty once open.
-	segments []*segment
-	moved    map[Position]*segment
+	segments []*segmentInfo
+	moved    map[Position]*segmentInfo
 }
 
-func (l *ledger) tail() *segment { return l.segments[len(l.segments)-1] }
+func (l *ledger) tail() *segmentInfo { return l.segments[len(l.segments)-1] }
 
 // owner returns the segment to which p was first appended, or nil if it is gone.
-func (l *ledger) owner(p Position) *segment {
+func (l *ledger) owner(p Position) *segmentInfo {
 	// Segments without own records share their first position with the one after them: take the
 	// last.
 	i := sort.Search(len(l.segments), func(i int) bool { return l.segments[i].first > p })
@@ -60,7 +60,7 @@ func (l *ledger) owner(p Position) *segment {
 }
 
 // home returns the segment in which p lives, or nil if it is dead or unknown.
-func (l *ledger) home(p Position) *segment {
+func (l *ledger) home(p Position) *segmentInfo {
 	if s, ok := l.moved[p]; ok {
 		return s
 	}
@@ -71,7 +71,7 @@ func (l *ledger) home(p Position) *segment {
 }
 
 // add counts the next own record of s.
-func (l *ledger) add(s *segment) {
+func (l *ledger) add(s *segmentInfo) {
 	s.next++
 	s.live++
 	s.kept++
@@ -79,7 +79,7 @@ func (l *ledger) add(s *segment) {
 
 // move says that a durable copy of p is in s. It reports whether p was alive before; if not, it is
 // now.
-func (l *ledger) move(p Position, s *segment) bool {
+func (l *ledger) move(p Position, s *segmentInfo) bool {
 	was := l.home(p)
 	if was != nil {
 		l.release(p)

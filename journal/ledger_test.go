@@ -5,18 +5,20 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 // TestTheLedgerIsAMapFromPositionsToSegments compares with a map, in segments of many records.
 func TestTheLedgerIsAMapFromPositionsToSegments(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := ledger{moved: map[Position]*segment{}}
+		l := ledger{moved: map[Position]*segmentInfo{}}
 		next := Position(1)
 		begin := func() {
-			l.segments = append(l.segments, &segment{head: head{number: uint64(len(l.segments) + 1), first: next}, next: next})
+			l.segments = append(l.segments, &segmentInfo{head: head{number: uint64(len(l.segments) + 1), first: next}, next: next})
 		}
 		begin()
-		home := map[Position]*segment{}
+		home := map[Position]*segmentInfo{}
 		var released []Position
 		position := func(t *rapid.T) Position { return Position(rapid.Uint64Range(1, uint64(next)).Draw(t, "position")) }
 		t.Repeat(map[string]func(*rapid.T){
@@ -45,7 +47,7 @@ func TestTheLedgerIsAMapFromPositionsToSegments(t *testing.T) {
 				home[p] = l.tail()
 			},
 			"": func(t *rapid.T) {
-				live := map[*segment]int{}
+				live := map[*segmentInfo]int{}
 				for p := range next + 1 {
 					if l.home(p) != home[p] {
 						t.Fatalf("record %d is at the wrong place", p)
@@ -72,22 +74,22 @@ func TestTheLedgerIsAMapFromPositionsToSegments(t *testing.T) {
 }
 
 func TestALogIsSparseIfAtMostHalfOfItsBytesLive(t *testing.T) {
-	full := &segment{size: 100, live: 4, kept: 4}
-	half := &segment{size: 100, live: 2, kept: 4}
-	empty := &segment{size: 100, kept: 4}
-	none := &segment{size: headSize}
+	full := &segmentInfo{size: 100, live: 4, kept: 4}
+	half := &segmentInfo{size: 100, live: 2, kept: 4}
+	empty := &segmentInfo{size: 100, kept: 4}
+	none := &segmentInfo{size: segment.HeadSize}
 	for _, c := range []struct {
-		segments []*segment
+		segments []*segmentInfo
 		dead     int
 		sparse   bool
 	}{
-		{[]*segment{half, half}, 0, true},
-		{[]*segment{half, half, full}, 0, false},
-		{[]*segment{full, empty}, 0, true},
-		{[]*segment{empty, full, full}, 0, false},
-		{[]*segment{empty, empty, full}, 0, true},
-		{[]*segment{empty, empty, full}, 2, false},
-		{[]*segment{half, none}, 0, true},
+		{[]*segmentInfo{half, half}, 0, true},
+		{[]*segmentInfo{half, half, full}, 0, false},
+		{[]*segmentInfo{full, empty}, 0, true},
+		{[]*segmentInfo{empty, full, full}, 0, false},
+		{[]*segmentInfo{empty, empty, full}, 0, true},
+		{[]*segmentInfo{empty, empty, full}, 2, false},
+		{[]*segmentInfo{half, none}, 0, true},
 	} {
 		l := ledger{segments: slices.Clone(c.segments)}
 		if l.sparse(c.dead) != c.sparse {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 // Open takes the folder's lock, replays the log or creates it, and repairs what a crash left
@@ -61,11 +63,11 @@ func Open(c Config, replay func(p Position, record []byte) error) (_ *Journal, e
 		return nil
 	}
 	v := newSurvey(c.FS, c.Dir, c.ReplayBuffer, c.MaxRecord)
-	v.visit = func(_ *segment, f *frame, record []byte, again bool) error {
+	v.visit = func(_ *segmentInfo, f *segment.Frame, record []byte, again bool) error {
 		if again {
 			return nil
 		}
-		if err := deliver(f.position, record); err != nil || c.Dead == nil {
+		if err := deliver(Position(f.Position), record); err != nil || c.Dead == nil {
 			return err
 		}
 		for _, p := range c.Dead() {
@@ -128,15 +130,15 @@ func (w *writer) create(found *layout) error {
 	}
 	_, _ = rand.Read(w.identity[:]) // never fails
 	record := w.j.cfg.First
-	b := make([]byte, frameSize(len(record)))
-	f := frame{kind: kindRecord, stored: uint32(len(record)), raw: uint32(len(record)), position: 1}
-	f.put(b)
-	copy(b[frameHead:], record)
-	finish(b, seed(w.identity, 1), headSize, headSize)
+	b := make([]byte, segment.FrameSize(len(record)))
+	f := segment.Frame{Kind: segment.KindRecord, Stored: uint32(len(record)), Raw: uint32(len(record)), Position: 1}
+	f.Put(b)
+	copy(b[segment.FrameHead:], record)
+	segment.Finish(b, segment.Seed(w.identity, 1), segment.HeadSize, segment.HeadSize)
 
 	m := watermark{
 		identity: w.identity, generation: 1, creating: true,
-		segment: 1, offset: headSize + int64(len(b)), next: 2,
+		segment: 1, offset: segment.HeadSize + int64(len(b)), next: 2,
 	}
 	if err := w.createMark(&m); err != nil {
 		return err
@@ -198,7 +200,7 @@ func (w *writer) repair(found *layout) error {
 	if err != nil {
 		return fmt.Errorf("journal: opening %s: %w", name, err)
 	}
-	w.file, w.seed = file, seed(w.identity, tail.number)
+	w.file, w.seed = file, segment.Seed(w.identity, tail.number)
 	if found.tailSize > found.end {
 		if err := file.Truncate(found.end); err != nil {
 			return fmt.Errorf("journal: cutting %s: %w", name, err)
@@ -213,7 +215,7 @@ func (w *writer) repair(found *layout) error {
 		return err
 	}
 	w.marked = found.recovery.Clean
-	if n := len(found.segments); n > 1 && tail.size == headSize {
+	if n := len(found.segments); n > 1 && tail.size == segment.HeadSize {
 		// The seal before an empty tail may be missing, or be in the cache only. With frames in the
 		// tail it is durable.
 		if err := w.sealClosed(found.segments[n-2], found.unsealed); err != nil {
@@ -225,7 +227,7 @@ func (w *writer) repair(found *layout) error {
 
 // sealClosed makes the seal of a segment that is no longer the tail durable; missing says that it
 // is to be written first.
-func (w *writer) sealClosed(s *segment, missing bool) (err error) {
+func (w *writer) sealClosed(s *segmentInfo, missing bool) (err error) {
 	name := segmentName(s.number)
 	file, err := w.j.cfg.FS.Open(filepath.Join(w.j.cfg.Dir, name))
 	if err != nil {

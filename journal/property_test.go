@@ -10,10 +10,12 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 func fixHead(b []byte) {
-	binary.LittleEndian.PutUint32(b[68:], crc32.Checksum(b[:68], castagnoli))
+	binary.LittleEndian.PutUint32(b[68:], crc32.Checksum(b[:68], segment.Castagnoli))
 }
 
 // TestTheJournalIsAMapOfPositions compares with the simplest thing that behaves like a journal.
@@ -130,33 +132,33 @@ func TestTheJournalIsAMapOfPositions(t *testing.T) {
 // FuzzReplay makes a segment of arbitrary bytes, as the only one or as the second. With fix, its
 // head is made good, so that the fuzzer gets past it.
 func FuzzReplay(f *testing.F) {
-	id := identity{1, 2, 3}
+	id := segment.Identity{1, 2, 3}
 	whole := func(number uint64, kinds ...byte) []byte {
 		h := head{identity: id, number: number, first: 1, floor: 1}
 		if number > 1 {
-			h.prevEnd = headSize
+			h.prevEnd = segment.HeadSize
 		}
 		b := h.encode()
 		for i, kind := range kinds {
 			at := len(b)
 			n := 20
-			fr := frame{kind: kind, position: Position(i + 1)}
-			if kind <= kindCopy {
-				fr.stored, fr.raw = uint32(n), uint32(n)
+			fr := segment.Frame{Kind: kind, Position: uint64(i + 1)}
+			if kind <= segment.KindCopy {
+				fr.Stored, fr.Raw = uint32(n), uint32(n)
 			}
-			b = append(b, make([]byte, fr.size())...)
-			fr.put(b[at:])
-			finish(b[at:], seed(id, number), int64(at), int64(at))
+			b = append(b, make([]byte, fr.Size())...)
+			fr.Put(b[at:])
+			segment.Finish(b[at:], segment.Seed(id, number), int64(at), int64(at))
 		}
 		return b
 	}
 	f.Add([]byte{}, false, false)
 	f.Add(whole(1), false, false)
-	f.Add(whole(1, kindRecord, kindRecord, kindClose), false, false)
-	f.Add(whole(1, kindRecord, kindSeal), true, false)
-	f.Add(whole(2, kindRecord, kindCopy), true, true)
-	torn := whole(2, kindRecord, kindRecord, kindRecord)
-	torn[headSize+40]++
+	f.Add(whole(1, segment.KindRecord, segment.KindRecord, segment.KindClose), false, false)
+	f.Add(whole(1, segment.KindRecord, segment.KindSeal), true, false)
+	f.Add(whole(2, segment.KindRecord, segment.KindCopy), true, true)
+	torn := whole(2, segment.KindRecord, segment.KindRecord, segment.KindRecord)
+	torn[segment.HeadSize+40]++
 	f.Add(torn, true, true)
 	f.Add(torn[:len(torn)-7], false, true)
 	reused := slices.Clone(torn)
@@ -169,14 +171,14 @@ func FuzzReplay(f *testing.F) {
 		put := func(n uint64, b []byte) {
 			fs.Names[filepath.Join("j", segmentName(n))] = &inode{Versions: [][]byte{slices.Clone(b)}}
 		}
-		mark := watermark{identity: id, segment: 1, offset: headSize, next: 1} // none is shorter
+		mark := watermark{identity: id, segment: 1, offset: segment.HeadSize, next: 1} // none is shorter
 		content := append(mark.encode(), make([]byte, slotSize)...)
 		fs.Names[filepath.Join("j", markName)] = &inode{Versions: [][]byte{content}}
 		if second {
 			number = 2
-			put(1, whole(1, kindSeal))
+			put(1, whole(1, segment.KindSeal))
 		}
-		if fix && len(b) >= headSize {
+		if fix && len(b) >= segment.HeadSize {
 			b = slices.Clone(b)
 			copy(b, magic)
 			copy(b[16:], id[:])

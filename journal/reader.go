@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 // frameReader reads frames of one segment file through a buffer of fixed size. Only a record longer
@@ -64,33 +66,33 @@ func (r *frameReader) readFull(b []byte, offset int64) error {
 
 // frame reads the frame at offset. If there is none, why says so in words. A sound frame whose
 // record is longer than maxRecord comes without payload.
-func (r *frameReader) frame(offset int64) (f frame, why string, err error) {
-	if r.size-offset < frameHead {
+func (r *frameReader) frame(offset int64) (f segment.Frame, why string, err error) {
+	if r.size-offset < segment.FrameHead {
 		return f, "frame is cut short", nil
 	}
-	b, err := r.view(offset, frameHead)
+	b, err := r.view(offset, segment.FrameHead)
 	if err != nil {
 		return f, "", err
 	}
-	if why = f.parse(b, offset, r.size); why != "" {
+	if why = f.Parse(b, offset, r.size); why != "" {
 		return f, why, nil
 	}
 	const mismatch = "frame checksum does not match"
 	sum := binary.LittleEndian.Uint32(b)
-	if int(f.raw) > r.maxRecord {
-		got, err := r.checksum(offset+4, offset+f.size())
+	if int(f.Raw) > r.maxRecord {
+		got, err := r.checksum(offset+4, offset+f.Size())
 		if err == nil && got != sum {
 			why = mismatch
 		}
 		return f, why, err
 	}
-	if b, err = r.view(offset, int(f.size())); err != nil {
+	if b, err = r.view(offset, int(f.Size())); err != nil {
 		return f, "", err
 	}
-	if crc32.Update(r.seed, castagnoli, b[4:]) != sum {
+	if crc32.Update(r.seed, segment.Castagnoli, b[4:]) != sum {
 		return f, mismatch, nil
 	}
-	f.payload = b[frameHead : frameHead+int(f.stored)]
+	f.Payload = b[segment.FrameHead : segment.FrameHead+int(f.Stored)]
 	return f, "", nil
 }
 
@@ -102,7 +104,7 @@ func (r *frameReader) checksum(from, to int64) (uint32, error) {
 		if err != nil {
 			return 0, err
 		}
-		sum = crc32.Update(sum, castagnoli, b)
+		sum = crc32.Update(sum, segment.Castagnoli, b)
 		from += int64(len(b))
 	}
 	return sum, nil
@@ -120,13 +122,13 @@ func (r *frameReader) checksum(from, to int64) (uint32, error) {
 // left in the file.
 func (r *frameReader) behind(offset int64, next Position) (synced bool, end int64, err error) {
 	end = offset
-	for at := offset; r.size-at >= frameHead; at += 8 {
-		b, err := r.view(at, frameHead)
+	for at := offset; r.size-at >= segment.FrameHead; at += 8 {
+		b, err := r.view(at, segment.FrameHead)
 		if err != nil {
 			return false, 0, err
 		}
-		var f frame
-		if f.parse(b, at, r.size) != "" {
+		var f segment.Frame
+		if f.Parse(b, at, r.size) != "" {
 			continue
 		}
 		f, why, err := r.frame(at)
@@ -134,13 +136,13 @@ func (r *frameReader) behind(offset int64, next Position) (synced bool, end int6
 			return false, 0, err
 		}
 		switch {
-		case why == "" && f.group > offset:
+		case why == "" && f.Group > offset:
 			return true, end, nil
 		case why == "":
-			end = at + f.size()
+			end = at + f.Size()
 			at = end - 8
-		case f.kind == kindRecord && f.position >= next:
-			end = max(end, at+f.size())
+		case f.Kind == segment.KindRecord && Position(f.Position) >= next:
+			end = max(end, at+f.Size())
 		}
 	}
 	return false, end, nil
@@ -192,9 +194,9 @@ func (c *codec) shrink(record []byte) ([]byte, error) {
 
 // expand returns the record in f, valid until the next call. If the payload does not decompress to
 // the length that the head gives, why says so.
-func (c *codec) expand(f *frame, maxRecord int) (record []byte, why string, err error) {
-	if f.flags&flagZstd == 0 {
-		return f.payload, "", nil
+func (c *codec) expand(f *segment.Frame, maxRecord int) (record []byte, why string, err error) {
+	if f.Flags&segment.FlagZstd == 0 {
+		return f.Payload, "", nil
 	}
 	if c.dec == nil {
 		c.dec, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
@@ -203,11 +205,11 @@ func (c *codec) expand(f *frame, maxRecord int) (record []byte, why string, err 
 			return nil, "", fmt.Errorf("journal: starting zstd: %w", err)
 		}
 	}
-	if cap(c.buf) < int(f.raw) {
-		c.buf = make([]byte, 0, f.raw)
+	if cap(c.buf) < int(f.Raw) {
+		c.buf = make([]byte, 0, f.Raw)
 	}
-	out, err := c.dec.DecodeAll(f.payload, c.buf[:0])
-	if err != nil || len(out) != int(f.raw) {
+	out, err := c.dec.DecodeAll(f.Payload, c.buf[:0])
+	if err != nil || len(out) != int(f.Raw) {
 		return nil, "record does not decompress to its length", nil
 	}
 	c.buf = out

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 // Recovery says what Open found.
@@ -48,7 +50,7 @@ type Watermark struct {
 type layout struct {
 	ledger
 	next      Position
-	identity  identity
+	identity  segment.Identity
 	end       int64    // of the tail's last whole frame
 	tailSize  int64    // of the tail's file
 	unsealed  bool     // the segment before the tail has no seal yet
@@ -65,15 +67,15 @@ type survey struct {
 	codec  codec
 	// visit gets each record frame and its record, decompressed; again says that the position was
 	// visited before.
-	visit   func(s *segment, f *frame, record []byte, again bool) error
-	current frame // here, not on the stack, since visit would make each one escape
+	visit   func(s *segmentInfo, f *segment.Frame, record []byte, again bool) error
+	current segment.Frame // here, not on the stack, since visit would make each one escape
 	out     layout
 }
 
 func newSurvey(fs FS, dir string, buffer, maxRecord int) *survey {
 	v := &survey{fs: fs, dir: dir, reader: frameReader{buf: make([]byte, buffer), maxRecord: maxRecord}}
 	v.out.next = 1
-	v.out.moved = make(map[Position]*segment)
+	v.out.moved = make(map[Position]*segmentInfo)
 	return v
 }
 
@@ -187,14 +189,14 @@ func (v *survey) missing(number uint64, newest *head) error {
 // segment.
 func (v *survey) sealed(h *head) (sealed bool, err error) {
 	err = v.with(segmentName(h.number), func() error {
-		v.reader.seed = seed(h.identity, h.number)
-		for offset := int64(headSize); !sealed; {
+		v.reader.seed = segment.Seed(h.identity, h.number)
+		for offset := int64(segment.HeadSize); !sealed; {
 			f, why, err := v.reader.frame(offset)
 			if err != nil || why != "" {
 				return err
 			}
-			sealed = f.kind == kindSeal
-			offset += f.size()
+			sealed = f.Kind == segment.KindSeal
+			offset += f.Size()
 		}
 		return nil
 	})
@@ -208,7 +210,7 @@ func (v *survey) headless(number uint64, why string) error {
 	}
 	if m := &v.out.mark; m.sound && m.segment >= number {
 		c.Reason += "; " + m.known()
-		if v.reader.size < headSize {
+		if v.reader.size < segment.HeadSize {
 			c.Err = ErrTruncated
 		}
 	}
@@ -270,7 +272,7 @@ func misplaced(name, number uint64) error {
 
 func (v *survey) head(number uint64) (h head, why string, err error) {
 	err = v.with(segmentName(number), func() error {
-		b, err := v.reader.view(0, int(min(headSize, v.reader.size)))
+		b, err := v.reader.view(0, int(min(segment.HeadSize, v.reader.size)))
 		if err == nil {
 			why, err = h.decode(b)
 		}
@@ -314,12 +316,12 @@ func (v *survey) zeros(name string, offset int64) (all bool, end int64, err erro
 func (v *survey) empty(h *head) (empty bool, err error) {
 	name := segmentName(h.number)
 	if !h.used {
-		empty, _, err = v.zeros(name, headSize)
+		empty, _, err = v.zeros(name, segment.HeadSize)
 		return empty, err
 	}
 	err = v.with(name, func() error {
-		v.reader.seed = seed(h.identity, h.number)
-		found, _, err := v.reader.behind(headSize-8, h.first) // every group begins behind that
+		v.reader.seed = segment.Seed(h.identity, h.number)
+		found, _, err := v.reader.behind(segment.HeadSize-8, h.first) // every group begins behind that
 		empty = !found
 		return err
 	})
@@ -328,7 +330,7 @@ func (v *survey) empty(h *head) (empty bool, err error) {
 
 // segment replays one segment; after are the heads of those behind it.
 func (v *survey) segment(h head, after []head) error {
-	s := &segment{head: h, next: h.first, size: headSize}
+	s := &segmentInfo{head: h, next: h.first, size: segment.HeadSize}
 	if len(v.out.segments) > 0 || h.number == 1 {
 		if h.first != v.out.next {
 			return &CorruptError{File: segmentName(h.number), Offset: 40, Reason: fmt.Sprintf(
@@ -338,7 +340,7 @@ func (v *survey) segment(h head, after []head) error {
 	v.out.next = h.first
 	v.out.segments = append(v.out.segments, s)
 	err := v.with(segmentName(h.number), func() error {
-		v.reader.seed = seed(h.identity, h.number)
+		v.reader.seed = segment.Seed(h.identity, h.number)
 		if len(after) == 0 {
 			return v.frames(s, v.reader.size, true)
 		}
@@ -354,7 +356,7 @@ func (v *survey) segment(h head, after []head) error {
 }
 
 // frames visits the frames from the segment's head to limit.
-func (v *survey) frames(s *segment, limit int64, tail bool) error {
+func (v *survey) frames(s *segmentInfo, limit int64, tail bool) error {
 	corrupt := func(offset int64, reason string) error {
 		return &CorruptError{File: segmentName(s.number), Offset: offset, Reason: reason}
 	}
@@ -364,7 +366,7 @@ func (v *survey) frames(s *segment, limit int64, tail bool) error {
 	}
 	v.reader.size = limit
 	defer func() { v.reader.size = full }()
-	offset, group := int64(headSize), int64(0)
+	offset, group := int64(segment.HeadSize), int64(0)
 	clean := false
 	f := &v.current
 	for offset < limit {
@@ -395,28 +397,28 @@ func (v *survey) frames(s *segment, limit int64, tail bool) error {
 			}
 			break
 		}
-		if f.group != offset && f.group != group {
+		if f.Group != offset && f.Group != group {
 			return corrupt(offset, "frame belongs to no group")
 		}
-		group = f.group
+		group = f.Group
 		clean = false
-		switch f.kind {
-		case kindRecord, kindCopy:
+		switch f.Kind {
+		case segment.KindRecord, segment.KindCopy:
 			if err := v.record(s, f); err != nil {
 				return err
 			}
-		case kindClose:
+		case segment.KindClose:
 			clean = true
-		case kindSeal:
+		case segment.KindSeal:
 			if tail {
 				return &CorruptError{File: segmentName(s.number + 1), Reason: "segment is missing"}
 			}
 			return corrupt(offset, "seal before the end of the segment")
 		}
-		if f.kind >= kindSeal && f.position != v.out.next {
-			return corrupt(offset, fmt.Sprintf("mark at position %d, want %d", f.position, v.out.next))
+		if f.Kind >= segment.KindSeal && Position(f.Position) != v.out.next {
+			return corrupt(offset, fmt.Sprintf("mark at position %d, want %d", f.Position, v.out.next))
 		}
-		offset += f.size()
+		offset += f.Size()
 	}
 	s.size = offset
 	if !tail && offset != limit {
@@ -429,16 +431,16 @@ func (v *survey) frames(s *segment, limit int64, tail bool) error {
 	return nil
 }
 
-func (v *survey) record(s *segment, f *frame) error {
+func (v *survey) record(s *segmentInfo, f *segment.Frame) error {
 	corrupt := func(reason string) error {
-		return &CorruptError{File: segmentName(s.number), Offset: f.offset, Reason: reason}
+		return &CorruptError{File: segmentName(s.number), Offset: f.Offset, Reason: reason}
 	}
-	if f.kind == kindRecord && f.position != v.out.next || f.kind == kindCopy && f.position >= v.out.next {
-		return corrupt(fmt.Sprintf("record at position %d, want %d", f.position, v.out.next))
+	if f.Kind == segment.KindRecord && Position(f.Position) != v.out.next || f.Kind == segment.KindCopy && Position(f.Position) >= v.out.next {
+		return corrupt(fmt.Sprintf("record at position %d, want %d", f.Position, v.out.next))
 	}
-	if f.payload == nil {
+	if f.Payload == nil {
 		return fmt.Errorf("%w: record %d in %s has %d bytes, want at most %d",
-			ErrTooLarge, f.position, segmentName(s.number), f.raw, v.reader.maxRecord)
+			ErrTooLarge, f.Position, segmentName(s.number), f.Raw, v.reader.maxRecord)
 	}
 	record, why, err := v.codec.expand(f, v.reader.maxRecord)
 	if err != nil {
@@ -448,8 +450,8 @@ func (v *survey) record(s *segment, f *frame) error {
 		return corrupt(why)
 	}
 	again := false
-	if f.kind == kindCopy {
-		again = v.out.move(f.position, s)
+	if f.Kind == segment.KindCopy {
+		again = v.out.move(Position(f.Position), s)
 	} else {
 		v.out.add(s)
 		v.out.next++
@@ -465,12 +467,12 @@ func (v *survey) record(s *segment, f *frame) error {
 // seal checks what is behind the last record of a segment that has a successor. The seal is synced
 // after the successor's head and before its first frame: it may be missing only while there is no
 // frame.
-func (v *survey) seal(s *segment, after []head) error {
+func (v *survey) seal(s *segmentInfo, after []head) error {
 	f, why, err := v.reader.frame(s.size)
 	if err != nil {
 		return err
 	}
-	if why == "" && (f.kind != kindSeal || f.group != s.size || f.position != v.out.next) {
+	if why == "" && (f.Kind != segment.KindSeal || f.Group != s.size || Position(f.Position) != v.out.next) {
 		return &CorruptError{File: segmentName(s.number), Offset: s.size, Reason: "no seal where the next segment says it is"}
 	}
 	if why == "" {

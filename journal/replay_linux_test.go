@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 // maxReplayMemory is the most memory that a process that replays may take, however long the log is.
@@ -31,7 +33,7 @@ func TestReplayTakesLittleMemoryHoweverLongTheLogIs(t *testing.T) {
 	j, _ := mustOpen(t, c)
 	rng := rand.NewChaCha8([32]byte{})
 	record := make([]byte, 300)
-	for range mib << 20 / frameSize(len(record)) {
+	for range mib << 20 / segment.FrameSize(len(record)) {
 		_, _ = rng.Read(record) // cannot fail
 		if _, err := j.Append(record); err != nil {
 			t.Fatal(err)

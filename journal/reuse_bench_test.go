@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 // BenchmarkJournalReuse shows what using the files of old segments again is worth: both ways
@@ -20,7 +22,7 @@ func BenchmarkJournalReuse(b *testing.B) {
 		pending int64
 		segment int64
 		slice   time.Duration
-	}{{"saturated", 1 << 20, 16 << 20, 300 * time.Millisecond}, {"closed", lanes * (size + frameHead), 2 << 20, 200 * time.Millisecond}} {
+	}{{"saturated", 1 << 20, 16 << 20, 300 * time.Millisecond}, {"closed", lanes * (size + segment.FrameHead), 2 << 20, 200 * time.Millisecond}} {
 		b.Run(load.name, func(b *testing.B) {
 			for range b.N {
 				type way struct {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 // reusedTail returns the file system of a log whose tail, of four groups of two records, is in the
@@ -62,7 +64,7 @@ func TestTheFileOfADeadSegmentBecomesALaterOne(t *testing.T) {
 		t.Errorf("%d files are left", n)
 	}
 	mustClose(t, j)
-	if size := len(segmentFile(fs, tailNumber(fs)).Data()); int64(size) != j.writer.ledger.tail().size+frameHead {
+	if size := len(segmentFile(fs, tailNumber(fs)).Data()); int64(size) != j.writer.ledger.tail().size+segment.FrameHead {
 		t.Errorf("Close left %d bytes in the tail", size)
 	}
 }
@@ -120,7 +122,7 @@ func TestATornTailIsFoundInFrontOfWhatTheFileHeldBefore(t *testing.T) {
 		// not.
 		r := j.Recovery()
 		into := size - offsets[frames]
-		if into == 0 && r.Torn > 0 || into >= frameHead && r.Torn == 0 || r.Torn > 0 && (r.File != segmentName(n) || r.Offset != int64(offsets[frames])) {
+		if into == 0 && r.Torn > 0 || into >= segment.FrameHead && r.Torn == 0 || r.Torn > 0 && (r.File != segmentName(n) || r.Offset != int64(offsets[frames])) {
 			t.Fatalf("cut to %d bytes, after %d frames: recovery %+v", size, frames, r)
 		}
 		if len(segmentFile(cut, n).Data()) != offsets[frames] {
@@ -163,7 +165,7 @@ func TestAMissingSealIsWrittenAgainIfTheReusedTailHoldsNoFrame(t *testing.T) {
 	}
 	empty := fs.Crash(nil, 1)
 	spoil(empty)
-	copy(segmentFile(empty, n).Data()[headSize:], before[headSize:])
+	copy(segmentFile(empty, n).Data()[segment.HeadSize:], before[segment.HeadSize:])
 	for range 2 {
 		j, _, err := tryOpen(empty)
 		if err != nil {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 // rotate begins the next segment, and drops those at the front that are dead by now. Recovery
@@ -21,7 +23,7 @@ func (w *writer) rotate() error {
 	}, nil); err != nil {
 		return err
 	}
-	w.marks.note(w.reached(0), headSize)
+	w.marks.note(w.reached(0), segment.HeadSize)
 	err := writeSeal(oldFile, old, w.next)
 	if cerr := oldFile.Close(); err == nil && cerr != nil {
 		err = fmt.Errorf("journal: closing %s: %w", segmentName(old.number), cerr)
@@ -35,7 +37,7 @@ func (w *writer) rotate() error {
 	if err := w.discard(gone); err != nil {
 		return err
 	}
-	w.ledger.segments = append([]*segment(nil), w.ledger.segments[n:]...)
+	w.ledger.segments = append([]*segmentInfo(nil), w.ledger.segments[n:]...)
 	w.publishShape()
 	return nil
 }
@@ -54,7 +56,7 @@ func (w *writer) inPlace() error {
 // discard removes segments, but keeps the file of the first one for the next segment: writing over
 // blocks that are there already is cheaper to sync than having them allotted. The folder is synced
 // before that file is written to, so nothing can find it under its old name then.
-func (w *writer) discard(gone []*segment) error {
+func (w *writer) discard(gone []*segmentInfo) error {
 	if len(gone) == 0 {
 		return nil
 	}
@@ -106,7 +108,7 @@ func (w *writer) begin(h head, frames []byte) error {
 	if err != nil {
 		return failed("creating", err)
 	}
-	h.used = size > headSize
+	h.used = size > segment.HeadSize
 	first := append(h.encode(), frames...)
 	if h.used {
 		first = append(first, zeroPage[:-len(first)&(w.j.cfg.page-1)]...) // see commit
@@ -124,14 +126,14 @@ func (w *writer) begin(h head, frames []byte) error {
 		_ = file.Close() // the first error counts
 		return failed("beginning", err)
 	}
-	w.file, w.seed = renamed{file, filepath.Join(dir, name)}, seed(h.identity, h.number)
+	w.file, w.seed = renamed{file, filepath.Join(dir, name)}, segment.Seed(h.identity, h.number)
 	w.marked = false
-	w.ledger.segments = append(w.ledger.segments, &segment{head: h, next: h.first, size: headSize})
+	w.ledger.segments = append(w.ledger.segments, &segmentInfo{head: h, next: h.first, size: segment.HeadSize})
 	return nil
 }
 
-func writeSeal(file File, s *segment, next Position) error {
-	err := writeMark(file, kindSeal, seed(s.identity, s.number), s.size, next)
+func writeSeal(file File, s *segmentInfo, next Position) error {
+	err := writeMark(file, segment.KindSeal, segment.Seed(s.identity, s.number), s.size, next)
 	if err != nil {
 		return fmt.Errorf("journal: sealing %s: %w", segmentName(s.number), err)
 	}
@@ -140,10 +142,10 @@ func writeSeal(file File, s *segment, next Position) error {
 
 // writeMark writes and syncs a frame without payload, as a group of its own.
 func writeMark(file File, kind byte, seed uint32, offset int64, next Position) error {
-	var b [frameHead]byte
-	f := frame{kind: kind, position: next}
-	f.put(b[:])
-	finish(b[:], seed, offset, offset)
+	var b [segment.FrameHead]byte
+	f := segment.Frame{Kind: kind, Position: uint64(next)}
+	f.Put(b[:])
+	segment.Finish(b[:], seed, offset, offset)
 	if err := writeAt(file, b[:], offset); err != nil {
 		return err
 	}

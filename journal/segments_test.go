@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 // manualJournal returns a journal that has no goroutines: it writes when a test calls cycle.
@@ -179,8 +181,8 @@ func TestDamageFoundByCompactionIsAFailure(t *testing.T) {
 		mustAppend(t, j, strings.Repeat("x", 200))
 	}
 	cycleAll(t, j)
-	damaged := int64(headSize + frameSize(len(firstRecord)))
-	fs.Names[filepath.Join("j", segmentName(1))].Data()[damaged+frameHead+5] ^= 1
+	damaged := int64(segment.HeadSize + segment.FrameSize(len(firstRecord)))
+	fs.Names[filepath.Join("j", segmentName(1))].Data()[damaged+segment.FrameHead+5] ^= 1
 	for p := Position(3); p < 13; p++ {
 		j.Release(p)
 	}
@@ -206,7 +208,7 @@ func TestALargeGroupIsSpreadOverSegments(t *testing.T) {
 	mustAppend(t, j, "z")
 	cycleAll(t, j)
 	for n := uint64(1); n <= tailNumber(fs); n++ {
-		if size := len(segmentFile(fs, n).Data()); size > 1<<10+frameHead && size != headSize+frameSize(5000)+frameHead {
+		if size := len(segmentFile(fs, n).Data()); size > 1<<10+segment.FrameHead && size != segment.HeadSize+segment.FrameSize(5000)+segment.FrameHead {
 			t.Errorf("segment %d has %d bytes", n, size)
 		}
 	}
@@ -303,7 +305,7 @@ func TestWhatCompactionMovesAtATimeIsBounded(t *testing.T) {
 		}
 		cycleAll(t, j)
 	}
-	if moved < 10 || largest > 1<<10+int64(frameSize(100)) {
+	if moved < 10 || largest > 1<<10+int64(segment.FrameSize(100)) {
 		t.Errorf("%d records moved, at most %d bytes at a time", moved, largest)
 	}
 	mustClose(t, j)
@@ -317,7 +319,7 @@ func TestASegmentBegunEarlyTakesALongRecord(t *testing.T) {
 	}
 	cycleAll(t, j)
 	tail := j.writer.ledger.tail().number
-	if size := j.writer.ledger.tail().size; size != headSize {
+	if size := j.writer.ledger.tail().size; size != segment.HeadSize {
 		t.Fatalf("the tail has %d bytes", size)
 	}
 	mustAppend(t, j, strings.Repeat("y", 5000))

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 // failAt makes the nth operation from now on fail, and those after it too if forGood is set. The
@@ -56,14 +58,14 @@ func opened(t *testing.T) map[string]*memFS {
 
 	unsealed := fs.Crash(nil, 1)
 	tail, before := segmentFile(unsealed, tailNumber(unsealed)), segmentFile(unsealed, tailNumber(unsealed)-1)
-	tail.Versions = [][]byte{append(slices.Clone(tail.Data()[:headSize]), make([]byte, 9000)...)}
+	tail.Versions = [][]byte{append(slices.Clone(tail.Data()[:segment.HeadSize]), make([]byte, 9000)...)}
 	before.Versions = [][]byte{before.Data()[:len(before.Data())-5]}
 	mark := mustReadMark(t, unsealed)
 	var h head
 	if _, err := h.decode(tail.Data()); err != nil {
 		t.Fatal(err)
 	}
-	mark.segment, mark.offset, mark.next = h.number, headSize, h.first
+	mark.segment, mark.offset, mark.next = h.number, segment.HeadSize, h.first
 	file := append(mark.encode(), make([]byte, slotSize)...)
 	copy(file[slotSize:], mark.encode())
 	unsealed.Names[filepath.Join("j", markName)] = &inode{Versions: [][]byte{file}}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 const (
@@ -27,7 +29,7 @@ const markCreating uint32 = 1 // of a watermark
 
 // watermark says up to where the log was durable when it was written. The log never ends before it.
 type watermark struct {
-	identity   identity
+	identity   segment.Identity
 	generation uint64 // of two slots the one with the higher generation counts
 	creating   bool   // the log may not be there yet; if it is, it reaches this far
 	segment    uint64
@@ -48,14 +50,14 @@ func (m *watermark) encode() []byte {
 	le.PutUint64(b[40:], m.segment)
 	le.PutUint64(b[48:], uint64(m.offset))
 	le.PutUint64(b[56:], uint64(m.next))
-	le.PutUint32(b[68:], crc32.Checksum(b[:68], castagnoli))
+	le.PutUint32(b[68:], crc32.Checksum(b[:68], segment.Castagnoli))
 	return b
 }
 
 // decode reports whether b is a watermark; the error is ErrVersion.
 func (m *watermark) decode(b []byte) (ok bool, err error) {
 	le := binary.LittleEndian
-	if len(b) < markSize || string(b[:8]) != markMagic || le.Uint32(b[68:]) != crc32.Checksum(b[:68], castagnoli) {
+	if len(b) < markSize || string(b[:8]) != markMagic || le.Uint32(b[68:]) != crc32.Checksum(b[:68], segment.Castagnoli) {
 		return false, nil
 	}
 	if v := le.Uint32(b[8:]); v != formatVersion {
@@ -68,7 +70,7 @@ func (m *watermark) decode(b []byte) (ok bool, err error) {
 	m.next = Position(le.Uint64(b[56:]))
 	flags := le.Uint32(b[12:])
 	m.creating = flags&markCreating != 0
-	return flags&^markCreating == 0 && m.segment > 0 && m.offset >= headSize && m.offset%8 == 0 && m.next > 0, nil
+	return flags&^markCreating == 0 && m.segment > 0 && m.offset >= segment.HeadSize && m.offset%8 == 0 && m.next > 0, nil
 }
 
 // extent is the watermark without what tells it from others that say the same.

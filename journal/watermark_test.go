@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/internal/crashfs"
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 // closedAndCrashed makes logs of all shapes, with small segments. It returns their file systems
@@ -47,7 +48,7 @@ func closedAndCrashed(t *testing.T) (closed, crashed map[string]*memFS) {
 				j.Release(mustAppend(t, j, strings.Repeat("x", 400)))
 			}
 			cycleAll(t, j)
-			if tail := j.writer.ledger.tail(); tail.size != headSize {
+			if tail := j.writer.ledger.tail(); tail.size != segment.HeadSize {
 				t.Fatalf("the tail has %d bytes", tail.size)
 			}
 		},
@@ -129,7 +130,7 @@ func TestAfterACleanCloseEveryCutOfTheNewestSegmentIsRefused(t *testing.T) {
 					continue
 				}
 				sentinel := ErrTruncated
-				if zeroed && size < headSize {
+				if zeroed && size < segment.HeadSize {
 					sentinel = ErrCorrupt // it is not shorter, and yet no segment
 				}
 				demandRefused(t, fmt.Sprintf("%s, %d of %d bytes", name, size, len(whole)), cut(fs, n, size, zeroed), sentinel, segmentName(n))
@@ -150,7 +151,7 @@ func TestAfterACrashACutIsRefusedBelowTheWatermarkAndATornTailAboveIt(t *testing
 		}
 		for size := range len(whole) {
 			what := fmt.Sprintf("%s, %d of %d bytes", name, size, len(whole))
-			if size < headSize {
+			if size < segment.HeadSize {
 				demandRefused(t, what, cut(fs, n, size, false), ErrCorrupt, segmentName(n))
 				continue
 			}
@@ -189,7 +190,7 @@ func TestAZeroedSectorBelowTheWatermarkIsRefused(t *testing.T) {
 			continue
 		}
 		whole := segmentFile(fs, n).Data()
-		for at := headSize; int64(at) < m.offset; at += 8 {
+		for at := segment.HeadSize; int64(at) < m.offset; at += 8 {
 			end := min(at+512, len(whole))
 			if !anySet(whole[at:min(end, int(m.offset))]) {
 				continue
@@ -238,7 +239,7 @@ func TestALostOrForeignWatermarkOrSegmentIsRefused(t *testing.T) {
 				check("the watermark is that of the creation", func(bad *memFS) {
 					first := watermark{
 						identity: m.identity, generation: 1, creating: true,
-						segment: 1, offset: int64(headSize + frameSize(len(firstRecord))), next: 2,
+						segment: 1, offset: int64(segment.HeadSize + segment.FrameSize(len(firstRecord))), next: 2,
 					}
 					bad.Names[mark] = &inode{Versions: [][]byte{append(first.encode(), make([]byte, slotSize)...)}}
 				}, ErrCorrupt, markName)

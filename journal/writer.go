@@ -6,13 +6,15 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"github.com/lanecast/lanecast/internal/segment"
 )
 
 // writer is the state of the journal's goroutine, which alone uses it once the journal is open.
 type writer struct {
 	j        *Journal
 	ledger   ledger
-	identity identity
+	identity segment.Identity
 	next     Position // of the next record to be written
 	file     File     // the tail
 	seed     uint32   // of the tail
@@ -130,11 +132,11 @@ func (w *writer) write(q *queue) error {
 	from, to := 0, 0 // the group under construction is b[from:to]
 	g := group{}
 	for read := 0; read < len(b); {
-		var f frame
-		f.parse(b[read:read+frameHead], 0, 0) // only for its fields
-		entry := b[read : read+frameSize(int(f.raw))]
+		var f segment.Frame
+		f.Parse(b[read:read+segment.FrameHead], 0, 0) // only for its fields
+		entry := b[read : read+segment.FrameSize(int(f.Raw))]
 		read += len(entry)
-		payload := entry[frameHead : frameHead+int(f.raw)]
+		payload := entry[segment.FrameHead : segment.FrameHead+int(f.Raw)]
 		if above := w.j.cfg.CompressAbove; above > 0 && len(payload) >= above {
 			short, err := w.codec.shrink(payload)
 			if err != nil {
@@ -142,10 +144,10 @@ func (w *writer) write(q *queue) error {
 			}
 			if short != nil {
 				payload = short
-				f.flags, f.stored = flagZstd, uint32(len(short))
+				f.Flags, f.Stored = segment.FlagZstd, uint32(len(short))
 			}
 		}
-		size := frameSize(len(payload))
+		size := segment.FrameSize(len(payload))
 		if w.full(to-from, size) {
 			if to > from {
 				if err := w.commit(b[from:to:to], g); err != nil {
@@ -158,11 +160,11 @@ func (w *writer) write(q *queue) error {
 			}
 		}
 		out := b[to : to+size]
-		copy(out[frameHead:], payload)
-		clear(out[frameHead+len(payload):])
-		f.put(out)
+		copy(out[segment.FrameHead:], payload)
+		clear(out[segment.FrameHead+len(payload):])
+		f.Put(out)
 		start := w.ledger.tail().size
-		finish(out, w.seed, start+int64(to-from), start)
+		segment.Finish(out, w.seed, start+int64(to-from), start)
 		to += size
 		g.records++
 		g.appended += int64(len(entry))
@@ -184,7 +186,7 @@ type group struct {
 // many bytes that will come first. An empty tail takes anything.
 func (w *writer) full(group, n int) bool {
 	size := w.ledger.tail().size + int64(group)
-	return size > headSize && size+int64(n) > w.j.cfg.SegmentSize
+	return size > segment.HeadSize && size+int64(n) > w.j.cfg.SegmentSize
 }
 
 var zeroPage [4 << 10]byte
@@ -278,14 +280,14 @@ func (j *Journal) finish() {
 // end marks the log as closed, and makes its end known in the watermark file.
 func (w *writer) end() error {
 	tail, mark := w.ledger.tail(), int64(0)
-	if !w.marked && tail.size > headSize {
-		if err := writeMark(w.file, kindClose, w.seed, tail.size, w.next); err != nil {
+	if !w.marked && tail.size > segment.HeadSize {
+		if err := writeMark(w.file, segment.KindClose, w.seed, tail.size, w.next); err != nil {
 			return w.abandon("closing", err)
 		}
-		if err := w.file.Truncate(tail.size + frameHead); err != nil {
+		if err := w.file.Truncate(tail.size + segment.FrameHead); err != nil {
 			return fmt.Errorf("journal: giving room in %s back: %w", segmentName(tail.number), err)
 		}
-		mark = frameHead
+		mark = segment.FrameHead
 	}
 	return w.marks.writeBoth(w.reached(mark))
 }

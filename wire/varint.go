@@ -28,6 +28,11 @@ func uvarintSize(v uint64) int {
 	return n
 }
 
+// Uvarint decodes the canonical unsigned LEB128 encoding of a u64 at the start of b, and returns it
+// with its length in bytes. The errors are [ErrTruncated] and [ErrVarint]. It is for packages whose
+// messages are not of this one.
+func Uvarint(b []byte) (v uint64, n int, err error) { return uvarint(b, maxVarint64, lastByte64) }
+
 // uvarint decodes one canonical LEB128 integer from the start of b, of at most longest bytes the
 // last of which is at most last, and returns it with its length in bytes. Canonical means that no
 // shorter encoding exists: a last byte of 0x00 after the first is refused, and so are bits past the

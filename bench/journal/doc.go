@@ -1,9 +1,10 @@
-// Package journalbench compares package journal with other ways of making small records durable. It
-// is a module of its own, so that embedders of Lanecast never download the modules that it compares
-// with.
+// Package journalbench compares package journal with other ways of making small records durable, and
+// package archive with other ways of making bodies durable. It is a module of its own, so that
+// embedders of Lanecast never download the modules that it compares with.
 //
 //	go test -bench DurableRecords -benchtime 1x -timeout 20m
 //	go test -bench AppendToDurable -benchtime 1x
+//	go test -bench DurableBodies -benchtime 1x
 //
 // # Ways
 //
@@ -28,4 +29,15 @@
 // one are reported, since the speed of machines drifts. In the open loop of
 // BenchmarkAppendToDurable records come at a fixed rate whatever happens, and a record's latency
 // counts from the time at which it was due.
+//
+// # Bodies
+//
+// BenchmarkDurableBodies writes bodies of 256 KiB that do not compress to 16 lanes, of which 128
+// are under way at most. All ways make the groups that package archive makes: what came while the last
+// group was being synced.
+//
+//	file                   files of 128 MiB; one write for each body, one fdatasync for each group
+//	archive                package archive, every lane of which prunes all but its last bodies
+//	pebble-separated       github.com/cockroachdb/pebble with value separation, one synced batch for each group;
+//	                       a lane overwrites its oldest body
 package journalbench

@@ -31,7 +31,7 @@ func newRootCommand() *cobra.Command {
 		return usagef("%s; loadgen --help lists the flags", oneLine(err))
 	})
 	cfg.bindCluster(root)
-	root.AddCommand(newNodeCommand(), newSweepCommand(), newCompareCommand(), newJournalCommand())
+	root.AddCommand(newNodeCommand(), newSweepCommand(), newCompareCommand(), newJournalCommand(), newArchiveCommand())
 	return root
 }
 

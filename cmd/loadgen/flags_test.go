@@ -182,6 +182,7 @@ func TestEveryFlagRefusesNonsense(t *testing.T) {
 	}{
 		{newRootCommand(), "", ""}, {newNodeCommand(), "node", ""}, {newSweepCommand(), "sweep --batch-size 8,64", ""},
 		{newCompareCommand(), "compare", "a.json b.json"}, {newJournalCommand().Commands()[0], "journal inspect", "folder"},
+		{newArchiveCommand().Commands()[0], "archive inspect", "folder"},
 	} {
 		c.cmd.Flags().VisitAll(func(f *pflag.Flag) {
 			value := "nonsense"

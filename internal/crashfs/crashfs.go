@@ -4,6 +4,8 @@
 // torn between two of them, and so are each length and each name. Operations can also fail: Fault
 // decides, one by one.
 //
+// Folders exist from the beginning, and each is synced by itself.
+//
 // It has the methods of package journal's file system, without importing it: F is that package's
 // interface for files.
 package crashfs
@@ -102,6 +104,11 @@ func (m *FS[F]) refuse(op, name string) error {
 // with 1 nothing is lost. With others each page of each file is of any version since the sync, or
 // torn between two; so is each length, and each name.
 func (m *FS[F]) Crash(rng *rand.Rand, mode int) *FS[F] {
+	return m.CrashEach(rng, func(string) int { return mode })
+}
+
+// CrashEach is Crash with a mode for each file, by its name.
+func (m *FS[F]) CrashEach(rng *rand.Rand, modeOf func(name string) int) *FS[F] {
 	m.Mu.Lock()
 	defer m.Mu.Unlock()
 	after := New(m.as, m.errLocked)
@@ -109,6 +116,7 @@ func (m *FS[F]) Crash(rng *rand.Rand, mode int) *FS[F] {
 	maps.Copy(all, m.Names)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		n, ok := m.durable[name]
+		mode := modeOf(name)
 		if mode == 1 || mode > 1 && rng.IntN(2) == 0 {
 			n, ok = m.Names[name]
 		}
@@ -247,7 +255,7 @@ func (m *FS[F]) Remove(name string) error {
 	return crash
 }
 
-// SyncDir makes all names durable, including those of other folders.
+// SyncDir makes the names in a folder durable.
 func (m *FS[F]) SyncDir(dir string) error {
 	m.Mu.Lock()
 	defer m.Mu.Unlock()
@@ -255,7 +263,13 @@ func (m *FS[F]) SyncDir(dir string) error {
 	if err != nil || crash != nil {
 		return errors.Join(err, crash)
 	}
-	m.durable = maps.Clone(m.Names)
+	in := func(name string, _ *Inode) bool { return filepath.Dir(name) == filepath.Clean(dir) }
+	maps.DeleteFunc(m.durable, in)
+	for name, n := range m.Names {
+		if in(name, n) {
+			m.durable[name] = n
+		}
+	}
 	return nil
 }
 

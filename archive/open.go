@@ -1,0 +1,273 @@
+package archive
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/lanecast/lanecast/internal/segment"
+	"github.com/lanecast/lanecast/journal"
+	"github.com/lanecast/lanecast/payload"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// Recovery says what Open found.
+type Recovery struct {
+	Created  bool
+	Lanes    int
+	Headers  int   // held, with bodies and without
+	Bodies   int   // held, pushed ones included
+	Bytes    int64 // of those, with their framing
+	Lost     int   // bodies whose segment is missing or too short; they count as damaged
+	Segments int   // data files with bodies
+	Removed  int   // data files in which nothing lived
+	Cut      int64 // bytes behind what the index names
+	Index    journal.Recovery
+	Duration time.Duration
+}
+
+// LogValue gives all as one group, so that an owner can log it in one line. A warning is due if Lost
+// is not 0: files were lost or cut, and bodies must be fetched again.
+func (r Recovery) LogValue() slog.Value {
+	return slog.GroupValue(slog.Bool("created", r.Created), slog.Int("lanes", r.Lanes), slog.Int("headers", r.Headers),
+		slog.Int("bodies", r.Bodies), slog.Int64("bytes", r.Bytes), slog.Int("lost", r.Lost), slog.Int("segments", r.Segments),
+		slog.Int("removed", r.Removed), slog.Int64("cut", r.Cut), slog.Any("index", r.Index), slog.Duration("duration", r.Duration))
+}
+
+// Open opens the archive in a folder, or creates one, and starts its goroutines, which Close ends. It
+// reads the index, and of the data only how long the files are. The errors are ErrConfig, ErrFormat,
+// ErrIndexLost, those of journal.Open for the index, and those of the file system.
+func Open(c Config) (_ *Archive, err error) {
+	if err := c.complete(); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	if c.Dir, err = c.FS.Abs(c.Dir); err != nil {
+		return nil, fmt.Errorf("archive: finding the absolute path: %w", err)
+	}
+	a := &Archive{
+		cfg: c, dir: filepath.Join(c.Dir, dataDir), underWay: map[place]*item{},
+		wake: make(chan struct{}, 1), complete: make(chan struct{}, 1), written: make(chan struct{}), done: make(chan struct{}),
+	}
+	ends, err := a.openIndex()
+	if err != nil {
+		return nil, err
+	}
+	if err := a.openData(ends); err != nil {
+		return nil, errors.Join(err, a.index.Close())
+	}
+	a.state.emptied = func(g *dataSegment) {
+		a.empty = append(a.empty, emptied{g, a.last()})
+	}
+	now := time.Now()
+	for _, l := range a.state.lanes {
+		if l.floor < l.watermark {
+			l.retain(l.watermark, now, max(c.Retain, 0))
+			a.retainDue = l.marks[0].due
+		}
+	}
+	a.recovery.Duration = time.Since(began)
+	go a.run()
+	go a.completions()
+	signal(a.wake) // for what is retained, and for compaction
+	return a, nil
+}
+
+// openIndex opens the journal and reads it into the state. It returns where in each segment the last
+// body ends that a record names.
+func (a *Archive) openIndex() (ends map[uint32]int64, err error) {
+	c := &a.cfg
+	dir := filepath.Join(c.Dir, indexDir)
+	if c.Create {
+		if err := a.mayCreate(dir); err != nil {
+			return nil, err
+		}
+	}
+	_, _ = rand.Read(a.identity[:]) // never fails
+	r := newReplay(c.Namespace, true)
+	index, err := journal.Open(journal.Config{
+		Dir: dir, Create: c.Create, First: encodeFormat(a.identity, c.Namespace), SegmentSize: c.indexSegments, FS: c.FS,
+		Notify: func() { signal(a.complete) },
+	}, r.record)
+	if err != nil {
+		return nil, fmt.Errorf("archive: opening the index: %w", err)
+	}
+	if err := r.finish(); err != nil {
+		return nil, errors.Join(err, index.Close())
+	}
+	a.index, a.state, a.identity = index, r.state, r.identity
+	a.writer.number = r.newest
+	for _, p := range r.dead {
+		index.Release(p)
+	}
+	a.state.release = index.Release
+	a.recovery.Index, a.recovery.Created = index.Recovery(), index.Recovery().Created
+	a.recovery.Lanes, a.recovery.Headers = len(a.state.lanes), a.state.headers
+	return r.ends, nil
+}
+
+// mayCreate refuses to begin an index beside data whose index is lost.
+func (a *Archive) mayCreate(index string) error {
+	names, err := a.cfg.FS.ReadDir(index)
+	if err != nil && !isMissing(err) {
+		return fmt.Errorf("archive: listing the index: %w", err)
+	}
+	if len(names) > 0 {
+		return nil // the journal knows whether there is a log
+	}
+	names, err = a.cfg.FS.ReadDir(a.dir)
+	if err != nil && !isMissing(err) {
+		return fmt.Errorf("archive: listing the data: %w", err)
+	}
+	for _, name := range names {
+		if segment.Number(name, suffix) != 0 {
+			return ErrIndexLost
+		}
+	}
+	return nil
+}
+
+// replay reads an index.
+type replay struct {
+	state     *state
+	namespace []byte
+	identity  segment.Identity
+	begun     bool // the first record was read
+	check     bool // the namespace must be that one
+	newest    uint32
+	ends      map[uint32]int64 // of segments: where the last named body ends, live or not
+	dead      []journal.Position
+}
+
+func newReplay(namespace []byte, check bool) *replay {
+	r := &replay{state: newState(), namespace: namespace, check: check, ends: map[uint32]int64{}}
+	r.state.release = func(p journal.Position) { r.dead = append(r.dead, p) }
+	return r
+}
+
+// record takes in one record of the index. The order of the journal is not that of positions, where
+// compaction has moved a record: the first record may come late.
+func (r *replay) record(p journal.Position, b []byte) error {
+	if p == 1 {
+		id, namespace, err := decodeFormat(b)
+		if err != nil {
+			return err
+		}
+		if r.check && !bytes.Equal(namespace, r.namespace) {
+			return fmt.Errorf("%w: it is of namespace %q, and Namespace is %q", ErrFormat, namespace, r.namespace)
+		}
+		r.identity, r.begun = id, true
+		r.namespace = bytes.Clone(namespace)
+		return nil
+	}
+	var rec record
+	if err := rec.decode(b); err != nil {
+		return err
+	}
+	if at := rec.body.at; at.segment != 0 {
+		h := &rec.body.header
+		r.newest = max(r.newest, at.segment)
+		r.ends[at.segment] = max(r.ends[at.segment], at.byte()+bodyFrame(h.Size(), h.BodySize))
+	}
+	r.state.replay(p, &rec)
+	return nil
+}
+
+// finish decides what lives, once all records are in.
+func (r *replay) finish() error {
+	if !r.begun {
+		return fmt.Errorf("%w: its first record is missing", ErrFormat)
+	}
+	r.state.settle(func(h *payload.Header) wire.Digest { return payload.Digest(r.namespace, h) })
+	return nil
+}
+
+// openData compares the data files with what the index names, and removes those that it does not
+// name.
+func (a *Archive) openData(ends map[uint32]int64) error {
+	fsys := a.cfg.FS
+	if err := fsys.MkdirAll(a.dir); err != nil {
+		return fmt.Errorf("archive: making the folder of the data: %w", err)
+	}
+	names, err := fsys.ReadDir(a.dir)
+	if err != nil {
+		return fmt.Errorf("archive: listing the data: %w", err)
+	}
+	s := a.state
+	for _, g := range s.segments {
+		g.missing, g.sealed = true, true
+	}
+	for _, name := range names {
+		n := segment.Number(name, suffix)
+		if n == 0 || n > 1<<32-1 {
+			continue
+		}
+		number := uint32(n)
+		a.writer.number = max(a.writer.number, number)
+		g := s.segments[number]
+		if g == nil {
+			if err := fsys.Remove(filepath.Join(a.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("archive: removing %s: %w", name, err)
+			}
+			a.recovery.Removed++
+			continue
+		}
+		g.missing = false
+		if err := a.measure(g, ends[number]); err != nil {
+			return err
+		}
+		a.recovery.Segments++
+	}
+	a.recovery.Lost = s.loseMissing()
+	a.damages = int64(a.recovery.Lost)
+	for _, g := range s.segments {
+		a.recovery.Bodies += g.bodies
+		a.recovery.Bytes += g.live
+	}
+	a.recovery.Bodies -= a.recovery.Lost
+	return nil
+}
+
+// measure notes the length of a data file, and cuts off what the index does not name.
+func (a *Archive) measure(g *dataSegment, end int64) error {
+	name := segmentName(g.number)
+	file, err := a.cfg.FS.Open(filepath.Join(a.dir, name))
+	if err != nil {
+		return fmt.Errorf("archive: opening %s: %w", name, err)
+	}
+	g.size, err = file.Size()
+	if err == nil && g.size > end {
+		a.recovery.Cut += g.size - end
+		err = file.Truncate(end)
+		g.size = end
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("archive: measuring %s: %w", name, err)
+	}
+	return nil
+}
+
+// loseMissing marks the bodies as damaged whose file is missing, or ends before they do.
+func (s *state) loseMissing() (lost int) {
+	for _, l := range s.lanes {
+		for _, entries := range []map[uint64]entry{l.wanted, l.pushed} {
+			for height, e := range entries {
+				if e.at.segment == 0 {
+					continue
+				}
+				g := s.segments[e.at.segment]
+				if g.missing || e.at.byte()+l.bytes(height, &e) > g.size {
+					e.damaged = true
+					entries[height] = e
+					lost++
+				}
+			}
+		}
+	}
+	return lost
+}

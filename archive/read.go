@@ -1,0 +1,318 @@
+package archive
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+
+	"github.com/lanecast/lanecast/internal/segment"
+	"github.com/lanecast/lanecast/journal"
+	"github.com/lanecast/lanecast/payload"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// State is what is held of a place.
+type State uint8
+
+const (
+	// Absent: nothing.
+	Absent State = iota
+	// Gone: nothing, since the height is below what is kept of the lane.
+	Gone
+	// PushedBody: a body that was pushed and that nobody has wanted yet.
+	PushedBody
+	// HeaderOnly: the header, and no body, or a damaged one.
+	HeaderOnly
+	// Held: header and body.
+	Held
+)
+
+// Head is what is held of a place of a lane. Header and Digest are zero if State is Absent or Gone.
+type Head struct {
+	State  State
+	Header payload.Header
+	Digest wire.Digest
+}
+
+// Head returns what is held of a place.
+func (a *Archive) Head(sequencer wire.PublicKey, height uint64) Head {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	l := a.state.lanes[sequencer]
+	if l == nil {
+		return Head{}
+	}
+	if e, ok := l.wanted[height]; ok {
+		return l.head(height, &e)
+	}
+	if e, ok := l.pushed[height]; ok && e.held() {
+		return Head{State: PushedBody, Header: l.header(height, &e), Digest: e.digest}
+	}
+	if !l.keeps(height) {
+		return Head{State: Gone}
+	}
+	return Head{}
+}
+
+func (l *lane) head(height uint64, e *entry) Head {
+	h := Head{State: HeaderOnly, Header: l.header(height, e), Digest: e.digest}
+	if e.held() {
+		h.State = Held
+	}
+	return h
+}
+
+// Range returns what is held of a lane from a height up, without a gap and at most limit places of
+// it; nothing if there is none at that height.
+func (a *Archive) Range(sequencer wire.PublicKey, from uint64, limit int) []Head {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	l := a.state.lanes[sequencer]
+	if l == nil {
+		return nil
+	}
+	var heads []Head
+	for height := from; len(heads) < limit; height++ {
+		e, ok := l.wanted[height]
+		if !ok {
+			break
+		}
+		heads = append(heads, l.head(height, &e))
+		if height == ^uint64(0) {
+			break
+		}
+	}
+	return heads
+}
+
+// Tip is the state of a lane.
+type Tip struct {
+	Sequencer wire.PublicKey
+	Watermark uint64 // the host needs nothing below
+	Floor     uint64 // nothing below is held, save the lane's top
+	Top       *Head  // the highest header; nil if there is none
+	Locks     []wire.Lock
+}
+
+// Tips returns the state of all lanes, by ascending sequencer, each with the last lock of every
+// epoch, by ascending epoch. Certificates must not be changed.
+func (a *Archive) Tips() []Tip {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	tips := make([]Tip, 0, len(a.state.lanes))
+	for _, l := range a.state.lanes {
+		tips = append(tips, l.tip())
+	}
+	slices.SortFunc(tips, func(a, b Tip) int { return a.Sequencer.Compare(b.Sequencer) })
+	return tips
+}
+
+// Tip returns the state of one lane; ok is false if there is nothing of it.
+func (a *Archive) Tip(sequencer wire.PublicKey) (t Tip, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	l := a.state.lanes[sequencer]
+	if l == nil {
+		return Tip{}, false
+	}
+	return l.tip(), true
+}
+
+func (l *lane) tip() Tip {
+	t := Tip{Sequencer: l.sequencer, Watermark: l.watermark, Floor: l.floor}
+	if e, ok := l.wanted[l.top]; ok {
+		h := l.head(l.top, &e)
+		t.Top = &h
+	}
+	for _, k := range l.locks {
+		t.Locks = append(t.Locks, k.Lock)
+	}
+	slices.SortFunc(t.Locks, func(a, b wire.Lock) int { return cmp.Compare(a.Epoch, b.Epoch) })
+	return t
+}
+
+// Usage says what an archive holds, in bytes of bodies with their framing where nothing else is
+// said.
+type Usage struct {
+	Used     int64 // wanted bodies, within Quota
+	Room     int64 // wanted bodies in the lanes' own room
+	Pushed   int64 // pushed bodies
+	Retained int64 // of Used, what the watermark has passed
+	Pending  int64 // put and not durable
+	Headers  int   // held, with bodies and without
+	Segments int   // data files
+	Disk     int64 // bytes of those
+	Damaged  int64 // bodies found damaged since Open
+}
+
+// Usage returns what the archive holds.
+func (a *Archive) Usage() Usage {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.state
+	u := Usage{Used: s.used, Room: s.room, Pushed: s.pushed, Retained: s.retained, Pending: a.pending, Headers: s.headers, Damaged: a.damages}
+	for _, g := range s.segments {
+		if !g.missing {
+			u.Segments++
+			u.Disk += g.size
+		}
+	}
+	return u
+}
+
+// Recovery returns what Open found.
+func (a *Archive) Recovery() Recovery { return a.recovery }
+
+// Get reads a wanted body, into buf if that is large enough for its frame, and checks it. The body
+// is a part of the buffer's memory. The errors are ErrNotHeld, ErrPruned, a *DamageError, and those
+// of opening a file.
+func (a *Archive) Get(sequencer wire.PublicKey, height uint64, buf []byte) (h payload.Header, body []byte, err error) {
+	err = a.read(place{sequencer, height}, func(file journal.File, p place, e *entry) *DamageError {
+		s, damage := a.readStored(file, p, e, buf)
+		if damage == nil {
+			h, body = (&lane{laneState: laneState{sequencer: sequencer}}).header(height, e), s.payload[s.prefix:]
+		}
+		return damage
+	})
+	return h, body, err
+}
+
+// Piece is a piece of a body with its audit path, as payload.CheckPiece takes it.
+type Piece struct {
+	Index uint64
+	Bytes []byte
+	Path  []byte
+}
+
+// Pieces reads pieces of a wanted body, from the one of index first, at most n, without reading the
+// others, and proves them. Each is checked before it is returned, so that no damage goes to a peer.
+// A first that the body does not have gives none. The errors are those of Get.
+func (a *Archive) Pieces(sequencer wire.PublicKey, height uint64, first uint64, n int) (h payload.Header, pieces []Piece, err error) {
+	err = a.read(place{sequencer, height}, func(file journal.File, p place, e *entry) (damage *DamageError) {
+		h = (&lane{laneState: laneState{sequencer: sequencer}}).header(height, e)
+		pieces, damage = a.readPieces(file, p, e, &h, first, n)
+		return damage
+	})
+	return h, pieces, err
+}
+
+func (a *Archive) readPieces(file journal.File, p place, e *entry, h *payload.Header, first uint64, n int) ([]Piece, *DamageError) {
+	count := payload.Pieces(h.BodySize)
+	if first >= count || n <= 0 {
+		return nil, nil
+	}
+	if file == nil {
+		return nil, damaged(p, e, "the segment is missing", nil)
+	}
+	last := min(count, first+uint64(n)) // not past 2^64: a body has few pieces
+	size := prefixSize(h.Size(), h.BodySize)
+	prefix := make([]byte, size)
+	at := e.at.byte() + segment.FrameHead
+	if err := readFull(file, prefix, at); err != nil {
+		return nil, damaged(p, e, "it cannot be read: "+err.Error(), err)
+	}
+	leaves := leavesOf(prefix[1+h.Size():])
+	tree, err := payload.TreeOfLeaves(h.BodySize, leaves)
+	if err != nil || tree.Root() != h.Root || !bytes.Equal(prefix[1:1+h.Size()], h.AppendTo(nil)) {
+		return nil, damaged(p, e, "its header or the hashes of its pieces are not right", err)
+	}
+	begin := int64(first) * payload.PieceSize
+	end := min(int64(last)*payload.PieceSize, int64(h.BodySize))
+	all := make([]byte, end-begin)
+	if err := readFull(file, all, at+int64(size)+begin); err != nil {
+		return nil, damaged(p, e, "it cannot be read: "+err.Error(), err)
+	}
+	pieces := make([]Piece, 0, last-first)
+	for i := first; i < last; i++ {
+		length := payload.PieceLength(h.BodySize, i)
+		piece := Piece{Index: i, Bytes: all[:length:length], Path: tree.AppendPath(nil, i)}
+		all = all[length:]
+		if err := payload.CheckPiece(h, i, piece.Bytes, piece.Path); err != nil {
+			return nil, damaged(p, e, fmt.Sprintf("piece %d is not what its hash says", i), err)
+		}
+		pieces = append(pieces, piece)
+	}
+	return pieces, nil
+}
+
+// read calls f with the file of a wanted body, or without one if the file is missing, and notes what
+// damage it finds. A body that is moved meanwhile is looked for again.
+func (a *Archive) read(p place, f func(file journal.File, p place, e *entry) *DamageError) error {
+	for {
+		e, err := a.find(p)
+		if err != nil {
+			return err
+		}
+		file, err := a.cfg.FS.OpenRead(filepath.Join(a.dir, segmentName(e.at.segment)))
+		if err != nil && !isMissing(err) {
+			return fmt.Errorf("archive: opening %s: %w", segmentName(e.at.segment), err)
+		}
+		damage := f(file, p, &e)
+		if file != nil {
+			_ = file.Close() // it was read only
+		}
+		if damage == nil {
+			return nil
+		}
+		if a.noteDamage(p, &e) {
+			return damage
+		}
+	}
+}
+
+// find returns the entry of a body that is held.
+func (a *Archive) find(p place) (entry, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return entry{}, ErrClosed
+	}
+	l := a.state.lanes[p.sequencer]
+	if l == nil {
+		return entry{}, ErrNotHeld
+	}
+	e, ok := l.wanted[p.height]
+	switch {
+	case ok && e.held():
+		return e, nil
+	case !ok && !l.keeps(p.height):
+		return entry{}, fmt.Errorf("%w: height %d is below %d", ErrPruned, p.height, l.floor)
+	}
+	return entry{}, ErrNotHeld
+}
+
+// noteDamage notes that a body is damaged. It reports false if the body is elsewhere by now, or
+// gone.
+func (a *Archive) noteDamage(p place, was *entry) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	l := a.state.lanes[p.sequencer]
+	e, ok := l.wanted[p.height]
+	if !ok || e.at != was.at {
+		return false
+	}
+	if !e.damaged {
+		e.damaged = true
+		l.wanted[p.height] = e
+		a.damages++
+	}
+	return true
+}
+
+func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+func readFull(f journal.File, b []byte, offset int64) error {
+	n, err := f.ReadAt(b, offset)
+	if n == len(b) {
+		return nil
+	}
+	if err == nil || err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}

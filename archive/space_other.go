@@ -1,0 +1,15 @@
+//go:build !(linux || darwin)
+
+package archive
+
+import (
+	"errors"
+	"math"
+	"syscall"
+)
+
+// freeBytes knows nothing of the disk: MinFree has no effect.
+func freeBytes(string) (int64, error) { return math.MaxInt64, nil }
+
+// isFull reports whether a write failed because the disk is full.
+func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) }

@@ -1,0 +1,25 @@
+//go:build linux || darwin
+
+package archive
+
+import (
+	"errors"
+	"syscall"
+)
+
+// freeBytes returns the bytes of the disk that this process may still write.
+func freeBytes(dir string) (int64, error) {
+	var s syscall.Statfs_t
+	for {
+		switch err := syscall.Statfs(dir, &s); err {
+		case nil:
+			return int64(s.Bavail) * int64(s.Bsize), nil
+		case syscall.EINTR:
+		default:
+			return 0, err
+		}
+	}
+}
+
+// isFull reports whether a write failed because the disk is full.
+func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }

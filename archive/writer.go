@@ -1,0 +1,450 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"github.com/lanecast/lanecast/internal/segment"
+	"github.com/lanecast/lanecast/journal"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// writer is the state of the writer goroutine, which alone uses it, and alone changes data files.
+type writer struct {
+	number uint32 // of the newest segment; the next has one more
+	file   journal.File
+	tail   *dataSegment // of file; nil if none is begun
+	seed   uint32
+	size   int64 // of the tail, up to its last synced frame
+	at     int64 // where the next frame goes
+
+	small   []byte // gathered bytes, which are written together
+	smallAt int64  // where they go
+	prefix  []byte
+	mover   mover
+}
+
+// run is the writer goroutine.
+func (a *Archive) run() {
+	defer close(a.written)
+	timer := time.NewTimer(idle)
+	defer timer.Stop()
+	for {
+		select {
+		case <-a.wake:
+		case <-timer.C:
+		}
+		for more := true; more; {
+			var over bool
+			var again time.Duration
+			more, over, again = a.cycle()
+			if over {
+				a.writer.mover.stop()
+				a.closeTail()
+				return
+			}
+			timer.Reset(again)
+		}
+	}
+}
+
+// idle is how long the writer sleeps when nothing is due.
+const idle = time.Hour
+
+// cycle does one round of work: a group of what is queued, then removal and compaction. It reports
+// whether there is more to do at once, whether the archive is closed and nothing is left, and if
+// neither, when to be called again at the latest.
+func (a *Archive) cycle() (more, over bool, again time.Duration) {
+	now := time.Now()
+	a.mu.Lock()
+	err := a.failed()
+	var due int64
+	if err == nil {
+		if due, err = a.expire(now.UnixNano()); err != nil && a.failure == nil {
+			a.failure = err
+		}
+	}
+	group := a.next(err)
+	closing := a.closing
+	a.mu.Unlock()
+	if err != nil {
+		signal(a.complete)
+		return false, closing, idle
+	}
+	if len(group) > 0 {
+		a.writeGroup(group)
+	} else if closing {
+		return false, true, 0
+	}
+	if err := a.removeEmpty(); err != nil {
+		a.fail(err)
+		return true, false, 0
+	}
+	bytes := int64(0)
+	for _, it := range group {
+		bytes += it.bytes
+	}
+	wait := idle
+	if !closing {
+		wait, err = a.compact(bytes, now)
+		if err != nil {
+			a.fail(err)
+			return true, false, 0
+		}
+	}
+	if due > 0 {
+		wait = min(wait, max(time.Duration(due-now.UnixNano()), time.Millisecond))
+	}
+	a.mu.Lock()
+	more = len(a.queue) > 0 || a.closing
+	a.mu.Unlock()
+	return more || wait == 0, false, wait
+}
+
+// next takes the next group off the queue, one that fits into one segment; after a failure all of
+// the queue, to be told of that. mu is held.
+func (a *Archive) next(failure error) (group []*item) {
+	if failure != nil {
+		for _, it := range a.queue {
+			a.drop(it, failure)
+		}
+		a.queue = nil
+		return nil
+	}
+	bytes, n := int64(0), 0
+	begin := int64(segment.HeadSize) // of the group: in another segment, unless the first body fits into the tail
+	for ; n < len(a.queue); n++ {
+		it := a.queue[n]
+		if bytes == 0 && a.writer.tail != nil && a.writer.at+it.bytes <= a.cfg.SegmentSize {
+			begin = a.writer.at
+		}
+		if bytes > 0 && (bytes+it.bytes > a.cfg.groupBytes || begin+bytes+it.bytes > a.cfg.SegmentSize) {
+			break
+		}
+		bytes += it.bytes
+	}
+	group = append(group, a.queue[:n]...)
+	clear(a.queue[:n])
+	if a.queue = a.queue[n:]; len(a.queue) == 0 {
+		a.queue = nil
+	}
+	return group
+}
+
+// drop gives an item up. mu is held.
+func (a *Archive) drop(it *item, err error) {
+	if !it.flush {
+		a.leave(it)
+	}
+	a.waiting = append(a.waiting, waiter{position: a.last(), err: err, dones: it.dones})
+	signal(a.complete)
+}
+
+// writeGroup makes a group durable in the data segments, and appends its records to the index.
+func (a *Archive) writeGroup(group []*item) {
+	err := a.writeBodies(group)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err != nil {
+		if isFull(err) {
+			err = fmt.Errorf("%w: the disk is full: %w", ErrQuota, err)
+		} else if a.failure == nil {
+			a.failure = err
+		}
+		for _, it := range group {
+			if it.flush { // what it waits for has been told
+				a.waiting = append(a.waiting, waiter{position: a.last(), err: a.failure, dones: it.dones})
+				continue
+			}
+			a.drop(it, err)
+		}
+		return
+	}
+	if tail := a.writer.tail; tail != nil {
+		tail.size = a.writer.size
+	}
+	for i, it := range group {
+		if it.flush {
+			a.waiting = append(a.waiting, waiter{position: a.last(), dones: it.dones})
+			continue
+		}
+		if err := a.enter(it); err != nil {
+			if a.failure == nil {
+				a.failure = err
+			}
+			for _, it := range group[i:] {
+				a.drop(it, err)
+			}
+			return
+		}
+	}
+	signal(a.complete)
+}
+
+// enter puts a body that is written into the index. Its place may have been pruned meanwhile, or the
+// window moved; then the bytes are dead. mu is held.
+func (a *Archive) enter(it *item) error {
+	a.leave(it)
+	h := &it.body.Header
+	l := a.state.lane(&h.Sequencer)
+	e := entry{parent: h.Parent, root: h.Root, digest: it.digest, at: it.at, size: uint32(h.BodySize)}
+	var err error
+	w := waiter{dones: it.dones}
+	known, ok := l.wanted[h.Height]
+	switch {
+	case it.use != Pushed && l.keeps(h.Height), it.use == Pushed && ok && known.digest == it.digest && !known.held():
+		_, err = a.take(l, h.Height, e, it.room)
+	case it.use != Pushed:
+		w.err = fmt.Errorf("%w: height %d is below %d", ErrPruned, h.Height, l.floor)
+	case !l.pushedLives(h.Height):
+		w.err = fmt.Errorf("%w: height %d", ErrWindow, h.Height)
+	default:
+		r := bodyRecord{kind: pushedRecord, at: e.at, header: *h}
+		if e.position, err = a.append(r.appendTo(nil)); err == nil {
+			a.state.setPushed(l, h.Height, e)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	w.position = a.last()
+	if it.dones != nil {
+		a.waiting = append(a.waiting, w)
+	}
+	return nil
+}
+
+// writeBodies writes the bodies of a group behind each other and syncs them. With an error nothing
+// of them is kept.
+func (a *Archive) writeBodies(group []*item) error {
+	w := &a.writer
+	bytes := int64(0)
+	for _, it := range group {
+		bytes += it.bytes
+	}
+	if bytes == 0 {
+		return nil
+	}
+	if err := a.roomFor(bytes); err != nil {
+		return err
+	}
+	began := w.at
+	for _, it := range group {
+		if it.flush {
+			continue
+		}
+		h := &it.body.Header
+		w.prefix = appendPrefix(w.prefix[:0], h, it.body.Tree.Leaves())
+		var err error
+		if it.at, err = w.frame(w.prefix, it.body.Bytes, it.part, began); err != nil {
+			return a.giveUp(err)
+		}
+	}
+	if err := w.sync(); err != nil {
+		return a.giveUp(err)
+	}
+	return nil
+}
+
+// roomFor begins another segment if the tail has no room for so many bytes. What was written to the
+// tail before must be in the index: a segment that is left and that nothing names is removed.
+func (a *Archive) roomFor(bytes int64) error {
+	w := &a.writer
+	if w.tail != nil && w.at > segment.HeadSize && w.at+bytes > a.cfg.SegmentSize {
+		a.closeTail()
+	}
+	if w.tail != nil {
+		return nil
+	}
+	return a.beginSegment()
+}
+
+// frame writes a frame whose payload is prefix and body, but for its last few bytes, which go out
+// with the next one or before the sync. part is of body.
+func (w *writer) frame(prefix, body []byte, part segment.Part, group int64) (location, error) {
+	n := len(prefix) + len(body)
+	f := segment.Frame{Kind: segment.KindRecord, Position: uint64(w.tail.number), Stored: uint32(n), Raw: uint32(n)}
+	var padding [8]byte
+	pad := padding[:segment.Padded(n)-n]
+
+	var head [segment.FrameHead]byte
+	f.Put(head[:])
+	segment.Finish(head[:], w.seed, w.at, group, segment.PartOf(prefix), part, segment.PartOf(pad))
+	at := location{segment: w.tail.number, offset: uint32(w.at / 8)}
+	w.at += f.Size()
+	w.small = append(append(w.small, head[:]...), prefix...)
+	if len(body) < copyBelow {
+		w.small = append(append(w.small, body...), pad...)
+		if len(w.small) < flushAbove {
+			return at, nil
+		}
+		return at, w.flush()
+	}
+	if err := w.flush(); err != nil {
+		return at, err
+	}
+	if err := writeAt(w.file, body, w.smallAt); err != nil {
+		return at, w.failed(err)
+	}
+	w.smallAt += int64(len(body))
+	w.small = append(w.small, pad...)
+	return at, nil
+}
+
+func (w *writer) failed(err error) error {
+	return fmt.Errorf("archive: writing %s: %w", segmentName(w.tail.number), err)
+}
+
+// Bodies below the one size are copied together, up to the other, before they are written.
+const (
+	copyBelow  = 32 << 10
+	flushAbove = 256 << 10
+)
+
+// flush writes what is gathered.
+func (w *writer) flush() error {
+	if len(w.small) == 0 {
+		return nil
+	}
+	if err := writeAt(w.file, w.small, w.smallAt); err != nil {
+		return w.failed(err)
+	}
+	w.smallAt += int64(len(w.small))
+	w.small = w.small[:0]
+	return nil
+}
+
+// sync makes what was written to the tail durable.
+func (w *writer) sync() error {
+	if err := w.flush(); err != nil {
+		return err
+	}
+	if err := w.file.Sync(); err != nil {
+		return w.failed(err)
+	}
+	w.size = w.at
+	return nil
+}
+
+func writeAt(f journal.File, b []byte, offset int64) error {
+	n, err := f.WriteAt(b, offset)
+	if err == nil && n != len(b) {
+		err = io.ErrShortWrite
+	}
+	return err
+}
+
+// beginSegment begins the next data segment. Its name is durable when it returns, and its head with
+// the first group.
+func (a *Archive) beginSegment() error {
+	w := &a.writer
+	if w.number == 1<<32-1 {
+		return errors.New("archive: no number is left for another segment")
+	}
+	number := w.number + 1
+	name := segmentName(number)
+	file, err := a.cfg.FS.Create(filepath.Join(a.dir, name))
+	if err == nil {
+		w.number = number // even if the rest fails, the name is taken
+		if err = a.cfg.FS.SyncDir(a.dir); err != nil {
+			err = errors.Join(err, file.Close())
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("archive: beginning %s: %w", name, err)
+	}
+	w.file, w.seed = file, segment.Seed(a.identity, uint64(number))
+	w.small = append(w.small[:0], encodeHead(a.identity, number)...)
+	w.smallAt, w.at, w.size = 0, segment.HeadSize, 0
+	a.mu.Lock()
+	w.tail = a.state.segment(number)
+	a.mu.Unlock()
+	return nil
+}
+
+// giveUp cuts a group that failed off the tail, and leaves the tail. If bytes of it stay in the
+// file, nothing names them.
+func (a *Archive) giveUp(err error) error {
+	w := &a.writer
+	if cut := w.file.Truncate(w.size); cut != nil {
+		err = fmt.Errorf("%w (and cutting off what was written: %w)", err, cut)
+	}
+	w.at = w.size
+	a.closeTail()
+	return err
+}
+
+// closeTail leaves the newest segment, all of which is synced.
+func (a *Archive) closeTail() {
+	w := &a.writer
+	if w.tail == nil {
+		return
+	}
+	_ = w.file.Close() // what matters is synced
+	w.small = w.small[:0]
+	if cap(w.small) > 4*flushAbove {
+		w.small = nil
+	}
+	tail := w.tail
+	w.tail, w.file = nil, nil
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	tail.size, tail.sealed = w.size, true
+	if tail.bodies == 0 {
+		a.state.emptied(tail)
+	}
+}
+
+// removeEmpty removes the segments that nothing names any more, once that is durable.
+func (a *Archive) removeEmpty() error {
+	for {
+		a.mu.Lock()
+		if len(a.empty) == 0 || a.empty[0].position > a.index.Durable() {
+			a.mu.Unlock()
+			return nil
+		}
+		g := a.empty[0].segment
+		a.empty = a.empty[1:]
+		delete(a.state.segments, g.number)
+		a.mu.Unlock()
+		if err := a.removeFile(g); err != nil {
+			return err
+		}
+	}
+}
+
+func (a *Archive) removeFile(g *dataSegment) error {
+	if g.missing {
+		return nil
+	}
+	name := segmentName(g.number)
+	if err := a.cfg.FS.Remove(filepath.Join(a.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("archive: removing %s: %w", name, err)
+	}
+	return nil
+}
+
+// leavesOf decodes the hashes of pieces.
+func leavesOf(b []byte) []wire.Digest {
+	leaves := make([]wire.Digest, len(b)/wire.DigestSize)
+	for i := range leaves {
+		leaves[i] = wire.Digest(b[i*wire.DigestSize:])
+	}
+	return leaves
+}
+
+// free returns the free bytes of the disk, if anything depends on them.
+func (a *Archive) free() (int64, error) {
+	if a.cfg.MinFree <= 0 {
+		return 0, nil
+	}
+	free, err := a.cfg.free(a.dir)
+	if err != nil {
+		return 0, fmt.Errorf("archive: asking for the free bytes of the disk: %w", err)
+	}
+	return free, nil
+}

@@ -1,0 +1,294 @@
+package journalbench
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/lanecast/lanecast/archive"
+	"github.com/lanecast/lanecast/payload"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// BodySize is the length in bytes of the bodies that BenchmarkDurableBodies writes.
+const BodySize = 256 << 10
+
+const (
+	bodiesUnderWay = 128 // twice a group of bodyGroup, so that all ways make groups of that size
+	bodiesKept     = 8   // of a lane
+	bodyLanes      = 16  // lanes that bodies are written to in turn
+	bodySegment    = 128 << 20
+	bodyGroup      = 16 << 20 // bytes synced together at most, as the archive has it
+)
+
+// BodyLog makes bodies durable. The caller's bodies never change.
+type BodyLog interface {
+	// Put takes the next body of a lane. done is called once it is durable.
+	Put(lane int, body int, done func(error)) error
+	// Close makes all durable and ends the log.
+	Close() error
+}
+
+// BodyWay is one of the ways that are compared.
+type BodyWay struct {
+	Name string
+	Open func(dir string, bodies [][]byte) (BodyLog, error)
+}
+
+// BodyWays returns all ways, the plain file first.
+func BodyWays() []BodyWay {
+	return []BodyWay{{"file", openBodyFile}, {"archive", openArchive}, {"pebble-separated", openSeparated}}
+}
+
+type queuedBody struct {
+	lane, body int
+	done       func(error)
+}
+
+// groupedBodies makes a BodyLog from what makes a group durable: those that came while the group
+// before was being synced.
+type groupedBodies struct {
+	commit func(group []queuedBody) error
+	close  func() error
+	wake   chan struct{}
+	gone   chan struct{}
+
+	mu      sync.Mutex
+	queued  []queuedBody
+	closing bool
+}
+
+func newGroupedBodies(commit func([]queuedBody) error, close func() error) *groupedBodies {
+	g := &groupedBodies{commit: commit, close: close, wake: make(chan struct{}, 1), gone: make(chan struct{})}
+	go g.run()
+	return g
+}
+
+func (g *groupedBodies) Put(lane, body int, done func(error)) error {
+	g.mu.Lock()
+	g.queued = append(g.queued, queuedBody{lane, body, done})
+	g.mu.Unlock()
+	signal(g.wake)
+	return nil
+}
+
+func (g *groupedBodies) run() {
+	defer close(g.gone)
+	for {
+		<-g.wake
+		for {
+			g.mu.Lock()
+			n := min(len(g.queued), bodyGroup/BodySize)
+			group := slices.Clone(g.queued[:n])
+			g.queued = g.queued[n:]
+			closing := g.closing
+			g.mu.Unlock()
+			if n == 0 && closing {
+				return
+			}
+			if n == 0 {
+				break
+			}
+			err := g.commit(group)
+			for _, q := range group {
+				q.done(err)
+			}
+		}
+	}
+}
+
+func (g *groupedBodies) Close() error {
+	g.mu.Lock()
+	g.closing = true
+	g.mu.Unlock()
+	signal(g.wake)
+	<-g.gone
+	return g.close()
+}
+
+// openBodyFile is the least that can be done: one write for each body and one fdatasync for each
+// group, files of 128 MiB, the last two of which are kept.
+func openBodyFile(dir string, bodies [][]byte) (BodyLog, error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, err
+	}
+	var f *os.File
+	var written int64
+	number := 0
+	name := func(n int) string { return filepath.Join(dir, fmt.Sprint(n)) }
+	next := func() (err error) {
+		if f != nil {
+			err = f.Close()
+			if number > 1 {
+				err = errors.Join(err, os.Remove(name(number-1)))
+			}
+		}
+		number++
+		written = 0
+		var created error
+		f, created = os.Create(name(number))
+		return errors.Join(err, created)
+	}
+	if err := next(); err != nil {
+		return nil, err
+	}
+	return newGroupedBodies(func(group []queuedBody) error {
+		if written+int64(len(group))*BodySize > bodySegment {
+			if err := next(); err != nil {
+				return err
+			}
+		}
+		for _, q := range group {
+			n, err := f.Write(bodies[q.body])
+			written += int64(n)
+			if err != nil {
+				return err
+			}
+		}
+		return syncData(f)
+	}, func() error { return f.Close() }), nil
+}
+
+type archived struct {
+	a      *archive.Archive
+	bodies [][]byte
+	trees  []*payload.Tree
+	height [bodyLanes]uint64
+	last   [bodyLanes]wire.Digest
+}
+
+// openArchive is package archive, of which every lane prunes what is older than its last few bodies.
+func openArchive(dir string, bodies [][]byte) (BodyLog, error) {
+	a, err := archive.Open(archive.Config{Dir: dir, Create: true, Retain: -1, Quota: 8 << 30, MinFree: 64 << 20})
+	if err != nil {
+		return nil, err
+	}
+	o := &archived{a: a, bodies: bodies}
+	for _, b := range bodies {
+		o.trees = append(o.trees, payload.Build(b))
+	}
+	return o, nil
+}
+
+func (o *archived) Put(lane, body int, done func(error)) error {
+	t := o.trees[body]
+	h := payload.Header{
+		Sequencer: wire.PublicKey{byte(lane)}, Height: o.height[lane], Parent: o.last[lane], BodySize: t.BodySize(), Root: t.Root()}
+	if err := o.a.Put(archive.ForVote, archive.Body{Header: h, Tree: t, Bytes: o.bodies[body]}, done); err != nil {
+		return err
+	}
+	o.last[lane] = payload.Digest(nil, &h)
+	o.height[lane]++
+	if o.height[lane]%bodiesKept == 0 {
+		return o.a.Prune(h.Sequencer, h.Height-min(h.Height, bodiesKept), nil)
+	}
+	return nil
+}
+
+func (o *archived) Close() error { return o.a.Close() }
+
+// openSeparated is pebble with values in files of their own; a lane overwrites its oldest body.
+func openSeparated(dir string, bodies [][]byte) (BodyLog, error) {
+	opts := &pebble.Options{Logger: quiet{}, FormatMajorVersion: pebble.FormatNewest, MemTableSize: 64 << 20}
+	opts.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
+		return pebble.ValueSeparationPolicy{Enabled: true, MinimumSize: 4 << 10, MaxBlobReferenceDepth: 10,
+			RewriteMinimumAge: 10 * time.Second, TargetGarbageRatio: 0.3}
+	}
+	db, err := pebble.Open(dir, opts)
+	if err != nil {
+		return nil, err
+	}
+	var heights [bodyLanes]uint64
+	return newGroupedBodies(func(group []queuedBody) error {
+		b := db.NewBatchWithSize(len(group) * (BodySize + 64))
+		for _, q := range group {
+			k := binary.BigEndian.AppendUint64(key(q.lane), heights[q.lane]%(2*bodiesKept))
+			heights[q.lane]++
+			if err := b.Set(k, bodies[q.body], nil); err != nil {
+				return err
+			}
+		}
+		return errors.Join(b.Commit(pebble.Sync), b.Close())
+	}, db.Close), nil
+}
+
+// BodyResult is the result of one way, in MB/s.
+type BodyResult struct {
+	Way          string
+	Best, Median float64
+}
+
+// CompareBodies runs all ways alternately, in slices of the given length.
+func CompareBodies(dir string, turns int, turn time.Duration) (_ []BodyResult, err error) {
+	rng := rand.NewChaCha8([32]byte{2})
+	bodies := make([][]byte, 64)
+	for i := range bodies {
+		bodies[i] = make([]byte, BodySize)
+		_, _ = rng.Read(bodies[i]) // cannot fail
+	}
+	ways := BodyWays()
+	logs := make([]BodyLog, 0, len(ways))
+	defer func() {
+		for i, l := range logs {
+			if cerr := l.Close(); err == nil && cerr != nil {
+				err = fmt.Errorf("%s: closing: %w", ways[i].Name, cerr)
+			}
+		}
+	}()
+	for _, w := range ways {
+		l, err := w.Open(filepath.Join(dir, w.Name), bodies)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", w.Name, err)
+		}
+		logs = append(logs, l)
+	}
+	rates := make([][]float64, len(ways))
+	for shift := range turns + 1 { // the first turn warms up
+		for i := range ways {
+			i := (shift + i) % len(ways)
+			rate, err := writeBodies(logs[i], turn)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", ways[i].Name, err)
+			}
+			if shift > 0 {
+				rates[i] = append(rates[i], rate)
+			}
+		}
+	}
+	var results []BodyResult
+	for i, w := range ways {
+		slices.Sort(rates[i])
+		results = append(results, BodyResult{w.Name, rates[i][len(rates[i])-1], rates[i][len(rates[i])/2]})
+	}
+	return results, nil
+}
+
+// writeBodies keeps some bodies under way for a time, waits for the last, and returns MB/s.
+func writeBodies(l BodyLog, turn time.Duration) (float64, error) {
+	slots := make(chan error, bodiesUnderWay)
+	for range bodiesUnderWay {
+		slots <- nil
+	}
+	began, n := time.Now(), 0
+	for ; time.Since(began) < turn; n++ {
+		if err := <-slots; err != nil {
+			return 0, err
+		}
+		if err := l.Put(n%bodyLanes, n%64, func(err error) { slots <- err }); err != nil {
+			return 0, err
+		}
+	}
+	for range bodiesUnderWay {
+		if err := <-slots; err != nil {
+			return 0, err
+		}
+	}
+	return float64(n) * BodySize / 1e6 / time.Since(began).Seconds(), nil
+}
