@@ -21,6 +21,16 @@ type rawPeer struct {
 // dialRaw makes the TLS handshake with process i.
 func dialRaw(t testing.TB, w *world, key ed25519.PrivateKey, i int) *rawPeer {
 	t.Helper()
+	r := tryRaw(t, w, key, i)
+	if r == nil {
+		t.Fatal("the handshake failed")
+	}
+	return r
+}
+
+// tryRaw is dialRaw for a process that may close the connection; then it returns nil.
+func tryRaw(t testing.TB, w *world, key ed25519.PrivateKey, i int) *rawPeer {
+	t.Helper()
 	raw, err := w.net.DialFrom("raw:1")(context.Background(), w.address(i))
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +41,8 @@ func dialRaw(t testing.TB, w *world, key ed25519.PrivateKey, i int) *rawPeer {
 	}
 	c := tls.Client(raw, config)
 	if err := c.Handshake(); err != nil {
-		t.Fatal(err)
+		raw.Close()
+		return nil
 	}
 	return &rawPeer{w: w, key: key, tls: c}
 }
