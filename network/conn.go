@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	plainSize  = 16 << 10 // what crypto/tls hands up at once: a record
-	writeSize  = 64 << 10 // a write gathers frames up to this, and the one that exceeds it
-	batchLimit = 512      // messages handed over at once
+	plainSize  = 16 << 10  // what crypto/tls hands up at once: a record
+	writeSize  = 64 << 10  // a write gathers frames up to this, and the one that exceeds it
+	batchLimit = 512       // messages handed over at once
+	batchBytes = 128 << 10 // what their buffers may hold, and the one that exceeds it
 	// linger is how long a connection that lost to another is read on; goodbyeLinger is how long any
 	// other is, so that the peer gets our goodbye.
 	linger        = 5 * time.Second
@@ -56,6 +57,7 @@ type conn struct {
 	plain  []byte
 	rest   []byte // of plain, that came with the hello
 	batch  []Message
+	held   int // capacity of the batch's buffers
 
 	// Guarded by Network.mu.
 	peer    *peer
@@ -276,7 +278,9 @@ func (c *conn) frames(p []byte) error {
 		p = rest
 		c.n.counts.received.add(f.info, len(f.buffer.Bytes()))
 		if f.info.Type >= firstType && f.info.Kind == Plain {
-			if c.batch = append(c.batch, Message{Type: f.info.Type, Buffer: f.buffer}); len(c.batch) >= batchLimit {
+			c.batch = append(c.batch, Message{Type: f.info.Type, Buffer: f.buffer})
+			c.held += cap(f.buffer.Bytes())
+			if len(c.batch) >= batchLimit || c.held >= batchBytes {
 				c.deliver()
 			}
 			continue
@@ -298,7 +302,7 @@ func (c *conn) deliver() {
 		c.n.handler.Messages(c.id, c.batch)
 		c.link.delivery.Unlock()
 		clear(c.batch)
-		c.batch = c.batch[:0]
+		c.batch, c.held = c.batch[:0], 0
 	}
 }
 

@@ -171,6 +171,14 @@ func (n *Network) dial(ctx context.Context, t *target, class Class) error {
 // runConn is the goroutine of a connection. It calls decided, once, when the connection is adopted or
 // has failed. ctx ends attempts, not connections that were adopted.
 func (n *Network) runConn(ctx context.Context, c *conn, expected wire.PublicKey, decided func(error)) {
+	n.mu.Lock()
+	n.conns[c] = struct{}{}
+	n.mu.Unlock()
+	defer func() {
+		n.mu.Lock()
+		delete(n.conns, c)
+		n.mu.Unlock()
+	}()
 	stop := context.AfterFunc(ctx, func() { c.end(context.Cause(ctx)) })
 	err := c.establish(expected)
 	if err == nil {

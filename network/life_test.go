@@ -189,8 +189,8 @@ func TestAConnectionThatIsNotReplacedInTimeEnds(t *testing.T) {
 			t.Error("gone before its time")
 		}
 		after(11 * time.Minute)
-		if len(a.connected()) != 0 || !errors.Is(a.why[w.id(1)], errWorn) {
-			t.Errorf("still connected after two hours, or gone for %v", a.why[w.id(1)])
+		if len(a.connected()) != 0 || !errors.Is(a.reason(w.id(1)), errWorn) {
+			t.Errorf("still connected after two hours, or gone for %v", a.reason(w.id(1)))
 		}
 		a.stop(t)
 	})
@@ -206,8 +206,8 @@ func TestAPeerThatFallsSilentIsGivenUpAndConnectedAgainWhenItComesBack(t *testin
 			t.Error("given up too early")
 		}
 		after(7 * time.Second)
-		if len(a.connected()) != 1 || len(c.connected()) != 1 || !errors.Is(a.why[w.id(1)], errIdle) {
-			t.Errorf("still connected, or gone for %v", a.why[w.id(1)])
+		if len(a.connected()) != 1 || len(c.connected()) != 1 || !errors.Is(a.reason(w.id(1)), errIdle) {
+			t.Errorf("still connected, or gone for %v", a.reason(w.id(1)))
 		}
 		w.net.Freeze(w.address(1), false)
 		after(2 * time.Minute)
@@ -295,8 +295,8 @@ func TestRecheckDisconnectsWhoIsRefusedAndConnectsWhoIsAdmitted(t *testing.T) {
 				t.Fatalf("refused: %v, connected: %v", now, connected)
 			}
 		}
-		if !errors.Is(b.why[w.id(0)], ErrRefused) {
-			t.Errorf("the refused peer was told %v", b.why[w.id(0)])
+		if !errors.Is(b.reason(w.id(0)), ErrRefused) {
+			t.Errorf("the refused peer was told %v", b.reason(w.id(0)))
 		}
 		stopAll(t, a, b)
 	})

@@ -41,6 +41,7 @@ type Network struct {
 
 	mu       sync.RWMutex // guards all below, and what says so elsewhere
 	stopping bool
+	conns    map[*conn]struct{} // all of them, whatever their state
 	peers    map[wire.PublicKey]*peer
 	leaving  map[wire.PublicKey]chan struct{} // closed when Disconnected has returned
 	news     chan struct{}                    // closed, and another made, when a control connection goes live
@@ -63,6 +64,7 @@ func New(c Config) (*Network, error) {
 		bulk:    slices.ContainsFunc(c.Types, func(t MessageType) bool { return t.Class == Bulk }),
 		pacer:   newPacer(c.BulkRate, c.BulkPeers, c.BulkTurn),
 		recheck: make(chan struct{}, 1),
+		conns:   make(map[*conn]struct{}),
 		peers:   make(map[wire.PublicKey]*peer),
 		leaving: make(map[wire.PublicKey]chan struct{}),
 		news:    make(chan struct{}),
@@ -151,10 +153,8 @@ func (n *Network) stop() {
 	late := time.AfterFunc(stopTimeout, func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		for _, p := range n.peers {
-			for c := range p.conns {
-				c.end(&goodbyeError{code: byeShutdown})
-			}
+		for c := range n.conns {
+			c.end(&goodbyeError{code: byeShutdown})
 		}
 	})
 	defer late.Stop()

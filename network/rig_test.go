@@ -145,6 +145,13 @@ func (r *recorder) from(id wire.PublicKey) []string {
 	return slices.Clone(r.messages[id])
 }
 
+// reason returns why a peer was reported gone last, nil if it never was.
+func (r *recorder) reason(id wire.PublicKey) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.why[id]
+}
+
 func (r *recorder) history() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
