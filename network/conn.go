@@ -188,6 +188,9 @@ func (c *conn) readHello() error {
 
 // checkHello decides who the peer is and whether both may talk.
 func (c *conn) checkHello(key, expected wire.PublicKey) error {
+	if hasSmallOrder(key) {
+		return &goodbyeError{code: byeRefused, reason: "key of small order"}
+	}
 	c.id = key
 	if p := c.remote.proof; p != nil {
 		if !p.valid(c.n.cfg.Settings.Namespace, key, time.Now()) {

@@ -75,7 +75,7 @@ func TransportMessage(namespace []byte, key wire.PublicKey, notAfter time.Time) 
 }
 
 func (p *KeyProof) valid(namespace []byte, key wire.PublicKey, now time.Time) bool {
-	return now.Before(p.NotAfter) &&
+	return now.Before(p.NotAfter) && !hasSmallOrder(p.Identity) &&
 		ed25519.Verify(p.Identity[:], TransportMessage(namespace, key, p.NotAfter), p.Signature[:])
 }
 

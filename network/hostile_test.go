@@ -133,9 +133,10 @@ func tlsAttempt(t *testing.T, w *world, key ed25519.PrivateKey, change func(*tls
 	if err := c.Handshake(); err != nil {
 		return err
 	}
-	r := &rawPeer{w: w, key: key, tls: c}
-	r.send(t, frameOf(typeHello, new(hello).appendTo(nil)))
-	_, _, err = r.tryFrame()
+	if _, err := c.Write(frameOf(typeHello, new(hello).appendTo(nil))); err != nil {
+		return err
+	}
+	_, _, err = (&rawPeer{tls: c}).tryFrame()
 	return err
 }
 
