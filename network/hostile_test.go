@@ -103,13 +103,15 @@ func TestThousandsOfAttemptsOfStrangersLeaveNothingBehind(t *testing.T) {
 			}
 			raw.tls.NetConn().Close()
 		}
-		synctest.Wait()
+		after(time.Second)
 		if refused := a.n.counts.fails[failRefused].Load(); refused != uint64(attempts) {
 			t.Errorf("%d refused", refused)
 		}
-		if len(a.n.peers) != 1 || len(a.n.leaving) != 0 || len(a.history()) != 1 {
-			t.Errorf("%d peers, %d leaving, told %q", len(a.n.peers), len(a.n.leaving), a.history())
-		}
+		a.peer(b.id, func(*peer) {
+			if len(a.n.peers) != 1 || len(a.n.leaving) != 0 || len(a.n.conns) != 2 || len(a.history()) != 1 {
+				t.Errorf("%d peers, %d leaving, %d connections, told %q", len(a.n.peers), len(a.n.leaving), len(a.n.conns), a.history())
+			}
+		})
 		checkServes(t, a, b)
 		stopAll(t, a, b)
 	})
@@ -429,7 +431,7 @@ func TestAMemberThatConnectsAgainAndAgainHasOneConnectionAndFewThatEnd(t *testin
 					said++
 				}
 				after(20 * time.Millisecond)
-				if n := len(a.n.peers[w.id(1)].conns); n > maxConns {
+				if n := a.conns(w.id(1)); n > maxConns {
 					t.Fatalf("%d connections of one peer", n)
 				}
 			}

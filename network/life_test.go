@@ -174,9 +174,11 @@ func TestAConnectionIsReplacedAfterItsRecordsAndNothingIsLost(t *testing.T) {
 
 func TestAConnectionThatIsNotReplacedInTimeEnds(t *testing.T) {
 	bubble(t, 2, func(t *testing.T, w *world) {
-		w.config = controlOnly
+		w.config = func(i int, c *Config) {
+			controlOnly(i, c)
+			c.MaxAge = time.Hour
+		}
 		a := w.start(0, nil)
-		a.n.cfg.MaxAge = time.Hour
 		raw := dialRaw(t, w, w.keys[1], 0)
 		raw.hello(t, nil)
 		synctest.Wait()

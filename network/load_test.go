@@ -49,7 +49,8 @@ func TestAPeerThatReadsNothingLosesItsNewestMessagesThenItsConnectionAndDelaysNo
 		if got := c.from(a.id); len(got) != messages {
 			t.Errorf("%d of %d messages came to the peer that reads", len(got), messages)
 		}
-		waiting, _ := a.n.peers[b.id].links[Control].queue.waiting()
+		var waiting int
+		a.peer(b.id, func(p *peer) { waiting, _ = p.links[Control].queue.waiting() })
 		if dropped := a.n.counts.drops[dropFull].Load(); dropped == 0 || waiting != 100 {
 			t.Errorf("%d messages were dropped, %d wait", dropped, waiting)
 		}

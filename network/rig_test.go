@@ -237,18 +237,36 @@ func stopAll(t testing.TB, all ...*process) {
 // liveConns returns how many live connections a process has to a peer, and whether any is on its way
 // in or out.
 func (p *process) liveConns(to wire.PublicKey) (live int, settled bool) {
+	settled = true
+	p.peer(to, func(p *peer) {
+		if p == nil {
+			return
+		}
+		for i := range p.links {
+			if p.links[i].live != nil {
+				live++
+			}
+		}
+		settled = len(p.conns) == live
+	})
+	return live, settled
+}
+
+// peer calls look with what a process holds of a peer, nil if it is not connected.
+func (p *process) peer(id wire.PublicKey, look func(*peer)) {
 	p.n.mu.RLock()
 	defer p.n.mu.RUnlock()
-	peer := p.n.peers[to]
-	if peer == nil {
-		return 0, true
-	}
-	for i := range peer.links {
-		if peer.links[i].live != nil {
-			live++
+	look(p.n.peers[id])
+}
+
+// conns returns how many connections of a peer there are, whatever their state.
+func (p *process) conns(id wire.PublicKey) (n int) {
+	p.peer(id, func(p *peer) {
+		if p != nil {
+			n = len(p.conns)
 		}
-	}
-	return live, len(peer.conns) == live
+	})
+	return n
 }
 
 // after lets virtual time pass until nothing happens.
