@@ -113,7 +113,9 @@ func (c *conn) number() uint64 {
 	return c.remote.dial
 }
 
-// establish makes the handshake and exchanges hellos. The error is nil when the peer may be adopted.
+// establish makes the handshake and reads the peer's hello. Who dialled has sent its own before; who
+// accepted sends it when the connection is adopted, and otherwise no more than a goodbye: so a peer
+// is not connected on one side only. The error is nil when the connection may be adopted.
 func (c *conn) establish(expected wire.PublicKey) error {
 	deadline := c.began.Add(c.n.cfg.HandshakeTimeout)
 	ctx, cancel := context.WithDeadline(c.ctx, deadline)
@@ -140,14 +142,12 @@ func (c *conn) establish(expected wire.PublicKey) error {
 	if !c.dialled {
 		c.class, c.local.class = c.remote.class, c.remote.class
 		c.parser.class = c.class
-		if err := c.sendHello(); err != nil {
-			return err
-		}
 	}
 	return c.checkHello(key, expected)
 }
 
 func (c *conn) sendHello() error {
+	_ = c.raw.SetWriteDeadline(time.Now().Add(c.n.cfg.HandshakeTimeout))
 	message := c.local.appendTo(nil)
 	_, err := c.tls.Write(append(appendHead(nil, typeHello, Plain, 0, len(message)), message...))
 	return err
@@ -216,8 +216,8 @@ func (c *conn) checkHello(key, expected wire.PublicKey) error {
 	return nil
 }
 
-// sayGoodbye sends a goodbye as the first and last frame of ours after the hello, and makes sure
-// that the peer can read it.
+// sayGoodbye sends a goodbye on a connection that was not adopted, and makes sure that the peer can
+// read it.
 func (c *conn) sayGoodbye(e *goodbyeError) {
 	_ = c.raw.SetDeadline(time.Now().Add(goodbyeLinger))
 	message := e.appendTo(nil)
@@ -301,9 +301,9 @@ func (c *conn) frames(p []byte) error {
 
 func (c *conn) deliver() {
 	if len(c.batch) > 0 {
-		c.link.delivery.Lock()
+		c.link.delivery <- struct{}{}
 		c.n.handler.Messages(c.id, c.batch)
-		c.link.delivery.Unlock()
+		<-c.link.delivery
 		clear(c.batch)
 		c.batch, c.held = c.batch[:0], 0
 	}

@@ -195,6 +195,11 @@ func (n *Network) runConn(ctx context.Context, c *conn, expected wire.PublicKey,
 		decided(err)
 		return
 	}
+	if !c.dialled {
+		if err = c.sendHello(); err != nil {
+			c.end(err)
+		}
+	}
 	n.running.Go(c.write)
 	decided(nil)
 	err = n.announce(c)
@@ -210,6 +215,14 @@ func (n *Network) runConn(ctx context.Context, c *conn, expected wire.PublicKey,
 		case <-c.written:
 			c.discard()
 		case <-time.After(goodbyeLinger):
+		}
+	}
+	if n.byeOf(c) != nil {
+		// The peer has ended its side, having read none of what we may still be writing.
+		select {
+		case <-c.written:
+		case <-c.ctx.Done():
+		case <-time.After(linger):
 		}
 	}
 	if cause := context.Cause(c.ctx); cause != nil {

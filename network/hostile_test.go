@@ -97,7 +97,9 @@ func TestThousandsOfAttemptsOfStrangersLeaveNothingBehind(t *testing.T) {
 		attempts := times("LANECAST_ATTEMPTS", 300)
 		for i := range attempts {
 			raw := dialRaw(t, w, testKey(1000+i), 0)
-			raw.hello(t, func(h *hello) { h.instance = [16]byte{byte(i), byte(i >> 8)} })
+			h := goodHello()
+			h.instance = [16]byte{byte(i), byte(i >> 8)}
+			raw.send(t, frameOf(typeHello, h.appendTo(nil)))
 			if e := raw.goodbye(); e == nil || e.code != byeRefused {
 				t.Fatalf("a stranger was told %v", e)
 			}

@@ -29,9 +29,10 @@ type peer struct {
 	before <-chan struct{} // closed when the same identity was reported gone before; nil: it never was there
 	gone   chan struct{}   // closed when Disconnected has returned
 
-	calls     sync.Mutex    // held while Connected is called
-	connected bool          // Connected was called; guarded by calls
-	told      chan struct{} // closed when the first call of Connected has returned
+	serves    sync.WaitGroup // calls of Serve
+	calls     sync.Mutex     // held while Connected is called
+	connected bool           // Connected was called; guarded by calls
+	told      chan struct{}  // closed when the first call of Connected has returned
 
 	roundTrip, offset atomic.Int64 // nanoseconds
 }
@@ -43,7 +44,9 @@ type link struct {
 	handover *time.Timer // runs while live is nil because another connection is to come; likewise
 	session  *session    // guarded by Network.mu, its contents by themselves
 
-	delivery sync.Mutex // held while Handler.Messages runs, since two connections may be read at once
+	// delivery has room for one token, which is in it while Handler.Messages runs: two connections
+	// may be read at once. It is no sync.Mutex, since the handler may block.
+	delivery chan struct{}
 }
 
 func (n *Network) newPeer(c *conn, role Role) *peer {
@@ -56,6 +59,7 @@ func (n *Network) newPeer(c *conn, role Role) *peer {
 	for i := range p.links {
 		p.links[i].queue = newQueue(n.cfg.QueueMessages, n.cfg.QueueBytes)
 		p.links[i].session = newSession()
+		p.links[i].delivery = make(chan struct{}, 1)
 	}
 	return p
 }
@@ -274,6 +278,10 @@ func (n *Network) finish(p *peer) {
 	if p == nil {
 		return
 	}
+	if p.before != nil {
+		<-p.before
+	}
+	p.serves.Wait() // their contexts have ended
 	p.calls.Lock()
 	connected := p.connected
 	p.calls.Unlock()
@@ -299,8 +307,12 @@ func (n *Network) drop(c *conn, why error) {
 		l.live = nil
 		finish = n.lost(p, c.class, why)
 	}
-	if p.closing != nil && len(p.conns) == 0 {
+	switch {
+	case len(p.conns) > 0:
+	case p.closing != nil:
 		finish = p
+	case n.stopping: // nobody waits for another connection
+		finish = n.closePeer(p, &goodbyeError{code: byeShutdown})
 	}
 	n.wake(p.id)
 	n.mu.Unlock()

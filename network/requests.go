@@ -134,7 +134,9 @@ func (c *conn) serve(f frame) {
 		n.unanswered(l, f.number, unansweredBusy)
 		return
 	}
+	c.peer.serves.Add(1)
 	n.running.Go(func() {
+		defer c.peer.serves.Done()
 		r := &reply{n: n, session: s, link: l, request: f}
 		defer func() {
 			f.buffer.Release()
