@@ -270,3 +270,16 @@ var (
 	// ErrRefused: one of the sides does not admit the other any more.
 	ErrRefused = errors.New("network: refused")
 )
+
+// Waiting returns how many messages wait to be sent, to all peers.
+func (n *Network) Waiting() (messages int) {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	for _, p := range n.peers {
+		for i := range p.links {
+			m, _ := p.links[i].queue.waiting()
+			messages += m
+		}
+	}
+	return messages
+}

@@ -13,14 +13,15 @@ const (
 	maxRecord  = recordHead + 16<<10 + 2<<10 // more is an alert to crypto/tls, whatever it holds
 )
 
-// recordConn lies between crypto/tls and a connection. It reads much at once, hands one TLS record
-// at a time up, and counts records. So it knows when another whole record is there, whose reading
-// will not block, although crypto/tls does not tell.
+// recordConn lies between crypto/tls and a connection. It reads much at once, counts TLS records, and
+// knows when another whole one is there, whose reading will not block, although crypto/tls does not
+// tell. For that it relies on crypto/tls reading only when it has no whole record left.
 type recordConn struct {
 	net.Conn
 	buffer     []byte
-	start, end int // what of buffer is not read yet
+	start, end int // what of buffer is not handed up yet
 	left       int // bytes of the record in progress that are not handed up yet
+	pending    int // records that were handed up whole and not read; too many after one without data
 
 	read, written atomic.Uint64 // records; the reader and the writer add to them
 }
@@ -29,36 +30,47 @@ func newRecordConn(c net.Conn) *recordConn {
 	return &recordConn{Conn: c, buffer: make([]byte, readSize)}
 }
 
-// Read implements net.Conn. It returns bytes of one record only.
+// Read implements net.Conn. What it returns does not end in the head of a record.
 func (c *recordConn) Read(p []byte) (int, error) {
-	if c.left == 0 {
-		for c.end-c.start < recordHead {
-			if err := c.fill(); err != nil {
-				return 0, err
-			}
-		}
-		c.left = c.nextRecord()
-		c.read.Add(1)
-	}
-	if c.end == c.start {
+	c.pending = 0
+	for c.end-c.start < recordHead && (c.left == 0 || c.end == c.start) {
 		if err := c.fill(); err != nil {
 			return 0, err
 		}
 	}
-	n := copy(p, c.buffer[c.start:min(c.end, c.start+c.left)])
+	n := 0
+	for most := min(len(p), c.end-c.start); n < most; {
+		if c.left == 0 {
+			if c.end-c.start-n < recordHead {
+				break
+			}
+			c.left = c.recordAt(c.start + n)
+			c.read.Add(1)
+		}
+		k := min(c.left, most-n)
+		n += k
+		if c.left -= k; c.left == 0 {
+			c.pending++
+		}
+	}
+	copy(p, c.buffer[c.start:c.start+n])
 	c.start += n
-	c.left -= n
 	return n, nil
 }
 
-// nextRecord returns the length of the record whose head is next, with the head.
-func (c *recordConn) nextRecord() int {
-	return recordHead + int(c.buffer[c.start+3])<<8 + int(c.buffer[c.start+4])
+// recordAt returns the length of the record whose head is at a place, with the head.
+func (c *recordConn) recordAt(place int) int {
+	return recordHead + int(c.buffer[place+3])<<8 + int(c.buffer[place+4])
 }
 
-// whole reports whether a whole record waits.
+// whole reports whether another whole record waits, after one was read.
 func (c *recordConn) whole() bool {
-	return c.left == 0 && c.end-c.start >= recordHead && c.end-c.start >= c.nextRecord()
+	if c.pending > 0 {
+		c.pending--
+	}
+	waiting := c.end - c.start
+	return c.pending > 0 || c.left > 0 && waiting >= c.left ||
+		c.left == 0 && waiting >= recordHead && waiting >= c.recordAt(c.start)
 }
 
 // fill reads once.

@@ -83,9 +83,13 @@ func New(t network.Transport, c Config) *Bridge {
 
 // Run runs the transport for an engine, until ctx ends or the transport fails.
 func (b *Bridge) Run(ctx context.Context, e *engine.Engine) error {
-	b.engine = e
+	b.Attach(e)
 	return b.transport.Run(ctx, b)
 }
+
+// Attach is for a host that runs the transport itself, with a Handler of its own that hands to the
+// bridge what it does not keep. It comes before the transport runs.
+func (b *Bridge) Attach(e *engine.Engine) { b.engine = e }
 
 // SendNode implements engine.Sender.
 func (b *Bridge) SendNode(to []wire.PublicKey, message []byte) { b.transport.Send(to, Node, message) }
