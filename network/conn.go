@@ -26,13 +26,12 @@ const (
 )
 
 var (
-	errIdle      = errors.New("network: nothing came in although the peer was pinged")
-	errUnproven  = errors.New("network: another instance of the peer did not answer a ping")
-	errHandover  = errors.New("network: the connection that should replace another did not come")
-	errWorn      = errors.New("network: the connection was not replaced in time")
-	errIdentity  = errors.New("network: another identity answers at this address")
-	errHandshake = errors.New("network: no hello in time")
-	errClosed    = errors.New("network: the peer closed the connection")
+	errIdle     = errors.New("network: nothing came in although the peer was pinged")
+	errUnproven = errors.New("network: another instance of the peer did not answer a ping")
+	errHandover = errors.New("network: the connection that should replace another did not come")
+	errWorn     = errors.New("network: the connection was not replaced in time")
+	errIdentity = errors.New("network: another identity answers at this address")
+	errClosed   = errors.New("network: the peer closed the connection")
 )
 
 // conn is one connection, from its handshake on. Its goroutine reads; another writes once the hello

@@ -7,8 +7,6 @@ import (
 	"encoding/binary"
 	"io"
 	"testing"
-
-	"github.com/lanecast/lanecast/wire"
 )
 
 // rawPeer is a peer that sends what a test wants.
@@ -133,5 +131,3 @@ func (r *rawPeer) answerPings() {
 		}
 	}
 }
-
-func (r *rawPeer) id() wire.PublicKey { return publicKey(r.key) }

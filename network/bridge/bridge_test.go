@@ -120,9 +120,13 @@ func TestEnginesCertifyEachOthersChunksOverATransport(t *testing.T) {
 }
 
 // transport stands in for one that is not there.
-type transport struct{ network.Transport }
+type transport struct {
+	network.Transport
+	runs chan struct{}
+}
 
-func (transport) Run(ctx context.Context, _ network.Handler) error {
+func (t transport) Run(ctx context.Context, _ network.Handler) error {
+	close(t.runs)
 	<-ctx.Done()
 	return nil
 }
@@ -130,7 +134,8 @@ func (transport) Send([]wire.PublicKey, network.Type, []byte) {}
 
 func TestWhoIsNoMemberGivesItsHandleBackAndMessagesOfOthersAreReleased(t *testing.T) {
 	set := testkit.MustSet(t, testkit.Ed25519, 1, []byte("bridge"), 1)
-	p := start(t, set, 0, transport{}, bridge.Config{Admit: func(id wire.PublicKey) network.Role {
+	stand := transport{runs: make(chan struct{})}
+	p := start(t, set, 0, stand, bridge.Config{Admit: func(id wire.PublicKey) network.Role {
 		if id[0] == 1 {
 			return network.Member
 		}
@@ -138,10 +143,7 @@ func TestWhoIsNoMemberGivesItsHandleBackAndMessagesOfOthersAreReleased(t *testin
 	}})
 	defer p.done.Wait()
 	defer p.cancel()
-	testkit.Eventually(t, "the engine runs", func() bool {
-		_, err := p.engine.Status(context.Background())
-		return err == nil
-	})
+	<-stand.runs
 	member, follower := wire.PublicKey{1}, wire.PublicKey{2}
 	before := make(map[wire.PublicKey]*engine.Peer)
 	for _, id := range []wire.PublicKey{member, follower} {
