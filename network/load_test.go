@@ -192,6 +192,31 @@ func TestAPeerThatTakesNoBulkDoesNotKeepItsPlace(t *testing.T) {
 	})
 }
 
+func TestEverythingThatOneReadBringsIsHandedOverInOneCall(t *testing.T) {
+	bubble(t, 2, func(t *testing.T, w *world) {
+		a := w.start(0, nil)
+		after(time.Second)
+		raw := connectRaw(t, w, 1)
+		synctest.Wait()
+		w.net.FreezeConns("raw:1", true)
+		for range 5 { // records
+			raw.send(t, slices.Repeat(frameOf(typeAck, []byte("ack")), 40))
+		}
+		w.net.FreezeConns("raw:1", false)
+		synctest.Wait()
+		if got := a.from(w.id(1)); len(got) != 200 || a.batches != 1 {
+			t.Errorf("%d messages came in %d calls", len(got), a.batches)
+		}
+		raw.send(t, slices.Repeat(frameOf(typeAck, nil), 1500))
+		synctest.Wait()
+		if got := a.from(w.id(1)); len(got) != 1700 || a.batches < 3 {
+			t.Errorf("%d messages came in %d calls, none of which should have more than %d", len(got), a.batches, batchLimit)
+		}
+		a.stop(t)
+		raw.tls.NetConn().Close()
+	})
+}
+
 // loopback is a process on a real socket, for what has to be measured.
 func loopback(t testing.TB, i int, h Handler, change func(*Config)) (*Network, string) {
 	t.Helper()

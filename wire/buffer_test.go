@@ -207,3 +207,15 @@ func TestAWarmPoolAllocatesNothing(t *testing.T) {
 		b.Release()
 	})
 }
+
+func TestFewBytesNeverLieInTheMemoryOfMany(t *testing.T) {
+	many, few := make([]byte, 100<<10), make([]byte, 150)
+	for range 1000 {
+		wire.CopyBuffer(many).Release()
+		b := wire.CopyBuffer(few)
+		if c := cap(b.Bytes()); c > 1<<10 {
+			t.Fatalf("%d bytes lie in memory for %d", len(few), c)
+		}
+		b.Release()
+	}
+}
