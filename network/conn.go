@@ -411,9 +411,13 @@ func (c *conn) write() {
 			w.goodbye(bye)
 			return
 		}
+		var wake <-chan struct{} // nil unless we are the one to be woken
+		if c.live.Load() {
+			wake = c.link.queue.wake
+		}
 		select {
 		case <-c.kicks:
-		case <-c.link.queue.wake:
+		case <-wake:
 		case <-w.granted:
 			w.waiting = false
 		case <-timer.C:

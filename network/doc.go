@@ -53,10 +53,11 @@
 // and however little they read. Buffers that the handler has taken over are the handler's. With L the
 // largest limit of a class, it is the sum of
 //
-//	per peer and class     64 KiB read of the socket, 54 KiB of TLS records, 16 KiB decrypted,
+//	per connection         64 KiB read of the socket, 54 KiB of TLS records, 16 KiB decrypted,
 //	                       140 KiB of messages about to be handed over, 72 KiB of keys and stacks,
-//	                       64 KiB + L being written, 3·L being read,
-//	                       QueueBytes + 144·QueueMessages
+//	                       64 KiB + L being written, 3·L being read; three of them per peer and
+//	                       class, for the moments when one replaces another
+//	per peer and class     QueueBytes + 144·QueueMessages
 //	per request served     twice its limit, the limit of an answer, 16 KiB; MaxServing of them
 //	per handshake          236 KiB; MaxHandshakes of them
 //

@@ -123,7 +123,14 @@ func TestAnotherInstanceThatAnswersNoPingReplacesNothing(t *testing.T) {
 		after(time.Second)
 		raw := dialRaw(t, w, w.keys[1], 0)
 		raw.hello(t, func(h *hello) { h.instance = [16]byte{9} })
-		after(3 * time.Second)
+		for k := range 30 {
+			a.n.Send([]wire.PublicKey{b.id}, typeAck, nil)
+			after(10 * time.Millisecond)
+			if got := len(b.from(a.id)); got != k+1 {
+				t.Fatalf("%d of %d messages came while another instance was asked", got, k+1)
+			}
+		}
+		after(2700 * time.Millisecond)
 		if events := a.history(); len(events) != 1 {
 			t.Errorf("told %q", events)
 		}
@@ -416,4 +423,38 @@ func TestRunReturnsWhenItsListenerFails(t *testing.T) {
 			t.Error("Run returned nil")
 		}
 	})
+}
+
+// Between the same instances and for one class: of two dialled by one side the newer stays (the
+// higher dial number of hello), else the one dialled by the smaller identity. docs/protocol.md 8.
+func TestBothSidesPreferTheSameConnection(t *testing.T) {
+	keys := ascendingKeys(2)
+	type end struct {
+		bySmaller bool
+		number    uint64
+	}
+	// seen returns a connection as one of its sides has it.
+	seen := func(e end, smaller bool) *conn {
+		own, other := publicKey(keys[1]), publicKey(keys[0])
+		if smaller {
+			own, other = other, own
+		}
+		c := &conn{n: &Network{id: own}, id: other, dialled: e.bySmaller == smaller}
+		if c.dialled {
+			c.local.dial = e.number
+		} else {
+			c.remote.dial = e.number
+		}
+		return c
+	}
+	ascending := []end{{false, 1}, {false, 7}, {true, 1}, {true, 2}}
+	for i, worse := range ascending {
+		for _, better := range ascending[i+1:] {
+			for _, smaller := range []bool{false, true} {
+				if !seen(better, smaller).beats(seen(worse, smaller)) || seen(worse, smaller).beats(seen(better, smaller)) {
+					t.Errorf("%+v does not stay rather than %+v, as the smaller identity sees it: %v", better, worse, smaller)
+				}
+			}
+		}
+	}
 }

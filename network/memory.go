@@ -31,11 +31,11 @@ func (c Config) MaxMemory(peers int) int64 {
 			continue
 		}
 		limit := largest[class]
-		perPeer += connMemory +
+		conn := connMemory +
 			writeSize + limit + headSize + numberSize + // what is being written
 			2*limit + // a frame that has not come in whole, in a buffer that has doubled
-			limit + // the message that exceeds batchBytes
-			c.QueueBytes + 2*c.QueueMessages*int(unsafe.Sizeof(outgoing{})) // the ring may have doubled
+			limit // the message that exceeds batchBytes
+		perPeer += maxConns/classes*conn + c.QueueBytes + 2*c.QueueMessages*int(unsafe.Sizeof(outgoing{})) // the ring may have doubled
 	}
 	for _, t := range c.Types {
 		switch t.Kind {

@@ -13,7 +13,7 @@ import (
 
 // maxConns is how many connections of one peer there may be at once, of both classes, those that
 // lost to others included.
-const maxConns = 8
+const maxConns = 6
 
 // peer is one identity from Connected to Disconnected. What has no other comment is guarded by
 // Network.mu.

@@ -18,7 +18,8 @@ type Transport interface {
 	// Send sends a message to each identity in to. It never blocks: what has no room, or goes to
 	// one who is not connected, is dropped and counted. message is kept, and never changes.
 	Send(to []wire.PublicKey, t Type, message []byte)
-	// Request asks one peer and waits for its answer, whose buffer the caller owns. The error
+	// Request asks one peer and waits for its answer, of any type that is an answer: the caller looks
+	// at it, and owns its buffer. The error
 	// matches [ErrNotConnected], [ErrDisconnected], [ErrTooManyRequests], [ErrUnanswered],
 	// [ErrType], [ErrTooLong], or is that of ctx. message is kept until Request returns.
 	Request(ctx context.Context, to wire.PublicKey, t Type, message []byte) (Message, error)
