@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"fmt"
+	"io"
 	mathrand "math/rand/v2"
 	"slices"
 	"strings"
@@ -84,6 +85,42 @@ func TestConnectionsThatSayNothingAreClosedInTimeAndLeaveRoomForOthers(t *testin
 		}
 		stopAll(t, a, b)
 		w.net.Break()
+	})
+}
+
+func TestAHandshakeWithoutAHelloIsGivenUpInTimeByBothSides(t *testing.T) {
+	bubble(t, 2, func(t *testing.T, w *world) {
+		l := w.net.Listen(w.address(1)) // takes connections, makes the handshake, and says nothing
+		w.config = controlOnly
+		a := w.start(0, nil)
+		config, err := newTLSConfig(w.keys[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		mute, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := tls.Server(mute, config)
+		began := time.Now()
+		if err := server.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		raw := dialRaw(t, w, w.keys[1], 0)
+		for name, c := range map[string]*tls.Conn{"dialled": server, "accepted": raw.tls} {
+			if _, err := io.Copy(io.Discard, c); err != nil {
+				t.Errorf("the connection that it %s ended with %v", name, err)
+			}
+			if took := time.Since(began); took < 4*time.Second || took > 6*time.Second {
+				t.Errorf("the connection that it %s ended after %v", name, took)
+			}
+			c.NetConn().Close()
+		}
+		if len(a.history()) != 0 {
+			t.Errorf("told %q", a.history())
+		}
+		l.Close()
+		a.stop(t)
 	})
 }
 
