@@ -81,22 +81,24 @@ func (n *Network) wakeDialer(id wire.PublicKey) {
 	n.wake(id)
 }
 
-// needs reports whether a connection is to be dialled, and whether that is to replace another.
-func (n *Network) needs(t *target, class Class) (needed, replacing bool) {
+// needs reports whether a connection is to be dialled, and which other that is to replace, if any.
+func (n *Network) needs(t *target, class Class) (needed bool, replacing *conn) {
 	n.mu.RLock()
 	p := n.peers[t.id]
 	needed = p == nil && class == Control
 	if p != nil {
 		live := p.links[class].live
-		replacing = live != nil && live.dialled && live.expiring.Load()
-		needed = live == nil || replacing
+		if live != nil && live.dialled && live.expiring.Load() {
+			replacing = live
+		}
+		needed = live == nil || replacing != nil
 		if class == Bulk && p.links[Control].live == nil {
 			needed = false
 		}
 	}
 	n.mu.RUnlock()
 	if !needed {
-		return false, false
+		return false, nil
 	}
 	role := n.handler.Admit(t.id)
 	return role == Member || role == Follower, replacing
@@ -105,8 +107,8 @@ func (n *Network) needs(t *target, class Class) (needed, replacing bool) {
 // dialLoop keeps a connection to a target, unless the target keeps one to us.
 func (n *Network) dialLoop(ctx context.Context, t *target, class Class) {
 	var backoff time.Duration
-	var up time.Time // since when no connection was needed
-	var err error    // of the last attempt
+	var up time.Time   // since when no connection was needed
+	var replaced *conn // the last one that was to be replaced
 	for ctx.Err() == nil {
 		needed, replacing := n.needs(t, class)
 		if !needed {
@@ -120,9 +122,10 @@ func (n *Network) dialLoop(ctx context.Context, t *target, class Class) {
 			}
 			continue
 		}
-		if !up.IsZero() && time.Since(up) >= lastedLong || replacing && err == nil {
+		if !up.IsZero() && time.Since(up) >= lastedLong || replacing != nil && replacing != replaced {
 			backoff = 0
 		}
+		replaced = replacing
 		up = time.Time{}
 		if backoff > 0 {
 			timer := time.NewTimer(backoff/2 + rand.N(backoff))
@@ -137,7 +140,7 @@ func (n *Network) dialLoop(ctx context.Context, t *target, class Class) {
 				continue
 			}
 		}
-		err = n.dial(ctx, t, class)
+		err := n.dial(ctx, t, class)
 		backoff = min(max(n.cfg.MinBackoff, backoff+backoff/2), n.cfg.MaxBackoff)
 		var bye *goodbyeError
 		if errors.As(err, &bye) && (bye.code == byeSettings || bye.code == byeRefused) {
