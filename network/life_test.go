@@ -425,6 +425,45 @@ func TestRunReturnsWhenItsListenerFails(t *testing.T) {
 	})
 }
 
+// Both sides send goodbye as their last frame, end their direction of TLS, and read up to the other's
+// end before they close it, so that nothing is lost. docs/protocol.md 8.
+func TestAConnectionThatLostIsWrittenToTheEndThoughThePeerHasEndedItsSide(t *testing.T) {
+	bubble(t, 2, func(t *testing.T, w *world) {
+		w.net.Buffer = 4 << 10
+		w.config = controlOnly
+		a := w.start(0, nil)
+		synctest.Wait()
+		raw := connectRaw(t, w, 1)
+		synctest.Wait()
+		const messages = 50
+		for range messages {
+			a.n.Send([]wire.PublicKey{w.id(1)}, typeNode, make([]byte, 1000))
+		}
+		synctest.Wait() // the writer waits for room
+		raw.send(t, frameOf(typeGoodbye, (&goodbyeError{code: byeDuplicate}).appendTo(nil)))
+		if err := raw.tls.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		nodes := 0
+		for {
+			typ, _, err := raw.tryFrame()
+			if err != nil {
+				t.Fatalf("after %d messages the connection ended without a goodbye: %v", nodes, err)
+			}
+			if typ == typeGoodbye {
+				break
+			}
+			nodes++
+		}
+		if nodes != messages {
+			t.Errorf("%d of %d messages came", nodes, messages)
+		}
+		raw.tls.NetConn().Close()
+		a.stop(t)
+	})
+}
+
 // Between the same instances and for one class: of two dialled by one side the newer stays (the
 // higher dial number of hello), else the one dialled by the smaller identity. docs/protocol.md 8.
 func TestBothSidesPreferTheSameConnection(t *testing.T) {
