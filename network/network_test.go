@@ -124,3 +124,28 @@ func TestARequestIsAnsweredOrSaidToBeUnanswered(t *testing.T) {
 		a.stop(t)
 	})
 }
+
+func TestDisconnectedIsCalledWhenTheLastCallOfServeHasReturned(t *testing.T) {
+	bubble(t, 2, func(t *testing.T, w *world) {
+		serving, release := make(chan struct{}), make(chan struct{})
+		a := w.start(0, nil)
+		b := w.start(1, &recorder{answer: func(context.Context, Type, []byte, func(Type, []byte) error) {
+			close(serving)
+			<-release
+		}})
+		after(time.Second)
+		go func() { _, _ = a.n.Request(t.Context(), w.id(1), typePieceRequest, nil) }()
+		<-serving
+		a.stop(t)
+		after(time.Second)
+		if b.reason(a.id) != nil {
+			t.Error("a peer was reported gone while its request was served")
+		}
+		close(release)
+		synctest.Wait()
+		if !errors.Is(b.reason(a.id), ErrShutdown) {
+			t.Errorf("reported: %v", b.reason(a.id))
+		}
+		b.stop(t)
+	})
+}
