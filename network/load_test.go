@@ -181,8 +181,11 @@ func TestAPeerThatTakesNoBulkDoesNotKeepItsPlace(t *testing.T) {
 		w.net.Freeze(w.address(1), true)
 		c := w.start(2, nil)
 		after(time.Second)
-		for range 20 {
-			hub.n.Send([]wire.PublicKey{w.id(1), w.id(2)}, typeBody, make([]byte, 100<<10))
+		for _, id := range []wire.PublicKey{w.id(1), w.id(2)} {
+			for range 20 {
+				hub.n.Send([]wire.PublicKey{id}, typeBody, make([]byte, 100<<10))
+			}
+			synctest.Wait() // the writer is stuck, or done
 		}
 		after(200 * time.Millisecond)
 		if got := len(c.from(w.id(0))); got != 20 {
