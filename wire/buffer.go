@@ -24,12 +24,13 @@ type Buffer struct {
 
 // memory is an element of the pool. generation is odd while some Buffer owns it; Release makes
 // it even, so that handles of an earlier owner no longer fit. Between owners it keeps its bytes if
-// they are few: an ack's buffer then takes one look into one pool. More go back to bytebufferpool,
-// which sorts by size.
+// they are few: an ack's buffer then takes one look into one pool. More are asked of bytebufferpool
+// and go back to it, so that no ack lies in the memory of a body.
 type memory struct {
 	generation atomic.Uint64
 	bytes      []byte
-	origin     *bytebufferpool.ByteBuffer // what bytes came in; nil while there are none
+	small      []byte                     // bytes that are few, of an owner before
+	origin     *bytebufferpool.ByteBuffer // what bytes came in, if they are many; else nil
 	counted    bool                       // in poison.Owned; written by the owner
 }
 
@@ -42,10 +43,7 @@ var memories = sync.Pool{New: func() any { return new(memory) }}
 // NewBuffer returns an empty buffer from the pool, owned by the caller.
 func NewBuffer() Buffer {
 	m := memories.Get().(*memory)
-	if m.origin == nil {
-		m.origin = bytebufferpool.Get()
-		m.bytes = m.origin.B
-	}
+	m.bytes = m.small
 	if poison.On() {
 		m.counted = true
 		poison.Count(1)
@@ -81,7 +79,17 @@ func (b Buffer) Bytes() []byte {
 // Append appends p to the contents. It panics on the zero Buffer.
 func (b Buffer) Append(p []byte) {
 	m := b.owned()
+	m.room(len(p))
 	m.bytes = append(m.bytes, p...)
+}
+
+// room prepares for n more bytes: many come in memory of bytebufferpool.
+func (m *memory) room(n int) {
+	if n += len(m.bytes); n <= keptCapacity || n <= cap(m.bytes) || m.origin != nil {
+		return
+	}
+	m.origin = bytebufferpool.Get()
+	m.bytes = append(m.origin.B[:0], m.bytes...)
 }
 
 // Set replaces the contents by the result of an AppendTo-style function, which is given the emptied
@@ -106,14 +114,19 @@ func (b Buffer) Release() {
 		m.counted = false
 		poison.Count(-1)
 	}
-	m.bytes = m.bytes[:0]
+	whole := m.bytes[:cap(m.bytes)]
 	if poison.On() {
-		poison.Fill(m.bytes[:cap(m.bytes)])
+		poison.Fill(whole)
 	}
-	if cap(m.bytes) > keptCapacity {
-		m.origin.B = m.bytes
+	if cap(whole) <= keptCapacity {
+		m.small = whole[:0]
+	} else {
+		if m.origin == nil { // Set or a reader made it
+			m.origin = new(bytebufferpool.ByteBuffer)
+		}
+		m.origin.B = whole // its length tells bytebufferpool the size
 		bytebufferpool.Put(m.origin)
-		m.origin, m.bytes = nil, nil
 	}
+	m.origin, m.bytes = nil, nil
 	memories.Put(m)
 }

@@ -207,3 +207,20 @@ func TestAWarmPoolAllocatesNothing(t *testing.T) {
 		b.Release()
 	})
 }
+
+func TestFewBytesNeverLieInTheMemoryOfMany(t *testing.T) {
+	many, few := make([]byte, 100<<10), make([]byte, 150)
+	for _, message := range [][]byte{many, few, many, few} {
+		var held []wire.Buffer // at once, so that most were not used before
+		for range 500 {
+			b := wire.CopyBuffer(message)
+			if c := cap(b.Bytes()); len(message) == len(few) && c > 1<<10 {
+				t.Fatalf("%d bytes lie in memory for %d", len(few), c)
+			}
+			held = append(held, b)
+		}
+		for _, b := range held {
+			b.Release()
+		}
+	}
+}

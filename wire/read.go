@@ -35,7 +35,9 @@ func ReadBuffer(r io.Reader, n int) (Buffer, error) {
 	m := b.m
 	for len(m.bytes) < n {
 		had := len(m.bytes)
-		m.bytes = slices.Grow(m.bytes, min(n-had, max(readChunk, had)))
+		more := min(n-had, max(readChunk, had))
+		m.room(more)
+		m.bytes = slices.Grow(m.bytes, more)
 		got, err := readFull(r, m.bytes[had:min(n, cap(m.bytes))])
 		m.bytes = m.bytes[:had+got]
 		if err != nil {

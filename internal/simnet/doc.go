@@ -1,5 +1,5 @@
-// Package simnet is a network in memory: the members of a simulated cluster exchange nodes and acks
-// through it, in real time, with the latency, jitter, loss and cut links that a test or a load
+// Package simnet is a network in memory: the members of a simulated cluster exchange messages through it,
+// in real time, with the latency, jitter, loss and cut links that a test or a load
 // generator configures.
 //
 // # Use
@@ -13,6 +13,9 @@
 //	...
 //	a, err := net.Join(alice, func(m simnet.Message) { ...; m.Body.Release() })
 //	a.Send([]wire.PublicKey{bob}, simnet.Node, encoded, false)
+//
+// [Network.NewTransport] makes a network.Transport of an identity instead: peers that connect, typed
+// messages in batches, requests and answers, over the same links.
 //
 // # Delivery of a message
 //
@@ -31,7 +34,7 @@
 // # Goroutines
 //
 // An endpoint has one goroutine, which sleeps until its next message is due and calls the receiver;
-// there is none per message. [Endpoint.Close] and [Network.Close] wait for it. Time is package
+// there is none per message. A transport has one more per peer, which calls the handler. [Endpoint.Close] and [Network.Close] wait for it. Time is package
 // time's, so a network made inside a testing/synctest bubble runs on the bubble's clock.
 //
 // The package never looks into messages: the receiver checks who sent what.

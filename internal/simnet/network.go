@@ -73,6 +73,8 @@ type Network struct {
 	mu     sync.RWMutex
 	hosts  map[wire.PublicKey]*host // never deleted from: a host outlives its endpoint, with its links
 	closed bool
+
+	transports map[wire.PublicKey]*Transport // that run
 }
 
 // New returns a network with no endpoints. The error wraps ErrConditions.
@@ -126,6 +128,7 @@ func (n *Network) SetLink(from, to wire.PublicKey, c Conditions) error {
 	h.mu.Lock()
 	h.link(from).conditions = c.withDefaults()
 	h.mu.Unlock()
+	n.recheck()
 	return nil
 }
 
@@ -159,6 +162,7 @@ func (n *Network) cut(a, b wire.PublicKey, cut bool) {
 		h.link(ends[0]).conditions.Cut = cut
 		h.mu.Unlock()
 	}
+	n.recheck()
 }
 
 // Counts counts messages by their fate; one message to three receivers counts as three.

@@ -1,0 +1,27 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestMain makes the test's program a process of the network when spawn starts it as one.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "process" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func TestFourProcessesCertifyEachOthersChunks(t *testing.T) {
+	var out bytes.Buffer
+	if err := spawn(&out); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out.String(), "5 certified chunks on each of 4 lanes"); n != processes {
+		t.Errorf("printed\n%s", out.String())
+	}
+}

@@ -1,0 +1,170 @@
+// Package bridge connects an engine to a transport: what the engine sends goes to peers as control
+// messages of docs/protocol.md 8.1, and what peers send is handed to the engine's handle of each. The
+// engine and the transport know nothing of each other.
+//
+//	b := bridge.New(transport, bridge.Config{Admit: admit})
+//	e, err := engine.New(engine.Config{Sender: b, ...})
+//	...
+//	err = b.Run(ctx, e) // beside e.Run
+package bridge
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/network"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// The types of an engine's messages.
+const (
+	Node        network.Type = 0x10
+	Ack         network.Type = 0x11
+	Certificate network.Type = 0x12
+)
+
+// ackLimit is more than any ack has: docs/protocol.md 8.1.
+const ackLimit = 512
+
+// Types returns the types of an engine whose MaxMessage is the argument.
+func Types(maxMessage int) []network.MessageType {
+	return []network.MessageType{
+		{Type: Node, Name: "node", Class: network.Control, Limit: maxMessage},
+		{Type: Ack, Name: "ack", Class: network.Control, Limit: ackLimit, Urgent: true},
+		{Type: Certificate, Name: "certificate", Class: network.Control, Limit: maxMessage, Urgent: true},
+	}
+}
+
+// Config configures a Bridge.
+type Config struct {
+	// Admit says what an identity may be; it answers at once, from any goroutine. Required.
+	Admit func(id wire.PublicKey) network.Role
+	// Connected, if set, is called when a peer is connected, also when it was restarted or its role
+	// has changed, before any of its messages is handed to the engine.
+	Connected func(id wire.PublicKey, r network.Role)
+	// Logger gets what an operator should know. nil: nothing is logged.
+	Logger *slog.Logger
+}
+
+// Bridge is an engine's Sender and a transport's Handler.
+type Bridge struct {
+	config    Config
+	transport network.Transport
+	engine    *engine.Engine // set by Run, before the transport runs
+
+	mu    sync.RWMutex
+	peers map[wire.PublicKey]*peer
+}
+
+var (
+	_ engine.Sender   = (*Bridge)(nil)
+	_ network.Handler = (*Bridge)(nil)
+)
+
+// peer is the engine's handle of one that is connected. batch belongs to the goroutine that the
+// transport calls Messages from; there is one at a time for the control messages of a peer.
+type peer struct {
+	handle *engine.Peer
+	batch  []engine.Message
+}
+
+// New makes a bridge. It panics without Config.Admit.
+func New(t network.Transport, c Config) *Bridge {
+	if c.Admit == nil {
+		panic("bridge: Config.Admit must be set")
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Bridge{config: c, transport: t, peers: make(map[wire.PublicKey]*peer)}
+}
+
+// Run runs the transport for an engine, until ctx ends or the transport fails.
+func (b *Bridge) Run(ctx context.Context, e *engine.Engine) error {
+	b.Attach(e)
+	return b.transport.Run(ctx, b)
+}
+
+// Attach is for a host that runs the transport itself, with a Handler of its own that hands to the
+// bridge what it does not keep. It comes before the transport runs.
+func (b *Bridge) Attach(e *engine.Engine) { b.engine = e }
+
+// SendNode implements engine.Sender.
+func (b *Bridge) SendNode(to []wire.PublicKey, message []byte) { b.transport.Send(to, Node, message) }
+
+// SendAck implements engine.Sender.
+func (b *Bridge) SendAck(to []wire.PublicKey, message []byte) { b.transport.Send(to, Ack, message) }
+
+// SendCertificate implements engine.Sender.
+func (b *Bridge) SendCertificate(to []wire.PublicKey, message []byte) {
+	b.transport.Send(to, Certificate, message)
+}
+
+// Admit implements network.Handler.
+func (b *Bridge) Admit(id wire.PublicKey) network.Role { return b.config.Admit(id) }
+
+// Connected implements network.Handler. The peer is sent what it may have missed.
+func (b *Bridge) Connected(id wire.PublicKey, r network.Role) {
+	if handle, err := b.engine.Peer(id); err != nil {
+		b.config.Logger.Warn("the engine takes no messages of a peer", "peer", id, "why", err)
+	} else {
+		b.mu.Lock()
+		if b.peers[id] == nil {
+			b.peers[id] = &peer{handle: handle}
+		}
+		b.mu.Unlock()
+	}
+	if b.config.Connected != nil {
+		b.config.Connected(id, r)
+	}
+	if err := b.engine.PeerConnected(id); err != nil && !errors.Is(err, engine.ErrTooManyPeers) { // which has been logged
+		b.config.Logger.Warn("a peer is not sent what it may have missed", "peer", id, "why", err)
+	}
+}
+
+// Disconnected implements network.Handler. The engine keeps its handle of a member, with the limits
+// that belong to it; that of another gives its place back.
+func (b *Bridge) Disconnected(id wire.PublicKey, _ error) {
+	b.mu.Lock()
+	p := b.peers[id]
+	delete(b.peers, id)
+	b.mu.Unlock()
+	if p != nil && b.config.Admit(id) != network.Member {
+		p.handle.Close()
+	}
+}
+
+// Messages implements network.Handler. The engine counts what it refuses.
+func (b *Bridge) Messages(from wire.PublicKey, batch []network.Message) {
+	b.mu.RLock()
+	p := b.peers[from]
+	b.mu.RUnlock()
+	if p == nil {
+		for _, m := range batch {
+			m.Buffer.Release()
+		}
+		return
+	}
+	for _, m := range batch {
+		switch m.Type {
+		case Node:
+			p.batch = append(p.batch, engine.Message{Kind: engine.KindNode, Buffer: m.Buffer})
+		case Ack:
+			p.batch = append(p.batch, engine.Message{Kind: engine.KindAck, Buffer: m.Buffer})
+		case Certificate:
+			p.batch = append(p.batch, engine.Message{Kind: engine.KindCertificate, Buffer: m.Buffer})
+		default: // the host's own
+			m.Buffer.Release()
+		}
+	}
+	_, _ = p.handle.Deliver(p.batch)
+	clear(p.batch)
+	p.batch = p.batch[:0]
+}
+
+// Serve implements network.Handler: an engine is asked nothing.
+func (b *Bridge) Serve(context.Context, wire.PublicKey, network.Type, []byte, func(network.Type, []byte) error) {
+}

@@ -1,0 +1,212 @@
+package network
+
+import (
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lanecast/lanecast/wire"
+)
+
+// Config holds all that a network is made of. A zero field takes the default that its comment
+// names. A field that is out of range makes [New] return a [*ConfigError] that names it.
+type Config struct {
+	// Key is the transport key, an Ed25519 key. It signs once per handshake; its Sign must return.
+	// Required.
+	Key crypto.Signer
+	// Proof is the identity's signature for Key; nil if Key is the identity.
+	Proof *KeyProof
+	// Types are the types of messages that the host uses: at least one of Control.
+	Types []MessageType
+	// Settings are compared with those of each peer.
+	Settings Settings
+
+	// Listener accepts connections; nil: none are accepted. Run closes it.
+	Listener net.Listener
+	// Dial connects to an address. Default: TCP.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
+	// Addresses returns where identities can be dialled, for a map that never changes: an entry for
+	// ourselves or for one that Handler.Admit refuses does no harm. It is called at start and after
+	// Recheck. nil: nobody is dialled.
+	Addresses func() map[wire.PublicKey]string
+
+	// MaxPeers is how many peers may be connected at once. Default 256, at most 65536.
+	MaxPeers int
+	// MaxFollowers is how many of them may be followers. Default 64.
+	MaxFollowers int
+	// MaxHandshakes is how many accepted connections may be without their hello at once. Default
+	// 64, at most 65536.
+	MaxHandshakes int
+	// MaxHandshakesPerAddress is how many of them may come from one IP address. Default 16.
+	MaxHandshakesPerAddress int
+	// QueueMessages and QueueBytes bound what waits to be sent, per peer and class. Defaults 4096,
+	// and 4 MiB; at most 2^20 and 1 GiB. QueueBytes holds at least one message of any type.
+	QueueMessages, QueueBytes int
+	// MaxServing is how many requests are served at once, of all peers; more are told that we are
+	// busy. Default 256, at most 65536.
+	MaxServing int
+	// BulkRate bounds what all Bulk connections together send, in bytes per second. It should be
+	// somewhat less than the link carries: what queues up in front of the link delays votes. Default
+	// 0: unlimited. At least 1 MiB.
+	BulkRate int
+	// BulkPeers is to how many peers bulk is sent at once; a peer's turn ends when nothing waits for
+	// it or after BulkTurn bytes. Few peers get a body early, rather than all of them late. Defaults
+	// 4 and 4 MiB.
+	BulkPeers, BulkTurn int
+
+	// HandshakeTimeout is how long a connection may take until its hello is in. Default 5 s.
+	HandshakeTimeout time.Duration
+	// PingInterval is how often a connection is pinged. Default 5 s.
+	PingInterval time.Duration
+	// IdleTimeout is how long nothing may come in although it was pinged. Default 15 s; more than
+	// PingInterval.
+	IdleTimeout time.Duration
+	// WriteTimeout is how long a peer may take to make room for what is written: one who reads
+	// nothing loses its connection then. Default 10 s.
+	WriteTimeout time.Duration
+	// MinBackoff and MaxBackoff bound the pause between two attempts to dial. It grows by half and
+	// is jittered by half. Defaults 100 ms and 15 s. All durations are at most 24 hours.
+	MinBackoff, MaxBackoff time.Duration
+	// MaxRecords and MaxAge say when a connection is replaced: after that many TLS records in either
+	// direction, or that long. Defaults and highest values 2^23 and 24 h.
+	MaxRecords uint64
+	MaxAge     time.Duration
+
+	// Metrics is where the metrics are registered while Run runs. nil: nowhere.
+	Metrics prometheus.Registerer
+	// Logger gets what an operator should know. nil: nothing is logged.
+	Logger *slog.Logger
+}
+
+// ConfigError says which field of a [Config] is wrong.
+type ConfigError struct {
+	Field string
+	Want  string
+	Got   any
+}
+
+func (e *ConfigError) Error() string {
+	return fmt.Sprintf("network: Config.%s must be %s, got %v", e.Field, e.Want, e.Got)
+}
+
+const (
+	maxDuration     = 24 * time.Hour
+	maxBulkLimit    = 128 << 10
+	maxControlLimit = 16 << 20
+	maxQueueBytes   = 1 << 30
+)
+
+// checker keeps the first thing found wrong.
+type checker struct{ err error }
+
+func (c *checker) fail(field, want string, got any) {
+	if c.err == nil {
+		c.err = &ConfigError{Field: field, Want: want, Got: got}
+	}
+}
+
+// bounded puts the default into a zero field; anything else must be from least to most.
+func bounded[T ~int | ~int64 | ~uint64](c *checker, field string, value *T, unset, least, most T) {
+	switch {
+	case *value == 0:
+		*value = unset
+	case *value < least || *value > most:
+		c.fail(field, fmt.Sprintf("0 (default) or %v to %v", least, most), *value)
+	}
+}
+
+// withDefaults returns a copy with every zero field filled in, or the *ConfigError of the first
+// field that is wrong.
+func (c Config) withDefaults() (Config, error) {
+	var check checker
+	if c.Key == nil {
+		check.fail("Key", "set", nil)
+		return c, check.err
+	}
+	if key, ok := c.Key.Public().(ed25519.PublicKey); !ok || len(key) != ed25519.PublicKeySize {
+		check.fail("Key", "an Ed25519 key", fmt.Sprintf("a %T", c.Key.Public()))
+		return c, check.err
+	}
+	if c.Proof != nil && !c.Proof.valid(c.Settings.Namespace, publicKey(c.Key), time.Now()) {
+		check.fail("Proof", "the identity's signature for Key, not yet expired", "one that does not verify, or ended "+c.Proof.NotAfter.String())
+	}
+	c.Settings.validate(&check)
+	c.Types = slices.Clone(c.Types)
+	largest := c.validateTypes(&check)
+
+	bounded(&check, "MaxPeers", &c.MaxPeers, 256, 1, 1<<16)
+	bounded(&check, "MaxFollowers", &c.MaxFollowers, min(64, c.MaxPeers), 1, c.MaxPeers)
+	bounded(&check, "MaxHandshakes", &c.MaxHandshakes, 64, 1, 1<<16)
+	bounded(&check, "MaxHandshakesPerAddress", &c.MaxHandshakesPerAddress, min(16, c.MaxHandshakes), 1, c.MaxHandshakes)
+	bounded(&check, "QueueMessages", &c.QueueMessages, 4096, 1, 1<<20)
+	bounded(&check, "QueueBytes", &c.QueueBytes, max(4<<20, largest), largest, maxQueueBytes)
+	bounded(&check, "MaxServing", &c.MaxServing, 256, 1, 1<<16)
+	bounded(&check, "BulkRate", &c.BulkRate, 0, 1<<20, 1<<30)
+	bounded(&check, "BulkPeers", &c.BulkPeers, 4, 1, 1<<16)
+	bounded(&check, "BulkTurn", &c.BulkTurn, 4<<20, 1, maxQueueBytes)
+	bounded(&check, "HandshakeTimeout", &c.HandshakeTimeout, 5*time.Second, time.Millisecond, maxDuration)
+	bounded(&check, "PingInterval", &c.PingInterval, 5*time.Second, time.Millisecond, maxDuration)
+	bounded(&check, "IdleTimeout", &c.IdleTimeout, max(15*time.Second, 3*c.PingInterval), c.PingInterval+1, 2*maxDuration)
+	bounded(&check, "WriteTimeout", &c.WriteTimeout, 10*time.Second, time.Millisecond, maxDuration)
+	bounded(&check, "MinBackoff", &c.MinBackoff, 100*time.Millisecond, time.Millisecond, maxDuration)
+	bounded(&check, "MaxBackoff", &c.MaxBackoff, max(15*time.Second, c.MinBackoff), c.MinBackoff, maxDuration)
+	bounded(&check, "MaxRecords", &c.MaxRecords, 1<<23, 16, 1<<23)
+	bounded(&check, "MaxAge", &c.MaxAge, maxDuration, time.Millisecond, maxDuration)
+	if c.Dial == nil {
+		c.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", address)
+		}
+	}
+	if c.Addresses == nil {
+		c.Addresses = func() map[wire.PublicKey]string { return nil }
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c, check.err
+}
+
+// validateTypes returns the largest limit.
+func (c *Config) validateTypes(check *checker) (largest int) {
+	var seen [256]bool
+	names := map[string]bool{"hello": true, "goodbye": true, "ping": true, "pong": true, "unanswered": true}
+	control := false
+	for i, t := range c.Types {
+		field := fmt.Sprintf("Types[%d]", i)
+		most := maxControlLimit
+		if t.Class == Bulk {
+			most = maxBulkLimit
+		}
+		switch {
+		case t.Type < firstType:
+			check.fail(field+".Type", fmt.Sprintf("at least 0x%02x", uint8(firstType)), uint8(t.Type))
+		case seen[t.Type]:
+			check.fail(field+".Type", "another than those before", uint8(t.Type))
+		case t.Name == "" || len(t.Name) > 64 || !utf8.ValidString(t.Name):
+			check.fail(field+".Name", "1 to 64 bytes of UTF-8", t.Name)
+		case names[t.Name]:
+			check.fail(field+".Name", "another than those before and those of the transport", t.Name)
+		case t.Class >= classes:
+			check.fail(field+".Class", "Control or Bulk", t.Class)
+		case t.Kind >= kinds:
+			check.fail(field+".Kind", "Plain, Request or Answer", t.Kind)
+		case t.Limit < 0 || t.Limit > most:
+			check.fail(field+".Limit", fmt.Sprintf("0 to %d", most), t.Limit)
+		}
+		seen[t.Type], names[t.Name] = true, true
+		control = control || t.Class == Control
+		largest = max(largest, t.Limit)
+	}
+	if !control {
+		check.fail("Types", "at least one type of class Control", len(c.Types))
+	}
+	return max(largest, 1)
+}

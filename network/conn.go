@@ -1,0 +1,545 @@
+package network
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lanecast/lanecast/wire"
+)
+
+const (
+	plainSize  = 16 << 10  // what crypto/tls hands up at once: a record
+	writeSize  = 64 << 10  // a write gathers frames up to this, and the one that exceeds it
+	batchLimit = 512       // messages handed over at once
+	batchBytes = 128 << 10 // what their buffers may hold, and the one that exceeds it
+	// linger is how long a connection that lost to another is read on; goodbyeLinger is how long any
+	// other is, so that the peer gets our goodbye.
+	linger        = 5 * time.Second
+	goodbyeLinger = 250 * time.Millisecond
+)
+
+var (
+	errIdle     = errors.New("network: nothing came in although the peer was pinged")
+	errUnproven = errors.New("network: another instance of the peer did not answer a ping")
+	errHandover = errors.New("network: the connection that should replace another did not come")
+	errWorn     = errors.New("network: the connection was not replaced in time")
+	errIdentity = errors.New("network: another identity answers at this address")
+	errClosed   = errors.New("network: the peer closed the connection")
+)
+
+// conn is one connection, from its handshake on. Its goroutine reads; another writes once the hello
+// is in.
+type conn struct {
+	n       *Network
+	raw     *recordConn
+	tls     *tls.Conn
+	dialled bool
+	began   time.Time
+
+	class  Class
+	local  hello
+	remote hello
+	id     wire.PublicKey // known with the hello
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc // see end
+
+	// Of the reader.
+	parser frameParser
+	plain  []byte
+	rest   []byte // of plain, that came with the hello
+	batch  []Message
+	held   int // capacity of the batch's buffers
+
+	// Guarded by Network.mu.
+	peer    *peer
+	link    *link
+	probing bool          // of another instance; waits for its pong
+	bye     *goodbyeError // to be sent as the last frame
+
+	live     atomic.Bool   // the writer empties the link's queue; written under Network.mu
+	expiring atomic.Bool   // the dialler shall replace it
+	kicks    chan struct{} // room for one token: the writer shall look again
+	written  chan struct{} // closed when the writer is done
+	lastRead atomic.Int64  // nanoseconds since began
+
+	mu       sync.Mutex // guards what is below
+	pongDue  bool
+	pongEcho uint64
+	pingDue  bool
+	pingSent time.Time // of the ping under way, zero for none
+	pingTime uint64    // what it said
+}
+
+func (n *Network) newConn(raw net.Conn, dialled bool) *conn {
+	c := &conn{n: n, raw: newRecordConn(raw), dialled: dialled, began: time.Now(), kicks: make(chan struct{}, 1), written: make(chan struct{})}
+	if dialled {
+		c.tls = tls.Client(c.raw, n.tls)
+	} else {
+		c.tls = tls.Server(c.raw, n.tls)
+	}
+	c.ctx, c.cancel = context.WithCancelCause(context.Background())
+	c.local = n.cfg.Settings.hello()
+	c.local.instance, c.local.proof = n.instance, n.cfg.Proof
+	return c
+}
+
+// end closes the connection at once. The first reason counts.
+func (c *conn) end(why error) {
+	c.cancel(why)
+	c.raw.Close()
+}
+
+func (c *conn) kick() {
+	select {
+	case c.kicks <- struct{}{}:
+	default:
+	}
+}
+
+// number is the dial number of the connection.
+func (c *conn) number() uint64 {
+	if c.dialled {
+		return c.local.dial
+	}
+	return c.remote.dial
+}
+
+// establish makes the handshake and reads the peer's hello. Who dialled has sent its own before; who
+// accepted sends it when the connection is adopted, and otherwise no more than a goodbye: so a peer
+// is not connected on one side only. The error is nil when the connection may be adopted.
+func (c *conn) establish(expected wire.PublicKey) error {
+	deadline := c.began.Add(c.n.cfg.HandshakeTimeout)
+	ctx, cancel := context.WithDeadline(c.ctx, deadline)
+	defer cancel()
+	_ = c.raw.SetDeadline(deadline)
+	if err := c.tls.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	state := c.tls.ConnectionState()
+	key, err := peerKey(&state)
+	if err != nil {
+		return err
+	}
+	c.plain = make([]byte, plainSize)
+	if c.dialled {
+		if err := c.sendHello(); err != nil {
+			return err
+		}
+	}
+	c.parser = newFrameParser(c.n.types, c.class)
+	if err := c.readHello(); err != nil {
+		return err
+	}
+	if !c.dialled {
+		c.class, c.local.class = c.remote.class, c.remote.class
+		c.parser.class = c.class
+	}
+	return c.checkHello(key, expected)
+}
+
+func (c *conn) sendHello() error {
+	_ = c.raw.SetWriteDeadline(time.Now().Add(c.n.cfg.HandshakeTimeout))
+	message := c.local.appendTo(nil)
+	_, err := c.tls.Write(append(appendHead(nil, typeHello, Plain, 0, len(message)), message...))
+	return err
+}
+
+func (c *conn) readHello() error {
+	for {
+		n, err := c.tls.Read(c.plain)
+		f, rest, ok, bad := c.parser.next(c.plain[:n])
+		switch {
+		case bad != nil:
+			return bad
+		case !ok && err == nil:
+			continue
+		case !ok && errors.Is(err, io.EOF):
+			return errClosed
+		case !ok:
+			return err
+		}
+		defer f.buffer.Release()
+		switch f.info.Type {
+		case typeHello:
+			c.rest = rest
+			if c.remote, err = decodeHello(f.buffer.Bytes()); err != nil {
+				return protocolError("malformed hello")
+			}
+			return nil
+		case typeGoodbye:
+			e, err := decodeGoodbye(f.buffer.Bytes())
+			if err != nil {
+				return protocolError("malformed goodbye")
+			}
+			return e
+		}
+		return protocolError("%s before hello", f.info.Name)
+	}
+}
+
+// checkHello decides who the peer is and whether both may talk.
+func (c *conn) checkHello(key, expected wire.PublicKey) error {
+	if hasSmallOrder(key) {
+		return &goodbyeError{code: byeRefused, reason: "key of small order"}
+	}
+	c.id = key
+	if p := c.remote.proof; p != nil {
+		if !p.valid(c.n.cfg.Settings.Namespace, key, time.Now()) {
+			return &goodbyeError{code: byeRefused, reason: "transport key not signed by the identity, or no longer"}
+		}
+		c.id = p.Identity
+	}
+	switch {
+	case c.id == c.n.id:
+		return &goodbyeError{code: byeRefused, reason: "own identity"}
+	case c.dialled && c.id != expected:
+		return errIdentity
+	case c.remote.lowest > protocolVersion:
+		return protocolError("no common version")
+	case c.remote.class != c.class || c.class == Bulk && !c.n.bulk:
+		return protocolError("class %s", c.remote.class)
+	case c.dialled == (c.remote.dial != 0):
+		return protocolError("dial number")
+	}
+	if name := c.local.difference(&c.remote); name != "" {
+		return &goodbyeError{code: byeSettings, reason: name}
+	}
+	return nil
+}
+
+// sayGoodbye sends a goodbye on a connection that was not adopted, and makes sure that the peer can
+// read it.
+func (c *conn) sayGoodbye(e *goodbyeError) {
+	_ = c.raw.SetDeadline(time.Now().Add(goodbyeLinger))
+	message := e.appendTo(nil)
+	if _, err := c.tls.Write(append(appendHead(nil, typeGoodbye, Plain, 0, len(message)), message...)); err == nil {
+		_ = c.tls.CloseWrite()
+		c.discard()
+	}
+}
+
+// discard reads until the peer ends the connection or a deadline does.
+func (c *conn) discard() {
+	for {
+		if _, err := c.tls.Read(c.plain); err != nil {
+			return
+		}
+	}
+}
+
+// read reads until the connection ends, and returns why.
+func (c *conn) read() error {
+	defer c.parser.close()
+	if err := c.frames(c.rest); err != nil {
+		return err
+	}
+	c.rest = nil
+	for {
+		n, err := c.tls.Read(c.plain)
+		c.lastRead.Store(int64(time.Since(c.began)))
+		if bad := c.frames(c.plain[:n]); bad != nil {
+			return bad
+		}
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = errClosed
+			}
+			return err
+		}
+		if bad := c.wear(); bad != nil {
+			return bad
+		}
+	}
+}
+
+// frames takes in what was read. It hands messages over when no more can be had without waiting.
+func (c *conn) frames(p []byte) error {
+	defer func() {
+		if c.parser.skipped > 0 {
+			c.n.counts.skipped.Add(c.parser.skipped)
+			c.parser.skipped = 0
+		}
+	}()
+	for {
+		f, rest, ok, err := c.parser.next(p)
+		if err != nil {
+			c.deliver()
+			return err
+		}
+		if !ok {
+			break
+		}
+		p = rest
+		c.n.counts.received.add(f.info, len(f.buffer.Bytes()))
+		if f.info.Type >= firstType && f.info.Kind == Plain {
+			c.batch = append(c.batch, Message{Type: f.info.Type, Buffer: f.buffer})
+			c.held += cap(f.buffer.Bytes())
+			if len(c.batch) >= batchLimit || c.held >= batchBytes {
+				c.deliver()
+			}
+			continue
+		}
+		if err := c.handle(f); err != nil {
+			c.deliver()
+			return err
+		}
+	}
+	if !c.raw.whole() {
+		c.deliver()
+	}
+	return nil
+}
+
+func (c *conn) deliver() {
+	if len(c.batch) > 0 {
+		c.link.delivery <- struct{}{}
+		c.n.handler.Messages(c.id, c.batch)
+		<-c.link.delivery
+		clear(c.batch)
+		c.batch, c.held = c.batch[:0], 0
+	}
+}
+
+// handle takes in a frame that is no plain message of the host's. It owns the buffer.
+func (c *conn) handle(f frame) error {
+	b := f.buffer.Bytes()
+	switch {
+	case f.info.Kind == Request:
+		c.serve(f)
+		return nil
+	case f.info.Kind == Answer:
+		c.answered(f)
+		return nil
+	}
+	defer f.buffer.Release()
+	switch f.info.Type {
+	case typePing:
+		if len(b) != timeSize {
+			return protocolError("malformed ping")
+		}
+		c.mu.Lock()
+		c.pongDue, c.pongEcho = true, binary.BigEndian.Uint64(b)
+		c.mu.Unlock()
+		c.kick()
+	case typePong:
+		if len(b) != 2*timeSize {
+			return protocolError("malformed pong")
+		}
+		c.pong(binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[timeSize:]))
+	case typeGoodbye:
+		e, err := decodeGoodbye(b)
+		if err != nil {
+			return protocolError("malformed goodbye")
+		}
+		if e.code != byeDuplicate {
+			return e
+		}
+		c.n.lostToAnother(c)
+	default:
+		return protocolError("%s in the middle", f.info.Name)
+	}
+	return nil
+}
+
+func (c *conn) pong(echo, theirs uint64) {
+	now := time.Now()
+	c.mu.Lock()
+	sent := c.pingSent
+	known := !sent.IsZero() && echo == c.pingTime
+	if known {
+		c.pingSent = time.Time{}
+	}
+	c.mu.Unlock()
+	if !known {
+		return
+	}
+	c.n.measured(c, now.Sub(sent), time.Duration(int64(theirs)-sent.UnixNano())-now.Sub(sent)/2)
+}
+
+// wear asks for the replacement of a connection that has carried enough, and ends one that has
+// carried twice that.
+func (c *conn) wear() error {
+	records := max(c.raw.read.Load(), c.raw.written.Load())
+	age := time.Since(c.began)
+	if records < c.n.cfg.MaxRecords && age < c.n.cfg.MaxAge {
+		return nil
+	}
+	if c.dialled && !c.expiring.Swap(true) {
+		c.n.wakeDialer(c.id)
+	}
+	if records >= 2*c.n.cfg.MaxRecords || age >= 2*c.n.cfg.MaxAge {
+		return errWorn
+	}
+	return nil
+}
+
+// write writes until the connection ends or its goodbye is sent.
+func (c *conn) write() {
+	defer close(c.written)
+	defer c.link.queue.signal() // a token that we took may be for the connection that replaces this one
+	interval := c.n.cfg.PingInterval
+	timer := time.NewTimer(interval)
+	defer timer.Stop()
+	w := writer{conn: c}
+	if c.class == Bulk {
+		w.turn = c.n.pacer.join()
+		w.granted = w.turn.granted
+		defer w.turn.leave()
+	}
+	for {
+		bye := c.n.byeOf(c)
+		wrote, err := w.once(bye)
+		if err == nil {
+			err = c.wear()
+		}
+		if err != nil {
+			c.end(err)
+			return
+		}
+		if wrote {
+			continue
+		}
+		if bye != nil {
+			w.goodbye(bye)
+			return
+		}
+		var wake <-chan struct{} // nil unless we are the one to be woken
+		if c.live.Load() {
+			wake = c.link.queue.wake
+		}
+		select {
+		case <-c.kicks:
+		case <-wake:
+		case <-w.granted:
+			w.waiting = false
+		case <-timer.C:
+			timer.Reset(interval)
+			if err := c.tick(); err != nil {
+				c.end(err)
+				return
+			}
+		case <-c.ctx.Done():
+			return
+		}
+	}
+}
+
+// tick is what a writer does every PingInterval.
+func (c *conn) tick() error {
+	now := time.Now()
+	if now.Sub(c.began)-time.Duration(c.lastRead.Load()) > c.n.cfg.IdleTimeout {
+		return errIdle
+	}
+	if p := c.remote.proof; p != nil && !now.Before(p.NotAfter) {
+		c.n.part(c, &goodbyeError{code: byeRefused, reason: "transport key expired"})
+	}
+	c.mu.Lock()
+	c.pingDue = true
+	c.mu.Unlock()
+	return nil
+}
+
+// writer is what a connection's writer keeps between writes.
+type writer struct {
+	conn    *conn
+	buffer  []byte
+	sent    []outgoing
+	turn    *bulkTurn // nil on Control
+	granted chan struct{}
+	waiting bool // for a place among those who send bulk
+}
+
+// once writes everything that waits, up to writeSize. It reports whether there was anything.
+func (w *writer) once(bye *goodbyeError) (wrote bool, err error) {
+	c := w.conn
+	w.buffer = c.appendOwn(w.buffer[:0])
+	own := len(w.buffer)
+	w.sent = w.sent[:0]
+	if bye == nil && c.live.Load() && !w.waiting {
+		w.take()
+	}
+	if len(w.buffer) == 0 {
+		return false, nil
+	}
+	paced := w.turn != nil && len(w.buffer) > own
+	if paced {
+		err = w.turn.begin(c.ctx, len(w.buffer))
+	}
+	if err == nil {
+		_ = c.raw.SetWriteDeadline(time.Now().Add(c.n.cfg.WriteTimeout))
+		_, err = c.tls.Write(w.buffer)
+	}
+	if paced {
+		w.turn.end()
+	}
+	for i := range w.sent {
+		w.sent[i].sent <- err
+		w.sent[i] = outgoing{}
+	}
+	return true, err
+}
+
+// take appends what waits in the queue, if it is our turn.
+func (w *writer) take() {
+	q := &w.conn.link.queue
+	if w.turn != nil {
+		if messages, _ := q.waiting(); messages == 0 {
+			w.turn.leave()
+			return
+		}
+		if !w.turn.ask() {
+			w.waiting = true
+			return
+		}
+	}
+	w.buffer, w.sent = q.take(w.buffer, writeSize, w.sent, &w.conn.n.counts.sent)
+}
+
+// goodbye writes the last frame, and tells the reader that it is the last.
+func (w *writer) goodbye(e *goodbyeError) {
+	c := w.conn
+	message := e.appendTo(nil)
+	b := append(appendHead(w.buffer[:0], typeGoodbye, Plain, 0, len(message)), message...)
+	_ = c.raw.SetWriteDeadline(time.Now().Add(goodbyeLinger))
+	if e.code == byeDuplicate {
+		_ = c.raw.SetWriteDeadline(time.Now().Add(linger))
+	}
+	if _, err := c.tls.Write(b); err != nil {
+		c.end(err)
+		return
+	}
+	_ = c.tls.CloseWrite()
+	if e.code != byeDuplicate {
+		_ = c.raw.SetReadDeadline(time.Now().Add(goodbyeLinger))
+	}
+}
+
+// appendOwn appends the transport's own frames that are due.
+func (c *conn) appendOwn(b []byte) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pongDue {
+		c.pongDue = false
+		b = appendHead(b, typePong, Plain, 0, 2*timeSize)
+		b = binary.BigEndian.AppendUint64(b, c.pongEcho)
+		b = binary.BigEndian.AppendUint64(b, uint64(time.Now().UnixNano()))
+		c.n.counts.sent.add(&c.n.types[typePong], 2*timeSize)
+	}
+	if c.pingDue {
+		c.pingDue = false
+		c.pingSent = time.Now()
+		c.pingTime = uint64(c.pingSent.UnixNano())
+		b = appendHead(b, typePing, Plain, 0, timeSize)
+		b = binary.BigEndian.AppendUint64(b, c.pingTime)
+		c.n.counts.sent.add(&c.n.types[typePing], timeSize)
+	}
+	return b
+}

@@ -1,0 +1,414 @@
+package network
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lanecast/lanecast/wire"
+)
+
+// maxConns is how many connections of one peer there may be at once, of both classes, those that
+// lost to others included.
+const maxConns = 6
+
+// peer is one identity from Connected to Disconnected. What has no other comment is guarded by
+// Network.mu.
+type peer struct {
+	id       wire.PublicKey
+	role     Role
+	instance [16]byte
+	version  string
+	links    [classes]link
+	conns    map[*conn]struct{} // all of them, until their goroutines are done
+	closing  error              // why the peer is gone; set when it leaves Network.peers
+
+	before <-chan struct{} // closed when the same identity was reported gone before; nil: it never was there
+	gone   chan struct{}   // closed when Disconnected has returned
+
+	serves    sync.WaitGroup // calls of Serve
+	calls     sync.Mutex     // held while Connected is called
+	connected bool           // Connected was called; guarded by calls
+	told      chan struct{}  // closed when the first call of Connected has returned
+
+	roundTrip, offset atomic.Int64 // nanoseconds
+}
+
+// link is what belongs to one peer and class, whatever connection serves it.
+type link struct {
+	queue    queue
+	live     *conn       // the connection that stays; guarded by Network.mu
+	handover *time.Timer // runs while live is nil because another connection is to come; likewise
+	session  *session    // guarded by Network.mu, its contents by themselves
+
+	// delivery has room for one token, which is in it while Handler.Messages runs: two connections
+	// may be read at once. It is no sync.Mutex, since the handler may block.
+	delivery chan struct{}
+}
+
+func (n *Network) newPeer(c *conn, role Role) *peer {
+	p := &peer{
+		id: c.id, role: role, instance: c.remote.instance, version: c.remote.version,
+		conns: make(map[*conn]struct{}),
+		gone:  make(chan struct{}), told: make(chan struct{}),
+		before: n.leaving[c.id],
+	}
+	for i := range p.links {
+		p.links[i].queue = newQueue(n.cfg.QueueMessages, n.cfg.QueueBytes)
+		p.links[i].session = newSession()
+		p.links[i].delivery = make(chan struct{}, 1)
+	}
+	return p
+}
+
+// beats says which of two connections of one class, between the same instances, stays: one dialled
+// by the smaller identity, then the one dialled later (docs/protocol.md 8). Both sides decide alike.
+func (c *conn) beats(other *conn) bool {
+	if c.bySmaller() != other.bySmaller() {
+		return c.bySmaller()
+	}
+	return c.number() > other.number()
+}
+
+func (c *conn) bySmaller() bool {
+	return c.dialled == (bytes.Compare(c.n.id[:], c.id[:]) < 0)
+}
+
+// errNoControl: a bulk connection came before the control connection beside which it may be.
+var errNoControl = errors.New("network: no control connection")
+
+// adopt decides what becomes of a connection whose hello is in.
+func (n *Network) adopt(c *conn) error {
+	deadline := time.NewTimer(time.Until(c.began.Add(n.cfg.HandshakeTimeout)))
+	defer deadline.Stop()
+	for {
+		role := n.handler.Admit(c.id)
+		if role != Member && role != Follower {
+			return &goodbyeError{code: byeRefused}
+		}
+		news, err := n.tryAdopt(c, role)
+		if !errors.Is(err, errNoControl) {
+			return err
+		}
+		select {
+		case <-news:
+		case <-deadline.C:
+			return &goodbyeError{code: byeBusy, reason: "no control connection"}
+		case <-c.ctx.Done():
+			return context.Cause(c.ctx)
+		}
+	}
+}
+
+func (n *Network) tryAdopt(c *conn, role Role) (news <-chan struct{}, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.stopping {
+		return nil, &goodbyeError{code: byeShutdown}
+	}
+	p := n.peers[c.id]
+	switch {
+	case p == nil && c.class == Bulk:
+		return n.news, errNoControl
+	case p == nil:
+		if len(n.peers) >= n.cfg.MaxPeers || role == Follower && n.followers() >= n.cfg.MaxFollowers {
+			return nil, &goodbyeError{code: byeBusy, reason: "too many peers"}
+		}
+		p = n.newPeer(c, role)
+		n.peers[c.id] = p
+	case len(p.conns) >= maxConns:
+		return nil, &goodbyeError{code: byeBusy, reason: "too many connections"}
+	}
+	p.conns[c] = struct{}{}
+	c.peer, c.link = p, &p.links[c.class]
+	c.lastRead.Store(int64(time.Since(c.began)))
+	_ = c.raw.SetDeadline(time.Time{})
+	if p.instance != c.remote.instance {
+		c.probing, c.pingDue = true, true // nobody else uses pingDue yet
+		time.AfterFunc(n.cfg.HandshakeTimeout, func() { n.unproven(c) })
+		return nil, nil
+	}
+	n.contend(c)
+	return nil, nil
+}
+
+// followers counts them. mu must be held.
+func (n *Network) followers() (count int) {
+	for _, p := range n.peers {
+		if p.role == Follower {
+			count++
+		}
+	}
+	return count
+}
+
+// contend makes c the live connection of its link, unless the one there beats it. mu must be held.
+func (n *Network) contend(c *conn) {
+	l := c.link
+	old := l.live
+	if old != nil && !c.beats(old) {
+		n.lose(c, &goodbyeError{code: byeDuplicate})
+		return
+	}
+	l.live = c
+	c.live.Store(true)
+	c.kick()
+	if l.handover != nil {
+		l.handover.Stop()
+		l.handover = nil
+	}
+	if old != nil {
+		n.lose(old, &goodbyeError{code: byeDuplicate})
+	}
+	if c.class == Control {
+		close(n.news)
+		n.news = make(chan struct{})
+		n.wake(c.id)
+	}
+}
+
+// lose lets a connection send its goodbye and read up to the peer's. mu must be held.
+func (n *Network) lose(c *conn, e *goodbyeError) {
+	c.live.Store(false)
+	if c.bye == nil {
+		c.bye = e
+		_ = c.raw.SetReadDeadline(time.Now().Add(linger))
+	}
+	c.kick()
+}
+
+// part ends a connection with a goodbye of ours.
+func (n *Network) part(c *conn, e *goodbyeError) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.lose(c, e)
+}
+
+func (n *Network) byeOf(c *conn) *goodbyeError {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return c.bye
+}
+
+// lostToAnother: the peer said that another connection stays, which may not be known here yet.
+func (n *Network) lostToAnother(c *conn) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if c.link.live == c {
+		c.link.live = nil
+		n.awaitHandover(c.peer, c.class)
+	}
+	n.lose(c, &goodbyeError{code: byeDuplicate})
+}
+
+// awaitHandover ends the peer, or fails what its bulk link has under way, unless a connection comes
+// in time. mu must be held.
+func (n *Network) awaitHandover(p *peer, class Class) {
+	l := &p.links[class]
+	if l.handover != nil {
+		l.handover.Stop()
+	}
+	var timer *time.Timer
+	timer = time.AfterFunc(n.cfg.HandshakeTimeout, func() {
+		n.mu.Lock()
+		if n.stopping || l.handover != timer || l.live != nil {
+			n.mu.Unlock()
+			return
+		}
+		l.handover = nil
+		finish := n.lost(p, class, errHandover)
+		n.wake(p.id)
+		n.running.Add(1) // stopping is not set, so nobody waits yet
+		n.mu.Unlock()
+		defer n.running.Done()
+		n.finish(finish)
+	})
+	l.handover = timer
+}
+
+// lost: a link has no connection any more. Without control there is no peer. It returns the peer if
+// that is to be finished. mu must be held.
+func (n *Network) lost(p *peer, class Class, why error) *peer {
+	if class == Control {
+		return n.closePeer(p, why)
+	}
+	l := &p.links[class]
+	l.session.end()
+	l.session = newSession()
+	l.queue.remove(func(m *outgoing) bool { return m.info.Kind != Plain }, ErrDisconnected)
+	return nil
+}
+
+// closePeer takes a peer out. It returns it if no connection is left whose goroutine would finish
+// it. mu must be held.
+func (n *Network) closePeer(p *peer, why error) *peer {
+	if p.closing != nil {
+		return nil
+	}
+	p.closing = why
+	delete(n.peers, p.id)
+	n.leaving[p.id] = p.gone
+	for i := range p.links {
+		l := &p.links[i]
+		if l.handover != nil {
+			l.handover.Stop()
+			l.handover = nil
+		}
+		l.session.end()
+		n.counts.drop(dropDisconnected, l.queue.close(ErrDisconnected))
+	}
+	for c := range p.conns {
+		c.live.Store(false)
+		if c.bye == nil || c.bye.code == byeDuplicate { // others end when their goodbye is sent
+			c.end(why)
+		}
+	}
+	n.wake(p.id)
+	if len(p.conns) == 0 {
+		return p
+	}
+	return nil
+}
+
+// finish reports that a peer is gone; nil is none.
+func (n *Network) finish(p *peer) {
+	if p == nil {
+		return
+	}
+	if p.before != nil {
+		<-p.before
+	}
+	p.serves.Wait() // their contexts have ended
+	p.calls.Lock()
+	connected := p.connected
+	p.calls.Unlock()
+	if connected {
+		n.log.Info("peer disconnected", "peer", p.id, "why", p.closing)
+		n.handler.Disconnected(p.id, p.closing)
+	}
+	n.mu.Lock()
+	if n.leaving[p.id] == p.gone {
+		delete(n.leaving, p.id)
+	}
+	n.mu.Unlock()
+	close(p.gone)
+}
+
+// drop takes out a connection whose reader and writer are done.
+func (n *Network) drop(c *conn, why error) {
+	n.mu.Lock()
+	p, l := c.peer, c.link
+	delete(p.conns, c)
+	var finish *peer
+	if l.live == c {
+		l.live = nil
+		finish = n.lost(p, c.class, why)
+	}
+	switch {
+	case len(p.conns) > 0:
+	case p.closing != nil:
+		finish = p
+	case n.stopping: // nobody waits for another connection
+		finish = n.closePeer(p, &goodbyeError{code: byeShutdown})
+	}
+	n.wake(p.id)
+	n.mu.Unlock()
+	n.finish(finish)
+}
+
+// announce makes sure that Connected has been called before anything of a connection is handed over.
+func (n *Network) announce(c *conn) error {
+	p := c.peer
+	if c.class == Bulk {
+		select {
+		case <-p.told:
+			return nil
+		case <-c.ctx.Done():
+			return context.Cause(c.ctx)
+		}
+	}
+	if p.before != nil {
+		select {
+		case <-p.before:
+		case <-c.ctx.Done():
+			return context.Cause(c.ctx)
+		}
+	}
+	p.calls.Lock()
+	defer p.calls.Unlock()
+	if !p.connected {
+		n.mu.RLock()
+		role := p.role
+		n.mu.RUnlock()
+		p.connected = true
+		n.compare(c)
+		n.handler.Connected(p.id, role)
+		close(p.told)
+	}
+	return nil
+}
+
+// announceAgain reports a restart or a new role.
+func (n *Network) announceAgain(p *peer) {
+	p.calls.Lock()
+	defer p.calls.Unlock()
+	n.mu.RLock()
+	role, closing := p.role, p.closing
+	n.mu.RUnlock()
+	if p.connected && closing == nil {
+		n.handler.Connected(p.id, role)
+	}
+}
+
+// measured takes in what a pong told, which may prove that another instance is alive.
+func (n *Network) measured(c *conn, roundTrip, offset time.Duration) {
+	n.counts.observe(roundTrip)
+	if c.class == Control {
+		c.peer.roundTrip.Store(int64(roundTrip))
+		c.peer.offset.Store(int64(offset))
+	}
+	n.mu.Lock()
+	if !c.probing {
+		n.mu.Unlock()
+		return
+	}
+	c.probing = false
+	p := c.peer
+	restarted := p.closing == nil && p.instance != c.remote.instance
+	if restarted {
+		p.instance, p.version = c.remote.instance, c.remote.version
+		for class := range p.links {
+			l := &p.links[class]
+			l.session.end()
+			l.session = newSession()
+			l.queue.remove(func(m *outgoing) bool { return m.info.Kind != Plain }, ErrDisconnected)
+			if old := l.live; old != nil {
+				l.live = nil
+				n.lose(old, &goodbyeError{code: byeDuplicate, reason: "another instance"})
+				n.awaitHandover(p, Class(class))
+			}
+		}
+	}
+	if p.closing == nil && c.bye == nil {
+		n.contend(c)
+	}
+	n.mu.Unlock()
+	if restarted {
+		n.log.Info("peer was restarted", "peer", p.id)
+		n.compare(c)
+		n.announceAgain(p)
+	}
+}
+
+// unproven ends a connection of another instance that has not answered a ping.
+func (n *Network) unproven(c *conn) {
+	n.mu.RLock()
+	probing := c.probing
+	n.mu.RUnlock()
+	if probing {
+		c.end(errUnproven)
+	}
+}

@@ -1,0 +1,169 @@
+package network
+
+import (
+	"math"
+	"sync"
+)
+
+// outgoing is a message that waits to be sent.
+type outgoing struct {
+	info    *typeInfo
+	number  uint64
+	message []byte
+	// sent, if not nil, has room for one error and gets nil once the frame has been written out of
+	// message, or why it never will be.
+	sent chan error
+}
+
+// queue holds what waits for one peer and class, bounded in messages and bytes. It outlives the
+// connections that empty it.
+type queue struct {
+	mu       sync.Mutex
+	urgent   ring
+	ordinary ring
+	bytes    int
+	closed   error
+	// wake has room for one token; it gets one when something waits. It never changes.
+	wake chan struct{}
+
+	maxMessages, maxBytes int
+}
+
+func newQueue(messages, bytes int) queue {
+	return queue{maxMessages: messages, maxBytes: bytes, wake: make(chan struct{}, 1)}
+}
+
+// push queues a message; false if there is no room.
+func (q *queue) push(m outgoing) bool { return q.add(m, q.maxMessages, q.maxBytes) }
+
+// force queues an answer, of which there are no more than requests being served.
+func (q *queue) force(m outgoing) bool { return q.add(m, math.MaxInt, math.MaxInt) }
+
+func (q *queue) add(m outgoing, maxMessages, maxBytes int) bool {
+	q.mu.Lock()
+	n := q.urgent.len() + q.ordinary.len()
+	if q.closed != nil || n >= maxMessages || q.bytes > maxBytes-len(m.message) {
+		q.mu.Unlock()
+		return false
+	}
+	q.bytes += len(m.message)
+	if m.info.Urgent {
+		q.urgent.push(m)
+	} else {
+		q.ordinary.push(m)
+	}
+	q.mu.Unlock()
+	if n == 0 {
+		q.signal()
+	}
+	return true
+}
+
+// signal makes sure that whoever waits on wake looks again.
+func (q *queue) signal() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// pop takes the next message, the urgent ones first, each in order.
+func (q *queue) pop() (m outgoing, ok bool) {
+	switch {
+	case q.urgent.len() > 0:
+		m = q.urgent.pop()
+	case q.ordinary.len() > 0:
+		m = q.ordinary.pop()
+	default:
+		return m, false
+	}
+	q.bytes -= len(m.message)
+	return m, true
+}
+
+// take appends frames to b until it holds at least size bytes or nothing waits. It appends to sent
+// the messages whose sender waits until they are written, and counts all.
+func (q *queue) take(b []byte, size int, sent []outgoing, counts *typeCounts) ([]byte, []outgoing) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(b) < size {
+		m, ok := q.pop()
+		if !ok {
+			break
+		}
+		b = appendHead(b, m.info.Type, m.info.Kind, m.number, len(m.message))
+		b = append(b, m.message...)
+		counts.add(m.info, len(m.message))
+		if m.sent != nil {
+			m.message = nil
+			sent = append(sent, m)
+		}
+	}
+	return b, sent
+}
+
+// remove drops the messages for which drop holds, and tells their senders why. It returns how many
+// those were.
+func (q *queue) remove(drop func(*outgoing) bool, why error) (dropped int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, r := range []*ring{&q.urgent, &q.ordinary} {
+		for range r.len() {
+			m := r.pop()
+			if !drop(&m) {
+				r.push(m)
+				continue
+			}
+			q.bytes -= len(m.message)
+			dropped++
+			if m.sent != nil {
+				m.sent <- why
+			}
+		}
+	}
+	return dropped
+}
+
+// close drops all messages and refuses later ones.
+func (q *queue) close(why error) (dropped int) {
+	q.mu.Lock()
+	q.closed = why
+	q.mu.Unlock()
+	return q.remove(func(*outgoing) bool { return true }, why)
+}
+
+func (q *queue) waiting() (messages, bytes int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.urgent.len() + q.ordinary.len(), q.bytes
+}
+
+// ring is a first-in, first-out queue that uses its memory again.
+type ring struct {
+	items []outgoing // the length is 0 or a power of two
+	head  int
+	count int
+}
+
+func (r *ring) len() int { return r.count }
+
+func (r *ring) push(m outgoing) {
+	if r.count == len(r.items) {
+		grown := make([]outgoing, max(16, 2*len(r.items)))
+		for i := range r.count {
+			grown[i] = r.items[(r.head+i)&(len(r.items)-1)]
+		}
+		r.items, r.head = grown, 0
+	}
+	r.items[(r.head+r.count)&(len(r.items)-1)] = m
+	r.count++
+}
+
+// pop takes the oldest of at least one.
+func (r *ring) pop() outgoing {
+	m := r.items[r.head]
+	r.items[r.head] = outgoing{} // lets go of the message
+	r.head = (r.head + 1) & (len(r.items) - 1)
+	r.count--
+	return m
+}

@@ -1,0 +1,209 @@
+package network
+
+import (
+	"context"
+	"sync"
+
+	"github.com/lanecast/lanecast/wire"
+)
+
+// session holds the requests under way on one link, both ways, until its connection is lost.
+type session struct {
+	ctx    context.Context // of what we serve, and of those who wait for answers
+	cancel context.CancelFunc
+
+	mu      sync.Mutex
+	calls   map[uint64]chan<- Message // ours, by number; each has room for one answer
+	last    uint64
+	serving int
+}
+
+func newSession() *session {
+	s := &session{calls: make(map[uint64]chan<- Message)}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+func (s *session) end() { s.cancel() }
+
+// open registers a request of ours.
+func (s *session) open(answer chan<- Message) (number uint64, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.calls) >= MaxRequests {
+		return 0, false
+	}
+	s.last++
+	s.calls[s.last] = answer
+	return s.last, true
+}
+
+// close takes a request of ours out. It returns nil if that was done before.
+func (s *session) close(number uint64) chan<- Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	answer := s.calls[number]
+	delete(s.calls, number)
+	return answer
+}
+
+// Request implements [Transport].
+func (n *Network) Request(ctx context.Context, to wire.PublicKey, t Type, message []byte) (Message, error) {
+	info := &n.types[t]
+	switch {
+	case !info.known || info.Kind != Request:
+		return Message{}, ErrType
+	case len(message) > info.Limit:
+		return Message{}, ErrTooLong
+	}
+	n.mu.RLock()
+	p := n.peers[to]
+	if p == nil {
+		n.mu.RUnlock()
+		return Message{}, ErrNotConnected
+	}
+	l := &p.links[info.Class]
+	s := l.session
+	n.mu.RUnlock()
+
+	answer := make(chan Message, 1)
+	number, ok := s.open(answer)
+	if !ok || !l.queue.push(outgoing{info: info, number: number, message: message}) {
+		s.close(number)
+		return Message{}, ErrTooManyRequests
+	}
+	var err error
+	select {
+	case m := <-answer:
+		return m.orUnanswered()
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-s.ctx.Done():
+		err = ErrDisconnected
+	}
+	if s.close(number) == nil { // the answer came meanwhile
+		m := <-answer
+		return m.orUnanswered()
+	}
+	l.queue.remove(func(m *outgoing) bool { return m.info.Kind == Request && m.number == number }, err)
+	return Message{}, err
+}
+
+// orUnanswered returns the answer, or the error that it stands for.
+func (m Message) orUnanswered() (Message, error) {
+	if m.Type == typeUnanswered {
+		m.Buffer.Release()
+		return Message{}, ErrUnanswered
+	}
+	return m, nil
+}
+
+// answered takes in an answer. It owns the buffer.
+func (c *conn) answered(f frame) {
+	c.n.mu.RLock()
+	s := c.link.session
+	c.n.mu.RUnlock()
+	if answer := s.close(f.number); answer != nil {
+		answer <- Message{Type: f.info.Type, Buffer: f.buffer}
+		return
+	}
+	f.buffer.Release()
+	c.n.counts.late.Add(1)
+}
+
+// serve starts to serve a request. It owns the buffer.
+func (c *conn) serve(f frame) {
+	n := c.n
+	n.mu.RLock()
+	s, l := c.link.session, c.link
+	n.mu.RUnlock()
+	s.mu.Lock()
+	busy := s.serving >= MaxRequests
+	if !busy {
+		s.serving++
+	}
+	s.mu.Unlock()
+	if !busy && n.serving.Add(1) > int64(n.cfg.MaxServing) {
+		n.serving.Add(-1)
+		s.served()
+		busy = true
+	}
+	if busy {
+		f.buffer.Release()
+		n.counts.busy.Add(1)
+		n.unanswered(l, f.number, unansweredBusy)
+		return
+	}
+	c.peer.serves.Add(1)
+	n.running.Go(func() {
+		defer c.peer.serves.Done()
+		r := &reply{n: n, session: s, link: l, request: f}
+		defer func() {
+			f.buffer.Release()
+			s.served()
+			n.serving.Add(-1)
+		}()
+		n.handler.Serve(s.ctx, c.id, f.info.Type, f.buffer.Bytes(), r.send)
+		if r.claim() {
+			n.unanswered(l, f.number, unansweredFailed)
+		}
+	})
+}
+
+func (s *session) served() {
+	s.mu.Lock()
+	s.serving--
+	s.mu.Unlock()
+}
+
+var unansweredCodes = [...][]byte{unansweredBusy: {unansweredBusy}, unansweredFailed: {unansweredFailed}}
+
+func (n *Network) unanswered(l *link, number uint64, code int) {
+	if !l.queue.push(outgoing{info: &n.types[typeUnanswered], number: number, message: unansweredCodes[code]}) {
+		n.counts.drop(dropFull, 1)
+	}
+}
+
+// reply is the answer to one request.
+type reply struct {
+	n       *Network
+	session *session
+	link    *link
+	request frame
+
+	mu   sync.Mutex
+	done bool
+}
+
+// claim reports whether nobody has answered yet.
+func (r *reply) claim() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	first := !r.done
+	r.done = true
+	return first
+}
+
+func (r *reply) send(t Type, answer []byte) error {
+	info := &r.n.types[t]
+	switch {
+	case !info.known || info.Kind != Answer || t < firstType || info.Class != r.request.info.Class:
+		return ErrType
+	case len(answer) > info.Limit:
+		return ErrTooLong
+	case !r.claim():
+		return ErrReplied
+	}
+	sent := make(chan error, 1)
+	if !r.link.queue.force(outgoing{info: info, number: r.request.number, message: answer, sent: sent}) {
+		return ErrDisconnected
+	}
+	select {
+	case err := <-sent:
+		return err
+	case <-r.session.ctx.Done():
+		// The queue must let go of the bytes. A writer that has them has copied them.
+		r.link.queue.remove(func(m *outgoing) bool { return m.sent == sent }, ErrDisconnected)
+		return ErrDisconnected
+	}
+}
