@@ -28,32 +28,11 @@ type Settings struct {
 	Epochs func() []Epoch
 }
 
-// Epoch names an epoch and the digest of its validator set; see [SetDigest].
+// Epoch names an epoch and the digest of its validator set, which is that of docs/protocol.md 1: the
+// schemes of package verify have it.
 type Epoch struct {
 	Number uint64
 	Digest [32]byte
-}
-
-// Validator is a validator for [SetDigest].
-type Validator struct {
-	Identity   wire.PublicKey
-	SigningKey []byte
-	Weight     uint64
-}
-
-// SetDigest returns the digest by which processes compare the sets of an epoch: SHA-256 over varint
-// len ‖ scheme's name ‖ varint n ‖ n × (identity ‖ signing key ‖ varint weight). The validators come
-// in their order in the set.
-func SetDigest(scheme string, validators []Validator) [32]byte {
-	b := wire.AppendUvarint(nil, uint64(len(scheme)))
-	b = append(b, scheme...)
-	b = wire.AppendUvarint(b, uint64(len(validators)))
-	for i := range validators {
-		b = append(b, validators[i].Identity[:]...)
-		b = append(b, validators[i].SigningKey...)
-		b = wire.AppendUvarint(b, validators[i].Weight)
-	}
-	return sha256.Sum256(b)
 }
 
 // KeyProof is an identity's signature for a transport key, for processes whose identity key is kept

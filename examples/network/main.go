@@ -101,14 +101,16 @@ func run(i int, dir string) error {
 		cancel()
 	}()
 
+	var b *bridge.Bridge
 	transport, err := network.New(network.Config{
-		Key: key(i), Types: bridge.Types(maxMessage), Settings: network.Settings{Namespace: namespace},
+		Key: key(i), Types: bridge.Types(maxMessage),
+		Settings: network.Settings{Namespace: namespace, Epochs: func() []network.Epoch { return b.Epochs() }},
 		Listener: listener, Addresses: func() map[wire.PublicKey]string { return addresses },
 	})
 	if err != nil {
 		return err
 	}
-	b := bridge.New(transport, bridge.Config{Admit: func(id wire.PublicKey) network.Role {
+	b = bridge.New(transport, bridge.Config{Admit: func(id wire.PublicKey) network.Role {
 		if slices.Contains(ids, id) {
 			return network.Member
 		}

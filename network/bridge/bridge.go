@@ -12,7 +12,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/network"
@@ -91,6 +93,29 @@ func (b *Bridge) Run(ctx context.Context, e *engine.Engine) error {
 // Attach is for a host that runs the transport itself, with a Handler of its own that hands to the
 // bridge what it does not keep. It comes before the transport runs.
 func (b *Bridge) Attach(e *engine.Engine) { b.engine = e }
+
+// settingsTimeout bounds how long a connection waits for the engine to say what it knows.
+const settingsTimeout = time.Second
+
+// Epochs returns the epochs whose validators the engine knows, newest first, for
+// network.Settings.Epochs. It returns none while the engine does not run.
+func (b *Bridge) Epochs() (epochs []network.Epoch) {
+	if b.engine == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), settingsTimeout)
+	defer cancel()
+	settings, err := b.engine.Settings(ctx)
+	if err != nil {
+		return nil
+	}
+	for _, s := range slices.Backward(settings.Sets) {
+		if s.HasDigest {
+			epochs = append(epochs, network.Epoch{Number: s.Epoch, Digest: s.Digest})
+		}
+	}
+	return epochs
+}
 
 // SendNode implements engine.Sender.
 func (b *Bridge) SendNode(to []wire.PublicKey, message []byte) { b.transport.Send(to, Node, message) }

@@ -16,6 +16,7 @@ import (
 	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/network"
 	"github.com/lanecast/lanecast/network/bridge"
+	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -115,9 +116,15 @@ func certifyOverATransport(t *testing.T, acks engine.Acks) {
 			t.Errorf("process %d reports %v", i, p.Faults())
 		}
 	}
-	for _, p := range all {
+	for i, p := range all {
+		if got := p.bridge.Epochs(); len(got) == 0 || got[0].Digest != set.Scheme.(*verify.Ed25519).Digest() {
+			t.Errorf("process %d names the epochs %v", i, got)
+		}
 		p.cancel()
 		p.done.Wait()
+		if got := p.bridge.Epochs(); got != nil {
+			t.Errorf("process %d, which has stopped, names the epochs %v", i, got)
+		}
 	}
 	slices.SortFunc(connected, func(a, b wire.PublicKey) int { return slices.Compare(a[:], b[:]) })
 	if len(slices.Compact(connected)) != 3 {
