@@ -169,33 +169,35 @@
 // Counters are read from the loop when scraped: no message pays for them.
 //
 // Status of a verdict: success, failure if the payload is bad, none if the application returned an
-// error. Status of an attempt of our own: success; failure, of which the log has the reason; dropped, for it
-// was overtaken. A question for a payload that the application declined is no attempt. A broadcast
-// fails while the sets of the current epoch are not known, and when the outbox is full; it is dropped
-// while we are no sequencer. Such a pause counts once.
+// error. Status of an attempt of our own: success; failure, of which the log has the reason; dropped,
+// for it was overtaken. A question for a payload that the application declined is no attempt. A
+// broadcast fails while the sets of the current epoch are not known, and when the outbox is full; it
+// is dropped while we are no sequencer. Such a pause counts once.
 //
 // Status and reason of a message are what became of it on arrival. Invalid is what no honest peer
 // sends, whatever it has missed and however late the message comes. Dropped is all else that did not
 // count: the peer or this process is late, or the message is not needed.
 //
-//	success   accepted              an ack that was counted; a node that is or will be verified
-//	dropped   duplicate             the same ack or node came before
-//	          certified             an ack for what has a certificate
-//	          epoch_out_of_bounds   an ack of an epoch that is over, or that has not come here
+//	success   accepted              an ack that was counted; a node or certificate that is or will be verified
+//	dropped   duplicate             the same message came before
+//	          certified             an ack or certificate for what has a certificate
+//	          epoch_out_of_bounds   an ack or certificate of an epoch that is over, or that has not come here
 //	          height_out_of_bounds  an ack below the top of its lane, or above it by more than HeightBound
-//	          height_too_low        a node below the tip
+//	          height_too_low        a node below the tip; a certificate two below the highest
+//	          other_lane            an ack for a lane that is not ours, with AcksToSequencer
 //	          payload_mismatch      an ack for another chunk than the tip: its sequencer signed two
 //	          unknown_epoch         sets that this process does not have
 //	          not_now               a node whose sequencer is none in the current epoch: it may be in another
-//	          no_room, busy         an ack beyond its sender's memory; a node behind two others
-//	          stale, replaced       a node that tip, epoch or a higher node have overtaken
+//	          no_room, busy         an ack or certificate beyond its sender's memory; a node behind two
+//	                                others, a certificate behind a higher one of its peer and lane
+//	          stale, replaced       a node or certificate that has been overtaken while it waited
 //	          stopped               the engine was stopping
 //	invalid   malformed             bytes that are no such message
-//	          invalid               a node with a bad signature or certificate
+//	          invalid               a node or certificate that did not verify
 //	          conflicting           a second ack of one validator, or node, for one height
 //	          wrong_peer            a message that another identity made, or is said to have made
 //	          not_validator         an ack of one who is no validator of its epoch
-//	          unknown_sequencer     an ack for a chunk of one who is no sequencer of the ack's epoch
+//	          unknown_sequencer     an ack or certificate for a chunk of one who is no sequencer of its epoch
 //
 // # How it is built
 //
