@@ -110,9 +110,9 @@ type Config struct {
 	// too small; see also the metric limit_needed_ratio. Where the field is zero, the engine makes
 	// the limit as large as they need, up to the bound given, and does not make it smaller again.
 
-	// PeerQuota is how many messages of one peer may wait; of nodes as many as together are no longer
-	// than 1 MiB, or four times MaxMessage if that is more. Default 1024, or less where MaxPeers is
-	// zero and became more than 128, but 128 at least; at most 1048576.
+	// PeerQuota is how many messages of one peer may wait; of nodes and certificates as many as
+	// together are no longer than 1 MiB, or four times MaxMessage if that is more. Default 1024, or
+	// less where MaxPeers is zero and became more than 128, but 128 at least; at most 1048576.
 	PeerQuota int
 	// MaxPeers is how many Peer handles there may be at once: each other validator and sequencer
 	// needs one. Default 128, or 64 more than the sets name that Schemes holds when New is called, if
@@ -122,13 +122,16 @@ type Config struct {
 	MaxPeers int
 	// MaxMessage is the longest message taken in, in bytes. It must hold a node with the largest
 	// certificate of any epoch. Acks are taken in up to 512 bytes, or the length of those of the
-	// sets. From 512 to 16 MiB; default 65536, and up to 16 MiB if the sets need it.
+	// sets. From 512 to 16 MiB; default 65536, and up to 16 MiB if the sets need it. Of older sets the
+	// engine knows only those that [Engine.EpochsNeeded] names when Run begins: a process that joins
+	// while lanes stand on certificates of larger sets than today's needs the field set.
 	MaxMessage int
 	// MaxVoteBytes caps the memory of acks that wait for their quorum. Each lane needs two slots for
 	// its next two heights; a slot takes 512+n·(S+3) bytes, with n validators and S bytes of an ack's
 	// signature. Other acks, further ahead and of other epochs, can have half of the memory, so that
-	// 4·(512+n·(S+3)) bytes per lane are enough whatever peers send. Acks without room are dropped
-	// and counted. At least 1 MiB; default 64 MiB, and up to 1 GiB if the sets need it.
+	// 4·(512+n·(S+3)) bytes per lane are enough whatever peers send; with AcksToSequencer there is one
+	// lane, our own. Acks without room are dropped and counted. At least 1 MiB; default 64 MiB, and up
+	// to 1 GiB if the sets need it.
 	MaxVoteBytes int
 	// MaxPendingReports is how many reports may wait for the Reporter before messages are no longer
 	// taken in. Default 1024; at most 2^24.

@@ -51,15 +51,16 @@
 //     and so may one whose folder was put back to an older state: see "When the journal is lost".
 //
 // A panic in any of them, or in a Scheme, stops the engine with a [*PanicError] and leaves the process
-// alone. So does runtime.Goexit, but for a Scheme that calls it on a verification worker.
+// alone. So does runtime.Goexit.
 //
 // # Buffers
 //
-// DeliverAck and DeliverNode take a pooled wire.Buffer, and Deliver takes several. They own it from
-// the call on, also when they return an error: the caller never releases it, nor reads it again. It is
-// released exactly once: by the loop when the message has been read, by the call when it is refused,
-// or by the shutdown. DeliverAckBytes and DeliverNodeBytes copy, and leave the slice with the caller.
-// Activities, and the messages given to the Sender, are in memory of their own that never changes.
+// DeliverAck, DeliverNode and DeliverCertificate take a pooled wire.Buffer, and Deliver takes
+// several. They own it from the call on, also when they return an error: the caller never releases
+// it, nor reads it again. It is released exactly once: by the loop when the message has been read,
+// by the call when it is refused, or by the shutdown. Their forms for bytes, such as
+// DeliverAckBytes, copy, and leave the slice with the caller. Activities, and the messages given to
+// the Sender, are in memory of their own that never changes.
 //
 // # What is durable, and when
 //
@@ -125,11 +126,12 @@
 //
 // # What overload and garbage do
 //
-// Nothing that a peer sends stops the engine. A message that is too large or over its peer's quota is
-// refused at Deliver; everything else is taken in and counted by what became of it (see acks_total and
-// nodes_total below). A message that does not decode, or is proven wrong, is reported as
-// wire.InvalidAck, wire.InvalidNode or wire.InvalidCertificate, at a limited rate, so that the embedder can block the peer. A
-// message of an unknown epoch is dropped, and nobody is blamed.
+// Nothing that a peer sends stops the engine. A message that is too large or over its peer's quota
+// is refused at Deliver; everything else is taken in and counted by what became of it (see
+// acks_total, nodes_total and certificate_messages_total below). A message that does not decode, or
+// is proven wrong, is reported as wire.InvalidAck, wire.InvalidNode or wire.InvalidCertificate, at
+// a limited rate, so that the embedder can block the peer. A message of an unknown epoch is
+// dropped, and nobody is blamed.
 //
 // Where a quorum of acks, each proven valid, makes no valid certificate, the keys that SchemeProvider
 // gave for the epoch do not fit each other: that is reported as wire.InconsistentKeys, once per lane,
@@ -145,7 +147,8 @@
 // AckSigner, a key that is not in the sets. Our first ack of each epoch, and each of our chunks, is
 // verified before it is sent. One that does not verify is not sent, and the log says what is wrong
 // with the signer; another attempt follows, after at most 32 s. The log also names limits that are
-// too small for the sets. Failures of one kind are logged once in ten seconds.
+// too small for the sets. Failures of verdicts, signers and the pool are logged once in ten seconds
+// each, others at growing intervals.
 //
 // # Metrics
 //

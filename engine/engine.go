@@ -308,6 +308,9 @@ func (e *Engine) workerPanicked(v any) {
 	if p, ok := v.(*batch.Panic); ok {
 		failure.Value, failure.Stack = p.Value, p.Stack
 	}
+	if failure.Value == nil {
+		failure.Value = ErrGoexit
+	}
 	e.fail(failure)
 }
 

@@ -23,10 +23,11 @@ var (
 	ErrTooManyPeers = errors.New("engine: too many peers")
 	// ErrPeerClosed: the handle was closed.
 	ErrPeerClosed = errors.New("engine: peer handle is closed")
-	// ErrPeerFull: PeerQuota messages of this peer wait already; the message was dropped and
-	// counted.
+	// ErrPeerFull: PeerQuota messages of this peer wait already, or as many bytes of nodes and
+	// certificates as may; the message was dropped and counted.
 	ErrPeerFull = errors.New("engine: peer has its quota of messages waiting")
-	// ErrMessageTooLarge: a message longer than MaxMessage, dropped and counted.
+	// ErrMessageTooLarge: a message longer than MaxMessage, or an ack longer than 512 bytes and those
+	// of the sets; dropped and counted.
 	ErrMessageTooLarge = errors.New("engine: message too large")
 	// ErrMessageKind: a Message whose Kind is none of the constants, dropped.
 	ErrMessageKind = errors.New("engine: message of an unknown kind")

@@ -84,3 +84,46 @@ func TestOwnFailuresOfTheNetworkAreLoggedAndCounted(t *testing.T) {
 	close(spy.gate)
 	haltAll(t, []*member{m})
 }
+
+// 4.7: The operator is told what of our own fails, and why.
+//
+// A certificate, or what a peer that came back is sent alone, is no broadcast of our chunk.
+func TestWhatAPeerThatComesBackIsNotSentIsNoBroadcastThatFailed(t *testing.T) {
+	t.Parallel()
+	for name, certificates := range map[string]bool{"our tip": false, "our tip and certificate": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			net, m, log, registry := failing(t, 4)
+			spy := &sendLog{gate: make(chan struct{})}
+			m.config.Sender, m.config.SendCertificates, m.config.MaxOutbox = spy, certificates, 1
+			m.config.AckInterval, m.config.RebroadcastTimeout = time.Nanosecond, time.Hour
+			m.open(t, net)
+			m.start()
+			eventually(t, "the outbox is full", func() bool {
+				if err := m.engine.PeerConnected(wire.PublicKey{2}); err != nil { // its node waits, if ours was dropped
+					t.Fatal(err)
+				}
+				return status(t, m.engine).Outbox == 1
+			})
+			before := gather(t, registry)["lanecast_broadcast_total"]
+			dropped := status(t, m.engine).Counters.OutboxDropped
+			eventually(t, "peers are not sent what they lack", func() bool {
+				if err := m.engine.PeerConnected(wire.PublicKey{1}); err != nil {
+					t.Fatal(err)
+				}
+				return status(t, m.engine).Counters.OutboxDropped >= dropped+5
+			})
+			after := gather(t, registry)["lanecast_broadcast_total"]
+			for _, result := range []string{"success", "failure"} {
+				if value(after, result) != value(before, result) {
+					t.Errorf("%s: %v, and %v before", result, value(after, result), value(before, result))
+				}
+			}
+			if log.has("our chunk was not sent") != (value(before, "failure") > 0) {
+				t.Error("the log speaks of our chunk")
+			}
+			close(spy.gate)
+			haltAll(t, []*member{m})
+		})
+	}
+}

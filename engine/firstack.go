@@ -70,7 +70,7 @@ func (e *Engine) ackSignature(ctx context.Context, subject wire.Subject, signer 
 
 // proveAck verifies an ack of ours, on the workers. The error says what is wrong with the signer.
 func (e *Engine) proveAck(ctx context.Context, subject wire.Subject, signature []byte) error {
-	scheme, ok := e.cfg.Schemes.Scheme(subject.Epoch)
+	scheme, ok := e.sets.Scheme(subject.Epoch)
 	if !ok {
 		return unknownEpoch(subject.Epoch)
 	}

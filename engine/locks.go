@@ -31,7 +31,7 @@ func (e *Engine) VerifyLocks(ctx context.Context, locks []wire.Lock) ([]error, e
 	places := make([]int, 0, len(locks))
 	for i := range locks {
 		l := &locks[i]
-		scheme, ok := e.cfg.Schemes.Scheme(l.Epoch)
+		scheme, ok := e.sets.Scheme(l.Epoch)
 		switch {
 		case !ok:
 			answers[i] = unknownEpoch(l.Epoch)

@@ -19,6 +19,7 @@ func (e *Engine) loop() {
 		return
 	}
 	close(e.looping)
+	e.greetAll(time.Since(e.began))
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for e.ctx.Err() == nil {

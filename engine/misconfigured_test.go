@@ -301,3 +301,25 @@ func TestAForgedChunkOfOursIsNoFailureOfOurSigner(t *testing.T) {
 		t.Error("our signer was blamed")
 	}
 }
+
+// In a set with weights the quorum is a weight, which tells the operator nothing without that of all.
+func TestTheLineAtTheStartTellsTheQuorumOfASetWithWeights(t *testing.T) {
+	t.Parallel()
+	s, err := testkit.NewWeighted(testkit.Identities(4, 1), []uint64{100, 1, 1, 1}, testkit.Ed25519, verify.MinSig, verify.Compressed,
+		namespace, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, _, members := newCluster(t, s)
+	m := members[0]
+	log := new(logged)
+	m.config.Logger = slog.New(slog.NewTextHandler(log, nil))
+	m.open(t, net)
+	m.start()
+	eventually(t, "the log says so", func() bool {
+		return log.hasLine("engine started", "validators=4 quorum=69 sequencers=4 weight=103", `"our weight"=100`)
+	})
+	if err := m.halt(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -26,7 +26,7 @@ func (e *Engine) post(f core.Effect) {
 	if f.Kind == core.Broadcast {
 		e.untold, e.again = !posted, f.Again
 	}
-	if !posted && f.Kind != core.SendAck {
+	if !posted && (f.Kind == core.Broadcast || f.Kind == core.SendNode && !f.Alone) {
 		e.notSent()
 	}
 }

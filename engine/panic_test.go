@@ -18,17 +18,17 @@ type end func()
 
 func TestAPanicInACollaboratorEndsTheRunWithAnError(t *testing.T) {
 	t.Parallel()
-	demandItStops(t, func() { panic(errBug) }, errBug, true)
+	demandItStops(t, func() { panic(errBug) }, errBug)
 }
 
 // runtime.Goexit runs deferred functions as a panic does, and recover does not see it.
 func TestACollaboratorThatEndsItsGoroutineEndsTheRunWithAnError(t *testing.T) {
 	t.Parallel()
-	demandItStops(t, runtime.Goexit, engine.ErrGoexit, false)
+	demandItStops(t, runtime.Goexit, engine.ErrGoexit)
 }
 
 // demandItStops demands that Run returns want when a collaborator ends as told, whichever it is.
-func demandItStops(t *testing.T, bug end, want error, workers bool) {
+func demandItStops(t *testing.T, bug end, want error) {
 	for _, c := range []struct {
 		in    string
 		plant func(*member)
@@ -59,9 +59,6 @@ func demandItStops(t *testing.T, bug end, want error, workers bool) {
 			}
 		}},
 	} {
-		if c.in == "verification worker" && !workers {
-			continue
-		}
 		t.Run(c.in, func(t *testing.T) {
 			t.Parallel()
 			net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))

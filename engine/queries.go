@@ -107,8 +107,8 @@ func (e *Engine) Certificate(ctx context.Context, sequencer wire.PublicKey, heig
 }
 
 // EpochsNeeded returns, ascending, the epochs whose sets the providers must keep: those within
-// bounds, those that the tip or a certificate of a lane is of, and those of the parents of nodes
-// that are not verified yet. Of the last kind there may be epochs that the providers lack, in a
+// bounds, those that the tip or a certificate of a lane is of, verified or in verification, and
+// those of the parents of nodes that are not verified yet. Of the last kind there may be epochs that the providers lack, in a
 // process that joined or fell behind: a log line says so, and the lane needs their sets, which the
 // host gets from where it has its history (see [Epochs.Add]).
 func (e *Engine) EpochsNeeded(ctx context.Context) ([]uint64, error) {

@@ -3,8 +3,6 @@ package engine
 import (
 	"log/slog"
 	"strings"
-
-	"github.com/lanecast/lanecast/verify"
 )
 
 // role is what the log was told last of our part in an epoch.
@@ -18,16 +16,19 @@ type role struct {
 func (e *Engine) announce(event string, more ...any) {
 	epoch := e.core.Epoch()
 	args := append([]any{"epoch", epoch}, more...)
-	scheme, haveScheme := e.cfg.Schemes.Scheme(epoch)
-	sequencers, haveSequencers := e.sets.usable(epoch)
+	scheme, haveScheme := e.sets.Scheme(epoch)
+	sequencers, haveSequencers := e.sets.usableSequencers(epoch)
 	if e.role.known = haveScheme && haveSequencers; !e.role.known {
 		e.log.Warn(event+", and its sets are not known: nothing is acked or proposed until they are",
 			append(args, "validators known", haveScheme, "sequencers known", haveSequencers)...)
 		return
 	}
 	var roles, wrong []string
-	n := len(scheme.Participants())
-	args = append(args, "validators", n, "quorum", verify.Quorum(n), "sequencers", len(sequencers))
+	weights := scheme.Weights()
+	args = append(args, "validators", len(scheme.Participants()), "quorum", weights.Quorum(), "sequencers", len(sequencers))
+	if !weights.Equal() { // then the quorum is a weight
+		args = append(args, "weight", weights.Total())
+	}
 
 	me, validator := scheme.Index(e.cfg.Identity)
 	hasSigner := e.cfg.Schemes.AckSigner(epoch) != nil
@@ -40,6 +41,9 @@ func (e *Engine) announce(event string, more ...any) {
 	if validator {
 		roles = append(roles, "validator")
 		args = append(args, "participant", me)
+		if !weights.Equal() {
+			args = append(args, "our weight", weights.Of(me))
+		}
 	}
 	listed := false
 	for _, key := range sequencers {
@@ -81,7 +85,7 @@ func (e *Engine) watchSets() {
 		if epoch != e.core.Epoch() || e.role.known {
 			continue
 		}
-		if _, ok := e.cfg.Schemes.Scheme(epoch); ok { // the core asks for sequencers without it now and then
+		if _, ok := e.sets.Scheme(epoch); ok { // the core asks for sequencers without it now and then
 			e.announce("the epoch's sets are known")
 		}
 	}

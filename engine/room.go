@@ -117,11 +117,11 @@ func peersOf(identity wire.PublicKey, validators, sequencers []wire.PublicKey) i
 
 // makeRoom compares the limits with what the sets of an epoch need, which have become known.
 func (e *Engine) makeRoom(epoch uint64) {
-	scheme, ok := e.cfg.Schemes.Scheme(epoch)
+	scheme, ok := e.sets.Scheme(epoch)
 	if !ok {
 		return
 	}
-	sequencers, ok := e.cfg.Sequencers.Sequencers(epoch)
+	sequencers, ok := e.sets.usableSequencers(epoch)
 	if !ok {
 		return
 	}

@@ -1,9 +1,13 @@
 package engine_test
 
 import (
+	"errors"
 	"log/slog"
+	"runtime"
 	"testing"
+	"weak"
 
+	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
@@ -58,4 +62,111 @@ func TestASchemeThatContradictsItselfCountsAsUnknown(t *testing.T) {
 			haltAll(t, []*member{m})
 		})
 	}
+}
+
+// plainScheme is a struct with a slice in it, which can be compared with nothing.
+type plainScheme struct {
+	verify.Scheme
+	_ []string
+}
+
+// 3.1: An embedder may bring another scheme.
+func TestASchemeNeedNotBeComparable(t *testing.T) {
+	t.Parallel()
+	s := newSet(t, testkit.Ed25519, 1, 1)
+	net, w, members := newCluster(t, s)
+	m := members[0]
+	for e := range w.schemes {
+		w.schemes[e] = plainScheme{Scheme: s.Scheme}
+	}
+	m.open(t, net)
+	m.start()
+	eventually(t, "the lane grows, or Run has returned", func() bool {
+		return m.recorder.Height(m.id) > 3 || len(m.result) > 0
+	})
+	haltAll(t, members)
+}
+
+// noScheme is a provider that says that it knows the schemes of some epochs, and gives none.
+type noScheme struct {
+	engine.SchemeProvider
+	from uint64
+}
+
+func (n noScheme) Scheme(epoch uint64) (verify.Scheme, bool) {
+	if epoch >= n.from {
+		return nil, true
+	}
+	return n.SchemeProvider.Scheme(epoch)
+}
+
+func TestASchemeThatIsNilCountsAsUnknown(t *testing.T) {
+	t.Parallel()
+	s := newSet(t, testkit.Ed25519, 4, 1)
+	for name, from := range map[string]uint64{"now": 0, "later": 9} {
+		t.Run(name, func(t *testing.T) {
+			net, _, members := newCluster(t, s)
+			m := members[0]
+			m.config.Schemes = noScheme{m.config.Schemes, from}
+			m.open(t, net)
+			m.start()
+			lock := wire.Lock{Chunk: wire.Chunk{Sequencer: members[1].id, Height: 7}, Epoch: 9, Certificate: []byte("anything")}
+			answers, err := m.engine.VerifyLocks(t.Context(), []wire.Lock{lock})
+			if err != nil || !errors.Is(answers[0], wire.ErrUnknownEpoch) {
+				t.Errorf("a lock of such an epoch: %v, %v", answers, err)
+			}
+			if err := m.halt(); err != nil {
+				t.Errorf("Run returned %v", err)
+			}
+		})
+	}
+}
+
+// setPerEpoch has a set of its own for each epoch.
+type setPerEpoch map[uint64]*verify.Ed25519
+
+func (s setPerEpoch) Scheme(epoch uint64) (verify.Scheme, bool) {
+	scheme, ok := s[epoch]
+	return scheme, ok
+}
+
+func (s setPerEpoch) AckSigner(uint64) verify.AckSigner { return nil }
+
+// 5.5: Memory is bounded by configuration, however many epochs pass.
+func TestRule5_5_SetsOfEpochsThatAreOverAreNotKept(t *testing.T) {
+	s := newSet(t, testkit.Ed25519, 4, 1)
+	net, w, members := newCluster(t, s)
+	m := members[0]
+	const last = 20
+	all, over := setPerEpoch{}, []weak.Pointer[verify.Ed25519]{}
+	for e := range uint64(last + 2) {
+		scheme, err := verify.NewEd25519(namespace, s.Scheme.Participants())
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[e], w.sequencers[e] = scheme, s.Scheme.Participants()
+		if e < last-2 {
+			over = append(over, weak.Make(scheme))
+		}
+	}
+	m.config.Sequencer, m.config.Relay, m.config.Schemes = nil, nil, all
+	m.open(t, net)
+	m.start()
+	for e := range uint64(last) {
+		m.monitor.updates <- e + 1
+	}
+	eventually(t, "the epochs pass", func() bool { return status(t, m.engine).Epoch == last })
+	e := m.engine
+	if err := m.halt(); err != nil {
+		t.Fatal(err)
+	}
+	clear(all) // else the configuration keeps them
+	runtime.GC()
+	runtime.GC()
+	for epoch, scheme := range over {
+		if scheme.Value() != nil {
+			t.Fatalf("the set of epoch %d is kept in epoch %d", epoch, last)
+		}
+	}
+	runtime.KeepAlive(e)
 }

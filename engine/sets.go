@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
@@ -15,52 +16,61 @@ type sets struct {
 	sequencers SequencerProvider
 	log        *slog.Logger
 	checked    map[wire.PublicKey]bool // keys, and whether they are of small order
-	schemes    map[verify.Scheme]bool  // and whether they can be used
 	learned    []uint64                // epochs whose sets the core has got since the loop looked last
+
+	mu     sync.Mutex
+	usable map[uint64]bool // by epoch, of schemes of an embedder's own: whether they can be used
 }
 
 func newSets(cfg *Config) *sets {
 	return &sets{
 		SchemeProvider: cfg.Schemes, sequencers: cfg.Sequencers, log: cfg.Logger,
-		checked: make(map[wire.PublicKey]bool), schemes: make(map[verify.Scheme]bool),
+		checked: make(map[wire.PublicKey]bool), usable: make(map[uint64]bool),
 	}
 }
 
 // maxChecked bounds how many keys sets remembers.
 const maxChecked = 1 << 16
 
-// maxSchemes bounds how many schemes sets remembers.
-const maxSchemes = 1 << 10
+// maxUsable bounds of how many epochs sets remembers whether their schemes can be used.
+const maxUsable = 1 << 10
 
 // Scheme implements core.Sets. A scheme that contradicts itself is as good as unknown: nothing could
-// be counted with it.
+// be counted with it. Any goroutine may call it.
 func (s *sets) Scheme(epoch uint64) (verify.Scheme, bool) {
 	scheme, ok := s.SchemeProvider.Scheme(epoch)
 	if !ok || scheme == nil {
 		return nil, false
 	}
-	usable, known := s.schemes[scheme]
+	switch scheme.(type) {
+	case *verify.Multisig, *verify.Threshold, *verify.Ed25519:
+		return scheme, true // sound by construction
+	}
+	// By epoch: an embedder's scheme need not be comparable, and is not to be kept.
+	s.mu.Lock()
+	usable, known := s.usable[epoch]
+	s.mu.Unlock()
 	if !known {
-		if len(s.schemes) == maxSchemes {
-			clear(s.schemes)
-		}
 		fault := schemeFault(scheme)
 		if fault != "" {
 			s.log.Error("the scheme of an epoch cannot be used, and counts as unknown: "+fault, "epoch", epoch)
 		}
 		usable = fault == ""
-		s.schemes[scheme] = usable
+		s.mu.Lock()
+		if len(s.usable) >= maxUsable {
+			clear(s.usable)
+		}
+		s.usable[epoch] = usable
+		s.mu.Unlock()
 	}
-	return scheme, usable
+	if !usable {
+		return nil, false
+	}
+	return scheme, true
 }
 
-// schemeFault names what is wrong with a scheme, which an embedder may have made. It is empty if
-// nothing is.
+// schemeFault names what is wrong with a scheme that an embedder has made. It is empty if nothing is.
 func schemeFault(scheme verify.Scheme) string {
-	switch scheme.(type) {
-	case *verify.Multisig, *verify.Threshold, *verify.Ed25519:
-		return "" // by construction
-	}
 	participants := scheme.Participants()
 	switch n := len(participants); {
 	case n == 0 || n != scheme.Format().Participants || n != scheme.Weights().Len():
@@ -74,16 +84,16 @@ func schemeFault(scheme verify.Scheme) string {
 
 // Sequencers implements core.Sets.
 func (s *sets) Sequencers(epoch uint64) ([]wire.PublicKey, bool) {
-	list, ok := s.usable(epoch)
+	list, ok := s.usableSequencers(epoch)
 	if ok {
 		s.learned = append(s.learned, epoch)
 	}
 	return list, ok
 }
 
-// usable returns the sequencers of an epoch without keys of small order, in whose names anybody
+// usableSequencers returns the sequencers of an epoch without keys of small order, in whose names anybody
 // could sign chunks: docs/protocol.md 3.1. The rest of the set is used.
-func (s *sets) usable(epoch uint64) ([]wire.PublicKey, bool) {
+func (s *sets) usableSequencers(epoch uint64) ([]wire.PublicKey, bool) {
 	list, ok := s.sequencers.Sequencers(epoch)
 	if !slices.ContainsFunc(list, s.hasSmallOrder) {
 		return list, ok

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"crypto/sha256"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/lanecast/lanecast/verify"
@@ -88,11 +90,30 @@ func (e *Engine) PeerConnected(identity wire.PublicKey) error {
 	if err != nil {
 		return err
 	}
-	if p.connected.CompareAndSwap(false, true) { // at most one waits for the loop
-		e.onLoop(func(now time.Duration) {
-			p.connected.Store(false)
-			e.core.PeerConnected(now, p.state)
-		})
+	if !p.connected.CompareAndSwap(false, true) {
+		return nil // the loop has yet to be told of it
+	}
+	select {
+	case <-e.looping:
+		e.onLoop(func(now time.Duration) { e.greet(now, p.account) })
+	default: // greetAll follows
 	}
 	return nil
+}
+
+// greet tells the core of a peer that is connected.
+func (e *Engine) greet(now time.Duration, a *account) {
+	if a.connected.CompareAndSwap(true, false) {
+		e.core.PeerConnected(now, a.state)
+	}
+}
+
+// greetAll tells the core of the peers that were connected before the loop began.
+func (e *Engine) greetAll(now time.Duration) {
+	e.mu.Lock()
+	peers := slices.Collect(maps.Values(e.peers))
+	e.mu.Unlock()
+	for _, p := range peers {
+		e.greet(now, p.account)
+	}
 }

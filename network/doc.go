@@ -11,7 +11,7 @@
 //
 //	n, err := network.New(network.Config{
 //		Key:       key,                // Ed25519: our identity, or see Config.Proof
-//		Types:     bridge.Types(),     // what we send, by class
+//		Types:     bridge.Types(0),    // what we send, by class
 //		Settings:  network.Settings{Namespace: namespace},
 //		Listener:  listener,
 //		Addresses: addresses,          // by identity

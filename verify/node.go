@@ -34,7 +34,7 @@ func VerifyNode(chunks *ChunkVerifier, schemes func(epoch uint64) (Scheme, bool)
 // schemes is as in [VerifyNode], and so is the error.
 func VerifyLock(schemes func(epoch uint64) (Scheme, bool), l *wire.Lock) error {
 	scheme, ok := schemes(l.Epoch)
-	if !ok {
+	if !ok || scheme == nil {
 		return fmt.Errorf("verify: %w: %d, of the certificate of %v at height %d", wire.ErrUnknownEpoch, l.Epoch, l.Chunk.Sequencer, l.Chunk.Height)
 	}
 	return VerifyCertificate(scheme, l.Subject(), l.Certificate)

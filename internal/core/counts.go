@@ -4,25 +4,26 @@ package core
 type Outcome uint8
 
 const (
-	// Accepted: an ack that was counted, or a node that went to verification or waits for it.
+	// Accepted: an ack that was counted, or a node or certificate that went to verification or waits for
+	// it.
 	Accepted Outcome = iota
-	// Duplicate: a node whose chunk is the tip or is being verified, or an ack that was counted
-	// before.
+	// Duplicate: a node whose chunk is the tip or is being verified, an ack that was counted before, or
+	// a certificate that waits already.
 	Duplicate
 	// Malformed: bytes that are no such message.
 	Malformed
 	// UnknownEpoch: the validators or sequencers of its epoch are not known.
 	UnknownEpoch
-	// EpochOutOfBounds: the ack's epoch is too old or too new.
+	// EpochOutOfBounds: the epoch of the ack or certificate is too old or too new.
 	EpochOutOfBounds
 	// HeightOutOfBounds: the ack's height is too low or too high for its lane.
 	HeightOutOfBounds
-	// UnknownSequencer: an ack whose chunk's sequencer is none in the ack's epoch.
+	// UnknownSequencer: an ack or certificate whose chunk's sequencer is none in its epoch.
 	UnknownSequencer
 	// NotNow: a node whose sequencer is none in the current epoch. It may be one in another, which
 	// may be out of bounds.
 	NotNow
-	// HeightTooLow: a node below the tip.
+	// HeightTooLow: a node below the tip, or a certificate below the last two of its lane.
 	HeightTooLow
 	// PayloadMismatch: an ack for another payload than the tip's.
 	PayloadMismatch
@@ -33,17 +34,18 @@ const (
 	// Conflicting: a second ack of one validator, for another payload; or a node whose conflict has
 	// been reported.
 	Conflicting
-	// Certified: an ack for what has a certificate already.
+	// Certified: an ack for what has a certificate already, or that certificate once more.
 	Certified
-	// NoRoom: an ack beyond the memory that its sender may use.
+	// NoRoom: an ack or certificate beyond the memory that its sender may use.
 	NoRoom
-	// Busy: a node of a lane that has one in verification and another waiting.
+	// Busy: a node of a lane that has one in verification and another waiting, or a certificate while a
+	// higher one of its lane and sender waits.
 	Busy
-	// Invalid: a node whose verification failed.
+	// Invalid: a node or certificate whose verification failed.
 	Invalid
-	// Stale: a node that verified, but that tip or epoch have overtaken meanwhile.
+	// Stale: a node or certificate that tip or epoch have overtaken meanwhile, or that got no verdict.
 	Stale
-	// Replaced: a node that waited and was replaced by a higher one of its lane.
+	// Replaced: a node or certificate that waited and was replaced by a higher one of its lane.
 	Replaced
 	// OtherLane: an ack for a lane that is not ours, where acks go to the sequencer only.
 	OtherLane

@@ -25,8 +25,9 @@ const (
 	SignChunk
 	// SignAck {Call, Chunk, Epoch, Signer}: have Signer sign our ack, then call AckSigned.
 	SignAck
-	// SendNode, SendAck and SendCertificate {Recipients, Bytes}: send the message to each recipient.
-	// Neither slice ever changes.
+	// SendNode, SendAck and SendCertificate {Recipients, Bytes, Alone}: send the message to each
+	// recipient. Neither slice ever changes. Alone says that a node is sent to a peer that has come
+	// back, and belongs to no Broadcast.
 	SendNode
 	SendAck
 	SendCertificate
@@ -73,6 +74,7 @@ type Effect struct {
 	Signer     verify.AckSigner
 	Recipients []wire.PublicKey
 	Again      bool
+	Alone      bool
 	Activity   wire.Activity
 	Elapsed    time.Duration
 	Err        error

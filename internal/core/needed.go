@@ -24,9 +24,13 @@ type namedEpoch struct {
 	height uint64 // of the node; 0 if none was named
 	warned bool   // the operator was told that it is lacking
 
-	next     time.Duration // none that is out of bounds takes its place before that
-	nextWarn time.Duration // the operator is told of no other before that
+	next      time.Duration // none that is out of bounds takes its place before that
+	nextWarn  time.Duration // the operator is told of no other before that
+	warnPause time.Duration // up to then; it doubles each time
 }
+
+// mostWarnPause bounds warnPause: a sequencer that makes up epochs does not fill the log.
+const mostWarnPause = time.Hour
 
 // refersTo reports whether a lane needs the sets of an epoch: a certificate that it holds, its tip's
 // parent or the node shown last is of it.
@@ -59,7 +63,8 @@ func (c *Core) decodeNamed(from *Peer, l *lane, n *wire.Node, message []byte) Ou
 	scheme, ok := c.epochs.scheme(epoch)
 	if !ok {
 		if !named.warned && c.now >= named.nextWarn && epoch <= c.epochs.current {
-			named.warned, named.nextWarn = true, c.now+c.cfg.BadNodeInterval
+			named.warned, named.warnPause = true, max(c.cfg.BadNodeInterval, min(2*named.warnPause, mostWarnPause))
+			named.nextWarn = c.now + named.warnPause
 			c.warn(&n.Chunk, fmt.Errorf("%w: epoch %d, of which the certificate of the node's parent is", ErrEpochLacking, epoch))
 		}
 		return UnknownEpoch
@@ -79,8 +84,8 @@ func (c *Core) warn(chunk *wire.Chunk, about error) {
 
 // EpochsNeeded returns, ascending, the epochs whose sets the providers must keep, or get again: the
 // known ones within bounds, the current one, those that a lane's certificates, its tip's parent
-// among them, are of, and those of the parents of nodes that are no tips yet. Among the last ones
-// may be some that the provider does not have.
+// among them, are of, those of certificates in verification, and those of the parents of nodes that
+// are no tips yet. Among the last ones may be some that the provider does not have.
 func (c *Core) EpochsNeeded() []uint64 {
 	needed := []uint64{c.epochs.current}
 	first, last := c.epochs.bounds()
@@ -110,6 +115,14 @@ func (c *Core) EpochsNeeded() []uint64 {
 			if p != nil && p.node.HasParent() && p.node.Parent.Epoch <= c.epochs.current {
 				needed = append(needed, p.node.Parent.Epoch)
 			}
+		}
+	}
+	for _, j := range c.jobs.open { // a certificate that is found valid now is held
+		switch {
+		case j.certificate != nil:
+			needed = append(needed, j.certificate.lock.Epoch)
+		case j.parent != nil:
+			needed = append(needed, j.parent.subject.Epoch)
 		}
 	}
 	slices.Sort(needed)

@@ -206,3 +206,43 @@ func TestRule4_8_TheProviderIsAskedForAnotherSignerAfterASignatureThatFailed(t *
 	r.sign(nil)
 	expect(t, "asked for again after a signature that did not fail", r.sets.signers, asked)
 }
+
+// 4.8: Providers keep each epoch's sets while a live lane's tip or certificate refers to it.
+//
+// A certificate is in verification while its epoch leaves the bounds: it will be held.
+func TestRule4_8_TheEpochOfACertificateInVerificationIsNeeded(t *testing.T) {
+	r := newRig(t, 4)
+	r.tip(r.w.node(1, 0, 1, 0, 0))
+	message := r.w.lock(chunk(1, 0, 1), 5)
+	expect(t, "certificate message", r.lock(id(2), message), Accepted)
+	r.epoch(8)
+	expectNeeded(t, "while it is verified", r, 5, 7, 8, 9)
+	r.verdicts()
+	expectNeeded(t, "while it is held", r, 5, 7, 8, 9)
+	r.tip(on(message, 2))
+}
+
+// 4.8: …
+//
+// So is the parent certificate of a node that a higher one replaced.
+func TestRule4_8_TheEpochOfAParentInVerificationIsNeeded(t *testing.T) {
+	r := newRig(t, 4)
+	expect(t, "node", r.node(r.w.node(1, 6, 1, 0, 5)), Accepted)
+	expect(t, "one that waits", r.node(r.w.node(1, 7, 1, 0, 4)), Accepted)
+	expect(t, "one that replaces it", r.node(r.w.node(1, 9, 1, 0, 5)), Accepted)
+	r.epoch(8)
+	expectNeeded(t, "while both are verified", r, 4, 5, 7, 8, 9)
+}
+
+// 4.8: The operator is told if the provider lacks it, of one lane at growing intervals.
+func TestRule4_8_TheOperatorIsToldOfOneLaneAtGrowingIntervals(t *testing.T) {
+	r := newRig(t, 4, unknownAt(4), unknownAt(5))
+	r.epoch(8)
+	for i := range uint64(3600) { // an hour
+		r.node(r.w.node(1, 7+i, 1, 0, 4+i%2))
+		r.now += time.Second
+	}
+	if n := len(r.warnings); n < 5 || n > 13 {
+		t.Errorf("%d warnings", n)
+	}
+}

@@ -123,7 +123,7 @@ func (c *Core) PeerConnected(now time.Duration, peer *Peer) {
 	if c.isSequencerNow() {
 		if t := c.own.tip; t != nil && t.durable && !c.own.certifiedSince(first) {
 			send := c.effects.emit(SendNode)
-			send.Recipients, send.Bytes = to, t.bytes
+			send.Recipients, send.Bytes, send.Alone = to, t.bytes, true
 		}
 	}
 	if l := c.lanes.find(&peer.id); l != nil && c.uncertifiedAck(l) {

@@ -10,7 +10,6 @@ package bridge
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -31,8 +30,15 @@ const (
 // ackLimit is more than any ack has: docs/protocol.md 8.1.
 const ackLimit = 512
 
-// Types returns the types of an engine whose MaxMessage is the argument.
+// mostMessage is the largest MaxMessage that an engine can have.
+const mostMessage = 16 << 20
+
+// Types returns the types of an engine whose MaxMessage is the argument; 0 is for one that follows
+// its sets, and has the limit at the most that they can need.
 func Types(maxMessage int) []network.MessageType {
+	if maxMessage == 0 {
+		maxMessage = mostMessage
+	}
 	return []network.MessageType{
 		{Type: Node, Name: "node", Class: network.Control, Limit: maxMessage},
 		{Type: Ack, Name: "ack", Class: network.Control, Limit: ackLimit, Urgent: true},
@@ -133,9 +139,8 @@ func (b *Bridge) Admit(id wire.PublicKey) network.Role { return b.config.Admit(i
 
 // Connected implements network.Handler. The peer is sent what it may have missed.
 func (b *Bridge) Connected(id wire.PublicKey, r network.Role) {
-	if handle, err := b.engine.Peer(id); err != nil {
-		b.config.Logger.Warn("the engine takes no messages of a peer", "peer", id, "why", err)
-	} else {
+	handle, err := b.engine.Peer(id)
+	if err == nil {
 		b.mu.Lock()
 		if b.peers[id] == nil {
 			b.peers[id] = &peer{handle: handle}
@@ -145,8 +150,11 @@ func (b *Bridge) Connected(id wire.PublicKey, r network.Role) {
 	if b.config.Connected != nil {
 		b.config.Connected(id, r)
 	}
-	if err := b.engine.PeerConnected(id); err != nil && !errors.Is(err, engine.ErrTooManyPeers) { // which has been logged
-		b.config.Logger.Warn("a peer is not sent what it may have missed", "peer", id, "why", err)
+	if err == nil {
+		err = b.engine.PeerConnected(id)
+	}
+	if err != nil {
+		b.config.Logger.Warn("the engine takes no messages of a peer", "peer", id, "why", err)
 	}
 }
 
