@@ -59,3 +59,48 @@ func TestASchemeThatContradictsItselfCountsAsUnknown(t *testing.T) {
 		})
 	}
 }
+
+// sliced is a scheme that cannot be compared.
+type sliced struct {
+	*bentScheme
+	_ []byte
+}
+
+// 3.1: An embedder may bring another scheme, of a type that cannot be compared too. Whether it
+// contradicts itself is then found out once per epoch.
+func TestASchemeThatCannotBeComparedIsUsed(t *testing.T) {
+	t.Parallel()
+	s := newSet(t, testkit.Ed25519, 4, 1)
+	all := s.Scheme.Participants()
+	good, bad := &bentScheme{s.Scheme, verify.EqualWeights(4), all}, &bentScheme{s.Scheme, verify.EqualWeights(3), all}
+	net, w, members := newCluster(t, s)
+	m := members[0]
+	for e := range w.schemes {
+		w.schemes[e] = sliced{bentScheme: good}
+	}
+	w.schemes[1] = sliced{bentScheme: bad}
+	log := new(logged)
+	m.config.Logger = slog.New(slog.NewTextHandler(log, nil))
+	m.open(t, net)
+	m.start()
+	p, err := m.engine.Peer(members[3].id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, epoch := range []uint64{0, 1, 1} {
+		a := wire.Ack{
+			Chunk: wire.Chunk{Sequencer: members[1].id, Height: uint64(n)}, Epoch: epoch, Participant: 3, Signature: make([]byte, 64),
+		}
+		if err := p.DeliverAckBytes(a.AppendTo(nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the acks are taken in", func() bool { return status(t, m.engine).Counters.AcksReceived == 3 })
+	if got := status(t, m.engine).Counters.AcksAccepted; got != 1 {
+		t.Errorf("%d acks accepted, that of epoch 0 is wanted", got)
+	}
+	if got := log.count("cannot be used"); got != 1 {
+		t.Errorf("logged %d times", got)
+	}
+	haltAll(t, []*member{m})
+}

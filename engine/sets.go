@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 
 	"github.com/lanecast/lanecast/verify"
@@ -15,14 +16,14 @@ type sets struct {
 	sequencers SequencerProvider
 	log        *slog.Logger
 	checked    map[wire.PublicKey]bool // keys, and whether they are of small order
-	schemes    map[verify.Scheme]bool  // and whether they can be used
+	schemes    map[any]bool            // and whether they can be used; see schemeKey
 	learned    []uint64                // epochs whose sets the core has got since the loop looked last
 }
 
 func newSets(cfg *Config) *sets {
 	return &sets{
 		SchemeProvider: cfg.Schemes, sequencers: cfg.Sequencers, log: cfg.Logger,
-		checked: make(map[wire.PublicKey]bool), schemes: make(map[verify.Scheme]bool),
+		checked: make(map[wire.PublicKey]bool), schemes: make(map[any]bool),
 	}
 }
 
@@ -39,7 +40,8 @@ func (s *sets) Scheme(epoch uint64) (verify.Scheme, bool) {
 	if !ok || scheme == nil {
 		return nil, false
 	}
-	usable, known := s.schemes[scheme]
+	key := schemeKey(epoch, scheme)
+	usable, known := s.schemes[key]
 	if !known {
 		if len(s.schemes) == maxSchemes {
 			clear(s.schemes)
@@ -49,9 +51,18 @@ func (s *sets) Scheme(epoch uint64) (verify.Scheme, bool) {
 			s.log.Error("the scheme of an epoch cannot be used, and counts as unknown: "+fault, "epoch", epoch)
 		}
 		usable = fault == ""
-		s.schemes[scheme] = usable
+		s.schemes[key] = usable
 	}
 	return scheme, usable
+}
+
+// schemeKey returns by what a scheme is remembered: itself, or its epoch if it cannot be compared. An
+// embedder's may be a struct with a slice in it.
+func schemeKey(epoch uint64, scheme verify.Scheme) any {
+	if reflect.ValueOf(scheme).Comparable() {
+		return scheme
+	}
+	return epoch
 }
 
 // schemeFault names what is wrong with a scheme, which an embedder may have made. It is empty if
