@@ -28,6 +28,19 @@ func TestRule5_9_AnAckOfOursFarAboveTheTipStopsUs(t *testing.T) {
 	}
 }
 
+// 5.9: … a valid ack of its own: who is no validator has none, whoever is the first of the set.
+func TestRule5_9_WhoIsNoValidatorTakesNobodysAckForItsOwn(t *testing.T) {
+	for _, height := range []uint64{1, 8, 9, 10, 1 << 60} {
+		r := newRig(t, 4, observing, func(r *rig) { // its key would come first in the set
+			r.cfg.Identity = wire.PublicKey{}
+			r.sets.me = r.cfg.Identity
+		})
+		r.tip(genesis(1, 1))
+		r.ack(0, chunk(1, height, 5), 5) // the rig demands that it does not halt
+		expect(t, "statements", len(r.verifies), 0)
+	}
+}
+
 // 5.9: … and so does one that is shown a node of its own whose parent is of an epoch that it knows
 // nothing of.
 func TestRule5_9_ANodeOfOursOnAParentOfAnUnknownEpochStopsUs(t *testing.T) {
@@ -63,6 +76,7 @@ func TestRule5_9_OurOwnLaneIsBehindHoweverFarAboveOurTipOthersAck(t *testing.T) 
 			r.ackBytes(id(1), r.w.ack(2, chunk(0, 200, 5), 5)) // in the name of another one
 			r.ackBytes(id(1000), r.w.ack(3, chunk(0, 200, 5), 5))
 			behind("after one validator and those that it pretends to be", OwnLaneFree)
+			expect(t, "claims", len(r.c.claims.chunks), 1)
 			r.ack(2, chunk(0, heights[1], 6), 5)
 			behind("after two", OwnLaneBehind)
 			_, claimed := r.c.OwnLane()

@@ -151,9 +151,11 @@ func TestRule4_5_AnAckIsSentAgainUntilThereIsACertificate(t *testing.T) {
 			expect(t, "acks after the certificate", len(r.acks), 3)
 		})
 	}
-	r := newRig(t, 4)
+	r := newRig(t, 4, sequencing)
 	r.ackTip(1)
+	r.propose(2) // is sent again, so that there are timers
 	r.pass(time.Minute)
+	expect(t, "our node is sent again", len(r.nodes) > 2, true)
 	expect(t, "acks where certificates are not sent", len(r.acks), 1)
 }
 
