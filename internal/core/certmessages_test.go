@@ -198,11 +198,13 @@ func TestACertificateMessageThatIsNoneIsReported(t *testing.T) {
 	expect(t, "reports in one interval", len(r.faults()), 5)
 }
 
-// A message that waits is looked at again when its turn comes.
+// A message that waits is looked at again when its turn comes. One that is not wanted any more keeps
+// none behind it waiting.
 func TestACertificateThatWasOvertakenIsNotVerified(t *testing.T) {
 	r := newRig(t, 4)
 	r.lock(id(2), r.w.lock(chunk(3, 5, 1), 5))
 	r.lock(id(2), r.w.lock(chunk(1, 5, 1), 5)) // waits
+	r.lock(id(2), r.w.lock(chunk(2, 5, 1), 5)) // waits behind it
 	for i := 1; i < 4; i++ {
 		r.ack(i, chunk(1, 5, 1), 5)
 	}
@@ -210,10 +212,11 @@ func TestACertificateThatWasOvertakenIsNotVerified(t *testing.T) {
 	r.verifies = r.verifies[1:]
 	r.verdicts() // the acks'
 	r.verifies = append(r.verifies, first)
-	r.verdicts()
+	r.one()
 	expect(t, "stale", r.c.Counts().CertificateMessages[Stale], 1)
-	expect(t, "statements", len(r.verifies), 0)
-	expect(t, "locks", len(r.locks()), 2)
+	expect(t, "statements", len(r.verifies), 1)
+	r.verdicts()
+	expect(t, "locks", len(r.locks()), 3)
 }
 
 func TestACertificateWithoutAVerdictBlamesNobody(t *testing.T) {
