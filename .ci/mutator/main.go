@@ -18,7 +18,8 @@
 //	min, max           min becomes max, and the other way round
 //	loop               continue becomes break
 //
-// The sample depends on the seed, the packages and the code alone. The tests run in short form, up
+// With -files, only files whose names match are changed: "(acks|needed)\.go$" after a change of these.
+// The sample depends on the seed, the packages, the files and the code alone. The tests run in short form, up
 // to the first that fails. Mutants in code that no test runs are not tried. A package must pass its
 // tests unchanged, within the time limit.
 //
@@ -45,6 +46,7 @@ import (
 	"os/signal"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -54,6 +56,7 @@ import (
 
 type options struct {
 	packages []string
+	files    *regexp.Regexp // matches the files that are changed
 	sample   int
 	seed     uint64
 	timeout  time.Duration
@@ -65,6 +68,7 @@ type options struct {
 func main() {
 	var o options
 	packages := flag.String("packages", "", "packages whose code is changed, by folder, separated by commas")
+	files := flag.String("files", "", "regular expression: of the packages, only files whose names, as internal/core/acks.go, match are changed")
 	flag.IntVar(&o.sample, "sample", 100, "number of mutants of all packages together; 0 for all")
 	flag.Uint64Var(&o.seed, "seed", 1, "chooses the sample")
 	flag.DurationVar(&o.timeout, "timeout", time.Minute, "limit for the tests of one mutant")
@@ -76,6 +80,11 @@ func main() {
 		if p != "" {
 			o.packages = append(o.packages, path.Clean(filepath.ToSlash(p)))
 		}
+	}
+	var err error
+	if o.files, err = regexp.Compile(*files); err != nil {
+		fmt.Fprintln(os.Stderr, "mutator: -files:", err)
+		os.Exit(1)
 	}
 	if err := run(&o); err != nil {
 		fmt.Fprintln(os.Stderr, "mutator:", err)
@@ -90,9 +99,12 @@ func run(o *options) error {
 	if o.timeout <= 0 || o.sample < 0 {
 		return fmt.Errorf("-timeout %v, -sample %d: a time above 0 and a number of at least 0 are wanted", o.timeout, o.sample)
 	}
-	all, sources, err := enumerate(o.packages)
+	all, sources, err := enumerate(o.packages, o.files)
 	if err != nil {
 		return fmt.Errorf("run it from the root of the repository: %w", err)
+	}
+	if len(all) == 0 {
+		return fmt.Errorf("no code to change: no file of %s matches -files %s", strings.Join(o.packages, ", "), o.files)
 	}
 	total := make(map[string]int)
 	for i := range all {
@@ -113,8 +125,8 @@ func run(o *options) error {
 	return errors.Join(err, known.close())
 }
 
-// enumerate returns the mutants of packages, and the digests of their files.
-func enumerate(packages []string) (all []mutant, sources map[string]string, err error) {
+// enumerate returns the mutants of the packages' files whose names match, and these files' digests.
+func enumerate(packages []string, files *regexp.Regexp) (all []mutant, sources map[string]string, err error) {
 	sources = make(map[string]string)
 	for _, p := range packages {
 		entries, err := os.ReadDir(filepath.FromSlash(p))
@@ -131,6 +143,9 @@ func enumerate(packages []string) (all []mutant, sources map[string]string, err 
 				continue
 			}
 			file := p + "/" + e.Name()
+			if !files.MatchString(file) {
+				continue
+			}
 			source, err := os.ReadFile(filepath.FromSlash(file))
 			if err != nil {
 				return nil, nil, err

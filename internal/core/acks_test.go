@@ -509,6 +509,9 @@ func TestRule4_3_AcksAheadOfNeedHaveAShareOfTheMemory(t *testing.T) {
 	expect(t, "what is needed now has room", r.ack(1, chunk(1, 0, 1), 5), Accepted)
 	expect(t, "and so has the one after", r.ack(1, chunk(1, 1, 1), 5), Accepted)
 	expect(t, "an open slot has room for all", r.ack(3, chunk(1, 2, 1), 5), Accepted)
+	for _, other := range []uint64{4, 6} {
+		expect(t, "what another epoch needs counts as ahead", r.ack(1, chunk(1, 0, 1), other), NoRoom)
+	}
 }
 
 // 4.3: Memory is bounded by the rules of 4.3 and a total cap, whatever payloads are voted for.

@@ -300,6 +300,20 @@ func TestRule4_5_OurAckThatFoundNoRoomIsCountedWhenItIsSentAgain(t *testing.T) {
 	expect(t, "votes", r.c.Counts().Votes, votes+1)
 }
 
+// 4.5: … report Tip; then, if we are a validator in the current epoch, sign the ack.
+//
+// Also where there is a signer, as that of a process that is a validator in other epochs.
+func TestRule4_5_WhoIsNoValidatorReportsTheTipAndSignsNothing(t *testing.T) {
+	r := newRig(t, 4, observing)
+	r.sets.stray = true
+	r.tip(genesis(1, 1))
+	r.answer(Approved)
+	expect(t, "tips reported", len(r.tips()), 1)
+	r.pass(time.Minute)
+	expect(t, "signatures asked for", len(r.signAcks), 0)
+	expect(t, "signers asked for", r.sets.signers, 0)
+}
+
 func TestAValidatorAloneSendsItsAcksToNobody(t *testing.T) {
 	r := newRig(t, 1, sequencing)
 	r.propose(1)

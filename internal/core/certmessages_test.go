@@ -198,11 +198,13 @@ func TestACertificateMessageThatIsNoneIsReported(t *testing.T) {
 	expect(t, "reports in one interval", len(r.faults()), 5)
 }
 
-// A message that waits is looked at again when its turn comes.
+// A message that waits is looked at again when its turn comes. One that is not wanted any more keeps
+// none behind it waiting.
 func TestACertificateThatWasOvertakenIsNotVerified(t *testing.T) {
 	r := newRig(t, 4)
 	r.lock(id(2), r.w.lock(chunk(3, 5, 1), 5))
 	r.lock(id(2), r.w.lock(chunk(1, 5, 1), 5)) // waits
+	r.lock(id(2), r.w.lock(chunk(2, 5, 1), 5)) // waits behind it
 	for i := 1; i < 4; i++ {
 		r.ack(i, chunk(1, 5, 1), 5)
 	}
@@ -210,10 +212,11 @@ func TestACertificateThatWasOvertakenIsNotVerified(t *testing.T) {
 	r.verifies = r.verifies[1:]
 	r.verdicts() // the acks'
 	r.verifies = append(r.verifies, first)
-	r.verdicts()
+	r.one()
 	expect(t, "stale", r.c.Counts().CertificateMessages[Stale], 1)
-	expect(t, "statements", len(r.verifies), 0)
-	expect(t, "locks", len(r.locks()), 2)
+	expect(t, "statements", len(r.verifies), 1)
+	r.verdicts()
+	expect(t, "locks", len(r.locks()), 3)
 }
 
 func TestACertificateWithoutAVerdictBlamesNobody(t *testing.T) {
@@ -346,20 +349,23 @@ func TestACertificateThatReplacesAnotherCountsByItsLength(t *testing.T) {
 	expect(t, "as long", r.lock(id(2), r.w.lock(chunk(3, 6, 1), 5)), Accepted)
 }
 
-// A stranger that once sent an invalid certificate has one waiting, and keeps no place of a lane.
+// A stranger that once sent an invalid certificate has one waiting, and keeps no place of a lane:
+// neither with a higher one, nor with another for the same chunk.
 func TestAStrangerThatWasInvalidKeepsNoOtherOut(t *testing.T) {
 	many := make([]wire.PublicKey, 30)
 	for i := range many {
 		many[i] = id(i)
 	}
-	r := newRig(t, 4, sequencersIn(5, many...))
-	r.lock(id(700), r.w.badLock(chunk(1, 5, 1), 5))
-	r.verdicts()
-	expect(t, "the next", r.lock(id(700), r.w.lock(chunk(1, 1<<50, 1), 5)), Accepted)
-	for lane := 2; lane < 20; lane++ {
-		expect(t, "one more", r.lock(id(700), r.w.lock(chunk(lane, 5, 1), 5)), NoRoom)
+	for _, height := range []uint64{5, 1 << 50} {
+		r := newRig(t, 4, sequencersIn(5, many...))
+		r.lock(id(700), r.w.badLock(chunk(1, 5, 1), 5))
+		r.verdicts()
+		expect(t, "the next", r.lock(id(700), r.w.badLock(chunk(1, height, 1), 5)), Accepted)
+		for lane := 2; lane < 20; lane++ {
+			expect(t, "one more", r.lock(id(700), r.w.lock(chunk(lane, 5, 1), 5)), NoRoom)
+		}
+		expect(t, "another stranger's, on the lane", r.lock(id(701), r.w.lock(chunk(1, 5, 1), 5)), Accepted)
+		r.verdicts()
+		expectHeights(t, "locks", r.heights(), 5)
 	}
-	expect(t, "another stranger's, on the lane", r.lock(id(701), r.w.lock(chunk(1, 5, 1), 5)), Accepted)
-	r.verdicts()
-	expectHeights(t, "locks", r.heights(), 5)
 }

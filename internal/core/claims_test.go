@@ -28,6 +28,44 @@ func TestRule5_9_AnAckOfOursFarAboveTheTipStopsUs(t *testing.T) {
 	}
 }
 
+// 4.3: Acks that are too high to be counted are looked at for 5.9 alone, and read as far as others
+// first.
+func TestRule5_9_FarAcksThatNobodyCanHaveSentAreNotLookedAt(t *testing.T) {
+	r := newRig(t, 4, sequencing, unknownAt(6), sequencersIn(4, id(1)))
+	r.propose(0)
+	short := func(message []byte) []byte { return message[:len(message)-1] }
+	for name, message := range map[string][]byte{
+		"of an unknown epoch":                r.w.ack(1, chunk(0, 100, 5), 6),
+		"ours, of an unknown epoch":          r.w.ack(0, chunk(1, 100, 5), 6),
+		"cut short":                          short(r.w.ack(1, chunk(0, 100, 5), 5)),
+		"ours, cut short":                    short(r.w.ack(0, chunk(1, 100, 5), 5)),
+		"of an epoch without the sequencer":  r.w.ack(1, chunk(0, 100, 5), 4),
+		"ours, of one without the sequencer": r.w.ack(0, chunk(2, 100, 5), 4),
+		"for a sequencer of no epoch at all": r.w.ack(1, chunk(700, 100, 5), 5),
+		"ours, for a sequencer of no epoch":  r.w.ack(0, chunk(700, 100, 5), 5),
+		"too long":                           append(r.w.ack(1, chunk(0, 100, 5), 5), 0),
+	} {
+		expect(t, name, r.ackBytes(id(1), message), HeightOutOfBounds)
+		expect(t, name+": statements", len(r.verifies), 0)
+		expect(t, name+": claims", len(r.c.claims.chunks), 0)
+	}
+}
+
+// 5.9: … a valid ack of its own: who is no validator has none, whoever is the first of the set.
+func TestRule5_9_WhoIsNoValidatorTakesNobodysAckForItsOwn(t *testing.T) {
+	for _, height := range []uint64{1, 8, 9, 10, 1 << 60} {
+		r := newRig(t, 4, observing, func(r *rig) { // its key would come first in the set
+			r.cfg.Identity = wire.PublicKey{}
+			r.sets.me = r.cfg.Identity
+		})
+		r.tip(genesis(1, 1))
+		r.ack(0, chunk(1, height, 5), 5) // the rig demands that it does not halt
+		expect(t, "statements", len(r.verifies), 0)
+		stranger := wire.PublicKey{0, 0, 1} // whose key would come first, too
+		expect(t, "the same of a stranger", r.ackBytes(stranger, r.w.ack(0, chunk(1, 0, 1), 5)), NotValidator)
+	}
+}
+
 // 5.9: … and so does one that is shown a node of its own whose parent is of an epoch that it knows
 // nothing of.
 func TestRule5_9_ANodeOfOursOnAParentOfAnUnknownEpochStopsUs(t *testing.T) {
@@ -63,6 +101,7 @@ func TestRule5_9_OurOwnLaneIsBehindHoweverFarAboveOurTipOthersAck(t *testing.T) 
 			r.ackBytes(id(1), r.w.ack(2, chunk(0, 200, 5), 5)) // in the name of another one
 			r.ackBytes(id(1000), r.w.ack(3, chunk(0, 200, 5), 5))
 			behind("after one validator and those that it pretends to be", OwnLaneFree)
+			expect(t, "claims", len(r.c.claims.chunks), 1)
 			r.ack(2, chunk(0, heights[1], 6), 5)
 			behind("after two", OwnLaneBehind)
 			_, claimed := r.c.OwnLane()

@@ -151,9 +151,11 @@ func TestRule4_5_AnAckIsSentAgainUntilThereIsACertificate(t *testing.T) {
 			expect(t, "acks after the certificate", len(r.acks), 3)
 		})
 	}
-	r := newRig(t, 4)
+	r := newRig(t, 4, sequencing)
 	r.ackTip(1)
+	r.propose(2) // is sent again, so that there are timers
 	r.pass(time.Minute)
+	expect(t, "our node is sent again", len(r.nodes) > 2, true)
 	expect(t, "acks where certificates are not sent", len(r.acks), 1)
 }
 
@@ -199,6 +201,7 @@ func TestRule4_9_ALateAckIsAnsweredWithTheCertificate(t *testing.T) {
 	for name, setting := range map[string]func(*rig){"to the sequencer": toSequencer, "to all": sending} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, 4, sequencing, setting)
+			r.pass(time.Minute)
 			c := r.propose(1)
 			r.certifyOwn(c, 5)
 			r.sent = nil
@@ -221,6 +224,24 @@ func TestRule4_9_ALateAckIsAnsweredWithTheCertificate(t *testing.T) {
 			expectRecipients(t, "an ack of another epoch", r.sent[3:], []wire.PublicKey{id(3)})
 		})
 	}
+}
+
+// 4.9: … more than AckInterval after its certificate was sent.
+//
+// One that was not sent yet, since the current epoch's validators are not known, is not late.
+func TestRule4_9_AnAckIsNotLateBeforeTheCertificateWasSent(t *testing.T) {
+	r := newRig(t, 4, sequencing, toSequencer, unknownAt(6))
+	c := r.propose(1)
+	r.epoch(6)
+	r.certifyOwn(c, 5)
+	r.pass(time.Minute)
+	expect(t, "outcome", r.ack(1, c, 5), Certified)
+	expect(t, "answers", len(r.sent), 0)
+	r.sets.unknown[6] = false
+	r.pass(time.Minute)
+	expectRecipients(t, "certificates", r.sent, []wire.PublicKey{id(1), id(2), id(3)})
+	r.ack(1, c, 5)
+	expectRecipients(t, "answers", r.sent[1:], []wire.PublicKey{id(1)})
 }
 
 // 4.9: … read as far as 4.3.4.
@@ -246,6 +267,38 @@ func TestRule4_9_OnlyValidatorsAcksAreAnswered(t *testing.T) {
 	expect(t, "answers", len(r.sent), 0)
 }
 
+// 4.9: … read as far as 4.3.4, also below the heights of 4.3.2.
+func TestRule4_9_OnlyValidatorsAcksAreAnsweredAlsoWhenTheyAreTooLow(t *testing.T) {
+	r := newRig(t, 4, sequencing, toSequencer, sequencersIn(6, id(1)), unknownAt(4))
+	var first wire.Chunk
+	for i := range 4 {
+		c := r.propose(i)
+		r.certifyOwn(c, 5)
+		if i == 0 {
+			first = c
+		}
+	}
+	r.sent = nil
+	r.pass(r.cfg.AckInterval + 1)
+	good := r.w.ack(1, first, 5)
+	for name, o := range map[string]Outcome{
+		"a stranger's":                    r.ackBytes(id(700), good),
+		"with another's number":           r.ackBytes(id(2), good),
+		"cut short":                       r.ackBytes(id(1), good[:len(good)-1]),
+		"too long":                        r.ackBytes(id(1), append(slices.Clone(good), 0)),
+		"of an unknown epoch":             r.ack(1, first, 4),
+		"of an epoch without us":          r.ack(1, first, 6),
+		"on the lane of another (unread)": r.ack(1, chunk(1, 0, 0), 5),
+	} {
+		if o == Accepted {
+			t.Errorf("%s: %v", name, o)
+		}
+	}
+	expect(t, "answers", len(r.sent), 0)
+	expect(t, "outcome of a good one", r.ackBytes(id(1), good), HeightOutOfBounds)
+	expect(t, "answers to a good one", len(r.sent), 1)
+}
+
 // An ack below what is held shows that its sender lacks even more: it gets the highest certificate.
 func TestALateAckBelowWhatIsHeldIsAnsweredWithTheHighest(t *testing.T) {
 	r := newRig(t, 4, sequencing, toSequencer)
@@ -265,6 +318,26 @@ func TestALateAckBelowWhatIsHeldIsAnsweredWithTheHighest(t *testing.T) {
 	r.ackBytes(id(700), r.w.ack(1, chunks[0], 5))
 	r.ackBytes(id(3), r.w.ack(1, chunks[0], 5))
 	expect(t, "answers to others", len(r.sent), 2)
+}
+
+// 4.9: Where that one is no longer held, the lane's highest is sent instead.
+//
+// One of an epoch out of bounds is as good as none: others refuse it.
+func TestRule4_9_AnAckWhoseCertificateIsOutOfBoundsIsAnsweredWithTheHighest(t *testing.T) {
+	r := newRig(t, 4, sequencing, toSequencer)
+	below := r.propose(1)
+	r.certifyOwn(below, 5)
+	c := r.propose(2)
+	r.certifyOwn(c, 5)
+	r.epoch(8)
+	r.certifyOwn(c, 8)
+	r.pass(r.cfg.AckInterval + 1)
+	r.sent = nil
+	expect(t, "outcome", r.ack(1, below, 8), HeightOutOfBounds)
+	got := r.sentLocks()
+	expect(t, "answers", len(got), 1)
+	expect(t, "the highest", got[0].Chunk, c)
+	expect(t, "of the current epoch", got[0].Epoch, 8)
 }
 
 // 4.10: The engine then sends to it alone: our own tip if it is uncertified; our ack for its tip, if

@@ -45,6 +45,7 @@ type view struct {
 	me       wire.PublicKey
 	unknown  map[uint64]bool // epochs whose sets are not known yet
 	noSigner bool
+	stray    bool           // there is a signer though we are no validator
 	signers  int            // how often a signer was asked for
 	asked    map[uint64]int // how often a scheme was asked for, if not nil
 }
@@ -60,6 +61,9 @@ func (v *view) Scheme(e uint64) (verify.Scheme, bool) {
 func (v *view) AckSigner(e uint64) verify.AckSigner {
 	v.signers++
 	i, ok := v.schemes[e].Index(v.me)
+	if v.stray {
+		return model.Signer{Scheme: v.schemes[e]}
+	}
 	if !ok || v.noSigner {
 		return nil
 	}

@@ -478,6 +478,25 @@ func TestASuspectProvenGoodIsNotLeftOutOnAHint(t *testing.T) {
 	}
 }
 
+// A vote is proven once, however often other workers name its signer as an offender meanwhile: here
+// one of a suspect, and one that was left out and is needed.
+func TestAVoteThatWasProvenIsNotProvenAgainOnALaterHint(t *testing.T) {
+	f := newFake(4, false, 1)
+	d := newDecider()
+	d.offenders.add(f, fakeEpoch, 4, []wire.Participant{2})
+	s := f.votes(1, signersOf(4, 0, 1, 2))
+	s.Suspects = signersOf(4, 1)
+	f.flips.Store(1) // so that it is looked at again
+	f.checking = func(int) { d.offenders.add(f, fakeEpoch, 4, []wire.Participant{1}) }
+	verdicts, _, _ := decided(d, s)
+	if v := verdicts[0]; v.Certificate == nil || v.Invalid != nil {
+		t.Errorf("%+v", v)
+	}
+	if n := f.proves.Load(); n != 2 {
+		t.Errorf("votes were proven %d times, twice is wanted", n)
+	}
+}
+
 // The first statement is combined before the second shows that one of its signers is an offender.
 // It is combined again without that signer; no votes need to be isolated.
 func TestAFailedBatchIsTriedAgainWithoutTheOffendersFoundMeanwhile(t *testing.T) {
@@ -494,6 +513,70 @@ func TestAFailedBatchIsTriedAgainWithoutTheOffendersFoundMeanwhile(t *testing.T)
 	if checks != 2 || splits != 1 || f.isolates.Load() != 0 {
 		t.Fatalf("%d checks, %d failed, %d isolated", checks, splits, f.isolates.Load())
 	}
+}
+
+// Votes whose sum is no element that could verify are isolated before anything is checked. The
+// offender that this finds is left out of the others, whose check does not fail then.
+func TestAnOffenderFoundBeforeTheFirstCheckDoesNotMakeItFail(t *testing.T) {
+	f := newFake(7, false, 1)
+	first, second := f.votes(1, everyone(7)), f.votes(2, everyone(7))
+	f.spoil(first, 5, element{v: 1})
+	f.spoil(second, 5, element{t: 1})
+	verdicts, checks, splits := decided(newDecider(), first, second)
+	for _, v := range verdicts {
+		if !v.CertificateValid {
+			t.Fatalf("%+v", v)
+		}
+	}
+	if checks != 2 || splits != 0 || f.isolates.Load() != 1 {
+		t.Fatalf("%d checks, %d failed, %d isolated", checks, splits, f.isolates.Load())
+	}
+}
+
+// A decider is kept for the next batch, and what it points to must not be.
+func TestNothingOfABatchStaysReachableAfterIt(t *testing.T) {
+	f := newFake(7, false, 1)
+	d := newDecider()
+	var batch []*verify.Statement
+	for i := range 20 {
+		s := f.votes(i, everyone(7))
+		s.Proposal = proposal(t, i)
+		if i%3 == 0 {
+			f.spoil(s, wire.Participant(i%2), element{v: 1, t: byte(i % 2)})
+		}
+		batch = append(batch, s, f.certificate(100+i, everyone(7)))
+	}
+	decided(d, batch...)
+	d.reset()
+	for _, p := range d.all[:cap(d.all)] {
+		if !reflect.ValueOf(p).IsZero() {
+			t.Fatal("a statement that was pending")
+		}
+	}
+	for _, p := range d.gatherings[:cap(d.gatherings)] {
+		if !reflect.ValueOf(p).IsZero() {
+			t.Fatal("votes that were combined")
+		}
+	}
+	for name, left := range map[string]int{
+		"open": notNil(d.open), "group": notNil(d.group), "gathered": notNil(d.gathered),
+		"combinations": notNil(d.combinations), "proposals": notNil(d.proposals),
+	} {
+		if left > 0 {
+			t.Errorf("%s: %d are left", name, left)
+		}
+	}
+}
+
+// notNil counts what is not nil in the memory of s.
+func notNil[T comparable](s []T) (n int) {
+	var none T
+	for _, x := range s[:cap(s)] {
+		if x != none {
+			n++
+		}
+	}
+	return n
 }
 
 // Another worker finds an offender while a half is checked. That half then passes without the
