@@ -49,19 +49,21 @@ type Archive struct {
 	mu        sync.Mutex // never held across I/O
 	state     *state
 	queue     []*item
+	writing   []*item         // the group that is being written
 	underWay  map[place]*item // queued or being written, the latest of each place
 	pending   int64           // bytes of those
 	reserved  quota           // what of them will count where
 	waiting   []waiter
 	empty     []emptied // segments to be removed
-	retainDue int64     // when the first mark is due, in nanoseconds since 1970; 0 if there is none
+	retainDue int64     // when the first mark is due, in nanoseconds since Open; 0 if there is none
 	damages   int64     // bodies found damaged
 	failure   error
 	closing   bool
 	closed    bool // the index is closed: what waits has waited in vain
 	closeErr  error
 
-	writer writer // of the writer goroutine
+	began  time.Time // from which the times of marks are counted, whatever the wall clock does
+	writer writer    // of the writer goroutine
 }
 
 // quota counts bytes by class.
@@ -83,6 +85,8 @@ type item struct {
 	dones  []func(error)
 	at     location // once it is written
 	flush  bool     // there is no body
+
+	replaced bool // another header has come to the place since; guarded by mu
 }
 
 // waiter waits until a position of the index is durable.
@@ -140,6 +144,14 @@ func (a *Archive) usable() error {
 	return a.failed()
 }
 
+// indexUsable returns why no header or lock can be put. mu is held.
+func (a *Archive) indexUsable() error {
+	if pending := a.index.Pending(); pending > a.cfg.MaxPending {
+		return fmt.Errorf("%w: %d bytes of the index", ErrBusy, pending)
+	}
+	return a.usable()
+}
+
 // append appends a record to the index. mu is held.
 func (a *Archive) append(b []byte) (journal.Position, error) {
 	p, err := a.index.Append(b)
@@ -165,7 +177,8 @@ func (a *Archive) last() journal.Position { return a.index.Next() - 1 }
 // kept it from that; until then the body's bytes must not change. A body that is there already is
 // not written again, and a pushed one that is wanted now neither. If Put returns an error, done is
 // not called. The errors are ErrBody, ErrQuota, ErrBusy, ErrPruned, ErrWindow, ErrClosed, and what
-// Err returns.
+// Err returns; done may also be told ErrNotHeld, where another header has come to the place after the
+// body was put and before it was written.
 //
 // The bytes are not hashed: that they are the tree's, the caller knows from building the tree or
 // from putting the body together.
@@ -244,12 +257,15 @@ func (a *Archive) present(l *lane, it *item, done func(error)) (there bool, err 
 	}
 	if other := a.underWay[place{l.sequencer, height}]; other != nil && other.digest == it.digest {
 		if it.use != Pushed && other.use == Pushed {
-			if err := a.admitWanted(l, it, quota{}); err != nil {
+			if err := a.admitWanted(l, it, quota{}, false); err != nil {
 				return false, err
 			}
 			a.reserve(other, -1)
 			other.use, other.room = it.use, it.room
 			a.reserve(other, 1)
+		}
+		if it.use != Pushed {
+			other.replaced = false // it is the last one put again
 		}
 		other.dones = append(other.dones, it.dones...)
 		return true, nil
@@ -265,7 +281,14 @@ func (a *Archive) admit(l *lane, it *item, free int64) error {
 	s := a.state
 	height := it.body.Header.Height
 	known, isKnown := l.wanted[height]
-	if !isKnown && it.use != ForDelivery && s.headers+len(a.queue) >= a.cfg.MaxHeaders {
+	crowded := false // it is one header too many
+	if !isKnown {
+		var err error
+		if crowded, err = a.crowded(it.use); err != nil {
+			return err
+		}
+	}
+	if crowded && it.use != ForDelivery {
 		return fmt.Errorf("%w: %d headers are held", ErrQuota, s.headers)
 	}
 	if it.use == Pushed {
@@ -276,7 +299,7 @@ func (a *Archive) admit(l *lane, it *item, free int64) error {
 		} else if s.used+a.reserved.used+pushed > a.cfg.Quota {
 			return fmt.Errorf("%w: Quota is reached", ErrQuota)
 		}
-	} else if err := a.admitWanted(l, it, l.quotaOf(height, &known)); err != nil {
+	} else if err := a.admitWanted(l, it, l.quotaOf(height, &known), crowded); err != nil {
 		return err
 	}
 	if a.cfg.MinFree > 0 {
@@ -298,15 +321,16 @@ func (a *Archive) admit(l *lane, it *item, free int64) error {
 
 // admitWanted decides whether the quota, or the lane's own room, has place for a body, which is to
 // be in the quota unless it.room is set. It takes the place of what is there, a damaged body or
-// another one. What is only retained yields. mu is held.
-func (a *Archive) admitWanted(l *lane, it *item, replaced quota) error {
+// another one. What is only retained yields. Where there are too many headers, only the lane's own
+// room has place, which bounds their number too. mu is held.
+func (a *Archive) admitWanted(l *lane, it *item, replaced quota, crowded bool) error {
 	s := a.state
 	tooMuch := func() bool { return s.used+a.reserved.used+it.bytes-replaced.used > a.cfg.Quota }
-	if err := a.dropWhile(tooMuch); err != nil {
+	if err := a.dropWhile(func() bool { return s.retained > 0 && tooMuch() }); err != nil {
 		return err
 	}
 	it.room = false
-	if !tooMuch() {
+	if !crowded && !tooMuch() {
 		return nil
 	}
 	if it.use == ForDelivery {
@@ -322,7 +346,22 @@ func (a *Archive) admitWanted(l *lane, it *item, replaced quota) error {
 			return nil
 		}
 	}
+	if crowded {
+		return fmt.Errorf("%w: %d headers are held", ErrQuota, s.headers)
+	}
 	return fmt.Errorf("%w: Quota is reached", ErrQuota)
+}
+
+// crowded reports whether MaxHeaders are held. What is only retained yields, save to pushed bodies. mu
+// is held.
+func (a *Archive) crowded(use Use) (bool, error) {
+	full := func() bool { return a.state.headers+len(a.underWay) >= a.cfg.MaxHeaders }
+	if use != Pushed {
+		if err := a.dropWhile(full); err != nil {
+			return false, err
+		}
+	}
+	return full(), nil
 }
 
 // reserve counts a body that is under way, times is 1, or does so no longer, times is −1. mu is
@@ -357,6 +396,21 @@ func (a *Archive) leave(it *item) {
 	}
 }
 
+// supersede says of the bodies of other headers that were put for a place, and are not written yet,
+// that a later header has come there. mu is held.
+func (a *Archive) supersede(p place, digest wire.Digest) {
+	if latest := a.underWay[p]; latest == nil || latest.digest == digest {
+		return
+	}
+	for _, items := range [][]*item{a.writing, a.queue} {
+		for _, it := range items {
+			if h := &it.body.Header; !it.flush && it.digest != digest && h.Sequencer == p.sequencer && h.Height == p.height {
+				it.replaced = true
+			}
+		}
+	}
+}
+
 // Want makes a pushed body one that is wanted, without writing it again. done is called as Put does.
 // The errors are ErrNotHeld, if no body of that digest was pushed, and those of Put.
 func (a *Archive) Want(use Use, sequencer wire.PublicKey, height uint64, digest wire.Digest, done func(error)) error {
@@ -383,9 +437,10 @@ func (a *Archive) Want(use Use, sequencer wire.PublicKey, height uint64, digest 
 func (a *Archive) want(l *lane, height uint64, use Use, done func(error)) error {
 	e := l.pushed[height]
 	it := &item{use: use, bytes: l.bytes(height, &e)}
-	if err := a.admitWanted(l, it, quota{}); err != nil {
+	if err := a.admitWanted(l, it, quota{}, false); err != nil {
 		return err
 	}
+	a.supersede(place{l.sequencer, height}, e.digest)
 	p, err := a.take(l, height, e, it.room)
 	if err != nil {
 		return err
@@ -437,7 +492,7 @@ func (a *Archive) PutHeaders(headers []payload.Header, done func(error)) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := a.usable(); err != nil {
+	if err := a.indexUsable(); err != nil {
 		return err
 	}
 	for i := range headers {
@@ -445,18 +500,24 @@ func (a *Archive) PutHeaders(headers []payload.Header, done func(error)) error {
 		l := a.state.peek(&h.Sequencer)
 		digest := payload.Digest(a.cfg.Namespace, h)
 		if e, ok := l.wanted[h.Height]; ok && e.digest == digest {
+			a.supersede(place{h.Sequencer, h.Height}, digest)
 			continue
 		}
 		if !l.keeps(h.Height) {
 			return fmt.Errorf("%w: height %d is below %d", ErrPruned, h.Height, l.floor)
 		}
-		if a.state.headers+len(a.queue) >= a.cfg.MaxHeaders {
-			return fmt.Errorf("%w: %d headers are held", ErrQuota, a.state.headers)
+		if _, ok := l.wanted[h.Height]; !ok {
+			if crowded, err := a.crowded(ForDelivery); err != nil {
+				return err
+			} else if crowded {
+				return fmt.Errorf("%w: %d headers are held", ErrQuota, a.state.headers)
+			}
 		}
 		e := entry{parent: h.Parent, root: h.Root, digest: digest, size: uint32(h.BodySize)}
 		if p, ok := l.pushed[h.Height]; ok && p.digest == digest && p.held() {
 			e.at = p.at
 		}
+		a.supersede(place{h.Sequencer, h.Height}, digest)
 		if _, err := a.take(l, h.Height, e, false); err != nil {
 			return err
 		}
@@ -471,7 +532,7 @@ func (a *Archive) PutHeaders(headers []payload.Header, done func(error)) error {
 func (a *Archive) PutLock(k wire.Lock, done func(error)) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := a.usable(); err != nil {
+	if err := a.indexUsable(); err != nil {
 		return err
 	}
 	l := a.state.peek(&k.Chunk.Sequencer)
@@ -483,6 +544,7 @@ func (a *Archive) PutLock(k wire.Lock, done func(error)) error {
 		return fmt.Errorf("%w: a lock at height %d, below %d", ErrPruned, k.Chunk.Height, l.watermark)
 	}
 	if e, ok := l.pushed[k.Chunk.Height]; ok && e.digest == k.Chunk.Payload {
+		a.supersede(place{l.sequencer, k.Chunk.Height}, e.digest)
 		if _, err := a.take(l, k.Chunk.Height, e, false); err != nil {
 			return err
 		}
@@ -518,26 +580,32 @@ func (a *Archive) Prune(sequencer wire.PublicKey, below uint64, done func(error)
 		return err
 	}
 	if a.cfg.Retain > 0 {
-		l.retain(below, time.Now(), a.cfg.Retain)
+		l.retain(below, a.now(), a.cfg.Retain)
 		if a.retainDue == 0 || l.marks[0].due < a.retainDue {
 			a.retainDue = l.marks[0].due
 		}
 	}
-	if err := a.dropWhile(func() bool { return a.state.retained > a.cfg.Quota/4 || a.state.used > a.cfg.Quota }); err != nil {
+	if err := a.dropWhile(func() bool {
+		return a.state.retained > a.cfg.Quota/4 || a.state.retained > 0 && a.state.used > a.cfg.Quota
+	}); err != nil {
 		return err
 	}
 	a.await(l.position, done)
 	return nil
 }
 
+// now returns the nanoseconds since Open. The clock is the monotonic one: when the wall clock is set,
+// what is retained goes neither early nor late.
+func (a *Archive) now() int64 { return int64(time.Since(a.began)) }
+
 // marksPerRetain bounds the marks of a lane: what is passed within a sixteenth of Retain is dropped
 // together.
 const marksPerRetain = 16
 
 // retain notes that what is below height may be dropped once the time is over.
-func (l *lane) retain(height uint64, now time.Time, keep time.Duration) {
+func (l *lane) retain(height uint64, now int64, keep time.Duration) {
 	step := max(int64(keep)/marksPerRetain, 1)
-	due := (now.UnixNano()+int64(keep))/step*step + step
+	due := (now+int64(keep))/step*step + step
 	if n := len(l.marks); n > 0 && l.marks[n-1].due >= due {
 		l.marks[n-1].height = height
 		return
@@ -558,7 +626,7 @@ func (a *Archive) move(l *lane, to laneState) error {
 
 // dropWhile drops what is retained, the oldest first, while that is needed. mu is held.
 func (a *Archive) dropWhile(needed func() bool) error {
-	for more := true; more && a.state.retained > 0 && needed(); {
+	for more := true; more && needed(); {
 		var err error
 		if more, err = a.dropOldest(); err != nil {
 			return err
@@ -594,7 +662,7 @@ func (a *Archive) dropOldest() (bool, error) {
 }
 
 // expire raises the floors of which the time is over, and returns when the next is due, in
-// nanoseconds since 1970, or 0. mu is held.
+// nanoseconds since Open, or 0. mu is held.
 func (a *Archive) expire(now int64) (next int64, err error) {
 	if a.retainDue == 0 || now < a.retainDue {
 		return a.retainDue, nil

@@ -51,7 +51,8 @@ type Config struct {
 	// to others: up to 30 days, 0 for 10 minutes; −1 for not at all.
 	Retain time.Duration
 	// MinFree is the number of free bytes that is left on the disk: at least 1 MiB, 0 for 1 GiB; −1
-	// for no check. Above it, ForVote and Pushed leave the lanes' own room free too.
+	// for no check. Above it, ForVote and Pushed leave the lanes' own room free too. Compaction, which
+	// gives room back, takes up to half of it for a while.
 	MinFree int64
 	// MaxPending is the number of bytes of bodies that were put and are not durable yet, above which
 	// Put refuses: at least MaxPayload and 64 KiB, 0 for 256 MiB.

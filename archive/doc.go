@@ -28,8 +28,9 @@
 //     names segment, offset and place. The header stays, the body counts as missing and can be
 //     put again. Nothing else is harmed by it. A segment that is missing at Open is damage of
 //     every body in it: [Recovery].Lost counts them.
-//   - An index that is damaged or lost is an error of Open. The archive can be made again from
-//     other processes: remove the folder, and open with Create.
+//   - An index that is damaged or lost, or another archive's, is an error of Open, and the data stays
+//     as it is. The archive can be made again from other processes: remove the folder, and open with
+//     Create.
 //
 // # Quotas
 //
@@ -41,6 +42,9 @@
 // within a lane by their window: the two heights above the higher of its top and its highest lock,
 // one body each, of which a later one replaces an earlier. They never take room from bodies that
 // are wanted.
+//
+// MaxHeaders bounds the headers, save for bodies put ForDelivery: beyond it these have their lane's own
+// room only, which bounds them too. What is only retained yields to new headers as it does to bodies.
 //
 // On disk the bodies take at most twice their length, plus four segments, once compaction has
 // caught up; it moves at least as many bytes as are written meanwhile, and CompactRate if idle.

@@ -18,6 +18,7 @@ const (
 	suffix        = ".data"
 	indexDir      = "index"
 	dataDir       = "data"
+	lockName      = "LOCK" // the journal's, which is there before a log is
 )
 
 // encodeHead returns the head of a data segment.
@@ -30,6 +31,14 @@ func encodeHead(id segment.Identity, number uint32) []byte {
 	le.PutUint64(b[32:], uint64(number))
 	le.PutUint32(b[68:], crc32.Checksum(b[:68], segment.Castagnoli))
 	return b
+}
+
+// decodeHead returns the identity of the archive of a data segment; ok is false if b is no head.
+func decodeHead(b []byte) (id segment.Identity, ok bool) {
+	if string(b[:len(magic)]) != magic || crc32.Checksum(b[:68], segment.Castagnoli) != binary.LittleEndian.Uint32(b[68:]) {
+		return id, false
+	}
+	return segment.Identity(b[16:32]), true
 }
 
 func segmentName(number uint32) string { return segment.Name(uint64(number), suffix) }

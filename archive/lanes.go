@@ -39,7 +39,7 @@ type lock struct {
 
 // mark says that what is below height may be dropped from a time on.
 type mark struct {
-	due    int64 // in nanoseconds since 1970
+	due    int64 // in nanoseconds since Open
 	height uint64
 }
 

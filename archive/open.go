@@ -5,9 +5,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/lanecast/lanecast/internal/segment"
@@ -51,7 +53,7 @@ func Open(c Config) (_ *Archive, err error) {
 		return nil, fmt.Errorf("archive: finding the absolute path: %w", err)
 	}
 	a := &Archive{
-		cfg: c, dir: filepath.Join(c.Dir, dataDir), underWay: map[place]*item{},
+		cfg: c, dir: filepath.Join(c.Dir, dataDir), began: began, underWay: map[place]*item{},
 		wake: make(chan struct{}, 1), complete: make(chan struct{}, 1), written: make(chan struct{}), done: make(chan struct{}),
 	}
 	ends, err := a.openIndex()
@@ -64,10 +66,9 @@ func Open(c Config) (_ *Archive, err error) {
 	a.state.emptied = func(g *dataSegment) {
 		a.empty = append(a.empty, emptied{g, a.last()})
 	}
-	now := time.Now()
 	for _, l := range a.state.lanes {
 		if l.floor < l.watermark {
-			l.retain(l.watermark, now, max(c.Retain, 0))
+			l.retain(l.watermark, a.now(), max(c.Retain, 0))
 			a.retainDue = l.marks[0].due
 		}
 	}
@@ -117,7 +118,7 @@ func (a *Archive) mayCreate(index string) error {
 	if err != nil && !isMissing(err) {
 		return fmt.Errorf("archive: listing the index: %w", err)
 	}
-	if len(names) > 0 {
+	if slices.ContainsFunc(names, func(name string) bool { return name != lockName }) {
 		return nil // the journal knows whether there is a log
 	}
 	names, err = a.cfg.FS.ReadDir(a.dir)
@@ -194,6 +195,10 @@ func (a *Archive) openData(ends map[uint32]int64) error {
 	if err := fsys.MkdirAll(a.dir); err != nil {
 		return fmt.Errorf("archive: making the folder of the data: %w", err)
 	}
+	// A process that was killed before may have made the folder, and not have synced its name.
+	if err := fsys.SyncDir(a.cfg.Dir); err != nil {
+		return fmt.Errorf("archive: syncing the folder: %w", err)
+	}
 	names, err := fsys.ReadDir(a.dir)
 	if err != nil {
 		return fmt.Errorf("archive: listing the data: %w", err)
@@ -211,6 +216,9 @@ func (a *Archive) openData(ends map[uint32]int64) error {
 		a.writer.number = max(a.writer.number, number)
 		g := s.segments[number]
 		if g == nil {
+			if err := a.checkOurs(name); err != nil {
+				return err
+			}
 			if err := fsys.Remove(filepath.Join(a.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("archive: removing %s: %w", name, err)
 			}
@@ -230,6 +238,32 @@ func (a *Archive) openData(ends map[uint32]int64) error {
 		a.recovery.Bytes += g.live
 	}
 	a.recovery.Bodies -= a.recovery.Lost
+	return nil
+}
+
+// checkOurs returns an error if a data file that the index does not name is another archive's: then it
+// is the index that does not belong here, and removing the file would lose what is in it. A file whose
+// head was never synced is nobody's.
+func (a *Archive) checkOurs(name string) error {
+	file, err := a.cfg.FS.OpenRead(filepath.Join(a.dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("archive: opening %s: %w", name, err)
+	}
+	head := make([]byte, segment.HeadSize)
+	err = readFull(file, head, 0)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		clear(head)
+		err = nil
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("archive: reading %s: %w", name, err)
+	}
+	if id, ok := decodeHead(head); ok && id != a.identity {
+		return fmt.Errorf("%w: %s is a data segment of another archive than the index", ErrFormat, name)
+	}
 	return nil
 }
 

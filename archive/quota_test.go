@@ -246,6 +246,9 @@ func TestHeadersAndPendingBytesAreBounded(t *testing.T) {
 	flush(t, a)
 	for err = nil; err == nil; n++ {
 		b := c.body(sequencer(1), 0)
+		if n%100 == 0 { // the index too has at most MaxPending under way
+			flush(t, a)
+		}
 		err = a.PutHeaders([]payload.Header{b.Header}, nil)
 	}
 	if u := a.Usage(); !errors.Is(err, ErrQuota) || u.Headers != 1<<10 {

@@ -4,6 +4,8 @@ package archive
 
 import (
 	"errors"
+	"math"
+	"math/bits"
 	"syscall"
 )
 
@@ -13,7 +15,11 @@ func freeBytes(dir string) (int64, error) {
 	for {
 		switch err := syscall.Statfs(dir, &s); err {
 		case nil:
-			return int64(s.Bavail) * int64(s.Bsize), nil
+			high, low := bits.Mul64(s.Bavail, blockSize(&s))
+			if high > 0 || low > math.MaxInt64 {
+				return math.MaxInt64, nil // some file systems have no end
+			}
+			return int64(low), nil
 		case syscall.EINTR:
 		default:
 			return 0, err

@@ -64,11 +64,12 @@ func (a *Archive) cycle() (more, over bool, again time.Duration) {
 	err := a.failed()
 	var due int64
 	if err == nil {
-		if due, err = a.expire(now.UnixNano()); err != nil && a.failure == nil {
+		if due, err = a.expire(a.now()); err != nil && a.failure == nil {
 			a.failure = err
 		}
 	}
 	group := a.next(err)
+	a.writing = group
 	closing := a.closing
 	a.mu.Unlock()
 	if err != nil {
@@ -97,7 +98,7 @@ func (a *Archive) cycle() (more, over bool, again time.Duration) {
 		}
 	}
 	if due > 0 {
-		wait = min(wait, max(time.Duration(due-now.UnixNano()), time.Millisecond))
+		wait = min(wait, max(time.Duration(due-a.now()), time.Millisecond))
 	}
 	a.mu.Lock()
 	more = len(a.queue) > 0 || a.closing
@@ -149,6 +150,7 @@ func (a *Archive) writeGroup(group []*item) {
 	err := a.writeBodies(group)
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.writing = nil
 	if err != nil {
 		if isFull(err) {
 			err = fmt.Errorf("%w: the disk is full: %w", ErrQuota, err)
@@ -176,9 +178,11 @@ func (a *Archive) writeGroup(group []*item) {
 			if a.failure == nil {
 				a.failure = err
 			}
-			for _, it := range group[i:] {
+			a.waiting = append(a.waiting, waiter{position: a.last(), err: err, dones: it.dones})
+			for _, it := range group[i+1:] {
 				a.drop(it, err)
 			}
+			signal(a.complete)
 			return
 		}
 	}
@@ -196,6 +200,8 @@ func (a *Archive) enter(it *item) error {
 	w := waiter{dones: it.dones}
 	known, ok := l.wanted[h.Height]
 	switch {
+	case it.replaced:
+		w.err = fmt.Errorf("%w: another header has come to height %d", ErrNotHeld, h.Height)
 	case it.use != Pushed && l.keeps(h.Height), it.use == Pushed && ok && known.digest == it.digest && !known.held():
 		_, err = a.take(l, h.Height, e, it.room)
 	case it.use != Pushed:
@@ -347,6 +353,9 @@ func (a *Archive) beginSegment() error {
 	}
 	number := w.number + 1
 	name := segmentName(number)
+	if err := a.index.InPlace(); err != nil { // else it may be another archive's segment that is begun anew
+		return fmt.Errorf("archive: beginning %s: %w", name, err)
+	}
 	file, err := a.cfg.FS.Create(filepath.Join(a.dir, name))
 	if err == nil {
 		w.number = number // even if the rest fails, the name is taken
@@ -422,6 +431,9 @@ func (a *Archive) removeFile(g *dataSegment) error {
 		return nil
 	}
 	name := segmentName(g.number)
+	if err := a.index.InPlace(); err != nil {
+		return fmt.Errorf("archive: removing %s: %w", name, err)
+	}
 	if err := a.cfg.FS.Remove(filepath.Join(a.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("archive: removing %s: %w", name, err)
 	}

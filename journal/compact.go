@@ -48,7 +48,7 @@ func (w *writer) tend() (more bool, err error) {
 }
 
 func (w *writer) start(source *segmentInfo) error {
-	if err := w.inPlace(); err != nil {
+	if err := w.j.InPlace(); err != nil {
 		return err
 	}
 	name := segmentName(source.number)

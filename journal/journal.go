@@ -74,6 +74,18 @@ func (j *Journal) Err() error {
 	return nil
 }
 
+// InPlace returns an error if the folder's path is known to lead elsewhere by now. What is written by
+// name would land there, perhaps on the files of another journal, whose lock is not ours. The journal
+// looks by itself; the method is for owners that keep other files beside it.
+func (j *Journal) InPlace() error {
+	if lock, ok := j.lock.(interface{ InPlace() error }); ok {
+		if err := lock.InPlace(); err != nil {
+			return fmt.Errorf("journal: %w", err)
+		}
+	}
+	return nil
+}
+
 // Recovery returns what Open found.
 func (j *Journal) Recovery() Recovery { return j.recovery }
 

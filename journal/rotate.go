@@ -12,7 +12,7 @@ import (
 // relies on the order of the syncs: the old tail's last group; the new head and its name; the old
 // tail's seal; then only removals and new frames.
 func (w *writer) rotate() error {
-	if err := w.inPlace(); err != nil {
+	if err := w.j.InPlace(); err != nil {
 		return err
 	}
 	old, oldFile := w.ledger.tail(), w.file
@@ -39,17 +39,6 @@ func (w *writer) rotate() error {
 	}
 	w.ledger.segments = append([]*segmentInfo(nil), w.ledger.segments[n:]...)
 	w.publishShape()
-	return nil
-}
-
-// inPlace returns an error if the folder's path is known to lead elsewhere by now. What was written
-// by name would land there, perhaps on the segments of another journal, whose lock is not ours.
-func (w *writer) inPlace() error {
-	if lock, ok := w.j.lock.(interface{ InPlace() error }); ok {
-		if err := lock.InPlace(); err != nil {
-			return fmt.Errorf("journal: %w", err)
-		}
-	}
 	return nil
 }
 
