@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -75,11 +76,23 @@ func (n *Network) accept(ctx context.Context) error {
 	}
 }
 
-// host returns the address of the other side without its port.
+// host returns the address of the other side without its port: of an IPv6 address, the 64 bits that
+// name the network, since one host may have all the addresses in that.
 func host(c net.Conn) string {
 	address := addressOf(c)
 	if h, _, err := net.SplitHostPort(address); err == nil {
-		return h
+		address = h
 	}
-	return address
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	if ip = ip.Unmap(); ip.Is4() {
+		return ip.String()
+	}
+	prefix, err := ip.WithZone("").Prefix(64)
+	if err != nil {
+		return address
+	}
+	return prefix.String()
 }

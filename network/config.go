@@ -45,7 +45,8 @@ type Config struct {
 	// MaxHandshakes is how many accepted connections may be without their hello at once. Default
 	// 64, at most 65536.
 	MaxHandshakes int
-	// MaxHandshakesPerAddress is how many of them may come from one IP address. Default 16.
+	// MaxHandshakesPerAddress is how many of them may come from one IP address, or from one /64 of
+	// IPv6, which a single host may have all of. Default 16.
 	MaxHandshakesPerAddress int
 	// QueueMessages and QueueBytes bound what waits to be sent, per peer and class. Defaults 4096,
 	// and 4 MiB; at most 2^20 and 1 GiB. QueueBytes holds at least one message of any type.

@@ -68,10 +68,13 @@ func TestConformanceOverTCP(t *testing.T) {
 				if address == "" {
 					address = "127.0.0.1:0"
 				}
-				l, err := net.Listen("tcp", address)
-				if err != nil {
-					t.Fatal(err)
-				}
+				var l net.Listener
+				// A connection of somebody else's may have the port of one who restarts for a moment.
+				testkit.Eventually(t, "the port is free", func() (ok bool) {
+					var err error
+					l, err = net.Listen("tcp", address)
+					return err == nil
+				})
 				taken[i] = l.Addr().String()
 				return l
 			},

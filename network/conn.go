@@ -56,7 +56,8 @@ type conn struct {
 	plain  []byte
 	rest   []byte // of plain, that came with the hello
 	batch  []Message
-	held   int // capacity of the batch's buffers
+	held   int      // capacity of the batch's buffers
+	early  []uint64 // numbers of requests that came before the instance was proven
 
 	// Guarded by Network.mu.
 	peer    *peer
@@ -123,6 +124,7 @@ func (c *conn) establish(expected wire.PublicKey) error {
 	if err := c.tls.HandshakeContext(ctx); err != nil {
 		return err
 	}
+	c.raw.shaken = true
 	state := c.tls.ConnectionState()
 	key, err := peerKey(&state)
 	if err != nil {
@@ -249,6 +251,7 @@ func (c *conn) read() error {
 			return bad
 		}
 		if err != nil {
+			c.deliver() // records may wait that will never be read
 			if errors.Is(err, io.EOF) {
 				err = errClosed
 			}
@@ -405,9 +408,21 @@ func (c *conn) write() {
 			return
 		}
 		if wrote {
+			select { // a writer that never rests pings too
+			case <-timer.C:
+				timer.Reset(interval)
+				if err := c.tick(); err != nil {
+					c.end(err)
+					return
+				}
+			default:
+			}
 			continue
 		}
 		if bye != nil {
+			if w.turn != nil {
+				w.turn.leave() // the peer may not read
+			}
 			w.goodbye(bye)
 			return
 		}

@@ -194,6 +194,7 @@ func (n *Network) runConn(ctx context.Context, c *conn, expected wire.PublicKey,
 		if errors.As(err, &bye) && !bye.theirs {
 			c.sayGoodbye(bye)
 		}
+		c.parser.close()
 		c.end(err)
 		decided(err)
 		return
@@ -261,8 +262,16 @@ func (n *Network) handshakeFailed(c *conn, err error) {
 	}
 	n.counts.fail(reason)
 	level := n.log.Debug
-	if reason == failSettings || c.dialled && (reason == failIdentity || reason == failRefused) {
-		level = n.log.Warn
+	switch reason {
+	case failIdentity, failRefused:
+		if c.dialled {
+			level = n.log.Warn
+		}
+	case failSettings:
+		// Strangers may be as different as they like.
+		if c.dialled || n.handler.Admit(c.id) != Refused {
+			level = n.log.Warn
+		}
 	}
 	level("no connection", "peer", c.id, "address", addressOf(c.raw), "dialled", c.dialled, "why", err)
 }

@@ -8,10 +8,16 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/binary"
 	"fmt"
 	"io"
+	"log/slog"
+	"math/big"
 	mathrand "math/rand/v2"
+	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -538,4 +544,93 @@ func TestAFloodOfPingsAndRequestsIsAnsweredWithinBounds(t *testing.T) {
 		control.tls.NetConn().Close()
 		bulk.tls.NetConn().Close()
 	})
+}
+
+// What a certificate holds besides the key would be kept while the connection lives.
+func TestAHandshakeThatIsTooLongEndsTheConnection(t *testing.T) {
+	bubble(t, 2, func(t *testing.T, w *world) {
+		a := w.start(0, nil)
+		after(time.Second)
+		for size, taken := range map[int]bool{4 << 10: true, 20 << 10: false, 200 << 10: false} {
+			template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: strings.Repeat("x", size)}}
+			der, err := x509.CreateCertificate(rand.Reader, template, template, w.keys[1].Public(), w.keys[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw, err := w.net.DialFrom("raw:1")(t.Context(), w.address(0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			config, err := newTLSConfig(w.keys[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			config.Certificates[0].Certificate = [][]byte{der}
+			c := tls.Client(raw, config)
+			h := goodHello()
+			h.instance = [16]byte{byte(size >> 10)}
+			_, _ = c.Write(frameOf(typeHello, h.appendTo(nil))) // may fail, and so will reading
+			typ, _, err := (&rawPeer{tls: c}).tryFrame()
+			if got := err == nil && typ == typeHello; got != taken {
+				t.Errorf("a certificate of %d bytes: taken: %v", size, got)
+			}
+			raw.Close()
+			after(time.Second)
+		}
+		a.stop(t)
+	})
+}
+
+func TestStrangersDoNotFillTheLogWithTheirSettings(t *testing.T) {
+	bubble(t, 2, func(t *testing.T, w *world) {
+		var log bytes.Buffer
+		w.config = func(_ int, c *Config) {
+			c.Addresses = nil
+			c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		}
+		member := w.id(1)
+		a := w.start(0, &recorder{refuse: func(id wire.PublicKey) bool { return id != member }})
+		after(time.Second)
+		for i, key := range []ed25519.PrivateKey{testKey(70), testKey(71), w.keys[1]} {
+			raw := dialRaw(t, w, key, 0)
+			h := goodHello()
+			h.namespace = [32]byte{1}
+			raw.send(t, frameOf(typeHello, h.appendTo(nil)))
+			if e := raw.goodbye(); e == nil || e.code != byeSettings {
+				t.Errorf("told %v", e)
+			}
+			synctest.Wait()
+			if lines := strings.Count(log.String(), "namespace"); lines != i/2 {
+				t.Errorf("after %d attempts %d are logged:\n%s", i+1, lines, log.String())
+			}
+			raw.tls.NetConn().Close()
+		}
+		a.stop(t)
+	})
+}
+
+type addressConn struct {
+	net.Conn
+	address net.Addr
+}
+
+func (c addressConn) RemoteAddr() net.Addr { return c.address }
+
+func TestHandshakesAreCountedByTheAddressesThatOneHostMayHave(t *testing.T) {
+	for address, want := range map[string]string{
+		"192.0.2.7":             "192.0.2.7",
+		"::ffff:192.0.2.7":      "192.0.2.7",
+		"2001:db8:1:2:3:4:5:6":  "2001:db8:1:2::/64",
+		"2001:db8:1:2:ffff::99": "2001:db8:1:2::/64",
+		"2001:db8:1:3::":        "2001:db8:1:3::/64",
+		"fe80::1%eth0":          "fe80::/64",
+	} {
+		tcp := net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(address), 99))
+		if got := host(addressConn{address: tcp}); got != want {
+			t.Errorf("%s counts as %s, not %s", address, got, want)
+		}
+	}
+	if got := host(addressConn{address: &net.UnixAddr{Name: "@x", Net: "unix"}}); got != "@x" {
+		t.Errorf("another kind of address counts as %s", got)
+	}
 }

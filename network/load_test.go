@@ -334,6 +334,7 @@ func TestMemoryStaysWithinTheFormulaWhileAHundredPeersFlood(t *testing.T) {
 		c.Listener = shortListener{c.Listener}
 		c.QueueBytes, c.QueueMessages = 256<<10, 1024
 		c.MaxPeers, c.MaxFollowers = peers, peers
+		c.PingInterval, c.WriteTimeout = time.Hour, time.Hour // these peers neither answer nor read
 		bound = c.MaxMemory(peers)
 	})
 	var ids []wire.PublicKey

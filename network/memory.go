@@ -25,7 +25,7 @@ func (c Config) MaxMemory(peers int) int64 {
 	for _, t := range c.Types {
 		largest[t.Class] = max(largest[t.Class], t.Limit)
 	}
-	perPeer, request, answer := 0, 0, 0
+	perPeer, request, answer := int64(0), 0, 0
 	for class := range largest {
 		if class == int(Bulk) && largest[Bulk] == 0 {
 			continue
@@ -35,7 +35,7 @@ func (c Config) MaxMemory(peers int) int64 {
 			writeSize + limit + headSize + numberSize + // what is being written
 			2*limit + // a frame that has not come in whole, in a buffer that has doubled
 			limit // the message that exceeds batchBytes
-		perPeer += maxConns/classes*conn + c.QueueBytes + 2*c.QueueMessages*int(unsafe.Sizeof(outgoing{})) // the ring may have doubled
+		perPeer += int64(maxConns/classes*conn) + int64(c.QueueBytes) + int64(2*c.QueueMessages)*int64(unsafe.Sizeof(outgoing{})) // the ring may have doubled
 	}
 	for _, t := range c.Types {
 		switch t.Kind {
@@ -45,7 +45,7 @@ func (c Config) MaxMemory(peers int) int64 {
 			answer = max(answer, t.Limit)
 		}
 	}
-	return int64(peers)*int64(perPeer) +
+	return int64(peers)*perPeer +
 		int64(c.MaxServing)*int64(2*request+answer+16<<10) +
-		int64(c.MaxHandshakes*handshakeMemory)
+		int64(c.MaxHandshakes)*int64(handshakeMemory)
 }

@@ -41,6 +41,7 @@ type Network struct {
 
 	mu       sync.RWMutex // guards all below, and what says so elsewhere
 	stopping bool
+	rechecks uint64             // how often Handler.Admit may have changed its mind
 	conns    map[*conn]struct{} // all of them, whatever their state
 	peers    map[wire.PublicKey]*peer
 	leaving  map[wire.PublicKey]chan struct{} // closed when Disconnected has returned
@@ -194,9 +195,10 @@ func (n *Network) Recheck() {
 
 // readmit asks again what each connected peer may be.
 func (n *Network) readmit() {
-	n.mu.RLock()
+	n.mu.Lock()
+	n.rechecks++ // who was asked for before and is not in peers yet is asked for again
 	peers := slices.Collect(maps.Values(n.peers))
-	n.mu.RUnlock()
+	n.mu.Unlock()
 	for _, p := range peers {
 		role := n.handler.Admit(p.id)
 		n.mu.Lock()

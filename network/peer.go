@@ -80,16 +80,25 @@ func (c *conn) bySmaller() bool {
 // errNoControl: a bulk connection came before the control connection beside which it may be.
 var errNoControl = errors.New("network: no control connection")
 
+// errRecheck: Recheck was called after the host was asked for the peer's role.
+var errRecheck = errors.New("network: the role may have changed")
+
 // adopt decides what becomes of a connection whose hello is in.
 func (n *Network) adopt(c *conn) error {
 	deadline := time.NewTimer(time.Until(c.began.Add(n.cfg.HandshakeTimeout)))
 	defer deadline.Stop()
 	for {
+		n.mu.RLock()
+		rechecks := n.rechecks
+		n.mu.RUnlock()
 		role := n.handler.Admit(c.id)
 		if role != Member && role != Follower {
 			return &goodbyeError{code: byeRefused}
 		}
-		news, err := n.tryAdopt(c, role)
+		news, err := n.tryAdopt(c, role, rechecks)
+		if errors.Is(err, errRecheck) {
+			continue
+		}
 		if !errors.Is(err, errNoControl) {
 			return err
 		}
@@ -103,11 +112,15 @@ func (n *Network) adopt(c *conn) error {
 	}
 }
 
-func (n *Network) tryAdopt(c *conn, role Role) (news <-chan struct{}, err error) {
+// tryAdopt adopts a connection of a peer that had a role after so many rechecks.
+func (n *Network) tryAdopt(c *conn, role Role, rechecks uint64) (news <-chan struct{}, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.stopping {
 		return nil, &goodbyeError{code: byeShutdown}
+	}
+	if n.rechecks != rechecks {
+		return nil, errRecheck
 	}
 	p := n.peers[c.id]
 	switch {
@@ -235,10 +248,7 @@ func (n *Network) lost(p *peer, class Class, why error) *peer {
 	if class == Control {
 		return n.closePeer(p, why)
 	}
-	l := &p.links[class]
-	l.session.end()
-	l.session = newSession()
-	l.queue.remove(func(m *outgoing) bool { return m.info.Kind != Plain }, ErrDisconnected)
+	p.links[class].newSession()
 	return nil
 }
 
@@ -382,9 +392,7 @@ func (n *Network) measured(c *conn, roundTrip, offset time.Duration) {
 		p.instance, p.version = c.remote.instance, c.remote.version
 		for class := range p.links {
 			l := &p.links[class]
-			l.session.end()
-			l.session = newSession()
-			l.queue.remove(func(m *outgoing) bool { return m.info.Kind != Plain }, ErrDisconnected)
+			l.newSession()
 			if old := l.live; old != nil {
 				l.live = nil
 				n.lose(old, &goodbyeError{code: byeDuplicate, reason: "another instance"})
@@ -395,7 +403,12 @@ func (n *Network) measured(c *conn, roundTrip, offset time.Duration) {
 	if p.closing == nil && c.bye == nil {
 		n.contend(c)
 	}
+	link, s := c.link, c.link.session
 	n.mu.Unlock()
+	for _, number := range c.early {
+		n.unanswered(link, s, number, unansweredBusy)
+	}
+	c.early = nil
 	if restarted {
 		n.log.Info("peer was restarted", "peer", p.id)
 		n.compare(c)

@@ -1,12 +1,20 @@
 package network
 
 import (
+	"errors"
 	"net"
 	"sync/atomic"
 )
 
 // readSize is how many bytes are asked of a socket at once.
 const readSize = 64 << 10
+
+// maxHandshake is the most bytes of a peer's handshake, and of what crypto/tls reads ahead. One with
+// an Ed25519 certificate takes less than 4 KiB; crypto/tls alone would keep certificates of 256 KiB
+// while the connection lives.
+const maxHandshake = 16 << 10
+
+var errLongHandshake = errors.New("network: the peer's handshake is too long")
 
 const (
 	recordHead = 5                           // type, version, length of a TLS record
@@ -19,9 +27,11 @@ const (
 type recordConn struct {
 	net.Conn
 	buffer     []byte
-	start, end int // what of buffer is not handed up yet
-	left       int // bytes of the record in progress that are not handed up yet
-	pending    int // records that were handed up whole and not read; too many after one without data
+	start, end int  // what of buffer is not handed up yet
+	left       int  // bytes of the record in progress that are not handed up yet
+	shaken     bool // the handshake is over
+	taken      int  // bytes that were handed up until then
+	pending    int  // records that were handed up whole and not read; too many after one without data
 
 	read, written atomic.Uint64 // records; the reader and the writer add to them
 }
@@ -51,6 +61,11 @@ func (c *recordConn) Read(p []byte) (int, error) {
 		n += k
 		if c.left -= k; c.left == 0 {
 			c.pending++
+		}
+	}
+	if !c.shaken {
+		if c.taken += n; c.taken > maxHandshake {
+			return 0, errLongHandshake
 		}
 	}
 	copy(p, c.buffer[c.start:c.start+n])

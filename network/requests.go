@@ -26,6 +26,27 @@ func newSession() *session {
 
 func (s *session) end() { s.cancel() }
 
+// newSession ends the session of a link, with what is queued for it, and begins another. Numbers are
+// not used again, since frames of the one before may still come in. Network.mu must be held.
+func (l *link) newSession() {
+	old := l.session
+	old.end()
+	l.session = newSession()
+	old.mu.Lock()
+	l.session.last = old.last
+	old.mu.Unlock()
+	l.queue.remove(func(m *outgoing) bool { return m.info.Kind != Plain }, ErrDisconnected)
+}
+
+// enqueue adds a message of a session to the queue of its link. current is false if another session
+// has begun: its connection may lead to another instance, whose numbers are others.
+func (n *Network) enqueue(l *link, s *session, add func(outgoing) bool, m outgoing) (current, added bool) {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	current = l.session == s
+	return current, current && add(m)
+}
+
 // open registers a request of ours.
 func (s *session) open(answer chan<- Message) (number uint64, ok bool) {
 	s.mu.Lock()
@@ -68,8 +89,15 @@ func (n *Network) Request(ctx context.Context, to wire.PublicKey, t Type, messag
 
 	answer := make(chan Message, 1)
 	number, ok := s.open(answer)
-	if !ok || !l.queue.push(outgoing{info: info, number: number, message: message}) {
+	if !ok {
+		return Message{}, ErrTooManyRequests
+	}
+	current, added := n.enqueue(l, s, l.queue.push, outgoing{info: info, number: number, message: message})
+	if !added {
 		s.close(number)
+		if !current || s.ctx.Err() != nil {
+			return Message{}, ErrDisconnected
+		}
 		return Message{}, ErrTooManyRequests
 	}
 	var err error
@@ -98,14 +126,21 @@ func (m Message) orUnanswered() (Message, error) {
 	return m, nil
 }
 
+// session returns the session of the connection's link, and whether it is one with the instance at
+// the other end. It is not while that instance is not proven, nor when another has been proven since.
+func (c *conn) session() (s *session, current bool) {
+	c.n.mu.RLock()
+	defer c.n.mu.RUnlock()
+	return c.link.session, c.peer.instance == c.remote.instance
+}
+
 // answered takes in an answer. It owns the buffer.
 func (c *conn) answered(f frame) {
-	c.n.mu.RLock()
-	s := c.link.session
-	c.n.mu.RUnlock()
-	if answer := s.close(f.number); answer != nil {
-		answer <- Message{Type: f.info.Type, Buffer: f.buffer}
-		return
+	if s, current := c.session(); current {
+		if answer := s.close(f.number); answer != nil {
+			answer <- Message{Type: f.info.Type, Buffer: f.buffer}
+			return
+		}
 	}
 	f.buffer.Release()
 	c.n.counts.late.Add(1)
@@ -114,9 +149,17 @@ func (c *conn) answered(f frame) {
 // serve starts to serve a request. It owns the buffer.
 func (c *conn) serve(f frame) {
 	n := c.n
-	n.mu.RLock()
-	s, l := c.link.session, c.link
-	n.mu.RUnlock()
+	s, current := c.session()
+	l := c.link
+	if !current {
+		// The link's queue leads to another instance. If this one is proven later, it is told then.
+		f.buffer.Release()
+		n.counts.busy.Add(1)
+		if len(c.early) < MaxRequests {
+			c.early = append(c.early, f.number)
+		}
+		return
+	}
 	s.mu.Lock()
 	busy := s.serving >= MaxRequests
 	if !busy {
@@ -131,7 +174,7 @@ func (c *conn) serve(f frame) {
 	if busy {
 		f.buffer.Release()
 		n.counts.busy.Add(1)
-		n.unanswered(l, f.number, unansweredBusy)
+		n.unanswered(l, s, f.number, unansweredBusy)
 		return
 	}
 	c.peer.serves.Add(1)
@@ -145,7 +188,7 @@ func (c *conn) serve(f frame) {
 		}()
 		n.handler.Serve(s.ctx, c.id, f.info.Type, f.buffer.Bytes(), r.send)
 		if r.claim() {
-			n.unanswered(l, f.number, unansweredFailed)
+			n.unanswered(l, s, f.number, unansweredFailed)
 		}
 	})
 }
@@ -158,8 +201,9 @@ func (s *session) served() {
 
 var unansweredCodes = [...][]byte{unansweredBusy: {unansweredBusy}, unansweredFailed: {unansweredFailed}}
 
-func (n *Network) unanswered(l *link, number uint64, code int) {
-	if !l.queue.push(outgoing{info: &n.types[typeUnanswered], number: number, message: unansweredCodes[code]}) {
+func (n *Network) unanswered(l *link, s *session, number uint64, code int) {
+	m := outgoing{info: &n.types[typeUnanswered], number: number, message: unansweredCodes[code]}
+	if current, added := n.enqueue(l, s, l.queue.push, m); current && !added {
 		n.counts.drop(dropFull, 1)
 	}
 }
@@ -195,7 +239,8 @@ func (r *reply) send(t Type, answer []byte) error {
 		return ErrReplied
 	}
 	sent := make(chan error, 1)
-	if !r.link.queue.force(outgoing{info: info, number: r.request.number, message: answer, sent: sent}) {
+	m := outgoing{info: info, number: r.request.number, message: answer, sent: sent}
+	if _, added := r.n.enqueue(r.link, r.session, r.link.queue.force, m); !added {
 		return ErrDisconnected
 	}
 	select {

@@ -190,6 +190,17 @@ func (w *world) address(i int) string    { return fmt.Sprintf("host%d:1", i) }
 // start starts process i, with a recorder of its own if r is nil.
 func (w *world) start(i int, r *recorder) *process {
 	w.t.Helper()
+	p := w.build(i)
+	if p.recorder = r; r == nil {
+		p.recorder = new(recorder)
+	}
+	p.run(p.recorder)
+	return p
+}
+
+// build makes process i, without a recorder.
+func (w *world) build(i int) *process {
+	w.t.Helper()
 	c := Config{
 		Key: w.keys[i], Types: testTypes, Settings: Settings{Namespace: []byte("test")},
 		Listener: w.net.Listen(w.address(i)), Dial: w.net.DialFrom(w.address(i)),
@@ -202,13 +213,13 @@ func (w *world) start(i int, r *recorder) *process {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if r == nil {
-		r = new(recorder)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	p := &process{recorder: r, n: n, id: n.Identity(), cancel: cancel, done: make(chan error, 1)}
-	go func() { p.done <- n.Run(ctx, r) }()
-	return p
+	return &process{n: n, id: n.Identity(), done: make(chan error, 1)}
+}
+
+func (p *process) run(h Handler) {
+	var ctx context.Context
+	ctx, p.cancel = context.WithCancel(context.Background())
+	go func() { p.done <- p.n.Run(ctx, h) }()
 }
 
 // stop ends the process, which must take no longer than a second.

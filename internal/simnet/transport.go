@@ -185,7 +185,9 @@ func (t *Transport) reconcile() {
 		t.mu.Lock()
 		delete(t.peers, id)
 		t.mu.Unlock()
-		c.cancel()
+		c.mu.Lock()
+		c.cancel() // from here on nothing is added to waiting or busy
+		c.mu.Unlock()
 		c.busy.Wait()
 		for _, m := range c.waiting {
 			m.Buffer.Release()
@@ -368,15 +370,15 @@ func (t *Transport) deliver(from wire.PublicKey, c *connection) {
 
 // serve starts to serve a request.
 func (t *Transport) serve(from wire.PublicKey, c *connection, typ network.Type, number uint64, request wire.Buffer) {
+	endpoint, _ := t.peer(from)
 	c.mu.Lock()
-	busy := c.serving >= network.MaxRequests || c.ctx.Err() != nil
+	busy := endpoint == nil || c.serving >= network.MaxRequests || c.ctx.Err() != nil
 	if !busy {
 		c.serving++
 		c.busy.Add(1) // the context is alive, so nobody waits yet
 	}
 	c.mu.Unlock()
-	endpoint, _ := t.peer(from)
-	if busy || endpoint == nil {
+	if busy {
 		request.Release()
 		if endpoint != nil {
 			endpoint.Send([]wire.PublicKey{from}, Kind(typeUnanswered), numbered(number, nil), false)

@@ -10,6 +10,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -64,7 +65,8 @@ type Bridge struct {
 	engine    *engine.Engine // set by Run, before the transport runs
 
 	mu    sync.RWMutex
-	peers map[wire.PublicKey]*peer
+	peers map[wire.PublicKey]*peer        // connected
+	kept  map[wire.PublicKey]*engine.Peer // of members that are not connected
 }
 
 var (
@@ -72,7 +74,8 @@ var (
 	_ network.Handler = (*Bridge)(nil)
 )
 
-// peer is the engine's handle of one that is connected. batch belongs to the goroutine that the
+// peer is the engine's handle of one that is connected, nil while the engine has no room for it;
+// Bridge.mu guards that. batch belongs to the goroutine that the
 // transport calls Messages from; there is one at a time for the control messages of a peer.
 type peer struct {
 	handle *engine.Peer
@@ -87,7 +90,7 @@ func New(t network.Transport, c Config) *Bridge {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Bridge{config: c, transport: t, peers: make(map[wire.PublicKey]*peer)}
+	return &Bridge{config: c, transport: t, peers: make(map[wire.PublicKey]*peer), kept: make(map[wire.PublicKey]*engine.Peer)}
 }
 
 // Run runs the transport for an engine, until ctx ends or the transport fails.
@@ -139,14 +142,14 @@ func (b *Bridge) Admit(id wire.PublicKey) network.Role { return b.config.Admit(i
 
 // Connected implements network.Handler. The peer is sent what it may have missed.
 func (b *Bridge) Connected(id wire.PublicKey, r network.Role) {
-	handle, err := b.engine.Peer(id)
-	if err == nil {
-		b.mu.Lock()
-		if b.peers[id] == nil {
-			b.peers[id] = &peer{handle: handle}
-		}
-		b.mu.Unlock()
+	b.mu.Lock()
+	p := b.peers[id]
+	if p == nil {
+		p = new(peer)
+		b.peers[id] = p
 	}
+	b.mu.Unlock()
+	_, err := b.handle(p, id)
 	if b.config.Connected != nil {
 		b.config.Connected(id, r)
 	}
@@ -158,24 +161,62 @@ func (b *Bridge) Connected(id wire.PublicKey, r network.Role) {
 	}
 }
 
+// handle returns the engine's handle of a connected peer. If there is no room, those of members give
+// their places back that are none any more.
+func (b *Bridge) handle(p *peer, id wire.PublicKey) (*engine.Peer, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if p.handle != nil {
+		return p.handle, nil
+	}
+	handle, err := b.engine.Peer(id)
+	if errors.Is(err, engine.ErrTooManyPeers) {
+		for other, h := range b.kept {
+			if b.config.Admit(other) != network.Member {
+				h.Close()
+				delete(b.kept, other)
+			}
+		}
+		handle, err = b.engine.Peer(id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	delete(b.kept, id)
+	p.handle = handle
+	return handle, nil
+}
+
 // Disconnected implements network.Handler. The engine keeps its handle of a member, with the limits
 // that belong to it; that of another gives its place back.
 func (b *Bridge) Disconnected(id wire.PublicKey, _ error) {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	p := b.peers[id]
 	delete(b.peers, id)
-	b.mu.Unlock()
-	if p != nil && b.config.Admit(id) != network.Member {
+	switch {
+	case p == nil || p.handle == nil:
+	case b.config.Admit(id) == network.Member:
+		b.kept[id] = p.handle
+	default:
 		p.handle.Close()
 	}
 }
 
-// Messages implements network.Handler. The engine counts what it refuses.
+// Messages implements network.Handler. The engine counts what it refuses. What comes while it has no
+// room for the peer is dropped.
 func (b *Bridge) Messages(from wire.PublicKey, batch []network.Message) {
 	b.mu.RLock()
 	p := b.peers[from]
+	var handle *engine.Peer
+	if p != nil {
+		handle = p.handle
+	}
 	b.mu.RUnlock()
-	if p == nil {
+	if p != nil && handle == nil {
+		handle, _ = b.handle(p, from) // the error was logged when it was connected
+	}
+	if handle == nil {
 		for _, m := range batch {
 			m.Buffer.Release()
 		}
@@ -193,7 +234,7 @@ func (b *Bridge) Messages(from wire.PublicKey, batch []network.Message) {
 			m.Buffer.Release()
 		}
 	}
-	_, _ = p.handle.Deliver(p.batch)
+	_, _ = handle.Deliver(p.batch)
 	clear(p.batch)
 	p.batch = p.batch[:0]
 }

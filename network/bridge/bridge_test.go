@@ -2,10 +2,12 @@ package bridge_test
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,6 +48,11 @@ type process struct {
 // start starts validator i of a set.
 func start(t *testing.T, set *testkit.Set, i int, transport network.Transport, c bridge.Config, acks engine.Acks) *process {
 	t.Helper()
+	return startWith(t, set, i, transport, c, func(c *engine.Config) { c.Acks = acks })
+}
+
+func startWith(t *testing.T, set *testkit.Set, i int, transport network.Transport, c bridge.Config, change func(*engine.Config)) *process {
+	t.Helper()
 	var ids []wire.PublicKey
 	for _, k := range set.Identities {
 		ids = append(ids, testkit.Identity(k))
@@ -55,13 +62,15 @@ func start(t *testing.T, set *testkit.Set, i int, transport network.Transport, c
 		t.Fatal(err)
 	}
 	p := &process{Recorder: new(testkit.Recorder), bridge: bridge.New(transport, c)}
-	p.engine, err = engine.New(engine.Config{
+	config := engine.Config{
 		Namespace: []byte("bridge"), Identity: ids[i], Sequencer: set.ChunkSigners[i],
 		Schemes: epochs, Sequencers: epochs, Monitor: epochs,
 		Automaton: app{ids[i]}, Relay: app{ids[i]}, Reporter: p, Sender: p.bridge,
 		Journal:            engine.JournalConfig{Dir: filepath.Join(t.TempDir(), strconv.Itoa(i)), Create: true},
-		RebroadcastTimeout: 50 * time.Millisecond, Acks: acks,
-	})
+		RebroadcastTimeout: 50 * time.Millisecond,
+	}
+	change(&config)
+	p.engine, err = engine.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,5 +188,32 @@ func TestWhoIsNoMemberGivesItsHandleBackAndMessagesOfOthersAreReleased(t *testin
 		if now, err := p.engine.Peer(id); err != nil || (now == before[id]) != same {
 			t.Errorf("peer %v has its handle: %v, %v; want %v", id[0], now == before[id], err, same)
 		}
+	}
+}
+
+func TestMembersThatAreNoneAnyMoreGiveTheirHandlesBackToWhoIsConnectedWithoutOne(t *testing.T) {
+	set := testkit.MustSet(t, testkit.Ed25519, 1, []byte("bridge"), 1)
+	stand := transport{runs: make(chan struct{})}
+	var former atomic.Bool
+	p := startWith(t, set, 0, stand, bridge.Config{Admit: func(id wire.PublicKey) network.Role {
+		if id[0] == 1 && former.Load() {
+			return network.Refused
+		}
+		return network.Member
+	}}, func(c *engine.Config) { c.MaxPeers = 1 })
+	defer p.done.Wait()
+	defer p.cancel()
+	<-stand.runs
+	old, next := wire.PublicKey{1}, wire.PublicKey{2}
+	p.bridge.Connected(old, network.Member)
+	p.bridge.Disconnected(old, network.ErrDisconnected)
+	p.bridge.Connected(next, network.Member)
+	if _, err := p.engine.Peer(next); !errors.Is(err, engine.ErrTooManyPeers) {
+		t.Fatalf("the engine has room for two: %v", err)
+	}
+	former.Store(true)
+	p.bridge.Messages(next, []network.Message{{Type: bridge.Ack, Buffer: wire.CopyBuffer([]byte("ack"))}})
+	if _, err := p.engine.Peer(next); err != nil {
+		t.Errorf("a peer that is connected has no handle: %v", err)
 	}
 }
