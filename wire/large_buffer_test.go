@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"bytes"
+	"runtime"
 	"testing"
 
 	"github.com/lanecast/lanecast/internal/poison"
@@ -60,6 +61,30 @@ func TestBuffersInUseAtOnceShareNoMemory(t *testing.T) {
 					b.Release()
 				}
 			}
+		}
+	}
+}
+
+// Memory that went back to the pool of large ones belongs to no Buffer: when there are more Buffers
+// at once than before, no two of them get it.
+func TestLargeMemoryIsInThePoolOnce(t *testing.T) {
+	const size = 3000
+	runtime.GC()
+	runtime.GC() // the pools are empty now
+	for _, most := range []byte{1, 2, 4, 8, 16, 32} {
+		var all []wire.Buffer
+		for i := range most {
+			b := wire.NewBuffer()
+			b.Append(bytes.Repeat([]byte{i}, size))
+			all = append(all, b)
+		}
+		for i, b := range all {
+			if !bytes.Equal(b.Bytes(), bytes.Repeat([]byte{byte(i)}, size)) {
+				t.Fatalf("of %d buffers in use two share memory", most)
+			}
+		}
+		for _, b := range all {
+			b.Release()
 		}
 	}
 }
