@@ -46,10 +46,7 @@ type KeyProof struct {
 // TransportMessage returns the bytes that an identity signs for a transport key (docs/protocol.md 8):
 // union_unique(namespace‖"_TRANSPORT", key ‖ varint not-after).
 func TransportMessage(namespace []byte, key wire.PublicKey, notAfter time.Time) []byte {
-	const suffix = "_TRANSPORT"
-	b := wire.AppendUvarint(nil, uint64(len(namespace)+len(suffix)))
-	b = append(append(b, namespace...), suffix...)
-	b = append(b, key[:]...)
+	b := append(wire.AppendNamespace(nil, namespace, "_TRANSPORT"), key[:]...)
 	return wire.AppendUvarint(b, uint64(max(0, notAfter.Unix())))
 }
 

@@ -39,7 +39,7 @@ type Header struct {
 
 // Size returns the length of the encoding in bytes.
 func (h *Header) Size() int {
-	return 1 + wire.PublicKeySize + uvarintSize(h.Height) + uvarintSize(h.BodySize) + 2*wire.DigestSize
+	return 1 + wire.PublicKeySize + wire.UvarintSize(h.Height) + wire.UvarintSize(h.BodySize) + 2*wire.DigestSize
 }
 
 // AppendTo appends the encoding to dst.
@@ -88,21 +88,11 @@ func (h *Header) Decode(b []byte, maxPayload uint64) error {
 // everything below it on its lane.
 func Digest(namespace []byte, h *Header) wire.Digest {
 	b := make([]byte, 0, 256)
-	b = wire.AppendUvarint(b, uint64(len(namespace)+len(digestSuffix)))
-	b = append(append(b, namespace...), digestSuffix...)
+	b = wire.AppendNamespace(b, namespace, digestSuffix)
 	return sha256.Sum256(h.AppendTo(b))
 }
 
 func fail(field string, err error) error { return &wire.DecodeError{Field: field, Err: err} }
-
-func uvarintSize(v uint64) int {
-	n := 1
-	for v >= 0x80 {
-		v >>= 7
-		n++
-	}
-	return n
-}
 
 // reader reads fields until the first error, which sticks.
 type reader struct {

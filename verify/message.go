@@ -13,12 +13,9 @@ const (
 	chunkSuffix = "_CHUNK"
 )
 
-// prefix returns varint u32 len(namespace‖suffix) ‖ namespace ‖ suffix. All signed bytes begin with
-// it. So no two namespaces, one the beginning of the other, can share signed bytes.
+// prefix returns what all signed bytes of a namespace and kind begin with.
 func prefix(namespace []byte, suffix string) []byte {
-	n := len(namespace) + len(suffix)
-	p := wire.AppendUvarint(make([]byte, 0, 5+n), uint64(n))
-	return append(append(p, namespace...), suffix...)
+	return wire.AppendNamespace(make([]byte, 0, 5+len(namespace)+len(suffix)), namespace, suffix)
 }
 
 // ackMessage returns the bytes that an ack signs: union_unique(namespace‖"_ACK", Chunk ‖ varint

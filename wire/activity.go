@@ -221,7 +221,7 @@ func (*InconsistentKeys) activity()   {}
 
 // peerMessageSize is the size of a tag, a peer and a message with its length.
 func peerMessageSize(message []byte) int {
-	return 1 + PublicKeySize + uvarintSize(uint64(len(message))) + len(message)
+	return 1 + PublicKeySize + UvarintSize(uint64(len(message))) + len(message)
 }
 
 func appendPeerMessage(dst []byte, peer PublicKey, message []byte) []byte {

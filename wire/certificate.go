@@ -41,7 +41,7 @@ func (f Format) MaxCertificateSize() int {
 	case SignersAndAggregate:
 		return signers + f.Signature
 	case SignersAndList:
-		return signers + uvarintSize(uint64(f.Participants)) + f.Participants*f.Signature
+		return signers + UvarintSize(uint64(f.Participants)) + f.Participants*f.Signature
 	default:
 		return f.Signature
 	}

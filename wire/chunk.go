@@ -33,7 +33,7 @@ type Chunk struct {
 }
 
 // Size returns the length of the encoding in bytes.
-func (c *Chunk) Size() int { return PublicKeySize + uvarintSize(c.Height) + DigestSize }
+func (c *Chunk) Size() int { return PublicKeySize + UvarintSize(c.Height) + DigestSize }
 
 // AppendTo appends the encoding to dst.
 func (c *Chunk) AppendTo(dst []byte) []byte {
@@ -57,7 +57,7 @@ type Subject struct {
 }
 
 // Size returns the length of what AppendTo appends, in bytes.
-func (s *Subject) Size() int { return s.Chunk.Size() + uvarintSize(s.Epoch) }
+func (s *Subject) Size() int { return s.Chunk.Size() + UvarintSize(s.Epoch) }
 
 // AppendTo appends Chunk ‖ varint epoch, the bytes that an ack signs (before the namespace).
 func (s *Subject) AppendTo(dst []byte) []byte {

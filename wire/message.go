@@ -14,7 +14,7 @@ func (a *Ack) Subject() Subject { return Subject{Chunk: a.Chunk, Epoch: a.Epoch}
 
 // Size returns the length of the encoding in bytes.
 func (a *Ack) Size() int {
-	return a.Chunk.Size() + uvarintSize(a.Epoch) + uvarintSize(uint64(a.Participant)) + len(a.Signature)
+	return a.Chunk.Size() + UvarintSize(a.Epoch) + UvarintSize(uint64(a.Participant)) + len(a.Signature)
 }
 
 // AppendTo appends the encoding to dst.
@@ -69,7 +69,7 @@ type Parent struct {
 }
 
 // Size returns the length of the encoding in bytes.
-func (p *Parent) Size() int { return DigestSize + uvarintSize(p.Epoch) + len(p.Certificate) }
+func (p *Parent) Size() int { return DigestSize + UvarintSize(p.Epoch) + len(p.Certificate) }
 
 // AppendTo appends the encoding to dst.
 func (p *Parent) AppendTo(dst []byte) []byte {
@@ -211,7 +211,7 @@ type Lock struct {
 func (l *Lock) Subject() Subject { return Subject{Chunk: l.Chunk, Epoch: l.Epoch} }
 
 // Size returns the length of the encoding in bytes.
-func (l *Lock) Size() int { return l.Chunk.Size() + uvarintSize(l.Epoch) + len(l.Certificate) }
+func (l *Lock) Size() int { return l.Chunk.Size() + UvarintSize(l.Epoch) + len(l.Certificate) }
 
 // AppendTo appends the encoding to dst.
 func (l *Lock) AppendTo(dst []byte) []byte {

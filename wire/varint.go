@@ -18,8 +18,8 @@ func AppendUvarint(dst []byte, v uint64) []byte {
 	return append(dst, byte(v))
 }
 
-// uvarintSize returns the length of the encoding of v, 1 to 10 bytes.
-func uvarintSize(v uint64) int {
+// UvarintSize returns the length of what [AppendUvarint] appends, 1 to 10 bytes.
+func UvarintSize(v uint64) int {
 	n := 1
 	for v >= 0x80 {
 		v >>= 7
