@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,35 +18,13 @@ import (
 
 // newJournalCommand returns the commands for journals that no engine uses.
 func newJournalCommand() *cobra.Command {
-	parent := &cobra.Command{
-		Use:   "journal",
-		Short: "Look into journals",
-		Args: func(*cobra.Command, []string) error {
-			return usagef("loadgen journal needs a subcommand: inspect DIR")
-		},
-		RunE: func(*cobra.Command, []string) error { return nil },
-	}
-	asJSON := false
-	inspect := &cobra.Command{
-		Use:   "inspect DIR",
+	return newInspectCommand("journal", "Look into journals", &cobra.Command{
 		Short: "Read a journal, or all below a --data folder, and say what is in it and whether it is damaged",
 		Long: "Reads a journal, or every journal in the folders right below DIR, and prints its records, lanes, tips,\n" +
 			"certificates and damage. Nothing is changed and no lock is taken: a journal that is being written may look\n" +
 			"damaged. What a crash leaves unfinished at the end is no damage.\n\n" +
 			"Exit status 0: all are sound. 1: at least one is damaged or cannot be read. 2: there is no journal.",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usagef("loadgen journal inspect needs the name of one folder, got %d", len(args))
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return inspectAll(cmd.OutOrStdout(), args[0], asJSON)
-		},
-	}
-	inspect.Flags().BoolVar(&asJSON, "json", false, "print one JSON object instead of text")
-	parent.AddCommand(inspect)
-	return parent
+	}, inspectJournals)
 }
 
 // inspection is the content of one journal. --json prints its JSON form; keys are added and never
@@ -105,47 +82,21 @@ type laneEntry struct {
 
 func (i *inspection) sound() bool { return i.Damage == nil && len(i.Problems) == 0 }
 
-func inspectAll(out io.Writer, dir string, asJSON bool) error {
+func inspectJournals(out io.Writer, dir string, asJSON bool) error {
 	dirs, err := journalsBelow(dir)
 	if err != nil {
 		return err
 	}
-	report := struct {
-		Journals []*inspection `json:"journals"`
-		OK       bool          `json:"ok"`
-	}{OK: true}
-	bad := 0
+	var found []*inspection
 	for _, d := range dirs {
-		i := inspectJournal(d)
-		if i == nil {
-			continue
-		}
-		report.Journals = append(report.Journals, i)
-		if !i.sound() {
-			report.OK = false
-			bad++
+		if i := inspectJournal(d); i != nil {
+			found = append(found, i)
 		}
 	}
-	if len(report.Journals) == 0 {
+	if len(found) == 0 {
 		return usagef("there is no journal in %s, nor in a folder right below", dir)
 	}
-	if asJSON {
-		b, err := json.MarshalIndent(report, "", "  ")
-		if err != nil {
-			return fmt.Errorf("encoding the report: %w", err)
-		}
-		if _, err := out.Write(append(b, '\n')); err != nil {
-			return fmt.Errorf("writing the report: %w", err)
-		}
-	} else {
-		for _, i := range report.Journals {
-			i.print(out)
-		}
-	}
-	if bad > 0 {
-		return fmt.Errorf("%d of %d journals are damaged or cannot be read", bad, len(dirs))
-	}
-	return nil
+	return writeInspections(out, "journals", found, len(dirs), asJSON)
 }
 
 // journalsBelow returns dir if it is a journal's folder, otherwise those folders right below it

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,36 +15,18 @@ import (
 
 // newArchiveCommand returns the commands for archives that nothing uses.
 func newArchiveCommand() *cobra.Command {
-	parent := &cobra.Command{
-		Use:   "archive",
-		Short: "Look into archives",
-		Args: func(*cobra.Command, []string) error {
-			return usagef("loadgen archive needs a subcommand: inspect DIR")
-		},
-		RunE: func(*cobra.Command, []string) error { return nil },
-	}
-	asJSON, indexOnly := false, false
+	indexOnly := false
 	inspect := &cobra.Command{
-		Use:   "inspect DIR",
 		Short: "Read an archive of bodies, or all right below a folder, and say what is in it and whether it is damaged",
 		Long: "Reads an archive, or every archive in the folders right below DIR, and prints its lanes, tips, locks,\n" +
 			"segments and damage. All bodies are read and hashed, unless --index-only is set. Nothing is changed and no lock\n" +
 			"is taken: an archive that is being written may look damaged.\n\n" +
 			"Exit status 0: all are sound. 1: at least one is damaged or cannot be read. 2: there is no archive.",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usagef("loadgen archive inspect needs the name of one folder, got %d", len(args))
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return inspectArchives(cmd.OutOrStdout(), args[0], asJSON, indexOnly)
-		},
 	}
-	inspect.Flags().BoolVar(&asJSON, "json", false, "print one JSON object instead of text")
 	inspect.Flags().BoolVar(&indexOnly, "index-only", false, "read no bodies")
-	parent.AddCommand(inspect)
-	return parent
+	return newInspectCommand("archive", "Look into archives", inspect, func(out io.Writer, dir string, asJSON bool) error {
+		return inspectArchives(out, dir, asJSON, indexOnly)
+	})
 }
 
 // archiveInspection is the content of one archive. --json prints its JSON form; keys are added and
@@ -105,36 +86,11 @@ func inspectArchives(out io.Writer, dir string, asJSON, indexOnly bool) error {
 	if err != nil {
 		return err
 	}
-	report := struct {
-		Archives []*archiveInspection `json:"archives"`
-		OK       bool                 `json:"ok"`
-	}{OK: true}
-	bad := 0
+	var found []*archiveInspection
 	for _, d := range dirs {
-		i := inspectArchive(d, indexOnly)
-		report.Archives = append(report.Archives, i)
-		if !i.sound() {
-			report.OK = false
-			bad++
-		}
+		found = append(found, inspectArchive(d, indexOnly))
 	}
-	if asJSON {
-		b, err := json.MarshalIndent(report, "", "  ")
-		if err != nil {
-			return fmt.Errorf("encoding the report: %w", err)
-		}
-		if _, err := out.Write(append(b, '\n')); err != nil {
-			return fmt.Errorf("writing the report: %w", err)
-		}
-	} else {
-		for _, i := range report.Archives {
-			i.print(out)
-		}
-	}
-	if bad > 0 {
-		return fmt.Errorf("%d of %d archives are damaged or cannot be read", bad, len(dirs))
-	}
-	return nil
+	return writeInspections(out, "archives", found, len(dirs), asJSON)
 }
 
 // archivesBelow returns dir if it is an archive's folder, otherwise those folders right below it that
