@@ -2,8 +2,8 @@
 // runs the changed package's own tests. Changes that no test notices show behavior that is not
 // tested. It is run by hand, from the root of the repository, on Linux or macOS:
 //
-//	go run ./.ci/mutator -packages internal/core,aggregate -sample 200 -results /tmp/mutants.jsonl
-//	go run ./.ci/mutator -packages internal/core,aggregate -sample 200 -results /tmp/mutants.jsonl -again
+//	go run ./.ci/mutator -packages internal/core,aggregate -sample 200 -results ../mutants.jsonl
+//	go run ./.ci/mutator -packages internal/core,aggregate -sample 200 -results ../mutants.jsonl -again
 //
 // Kinds of mutants:
 //

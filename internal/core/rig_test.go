@@ -504,6 +504,18 @@ func (r *rig) ack(i int, c wire.Chunk, epoch uint64) Outcome {
 	return r.ackBytes(r.w.validator(epoch, i), r.w.ack(i, c, epoch))
 }
 
+// deliver passes a copy of a message to the core and overwrites it then.
+func (r *rig) deliver(to func(time.Duration, *Peer, []byte) Outcome, from wire.PublicKey, message []byte) Outcome {
+	r.t.Helper()
+	passing := slices.Clone(message)
+	o := to(r.now, r.peer(from), passing)
+	for i := range passing { // the core must have copied what it keeps
+		passing[i] = 0xDB
+	}
+	r.drain()
+	return o
+}
+
 // badAck delivers an ack of participant i whose signature is wrong.
 func (r *rig) badAck(i int, c wire.Chunk, epoch uint64) Outcome {
 	r.t.Helper()
@@ -512,13 +524,7 @@ func (r *rig) badAck(i int, c wire.Chunk, epoch uint64) Outcome {
 
 func (r *rig) ackBytes(from wire.PublicKey, message []byte) Outcome {
 	r.t.Helper()
-	passing := slices.Clone(message)
-	o := r.c.Ack(r.now, r.peer(from), passing)
-	for i := range passing { // the core must have copied what it keeps
-		passing[i] = 0xDB
-	}
-	r.drain()
-	return o
+	return r.deliver(r.c.Ack, from, message)
 }
 
 // node delivers a node from its sequencer.
@@ -529,13 +535,7 @@ func (r *rig) node(n wire.Node) Outcome {
 
 func (r *rig) nodeBytes(from wire.PublicKey, message []byte) Outcome {
 	r.t.Helper()
-	passing := slices.Clone(message)
-	o := r.c.Node(r.now, r.peer(from), passing)
-	for i := range passing { // the core must have copied what it keeps
-		passing[i] = 0xDB
-	}
-	r.drain()
-	return o
+	return r.deliver(r.c.Node, from, message)
 }
 
 // lock delivers a certificate message.
@@ -546,13 +546,7 @@ func (r *rig) lock(from wire.PublicKey, l wire.Lock) Outcome {
 
 func (r *rig) lockBytes(from wire.PublicKey, message []byte) Outcome {
 	r.t.Helper()
-	passing := slices.Clone(message)
-	o := r.c.CertificateMessage(r.now, r.peer(from), passing)
-	for i := range passing { // the core must have copied what it keeps
-		passing[i] = 0xDB
-	}
-	r.drain()
-	return o
+	return r.deliver(r.c.CertificateMessage, from, message)
 }
 
 // connected tells that a peer is connected.
