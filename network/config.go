@@ -63,6 +63,13 @@ type Config struct {
 	// 4 and 4 MiB.
 	BulkPeers, BulkTurn int
 
+	// ReadPause is how long a control connection that gets small records at a high rate is not read,
+	// so that one read brings several: a message waits that long at most, and half of it on average;
+	// on an idle process timers add up to a millisecond. A connection pauses only while it gets at
+	// least one record in that time, and all connections together more than 20,000 per second: a
+	// message that comes alone never waits. Default 1 ms, from 100 µs to 10 ms; -1: never.
+	ReadPause time.Duration
+
 	// HandshakeTimeout is how long a connection may take until its hello is in. Default 5 s.
 	HandshakeTimeout time.Duration
 	// PingInterval is how often a connection is pinged. Default 5 s.
@@ -153,6 +160,9 @@ func (c Config) withDefaults() (Config, error) {
 	bounded(&check, "BulkRate", &c.BulkRate, 0, 1<<20, 1<<30)
 	bounded(&check, "BulkPeers", &c.BulkPeers, 4, 1, 1<<16)
 	bounded(&check, "BulkTurn", &c.BulkTurn, 4<<20, 1, maxQueueBytes)
+	if c.ReadPause != -1 {
+		bounded(&check, "ReadPause", &c.ReadPause, time.Millisecond, 100*time.Microsecond, 10*time.Millisecond)
+	}
 	bounded(&check, "HandshakeTimeout", &c.HandshakeTimeout, 5*time.Second, time.Millisecond, maxDuration)
 	bounded(&check, "PingInterval", &c.PingInterval, 5*time.Second, time.Millisecond, maxDuration)
 	bounded(&check, "IdleTimeout", &c.IdleTimeout, max(15*time.Second, 3*c.PingInterval), c.PingInterval+1, 2*maxDuration)

@@ -42,6 +42,7 @@ type conn struct {
 	tls     *tls.Conn
 	dialled bool
 	began   time.Time
+	born    time.Duration // began as a time of Network.clock
 
 	class  Class
 	local  hello
@@ -52,12 +53,15 @@ type conn struct {
 	cancel context.CancelCauseFunc // see end
 
 	// Of the reader.
-	parser frameParser
-	plain  []byte
-	rest   []byte // of plain, that came with the hello
-	batch  []Message
-	held   int      // capacity of the batch's buffers
-	early  []uint64 // numbers of requests that came before the instance was proven
+	parser  frameParser
+	plain   []byte
+	rest    []byte // of plain, that came with the hello
+	batch   []Message
+	held    int      // capacity of the batch's buffers
+	early   []uint64 // numbers of requests that came before the instance was proven
+	counted uint64   // records that rate has taken in
+	rate    readRate
+	resume  chan struct{} // room for one token: a pause has ended
 
 	// Guarded by Network.mu.
 	peer    *peer
@@ -69,7 +73,6 @@ type conn struct {
 	expiring atomic.Bool   // the dialler shall replace it
 	kicks    chan struct{} // room for one token: the writer shall look again
 	written  chan struct{} // closed when the writer is done
-	lastRead atomic.Int64  // nanoseconds since began
 
 	mu       sync.Mutex // guards what is below
 	pongDue  bool
@@ -80,7 +83,10 @@ type conn struct {
 }
 
 func (n *Network) newConn(raw net.Conn, dialled bool) *conn {
-	c := &conn{n: n, raw: newRecordConn(raw), dialled: dialled, began: time.Now(), kicks: make(chan struct{}, 1), written: make(chan struct{})}
+	c := &conn{
+		n: n, raw: newRecordConn(raw, n.clock), dialled: dialled, began: time.Now(), born: n.clock(),
+		kicks: make(chan struct{}, 1), written: make(chan struct{}), resume: make(chan struct{}, 1),
+	}
 	if dialled {
 		c.tls = tls.Client(c.raw, n.tls)
 	} else {
@@ -244,26 +250,50 @@ func (c *conn) read() error {
 		return err
 	}
 	c.rest = nil
+	c.raw.before = c.beforeRead
 	for {
 		n, err := c.tls.Read(c.plain)
-		c.lastRead.Store(int64(time.Since(c.began)))
 		if bad := c.frames(c.plain[:n]); bad != nil {
 			return bad
 		}
 		if err != nil {
-			c.deliver() // records may wait that will never be read
+			c.deliver()
 			if errors.Is(err, io.EOF) {
 				err = errClosed
 			}
 			return err
 		}
-		if bad := c.wear(); bad != nil {
+		if bad := c.wear(time.Duration(c.raw.lastRead.Load())); bad != nil {
 			return bad
 		}
 	}
 }
 
-// frames takes in what was read. It hands messages over when no more can be had without waiting.
+// beforeRead is called when nothing more can be had without reading the connection, which may block.
+// It hands over what has come in. If small records come at a high rate it pauses, on a connection of
+// Control: what bulk carries is large, and its requests are answered one by one.
+func (c *conn) beforeRead() (paused bool) {
+	c.deliver()
+	m := &c.n.moderator
+	if m.pause <= 0 || c.class != Control {
+		return false
+	}
+	now, read := time.Duration(c.raw.lastRead.Load()), c.raw.read.Load()
+	records := int(read - c.counted)
+	c.counted = read
+	c.rate.add(now, records)
+	if many := m.many(now, records); !many || c.raw.filled >= littleRead || c.rate.in(m.pause) < pauseGain {
+		return false
+	}
+	c.n.counts.pauses.Add(1)
+	if c.raw.quiet != nil {
+		c.raw.quiet.hush(littleRead)
+	}
+	m.wait(c.resume)
+	return true
+}
+
+// frames takes in what was read.
 func (c *conn) frames(p []byte) error {
 	defer func() {
 		if c.parser.skipped > 0 {
@@ -294,9 +324,6 @@ func (c *conn) frames(p []byte) error {
 			c.deliver()
 			return err
 		}
-	}
-	if !c.raw.whole() {
-		c.deliver()
 	}
 	return nil
 }
@@ -368,10 +395,10 @@ func (c *conn) pong(echo, theirs uint64) {
 }
 
 // wear asks for the replacement of a connection that has carried enough, and ends one that has
-// carried twice that.
-func (c *conn) wear() error {
+// carried twice that. now is a time of Network.clock.
+func (c *conn) wear(now time.Duration) error {
 	records := max(c.raw.read.Load(), c.raw.written.Load())
-	age := time.Since(c.began)
+	age := now - c.born
 	if records < c.n.cfg.MaxRecords && age < c.n.cfg.MaxAge {
 		return nil
 	}
@@ -401,7 +428,7 @@ func (c *conn) write() {
 		bye := c.n.byeOf(c)
 		wrote, err := w.once(bye)
 		if err == nil {
-			err = c.wear()
+			err = c.wear(c.n.clock())
 		}
 		if err != nil {
 			c.end(err)
@@ -450,7 +477,7 @@ func (c *conn) write() {
 // tick is what a writer does every PingInterval.
 func (c *conn) tick() error {
 	now := time.Now()
-	if now.Sub(c.began)-time.Duration(c.lastRead.Load()) > c.n.cfg.IdleTimeout {
+	if c.n.clock()-time.Duration(c.raw.lastRead.Load()) > c.n.cfg.IdleTimeout {
 		return errIdle
 	}
 	if p := c.remote.proof; p != nil && !now.Before(p.NotAfter) {

@@ -54,7 +54,7 @@ type counts struct {
 	differences    [3]atomic.Uint64 // by softSettings
 	skipped        atomic.Uint64
 	late, busy     atomic.Uint64
-	dials          atomic.Uint64
+	dials, pauses  atomic.Uint64
 	roundTrip      prometheus.Histogram
 }
 
@@ -84,6 +84,7 @@ var (
 	descRecvBytes  = describe("received_bytes_total", "Bytes of messages received.", "type")
 	descDropped    = describe("dropped_messages_total", "Messages that were not sent.", "reason")
 	descSkipped    = describe("skipped_frames_total", "Frames of unknown types from 0x80 on.")
+	descPauses     = describe("read_pauses_total", "Pauses before a read, so that it brings more.")
 	descDials      = describe("dials_total", "Attempts to connect, the first to a peer and all later ones.")
 	descFails      = describe("connections_failed_total", "Connections that failed before the peer was connected, or for a protocol error.", "reason")
 	descDiffer     = describe("settings_differ_total", "Connections to peers that have another setting.", "setting")
@@ -96,7 +97,7 @@ var (
 func (c *counts) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descPeers, descConns, descQueue, descQueueBytes, descSent, descSentBytes, descReceived, descRecvBytes, descDropped,
-		descSkipped, descDials, descFails, descDiffer, descServing, descBusy, descLate,
+		descSkipped, descPauses, descDials, descFails, descDiffer, descServing, descBusy, descLate,
 	} {
 		ch <- d
 	}
@@ -153,6 +154,7 @@ func (c *counts) Collect(ch chan<- prometheus.Metric) {
 		counter(descDiffer, c.differences[i].Load(), name)
 	}
 	counter(descSkipped, c.skipped.Load())
+	counter(descPauses, c.pauses.Load())
 	counter(descDials, c.dials.Load())
 	gauge(descServing, int(c.n.serving.Load()))
 	counter(descBusy, c.busy.Load())

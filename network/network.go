@@ -26,11 +26,14 @@ type Network struct {
 	log      *slog.Logger
 	id       wire.PublicKey
 	instance [16]byte
+	made     time.Time // see clock
 	tls      *tls.Config
 	types    *typeTable
 	bulk     bool // there are types of class Bulk
 	pacer    *pacer
 	counts   *counts
+
+	moderator moderator
 
 	started atomic.Bool
 	handler Handler // set by Run, before any goroutine
@@ -60,17 +63,18 @@ func New(c Config) (*Network, error) {
 		return nil, err
 	}
 	n := &Network{
-		cfg: c, log: c.Logger, id: publicKey(c.Key),
-		types:   newTypeTable(c.Types),
-		bulk:    slices.ContainsFunc(c.Types, func(t MessageType) bool { return t.Class == Bulk }),
-		pacer:   newPacer(c.BulkRate, c.BulkPeers, c.BulkTurn),
-		recheck: make(chan struct{}, 1),
-		conns:   make(map[*conn]struct{}),
-		peers:   make(map[wire.PublicKey]*peer),
-		leaving: make(map[wire.PublicKey]chan struct{}),
-		news:    make(chan struct{}),
-		targets: make(map[wire.PublicKey]*target),
-		warned:  make(map[wire.PublicKey]uint8),
+		cfg: c, log: c.Logger, id: publicKey(c.Key), made: time.Now(),
+		moderator: moderator{pause: c.ReadPause},
+		types:     newTypeTable(c.Types),
+		bulk:      slices.ContainsFunc(c.Types, func(t MessageType) bool { return t.Class == Bulk }),
+		pacer:     newPacer(c.BulkRate, c.BulkPeers, c.BulkTurn),
+		recheck:   make(chan struct{}, 1),
+		conns:     make(map[*conn]struct{}),
+		peers:     make(map[wire.PublicKey]*peer),
+		leaving:   make(map[wire.PublicKey]chan struct{}),
+		news:      make(chan struct{}),
+		targets:   make(map[wire.PublicKey]*target),
+		warned:    make(map[wire.PublicKey]uint8),
 	}
 	if c.Proof != nil {
 		n.id = c.Proof.Identity
@@ -82,6 +86,9 @@ func New(c Config) (*Network, error) {
 	n.tls, err = newTLSConfig(c.Key)
 	return n, err
 }
+
+// clock is the time that has passed since the network was made.
+func (n *Network) clock() time.Duration { return time.Since(n.made) }
 
 // Identity returns our own identity.
 func (n *Network) Identity() wire.PublicKey { return n.id }

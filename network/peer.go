@@ -137,7 +137,7 @@ func (n *Network) tryAdopt(c *conn, role Role, rechecks uint64) (news <-chan str
 	}
 	p.conns[c] = struct{}{}
 	c.peer, c.link = p, &p.links[c.class]
-	c.lastRead.Store(int64(time.Since(c.began)))
+	c.raw.lastRead.Store(int64(n.clock()))
 	_ = c.raw.SetDeadline(time.Time{})
 	if p.instance != c.remote.instance {
 		c.probing, c.pingDue = true, true // nobody else uses pingDue yet

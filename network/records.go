@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"sync/atomic"
+	"time"
 )
 
 // readSize is how many bytes are asked of a socket at once.
@@ -22,27 +23,30 @@ const (
 )
 
 // recordConn lies between crypto/tls and a connection. It reads much at once, counts TLS records, and
-// knows when another whole one is there, whose reading will not block, although crypto/tls does not
-// tell. For that it relies on crypto/tls reading only when it has no whole record left.
+// says when the next read may block. For that it relies on crypto/tls reading only when it has no
+// whole record left.
 type recordConn struct {
 	net.Conn
+	clock      func() time.Duration
+	before     func() (paused bool) // called before the connection is read; may be nil
+	quiet      *quietSocket         // nil if it cannot be
 	buffer     []byte
 	start, end int  // what of buffer is not handed up yet
 	left       int  // bytes of the record in progress that are not handed up yet
 	shaken     bool // the handshake is over
 	taken      int  // bytes that were handed up until then
-	pending    int  // records that were handed up whole and not read; too many after one without data
+	filled     int  // bytes that the last read of the connection brought
 
+	lastRead      atomic.Int64  // when it brought anything, as a time of clock
 	read, written atomic.Uint64 // records; the reader and the writer add to them
 }
 
-func newRecordConn(c net.Conn) *recordConn {
-	return &recordConn{Conn: c, buffer: make([]byte, readSize)}
+func newRecordConn(c net.Conn, clock func() time.Duration) *recordConn {
+	return &recordConn{Conn: c, clock: clock, quiet: newQuietSocket(c), buffer: make([]byte, readSize)}
 }
 
 // Read implements net.Conn. What it returns does not end in the head of a record.
 func (c *recordConn) Read(p []byte) (int, error) {
-	c.pending = 0
 	for c.end-c.start < recordHead && (c.left == 0 || c.end == c.start) {
 		if err := c.fill(); err != nil {
 			return 0, err
@@ -59,9 +63,7 @@ func (c *recordConn) Read(p []byte) (int, error) {
 		}
 		k := min(c.left, most-n)
 		n += k
-		if c.left -= k; c.left == 0 {
-			c.pending++
-		}
+		c.left -= k
 	}
 	if !c.shaken {
 		if c.taken += n; c.taken > maxHandshake {
@@ -78,16 +80,6 @@ func (c *recordConn) recordAt(place int) int {
 	return recordHead + int(c.buffer[place+3])<<8 + int(c.buffer[place+4])
 }
 
-// whole reports whether another whole record waits, after one was read.
-func (c *recordConn) whole() bool {
-	if c.pending > 0 {
-		c.pending--
-	}
-	waiting := c.end - c.start
-	return c.pending > 0 || c.left > 0 && waiting >= c.left ||
-		c.left == 0 && waiting >= recordHead && waiting >= c.recordAt(c.start)
-}
-
 // fill reads once.
 func (c *recordConn) fill() error {
 	if c.start == c.end {
@@ -96,12 +88,25 @@ func (c *recordConn) fill() error {
 		c.end = copy(c.buffer, c.buffer[c.start:c.end])
 		c.start = 0
 	}
-	n, err := c.Conn.Read(c.buffer[c.end:])
+	paused := c.before != nil && c.before()
+	n, err := 0, error(nil)
+	if c.quiet != nil {
+		if paused {
+			n = c.quiet.take(c.buffer[c.end:])
+		} else {
+			c.quiet.speak()
+		}
+	}
+	if n == 0 {
+		n, err = c.Conn.Read(c.buffer[c.end:])
+	}
 	if n < 0 || n > len(c.buffer)-c.end { // a Dial or Listener of the host's may return anything
 		n = 0
 	}
 	c.end += n
+	c.filled = n
 	if n > 0 {
+		c.lastRead.Store(int64(c.clock()))
 		return nil // an error comes again
 	}
 	return err

@@ -1,7 +1,8 @@
 // Network measures package network over loopback sockets, with real keys and real TLS.
 //
 //	go run ./bench/cmd/network acks     acks through one connection into an engine's Peer.Deliver
-//	go run ./bench/cmd/network many     99 connections at 3,000 acks/s each, a frame per write
+//	go run ./bench/cmd/network many     99 connections at 3,000 acks/s each, a frame per write, and
+//	                                    how long each ack takes
 //	go run ./bench/cmd/network votes    delay of votes beside bulk that always waits, and without
 //	go run ./bench/cmd/network stuck    throughput to peers beside one that reads nothing
 //
@@ -14,12 +15,14 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,8 +33,12 @@ import (
 
 // options are what the flags say.
 type options struct {
-	duration time.Duration
-	slices   int
+	duration    time.Duration
+	slices      int
+	connections int           // of many
+	rate        int           // of many: acks per second and connection
+	pause       time.Duration // network.Config.ReadPause
+	profile     string        // where a profile of the receiver's CPU time goes; empty: nowhere
 }
 
 func main() {
@@ -46,6 +53,10 @@ func run(arguments []string, out io.Writer) error {
 	var o options
 	flags.DurationVar(&o.duration, "duration", 2*time.Second, "length of a slice")
 	flags.IntVar(&o.slices, "slices", 5, "number of slices")
+	flags.IntVar(&o.connections, "connections", 99, "of many: number of connections")
+	flags.IntVar(&o.rate, "rate", 3000, "of many: acks per second on each connection")
+	flags.DurationVar(&o.pause, "pause", 0, "of acks and many: network.Config.ReadPause of the receiver; -1ns for none")
+	flags.StringVar(&o.profile, "profile", "", "of acks and many: `file` for a profile of the receiver's CPU time")
 	var mode string
 	if len(arguments) > 0 {
 		mode, arguments = arguments[0], arguments[1:]
@@ -135,13 +146,13 @@ func transport(k ed25519.PrivateKey, to map[wire.PublicKey]string, change func(*
 	return n, address, err
 }
 
-// startSender starts this program again, as a process that sends to an address. stop ends it.
-func startSender(mode, address string) (stop func() error, err error) {
+// startSender starts this program again, as a process that sends as send's arguments say. stop ends it.
+func startSender(arguments ...string) (stop func() error, err error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	c := exec.Command(program, "sender", mode, address)
+	c := exec.Command(program, append([]string{"sender"}, arguments...)...)
 	c.Stderr = os.Stderr
 	input, err := c.StdinPipe()
 	if err != nil {
@@ -156,10 +167,19 @@ func startSender(mode, address string) (stop func() error, err error) {
 	}, nil
 }
 
-// send is the process that sends, until its input ends.
+// send is the process that sends, until its input ends. Its arguments are a mode, an address, and for
+// many the number of connections and the rate of each.
 func send(arguments []string) error {
-	if len(arguments) != 2 {
-		return fmt.Errorf("sender wants a mode and an address, got %s", strings.Join(arguments, " "))
+	var connections, rate int
+	ok := len(arguments) == 2 && arguments[0] == "acks"
+	if len(arguments) == 4 && arguments[0] == "many" {
+		var bad [2]error
+		connections, bad[0] = strconv.Atoi(arguments[2])
+		rate, bad[1] = strconv.Atoi(arguments[3])
+		ok = errors.Join(bad[:]...) == nil
+	}
+	if !ok {
+		return fmt.Errorf("sender wants acks and an address, or many, an address, a number and a rate; got %s", strings.Join(arguments, " "))
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -167,11 +187,8 @@ func send(arguments []string) error {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
-	switch arguments[0] {
-	case "acks":
+	if arguments[0] == "acks" {
 		return sendAcks(ctx, arguments[1])
-	case "many":
-		return sendMany(ctx, arguments[1])
 	}
-	return fmt.Errorf("unknown sender %q", arguments[0])
+	return sendMany(ctx, arguments[1], connections, rate)
 }

@@ -3,10 +3,14 @@ package main
 import (
 	"context"
 	"crypto/ed25519"
+	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"runtime"
+	"runtime/pprof"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,30 +26,26 @@ import (
 // acks measures one connection into the handle of an engine that runs. The acks are of no sequencer,
 // so that the engine's part is small: it takes them in, decodes them and counts them.
 func acks(o options, out io.Writer) error {
-	return receiveInto(o, out, "acks", 1)
+	return receiveInto(o, out, nil, 1, "acks")
 }
 
-// many measures 99 connections, each of which gets one ack per write.
+// many measures many connections, each of which gets one ack per write.
 func many(o options, out io.Writer) error {
-	return receiveInto(o, out, "many", manyConnections)
+	return receiveInto(o, out, new(histogram), o.connections, "many", strconv.Itoa(o.connections), strconv.Itoa(o.rate))
 }
-
-const (
-	manyConnections = 99
-	manyRate        = 3000 // acks per second and connection
-)
 
 // receiver is where the acks come in.
 var receiver = key("receiver", 0)
 
-// receiveInto runs an engine over a network, lets another process send, and measures.
-func receiveInto(o options, out io.Writer, mode string, connections int) (err error) {
+// receiveInto runs an engine over a network, lets another process send to as many connections, and
+// measures, with delays if that is not nil.
+func receiveInto(o options, out io.Writer, delays *histogram, connections int, mode string, more ...string) (err error) {
 	dir, err := os.MkdirTemp("", "lanecast")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	n, address, err := transport(receiver, nil, nil)
+	n, address, err := transport(receiver, nil, func(c *network.Config) { c.ReadPause = o.pause })
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func receiveInto(o options, out io.Writer, mode string, connections int) (err er
 	b.Attach(e)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	for _, run := range []func() error{func() error { return e.Run(ctx) }, func() error { return n.Run(ctx, counting{b}) }} {
+	for _, run := range []func() error{func() error { return e.Run(ctx) }, func() error { return n.Run(ctx, counting{b, delays}) }} {
 		running.Go(func() {
 			if e := run(); e != nil && err == nil {
 				err = e
@@ -70,7 +70,7 @@ func receiveInto(o options, out io.Writer, mode string, connections int) (err er
 	}
 	defer running.Wait()
 	defer cancel()
-	stop, err := startSender(mode, address)
+	stop, err := startSender(append([]string{mode, address}, more...)...)
 	if err != nil {
 		return err
 	}
@@ -79,11 +79,29 @@ func receiveInto(o options, out io.Writer, mode string, connections int) (err er
 		<-connected
 	}
 	time.Sleep(o.duration / 2)
-	fmt.Fprintln(out, "acks/s      cores    acks/s and core  reads       allocations per ack")
+	if o.profile != "" {
+		f, err := os.Create(o.profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	fmt.Fprint(out, "acks/s      cores    acks/s and core  reads       allocations per ack")
+	if delays != nil {
+		fmt.Fprint(out, "  p50 ms   p99 ms")
+	}
+	fmt.Fprintln(out)
 	best := 0.0
 	for range o.slices {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
+		if delays != nil {
+			delays.reset()
+		}
 		count, batches, cpu, began := received.Load(), reads.Load(), cpuTime(), time.Now()
 		time.Sleep(o.duration)
 		took := time.Since(began).Seconds()
@@ -91,7 +109,11 @@ func receiveInto(o options, out io.Writer, mode string, connections int) (err er
 		acks := float64(received.Load() - count)
 		runtime.ReadMemStats(&after)
 		best = max(best, acks/used)
-		fmt.Fprintf(out, "%-11.0f %-8.2f %-16.0f %-11.0f %.4f\n", acks/took, used/took, acks/used, float64(reads.Load()-batches)/took, float64(after.Mallocs-before.Mallocs)/acks)
+		fmt.Fprintf(out, "%-11.0f %-8.2f %-16.0f %-11.0f %-20.4f", acks/took, used/took, acks/used, float64(reads.Load()-batches)/took, float64(after.Mallocs-before.Mallocs)/acks)
+		if delays != nil {
+			fmt.Fprintf(out, " %-8.3f %.3f", delays.at(0.5).Seconds()*1000, delays.at(0.99).Seconds()*1000)
+		}
+		fmt.Fprintln(out)
 	}
 	fmt.Fprintf(out, "best: %.0f acks/s and core\n", best)
 	return nil
@@ -101,12 +123,53 @@ func receiveInto(o options, out io.Writer, mode string, connections int) (err er
 var received, reads atomic.Int64
 
 // counting is a bridge whose messages are counted.
-type counting struct{ *bridge.Bridge }
+type counting struct {
+	*bridge.Bridge
+	delays *histogram // how long acks took from Send to Messages; nil: not of interest
+}
 
 func (c counting) Messages(from wire.PublicKey, batch []network.Message) {
 	received.Add(int64(len(batch)))
 	reads.Add(1)
+	if c.delays != nil {
+		now := time.Now().UnixNano()
+		for i := range batch {
+			b := batch[i].Buffer.Bytes()
+			c.delays.add(time.Duration(now - int64(binary.BigEndian.Uint64(b[len(b)-stampSize:]))))
+		}
+	}
 	c.Bridge.Messages(from, batch)
+}
+
+// histogram counts durations by steps of 1 %.
+type histogram struct{ counts [2048]atomic.Int64 }
+
+const histogramStep = 0.01
+
+func (h *histogram) add(d time.Duration) {
+	place := math.Log(float64(max(1, d.Microseconds()))) / histogramStep
+	h.counts[min(int(place), len(h.counts)-1)].Add(1)
+}
+
+func (h *histogram) reset() {
+	for i := range h.counts {
+		h.counts[i].Store(0)
+	}
+}
+
+// at returns the duration below which a part q of all is.
+func (h *histogram) at(q float64) time.Duration {
+	var all int64
+	for i := range h.counts {
+		all += h.counts[i].Load()
+	}
+	rest := int64(q * float64(all))
+	for i := range h.counts {
+		if rest -= h.counts[i].Load(); rest < 0 {
+			return time.Duration(math.Exp((float64(i)+0.5)*histogramStep) * float64(time.Microsecond))
+		}
+	}
+	return 0
 }
 
 // newEngine makes an engine that is no validator.
@@ -134,17 +197,20 @@ func (nobody) Propose(context.Context, engine.Place) (wire.Digest, error) {
 }
 func (nobody) Verify(context.Context, engine.Place, wire.Digest) (bool, error) { return false, nil }
 
-// ack is an ack of a lane that is none.
+// stampSize is how many bytes at the end of an ack say when it was sent, where a signature would be.
+const stampSize = 8
+
+// ack is an ack of a lane that is none, sent now.
 func ack() []byte {
-	a := wire.Ack{Signature: make([]byte, ackSize-67)}
+	a := wire.Ack{Signature: binary.BigEndian.AppendUint64(make([]byte, ackSize-67-stampSize), uint64(time.Now().UnixNano()))}
 	return a.AppendTo(nil)
 }
 
 // sendAcks sends as much as one connection takes.
 func sendAcks(ctx context.Context, address string) error {
 	return sending(ctx, key("sender", 0), address, func(n *network.Network, to []wire.PublicKey) {
-		message := ack()
 		for ctx.Err() == nil {
+			message := ack()
 			for range 256 {
 				n.Send(to, bridge.Ack, message)
 			}
@@ -173,21 +239,21 @@ func sending(ctx context.Context, k ed25519.PrivateKey, address string, send fun
 	return n.Run(ctx, handler{connected: connected})
 }
 
-// sendMany sends manyRate acks a second on each of manyConnections connections, one per write.
-func sendMany(ctx context.Context, address string) error {
+// sendMany sends so many acks a second on each of as many connections, one per write.
+func sendMany(ctx context.Context, address string, connections, rate int) error {
 	type sender struct {
 		n  *network.Network
 		to []wire.PublicKey
 	}
-	ready := make(chan sender, manyConnections)
-	failed := make(chan error, manyConnections)
-	for i := range manyConnections {
+	ready := make(chan sender, connections)
+	failed := make(chan error, connections)
+	for i := range connections {
 		go func() {
 			failed <- sending(ctx, key("sender", i), address, func(n *network.Network, to []wire.PublicKey) { ready <- sender{n, to} })
 		}()
 	}
 	var all []sender
-	for range manyConnections {
+	for range connections {
 		select {
 		case s := <-ready:
 			all = append(all, s)
@@ -195,22 +261,24 @@ func sendMany(ctx context.Context, address string) error {
 			return err
 		}
 	}
-	message := ack()
+	// The k-th ack of all is due at its own moment, so that the connections are not served in bursts.
+	// A sleep would take a millisecond or more; the writers run while this loop yields.
 	began := time.Now()
-	for rounds := int64(0); ctx.Err() == nil; {
-		due := int64(time.Since(began).Seconds() * manyRate)
-		if rounds >= due {
-			time.Sleep(100 * time.Microsecond)
+	perSecond := float64(rate * connections)
+	for k := int64(0); ctx.Err() == nil; {
+		due := int64(time.Since(began).Seconds() * perSecond)
+		if k >= due {
+			runtime.Gosched()
 			continue
 		}
-		rounds = max(rounds+1, due-10) // what is long overdue is not made up for
-		for _, s := range all {
-			if s.n.Waiting() == 0 { // or two acks would go in one write
-				s.n.Send(s.to, bridge.Ack, message)
-			}
+		k = max(k, due-int64(connections)) // what is long overdue is not made up for
+		s := all[k%int64(connections)]
+		if s.n.Waiting() == 0 { // or two acks would go in one write
+			s.n.Send(s.to, bridge.Ack, ack())
 		}
+		k++
 	}
-	for range manyConnections {
+	for range connections {
 		if err := <-failed; err != nil {
 			return err
 		}

@@ -1,0 +1,91 @@
+package network
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// rateMemory is how long a connection's rate is remembered: of what came that long ago nothing
+	// counts any more.
+	rateMemory = 10 * time.Millisecond
+	// pauseGain is how many records a pause must promise to gather.
+	pauseGain = 1
+	// crowd is how many records per second, of all connections together, make pauses worth their
+	// delay: fewer cost less than a tenth of a core.
+	crowd = 20_000
+	// littleRead: a read that brought more bytes was worth its cost.
+	littleRead = 8 << 10
+)
+
+// moderator lets readers pause, so that one read brings several of the small records that come one by
+// one at a high rate. All who pause are woken together, by one timer: a timer for each would cost
+// more than the reads that it saves.
+type moderator struct {
+	pause time.Duration // not positive: nobody pauses
+
+	records atomic.Int64 // that all connections have read in the current window
+	window  atomic.Int64 // when it began, as a time of Network.clock
+	crowded atomic.Bool  // there were many in the one before
+
+	mu      sync.Mutex
+	waiting []chan struct{}
+	timer   *time.Timer // runs while somebody waits
+}
+
+// many takes in how many records a read brought, and reports whether all connections together have
+// been getting many.
+func (m *moderator) many(now time.Duration, records int) bool {
+	m.records.Add(int64(records))
+	began := m.window.Load()
+	if elapsed := now - time.Duration(began); elapsed >= rateMemory && m.window.CompareAndSwap(began, int64(now)) {
+		m.crowded.Store(float64(m.records.Swap(0)) >= crowd*elapsed.Seconds())
+	}
+	return m.crowded.Load()
+}
+
+// wait returns when the pause under way ends, or one that begins now. resume has room for one token.
+func (m *moderator) wait(resume chan struct{}) {
+	m.mu.Lock()
+	m.waiting = append(m.waiting, resume)
+	if len(m.waiting) == 1 {
+		if m.timer == nil {
+			m.timer = time.AfterFunc(m.pause, m.wake)
+		} else {
+			m.timer.Reset(m.pause)
+		}
+	}
+	m.mu.Unlock()
+	<-resume
+}
+
+func (m *moderator) wake() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, resume := range m.waiting {
+		resume <- struct{}{}
+	}
+	clear(m.waiting)
+	m.waiting = m.waiting[:0]
+}
+
+// readRate is the rate of one connection's records: how many came within rateMemory, the older ones
+// counted less.
+type readRate struct {
+	recent float64
+	last   time.Duration // when the last of them were read
+}
+
+func (r *readRate) add(now time.Duration, records int) {
+	if gap := now - r.last; gap < rateMemory {
+		r.recent *= 1 - float64(gap)/float64(rateMemory)
+	} else {
+		r.recent = 0
+	}
+	r.recent += float64(records)
+	r.last = now
+}
+
+// in returns how many records are to be expected within a time.
+func (r *readRate) in(d time.Duration) float64 { return r.recent * float64(d) / float64(rateMemory) }

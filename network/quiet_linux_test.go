@@ -1,0 +1,72 @@
+package network
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"github.com/lanecast/lanecast/internal/testkit"
+)
+
+// socketPair returns both ends of a connection over loopback.
+func socketPair(t *testing.T) (a, b net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if a, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if b, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close(); b.Close() })
+	return a, b
+}
+
+func TestAQuietSocketGivesWhatItHasAndWakesItsReaderWhenItHasNothing(t *testing.T) {
+	a, b := socketPair(t)
+	q := newQuietSocket(a)
+	p := make([]byte, 100)
+	if n := q.take(p); n != 0 {
+		t.Fatalf("a socket that is not quiet gave %d bytes", n)
+	}
+	for range 3 {
+		q.hush(littleRead)
+		if !q.quiet {
+			t.Fatal("the socket is not quiet")
+		}
+		if _, err := b.Write([]byte("few")); err != nil {
+			t.Fatal(err)
+		}
+		testkit.Eventually(t, "the bytes are there", func() bool {
+			q.hush(littleRead) // taking nothing has ended it
+			return string(p[:q.take(p)]) == "few"
+		})
+		if n := q.take(p); n != 0 || q.quiet {
+			t.Fatalf("an empty socket gave %d bytes, and is still quiet: %v", n, q.quiet)
+		}
+		go func() { _, _ = b.Write([]byte("one by one")) }()
+		_ = a.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if n, err := a.Read(p); err != nil || n == 0 {
+			t.Fatalf("a reader was not woken: %d bytes, %v", n, err)
+		} else if string(p[:n]) != "one by one" {
+			t.Fatalf("read %q", p[:n])
+		}
+	}
+	q.hush(littleRead)
+	b.Close()
+	testkit.Eventually(t, "the end is there", func() bool {
+		_ = a.SetReadDeadline(time.Now().Add(10 * time.Second))
+		n, err := a.Read(p)
+		return n == 0 && err != nil
+	})
+}
+
+func TestWhatIsNoSocketIsNotMadeQuiet(t *testing.T) {
+	if q := newQuietSocket(new(memoryConn)); q != nil {
+		t.Error("a connection in memory is a quiet socket")
+	}
+}

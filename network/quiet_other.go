@@ -1,0 +1,13 @@
+//go:build !linux
+
+package network
+
+import "net"
+
+// quietSocket is of use on Linux only.
+type quietSocket struct{}
+
+func newQuietSocket(net.Conn) *quietSocket { return nil }
+func (*quietSocket) hush(int)              {}
+func (*quietSocket) take([]byte) int       { return 0 }
+func (*quietSocket) speak()                {}
