@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -32,18 +33,18 @@ func votes(o options, out io.Writer) error {
 		bulk   bool
 		bodies network.Class
 	}{{"no bulk", false, network.Bulk}, {"bulk on its own connection", true, network.Bulk}, {"bulk on the same connection", true, network.Control}} {
-		delays, bytes, took, err := votesBeside(o, way.bulk, way.bodies)
+		delays, sent, took, err := votesBeside(o, way.bulk, way.bodies)
 		if err != nil {
 			return err
 		}
 		slices.Sort(delays)
 		at := func(q float64) float64 { return delays[int(q*float64(len(delays)-1))].Seconds() * 1000 }
-		fmt.Fprintf(out, "%-30s %-8.2f %-8.2f %-8.2f %.1f\n", way.name, at(0.5), at(0.99), at(1), float64(bytes)/took.Seconds()/1e6)
+		fmt.Fprintf(out, "%-30s %-8.2f %-8.2f %-8.2f %.1f\n", way.name, at(0.5), at(0.99), at(1), float64(sent)/took.Seconds()/1e6)
 	}
 	return nil
 }
 
-func votesBeside(o options, bulk bool, bodies network.Class) (delays []time.Duration, bytes int64, took time.Duration, err error) {
+func votesBeside(o options, bulk bool, bodies network.Class) (delays []time.Duration, sent int64, took time.Duration, err error) {
 	var mu sync.Mutex
 	var received atomic.Int64
 	taken := handler{connected: make(chan wire.PublicKey, 10), take: func(_ wire.PublicKey, batch []network.Message) {
@@ -105,13 +106,13 @@ func votesBeside(o options, bulk bool, bodies network.Class) (delays []time.Dura
 		vote := binary.BigEndian.AppendUint64(nil, uint64(time.Now().UnixNano()))
 		b.Send([]wire.PublicKey{to}, bridge.Ack, append(vote, make([]byte, ackSize)...))
 	}
-	took, bytes = time.Since(began), received.Load()-before
+	took, sent = time.Since(began), received.Load()-before
 	close(done)
 	sending.Wait()
 	time.Sleep(o.duration / 4)
 	mu.Lock()
 	defer mu.Unlock()
-	return slices.Clone(delays), bytes, took, nil
+	return slices.Clone(delays), sent, took, nil
 }
 
 // start runs a network; the function that it returns ends it.
@@ -130,39 +131,96 @@ func start(n *network.Network, h network.Handler) func() {
 	}
 }
 
-// link is a link of limited rate, which the connections that are dialled over it share.
+// link is a link of limited rate, which the connections that are dialled over it share: bytes leave it
+// in the order in which they were written.
 type link struct {
 	rate int
 	mu   sync.Mutex
-	due  time.Time
+	due  time.Time // when the last byte that was written has left
 }
+
+// socketBuffer is how many bytes of a connection may wait for the link.
+const socketBuffer = 64 << 10
 
 func (l *link) dial(ctx context.Context, address string) (net.Conn, error) {
 	c, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	return &linkConn{Conn: c, link: l}, nil
+	lc := &linkConn{Conn: c, link: l, waiting: make(chan packet, 1024), room: make(chan struct{}, 1), done: make(chan struct{})}
+	go lc.forward()
+	return lc, nil
 }
 
+// linkConn is one end of a connection over a link. What it is given leaves the link at its time,
+// however late the goroutines wake up: a write that slept for its turn would waste the time by which
+// it sleeps too long, and with it half of the rate.
 type linkConn struct {
 	net.Conn
-	link *link
+	link    *link
+	waiting chan packet
+	held    atomic.Int64 // bytes that wait
+	room    chan struct{}
+	closing sync.Once
+	done    chan struct{} // closed with the connection
 }
 
-// Write waits for its turn on the link.
+// packet is bytes, and when they have left the link.
+type packet struct {
+	bytes []byte
+	due   time.Time
+}
+
+// forward passes on what has left the link, until the connection is closed.
+func (c *linkConn) forward() {
+	for {
+		select {
+		case p := <-c.waiting:
+			time.Sleep(time.Until(p.due))
+			if _, err := c.Conn.Write(p.bytes); err != nil {
+				c.Close()
+				return
+			}
+			c.held.Add(-int64(len(p.bytes)))
+			select {
+			case c.room <- struct{}{}:
+			default:
+			}
+		case <-c.done:
+			return
+		}
+	}
+}
+
+func (c *linkConn) Close() error {
+	c.closing.Do(func() { close(c.done) })
+	return c.Conn.Close()
+}
+
+// Write waits for room in the connection's buffer.
 func (c *linkConn) Write(p []byte) (int, error) {
+	for c.held.Load() >= socketBuffer {
+		select {
+		case <-c.room:
+		case <-c.done:
+			return 0, net.ErrClosed
+		}
+	}
 	l := c.link
 	l.mu.Lock()
-	now := time.Now()
-	if l.due.Before(now) {
+	if now := time.Now(); l.due.Before(now) {
 		l.due = now
 	}
 	l.due = l.due.Add(time.Duration(len(p)) * time.Second / time.Duration(l.rate))
-	wait := l.due.Sub(now)
+	due := l.due
 	l.mu.Unlock()
-	time.Sleep(wait)
-	return c.Conn.Write(p)
+	c.held.Add(int64(len(p)))
+	select {
+	case c.waiting <- packet{bytes.Clone(p), due}:
+		return len(p), nil
+	case <-c.done:
+		return 0, net.ErrClosed
+	}
 }
 
 // stuck measures what four peers get while a fifth reads, and while it reads nothing.
