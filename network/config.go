@@ -38,7 +38,9 @@ type Config struct {
 	// Recheck. nil: nobody is dialled.
 	Addresses func() map[wire.PublicKey]string
 
-	// MaxPeers is how many peers may be connected at once. Default 256, at most 65536.
+	// MaxPeers is how many peers may be connected at once. Default 256, at most 65536. A member that
+	// connects when they are takes the place of the follower that was connected last; for any two
+	// members to be connected it must be at least the number of members less one.
 	MaxPeers int
 	// MaxFollowers is how many of them may be followers. Default 64.
 	MaxFollowers int
@@ -52,7 +54,8 @@ type Config struct {
 	// and 4 MiB; at most 2^20 and 1 GiB. QueueBytes holds at least one message of any type.
 	QueueMessages, QueueBytes int
 	// MaxServing is how many requests are served at once, of all peers; more are told that we are
-	// busy. Default 256, at most 65536.
+	// busy. When half of the places are taken, a peer gets another only while it has less than an equal
+	// share of the other half, or none. Default 256, at most 65536.
 	MaxServing int
 	// BulkRate bounds what all Bulk connections together send, in bytes per second. It should be
 	// somewhat less than the link carries: what queues up in front of the link delays votes. Default
@@ -143,7 +146,10 @@ func (c Config) withDefaults() (Config, error) {
 		check.fail("Key", "an Ed25519 key", fmt.Sprintf("a %T", c.Key.Public()))
 		return c, check.err
 	}
-	if c.Proof != nil && !c.Proof.valid(c.Settings.Namespace, publicKey(c.Key), time.Now()) {
+	if c.Proof != nil {
+		c.Proof.validate(&check)
+	}
+	if check.err == nil && c.Proof != nil && !c.Proof.valid(c.Settings.Namespace, publicKey(c.Key), time.Now()) {
 		check.fail("Proof", "the identity's signature for Key, not yet expired", "one that does not verify, or ended "+c.Proof.NotAfter.String())
 	}
 	c.Settings.validate(&check)

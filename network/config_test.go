@@ -28,7 +28,7 @@ func TestAConfigurationThatIsWrongIsRefusedByTheFieldsName(t *testing.T) {
 	}
 	for field, changes := range map[string][]func(*Config){
 		"Key":            {func(c *Config) { c.Key = nil }, func(c *Config) { c.Key = ec }},
-		"Proof":          {func(c *Config) { c.Proof = &KeyProof{NotAfter: time.Now().Add(time.Hour)} }},
+		"Proof":          {func(c *Config) { c.Proof = &KeyProof{NotAfter: time.Now().Add(time.Hour).Truncate(time.Second)} }},
 		"Types":          {func(c *Config) { c.Types = nil }, func(c *Config) { c.Types = c.Types[2:] }},
 		"Types[1].Type":  {typ(MessageType{Type: 0x0f, Name: "x"}), typ(MessageType{Type: typeNode, Name: "x"})},
 		"Types[1].Name":  {typ(MessageType{Type: 0x30}), typ(MessageType{Type: 0x30, Name: "node"}), typ(MessageType{Type: 0x30, Name: "ping"})},
@@ -38,6 +38,14 @@ func TestAConfigurationThatIsWrongIsRefusedByTheFieldsName(t *testing.T) {
 		"Settings.Version": {
 			func(c *Config) { c.Settings.Version = strings.Repeat("x", 65) }, func(c *Config) { c.Settings.Version = "\xff" },
 		},
+		"Settings.Namespace": {func(c *Config) { c.Settings.Namespace = nil }, func(c *Config) { c.Settings.Namespace = []byte{} }},
+		"Proof.NotAfter": {
+			func(c *Config) { c.Proof = &KeyProof{NotAfter: time.Now().Add(time.Hour).Truncate(time.Second).Add(1)} },
+			func(c *Config) { c.Proof = &KeyProof{NotAfter: time.Unix(1<<40+1, 0)} },
+			func(c *Config) { c.Proof = &KeyProof{NotAfter: time.Unix(-1, 0)} },
+			func(c *Config) { c.Proof = &KeyProof{} },
+		},
+		"ReadPause":               {func(c *Config) { c.ReadPause = 11 * time.Millisecond }, func(c *Config) { c.ReadPause = -2 }, func(c *Config) { c.ReadPause = 1 }},
 		"Settings.MaxPayload":     {func(c *Config) { c.Settings.MaxPayload = 1 }},
 		"MaxPeers":                {func(c *Config) { c.MaxPeers = -1 }, func(c *Config) { c.MaxPeers = 1<<16 + 1 }},
 		"MaxFollowers":            {func(c *Config) { c.MaxPeers, c.MaxFollowers = 3, 4 }},
@@ -59,7 +67,7 @@ func TestAConfigurationThatIsWrongIsRefusedByTheFieldsName(t *testing.T) {
 		"MaxAge":                  {func(c *Config) { c.MaxAge = 25 * time.Hour }},
 	} {
 		for i, change := range changes {
-			c := Config{Key: testKey(0), Types: testTypes}
+			c := Config{Key: testKey(0), Types: testTypes, Settings: Settings{Namespace: []byte("test")}}
 			change(&c)
 			_, err := New(c)
 			var bad *ConfigError
@@ -71,7 +79,7 @@ func TestAConfigurationThatIsWrongIsRefusedByTheFieldsName(t *testing.T) {
 			}
 		}
 	}
-	if _, err := New(Config{Key: testKey(0), Types: testTypes}); err != nil {
+	if _, err := New(Config{Key: testKey(0), Types: testTypes, Settings: Settings{Namespace: []byte("test")}}); err != nil {
 		t.Errorf("the defaults: %v", err)
 	}
 }

@@ -38,7 +38,7 @@ func group(t *testing.T, n int, listen func(i int) net.Listener, configure func(
 func must(t *testing.T, key ed25519.PrivateKey, l net.Listener, addresses map[wire.PublicKey]string, configure func(c *network.Config)) *network.Network {
 	t.Helper()
 	c := network.Config{
-		Key: key, Types: conformance.Types(), Listener: l,
+		Key: key, Types: conformance.Types(), Listener: l, Settings: network.Settings{Namespace: []byte("conformance")},
 		Addresses: func() map[wire.PublicKey]string { return maps.Clone(addresses) },
 	}
 	configure(&c)

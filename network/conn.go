@@ -19,9 +19,11 @@ const (
 	writeSize  = 64 << 10  // a write gathers frames up to this, and the one that exceeds it
 	batchLimit = 512       // messages handed over at once
 	batchBytes = 128 << 10 // what their buffers may hold, and the one that exceeds it
-	// linger is how long a connection that lost to another is read on; goodbyeLinger is how long any
-	// other is, so that the peer gets our goodbye.
+	// linger is how long a connection that lost to another is read on without anything coming in, and
+	// maxLinger how long in all. goodbyeLinger is how long any other is, so that the peer gets our
+	// goodbye.
 	linger        = 5 * time.Second
+	maxLinger     = time.Minute
 	goodbyeLinger = 250 * time.Millisecond
 )
 
@@ -71,6 +73,7 @@ type conn struct {
 
 	live     atomic.Bool   // the writer empties the link's queue; written under Network.mu
 	expiring atomic.Bool   // the dialler shall replace it
+	lingers  atomic.Int64  // until when it is read on having lost to another, as a time of Network.clock; 0: it has not
 	kicks    chan struct{} // room for one token: the writer shall look again
 	written  chan struct{} // closed when the writer is done
 
@@ -93,8 +96,7 @@ func (n *Network) newConn(raw net.Conn, dialled bool) *conn {
 		c.tls = tls.Server(c.raw, n.tls)
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
-	c.local = n.cfg.Settings.hello()
-	c.local.instance, c.local.proof = n.instance, n.cfg.Proof
+	c.local = n.hello()
 	return c
 }
 
@@ -274,6 +276,10 @@ func (c *conn) read() error {
 // Control: what bulk carries is large, and its requests are answered one by one.
 func (c *conn) beforeRead() (paused bool) {
 	c.deliver()
+	if until := time.Duration(c.lingers.Load()); until != 0 {
+		_ = c.raw.SetReadDeadline(time.Now().Add(min(linger, until-c.n.clock())))
+		return false
+	}
 	m := &c.n.moderator
 	if m.pause <= 0 || c.class != Control {
 		return false
@@ -484,7 +490,8 @@ func (c *conn) tick() error {
 		c.n.part(c, &goodbyeError{code: byeRefused, reason: "transport key expired"})
 	}
 	c.mu.Lock()
-	c.pingDue = true
+	// Of two pings under way the pong of the first would count for nothing.
+	c.pingDue = c.pingDue || c.pingSent.IsZero()
 	c.mu.Unlock()
 	return nil
 }
@@ -550,10 +557,11 @@ func (w *writer) goodbye(e *goodbyeError) {
 	c := w.conn
 	message := e.appendTo(nil)
 	b := append(appendHead(w.buffer[:0], typeGoodbye, Plain, 0, len(message)), message...)
-	_ = c.raw.SetWriteDeadline(time.Now().Add(goodbyeLinger))
-	if e.code == byeDuplicate {
-		_ = c.raw.SetWriteDeadline(time.Now().Add(linger))
+	timeout := goodbyeLinger
+	if e.code == byeDuplicate { // what was written before may take as long as ever
+		timeout = c.n.cfg.WriteTimeout
 	}
+	_ = c.raw.SetWriteDeadline(time.Now().Add(timeout))
 	if _, err := c.tls.Write(b); err != nil {
 		c.end(err)
 		return

@@ -226,7 +226,7 @@ func (n *Network) runConn(ctx context.Context, c *conn, expected wire.PublicKey,
 		select {
 		case <-c.written:
 		case <-c.ctx.Done():
-		case <-time.After(linger):
+		case <-time.After(maxLinger): // its deadlines are shorter
 		}
 	}
 	if cause := context.Cause(c.ctx); cause != nil {

@@ -23,7 +23,8 @@
 //
 // Two processes have one connection per class. Both dial; docs/protocol.md 8 says which of several
 // connections stays, and both sides decide alike. One that loses is read to its end, so that nothing
-// is lost that was sent after the peer was connected. A connection that breaks loses what was on its
+// is lost that was sent after the peer was connected, unless nothing comes for 5 seconds or the end is
+// more than a minute away. A connection that breaks loses what was on its
 // way. What was in the queue of a peer waits for its next connection while its control connection is
 // there, and is dropped when the peer is disconnected.
 //
@@ -36,7 +37,8 @@
 // Each connection has a goroutine that reads and one that writes, and each peer a queue per class. A
 // peer that is slow, dead or floods delays and drops its own messages only, the newest first. What
 // several peers share is the rate and the places of bulk ([Config.BulkRate], [Config.BulkPeers]),
-// where a peer that takes nothing gives its place up, and [Config.MaxServing].
+// where a peer that takes nothing gives its place up, and [Config.MaxServing], half of which is
+// divided equally among them. Members go before followers: see [Config.MaxPeers].
 //
 // A [Handler] that does not return from Messages stops the reading of one connection. A peer that
 // reads nothing for [Config.WriteTimeout] loses its connection.

@@ -24,7 +24,8 @@ type Settings struct {
 	AcksToSequencer bool
 	Version         string // of the software, at most 64 bytes
 	// Epochs returns the newest epochs that we know with the digests of their validator sets, newest
-	// first; only the first 8 count. It is called for every connection. nil: none.
+	// first, each once; only the first 8 count. It is called for every connection. What does not
+	// descend is left out, and logged once. nil: none.
 	Epochs func() []Epoch
 }
 
@@ -39,7 +40,7 @@ type Epoch struct {
 // elsewhere.
 type KeyProof struct {
 	Identity  wire.PublicKey
-	NotAfter  time.Time // in whole seconds
+	NotAfter  time.Time // in whole seconds since 1970, at most 2^40
 	Signature wire.Signature
 }
 
@@ -67,6 +68,9 @@ const (
 )
 
 func (s *Settings) validate(c *checker) {
+	if len(s.Namespace) == 0 {
+		c.fail("Settings.Namespace", "at least one byte", "none")
+	}
 	if len(s.Version) > maxVersionText || !utf8.ValidString(s.Version) {
 		c.fail("Settings.Version", fmt.Sprintf("at most %d bytes of UTF-8", maxVersionText), s.Version)
 	}
@@ -90,6 +94,34 @@ type hello struct {
 	version          string
 	epochs           []Epoch
 	proof            *KeyProof
+}
+
+// validate checks the proof, but for whether it verifies. Peers would take a time with a fraction for
+// another time, and refuse a hello with one that is out of range.
+func (p *KeyProof) validate(c *checker) {
+	switch at := p.NotAfter; {
+	case at.Nanosecond() != 0:
+		c.fail("Proof.NotAfter", "in whole seconds", at)
+	case at.Unix() < 0 || at.Unix() > maxNotAfter:
+		c.fail("Proof.NotAfter", fmt.Sprintf("0 to %d seconds after 1970", maxNotAfter), at.Unix())
+	}
+}
+
+// hello returns our hello, but for what differs between connections.
+func (n *Network) hello() hello {
+	s := &n.cfg.Settings
+	h := s.hello()
+	h.instance, h.proof = n.instance, n.cfg.Proof
+	for i := range h.epochs {
+		if i > 0 && h.epochs[i].Number >= h.epochs[i-1].Number {
+			h.epochs = h.epochs[:i]
+			if !n.misordered.Swap(true) {
+				n.log.Error("Settings.Epochs must return epochs newest first, each once: those after are left out", "epoch", h.epochs[i-1].Number)
+			}
+			break
+		}
+	}
+	return h
 }
 
 func (s *Settings) hello() hello {

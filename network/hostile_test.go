@@ -546,6 +546,56 @@ func TestAFloodOfPingsAndRequestsIsAnsweredWithinBounds(t *testing.T) {
 	})
 }
 
+func TestPeersThatHaveMuchServedLeaveRoomForOthers(t *testing.T) {
+	const places = 64
+	bubble(t, 4, func(t *testing.T, w *world) {
+		r := &recorder{answer: func(ctx context.Context, _ Type, request []byte, reply func(Type, []byte) error) {
+			if string(request) == "for good" {
+				<-ctx.Done()
+			}
+			_ = reply(typePiece, nil)
+		}}
+		w.config = func(_ int, c *Config) { c.MaxServing = places }
+		a := w.start(0, r)
+		after(time.Second)
+		var raws []*rawPeer
+		for i := 1; i < 3; i++ { // each of them asks for as much as there is
+			control, bulk := dialRaw(t, w, w.keys[i], 0), dialRaw(t, w, w.keys[i], 0)
+			control.hello(t, nil)
+			bulk.hello(t, func(h *hello) { h.class = Bulk })
+			for k := range places {
+				bulk.send(t, numbered(typePieceRequest, uint64(k), []byte("for good")))
+			}
+			synctest.Wait()
+			raws = append(raws, control, bulk)
+		}
+		c := w.start(3, nil)
+		after(time.Second)
+		const share = places / (2 * 3)
+		if n := a.n.serving.Load(); n != places/2+places/(2*2) {
+			t.Errorf("%d requests are served of two peers", n)
+		}
+		answered := make(chan error, share)
+		for range share {
+			go func() {
+				_, err := c.n.Request(t.Context(), w.id(0), typePieceRequest, nil)
+				answered <- err
+			}()
+		}
+		for range share {
+			if err := <-answered; err != nil {
+				t.Errorf("asking beside peers that have much served: %v", err)
+			}
+		}
+		closeRaw(raws...)
+		after(time.Second)
+		if n := a.n.serving.Load(); n != 0 {
+			t.Errorf("%d requests are served of nobody", n)
+		}
+		stopAll(t, a, c)
+	})
+}
+
 // What a certificate holds besides the key would be kept while the connection lives.
 func TestAHandshakeThatIsTooLongEndsTheConnection(t *testing.T) {
 	bubble(t, 2, func(t *testing.T, w *world) {
@@ -606,6 +656,31 @@ func TestStrangersDoNotFillTheLogWithTheirSettings(t *testing.T) {
 			raw.tls.NetConn().Close()
 		}
 		a.stop(t)
+	})
+}
+
+func TestEpochsThatDoNotDescendAreLeftOutAndLoggedOnce(t *testing.T) {
+	bubble(t, 2, func(t *testing.T, w *world) {
+		var log bytes.Buffer
+		w.config = func(i int, c *Config) {
+			if i == 0 {
+				c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+				c.Settings.Epochs = func() []Epoch { return []Epoch{{Number: 7}, {Number: 5}, {Number: 5}, {Number: 4}} }
+			}
+		}
+		a, b := w.start(0, nil), w.start(1, nil)
+		after(time.Second)
+		if len(b.connected()) != 1 {
+			t.Error("not connected")
+		}
+		h := a.n.hello()
+		if len(h.epochs) != 2 || h.epochs[1].Number != 5 {
+			t.Errorf("the hello has %v", h.epochs)
+		}
+		stopAll(t, a, b)
+		if n := strings.Count(log.String(), "Settings.Epochs"); n != 1 {
+			t.Errorf("logged %d times:\n%s", n, log.String())
+		}
 	})
 }
 

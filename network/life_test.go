@@ -116,6 +116,35 @@ func TestARestartedPeerReplacesItsConnectionsAndIsReportedAgain(t *testing.T) {
 	})
 }
 
+func TestAPeerThatWasRestartedIsNotGoneWhenItsOldConnectionBreaksBeforeItHasAnsweredAPing(t *testing.T) {
+	for name, answers := range map[string]bool{"it answers later": true, "it never answers": false} {
+		bubble(t, 2, func(t *testing.T, w *world) {
+			w.config = controlOnly
+			a := w.start(0, nil)
+			after(time.Second)
+			old, again := connectRaw(t, w, 1), connectRaw(t, w, 2)
+			synctest.Wait()
+			closeRaw(old)
+			after(time.Second)
+			a.n.Send([]wire.PublicKey{w.id(1)}, typeNode, []byte("x"))
+			if answers {
+				got := again.listen()
+				synctest.Wait()
+				if f := <-got; f.typ != typeNode || string(f.body) != "x" {
+					t.Errorf("%s: it got type %#x, %q", name, f.typ, f.body)
+				}
+			}
+			after(6 * time.Second)
+			events, connected := a.history(), len(a.connected())
+			if answers && (connected != 1 || len(events) != 2 || events[0] != events[1]) || !answers && (connected != 0 || len(events) != 2) {
+				t.Errorf("%s: told %q", name, events)
+			}
+			closeRaw(again)
+			a.stop(t)
+		})
+	}
+}
+
 func TestAnotherInstanceThatAnswersNoPingReplacesNothing(t *testing.T) {
 	bubble(t, 2, func(t *testing.T, w *world) {
 		w.config = controlOnly
@@ -327,8 +356,8 @@ func TestARoleThatChangesIsToldAgain(t *testing.T) {
 	})
 }
 
-func TestNoMoreFollowersAndPeersThanTheirBounds(t *testing.T) {
-	bubble(t, 6, func(t *testing.T, w *world) {
+func TestNoMoreFollowersAndPeersThanTheirBoundsAndMembersComeFirst(t *testing.T) {
+	bubble(t, 7, func(t *testing.T, w *world) {
 		w.config = func(i int, c *Config) {
 			c.Addresses = func() map[wire.PublicKey]string { return map[wire.PublicKey]string{w.id(0): w.address(0)} }
 			if i == 0 {
@@ -336,20 +365,47 @@ func TestNoMoreFollowersAndPeersThanTheirBounds(t *testing.T) {
 			}
 		}
 		hub := w.start(0, &recorder{roleOf: func(id wire.PublicKey) Role {
-			if id == w.id(4) || id == w.id(5) {
-				return Member
+			if id == w.id(1) || id == w.id(2) || id == w.id(3) {
+				return Follower
 			}
-			return Follower
+			return Member
 		}})
 		all := []*process{hub}
-		for i := 1; i < 6; i++ {
+		check := func(what string, want ...int) {
+			t.Helper()
+			var connected []int
+			for i := range 7 {
+				if slices.Contains(hub.connected(), w.id(i)) {
+					connected = append(connected, i)
+				}
+			}
+			if !slices.Equal(connected, want) || len(hub.n.Peers()) != len(want) {
+				t.Errorf("%s: connected are %v, want %v", what, connected, want)
+			}
+		}
+		start := func(i int) {
 			all = append(all, w.start(i, nil))
 			after(time.Second)
 		}
-		connected := hub.connected()
-		slices.SortFunc(connected, func(a, b wire.PublicKey) int { return slices.Compare(a[:], b[:]) })
-		if want := []wire.PublicKey{w.id(1), w.id(2), w.id(4)}; !slices.Equal(connected, want) {
-			t.Errorf("connected are %v, want %v", connected, want)
+		for _, i := range []int{2, 1, 3} {
+			start(i)
+		}
+		check("three followers", 1, 2)
+		start(4)
+		check("a member, for whom there is room", 1, 2, 4)
+		start(5)
+		check("a member, for whom there is none", 2, 4, 5)
+		if e := new(goodbyeError); !errors.As(hub.reason(w.id(1)), &e) || e.code != byeBusy {
+			t.Errorf("a follower that left is gone for %v", hub.reason(w.id(1)))
+		}
+		start(6)
+		after(time.Minute) // in which the followers try again
+		check("three members", 4, 5, 6)
+		all[len(all)-1].stop(t)
+		all = all[:len(all)-1]
+		after(time.Minute)
+		if followers := len(hub.connected()) - 2; followers != 1 {
+			t.Errorf("%d followers have the place that a member left", followers)
 		}
 		stopAll(t, all...)
 	})
@@ -362,6 +418,21 @@ func TestPingsMeasureRoundTripAndClockOffset(t *testing.T) {
 		after(10 * time.Second)
 		if s := a.n.Peers(); len(s) != 1 || s[0].RoundTrip != 40*time.Millisecond || s[0].ClockOffset != 0 {
 			t.Errorf("status %+v", s)
+		}
+		stopAll(t, a, b)
+	})
+}
+
+func TestPingsMeasureRoundTripsLongerThanTheirInterval(t *testing.T) {
+	bubble(t, 2, func(t *testing.T, w *world) {
+		w.net.Delay = func() time.Duration { return 250 * time.Millisecond }
+		w.config = func(_ int, c *Config) { c.PingInterval = 100 * time.Millisecond }
+		a, b := w.start(0, nil), w.start(1, nil)
+		after(10 * time.Second)
+		for _, p := range []*process{a, b} {
+			if s := p.n.Peers(); len(s) != 1 || s[0].RoundTrip != 500*time.Millisecond {
+				t.Errorf("status %+v", s)
+			}
 		}
 		stopAll(t, a, b)
 	})
@@ -464,6 +535,75 @@ func TestAConnectionThatLostIsWrittenToTheEndThoughThePeerHasEndedItsSide(t *tes
 		raw.tls.NetConn().Close()
 		a.stop(t)
 	})
+}
+
+// Both sides read up to the other's end before they close it, so that nothing is lost: also when that
+// takes long, as over a slow link. docs/protocol.md 8.
+func TestAConnectionThatLostIsReadToItsEndAsLongAsSomethingComes(t *testing.T) {
+	bubble(t, 2, func(t *testing.T, w *world) {
+		w.net.Buffer = 1 << 20
+		w.config = controlOnly
+		var came int
+		a := w.start(0, &recorder{take: func(_ wire.PublicKey, batch []Message) {
+			time.Sleep(time.Second)
+			for _, m := range batch {
+				m.Buffer.Release()
+			}
+			came += len(batch)
+		}})
+		synctest.Wait()
+		raw := connectRaw(t, w, 1)
+		const messages = 30
+		for range messages {
+			raw.send(t, frameOf(typeNode, make([]byte, 30<<10)))
+		}
+		newer := dialRaw(t, w, w.keys[1], 0)
+		newer.hello(t, func(h *hello) { h.instance, h.dial = [16]byte{1}, 2 })
+		newer.listen()
+		if e := raw.goodbye(); e == nil || e.code != byeDuplicate {
+			t.Fatalf("the older connection ended with %v", e)
+		}
+		raw.send(t, frameOf(typeGoodbye, (&goodbyeError{code: byeDuplicate}).appendTo(nil)))
+		if err := raw.tls.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		after(2 * linger)
+		if a.conns(w.id(1)) != 2 {
+			t.Error("the test has lost its point: the older connection was read in no time")
+		}
+		after(maxLinger)
+		if came != messages || a.conns(w.id(1)) != 1 {
+			t.Errorf("%d of %d messages came, %d connections are left", came, messages, a.conns(w.id(1)))
+		}
+		closeRaw(raw, newer)
+		a.stop(t)
+	})
+}
+
+func TestAConnectionThatLostEndsThoughItsPeerGoesOn(t *testing.T) {
+	for name, most := range map[string]time.Duration{"in silence": linger, "forever": maxLinger} {
+		bubble(t, 2, func(t *testing.T, w *world) {
+			w.config = controlOnly
+			a := w.start(0, nil)
+			synctest.Wait()
+			raw := connectRaw(t, w, 1)
+			newer := dialRaw(t, w, w.keys[1], 0)
+			newer.hello(t, func(h *hello) { h.instance, h.dial = [16]byte{1}, 2 })
+			newer.listen()
+			began := time.Now()
+			for a.conns(w.id(1)) > 1 && time.Since(began) < time.Hour {
+				if most == maxLinger {
+					_, _ = raw.tls.Write(frameOf(typeAck, nil)) // until it is closed
+				}
+				time.Sleep(time.Second)
+			}
+			if took := time.Since(began); took < most || took > most+2*time.Second {
+				t.Errorf("%s: it ended after %v", name, took)
+			}
+			closeRaw(raw, newer)
+			a.stop(t)
+		})
+	}
 }
 
 // Between the same instances and for one class: of two dialled by one side the newer stays (the

@@ -42,11 +42,14 @@ type Network struct {
 	dials   atomic.Uint64
 	serving atomic.Int64
 
+	misordered atomic.Bool // Settings.Epochs did not descend, which was logged
+
 	mu       sync.RWMutex // guards all below, and what says so elsewhere
 	stopping bool
 	rechecks uint64             // how often Handler.Admit may have changed its mind
 	conns    map[*conn]struct{} // all of them, whatever their state
 	peers    map[wire.PublicKey]*peer
+	placed   uint64                           // how many peers were ever connected
 	leaving  map[wire.PublicKey]chan struct{} // closed when Disconnected has returned
 	news     chan struct{}                    // closed, and another made, when a control connection goes live
 	targets  map[wire.PublicKey]*target

@@ -20,6 +20,7 @@ const maxConns = 6
 type peer struct {
 	id       wire.PublicKey
 	role     Role
+	place    uint64 // in the order in which peers were connected
 	instance [16]byte
 	version  string
 	links    [classes]link
@@ -30,6 +31,7 @@ type peer struct {
 	gone   chan struct{}   // closed when Disconnected has returned
 
 	serves    sync.WaitGroup // calls of Serve
+	serving   atomic.Int64   // how many of them
 	calls     sync.Mutex     // held while Connected is called
 	connected bool           // Connected was called; guarded by calls
 	told      chan struct{}  // closed when the first call of Connected has returned
@@ -50,8 +52,9 @@ type link struct {
 }
 
 func (n *Network) newPeer(c *conn, role Role) *peer {
+	n.placed++
 	p := &peer{
-		id: c.id, role: role, instance: c.remote.instance, version: c.remote.version,
+		id: c.id, role: role, place: n.placed, instance: c.remote.instance, version: c.remote.version,
 		conns: make(map[*conn]struct{}),
 		gone:  make(chan struct{}), told: make(chan struct{}),
 		before: n.leaving[c.id],
@@ -127,8 +130,8 @@ func (n *Network) tryAdopt(c *conn, role Role, rechecks uint64) (news <-chan str
 	case p == nil && c.class == Bulk:
 		return n.news, errNoControl
 	case p == nil:
-		if len(n.peers) >= n.cfg.MaxPeers || role == Follower && n.followers() >= n.cfg.MaxFollowers {
-			return nil, &goodbyeError{code: byeBusy, reason: "too many peers"}
+		if !n.makeRoom(role) {
+			return nil, tooMany()
 		}
 		p = n.newPeer(c, role)
 		n.peers[c.id] = p
@@ -148,14 +151,36 @@ func (n *Network) tryAdopt(c *conn, role Role, rechecks uint64) (news <-chan str
 	return nil, nil
 }
 
-// followers counts them. mu must be held.
-func (n *Network) followers() (count int) {
+func tooMany() *goodbyeError { return &goodbyeError{code: byeBusy, reason: "too many peers"} }
+
+// makeRoom reports whether one more peer may be connected. If there is no room for a member, the
+// follower that was connected last leaves. mu must be held.
+func (n *Network) makeRoom(role Role) bool {
+	followers := 0
+	var last *peer
 	for _, p := range n.peers {
 		if p.role == Follower {
-			count++
+			followers++
+			if last == nil || p.place > last.place {
+				last = p
+			}
 		}
 	}
-	return count
+	switch {
+	case role == Follower && followers >= n.cfg.MaxFollowers:
+		return false
+	case len(n.peers) < n.cfg.MaxPeers:
+		return true
+	case role == Follower || last == nil:
+		return false
+	}
+	for c := range last.conns {
+		n.lose(c, tooMany())
+	}
+	if finish := n.closePeer(last, tooMany()); finish != nil {
+		n.running.Go(func() { n.finish(finish) })
+	}
+	return true
 }
 
 // contend makes c the live connection of its link, unless the one there beats it. mu must be held.
@@ -189,6 +214,9 @@ func (n *Network) lose(c *conn, e *goodbyeError) {
 	if c.bye == nil {
 		c.bye = e
 		_ = c.raw.SetReadDeadline(time.Now().Add(linger))
+		if e.code == byeDuplicate {
+			c.lingers.Store(int64(n.clock() + maxLinger))
+		}
 	}
 	c.kick()
 }
@@ -283,6 +311,17 @@ func (n *Network) closePeer(p *peer, why error) *peer {
 	return nil
 }
 
+// isProbing reports whether another instance has connected and is yet to answer a ping. Network.mu
+// must be held.
+func (p *peer) isProbing() bool {
+	for c := range p.conns {
+		if c.class == Control && c.probing && c.bye == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // finish reports that a peer is gone; nil is none.
 func (n *Network) finish(p *peer) {
 	if p == nil {
@@ -315,7 +354,11 @@ func (n *Network) drop(c *conn, why error) {
 	var finish *peer
 	if l.live == c {
 		l.live = nil
-		finish = n.lost(p, c.class, why)
+		if c.class == Control && p.isProbing() {
+			n.awaitHandover(p, Control) // a process that was restarted is not gone
+		} else {
+			finish = n.lost(p, c.class, why)
+		}
 	}
 	switch {
 	case len(p.conns) > 0:

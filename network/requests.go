@@ -166,8 +166,7 @@ func (c *conn) serve(f frame) {
 		s.serving++
 	}
 	s.mu.Unlock()
-	if !busy && n.serving.Add(1) > int64(n.cfg.MaxServing) {
-		n.serving.Add(-1)
+	if !busy && !n.mayServe(c.peer) {
 		s.served()
 		busy = true
 	}
@@ -184,13 +183,35 @@ func (c *conn) serve(f frame) {
 		defer func() {
 			f.buffer.Release()
 			s.served()
-			n.serving.Add(-1)
+			n.served(c.peer)
 		}()
 		n.handler.Serve(s.ctx, c.id, f.info.Type, f.buffer.Bytes(), r.send)
 		if r.claim() {
 			n.unanswered(l, s, f.number, unansweredFailed)
 		}
 	})
+}
+
+// mayServe takes a place among the requests that are served, if the peer may have one more. The first
+// half of the places goes to whoever asks. The second is shared: of it a peer gets no more than an
+// equal part, what it has of the first included, so that those who ask slowly, or for long, leave room
+// for all others.
+func (n *Network) mayServe(p *peer) bool {
+	n.mu.RLock()
+	share := max(1, n.cfg.MaxServing/(2*max(1, len(n.peers))))
+	n.mu.RUnlock()
+	all, own := int(n.serving.Add(1)), int(p.serving.Add(1))
+	if all <= (n.cfg.MaxServing+1)/2 || all <= n.cfg.MaxServing && own <= share {
+		return true
+	}
+	n.served(p)
+	return false
+}
+
+// served gives the place back.
+func (n *Network) served(p *peer) {
+	n.serving.Add(-1)
+	p.serving.Add(-1)
 }
 
 func (s *session) served() {

@@ -109,7 +109,7 @@ type Message struct {
 type Role uint8
 
 // The roles. A Member is one that the host cannot do without; followers have a bound of their own,
-// Config.MaxFollowers.
+// Config.MaxFollowers, and leave when a member needs their place.
 const (
 	Refused Role = iota
 	Member
