@@ -424,7 +424,7 @@ func (c *conn) write() {
 	interval := c.n.cfg.PingInterval
 	timer := time.NewTimer(interval)
 	defer timer.Stop()
-	w := writer{conn: c}
+	w := writer{conn: c, ticked: c.n.clock()}
 	if c.class == Bulk {
 		w.turn = c.n.pacer.join()
 		w.granted = w.turn.granted
@@ -444,7 +444,7 @@ func (c *conn) write() {
 			select { // a writer that never rests pings too
 			case <-timer.C:
 				timer.Reset(interval)
-				if err := c.tick(); err != nil {
+				if err := w.tick(); err != nil {
 					c.end(err)
 					return
 				}
@@ -470,7 +470,7 @@ func (c *conn) write() {
 			w.waiting = false
 		case <-timer.C:
 			timer.Reset(interval)
-			if err := c.tick(); err != nil {
+			if err := w.tick(); err != nil {
 				c.end(err)
 				return
 			}
@@ -480,10 +480,15 @@ func (c *conn) write() {
 	}
 }
 
-// tick is what a writer does every PingInterval.
-func (c *conn) tick() error {
-	now := time.Now()
-	if c.n.clock()-time.Duration(c.raw.lastRead.Load()) > c.n.cfg.IdleTimeout {
+// tick is what a writer does every PingInterval. If it comes late, because the process was stopped or
+// a write took long, the reader may not have had its turn either: the peer is not given up before the
+// next tick.
+func (w *writer) tick() error {
+	c := w.conn
+	now, at := time.Now(), c.n.clock()
+	late := at-w.ticked > 2*c.n.cfg.PingInterval && !w.late
+	w.late, w.ticked = late, at
+	if !late && at-time.Duration(c.raw.lastRead.Load()) > c.n.cfg.IdleTimeout {
 		return errIdle
 	}
 	if p := c.remote.proof; p != nil && !now.Before(p.NotAfter) {
@@ -503,7 +508,9 @@ type writer struct {
 	sent    []outgoing
 	turn    *bulkTurn // nil on Control
 	granted chan struct{}
-	waiting bool // for a place among those who send bulk
+	waiting bool          // for a place among those who send bulk
+	ticked  time.Duration // when tick was called, as a time of Network.clock
+	late    bool          // and whether it came late then
 }
 
 // once writes everything that waits, up to writeSize. It reports whether there was anything.

@@ -67,6 +67,31 @@ func TestAPeerThatReadsNothingLosesItsNewestMessagesThenItsConnectionAndDelaysNo
 	})
 }
 
+func TestAWriteThatTookLongIsNotTakenForASilentPeer(t *testing.T) {
+	bubble(t, 2, func(t *testing.T, w *world) {
+		w.net.Buffer = 4 << 10
+		w.config = func(i int, c *Config) {
+			controlOnly(i, c)
+			c.PingInterval, c.IdleTimeout = time.Second, 3*time.Second
+		}
+		a, b := w.start(0, nil), w.start(1, nil)
+		after(time.Minute)
+		w.net.Freeze(w.address(1), true)
+		for _, p := range []*process{a, b} {
+			p.n.Send([]wire.PublicKey{a.id, b.id}, typeNode, make([]byte, 30<<10))
+		}
+		after(8 * time.Second)
+		w.net.Freeze(w.address(1), false)
+		after(time.Minute)
+		for _, p := range []*process{a, b} {
+			if events := p.history(); len(events) != 1 {
+				t.Errorf("told %q", events)
+			}
+		}
+		stopAll(t, a, b)
+	})
+}
+
 // Acks, certificates and frames of the transport's own go before nodes that wait on the same
 // connection. docs/protocol.md 8.1.
 func TestUrgentMessagesGoBeforeOthersThatWait(t *testing.T) {

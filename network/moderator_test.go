@@ -111,10 +111,10 @@ func TestAConnectionThatGetsFewRecordsDoesNotPauseBesideOneThatGetsMany(t *testi
 		few.hello(t, func(h *hello) { h.instance = [16]byte{1} })
 		for range 20 {
 			many.sendStamped(t, 100, 40*time.Microsecond)
-			few.sendStamped(t, 1, 0)
+			few.sendStamped(t, 2, 100*time.Microsecond)
 		}
 		after(time.Second)
-		if all, _ := d.reset(); len(all) != 20 || slices.Max(all) != 0 {
+		if all, _ := d.reset(); len(all) != 40 || slices.Max(all) != 0 {
 			t.Errorf("messages of a connection that gets few took %v", all)
 		}
 		if a.n.counts.pauses.Load() == 0 {

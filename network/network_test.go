@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -14,7 +15,15 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain makes the test's program a process that a test can stop and kill, when a test starts it as
+// one.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "process" {
+		runProcess(os.Args[2])
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // bubble runs a test in virtual time with a world of n processes.
 func bubble(t *testing.T, n int, test func(t *testing.T, w *world)) {
