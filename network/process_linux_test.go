@@ -15,6 +15,7 @@ func signal(t *testing.T, c *exec.Cmd, s syscall.Signal) {
 }
 
 func TestAProcessThatIsStoppedIsGivenUpAndConnectedAgainWhenItGoesOnAndNobodyElseNotices(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	p := startProcess(t, h.address)
 	h.answers(t)
@@ -29,6 +30,7 @@ func TestAProcessThatIsStoppedIsGivenUpAndConnectedAgainWhenItGoesOnAndNobodyEls
 }
 
 func TestAProcessThatIsStartedWhileAnotherOfItsIdentityIsStoppedTakesItsPlace(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	first := startProcess(t, h.address)
 	h.answers(t)

@@ -160,6 +160,7 @@ func (h *hub) isolated(t *testing.T) {
 }
 
 func TestAProcessThatIsKilledAndStartedAgainIsConnectedAgainAndNobodyElseNotices(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	p := startProcess(t, h.address)
 	h.answers(t)
