@@ -44,7 +44,6 @@ type conn struct {
 	tls     *tls.Conn
 	dialled bool
 	began   time.Time
-	born    time.Duration // began as a time of Network.clock
 
 	class  Class
 	local  hello
@@ -87,7 +86,7 @@ type conn struct {
 
 func (n *Network) newConn(raw net.Conn, dialled bool) *conn {
 	c := &conn{
-		n: n, raw: newRecordConn(raw, n.clock), dialled: dialled, began: time.Now(), born: n.clock(),
+		n: n, raw: newRecordConn(raw, n.clock), dialled: dialled, began: time.Now(),
 		kicks: make(chan struct{}, 1), written: make(chan struct{}), resume: make(chan struct{}, 1),
 	}
 	if dialled {
@@ -314,7 +313,7 @@ func (c *conn) frames(p []byte) error {
 			return err
 		}
 		if !ok {
-			break
+			return nil
 		}
 		p = rest
 		c.n.counts.received.add(f.info, len(f.buffer.Bytes()))
@@ -331,7 +330,6 @@ func (c *conn) frames(p []byte) error {
 			return err
 		}
 	}
-	return nil
 }
 
 func (c *conn) deliver() {
@@ -404,7 +402,7 @@ func (c *conn) pong(echo, theirs uint64) {
 // carried twice that. now is a time of Network.clock.
 func (c *conn) wear(now time.Duration) error {
 	records := max(c.raw.read.Load(), c.raw.written.Load())
-	age := now - c.born
+	age := now - c.began.Sub(c.n.made)
 	if records < c.n.cfg.MaxRecords && age < c.n.cfg.MaxAge {
 		return nil
 	}

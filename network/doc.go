@@ -22,11 +22,11 @@
 // # Connections
 //
 // Two processes have one connection per class. Both dial; docs/protocol.md 8 says which of several
-// connections stays, and both sides decide alike. One that loses is read to its end, so that nothing
-// is lost that was sent after the peer was connected, unless nothing comes for 5 seconds or the end is
-// more than a minute away. A connection that breaks loses what was on its
-// way. What was in the queue of a peer waits for its next connection while its control connection is
-// there, and is dropped when the peer is disconnected.
+// connections stays, and both sides decide alike. One that loses is read to its end, so that
+// nothing is lost that was sent after the peer was connected, unless nothing comes for 5 seconds or
+// the end is more than a minute away. A connection that breaks loses what was on its way. What was
+// in the queue of a peer waits for its next connection while its control connection is there, and
+// is dropped when the peer is disconnected.
 //
 // A process whose transport is replaced by another with the same identity is noticed by its instance,
 // 16 random bytes of each start. Two processes that run with one identity at the same time replace
@@ -60,9 +60,9 @@
 //
 // # Memory
 //
-// While p peers are connected, [Config.MaxMemory] bounds what the network uses, whatever peers send
-// and however little they read. Buffers that the handler has taken over are the handler's. With L the
-// largest limit of a class, it is the sum of
+// While p peers are connected or leaving, [Config.MaxMemory] bounds what the network uses, whatever
+// peers send and however little they read. Buffers that the handler has taken over are the
+// handler's. With L the largest limit of a class, it is the sum of
 //
 //	per connection         64 KiB read of the socket, 54 KiB of TLS records, 16 KiB decrypted,
 //	                       140 KiB of messages about to be handed over, 72 KiB of keys and stacks,

@@ -103,7 +103,7 @@ func (p *KeyProof) validate(c *checker) {
 	case at.Nanosecond() != 0:
 		c.fail("Proof.NotAfter", "in whole seconds", at)
 	case at.Unix() < 0 || at.Unix() > maxNotAfter:
-		c.fail("Proof.NotAfter", fmt.Sprintf("0 to %d seconds after 1970", maxNotAfter), at.Unix())
+		c.fail("Proof.NotAfter", fmt.Sprintf("0 to %d seconds after 1970", int64(maxNotAfter)), at.Unix())
 	}
 }
 

@@ -150,7 +150,7 @@ func (h *hub) answers(t *testing.T) {
 // isolated checks that the peer in this process has noticed nothing.
 func (h *hub) isolated(t *testing.T) {
 	t.Helper()
-	h.until(t, "all messages to the peer in this process came", func() bool { return h.taken.Load() == h.sent.Load() })
+	testkit.Eventually(t, "all messages to the peer in this process came", func() bool { return h.taken.Load() == h.sent.Load() })
 	if why := h.reason(h.otherID); why != nil {
 		t.Errorf("the peer in this process was disconnected: %v", why)
 	}

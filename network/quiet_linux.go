@@ -20,13 +20,14 @@ type quietSocket struct {
 	read  func(fd uintptr) bool
 }
 
-// newQuietSocket returns nil for what is no socket.
+// newQuietSocket returns nil for all but sockets of TCP themselves: what a host has wrapped around one
+// may give other bytes than the socket does.
 func newQuietSocket(c net.Conn) *quietSocket {
-	s, ok := c.(syscall.Conn)
+	socket, ok := c.(*net.TCPConn)
 	if !ok {
 		return nil
 	}
-	raw, err := s.SyscallConn()
+	raw, err := socket.SyscallConn()
 	if err != nil {
 		return nil
 	}

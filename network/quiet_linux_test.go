@@ -65,8 +65,14 @@ func TestAQuietSocketGivesWhatItHasAndWakesItsReaderWhenItHasNothing(t *testing.
 	})
 }
 
-func TestWhatIsNoSocketIsNotMadeQuiet(t *testing.T) {
-	if q := newQuietSocket(new(memoryConn)); q != nil {
-		t.Error("a connection in memory is a quiet socket")
+// wrapped is a connection of a host's own, which has all methods of a socket.
+type wrapped struct{ *net.TCPConn }
+
+func TestOnlySocketsThemselvesAreMadeQuiet(t *testing.T) {
+	a, _ := socketPair(t)
+	for _, c := range []net.Conn{new(memoryConn), wrapped{a.(*net.TCPConn)}} {
+		if newQuietSocket(c) != nil {
+			t.Errorf("a %T is a quiet socket", c)
+		}
 	}
 }
