@@ -67,29 +67,32 @@ func TestAPeerThatReadsNothingLosesItsNewestMessagesThenItsConnectionAndDelaysNo
 	})
 }
 
-func TestAWriteThatTookLongIsNotTakenForASilentPeer(t *testing.T) {
-	bubble(t, 2, func(t *testing.T, w *world) {
-		w.net.Buffer = 4 << 10
-		w.config = func(i int, c *Config) {
-			controlOnly(i, c)
-			c.PingInterval, c.IdleTimeout = time.Second, 3*time.Second
-		}
-		a, b := w.start(0, nil), w.start(1, nil)
-		after(time.Minute)
-		w.net.Freeze(w.address(1), true)
-		for _, p := range []*process{a, b} {
-			p.n.Send([]wire.PublicKey{a.id, b.id}, typeNode, make([]byte, 30<<10))
-		}
-		after(8 * time.Second)
-		w.net.Freeze(w.address(1), false)
-		after(time.Minute)
-		for _, p := range []*process{a, b} {
-			if events := p.history(); len(events) != 1 {
-				t.Errorf("told %q", events)
+func TestAPeerIsNotTakenForSilentAtTheEndOfAWriteThatTookLong(t *testing.T) {
+	for name, answers := range map[string]bool{"it answers pings then": true, "it answers nothing": false} {
+		bubble(t, 2, func(t *testing.T, w *world) {
+			w.net.Buffer = 4 << 10
+			w.config = func(i int, c *Config) {
+				controlOnly(i, c)
+				c.PingInterval, c.IdleTimeout = time.Second, 3*time.Second
 			}
-		}
-		stopAll(t, a, b)
-	})
+			a := w.start(0, nil)
+			synctest.Wait()
+			raw := connectRaw(t, w, 1)
+			a.n.Send([]wire.PublicKey{w.id(1)}, typeNode, make([]byte, 30<<10))
+			after(8 * time.Second)
+			if answers {
+				raw.listen()
+			} else {
+				go func() { _, _ = io.Copy(io.Discard, raw.tls) }()
+			}
+			after(10 * time.Second)
+			if connected := len(a.connected()) == 1; connected != answers {
+				t.Errorf("%s: connected: %v, told %q, %v", name, connected, a.history(), a.reason(w.id(1)))
+			}
+			closeRaw(raw)
+			a.stop(t)
+		})
+	}
 }
 
 // Acks, certificates and frames of the transport's own go before nodes that wait on the same
