@@ -10,12 +10,12 @@ const (
 	// rateMemory is how long a connection's rate is remembered: of what came that long ago nothing
 	// counts any more.
 	rateMemory = 10 * time.Millisecond
-	// pauseGain is how many records a pause must promise to gather.
+	// pauseGain is how many records must be expected to come during a pause.
 	pauseGain = 1
 	// crowd is how many records per second, of all connections together, make pauses worth their
-	// delay: fewer cost less than a tenth of a core.
+	// delay. A process has time to read fewer one by one.
 	crowd = 20_000
-	// littleRead: a read that brought more bytes was worth its cost.
+	// littleRead is how many bytes make a read worth its cost.
 	littleRead = 8 << 10
 )
 
