@@ -241,6 +241,9 @@ func TestCompactionMovesLongBodies(t *testing.T) {
 		for lane := 3; lane < 20; lane++ {
 			prune(t, a, lane, 16)
 		}
+		for range 40 { // what is written lets as much be moved, at once
+			put(t, a, ForVote, c.body(sequencer(3), copyBelow))
+		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		moved := 0
