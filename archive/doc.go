@@ -103,7 +103,8 @@
 //  3. A record that takes another's place is appended first; then the other is released.
 //  4. A segment is removed once no live record names it, and the records that made it so are durable.
 //     Instead some such files are kept, the spares: the next segment gets one under its own name, and
-//     writes over it once that name is synced. The checksums of frames tell whose they are.
+//     writes over it once that name is synced. What is left of the dead segment stands behind the new
+//     one's frames until it is full; the checksums of frames tell whose they are.
 //  5. Segments are written by one process: Open begins a new one, and cuts the others at the end
 //     of what the index names.
 //
@@ -125,6 +126,7 @@
 // # Memory
 //
 // At most 360 bytes for each header held, with or without body; locks, with their certificates; 4
-// MiB for compaction, and a body; what is put and not durable, whose bodies are the callers' (at
-// most MaxPending). 10 GiB of bodies of 256 KiB are 41,000 headers, or 12 MB.
+// MiB for compaction, and a body; 4 MiB for what is gathered to be written; what is put and not
+// durable, whose bodies are the callers' (at most MaxPending). 10 GiB of bodies of 256 KiB are 41,000
+// headers, or 12 MB.
 package archive
