@@ -41,10 +41,12 @@ type Archive struct {
 	index    *journal.Journal // appended to and released from with mu held
 	recovery Recovery
 
-	wake     chan struct{} // capacity 1: the writer has something to do
-	complete chan struct{} // capacity 1: something became durable, or failed
-	written  chan struct{} // closed when the writer is gone
-	done     chan struct{} // closed when all goroutines are gone
+	wake      chan struct{} // capacity 1: the writer has something to do
+	complete  chan struct{} // capacity 1: something became durable, or failed
+	removable chan struct{} // capacity 1: a segment may be removed
+	written   chan struct{} // closed when the writer is gone
+	removed   chan struct{} // closed when the remover is gone
+	done      chan struct{} // closed when all goroutines are gone
 
 	mu        sync.Mutex // never held across I/O
 	state     *state
@@ -54,9 +56,10 @@ type Archive struct {
 	pending   int64           // bytes of those
 	reserved  quota           // what of them will count where
 	waiting   []waiter
-	empty     []emptied // segments to be removed
-	retainDue int64     // when the first mark is due, in nanoseconds since Open; 0 if there is none
-	damages   int64     // bodies found damaged
+	empty     []emptied      // segments to be removed
+	spares    []*dataSegment // nothing is in them, and the next segments are made from their files
+	retainDue int64          // when the first mark is due, in nanoseconds since Open; 0 if there is none
+	damages   int64          // bodies found damaged
 	failure   error
 	closing   bool
 	closed    bool // the index is closed: what waits has waited in vain
@@ -100,6 +103,7 @@ type waiter struct {
 type emptied struct {
 	segment  *dataSegment
 	position journal.Position
+	full     bool // the disk is: the file is not kept
 }
 
 func signal(c chan struct{}) {
@@ -161,8 +165,16 @@ func (a *Archive) append(b []byte) (journal.Position, error) {
 	return p, nil
 }
 
-// await calls done once a position is durable. mu is held.
+// await calls done once a position is durable, and has it made so at once. mu is held.
 func (a *Archive) await(p journal.Position, done func(error)) {
+	if done != nil {
+		a.index.SyncNow()
+	}
+	a.awaitLazily(p, done)
+}
+
+// awaitLazily calls done once a position is durable, which may take indexDelay longer. mu is held.
+func (a *Archive) awaitLazily(p journal.Position, done func(error)) {
 	if done == nil {
 		return
 	}
@@ -313,6 +325,7 @@ func (a *Archive) admit(l *lane, it *item, free int64) error {
 					return err
 				}
 			}
+			a.dropSpares()
 			return fmt.Errorf("%w: %d bytes are free on the disk", ErrQuota, free)
 		}
 	}
@@ -569,7 +582,7 @@ func (a *Archive) Prune(sequencer wire.PublicKey, below uint64, done func(error)
 	}
 	l := a.state.peek(&sequencer)
 	if below <= l.watermark {
-		a.await(l.position, done)
+		a.awaitLazily(l.position, done)
 		return nil
 	}
 	to := laneState{sequencer: sequencer, watermark: below, floor: l.floor}
@@ -590,7 +603,7 @@ func (a *Archive) Prune(sequencer wire.PublicKey, below uint64, done func(error)
 	}); err != nil {
 		return err
 	}
-	a.await(l.position, done)
+	a.awaitLazily(l.position, done)
 	return nil
 }
 
@@ -750,9 +763,11 @@ func (a *Archive) ready() (ready []waiter, over bool) {
 	}
 	clear(a.waiting[len(rest):])
 	a.waiting = rest
-	// The writer removes segments, and gives up what is queued; after a failure only the latter.
-	if failed == nil && len(a.empty) > 0 && a.empty[0].position <= durable || failed != nil && len(a.queue) > 0 {
-		signal(a.wake)
+	if failed != nil && len(a.queue) > 0 {
+		signal(a.wake) // the writer gives up what is queued
+	}
+	if len(a.empty) > 0 && a.empty[0].position <= durable {
+		signal(a.removable)
 	}
 	return ready, a.closed && len(rest) == 0
 }
@@ -768,6 +783,7 @@ func (a *Archive) Close() error {
 	if first {
 		signal(a.wake)
 		<-a.written
+		<-a.removed
 		failed := a.Err() // before the index is closed
 		err := a.index.Close()
 		if failed != nil {

@@ -141,6 +141,9 @@ func (a *Archive) moveSome(limit int64) (moved int64, wait time.Duration, err er
 	// Compaction gives more room back than it takes: it goes on below MinFree, where nothing else
 	// does, or a disk that got there while most segments hold a little would stay there.
 	if free, err := a.free(); err != nil || a.cfg.MinFree > 0 && free < a.cfg.MinFree/2+limit {
+		a.mu.Lock()
+		a.dropSpares()
+		a.mu.Unlock()
 		return 0, moveAgain, nil // whoever puts something is told of the error
 	}
 	if m.file == nil {
@@ -186,6 +189,9 @@ func (a *Archive) moveSome(limit int64) (moved int64, wait time.Duration, err er
 		if b.to, err = w.frame(nil, stored.payload, segment.PartOf(stored.payload), began); err != nil {
 			return a.movedNone(a.giveUp(err))
 		}
+		if err := w.flush(); err != nil { // the next body comes into the same buffer
+			return a.movedNone(a.giveUp(err))
+		}
 		m.bodies = m.bodies[1:]
 		batch = append(batch, b)
 		moved += bytes
@@ -198,7 +204,7 @@ func (a *Archive) moveSome(limit int64) (moved int64, wait time.Duration, err er
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	w.tail.size = w.size
+	w.grown()
 	for _, b := range batch {
 		l, e, pushed, ok := a.state.at(b.place, b.from)
 		if !ok {

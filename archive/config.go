@@ -22,6 +22,10 @@ const (
 	DefaultCompactRate = 32 << 20
 )
 
+// indexDelay is how long a record of the index waits for others, to be synced with them, if it is a
+// watermark's or no done function waits for it. The others wait for nothing.
+const indexDelay = 2 * time.Millisecond
+
 // minRoom is the least room in bytes that all lanes together have beyond the quota.
 const minRoom = 64 << 20
 
@@ -66,7 +70,8 @@ type Config struct {
 	// Damaged, if set, is called when compaction finds a damaged body; those who read one are told
 	// by the error. It must not block, nor call the archive.
 	Damaged func(*DamageError)
-	// FS is the file system; nil is the operating system's.
+	// FS is the file system; nil is the operating system's. Several goroutines use it at a time. If its
+	// files are journal.VectorWriters, a group of bodies takes few writes.
 	FS journal.FS
 
 	free          func(dir string) (int64, error) // of bytes on the disk; tests have their own

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -287,7 +288,7 @@ func (m *crashModel) drive(a *Archive, rng *rand.Rand, steps int) {
 }
 
 // crashCounts counts crashes.
-type crashCounts struct{ all, created, independent int }
+type crashCounts struct{ all, created, independent, recycled int }
 
 // life is one history with a crash at one operation, and more crashes in the lives after it. It
 // reports whether that operation was reached.
@@ -295,6 +296,11 @@ func (n *crashCounts) life(t *testing.T, seed uint64, at, mode, steps int) (reac
 	synctest.Test(t, func(t *testing.T) {
 		fs := newMemFS()
 		fs.CrashAt = at
+		recycled := false
+		fs.Fault = func(op, name string) error {
+			recycled = recycled || op == "rename" && filepath.Ext(name) == suffix
+			return nil
+		}
 		rng := rand.New(rand.NewPCG(seed, 1))
 		m := &crashModel{world: newWorld(rng, 1<<10)}
 		a, err := m.reopen(fs, seed)
@@ -305,6 +311,9 @@ func (n *crashCounts) life(t *testing.T, seed uint64, at, mode, steps int) (reac
 		}
 		if reached = fs.Ops >= at; !reached {
 			return
+		}
+		if recycled {
+			n.recycled++
 		}
 		rng = rand.New(rand.NewPCG(seed, uint64(at*1000+mode)))
 		for generation := range 4 {
@@ -343,7 +352,7 @@ func (n *crashCounts) life(t *testing.T, seed uint64, at, mode, steps int) (reac
 
 // LANECAST_CRASH_HISTORIES sets the number of histories; each gives some thousand crashes.
 func TestWhatWasCalledDurableSurvivesACrashAtEveryOperation(t *testing.T) {
-	histories, every := 1, 5
+	histories, every := 2, 9
 	if s := os.Getenv("LANECAST_CRASH_HISTORIES"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil {
@@ -362,8 +371,9 @@ func TestWhatWasCalledDurableSurvivesACrashAtEveryOperation(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d crashes: %d after which there was no archive, %d with other fates of index and data", n.all, n.created, n.independent)
-	if n.all < 500 || n.created < 10 || n.independent < n.all/3 {
+	t.Logf("%d crashes: %d after which there was no archive, %d with other fates of index and data, %d with the file of a dead segment written over",
+		n.all, n.created, n.independent, n.recycled)
+	if n.all < 500 || n.created < 10 || n.independent < n.all/3 || n.recycled < n.all/40 {
 		t.Fatalf("too few of one kind: %+v", n)
 	}
 }

@@ -12,7 +12,8 @@
 //   - There is no gap after a crash. Bodies become durable in the order in which they were put: if
 //     one is found, so are all bodies and headers put before it, but for those whose done function
 //     was told of an error. Headers, locks and watermarks do not wait for bodies that were put before
-//     them and are not written yet.
+//     them and are not written yet. The record of a watermark, and one that no done function
+//     waits for, waits up to 2 ms for others, to be synced with them.
 //   - Pruning is lazy. What the host's watermark has passed stays for Config.Retain, but takes at
 //     most a quarter of Config.Quota and yields to what is new. No crash brings back what was
 //     dropped, and what is dropped frees its room on disk once that is durable.
@@ -46,16 +47,17 @@
 // MaxHeaders bounds the headers, save for bodies put ForDelivery: beyond it these have their lane's own
 // room only, which bounds them too. What is only retained yields to new headers as it does to bodies.
 //
-// On disk the bodies take at most twice their length, plus four segments, once compaction has
-// caught up; it moves at least as many bytes as are written meanwhile, and CompactRate if idle.
+// On disk the bodies take at most twice their length, plus four segments, spare files included, once
+// compaction has caught up; it moves at least as many bytes as are written meanwhile, and CompactRate
+// if idle. There are at most eight spare files, and they go when MinFree is reached.
 //
 // # Who owns what
 //
 // Any goroutine may call any method. A body that is put belongs to the archive until done was
 // called: it is written from where it is, and not copied. done functions are called one at a time,
 // by one goroutine, in the order in which things became durable; they must not block. Two
-// goroutines write, the archive's for bodies and the index journal's. No method waits for either,
-// but for Flush and Close.
+// goroutines write, the archive's for bodies and the index journal's, and one removes files. No method
+// waits for any of them, but for Flush and Close.
 //
 // # Files
 //
@@ -100,6 +102,9 @@
 //  2. Only then is its record appended to the index. So the index names nothing that is not there.
 //  3. A record that takes another's place is appended first; then the other is released.
 //  4. A segment is removed once no live record names it, and the records that made it so are durable.
+//     Instead some such files are kept, the spares: the next segment gets one under its own name, and
+//     writes over it once that name is synced. What is left of the dead segment stands behind the new
+//     one's frames until it is full; the checksums of frames tell whose they are.
 //  5. Segments are written by one process: Open begins a new one, and cuts the others at the end
 //     of what the index names.
 //
@@ -121,6 +126,7 @@
 // # Memory
 //
 // At most 360 bytes for each header held, with or without body; locks, with their certificates; 4
-// MiB for compaction, and a body; what is put and not durable, whose bodies are the callers' (at
-// most MaxPending). 10 GiB of bodies of 256 KiB are 41,000 headers, or 12 MB.
+// MiB for compaction, and a body; 4 MiB for what is gathered to be written; what is put and not
+// durable, whose bodies are the callers' (at most MaxPending). 10 GiB of bodies of 256 KiB are 41,000
+// headers, or 12 MB.
 package archive

@@ -120,7 +120,11 @@ type dataSegment struct {
 	bodies  int   // that are named
 	sealed  bool  // nothing is written to it any more
 	missing bool  // the file is not there
+	beyond  int64 // length of a file that was longer before, while it is written to; else 0
 }
+
+// disk is the length of the segment's file.
+func (g *dataSegment) disk() int64 { return max(g.size, g.beyond) }
 
 func newState() *state {
 	return &state{lanes: map[wire.PublicKey]*lane{}, segments: map[uint32]*dataSegment{},

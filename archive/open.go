@@ -28,7 +28,7 @@ type Recovery struct {
 	Lost     int   // bodies whose segment is missing or too short; they count as damaged
 	Segments int   // data files with bodies
 	Removed  int   // data files in which nothing lived
-	Cut      int64 // bytes behind what the index names
+	Cut      int64 // bytes behind what the index names, those of a dead segment that was written over included
 	Index    journal.Recovery
 	Duration time.Duration
 }
@@ -54,7 +54,8 @@ func Open(c Config) (_ *Archive, err error) {
 	}
 	a := &Archive{
 		cfg: c, dir: filepath.Join(c.Dir, dataDir), began: began, underWay: map[place]*item{},
-		wake: make(chan struct{}, 1), complete: make(chan struct{}, 1), written: make(chan struct{}), done: make(chan struct{}),
+		wake: make(chan struct{}, 1), complete: make(chan struct{}, 1), removable: make(chan struct{}, 1),
+		written: make(chan struct{}), removed: make(chan struct{}), done: make(chan struct{}),
 	}
 	ends, err := a.openIndex()
 	if err != nil {
@@ -64,7 +65,7 @@ func Open(c Config) (_ *Archive, err error) {
 		return nil, errors.Join(err, a.index.Close())
 	}
 	a.state.emptied = func(g *dataSegment) {
-		a.empty = append(a.empty, emptied{g, a.last()})
+		a.empty = append(a.empty, emptied{segment: g, position: a.last()})
 	}
 	for _, l := range a.state.lanes {
 		if l.floor < l.watermark {
@@ -74,6 +75,7 @@ func Open(c Config) (_ *Archive, err error) {
 	}
 	a.recovery.Duration = time.Since(began)
 	go a.run()
+	go a.remove()
 	go a.completions()
 	signal(a.wake) // for what is retained, and for compaction
 	return a, nil
@@ -93,7 +95,7 @@ func (a *Archive) openIndex() (ends map[uint32]int64, err error) {
 	r := newReplay(c.Namespace, true)
 	index, err := journal.Open(journal.Config{
 		Dir: dir, Create: c.Create, First: encodeFormat(a.identity, c.Namespace), SegmentSize: c.indexSegments, FS: c.FS,
-		Notify: func() { signal(a.complete) },
+		SyncDelay: indexDelay, Notify: func() { signal(a.complete) },
 	}, r.record)
 	if err != nil {
 		return nil, fmt.Errorf("archive: opening the index: %w", err)

@@ -159,8 +159,12 @@ func (a *Archive) Usage() Usage {
 	for _, g := range s.segments {
 		if !g.missing {
 			u.Segments++
-			u.Disk += g.size
+			u.Disk += g.disk()
 		}
+	}
+	for _, g := range a.spares {
+		u.Segments++
+		u.Disk += g.size
 	}
 	return u
 }

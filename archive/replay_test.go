@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/lanecast/lanecast/journal"
 	"github.com/lanecast/lanecast/payload"
@@ -143,19 +144,20 @@ func TestASegmentStaysUntilItIsDurableThatNothingNamesIt(t *testing.T) {
 		}
 		a := open(t, cfg)
 		c := newChain()
-		for range 6 { // more than a segment
+		for range 10 { // more than two segments
 			put(t, a, ForVote, c.body(sequencer(0), 15<<10))
 		}
 		flush(t, a)
-		first := filepath.Join("a", dataDir, segmentName(1))
-		there := func() bool {
+		name := func(number uint32) string { return filepath.Join("a", dataDir, segmentName(number)) }
+		there := func() bool { // one of the two is kept as the spare
+			time.Sleep(time.Second)
 			synctest.Wait()
 			fs.Mu.Lock()
 			defer fs.Mu.Unlock()
-			return fs.Names[first] != nil
+			return fs.Names[name(1)] != nil && fs.Names[name(2)] != nil
 		}
 		held = true
-		prune(t, a, 0, 6)
+		prune(t, a, 0, 10)
 		put(t, a, ForVote, c.body(sequencer(0), 100)) // the writer has something to do
 		if !there() {
 			t.Fatal("a crash now would bring back records that name it")

@@ -1,11 +1,7 @@
 package archive
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"path/filepath"
 	"time"
 
 	"github.com/lanecast/lanecast/internal/segment"
@@ -20,12 +16,12 @@ type writer struct {
 	tail   *dataSegment // of file; nil if none is begun
 	seed   uint32
 	size   int64 // of the tail, up to its last synced frame
+	beyond int64 // length of the file that the tail was made from, or more; 0 if it is a new one
 	at     int64 // where the next frame goes
 
-	small   []byte // gathered bytes, which are written together
-	smallAt int64  // where they go
-	prefix  []byte
-	mover   mover
+	gathered vector // of the tail, not written yet
+	prefix   []byte
+	mover    mover
 }
 
 // run is the writer goroutine.
@@ -81,8 +77,8 @@ func (a *Archive) cycle() (more, over bool, again time.Duration) {
 	} else if closing {
 		return false, true, 0
 	}
-	if err := a.removeEmpty(); err != nil {
-		a.fail(err)
+	signal(a.removable) // there may be too many spare files by now
+	if !a.removeEmpty(removeBehind) {
 		return true, false, 0
 	}
 	bytes := int64(0)
@@ -166,8 +162,8 @@ func (a *Archive) writeGroup(group []*item) {
 		}
 		return
 	}
-	if tail := a.writer.tail; tail != nil {
-		tail.size = a.writer.size
+	if a.writer.tail != nil {
+		a.writer.grown()
 	}
 	for i, it := range group {
 		if it.flush {
@@ -186,6 +182,7 @@ func (a *Archive) writeGroup(group []*item) {
 			return
 		}
 	}
+	a.index.SyncNow()
 	signal(a.complete)
 }
 
@@ -269,112 +266,6 @@ func (a *Archive) roomFor(bytes int64) error {
 	return a.beginSegment()
 }
 
-// frame writes a frame whose payload is prefix and body, but for its last few bytes, which go out
-// with the next one or before the sync. part is of body.
-func (w *writer) frame(prefix, body []byte, part segment.Part, group int64) (location, error) {
-	n := len(prefix) + len(body)
-	f := segment.Frame{Kind: segment.KindRecord, Position: uint64(w.tail.number), Stored: uint32(n), Raw: uint32(n)}
-	var padding [8]byte
-	pad := padding[:segment.Padded(n)-n]
-
-	var head [segment.FrameHead]byte
-	f.Put(head[:])
-	segment.Finish(head[:], w.seed, w.at, group, segment.PartOf(prefix), part, segment.PartOf(pad))
-	at := location{segment: w.tail.number, offset: uint32(w.at / 8)}
-	w.at += f.Size()
-	w.small = append(append(w.small, head[:]...), prefix...)
-	if len(body) < copyBelow {
-		w.small = append(append(w.small, body...), pad...)
-		if len(w.small) < flushAbove {
-			return at, nil
-		}
-		return at, w.flush()
-	}
-	if err := w.flush(); err != nil {
-		return at, err
-	}
-	if err := writeAt(w.file, body, w.smallAt); err != nil {
-		return at, w.failed(err)
-	}
-	w.smallAt += int64(len(body))
-	w.small = append(w.small, pad...)
-	return at, nil
-}
-
-func (w *writer) failed(err error) error {
-	return fmt.Errorf("archive: writing %s: %w", segmentName(w.tail.number), err)
-}
-
-// Bodies below the one size are copied together, up to the other, before they are written.
-const (
-	copyBelow  = 32 << 10
-	flushAbove = 256 << 10
-)
-
-// flush writes what is gathered.
-func (w *writer) flush() error {
-	if len(w.small) == 0 {
-		return nil
-	}
-	if err := writeAt(w.file, w.small, w.smallAt); err != nil {
-		return w.failed(err)
-	}
-	w.smallAt += int64(len(w.small))
-	w.small = w.small[:0]
-	return nil
-}
-
-// sync makes what was written to the tail durable.
-func (w *writer) sync() error {
-	if err := w.flush(); err != nil {
-		return err
-	}
-	if err := w.file.Sync(); err != nil {
-		return w.failed(err)
-	}
-	w.size = w.at
-	return nil
-}
-
-func writeAt(f journal.File, b []byte, offset int64) error {
-	n, err := f.WriteAt(b, offset)
-	if err == nil && n != len(b) {
-		err = io.ErrShortWrite
-	}
-	return err
-}
-
-// beginSegment begins the next data segment. Its name is durable when it returns, and its head with
-// the first group.
-func (a *Archive) beginSegment() error {
-	w := &a.writer
-	if w.number == 1<<32-1 {
-		return errors.New("archive: no number is left for another segment")
-	}
-	number := w.number + 1
-	name := segmentName(number)
-	if err := a.index.InPlace(); err != nil { // else it may be another archive's segment that is begun anew
-		return fmt.Errorf("archive: beginning %s: %w", name, err)
-	}
-	file, err := a.cfg.FS.Create(filepath.Join(a.dir, name))
-	if err == nil {
-		w.number = number // even if the rest fails, the name is taken
-		if err = a.cfg.FS.SyncDir(a.dir); err != nil {
-			err = errors.Join(err, file.Close())
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("archive: beginning %s: %w", name, err)
-	}
-	w.file, w.seed = file, segment.Seed(a.identity, uint64(number))
-	w.small = append(w.small[:0], encodeHead(a.identity, number)...)
-	w.smallAt, w.at, w.size = 0, segment.HeadSize, 0
-	a.mu.Lock()
-	w.tail = a.state.segment(number)
-	a.mu.Unlock()
-	return nil
-}
-
 // giveUp cuts a group that failed off the tail, and leaves the tail. If bytes of it stay in the
 // file, nothing names them.
 func (a *Archive) giveUp(err error) error {
@@ -385,59 +276,6 @@ func (a *Archive) giveUp(err error) error {
 	w.at = w.size
 	a.closeTail()
 	return err
-}
-
-// closeTail leaves the newest segment, all of which is synced.
-func (a *Archive) closeTail() {
-	w := &a.writer
-	if w.tail == nil {
-		return
-	}
-	_ = w.file.Close() // what matters is synced
-	w.small = w.small[:0]
-	if cap(w.small) > 4*flushAbove {
-		w.small = nil
-	}
-	tail := w.tail
-	w.tail, w.file = nil, nil
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	tail.size, tail.sealed = w.size, true
-	if tail.bodies == 0 {
-		a.state.emptied(tail)
-	}
-}
-
-// removeEmpty removes the segments that nothing names any more, once that is durable.
-func (a *Archive) removeEmpty() error {
-	for {
-		a.mu.Lock()
-		if len(a.empty) == 0 || a.empty[0].position > a.index.Durable() {
-			a.mu.Unlock()
-			return nil
-		}
-		g := a.empty[0].segment
-		a.empty = a.empty[1:]
-		delete(a.state.segments, g.number)
-		a.mu.Unlock()
-		if err := a.removeFile(g); err != nil {
-			return err
-		}
-	}
-}
-
-func (a *Archive) removeFile(g *dataSegment) error {
-	if g.missing {
-		return nil
-	}
-	name := segmentName(g.number)
-	if err := a.index.InPlace(); err != nil {
-		return fmt.Errorf("archive: removing %s: %w", name, err)
-	}
-	if err := a.cfg.FS.Remove(filepath.Join(a.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("archive: removing %s: %w", name, err)
-	}
-	return nil
 }
 
 // leavesOf decodes the hashes of pieces.

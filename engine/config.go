@@ -21,7 +21,9 @@ const ExplicitZero uint64 = math.MaxUint64
 // [*ConfigError] that names it.
 type Config struct {
 	// Namespace is the network's namespace, for chunk signatures; required. Schemes carry it too,
-	// for acks: it must be the same there.
+	// for acks: it must be the same there. An epoch whose scheme has a method InNamespace([]byte) bool,
+	// as those of package verify have, and says that it is of another, counts as unknown; the log says
+	// so.
 	Namespace []byte
 	// Identity is our own key. We are a validator in the epochs whose scheme has it among the
 	// participants and for which Schemes has an AckSigner. An engine that only follows leaves it

@@ -16,7 +16,8 @@ import (
 //   - a Tip holds if its sequencer signed it, a Certified if its certificate is valid;
 //   - InvalidAck, InvalidNode, InvalidCertificate and InconsistentKeys prove nothing: ErrNotEvidence.
 //
-// The error wraps verify.ErrProposal, verify.ErrCertificate or verify.ErrVote for what does not
+// The error wraps verify.ErrKey for a sequencer that is none, since its key is of small order
+// (docs/protocol.md 3.1), verify.ErrProposal, verify.ErrCertificate or verify.ErrVote for what does not
 // verify, wire.ErrNoConflict, wire.ErrUnknownEpoch for an epoch that schemes does not know, or
 // ErrNotEvidence. VerifyEvidence does not check that a sequencer was one in any epoch. An activity
 // from outside is decoded with wire.DecodeActivity first.
@@ -52,6 +53,9 @@ type evidenceVerifier struct {
 }
 
 func (v evidenceVerifier) proposal(p *wire.Proposal) error {
+	if err := verify.CheckIdentity(p.Chunk.Sequencer); err != nil { // in whose name anybody can sign
+		return fmt.Errorf("engine: height %d: %w", p.Chunk.Height, err)
+	}
 	if !v.chunks.Verify(p) {
 		return fmt.Errorf("engine: height %d: %w", p.Chunk.Height, verify.ErrProposal)
 	}

@@ -53,11 +53,21 @@ func TestEvidenceHoldsOnlyWithEverySignatureInIt(t *testing.T) {
 	unknownA, unknownB := a, b
 	unknownA.Epoch, unknownB.Epoch = 99, 99
 
+	// Under the neutral element, R = the neutral element and S = 0 verify on every chunk.
+	anybodys := wire.Proposal{Chunk: wire.Chunk{Sequencer: wire.PublicKey{1}, Payload: wire.Digest{1}}, Signature: wire.Signature{1}}
+	too := anybodys
+	too.Chunk.Payload = wire.Digest{2}
+	if !chunks.Verify(&anybodys) || !chunks.Verify(&too) {
+		t.Fatal("these are to be valid signatures")
+	}
+
 	for _, c := range []struct {
 		name string
 		a    wire.Activity
 		want error
 	}{
+		{"tip of small order", &wire.Tip{Proposal: anybodys}, verify.ErrKey},
+		{"conflict of small order", &wire.Conflict{Proposal: anybodys, Other: too}, verify.ErrKey},
 		{"tip", &wire.Tip{Proposal: p}, nil},
 		{"forged tip", &wire.Tip{Proposal: forged}, verify.ErrProposal},
 		{"lock", &wire.Certified{Lock: lock}, nil},

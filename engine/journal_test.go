@@ -5,7 +5,7 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/testkit"
@@ -29,7 +29,8 @@ func TestAJournalThatFailsStopsAcksAndTheEngine(t *testing.T) {
 		t.Errorf("Run returned %v", err)
 	}
 	sent := spy.sent.Load()
-	time.Sleep(20 * time.Millisecond)
+	others := members[1].recorder.Height(members[2].id)
+	eventually(t, "the lanes of the others go on", func() bool { return members[1].recorder.Height(members[2].id) >= others+3 })
 	if spy.sent.Load() != sent {
 		t.Error("it sent messages after it had stopped")
 	}
@@ -45,32 +46,31 @@ func TestAJournalThatFailsStopsAcksAndTheEngine(t *testing.T) {
 
 func TestNothingIsAckedThatIsNotDurable(t *testing.T) {
 	t.Parallel()
-	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
-	m := members[0]
-	stall := make(chan struct{})
-	disk := &faultyFS{FS: journal.OS(), sync: func(f journal.File) error {
-		<-stall
-		return f.Sync()
-	}}
-	m.config.Journal.Storage.FS = disk
-	var asked atomic.Bool
-	m.app.verify = func(context.Context, engine.Place, wire.Digest) (bool, error) { asked.Store(true); return true, nil }
-	m.open(t, net)
-	disk.failing.Store(true)
-	m.start()
-	eventually(t, "a node waits to become durable", func() bool {
-		s, err := m.engine.Status(t.Context())
-		return err == nil && s.VolatileBytes > 0
+	set := newSet(t, testkit.Ed25519, 1, 1)
+	synctest.Test(t, func(t *testing.T) {
+		net, _, members := newCluster(t, set)
+		m := members[0]
+		stall := make(chan struct{})
+		disk := &faultyFS{FS: journal.OS(), sync: func(f journal.File) error {
+			<-stall
+			return f.Sync()
+		}}
+		m.config.Journal.Storage.FS = disk
+		m.app.limit = 3
+		var asked atomic.Bool
+		m.app.verify = func(context.Context, engine.Place, wire.Digest) (bool, error) { asked.Store(true); return true, nil }
+		m.open(t, net)
+		disk.failing.Store(true)
+		m.start()
+		synctest.Wait() // until all wait for the sync, and nobody for anything else
+		if s := status(t, m.engine); s.VolatileBytes == 0 || asked.Load() || s.Lanes[0].Durable || s.Counters.Certificates > 0 {
+			t.Errorf("something happened before the sync was done: asked %v, %+v", asked.Load(), s)
+		}
+		disk.failing.Store(false)
+		close(stall)
+		eventually(t, "it is certified once durable", func() bool { return m.recorder.Height(m.id) > 0 })
+		haltAll(t, members)
 	})
-	time.Sleep(20 * time.Millisecond)
-	status, err := m.engine.Status(t.Context())
-	if err != nil || asked.Load() || status.Lanes[0].Durable || status.Counters.Certificates > 0 {
-		t.Errorf("something happened before the sync was done: asked %v, %+v, %v", asked.Load(), status, err)
-	}
-	disk.failing.Store(false)
-	close(stall)
-	eventually(t, "it is certified once durable", func() bool { return m.recorder.Height(m.id) > 0 })
-	haltAll(t, members)
 }
 
 var errDisk = errors.New("input/output error")

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"errors"
+	"log/slog"
 	"sync"
 	"testing"
 
@@ -64,6 +65,31 @@ func TestAMessageTooLargeIsRefused(t *testing.T) {
 	m.start()
 	if got := status(t, m.engine).Counters.InboxDropped; got != 2 {
 		t.Errorf("%d drops were counted", got)
+	}
+}
+
+func TestMessagesThatAreLeftAtTheEndAreTold(t *testing.T) {
+	t.Parallel()
+	s := newSet(t, testkit.Ed25519, 4, 1)
+	net, _, members := newCluster(t, s)
+	m := members[0]
+	log := new(logged)
+	m.config.Logger = slog.New(slog.NewTextHandler(log, nil))
+	m.open(t, net)
+	p, err := m.engine.Peer(s.Scheme.Participants()[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := p.DeliverAckBytes([]byte{0}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.engine.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !log.hasLine("stopped with messages not taken in", "messages=3") {
+		t.Error("nothing was logged")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fr"
@@ -121,15 +122,15 @@ func TestAPeerWithBadNodesIsVerifiedOncePerInterval(t *testing.T) {
 	}
 }
 
-// step delivers one ack and waits until the engine has verified so many statements, and a while for
-// more.
+// step delivers one ack and waits until the engine has verified so many statements, and until nothing is
+// left to do.
 func (s *attackRig) step(m ackMessage, statements uint64) engine.Counters {
 	s.t.Helper()
 	s.hand(m)
 	eventually(s.t, "a statement is verified", func() bool {
 		return s.peers[m.from].Waiting() == 0 && status(s.t, s.engine).Counters.Statements >= statements
 	})
-	time.Sleep(5 * time.Millisecond)
+	synctest.Wait()
 	return status(s.t, s.engine).Counters
 }
 
@@ -138,36 +139,38 @@ func TestABadAckIsNotVerifiedAgainWithEveryAckThatFollows(t *testing.T) {
 	t.Parallel()
 	const n, f, quorum = 16, 5, 11
 	voters := newProgression(t, n)
-	s := newAttackRig(t, voters, randomPoints, 1, func(c *engine.Config) { c.SuspectDelay = time.Hour })
-	r := rand.New(rand.NewPCG(1, 1))
+	synctest.Test(t, func(t *testing.T) {
+		s := newAttackRig(t, voters, randomPoints, 1, func(c *engine.Config) { c.SuspectDelay = time.Hour })
+		r := rand.New(rand.NewPCG(1, 1))
 
-	// Five bad and six good make a quorum that fails; then five good ones come one by one.
-	acks := s.nextAcks(r, only(11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10))[0]
-	done := s.expect(1)
-	for i, m := range acks {
-		want := uint64(0)
-		switch {
-		case i == n-1:
-			want = 2
-		case i >= quorum-1:
-			want = 1
+		// Five bad and six good make a quorum that fails; then five good ones come one by one.
+		acks := s.nextAcks(r, only(11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10))[0]
+		done := s.expect(1)
+		for i, m := range acks {
+			want := uint64(0)
+			switch {
+			case i == n-1:
+				want = 2
+			case i >= quorum-1:
+				want = 1
+			}
+			c := s.step(m, want)
+			if c.Statements != want || c.Splits > 1 {
+				t.Fatalf("after ack %d: %d statements, %d failed checks", i, c.Statements, c.Splits)
+			}
 		}
-		c := s.step(m, want)
-		if c.Statements != want || c.Splits > 1 {
-			t.Fatalf("after ack %d: %d statements, %d failed checks", i, c.Statements, c.Splits)
+		s.await(done)
+		// Known by now, they fail nothing any more.
+		before := status(t, s.engine).Counters
+		done = s.expect(1)
+		for _, m := range s.nextAcks(r, only(11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10))[0] {
+			s.step(m, 0)
 		}
-	}
-	s.await(done)
-	// Known by now, they fail nothing any more.
-	before := status(t, s.engine).Counters
-	done = s.expect(1)
-	for _, m := range s.nextAcks(r, only(11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10))[0] {
-		s.step(m, 0)
-	}
-	s.await(done)
-	after := status(t, s.engine).Counters
-	if after.Statements != before.Statements+1 || after.Splits != before.Splits || s.blames() != f {
-		t.Errorf("before %+v, after %+v, %d blamed", before, after, s.blames())
-	}
-	s.audit(1)
+		s.await(done)
+		after := status(t, s.engine).Counters
+		if after.Statements != before.Statements+1 || after.Splits != before.Splits || s.blames() != f {
+			t.Errorf("before %+v, after %+v, %d blamed", before, after, s.blames())
+		}
+		s.audit(1)
+	})
 }

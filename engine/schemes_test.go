@@ -64,6 +64,31 @@ func TestASchemeThatContradictsItselfCountsAsUnknown(t *testing.T) {
 	}
 }
 
+// A scheme of another namespace counts nothing: its epoch is as good as unknown, and the log says why.
+func TestASchemeOfAnotherNamespaceCountsAsUnknown(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []testkit.Kind{testkit.Ed25519, testkit.Multisig, testkit.Threshold} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			net, w, members := newCluster(t, newSet(t, kind, 1, 1))
+			m := members[0]
+			other := testkit.MustSet(t, kind, 1, append([]byte("_"), namespace...), 1).Scheme
+			for e := range w.schemes {
+				w.schemes[e] = other
+			}
+			log := new(logged)
+			m.config.Logger = slog.New(slog.NewTextHandler(log, nil))
+			m.open(t, net)
+			m.start()
+			eventually(t, "it is told", func() bool { return log.has("of another namespace than Config.Namespace") })
+			if s := status(t, m.engine); s.Counters.Certificates != 0 || s.Counters.AcksReceived != 0 {
+				t.Errorf("%+v", s.Counters)
+			}
+			haltAll(t, members)
+		})
+	}
+}
+
 // plainScheme is a struct with a slice in it, which can be compared with nothing.
 type plainScheme struct {
 	verify.Scheme

@@ -15,16 +15,17 @@ type sets struct {
 	SchemeProvider
 	sequencers SequencerProvider
 	log        *slog.Logger
+	namespace  []byte
 	checked    map[wire.PublicKey]bool // keys, and whether they are of small order
 	learned    []uint64                // epochs whose sets the core has got since the loop looked last
 
 	mu     sync.Mutex
-	usable map[uint64]bool // by epoch, of schemes of an embedder's own: whether they can be used
+	usable map[uint64]bool // by epoch, of schemes that are not sound by construction: whether they can be used
 }
 
 func newSets(cfg *Config) *sets {
 	return &sets{
-		SchemeProvider: cfg.Schemes, sequencers: cfg.Sequencers, log: cfg.Logger,
+		SchemeProvider: cfg.Schemes, sequencers: cfg.Sequencers, log: cfg.Logger, namespace: cfg.Namespace,
 		checked: make(map[wire.PublicKey]bool), usable: make(map[uint64]bool),
 	}
 }
@@ -35,16 +36,18 @@ const maxChecked = 1 << 16
 // maxUsable bounds of how many epochs sets remembers whether their schemes can be used.
 const maxUsable = 1 << 10
 
-// Scheme implements core.Sets. A scheme that contradicts itself is as good as unknown: nothing could
-// be counted with it. Any goroutine may call it.
+// Scheme implements core.Sets. A scheme that contradicts itself, or is of another namespace, is as good
+// as unknown: nothing could be counted with it. Any goroutine may call it.
 func (s *sets) Scheme(epoch uint64) (verify.Scheme, bool) {
 	scheme, ok := s.SchemeProvider.Scheme(epoch)
 	if !ok || scheme == nil {
 		return nil, false
 	}
 	switch scheme.(type) {
-	case *verify.Multisig, *verify.Threshold, *verify.Ed25519:
-		return scheme, true // sound by construction
+	case *verify.Multisig, *verify.Threshold, *verify.Ed25519: // sound by construction
+		if !s.foreign(scheme) {
+			return scheme, true
+		}
 	}
 	// By epoch: an embedder's scheme need not be comparable, and is not to be kept.
 	s.mu.Lock()
@@ -52,6 +55,9 @@ func (s *sets) Scheme(epoch uint64) (verify.Scheme, bool) {
 	s.mu.Unlock()
 	if !known {
 		fault := schemeFault(scheme)
+		if s.foreign(scheme) {
+			fault = "its votes are of another namespace than Config.Namespace"
+		}
 		if fault != "" {
 			s.log.Error("the scheme of an epoch cannot be used, and counts as unknown: "+fault, "epoch", epoch)
 		}
@@ -67,6 +73,13 @@ func (s *sets) Scheme(epoch uint64) (verify.Scheme, bool) {
 		return nil, false
 	}
 	return scheme, true
+}
+
+// foreign reports whether a scheme says that its votes are of another namespace. One of an embedder's own
+// need not say.
+func (s *sets) foreign(scheme verify.Scheme) bool {
+	known, ok := scheme.(interface{ InNamespace([]byte) bool })
+	return ok && !known.InNamespace(s.namespace)
 }
 
 // schemeFault names what is wrong with a scheme that an embedder has made. It is empty if nothing is.

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/lanecast/lanecast/internal/testkit"
@@ -128,34 +129,39 @@ func TestRule4_4_LocksThatWaitForTheReporterAtAKillAreReportedInTheNextRun(t *te
 // for.
 func TestRule5_7_ASingleValidatorDoesNotOutgrowABlockedReporter(t *testing.T) {
 	t.Parallel()
-	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
-	m := members[0]
-	m.config.MaxPendingReports = 16
-	m.config.DrainTimeout = 50 * time.Millisecond
-	m.config.ProposeBackoff = time.Millisecond
-	release := make(chan struct{})
-	m.recorder.Hook = func(ctx context.Context, _ wire.Activity) error {
-		select {
-		case <-release:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
+	set := newSet(t, testkit.Ed25519, 1, 1)
+	synctest.Test(t, func(t *testing.T) {
+		net, _, members := newCluster(t, set)
+		m := members[0]
+		m.config.MaxPendingReports = 16
+		m.config.DrainTimeout = 50 * time.Millisecond
+		m.config.ProposeBackoff = time.Millisecond
+		m.app.limit = 200
+		release := make(chan struct{})
+		m.recorder.Hook = func(ctx context.Context, _ wire.Activity) error {
+			select {
+			case <-release:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
-	}
-	startAll(t, net, members)
-	eventually(t, "the intake is paused", func() bool { return status(t, m.engine).Paused })
-	// A chunk may be under way; then the lane stands. Rebroadcasts, every 100 ms, go on.
-	height := func() uint64 { return status(t, m.engine).Lanes[0].Tip }
-	stands := height()
-	for began := time.Now(); time.Since(began) < 400*time.Millisecond; time.Sleep(10 * time.Millisecond) {
-		stands = min(height(), stands+1)
-	}
-	if s := status(t, m.engine); s.PendingReports > 2*m.config.MaxPendingReports || height() > stands {
-		t.Errorf("%d reports wait, MaxPendingReports is %d", s.PendingReports, m.config.MaxPendingReports)
-	}
-	close(release)
-	eventually(t, "the lane goes on", func() bool { return m.recorder.Height(m.id) > stands+50 })
-	haltAll(t, members)
+		startAll(t, net, members)
+		synctest.Wait() // the lane stands, until time passes at least
+		s := status(t, m.engine)
+		stands := s.Lanes[0].Tip
+		if !s.Paused || stands >= 100 {
+			t.Fatalf("the lane is at %d, paused %v", stands, s.Paused)
+		}
+		time.Sleep(time.Minute) // of rebroadcasts, every 100 ms
+		if s := status(t, m.engine); s.PendingReports > 2*m.config.MaxPendingReports || s.Lanes[0].Tip > stands+1 {
+			t.Errorf("%d reports wait, MaxPendingReports is %d; the lane went on from %d to %d", s.PendingReports, m.config.MaxPendingReports,
+				stands, s.Lanes[0].Tip)
+		}
+		close(release)
+		eventually(t, "the lane goes on", func() bool { return m.recorder.Height(m.id) > stands+50 })
+		haltAll(t, members)
+	})
 }
 
 // 4.2.5: When a waiting node is replaced by a higher one, its parent certificate goes on as a

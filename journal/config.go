@@ -45,7 +45,7 @@ type Config struct {
 	ReplayBuffer int
 	// SyncDelay is how long the first record of a group may wait for others before the group is
 	// written: 0 to 1 minute. With 0 a group holds the records that came while the last one was
-	// being synced, which is best for nearly all uses.
+	// being synced, which is best for nearly all uses. [Journal.SyncNow] ends the wait.
 	SyncDelay time.Duration
 	// CompressAbove is the length in bytes from which on records are compressed with zstd, where
 	// that makes them shorter: 64 B to 256 MiB, 0 for never. Reading does not depend on it.

@@ -47,3 +47,10 @@ type File interface {
 	// Size returns the length.
 	Size() (int64, error)
 }
+
+// VectorWriter is a [File] that can write several pieces of memory at once.
+type VectorWriter interface {
+	// WriteVectorAt writes the parts behind each other, the first at the offset, and returns the number
+	// of bytes written. If that is not all, the error says why.
+	WriteVectorAt(parts [][]byte, offset int64) (int64, error)
+}

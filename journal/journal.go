@@ -33,6 +33,7 @@ type Journal struct {
 
 	mu      sync.Mutex // held for copying and swapping only, never across I/O
 	queued  queue      // filled by the owner
+	hurry   bool       // what is queued must not wait for SyncDelay
 	closing bool
 
 	writer   writer // of the journal's goroutine
@@ -147,6 +148,18 @@ func (j *Journal) Release(p Position) {
 	}
 	wake := j.queued.empty()
 	j.queued.released = append(j.queued.released, p)
+	j.mu.Unlock()
+	if wake {
+		j.signal()
+	}
+}
+
+// SyncNow ends the wait for SyncDelay of what was appended so far: it is written and synced as soon as
+// the journal's goroutine comes to it. SyncNow waits for nothing.
+func (j *Journal) SyncNow() {
+	j.mu.Lock()
+	wake := j.queued.records > 0 && !j.hurry
+	j.hurry = j.hurry || wake
 	j.mu.Unlock()
 	if wake {
 		j.signal()

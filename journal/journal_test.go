@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -187,6 +188,37 @@ func TestSyncDelayEnds(t *testing.T) {
 	defer mustClose(t, j)
 	mustAppend(t, j, "a")
 	waitFor(t, "durable", func() bool { return j.Durable() == 2 })
+}
+
+func TestSyncNowEndsTheDelayOfWhatWasAppendedBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		groups := 0
+		j, _ := mustOpen(t, Config{Dir: "j", FS: newMemFS(), SyncDelay: time.Minute, Observe: func(SyncInfo) { groups++ }})
+		began := time.Now()
+		for i := range 3 {
+			j.SyncNow() // nothing is queued: this is not for what comes later
+			synctest.Wait()
+			mustAppend(t, j, "a")
+			mustAppend(t, j, "b")
+			synctest.Wait()
+			if d := j.Durable(); d != Position(1+2*i) {
+				t.Errorf("durable %d before SyncNow", d)
+			}
+			j.SyncNow()
+			j.SyncNow()
+			synctest.Wait()
+			if d := j.Durable(); d != Position(3+2*i) || groups != i+1 || time.Since(began) != 0 {
+				t.Errorf("durable %d, in %d groups, after %v", d, groups, time.Since(began))
+			}
+		}
+		mustAppend(t, j, "c")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if d := j.Durable(); d != 8 {
+			t.Errorf("durable %d after the delay", d)
+		}
+		mustClose(t, j)
+	})
 }
 
 func TestAppendDoesNotAllocateOnceItsBuffersAreThere(t *testing.T) {

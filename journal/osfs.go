@@ -67,7 +67,11 @@ func (o osFS) MkdirAll(dir string) error {
 	if err := lockable(); err != nil {
 		return err // before there is a folder in which no journal can be
 	}
-	dir = filepath.Clean(dir)
+	return makeFolders(filepath.Clean(dir), o.SyncDir)
+}
+
+// makeFolders makes a folder and its parents, and syncs each parent in which it made one.
+func makeFolders(dir string, syncDir func(string) error) error {
 	st, err := os.Stat(dir)
 	if err == nil {
 		if !st.IsDir() {
@@ -80,14 +84,14 @@ func (o osFS) MkdirAll(dir string) error {
 	}
 	parent := filepath.Dir(dir)
 	if parent != dir {
-		if err := o.MkdirAll(parent); err != nil {
+		if err := makeFolders(parent, syncDir); err != nil {
 			return err
 		}
 	}
 	if err := os.Mkdir(dir, 0o750); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return o.SyncDir(parent)
+	return syncDir(parent)
 }
 
 func (osFS) ReadDir(dir string) ([]string, error) {

@@ -63,7 +63,7 @@ func (j *Journal) gather(timer *time.Timer) {
 	defer timer.Stop()
 	for {
 		j.mu.Lock()
-		enough := j.closing || j.queued.records == 0 || len(j.queued.frames) >= j.cfg.WriteBuffer
+		enough := j.closing || j.hurry || j.queued.records == 0 || len(j.queued.frames) >= j.cfg.WriteBuffer
 		j.mu.Unlock()
 		if enough || j.writer.marks.err() != nil {
 			return
@@ -87,6 +87,7 @@ func (j *Journal) cycle() (more bool) {
 	j.mu.Lock()
 	q := j.queued
 	j.queued = queue{frames: w.spare.frames[:0], released: w.spare.released[:0]}
+	j.hurry = false
 	j.mu.Unlock()
 
 	q.frames = slices.Grow(q.frames, j.cfg.page) // for commit to fill up a page

@@ -23,6 +23,9 @@ type blsScheme struct {
 	hashes *cache[wire.Subject, curve.Points]
 }
 
+// InNamespace reports whether the set's acks are of networks of a namespace.
+func (b *blsScheme) InNamespace(namespace []byte) bool { return signedIn(b.prefix, namespace) }
+
 func newBLSScheme(c Config, set validatorSet, kind wire.CertificateKind) *blsScheme {
 	c.Namespace = slices.Clone(c.Namespace)
 	size := c.Variant.signatures().Compressed()

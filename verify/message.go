@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/lanecast/lanecast/wire"
@@ -16,6 +17,11 @@ const (
 // prefix returns what all signed bytes of a namespace and kind begin with.
 func prefix(namespace []byte, suffix string) []byte {
 	return wire.AppendNamespace(make([]byte, 0, 5+len(namespace)+len(suffix)), namespace, suffix)
+}
+
+// signedIn reports whether acks that begin with so many bytes are those of a namespace.
+func signedIn(ackPrefix, namespace []byte) bool {
+	return bytes.Equal(ackPrefix, prefix(namespace, ackSuffix))
 }
 
 // ackMessage returns the bytes that an ack signs: union_unique(namespace‖"_ACK", Chunk ‖ varint

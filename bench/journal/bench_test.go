@@ -76,24 +76,27 @@ func TestEveryWayMakesAllRecordsDurable(t *testing.T) {
 	}
 }
 
-// BenchmarkDurableBodies reports how fast bodies become durable. The first benchmark measures all
-// ways, alternately.
+// BenchmarkDurableBodies reports how fast bodies become durable, in groups of several sizes. The first
+// benchmark of a size measures all ways, alternately.
 func BenchmarkDurableBodies(b *testing.B) {
-	var results []journalbench.BodyResult
-	for i, w := range journalbench.BodyWays() {
-		b.Run(w.Name, func(b *testing.B) {
-			if results == nil {
-				var err error
-				if results, err = journalbench.CompareBodies(b.TempDir(), 12, time.Second); err != nil {
-					b.Fatal(err)
+	for _, group := range journalbench.BodyGroups() {
+		var results []journalbench.BodyResult
+		for i, w := range journalbench.BodyWays() {
+			b.Run(fmt.Sprintf("group=%d/%s", group, w.Name), func(b *testing.B) {
+				if results == nil {
+					var err error
+					if results, err = journalbench.CompareBodies(b.TempDir(), group, 40, 300*time.Millisecond); err != nil {
+						b.Fatal(err)
+					}
 				}
-			}
-			r := results[i]
-			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(r.Best, "MB/s")
-			b.ReportMetric(r.Median, "median-MB/s")
-			b.ReportMetric(r.Best/results[0].Best, "x-file")
-			b.ReportMetric(r.Median/results[0].Median, "x-file-by-median")
-		})
+				r := results[i]
+				b.ReportMetric(0, "ns/op")
+				b.ReportMetric(r.Best, "MB/s")
+				b.ReportMetric(r.Median, "median-MB/s")
+				b.ReportMetric(r.ByBest, "x-file")
+				b.ReportMetric(r.ByMedian, "x-file-by-median")
+				b.ReportMetric(r.ByQuotient, "x-file-by-quotient")
+			})
+		}
 	}
 }

@@ -21,12 +21,16 @@ import (
 const BodySize = 256 << 10
 
 const (
-	bodiesUnderWay = 128 // twice a group of bodyGroup, so that all ways make groups of that size
-	bodiesKept     = 8   // of a lane
-	bodyLanes      = 16  // lanes that bodies are written to in turn
-	bodySegment    = 128 << 20
-	bodyGroup      = 16 << 20 // bytes synced together at most, as the archive has it
+	bodiesKept  = 8   // of a lane
+	rarely      = 256 // bodies of a lane: 1 GiB of all lanes
+	bodyLanes   = 16  // lanes that bodies are written to in turn
+	bodySegment = 128 << 20
+	bodyGroup   = 16 << 20 // bytes synced together at most, as the archive has it
 )
+
+// BodyGroups are numbers of bodies that are synced together. Twice as many are under way, so that all
+// ways make groups of that size: while one is synced, the next one gathers.
+func BodyGroups() []int { return []int{4, 16, 64} }
 
 // BodyLog makes bodies durable. The caller's bodies never change.
 type BodyLog interface {
@@ -38,13 +42,22 @@ type BodyLog interface {
 
 // BodyWay is one of the ways that are compared.
 type BodyWay struct {
-	Name string
-	Open func(dir string, bodies [][]byte) (BodyLog, error)
+	Name    string
+	Against string // the way that it is compared with
+	Open    func(dir string, bodies [][]byte) (BodyLog, error)
 }
 
-// BodyWays returns all ways, the plain file first.
+// BodyWays returns all ways, the plain file first. The archive that is pruned rarely finds the file of a
+// dead segment to write over for every eighth segment only; it is compared with files that are kept as
+// long, since a disk may be slower in places that were not written lately.
 func BodyWays() []BodyWay {
-	return []BodyWay{{"file", openBodyFile}, {"archive", openArchive}, {"pebble-separated", openSeparated}}
+	return []BodyWay{
+		{"file", "", openBodyFile(2)},
+		{"archive", "file", openArchive(bodiesKept)},
+		{"file-kept", "file", openBodyFile(2 * rarely * bodyLanes * BodySize / bodySegment)},
+		{"archive-rarely-pruned", "file-kept", openArchive(rarely)},
+		{"pebble-separated", "file", openSeparated},
+	}
 }
 
 type queuedBody struct {
@@ -114,8 +127,12 @@ func (g *groupedBodies) Close() error {
 }
 
 // openBodyFile is the least that can be done: one write for each body and one fdatasync for each
-// group, files of 128 MiB, the last two of which are kept.
-func openBodyFile(dir string, bodies [][]byte) (BodyLog, error) {
+// group, files of 128 MiB, the last few of which are kept.
+func openBodyFile(keep int) func(dir string, bodies [][]byte) (BodyLog, error) {
+	return func(dir string, bodies [][]byte) (BodyLog, error) { return newBodyFile(dir, bodies, keep) }
+}
+
+func newBodyFile(dir string, bodies [][]byte, keep int) (BodyLog, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err
 	}
@@ -126,8 +143,8 @@ func openBodyFile(dir string, bodies [][]byte) (BodyLog, error) {
 	next := func() (err error) {
 		if f != nil {
 			err = f.Close()
-			if number > 1 {
-				err = errors.Join(err, os.Remove(name(number-1)))
+			if number >= keep {
+				err = errors.Join(err, os.Remove(name(number+1-keep)))
 			}
 		}
 		number++
@@ -162,19 +179,23 @@ type archived struct {
 	trees  []*payload.Tree
 	height [bodyLanes]uint64
 	last   [bodyLanes]wire.Digest
+	keep   uint64
 }
 
-// openArchive is package archive, of which every lane prunes what is older than its last few bodies.
-func openArchive(dir string, bodies [][]byte) (BodyLog, error) {
-	a, err := archive.Open(archive.Config{Dir: dir, Create: true, Retain: -1, Quota: 8 << 30, MinFree: 64 << 20})
-	if err != nil {
-		return nil, err
+// openArchive is package archive, of which every lane prunes what is older than its last so many bodies,
+// each time it has twice as many.
+func openArchive(keep uint64) func(dir string, bodies [][]byte) (BodyLog, error) {
+	return func(dir string, bodies [][]byte) (BodyLog, error) {
+		a, err := archive.Open(archive.Config{Dir: dir, Create: true, Retain: -1, Quota: 8 << 30, MinFree: 64 << 20})
+		if err != nil {
+			return nil, err
+		}
+		o := &archived{a: a, bodies: bodies, keep: keep}
+		for _, b := range bodies {
+			o.trees = append(o.trees, payload.Build(b))
+		}
+		return o, nil
 	}
-	o := &archived{a: a, bodies: bodies}
-	for _, b := range bodies {
-		o.trees = append(o.trees, payload.Build(b))
-	}
-	return o, nil
 }
 
 func (o *archived) Put(lane, body int, done func(error)) error {
@@ -186,8 +207,8 @@ func (o *archived) Put(lane, body int, done func(error)) error {
 	}
 	o.last[lane] = payload.Digest(nil, &h)
 	o.height[lane]++
-	if o.height[lane]%bodiesKept == 0 {
-		return o.a.Prune(h.Sequencer, h.Height-min(h.Height, bodiesKept), nil)
+	if o.height[lane]%o.keep == 0 {
+		return o.a.Prune(h.Sequencer, h.Height-min(h.Height, o.keep), nil)
 	}
 	return nil
 }
@@ -219,14 +240,16 @@ func openSeparated(dir string, bodies [][]byte) (BodyLog, error) {
 	}, db.Close), nil
 }
 
-// BodyResult is the result of one way, in MB/s.
+// BodyResult is the result of one way, in MB/s, and how it compares with the way that it is compared
+// with: the best slices, the medians, and the median of the quotients of each turn.
 type BodyResult struct {
-	Way          string
-	Best, Median float64
+	Way                          string
+	Best, Median                 float64
+	ByBest, ByMedian, ByQuotient float64
 }
 
-// CompareBodies runs all ways alternately, in slices of the given length.
-func CompareBodies(dir string, turns int, turn time.Duration) (_ []BodyResult, err error) {
+// CompareBodies runs all ways alternately, in slices of the given length, with groups of so many bodies.
+func CompareBodies(dir string, group, turns int, turn time.Duration) (_ []BodyResult, err error) {
 	rng := rand.NewChaCha8([32]byte{2})
 	bodies := make([][]byte, 64)
 	for i := range bodies {
@@ -253,7 +276,7 @@ func CompareBodies(dir string, turns int, turn time.Duration) (_ []BodyResult, e
 	for shift := range turns + 1 { // the first turn warms up
 		for i := range ways {
 			i := (shift + i) % len(ways)
-			rate, err := writeBodies(logs[i], turn)
+			rate, err := writeBodies(logs[i], 2*group, turn)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", ways[i].Name, err)
 			}
@@ -262,18 +285,24 @@ func CompareBodies(dir string, turns int, turn time.Duration) (_ []BodyResult, e
 			}
 		}
 	}
-	var results []BodyResult
+	results := make([]BodyResult, len(ways))
 	for i, w := range ways {
-		slices.Sort(rates[i])
-		results = append(results, BodyResult{w.Name, rates[i][len(rates[i])-1], rates[i][len(rates[i])/2]})
+		against := max(0, slices.IndexFunc(ways, func(o BodyWay) bool { return o.Name == w.Against }))
+		quotients := make([]float64, turns)
+		for turn, rate := range rates[i] {
+			quotients[turn] = rate / rates[against][turn]
+		}
+		slices.Sort(quotients)
+		own, other := slices.Sorted(slices.Values(rates[i])), slices.Sorted(slices.Values(rates[against]))
+		results[i] = BodyResult{w.Name, own[turns-1], own[turns/2], own[turns-1] / other[turns-1], own[turns/2] / other[turns/2], quotients[turns/2]}
 	}
 	return results, nil
 }
 
 // writeBodies keeps some bodies under way for a time, waits for the last, and returns MB/s.
-func writeBodies(l BodyLog, turn time.Duration) (float64, error) {
-	slots := make(chan error, bodiesUnderWay)
-	for range bodiesUnderWay {
+func writeBodies(l BodyLog, underWay int, turn time.Duration) (float64, error) {
+	slots := make(chan error, underWay)
+	for range underWay {
 		slots <- nil
 	}
 	began, n := time.Now(), 0
@@ -285,7 +314,7 @@ func writeBodies(l BodyLog, turn time.Duration) (float64, error) {
 			return 0, err
 		}
 	}
-	for range bodiesUnderWay {
+	for range underWay {
 		if err := <-slots; err != nil {
 			return 0, err
 		}

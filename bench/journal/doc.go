@@ -32,12 +32,15 @@
 //
 // # Bodies
 //
-// BenchmarkDurableBodies writes bodies of 256 KiB that do not compress to 16 lanes, of which 128
-// are under way at most. All ways make the groups that package archive makes: what came while the last
-// group was being synced.
+// BenchmarkDurableBodies writes bodies of 256 KiB that do not compress to 16 lanes. All ways make the
+// groups that package archive makes: what came while the last group was being synced. Twice a group is
+// under way, so that groups are of equal size. Each way but the first is compared with a plain file.
 //
-//	file                   files of 128 MiB; one write for each body, one fdatasync for each group
-//	archive                package archive, every lane of which prunes all but its last bodies
+//	file                   files of 128 MiB, of which two are kept; one write for each body, one fdatasync
+//	                       for each group
+//	archive                package archive, every lane of which prunes all but its last 8 bodies
+//	file-kept              file, of which 16 files are kept
+//	archive-rarely-pruned  archive, with the last 256 bodies of each lane, compared with file-kept
 //	pebble-separated       github.com/cockroachdb/pebble with value separation, one synced batch for each group;
 //	                       a lane overwrites its oldest body
 package journalbench

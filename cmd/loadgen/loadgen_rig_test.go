@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,13 +41,25 @@ func TestMain(m *testing.M) {
 var brief = lasting(700 * time.Millisecond)
 
 // lasting returns a duration for a flag. Under the race detector, with which programs take some ten
-// times as long, it is longer.
+// times as long, it is longer, and where others take most of the processors' time.
 func lasting(d time.Duration) string {
 	if testkit.Race {
 		d *= 4
 	}
-	return d.String()
+	return time.Duration(float64(d) * crowding()).String()
 }
+
+// crowding returns how many times as long as its CPU time a computation takes now, at most 4.
+var crowding = sync.OnceValue(func() float64 {
+	began, cpuBegan := time.Now(), processCPU()
+	for time.Since(began) < 100*time.Millisecond && processCPU()-cpuBegan < 10*time.Millisecond {
+	}
+	cpu := processCPU() - cpuBegan
+	if cpu == 0 && processCPU() == 0 {
+		return 1 // the system does not tell
+	}
+	return min(max(float64(time.Since(began))/float64(max(cpu, time.Millisecond)), 1), 4)
+})
 
 // program returns a command that runs the program in a process of its own, which can be signalled
 // and killed.

@@ -28,7 +28,7 @@ type parents struct {
 	verifying bool
 }
 
-// maxParents bounds how many parents of a lane wait, whatever HeightBound says.
+// maxParents bounds how many parents of a lane wait, whatever HeightBound says: each keeps a message.
 const maxParents = 64
 
 // find returns where the parent for a subject is, or would be, and whether it waits.

@@ -79,8 +79,8 @@ func TestRule4_2_5_TheParentsOfLowerAndOvertakenNodesAreVerifiedToo(t *testing.T
 	expect(t, "statements", len(r.verifies), 0)
 }
 
-// 4.2.5: At most HeightBound wait, of heights above the highest certified − HeightBound and epochs
-// within bounds; what does not fit is dropped and counted.
+// 4.2.5: At most the lesser of HeightBound and 64 wait, of heights above the highest certified −
+// HeightBound and of epochs within bounds; what does not fit is dropped and counted.
 func TestRule4_2_5_ParentsThatWaitAreBoundedAndWhatDoesNotFitIsCounted(t *testing.T) {
 	r := newRig(t, 4)
 	for h := uint64(1); h < 40; h++ {
@@ -94,6 +94,14 @@ func TestRule4_2_5_ParentsThatWaitAreBoundedAndWhatDoesNotFitIsCounted(t *testin
 	// The first node's, the first parent, the last node's, and those that waited but for the
 	// lowest, which is too low now.
 	expect(t, "locks", len(r.locks()), 1+1+1+7)
+
+	r = newRig(t, 4, func(r *rig) { r.cfg.HeightBound = 1 << 20 })
+	for h := uint64(1); h < 100; h++ {
+		r.node(r.w.node(1, h, int(h), int(h-1), 5))
+	}
+	l = r.c.lanes.bySequencer[id(1)]
+	expect(t, "parents that wait, of a large HeightBound", len(l.parents.waiting), 64)
+	expect(t, "the lowest of them, of a large HeightBound", l.parents.waiting[0].subject.Chunk.Height, 34)
 
 	r = newRig(t, 4)
 	r.certify(chunk(1, 8, 8), 5)

@@ -235,6 +235,9 @@ func (m *FS[F]) Rename(from, to string) error {
 	if err != nil {
 		return err
 	}
+	if m.Names[from] == nil {
+		return fs.ErrNotExist
+	}
 	m.Names[to] = m.Names[from]
 	delete(m.Names, from)
 	return crash
