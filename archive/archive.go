@@ -766,6 +766,7 @@ func (a *Archive) Close() error {
 	a.closing = true
 	a.mu.Unlock()
 	if first {
+		a.unregister()
 		signal(a.wake)
 		<-a.written
 		failed := a.Err() // before the index is closed
