@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
+
 	"github.com/lanecast/lanecast/internal/testkit"
 )
 
@@ -16,14 +18,15 @@ import (
 // the series and, by label, the values.
 func exported(t *testing.T) (names map[string]bool, labels map[string]map[string]bool) {
 	t.Helper()
-	registry := startCluster(t, time.Millisecond)
-	for member := range members {
-		testkit.Eventually(t, "chunks are certified", func() bool { return locks(t, registry, member) >= 2*members })
-	}
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
+	registry := startCluster(t, 5*time.Millisecond)
+	var families []*dto.MetricFamily
+	testkit.Eventually(t, "chunks are certified", func() bool {
+		var err error
+		if families, err = registry.Gather(); err != nil {
+			t.Fatal(err)
+		}
+		return certifying(families) == members
+	})
 	names, labels = make(map[string]bool), make(map[string]map[string]bool)
 	for _, f := range families {
 		names[f.GetName()] = true

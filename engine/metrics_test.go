@@ -228,11 +228,15 @@ func TestValidatorSeriesAreBoundedAndOursIsAmongThem(t *testing.T) {
 		m.config.Metrics, m.config.MaxValidatorSeries = registry, bound
 		m.open(t, net)
 		m.start()
-		eventually(t, "it runs", func() bool { return gather(t, registry)["lanecast_epoch"] != nil })
-		series := gather(t, registry)["lanecast_validator_acks_total"]
+		var got map[string]*dto.MetricFamily
+		eventually(t, "the loop answers a scrape", func() bool {
+			got = gather(t, registry)
+			return got["lanecast_epoch"] != nil
+		})
+		series := got["lanecast_validator_acks_total"]
 		want := map[uint64]int{0: 8, 2: 4, 1: 2, engine.ExplicitZero: 0}[bound]
-		if got := len(series.GetMetric()); got != want {
-			t.Errorf("%d series with the bound %d, want %d", got, bound, want)
+		if n := len(series.GetMetric()); n != want {
+			t.Errorf("%d series with the bound %d, want %d", n, bound, want)
 		}
 		ours := 0
 		for _, s := range series.GetMetric() {

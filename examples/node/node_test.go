@@ -174,7 +174,7 @@ func TestANetworkStartsLosesAJournalAndEntersAnEpoch(t *testing.T) {
 	added := next[0]
 	added.members, added.first = members, true
 	added.adopt = filepath.Join(t.TempDir(), "locks")
-	text, heights = locksOf(t, nodes[:3]...)
+	text, _ = locksOf(t, nodes[:3]...)
 	if err := os.WriteFile(added.adopt, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
