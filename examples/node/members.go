@@ -82,11 +82,22 @@ func newSets(namespace []byte, key ed25519.PrivateKey, members map[uint64][]memb
 	return s, s.add(members)
 }
 
-// add adds the epochs that are not known yet, all before any of them begins.
+// add adds the epochs that are not known yet, all before any of them begins. Of those that are, only
+// addresses may change.
 func (s *sets) add(members map[uint64][]member) error {
 	for _, epoch := range slices.Sorted(maps.Keys(members)) {
-		if _, known := s.Scheme(epoch); known {
+		s.mu.Lock()
+		former, known := s.members[epoch]
+		same := sameIdentities(former, members[epoch])
+		if same {
+			s.members[epoch] = members[epoch]
+		}
+		s.mu.Unlock()
+		switch {
+		case known && same:
 			continue
+		case known:
+			return fmt.Errorf("epoch %d: its members were others before, and sets do not change: add a later epoch", epoch)
 		}
 		var ids []wire.PublicKey
 		for _, m := range members[epoch] {
@@ -110,6 +121,10 @@ func (s *sets) add(members map[uint64][]member) error {
 		s.mu.Unlock()
 	}
 	return nil
+}
+
+func sameIdentities(a, b []member) bool {
+	return slices.EqualFunc(a, b, func(x, y member) bool { return x.id == y.id })
 }
 
 // reload reads the list again and enters the newest epoch in it. What is wrong with the list is

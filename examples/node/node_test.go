@@ -236,3 +236,29 @@ func TestWhatIsWrongWithFilesIsSaid(t *testing.T) {
 }
 
 var hex64 = strings.Repeat("ab", 32)
+
+func TestOfAKnownEpochOnlyAddressesMayChange(t *testing.T) {
+	nodes, members := newNodes(t, 2)
+	for _, p := range nodes {
+		_, _ = p.listener.Close(), p.http.Close()
+	}
+	key, err := readKey(nodes[0].key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := readMembers(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newSets([]byte("node-test"), key, list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := map[uint64][]member{0: {list[0][0], {list[0][1].id, "10.0.0.9:7600"}}}
+	if err := s.add(moved); err != nil || s.addresses()[list[0][1].id] != "10.0.0.9:7600" {
+		t.Errorf("the addresses are %v, %v", s.addresses(), err)
+	}
+	if err := s.add(map[uint64][]member{0: list[0][:1]}); err == nil || len(s.addresses()) != 2 {
+		t.Errorf("a member was taken out of an epoch: %v, %v", s.addresses(), err)
+	}
+}
