@@ -781,6 +781,7 @@ func (a *Archive) Close() error {
 	a.closing = true
 	a.mu.Unlock()
 	if first {
+		a.unregister()
 		signal(a.wake)
 		<-a.written
 		<-a.removed

@@ -5,6 +5,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/lanecast/lanecast/internal/segment"
 	"github.com/lanecast/lanecast/journal"
 	"github.com/lanecast/lanecast/payload"
@@ -70,6 +72,9 @@ type Config struct {
 	// Damaged, if set, is called when compaction finds a damaged body; those who read one are told
 	// by the error. It must not block, nor call the archive.
 	Damaged func(*DamageError)
+	// Metrics is where the metrics are registered, from Open until Close. nil: nowhere. Archives that
+	// share one need a label to tell them apart: see prometheus.WrapRegistererWith.
+	Metrics prometheus.Registerer
 	// FS is the file system; nil is the operating system's. Several goroutines use it at a time. If its
 	// files are journal.VectorWriters, a group of bodies takes few writes.
 	FS journal.FS

@@ -123,6 +123,13 @@
 //   - a pushed record is dead unless it is above the lane's top and its highest lock, and not below its
 //     watermark.
 //
+// # Metrics
+//
+// With Config.Metrics set, under the prefix lanecast_archive_, what [Archive.Usage] says:
+//
+//	body_bytes{use}, retained_bytes, quota_bytes, pending_bytes, headers
+//	disk_bytes{part}, segments, damaged_bodies_total, failed
+//
 // # Memory
 //
 // At most 360 bytes for each header held, with or without body; locks, with their certificates; 4

@@ -26,7 +26,8 @@ var (
 	// ErrBody: what was put does not fit together: header, tree, bytes, and MaxPayload.
 	ErrBody = errors.New("archive: header, tree and bytes do not fit together")
 	// ErrFormat: an index of another format, namespace, or with records that make no sense.
-	ErrFormat = errors.New("archive: the index is not one of ours")
+	ErrFormat = errors.New("archive: the folder is not this archive's: see that Dir and Namespace belong together, and that " +
+		"the build is not older than the one that ran last")
 	// ErrIndexLost: there are data segments and no index.
 	ErrIndexLost = errors.New("archive: the index is lost. Put the folder back as it was; or remove it, " +
 		"open with Create, and let the archive be filled again by other processes")

@@ -43,7 +43,8 @@ func (r Recovery) LogValue() slog.Value {
 
 // Open opens the archive in a folder, or creates one, and starts its goroutines, which Close ends. It
 // reads the index, and of the data only how long the files are. The errors are ErrConfig, ErrFormat,
-// ErrIndexLost, those of journal.Open for the index, and those of the file system.
+// ErrIndexLost, those of journal.Open for the index, those of the file system, and that of a registry
+// that has the metrics of another archive.
 func Open(c Config) (_ *Archive, err error) {
 	if err := c.complete(); err != nil {
 		return nil, err
@@ -72,6 +73,9 @@ func Open(c Config) (_ *Archive, err error) {
 			l.retain(l.watermark, a.now(), max(c.Retain, 0))
 			a.retainDue = l.marks[0].due
 		}
+	}
+	if err := a.register(); err != nil {
+		return nil, errors.Join(err, a.index.Close())
 	}
 	a.recovery.Duration = time.Since(began)
 	go a.run()

@@ -1,80 +1,32 @@
 package deploy
 
 import (
-	"context"
 	"encoding/json"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
-	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/testkit"
-	"github.com/lanecast/lanecast/wire"
 )
 
-// lastHeight is the height at which the lane ends. Engines hold only the last certificates of a
-// lane, so the test waits for this one.
-const lastHeight = 3
-
-// application proposes chunks up to lastHeight, approves every chunk and spreads no payload.
-type application struct{}
-
-// Broadcast does nothing: nobody else is there.
-func (application) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
-
-func (application) Propose(_ context.Context, at engine.Place) (d wire.Digest, err error) {
-	if at.Height > lastHeight {
-		return d, engine.ErrDeclined
-	}
-	d[0] = byte(at.Height)
-	return d, nil
-}
-
-func (application) Verify(context.Context, engine.Place, wire.Digest) (bool, error) { return true, nil }
-
-// exported runs an engine, which is the only validator and sequencer, until it has certified its
-// lane. It returns the names of its series and, by label, the values.
+// exported runs a cluster until each member has seen certificates of all lanes. It returns the names of
+// the series and, by label, the values.
 func exported(t *testing.T) (names map[string]bool, labels map[string]map[string]bool) {
 	t.Helper()
-	ns := []byte("deploy-test")
-	set := testkit.MustSet(t, testkit.Multisig, 1, ns, 1)
-	me := set.ChunkSigners[0].PublicKey()
-	sets, err := engine.NewStaticEpochs(set.Scheme, set.Signers[0], []wire.PublicKey{me})
-	if err != nil {
-		t.Fatal(err)
-	}
-	registry := prometheus.NewRegistry()
-	e, err := engine.New(engine.Config{
-		Namespace: ns, Identity: me, Sequencer: set.ChunkSigners[0], Schemes: sets, Sequencers: sets, Monitor: sets,
-		Automaton: application{}, Relay: application{}, Reporter: &testkit.Recorder{}, Sender: testkit.Discard{},
-		Journal: engine.JournalConfig{Dir: t.TempDir(), Create: true}, Metrics: registry,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- e.Run(ctx) }()
-	defer func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}()
-	testkit.Eventually(t, "the last chunk is certified", func() bool {
-		_, ok, err := e.Certificate(ctx, me, lastHeight)
-		if err != nil {
+	registry := startCluster(t, 5*time.Millisecond)
+	var families []*dto.MetricFamily
+	testkit.Eventually(t, "chunks are certified", func() bool {
+		var err error
+		if families, err = registry.Gather(); err != nil {
 			t.Fatal(err)
 		}
-		return ok
+		return certifying(families) == members
 	})
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
 	names, labels = make(map[string]bool), make(map[string]map[string]bool)
 	for _, f := range families {
 		names[f.GetName()] = true
@@ -97,13 +49,13 @@ func exported(t *testing.T) (names map[string]bool, labels map[string]map[string
 
 var (
 	metricName = regexp.MustCompile(`lanecast_[a-z0-9_]+`)
-	ownLabel   = regexp.MustCompile(`(status|reason)="([^"]*)"`)
+	ownLabel   = regexp.MustCompile(`(status|reason|setting|timing|own_ack|role|use)!?="([^"]*)"`)
 )
 
 func TestEveryMetricOfDashboardAndAlertsIsExported(t *testing.T) {
 	names, labels := exported(t)
 	used := make(map[string]bool)
-	for _, file := range []string{"grafana-dashboard.json", "prometheus-alerts.yml"} {
+	for _, file := range []string{"grafana-dashboard.json", "prometheus-alerts.yml", "prometheus-alerts-test.yml"} {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -112,7 +64,7 @@ func TestEveryMetricOfDashboardAndAlertsIsExported(t *testing.T) {
 		for _, name := range metricName.FindAllString(text, -1) {
 			used[name] = true
 			if !names[name] {
-				t.Errorf("%s: the engine exports no %s", file, name)
+				t.Errorf("%s: nothing exports %s", file, name)
 			}
 		}
 		for _, m := range ownLabel.FindAllStringSubmatch(text, -1) {
@@ -121,30 +73,40 @@ func TestEveryMetricOfDashboardAndAlertsIsExported(t *testing.T) {
 			}
 		}
 	}
-	if len(used) < 20 {
+	if len(used) < 60 {
 		t.Errorf("only %d metrics used: were the files read?", len(used))
 	}
 }
 
-func TestTheDashboardIsWhole(t *testing.T) {
+type dashboard struct {
+	Title  string
+	Panels []struct {
+		ID                       int
+		Type, Title, Description string
+		GridPos                  struct{ X, Y, W, H int }
+		Targets                  []struct{ Expr, RefID string }
+	}
+}
+
+func readDashboard(t *testing.T) (d dashboard) {
+	t.Helper()
 	b, err := os.ReadFile("grafana-dashboard.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var d struct {
-		Title  string
-		Panels []struct {
-			ID                 int
-			Title, Description string
-			GridPos            struct{ X, Y, W, H int }
-			Targets            []struct{ Expr, RefID string }
-		}
-	}
 	if err := json.Unmarshal(b, &d); err != nil {
 		t.Fatal(err)
 	}
+	return d
+}
+
+func TestTheDashboardIsWhole(t *testing.T) {
+	d := readDashboard(t)
 	places := make(map[[2]int]bool)
 	for _, p := range d.Panels {
+		if p.Type == "row" {
+			continue
+		}
 		if p.Title == "" || p.Description == "" || len(p.Targets) == 0 || places[[2]int{p.GridPos.X, p.GridPos.Y}] {
 			t.Errorf("panel %d %q lacks something or lies on another", p.ID, p.Title)
 		}
@@ -155,24 +117,71 @@ func TestTheDashboardIsWhole(t *testing.T) {
 			}
 		}
 	}
-	if d.Title == "" || len(d.Panels) < 10 {
+	if d.Title == "" || len(d.Panels) < 30 {
 		t.Errorf("%q with %d panels", d.Title, len(d.Panels))
 	}
 }
 
-func TestEveryAlertSaysWhatItIsAndHowBad(t *testing.T) {
+// alerts returns the text of each alert by its name.
+func alerts(t *testing.T) map[string]string {
+	t.Helper()
 	b, err := os.ReadFile("prometheus-alerts.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	alerts := strings.Split(string(b), "- alert: ")[1:]
-	if len(alerts) < 8 {
-		t.Errorf("%d alerts", len(alerts))
+	all := make(map[string]string)
+	for _, a := range strings.Split(string(b), "- alert: ")[1:] {
+		name, text, _ := strings.Cut(a, "\n")
+		if _, twice := all[name]; twice {
+			t.Errorf("there are two alerts %s", name)
+		}
+		all[name] = "\n" + text
 	}
-	for _, a := range alerts {
-		for _, part := range []string{"\n        expr: ", "\n        labels: {severity: ", "\n          summary: "} {
-			if strings.Count(a, part) != 1 {
-				t.Errorf("no %q in alert %s", strings.TrimSpace(part), a)
+	if len(all) < 30 {
+		t.Errorf("%d alerts: was the file read?", len(all))
+	}
+	return all
+}
+
+func TestEveryAlertSaysWhatItIsAndHowBadAndWhatToDo(t *testing.T) {
+	runbook, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range alerts(t) {
+		for _, part := range []string{
+			"\n        expr: ", "\n        labels: {severity: ", "\n          summary: ", "\n          description: ",
+			"\n          runbook_url: https://github.com/lanecast/lanecast/blob/main/docs/operations.md#" + strings.ToLower(name) + "\n",
+		} {
+			if strings.Count(text, part) != 1 {
+				t.Errorf("no %q in alert %s", strings.TrimSpace(part), name)
+			}
+		}
+		if !strings.Contains(string(runbook), "\n### "+name+"\n") {
+			t.Errorf("docs/operations.md has no section %s", name)
+		}
+	}
+}
+
+// The cases themselves are run by promtool: see .ci/run.
+func TestEveryAlertHasACaseInWhichItFiresAndOneInWhichItDoesNot(t *testing.T) {
+	b, err := os.ReadFile("prometheus-alerts-test.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases := strings.Split(string(b), "  - name: ")[1:]
+	healthy := cases[0]
+	if strings.Contains(healthy, "alertname=") {
+		t.Error("an alert fires in the first case, which is that of a healthy cluster")
+	}
+	for name, text := range alerts(t) {
+		if !slices.ContainsFunc(cases, func(c string) bool { return strings.Contains(c, `{alertname="`+name+`"}`) }) {
+			t.Errorf("there is no case in which %s fires", name)
+		}
+		expr, _, _ := strings.Cut(text, "\n        labels: ")
+		for _, metric := range metricName.FindAllString(expr, -1) {
+			if !strings.Contains(healthy, "'"+metric+"{") {
+				t.Errorf("the healthy cluster of the first case has no %s, of %s", metric, name)
 			}
 		}
 	}

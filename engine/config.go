@@ -13,7 +13,7 @@ import (
 )
 
 // ExplicitZero stands for 0 in the fields of [Config] whose zero value means a default that is not
-// 0: EpochsBack, EpochsAhead and HeightBound.
+// 0: EpochsBack, EpochsAhead, HeightBound and MaxValidatorSeries.
 const ExplicitZero uint64 = math.MaxUint64
 
 // Config holds all that an engine is made of. A zero field takes the default that its comment
@@ -145,6 +145,9 @@ type Config struct {
 	// Default 4096, at most 2^24.
 	MaxOutbox int
 
+	// MaxValidatorSeries is of how many validators the metric validator_acks_total tells, two series
+	// each: us, and the others of the lowest numbers. Default 128; ExplicitZero for none; at most 65536.
+	MaxValidatorSeries uint64
 	// Metrics is where the metrics are registered, from New until Run or Close returns. nil:
 	// nowhere. Engines that share one need a label to tell them apart: see
 	// prometheus.WrapRegistererWith.

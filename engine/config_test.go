@@ -54,6 +54,7 @@ func TestAFieldOutOfRangeIsNamed(t *testing.T) {
 		{"MaxPendingReports", func(c *engine.Config) { c.MaxPendingReports = -1 }},
 		{"MaxVolatileBytes", func(c *engine.Config) { c.MaxVolatileBytes = 1 }},
 		{"MaxOutbox", func(c *engine.Config) { c.MaxOutbox = -1 }},
+		{"MaxValidatorSeries", func(c *engine.Config) { c.MaxValidatorSeries = 1<<16 + 1 }},
 		{"Journal.Dir", func(c *engine.Config) { c.Journal.Dir = "" }},
 		{"Journal.Storage.SegmentSize", func(c *engine.Config) { c.Journal.Storage.SegmentSize = 1 }},
 		{"Journal.Storage.MaxSegments", func(c *engine.Config) { c.Journal.Storage.MaxSegments = 1 }},

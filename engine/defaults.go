@@ -37,6 +37,8 @@ const (
 	maxMessage                       = 16 << 20
 	defaultMaxPendingReports         = 1024
 	defaultMaxVolatileBytes          = 16 << 20
+
+	defaultMaxValidatorSeries uint64 = 128
 )
 
 const (
@@ -108,6 +110,7 @@ func (c Config) withDefaults() (Config, error) {
 	bounded(&check, "MaxPendingReports", &c.MaxPendingReports, defaultMaxPendingReports, 1, 1<<24)
 	bounded(&check, "MaxVolatileBytes", &c.MaxVolatileBytes, defaultMaxVolatileBytes, 64<<10, maxBytes)
 	bounded(&check, "MaxOutbox", &c.MaxOutbox, DefaultMaxOutbox, 1, 1<<24)
+	bounded(&check, "MaxValidatorSeries", &c.MaxValidatorSeries, defaultMaxValidatorSeries, 1, 1<<16)
 	if int64(c.PeerQuota)*int64(c.MaxPeers) > maxInbox { // which a 32-bit int may not hold
 		check.fail("PeerQuota", fmt.Sprintf("at most %d (2^26 / MaxPeers)", maxInbox/c.MaxPeers), c.PeerQuota)
 	}

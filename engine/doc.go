@@ -167,9 +167,20 @@
 //	inbox_messages, inbox_dropped_total{reason}, intake_pauses_total
 //	statements_total, statements_waiting, splits_total, batch_statements, batch_duration_seconds
 //	journal_sync_duration_seconds, journal_sync_records, journal_volatile_bytes
+//	journal_bytes, journal_segments
 //	reports_pending, locks_unreported, outbox_messages, outbox_dropped_total
+//	validators, sequencers, weight, quorum, validator, workers, build_info{version,go}
+//	validator_acks_total{signer,timing}, parents_total{own_ack}
 //
 // Counters are read from the loop when scraped: no message pays for them.
+//
+// validator_acks_total says whose acks come here: in_time, counted towards a quorum before the chunk
+// had a certificate, or late, after it. In a healthy network the acks of up to a third of the
+// validators are late, and another third each time; of a validator that is gone neither grows. With
+// AcksToSequencer only acks on our own lane come here. parents_total says what other sequencers see
+// of ours: whether the certificates that they made have an ack of ours (included or missing).
+// Certificates hold those of a quorum; where validators weigh the same, each has its turn. A
+// threshold certificate does not tell, and is not counted.
 //
 // Status of a verdict: success, failure if the payload is bad, none if the application returned an
 // error. Status of an attempt of our own: success; failure, of which the log has the reason; dropped,

@@ -89,6 +89,12 @@ func (e *Engine) openJournal() error {
 	case errors.Is(err, journal.ErrVersion) || errors.As(err, &corrupt):
 		return fmt.Errorf("engine: opening the journal in %q: %w; if the folder cannot be put back as it was last, its journal is "+
 			"lost: start in an empty folder with Journal.Recover", j.Dir, err)
+	case errors.Is(err, ErrForeignJournal):
+		return fmt.Errorf("engine: opening the journal in %q: %w; see that Journal.Dir, Identity and Namespace belong together, "+
+			"and that the right volume is mounted there", j.Dir, err)
+	case errors.Is(err, ErrRecord):
+		return fmt.Errorf("engine: opening the journal in %q: %w; a newer build has written it, or it is the journal of something "+
+			"else: go on with the build that ran last", j.Dir, err)
 	case err != nil:
 		return fmt.Errorf("engine: opening the journal in %q: %w", j.Dir, err)
 	}

@@ -85,7 +85,8 @@ func (e *Engine) begin() (<-chan uint64, error) {
 // been verified. The error comes from the journal, or says that the pool is gone.
 func (e *Engine) feed(now time.Duration) error {
 	if err := e.journal.Err(); err != nil {
-		return fmt.Errorf("%w: %w", ErrJournal, err)
+		return fmt.Errorf("%w: %w; see to the disk, then start again with the same folder: all that was said is in it",
+			ErrJournal, err)
 	}
 	if durable := e.journal.Durable(); durable != e.durable {
 		e.durable = durable

@@ -112,6 +112,18 @@ var (
 	descReports      = describe("reports_pending", "Activities that wait for the reporter.")
 	descOutbox       = describe("outbox_messages", "Messages that wait for the sender.")
 	descOutboxDrops  = describe("outbox_dropped_total", "Messages dropped for the sender was behind.")
+
+	descBuild      = describe("build_info", "1, with the version of this module and of Go.", "version", "go")
+	descWorkers    = describe("workers", "Goroutines that verify signatures: Config.Workers.")
+	descValidators = describe("validators", "Validators of the current epoch.")
+	descWeight     = describe("weight", "Weight of all validators of the current epoch.")
+	descQuorum     = describe("quorum", "Weight of a quorum of the current epoch.")
+	descSequencers = describe("sequencers", "Sequencers of the current epoch.")
+	descValidator  = describe("validator", "1 if this process is a validator of the current epoch.")
+	descTimely     = describe("validator_acks_total", "Acks of a validator of the current epoch: in time, or after the certificate.", "signer", "timing")
+	descParentAcks = describe("parents_total", "Parent certificates in nodes of others, by whether they have an ack of ours.", "own_ack")
+	descJournal    = describe("journal_bytes", "Bytes of the journal's segments.")
+	descSegments   = describe("journal_segments", "Segments of the journal.")
 )
 
 func (m *metrics) register() error {
@@ -153,7 +165,8 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 		descPropose, descDeclined, descBroadcast, descRebroadcast, descOwnAcks, descFaults, descKeyFaults, descEpoch, descPeers,
 		descInbox, descDropped, descPauses, descStatements, descWaiting, descSplits, descSuspects, descVoteBytes, descVolatile, descReports,
 		descOutbox, descOutboxDrops, descParents, descUnreported, descDormant, descRecovering, descAbstaining, descAbstainingTo,
-		descOwnLane, descNeeded, descCertMessages, descCertReceived,
+		descOwnLane, descNeeded, descCertMessages, descCertReceived, descBuild, descWorkers, descValidators, descWeight,
+		descQuorum, descSequencers, descValidator, descTimely, descParentAcks, descJournal, descSegments,
 	} {
 		ch <- d
 	}
@@ -162,13 +175,16 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. While the engine does not run only the histograms have
-// something to tell.
+// Collect implements prometheus.Collector. While the engine does not run only the histograms and
+// what is known without it have something to tell.
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	for _, h := range m.histograms() {
 		h.Collect(ch)
 	}
 	e := m.engine
+	version, goVersion := build()
+	ch <- prometheus.MustNewConstMetric(descBuild, prometheus.GaugeValue, 1, version, goVersion)
+	ch <- prometheus.MustNewConstMetric(descWorkers, prometheus.GaugeValue, float64(e.cfg.Workers))
 	select {
 	case <-e.started:
 	default:
@@ -176,7 +192,11 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	s, err := ask(ctx, e, e.status)
+	type answer struct {
+		Status
+		set setState
+	}
+	s, err := ask(ctx, e, func() answer { return answer{e.status(), e.setState()} })
 	if err != nil {
 		return
 	}
@@ -244,6 +264,23 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(descAbstainingTo, float64(s.AbstainingTo))
 	for _, reason := range core.OwnLaneBlocks() {
 		gauge(descOwnLane, oneIf(s.counts.OwnLane == reason), reason.String())
+	}
+	counter(descParentAcks, s.counts.ParentsWithOurs, "included")
+	counter(descParentAcks, s.counts.ParentsWithoutOurs, "missing")
+	segments, bytes := e.journal.Size()
+	gauge(descSegments, float64(segments))
+	gauge(descJournal, float64(bytes))
+	if !s.set.known {
+		return
+	}
+	gauge(descValidators, float64(s.set.validators))
+	gauge(descWeight, float64(s.set.weight))
+	gauge(descQuorum, float64(s.set.quorum))
+	gauge(descSequencers, float64(s.set.sequencers))
+	gauge(descValidator, oneIf(s.set.member))
+	for _, p := range s.set.participation {
+		counter(descTimely, p.InTime, p.id.String(), "in_time")
+		counter(descTimely, p.Late, p.id.String(), "late")
 	}
 }
 

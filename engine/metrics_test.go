@@ -52,7 +52,8 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 		o.app.limit = 10
 	}
 	m.open(t, net)
-	if got := gather(t, registry); got["lanecast_epoch"] != nil || got["lanecast_application_verdict_seconds"] == nil {
+	if got := gather(t, registry); got["lanecast_epoch"] != nil || got["lanecast_application_verdict_seconds"] == nil ||
+		value(got["lanecast_build_info"], "") != 1 || value(got["lanecast_workers"], "") < 1 {
 		t.Errorf("before the run there are %d families", len(got))
 	}
 	m.start()
@@ -106,6 +107,16 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 		{"lanecast_inbox_dropped_total", "too_large", 1},
 		{"lanecast_statements_total", "", 30},
 		{"lanecast_faults_total", "", 1},
+		{"lanecast_validators", "", 4},
+		{"lanecast_sequencers", "", 4},
+		{"lanecast_weight", "", 4},
+		{"lanecast_quorum", "", 3},
+		{"lanecast_validator", "", 1},
+		{"lanecast_journal_bytes", "", 1000},
+		{"lanecast_journal_segments", "", 1},
+		{"lanecast_validator_acks_total", m.id.String(), 10},
+		{"lanecast_validator_acks_total", members[1].id.String(), 10},
+		{"lanecast_parents_total", "included", 10},
 	} {
 		if v := value(got[c.family], c.label); v < c.least {
 			t.Errorf("%s{%s} is %v, want at least %v", c.family, c.label, v, c.least)
@@ -208,4 +219,36 @@ func TestTwoEnginesOnOneRegistryNeedALabel(t *testing.T) {
 	}
 	members[2].config.Metrics = nil
 	members[2].open(t, net) // the folder was given back
+}
+
+func TestValidatorSeriesAreBoundedAndOursIsAmongThem(t *testing.T) {
+	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
+	for i, bound := range []uint64{0, 2, 1, engine.ExplicitZero} {
+		m, registry := members[i], prometheus.NewRegistry()
+		m.config.Metrics, m.config.MaxValidatorSeries = registry, bound
+		m.open(t, net)
+		m.start()
+		var got map[string]*dto.MetricFamily
+		eventually(t, "the loop answers a scrape", func() bool {
+			got = gather(t, registry)
+			return got["lanecast_epoch"] != nil
+		})
+		series := got["lanecast_validator_acks_total"]
+		want := map[uint64]int{0: 8, 2: 4, 1: 2, engine.ExplicitZero: 0}[bound]
+		if n := len(series.GetMetric()); n != want {
+			t.Errorf("%d series with the bound %d, want %d", n, bound, want)
+		}
+		ours := 0
+		for _, s := range series.GetMetric() {
+			for _, l := range s.GetLabel() {
+				if l.GetValue() == m.id.String() {
+					ours++
+				}
+			}
+		}
+		if want > 0 && ours != 2 {
+			t.Errorf("%d series of our own with the bound %d", ours, bound)
+		}
+	}
+	haltAll(t, members)
 }

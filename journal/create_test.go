@@ -193,3 +193,19 @@ func TestAFolderOfAnotherVersionIsRefusedByName(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestALogIsBegunAtTheRootOfAFreshVolume(t *testing.T) {
+	c := Config{Dir: t.TempDir()}
+	found := filepath.Join(c.Dir, "lost+found")
+	if err := os.Mkdir(found, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	j, _ := mustOpen(t, c)
+	mustAppend(t, j, "a")
+	mustClose(t, j)
+	j, records := mustOpen(t, c)
+	mustClose(t, j)
+	if _, err := os.Stat(found); err != nil || len(records) != 1 {
+		t.Errorf("records %v, %v", records, err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -372,6 +373,33 @@ func TestAFolderThatCannotBeMadeIsAnError(t *testing.T) {
 		if _, err := Open(Config{Dir: dir}, nil); err == nil {
 			t.Errorf("%s: no error", dir)
 		}
+	}
+}
+
+func TestInspectOfADamagedLogCountsTheBytesBeforeTheDamage(t *testing.T) {
+	c := Config{Dir: t.TempDir()}
+	j, _ := mustOpen(t, c)
+	for range 4 {
+		mustAppend(t, j, strings.Repeat("a", 96))
+	}
+	mustClose(t, j)
+	name := filepath.Join(c.Dir, segmentName(1))
+	log, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := int64(segment.HeadSize + segment.FrameSize(len(firstRecord)) + 2*segment.FrameSize(96))
+	log[before+segment.FrameHead+50] ^= 1 // in the third of them
+	if err := os.WriteFile(name, log, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Inspect(c.Dir, nil, func(RecordInfo) error { return nil })
+	var corrupt *CorruptError
+	if !errors.As(err, &corrupt) || corrupt.Offset != before {
+		t.Fatalf("error %v, want damage at %d", err, before)
+	}
+	if r.Bytes != before || r.Records != 3 || r.Segments != 1 {
+		t.Errorf("%+v, want %d bytes", r, before)
 	}
 }
 

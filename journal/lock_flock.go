@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -24,14 +26,46 @@ func lockFile(name string) (io.Closer, error) {
 	err = flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
 	switch {
 	case err == nil:
+		_ = signLock(f, strconv.Itoa(os.Getpid())) // the lock holds without it, also on a full disk
 		return heldLock{f}, nil
 	case errors.Is(err, syscall.EWOULDBLOCK):
-		err = ErrLocked
+		err = lockedBy(f)
 	default:
 		err = unfit("cannot lock a file", err)
 	}
 	_ = f.Close() // nothing was written through it
 	return nil, err
+}
+
+// signLock makes text the content of a lock that is held: the number of the process that holds it,
+// for the error of those who find it locked. Nothing but that error depends on it. A file that holds
+// more than a number is something else under this name, and stays as it is.
+func signLock(f *os.File, text string) error {
+	info, err := f.Stat()
+	if err != nil || info.Size() > pidDigits {
+		return err
+	}
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	_, err = f.WriteAt([]byte(text), 0)
+	return err
+}
+
+const pidDigits = 20 // as many as the largest number of 64 bits has
+
+// lockedBy returns the error for a lock that another holds. It names the process, if the file does.
+func lockedBy(f *os.File) error {
+	var b [pidDigits]byte
+	n, _ := f.ReadAt(b[:], 0)
+	pid, err := strconv.ParseUint(strings.TrimSpace(string(b[:n])), 10, 63)
+	switch {
+	case err != nil:
+		return ErrLocked
+	case pid == uint64(os.Getpid()):
+		return fmt.Errorf("%w, of this process", ErrLocked)
+	}
+	return fmt.Errorf("%w, of process %d; end that one before this one starts, and do not remove %s", ErrLocked, pid, filepath.Base(f.Name()))
 }
 
 func flock(f *os.File, how int) error {
@@ -48,7 +82,10 @@ type heldLock struct{ *os.File }
 // Close gives the lock back by name before it closes the file: a child that this process has forked
 // and that has not yet executed its program holds a copy of the descriptor, and the lock would live
 // as long as that.
-func (l heldLock) Close() error { return errors.Join(flock(l.File, syscall.LOCK_UN), l.File.Close()) }
+func (l heldLock) Close() error {
+	_ = signLock(l.File, "") // nobody holds it; what a killed process leaves behind, the next one replaces
+	return errors.Join(flock(l.File, syscall.LOCK_UN), l.File.Close())
+}
 
 // InPlace returns an error if the name of the lock leads to another file than the one that holds it.
 // Then the folder is another one, or another journal can have the lock of this one. The file itself

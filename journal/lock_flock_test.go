@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,6 +32,54 @@ func TestALockEndsWithCloseEvenIfAForkedChildStillHoldsTheDescriptor(t *testing.
 	}
 	if err := again.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestTheErrorOfALockedFolderNamesTheProcess(t *testing.T) {
+	name := filepath.Join(t.TempDir(), lockName)
+	for content, says := range map[string]string{
+		"":                              "locked by another journal",
+		"4711":                          "of process 4711; end that one",
+		strconv.Itoa(os.Getpid()):       "of this process",
+		"-1":                            "locked by another journal",
+		"someone else's file, and long": "locked by another journal",
+	} {
+		lock, err := lockFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(content), 0o640); err != nil {
+			t.Fatal(err)
+		}
+		_, err = lockFile(name)
+		if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), says) || says[:2] != "of" && strings.Contains(err.Error(), "process") {
+			t.Errorf("with %q in the file: %v", content, err)
+		}
+		if err := lock.Close(); err != nil {
+			t.Fatal(err)
+		}
+		left, err := os.ReadFile(name)
+		if want := content; err != nil || len(content) <= pidDigits && len(left) > 0 || len(content) > pidDigits && string(left) != want {
+			t.Errorf("with %q in the file, %q is left of it, %v", content, left, err)
+		}
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestALockThatAKilledProcessLeftNamesTheNextOne(t *testing.T) {
+	name := filepath.Join(t.TempDir(), lockName)
+	if err := os.WriteFile(name, []byte("4711471147114711"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := lockFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if b, err := os.ReadFile(name); err != nil || string(b) != strconv.Itoa(os.Getpid()) {
+		t.Errorf("it holds %q, %v", b, err)
 	}
 }
 

@@ -349,9 +349,7 @@ func (v *survey) segment(h head, after []head) error {
 		}
 		return v.seal(s, after)
 	})
-	if err == nil {
-		v.out.recovery.Bytes += s.size
-	}
+	v.out.recovery.Bytes += s.size // also those before the damage
 	return err
 }
 
@@ -367,6 +365,7 @@ func (v *survey) frames(s *segmentInfo, limit int64, tail bool) error {
 	v.reader.size = limit
 	defer func() { v.reader.size = full }()
 	offset, group := int64(segment.HeadSize), int64(0)
+	defer func() { s.size = offset }()
 	clean := false
 	f := &v.current
 	for offset < limit {
@@ -420,7 +419,6 @@ func (v *survey) frames(s *segmentInfo, limit int64, tail bool) error {
 		}
 		offset += f.Size()
 	}
-	s.size = offset
 	if !tail && offset != limit {
 		return corrupt(offset, "next segment begins before this one")
 	}

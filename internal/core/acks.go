@@ -102,6 +102,7 @@ func (c *Core) farAck(from *Peer, l *lane, a *wire.Ack) {
 // vote counts an ack that has passed the rules up to 4.3.4, ours among them.
 func (c *Core) vote(l *lane, e *epoch, a *wire.Ack) Outcome {
 	if l.votes.Held(a.Chunk.Height, a.Epoch) != nil {
+		e.participation[a.Participant].Late++
 		return Certified
 	}
 	// What is needed now are the lane's next chunk and the one after, in this epoch. All else waits
@@ -109,8 +110,10 @@ func (c *Core) vote(l *lane, e *epoch, a *wire.Ack) Outcome {
 	ahead := a.Chunk.Height > l.base()+1 || a.Epoch != c.epochs.current
 	switch l.votes.Add(a, e.set, ahead) {
 	case aggregate.Counted:
+		e.participation[a.Participant].InTime++
 		return Accepted
 	case aggregate.Quorate:
+		e.participation[a.Participant].InTime++
 		c.verifyVotes()
 		return Accepted
 	case aggregate.Conflicting:

@@ -98,7 +98,7 @@ func New(cfg Config) *Core {
 	}
 	c.epochs = epochs{
 		sets: cfg.Sets, identity: cfg.Identity, votes: c.votes, back: cfg.EpochsBack, ahead: cfg.EpochsAhead,
-		known: make(map[uint64]*epoch),
+		known: make(map[uint64]*epoch), participants: make(map[wire.PublicKey]*Participation),
 	}
 	c.messages.strangers.strangers, c.messages.verifying = true, make(map[wire.Subject]int)
 	c.records.out = &c.effects

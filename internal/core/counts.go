@@ -131,6 +131,9 @@ type Counts struct {
 
 	CertificatesReceived uint64 // certificate messages found valid
 
+	ParentsWithOurs    uint64 // parent certificates of nodes of others that have an ack of ours
+	ParentsWithoutOurs uint64 // those that have none, of epochs in which we are a validator
+
 	VoteBatches    uint64 // statements made of votes
 	VoteFailures   uint64 // of them, those that held an invalid vote or made no certificate
 	ParentsDropped uint64 // parent certificates of replaced nodes that are not verified: no room, no epoch

@@ -26,6 +26,8 @@ type epoch struct {
 	others []wire.PublicKey // validators but us; never changed
 	set    *aggregate.Set   // of the validators, with which their votes are counted
 	sought wire.Signers     // validators whose conflicting acks have been looked for
+
+	participation []*Participation // by participant
 }
 
 // epochs are the current epoch, and what is known of those within bounds.
@@ -38,6 +40,8 @@ type epochs struct {
 	current uint64
 	known   map[uint64]*epoch // within bounds
 	recent  *epoch            // of them, the one asked for last, with its sequencers; or nil
+
+	participants map[wire.PublicKey]*Participation // validators of known epochs
 }
 
 // bounds returns the lowest and highest epoch whose acks are taken.
@@ -61,6 +65,7 @@ func (s *epochs) enter(number uint64) {
 			delete(s.known, n)
 		}
 	}
+	s.forgetParticipants()
 	s.votes.SetBounds(first, last)
 }
 
@@ -123,6 +128,7 @@ func (s *epochs) newEpoch(number uint64, scheme verify.Scheme) *epoch {
 	e.others = slices.Clip(e.others)
 	e.me, e.member = scheme.Index(s.identity)
 	e.sought = wire.NewSigners(len(participants))
+	e.participation = s.participations(participants)
 	return e
 }
 

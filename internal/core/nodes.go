@@ -167,6 +167,9 @@ func (c *Core) verifyNode(l *lane, p *pendingNode) {
 	j := job{lane: l, node: p}
 	if p.node.HasParent() && !p.onlyProposal {
 		parent := p.node.ParentSubject()
+		if p.from != nil {
+			c.countParent(&p.node)
+		}
 		if held := l.holds(parent); held != nil {
 			p.node.Parent.Certificate = held
 		} else {

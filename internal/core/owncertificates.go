@@ -95,17 +95,22 @@ func (c *Core) answerAck(from *Peer, chunk *wire.Chunk) {
 	c.emitCertificate([]wire.PublicKey{from.id}, lock)
 }
 
-// lowAck looks at an ack that is too low to be counted for whether its sender lacks a certificate of
-// our own lane.
+// lowAck looks at an ack that is too low to be counted: it is late, and its sender may lack a
+// certificate of our own lane.
 func (c *Core) lowAck(from *Peer, l *lane, a *wire.Ack) {
-	if l == nil || l != c.own || !c.cfg.SendCertificates {
+	if l == nil {
 		return
 	}
 	e := c.inBounds(a.Epoch)
 	if e == nil || len(a.Signature) != e.format.AckSignature || !e.admits(l, a.Chunk.Sequencer) {
 		return
 	}
-	if index, ok := from.in(e); ok && index == a.Participant {
+	index, ok := from.in(e)
+	if !ok || index != a.Participant {
+		return
+	}
+	e.participation[index].Late++
+	if l == c.own {
 		c.answerAck(from, &a.Chunk)
 	}
 }
