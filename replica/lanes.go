@@ -1,0 +1,348 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lanecast/lanecast/archive"
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/payload"
+	"github.com/lanecast/lanecast/replica/internal/message"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// lane is what is known of one lane, and how far it has been handed over.
+type lane struct {
+	id wire.PublicKey
+
+	mu      sync.Mutex
+	changed chan struct{} // closed, and another made, when something below has changed
+
+	lock   wire.Lock // the highest that counts
+	locked bool
+	tip    wire.Proposal // the last one that the engine reported
+	hasTip bool
+
+	next uint64 // height of the first chunk that the host has not taken
+	// proven are the digests of the chunks from next up that are known to be certified: the highest
+	// lock, when it was walked down, led to them.
+	proven []wire.Digest
+	// below is the digest of the chunk under those, if it is known.
+	below    wire.Digest
+	hasBelow bool
+
+	walking, delivering bool
+	fetching            map[uint64]bool // heights that are fetched ahead of their turn
+	failure             error           // the lane has stopped
+	behind              uint64          // one above the height of which Behind was told
+}
+
+// end is one above the height of the highest chunk proven. mu is held.
+func (l *lane) end() uint64 { return l.next + uint64(len(l.proven)) }
+
+// notify says that something has changed. mu is held.
+func (l *lane) notify() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// laneOf returns a lane, which is made when it is first heard of.
+func (r *Replica) laneOf(id wire.PublicKey) *lane {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.lanes[id]
+	if l == nil {
+		l = &lane{id: id, changed: make(chan struct{}), fetching: make(map[uint64]bool)}
+		l.next = r.cfg.Next(id)
+		r.lanes[id] = l
+	}
+	return l
+}
+
+// learn takes a lock that counts and was verified, and has the lane come up to it.
+func (r *Replica) learn(k *wire.Lock) {
+	l := r.laneOf(k.Chunk.Sequencer)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.locked && k.Chunk.Height == l.lock.Chunk.Height && k.Chunk.Payload != l.lock.Chunk.Payload {
+		r.stopLane(l, fmt.Errorf("%w: two locks at height %d", ErrFork, k.Chunk.Height))
+		return
+	}
+	// One of a newer epoch for the same chunk is kept too, for those who know no older one.
+	if err := r.archive.PutLock(*k, nil); err != nil && !errors.Is(err, archive.ErrPruned) && !errors.Is(err, archive.ErrBusy) {
+		r.fail(fmt.Errorf("replica: keeping a lock: %w", err))
+		return
+	}
+	if l.locked && k.Chunk.Height <= l.lock.Chunk.Height {
+		return
+	}
+	l.lock, l.locked = *k, true
+	l.notify()
+	r.advance(l)
+}
+
+// advance begins what can be done on a lane. mu is held.
+func (r *Replica) advance(l *lane) {
+	if l.failure != nil || r.working.Err() != nil {
+		return
+	}
+	if !l.walking && l.locked && l.lock.Chunk.Height >= l.end() {
+		l.walking = true
+		r.workers.Go(func() { r.walk(l) })
+	}
+	if !l.delivering && len(l.proven) > 0 {
+		l.delivering = true
+		r.workers.Go(func() { r.deliver(l) })
+	}
+}
+
+// stopLane ends a lane for good: more than f validators were faulty. mu is held.
+func (r *Replica) stopLane(l *lane, why error) {
+	if l.failure == nil {
+		l.failure = why
+		l.notify()
+		r.counts.stoppedLanes.Add(1)
+		r.log.Error("a lane has stopped: more than f validators were faulty, or this host applied what was not certified",
+			"sequencer", l.id, "why", why)
+	}
+}
+
+// pageOfHeaders is how many headers are asked for at once: docs/protocol.md 7.4.
+const pageOfHeaders = 1024
+
+// walk goes from the highest lock of a lane down by the parents' digests to what is proven, and
+// proves what it has passed.
+func (r *Replica) walk(l *lane) {
+	for {
+		l.mu.Lock()
+		if l.failure != nil || r.working.Err() != nil || l.lock.Chunk.Height < l.end() {
+			l.walking = false
+			l.mu.Unlock()
+			return
+		}
+		top, end := l.lock.Chunk, l.end()
+		l.mu.Unlock()
+		digests, bottom, err := r.descend(r.working, l, top, end)
+		l.mu.Lock()
+		switch {
+		case err != nil && r.working.Err() != nil:
+		case err != nil:
+			r.fail(err)
+		case end > l.end():
+			// The lane was restored meanwhile.
+		case l.end() > top.Height:
+		case l.end() != end:
+			digests = digests[l.end()-end:]
+			fallthrough
+		default:
+			if expected, known := l.topProven(); known && l.end() == end && bottom != expected {
+				r.stopLane(l, fmt.Errorf("%w: the chunk of height %d stands on %v, and %v was certified below it", ErrFork, end, bottom, expected))
+				break
+			}
+			l.proven = append(l.proven, digests...)
+			l.notify()
+			r.advance(l)
+		}
+		l.mu.Unlock()
+	}
+}
+
+// topProven returns the digest of the highest chunk proven, or of the last one handed over, if it is
+// known. mu is held.
+func (l *lane) topProven() (wire.Digest, bool) {
+	if n := len(l.proven); n > 0 {
+		return l.proven[n-1], true
+	}
+	return l.below, l.hasBelow
+}
+
+// descend returns the digests of the chunks of heights end to top, ascending, and what the lowest of
+// them stands on. Headers that are not in the archive are asked for, and put there.
+func (r *Replica) descend(ctx context.Context, l *lane, top wire.Chunk, end uint64) (digests []wire.Digest, bottom wire.Digest, err error) {
+	digests = make([]wire.Digest, 0, min(top.Height-end+1, pageOfHeaders))
+	height, digest := top.Height, top.Payload
+	for {
+		head := r.archive.Head(l.id, height)
+		var found []payload.Header
+		if head.Digest == digest && (head.State == archive.Held || head.State == archive.HeaderOnly || head.State == archive.PushedBody) {
+			found = []payload.Header{head.Header}
+		} else {
+			found, err = r.askHeaders(ctx, message.Place{Sequencer: l.id, Height: height}, digest, int(min(height-end+1, pageOfHeaders)))
+			if errors.Is(err, errMisfit) {
+				return nil, bottom, fmt.Errorf("%w: lane %v, height %d", errUncarried, l.id, height)
+			}
+			if err == nil {
+				err = r.keepHeaders(ctx, found)
+			}
+			if err != nil {
+				return nil, bottom, err
+			}
+		}
+		for i := range found {
+			digests = append(digests, digest)
+			digest = found[i].Parent
+			if height == end {
+				slices.Reverse(digests)
+				return digests, digest, nil
+			}
+			height--
+		}
+	}
+}
+
+// errUncarried: a certified digest whose header is of another place. A quorum acked it, and an honest
+// validator never does.
+var errUncarried = errors.New("replica: a quorum certified a chunk whose header is of another place")
+
+// keepHeaders puts headers, which descend, into the archive.
+func (r *Replica) keepHeaders(ctx context.Context, headers []payload.Header) error {
+	ascending := slices.Clone(headers)
+	slices.Reverse(ascending)
+	for {
+		room := r.store.awaitRoom()
+		err := r.archive.PutHeaders(ascending, nil)
+		switch {
+		case err == nil, errors.Is(err, archive.ErrPruned):
+			return nil
+		case !errors.Is(err, archive.ErrQuota) && !errors.Is(err, archive.ErrBusy):
+			return fmt.Errorf("replica: keeping headers: %w", err)
+		}
+		r.store.full.Store(true)
+		timer := time.NewTimer(quotaPause)
+		select {
+		case <-room:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+}
+
+// fetchAhead is how many bodies of a lane are fetched before it is their turn.
+const fetchAhead = 8
+
+// deliver hands over what is proven, in order.
+func (r *Replica) deliver(l *lane) {
+	for {
+		l.mu.Lock()
+		if l.failure != nil || len(l.proven) == 0 || r.working.Err() != nil {
+			l.delivering = false
+			l.mu.Unlock()
+			return
+		}
+		c := Chunk{Place: engine.Place{Sequencer: l.id, Height: l.next}, Digest: l.proven[0], Proof: l.lock}
+		r.prefetch(l)
+		l.mu.Unlock()
+		if err := r.handOver(&c); err != nil {
+			l.mu.Lock()
+			l.delivering = false
+			l.mu.Unlock()
+			if r.working.Err() == nil {
+				r.fail(err)
+			}
+			return
+		}
+		l.mu.Lock()
+		if l.next == c.Height { // else restored meanwhile
+			l.below, l.hasBelow = c.Digest, true
+			l.next++
+			l.proven = l.proven[1:]
+			l.notify()
+		}
+		l.mu.Unlock()
+	}
+}
+
+// handOver gets the body of a chunk, keeps it, and hands it to the application.
+func (r *Replica) handOver(c *Chunk) error {
+	p := message.Place{Sequencer: c.Sequencer, Height: c.Height}
+	b, err := r.obtain(r.working, p, c.Digest, nextInLane)
+	if err != nil {
+		return err
+	}
+	defer b.release()
+	if head := r.archive.Head(p.Sequencer, p.Height); head.State != archive.Held || head.Digest != c.Digest {
+		if err := r.store.persist(r.working, b, archive.ForDelivery, nil); err != nil && !errors.Is(err, errOvertaken) {
+			return fmt.Errorf("replica: keeping a body: %w", err)
+		}
+	}
+	c.Parent, c.Body = b.header.Parent, b.bytes
+	if err := r.cfg.Application.Deliver(r.working, *c); err != nil {
+		return fmt.Errorf("%w: height %d of lane %v: %w", ErrApplication, c.Height, c.Sequencer, err)
+	}
+	r.counts.delivered.Add(1)
+	r.counts.deliveredBytes.Add(uint64(len(b.bytes)))
+	return nil
+}
+
+// prefetch has bodies fetched that come soon and are not there. l.mu is held.
+func (r *Replica) prefetch(l *lane) {
+	for i := 1; i < len(l.proven) && i <= fetchAhead; i++ {
+		height, digest := l.next+uint64(i), l.proven[i]
+		if l.fetching[height] {
+			continue
+		}
+		if head := r.archive.Head(l.id, height); head.State == archive.Held && head.Digest == digest {
+			continue
+		}
+		l.fetching[height] = true
+		r.workers.Go(func() {
+			defer func() {
+				l.mu.Lock()
+				delete(l.fetching, height)
+				l.mu.Unlock()
+			}()
+			b, err := r.obtain(r.working, message.Place{Sequencer: l.id, Height: height}, digest, certified)
+			if err != nil {
+				return
+			}
+			defer b.release()
+			// Without room it is kept when its turn comes.
+			_ = r.store.put(b, archive.ForVote, func(error) {})
+		})
+	}
+}
+
+// certainty is what a lane knows of a chunk.
+type certainty uint8
+
+const (
+	uncertain    certainty = iota
+	proven                 // it is certified
+	contradicted           // another one is certified in its place
+	overtaken              // it lies below what is certified, and nothing more is known of it
+)
+
+// knows returns what is known of a chunk. mu is held.
+func (l *lane) knows(archive *archive.Archive, height uint64, digest wire.Digest) certainty {
+	is := func(certified wire.Digest) certainty {
+		if certified == digest {
+			return proven
+		}
+		return contradicted
+	}
+	switch {
+	case height >= l.next && height < l.end():
+		return is(l.proven[height-l.next])
+	case height+1 == l.next && l.hasBelow:
+		return is(l.below)
+	case height < l.next:
+		// What is kept below is what was handed over.
+		if head := archive.Head(l.id, height); head.Digest == digest {
+			return proven
+		}
+		return overtaken
+	case l.locked && height == l.lock.Chunk.Height:
+		return is(l.lock.Chunk.Payload)
+	case l.locked && height < l.lock.Chunk.Height:
+		return overtaken
+	}
+	return uncertain
+}
