@@ -129,26 +129,33 @@ func (r *Replica) walk(l *lane) {
 		digests, bottom, err := r.descend(r.working, l, top, end)
 		l.mu.Lock()
 		switch {
-		case err != nil && r.working.Err() != nil:
-		case err != nil:
+		case errors.Is(err, errUncarried):
+			r.stopLane(l, err)
+		case err != nil && r.working.Err() == nil:
 			r.fail(err)
-		case end > l.end():
-			// The lane was restored meanwhile.
-		case l.end() > top.Height:
-		case l.end() != end:
-			digests = digests[l.end()-end:]
-			fallthrough
-		default:
-			if expected, known := l.topProven(); known && l.end() == end && bottom != expected {
-				r.stopLane(l, fmt.Errorf("%w: the chunk of height %d stands on %v, and %v was certified below it", ErrFork, end, bottom, expected))
-				break
-			}
-			l.proven = append(l.proven, digests...)
-			l.notify()
-			r.advance(l)
+		case err == nil:
+			r.prove(l, end, digests, bottom)
 		}
 		l.mu.Unlock()
 	}
+}
+
+// prove takes the digests of the chunks from height end up, which a walk has found, and what the
+// lowest of them stands on. l.mu is held.
+func (r *Replica) prove(l *lane, end uint64, digests []wire.Digest, bottom wire.Digest) {
+	if ahead := l.end() - end; ahead > 0 { // the lane was restored meanwhile
+		if ahead > uint64(len(digests)) {
+			return
+		}
+		bottom, digests = digests[ahead-1], digests[ahead:]
+	}
+	if expected, known := l.topProven(); known && bottom != expected {
+		r.stopLane(l, fmt.Errorf("%w: the chunk of height %d stands on %v, and %v was certified below it", ErrFork, l.end(), bottom, expected))
+		return
+	}
+	l.proven = append(l.proven, digests...)
+	l.notify()
+	r.advance(l)
 }
 
 // topProven returns the digest of the highest chunk proven, or of the last one handed over, if it is
@@ -173,7 +180,7 @@ func (r *Replica) descend(ctx context.Context, l *lane, top wire.Chunk, end uint
 		} else {
 			found, err = r.askHeaders(ctx, message.Place{Sequencer: l.id, Height: height}, digest, int(min(height-end+1, pageOfHeaders)))
 			if errors.Is(err, errMisfit) {
-				return nil, bottom, fmt.Errorf("%w: lane %v, height %d", errUncarried, l.id, height)
+				return nil, bottom, fmt.Errorf("%w: %w, height %d", ErrFork, errUncarried, height)
 			}
 			if err == nil {
 				err = r.keepHeaders(ctx, found)

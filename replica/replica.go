@@ -343,19 +343,26 @@ func (r *Replica) Disconnected(id wire.PublicKey, why error) {
 	r.bridge.Disconnected(id, why)
 }
 
-// Messages implements network.Handler.
+// Messages implements network.Handler. What is not about payloads is the engine's.
 func (r *Replica) Messages(from wire.PublicKey, batch []network.Message) {
-	// One connection carries one class: the engine's messages, or the others.
-	if len(batch) > 0 && batch[0].Type < message.TipsRequestType {
+	ours := func(m network.Message) bool { return m.Type >= message.TipsRequestType }
+	if !slices.ContainsFunc(batch, ours) {
 		r.bridge.Messages(from, batch)
 		return
 	}
 	p := r.peers.get(from)
+	var others []network.Message // none on a connection that carries one class
 	for _, m := range batch {
-		if p == nil {
+		switch {
+		case !ours(m):
+			others = append(others, m)
+		case p == nil:
 			m.Buffer.Release()
-			continue
+		default:
+			r.received(p, m)
 		}
-		r.received(p, m)
+	}
+	if others != nil {
+		r.bridge.Messages(from, others)
 	}
 }
