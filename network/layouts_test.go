@@ -43,7 +43,7 @@ var layouts = map[string]layout{
 		{"after", "option", 0, layout{{"sequencer", "fixed", 32, nil}}}, {"epochs", "list", 16, layout{{"epoch", "varint", 1<<64 - 1, nil}}},
 	},
 	"tips":              {{"instance", "fixed", 16, nil}, {"revision", "varint", 1<<64 - 1, nil}, {"more", "byte", 1, nil}, {"locks", "list", 1<<32 - 1, lockLayout}},
-	"headers request":   {{"sequencer", "fixed", 32, nil}, {"digest", "fixed", 32, nil}, {"count", "varint", 1024, nil}},
+	"headers request":   {{"sequencer", "fixed", 32, nil}, {"height", "varint", 1<<64 - 1, nil}, {"digest", "fixed", 32, nil}, {"count", "varint", 1024, nil}},
 	"headers":           {{"more", "byte", 1, nil}, {"headers", "list", 1024, headerLayout}},
 	"push":              {{"header", "message", 0, headerLayout}},
 	"pushed piece":      {{"digest", "fixed", 32, nil}, {"index", "varint", 1<<32 - 1, nil}, {"bytes", "rest", 64 << 10, nil}},
