@@ -154,21 +154,16 @@ func (t *Tips) Decode(b []byte, formats wire.Formats) error {
 	n := r.count(math.MaxUint32, shortestLock, "count")
 	t.Locks = slices.Grow(t.Locks[:0], n)[:n]
 	for i := range t.Locks {
-		r.lock(&t.Locks[i], formats)
-		if i > 0 && r.err == nil && t.Locks[i-1].Chunk.Sequencer.Compare(t.Locks[i].Chunk.Sequencer) >= 0 {
+		r.part(t.Locks[i].DecodePrefix(r.b, formats))
+		if i > 0 && t.Locks[i-1].Chunk.Sequencer.Compare(t.Locks[i].Chunk.Sequencer) >= 0 {
 			r.fail("locks", ErrOrder)
+		}
+		if r.err != nil {
+			return r.err
 		}
 	}
 	if n == 0 && t.More {
 		r.fail("more", ErrMore)
 	}
 	return r.end()
-}
-
-func (r *reader) lock(l *wire.Lock, formats wire.Formats) {
-	if r.err != nil {
-		return
-	}
-	n, err := l.DecodePrefix(r.b, formats)
-	r.part(n, err)
 }
