@@ -69,17 +69,26 @@ func TestAPageOfTipsIsFilledUpToItsLimit(t *testing.T) {
 
 func TestALockThatFillsAPageToItsLastByteFits(t *testing.T) {
 	limit := typeOf(t, "tips").Limit
-	head := (&message.Tips{}).Size()
-	lock := wire.Lock{}
-	room := limit - head - lock.Size()
-	for _, c := range []struct {
-		length int
-		fits   bool
-	}{{room, true}, {room + 1, false}} {
-		var page message.Tips
-		lock.Certificate = make([]byte, c.length)
-		if page.Add(&lock) != c.fits {
-			t.Errorf("a lock that makes a page of %d bytes fits: %v", head+lock.Size(), !c.fits)
+	for _, before := range []int{0, 126, 127, 128} { // from 128 on a count has two bytes
+		for _, c := range []struct {
+			over int
+			fits bool
+		}{{0, true}, {1, false}} {
+			var page message.Tips
+			for lane := range before {
+				lock := lockOf(lane)
+				page.Add(&lock)
+			}
+			last := lockOf(before)
+			last.Certificate = nil
+			whole := message.Tips{Locks: append(slices.Clone(page.Locks), last)}
+			last.Certificate = make([]byte, limit-whole.Size()+c.over)
+			if page.Add(&last) != c.fits {
+				t.Errorf("a lock after %d, %d bytes over the limit, fits: %v", before, c.over, !c.fits)
+			}
+			if c.fits && page.Size() != limit {
+				t.Errorf("a full page has %d bytes", page.Size())
+			}
 		}
 	}
 }
