@@ -51,12 +51,12 @@ func bodyOf(id wire.PublicKey, height uint64, size int) []byte {
 }
 
 func (c *chain) Propose(ctx context.Context, at engine.Place) ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if at.Height >= c.max {
 		return nil, engine.ErrDeclined
 	}
-	c.mu.Lock()
 	c.proposed++
-	c.mu.Unlock()
 	return bodyOf(at.Sequencer, at.Height, c.size), nil
 }
 
