@@ -69,6 +69,9 @@ func frameOverhead(size int) int { return 1<<10 + size>>11 }
 
 // getBuffer returns a buffer that holds a body of so many bytes, and its frame.
 func getBuffer(size int) []byte {
+	if poison.On() {
+		poison.Count(1)
+	}
 	class, n := sizeClass(size + frameOverhead(size))
 	if b, ok := buffers[class].Get().(*[]byte); ok {
 		return *b
@@ -84,6 +87,7 @@ func putBuffer(b []byte) {
 	b = b[:cap(b)]
 	if poison.On() {
 		poison.Fill(b)
+		poison.Count(-1)
 	}
 	class, size := sizeClass(len(b))
 	if size == len(b) {
