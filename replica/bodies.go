@@ -226,7 +226,7 @@ func (r *Replica) fetch(ctx context.Context, w *want) (*body, error) {
 		return nil, err
 	}
 	size := int(header.BodySize)
-	release, err := r.bodies.reserve(ctx, w, int64(max(size, payload.PieceSize)))
+	release, err := r.bodies.reserve(ctx, w, bufferSize(size))
 	if err != nil {
 		return nil, err
 	}

@@ -124,8 +124,9 @@ type stranger struct {
 	network.Transport
 	id     wire.PublicKey
 	serve  func(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply reply)
+	ctx    context.Context // ends with stop
 	cancel context.CancelFunc
-	done   chan struct{}
+	busy   sync.WaitGroup
 
 	mu        sync.Mutex
 	connected map[wire.PublicKey]bool
@@ -135,23 +136,34 @@ type stranger struct {
 // stranger starts one. serve may be nil: no request is answered then until its context ends.
 func (c *cluster) stranger(id wire.PublicKey, serve func(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply reply)) *stranger {
 	s := &stranger{
-		T: c.t, Transport: c.net.NewTransport(id, replica.Types(0)), id: id, serve: serve, done: make(chan struct{}),
+		T: c.t, Transport: c.net.NewTransport(id, replica.Types(0)), id: id, serve: serve,
 		connected: make(map[wire.PublicKey]bool), acks: make(map[wire.Digest][]wire.PublicKey),
 	}
-	ctx, cancel := context.WithCancel(c.t.Context())
-	s.cancel = cancel
-	go func() {
-		defer close(s.done)
-		if err := s.Transport.Run(ctx, s); err != nil {
+	s.ctx, s.cancel = context.WithCancel(c.t.Context())
+	s.busy.Go(func() {
+		if err := s.Transport.Run(s.ctx, s); err != nil {
 			c.t.Error(err)
 		}
-	}()
+	})
 	return s
 }
 
 func (s *stranger) stop() {
 	s.cancel()
-	<-s.done
+	s.busy.Wait()
+}
+
+// again does something again and again until the stranger stops.
+func (s *stranger) again(pause time.Duration, do func(i int)) {
+	s.busy.Go(func() {
+		for i := 0; s.ctx.Err() == nil; i++ {
+			do(i)
+			select {
+			case <-time.After(pause):
+			case <-s.ctx.Done():
+			}
+		}
+	})
 }
 
 // awaits waits until peers are connected.
