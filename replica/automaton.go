@@ -7,6 +7,7 @@ import (
 
 	"github.com/lanecast/lanecast/archive"
 	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/payload"
 	"github.com/lanecast/lanecast/replica/internal/message"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -32,9 +33,15 @@ func (a automaton) Verify(ctx context.Context, at engine.Place, digest wire.Dige
 	if err != nil || known == contradicted {
 		return false, err
 	}
-	// One that was wanted before, in an earlier run, was compared then.
+	// A body that is held was compared before it was kept. One that was pushed is compared here, before
+	// it becomes one that is held.
 	head := r.archive.Head(p.Sequencer, p.Height)
-	compared := head.Digest == digest && head.State == archive.Held
+	compared := known == proven || head.Digest == digest && head.State == archive.Held
+	if head.Digest == digest && head.State == archive.PushedBody {
+		if good, err := fits(&head.Header, at, compared); !good {
+			return false, err
+		}
+	}
 	b, err := r.obtain(ctx, p, digest, forVote)
 	if err != nil {
 		if errors.Is(err, errMisfit) {
@@ -43,14 +50,8 @@ func (a automaton) Verify(ctx context.Context, at engine.Place, digest wire.Dige
 		return false, err
 	}
 	defer b.release()
-	switch {
-	case b.header.Sequencer != at.Sequencer || b.header.Height != at.Height:
-		return false, nil
-	case b.header.Parent == at.Parent || known == proven:
-	case at.Parent != wire.Digest{}:
-		return false, nil
-	case !compared: // of a lane that was dormant
-		return false, errUnknownParent
+	if good, err := fits(&b.header, at, compared); !good {
+		return false, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -88,6 +89,21 @@ func (l *lane) comeTo(ctx context.Context, archive *archive.Archive, height uint
 			return known, ctx.Err()
 		}
 	}
+}
+
+// fits reports whether a header is that of a place, and stands on what the chunk there stands on. What
+// that is is not known in a lane that was dormant: compared says that the two were compared before, or
+// that the chunk is certified.
+func fits(h *payload.Header, at engine.Place, compared bool) (bool, error) {
+	switch {
+	case h.Sequencer != at.Sequencer || h.Height != at.Height:
+		return false, nil
+	case h.Parent == at.Parent || compared && at.Parent == wire.Digest{}:
+		return true, nil
+	case at.Parent == wire.Digest{}:
+		return false, errUnknownParent
+	}
+	return false, nil
 }
 
 // vote calls put for a chunk that is to be acked, unless something else is certified in its place:

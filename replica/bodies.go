@@ -239,7 +239,7 @@ func (r *Replica) fetch(ctx context.Context, w *want) (*body, error) {
 
 func (r *Replica) fetchPieces(ctx context.Context, w *want, header *payload.Header) (*body, error) {
 	size := int(header.BodySize)
-	release, err := r.bodies.reserve(ctx, w, int64(max(size, payload.PieceSize)))
+	release, err := r.bodies.reserve(ctx, w, bufferSize(size))
 	if err != nil {
 		return nil, err
 	}

@@ -42,6 +42,8 @@ type lane struct {
 	work    context.Context
 	restart context.CancelFunc
 
+	unasked [2]unasked // by height, even or odd
+
 	walking, delivering bool
 	fetching            map[uint64]bool // heights that are fetched ahead of their turn
 	failure             error           // the lane has stopped
