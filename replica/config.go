@@ -86,6 +86,9 @@ type Config struct {
 	FetchDelay time.Duration
 	// HedgeDelay is after how long without an answer somebody else is asked the same. Default 250 ms.
 	HedgeDelay time.Duration
+	// TipInterval is how often a peer, drawn at random, is asked for its highest lock of each lane.
+	// Default 1 s.
+	TipInterval time.Duration
 	// RequestTimeout is how long an answer may take. Default 2 s. All durations are at most an hour.
 	RequestTimeout time.Duration
 	// MaxBuffered bounds the bodies in memory in bytes: of those that come in half, and of those that
@@ -114,6 +117,7 @@ const (
 	DefaultMaxUndelivered = 64
 	DefaultFetchDelay     = 100 * time.Millisecond
 	DefaultHedgeDelay     = 250 * time.Millisecond
+	DefaultTipInterval    = time.Second
 	DefaultRequestTimeout = 2 * time.Second
 	DefaultMaxBuffered    = 256 << 20
 )

@@ -84,6 +84,7 @@ func (c Config) withDefaults() (Config, error) {
 	bounded(&check, "MaxUndelivered", &c.MaxUndelivered, DefaultMaxUndelivered, 1, 1<<20)
 	bounded(&check, "FetchDelay", &c.FetchDelay, DefaultFetchDelay, time.Millisecond, maxDuration)
 	bounded(&check, "HedgeDelay", &c.HedgeDelay, DefaultHedgeDelay, time.Millisecond, maxDuration)
+	bounded(&check, "TipInterval", &c.TipInterval, DefaultTipInterval, time.Millisecond, maxDuration)
 	bounded(&check, "RequestTimeout", &c.RequestTimeout, DefaultRequestTimeout, time.Millisecond, maxDuration)
 	least := leastBuffered * int64(max(c.MaxPayload, payload.PieceSize))
 	bounded(&check, "MaxBuffered", &c.MaxBuffered, max(DefaultMaxBuffered, least), least, 1<<40)

@@ -24,8 +24,10 @@ type lane struct {
 
 	lock   wire.Lock // the highest that counts
 	locked bool
-	tip    wire.Proposal // the last one that the engine reported
-	hasTip bool
+	// revision is that of the replica's locks in which lock came.
+	revision uint64
+	tip      wire.Proposal // the last one that the engine reported
+	hasTip   bool
 
 	next uint64 // height of the first chunk that the host has not taken
 	// proven are the digests of the chunks from next up that are known to be certified: the highest
@@ -34,6 +36,11 @@ type lane struct {
 	// below is the digest of the chunk under those, if it is known.
 	below    wire.Digest
 	hasBelow bool
+
+	// work is the context of walking and delivering. It ends with the run, and when the lane is
+	// restored: what was on its way is not wanted then.
+	work    context.Context
+	restart context.CancelFunc
 
 	walking, delivering bool
 	fetching            map[uint64]bool // heights that are fetched ahead of their turn
@@ -58,6 +65,7 @@ func (r *Replica) laneOf(id wire.PublicKey) *lane {
 	if l == nil {
 		l = &lane{id: id, changed: make(chan struct{}), fetching: make(map[uint64]bool)}
 		l.next = r.cfg.Next(id)
+		l.work, l.restart = context.WithCancel(r.working)
 		r.lanes[id] = l
 	}
 	return l
@@ -77,10 +85,10 @@ func (r *Replica) learn(k *wire.Lock) {
 		r.fail(fmt.Errorf("replica: keeping a lock: %w", err))
 		return
 	}
-	if l.locked && k.Chunk.Height <= l.lock.Chunk.Height {
+	if l.locked && (k.Chunk.Height < l.lock.Chunk.Height || k.Chunk == l.lock.Chunk && k.Epoch <= l.lock.Epoch) {
 		return
 	}
-	l.lock, l.locked = *k, true
+	l.lock, l.locked, l.revision = *k, true, r.revision.Add(1)
 	l.notify()
 	r.advance(l)
 }
@@ -124,31 +132,38 @@ func (r *Replica) walk(l *lane) {
 			l.mu.Unlock()
 			return
 		}
-		top, end := l.lock.Chunk, l.end()
+		top, end, ctx := l.lock.Chunk, l.end(), l.work
 		l.mu.Unlock()
-		digests, bottom, err := r.descend(r.working, l, top, end)
+		digests, bottom, err := r.descend(ctx, l, top, end)
 		l.mu.Lock()
 		switch {
-		case err != nil && r.working.Err() != nil:
-		case err != nil:
+		case errors.Is(err, errUncarried):
+			r.stopLane(l, err)
+		case err != nil && ctx.Err() == nil:
 			r.fail(err)
-		case end > l.end():
-			// The lane was restored meanwhile.
-		case l.end() > top.Height:
-		case l.end() != end:
-			digests = digests[l.end()-end:]
-			fallthrough
-		default:
-			if expected, known := l.topProven(); known && l.end() == end && bottom != expected {
-				r.stopLane(l, fmt.Errorf("%w: the chunk of height %d stands on %v, and %v was certified below it", ErrFork, end, bottom, expected))
-				break
-			}
-			l.proven = append(l.proven, digests...)
-			l.notify()
-			r.advance(l)
+		case err == nil:
+			r.prove(l, end, digests, bottom)
 		}
 		l.mu.Unlock()
 	}
+}
+
+// prove takes the digests of the chunks from height end up, which a walk has found, and what the
+// lowest of them stands on. l.mu is held.
+func (r *Replica) prove(l *lane, end uint64, digests []wire.Digest, bottom wire.Digest) {
+	if ahead := l.end() - end; ahead > 0 { // the lane was restored meanwhile
+		if ahead > uint64(len(digests)) {
+			return
+		}
+		bottom, digests = digests[ahead-1], digests[ahead:]
+	}
+	if expected, known := l.topProven(); known && bottom != expected {
+		r.stopLane(l, fmt.Errorf("%w: the chunk of height %d stands on %v, and %v was certified below it", ErrFork, l.end(), bottom, expected))
+		return
+	}
+	l.proven = append(l.proven, digests...)
+	l.notify()
+	r.advance(l)
 }
 
 // topProven returns the digest of the highest chunk proven, or of the last one handed over, if it is
@@ -173,7 +188,7 @@ func (r *Replica) descend(ctx context.Context, l *lane, top wire.Chunk, end uint
 		} else {
 			found, err = r.askHeaders(ctx, message.Place{Sequencer: l.id, Height: height}, digest, int(min(height-end+1, pageOfHeaders)))
 			if errors.Is(err, errMisfit) {
-				return nil, bottom, fmt.Errorf("%w: lane %v, height %d", errUncarried, l.id, height)
+				return nil, bottom, fmt.Errorf("%w: %w, height %d", ErrFork, errUncarried, height)
 			}
 			if err == nil {
 				err = r.keepHeaders(ctx, found)
@@ -238,16 +253,14 @@ func (r *Replica) deliver(l *lane) {
 			return
 		}
 		c := Chunk{Place: engine.Place{Sequencer: l.id, Height: l.next}, Digest: l.proven[0], Proof: l.lock}
+		ctx := l.work
 		r.prefetch(l)
 		l.mu.Unlock()
-		if err := r.handOver(&c); err != nil {
-			l.mu.Lock()
-			l.delivering = false
-			l.mu.Unlock()
-			if r.working.Err() == nil {
+		if err := r.handOver(ctx, &c); err != nil {
+			if ctx.Err() == nil {
 				r.fail(err)
 			}
-			return
+			continue
 		}
 		l.mu.Lock()
 		if l.next == c.Height { // else restored meanwhile
@@ -261,20 +274,20 @@ func (r *Replica) deliver(l *lane) {
 }
 
 // handOver gets the body of a chunk, keeps it, and hands it to the application.
-func (r *Replica) handOver(c *Chunk) error {
+func (r *Replica) handOver(ctx context.Context, c *Chunk) error {
 	p := message.Place{Sequencer: c.Sequencer, Height: c.Height}
-	b, err := r.obtain(r.working, p, c.Digest, nextInLane)
+	b, err := r.obtain(ctx, p, c.Digest, nextInLane)
 	if err != nil {
 		return err
 	}
 	defer b.release()
 	if head := r.archive.Head(p.Sequencer, p.Height); head.State != archive.Held || head.Digest != c.Digest {
-		if err := r.store.persist(r.working, b, archive.ForDelivery, nil); err != nil && !errors.Is(err, errOvertaken) {
+		if err := r.store.persist(ctx, b, archive.ForDelivery, nil); err != nil && !errors.Is(err, errOvertaken) {
 			return fmt.Errorf("replica: keeping a body: %w", err)
 		}
 	}
 	c.Parent, c.Body = b.header.Parent, b.bytes
-	if err := r.cfg.Application.Deliver(r.working, *c); err != nil {
+	if err := r.cfg.Application.Deliver(ctx, *c); err != nil {
 		return fmt.Errorf("%w: height %d of lane %v: %w", ErrApplication, c.Height, c.Sequencer, err)
 	}
 	r.counts.delivered.Add(1)
@@ -293,13 +306,14 @@ func (r *Replica) prefetch(l *lane) {
 			continue
 		}
 		l.fetching[height] = true
+		ctx := l.work
 		r.workers.Go(func() {
 			defer func() {
 				l.mu.Lock()
 				delete(l.fetching, height)
 				l.mu.Unlock()
 			}()
-			b, err := r.obtain(r.working, message.Place{Sequencer: l.id, Height: height}, digest, certified)
+			b, err := r.obtain(ctx, message.Place{Sequencer: l.id, Height: height}, digest, certified)
 			if err != nil {
 				return
 			}

@@ -106,24 +106,7 @@ func (r *Replica) Offer(ctx context.Context, locks ...wire.Lock) error {
 			unknown = append(unknown, locks[i])
 		}
 	}
-	if len(unknown) == 0 {
-		return nil
-	}
-	verdicts, err := r.engine.VerifyLocks(ctx, unknown)
-	if err != nil {
-		return err
-	}
-	for i, verdict := range verdicts {
-		c := &unknown[i].Chunk
-		if verdict != nil {
-			err = errors.Join(err, fmt.Errorf("replica: the lock of height %d of lane %v: %w", c.Height, c.Sequencer, verdict))
-			continue
-		}
-		k := unknown[i]
-		k.Certificate = slices.Clone(k.Certificate)
-		r.learn(&k)
-	}
-	return err
+	return r.takeLocks(ctx, unknown)
 }
 
 // Wait returns once the lane of a lock, up to it, has been handed over or lies here, durable. The
@@ -234,6 +217,8 @@ func (r *Replica) Restore(ctx context.Context, locks ...wire.Lock) error {
 		if next := k.Chunk.Height + 1; next > l.next {
 			l.proven = l.proven[min(uint64(len(l.proven)), next-l.next):]
 			l.next, l.below, l.hasBelow = next, k.Chunk.Payload, true
+			l.restart()
+			l.work, l.restart = context.WithCancel(r.working)
 			l.notify()
 		}
 		l.mu.Unlock()

@@ -3,6 +3,7 @@ package replica
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -68,7 +69,9 @@ type Replica struct {
 	counts    *counts
 	limited   limiter
 	epoch     atomic.Uint64
-	held      atomic.Bool // our own lane waits for the host
+	instance  [16]byte      // names this run to those who ask for tips
+	revision  atomic.Uint64 // counts changes of locks
+	held      atomic.Bool   // our own lane waits for the host
 
 	working context.Context // of all goroutines; ends with Run
 	stop    context.CancelCauseFunc
@@ -105,6 +108,9 @@ func New(c Config) (_ *Replica, err error) {
 	}
 	r.working, r.stop = context.WithCancelCause(context.Background())
 	r.counts = newCounts(r)
+	if _, err := rand.Read(r.instance[:]); err != nil {
+		return nil, fmt.Errorf("replica: drawing the instance: %w", err)
+	}
 	defer func() {
 		if err != nil {
 			r.shut()
@@ -167,7 +173,7 @@ func (r *Replica) openArchive() error {
 		}
 		for _, k := range tip.Locks {
 			if !l.locked || k.Chunk.Height > l.lock.Chunk.Height || k.Chunk.Height == l.lock.Chunk.Height && k.Epoch > l.lock.Epoch {
-				l.lock, l.locked = k, true
+				l.lock, l.locked, l.revision = k, true, r.revision.Add(1)
 			}
 		}
 	}
@@ -212,6 +218,7 @@ func (r *Replica) Run(ctx context.Context) error {
 		}
 	})
 	parts.Go(r.tick)
+	parts.Go(r.exchangeTips)
 	for _, l := range r.allLanes() {
 		l.mu.Lock()
 		r.advance(l)
@@ -343,19 +350,26 @@ func (r *Replica) Disconnected(id wire.PublicKey, why error) {
 	r.bridge.Disconnected(id, why)
 }
 
-// Messages implements network.Handler.
+// Messages implements network.Handler. What is not about payloads is the engine's.
 func (r *Replica) Messages(from wire.PublicKey, batch []network.Message) {
-	// One connection carries one class: the engine's messages, or the others.
-	if len(batch) > 0 && batch[0].Type < message.TipsRequestType {
+	ours := func(m network.Message) bool { return m.Type >= message.TipsRequestType }
+	if !slices.ContainsFunc(batch, ours) {
 		r.bridge.Messages(from, batch)
 		return
 	}
 	p := r.peers.get(from)
+	var others []network.Message // none on a connection that carries one class
 	for _, m := range batch {
-		if p == nil {
+		switch {
+		case !ours(m):
+			others = append(others, m)
+		case p == nil:
 			m.Buffer.Release()
-			continue
+		default:
+			r.received(p, m)
 		}
-		r.received(p, m)
+	}
+	if others != nil {
+		r.bridge.Messages(from, others)
 	}
 }

@@ -3,11 +3,9 @@ package replica_test
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"fmt"
 	"log/slog"
-	"path/filepath"
-	"strconv"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -15,8 +13,10 @@ import (
 
 	"github.com/lanecast/lanecast/archive"
 	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/crashfs"
 	"github.com/lanecast/lanecast/internal/simnet"
 	"github.com/lanecast/lanecast/internal/testkit"
+	"github.com/lanecast/lanecast/journal"
 	"github.com/lanecast/lanecast/replica"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -40,8 +40,8 @@ type chain struct {
 	again     int // chunks that were handed over before
 }
 
-func newChain(id wire.PublicKey, size int, max uint64) *chain {
-	return &chain{id: id, size: size, max: max, delivered: make(map[wire.PublicKey][]wire.Digest)}
+func newChain(id wire.PublicKey, size int, heights uint64) *chain {
+	return &chain{id: id, size: size, max: heights, delivered: make(map[wire.PublicKey][]wire.Digest)}
 }
 
 // bodyOf is the body of a place: its name, repeated.
@@ -51,12 +51,12 @@ func bodyOf(id wire.PublicKey, height uint64, size int) []byte {
 }
 
 func (c *chain) Propose(ctx context.Context, at engine.Place) ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if at.Height >= c.max {
 		return nil, engine.ErrDeclined
 	}
-	c.mu.Lock()
 	c.proposed++
-	c.mu.Unlock()
 	return bodyOf(at.Sequencer, at.Height, c.size), nil
 }
 
@@ -102,14 +102,20 @@ func (c *chain) next(id wire.PublicKey) uint64 {
 	return uint64(len(c.delivered[id]))
 }
 
+type memFS = crashfs.FS[journal.File]
+
+func newMemFS() *memFS {
+	return crashfs.New(func(f crashfs.File) journal.File { return f }, journal.ErrLocked)
+}
+
 // cluster is a network of replicas in memory.
 type cluster struct {
 	t    *testing.T
 	set  *testkit.Set
 	ids  []wire.PublicKey
 	net  *simnet.Network
-	dir  string
 	all  []*process
+	disk []*memFS
 	tune func(i int, c *replica.Config)
 }
 
@@ -124,7 +130,7 @@ type process struct {
 
 func newCluster(t *testing.T, n int, conditions simnet.Conditions) *cluster {
 	t.Helper()
-	c := &cluster{t: t, set: testkit.MustSet(t, testkit.Ed25519, n, namespace, 1), dir: t.TempDir()}
+	c := &cluster{t: t, set: testkit.MustSet(t, testkit.Ed25519, n, namespace, 1)}
 	for _, k := range c.set.Identities {
 		c.ids = append(c.ids, testkit.Identity(k))
 	}
@@ -134,6 +140,9 @@ func newCluster(t *testing.T, n int, conditions simnet.Conditions) *cluster {
 	}
 	t.Cleanup(c.net.Close)
 	c.all = make([]*process, n)
+	for range n {
+		c.disk = append(c.disk, newMemFS())
+	}
 	return c
 }
 
@@ -146,10 +155,13 @@ func (c *cluster) start(i int, app *chain) *process {
 	}
 	config := replica.Config{
 		Namespace: namespace, Key: c.set.Identities[i], Epochs: epochs, Application: app, Next: app.next,
-		Dir: filepath.Join(c.dir, strconv.Itoa(i)), Create: c.all[i] == nil,
+		Dir: "disk", Create: c.all[i] == nil,
 		Transport: c.net.NewTransport(c.ids[i], replica.Types(0)),
-		Engine:    engine.Config{RebroadcastTimeout: time.Second},
-		Archive:   archive.Config{MinFree: -1},
+		Engine: engine.Config{
+			RebroadcastTimeout: time.Second, Workers: 1,
+			Journal: engine.JournalConfig{Storage: journal.Config{FS: c.disk[i]}},
+		},
+		Archive: archive.Config{MinFree: -1, FS: c.disk[i]},
 	}
 	if testing.Verbose() {
 		config.Logger = slog.New(slog.NewTextHandler(testWriter{c.t}, nil)).With("replica", i)
@@ -187,6 +199,34 @@ func (c *cluster) stop(i int) {
 	<-p.done
 	if p.err != nil {
 		c.t.Errorf("replica %d: %v", i, p.err)
+	}
+}
+
+// crash ends a replica by a power failure: what it does from now on comes to nothing, on its disk and
+// in the network. What was not synced may be lost.
+func (c *cluster) crash(i int, rng *rand.Rand, mode int) {
+	c.t.Helper()
+	p, disk := c.all[i], c.disk[i]
+	disk.Mu.Lock()
+	disk.CrashAt = disk.Ops + 1
+	disk.Mu.Unlock()
+	c.cut(i, true)
+	p.cancel()
+	<-p.done
+	c.cut(i, false)
+	c.disk[i] = disk.Crash(rng, mode)
+}
+
+// cut cuts a replica off, or connects it again.
+func (c *cluster) cut(i int, off bool) {
+	for j, id := range c.ids {
+		switch {
+		case j == i:
+		case off:
+			c.net.Cut(c.ids[i], id)
+		default:
+			c.net.Heal(c.ids[i], id)
+		}
 	}
 }
 
@@ -254,5 +294,3 @@ func inBubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	synctest.Test(t, f)
 }
-
-var _ = ed25519.PublicKeySize

@@ -41,6 +41,7 @@ const (
 	prunedPause  = 10 * time.Second
 	tokenPause   = 20 * time.Millisecond // while a peer has too many requests open
 	leastHeadway = time.Millisecond
+	maxSilent    = 3 // requests without an answer until a peer counts as one who has nothing
 )
 
 // source is a peer as one search sees it.
@@ -53,6 +54,7 @@ type source struct {
 	wrong  bool         // it has sent what is wrong
 	pruned bool         // its last word
 	has    bool         // its last word was not that it has it not
+	silent int          // requests in a row without an answer
 }
 
 // item is one thing searched for.
@@ -216,8 +218,12 @@ func (s *search) take(r *Replica, items []item, got *reply, over bool) (fresh bo
 	defer got.answer.Buffer.Release()
 	if got.err != nil {
 		r.counts.requestsFailed.Add(1)
+		if from.silent++; from.silent == maxSilent {
+			from.has = false
+		}
 		return false
 	}
+	from.silent = 0
 	if got.answer.Type == message.AbsentType {
 		var absent message.Absent
 		if err := absent.Decode(got.answer.Buffer.Bytes()); err != nil {

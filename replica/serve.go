@@ -18,6 +18,11 @@ func (r *Replica) Serve(_ context.Context, _ wire.PublicKey, t network.Type, req
 		if q.Decode(request) == nil {
 			r.serveHeaders(&q, reply)
 		}
+	case message.TipsRequestType:
+		var q message.TipsRequest
+		if q.Decode(request) == nil {
+			r.serveTips(&q, reply)
+		}
 	case message.PieceRequestType:
 		var q message.PieceRequest
 		if q.Decode(request) == nil {

@@ -106,9 +106,12 @@ func (h *Headers) Decode(b []byte, maxPayload uint64) error {
 	}
 	h.Headers = slices.Grow(h.Headers[:0], n)[:n]
 	for i := range h.Headers {
-		r.header(&h.Headers[i], maxPayload)
-		if i > 0 && r.err == nil && !isBelow(&h.Headers[i], &h.Headers[i-1]) {
+		r.part(h.Headers[i].DecodePrefix(r.b, maxPayload))
+		if i > 0 && !isBelow(&h.Headers[i], &h.Headers[i-1]) {
 			r.fail("headers", ErrOrder)
+		}
+		if r.err != nil {
+			return r.err
 		}
 	}
 	if r.err == nil && h.More && h.Headers[n-1].Height == 0 {
@@ -120,12 +123,4 @@ func (h *Headers) Decode(b []byte, maxPayload uint64) error {
 // isBelow reports whether a header is at the place of the other's parent.
 func isBelow(h, other *payload.Header) bool {
 	return h.Sequencer == other.Sequencer && other.Height > 0 && h.Height == other.Height-1
-}
-
-func (r *reader) header(h *payload.Header, maxPayload uint64) {
-	if r.err != nil {
-		return
-	}
-	n, err := h.DecodePrefix(r.b, maxPayload)
-	r.part(n, err)
 }

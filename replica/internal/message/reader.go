@@ -32,12 +32,11 @@ func (r *reader) take(n int, field string) []byte {
 	return v
 }
 
-// part goes on behind a part of n bytes that another package has read.
+// part goes on behind the next n bytes, which another package has read, unless it found an error.
 func (r *reader) part(n int, err error) {
-	if r.err = err; err != nil {
-		n = len(r.b)
+	if r.b = r.b[n:]; err != nil {
+		r.err, r.b = err, nil
 	}
-	r.b = r.b[n:]
 }
 
 // rest returns a view of all that is left.

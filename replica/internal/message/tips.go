@@ -104,19 +104,19 @@ func (q *TipsRequest) Decode(b []byte) error {
 // instance [16] ‖ varint revision ‖ more ‖ varint u32 count ‖ count × Lock.
 type Tips struct {
 	Revision             // of the answerer's locks
-	More     bool        // the next page, after the last lane of this one, has more
+	More     bool        // there is another page, after the last lane of this one
 	Locks    []wire.Lock // ascending by sequencer, one each; their certificates are views after decoding
-	size     int         // bytes of the locks that Add has added
+	added    int         // bytes of the locks that Add has added
 }
 
 // Add adds a lock if its encoding fits the page, and reports whether it does. All locks of a page
 // that is filled come by Add. A lock that does not fit an empty page fits none.
 func (t *Tips) Add(l *wire.Lock) bool {
-	size := t.size + l.Size()
-	if t.headSize(len(t.Locks)+1)+size > pageLimit {
+	added := t.added + l.Size()
+	if t.headSize(len(t.Locks)+1)+added > pageLimit {
 		return false
 	}
-	t.Locks, t.size = append(t.Locks, *l), size
+	t.Locks, t.added = append(t.Locks, *l), added
 	return true
 }
 
@@ -148,27 +148,22 @@ func (t *Tips) AppendTo(dst []byte) []byte {
 // one that is unknown there is an error, since the length of its certificate is not known.
 func (t *Tips) Decode(b []byte, formats wire.Formats) error {
 	r := reader{b: b}
-	t.size = 0
+	t.added = 0
 	r.revision(&t.Revision)
 	t.More = r.option("more")
 	n := r.count(math.MaxUint32, shortestLock, "count")
 	t.Locks = slices.Grow(t.Locks[:0], n)[:n]
 	for i := range t.Locks {
-		r.lock(&t.Locks[i], formats)
-		if i > 0 && r.err == nil && t.Locks[i-1].Chunk.Sequencer.Compare(t.Locks[i].Chunk.Sequencer) >= 0 {
+		r.part(t.Locks[i].DecodePrefix(r.b, formats))
+		if i > 0 && t.Locks[i-1].Chunk.Sequencer.Compare(t.Locks[i].Chunk.Sequencer) >= 0 {
 			r.fail("locks", ErrOrder)
+		}
+		if r.err != nil {
+			return r.err
 		}
 	}
 	if n == 0 && t.More {
 		r.fail("more", ErrMore)
 	}
 	return r.end()
-}
-
-func (r *reader) lock(l *wire.Lock, formats wire.Formats) {
-	if r.err != nil {
-		return
-	}
-	n, err := l.DecodePrefix(r.b, formats)
-	r.part(n, err)
 }

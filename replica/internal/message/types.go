@@ -7,18 +7,18 @@ import (
 
 // The types of the messages about payloads, docs/protocol.md 8.1.
 const (
-	TipsRequestType     network.Type = 0x20 + iota
-	TipsType                         // answers TipsRequestType
-	HeadersRequestType               //
-	HeadersType                      // answers HeadersRequestType
-	PushType                         // a payload.Header
-	PushedPieceType                  //
-	PieceRequestType                 //
-	PieceType                        // answers PieceRequestType
-	AbsentType                       // answers HeadersRequestType and PieceRequestType
-	OwnChunkRequestType              // has no bytes
-	OwnChunkType                     // answers OwnChunkRequestType
-	NewLockType                      // a wire.Lock
+	TipsRequestType network.Type = 0x20 + iota
+	TipsType                     // answers TipsRequestType
+	HeadersRequestType
+	HeadersType // answers HeadersRequestType
+	PushType    // a payload.Header
+	PushedPieceType
+	PieceRequestType
+	PieceType           // answers PieceRequestType
+	AbsentType          // answers HeadersRequestType and PieceRequestType
+	OwnChunkRequestType // has no bytes
+	OwnChunkType        // answers OwnChunkRequestType
+	NewLockType         // a wire.Lock
 )
 
 // pageLimit is the limit of what fills pages, in bytes.
