@@ -41,7 +41,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/examples/internal/keys"
 	"github.com/lanecast/lanecast/examples/internal/kv"
 	"github.com/lanecast/lanecast/examples/internal/spawn"
@@ -93,12 +92,6 @@ func run(p *spawn.Process) error {
 				addresses[ids[i]] = each[0]
 			}
 			return addresses
-		},
-		Engine: engine.Config{
-			// What was sent before the others were connected is sent again after this.
-			RebroadcastTimeout: 500 * time.Millisecond,
-			// A peer that connects is told the last certificate of a lane that has become quiet.
-			SendCertificates: true,
 		},
 		Logger: p.Logger(),
 	})

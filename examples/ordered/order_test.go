@@ -12,7 +12,11 @@ import (
 
 // someLock returns a lock that can be read; it is not valid.
 func someLock(lane wire.PublicKey, height uint64) wire.Lock {
-	certificate := append([]byte{processes, 0b0111}, make([]byte, 3*64)...) // by validators 0 to 2
+	signers := wire.NewSigners(processes)
+	for i := range wire.Participant(3) {
+		signers.Add(i)
+	}
+	certificate := wire.AppendSignersAndList(nil, signers, func(wire.Participant) []byte { return make([]byte, 64) })
 	return wire.Lock{Chunk: wire.Chunk{Sequencer: lane, Height: height}, Certificate: certificate}
 }
 

@@ -148,12 +148,6 @@ func run(p *spawn.Process) error {
 			}
 			return addresses
 		},
-		Engine: engine.Config{
-			// What was sent before the others were connected is sent again after this.
-			RebroadcastTimeout: 500 * time.Millisecond,
-			// A peer that connects is told the last certificate of a lane that has become quiet.
-			SendCertificates: true,
-		},
 		Logger: p.Logger(),
 	})
 	if err != nil {
