@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,66 +24,52 @@ type demonstration struct {
 func demonstrate(ctx context.Context, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	dir, err := os.MkdirTemp("", "lanecast")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	all, err := spawn.Start(processes, dir)
-	if err != nil {
-		return err
-	}
-	defer all.Kill()
-	d := &demonstration{Processes: all, ctx: ctx, out: out}
+	return spawn.Run(processes, func(all *spawn.Processes) error {
+		return (&demonstration{Processes: all, ctx: ctx, out: out}).run()
+	})
+}
 
-	fmt.Fprintln(out, "four processes: the same keys are put through all at once")
+func (d *demonstration) run() error {
+	fmt.Fprintln(d.out, "four processes: the same keys are put through all at once")
 	if err := d.puts(0, 1, 2, 3); err != nil {
 		return err
 	}
-	all.Kill(2)
-	fmt.Fprintln(out, "process 2 is killed: puts through the others go on")
+	d.Kill(2)
+	fmt.Fprintln(d.out, "process 2 is killed: puts through the others go on")
 	if err := d.puts(0, 1, 3); err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "process 2 is back, and the leader is killed: the order stops")
-	if err := all.Restart(2); err != nil {
+	fmt.Fprintln(d.out, "process 2 is back, and the leader is killed: the order stops")
+	if err := d.Restart(2); err != nil {
 		return err
 	}
 	if err := d.compare(0, 1, 2, 3); err != nil {
 		return err
 	}
-	all.Kill(leader)
-	short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
-	defer cancel()
-	if err := kv.Put(short, d.clients(1)[0], kv.Pair{Key: "waiting", Value: "for the leader"}); !errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("a put while the leader is down: %v", err)
+	d.Kill(leader)
+	waiting := make(chan error, 1)
+	go func() {
+		waiting <- kv.Put(d.ctx, kv.Clients(d.Processes, 1)[0], kv.Pair{Key: "waiting", Value: "for the leader"})
+	}()
+	select {
+	case err := <-waiting:
+		return fmt.Errorf("a put returned while the leader was down: %v", err)
+	case <-time.After(300 * time.Millisecond):
 	}
-	fmt.Fprintln(out, "the leader is back: the order goes on")
-	if err := all.Restart(leader); err != nil {
+	fmt.Fprintln(d.out, "the leader is back: the order goes on")
+	if err := d.Restart(leader); err != nil {
 		return err
 	}
-	if err := d.puts(0, 1, 2, 3); err != nil {
+	if err := <-waiting; err != nil {
 		return err
 	}
-	for _, address := range d.clients(0, 1, 2, 3) {
-		if value, err := kv.Get(ctx, address, "waiting"); err != nil || value != "for the leader" {
-			return fmt.Errorf("what was put while the leader was down is %q at %s: %v", value, address, err)
-		}
-	}
-	return all.Stop()
-}
-
-func (d *demonstration) clients(which ...int) (addresses []string) {
-	for _, i := range which {
-		addresses = append(addresses, d.Addresses()[i][1])
-	}
-	return addresses
+	return d.puts(0, 1, 2, 3)
 }
 
 // puts puts 25 pairs through each of the processes that are up, all at once, and compares their states.
 func (d *demonstration) puts(up ...int) error {
 	clients, ctx := errgroup.WithContext(d.ctx)
-	for _, address := range d.clients(up...) {
+	for _, address := range kv.Clients(d.Processes, up...) {
 		clients.Go(func() error {
 			for i := range 25 {
 				pair := kv.Pair{Key: fmt.Sprintf("key %d", i%5), Value: fmt.Sprintf("%d, through %s", i, address)}
@@ -104,7 +88,7 @@ func (d *demonstration) puts(up ...int) error {
 
 // compare waits until some processes have the same state, a hash over the order of all chunks in it.
 func (d *demonstration) compare(which ...int) error {
-	s, err := kv.Agreed(d.ctx, d.clients(which...))
+	s, err := kv.Agreed(d.ctx, kv.Clients(d.Processes, which...))
 	if err != nil {
 		return err
 	}
@@ -114,23 +98,4 @@ func (d *demonstration) compare(which ...int) error {
 	}
 	fmt.Fprintf(d.out, "  processes %v have applied %d chunks in the same order: state %.16s\n", which, chunks, s.Hash)
 	return nil
-}
-
-// serve starts four processes and lets them work until ctx ends.
-func serve(ctx context.Context, out io.Writer) error {
-	dir, err := os.MkdirTemp("", "lanecast")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	all, err := spawn.Start(processes, dir)
-	if err != nil {
-		return err
-	}
-	defer all.Kill()
-	for i, addresses := range all.Addresses() {
-		fmt.Fprintf(out, "process %d serves clients at %s\n", i, addresses[1])
-	}
-	<-ctx.Done()
-	return all.Stop()
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
 
@@ -26,45 +25,29 @@ type demonstration struct {
 func demonstrate(ctx context.Context, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	dir, err := os.MkdirTemp("", "lanecast")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	all, err := spawn.Start(processes, dir)
-	if err != nil {
-		return err
-	}
-	defer all.Kill()
-	d := &demonstration{Processes: all, ctx: ctx, out: out}
+	return spawn.Run(processes, func(all *spawn.Processes) error {
+		return (&demonstration{Processes: all, ctx: ctx, out: out}).run()
+	})
+}
 
-	fmt.Fprintln(out, "four processes: pairs are put through each of them")
+func (d *demonstration) run() error {
+	fmt.Fprintln(d.out, "four processes: pairs are put through each of them")
 	if err := d.puts(0, 1, 2, 3); err != nil {
 		return err
 	}
-	all.Kill(2)
-	fmt.Fprintln(out, "process 2 is killed: pairs are put through the others")
+	d.Kill(2)
+	fmt.Fprintln(d.out, "process 2 is killed: pairs are put through the others")
 	if err := d.puts(0, 1, 3); err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "process 2 is back")
-	if err := all.Restart(2); err != nil {
+	fmt.Fprintln(d.out, "process 2 is back")
+	if err := d.Restart(2); err != nil {
 		return err
 	}
 	if err := d.compare(0, 1, 2, 3); err != nil {
 		return err
 	}
-	if err := d.puts(0, 1, 2, 3); err != nil {
-		return err
-	}
-	return all.Stop()
-}
-
-func (d *demonstration) clients(which ...int) (addresses []string) {
-	for _, i := range which {
-		addresses = append(addresses, d.Addresses()[i][1])
-	}
-	return addresses
+	return d.puts(0, 1, 2, 3)
 }
 
 // puts puts 20 pairs through each of the processes that are up, one after the other, and compares their
@@ -75,10 +58,10 @@ func (d *demonstration) puts(up ...int) error {
 		d.last++
 		pair := kv.Pair{Key: fmt.Sprintf("key %d", d.last%50), Value: fmt.Sprint(d.last)}
 		mayFail := !slices.Contains(up, owner(pair.Key))
-		err := kv.Put(d.ctx, d.clients(up...)[i%len(up)], pair)
+		err := kv.Put(d.ctx, kv.Clients(d.Processes, up...)[i%len(up)], pair)
 		for errors.Is(err, kv.ErrNotPut) && !mayFail { // it has not heard where the other one listens now
 			time.Sleep(20 * time.Millisecond)
-			err = kv.Put(d.ctx, d.clients(up...)[i%len(up)], pair)
+			err = kv.Put(d.ctx, kv.Clients(d.Processes, up...)[i%len(up)], pair)
 		}
 		switch {
 		case errors.Is(err, kv.ErrNotPut):
@@ -97,11 +80,11 @@ func (d *demonstration) puts(up ...int) error {
 
 // compare waits until some processes have the same state, and reads a pair at each.
 func (d *demonstration) compare(which ...int) error {
-	s, err := kv.Agreed(d.ctx, d.clients(which...))
+	s, err := kv.Agreed(d.ctx, kv.Clients(d.Processes, which...))
 	if err != nil {
 		return err
 	}
-	for _, address := range d.clients(which...) {
+	for _, address := range kv.Clients(d.Processes, which...) {
 		value, err := kv.Get(d.ctx, address, d.read.Key)
 		if err != nil {
 			return err
@@ -111,23 +94,4 @@ func (d *demonstration) compare(which ...int) error {
 	}
 	fmt.Fprintf(d.out, "  processes %v have the same state, %.16s\n", which, s.Hash)
 	return nil
-}
-
-// serve starts four processes and lets them work until ctx ends.
-func serve(ctx context.Context, out io.Writer) error {
-	dir, err := os.MkdirTemp("", "lanecast")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	all, err := spawn.Start(processes, dir)
-	if err != nil {
-		return err
-	}
-	defer all.Kill()
-	for i, addresses := range all.Addresses() {
-		fmt.Fprintf(out, "process %d serves clients at %s\n", i, addresses[1])
-	}
-	<-ctx.Done()
-	return all.Stop()
 }

@@ -20,12 +20,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"log"
 	"net"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -160,26 +157,4 @@ func run(p *spawn.Process) error {
 	return all.Wait()
 }
 
-func main() {
-	log.SetFlags(0)
-	if p := spawn.Self(); p != nil {
-		if err := run(p); err != nil {
-			log.Fatalf("process %d: %v", p.Index, err)
-		}
-		return
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	var err error
-	switch args := os.Args[1:]; {
-	case len(args) == 0:
-		err = demonstrate(ctx, os.Stdout)
-	case slices.Equal(args, []string{"serve"}):
-		err = serve(ctx, os.Stdout)
-	default:
-		err = kv.Command(ctx, os.Stdout, args)
-	}
-	if err != nil {
-		log.Fatal(err)
-	}
-}
+func main() { kv.Main(processes, run, demonstrate) }

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"reflect"
 	"strings"
 	"time"
 )
@@ -22,7 +21,7 @@ const putTimeout = 10 * time.Second
 
 // Serve answers clients until ctx ends:
 //
-//	PUT /keys/KEY   puts what the request's body is
+//	PUT /keys/KEY   puts the pair of KEY and the request's body
 //	GET /keys/KEY   returns the value, as this process has it now
 //	GET /status     returns the Status
 func Serve(ctx context.Context, listener net.Listener, store *Store, put func(ctx context.Context, pair Pair) error) error {
@@ -99,58 +98,4 @@ func do(ctx context.Context, method, address, path, body string) (string, error)
 		err = fmt.Errorf("%s said %s: %s", address, answer.Status, said)
 	}
 	return string(text), err
-}
-
-// Agreed waits until all processes at these addresses have the same status, and returns it.
-func Agreed(ctx context.Context, addresses []string) (Status, error) {
-	for {
-		var all []Status
-		for _, address := range addresses {
-			s, err := StatusOf(ctx, address)
-			if err != nil {
-				return s, err
-			}
-			all = append(all, s)
-		}
-		agreed := true
-		for _, s := range all[1:] {
-			agreed = agreed && reflect.DeepEqual(s, all[0])
-		}
-		if agreed {
-			return all[0], nil
-		}
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-ctx.Done():
-			return Status{}, fmt.Errorf("kv: no agreement: %v", all)
-		}
-	}
-}
-
-// Command does what a client says on the command line:
-//
-//	put ADDRESS KEY VALUE
-//	get ADDRESS KEY
-//	status ADDRESS...
-func Command(ctx context.Context, out io.Writer, args []string) error {
-	switch {
-	case len(args) == 4 && args[0] == "put":
-		return Put(ctx, args[1], Pair{Key: args[2], Value: args[3]})
-	case len(args) == 3 && args[0] == "get":
-		value, err := Get(ctx, args[1], args[2])
-		if err == nil {
-			fmt.Fprintln(out, value)
-		}
-		return err
-	case len(args) > 1 && args[0] == "status":
-		for _, address := range args[1:] {
-			s, err := StatusOf(ctx, address)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintln(out, address, s.Hash)
-		}
-		return nil
-	}
-	return errors.New("what is wanted: put ADDRESS KEY VALUE, get ADDRESS KEY, or status ADDRESS...")
 }

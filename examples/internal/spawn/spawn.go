@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -32,18 +33,27 @@ type child struct {
 	begun     bool // the process was started once
 }
 
-// Start starts n processes, whose folders are below dir, and tells them each other's addresses.
-func Start(n int, dir string) (*Processes, error) {
+// Run starts n processes, whose folders are in a temporary one, tells them each other's addresses, lets
+// f work with them, and asks them to stop; after an error it kills them.
+func Run(n int, f func(*Processes) error) error {
+	dir, err := os.MkdirTemp("", "lanecast")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
 	ps := &Processes{dir: dir}
+	defer ps.Kill()
 	for i := range n {
 		ps.list = append(ps.list, &child{})
 		if err := ps.start(i); err != nil {
-			ps.Kill()
-			return nil, err
+			return err
 		}
 	}
 	ps.tell()
-	return ps, nil
+	if err := f(ps); err != nil {
+		return err
+	}
+	return ps.stop()
 }
 
 func (ps *Processes) start(i int) error {
@@ -93,23 +103,18 @@ func (ps *Processes) ReadLine(i int) (string, error) {
 	return strings.TrimSpace(line), nil
 }
 
-// Addresses returns what each process said of where it listens.
-func (ps *Processes) Addresses() [][]string {
-	var all [][]string
-	for _, c := range ps.list {
-		all = append(all, strings.Fields(c.addresses))
+// Addresses returns where some processes listen: the k-th address that each has said.
+func (ps *Processes) Addresses(k int, which ...int) (addresses []string) {
+	for _, i := range which {
+		addresses = append(addresses, strings.Fields(ps.list[i].addresses)[k])
 	}
-	return all
+	return addresses
 }
 
 // Kill ends processes at once, all if none is named: kill -9.
 func (ps *Processes) Kill(which ...int) {
 	for i, c := range ps.list {
-		named := len(which) == 0
-		for _, w := range which {
-			named = named || w == i
-		}
-		if named && c.command != nil && c.command.Process != nil {
+		if (len(which) == 0 || slices.Contains(which, i)) && c.command != nil && c.command.Process != nil {
 			_ = c.command.Process.Kill() // it fails for one that has ended
 			_ = c.command.Wait()         // its error is that it was killed
 		}
@@ -125,8 +130,8 @@ func (ps *Processes) Restart(i int) error {
 	return nil
 }
 
-// Stop asks all to stop and waits for them. The error is that of those that failed.
-func (ps *Processes) Stop() error {
+// stop asks all to stop and waits for them. The error is that of those that failed.
+func (ps *Processes) stop() error {
 	var failed error
 	for _, c := range ps.list {
 		c.input.Close()
