@@ -82,6 +82,7 @@ func run(p *spawn.Process) error {
 		Namespace: namespace, Key: keys.Key(p.Index), Epochs: epochs,
 		Application: o, Next: store.Next,
 		Dir: p.Dir, Create: p.First,
+		// Who is started again at another address dials the others; see also Replica.Recheck.
 		Listener: forPeers, Addresses: func() map[wire.PublicKey]string {
 			addresses := make(map[wire.PublicKey]string)
 			for i, each := range p.Addresses() {

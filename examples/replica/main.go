@@ -137,7 +137,8 @@ func run(p *spawn.Process) error {
 	r, err := replica.New(replica.Config{
 		Namespace: namespace, Key: keys.Key(p.Index), Epochs: epochs,
 		Application: a, Next: a.store.Next,
-		Dir: p.Dir, Create: p.First,
+		Dir: p.Dir, Create: p.First, MaxPayload: kv.MaxPairs,
+		// Who is started again at another address dials the others; see also Replica.Recheck.
 		Listener: forPeers, Addresses: func() map[wire.PublicKey]string {
 			addresses := make(map[wire.PublicKey]string)
 			for i, each := range p.Addresses() {

@@ -151,9 +151,7 @@ func (s *Store) SaveEvery(ctx context.Context, interval time.Duration, r *replic
 			return err
 		}
 		for sequencer, below := range next {
-			err := r.Prune(ctx, sequencer, below)
-			// What is being handed over just now will be pruned the next time.
-			if err != nil && !errors.Is(err, replica.ErrNotDelivered) && ctx.Err() == nil {
+			if err := r.Prune(ctx, sequencer, below); err != nil && ctx.Err() == nil {
 				return err
 			}
 		}
