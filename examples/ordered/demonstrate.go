@@ -22,7 +22,7 @@ type demonstration struct {
 // demonstrate starts four processes, puts through all at once, kills one and then the leader, and
 // starts them again.
 func demonstrate(ctx context.Context, out io.Writer) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	return spawn.Run(processes, func(all *spawn.Processes) error {
 		return (&demonstration{Processes: all, ctx: ctx, out: out}).run()
@@ -66,12 +66,12 @@ func (d *demonstration) run() error {
 	return d.puts(0, 1, 2, 3)
 }
 
-// puts puts 25 pairs through each of the processes that are up, all at once, and compares their states.
+// puts puts 15 pairs through each of the processes that are up, all at once, and compares their states.
 func (d *demonstration) puts(up ...int) error {
 	clients, ctx := errgroup.WithContext(d.ctx)
 	for _, address := range kv.Clients(d.Processes, up...) {
 		clients.Go(func() error {
-			for i := range 25 {
+			for i := range 15 {
 				pair := kv.Pair{Key: fmt.Sprintf("key %d", i%5), Value: fmt.Sprintf("%d, through %s", i, address)}
 				if err := kv.Put(ctx, address, pair); err != nil {
 					return err

@@ -78,7 +78,7 @@ func run(p *spawn.Process) error {
 	}
 	ids := keys.Identities(processes)
 	o := newOrder(ids[p.Index], ids[leader], epochs, store)
-	o.replica, err = replica.New(replica.Config{
+	r, err := replica.New(replica.Config{
 		Namespace: namespace, Key: keys.Key(p.Index), Epochs: epochs,
 		Application: o, Next: store.Next,
 		Dir: p.Dir, Create: p.First,
@@ -95,10 +95,11 @@ func run(p *spawn.Process) error {
 	if err != nil {
 		return err
 	}
+	o.lanes = r
 	all, ctx := errgroup.WithContext(ctx)
-	all.Go(func() error { return o.replica.Run(ctx) })
+	all.Go(func() error { return r.Run(ctx) })
 	all.Go(func() error { return kv.Serve(ctx, forClients, store, o.puts.Put) })
-	all.Go(func() error { return store.SaveEvery(ctx, time.Second, o.replica) })
+	all.Go(func() error { return store.SaveEvery(ctx, time.Second, r) })
 	return all.Wait()
 }
 

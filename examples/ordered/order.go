@@ -17,6 +17,13 @@ import (
 // archives do not fill with what cannot be applied: see docs/ordering.md.
 const maxAhead = 64
 
+// lanes is what an order needs of a replica.
+type lanes interface {
+	Heads() []wire.Lock
+	Wait(ctx context.Context, k wire.Lock) error
+	Get(ctx context.Context, sequencer wire.PublicKey, height uint64) (replica.Chunk, error)
+}
+
 // order is the application of one process. A body of the leader is a cut, and then pairs; a body of
 // others is pairs.
 type order struct {
@@ -24,8 +31,8 @@ type order struct {
 	formats      wire.Formats // for reading locks
 	store        *kv.Store
 	puts         *kv.Puts
-	replica      *replica.Replica // set before it runs
-	grown        chan struct{}    // holds something if a lane of others may have grown
+	lanes        lanes         // the replica; set before it runs
+	grown        chan struct{} // holds something if a lane of others may have grown
 
 	mu    sync.Mutex
 	moved chan struct{} // closed, and another made, when the order has moved
@@ -107,7 +114,7 @@ func (o *order) nextCut(height uint64) (cut []wire.Lock) {
 		o.cut = o.before
 	}
 	o.cutAt, o.before = height, maps.Clone(o.cut)
-	for _, k := range o.replica.Heads() {
+	for _, k := range o.lanes.Heads() {
 		id, top := k.Chunk.Sequencer, k.Chunk.Height
 		if last, known := o.cut[id]; id != o.leader && top >= o.store.Next(id) && (!known || top > last) {
 			o.cut[id] = top
@@ -128,7 +135,7 @@ func (o *order) Verify(ctx context.Context, at engine.Place, body []byte) (bool,
 		return false, nil
 	}
 	for _, k := range cut {
-		if err := o.replica.Wait(ctx, k); err != nil {
+		if err := o.lanes.Wait(ctx, k); err != nil {
 			return false, err
 		}
 	}
@@ -171,12 +178,12 @@ func (o *order) Deliver(ctx context.Context, c replica.Chunk) error {
 	for _, k := range cut {
 		// We may not have heard of this lock, nor have the bodies: the leader's chunk got its quorum
 		// without us.
-		if err := o.replica.Wait(ctx, k); err != nil {
+		if err := o.lanes.Wait(ctx, k); err != nil {
 			return err
 		}
 		lane := k.Chunk.Sequencer
 		for height := o.store.Next(lane); height <= k.Chunk.Height; height++ {
-			below, err := o.replica.Get(ctx, lane, height)
+			below, err := o.lanes.Get(ctx, lane, height)
 			if err != nil {
 				return err
 			}

@@ -23,7 +23,7 @@ type demonstration struct {
 
 // demonstrate starts four processes, puts and reads through each, kills one and starts it again.
 func demonstrate(ctx context.Context, out io.Writer) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	return spawn.Run(processes, func(all *spawn.Processes) error {
 		return (&demonstration{Processes: all, ctx: ctx, out: out}).run()

@@ -17,7 +17,7 @@ import (
 var ErrNotPut = errors.New("not put")
 
 // putTimeout is how long a put may take.
-const putTimeout = 10 * time.Second
+const putTimeout = 30 * time.Second
 
 // Serve answers clients until ctx ends:
 //
