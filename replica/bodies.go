@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -20,9 +21,22 @@ import (
 type bodies struct {
 	mu     sync.Mutex
 	wanted map[wanted]*want
-	// Bytes of bodies that are being fetched: of those that come next in their lanes, and of others.
-	next, others *semaphore.Weighted
-	share        int64 // of each of the two
+	// Memory of bodies that are being fetched: of those that come next in their lanes, and of others.
+	next, others room
+	share        int64 // bytes of each of the two
+}
+
+// room is memory that those who fetch bodies take in turn.
+type room struct {
+	*semaphore.Weighted
+	waiting atomic.Int32
+}
+
+// acquire waits for so many bytes.
+func (m *room) acquire(ctx context.Context, bytes int64) error {
+	m.waiting.Add(1)
+	defer m.waiting.Add(-1)
+	return m.Acquire(ctx, bytes)
 }
 
 // wanted names a body.
@@ -56,7 +70,7 @@ type want struct {
 func newBodies(share int64) *bodies {
 	return &bodies{
 		wanted: make(map[wanted]*want),
-		next:   semaphore.NewWeighted(share), others: semaphore.NewWeighted(share), share: share,
+		next:   room{Weighted: semaphore.NewWeighted(share)}, others: room{Weighted: semaphore.NewWeighted(share)}, share: share,
 	}
 }
 
@@ -219,24 +233,55 @@ func (r *Replica) seek(ctx context.Context, w *want) (*body, error) {
 	}
 }
 
+// A fetch that has memory goes on as long as it likes while nobody else waits for memory. Otherwise its
+// turn ends once nothing has come for Config.RequestTimeout, or when it has lasted for firstTurn, and
+// twice as long each time: bodies that somebody withholds take no memory from others for good.
+const (
+	firstTurn = 10 * time.Second
+	mostTurns = 6                // doublings
+	turnPause = time.Second      // after the first turn of a body that is not certified; it doubles too
+	lookAgain = time.Second / 10 // whether somebody waits
+)
+
 // fetch asks peers for a body until it is there: its header, then its pieces.
 func (r *Replica) fetch(ctx context.Context, w *want) (*body, error) {
 	header, err := r.fetchHeader(ctx, w)
 	if err != nil {
 		return nil, err
 	}
-	size := int(header.BodySize)
-	release, err := r.bodies.reserve(ctx, w, bufferSize(size))
-	if err != nil {
-		return nil, err
+	for turn := 0; ; turn = min(turn+1, mostTurns) {
+		memory, release, err := r.bodies.reserve(ctx, w, bufferSize(int(header.BodySize)))
+		if err != nil {
+			return nil, err
+		}
+		b, err := r.fetchPieces(ctx, w, &header, memory, firstTurn<<turn)
+		release()
+		if !errors.Is(err, errTurn) {
+			return b, err
+		}
+		if r.bodies.urgencyOf(w) != forVote {
+			continue
+		}
+		timer := time.NewTimer(turnPause << turn)
+		select {
+		case <-timer.C:
+		case <-w.raised:
+		case <-ctx.Done():
+		}
+		timer.Stop()
 	}
-	defer release()
+}
+
+// fetchPieces asks peers for the pieces of a body until all are there. errTurn: others wait for memory.
+func (r *Replica) fetchPieces(ctx context.Context, w *want, header *payload.Header, memory *room, turn time.Duration) (*body, error) {
+	size := int(header.BodySize)
 	buffer := getBuffer(size)
-	assembly, err := payload.NewAssembly(&header, buffer[:size])
+	assembly, err := payload.NewAssembly(header, buffer[:size])
 	if err != nil {
 		putBuffer(buffer)
 		return nil, fmt.Errorf("%w: %w", errMisfit, err)
 	}
+	began := time.Now()
 	s := search{
 		items: int(payload.Pieces(header.BodySize)), typ: message.PieceRequestType,
 		request: func(item int) []byte {
@@ -257,13 +302,16 @@ func (r *Replica) fetch(ctx context.Context, w *want) (*body, error) {
 			return err
 		},
 		rank: r.rank(w.Place, w.digest), pruned: r.prunedAt(w.Place),
+		over: func(now, last time.Time) bool {
+			return memory.waiting.Load() > 0 && (now.Sub(last) > r.cfg.RequestTimeout || now.Sub(began) > turn)
+		},
 	}
 	if err := s.run(ctx, r); err != nil {
 		putBuffer(buffer)
 		return nil, err
 	}
 	bytes, tree := assembly.Complete()
-	b := newBody(&header, w.digest, tree, bytes, buffer)
+	b := newBody(header, w.digest, tree, bytes, buffer)
 	r.counts.fetched.Add(1)
 	r.store.remember(b)
 	return b, nil
@@ -329,9 +377,9 @@ func (r *Replica) askHeaders(ctx context.Context, p message.Place, digest wire.D
 	return headers, nil
 }
 
-// reserve waits until there is room in memory for a body, and returns what gives it back. Those that
-// come next in their lanes have room of their own.
-func (bs *bodies) reserve(ctx context.Context, w *want, bytes int64) (release func(), err error) {
+// reserve waits until there is room in memory for a body, and returns whose it is and what gives it
+// back. Those that come next in their lanes have room of their own.
+func (bs *bodies) reserve(ctx context.Context, w *want, bytes int64) (memory *room, release func(), err error) {
 	bytes = min(bytes, bs.share)
 	if bs.urgencyOf(w) != nextInLane {
 		waiting, cancel := context.WithCancel(ctx)
@@ -342,17 +390,17 @@ func (bs *bodies) reserve(ctx context.Context, w *want, bytes int64) (release fu
 			case <-waiting.Done():
 			}
 		}()
-		err := bs.others.Acquire(waiting, bytes)
+		err := bs.others.acquire(waiting, bytes)
 		cancel()
 		if err == nil {
-			return func() { bs.others.Release(bytes) }, nil
+			return &bs.others, func() { bs.others.Release(bytes) }, nil
 		}
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return nil, nil, ctx.Err()
 		}
 	}
-	if err := bs.next.Acquire(ctx, bytes); err != nil {
-		return nil, err
+	if err := bs.next.acquire(ctx, bytes); err != nil {
+		return nil, nil, err
 	}
-	return func() { bs.next.Release(bytes) }, nil
+	return &bs.next, func() { bs.next.Release(bytes) }, nil
 }
