@@ -29,14 +29,9 @@ var errUnknownParent = errors.New("replica: what the chunk stands on is not know
 func (a automaton) Verify(ctx context.Context, at engine.Place, digest wire.Digest) (bool, error) {
 	r, l := a.Replica, a.laneOf(at.Sequencer)
 	p := message.Place{Sequencer: at.Sequencer, Height: at.Height}
-	l.mu.Lock()
-	known := l.knows(r.archive, at.Height, digest)
-	l.mu.Unlock()
-	switch known {
-	case contradicted:
-		return false, nil
-	case overtaken:
-		return false, errOvertaken
+	known, err := l.comeTo(ctx, r.archive, at.Height, digest)
+	if err != nil || known == contradicted {
+		return false, err
 	}
 	// A body that is held was compared before it was kept. One that was pushed is compared here, before
 	// it becomes one that is held.
@@ -74,10 +69,26 @@ func (a automaton) Verify(ctx context.Context, at engine.Place, digest wire.Dige
 			return false, err
 		}
 	}
-	if err := <-persisted; err != nil {
-		return false, err
+	err = <-persisted
+	return err == nil, err
+}
+
+// comeTo returns what is known of a chunk. For one below what is certified that is nothing, until the
+// lane was walked down to it: no verdict on it is needed meanwhile.
+func (l *lane) comeTo(ctx context.Context, archive *archive.Archive, height uint64, digest wire.Digest) (certainty, error) {
+	for {
+		l.mu.Lock()
+		known, changed := l.knows(archive, height, digest), l.changed
+		l.mu.Unlock()
+		if known != overtaken {
+			return known, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return known, ctx.Err()
+		}
 	}
-	return true, nil
 }
 
 // fits reports whether a header is that of a place, and stands on what the chunk there stands on. What

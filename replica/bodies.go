@@ -287,21 +287,8 @@ func (r *Replica) fetchPieces(ctx context.Context, w *want, header *payload.Head
 		request: func(item int) []byte {
 			return (&message.PieceRequest{Place: w.Place, Digest: w.digest, Index: uint32(item)}).AppendTo(nil)
 		},
-		accept: func(item int, answer network.Message) error {
-			var piece message.Piece
-			if answer.Type != message.PieceType {
-				return fmt.Errorf("%w: an answer of type 0x%02x to a request for a piece", errWrong, uint8(answer.Type))
-			}
-			if err := piece.Decode(answer.Buffer.Bytes()); err != nil {
-				return err
-			}
-			if piece.Digest != w.digest || piece.Index != uint32(item) {
-				return fmt.Errorf("%w: piece %d of %v", errWrong, piece.Index, piece.Digest)
-			}
-			_, err := assembly.Add(uint64(item), piece.Bytes, piece.Path)
-			return err
-		},
-		rank: r.rank(w.Place, w.digest), pruned: r.prunedAt(w.Place),
+		accept: func(item int, answer network.Message) error { return takePiece(assembly, w.digest, item, answer) },
+		rank:   r.rank(w.Place), pruned: r.prunedAt(w.Place),
 		over: func(now, last time.Time) bool {
 			return memory.waiting.Load() > 0 && (now.Sub(last) > r.cfg.RequestTimeout || now.Sub(began) > turn)
 		},
@@ -315,6 +302,22 @@ func (r *Replica) fetchPieces(ctx context.Context, w *want, header *payload.Head
 	r.counts.fetched.Add(1)
 	r.store.remember(b)
 	return b, nil
+}
+
+// takePiece puts the piece of an answer into its place.
+func takePiece(assembly *payload.Assembly, digest wire.Digest, item int, answer network.Message) error {
+	var piece message.Piece
+	if answer.Type != message.PieceType {
+		return fmt.Errorf("%w: an answer of type 0x%02x to a request for a piece", errWrong, uint8(answer.Type))
+	}
+	if err := piece.Decode(answer.Buffer.Bytes()); err != nil {
+		return err
+	}
+	if piece.Digest != digest || piece.Index != uint32(item) {
+		return fmt.Errorf("%w: piece %d of %v", errWrong, piece.Index, piece.Digest)
+	}
+	_, err := assembly.Add(uint64(item), piece.Bytes, piece.Path)
+	return err
 }
 
 // fetchHeader returns the header of a chunk from the archive, or from a peer.
@@ -366,7 +369,7 @@ func (r *Replica) askHeaders(ctx context.Context, p message.Place, digest wire.D
 			headers = got.Headers
 			return nil
 		},
-		rank: r.rank(p, digest), pruned: r.prunedAt(p),
+		rank: r.rank(p), pruned: r.prunedAt(p),
 	}
 	if err := s.run(ctx, r); err != nil {
 		return nil, err

@@ -60,7 +60,8 @@ type Config struct {
 
 	// Listener accepts connections; nil: none are accepted. Run closes it.
 	Listener net.Listener
-	// Addresses returns where identities can be dialled: see [network.Config].Addresses.
+	// Addresses returns where identities can be dialled: see [network.Config].Addresses. It is asked
+	// at start, when sets of epochs become known, and by [Replica.Recheck].
 	Addresses func() map[wire.PublicKey]string
 	// Admit says what an identity may be that is in no set within bounds: Follower, or Refused. nil:
 	// they are refused. It answers at once.

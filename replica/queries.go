@@ -169,15 +169,12 @@ func (r *Replica) hold(ctx context.Context, p message.Place, digest wire.Digest)
 }
 
 // Prune says that the host needs nothing of a lane below a height any more: see
-// [archive.Archive.Prune]. It returns when that is durable.
+// [archive.Archive.Prune]. What was not handed over yet stays. It returns when that is durable.
 func (r *Replica) Prune(ctx context.Context, sequencer wire.PublicKey, below uint64) error {
 	l := r.laneOf(sequencer)
 	l.mu.Lock()
-	next := l.next
+	below = min(below, l.next)
 	l.mu.Unlock()
-	if below > next {
-		return fmt.Errorf("replica: pruning lane %v below height %d: %w, the next is %d", sequencer, below, ErrNotDelivered, next)
-	}
 	return r.prune(ctx, sequencer, below)
 }
 
@@ -235,3 +232,7 @@ func (r *Replica) Engine() *engine.Engine { return r.engine }
 
 // Usage returns what the archive holds.
 func (r *Replica) Usage() archive.Usage { return r.archive.Usage() }
+
+// Recheck says that Config.Admit or Config.Addresses may answer otherwise now. The sets of epochs are
+// looked at anyway.
+func (r *Replica) Recheck() { r.transport.Recheck() }

@@ -29,8 +29,6 @@ var (
 	ErrApplication = errors.New("replica: the application failed")
 	// ErrNotCertified: the chunk is not known to be certified.
 	ErrNotCertified = errors.New("replica: not known to be certified")
-	// ErrNotDelivered: the host has not been handed over what it wants to have pruned.
-	ErrNotDelivered = errors.New("replica: not handed over yet")
 	// ErrRecovering: the journal was lost, and the replica has not recovered yet.
 	ErrRecovering = errors.New("replica: recovering from a lost journal")
 	// ErrFork: what is certified in a lane contradicts itself, or what was handed over.
@@ -149,7 +147,10 @@ func (r *Replica) newTransport() (network.Transport, error) {
 	n.Settings.UncompressedAcks = c.uncompressedAcks()
 	n.Settings.Epochs = func() []network.Epoch { return r.bridge.Epochs() }
 	if n.QueueBytes == 0 { // four bodies, with what goes around them
-		n.QueueBytes = max(4<<20, 4*(c.MaxPayload+c.MaxPayload/64))
+		n.QueueBytes = 4 * (c.MaxPayload + c.MaxPayload/64)
+		for _, t := range n.Types {
+			n.QueueBytes = max(n.QueueBytes, t.Limit)
+		}
 	}
 	return network.New(n)
 }

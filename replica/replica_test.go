@@ -315,15 +315,17 @@ func TestRule7_4_AHostThatFellBehindWhatIsKeptIsToldAndRestored(t *testing.T) {
 		}
 		apps := make([]*chain, 4)
 		for i := range c.ids {
-			apps[i] = newChain(c.ids[i], 10_000, 40)
+			apps[i] = newChain(c.ids[i], 10_000, 3)
 			c.start(i, apps[i])
 		}
 		c.eventually(30*time.Second, "some chunks are handed over", c.everywhere(3))
 		c.stop(3)
+		for _, app := range apps {
+			app.grow(40, 10_000)
+		}
 		c.eventually(30*time.Second, "the others go on", func() bool {
 			return apps[0].next(c.ids[0]) >= 20 && apps[1].next(c.ids[1]) >= 20 && apps[2].next(c.ids[2]) >= 20
 		})
-		t.Log(c.heights())
 		for _, p := range c.all[:3] {
 			for _, id := range c.ids[:3] {
 				if err := p.Prune(t.Context(), id, 15); err != nil {
@@ -342,26 +344,24 @@ func TestRule7_4_AHostThatFellBehindWhatIsKeptIsToldAndRestored(t *testing.T) {
 				t.Errorf("the host was told of height %d, next is %d", told[id], apps[3].next(id))
 			}
 		}
-		// Its state comes from replica 0.
+		// Its state comes from replica 0, and the lanes go on.
+		c.eventually(30*time.Second, "the others are handed all", func() bool {
+			return apps[0].next(c.ids[0]) == 40 && apps[0].next(c.ids[1]) == 40 && apps[0].next(c.ids[2]) == 40
+		})
 		var locks []wire.Lock
 		for _, k := range c.all[0].Heads() {
-			id := k.Chunk.Sequencer
-			if id == c.ids[3] {
-				continue
-			}
-			apps[0].mu.Lock()
-			if uint64(len(apps[0].delivered[id])) > k.Chunk.Height {
+			if k.Chunk.Sequencer != c.ids[3] {
 				locks = append(locks, k)
-				apps[3].mu.Lock()
-				apps[3].delivered[id] = append([]wire.Digest(nil), apps[0].delivered[id][:k.Chunk.Height+1]...)
-				apps[3].mu.Unlock()
 			}
-			apps[0].mu.Unlock()
 		}
+		apps[3].take(apps[0], c.ids[:3])
 		if err := c.all[3].Restore(t.Context(), locks...); err != nil {
 			t.Fatal(err)
 		}
-		c.eventually(60*time.Second, "every lane is handed over", c.everywhere(40))
+		for _, app := range apps {
+			app.grow(50, 10_000)
+		}
+		c.eventually(60*time.Second, "every lane is handed over", c.everywhere(50))
 		c.stopAll()
 	})
 }
@@ -416,8 +416,11 @@ func TestAnOrdererSeesHeadsWaitsForLocksAndGetsBodies(t *testing.T) {
 		if len(r.Tips()) < 3 {
 			t.Errorf("%d tips", len(r.Tips()))
 		}
-		if err := r.Prune(t.Context(), c.ids[0], 3); !errors.Is(err, replica.ErrNotDelivered) {
+		if err := r.Prune(t.Context(), r.Heads()[0].Chunk.Sequencer, 3); err != nil {
 			t.Errorf("pruning what was not handed over: %v", err)
+		}
+		if _, err := r.Get(t.Context(), r.Heads()[0].Chunk.Sequencer, 0); err != nil {
+			t.Errorf("what was not handed over is gone: %v", err)
 		}
 		c.stopAll()
 	})
@@ -452,13 +455,9 @@ func TestAnApplicationThatDeclinesOrProposesTooMuchIsAskedAgain(t *testing.T) {
 			c.start(i, newChain(c.ids[i], 100_000, 3))
 		}
 		c.eventually(30*time.Second, "every lane is handed over", c.everywhere(3))
-		c.all[0].chain.mu.Lock()
-		c.all[0].chain.max, c.all[0].chain.size = 6, 100_001
-		c.all[0].chain.mu.Unlock()
+		c.all[0].chain.grow(6, 100_001)
 		time.Sleep(5 * time.Second)
-		c.all[0].chain.mu.Lock()
-		c.all[0].chain.size = 99_999
-		c.all[0].chain.mu.Unlock()
+		c.all[0].chain.grow(6, 99_999)
 		c.eventually(30*time.Second, "the lane goes on", func() bool { return c.all[1].chain.next(c.ids[0]) == 6 })
 		c.stopAll()
 	})

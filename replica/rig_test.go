@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -60,6 +61,13 @@ func (c *chain) Propose(ctx context.Context, at engine.Place) ([]byte, error) {
 	return bodyOf(at.Sequencer, at.Height, c.size), nil
 }
 
+// grow has the chain propose up to another height, and bodies of another size.
+func (c *chain) grow(heights uint64, size int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.max, c.size = heights, size
+}
+
 func (c *chain) Verify(_ context.Context, at engine.Place, body []byte) (bool, error) {
 	if c.verify != nil {
 		return c.verify(at, body)
@@ -106,6 +114,17 @@ type memFS = crashfs.FS[journal.File]
 
 func newMemFS() *memFS {
 	return crashfs.New(func(f crashfs.File) journal.File { return f }, journal.ErrLocked)
+}
+
+// take takes another host's state of some lanes.
+func (c *chain) take(other *chain, lanes []wire.PublicKey) {
+	other.mu.Lock()
+	defer other.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, id := range lanes {
+		c.delivered[id] = slices.Clone(other.delivered[id])
+	}
 }
 
 // cluster is a network of replicas in memory.
@@ -159,9 +178,11 @@ func (c *cluster) start(i int, app *chain) *process {
 		Transport: c.net.NewTransport(c.ids[i], replica.Types(0)),
 		Engine: engine.Config{
 			RebroadcastTimeout: time.Second, Workers: 1,
-			Journal: engine.JournalConfig{Storage: journal.Config{FS: c.disk[i]}},
+			Journal: engine.JournalConfig{Storage: journal.Config{FS: c.disk[i], SegmentSize: 64 << 10}},
 		},
-		Archive: archive.Config{MinFree: -1, FS: c.disk[i]},
+		// Small files: the disk keeps a copy for every write that is not synced.
+		MaxPayload: 512 << 10,
+		Archive:    archive.Config{MinFree: -1, FS: c.disk[i], SegmentSize: 1 << 20},
 	}
 	if testing.Verbose() {
 		config.Logger = slog.New(slog.NewTextHandler(testWriter{c.t}, nil)).With("replica", i)

@@ -81,7 +81,7 @@ type reply struct {
 	err    error
 }
 
-// run returns nil once every item is there, or ctx's error.
+// run returns nil once every item is there, errTurn, or ctx's error.
 func (s *search) run(ctx context.Context, r *Replica) error {
 	ctx, cancel := context.WithCancel(ctx)
 	replies := make(chan reply, parallel*maxHedges)
