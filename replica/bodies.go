@@ -79,7 +79,7 @@ var errMisfit = errors.New("replica: the header is of another place than its chu
 
 // obtain returns the body of a chunk, which the caller holds then: from memory, from disk, from who
 // pushes it, or from peers that are asked for it. It goes on until ctx ends. The error is ctx's,
-// errMisfit, or that of a disk that fails.
+// ErrClosed, errMisfit, or that of a disk that fails.
 func (r *Replica) obtain(ctx context.Context, p message.Place, digest wire.Digest, u urgency) (*body, error) {
 	if b := r.store.recall(p, digest); b != nil {
 		return b, nil
@@ -89,7 +89,11 @@ func (r *Replica) obtain(ctx context.Context, p message.Place, digest wire.Diges
 	case <-w.done:
 	case <-ctx.Done():
 	}
-	return r.bodies.leave(w, ctx.Err())
+	b, err := r.bodies.leave(w, ctx.Err())
+	if err != nil && ctx.Err() == nil && r.working.Err() != nil {
+		err = ErrClosed
+	}
+	return b, err
 }
 
 // join adds a waiter for a body. The first one begins the work.
@@ -107,13 +111,16 @@ func (bs *bodies) join(r *Replica, name wanted, u urgency) *want {
 			close(w.raised)
 		}
 		bs.wanted[name] = w
-		r.workers.Go(func() {
+		if !r.work(func() {
 			b, err := r.seek(ctx, w)
 			bs.mu.Lock()
 			w.body, w.err = b, err
 			bs.mu.Unlock()
 			close(w.done)
-		})
+		}) {
+			w.err = ErrClosed
+			close(w.done)
+		}
 	} else if u > w.urgency {
 		w.urgency = u
 		if u == nextInLane {
