@@ -125,7 +125,7 @@ func (a automaton) Broadcast(_ context.Context, at engine.Place, digest wire.Dig
 		return // whoever lacks it asks
 	}
 	r := a.Replica
-	r.workers.Go(func() {
+	r.work(func() {
 		if b, err := r.store.get(message.Place{Sequencer: at.Sequencer, Height: at.Height}, digest, archive.ForVote); err == nil {
 			r.push(b)
 			b.release()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -20,9 +21,22 @@ import (
 type bodies struct {
 	mu     sync.Mutex
 	wanted map[wanted]*want
-	// Bytes of bodies that are being fetched: of those that come next in their lanes, and of others.
-	next, others *semaphore.Weighted
-	share        int64 // of each of the two
+	// Memory of bodies that are being fetched: of those that come next in their lanes, and of others.
+	next, others room
+	share        int64 // bytes of each of the two
+}
+
+// room is memory that those who fetch bodies take in turn.
+type room struct {
+	*semaphore.Weighted
+	waiting atomic.Int32
+}
+
+// acquire waits for so many bytes.
+func (m *room) acquire(ctx context.Context, bytes int64) error {
+	m.waiting.Add(1)
+	defer m.waiting.Add(-1)
+	return m.Acquire(ctx, bytes)
 }
 
 // wanted names a body.
@@ -56,7 +70,7 @@ type want struct {
 func newBodies(share int64) *bodies {
 	return &bodies{
 		wanted: make(map[wanted]*want),
-		next:   semaphore.NewWeighted(share), others: semaphore.NewWeighted(share), share: share,
+		next:   room{Weighted: semaphore.NewWeighted(share)}, others: room{Weighted: semaphore.NewWeighted(share)}, share: share,
 	}
 }
 
@@ -65,7 +79,7 @@ var errMisfit = errors.New("replica: the header is of another place than its chu
 
 // obtain returns the body of a chunk, which the caller holds then: from memory, from disk, from who
 // pushes it, or from peers that are asked for it. It goes on until ctx ends. The error is ctx's,
-// errMisfit, or that of a disk that fails.
+// ErrClosed, errMisfit, or that of a disk that fails.
 func (r *Replica) obtain(ctx context.Context, p message.Place, digest wire.Digest, u urgency) (*body, error) {
 	if b := r.store.recall(p, digest); b != nil {
 		return b, nil
@@ -75,7 +89,11 @@ func (r *Replica) obtain(ctx context.Context, p message.Place, digest wire.Diges
 	case <-w.done:
 	case <-ctx.Done():
 	}
-	return r.bodies.leave(w, ctx.Err())
+	b, err := r.bodies.leave(w, ctx.Err())
+	if err != nil && ctx.Err() == nil && r.working.Err() != nil {
+		err = ErrClosed
+	}
+	return b, err
 }
 
 // join adds a waiter for a body. The first one begins the work.
@@ -93,13 +111,16 @@ func (bs *bodies) join(r *Replica, name wanted, u urgency) *want {
 			close(w.raised)
 		}
 		bs.wanted[name] = w
-		r.workers.Go(func() {
+		if !r.work(func() {
 			b, err := r.seek(ctx, w)
 			bs.mu.Lock()
 			w.body, w.err = b, err
 			bs.mu.Unlock()
 			close(w.done)
-		})
+		}) {
+			w.err = ErrClosed
+			close(w.done)
+		}
 	} else if u > w.urgency {
 		w.urgency = u
 		if u == nextInLane {
@@ -219,9 +240,15 @@ func (r *Replica) seek(ctx context.Context, w *want) (*body, error) {
 	}
 }
 
-// stallTimeout is how long a fetch may stand still until it gives its memory up and queues again: so
-// bodies that are withheld keep nobody else's from being fetched.
-const stallTimeout = 5 * time.Second
+// A fetch that has memory goes on as long as it likes while nobody else waits for memory. Otherwise its
+// turn ends once nothing has come for Config.RequestTimeout, or when it has lasted for firstTurn, and
+// twice as long each time: bodies that somebody withholds take no memory from others for good.
+const (
+	firstTurn = 10 * time.Second
+	mostTurns = 6                // doublings
+	turnPause = time.Second      // after the first turn of a body that is not certified; it doubles too
+	lookAgain = time.Second / 10 // whether somebody waits
+)
 
 // fetch asks peers for a body until it is there: its header, then its pieces.
 func (r *Replica) fetch(ctx context.Context, w *want) (*body, error) {
@@ -229,34 +256,49 @@ func (r *Replica) fetch(ctx context.Context, w *want) (*body, error) {
 	if err != nil {
 		return nil, err
 	}
-	for {
-		b, err := r.fetchPieces(ctx, w, &header)
-		if !errors.Is(err, errStalled) {
+	for turn := 0; ; turn = min(turn+1, mostTurns) {
+		memory, release, err := r.bodies.reserve(ctx, w, bufferSize(int(header.BodySize)))
+		if err != nil {
+			return nil, err
+		}
+		b, err := r.fetchPieces(ctx, w, &header, memory, firstTurn<<turn)
+		release()
+		if !errors.Is(err, errTurn) {
 			return b, err
 		}
+		if r.bodies.urgencyOf(w) != forVote {
+			continue
+		}
+		timer := time.NewTimer(turnPause << turn)
+		select {
+		case <-timer.C:
+		case <-w.raised:
+		case <-ctx.Done():
+		}
+		timer.Stop()
 	}
 }
 
-func (r *Replica) fetchPieces(ctx context.Context, w *want, header *payload.Header) (*body, error) {
+// fetchPieces asks peers for the pieces of a body until all are there. errTurn: others wait for memory.
+func (r *Replica) fetchPieces(ctx context.Context, w *want, header *payload.Header, memory *room, turn time.Duration) (*body, error) {
 	size := int(header.BodySize)
-	release, err := r.bodies.reserve(ctx, w, bufferSize(size))
-	if err != nil {
-		return nil, err
-	}
-	defer release()
 	buffer := getBuffer(size)
 	assembly, err := payload.NewAssembly(header, buffer[:size])
 	if err != nil {
 		putBuffer(buffer)
 		return nil, fmt.Errorf("%w: %w", errMisfit, err)
 	}
+	began := time.Now()
 	s := search{
-		items: int(payload.Pieces(header.BodySize)), typ: message.PieceRequestType, stall: stallTimeout,
+		items: int(payload.Pieces(header.BodySize)), typ: message.PieceRequestType,
 		request: func(item int) []byte {
 			return (&message.PieceRequest{Place: w.Place, Digest: w.digest, Index: uint32(item)}).AppendTo(nil)
 		},
 		accept: func(item int, answer network.Message) error { return takePiece(assembly, w.digest, item, answer) },
 		rank:   r.rank(w.Place), pruned: r.prunedAt(w.Place),
+		over: func(now, last time.Time) bool {
+			return memory.waiting.Load() > 0 && (now.Sub(last) > r.cfg.RequestTimeout || now.Sub(began) > turn)
+		},
 	}
 	if err := s.run(ctx, r); err != nil {
 		putBuffer(buffer)
@@ -345,9 +387,9 @@ func (r *Replica) askHeaders(ctx context.Context, p message.Place, digest wire.D
 	return headers, nil
 }
 
-// reserve waits until there is room in memory for a body, and returns what gives it back. Those that
-// come next in their lanes have room of their own.
-func (bs *bodies) reserve(ctx context.Context, w *want, bytes int64) (release func(), err error) {
+// reserve waits until there is room in memory for a body, and returns whose it is and what gives it
+// back. Those that come next in their lanes have room of their own.
+func (bs *bodies) reserve(ctx context.Context, w *want, bytes int64) (memory *room, release func(), err error) {
 	bytes = min(bytes, bs.share)
 	if bs.urgencyOf(w) != nextInLane {
 		waiting, cancel := context.WithCancel(ctx)
@@ -358,17 +400,17 @@ func (bs *bodies) reserve(ctx context.Context, w *want, bytes int64) (release fu
 			case <-waiting.Done():
 			}
 		}()
-		err := bs.others.Acquire(waiting, bytes)
+		err := bs.others.acquire(waiting, bytes)
 		cancel()
 		if err == nil {
-			return func() { bs.others.Release(bytes) }, nil
+			return &bs.others, func() { bs.others.Release(bytes) }, nil
 		}
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return nil, nil, ctx.Err()
 		}
 	}
-	if err := bs.next.Acquire(ctx, bytes); err != nil {
-		return nil, err
+	if err := bs.next.acquire(ctx, bytes); err != nil {
+		return nil, nil, err
 	}
-	return func() { bs.next.Release(bytes) }, nil
+	return &bs.next, func() { bs.next.Release(bytes) }, nil
 }

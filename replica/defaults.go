@@ -33,8 +33,13 @@ func (c *checker) unset(part string, config any, fields ...string) {
 }
 
 func (c *checker) required(field string, value any) {
-	if value == nil || reflect.ValueOf(value).IsZero() {
+	switch v := reflect.ValueOf(value); v.Kind() {
+	case reflect.Invalid:
 		c.fail(field, "set", nil)
+	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Func, reflect.Chan:
+		if v.IsNil() {
+			c.fail(field, "set", nil)
+		}
 	}
 }
 
@@ -106,6 +111,12 @@ func (c Config) withDefaults() (Config, error) {
 
 func (c *Config) identity() wire.PublicKey { return wire.PublicKey(c.Key.Public().(ed25519.PublicKey)) }
 
+// scheme returns the scheme of an epoch. One that is nil counts as unknown, as it does to the engine.
+func (c *Config) scheme(epoch uint64) (verify.Scheme, bool) {
+	scheme, ok := c.Epochs.Scheme(epoch)
+	return scheme, ok && scheme != nil
+}
+
 // epochsBack and epochsAhead are what the engine makes of its fields.
 func (c *Config) epochsBack() uint64  { return orOne(c.Engine.EpochsBack) }
 func (c *Config) epochsAhead() uint64 { return orOne(c.Engine.EpochsAhead) }
@@ -127,7 +138,7 @@ func (c *Config) uncompressedAcks() bool {
 	if e, ok := c.Epochs.(interface{ Current() uint64 }); ok {
 		epoch = e.Current()
 	}
-	scheme, ok := c.Epochs.Scheme(epoch)
+	scheme, ok := c.scheme(epoch)
 	if !ok {
 		return false
 	}

@@ -24,7 +24,7 @@ func (m monitor) Epochs(ctx context.Context) (uint64, <-chan uint64, error) {
 	}
 	r.enter(now)
 	out := make(chan uint64)
-	r.workers.Go(func() {
+	r.work(func() {
 		defer close(out)
 		for {
 			select {
@@ -65,7 +65,7 @@ func (r *Replica) epochs() iter.Seq[uint64] {
 // knownSets returns the epochs within bounds whose sets are known.
 func (r *Replica) knownSets() (known []uint64) {
 	for epoch := range r.epochs() {
-		_, scheme := r.cfg.Epochs.Scheme(epoch)
+		_, scheme := r.cfg.scheme(epoch)
 		_, sequencers := r.cfg.Epochs.Sequencers(epoch)
 		if scheme && sequencers {
 			known = append(known, epoch)
@@ -76,7 +76,7 @@ func (r *Replica) knownSets() (known []uint64) {
 
 // others returns the validators of the current epoch without us.
 func (r *Replica) others() []wire.PublicKey {
-	scheme, ok := r.cfg.Epochs.Scheme(r.epoch.Load())
+	scheme, ok := r.cfg.scheme(r.epoch.Load())
 	if !ok {
 		return nil
 	}
@@ -99,13 +99,13 @@ func (r *Replica) rank(p message.Place) func(id wire.PublicKey) int {
 	var signers wire.Signers
 	var scheme verify.Scheme
 	if locked && lock.Chunk.Height >= p.Height {
-		if s, ok := r.cfg.Epochs.Scheme(lock.Epoch); ok {
+		if s, ok := r.cfg.scheme(lock.Epoch); ok {
 			scheme = s
 			signers, _, _ = s.Format().SplitCertificate(lock.Certificate) // none in a threshold certificate
 		}
 	}
 	if scheme == nil {
-		scheme, _ = r.cfg.Epochs.Scheme(r.epoch.Load())
+		scheme, _ = r.cfg.scheme(r.epoch.Load())
 	}
 	return func(id wire.PublicKey) int {
 		if id == p.Sequencer {
@@ -151,7 +151,7 @@ func (r *Replica) prunedAt(p message.Place) func(by []wire.PublicKey) {
 // outweighFaulty reports whether validators weigh more than f in a known epoch.
 func (r *Replica) outweighFaulty(ids []wire.PublicKey) bool {
 	for epoch := range r.epochs() {
-		scheme, ok := r.cfg.Epochs.Scheme(epoch)
+		scheme, ok := r.cfg.scheme(epoch)
 		if !ok {
 			continue
 		}

@@ -59,12 +59,16 @@ func (l *lane) notify() {
 	l.changed = make(chan struct{})
 }
 
+// knownLane returns a lane that was heard of, nil if it was not.
+func (r *Replica) knownLane(id wire.PublicKey) *lane {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lanes[id]
+}
+
 // laneOf returns a lane, which is made when it is first heard of.
 func (r *Replica) laneOf(id wire.PublicKey) *lane {
-	r.mu.Lock()
-	l := r.lanes[id]
-	r.mu.Unlock()
-	if l != nil {
+	if l := r.knownLane(id); l != nil {
 		return l
 	}
 	next := r.cfg.Next(id) // the host may call us
@@ -73,7 +77,7 @@ func (r *Replica) laneOf(id wire.PublicKey) *lane {
 	if l := r.lanes[id]; l != nil {
 		return l
 	}
-	l = &lane{id: id, next: next, changed: make(chan struct{}), fetching: make(map[uint64]bool)}
+	l := &lane{id: id, next: next, changed: make(chan struct{}), fetching: make(map[uint64]bool)}
 	l.work, l.restart = context.WithCancel(r.working)
 	r.lanes[id] = l
 	return l
@@ -108,11 +112,11 @@ func (r *Replica) advance(l *lane) {
 	}
 	if !l.walking && l.locked && l.lock.Chunk.Height >= l.end() {
 		l.walking = true
-		r.workers.Go(func() { r.walk(l) })
+		r.work(func() { r.walk(l) })
 	}
 	if !l.delivering && len(l.proven) > 0 {
 		l.delivering = true
-		r.workers.Go(func() { r.deliver(l) })
+		r.work(func() { r.deliver(l) })
 	}
 }
 
@@ -315,7 +319,7 @@ func (r *Replica) prefetch(l *lane) {
 		}
 		l.fetching[height] = true
 		ctx := l.work
-		r.workers.Go(func() {
+		r.work(func() {
 			defer func() {
 				l.mu.Lock()
 				delete(l.fetching, height)

@@ -19,13 +19,14 @@ type peers struct {
 	changed chan struct{} // closed, and another made, when one is connected
 }
 
-// peer is one that is connected. peers.mu guards asked, failures and pausedTo.
+// peer is one that is connected. peers.mu guards what is not id or incoming.
 type peer struct {
 	id       wire.PublicKey
 	role     network.Role
 	asked    int       // our requests that are open
 	failures int       // in a row
 	pausedTo time.Time // after failures
+	doubtTo  time.Time // after failures and wrong answers: others are asked first
 
 	feeds atomic.Bool // it sends us new locks, since we asked for them
 	fed   atomic.Bool // we send it new locks
@@ -41,7 +42,7 @@ func (p *peers) connect(id wire.PublicKey, role network.Role) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if known := p.all[id]; known != nil { // restarted, or with another role
-		known.role, known.failures, known.pausedTo = role, 0, time.Time{}
+		known.role, known.failures, known.pausedTo, known.doubtTo = role, 0, time.Time{}, time.Time{}
 	} else {
 		p.all[id] = &peer{id: id, role: role}
 	}
@@ -108,4 +109,22 @@ func (p *peers) answered(of *peer, now time.Time, answered bool) {
 	}
 	of.pausedTo = now.Add(min(leastPause<<min(of.failures, 10), mostPause))
 	of.failures++
+	of.doubtTo = now.Add(doubtTime)
+}
+
+// doubtTime is how long others are asked before a peer that has not answered, or wrongly.
+const doubtTime = 10 * time.Second
+
+// doubt takes note of a wrong answer.
+func (p *peers) doubt(of *peer, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	of.doubtTo = now.Add(doubtTime)
+}
+
+// doubts reports whether a peer has not answered lately, or wrongly.
+func (p *peers) doubts(of *peer, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return of.doubtTo.After(now)
 }

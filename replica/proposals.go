@@ -69,7 +69,7 @@ func (a automaton) Propose(ctx context.Context, at engine.Place) (wire.Digest, e
 	if err != nil {
 		return wire.Digest{}, err
 	}
-	a.workers.Go(func() { a.proposeAhead(engine.Place{Sequencer: at.Sequencer, Height: at.Height + 1, Parent: digest}) })
+	a.work(func() { a.proposeAhead(engine.Place{Sequencer: at.Sequencer, Height: at.Height + 1, Parent: digest}) })
 	return digest, nil
 }
 

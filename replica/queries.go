@@ -57,7 +57,11 @@ func (r *Replica) allLanes() []*lane {
 // ctx's, [ErrNotCertified] for a chunk above the highest lock known, [archive.ErrPruned] for one that
 // is not kept any more, or [ErrFork] on a lane that has stopped.
 func (r *Replica) Get(ctx context.Context, sequencer wire.PublicKey, height uint64) (Chunk, error) {
-	digest, proof, err := r.laneOf(sequencer).certifiedAt(ctx, r.archive, height)
+	l := r.knownLane(sequencer)
+	if l == nil {
+		return Chunk{}, fmt.Errorf("%w: height %d of lane %v", ErrNotCertified, height, sequencer)
+	}
+	digest, proof, err := l.certifiedAt(ctx, r.archive, height)
 	if err != nil {
 		return Chunk{}, err
 	}
@@ -103,17 +107,25 @@ func (l *lane) certifiedAt(ctx context.Context, kept *archive.Archive, height ui
 	}
 }
 
+// isHead reports whether a chunk is that of the highest lock of its lane. It makes no lane: whoever
+// writes bodies can name as many as there are keys.
+func (r *Replica) isHead(c *wire.Chunk) bool {
+	l := r.knownLane(c.Sequencer)
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.locked && l.lock.Chunk == *c
+}
+
 // Offer hands in locks that the host got elsewhere: in the body of another lane, say. They are
 // verified, and count whatever their epoch, as long as its sets are known. The error says which one
 // does not verify; the others have been taken.
 func (r *Replica) Offer(ctx context.Context, locks ...wire.Lock) error {
 	unknown := make([]wire.Lock, 0, len(locks))
 	for i := range locks {
-		l := r.laneOf(locks[i].Chunk.Sequencer)
-		l.mu.Lock()
-		known := l.locked && l.lock.Chunk == locks[i].Chunk
-		l.mu.Unlock()
-		if !known {
+		if !r.isHead(&locks[i].Chunk) {
 			unknown = append(unknown, locks[i])
 		}
 	}
@@ -157,6 +169,8 @@ func (r *Replica) Wait(ctx context.Context, k wire.Lock) error {
 			case <-changed:
 			case <-ctx.Done():
 				return ctx.Err()
+			case <-r.working.Done():
+				return ErrClosed
 			}
 			continue
 		}

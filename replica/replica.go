@@ -25,6 +25,8 @@ import (
 var (
 	// ErrRunning: Run was called a second time, or Close while Run is at work.
 	ErrRunning = errors.New("replica: already running")
+	// ErrClosed: the replica has ended.
+	ErrClosed = errors.New("replica: closed")
 	// ErrApplication: the application's Deliver returned an error.
 	ErrApplication = errors.New("replica: the application failed")
 	// ErrNotCertified: the chunk is not known to be certified.
@@ -76,10 +78,13 @@ type Replica struct {
 	stop    context.CancelCauseFunc
 	workers sync.WaitGroup
 
-	mu     sync.Mutex
-	lanes  map[wire.PublicKey]*lane
-	state  runState
-	failed error
+	mu      sync.Mutex
+	lanes   map[wire.PublicKey]*lane
+	state   runState
+	closing bool // no goroutine is added to workers any more
+	failed  error
+
+	registered bool // the counts are; of New and shut
 }
 
 // defaultBackoff is the engine's default of ProposeBackoff.
@@ -127,9 +132,10 @@ func New(c Config) (_ *Replica, err error) {
 	}
 	r.bridge.Attach(r.engine)
 	if c.Metrics != nil {
-		if err := c.Metrics.Register(r.counts); err != nil {
+		if err = c.Metrics.Register(r.counts); err != nil {
 			return nil, fmt.Errorf("replica: registering the metrics: %w", err)
 		}
+		r.registered = true
 	}
 	return r, nil
 }
@@ -230,7 +236,6 @@ func (r *Replica) Run(ctx context.Context) error {
 	}
 	<-r.working.Done()
 	parts.Wait()
-	r.workers.Wait()
 	r.shut()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -267,9 +272,24 @@ func (r *Replica) fail(err error) {
 	r.stop(err)
 }
 
-// shut closes what New has opened, as far as it has come.
+// work runs f in a goroutine that the end of the replica waits for. It returns false once that is
+// near: then f does not run.
+func (r *Replica) work(f func()) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.closing {
+		r.workers.Go(f)
+	}
+	return !r.closing
+}
+
+// shut closes what New has opened, as far as it has come, once all workers have returned.
 func (r *Replica) shut() {
 	r.stop(nil)
+	r.mu.Lock()
+	r.closing = true
+	r.mu.Unlock()
+	r.workers.Wait()
 	if r.engine != nil {
 		if err := r.engine.Close(); err != nil {
 			r.fail(err)
@@ -284,7 +304,7 @@ func (r *Replica) shut() {
 	if r.cfg.Listener != nil {
 		_ = r.cfg.Listener.Close() // the network may have closed it
 	}
-	if r.cfg.Metrics != nil {
+	if r.registered { // else those of another replica may be there, which count as the same
 		r.cfg.Metrics.Unregister(r.counts)
 	}
 	r.mu.Lock()
@@ -327,7 +347,7 @@ func (r *Replica) tick() {
 // bounds; of others the host decides.
 func (r *Replica) Admit(id wire.PublicKey) network.Role {
 	for epoch := range r.epochs() {
-		if scheme, ok := r.cfg.Epochs.Scheme(epoch); ok {
+		if scheme, ok := r.cfg.scheme(epoch); ok {
 			if _, member := scheme.Index(id); member {
 				return network.Member
 			}

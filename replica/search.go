@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -27,12 +28,13 @@ type search struct {
 	// pruned, if set, is told who has pruned what is searched for while nobody has it: all peers that
 	// are connected have said that they have it not, or no more.
 	pruned func(by []wire.PublicKey)
-	// stall, if set, is how long nothing may come until run returns errStalled.
-	stall time.Duration
+	// over, if set, ends the search with errTurn when it returns true. last is when an item has come, or
+	// when the search began.
+	over func(now, last time.Time) bool
 }
 
-// errStalled: nothing has come for a while.
-var errStalled = errors.New("replica: nothing comes")
+// errTurn: the search was ended by over.
+var errTurn = errors.New("replica: the turn of a search is over")
 
 // errWrong: an answer that an honest peer does not give.
 var errWrong = errors.New("replica: wrong answer")
@@ -52,14 +54,16 @@ const (
 // source is a peer as one search sees it.
 type source struct {
 	*peer
-	rank   int
-	open   map[int]bool // items it is asked for
-	until  time.Time    // it is not asked before
-	notYet int          // answers of that kind in a row
-	wrong  bool         // it has sent what is wrong
-	pruned bool         // its last word
-	has    bool         // its last word was not that it has it not
-	silent int          // requests in a row without an answer
+	rank    int
+	draw    uint32       // orders those of equal rank, so that nobody's key puts it first
+	open    map[int]bool // items it is asked for
+	until   time.Time    // it is not asked before
+	notYet  int          // answers of that kind in a row
+	wrong   bool         // it has sent what is wrong
+	doubted bool         // it has failed others lately
+	pruned  bool         // its last word
+	has     bool         // its last word was not that it has it not
+	silent  int          // requests in a row without an answer
 }
 
 // item is one thing searched for.
@@ -77,7 +81,7 @@ type reply struct {
 	err    error
 }
 
-// run returns nil once every item is there, errStalled, or ctx's error.
+// run returns nil once every item is there, errTurn, or ctx's error.
 func (s *search) run(ctx context.Context, r *Replica) error {
 	ctx, cancel := context.WithCancel(ctx)
 	replies := make(chan reply, parallel*maxHedges)
@@ -92,17 +96,17 @@ func (s *search) run(ctx context.Context, r *Replica) error {
 	}()
 	items := make([]item, s.items)
 	sources := make(map[*peer]*source)
-	told := false
-	progress := time.Now()
+	told, last := false, time.Now()
 	for missing := s.items; missing > 0; {
 		now := time.Now()
 		peers, changed := r.peers.list()
-		ranked := s.sources(sources, peers)
+		ranked := s.sources(r, sources, peers, now)
 		wake := now.Add(time.Hour)
-		if s.stall > 0 {
-			if wake = progress.Add(s.stall); !wake.After(now) {
-				return errStalled
+		if s.over != nil {
+			if s.over(now, last) {
+				return errTurn
 			}
+			wake = now.Add(lookAgain)
 		}
 		for open < parallel*maxHedges {
 			i, from, next := s.choose(r, items, ranked, now)
@@ -135,7 +139,7 @@ func (s *search) run(ctx context.Context, r *Replica) error {
 			open--
 			if s.take(r, items, &got, ctx.Err() != nil) {
 				missing--
-				progress = time.Now()
+				last = time.Now()
 			}
 		case <-timer.C:
 		case <-changed:
@@ -149,8 +153,9 @@ func (s *search) run(ctx context.Context, r *Replica) error {
 	return nil
 }
 
-// sources returns the connected peers that may be asked, in the order of their ranks.
-func (s *search) sources(known map[*peer]*source, peers []*peer) []*source {
+// sources returns the connected peers that may be asked, in the order of their ranks; those that are in
+// doubt come last.
+func (s *search) sources(r *Replica, known map[*peer]*source, peers []*peer, now time.Time) []*source {
 	var ranked []*source
 	for _, p := range peers {
 		from := known[p]
@@ -159,13 +164,20 @@ func (s *search) sources(known map[*peer]*source, peers []*peer) []*source {
 			if rank < 0 {
 				continue
 			}
-			from = &source{peer: p, rank: rank, open: make(map[int]bool), has: true}
+			from = &source{peer: p, rank: rank, draw: rand.Uint32(), open: make(map[int]bool), has: true}
 			known[p] = from
 		}
+		from.doubted = r.peers.doubts(p, now)
 		ranked = append(ranked, from)
 	}
 	slices.SortFunc(ranked, func(a, b *source) int {
-		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(len(a.open), len(b.open)), a.id.Compare(b.id))
+		if a.doubted != b.doubted {
+			if a.doubted {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(len(a.open), len(b.open)), cmp.Compare(a.draw, b.draw))
 	})
 	return ranked
 }
@@ -269,6 +281,7 @@ func (s *search) take(r *Replica, items []item, got *reply, over bool) (fresh bo
 // blame ends the search's trust in a peer.
 func (s *search) blame(r *Replica, from *source, err error) {
 	from.wrong, from.has = true, false
+	r.peers.doubt(from.peer, time.Now())
 	r.counts.wrongAnswers.Add(1)
 	r.limited.log(from.id, func() { r.log.Warn("a peer answered wrongly", "peer", from.id, "why", err) })
 }

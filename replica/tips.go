@@ -133,7 +133,7 @@ type withinBounds struct{ *Replica }
 func (b withinBounds) Format(epoch uint64) (wire.Format, bool) {
 	for e := range b.epochs() {
 		if e == epoch {
-			if scheme, ok := b.cfg.Epochs.Scheme(epoch); ok {
+			if scheme, ok := b.cfg.scheme(epoch); ok {
 				return scheme.Format(), true
 			}
 		}
