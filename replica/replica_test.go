@@ -3,7 +3,6 @@ package replica_test
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -118,51 +117,6 @@ func TestDeliveryGoesOnWhereTheHostSays(t *testing.T) {
 		}
 		c.stopAll()
 	})
-}
-
-// docs/protocol.md 5.1 and 7.2, at every moment: replicas lose power again and again, in every way that
-// a disk can lose what was not synced. Every host is handed the same.
-func TestCrashesAtAnyMomentLeaveNoHoleAndNoSecondBody(t *testing.T) {
-	runs := 4
-	if testing.Short() {
-		runs = 1
-	}
-	for seed := range uint64(runs) {
-		inBubble(t, func(t *testing.T) {
-			rng := rand.New(rand.NewPCG(seed, 7))
-			c := newCluster(t, 4, simnet.Conditions{Latency: 2 * time.Millisecond, Jitter: 6 * time.Millisecond, Loss: 0.02})
-			const heights = 40
-			for i := range c.ids {
-				c.start(i, newChain(c.ids[i], 70_000, heights))
-			}
-			for range 12 {
-				time.Sleep(time.Duration(rng.Int64N(int64(300 * time.Millisecond))))
-				i := rng.IntN(4)
-				app := c.all[i].chain
-				c.crash(i, rng, rng.IntN(3))
-				// What the host has applied durably is what it says.
-				app.mu.Lock()
-				for id, digests := range app.delivered {
-					app.delivered[id] = digests[:len(digests)-rng.IntN(min(3, len(digests)+1))]
-				}
-				app.mu.Unlock()
-				time.Sleep(time.Duration(rng.Int64N(int64(100 * time.Millisecond))))
-				c.start(i, app)
-			}
-			c.eventually(2*time.Minute, "every lane is handed over", c.everywhere(heights))
-			first := c.all[0].chain.delivered
-			for i, p := range c.all {
-				for id, digests := range p.chain.delivered {
-					for h := range min(len(digests), len(first[id])) {
-						if digests[h] != first[id][h] {
-							t.Errorf("replica %d was handed %v at height %d of lane %v, and replica 0 %v", i, digests[h], h, id, first[id][h])
-						}
-					}
-				}
-			}
-			c.stopAll()
-		})
-	}
 }
 
 // A host that takes slowly stops the proposals of its own lane, and not its acks.

@@ -38,7 +38,8 @@ type chain struct {
 	mu        sync.Mutex
 	delivered map[wire.PublicKey][]wire.Digest // by height
 	proposed  int
-	again     int // chunks that were handed over before
+	again     int       // chunks that were handed over before
+	resume    time.Time // Deliver does not return before
 }
 
 func newChain(id wire.PublicKey, size int, heights uint64) *chain {
@@ -82,6 +83,16 @@ func (c *chain) Deliver(ctx context.Context, k replica.Chunk) error {
 		}
 	}
 	c.mu.Lock()
+	wait := time.Until(c.resume)
+	c.mu.Unlock()
+	if wait > 0 {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	c.mu.Lock()
 	defer c.mu.Unlock()
 	lane := c.delivered[k.Sequencer]
 	switch {
@@ -102,6 +113,13 @@ func (c *chain) Deliver(ctx context.Context, k replica.Chunk) error {
 	}
 	c.delivered[k.Sequencer] = append(lane, k.Digest)
 	return nil
+}
+
+// pause has Deliver stand still for a while.
+func (c *chain) pause(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.resume = time.Now().Add(d)
 }
 
 func (c *chain) next(id wire.PublicKey) uint64 {
