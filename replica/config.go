@@ -112,6 +112,8 @@ type Config struct {
 	Metrics prometheus.Registerer
 	// Logger gets what an operator should know. nil: nothing is logged.
 	Logger *slog.Logger
+
+	page int // pageOfHeaders; small in tests
 }
 
 // Defaults of the fields of Config.

@@ -102,6 +102,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Transport != nil {
 		check.unset("Transport is set; Config", c, "Listener", "Addresses", "Network")
 	}
+	if c.page == 0 {
+		c.page = pageOfHeaders
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

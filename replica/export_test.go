@@ -14,3 +14,6 @@ func (r *Replica) VerifyChunk(ctx context.Context, at engine.Place, digest wire.
 
 // Lanes returns how many lanes are known.
 func (r *Replica) Lanes() int { return len(r.allLanes()) }
+
+// SetPage has lanes walked in pages of another length.
+func (c *Config) SetPage(headers int) { c.page = headers }

@@ -131,8 +131,12 @@ func (r *Replica) stopLane(l *lane, why error) {
 	}
 }
 
-// pageOfHeaders is how many headers are asked for at once: docs/protocol.md 7.4.
+// pageOfHeaders is how many headers are asked for at once: docs/protocol.md 7.4. No more than twice as
+// many of a lane are proven ahead of the host.
 const pageOfHeaders = 1024
+
+// filePause is how long a walk waits after its file could not be written, because the disk is full, say.
+const filePause = time.Second
 
 // walk goes from the highest lock of a lane down by the parents' digests to what is proven, and
 // proves what it has passed.
@@ -144,16 +148,27 @@ func (r *Replica) walk(l *lane) {
 			l.mu.Unlock()
 			return
 		}
-		top, end, ctx := l.lock.Chunk, l.end(), l.work
+		lock, end, ctx := l.lock, l.end(), l.work
 		l.mu.Unlock()
-		digests, bottom, err := r.descend(ctx, l, top, end)
+		var digests []wire.Digest
+		var bottom wire.Digest
+		var err error
+		if lock.Chunk.Height-end >= uint64(r.cfg.page) {
+			if err = r.walkFar(ctx, l, &lock, end); errors.Is(err, errWalkFile) {
+				r.limited.log(l.id, func() { r.log.Warn("a lane is walked down again", "sequencer", l.id, "why", err) })
+				sleep(ctx, filePause)
+				continue
+			}
+		} else if err = l.awaitWindow(ctx, r.cfg.page); err == nil {
+			digests, bottom, err = r.descend(ctx, l, lock.Chunk, end)
+		}
 		l.mu.Lock()
 		switch {
 		case errors.Is(err, errUncarried):
 			r.stopLane(l, err)
 		case err != nil && ctx.Err() == nil:
 			r.fail(err)
-		case err == nil:
+		case len(digests) > 0:
 			r.prove(l, end, digests, bottom)
 		}
 		l.mu.Unlock()
@@ -190,7 +205,7 @@ func (l *lane) topProven() (wire.Digest, bool) {
 // descend returns the digests of the chunks of heights end to top, ascending, and what the lowest of
 // them stands on. Headers that are not in the archive are asked for, and put there.
 func (r *Replica) descend(ctx context.Context, l *lane, top wire.Chunk, end uint64) (digests []wire.Digest, bottom wire.Digest, err error) {
-	digests = make([]wire.Digest, 0, min(top.Height-end+1, pageOfHeaders))
+	digests = make([]wire.Digest, 0, min(top.Height-end+1, uint64(r.cfg.page)))
 	height, digest := top.Height, top.Payload
 	for {
 		head := r.archive.Head(l.id, height)
@@ -198,15 +213,12 @@ func (r *Replica) descend(ctx context.Context, l *lane, top wire.Chunk, end uint
 		if head.Digest == digest && (head.State == archive.Held || head.State == archive.HeaderOnly || head.State == archive.PushedBody) {
 			found = []payload.Header{head.Header}
 		} else {
-			found, err = r.askHeaders(ctx, message.Place{Sequencer: l.id, Height: height}, digest, int(min(height-end+1, pageOfHeaders)))
-			if errors.Is(err, errMisfit) {
-				return nil, bottom, fmt.Errorf("%w: %w, height %d", ErrFork, errUncarried, height)
-			}
+			found, err = r.askHeaders(ctx, message.Place{Sequencer: l.id, Height: height}, digest, int(min(height-end+1, uint64(r.cfg.page))))
 			if err == nil {
 				err = r.keepHeaders(ctx, found)
 			}
 			if err != nil {
-				return nil, bottom, err
+				return nil, bottom, uncarried(err, height)
 			}
 		}
 		for i := range found {
@@ -224,6 +236,24 @@ func (r *Replica) descend(ctx context.Context, l *lane, top wire.Chunk, end uint
 // errUncarried: a certified digest whose header is of another place. A quorum acked it, and an honest
 // validator never does.
 var errUncarried = errors.New("replica: a quorum certified a chunk whose header is of another place")
+
+// uncarried says of an error of askHeaders what it means for a chunk that is certified.
+func uncarried(err error, height uint64) error {
+	if errors.Is(err, errMisfit) {
+		return fmt.Errorf("%w: %w, height %d", ErrFork, errUncarried, height)
+	}
+	return err
+}
+
+// sleep returns after a while, or when ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
 
 // keepHeaders puts headers, which descend, into the archive.
 func (r *Replica) keepHeaders(ctx context.Context, headers []payload.Header) error {

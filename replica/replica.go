@@ -15,6 +15,7 @@ import (
 
 	"github.com/lanecast/lanecast/archive"
 	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/journal"
 	"github.com/lanecast/lanecast/network"
 	"github.com/lanecast/lanecast/network/bridge"
 	"github.com/lanecast/lanecast/replica/internal/message"
@@ -74,6 +75,10 @@ type Replica struct {
 	revision  atomic.Uint64 // counts changes of locks
 	held      atomic.Bool   // our own lane waits for the host
 
+	fs    journal.FS
+	walks string        // folder of the piles of long walks
+	far   chan struct{} // of capacity maxFar: walks by way of a pile
+
 	working context.Context // of all goroutines; ends with Run
 	stop    context.CancelCauseFunc
 	workers sync.WaitGroup
@@ -107,7 +112,7 @@ func New(c Config) (_ *Replica, err error) {
 	}
 	r := &Replica{
 		cfg: c, id: c.identity(), log: c.Logger, backoff: cmp.Or(c.Engine.ProposeBackoff, defaultBackoff),
-		bodies: newBodies(c.MaxBuffered / 4), peers: newPeers(), proposals: newProposals(), feed: newFeed(),
+		bodies: newBodies(c.MaxBuffered / 4), peers: newPeers(), proposals: newProposals(), feed: newFeed(), far: make(chan struct{}, maxFar),
 		lanes: make(map[wire.PublicKey]*lane), limited: newLimiter(),
 	}
 	r.working, r.stop = context.WithCancelCause(context.Background())
@@ -125,6 +130,9 @@ func New(c Config) (_ *Replica, err error) {
 	}
 	r.bridge = bridge.New(r.transport, bridge.Config{Admit: r.Admit, Logger: c.Logger})
 	if err := r.openArchive(); err != nil {
+		return nil, err
+	}
+	if err := r.openWalks(); err != nil {
 		return nil, err
 	}
 	if err := r.newEngine(); err != nil {
