@@ -41,7 +41,8 @@ type Config struct {
 	Sequencer verify.ChunkSigner
 	// Epochs are the sets of each epoch, with our signer of acks; required.
 	Epochs Sets
-	// Application is the chain; required.
+	// Application is the chain; required. Nothing of it is called before Run, so it may be given the
+	// replica in between.
 	Application Application
 	// Next returns the first height of a lane that the host has not durably applied, 0 for a lane that
 	// it has nothing of. It is asked when a lane is first heard of in a run, and answers at once.

@@ -53,46 +53,60 @@ func (r *Replica) allLanes() []*lane {
 }
 
 // Get returns a certified chunk, its body fetched if it is not here, until ctx ends. Its memory is
-// the caller's. The error is ctx's, [ErrNotCertified] for a chunk that is not known to be certified,
-// or [archive.ErrPruned] for one that is not kept any more.
+// the caller's. Below the highest lock known it waits until the lane was walked down. The error is
+// ctx's, [ErrNotCertified] for a chunk above the highest lock known, [archive.ErrPruned] for one that
+// is not kept any more, [ErrFork] on a lane that has stopped, or [ErrClosed].
 func (r *Replica) Get(ctx context.Context, sequencer wire.PublicKey, height uint64) (Chunk, error) {
 	l := r.knownLane(sequencer)
 	if l == nil {
 		return Chunk{}, fmt.Errorf("%w: height %d of lane %v", ErrNotCertified, height, sequencer)
 	}
-	l.mu.Lock()
-	c := Chunk{Place: engine.Place{Sequencer: sequencer, Height: height}, Proof: l.lock}
-	certain := true
-	switch head := r.archive.Head(sequencer, height); {
-	case height >= l.next && height < l.end():
-		c.Digest = l.proven[height-l.next]
-	case height < l.next && head.State == archive.Gone:
-		l.mu.Unlock()
-		return Chunk{}, fmt.Errorf("%w: height %d of lane %v", archive.ErrPruned, height, sequencer)
-	case height < l.next && (head.State == archive.Held || head.State == archive.HeaderOnly):
-		c.Digest = head.Digest
-	case l.locked && height == l.lock.Chunk.Height:
-		c.Digest = l.lock.Chunk.Payload
-	default:
-		certain = false
+	digest, proof, err := r.certifiedAt(ctx, l, height)
+	if err != nil {
+		return Chunk{}, err
 	}
-	l.mu.Unlock()
-	if !certain || !l.isLocked() {
-		return Chunk{}, fmt.Errorf("%w: height %d of lane %v", ErrNotCertified, height, sequencer)
-	}
-	b, err := r.obtain(ctx, message.Place{Sequencer: sequencer, Height: height}, c.Digest, certified)
+	b, err := r.obtain(ctx, message.Place{Sequencer: sequencer, Height: height}, digest, certified)
 	if err != nil {
 		return Chunk{}, err
 	}
 	defer b.release()
-	c.Parent, c.Body = b.header.Parent, slices.Clone(b.bytes)
-	return c, nil
+	at := engine.Place{Sequencer: sequencer, Height: height, Parent: b.header.Parent}
+	return Chunk{Place: at, Digest: digest, Body: slices.Clone(b.bytes), Proof: proof}, nil
 }
 
-func (l *lane) isLocked() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.locked
+// certifiedAt returns the digest that is certified at a height of a lane, and the highest lock.
+func (r *Replica) certifiedAt(ctx context.Context, l *lane, height uint64) (digest wire.Digest, proof wire.Lock, err error) {
+	for {
+		l.mu.Lock()
+		proof = l.lock
+		changed, known := l.changed, true
+		switch {
+		case !l.locked || height > l.lock.Chunk.Height && height >= l.next:
+			err = fmt.Errorf("%w: height %d of lane %v", ErrNotCertified, height, l.id)
+		case height == l.lock.Chunk.Height:
+			digest = l.lock.Chunk.Payload
+		case height >= l.next && height < l.end():
+			digest = l.proven[height-l.next]
+		case height < l.next:
+			head := r.archive.Head(l.id, height)
+			if digest = head.Digest; head.State != archive.Held && head.State != archive.HeaderOnly {
+				err = fmt.Errorf("%w: height %d of lane %v", archive.ErrPruned, height, l.id)
+			}
+		default:
+			known, err = false, l.failure
+		}
+		l.mu.Unlock()
+		if known || err != nil {
+			return digest, proof, err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return digest, proof, ctx.Err()
+		case <-r.working.Done():
+			return digest, proof, ErrClosed
+		}
+	}
 }
 
 // isHead reports whether a chunk is that of the highest lock of its lane. It makes no lane: whoever
@@ -146,6 +160,10 @@ func (r *Replica) Wait(ctx context.Context, k wire.Lock) error {
 		if missing {
 			digest = l.proven[held-l.next]
 		}
+		use := archive.ForVote
+		if held == l.next { // which has room of its own
+			use = archive.ForDelivery
+		}
 		changed := l.changed
 		l.mu.Unlock()
 		if !missing {
@@ -158,7 +176,7 @@ func (r *Replica) Wait(ctx context.Context, k wire.Lock) error {
 			}
 			continue
 		}
-		if err := r.hold(ctx, message.Place{Sequencer: l.id, Height: held}, digest); err != nil {
+		if err := r.hold(ctx, message.Place{Sequencer: l.id, Height: held}, digest, use); err != nil {
 			return err
 		}
 		if held == k.Chunk.Height {
@@ -169,13 +187,13 @@ func (r *Replica) Wait(ctx context.Context, k wire.Lock) error {
 }
 
 // hold has the body of a certified chunk kept.
-func (r *Replica) hold(ctx context.Context, p message.Place, digest wire.Digest) error {
+func (r *Replica) hold(ctx context.Context, p message.Place, digest wire.Digest, use archive.Use) error {
 	b, err := r.obtain(ctx, p, digest, certified)
 	if err != nil {
 		return err
 	}
 	defer b.release()
-	if err := r.store.persist(ctx, b, archive.ForVote, nil); err != nil && !errors.Is(err, errOvertaken) {
+	if err := r.store.persist(ctx, b, use, nil); err != nil && !errors.Is(err, errOvertaken) {
 		return err
 	}
 	return nil
