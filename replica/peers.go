@@ -2,6 +2,7 @@ package replica
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lanecast/lanecast/network"
@@ -26,6 +27,9 @@ type peer struct {
 	failures int       // in a row
 	pausedTo time.Time // after failures
 	doubtTo  time.Time // after failures and wrong answers: others are asked first
+
+	feeds atomic.Bool // it sends us new locks, since we asked for them
+	fed   atomic.Bool // we send it new locks
 
 	incoming incoming // what it pushes; of the goroutine that hands over its messages
 }

@@ -250,6 +250,8 @@ func (r *Replica) received(from *peer, m network.Message) {
 		r.beginPush(from, m.Buffer.Bytes())
 	case message.PushedPieceType:
 		r.continuePush(from, m.Buffer.Bytes())
+	case message.NewLockType:
+		r.takeNewLock(from, m)
 	}
 	m.Buffer.Release()
 }

@@ -64,6 +64,7 @@ type Replica struct {
 	bodies    *bodies
 	peers     *peers
 	proposals *proposals
+	feed      *feed
 	pusher    pusher
 	incoming  atomic.Int64 // bytes of bodies that are being pushed to us
 	counts    *counts
@@ -106,7 +107,7 @@ func New(c Config) (_ *Replica, err error) {
 	}
 	r := &Replica{
 		cfg: c, id: c.identity(), log: c.Logger, backoff: cmp.Or(c.Engine.ProposeBackoff, defaultBackoff),
-		bodies: newBodies(c.MaxBuffered / 4), peers: newPeers(), proposals: newProposals(),
+		bodies: newBodies(c.MaxBuffered / 4), peers: newPeers(), proposals: newProposals(), feed: newFeed(),
 		lanes: make(map[wire.PublicKey]*lane), limited: newLimiter(),
 	}
 	r.working, r.stop = context.WithCancelCause(context.Background())
@@ -226,6 +227,8 @@ func (r *Replica) Run(ctx context.Context) error {
 	})
 	parts.Go(r.tick)
 	parts.Go(r.exchangeTips)
+	parts.Go(r.takeFed)
+	parts.Go(r.feedFollowers)
 	for _, l := range r.allLanes() {
 		l.mu.Lock()
 		r.advance(l)

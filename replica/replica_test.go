@@ -381,14 +381,14 @@ func TestAnOrdererSeesHeadsWaitsForLocksAndGetsBodies(t *testing.T) {
 			c.start(i, apps[i])
 		}
 		r := c.all[3]
-		c.eventually(30*time.Second, "the lanes of others are certified", func() bool {
+		c.eventually(30*time.Second, "all lanes are certified", func() bool {
 			n := 0
 			for _, k := range r.Heads() {
 				if k.Chunk.Height == 7 {
 					n++
 				}
 			}
-			return n >= 3
+			return n == 4
 		})
 		for _, k := range r.Heads() {
 			if err := r.Wait(t.Context(), k); err != nil {

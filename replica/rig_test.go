@@ -168,14 +168,20 @@ func newCluster(t *testing.T, n int, conditions simnet.Conditions) *cluster {
 // start starts replica i with a chain; the first time it is created.
 func (c *cluster) start(i int, app *chain) *process {
 	c.t.Helper()
-	epochs, err := engine.NewStaticEpochs(c.set.Scheme, c.set.Signers[i], c.ids)
+	return c.startAs(i, i, app)
+}
+
+// startAs starts replica i with the keys of another one, for tune to replace.
+func (c *cluster) startAs(i, member int, app *chain) *process {
+	c.t.Helper()
+	epochs, err := engine.NewStaticEpochs(c.set.Scheme, c.set.Signers[member], c.ids)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	config := replica.Config{
-		Namespace: namespace, Key: c.set.Identities[i], Epochs: epochs, Application: app, Next: app.next,
+		Namespace: namespace, Key: c.set.Identities[member], Epochs: epochs, Application: app, Next: app.next,
 		Dir: "disk", Create: c.all[i] == nil,
-		Transport: c.net.NewTransport(c.ids[i], replica.Types(0)),
+		Transport: c.net.NewTransport(c.ids[member], replica.Types(0)),
 		Engine: engine.Config{
 			RebroadcastTimeout: time.Second, Workers: 1,
 			Journal: engine.JournalConfig{Storage: journal.Config{FS: c.disk[i], SegmentSize: 64 << 10}},

@@ -11,7 +11,7 @@ import (
 )
 
 // Serve implements network.Handler: it answers a request. One that makes no sense gets no answer.
-func (r *Replica) Serve(_ context.Context, _ wire.PublicKey, t network.Type, request []byte, reply func(network.Type, []byte) error) {
+func (r *Replica) Serve(_ context.Context, from wire.PublicKey, t network.Type, request []byte, reply func(network.Type, []byte) error) {
 	switch t {
 	case message.HeadersRequestType:
 		var q message.HeadersRequest
@@ -21,6 +21,9 @@ func (r *Replica) Serve(_ context.Context, _ wire.PublicKey, t network.Type, req
 	case message.TipsRequestType:
 		var q message.TipsRequest
 		if q.Decode(request) == nil {
+			if p := r.peers.get(from); p != nil {
+				p.fed.Store(q.Follow)
+			}
 			r.serveTips(&q, reply)
 		}
 	case message.PieceRequestType:

@@ -26,6 +26,7 @@ const maxPages = 256
 // drawn at random every TipInterval.
 func (r *Replica) exchangeTips() {
 	known := make(map[*peer]*progress)
+	feeds := make(map[*peer]bool)
 	ticker := time.NewTicker(r.cfg.TipInterval)
 	defer ticker.Stop()
 	for {
@@ -35,12 +36,13 @@ func (r *Replica) exchangeTips() {
 			present[p] = true
 			if known[p] == nil {
 				known[p] = new(progress)
-				r.askTips(p, known[p])
+				r.askTips(p, known[p], feeds)
 			}
 		}
 		for p := range known {
 			if !present[p] {
 				delete(known, p)
+				delete(feeds, p)
 			}
 		}
 		select {
@@ -50,7 +52,7 @@ func (r *Replica) exchangeTips() {
 		case <-ticker.C:
 			if len(peers) > 0 {
 				if p := peers[rand.IntN(len(peers))]; known[p] != nil {
-					r.askTips(p, known[p])
+					r.askTips(p, known[p], feeds)
 				}
 			}
 		}
@@ -58,17 +60,19 @@ func (r *Replica) exchangeTips() {
 }
 
 // askTips asks a peer for its locks, or what changed of them since it was asked before.
-func (r *Replica) askTips(p *peer, k *progress) {
+func (r *Replica) askTips(p *peer, k *progress, feeds map[*peer]bool) {
 	if p.role != network.Member || time.Now().Before(k.pause) {
 		return
 	}
-	if err := r.tipsOf(p, k); err != nil {
+	follow := r.follows(feeds, p)
+	p.feeds.Store(follow)
+	if err := r.tipsOf(p, k, follow); err != nil {
 		r.limited.log(p.id, func() { r.log.Debug("a peer told no tips", "peer", p.id, "why", err) })
 	}
 }
 
-func (r *Replica) tipsOf(p *peer, k *progress) error {
-	request := message.TipsRequest{Since: k.since, Epochs: r.epochsToName()}
+func (r *Replica) tipsOf(p *peer, k *progress, follow bool) error {
+	request := message.TipsRequest{Follow: follow, Since: k.since, Epochs: r.epochsToName()}
 	var first *message.Revision
 	for range maxPages {
 		ctx, cancel := context.WithTimeout(r.working, r.cfg.RequestTimeout)
