@@ -96,6 +96,7 @@ func (r *Replica) takeFed() {
 				r.counts.wrongAnswers.Add(1)
 				r.limited.log(from, func() { r.log.Warn("a peer sent a lock that does not verify", "peer", from, "why", err) })
 				if p := r.peers.get(from); p != nil {
+					p.misfed.Store(true)
 					p.feeds.Store(false)
 				}
 			}

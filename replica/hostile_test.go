@@ -225,7 +225,7 @@ func TestRule7_3_EveryRequestThatMakesSenseIsAnswered(t *testing.T) {
 			chunk := wire.Chunk{Sequencer: s.id, Height: height, Payload: b.digest}
 			if height > 0 {
 				above := makeBody(s.id, height, b.digest, bodyOf(s.id, height, 1000), nil)
-				s.serve = has(above)
+				s.serves(has(above))
 				chunk.Payload, b = above.digest, above
 			}
 			k := c.lock(chunk)
