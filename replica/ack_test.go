@@ -45,7 +45,7 @@ func TestRule7_2_ABodyThatFitsIsAckedWhetherItIsPushedOrFetched(t *testing.T) {
 	for _, pushed := range []bool{true, false} {
 		withSequencer(t, nil, nil, func(c *cluster, s *stranger) {
 			b := makeBody(s.id, 0, wire.Digest{}, bodyOf(s.id, 0, 200_000), nil)
-			s.serve = has(b)
+			s.serves(has(b))
 			if pushed {
 				s.push(b, 0, c.ids[:3]...)
 			}
@@ -60,14 +60,14 @@ func TestRule7_2_NothingIsAckedWithoutTheWholeBody(t *testing.T) {
 	withSequencer(t, nil, nil, func(c *cluster, s *stranger) {
 		b := makeBody(s.id, 0, wire.Digest{}, bodyOf(s.id, 0, 200_000), nil)
 		whole := has(b)
-		s.serve = func(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply reply) {
+		s.serves(func(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply reply) {
 			var q message.PieceRequest
 			if t == message.PieceRequestType && q.Decode(request) == nil && q.Index == 3 {
 				_ = reply(message.AbsentType, (&message.Absent{Reason: message.NotYet}).AppendTo(nil))
 				return
 			}
 			whole(ctx, from, t, request, reply)
-		}
+		})
 		s.push(b, 1, c.ids[:3]...)
 		c.propose(s, 0, b.digest, nil, c.ids[:3]...)
 		time.Sleep(settled)
@@ -81,7 +81,7 @@ func TestRule7_2_NothingIsAckedWithoutTheWholeBody(t *testing.T) {
 func TestRule7_2_NothingIsAckedThatDoesNotHaveItsRoot(t *testing.T) {
 	withSequencer(t, nil, nil, func(c *cluster, s *stranger) {
 		b := makeBody(s.id, 0, wire.Digest{}, bodyOf(s.id, 0, 200_000), func(h *payload.Header) { h.Root[0]++ })
-		s.serve = has(b)
+		s.serves(has(b))
 		s.push(b, 0, c.ids[:3]...)
 		c.propose(s, 0, b.digest, nil, c.ids[:3]...)
 		time.Sleep(settled)
@@ -131,7 +131,7 @@ func TestRule7_2_AHeaderThatDoesNotFitIsNotAcked(t *testing.T) {
 	} {
 		withSequencer(t, nil, nil, func(c *cluster, s *stranger) {
 			b := makeBody(s.id, 0, wire.Digest{}, bodyOf(s.id, 0, 200_000), func(h *payload.Header) { change(h, c.ids[0]) })
-			s.serve = has(b)
+			s.serves(has(b))
 			s.push(b, 0, c.ids[:3]...)
 			c.propose(s, 0, b.digest, nil, c.ids[:3]...)
 			time.Sleep(settled)
@@ -152,7 +152,7 @@ func TestRule7_2_ABodyThatStandsOnAnotherParentIsNotAcked(t *testing.T) {
 					h.Parent[0]++
 				}
 			})
-			s.serve = has(below, b)
+			s.serves(has(below, b))
 			c.propose(s, 0, below.digest, nil, c.ids[:3]...)
 			c.eventually(settled, "all have acked the chunk below", func() bool { return s.acked(below.digest) == 3 })
 			c.propose(s, 1, b.digest, c.standsOn(below), c.ids[:3]...)

@@ -118,7 +118,7 @@ func (r *Replica) rank(p message.Place) func(id wire.PublicKey) int {
 				return 2
 			}
 		}
-		if peer := r.peers.get(id); peer != nil && peer.role == network.Member {
+		if peer := r.peers.get(id); peer != nil && r.peers.roleOf(peer) == network.Member {
 			return 3
 		}
 		return 4

@@ -40,7 +40,7 @@ func newFeed() *feed {
 
 // follows reports whether we ask a peer for new locks: validators get them from the engine.
 func (r *Replica) follows(feeds map[*peer]bool, p *peer) bool {
-	if scheme, ok := r.cfg.Epochs.Scheme(r.epoch.Load()); ok {
+	if scheme, ok := r.cfg.scheme(r.epoch.Load()); ok {
 		if _, validator := scheme.Index(r.id); validator {
 			clear(feeds)
 			return false
@@ -96,6 +96,7 @@ func (r *Replica) takeFed() {
 				r.counts.wrongAnswers.Add(1)
 				r.limited.log(from, func() { r.log.Warn("a peer sent a lock that does not verify", "peer", from, "why", err) })
 				if p := r.peers.get(from); p != nil {
+					p.misfed.Store(true)
 					p.feeds.Store(false)
 				}
 			}

@@ -123,12 +123,12 @@ type stranger struct {
 	*testing.T
 	network.Transport
 	id     wire.PublicKey
-	serve  func(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply reply)
 	ctx    context.Context // ends with stop
 	cancel context.CancelFunc
 	busy   sync.WaitGroup
 
 	mu        sync.Mutex
+	serve     func(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply reply)
 	connected map[wire.PublicKey]bool
 	acks      map[wire.Digest][]wire.PublicKey // by payload: who has acked it
 }
@@ -211,11 +211,21 @@ func (s *stranger) Messages(from wire.PublicKey, batch []network.Message) {
 }
 
 func (s *stranger) Serve(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply func(network.Type, []byte) error) {
-	if s.serve == nil {
+	s.mu.Lock()
+	serve := s.serve
+	s.mu.Unlock()
+	if serve == nil {
 		<-ctx.Done()
 		return
 	}
-	s.serve(ctx, from, t, request, reply)
+	serve(ctx, from, t, request, reply)
+}
+
+// serves changes how it answers.
+func (s *stranger) serves(serve func(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply reply)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.serve = serve
 }
 
 // acked returns how many have acked a payload.

@@ -28,8 +28,9 @@ type peer struct {
 	pausedTo time.Time // after failures
 	doubtTo  time.Time // after failures and wrong answers: others are asked first
 
-	feeds atomic.Bool // it sends us new locks, since we asked for them
-	fed   atomic.Bool // we send it new locks
+	feeds  atomic.Bool // it sends us new locks, since we asked for them
+	misfed atomic.Bool // one of them did not verify: it is asked for no more
+	fed    atomic.Bool // we send it new locks
 
 	incoming incoming // what it pushes; of the goroutine that hands over its messages
 }
@@ -64,6 +65,12 @@ func (p *peers) get(id wire.PublicKey) *peer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.all[id]
+}
+
+func (p *peers) roleOf(of *peer) network.Role {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return of.role
 }
 
 // list returns who is connected, and a channel that is closed when there are others.

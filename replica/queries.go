@@ -55,13 +55,13 @@ func (r *Replica) allLanes() []*lane {
 // Get returns a certified chunk, its body fetched if it is not here, until ctx ends. Its memory is
 // the caller's. Below the highest lock known it waits until the lane was walked down. The error is
 // ctx's, [ErrNotCertified] for a chunk above the highest lock known, [archive.ErrPruned] for one that
-// is not kept any more, or [ErrFork] on a lane that has stopped.
+// is not kept any more, [ErrFork] on a lane that has stopped, or [ErrClosed].
 func (r *Replica) Get(ctx context.Context, sequencer wire.PublicKey, height uint64) (Chunk, error) {
 	l := r.knownLane(sequencer)
 	if l == nil {
 		return Chunk{}, fmt.Errorf("%w: height %d of lane %v", ErrNotCertified, height, sequencer)
 	}
-	digest, proof, err := l.certifiedAt(ctx, r.archive, height)
+	digest, proof, err := r.certifiedAt(ctx, l, height)
 	if err != nil {
 		return Chunk{}, err
 	}
@@ -74,8 +74,8 @@ func (r *Replica) Get(ctx context.Context, sequencer wire.PublicKey, height uint
 	return Chunk{Place: at, Digest: digest, Body: slices.Clone(b.bytes), Proof: proof}, nil
 }
 
-// certifiedAt returns the digest that is certified at a height, and the highest lock.
-func (l *lane) certifiedAt(ctx context.Context, kept *archive.Archive, height uint64) (digest wire.Digest, proof wire.Lock, err error) {
+// certifiedAt returns the digest that is certified at a height of a lane, and the highest lock.
+func (r *Replica) certifiedAt(ctx context.Context, l *lane, height uint64) (digest wire.Digest, proof wire.Lock, err error) {
 	for {
 		l.mu.Lock()
 		proof = l.lock
@@ -88,7 +88,7 @@ func (l *lane) certifiedAt(ctx context.Context, kept *archive.Archive, height ui
 		case height >= l.next && height < l.end():
 			digest = l.proven[height-l.next]
 		case height < l.next:
-			head := kept.Head(l.id, height)
+			head := r.archive.Head(l.id, height)
 			if digest = head.Digest; head.State != archive.Held && head.State != archive.HeaderOnly {
 				err = fmt.Errorf("%w: height %d of lane %v", archive.ErrPruned, height, l.id)
 			}
@@ -103,6 +103,8 @@ func (l *lane) certifiedAt(ctx context.Context, kept *archive.Archive, height ui
 		case <-changed:
 		case <-ctx.Done():
 			return digest, proof, ctx.Err()
+		case <-r.working.Done():
+			return digest, proof, ErrClosed
 		}
 	}
 }

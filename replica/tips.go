@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/lanecast/lanecast/network"
@@ -12,8 +13,10 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// progress is what a peer has told of its locks. Of the goroutine that exchanges tips with it.
+// progress is what a peer has told of its locks. While busy is set the rest belongs to the goroutine
+// that asks the peer, else to exchangeTips.
 type progress struct {
+	busy   atomic.Bool
 	since  *message.Revision // nil before it has told all
 	faults int               // rounds in a row in which it sent what no honest peer sends
 	pause  time.Time
@@ -59,16 +62,21 @@ func (r *Replica) exchangeTips() {
 	}
 }
 
-// askTips asks a peer for its locks, or what changed of them since it was asked before.
+// askTips asks a peer for its locks, or what changed of them since it was asked before. It does not wait
+// for that: who answers slowly, or not at all, keeps nobody else from being asked.
 func (r *Replica) askTips(p *peer, k *progress, feeds map[*peer]bool) {
-	if p.role != network.Member || time.Now().Before(k.pause) {
+	if k.busy.Load() || r.peers.roleOf(p) != network.Member || time.Now().Before(k.pause) {
 		return
 	}
-	follow := r.follows(feeds, p)
+	follow := r.follows(feeds, p) && !p.misfed.Load()
 	p.feeds.Store(follow)
-	if err := r.tipsOf(p, k, follow); err != nil {
-		r.limited.log(p.id, func() { r.log.Debug("a peer told no tips", "peer", p.id, "why", err) })
-	}
+	k.busy.Store(true)
+	r.work(func() {
+		defer k.busy.Store(false)
+		if err := r.tipsOf(p, k, follow); err != nil {
+			r.limited.log(p.id, func() { r.log.Debug("a peer told no tips", "peer", p.id, "why", err) })
+		}
+	})
 }
 
 func (r *Replica) tipsOf(p *peer, k *progress, follow bool) error {
