@@ -7,6 +7,7 @@ import (
 
 	"github.com/lanecast/lanecast/archive"
 	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/payload"
 	"github.com/lanecast/lanecast/replica/internal/message"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -28,18 +29,19 @@ var errUnknownParent = errors.New("replica: what the chunk stands on is not know
 func (a automaton) Verify(ctx context.Context, at engine.Place, digest wire.Digest) (bool, error) {
 	r, l := a.Replica, a.laneOf(at.Sequencer)
 	p := message.Place{Sequencer: at.Sequencer, Height: at.Height}
-	l.mu.Lock()
-	known := l.knows(r.archive, at.Height, digest)
-	l.mu.Unlock()
-	switch known {
-	case contradicted:
-		return false, nil
-	case overtaken:
-		return false, errOvertaken
+	known, err := l.comeTo(ctx, r.archive, at.Height, digest)
+	if err != nil || known == contradicted {
+		return false, err
 	}
-	// One that was wanted before, in an earlier run, was compared then.
+	// A body that is held was compared before it was kept. One that was pushed is compared here, before
+	// it becomes one that is held.
 	head := r.archive.Head(p.Sequencer, p.Height)
-	compared := head.Digest == digest && head.State == archive.Held
+	compared := known == proven || head.Digest == digest && head.State == archive.Held
+	if head.Digest == digest && head.State == archive.PushedBody {
+		if good, err := fits(&head.Header, at, compared); !good {
+			return false, err
+		}
+	}
 	b, err := r.obtain(ctx, p, digest, forVote)
 	if err != nil {
 		if errors.Is(err, errMisfit) {
@@ -48,14 +50,8 @@ func (a automaton) Verify(ctx context.Context, at engine.Place, digest wire.Dige
 		return false, err
 	}
 	defer b.release()
-	switch {
-	case b.header.Sequencer != at.Sequencer || b.header.Height != at.Height:
-		return false, nil
-	case b.header.Parent == at.Parent || known == proven:
-	case at.Parent != wire.Digest{}:
-		return false, nil
-	case !compared: // of a lane that was dormant
-		return false, errUnknownParent
+	if good, err := fits(&b.header, at, compared); !good {
+		return false, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -73,10 +69,41 @@ func (a automaton) Verify(ctx context.Context, at engine.Place, digest wire.Dige
 			return false, err
 		}
 	}
-	if err := <-persisted; err != nil {
-		return false, err
+	err = <-persisted
+	return err == nil, err
+}
+
+// comeTo returns what is known of a chunk. For one below what is certified that is nothing, until the
+// lane was walked down to it: no verdict on it is needed meanwhile.
+func (l *lane) comeTo(ctx context.Context, archive *archive.Archive, height uint64, digest wire.Digest) (certainty, error) {
+	for {
+		l.mu.Lock()
+		known, changed := l.knows(archive, height, digest), l.changed
+		l.mu.Unlock()
+		if known != overtaken {
+			return known, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return known, ctx.Err()
+		}
 	}
-	return true, nil
+}
+
+// fits reports whether a header is that of a place, and stands on what the chunk there stands on. What
+// that is is not known in a lane that was dormant: compared says that the two were compared before, or
+// that the chunk is certified.
+func fits(h *payload.Header, at engine.Place, compared bool) (bool, error) {
+	switch {
+	case h.Sequencer != at.Sequencer || h.Height != at.Height:
+		return false, nil
+	case h.Parent == at.Parent || compared && at.Parent == wire.Digest{}:
+		return true, nil
+	case at.Parent == wire.Digest{}:
+		return false, errUnknownParent
+	}
+	return false, nil
 }
 
 // vote calls put for a chunk that is to be acked, unless something else is certified in its place:

@@ -219,54 +219,70 @@ func (r *Replica) seek(ctx context.Context, w *want) (*body, error) {
 	}
 }
 
+// stallTimeout is how long a fetch may stand still until it gives its memory up and queues again: so
+// bodies that are withheld keep nobody else's from being fetched.
+const stallTimeout = 5 * time.Second
+
 // fetch asks peers for a body until it is there: its header, then its pieces.
 func (r *Replica) fetch(ctx context.Context, w *want) (*body, error) {
 	header, err := r.fetchHeader(ctx, w)
 	if err != nil {
 		return nil, err
 	}
+	for {
+		b, err := r.fetchPieces(ctx, w, &header)
+		if !errors.Is(err, errStalled) {
+			return b, err
+		}
+	}
+}
+
+func (r *Replica) fetchPieces(ctx context.Context, w *want, header *payload.Header) (*body, error) {
 	size := int(header.BodySize)
-	release, err := r.bodies.reserve(ctx, w, int64(max(size, payload.PieceSize)))
+	release, err := r.bodies.reserve(ctx, w, bufferSize(size))
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 	buffer := getBuffer(size)
-	assembly, err := payload.NewAssembly(&header, buffer[:size])
+	assembly, err := payload.NewAssembly(header, buffer[:size])
 	if err != nil {
 		putBuffer(buffer)
 		return nil, fmt.Errorf("%w: %w", errMisfit, err)
 	}
 	s := search{
-		items: int(payload.Pieces(header.BodySize)), typ: message.PieceRequestType,
+		items: int(payload.Pieces(header.BodySize)), typ: message.PieceRequestType, stall: stallTimeout,
 		request: func(item int) []byte {
 			return (&message.PieceRequest{Place: w.Place, Digest: w.digest, Index: uint32(item)}).AppendTo(nil)
 		},
-		accept: func(item int, answer network.Message) error {
-			var piece message.Piece
-			if answer.Type != message.PieceType {
-				return fmt.Errorf("%w: an answer of type 0x%02x to a request for a piece", errWrong, uint8(answer.Type))
-			}
-			if err := piece.Decode(answer.Buffer.Bytes()); err != nil {
-				return err
-			}
-			if piece.Digest != w.digest || piece.Index != uint32(item) {
-				return fmt.Errorf("%w: piece %d of %v", errWrong, piece.Index, piece.Digest)
-			}
-			_, err := assembly.Add(uint64(item), piece.Bytes, piece.Path)
-			return err
-		},
-		rank: r.rank(w.Place, w.digest), pruned: r.prunedAt(w.Place),
+		accept: func(item int, answer network.Message) error { return takePiece(assembly, w.digest, item, answer) },
+		rank:   r.rank(w.Place), pruned: r.prunedAt(w.Place),
 	}
 	if err := s.run(ctx, r); err != nil {
 		putBuffer(buffer)
 		return nil, err
 	}
 	bytes, tree := assembly.Complete()
-	b := newBody(&header, w.digest, tree, bytes, buffer)
+	b := newBody(header, w.digest, tree, bytes, buffer)
 	r.counts.fetched.Add(1)
 	r.store.remember(b)
 	return b, nil
+}
+
+// takePiece puts the piece of an answer into its place.
+func takePiece(assembly *payload.Assembly, digest wire.Digest, item int, answer network.Message) error {
+	var piece message.Piece
+	if answer.Type != message.PieceType {
+		return fmt.Errorf("%w: an answer of type 0x%02x to a request for a piece", errWrong, uint8(answer.Type))
+	}
+	if err := piece.Decode(answer.Buffer.Bytes()); err != nil {
+		return err
+	}
+	if piece.Digest != digest || piece.Index != uint32(item) {
+		return fmt.Errorf("%w: piece %d of %v", errWrong, piece.Index, piece.Digest)
+	}
+	_, err := assembly.Add(uint64(item), piece.Bytes, piece.Path)
+	return err
 }
 
 // fetchHeader returns the header of a chunk from the archive, or from a peer.
@@ -318,7 +334,7 @@ func (r *Replica) askHeaders(ctx context.Context, p message.Place, digest wire.D
 			headers = got.Headers
 			return nil
 		},
-		rank: r.rank(p, digest), pruned: r.prunedAt(p),
+		rank: r.rank(p), pruned: r.prunedAt(p),
 	}
 	if err := s.run(ctx, r); err != nil {
 		return nil, err

@@ -67,8 +67,17 @@ func sizeClass(n int) (class, size int) {
 // that a body can be read into a buffer with its frame.
 func frameOverhead(size int) int { return 1<<10 + size>>11 }
 
+// bufferSize returns the bytes of memory that a buffer for a body of so many bytes takes.
+func bufferSize(size int) int64 {
+	_, n := sizeClass(size + frameOverhead(size))
+	return int64(n)
+}
+
 // getBuffer returns a buffer that holds a body of so many bytes, and its frame.
 func getBuffer(size int) []byte {
+	if poison.On() {
+		poison.Count(1)
+	}
 	class, n := sizeClass(size + frameOverhead(size))
 	if b, ok := buffers[class].Get().(*[]byte); ok {
 		return *b
@@ -84,6 +93,7 @@ func putBuffer(b []byte) {
 	b = b[:cap(b)]
 	if poison.On() {
 		poison.Fill(b)
+		poison.Count(-1)
 	}
 	class, size := sizeClass(len(b))
 	if size == len(b) {

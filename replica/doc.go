@@ -74,5 +74,6 @@
 //	cached_bytes, archive_full, proposals_held, stopped_lanes_total
 //
 // Reasons for which what was pushed is dropped: invalid, of another sequencer, without a right
-// header or root; unwanted, of no height that is next, or pushed too often; broken off; no_room.
+// header or root; unwanted, of no height that is next, or pushed too often; broken, not gone on with,
+// in disorder, or slower than 1 MiB/s while others want its memory; no_room.
 package replica

@@ -91,7 +91,7 @@ func (r *Replica) isSequencer(id wire.PublicKey) bool {
 
 // rank returns in which order peers are asked for what belongs to a chunk: its sequencer, the signers
 // of a certificate for it or for what stands on it, other validators, others.
-func (r *Replica) rank(p message.Place, digest wire.Digest) func(id wire.PublicKey) int {
+func (r *Replica) rank(p message.Place) func(id wire.PublicKey) int {
 	l := r.laneOf(p.Sequencer)
 	l.mu.Lock()
 	lock, locked := l.lock, l.locked

@@ -42,6 +42,8 @@ type lane struct {
 	work    context.Context
 	restart context.CancelFunc
 
+	unasked [2]unasked // by height, even or odd
+
 	walking, delivering bool
 	fetching            map[uint64]bool // heights that are fetched ahead of their turn
 	failure             error           // the lane has stopped
@@ -60,14 +62,20 @@ func (l *lane) notify() {
 // laneOf returns a lane, which is made when it is first heard of.
 func (r *Replica) laneOf(id wire.PublicKey) *lane {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	l := r.lanes[id]
-	if l == nil {
-		l = &lane{id: id, changed: make(chan struct{}), fetching: make(map[uint64]bool)}
-		l.next = r.cfg.Next(id)
-		l.work, l.restart = context.WithCancel(r.working)
-		r.lanes[id] = l
+	r.mu.Unlock()
+	if l != nil {
+		return l
 	}
+	next := r.cfg.Next(id) // the host may call us
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l := r.lanes[id]; l != nil {
+		return l
+	}
+	l = &lane{id: id, next: next, changed: make(chan struct{}), fetching: make(map[uint64]bool)}
+	l.work, l.restart = context.WithCancel(r.working)
+	r.lanes[id] = l
 	return l
 }
 

@@ -52,13 +52,30 @@ type incoming struct {
 	bytes   int64  // reserved for it
 	room    *atomic.Int64
 	begun   time.Time
-	// How often a body came for the same height, which bounds what a sequencer can have written.
-	height  uint64
-	repeats int
 }
 
-// maxRepeats is how many bodies of one height a sequencer may push before its lane has moved on.
+// maxRepeats is how many bodies of one height that nobody asked for are taken of a sequencer: what it
+// can have written to disk is bounded by that, however it pushes and however often it connects.
 const maxRepeats = 4
+
+// unasked counts the bodies of one height that were pushed and that nobody had asked for.
+type unasked struct {
+	height uint64
+	bodies int
+}
+
+// takesUnasked reports whether one more body that nobody asked for may come for a height. Heights are
+// the two next ones of the lane, one of them odd, and only rise.
+func (l *lane) takesUnasked(height uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	u := &l.unasked[height%2]
+	if u.height != height {
+		*u = unasked{height: height}
+	}
+	u.bodies++
+	return u.bodies <= maxRepeats
+}
 
 // drop gives up what is being pushed.
 func (in *incoming) drop() {
@@ -97,17 +114,13 @@ func (r *Replica) beginPush(from *peer, encoded []byte) {
 			r.counts.pushesDropped[pushUnwanted].Add(1)
 			return
 		}
-		if h.Height != in.height {
-			in.height, in.repeats = h.Height, 0
-		}
-		if in.repeats++; in.repeats > maxRepeats {
+		if !r.laneOf(h.Sequencer).takesUnasked(h.Height) {
 			r.counts.pushesDropped[pushUnwanted].Add(1)
 			return
 		}
 	}
-	in.bytes = int64(max(h.BodySize, payload.PieceSize))
-	if r.incoming.Add(in.bytes) > r.cfg.MaxBuffered/4 {
-		r.incoming.Add(-in.bytes)
+	in.bytes = bufferSize(int(h.BodySize))
+	if !r.takeRoom(in.bytes) {
 		r.counts.pushesDropped[pushRoom].Add(1)
 		return
 	}
@@ -181,6 +194,37 @@ func (r *Replica) endPush(in *incoming) {
 			r.counts.pushesDropped[pushRoom].Add(1) // it is in memory, and can be fetched
 		}
 	}
+}
+
+// A push that has memory may be given up for another one once it is slower than 1 MiB/s.
+const (
+	pushGrace = time.Second
+	pushPace  = time.Second / 16 // a piece
+)
+
+// takeRoom reserves memory for a body that is being pushed. If there is none left, pushes that are slow
+// are given up for it: those who begin bodies and do not go on take no room from others.
+func (r *Replica) takeRoom(bytes int64) bool {
+	if r.incoming.Add(bytes) <= r.cfg.MaxBuffered/4 {
+		return true
+	}
+	peers, _ := r.peers.list()
+	for _, p := range peers {
+		in := &p.incoming
+		if !in.mu.TryLock() {
+			continue // the caller's, or it takes a piece just now
+		}
+		if in.buffer != nil && time.Since(in.begun) > pushGrace+time.Duration(in.next)*pushPace {
+			r.counts.pushesDropped[pushBroken].Add(1)
+			in.abandon()
+		}
+		in.mu.Unlock()
+		if r.incoming.Load() <= r.cfg.MaxBuffered/4 {
+			return true
+		}
+	}
+	r.incoming.Add(-bytes)
+	return false
 }
 
 // pushTimeout is how long a push may take until its room is given up.

@@ -416,10 +416,10 @@ func TestAnOrdererSeesHeadsWaitsForLocksAndGetsBodies(t *testing.T) {
 		if len(r.Tips()) < 3 {
 			t.Errorf("%d tips", len(r.Tips()))
 		}
-		if err := r.Prune(t.Context(), c.ids[0], 3); err != nil {
+		if err := r.Prune(t.Context(), r.Heads()[0].Chunk.Sequencer, 3); err != nil {
 			t.Errorf("pruning what was not handed over: %v", err)
 		}
-		if _, err := r.Get(t.Context(), c.ids[0], 0); err != nil {
+		if _, err := r.Get(t.Context(), r.Heads()[0].Chunk.Sequencer, 0); err != nil {
 			t.Errorf("what was not handed over is gone: %v", err)
 		}
 		c.stopAll()

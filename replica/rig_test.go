@@ -178,9 +178,11 @@ func (c *cluster) start(i int, app *chain) *process {
 		Transport: c.net.NewTransport(c.ids[i], replica.Types(0)),
 		Engine: engine.Config{
 			RebroadcastTimeout: time.Second, Workers: 1,
-			Journal: engine.JournalConfig{Storage: journal.Config{FS: c.disk[i]}},
+			Journal: engine.JournalConfig{Storage: journal.Config{FS: c.disk[i], SegmentSize: 64 << 10}},
 		},
-		Archive: archive.Config{MinFree: -1, FS: c.disk[i]},
+		// Small files: the disk keeps a copy for every write that is not synced.
+		MaxPayload: 512 << 10,
+		Archive:    archive.Config{MinFree: -1, FS: c.disk[i], SegmentSize: 1 << 20},
 	}
 	if testing.Verbose() {
 		config.Logger = slog.New(slog.NewTextHandler(testWriter{c.t}, nil)).With("replica", i)

@@ -27,7 +27,12 @@ type search struct {
 	// pruned, if set, is told who has pruned what is searched for while nobody has it: all peers that
 	// are connected have said that they have it not, or no more.
 	pruned func(by []wire.PublicKey)
+	// stall, if set, is how long nothing may come until run returns errStalled.
+	stall time.Duration
 }
+
+// errStalled: nothing has come for a while.
+var errStalled = errors.New("replica: nothing comes")
 
 // errWrong: an answer that an honest peer does not give.
 var errWrong = errors.New("replica: wrong answer")
@@ -72,7 +77,7 @@ type reply struct {
 	err    error
 }
 
-// run returns nil once every item is there, or ctx's error.
+// run returns nil once every item is there, errStalled, or ctx's error.
 func (s *search) run(ctx context.Context, r *Replica) error {
 	ctx, cancel := context.WithCancel(ctx)
 	replies := make(chan reply, parallel*maxHedges)
@@ -88,11 +93,17 @@ func (s *search) run(ctx context.Context, r *Replica) error {
 	items := make([]item, s.items)
 	sources := make(map[*peer]*source)
 	told := false
+	progress := time.Now()
 	for missing := s.items; missing > 0; {
 		now := time.Now()
 		peers, changed := r.peers.list()
 		ranked := s.sources(sources, peers)
 		wake := now.Add(time.Hour)
+		if s.stall > 0 {
+			if wake = progress.Add(s.stall); !wake.After(now) {
+				return errStalled
+			}
+		}
 		for open < parallel*maxHedges {
 			i, from, next := s.choose(r, items, ranked, now)
 			if next.Before(wake) {
@@ -124,6 +135,7 @@ func (s *search) run(ctx context.Context, r *Replica) error {
 			open--
 			if s.take(r, items, &got, ctx.Err() != nil) {
 				missing--
+				progress = time.Now()
 			}
 		case <-timer.C:
 		case <-changed:

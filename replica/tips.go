@@ -80,7 +80,7 @@ func (r *Replica) tipsOf(p *peer, k *progress) error {
 		var page message.Tips
 		err = r.readTips(&page, answer, request.After)
 		if err == nil {
-			err = r.offerAll(page.Locks)
+			err = r.offerAll(p.id, page.Locks)
 		}
 		after := request.After
 		if n := len(page.Locks); n > 0 {
@@ -146,8 +146,9 @@ func (r *Replica) epochsToName() []uint64 {
 }
 
 // offerAll verifies the locks of which something is new, and takes those that are valid. It returns
-// an error if one is not.
-func (r *Replica) offerAll(locks []wire.Lock) error {
+// an error if one is not. What a peer tells of our own lane is shown to the engine, which knows
+// whether its journal is stale: docs/protocol.md 5.9.
+func (r *Replica) offerAll(from wire.PublicKey, locks []wire.Lock) error {
 	var fresh []wire.Lock
 	for i := range locks {
 		k := &locks[i]
@@ -160,8 +161,14 @@ func (r *Replica) offerAll(locks []wire.Lock) error {
 		known := l.locked && (l.lock.Chunk.Height > k.Chunk.Height ||
 			l.lock.Chunk == k.Chunk && l.lock.Epoch >= k.Epoch)
 		l.mu.Unlock()
-		if !known {
-			fresh = append(fresh, *k)
+		if known {
+			continue
+		}
+		fresh = append(fresh, *k)
+		if k.Chunk.Sequencer == r.id {
+			if handle, err := r.engine.Peer(from); err == nil {
+				_ = handle.DeliverCertificateBytes(k.AppendTo(nil)) // if it has no room, it is told again
+			}
 		}
 	}
 	return r.takeLocks(r.working, fresh)

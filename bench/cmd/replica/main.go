@@ -5,7 +5,7 @@
 // Every process proposes bodies of the size as fast as its lane takes them, or --rate a second. It
 // prints what was certified and handed over everywhere per second (MB are 10^6 bytes), the CPU time of
 // all processes for each MB, and the time from the call of Propose to Deliver of the same chunk at its
-// sequencer. --profile DIR writes a CPU profile of each process there.
+// sequencer. --engine runs engines without bodies instead. --profile DIR writes a CPU profile of each process there.
 package main
 
 import (
@@ -36,6 +36,7 @@ type options struct {
 	Dir      string
 	Profile  string
 	Counters bool
+	Engine   bool
 }
 
 func main() {
@@ -67,6 +68,7 @@ func run(arguments []string, out io.Writer) error {
 	flags.DurationVar(&o.Duration, "duration", 10*time.Second, "length of the measurement, after a tenth of it to warm up")
 	flags.StringVar(&o.Dir, "dir", "", "folder for the data; empty: a temporary one")
 	flags.StringVar(&o.Profile, "profile", "", "folder for CPU profiles")
+	flags.BoolVar(&o.Engine, "engine", false, "engines alone, without bodies, for comparison")
 	flags.BoolVar(&o.Counters, "counters", false, "print the counters of all processes, added up")
 	if err := flags.Parse(arguments); err != nil {
 		return err

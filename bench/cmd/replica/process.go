@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -24,6 +25,7 @@ import (
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/network"
+	"github.com/lanecast/lanecast/network/bridge"
 	"github.com/lanecast/lanecast/replica"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
@@ -91,7 +93,7 @@ func (c *chain) Deliver(ctx context.Context, k replica.Chunk) error {
 		}
 	}
 	c.mu.Unlock()
-	if k.Height%pruneEvery == pruneEvery-1 {
+	if c.replica != nil && k.Height%pruneEvery == pruneEvery-1 {
 		go func() { _ = c.replica.Prune(ctx, k.Sequencer, k.Height) }()
 	}
 	return nil
@@ -152,23 +154,19 @@ func process(o options) error {
 		acks = engine.AcksToSequencer
 	}
 	registry := prometheus.NewRegistry()
-	r, err := replica.New(replica.Config{
-		Metrics:   registry,
-		Namespace: namespace, Key: set.Identities[o.Process], Epochs: epochs, Application: app,
-		Next: func(wire.PublicKey) uint64 { return 0 },
-		Dir:  filepath.Join(o.Dir, strconv.Itoa(o.Process)), Create: true,
-		Listener: listener, Addresses: func() map[wire.PublicKey]string { return addresses },
-		Engine:  engine.Config{Acks: acks},
-		Archive: archive.Config{Retain: time.Second},
-		Network: network.Config{MinBackoff: 10 * time.Millisecond},
-	})
+	node := host{
+		options: o, set: set, ids: ids, epochs: epochs, listener: listener, addresses: addresses, app: app, acks: acks, registry: registry,
+	}
+	run, err := node.replica()
+	if o.Engine {
+		run, err = node.engine()
+	}
 	if err != nil {
 		return err
 	}
-	app.replica = r
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- r.Run(ctx) }()
+	go func() { ended <- run(ctx) }()
 	select {
 	case <-time.After(o.Duration/10 + time.Second):
 	case err := <-ended:
@@ -228,4 +226,89 @@ func countersOf(registry *prometheus.Registry) map[string]float64 {
 		}
 	}
 	return counters
+}
+
+// host is what a process is made of.
+type host struct {
+	options
+	set       *testkit.Set
+	ids       []wire.PublicKey
+	epochs    *engine.StaticEpochs
+	listener  net.Listener
+	addresses map[wire.PublicKey]string
+	app       *chain
+	acks      engine.Acks
+	registry  *prometheus.Registry
+}
+
+func (h *host) dir() string { return filepath.Join(h.Dir, strconv.Itoa(h.Process)) }
+
+// replica returns the Run of a replica.
+func (h *host) replica() (func(context.Context) error, error) {
+	if h.Engine {
+		return nil, nil
+	}
+	r, err := replica.New(replica.Config{
+		Metrics: h.registry, Namespace: namespace, Key: h.set.Identities[h.Process], Epochs: h.epochs, Application: h.app,
+		Next: func(wire.PublicKey) uint64 { return 0 },
+		Dir:  h.dir(), Create: true,
+		Listener: h.listener, Addresses: func() map[wire.PublicKey]string { return h.addresses },
+		Engine:  engine.Config{Acks: h.acks},
+		Archive: archive.Config{Retain: time.Second},
+		Network: network.Config{MinBackoff: 10 * time.Millisecond},
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.app.replica = r
+	return r.Run, nil
+}
+
+// engine returns the Run of an engine without bodies.
+func (h *host) engine() (func(context.Context) error, error) {
+	var b *bridge.Bridge
+	n, err := network.New(network.Config{
+		Key: h.set.Identities[h.Process], Types: bridge.Types(0), Listener: h.listener,
+		Settings:   network.Settings{Namespace: namespace, Epochs: func() []network.Epoch { return b.Epochs() }},
+		Addresses:  func() map[wire.PublicKey]string { return h.addresses },
+		MinBackoff: 10 * time.Millisecond,
+	})
+	if err != nil {
+		return nil, err
+	}
+	b = bridge.New(n, bridge.Config{Admit: func(wire.PublicKey) network.Role { return network.Member }})
+	bare := bareChain{h.app}
+	e, err := engine.New(engine.Config{
+		Namespace: namespace, Identity: h.ids[h.Process], Sequencer: h.set.ChunkSigners[h.Process],
+		Schemes: h.epochs, Sequencers: h.epochs, Monitor: h.epochs, Automaton: bare, Relay: bare, Reporter: bare, Sender: b,
+		Acks: h.acks, Metrics: h.registry, Journal: engine.JournalConfig{Dir: h.dir(), Create: true},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		ended := make(chan error, 1)
+		go func() { ended <- b.Run(ctx, e) }()
+		err := e.Run(ctx)
+		return cmp.Or(err, <-ended)
+	}, nil
+}
+
+// bareChain is the chain over an engine alone: a digest stands for the body.
+type bareChain struct{ *chain }
+
+func (c bareChain) Propose(ctx context.Context, at engine.Place) (wire.Digest, error) {
+	_, err := c.chain.Propose(ctx, at)
+	return wire.Digest{byte(at.Height), byte(at.Height >> 8), byte(at.Height >> 16)}, err
+}
+
+func (c bareChain) Verify(context.Context, engine.Place, wire.Digest) (bool, error) { return true, nil }
+
+func (c bareChain) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
+
+func (c bareChain) Report(ctx context.Context, a wire.Activity) error {
+	if k, ok := a.(*wire.Certified); ok {
+		return c.Deliver(ctx, replica.Chunk{Place: engine.Place{Sequencer: k.Lock.Chunk.Sequencer, Height: k.Lock.Chunk.Height}})
+	}
+	return nil
 }
