@@ -73,7 +73,7 @@ func command(ctx context.Context, out io.Writer, args []string) error {
 		}
 		return nil
 	}
-	return errors.New("wanted is nothing, serve, put ADDRESS KEY VALUE, get ADDRESS KEY, or status and addresses")
+	return errors.New("usage: no argument, serve, put ADDRESS KEY VALUE, get ADDRESS KEY, or status and addresses")
 }
 
 // Clients returns where processes serve clients: the second address that each says.
