@@ -13,7 +13,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log"
-	"net"
 	"os"
 	"slices"
 	"time"
@@ -69,11 +68,7 @@ func (a *app) Broadcast(context.Context, engine.Place, wire.Digest, []wire.Publi
 // run is one process, until it is told to stop.
 func run(p *spawn.Process) error {
 	ids := keys.Identities(processes)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	ctx, err := p.Join(listener.Addr().String())
+	ctx, listeners, err := p.Join(1)
 	if err != nil {
 		return err
 	}
@@ -86,7 +81,7 @@ func run(p *spawn.Process) error {
 	transport, err := network.New(network.Config{
 		Key: keys.Key(p.Index), Types: bridge.Types(maxMessage),
 		Settings: network.Settings{Namespace: namespace, Epochs: func() []network.Epoch { return b.Epochs() }},
-		Listener: listener, Addresses: func() map[wire.PublicKey]string { return addresses },
+		Listener: listeners[0], Addresses: func() map[wire.PublicKey]string { return addresses },
 	})
 	if err != nil {
 		return err

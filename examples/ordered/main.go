@@ -30,8 +30,6 @@
 package main
 
 import (
-	"net"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -53,23 +51,12 @@ var namespace = []byte("examples/ordered")
 
 // run is one process, until it is told to stop.
 func run(p *spawn.Process) error {
-	forPeers, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	forClients, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	ctx, err := p.Join(forPeers.Addr().String(), forClients.Addr().String())
+	ctx, listeners, err := p.Join(2)
 	if err != nil {
 		return err
 	}
 	epochs, err := keys.Epochs(namespace, p.Index, processes)
 	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(p.Dir, 0o700); err != nil {
 		return err
 	}
 	store, err := kv.Open(filepath.Join(p.Dir, "state"), true)
@@ -83,7 +70,7 @@ func run(p *spawn.Process) error {
 		Application: o, Next: store.Next,
 		Dir: p.Dir, Create: p.First,
 		// Who is started again at another address dials the others; see also Replica.Recheck.
-		Listener: forPeers, Addresses: func() map[wire.PublicKey]string {
+		Listener: listeners[0], Addresses: func() map[wire.PublicKey]string {
 			addresses := make(map[wire.PublicKey]string)
 			for i, each := range p.Addresses() {
 				addresses[ids[i]] = each[0]
@@ -98,7 +85,7 @@ func run(p *spawn.Process) error {
 	o.lanes = r
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() error { return r.Run(ctx) })
-	all.Go(func() error { return kv.Serve(ctx, forClients, store, o.puts.Put) })
+	all.Go(func() error { return kv.Serve(ctx, listeners[1], store, o.puts.Put) })
 	all.Go(func() error { return store.SaveEvery(ctx, time.Second, r) })
 	return all.Wait()
 }

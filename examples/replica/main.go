@@ -20,8 +20,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"net"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -110,23 +108,12 @@ func (a *app) Deliver(_ context.Context, c replica.Chunk) error {
 
 // run is one process, until it is told to stop.
 func run(p *spawn.Process) error {
-	forPeers, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	forClients, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	ctx, err := p.Join(forPeers.Addr().String(), forClients.Addr().String())
+	ctx, listeners, err := p.Join(2)
 	if err != nil {
 		return err
 	}
 	ids := keys.Identities(processes)
 	a := &app{ids: ids, self: p.Index, addresses: func(i int) string { return p.Addresses()[i][1] }, puts: kv.NewPuts()}
-	if err := os.MkdirAll(p.Dir, 0o700); err != nil {
-		return err
-	}
 	if a.store, err = kv.Open(filepath.Join(p.Dir, "state"), false); err != nil {
 		return err
 	}
@@ -139,7 +126,7 @@ func run(p *spawn.Process) error {
 		Application: a, Next: a.store.Next,
 		Dir: p.Dir, Create: p.First, MaxPayload: kv.MaxPairs,
 		// Who is started again at another address dials the others; see also Replica.Recheck.
-		Listener: forPeers, Addresses: func() map[wire.PublicKey]string {
+		Listener: listeners[0], Addresses: func() map[wire.PublicKey]string {
 			addresses := make(map[wire.PublicKey]string)
 			for i, each := range p.Addresses() {
 				addresses[ids[i]] = each[0]
@@ -153,7 +140,7 @@ func run(p *spawn.Process) error {
 	}
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() error { return r.Run(ctx) })
-	all.Go(func() error { return kv.Serve(ctx, forClients, a.store, a.put) })
+	all.Go(func() error { return kv.Serve(ctx, listeners[1], a.store, a.put) })
 	all.Go(func() error { return a.store.SaveEvery(ctx, time.Second, r) })
 	return all.Wait()
 }

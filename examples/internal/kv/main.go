@@ -73,7 +73,7 @@ func command(ctx context.Context, out io.Writer, args []string) error {
 		}
 		return nil
 	}
-	return errors.New("what is wanted: serve, put ADDRESS KEY VALUE, get ADDRESS KEY, or status ADDRESS...")
+	return errors.New("usage: no argument, serve, put ADDRESS KEY VALUE, get ADDRESS KEY, or status and addresses")
 }
 
 // Clients returns where processes serve clients: the second address that each says.

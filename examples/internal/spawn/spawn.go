@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,11 +62,13 @@ func (ps *Processes) start(i int) error {
 	if err != nil {
 		return err
 	}
-	c, start := ps.list[i], "first"
+	c, start, dir := ps.list[i], "first", filepath.Join(ps.dir, strconv.Itoa(i))
 	if c.begun {
 		start = "again"
+	} else if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
 	}
-	c.command = exec.Command(program, "process", strconv.Itoa(i), filepath.Join(ps.dir, strconv.Itoa(i)), start)
+	c.command = exec.Command(program, "process", strconv.Itoa(i), dir, start)
 	c.command.Stderr = os.Stderr
 	if c.input, err = c.command.StdinPipe(); err != nil {
 		return err
@@ -147,7 +150,7 @@ func (ps *Processes) stop() error {
 // Process is one of them, as it sees itself.
 type Process struct {
 	Index     int
-	Dir       string // its own folder
+	Dir       string // its own folder, which is there
 	First     bool   // it starts for the first time
 	addresses atomic.Pointer[[][]string]
 }
@@ -172,13 +175,21 @@ func (p *Process) Logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, nil)).With("process", p.Index)
 }
 
-// Join says where we listen, and returns once it is known where all do. ctx ends when the process
-// should stop.
-func (p *Process) Join(addresses ...string) (ctx context.Context, err error) {
+// Join listens at so many addresses of this machine and says which, and returns once it is known where
+// all do. ctx ends when the process should stop.
+func (p *Process) Join(n int) (ctx context.Context, listeners []net.Listener, err error) {
+	var addresses []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, nil, err
+		}
+		listeners, addresses = append(listeners, l), append(addresses, l.Addr().String())
+	}
 	fmt.Println(strings.Join(addresses, " "))
 	lines := bufio.NewScanner(os.Stdin)
 	if !p.hear(lines) {
-		return nil, errors.New("spawn: no addresses came")
+		return nil, nil, errors.New("spawn: no addresses came")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
@@ -186,7 +197,7 @@ func (p *Process) Join(addresses ...string) (ctx context.Context, err error) {
 		}
 		cancel()
 	}()
-	return ctx, nil
+	return ctx, listeners, nil
 }
 
 // hear takes a line of addresses, and reports whether there was one.
