@@ -6,41 +6,21 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"os"
 	"reflect"
 	"testing"
 	"time"
 
+	"github.com/lanecast/lanecast/internal/testkit/layout"
 	"github.com/lanecast/lanecast/wire"
 )
 
-type vectorCase struct {
-	Name    string         `json:"name"`
-	Type    string         `json:"type"`
-	Encoded string         `json:"encoded"`
-	Decode  string         `json:"decode"`
-	Fields  map[string]any `json:"fields"`
-	Cuts    string         `json:"cuts"`
-	Tail    int            `json:"tail"`
-}
-
-func readVectors(t testing.TB) []vectorCase {
+func readVectors(t testing.TB) []layout.Case {
 	t.Helper()
-	text, err := os.ReadFile("testdata/vectors/transport.json")
+	cases, err := layout.ReadCases("testdata/vectors/transport.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var file struct {
-		Source string       `json:"source"`
-		Cases  []vectorCase `json:"cases"`
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	d.DisallowUnknownFields()
-	if err := d.Decode(&file); err != nil || len(file.Cases) == 0 {
-		t.Fatalf("%d cases, %v", len(file.Cases), err)
-	}
-	return file.Cases
+	return cases
 }
 
 func unhex(t testing.TB, text any) []byte {
@@ -50,35 +30,6 @@ func unhex(t testing.TB, text any) []byte {
 		t.Fatal(err)
 	}
 	return b
-}
-
-// same compares fields with those of a file, where numbers are texts.
-func same(got, want any) bool {
-	switch w := want.(type) {
-	case map[string]any:
-		g, ok := got.(map[string]any)
-		if !ok || len(g) != len(w) {
-			return false
-		}
-		for k := range w {
-			if !same(g[k], w[k]) {
-				return false
-			}
-		}
-		return true
-	case []any:
-		g, ok := got.([]any)
-		if !ok || len(g) != len(w) {
-			return false
-		}
-		for i := range w {
-			if !same(g[i], w[i]) {
-				return false
-			}
-		}
-		return true
-	}
-	return fmt.Sprint(got) == fmt.Sprint(want)
 }
 
 func TestVectors(t *testing.T) {
@@ -104,7 +55,7 @@ func TestVectors(t *testing.T) {
 			}
 			if c.Cuts == "error" {
 				for i := range b {
-					if fits(vectorCase{Type: c.Type, Decode: "ok"}, l, b[:i]) {
+					if fits(layout.Case{Type: c.Type, Decode: "ok"}, l, b[:i]) {
 						t.Errorf("its first %d bytes are read", i)
 					}
 				}
@@ -120,20 +71,20 @@ func TestVectors(t *testing.T) {
 }
 
 // fits reports whether a message is read by its layout as a case says; fields count if there are any.
-func fits(c vectorCase, l layout, b []byte) bool {
+func fits(c layout.Case, l layout.Layout, b []byte) bool {
 	var fields map[string]any
 	var err error
 	switch c.Type {
 	case "hello":
 		fields, err = readHelloSlowly(b)
 	case "goodbye":
-		if fields, err = l.read(b); err == nil && fields["code"] == uint64(0) {
-			err = errLayout
+		if fields, err = l.Read(b); err == nil && fields["code"] == uint64(0) {
+			err = layout.ErrLayout
 		}
 	default:
-		fields, err = l.read(b)
+		fields, err = l.Read(b)
 	}
-	return (err == nil) == (c.Decode == "ok") && (c.Fields == nil || same(fields, c.Fields))
+	return (err == nil) == (c.Decode == "ok") && (c.Fields == nil || layout.Same(fields, c.Fields))
 }
 
 func must(t testing.TB) func(int64, error) int64 {
@@ -147,7 +98,7 @@ func must(t testing.TB) func(int64, error) int64 {
 }
 
 // checkOwn holds the code of this package to a case.
-func checkOwn(t *testing.T, c vectorCase, b []byte) {
+func checkOwn(t *testing.T, c layout.Case, b []byte) {
 	t.Helper()
 	switch c.Type {
 	case "hello":
@@ -161,7 +112,7 @@ func checkOwn(t *testing.T, c vectorCase, b []byte) {
 		if again := h.appendTo(nil); !bytes.Equal(again, b[:len(b)-c.Tail]) {
 			t.Errorf("encoded again it is %x", again)
 		}
-		if !same(helloFields(&h), c.Fields) {
+		if !layout.Same(helloFields(&h), c.Fields) {
 			t.Errorf("decoded to %+v", h)
 		}
 	case "goodbye":
@@ -226,7 +177,7 @@ func FuzzHello(f *testing.F) {
 			}
 			return
 		}
-		if !same(helloFields(&h), fields) {
+		if !layout.Same(helloFields(&h), fields) {
 			t.Errorf("decoded to %+v, slowly to %v", h, fields)
 		}
 		if again := h.appendTo(nil); !bytes.HasPrefix(b, again) {
@@ -244,9 +195,9 @@ func FuzzGoodbye(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, err := decodeGoodbye(b)
-		fields, slow := layouts["goodbye"].read(b)
+		fields, slow := layouts["goodbye"].Read(b)
 		if slow == nil && fields["code"] == uint64(0) {
-			slow = errLayout
+			slow = layout.ErrLayout
 		}
 		if (err == nil) != (slow == nil) {
 			t.Fatalf("decoding: %v, slowly: %v", err, slow)

@@ -55,11 +55,21 @@ func (h *Header) AppendTo(dst []byte) []byte {
 // strict: what it accepts, AppendTo encodes to the same bytes. The error is a [*wire.DecodeError]
 // that names the field; after one, h holds nothing of meaning.
 func (h *Header) Decode(b []byte, maxPayload uint64) error {
+	n, err := h.DecodePrefix(b, maxPayload)
+	if err == nil && n < len(b) {
+		err = fail("header", wire.ErrTrailing)
+	}
+	return err
+}
+
+// DecodePrefix reads a header at the start of b as Decode does, and returns its length in bytes. It
+// is for messages that hold more than one.
+func (h *Header) DecodePrefix(b []byte, maxPayload uint64) (n int, err error) {
 	if len(b) == 0 {
-		return fail("payload format", wire.ErrTruncated)
+		return 0, fail("payload format", wire.ErrTruncated)
 	}
 	if b[0] != Format {
-		return fail("payload format", ErrFormat)
+		return 0, fail("payload format", ErrFormat)
 	}
 	r := reader{b: b[1:]}
 	r.read((*[32]byte)(&h.Sequencer), "sequencer")
@@ -70,16 +80,15 @@ func (h *Header) Decode(b []byte, maxPayload uint64) error {
 	zero := h.Parent == wire.Digest{}
 	switch {
 	case r.err != nil:
-	case len(r.b) != 0:
-		r.err = fail("header", wire.ErrTrailing)
+		return 0, r.err
 	case h.Height == 0 && !zero:
-		r.err = fail("parent", wire.ErrParentAtGenesis)
+		return 0, fail("parent", wire.ErrParentAtGenesis)
 	case h.Height > 0 && zero:
-		r.err = fail("parent", wire.ErrParentMissing)
+		return 0, fail("parent", wire.ErrParentMissing)
 	case h.BodySize > maxPayload:
-		r.err = fail("size", ErrTooLarge)
+		return 0, fail("size", ErrTooLarge)
 	}
-	return r.err
+	return len(b) - len(r.b), nil
 }
 
 // Digest returns the payload digest of the chunk that h belongs to: SHA-256 of

@@ -228,6 +228,23 @@ func TestAHeaderWithoutABodysRootIsFoundOut(t *testing.T) {
 	}
 }
 
+func TestAHeaderIsReadAtTheStartOfLongerBytes(t *testing.T) {
+	want := payload.Header{Sequencer: wire.PublicKey{1}, Height: 300, Parent: wire.Digest{2}, BodySize: 5, Root: wire.Digest{3}}
+	b := want.AppendTo(nil)
+	var got payload.Header
+	if n, err := got.DecodePrefix(append(slices.Clone(b), 1, 2, 3), 5); err != nil || n != len(b) || got != want {
+		t.Errorf("%d of %d bytes, %+v, %v", n, len(b), got, err)
+	}
+	if n, err := got.DecodePrefix(b, 4); !errors.Is(err, payload.ErrTooLarge) || n != 0 {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	for i := range b {
+		if n, err := got.DecodePrefix(b[:i], 5); !errors.Is(err, wire.ErrTruncated) || n != 0 {
+			t.Errorf("%d of the first %d bytes, %v", n, i, err)
+		}
+	}
+}
+
 // FuzzDecodeHeader holds that what decodes encodes to the same bytes, and within the bound.
 func FuzzDecodeHeader(f *testing.F) {
 	f.Add((&payload.Header{BodySize: 5}).AppendTo(nil), uint64(10))

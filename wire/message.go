@@ -227,6 +227,17 @@ func (l *Lock) Decode(b []byte, formats Formats) error {
 	return r.end()
 }
 
+// DecodePrefix reads a lock at the start of b as Decode does, and returns its length in bytes. It is
+// for messages that hold more than one.
+func (l *Lock) DecodePrefix(b []byte, formats Formats) (n int, err error) {
+	r := reader{b: b}
+	r.lock(l, formats)
+	if r.err != nil {
+		return 0, r.err
+	}
+	return len(b) - len(r.b), nil
+}
+
 // DecodeStored reads a lock that this process itself encoded; see [Node.DecodeStored].
 func (l *Lock) DecodeStored(b []byte) error {
 	r := reader{b: b}

@@ -3,6 +3,7 @@ package wire_test
 import (
 	"bytes"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/lanecast/lanecast/wire"
@@ -244,4 +245,21 @@ func checkReencodes(t interface{ Fatalf(string, ...any) },
 	if v.Size() != len(b) {
 		t.Fatalf("%x has %d bytes, Size says %d", b, len(b), v.Size())
 	}
+}
+
+// A lock at the start of longer bytes is read as one that is the whole of them is.
+func TestALockIsReadAtTheStartOfLongerBytes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := drawn{t}.lock(drawn{t}.chunk())
+		b := want.AppendTo(nil)
+		longer := append(slices.Clone(b), rapid.SliceOf(rapid.Byte()).Draw(t, "what follows")...)
+		var got wire.Lock
+		if n, err := got.DecodePrefix(longer, propertyFormats{}); err != nil || n != len(b) || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%d of %d bytes, %+v, %v", n, len(b), got, err)
+		}
+		cut := b[:rapid.IntRange(0, len(b)-1).Draw(t, "cut")]
+		if n, err := got.DecodePrefix(cut, propertyFormats{}); err == nil || n != 0 {
+			t.Fatalf("%d bytes and %v of a lock that is cut", n, err)
+		}
+	})
 }

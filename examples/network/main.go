@@ -4,24 +4,22 @@
 //	go run ./examples/network
 //
 // starts all four, tells them each other's addresses, and stops them when every one of them has seen
-// a few certified chunks on every lane. The code of one process is on this page; spawn.go starts them.
+// a few certified chunks on every lane. The code of one process is on this page; demonstrate.go starts
+// them.
 package main
 
 import (
-	"bufio"
 	"context"
-	"crypto/ed25519"
 	"crypto/sha256"
 	"fmt"
 	"log"
-	"net"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/examples/internal/keys"
+	"github.com/lanecast/lanecast/examples/internal/spawn"
 	"github.com/lanecast/lanecast/network"
 	"github.com/lanecast/lanecast/network/bridge"
 	"github.com/lanecast/lanecast/verify"
@@ -35,14 +33,6 @@ const (
 )
 
 var namespace = []byte("examples/network")
-
-// key returns the identity of process i. A real one is drawn at random and kept.
-func key(i int) ed25519.PrivateKey {
-	seed := sha256.Sum256(fmt.Appendf(nil, "not secret: process %d", i))
-	return ed25519.NewKeyFromSeed(seed[:])
-}
-
-func identity(i int) wire.PublicKey { return wire.PublicKey(key(i).Public().(ed25519.PublicKey)) }
 
 // app is the application: the payload of a place is its hash. It says when each lane has grown.
 type app struct{ certified map[wire.PublicKey]uint64 }
@@ -75,37 +65,23 @@ func (a *app) Report(_ context.Context, activity wire.Activity) error {
 
 func (a *app) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
 
-// run is process i. It reads the addresses of all from its input, and stops when that ends.
-func run(i int, dir string) error {
-	var ids []wire.PublicKey
-	for j := range processes {
-		ids = append(ids, identity(j))
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	fmt.Println(listener.Addr())
-	input := bufio.NewReader(os.Stdin)
-	line, err := input.ReadString('\n')
+// run is one process, until it is told to stop.
+func run(p *spawn.Process) error {
+	ids := keys.Identities(processes)
+	ctx, listeners, err := p.Join(1)
 	if err != nil {
 		return err
 	}
 	addresses := make(map[wire.PublicKey]string)
-	for j, address := range strings.Fields(line) {
-		addresses[ids[j]] = address
+	for j, each := range p.Addresses() {
+		addresses[ids[j]] = each[0]
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
-		_, _ = input.ReadByte() // its end
-		cancel()
-	}()
 
 	var b *bridge.Bridge
 	transport, err := network.New(network.Config{
-		Key: key(i), Types: bridge.Types(maxMessage),
+		Key: keys.Key(p.Index), Types: bridge.Types(maxMessage),
 		Settings: network.Settings{Namespace: namespace, Epochs: func() []network.Epoch { return b.Epochs() }},
-		Listener: listener, Addresses: func() map[wire.PublicKey]string { return addresses },
+		Listener: listeners[0], Addresses: func() map[wire.PublicKey]string { return addresses },
 	})
 	if err != nil {
 		return err
@@ -116,24 +92,16 @@ func run(i int, dir string) error {
 		}
 		return network.Refused
 	}})
-	scheme, err := verify.NewEd25519(namespace, ids)
-	if err != nil {
-		return err
-	}
-	signer, err := scheme.Signer(key(i))
-	if err != nil {
-		return err
-	}
-	epochs, err := engine.NewStaticEpochs(scheme, signer, ids)
+	epochs, err := keys.Epochs(namespace, p.Index, processes)
 	if err != nil {
 		return err
 	}
 	a := &app{certified: make(map[wire.PublicKey]uint64)}
 	e, err := engine.New(engine.Config{
-		Namespace: namespace, Identity: ids[i], Sequencer: verify.NewChunkSigner(namespace, key(i)),
+		Namespace: namespace, Identity: ids[p.Index], Sequencer: verify.NewChunkSigner(namespace, keys.Key(p.Index)),
 		Schemes: epochs, Sequencers: epochs, Monitor: epochs,
 		Automaton: a, Relay: a, Reporter: a, Sender: b, MaxMessage: maxMessage,
-		Journal: engine.JournalConfig{Dir: dir, Create: true},
+		Journal: engine.JournalConfig{Dir: p.Dir, Create: p.First},
 		// A node that was sent before the others were connected is sent again after this.
 		RebroadcastTimeout: 200 * time.Millisecond,
 	})
@@ -151,13 +119,10 @@ func run(i int, dir string) error {
 func main() {
 	log.SetFlags(0)
 	var err error
-	if len(os.Args) == 4 && os.Args[1] == "process" {
-		var i int
-		if i, err = strconv.Atoi(os.Args[2]); err == nil {
-			err = run(i, os.Args[3])
-		}
+	if p := spawn.Self(); p != nil {
+		err = run(p)
 	} else {
-		err = spawn(os.Stdout)
+		err = demonstrate(os.Stdout)
 	}
 	if err != nil {
 		log.Fatal(err)

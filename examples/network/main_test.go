@@ -5,11 +5,13 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/lanecast/lanecast/examples/internal/spawn"
 )
 
-// TestMain makes the test's program a process of the network when spawn starts it as one.
+// TestMain makes the test's program a process of the network when package spawn starts it as one.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "process" {
+	if spawn.Self() != nil {
 		main()
 		return
 	}
@@ -18,7 +20,7 @@ func TestMain(m *testing.M) {
 
 func TestFourProcessesCertifyEachOthersChunks(t *testing.T) {
 	var out bytes.Buffer
-	if err := spawn(&out); err != nil {
+	if err := demonstrate(&out); err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(out.String(), "5 certified chunks on each of 4 lanes"); n != processes {

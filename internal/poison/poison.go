@@ -1,6 +1,7 @@
 // Package poison is the switch with which tests find misuse of pooled buffers. While it is on,
 // package wire overwrites the memory of a buffer that is released, so that a view that outlived its
-// buffer shows up as garbage at once, and counts the buffers that have an owner.
+// buffer shows up as garbage at once, and counts the buffers that have an owner. So does package
+// replica with the buffers of bodies.
 package poison
 
 import "sync/atomic"
@@ -10,8 +11,8 @@ import "sync/atomic"
 const Byte = 0xDB
 
 var (
-	on    atomic.Bool  // tests write it, package wire reads it
-	owned atomic.Int64 // package wire writes it, tests read it
+	on    atomic.Bool  // tests write it, the owners of pools read it
+	owned atomic.Int64 // the owners of pools write it, tests read it
 )
 
 // Switch turns it on or off.

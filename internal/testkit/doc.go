@@ -8,6 +8,9 @@
 //	tb.go          Eventually: waits until a condition holds; MustSet
 //	race.go        Race: whether the race detector is on
 //
+// Package layout below it reads messages of docs/protocol.md 8 by tables, as a twin of their
+// decoders.
+//
 // A scheme that is cheap because it hashes with keys instead of pairing is model.Scheme in
 // internal/sim/model, and model.Decide decides statements one by one, as a verifier does.
 //

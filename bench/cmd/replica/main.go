@@ -1,0 +1,185 @@
+// Replica measures four replicas in four processes over TLS on loopback, with real keys and disks.
+//
+//	go run ./bench/cmd/replica --body 262144 --scheme multisig --duration 10s
+//
+// Every process proposes bodies of the size as fast as its lane takes them, or --rate a second. It
+// prints what was certified and handed over everywhere per second (MB are 10^6 bytes), the CPU time of
+// all processes for each MB, and the time from the call of Propose to Deliver of the same chunk at its
+// sequencer. --engine runs engines without bodies instead. --profile DIR writes a CPU profile of each process there.
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+)
+
+const processes = 4
+
+// options are what the flags say, and what the parent tells each process.
+type options struct {
+	Process  int
+	Body     int
+	Rate     float64
+	Scheme   string
+	Acks     string
+	Duration time.Duration
+	Dir      string
+	Profile  string
+	Counters bool
+	Engine   bool
+}
+
+func main() {
+	var err error
+	if text := os.Getenv(environment); text != "" {
+		var o options
+		if err = json.Unmarshal([]byte(text), &o); err == nil {
+			err = process(o)
+		}
+	} else {
+		err = run(os.Args[1:], os.Stdout)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "replica:", err)
+		os.Exit(1)
+	}
+}
+
+// environment names the variable in which a process finds its options.
+const environment = "LANECAST_BENCH_REPLICA"
+
+func run(arguments []string, out io.Writer) error {
+	flags := flag.NewFlagSet("replica", flag.ContinueOnError)
+	var o options
+	flags.IntVar(&o.Body, "body", 256<<10, "bytes of a body")
+	flags.Float64Var(&o.Rate, "rate", 0, "bodies a second and lane; 0: as fast as the lane takes them")
+	flags.StringVar(&o.Scheme, "scheme", "multisig", "multisig or ed25519")
+	flags.StringVar(&o.Acks, "acks", "all", "all or sequencer")
+	flags.DurationVar(&o.Duration, "duration", 10*time.Second, "length of the measurement, after a tenth of it to warm up")
+	flags.StringVar(&o.Dir, "dir", "", "folder for the data; empty: a temporary one")
+	flags.StringVar(&o.Profile, "profile", "", "folder for CPU profiles")
+	flags.BoolVar(&o.Engine, "engine", false, "engines alone, without bodies, for comparison")
+	flags.BoolVar(&o.Counters, "counters", false, "print the counters of all processes, added up")
+	if err := flags.Parse(arguments); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(o.Dir, "lanecast-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	o.Dir = dir
+	results, err := spawn(o)
+	if err != nil {
+		return err
+	}
+	return print(out, o, results)
+}
+
+// child is a process and its pipes.
+type child struct {
+	cmd   *exec.Cmd
+	input io.WriteCloser
+	lines *bufio.Reader
+}
+
+// spawn runs the processes and returns what each has measured.
+func spawn(o options) ([]result, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 3*o.Duration+time.Minute)
+	defer cancel()
+	var children []*child
+	defer func() {
+		for _, c := range children {
+			_ = c.input.Close()
+			_ = c.cmd.Wait()
+		}
+	}()
+	for i := range processes {
+		o.Process = i
+		text, err := json.Marshal(o)
+		if err != nil {
+			return nil, err
+		}
+		c := &child{cmd: exec.CommandContext(ctx, program)}
+		c.cmd.Env = append(os.Environ(), environment+"="+string(text))
+		c.cmd.Stderr = os.Stderr
+		if c.input, err = c.cmd.StdinPipe(); err != nil {
+			return nil, err
+		}
+		output, err := c.cmd.StdoutPipe()
+		if err != nil {
+			return nil, err
+		}
+		c.lines = bufio.NewReader(output)
+		if err := c.cmd.Start(); err != nil {
+			return nil, err
+		}
+		children = append(children, c)
+	}
+	var addresses []string
+	for _, c := range children {
+		line, err := c.lines.ReadString('\n')
+		if err != nil {
+			return nil, fmt.Errorf("a process did not start: %w", err)
+		}
+		addresses = append(addresses, strings.TrimSpace(line))
+	}
+	for _, c := range children {
+		if _, err := fmt.Fprintln(c.input, strings.Join(addresses, " ")); err != nil {
+			return nil, err
+		}
+	}
+	results := make([]result, len(children))
+	for i, c := range children {
+		line, err := c.lines.ReadBytes('\n')
+		if err != nil {
+			return nil, fmt.Errorf("process %d measured nothing: %w", i, err)
+		}
+		if err := json.Unmarshal(line, &results[i]); err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
+// print prints the result of all processes.
+func print(out io.Writer, o options, results []result) error {
+	least, cpu := results[0].Delivered, 0.0
+	counters := make(map[string]float64)
+	for _, r := range results {
+		least = min(least, r.Delivered)
+		cpu += r.CPU
+		for name, v := range r.Counters {
+			counters[name] += v
+		}
+	}
+	seconds := o.Duration.Seconds()
+	mb := float64(least) * float64(o.Body) / 1e6
+	fmt.Fprintf(out, "bodies of %d bytes, %s, acks to %s, %v\n", o.Body, o.Scheme, o.Acks, o.Duration)
+	fmt.Fprintf(out, "certified and handed over everywhere   %8.1f MB/s   %8.1f chunks/s\n", mb/seconds, float64(least)/seconds)
+	fmt.Fprintf(out, "CPU of all processes                   %8.4f s/MB   %8.0f µs a chunk\n", cpu/mb, cpu*1e6/float64(least))
+	for i, r := range results {
+		fmt.Fprintf(out, "process %d: own chunks %d, handed over %d, %.2f s of CPU, Propose to Deliver p50 %.1f ms, p99 %.1f ms, heap %d MB\n",
+			i, r.Own, r.Delivered, r.CPU, r.P50, r.P99, r.Heap>>20)
+	}
+	if o.Counters {
+		for _, name := range slices.Sorted(maps.Keys(counters)) {
+			fmt.Fprintf(out, "%-60s %10.0f\n", name, counters[name])
+		}
+	}
+	return nil
+}

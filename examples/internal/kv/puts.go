@@ -1,0 +1,103 @@
+package kv
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync"
+)
+
+// Puts are the pairs that clients of this process want to have put: they gather while a chunk is under
+// way, and all together are the body of the next one.
+type Puts struct {
+	mu       sync.Mutex
+	open     *batch            // takes pairs in
+	proposed map[uint64]*batch // by height
+	some     chan struct{}     // holds something if there may be pairs
+}
+
+// batch is the pairs of one body.
+type batch struct {
+	body   []byte
+	closed chan struct{} // closed when no pair is taken in any more
+	done   chan struct{} // closed when it was applied, or will not be
+	err    error
+}
+
+func newBatch() *batch { return &batch{closed: make(chan struct{}), done: make(chan struct{})} }
+
+// NewPuts returns empty ones.
+func NewPuts() *Puts {
+	return &Puts{open: newBatch(), proposed: make(map[uint64]*batch), some: make(chan struct{}, 1)}
+}
+
+// ErrReplaced: another body came to the height for which a pair was proposed. It may be put again.
+var ErrReplaced = errors.New("kv: not put: another body took its place")
+
+// Put returns once a pair, which is allowed, is certified and applied here. If ctx ends before, it may
+// be applied later.
+func (p *Puts) Put(ctx context.Context, pair Pair) error {
+	encoded := pair.AppendTo(nil)
+	for {
+		p.mu.Lock()
+		b := p.open
+		room := len(b.body)+len(encoded) <= MaxPairs
+		if room {
+			b.body = append(b.body, encoded...)
+		}
+		p.mu.Unlock()
+		select {
+		case p.some <- struct{}{}:
+		default:
+		}
+		wait := b.done
+		if !room {
+			wait = b.closed
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if room {
+			return b.err
+		}
+	}
+}
+
+// Some returns a channel from which something comes when there are pairs to be taken.
+func (p *Puts) Some() <-chan struct{} { return p.some }
+
+// Take returns the pairs for the body of a height, nil if there are none.
+func (p *Puts) Take(height uint64) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b := p.open
+	if len(b.body) == 0 {
+		return nil
+	}
+	p.drop(height) // asked for again: the body of the first answer was not proposed
+	p.open, p.proposed[height] = newBatch(), b
+	close(b.closed)
+	return b.body
+}
+
+// Applied says that a chunk of our own lane was applied, with these pairs.
+func (p *Puts) Applied(height uint64, pairs []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if b := p.proposed[height]; b != nil && bytes.Equal(b.body, pairs) {
+		delete(p.proposed, height)
+		close(b.done)
+	}
+	p.drop(height)
+}
+
+// drop gives up the pairs that were proposed for a height. mu is held.
+func (p *Puts) drop(height uint64) {
+	if b := p.proposed[height]; b != nil {
+		delete(p.proposed, height)
+		b.err = ErrReplaced
+		close(b.done)
+	}
+}

@@ -1,0 +1,218 @@
+// Package spawn starts the processes of an example: each is the example's program again. A process
+// says on its output where it listens, and is told on its input where all do. It stops when its input
+// ends, so none outlives whoever started it.
+package spawn
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+)
+
+// Processes are processes 0 to n−1, as whoever started them sees them.
+type Processes struct {
+	dir  string
+	list []*child
+}
+
+type child struct {
+	command   *exec.Cmd
+	input     io.WriteCloser
+	output    *bufio.Reader
+	addresses string
+	begun     bool // the process was started once
+}
+
+// Run starts n processes, whose folders are in a temporary one, tells them each other's addresses, lets
+// f work with them, and asks them to stop; after an error it kills them.
+func Run(n int, f func(*Processes) error) error {
+	dir, err := os.MkdirTemp("", "lanecast")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	ps := &Processes{dir: dir}
+	defer ps.Kill()
+	for i := range n {
+		ps.list = append(ps.list, &child{})
+		if err := ps.start(i); err != nil {
+			return err
+		}
+	}
+	ps.tell()
+	if err := f(ps); err != nil {
+		return err
+	}
+	return ps.stop()
+}
+
+func (ps *Processes) start(i int) error {
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	c, start, dir := ps.list[i], "first", filepath.Join(ps.dir, strconv.Itoa(i))
+	if c.begun {
+		start = "again"
+	} else if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	c.command = exec.Command(program, "process", strconv.Itoa(i), dir, start)
+	c.command.Stderr = os.Stderr
+	if c.input, err = c.command.StdinPipe(); err != nil {
+		return err
+	}
+	output, err := c.command.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	c.output = bufio.NewReader(output)
+	if err := c.command.Start(); err != nil {
+		return err
+	}
+	c.begun = true
+	c.addresses, err = ps.ReadLine(i)
+	return err
+}
+
+// tell writes the addresses of all to all that run.
+func (ps *Processes) tell() {
+	var lines []string
+	for _, c := range ps.list {
+		lines = append(lines, c.addresses)
+	}
+	for _, c := range ps.list {
+		fmt.Fprintln(c.input, strings.Join(lines, ";"))
+	}
+}
+
+// ReadLine returns the next line that process i writes.
+func (ps *Processes) ReadLine(i int) (string, error) {
+	line, err := ps.list[i].output.ReadString('\n')
+	if err != nil {
+		return "", fmt.Errorf("process %d: %w", i, err)
+	}
+	return strings.TrimSpace(line), nil
+}
+
+// Addresses returns where some processes listen: the k-th address that each has said.
+func (ps *Processes) Addresses(k int, which ...int) (addresses []string) {
+	for _, i := range which {
+		addresses = append(addresses, strings.Fields(ps.list[i].addresses)[k])
+	}
+	return addresses
+}
+
+// Kill ends processes at once, all if none is named: kill -9.
+func (ps *Processes) Kill(which ...int) {
+	for i, c := range ps.list {
+		if (len(which) == 0 || slices.Contains(which, i)) && c.command != nil && c.command.Process != nil {
+			_ = c.command.Process.Kill() // it fails for one that has ended
+			_ = c.command.Wait()         // its error is that it was killed
+		}
+	}
+}
+
+// Restart starts a process that was killed, in the same folder.
+func (ps *Processes) Restart(i int) error {
+	if err := ps.start(i); err != nil {
+		return err
+	}
+	ps.tell()
+	return nil
+}
+
+// stop asks all to stop and waits for them. The error is that of those that failed.
+func (ps *Processes) stop() error {
+	var failed error
+	for _, c := range ps.list {
+		c.input.Close()
+	}
+	for i, c := range ps.list {
+		if err := c.command.Wait(); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("process %d: %w", i, err))
+		}
+	}
+	return failed
+}
+
+// Process is one of them, as it sees itself.
+type Process struct {
+	Index     int
+	Dir       string // its own folder, which is there
+	First     bool   // it starts for the first time
+	addresses atomic.Pointer[[][]string]
+}
+
+// Self returns the process that this program was started as, or nil if it is not one of them.
+func Self() *Process {
+	if len(os.Args) != 5 || os.Args[1] != "process" {
+		return nil
+	}
+	i, err := strconv.Atoi(os.Args[2])
+	if err != nil {
+		return nil
+	}
+	return &Process{Index: i, Dir: os.Args[3], First: os.Args[4] == "first"}
+}
+
+// Logger writes what an operator should know to the error output if LANECAST_LOG is set.
+func (p *Process) Logger() *slog.Logger {
+	if os.Getenv("LANECAST_LOG") == "" {
+		return nil
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, nil)).With("process", p.Index)
+}
+
+// Join listens at so many addresses of this machine and says which, and returns once it is known where
+// all do. ctx ends when the process should stop.
+func (p *Process) Join(n int) (ctx context.Context, listeners []net.Listener, err error) {
+	var addresses []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, nil, err
+		}
+		listeners, addresses = append(listeners, l), append(addresses, l.Addr().String())
+	}
+	fmt.Println(strings.Join(addresses, " "))
+	lines := bufio.NewScanner(os.Stdin)
+	if !p.hear(lines) {
+		return nil, nil, errors.New("spawn: no addresses came")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		for p.hear(lines) {
+		}
+		cancel()
+	}()
+	return ctx, listeners, nil
+}
+
+// hear takes a line of addresses, and reports whether there was one.
+func (p *Process) hear(lines *bufio.Scanner) bool {
+	if !lines.Scan() {
+		return false
+	}
+	var all [][]string
+	for each := range strings.SplitSeq(lines.Text(), ";") {
+		all = append(all, strings.Fields(each))
+	}
+	p.addresses.Store(&all)
+	return true
+}
+
+// Addresses returns where each process listens, as far as we have heard: one that is started again
+// listens elsewhere.
+func (p *Process) Addresses() [][]string { return *p.addresses.Load() }

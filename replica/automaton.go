@@ -1,0 +1,158 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/lanecast/lanecast/archive"
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/payload"
+	"github.com/lanecast/lanecast/replica/internal/message"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// automaton is the engine's application, relay and reporter: docs/protocol.md 7.2.
+type automaton struct{ *Replica }
+
+var (
+	_ engine.Automaton = automaton{}
+	_ engine.Relay     = automaton{}
+	_ engine.Reporter  = automaton{}
+)
+
+// errUnknownParent: the header of a chunk cannot be compared with its lane.
+var errUnknownParent = errors.New("replica: what the chunk stands on is not known yet")
+
+// Verify implements engine.Automaton: a chunk is good once its body is here, durable, fits the chunk,
+// and the application has approved of it.
+func (a automaton) Verify(ctx context.Context, at engine.Place, digest wire.Digest) (bool, error) {
+	r, l := a.Replica, a.laneOf(at.Sequencer)
+	p := message.Place{Sequencer: at.Sequencer, Height: at.Height}
+	known, err := l.comeTo(ctx, r.archive, at.Height, digest)
+	if err != nil || known == contradicted {
+		return false, err
+	}
+	// A body that is held was compared before it was kept. One that was pushed is compared here, before
+	// it becomes one that is held.
+	head := r.archive.Head(p.Sequencer, p.Height)
+	compared := known == proven || head.Digest == digest && head.State == archive.Held
+	if head.Digest == digest && head.State == archive.PushedBody {
+		if good, err := fits(&head.Header, at, compared); !good {
+			return false, err
+		}
+	}
+	b, err := r.obtain(ctx, p, digest, forVote)
+	if err != nil {
+		if errors.Is(err, errMisfit) {
+			return false, nil
+		}
+		return false, err
+	}
+	defer b.release()
+	if good, err := fits(&b.header, at, compared); !good {
+		return false, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	persisted := make(chan error, 1)
+	b.hold()
+	go func() {
+		defer b.release()
+		persisted <- r.store.persist(ctx, b, archive.ForVote, func(put func() error) error { return l.vote(r.archive, at.Height, digest, put) })
+	}()
+	if known != proven && !r.proposals.made(digest) {
+		good, err := r.cfg.Application.Verify(ctx, at, b.bytes)
+		if err != nil || !good {
+			cancel()
+			<-persisted
+			return false, err
+		}
+	}
+	err = <-persisted
+	return err == nil, err
+}
+
+// comeTo returns what is known of a chunk. For one below what is certified that is nothing, until the
+// lane was walked down to it: no verdict on it is needed meanwhile.
+func (l *lane) comeTo(ctx context.Context, archive *archive.Archive, height uint64, digest wire.Digest) (certainty, error) {
+	for {
+		l.mu.Lock()
+		known, changed := l.knows(archive, height, digest), l.changed
+		l.mu.Unlock()
+		if known != overtaken {
+			return known, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return known, ctx.Err()
+		}
+	}
+}
+
+// fits reports whether a header is that of a place, and stands on what the chunk there stands on. What
+// that is is not known in a lane that was dormant: compared says that the two were compared before, or
+// that the chunk is certified.
+func fits(h *payload.Header, at engine.Place, compared bool) (bool, error) {
+	switch {
+	case h.Sequencer != at.Sequencer || h.Height != at.Height:
+		return false, nil
+	case h.Parent == at.Parent || compared && at.Parent == wire.Digest{}:
+		return true, nil
+	case at.Parent == wire.Digest{}:
+		return false, errUnknownParent
+	}
+	return false, nil
+}
+
+// vote calls put for a chunk that is to be acked, unless something else is certified in its place:
+// then it would take that one's place in the archive.
+func (l *lane) vote(archive *archive.Archive, height uint64, digest wire.Digest, put func() error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch l.knows(archive, height, digest) {
+	case contradicted, overtaken:
+		return errOvertaken
+	}
+	return put()
+}
+
+// Broadcast implements engine.Relay. Bodies are pushed before their nodes; what was made in an
+// earlier run is pushed now.
+func (a automaton) Broadcast(_ context.Context, at engine.Place, digest wire.Digest, _ []wire.PublicKey, again bool) {
+	if again {
+		return // whoever lacks it asks
+	}
+	r := a.Replica
+	r.work(func() {
+		if b, err := r.store.get(message.Place{Sequencer: at.Sequencer, Height: at.Height}, digest, archive.ForVote); err == nil {
+			r.push(b)
+			b.release()
+		}
+	})
+}
+
+// Report implements engine.Reporter. A lock that is lost with the archive's last moments is found
+// again: the engine reports the highest of each lane at every start, and it proves those below.
+func (a automaton) Report(ctx context.Context, activity wire.Activity) error {
+	r := a.Replica
+	switch about := activity.(type) {
+	case *wire.Certified:
+		r.learn(&about.Lock)
+	case *wire.Tip:
+		l := r.laneOf(about.Proposal.Chunk.Sequencer)
+		l.mu.Lock()
+		l.tip, l.hasTip = about.Proposal, true
+		l.mu.Unlock()
+	case *wire.LockConflict:
+		l := r.laneOf(about.First.Chunk.Sequencer)
+		l.mu.Lock()
+		r.stopLane(l, fmt.Errorf("%w: two locks at height %d", ErrFork, about.First.Chunk.Height))
+		l.mu.Unlock()
+	}
+	if r.cfg.Report != nil {
+		return r.cfg.Report(ctx, activity)
+	}
+	return nil
+}

@@ -1,0 +1,416 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/lanecast/lanecast/archive"
+	"github.com/lanecast/lanecast/network"
+	"github.com/lanecast/lanecast/payload"
+	"github.com/lanecast/lanecast/replica/internal/message"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// bodies are those that somebody waits for.
+type bodies struct {
+	mu     sync.Mutex
+	wanted map[wanted]*want
+	// Memory of bodies that are being fetched: of those that come next in their lanes, and of others.
+	next, others room
+	share        int64 // bytes of each of the two
+}
+
+// room is memory that those who fetch bodies take in turn.
+type room struct {
+	*semaphore.Weighted
+	waiting atomic.Int32
+}
+
+// acquire waits for so many bytes.
+func (m *room) acquire(ctx context.Context, bytes int64) error {
+	m.waiting.Add(1)
+	defer m.waiting.Add(-1)
+	return m.Acquire(ctx, bytes)
+}
+
+// wanted names a body.
+type wanted struct {
+	message.Place
+	digest wire.Digest
+}
+
+// urgency says what a body is wanted for.
+type urgency uint8
+
+const (
+	forVote   urgency = iota // of a tip: the sequencer pushes it
+	certified                // it will be handed over
+	nextInLane
+)
+
+// want is a body that somebody waits for. bodies.mu guards waiters, urgency and body.
+type want struct {
+	wanted
+	waiters int
+	urgency urgency
+	raised  chan struct{} // closed when urgency became nextInLane
+	arrived chan *body    // capacity 1: it was pushed
+	done    chan struct{} // closed when body or err is set
+	body    *body         // held
+	err     error
+	cancel  context.CancelFunc
+}
+
+func newBodies(share int64) *bodies {
+	return &bodies{
+		wanted: make(map[wanted]*want),
+		next:   room{Weighted: semaphore.NewWeighted(share)}, others: room{Weighted: semaphore.NewWeighted(share)}, share: share,
+	}
+}
+
+// errMisfit: a header whose digest is the chunk's says that it is of another place.
+var errMisfit = errors.New("replica: the header is of another place than its chunk")
+
+// obtain returns the body of a chunk, which the caller holds then: from memory, from disk, from who
+// pushes it, or from peers that are asked for it. It goes on until ctx ends. The error is ctx's,
+// ErrClosed, errMisfit, or that of a disk that fails.
+func (r *Replica) obtain(ctx context.Context, p message.Place, digest wire.Digest, u urgency) (*body, error) {
+	if b := r.store.recall(p, digest); b != nil {
+		return b, nil
+	}
+	w := r.bodies.join(r, wanted{p, digest}, u)
+	select {
+	case <-w.done:
+	case <-ctx.Done():
+	}
+	b, err := r.bodies.leave(w, ctx.Err())
+	if err != nil && ctx.Err() == nil && r.working.Err() != nil {
+		err = ErrClosed
+	}
+	return b, err
+}
+
+// join adds a waiter for a body. The first one begins the work.
+func (bs *bodies) join(r *Replica, name wanted, u urgency) *want {
+	bs.mu.Lock()
+	defer bs.mu.Unlock()
+	w := bs.wanted[name]
+	if w == nil {
+		ctx, cancel := context.WithCancel(r.working)
+		w = &want{
+			wanted: name, urgency: u, cancel: cancel,
+			raised: make(chan struct{}), arrived: make(chan *body, 1), done: make(chan struct{}),
+		}
+		if u == nextInLane {
+			close(w.raised)
+		}
+		bs.wanted[name] = w
+		if !r.work(func() {
+			b, err := r.seek(ctx, w)
+			bs.mu.Lock()
+			w.body, w.err = b, err
+			bs.mu.Unlock()
+			close(w.done)
+		}) {
+			w.err = ErrClosed
+			close(w.done)
+		}
+	} else if u > w.urgency {
+		w.urgency = u
+		if u == nextInLane {
+			close(w.raised)
+		}
+	}
+	w.waiters++
+	return w
+}
+
+// leave takes a waiter off, and returns what it waited for. With the last one the work ends.
+func (bs *bodies) leave(w *want, over error) (*body, error) {
+	bs.mu.Lock()
+	b, err := w.body, w.err
+	if b != nil {
+		b.hold()
+	} else if err == nil {
+		err = over
+	}
+	w.waiters--
+	last := w.waiters == 0
+	if last {
+		delete(bs.wanted, w.wanted)
+	}
+	bs.mu.Unlock()
+	if last {
+		w.cancel()
+		go w.drop()
+	}
+	return b, err
+}
+
+// drop releases what nobody waits for any more.
+func (w *want) drop() {
+	<-w.done
+	if w.body != nil {
+		w.body.release()
+	}
+	select {
+	case b := <-w.arrived:
+		b.release()
+	default:
+	}
+}
+
+// deliver hands a body that was pushed to those who wait for it, and reports whether somebody does.
+func (bs *bodies) deliver(b *body) bool {
+	bs.mu.Lock()
+	defer bs.mu.Unlock()
+	w := bs.wanted[wanted{b.place(), b.digest}]
+	if w == nil {
+		return false
+	}
+	select {
+	case w.arrived <- b.hold():
+	default:
+		b.release()
+	}
+	return true
+}
+
+// wants reports whether somebody waits for a body.
+func (bs *bodies) wants(name wanted) bool {
+	bs.mu.Lock()
+	defer bs.mu.Unlock()
+	return bs.wanted[name] != nil
+}
+
+func (bs *bodies) urgencyOf(w *want) urgency {
+	bs.mu.Lock()
+	defer bs.mu.Unlock()
+	return w.urgency
+}
+
+// seek looks for a body until it is there.
+func (r *Replica) seek(ctx context.Context, w *want) (*body, error) {
+	use := archive.ForVote
+	if r.bodies.urgencyOf(w) == nextInLane {
+		use = archive.ForDelivery
+	}
+	b, err := r.store.get(w.Place, w.digest, use)
+	if !errors.Is(err, errAbsent) {
+		return b, err
+	}
+	// A push may be on its way, to be waited for while nobody else has the body.
+	if r.bodies.urgencyOf(w) == forVote {
+		timer := time.NewTimer(r.cfg.FetchDelay)
+		defer timer.Stop()
+		select {
+		case b := <-w.arrived:
+			return b, nil
+		case <-timer.C:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	fetching, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type found struct {
+		*body
+		error
+	}
+	fetched := make(chan found, 1)
+	go func() {
+		b, err := r.fetch(fetching, w)
+		fetched <- found{b, err}
+	}()
+	select {
+	case f := <-fetched:
+		return f.body, f.error
+	case b := <-w.arrived:
+		cancel()
+		if f := <-fetched; f.body != nil {
+			f.body.release()
+		}
+		return b, nil
+	}
+}
+
+// A fetch that has memory goes on as long as it likes while nobody else waits for memory. Otherwise its
+// turn ends once nothing has come for Config.RequestTimeout, or when it has lasted for firstTurn, and
+// twice as long each time: bodies that somebody withholds take no memory from others for good.
+const (
+	firstTurn = 10 * time.Second
+	mostTurns = 6                // doublings
+	turnPause = time.Second      // after the first turn of a body that is not certified; it doubles too
+	lookAgain = time.Second / 10 // whether somebody waits
+)
+
+// fetch asks peers for a body until it is there: its header, then its pieces.
+func (r *Replica) fetch(ctx context.Context, w *want) (*body, error) {
+	header, err := r.fetchHeader(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	for turn := 0; ; turn = min(turn+1, mostTurns) {
+		memory, release, err := r.bodies.reserve(ctx, w, bufferSize(int(header.BodySize)))
+		if err != nil {
+			return nil, err
+		}
+		b, err := r.fetchPieces(ctx, w, &header, memory, firstTurn<<turn)
+		release()
+		if !errors.Is(err, errTurn) {
+			return b, err
+		}
+		if r.bodies.urgencyOf(w) != forVote {
+			continue
+		}
+		timer := time.NewTimer(turnPause << turn)
+		select {
+		case <-timer.C:
+		case <-w.raised:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// fetchPieces asks peers for the pieces of a body until all are there. errTurn: others wait for memory.
+func (r *Replica) fetchPieces(ctx context.Context, w *want, header *payload.Header, memory *room, turn time.Duration) (*body, error) {
+	size := int(header.BodySize)
+	buffer := getBuffer(size)
+	assembly, err := payload.NewAssembly(header, buffer[:size])
+	if err != nil {
+		putBuffer(buffer)
+		return nil, fmt.Errorf("%w: %w", errMisfit, err)
+	}
+	began := time.Now()
+	s := search{
+		items: int(payload.Pieces(header.BodySize)), typ: message.PieceRequestType,
+		request: func(item int) []byte {
+			return (&message.PieceRequest{Place: w.Place, Digest: w.digest, Index: uint32(item)}).AppendTo(nil)
+		},
+		accept: func(item int, answer network.Message) error { return takePiece(assembly, w.digest, item, answer) },
+		rank:   r.rank(w.Place), pruned: r.prunedAt(w.Place),
+		over: func(now, last time.Time) bool {
+			return memory.waiting.Load() > 0 && (now.Sub(last) > r.cfg.RequestTimeout || now.Sub(began) > turn)
+		},
+	}
+	if err := s.run(ctx, r); err != nil {
+		putBuffer(buffer)
+		return nil, err
+	}
+	bytes, tree := assembly.Complete()
+	b := newBody(header, w.digest, tree, bytes, buffer)
+	r.counts.fetched.Add(1)
+	r.store.remember(b)
+	return b, nil
+}
+
+// takePiece puts the piece of an answer into its place.
+func takePiece(assembly *payload.Assembly, digest wire.Digest, item int, answer network.Message) error {
+	var piece message.Piece
+	if answer.Type != message.PieceType {
+		return fmt.Errorf("%w: an answer of type 0x%02x to a request for a piece", errWrong, uint8(answer.Type))
+	}
+	if err := piece.Decode(answer.Buffer.Bytes()); err != nil {
+		return err
+	}
+	if piece.Digest != digest || piece.Index != uint32(item) {
+		return fmt.Errorf("%w: piece %d of %v", errWrong, piece.Index, piece.Digest)
+	}
+	_, err := assembly.Add(uint64(item), piece.Bytes, piece.Path)
+	return err
+}
+
+// fetchHeader returns the header of a chunk from the archive, or from a peer.
+func (r *Replica) fetchHeader(ctx context.Context, w *want) (payload.Header, error) {
+	if head := r.archive.Head(w.Sequencer, w.Height); head.Digest == w.digest && head.State != archive.Absent && head.State != archive.Gone {
+		return head.Header, nil
+	}
+	headers, err := r.askHeaders(ctx, w.Place, w.digest, 1)
+	if err != nil {
+		return payload.Header{}, err
+	}
+	return headers[0], nil
+}
+
+// askHeaders asks peers for the header of a chunk and those below it, at most count. It returns one
+// or more, from that one down, each the parent of the one before. The error is ctx's or errMisfit.
+func (r *Replica) askHeaders(ctx context.Context, p message.Place, digest wire.Digest, count int) ([]payload.Header, error) {
+	var headers []payload.Header
+	misfit := false
+	s := search{
+		items: 1, typ: message.HeadersRequestType,
+		request: func(int) []byte {
+			return (&message.HeadersRequest{Place: p, Digest: digest, Count: uint32(count)}).AppendTo(nil)
+		},
+		accept: func(_ int, answer network.Message) error {
+			var got message.Headers
+			if answer.Type != message.HeadersType {
+				return fmt.Errorf("%w: an answer of type 0x%02x to a request for headers", errWrong, uint8(answer.Type))
+			}
+			if err := got.Decode(answer.Buffer.Bytes(), uint64(r.cfg.MaxPayload)); err != nil {
+				return err
+			}
+			if len(got.Headers) == 0 || len(got.Headers) > count {
+				return fmt.Errorf("%w: %d headers, %d were asked for", errWrong, len(got.Headers), count)
+			}
+			want, height := digest, p.Height
+			for i := range got.Headers {
+				h := &got.Headers[i]
+				if payload.Digest(r.cfg.Namespace, h) != want {
+					return fmt.Errorf("%w: header %d of the answer is another one", errWrong, i)
+				}
+				if h.Sequencer != p.Sequencer || h.Height != height {
+					misfit = true // whoever sent it has said the truth
+					got.Headers = got.Headers[:i]
+					break
+				}
+				want, height = h.Parent, height-1
+			}
+			headers = got.Headers
+			return nil
+		},
+		rank: r.rank(p), pruned: r.prunedAt(p),
+	}
+	if err := s.run(ctx, r); err != nil {
+		return nil, err
+	}
+	if len(headers) == 0 && misfit {
+		return nil, errMisfit
+	}
+	return headers, nil
+}
+
+// reserve waits until there is room in memory for a body, and returns whose it is and what gives it
+// back. Those that come next in their lanes have room of their own.
+func (bs *bodies) reserve(ctx context.Context, w *want, bytes int64) (memory *room, release func(), err error) {
+	bytes = min(bytes, bs.share)
+	if bs.urgencyOf(w) != nextInLane {
+		waiting, cancel := context.WithCancel(ctx)
+		go func() {
+			select {
+			case <-w.raised:
+				cancel()
+			case <-waiting.Done():
+			}
+		}()
+		err := bs.others.acquire(waiting, bytes)
+		cancel()
+		if err == nil {
+			return &bs.others, func() { bs.others.Release(bytes) }, nil
+		}
+		if ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
+	}
+	if err := bs.next.acquire(ctx, bytes); err != nil {
+		return nil, nil, err
+	}
+	return &bs.next, func() { bs.next.Release(bytes) }, nil
+}

@@ -1,0 +1,79 @@
+// Package replica puts an engine, an archive and a network together: what most chains embed. The
+// bodies of chunks are held by a quorum before they are certified, and every replica hands each lane
+// to its host in height order, without a gap.
+//
+//	r, err := replica.New(replica.Config{
+//		Namespace: namespace,
+//		Key:       key,             // Ed25519: our identity
+//		Epochs:    epochs,          // validators and sequencers: engine.StaticEpochs or engine.Epochs
+//		Application: app,           // Propose, Verify, Deliver
+//		Next:      app.Next,        // where delivery goes on after a restart
+//		Dir:       dir, Create: firstStart,
+//		Listener:  listener, Addresses: addresses,
+//	})
+//	...
+//	err = r.Run(ctx)
+//
+// A replica orders each lane, not all lanes together: a total order is the host's, which
+// docs/ordering.md is about.
+//
+// # What an ack means
+//
+// A replica acks a chunk when it holds the whole body, checked and durable, the body's header fits the
+// chunk and its parent, and the application found it good (docs/protocol.md 7.2). So a certificate
+// says that honest validators of more than f hold the body.
+//
+// # The way of a body
+//
+// Propose's body is written to the archive, and pushed to the validators, before its digest is
+// proposed; the body of the next height is made and pushed while this one waits for its certificate.
+// A validator that has a node and no body waits for Config.FetchDelay, and then asks: the sequencer,
+// the signers of a certificate, others; pieces of 64 KiB, several at once, each proven by itself. A
+// body costs its sequencer n − 1 copies: with a link of B bytes per second that it shares with
+// nothing else, its lane carries at most B/(n−1) bytes per second.
+//
+// # Handing over
+//
+// Deliver is called for each chunk of a lane, in height order, none missing, at least once, beginning
+// with the height that Config.Next names. What is certified is walked down by parent digests from the
+// highest lock that is known to what was handed over before: so a process that was away for a while
+// needs one lock of a lane, and gets the rest from its peers.
+//
+// A host that takes slowly stops the proposals of its own lane (Config.MaxUndelivered), and no acks.
+// The archive keeps bodies from the host's watermark up, which Replica.Prune moves. When its quota is
+// reached, no body is acked or proposed any more, which the log and the metric archive_full say;
+// what is certified and next in its lane is still fetched and handed over.
+//
+// # After a restart
+//
+// The folder holds the journal of the engine and the archive. The host's cursor is the host's own:
+// Next is the first height that it has not applied durably. What is handed over twice has the same
+// digest both times.
+//
+// # Faults
+//
+// While no more than f validators are faulty no two chunks are certified for one place, and each
+// certified chunk stands on the one certified below it. Where that fails the lane stops, and the log
+// and the metric stopped_lanes_total say so; other lanes go on.
+//
+// # Memory
+//
+// Bodies in memory take at most Config.MaxBuffered, besides those that the archive is writing
+// (archive.Config.MaxPending) and those that wait to be sent (network.Config.QueueBytes, shared by
+// all recipients). Of a lane, 32 bytes are kept for each certified chunk that the host has not taken.
+//
+// # Metrics
+//
+// Those of engine and network, and under lanecast_replica_:
+//
+//	delivered_chunks_total, delivered_bytes_total
+//	undelivered_chunks                               certified, and not taken by the host
+//	pushes_total, pushes_received_total, pushes_dropped_total{reason}
+//	fetched_bodies_total, requests_failed_total, wrong_answers_total
+//	headers_served_total, pieces_served_total
+//	cached_bytes, archive_full, proposals_held, stopped_lanes_total
+//
+// Reasons for which what was pushed is dropped: invalid, of another sequencer, without a right
+// header or root; unwanted, of no height that is next, or pushed too often; broken, not gone on with,
+// in disorder, or slower than 1 MiB/s while others want its memory; no_room.
+package replica

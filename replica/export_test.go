@@ -1,0 +1,19 @@
+package replica
+
+import (
+	"context"
+
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// VerifyChunk asks what the engine asks about a chunk before it acks it.
+func (r *Replica) VerifyChunk(ctx context.Context, at engine.Place, digest wire.Digest) (bool, error) {
+	return automaton{r}.Verify(ctx, at, digest)
+}
+
+// Lanes returns how many lanes are known.
+func (r *Replica) Lanes() int { return len(r.allLanes()) }
+
+// SetPage has lanes walked in pages of another length.
+func (c *Config) SetPage(headers int) { c.page = headers }

@@ -1,0 +1,60 @@
+package message
+
+import (
+	"math"
+
+	"github.com/lanecast/lanecast/wire"
+)
+
+// OwnChunk answers an own chunk request with what is known of the asker: 0x00, or 0x01 ‖ varint u32
+// length ‖ Node ‖ 0x00, or 0x01 ‖ Ack.
+type OwnChunk struct {
+	Node *wire.Node // the highest of the asker's lane; nil if none is known
+	Ack  *wire.Ack  // the asker's highest; nil if none is known
+}
+
+// Size returns the length of the encoding in bytes.
+func (o *OwnChunk) Size() int {
+	n := 2
+	if o.Node != nil {
+		size := o.Node.Size()
+		n += wire.UvarintSize(uint64(size)) + size
+	}
+	if o.Ack != nil {
+		n += o.Ack.Size()
+	}
+	return n
+}
+
+// AppendTo appends the encoding to dst.
+func (o *OwnChunk) AppendTo(dst []byte) []byte {
+	dst = appendOption(dst, o.Node != nil)
+	if o.Node != nil {
+		dst = wire.AppendUvarint(dst, uint64(o.Node.Size()))
+		dst = o.Node.AppendTo(dst)
+	}
+	dst = appendOption(dst, o.Ack != nil)
+	if o.Ack != nil {
+		dst = o.Ack.AppendTo(dst)
+	}
+	return dst
+}
+
+// Decode reads an answer that is the whole of b. Certificate and signature of it are views into b.
+// Their epochs are looked up in formats; one that is unknown there is an error.
+func (o *OwnChunk) Decode(b []byte, formats wire.Formats) error {
+	r := reader{b: b}
+	o.Node, o.Ack = nil, nil
+	if r.option("node option") {
+		n := r.count(math.MaxUint32, 1, "node length")
+		if node := r.take(n, "node"); r.err == nil {
+			o.Node = new(wire.Node)
+			r.part(0, o.Node.Decode(node, formats))
+		}
+	}
+	if r.option("ack option") {
+		o.Ack = new(wire.Ack)
+		r.part(len(r.b), o.Ack.DecodeWith(r.b, formats))
+	}
+	return r.end()
+}

@@ -1,0 +1,404 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lanecast/lanecast/archive"
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/payload"
+	"github.com/lanecast/lanecast/replica/internal/message"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// lane is what is known of one lane, and how far it has been handed over.
+type lane struct {
+	id wire.PublicKey
+
+	mu      sync.Mutex
+	changed chan struct{} // closed, and another made, when something below has changed
+
+	lock   wire.Lock // the highest that counts
+	locked bool
+	// revision is that of the replica's locks in which lock came.
+	revision uint64
+	tip      wire.Proposal // the last one that the engine reported
+	hasTip   bool
+
+	next uint64 // height of the first chunk that the host has not taken
+	// proven are the digests of the chunks from next up that are known to be certified: the highest
+	// lock, when it was walked down, led to them.
+	proven []wire.Digest
+	// below is the digest of the chunk under those, if it is known.
+	below    wire.Digest
+	hasBelow bool
+
+	// work is the context of walking and delivering. It ends with the run, and when the lane is
+	// restored: what was on its way is not wanted then.
+	work    context.Context
+	restart context.CancelFunc
+
+	unasked [2]unasked // by height, even or odd
+
+	walking, delivering bool
+	fetching            map[uint64]bool // heights that are fetched ahead of their turn
+	failure             error           // the lane has stopped
+	behind              uint64          // one above the height of which Behind was told
+}
+
+// end is one above the height of the highest chunk proven. mu is held.
+func (l *lane) end() uint64 { return l.next + uint64(len(l.proven)) }
+
+// notify says that something has changed. mu is held.
+func (l *lane) notify() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// knownLane returns a lane that was heard of, nil if it was not.
+func (r *Replica) knownLane(id wire.PublicKey) *lane {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lanes[id]
+}
+
+// laneOf returns a lane, which is made when it is first heard of.
+func (r *Replica) laneOf(id wire.PublicKey) *lane {
+	if l := r.knownLane(id); l != nil {
+		return l
+	}
+	next := r.cfg.Next(id) // the host may call us
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l := r.lanes[id]; l != nil {
+		return l
+	}
+	l := &lane{id: id, next: next, changed: make(chan struct{}), fetching: make(map[uint64]bool)}
+	l.work, l.restart = context.WithCancel(r.working)
+	r.lanes[id] = l
+	return l
+}
+
+// learn takes a lock that counts and was verified, and has the lane come up to it.
+func (r *Replica) learn(k *wire.Lock) {
+	l := r.laneOf(k.Chunk.Sequencer)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.locked && k.Chunk.Height == l.lock.Chunk.Height && k.Chunk.Payload != l.lock.Chunk.Payload {
+		r.stopLane(l, fmt.Errorf("%w: two locks at height %d", ErrFork, k.Chunk.Height))
+		return
+	}
+	// One of a newer epoch for the same chunk is kept too, for those who know no older one.
+	if err := r.archive.PutLock(*k, nil); err != nil && !errors.Is(err, archive.ErrPruned) && !errors.Is(err, archive.ErrBusy) {
+		r.fail(fmt.Errorf("replica: keeping a lock: %w", err))
+		return
+	}
+	if l.locked && (k.Chunk.Height < l.lock.Chunk.Height || k.Chunk == l.lock.Chunk && k.Epoch <= l.lock.Epoch) {
+		return
+	}
+	l.lock, l.locked, l.revision = *k, true, r.revision.Add(1)
+	l.notify()
+	r.advance(l)
+}
+
+// advance begins what can be done on a lane. mu is held.
+func (r *Replica) advance(l *lane) {
+	if l.failure != nil || r.working.Err() != nil {
+		return
+	}
+	if !l.walking && l.locked && l.lock.Chunk.Height >= l.end() {
+		l.walking = true
+		r.work(func() { r.walk(l) })
+	}
+	if !l.delivering && len(l.proven) > 0 {
+		l.delivering = true
+		r.work(func() { r.deliver(l) })
+	}
+}
+
+// stopLane ends a lane for good: more than f validators were faulty. mu is held.
+func (r *Replica) stopLane(l *lane, why error) {
+	if l.failure == nil {
+		l.failure = why
+		l.notify()
+		r.counts.stoppedLanes.Add(1)
+		r.log.Error("a lane has stopped: more than f validators were faulty, or this host applied what was not certified",
+			"sequencer", l.id, "why", why)
+	}
+}
+
+// pageOfHeaders is how many headers are asked for at once: docs/protocol.md 7.4. No more than twice as
+// many of a lane are proven ahead of the host.
+const pageOfHeaders = 1024
+
+// filePause is how long a walk waits after its file could not be written, because the disk is full, say.
+const filePause = time.Second
+
+// walk goes from the highest lock of a lane down by the parents' digests to what is proven, and
+// proves what it has passed.
+func (r *Replica) walk(l *lane) {
+	for {
+		l.mu.Lock()
+		if l.failure != nil || r.working.Err() != nil || l.lock.Chunk.Height < l.end() {
+			l.walking = false
+			l.mu.Unlock()
+			return
+		}
+		lock, end, ctx := l.lock, l.end(), l.work
+		l.mu.Unlock()
+		var digests []wire.Digest
+		var bottom wire.Digest
+		var err error
+		if lock.Chunk.Height-end >= uint64(r.cfg.page) {
+			if err = r.walkFar(ctx, l, &lock, end); errors.Is(err, errWalkFile) {
+				r.limited.log(l.id, func() { r.log.Warn("a lane is walked down again", "sequencer", l.id, "why", err) })
+				sleep(ctx, filePause)
+				continue
+			}
+		} else if err = l.awaitWindow(ctx, r.cfg.page); err == nil {
+			digests, bottom, err = r.descend(ctx, l, lock.Chunk, end)
+		}
+		l.mu.Lock()
+		switch {
+		case errors.Is(err, errUncarried):
+			r.stopLane(l, err)
+		case err != nil && ctx.Err() == nil:
+			r.fail(err)
+		case len(digests) > 0:
+			r.prove(l, end, digests, bottom)
+		}
+		l.mu.Unlock()
+	}
+}
+
+// prove takes the digests of the chunks from height end up, which a walk has found, and what the
+// lowest of them stands on. l.mu is held.
+func (r *Replica) prove(l *lane, end uint64, digests []wire.Digest, bottom wire.Digest) {
+	if ahead := l.end() - end; ahead > 0 { // the lane was restored meanwhile
+		if ahead > uint64(len(digests)) {
+			return
+		}
+		bottom, digests = digests[ahead-1], digests[ahead:]
+	}
+	if expected, known := l.topProven(); known && bottom != expected {
+		r.stopLane(l, fmt.Errorf("%w: the chunk of height %d stands on %v, and %v was certified below it", ErrFork, l.end(), bottom, expected))
+		return
+	}
+	l.proven = append(l.proven, digests...)
+	l.notify()
+	r.advance(l)
+}
+
+// topProven returns the digest of the highest chunk proven, or of the last one handed over, if it is
+// known. mu is held.
+func (l *lane) topProven() (wire.Digest, bool) {
+	if n := len(l.proven); n > 0 {
+		return l.proven[n-1], true
+	}
+	return l.below, l.hasBelow
+}
+
+// descend returns the digests of the chunks of heights end to top, ascending, and what the lowest of
+// them stands on. Headers that are not in the archive are asked for, and put there.
+func (r *Replica) descend(ctx context.Context, l *lane, top wire.Chunk, end uint64) (digests []wire.Digest, bottom wire.Digest, err error) {
+	digests = make([]wire.Digest, 0, min(top.Height-end+1, uint64(r.cfg.page)))
+	height, digest := top.Height, top.Payload
+	for {
+		head := r.archive.Head(l.id, height)
+		var found []payload.Header
+		if head.Digest == digest && (head.State == archive.Held || head.State == archive.HeaderOnly || head.State == archive.PushedBody) {
+			found = []payload.Header{head.Header}
+		} else {
+			found, err = r.askHeaders(ctx, message.Place{Sequencer: l.id, Height: height}, digest, int(min(height-end+1, uint64(r.cfg.page))))
+			if err == nil {
+				err = r.keepHeaders(ctx, found)
+			}
+			if err != nil {
+				return nil, bottom, uncarried(err, height)
+			}
+		}
+		for i := range found {
+			digests = append(digests, digest)
+			digest = found[i].Parent
+			if height == end {
+				slices.Reverse(digests)
+				return digests, digest, nil
+			}
+			height--
+		}
+	}
+}
+
+// errUncarried: a certified digest whose header is of another place. A quorum acked it, and an honest
+// validator never does.
+var errUncarried = errors.New("replica: a quorum certified a chunk whose header is of another place")
+
+// uncarried says of an error of askHeaders what it means for a chunk that is certified.
+func uncarried(err error, height uint64) error {
+	if errors.Is(err, errMisfit) {
+		return fmt.Errorf("%w: %w, height %d", ErrFork, errUncarried, height)
+	}
+	return err
+}
+
+// sleep returns after a while, or when ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// keepHeaders puts headers, which descend, into the archive.
+func (r *Replica) keepHeaders(ctx context.Context, headers []payload.Header) error {
+	ascending := slices.Clone(headers)
+	slices.Reverse(ascending)
+	for {
+		room := r.store.awaitRoom()
+		err := r.archive.PutHeaders(ascending, nil)
+		switch {
+		case err == nil, errors.Is(err, archive.ErrPruned):
+			return nil
+		case !errors.Is(err, archive.ErrQuota) && !errors.Is(err, archive.ErrBusy):
+			return fmt.Errorf("replica: keeping headers: %w", err)
+		}
+		r.store.full.Store(true)
+		timer := time.NewTimer(quotaPause)
+		select {
+		case <-room:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+}
+
+// fetchAhead is how many bodies of a lane are fetched before it is their turn.
+const fetchAhead = 8
+
+// deliver hands over what is proven, in order.
+func (r *Replica) deliver(l *lane) {
+	for {
+		l.mu.Lock()
+		if l.failure != nil || len(l.proven) == 0 || r.working.Err() != nil {
+			l.delivering = false
+			l.mu.Unlock()
+			return
+		}
+		c := Chunk{Place: engine.Place{Sequencer: l.id, Height: l.next}, Digest: l.proven[0], Proof: l.lock}
+		ctx := l.work
+		r.prefetch(l)
+		l.mu.Unlock()
+		if err := r.handOver(ctx, &c); err != nil {
+			if ctx.Err() == nil {
+				r.fail(err)
+			}
+			continue
+		}
+		l.mu.Lock()
+		if l.next == c.Height { // else restored meanwhile
+			l.below, l.hasBelow = c.Digest, true
+			l.next++
+			l.proven = l.proven[1:]
+			l.notify()
+		}
+		l.mu.Unlock()
+	}
+}
+
+// handOver gets the body of a chunk, keeps it, and hands it to the application.
+func (r *Replica) handOver(ctx context.Context, c *Chunk) error {
+	p := message.Place{Sequencer: c.Sequencer, Height: c.Height}
+	b, err := r.obtain(ctx, p, c.Digest, nextInLane)
+	if err != nil {
+		return err
+	}
+	defer b.release()
+	if head := r.archive.Head(p.Sequencer, p.Height); head.State != archive.Held || head.Digest != c.Digest {
+		if err := r.store.persist(ctx, b, archive.ForDelivery, nil); err != nil && !errors.Is(err, errOvertaken) {
+			return fmt.Errorf("replica: keeping a body: %w", err)
+		}
+	}
+	c.Parent, c.Body = b.header.Parent, b.bytes
+	if err := r.cfg.Application.Deliver(ctx, *c); err != nil {
+		return fmt.Errorf("%w: height %d of lane %v: %w", ErrApplication, c.Height, c.Sequencer, err)
+	}
+	r.counts.delivered.Add(1)
+	r.counts.deliveredBytes.Add(uint64(len(b.bytes)))
+	return nil
+}
+
+// prefetch has bodies fetched that come soon and are not there. l.mu is held.
+func (r *Replica) prefetch(l *lane) {
+	for i := 1; i < len(l.proven) && i <= fetchAhead; i++ {
+		height, digest := l.next+uint64(i), l.proven[i]
+		if l.fetching[height] {
+			continue
+		}
+		if head := r.archive.Head(l.id, height); head.State == archive.Held && head.Digest == digest {
+			continue
+		}
+		l.fetching[height] = true
+		ctx := l.work
+		r.work(func() {
+			defer func() {
+				l.mu.Lock()
+				delete(l.fetching, height)
+				l.mu.Unlock()
+			}()
+			b, err := r.obtain(ctx, message.Place{Sequencer: l.id, Height: height}, digest, certified)
+			if err != nil {
+				return
+			}
+			defer b.release()
+			// Without room it is kept when its turn comes.
+			_ = r.store.put(b, archive.ForVote, func(error) {})
+		})
+	}
+}
+
+// certainty is what a lane knows of a chunk.
+type certainty uint8
+
+const (
+	uncertain    certainty = iota
+	proven                 // it is certified
+	contradicted           // another one is certified in its place
+	overtaken              // it lies below what is certified, and nothing more is known of it
+)
+
+// knows returns what is known of a chunk. mu is held.
+func (l *lane) knows(archive *archive.Archive, height uint64, digest wire.Digest) certainty {
+	is := func(certified wire.Digest) certainty {
+		if certified == digest {
+			return proven
+		}
+		return contradicted
+	}
+	switch {
+	case height >= l.next && height < l.end():
+		return is(l.proven[height-l.next])
+	case height+1 == l.next && l.hasBelow:
+		return is(l.below)
+	case height < l.next:
+		// What is kept below is what was handed over.
+		if head := archive.Head(l.id, height); head.Digest == digest {
+			return proven
+		}
+		return overtaken
+	case l.locked && height == l.lock.Chunk.Height:
+		return is(l.lock.Chunk.Payload)
+	case l.locked && height < l.lock.Chunk.Height:
+		return overtaken
+	}
+	return uncertain
+}

@@ -1,0 +1,137 @@
+package replica
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lanecast/lanecast/network"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// maxAsked is how many requests of ours may be open at one peer.
+const maxAsked = 32
+
+// peers are those that are connected.
+type peers struct {
+	mu      sync.Mutex
+	all     map[wire.PublicKey]*peer
+	changed chan struct{} // closed, and another made, when one is connected
+}
+
+// peer is one that is connected. peers.mu guards what is not id or incoming.
+type peer struct {
+	id       wire.PublicKey
+	role     network.Role
+	asked    int       // our requests that are open
+	failures int       // in a row
+	pausedTo time.Time // after failures
+	doubtTo  time.Time // after failures and wrong answers: others are asked first
+
+	feeds  atomic.Bool // it sends us new locks, since we asked for them
+	misfed atomic.Bool // one of them did not verify: it is asked for no more
+	fed    atomic.Bool // we send it new locks
+
+	incoming incoming // what it pushes; of the goroutine that hands over its messages
+}
+
+func newPeers() *peers {
+	return &peers{all: make(map[wire.PublicKey]*peer), changed: make(chan struct{})}
+}
+
+func (p *peers) connect(id wire.PublicKey, role network.Role) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if known := p.all[id]; known != nil { // restarted, or with another role
+		known.role, known.failures, known.pausedTo, known.doubtTo = role, 0, time.Time{}, time.Time{}
+	} else {
+		p.all[id] = &peer{id: id, role: role}
+	}
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+func (p *peers) disconnect(id wire.PublicKey) {
+	p.mu.Lock()
+	gone := p.all[id]
+	delete(p.all, id)
+	p.mu.Unlock()
+	if gone != nil {
+		gone.incoming.drop()
+	}
+}
+
+func (p *peers) get(id wire.PublicKey) *peer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.all[id]
+}
+
+func (p *peers) roleOf(of *peer) network.Role {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return of.role
+}
+
+// list returns who is connected, and a channel that is closed when there are others.
+func (p *peers) list() ([]*peer, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := make([]*peer, 0, len(p.all))
+	for _, each := range p.all {
+		list = append(list, each)
+	}
+	return list, p.changed
+}
+
+// ask reports whether a peer may be asked one thing more now, and counts it; if not, until when it
+// pauses, or zero.
+func (p *peers) ask(of *peer, now time.Time) (ok bool, until time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if of.pausedTo.After(now) {
+		return false, of.pausedTo
+	}
+	if of.asked == maxAsked {
+		return false, time.Time{}
+	}
+	of.asked++
+	return true, time.Time{}
+}
+
+// Pauses after failures of a peer: they double.
+const (
+	leastPause = 100 * time.Millisecond
+	mostPause  = 5 * time.Second
+)
+
+// answered takes note of the end of a request, and whether there was an answer.
+func (p *peers) answered(of *peer, now time.Time, answered bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	of.asked--
+	if answered {
+		of.failures = 0
+		return
+	}
+	of.pausedTo = now.Add(min(leastPause<<min(of.failures, 10), mostPause))
+	of.failures++
+	of.doubtTo = now.Add(doubtTime)
+}
+
+// doubtTime is how long others are asked before a peer that has not answered, or wrongly.
+const doubtTime = 10 * time.Second
+
+// doubt takes note of a wrong answer.
+func (p *peers) doubt(of *peer, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	of.doubtTo = now.Add(doubtTime)
+}
+
+// doubts reports whether a peer has not answered lately, or wrongly.
+func (p *peers) doubts(of *peer, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return of.doubtTo.After(now)
+}

@@ -1,0 +1,300 @@
+package replica
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/lanecast/lanecast/network"
+	"github.com/lanecast/lanecast/replica/internal/message"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// search is a number of items, such as the pieces of a body, that peers are asked for, several at
+// once, until all are there. Whoever does not answer in time, has not got an item or sends a wrong
+// one costs no more than that: others are asked, and later the same again.
+type search struct {
+	items int
+	typ   network.Type
+	// request encodes the request for an item.
+	request func(item int) []byte
+	// accept takes an answer, and returns errWrong if it proves that the peer is at fault.
+	accept func(item int, answer network.Message) error
+	// rank orders peers: the lowest are asked first. A negative one is not asked.
+	rank func(id wire.PublicKey) int
+	// pruned, if set, is told who has pruned what is searched for while nobody has it: all peers that
+	// are connected have said that they have it not, or no more.
+	pruned func(by []wire.PublicKey)
+	// over, if set, ends the search with errTurn when it returns true. last is when an item has come, or
+	// when the search began.
+	over func(now, last time.Time) bool
+}
+
+// errTurn: the search was ended by over.
+var errTurn = errors.New("replica: the turn of a search is over")
+
+// errWrong: an answer that an honest peer does not give.
+var errWrong = errors.New("replica: wrong answer")
+
+const (
+	parallel     = 8 // items asked for at once by one search
+	perSource    = 4 // of one peer
+	maxHedges    = 3 // peers asked for one item at once
+	notYetPause  = 50 * time.Millisecond
+	neverPause   = time.Second
+	prunedPause  = 10 * time.Second
+	tokenPause   = 20 * time.Millisecond // while a peer has too many requests open
+	leastHeadway = time.Millisecond
+	maxSilent    = 3 // requests without an answer until a peer counts as one who has nothing
+)
+
+// source is a peer as one search sees it.
+type source struct {
+	*peer
+	rank    int
+	draw    uint32       // orders those of equal rank, so that nobody's key puts it first
+	open    map[int]bool // items it is asked for
+	until   time.Time    // it is not asked before
+	notYet  int          // answers of that kind in a row
+	wrong   bool         // it has sent what is wrong
+	doubted bool         // it has failed others lately
+	pruned  bool         // its last word
+	has     bool         // its last word was not that it has it not
+	silent  int          // requests in a row without an answer
+}
+
+// item is one thing searched for.
+type item struct {
+	done  bool
+	asked int       // open requests
+	last  time.Time // when it was asked for
+}
+
+// reply is how a request ended.
+type reply struct {
+	item   int
+	from   *source
+	answer network.Message
+	err    error
+}
+
+// run returns nil once every item is there, errTurn, or ctx's error.
+func (s *search) run(ctx context.Context, r *Replica) error {
+	ctx, cancel := context.WithCancel(ctx)
+	replies := make(chan reply, parallel*maxHedges)
+	open := 0
+	defer func() {
+		cancel()
+		for ; open > 0; open-- {
+			got := <-replies
+			got.answer.Buffer.Release()
+			r.peers.answered(got.from.peer, time.Now(), true) // it was given no time
+		}
+	}()
+	items := make([]item, s.items)
+	sources := make(map[*peer]*source)
+	told, last := false, time.Now()
+	for missing := s.items; missing > 0; {
+		now := time.Now()
+		peers, changed := r.peers.list()
+		ranked := s.sources(r, sources, peers, now)
+		wake := now.Add(time.Hour)
+		if s.over != nil {
+			if s.over(now, last) {
+				return errTurn
+			}
+			wake = now.Add(lookAgain)
+		}
+		for open < parallel*maxHedges {
+			i, from, next := s.choose(r, items, ranked, now)
+			if next.Before(wake) {
+				wake = next
+			}
+			if from == nil {
+				break
+			}
+			open++
+			items[i].asked++
+			items[i].last = now
+			from.open[i] = true
+			go func() {
+				ctx, cancel := context.WithTimeout(ctx, r.cfg.RequestTimeout)
+				defer cancel()
+				answer, err := r.transport.Request(ctx, from.id, s.typ, s.request(i))
+				replies <- reply{i, from, answer, err}
+			}()
+		}
+		if s.pruned != nil && !told {
+			if by := prunedBy(ranked); by != nil {
+				told = true
+				s.pruned(by)
+			}
+		}
+		timer := time.NewTimer(max(time.Until(wake), leastHeadway))
+		select {
+		case got := <-replies:
+			open--
+			if s.take(r, items, &got, ctx.Err() != nil) {
+				missing--
+				last = time.Now()
+			}
+		case <-timer.C:
+		case <-changed:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// sources returns the connected peers that may be asked, in the order of their ranks; those that are in
+// doubt come last.
+func (s *search) sources(r *Replica, known map[*peer]*source, peers []*peer, now time.Time) []*source {
+	var ranked []*source
+	for _, p := range peers {
+		from := known[p]
+		if from == nil {
+			rank := s.rank(p.id)
+			if rank < 0 {
+				continue
+			}
+			from = &source{peer: p, rank: rank, draw: rand.Uint32(), open: make(map[int]bool), has: true}
+			known[p] = from
+		}
+		from.doubted = r.peers.doubts(p, now)
+		ranked = append(ranked, from)
+	}
+	slices.SortFunc(ranked, func(a, b *source) int {
+		if a.doubted != b.doubted {
+			if a.doubted {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(len(a.open), len(b.open)), cmp.Compare(a.draw, b.draw))
+	})
+	return ranked
+}
+
+// choose returns what is to be asked for now and of whom, a nil source if nothing is, and when to
+// look again.
+func (s *search) choose(r *Replica, items []item, ranked []*source, now time.Time) (i int, from *source, next time.Time) {
+	next = now.Add(time.Hour)
+	later := func(t time.Time) {
+		if t.Before(next) {
+			next = t
+		}
+	}
+	busy := 0
+	for i := range items {
+		it := &items[i]
+		if it.done {
+			continue
+		}
+		if it.asked > 0 {
+			busy++
+			if it.asked == maxHedges {
+				continue
+			}
+			if hedge := it.last.Add(r.cfg.HedgeDelay); hedge.After(now) {
+				later(hedge)
+				continue
+			}
+		} else if busy >= parallel {
+			continue
+		}
+		for _, from := range ranked {
+			switch {
+			case from.wrong || from.open[i] || len(from.open) >= perSource:
+			case from.until.After(now):
+				later(from.until)
+			default:
+				ok, until := r.peers.ask(from.peer, now)
+				if ok {
+					return i, from, next
+				}
+				if until.IsZero() {
+					until = now.Add(tokenPause)
+				}
+				later(until)
+			}
+		}
+		if busy >= parallel {
+			break
+		}
+	}
+	return 0, nil, next
+}
+
+// take takes a reply, and reports whether its item is there now for the first time.
+func (s *search) take(r *Replica, items []item, got *reply, over bool) (fresh bool) {
+	now := time.Now()
+	it, from := &items[got.item], got.from
+	it.asked--
+	delete(from.open, got.item)
+	r.peers.answered(from.peer, now, got.err == nil || over)
+	defer got.answer.Buffer.Release()
+	if got.err != nil {
+		r.counts.requestsFailed.Add(1)
+		if from.silent++; from.silent == maxSilent {
+			from.has = false
+		}
+		return false
+	}
+	from.silent = 0
+	if got.answer.Type == message.AbsentType {
+		var absent message.Absent
+		if err := absent.Decode(got.answer.Buffer.Bytes()); err != nil {
+			s.blame(r, from, err)
+			return false
+		}
+		pause := neverPause
+		from.has, from.pruned = absent.Reason == message.NotYet, absent.Reason == message.Pruned
+		switch absent.Reason {
+		case message.NotYet:
+			pause = min(notYetPause<<min(from.notYet, 10), neverPause)
+			from.notYet++
+		case message.Pruned:
+			pause = prunedPause
+		}
+		from.until = now.Add(pause)
+		return false
+	}
+	from.has, from.pruned, from.notYet = true, false, 0
+	if it.done {
+		return false
+	}
+	if err := s.accept(got.item, got.answer); err != nil {
+		s.blame(r, from, err)
+		return false
+	}
+	it.done = true
+	return true
+}
+
+// blame ends the search's trust in a peer.
+func (s *search) blame(r *Replica, from *source, err error) {
+	from.wrong, from.has = true, false
+	r.peers.doubt(from.peer, time.Now())
+	r.counts.wrongAnswers.Add(1)
+	r.limited.log(from.id, func() { r.log.Warn("a peer answered wrongly", "peer", from.id, "why", err) })
+}
+
+// prunedBy returns who has pruned what is searched for, if somebody has and nobody else has it.
+func prunedBy(ranked []*source) (by []wire.PublicKey) {
+	for _, from := range ranked {
+		switch {
+		case from.pruned:
+			by = append(by, from.id)
+		case from.has:
+			return nil
+		}
+	}
+	return by
+}

@@ -1,0 +1,257 @@
+package replica
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/lanecast/lanecast/network"
+	"github.com/lanecast/lanecast/replica/internal/message"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// progress is what a peer has told of its locks. While busy is set the rest belongs to the goroutine
+// that asks the peer, else to exchangeTips.
+type progress struct {
+	busy   atomic.Bool
+	since  *message.Revision // nil before it has told all
+	faults int               // rounds in a row in which it sent what no honest peer sends
+	pause  time.Time
+}
+
+// maxPages bounds how many pages one exchange takes.
+const maxPages = 256
+
+// exchangeTips asks peers for their tips (docs/protocol.md 7.4): each when it is connected, and one
+// drawn at random every TipInterval.
+func (r *Replica) exchangeTips() {
+	known := make(map[*peer]*progress)
+	feeds := make(map[*peer]bool)
+	ticker := time.NewTicker(r.cfg.TipInterval)
+	defer ticker.Stop()
+	for {
+		peers, changed := r.peers.list()
+		present := make(map[*peer]bool, len(peers))
+		for _, p := range peers {
+			present[p] = true
+			if known[p] == nil {
+				known[p] = new(progress)
+				r.askTips(p, known[p], feeds)
+			}
+		}
+		for p := range known {
+			if !present[p] {
+				delete(known, p)
+				delete(feeds, p)
+			}
+		}
+		select {
+		case <-r.working.Done():
+			return
+		case <-changed:
+		case <-ticker.C:
+			if len(peers) > 0 {
+				if p := peers[rand.IntN(len(peers))]; known[p] != nil {
+					r.askTips(p, known[p], feeds)
+				}
+			}
+		}
+	}
+}
+
+// askTips asks a peer for its locks, or what changed of them since it was asked before. It does not wait
+// for that: who answers slowly, or not at all, keeps nobody else from being asked.
+func (r *Replica) askTips(p *peer, k *progress, feeds map[*peer]bool) {
+	if k.busy.Load() || r.peers.roleOf(p) != network.Member || time.Now().Before(k.pause) {
+		return
+	}
+	follow := r.follows(feeds, p) && !p.misfed.Load()
+	p.feeds.Store(follow)
+	k.busy.Store(true)
+	r.work(func() {
+		defer k.busy.Store(false)
+		if err := r.tipsOf(p, k, follow); err != nil {
+			r.limited.log(p.id, func() { r.log.Debug("a peer told no tips", "peer", p.id, "why", err) })
+		}
+	})
+}
+
+func (r *Replica) tipsOf(p *peer, k *progress, follow bool) error {
+	request := message.TipsRequest{Follow: follow, Since: k.since, Epochs: r.epochsToName()}
+	var first *message.Revision
+	for range maxPages {
+		ctx, cancel := context.WithTimeout(r.working, r.cfg.RequestTimeout)
+		answer, err := r.transport.Request(ctx, p.id, message.TipsRequestType, request.AppendTo(nil))
+		cancel()
+		if err != nil {
+			return err
+		}
+		var page message.Tips
+		err = r.readTips(&page, answer, request.After)
+		if err == nil {
+			err = r.offerAll(p.id, page.Locks)
+		}
+		after := request.After
+		if n := len(page.Locks); n > 0 {
+			after = &page.Locks[n-1].Chunk.Sequencer
+		}
+		answer.Buffer.Release()
+		if err != nil {
+			if r.working.Err() != nil {
+				return r.working.Err()
+			}
+			k.since, k.faults = nil, k.faults+1
+			k.pause = time.Now().Add(min(time.Second<<min(k.faults, 10), 10*time.Minute))
+			r.counts.wrongAnswers.Add(1)
+			return fmt.Errorf("%w: %w", errWrong, err)
+		}
+		if first == nil {
+			first = &page.Revision
+		}
+		if !page.More {
+			k.since, k.faults = first, 0
+			return nil
+		}
+		request.After = after
+	}
+	return nil // the rest is asked for in the next round
+}
+
+// readTips decodes an answer, whose locks stay views into its buffer.
+func (r *Replica) readTips(page *message.Tips, answer network.Message, after *wire.PublicKey) error {
+	if answer.Type != message.TipsType {
+		return fmt.Errorf("an answer of type 0x%02x to a request for tips", uint8(answer.Type))
+	}
+	if err := page.Decode(answer.Buffer.Bytes(), withinBounds{r}); err != nil {
+		return err
+	}
+	if after != nil && len(page.Locks) > 0 && page.Locks[0].Chunk.Sequencer.Compare(*after) <= 0 {
+		return fmt.Errorf("lanes not in ascending order from page to page")
+	}
+	return nil
+}
+
+// withinBounds are the formats of the epochs within bounds: docs/protocol.md 7.4, which locks count.
+type withinBounds struct{ *Replica }
+
+// Format implements wire.Formats.
+func (b withinBounds) Format(epoch uint64) (wire.Format, bool) {
+	for e := range b.epochs() {
+		if e == epoch {
+			if scheme, ok := b.cfg.scheme(epoch); ok {
+				return scheme.Format(), true
+			}
+		}
+	}
+	return wire.Format{}, false
+}
+
+// epochsToName returns the newest epochs within bounds whose sets are known, ascending.
+func (r *Replica) epochsToName() []uint64 {
+	epochs := r.knownSets()
+	epochs = epochs[:min(len(epochs), message.MaxEpochs)]
+	slices.Reverse(epochs)
+	return epochs
+}
+
+// offerAll verifies the locks of which something is new, and takes those that are valid. It returns
+// an error if one is not. What a peer tells of our own lane is shown to the engine, which knows
+// whether its journal is stale: docs/protocol.md 5.9.
+func (r *Replica) offerAll(from wire.PublicKey, locks []wire.Lock) error {
+	var fresh []wire.Lock
+	for i := range locks {
+		k := &locks[i]
+		sequencers, ok := r.cfg.Epochs.Sequencers(k.Epoch)
+		if !ok || !slices.Contains(sequencers, k.Chunk.Sequencer) {
+			continue // of a set that we do not know yet
+		}
+		l := r.laneOf(k.Chunk.Sequencer)
+		l.mu.Lock()
+		known := l.locked && (l.lock.Chunk.Height > k.Chunk.Height ||
+			l.lock.Chunk == k.Chunk && l.lock.Epoch >= k.Epoch)
+		l.mu.Unlock()
+		if known {
+			continue
+		}
+		fresh = append(fresh, *k)
+		if k.Chunk.Sequencer == r.id {
+			if handle, err := r.engine.Peer(from); err == nil {
+				_ = handle.DeliverCertificateBytes(k.AppendTo(nil)) // if it has no room, it is told again
+			}
+		}
+	}
+	return r.takeLocks(r.working, fresh)
+}
+
+// takeLocks verifies locks and takes those that are valid. The error says which one is not.
+func (r *Replica) takeLocks(ctx context.Context, locks []wire.Lock) error {
+	if len(locks) == 0 {
+		return nil
+	}
+	verdicts, err := r.engine.VerifyLocks(ctx, locks)
+	if err != nil {
+		return err
+	}
+	for i, verdict := range verdicts {
+		k := locks[i]
+		if verdict != nil {
+			err = fmt.Errorf("replica: the lock of height %d of lane %v: %w", k.Chunk.Height, k.Chunk.Sequencer, verdict)
+			continue
+		}
+		k.Certificate = slices.Clone(k.Certificate)
+		r.learn(&k)
+	}
+	return err
+}
+
+// serveTips answers with the locks that have changed since the asker was answered before.
+func (r *Replica) serveTips(q *message.TipsRequest, reply func(network.Type, []byte) error) {
+	page := message.Tips{Revision: message.Revision{Instance: r.instance, Number: r.revision.Load()}}
+	since := uint64(0)
+	if q.Since != nil && q.Since.Instance == r.instance {
+		since = q.Since.Number
+	}
+	for _, l := range r.allLanes() {
+		if q.After != nil && l.id.Compare(*q.After) <= 0 {
+			continue
+		}
+		l.mu.Lock()
+		fresh := l.locked && l.revision > since
+		l.mu.Unlock()
+		if !fresh {
+			continue
+		}
+		k := r.tipOf(l.id, q.Epochs)
+		if k == nil {
+			continue
+		}
+		if !page.Add(k) {
+			page.More = len(page.Locks) > 0
+			break
+		}
+	}
+	answer := wire.NewBuffer()
+	defer answer.Release()
+	answer.Set(page.AppendTo)
+	_ = reply(message.TipsType, answer.Bytes()) // the asker is gone if it fails
+}
+
+// tipOf returns the highest lock of a lane that is of the newest of the epochs named; of any epoch if
+// none is. nil: there is none.
+func (r *Replica) tipOf(id wire.PublicKey, epochs []uint64) *wire.Lock {
+	tip, _ := r.archive.Tip(id)
+	var best *wire.Lock
+	for i := range tip.Locks { // by ascending epoch
+		k := &tip.Locks[i]
+		switch {
+		case len(epochs) > 0 && slices.Contains(epochs, k.Epoch):
+			best = k
+		case len(epochs) == 0 && (best == nil || k.Chunk.Height >= best.Chunk.Height):
+			best = k
+		}
+	}
+	return best
+}

@@ -1,0 +1,77 @@
+package replica_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lanecast/lanecast/network"
+	"github.com/lanecast/lanecast/replica/internal/message"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// docs/protocol.md 7.4: «On connecting […] it exchanges tips». Those who say nothing, or answer with one
+// page after another, keep nobody else from being asked.
+func TestRule7_4_TipsAreAskedOfEverybodyWhoConnectsWhoeverAnswers(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 10, lan)
+		var mu sync.Mutex
+		asked := make(map[wire.PublicKey]time.Time)
+		c.start(0, newChain(c.ids[0], 0, 0))
+		started := time.Now()
+		for i, id := range c.ids[1:] {
+			s := c.stranger(id, func(ctx context.Context, _ wire.PublicKey, typ network.Type, request []byte, reply reply) {
+				var q message.TipsRequest
+				if typ != message.TipsRequestType || q.Decode(request) != nil {
+					return
+				}
+				mu.Lock()
+				if asked[id].IsZero() {
+					asked[id] = time.Now()
+				}
+				mu.Unlock()
+				if i < 3 {
+					<-ctx.Done()
+					return
+				}
+				_ = reply(message.TipsType, (&message.Tips{}).AppendTo(nil))
+			})
+			defer s.stop()
+		}
+		time.Sleep(5 * time.Second)
+		mu.Lock()
+		defer mu.Unlock()
+		for i, id := range c.ids[1:] {
+			if at := asked[id]; at.IsZero() || at.Sub(started) > 500*time.Millisecond {
+				t.Errorf("peer %d was asked after %v", i, at.Sub(started))
+			}
+		}
+		c.stopAll()
+	})
+}
+
+// Locks that are made up, in tips and unasked, count for nothing and name their sender.
+func TestRule7_4_LocksThatDoNotVerifyCountForNothing(t *testing.T) {
+	onePeer(t, nil, func(c *cluster, s *stranger, read func(string, string) float64) {
+		k := c.lock(wire.Chunk{Sequencer: s.id, Height: 3, Payload: wire.Digest{1}})
+		k.Chunk.Height = 1 << 60
+		s.serves(func(_ context.Context, _ wire.PublicKey, typ network.Type, _ []byte, reply reply) {
+			if typ == message.TipsRequestType {
+				_ = reply(message.TipsType, (&message.Tips{Locks: []wire.Lock{k}}).AppendTo(nil))
+			}
+		})
+		for range 10 {
+			s.Send(c.ids[:1], message.NewLockType, k.AppendTo(nil))
+			time.Sleep(time.Second)
+		}
+		if n := read("wrong_answers_total", ""); n < 1 || n > 5 {
+			c.t.Errorf("%v wrong answers were counted", n)
+		}
+		for _, head := range c.all[0].Heads() {
+			if head.Chunk.Sequencer == s.id {
+				c.t.Errorf("height %d counts", head.Chunk.Height)
+			}
+		}
+	})
+}
