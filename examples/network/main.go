@@ -3,9 +3,9 @@
 //
 //	go run ./examples/network
 //
-// starts all four, tells them each other's addresses, and stops them when every one of them has seen
-// a few certified chunks on every lane. The code of one process is on this page; demonstrate.go starts
-// them.
+// starts all four, tells them each other's addresses, and stops them when every one of them has
+// seen a few certified chunks on every lane. The code of one process is on this page;
+// demonstrate.go starts them.
 package main
 
 import (

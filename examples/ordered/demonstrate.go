@@ -66,7 +66,8 @@ func (d *demonstration) run() error {
 	return d.puts(0, 1, 2, 3)
 }
 
-// puts puts 15 pairs through each of the processes that are up, all at once, and compares their states.
+// puts puts 15 pairs through each of the processes that are up, all at once, and compares their
+// states.
 func (d *demonstration) puts(up ...int) error {
 	clients, ctx := errgroup.WithContext(d.ctx)
 	for _, address := range kv.Clients(d.Processes, up...) {
@@ -86,7 +87,8 @@ func (d *demonstration) puts(up ...int) error {
 	return d.compare(up...)
 }
 
-// compare waits until some processes have the same state, a hash over the order of all chunks in it.
+// compare waits until some processes have the same state, a hash over the order of all chunks in
+// it.
 func (d *demonstration) compare(which ...int) error {
 	s, err := kv.Agreed(d.ctx, kv.Clients(d.Processes, which...))
 	if err != nil {

@@ -1,5 +1,5 @@
-// Command ordered shows a total order over package replica, which orders each lane and not all lanes:
-// here, a key-value store in which every process may write every key.
+// Command ordered shows a total order over package replica, which orders each lane and not all
+// lanes: here, a key-value store in which every process may write every key.
 //
 //	go run ./examples/ordered          # four processes; some are killed and come back
 //	go run ./examples/ordered serve    # four processes, until interrupted
@@ -9,24 +9,26 @@
 //
 // # The order
 //
-// One process leads. Bodies of its lane begin with a cut: the locks of the other lanes that have grown.
-// When a chunk of the leader is handed over, the chunks of the other lanes up to its cut are applied,
-// lane by lane, and then its own pairs. The leader's lane is handed over in height order and its bodies
-// are the same everywhere: so is the order. A validator approves of a cut once it has all that the cut
-// names, so the order never waits for a body that nobody has. A lane that stands still holds up nobody.
+// One process leads. Bodies of its lane begin with a cut: the locks of the other lanes that have
+// grown. When a chunk of the leader is handed over, the chunks of the other lanes up to its cut are
+// applied, lane by lane, and then its own pairs. The leader's lane is handed over in height order
+// and its bodies are the same everywhere: so is the order. A validator approves of a cut once it
+// has all that the cut names, so the order never waits for a body that nobody has. A lane that
+// stands still holds up nobody.
 //
 // # Its limits
 //
 // A leader that stops, stops the order: the other lanes go on for maxAhead chunks and wait then. A
 // leader that cheats can leave a lane out, or be late; it can do nothing else, since its chunks are
-// certified like all others. Two processes must never disagree about who leads. The operator can change
-// it, with all processes stopped at the same height of the leader's lane; or the leader can, by a
-// command in its own lane, from the next height on. To replace a leader that is silent, the others have
-// to agree on the last height of its lane that counts. That is consensus: where it is needed, take one
-// that decides on cuts, which are small, in place of the leader's lane. See docs/ordering.md.
+// certified like all others. Two processes must never disagree about who leads. The operator can
+// change it, with all processes stopped at the same height of the leader's lane; or the leader can,
+// by a command in its own lane, from the next height on. To replace a leader that is silent, the
+// others have to agree on the last height of its lane that counts. That is consensus: where it is
+// needed, take one that decides on cuts, which are small, in place of the leader's lane. See
+// docs/ordering.md.
 //
-// This page is one process; order.go is the application, and demonstrate.go starts four processes. The
-// state on disk, the batches of puts and the interface for clients are in internal/kv.
+// This page is one process; order.go is the application, and demonstrate.go starts four processes.
+// The state on disk, the batches of puts and the interface for clients are in internal/kv.
 package main
 
 import (
@@ -35,6 +37,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/examples/internal/keys"
 	"github.com/lanecast/lanecast/examples/internal/kv"
 	"github.com/lanecast/lanecast/examples/internal/spawn"
@@ -77,6 +80,9 @@ func run(p *spawn.Process) error {
 			}
 			return addresses
 		},
+		// Who has missed the acks of a lane's last chunk is sent its certificate, and need not wait until
+		// it asks for tips.
+		Engine: engine.Config{SendCertificates: true},
 		Logger: p.Logger(),
 	})
 	if err != nil {

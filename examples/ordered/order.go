@@ -81,8 +81,8 @@ func (o *order) readBody(at engine.Place, body []byte) (cut []wire.Lock, pairs [
 	return cut, pairs, true
 }
 
-// Propose returns pairs and, if we are the leader, what is certified in other lanes since the last cut.
-// It waits until there is something.
+// Propose returns pairs and, if we are the leader, what is certified in other lanes since the last
+// cut. It waits until there is something.
 func (o *order) Propose(ctx context.Context, at engine.Place) ([]byte, error) {
 	if err := o.awaitOrder(ctx, at); err != nil {
 		return nil, err
@@ -124,8 +124,8 @@ func (o *order) nextCut(height uint64) (cut []wire.Lock) {
 	return cut
 }
 
-// Verify approves of a cut once all that it names is here and durable. So the certificate of a leader's
-// chunk says that a quorum can apply it. Where a lock is not valid it never does.
+// Verify approves of a cut once all that it names is here and durable. So the certificate of a
+// leader's chunk says that a quorum can apply it. Where a lock is not valid it never does.
 func (o *order) Verify(ctx context.Context, at engine.Place, body []byte) (bool, error) {
 	cut, pairs, ok := o.readBody(at, body)
 	if !ok {
@@ -160,9 +160,9 @@ func (o *order) awaitOrder(ctx context.Context, at engine.Place) error {
 	}
 }
 
-// Deliver applies a chunk of the leader: the chunks of its cut first, lane by lane, then its own pairs.
-// Chunks of other lanes stay in the archive until then; a Deliver that waited for the leader's would
-// keep their bodies in memory.
+// Deliver applies a chunk of the leader: the chunks of its cut first, lane by lane, then its own
+// pairs. Chunks of other lanes stay in the archive until then; a Deliver that waited for the
+// leader's would keep their bodies in memory.
 func (o *order) Deliver(ctx context.Context, c replica.Chunk) error {
 	if c.Sequencer != o.leader {
 		select {

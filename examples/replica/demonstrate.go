@@ -50,8 +50,8 @@ func (d *demonstration) run() error {
 	return d.puts(0, 1, 2, 3)
 }
 
-// puts puts 20 pairs through each of the processes that are up, one after the other, and compares their
-// states. Pairs whose lane is down must be refused.
+// puts puts 20 pairs through each of the processes that are up, one after the other, and compares
+// their states. Pairs whose lane is down must be refused.
 func (d *demonstration) puts(up ...int) error {
 	refused := 0
 	for i := range 20 * len(up) {

@@ -1,6 +1,7 @@
-// Command replica shows a key-value store on package replica without a total order. The hash of a key
-// names the lane that may write it. So all values of a key come in the order of one lane, and lanes
-// need no order among each other: each process applies them as they come, and all get the same state.
+// Command replica shows a key-value store on package replica without a total order. The hash of a
+// key names the lane that may write it. So all values of a key come in the order of one lane, and
+// lanes need no order among each other: each process applies them as they come, and all get the
+// same state.
 //
 //	go run ./examples/replica          # four processes; one is killed and comes back
 //	go run ./examples/replica serve    # four processes, until interrupted
@@ -9,7 +10,8 @@
 //	go run ./examples/replica status ADDRESS...
 //
 // What is put may be read at another process a moment later: a read sees what that process has
-// applied. While the process of a lane is down, its keys can be read and not put, and all others can.
+// applied. While the process of a lane is down, its keys can be read and not put, and all others
+// can.
 //
 // This page is the application and one process. demonstrate.go starts four; the state on disk, the
 // batches of puts and the interface for clients are in internal/kv.
@@ -46,8 +48,8 @@ type app struct {
 	puts      *kv.Puts
 }
 
-// owner returns the process whose lane writes a key. Where the sets change, so does this rule, and the
-// new lane must not begin before the old one's last chunk: that takes an order of both.
+// owner returns the process whose lane writes a key. Where the sets change, so does this rule, and
+// the new lane must not begin before the old one's last chunk: that takes an order of both.
 func owner(key string) int {
 	hash := sha256.Sum256([]byte(key))
 	return int(binary.BigEndian.Uint64(hash[:]) % processes)
@@ -76,8 +78,8 @@ func (a *app) Propose(ctx context.Context, at engine.Place) ([]byte, error) {
 	}
 }
 
-// Verify approves of bodies that write what their lane may write. It looks at nothing but the body and
-// its place, so that every process says the same of it, whenever it is asked.
+// Verify approves of bodies that write what their lane may write. It looks at nothing but the body
+// and its place, so that every process says the same of it, whenever it is asked.
 func (a *app) Verify(_ context.Context, at engine.Place, body []byte) (bool, error) {
 	pairs, ok := kv.ReadPairs(body)
 	if !ok {
@@ -133,6 +135,9 @@ func run(p *spawn.Process) error {
 			}
 			return addresses
 		},
+		// Who has missed the acks of a lane's last chunk is sent its certificate, and need not wait until
+		// it asks for tips.
+		Engine: engine.Config{SendCertificates: true},
 		Logger: p.Logger(),
 	})
 	if err != nil {

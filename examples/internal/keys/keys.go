@@ -26,7 +26,8 @@ func Identities(n int) (ids []wire.PublicKey) {
 }
 
 // Epochs returns the sets of a network that never change, for process i of n: each process is a
-// validator and a sequencer. With many validators BLS certificates are shorter than those of Ed25519.
+// validator and a sequencer. With many validators BLS certificates are shorter than those of
+// Ed25519.
 func Epochs(namespace []byte, i, n int) (*engine.StaticEpochs, error) {
 	ids := Identities(n)
 	scheme, err := verify.NewEd25519(namespace, ids)

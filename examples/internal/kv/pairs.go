@@ -1,5 +1,5 @@
-// Package kv has what two examples share, and what any chain brings along itself: its state on disk,
-// its commands, and an interface for clients.
+// Package kv has what two examples share, and what any chain brings along itself: its state on
+// disk, its commands, and an interface for clients.
 package kv
 
 import (
@@ -24,8 +24,8 @@ func (p Pair) AppendTo(b []byte) []byte {
 	return b
 }
 
-// ReadPairs decodes the pairs of a body. Every process must decide alike about every body, so ok says
-// whether its bytes are what AppendTo makes of pairs that are allowed.
+// ReadPairs decodes the pairs of a body. Every process must decide alike about every body, so ok
+// says whether its bytes are what AppendTo makes of pairs that are allowed.
 func ReadPairs(body []byte) (pairs []Pair, ok bool) {
 	if len(body) > MaxPairs {
 		return nil, false

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Puts are the pairs that clients of this process want to have put: they gather while a chunk is under
-// way, and all together are the body of the next one.
+// Puts are the pairs that clients of this process want to have put: they gather while a chunk is
+// under way, and all together are the body of the next one.
 type Puts struct {
 	mu       sync.Mutex
 	open     *batch            // takes pairs in
@@ -34,8 +34,8 @@ func NewPuts() *Puts {
 // ErrReplaced: another body came to the height for which a pair was proposed. It may be put again.
 var ErrReplaced = errors.New("kv: not put: another body took its place")
 
-// Put returns once a pair, which is allowed, is certified and applied here. If ctx ends before, it may
-// be applied later.
+// Put returns once a pair, which is allowed, is certified and applied here. If ctx ends before, it
+// may be applied later.
 func (p *Puts) Put(ctx context.Context, pair Pair) error {
 	encoded := pair.AppendTo(nil)
 	for {

@@ -18,10 +18,11 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Store is the state of a process: keys with their values, and a cursor for each lane. It is in memory,
-// and written to a file as a whole now and then. So after a crash it is older than what was applied:
-// the replica hands over again what the file's cursors say is missing, which its archive has kept. A
-// database would do as well: it writes a chunk's pairs and its lane's cursor in one transaction.
+// Store is the state of a process: keys with their values, and a cursor for each lane. It is in
+// memory, and written to a file as a whole now and then. So after a crash it is older than what was
+// applied: the replica hands over again what the file's cursors say is missing, which its archive
+// has kept. A database would do as well: it writes a chunk's pairs and its lane's cursor in one
+// transaction.
 type Store struct {
 	path    string
 	ordered bool
@@ -39,8 +40,8 @@ type state struct {
 	Order wire.Digest
 }
 
-// Open reads the state from a file; without one it is empty. ordered says that chunks of all lanes are
-// applied in one order.
+// Open reads the state from a file; without one it is empty. ordered says that chunks of all lanes
+// are applied in one order.
 func Open(path string, ordered bool) (*Store, error) {
 	s := &Store{path: path, ordered: ordered}
 	bytes, err := os.ReadFile(path)
@@ -136,8 +137,8 @@ func (s *Store) Save() (next map[wire.PublicKey]uint64, err error) {
 	return next, errors.Join(dir.Sync(), dir.Close()) // the new name
 }
 
-// SaveEvery saves now and then, until ctx ends and once after that, and lets the replica forget what
-// is not needed any more.
+// SaveEvery saves now and then, until ctx ends and once after that, and lets the replica forget
+// what is not needed any more.
 func (s *Store) SaveEvery(ctx context.Context, interval time.Duration, r *replica.Replica) error {
 	for {
 		select {

@@ -1,6 +1,6 @@
 // Package spawn starts the processes of an example: each is the example's program again. A process
-// says on its output where it listens, and is told on its input where all do. It stops when its input
-// ends, so none outlives whoever started it.
+// says on its output where it listens, and is told on its input where all do. It stops when its
+// input ends, so none outlives whoever started it.
 package spawn
 
 import (
@@ -34,8 +34,8 @@ type child struct {
 	begun     bool // the process was started once
 }
 
-// Run starts n processes, whose folders are in a temporary one, tells them each other's addresses, lets
-// f work with them, and asks them to stop; after an error it kills them.
+// Run starts n processes, whose folders are in a temporary one, tells them each other's addresses,
+// lets f work with them, and asks them to stop; after an error it kills them.
 func Run(n int, f func(*Processes) error) error {
 	dir, err := os.MkdirTemp("", "lanecast")
 	if err != nil {
@@ -175,8 +175,8 @@ func (p *Process) Logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, nil)).With("process", p.Index)
 }
 
-// Join listens at so many addresses of this machine and says which, and returns once it is known where
-// all do. ctx ends when the process should stop.
+// Join listens at so many addresses of this machine and says which, and returns once it is known
+// where all do. ctx ends when the process should stop.
 func (p *Process) Join(n int) (ctx context.Context, listeners []net.Listener, err error) {
 	var addresses []string
 	for range n {
