@@ -97,12 +97,12 @@ type Config struct {
 	// are kept for whoever asks next, the other half. Default 256 MiB, or 16·MaxPayload if that is more.
 	MaxBuffered int64
 
-	// Engine tunes the engine: Acks, SendCertificates, bounds, workers, timeouts and limits. What
-	// belongs to the replica must be left alone: everything up to and including Sender, Journal.Dir and
-	// Create, Metrics, Logger.
+	// Engine tunes the engine: Acks, bounds, workers, timeouts and limits. What belongs to the replica
+	// must be left alone: everything up to and including Sender, Journal.Dir and Create,
+	// SendCertificates, which is always on, Metrics, Logger.
 	Engine engine.Config
 	// Archive tunes the archive: Quota, MaxPushed, Retain, MinFree and so on. Dir, Create, Namespace,
-	// MaxPayload and Damaged must be left alone.
+	// MaxPayload, Metrics and Damaged must be left alone.
 	Archive archive.Config
 	// Network tunes the network: limits, rates and timeouts. Key, Types, Listener, Addresses, Metrics,
 	// Logger and, of Settings, all but Version must be left alone.

@@ -94,9 +94,9 @@ func (c Config) withDefaults() (Config, error) {
 	least := leastBuffered * int64(max(c.MaxPayload, payload.PieceSize))
 	bounded(&check, "MaxBuffered", &c.MaxBuffered, max(DefaultMaxBuffered, least), least, 1<<40)
 	check.unset("Engine", c.Engine, "Namespace", "Identity", "Sequencer", "Schemes", "Sequencers", "Monitor", "Automaton", "Relay",
-		"Reporter", "Sender", "Metrics", "Logger")
+		"Reporter", "Sender", "SendCertificates", "Metrics", "Logger")
 	check.unset("Engine.Journal", c.Engine.Journal, "Dir", "Create")
-	check.unset("Archive", c.Archive, "Dir", "Create", "Namespace", "MaxPayload", "Damaged")
+	check.unset("Archive", c.Archive, "Dir", "Create", "Namespace", "MaxPayload", "Metrics", "Damaged")
 	check.unset("Network", c.Network, "Key", "Types", "Listener", "Addresses", "Metrics", "Logger")
 	check.unset("Network.Settings", c.Network.Settings, "Namespace", "UncompressedAcks", "PayloadFormat", "MaxPayload", "AcksToSequencer", "Epochs")
 	if c.Transport != nil {

@@ -173,6 +173,7 @@ func (r *Replica) newTransport() (network.Transport, error) {
 func (r *Replica) openArchive() error {
 	c := r.cfg.Archive
 	c.Dir, c.Create, c.Namespace, c.MaxPayload = filepath.Join(r.cfg.Dir, "archive"), r.cfg.Create, r.cfg.Namespace, r.cfg.MaxPayload
+	c.Metrics = r.cfg.Metrics
 	c.Damaged = func(d *archive.DamageError) {
 		r.log.Error("a body in the archive is damaged, and will be fetched when it is needed", "why", d)
 	}
@@ -204,6 +205,7 @@ func (r *Replica) newEngine() error {
 	c.Automaton, c.Relay, c.Reporter, c.Sender = a, a, a, r.bridge
 	c.Journal.Dir, c.Journal.Create = filepath.Join(r.cfg.Dir, "journal"), r.cfg.Create
 	c.Metrics, c.Logger = r.cfg.Metrics, r.cfg.Logger
+	c.SendCertificates = true // beside upstream, which does not know the message, there are no bodies
 	e, err := engine.New(c)
 	r.engine = e
 	return err

@@ -37,7 +37,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/examples/internal/keys"
 	"github.com/lanecast/lanecast/examples/internal/kv"
 	"github.com/lanecast/lanecast/examples/internal/spawn"
@@ -80,9 +79,6 @@ func run(p *spawn.Process) error {
 			}
 			return addresses
 		},
-		// Who has missed the acks of a lane's last chunk is sent its certificate, and need not wait until
-		// it asks for tips.
-		Engine: engine.Config{SendCertificates: true},
 		Logger: p.Logger(),
 	})
 	if err != nil {

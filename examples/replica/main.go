@@ -135,9 +135,6 @@ func run(p *spawn.Process) error {
 			}
 			return addresses
 		},
-		// Who has missed the acks of a lane's last chunk is sent its certificate, and need not wait until
-		// it asks for tips.
-		Engine: engine.Config{SendCertificates: true},
 		Logger: p.Logger(),
 	})
 	if err != nil {
