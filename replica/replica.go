@@ -76,8 +76,7 @@ type Replica struct {
 	held      atomic.Bool   // our own lane waits for the host
 
 	fs    journal.FS
-	walks string        // folder of the piles of long walks
-	far   chan struct{} // of capacity maxFar: walks by way of a pile
+	walks string // folder of the piles of long walks
 
 	working context.Context // of all goroutines; ends with Run
 	stop    context.CancelCauseFunc
@@ -112,7 +111,7 @@ func New(c Config) (_ *Replica, err error) {
 	}
 	r := &Replica{
 		cfg: c, id: c.identity(), log: c.Logger, backoff: cmp.Or(c.Engine.ProposeBackoff, defaultBackoff),
-		bodies: newBodies(c.MaxBuffered / 4), peers: newPeers(), proposals: newProposals(), feed: newFeed(), far: make(chan struct{}, maxFar),
+		bodies: newBodies(c.MaxBuffered / 4), peers: newPeers(), proposals: newProposals(), feed: newFeed(),
 		lanes: make(map[wire.PublicKey]*lane), limited: newLimiter(),
 	}
 	r.working, r.stop = context.WithCancelCause(context.Background())
