@@ -329,7 +329,7 @@ func (r *Replica) handOver(ctx context.Context, c *Chunk) error {
 		}
 	}
 	c.Parent, c.Body = b.header.Parent, b.bytes
-	if err := r.cfg.Application.Deliver(ctx, *c); err != nil {
+	if err := r.guard("Application.Deliver", func() error { return r.cfg.Application.Deliver(ctx, *c) }); err != nil {
 		return fmt.Errorf("%w: height %d of lane %v: %w", ErrApplication, c.Height, c.Sequencer, err)
 	}
 	r.counts.delivered.Add(1)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -210,7 +211,8 @@ func (r *Replica) newEngine() error {
 
 // Run works until ctx ends or something fails, and then shuts everything down. It returns nil if ctx
 // ended and all that went well, else the first failure: [ErrApplication], one that [engine.Engine.Run]
-// returns, or that of network or archive. It can be called once.
+// returns, an [*engine.PanicError] of the application among them, or that of network or archive. It
+// can be called once.
 func (r *Replica) Run(ctx context.Context) error {
 	r.mu.Lock()
 	if r.state != made {
@@ -277,6 +279,26 @@ func (r *Replica) fail(err error) {
 	}
 	r.mu.Unlock()
 	r.stop(err)
+}
+
+// guard calls the application from a goroutine of ours. A panic or runtime.Goexit in there ends the
+// replica with an [*engine.PanicError], as in a call from the engine.
+func (r *Replica) guard(in string, f func() error) (err error) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		v := recover()
+		if v == nil {
+			v = engine.ErrGoexit
+		}
+		err = &engine.PanicError{In: in, Value: v, Stack: debug.Stack()}
+		r.fail(err)
+	}()
+	err = f()
+	returned = true
+	return err
 }
 
 // work runs f in a goroutine that the end of the replica waits for. It returns false once that is

@@ -169,6 +169,13 @@ func TestRule7_4_APeerThatLiesDelaysNobodyWhoWasAwayForLong(t *testing.T) {
 						})
 					}}
 				})
+				before := c.tune
+				c.tune = func(i int, config *replica.Config) {
+					before(i, config)
+					config.Behind = func(id wire.PublicKey, next uint64) {
+						t.Errorf("replica %d was told that it is behind with lane %v at height %d", i, id, next)
+					}
+				}
 				read := c.count()
 				for i := range 3 {
 					c.start(i, newChain(c.ids[i], 140_000, uint64(min(i, 1)*6)))
