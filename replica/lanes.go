@@ -88,8 +88,8 @@ func (r *Replica) learn(k *wire.Lock) {
 	l := r.laneOf(k.Chunk.Sequencer)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.locked && k.Chunk.Height == l.lock.Chunk.Height && k.Chunk.Payload != l.lock.Chunk.Payload {
-		r.stopLane(l, fmt.Errorf("%w: two locks at height %d", ErrFork, k.Chunk.Height))
+	if l.knows(r.archive, k.Chunk.Height, k.Chunk.Payload) == contradicted {
+		r.stopLane(l, fmt.Errorf("%w: two chunks are certified at height %d", ErrFork, k.Chunk.Height))
 		return
 	}
 	// One of a newer epoch for the same chunk is kept too, for those who know no older one.
@@ -329,7 +329,7 @@ func (r *Replica) handOver(ctx context.Context, c *Chunk) error {
 		}
 	}
 	c.Parent, c.Body = b.header.Parent, b.bytes
-	if err := r.cfg.Application.Deliver(ctx, *c); err != nil {
+	if err := r.guard("Application.Deliver", func() error { return r.cfg.Application.Deliver(ctx, *c) }); err != nil {
 		return fmt.Errorf("%w: height %d of lane %v: %w", ErrApplication, c.Height, c.Sequencer, err)
 	}
 	r.counts.delivered.Add(1)

@@ -3,6 +3,7 @@ package replica_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -277,6 +278,40 @@ func TestRunEndsWhateverTheApplicationWaitsFor(t *testing.T) {
 			}
 			c.net.Close()
 		})
+	}
+}
+
+// A panic in the application, or the end of a goroutine that calls it, ends Run with an error, and the
+// process lives.
+func TestAnApplicationThatPanicsEndsTheRunWithAnError(t *testing.T) {
+	for _, call := range []string{"Propose", "Verify", "Deliver"} {
+		for name, ends := range map[string]func(){"panics": func() { panic("no") }, "ends its goroutine": runtime.Goexit} {
+			inBubble(t, func(t *testing.T) {
+				c := newCluster(t, 4, lan)
+				c.tune = func(i int, config *replica.Config) {
+					if i == 0 {
+						config.Application = hanging{config.Application, func(_ context.Context, in string) {
+							if in == call {
+								ends()
+							}
+						}}
+					}
+				}
+				for i := range c.ids {
+					c.start(i, newChain(c.ids[i], 1000, 10))
+				}
+				p := c.all[0]
+				<-p.done
+				var panicked *engine.PanicError
+				if !errors.As(p.err, &panicked) {
+					t.Errorf("%s %s: Run returned %v", call, name, p.err)
+				}
+				for i := 1; i < 4; i++ {
+					c.stop(i)
+				}
+				c.net.Close()
+			})
+		}
 	}
 }
 

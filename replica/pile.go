@@ -47,8 +47,6 @@ const (
 	pileHead     = len(pileMagic) + 4
 	pilePageHead = 8
 	maxPileLock  = 16 << 20
-	// maxFar is how many lanes are walked by way of a pile at once.
-	maxFar = 16
 )
 
 var (
@@ -230,14 +228,9 @@ func (r *Replica) pileOf(ctx context.Context, k *wire.Lock, end uint64) (*pile, 
 func (r *Replica) digestOf(h *payload.Header) wire.Digest { return payload.Digest(r.cfg.Namespace, h) }
 
 // walkFar walks a lane down whose lock is more than a page above what is proven, and proves what it
-// has found page by page, as the host takes it.
+// has found page by page, as the host takes it. It waits for no other walk: the host may need this lane
+// before it takes more of the others.
 func (r *Replica) walkFar(ctx context.Context, l *lane, k *wire.Lock, end uint64) error {
-	select {
-	case r.far <- struct{}{}:
-		defer func() { <-r.far }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 	p, err := r.pileOf(ctx, k, end)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errWalkFile, err)

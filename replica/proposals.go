@@ -106,7 +106,11 @@ func (r *Replica) propose(ctx context.Context, at engine.Place) (wire.Digest, er
 func (r *Replica) makeBody(ctx context.Context, at engine.Place) (b *body, made bool, err error) {
 	if head := r.archive.Head(at.Sequencer, at.Height); head.State == archive.Held && head.Header.Parent == at.Parent {
 		if kept, err := r.store.get(message.Place{Sequencer: at.Sequencer, Height: at.Height}, head.Digest, archive.ForVote); err == nil {
-			good, err := r.cfg.Application.Verify(ctx, at, kept.bytes)
+			good := false
+			err := r.guard("Application.Verify", func() (err error) {
+				good, err = r.cfg.Application.Verify(ctx, at, kept.bytes)
+				return err
+			})
 			if err == nil && good {
 				return kept, false, nil
 			}
@@ -116,7 +120,11 @@ func (r *Replica) makeBody(ctx context.Context, at engine.Place) (b *body, made 
 			}
 		}
 	}
-	bytes, err := r.cfg.Application.Propose(ctx, at)
+	var bytes []byte
+	err = r.guard("Application.Propose", func() (err error) {
+		bytes, err = r.cfg.Application.Propose(ctx, at)
+		return err
+	})
 	switch {
 	case err != nil:
 		return nil, false, err

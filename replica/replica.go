@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -76,8 +77,7 @@ type Replica struct {
 	held      atomic.Bool   // our own lane waits for the host
 
 	fs    journal.FS
-	walks string        // folder of the piles of long walks
-	far   chan struct{} // of capacity maxFar: walks by way of a pile
+	walks string // folder of the piles of long walks
 
 	working context.Context // of all goroutines; ends with Run
 	stop    context.CancelCauseFunc
@@ -112,7 +112,7 @@ func New(c Config) (_ *Replica, err error) {
 	}
 	r := &Replica{
 		cfg: c, id: c.identity(), log: c.Logger, backoff: cmp.Or(c.Engine.ProposeBackoff, defaultBackoff),
-		bodies: newBodies(c.MaxBuffered / 4), peers: newPeers(), proposals: newProposals(), feed: newFeed(), far: make(chan struct{}, maxFar),
+		bodies: newBodies(c.MaxBuffered / 4), peers: newPeers(), proposals: newProposals(), feed: newFeed(),
 		lanes: make(map[wire.PublicKey]*lane), limited: newLimiter(),
 	}
 	r.working, r.stop = context.WithCancelCause(context.Background())
@@ -213,7 +213,8 @@ func (r *Replica) newEngine() error {
 
 // Run works until ctx ends or something fails, and then shuts everything down. It returns nil if ctx
 // ended and all that went well, else the first failure: [ErrApplication], one that [engine.Engine.Run]
-// returns, or that of network or archive. It can be called once.
+// returns, an [*engine.PanicError] of the application among them, or that of network or archive. It
+// can be called once.
 func (r *Replica) Run(ctx context.Context) error {
 	r.mu.Lock()
 	if r.state != made {
@@ -280,6 +281,26 @@ func (r *Replica) fail(err error) {
 	}
 	r.mu.Unlock()
 	r.stop(err)
+}
+
+// guard calls the application from a goroutine of ours. A panic or runtime.Goexit in there ends the
+// replica with an [*engine.PanicError], as in a call from the engine.
+func (r *Replica) guard(in string, f func() error) (err error) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		v := recover()
+		if v == nil {
+			v = engine.ErrGoexit
+		}
+		err = &engine.PanicError{In: in, Value: v, Stack: debug.Stack()}
+		r.fail(err)
+	}()
+	err = f()
+	returned = true
+	return err
 }
 
 // work runs f in a goroutine that the end of the replica waits for. It returns false once that is
