@@ -15,14 +15,8 @@
 
 #if LANECAST_IFMA
 
-#include "ifma_constants.h"
 #include "ifma_field.h"
 #include "ifma_root.h"
-
-// Elements: what they are called times R.
-static const constant
-	four = {{0xc203aa3a7e6bb, 0x99c5b63f91e5d, 0xec2218e49b9f5, 0xb47d6b297d25b,
-		0x36f29b533dd05, 0xaac3b92d6d85a, 0x25d100f5559b6, 0x5208}};
 
 static const uint64_t p_words[WORDS] = {0xb9feffffffffaaab, 0x1eabfffeb153ffff, 0x6730d2a0f6b0f624,
 	0x64774b84f38512bf, 0x4b1ba7b6434bacd7, 0x1a0111ea397fe69a};

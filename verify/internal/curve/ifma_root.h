@@ -23,9 +23,6 @@
 
 #include "ifma_field.h"
 
-static const constant half = {{0xaa4075474b22d, 0xb213e047f1ff7, 0xfb31b91640dbe, 0x26f727afe7f18,
-		0x0e5cd98bad0b5, 0x8d8b36a08fe7f, 0xff89451d47238, 0x1764f}}; // the element 1/2
-
 // a^(X·2^(last−16)) by 47+last squares and 5 products. r is not where a is.
 SHARED void power_of_x(fe8 *r, const fe8 *a, int last, int n) {
 	static const uint8_t squares[] = {1, 2, 3, 9, 32}; // between the ones of X
