@@ -15,7 +15,11 @@
 // The number of elements that are processed side by side; the most pairs that a call of
 // lanecast_miller takes, for which it needs some two milliseconds; and the bytes of its scratch
 // memory, which is at a multiple of 64.
-enum { LANECAST_WIDTH = 8, LANECAST_PAIRS = 64, LANECAST_PAIRS_SCRATCH = LANECAST_PAIRS / LANECAST_WIDTH * 15 * 8 * 64 };
+enum {
+	LANECAST_WIDTH = 8,
+	LANECAST_PAIRS = 64,
+	LANECAST_PAIRS_SCRATCH = (LANECAST_PAIRS / LANECAST_WIDTH * 15 + 13 * 4) * 8 * 64
+};
 
 // The states of a place that is to be read.
 enum { LANECAST_BAD = 0, LANECAST_PENDING = 1, LANECAST_GOOD = 2 };

@@ -86,14 +86,6 @@ SHARED void wide_two_products(wide *r, const fe8 *a, const fe8 *b, const fe8 *c,
 	_Pragma("GCC unroll 16") for (int k = 0; k < COLUMNS; k++) r->column[k] = w[k];
 }
 
-INLINE void add_wide(wide *r, const wide *a, const wide *b) {
-	for (int k = 0; k < COLUMNS; k++) r->column[k] = ADD(a->column[k], b->column[k]);
-}
-
-INLINE void sub_wide(wide *r, const wide *a, const wide *b) {
-	for (int k = 0; k < COLUMNS; k++) r->column[k] = SUB(a->column[k], b->column[k]);
-}
-
 // a/R mod p: 0 … 2. a: −2^25 … 2^25, in multiples of p².
 SHARED void reduce_wide(fe8 *r, const wide *a) {
 	u64x8 w[COLUMNS];
@@ -104,6 +96,46 @@ SHARED void reduce_wide(fe8 *r, const wide *a) {
 INLINE void reduce2(fp2 *r, const wide2 *a) {
 	reduce_wide(&r->part[0], &a->part[0]);
 	reduce_wide(&r->part[1], &a->part[1]);
+}
+
+// A sum of wide numbers: those of plus, less those of minus, and ξ times the same of the others. Each
+// array ends with a null pointer.
+enum { TERMS = 7 };
+typedef struct { const wide2 *plus[TERMS + 1], *minus[TERMS + 1], *xi_plus[TERMS + 1], *xi_minus[TERMS + 1]; } wide_sum;
+
+// w += that part of the numbers, and w −= it.
+
+INLINE void add_terms(u64x8 w[COLUMNS], const wide2 *const *a, int part) {
+	for (; *a; a++) {
+		_Pragma("GCC unroll 16") for (int k = 0; k < COLUMNS; k++) w[k] = ADD(w[k], (*a)->part[part].column[k]);
+	}
+}
+
+INLINE void sub_terms(u64x8 w[COLUMNS], const wide2 *const *a, int part) {
+	for (; *a; a++) {
+		_Pragma("GCC unroll 16") for (int k = 0; k < COLUMNS; k++) w[k] = SUB(w[k], (*a)->part[part].column[k]);
+	}
+}
+
+// The sum, reduced: 0 … 2. The sum: −2^25 … 2^25, in multiples of p².
+SHARED void reduce_sum2(fp2 *r, const wide_sum *s) {
+	u64x8 w[COLUMNS];
+	_Pragma("GCC unroll 16") for (int k = 0; k < COLUMNS; k++) w[k] = ALL(lift[k]);
+	add_terms(w, s->plus, 0);
+	sub_terms(w, s->minus, 0);
+	add_terms(w, s->xi_plus, 0);
+	sub_terms(w, s->xi_plus, 1);
+	sub_terms(w, s->xi_minus, 0);
+	add_terms(w, s->xi_minus, 1);
+	reduce_columns(&r->part[0], w);
+	_Pragma("GCC unroll 16") for (int k = 0; k < COLUMNS; k++) w[k] = ALL(lift[k]);
+	add_terms(w, s->plus, 1);
+	sub_terms(w, s->minus, 1);
+	add_terms(w, s->xi_plus, 0);
+	add_terms(w, s->xi_plus, 1);
+	sub_terms(w, s->xi_minus, 0);
+	sub_terms(w, s->xi_minus, 1);
+	reduce_columns(&r->part[1], w);
 }
 
 // a₀ + a₁, carried.
@@ -121,16 +153,32 @@ INLINE void combine_parts(wide2 *r, const wide *low, const wide *high, const wid
 	}
 }
 
-// ab, wide. a: at most 2^9, b: below 2^10. 
+// Makes the compiler load operands again where it would keep those that it has loaded, for which there
+// are not enough registers: it would store them and load them again all the same.
+#define RELOAD __asm__ volatile("" : : : "memory")
+
+// ab, wide. a: at most 2^9, b: below 2^10.
 SHARED void wide_product2(wide2 *r, const fp2 *a, const fp2 *b) {
 	fe8 s, t;
-	wide low, high, of_sums;
+	u64x8 w[COLUMNS];
 	sum_of_parts(&s, a);
 	sum_of_parts(&t, b);
-	wide_product(&low, &a->part[0], &b->part[0]);
-	wide_product(&high, &a->part[1], &b->part[1]);
-	wide_product(&of_sums, &s, &t);
-	combine_parts(r, &low, &high, &of_sums);
+	RELOAD;
+	clear_columns(w);
+	add_product(w, &a->part[0], &b->part[0]);
+	_Pragma("GCC unroll 16") for (int k = 0; k < COLUMNS; k++) r->part[0].column[k] = w[k];
+	RELOAD;
+	clear_columns(w);
+	add_product(w, &a->part[1], &b->part[1]);
+	_Pragma("GCC unroll 16") for (int k = 0; k < COLUMNS; k++) {
+		const u64x8 low = r->part[0].column[k];
+		r->part[0].column[k] = SUB(low, w[k]);
+		r->part[1].column[k] = ADD(low, w[k]);
+	}
+	RELOAD;
+	clear_columns(w);
+	add_product(w, &s, &t);
+	_Pragma("GCC unroll 16") for (int k = 0; k < COLUMNS; k++) r->part[1].column[k] = SUB(w[k], r->part[1].column[k]);
 }
 
 // ab: 0 … 2. a: at most 2^9, b: below 2^10.
@@ -158,14 +206,14 @@ SHARED void scale2(fp2 *r, const fp2 *a, const fe8 *s) {
 	product(&r->part[1], &a->part[1], s, 1);
 }
 
-// (a + b)(c + d): 0 … 2. a + b: below 2^9 − 1, c + d: below 2^10 − 1.
-SHARED void mul_sums2(fp2 *r, const fp2 *a, const fp2 *b, const fp2 *c, const fp2 *d) {
+// (a + b)(c + d), wide. a + b: below 2^9 − 1, c + d: below 2^10 − 1.
+SHARED void wide_product_of_sums2(wide2 *r, const fp2 *a, const fp2 *b, const fp2 *c, const fp2 *d) {
 	fp2 s, t;
 	add2(&s, a, b);
 	add2(&t, c, d);
 	carry2(&s, &s, 0);
 	carry2(&t, &t, 0);
-	mul2(r, &s, &t);
+	wide_product2(r, &s, &t);
 }
 
 // ab + cd: 0 … 2. a and c: at most 2^9, b and d: below 2^10.
