@@ -75,8 +75,4 @@ void lanecast_hash_g1(uint64_t *out, const uint8_t *uniform, size_t n) { (void)o
 
 void lanecast_hash_g2(uint64_t *out, const uint8_t *uniform, size_t n) { (void)out, (void)uniform, (void)n; }
 
-void lanecast_field(int operation, uint64_t *out, const uint64_t *a, const uint64_t *b) {
-	(void)operation, (void)out, (void)a, (void)b;
-}
-
 #endif

@@ -110,28 +110,6 @@ var millerScratch sync.Pool
 
 func words[E any](p *affine[E]) *C.uint64_t { return (*C.uint64_t)(unsafe.Pointer(p)) }
 
-// fe8 is eight field elements as ifma_field.h has them: limb j of element i at [j][i].
-type fe8 [8][8]uint64
-
-// ifmaOperation is an operation on field elements that the tests test by itself.
-type ifmaOperation int
-
-const (
-	ifmaProduct     ifmaOperation = C.LANECAST_PRODUCT
-	ifmaSquare      ifmaOperation = C.LANECAST_SQUARE
-	ifmaTwoProducts ifmaOperation = C.LANECAST_TWO_PRODUCTS
-	ifmaSum         ifmaOperation = C.LANECAST_SUM
-	ifmaDifference  ifmaOperation = C.LANECAST_DIFFERENCE
-	ifmaPower       ifmaOperation = C.LANECAST_POWER
-	ifmaCanonical   ifmaOperation = C.LANECAST_CANONICAL
-)
-
-func (o ifmaOperation) of(a, b *fe8) (out fe8) {
-	C.lanecast_field(C.int(o), (*C.uint64_t)(unsafe.Pointer(&out)), (*C.uint64_t)(unsafe.Pointer(a)),
-		(*C.uint64_t)(unsafe.Pointer(b)))
-	return out
-}
-
 // The states are those of ifma.h, and int is the size of C's indices, or this does not compile.
 var (
 	_ [bad]byte                        = [C.LANECAST_BAD]byte{}

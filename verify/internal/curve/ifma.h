@@ -85,12 +85,4 @@ void lanecast_sum_g2(uint64_t *out, const uint64_t *p, const ptrdiff_t *begin, s
 void lanecast_hash_g1(uint64_t *out, const uint8_t *uniform, size_t n);
 void lanecast_hash_g2(uint64_t *out, const uint8_t *uniform, size_t n);
 
-// lanecast_field carries out one operation of the field on eight elements, for the tests. Word 8j+i
-// is limb j of element i, as in ifma_field.h. The sum of two products is ab + bb.
-enum {
-	LANECAST_PRODUCT, LANECAST_SQUARE, LANECAST_TWO_PRODUCTS, LANECAST_SUM, LANECAST_DIFFERENCE, LANECAST_POWER,
-	LANECAST_CANONICAL
-};
-void lanecast_field(int operation, uint64_t *out, const uint64_t *a, const uint64_t *b);
-
 #endif

@@ -320,7 +320,7 @@ var (
 	statement = regexp.MustCompile(`^(?:for \(int [gk] = 0; [gk] < n; [gk]\+\+\) )?(?:(?:const )?__mmask8 )?(?:[\w>-]+ &?= (?:\(__mmask8\)~)?)?` +
 		`(?:ON\((\w+)\)|(\w+))\((.*)\);`)
 	copying = regexp.MustCompile(`^(?:for \(int g = 0; g < n; g\+\+\) )?(?:const fe8 )?([\w>.\[\]-]+) = (everywhere\(.*\)|[\w>.\[\]-]+);`)
-	ignored = regexp.MustCompile(`^(ELEMENT|fe8|fp2|fp6|products6|point\d|const fe8|const fp2|const int|static|return|for \(int g = 0; g < n; g\+\+\) {|}|memset|__mmask8 is_square)`)
+	ignored = regexp.MustCompile(`^(ELEMENT|fe8|fp2|fp6|products6|point\d|const fe8|const fp2|const int|static|return|for \(int g = 0; g < n; g\+\+\) {|}|memset|__mmask8 (is_square|is_root)\b)`)
 )
 
 // run simulates the body of the function that begins with a line holding head, in a file.
@@ -425,6 +425,18 @@ func TestSubgroupChecksKeepWithinTheBounds(t *testing.T) {
 	s.skip = regexp.MustCompile(`^times_x`)
 	s.at["zero"] = []interval{{}}
 	s.run("ifma_points.c", "in_g2(const point2 *q")
+}
+
+func TestReadingKeepsWithinTheBounds(t *testing.T) {
+	s := simulate(t, 2, 2, "x")
+	s.run("ifma_read.c", "INLINE void cube2(")
+	s.atMost(2, "r")
+
+	s = simulate(t, 2, 3, "a") // a cube and the constant term
+	s.at["zero"] = []interval{{}}
+	s.run("ifma_root.h", "SHARED void root2(")
+	s.atMost(4, "r")
+	s.statements("square2(&t, &r);\nsub2(&t, &a, &t);\nvanishes2(&t);")
 }
 
 func TestMillerLoopsKeepWithinTheBounds(t *testing.T) {

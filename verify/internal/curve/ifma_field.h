@@ -36,22 +36,23 @@
 //
 // # Reduction
 //
-// P. L. Montgomery's (Modular multiplication without trial division, 1985), limb by limb: a multiple
-// of p makes the lowest column c vanish in its lowest 52 bits. Usually that multiple is q·p with q =
-// −c/p mod 2^52. Here all rounds but the last use a multiple of N = kp instead, with k = −1/p mod
-// 2^52, which has 50 bits. N is −1 mod 2^52, so q is c mod 2^52 itself, and with N = 2^52·m − 1
+// P. L. Montgomery's (Modular multiplication without trial division, 1985), limb by limb: a
+// multiple of p makes the lowest column c vanish in its lowest 52 bits. Usually that multiple is
+// q·p with q = −c/p mod 2^52. Here all rounds but the last use a multiple of N = kp instead, with k
+// = −1/p mod 2^52, which has 50 bits. N is −1 mod 2^52, so q is c mod 2^52 itself, and with N =
+// 2^52·m − 1
 //
 //     c + q·N = 2^52·(floor(c/2^52) + q·m)
 //
 // A round waits for one multiplication where Montgomery's waits for two, and takes as many
-// multiplications as it, since m has eight limbs like p. The last round takes q·p, so that the result
-// is small: what is added in all is Qp with
+// multiplications as it, since m has eight limbs like p. The last round takes q·p, so that the
+// result is small: what is added in all is Qp with
 //
 //     Q < k·2^(7·52) + 2^52·2^(7·52) < (1/4 + 1)·R
 //
 // In the last round, the low half of q·p[0] need not be computed: c plus it is c rounded up to a
-// multiple of 2^52, so what it carries is floor((c + 2^52 − 1)/2^52). The power of two that is divided
-// out is R in all.
+// multiple of 2^52, so what it carries is floor((c + 2^52 − 1)/2^52). The power of two that is
+// divided out is R in all.
 //
 // Nothing here is secret. Nevertheless all of it takes the same time for any input.
 
@@ -138,8 +139,8 @@ INLINE void add_product(u64x8 w[COLUMNS], const fe8 *a, const fe8 *b) {
 	ROW(7);
 }
 
-// One round of reduction, which makes column i vanish and carries it to the next: see above. It adds
-// the product of q with a number of eight limbs n, its low halves from column low on.
+// One round of reduction, which makes column i vanish and carries it to the next: see above. It
+// adds the product of q with a number of eight limbs n, its low halves from column low on.
 #define ADD_MULTIPLE(low, q, n) \
 	LOW_TO((low) + 1, q, ALL(n.limb[1])), HIGH_TO(low, q, ALL(n.limb[0])); \
 	LOW_TO((low) + 2, q, ALL(n.limb[2])), HIGH_TO((low) + 1, q, ALL(n.limb[1])); \

@@ -12,12 +12,12 @@
 // limb stays below 2^61. All operands of products are below 2^10·p. What is said of an element of
 // Fp2 holds for both of its parts, in multiples of p: "−4 … 2" is −4p < x < 2p.
 //
-// Products in Fp2 go by A. Karatsuba's method, three products in Fp, and are reduced after they have
-// been added up: wide numbers are signed and not carried either. In Fp2 a product in Fp has operands
-// below 2^10·p and 2^11·p, so it is below 2^21·p². What is reduced must be more than −2^25·p² and less
-// than 2^25·p²: then 2^406·p > 2^25·p², which is added to it, makes it positive, and adds p/1024 to
-// the result, which with (2^25·p²)/R < p/1024 is below 1.25p + p/512 < 2p. A product adds less than
-// 2^56 to a column, so sums of 32 of them and what reduction adds fit.
+// Products in Fp2 go by A. Karatsuba's method, three products in Fp, and are reduced after they
+// have been added up: wide numbers are signed and not carried either. In Fp2 a product in Fp has
+// operands below 2^10·p and 2^11·p, so it is below 2^21·p². What is reduced must be more than
+// −2^25·p² and less than 2^25·p²: then 2^406·p > 2^25·p², which is added to it, makes it positive,
+// and adds p/1024 to the result, which with (2^25·p²)/R < p/1024 is below 1.25p + p/512 < 2p. A
+// product adds less than 2^56 to a column, so sums of 62 of them and what reduction adds fit.
 
 #include "ifma_field.h"
 
@@ -98,8 +98,8 @@ INLINE void reduce2(fp2 *r, const wide2 *a) {
 	reduce_wide(&r->part[1], &a->part[1]);
 }
 
-// A sum of wide numbers: those of plus, less those of minus, and ξ times the same of the others. Each
-// array ends with a null pointer.
+// A sum of wide numbers: those of plus, less those of minus, and ξ times the same of the others.
+// Each array ends with a null pointer.
 enum { TERMS = 7 };
 typedef struct { const wide2 *plus[TERMS + 1], *minus[TERMS + 1], *xi_plus[TERMS + 1], *xi_minus[TERMS + 1]; } wide_sum;
 
@@ -153,8 +153,8 @@ INLINE void combine_parts(wide2 *r, const wide *low, const wide *high, const wid
 	}
 }
 
-// Makes the compiler load operands again where it would keep those that it has loaded, for which there
-// are not enough registers: it would store them and load them again all the same.
+// Makes the compiler load operands again where it would keep those that it has loaded, for which
+// there are not enough registers: it would store them and load them again all the same.
 #define RELOAD __asm__ volatile("" : : : "memory")
 
 // ab, wide. a: at most 2^9, b: below 2^10.
@@ -231,6 +231,16 @@ SHARED void mul_two2(fp2 *r, const fp2 *a, const fp2 *b, const fp2 *c, const fp2
 	combine_parts(&w, &low, &high, &of_sums);
 	reduce2(r, &w);
 }
+
+// The positions at which a, of −2^9 … 2^9 and loose, is 0.
+SHARED __mmask8 vanishes1(const fe8 *a) {
+	fe8 t;
+	carry(&t, a, 9);
+	canonical(&t, &t, 1);
+	return is_zero(&t);
+}
+
+INLINE __mmask8 vanishes2(const fp2 *a) { return vanishes1(&a->part[0]) & vanishes1(&a->part[1]); }
 
 // Elements from blst's form, x·2³⁸⁴, to that of ifma_field.h.
 SHARED void from_blst_form(fe8 *r, const words *from) {

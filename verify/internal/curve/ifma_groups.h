@@ -44,16 +44,6 @@ INLINE void triple_b2(fp2 *r, const fp2 *a) {
 	triple_b1(&r->part[1], &t.part[1]);
 }
 
-// The positions at which a, of −2^9 … 2^9 and loose, is 0.
-SHARED __mmask8 vanishes1(const fe8 *a) {
-	fe8 t;
-	carry(&t, a, 9);
-	canonical(&t, &t, 1);
-	return is_zero(&t);
-}
-
-INLINE __mmask8 vanishes2(const fp2 *a) { return vanishes1(&a->part[0]) & vanishes1(&a->part[1]); }
-
 #define ELEMENT fe8
 #define ON(name) name##1
 #include "ifma_point.h"

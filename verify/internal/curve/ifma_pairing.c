@@ -69,8 +69,8 @@ TARGET static void multiply6(products6 *r, const fp6 *a, const fp6 *b) {
 
 // Memory for wide products, which is not on the stack.
 
-// With x, y, z for the coefficients of a line, a = c₀(x + yv), b = zc₁ and s = (c₀ + c₁)(x + (y+z)v), the
-// products of which Karatsuba's method makes these.
+// With x, y, z for the coefficients of a line, a = c₀(x + yv), b = zc₁ and s = (c₀ + c₁)(x +
+// (y+z)v), the products of which Karatsuba's method makes these.
 typedef struct { wide2 a0x, a1y, a01, a2x, a2y, b0, b1, b2, s0x, s1d, s01, s2x, s2d; } line_products;
 typedef union {
 	struct { products6 m, u; } of_square;
