@@ -11,7 +11,7 @@ import (
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
 )
 
-func init() { blstOneByOne = newBlst(false) }
+func init() { blstOneByOne = newBlst(0) }
 
 // needIFMA skips a test of what only some processors have.
 func needIFMA(t *testing.T) {
