@@ -14,7 +14,7 @@ import (
 func Default() *Backend { return blstBackend }
 
 // blstBackend uses nothing of the bindings that starts goroutines, and never SetMaxProcs.
-var blstBackend = newBlst(SIMD())
+var blstBackend = newBlst(portsToUse())
 
 // SIMD reports whether Default processes several points at a time where it can: the processor has
 // AVX-512 IFMA and the environment does not turn it off.
@@ -23,11 +23,19 @@ func SIMD() bool {
 	return on && hasIFMA()
 }
 
+// portsToUse returns 0 without SIMD, else ifmaPorts.
+func portsToUse() int {
+	if !SIMD() {
+		return 0
+	}
+	return ifmaPorts()
+}
+
 // blstProducts1 and blstProducts2 are the sums and products of this back end without SIMD.
 var blstProducts1, blstProducts2 = newProducts1(blstInvert1), newProducts2(blstInvert2)
 
-// newBlst makes the back end on blst, with SIMD or without.
-func newBlst(withSIMD bool) *Backend {
+// newBlst makes the back end on blst, with SIMD on so many ports, or without if there are none.
+func newBlst(ports int) *Backend {
 	b := &Backend{
 		name:         "blst",
 		constantTime: true,
@@ -38,10 +46,8 @@ func newBlst(withSIMD bool) *Backend {
 		pairingsCancel: blstCancel,
 		keyGen:         blstKeyGen,
 	}
-	if withSIMD {
-		b.g1.simd, b.g1.multiples = ifmaSIMD1, ifmaProducts1
-		b.g2.simd, b.g2.multiples = ifmaSIMD2, ifmaProducts2
-		b.pairingsCancel = ifmaCancel
+	if ports > 0 {
+		useIFMA(b, ports)
 	}
 	return b
 }

@@ -51,33 +51,24 @@ type simd[E any] struct {
 	inSubgroup func(p []affine[E]) []uint8
 	hash       func(tag []byte, messages [][]byte) []affine[E]
 	sums       func(sets [][]affine[E]) []affine[E]
+
+	fewest fewest
 }
+
+// fewest holds the least numbers of points that are processed faster together than one by one: read,
+// checked for the subgroup, hashed, added up, multiplied, and multiplied and added up.
+type fewest struct{ read, checked, hashed, summed, multiplied, mulSummed int }
 
 const (
 	// simdWidth is the number of points that SIMD processes at a time.
 	simdWidth = 8
-	// fewestRead is the least number of points that are read faster together than one by one.
-	fewestRead = 2
 	// bytesTogether is the most bytes of compressed points in one call of simd.read. The call
 	// cannot be preempted and takes about a millisecond for so many.
 	bytesTogether = 256 * 48
 
-	// fewestHashed is the least number of messages that are hashed faster together than one by one.
-	fewestHashed = 2
-	// fewestSummed is the least number of points of one set that are added up faster with SIMD.
-	fewestSummed = 16
 	// checkedTogether is the most points in one call of simd.inSubgroup, which cannot be preempted.
 	checkedTogether = 128
 )
-
-// fewestChecked is the least number of points that are checked for the subgroup faster together
-// than one by one.
-func fewestChecked(g Group) int {
-	if g == G1 {
-		return 2
-	}
-	return 3
-}
 
 // together returns how many of n are processed with SIMD, when those beyond a multiple of the width
 // are processed one by one if they are fewer than fewest.
@@ -115,7 +106,7 @@ func (g *group[E, P]) outside(p Points) (positions []int) {
 	at := g.of(p)
 	many := 0
 	if g.simd != nil {
-		many = together(len(at), fewestChecked(g.id))
+		many = together(len(at), g.simd.fewest.checked)
 	}
 	for start := 0; start < many; start += checkedTogether {
 		for i, in := range g.simd.inSubgroup(at[start:min(start+checkedTogether, many)]) {
@@ -169,7 +160,7 @@ func (g *group[E, P]) sum(p Points) Points {
 	case 1:
 		return p
 	}
-	if g.simd != nil && len(at) >= fewestSummed {
+	if g.simd != nil && len(at) >= g.simd.fewest.summed {
 		return g.wrap(g.simd.sums([][]affine[E]{at}))
 	}
 	return g.wrap([]affine[E]{g.products.total(at)})
@@ -223,7 +214,7 @@ func (g *group[E, P]) hash(tag []byte, messages [][]byte) Points {
 	}
 	var at []affine[E]
 	if g.simd != nil {
-		if many := together(len(messages), fewestHashed); many > 0 {
+		if many := together(len(messages), g.simd.fewest.hashed); many > 0 {
 			at, messages = g.simd.hash(tag, messages[:many]), messages[many:]
 		}
 	}

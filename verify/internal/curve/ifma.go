@@ -20,12 +20,51 @@ import (
 // include it.
 func hasIFMA() bool { return C.lanecast_ifma() != 0 }
 
-// ifmaSIMD1 and ifmaSIMD2 are the SIMD operations of the two groups. C keeps nothing of what it is
-// passed, all of which is free of pointers.
-var (
-	ifmaSIMD1 = &simd[fp.Element]{read: ifmaRead1, inSubgroup: ifmaInSubgroup1, hash: ifmaHash1, sums: ifmaSums1}
-	ifmaSIMD2 = &simd[bls12381.E2]{read: ifmaRead2, inSubgroup: ifmaInSubgroup2, hash: ifmaHash2, sums: ifmaSums2}
-)
+// ifmaPorts returns how many multiplications of eight numbers the processor begins in a cycle, or 0
+// if it does not have them.
+func ifmaPorts() int {
+	if !hasIFMA() {
+		return 0
+	}
+	return int(C.lanecast_ifma_ports())
+}
+
+// ifmaFewest holds the least numbers of points of either group that are processed faster together
+// than one by one, the least number of pairs, and the most pairs beyond a multiple of the width for
+// which blst's loops are faster.
+type ifmaFewest struct {
+	g1, g2            fewest
+	pairs, pairsAlone int
+}
+
+// fewestByPorts has the numbers for processors with one port and with two. Those of two were
+// measured on an EPYC of the fifth generation, by BenchmarkTogether and BenchmarkBackend. Those of
+// one suppose that SIMD takes twice that time there and that blst takes as long; no such processor
+// was at hand.
+var fewestByPorts = [...]ifmaFewest{
+	1: {
+		g1:    fewest{read: 3, checked: 3, hashed: 3, summed: 24, multiplied: 4, mulSummed: 8},
+		g2:    fewest{read: 3, checked: 3, hashed: 3, summed: 24, multiplied: 4, mulSummed: 12},
+		pairs: 4, pairsAlone: 2,
+	},
+	2: {
+		g1:    fewest{read: 2, checked: 2, hashed: 2, summed: 16, multiplied: 2, mulSummed: 3},
+		g2:    fewest{read: 2, checked: 2, hashed: 2, summed: 16, multiplied: 2, mulSummed: 3},
+		pairs: 2, pairsAlone: 0,
+	},
+}
+
+// useIFMA makes a back end on blst process several points at a time, on a processor with so many
+// ports. C keeps nothing of what it is passed, all of which is free of pointers.
+func useIFMA(b *Backend, ports int) {
+	f := fewestByPorts[ports]
+	b.g1.simd = &simd[fp.Element]{read: ifmaRead1, inSubgroup: ifmaInSubgroup1, hash: ifmaHash1, sums: ifmaSums1, fewest: f.g1}
+	b.g2.simd = &simd[bls12381.E2]{read: ifmaRead2, inSubgroup: ifmaInSubgroup2, hash: ifmaHash2, sums: ifmaSums2, fewest: f.g2}
+	b.g1.multiples, b.g2.multiples = newIFMAProducts1(f.g1), newIFMAProducts2(f.g2)
+	b.pairingsCancel = func(p []affine[fp.Element], q []affine[bls12381.E2]) bool {
+		return ifmaCancel(p, q, f.pairs, f.pairsAlone)
+	}
+}
 
 func ifmaRead1(out []affine[fp.Element], states []state, slab []byte, index []int, uncompressed bool) {
 	to, pending := words(&out[0]), (*C.uint8_t)(unsafe.Pointer(&states[0]))
@@ -47,17 +86,10 @@ func ifmaRead2(out []affine[bls12381.E2], states []state, slab []byte, index []i
 	}
 }
 
-const (
-	// fewestPairsTogether is the least number of pairs for which SIMD is faster than blst's loops.
-	fewestPairsTogether = 3
-	// pairsAlone is the most pairs beyond a multiple of the width for which blst's loops are
-	// faster.
-	pairsAlone = 1
-)
-
 // ifmaCancel is PairingsCancel with SIMD. The Miller loops of most pairs go by SIMD, those of a few
-// that are left by blst, and so does the final exponentiation.
-func ifmaCancel(p []affine[fp.Element], q []affine[bls12381.E2]) bool {
+// that are left by blst, and so does the final exponentiation. fewest and mostAlone are those of
+// ifmaFewest.
+func ifmaCancel(p []affine[fp.Element], q []affine[bls12381.E2], fewest, mostAlone int) bool {
 	// Pairs with the identity contribute nothing, and the Miller loops cannot take them.
 	ps, qs := make([]affine[fp.Element], 0, len(p)), make([]affine[bls12381.E2], 0, len(q))
 	for i := range p {
@@ -69,9 +101,9 @@ func ifmaCancel(p []affine[fp.Element], q []affine[bls12381.E2]) bool {
 		return true
 	}
 	alone := len(ps) % simdWidth
-	if len(ps) < fewestPairsTogether {
+	if len(ps) < fewest {
 		alone = len(ps)
-	} else if alone > pairsAlone {
+	} else if alone > mostAlone {
 		alone = 0
 	}
 	theirs, ours := blst.Fp12One(), blst.Fp12One()
@@ -109,28 +141,6 @@ func ifmaMiller(f *blst.Fp12, p []affine[fp.Element], q []affine[bls12381.E2]) {
 var millerScratch sync.Pool
 
 func words[E any](p *affine[E]) *C.uint64_t { return (*C.uint64_t)(unsafe.Pointer(p)) }
-
-// fe8 is eight field elements as ifma_field.h has them: limb j of element i at [j][i].
-type fe8 [8][8]uint64
-
-// ifmaOperation is an operation on field elements that the tests test by itself.
-type ifmaOperation int
-
-const (
-	ifmaProduct     ifmaOperation = C.LANECAST_PRODUCT
-	ifmaSquare      ifmaOperation = C.LANECAST_SQUARE
-	ifmaTwoProducts ifmaOperation = C.LANECAST_TWO_PRODUCTS
-	ifmaSum         ifmaOperation = C.LANECAST_SUM
-	ifmaDifference  ifmaOperation = C.LANECAST_DIFFERENCE
-	ifmaPower       ifmaOperation = C.LANECAST_POWER
-	ifmaCanonical   ifmaOperation = C.LANECAST_CANONICAL
-)
-
-func (o ifmaOperation) of(a, b *fe8) (out fe8) {
-	C.lanecast_field(C.int(o), (*C.uint64_t)(unsafe.Pointer(&out)), (*C.uint64_t)(unsafe.Pointer(a)),
-		(*C.uint64_t)(unsafe.Pointer(b)))
-	return out
-}
 
 // The states are those of ifma.h, and int is the size of C's indices, or this does not compile.
 var (

@@ -11,7 +11,8 @@ import (
 
 // The straight-line functions of the SIMD code are simulated with intervals, from their source.
 // This tests what their comments say of bounds: that operands of products are carried, not negative
-// and below 2^10·p, and that the operands of carry are not below what it adds.
+// and below 2^10·p, that the operands of carry are not below what it adds, and that wide sums are
+// neither too large to be reduced nor for their columns.
 
 // interval bounds a part of an element, in multiples of p: it is more than low, or exactly 0, and
 // less than high.
@@ -20,15 +21,18 @@ type interval struct {
 	loose     bool // not carried
 }
 
+// wideInterval bounds a part of a wide number: it is more than low and less than high, in multiples
+// of p², and its columns are at most so large, in multiples of 2^56.
+type wideInterval struct{ low, high, columns float64 }
+
 // simulation is the run of one function for one group.
 type simulation struct {
 	t     *testing.T
 	parts int // of a coordinate
 	at    map[string][]interval
+	wide  map[string][2]wideInterval
 	line  string
 	skip  *regexp.Regexp // statements whose results are given
-
-	results map[string][]interval // of functions that have been simulated by themselves
 }
 
 func (s *simulation) fail(format string, args ...any) {
@@ -78,7 +82,7 @@ func (s *simulation) operand(v interval, most float64) float64 {
 
 // reduced is the result of a sum of products.
 func (s *simulation) reduced(sum float64) interval {
-	high := sum/float64(1<<35) + 1
+	high := sum/float64(1<<35) + 1.25
 	if high > 2 {
 		s.fail("a product is %v", high)
 	}
@@ -117,17 +121,72 @@ func each(a []interval, f func(i int) interval) []interval {
 	return out
 }
 
+// wideProduct is the product in Fp2 of two operands.
+func (s *simulation) wideProduct(a, b []interval) (out [2]wideInterval) {
+	for i := range 2 {
+		s.operand(a[i], 512)
+		s.operand(b[i], 1024)
+	}
+	// a₀b₀ − a₁b₁; and a₀b₁ + a₁b₀, computed as a product less two others.
+	out[0] = wideInterval{-a[1].high * b[1].high, a[0].high * b[0].high, 1}
+	out[1] = wideInterval{0, a[0].high*b[1].high + a[1].high*b[0].high, 2}
+	return out
+}
+
+// add adds k times a wide number.
+func (w *wideInterval) add(k float64, a wideInterval) {
+	if k < 0 {
+		a.low, a.high = a.high, a.low
+	}
+	w.low += k * a.low
+	w.high += k * a.high
+	w.columns += a.columns
+}
+
+// reduceWide is the result of reducing a wide number, with what is added to make it positive.
+func (s *simulation) reduceWide(w wideInterval) interval {
+	const most = 1 << 25
+	if w.low < -most || w.high > most || w.columns > 62 {
+		s.fail("%+v is too large", w)
+	}
+	return s.reduced(w.high + float64(1<<25))
+}
+
+var wideTerms = regexp.MustCompile(`\.(plus|minus|xi_plus|xi_minus) = \{([^}]*)\}`)
+
+// reduceSum is the result of reduce_sum2.
+func (s *simulation) reduceSum(terms string) []interval {
+	var w [2]wideInterval
+	for _, m := range wideTerms.FindAllStringSubmatch(terms, -1) {
+		k := 1.0
+		if strings.HasSuffix(m[1], "minus") {
+			k = -1
+		}
+		for _, name := range strings.Split(m[2], ",") {
+			a, ok := s.wide[strings.TrimPrefix(strings.TrimSpace(name), "&")]
+			if !ok {
+				s.fail("%s has no value", name)
+			}
+			w[0].add(k, a[0])
+			w[1].add(k, a[1])
+			if strings.HasPrefix(m[1], "xi") {
+				w[0].add(-k, a[1])
+				w[1].add(k, a[0])
+			}
+		}
+	}
+	return []interval{s.reduceWide(w[0]), s.reduceWide(w[1])}
+}
+
 // mul2 is the product in Fp2 of pairs of operands, added.
 func (s *simulation) mul2(v ...[]interval) []interval {
-	var real, imaginary []interval
+	var w [2]wideInterval
 	for i := 0; i < len(v); i += 2 {
-		a, b := v[i], v[i+1]
-		s.operand(a[1], 512)
-		negative := s.carry(minus(interval{}, a[1]), 9)
-		real = append(real, a[0], b[0], negative, b[1])
-		imaginary = append(imaginary, a[0], b[1], a[1], b[0])
+		a := s.wideProduct(v[i], v[i+1])
+		w[0].add(1, a[0])
+		w[1].add(1, a[1])
 	}
-	return []interval{s.product(real...), s.product(imaginary...)}
+	return []interval{s.reduceWide(w[0]), s.reduceWide(w[1])}
 }
 
 func (s *simulation) times12(a interval) interval {
@@ -179,13 +238,27 @@ func (s *simulation) call(function string, args []string) {
 		s.set(args[0], each(in(1), func(i int) interval { return s.product(in(1)[i], interval{high: 1}) }))
 	case name == "product_with": // a constant, which is below p
 		s.set(args[0], []interval{s.product(one(1), interval{high: 1})})
-	case name == "mul_sums":
+	case name == "wide_product":
+		s.wide[args[0]] = s.wideProduct(in(1), in(2))
+	case name == "wide_product_of_sums":
 		var sums [2][]interval
 		for i := range sums {
 			a, b := in(1+2*i), in(2+2*i)
 			sums[i] = each(a, func(k int) interval { return s.carry(plus(a[k], b[k]), 0) })
 		}
-		s.set(args[0], s.mul2(sums[0], sums[1]))
+		s.wide[args[0]] = s.wideProduct(sums[0], sums[1])
+	case name == "multiply6":
+		inner := simulate(s.t, 2, 0)
+		for i := range 3 {
+			inner.at[fmt.Sprintf("a%d", i)] = in(1)[2*i : 2*i+2]
+			inner.at[fmt.Sprintf("b%d", i)] = in(2)[2*i : 2*i+2]
+		}
+		inner.run("ifma_pairing.c", "static void multiply6(")
+		for of, w := range inner.wide {
+			s.wide[args[0]+strings.TrimPrefix(of, "r")] = w
+		}
+	case name == "reduce_sum":
+		s.set(args[0], s.reduceSum(strings.Join(args[1:], ",")))
 	case name == "triple":
 		s.set(args[0], each(in(1), func(i int) interval { return plus(plus(in(1)[i], in(1)[i]), in(1)[i]) }))
 	case name == "scale":
@@ -203,13 +276,6 @@ func (s *simulation) call(function string, args []string) {
 	case name == "mul_by_v":
 		a := in(1)
 		s.set(args[0], append(mulByXi(a[4:]), a[:4]...))
-	case name == "mul6", name == "mul6_by_two": // what their own simulation shows
-		for _, operand := range args[1:] {
-			for _, v := range s.get(operand) {
-				s.operand(v, map[bool]float64{true: 128, false: 255}[operand == args[1]])
-			}
-		}
-		s.set(args[0], s.results[name])
 	case name == "constant_at":
 		s.set(args[0], make([]interval, s.parts))
 		for i := range s.at[args[0]] {
@@ -254,7 +320,7 @@ var (
 	statement = regexp.MustCompile(`^(?:for \(int [gk] = 0; [gk] < n; [gk]\+\+\) )?(?:(?:const )?__mmask8 )?(?:[\w>-]+ &?= (?:\(__mmask8\)~)?)?` +
 		`(?:ON\((\w+)\)|(\w+))\((.*)\);`)
 	copying = regexp.MustCompile(`^(?:for \(int g = 0; g < n; g\+\+\) )?(?:const fe8 )?([\w>.\[\]-]+) = (everywhere\(.*\)|[\w>.\[\]-]+);`)
-	ignored = regexp.MustCompile(`^(ELEMENT|fe8|fp2|fp6|point\d|const fe8|const fp2|const int|static|return|for \(int g = 0; g < n; g\+\+\) {|}|memset|__mmask8 is_square)`)
+	ignored = regexp.MustCompile(`^(ELEMENT|fe8|fp2|fp6|products6|point\d|const fe8|const fp2|const int|static|return|for \(int g = 0; g < n; g\+\+\) {|}|memset|__mmask8 (is_square|is_root)\b)`)
 )
 
 // run simulates the body of the function that begins with a line holding head, in a file.
@@ -276,9 +342,14 @@ func (s *simulation) run(file, head string) {
 // statements simulates lines of C.
 func (s *simulation) statements(lines string) {
 	s.t.Helper()
+	begun := ""
 	for _, line := range strings.Split(lines, "\n") {
 		line, _, _ = strings.Cut(line, "//")
-		line = strings.TrimSpace(strings.ReplaceAll(line, "[g]", ""))
+		line = begun + strings.TrimSpace(strings.ReplaceAll(line, "[g]", ""))
+		if begun = ""; strings.Count(line, "(") > strings.Count(line, ")") { // it goes on
+			begun = line + " "
+			continue
+		}
 		if s.line = line; strings.Contains(line, ");") && !strings.HasSuffix(line, ");") {
 			s.fail("there is more than one statement")
 		}
@@ -314,7 +385,7 @@ func (s *simulation) statements(lines string) {
 
 // simulate prepares a run whose values are all of high at most.
 func simulate(t *testing.T, parts int, high float64, names ...string) *simulation {
-	s := &simulation{t: t, parts: parts, at: map[string][]interval{}}
+	s := &simulation{t: t, parts: parts, at: map[string][]interval{}, wide: map[string][2]wideInterval{}}
 	for _, n := range names {
 		s.at[n] = make([]interval, parts)
 		for i := range s.at[n] {
@@ -356,33 +427,33 @@ func TestSubgroupChecksKeepWithinTheBounds(t *testing.T) {
 	s.run("ifma_points.c", "in_g2(const point2 *q")
 }
 
-func TestMillerLoopsKeepWithinTheBounds(t *testing.T) {
-	s := simulate(t, 2, 128, "a0", "a1", "a2")
-	for _, b := range []string{"b0", "b1", "b2", "x", "y"} {
-		s.at[b] = []interval{{0, 255, false}, {0, 255, false}}
-	}
-	results := map[string][]interval{}
-	s.run("ifma_pairing.c", "static void mul6(")
-	results["mul6"] = s.at["r"]
-	delete(s.at, "r")
-	s.run("ifma_pairing.c", "static void mul6_by_two(")
-	results["mul6_by_two"] = s.at["r"]
+func TestReadingKeepsWithinTheBounds(t *testing.T) {
+	s := simulate(t, 2, 2, "x")
+	s.run("ifma_read.c", "INLINE void cube2(")
+	s.atMost(2, "r")
 
-	// f is 0 … 56 between the functions.
+	s = simulate(t, 2, 3, "a") // a cube and the constant term
+	s.at["zero"] = []interval{{}}
+	s.run("ifma_root.h", "SHARED void root2(")
+	s.atMost(4, "r")
+	s.statements("square2(&t, &r);\nsub2(&t, &a, &t);\nvanishes2(&t);")
+}
+
+func TestMillerLoopsKeepWithinTheBounds(t *testing.T) {
+	// f is 0 … 5 between the functions.
 	f := func() *simulation {
 		s := simulate(t, 2, 0)
-		s.results = results
 		for _, c := range []string{"c0", "c1"} {
 			s.at[c] = make([]interval, 6)
 			for i := range s.at[c] {
-				s.at[c][i].high = 56
+				s.at[c][i].high = 5
 			}
 		}
 		return s
 	}
-	s = f()
+	s := f()
 	s.run("ifma_pairing.c", "SHARED void square12(")
-	s.atMost(56, "c0", "c1")
+	s.atMost(5, "c0", "c1")
 
 	s = simulate(t, 2, 2, "e->x", "e->z", "e->qx", "e->qy")
 	for _, p := range []string{"e->three_px", "e->minus_px", "e->py", "e->minus_py"} {
@@ -400,7 +471,7 @@ func TestMillerLoopsKeepWithinTheBounds(t *testing.T) {
 			line.at[l] = s.at[l]
 		}
 		line.run("ifma_pairing.c", "static void mul_by_line(")
-		line.atMost(56, "c0", "c1")
+		line.atMost(5, "c0", "c1")
 	}
 }
 

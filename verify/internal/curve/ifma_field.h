@@ -21,32 +21,38 @@
 // 2^416/p > 2^35: there is room for multiples of p, and nothing is reduced until it leaves. For any
 // a, b < 2^10·p:
 //
-//   - product: (ab + qp)/R for some q < R, so it is below 2^20·p·p/R + p < 2^20·2^-35·p + p < 2p.
-//   - two products, (ab + cd)/R: below 2^21·2^-35·p + p < 2p.
+//   - product: (ab + Qp)/R for some Q < 1.25·R (see below), so it is below 2^20·p·p/R + 1.25p <
+//     2^20·2^-35·p + 1.25p < 2p.
+//   - two products, (ab + cd)/R: below 2^21·2^-35·p + 1.25p < 2p.
 //   - sum: a + b.
 //   - difference: a − b + 4p, for b ≤ 4p, is not negative.
-//   - canonical: the product with 1, (a + qp)/R, is at most p, because a < R: it is p only where a
-//     is a multiple of p other than 0, and then p is replaced by 0. So the result is the one below
-//     p.
+//   - canonical: the product with 1, (a + Qp)/R, is below 1 + 1.25p, because a < R. p is subtracted
+//     where it is not below p.
 //
-// No column of limb products overflows its 64 bits. All products of limbs are added as two halves,
-// of 52 bits each.
-//
-//   - square: before it is doubled, a column has at most 8 halves, of aᵢaⱼ with i < j: at most 4
-//     pairs have i+j = k, whose low halves go to column k, and at most 4 have i+j = k−1, whose high
-//     halves do. Doubled that is 16·2^52 at most; one half of a square makes it 17·2^52. Reduction
-//     adds at most 16 halves, of products of q's eight limbs with p's, and one carry from the
-//     column below, less than 2^12. Together less than 34·2^52 < 2^58.
-//   - product: in each of eight rounds a column gets at most 4 halves and one carry: less than
-//     33·2^52 < 2^58. Two products that are added: 6 halves and one carry, less than 49·2^52 <
-//     2^58.
+// Products of two limbs are added to columns as two halves, of 52 bits each; column k counts
+// 2^(52k). A product of elements adds at most 16 halves to a column: as many limbs i and j have
+// i+j = k as have i+j = k−1, 8 at most. Reduction adds at most 17 halves and one carry. Columns are
+// signed, so they can hold sums and differences of hundreds of products: ifma_fp2.h.
 //
 // # Reduction
 //
-// Montgomery's (Modular multiplication without trial division, 1985), limb by limb: q = −c/p mod
-// 2^52 makes c + q·p vanish in its lowest 52 bits. The low half of q·p[0] need not be computed: the
-// lowest column c plus it is c rounded up to a multiple of 2^52, so what it carries is
-// (c + 2^52 − 1) >> 52. The power of two that is divided out is R in all.
+// P. L. Montgomery's (Modular multiplication without trial division, 1985), limb by limb: a
+// multiple of p makes the lowest column c vanish in its lowest 52 bits. Usually that multiple is
+// q·p with q = −c/p mod 2^52. Here all rounds but the last use a multiple of N = kp instead, with k
+// = −1/p mod 2^52, which has 50 bits. N is −1 mod 2^52, so q is c mod 2^52 itself, and with N =
+// 2^52·m − 1
+//
+//     c + q·N = 2^52·(floor(c/2^52) + q·m)
+//
+// A round waits for one multiplication where Montgomery's waits for two, and takes as many
+// multiplications as it, since m has eight limbs like p. The last round takes q·p, so that the
+// result is small: what is added in all is Qp with
+//
+//     Q < k·2^(7·52) + 2^52·2^(7·52) < (1/4 + 1)·R
+//
+// In the last round, the low half of q·p[0] need not be computed: c plus it is c rounded up to a
+// multiple of 2^52, so what it carries is floor((c + 2^52 − 1)/2^52). The power of two that is
+// divided out is R in all.
 //
 // Nothing here is secret. Nevertheless all of it takes the same time for any input.
 
@@ -76,23 +82,7 @@ typedef struct { uint64_t limb[LIMBS]; } constant;
 
 #define LIMB (((uint64_t)1 << 52) - 1)
 
-// Constants; those said to be elements stand for what they are called times R.
-static const constant
-	p = {{0xeffffffffaaab, 0xfeb153ffffb9f, 0x6b0f6241eabff, 0x12bf6730d2a0f,
-		0x764774b84f385, 0x1ba7b6434bacd, 0x1ea397fe69a4b, 0x1a011}},
-	four_p = {{0xbfffffffeaaac, 0xfac54ffffee7f, 0xac3d8907aafff, 0x4afd9cc34a83d,
-		0xd91dd2e13ce14, 0x6e9ed90d2eb35, 0x7a8e5ff9a692c, 0x68044}},
-	middle = {{0xf7fffffffd555, 0xff58a9ffffdcf, 0xb587b120f55ff, 0x895fb39869507, // (p−1)/2
-		0xbb23ba5c279c2, 0x8dd3db21a5d66, 0x8f51cbff34d25, 0xd008}},
-	radix = {{0xa5bf4cb89af51, 0x3afbba7ca31a2, 0x2646160ec71f1, 0xa84d710465903, // the element R
-		0x3480a4a188311, 0x98e5907ad91f5, 0x2075d74507266, 0x8746}},
-	blst_radix = {{0x900000002fffd, 0xbc40c0002760, 0x3c758baebf400, 0x57455f4898575, // the number 2³⁸⁴, the element 2⁻³²
-		0xd77ce58537052, 0x71a97a256ec6, 0xec3fa80e4935c, 0x15f65}},
-	one = {{0x6480ea8e9b9af, 0x65766c8fe444f, 0x8b540fea96f7d, 0x3b2ee82efd422,
-		0xa6723e5f0ade5, 0xff6eb6fdd4230, 0xe06ef23c24a25, 0x14c8e}}, // the element 1
-	unit = {{1}}; // the number 1
-
-static const uint64_t minus_inverse = 0x3fffcfffcfffd; // −1/p mod 2^52
+#include "ifma_constants.h"
 
 #define LOW _mm512_madd52lo_epu64  // (a, b, c): a + the low half of b·c
 #define HIGH _mm512_madd52hi_epu64 // (a, b, c): a + the high half of b·c
@@ -101,6 +91,7 @@ static const uint64_t minus_inverse = 0x3fffcfffcfffd; // −1/p mod 2^52
 #define AND _mm512_and_si512
 #define OR _mm512_or_si512
 #define RIGHT _mm512_srli_epi64
+#define SIGNED_RIGHT _mm512_srai_epi64
 #define LEFT _mm512_slli_epi64
 #define ALL(x) _mm512_set1_epi64((long long)(x))
 
@@ -110,59 +101,34 @@ INLINE fe8 everywhere(const constant *c) {
 	return r;
 }
 
-// What the next two macros need.
-#define PREPARE \
-	const u64x8 zero = _mm512_setzero_si512(), mask = ALL(LIMB), inverse = ALL(minus_inverse), \
-		p0 = ALL(p.limb[0]), p1 = ALL(p.limb[1]), p2 = ALL(p.limb[2]), p3 = ALL(p.limb[3]), \
-		p4 = ALL(p.limb[4]), p5 = ALL(p.limb[5]), p6 = ALL(p.limb[6]), p7 = ALL(p.limb[7])
+// A number of twice as many limbs, not carried: Σ column[k]·2^(52k), columns signed.
+enum { COLUMNS = 2 * LIMBS };
+typedef struct { u64x8 column[COLUMNS]; } wide;
 
-// One round of reduction: adds the multiple of p that makes column c0 vanish, and carries it to c1.
-#define ROUND(c0, c1, c2, c3, c4, c5, c6, c7, c8) do { \
-	const u64x8 q = LOW(zero, c0, inverse); \
-	const u64x8 q0 = HIGH(zero, q, p0); \
-	c1 = ADD(c1, RIGHT(ADD(c0, mask), 52)); \
-	c1 = ADD(LOW(c1, q, p1), q0); \
-	c2 = HIGH(LOW(c2, q, p2), q, p1); \
-	c3 = HIGH(LOW(c3, q, p3), q, p2); \
-	c4 = HIGH(LOW(c4, q, p4), q, p3); \
-	c5 = HIGH(LOW(c5, q, p5), q, p4); \
-	c6 = HIGH(LOW(c6, q, p6), q, p5); \
-	c7 = HIGH(LOW(c7, q, p7), q, p6); \
-	c8 = HIGH(c8, q, p7); \
-} while (0)
-
-// Carries columns into limbs.
-#define CARRY(r, c0, c1, c2, c3, c4, c5, c6, c7) do { \
-	c1 = ADD(c1, RIGHT(c0, 52)), (r)->limb[0] = AND(c0, mask); \
-	c2 = ADD(c2, RIGHT(c1, 52)), (r)->limb[1] = AND(c1, mask); \
-	c3 = ADD(c3, RIGHT(c2, 52)), (r)->limb[2] = AND(c2, mask); \
-	c4 = ADD(c4, RIGHT(c3, 52)), (r)->limb[3] = AND(c3, mask); \
-	c5 = ADD(c5, RIGHT(c4, 52)), (r)->limb[4] = AND(c4, mask); \
-	c6 = ADD(c6, RIGHT(c5, 52)), (r)->limb[5] = AND(c5, mask); \
-	c7 = ADD(c7, RIGHT(c6, 52)), (r)->limb[6] = AND(c6, mask); \
-	(r)->limb[7] = c7; \
-} while (0)
+// The low half of the product of two limbs goes to column k, the high half to the next one.
+#define LOW_TO(k, x, y) w[k] = LOW(w[k], x, y)
+#define HIGH_TO(k, x, y) w[(k) + 1] = HIGH(w[(k) + 1], x, y)
 
 #define LIMBS_OF(a) \
 	const u64x8 a0 = (a)->limb[0], a1 = (a)->limb[1], a2 = (a)->limb[2], a3 = (a)->limb[3], \
 		a4 = (a)->limb[4], a5 = (a)->limb[5], a6 = (a)->limb[6], a7 = (a)->limb[7]
 
-// Row i of the schoolbook product, reduced at once, so that nine columns are enough.
+// Row i of the schoolbook product.
 #define ROW(i) do { \
 	const u64x8 bi = b->limb[i]; \
-	c0 = LOW(c0, a0, bi), c1 = LOW(c1, a1, bi), c2 = LOW(c2, a2, bi), c3 = LOW(c3, a3, bi); \
-	c4 = LOW(c4, a4, bi), c5 = LOW(c5, a5, bi), c6 = LOW(c6, a6, bi), c7 = LOW(c7, a7, bi); \
-	c1 = HIGH(c1, a0, bi), c2 = HIGH(c2, a1, bi), c3 = HIGH(c3, a2, bi), c4 = HIGH(c4, a3, bi); \
-	c5 = HIGH(c5, a4, bi), c6 = HIGH(c6, a5, bi), c7 = HIGH(c7, a6, bi); \
-	u64x8 c8 = HIGH(zero, a7, bi); \
-	ROUND(c0, c1, c2, c3, c4, c5, c6, c7, c8); \
-	c0 = c1, c1 = c2, c2 = c3, c3 = c4, c4 = c5, c5 = c6, c6 = c7, c7 = c8; \
+	LOW_TO(i, a0, bi), LOW_TO(i + 1, a1, bi), LOW_TO(i + 2, a2, bi), LOW_TO(i + 3, a3, bi); \
+	LOW_TO(i + 4, a4, bi), LOW_TO(i + 5, a5, bi), LOW_TO(i + 6, a6, bi), LOW_TO(i + 7, a7, bi); \
+	HIGH_TO(i, a0, bi), HIGH_TO(i + 1, a1, bi), HIGH_TO(i + 2, a2, bi), HIGH_TO(i + 3, a3, bi); \
+	HIGH_TO(i + 4, a4, bi), HIGH_TO(i + 5, a5, bi), HIGH_TO(i + 6, a6, bi), HIGH_TO(i + 7, a7, bi); \
 } while (0)
 
-INLINE void product8(fe8 *r, const fe8 *a, const fe8 *b) {
-	PREPARE;
+INLINE void clear_columns(u64x8 w[COLUMNS]) {
+	_Pragma("GCC unroll 16") for (int k = 0; k < COLUMNS; k++) w[k] = _mm512_setzero_si512();
+}
+
+// w += ab.
+INLINE void add_product(u64x8 w[COLUMNS], const fe8 *a, const fe8 *b) {
 	LIMBS_OF(a);
-	u64x8 c0 = zero, c1 = zero, c2 = zero, c3 = zero, c4 = zero, c5 = zero, c6 = zero, c7 = zero;
 	ROW(0);
 	ROW(1);
 	ROW(2);
@@ -171,83 +137,102 @@ INLINE void product8(fe8 *r, const fe8 *a, const fe8 *b) {
 	ROW(5);
 	ROW(6);
 	ROW(7);
-	CARRY(r, c0, c1, c2, c3, c4, c5, c6, c7);
 }
 
-// Row i of two products that are added.
-#define ROW_OF_TWO(i) do { \
-	const u64x8 bi = b->limb[i], di = d->limb[i]; \
-	c0 = LOW(c0, a0, bi), c1 = LOW(c1, a1, bi), c2 = LOW(c2, a2, bi), c3 = LOW(c3, a3, bi); \
-	c4 = LOW(c4, a4, bi), c5 = LOW(c5, a5, bi), c6 = LOW(c6, a6, bi), c7 = LOW(c7, a7, bi); \
-	c1 = HIGH(c1, a0, bi), c2 = HIGH(c2, a1, bi), c3 = HIGH(c3, a2, bi), c4 = HIGH(c4, a3, bi); \
-	c5 = HIGH(c5, a4, bi), c6 = HIGH(c6, a5, bi), c7 = HIGH(c7, a6, bi); \
-	u64x8 c8 = HIGH(zero, a7, bi); \
-	c0 = LOW(c0, c->limb[0], di), c1 = LOW(c1, c->limb[1], di), c2 = LOW(c2, c->limb[2], di); \
-	c3 = LOW(c3, c->limb[3], di), c4 = LOW(c4, c->limb[4], di), c5 = LOW(c5, c->limb[5], di); \
-	c6 = LOW(c6, c->limb[6], di), c7 = LOW(c7, c->limb[7], di); \
-	c1 = HIGH(c1, c->limb[0], di), c2 = HIGH(c2, c->limb[1], di), c3 = HIGH(c3, c->limb[2], di); \
-	c4 = HIGH(c4, c->limb[3], di), c5 = HIGH(c5, c->limb[4], di), c6 = HIGH(c6, c->limb[5], di); \
-	c7 = HIGH(c7, c->limb[6], di), c8 = HIGH(c8, c->limb[7], di); \
-	ROUND(c0, c1, c2, c3, c4, c5, c6, c7, c8); \
-	c0 = c1, c1 = c2, c2 = c3, c3 = c4, c4 = c5, c5 = c6, c6 = c7, c7 = c8; \
+// One round of reduction, which makes column i vanish and carries it to the next: see above. It
+// adds the product of q with a number of eight limbs n, its low halves from column low on.
+#define ADD_MULTIPLE(low, q, n) \
+	LOW_TO((low) + 1, q, ALL(n.limb[1])), HIGH_TO(low, q, ALL(n.limb[0])); \
+	LOW_TO((low) + 2, q, ALL(n.limb[2])), HIGH_TO((low) + 1, q, ALL(n.limb[1])); \
+	LOW_TO((low) + 3, q, ALL(n.limb[3])), HIGH_TO((low) + 2, q, ALL(n.limb[2])); \
+	LOW_TO((low) + 4, q, ALL(n.limb[4])), HIGH_TO((low) + 3, q, ALL(n.limb[3])); \
+	LOW_TO((low) + 5, q, ALL(n.limb[5])), HIGH_TO((low) + 4, q, ALL(n.limb[4])); \
+	LOW_TO((low) + 6, q, ALL(n.limb[6])), HIGH_TO((low) + 5, q, ALL(n.limb[5])); \
+	LOW_TO((low) + 7, q, ALL(n.limb[7])), HIGH_TO((low) + 6, q, ALL(n.limb[6])); \
+	HIGH_TO((low) + 7, q, ALL(n.limb[7]))
+
+#define ROUND(i) do { \
+	const u64x8 q = w[i]; \
+	w[(i) + 1] = ADD(LOW(w[(i) + 1], q, ALL(reduction.limb[0])), SIGNED_RIGHT(q, 52)); \
+	ADD_MULTIPLE((i) + 1, q, reduction); \
 } while (0)
+
+#define LAST_ROUND(i) do { \
+	const u64x8 q = LOW(_mm512_setzero_si512(), w[i], ALL(minus_inverse)); \
+	w[(i) + 1] = ADD(w[(i) + 1], SIGNED_RIGHT(ADD(w[i], ALL(LIMB)), 52)); \
+	ADD_MULTIPLE(i, q, p_doubled[0]); \
+} while (0)
+
+// Carries the upper columns into limbs, what the rounds have left. Their number is not negative.
+INLINE void carry_columns(fe8 *r, u64x8 w[COLUMNS]) {
+	_Pragma("GCC unroll 8") for (int j = 0; j < LIMBS - 1; j++) {
+		w[LIMBS + j + 1] = ADD(w[LIMBS + j + 1], SIGNED_RIGHT(w[LIMBS + j], 52));
+		r->limb[j] = AND(w[LIMBS + j], ALL(LIMB));
+	}
+	r->limb[LIMBS - 1] = w[COLUMNS - 1];
+}
+
+// r = w/R mod p.
+INLINE void reduce_columns(fe8 *r, u64x8 w[COLUMNS]) {
+	ROUND(0);
+	ROUND(1);
+	ROUND(2);
+	ROUND(3);
+	ROUND(4);
+	ROUND(5);
+	ROUND(6);
+	LAST_ROUND(7);
+	carry_columns(r, w);
+}
+
+INLINE void product8(fe8 *r, const fe8 *a, const fe8 *b) {
+	u64x8 w[COLUMNS];
+	clear_columns(w);
+	add_product(w, a, b);
+	reduce_columns(r, w);
+}
 
 // (ab + cd)/R, reduced once.
 SHARED void two_products(fe8 *r, const fe8 *a, const fe8 *b, const fe8 *c, const fe8 *d) {
-	PREPARE;
-	LIMBS_OF(a);
-	u64x8 c0 = zero, c1 = zero, c2 = zero, c3 = zero, c4 = zero, c5 = zero, c6 = zero, c7 = zero;
-	ROW_OF_TWO(0);
-	ROW_OF_TWO(1);
-	ROW_OF_TWO(2);
-	ROW_OF_TWO(3);
-	ROW_OF_TWO(4);
-	ROW_OF_TWO(5);
-	ROW_OF_TWO(6);
-	ROW_OF_TWO(7);
-	CARRY(r, c0, c1, c2, c3, c4, c5, c6, c7);
+	u64x8 w[COLUMNS];
+	clear_columns(w);
+	add_product(w, a, b);
+	add_product(w, c, d);
+	reduce_columns(r, w);
 }
 
-// The product of two different limbs, or of one with itself, into columns lo and hi.
-#define PAIR(x, y, lo, hi) lo = LOW(lo, x, y), hi = HIGH(hi, x, y)
+// The product of limbs i and j.
+#define PAIR(i, j) LOW_TO(i + j, a##i, a##j), HIGH_TO(i + j, a##i, a##j)
 
 INLINE void square8(fe8 *r, const fe8 *a) {
-	PREPARE;
+	u64x8 w[COLUMNS];
+	clear_columns(w);
 	LIMBS_OF(a);
-	u64x8 c0 = zero, c1 = zero, c2 = zero, c3 = zero, c4 = zero, c5 = zero, c6 = zero, c7 = zero;
-	u64x8 c8 = zero, c9 = zero, c10 = zero, c11 = zero, c12 = zero, c13 = zero, c14 = zero, c15 = zero;
-
-	PAIR(a0, a1, c1, c2), PAIR(a0, a2, c2, c3), PAIR(a0, a3, c3, c4), PAIR(a0, a4, c4, c5);
-	PAIR(a0, a5, c5, c6), PAIR(a0, a6, c6, c7), PAIR(a0, a7, c7, c8);
-	PAIR(a1, a2, c3, c4), PAIR(a1, a3, c4, c5), PAIR(a1, a4, c5, c6), PAIR(a1, a5, c6, c7);
-	PAIR(a1, a6, c7, c8), PAIR(a1, a7, c8, c9);
-	PAIR(a2, a3, c5, c6), PAIR(a2, a4, c6, c7), PAIR(a2, a5, c7, c8), PAIR(a2, a6, c8, c9), PAIR(a2, a7, c9, c10);
-	PAIR(a3, a4, c7, c8), PAIR(a3, a5, c8, c9), PAIR(a3, a6, c9, c10), PAIR(a3, a7, c10, c11);
-	PAIR(a4, a5, c9, c10), PAIR(a4, a6, c10, c11), PAIR(a4, a7, c11, c12);
-	PAIR(a5, a6, c11, c12), PAIR(a5, a7, c12, c13);
-	PAIR(a6, a7, c13, c14);
-
-	c1 = ADD(c1, c1), c2 = ADD(c2, c2), c3 = ADD(c3, c3), c4 = ADD(c4, c4), c5 = ADD(c5, c5);
-	c6 = ADD(c6, c6), c7 = ADD(c7, c7), c8 = ADD(c8, c8), c9 = ADD(c9, c9), c10 = ADD(c10, c10);
-	c11 = ADD(c11, c11), c12 = ADD(c12, c12), c13 = ADD(c13, c13), c14 = ADD(c14, c14);
-
-	PAIR(a0, a0, c0, c1);
-	ROUND(c0, c1, c2, c3, c4, c5, c6, c7, c8);
-	PAIR(a1, a1, c2, c3);
-	ROUND(c1, c2, c3, c4, c5, c6, c7, c8, c9);
-	PAIR(a2, a2, c4, c5);
-	ROUND(c2, c3, c4, c5, c6, c7, c8, c9, c10);
-	PAIR(a3, a3, c6, c7);
-	ROUND(c3, c4, c5, c6, c7, c8, c9, c10, c11);
-	PAIR(a4, a4, c8, c9);
-	ROUND(c4, c5, c6, c7, c8, c9, c10, c11, c12);
-	PAIR(a5, a5, c10, c11);
-	ROUND(c5, c6, c7, c8, c9, c10, c11, c12, c13);
-	PAIR(a6, a6, c12, c13);
-	ROUND(c6, c7, c8, c9, c10, c11, c12, c13, c14);
-	PAIR(a7, a7, c14, c15);
-	ROUND(c7, c8, c9, c10, c11, c12, c13, c14, c15);
-	CARRY(r, c8, c9, c10, c11, c12, c13, c14, c15);
+	PAIR(0, 1), PAIR(0, 2), PAIR(0, 3), PAIR(0, 4), PAIR(0, 5), PAIR(0, 6), PAIR(0, 7);
+	PAIR(1, 2), PAIR(1, 3), PAIR(1, 4), PAIR(1, 5), PAIR(1, 6), PAIR(1, 7);
+	PAIR(2, 3), PAIR(2, 4), PAIR(2, 5), PAIR(2, 6), PAIR(2, 7);
+	PAIR(3, 4), PAIR(3, 5), PAIR(3, 6), PAIR(3, 7);
+	PAIR(4, 5), PAIR(4, 6), PAIR(4, 7);
+	PAIR(5, 6), PAIR(5, 7);
+	PAIR(6, 7);
+	_Pragma("GCC unroll 16") for (int k = 1; k < COLUMNS - 1; k++) w[k] = ADD(w[k], w[k]);
+	PAIR(0, 0);
+	ROUND(0);
+	PAIR(1, 1);
+	ROUND(1);
+	PAIR(2, 2);
+	ROUND(2);
+	PAIR(3, 3);
+	ROUND(3);
+	PAIR(4, 4);
+	ROUND(4);
+	PAIR(5, 5);
+	ROUND(5);
+	PAIR(6, 6);
+	ROUND(6);
+	PAIR(7, 7);
+	LAST_ROUND(7);
+	carry_columns(r, w);
 }
 
 // The functions from here on work on n groups. A result may take the place of an operand.
@@ -286,15 +271,9 @@ SHARED void sum(fe8 *r, const fe8 *a, const fe8 *b, int n) {
 SHARED void difference(fe8 *r, const fe8 *a, const fe8 *b, int n) {
 	for (int g = 0; g < n; g++) {
 		for (int j = 0; j < LIMBS; j++)
-			r[g].limb[j] = ADD(SUB(a[g].limb[j], b[g].limb[j]), ALL(four_p.limb[j]));
+			r[g].limb[j] = ADD(SUB(a[g].limb[j], b[g].limb[j]), ALL(p_doubled[2].limb[j]));
 		carry8(&r[g]);
 	}
-}
-
-INLINE __mmask8 equals(const fe8 *a, const constant *c) {
-	__mmask8 equal = 0xff;
-	for (int j = 0; j < LIMBS; j++) equal = _mm512_mask_cmpeq_epi64_mask(equal, a->limb[j], ALL(c->limb[j]));
-	return equal;
 }
 
 INLINE __mmask8 is_zero(const fe8 *canonical) {
@@ -303,13 +282,32 @@ INLINE __mmask8 is_zero(const fe8 *canonical) {
 	return _mm512_testn_epi64_mask(any, any);
 }
 
+// r = a − p where a, which is carried, is not below p, and a elsewhere. The positions where it is
+// below p are returned.
+INLINE __mmask8 subtract_p8(fe8 *r, const fe8 *a) {
+	fe8 t;
+	for (int j = 0; j < LIMBS; j++) t.limb[j] = SUB(a->limb[j], ALL(p_doubled[0].limb[j]));
+	carry8(&t);
+	const __mmask8 below = _mm512_cmplt_epi64_mask(t.limb[LIMBS - 1], _mm512_setzero_si512());
+	for (int j = 0; j < LIMBS; j++) r->limb[j] = _mm512_mask_mov_epi64(t.limb[j], below, a->limb[j]);
+	return below;
+}
+
+// Reduces numbers below 2p to below p.
+SHARED void subtract_p(fe8 *a, int n) {
+	for (int g = 0; g < n; g++) subtract_p8(&a[g], &a[g]);
+}
+
+// The positions at which a is below p.
+SHARED void below_p(__mmask8 *below, const fe8 *a, int n) {
+	fe8 t;
+	for (int g = 0; g < n; g++) below[g] = subtract_p8(&t, &a[g]);
+}
+
 // The number below p that the element stands for: a/R mod p.
 SHARED void canonical(fe8 *r, const fe8 *a, int n) {
 	product_with(r, a, &unit, n);
-	for (int g = 0; g < n; g++) {
-		const __mmask8 keep = (__mmask8)~equals(&r[g], &p);
-		for (int j = 0; j < LIMBS; j++) r[g].limb[j] = _mm512_maskz_mov_epi64(keep, r[g].limb[j]);
-	}
+	subtract_p(r, n);
 }
 
 // The positions at which a and b are the same element, b of at most 4p.
@@ -332,7 +330,7 @@ INLINE __mmask8 is_larger(const fe8 *a) {
 INLINE void negate_where(fe8 *a, __mmask8 where) {
 	where &= (__mmask8)~is_zero(a);
 	for (int j = 0; j < LIMBS; j++)
-		a->limb[j] = _mm512_mask_sub_epi64(a->limb[j], where, ALL(p.limb[j]), a->limb[j]);
+		a->limb[j] = _mm512_mask_sub_epi64(a->limb[j], where, ALL(p_doubled[0].limb[j]), a->limb[j]);
 	carry8(a);
 }
 
@@ -365,17 +363,6 @@ SHARED void unpack(fe8 *r, const words *from, int n) {
 SHARED void to_mont(fe8 *r, const words *from, int n) {
 	unpack(r, from, n);
 	product_with(r, r, &radix, n);
-}
-
-// Reduces numbers below 2p to below p.
-SHARED void subtract_p(fe8 *a, int n) {
-	for (int g = 0; g < n; g++) {
-		fe8 t;
-		for (int j = 0; j < LIMBS; j++) t.limb[j] = SUB(a[g].limb[j], ALL(p.limb[j]));
-		carry8(&t);
-		const __mmask8 below = _mm512_cmplt_epi64_mask(t.limb[LIMBS - 1], _mm512_setzero_si512());
-		for (int j = 0; j < LIMBS; j++) a[g].limb[j] = _mm512_mask_mov_epi64(t.limb[j], below, a[g].limb[j]);
-	}
 }
 
 // Numbers below 2³⁸⁴ in words.

@@ -4,7 +4,6 @@
 // Points of G1's curve over Fp, y² = x³ + 4, and of G2's over Fp2, y² = x³ + 4(1 + i), eight at
 // once: ifma_point.h for either, with names that end in 1 or 2.
 
-#include "ifma_constants.h"
 #include "ifma_field.h"
 #include "ifma_fp2.h"
 
@@ -44,16 +43,6 @@ INLINE void triple_b2(fp2 *r, const fp2 *a) {
 	triple_b1(&r->part[0], &t.part[0]);
 	triple_b1(&r->part[1], &t.part[1]);
 }
-
-// The positions at which a, of −2^9 … 2^9 and loose, is 0.
-SHARED __mmask8 vanishes1(const fe8 *a) {
-	fe8 t;
-	carry(&t, a, 9);
-	canonical(&t, &t, 1);
-	return is_zero(&t);
-}
-
-INLINE __mmask8 vanishes2(const fp2 *a) { return vanishes1(&a->part[0]) & vanishes1(&a->part[1]); }
 
 #define ELEMENT fe8
 #define ON(name) name##1

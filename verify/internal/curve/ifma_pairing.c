@@ -48,89 +48,94 @@ INLINE void mul_by_v(fp6 *r, const fp6 *a) {
 	r->part[0] = t;
 }
 
-// ab, loose: −8 … 8. a: at most 2^7, b: at most 2^8 − 1. By A. Karatsuba's method; r is not where
-// an operand is.
-TARGET static void mul6(fp6 *r, const fp6 *a, const fp6 *b) {
+// The products of which Karatsuba's method makes a product in Fp6: of a₀b₀, a₁b₁, a₂b₂, and of sums
+// of two parts each. The parts of ab are
+//
+//	of0 + ξ(of12 − of1 − of2)
+//	of01 − of0 − of1 + ξ·of2
+//	of02 + of1 − of0 − of2
+typedef struct { wide2 of0, of1, of2, of01, of02, of12; } products6;
+
+TARGET static void multiply6(products6 *r, const fp6 *a, const fp6 *b) {
 	const fp2 *a0 = &a->part[0], *a1 = &a->part[1], *a2 = &a->part[2];
 	const fp2 *b0 = &b->part[0], *b1 = &b->part[1], *b2 = &b->part[2];
-	fp2 t0, t1, t2, s;
-	mul2(&t0, a0, b0);
-	mul2(&t1, a1, b1);
-	mul2(&t2, a2, b2);
-	mul_sums2(&s, a1, a2, b1, b2);
-	sub2(&s, &s, &t1);
-	sub2(&s, &s, &t2);             // −4 … 2
-	mul_by_xi(&s, &s);                 // −8 … 6
-	add2(&r->part[0], &s, &t0);    // −8 … 8
-	mul_sums2(&s, a0, a1, b0, b1);
-	sub2(&s, &s, &t0);
-	sub2(&s, &s, &t1);             // −4 … 2
-	mul_sums2(&r->part[2], a0, a2, b0, b2);
-	sub2(&r->part[2], &r->part[2], &t0);
-	sub2(&r->part[2], &r->part[2], &t2);
-	add2(&r->part[2], &r->part[2], &t1); // −4 … 4
-	mul_by_xi(&t2, &t2);               // −2 … 4
-	add2(&r->part[1], &s, &t2);    // −6 … 6
+	wide_product2(&r->of0, a0, b0);
+	wide_product2(&r->of1, a1, b1);
+	wide_product2(&r->of2, a2, b2);
+	wide_product_of_sums2(&r->of01, a0, a1, b0, b1);
+	wide_product_of_sums2(&r->of02, a0, a2, b0, b2);
+	wide_product_of_sums2(&r->of12, a1, a2, b1, b2);
 }
 
-// a(x + yv), loose: −4 … 6. a: at most 2^7, x and y: below 2^8. r is not where a is.
-TARGET static void mul6_by_two(fp6 *r, const fp6 *a, const fp2 *x, const fp2 *y) {
-	const fp2 *a0 = &a->part[0], *a1 = &a->part[1], *a2 = &a->part[2];
-	fp2 t0, t1, t;
-	mul2(&t0, a0, x);
-	mul2(&t1, a1, y);
-	mul2(&t, a2, y);
-	mul_by_xi(&t, &t);                 // −2 … 4
-	add2(&r->part[0], &t, &t0);    // −2 … 6
-	mul2(&t, a2, x);
-	add2(&r->part[2], &t, &t1);    // 0 … 4
-	mul_sums2(&t, a0, a1, x, y);
-	sub2(&t, &t, &t0);
-	sub2(&r->part[1], &t, &t1);    // −4 … 2
-}
+// Memory for wide products, which is not on the stack.
 
-// Fp12. Between the functions f: 0 … 56.
+// With x, y, z for the coefficients of a line, a = c₀(x + yv), b = zc₁ and s = (c₀ + c₁)(x +
+// (y+z)v), the products of which Karatsuba's method makes these.
+typedef struct { wide2 a0x, a1y, a01, a2x, a2y, b0, b1, b2, s0x, s1d, s01, s2x, s2d; } line_products;
+typedef union {
+	struct { products6 m, u; } of_square;
+	line_products of_line;
+} workspace;
 
-// f = f², as (c₀ + c₁w)² = (c₀ + c₁)(c₀ + vc₁) − c₀c₁ − vc₀c₁ + 2c₀c₁w.
-SHARED void square12(fp12 *f) {
+// Fp12. Between the functions f: 0 … 5.
+
+// f = f², as (c₀ + c₁w)² = (c₀ + c₁)(c₀ + vc₁) − m − vm + 2mw with m = c₀c₁.
+SHARED void square12(fp12 *f, workspace *w) {
 	fp6 *c0 = &f->part[0], *c1 = &f->part[1];
-	fp6 s, t, m;
+	fp6 s, t;
+	products6 *const m = &w->of_square.m, *const u = &w->of_square.u;
 	add6(&s, c0, c1);
-	carry6(&s, &s, 0);             // 0 … 113
-	mul_by_v(&t, c1);                 // −56 … 112
-	add6(&t, &t, c0);              // −56 … 168
-	carry6(&t, &t, 6);             // 0 … 232
-	mul6(&m, c0, c1);              // −8 … 8
-	mul6(c0, &s, &t);              // −8 … 8
-	add6(c1, &m, &m);              // −16 … 16
-	carry6(c1, c1, 4);             // 0 … 32
-	mul_by_v(&t, &m);                 // −8 … 8, because the last part of m is −4 … 4
-	add6(&t, &t, &m);              // −16 … 16
-	sub6(c0, c0, &t);              // −24 … 24
-	carry6(c0, c0, 5);             // 8 … 56
+	carry6(&s, &s, 0);             // 0 … 11
+	mul_by_v(&t, c1);              // −5 … 10
+	add6(&t, &t, c0);              // −5 … 15
+	carry6(&t, &t, 3);             // 3 … 23
+	multiply6(m, c0, c1);
+	multiply6(u, &s, &t);
+	reduce_sum2(&c0->part[0], &(wide_sum){
+		.plus = {&u->of0}, .minus = {&m->of0},
+		.xi_plus = {&u->of12, &m->of0, &m->of2, &m->of2}, .xi_minus = {&u->of1, &u->of2, &m->of02, &m->of12}});
+	reduce_sum2(&c0->part[1], &(wide_sum){
+		.plus = {&u->of01, &m->of1}, .minus = {&u->of0, &u->of1, &m->of01},
+		.xi_plus = {&u->of2, &m->of1}, .xi_minus = {&m->of12}});
+	reduce_sum2(&c0->part[2], &(wide_sum){
+		.plus = {&u->of02, &u->of1, &m->of0, &m->of0, &m->of2}, .minus = {&u->of0, &u->of2, &m->of01, &m->of02},
+		.xi_minus = {&m->of2}});
+	reduce_sum2(&c1->part[0], &(wide_sum){.plus = {&m->of0}, .xi_plus = {&m->of12}, .xi_minus = {&m->of1, &m->of2}});
+	reduce_sum2(&c1->part[1], &(wide_sum){.plus = {&m->of01}, .minus = {&m->of0, &m->of1}, .xi_plus = {&m->of2}});
+	reduce_sum2(&c1->part[2], &(wide_sum){.plus = {&m->of02, &m->of1}, .minus = {&m->of0, &m->of2}});
+	add6(c1, c1, c1);
+	carry6(c1, c1, 0);             // 0 … 5
 }
 
-// f times the line l[0] + l[1]·v + l[2]·vw, which is carried: 0 … 84, 0 … 2, 0 … 2.
-TARGET static void mul_by_line(fp12 *f, const fp2 l[3]) {
+// f times the line l[0] + l[1]·v + l[2]·vw, which is carried: 0 … 84, 0 … 2, 0 … 2: a + v²b + (s −
+// a − vb)w with the names of line_products.
+TARGET static void mul_by_line(fp12 *f, const fp2 l[3], line_products *p) {
 	fp6 *c0 = &f->part[0], *c1 = &f->part[1];
-	fp6 a, b, s, t;
+	fp6 c;
 	fp2 d;
-	mul6_by_two(&a, c0, &l[0], &l[1]); // −4 … 6
-	mul2(&b.part[1], &c1->part[0], &l[2]);
-	mul2(&b.part[2], &c1->part[1], &l[2]);
-	mul2(&b.part[0], &c1->part[2], &l[2]);
-	mul_by_xi(&b.part[0], &b.part[0]); // −2 … 4
+	wide_product2(&p->a0x, &c0->part[0], &l[0]);
+	wide_product2(&p->a1y, &c0->part[1], &l[1]);
+	wide_product2(&p->a2x, &c0->part[2], &l[0]);
+	wide_product2(&p->a2y, &c0->part[2], &l[1]);
+	wide_product_of_sums2(&p->a01, &c0->part[0], &c0->part[1], &l[0], &l[1]);
+	wide_product2(&p->b0, &c1->part[0], &l[2]);
+	wide_product2(&p->b1, &c1->part[1], &l[2]);
+	wide_product2(&p->b2, &c1->part[2], &l[2]);
 	add2(&d, &l[1], &l[2]);
 	carry2(&d, &d, 0);             // 0 … 5
-	add6(&s, c0, c1);
-	carry6(&s, &s, 0);             // 0 … 113
-	mul6_by_two(&t, &s, &l[0], &d); // −4 … 6
-	sub6(&t, &t, &a);
-	sub6(&t, &t, &b);              // −14 … 12
-	carry6(c1, &t, 4);             // 2 … 28
-	mul_by_v(&b, &b);                 // −2 … 4, because the last part of b was 0 … 2
-	add6(&b, &b, &a);              // −6 … 10
-	carry6(c0, &b, 3);             // 2 … 18
+	add6(&c, c0, c1);
+	carry6(&c, &c, 0);             // 0 … 11
+	wide_product2(&p->s0x, &c.part[0], &l[0]);
+	wide_product2(&p->s1d, &c.part[1], &d);
+	wide_product2(&p->s2x, &c.part[2], &l[0]);
+	wide_product2(&p->s2d, &c.part[2], &d);
+	wide_product_of_sums2(&p->s01, &c.part[0], &c.part[1], &l[0], &d);
+	reduce_sum2(&c0->part[0], &(wide_sum){.plus = {&p->a0x}, .xi_plus = {&p->a2y, &p->b1}});
+	reduce_sum2(&c0->part[1], &(wide_sum){.plus = {&p->a01}, .minus = {&p->a0x, &p->a1y}, .xi_plus = {&p->b2}});
+	reduce_sum2(&c0->part[2], &(wide_sum){.plus = {&p->a2x, &p->a1y, &p->b0}});
+	reduce_sum2(&c1->part[0], &(wide_sum){.plus = {&p->s0x}, .minus = {&p->a0x}, .xi_plus = {&p->s2d}, .xi_minus = {&p->a2y, &p->b2}});
+	reduce_sum2(&c1->part[1], &(wide_sum){.plus = {&p->s01, &p->a0x, &p->a1y}, .minus = {&p->s0x, &p->s1d, &p->a01, &p->b0}});
+	reduce_sum2(&c1->part[2], &(wide_sum){.plus = {&p->s2x, &p->s1d}, .minus = {&p->a2x, &p->a1y, &p->b1}});
 }
 
 // Eight pairs: values derived from the point of G1, the point of G2, and its multiple so far; and
@@ -223,14 +228,14 @@ SHARED void addition(fp2 l[3], pairs *e) {
 }
 
 // f times the line, at the positions that have a pair.
-SHARED void mul_by_line_where(fp12 *f, fp2 l[3], __mmask8 present) {
+SHARED void mul_by_line_where(fp12 *f, fp2 l[3], __mmask8 present, workspace *w) {
 	if (present != 0xff) {
 		const fe8 zero = {0}, unity = everywhere(&one);
 		for (int k = 0; k < 3; k++)
 			for (int c = 0; c < 2; c++)
 				replace(&l[k].part[c], (__mmask8)~present, k + c == 0 ? &unity : &zero);
 	}
-	mul_by_line(f, l);
+	mul_by_line(f, l, &w->of_line);
 }
 
 // Loads up to eight pairs.
@@ -266,10 +271,18 @@ TARGET static void load_pairs(pairs *e, const uint64_t *p, const uint64_t *q, in
 
 static const uint64_t parameter = 0xd201000000010000; // −z
 
-_Static_assert(sizeof(pairs) * (LANECAST_PAIRS / WIDTH) <= LANECAST_PAIRS_SCRATCH, "the size of the scratch memory");
+// The scratch memory of one call.
+typedef struct {
+	pairs group[LANECAST_PAIRS / WIDTH];
+	workspace work;
+} miller_memory;
+
+_Static_assert(sizeof(miller_memory) <= LANECAST_PAIRS_SCRATCH, "the size of the scratch memory");
 
 TARGET void lanecast_miller(uint64_t *out, const uint64_t *p, const uint64_t *q, size_t n, void *scratch) {
-	pairs *const e = scratch;
+	miller_memory *const memory = scratch;
+	pairs *const e = memory->group;
+	workspace *const w = &memory->work;
 	int groups = 0;
 	for (size_t k = 0; k < n; k += WIDTH)
 		load_pairs(&e[groups++], p + 2 * WORDS * k, q + 4 * WORDS * k, n - k < WIDTH ? (int)(n - k) : WIDTH);
@@ -279,22 +292,22 @@ TARGET void lanecast_miller(uint64_t *out, const uint64_t *p, const uint64_t *q,
 	memset(&f, 0, sizeof f);
 	f.part[0].part[0].part[0] = everywhere(&one);
 	for (int i = 62; i >= 0; i--) {
-		square12(&f);
+		square12(&f, w);
 		for (int g = 0; g < groups; g++) {
 			doubling(l, &e[g]);
-			mul_by_line_where(&f, l, e[g].present);
+			mul_by_line_where(&f, l, e[g].present, w);
 			if (parameter >> i & 1) {
 				addition(l, &e[g]);
-				mul_by_line_where(&f, l, e[g].present);
+				mul_by_line_where(&f, l, e[g].present, w);
 			}
 		}
 	}
 
 	for (int k = 0; k < 12; k++) {
 		const __mmask8 nowhere = 0;
-		words w;
-		from_mont(&w, &f.part[k / 6].part[k / 2 % 3].part[k % 2], &nowhere, 1);
-		for (int pos = 0; pos < WIDTH; pos++) store(out + (12 * pos + k) * WORDS, &w, pos);
+		words coefficient;
+		from_mont(&coefficient, &f.part[k / 6].part[k / 2 % 3].part[k % 2], &nowhere, 1);
+		for (int pos = 0; pos < WIDTH; pos++) store(out + (12 * pos + k) * WORDS, &coefficient, pos);
 	}
 }
 

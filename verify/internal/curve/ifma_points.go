@@ -83,13 +83,12 @@ func sumsTogether[E any, P coordinate[E]](
 // ifmaProducts computes products of points of one group and their sums with SIMD. Few points, and
 // those of many that are left, go through alone where that is faster.
 type ifmaProducts[E any, P coordinate[E]] struct {
-	alone *products[E, P]
-	// The least number of products that are computed faster together than one by one.
-	fewest, fewestSummed int
-	multiply             func(out *projective[E], p *affine[E], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer)
-	multiplySum          func(out *projective[E], p *affine[E], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer)
-	scratch              sync.Pool // of tables for summedTogether points
-	table                int       // the size of a table
+	alone       *products[E, P]
+	fewest      fewest
+	multiply    func(out *projective[E], p *affine[E], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer)
+	multiplySum func(out *projective[E], p *affine[E], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer)
+	scratch     sync.Pool // of tables for summedTogether points
+	table       int       // the size of a table
 }
 
 // The most products that one call into C computes, and the most that it adds up. The call cannot be
@@ -99,29 +98,33 @@ const (
 	summedTogether   = 64
 )
 
-var ifmaProducts1 = &ifmaProducts[fp.Element, *fp.Element]{
-	alone: blstProducts1, fewest: 2, fewestSummed: 4, table: C.LANECAST_TABLE1,
-	multiply: func(out *projective[fp.Element], p *affine[fp.Element], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer) {
-		C.lanecast_multiply_g1((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n, scratch)
-	},
-	multiplySum: func(out *projective[fp.Element], p *affine[fp.Element], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer) {
-		C.lanecast_multiply_sum_g1((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n, scratch)
-	},
+func newIFMAProducts1(f fewest) *ifmaProducts[fp.Element, *fp.Element] {
+	return &ifmaProducts[fp.Element, *fp.Element]{
+		alone: blstProducts1, fewest: f, table: C.LANECAST_TABLE1,
+		multiply: func(out *projective[fp.Element], p *affine[fp.Element], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer) {
+			C.lanecast_multiply_g1((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n, scratch)
+		},
+		multiplySum: func(out *projective[fp.Element], p *affine[fp.Element], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer) {
+			C.lanecast_multiply_sum_g1((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n, scratch)
+		},
+	}
 }
 
-var ifmaProducts2 = &ifmaProducts[bls12381.E2, *bls12381.E2]{
-	alone: blstProducts2, fewest: 3, fewestSummed: 8, table: 2 * C.LANECAST_TABLE1,
-	multiply: func(out *projective[bls12381.E2], p *affine[bls12381.E2], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer) {
-		C.lanecast_multiply_g2((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n, scratch)
-	},
-	multiplySum: func(out *projective[bls12381.E2], p *affine[bls12381.E2], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer) {
-		C.lanecast_multiply_sum_g2((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n, scratch)
-	},
+func newIFMAProducts2(f fewest) *ifmaProducts[bls12381.E2, *bls12381.E2] {
+	return &ifmaProducts[bls12381.E2, *bls12381.E2]{
+		alone: blstProducts2, fewest: f, table: 2 * C.LANECAST_TABLE1,
+		multiply: func(out *projective[bls12381.E2], p *affine[bls12381.E2], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer) {
+			C.lanecast_multiply_g2((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n, scratch)
+		},
+		multiplySum: func(out *projective[bls12381.E2], p *affine[bls12381.E2], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer) {
+			C.lanecast_multiply_sum_g2((*C.uint64_t)(unsafe.Pointer(out)), words(p), digits, places, n, scratch)
+		},
+	}
 }
 
 // each returns scalars[i]·points[i], point by point.
 func (m *ifmaProducts[E, P]) each(points []affine[E], scalars []Scalar) []affine[E] {
-	many := together(len(points), m.fewest)
+	many := together(len(points), m.fewest.multiplied)
 	out := make([]projective[E], many)
 	if many > 0 {
 		scratch := m.tables()
@@ -141,7 +144,7 @@ func (m *ifmaProducts[E, P]) each(points []affine[E], scalars []Scalar) []affine
 
 // sum returns Σ scalars[i]·points[i].
 func (m *ifmaProducts[E, P]) sum(points []affine[E], scalars []Scalar) affine[E] {
-	if len(points) < m.fewestSummed {
+	if len(points) < m.fewest.mulSummed {
 		return m.alone.sum(points, scalars)
 	}
 	scratch := m.tables()

@@ -6,69 +6,68 @@
 // ifma_root.h. In Fp2, i² = −1, the root of a = a₀ + a₁i goes by the complex method, with two
 // powers in Fp: see root2.
 //
-// All operands of products are below 16p. Bytes as they come are below 2^384 < 10p; if they are not
-// below p, their point is refused. Products are below 2p, sums of them below 4p, and differences of
-// two below 6p. The cubic of G2 is the largest element that is kept, below 7p; with the norm's root
-// it makes 9p; and subtracting its root's square, 11p.
+// All operands of products are below 16p. Numbers as they come are below 2^384 < 10p; if they are
+// not below p, their point is refused. Products are below 2p. The bounds of Fp2 are in ifma_fp2.h.
 
 #include "ifma.h"
 
 #if LANECAST_IFMA
 
-#include "ifma_constants.h"
-#include "ifma_field.h"
+#include "ifma_fp2.h"
 #include "ifma_root.h"
 
-// Elements: what they are called times R.
-static const constant
-	four = {{0xc203aa3a7e6bb, 0x99c5b63f91e5d, 0xec2218e49b9f5, 0xb47d6b297d25b,
-		0x36f29b533dd05, 0xaac3b92d6d85a, 0x25d100f5559b6, 0x5208}};
-
-static const uint64_t p_words[WORDS] = {0xb9feffffffffaaab, 0x1eabfffeb153ffff, 0x6730d2a0f6b0f624,
-	0x64774b84f38512bf, 0x4b1ba7b6434bacd7, 0x1a0111ea397fe69a};
-
-// Loads 48 bytes, most significant first and without these flags, to a position of to. Returns
-// whether they are below p.
-static int load(words *to, int pos, const uint8_t *in, uint8_t flags) {
-	uint64_t w[WORDS];
+// Loads 48 bytes, most significant first and without these flags, to a position of to.
+static void load(words *to, int pos, const uint8_t *in, uint8_t flags) {
 	for (int j = 0; j < WORDS; j++) {
-		memcpy(&w[j], in + BYTES - 8 * (j + 1), 8);
-		w[j] = __builtin_bswap64(w[j]);
+		uint64_t w;
+		memcpy(&w, in + BYTES - 8 * (j + 1), 8);
+		to->word[j][pos] = __builtin_bswap64(w);
 	}
-	w[WORDS - 1] &= ~((uint64_t)flags << 56);
-	int below = 0;
-	for (int j = 0; j < WORDS; j++) { // the most significant that differs decides
-		if (w[j] != p_words[j]) below = w[j] < p_words[j];
-		to->word[j][pos] = w[j];
-	}
-	return below;
+	to->word[WORDS - 1][pos] &= ~((uint64_t)flags << 56);
 }
 
 enum { FLAGS = 0xe0, SIGN = 0x20 };
 
 static const __mmask8 nowhere[GROUPS];
 
-// batch is the points that are processed together: their places among those to be read, whether
-// they may be points so far, and whether the larger y is wanted.
+// The points that are processed together: their places among those to be read, the numbers that are
+// their coordinates, x₀ first, and whether the larger y is wanted.
 typedef struct {
 	int count;
 	size_t which[GROUPS * WIDTH];
-	uint8_t may_be[GROUPS], larger[GROUPS];
+	words coordinates[4][GROUPS];
+	uint8_t larger[GROUPS];
 } batch;
 
-static void add_to_batch(batch *b, size_t k, int may_be, int larger) {
-	const int g = b->count / WIDTH, pos = b->count % WIDTH;
-	b->which[b->count++] = k;
-	b->may_be[g] |= (uint8_t)(may_be << pos);
-	b->larger[g] |= (uint8_t)(larger << pos);
+static int groups_of(const batch *b) { return (b->count + WIDTH - 1) / WIDTH; }
+
+// The limbs of a coordinate. Positions at which it is not below p are no longer good.
+TARGET static void unpack_canonical(fe8 *r, __mmask8 *good, const words *from, int n) {
+	__mmask8 below[GROUPS];
+	unpack(r, from, n);
+	below_p(below, r, n);
+	for (int g = 0; g < n; g++) good[g] &= below[g];
 }
 
-TARGET static void finish_g1(uint64_t *out, uint8_t *state, const words *in, const batch *b) {
-	const int n = (b->count + WIDTH - 1) / WIDTH;
-	fe8 x[GROUPS], y[GROUPS], cubic[GROUPS], t[GROUPS];
-	__mmask8 good[GROUPS], negated[GROUPS];
+// Writes the states of the points, and their coordinates.
+static void finish(uint64_t *out, uint8_t *state, const batch *b, const __mmask8 *good, const words coordinates[][GROUPS], size_t count) {
+	for (int i = 0; i < b->count; i++) {
+		const int g = i / WIDTH, pos = i % WIDTH;
+		const size_t k = b->which[i];
+		state[k] = good[g] >> pos & 1 ? LANECAST_GOOD : LANECAST_BAD;
+		for (size_t c = 0; c < count; c++) store(out + (count * k + c) * WORDS, &coordinates[c][g], pos);
+	}
+}
 
-	to_mont(x, in, n);
+TARGET static void read_batch_g1(uint64_t *out, uint8_t *state, const batch *b) {
+	const int n = groups_of(b);
+	fe8 x[GROUPS], y[GROUPS], cubic[GROUPS], t[GROUPS];
+	__mmask8 good[GROUPS], is_root[GROUPS], negated[GROUPS];
+
+	memset(good, 0xff, sizeof good);
+	unpack_canonical(x, good, b->coordinates[0], n);
+	for (int g = 0; g < n; g++) good[g] &= (__mmask8)~is_zero(&x[g]);
+	product_with(x, x, &radix, n);
 	square(cubic, x, 1, n);
 	product(cubic, cubic, x, n);
 	for (int g = 0; g < n; g++) {
@@ -78,103 +77,58 @@ TARGET static void finish_g1(uint64_t *out, uint8_t *state, const words *in, con
 	power(t, cubic, n);
 	product(y, cubic, t, n);
 	square(t, y, 1, n);
-	same(good, cubic, t, n);
+	same(is_root, cubic, t, n);
 
 	canonical(t, y, n);
-	for (int g = 0; g < n; g++) negated[g] = is_larger(&t[g]) ^ b->larger[g];
-
-	words wx[GROUPS], wy[GROUPS];
-	from_mont(wx, x, nowhere, n);
-	from_mont(wy, y, negated, n);
-	for (int i = 0; i < b->count; i++) {
-		const int g = i / WIDTH, pos = i % WIDTH;
-		const size_t k = b->which[i];
-		state[k] = (good[g] & b->may_be[g]) >> pos & 1 ? LANECAST_GOOD : LANECAST_BAD;
-		store(out + 2 * WORDS * k, &wx[g], pos);
-		store(out + 2 * WORDS * k + WORDS, &wy[g], pos);
-	}
-}
-
-void lanecast_read_g1(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n) {
-	words in[GROUPS];
-	batch b;
-	memset(in, 0, sizeof in);
-	memset(&b, 0, sizeof b);
-	for (size_t k = 0; k < n; k++) {
-		if (state[k] == LANECAST_PENDING) {
-			const uint8_t *from = slab + index[k] * BYTES;
-			words *to = &in[b.count / WIDTH];
-			const int pos = b.count % WIDTH, below = load(to, pos, from, FLAGS);
-			uint64_t any = 0;
-			for (int j = 0; j < WORDS; j++) any |= to->word[j][pos];
-			add_to_batch(&b, k, below && any, (from[0] & SIGN) != 0);
-		}
-		if (b.count == GROUPS * WIDTH || (k == n - 1 && b.count > 0)) {
-			finish_g1(out, state, in, &b);
-			memset(&b, 0, sizeof b);
-		}
-	}
-}
-
-TARGET static void finish_g2(uint64_t *out, uint8_t *state, words in[2][GROUPS], const batch *b) {
-	const int n = (b->count + WIDTH - 1) / WIDTH;
-	fe8 x[2][GROUPS], y[2][GROUPS], cubic[2][GROUPS], t[2][GROUPS];
-	__mmask8 good[GROUPS], also[GROUPS], negated[GROUPS];
-
-	to_mont(x[0], in[0], n);
-	to_mont(x[1], in[1], n);
-	square_pair(t, x, n);
-	product_pair(cubic, t, x, n);
 	for (int g = 0; g < n; g++) {
-		const fe8 c = everywhere(&four);
-		sum(&cubic[0][g], &cubic[0][g], &c, 1);
-		sum(&cubic[1][g], &cubic[1][g], &c, 1);
+		good[g] &= is_root[g];
+		negated[g] = is_larger(&t[g]) ^ b->larger[g];
+	}
+	words w[2][GROUPS];
+	from_mont(w[0], x, nowhere, n);
+	from_mont(w[1], y, negated, n);
+	finish(out, state, b, good, w, 2);
+}
+
+// The cubic of G2's curve in x, less its constant term.
+INLINE void cube2(fp2 *r, const fp2 *x) {
+	square2(r, x);
+	mul2(r, r, x);
+}
+
+TARGET static void read_batch_g2(uint64_t *out, uint8_t *state, const batch *b) {
+	const int n = groups_of(b);
+	const fe8 c = everywhere(&four);
+	fe8 part[2][GROUPS];
+	fp2 x[GROUPS], y[GROUPS], cubic[GROUPS], t;
+	__mmask8 good[GROUPS], negated[GROUPS];
+
+	memset(good, 0xff, sizeof good);
+	for (int k = 0; k < 2; k++) {
+		unpack_canonical(part[k], good, b->coordinates[k], n);
+		product_with(part[k], part[k], &radix, n);
+		for (int g = 0; g < n; g++) x[g].part[k] = part[k][g];
+	}
+	for (int g = 0; g < n; g++) {
+		cube2(&cubic[g], &x[g]);
+		for (int k = 0; k < 2; k++) sum(&cubic[g].part[k], &cubic[g].part[k], &c, 1); // 0 … 3
 	}
 	root2(y, cubic, n);
-	square_pair(t, y, n);
-	same(good, cubic[0], t[0], n);
-	same(also, cubic[1], t[1], n);
+	for (int g = 0; g < n; g++) {
+		square2(&t, &y[g]);
+		sub2(&t, &cubic[g], &t);     // −2 … 3
+		good[g] &= vanishes2(&t);
 
-	canonical(t[0], y[0], n);
-	canonical(t[1], y[1], n);
-	for (int g = 0; g < n; g++) { // y₁ decides, unless it is 0
-		const __mmask8 real = is_zero(&t[1][g]);
-		negated[g] = ((is_larger(&t[0][g]) & real) | (is_larger(&t[1][g]) & ~real)) ^ b->larger[g];
+		for (int k = 0; k < 2; k++) canonical(&t.part[k], &y[g].part[k], 1);
+		const __mmask8 real = is_zero(&t.part[1]); // y₁ decides, unless it is 0
+		negated[g] = ((is_larger(&t.part[0]) & real) | (is_larger(&t.part[1]) & ~real)) ^ b->larger[g];
 	}
-
-	words wx[2][GROUPS], wy[2][GROUPS];
-	for (int c = 0; c < 2; c++) {
-		from_mont(wx[c], x[c], nowhere, n);
-		from_mont(wy[c], y[c], negated, n);
+	words w[4][GROUPS];
+	for (int k = 0; k < 2; k++) {
+		from_mont(w[k], part[k], nowhere, n);
+		for (int g = 0; g < n; g++) from_mont(&w[2 + k][g], &y[g].part[k], &negated[g], 1);
 	}
-	for (int i = 0; i < b->count; i++) {
-		const int g = i / WIDTH, pos = i % WIDTH;
-		const size_t k = b->which[i];
-		state[k] = (good[g] & also[g] & b->may_be[g]) >> pos & 1 ? LANECAST_GOOD : LANECAST_BAD;
-		for (int c = 0; c < 2; c++) {
-			store(out + 4 * WORDS * k + (size_t)c * WORDS, &wx[c][g], pos);
-			store(out + 4 * WORDS * k + (size_t)(2 + c) * WORDS, &wy[c][g], pos);
-		}
-	}
-}
-
-void lanecast_read_g2(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n) {
-	words in[2][GROUPS];
-	batch b;
-	memset(in, 0, sizeof in);
-	memset(&b, 0, sizeof b);
-	for (size_t k = 0; k < n; k++) {
-		if (state[k] == LANECAST_PENDING) {
-			const uint8_t *from = slab + index[k] * 2 * BYTES; // x₁, then x₀
-			const int g = b.count / WIDTH, pos = b.count % WIDTH;
-			const int below = load(&in[1][g], pos, from, FLAGS) & load(&in[0][g], pos, from + BYTES, 0);
-			add_to_batch(&b, k, below, (from[0] & SIGN) != 0);
-		}
-		if (b.count == GROUPS * WIDTH || (k == n - 1 && b.count > 0)) {
-			finish_g2(out, state, in, &b);
-			memset(&b, 0, sizeof b);
-		}
-	}
+	finish(out, state, b, good, w, 4);
 }
 
 // # Uncompressed points
@@ -190,12 +144,16 @@ SHARED void number_to_blst(words *to, const fe8 *a, int n) {
 	pack(to, b, n);
 }
 
-TARGET static void finish_points_g1(uint64_t *out, uint8_t *state, words in[2][GROUPS], const batch *b) {
-	const int n = (b->count + WIDTH - 1) / WIDTH;
+TARGET static void read_points_batch_g1(uint64_t *out, uint8_t *state, const batch *b) {
+	const int n = groups_of(b);
 	fe8 x[GROUPS], y[GROUPS], t[GROUPS];
-	__mmask8 good[GROUPS];
-	unpack(x, in[0], n);
-	unpack(y, in[1], n);
+	__mmask8 good[GROUPS], on_curve[GROUPS];
+	words w[2][GROUPS];
+	memset(good, 0xff, sizeof good);
+	unpack_canonical(x, good, b->coordinates[0], n);
+	unpack_canonical(y, good, b->coordinates[1], n);
+	number_to_blst(w[0], x, n);
+	number_to_blst(w[1], y, n);
 	square(t, x, 1, n);
 	product(t, t, x, n);
 	product_with(t, t, &radix, n);
@@ -203,105 +161,76 @@ TARGET static void finish_points_g1(uint64_t *out, uint8_t *state, words in[2][G
 		const fe8 c = everywhere(&four_over_r2);
 		sum(&t[g], &t[g], &c, 1);
 	}
-	words wx[GROUPS], wy[GROUPS];
-	number_to_blst(wx, x, n);
-	number_to_blst(wy, y, n);
 	square(y, y, 1, n);
-	same(good, y, t, n);
-	for (int i = 0; i < b->count; i++) {
-		const int g = i / WIDTH, pos = i % WIDTH;
-		const size_t k = b->which[i];
-		state[k] = (good[g] & b->may_be[g]) >> pos & 1 ? LANECAST_GOOD : LANECAST_BAD;
-		store(out + 2 * WORDS * k, &wx[g], pos);
-		store(out + 2 * WORDS * k + WORDS, &wy[g], pos);
+	same(on_curve, y, t, n);
+	for (int g = 0; g < n; g++) good[g] &= on_curve[g] & (__mmask8)~is_zero(&x[g]);
+	finish(out, state, b, good, w, 2);
+}
+
+TARGET static void read_points_batch_g2(uint64_t *out, uint8_t *state, const batch *b) {
+	const int n = groups_of(b);
+	const fe8 four_over = everywhere(&four_over_r2);
+	fe8 part[4][GROUPS];
+	__mmask8 good[GROUPS];
+	words w[4][GROUPS];
+	memset(good, 0xff, sizeof good);
+	for (int k = 0; k < 4; k++) {
+		unpack_canonical(part[k], good, b->coordinates[k], n);
+		number_to_blst(w[k], part[k], n);
 	}
+	for (int g = 0; g < n; g++) {
+		const fp2 x = {{part[0][g], part[1][g]}}, y = {{part[2][g], part[3][g]}};
+		fp2 s, t;
+		cube2(&t, &x);
+		for (int k = 0; k < 2; k++) {
+			product_with(&t.part[k], &t.part[k], &radix, 1);
+			sum(&t.part[k], &t.part[k], &four_over, 1); // 0 … 3
+		}
+		square2(&s, &y);
+		sub2(&t, &t, &s);        // −2 … 3
+		good[g] &= vanishes2(&t);
+	}
+	finish(out, state, b, good, w, 4);
+}
+
+// Reads the pending ones of n points, of count coordinates each, of which that at i is number[i].
+// The first byte of a point has these flags, which may say that the larger y is wanted.
+static void read_all(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n,
+	const int *number, int count, uint8_t flags, void (*read_batch)(uint64_t *, uint8_t *, const batch *)) {
+	batch b;
+	memset(&b, 0, sizeof b);
+	for (size_t k = 0; k < n; k++) {
+		if (state[k] == LANECAST_PENDING) {
+			const uint8_t *from = slab + index[k] * count * BYTES;
+			const int g = b.count / WIDTH, pos = b.count % WIDTH;
+			for (int i = 0; i < count; i++) load(&b.coordinates[number[i]][g], pos, from + BYTES * i, i == 0 ? flags : 0);
+			b.larger[g] |= (uint8_t)((from[0] & flags & SIGN) != 0) << pos;
+			b.which[b.count++] = k;
+		}
+		if (b.count == GROUPS * WIDTH || (k == n - 1 && b.count > 0)) {
+			read_batch(out, state, &b);
+			memset(&b, 0, sizeof b);
+		}
+	}
+}
+
+// The numbers of coordinates as they come: of G2, x₁, x₀, y₁, y₀.
+static const int in_order[] = {0, 1}, imaginary_first[] = {1, 0, 3, 2};
+
+void lanecast_read_g1(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n) {
+	read_all(out, state, slab, index, n, in_order, 1, FLAGS, read_batch_g1);
+}
+
+void lanecast_read_g2(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n) {
+	read_all(out, state, slab, index, n, imaginary_first, 2, FLAGS, read_batch_g2);
 }
 
 void lanecast_read_points_g1(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n) {
-	words in[2][GROUPS];
-	batch b;
-	memset(in, 0, sizeof in);
-	memset(&b, 0, sizeof b);
-	for (size_t k = 0; k < n; k++) {
-		if (state[k] == LANECAST_PENDING) {
-			const uint8_t *from = slab + index[k] * 2 * BYTES;
-			const int g = b.count / WIDTH, pos = b.count % WIDTH;
-			const int below = load(&in[0][g], pos, from, 0) & load(&in[1][g], pos, from + BYTES, 0);
-			uint64_t any = 0;
-			for (int j = 0; j < WORDS; j++) any |= in[0][g].word[j][pos];
-			add_to_batch(&b, k, below && any, 0);
-		}
-		if (b.count == GROUPS * WIDTH || (k == n - 1 && b.count > 0)) {
-			finish_points_g1(out, state, in, &b);
-			memset(&b, 0, sizeof b);
-		}
-	}
-}
-
-TARGET static void finish_points_g2(uint64_t *out, uint8_t *state, words in[4][GROUPS], const batch *b) {
-	const int n = (b->count + WIDTH - 1) / WIDTH;
-	fe8 x[2][GROUPS], y[2][GROUPS], s[2][GROUPS], t[2][GROUPS];
-	__mmask8 good[GROUPS], also[GROUPS];
-	words w[4][GROUPS];
-	for (int c = 0; c < 2; c++) {
-		unpack(x[c], in[c], n);
-		unpack(y[c], in[2 + c], n);
-		number_to_blst(w[c], x[c], n);
-		number_to_blst(w[2 + c], y[c], n);
-	}
-	square_pair(s, x, n);
-	product_pair(t, s, x, n);
-	for (int c = 0; c < 2; c++) product_with(t[c], t[c], &radix, n);
-	for (int g = 0; g < n; g++) {
-		const fe8 four_over = everywhere(&four_over_r2);
-		for (int c = 0; c < 2; c++) sum(&t[c][g], &t[c][g], &four_over, 1);
-	}
-	square_pair(s, y, n);
-	same(good, s[0], t[0], n);
-	same(also, s[1], t[1], n);
-	for (int i = 0; i < b->count; i++) {
-		const int g = i / WIDTH, pos = i % WIDTH;
-		const size_t k = b->which[i];
-		state[k] = (good[g] & also[g] & b->may_be[g]) >> pos & 1 ? LANECAST_GOOD : LANECAST_BAD;
-		for (size_t c = 0; c < 4; c++) store(out + 4 * WORDS * k + c * WORDS, &w[c][g], pos);
-	}
+	read_all(out, state, slab, index, n, in_order, 2, 0, read_points_batch_g1);
 }
 
 void lanecast_read_points_g2(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n) {
-	static const int place[4] = {1, 0, 3, 2}; // x₁, x₀, y₁, y₀ is how they come
-	words in[4][GROUPS];
-	batch b;
-	memset(in, 0, sizeof in);
-	memset(&b, 0, sizeof b);
-	for (size_t k = 0; k < n; k++) {
-		if (state[k] == LANECAST_PENDING) {
-			const uint8_t *from = slab + index[k] * 4 * BYTES;
-			const int g = b.count / WIDTH, pos = b.count % WIDTH;
-			int below = 1;
-			for (int c = 0; c < 4; c++) below &= load(&in[c][g], pos, from + BYTES * place[c], 0);
-			add_to_batch(&b, k, below, 0);
-		}
-		if (b.count == GROUPS * WIDTH || (k == n - 1 && b.count > 0)) {
-			finish_points_g2(out, state, in, &b);
-			memset(&b, 0, sizeof b);
-		}
-	}
-}
-
-TARGET void lanecast_field(int operation, uint64_t *out, const uint64_t *a, const uint64_t *b) {
-	fe8 x, y, r;
-	memcpy(&x, a, sizeof x);
-	memcpy(&y, b, sizeof y);
-	switch (operation) {
-	case LANECAST_PRODUCT: product(&r, &x, &y, 1); break;
-	case LANECAST_SQUARE: square(&r, &x, 1, 1); break;
-	case LANECAST_TWO_PRODUCTS: two_products(&r, &x, &y, &y, &y); break;
-	case LANECAST_SUM: sum(&r, &x, &y, 1); break;
-	case LANECAST_DIFFERENCE: difference(&r, &x, &y, 1); break;
-	case LANECAST_POWER: power(&r, &x, 1); break;
-	default: canonical(&r, &x, 1);
-	}
-	memcpy(out, &r, sizeof r);
+	read_all(out, state, slab, index, n, imaginary_first, 4, 0, read_points_batch_g2);
 }
 
 #endif

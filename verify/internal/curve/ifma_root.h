@@ -1,8 +1,8 @@
 #ifndef LANECAST_IFMA_ROOT_H
 #define LANECAST_IFMA_ROOT_H
 
-// The power from which square roots and inverses are computed, for the files that include
-// ifma_field.h.
+// The power from which square roots and inverses are computed, and square roots in Fp2, for the
+// files that include ifma_fp2.h.
 //
 // Let e = (3p−5)/4, an integer because p ≡ 3 mod 4, and u = a^e. Then
 //
@@ -21,10 +21,7 @@
 // nearly all squares. TestThePowerForRootsOfEightAgreesWithWholeNumbers compares the function with
 // the exponent.
 
-#include "ifma_field.h"
-
-static const constant half = {{0xaa4075474b22d, 0xb213e047f1ff7, 0xfb31b91640dbe, 0x26f727afe7f18,
-		0x0e5cd98bad0b5, 0x8d8b36a08fe7f, 0xff89451d47238, 0x1764f}}; // the element 1/2
+#include "ifma_fp2.h"
 
 // a^(X·2^(last−16)) by 47+last squares and 5 products. r is not where a is.
 SHARED void power_of_x(fe8 *r, const fe8 *a, int last, int n) {
@@ -78,29 +75,6 @@ SHARED void power(fe8 *r, const fe8 *a, int n) {
 	product(r, t, low, n);
 }
 
-// Below, c[0] + c[1]·i is eight elements of Fp2.
-
-// The parts of a are at most 4p.
-SHARED void square_pair(fe8 r[2][GROUPS], fe8 a[2][GROUPS], int n) {
-	fe8 plus[GROUPS], minus[GROUPS], twice[GROUPS];
-	sum(plus, a[0], a[1], n);
-	difference(minus, a[0], a[1], n);
-	sum(twice, a[0], a[0], n);
-	product(r[1], twice, a[1], n);
-	product(r[0], plus, minus, n);
-}
-
-// r is not where an operand is.
-SHARED void product_pair(fe8 r[2][GROUPS], fe8 a[2][GROUPS], fe8 b[2][GROUPS], int n) {
-	fe8 s[GROUPS], t[GROUPS], u[GROUPS];
-	product(s, a[0], b[0], n);
-	product(t, a[1], b[1], n);
-	product(u, a[0], b[1], n);
-	product(r[1], a[1], b[0], n);
-	sum(r[1], r[1], u, n);
-	difference(r[0], s, t, n);
-}
-
 // A root of each element of a that has one, and any element for the others.
 //
 // With s² = a₀² + a₁² and d = (a₀ + s)/2, a root is y₀ + y₁i with y₀² = d and y₀y₁ = a₁/2. Let u =
@@ -108,34 +82,33 @@ SHARED void product_pair(fe8 r[2][GROUPS], fe8 a[2][GROUPS], fe8 b[2][GROUPS], i
 // −d and 1/c = −u, and because d·(a₀ − s)/2 = −a₁²/4, −h + ci is a root: its square is h² − c² −
 // 2hci = −a₁²/4d + d + a₁i = (a₀ − s)/2 + d + a₁i = a. Should d be 0, then a₁ is 0 and s = −a₀: the
 // other s makes d = a₀, and u = a₀^((3p−5)/4) does the rest.
-SHARED void root2(fe8 r[2][GROUPS], fe8 a[2][GROUPS], int n) {
-	fe8 s[GROUPS], d[GROUPS], u[GROUPS];
+SHARED void root2(fp2 *r, const fp2 *a, int n) {
+	fe8 s[GROUPS], d[GROUPS], u[GROUPS], t;
+	const fe8 zero = {0};
 	__mmask8 is_root[GROUPS];
 
-	square(s, a[0], 1, n);
-	square(d, a[1], 1, n);
-	sum(s, s, d, n);
+	for (int g = 0; g < n; g++) two_products(&s[g], &a[g].part[0], &a[g].part[0], &a[g].part[1], &a[g].part[1]);
 	power(u, s, n);
 	product(s, s, u, n);
 
-	sum(d, a[0], s, n);
+	for (int g = 0; g < n; g++) sum(&d[g], &a[g].part[0], &s[g], 1);
 	product_with(d, d, &half, n);
 	canonical(u, d, n);
-	for (int g = 0; g < n; g++) replace(&d[g], is_zero(&u[g]), &a[0][g]);
+	for (int g = 0; g < n; g++) replace(&d[g], is_zero(&u[g]), &a[g].part[0]);
 
 	power(u, d, n);
-	product(r[0], d, u, n); // c
-	product(r[1], a[1], u, n);
-	product_with(r[1], r[1], &half, n); // h
-	square(u, r[0], 1, n);
-	same(is_root, d, u, n);
-
-	memset(s, 0, sizeof s);
-	difference(s, s, r[1], n); // −h
+	product(s, d, u, n);           // c
 	for (int g = 0; g < n; g++) {
-		const __mmask8 swapped = (__mmask8)~is_root[g];
-		replace(&r[1][g], swapped, &r[0][g]);
-		replace(&r[0][g], swapped, &s[g]);
+		r[g].part[0] = s[g];
+		product(&r[g].part[1], &a[g].part[1], &u[g], 1);
+		product_with(&r[g].part[1], &r[g].part[1], &half, 1); // h
+	}
+	square(u, s, 1, n);
+	same(is_root, d, u, n);
+	for (int g = 0; g < n; g++) {
+		difference(&t, &zero, &r[g].part[1], 1); // −h
+		replace(&r[g].part[1], (__mmask8)~is_root[g], &r[g].part[0]);
+		replace(&r[g].part[0], (__mmask8)~is_root[g], &t);
 	}
 }
 

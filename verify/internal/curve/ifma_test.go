@@ -11,7 +11,7 @@ import (
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
 )
 
-func init() { blstOneByOne = newBlst(false) }
+func init() { blstOneByOne = newBlst(0) }
 
 // needIFMA skips a test of what only some processors have.
 func needIFMA(t *testing.T) {
@@ -61,7 +61,7 @@ func times(k int64, x *big.Int) *big.Int { return new(big.Int).Mul(big.NewInt(k)
 func extremes() []*big.Int {
 	one := big.NewInt(1)
 	all := []*big.Int{new(big.Int), one, new(big.Int).Sub(ifmaRadix, one), new(big.Int).Lsh(one, 384)}
-	for _, k := range []int64{1, 2, 4, 512, 1024} {
+	for _, k := range []int64{1, 2, 4, 256, 512, 1024} {
 		x := times(k, prime)
 		all = append(all, new(big.Int).Sub(x, one), x, new(big.Int).Add(x, one))
 	}
@@ -74,8 +74,9 @@ func extremes() []*big.Int {
 	return append(all, new(big.Int).Mod(ifmaRadix, prime), new(big.Int).Sub(prime, new(big.Int).Mod(ifmaRadix, prime)))
 }
 
-// onOperands calls check with all pairs of extremes, each at every position, and random operands.
-func onOperands(t *testing.T, operation ifmaOperation, check func(a, b, out *big.Int, carried bool)) {
+// onOperands calls check with all pairs of extremes, each at every position, and random operands,
+// and with either part of the result, which are equal for operations of Fp.
+func onOperands(t *testing.T, operation ifmaOperation, check func(part int, a, b, out *big.Int, carried bool)) {
 	r := rand.New(rand.NewPCG(1, uint64(operation)))
 	try := func(operands [8][2]*big.Int) {
 		var a, b fe8
@@ -83,11 +84,13 @@ func onOperands(t *testing.T, operation ifmaOperation, check func(a, b, out *big
 			a.set(i, operands[i][0])
 			b.set(i, operands[i][1])
 		}
-		out := operation.of(&a, &b)
+		out := operation.of2(&a, &b)
 		for i := range operands {
-			check(operands[i][0], operands[i][1], out.number(i), out.carried(i))
-			if t.Failed() {
-				t.Fatalf("operation %d of %x and %x at position %d", operation, operands[i][0], operands[i][1], i)
+			for part := range out {
+				check(part, operands[i][0], operands[i][1], out[part].number(i), out[part].carried(i))
+				if t.Failed() {
+					t.Fatalf("operation %d of %x and %x at position %d, part %d", operation, operands[i][0], operands[i][1], i, part)
+				}
 			}
 		}
 	}
@@ -140,7 +143,7 @@ func TestProductsOfEightAgreeWithWholeNumbers(t *testing.T) {
 		ifmaSquare:      func(a, _ *big.Int) *big.Int { return new(big.Int).Mul(a, a) },
 		ifmaTwoProducts: func(a, b *big.Int) *big.Int { return new(big.Int).Mul(b, new(big.Int).Add(a, b)) },
 	} {
-		onOperands(t, operation, func(a, b, out *big.Int, carried bool) {
+		onOperands(t, operation, func(_ int, a, b, out *big.Int, carried bool) {
 			if !carried || !timesRadix(out, product(a, b)) {
 				t.Errorf("it is %x", out)
 			}
@@ -151,15 +154,46 @@ func TestProductsOfEightAgreeWithWholeNumbers(t *testing.T) {
 	}
 }
 
+func TestProductsInFp2OfEightAgreeWithWholeNumbers(t *testing.T) {
+	needIFMA(t)
+	mul := func(a, b *big.Int) *big.Int { return new(big.Int).Mul(a, b) }
+	// The parts of (a + bi)(c + di).
+	product := func(a, b, c, d *big.Int) [2]*big.Int {
+		real, imaginary := mul(a, c), mul(a, d)
+		return [2]*big.Int{real.Sub(real, mul(b, d)), imaginary.Add(imaginary, mul(b, c))}
+	}
+	for operation, parts := range map[ifmaOperation]func(a, b *big.Int) [2]*big.Int{
+		ifmaSquare2:  func(a, b *big.Int) [2]*big.Int { return product(a, b, a, b) },
+		ifmaProduct2: func(a, b *big.Int) [2]*big.Int { return product(a, b, b, b) },
+		ifmaTwoProducts2: func(a, b *big.Int) [2]*big.Int {
+			first, second := product(a, b, b, b), product(b, a, a, a)
+			return [2]*big.Int{first[0].Add(first[0], second[0]), first[1].Add(first[1], second[1])}
+		},
+	} {
+		most := times(512, prime)
+		if operation == ifmaSquare2 {
+			most = times(256, prime)
+		}
+		onOperands(t, operation, func(part int, a, b, out *big.Int, carried bool) {
+			if a.Cmp(most) > 0 || b.Cmp(most) > 0 {
+				return
+			}
+			if !carried || !timesRadix(out, parts(a, b)[part]) || out.Cmp(times(2, prime)) >= 0 {
+				t.Errorf("it is %x", out)
+			}
+		})
+	}
+}
+
 func TestSumsAndDifferencesOfEightAgreeWithWholeNumbers(t *testing.T) {
 	needIFMA(t)
-	onOperands(t, ifmaSum, func(a, b, out *big.Int, carried bool) {
+	onOperands(t, ifmaSum, func(_ int, a, b, out *big.Int, carried bool) {
 		if small(a, b) && (!carried || out.Cmp(new(big.Int).Add(a, b)) != 0) {
 			t.Errorf("the sum is %x", out)
 		}
 	})
 	fourPrimes := times(4, prime)
-	onOperands(t, ifmaDifference, func(a, b, out *big.Int, carried bool) {
+	onOperands(t, ifmaDifference, func(_ int, a, b, out *big.Int, carried bool) {
 		want := new(big.Int).Sub(a, b)
 		if small(a) && b.Cmp(fourPrimes) <= 0 && (!carried || out.Cmp(want.Add(want, fourPrimes)) != 0) {
 			t.Errorf("the difference is %x", out)
@@ -169,7 +203,7 @@ func TestSumsAndDifferencesOfEightAgreeWithWholeNumbers(t *testing.T) {
 
 func TestTheCanonicalOfEightIsBelowTheModulus(t *testing.T) {
 	needIFMA(t)
-	onOperands(t, ifmaCanonical, func(a, _, out *big.Int, carried bool) {
+	onOperands(t, ifmaCanonical, func(_ int, a, _, out *big.Int, carried bool) {
 		if !carried || out.Cmp(prime) >= 0 || !timesRadix(out, a) {
 			t.Errorf("the canonical number is %x", out)
 		}

@@ -1,7 +1,7 @@
 package curve
 
 func (g *group[E, P]) read(slab []byte, index []int, uncompressed bool) (Points, []int) {
-	if g.simd != nil && len(index) >= fewestRead {
+	if g.simd != nil && len(index) >= g.simd.fewest.read {
 		return g.readTogether(slab, index, uncompressed)
 	}
 	size := g.size(uncompressed)
@@ -87,7 +87,7 @@ func (g *group[E, P]) readPart(out []affine[E], states []state, slab []byte, par
 			}
 		}
 	}
-	rest := count - together(count, fewestRead)
+	rest := count - together(count, g.simd.fewest.read)
 	if count -= rest; rest > 0 {
 		for k := len(part) - 1; rest > 0; k-- {
 			if states[k] != pending {

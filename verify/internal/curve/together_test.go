@@ -453,3 +453,36 @@ func TestUncompressedPointsOfEveryNumberAreReadAlike(t *testing.T) {
 		}
 	}
 }
+
+// What goes together differs between processors with one port and with two. Nothing else may.
+func TestEitherNumberOfPortsGivesTheSame(t *testing.T) {
+	needIFMA(t)
+	if ports := ifmaPorts(); ports != 1 && ports != 2 {
+		t.Fatalf("the processor has %d ports", ports)
+	}
+	r := rand.New(rand.NewPCG(31, 31))
+	tag := []byte("ports")
+	for n := 1; n <= 26; n++ {
+		messages := make([][]byte, n)
+		for i := range messages {
+			messages[i] = []byte{byte(i)}
+		}
+		p, q := cancelling(r, Default(), n)
+		for _, g := range groups {
+			points, ws := some(Default(), g, n), randomWeights(r, n)
+			slab := encoded(Default(), points, false)
+			var results [][]byte
+			for _, b := range []*Backend{newBlst(1), newBlst(2)} {
+				read, bad := b.Read(g, slab, places(n), false)
+				if len(bad) > 0 || len(b.Outside(read)) > 0 || !b.PairingsCancel(p, q) {
+					t.Fatalf("G%d, %d: valid points or pairs are refused", g, n)
+				}
+				all := b.Join(read, b.Hash(g, tag, messages...), b.Mul(points, ws), b.MulSum(points, ws), b.Sum(points))
+				results = append(results, encoded(b, all, true))
+			}
+			if !bytes.Equal(results[0], results[1]) {
+				t.Errorf("G%d, %d: the results differ", g, n)
+			}
+		}
+	}
+}
