@@ -43,7 +43,7 @@ func (s *sets) Scheme(epoch uint64) (verify.Scheme, bool) {
 		return nil, false
 	}
 	switch scheme.(type) {
-	case *verify.Multisig, *verify.Threshold, *verify.Ed25519:
+	case *verify.Multisig, *verify.Threshold, *verify.Ed25519, *verify.Secp256r1:
 		return scheme, true // sound by construction
 	}
 	// By epoch: an embedder's scheme need not be comparable, and is not to be kept.
