@@ -425,8 +425,7 @@ impl Suite for Secp256r1 {
     const SIGNATURE: usize = 64;
 
     fn deal(rng: &mut ChaCha20Rng, namespace: &[u8], identities: Vec<Identity>) -> Validators<Self> {
-        let keys: Vec<_> =
-            identities.iter().map(|_| secp256r1::PrivateKey::random(&mut *rng)).collect();
+        let keys: Vec<_> = identities.iter().map(|_| secp256r1::PrivateKey::random(&mut *rng)).collect();
         let pairs: Vec<_> =
             identities.iter().map(Identity::public).zip(keys.iter().map(|k| k.public_key())).collect();
         let set: BiMap<_, _> = pairs.try_into().expect("keys are different");
