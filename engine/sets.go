@@ -44,7 +44,7 @@ func (s *sets) Scheme(epoch uint64) (verify.Scheme, bool) {
 		return nil, false
 	}
 	switch scheme.(type) {
-	case *verify.Multisig, *verify.Threshold, *verify.Ed25519: // sound by construction
+	case *verify.Multisig, *verify.Threshold, *verify.Ed25519, *verify.Secp256r1: // sound by construction
 		if !s.foreign(scheme) {
 			return scheme, true
 		}

@@ -55,7 +55,7 @@ func BenchmarkCombineAndCheck(b *testing.B) {
 
 // BenchmarkIsolate finds one invalid vote in a quorum of 100 validators'.
 func BenchmarkIsolate(b *testing.B) {
-	for _, k := range []schemeCase{blsCases[0], blsCases[4], {kind: testkit.Ed25519}} {
+	for _, k := range append(listCases, blsCases[0], blsCases[4]) {
 		set := newSet(b, k, 100, 1)
 		s := statement(b, set, subject(1), upTo(67)...)
 		place(s, 40, sign(b, set, 40, subject(2)))

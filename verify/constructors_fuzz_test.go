@@ -69,6 +69,12 @@ func FuzzConstructingASchemeNeverPanics(f *testing.F) {
 		if s, err := verify.NewEd25519(options.Namespace, identities); err == nil {
 			usable(t, s, n)
 		}
+		for i := range validators {
+			validators[i].Proof = nil
+		}
+		if s, err := verify.NewSecp256r1(options.Namespace, validators); err == nil {
+			usable(t, s, n)
+		}
 	})
 }
 

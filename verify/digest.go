@@ -12,6 +12,7 @@ const (
 	nameMultisig  = "multisig-"  // ‖ variant
 	nameThreshold = "threshold-" // ‖ variant
 	nameEd25519   = "ed25519"
+	nameSecp256r1 = "secp256r1"
 )
 
 // setDigest returns the digest by which processes compare what they know of an epoch's validators

@@ -22,6 +22,7 @@ func TestTheDigestOfASetIsThatOfTheSpecification(t *testing.T) {
 		{"multisig-minpk", newWeightedSet(t, schemeCase{kind: testkit.Multisig, variant: verify.MinPk}, 1, weights...)},
 		{"threshold-minsig", newSet(t, schemeCase{kind: testkit.Threshold}, 3, 1)},
 		{"threshold-minpk", newSet(t, schemeCase{kind: testkit.Threshold, variant: verify.MinPk}, 3, 1)},
+		{"secp256r1", newWeightedSet(t, schemeCase{kind: testkit.Secp256r1}, 1, weights...)},
 		{"ed25519", newWeightedSet(t, schemeCase{kind: testkit.Ed25519}, 1, weights...)},
 	} {
 		b := append(binary.AppendUvarint(nil, uint64(len(c.name))), c.name...)
@@ -59,6 +60,7 @@ func TestSetsThatDifferHaveDifferentDigests(t *testing.T) {
 	for i, set := range []*testkit.Set{
 		newSet(t, schemeCase{kind: testkit.Ed25519}, 4, 1), newSet(t, schemeCase{kind: testkit.Ed25519}, 4, 2),
 		newSet(t, schemeCase{kind: testkit.Ed25519}, 3, 1), newWeightedSet(t, schemeCase{kind: testkit.Ed25519}, 1, 1, 1, 1, 2),
+		newSet(t, schemeCase{kind: testkit.Secp256r1}, 4, 1), newSet(t, schemeCase{kind: testkit.Secp256r1}, 4, 2),
 		newSet(t, schemeCase{kind: testkit.Multisig}, 4, 1), newSet(t, schemeCase{kind: testkit.Multisig}, 4, 2),
 		newSet(t, schemeCase{kind: testkit.Threshold}, 4, 1), newSet(t, schemeCase{kind: testkit.Threshold}, 4, 2),
 	} {

@@ -3,12 +3,13 @@
 //
 // # Schemes
 //
-// A [Scheme] is the validator set of one epoch, its keys, and the mathematics of its votes. Three
+// A [Scheme] is the validator set of one epoch, its keys, and the mathematics of its votes. Four
 // come with Lanecast:
 //
 //	Multisig    BLS12-381; certificate: a bitmap of signers and one aggregate signature. Attributable.
 //	Threshold   BLS12-381; certificate: one signature, the same whichever quorum made it. Not attributable.
 //	Ed25519     certificate: a bitmap and the signatures, by the validators' identity keys. Attributable.
+//	Secp256r1   ECDSA over P-256; certificate: a bitmap and the signatures. Attributable.
 //
 // The BLS schemes exist in two variants: [MinSig] has signatures of 48 bytes in G1 and keys of 96
 // bytes in G2, [MinPk] the reverse. Schemes are built from public material, which the constructors
@@ -17,9 +18,10 @@
 //	m, err := verify.NewMultisig(config, validators)               // with a proof of possession of every key
 //	t, err := verify.NewThreshold(config, ids, group, shares)      // the outcome of a distributed key generation
 //	e, err := verify.NewEd25519(namespace, ids)
+//	p, err := verify.NewSecp256r1(namespace, validators)           // with compressed keys
 //
 // [Config] and [SecretKey] are for the BLS schemes only. The keys of an Ed25519 scheme are the
-// validators' identity keys.
+// validators' identity keys, those of a secp256r1 scheme are crypto/ecdsa's.
 //
 // A process that is a validator gets an [AckSigner] from its Scheme and its secret key, by the
 // method Signer. If its key is in an HSM, the embedder implements AckSigner. Sequencers' signatures
@@ -91,7 +93,7 @@
 // sums, since (σ₁+ε) + (σ₂−ε) passes as a sum and fails in the interpolation, which weighs the two
 // differently. Each threshold vote is checked for its subgroup and given a weight of its own.
 // Ed25519 signatures are verified in a batch, with random weights and cofactor, and one by one if
-// that fails.
+// that fails; ECDSA signatures always one by one.
 //
 // # Back ends, time and secrets
 //
@@ -101,9 +103,9 @@
 // it off; see [CheckEnvironment]. All verification is in variable time, since all its inputs are
 // public. Signing is constant-time with blst. With gnark-crypto it is not, and Signer refuses unless
 // [Config].AllowVariableTimeSigning is set; making keys and proofs of possession takes variable time
-// there too. Ed25519 signing is that of the standard library. A [SecretKey] does not show its secret
-// however it is printed. The memory of secrets is not wiped when they are no longer used; that of
-// intermediate copies is.
+// there too. Ed25519 signing and all of ECDSA are the standard library's. A [SecretKey] does not
+// show its secret however it is printed. The memory of secrets is not wiped when they are no longer
+// used; that of intermediate copies is.
 //
 // What never happens here: I/O, logging, goroutines, decisions about the protocol.
 package verify

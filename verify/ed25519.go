@@ -22,10 +22,7 @@ var zip215Rules = &zip215.Options{Verify: zip215.VerifyOptionsZIP_215}
 // bitmap and a quorum of signatures. Signatures verify under the rules of ZIP-215. It implements
 // [Scheme] and is attributable.
 type Ed25519 struct {
-	validatorSet
-	format wire.Format
-	prefix []byte
-	keys   []*zip215.ExpandedPublicKey
+	*signatureList[*zip215.ExpandedPublicKey]
 }
 
 // CheckIdentity demands of a key that signatures are to verify against, a validator's in an Ed25519
@@ -91,104 +88,29 @@ func (e *Ed25519) InNamespace(namespace []byte) bool { return signedIn(e.prefix,
 
 func newEd25519(namespace []byte, set validatorSet, order []int) (e *Ed25519, err error) {
 	set.digest = setDigest(nameEd25519, &set, func(i int) []byte { return set.identities[i][:] })
-	e = &Ed25519{
-		validatorSet: set,
-		format: wire.Format{
-			Kind: wire.SignersAndList, Participants: set.len(),
-			Signature: wire.SignatureSize, AckSignature: wire.SignatureSize,
-		},
-		prefix: prefix(namespace, ackSuffix),
-		keys:   make([]*zip215.ExpandedPublicKey, set.len()),
-	}
+	keys := make([]*zip215.ExpandedPublicKey, set.len())
 	for i, id := range set.identities {
-		if e.keys[i], err = zip215.NewExpandedPublicKey(id[:]); err != nil {
+		if keys[i], err = zip215.NewExpandedPublicKey(id[:]); err != nil {
 			return nil, fmt.Errorf("verify: validator %d of those given, %v: %w: %w", order[i], id, ErrKey, err)
 		}
 	}
-	return e, nil
+	return &Ed25519{newSignatureList(namespace, set, keys)}, nil
 }
 
 // ed25519Group is the Group of all Ed25519 schemes.
 type ed25519Group struct{}
 
-// Format implements [Scheme].
-func (e *Ed25519) Format() wire.Format { return e.format }
-
-// Attributable implements [Scheme]: true.
-func (e *Ed25519) Attributable() bool { return true }
-
 // Group implements [Scheme]: combinations of all Ed25519 schemes may be checked together.
 func (e *Ed25519) Group() any { return ed25519Group{} }
 
-// ed25519Combination holds the signatures of a certificate, in memory of its own.
-type ed25519Combination struct {
-	scheme     *Ed25519
-	message    []byte
-	signers    wire.Signers
-	who        []int  // the signers, ascending
-	signatures []byte // theirs, in this order
-}
+// ed25519Combination is a combination of an [Ed25519].
+type ed25519Combination = listCombination[*zip215.ExpandedPublicKey]
 
-func (c *ed25519Combination) signature(k int) []byte {
-	return c.signatures[k*wire.SignatureSize : (k+1)*wire.SignatureSize]
-}
-
-// AppendCertificate implements [Combination].
-func (c *ed25519Combination) AppendCertificate(dst []byte) []byte {
-	next := -1
-	return wire.AppendSignersAndList(dst, c.signers, func(wire.Participant) []byte {
-		next++
-		return c.signature(next)
-	})
-}
-
-// addTo adds the combination's signatures to a batch.
-func (c *ed25519Combination) addTo(batch *zip215.BatchVerifier) {
-	for k, i := range c.who {
-		batch.AddExpandedWithOptions(c.scheme.keys[i], c.message, c.signature(k), zip215Rules)
+// addToBatch adds the signatures of c to a batch.
+func addToBatch(batch *zip215.BatchVerifier, c *ed25519Combination) {
+	for k := range c.who {
+		batch.AddExpandedWithOptions(c.key(k), c.message, c.signature(k), zip215Rules)
 	}
-}
-
-// collect copies the votes of signers.
-func (e *Ed25519) collect(s *Statement, signers wire.Signers) (*ed25519Combination, []wire.Participant) {
-	present, absent := e.votes(s, signers, wire.SignatureSize)
-	c := &ed25519Combination{
-		scheme: e, message: ackMessage(e.prefix, &s.Subject), signers: e.bitmap(present), who: present,
-		signatures: make([]byte, 0, len(present)*wire.SignatureSize),
-	}
-	for _, i := range present {
-		c.signatures = append(c.signatures, s.Slab[i*wire.SignatureSize:(i+1)*wire.SignatureSize]...)
-	}
-	return c, absent
-}
-
-// Combine implements [Scheme]: the votes are only collected, since Ed25519 signatures are not added
-// up. The combination is nil for signers below the quorum.
-func (e *Ed25519) Combine(s *Statement, signers wire.Signers) (Combination, []wire.Participant) {
-	c, absent := e.collect(s, signers)
-	if len(absent) > 0 || !e.isQuorum(c.who) {
-		return nil, absent
-	}
-	return c, nil
-}
-
-// Open implements [Scheme].
-func (e *Ed25519) Open(s *Statement) (Combination, error) {
-	signers, signatures, err := e.format.SplitCertificate(s.Certificate)
-	if err != nil {
-		return nil, fmt.Errorf("verify: %w: %w", ErrCertificate, err)
-	}
-	if err := e.checkBitmap(signers); err != nil {
-		return nil, fmt.Errorf("verify: %w", err)
-	}
-	c := &ed25519Combination{
-		scheme: e, message: ackMessage(e.prefix, &s.Subject), signers: signers.Clone(),
-		who: make([]int, 0, signers.Count()), signatures: slices.Clone(signatures),
-	}
-	for p := range signers.All() {
-		c.who = append(c.who, int(p))
-	}
-	return c, nil
 }
 
 // Check implements [Scheme]: all signatures of all combinations are verified in one batch, under
@@ -208,7 +130,7 @@ func (e *Ed25519) Check(cs []Combination) bool {
 	}
 	batch := zip215.NewBatchVerifierWithCapacity(total)
 	for _, c := range cs {
-		c.(*ed25519Combination).addTo(batch)
+		addToBatch(batch, c.(*ed25519Combination))
 	}
 	return batch.VerifyBatchOnly(rand.Reader)
 }
@@ -221,7 +143,7 @@ func (e *Ed25519) InvalidVotes(s *Statement, signers wire.Signers) (invalid []wi
 		return invalid
 	}
 	batch := zip215.NewBatchVerifierWithCapacity(len(c.who))
-	c.addTo(batch)
+	addToBatch(batch, c)
 	if ok, each := batch.Verify(rand.Reader); !ok {
 		for k, valid := range each {
 			if !valid {

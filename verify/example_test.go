@@ -3,7 +3,10 @@ package verify_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -159,6 +162,47 @@ func ExampleNewEd25519() {
 		identities = append(identities, testkit.Identity(key))
 	}
 	scheme, err := verify.NewEd25519([]byte("example.net"), identities)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var signers []verify.AckSigner
+	for _, key := range keys[:3] {
+		signer, err := scheme.Signer(key)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		signers = append(signers, signer)
+	}
+	certificate, err := exampleCertificate(scheme, signers)
+	fmt.Println(len(certificate), "bytes,", err)
+	fmt.Println(verify.VerifyCertificate(scheme, exampleSubject, certificate))
+	// Output:
+	// 202 bytes, <nil>
+	// <nil>
+}
+
+// In a secp256r1 set each validator has a key of P-256 beside its identity.
+func ExampleNewSecp256r1() {
+	var validators []verify.Validator
+	var keys []*ecdsa.PrivateKey
+	for _, identity := range testkit.Identities(4, 1) {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		whole, err := key.PublicKey.Bytes() // 0x04 ‖ x ‖ y
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		compressed := append([]byte{2 + whole[64]&1}, whole[1:33]...)
+		validators = append(validators, verify.Validator{Identity: testkit.Identity(identity), Key: compressed})
+		keys = append(keys, key)
+	}
+	scheme, err := verify.NewSecp256r1([]byte("example.net"), validators)
 	if err != nil {
 		fmt.Println(err)
 		return

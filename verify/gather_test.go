@@ -6,7 +6,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -29,7 +28,7 @@ func broken(r *rand.Rand, k schemeCase, h *hostile, certificate []byte) []byte {
 		encoded := p.encode(false)
 		return append(out[:len(out)-len(encoded)], encoded...)
 	}
-	if k.kind == testkit.Ed25519 {
+	if !k.bls() {
 		out[r.IntN(len(out))] ^= 1 << r.IntN(8)
 		return out
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"flag"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"testing"
@@ -61,12 +62,15 @@ func newHostileSet(t testing.TB, k schemeCase, set *testkit.Set) *hostile {
 			"zeros":         make([]byte, size),
 			"ones":          bytes.Repeat([]byte{0xff}, size),
 		}
-		if k.kind == testkit.Ed25519 {
+		switch {
+		case k.kind == testkit.Secp256r1:
+			maps.Copy(v, ecdsaVotes(good, v["other message"]))
+		case k.kind == testkit.Ed25519:
 			s := bytes.Clone(good)
 			s[63] |= 0xf0
 			v["not canonical"] = s
 			v["other R"] = append(bytes.Clone(v["other message"][:32]), good[32:]...)
-		} else {
+		default:
 			p := decodePoint(k.variant, good)
 			e := decodePoint(k.variant, sign(t, h.set, 0, subject(7))) // the same for all, so that it cancels
 			other := decodePoint(k.variant, v["other message"])
@@ -174,7 +178,7 @@ func (h *hostile) check(t rapid.TB, s *verify.Statement) {
 	}
 }
 
-// The default of 100 patterns takes too long for nine schemes; -rapid.checks asks for more.
+// The default of 100 patterns takes too long for ten schemes; -rapid.checks asks for more.
 func init() { _ = flag.Set("rapid.checks", "8") }
 
 func TestEveryFastPathAgreesWithTheSlowTwinOnAnyPatternOfVotes(t *testing.T) {
@@ -321,7 +325,7 @@ func TestFaultyVotesAmongAHundredAreFound(t *testing.T) {
 	if verify.BackendName != "blst" {
 		t.Skip("slow without cgo")
 	}
-	eachScheme(t, []schemeCase{blsCases[0], blsCases[5], {kind: testkit.Ed25519}}, func(t *testing.T, k schemeCase) {
+	eachScheme(t, append(listCases, blsCases[0], blsCases[5]), func(t *testing.T, k schemeCase) {
 		h := newHostile(t, k, 100)
 		s := statement(t, h.set, h.subject, upTo(67)...)
 		want := []wire.Participant{0, 31, 32, 66}

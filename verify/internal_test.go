@@ -2,7 +2,11 @@ package verify
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"encoding/hex"
 	"fmt"
+	"math/big"
 	"math/bits"
 	"slices"
 	"testing"
@@ -179,6 +183,56 @@ func TestAWeightedEquationHoldsWithAnyMixtureOfEqualAndDifferentKeys(t *testing.
 			if p.allHold(wrong) {
 				t.Errorf("%v: holds with equation %d negated", v, i)
 			}
+		}
+	}
+}
+
+// RFC 6979, A.2.5: the signature with SHA-256 on "sample", whose s is high, and that on "test",
+// whose s is low.
+func TestECDSASignaturesAreThoseOfRFC6979WithLowS(t *testing.T) {
+	unhex := func(s string) []byte {
+		b, err := hex.DecodeString(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), unhex("c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	high := unhex("f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8")
+	low := new(big.Int).Sub(elliptic.P256().Params().N, new(big.Int).SetBytes(high)).Bytes()
+	for message, want := range map[string][]byte{
+		"sample": append(unhex("efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716"), low...),
+		"test": append(unhex("f1abb023518351cd71d881567b1ea663ed3efcf6c5132b354f28d3b0b7d38367"),
+			unhex("019f4113742a2b14bd25926b49c649155f267e60d3814b4c0cc84250e46f0083")...),
+	} {
+		if got, err := signWithECDSA(key)([]byte(message)); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: %x, %v", message, got, err)
+		}
+	}
+}
+
+// Every signature comes through DER unchanged, however many zeros its halves begin with.
+func TestSignaturesComeThroughDERUnchanged(t *testing.T) {
+	halves := [][]byte{
+		append(make([]byte, 31), 1), append(make([]byte, 31), 0x80), append(make([]byte, 30), 0x80, 0),
+		bytes.Repeat([]byte{0x7f}, 32), append([]byte{0}, bytes.Repeat([]byte{0xff}, 31)...), secp256r1Half,
+	}
+	for _, r := range append(halves, bytes.Repeat([]byte{0x80}, 32), secp256r1Order) {
+		for _, s := range halves {
+			want := slices.Concat(r, s)
+			der := appendDER(nil, want)
+			if got, err := fromDER(der); err != nil || !bytes.Equal(got, want) || len(der) > maxDER {
+				t.Errorf("%x became %x by way of %x: %v", want, got, der, err)
+			}
+		}
+	}
+	for _, bad := range []string{"", "30", "3000", "300601010202", "30060201010201", "3105020101020101", "3007020101020101ff", "30820102"} {
+		b, _ := hex.DecodeString(bad)
+		if got, err := fromDER(b); err == nil {
+			t.Errorf("%s became %x", bad, got)
 		}
 	}
 }

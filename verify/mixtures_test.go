@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/verify/batch"
 	"github.com/lanecast/lanecast/wire"
@@ -116,14 +115,14 @@ func (h *hostile) mix(r *rand.Rand) *verify.Statement {
 		}
 		place(s, i, h.votes[i][kind])
 	}
-	if present := slices.Collect(s.Signers.All()); len(present) >= 2 && valid < 1 && h.kind != testkit.Ed25519 && r.IntN(3) == 0 {
+	if present := slices.Collect(s.Signers.All()); len(present) >= 2 && valid < 1 && h.bls() && r.IntN(3) == 0 {
 		r.Shuffle(len(present), func(i, j int) { present[i], present[j] = present[j], present[i] })
 		pair := [][2]string{{"plus e", "minus e"}, {"plus torsion", "minus torsion"}, {"valid", "negated"}}[r.IntN(3)]
 		for k, kind := range pair {
 			place(s, int(present[k]), h.votes[present[k]][kind])
 		}
 	}
-	if h.kind != testkit.Ed25519 && (n > 13 || r.IntN(3) == 0) {
+	if h.bls() && (n > 13 || r.IntN(3) == 0) {
 		h.collude(r, s)
 	}
 	s.MayDefer = r.IntN(2) == 0

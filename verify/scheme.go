@@ -7,10 +7,14 @@ import (
 )
 
 // Scheme is the validator set of one epoch, its keys, and the mathematics of its votes. Lanecast
-// comes with [Multisig], [Threshold] and [Ed25519]; an embedder may bring another.
+// comes with [Multisig], [Threshold], [Ed25519] and [Secp256r1]; an embedder may bring another.
 //
 // A Scheme is immutable and safe for use by many goroutines at once. Workers call its methods from
 // Combine on, with bytes from the network: these must not panic and must not keep a Statement.
+//
+// A Scheme for which Check of many combinations costs no less than checking each by itself may say
+// so by a method Batchable() bool that returns false, as [Secp256r1] does. Its statements are then
+// verified one by one, by all workers that are idle.
 type Scheme interface {
 	// Format describes the encoding of the scheme's certificates and votes. Format().Participants
 	// is n.

@@ -255,7 +255,7 @@ func TestSchemesOfOneGroupAreCheckedTogether(t *testing.T) {
 func TestACombinationOfAnotherGroupIsWrong(t *testing.T) {
 	var cs []verify.Combination
 	var sets []*testkit.Set
-	for _, k := range []schemeCase{blsCases[0], blsCases[2], {kind: testkit.Ed25519}} {
+	for _, k := range append(listCases, blsCases[0], blsCases[2]) {
 		set := newSet(t, k, 4, 1)
 		s := statement(t, set, subject(5), 0, 1, 2)
 		c, _ := set.Scheme.Combine(s, s.Signers)

@@ -124,6 +124,7 @@ func TestASetHasBetweenOneAnd65535Validators(t *testing.T) {
 			second(verify.NewMultisig(options(verify.MinSig), validators)),
 			second(verify.NewThreshold(options(verify.MinSig), ids, nil, nil)),
 			second(verify.NewEd25519(namespace, ids)),
+			second(verify.NewSecp256r1(namespace, validators)),
 		} {
 			if !errors.Is(err, verify.ErrValidatorSet) || !strings.Contains(err.Error(), "1 to 65535") {
 				t.Errorf("%d validators: %v", len(ids), err)
@@ -259,6 +260,15 @@ func TestRule3_1_NoValidatorSetTakesAnIdentityOfSmallOrder(t *testing.T) {
 			_, err := verify.NewEd25519(namespace, ids)
 			return err
 		},
+	}
+	points := newSet(t, schemeCase{kind: testkit.Secp256r1}, 4, 1).PublicKeys
+	constructors["secp256r1"] = func(ids []wire.PublicKey) error {
+		validators := make([]verify.Validator, len(ids))
+		for i, id := range ids {
+			validators[i] = verify.Validator{Identity: id, Key: points[i]}
+		}
+		_, err := verify.NewSecp256r1(namespace, validators)
+		return err
 	}
 	for _, v := range variants {
 		validators, _ := members(t, v, 4)

@@ -69,9 +69,12 @@ func (t *twin) vote(i int, s wire.Subject, vote []byte) bool {
 	name := string(binary.BigEndian.AppendUint32(append(bytes.Clone(m), vote...), uint32(i)))
 	v, ok := t.verdicts[name]
 	if !ok {
-		if t.kind == testkit.Ed25519 {
+		switch t.kind {
+		case testkit.Ed25519:
 			v = zip215(t.keys[i], m, vote)
-		} else {
+		case testkit.Secp256r1:
+			v = ecdsaTwin(t.keys[i], m, vote)
+		default:
 			v = t.verify(vote, t.uncompressed, [][]byte{t.keys[i]}, m)
 		}
 		t.verdicts[name] = v
@@ -112,7 +115,7 @@ func (t *twin) certificate(s wire.Subject, c []byte) bool {
 		return false
 	}
 	for k, i := range signers {
-		if !zip215(t.keys[i], m, c[64*k:64*k+64]) {
+		if !t.vote(i, s, c[64*k:64*k+64]) {
 			return false
 		}
 	}

@@ -118,6 +118,10 @@ func (r *vectorRun) run(t *testing.T, c vectorCase) {
 	if (c.Difference == "") != (c.UpstreamDecode == "") {
 		t.Error("a difference is there with its reason, or not at all")
 	}
+	if c.Type == "key" {
+		checkKey(t, c)
+		return
+	}
 	if c.Decode != "ok" || c.Verify == nil {
 		return
 	}
@@ -138,6 +142,21 @@ func (r *vectorRun) run(t *testing.T, c vectorCase) {
 	}
 	if got := r.holds(t, c.Type, set, b); got != *c.Verify {
 		t.Errorf("verified: %t, want %t", got, *c.Verify)
+	}
+}
+
+// checkKey builds a set of one validator with the signing key of a case.
+func checkKey(t *testing.T, c vectorCase) {
+	if c.Scheme != "secp256r1" {
+		t.Fatalf("a key of scheme %q", c.Scheme)
+	}
+	key, err := hex.DecodeString(c.Encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = verify.NewSecp256r1(nil, []verify.Validator{{Identity: ids(1)[0], Key: key}})
+	if (err == nil) != (c.Decode == "ok") || err != nil && !errors.Is(err, verify.ErrKey) {
+		t.Errorf("%v, want %s", err, c.Decode)
 	}
 }
 
@@ -334,6 +353,8 @@ func newVectorScheme(c vectorCase, namespace []byte) (verify.Scheme, error) {
 		return verify.NewThreshold(o, identities, group, keys)
 	case "ed25519":
 		return verify.NewEd25519(namespace, identities)
+	case "secp256r1":
+		return verify.NewSecp256r1(namespace, validators)
 	}
 	return nil, fmt.Errorf("unknown scheme %q", c.Scheme)
 }

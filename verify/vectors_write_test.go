@@ -85,6 +85,7 @@ var vectorKinds = []vectorKind{
 	{testkit.Threshold, verify.MinSig, "bls12381-threshold", "minsig", "threshold-minsig"},
 	{testkit.Threshold, verify.MinPk, "bls12381-threshold", "minpk", "threshold-minpk"},
 	{testkit.Ed25519, verify.MinSig, "ed25519", "", "ed25519"},
+	{testkit.Secp256r1, verify.MinSig, "secp256r1", "", "secp256r1"},
 }
 
 // vectorWriter makes cases over sets of one kind.

@@ -21,11 +21,17 @@ type schemeCase struct {
 }
 
 func (k schemeCase) String() string {
-	if k.kind == testkit.Ed25519 {
+	if !k.bls() {
 		return string(k.kind)
 	}
 	return fmt.Sprintf("%s-%v-%v", k.kind, k.variant, k.acks)
 }
+
+// bls reports whether the scheme adds signatures up.
+func (k schemeCase) bls() bool { return k.kind == testkit.Multisig || k.kind == testkit.Threshold }
+
+// listCases are the schemes whose certificates list signatures.
+var listCases = []schemeCase{{kind: testkit.Ed25519}, {kind: testkit.Secp256r1}}
 
 var blsCases = []schemeCase{
 	{testkit.Multisig, verify.MinSig, verify.Compressed},
@@ -38,7 +44,7 @@ var blsCases = []schemeCase{
 	{testkit.Threshold, verify.MinPk, verify.Uncompressed},
 }
 
-var schemeCases = append(slices.Clone(blsCases), schemeCase{kind: testkit.Ed25519})
+var schemeCases = slices.Concat(blsCases, listCases)
 
 func eachScheme(t *testing.T, cases []schemeCase, run func(t *testing.T, k schemeCase)) {
 	for _, k := range cases {

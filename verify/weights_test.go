@@ -123,6 +123,7 @@ var weightedKinds = []schemeCase{
 	{testkit.Multisig, verify.MinSig, verify.Compressed},
 	{testkit.Multisig, verify.MinPk, verify.Uncompressed},
 	{kind: testkit.Ed25519},
+	{kind: testkit.Secp256r1},
 }
 
 func newWeightedSet(t testing.TB, k schemeCase, seed uint64, weights ...uint64) *testkit.Set {

@@ -25,6 +25,7 @@ func TestEverySchemeCertifiesOnAllLanes(t *testing.T) {
 		"--scheme threshold --variant minsig --signatures uncompressed",
 		"--scheme threshold --variant minpk",
 		"--scheme ed25519",
+		"--scheme secp256r1",
 		"--acks sequencer --scheme multisig --weights zipf",
 		"--acks sequencer --scheme threshold",
 		"--acks sequencer --scheme ed25519",
@@ -53,7 +54,7 @@ func TestEverySchemeCertifiesOnAllLanes(t *testing.T) {
 			if m.Acks < least || m.Acks >= below || m.Nodes < 2 || (m.Certificates > 0) != toSequencer || (r.CertificatesReceived > 0) != toSequencer {
 				t.Errorf("%+v messages per certificate, %d certificates received", m, r.CertificatesReceived)
 			}
-			if want := map[bool]string{true: "", false: r.Variant}[strings.Contains(args, "ed25519")]; r.Variant != want {
+			if want := map[bool]string{true: "", false: r.Variant}[strings.Contains(args, "ed25519") || strings.Contains(args, "secp256r1")]; r.Variant != want {
 				t.Errorf("variant %q", r.Variant)
 			}
 		})

@@ -98,9 +98,9 @@ func (cfg *config) check() error {
 
 func (cfg *config) checkNames() error {
 	switch testkit.Kind(cfg.scheme) {
-	case testkit.Multisig, testkit.Threshold, testkit.Ed25519:
+	case testkit.Multisig, testkit.Threshold, testkit.Ed25519, testkit.Secp256r1:
 	default:
-		return usagef("--scheme must be multisig, threshold or ed25519, got %q", cfg.scheme)
+		return usagef("--scheme must be multisig, threshold, ed25519 or secp256r1, got %q", cfg.scheme)
 	}
 	if cfg.variant != verify.MinSig.String() && cfg.variant != verify.MinPk.String() {
 		return usagef("--variant must be minsig or minpk, got %q", cfg.variant)
@@ -108,14 +108,14 @@ func (cfg *config) checkNames() error {
 	if cfg.signatures != verify.Compressed.String() && cfg.signatures != verify.Uncompressed.String() {
 		return usagef("--signatures must be compressed or uncompressed, got %q", cfg.signatures)
 	}
-	if cfg.kind() == testkit.Ed25519 && cfg.ackEncoding() == verify.Uncompressed {
-		return usagef("--signatures uncompressed is for BLS; --scheme ed25519 has one encoding only")
+	if !cfg.bls() && cfg.ackEncoding() == verify.Uncompressed {
+		return usagef("--signatures uncompressed is for BLS; --scheme %s has one encoding only", cfg.scheme)
 	}
 	if cfg.acks != engine.AcksToAll.String() && cfg.acks != engine.AcksToSequencer.String() {
 		return usagef("--acks must be all or sequencer, got %q", cfg.acks)
 	}
 	if cfg.kind() == testkit.Threshold && cfg.weights != equalWeights {
-		return usagef("--weights is for multisig and ed25519; in --scheme threshold each validator has one share")
+		return usagef("--weights is not for threshold; in --scheme threshold each validator has one share")
 	}
 	return nil
 }
@@ -124,8 +124,8 @@ func (cfg *config) checkNames() error {
 func (cfg *config) bind(f *pflag.FlagSet, validators, sequencers string) {
 	f.IntVar(&cfg.validators, "validators", cfg.validators, validators)
 	f.IntVar(&cfg.sequencers, "sequencers", cfg.sequencers, sequencers)
-	f.StringVar(&cfg.scheme, "scheme", cfg.scheme, "what certifies: multisig, threshold or ed25519")
-	f.StringVar(&cfg.variant, "variant", cfg.variant, "where BLS signatures lie: minsig (G1) or minpk (G2); ed25519 has none")
+	f.StringVar(&cfg.scheme, "scheme", cfg.scheme, "what certifies: multisig, threshold, ed25519 or secp256r1")
+	f.StringVar(&cfg.variant, "variant", cfg.variant, "where BLS signatures lie: minsig (G1) or minpk (G2)")
 	f.StringVar(&cfg.signatures, "signatures", cfg.signatures, "how acks carry BLS signatures: compressed or uncompressed")
 	f.StringVar(&cfg.acks, "acks", cfg.acks, "to whom acks go: all, or the sequencer, which then sends the certificate")
 	f.StringVar(&cfg.weights, "weights", cfg.weights, "validators' voting power: equal, zipf, or a file with a whole number on each line")
@@ -135,6 +135,11 @@ func (cfg *config) bind(f *pflag.FlagSet, validators, sequencers string) {
 }
 
 func (cfg *config) kind() testkit.Kind { return testkit.Kind(cfg.scheme) }
+
+// bls reports whether the scheme has a variant, and acks that may be uncompressed.
+func (cfg *config) bls() bool {
+	return cfg.kind() == testkit.Multisig || cfg.kind() == testkit.Threshold
+}
 
 func (cfg *config) blsVariant() verify.Variant {
 	if cfg.variant == verify.MinPk.String() {

@@ -18,6 +18,7 @@ import (
 var partNames = []struct{ prefix, name string }{
 	{"github.com/lanecast/lanecast/verify.(*blsSigner)", "own acks"},
 	{"github.com/lanecast/lanecast/verify.(*ed25519Signer)", "own acks"},
+	{"github.com/lanecast/lanecast/verify.(*secp256r1Signer)", "own acks"},
 	{"github.com/lanecast/lanecast/verify.(*ChunkVerifier)", "chunk signatures"},
 	{"github.com/lanecast/lanecast/internal/inbox.", "inbox"},
 	{"github.com/lanecast/lanecast/verify/internal/curve.(*Backend).PairingsCancel", "pairings"},

@@ -42,7 +42,7 @@ func nodeRun(t *testing.T, status int, args string) *nodeResult {
 func TestANodeUnderClosedLoadCertifiesInEveryScheme(t *testing.T) {
 	t.Parallel()
 	for _, flags := range []string{
-		"--scheme multisig", "--scheme multisig --variant minpk --signatures uncompressed", "--scheme threshold", "--scheme ed25519",
+		"--scheme multisig", "--scheme multisig --variant minpk --signatures uncompressed", "--scheme threshold", "--scheme ed25519", "--scheme secp256r1",
 		"--acks sequencer --weights zipf", "--acks sequencer --scheme threshold",
 	} {
 		t.Run(flags, func(t *testing.T) {

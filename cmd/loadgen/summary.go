@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/engine"
-	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 )
 
@@ -37,7 +36,7 @@ type parameter struct {
 type summary struct {
 	Mode       string  `json:"mode"`
 	Scheme     string  `json:"scheme"`
-	Variant    string  `json:"variant"` // "" for ed25519, which has none
+	Variant    string  `json:"variant"` // "" for schemes that have none
 	Signatures string  `json:"signatures"`
 	Acks       string  `json:"acks"`    // to whom they go: all or sequencer
 	Weights    string  `json:"weights"` // equal, zipf or the name of a file
@@ -130,7 +129,7 @@ func newSummary(mode string, cfg *config, before, after moment) summary {
 		CPU: max(0, (after.cpu - before.cpu).Seconds()), MaxRSS: peakMemory(),
 		Problems: []string{}, Unmet: []string{},
 	}
-	if cfg.kind() == testkit.Ed25519 {
+	if !cfg.bls() {
 		c.Variant = ""
 	}
 	if seconds > 0 {

@@ -18,12 +18,13 @@ const (
 	ThresholdMinSig Scheme = "threshold-minsig"
 	ThresholdMinPk  Scheme = "threshold-minpk"
 	Ed25519         Scheme = "ed25519"
+	Secp256r1       Scheme = "secp256r1"
 )
 
 // KeyedSchemes and RealSchemes are all schemes.
 var (
 	KeyedSchemes = []Scheme{KeyedSum, KeyedGroup, KeyedList}
-	RealSchemes  = []Scheme{MultisigMinSig, MultisigMinPk, ThresholdMinSig, ThresholdMinPk, Ed25519}
+	RealSchemes  = []Scheme{MultisigMinSig, MultisigMinPk, ThresholdMinSig, ThresholdMinPk, Ed25519, Secp256r1}
 )
 
 // Config determines a run.

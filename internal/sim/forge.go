@@ -33,9 +33,14 @@ func (r *Roster) forge(vote []byte, how forgery, bit int) []byte {
 		for i := range vote {
 			vote[i] = 0xFF
 		}
-	case how == flipped || r.config.Scheme == Ed25519 || r.config.Scheme == KeyedList:
-		// Not a bit of the first byte: that might make the vote unreadable, or mean nothing.
-		at := 8 + bit%(8*len(vote)-8)
+	case how == flipped || r.config.Scheme == Ed25519 || r.config.Scheme == Secp256r1 || r.config.Scheme == KeyedList:
+		// Not a bit of the first byte: that might make the vote unreadable, or mean nothing. In an
+		// ECDSA vote not a bit of s either.
+		end := len(vote)
+		if r.config.Scheme == Secp256r1 {
+			end /= 2
+		}
+		at := 8 + bit%(8*end-8)
 		vote[at/8] ^= 1 << (at % 8)
 	case r.keyed():
 		e, _ := model.ParseVote(vote)

@@ -1,10 +1,14 @@
 package sim
 
 import (
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/big"
 
 	bls "github.com/consensys/gnark-crypto/ecc/bls12-381"
 
@@ -144,13 +148,33 @@ func (v *realIndependent) message(s wire.Subject) []byte {
 
 func (v *realIndependent) vote(i wire.Participant, s wire.Subject, signature []byte) error {
 	m := v.message(s)
-	if v.scheme == Ed25519 {
+	switch v.scheme {
+	case Ed25519:
 		if !ed25519.Verify(v.keys[i], m, signature) {
+			return errForged
+		}
+		return nil
+	case Secp256r1:
+		if !verifyECDSA(v.keys[i], m, signature) {
 			return errForged
 		}
 		return nil
 	}
 	return v.pairing(m, signature, v.keys[i])
+}
+
+// verifyECDSA verifies r ‖ s under a compressed key, with the lower s.
+func verifyECDSA(key, message, signature []byte) bool {
+	curve := elliptic.P256()
+	x, y := elliptic.UnmarshalCompressed(curve, key)
+	whole := append([]byte{4}, append(x.FillBytes(make([]byte, 32)), y.FillBytes(make([]byte, 32))...)...)
+	public, err := ecdsa.ParseUncompressedPublicKey(curve, whole)
+	if err != nil || len(signature) != 64 {
+		return false
+	}
+	r, s := new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])
+	digest := sha256.Sum256(message)
+	return new(big.Int).Lsh(s, 1).Cmp(curve.Params().N) < 0 && ecdsa.Verify(public, digest[:], r, s)
 }
 
 func (v *realIndependent) certificate(s wire.Subject, certificate []byte) error {
@@ -162,11 +186,11 @@ func (v *realIndependent) certificate(s wire.Subject, certificate []byte) error 
 	if err != nil {
 		return err
 	}
-	if v.scheme == Ed25519 {
+	if v.scheme == Ed25519 || v.scheme == Secp256r1 {
 		votes, err := listed(signers, rest, ed25519.SignatureSize)
 		for k, i := range signers {
-			if err == nil && !ed25519.Verify(v.keys[i], m, votes[k]) {
-				err = errForged
+			if err == nil {
+				err = v.vote(wire.Participant(i), s, votes[k])
 			}
 		}
 		return err

@@ -154,6 +154,8 @@ func realSet(s Scheme, keys []ed25519.PrivateKey, epoch uint64, weights []uint64
 		kind = testkit.Threshold
 	case Ed25519:
 		kind = testkit.Ed25519
+	case Secp256r1:
+		kind = testkit.Secp256r1
 	}
 	if s == MultisigMinPk || s == ThresholdMinPk {
 		variant = verify.MinPk

@@ -19,14 +19,14 @@ func sized(n *Network, upstream int64) int64 {
 		return upstream
 	case long > 0:
 		return min(long, upstream)
-	case slices.Contains(KeyedSchemes, n.Scheme), n.Scheme == Ed25519:
+	case slices.Contains(KeyedSchemes, n.Scheme), n.Scheme == Ed25519, n.Scheme == Secp256r1:
 		return min(100, upstream)
 	}
 	return min(10, upstream/10)
 }
 
 // realSchemes returns the real schemes that a scenario runs with: all in the long form, otherwise
-// Ed25519 and one pairing scheme, which depends on the scenario's name.
+// one without pairings and one with, which depend on the scenario's name.
 func realSchemes(t *testing.T) []Scheme {
 	switch {
 	case longHeights() > 0:
@@ -36,7 +36,7 @@ func realSchemes(t *testing.T) []Scheme {
 	}
 	h := fnv.New32()
 	h.Write([]byte(t.Name()))
-	return []Scheme{Ed25519, RealSchemes[h.Sum32()%4]}
+	return []Scheme{RealSchemes[4+h.Sum32()/4%2], RealSchemes[h.Sum32()%4]}
 }
 
 // each runs a scenario with all keyed and some real schemes, and under one of them with the other

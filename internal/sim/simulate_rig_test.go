@@ -17,7 +17,7 @@ var (
 )
 
 // The long form: LANECAST_SIM_RUNS is the number of fault runs of each kind. LANECAST_SIM_HEIGHTS
-// runs upstream's scenarios with all five real schemes up to that many heights; normally each runs
+// runs upstream's scenarios with all six real schemes up to that many heights; normally each runs
 // with two of them, and with fewer heights where pairings are computed.
 const (
 	runsVariable    = "LANECAST_SIM_RUNS"

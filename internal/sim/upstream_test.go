@@ -9,8 +9,7 @@ import (
 
 // What follows are the tests of upstream's engine (consensus/src/ordered_broadcast/mod.rs of
 // commonware-consensus 2026.4.0, and mocks beside it) as scenarios with upstream's own numbers. The
-// comment of each names the test. Upstream runs each with six schemes, of which all but secp256r1
-// are here.
+// comment of each names the test. Upstream runs each with six schemes, and so they run here.
 //
 // The time is virtual and counts from the start. A height counts once every process, not only one of
 // them, has reported it for every lane; without holes, once it has reported all heights below as

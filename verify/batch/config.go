@@ -33,7 +33,7 @@ type Config struct {
 	BatchSize int
 	// BatchDelay is for how long a batch smaller than BatchSize waits for more statements, 0 to
 	// MaxBatchDelay. With 0, the default, an idle worker verifies at once whatever is there.
-	// Statements marked Unbatched never wait.
+	// Statements that are not batched never wait.
 	BatchDelay time.Duration
 
 	// Chunks verifies chunk signatures. Required.
@@ -94,7 +94,7 @@ func (p *Panic) Unwrap() error {
 // Info describes one batch.
 type Info struct {
 	Statements int
-	Unbatched  bool          // one statement that was marked Unbatched
+	Unbatched  bool          // one statement: marked Unbatched, or of a scheme that gains nothing from batches
 	Duration   time.Duration // from the start to the verdicts
 	Splits     int           // calls of Scheme.Check that failed
 }

@@ -12,7 +12,9 @@
 // one. While all are busy the list grows, and the next idle worker takes all of it, up to
 // BatchSize. So load makes batches larger and idleness makes latency small, with nothing to tune.
 // BatchDelay may hold a small batch back. Statements marked Unbatched have a list of their own and
-// go one by one. Workers take from the two lists alternately, so neither kind can starve the other.
+// go one by one; so do those of a scheme whose method Batchable says that batches save nothing, and
+// idle workers share these. Workers take from the two lists alternately, so neither kind can starve
+// the other.
 //
 // Workers are tasks on an ants pool, at most Config.Workers at once. They end when the lists are
 // empty. The lists are under a mutex, which is held for moving a few pointers. Verdicts go back on

@@ -32,7 +32,7 @@ func realVotes(t testing.TB, set *testkit.Set, i int) *verify.Statement {
 	return s
 }
 
-// All five schemes in one batch: good votes, votes of others passed off as one's own, garbage,
+// All six schemes in one batch: good votes, votes of others passed off as one's own, garbage,
 // certificates good and bad, and a node. Every certificate made is verified afresh.
 func TestTheRealSchemesInOneBatch(t *testing.T) {
 	namespace := []byte("real")
@@ -45,7 +45,7 @@ func TestTheRealSchemesInOneBatch(t *testing.T) {
 	}{
 		{testkit.Multisig, verify.MinSig, verify.Compressed}, {testkit.Multisig, verify.MinPk, verify.Uncompressed},
 		{testkit.Threshold, verify.MinSig, verify.Uncompressed}, {testkit.Threshold, verify.MinPk, verify.Compressed},
-		{testkit.Ed25519, 0, 0},
+		{testkit.Ed25519, 0, 0}, {testkit.Secp256r1, 0, 0},
 	} {
 		set, err := testkit.New(k.kind, k.variant, k.acks, n, namespace, 1)
 		if err != nil {

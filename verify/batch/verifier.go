@@ -217,11 +217,18 @@ func (v *Verifier) cancelled() error {
 
 // put appends to a list. It is called with mu held, as are all functions up to tick.
 func (v *Verifier) put(it item) {
-	if it.statement.Unbatched {
+	if it.statement.Unbatched || !batchable(it.statement.Scheme) {
 		v.unbatched.push(it)
 	} else {
 		v.ready.push(it)
 	}
+}
+
+// batchable reports whether statements of a scheme cost less together than one by one. Those that do
+// not are taken one by one, so that all idle workers share them.
+func batchable(s verify.Scheme) bool {
+	b, says := s.(interface{ Batchable() bool })
+	return !says || b.Batchable()
 }
 
 // batchDue reports whether a batch may be taken now. If a small one is held back, wait is for how

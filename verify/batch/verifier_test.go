@@ -460,3 +460,42 @@ func TestTheListReusesItsMemoryAndKeepsItsOrder(t *testing.T) {
 		t.Fatal("an empty list holds on to a large array")
 	}
 }
+
+// single is a scheme for which batches save nothing.
+type single struct{ *fake }
+
+func (single) Batchable() bool { return false }
+
+func TestStatementsThatGainNothingFromABatchAreSharedByTheWorkers(t *testing.T) {
+	var mu sync.Mutex
+	var infos []Info
+	b := newBench(t, Config{Workers: 3, BatchSize: 64, Observe: func(i Info) {
+		mu.Lock()
+		infos = append(infos, i)
+		mu.Unlock()
+	}})
+	f, entered, open := gated(4)
+	defer open()
+	var ss []*verify.Statement
+	for i := range 7 {
+		s := f.votes(i, everyone(4))
+		s.Scheme = single{f}
+		ss = append(ss, s)
+	}
+	b.Submit(ss...)
+	eventually(t, "all workers busy", func() bool { return entered.Load() == 3 })
+	open()
+	for _, v := range b.wait(t, 7) {
+		if v.Certificate == nil || v.Err != nil {
+			t.Errorf("%+v", v)
+		}
+	}
+	b.Close()
+	mu.Lock()
+	defer mu.Unlock()
+	for _, i := range infos {
+		if i.Statements != 1 || !i.Unbatched {
+			t.Errorf("%+v", i)
+		}
+	}
+}

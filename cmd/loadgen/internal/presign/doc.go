@@ -16,7 +16,7 @@
 // package may ever be in a validator set on which somebody relies. Nothing here is constant-time
 // either.
 //
-// Ed25519 has no such shortcut: its acks are signed one by one.
+// Ed25519 and ECDSA have no such shortcut: their acks are signed one by one.
 //
 // A [Set] holds the keys, [Set.Sign] makes a [Lane]: for every height the sequencer's node, with a
 // parent certificate by a random quorum, and the acks of all validators. It also makes one invalid

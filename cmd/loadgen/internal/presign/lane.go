@@ -87,8 +87,13 @@ func (s *Set) Sign(ctx context.Context, p Plan) (*Lane, error) {
 // quorum.
 func (s *Set) sign(l *Lane, subject *wire.Subject, quorum wire.Signers) ([]byte, error) {
 	message := subject.AppendTo(slices.Clip(s.ackPrefix))
-	if s.options.Kind == testkit.Ed25519 {
-		return s.signEd25519(l, message, quorum), nil
+	switch s.options.Kind {
+	case testkit.Ed25519:
+		return s.signEach(l, quorum, func(i wire.Participant) ([]byte, error) { return ed25519.Sign(s.identities[i], message), nil })
+	case testkit.Secp256r1:
+		return s.signEach(l, quorum, func(i wire.Participant) ([]byte, error) {
+			return s.signers[i].SignAck(context.Background(), *subject)
+		})
 	}
 	h, err := hash(s.options.Variant, message)
 	if err != nil {
@@ -109,20 +114,27 @@ func (s *Set) sign(l *Lane, subject *wire.Subject, quorum wire.Signers) ([]byte,
 	return wire.AppendSignersAndAggregate(nil, quorum, h.times(nil, modulo(k))), nil
 }
 
-func (s *Set) signEd25519(l *Lane, message []byte, quorum wire.Signers) []byte {
-	vote := func(i wire.Participant) []byte { return ed25519.Sign(s.identities[i], message) }
-	if !l.ackless {
-		begin := len(l.votes)
-		for i := range s.identities {
-			l.votes = append(l.votes, vote(wire.Participant(i))...)
+// signEach is sign for schemes whose signatures are not added up.
+func (s *Set) signEach(l *Lane, quorum wire.Signers, vote func(i wire.Participant) ([]byte, error)) ([]byte, error) {
+	votes := make(map[wire.Participant][]byte, len(s.ids))
+	for i := range wire.Participant(len(s.ids)) {
+		if l.ackless && !quorum.Has(i) {
+			continue
 		}
-		l.votes = append(l.votes, l.votes[begin:begin+ed25519.SignatureSize]...)
-		l.votes[len(l.votes)-1] ^= 1
-		vote = func(i wire.Participant) []byte {
-			return l.votes[begin+int(i)*ed25519.SignatureSize:][:ed25519.SignatureSize]
+		signature, err := vote(i)
+		if err != nil {
+			return nil, fmt.Errorf("presign: %w", err)
+		}
+		votes[i] = signature
+		if !l.ackless {
+			l.votes = append(l.votes, signature...)
 		}
 	}
-	return wire.AppendSignersAndList(nil, quorum, vote)
+	if !l.ackless {
+		l.votes = append(l.votes, votes[0]...)
+		l.votes[len(l.votes)-1] ^= 1
+	}
+	return wire.AppendSignersAndList(nil, quorum, func(i wire.Participant) []byte { return votes[i] }), nil
 }
 
 // Heights returns the number of signed chunks.

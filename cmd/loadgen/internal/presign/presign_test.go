@@ -26,8 +26,10 @@ func forEachScheme(t *testing.T, test func(t *testing.T, s *Set)) {
 		{Kind: testkit.Threshold, Variant: verify.MinSig},
 		{Kind: testkit.Threshold, Variant: verify.MinPk},
 		{Kind: testkit.Ed25519},
+		{Kind: testkit.Secp256r1},
 		{Kind: testkit.Multisig, Variant: verify.MinSig, Weights: unequal},
 		{Kind: testkit.Ed25519, Weights: unequal},
+		{Kind: testkit.Secp256r1, Weights: unequal},
 	} {
 		o.Validators, o.Namespace, o.Seed = 7, []byte("presign-test"), 3
 		t.Run(fmt.Sprintf("%s/%v/%v/%v", o.Kind, o.Variant, o.Acks, o.Weights), func(t *testing.T) {

@@ -2,6 +2,7 @@ package presign
 
 import (
 	"cmp"
+	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
@@ -38,9 +39,11 @@ type Set struct {
 	weights    verify.Weights
 	ackPrefix  []byte // prefix of the bytes that an ack signs
 
-	first, step *big.Int // skᵢ = first + i·step, BLS only
-	publicKeys  [][]byte // likewise
-	groupKey    []byte   // threshold only
+	first, step *big.Int            // skᵢ = first + i·step, BLS only
+	publicKeys  [][]byte            // none for Ed25519
+	groupKey    []byte              // threshold only
+	secrets     []*ecdsa.PrivateKey // secp256r1 only
+	signers     []verify.AckSigner  // likewise
 }
 
 // New makes the keys of a set. The same configuration makes the same set.
@@ -55,7 +58,21 @@ func New(o Config) (*Set, error) {
 	for _, k := range s.identities {
 		s.ids = append(s.ids, testkit.Identity(k))
 	}
-	if o.Kind != testkit.Ed25519 {
+	switch o.Kind {
+	case testkit.Ed25519:
+	case testkit.Secp256r1:
+		for i := range o.Validators {
+			k, err := testkit.Secp256r1Key(o.Seed, uint64(i))
+			if err != nil {
+				return nil, fmt.Errorf("presign: %w", err)
+			}
+			public, err := testkit.CompressSecp256r1(&k.PublicKey)
+			if err != nil {
+				return nil, fmt.Errorf("presign: %w", err)
+			}
+			s.secrets, s.publicKeys = append(s.secrets, k), append(s.publicKeys, public)
+		}
+	default:
 		s.first, s.step = scalar("first", o.Seed), scalar("step", o.Seed)
 		g := keyGenerator(o.Variant)
 		keys := g.progression(nil, s.first, s.step, o.Validators, false)
@@ -70,6 +87,13 @@ func New(o Config) (*Set, error) {
 		return nil, err
 	}
 	s.format, s.weights = scheme.Format(), scheme.Weights()
+	for i := range s.secrets {
+		signer, err := s.Signer(scheme, wire.Participant(i))
+		if err != nil {
+			return nil, err
+		}
+		s.signers = append(s.signers, signer)
+	}
 	return s, nil
 }
 
@@ -84,24 +108,29 @@ func (s *Set) Scheme() (verify.Scheme, error) {
 			validators[i].Weight = s.options.Weights[i]
 		}
 	}
+	for i, key := range s.publicKeys {
+		validators[i].Key = key
+	}
 	switch s.options.Kind {
 	case testkit.Multisig:
-		for i, key := range s.publicKeys {
-			validators[i].Key = key
-		}
 		return verify.NewMultisigFromProvenKeys(o, validators)
 	case testkit.Threshold:
 		return verify.NewThreshold(o, s.ids, s.groupKey, s.publicKeys)
 	case testkit.Ed25519:
 		return verify.NewWeightedEd25519(s.options.Namespace, validators)
+	case testkit.Secp256r1:
+		return verify.NewSecp256r1(s.options.Namespace, validators)
 	}
 	return nil, fmt.Errorf("presign: unknown kind %q", s.options.Kind)
 }
 
 // Signer returns the ack signer of a participant for an instance that Scheme returned.
 func (s *Set) Signer(scheme verify.Scheme, i wire.Participant) (verify.AckSigner, error) {
-	if e, ok := scheme.(*verify.Ed25519); ok {
+	switch e := scheme.(type) {
+	case *verify.Ed25519:
 		return e.Signer(s.identities[i])
+	case *verify.Secp256r1:
+		return e.Signer(s.secrets[i])
 	}
 	k := new(big.Int).Mul(big.NewInt(int64(i)), s.step)
 	var b [fr.Bytes]byte

@@ -1,8 +1,9 @@
 //! Vectors that others wrote, put to upstream.
 
 use crate::{
+    ecdsa,
     oracle::{Answer, Kind, Oracle},
-    suite::{Ed25519, Multisig, Suite, Threshold},
+    suite::{Ed25519, Multisig, Secp256r1, Suite, Threshold},
     vector::{self, Case, Fields},
 };
 use commonware_cryptography::bls12381::primitives::variant::{MinPk, MinSig};
@@ -73,6 +74,17 @@ pub fn folder(dir: &Path) -> Result<usize, String> {
 
 impl Checker {
     fn case(&mut self, case: &Case) -> Result<(), String> {
+        if case.kind == ecdsa::KEY {
+            let b = from_hex(&case.encoded).ok_or("encoded is not hexadecimal")?;
+            let want = if case.difference.is_empty() { &case.decode } else { &case.upstream_decode };
+            let got = ecdsa::decode(&b).map_or("error", |_| "ok");
+            if got != want {
+                return Err(format!("upstream: {got}"));
+            }
+            let outcome = if got == "ok" { 3 } else { 0 };
+            self.counts.entry((case.scheme.clone(), case.kind.clone())).or_default()[outcome] += 1;
+            return Ok(());
+        }
         let kind = Kind::named(&case.kind).ok_or_else(|| format!("unknown type {}", case.kind))?;
         // Hand-made cases about the encoding alone: upstream has no set without keys.
         if case.participants.iter().any(|p| p.public.is_empty()) {
@@ -84,6 +96,7 @@ impl Checker {
             ("bls12381-multisig", "minpk") => self.with::<Multisig<MinPk>>(kind, case),
             ("bls12381-threshold", "minsig") => self.with::<Threshold<MinSig>>(kind, case),
             ("bls12381-threshold", "minpk") => self.with::<Threshold<MinPk>>(kind, case),
+            ("secp256r1", _) => self.with::<Secp256r1>(kind, case),
             // No scheme: chunks, proposals and tips, to which any will do.
             ("ed25519" | "", _) => self.with::<Ed25519>(kind, case),
             (scheme, variant) => Err(format!("unknown scheme {scheme:?}, variant {variant:?}")),

@@ -52,13 +52,13 @@ pub fn acks<S: Suite>(rng: &mut ChaCha20Rng, w: &World<S>, all: bool, r: &mut Re
             }
         }
     }
-    for (what, b) in bad_signatures::<S>(rng, good.get("signature")) {
+    for (what, b) in S::spoil(rng, good.get("signature")) {
         invalid(what, good.with("signature", b));
     }
     another_namespace(w, &about("another namespace"), &good, r);
 
     // The right bytes under the wrong suffix, and another that only the cofactor saves: schemes of identity keys only.
-    if S::LAYOUT == Layout::List {
+    if S::IDENTITY_KEYS {
         let key = &w.validators.identities[who as usize];
         let proposal = w.signer(key).sign(&chunk).encode();
         r.add(about("a chunk's signature"), &good.with("signature", proposal), Expect::Invalid);
@@ -95,13 +95,6 @@ fn unreduced<S: Suite>(rng: &mut ChaCha20Rng, w: &World<S>, r: &mut Recorder<S>)
             r.add(format!("ack, n={n}, the same with {what}"), &good.with("signature", b), Expect::Invalid);
             return;
         }
-    }
-}
-
-fn bad_signatures<S: Suite>(rng: &mut ChaCha20Rng, good: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
-    match S::LAYOUT {
-        Layout::List => points::bad_ed25519(good),
-        _ => points::bad_bls(rng, good),
     }
 }
 
@@ -209,7 +202,7 @@ pub fn certificates<S: Suite>(
         let signature = good.get("signature");
         let size = S::SIGNATURE;
         if points_in.contains(&kind) {
-            for (what, b) in bad_signatures::<S>(rng, &signature[signature.len() - size..]) {
+            for (what, b) in S::spoil(rng, &signature[signature.len() - size..]) {
                 let b = [&signature[..signature.len() - size], &b[..]].concat();
                 invalid(what, good.with("signature", b));
             }

@@ -1,6 +1,7 @@
 //! Writes test vectors with upstream's code, or checks vectors with it. See README.md beside Cargo.toml.
 
 mod check;
+mod ecdsa;
 mod forged;
 mod generate;
 mod message;
@@ -25,7 +26,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use record::Recorder;
 use std::{collections::BTreeMap, env, fs, path::PathBuf, process::ExitCode};
-use suite::{Ed25519, Layout, Multisig, Suite, Threshold};
+use suite::{Ed25519, Layout, Multisig, Secp256r1, Suite, Threshold};
 use vector::Case;
 
 const USAGE: &str = "usage:
@@ -81,6 +82,9 @@ fn write(seed: u64, out: PathBuf, extent: Extent) -> Result<(), String> {
     files.push(of::<Threshold<MinPk>>(seed, extent, 4));
     let mut last = of::<Ed25519>(seed, extent, 5);
     last.1.extend(weak(seed, extent));
+    files.push(last);
+    let mut last = of::<Secp256r1>(seed, extent, 7);
+    last.1.extend(crafted(seed));
     files.push(last);
     let source = format!(
         "commonware-consensus 2026.4.0 by lanecast-reference --seed {seed}{}",
@@ -148,7 +152,7 @@ fn tip<S: Suite>(p: Proposal<PublicKey, Digest>) -> Activity<PublicKey, S::Schem
     Activity::Tip(p)
 }
 
-/// The cases of one scheme. `turn`, from 1 to 5, spreads what is kept only once over the schemes.
+/// The cases of one scheme. `turn` spreads what is kept only once over the schemes.
 fn of<S: Suite>(seed: u64, extent: Extent, turn: usize) -> (String, Vec<Case>) {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     rng.set_stream(turn as u64);
@@ -186,7 +190,7 @@ fn of<S: Suite>(seed: u64, extent: Extent, turn: usize) -> (String, Vec<Case>) {
     (name.trim_end_matches('-').into(), cases)
 }
 
-/// Which good messages are kept with the sources. Over the five schemes each type meets each boundary.
+/// Which good messages are kept with the sources. Over the schemes each type meets each boundary.
 fn kept(turn: usize, n: usize, kind: Kind, step: usize) -> bool {
     let types = [Kind::Ack, Kind::Parent, Kind::Node, Kind::Lock, Kind::Activity];
     match n {
@@ -232,7 +236,7 @@ fn spoiled_few<S: Suite>(rng: &mut ChaCha20Rng, w: &World<S>, turn: usize, r: &m
     match w.validators.len() {
         1 => {
             let types = [Kind::Node, Kind::Parent, Kind::Lock, Kind::Ack, Kind::Activity];
-            let m = sample(rng, w, types[turn - 1]);
+            let m = sample(rng, w, types[(turn - 1) % types.len()]);
             shape::structure(&m, r);
             match turn {
                 // The shortest nodes there are, and for the rest the shortest sets.
@@ -295,4 +299,13 @@ fn weak(seed: u64, extent: Extent) -> Vec<Case> {
         all = all.into_iter().skip(6).step_by(2).collect();
     }
     all.into_iter().flat_map(|r| r.cases).collect()
+}
+
+/// Secp256r1 keys that decode and do not, and signatures at the ends of the range of s.
+fn crafted(seed: u64) -> Vec<Case> {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    rng.set_stream(8);
+    let mut all = ecdsa::keys(&mut rng);
+    all.extend(ecdsa::ends(&mut rng, b"crafted"));
+    all
 }

@@ -1,9 +1,13 @@
 //! The schemes of upstream, each with what it takes to make sets for it and to read them back.
 
-use crate::vector::{integer, Fields, Validator};
+use crate::{
+    ecdsa, points,
+    vector::{integer, Fields, Validator},
+};
 use commonware_codec::{DecodeExt, Encode, FixedSize};
 use commonware_consensus::ordered_broadcast::scheme::{
-    bls12381_multisig, bls12381_threshold, ed25519 as ed25519_scheme, Scheme as BroadcastScheme,
+    bls12381_multisig, bls12381_threshold, ed25519 as ed25519_scheme, secp256r1 as secp256r1_scheme,
+    Scheme as BroadcastScheme,
 };
 use commonware_cryptography::{
     bls12381::{
@@ -17,6 +21,7 @@ use commonware_cryptography::{
     },
     certificate::{self, Attestation, Scheme as _, Signers},
     ed25519::{PrivateKey, PublicKey},
+    secp256r1::standard as secp256r1,
     sha256::Digest,
     Signer as _,
 };
@@ -47,6 +52,8 @@ pub trait Suite {
     const VARIANT: &'static str;
     const LAYOUT: Layout;
     const SIGNATURE: usize;
+    /// Validators sign with the keys that they are known by.
+    const IDENTITY_KEYS: bool = false;
 
     /// Makes the validators of a set, in ascending order of identity.
     fn deal(rng: &mut ChaCha20Rng, namespace: &[u8], identities: Vec<Identity>) -> Validators<Self>
@@ -58,6 +65,9 @@ pub trait Suite {
 
     /// Puts signatures together as a certificate of exactly these signers would have them, however few they are.
     fn combine(signatures: &[(u32, Vec<u8>)]) -> Vec<u8>;
+
+    /// What can be wrong with a signature, made from a good one.
+    fn spoil(rng: &mut ChaCha20Rng, good: &[u8]) -> Vec<(&'static str, Vec<u8>)>;
 
     /// What a certificate says of itself.
     fn describe(certificate: &<Self::Scheme as certificate::Scheme>::Certificate) -> Fields;
@@ -139,6 +149,7 @@ fn with_signers(signers: &Signers, signature: &[u8]) -> Fields {
 pub struct Multisig<V>(PhantomData<V>);
 pub struct Threshold<V>(PhantomData<V>);
 pub struct Ed25519;
+pub struct Secp256r1;
 
 pub trait Named: Variant {
     const NAME: &'static str;
@@ -212,6 +223,10 @@ impl<V: Named> Suite for Multisig<V> {
             sum += &V::Signature::decode(&s[..]).expect("a signature");
         }
         sum.encode().to_vec()
+    }
+
+    fn spoil(rng: &mut ChaCha20Rng, good: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+        points::bad_bls(rng, good)
     }
 
     fn describe(c: &<Self::Scheme as certificate::Scheme>::Certificate) -> Fields {
@@ -300,6 +315,10 @@ impl<V: Named> Suite for Threshold<V> {
         sum.encode().to_vec()
     }
 
+    fn spoil(rng: &mut ChaCha20Rng, good: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+        points::bad_bls(rng, good)
+    }
+
     fn describe(c: &<Self::Scheme as certificate::Scheme>::Certificate) -> Fields {
         let mut f = Fields::new();
         f.insert("certificate_signature".into(), Value::from(hex(&c.signature.encode())));
@@ -355,6 +374,7 @@ impl Suite for Ed25519 {
     const VARIANT: &'static str = "";
     const LAYOUT: Layout = Layout::List;
     const SIGNATURE: usize = 64;
+    const IDENTITY_KEYS: bool = true;
 
     fn deal(_: &mut ChaCha20Rng, namespace: &[u8], identities: Vec<Identity>) -> Validators<Self> {
         let players: Vec<_> = identities.iter().map(Identity::public).collect();
@@ -385,6 +405,70 @@ impl Suite for Ed25519 {
 
     fn combine(signatures: &[(u32, Vec<u8>)]) -> Vec<u8> {
         signatures.iter().flat_map(|s| s.1.clone()).collect()
+    }
+
+    fn spoil(_: &mut ChaCha20Rng, good: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+        points::bad_ed25519(good)
+    }
+
+    fn describe(c: &<Self::Scheme as certificate::Scheme>::Certificate) -> Fields {
+        let all: Vec<u8> = c.signatures.iter().flat_map(|s| s.encode().to_vec()).collect();
+        with_signers(&c.signers, &all)
+    }
+}
+
+impl Suite for Secp256r1 {
+    type Scheme = secp256r1_scheme::Scheme<PublicKey>;
+    const SCHEME: &'static str = "secp256r1";
+    const VARIANT: &'static str = "";
+    const LAYOUT: Layout = Layout::List;
+    const SIGNATURE: usize = 64;
+
+    fn deal(rng: &mut ChaCha20Rng, namespace: &[u8], identities: Vec<Identity>) -> Validators<Self> {
+        let keys: Vec<_> = identities.iter().map(|_| secp256r1::PrivateKey::random(&mut *rng)).collect();
+        let pairs: Vec<_> =
+            identities.iter().map(Identity::public).zip(keys.iter().map(|k| k.public_key())).collect();
+        let set: BiMap<_, _> = pairs.try_into().expect("keys are different");
+        let described = identities
+            .iter()
+            .zip(&keys)
+            .map(|(i, k)| Validator {
+                identity: public_hex(&i.public()),
+                public: public_hex(&k.public_key()),
+                proof: String::new(),
+            })
+            .collect();
+        let signers = keys
+            .into_iter()
+            .map(|k| Self::Scheme::signer(namespace, set.clone(), k).expect("a key of the set"))
+            .collect();
+        Validators {
+            namespace: namespace.to_vec(),
+            identities,
+            signers,
+            verifier: Self::Scheme::verifier(namespace, set),
+            described,
+            group: String::new(),
+        }
+    }
+
+    fn read(namespace: &[u8], validators: &[Validator], _: &str) -> Result<Self::Scheme, String> {
+        let mut pairs = Vec::new();
+        for v in validators {
+            let public = secp256r1::PublicKey::decode(&bytes(&v.public)?[..])
+                .map_err(|e| format!("key {}: {e}", v.public))?;
+            pairs.push((identity(v)?, public));
+        }
+        let set: BiMap<_, _> = pairs.try_into().map_err(|e| format!("set: {e:?}"))?;
+        Ok(Self::Scheme::verifier(namespace, set))
+    }
+
+    fn combine(signatures: &[(u32, Vec<u8>)]) -> Vec<u8> {
+        signatures.iter().flat_map(|s| s.1.clone()).collect()
+    }
+
+    fn spoil(_: &mut ChaCha20Rng, good: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+        ecdsa::bad(good)
     }
 
     fn describe(c: &<Self::Scheme as certificate::Scheme>::Certificate) -> Fields {

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/lanecast/lanecast/interop/internal/judge"
+	"github.com/lanecast/lanecast/interop/internal/keys"
+	"github.com/lanecast/lanecast/interop/internal/plan"
+	"github.com/lanecast/lanecast/interop/internal/record"
+	"github.com/lanecast/lanecast/interop/internal/upstream"
+)
+
+// grace is how long processes may take to end after their time.
+const grace = 30 * time.Second
+
+// network is a mixed network under way.
+type network struct {
+	options
+	goes    plan.Plan
+	program upstream.Program
+	set     *keys.Set
+	begun   time.Time
+	all     [][]*process // by validator, one after the other
+}
+
+// process is one process of a validator. Each has files of its own: what one that was killed wrote
+// may end anywhere.
+type process struct {
+	*exec.Cmd
+	library                plan.Library
+	locks, output, log     string
+	adopts                 []string
+	killed                 bool
+	outputFile, stderrFile *os.File
+}
+
+// plan returns what a network of this mix goes through.
+func (o *options) plan(mix string) (plan.Plan, error) {
+	p, err := plan.New(mix, o.kill, o.late, o.move)
+	if err == nil && p.Settled() >= o.duration {
+		err = fmt.Errorf("something happens at %v, and the run ends after %v: lanes must have time to grow", p.Settled(), o.duration)
+	}
+	return p, err
+}
+
+// run runs one network from its beginning to the verdict.
+func run(ctx context.Context, mix string, o options) (*verdict, error) {
+	p, err := o.plan(mix)
+	if err != nil {
+		return nil, err
+	}
+	if o.dir == "" {
+		if o.dir, err = os.MkdirTemp("", "mixed"); err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(o.dir)
+	} else if err := os.Mkdir(o.dir, 0o755); err != nil {
+		return nil, err
+	}
+	n := &network{options: o, goes: p, all: make([][]*process, len(p.Mix))}
+	n.program = upstream.Program{Path: o.upstream, Scheme: o.scheme, Seed: o.seed, Validators: len(p.Mix)}
+	if err := n.program.Deal(ctx, n.file("keys.json")); err != nil {
+		return nil, err
+	}
+	if n.set, err = keys.Load(n.file("keys.json")); err != nil {
+		return nil, err
+	}
+	if err := n.live(ctx); err != nil {
+		return nil, err
+	}
+	return n.judge(ctx)
+}
+
+func (n *network) file(name string) string { return filepath.Join(n.dir, name) }
+
+// live starts the processes, lets happen what the plan says, and waits for their end.
+func (n *network) live(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, n.duration+grace)
+	defer func() {
+		cancel() // kills those that are left
+		for _, ps := range n.all {
+			for _, p := range ps {
+				_ = p.Wait()
+				_ = p.outputFile.Close()
+				_ = p.stderrFile.Close()
+			}
+		}
+	}()
+	n.begun = time.Now()
+	for _, e := range n.goes.Events {
+		select {
+		case <-time.After(time.Until(n.begun.Add(e.At))):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err := n.happen(ctx, e); err != nil {
+			return fmt.Errorf("validator %d: %v at %v: %w", e.Validator, e.Action, e.At, err)
+		}
+	}
+	for i, ps := range n.all {
+		last := ps[len(ps)-1]
+		if last.killed {
+			continue
+		}
+		if err := last.Wait(); err != nil {
+			return fmt.Errorf("validator %d: %w; it said: %s", i, err, end(last.log))
+		}
+	}
+	return ctx.Err()
+}
+
+func (n *network) happen(ctx context.Context, e plan.Event) error {
+	if e.Action != plan.Start {
+		ps := n.all[e.Validator]
+		last := ps[len(ps)-1]
+		last.killed = true
+		if err := last.Process.Kill(); err != nil {
+			return fmt.Errorf("%w; it said: %s", err, end(last.log))
+		}
+		_ = last.Wait() // it says that it was killed
+	}
+	switch e.Action {
+	case plan.Start:
+		return n.start(ctx, e.Validator, nil)
+	case plan.Move:
+		var others []string
+		for i, ps := range n.all {
+			for _, p := range ps {
+				if i != e.Validator {
+					others = append(others, p.locks)
+				}
+			}
+		}
+		return n.start(ctx, e.Validator, others)
+	}
+	return nil
+}
+
+// start starts a process of validator i. With adopts it runs Lanecast from now on, and takes over
+// what others know.
+func (n *network) start(ctx context.Context, i int, adopts []string) error {
+	generation := len(n.all[i])
+	name := func(what string) string { return n.file(fmt.Sprintf("%s%d.%d", what, i, generation)) }
+	p := &process{library: n.goes.Mix[i], locks: name("locks"), output: name("output"), log: name("log"), adopts: adopts}
+	if generation > 0 {
+		p.library = n.all[i][generation-1].library
+	}
+	if len(adopts) > 0 {
+		p.library = plan.Lanecast
+	}
+	left := max(time.Second, (n.duration - time.Since(n.begun)).Round(time.Second))
+	args := []string{
+		"--index", strconv.Itoa(i), "--port", strconv.Itoa(n.port), "--locks", p.locks,
+		"--dir", n.file(fmt.Sprintf("%c%d", p.library, i)), "--loss", fmt.Sprint(n.loss),
+	}
+	if p.library == plan.Upstream {
+		p.Cmd = n.program.Command(ctx, "node", append(args, "--seconds", fmt.Sprint(int(left.Seconds())),
+			"--pace-ms", fmt.Sprint(n.pace.Milliseconds()), "--rebroadcast-ms", fmt.Sprint(n.rebroadcast.Milliseconds()))...)
+	} else {
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		args = append(args, "--keys", n.file("keys.json"), "--duration", left.String(),
+			"--pace", n.pace.String(), "--rebroadcast", n.rebroadcast.String())
+		for _, name := range adopts {
+			args = append(args, "--adopt", name)
+		}
+		p.Cmd = exec.CommandContext(ctx, self, append([]string{nodeCommand}, args...)...)
+	}
+	var err error
+	if p.outputFile, err = os.Create(p.output); err != nil {
+		return err
+	}
+	if p.stderrFile, err = os.Create(p.log); err != nil {
+		return err
+	}
+	p.Stdout, p.Stderr = p.outputFile, p.stderrFile
+	if err := p.Start(); err != nil {
+		return err
+	}
+	n.all[i] = append(n.all[i], p)
+	return nil
+}
+
+// end returns the end of what a process said.
+func end(log string) string {
+	text, err := os.ReadFile(log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[max(0, len(text)-2000):])
+}
+
+// verdict is the judge's, with what it takes to print it.
+type verdict struct {
+	judge.Verdict
+	network *network
+	checked upstream.Checked
+	last    []record.Report // of each validator
+}
+
+// judge reads what the processes have written.
+func (n *network) judge(ctx context.Context) (*verdict, error) {
+	// A lane that starves grows at first: what counts is the last third of the run.
+	j := judge.New(n.set.Scheme, n.begun.Add(max(n.goes.Settled(), 2*n.duration/3)))
+	v := &verdict{network: n}
+	var logs []string
+	for i, ps := range n.all {
+		for _, p := range ps {
+			if err := read(p.locks, func(r io.Reader) error { return j.Locks(i, r) }); err != nil {
+				return nil, err
+			}
+			logs = append(logs, p.locks)
+			err := read(p.output, func(r io.Reader) error {
+				last, ok, err := record.LastReport(r)
+				if ok {
+					j.Report(&last)
+				}
+				if p == ps[len(ps)-1] {
+					v.last = append(v.last, last)
+				}
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	growing := func(lane int) bool { return !n.goes.Moved(lane) }
+	running := func(i int) bool { return !n.all[i][len(n.all[i])-1].killed }
+	v.Verdict = j.Verdict(growing, running)
+	var err error
+	if v.checked, err = n.program.Check(ctx, logs); err != nil {
+		return nil, err
+	}
+	if v.checked.Invalid > 0 || v.checked.Valid != v.Certificates {
+		v.Problems = append(v.Problems, fmt.Sprintf("upstream finds %d certificates valid and %d not; Lanecast finds %d valid",
+			v.checked.Valid, v.checked.Invalid, v.Certificates))
+	}
+	slices.Sort(v.Problems)
+	return v, nil
+}
+
+func read(name string, how func(r io.Reader) error) error {
+	file, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := how(file); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
