@@ -9,6 +9,13 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/clitest"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/compare"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/inspect"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/node"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/sweep"
 )
 
 func TestAWrongCommandLineGetsOneLineAndStatus2(t *testing.T) {
@@ -155,9 +162,9 @@ func TestAWrongCommandLineGetsOneLineAndStatus2(t *testing.T) {
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			o := loadgen(t.Context(), strings.Fields(c.args)...)
-			oneLineError(t, o, exitUsage, c.want)
-			if o.stdout != "" {
-				t.Errorf("standard output: %s", o.stdout)
+			clitest.OneLineError(t, o, cli.Usage, c.want)
+			if o.Stdout != "" {
+				t.Errorf("standard output: %s", o.Stdout)
 			}
 		})
 	}
@@ -180,9 +187,9 @@ func TestEveryFlagRefusesNonsense(t *testing.T) {
 		before string
 		after  string
 	}{
-		{newRootCommand(), "", ""}, {newNodeCommand(), "node", ""}, {newSweepCommand(), "sweep --batch-size 8,64", ""},
-		{newCompareCommand(), "compare", "a.json b.json"}, {newJournalCommand().Commands()[0], "journal inspect", "folder"},
-		{newArchiveCommand().Commands()[0], "archive inspect", "folder"},
+		{newRootCommand(), "", ""}, {node.NewCommand(), "node", ""}, {sweep.NewCommand(), "sweep --batch-size 8,64", ""},
+		{compare.NewCommand(), "compare", "a.json b.json"}, {inspect.NewJournalCommand().Commands()[0], "journal inspect", "folder"},
+		{inspect.NewArchiveCommand().Commands()[0], "archive inspect", "folder"},
 	} {
 		c.cmd.Flags().VisitAll(func(f *pflag.Flag) {
 			value := "nonsense"
@@ -191,7 +198,7 @@ func TestEveryFlagRefusesNonsense(t *testing.T) {
 			}
 			args := append(strings.Fields(c.before), "--"+f.Name+"="+value)
 			o := loadgen(t.Context(), append(args, strings.Fields(c.after)...)...)
-			oneLineError(t, o, exitUsage, "--"+f.Name)
+			clitest.OneLineError(t, o, cli.Usage, "--"+f.Name)
 		})
 	}
 }
@@ -205,11 +212,11 @@ func TestHelpListsTheFlagsOnStandardOutput(t *testing.T) {
 		"sweep": settings + outputs + "rate load invalid colluding silent late p99 confirm",
 	} {
 		o := loadgen(t.Context(), append(strings.Fields(command), "--help")...)
-		if o.status != exitGood || o.stderr != "" {
-			t.Errorf("status %d, standard error %q", o.status, o.stderr)
+		if o.Status != cli.Good || o.Stderr != "" {
+			t.Errorf("status %d, standard error %q", o.Status, o.Stderr)
 		}
 		for flag := range strings.FieldsSeq(flags) {
-			if !strings.Contains(o.stdout, "--"+flag+" ") {
+			if !strings.Contains(o.Stdout, "--"+flag+" ") {
 				t.Errorf("help of %q does not name --%s", command, flag)
 			}
 		}
@@ -223,28 +230,11 @@ func TestARefusedRunLeavesFilesAsTheyWere(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := loadgen(t.Context(), "--json", old, "--report", fresh, "--metrics", "127.0.0.1:99999")
-	oneLineError(t, o, exitUsage, "--metrics")
+	clitest.OneLineError(t, o, cli.Usage, "--metrics")
 	if b, err := os.ReadFile(old); err != nil || string(b) != "precious" {
 		t.Errorf("%q, %v", b, err)
 	}
 	if _, err := os.Stat(fresh); !os.IsNotExist(err) {
 		t.Errorf("an empty file was left: %v", err)
-	}
-}
-
-func TestAnOutputFileIsWrittenOnce(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "f")
-	f, err := openOutput("json", name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, text := range []string{"first", "second"} {
-		if err := f.write([]byte(text)); err != nil {
-			t.Error(err)
-		}
-	}
-	f.close()
-	if b, err := os.ReadFile(name); err != nil || string(b) != "first" {
-		t.Errorf("%q, %v", b, err)
 	}
 }

@@ -14,6 +14,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/clitest"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/cluster"
 )
 
 // process is a run of the program in a process of its own.
@@ -85,7 +89,7 @@ func TestARunContinuesAfterAKill(t *testing.T) {
 			t.Fatal("the process survived SIGKILL")
 		}
 	}
-	r := mustRun(t, "--data", dir, "--duration", brief, "--latency", "2ms")
+	r := clitest.MustRun[cluster.Result](t, newRootCommand(), "--data", dir, "--duration", clitest.Brief, "--latency", "2ms")
 	if len(r.Lanes) != 4 {
 		t.Errorf("lanes %+v", r.Lanes)
 	}
@@ -106,12 +110,12 @@ func TestASignalledRunWritesWhatItMeasured(t *testing.T) {
 		said   string   // in the summary
 		want   []string // in the JSON result
 	}{
-		{"cluster", syscall.SIGINT, tenHeights, "--duration 10m --latency 3ms --scheme multisig --live screen", exitGood, ", interrupted", []string{`"mode": "cluster"`, `"ok": true`}},
-		{"repeated cluster", syscall.SIGTERM, "run 2 of 3", "--duration 800ms --latency 3ms --repeat 3", exitGood, "certificates verified, 0 conflicts", []string{`"mode": "cluster"`, `"ok": true`}},
-		{"node", syscall.SIGTERM, tenHeights, "node --rate 300 --duration 10s --warmup 0s --live screen", exitGood, ", interrupted", []string{`"stage": "run"`, `"ok": true`}},
-		{"saturation", syscall.SIGINT, tenHeights, "node --load 10% --duration 1s --warmup 0s --scheme multisig --live screen", exitBad, "is of the saturation before it", []string{`"stage": "saturation"`, `"certificates_per_s"`}},
-		{"search", syscall.SIGINT, "held", "node --find-max 30s --duration 200ms --warmup 0s", exitBad, "is of the search before it", []string{`"stage": "search"`, `"held"`}},
-		{"sweep", syscall.SIGTERM, "defaults", "sweep --batch-size 64,8 --rate 300 --duration 300ms --warmup 0s --live lines", exitBad, "interrupted: what follows", []string{`"mode": "sweep"`, `"best_throughput": 0`}},
+		{"cluster", syscall.SIGINT, tenHeights, "--duration 10m --latency 3ms --scheme multisig --live screen", cli.Good, ", interrupted", []string{`"mode": "cluster"`, `"ok": true`}},
+		{"repeated cluster", syscall.SIGTERM, "run 2 of 3", "--duration 800ms --latency 3ms --repeat 3", cli.Good, "certificates verified, 0 conflicts", []string{`"mode": "cluster"`, `"ok": true`}},
+		{"node", syscall.SIGTERM, tenHeights, "node --rate 300 --duration 10s --warmup 0s --live screen", cli.Good, ", interrupted", []string{`"stage": "run"`, `"ok": true`}},
+		{"saturation", syscall.SIGINT, tenHeights, "node --load 10% --duration 1s --warmup 0s --scheme multisig --live screen", cli.Bad, "is of the saturation before it", []string{`"stage": "saturation"`, `"certificates_per_s"`}},
+		{"search", syscall.SIGINT, "held", "node --find-max 30s --duration 200ms --warmup 0s", cli.Bad, "is of the search before it", []string{`"stage": "search"`, `"held"`}},
+		{"sweep", syscall.SIGTERM, "defaults", "sweep --batch-size 64,8 --rate 300 --duration 300ms --warmup 0s --live lines", cli.Bad, "interrupted: what follows", []string{`"mode": "sweep"`, `"best_throughput": 0`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -158,7 +162,7 @@ func TestARunStoppedWhileItSignsLeavesNoFiles(t *testing.T) {
 	}
 	p.rest()
 	_ = p.cmd.Wait() // the status tells
-	if p.cmd.ProcessState.ExitCode() != exitBad || !strings.Contains(p.stderr.String(), "interrupted before the run had begun") {
+	if p.cmd.ProcessState.ExitCode() != cli.Bad || !strings.Contains(p.stderr.String(), "interrupted before the run had begun") {
 		t.Errorf("%v, standard error:\n%s", p.cmd.ProcessState, p.stderr.String())
 	}
 	if _, err := os.Stat(json); !os.IsNotExist(err) {
@@ -169,7 +173,7 @@ func TestARunStoppedWhileItSignsLeavesNoFiles(t *testing.T) {
 func TestATemporaryFolderIsRemovedAfterwards(t *testing.T) {
 	t.Parallel()
 	scratch := t.TempDir()
-	cmd := program("--duration", brief, "--latency", "3ms", "--scheme", "ed25519")
+	cmd := program("--duration", clitest.Brief, "--latency", "3ms", "--scheme", "ed25519")
 	cmd.Env = append(cmd.Env, "TMPDIR="+scratch)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

@@ -1,0 +1,173 @@
+package node
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"time"
+
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/report"
+	"github.com/lanecast/lanecast/engine"
+)
+
+// Result is the result of a run of node mode.
+type Result struct {
+	report.Summary
+	Stage      string  `json:"stage"`                 // the stage that was measured; see the constants
+	Schedule   string  `json:"schedule"`              // closed, constant, step or ramp
+	Rate       float64 `json:"rate_acks_per_s"`       // asked for, at the begin; 0 for closed
+	RateTo     float64 `json:"rate_to_acks_per_s"`    // at the end of a step or ramp schedule; 0 for others
+	Load       float64 `json:"load"`                  // part of saturation asked for; 0: none
+	FindMax    float64 `json:"find_max_p99_ms"`       // bound asked for; 0: none
+	Saturation float64 `json:"saturation_acks_per_s"` // measured for --load and --find-max
+	InFlight   int     `json:"in_flight"`
+	Feeders    int     `json:"feeders"`
+	PeerQuota  int     `json:"peer_quota"`
+	Invalid    float64 `json:"invalid"`
+	Colluding  bool    `json:"colluding"`
+	Silent     float64 `json:"silent"`
+	Late       float64 `json:"late"`
+	Warmup     float64 `json:"warmup_s"`
+
+	CertificatesPerCore float64 `json:"certificates_per_core"` // and second of the engine's CPU time
+	// Certificates are Assembled ones, of acks, and CertificatesReceived ones, of certificate
+	// messages. AcksVerified are those in them all: acks above a quorum are not verified.
+	Assembled         uint64  `json:"certificates_assembled"`
+	AcksVerified      uint64  `json:"acks_verified"`
+	VerifiedPerSecond float64 `json:"acks_verified_per_s"`
+	VerifiedPerCore   float64 `json:"acks_verified_per_core"` // and second of the engine's CPU time
+	SendsDropped      uint64  `json:"sends_dropped"`          // by the engine, for their peer's quota was used up
+	Behind            float64 `json:"generator_behind_ms"`    // the most that it sent an ack late, open loop only
+	RanDry            bool    `json:"ran_dry"`                // the run ended early: all that was signed beforehand was sent
+	Unfinished        uint64  `json:"unfinished"`             // chunks due and not certified at the end; they count with the time until then
+
+	GeneratorCPU float64 `json:"generator_cpu_s"` // not in cpu_s
+	Crypto       crypto  `json:"crypto"`
+	Splits       uint64  `json:"splits"` // batch checks that failed, since the engine started, as the two below
+	Suspects     int     `json:"suspects"`
+	Faults       uint64  `json:"faults_reported"`
+
+	Phases []phase     `json:"phases"`
+	Tried  []rateTried `json:"trials,omitempty"` // of --find-max
+}
+
+// Stages of node mode. A result is of the last stage, unless the run was interrupted before it or
+// --find-max found no rate.
+const (
+	stageSaturation = "saturation" // feeding it as fast as it takes, for --load and --find-max
+	stageSearch     = "search"     // trying rates, for --find-max
+	StageRun        = "run"
+)
+
+// Title implements report.Result.
+func (r *Result) Title() string {
+	return fmt.Sprintf("loadgen node, %d validators, %d sequencers", r.Validators, r.Sequencers)
+}
+
+// Measures implements report.Result.
+func (r *Result) Measures() map[string]float64 {
+	m := r.Summary.Measures()
+	maps.Copy(m, map[string]float64{
+		"acks_verified_per_s": r.VerifiedPerSecond, "acks_verified_per_core": r.VerifiedPerCore,
+		"certificates_per_core": r.CertificatesPerCore, "sends_dropped": float64(r.SendsDropped),
+		"unfinished": float64(r.Unfinished), "share_of_crypto": r.Crypto.Share,
+	})
+	return m
+}
+
+// Parameters implements report.Result.
+func (r *Result) Parameters() []report.Parameter {
+	return append(r.Summary.Parameters(), []report.Parameter{
+		{Name: "stage", Value: r.Stage},
+		{Name: "schedule", Value: r.Schedule},
+		{Name: "rate_acks_per_s", Value: r.Rate},
+		{Name: "rate_to_acks_per_s", Value: r.RateTo},
+		{Name: "in_flight", Value: r.InFlight},
+		{Name: "invalid", Value: r.Invalid},
+		{Name: "colluding", Value: r.Colluding},
+		{Name: "silent", Value: r.Silent},
+		{Name: "late", Value: r.Late},
+	}...)
+}
+
+// crypto compares the engine with the cryptography alone, measured right before and after in CPU
+// time.
+type crypto struct {
+	PerAck   float64 `json:"us_per_ack"`
+	PerChunk float64 `json:"us_per_chunk"` // on average over all lanes; see calibration
+	// AcksShare is PerAck's time for the acks of certificates assembled as a part of the engine's
+	// CPU time; Share is PerChunk's for all chunks certified.
+	AcksShare float64 `json:"share_acks_only"`
+	Share     float64 `json:"share"`
+}
+
+// phase is a part of a schedule.
+type phase struct {
+	Offered   float64           `json:"offered_acks_per_s"`
+	Acks      float64           `json:"acks_per_s"` // sent for the chunks that were certified
+	Finished  uint64            `json:"certificates"`
+	LatencyMS measure.Quantiles `json:"latency_ms"`
+	Seconds   float64           `json:"seconds"`
+}
+
+// Print writes the summary for people.
+func (r *Result) Print(w io.Writer, whole time.Duration) {
+	cli.Say(w, "")
+	cli.Say(w, "one node of %d validators, %d sequencers, %s, %s acks%s, %s, batches of up to %d, seed %d",
+		r.Validators, r.Sequencers, r.Algorithm(), r.Signatures, r.Network(), cli.Counted(r.Workers, "worker"), r.BatchSize, r.Seed)
+	if r.Interrupted && r.Stage != StageRun {
+		cli.Say(w, "  interrupted   before the run that was asked for; what follows is of the %s before it", r.Stage)
+	}
+	cli.Say(w, "  ran           %.1f s%s%s (%.1f s with signing, warm-up and audit), %s", r.Duration, report.InterruptedNote(r.Interrupted), dryNote(r.RanDry),
+		whole.Seconds(), r.pace())
+	cli.Say(w, "  acks          %.0f/s taken in, %.0f/s verified in certificates, %.0f/s per core", r.AcksPerSecond, r.VerifiedPerSecond, r.VerifiedPerCore)
+	cli.Say(w, "  certificates  %d (%.1f/s, %.1f/s per core), %d from acks and %d from certificate messages; batches of %.1f on average",
+		r.Certificates, r.CertificatesPerSecond, r.CertificatesPerCore, r.Assembled, r.CertificatesReceived, r.MeanBatch)
+	cli.Say(w, "  latency       p50 %.1f ms, p90 %.1f ms, p99 %.1f ms, p99.9 %.1f ms, max %.1f ms", r.LatencyMS.P50, r.LatencyMS.P90, r.LatencyMS.P99, r.P999, r.LatencyMS.Max)
+	cli.Say(w, "  not served    %d sends dropped, %d chunks unfinished at the end", r.SendsDropped, r.Unfinished)
+	r.PrintMessages(w)
+	cli.Say(w, "  used          %.2f s CPU by the engine, %.0f µs per certificate; %.2f s by the generator; %.0f MiB at most",
+		r.CPU, r.CPUPerCertificate, r.GeneratorCPU, float64(r.MaxRSS)/(1<<20))
+	if r.Acks == engine.AcksToSequencer.String() {
+		cli.Say(w, "  cryptography  %.0f µs per chunk by itself; the engine keeps %.2f of that speed", r.Crypto.PerChunk, r.Crypto.Share)
+	} else {
+		cli.Say(w, "  cryptography  %.1f µs per ack by itself; the engine keeps %.2f of that speed, %.2f with nodes and own acks counted in", r.Crypto.PerAck, r.Crypto.AcksShare, r.Crypto.Share)
+	}
+	if len(r.Phases) > 1 {
+		for _, p := range r.Phases {
+			cli.Say(w, "  at %8.0f/s  %8.0f acks/s served, p50 %.1f ms, p99 %.1f ms", p.Offered, p.Acks, p.LatencyMS.P50, p.LatencyMS.P99)
+		}
+	}
+	if r.AcksInvalid+r.CertificatesInvalid+r.Splits+r.Faults+uint64(r.Suspects) > 0 {
+		cli.Say(w, "  attack        %d acks and %d certificates proven invalid, %d splits, %d suspects, %d faults reported",
+			r.AcksInvalid, r.CertificatesInvalid, r.Splits, r.Suspects, r.Faults)
+	}
+	r.PrintEnd(w)
+}
+
+func (r *Result) pace() string {
+	if r.Rate == 0 {
+		return fmt.Sprintf("as fast as it takes them, %s in flight", cli.Counted(r.InFlight, "chunk"))
+	}
+	if r.RateTo == 0 {
+		return fmt.Sprintf("constant rate of %.0f acks/s", r.Rate)
+	}
+	return fmt.Sprintf("%s from %.0f to %.0f acks/s", r.Schedule, r.Rate, r.RateTo)
+}
+
+// Verdict returns an error unless the run that was asked for was run, and was good.
+func (r *Result) Verdict() error {
+	if r.Interrupted && r.Stage != StageRun {
+		return fmt.Errorf("interrupted before the run that was asked for; the result is of the %s before it", r.Stage)
+	}
+	return r.Summary.Verdict()
+}
+
+func dryNote(dry bool) string {
+	if dry {
+		return ", until all that was signed beforehand was sent"
+	}
+	return ""
+}

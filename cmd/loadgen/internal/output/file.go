@@ -1,0 +1,62 @@
+package output
+
+import (
+	"errors"
+	"os"
+
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
+)
+
+// file is a file that a flag names. It is opened before the run, so that a wrong name is
+// found at once; its old content stays until write.
+type file struct {
+	flag string
+	file *os.File // nil once written or closed
+	made bool     // it did not exist before
+}
+
+// openFile opens a file to write; nil without a name. Methods of a nil file do nothing.
+func openFile(flag, name string) (*file, error) {
+	if name == "" {
+		return nil, nil
+	}
+	_, err := os.Stat(name)
+	made := errors.Is(err, os.ErrNotExist)
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, cli.Usagef("--%s: %v; name a file that can be written", flag, err)
+	}
+	return &file{flag: flag, file: f, made: made}, nil
+}
+
+// write replaces the content of the file by b. It may be called once.
+func (o *file) write(b []byte) error {
+	if o == nil || o.file == nil {
+		return nil
+	}
+	f := o.file
+	o.file = nil
+	var err error
+	if info, statErr := f.Stat(); statErr == nil && info.Mode().IsRegular() { // devices and pipes cannot be cut
+		err = f.Truncate(0)
+	}
+	if err == nil {
+		_, err = f.Write(b)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.New("--" + o.flag + ": " + cli.OneLine(err))
+	}
+	return nil
+}
+
+// close closes a file to which nothing was written, and removes it if it did not exist before.
+func (o *file) close() {
+	if o == nil || o.file == nil {
+		return
+	}
+	_ = o.file.Close() // nothing was written
+	if o.made {
+		_ = os.Remove(o.file.Name())
+	}
+	o.file = nil
+}

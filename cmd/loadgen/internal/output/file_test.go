@@ -1,0 +1,24 @@
+package output
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestAnOutputFileIsWrittenOnce(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "f")
+	f, err := openFile("json", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"first", "second"} {
+		if err := f.write([]byte(text)); err != nil {
+			t.Error(err)
+		}
+	}
+	f.close()
+	if b, err := os.ReadFile(name); err != nil || string(b) != "first" {
+		t.Errorf("%q, %v", b, err)
+	}
+}
