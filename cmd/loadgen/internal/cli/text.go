@@ -55,3 +55,15 @@ func (p *percent) Set(text string) error {
 
 func (p *percent) Type() string   { return "part" }
 func (p *percent) String() string { return strconv.FormatFloat(*p.v, 'g', -1, 64) }
+
+// Thousands writes a number without decimals, with a comma between thousands.
+func Thousands(v float64) string {
+	digits := strconv.FormatFloat(math.Round(math.Abs(v)), 'f', 0, 64)
+	for at := len(digits) - 3; at > 0; at -= 3 {
+		digits = digits[:at] + "," + digits[at:]
+	}
+	if v <= -0.5 {
+		return "-" + digits
+	}
+	return digits
+}

@@ -18,6 +18,7 @@ type Moment struct {
 	Certificates uint64
 	Sent         Messages      // by the engines
 	Dropped      uint64        // sends of the generator, or messages between members
+	Taken        int64         // acks that the generator sent and the engine took in
 	Engine       engine.Status // of a cluster: sums, and the highest of each lane
 	Metrics      *EngineMetrics
 }

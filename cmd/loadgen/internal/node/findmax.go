@@ -62,7 +62,7 @@ func (h *harness) findMax(ctx context.Context, bound time.Duration) (search, err
 			return f, err
 		}
 		p := rateTried{Rate: try, P99: r.LatencyMS.P99, Dropped: r.SendsDropped}
-		p.Held = r.Certificates > 0 && p.P99 <= measure.Milliseconds(bound) && p.Dropped == 0
+		p.Held = r.Certificates > 0 && r.Shortfall == "" && p.P99 <= measure.Milliseconds(bound) && p.Dropped == 0
 		h.Screen.Note("  p99 %.1f ms, %d dropped: %s", p.P99, p.Dropped, map[bool]string{true: "held", false: "not held"}[p.Held])
 		f.tried = append(f.tried, p)
 		if p.Held || low == 0 {

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -26,8 +27,10 @@ import (
 // quota is dropped and counted. Latency runs from when an ack was due, not from when it was sent:
 // otherwise a stall would delay its own measurement (coordinated omission).
 //
-// The node's own lane is always closed: its chunks are acked when it sends them, and in an open run
-// it may propose them no earlier than the schedule says.
+// On the node's own lane, chunks are acked when it sends them. In an open run it may propose them no
+// earlier than the schedule says, and each is due at that time whether it was proposed or not: a
+// proposal that comes late, since the chunk before was certified late, makes its chunk that much
+// later.
 //
 // With acks to the sequencer the node gets acks on its own lane only. On each of the others it gets
 // the certificate, in an open run when the ack that completes a quorum would have been due: so a
@@ -60,12 +63,16 @@ type generator struct {
 	room      chan struct{}
 	next      []atomic.Int64 // by lane: the height that begins next, or is under way
 	own       chan int64     // heights of the own lane that the node sent
+	ownLate   atomic.Int64   // how late the proposal of the own lane's chunk was, in ns, open runs only
+	delivered []atomic.Int64 // by lane: the highest height whose node was delivered, −1 for none
 	dry       chan struct{}  // closed when a lane has nothing left to send
 	dryOnce   sync.Once
-	certified func(lane int, height uint64, due, now time.Duration)
+	certified func(lane int, height uint64, l locked, doubtful bool)
 
 	feeders []*feeder
 	dropped atomic.Uint64
+	taken   atomic.Int64 // acks that the engine took in; with certificates in place of acks, those that these stand for
+	quorum  int          // index of the ack of a chunk that makes a quorum possible, about
 	behind  atomic.Int64 // the longest time between an ack's due time and its sending, in ns
 }
 
@@ -87,6 +94,11 @@ func newGenerator(cfg *Config, set *presign.Set, u *nodeUnderTest, p *population
 		ready: make(chan int, len(u.lanes)), missing: make([]atomic.Int32, len(u.lanes)),
 		acked: make([]int64, len(u.lanes)), next: make([]atomic.Int64, len(u.lanes)),
 	}
+	g.delivered = make([]atomic.Int64, len(u.lanes))
+	for l := range g.delivered {
+		g.delivered[l].Store(-1)
+	}
+	_, g.quorum = p.round(nil, rand.New(rand.NewPCG(cfg.Seed, 0x71756f)), 1)
 	inFlight := cfg.inFlight
 	if inFlight == 0 {
 		inFlight = len(u.lanes)
@@ -176,9 +188,10 @@ func (g *generator) mayPropose(ctx context.Context, height uint64) error {
 	if g.schedule == nil {
 		return nil
 	}
-	due := g.schedule.due(float64(height) * float64(g.population.acksPerRound()*len(g.lanes)))
+	ahead := g.nominalDue(0, int(height)) - time.Since(g.began)
+	g.ownLate.Store(max(0, -int64(ahead)))
 	select {
-	case <-time.After(due - time.Since(g.began)):
+	case <-time.After(ahead):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -202,12 +215,31 @@ func (g *generator) ack(lane int, height uint64) {
 }
 
 // lock is called when a chunk was certified.
-func (g *generator) lock(lane int, height uint64) {
-	if g.certified != nil {
-		due := time.Duration(g.due[lane][height].Load())
-		g.certified(lane, height, due, time.Duration(since(g.began)))
+func (g *generator) lock(lane int, height uint64, certificate []byte) {
+	if due := time.Duration(g.due[lane][height].Load()); g.certified != nil && due > 0 {
+		doubtful := !g.certifies(lane) && g.delivered[lane].Load() > int64(height) && bytes.Equal(certificate, g.lanes[lane].Certificate(height))
+		g.certified(lane, height, locked{due, time.Duration(since(g.began))}, doubtful)
 	}
 	g.goOn(lane)
+}
+
+// nominalDue returns when a chunk of an open run is due by the schedule: one of the own lane when it
+// may be proposed, any other when the ack is that makes a quorum possible, about.
+func (g *generator) nominalDue(lane, height int) time.Duration {
+	ack := g.quorum
+	if lane == 0 {
+		ack = 0
+	}
+	return g.schedule.chunkDue(lane, len(g.lanes), g.population.acksPerRound(), height, ack)
+}
+
+// dueAt returns when a chunk was due in an open run: as it was sent, or if it was not, by the
+// schedule.
+func (g *generator) dueAt(lane, height int) time.Duration {
+	if due := g.due[lane][height].Load(); due > 0 {
+		return time.Duration(due)
+	}
+	return g.nominalDue(lane, height)
 }
 
 // goOn begins the next chunk of a lane in a closed run, if the node has certified and acked the
@@ -268,12 +300,12 @@ func (f *feeder) feedOwn() {
 // chunk delivers the node and the acks or the certificate of one height of a lane at once, but waits
 // where a full quota would refuse a message. It returns false when the feeder should end.
 func (f *feeder) chunk(l, height int) bool {
-	if node := f.lanes[l].Node(uint64(height)); node != nil {
+	if l > 0 {
 		f.missing[l].Store(2)
 		if !f.hold(f.sequencers[l]) {
 			return false
 		}
-		f.count(f.sequencers[l].DeliverNodeBytes(node))
+		f.node(l, height)
 	}
 	if f.certifies(l) {
 		return f.certificate(l, height, 0)
@@ -285,7 +317,11 @@ func (f *feeder) chunk(l, height int) bool {
 			return false
 		}
 		if i == completing {
-			f.due[l][height].Store(since(f.began))
+			due := since(f.began)
+			if l == 0 {
+				due -= f.ownLate.Load()
+			}
+			f.due[l][height].Store(max(1, due))
 		}
 		f.ackFrom(l, a)
 	}
@@ -327,7 +363,13 @@ func (f *feeder) certificate(l, height int, due int64) bool {
 	}
 	f.due[l][height].Store(due)
 	f.message = lane.AppendCertificate(f.message[:0], h, h)
-	return f.certificateFrom(f.carriers[l])
+	if f.schedule == nil && !f.hold(f.carriers[l]) {
+		return false
+	}
+	if !f.count(f.carriers[l].DeliverCertificateBytes(f.message)) {
+		f.taken.Add(-int64(f.population.acksPerRound())) // nor were the acks that it stands for
+	}
+	return true
 }
 
 // certificateFrom delivers f.message. In a closed run it waits where a full quota would refuse it.
@@ -339,19 +381,31 @@ func (f *feeder) certificateFrom(p *engine.Peer) bool {
 	return true
 }
 
+// node delivers the node of a lane's chunk.
+func (f *feeder) node(l, height int) {
+	f.delivered[l].Store(int64(height)) // before: a lock that comes at once may be due to it
+	f.count(f.sequencers[l].DeliverNodeBytes(f.lanes[l].Node(uint64(height))))
+}
+
 func (f *feeder) ackFrom(l int, a sending) {
 	if a.height < 0 {
+		f.taken.Add(1) // it is scheduled, but there is none
 		return
 	}
 	f.message = f.lanes[l].AppendAck(f.message[:0], uint64(a.height), a.from, f.population.place[a.from])
-	f.count(f.peers[a.from].DeliverAckBytes(f.message))
+	if f.count(f.peers[a.from].DeliverAckBytes(f.message)) {
+		f.taken.Add(1)
+	}
 }
 
-// count counts a delivery that failed.
-func (f *feeder) count(err error) {
+// count counts a delivery that failed, and reports whether it did not.
+func (f *feeder) count(err error) (taken bool) {
 	switch {
-	case err == nil, errors.Is(err, engine.ErrStopped), errors.Is(err, engine.ErrPeerClosed): // the run ends
+	case err == nil:
+		return true
+	case errors.Is(err, engine.ErrStopped), errors.Is(err, engine.ErrPeerClosed): // the run ends
 	default:
 		f.dropped.Add(1)
 	}
+	return false
 }

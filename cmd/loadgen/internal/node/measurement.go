@@ -70,10 +70,10 @@ type measurement struct {
 	gen      *generator
 	registry *measure.Registry
 
+	offers *offers
+	recent *measure.Latencies // of chunks as they are locked, for the series
+
 	mu        sync.Mutex
-	whole     *measure.Latencies
-	phases    []*measure.Latencies
-	finished  []uint64
 	measuring bool
 	from      time.Duration // start of the measured time, since gen.began
 }
@@ -82,7 +82,7 @@ type measurement struct {
 // result.
 func (h *harness) run(ctx context.Context, stage string, rate float64, duration time.Duration) (*Result, error) {
 	s := h.config
-	m := &measurement{harness: h, duration: duration, warmup: s.warmup, registry: measure.NewRegistry(), whole: measure.NewLatencies()}
+	m := &measurement{harness: h, duration: duration, warmup: s.warmup, registry: measure.NewRegistry(), recent: measure.NewLatencies()}
 	phases := 1
 	if rate > 0 {
 		round := time.Duration(float64(len(h.lanesPlan())*h.population.acksPerRound()) / rate * float64(time.Second))
@@ -92,10 +92,6 @@ func (h *harness) run(ctx context.Context, stage string, rate float64, duration 
 		m.schedule = newSchedule(s.schedule, rate, s.rateTo, s.steps, m.warmup, duration)
 		phases = len(m.schedule.legs) - 1
 	}
-	for range phases {
-		m.phases = append(m.phases, measure.NewLatencies())
-	}
-	m.finished = make([]uint64, phases)
 	lanes, err := m.sign(ctx)
 	if err != nil {
 		return nil, cli.Interrupted(ctx, err)
@@ -105,6 +101,7 @@ func (h *harness) run(ctx context.Context, stage string, rate float64, duration 
 	}
 	h.Output.Show(m.registry)
 	m.gen = newGenerator(s, h.set, m.node, h.population, m.schedule)
+	m.offers = newOffers(len(lanes), lanes[0].Heights(), phases, m.phaseOf)
 	m.gen.certified = m.certified
 	runtime.GC() // the signing's garbage is not the engine's
 	r, err := m.drive(ctx)
@@ -197,27 +194,22 @@ func (m *measurement) signed() string {
 	return fmt.Sprintf("with %d acks each", m.population.acksPerRound())
 }
 
-// certified records a chunk's latency; see generator. The engine's reporter calls it.
-func (m *measurement) certified(_ int, _ uint64, due, now time.Duration) {
-	if due == 0 {
-		return // certified by a parent certificate, before its acks were due
+// certified takes the lock of a chunk. The engine's reporter calls it.
+func (m *measurement) certified(lane int, height uint64, l locked, doubtful bool) {
+	if _, ok := m.phaseOf(l.due); ok {
+		m.recent.Record(l.wait())
 	}
-	phase, ok := 0, false
+	m.offers.lock(lane, height, l, doubtful)
+}
+
+// phaseOf returns the phase in which a chunk was due; false if it was none of the measured time.
+func (m *measurement) phaseOf(due time.Duration) (int, bool) {
 	if m.schedule != nil {
-		phase, ok = m.schedule.phaseOf(due)
-	} else {
-		m.mu.Lock()
-		ok = m.measuring && due >= m.from
-		m.mu.Unlock()
+		return m.schedule.phaseOf(due)
 	}
-	if !ok {
-		return
-	}
-	m.whole.Record(now - due)
-	m.phases[phase].Record(now - due)
 	m.mu.Lock()
-	m.finished[phase]++
-	m.mu.Unlock()
+	defer m.mu.Unlock()
+	return 0, m.measuring && due >= m.from
 }
 
 func (m *measurement) moment(withMetrics bool) (measure.Moment, error) {
@@ -226,7 +218,7 @@ func (m *measurement) moment(withMetrics bool) (measure.Moment, error) {
 	now := measure.Moment{
 		At: time.Now(), CPU: host.ProcessCPU() - generator, Generator: generator,
 		Certificates: status.Counters.Certificates + status.Counters.CertificatesReceived, Sent: m.node.sent.Read(),
-		Dropped: m.gen.dropped.Load(), Engine: status,
+		Dropped: m.gen.dropped.Load(), Taken: m.gen.taken.Load(), Engine: status,
 	}
 	if withMetrics && err == nil {
 		now.Metrics, err = m.registry.Read()
@@ -298,7 +290,7 @@ func (m *measurement) broken() error {
 // was nothing left to send.
 func (m *measurement) watch(ctx context.Context, before measure.Moment) (series []measure.Point, dry bool) {
 	const interval = 250 * time.Millisecond
-	p := measure.NewProgress(before, interval, m.whole)
+	p := measure.NewProgress(before, interval, m.recent)
 	dry, err := measure.Watch(ctx, interval, m.duration, m.gen.dry, m.node.stopped, func() {
 		now, err := m.moment(false)
 		if err != nil {

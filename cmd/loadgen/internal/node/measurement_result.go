@@ -1,10 +1,14 @@
 package node
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/report"
+	"github.com/lanecast/lanecast/engine"
 )
 
 // result returns what was measured between two moments.
@@ -30,35 +34,59 @@ func (m *measurement) result(before, after measure.Moment) *Result {
 		r.CertificatesPerCore = float64(r.Certificates) / r.CPU
 		r.VerifiedPerCore = float64(r.AcksVerified) / r.CPU
 	}
-	r.Unfinished = m.unfinished(after.At.Sub(m.gen.began))
-	r.AddLatencies(m.whole)
+	m.offers.conclude(after.At.Sub(m.gen.began), learned(c), func(lane, height int) (time.Duration, bool) {
+		if m.schedule == nil {
+			return 0, false // a closed run ends with a chunk of every lane under way
+		}
+		return m.gen.dueAt(lane, height), true
+	})
+	r.AddLatencies(m.offers.whole)
+	m.served(r, before, after)
 	m.phaseResults(r, after.At.Sub(before.At))
 	return r
 }
 
-// unfinished counts the chunks that were due in the measured time and have no certificate, and
-// records the time that they have waited: without them, the longest latencies would be missing.
-func (m *measurement) unfinished(now time.Duration) uint64 {
-	if m.schedule == nil {
-		return 0 // a closed run ends with a chunk of every lane under way
+// learned returns the number of locks that came with nodes, as certificates of their parents.
+func learned(c *engine.Counters) uint64 {
+	return c.Locks - min(c.Locks, c.Certificates+c.CertificatesReceived)
+}
+
+// served fills in what was offered and what became of it.
+func (m *measurement) served(r *Result, before, after measure.Moment) {
+	if r.Duration <= 0 {
+		return
 	}
-	var n uint64
-	for l := range m.gen.due {
-		for h := range m.gen.due[l] {
-			due := time.Duration(m.gen.due[l][h].Load())
-			if due == 0 || m.node.certifiedAt(l, h) {
-				continue
-			}
-			phase, ok := m.schedule.phaseOf(due)
-			if !ok || now-due < 50*time.Millisecond { // under way, as some always are
-				continue
-			}
-			n++
-			m.whole.Record(now - due)
-			m.phases[phase].Record(now - due)
-		}
+	if m.schedule == nil { // what was offered is what it took
+		r.Due, r.CertifiedHere = r.Certificates, r.Certificates
+		r.Offered, r.Served = r.CertificatesPerSecond, r.CertificatesPerSecond
+		r.OfferedAcks, r.TakenAcks = r.AcksPerSecond, r.AcksPerSecond
+		return
 	}
-	return n
+	all := m.offers.sum()
+	r.Due, r.CertifiedHere, r.Learned, r.Unfinished = all.due(), all.certified, all.learned, all.unfinished
+	r.Offered, r.Served = float64(r.Due)/r.Duration, r.CertificatesPerSecond
+	from, to := before.At.Sub(m.gen.began), after.At.Sub(m.gen.began)
+	acks := func(from, to time.Duration) uint64 {
+		lanes, round := len(m.gen.lanes), m.population.acksPerRound()
+		a, b := m.schedule.offeredAcks(from, lanes, round), m.schedule.offeredAcks(to, lanes, round)
+		return b - min(a, b)
+	}
+	r.OfferedAcks = float64(acks(from, to)) / r.Duration
+	r.TakenAcks = float64(max(0, after.Taken-before.Taken)) / r.Duration
+	r.Shortfall = shortfall(r, float64(acks(from, to-underWay))/r.Duration)
+}
+
+// shortfall says how far an open run stayed below what was offered; "" if it did not. owed are the
+// acks per second that the engine must have taken in by the end.
+func shortfall(r *Result, owed float64) string {
+	var texts []string
+	if r.TakenAcks < leastServed*owed {
+		texts = append(texts, fmt.Sprintf("reached %s of %s acks/s taken in", cli.Thousands(r.TakenAcks), cli.Thousands(r.OfferedAcks)))
+	}
+	if float64(r.CertifiedHere) < leastServed*float64(r.Due) {
+		texts = append(texts, fmt.Sprintf("certified %s of %s chunks due", cli.Thousands(float64(r.CertifiedHere)), cli.Thousands(float64(r.Due))))
+	}
+	return strings.Join(texts, ", ")
 }
 
 // phaseResults fills in the phases that a run reached. The acks of a phase follow from its
@@ -72,10 +100,8 @@ func (m *measurement) phaseResults(r *Result, ran time.Duration) {
 		if length <= 0 {
 			break
 		}
-		m.mu.Lock() // the engine still reports
-		finished := m.finished[i]
-		m.mu.Unlock()
-		p := phase{Offered: (g.from + g.to) / 2, Finished: finished, LatencyMS: m.phases[i].All(), Seconds: length.Seconds()}
+		o := m.offers.phases[i]
+		p := phase{Offered: (g.from + g.to) / 2, Due: o.due(), Finished: o.certified, LatencyMS: o.latencies.All(), Seconds: length.Seconds()}
 		p.Acks = float64(p.Finished) * float64(m.population.acksPerRound()) / p.Seconds
 		r.Phases = append(r.Phases, p)
 	}

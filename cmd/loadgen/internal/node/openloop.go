@@ -10,7 +10,7 @@ func (f *feeder) feedOpen(feeder, feeders int) {
 	lanes, round := len(f.lanes), f.population.acksPerRound()
 	var mine []*openLane
 	for l := 1 + feeder; l < lanes; l += feeders {
-		mine = append(mine, &openLane{index: l, offset: l * round / lanes})
+		mine = append(mine, &openLane{index: l, offset: laneOffset(l, lanes, round)})
 	}
 	last := f.schedule.end()
 	for step := 0; len(mine) > 0; step++ {
@@ -45,9 +45,10 @@ func (f *feeder) step(o *openLane, height, i int, due time.Duration) bool {
 	}
 	if i == 0 {
 		o.acks, o.completing = f.population.round(o.acks, f.random, height)
-		f.count(f.sequencers[o.index].DeliverNodeBytes(f.lanes[o.index].Node(uint64(height))))
+		f.node(o.index, height)
 	}
 	if f.certifies(o.index) {
+		f.taken.Add(1)
 		if i == o.completing {
 			f.certificate(o.index, height, max(1, int64(due)))
 		}

@@ -41,7 +41,17 @@ type Result struct {
 	SendsDropped      uint64  `json:"sends_dropped"`          // by the engine, for their peer's quota was used up
 	Behind            float64 `json:"generator_behind_ms"`    // the most that it sent an ack late, open loop only
 	RanDry            bool    `json:"ran_dry"`                // the run ended early: all that was signed beforehand was sent
-	Unfinished        uint64  `json:"unfinished"`             // chunks due and not certified at the end; they count with the time until then
+
+	// Of a closed run, what was offered is what the engine took. Of an open one, chunks count that were
+	// due in the measured time; those not certified here count with the time until its end.
+	OfferedAcks   float64 `json:"offered_acks_per_s"`
+	TakenAcks     float64 `json:"taken_in_acks_per_s"` // of those offered; certificate messages count as the acks that they stand for
+	Due           uint64  `json:"chunks_due"`
+	CertifiedHere uint64  `json:"chunks_certified_here"` // of their acks or of certificate messages
+	Learned       uint64  `json:"chunks_learned"`        // known to be certified from the next node only
+	Unfinished    uint64  `json:"unfinished"`            // not known to be certified at the end
+	Offered       float64 `json:"offered_per_s"`         // chunks due
+	Served        float64 `json:"served_per_s"`          // chunks certified here, whenever they were due
 
 	GeneratorCPU float64 `json:"generator_cpu_s"` // not in cpu_s
 	Crypto       crypto  `json:"crypto"`
@@ -73,6 +83,7 @@ func (r *Result) Measures() map[string]float64 {
 		"acks_verified_per_s": r.VerifiedPerSecond, "acks_verified_per_core": r.VerifiedPerCore,
 		"certificates_per_core": r.CertificatesPerCore, "sends_dropped": float64(r.SendsDropped),
 		"unfinished": float64(r.Unfinished), "share_of_crypto": r.Crypto.Share,
+		"offered_per_s": r.Offered, "served_per_s": r.Served, "offered_acks_per_s": r.OfferedAcks, "taken_in_acks_per_s": r.TakenAcks,
 	})
 	return m
 }
@@ -107,7 +118,8 @@ type crypto struct {
 type phase struct {
 	Offered   float64           `json:"offered_acks_per_s"`
 	Acks      float64           `json:"acks_per_s"` // sent for the chunks that were certified
-	Finished  uint64            `json:"certificates"`
+	Due       uint64            `json:"chunks_due"`
+	Finished  uint64            `json:"certificates"` // of the chunks due
 	LatencyMS measure.Quantiles `json:"latency_ms"`
 	Seconds   float64           `json:"seconds"`
 }
@@ -126,7 +138,7 @@ func (r *Result) Print(w io.Writer, whole time.Duration) {
 	cli.Say(w, "  certificates  %d (%.1f/s, %.1f/s per core), %d from acks and %d from certificate messages; batches of %.1f on average",
 		r.Certificates, r.CertificatesPerSecond, r.CertificatesPerCore, r.Assembled, r.CertificatesReceived, r.MeanBatch)
 	cli.Say(w, "  latency       p50 %.1f ms, p90 %.1f ms, p99 %.1f ms, p99.9 %.1f ms, max %.1f ms", r.LatencyMS.P50, r.LatencyMS.P90, r.LatencyMS.P99, r.P999, r.LatencyMS.Max)
-	cli.Say(w, "  not served    %d sends dropped, %d chunks unfinished at the end", r.SendsDropped, r.Unfinished)
+	r.printServed(w)
 	r.PrintMessages(w)
 	cli.Say(w, "  used          %.2f s CPU by the engine, %.0f µs per certificate; %.2f s by the generator; %.0f MiB at most",
 		r.CPU, r.CPUPerCertificate, r.GeneratorCPU, float64(r.MaxRSS)/(1<<20))
@@ -145,6 +157,22 @@ func (r *Result) Print(w io.Writer, whole time.Duration) {
 			r.AcksInvalid, r.CertificatesInvalid, r.Splits, r.Suspects, r.Faults)
 	}
 	r.PrintEnd(w)
+}
+
+// printServed writes what became of what was offered.
+func (r *Result) printServed(w io.Writer) {
+	if r.Schedule == "closed" {
+		cli.Say(w, "  not served    %d sends dropped", r.SendsDropped)
+		return
+	}
+	part := func(n, of float64) string { return fmt.Sprintf("%s (%.1f %%)", cli.Thousands(n), 100*n/max(1e-9, of)) }
+	cli.Say(w, "  offered       %s acks/s; %s taken in; %d sends dropped", cli.Thousands(r.OfferedAcks), part(r.TakenAcks, r.OfferedAcks), r.SendsDropped)
+	cli.Say(w, "  chunks        %s/s due, %s/s certified here; of %s due, %s were certified here, %s learned from the next node, %s not certified",
+		cli.Thousands(r.Offered), cli.Thousands(r.Served), cli.Thousands(float64(r.Due)), part(float64(r.CertifiedHere), float64(r.Due)),
+		cli.Thousands(float64(r.Learned)), cli.Thousands(float64(r.Unfinished)))
+	if r.Shortfall != "" {
+		cli.Say(w, "  OVERLOAD      %s; below %.0f %%", r.Shortfall, 100*leastServed)
+	}
 }
 
 func (r *Result) pace() string {

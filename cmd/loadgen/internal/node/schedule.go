@@ -91,6 +91,20 @@ func (s *schedule) due(k float64) time.Duration {
 	return g.begin + time.Duration(seconds*float64(time.Second))
 }
 
+// count returns the number of acks that are due before a time; past the end, as many as until then.
+func (s *schedule) count(t time.Duration) float64 {
+	n := 0.0
+	for _, g := range s.legs {
+		in := min(t-g.begin, g.length)
+		if in <= 0 { // a leg of no length, or one that has not begun
+			continue
+		}
+		rise := (g.to - g.from) / g.length.Seconds()
+		n = g.before + g.from*in.Seconds() + rise/2*in.Seconds()*in.Seconds()
+	}
+	return n
+}
+
 // phaseOf returns the phase that a time falls into; false for the warm-up and past the end.
 func (s *schedule) phaseOf(t time.Duration) (int, bool) {
 	for i, g := range s.legs[1:] {

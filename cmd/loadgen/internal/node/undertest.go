@@ -36,7 +36,7 @@ type nodeUnderTest struct {
 	proposal    func(ctx context.Context, height uint64) error
 	broadcasted func(height int64)
 	acked       func(lane int, height uint64)
-	locked      func(lane int, height uint64)
+	locked      func(lane int, height uint64, certificate []byte)
 
 	sent      measure.Sent
 	broadcast atomic.Int64 // highest height of its own lane that it sent
@@ -257,7 +257,7 @@ func (u *nodeUnderTest) lock(l *wire.Lock) {
 		return
 	}
 	u.certified[lane].Store(max(u.certified[lane].Load(), int64(l.Chunk.Height))) // one reporter
-	u.locked(lane, l.Chunk.Height)
+	u.locked(lane, l.Chunk.Height, l.Certificate)
 	if s, _, err := u.scheme.Format().SplitCertificate(l.Certificate); err == nil && s.Len() > 0 {
 		u.signers.Add(uint64(s.Count()))
 	}
@@ -269,11 +269,6 @@ func (u *nodeUnderTest) lock(l *wire.Lock) {
 	if u.audited.Add(1)%auditedAtMost == 0 {
 		u.every.Store(every * 2)
 	}
-}
-
-// certifiedAt reports whether a lane is certified up to a height.
-func (u *nodeUnderTest) certifiedAt(lane, height int) bool {
-	return u.certified[lane].Load() >= int64(height)
 }
 
 // signersPerCertificate returns the mean number of acks in a certificate.

@@ -117,6 +117,9 @@ func Summarize[T any, R interface {
 			continue
 		}
 		c.OK = false
+		if c.Shortfall == "" {
+			c.Shortfall = b.Shortfall
+		}
 		c.Errors += b.Errors
 		c.Conflicts += b.Conflicts
 		c.Problems = append(slices.Clone(c.Problems), b.Problems...)

@@ -97,8 +97,10 @@ type Summary struct {
 	Conflicts   uint64   `json:"conflicts"`
 	Errors      int      `json:"errors"` // other things that went wrong
 	Problems    []string `json:"problems"`
-	Unmet       []string `json:"unmet"` // requirements
+	Unmet       []string `json:"unmet"`     // requirements
+	Shortfall   string   `json:"shortfall"` // how far a node stayed below what was offered; "" if it did not
 	Interrupted bool     `json:"interrupted"`
+	Outcome     string   `json:"outcome"` // good, failed, overload, unmet or interrupted: the first of the last four that is so
 	OK          bool     `json:"ok"`
 
 	Repeats *repeats `json:"repeats,omitempty"`
@@ -145,7 +147,7 @@ func (c *Summary) AddProblems(t *audit.Problems) {
 	conflicts, faults, texts := t.All()
 	c.Conflicts, c.Errors = conflicts, faults
 	c.Problems = append(c.Problems, texts...)
-	c.OK = c.Conflicts == 0 && c.Errors == 0
+	c.OK = c.Conflicts == 0 && c.Errors == 0 && c.Shortfall == ""
 }
 
 // Basics implements Result.
@@ -223,6 +225,8 @@ func InterruptedNote(interrupted bool) string {
 // required.
 func (c *Summary) Verdict() error {
 	switch {
+	case c.Shortfall != "" && c.Conflicts == 0 && c.Errors == 0:
+		return errors.New("overload: " + c.Shortfall)
 	case !c.OK:
 		reason := fmt.Sprintf("%d conflicts and %d errors", c.Conflicts, c.Errors)
 		if len(c.Problems) > 0 {
@@ -241,4 +245,28 @@ func backendName() string {
 		return verify.BackendName + " with AVX-512 IFMA"
 	}
 	return verify.BackendName
+}
+
+// outcome returns the outcome of a run in a word, given its verdict.
+func (c *Summary) outcome(verdict error) string {
+	switch {
+	case verdict == nil:
+		return "good"
+	case c.Conflicts > 0 || c.Errors > 0:
+		return "failed"
+	case c.Shortfall != "":
+		return "overload"
+	case len(c.Unmet) > 0:
+		return "unmet"
+	case c.Interrupted:
+		return "interrupted"
+	}
+	return "failed"
+}
+
+// Conclude records the requirements that a result does not meet, and the outcome.
+func Conclude(r Result, all []Requirement) {
+	c := r.Basics()
+	c.Unmet = append([]string{}, unmet(all, r)...)
+	c.Outcome = c.outcome(r.Verdict())
 }

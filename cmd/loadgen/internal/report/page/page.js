@@ -17,10 +17,16 @@ const measureNames = {
   sends_dropped: "sends dropped",
   dropped: "messages dropped",
   unfinished: "chunks unfinished at the end",
+  offered_acks_per_s: "acks offered, 1/s",
+  taken_in_acks_per_s: "acks taken in of those offered, 1/s",
+  offered_per_s: "chunks due, 1/s",
+  served_per_s: "chunks certified here, 1/s",
   errors: "errors",
 };
 const ms = (v) => number(v, v < 100 ? 1 : 0) + " ms";
 const percent = (v) => +(100 * v).toFixed(1) + " %";
+const share = (n, of) => (of ? percent(n / of) : "none");
+const over = (v) => (v > 0 ? "bad" : "");
 const plural = (n, thing) => number(n) + " " + thing + (n === 1 ? "" : "s");
 
 function head(subtitle, sentence, r) {
@@ -68,7 +74,8 @@ function run(r) {
         (r.acks === "all"
           ? `verified ${number(r.acks_verified_per_s)} acks a second and made ${number(r.certificates_per_s, 1)} certificates of them`
           : `made or verified ${number(r.certificates_per_s, 1)} certificates a second, of ${number(r.acks_verified_per_s)} acks`) +
-        `: half within ${latency}.`,
+        `: half within ${latency}.` +
+        (r.shortfall ? ` That was more than it could take: ${r.shortfall}.` : ""),
       r,
     );
   }
@@ -88,10 +95,10 @@ function run(r) {
 }
 
 function headline(r, cluster) {
-  const over = (v) => (v > 0 ? "bad" : ""),
-    good = r.ok && !r.unmet.length && (cluster || r.stage === "run");
+  const good = r.outcome === "good";
   const wrong = r.conflicts + r.errors,
-    outcome = [good ? "good" : "not good", r.interrupted ? "outcome; interrupted" : "outcome", good ? "good" : "bad"];
+    words = { good: "good", overload: "overload", unmet: "requirement unmet", interrupted: "interrupted", failed: "failed" },
+    outcome = [words[r.outcome] || "not good", r.interrupted ? "outcome; interrupted" : "outcome", good ? "good" : "bad"];
   const shared = [
     [number(r.certificates_per_s, 1), cluster ? "chunks certified per second" : "certificates per second"],
     [ms(r.latency_ms.p50), "p50 latency"],
@@ -110,7 +117,13 @@ function headline(r, cluster) {
         ]
       : [
           outcome,
-          [number(r.acks_per_s), "acks taken in per second"],
+          ...(r.schedule === "closed"
+            ? [[number(r.acks_per_s), "acks taken in per second"]]
+            : [
+                [number(r.offered_acks_per_s), "acks offered per second"],
+                [number(r.taken_in_acks_per_s), "of these taken in", r.outcome === "overload" ? "bad" : ""],
+                [share(r.chunks_certified_here, r.chunks_due), "of the chunks due certified here", r.outcome === "overload" ? "bad" : ""],
+              ]),
           [number(r.acks_verified_per_s), "acks verified per second, in certificates"],
           [number(r.acks_verified_per_core), "acks verified per second and core"],
           ...shared,
@@ -308,7 +321,14 @@ function faults(r, cluster) {
     ? [["Messages dropped", number(r.dropped)]]
     : [
         ["Sends dropped", number(r.sends_dropped)],
-        ["Chunks unfinished at the end", number(r.unfinished)],
+        ...(r.schedule === "closed"
+          ? []
+          : [
+              ["Chunks due", number(r.chunks_due)],
+              ["Certified here", number(r.chunks_certified_here)],
+              ["Learned from the next node only", number(r.chunks_learned), over(r.chunks_learned)],
+              ["Unfinished at the end", number(r.unfinished), over(r.unfinished)],
+            ]),
         ["Batch checks that failed", number(r.splits)],
         ["Validators suspect", number(r.suspects)],
         ["Faults reported", number(r.faults_reported)],
@@ -321,7 +341,7 @@ function faults(r, cluster) {
   );
   const to = section("Faults and losses", "cards");
   list(to, "", rows);
-  const told = [...r.problems.map((p) => ["Problem", p]), ...r.unmet.map((p) => ["Required", p])];
+  const told = [...(r.shortfall ? [["Overload", r.shortfall]] : []), ...r.problems.map((p) => ["Problem", p]), ...r.unmet.map((p) => ["Required", p])];
   if (!cluster && r.interrupted && r.stage !== "run")
     told.unshift(["Interrupted", "before the run that was asked for; these figures are of the " + r.stage + " before it"]);
   if (told.length)
