@@ -48,7 +48,7 @@ func (r *Result) Print(w io.Writer, whole time.Duration) {
 	cli.Say(w, "%d validators, %d sequencers, %s, %s acks%s, seed %d", r.Validators, r.Sequencers, r.Algorithm(), r.Signatures, r.Network(), r.Seed)
 	cli.Say(w, "  ran           %.1f s%s (%.1f s with start and audit)", r.Duration, report.InterruptedNote(r.Interrupted), whole.Seconds())
 	cli.Say(w, "  certificates  %d (%.1f/s), lanes at %s", r.Certificates, r.CertificatesPerSecond, r.heights())
-	cli.Say(w, "  latency       p50 %.1f ms, p90 %.1f ms, p99 %.1f ms, max %.1f ms", r.LatencyMS.P50, r.LatencyMS.P90, r.LatencyMS.P99, r.LatencyMS.Max)
+	r.PrintLatency(w)
 	cli.Say(w, "  received      %d acks (%.0f/s), %d invalid; %d nodes; %d messages dropped", r.AcksReceived, r.AcksPerSecond, r.AcksInvalid, r.NodesReceived, r.Dropped)
 	r.PrintMessages(w)
 	cli.Say(w, "  used          %.2f s CPU, %.0f µs per certificate; %.0f MiB at most", r.CPU, r.CPUPerCertificate, float64(r.MaxRSS)/(1<<20))

@@ -58,6 +58,13 @@ func (l *Latencies) All() Quantiles {
 	return quantilesOf(l.total)
 }
 
+// Count returns the number of latencies recorded.
+func (l *Latencies) Count() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.total.TotalCount() + l.recent.TotalCount()
+}
+
 // percents are the points of the latency distribution: evenly spaced on a logarithmic axis of 1/(1
 // − p).
 var percents = []float64{0, 10, 25, 50, 75, 80, 90, 95, 97.5, 99, 99.5, 99.75, 99.9, 99.95, 99.99, 100}

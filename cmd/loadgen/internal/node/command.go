@@ -79,7 +79,11 @@ func Measure(ctx context.Context, cfg *Config, out *output.Output, known Saturat
 		return found.unfinished(ctx.Err() != nil), nil
 	}
 	r, err := report.Repeat(ctx, cfg.Output.Repeat, out.Screen.Note, func() (*Result, error) {
-		r, err := h.run(ctx, StageRun, found.rate, cfg.Duration)
+		duration := cfg.Duration
+		if cfg.findMax > 0 {
+			duration = h.lasting(duration, found.rate)
+		}
+		r, err := h.run(ctx, StageRun, found.rate, duration)
 		if err == nil {
 			r.Saturation, r.Tried = found.saturation, found.tried
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
@@ -137,7 +138,8 @@ func (r *Result) Print(w io.Writer, whole time.Duration) {
 	cli.Say(w, "  acks          %.0f/s taken in, %.0f/s verified in certificates, %.0f/s per core", r.AcksPerSecond, r.VerifiedPerSecond, r.VerifiedPerCore)
 	cli.Say(w, "  certificates  %d (%.1f/s, %.1f/s per core), %d from acks and %d from certificate messages; batches of %.1f on average",
 		r.Certificates, r.CertificatesPerSecond, r.CertificatesPerCore, r.Assembled, r.CertificatesReceived, r.MeanBatch)
-	cli.Say(w, "  latency       p50 %.1f ms, p90 %.1f ms, p99 %.1f ms, p99.9 %.1f ms, max %.1f ms", r.LatencyMS.P50, r.LatencyMS.P90, r.LatencyMS.P99, r.P999, r.LatencyMS.Max)
+	r.PrintLatency(w)
+	r.printSearch(w)
 	r.printServed(w)
 	r.PrintMessages(w)
 	cli.Say(w, "  used          %.2f s CPU by the engine, %.0f µs per certificate; %.2f s by the generator; %.0f MiB at most",
@@ -157,6 +159,26 @@ func (r *Result) Print(w io.Writer, whole time.Duration) {
 			r.AcksInvalid, r.CertificatesInvalid, r.Splits, r.Suspects, r.Faults)
 	}
 	r.PrintEnd(w)
+}
+
+// printSearch writes what --find-max found, and the rates that it tried.
+func (r *Result) printSearch(w io.Writer) {
+	if len(r.Tried) == 0 {
+		return
+	}
+	found := slices.ContainsFunc(r.Tried, func(p rateTried) bool { return p.Held })
+	if found && r.Stage == StageRun {
+		cli.Say(w, "  found         %s acks/s is the highest rate tried with p99 within %g ms; saturation is %s acks/s",
+			cli.Thousands(r.Rate), r.FindMax, cli.Thousands(r.Saturation))
+		if r.LatencyMS.P99 > r.FindMax {
+			cli.Say(w, "  not held      for %.1f s: then p99 was %.1f ms", r.Duration, r.LatencyMS.P99)
+		}
+	} else if !found {
+		cli.Say(w, "  found         no rate with p99 within %g ms; saturation is %s acks/s", r.FindMax, cli.Thousands(r.Saturation))
+	}
+	for _, p := range r.Tried {
+		cli.Say(w, "  tried         %s acks/s: %s", cli.Thousands(p.Rate), p.outcome())
+	}
 }
 
 // printServed writes what became of what was offered.

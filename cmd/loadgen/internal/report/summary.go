@@ -81,6 +81,7 @@ type Summary struct {
 	LatencyMS    measure.Quantiles    `json:"latency_ms"`
 	P999         float64              `json:"latency_p999_ms"`
 	Distribution []measure.Percentile `json:"latency_distribution"`
+	Samples      int64                `json:"latency_samples"` // chunks that the latencies are of
 
 	// In a cluster: of the whole process, which is all engines, the simulated network and this
 	// tool, but not the audit. Of a node: without the generator, too.
@@ -140,6 +141,7 @@ func NewSummary(mode string, cfg *setup.Config, before, after measure.Moment) Su
 func (c *Summary) AddLatencies(l *measure.Latencies) {
 	c.LatencyMS = l.All()
 	c.P999, c.Distribution = l.Distribution()
+	c.Samples = l.Count()
 }
 
 // AddProblems adds the problems of a run.
@@ -191,6 +193,18 @@ func (c *Summary) Network() string {
 		text += ", weights " + c.Weights
 	}
 	return text
+}
+
+// LeastSamples is the number of chunks that a p99 should be of: with fewer, less than ten decide it.
+const LeastSamples = 1000
+
+// PrintLatency writes the line about latencies, and whether it rests on enough chunks.
+func (c *Summary) PrintLatency(w io.Writer) {
+	cli.Say(w, "  latency       p50 %.1f ms, p90 %.1f ms, p99 %.1f ms, p99.9 %.1f ms, max %.1f ms", c.LatencyMS.P50, c.LatencyMS.P90, c.LatencyMS.P99, c.P999, c.LatencyMS.Max)
+	if c.Samples < LeastSamples {
+		cli.Say(w, "  few samples   p99 is of %s; from %s on, one slow chunk does not decide it: run longer",
+			cli.Counted(int(c.Samples), "chunk"), cli.Thousands(LeastSamples))
+	}
 }
 
 // PrintMessages writes the line about messages sent.

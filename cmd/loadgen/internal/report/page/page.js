@@ -311,8 +311,8 @@ function rates(r) {
   });
   table(
     element(to, "div"),
-    ["rate tried, acks/s", "p99, ms", "dropped", "held"],
-    r.trials.map((p) => [number(p.rate_acks_per_s), number(p.p99_ms, 1), number(p.sends_dropped), p.held ? "yes" : "no"]),
+    ["rate tried, acks/s", "p99, ms", "of chunks", "dropped", "held", "shortfall"],
+    r.trials.map((p) => [number(p.rate_acks_per_s), number(p.p99_ms, 1), number(p.latency_samples), number(p.sends_dropped), p.held ? "yes" : "no", p.shortfall]),
   );
 }
 
@@ -393,6 +393,7 @@ function settings(r, cluster) {
     ["Latency p50 · p90", ms(r.latency_ms.p50) + " · " + ms(r.latency_ms.p90)],
     ["Latency p99 · p99.9", ms(r.latency_ms.p99) + " · " + ms(r.latency_p999_ms)],
     ["Longest latency", ms(r.latency_ms.max)],
+    ["Chunks that the latencies are of", number(r.latency_samples) + (r.latency_samples < 1000 ? ": few for a p99" : "")],
     ["CPU time", number(r.cpu_s, 2) + " s"],
     ["CPU time per certificate", number(r.cpu_us_per_certificate) + " µs"],
     ["Memory at most", number(r.max_rss_bytes / 1048576) + " MiB"],
