@@ -36,6 +36,6 @@ require (
 	golang.org/x/crypto v0.35.0 // indirect
 	golang.org/x/perf v0.0.0-20250214215153-c95ad7d5b636
 	golang.org/x/sync v0.19.0 // indirect
-	golang.org/x/sys v0.39.0 // indirect
+	golang.org/x/sys v0.39.0
 	google.golang.org/protobuf v1.36.8 // indirect
 )

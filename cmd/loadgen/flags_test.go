@@ -39,6 +39,12 @@ func TestAWrongCommandLineGetsOneLineAndStatus2(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"--frobnicate", "--frobnicate"},
 		{"cluster", `"cluster"`},
+		{"nodee", `"nodee", did you mean node?`},
+		{"--validator 4", "did you mean --validators?; loadgen --help"},
+		{"node --in-fligt 4", "did you mean --in-flight?; loadgen node --help lists the flags"},
+		{"sweep 1", "loadgen sweep --help lists the flags"},
+		{"journal inspect --jsn dir", "did you mean --json?; loadgen journal inspect --help"},
+		{"--loss 100%", "--loss must be from 0 to less than 1, got 1"},
 		{"--validators 0", "--validators must be from 1 to 256"},
 		{"--validators 2000", "--validators must be from 1 to 256"},
 		{"--sequencers 0", "--sequencers must be from 1 to 1000"},
@@ -102,7 +108,7 @@ func TestAWrongCommandLineGetsOneLineAndStatus2(t *testing.T) {
 		{"node --peer-quota 1", "--peer-quota must be"},
 		{"node --invalid 1", "--invalid must be"},
 		{"node --silent -0.1", "--silent must be"},
-		{"node --late NaN", "--late must be"},
+		{"node --late NaN", "--late"},
 		{"node --invalid 0.3 --silent 0.3", "certifying takes 67"},
 		{"node --colluding", "--colluding needs"},
 		{"node --validators 4 --weights " + heavy, "weighs 7 of 10, more than a third"},
@@ -220,6 +226,15 @@ func TestHelpListsTheFlagsOnStandardOutput(t *testing.T) {
 				t.Errorf("help of %q does not name --%s", command, flag)
 			}
 		}
+	}
+}
+
+func TestTheVersionAndCompletionsArePrinted(t *testing.T) {
+	if o := loadgen(t.Context(), "--version"); o.Status != cli.Good || !strings.HasPrefix(o.Stdout, "loadgen ") || strings.Count(o.Stdout, "\n") != 1 {
+		t.Errorf("%+v", o)
+	}
+	if o := loadgen(t.Context(), "completion", "bash"); o.Status != cli.Good || !strings.Contains(o.Stdout, "__start_loadgen") {
+		t.Errorf("status %d, %.200s%s", o.Status, o.Stdout, o.Stderr)
 	}
 }
 

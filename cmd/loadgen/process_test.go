@@ -4,13 +4,13 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -23,11 +23,12 @@ import (
 // process is a run of the program in a process of its own.
 type process struct {
 	cmd    *exec.Cmd
-	lines  chan string // of standard output; closed at its end
-	stderr bytes.Buffer
+	lines  chan string // of standard output and standard error; closed at their end
+	mu     sync.Mutex
+	errors strings.Builder // standard error so far
 }
 
-// startProcess starts the program and waits for a line on standard output that a pattern matches.
+// startProcess starts the program and waits for a line of its output that a pattern matches.
 func startProcess(t *testing.T, pattern string, args ...string) *process {
 	t.Helper()
 	wanted := regexp.MustCompile(pattern)
@@ -36,16 +37,31 @@ func startProcess(t *testing.T, pattern string, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.cmd.Stderr = &p.stderr
+	progress, err := p.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
-	go func() {
-		defer close(p.lines)
+	var read sync.WaitGroup
+	read.Go(func() {
 		for s := bufio.NewScanner(out); s.Scan(); {
 			p.lines <- s.Text()
 		}
+	})
+	read.Go(func() {
+		for s := bufio.NewScanner(progress); s.Scan(); {
+			p.mu.Lock()
+			p.errors.WriteString(s.Text() + "\n")
+			p.mu.Unlock()
+			p.lines <- s.Text()
+		}
+	})
+	go func() {
+		read.Wait()
+		close(p.lines)
 	}()
 	late := time.After(60 * time.Second)
 	for {
@@ -53,7 +69,7 @@ func startProcess(t *testing.T, pattern string, args ...string) *process {
 		case line, more := <-p.lines:
 			if !more {
 				_ = p.cmd.Wait()
-				t.Fatalf("it ended without %q, standard error:\n%s", pattern, p.stderr.String())
+				t.Fatalf("it ended without %q, standard error:\n%s", pattern, p.stderr())
 			}
 			if wanted.MatchString(line) {
 				return p
@@ -64,7 +80,14 @@ func startProcess(t *testing.T, pattern string, args ...string) *process {
 	}
 }
 
-// rest returns what is left of standard output, to its end.
+// stderr returns what was read of standard error so far.
+func (p *process) stderr() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.errors.String()
+}
+
+// rest returns what is left of the output, to its end.
 func (p *process) rest() string {
 	var b strings.Builder
 	for line := range p.lines {
@@ -130,12 +153,12 @@ func TestASignalledRunWritesWhatItMeasured(t *testing.T) {
 				t.Fatal(err)
 			}
 			out := p.rest()
-			_ = p.cmd.Wait()                                                                                                              // the status tells
-			if status := p.cmd.ProcessState.ExitCode(); status != c.status && !strings.Contains(p.stderr.String(), "loadgen: overload") { // by a busy machine
-				t.Errorf("status %d, want %d, standard error:\n%s", status, c.status, p.stderr.String())
+			_ = p.cmd.Wait()                                                                                                       // the status tells
+			if status := p.cmd.ProcessState.ExitCode(); status != c.status && !strings.Contains(p.stderr(), "loadgen: overload") { // by a busy machine
+				t.Errorf("status %d, want %d, standard error:\n%s", status, c.status, p.stderr())
 			}
-			if !strings.Contains(out+p.stderr.String(), c.said) {
-				t.Errorf("no %q in:\n%s%s", c.said, out, p.stderr.String())
+			if !strings.Contains(out+p.stderr(), c.said) {
+				t.Errorf("no %q in:\n%s%s", c.said, out, p.stderr())
 			}
 			b, err := os.ReadFile(json)
 			if err != nil {
@@ -162,8 +185,8 @@ func TestARunStoppedWhileItSignsLeavesNoFiles(t *testing.T) {
 	}
 	p.rest()
 	_ = p.cmd.Wait() // the status tells
-	if p.cmd.ProcessState.ExitCode() != cli.Bad || !strings.Contains(p.stderr.String(), "interrupted before the run had begun") {
-		t.Errorf("%v, standard error:\n%s", p.cmd.ProcessState, p.stderr.String())
+	if p.cmd.ProcessState.ExitCode() != cli.Bad || !strings.Contains(p.stderr(), "interrupted before the run had begun") {
+		t.Errorf("%v, standard error:\n%s", p.cmd.ProcessState, p.stderr())
 	}
 	if _, err := os.Stat(json); !os.IsNotExist(err) {
 		t.Errorf("a file without a result was left: %v", err)

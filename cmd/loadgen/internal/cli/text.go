@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,6 +16,39 @@ func OneLine(err error) string { return strings.Join(strings.Fields(err.Error())
 
 // Say prints a line for people. An error of the writer is no reason to stop.
 func Say(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
+
+// Width is the number of columns that summaries keep to.
+const Width = 80
+
+// Field prints a line of a summary, folded to Width. The text stands behind a label of 16 columns.
+func Field(w io.Writer, format string, args ...any) {
+	for _, line := range Fold(fmt.Sprintf(format, args...), Width, 16) {
+		Say(w, "%s", line)
+	}
+}
+
+// Fold breaks a line at spaces into lines of at most width columns; those after the first begin with
+// so many spaces. A word that is too long by itself is left whole.
+func Fold(text string, width, indent int) (lines []string) {
+	line := []rune(strings.TrimRight(text, " "))
+	for len(line) > width {
+		at := width
+		for at > indent && line[at] != ' ' {
+			at--
+		}
+		if at <= indent { // the first word is too long
+			next := slices.Index(line[width:], ' ')
+			if next < 0 {
+				break
+			}
+			at = width + next
+		}
+		lines = append(lines, strings.TrimRight(string(line[:at]), " "))
+		rest := strings.TrimLeft(string(line[at:]), " ")
+		line = []rune(strings.Repeat(" ", indent) + rest)
+	}
+	return append(lines, string(line))
+}
 
 // Counted names a number of things.
 func Counted(n int, thing string) string {

@@ -250,10 +250,15 @@ func TestAClusterHasTheOutputsOfANode(t *testing.T) {
 	clitest.OneLineError(t, o, cli.Usage, "--pprof needs")
 	o = loadgen(t.Context(), "--scheme", "ed25519", "--latency", "3ms", "--duration", "700ms", "--repeat", "2", "--live", "screen", "--cpuprofile", file("cpu"),
 		"--require", "p99<1m", "--require", "acks_per_s>1e9", "--json", file("r.json"), "--report", file("r.html"))
-	clitest.OneLineError(t, o, cli.Bad, "required: acks_per_s>1e9 is not met")
-	for _, want := range []string{"run 2 of 2", "\x1b[8A", "lanes           height", "s left", "repeats       2;"} {
-		if !strings.Contains(o.Stdout, want) {
-			t.Errorf("no %q in %q", want, o.Stdout)
+	if !strings.HasSuffix(o.Stderr, "\n") || o.Status != cli.Bad || !strings.Contains(o.Stderr[strings.LastIndex(o.Stderr, "loadgen: "):], "required: acks_per_s>1e9 is not met") {
+		t.Errorf("status %d, standard error:\n%s", o.Status, o.Stderr)
+	}
+	if strings.Contains(o.Stdout, "\x1b") || !strings.Contains(o.Stdout, "repeats       2;") {
+		t.Errorf("standard output:\n%s", o.Stdout)
+	}
+	for _, want := range []string{"run 2 of 2", "\x1b[8A", "lanes           height", "s left"} {
+		if !strings.Contains(o.Stderr, want) {
+			t.Errorf("no %q in %q", want, o.Stderr)
 		}
 	}
 	b, err := os.ReadFile(file("r.json"))
@@ -284,7 +289,7 @@ func TestMetricsOfAllMembersAreServedWhileARunIsOn(t *testing.T) {
 	reader, writer := io.Pipe()
 	finished := make(chan int)
 	go func() {
-		status := cli.Run(ctx, NewCommand(), strings.Fields("--duration 10m --latency 3ms --scheme ed25519 --metrics :0"), writer, io.Discard)
+		status := cli.Run(ctx, NewCommand(), strings.Fields("--duration 10m --latency 3ms --scheme ed25519 --metrics :0"), io.Discard, writer)
 		_ = writer.Close()
 		finished <- status
 	}()

@@ -50,7 +50,7 @@ func (cfg *Config) bindCluster(cmd *cobra.Command) {
 	f.DurationVar(&cfg.Duration, "duration", cfg.Duration, "how long to run")
 	f.StringVar(&cfg.Data, "data", cfg.Data, "folder to keep journals in and to go on from (default: a temporary one)")
 	f.DurationVar(&cfg.latency, "latency", cfg.latency, "one-way latency of every link")
-	f.Float64Var(&cfg.loss, "loss", cfg.loss, "part of the messages that is lost, from 0 to less than 1")
+	f.Var(cli.Percent(&cfg.loss), "loss", "part of the messages that is lost, from 0 to less than 1: 0.1 or 10%")
 	f.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "number that keys and the network's chances follow from (default: random)")
 	cfg.output.Bind(cmd)
 	cfg.output.BindRequire(cmd)

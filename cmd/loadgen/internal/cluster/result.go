@@ -45,13 +45,13 @@ func (r *Result) Parameters() []report.Parameter {
 // Print writes the summary for people.
 func (r *Result) Print(w io.Writer, whole time.Duration) {
 	cli.Say(w, "")
-	cli.Say(w, "%d validators, %d sequencers, %s, %s acks%s, seed %d", r.Validators, r.Sequencers, r.Algorithm(), r.Signatures, r.Network(), r.Seed)
-	cli.Say(w, "  ran           %.1f s%s (%.1f s with start and audit)", r.Duration, report.InterruptedNote(r.Interrupted), whole.Seconds())
-	cli.Say(w, "  certificates  %d (%.1f/s), lanes at %s", r.Certificates, r.CertificatesPerSecond, r.heights())
+	cli.Field(w, "%d validators, %d sequencers, %s, %s acks%s, seed %d", r.Validators, r.Sequencers, r.Algorithm(), r.Signatures, r.Network(), r.Seed)
+	cli.Field(w, "  ran           %.1f s%s (%.1f s with start and audit)", r.Duration, report.InterruptedNote(r.Interrupted), whole.Seconds())
+	cli.Field(w, "  certificates  %d (%.1f/s), lanes at %s", r.Certificates, r.CertificatesPerSecond, r.heights())
 	r.PrintLatency(w)
-	cli.Say(w, "  received      %d acks (%.0f/s), %d invalid; %d nodes; %d messages dropped", r.AcksReceived, r.AcksPerSecond, r.AcksInvalid, r.NodesReceived, r.Dropped)
+	cli.Field(w, "  received      %d acks (%.0f/s), %d invalid; %d nodes; %d messages dropped", r.AcksReceived, r.AcksPerSecond, r.AcksInvalid, r.NodesReceived, r.Dropped)
 	r.PrintMessages(w)
-	cli.Say(w, "  used          %.2f s CPU, %.0f µs per certificate; %.0f MiB at most", r.CPU, r.CPUPerCertificate, float64(r.MaxRSS)/(1<<20))
+	cli.Field(w, "  used          %.2f s CPU, %.0f µs per certificate; %.0f MiB at most", r.CPU, r.CPUPerCertificate, float64(r.MaxRSS)/(1<<20))
 	r.PrintEnd(w)
 }
 

@@ -2,8 +2,10 @@ package host
 
 import (
 	"bufio"
+	"cmp"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 )
 
@@ -37,4 +39,23 @@ func cpuName() string {
 		}
 	}
 	return ""
+}
+
+// Version returns the version of this program as it was built: that of its module, or the commit if
+// the build knows it.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	version, changed := info.Main.Version, ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision" && (version == "" || version == "(devel)"):
+			version = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			changed = " with changes"
+		}
+	}
+	return cmp.Or(version, "(devel)") + changed
 }

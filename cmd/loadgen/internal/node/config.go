@@ -71,10 +71,10 @@ func (cfg *Config) bindSwept(cmd *cobra.Command) {
 	f.Float64Var(&cfg.rate, "rate", cfg.rate, "acks/s to send, whatever the engine does (default: as fast as it takes them)")
 	f.Var(cli.Percent(&cfg.load), "load", "rate as a part of saturation, which is measured first: 80% or 0.8")
 	f.IntVar(&cfg.inFlight, "in-flight", cfg.inFlight, "chunks under way at once without --rate (default: one of every lane)")
-	f.Float64Var(&cfg.invalid, "invalid", cfg.invalid, "part of the validators whose acks are invalid, such as 0.3, or, with acks to the sequencer, certificates")
+	f.Var(cli.Percent(&cfg.invalid), "invalid", "part of the validators whose acks are invalid, such as 0.3 or 30%, or, with acks to the sequencer, certificates")
 	f.BoolVar(&cfg.colluding, "colluding", cfg.colluding, "the errors of --invalid cancel, two by two")
-	f.Float64Var(&cfg.silent, "silent", cfg.silent, "part of the validators that never ack")
-	f.Float64Var(&cfg.late, "late", cfg.late, "part of the validators whose acks come a chunk late")
+	f.Var(cli.Percent(&cfg.silent), "silent", "part of the validators that never ack")
+	f.Var(cli.Percent(&cfg.late), "late", "part of the validators whose acks come a chunk late")
 }
 
 // Check returns a cli.usageError for the first flag that is out of range or does not go with another.

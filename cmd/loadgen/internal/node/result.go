@@ -128,34 +128,34 @@ type phase struct {
 // Print writes the summary for people.
 func (r *Result) Print(w io.Writer, whole time.Duration) {
 	cli.Say(w, "")
-	cli.Say(w, "one node of %d validators, %d sequencers, %s, %s acks%s, %s, batches of up to %d, seed %d",
+	cli.Field(w, "one node of %d validators, %d sequencers, %s, %s acks%s, %s, batches of up to %d, seed %d",
 		r.Validators, r.Sequencers, r.Algorithm(), r.Signatures, r.Network(), cli.Counted(r.Workers, "worker"), r.BatchSize, r.Seed)
 	if r.Interrupted && r.Stage != StageRun {
-		cli.Say(w, "  interrupted   before the run that was asked for; what follows is of the %s before it", r.Stage)
+		cli.Field(w, "  interrupted   before the run that was asked for; what follows is of the %s before it", r.Stage)
 	}
-	cli.Say(w, "  ran           %.1f s%s%s (%.1f s with signing, warm-up and audit), %s", r.Duration, report.InterruptedNote(r.Interrupted), dryNote(r.RanDry),
+	cli.Field(w, "  ran           %.1f s%s%s (%.1f s with signing, warm-up and audit), %s", r.Duration, report.InterruptedNote(r.Interrupted), dryNote(r.RanDry),
 		whole.Seconds(), r.pace())
-	cli.Say(w, "  acks          %.0f/s taken in, %.0f/s verified in certificates, %.0f/s per core", r.AcksPerSecond, r.VerifiedPerSecond, r.VerifiedPerCore)
-	cli.Say(w, "  certificates  %d (%.1f/s, %.1f/s per core), %d from acks and %d from certificate messages; batches of %.1f on average",
+	cli.Field(w, "  acks          %.0f/s taken in, %.0f/s verified in certificates, %.0f/s per core", r.AcksPerSecond, r.VerifiedPerSecond, r.VerifiedPerCore)
+	cli.Field(w, "  certificates  %d (%.1f/s, %.1f/s per core), %d from acks and %d from certificate messages; batches of %.1f on average",
 		r.Certificates, r.CertificatesPerSecond, r.CertificatesPerCore, r.Assembled, r.CertificatesReceived, r.MeanBatch)
 	r.PrintLatency(w)
 	r.printSearch(w)
 	r.printServed(w)
 	r.PrintMessages(w)
-	cli.Say(w, "  used          %.2f s CPU by the engine, %.0f µs per certificate; %.2f s by the generator; %.0f MiB at most",
+	cli.Field(w, "  used          %.2f s CPU by the engine, %.0f µs per certificate; %.2f s by the generator; %.0f MiB at most",
 		r.CPU, r.CPUPerCertificate, r.GeneratorCPU, float64(r.MaxRSS)/(1<<20))
 	if r.Acks == engine.AcksToSequencer.String() {
-		cli.Say(w, "  cryptography  %.0f µs per chunk by itself; the engine keeps %.2f of that speed", r.Crypto.PerChunk, r.Crypto.Share)
+		cli.Field(w, "  cryptography  %.0f µs per chunk by itself; the engine keeps %.2f of that speed", r.Crypto.PerChunk, r.Crypto.Share)
 	} else {
-		cli.Say(w, "  cryptography  %.1f µs per ack by itself; the engine keeps %.2f of that speed, %.2f with nodes and own acks counted in", r.Crypto.PerAck, r.Crypto.AcksShare, r.Crypto.Share)
+		cli.Field(w, "  cryptography  %.1f µs per ack by itself; the engine keeps %.2f of that speed, %.2f with nodes and own acks counted in", r.Crypto.PerAck, r.Crypto.AcksShare, r.Crypto.Share)
 	}
 	if len(r.Phases) > 1 {
 		for _, p := range r.Phases {
-			cli.Say(w, "  at %8.0f/s  %8.0f acks/s served, p50 %.1f ms, p99 %.1f ms", p.Offered, p.Acks, p.LatencyMS.P50, p.LatencyMS.P99)
+			cli.Field(w, "  at %8.0f/s  %8.0f acks/s served, p50 %.1f ms, p99 %.1f ms", p.Offered, p.Acks, p.LatencyMS.P50, p.LatencyMS.P99)
 		}
 	}
 	if r.AcksInvalid+r.CertificatesInvalid+r.Splits+r.Faults+uint64(r.Suspects) > 0 {
-		cli.Say(w, "  attack        %d acks and %d certificates proven invalid, %d splits, %d suspects, %d faults reported",
+		cli.Field(w, "  attack        %d acks and %d certificates proven invalid, %d splits, %d suspects, %d faults reported",
 			r.AcksInvalid, r.CertificatesInvalid, r.Splits, r.Suspects, r.Faults)
 	}
 	r.PrintEnd(w)
@@ -168,32 +168,32 @@ func (r *Result) printSearch(w io.Writer) {
 	}
 	found := slices.ContainsFunc(r.Tried, func(p rateTried) bool { return p.Held })
 	if found && r.Stage == StageRun {
-		cli.Say(w, "  found         %s acks/s is the highest rate tried with p99 within %g ms; saturation is %s acks/s",
+		cli.Field(w, "  found         %s acks/s is the highest rate tried with p99 within %g ms; saturation is %s acks/s",
 			cli.Thousands(r.Rate), r.FindMax, cli.Thousands(r.Saturation))
 		if r.LatencyMS.P99 > r.FindMax {
-			cli.Say(w, "  not held      for %.1f s: then p99 was %.1f ms", r.Duration, r.LatencyMS.P99)
+			cli.Field(w, "  not held      for %.1f s: then p99 was %.1f ms", r.Duration, r.LatencyMS.P99)
 		}
 	} else if !found {
-		cli.Say(w, "  found         no rate with p99 within %g ms; saturation is %s acks/s", r.FindMax, cli.Thousands(r.Saturation))
+		cli.Field(w, "  found         no rate with p99 within %g ms; saturation is %s acks/s", r.FindMax, cli.Thousands(r.Saturation))
 	}
 	for _, p := range r.Tried {
-		cli.Say(w, "  tried         %s acks/s: %s", cli.Thousands(p.Rate), p.outcome())
+		cli.Field(w, "  tried         %s acks/s: %s", cli.Thousands(p.Rate), p.outcome())
 	}
 }
 
 // printServed writes what became of what was offered.
 func (r *Result) printServed(w io.Writer) {
 	if r.Schedule == "closed" {
-		cli.Say(w, "  not served    %d sends dropped", r.SendsDropped)
+		cli.Field(w, "  not served    %d sends dropped", r.SendsDropped)
 		return
 	}
 	part := func(n, of float64) string { return fmt.Sprintf("%s (%.1f %%)", cli.Thousands(n), 100*n/max(1e-9, of)) }
-	cli.Say(w, "  offered       %s acks/s; %s taken in; %d sends dropped", cli.Thousands(r.OfferedAcks), part(r.TakenAcks, r.OfferedAcks), r.SendsDropped)
-	cli.Say(w, "  chunks        %s/s due, %s/s certified here; of %s due, %s were certified here, %s learned from the next node, %s not certified",
+	cli.Field(w, "  offered       %s acks/s; %s taken in; %d sends dropped", cli.Thousands(r.OfferedAcks), part(r.TakenAcks, r.OfferedAcks), r.SendsDropped)
+	cli.Field(w, "  chunks        %s/s due, %s/s certified here; of %s due, %s were certified here, %s learned from the next node, %s not certified",
 		cli.Thousands(r.Offered), cli.Thousands(r.Served), cli.Thousands(float64(r.Due)), part(float64(r.CertifiedHere), float64(r.Due)),
 		cli.Thousands(float64(r.Learned)), cli.Thousands(float64(r.Unfinished)))
 	if r.Shortfall != "" {
-		cli.Say(w, "  OVERLOAD      %s; below %.0f %%", r.Shortfall, 100*leastServed)
+		cli.Field(w, "  OVERLOAD      %s; below %.0f %%", r.Shortfall, 100*leastServed)
 	}
 }
 

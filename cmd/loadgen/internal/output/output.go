@@ -33,9 +33,9 @@ func New(cmd *cobra.Command, c *Config) (*Output, error) {
 		o.Close()
 		return nil, err
 	}
-	o.Screen = newScreen(c.Live, o.Human)
+	o.Screen = newScreen(c.Live, o.Log)
 	for _, a := range o.serving.addresses {
-		cli.Say(o.Human, "%s", a)
+		cli.Say(o.Log, "%s", a)
 	}
 	return o, nil
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
@@ -69,18 +70,36 @@ func newScreen(kind string, w io.Writer) Screen {
 	case kind == "none":
 		return noScreen{}
 	case kind == "screen", kind == "auto" && isTerminal(w):
-		return &liveScreen{w: w}
+		return &liveScreen{w: w, width: func() int { return widthOf(w) }}
 	}
 	return &lineScreen{w: w}
 }
 
+// terminal is what a screen asks of a terminal's file.
+type terminal interface {
+	io.Writer
+	Stat() (os.FileInfo, error)
+	Name() string
+	Fd() uintptr
+}
+
 func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := w.(terminal)
 	if !ok || os.Getenv("TERM") == "dumb" {
 		return false
 	}
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
+}
+
+// widthOf returns the width of a terminal in columns as it is now, or what is usual.
+func widthOf(w io.Writer) int {
+	if f, ok := w.(terminal); ok {
+		if n := terminalWidth(f.Fd()); n > 0 {
+			return n
+		}
+	}
+	return cli.Width
 }
 
 type noScreen struct{}
@@ -118,7 +137,8 @@ func (s *lineScreen) End() {}
 // liveScreen rewrites a few lines of a terminal.
 type liveScreen struct {
 	w     io.Writer
-	lines int // that it wrote and will overwrite
+	width func() int // of the terminal, now
+	drawn []string   // the lines that it wrote and will overwrite
 	acks  []float64
 
 	batch   float64 // as of T = batchAt
@@ -132,8 +152,8 @@ func (s *liveScreen) Note(format string, args ...any) {
 
 func (s *liveScreen) Update(f Frame) {
 	s.acks = append(s.acks, f.Acks)
-	if len(s.acks) > 48 { // with what stands before it, less than a line
-		s.acks = s.acks[1:]
+	if most := max(1, min(48, s.width()-28)); len(s.acks) > most { // what fits behind the number
+		s.acks = s.acks[len(s.acks)-most:]
 	}
 	if f.Batch != nil && f.T-s.batchAt > 0.95 {
 		s.batch, s.batchAt = f.Batch(), f.T
@@ -155,23 +175,26 @@ func (s *liveScreen) Update(f Frame) {
 	})
 }
 
-// draw replaces the lines drawn last.
+// draw replaces the lines drawn last. Lines are folded to the width of the terminal. It may have
+// been narrowed since they were drawn: then those that were too long take several rows.
 func (s *liveScreen) draw(lines []string) {
-	var b strings.Builder
-	if s.lines > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA", s.lines)
+	width := max(20, s.width()-1)
+	rows := 0
+	for _, l := range s.drawn {
+		rows += 1 + max(0, utf8.RuneCountInString(l)-1)/(width+1)
 	}
+	s.drawn = nil
 	for _, l := range lines {
-		b.WriteString("\x1b[2K" + l + "\n")
+		s.drawn = append(s.drawn, cli.Fold(l, width, 16)...)
 	}
-	for range s.lines - len(lines) {
-		b.WriteString("\x1b[2K\n")
+	up := ""
+	if rows > 0 {
+		up = fmt.Sprintf("\x1b[%dA\r\x1b[J", rows) // up, and clear all below
 	}
-	s.lines = max(s.lines, len(lines))
-	_, _ = io.WriteString(s.w, b.String())
+	_, _ = io.WriteString(s.w, up+strings.Join(s.drawn, "\n")+"\n")
 }
 
-func (s *liveScreen) End() { s.lines = 0 }
+func (s *liveScreen) End() { s.drawn = nil }
 
 var levels = []rune("▁▂▃▄▅▆▇█")
 

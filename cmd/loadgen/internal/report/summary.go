@@ -200,30 +200,30 @@ const LeastSamples = 1000
 
 // PrintLatency writes the line about latencies, and whether it rests on enough chunks.
 func (c *Summary) PrintLatency(w io.Writer) {
-	cli.Say(w, "  latency       p50 %.1f ms, p90 %.1f ms, p99 %.1f ms, p99.9 %.1f ms, max %.1f ms", c.LatencyMS.P50, c.LatencyMS.P90, c.LatencyMS.P99, c.P999, c.LatencyMS.Max)
+	cli.Field(w, "  latency       p50 %.1f ms, p90 %.1f ms, p99 %.1f ms, p99.9 %.1f ms, max %.1f ms", c.LatencyMS.P50, c.LatencyMS.P90, c.LatencyMS.P99, c.P999, c.LatencyMS.Max)
 	if c.Samples < LeastSamples {
-		cli.Say(w, "  few samples   p99 is of %s; from %s on, one slow chunk does not decide it: run longer",
+		cli.Field(w, "  few samples   p99 is of %s; from %s on, one slow chunk does not decide it: run longer",
 			cli.Counted(int(c.Samples), "chunk"), cli.Thousands(LeastSamples))
 	}
 }
 
 // PrintMessages writes the line about messages sent.
 func (c *Summary) PrintMessages(w io.Writer) {
-	cli.Say(w, "  sent          %.2f nodes, %.2f acks, %.2f certificates per certificate", c.Messages.Nodes, c.Messages.Acks, c.Messages.Certificates)
+	cli.Field(w, "  sent          %.2f nodes, %.2f acks, %.2f certificates per certificate", c.Messages.Nodes, c.Messages.Acks, c.Messages.Certificates)
 }
 
 // PrintEnd writes the last lines of a summary.
 func (c *Summary) PrintEnd(w io.Writer) {
 	if q := c.Repeats; q != nil {
-		cli.Say(w, "  repeats       %d; certificates/s from %.1f to %.1f, p99 from %.1f to %.1f ms", q.N,
+		cli.Field(w, "  repeats       %d; certificates/s from %.1f to %.1f, p99 from %.1f to %.1f ms", q.N,
 			q.Of["certificates_per_s"].Min, q.Of["certificates_per_s"].Max, q.Of["p99"].Min, q.Of["p99"].Max)
 	}
-	cli.Say(w, "  audit         %d certificates verified, %d conflicts, %d errors", c.Verified, c.Conflicts, c.Errors)
+	cli.Field(w, "  audit         %d certificates verified, %d conflicts, %d errors", c.Verified, c.Conflicts, c.Errors)
 	for _, p := range c.Problems {
-		cli.Say(w, "  problem       %s", p)
+		cli.Field(w, "  problem       %s", p)
 	}
 	for _, u := range c.Unmet {
-		cli.Say(w, "  required      %s", u)
+		cli.Field(w, "  required      %s", u)
 	}
 }
 

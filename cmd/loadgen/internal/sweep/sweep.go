@@ -320,7 +320,7 @@ func (w *command) run(cmd *cobra.Command) error {
 	}
 	r.findBest()
 	if ctx.Err() == nil {
-		r.confirm(ctx, w.confirm, measure, out.Human)
+		r.confirm(ctx, w.confirm, measure, out.Log)
 	}
 	r.Interrupted = ctx.Err() != nil
 	r.print(out.Human)
