@@ -69,7 +69,8 @@
 //
 // # Files
 //
-// The folder holds LOCK, which is locked with flock while the journal is open; WATERMARK; segments
+// The folder holds LOCK, which is locked with flock while the journal is open and names the process
+// that locked it last; WATERMARK; segments
 // named by their number in 16 hexadecimal digits and ".seg"; and sometimes next.tmp, a file being
 // made or a dead segment kept to be used again. The watermark is not kept in LOCK: that file must
 // never be replaced, since the lock is on the file and not on its name, while WATERMARK is put in

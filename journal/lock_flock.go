@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -15,7 +17,8 @@ import (
 func lockable() error { return nil }
 
 // lockFile takes an exclusive flock. It belongs to the open file, so it excludes a second one of
-// this process too, and the kernel gives it back when the process ends, however it ends.
+// this process too, and the kernel gives it back when the process ends, however it ends. The file
+// holds the number of the process, for the error of others.
 func lockFile(name string) (io.Closer, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
@@ -24,14 +27,35 @@ func lockFile(name string) (io.Closer, error) {
 	err = flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
 	switch {
 	case err == nil:
+		noteHolder(f)
 		return heldLock{f}, nil
 	case errors.Is(err, syscall.EWOULDBLOCK):
-		err = ErrLocked
+		err = lockedBy(f)
 	default:
 		err = unfit("cannot lock a file", err)
 	}
 	_ = f.Close() // nothing was written through it
 	return nil, err
+}
+
+// noteHolder writes the number of this process into the file of its lock. Without it the lock is the
+// same, so an error, such as of a full disk, is no reason to fail.
+func noteHolder(f *os.File) {
+	if f.Truncate(0) == nil {
+		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	}
+}
+
+// lockedBy returns ErrLocked, with the number of the process that holds the lock if it is known. What
+// stands in the file may be of an earlier process, for a moment.
+func lockedBy(f *os.File) error {
+	b := make([]byte, 20)
+	n, _ := f.ReadAt(b, 0) // the end of the file is an error as well
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b[:n])))
+	if err != nil || pid <= 0 {
+		return ErrLocked
+	}
+	return fmt.Errorf("%w, of process %d; end that first, or use another folder", ErrLocked, pid)
 }
 
 func flock(f *os.File, how int) error {

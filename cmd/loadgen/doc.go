@@ -36,8 +36,9 @@
 // the chunks due; if only the latter two are not so, the outcome is overload. A sweep is good if no
 // run failed: overload is what a sweep over loads looks for.
 //
-// SIGINT and SIGTERM end a run early; a second one kills. The program then prints what it measured
-// and writes it to all files, marked as interrupted. The exit status of an interrupted run is that
+// SIGINT, SIGTERM and SIGHUP end a run early, and so does an output that cannot be written to any
+// more, such as a pipe whose reader has gone; a second SIGINT or SIGTERM kills. The program then
+// prints what it measured and writes it to all files, marked as interrupted. The exit status of an interrupted run is that
 // of the part that was run. It is 1 if the question was not answered: a sweep with runs left to do,
 // a --find-max or --load that had not reached its rate, or a run that had not begun.
 //

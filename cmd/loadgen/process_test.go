@@ -134,6 +134,7 @@ func TestASignalledRunWritesWhatItMeasured(t *testing.T) {
 		want   []string // in the JSON result
 	}{
 		{"cluster", syscall.SIGINT, tenHeights, "--duration 10m --latency 3ms --scheme multisig --live screen", cli.Good, ", interrupted", []string{`"mode": "cluster"`, `"ok": true`}},
+		{"cluster whose terminal is closed", syscall.SIGHUP, tenHeights, "--duration 10m --latency 3ms --live screen", cli.Good, ", interrupted", []string{`"mode": "cluster"`, `"ok": true`}},
 		{"repeated cluster", syscall.SIGTERM, "run 2 of 3", "--duration 800ms --latency 3ms --repeat 3", cli.Good, "certificates verified, 0 conflicts", []string{`"mode": "cluster"`, `"ok": true`}},
 		{"node", syscall.SIGTERM, tenHeights, "node --rate 300 --duration 10s --warmup 0s --live screen", cli.Good, ", interrupted", []string{`"stage": "run"`, `"errors": 0`}},
 		{"saturation", syscall.SIGINT, tenHeights, "node --load 10% --duration 1s --warmup 0s --scheme multisig --live screen", cli.Bad, "is of the saturation before it", []string{`"stage": "saturation"`, `"certificates_per_s"`}},
@@ -203,6 +204,60 @@ func TestATemporaryFolderIsRemovedAfterwards(t *testing.T) {
 	}
 	left, err := os.ReadDir(scratch)
 	if err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// The reader of the program's output goes away, as with loadgen 2>&1 | head -1.
+func TestAClosedPipeEndsARunAsASignalDoes(t *testing.T) {
+	t.Parallel()
+	dir, scratch := t.TempDir(), t.TempDir()
+	file := filepath.Join(dir, "r.json")
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := program("--duration", "10m", "--latency", "3ms", "--scheme", "ed25519", "--live", "lines", "--json", file)
+	cmd.Env = append(cmd.Env, "TMPDIR="+scratch)
+	cmd.Stdout, cmd.Stderr = writer, writer
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	_ = writer.Close()
+	if _, err := bufio.NewReader(reader).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	_ = reader.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v", err)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := clitest.Decode[cluster.Result](t, b); !r.OK || !r.Interrupted || r.Certificates == 0 {
+		t.Errorf("%+v", r)
+	}
+	if left, err := os.ReadDir(scratch); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestTheFoldersOfAKilledRunAreRemovedByTheNext(t *testing.T) {
+	scratch := t.TempDir()
+	t.Setenv("TMPDIR", scratch)
+	p := startProcess(t, tenHeights, "--duration", "10m", "--latency", "3ms", "--scheme", "ed25519", "--live", "screen")
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	p.rest()
+	_ = p.cmd.Wait() // it was killed
+	if left, err := os.ReadDir(scratch); err != nil || len(left) != 1 {
+		t.Fatalf("left behind: %v, %v", left, err)
+	}
+	clitest.MustRun[cluster.Result](t, newRootCommand(), "--duration", clitest.Brief, "--latency", "3ms", "--scheme", "ed25519")
+	if left, err := os.ReadDir(scratch); err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 }

@@ -9,8 +9,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/scratch"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/setup"
 	"github.com/lanecast/lanecast/engine"
 )
@@ -38,18 +40,33 @@ type manifest struct {
 	Begun bool `json:"begun"`
 }
 
+// memberPrefix is the beginning of the name of a member's folder; its number follows.
+const memberPrefix = "member-"
+
+// manifestExample returns a manifest with a configuration.
+func manifestExample(cfg *Config) string {
+	m := newManifest(cfg)
+	m.Begun = true
+	b, err := json.Marshal(m)
+	if err != nil {
+		return manifestName
+	}
+	return string(b)
+}
+
 // store is the folder of a run.
 type store struct {
 	dir       string
 	temporary bool
-	manifest  *manifest // nil for a temporary one
+	scratch   *scratch.Folder // that dir is, nil if it is not
+	manifest  *manifest       // nil for a temporary one
 }
 
 // journal returns the configuration of a member's journal. The journal is created if the members
 // have not run yet.
 func (s *store) journal(member int) engine.JournalConfig {
 	return engine.JournalConfig{
-		Dir:    filepath.Join(s.dir, fmt.Sprintf("member-%04d", member)),
+		Dir:    filepath.Join(s.dir, fmt.Sprintf(memberPrefix+"%04d", member)),
 		Create: s.temporary || !s.manifest.Begun,
 	}
 }
@@ -78,7 +95,9 @@ func (s *store) forRun() (*store, error) {
 
 // close removes a temporary folder.
 func (s *store) close() {
-	if s.temporary {
+	if s.scratch != nil {
+		s.scratch.Remove()
+	} else if s.temporary {
 		_ = os.RemoveAll(s.dir) // nothing that can be done about it, and no harm to the result
 	}
 }
@@ -87,11 +106,11 @@ func (s *store) close() {
 // becomes that of its manifest, and flags that contradict it are a cli.usageError.
 func openStore(cfg *Config) (*store, error) {
 	if cfg.Data == "" {
-		dir, err := os.MkdirTemp("", "lanecast-loadgen-")
+		folder, err := scratch.New("")
 		if err != nil {
-			return nil, fmt.Errorf("making a temporary folder: %w", err)
+			return nil, err
 		}
-		return &store{dir: dir, temporary: true}, nil
+		return &store{dir: folder.Dir, temporary: true, scratch: folder}, nil
 	}
 	if err := os.MkdirAll(cfg.Data, 0o755); err != nil {
 		return nil, cli.Usagef("--data: %v", err)
@@ -139,19 +158,31 @@ func beginFolder(cfg *Config) (*manifest, error) {
 		return nil, cli.Usagef("--data: %v", err)
 	}
 	for _, e := range entries {
-		if e.Name() != manifestName+".new" { // of a run that was killed while writing it
+		switch name := e.Name(); {
+		case name == manifestName+".new": // of a run that was killed while writing it
+		case name == "lost+found" && e.IsDir(): // of a file system
+		case e.IsDir() && strings.HasPrefix(name, memberPrefix):
+			return nil, cli.Usagef("--data: %s holds journals but no %s, which says whose they are. To go on with them put it back, "+
+				"with the seed and the settings of their cluster, which the summary or the JSON result of an earlier run has: %s. "+
+				"For a new cluster name an empty or a new folder", cfg.Data, manifestName, manifestExample(cfg))
+		default:
 			return nil, cli.Usagef("--data: %s holds files but no %s; name an empty or a new folder", cfg.Data, manifestName)
 		}
 	}
-	m := &manifest{
-		Version: manifestVersion, Namespace: setup.Namespace, Seed: cfg.Seed, Validators: cfg.Validators,
-		Sequencers: cfg.Sequencers, Scheme: cfg.Scheme, Variant: cfg.Variant, Signatures: cfg.Signatures,
-		Weights: cfg.Weights, Voting: cfg.Voting,
-	}
+	m := newManifest(cfg)
 	if err := m.write(cfg.Data); err != nil {
 		return nil, cli.Usagef("--data: %v", err)
 	}
 	return m, nil
+}
+
+// newManifest returns the manifest of a cluster that has not begun.
+func newManifest(cfg *Config) *manifest {
+	return &manifest{
+		Version: manifestVersion, Namespace: setup.Namespace, Seed: cfg.Seed, Validators: cfg.Validators,
+		Sequencers: cfg.Sequencers, Scheme: cfg.Scheme, Variant: cfg.Variant, Signatures: cfg.Signatures,
+		Weights: cfg.Weights, Voting: cfg.Voting,
+	}
 }
 
 // write writes the manifest atomically and durably: journals are written after it.

@@ -3,6 +3,7 @@ package cluster
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
@@ -43,5 +44,34 @@ func TestAManifestThatWasBeingWrittenDoesNotStandInTheWay(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, manifestName+".new")); !os.IsNotExist(err) {
 		t.Errorf("the unfinished manifest is still there: %v", err)
+	}
+}
+
+func TestAFreshFileSystemIsAnEmptyFolder(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "lost+found"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cfg := DefaultConfig()
+	cfg.Data = dir
+	if _, err := openStore(cfg); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheAdviceForALostManifestKeepsTheJournals(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "member-0000"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	o := loadgen(t.Context(), "--data", dir, "--seed", "7", "--validators", "5")
+	clitest.OneLineError(t, o, cli.Usage, "holds journals but no manifest.json", "put it back", `"seed":7,"validators":5`)
+	// What it says can be used as it is.
+	line := o.Stderr[strings.Index(o.Stderr, "{") : strings.LastIndex(o.Stderr, "}")+1]
+	if err := os.WriteFile(filepath.Join(dir, manifestName), []byte(line), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := readManifest(dir); err != nil || m.Seed != 7 || m.Validators != 5 || !m.Begun {
+		t.Errorf("%+v, %v", m, err)
 	}
 }

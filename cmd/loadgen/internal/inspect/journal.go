@@ -33,10 +33,11 @@ func NewJournalCommand() *cobra.Command {
 type journalInspection struct {
 	Dir          string           `json:"dir"`
 	Segments     int              `json:"segments"`
-	Bytes        int64            `json:"bytes"`   // up to the end of the last whole frame
-	Records      int64            `json:"records"` // as Open would replay them, dead ones that are still there included
-	Copies       int64            `json:"copies"`  // further ones, that compaction wrote
-	Clean        bool             `json:"clean"`   // it was closed, not killed
+	Bytes        int64            `json:"bytes"`      // up to the end of the last whole frame
+	FileBytes    int64            `json:"file_bytes"` // of all segments, whatever is in them
+	Records      int64            `json:"records"`    // as Open would replay them, dead ones that are still there included
+	Copies       int64            `json:"copies"`     // further ones, that compaction wrote
+	Clean        bool             `json:"clean"`      // it was closed, not killed
 	First        uint64           `json:"first_position"`
 	Last         uint64           `json:"last_position"`
 	Watermark    *watermark       `json:"watermark"` // null if there is none that can be read
@@ -189,6 +190,20 @@ func inspectJournal(dir string) *journalInspection {
 	if recovery.Torn > 0 {
 		i.Torn = &place{File: recovery.File, Offset: recovery.Offset, Bytes: recovery.Torn, Reason: "unfinished write, to be cut off"}
 	}
+	sizes, err := segmentSizes(dir)
+	if err != nil {
+		problem("%s", cli.OneLine(err))
+	}
+	read := recovery.Bytes
+	for _, s := range sizes {
+		i.FileBytes += s.bytes
+		if i.Damage != nil && s.file < i.Damage.File {
+			read += s.bytes
+		}
+	}
+	if i.Damage != nil { // of which the reader says nothing
+		read += i.Damage.Offset
+	}
 	if m := recovery.Mark; m.File != "" {
 		i.Watermark = &watermark{File: m.File, Offset: m.Offset, Next: uint64(m.Next)}
 	}
@@ -196,7 +211,7 @@ func inspectJournal(dir string) *journalInspection {
 		i.Problems = append(i.Problems, fmt.Sprintf("and %d more", more))
 	}
 	i.Segments, i.Bytes, i.Records, i.Copies, i.Clean =
-		recovery.Segments, recovery.Bytes, recovery.Records, recovery.Copies, recovery.Clean
+		recovery.Segments, read, recovery.Records, recovery.Copies, recovery.Clean
 	for _, l := range lanes {
 		i.Nodes += l.Nodes
 		i.Certificates += l.Certificates
@@ -204,6 +219,28 @@ func inspectJournal(dir string) *journalInspection {
 	}
 	slices.SortFunc(i.Lanes, func(a, b laneInspection) int { return strings.Compare(a.Sequencer, b.Sequencer) })
 	return i
+}
+
+// segmentSize is the size of a segment's file.
+type segmentSize struct {
+	file  string
+	bytes int64
+}
+
+// segmentSizes returns the sizes of all segments of a journal, in their order.
+func segmentSizes(dir string) (sizes []segmentSize, err error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.seg")) // ascending
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		info, err := os.Stat(f)
+		if err != nil {
+			return sizes, err
+		}
+		sizes = append(sizes, segmentSize{filepath.Base(f), info.Size()})
+	}
+	return sizes, nil
 }
 
 // add adds a record of the lane. It returns the position and height of the record that it
@@ -253,7 +290,11 @@ func (i *journalInspection) print(w io.Writer) {
 		how = "closed"
 	}
 	cli.Say(w, "%s", i.Dir)
-	cli.Say(w, "  log           %d segments, %d bytes, %s", i.Segments, i.Bytes, how)
+	size := fmt.Sprintf("%d bytes", i.Bytes)
+	if i.Damage != nil {
+		size = fmt.Sprintf("%d bytes, of which %d are whole and were read", i.FileBytes, i.Bytes)
+	}
+	cli.Say(w, "  log           %s, %s, %s", cli.Counted(i.Segments, "segment"), size, how)
 	cli.Say(w, "  records       %d: %d nodes, %d certificates, %d proposals, %d others; positions %d to %d; %d copies", i.Records,
 		i.Nodes, i.Certificates, i.Proposals, i.Others, i.First, i.Last, i.Copies)
 	if m := i.Watermark; m != nil {

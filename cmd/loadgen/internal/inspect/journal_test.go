@@ -134,6 +134,9 @@ func TestInspectTellsATearFromDamage(t *testing.T) {
 	if d == nil || d.File != filepath.Base(firstSegment(dir)) || d.Offset > int64(len(whole)/2) || d.Offset < int64(len(whole)/2)-1000 || d.Reason == "" {
 		t.Errorf("damage %+v", d)
 	}
+	if j := r.Journals[0]; j.FileBytes != int64(len(whole)) || j.Bytes != d.Offset || j.Segments != 1 {
+		t.Errorf("%d bytes in files, %d read, %d segments", j.FileBytes, j.Bytes, j.Segments)
+	}
 	if r.Journals[0].Records == 0 || r.Journals[1].Damage != nil {
 		t.Errorf("%+v", r.Journals)
 	}

@@ -6,7 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
-	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +16,7 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/presign"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/scratch"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/setup"
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/verify"
@@ -52,7 +53,7 @@ type nodeUnderTest struct {
 
 	engine  *engine.Engine
 	peers   map[wire.PublicKey]*engine.Peer
-	dir     string
+	folder  *scratch.Folder
 	cancel  context.CancelFunc
 	stopped chan error
 }
@@ -98,11 +99,11 @@ func newNodeUnderTest(cfg *Config, set *presign.Set, lanes []*presign.Lane, p *p
 	}
 	u.audit = audit.New(fresh, setup.Epoch, t)
 	u.audit.Backlog = math.MaxInt // it waits for the end
-	if u.dir, err = os.MkdirTemp(cfg.Data, "lanecast-loadgen-"); err != nil {
+	if u.folder, err = scratch.New(cfg.Data); err != nil {
 		return nil, cli.Usagef("--data: %v", err)
 	}
 	if err := u.build(cfg, set, registry, log); err != nil {
-		_ = os.RemoveAll(u.dir)
+		u.folder.Remove()
 		return nil, err
 	}
 	return u, nil
@@ -118,7 +119,7 @@ func (u *nodeUnderTest) build(cfg *Config, set *presign.Set, registry prometheus
 		Namespace: []byte(setup.Namespace), Identity: u.identity,
 		Sequencer: verify.NewChunkSigner([]byte(setup.Namespace), set.Identity(self)),
 		Schemes:   u.sets, Sequencers: u.sets, Monitor: u.sets, Automaton: u, Reporter: u, Sender: u, Relay: u,
-		Journal: engine.JournalConfig{Dir: u.dir, Create: true},
+		Journal: engine.JournalConfig{Dir: filepath.Join(u.folder.Dir, "journal"), Create: true},
 		Acks:    cfg.AcksTo(),
 		Workers: cfg.Workers, BatchSize: cfg.BatchSize, BatchDelay: cfg.BatchDelay,
 		PeerQuota: cfg.quota(len(peers)), MaxPeers: max(1, len(peers)),
@@ -157,7 +158,7 @@ func (u *nodeUnderTest) stop() error {
 		err = <-u.stopped
 		u.stopped <- err
 	}
-	_ = os.RemoveAll(u.dir) // nothing that can be done about it, and no harm to the result
+	u.folder.Remove()
 	return err
 }
 
