@@ -67,6 +67,8 @@ func TestAWrongCommandLineGetsOneLineAndStatus2(t *testing.T) {
 		{"--loss NaN", "--loss"},
 		{"--repeat 0", "--repeat must be"},
 		{"--live film", "--live must be"},
+		{"--tag branch", "--tag \"branch\" is not key=value"},
+		{"node --tag =x", "is not key=value"},
 		{"--require unfinished<1", `no "unfinished"`},
 		{"--report -", "--report needs"},
 		{"--json " + dir + "/x --report " + dir + "/./x", "the same file"},

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +18,15 @@ func OneLine(err error) string { return strings.Join(strings.Fields(err.Error())
 
 // Say prints a line for people. An error of the writer is no reason to stop.
 func Say(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
+
+// CommandLine returns the command line of this process, as a shell takes it.
+func CommandLine() string {
+	words := []string{filepath.Base(os.Args[0])}
+	for _, a := range os.Args[1:] {
+		words = append(words, Quoted(a))
+	}
+	return strings.Join(words, " ")
+}
 
 // Width is the number of columns that summaries keep to.
 const Width = 80

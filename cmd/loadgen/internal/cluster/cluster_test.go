@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/clitest"
@@ -91,7 +92,7 @@ func TestOtherShapesOfClustersWork(t *testing.T) {
 
 func TestTheResultHasTheKeysThatOthersRelyOn(t *testing.T) {
 	t.Parallel()
-	o := loadgen(t.Context(), "--duration", clitest.Brief, "--latency", "2ms", "--scheme", "ed25519", "--json", "-")
+	o := loadgen(t.Context(), "--duration", clitest.Brief, "--latency", "2ms", "--scheme", "ed25519", "--tag", "branch=a=b", "--json", "-")
 	var got map[string]any
 	if err := json.Unmarshal([]byte(o.Stdout), &got); err != nil {
 		t.Fatalf("%v in:\n%s", err, o.Stdout)
@@ -102,6 +103,7 @@ func TestTheResultHasTheKeysThatOthersRelyOn(t *testing.T) {
 		"acks_per_s": 0.0, "acks_invalid": 0.0, "nodes_received": 0.0, "latency_ms": map[string]any{}, "cpu_s": 0.0,
 		"cpu_us_per_certificate": 0.0, "max_rss_bytes": 0.0, "conflicts": 0.0, "errors": 0.0,
 		"acks": "", "weights": "", "messages_per_certificate": map[string]any{},
+		"outcome": "", "environment": map[string]any{}, "bytes_in_per_node": 0.0, "bytes_out_per_node": 0.0, "latency_samples": 0.0,
 	} {
 		if v, ok := got[key]; !ok || fmt.Sprintf("%T", v) != fmt.Sprintf("%T", example) {
 			t.Errorf("%s is %T, want %T", key, v, example)
@@ -112,6 +114,17 @@ func TestTheResultHasTheKeysThatOthersRelyOn(t *testing.T) {
 		if v, ok := latency[key].(float64); !ok || v <= 0 {
 			t.Errorf("latency_ms.%s is %v", key, latency[key])
 		}
+	}
+	environment, _ := got["environment"].(map[string]any)
+	if tags, _ := environment["tags"].(map[string]any); tags["branch"] != "a=b" || environment["version"] == "" || environment["command"] == "" || environment["hostname"] == "" {
+		t.Errorf("environment %v", environment)
+	}
+	if disk, _ := environment["disk"].(map[string]any); disk["sync_p50_ms"].(float64) <= 0 || disk["sync_p99_ms"].(float64) < disk["sync_p50_ms"].(float64) {
+		t.Errorf("disk %v", disk)
+	}
+	// A member sends what it sends to three others, who get it all.
+	if in, out := got["bytes_in_per_node"].(float64), got["bytes_out_per_node"].(float64); in < 1000 || out < 1000 || in > 2*out {
+		t.Errorf("%v bytes in, %v out", in, out)
 	}
 	messages, _ := got["messages_per_certificate"].(map[string]any)
 	for _, key := range []string{"nodes", "acks", "certificates"} {
@@ -143,6 +156,11 @@ func TestAResultFileIsReplacedWhole(t *testing.T) {
 	}
 	if r := clitest.Decode[Result](t, b); !r.OK {
 		t.Errorf("%+v", r)
+	}
+	for line := range strings.Lines(o.Stdout) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > cli.Width {
+			t.Errorf("%d columns: %s", n, line)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/host"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/output"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/report"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/setup"
@@ -89,6 +90,9 @@ func runCommand(cmd *cobra.Command, cfg *Config) error {
 		return err
 	}
 	defer store.close()
+	if store.disk, err = host.MeasureDisk(store.dir); err != nil {
+		return cli.Usagef("measuring the disk of the journals: %v", err)
+	}
 	out, err := output.New(cmd, &cfg.output)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/host"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/scratch"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/setup"
 	"github.com/lanecast/lanecast/engine"
@@ -58,6 +59,7 @@ func manifestExample(cfg *Config) string {
 type store struct {
 	dir       string
 	temporary bool
+	disk      host.Disk       // that dir is on
 	scratch   *scratch.Folder // that dir is, nil if it is not
 	manifest  *manifest       // nil for a temporary one
 }
@@ -90,7 +92,7 @@ func (s *store) forRun() (*store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a temporary folder: %w", err)
 	}
-	return &store{dir: dir, temporary: true}, nil
+	return &store{dir: dir, temporary: true, disk: s.disk}, nil
 }
 
 // close removes a temporary folder.

@@ -89,6 +89,7 @@ func (m *member) start(cfg *Config, kept engine.JournalConfig, peers []wire.Publ
 // receive hands a message from the network to the engine, which counts those that it refuses.
 func (m *member) receive(msg simnet.Message) {
 	peer := m.peers[msg.From]
+	m.run.received.Add(uint64(len(msg.Body.Bytes())))
 	switch {
 	case peer == nil:
 		msg.Body.Release()
@@ -103,19 +104,19 @@ func (m *member) receive(msg simnet.Message) {
 
 // SendNode implements engine.Sender.
 func (m *member) SendNode(to []wire.PublicKey, message []byte) {
-	m.run.sent.Nodes.Add(uint64(len(to)))
+	m.run.sent.Node(len(to), message)
 	m.endpoint.Send(to, simnet.Node, message, false)
 }
 
 // SendAck implements engine.Sender.
 func (m *member) SendAck(to []wire.PublicKey, message []byte) {
-	m.run.sent.Acks.Add(uint64(len(to)))
+	m.run.sent.Ack(len(to), message)
 	m.endpoint.Send(to, simnet.Ack, message, false)
 }
 
 // SendCertificate implements engine.Sender.
 func (m *member) SendCertificate(to []wire.PublicKey, message []byte) {
-	m.run.sent.Certificates.Add(uint64(len(to)))
+	m.run.sent.Certificate(len(to), message)
 	m.endpoint.Send(to, simnet.Certificate, message, false)
 }
 

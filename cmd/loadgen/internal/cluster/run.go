@@ -23,6 +23,7 @@ type run struct {
 	problems     audit.Problems
 	latencies    *measure.Latencies
 	certificates atomic.Uint64     // in this run, at their sequencers
+	received     atomic.Uint64     // bytes that members took in
 	sent         measure.Sent      // by all members
 	registry     *measure.Registry // of all members
 }
@@ -76,7 +77,7 @@ func (r *run) drive(ctx context.Context, cfg *Config, dirs *store, c *cluster, o
 		return nil, nil, err
 	}
 	res := &Result{
-		Summary: report.NewSummary("cluster", &cfg.Config, before, after), Latency: measure.Milliseconds(cfg.latency), Loss: cfg.loss, Dropped: after.Dropped,
+		Summary: report.NewSummary("cluster", &cfg.Config, len(c.members), dirs.disk, before, after), Latency: measure.Milliseconds(cfg.latency), Loss: cfg.loss, Dropped: after.Dropped,
 	}
 	res.Series, res.Parts, res.Interrupted = series, parts, ctx.Err() != nil
 	res.AddLatencies(r.latencies)
@@ -112,6 +113,7 @@ func (r *run) moment(c *cluster, withMetrics bool) (measure.Moment, error) {
 	status, err := c.status(ctx)
 	m := measure.Moment{
 		At: time.Now(), CPU: host.ProcessCPU() - r.audit.CPUTime(), Certificates: r.certificates.Load(), Sent: r.sent.Read(),
+		BytesIn: r.received.Load(), BytesOut: r.sent.Bytes(), Host: host.ReadUsage(),
 		Dropped: status.Counters.InboxDropped + status.Counters.OutboxDropped, Engine: status,
 	}
 	if withMetrics && err == nil {

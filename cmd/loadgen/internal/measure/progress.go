@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/host"
 	"github.com/lanecast/lanecast/engine"
 )
 
@@ -16,9 +17,12 @@ type Moment struct {
 	CPU          time.Duration // the engines', as summary.CPU counts it
 	Generator    time.Duration // CPU, in node mode
 	Certificates uint64
-	Sent         Messages      // by the engines
-	Dropped      uint64        // sends of the generator, or messages between members
-	Taken        int64         // acks that the generator sent and the engine took in
+	Sent         Messages // by the engines
+	Dropped      uint64   // sends of the generator, or messages between members
+	Taken        int64    // acks that the generator sent and the engine took in
+	BytesIn      uint64   // of messages that the engines took in
+	BytesOut     uint64   // of messages that they sent, once for each recipient
+	Host         host.Usage
 	Engine       engine.Status // of a cluster: sums, and the highest of each lane
 	Metrics      *EngineMetrics
 }

@@ -3,11 +3,28 @@ package measure
 import "sync/atomic"
 
 // Sent counts the messages that engines hand to their Sender, each as often as it has recipients.
-type Sent struct{ Nodes, Acks, Certificates atomic.Uint64 }
+type Sent struct{ nodes, acks, certificates, bytes atomic.Uint64 }
+
+// Node counts a node that goes to so many recipients.
+func (s *Sent) Node(to int, message []byte) { s.count(&s.nodes, to, message) }
+
+// Ack counts an ack likewise.
+func (s *Sent) Ack(to int, message []byte) { s.count(&s.acks, to, message) }
+
+// Certificate counts a certificate message likewise.
+func (s *Sent) Certificate(to int, message []byte) { s.count(&s.certificates, to, message) }
+
+func (s *Sent) count(kind *atomic.Uint64, to int, message []byte) {
+	kind.Add(uint64(to))
+	s.bytes.Add(uint64(to) * uint64(len(message)))
+}
+
+// Bytes returns the bytes sent so far.
+func (s *Sent) Bytes() uint64 { return s.bytes.Load() }
 
 // Read returns the numbers so far.
 func (s *Sent) Read() Messages {
-	return Messages{s.Nodes.Load(), s.Acks.Load(), s.Certificates.Load()}
+	return Messages{s.nodes.Load(), s.acks.Load(), s.certificates.Load()}
 }
 
 // Messages are numbers of messages by kind.

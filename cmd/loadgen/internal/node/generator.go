@@ -71,9 +71,10 @@ type generator struct {
 
 	feeders []*feeder
 	dropped atomic.Uint64
-	taken   atomic.Int64 // acks that the engine took in; with certificates in place of acks, those that these stand for
-	quorum  int          // index of the ack of a chunk that makes a quorum possible, about
-	behind  atomic.Int64 // the longest time between an ack's due time and its sending, in ns
+	bytes   atomic.Uint64 // that the engine took in
+	taken   atomic.Int64  // acks that the engine took in; with certificates in place of acks, those that these stand for
+	quorum  int           // index of the ack of a chunk that makes a quorum possible, about
+	behind  atomic.Int64  // the longest time between an ack's due time and its sending, in ns
 }
 
 // feeder is one goroutine that delivers messages. It has a thread of its own, whose CPU time can be
@@ -366,7 +367,7 @@ func (f *feeder) certificate(l, height int, due int64) bool {
 	if f.schedule == nil && !f.hold(f.carriers[l]) {
 		return false
 	}
-	if !f.count(f.carriers[l].DeliverCertificateBytes(f.message)) {
+	if !f.count(f.carriers[l].DeliverCertificateBytes(f.message), f.message) {
 		f.taken.Add(-int64(f.population.acksPerRound())) // nor were the acks that it stands for
 	}
 	return true
@@ -377,14 +378,15 @@ func (f *feeder) certificateFrom(p *engine.Peer) bool {
 	if f.schedule == nil && !f.hold(p) {
 		return false
 	}
-	f.count(p.DeliverCertificateBytes(f.message))
+	f.count(p.DeliverCertificateBytes(f.message), f.message)
 	return true
 }
 
 // node delivers the node of a lane's chunk.
 func (f *feeder) node(l, height int) {
 	f.delivered[l].Store(int64(height)) // before: a lock that comes at once may be due to it
-	f.count(f.sequencers[l].DeliverNodeBytes(f.lanes[l].Node(uint64(height))))
+	node := f.lanes[l].Node(uint64(height))
+	f.count(f.sequencers[l].DeliverNodeBytes(node), node)
 }
 
 func (f *feeder) ackFrom(l int, a sending) {
@@ -393,15 +395,16 @@ func (f *feeder) ackFrom(l int, a sending) {
 		return
 	}
 	f.message = f.lanes[l].AppendAck(f.message[:0], uint64(a.height), a.from, f.population.place[a.from])
-	if f.count(f.peers[a.from].DeliverAckBytes(f.message)) {
+	if f.count(f.peers[a.from].DeliverAckBytes(f.message), f.message) {
 		f.taken.Add(1)
 	}
 }
 
 // count counts a delivery that failed, and reports whether it did not.
-func (f *feeder) count(err error) (taken bool) {
+func (f *feeder) count(err error, message []byte) (taken bool) {
 	switch {
 	case err == nil:
+		f.bytes.Add(uint64(len(message)))
 		return true
 	case errors.Is(err, engine.ErrStopped), errors.Is(err, engine.ErrPeerClosed): // the run ends
 	default:

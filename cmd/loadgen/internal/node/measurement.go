@@ -1,10 +1,12 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -30,6 +32,7 @@ type harness struct {
 	set         *presign.Set
 	population  *population
 	calibration *calibration
+	disk        host.Disk // that the journal is on
 	*output.Output
 }
 
@@ -51,6 +54,9 @@ func newHarness(ctx context.Context, cfg *Config, out *output.Output) (*harness,
 		return nil, err
 	}
 	h := &harness{config: cfg, set: set, population: p, calibration: c, Output: out}
+	if h.disk, err = host.MeasureDisk(cmp.Or(cfg.Data, os.TempDir())); err != nil {
+		return nil, cli.Usagef("measuring the disk of the journal: %v", err)
+	}
 	return h, c.measure(ctx, cfg.calibrationTime())
 }
 
@@ -219,6 +225,7 @@ func (m *measurement) moment(withMetrics bool) (measure.Moment, error) {
 		At: time.Now(), CPU: host.ProcessCPU() - generator, Generator: generator,
 		Certificates: status.Counters.Certificates + status.Counters.CertificatesReceived, Sent: m.node.sent.Read(),
 		Dropped: m.gen.dropped.Load(), Taken: m.gen.taken.Load(), Engine: status,
+		BytesIn: m.gen.bytes.Load(), BytesOut: m.node.sent.Bytes(), Host: host.ReadUsage(),
 	}
 	if withMetrics && err == nil {
 		now.Metrics, err = m.registry.Read()

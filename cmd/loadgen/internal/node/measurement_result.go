@@ -16,7 +16,7 @@ func (m *measurement) result(before, after measure.Moment) *Result {
 	s := m.config
 	c := &after.Engine.Counters
 	r := &Result{
-		Summary: report.NewSummary("node", &s.Config, before, after),
+		Summary: report.NewSummary("node", &s.Config, 1, m.disk, before, after),
 		Stage:   StageRun, Schedule: "closed", Load: s.load, FindMax: measure.Milliseconds(s.findMax), RateTo: s.rateTo, InFlight: cap(m.gen.room),
 		Feeders: s.feeders, PeerQuota: m.gen.quota, Invalid: s.invalid, Colluding: s.colluding, Silent: s.silent, Late: s.late,
 		Warmup: m.warmup.Seconds(), SendsDropped: after.Dropped - before.Dropped, Behind: float64(m.gen.behind.Load()) / 1e6,

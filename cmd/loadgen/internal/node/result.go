@@ -158,6 +158,7 @@ func (r *Result) Print(w io.Writer, whole time.Duration) {
 		cli.Field(w, "  attack        %d acks and %d certificates proven invalid, %d splits, %d suspects, %d faults reported",
 			r.AcksInvalid, r.CertificatesInvalid, r.Splits, r.Suspects, r.Faults)
 	}
+	r.PrintMachine(w)
 	r.PrintEnd(w)
 }
 

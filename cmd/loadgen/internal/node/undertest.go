@@ -194,7 +194,7 @@ func (u *nodeUnderTest) Verify(_ context.Context, at engine.Place, payload wire.
 
 // SendNode implements engine.Sender: it has the generator ack the node's chunk.
 func (u *nodeUnderTest) SendNode(to []wire.PublicKey, message []byte) {
-	u.sent.Nodes.Add(uint64(len(to)))
+	u.sent.Node(len(to), message)
 	var n wire.Node
 	if err := n.DecodeStored(message); err != nil {
 		u.problems.Fault("the engine sent a node that does not decode: %v", err)
@@ -208,7 +208,7 @@ func (u *nodeUnderTest) SendNode(to []wire.PublicKey, message []byte) {
 
 // SendAck implements engine.Sender.
 func (u *nodeUnderTest) SendAck(to []wire.PublicKey, message []byte) {
-	u.sent.Acks.Add(uint64(len(to)))
+	u.sent.Ack(len(to), message)
 	var a wire.Ack
 	if err := a.Decode(message); err != nil {
 		u.problems.Fault("the engine sent an ack that does not decode: %v", err)
@@ -218,8 +218,8 @@ func (u *nodeUnderTest) SendAck(to []wire.PublicKey, message []byte) {
 }
 
 // SendCertificate implements engine.Sender.
-func (u *nodeUnderTest) SendCertificate(to []wire.PublicKey, _ []byte) {
-	u.sent.Certificates.Add(uint64(len(to)))
+func (u *nodeUnderTest) SendCertificate(to []wire.PublicKey, message []byte) {
+	u.sent.Certificate(len(to), message)
 }
 
 // Broadcast implements engine.Relay.

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,7 @@ type Config struct {
 	metrics    string
 	pprof      string
 	cpuProfile string
+	tags       []string
 
 	Repeat       int
 	require      []string
@@ -37,10 +39,21 @@ func (c *Config) Bind(cmd *cobra.Command) {
 	f.IntVar(&c.Repeat, "repeat", c.Repeat, "how often to run the same; results are of the median run, with the spread of all")
 	f.StringVar(&c.json, "json", c.json, "file to write the result to, as one JSON object; - for standard output, and nothing else there")
 	f.StringVar(&c.report, "report", c.report, "file to write the result to as a page for a browser, which needs no network")
+	f.StringArrayVar(&c.tags, "tag", nil, "something to note in the result, as key=value; may be repeated")
 	f.StringVar(&c.Live, "live", c.Live, "view while it runs: auto (a screen on a terminal, else lines), screen, lines or none")
 	f.StringVar(&c.metrics, "metrics", c.metrics, "address to serve Prometheus metrics at, as host:port or :port (loopback)")
 	f.StringVar(&c.pprof, "pprof", c.pprof, "address to serve Go profiles at, likewise")
 	f.StringVar(&c.cpuProfile, "cpuprofile", c.cpuProfile, "file to write a CPU profile of the measured time to, of the first run")
+}
+
+// Labels returns the values of --tag by their keys.
+func (c *Config) Labels() map[string]string {
+	all := make(map[string]string)
+	for _, t := range c.tags {
+		key, value, _ := strings.Cut(t, "=")
+		all[key] = value
+	}
+	return all
 }
 
 // BindRequire defines the flag that a sweep lacks.
@@ -67,6 +80,11 @@ func (c *Config) Check(explicit func(string) bool) error {
 			return cli.Usagef("--%s and --%s name the same file, %s; give each its own", other, f.name, f.value)
 		}
 		files[name] = f.name
+	}
+	for _, t := range c.tags {
+		if key, _, ok := strings.Cut(t, "="); !ok || key == "" {
+			return cli.Usagef("--tag %q is not key=value", t)
+		}
 	}
 	switch c.Live {
 	case "auto", "screen", "lines", "none":

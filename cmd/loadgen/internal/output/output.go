@@ -86,6 +86,7 @@ func (o *Output) Write(title string, result any) error {
 // all requirements.
 func (o *Output) Conclude(r report.Result, c *Config, began time.Time) error {
 	o.Screen.End()
+	r.Basics().Environment.Tags = c.Labels()
 	report.Conclude(r, c.requirements)
 	r.Print(o.Human, time.Since(began))
 	if err := o.Write(r.Title(), r); err != nil {

@@ -42,22 +42,23 @@ type Parameter struct {
 
 // Summary holds what the results of both modes have.
 type Summary struct {
-	Mode       string       `json:"mode"`
-	Scheme     string       `json:"scheme"`
-	Variant    string       `json:"variant"` // "" for ed25519, which has none
-	Signatures string       `json:"signatures"`
-	Acks       string       `json:"acks"`    // to whom they go: all or sequencer
-	Weights    string       `json:"weights"` // equal, zipf or the name of a file
-	Validators int          `json:"validators"`
-	Sequencers int          `json:"sequencers"`
-	Workers    int          `json:"workers"` // of each engine
-	BatchSize  int          `json:"batch_size"`
-	BatchDelay float64      `json:"batch_delay_ms"`
-	Seed       uint64       `json:"seed"`
-	Backend    string       `json:"backend"` // curve arithmetic: blst, blst with AVX-512 IFMA, or gnark-crypto
-	Machine    host.Machine `json:"machine"`
-	Time       string       `json:"time"` // when measuring began, RFC 3339
-	Duration   float64      `json:"duration_s"`
+	Mode        string           `json:"mode"`
+	Scheme      string           `json:"scheme"`
+	Variant     string           `json:"variant"` // "" for ed25519, which has none
+	Signatures  string           `json:"signatures"`
+	Acks        string           `json:"acks"`    // to whom they go: all or sequencer
+	Weights     string           `json:"weights"` // equal, zipf or the name of a file
+	Validators  int              `json:"validators"`
+	Sequencers  int              `json:"sequencers"`
+	Workers     int              `json:"workers"` // of each engine
+	BatchSize   int              `json:"batch_size"`
+	BatchDelay  float64          `json:"batch_delay_ms"`
+	Seed        uint64           `json:"seed"`
+	Backend     string           `json:"backend"` // curve arithmetic: blst, blst with AVX-512 IFMA, or gnark-crypto
+	Machine     host.Machine     `json:"machine"`
+	Environment host.Environment `json:"environment"`
+	Time        string           `json:"time"` // when measuring began, RFC 3339
+	Duration    float64          `json:"duration_s"`
 
 	// In a cluster: chunks certified, each counted once, at its sequencer. Of a node: certificates
 	// that it assembled or that certificate messages brought it.
@@ -75,6 +76,10 @@ type Summary struct {
 	// Sent by all engines of a cluster, or by the node, per certificate. A message counts as often
 	// as it has recipients.
 	Messages measure.MessagesPer `json:"messages_per_certificate"`
+
+	// Of each engine, on average over those of a cluster; messages without what a transport adds.
+	BytesIn  float64 `json:"bytes_in_per_node"`
+	BytesOut float64 `json:"bytes_out_per_node"`
 
 	// In a cluster: from the payload's proposal to its certificate, both at the sequencer. Of a
 	// node: from when a quorum was due to the certificate.
@@ -108,7 +113,7 @@ type Summary struct {
 }
 
 // NewSummary returns what follows from the configuration and two moments.
-func NewSummary(mode string, cfg *setup.Config, before, after measure.Moment) Summary {
+func NewSummary(mode string, cfg *setup.Config, engines int, disk host.Disk, before, after measure.Moment) Summary {
 	a, b := &after.Engine.Counters, &before.Engine.Counters
 	seconds := after.At.Sub(before.At).Seconds()
 	c := Summary{
@@ -125,6 +130,11 @@ func NewSummary(mode string, cfg *setup.Config, before, after measure.Moment) Su
 	if cfg.Kind() == testkit.Ed25519 {
 		c.Variant = ""
 	}
+	c.Environment = host.Here(cli.CommandLine())
+	c.Environment.Between(before.Host, after.Host)
+	c.Environment.Disk = disk
+	c.BytesIn = float64(after.BytesIn-before.BytesIn) / float64(max(1, engines))
+	c.BytesOut = float64(after.BytesOut-before.BytesOut) / float64(max(1, engines))
 	if seconds > 0 {
 		c.CertificatesPerSecond = float64(c.Certificates) / seconds
 		c.AcksPerSecond = float64(c.AcksReceived) / seconds
@@ -207,9 +217,25 @@ func (c *Summary) PrintLatency(w io.Writer) {
 	}
 }
 
-// PrintMessages writes the line about messages sent.
+// PrintMessages writes the lines about messages sent.
 func (c *Summary) PrintMessages(w io.Writer) {
 	cli.Field(w, "  sent          %.2f nodes, %.2f acks, %.2f certificates per certificate", c.Messages.Nodes, c.Messages.Acks, c.Messages.Certificates)
+}
+
+// PrintMachine writes the lines about traffic, the machine and its disk.
+func (c *Summary) PrintMachine(w io.Writer) {
+	e := &c.Environment
+	if c.Duration > 0 {
+		cli.Field(w, "  traffic       %.2f MB/s in and %.2f MB/s out at each node", c.BytesIn/c.Duration/1e6, c.BytesOut/c.Duration/1e6)
+		cli.Field(w, "  machine       %s; the engines got %.2f of them, others %.2f, and %.2f were stolen; load average %.1f, then %.1f",
+			cli.Counted(c.Machine.Cores, "processor"), c.CPU/c.Duration, e.Others, e.Stolen, e.LoadBefore, e.LoadAfter)
+	}
+	if e.Disk.Syncs > 0 {
+		cli.Field(w, "  disk          %s; a write was durable after p50 %.2f ms, p99 %.2f ms", cmp.Or(e.Disk.FileSystem, "unknown file system"), e.Disk.SyncP50, e.Disk.SyncP99)
+	}
+	if e.Busy {
+		cli.Field(w, "  BUSY          the machine did other things: figures of a quiet one may differ much")
+	}
 }
 
 // PrintEnd writes the last lines of a summary.

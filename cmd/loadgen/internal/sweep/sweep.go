@@ -22,18 +22,19 @@ import (
 // Result is the result of a sweep. --json writes its JSON form; keys are added and never
 // removed.
 type Result struct {
-	Mode        string        `json:"mode"`
-	Axes        []axis        `json:"axes"`
-	Fixed       string        `json:"fixed"` // the flags given that have one value, as a shell takes them
-	Bound       float64       `json:"p99_bound_ms"`
-	Runs        []combination `json:"runs"`
-	Fastest     int           `json:"best_throughput"`   // index into runs, −1 for none
-	BestInBound int           `json:"best_within_bound"` // likewise
-	Advice      string        `json:"advice"`            // flags of the best within the bound, else of the fastest
-	Findings    []finding     `json:"findings"`          // one for each of the two that there is
-	Machine     host.Machine  `json:"machine"`
-	Time        string        `json:"time"` // when it began, RFC 3339
-	Interrupted bool          `json:"interrupted"`
+	Mode        string           `json:"mode"`
+	Axes        []axis           `json:"axes"`
+	Fixed       string           `json:"fixed"` // the flags given that have one value, as a shell takes them
+	Bound       float64          `json:"p99_bound_ms"`
+	Runs        []combination    `json:"runs"`
+	Fastest     int              `json:"best_throughput"`   // index into runs, −1 for none
+	BestInBound int              `json:"best_within_bound"` // likewise
+	Advice      string           `json:"advice"`            // flags of the best within the bound, else of the fastest
+	Findings    []finding        `json:"findings"`          // one for each of the two that there is
+	Machine     host.Machine     `json:"machine"`
+	Environment host.Environment `json:"environment"`
+	Time        string           `json:"time"` // when it began, RFC 3339
+	Interrupted bool             `json:"interrupted"`
 }
 
 // axis is a flag with several values.
@@ -166,7 +167,7 @@ func combinations(axes []axis) [][]string {
 // value.
 func (w *command) readLists(f *pflag.FlagSet) (*Result, error) {
 	r := &Result{
-		Mode: "sweep", Bound: measure.Milliseconds(w.bound), Machine: host.Describe(), Time: time.Now().UTC().Format(time.RFC3339), Fastest: -1, BestInBound: -1, Axes: []axis{}, Findings: []finding{},
+		Mode: "sweep", Bound: measure.Milliseconds(w.bound), Machine: host.Describe(), Environment: host.Here(cli.CommandLine()), Time: time.Now().UTC().Format(time.RFC3339), Fastest: -1, BestInBound: -1, Axes: []axis{}, Findings: []finding{},
 	}
 	var fixed []string
 	set := w.base.SweptFlags()
@@ -318,6 +319,10 @@ func (w *command) run(cmd *cobra.Command) error {
 			break
 		}
 	}
+	if len(r.Runs) > 0 && r.Runs[0].Result != nil {
+		r.Environment.Disk = r.Runs[0].Result.Environment.Disk
+	}
+	r.Environment.Tags = o.Labels()
 	r.findBest()
 	if ctx.Err() == nil {
 		r.confirm(ctx, w.confirm, measure, out.Log)

@@ -33,7 +33,8 @@ function head(subtitle, sentence, r) {
   document.getElementById("subtitle").textContent = subtitle.filter(Boolean).join(" · ");
   document.getElementById("lead").textContent = sentence;
   const day = new Date(r.time).toLocaleString("en-GB", { dateStyle: "long", timeStyle: "short", timeZone: "UTC" });
-  document.getElementById("when").textContent = day + " UTC" + (r.interrupted ? " · interrupted: of what ran until then" : "");
+  document.getElementById("when").textContent = day + " UTC" + (r.interrupted ? " · interrupted: of what ran until then" : "") +
+    (r.environment.busy ? " · the machine was busy with other things" : "");
 }
 
 // pace says how a node was fed.
@@ -409,10 +410,13 @@ function settings(r, cluster) {
         ]),
     ["Certificates verified again", number(r.certificates_verified)],
   ]);
-  machine(to, r.machine, r.backend, "Machine");
+  machine(to, r, r.backend, "Machine");
 }
 
-function machine(to, m, backend, title) {
+function machine(to, r, backend, title) {
+  const m = r.machine,
+    e = r.environment,
+    measured = e.load_before !== undefined && r.mode !== "sweep";
   list(to, title, [
     ["Processor", m.cpu || "unknown"],
     ["Cores", number(m.cores)],
@@ -420,6 +424,22 @@ function machine(to, m, backend, title) {
     ["System", m.os + " " + m.arch],
     ["Go", m.go],
     ...(backend ? [["Curve arithmetic", backend]] : []),
+    ["Host", e.hostname],
+    ...(e.kernel ? [["Kernel", e.kernel]] : []),
+    ...(measured
+      ? [
+          ["Load average, before · after", number(e.load_before, 1) + " · " + number(e.load_after, 1)],
+          ["Processors used by others", number(e.others_cores, 2), e.busy ? "bad" : ""],
+          ["Processors stolen", number(e.stolen_cores, 2), e.busy ? "bad" : ""],
+          ["Traffic of a node, in · out", figures(r.bytes_in_per_node / 1e6 / r.duration_s) + " · " + figures(r.bytes_out_per_node / 1e6 / r.duration_s) + " MB/s"],
+        ]
+      : []),
+    ...(e.disk.syncs
+      ? [["Disk: " + (e.disk.file_system || "unknown") + ", durable after p50 · p99", ms(e.disk.sync_p50_ms) + " · " + ms(e.disk.sync_p99_ms)]]
+      : []),
+    ["Version", e.version],
+    ["Command", e.command],
+    ...Object.entries(e.tags || {}).map(([k, v]) => ["Tag " + k, v]),
   ]);
 }
 
@@ -510,7 +530,7 @@ function sweep(r) {
     }),
     [r.best_throughput, r.best_within_bound],
   );
-  machine(section("Machine", "cards"), r.machine, good.length ? good[0].result.backend : "", "");
+  machine(section("Machine", "cards"), r, good.length ? good[0].result.backend : "", "");
 }
 
 // advice says what to run, and whether it is worth it.
