@@ -14,12 +14,12 @@
 //
 //	loadgen node          one engine, with all others played by a generator: its throughput
 //	loadgen sweep         node mode over lists of flag values: which are best on this machine
-//	loadgen compare A B   the differences between two results, and which exceed the noise
+//	loadgen compare A B…  the differences between results, and which exceed the noise
 //	loadgen journal       the content of journals
 //	loadgen archive       the content of archives of bodies
 //
 // docs/tuning.md shows how to use them. The flags about what a run shows and writes are the same
-// for all: --json, --report (a page for a browser), --live, --metrics, --pprof, --cpuprofile,
+// for all: --json, --report (a page for a browser), --series, --tag, --live, --metrics, --pprof, --cpuprofile,
 // --repeat, and except for sweeps --require.
 //
 // # Exit status

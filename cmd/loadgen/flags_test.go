@@ -160,6 +160,8 @@ func TestAWrongCommandLineGetsOneLineAndStatus2(t *testing.T) {
 		{"compare one.json", "two files"},
 		{"compare none.json none.json", "none.json"},
 		{"compare " + letter + " " + letter, "is no result"},
+		{"compare one.json two.json --fail-if p99", "neither < nor >"},
+		{"compare one.json two.json --fail-if p98>+1%", `no "p98"`},
 		{"compare --frobnicate a b", "--frobnicate"},
 		{"journal", "inspect DIR"},
 		{"journal dig", "inspect DIR"},

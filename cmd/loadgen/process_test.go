@@ -139,7 +139,7 @@ func TestASignalledRunWritesWhatItMeasured(t *testing.T) {
 		{"node", syscall.SIGTERM, tenHeights, "node --rate 300 --duration 10s --warmup 0s --live screen", cli.Good, ", interrupted", []string{`"stage": "run"`, `"errors": 0`}},
 		{"saturation", syscall.SIGINT, tenHeights, "node --load 10% --duration 1s --warmup 0s --scheme multisig --live screen", cli.Bad, "is of the saturation before it", []string{`"stage": "saturation"`, `"certificates_per_s"`}},
 		{"search", syscall.SIGINT, "held", "node --find-max 30s --duration 200ms --warmup 0s", cli.Bad, "is of the search before it", []string{`"stage": "search"`, `"held"`}},
-		{"sweep", syscall.SIGTERM, "defaults", "sweep --batch-size 64,8 --rate 300 --duration 300ms --warmup 0s --live lines", cli.Bad, "interrupted: what follows", []string{`"mode": "sweep"`, `"best_throughput": 0`}},
+		{"sweep", syscall.SIGTERM, "defaults", "sweep --batch-size 64,8 --duration 300ms --warmup 0s --live lines", cli.Bad, "interrupted: what follows", []string{`"mode": "sweep"`, `"best_throughput": 0`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -154,8 +154,9 @@ func TestASignalledRunWritesWhatItMeasured(t *testing.T) {
 				t.Fatal(err)
 			}
 			out := p.rest()
-			_ = p.cmd.Wait()                                                                                                       // the status tells
-			if status := p.cmd.ProcessState.ExitCode(); status != c.status && !strings.Contains(p.stderr(), "loadgen: overload") { // by a busy machine
+			_ = p.cmd.Wait() // the status tells
+			// A busy machine may not keep up with the rate.
+			if status := p.cmd.ProcessState.ExitCode(); status != c.status && !strings.Contains(p.stderr(), "loadgen: overload") {
 				t.Errorf("status %d, want %d, standard error:\n%s", status, c.status, p.stderr())
 			}
 			if !strings.Contains(out+p.stderr(), c.said) {

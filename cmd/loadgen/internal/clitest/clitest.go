@@ -31,7 +31,7 @@ func Main(m *testing.M) {
 
 // Brief is the duration of cluster runs that only have to certify on every lane, on a busy machine
 // too. Give them some --latency, or each of them takes all processors.
-var Brief = Lasting(700 * time.Millisecond)
+var Brief = Lasting(1500 * time.Millisecond)
 
 // Lasting returns a duration for a flag. Under the race detector, with which programs take some ten
 // times as long, it is longer.

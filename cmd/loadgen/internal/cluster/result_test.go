@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -13,6 +14,22 @@ func TestASummaryAndAVerdictTellTheFirstProblem(t *testing.T) {
 	res.Print(&b, 0)
 	if err := res.Verdict(); err == nil || !strings.Contains(err.Error(), "the first") || !strings.Contains(b.String(), "the first") {
 		t.Errorf("verdict %v, summary:\n%s", err, b.String())
+	}
+}
+
+func TestTheMeasuresOfAnEvenNumberOfRunsAreTheirMedians(t *testing.T) {
+	var runs []*Result
+	for _, v := range []float64{1840, 2135} {
+		r := &Result{}
+		r.CertificatesPerSecond, r.LatencyMS.P99, r.OK = v, v/100, true
+		runs = append(runs, r)
+	}
+	r := report.Summarize(runs)
+	if r.CertificatesPerSecond != 1987.5 || r.Repeats.Of["certificates_per_s"].Median != 1987.5 || math.Abs(r.LatencyMS.P99-19.875) > 1e-9 {
+		t.Errorf("%v certificates/s, median %v, p99 %v", r.CertificatesPerSecond, r.Repeats.Of["certificates_per_s"].Median, r.LatencyMS.P99)
+	}
+	if runs[0].CertificatesPerSecond != 1840 || runs[1].CertificatesPerSecond != 2135 {
+		t.Error("the runs themselves have changed")
 	}
 }
 

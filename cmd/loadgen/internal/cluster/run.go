@@ -70,7 +70,7 @@ func (r *run) drive(ctx context.Context, cfg *Config, dirs *store, c *cluster, o
 	}
 	profile := out.StartProfile()
 	close(c.open)
-	series := r.watch(ctx, cfg, c, before, out.Screen)
+	series := r.watch(ctx, cfg, c, before, out)
 	after, err := r.moment(c, true)
 	parts, profileErr := profile.Stop()
 	if err = errors.Join(err, profileErr); err != nil {
@@ -88,7 +88,8 @@ func (r *run) drive(ctx context.Context, cfg *Config, dirs *store, c *cluster, o
 }
 
 // watch shows the run's progress until it is over.
-func (r *run) watch(ctx context.Context, cfg *Config, c *cluster, before measure.Moment, sc output.Screen) []measure.Point {
+func (r *run) watch(ctx context.Context, cfg *Config, c *cluster, before measure.Moment, out *output.Output) []measure.Point {
+	out.BeginSeries("run")
 	p := measure.NewProgress(before, cfg.interval(), r.latencies)
 	_, err := measure.Watch(ctx, cfg.interval(), cfg.Duration, nil, c.failed, func() {
 		now, err := r.moment(c, false)
@@ -98,7 +99,7 @@ func (r *run) watch(ctx context.Context, cfg *Config, c *cluster, before measure
 		f := output.NewFrame(p.Add(now), cfg.Duration, now)
 		f.Batch = r.registry.MeanBatch
 		f.Conflicts, f.Errors = r.problems.Counts()
-		sc.Update(f)
+		out.Update(f)
 		r.audit.VerifyBacklog()
 	})
 	if err != nil {

@@ -1,24 +1,46 @@
 package compare
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"math"
-	"os"
 	"slices"
-
-	"github.com/spf13/cobra"
+	"strings"
+	"time"
 
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
-	"github.com/lanecast/lanecast/cmd/loadgen/internal/cluster"
-	"github.com/lanecast/lanecast/cmd/loadgen/internal/node"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/host"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/report"
 )
 
-// comparison lists the differences between two results.
+// Result compares results with the first of them. --json prints its JSON form; keys are added and
+// never removed.
+type Result struct {
+	Mode string `json:"mode"`
+	// The comparison of the second file with the first, as in comparisons.
+	Differ      []string         `json:"settings_differ"`
+	Changes     []change         `json:"changes"`
+	Base        file             `json:"base"`
+	Comparisons []comparison     `json:"comparisons"`
+	Failed      []string         `json:"failed"` // conditions of --fail-if that are so
+	Time        string           `json:"time"`   // RFC 3339
+	Environment host.Environment `json:"environment"`
+}
+
+// file is one of the results compared.
+type file struct {
+	Name    string `json:"name"`
+	Title   string `json:"title"`
+	Time    string `json:"time"`
+	Repeats int    `json:"repeats"`
+	OK      bool   `json:"ok"`
+	Busy    bool   `json:"busy"` // the machine was
+}
+
+// comparison lists the differences between a result and the first.
 type comparison struct {
+	File    file     `json:"file"`
 	Differ  []string `json:"settings_differ"`
 	Changes []change `json:"changes"`
 }
@@ -26,82 +48,48 @@ type comparison struct {
 // change is the difference in one measure. Beyond says that it is larger than the noise of both
 // sides' repeats; it is nil where a side was not repeated often enough to tell.
 type change struct {
-	Measure string   `json:"measure"`
-	A       float64  `json:"a"`
-	B       float64  `json:"b"`
-	Ratio   *float64 `json:"ratio"` // b/a; null if a is 0
-	P       *float64 `json:"p"`     // of the rank test; null without enough repeats
-	Beyond  *bool    `json:"beyond_noise"`
+	Measure string         `json:"measure"`
+	A       float64        `json:"a"`
+	B       float64        `json:"b"`
+	Ratio   *float64       `json:"ratio"` // b/a; null if a is 0
+	P       *float64       `json:"p"`     // of the rank test; null without enough repeats
+	Beyond  *bool          `json:"beyond_noise"`
+	SpreadA *report.Spread `json:"spread_a,omitempty"`
+	SpreadB *report.Spread `json:"spread_b,omitempty"`
 }
 
-// NewCommand returns the command that compares two results.
-func NewCommand() *cobra.Command {
-	asJSON := false
-	cmd := &cobra.Command{
-		Use:   "compare A.json B.json",
-		Short: "Say what changed between two results",
-		Long: "Compares two files that loadgen --json or loadgen node --json wrote. A change counts as beyond the noise when\n" +
-			"a rank test of the two sides' repeats says so at the 5 % level: run both with --repeat 5 or so, and at least 4.\n" +
-			"Exit status 0 whatever changed.",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 2 {
-				return cli.Usagef("loadgen compare needs the names of two files, got %d", len(args))
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			a, err := readResult(args[0])
-			if err != nil {
-				return err
-			}
-			b, err := readResult(args[1])
-			if err != nil {
-				return err
-			}
-			if x, y := a.Basics().Mode, b.Basics().Mode; x != y {
-				return cli.Usagef("%s is of mode %s and %s of mode %s; compare results of one mode", args[0], x, args[1], y)
-			}
-			c := compare(a, b)
-			if asJSON {
-				text, err := json.MarshalIndent(c, "", "  ")
-				if err != nil {
-					return fmt.Errorf("encoding the comparison: %w", err)
-				}
-				cli.Say(cmd.OutOrStdout(), "%s", text)
-				return nil
-			}
-			c.print(cmd.OutOrStdout())
-			return nil
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object instead of a table")
-	return cmd
+// named is a result with the name of its file.
+type named struct {
+	name   string
+	result report.Result
 }
 
-func readResult(name string) (report.Result, error) {
-	b, err := os.ReadFile(name)
-	if err != nil {
-		return nil, cli.Usagef("%v", err)
+func (n named) file() file {
+	c := n.result.Basics()
+	f := file{Name: n.name, Title: n.result.Title(), Time: c.Time, Repeats: 1, OK: c.OK, Busy: c.Environment.Busy}
+	if c.Repeats != nil {
+		f.Repeats = c.Repeats.N
 	}
-	var head struct {
-		Mode string `json:"mode"`
+	return f
+}
+
+// compareAll compares all results, at least two, with the first.
+func compareAll(all []named, conditions []condition) *Result {
+	r := &Result{
+		Mode: "compare", Base: all[0].file(), Failed: []string{}, Time: time.Now().UTC().Format(time.RFC3339), Environment: host.Here(cli.CommandLine()),
 	}
-	if err := json.Unmarshal(b, &head); err != nil {
-		return nil, cli.Usagef("%s is no result: %s; name files that --json wrote", name, cli.OneLine(err))
+	for _, n := range all[1:] {
+		c := compare(all[0].result, n.result)
+		c.File = n.file()
+		r.Comparisons = append(r.Comparisons, c)
+		for _, condition := range conditions {
+			if text := condition.holds(c); text != "" {
+				r.Failed = append(r.Failed, text)
+			}
+		}
 	}
-	var r report.Result
-	switch head.Mode {
-	case "node":
-		r = &node.Result{}
-	case "cluster":
-		r = &cluster.Result{}
-	default:
-		return nil, cli.Usagef("%s is a result of mode %q; only those of loadgen and loadgen node can be compared", name, head.Mode)
-	}
-	if err := json.Unmarshal(b, r); err != nil {
-		return nil, cli.Usagef("%s is no result: %s; name files that --json wrote", name, cli.OneLine(err))
-	}
-	return r, nil
+	r.Differ, r.Changes = r.Comparisons[0].Differ, r.Comparisons[0].Changes
+	return r
 }
 
 // compare lists every measure of both results, and the parameters in which they differ.
@@ -118,8 +106,9 @@ func compare(a, b report.Result) comparison {
 	for _, name := range slices.Sorted(maps.Keys(first)) {
 		ch := change{Measure: name, A: first[name], B: second[name]}
 		if p != nil && q != nil {
-			ch.A, ch.B = p.Of[name].Median, q.Of[name].Median
-			if d := p.Of[name].Compare(q.Of[name]); d.Enough {
+			x, y := p.Of[name], q.Of[name]
+			ch.A, ch.B, ch.SpreadA, ch.SpreadB = x.Median, y.Median, &x, &y
+			if d := x.Compare(y); d.Enough {
 				ch.P, ch.Beyond = &d.P, &d.Beyond
 			}
 		}
@@ -131,6 +120,37 @@ func compare(a, b report.Result) comparison {
 		c.Changes = append(c.Changes, ch)
 	}
 	return c
+}
+
+// print writes the tables for people.
+func (r *Result) print(w io.Writer) {
+	for i, c := range r.Comparisons {
+		if len(r.Comparisons) > 1 {
+			if i > 0 {
+				cli.Say(w, "")
+			}
+			cli.Say(w, "B is %s, A is %s", c.File.Name, r.Base.Name)
+		}
+		c.print(w)
+	}
+	for _, f := range append([]file{r.Base}, filesOf(r.Comparisons)...) {
+		if f.Busy {
+			cli.Say(w, "busy     the machine of %s did other things during its run", f.Name)
+		}
+		if !f.OK {
+			cli.Say(w, "not good %s", f.Name)
+		}
+	}
+	for _, f := range r.Failed {
+		cli.Say(w, "failed   %s", f)
+	}
+}
+
+func filesOf(all []comparison) (files []file) {
+	for _, c := range all {
+		files = append(files, c.File)
+	}
+	return files
 }
 
 func (c comparison) print(w io.Writer) {
@@ -149,6 +169,6 @@ func (c comparison) print(w io.Writer) {
 		if ch.A == ch.B {
 			note = ""
 		}
-		cli.Say(w, "%-24s %14.6g %14.6g %8s  %s", ch.Measure, ch.A, ch.B, ratio, note)
+		cli.Say(w, "%s", strings.TrimRight(fmt.Sprintf("%-24s %14.6g %14.6g %8s  %s", ch.Measure, ch.A, ch.B, ratio, note), " "))
 	}
 }

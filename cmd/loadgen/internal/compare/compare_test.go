@@ -47,19 +47,32 @@ func TestComparingSaysWhatIsBeyondTheNoise(t *testing.T) {
 	}
 }
 
+// writeResult writes a result as --json does, and returns the name of the file.
+func writeResult(t *testing.T, dir, name string, r any) string {
+	t.Helper()
+	b, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, name)
+	if err := os.WriteFile(file, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
 func TestCompareReadsWhatRunsWrite(t *testing.T) {
 	dir := t.TempDir()
-	write := func(name string, r any) string {
-		b, err := json.Marshal(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		file := filepath.Join(dir, name)
-		if err := os.WriteFile(file, b, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return file
-	}
+	write := func(name string, r any) string { return writeResult(t, dir, name, r) }
 	node := &node.Result{Summary: report.Summary{Mode: "node", Validators: 4, AcksPerSecond: 5}}
 	a := write("a.json", node)
 	node.Late = 0.25

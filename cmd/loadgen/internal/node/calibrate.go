@@ -34,6 +34,8 @@ type calibration struct {
 	certificates bool    // they come as messages
 	assembled    float64 // the part of the chunks whose acks the node gets
 
+	signing time.Duration // of one of the chunks, on one processor
+
 	chunks        int           // of each kind of work, in all slices
 	acks          int           // verified in them
 	votes, others time.Duration // CPU of each kind
@@ -42,6 +44,7 @@ type calibration struct {
 func newCalibration(ctx context.Context, cfg *Config, set *presign.Set) (*calibration, error) {
 	key := set.Identity(1)
 	p := setup.Payloads{Seed: cfg.Seed, Run: 1}
+	began := time.Now()
 	l, err := set.Sign(ctx, presign.Plan{
 		Key: key, Heights: calibrationChunks + 1, Epoch: setup.Epoch, Seed: cfg.Seed,
 		Payload: func(h uint64) wire.Digest { return p.Digest(setup.ChunkPlace(testkit.Identity(key), h)) },
@@ -49,7 +52,7 @@ func newCalibration(ctx context.Context, cfg *Config, set *presign.Set) (*calibr
 	if err != nil {
 		return nil, err
 	}
-	c := &calibration{set: set, lane: l, random: rand.New(rand.NewPCG(cfg.Seed, 0x63616c)), assembled: 1}
+	c := &calibration{signing: time.Since(began) / (calibrationChunks + 1), set: set, lane: l, random: rand.New(rand.NewPCG(cfg.Seed, 0x63616c)), assembled: 1}
 	if c.certificates = cfg.AcksToSequencer(); c.certificates {
 		c.assembled = 1 / float64(cfg.Sequencers)
 	}

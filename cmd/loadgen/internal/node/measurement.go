@@ -68,6 +68,7 @@ func (cfg *Config) calibrationTime() time.Duration {
 // measurement is one engine under one load.
 type measurement struct {
 	*harness
+	stage    string
 	duration time.Duration
 	warmup   time.Duration
 	schedule *schedule // nil: closed
@@ -88,7 +89,7 @@ type measurement struct {
 // result.
 func (h *harness) run(ctx context.Context, stage string, rate float64, duration time.Duration) (*Result, error) {
 	s := h.config
-	m := &measurement{harness: h, duration: duration, warmup: s.warmup, registry: measure.NewRegistry(), recent: measure.NewLatencies()}
+	m := &measurement{harness: h, stage: stage, duration: duration, warmup: s.warmup, registry: measure.NewRegistry(), recent: measure.NewLatencies()}
 	phases := 1
 	if rate > 0 {
 		round := time.Duration(float64(len(h.lanesPlan())*h.population.acksPerRound()) / rate * float64(time.Second))
@@ -160,11 +161,12 @@ func (m *measurement) sign(ctx context.Context) ([]*presign.Lane, error) {
 	if m.config.AcksToSequencer() {
 		size = acks + certificate*int64(len(keys))
 	}
-	if size *= int64(heights); size > presignedAtMost {
-		return nil, cli.Usagef("signing beforehand would take %.1f GiB, and %d GiB is the limit; choose a lower --duration, --rate, --validators or --sequencers",
-			float64(size)/(1<<30), presignedAtMost>>30)
+	size *= int64(heights)
+	if limit, why := presignLimit(host.AvailableMemory()); size > limit {
+		return nil, cli.Usagef("signing beforehand would take %.1f GiB, and %.1f GiB is the limit%s; choose a lower --duration, --rate, --validators or --sequencers",
+			float64(size)/(1<<30), float64(limit)/(1<<30), why)
 	}
-	m.Screen.Note("signing %d chunks %s", heights*len(keys), m.signed())
+	m.Screen.Note("signing %d chunks %s%s", heights*len(keys), m.signed(), costly(m.signingTime(heights*len(keys)), size))
 	p := setup.Payloads{Seed: m.config.Seed, Run: uint64(time.Now().UnixNano())}
 	lanes := make([]*presign.Lane, len(keys))
 	errs := make([]error, len(keys))
@@ -190,6 +192,35 @@ func (m *measurement) sign(ctx context.Context) ([]*presign.Lane, error) {
 	}
 	group.Wait()
 	return lanes, errors.Join(errs...)
+}
+
+// presignLimit returns the most bytes to sign beforehand, and why if it is not presignedAtMost.
+// available is the memory that is, 0 if that is not known: half of it is left to the engine.
+func presignLimit(available int64) (limit int64, why string) {
+	if half := available / 2; available > 0 && half < presignedAtMost {
+		return half, ", half of the memory that is available"
+	}
+	return presignedAtMost, ""
+}
+
+// signingTime returns about how long the signing of so many chunks takes, at the speed of the
+// calibration's.
+func (m *measurement) signingTime(chunks int) time.Duration {
+	return m.calibration.signing * time.Duration(chunks) / time.Duration(runtime.GOMAXPROCS(0))
+}
+
+// Above these the signing is announced with what it takes.
+const (
+	longSigning  = 10 * time.Second
+	largeSigning = 512 << 20
+)
+
+// costly says what signing will take, if that is much.
+func costly(long time.Duration, size int64) string {
+	if long < longSigning && size < largeSigning {
+		return ""
+	}
+	return fmt.Sprintf(": about %v and %.1f GiB", long.Round(time.Second), float64(size)/(1<<30))
 }
 
 // signed says what is signed of each chunk.
@@ -297,6 +328,7 @@ func (m *measurement) broken() error {
 // was nothing left to send.
 func (m *measurement) watch(ctx context.Context, before measure.Moment) (series []measure.Point, dry bool) {
 	const interval = 250 * time.Millisecond
+	m.BeginSeries(m.stage)
 	p := measure.NewProgress(before, interval, m.recent)
 	dry, err := measure.Watch(ctx, interval, m.duration, m.gen.dry, m.node.stopped, func() {
 		now, err := m.moment(false)
@@ -307,7 +339,7 @@ func (m *measurement) watch(ctx context.Context, before measure.Moment) (series 
 		f.Batch = m.registry.MeanBatch
 		f.Conflicts, f.Errors = m.problems.Counts()
 		f.Node = &output.NodeFrame{Own: uint64(max(0, m.node.certified[0].Load())), Dropped: now.Dropped}
-		m.Screen.Update(f)
+		m.Output.Update(f)
 	})
 	if err != nil {
 		m.node.stopped <- err

@@ -89,6 +89,14 @@ func (r *Result) Measures() map[string]float64 {
 	return m
 }
 
+// SetMeasures implements report.Result.
+func (r *Result) SetMeasures(values map[string]float64) {
+	r.Summary.SetMeasures(values)
+	r.VerifiedPerSecond, r.VerifiedPerCore, r.CertificatesPerCore = values["acks_verified_per_s"], values["acks_verified_per_core"], values["certificates_per_core"]
+	r.Offered, r.Served, r.OfferedAcks, r.TakenAcks = values["offered_per_s"], values["served_per_s"], values["offered_acks_per_s"], values["taken_in_acks_per_s"]
+	r.Crypto.Share = values["share_of_crypto"]
+}
+
 // Parameters implements report.Result.
 func (r *Result) Parameters() []report.Parameter {
 	return append(r.Summary.Parameters(), []report.Parameter{

@@ -16,6 +16,7 @@ import (
 type Config struct {
 	json       string
 	report     string
+	series     string
 	Live       string
 	metrics    string
 	pprof      string
@@ -39,6 +40,7 @@ func (c *Config) Bind(cmd *cobra.Command) {
 	f.IntVar(&c.Repeat, "repeat", c.Repeat, "how often to run the same; results are of the median run, with the spread of all")
 	f.StringVar(&c.json, "json", c.json, "file to write the result to, as one JSON object; - for standard output, and nothing else there")
 	f.StringVar(&c.report, "report", c.report, "file to write the result to as a page for a browser, which needs no network")
+	f.StringVar(&c.series, "series", c.series, "file to write the points of the series to as they come, one JSON object a line")
 	f.StringArrayVar(&c.tags, "tag", nil, "something to note in the result, as key=value; may be repeated")
 	f.StringVar(&c.Live, "live", c.Live, "view while it runs: auto (a screen on a terminal, else lines), screen, lines or none")
 	f.StringVar(&c.metrics, "metrics", c.metrics, "address to serve Prometheus metrics at, as host:port or :port (loopback)")
@@ -65,7 +67,7 @@ func (c *Config) BindRequire(cmd *cobra.Command) {
 func (c *Config) Check(explicit func(string) bool) error {
 	files := make(map[string]string)
 	for _, f := range []struct{ name, value, wants string }{
-		{"json", c.json, "the name of a file, or - for standard output"}, {"report", c.report, "the name of a file"},
+		{"json", c.json, "the name of a file, or - for standard output"}, {"report", c.report, "the name of a file"}, {"series", c.series, "the name of a file"},
 		{"cpuprofile", c.cpuProfile, "the name of a file"}, {"metrics", c.metrics, "an address, such as :9090"},
 		{"pprof", c.pprof, "an address, such as :6060"},
 	} {

@@ -7,16 +7,17 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 )
 
-// file is a file that a flag names. It is opened before the run, so that a wrong name is
-// found at once; its old content stays until write.
-type file struct {
+// File is a file that a flag names. It is opened before the run, so that a wrong name is
+// found at once; its old content stays until Write.
+type File struct {
 	flag string
 	file *os.File // nil once written or closed
 	made bool     // it did not exist before
+	cut  bool     // Append has removed the old content
 }
 
-// openFile opens a file to write; nil without a name. Methods of a nil file do nothing.
-func openFile(flag, name string) (*file, error) {
+// OpenFile opens a file to write; nil without a name. Methods of a nil File do nothing.
+func OpenFile(flag, name string) (*File, error) {
 	if name == "" {
 		return nil, nil
 	}
@@ -26,11 +27,11 @@ func openFile(flag, name string) (*file, error) {
 	if err != nil {
 		return nil, cli.Usagef("--%s: %v; name a file that can be written", flag, err)
 	}
-	return &file{flag: flag, file: f, made: made}, nil
+	return &File{flag: flag, file: f, made: made}, nil
 }
 
-// write replaces the content of the file by b. It may be called once.
-func (o *file) write(b []byte) error {
+// Write replaces the content of the file by b. It may be called once.
+func (o *File) Write(b []byte) error {
 	if o == nil || o.file == nil {
 		return nil
 	}
@@ -49,8 +50,26 @@ func (o *file) write(b []byte) error {
 	return nil
 }
 
-// close closes a file to which nothing was written, and removes it if it did not exist before.
-func (o *file) close() {
+// Append adds b to the file, after what was appended before. The first call removes the old content.
+func (o *File) Append(b []byte) error {
+	if o == nil || o.file == nil {
+		return nil
+	}
+	var err error
+	if info, statErr := o.file.Stat(); !o.cut && statErr == nil && info.Mode().IsRegular() {
+		err = o.file.Truncate(0)
+	}
+	if o.cut, o.made = true, false; err == nil {
+		_, err = o.file.Write(b)
+	}
+	if err != nil {
+		return errors.New("--" + o.flag + ": " + cli.OneLine(err))
+	}
+	return nil
+}
+
+// Close closes a file to which nothing was written, and removes it if it did not exist before.
+func (o *File) Close() {
 	if o == nil || o.file == nil {
 		return
 	}

@@ -17,8 +17,12 @@ import (
 // Output shows what a command measures while it runs, and writes its results.
 type Output struct {
 	json    io.Writer // standard output; nil for none, or if file is set
-	file    *file
-	report  *file
+	file    *File
+	report  *File
+	series  *File
+	begun   int    // runs whose series began
+	stage   string // of the last
+	failed  error  // of writing the series
 	serving *serving
 	Screen  Screen
 	Human   io.Writer
@@ -43,10 +47,13 @@ func New(cmd *cobra.Command, c *Config) (*Output, error) {
 func (o *Output) open(c *Config) (err error) {
 	if c.json == "-" {
 		o.json, o.Human = o.Human, o.Log
-	} else if o.file, err = openFile("json", c.json); err != nil {
+	} else if o.file, err = OpenFile("json", c.json); err != nil {
 		return err
 	}
-	if o.report, err = openFile("report", c.report); err != nil {
+	if o.report, err = OpenFile("report", c.report); err != nil {
+		return err
+	}
+	if o.series, err = OpenFile("series", c.series); err != nil {
 		return err
 	}
 	return o.serving.open(c)
@@ -55,8 +62,9 @@ func (o *Output) open(c *Config) (err error) {
 // Close closes what is open. Files to which nothing was written are as they were.
 func (o *Output) Close() {
 	o.serving.close()
-	o.file.close()
-	o.report.close()
+	o.file.Close()
+	o.report.Close()
+	o.series.Close()
 }
 
 // Write writes a result, under a title, to --json and --report.
@@ -71,11 +79,11 @@ func (o *Output) Write(title string, result any) error {
 			return fmt.Errorf("writing the result: %w", err)
 		}
 	}
-	err = o.file.write(b)
+	err = errors.Join(o.failed, o.file.Write(b))
 	if o.report != nil {
 		page, pageErr := report.Page(title, result)
 		if pageErr == nil {
-			pageErr = o.report.write(page)
+			pageErr = o.report.Write(page)
 		}
 		err = errors.Join(err, pageErr)
 	}
@@ -100,3 +108,27 @@ func (o *Output) Show(r *measure.Registry) { o.serving.show(r) }
 
 // StartProfile begins a CPU profile.
 func (o *Output) StartProfile() *Profile { return o.serving.startProfile() }
+
+// BeginSeries says that the frames from now on are of another run, at a stage.
+func (o *Output) BeginSeries(stage string) { o.begun, o.stage = o.begun+1, stage }
+
+// seriesLine is a line of --series.
+type seriesLine struct {
+	Run   int    `json:"run"`
+	Stage string `json:"stage"`
+	Time  string `json:"time"` // RFC 3339
+	measure.Point
+}
+
+// Update shows a frame, and writes its point to --series.
+func (o *Output) Update(f Frame) {
+	o.Screen.Update(f)
+	if o.series == nil || o.failed != nil {
+		return
+	}
+	b, err := json.Marshal(seriesLine{o.begun, o.stage, time.Now().UTC().Format(time.RFC3339Nano), f.Point})
+	if err == nil {
+		err = o.series.Append(append(b, '\n'))
+	}
+	o.failed = err
+}

@@ -30,7 +30,7 @@ type serving struct {
 	done      sync.WaitGroup
 	addresses []string // lines that name the servers' addresses
 
-	profile *file
+	profile *File
 	foreign bool // --pprof is given: its clients take the CPU profile, so this program takes none
 }
 
@@ -60,7 +60,7 @@ func (v *serving) open(o *Config) (err error) {
 			return err
 		}
 	}
-	v.profile, err = openFile("cpuprofile", o.cpuProfile)
+	v.profile, err = OpenFile("cpuprofile", o.cpuProfile)
 	return err
 }
 
@@ -98,7 +98,7 @@ func (v *serving) close() {
 		_ = s.Close() // ends connections too; unread data is of no use any more
 	}
 	v.done.Wait()
-	v.profile.close()
+	v.profile.Close()
 }
 
 // Profile is a CPU profile that is being taken.
@@ -121,7 +121,7 @@ func (p *Profile) Stop() ([]profile.Part, error) {
 		return nil, nil
 	}
 	pprof.StopCPUProfile()
-	if err := p.serving.profile.write(p.raw.Bytes()); err != nil {
+	if err := p.serving.profile.Write(p.raw.Bytes()); err != nil {
 		return nil, err
 	}
 	parts, err := profile.Read(p.raw.Bytes())

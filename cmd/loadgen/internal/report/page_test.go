@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cluster"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/compare"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/node"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/report"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/sweep"
@@ -56,7 +57,7 @@ func keysOf(t reflect.Type, keys map[string]bool) {
 
 func TestEveryKeyThatThePageReadsIsWritten(t *testing.T) {
 	keys := make(map[string]bool)
-	for _, r := range []any{&cluster.Result{}, &node.Result{}, &sweep.Result{}} {
+	for _, r := range []any{&cluster.Result{}, &node.Result{}, &sweep.Result{}, &compare.Result{}} {
 		keysOf(reflect.TypeOf(r), keys)
 	}
 	script := pageScriptForTest(t)

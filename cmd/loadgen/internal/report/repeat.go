@@ -83,8 +83,8 @@ func Repeat[T any, R interface {
 	return r, nil
 }
 
-// Summarize returns the median run by certificates, with the spread of all. One bad run makes it
-// bad.
+// Summarize returns the median run by certificates, with the spread of all; its measures are the
+// medians of all runs, also where their number is even. One bad run makes it bad.
 func Summarize[T any, R interface {
 	*T
 	Result
@@ -110,6 +110,11 @@ func Summarize[T any, R interface {
 	for name, v := range values {
 		c.Repeats.Of[name] = NewSpread(v)
 	}
+	medians := make(map[string]float64)
+	for name, s := range c.Repeats.Of {
+		medians[name] = s.Median
+	}
+	out.SetMeasures(medians)
 	for _, r := range runs {
 		b := r.Basics()
 		c.Interrupted = c.Interrupted || b.Interrupted

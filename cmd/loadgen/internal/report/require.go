@@ -74,12 +74,7 @@ func isLatency(metric string) bool {
 // unmet returns a line for each requirement that a result does not meet; of repeated runs, the
 // medians count.
 func unmet(all []Requirement, r Result) (lines []string) {
-	measured := r.Measures()
-	if q := r.Basics().Repeats; q != nil {
-		for name, s := range q.Of {
-			measured[name] = s.Median
-		}
-	}
+	measured := r.Measures() // of repeated runs, the medians
 	for _, q := range all {
 		v := measured[q.metric]
 		if met := q.less && v < q.limit || !q.less && v > q.limit || q.equal && v == q.limit; !met {

@@ -30,6 +30,8 @@ type Result interface {
 	// comparable.
 	Parameters() []Parameter
 	Print(w io.Writer, whole time.Duration)
+	// SetMeasures replaces the values that Measures returns by those given: the medians of repeated runs.
+	SetMeasures(values map[string]float64)
 	// Verdict returns an error unless the exit status may be 0.
 	Verdict() error
 }
@@ -172,6 +174,12 @@ func (c *Summary) Measures() map[string]float64 {
 		"acks_per_s": c.AcksPerSecond, "certificates_per_s": c.CertificatesPerSecond, "cpu_us_per_certificate": c.CPUPerCertificate,
 		"messages_per_certificate": c.Messages.Total(), "errors": float64(c.Errors),
 	}
+}
+
+// SetMeasures implements Result.
+func (c *Summary) SetMeasures(values map[string]float64) {
+	c.LatencyMS.P50, c.LatencyMS.P90, c.LatencyMS.P99, c.P999, c.LatencyMS.Max = values["p50"], values["p90"], values["p99"], values["p999"], values["max"]
+	c.AcksPerSecond, c.CertificatesPerSecond, c.CPUPerCertificate = values["acks_per_s"], values["certificates_per_s"], values["cpu_us_per_certificate"]
 }
 
 // Parameters implements Result.

@@ -70,6 +70,16 @@ func (r *Result) best(qualifies func(*node.Result) bool) int {
 	return best
 }
 
+// most returns the most acks verified by a run that qualifies for a finding's goal.
+func (r *Result) most(f finding) (most float64) {
+	for _, run := range r.Runs {
+		if run.good() && (f.Run != r.BestInBound || f.Run == r.Fastest || run.Result.LatencyMS.P99 <= r.Bound) {
+			most = max(most, run.Result.VerifiedPerSecond)
+		}
+	}
+	return most
+}
+
 func (r *Result) finding(goal string, run int) finding {
 	f := finding{Goal: goal, Run: run, Flags: r.flags(r.Runs[run].Flags, false), Defaults: -1}
 	f.Advice = f.Flags

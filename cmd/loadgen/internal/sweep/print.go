@@ -8,6 +8,17 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 )
 
+// printSettings prints what is the same in all runs.
+func (r *Result) printSettings(w io.Writer) {
+	text := "  all with     "
+	for _, s := range r.Settings {
+		if s.Value != "" && s.Value != "0" && s.Value != "false" {
+			text += " --" + s.Flag + "=" + cli.Quoted(s.Value)
+		}
+	}
+	cli.Field(w, "%s", text)
+}
+
 // printHead prints the head of the table.
 func (r *Result) printHead(w io.Writer) {
 	var b strings.Builder
@@ -62,6 +73,9 @@ func (r *Result) print(w io.Writer) {
 	for _, f := range r.Findings {
 		n := r.Runs[f.Run].Result
 		cli.Say(w, "%s: %.0f acks verified/s, p99 %.1f ms, by", f.Goal, n.VerifiedPerSecond, n.LatencyMS.P99)
+		if most := r.most(f); most > n.VerifiedPerSecond {
+			cli.Say(w, "    (another run verified %.0f/s, which is within %.0f %%, at a higher p99)", most, 100*alike)
+		}
 		cli.Say(w, "    %s", strings.TrimSpace("loadgen node "+f.Flags))
 		if f.Verdict != "" {
 			cli.Say(w, "    %s", f.Verdict)

@@ -24,7 +24,8 @@ import (
 type Result struct {
 	Mode        string           `json:"mode"`
 	Axes        []axis           `json:"axes"`
-	Fixed       string           `json:"fixed"` // the flags given that have one value, as a shell takes them
+	Fixed       string           `json:"fixed"`    // the flags given that have one value, as a shell takes them
+	Settings    []setting        `json:"settings"` // the same in all runs, defaults too
 	Bound       float64          `json:"p99_bound_ms"`
 	Runs        []combination    `json:"runs"`
 	Fastest     int              `json:"best_throughput"`   // index into runs, −1 for none
@@ -35,6 +36,13 @@ type Result struct {
 	Environment host.Environment `json:"environment"`
 	Time        string           `json:"time"` // when it began, RFC 3339
 	Interrupted bool             `json:"interrupted"`
+}
+
+// setting is a flag with one value.
+type setting struct {
+	Flag    string `json:"flag"`
+	Value   string `json:"value"`
+	Default bool   `json:"default"`
 }
 
 // axis is a flag with several values.
@@ -264,6 +272,28 @@ func (r *Result) defaultsFor(values []string) []string {
 	return values
 }
 
+// shapeFlags are flags about a run that a result of a sweep names besides those that it may list.
+var shapeFlags = strings.Fields("schedule rate-to steps duration warmup feeders peer-quota data seed repeat")
+
+// settings returns the flags that are the same in all runs.
+func (w *command) settings(f *pflag.FlagSet, r *Result) (all []setting) {
+	swept := w.base.SweptFlags()
+	for _, name := range slices.Concat(sweptLoads, sweptNodeFlags) {
+		if !slices.ContainsFunc(r.Axes, func(a axis) bool { return a.Flag == name }) {
+			value := swept.Lookup(name).Value.String()
+			all = append(all, setting{name, value, !f.Changed(name)})
+		}
+	}
+	for _, name := range shapeFlags {
+		value := f.Lookup(name).Value.String()
+		if name == "seed" {
+			value = fmt.Sprint(w.base.Seed)
+		}
+		all = append(all, setting{name, value, !f.Changed(name)})
+	}
+	return all
+}
+
 // run runs the sweep: it reads the lists, measures every combination and writes the result.
 func (w *command) run(cmd *cobra.Command) error {
 	switch {
@@ -281,6 +311,7 @@ func (w *command) run(cmd *cobra.Command) error {
 		w.base.Seed = uint64(rand.Uint32())
 	}
 	w.base.Explicit = func(flag string) bool { return flag == "seed" || f.Changed(flag) } // the same seed for all runs
+	r.Settings = w.settings(f, r)
 	runs := r.plan()
 	configs := make([]*node.Config, len(runs))
 	for i, run := range runs {
@@ -305,6 +336,7 @@ func (w *command) run(cmd *cobra.Command) error {
 		out.Screen.End()
 		return result, err
 	}
+	r.printSettings(out.Human)
 	r.printHead(out.Human)
 	for i, run := range runs {
 		if run.Result, err = measure(i); err != nil {

@@ -195,29 +195,21 @@ const categories = (labels) => ({
   xSeries: { value: (u, v) => (v === null ? "" : labels[v].replace("\n", ", ")) },
 });
 
-// level draws a horizontal line with a name, such as a bound.
-const level = (value, name) => ({
+// level draws a horizontal line, such as a bound; the caption says what it is, where no bar is.
+const level = (value) => ({
   draw: [
     (u) => {
       const y = u.valToPos(value, "y", true);
       if (y < u.bbox.top || y > u.bbox.top + u.bbox.height) return;
       const c = u.ctx;
       c.save();
-      c.strokeStyle = c.fillStyle = color("--bad");
+      c.strokeStyle = color("--bad");
       c.lineWidth = devicePixelRatio;
       c.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
       c.beginPath();
       c.moveTo(u.bbox.left, y);
       c.lineTo(u.bbox.left + u.bbox.width, y);
       c.stroke();
-      c.font = 11 * devicePixelRatio + "px system-ui";
-      c.textAlign = "right";
-      c.textBaseline = "bottom";
-      c.setLineDash([]);
-      c.strokeStyle = color("--card"); // so that it can be read over points and bars
-      c.lineWidth = 4 * devicePixelRatio;
-      c.strokeText(name, u.bbox.left + u.bbox.width - 6 * devicePixelRatio, y - 3 * devicePixelRatio);
-      c.fillText(name, u.bbox.left + u.bbox.width - 6 * devicePixelRatio, y - 3 * devicePixelRatio);
       c.restore();
     },
   ],

@@ -298,7 +298,7 @@ function rates(r) {
   const most = Math.max(r.find_max_p99_ms, ...trials.map((p) => Math.min(p.p99_ms, 5 * r.find_max_p99_ms)));
   chart(to, {
     title: "p99 latency at each rate tried",
-    what: "A rate holds if p99 stays under the line and nothing is dropped. Points above the chart are left out.",
+    what: `A rate holds if p99 stays under the dashed line, ${ms(r.find_max_p99_ms)}, nothing is dropped and the node keeps up. Points above the chart are left out.`,
     x: "offered load, acks/s",
     y: "p99 latency, ms",
     names: ["held", "not held"],
@@ -308,7 +308,7 @@ function rates(r) {
     xSeries: { value: (u, v) => (v === null ? "" : number(v)) },
     yScale: { range: [0, most * 1.1] },
     xScale: { range: (u, lo, hi) => [0, hi * 1.05] },
-    hooks: level(r.find_max_p99_ms, "bound " + ms(r.find_max_p99_ms)),
+    hooks: level(r.find_max_p99_ms),
   });
   table(
     element(to, "div"),
@@ -477,7 +477,7 @@ function sweep(r) {
   if (r.fixed) command(element(document.getElementById("subtitle"), "span", " · with "), r.fixed);
   if (fastest) {
     const best = [
-      [number(fastest.result.acks_verified_per_s), "acks verified per second, at most"],
+      [number(fastest.result.acks_verified_per_s), "acks verified per second, by the best run"],
       [ms(fastest.result.latency_ms.p99), "p99 latency of that run"],
     ];
     tiles(
@@ -508,9 +508,16 @@ function sweep(r) {
     r.axes
       .map((a) => a.flag)
       .concat(["acks verified/s", "per core", "certificates/s", "batch", "p50 ms", "p99 ms", "dropped", "remarks"]),
-    r.runs.map((run) => {
+    r.runs.map((run, k) => {
       const n = run.result,
-        remarks = [run.defaults ? "defaults" : "", run.error, n && n.interrupted ? "interrupted" : "", ...(n ? n.problems : [])]
+        remarks = [
+          k === r.best_throughput ? "★ most throughput" : "",
+          k === r.best_within_bound ? "★ best with p99 within " + ms(r.p99_bound_ms) : "",
+          n && n.shortfall ? "overload: " + n.shortfall : "",
+          run.defaults ? "defaults" : "", run.error,
+          n && n.interrupted ? "interrupted" : "",
+          ...(n ? n.problems : []),
+        ]
           .filter(Boolean)
           .join("; ");
       return run.flags.concat(
@@ -530,7 +537,13 @@ function sweep(r) {
     }),
     [r.best_throughput, r.best_within_bound],
   );
-  machine(section("Machine", "cards"), r, good.length ? good[0].result.backend : "", "");
+  const settled = section("Settings and machine", "cards");
+  list(
+    settled,
+    "The same in all runs",
+    r.settings.map((s) => ["--" + s.flag, s.value + (s.default ? " (default)" : "")]),
+  );
+  machine(settled, r, good.length ? good[0].result.backend : "", "Machine");
 }
 
 // advice says what to run, and whether it is worth it.
@@ -541,11 +554,12 @@ function advice(r) {
     element(card, "h3", f.goal);
     command(element(card, "p"), ("loadgen node " + f.advice).trim());
     if (f.verdict) element(card, "p", f.verdict);
-    const spread = (name, s, p) => [name, number(s.min) + " – " + number(s.max), number(p.min, 1) + " – " + number(p.max, 1)];
+    const span = (s, digits) => number(s.min, digits) + (s.min === s.max ? "" : " – " + number(s.max, digits)),
+      spread = (name, s, p) => [name, span(s), span(p, 1)];
     if (f.times)
       table(
         card,
-        [`${f.times} runs each`, "acks verified/s", "p99, ms"],
+        [plural(f.times, "run") + " each", "acks verified/s", "p99, ms"],
         [
           spread("best of the sweep", f.best_acks_verified_per_s, f.best_p99_ms),
           spread("defaults", f.defaults_acks_verified_per_s, f.defaults_p99_ms),
@@ -589,20 +603,73 @@ function parameter(to, r, good, a, k) {
     Object.assign(
       {
         title: "Latency by " + x,
-        what: others.replace("best", "quickest") + "Lower is better.",
+        what: others.replace("best", "quickest") + "Lower is better. The dashed line is the bound, " + ms(r.p99_bound_ms) + ".",
         x,
         y: "p99 latency, ms",
         names: ["p99, ms"],
         bars: true,
         values: [at, values.map(quick).map((v) => (v === Infinity ? null : v))],
-        hooks: level(r.p99_bound_ms, "bound " + ms(r.p99_bound_ms)),
+        hooks: level(r.p99_bound_ms),
       },
       c,
     ),
   );
 }
 
-(result.mode === "sweep" ? sweep : run)(result);
+// comparison shows what changed between the first result and the others.
+function comparison(r) {
+  const verdict = (c) =>
+    c.a === c.b ? "the same" : c.beyond_noise === null ? "too few repeats to tell" : c.beyond_noise ? "beyond the noise" : "within the noise";
+  const beyond = r.comparisons.flatMap((c) => c.changes.filter((h) => h.beyond_noise && h.a !== h.b));
+  head(
+    [r.base.name, ...r.comparisons.map((c) => c.file.name)],
+    r.failed.length
+      ? "Changed more than allowed: " + r.failed.join("; ")
+      : `${plural(beyond.length, "change")} beyond the noise, in ${plural(r.comparisons.length, "comparison")} with ${r.base.name}.`,
+    r,
+  );
+  const cards = section("Results", "cards");
+  for (const f of [r.base, ...r.comparisons.map((c) => c.file)])
+    list(cards, f.name, [
+      ["Run", f.title],
+      ["At", f.time],
+      ["Repeats", number(f.repeats)],
+      ["Outcome", f.ok ? "good" : "not good", f.ok ? "" : "bad"],
+      ...(f.busy ? [["Machine", "busy with other things", "bad"]] : []),
+    ]);
+  for (const c of r.comparisons) {
+    const to = section(c.file.name + " against " + r.base.name);
+    if (c.settings_differ.length)
+      list(
+        element(to, "div", undefined, "cards"),
+        "Settings that differ",
+        c.settings_differ.map((d) => d.split(/: (.*)/).slice(0, 2)),
+      );
+    const span = (v, s) => figures(v) + (s && s.min !== s.max ? " (" + figures(s.min) + " – " + figures(s.max) + ")" : "");
+    table(
+      to,
+      ["measure", r.base.name, c.file.name, "ratio", "p", ""],
+      c.changes.map((h) => [
+        measureNames[h.measure] || h.measure,
+        span(h.a, h.spread_a),
+        span(h.b, h.spread_b),
+        h.ratio === null ? "–" : number(h.ratio, 3),
+        h.p === null ? "–" : number(h.p, 3),
+        verdict(h),
+      ]),
+      c.changes.flatMap((h, i) => (h.beyond_noise && h.a !== h.b ? [i] : [])),
+    );
+  }
+  list(section("Made by", "cards"), "", [
+    ["Version", r.environment.version],
+    ["Command", r.environment.command],
+    ["Host", r.environment.hostname],
+  ]);
+}
+
+if (result.mode === "sweep") sweep(result);
+else if (result.mode === "compare") comparison(result);
+else run(result);
 
 const again = () => redraw.forEach((draw) => draw());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
