@@ -48,7 +48,7 @@ func TestAFileSystemThatCannotSyncFoldersIsRefusedBeforeALogIsBegun(t *testing.T
 		}
 	}
 	demand(open(creating(Config{})))
-	if files := contents(t, dir); len(files) != 1 || files[lockName] != "" {
+	if files := contents(t, dir); len(files) != 1 || files[lockName] == "" {
 		t.Errorf("files %v", files)
 	}
 	j, _ := mustOpen(t, Config{Dir: dir})

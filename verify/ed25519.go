@@ -83,9 +83,6 @@ func NewWeightedEd25519(namespace []byte, validators []Validator) (*Ed25519, err
 	return newEd25519(namespace, set, order)
 }
 
-// InNamespace reports whether the set's acks are of networks of a namespace.
-func (e *Ed25519) InNamespace(namespace []byte) bool { return signedIn(e.prefix, namespace) }
-
 func newEd25519(namespace []byte, set validatorSet, order []int) (e *Ed25519, err error) {
 	set.digest = setDigest(nameEd25519, &set, func(i int) []byte { return set.identities[i][:] })
 	keys := make([]*zip215.ExpandedPublicKey, set.len())

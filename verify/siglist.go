@@ -18,6 +18,9 @@ type signatureList[K any] struct {
 	readable func(signature []byte) bool
 }
 
+// InNamespace reports whether the set's acks are of networks of a namespace.
+func (l *signatureList[K]) InNamespace(namespace []byte) bool { return signedIn(l.prefix, namespace) }
+
 func newSignatureList[K any](namespace []byte, set validatorSet, keys []K) *signatureList[K] {
 	return &signatureList[K]{
 		validatorSet: set,

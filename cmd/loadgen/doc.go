@@ -14,12 +14,12 @@
 //
 //	loadgen node          one engine, with all others played by a generator: its throughput
 //	loadgen sweep         node mode over lists of flag values: which are best on this machine
-//	loadgen compare A B   the differences between two results, and which exceed the noise
+//	loadgen compare A B…  the differences between results, and which exceed the noise
 //	loadgen journal       the content of journals
 //	loadgen archive       the content of archives of bodies
 //
 // docs/tuning.md shows how to use them. The flags about what a run shows and writes are the same
-// for all: --json, --report (a page for a browser), --live, --metrics, --pprof, --cpuprofile,
+// for all: --json, --report (a page for a browser), --series, --tag, --live, --metrics, --pprof, --cpuprofile,
 // --repeat, and except for sweeps --require.
 //
 // # Exit status
@@ -31,11 +31,14 @@
 // A cluster's run is good if every certificate that any member reported was verified by a scheme
 // instance that no member uses, no two certificates differed for one chunk, no member reported a
 // conflict or blamed another, and every lane was extended. A node's run is good if it certified
-// anything, a sample of its certificates was verified in the same way, and it blamed only
-// validators that play attackers.
+// anything, a sample of its certificates was verified in the same way, it blamed only validators
+// that play attackers, and at a fixed rate it took in 99 % of the acks offered and certified 99 % of
+// the chunks due; if only the latter two are not so, the outcome is overload. A sweep is good if no
+// run failed: overload is what a sweep over loads looks for.
 //
-// SIGINT and SIGTERM end a run early; a second one kills. The program then prints what it measured
-// and writes it to all files, marked as interrupted. The exit status of an interrupted run is that
+// SIGINT, SIGTERM and SIGHUP end a run early, and so does an output that cannot be written to any
+// more, such as a pipe whose reader has gone; a second SIGINT or SIGTERM kills. The program then
+// prints what it measured and writes it to all files, marked as interrupted. The exit status of an interrupted run is that
 // of the part that was run. It is 1 if the question was not answered: a sweep with runs left to do,
 // a --find-max or --load that had not reached its rate, or a run that had not begun.
 //

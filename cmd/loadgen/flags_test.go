@@ -9,6 +9,13 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/clitest"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/compare"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/inspect"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/node"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/sweep"
 )
 
 func TestAWrongCommandLineGetsOneLineAndStatus2(t *testing.T) {
@@ -32,6 +39,12 @@ func TestAWrongCommandLineGetsOneLineAndStatus2(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"--frobnicate", "--frobnicate"},
 		{"cluster", `"cluster"`},
+		{"nodee", `"nodee", did you mean node?`},
+		{"--validator 4", "did you mean --validators?; loadgen --help"},
+		{"node --in-fligt 4", "did you mean --in-flight?; loadgen node --help lists the flags"},
+		{"sweep 1", "loadgen sweep --help lists the flags"},
+		{"journal inspect --jsn dir", "did you mean --json?; loadgen journal inspect --help"},
+		{"--loss 100%", "--loss must be from 0 to less than 1, got 1"},
 		{"--validators 0", "--validators must be from 1 to 256"},
 		{"--validators 2000", "--validators must be from 1 to 256"},
 		{"--sequencers 0", "--sequencers must be from 1 to 1000"},
@@ -55,6 +68,8 @@ func TestAWrongCommandLineGetsOneLineAndStatus2(t *testing.T) {
 		{"--loss NaN", "--loss"},
 		{"--repeat 0", "--repeat must be"},
 		{"--live film", "--live must be"},
+		{"--tag branch", "--tag \"branch\" is not key=value"},
+		{"node --tag =x", "is not key=value"},
 		{"--require unfinished<1", `no "unfinished"`},
 		{"--report -", "--report needs"},
 		{"--json " + dir + "/x --report " + dir + "/./x", "the same file"},
@@ -96,7 +111,7 @@ func TestAWrongCommandLineGetsOneLineAndStatus2(t *testing.T) {
 		{"node --peer-quota 1", "--peer-quota must be"},
 		{"node --invalid 1", "--invalid must be"},
 		{"node --silent -0.1", "--silent must be"},
-		{"node --late NaN", "--late must be"},
+		{"node --late NaN", "--late"},
 		{"node --invalid 0.3 --silent 0.3", "certifying takes 67"},
 		{"node --colluding", "--colluding needs"},
 		{"node --validators 4 --weights " + heavy, "weighs 7 of 10, more than a third"},
@@ -146,6 +161,8 @@ func TestAWrongCommandLineGetsOneLineAndStatus2(t *testing.T) {
 		{"compare one.json", "two files"},
 		{"compare none.json none.json", "none.json"},
 		{"compare " + letter + " " + letter, "is no result"},
+		{"compare one.json two.json --fail-if p99", "neither < nor >"},
+		{"compare one.json two.json --fail-if p98>+1%", `no "p98"`},
 		{"compare --frobnicate a b", "--frobnicate"},
 		{"journal", "inspect DIR"},
 		{"journal dig", "inspect DIR"},
@@ -156,9 +173,9 @@ func TestAWrongCommandLineGetsOneLineAndStatus2(t *testing.T) {
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			o := loadgen(t.Context(), strings.Fields(c.args)...)
-			oneLineError(t, o, exitUsage, c.want)
-			if o.stdout != "" {
-				t.Errorf("standard output: %s", o.stdout)
+			clitest.OneLineError(t, o, cli.Usage, c.want)
+			if o.Stdout != "" {
+				t.Errorf("standard output: %s", o.Stdout)
 			}
 		})
 	}
@@ -181,9 +198,9 @@ func TestEveryFlagRefusesNonsense(t *testing.T) {
 		before string
 		after  string
 	}{
-		{newRootCommand(), "", ""}, {newNodeCommand(), "node", ""}, {newSweepCommand(), "sweep --batch-size 8,64", ""},
-		{newCompareCommand(), "compare", "a.json b.json"}, {newJournalCommand().Commands()[0], "journal inspect", "folder"},
-		{newArchiveCommand().Commands()[0], "archive inspect", "folder"},
+		{newRootCommand(), "", ""}, {node.NewCommand(), "node", ""}, {sweep.NewCommand(), "sweep --batch-size 8,64", ""},
+		{compare.NewCommand(), "compare", "a.json b.json"}, {inspect.NewJournalCommand().Commands()[0], "journal inspect", "folder"},
+		{inspect.NewArchiveCommand().Commands()[0], "archive inspect", "folder"},
 	} {
 		c.cmd.Flags().VisitAll(func(f *pflag.Flag) {
 			value := "nonsense"
@@ -192,7 +209,7 @@ func TestEveryFlagRefusesNonsense(t *testing.T) {
 			}
 			args := append(strings.Fields(c.before), "--"+f.Name+"="+value)
 			o := loadgen(t.Context(), append(args, strings.Fields(c.after)...)...)
-			oneLineError(t, o, exitUsage, "--"+f.Name)
+			clitest.OneLineError(t, o, cli.Usage, "--"+f.Name)
 		})
 	}
 }
@@ -206,14 +223,23 @@ func TestHelpListsTheFlagsOnStandardOutput(t *testing.T) {
 		"sweep": settings + outputs + "rate load invalid colluding silent late p99 confirm",
 	} {
 		o := loadgen(t.Context(), append(strings.Fields(command), "--help")...)
-		if o.status != exitGood || o.stderr != "" {
-			t.Errorf("status %d, standard error %q", o.status, o.stderr)
+		if o.Status != cli.Good || o.Stderr != "" {
+			t.Errorf("status %d, standard error %q", o.Status, o.Stderr)
 		}
 		for flag := range strings.FieldsSeq(flags) {
-			if !strings.Contains(o.stdout, "--"+flag+" ") {
+			if !strings.Contains(o.Stdout, "--"+flag+" ") {
 				t.Errorf("help of %q does not name --%s", command, flag)
 			}
 		}
+	}
+}
+
+func TestTheVersionAndCompletionsArePrinted(t *testing.T) {
+	if o := loadgen(t.Context(), "--version"); o.Status != cli.Good || !strings.HasPrefix(o.Stdout, "loadgen ") || strings.Count(o.Stdout, "\n") != 1 {
+		t.Errorf("%+v", o)
+	}
+	if o := loadgen(t.Context(), "completion", "bash"); o.Status != cli.Good || !strings.Contains(o.Stdout, "__start_loadgen") {
+		t.Errorf("status %d, %.200s%s", o.Status, o.Stdout, o.Stderr)
 	}
 }
 
@@ -224,28 +250,11 @@ func TestARefusedRunLeavesFilesAsTheyWere(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := loadgen(t.Context(), "--json", old, "--report", fresh, "--metrics", "127.0.0.1:99999")
-	oneLineError(t, o, exitUsage, "--metrics")
+	clitest.OneLineError(t, o, cli.Usage, "--metrics")
 	if b, err := os.ReadFile(old); err != nil || string(b) != "precious" {
 		t.Errorf("%q, %v", b, err)
 	}
 	if _, err := os.Stat(fresh); !os.IsNotExist(err) {
 		t.Errorf("an empty file was left: %v", err)
-	}
-}
-
-func TestAnOutputFileIsWrittenOnce(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "f")
-	f, err := openOutput("json", name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, text := range []string{"first", "second"} {
-		if err := f.write([]byte(text)); err != nil {
-			t.Error(err)
-		}
-	}
-	f.close()
-	if b, err := os.ReadFile(name); err != nil || string(b) != "first" {
-		t.Errorf("%q, %v", b, err)
 	}
 }

@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/clitest"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/cluster"
 	"github.com/lanecast/lanecast/internal/core"
 	"github.com/lanecast/lanecast/journal"
 	"github.com/lanecast/lanecast/wire"
@@ -72,7 +75,7 @@ func TestEveryLaneGoesOnThroughKillsAtAnyMoment(t *testing.T) {
 		lane := at.lane.String()
 		highest[lane] = max(highest[lane], int64(at.height))
 	}
-	r := mustRun(t, "--data", dir, "--duration", brief, "--latency", "2ms")
+	r := clitest.MustRun[cluster.Result](t, newRootCommand(), "--data", dir, "--duration", clitest.Brief, "--latency", "2ms")
 	if len(r.Lanes) != 4 || r.Conflicts != 0 || r.Errors != 0 {
 		t.Errorf("%+v", r)
 	}
@@ -87,8 +90,8 @@ func TestEveryLaneGoesOnThroughKillsAtAnyMoment(t *testing.T) {
 		}
 	}
 	compareJournals(t, dir, seen)
-	if o := loadgen(t.Context(), "journal", "inspect", dir); o.status != exitGood {
-		t.Errorf("status %d, standard output:\n%s", o.status, o.stdout)
+	if o := loadgen(t.Context(), "journal", "inspect", dir); o.Status != cli.Good {
+		t.Errorf("status %d, standard output:\n%s", o.Status, o.Stdout)
 	}
 	t.Logf("%d kills, %d chunks by then, %d in the end", n, before, len(seen))
 }

@@ -2,55 +2,35 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
-)
 
-// Exit statuses; see the package comment.
-const (
-	exitGood  = 0
-	exitBad   = 1
-	exitUsage = 2
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	// The first signal asks for a clean end; by then a second one kills, as it would any program.
-	context.AfterFunc(ctx, stop)
-	status := execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	ctx, cancel := context.WithCancel(context.Background())
+	ctx, stop := signal.NotifyContext(ctx, endSignals()...)
+	// The first signal asks for a clean end; by then a second one kills, as it would any program. But
+	// a terminal that is closed may send several of its own.
+	context.AfterFunc(ctx, func() {
+		signal.Ignore(syscall.SIGHUP)
+		stop()
+	})
+	signal.Ignore(syscall.SIGPIPE) // so that a closed pipe is an error of writing, and ends the run as a signal does
+	status := cli.Run(ctx, newRootCommand(), os.Args[1:], cli.NewStream(os.Stdout, cancel), cli.NewStream(os.Stderr, cancel))
 	stop()
+	cancel()
 	os.Exit(status)
 }
 
-// execute is the program: it returns the exit status. The end of ctx stops a run early, and
-// cleanly.
-func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	root := newRootCommand()
-	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
-	var usage *usageError
-	switch {
-	case err == nil:
-		return exitGood
-	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "loadgen: %v\n", err)
-		return exitUsage
-	default:
-		fmt.Fprintf(stderr, "loadgen: %v\n", err)
-		return exitBad
+// endSignals returns the signals that end a run. SIGHUP is not among them if it is ignored, as nohup
+// has it.
+func endSignals() []os.Signal {
+	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
 	}
+	return signals
 }
-
-// usageError is a command line that asks for something impossible.
-type usageError struct{ err error }
-
-func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }

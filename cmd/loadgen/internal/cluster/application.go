@@ -1,0 +1,61 @@
+package cluster
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/setup"
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// application is a member's application: it proposes at once whenever it is asked, and accepts
+// genuine payloads.
+type application struct {
+	payloads setup.Payloads
+	open     <-chan struct{} // closed when the measured run begins; until then nothing is proposed
+	clock    clock
+}
+
+// Propose implements engine.Automaton.
+func (a *application) Propose(ctx context.Context, at engine.Place) (wire.Digest, error) {
+	select {
+	case <-a.open:
+	case <-ctx.Done():
+		return wire.Digest{}, ctx.Err()
+	}
+	a.clock.proposed(at.Height)
+	return a.payloads.Digest(at), nil
+}
+
+// Verify implements engine.Automaton.
+func (a *application) Verify(_ context.Context, at engine.Place, payload wire.Digest) (bool, error) {
+	return a.payloads.Genuine(at, payload), nil
+}
+
+// clock holds the times at which the chunks of a lane were proposed. The next one may be proposed
+// before the lock of the last has been reported, so there can be several.
+type clock struct {
+	mu        sync.Mutex
+	proposals map[uint64]time.Time // by height; those of this run without a reported lock
+}
+
+func (c *clock) proposed(height uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.proposals == nil {
+		c.proposals = make(map[uint64]time.Time)
+	}
+	c.proposals[height] = time.Now()
+}
+
+// certified returns the time since the chunk at a height was proposed; false if it was not proposed
+// in this run.
+func (c *clock) certified(height uint64) (time.Duration, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, ok := c.proposals[height]
+	delete(c.proposals, height)
+	return time.Since(at), ok
+}

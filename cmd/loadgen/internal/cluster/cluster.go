@@ -1,0 +1,210 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/setup"
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/simnet"
+	"github.com/lanecast/lanecast/internal/testkit"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// cluster holds all members and the network between them.
+type cluster struct {
+	members []*member
+	network *simnet.Network
+	open    chan struct{} // closed when members may begin to propose
+
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	failed  chan error // the first failure of an engine
+}
+
+// newCluster makes the members, with keys and validator sets but no engines yet.
+func newCluster(ctx context.Context, cfg *Config, r *run) (*cluster, error) {
+	c := &cluster{open: make(chan struct{}), failed: make(chan error, 1)}
+	external := testkit.Identities(max(0, cfg.Sequencers-cfg.Validators), ^cfg.Seed)
+	payloads := setup.Payloads{Seed: cfg.Seed, Run: uint64(time.Now().UnixNano())}
+	var lanes []wire.PublicKey
+	signers := make([]verify.AckSigner, cfg.Validators+len(external)) // nil: no validator
+	schemes := make([]verify.Scheme, len(signers))
+	for i := range signers {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		set, err := newSet(cfg)
+		if err != nil {
+			return nil, err
+		}
+		m := &member{index: i, run: r}
+		schemes[i] = set.Scheme
+		m.application = application{payloads: payloads, open: c.open}
+		m.certified.Store(-1)
+		var chunks verify.ChunkSigner
+		if i < cfg.Validators {
+			signers[i], chunks = set.Signers[i], set.ChunkSigners[i]
+		} else {
+			chunks = verify.NewChunkSigner([]byte(setup.Namespace), external[i-cfg.Validators])
+		}
+		m.identity = chunks.PublicKey()
+		if i < cfg.Sequencers {
+			m.sequencer = chunks
+			lanes = append(lanes, m.identity)
+		}
+		c.members = append(c.members, m)
+	}
+	for i, m := range c.members {
+		sets, err := engine.NewStaticEpochs(schemes[i], signers[i], lanes)
+		if err != nil {
+			return nil, err
+		}
+		m.lanes, m.sets = lanes, sets
+	}
+	var err error
+	c.network, err = simnet.New(simnet.Config{Seed: cfg.Seed, Default: simnet.Conditions{Latency: cfg.latency, Loss: cfg.loss}})
+	return c, err
+}
+
+// newSet makes the validator set. The same configuration makes the same set, in new memory.
+func newSet(cfg *Config) (*testkit.Set, error) {
+	identities := testkit.Identities(cfg.Validators, cfg.Seed)
+	return testkit.NewWeighted(identities, cfg.Voting, cfg.Kind(), cfg.BLSVariant(), cfg.AckEncoding(), []byte(setup.Namespace), cfg.Seed)
+}
+
+// start makes all engines and runs them. After an error, too, stop must be called.
+func (c *cluster) start(ctx context.Context, cfg *Config, dirs *store, metrics *measure.Registry, log io.Writer) error {
+	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	for i, m := range c.members {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var peers []wire.PublicKey
+		for j, p := range c.members {
+			if i != j && (i < cfg.Validators || j < cfg.Validators) { // external sequencers send nothing to each other
+				peers = append(peers, p.identity)
+			}
+		}
+		if err := m.start(cfg, dirs.journal(i), peers, c.network, metrics, logger); err != nil {
+			if !dirs.temporary {
+				err = fmt.Errorf("%w (for a new cluster name another folder with --data)", err)
+			}
+			return err
+		}
+	}
+	if err := dirs.begun(); err != nil {
+		return err
+	}
+	ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx)) // the cluster decides when its engines end
+	for _, m := range c.members {
+		c.running.Go(func() {
+			if err := m.engine.Run(ctx); err != nil {
+				select {
+				case c.failed <- fmt.Errorf("member %d: %w", m.index, err):
+				default:
+				}
+			}
+		})
+	}
+	return nil
+}
+
+// stop ends all engines, cleanly, then the network. It returns the failure of an engine that nobody
+// has received yet.
+func (c *cluster) stop() error {
+	if c.cancel != nil {
+		c.cancel()
+		c.running.Wait()
+	}
+	c.network.Close()
+	var err error
+	for _, m := range c.members {
+		if m.engine != nil {
+			if closing := m.engine.Close(); closing != nil { // of engines that were never run; no harm to others
+				err = errors.Join(err, fmt.Errorf("member %d: %w", m.index, closing))
+			}
+		}
+	}
+	select {
+	case failure := <-c.failed:
+		err = errors.Join(failure, err)
+	default:
+	}
+	return err
+}
+
+// recovered returns, by sequencer, the highest height that any member has a chunk for, −1 for none.
+func (c *cluster) recovered(ctx context.Context) (map[wire.PublicKey]int64, error) {
+	heights := make(map[wire.PublicKey]int64)
+	for _, lane := range c.members[0].lanes {
+		heights[lane] = -1
+	}
+	for _, m := range c.members {
+		status, err := m.engine.Status(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("member %d: asking for its status: %w", m.index, err)
+		}
+		for _, l := range status.Lanes {
+			if l.HasTip {
+				heights[l.Sequencer] = max(heights[l.Sequencer], int64(l.Tip))
+			}
+			if l.HasCertified {
+				heights[l.Sequencer] = max(heights[l.Sequencer], int64(l.Certified))
+			}
+		}
+	}
+	return heights, nil
+}
+
+// status returns the sums over the engines' statuses, and the highest of each lane. It leaves out
+// engines that have failed.
+func (c *cluster) status(ctx context.Context) (sum engine.Status, err error) {
+	for _, m := range c.members {
+		status, err := m.engine.Status(ctx)
+		if errors.Is(err, engine.ErrStopped) {
+			continue
+		}
+		if err != nil {
+			return sum, fmt.Errorf("member %d: asking for its status: %w", m.index, err)
+		}
+		sum.Inbox += status.Inbox
+		sum.Statements += status.Statements
+		sum.Suspects += status.Suspects
+		if sum.Lanes == nil {
+			sum.Lanes = status.Lanes
+		}
+		for i := range min(len(sum.Lanes), len(status.Lanes)) { // in the same order at every member
+			if l := &status.Lanes[i]; l.HasCertified && (!sum.Lanes[i].HasCertified || l.Certified > sum.Lanes[i].Certified) {
+				sum.Lanes[i] = *l
+			}
+		}
+		a, b := &sum.Counters, &status.Counters
+		a.AcksReceived += b.AcksReceived
+		a.AcksInvalid += b.AcksInvalid
+		a.NodesReceived += b.NodesReceived
+		a.NodesInvalid += b.NodesInvalid
+		a.CertificatesReceived += b.CertificatesReceived
+		a.CertificatesInvalid += b.CertificatesInvalid
+		a.Faults += b.Faults
+		a.InboxDropped += b.InboxDropped
+		a.OutboxDropped += b.OutboxDropped
+	}
+	return sum, nil
+}
+
+// reason returns the reason for which engines gave no status: the first failure of an engine, if
+// there was one, otherwise err.
+func (c *cluster) reason(err error) error {
+	if failure := c.stop(); failure != nil {
+		return failure
+	}
+	return err
+}

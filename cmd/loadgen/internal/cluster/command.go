@@ -1,0 +1,114 @@
+package cluster
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/host"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/output"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/report"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/setup"
+)
+
+// Config holds the flags of cluster mode.
+type Config struct {
+	setup.Config
+	latency time.Duration
+	loss    float64
+	output  output.Config
+}
+
+// DefaultConfig returns the defaults of cluster mode.
+func DefaultConfig() *Config {
+	return &Config{Config: *setup.Default(), output: output.DefaultConfig(&Result{})}
+}
+
+// NewCommand returns the command that runs a cluster.
+func NewCommand() *cobra.Command {
+	cfg := DefaultConfig()
+	cmd := &cobra.Command{
+		Use:   "loadgen",
+		Short: "Run a Lanecast cluster in one process, with real keys, engines and journals, and measure it",
+		Long: "Runs a cluster in this process, with real keys, engines and journals and a simulated network: a line a second, and a\n" +
+			"summary. Exit status 0: every certificate verified, nothing conflicted, every lane grew, and all --require are met.\n" +
+			"1: not so. 2: the command line asks for something impossible. The exit status of an interrupted run tells of what it got to.",
+		Args: cli.NoArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runCommand(cmd, cfg)
+		},
+	}
+	cfg.bindCluster(cmd)
+	return cmd
+}
+
+// bindCluster defines the flags of cluster mode, with the values in cfg as defaults.
+func (cfg *Config) bindCluster(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	cfg.Bind(f, "validators in the cluster", "sequencers, hence lanes; those past the validators only sequence")
+	f.DurationVar(&cfg.Duration, "duration", cfg.Duration, "how long to run")
+	f.StringVar(&cfg.Data, "data", cfg.Data, "folder to keep journals in and to go on from (default: a temporary one)")
+	f.DurationVar(&cfg.latency, "latency", cfg.latency, "one-way latency of every link")
+	f.Var(cli.Percent(&cfg.loss), "loss", "part of the messages that is lost, from 0 to less than 1: 0.1 or 10%")
+	f.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "number that keys and the network's chances follow from (default: random)")
+	cfg.output.Bind(cmd)
+	cfg.output.BindRequire(cmd)
+}
+
+// check returns a cli.usageError for the first flag that is out of range.
+func (cfg *Config) check() error {
+	switch {
+	case cfg.latency < 0 || cfg.latency > time.Minute:
+		return cli.Usagef("--latency must be from 0 to 1m, got %v", cfg.latency)
+	case !(cfg.loss >= 0 && cfg.loss < 1): // so written that NaN fails
+		return cli.Usagef("--loss must be from 0 to less than 1, got %v", cfg.loss)
+	}
+	if err := cfg.Config.Check(); err != nil {
+		return err
+	}
+	return cfg.output.Check(cfg.Explicit)
+}
+
+// interval returns the time between two moments of a cluster: many members take long to answer.
+func (cfg *Config) interval() time.Duration {
+	if cfg.Validators+cfg.Sequencers > 64 {
+		return time.Second
+	}
+	return 250 * time.Millisecond
+}
+
+// runCommand runs cluster mode: it checks the flags, runs the cluster and writes the result.
+func runCommand(cmd *cobra.Command, cfg *Config) error {
+	cfg.Explicit = cmd.Flags().Changed
+	if err := cfg.check(); err != nil {
+		return err
+	}
+	store, err := openStore(cfg)
+	if err != nil {
+		return err
+	}
+	defer store.close()
+	if store.disk, err = host.MeasureDisk(store.dir); err != nil {
+		return cli.Usagef("measuring the disk of the journals: %v", err)
+	}
+	out, err := output.New(cmd, &cfg.output)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	began := time.Now()
+	r, err := report.Repeat(cmd.Context(), cfg.output.Repeat, out.Screen.Note, func() (*Result, error) {
+		dirs, err := store.forRun()
+		if err != nil {
+			return nil, err
+		}
+		defer dirs.close()
+		return Run(cmd.Context(), cfg, dirs, out)
+	})
+	if err != nil {
+		return err
+	}
+	return out.Conclude(r, &cfg.output, began)
+}

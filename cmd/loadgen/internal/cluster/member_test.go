@@ -1,0 +1,23 @@
+package cluster
+
+import (
+	"testing"
+
+	"github.com/lanecast/lanecast/wire"
+)
+
+func TestMembersNoteConflictsAndBlame(t *testing.T) {
+	r := new(run)
+	m := &member{run: r}
+	for _, a := range []wire.Activity{
+		&wire.Tip{}, &wire.Conflict{}, &wire.LockConflict{}, &wire.ConflictingAcks{}, &wire.InvalidAck{}, &wire.InvalidNode{},
+		&wire.InconsistentKeys{},
+	} {
+		if err := m.Report(t.Context(), a); err != nil {
+			t.Error(err)
+		}
+	}
+	if c, f := r.problems.Counts(); c != 3 || f != 3 {
+		t.Errorf("%d conflicts, %d faults: %q", c, f, r.problems.Texts)
+	}
+}

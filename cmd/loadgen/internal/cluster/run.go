@@ -1,0 +1,153 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/audit"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/host"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/output"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/report"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/setup"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// run is one measured run of a cluster. Members report to it.
+type run struct {
+	audit        *audit.Audit
+	problems     audit.Problems
+	latencies    *measure.Latencies
+	certificates atomic.Uint64     // in this run, at their sequencers
+	received     atomic.Uint64     // bytes that members took in
+	sent         measure.Sent      // by all members
+	registry     *measure.Registry // of all members
+}
+
+// Run runs a cluster for the configured time, or until ctx ends, and returns the result. An
+// error means that there is no result.
+func Run(ctx context.Context, cfg *Config, dirs *store, out *output.Output) (*Result, error) {
+	set, err := newSet(cfg)
+	if err != nil {
+		return nil, err
+	}
+	r := &run{latencies: measure.NewLatencies(), registry: measure.NewRegistry()}
+	r.audit = audit.New(set.Scheme, setup.Epoch, &r.problems)
+	c, err := newCluster(ctx, cfg, r)
+	if err != nil {
+		return nil, cli.Interrupted(ctx, err)
+	}
+	out.Show(r.registry)
+	res, recovered, err := r.drive(ctx, cfg, dirs, c, out)
+	if stopping := c.stop(); err == nil && stopping != nil {
+		r.problems.Fault("stopping: %v", stopping)
+	}
+	if err != nil {
+		return nil, cli.Interrupted(ctx, err)
+	}
+	r.audit.Finish()
+	r.conclude(res, c, recovered)
+	return res, nil
+}
+
+// drive starts the cluster, runs it for the configured time, and returns the result so far and the
+// heights of the lanes at the start. It leaves the cluster running.
+func (r *run) drive(ctx context.Context, cfg *Config, dirs *store, c *cluster, out *output.Output) (*Result, map[wire.PublicKey]int64, error) {
+	if err := c.start(ctx, cfg, dirs, r.registry, out.Log); err != nil {
+		return nil, nil, err
+	}
+	recovered, err := c.recovered(ctx)
+	if err != nil {
+		return nil, nil, c.reason(err)
+	}
+	before, err := r.moment(c, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	profile := out.StartProfile()
+	close(c.open)
+	series := r.watch(ctx, cfg, c, before, out)
+	after, err := r.moment(c, true)
+	parts, profileErr := profile.Stop()
+	if err = errors.Join(err, profileErr); err != nil {
+		return nil, nil, err
+	}
+	res := &Result{
+		Summary: report.NewSummary("cluster", &cfg.Config, len(c.members), dirs.disk, before, after), Latency: measure.Milliseconds(cfg.latency), Loss: cfg.loss, Dropped: after.Dropped,
+	}
+	res.Series, res.Parts, res.Interrupted = series, parts, ctx.Err() != nil
+	res.AddLatencies(r.latencies)
+	if n := after.Engine.Counters.NodesInvalid; n > 0 {
+		r.problems.Fault("%d nodes were called invalid, although all members are honest", n)
+	}
+	return res, recovered, nil
+}
+
+// watch shows the run's progress until it is over.
+func (r *run) watch(ctx context.Context, cfg *Config, c *cluster, before measure.Moment, out *output.Output) []measure.Point {
+	out.BeginSeries("run")
+	p := measure.NewProgress(before, cfg.interval(), r.latencies)
+	_, err := measure.Watch(ctx, cfg.interval(), cfg.Duration, nil, c.failed, func() {
+		now, err := r.moment(c, false)
+		if err != nil {
+			return // an engine is too busy to answer; the next call may succeed
+		}
+		f := output.NewFrame(p.Add(now), cfg.Duration, now)
+		f.Batch = r.registry.MeanBatch
+		f.Conflicts, f.Errors = r.problems.Counts()
+		out.Update(f)
+		r.audit.VerifyBacklog()
+	})
+	if err != nil {
+		r.problems.Fault("%v", err)
+	}
+	return p.Series
+}
+
+func (r *run) moment(c *cluster, withMetrics bool) (measure.Moment, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), measure.StatusTimeout)
+	defer cancel()
+	status, err := c.status(ctx)
+	m := measure.Moment{
+		At: time.Now(), CPU: host.ProcessCPU() - r.audit.CPUTime(), Certificates: r.certificates.Load(), Sent: r.sent.Read(),
+		BytesIn: r.received.Load(), BytesOut: r.sent.Bytes(), Host: host.ReadUsage(),
+		Dropped: status.Counters.InboxDropped + status.Counters.OutboxDropped, Engine: status,
+	}
+	if withMetrics && err == nil {
+		m.Metrics, err = r.registry.Read()
+	}
+	return m, err
+}
+
+// conclude fills in what is known only after the audit.
+func (r *run) conclude(res *Result, c *cluster, recovered map[wire.PublicKey]int64) {
+	for _, m := range c.members {
+		if m.sequencer == nil {
+			continue
+		}
+		lane := laneResult{Sequencer: m.identity.String(), Recovered: recovered[m.identity], Certified: m.certified.Load()}
+		res.Lanes = append(res.Lanes, lane)
+		if lane.Certified <= lane.Recovered {
+			r.problems.Fault("lane %v certified nothing%s", m.identity, above(lane.Recovered))
+		}
+	}
+	if n := res.AcksInvalid; n > 0 {
+		r.problems.Fault("%d acks were called invalid, although all members are honest", n)
+	}
+	if n := res.CertificatesInvalid; n > 0 {
+		r.problems.Fault("%d certificates were called invalid, although all members are honest", n)
+	}
+	res.Verified = r.audit.Verified.Load()
+	res.AddProblems(&r.problems)
+}
+
+func above(height int64) string {
+	if height < 0 {
+		return ""
+	}
+	return fmt.Sprintf(" above height %d, where it stood at the start", height)
+}

@@ -1,0 +1,2 @@
+// Package compare says what changed between results.
+package compare

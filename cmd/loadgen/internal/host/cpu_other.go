@@ -1,0 +1,9 @@
+//go:build !unix
+
+package host
+
+import "time"
+
+// No getrusage here: CPU time and memory are reported as 0.
+func ProcessCPU() time.Duration { return 0 }
+func PeakMemory() int64         { return 0 }

@@ -1,0 +1,96 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/output"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/report"
+)
+
+// NewCommand returns node mode.
+func NewCommand() *cobra.Command {
+	cfg := DefaultConfig()
+	cmd := &cobra.Command{
+		Use:   "node",
+		Short: "Measure one engine, with all other validators and sequencers played by a generator",
+		Long: "Runs one real engine, validator and sequencer, and plays everybody else: their nodes and acks are signed beforehand\n" +
+			"and delivered from many goroutines, as fast as the engine takes them, or at a fixed --rate whatever it does.\n" +
+			"CPU time of the generator is not the engine's in the result (on Linux; elsewhere it is).\n\n" +
+			"Latency is from when a quorum of acks was due to the certificate. At a fixed rate a chunk that was due and not\n" +
+			"certified counts with its wait, and a run that takes in less than 99 % of what was offered, or certifies less of\n" +
+			"what was due, is not good. The node's own lane proposes one chunk at a time; what was due on it counts as well.\n\n" +
+			"Exit status 0: the run was good and all --require are met. 1: not so, or it was interrupted before the run that was\n" +
+			"asked for, during --find-max or the measuring of saturation. 2: the command line asks for something impossible.\n" +
+			"Once interrupted, it writes what it measured until then.",
+		Args: cli.NoArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg.Explicit = cmd.Flags().Changed
+			return runCommand(cmd, cfg)
+		},
+	}
+	cmd.Flags().SortFlags = false
+	cfg.bindSwept(cmd)
+	cmd.Flags().DurationVar(&cfg.findMax, "find-max", cfg.findMax, "search the highest rate with a p99 latency within this bound, and hold it for --duration")
+	cfg.BindShape(cmd)
+	cfg.Output.BindRequire(cmd)
+	return cmd
+}
+
+// runCommand runs node mode: it checks the flags, measures and writes the result.
+func runCommand(cmd *cobra.Command, cfg *Config) error {
+	if err := cfg.Check(); err != nil {
+		return err
+	}
+	out, err := output.New(cmd, &cfg.Output)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	began := time.Now()
+	r, err := Measure(cmd.Context(), cfg, out, make(Saturations))
+	if err != nil {
+		return err
+	}
+	return out.Conclude(r, &cfg.Output, began)
+}
+
+// Measure searches the rate, if it is to be found, runs as often as configured and returns the
+// median run. If ctx ends it returns what has been measured, and an error only if nothing has.
+func Measure(ctx context.Context, cfg *Config, out *output.Output, known Saturations) (*Result, error) {
+	h, err := newHarness(ctx, cfg, out)
+	if err != nil {
+		return nil, cli.Interrupted(ctx, err)
+	}
+	found := search{rate: cfg.rate}
+	switch {
+	case cfg.load > 0:
+		found, err = h.partOfSaturation(ctx, known)
+	case cfg.findMax > 0:
+		found, err = h.findMax(ctx, cfg.findMax)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if found.problem != "" || found.soFar != nil && ctx.Err() != nil {
+		return found.unfinished(ctx.Err() != nil), nil
+	}
+	r, err := report.Repeat(ctx, cfg.Output.Repeat, out.Screen.Note, func() (*Result, error) {
+		duration := cfg.Duration
+		if cfg.findMax > 0 {
+			duration = h.lasting(duration, found.rate)
+		}
+		r, err := h.run(ctx, StageRun, found.rate, duration)
+		if err == nil {
+			r.Saturation, r.Tried = found.saturation, found.tried
+		}
+		return r, err
+	})
+	if err != nil && found.soFar != nil && ctx.Err() != nil {
+		return found.unfinished(true), nil
+	}
+	return r, err
+}

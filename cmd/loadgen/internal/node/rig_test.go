@@ -1,0 +1,15 @@
+package node
+
+import (
+	"context"
+	"testing"
+
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/clitest"
+)
+
+func TestMain(m *testing.M) { clitest.Main(m) }
+
+// loadgen runs a program that has node mode alone.
+func loadgen(ctx context.Context, args ...string) clitest.Outcome {
+	return clitest.Run(ctx, clitest.Root(NewCommand()), args...)
+}

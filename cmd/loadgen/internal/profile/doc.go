@@ -1,0 +1,2 @@
+// Package profile divides the CPU time of a profile by kind of work.
+package profile

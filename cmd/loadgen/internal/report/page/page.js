@@ -1,0 +1,684 @@
+// What is on the page, from the constant result. Keys are those of the JSON result.
+
+const measureNames = {
+  acks_per_s: "acks taken in, 1/s",
+  acks_verified_per_s: "acks verified, in certificates, 1/s",
+  acks_verified_per_core: "acks verified per core, 1/s",
+  certificates_per_s: "certificates, 1/s",
+  certificates_per_core: "certificates per core, 1/s",
+  cpu_us_per_certificate: "CPU time per certificate, µs",
+  messages_per_certificate: "messages sent per certificate",
+  p50: "p50 latency, ms",
+  p90: "p90 latency, ms",
+  p99: "p99 latency, ms",
+  p999: "p99.9 latency, ms",
+  max: "longest latency, ms",
+  share_of_crypto: "share of pure cryptography's speed kept",
+  sends_dropped: "sends dropped",
+  dropped: "messages dropped",
+  unfinished: "chunks unfinished at the end",
+  offered_acks_per_s: "acks offered, 1/s",
+  taken_in_acks_per_s: "acks taken in of those offered, 1/s",
+  offered_per_s: "chunks due, 1/s",
+  served_per_s: "chunks certified here, 1/s",
+  errors: "errors",
+};
+const ms = (v) => number(v, v < 100 ? 1 : 0) + " ms";
+const percent = (v) => +(100 * v).toFixed(1) + " %";
+const share = (n, of) => (of ? percent(n / of) : "none");
+const over = (v) => (v > 0 ? "bad" : "");
+const plural = (n, thing) => number(n) + " " + thing + (n === 1 ? "" : "s");
+
+function head(subtitle, sentence, r) {
+  document.getElementById("subtitle").textContent = subtitle.filter(Boolean).join(" · ");
+  document.getElementById("lead").textContent = sentence;
+  const day = new Date(r.time).toLocaleString("en-GB", { dateStyle: "long", timeStyle: "short", timeZone: "UTC" });
+  document.getElementById("when").textContent = day + " UTC" + (r.interrupted ? " · interrupted: of what ran until then" : "") +
+    (r.environment.busy ? " · the machine was busy with other things" : "");
+}
+
+// pace says how a node was fed.
+const pace = (r) =>
+  r.schedule === "closed"
+    ? "as fast as it takes them"
+    : (r.schedule === "constant" ? "at " : r.schedule === "step" ? "in steps from " : "in a ramp from ") +
+      number(r.rate_acks_per_s) +
+      (r.schedule === "constant" ? "" : " to " + number(r.rate_to_acks_per_s)) +
+      " acks/s" +
+      (r.load ? ", " + percent(r.load) + " of saturation" : "") +
+      (r.find_max_p99_ms && r.stage === "run" ? ", the highest rate found with p99 within " + ms(r.find_max_p99_ms) : "");
+
+function run(r) {
+  const cluster = r.mode === "cluster",
+    latency = ms(r.latency_ms.p50) + ", 99 % within " + ms(r.latency_ms.p99);
+  const algorithm = [
+    r.scheme + (r.variant ? " " + r.variant : ""),
+    r.signatures + " acks" + (r.acks === "all" ? "" : " to the " + r.acks),
+    r.weights === "equal" ? "" : "weights " + r.weights,
+    plural(r.workers, "worker") + (cluster ? " per engine" : ""),
+    "batches of up to " + r.batch_size,
+  ];
+  if (cluster) {
+    head(
+      [
+        ...algorithm,
+        r.link_latency_ms ? "links of " + ms(r.link_latency_ms) : "",
+        r.link_loss ? percent(r.link_loss) + " of messages lost" : "",
+      ],
+      `${plural(r.validators, "validator")} certified ${number(r.certificates_per_s, 1)} chunks a second on ${plural(r.sequencers, "lane")}: half of them within ${latency}.`,
+      r,
+    );
+  } else {
+    head(
+      algorithm,
+      `Fed ${pace(r)}, the node ` +
+        (r.acks === "all"
+          ? `verified ${number(r.acks_verified_per_s)} acks a second and made ${number(r.certificates_per_s, 1)} certificates of them`
+          : `made or verified ${number(r.certificates_per_s, 1)} certificates a second, of ${number(r.acks_verified_per_s)} acks`) +
+        `: half within ${latency}.` +
+        (r.shortfall ? ` That was more than it could take: ${r.shortfall}.` : ""),
+      r,
+    );
+  }
+  headline(r, cluster);
+  overTime(r, cluster);
+  distributions(r, cluster);
+  rates(r);
+  faults(r, cluster);
+  if (r.repeats) {
+    table(
+      section(`Spread of ${r.repeats.n} runs`),
+      ["measure", "least", "median", "most"],
+      Object.entries(r.repeats.of).map(([k, v]) => [measureNames[k] || k, figures(v.min), figures(v.median), figures(v.max)]),
+    );
+  }
+  settings(r, cluster);
+}
+
+function headline(r, cluster) {
+  const good = r.outcome === "good";
+  const wrong = r.conflicts + r.errors,
+    words = { good: "good", overload: "overload", unmet: "requirement unmet", interrupted: "interrupted", failed: "failed" },
+    outcome = [words[r.outcome] || "not good", r.interrupted ? "outcome; interrupted" : "outcome", good ? "good" : "bad"];
+  const shared = [
+    [number(r.certificates_per_s, 1), cluster ? "chunks certified per second" : "certificates per second"],
+    [ms(r.latency_ms.p50), "p50 latency"],
+    [ms(r.latency_ms.p99), "p99 latency"],
+  ];
+  tiles(
+    cluster
+      ? [
+          outcome,
+          ...shared,
+          [number(r.acks_per_s), "acks per second, at all engines"],
+          [number(r.cpu_us_per_certificate) + " µs", "CPU time per certificate"],
+          [number(r.max_rss_bytes / 1048576) + " MiB", "memory at most"],
+          [number(r.certificates_verified), "certificates verified again"],
+          [number(wrong), "conflicts and errors", over(wrong)],
+        ]
+      : [
+          outcome,
+          ...(r.schedule === "closed"
+            ? [[number(r.acks_per_s), "acks taken in per second"]]
+            : [
+                [number(r.offered_acks_per_s), "acks offered per second"],
+                [number(r.taken_in_acks_per_s), "of these taken in", r.outcome === "overload" ? "bad" : ""],
+                [share(r.chunks_certified_here, r.chunks_due), "of the chunks due certified here", r.outcome === "overload" ? "bad" : ""],
+              ]),
+          [number(r.acks_verified_per_s), "acks verified per second, in certificates"],
+          [number(r.acks_verified_per_core), "acks verified per second and core"],
+          ...shared,
+          [number(r.crypto.us_per_ack, 1) + " µs", "pure cryptography per ack"],
+          [percent(r.crypto.share), "of its speed kept, nodes and own acks counted in"],
+          [number(r.sends_dropped), "sends dropped", over(r.sends_dropped)],
+          [number(wrong), "conflicts and errors", over(wrong)],
+        ],
+  );
+}
+
+function overTime(r, cluster) {
+  const s = r.series || [],
+    t = s.map((p) => p.t_s),
+    x = "time, s";
+  if (!s.length) return;
+  const to = section("Over time", "charts"),
+    of = (key) => s.map((p) => p[key]);
+  chart(to, {
+    title: "Acks taken in per second",
+    what: "Level is good; a dip is a stall of disk, garbage collection or machine.",
+    x,
+    y: "acks/s",
+    names: ["acks/s"],
+    values: [t, of("acks_per_s")],
+  });
+  chart(to, {
+    title: "Certificates per second",
+    what: "What the acks come to. If it falls while acks do not, they are for nothing.",
+    x,
+    y: "certificates/s",
+    names: ["certificates/s"],
+    values: [t, of("certificates_per_s")],
+  });
+  chart(to, {
+    title: "Queue depth",
+    what: "A queue that grows means more load than " + (cluster ? "the engines" : "the engine") + " can take.",
+    x,
+    y: "messages, statements",
+    whole: true,
+    names: ["messages in the inbox", "statements waiting for a worker"],
+    values: [t, of("inbox"), of("statements_waiting")],
+  });
+  chart(to, {
+    title: "Latency over time",
+    what: cluster
+      ? "From a chunk's proposal to its certificate. Peaks should be rare and low."
+      : "From when a quorum of acks or the certificate was due to the lock. Peaks should be rare and low.",
+    x,
+    y: "latency, ms",
+    names: ["p50", "p99"],
+    values: [t, of("p50_ms"), of("p99_ms")],
+  });
+  chart(
+    to,
+    cluster
+      ? {
+          title: "Processor cores in use",
+          what: "By all engines, the simulated network and this tool together.",
+          x,
+          y: "cores",
+          names: ["cores"],
+          values: [t, of("engine_cores")],
+        }
+      : {
+          title: "Processor cores in use",
+          what: "The engine's are what an operator pays; the generator's are in no other figure.",
+          x,
+          y: "cores",
+          names: ["engine", "generator"],
+          values: [t, of("engine_cores"), of("generator_cores")],
+        },
+  );
+  if (s.some((p) => p.sends_dropped))
+    chart(to, {
+      title: cluster ? "Messages dropped" : "Sends dropped",
+      what: "Anything here is overload: a queue was full.",
+      x,
+      y: "messages",
+      whole: true,
+      names: ["dropped"],
+      values: [t, of("sends_dropped")],
+    });
+}
+
+function distributions(r, cluster) {
+  const to = section("Distributions", "charts");
+  const d = (r.latency_distribution || []).filter((p) => p.percent < 100);
+  if (d.length)
+    chart(to, {
+      title: "Latency by percentile",
+      what: "Each step to the right is a tenth as many chunks. A knee shows where rare trouble begins.",
+      x: "percentile of chunks",
+      y: "latency, ms",
+      names: ["latency"],
+      values: [d.map((p) => 100 / (100 - p.percent)), d.map((p) => p.ms)],
+      right: 26,
+      xScale: { distr: 3 },
+      xAxis: { splits: () => [1, 10, 100, 1000, 10000], values: (u, v) => v.map((w) => +(100 - 100 / w).toFixed(2) + " %") },
+      xSeries: { value: (u, v) => (v === null ? "" : +(100 - 100 / v).toFixed(3) + " %") },
+    });
+  const b = r.batch_sizes || [],
+    used = b.slice(
+      0,
+      b.reduce((last, x, i) => (x.count ? i + 1 : last), 0),
+    );
+  const sizes = used.map((p, i) =>
+    p.up_to > 1e6 ? "more" : i && used[i - 1].up_to + 1 < p.up_to ? used[i - 1].up_to + 1 + "–" + p.up_to : String(p.up_to),
+  );
+  if (used.length)
+    chart(
+      to,
+      Object.assign(
+        {
+          title: "Batch sizes",
+          what: `Large batches are cheap per ack and come with load. On average ${number(r.batch_mean, 1)}, at most ${r.batch_size} allowed.`,
+          x: "statements in a batch",
+          y: "batches",
+          whole: true,
+          names: ["batches"],
+          bars: true,
+          values: [used.map((_, i) => i), used.map((p) => p.count)],
+        },
+        categories(sizes),
+      ),
+    );
+  if (r.cpu_parts && r.cpu_parts.length)
+    bars(
+      to,
+      cluster ? "Where the CPU time went" : "Where the engine's CPU time went",
+      "CPU seconds from a profile. Curve arithmetic should dominate; the rest is overhead.",
+      r.cpu_parts.map((p) => [p.name, p.cpu_s]),
+      "s",
+    );
+  if (cluster && r.lanes.length > 1) {
+    const grown = r.lanes.map((l) => Math.max(0, l.certified - l.recovered)).sort((p, q) => p - q);
+    chart(
+      to,
+      Object.assign(
+        {
+          title: "Chunks certified by lane",
+          what: "Each bar is a lane, the shortest first. Lanes that do alike are of like height.",
+          x: "lanes",
+          y: "chunks",
+          whole: true,
+          names: ["chunks"],
+          bars: true,
+          values: [grown.map((_, i) => i), grown],
+        },
+        categories(grown.map((_, i) => String(i + 1))),
+      ),
+    );
+  }
+}
+
+// rates are what was found at several: by a search, or along a schedule.
+function rates(r) {
+  const phases = r.phases || [],
+    trials = (r.trials || []).toSorted((a, b) => a.rate_acks_per_s - b.rate_acks_per_s);
+  if (phases.length < 2 && !trials.length) return;
+  const to = section(trials.length ? "Search for the highest rate" : "Along the schedule", "charts");
+  if (phases.length > 1)
+    curve(
+      to,
+      phases.map((p) => [p.offered_acks_per_s, p.latency_ms.p50, p.latency_ms.p99]),
+    );
+  if (!trials.length) return;
+  const at = trials.map((p) => p.rate_acks_per_s),
+    only = (held) => trials.map((p) => (p.held === held ? p.p99_ms : null));
+  const dots = { paths: () => null, dash: undefined, points: { show: true, size: 9 } };
+  const most = Math.max(r.find_max_p99_ms, ...trials.map((p) => Math.min(p.p99_ms, 5 * r.find_max_p99_ms)));
+  chart(to, {
+    title: "p99 latency at each rate tried",
+    what: `A rate holds if p99 stays under the dashed line, ${ms(r.find_max_p99_ms)}, nothing is dropped and the node keeps up. Points above the chart are left out.`,
+    x: "offered load, acks/s",
+    y: "p99 latency, ms",
+    names: ["held", "not held"],
+    values: [at, only(true), only(false)],
+    series: [dots, Object.assign({ stroke: color("--bad") }, dots)],
+    xAxis: { values: (u, v) => v.map(short) },
+    xSeries: { value: (u, v) => (v === null ? "" : number(v)) },
+    yScale: { range: [0, most * 1.1] },
+    xScale: { range: (u, lo, hi) => [0, hi * 1.05] },
+    hooks: level(r.find_max_p99_ms),
+  });
+  table(
+    element(to, "div"),
+    ["rate tried, acks/s", "p99, ms", "of chunks", "dropped", "held", "shortfall"],
+    r.trials.map((p) => [number(p.rate_acks_per_s), number(p.p99_ms, 1), number(p.latency_samples), number(p.sends_dropped), p.held ? "yes" : "no", p.shortfall]),
+  );
+}
+
+function faults(r, cluster) {
+  const rows = cluster
+    ? [["Messages dropped", number(r.dropped)]]
+    : [
+        ["Sends dropped", number(r.sends_dropped)],
+        ...(r.schedule === "closed"
+          ? []
+          : [
+              ["Chunks due", number(r.chunks_due)],
+              ["Certified here", number(r.chunks_certified_here)],
+              ["Learned from the next node only", number(r.chunks_learned), over(r.chunks_learned)],
+              ["Unfinished at the end", number(r.unfinished), over(r.unfinished)],
+            ]),
+        ["Batch checks that failed", number(r.splits)],
+        ["Validators suspect", number(r.suspects)],
+        ["Faults reported", number(r.faults_reported)],
+      ];
+  rows.push(
+    ["Acks proven invalid", number(r.acks_invalid)],
+    ["Certificates proven invalid", number(r.certificates_invalid)],
+    ["Conflicts", number(r.conflicts), r.conflicts ? "bad" : ""],
+    ["Errors", number(r.errors), r.errors ? "bad" : ""],
+  );
+  const to = section("Faults and losses", "cards");
+  list(to, "", rows);
+  const told = [...(r.shortfall ? [["Overload", r.shortfall]] : []), ...r.problems.map((p) => ["Problem", p]), ...r.unmet.map((p) => ["Required", p])];
+  if (!cluster && r.interrupted && r.stage !== "run")
+    told.unshift(["Interrupted", "before the run that was asked for; these figures are of the " + r.stage + " before it"]);
+  if (told.length)
+    list(
+      to,
+      "What went wrong",
+      told.map(([k, v]) => [k, v, "bad"]),
+    );
+}
+
+function settings(r, cluster) {
+  const to = section("Settings, machine and all other figures", "cards");
+  list(to, "Settings", [
+    ["Scheme", r.scheme + (r.variant ? " " + r.variant : "")],
+    ["Acks", r.signatures + ", to " + (r.acks === "all" ? "all" : "the sequencer")],
+    ["Weights", r.weights],
+    ["Validators", number(r.validators)],
+    ["Sequencers", number(r.sequencers)],
+    ["Workers", number(r.workers)],
+    ["Batch size, at most", number(r.batch_size)],
+    ["Batch delay", r.batch_delay_ms + " ms"],
+    ...(cluster
+      ? [
+          ["Latency of links", r.link_latency_ms + " ms"],
+          ["Messages lost", percent(r.link_loss)],
+        ]
+      : [
+          ["Fed", pace(r)],
+          ...(r.in_flight ? [["Chunks in flight", number(r.in_flight)]] : []),
+          ["Peer quota, messages", number(r.peer_quota)],
+          ["Invalid acks from", percent(r.invalid) + " of validators" + (r.colluding ? ", colluding" : "")],
+          ["Silent", percent(r.silent) + " of validators"],
+          ["Late", percent(r.late) + " of validators"],
+          ["Feeders", number(r.feeders)],
+          ["Warm-up", r.warmup_s + " s"],
+        ]),
+    ["Seed", String(r.seed)],
+  ]);
+  list(to, "Figures", [
+    ["Measured for", number(r.duration_s, 1) + " s"],
+    ["Certificates", number(r.certificates)],
+    [cluster ? "Certificate messages found valid" : "Of these, from certificate messages", number(r.certificates_received)],
+    ...Object.entries(r.messages_per_certificate).map(([kind, n]) => [
+      "Sent per certificate, " + kind,
+      number(n, 2),
+    ]),
+    ["Acks taken in", number(r.acks_received)],
+    ["Nodes taken in", number(r.nodes_received)],
+    ["Latency p50 · p90", ms(r.latency_ms.p50) + " · " + ms(r.latency_ms.p90)],
+    ["Latency p99 · p99.9", ms(r.latency_ms.p99) + " · " + ms(r.latency_p999_ms)],
+    ["Longest latency", ms(r.latency_ms.max)],
+    ["Chunks that the latencies are of", number(r.latency_samples) + (r.latency_samples < 1000 ? ": few for a p99" : "")],
+    ["CPU time", number(r.cpu_s, 2) + " s"],
+    ["CPU time per certificate", number(r.cpu_us_per_certificate) + " µs"],
+    ["Memory at most", number(r.max_rss_bytes / 1048576) + " MiB"],
+    ...(cluster
+      ? []
+      : [
+          ["CPU time of the generator", number(r.generator_cpu_s, 2) + " s more"],
+          ["Certificates per second and core", number(r.certificates_per_core, 1)],
+          ["Pure cryptography per chunk", number(r.crypto.us_per_chunk) + " µs"],
+          ["Speed kept, acks alone", percent(r.crypto.share_acks_only)],
+          ...(r.saturation_acks_per_s ? [["Saturation", number(r.saturation_acks_per_s) + " acks/s"]] : []),
+          ...(r.schedule === "closed" ? [] : [["Generator late by, at most", ms(r.generator_behind_ms)]]),
+        ]),
+    ["Certificates verified again", number(r.certificates_verified)],
+  ]);
+  machine(to, r, r.backend, "Machine");
+}
+
+function machine(to, r, backend, title) {
+  const m = r.machine,
+    e = r.environment,
+    measured = e.load_before !== undefined && r.mode !== "sweep";
+  list(to, title, [
+    ["Processor", m.cpu || "unknown"],
+    ["Cores", number(m.cores)],
+    ["GOMAXPROCS", number(m.gomaxprocs)],
+    ["System", m.os + " " + m.arch],
+    ["Go", m.go],
+    ...(backend ? [["Curve arithmetic", backend]] : []),
+    ["Host", e.hostname],
+    ...(e.kernel ? [["Kernel", e.kernel]] : []),
+    ...(measured
+      ? [
+          ["Load average, before · after", number(e.load_before, 1) + " · " + number(e.load_after, 1)],
+          ["Processors used by others", number(e.others_cores, 2), e.busy ? "bad" : ""],
+          ["Processors stolen", number(e.stolen_cores, 2), e.busy ? "bad" : ""],
+          ["Traffic of a node, in · out", figures(r.bytes_in_per_node / 1e6 / r.duration_s) + " · " + figures(r.bytes_out_per_node / 1e6 / r.duration_s) + " MB/s"],
+        ]
+      : []),
+    ...(e.disk.syncs
+      ? [["Disk: " + (e.disk.file_system || "unknown") + ", durable after p50 · p99", ms(e.disk.sync_p50_ms) + " · " + ms(e.disk.sync_p99_ms)]]
+      : []),
+    ["Version", e.version],
+    ["Command", e.command],
+    ...Object.entries(e.tags || {}).map(([k, v]) => ["Tag " + k, v]),
+  ]);
+}
+
+function curve(parent, points) {
+  points.sort((a, b) => a[0] - b[0]);
+  chart(parent, {
+    title: "Latency against load",
+    what: "Run a node left of where p99 turns upward.",
+    x: "offered load, acks/s",
+    y: "latency, ms",
+    names: ["p50", "p99"],
+    values: [points.map((p) => p[0]), points.map((p) => p[1]), points.map((p) => p[2])],
+    xScale: { range: (u, lo, hi) => [0, hi * 1.05] },
+    xAxis: { values: (u, v) => v.map(short) },
+    xSeries: { value: (u, v) => (v === null ? "" : number(v)) },
+  });
+}
+
+function sweep(r) {
+  const good = r.runs.filter((run) => run.result),
+    fastest = r.runs[r.best_throughput],
+    within = r.runs[r.best_within_bound];
+  head(
+    [plural(r.runs.length, "run"), r.axes.map((a) => a.flag).join(", ") + " varied"],
+    fastest
+      ? `The best of ${plural(r.runs.length, "run")} verified ${number(fastest.result.acks_verified_per_s)} acks a second, ` +
+          (fastest === within
+            ? `with p99 within ${ms(r.p99_bound_ms)}.`
+            : within
+              ? `the best with p99 within ${ms(r.p99_bound_ms)} ${number(within.result.acks_verified_per_s)}.`
+              : `none with p99 within ${ms(r.p99_bound_ms)}.`)
+      : "No run was good.",
+    r,
+  );
+  if (r.fixed) command(element(document.getElementById("subtitle"), "span", " · with "), r.fixed);
+  if (fastest) {
+    const best = [
+      [number(fastest.result.acks_verified_per_s), "acks verified per second, by the best run"],
+      [ms(fastest.result.latency_ms.p99), "p99 latency of that run"],
+    ];
+    tiles(
+      fastest === within
+        ? [...best, ["yes", `that p99 is within ${ms(r.p99_bound_ms)}`, "good"]]
+        : [
+            ...best,
+            [
+              within ? number(within.result.acks_verified_per_s) : "none",
+              `acks verified per second, with p99 within ${ms(r.p99_bound_ms)}`,
+            ],
+            [within ? ms(within.result.latency_ms.p99) : "–", "p99 latency of that run"],
+          ],
+    );
+  }
+  if (r.findings.length) advice(r);
+  const charts = section("By parameter", "charts");
+  r.axes.forEach((a, k) => parameter(charts, r, good, a, k));
+  if (r.axes.some((a) => a.flag === "rate" || a.flag === "load"))
+    curve(
+      charts,
+      good
+        .filter((run) => run.result.rate_acks_per_s)
+        .map(({ result: n }) => [n.rate_acks_per_s, n.latency_ms.p50, n.latency_ms.p99]),
+    );
+  table(
+    section("All runs"),
+    r.axes
+      .map((a) => a.flag)
+      .concat(["acks verified/s", "per core", "certificates/s", "batch", "p50 ms", "p99 ms", "dropped", "remarks"]),
+    r.runs.map((run, k) => {
+      const n = run.result,
+        remarks = [
+          k === r.best_throughput ? "★ most throughput" : "",
+          k === r.best_within_bound ? "★ best with p99 within " + ms(r.p99_bound_ms) : "",
+          n && n.shortfall ? "overload: " + n.shortfall : "",
+          run.defaults ? "defaults" : "", run.error,
+          n && n.interrupted ? "interrupted" : "",
+          ...(n ? n.problems : []),
+        ]
+          .filter(Boolean)
+          .join("; ");
+      return run.flags.concat(
+        n
+          ? [
+              number(n.acks_verified_per_s),
+              number(n.acks_verified_per_core),
+              number(n.certificates_per_s, 1),
+              number(n.batch_mean, 1),
+              number(n.latency_ms.p50, 1),
+              number(n.latency_ms.p99, 1),
+              number(n.sends_dropped),
+            ]
+          : Array(7).fill("–"),
+        remarks,
+      );
+    }),
+    [r.best_throughput, r.best_within_bound],
+  );
+  const settled = section("Settings and machine", "cards");
+  list(
+    settled,
+    "The same in all runs",
+    r.settings.map((s) => ["--" + s.flag, s.value + (s.default ? " (default)" : "")]),
+  );
+  machine(settled, r, good.length ? good[0].result.backend : "", "Machine");
+}
+
+// advice says what to run, and whether it is worth it.
+function advice(r) {
+  const to = section("Flags to use", "cards wide");
+  for (const f of r.findings) {
+    const card = element(to, "div", undefined, "card");
+    element(card, "h3", f.goal);
+    command(element(card, "p"), ("loadgen node " + f.advice).trim());
+    if (f.verdict) element(card, "p", f.verdict);
+    const span = (s, digits) => number(s.min, digits) + (s.min === s.max ? "" : " – " + number(s.max, digits)),
+      spread = (name, s, p) => [name, span(s), span(p, 1)];
+    if (f.times)
+      table(
+        card,
+        [plural(f.times, "run") + " each", "acks verified/s", "p99, ms"],
+        [
+          spread("best of the sweep", f.best_acks_verified_per_s, f.best_p99_ms),
+          spread("defaults", f.defaults_acks_verified_per_s, f.defaults_p99_ms),
+        ],
+      );
+  }
+}
+
+// parameter draws what each value of a flag came to at best.
+function parameter(to, r, good, a, k) {
+  const values = [...a.values],
+    isDefault = (v) =>
+      r.runs.some((run) => run.defaults && run.flags[k] === v) &&
+      !a.values.every((w) => r.runs.some((run) => run.defaults && run.flags[k] === w));
+  for (const run of r.runs) if (!values.includes(run.flags[k])) values.push(run.flags[k]);
+  if (values.every((v) => v !== "" && !isNaN(v))) values.sort((p, q) => p - q);
+  const of = (v, f) => good.filter((run) => run.flags[k] === v).map((run) => f(run.result));
+  const best = (v) => of(v, (n) => n.acks_verified_per_s).reduce((p, q) => Math.max(p, q), 0),
+    quick = (v) => of(v, (n) => n.latency_ms.p99).reduce((p, q) => Math.min(p, q), Infinity);
+  const c = categories(values.map((v) => v + (isDefault(v) ? "\ndefault" : ""))),
+    x = "--" + a.flag,
+    at = values.map((_, i) => i);
+  const others = r.axes.length > 1 ? "The best run with each value, whatever the other flags. " : "";
+  chart(
+    to,
+    Object.assign(
+      {
+        title: "Throughput by " + x,
+        what: others + "Choose the highest bar, unless its latency is too high.",
+        x,
+        y: "acks verified/s",
+        names: ["acks verified/s"],
+        bars: true,
+        values: [at, values.map(best)],
+      },
+      c,
+    ),
+  );
+  chart(
+    to,
+    Object.assign(
+      {
+        title: "Latency by " + x,
+        what: others.replace("best", "quickest") + "Lower is better. The dashed line is the bound, " + ms(r.p99_bound_ms) + ".",
+        x,
+        y: "p99 latency, ms",
+        names: ["p99, ms"],
+        bars: true,
+        values: [at, values.map(quick).map((v) => (v === Infinity ? null : v))],
+        hooks: level(r.p99_bound_ms),
+      },
+      c,
+    ),
+  );
+}
+
+// comparison shows what changed between the first result and the others.
+function comparison(r) {
+  const verdict = (c) =>
+    c.a === c.b ? "the same" : c.beyond_noise === null ? "too few repeats to tell" : c.beyond_noise ? "beyond the noise" : "within the noise";
+  const beyond = r.comparisons.flatMap((c) => c.changes.filter((h) => h.beyond_noise && h.a !== h.b));
+  head(
+    [r.base.name, ...r.comparisons.map((c) => c.file.name)],
+    r.failed.length
+      ? "Changed more than allowed: " + r.failed.join("; ")
+      : `${plural(beyond.length, "change")} beyond the noise, in ${plural(r.comparisons.length, "comparison")} with ${r.base.name}.`,
+    r,
+  );
+  const cards = section("Results", "cards");
+  for (const f of [r.base, ...r.comparisons.map((c) => c.file)])
+    list(cards, f.name, [
+      ["Run", f.title],
+      ["At", f.time],
+      ["Repeats", number(f.repeats)],
+      ["Outcome", f.ok ? "good" : "not good", f.ok ? "" : "bad"],
+      ...(f.busy ? [["Machine", "busy with other things", "bad"]] : []),
+    ]);
+  for (const c of r.comparisons) {
+    const to = section(c.file.name + " against " + r.base.name);
+    if (c.settings_differ.length)
+      list(
+        element(to, "div", undefined, "cards"),
+        "Settings that differ",
+        c.settings_differ.map((d) => d.split(/: (.*)/).slice(0, 2)),
+      );
+    const span = (v, s) => figures(v) + (s && s.min !== s.max ? " (" + figures(s.min) + " – " + figures(s.max) + ")" : "");
+    table(
+      to,
+      ["measure", r.base.name, c.file.name, "ratio", "p", ""],
+      c.changes.map((h) => [
+        measureNames[h.measure] || h.measure,
+        span(h.a, h.spread_a),
+        span(h.b, h.spread_b),
+        h.ratio === null ? "–" : number(h.ratio, 3),
+        h.p === null ? "–" : number(h.p, 3),
+        verdict(h),
+      ]),
+      c.changes.flatMap((h, i) => (h.beyond_noise && h.a !== h.b ? [i] : [])),
+    );
+  }
+  list(section("Made by", "cards"), "", [
+    ["Version", r.environment.version],
+    ["Command", r.environment.command],
+    ["Host", r.environment.hostname],
+  ]);
+}
+
+if (result.mode === "sweep") sweep(result);
+else if (result.mode === "compare") comparison(result);
+else run(result);
+
+const again = () => redraw.forEach((draw) => draw());
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+// Canvases keep their colours on paper, so they are drawn anew for it.
+addEventListener("beforeprint", () => {
+  document.documentElement.classList.add("paper");
+  again();
+});
+addEventListener("afterprint", () => {
+  document.documentElement.classList.remove("paper");
+  again();
+});
