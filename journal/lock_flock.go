@@ -17,8 +17,7 @@ import (
 func lockable() error { return nil }
 
 // lockFile takes an exclusive flock. It belongs to the open file, so it excludes a second one of
-// this process too, and the kernel gives it back when the process ends, however it ends. The file
-// holds the number of the process, for the error of others.
+// this process too, and the kernel gives it back when the process ends, however it ends.
 func lockFile(name string) (io.Closer, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {

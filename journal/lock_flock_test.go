@@ -4,7 +4,6 @@ package journal
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -137,37 +136,5 @@ func TestALockIsOutOfPlaceOnceItsNameLeadsElsewhere(t *testing.T) {
 				t.Errorf("error %v, want one that says %q", err, c.says)
 			}
 		})
-	}
-}
-
-func TestTheErrorOfALockedFolderNamesItsProcess(t *testing.T) {
-	name := filepath.Join(t.TempDir(), lockName)
-	held, err := lockFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := lockFile(name); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), fmt.Sprintf("of process %d;", os.Getpid())) {
-		t.Errorf("%v", err)
-	}
-	for _, content := range []string{"", "not a number", "-3", strings.Repeat("9", 1000)} {
-		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := lockFile(name); !errors.Is(err, ErrLocked) || strings.Contains(err.Error(), "process") {
-			t.Errorf("%.20q: %v", content, err)
-		}
-	}
-	if err := held.Close(); err != nil {
-		t.Fatal(err)
-	}
-	again, err := lockFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b, err := os.ReadFile(name); err != nil || string(b) != fmt.Sprintf("%d\n", os.Getpid()) {
-		t.Errorf("%q, %v", b, err)
-	}
-	if err := again.Close(); err != nil {
-		t.Error(err)
 	}
 }

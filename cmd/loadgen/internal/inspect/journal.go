@@ -194,15 +194,8 @@ func inspectJournal(dir string) *journalInspection {
 	if err != nil {
 		problem("%s", cli.OneLine(err))
 	}
-	read := recovery.Bytes
 	for _, s := range sizes {
 		i.FileBytes += s.bytes
-		if i.Damage != nil && s.file < i.Damage.File {
-			read += s.bytes
-		}
-	}
-	if i.Damage != nil { // of which the reader says nothing
-		read += i.Damage.Offset
 	}
 	if m := recovery.Mark; m.File != "" {
 		i.Watermark = &watermark{File: m.File, Offset: m.Offset, Next: uint64(m.Next)}
@@ -211,7 +204,7 @@ func inspectJournal(dir string) *journalInspection {
 		i.Problems = append(i.Problems, fmt.Sprintf("and %d more", more))
 	}
 	i.Segments, i.Bytes, i.Records, i.Copies, i.Clean =
-		recovery.Segments, read, recovery.Records, recovery.Copies, recovery.Clean
+		recovery.Segments, recovery.Bytes, recovery.Records, recovery.Copies, recovery.Clean
 	for _, l := range lanes {
 		i.Nodes += l.Nodes
 		i.Certificates += l.Certificates

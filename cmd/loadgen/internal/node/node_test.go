@@ -100,7 +100,8 @@ func TestAnOwnLaneThatDoesNotKeepPaceIsOverload(t *testing.T) {
 	if r.OK || r.Outcome != "overload" || r.Errors != 0 || !strings.HasPrefix(r.Shortfall, "reached ") || len(r.Unmet) != 1 {
 		t.Errorf("outcome %q, shortfall %q, unmet %q", r.Outcome, r.Shortfall, r.Unmet)
 	}
-	if r.TakenAcks > r.OfferedAcks/2 || r.OfferedAcks < 80000 || r.Due < 4000 || r.CertifiedHere+r.Learned+r.Unfinished != r.Due {
+	// Offered and due are what the schedule says, in whatever time the run had of the machine.
+	if r.TakenAcks > r.OfferedAcks/2 || r.OfferedAcks < 30000 || r.Due < 1000 || r.CertifiedHere+r.Learned+r.Unfinished != r.Due {
 		t.Errorf("%+v", r)
 	}
 }
