@@ -423,3 +423,26 @@ func TestRule7_3_WrongPiecesAreAskedForOnce(t *testing.T) {
 		}
 	})
 }
+
+// A header counts only if its digest is that of the chunk. The sequencer, which is asked first, sends
+// another one.
+func TestRule7_3_AHeaderOfAnotherDigestCostsNoMoreThanItself(t *testing.T) {
+	onePeer(t, nil, func(c *cluster, s *stranger, _ func(string, string) float64) {
+		b := makeBody(s.id, 0, wire.Digest{}, bodyOf(s.id, 0, 200_000), nil)
+		right := has(b)
+		s.serves(func(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, r reply) {
+			if t != message.HeadersRequestType {
+				right(ctx, from, t, request, r)
+				return
+			}
+			other := b.header
+			other.Root[0]++
+			_ = r(message.HeadersType, (&message.Headers{Headers: []payload.Header{other}}).AppendTo(nil))
+		})
+		second := c.stranger(c.ids[2], right)
+		second.awaits(c.ids[0])
+		c.propose(s, 0, b.digest, nil, c.ids[0])
+		c.eventually(settled, "it is acked", func() bool { return s.acked(b.digest) == 1 })
+		second.stop()
+	})
+}
