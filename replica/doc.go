@@ -59,8 +59,10 @@
 // # Memory
 //
 // Bodies in memory take at most Config.MaxBuffered, besides those that the archive is writing
-// (archive.Config.MaxPending) and those that wait to be sent (network.Config.QueueBytes, shared by
-// all recipients). Of a lane, 32 bytes are kept for each certified chunk that the host has not taken.
+// (archive.Config.MaxPending), those that wait to be sent (network.Config.QueueBytes, shared by all
+// recipients), and those that the application is shown: one in Deliver and two in Verify for each lane,
+// as long as these calls take. Of a lane, 32 bytes are kept for each certified chunk that the host has
+// not taken.
 //
 // # Metrics
 //

@@ -166,18 +166,21 @@ func (s *stranger) again(pause time.Duration, do func(i int)) {
 	})
 }
 
-// awaits waits until peers are connected.
-func (s *stranger) awaits(peers ...wire.PublicKey) {
+// awaits waits until peers are connected, and loses until they are not any more.
+func (s *stranger) awaits(peers ...wire.PublicKey) { s.Helper(); s.waits(true, peers) }
+func (s *stranger) loses(peers ...wire.PublicKey)  { s.Helper(); s.waits(false, peers) }
+
+func (s *stranger) waits(connected bool, peers []wire.PublicKey) {
 	s.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 		s.mu.Lock()
-		all := !slices.ContainsFunc(peers, func(id wire.PublicKey) bool { return !s.connected[id] })
+		all := !slices.ContainsFunc(peers, func(id wire.PublicKey) bool { return s.connected[id] != connected })
 		s.mu.Unlock()
 		if all {
 			return
 		}
 		if time.Now().After(deadline) {
-			s.Fatal("waited in vain until the peers are connected")
+			s.Fatalf("waited in vain until connected is %v", connected)
 		}
 	}
 }

@@ -238,6 +238,7 @@ func TestRule7_3_EveryRequestThatMakesSenseIsAnswered(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.stop(0) // and in memory no more
+		s.loses(c.ids[0])
 		c.start(0, r.chain)
 		s.awaits(c.ids[0])
 		gone := makeBody(s.id, 0, wire.Digest{}, bodyOf(s.id, 0, 100_000), nil)

@@ -68,7 +68,7 @@ func TestRule7_3_APeerThatConnectsAgainMayReplaceNoMoreBodies(t *testing.T) {
 			s.push(numbered(s.id, 0, i, 1000), 0, c.ids[0])
 			time.Sleep(time.Second)
 			c.net.Cut(s.id, c.ids[0])
-			time.Sleep(time.Second)
+			s.loses(c.ids[0])
 			c.net.Heal(s.id, c.ids[0])
 			s.awaits(c.ids[0])
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -393,5 +394,55 @@ func TestRule7_3_BodiesThatComeLongAfterTheirNodesAreHandedOver(t *testing.T) {
 		}
 		time.Sleep(time.Second) // what is under way arrives
 		c.stopAll()
+	})
+}
+
+// docs/protocol.md 7.3: «A piece is checked on arrival, so that a wrong one costs a piece and names its
+// sender»: whoever has sent one is asked for no more of that body.
+func TestRule7_3_WrongPiecesAreAskedForOnce(t *testing.T) {
+	onePeer(t, nil, func(c *cluster, s *stranger, read func(string, string) float64) {
+		b := makeBody(s.id, 0, wire.Digest{}, bodyOf(s.id, 0, 200_000), nil)
+		right := has(b)
+		var asked atomic.Int64
+		s.serves(func(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, r reply) {
+			right(ctx, from, t, request, func(t network.Type, m []byte) error {
+				if t == message.PieceType {
+					asked.Add(1)
+					m[len(m)-1]++
+				}
+				return r(t, m)
+			})
+		})
+		c.propose(s, 0, b.digest, nil, c.ids[0])
+		time.Sleep(settled)
+		if n := asked.Load(); n < 1 || n > 4 {
+			c.t.Errorf("%d pieces were asked for", n)
+		}
+		if n := read("wrong_answers_total", ""); n < float64(asked.Load()) {
+			c.t.Errorf("%v wrong answers were counted", n)
+		}
+	})
+}
+
+// A header counts only if its digest is that of the chunk. The sequencer, which is asked first, sends
+// another one.
+func TestRule7_3_AHeaderOfAnotherDigestCostsNoMoreThanItself(t *testing.T) {
+	onePeer(t, nil, func(c *cluster, s *stranger, _ func(string, string) float64) {
+		b := makeBody(s.id, 0, wire.Digest{}, bodyOf(s.id, 0, 200_000), nil)
+		right := has(b)
+		s.serves(func(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, r reply) {
+			if t != message.HeadersRequestType {
+				right(ctx, from, t, request, r)
+				return
+			}
+			other := b.header
+			other.Root[0]++
+			_ = r(message.HeadersType, (&message.Headers{Headers: []payload.Header{other}}).AppendTo(nil))
+		})
+		second := c.stranger(c.ids[2], right)
+		second.awaits(c.ids[0])
+		c.propose(s, 0, b.digest, nil, c.ids[0])
+		c.eventually(settled, "it is acked", func() bool { return s.acked(b.digest) == 1 })
+		second.stop()
 	})
 }

@@ -2,11 +2,15 @@ package replica_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/network"
+	"github.com/lanecast/lanecast/replica"
 	"github.com/lanecast/lanecast/replica/internal/message"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -73,5 +77,54 @@ func TestRule7_4_LocksThatDoNotVerifyCountForNothing(t *testing.T) {
 				c.t.Errorf("height %d counts", head.Chunk.Height)
 			}
 		}
+	})
+}
+
+// A follower asks those for no more locks who have sent it one that does not verify.
+func TestRule7_4_WhoFeedsWhatDoesNotVerifyIsAskedForNoMore(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 4, lan)
+		key := testkit.Identities(5, 77)[0]
+		follower := testkit.Identity(key)
+		c.tune = func(_ int, config *replica.Config) {
+			epochs, err := engine.NewStaticEpochs(c.set.Scheme, nil, c.ids)
+			if err != nil {
+				t.Fatal(err)
+			}
+			config.Key, config.Epochs = key, epochs
+			config.Transport = c.net.NewTransport(follower, replica.Types(0))
+		}
+		c.start(0, newChain(follower, 0, 0))
+		var mu sync.Mutex
+		var follow []bool // in each request
+		s := c.stranger(c.ids[3], func(_ context.Context, _ wire.PublicKey, typ network.Type, request []byte, reply reply) {
+			var q message.TipsRequest
+			if typ == message.TipsRequestType && q.Decode(request) == nil {
+				mu.Lock()
+				follow = append(follow, q.Follow)
+				mu.Unlock()
+				_ = reply(message.TipsType, (&message.Tips{}).AppendTo(nil))
+			}
+		})
+		s.awaits(follower)
+		time.Sleep(5 * time.Second)
+		k := c.lock(wire.Chunk{Sequencer: s.id, Height: 3, Payload: wire.Digest{1}})
+		k.Chunk.Height++
+		s.Send([]wire.PublicKey{follower}, message.NewLockType, k.AppendTo(nil))
+		time.Sleep(time.Second)
+		mu.Lock()
+		before := len(follow)
+		if before == 0 || slices.Contains(follow[:before-1], false) {
+			t.Errorf("before, the requests said %v", follow)
+		}
+		mu.Unlock()
+		time.Sleep(5 * time.Second)
+		mu.Lock()
+		if after := follow[before:]; len(after) == 0 || slices.Contains(after, true) {
+			t.Errorf("after it, the requests said %v", after)
+		}
+		mu.Unlock()
+		s.stop()
+		c.stopAll()
 	})
 }
