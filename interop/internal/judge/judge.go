@@ -23,9 +23,9 @@ type place struct {
 
 // Judge gathers what the processes of one network wrote.
 type Judge struct {
-	scheme  verify.Scheme
-	lanes   []wire.PublicKey
-	settled time.Time // when the last process was started or killed
+	scheme verify.Scheme
+	lanes  []wire.PublicKey
+	from   time.Time // from when on lanes have to grow
 
 	chunks    map[place]chunk
 	conflicts []string
@@ -51,13 +51,14 @@ type process struct {
 // progress is how far a process has seen a lane go.
 type progress struct {
 	heights map[uint64]bool
-	settled int // locks reported after the last event
+	late    int // locks reported after Judge.from
 }
 
-// New returns a judge of a network with the validators of scheme, each of whom has a lane.
-func New(scheme verify.Scheme, settled time.Time) *Judge {
+// New returns a judge of a network with the validators of scheme, each of whom has a lane. After from
+// each lane has to grow at each process.
+func New(scheme verify.Scheme, from time.Time) *Judge {
 	return &Judge{
-		scheme: scheme, lanes: scheme.Participants(), settled: settled, chunks: map[place]chunk{},
+		scheme: scheme, lanes: scheme.Participants(), from: from, chunks: map[place]chunk{},
 		processes: map[int]*process{}, different: map[string]bool{},
 	}
 }
@@ -101,8 +102,8 @@ func (j *Judge) see(validator int, p *process, l *record.Lock) {
 		lane.heights = map[uint64]bool{}
 	}
 	lane.heights[at.height] = true
-	if l.At.After(j.settled) {
-		lane.settled++
+	if l.At.After(j.from) {
+		lane.late++
 	}
 	p.lanes[at.sequencer] = lane
 }
@@ -167,9 +168,6 @@ type Verdict struct {
 	Problems []string
 }
 
-// atLeast is how many locks of each lane each process must have reported after the last event.
-const atLeast = 2
-
 // Verdict sums up. growing says which lanes have to grow to the end, and running which validators run
 // then.
 func (j *Judge) Verdict(growing func(lane int) bool, running func(validator int) bool) Verdict {
@@ -195,7 +193,7 @@ func (j *Judge) Verdict(growing func(lane int) bool, running func(validator int)
 				continue
 			}
 			p := j.processes[validator]
-			if p == nil || p.lanes[id].settled < atLeast {
+			if p == nil || p.lanes[id].late == 0 {
 				v.Problems = append(v.Problems, fmt.Sprintf("lane %d does not grow to the end at validator %d", i, validator))
 			}
 		}

@@ -21,19 +21,19 @@ type world struct {
 	judge *Judge
 }
 
-var settled = time.UnixMilli(1_700_000_000_000)
+var from = time.UnixMilli(1_700_000_000_000)
 
 func newWorld(t *testing.T) *world {
 	set, err := testkit.New(testkit.Ed25519, 0, 0, 4, []byte("interop"), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &world{t, set, New(set.Scheme, settled)}
+	return &world{t, set, New(set.Scheme, from)}
 }
 
 // lock certifies a chunk by three validators from the first one on.
 func (w *world) lock(lane, height int, payload byte, first int, after time.Duration) record.Lock {
-	l := record.Lock{At: settled.Add(after)}
+	l := record.Lock{At: from.Add(after)}
 	l.Epoch = 7
 	l.Chunk = wire.Chunk{Sequencer: w.set.Scheme.Participants()[lane], Height: uint64(height), Payload: wire.Digest{payload}}
 	s := &verify.Statement{Scheme: w.set.Scheme, Subject: l.Subject(), Signers: wire.NewSigners(4), Slab: make([]byte, 4*64)}
@@ -131,7 +131,7 @@ func TestALaneThatStopsAtOneProcessIsFound(t *testing.T) {
 			for h := range 4 {
 				at := time.Duration(h) * time.Second
 				if validator == 2 && lane == 1 {
-					at = -at // before the last event
+					at = -at
 				}
 				locks = append(locks, w.lock(lane, h, 1, 0, at))
 			}
