@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestResultsOfBothSidesAreReadWithWhatBoundsThem(t *testing.T) {
@@ -41,6 +42,18 @@ func TestARunThatCertifiedNothingIsNoResult(t *testing.T) {
 	for _, text := range []string{"", "{}", `{"certificates": 0, "duration_s": 1}`} {
 		if r, err := parseLanecast([]byte(text)); err == nil {
 			t.Errorf("Lanecast, %q: %v", text, r)
+		}
+	}
+}
+
+func TestEnoughIsSignedForUpstream(t *testing.T) {
+	for _, c := range []struct {
+		scheme     string
+		validators int
+		want       int
+	}{{"multisig-minsig", 100, 4}, {"ed25519", 100, 33}, {"threshold-minpk", 10, 252}} {
+		if got := heights(c.scheme, c.validators, 8*time.Second); got != c.want {
+			t.Errorf("%s, %d validators: %d", c.scheme, c.validators, got)
 		}
 	}
 }

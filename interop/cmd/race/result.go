@@ -6,10 +6,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lanecast/lanecast/interop/internal/record"
 	"github.com/lanecast/lanecast/interop/internal/upstream"
@@ -101,11 +103,23 @@ func parseLanecast(text []byte) (result, error) {
 	return r, nil
 }
 
+// heights is how many chunks of each lane upstream's engine may get through in a run: it verifies the
+// acks of each, and one takes at least so long.
+func heights(scheme string, validators int, duration time.Duration) int {
+	ack := 500 * time.Microsecond
+	if scheme == "ed25519" || scheme == "secp256r1" {
+		ack = 40 * time.Microsecond
+	}
+	const warmup = 2 * time.Second
+	perChunk := time.Duration(validators) * ack
+	return 2 + int((warmup+duration)*5/4/perChunk)/validators
+}
+
 // measureUpstream measures upstream's engine, or a cluster of them.
 func measureUpstream(ctx context.Context, p upstream.Program, race string, o *options) (result, error) {
 	args := []string{"--dir", o.dir, "--seconds", fmt.Sprint(int(o.duration.Seconds()))}
 	if race == "node" {
-		args = append(args, "--heights", "4")
+		args = append(args, "--heights", fmt.Sprint(heights(p.Scheme, p.Validators, o.duration)))
 	}
 	text, err := run(p.Command(ctx, "race-"+race, args...))
 	if err != nil {
@@ -117,10 +131,14 @@ func measureUpstream(ctx context.Context, p upstream.Program, race string, o *op
 // measureLanecast measures Lanecast's engine, or a cluster of them.
 func measureLanecast(ctx context.Context, loadgen, race string, validators, seed int, o *options) (result, error) {
 	scheme, variant, _ := strings.Cut(o.scheme, "-")
+	data := filepath.Join(o.dir, fmt.Sprintf("lanecast-%s-%d", race, seed))
+	if err := os.Mkdir(data, 0o755); err != nil {
+		return result{}, err
+	}
 	args := []string{
 		"--validators", fmt.Sprint(validators), "--sequencers", fmt.Sprint(validators), "--scheme", scheme,
 		"--duration", o.duration.String(), "--seed", fmt.Sprint(seed), "--live", "none", "--json", "-",
-		"--data", filepath.Join(o.dir, fmt.Sprintf("lanecast-%s-%d", race, seed)),
+		"--data", data,
 	}
 	if variant != "" {
 		args = append(args, "--variant", variant)
