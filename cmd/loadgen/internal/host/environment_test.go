@@ -25,7 +25,15 @@ func TestABusyMachineIsOneWhoseProcessorsOthersUsed(t *testing.T) {
 	if math.Abs(e.Others-0.4) > 1e-9 || math.Abs(e.Stolen-0.1) > 1e-9 || !e.Busy || e.LoadBefore != 1.5 || e.LoadAfter != 3 {
 		t.Errorf("%+v", e)
 	}
-	after.own += 700 * time.Millisecond
+	stolen := after.stolen
+	after.stolen = before.stolen
+	if e.Between(before, after); !e.Busy || e.Stolen != 0 {
+		t.Errorf("others alone: %+v", e)
+	}
+	after.own, after.stolen = after.own+700*time.Millisecond, stolen
+	if e.Between(before, after); !e.Busy {
+		t.Errorf("stolen alone: %+v", e)
+	}
 	after.stolen = before.stolen
 	if e.Between(before, after); e.Busy || math.Abs(e.Others-0.05) > 1e-9 {
 		t.Errorf("%+v", e)

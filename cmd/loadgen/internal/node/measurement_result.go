@@ -31,7 +31,6 @@ func (m *measurement) result(before, after measure.Moment) *Result {
 		r.VerifiedPerSecond = float64(r.AcksVerified) / r.Duration
 	}
 	if r.CPU > 0 && r.Certificates > 0 {
-		r.CertificatesPerCore = float64(r.Certificates) / r.CPU
 		r.VerifiedPerCore = float64(r.AcksVerified) / r.CPU
 	}
 	m.offers.conclude(after.At.Sub(m.gen.began), learned(c), func(lane, height int) (time.Duration, bool) {

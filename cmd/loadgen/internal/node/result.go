@@ -32,7 +32,6 @@ type Result struct {
 	Late       float64 `json:"late"`
 	Warmup     float64 `json:"warmup_s"`
 
-	CertificatesPerCore float64 `json:"certificates_per_core"` // and second of the engine's CPU time
 	// Certificates are Assembled ones, of acks, and CertificatesReceived ones, of certificate
 	// messages. AcksVerified are those in them all: acks above a quorum are not verified.
 	Assembled         uint64  `json:"certificates_assembled"`
@@ -82,8 +81,8 @@ func (r *Result) Measures() map[string]float64 {
 	m := r.Summary.Measures()
 	maps.Copy(m, map[string]float64{
 		"acks_verified_per_s": r.VerifiedPerSecond, "acks_verified_per_core": r.VerifiedPerCore,
-		"certificates_per_core": r.CertificatesPerCore, "sends_dropped": float64(r.SendsDropped),
-		"unfinished": float64(r.Unfinished), "share_of_crypto": r.Crypto.Share,
+		"sends_dropped": float64(r.SendsDropped),
+		"unfinished":    float64(r.Unfinished), "share_of_crypto": r.Crypto.Share,
 		"offered_per_s": r.Offered, "served_per_s": r.Served, "offered_acks_per_s": r.OfferedAcks, "taken_in_acks_per_s": r.TakenAcks,
 	})
 	return m
@@ -92,7 +91,7 @@ func (r *Result) Measures() map[string]float64 {
 // SetMeasures implements report.Result.
 func (r *Result) SetMeasures(values map[string]float64) {
 	r.Summary.SetMeasures(values)
-	r.VerifiedPerSecond, r.VerifiedPerCore, r.CertificatesPerCore = values["acks_verified_per_s"], values["acks_verified_per_core"], values["certificates_per_core"]
+	r.VerifiedPerSecond, r.VerifiedPerCore = values["acks_verified_per_s"], values["acks_verified_per_core"]
 	r.Offered, r.Served, r.OfferedAcks, r.TakenAcks = values["offered_per_s"], values["served_per_s"], values["offered_acks_per_s"], values["taken_in_acks_per_s"]
 	r.Crypto.Share = values["share_of_crypto"]
 }

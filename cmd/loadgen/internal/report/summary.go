@@ -65,6 +65,7 @@ type Summary struct {
 	// that it assembled or that certificate messages brought it.
 	Certificates          uint64  `json:"certificates"`
 	CertificatesPerSecond float64 `json:"certificates_per_s"`
+	CertificatesPerCore   float64 `json:"certificates_per_core"` // and second of the CPU time in cpu_s
 	// Sums over all engines.
 	AcksReceived  uint64  `json:"acks_received"`
 	AcksPerSecond float64 `json:"acks_per_s"`
@@ -140,6 +141,9 @@ func NewSummary(mode string, cfg *setup.Config, engines int, disk host.Disk, bef
 		c.CertificatesPerSecond = float64(c.Certificates) / seconds
 		c.AcksPerSecond = float64(c.AcksReceived) / seconds
 	}
+	if c.CPU > 0 {
+		c.CertificatesPerCore = float64(c.Certificates) / c.CPU
+	}
 	if c.Certificates > 0 {
 		c.CPUPerCertificate = c.CPU * 1e6 / float64(c.Certificates)
 		c.Messages = after.Sent.Per(before.Sent, c.Certificates)
@@ -170,7 +174,7 @@ func (c *Summary) Basics() *Summary { return c }
 func (c *Summary) Measures() map[string]float64 {
 	return map[string]float64{
 		"p50": c.LatencyMS.P50, "p90": c.LatencyMS.P90, "p99": c.LatencyMS.P99, "p999": c.P999, "max": c.LatencyMS.Max,
-		"acks_per_s": c.AcksPerSecond, "certificates_per_s": c.CertificatesPerSecond, "cpu_us_per_certificate": c.CPUPerCertificate,
+		"acks_per_s": c.AcksPerSecond, "certificates_per_s": c.CertificatesPerSecond, "certificates_per_core": c.CertificatesPerCore, "cpu_us_per_certificate": c.CPUPerCertificate,
 		"messages_per_certificate": c.Messages.Total(), "errors": float64(c.Errors),
 	}
 }
@@ -179,6 +183,7 @@ func (c *Summary) Measures() map[string]float64 {
 func (c *Summary) SetMeasures(values map[string]float64) {
 	c.LatencyMS.P50, c.LatencyMS.P90, c.LatencyMS.P99, c.P999, c.LatencyMS.Max = values["p50"], values["p90"], values["p99"], values["p999"], values["max"]
 	c.AcksPerSecond, c.CertificatesPerSecond, c.CPUPerCertificate = values["acks_per_s"], values["certificates_per_s"], values["cpu_us_per_certificate"]
+	c.CertificatesPerCore = values["certificates_per_core"]
 }
 
 // Parameters implements Result.
