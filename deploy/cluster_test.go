@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"net"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -17,8 +16,7 @@ import (
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/network"
-	"github.com/lanecast/lanecast/network/bridge"
-	"github.com/lanecast/lanecast/payload"
+	"github.com/lanecast/lanecast/replica"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -26,26 +24,24 @@ const members = 4
 
 var namespace = []byte("deploy-test")
 
-// application proposes chunks, one in pace, and approves every chunk. It spreads no payload.
+// application proposes bodies, one in pace, and approves every body.
 type application struct{ pace time.Duration }
 
-func (application) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
-
-func (a application) Propose(ctx context.Context, at engine.Place) (d wire.Digest, err error) {
+func (a application) Propose(ctx context.Context, at engine.Place) ([]byte, error) {
 	select {
 	case <-time.After(a.pace):
 	case <-ctx.Done():
-		return d, ctx.Err()
+		return nil, ctx.Err()
 	}
-	binary.BigEndian.PutUint64(d[:], at.Height)
-	d[31] = 1
-	return d, nil
+	return binary.BigEndian.AppendUint64(nil, at.Height), nil
 }
 
-func (application) Verify(context.Context, engine.Place, wire.Digest) (bool, error) { return true, nil }
+func (application) Verify(context.Context, engine.Place, []byte) (bool, error) { return true, nil }
 
-// startCluster starts four validators, which are the sequencers too, over TLS on this machine, each
-// with an archive. They share a registry, in which their metrics have the label member. They run
+func (application) Deliver(context.Context, replica.Chunk) error { return nil }
+
+// startCluster starts four replicas over TLS on this machine, each a validator and a sequencer. They
+// share a registry, in which their metrics have the label member. They run
 // until the test ends.
 func startCluster(t *testing.T, pace time.Duration) *prometheus.Registry {
 	t.Helper()
@@ -69,64 +65,28 @@ func startCluster(t *testing.T, pace time.Duration) *prometheus.Registry {
 		running.Wait()
 	})
 	for i := range members {
-		labelled := prometheus.WrapRegistererWith(prometheus.Labels{"member": strconv.Itoa(i)}, registry)
-		dir := t.TempDir()
-		bodies, err := archive.Open(archive.Config{
-			Dir: filepath.Join(dir, "archive"), Create: true, Namespace: namespace, MinFree: -1, Metrics: labelled,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = bodies.Close() })
-		keep(t, bodies, ids[i])
-
-		var b *bridge.Bridge
-		transport, err := network.New(network.Config{
-			Key: set.Identities[i], Types: bridge.Types(0), Listener: listeners[i],
-			Settings:     network.Settings{Namespace: namespace, Epochs: func() []network.Epoch { return b.Epochs() }},
-			Addresses:    func() map[wire.PublicKey]string { return addresses },
-			PingInterval: 200 * time.Millisecond, Metrics: labelled,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b = bridge.New(transport, bridge.Config{Admit: func(wire.PublicKey) network.Role { return network.Member }})
 		sets, err := engine.NewStaticEpochs(set.Scheme, set.Signers[i], ids)
 		if err != nil {
 			t.Fatal(err)
 		}
-		app := application{pace}
-		e, err := engine.New(engine.Config{
-			Namespace: namespace, Identity: ids[i], Sequencer: set.ChunkSigners[i], Schemes: sets, Sequencers: sets, Monitor: sets,
-			Automaton: app, Relay: app, Reporter: &testkit.Recorder{}, Sender: b, RebroadcastTimeout: time.Second,
-			Journal: engine.JournalConfig{Dir: filepath.Join(dir, "journal"), Create: true}, Metrics: labelled,
+		r, err := replica.New(replica.Config{
+			Namespace: namespace, Key: set.Identities[i], Epochs: sets, Application: application{pace},
+			Next: func(wire.PublicKey) uint64 { return 0 }, Dir: t.TempDir(), Create: true,
+			Listener: listeners[i], Addresses: func() map[wire.PublicKey]string { return addresses },
+			Engine: engine.Config{RebroadcastTimeout: time.Second}, Archive: archive.Config{MinFree: -1},
+			Network: network.Config{PingInterval: 200 * time.Millisecond},
+			Metrics: prometheus.WrapRegistererWith(prometheus.Labels{"member": strconv.Itoa(i)}, registry),
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		running.Go(func() {
-			if err := b.Run(ctx, e); err != nil {
-				t.Errorf("member %d: %v", i, err)
-			}
-		})
-		running.Go(func() {
-			if err := e.Run(ctx); err != nil {
+			if err := r.Run(ctx); err != nil {
 				t.Errorf("member %d: %v", i, err)
 			}
 		})
 	}
 	return registry
-}
-
-// keep puts a body into an archive.
-func keep(t *testing.T, bodies *archive.Archive, id wire.PublicKey) {
-	t.Helper()
-	body := make([]byte, 1000)
-	tree := payload.Build(body)
-	h := payload.Header{Sequencer: id, BodySize: tree.BodySize(), Root: tree.Root()}
-	if err := bodies.Put(archive.ForVote, archive.Body{Header: h, Tree: tree, Bytes: body}, nil); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // certifying returns how many members have answered the scrape and know of certificates of all lanes.
