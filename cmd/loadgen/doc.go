@@ -19,8 +19,8 @@
 //	loadgen archive       the content of archives of bodies
 //
 // docs/tuning.md shows how to use them. The flags about what a run shows and writes are the same
-// for all: --json, --report (a page for a browser), --series, --tag, --live, --metrics, --pprof, --cpuprofile,
-// --repeat, and except for sweeps --require.
+// for all: --json, --report (a page for a browser), --series, --tag, --live, --metrics, --pprof,
+// --cpuprofile, --repeat, and except for sweeps --require.
 //
 // # Exit status
 //
@@ -32,15 +32,16 @@
 // instance that no member uses, no two certificates differed for one chunk, no member reported a
 // conflict or blamed another, and every lane was extended. A node's run is good if it certified
 // anything, a sample of its certificates was verified in the same way, it blamed only validators
-// that play attackers, and at a fixed rate it took in 99 % of the acks offered and certified 99 % of
-// the chunks due; if only the latter two are not so, the outcome is overload. A sweep is good if no
-// run failed: overload is what a sweep over loads looks for.
+// that play attackers, and at a fixed rate it took in 99 % of the acks offered and certified 99 %
+// of the chunks due; if only the latter two are not so, the outcome is overload. A sweep is good if
+// no run failed: overload is what a sweep over loads looks for.
 //
 // SIGINT, SIGTERM and SIGHUP end a run early, and so does an output that cannot be written to any
 // more, such as a pipe whose reader has gone; a second SIGINT or SIGTERM kills. The program then
-// prints what it measured and writes it to all files, marked as interrupted. The exit status of an interrupted run is that
-// of the part that was run. It is 1 if the question was not answered: a sweep with runs left to do,
-// a --find-max or --load that had not reached its rate, or a run that had not begun.
+// prints what it measured and writes it to all files, marked as interrupted. The exit status of an
+// interrupted run is that of the part that was run. It is 1 if the question was not answered: a
+// sweep with runs left to do, a --find-max or --load that had not reached its rate, or a run that
+// had not begun.
 //
 // # Continuing a cluster
 //
@@ -55,8 +56,8 @@
 // With --acks sequencer a validator sends its acks to the sequencer of the lane alone, and the
 // sequencer sends the certificate. This is no part of a cluster's manifest: a later run in the same
 // folder may have the other setting. --weights gives the validators different voting power: zipf in
-// proportion to 1, 1/2, 1/3 and so on, to validators at random, or a file with a whole number from 1
-// on each line, by participant. In node mode the engine under test is the first participant, and
+// proportion to 1, 1/2, 1/3 and so on, to validators at random, or a file with a whole number from
+// 1 on each line, by participant. In node mode the engine under test is the first participant, and
 // must not weigh more than a third.
 //
 // # Members and lanes in a cluster

@@ -13,7 +13,7 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/host"
 )
 
-// Exit statuses; see the package comment.
+// Exit statuses; see the package comment of loadgen.
 const (
 	Good  = 0
 	Bad   = 1

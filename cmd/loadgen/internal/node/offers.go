@@ -163,3 +163,22 @@ func (s *schedule) chunkDue(lane, lanes, round, height, i int) time.Duration {
 	step := laneOffset(lane, lanes, round) + height*round + i
 	return s.due(float64(step)*float64(lanes) + float64(lane))
 }
+
+// nominalDue returns when a chunk of an open run is due by the schedule: one of the own lane when it
+// may be proposed, any other when the ack is that makes a quorum possible, about.
+func (g *generator) nominalDue(lane, height int) time.Duration {
+	ack := g.quorum
+	if lane == 0 {
+		ack = 0
+	}
+	return g.schedule.chunkDue(lane, len(g.lanes), g.population.acksPerRound(), height, ack)
+}
+
+// dueAt returns when a chunk was due in an open run: as it was sent, or if it was not, by the
+// schedule.
+func (g *generator) dueAt(lane, height int) time.Duration {
+	if due := g.due[lane][height].Load(); due > 0 {
+		return time.Duration(due)
+	}
+	return g.nominalDue(lane, height)
+}
