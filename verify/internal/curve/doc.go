@@ -24,17 +24,17 @@
 // the tests check.
 //
 //   - Compressed points (ifma_read.c) take a square root in the base field, or two for G2: some 420
-//     products one after another. 1.6 µs a point of G1 where blst takes 9.6, 3.3 of G2 where it
-//     takes 19.5. Uncompressed ones: 0.06 and 0.13 µs, where blst takes 0.2 and 0.42.
-//   - Subgroup checks (ifma_points.c): 5 µs a point of G1 where blst takes 29, 7.5 of G2 where it
+//     products one after another. 1.4 µs a point of G1 where blst takes 9.6, 2.8 of G2 where it
+//     takes 19.5. Uncompressed ones: 0.04 and 0.09 µs, where blst takes 0.2 and 0.42.
+//   - Subgroup checks (ifma_points.c): 4.5 µs a point of G1 where blst takes 29, 6.2 of G2 where it
 //     takes 36.
-//   - Products by weights of 128 bits (ifma_points.c): 5 µs in G1 and 15 in G2, where Go takes 22
-//     and 51; in sums of 64, 3 and 9 µs where Go takes 7 and 16.
-//   - Sums (ifma_points.c), one set at each position or one at several: 0.08 µs a point of G1 where
-//     blst takes 0.31, 0.21 of G2 where it takes 0.66. They are exact for all points of the curve.
-//   - Hashing (ifma_hash.c), from the expanded bytes on: 7 µs a message in G1 where blst takes 39,
-//     24 in G2 where it takes 121.
-//   - Miller loops (ifma_pairing.c), of which those of 64 pairs share the squares: 23 µs a pair
+//   - Products by weights of 128 bits (ifma_points.c): 4.4 µs in G1 and 12 in G2, where Go takes 22
+//     and 51; in sums of 64, 2.7 and 7 µs where Go takes 7 and 16.
+//   - Sums (ifma_points.c), one set at each position or one at several: 0.07 µs a point of G1 where
+//     blst takes 0.31, 0.18 of G2 where it takes 0.66. They are exact for all points of the curve.
+//   - Hashing (ifma_hash.c), from the expanded bytes on: 6 µs a message in G1 where blst takes 39,
+//     20 in G2 where it takes 121.
+//   - Miller loops (ifma_pairing.c), of which those of 64 pairs share the squares: 19 µs a pair
 //     where blst takes 130.
 //
 // All of these were measured on one virtual machine, an EPYC of the fifth generation, by
@@ -43,10 +43,13 @@
 // The curve's constants that the SIMD code needs are in ifma_constants.h, which the command in
 // generate writes.
 //
+// A processor may begin one or two of the multiplications in a cycle. With one, the program lets a
+// few points go one by one that would go together with two: it measures that when it starts.
+//
 // So the work is divided like this: the SIMD code, where it runs, does everything that Backend does
 // to many points. Otherwise Go on gnark-crypto's field elements computes products and sums, and
 // blst does all else. Own signatures, keys and the final exponentiation always go through blst in
-// cgo builds. Of the 3.4 µs that an ack costs (minsig, compressed, 100 validators and 32 chunks in
+// cgo builds. Of the 2.9 µs that an ack costs (minsig, compressed, 100 validators and 32 chunks in
 // flight), reading is half, Miller loops and the final exponentiation 15 %, and hashing, subgroup
 // checks, sums, and products by weights some 4 % each. bench/README.md has the figures.
 //
