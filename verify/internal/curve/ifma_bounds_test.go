@@ -265,8 +265,6 @@ func (s *simulation) call(function string, args []string) {
 		s.set(args[0], each(in(1), func(i int) interval { return s.product(in(1)[i], one(2)) }))
 	case name == "add6":
 		s.set(args[0], each(in(1), func(i int) interval { return plus(in(1)[i], in(2)[i]) }))
-	case name == "sub6":
-		s.set(args[0], each(in(1), func(i int) interval { return minus(in(1)[i], in(2)[i]) }))
 	case name == "carry6":
 		k, err := strconv.Atoi(args[2])
 		if err != nil {

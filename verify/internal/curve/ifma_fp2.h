@@ -69,15 +69,7 @@ SHARED void carry2(fp2 *r, const fp2 *a, int k) {
 	carry(&r->part[1], &a->part[1], k);
 }
 
-// ab and ab + cd, wide.
-
-SHARED void wide_product(wide *r, const fe8 *a, const fe8 *b) {
-	u64x8 w[COLUMNS];
-	clear_columns(w);
-	add_product(w, a, b);
-	_Pragma("GCC unroll 16") for (int k = 0; k < COLUMNS; k++) r->column[k] = w[k];
-}
-
+// ab + cd, wide.
 SHARED void wide_two_products(wide *r, const fe8 *a, const fe8 *b, const fe8 *c, const fe8 *d) {
 	u64x8 w[COLUMNS];
 	clear_columns(w);

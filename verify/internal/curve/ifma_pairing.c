@@ -31,10 +31,6 @@ INLINE void add6(fp6 *r, const fp6 *a, const fp6 *b) {
 	for (int k = 0; k < 3; k++) add2(&r->part[k], &a->part[k], &b->part[k]);
 }
 
-INLINE void sub6(fp6 *r, const fp6 *a, const fp6 *b) {
-	for (int k = 0; k < 3; k++) sub2(&r->part[k], &a->part[k], &b->part[k]);
-}
-
 TARGET static void carry6(fp6 *r, const fp6 *a, int k) {
 	for (int i = 0; i < 3; i++) carry2(&r->part[i], &a->part[i], k);
 }
@@ -67,11 +63,11 @@ TARGET static void multiply6(products6 *r, const fp6 *a, const fp6 *b) {
 	wide_product_of_sums2(&r->of12, a1, a2, b1, b2);
 }
 
-// Memory for wide products, which is not on the stack.
-
 // With x, y, z for the coefficients of a line, a = c₀(x + yv), b = zc₁ and s = (c₀ + c₁)(x +
 // (y+z)v), the products of which Karatsuba's method makes these.
 typedef struct { wide2 a0x, a1y, a01, a2x, a2y, b0, b1, b2, s0x, s1d, s01, s2x, s2d; } line_products;
+
+// Memory for wide products, which is not on the stack.
 typedef union {
 	struct { products6 m, u; } of_square;
 	line_products of_line;
