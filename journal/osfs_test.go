@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -94,6 +95,33 @@ func TestAFolderIsMadeWithItsParentsOrTheReasonGiven(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "making the folder") || !strings.Contains(err.Error(), reason) {
 			t.Errorf("%.80s: error %v", path, err)
 		}
+	}
+}
+
+func TestTheNameOfEachNewFolderIsSynced(t *testing.T) {
+	dir := t.TempDir()
+	deep := filepath.Join(dir, "a", "b", "c")
+	var synced []string
+	record := func(parent string) error {
+		entries, err := os.ReadDir(parent)
+		if err != nil || len(entries) != 1 {
+			t.Errorf("%s is synced with %v in it, %v", parent, entries, err)
+		}
+		synced = append(synced, parent)
+		return nil
+	}
+	want := []string{dir, filepath.Join(dir, "a"), filepath.Join(dir, "a", "b")}
+	for range 2 { // the second time all are there
+		if err := makeFolders(deep, record); err != nil || !slices.Equal(synced, want) {
+			t.Errorf("synced %v, want %v; %v", synced, want, err)
+		}
+	}
+	refused := errors.New("no")
+	if err := makeFolders(filepath.Join(dir, "d", "e"), func(string) error { return refused }); err != refused {
+		t.Errorf("error %v, want that of the sync", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "d", "e")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a folder was made below one whose name is not durable: %v", err)
 	}
 }
 
