@@ -46,9 +46,9 @@
 //
 // # After a restart
 //
-// The folder holds the journal of the engine and the archive. The host's cursor is the host's own:
-// Next is the first height that it has not applied durably. What is handed over twice has the same
-// digest both times.
+// The folder holds the journal of the engine, the archive, and walks that go on. The host's cursor is
+// the host's own: Next is the first height that it has not applied durably. What is handed over twice
+// has the same digest both times.
 //
 // # Faults
 //
@@ -62,7 +62,7 @@
 // (archive.Config.MaxPending), those that wait to be sent (network.Config.QueueBytes, shared by all
 // recipients), and those that the application is shown: one in Deliver and two in Verify for each lane,
 // as long as these calls take. Of a lane, 32 bytes are kept for each certified chunk that the host has
-// not taken.
+// not taken, at most 2,048 of them; a longer walk keeps its headers in a file of the folder walks.
 //
 // # Metrics
 //

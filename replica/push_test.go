@@ -262,3 +262,27 @@ func TestRule7_2_AParentThatIsUnknownIsNotTakenForComparedTheSecondTime(t *testi
 		}
 	})
 }
+
+// docs/protocol.md 7.3: «Requests and bytes, in flight and served, are bounded per peer and in all».
+func TestRule7_3_BodiesThatArePushedAtOnceHaveABoundInMemory(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 13, lan)
+		c.tune = func(_ int, config *replica.Config) {
+			config.MaxPayload = 256 << 10
+			config.MaxBuffered = 16 * 256 << 10 // room for three that are being pushed
+		}
+		read := c.count()
+		c.start(0, newChain(c.ids[0], 0, 0))
+		for i := 1; i <= 6; i++ {
+			s := c.stranger(c.ids[i], nil)
+			defer s.stop()
+			s.awaits(c.ids[0])
+			s.begin(numbered(s.id, 0, 0, 256<<10), c.ids[0])
+		}
+		time.Sleep(500 * time.Millisecond) // none is slow yet
+		if n := read(0, "pushes_dropped_total", "no_room"); n != 3 {
+			t.Errorf("%v of 6 bodies that are pushed at once found no room, want 3", n)
+		}
+		c.stopAll()
+	})
+}
