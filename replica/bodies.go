@@ -269,13 +269,7 @@ func (r *Replica) fetch(ctx context.Context, w *want) (*body, error) {
 		if r.bodies.urgencyOf(w) != forVote {
 			continue
 		}
-		timer := time.NewTimer(turnPause << turn)
-		select {
-		case <-timer.C:
-		case <-w.raised:
-		case <-ctx.Done():
-		}
-		timer.Stop()
+		sleep(ctx, turnPause<<turn, w.raised)
 	}
 }
 

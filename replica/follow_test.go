@@ -35,9 +35,7 @@ func TestRule7_4_AFollowerIsHandedEveryLane(t *testing.T) {
 				config.Transport = c.net.NewTransport(follower, replica.Types(0))
 			}
 		}
-		for i := range c.ids {
-			c.start(i, newChain(c.ids[i], 90_000, 30))
-		}
+		c.startAll(90_000, 30)
 		c.all, c.disk = append(c.all, nil), append(c.disk, newMemFS())
 		app := newChain(follower, 0, 0)
 		c.startAs(4, 0, app)
@@ -51,9 +49,7 @@ func TestReplicasWorkWithAcksToTheSequencer(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
 		c.tune = func(_ int, config *replica.Config) { config.Engine.Acks = engine.AcksToSequencer }
-		for i := range c.ids {
-			c.start(i, newChain(c.ids[i], 90_000, 20))
-		}
+		c.startAll(90_000, 20)
 		c.eventually(30*time.Second, "every lane is handed over", c.everywhere(20))
 		c.stopAll()
 	})

@@ -156,7 +156,7 @@ func (r *Replica) walk(l *lane) {
 		if lock.Chunk.Height-end >= uint64(r.cfg.page) {
 			if err = r.walkFar(ctx, l, &lock, end); errors.Is(err, errWalkFile) {
 				r.limited.log(l.id, func() { r.log.Warn("a lane is walked down again", "sequencer", l.id, "why", err) })
-				sleep(ctx, filePause)
+				sleep(ctx, filePause, nil)
 				continue
 			}
 		} else if err = l.awaitWindow(ctx, r.cfg.page); err == nil {
@@ -245,41 +245,18 @@ func uncarried(err error, height uint64) error {
 	return err
 }
 
-// sleep returns after a while, or when ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
 // keepHeaders puts headers, which descend, into the archive.
 func (r *Replica) keepHeaders(ctx context.Context, headers []payload.Header) error {
 	ascending := slices.Clone(headers)
 	slices.Reverse(ascending)
-	for {
-		room := r.store.awaitRoom()
-		err := r.archive.PutHeaders(ascending, nil)
-		switch {
-		case err == nil, errors.Is(err, archive.ErrPruned):
-			return nil
-		case !errors.Is(err, archive.ErrQuota) && !errors.Is(err, archive.ErrBusy):
-			return fmt.Errorf("replica: keeping headers: %w", err)
-		}
-		r.store.full.Store(true)
-		timer := time.NewTimer(quotaPause)
-		select {
-		case <-room:
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-		timer.Stop()
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+	err := r.store.retry(ctx, func() error { return r.archive.PutHeaders(ascending, nil) })
+	switch {
+	case err == nil, errors.Is(err, archive.ErrPruned):
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
 	}
+	return fmt.Errorf("replica: keeping headers: %w", err)
 }
 
 // fetchAhead is how many bodies of a lane are fetched before it is their turn.

@@ -204,9 +204,7 @@ func TestASchemeThatIsNilCountsAsUnknown(t *testing.T) {
 		c.tune = func(_ int, config *replica.Config) {
 			config.Epochs = withoutScheme{config.Epochs.(*engine.StaticEpochs)}
 		}
-		for i := range c.ids {
-			c.start(i, newChain(c.ids[i], 1000, 3))
-		}
+		c.startAll(1000, 3)
 		c.eventually(30*time.Second, "every lane is handed over", c.everywhere(3))
 		c.stopAll()
 	})
@@ -257,9 +255,7 @@ func TestRunEndsWhateverTheApplicationWaitsFor(t *testing.T) {
 					config.Report = func(ctx context.Context, _ wire.Activity) error { hang(ctx, "Report"); return nil }
 				}
 			}
-			for i := range c.ids {
-				c.start(i, newChain(c.ids[i], 100_000, 10))
-			}
+			c.startAll(100_000, 10)
 			<-entered
 			time.Sleep(time.Second)
 			began := time.Now()
@@ -297,9 +293,7 @@ func TestAnApplicationThatPanicsEndsTheRunWithAnError(t *testing.T) {
 						}}
 					}
 				}
-				for i := range c.ids {
-					c.start(i, newChain(c.ids[i], 1000, 10))
-				}
+				c.startAll(1000, 10)
 				p := c.all[0]
 				<-p.done
 				var panicked *engine.PanicError

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/lanecast/lanecast/archive"
 	"github.com/lanecast/lanecast/engine"
@@ -156,9 +155,7 @@ func (r *Replica) proposeAhead(at engine.Place) {
 		if over {
 			return // the engine asks
 		}
-		select {
-		case <-time.After(r.backoff):
-		case <-ctx.Done():
+		if sleep(ctx, r.backoff, nil); ctx.Err() != nil {
 			return
 		}
 	}

@@ -19,9 +19,7 @@ var lan = simnet.Conditions{Latency: 5 * time.Millisecond}
 func TestEveryLaneIsHandedOverEverywhere(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
-		for i := range c.ids {
-			c.start(i, newChain(c.ids[i], 100_000, 20))
-		}
+		c.startAll(100_000, 20)
 		c.eventually(30*time.Second, "every lane is handed over", c.everywhere(20))
 		c.stopAll()
 	})
@@ -31,9 +29,7 @@ func TestBodiesOfEverySizeAreHandedOver(t *testing.T) {
 	for _, size := range []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 300_000} {
 		inBubble(t, func(t *testing.T) {
 			c := newCluster(t, 4, lan)
-			for i := range c.ids {
-				c.start(i, newChain(c.ids[i], size, 3))
-			}
+			c.startAll(size, 3)
 			c.eventually(30*time.Second, "every lane is handed over", c.everywhere(3))
 			c.stopAll()
 		})
@@ -44,9 +40,7 @@ func TestBodiesOfEverySizeAreHandedOver(t *testing.T) {
 func TestRule7_3_BodiesThatAreLostAreAskedFor(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, simnet.Conditions{Latency: 5 * time.Millisecond, Jitter: 5 * time.Millisecond, Loss: 0.2})
-		for i := range c.ids {
-			c.start(i, newChain(c.ids[i], 150_000, 10))
-		}
+		c.startAll(150_000, 10)
 		c.eventually(5*time.Minute, "every lane is handed over", c.everywhere(10))
 		c.stopAll()
 	})
@@ -57,9 +51,7 @@ func TestRule7_3_BodiesThatAreLostAreAskedFor(t *testing.T) {
 func TestRule7_4_AReplicaThatWasAwayIsHandedWhatItMissed(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
-		for i := range c.ids {
-			c.start(i, newChain(c.ids[i], 80_000, 30))
-		}
+		c.startAll(80_000, 30)
 		c.eventually(30*time.Second, "some chunks are handed over", c.everywhere(3))
 		c.stop(3)
 		app := c.all[3].chain
@@ -73,9 +65,7 @@ func TestRule7_4_AReplicaThatWasAwayIsHandedWhatItMissed(t *testing.T) {
 func TestAReplicaThatWasCutOffIsHandedWhatItMissed(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
-		for i := range c.ids {
-			c.start(i, newChain(c.ids[i], 80_000, 30))
-		}
+		c.startAll(80_000, 30)
 		c.eventually(30*time.Second, "some chunks are handed over", c.everywhere(3))
 		c.cut(2, true)
 		c.eventually(30*time.Second, "the others go on", func() bool { return c.all[0].chain.next(c.ids[1]) >= 15 })
@@ -89,9 +79,7 @@ func TestAReplicaThatWasCutOffIsHandedWhatItMissed(t *testing.T) {
 func TestDeliveryGoesOnWhereTheHostSays(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
-		for i := range c.ids {
-			c.start(i, newChain(c.ids[i], 10_000, 10))
-		}
+		c.startAll(10_000, 10)
 		c.eventually(30*time.Second, "every lane is handed over", c.everywhere(10))
 		c.stop(0)
 		old := c.all[0].chain
@@ -405,9 +393,7 @@ func TestAnApplicationThatDeclinesOrProposesTooMuchIsAskedAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
 		c.tune = func(_ int, config *replica.Config) { config.MaxPayload = 100_000 }
-		for i := range c.ids {
-			c.start(i, newChain(c.ids[i], 100_000, 3))
-		}
+		c.startAll(100_000, 3)
 		c.eventually(30*time.Second, "every lane is handed over", c.everywhere(3))
 		c.all[0].chain.grow(6, 100_001)
 		time.Sleep(5 * time.Second)

@@ -189,6 +189,14 @@ func (c *cluster) start(i int, app *chain) *process {
 	return c.startAs(i, i, app)
 }
 
+// startAll starts every replica with a chain of its own, which proposes so many bodies of a size.
+func (c *cluster) startAll(size int, heights uint64) {
+	c.t.Helper()
+	for i := range c.ids {
+		c.start(i, newChain(c.ids[i], size, heights))
+	}
+}
+
 // startAs starts replica i with the keys of another one, for tune to replace.
 func (c *cluster) startAs(i, member int, app *chain) *process {
 	c.t.Helper()

@@ -123,9 +123,7 @@ func TestRule7_3_APeerThatLiesDelaysNobodyForLong(t *testing.T) {
 					return f
 				})
 				read := c.count()
-				for i := range c.ids {
-					c.start(i, newChain(c.ids[i], 140_000, 5))
-				}
+				c.startAll(140_000, 5)
 				began := time.Now()
 				c.eventually(30*time.Second, "the lanes of honest sequencers are handed over", func() bool {
 					for _, p := range c.all[:3] {
@@ -312,9 +310,7 @@ func TestRule7_3_ABodyGivenToABareQuorumOnlyReachesEverybody(t *testing.T) {
 					},
 				}
 			})
-			for i := range c.ids {
-				c.start(i, newChain(c.ids[i], 150_000, 10))
-			}
+			c.startAll(150_000, 10)
 			began := time.Now()
 			c.eventually(time.Minute, "every lane is handed over", c.everywhere(10))
 			t.Log(silent, time.Since(began))
@@ -342,9 +338,7 @@ func TestRule7_2_ABodyGivenToLessThanAQuorumIsNotCertified(t *testing.T) {
 				},
 			}
 		})
-		for i := range c.ids {
-			c.start(i, newChain(c.ids[i], 150_000, 10))
-		}
+		c.startAll(150_000, 10)
 		c.eventually(20*time.Second, "the other lanes are handed over", func() bool {
 			for _, p := range c.all {
 				for _, id := range c.ids[1:] {
@@ -384,9 +378,7 @@ func TestRule7_3_BodiesThatComeLongAfterTheirNodesAreHandedOver(t *testing.T) {
 			}
 			return f
 		})
-		for i := range c.ids {
-			c.start(i, newChain(c.ids[i], 150_000, 10))
-		}
+		c.startAll(150_000, 10)
 		began := time.Now()
 		c.eventually(time.Minute, "every lane is handed over", c.everywhere(10))
 		if took := time.Since(began); took > 25*time.Second {

@@ -130,17 +130,31 @@ func (s *store) persist(ctx context.Context, b *body, use archive.Use, allowed f
 	if allowed == nil {
 		allowed = func(put func() error) error { return put() }
 	}
-	for {
-		room := s.awaitRoom()
+	err := s.retry(ctx, func() error {
 		durable := make(chan error, 1)
 		err := allowed(func() error { return s.put(b, use, func(err error) { durable <- err }) })
-		if err == nil {
-			select {
-			case err = <-durable:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
+		if err != nil {
+			return err
 		}
+		select {
+		case err := <-durable:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	if errors.Is(err, archive.ErrPruned) || errors.Is(err, archive.ErrNotHeld) || errors.Is(err, archive.ErrWindow) {
+		return errOvertaken
+	}
+	return err
+}
+
+// retry calls put again as long as the archive has no room for what it puts, and returns what it
+// returns then, or ctx's error.
+func (s *store) retry(ctx context.Context, put func() error) error {
+	for {
+		room := s.awaitRoom()
+		err := put()
 		pause := busyPause
 		switch {
 		case err == nil:
@@ -150,21 +164,23 @@ func (s *store) persist(ctx context.Context, b *body, use archive.Use, allowed f
 		case errors.Is(err, archive.ErrQuota):
 			s.full.Store(true)
 			pause = quotaPause
-		case errors.Is(err, archive.ErrPruned), errors.Is(err, archive.ErrNotHeld), errors.Is(err, archive.ErrWindow):
-			return errOvertaken
 		default:
 			return err
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-room:
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-		timer.Stop()
-		if ctx.Err() != nil {
+		if sleep(ctx, pause, room); ctx.Err() != nil {
 			return ctx.Err()
 		}
+	}
+}
+
+// sleep returns after a while, when wake is closed, or when ctx ends. wake may be nil.
+func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-wake:
+	case <-ctx.Done():
 	}
 }
 

@@ -47,9 +47,7 @@ func storm(t *testing.T, rng *rand.Rand) {
 		config.Engine.Acks, config.Archive.Retain, config.MaxUndelivered = acks, retain, undelivered
 	}
 	size := []int{0, 900, 70_000, 200_000}[rng.IntN(4)]
-	for i := range c.ids {
-		c.start(i, newChain(c.ids[i], size, heights))
-	}
+	c.startAll(size, heights)
 	sleep := func(most time.Duration) { time.Sleep(time.Duration(rng.Int64N(int64(most)))) }
 	pruned := uint64(0) // below it nobody's state goes back
 	for range 14 {

@@ -11,11 +11,7 @@ import (
 
 // TestMain makes the test's program a process of the network when package spawn starts it as one.
 func TestMain(m *testing.M) {
-	if spawn.Self() != nil {
-		main()
-		return
-	}
-	os.Exit(m.Run())
+	os.Exit(spawn.Main(main, m.Run))
 }
 
 func TestFourProcessesCertifyEachOthersChunks(t *testing.T) {

@@ -155,6 +155,16 @@ type Process struct {
 	addresses atomic.Pointer[[][]string]
 }
 
+// Main is for TestMain: it runs the program in a process that Run has started, else the tests, and
+// returns the exit status.
+func Main(program func(), tests func() int) int {
+	if Self() != nil {
+		program()
+		return 0
+	}
+	return tests()
+}
+
 // Self returns the process that this program was started as, or nil if it is not one of them.
 func Self() *Process {
 	if len(os.Args) != 5 || os.Args[1] != "process" {
