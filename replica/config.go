@@ -54,6 +54,19 @@ type Config struct {
 	// Create says that this identity starts for the first time, in a folder that holds nothing of it.
 	// Leave it false in a configuration that stays: see [engine.JournalConfig].
 	Create bool
+	// Recover says that this identity had a journal and lost it: until enough validators have said what
+	// they know, nothing is signed (docs/protocol.md 7.5). Set it for one start, in a folder without a
+	// journal; what is left of the archive may stay. A recovery goes on after a restart without it.
+	// Recover no more validators at once than may be faulty. With Engine.RecoverUnsafe, which see, all
+	// other validators have to answer where they have no quorum of their own.
+	Recover bool
+	// Resume says that a recovery lets our own lane go on under the same key, which it does not
+	// otherwise. Every other validator of the epochs within bounds has to answer then; what they know
+	// of our highest chunk is sent again. A chunk that reached only validators that hide it cannot be
+	// found out: then another one at its height is an equivocation, which they can prove. Two chunks
+	// of ours for one height, or a body that no validator has, end the lane nevertheless. It counts
+	// while a recovery goes on, and says nothing otherwise.
+	Resume bool
 
 	// MaxPayload is the length of the longest body in bytes, a setting of the network: up to 64 MiB.
 	// Default 4 MiB.
@@ -99,7 +112,7 @@ type Config struct {
 
 	// Engine tunes the engine: Acks, bounds, workers, timeouts and limits. What belongs to the replica
 	// must be left alone: everything up to and including Sender, Journal.Dir and Create,
-	// SendCertificates, which is always on, Metrics, Logger.
+	// Journal.Recover, SendCertificates, which is always on, Metrics, Logger.
 	Engine engine.Config
 	// Archive tunes the archive: Quota, MaxPushed, Retain, MinFree and so on. Dir, Create, Namespace,
 	// MaxPayload, Metrics and Damaged must be left alone.

@@ -95,7 +95,10 @@ func (c Config) withDefaults() (Config, error) {
 	bounded(&check, "MaxBuffered", &c.MaxBuffered, max(DefaultMaxBuffered, least), least, 1<<40)
 	check.unset("Engine", c.Engine, "Namespace", "Identity", "Sequencer", "Schemes", "Sequencers", "Monitor", "Automaton", "Relay",
 		"Reporter", "Sender", "SendCertificates", "Metrics", "Logger")
-	check.unset("Engine.Journal", c.Engine.Journal, "Dir", "Create")
+	check.unset("Engine.Journal", c.Engine.Journal, "Dir", "Create", "Recover")
+	if c.Create && c.Recover {
+		check.fail("Recover", "false with Create", true)
+	}
 	check.unset("Archive", c.Archive, "Dir", "Create", "Namespace", "MaxPayload", "Metrics", "Damaged")
 	check.unset("Network", c.Network, "Key", "Types", "Listener", "Addresses", "Metrics", "Logger")
 	check.unset("Network.Settings", c.Network.Settings, "Namespace", "UncompressedAcks", "PayloadFormat", "MaxPayload", "AcksToSequencer", "Epochs")

@@ -50,6 +50,15 @@
 // the host's own: Next is the first height that it has not applied durably. What is handed over twice
 // has the same digest both times.
 //
+// # After a loss
+//
+// A folder that was lost, damaged or put back from a copy makes the process unsafe: it does not know what
+// it has signed. An old copy is found out on connecting, since peers tell what they know of us: Run
+// returns [engine.ErrStaleJournal]. Start with [Config].Recover in an empty folder then. The replica asks
+// the other validators, and signs nothing until a quorum of them has answered; the log names those that
+// have not. Then it acks again, on each lane once that has grown by three, and hands over from Next as
+// ever. As a sequencer it has ended, unless [Config].Resume says otherwise.
+//
 // # Faults
 //
 // While no more than f validators are faulty no two chunks are certified for one place, and each

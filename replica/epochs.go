@@ -89,6 +89,21 @@ func (r *Replica) isSequencer(id wire.PublicKey) bool {
 	return ok && slices.Contains(sequencers, id)
 }
 
+// isMember reports whether an identity is a validator or a sequencer of an epoch within bounds.
+func (r *Replica) isMember(id wire.PublicKey) bool {
+	for epoch := range r.epochs() {
+		if scheme, ok := r.cfg.scheme(epoch); ok {
+			if _, member := scheme.Index(id); member {
+				return true
+			}
+		}
+		if sequencers, ok := r.cfg.Epochs.Sequencers(epoch); ok && slices.Contains(sequencers, id) {
+			return true
+		}
+	}
+	return false
+}
+
 // rank returns in which order peers are asked for what belongs to a chunk: its sequencer, the signers
 // of a certificate for it or for what stands on it, other validators, others.
 func (r *Replica) rank(p message.Place) func(id wire.PublicKey) int {

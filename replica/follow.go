@@ -92,7 +92,7 @@ func (r *Replica) takeFed() {
 			by[f.from] = append(by[f.from], f.lock)
 		}
 		for from, locks := range by {
-			if err := r.offerAll(from, locks); err != nil && r.working.Err() == nil {
+			if err := r.offerAll(locks); err != nil && r.working.Err() == nil {
 				r.counts.wrongAnswers.Add(1)
 				r.limited.log(from, func() { r.log.Warn("a peer sent a lock that does not verify", "peer", from, "why", err) })
 				if p := r.peers.get(from); p != nil {

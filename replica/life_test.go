@@ -350,6 +350,8 @@ func TestCallsOfTheHostEndWithTheReplica(t *testing.T) {
 			return !slices.ContainsFunc(c.ids[:3], func(id wire.PublicKey) bool { return c.all[0].chain.next(id) < 3 })
 		}
 		c.eventually(30*time.Second, "the lanes are handed over", handed)
+		c.stop(1) // they would be shown a lock that they have not signed
+		c.stop(2)
 		r := c.all[0].Replica
 		k := c.lock(wire.Chunk{Sequencer: c.ids[3], Height: 3, Payload: wire.Digest{1}}) // nobody has its body
 		results := make(chan error, 2)
@@ -366,8 +368,6 @@ func TestCallsOfTheHostEndWithTheReplica(t *testing.T) {
 				t.Errorf("a call of the host returned %v", err)
 			}
 		}
-		c.stop(1)
-		c.stop(2)
 		c.net.Close()
 	})
 }

@@ -27,6 +27,8 @@ type peer struct {
 	failures int       // in a row
 	pausedTo time.Time // after failures
 	doubtTo  time.Time // after failures and wrong answers: others are asked first
+	ownChunk time.Time // when it was last answered about its own chunk
+	allTips  time.Time // when it was last answered about locks of any epoch, from the first page on
 
 	feeds  atomic.Bool // it sends us new locks, since we asked for them
 	misfed atomic.Bool // one of them did not verify: it is asked for no more
@@ -134,4 +136,20 @@ func (p *peers) doubts(of *peer, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return of.doubtTo.After(now)
+}
+
+// recoveryQueryInterval is how often a peer may ask for its own chunk, and how often for the locks of
+// any epoch: an answer costs the engine's goroutine a look at every lane.
+const recoveryQueryInterval = time.Second
+
+// mayAskAgain reports whether recoveryQueryInterval has passed since last, a field of a peer, and takes
+// note of the time if it has.
+func (p *peers) mayAskAgain(last *time.Time, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now.Sub(*last) < recoveryQueryInterval {
+		return false
+	}
+	*last = now
+	return true
 }

@@ -83,6 +83,7 @@ func (r *Replica) propose(ctx context.Context, at engine.Place) (wire.Digest, er
 	if digest, ok := r.proposals.take(at); ok {
 		return digest, nil
 	}
+	r.vouched.wait(ctx, r.cfg.RequestTimeout)
 	if err := r.awaitDelivery(ctx, at); err != nil {
 		return wire.Digest{}, err
 	}

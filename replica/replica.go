@@ -67,6 +67,7 @@ type Replica struct {
 	peers     *peers
 	proposals *proposals
 	feed      *feed
+	vouched   *vouched
 	pusher    pusher
 	incoming  atomic.Int64 // bytes of bodies that are being pushed to us
 	counts    *counts
@@ -75,6 +76,9 @@ type Replica struct {
 	instance  [16]byte      // names this run to those who ask for tips
 	revision  atomic.Uint64 // counts changes of locks
 	held      atomic.Bool   // our own lane waits for the host
+	// recovering: the journal was lost, and others have not said yet what they know. Set from the
+	// start of a run that may have to recover, until it is known that it has not, or has.
+	recovering atomic.Bool
 
 	fs    journal.FS
 	walks string // folder of the piles of long walks
@@ -112,9 +116,10 @@ func New(c Config) (_ *Replica, err error) {
 	}
 	r := &Replica{
 		cfg: c, id: c.identity(), log: c.Logger, backoff: cmp.Or(c.Engine.ProposeBackoff, defaultBackoff),
-		bodies: newBodies(c.MaxBuffered / 4), peers: newPeers(), proposals: newProposals(), feed: newFeed(),
+		bodies: newBodies(c.MaxBuffered / 4), peers: newPeers(), proposals: newProposals(), feed: newFeed(), vouched: newVouched(),
 		lanes: make(map[wire.PublicKey]*lane), limited: newLimiter(),
 	}
+	r.recovering.Store(true)
 	r.working, r.stop = context.WithCancelCause(context.Background())
 	r.counts = newCounts(r)
 	if _, err := rand.Read(r.instance[:]); err != nil {
@@ -172,7 +177,8 @@ func (r *Replica) newTransport() (network.Transport, error) {
 
 func (r *Replica) openArchive() error {
 	c := r.cfg.Archive
-	c.Dir, c.Create, c.Namespace, c.MaxPayload = filepath.Join(r.cfg.Dir, "archive"), r.cfg.Create, r.cfg.Namespace, r.cfg.MaxPayload
+	c.Dir, c.Create = filepath.Join(r.cfg.Dir, "archive"), r.cfg.Create || r.cfg.Recover
+	c.Namespace, c.MaxPayload = r.cfg.Namespace, r.cfg.MaxPayload
 	c.Metrics = r.cfg.Metrics
 	c.Damaged = func(d *archive.DamageError) {
 		r.log.Error("a body in the archive is damaged, and will be fetched when it is needed", "why", d)
@@ -203,7 +209,8 @@ func (r *Replica) newEngine() error {
 	c.Namespace, c.Identity, c.Sequencer = r.cfg.Namespace, r.id, r.cfg.Sequencer
 	c.Schemes, c.Sequencers, c.Monitor = r.cfg.Epochs, r.cfg.Epochs, monitor{r}
 	c.Automaton, c.Relay, c.Reporter, c.Sender = a, a, a, r.bridge
-	c.Journal.Dir, c.Journal.Create = filepath.Join(r.cfg.Dir, "journal"), r.cfg.Create
+	c.Journal.Dir = filepath.Join(r.cfg.Dir, "journal")
+	c.Journal.Create, c.Journal.Recover = r.cfg.Create, r.cfg.Recover
 	c.Metrics, c.Logger = r.cfg.Metrics, r.cfg.Logger
 	c.SendCertificates = true // beside upstream, which does not know the message, there are no bodies
 	e, err := engine.New(c)
@@ -236,6 +243,7 @@ func (r *Replica) Run(ctx context.Context) error {
 			r.fail(err)
 		}
 	})
+	parts.Go(r.recoverIfLost)
 	parts.Go(r.tick)
 	parts.Go(r.exchangeTips)
 	parts.Go(r.takeFed)
@@ -377,15 +385,8 @@ func (r *Replica) tick() {
 // Admit implements network.Handler: members are the validators and sequencers of the epochs within
 // bounds; of others the host decides.
 func (r *Replica) Admit(id wire.PublicKey) network.Role {
-	for epoch := range r.epochs() {
-		if scheme, ok := r.cfg.scheme(epoch); ok {
-			if _, member := scheme.Index(id); member {
-				return network.Member
-			}
-		}
-		if sequencers, ok := r.cfg.Epochs.Sequencers(epoch); ok && slices.Contains(sequencers, id) {
-			return network.Member
-		}
+	if r.isMember(id) {
+		return network.Member
 	}
 	if r.cfg.Admit != nil && r.cfg.Admit(id) == network.Follower {
 		return network.Follower

@@ -29,7 +29,8 @@ var namespace = []byte("replica tests")
 type chain struct {
 	id   wire.PublicKey
 	size int
-	max  uint64 // heights that it proposes
+	max  uint64        // heights that it proposes
+	pace time.Duration // what a proposal takes
 
 	// Hooks, nil for none.
 	verify  func(at engine.Place, body []byte) (bool, error)
@@ -53,6 +54,13 @@ func bodyOf(id wire.PublicKey, height uint64, size int) []byte {
 }
 
 func (c *chain) Propose(ctx context.Context, at engine.Place) ([]byte, error) {
+	if c.pace > 0 {
+		select {
+		case <-time.After(c.pace):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if at.Height >= c.max {

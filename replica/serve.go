@@ -23,8 +23,12 @@ func (r *Replica) Serve(_ context.Context, from wire.PublicKey, t network.Type, 
 		if q.Decode(request) == nil {
 			if p := r.peers.get(from); p != nil {
 				p.fed.Store(q.Follow)
+				r.serveTips(p, &q, reply)
 			}
-			r.serveTips(&q, reply)
+		}
+	case message.OwnChunkRequestType:
+		if p := r.peers.get(from); p != nil {
+			r.serveOwnChunk(p, reply)
 		}
 	case message.PieceRequestType:
 		var q message.PieceRequest

@@ -17,6 +17,7 @@ import (
 // that asks the peer, else to exchangeTips.
 type progress struct {
 	busy   atomic.Bool
+	shown  bool              // it has told what it knows of our own chunk
 	since  *message.Revision // nil before it has told all
 	faults int               // rounds in a row in which it sent what no honest peer sends
 	pause  time.Time
@@ -76,6 +77,12 @@ func (r *Replica) askTips(p *peer, k *progress, feeds map[*peer]bool) {
 		if err := r.tipsOf(p, k, follow); err != nil {
 			r.limited.log(p.id, func() { r.log.Debug("a peer told no tips", "peer", p.id, "why", err) })
 		}
+		if !k.shown && !r.recovering.Load() && r.isMember(r.id) {
+			err := r.showOwnChunk(r.working, p)
+			if k.shown = err == nil; !k.shown {
+				r.limited.log(p.id, func() { r.log.Debug("a peer told nothing of our own chunk", "peer", p.id, "why", err) })
+			}
+		}
 	})
 }
 
@@ -92,7 +99,7 @@ func (r *Replica) tipsOf(p *peer, k *progress, follow bool) error {
 		var page message.Tips
 		err = r.readTips(&page, answer, request.After)
 		if err == nil {
-			err = r.offerAll(p.id, page.Locks)
+			err = r.offerAll(page.Locks)
 		}
 		after := request.After
 		if n := len(page.Locks); n > 0 {
@@ -158,9 +165,8 @@ func (r *Replica) epochsToName() []uint64 {
 }
 
 // offerAll verifies the locks of which something is new, and takes those that are valid. It returns
-// an error if one is not. What a peer tells of our own lane is shown to the engine, which knows
-// whether its journal is stale: docs/protocol.md 5.9.
-func (r *Replica) offerAll(from wire.PublicKey, locks []wire.Lock) error {
+// an error if one is not.
+func (r *Replica) offerAll(locks []wire.Lock) error {
 	var fresh []wire.Lock
 	for i := range locks {
 		k := &locks[i]
@@ -177,11 +183,6 @@ func (r *Replica) offerAll(from wire.PublicKey, locks []wire.Lock) error {
 			continue
 		}
 		fresh = append(fresh, *k)
-		if k.Chunk.Sequencer == r.id {
-			if handle, err := r.engine.Peer(from); err == nil {
-				_ = handle.DeliverCertificateBytes(k.AppendTo(nil)) // if it has no room, it is told again
-			}
-		}
 	}
 	return r.takeLocks(r.working, fresh)
 }
@@ -195,6 +196,7 @@ func (r *Replica) takeLocks(ctx context.Context, locks []wire.Lock) error {
 	if err != nil {
 		return err
 	}
+	var valid []wire.Lock
 	for i, verdict := range verdicts {
 		k := locks[i]
 		if verdict != nil {
@@ -202,13 +204,41 @@ func (r *Replica) takeLocks(ctx context.Context, locks []wire.Lock) error {
 			continue
 		}
 		k.Certificate = slices.Clone(k.Certificate)
+		valid = append(valid, k)
 		r.learn(&k)
 	}
+	r.adopt(ctx, valid)
 	return err
 }
 
-// serveTips answers with the locks that have changed since the asker was answered before.
-func (r *Replica) serveTips(q *message.TipsRequest, reply func(network.Type, []byte) error) {
+// adopt hands the engine the locks that are above its tips. A validator that joins acks nothing below
+// them then (docs/protocol.md 4.8), and an engine whose journal is stale finds it out (5.9).
+func (r *Replica) adopt(ctx context.Context, locks []wire.Lock) {
+	if r.recovering.Load() || !r.isMember(r.id) {
+		return
+	}
+	locks = slices.DeleteFunc(locks, func(k wire.Lock) bool {
+		l := r.laneOf(k.Chunk.Sequencer)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.hasTip && k.Chunk.Height <= l.tip.Chunk.Height
+	})
+	if len(locks) == 0 {
+		return
+	}
+	if err := r.engine.Adopt(ctx, locks...); err != nil && ctx.Err() == nil {
+		r.log.Debug("locks that peers know are not adopted", "why", err)
+	}
+}
+
+// serveTips answers with the locks that have changed since the asker was answered before. A process
+// that lost its own journal knows too little to help others to recover.
+func (r *Replica) serveTips(from *peer, q *message.TipsRequest, reply func(network.Type, []byte) error) {
+	if len(q.Epochs) == 0 {
+		if r.recovering.Load() || q.After == nil && (!r.peers.mayAskAgain(&from.allTips, time.Now()) || r.learnFromEngine() != nil) {
+			return
+		}
+	}
 	page := message.Tips{Revision: message.Revision{Instance: r.instance, Number: r.revision.Load()}}
 	since := uint64(0)
 	if q.Since != nil && q.Since.Instance == r.instance {
@@ -224,7 +254,7 @@ func (r *Replica) serveTips(q *message.TipsRequest, reply func(network.Type, []b
 		if !fresh {
 			continue
 		}
-		k := r.tipOf(l.id, q.Epochs)
+		k := r.tipOf(l, q.Epochs)
 		if k == nil {
 			continue
 		}
@@ -239,17 +269,57 @@ func (r *Replica) serveTips(q *message.TipsRequest, reply func(network.Type, []b
 	_ = reply(message.TipsType, answer.Bytes()) // the asker is gone if it fails
 }
 
+// learnFromEngine takes the locks that the engine holds and has not reported yet. Whoever recovers acks
+// again above what we tell it, so that must not be less than what we acted upon: docs/protocol.md 5.10.
+func (r *Replica) learnFromEngine() error {
+	status, err := r.engine.Status(r.working)
+	if err != nil {
+		return err
+	}
+	for i := range status.Lanes {
+		lane := &status.Lanes[i]
+		if !lane.HasCertified {
+			continue
+		}
+		l := r.laneOf(lane.Sequencer)
+		l.mu.Lock()
+		known := l.locked && l.lock.Chunk.Height >= lane.Certified
+		l.mu.Unlock()
+		if known {
+			continue
+		}
+		k, ok, err := r.engine.Certificate(r.working, lane.Sequencer, lane.Certified)
+		if err != nil {
+			return err
+		}
+		if ok {
+			r.learn(&k)
+		}
+	}
+	return nil
+}
+
 // tipOf returns the highest lock of a lane that is of the newest of the epochs named; of any epoch if
 // none is. nil: there is none.
-func (r *Replica) tipOf(id wire.PublicKey, epochs []uint64) *wire.Lock {
-	tip, _ := r.archive.Tip(id)
+func (r *Replica) tipOf(l *lane, epochs []uint64) *wire.Lock {
+	tip, _ := r.archive.Tip(l.id)
 	var best *wire.Lock
-	for i := range tip.Locks { // by ascending epoch
-		k := &tip.Locks[i]
-		switch {
-		case len(epochs) > 0 && slices.Contains(epochs, k.Epoch):
-			best = k
-		case len(epochs) == 0 && (best == nil || k.Chunk.Height >= best.Chunk.Height):
+	if len(epochs) > 0 {
+		for i := range tip.Locks { // by ascending epoch
+			if k := &tip.Locks[i]; slices.Contains(epochs, k.Epoch) {
+				best = k
+			}
+		}
+		return best
+	}
+	l.mu.Lock()
+	if l.locked {
+		k := l.lock // the archive may not have had room for it
+		best = &k
+	}
+	l.mu.Unlock()
+	for i := range tip.Locks {
+		if k := &tip.Locks[i]; best == nil || higher(k.Subject(), best.Subject()) {
 			best = k
 		}
 	}

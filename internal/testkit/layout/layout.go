@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"unicode/utf8"
 )
 
@@ -36,6 +37,7 @@ const (
 	option
 	message
 	list
+	sizedList
 )
 
 // Fixed is so many bytes.
@@ -68,6 +70,11 @@ func Message(name string, sub Layout) Field { return Field{name: name, kind: mes
 // List is a varint count of at most most, and so many times some fields.
 func List(name string, most uint64, sub ...Field) Field {
 	return Field{name: name, kind: list, n: most, sub: sub}
+}
+
+// SizedList is a List with the length of each item, a varint u32, before it.
+func SizedList(name string, most uint64, sub ...Field) Field {
+	return Field{name: name, kind: sizedList, n: most, sub: sub}
 }
 
 // ErrLayout: bytes that are no message of a layout.
@@ -160,6 +167,15 @@ func (l Layout) ReadSome(b []byte) (fields map[string]any, left []byte, err erro
 			for i := integer(f.n); i > 0 && err == nil; i-- {
 				sub, b, err = f.sub.ReadSome(b)
 				items = append(items, sub)
+			}
+			fields[f.name] = items
+		case sizedList:
+			items := []any{}
+			for i := integer(f.n); i > 0 && err == nil; i-- {
+				if item := take(integer(math.MaxUint32)); err == nil {
+					sub, err = f.sub.Read(item)
+					items = append(items, sub)
+				}
 			}
 			fields[f.name] = items
 		}

@@ -80,9 +80,9 @@ func TestALockThatFillsAPageToItsLastByteFits(t *testing.T) {
 				page.Add(&lock)
 			}
 			last := lockOf(before)
-			last.Certificate = nil
+			last.Certificate = make([]byte, 1<<14) // so that its length has three bytes, as in a full page
 			whole := message.Tips{Locks: append(slices.Clone(page.Locks), last)}
-			last.Certificate = make([]byte, limit-whole.Size()+c.over)
+			last.Certificate = make([]byte, 1<<14+limit-whole.Size()+c.over)
 			if page.Add(&last) != c.fits {
 				t.Errorf("a lock after %d, %d bytes over the limit, fits: %v", before, c.over, !c.fits)
 			}
@@ -211,8 +211,8 @@ func TestClaimedCountsReserveNoMemory(t *testing.T) {
 		"tips request": {append(make([]byte, 3), greatest...), append(make([]byte, 3), message.MaxEpochs)},
 		"tips": {
 			append(make([]byte, 18), greatest...),
-			append(make([]byte, 18), 1), lock.AppendTo(append(make([]byte, 18), 2)),
-			lock.AppendTo(append(make([]byte, 18), greatest...)),
+			append(make([]byte, 18), 1), append(make([]byte, 18), 1, byte(lock.Size())), lock.AppendTo(append(make([]byte, 18), 2, byte(lock.Size()))),
+			lock.AppendTo(append(append(make([]byte, 18), greatest...), byte(lock.Size()))), lock.AppendTo(append(append(make([]byte, 18), 1), greatest...)),
 		},
 		"headers":   {append([]byte{0}, greatest...), {0, 0x80, 0x08}, headersFrom(9, 1)[0].AppendTo([]byte{0, 0x80, 0x08})},
 		"piece":     {append(make([]byte, 33), greatest...), append(make([]byte, 33), message.MaxPath, 0)},

@@ -39,7 +39,7 @@ var layouts = map[string]layout.Layout{
 	},
 	"tips": {
 		layout.Fixed("instance", 16), layout.Varint("revision", math.MaxUint64), layout.Byte("more", 1),
-		layout.List("locks", math.MaxUint32, lockLayout...),
+		layout.SizedList("locks", math.MaxUint32, lockLayout...),
 	},
 	"headers request": {
 		layout.Fixed("sequencer", 32), layout.Varint("height", math.MaxUint64), layout.Fixed("digest", 32), layout.Varint("count", 1024),

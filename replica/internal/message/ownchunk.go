@@ -1,6 +1,7 @@
 package message
 
 import (
+	"errors"
 	"math"
 
 	"github.com/lanecast/lanecast/wire"
@@ -42,19 +43,34 @@ func (o *OwnChunk) AppendTo(dst []byte) []byte {
 
 // Decode reads an answer that is the whole of b. Certificate and signature of it are views into b.
 // Their epochs are looked up in formats; one that is unknown there is an error.
-func (o *OwnChunk) Decode(b []byte, formats wire.Formats) error {
+func (o *OwnChunk) Decode(b []byte, formats wire.Formats) error { return o.decode(b, formats, false) }
+
+// DecodeAny is Decode for a node with a parent of any epoch. The certificate of a parent whose epoch is
+// unknown in formats is whatever bytes are there. Of an ack of such an epoch, whose signature's length is
+// not known, nothing is read.
+func (o *OwnChunk) DecodeAny(b []byte, formats wire.Formats) error { return o.decode(b, formats, true) }
+
+func (o *OwnChunk) decode(b []byte, formats wire.Formats, anyEpoch bool) error {
 	r := reader{b: b}
 	o.Node, o.Ack = nil, nil
 	if r.option("node option") {
 		n := r.count(math.MaxUint32, 1, "node length")
 		if node := r.take(n, "node"); r.err == nil {
 			o.Node = new(wire.Node)
-			r.part(0, o.Node.Decode(node, formats))
+			err := o.Node.Decode(node, formats)
+			if anyEpoch && errors.Is(err, wire.ErrUnknownEpoch) {
+				err = o.Node.DecodeStored(node)
+			}
+			r.part(0, err)
 		}
 	}
 	if r.option("ack option") {
 		o.Ack = new(wire.Ack)
-		r.part(len(r.b), o.Ack.DecodeWith(r.b, formats))
+		err := o.Ack.DecodeWith(r.b, formats)
+		if anyEpoch && errors.Is(err, wire.ErrUnknownEpoch) {
+			o.Ack, err = nil, nil
+		}
+		r.part(len(r.b), err)
 	}
 	return r.end()
 }

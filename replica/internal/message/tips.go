@@ -1,6 +1,7 @@
 package message
 
 import (
+	"errors"
 	"math"
 	"slices"
 
@@ -101,19 +102,26 @@ func (q *TipsRequest) Decode(b []byte) error {
 }
 
 // Tips answers a TipsRequest:
-// instance [16] ‖ varint revision ‖ more ‖ varint u32 count ‖ count × Lock.
+// instance [16] ‖ varint revision ‖ more ‖ varint u32 count ‖ count × (varint u32 length ‖ Lock).
 type Tips struct {
-	Revision             // of the answerer's locks
-	More     bool        // there is another page, after the last lane of this one
-	Locks    []wire.Lock // ascending by sequencer, one each; their certificates are views after decoding
-	added    int         // bytes of the locks that Add has added
+	Revision                // of the answerer's locks
+	More     bool           // there is another page, after the last lane of this one
+	Locks    []wire.Lock    // ascending by sequencer, one each; their certificates are views after decoding
+	Unknown  []wire.Subject // of locks whose epoch the decoder does not know, if it takes any; never encoded
+	added    int            // bytes of the locks that Add has added, with their lengths
+}
+
+// sizedLock returns the length of a lock and of the length before it, in bytes.
+func sizedLock(l *wire.Lock) int {
+	n := l.Size()
+	return wire.UvarintSize(uint64(n)) + n
 }
 
 // Add adds a lock if its encoding fits the page, and reports whether it does. All locks of a page
 // that is filled come by Add. A lock that does not fit an empty page fits none.
 func (t *Tips) Add(l *wire.Lock) bool {
-	added := t.added + l.Size()
-	if t.headSize(len(t.Locks)+1)+added > pageLimit {
+	added := t.added + sizedLock(l)
+	if t.headSize(len(t.Locks)+1)+added > PageLimit {
 		return false
 	}
 	t.Locks, t.added = append(t.Locks, *l), added
@@ -129,7 +137,7 @@ func (t *Tips) headSize(locks int) int {
 func (t *Tips) Size() int {
 	n := t.headSize(len(t.Locks))
 	for i := range t.Locks {
-		n += t.Locks[i].Size()
+		n += sizedLock(&t.Locks[i])
 	}
 	return n
 }
@@ -139,28 +147,70 @@ func (t *Tips) AppendTo(dst []byte) []byte {
 	dst = appendOption(t.Revision.appendTo(dst), t.More)
 	dst = wire.AppendUvarint(dst, uint64(len(t.Locks)))
 	for i := range t.Locks {
+		dst = wire.AppendUvarint(dst, uint64(t.Locks[i].Size()))
 		dst = t.Locks[i].AppendTo(dst)
 	}
 	return dst
 }
 
 // Decode reads an answer that is the whole of b. The epochs of its locks are looked up in formats;
-// one that is unknown there is an error, since the length of its certificate is not known.
-func (t *Tips) Decode(b []byte, formats wire.Formats) error {
+// one that is unknown there is an error.
+func (t *Tips) Decode(b []byte, formats wire.Formats) error { return t.decode(b, formats, false) }
+
+// DecodeAny is Decode for an answer with locks of any epoch. Locks of epochs that formats does not know
+// cannot be verified: their chunks and epochs go to Unknown.
+func (t *Tips) DecodeAny(b []byte, formats wire.Formats) error { return t.decode(b, formats, true) }
+
+// Range returns the first and the last lane of a page that was decoded; nil for a page of no tips.
+func (t *Tips) Range() (first, last *wire.PublicKey) {
+	take := func(id *wire.PublicKey) {
+		if first == nil || id.Compare(*first) < 0 {
+			first = id
+		}
+		if last == nil || id.Compare(*last) > 0 {
+			last = id
+		}
+	}
+	if n := len(t.Locks); n > 0 {
+		take(&t.Locks[0].Chunk.Sequencer)
+		take(&t.Locks[n-1].Chunk.Sequencer)
+	}
+	if n := len(t.Unknown); n > 0 {
+		take(&t.Unknown[0].Chunk.Sequencer)
+		take(&t.Unknown[n-1].Chunk.Sequencer)
+	}
+	return first, last
+}
+
+func (t *Tips) decode(b []byte, formats wire.Formats, anyEpoch bool) error {
 	r := reader{b: b}
 	t.added = 0
 	r.revision(&t.Revision)
 	t.More = r.option("more")
-	n := r.count(math.MaxUint32, shortestLock, "count")
-	t.Locks = slices.Grow(t.Locks[:0], n)[:n]
-	for i := range t.Locks {
-		r.part(t.Locks[i].DecodePrefix(r.b, formats))
-		if i > 0 && t.Locks[i-1].Chunk.Sequencer.Compare(t.Locks[i].Chunk.Sequencer) >= 0 {
+	n := r.count(math.MaxUint32, 1+shortestLock, "count")
+	t.Locks, t.Unknown = slices.Grow(t.Locks[:0], n)[:0], t.Unknown[:0]
+	var before wire.PublicKey
+	for i := range n {
+		var lock wire.Lock
+		encoded := r.take(int(r.uvarint32("lock length")), "lock")
+		if r.err != nil {
+			return r.err
+		}
+		err := lock.Decode(encoded, formats)
+		if anyEpoch && errors.Is(err, wire.ErrUnknownEpoch) {
+			if err = lock.DecodeStored(encoded); err == nil {
+				t.Unknown = append(t.Unknown, lock.Subject())
+			}
+		} else {
+			t.Locks = append(t.Locks, lock)
+		}
+		if r.part(0, err); err == nil && i > 0 && before.Compare(lock.Chunk.Sequencer) >= 0 {
 			r.fail("locks", ErrOrder)
 		}
 		if r.err != nil {
 			return r.err
 		}
+		before = lock.Chunk.Sequencer
 	}
 	if n == 0 && t.More {
 		r.fail("more", ErrMore)

@@ -21,8 +21,8 @@ const (
 	NewLockType         // a wire.Lock
 )
 
-// pageLimit is the limit of what fills pages, in bytes.
-const pageLimit = 128 << 10
+// PageLimit is the limit of messages that fill pages, and of own chunk, in bytes.
+const PageLimit = 128 << 10
 
 // Types returns the types of all messages about payloads.
 func Types() []network.MessageType {
@@ -31,19 +31,19 @@ func Types() []network.MessageType {
 	}
 	return []network.MessageType{
 		bulk(TipsRequestType, "tips request", network.Request, 1<<10),
-		bulk(TipsType, "tips", network.Answer, pageLimit),
+		bulk(TipsType, "tips", network.Answer, PageLimit),
 		bulk(HeadersRequestType, "headers request", network.Request, 128),
-		bulk(HeadersType, "headers", network.Answer, pageLimit),
+		bulk(HeadersType, "headers", network.Answer, PageLimit),
 		bulk(PushType, "push", network.Plain, 256),
 		bulk(PushedPieceType, "pushed piece", network.Plain, 66<<10),
 		bulk(PieceRequestType, "piece request", network.Request, 128),
 		bulk(PieceType, "piece", network.Answer, 68<<10),
 		bulk(AbsentType, "absent", network.Answer, 16),
 		bulk(OwnChunkRequestType, "own chunk request", network.Request, 0),
-		bulk(OwnChunkType, "own chunk", network.Answer, pageLimit),
+		bulk(OwnChunkType, "own chunk", network.Answer, PageLimit),
 		bulk(NewLockType, "new lock", network.Plain, 66<<10),
 	}
 }
 
 // All headers that may be asked for at once fit one page, whatever their lengths.
-var _ [pageLimit - headersOverhead - MaxHeaders*payload.MaxHeaderSize]struct{}
+var _ [PageLimit - headersOverhead - MaxHeaders*payload.MaxHeaderSize]struct{}

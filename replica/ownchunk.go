@@ -1,0 +1,173 @@
+package replica
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lanecast/lanecast/network"
+	"github.com/lanecast/lanecast/replica/internal/message"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// serveOwnChunk answers with the highest node of the asker's lane and the highest ack of the asker
+// that are known here (docs/protocol.md 5.9). A process that lost its own journal knows too little to
+// answer.
+func (r *Replica) serveOwnChunk(from *peer, reply func(network.Type, []byte) error) {
+	if r.recovering.Load() || !r.peers.mayAskAgain(&from.ownChunk, time.Now()) {
+		return
+	}
+	node, ack, err := r.engine.OwnChunk(r.working, from.id)
+	if err != nil {
+		return // the engine stops
+	}
+	own := message.OwnChunk{Node: node, Ack: ack}
+	if own.Size() > message.PageLimit {
+		own.Node = nil // a certificate of its parent that is longer than a page
+	}
+	_ = reply(message.OwnChunkType, own.AppendTo(nil)) // the asker is gone if it fails
+}
+
+// ownChunkOf asks a peer for what it knows of us. Node and ack are copies.
+func (r *Replica) ownChunkOf(ctx context.Context, p *peer) (*message.OwnChunk, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.RequestTimeout)
+	defer cancel()
+	answer, err := r.transport.Request(ctx, p.id, message.OwnChunkRequestType, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Buffer.Release()
+	if answer.Type != message.OwnChunkType {
+		return nil, fmt.Errorf("%w: an answer of type 0x%02x to a request for our own chunk", errWrong, uint8(answer.Type))
+	}
+	own := new(message.OwnChunk)
+	if err := own.DecodeAny(slices.Clone(answer.Buffer.Bytes()), anyEpoch{r}); err != nil {
+		return nil, fmt.Errorf("%w: our own chunk: %w", errWrong, err)
+	}
+	switch {
+	case own.Node != nil && own.Node.Chunk.Sequencer != r.id:
+		return nil, fmt.Errorf("%w: a node of lane %v for our own chunk", errWrong, own.Node.Chunk.Sequencer)
+	case own.Ack != nil && !r.isOurs(own.Ack):
+		return nil, fmt.Errorf("%w: an ack of participant %d of epoch %d for our own", errWrong, own.Ack.Participant, own.Ack.Epoch)
+	}
+	return own, nil
+}
+
+// isOurs reports whether an ack names us as its validator.
+func (r *Replica) isOurs(a *wire.Ack) bool {
+	scheme, ok := r.cfg.scheme(a.Epoch)
+	if !ok {
+		return false
+	}
+	me, ok := scheme.Index(r.id)
+	return ok && me == a.Participant
+}
+
+// showOwnChunk asks a peer for what it knows of us, and shows the engine what is above our tips: if it
+// is valid, our journal is stale, and the engine stops (docs/protocol.md 5.9).
+func (r *Replica) showOwnChunk(ctx context.Context, p *peer) error {
+	own, err := r.ownChunkOf(ctx, p)
+	if err != nil {
+		return err
+	}
+	shown, err := r.showEngine(ctx, p, own)
+	if err == nil && !shown {
+		r.vouched.add(r, p.id)
+	}
+	return err
+}
+
+// showEngine shows the engine what a peer knows of us and is above our tips, and reports whether there
+// is something.
+func (r *Replica) showEngine(ctx context.Context, p *peer, own *message.OwnChunk) (shown bool, err error) {
+	handle, err := r.engine.Peer(p.id)
+	if err != nil {
+		return false, err
+	}
+	if own.Node != nil {
+		if above, err := r.aboveTip(ctx, &own.Node.Chunk); err != nil {
+			return false, err
+		} else if above {
+			shown = true
+			if err := handle.DeliverNodeBytes(own.Node.AppendTo(nil)); err != nil {
+				return true, err
+			}
+		}
+	}
+	if own.Ack != nil {
+		if above, err := r.aboveTip(ctx, &own.Ack.Chunk); err != nil {
+			return shown, err
+		} else if above {
+			return true, handle.DeliverAckBytes(own.Ack.AppendTo(nil))
+		}
+	}
+	return shown, nil
+}
+
+// aboveTip reports whether a chunk is above the engine's tip of its lane.
+func (r *Replica) aboveTip(ctx context.Context, c *wire.Chunk) (bool, error) {
+	tip, ok, err := r.engine.Tip(ctx, c.Sequencer)
+	return err == nil && (!ok || c.Height > tip.Chunk.Height), err
+}
+
+// vouched are the validators that know nothing of us that our journal does not hold. In the first
+// moments of a run no body is proposed until they are a quorum: one of them would know of a chunk of ours
+// that was certified, or sent to it, after the copy of a journal was made.
+type vouched struct {
+	enough chan struct{} // closed when they are, or when they have been waited for long enough
+
+	mu   sync.Mutex
+	by   map[wire.PublicKey]bool
+	over bool
+}
+
+func newVouched() *vouched {
+	return &vouched{enough: make(chan struct{}), by: make(map[wire.PublicKey]bool)}
+}
+
+// add takes note of one more. Our own weight counts, too.
+func (v *vouched) add(r *Replica, id wire.PublicKey) {
+	scheme, ok := r.cfg.scheme(r.epoch.Load())
+	if !ok {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.over {
+		return
+	}
+	v.by[id] = true
+	sum := uint64(0)
+	for i, validator := range scheme.Participants() {
+		if validator == r.id || v.by[validator] {
+			sum += scheme.Weights().Of(wire.Participant(i))
+		}
+	}
+	if sum >= scheme.Weights().Quorum() {
+		v.end()
+	}
+}
+
+// end lets proposals pass. mu is held.
+func (v *vouched) end() {
+	if !v.over {
+		v.over = true
+		v.by = nil
+		close(v.enough)
+	}
+}
+
+// wait returns once there are enough, after d, or when ctx ends.
+func (v *vouched) wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-v.enough:
+		return
+	default:
+	}
+	sleep(ctx, d, v.enough)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.end()
+}

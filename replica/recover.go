@@ -1,0 +1,433 @@
+package replica
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lanecast/lanecast/archive"
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/network"
+	"github.com/lanecast/lanecast/replica/internal/message"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// A process whose journal was lost asks the other validators what they know, and signs nothing until
+// enough of them have answered: docs/protocol.md 7.5.
+
+const (
+	// recoveryInterval is how often a recovery looks whether peers can be asked, and tries again what
+	// failed.
+	recoveryInterval = time.Second
+	// recoveryTell is how often the log says what a recovery waits for.
+	recoveryTell = 30 * time.Second
+	// maxUnknown is how many lanes with locks of unknown epochs one validator may name. The answer of
+	// one that names more does not count.
+	maxUnknown = 4096
+	// resumeSettle is how long a validator has been connected before it is asked, where our lane is to
+	// be resumed: a node that we had sent it before may still be on its way to its engine.
+	resumeSettle = 5 * time.Second
+	// resumeBodySearch is how long validators are asked for the body of our highest chunk. If none of
+	// them has it by then, our lane ends.
+	resumeBodySearch = time.Minute
+)
+
+// recovery is what validators have told a process whose journal was lost.
+type recovery struct {
+	wake chan struct{} // capacity 1: an answer came
+
+	mu       sync.Mutex
+	met      map[*peer]time.Time             // when it was first seen to be connected
+	asking   map[wire.PublicKey]bool         // validators that a request is open at
+	pause    map[wire.PublicKey]time.Time    // validators that are not asked before, since they failed
+	answered map[wire.PublicKey]bool         // validators whose whole answer has been taken
+	locks    map[wire.PublicKey]wire.Lock    // by lane, the highest that verified
+	unknown  map[wire.PublicKey]wire.Subject // by lane, the highest of an unknown epoch
+	own      map[wire.Proposal]bool          // chunks of our own lane, their signatures not verified
+}
+
+// answer is what one validator has told.
+type answer struct {
+	locks   []wire.Lock // verified
+	unknown []wire.Subject
+	own     []wire.Proposal
+}
+
+func newRecovery() *recovery {
+	return &recovery{
+		wake: make(chan struct{}, 1), met: make(map[*peer]time.Time), asking: make(map[wire.PublicKey]bool), pause: make(map[wire.PublicKey]time.Time),
+		answered: make(map[wire.PublicKey]bool), locks: make(map[wire.PublicKey]wire.Lock),
+		unknown: make(map[wire.PublicKey]wire.Subject), own: make(map[wire.Proposal]bool),
+	}
+}
+
+// recoverIfLost finds out whether the journal was lost, in this run or in one before that did not come
+// to recover, and recovers then.
+func (r *Replica) recoverIfLost() {
+	status, err := r.engine.Status(r.working)
+	if err != nil {
+		return // the engine has stopped
+	}
+	if status.Recovering {
+		r.recover()
+	} else {
+		r.recovering.Store(false)
+	}
+}
+
+// recover asks validators until the engine has recovered from the loss of its journal.
+func (r *Replica) recover() {
+	c := newRecovery()
+	for _, k := range r.Heads() { // of an archive that was not lost
+		c.locks[k.Chunk.Sequencer] = k
+	}
+	ticker := time.NewTicker(recoveryInterval)
+	defer ticker.Stop()
+	r.log.Info("recovering: the other validators are asked what they know", "resume", r.cfg.Resume)
+	told := time.Now()
+	for {
+		peers, changed := r.peers.list()
+		c.meet(peers)
+		for _, p := range peers {
+			r.askForRecovery(c, p)
+		}
+		missing := r.missingAnswers(c)
+		if missing == "" {
+			err := r.endRecovery(c)
+			if err == nil || r.working.Err() != nil {
+				return
+			}
+			missing = err.Error()
+		}
+		if time.Since(told) >= recoveryTell {
+			told = time.Now()
+			r.log.Warn("still recovering from a lost journal", "waits for", missing)
+		}
+		select {
+		case <-r.working.Done():
+			return
+		case <-changed:
+		case <-c.wake:
+		case <-ticker.C:
+		}
+	}
+}
+
+// recoveryEpochs returns the epochs whose validators have to answer: the current one and the known
+// ones within bounds. known is false while the current one is not known.
+func (r *Replica) recoveryEpochs() (epochs []uint64, known bool) {
+	epochs = r.knownSets()
+	return epochs, slices.Contains(epochs, r.epoch.Load())
+}
+
+// isValidator reports whether an identity is a validator of one of some epochs.
+func (r *Replica) isValidator(id wire.PublicKey, epochs []uint64) bool {
+	return slices.ContainsFunc(epochs, func(epoch uint64) bool {
+		scheme, ok := r.cfg.scheme(epoch)
+		if !ok {
+			return false
+		}
+		_, ok = scheme.Index(id)
+		return ok
+	})
+}
+
+// missingAnswers says which answers a recovery still needs; empty: none.
+func (r *Replica) missingAnswers(c *recovery) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	epochs, known := r.recoveryEpochs()
+	if !known {
+		return fmt.Sprintf("the sets of the current epoch %d", r.epoch.Load())
+	}
+	var missing []string
+	for _, epoch := range epochs {
+		scheme, ok := r.cfg.scheme(epoch)
+		if !ok {
+			continue
+		}
+		weights, answered, others := scheme.Weights(), uint64(0), uint64(0)
+		var silent []string
+		for i, id := range scheme.Participants() {
+			if id == r.id {
+				continue
+			}
+			weight := weights.Of(wire.Participant(i))
+			if others += weight; c.answered[id] {
+				answered += weight
+			} else {
+				silent = append(silent, id.String())
+			}
+		}
+		needed := weights.Quorum()
+		if r.cfg.Resume {
+			needed = others
+		} else if r.cfg.Engine.RecoverUnsafe {
+			needed = min(needed, others) // a small set has no quorum of others
+		}
+		if answered < needed {
+			missing = append(missing, fmt.Sprintf("validators of epoch %d that weigh %d, of which %d have answered and these have not: %s",
+				epoch, needed, answered, strings.Join(silent[:min(len(silent), 10)], " ")))
+		}
+	}
+	return strings.Join(missing, "; ")
+}
+
+// askForRecovery asks a validator for all that it knows, unless it has answered.
+func (r *Replica) askForRecovery(c *recovery, p *peer) {
+	epochs, _ := r.recoveryEpochs()
+	if p.id == r.id || !r.isValidator(p.id, epochs) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r.cfg.Resume && time.Since(c.met[p]) < resumeSettle {
+		return
+	}
+	if c.answered[p.id] || c.asking[p.id] || time.Now().Before(c.pause[p.id]) {
+		return
+	}
+	c.asking[p.id] = true
+	if !r.work(func() {
+		a, err := r.answerOf(c, p)
+		c.mu.Lock()
+		delete(c.asking, p.id)
+		if err == nil {
+			c.take(p.id, a)
+		} else {
+			pause := recoveryInterval
+			if errors.Is(err, errWrong) {
+				pause = recoveryTell
+			}
+			c.pause[p.id] = time.Now().Add(pause)
+		}
+		c.mu.Unlock()
+		if err != nil {
+			if errors.Is(err, errWrong) {
+				r.counts.wrongAnswers.Add(1)
+			}
+			r.limited.log(p.id, func() { r.log.Warn("a validator does not help to recover", "peer", p.id, "why", err) })
+			return
+		}
+		select {
+		case c.wake <- struct{}{}:
+		default:
+		}
+	}) {
+		delete(c.asking, p.id)
+	}
+}
+
+// meet takes note of who is connected, and since when.
+func (c *recovery) meet(peers []*peer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.met, func(p *peer, _ time.Time) bool { return !slices.Contains(peers, p) })
+	for _, p := range peers {
+		if _, ok := c.met[p]; !ok {
+			c.met[p] = time.Now()
+		}
+	}
+}
+
+// take takes the answer of a validator. mu is held.
+func (c *recovery) take(from wire.PublicKey, a *answer) {
+	c.answered[from] = true
+	for _, k := range a.locks {
+		if known, ok := c.locks[k.Chunk.Sequencer]; !ok || higher(k.Subject(), known.Subject()) {
+			c.locks[k.Chunk.Sequencer] = k
+		}
+	}
+	for _, s := range a.unknown {
+		if known, ok := c.unknown[s.Chunk.Sequencer]; !ok || higher(s, known) {
+			c.unknown[s.Chunk.Sequencer] = s
+		}
+	}
+	for _, p := range a.own {
+		c.own[p] = true
+	}
+}
+
+// higher reports whether a is of a greater height than b, or of the same and of a newer epoch.
+func higher(a, b wire.Subject) bool {
+	return a.Chunk.Height > b.Chunk.Height || a.Chunk.Height == b.Chunk.Height && a.Epoch > b.Epoch
+}
+
+// answerOf asks a validator for the highest lock of each lane, of whatever epoch, and for our own
+// chunk. An answer of which a part is wrong does not count.
+func (r *Replica) answerOf(c *recovery, p *peer) (*answer, error) {
+	a := new(answer)
+	if r.cfg.Resume {
+		if err := r.takeOwnForRecovery(c, a, p); err != nil {
+			return nil, err
+		}
+	}
+	request := message.TipsRequest{}
+	for {
+		ctx, cancel := context.WithTimeout(r.working, r.cfg.RequestTimeout)
+		got, err := r.transport.Request(ctx, p.id, message.TipsRequestType, request.AppendTo(nil))
+		cancel()
+		if err != nil {
+			return nil, err
+		}
+		more, after, err := r.takePageForRecovery(c, a, got, request.After)
+		got.Buffer.Release()
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			return a, nil
+		}
+		request.After = after
+	}
+}
+
+// takeOwnForRecovery asks a validator for the highest node of our lane. Its parent is a lock, unless
+// nothing is known of its epoch.
+func (r *Replica) takeOwnForRecovery(c *recovery, a *answer, p *peer) error {
+	own, err := r.ownChunkOf(r.working, p)
+	if err != nil || own.Node == nil {
+		return err
+	}
+	n := own.Node
+	proposal := n.Proposal()
+	if !verify.NewChunkVerifier(r.cfg.Namespace).Verify(&proposal) {
+		return fmt.Errorf("%w: a node of ours at height %d that we did not sign", errWrong, n.Chunk.Height)
+	}
+	a.own = append(a.own, proposal)
+	if !n.HasParent() {
+		return nil
+	}
+	below := n.ParentSubject()
+	if _, known := (anyEpoch{r}).Format(below.Epoch); !known {
+		return nil
+	}
+	return r.takeForRecovery(c, a, []wire.Lock{{Chunk: below.Chunk, Epoch: below.Epoch, Certificate: n.Parent.Certificate}})
+}
+
+// takePageForRecovery takes a page of a validator's tips. after is the last lane of the page before.
+func (r *Replica) takePageForRecovery(c *recovery, a *answer, m network.Message, after *wire.PublicKey) (more bool, last *wire.PublicKey, err error) {
+	if m.Type != message.TipsType {
+		return false, nil, fmt.Errorf("%w: an answer of type 0x%02x to a request for tips", errWrong, uint8(m.Type))
+	}
+	var page message.Tips
+	if err := page.DecodeAny(m.Buffer.Bytes(), anyEpoch{r}); err != nil {
+		return false, nil, fmt.Errorf("%w: %w", errWrong, err)
+	}
+	first, last := page.Range()
+	if after != nil && first != nil && first.Compare(*after) <= 0 {
+		return false, nil, fmt.Errorf("%w: lanes not in ascending order from page to page", errWrong)
+	}
+	if a.unknown = append(a.unknown, page.Unknown...); len(a.unknown) > maxUnknown {
+		return false, nil, fmt.Errorf("%w: locks of unknown epochs of more than %d lanes", errWrong, maxUnknown)
+	}
+	return page.More, last, r.takeForRecovery(c, a, page.Locks)
+}
+
+// takeForRecovery verifies locks and takes them if all are valid, with copies of their certificates. Of
+// one that is no higher than another of its lane nothing is looked at.
+func (r *Replica) takeForRecovery(c *recovery, a *answer, locks []wire.Lock) error {
+	c.mu.Lock()
+	locks = slices.DeleteFunc(locks, func(k wire.Lock) bool {
+		known, ok := c.locks[k.Chunk.Sequencer]
+		return ok && !higher(k.Subject(), known.Subject())
+	})
+	c.mu.Unlock()
+	if len(locks) == 0 {
+		return nil
+	}
+	for i := range locks {
+		if k := &locks[i]; !r.sequencedIn(k.Epoch, k.Chunk.Sequencer) {
+			return fmt.Errorf("%w: a lock of epoch %d, of which %v is no sequencer", errWrong, k.Epoch, k.Chunk.Sequencer)
+		}
+	}
+	verdicts, err := r.engine.VerifyLocks(r.working, locks)
+	if err != nil {
+		return err
+	}
+	for i, verdict := range verdicts {
+		k := locks[i]
+		if verdict != nil {
+			return fmt.Errorf("%w: the lock of height %d of lane %v: %w", errWrong, k.Chunk.Height, k.Chunk.Sequencer, verdict)
+		}
+		k.Certificate = slices.Clone(k.Certificate)
+		a.locks = append(a.locks, k)
+	}
+	return nil
+}
+
+// sequencedIn reports whether a key was that of a sequencer of an epoch, as far as its sets are known.
+func (r *Replica) sequencedIn(epoch uint64, id wire.PublicKey) bool {
+	sequencers, ok := r.cfg.Epochs.Sequencers(epoch)
+	return !ok || slices.Contains(sequencers, id)
+}
+
+// anyEpoch are the formats of all epochs whose sets are known.
+type anyEpoch struct{ *Replica }
+
+// Format implements wire.Formats.
+func (a anyEpoch) Format(epoch uint64) (wire.Format, bool) {
+	if scheme, ok := a.cfg.scheme(epoch); ok {
+		return scheme.Format(), true
+	}
+	return wire.Format{}, false
+}
+
+// endRecovery hands the engine what the validators have told.
+func (r *Replica) endRecovery(c *recovery) error {
+	c.mu.Lock()
+	what := engine.Recovery{
+		Locks: slices.Collect(maps.Values(c.locks)), Unknown: slices.Collect(maps.Values(c.unknown)),
+		Own: slices.Collect(maps.Keys(c.own)), Resume: r.cfg.Resume,
+	}
+	c.mu.Unlock()
+	if what.Resume {
+		if err := r.holdOwnBody(&what); err != nil {
+			if r.working.Err() != nil {
+				return err
+			}
+			r.log.Error("our lane ends: it cannot be resumed", "why", err)
+			what.Resume = false
+		}
+	}
+	if err := r.engine.Recover(r.working, what); err != nil {
+		return err
+	}
+	r.recovering.Store(false)
+	for i := range what.Locks {
+		if k := &what.Locks[i]; slices.Contains(r.knownSets(), k.Epoch) { // it counts: docs/protocol.md 7.4
+			r.learn(k)
+		}
+	}
+	r.log.Warn("recovered from the loss of the journal", "lanes", len(what.Locks), "lanes of unknown epochs", len(what.Unknown),
+		"resumed", what.Resume)
+	return nil
+}
+
+// holdOwnBody has the body of our highest chunk kept, if the chunk is not certified: its sequencer has
+// to serve it when it sends the chunk again.
+func (r *Replica) holdOwnBody(what *engine.Recovery) error {
+	if len(what.Own) == 0 {
+		return nil
+	}
+	highest := slices.MaxFunc(what.Own, func(a, b wire.Proposal) int { return cmp.Compare(a.Chunk.Height, b.Chunk.Height) }).Chunk
+	for i := range what.Locks {
+		if c := &what.Locks[i].Chunk; c.Sequencer == r.id && c.Height >= highest.Height {
+			return nil
+		}
+	}
+	ctx, cancel := context.WithTimeout(r.working, resumeBodySearch)
+	defer cancel()
+	err := r.hold(ctx, message.Place{Sequencer: r.id, Height: highest.Height}, highest.Payload, archive.ForVote)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("replica: nobody has the body of our chunk of height %d, which validators know: %w", highest.Height, err)
+	}
+	return err
+}
