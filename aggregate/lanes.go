@@ -1,6 +1,8 @@
 package aggregate
 
 import (
+	"slices"
+
 	"github.com/lanecast/lanecast/internal/shrink"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -170,4 +172,20 @@ func (l *Lane) forget(s *slot) {
 	if l.found == s {
 		l.found = nil
 	}
+}
+
+// Of returns the highest ack of a validator in an epoch that waits in a slot, with its bytes copied;
+// false if there is none.
+func (l *Lane) Of(i wire.Participant, epoch uint64) (a wire.Ack, ok bool) {
+	for height, s := range l.slots {
+		for ; s != nil; s = s.next {
+			if s.epoch != epoch || !s.voted.Has(i) || s.choice[i] == 0 || ok && height < a.Chunk.Height {
+				continue
+			}
+			chunk := wire.Chunk{Sequencer: l.sequencer, Height: height, Payload: s.candidates[s.choice[i]-1].payload}
+			a, ok = wire.Ack{Chunk: chunk, Epoch: epoch, Participant: i, Signature: s.place(i)}, true
+		}
+	}
+	a.Signature = slices.Clone(a.Signature)
+	return a, ok
 }

@@ -14,11 +14,8 @@ import (
 // first epoch begins, or what it has fallen behind. They are verified first. If one does not
 // verify, or is of an unknown epoch, none is adopted and the error says why.
 //
-// In a process that is recovering from a lost journal, one call ends the recovery: its locks must
-// be all that a quorum of other validators know, the highest of each lane. From the moment that
-// they are durable the process signs again, on each lane only above what it may have signed before:
-// two heights above the lock, or height 1 of a lane without one. The errors are then also
-// ErrNoLocks and ErrIndispensable. Its own lane has ended.
+// In a process that is recovering from a lost journal, one call ends the recovery: it is [Engine.Recover]
+// with these locks alone, and its own lane has ended.
 //
 // After ctx's error the locks, which are copied, may still be adopted.
 func (e *Engine) Adopt(ctx context.Context, locks ...wire.Lock) error {

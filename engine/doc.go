@@ -163,7 +163,7 @@
 //	certificates_total, locks_total, faults_total, key_faults_total, e2e_duration_seconds
 //	epoch, peers, suspects, vote_bytes, dormant_lanes, parents_dropped_total
 //	limit_needed_ratio{field}
-//	recovering, abstaining_lanes, abstaining_height, own_lane_blocked{reason}
+//	recovering, abstaining_lanes, abstaining_height, own_lane_blocked{reason}, own_chunks_refused_total
 //	inbox_messages, inbox_dropped_total{reason}, intake_pauses_total
 //	statements_total, statements_waiting, splits_total, batch_statements, batch_duration_seconds
 //	journal_sync_duration_seconds, journal_sync_records, journal_volatile_bytes

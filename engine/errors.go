@@ -56,6 +56,12 @@ var (
 	// ErrIndispensable: a validator that recovers would have to abstain, and the others have no
 	// quorum without it. Change the validator set, or accept the risk with Config.RecoverUnsafe.
 	ErrIndispensable = core.ErrIndispensable
+	// ErrNotRecovering: Recover in a process that is not recovering from a lost journal, or has
+	// recovered.
+	ErrNotRecovering = core.ErrNotRecovering
+	// ErrResume: Recovery.Resume, and our own lane cannot go on from what was given. The error says
+	// what is missing.
+	ErrResume = core.ErrResume
 	// ErrNotDormant: only a lane whose sequencer is in no known epoch within bounds can be
 	// forgotten.
 	ErrNotDormant = errors.New("engine: the lane is not dormant")

@@ -106,6 +106,7 @@ var (
 	descAbstaining   = describe("abstaining_lanes", "Lanes on which nothing is acked yet, since the journal was lost.")
 	descAbstainingTo = describe("abstaining_height", "The highest height up to which nothing is acked on such a lane.")
 	descOwnLane      = describe("own_lane_blocked", "1 for what blocks our own lane, whatever the application does.", "reason")
+	descOwnChunks    = describe("own_chunks_refused_total", "Chunks that peers showed in a recovery as ours, without our signature.")
 	descSuspects     = describe("suspects", "Validators under suspicion.")
 	descVoteBytes    = describe("vote_bytes", "Memory of acks that wait for their quorum.")
 	descVolatile     = describe("journal_volatile_bytes", "Bytes that wait to become durable.")
@@ -165,7 +166,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 		descPropose, descDeclined, descBroadcast, descRebroadcast, descOwnAcks, descFaults, descKeyFaults, descEpoch, descPeers,
 		descInbox, descDropped, descPauses, descStatements, descWaiting, descSplits, descSuspects, descVoteBytes, descVolatile, descReports,
 		descOutbox, descOutboxDrops, descParents, descUnreported, descDormant, descRecovering, descAbstaining, descAbstainingTo,
-		descOwnLane, descNeeded, descCertMessages, descCertReceived, descBuild, descWorkers, descValidators, descWeight,
+		descOwnLane, descOwnChunks, descNeeded, descCertMessages, descCertReceived, descBuild, descWorkers, descValidators, descWeight,
 		descQuorum, descSequencers, descValidator, descTimely, descParentAcks, descJournal, descSegments,
 	} {
 		ch <- d
@@ -265,6 +266,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	for _, reason := range core.OwnLaneBlocks() {
 		gauge(descOwnLane, oneIf(s.counts.OwnLane == reason), reason.String())
 	}
+	counter(descOwnChunks, s.Counters.OwnChunksRefused)
 	counter(descParentAcks, s.counts.ParentsWithOurs, "included")
 	counter(descParentAcks, s.counts.ParentsWithoutOurs, "missing")
 	segments, bytes := e.journal.Size()

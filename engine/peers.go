@@ -71,7 +71,7 @@ func (m *message) release() {
 
 // drops counts what never reached the core. Whoever drops something adds to it.
 type drops struct {
-	peerFull, tooLarge, outbox, pauses atomic.Uint64
+	peerFull, tooLarge, outbox, pauses, ownChunks atomic.Uint64
 }
 
 // Peer returns the handle of an identity, before or while the engine runs: the same one every time,

@@ -73,6 +73,8 @@ type Counters struct {
 
 	InboxDropped  uint64 // messages refused at Deliver, over quota or too large
 	OutboxDropped uint64 // messages not handed to a Sender that is behind
+
+	OwnChunksRefused uint64 // chunks that Recover was given as ours, without our signature
 }
 
 // Tip returns the highest node accepted in a lane, without its parent, and false if there is none.
@@ -187,6 +189,8 @@ func (e *Engine) status() Status {
 			Splits:        checks.Splits,
 			InboxDropped:  e.drops.peerFull.Load() + e.drops.tooLarge.Load(),
 			OutboxDropped: e.drops.outbox.Load(),
+
+			OwnChunksRefused: e.drops.ownChunks.Load(),
 		},
 	}
 	s.counts.Broadcasts[core.Success] -= e.unsent

@@ -34,6 +34,7 @@ func (c *Core) certified(l *lane, lock wire.Lock) {
 		c.counts.Locks++
 		held.Position = c.records.append(recordLock, &lock)
 		c.reportLock(l, held, false)
+		c.closeMark(l)
 		l.votes.CloseBelow(l.base())
 		c.pruneCertificates(l)
 		c.releaseRest(l)

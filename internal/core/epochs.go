@@ -215,6 +215,13 @@ func (s *epochs) sequencersUpTo(newest uint64) map[wire.PublicKey]struct{} {
 	return all
 }
 
+// hadSequencer reports whether key is one of the sequencers of an epoch, which may be out of bounds,
+// and whether these are known.
+func (s *epochs) hadSequencer(number uint64, key wire.PublicKey) (had, known bool) {
+	list, known := s.sets.Sequencers(number)
+	return slices.Contains(list, key), known
+}
+
 // isSequencer reports whether key is one of the epoch's sequencers.
 func (e *epoch) isSequencer(key wire.PublicKey) bool {
 	_, ok := e.sequencers[key]
@@ -313,6 +320,7 @@ func (c *Core) SetEpoch(now time.Duration, number uint64) {
 	for _, l := range c.lanes.all() {
 		l.admitted = nil
 		l.votes.CloseOutOfBounds()
+		c.closeMark(l)
 		c.pruneCertificates(l)
 	}
 	c.retireLanes()

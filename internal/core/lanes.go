@@ -160,7 +160,7 @@ func (c *Core) lane(sequencer wire.PublicKey) *lane {
 	if l := c.lanes.find(&sequencer); l != nil {
 		return l
 	}
-	l := &lane{sequencer: sequencer, votes: c.votes.Lane(sequencer), mark: c.loss.marks[sequencer]}
+	l := &lane{sequencer: sequencer, votes: c.votes.Lane(sequencer), mark: c.loss.of(sequencer)}
 	c.lanes.add(l)
 	if c.cfg.Sequencer && sequencer == c.cfg.Identity {
 		c.own = l

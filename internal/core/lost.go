@@ -3,19 +3,16 @@ package core
 import (
 	"errors"
 	"fmt"
-	"math"
-	"slices"
-	"time"
 
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
 
-// A journal that was lost is replaced by what others know: docs/protocol.md 5.9 and 5.10. Until it
-// is, nothing is signed. Afterwards we ack on a lane only above the height up to which the lost
-// journal may have held acks of ours, and our own lane has ended. A journal that is not known to be
-// lost, but is shown a message of our own that is not in it, is older than the network: the process
-// stops.
+// A journal that was lost is replaced by what others know: docs/protocol.md 5.9, 5.10 and 7.5. Until
+// it is, nothing is signed. Afterwards we ack on a lane only above the height up to which the lost
+// journal may have held acks of ours (marks.go), and our own lane has ended, or is resumed
+// (resume.go). A journal that is not known to be lost, but is shown a message of our own that is not
+// in it, is older than the network: the process stops.
 
 var (
 	// ErrStaleJournal is a journal that does not hold what this identity has signed.
@@ -24,27 +21,28 @@ var (
 	ErrNoLocks = errors.New("core: a recovery needs the highest lock of each lane")
 	// ErrIndispensable is a recovery of a validator that the others cannot do without.
 	ErrIndispensable = errors.New("core: the others have no quorum without this validator, which would have to abstain")
+	// ErrNotRecovering is the end of a recovery in a process that is not recovering.
+	ErrNotRecovering = errors.New("core: this process is not recovering, or has recovered")
+	// ErrResume is a lane of our own that cannot be resumed from what is known.
+	ErrResume = errors.New("core: our own lane cannot be resumed from what is known")
 )
-
-// mark is the height of a lane up to which we do not ack. The zero value is none.
-type mark struct {
-	height uint64
-	set    bool
-	unsafe bool // the host took the risk: it only tells which messages of our own are no surprise
-}
-
-// covers reports whether an ack of ours at a height may have been in the journal that was lost.
-func (m mark) covers(height uint64) bool { return m.set && height <= m.height }
 
 // loss is what is known of a journal that was lost before this one.
 type loss struct {
-	known      bool                    // the journal's first record has been recovered
-	lost       bool                    // it says that an earlier journal was lost …
-	recovering bool                    // … and nothing has taken its place yet: nothing is signed
-	adopted    uint64                  // position of the record that ends recovering; 0 for none
-	marks      map[wire.PublicKey]mark // of lanes, from that record
-	verifying  bool                    // a message of our own that a peer shows is in verification
+	known      bool                      // the journal's first record has been recovered
+	lost       bool                      // it says that an earlier journal was lost …
+	recovering bool                      // … and nothing has taken its place yet: nothing is signed
+	adopted    uint64                    // position of the record that ends recovering; 0 for none
+	resumes    bool                      // our own lane goes on, from that record
+	marks      map[wire.PublicKey]mark   // of lanes, from that record and those of marks that were closed since
+	others     bool                      // lanes without one have an open mark, from that record
+	unsafe     bool                      // nothing is abstained from, from that record
+	closed     map[wire.PublicKey]uint64 // marks that were open
+	verifying  bool                      // a message of our own that a peer shows is in verification
 }
+
+// ended reports whether nothing may be signed for our own lane, nor sent on it.
+func (s *loss) ended() bool { return s.recovering || s.lost && !s.resumes }
 
 // begins takes the journal's first record.
 func (s *loss) begins(o *originRecord) {
@@ -54,10 +52,18 @@ func (s *loss) begins(o *originRecord) {
 
 // adopt takes the record that ends recovering once it is durable.
 func (s *loss) adopt(position uint64, r *recoveredRecord) {
-	s.adopted = position
-	s.marks = make(map[wire.PublicKey]mark, len(r.marks))
+	s.adopted, s.resumes, s.others, s.unsafe = position, r.resumes, r.others, r.unsafe
+	s.marks = make(map[wire.PublicKey]mark, len(r.marks)+len(r.open))
 	for _, m := range r.marks {
 		s.marks[m.sequencer] = mark{height: m.height, set: true, unsafe: r.unsafe}
+	}
+	for _, sequencer := range r.open {
+		m := s.marks[sequencer]
+		m.open, m.unsafe = true, r.unsafe
+		s.marks[sequencer] = m
+	}
+	for sequencer, height := range s.closed {
+		s.marks[sequencer] = mark{height: height, set: true, unsafe: r.unsafe}
 	}
 }
 
@@ -74,129 +80,17 @@ func (s *loss) durable(position uint64) bool {
 // mayHaveHeld reports whether a message of our own about a chunk may have been in the journal that
 // was lost. known says that the chunk's lane has a tip.
 func (s *loss) mayHaveHeld(chunk *wire.Chunk, known bool) bool {
-	m := s.marks[chunk.Sequencer]
+	m := s.of(chunk.Sequencer)
 	return s.recovering || m.covers(chunk.Height) ||
 		s.lost && !m.set && !known // a lane that nobody spoke of in the recovery
-}
-
-// abstains reports whether we must not ack at a height.
-func (l *lane) abstains(height uint64) bool { return !l.mark.unsafe && l.mark.covers(height) }
-
-// Abstaining returns on how many lanes of sequencers of now we do not ack yet, and the highest
-// height up to which.
-func (c *Core) Abstaining() (lanes int, to uint64) {
-	for sequencer, m := range c.loss.marks {
-		l := c.lanes.find(&sequencer)
-		if !m.unsafe && (l == nil && c.epochs.haveSequencer(sequencer) || l != nil && l.before(m)) {
-			lanes++
-			to = max(to, m.height)
-		}
-	}
-	return lanes, to
-}
-
-// before reports whether the lane has not passed a mark.
-func (l *lane) before(m mark) bool {
-	highest, certified := l.votes.Highest()
-	return m.covers(l.base()) && !(certified && highest == m.height)
 }
 
 // Recovering reports whether the journal was lost and nothing has been adopted in its place.
 func (c *Core) Recovering() bool { return c.loss.recovering }
 
-// Adopt takes locks that the caller has verified: docs/protocol.md 4.8. In a process that is
-// recovering it ends the recovery, once it is durable. The locks must then be all that is known,
-// the highest of each lane at least.
-func (c *Core) Adopt(now time.Duration, locks []wire.Lock) error {
-	if !c.enter(now) {
-		return nil
-	}
-	for i := range locks {
-		if _, ok := c.epochs.scheme(locks[i].Epoch); !ok {
-			return fmt.Errorf("core: lock of epoch %d: %w", locks[i].Epoch, wire.ErrUnknownEpoch)
-		}
-	}
-	ends := c.loss.recovering && c.loss.adopted == 0
-	var end recoveredRecord
-	if ends {
-		var err error
-		if end, err = c.endOfRecovery(locks); err != nil {
-			return err
-		}
-	}
-	for i := range locks {
-		l := c.lane(locks[i].Chunk.Sequencer)
-		lock := locks[i]
-		lock.Certificate = slices.Clone(lock.Certificate)
-		c.certified(l, lock)
-		if !c.running {
-			return c.halted // it has proven that the journal is stale
-		}
-	}
-	if ends {
-		c.loss.adopt(c.records.append(recordRecovered, &end), &end)
-		c.setMarks()
-	}
-	c.retireLanes()
-	return nil
-}
-
-// endOfRecovery fixes the marks. Whoever acked a height of a lane held the lock of the one below,
-// whose quorum held the lock of the one below that; so an honest one of a quorum that answers knows
-// of a lock at most two heights lower.
-func (c *Core) endOfRecovery(locks []wire.Lock) (recoveredRecord, error) {
-	r := recoveredRecord{unsafe: c.cfg.RecoverUnsafe}
-	if len(locks) == 0 {
-		return r, ErrNoLocks
-	}
-	if c.currentEpoch() == nil {
-		return r, fmt.Errorf("core: the current epoch %d: %w", c.epochs.current, wire.ErrUnknownEpoch)
-	}
-	_, last := c.epochs.bounds()
-	newest := c.epochs.current // that the network is known to have reached
-	for i := range locks {
-		newest = min(max(newest, locks[i].Epoch), last)
-	}
-	for number := c.epochs.current; ; number++ {
-		if e := c.inBounds(number); e != nil && e.member && !r.unsafe {
-			if e.set.Weight(e.me) > e.set.Tolerates() {
-				return r, fmt.Errorf("%w: one that recovers counts among the faulty ones, and the validators of epoch %d tolerate %d "+
-					"of a weight of %d, while this one weighs %d; change the validator set, or accept the risk with RecoverUnsafe",
-					ErrIndispensable, number, e.set.Tolerates(), e.scheme.Weights().Total(), e.set.Weight(e.me))
-			}
-		}
-		if number == last {
-			break
-		}
-	}
-	heights := make(map[wire.PublicKey]uint64)
-	for sequencer := range c.epochs.sequencersUpTo(newest) {
-		heights[sequencer] = 1 // as without a lock: height −1, and two more
-	}
-	for i := range locks {
-		chunk := &locks[i].Chunk
-		height := uint64(math.MaxUint64)
-		if chunk.Height < math.MaxUint64-2 {
-			height = chunk.Height + 2
-		}
-		heights[chunk.Sequencer] = max(heights[chunk.Sequencer], height)
-	}
-	for sequencer, height := range heights {
-		r.marks = append(r.marks, laneMark{sequencer, height})
-	}
-	slices.SortFunc(r.marks, func(a, b laneMark) int { return a.sequencer.Compare(b.sequencer) })
-	return r, nil
-}
-
-// setMarks makes the marks of a recovery known to the lanes.
-func (c *Core) setMarks() {
-	for _, l := range c.lanes.all() {
-		l.mark = c.loss.marks[l.sequencer]
-	}
-}
-
 // unknownToJournal reports whether a message of our own about a chunk is one that the journal
-// should hold and does not. l is the chunk's lane and may be nil.
+// should hold and does not. l is the chunk's lane and may be nil. Of nodes and certificates of our
+// own lane lacksOwn tells it.
 func (c *Core) unknownToJournal(l *lane, chunk *wire.Chunk) bool {
 	if c.loss.mayHaveHeld(chunk, l != nil && l.tip != nil) {
 		return false
@@ -218,12 +112,13 @@ func (c *Core) unknownToJournal(l *lane, chunk *wire.Chunk) bool {
 // provesLoss stops the process if a valid certificate proves that the journal lacks what we have
 // signed: it is one of our own lane above our tip, or names us as a signer above the lane's tip.
 func (c *Core) provesLoss(l *lane, lock *wire.Lock) bool {
-	if !c.unknownToJournal(l, &lock.Chunk) {
-		return false
-	}
-	if l == c.own && l != nil {
+	if l == c.own && c.lacksOwn(&lock.Chunk) {
+		c.faults.compareTip(l, *lock)
 		c.halt(fmt.Errorf("%w: our lane is certified at height %d", ErrStaleJournal, lock.Chunk.Height))
 		return true
+	}
+	if l == c.own || !c.unknownToJournal(l, &lock.Chunk) {
+		return false
 	}
 	// A lane that nothing is known of, and whose sequencer is in no set, was forgotten or is
 	// adopted by a joiner.
@@ -262,7 +157,7 @@ type ownMessage struct {
 // ownNode takes a node of our own lane from whatever peer. It says nothing new, unless our journal
 // lacks it.
 func (c *Core) ownNode(from *Peer, n *wire.Node) Outcome {
-	if !c.unknownToJournal(c.own, &n.Chunk) {
+	if !c.lacksOwn(&n.Chunk) {
 		return WrongPeer
 	}
 	proposal := n.Proposal()
@@ -300,7 +195,15 @@ func (c *Core) ownVerdict(j job, v *verify.Verdict) {
 		j.own.from.ownNext = c.now + c.cfg.BadNodeInterval
 		return
 	}
-	if c.unknownToJournal(c.lanes.find(&chunk.Sequencer), chunk) {
+	unknown := false
+	if proposal := v.Statement.Proposal; proposal == nil {
+		unknown = c.unknownToJournal(c.lanes.find(&chunk.Sequencer), chunk)
+	} else if unknown = c.own != nil && c.lacksOwn(chunk); unknown {
+		if t := c.own.tip; t != nil && t.chunk().Height == chunk.Height {
+			c.faults.conflict(c.own, &wire.Conflict{Proposal: t.proposal, Other: *proposal})
+		}
+	}
+	if unknown {
 		c.halt(fmt.Errorf("%w: a peer showed %s of ours for height %d of sequencer %s",
 			ErrStaleJournal, j.own.what, chunk.Height, chunk.Sequencer))
 	}

@@ -17,6 +17,7 @@ type pendingNode struct {
 	// onlyProposal: at the tip's height with another payload. It can be evidence, never a tip.
 	onlyProposal bool
 	proposedAt   time.Duration // when ours
+	resumed      bool          // it is ours, from a journal that was lost
 }
 
 // Node takes a node from a peer: docs/protocol.md 4.2. The message is read during the call and not

@@ -125,7 +125,7 @@ func (c *Core) PeerConnected(now time.Duration, peer *Peer) {
 	peer.greetNext = c.now + c.cfg.AckInterval
 	to := []wire.PublicKey{peer.id}
 	first, _ := c.epochs.bounds()
-	if c.isSequencerNow() {
+	if c.isSequencerNow() && !c.loss.ended() {
 		if t := c.own.tip; t != nil && t.durable && !c.own.certifiedSince(first) {
 			send := c.effects.emit(SendNode)
 			send.Recipients, send.Bytes, send.Alone = to, t.bytes, true

@@ -10,8 +10,8 @@ const (
 	OwnLaneFree OwnLane = iota
 	// OwnLaneRecovering: the journal was lost, and nothing has been adopted yet.
 	OwnLaneRecovering
-	// OwnLaneEnded: the journal was lost, and the lane ended with it. The sequencer goes on under a
-	// new key.
+	// OwnLaneEnded: the journal was lost, and the lane ended with it, since it was not resumed. The
+	// sequencer goes on under a new key.
 	OwnLaneEnded
 	// OwnLaneBehind: more validators than may be faulty have acked the lane above our tip. The
 	// journal is older than the network.
@@ -42,7 +42,7 @@ func (c *Core) ownLane() OwnLane {
 		return OwnLaneFree
 	case c.loss.recovering:
 		return OwnLaneRecovering
-	case c.loss.lost:
+	case c.loss.ended():
 		return OwnLaneEnded
 	}
 	t := c.own.tip
@@ -118,7 +118,7 @@ func (s *claims) highest() (height uint64) {
 
 // claim notes that a validator has acked a chunk of our own lane.
 func (c *Core) claim(from *Peer, chunk *wire.Chunk) {
-	if c.unknownToJournal(c.own, chunk) && c.claims.add(from.id, chunk) {
+	if c.lacksOwn(chunk) && c.claims.add(from.id, chunk) {
 		c.countClaims()
 	}
 }

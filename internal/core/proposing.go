@@ -238,7 +238,7 @@ func (l *lane) newestUpTo(current, first uint64, chunk wire.Chunk) *aggregate.Ce
 // is none: we must be a sequencer, and the chunk below, if any, must be certified. The parent has
 // the newest certificate that is held for it.
 func (c *Core) nextChunk() (height uint64, parent wire.Parent, may bool) {
-	if c.loss.lost || !c.isSequencerNow() {
+	if c.loss.ended() || !c.isSequencerNow() {
 		return 0, parent, false
 	}
 	below, ok, empty := c.own.below()
@@ -377,6 +377,9 @@ type rebroadcast struct {
 // broadcast spreads our tip, payload and node, to the validators. It repeats itself until the tip
 // is certified.
 func (c *Core) broadcast(l *lane, again bool) {
+	if c.loss.ended() {
+		return
+	}
 	before, timeout, status := c.rebroadcast.paused, c.cfg.RebroadcastTimeout, Success
 	switch e := c.currentEpoch(); {
 	case e != nil && e.isSequencer(c.cfg.Identity):

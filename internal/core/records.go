@@ -19,6 +19,7 @@ import (
 //	0x05 ‖ …             the end of a recovery, see recoveredRecord
 //	0x06 ‖ …             a dormant lane, see restRecord
 //	0x07 ‖ varint        all locks with records up to this position have been reported
+//	0x08 ‖ …             a mark that was open in the end of a recovery, see laneMark
 //
 // A lane lives on its newest tip and the certificates that aggregate.Lane holds; records of all
 // others are released, those of locks once they have been reported. Records may come back in any
@@ -31,6 +32,7 @@ const (
 	recordRecovered byte = 0x05
 	recordRest      byte = 0x06
 	recordReported  byte = 0x07
+	recordMark      byte = 0x08
 )
 
 var (
@@ -136,48 +138,113 @@ func (o *originRecord) check(cfg *Config) error {
 
 // recoveredRecord ends a recovery, and fixes the marks of docs/protocol.md 5.10:
 //
-//	flags: 1 if the host took the risk not to abstain ‖ (sequencer [32] ‖ varint height)*
+//	flags ‖ varint number of marks, if flags has 8 ‖ (sequencer [32] ‖ varint height)* ‖ (sequencer [32])* of open marks
+//
+// Flag 1 says that the host took the risk not to abstain, 2 that our own lane goes on, 4 that all
+// lanes without a mark have an open one, and 8 that there are open ones.
 type recoveredRecord struct {
-	unsafe bool
-	marks  []laneMark // ascending by sequencer
+	unsafe, resumes, others bool
+	marks                   []laneMark       // ascending by sequencer
+	open                    []wire.PublicKey // ascending
 }
 
+const (
+	recoveredUnsafe  byte = 1
+	recoveredResumes byte = 2
+	recoveredOthers  byte = 4
+	recoveredOpen    byte = 8
+)
+
 // laneMark is the height of a lane up to which the journal that was lost may have held acks of
-// ours.
+// ours:
+//
+//	sequencer [32] ‖ varint height
 type laneMark struct {
 	sequencer wire.PublicKey
 	height    uint64
 }
 
+func (m *laneMark) AppendTo(dst []byte) []byte {
+	return wire.AppendUvarint(append(dst, m.sequencer[:]...), m.height)
+}
+
+// read reads a mark and returns what comes after it.
+func (m *laneMark) read(b []byte) (rest []byte, err error) {
+	if len(b) < len(m.sequencer) {
+		return nil, errShape
+	}
+	b = b[copy(m.sequencer[:], b):]
+	height, n := binary.Uvarint(b)
+	if n <= 0 {
+		return nil, errShape
+	}
+	m.height = height
+	return b[n:], nil
+}
+
+func (m *laneMark) decode(b []byte) error {
+	rest, err := m.read(b)
+	if err == nil && len(rest) > 0 {
+		err = errShape
+	}
+	return err
+}
+
 func (r *recoveredRecord) AppendTo(dst []byte) []byte {
 	var flags byte
-	if r.unsafe {
-		flags = 1
+	for flag, set := range map[byte]bool{
+		recoveredUnsafe: r.unsafe, recoveredResumes: r.resumes, recoveredOthers: r.others, recoveredOpen: len(r.open) > 0,
+	} {
+		if set {
+			flags |= flag
+		}
 	}
 	dst = append(dst, flags)
+	if len(r.open) > 0 {
+		dst = wire.AppendUvarint(dst, uint64(len(r.marks)))
+	}
 	for i := range r.marks {
-		dst = wire.AppendUvarint(append(dst, r.marks[i].sequencer[:]...), r.marks[i].height)
+		dst = r.marks[i].AppendTo(dst)
+	}
+	for i := range r.open {
+		dst = append(dst, r.open[i][:]...)
 	}
 	return dst
 }
 
 func (r *recoveredRecord) decode(b []byte) error {
-	if len(b) == 0 || b[0] > 1 {
+	if len(b) == 0 || b[0]&^(recoveredUnsafe|recoveredResumes|recoveredOthers|recoveredOpen) != 0 {
 		return errShape
 	}
-	r.unsafe = b[0] == 1
-	for b = b[1:]; len(b) > 0; {
-		var m laneMark
-		if len(b) < len(m.sequencer) {
-			return errShape
-		}
-		b = b[copy(m.sequencer[:], b):]
-		height, n := binary.Uvarint(b)
+	flags := b[0]
+	b = b[1:]
+	r.unsafe, r.resumes, r.others = flags&recoveredUnsafe != 0, flags&recoveredResumes != 0, flags&recoveredOthers != 0
+	most := uint64(len(b))
+	if flags&recoveredOpen != 0 {
+		marks, n := binary.Uvarint(b)
 		if n <= 0 {
 			return errShape
 		}
-		m.height, b = height, b[n:]
-		r.marks = append(r.marks, m)
+		most, b = marks, b[n:]
+	}
+	for len(b) > 0 && uint64(len(r.marks)) < most {
+		var m laneMark
+		rest, err := m.read(b)
+		if err != nil {
+			return err
+		}
+		r.marks, b = append(r.marks, m), rest
+	}
+	if flags&recoveredOpen != 0 && (uint64(len(r.marks)) < most || len(b) == 0) {
+		return errShape
+	}
+	for len(b) > 0 {
+		var open wire.PublicKey
+		if len(b) < len(open) {
+			return errShape
+		}
+		b = b[copy(open[:], b):]
+		r.open = append(r.open, open)
 	}
 	return nil
 }
@@ -300,11 +367,13 @@ const (
 	RecoveredRecord   = RecordKind(recordRecovered)
 	DormantRecord     = RecordKind(recordRest)
 	ReportedRecord    = RecordKind(recordReported)
+	MarkRecord        = RecordKind(recordMark)
 )
 
 var recordNames = map[RecordKind]string{
 	TipRecord: "tip", CertificateRecord: "certificate", OriginRecord: "first record", ProposalRecord: "proposal",
 	RecoveredRecord: "end of a recovery", DormantRecord: "dormant lane", ReportedRecord: "locks reported",
+	MarkRecord: "mark",
 }
 
 func (k RecordKind) String() string {
@@ -365,6 +434,10 @@ func DescribeRecord(rec []byte) (RecordInfo, error) {
 		err = new(recoveredRecord).decode(body)
 	case recordReported:
 		err = new(reportedThrough).decode(body)
+	case recordMark:
+		var m laneMark
+		err = m.decode(body)
+		info.Sequencer = m.sequencer
 	default:
 		return RecordInfo{}, fmt.Errorf("%w: kind %#x", ErrRecord, rec[0])
 	}

@@ -120,6 +120,13 @@ func (c *Core) Recover(position uint64, rec []byte) error {
 		c.loss.adopt(position, &r)
 		c.loss.durable(position)
 		c.setMarks()
+	case recordMark:
+		var m laneMark
+		if err := m.decode(body); err != nil {
+			return bad("mark", err)
+		}
+		c.loss.close(m)
+		c.setMarks()
 	case recordRest:
 		var rest restRecord
 		if err := rest.decode(body); err != nil {
@@ -233,6 +240,7 @@ func (c *Core) Start(now time.Duration, epoch, next uint64) {
 	}
 	c.lanes.compact()
 	for _, l := range c.lanes.all() {
+		c.closeMark(l)
 		c.askVerify(l)
 	}
 	c.sendLastCertificate()

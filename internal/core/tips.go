@@ -94,11 +94,14 @@ func (c *Core) setTip(l *lane, p *pendingNode) {
 	c.calls.cancel(&l.signatures)
 	l.votes.CloseBelow(l.base())
 	c.pruneCertificates(l)
-	if p.from != nil {
+	if l == c.own {
+		t.bytes = p.message
+	}
+	if p.from != nil || p.resumed {
 		c.volatile.push(t.position, l)
 		return
 	}
-	t.durable, t.bytes = true, p.message
+	t.durable = true
 	t.proposed, t.proposedAt = true, p.proposedAt
 	c.proposer.accepted()
 	c.dropClaims()
@@ -120,6 +123,7 @@ func (c *Core) Durable(now time.Duration, position uint64) {
 	}
 	if c.loss.durable(position) {
 		c.acknowledgeAll()
+		c.restartProposing() // if our own lane goes on
 	}
 }
 

@@ -1,0 +1,102 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lanecast/lanecast/internal/core"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// Recovery is what other validators know, for a process whose journal was lost: docs/protocol.md 5.10
+// and 7.5. Their answers have to be of other validators whose weight is a quorum, in the current epoch
+// and in every known one within bounds; with Resume, of every validator of these epochs.
+type Recovery struct {
+	// Locks are at least the highest lock of each lane that anybody knows, of whatever known epoch.
+	// Of our own lane they are all that is known, the parents of our nodes that validators showed among
+	// them. Those of epochs from EpochsBack below the current one on are adopted. Older ones say where
+	// we abstain, and nothing else: retired keys may have leaked.
+	Locks []wire.Lock
+	// Unknown are locks of epochs whose sets are not known, so that they cannot be verified. On their
+	// lanes nothing is acked until a lock of an epoch within bounds is held, and then only above two
+	// heights more than that. One that names a lane of which Locks has a lock within bounds changes
+	// nothing. Of lanes of sequencers that are in no known epoch 4096 are kept. If there are more, it is
+	// as if they named every such lane.
+	Unknown []wire.Subject
+	// Own are the chunks with our signature that validators showed. Those whose signature is not ours
+	// are dropped and counted.
+	Own []wire.Proposal
+	// Resume has our own lane go on, above its highest lock, or with the highest chunk of Own, which is
+	// sent again until it is certified. Without it the lane has ended. That is never wrong, and Resume
+	// may be: if every validator that has a higher chunk of ours hides it, or has lost it, we sign
+	// another one for its height. Anybody who has both can prove that (see [VerifyEvidence]). The process
+	// stops with [ErrStaleJournal] when it is shown the first one, and is then to be recovered without
+	// Resume.
+	Resume bool
+}
+
+// Recover ends the recovery of a process whose journal was lost. From the moment that all of it is
+// durable the process signs again: it acks on each lane only above what it may have acked before, two
+// heights above the lock of Locks, or above height 1 of a lane without one. After a crash before that
+// it is recovering still, or has recovered altogether.
+//
+// The locks are verified first. If one does not verify, or is of an unknown epoch, nothing happens and
+// the error says why. The other errors are [ErrNoLocks], [ErrIndispensable], [ErrNotRecovering], and
+// [ErrResume] when our own lane cannot go on: the error says what is missing, and Recover may be called
+// again, with more or without Resume. Two payloads with our signature at one height are no error: the
+// lane ends, a Conflict is reported and the log says so.
+//
+// After ctx's error what was given, which is copied, may still be adopted.
+func (e *Engine) Recover(ctx context.Context, r Recovery) error {
+	given := core.Recovery{Locks: slices.Clone(r.Locks), Unknown: slices.Clone(r.Unknown), Resume: r.Resume}
+	for i := range given.Locks {
+		given.Locks[i].Certificate = slices.Clone(given.Locks[i].Certificate)
+	}
+	if err := e.verifyAll(ctx, given.Locks); err != nil {
+		return err
+	}
+	for i := range r.Own {
+		if p := &r.Own[i]; p.Chunk.Sequencer == e.cfg.Identity && e.chunks.Verify(p) {
+			given.Own = append(given.Own, *p)
+		}
+	}
+	if dropped := len(r.Own) - len(given.Own); dropped > 0 {
+		e.drops.ownChunks.Add(uint64(dropped))
+		e.log.Warn("peers showed chunks as ours that do not have our signature", "chunks", dropped)
+	}
+	recovered, err := ask(ctx, e, func() error { return e.endRecovery(&given) })
+	if err != nil {
+		return err
+	}
+	return recovered
+}
+
+// endRecovery runs on the loop.
+func (e *Engine) endRecovery(r *core.Recovery) error {
+	if err := e.core.EndRecovery(time.Since(e.began), r); err != nil {
+		return fmt.Errorf("engine: recovering: %w", err)
+	}
+	e.log.Info("what others know takes the place of the lost journal, once it is durable", "locks", len(r.Locks),
+		"locks of unknown epochs", len(r.Unknown), "chunks of ours", len(r.Own), "resume", r.Resume)
+	e.warnOfAbstaining()
+	return nil
+}
+
+// OwnChunk returns what this process can show of another identity, to a peer that asks what is known
+// of it (own chunk request): the highest node of its lane, and its highest ack, whatever the lane, among
+// those that wait for a quorum. Each is nil without one. The node's Parent.Certificate is nil above
+// height 0 if the certificate of its parent is not held. The ack may not have been verified. Both are the
+// caller's. Acks in certificates, which name their signers, are not looked for.
+func (e *Engine) OwnChunk(ctx context.Context, identity wire.PublicKey) (node *wire.Node, ack *wire.Ack, err error) {
+	type shown struct {
+		node *wire.Node
+		ack  *wire.Ack
+	}
+	s, err := ask(ctx, e, func() (s shown) {
+		s.node, s.ack = e.core.Shown(identity)
+		return s
+	})
+	return s.node, s.ack, err
+}
