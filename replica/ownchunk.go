@@ -86,7 +86,7 @@ func (r *Replica) showEngine(ctx context.Context, p *peer, own *message.OwnChunk
 	if err != nil {
 		return false, err
 	}
-	if own.Node != nil {
+	if n := own.Node; n != nil && (!n.HasParent() || len(n.Parent.Certificate) > 0) { // else of a lane that was dormant there
 		if above, err := r.aboveTip(ctx, &own.Node.Chunk); err != nil {
 			return false, err
 		} else if above {

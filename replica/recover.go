@@ -28,9 +28,9 @@ const (
 	recoveryInterval = time.Second
 	// recoveryTell is how often the log says what a recovery waits for.
 	recoveryTell = 30 * time.Second
-	// maxUnknown is how many lanes with locks of unknown epochs one validator may name. The answer of
-	// one that names more does not count.
-	maxUnknown = 4096
+	// maxUnknown is how many lanes with locks of unknown epochs are kept, besides those of members: one
+	// more than the engine tells apart.
+	maxUnknown = 4097
 	// resumeSettle is how long a validator has been connected before it is asked, where our lane is to
 	// be resumed: a node that we had sent it before may still be on its way to its engine.
 	resumeSettle = 5 * time.Second
@@ -48,7 +48,8 @@ type recovery struct {
 	asking   map[wire.PublicKey]bool         // validators that a request is open at
 	pause    map[wire.PublicKey]time.Time    // validators that are not asked before, since they failed
 	answered map[wire.PublicKey]bool         // validators whose whole answer has been taken
-	locks    map[wire.PublicKey]wire.Lock    // by lane, the highest that verified
+	locks    map[wire.PublicKey]wire.Lock    // of other lanes, the highest that verified
+	ownLocks map[wire.Subject]wire.Lock      // of our own lane, all that verified; two of each validator at most
 	unknown  map[wire.PublicKey]wire.Subject // by lane, the highest of an unknown epoch
 	own      map[wire.Proposal]bool          // chunks of our own lane, their signatures not verified
 }
@@ -63,7 +64,7 @@ type answer struct {
 func newRecovery() *recovery {
 	return &recovery{
 		wake: make(chan struct{}, 1), met: make(map[*peer]time.Time), asking: make(map[wire.PublicKey]bool), pause: make(map[wire.PublicKey]time.Time),
-		answered: make(map[wire.PublicKey]bool), locks: make(map[wire.PublicKey]wire.Lock),
+		answered: make(map[wire.PublicKey]bool), locks: make(map[wire.PublicKey]wire.Lock), ownLocks: make(map[wire.Subject]wire.Lock),
 		unknown: make(map[wire.PublicKey]wire.Subject), own: make(map[wire.Proposal]bool),
 	}
 }
@@ -86,7 +87,7 @@ func (r *Replica) recoverIfLost() {
 func (r *Replica) recover() {
 	c := newRecovery()
 	for _, k := range r.Heads() { // of an archive that was not lost
-		c.locks[k.Chunk.Sequencer] = k
+		c.add(r.id, k)
 	}
 	ticker := time.NewTicker(recoveryInterval)
 	defer ticker.Stop()
@@ -104,7 +105,9 @@ func (r *Replica) recover() {
 			if err == nil || r.working.Err() != nil {
 				return
 			}
-			missing = err.Error()
+			if missing = err.Error(); errors.Is(err, engine.ErrResume) {
+				c.forgetAnswers() // more may be known meanwhile
+			}
 		}
 		if time.Since(told) >= recoveryTell {
 			told = time.Now()
@@ -200,7 +203,7 @@ func (r *Replica) askForRecovery(c *recovery, p *peer) {
 		c.mu.Lock()
 		delete(c.asking, p.id)
 		if err == nil {
-			c.take(p.id, a)
+			c.take(r.id, p.id, a)
 		} else {
 			pause := recoveryInterval
 			if errors.Is(err, errWrong) {
@@ -238,12 +241,10 @@ func (c *recovery) meet(peers []*peer) {
 }
 
 // take takes the answer of a validator. mu is held.
-func (c *recovery) take(from wire.PublicKey, a *answer) {
+func (c *recovery) take(own, from wire.PublicKey, a *answer) {
 	c.answered[from] = true
 	for _, k := range a.locks {
-		if known, ok := c.locks[k.Chunk.Sequencer]; !ok || higher(k.Subject(), known.Subject()) {
-			c.locks[k.Chunk.Sequencer] = k
-		}
+		c.add(own, k)
 	}
 	for _, s := range a.unknown {
 		if known, ok := c.unknown[s.Chunk.Sequencer]; !ok || higher(s, known) {
@@ -253,6 +254,37 @@ func (c *recovery) take(from wire.PublicKey, a *answer) {
 	for _, p := range a.own {
 		c.own[p] = true
 	}
+}
+
+// forgetAnswers has all validators asked again, what they have told notwithstanding.
+func (c *recovery) forgetAnswers() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id := range c.answered {
+		c.pause[id] = time.Now().Add(recoveryInterval)
+	}
+	clear(c.answered)
+}
+
+// add takes a lock that verified, if it says something new.
+func (c *recovery) add(own wire.PublicKey, k wire.Lock) {
+	switch {
+	case !c.news(own, &k):
+	case k.Chunk.Sequencer == own:
+		c.ownLocks[k.Subject()] = k
+	default:
+		c.locks[k.Chunk.Sequencer] = k
+	}
+}
+
+// news reports whether a lock says something new.
+func (c *recovery) news(own wire.PublicKey, k *wire.Lock) bool {
+	if k.Chunk.Sequencer == own {
+		_, known := c.ownLocks[k.Subject()]
+		return !known
+	}
+	known, ok := c.locks[k.Chunk.Sequencer]
+	return !ok || higher(k.Subject(), known.Subject())
 }
 
 // higher reports whether a is of a greater height than b, or of the same and of a newer epoch.
@@ -270,7 +302,7 @@ func (r *Replica) answerOf(c *recovery, p *peer) (*answer, error) {
 		}
 	}
 	request := message.TipsRequest{}
-	for {
+	for range maxPages {
 		ctx, cancel := context.WithTimeout(r.working, r.cfg.RequestTimeout)
 		got, err := r.transport.Request(ctx, p.id, message.TipsRequestType, request.AppendTo(nil))
 		cancel()
@@ -287,6 +319,7 @@ func (r *Replica) answerOf(c *recovery, p *peer) (*answer, error) {
 		}
 		request.After = after
 	}
+	return nil, fmt.Errorf("%w: more than %d pages of tips", errWrong, maxPages)
 }
 
 // takeOwnForRecovery asks a validator for the highest node of our lane. Its parent is a lock, unless
@@ -302,7 +335,7 @@ func (r *Replica) takeOwnForRecovery(c *recovery, a *answer, p *peer) error {
 		return fmt.Errorf("%w: a node of ours at height %d that we did not sign", errWrong, n.Chunk.Height)
 	}
 	a.own = append(a.own, proposal)
-	if !n.HasParent() {
+	if len(n.Parent.Certificate) == 0 {
 		return nil
 	}
 	below := n.ParentSubject()
@@ -325,20 +358,19 @@ func (r *Replica) takePageForRecovery(c *recovery, a *answer, m network.Message,
 	if after != nil && first != nil && first.Compare(*after) <= 0 {
 		return false, nil, fmt.Errorf("%w: lanes not in ascending order from page to page", errWrong)
 	}
-	if a.unknown = append(a.unknown, page.Unknown...); len(a.unknown) > maxUnknown {
-		return false, nil, fmt.Errorf("%w: locks of unknown epochs of more than %d lanes", errWrong, maxUnknown)
+	for _, s := range page.Unknown {
+		if len(a.unknown) < maxUnknown || r.isMember(s.Chunk.Sequencer) {
+			a.unknown = append(a.unknown, s)
+		}
 	}
 	return page.More, last, r.takeForRecovery(c, a, page.Locks)
 }
 
-// takeForRecovery verifies locks and takes them if all are valid, with copies of their certificates. Of
-// one that is no higher than another of its lane nothing is looked at.
+// takeForRecovery verifies locks and takes them if all are valid, with copies of their certificates. One
+// that says nothing new is passed over.
 func (r *Replica) takeForRecovery(c *recovery, a *answer, locks []wire.Lock) error {
 	c.mu.Lock()
-	locks = slices.DeleteFunc(locks, func(k wire.Lock) bool {
-		known, ok := c.locks[k.Chunk.Sequencer]
-		return ok && !higher(k.Subject(), known.Subject())
-	})
+	locks = slices.DeleteFunc(locks, func(k wire.Lock) bool { return !c.news(r.id, &k) })
 	c.mu.Unlock()
 	if len(locks) == 0 {
 		return nil
@@ -384,8 +416,8 @@ func (a anyEpoch) Format(epoch uint64) (wire.Format, bool) {
 func (r *Replica) endRecovery(c *recovery) error {
 	c.mu.Lock()
 	what := engine.Recovery{
-		Locks: slices.Collect(maps.Values(c.locks)), Unknown: slices.Collect(maps.Values(c.unknown)),
-		Own: slices.Collect(maps.Keys(c.own)), Resume: r.cfg.Resume,
+		Locks:   slices.AppendSeq(slices.Collect(maps.Values(c.locks)), maps.Values(c.ownLocks)),
+		Unknown: slices.Collect(maps.Values(c.unknown)), Own: slices.Collect(maps.Keys(c.own)), Resume: r.cfg.Resume,
 	}
 	c.mu.Unlock()
 	if what.Resume {
@@ -397,7 +429,7 @@ func (r *Replica) endRecovery(c *recovery) error {
 			what.Resume = false
 		}
 	}
-	if err := r.engine.Recover(r.working, what); err != nil {
+	if err := r.engine.Recover(r.working, what); err != nil && !errors.Is(err, engine.ErrNotRecovering) {
 		return err
 	}
 	r.recovering.Store(false)

@@ -13,8 +13,11 @@ var (
 	certificate  = []layout.Field{layout.U64("participants"), layout.Fixed("signers", 1), layout.Fixed("signature", 48)}
 	chunkLayout  = []layout.Field{layout.Fixed("sequencer", 32), layout.Varint("height", math.MaxUint64), layout.Fixed("payload", 32)}
 	lockLayout   = join(chunkLayout, []layout.Field{layout.Varint("epoch", math.MaxUint64)}, certificate)
-	parentLayout = join([]layout.Field{layout.Fixed("payload", 32), layout.Varint("epoch", math.MaxUint64)}, certificate)
-	nodeLayout   = join(chunkLayout, []layout.Field{layout.Fixed("signature", 64), layout.Option("parent", parentLayout...)})
+	bareParent   = []layout.Field{layout.Fixed("payload", 32), layout.Varint("epoch", math.MaxUint64)}
+	parentLayout = join(bareParent, certificate)
+	nodeHead     = join(chunkLayout, []layout.Field{layout.Fixed("signature", 64)})
+	nodeLayout   = join(nodeHead, []layout.Field{layout.Option("parent", parentLayout...)})
+	bareNode     = join(nodeHead, []layout.Field{layout.Option("parent", bareParent...)})
 	ackLayout    = join(chunkLayout, []layout.Field{
 		layout.Varint("epoch", math.MaxUint64), layout.Varint("participant", math.MaxUint32), layout.Fixed("signature", 48),
 	})
@@ -130,6 +133,9 @@ func ownNodeHolds(option any) bool {
 		return true
 	}
 	b, _ := hex.DecodeString(digits(option, "node"))
+	if bare, err := bareNode.Read(b); err == nil && bare["parent"] != nil {
+		return number(bare, "height") > 0 // the parent's certificate is not held any more
+	}
 	node, err := nodeLayout.Read(b)
 	if err != nil {
 		return false

@@ -8,7 +8,8 @@ import (
 )
 
 // OwnChunk answers an own chunk request with what is known of the asker: 0x00, or 0x01 ‖ varint u32
-// length ‖ Node ‖ 0x00, or 0x01 ‖ Ack.
+// length ‖ Node ‖ 0x00, or 0x01 ‖ Ack. The certificate of the node's parent has no bytes if the answerer
+// does not hold it any more.
 type OwnChunk struct {
 	Node *wire.Node // the highest of the asker's lane; nil if none is known
 	Ack  *wire.Ack  // the asker's highest; nil if none is known
@@ -57,9 +58,11 @@ func (o *OwnChunk) decode(b []byte, formats wire.Formats, anyEpoch bool) error {
 		n := r.count(math.MaxUint32, 1, "node length")
 		if node := r.take(n, "node"); r.err == nil {
 			o.Node = new(wire.Node)
-			err := o.Node.Decode(node, formats)
-			if anyEpoch && errors.Is(err, wire.ErrUnknownEpoch) {
-				err = o.Node.DecodeStored(node)
+			err := o.Node.DecodeStored(node)
+			if err == nil && len(o.Node.Parent.Certificate) > 0 {
+				if err = o.Node.Decode(node, formats); anyEpoch && errors.Is(err, wire.ErrUnknownEpoch) {
+					err = o.Node.DecodeStored(node)
+				}
 			}
 			r.part(0, err)
 		}
