@@ -1,0 +1,248 @@
+package replica_test
+
+import (
+	"context"
+	"encoding/binary"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/lanecast/lanecast/internal/simnet"
+	"github.com/lanecast/lanecast/network"
+	"github.com/lanecast/lanecast/replica"
+	"github.com/lanecast/lanecast/replica/internal/message"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// ask sends a request and returns the answer; nil if there is none within two seconds.
+func (s *stranger) ask(to wire.PublicKey, t network.Type, request []byte) *network.Message {
+	ctx, cancel := context.WithTimeout(s.ctx, 2*time.Second)
+	defer cancel()
+	answer, err := s.Request(ctx, to, t, request)
+	if err != nil {
+		return nil
+	}
+	return &answer
+}
+
+// docs/protocol.md 8.3: «own chunk names what the answerer still holds: the node at the top of the
+// asker's lane […]; a peer is answered at most once a second».
+func TestRule8_3_APeerIsToldOfItsOwnChunkOnceASecond(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 4, lan)
+		for i := range 3 {
+			c.start(i, newChain(c.ids[i], 100, 0))
+		}
+		m := makeBody(c.ids[3], 0, wire.Digest{}, bodyOf(c.ids[3], 0, 100), nil)
+		s := c.stranger(c.ids[3], has(m))
+		defer s.stop()
+		s.awaits(c.ids[:3]...)
+		own := func() *message.OwnChunk {
+			answer := s.ask(c.ids[0], message.OwnChunkRequestType, nil)
+			if answer == nil {
+				return nil
+			}
+			defer answer.Buffer.Release()
+			o := new(message.OwnChunk)
+			if err := o.Decode(answer.Buffer.Bytes(), wire.SameFormat(c.set.Scheme.Format())); err != nil {
+				t.Fatal(err)
+			}
+			return o
+		}
+		if o := own(); o == nil || o.Node != nil || o.Ack != nil {
+			t.Errorf("before anything was sent: %+v", o)
+		}
+		c.propose(s, 0, m.digest, nil, c.ids[:3]...)
+		time.Sleep(500 * time.Millisecond)
+		if o := own(); o != nil {
+			t.Errorf("half a second later: %+v", o)
+		}
+		time.Sleep(time.Second)
+		if o := own(); o == nil || o.Node == nil || o.Node.Chunk.Payload != m.digest {
+			t.Errorf("after a node: %+v", o)
+		}
+		c.stopAll()
+	})
+}
+
+// docs/protocol.md 5.10: «Whoever acked h held the lock of h − 1, whose quorum held that of h − 2; an
+// honest one of the answering validators of 7.5 knows it»: what it has certified counts, also where its
+// host has not taken the report yet.
+func TestRule5_10_TheAnswerToARecoveryIsWhatTheEngineHolds(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 4, lan)
+		var stuck atomic.Bool
+		free := make(chan struct{})
+		c.tune = func(i int, config *replica.Config) {
+			if i == 0 {
+				config.TipInterval = time.Hour // nobody else tells it
+				config.Report = func(context.Context, wire.Activity) error {
+					if stuck.Load() {
+						<-free
+					}
+					return nil
+				}
+			}
+		}
+		for i := range 3 {
+			c.start(i, newChain(c.ids[i], 100, 3))
+		}
+		s := c.stranger(c.ids[3], nil)
+		defer s.stop()
+		s.awaits(c.ids[:3]...)
+		c.eventually(30*time.Second, "three lanes are handed over", c.grownTo(3, []int{0, 1, 2}, []int{0, 1, 2}))
+		stuck.Store(true)
+		for i := range 3 {
+			c.all[i].chain.grow(9, 100)
+		}
+		time.Sleep(5 * time.Second)
+		status := c.status(0)
+		if c.all[0].chain.next(c.ids[1]) >= 9 || status.Lanes[1].Certified < 5 {
+			t.Errorf("the host has taken %d, and the engine has certified %+v", c.all[0].chain.next(c.ids[1]), status.Lanes)
+		}
+		answer := s.ask(c.ids[0], message.TipsRequestType, (&message.TipsRequest{}).AppendTo(nil))
+		if answer == nil {
+			close(free)
+			t.Fatal("no answer")
+		}
+		defer answer.Buffer.Release()
+		var page message.Tips
+		if err := page.Decode(answer.Buffer.Bytes(), wire.SameFormat(c.set.Scheme.Format())); err != nil {
+			t.Fatal(err)
+		}
+		told := make(map[wire.PublicKey]uint64)
+		for _, k := range page.Locks {
+			told[k.Chunk.Sequencer] = k.Chunk.Height
+		}
+		for _, lane := range status.Lanes {
+			if lane.HasCertified && told[lane.Sequencer] < lane.Certified {
+				t.Errorf("it tells of height %d of a lane, and has certified %d", told[lane.Sequencer], lane.Certified)
+			}
+		}
+		if again := s.ask(c.ids[0], message.TipsRequestType, (&message.TipsRequest{}).AppendTo(nil)); again != nil {
+			t.Error("it is asked twice within a second")
+		}
+		close(free)
+		c.stopAll()
+	})
+}
+
+// docs/protocol.md 7.5: «A process that recovers itself does not answer».
+func TestRule7_5_AProcessThatRecoversHelpsNobodyElseToRecover(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 4, lan)
+		c.start(0, newChain(c.ids[0], 100, 2))
+		c.stop(0)
+		s := c.stranger(c.ids[3], nil) // which does not answer, so that the recovery does not end
+		defer s.stop()
+		c.lose(0, newChain(c.ids[0], 100, 2), nil)
+		s.awaits(c.ids[0])
+		time.Sleep(5 * time.Second)
+		if answer := s.ask(c.ids[0], message.OwnChunkRequestType, nil); answer != nil {
+			t.Error("it tells of our own chunk")
+		}
+		if answer := s.ask(c.ids[0], message.TipsRequestType, (&message.TipsRequest{}).AppendTo(nil)); answer != nil {
+			t.Error("it tells of locks of any epoch")
+		}
+		if answer := s.ask(c.ids[0], message.TipsRequestType, (&message.TipsRequest{Epochs: []uint64{0}}).AppendTo(nil)); answer == nil {
+			t.Error("it tells no tips")
+		} else {
+			answer.Buffer.Release()
+		}
+		c.stopAll()
+	})
+}
+
+// docs/protocol.md 7.5: «Each is asked once it has been connected for 5 s: a node that was sent to it
+// before the loss has reached its engine by then».
+func TestRule7_5_ToResumeAValidatorIsAskedOnceItHasBeenConnectedForAWhile(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 4, lan)
+		c.start(0, newChain(c.ids[0], 100, 2))
+		c.stop(0)
+		c.lose(0, newChain(c.ids[0], 100, 2), resumes)
+		var asked atomic.Int64
+		s := c.stranger(c.ids[3], func(_ context.Context, _ wire.PublicKey, typ network.Type, _ []byte, _ reply) {
+			if typ == message.OwnChunkRequestType {
+				asked.CompareAndSwap(0, time.Now().UnixNano())
+			}
+		})
+		defer s.stop()
+		s.awaits(c.ids[0])
+		connected := time.Now()
+		time.Sleep(20 * time.Second)
+		if at := time.Unix(0, asked.Load()); at.Sub(connected) < 4900*time.Millisecond || at.Sub(connected) > 10*time.Second {
+			t.Errorf("it was asked after %v", at.Sub(connected))
+		}
+		c.stopAll()
+	})
+}
+
+// docs/protocol.md 7.5: «An answer counts as a whole: one with a lock that does not verify counts for
+// nothing». Whatever one of the others says, a process recovers, and acks on every lane again.
+func TestRule7_5_APeerThatLiesDoesNotKeepAProcessFromRecovering(t *testing.T) {
+	var places uint64
+	place := func() (id wire.PublicKey) { // ascending
+		places++
+		binary.BigEndian.PutUint64(id[:], places)
+		return id
+	}
+	tips := func(reply reply, page *message.Tips) { _ = reply(message.TipsType, page.AppendTo(nil)) }
+	for name, lie := range map[string]func(c *cluster, typ network.Type, q *message.TipsRequest, reply reply){
+		"nothing": func(*cluster, network.Type, *message.TipsRequest, reply) {},
+		"junk": func(_ *cluster, typ network.Type, _ *message.TipsRequest, reply reply) {
+			_ = reply(typ+1, []byte("junk"))
+		},
+		"forged locks": func(c *cluster, typ network.Type, _ *message.TipsRequest, reply reply) {
+			k := c.lock(wire.Chunk{Sequencer: c.ids[1], Height: 1 << 40, Payload: wire.Digest{1}})
+			k.Chunk.Height++
+			tips(reply, &message.Tips{Locks: []wire.Lock{k}})
+		},
+		"locks of unknown epochs of all lanes": func(c *cluster, _ network.Type, _ *message.TipsRequest, reply reply) {
+			var page message.Tips
+			for _, id := range c.ids {
+				page.Add(&wire.Lock{Chunk: wire.Chunk{Sequencer: id, Height: 1 << 50}, Epoch: 1 << 60, Certificate: []byte{1}})
+			}
+			tips(reply, &page)
+		},
+		"page after page of unknown epochs": func(_ *cluster, _ network.Type, _ *message.TipsRequest, reply reply) {
+			page := message.Tips{More: true}
+			for page.Add(&wire.Lock{Chunk: wire.Chunk{Sequencer: place()}, Epoch: 99, Certificate: []byte{1}}) {
+			}
+			tips(reply, &page)
+		},
+		"the same page again": func(c *cluster, _ network.Type, _ *message.TipsRequest, reply reply) {
+			tips(reply, &message.Tips{More: true, Locks: []wire.Lock{{Chunk: wire.Chunk{Sequencer: c.ids[6]}, Epoch: 99, Certificate: []byte{1}}}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				const n = 7
+				c := newCluster(t, n, simnet.Conditions{Latency: time.Millisecond})
+				signed := c.watchSignatures()
+				for i := range n - 1 {
+					c.start(i, newChain(c.ids[i], 100, 2))
+				}
+				first := []int{0, 1, 2, 3, 4, 5}
+				c.eventually(30*time.Second, "the lanes are handed over", c.grownTo(2, first, first))
+				s := c.stranger(c.ids[6], func(_ context.Context, _ wire.PublicKey, typ network.Type, request []byte, reply reply) {
+					var q message.TipsRequest
+					if typ == message.OwnChunkRequestType || typ == message.TipsRequestType && q.Decode(request) == nil {
+						lie(c, typ, &q, reply)
+					}
+				})
+				defer s.stop()
+				c.stop(0)
+				before := signed.count(0)
+				c.lose(0, newChain(c.ids[0], 100, 0), nil)
+				c.eventually(time.Minute, "it has recovered", c.recovered(0))
+				for i := 1; i < n-1; i++ {
+					c.all[i].chain.grow(9, 100)
+				}
+				c.eventually(time.Minute, "the lanes go on", c.grownTo(9, first, first[1:]))
+				c.eventually(10*time.Second, "it acks again", func() bool { return signed.count(0) > before })
+				c.stopAll()
+			})
+		})
+	}
+}
