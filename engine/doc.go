@@ -95,12 +95,17 @@
 //
 // A folder without a journal is refused unless Journal.Create says that this identity starts for the
 // first time, or Journal.Recover that it had a journal and lost it. A process that recovers signs
-// nothing, through all restarts, until the highest locks that a quorum of the other validators know
-// have been adopted ([Config].Adopt or [Engine.Adopt]). Then it acks on a lane only above what it may
-// have acked before, two heights above the adopted lock, and counts among the faulty validators until
-// the lanes have passed that. So no more than one validator recovers at a time in small sets, and none
-// in a set of three or less, unless Config.RecoverUnsafe is set. Its own lane has ended: the sequencer
-// goes on under a new key.
+// nothing, through all restarts, until it is given what a quorum of the other validators know: the
+// highest lock of each lane ([Config].Adopt, [Engine.Adopt]), or all of it ([Engine.Recover]). Then it
+// acks on a lane only above what it may have acked before, two heights above the lock, and counts among
+// the faulty validators until the lanes have passed that. So no more than one validator recovers at a
+// time in small sets, and none in a set of three or less, unless Config.RecoverUnsafe is set.
+//
+// Its own lane has ended, and the sequencer goes on under a new key, unless [Recovery].Resume is set:
+// then it goes on with the highest chunk of its own that others have shown ([Engine.OwnChunk] is what
+// a process can show of another). A chunk that everybody who has it hides cannot be found out: another
+// one for its height proves an equivocation, and Run ends with [ErrStaleJournal] once the first one is
+// shown.
 //
 // Nothing in an old copy of a folder tells it from the current one. A process that is shown a
 // certificate, node or ack with its own signature above what its journal holds stops with

@@ -185,7 +185,7 @@ func (c *Core) EndRecovery(now time.Duration, r *Recovery) error {
 	c.resume(&own)
 	c.loss.adopt(c.records.append(recordRecovered, &end), &end)
 	c.setMarks()
-	c.closeMarks() // of lanes of which a lock within bounds was seen while recovering
+	c.closeMarks() // of lanes of which a lock within bounds is held
 	c.retireLanes()
 	return nil
 }
@@ -240,7 +240,6 @@ func (c *Core) endOfRecovery(r *Recovery) (end recoveredRecord, err error) {
 		heights[sequencer] = 1 // as without a lock: height −1, and two more
 	}
 	unknown := slices.Clip(r.Unknown)
-	counts := make(map[wire.PublicKey]bool) // lanes of which a lock within bounds is given
 	for i := range r.Locks {
 		lock := &r.Locks[i]
 		if lock.Epoch < first {
@@ -253,15 +252,12 @@ func (c *Core) endOfRecovery(r *Recovery) (end recoveredRecord, err error) {
 			}
 		}
 		heights[lock.Chunk.Sequencer] = max(heights[lock.Chunk.Sequencer], markAbove(lock.Chunk.Height))
-		if c.epochs.within(lock.Epoch) {
-			counts[lock.Chunk.Sequencer] = true
-		}
 	}
 	open := make(map[wire.PublicKey]bool)
 	strangers := 0
 	for i := range unknown {
 		sequencer := unknown[i].Chunk.Sequencer
-		if counts[sequencer] || open[sequencer] {
+		if open[sequencer] {
 			continue
 		}
 		if _, known := heights[sequencer]; !known {

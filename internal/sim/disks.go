@@ -27,9 +27,10 @@ func (p *process) newDisk(recovering bool) {
 	p.journal = newRealJournal(p, first)
 }
 
-// LoseDisk crashes a process now. It comes back without its journal, as recovering, and adopts what
-// a quorum of others knows as soon as enough of them are up.
-func (n *Network) LoseDisk(process int, away time.Duration) {
+// LoseDisk crashes a process now. It comes back without its journal, as recovering, and asks the
+// others what they know, until enough of them are up. With resume its lane goes on, unless it has ended
+// with a disk before: the others have not passed their marks on it.
+func (n *Network) LoseDisk(process int, away time.Duration, resume bool) {
 	p := n.processes[process]
 	p.crash(forever)
 	if !p.down || n.err != nil {
@@ -37,9 +38,11 @@ func (n *Network) LoseDisk(process int, away time.Duration) {
 	}
 	n.Stats.Faults[DiskLost]++
 	n.history.line(n.now, p.name, "disk lost")
-	p.lost = true
+	p.resumes = resume && (!p.lost || p.resumes)
+	p.lost, p.ended, p.lostAt = true, true, n.now
 	p.newDisk(true)
-	p.seen, p.marks = make(map[place]wire.Digest), nil
+	p.seen, p.marks, p.open = make(map[place]wire.Digest), nil, nil
+	p.lowest = make(map[wire.PublicKey]uint64)
 	clear(p.owed)
 	p.comeBack(away)
 }
@@ -65,104 +68,34 @@ func (n *Network) mayLose(p *process) bool {
 	return p.lost || n.canSpare(p)
 }
 
-// recoverLater makes a process that is recovering adopt what others know. It tries again until it
+// recoverLater makes a process that is recovering ask what others know. It tries again until it
 // succeeds.
 func (p *process) recoverLater() {
 	p.later(20*time.Millisecond, func() {
 		if !p.c.Recovering() || p.marks != nil {
 			return
 		}
-		locks, ok := p.net.known(p)
-		if !ok || !p.adopt(locks, true) {
+		if p.resumes && p.net.now < p.lostAt+p.net.settled() {
+			p.recoverLater()
+			return
+		}
+		if r, ok := p.net.gather(p); !ok || !p.endRecovery(&r) {
 			p.recoverLater()
 		}
 	})
 }
 
-// adopt hands locks to a process, and reports whether the process took them. With ends they end its
-// recovery.
-func (p *process) adopt(locks []wire.Lock, ends bool) bool {
+// adopt hands locks to a process that has its journal.
+func (p *process) adopt(locks []wire.Lock) {
 	n := p.net
-	if ends {
-		// The marks are set before the call: the observer checks the core's effects against them.
-		p.marks = n.marks(p, locks)
-	}
 	err := p.c.Adopt(n.now, locks)
-	n.history.line(n.now, p.name, "adopts %d locks, recovering %v: %v", len(locks), ends, err)
+	n.history.line(n.now, p.name, "adopts %d locks: %v", len(locks), err)
 	switch {
 	case err == nil, errors.Is(err, core.ErrStaleJournal): // the observer checks whether it may stop
 		n.Stats.Faults[Adopted]++
-		return true
-	case !errors.Is(err, core.ErrNoLocks) && !errors.Is(err, wire.ErrUnknownEpoch):
-		n.fail("5.10: %s: adopt: %w", p.name, err)
+	case !errors.Is(err, wire.ErrUnknownEpoch):
+		n.fail("4.8: %s: adopt: %w", p.name, err)
 	}
-	if ends {
-		p.marks = nil
-	}
-	return false
-}
-
-// marks are the heights up to which a process that lost its journal must not ack, by
-// docs/protocol.md 5.10: two above the lock adopted for a lane, or above −1.
-func (n *Network) marks(p *process, locks []wire.Lock) map[wire.PublicKey]uint64 {
-	marks := make(map[wire.PublicKey]uint64)
-	for e := uint64(firstEpoch - 1); e <= p.epoch; e++ {
-		if list, ok := p.view.Sequencers(e); ok {
-			for _, id := range list {
-				marks[id] = 1
-			}
-		}
-	}
-	for i := range locks {
-		c := &locks[i].Chunk
-		marks[c.Sequencer] = max(marks[c.Sequencer], c.Height+2)
-	}
-	return marks
-}
-
-// known returns the highest lock of each lane that a random quorum of processes other than p knows;
-// false if too few are up. Hostile processes are in the quorum, and tell nothing. Where sets
-// change, all other processes are asked, since a quorum of each epoch is needed.
-func (n *Network) known(p *process) ([]wire.Lock, bool) {
-	var others []*process
-	for _, o := range n.honest() {
-		if o != p && !o.down && o.halted == nil && (n.roster.rotating || o.index < n.Validators) {
-			others = append(others, o)
-		}
-	}
-	n.random.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
-	need := len(n.honest()) - 1
-	if !n.roster.rotating {
-		e := n.roster.epochs[n.epoch]
-		answer := func(k int) bool { // with the hostile ones
-			return e.certifies(func(i wire.Participant) bool {
-				index := n.index[e.scheme.Participants()[i]]
-				return index < n.Byzantine || slices.ContainsFunc(others[:k], func(o *process) bool { return o.index == index })
-			})
-		}
-		for need = 0; need < len(others) && !answer(need); need++ {
-		}
-		if !answer(need) {
-			return nil, false
-		}
-	}
-	if len(others) < need {
-		return nil, false
-	}
-	var locks []wire.Lock
-	for _, id := range n.roster.ids {
-		var best wire.Lock
-		found := false
-		for _, o := range others[:need] {
-			if l, ok := o.highest(id); ok && (!found || l.Chunk.Height > best.Chunk.Height) {
-				best, found = l, true
-			}
-		}
-		if found {
-			locks = append(locks, best)
-		}
-	}
-	return locks, true
 }
 
 // highest returns the highest lock of a lane that a process holds, in its core or, while the lane
@@ -211,6 +144,6 @@ func (p *process) adoptFrom(o *process) {
 		}
 	}
 	if !p.down && p.halted == nil && !p.c.Recovering() {
-		p.tell(func() { p.adopt(locks, false) })
+		p.tell(func() { p.adopt(locks) })
 	}
 }

@@ -26,7 +26,7 @@ func TestALostJournal(t *testing.T) {
 			}
 			lost := n.Processes - 1
 			p := n.processes[lost]
-			n.LoseDisk(lost, n.upTo(20*time.Millisecond))
+			n.LoseDisk(lost, n.upTo(20*time.Millisecond), false)
 			// The seed determines the number of events before the crash: before it adopts, while
 			// that is being written, and later.
 			count, after := 0, int(n.Seed)*3
@@ -64,7 +64,7 @@ func TestALostJournalOfThreeIsNotReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.LoseDisk(0, 0)
+	n.LoseDisk(0, 0, false)
 	n.RunUntil(time.Second, func() bool { return !n.processes[0].down })
 	lock, ok := n.processes[1].highest(n.roster.ids[1])
 	if err := n.processes[0].c.Adopt(n.now, []wire.Lock{lock}); !ok || !errors.Is(err, core.ErrIndispensable) {

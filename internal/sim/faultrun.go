@@ -80,7 +80,7 @@ func (n *Network) FaultPhases(phase time.Duration, heights int64, limit time.Dur
 	for range 4 {
 		p := honest[n.random.IntN(len(honest))]
 		if n.chance(n.Faults.LoseDisk) && n.mayLose(p) {
-			n.LoseDisk(p.index, n.upTo(50*time.Millisecond))
+			n.LoseDisk(p.index, n.upTo(50*time.Millisecond), false)
 		}
 		if o := honest[n.random.IntN(len(honest))]; n.chance(n.Faults.AdoptLocks) && o.c != nil && !o.down {
 			p.adoptFrom(o)

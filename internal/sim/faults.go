@@ -64,6 +64,11 @@ const (
 	Adopted
 	LanesDormant
 	Connected
+	LanesResumed
+	ResumesRefused
+	ChunksForgotten
+	AnswersHostile
+	LocksOfRetiredKeys
 	numFaults
 )
 
@@ -76,7 +81,8 @@ var faultNames = [numFaults]string{
 	"verifications slow", "payloads lost on their way to a process", "questions for a payload without an answer",
 	"signers that hung", "calls whose context ended", "reports slow", "reports lost in crashes", "locks reported again",
 	"pauses of the intake", "messages held or dropped in a pause", "disks lost", "adoptions", "lanes that became dormant",
-	"connections",
+	"connections", "lanes resumed", "lanes that could not be resumed from what was shown", "chunks that nobody showed in a recovery",
+	"hostile answers to processes that recover", "locks signed by retired keys",
 }
 
 func (f Fault) String() string { return faultNames[f] }

@@ -275,7 +275,7 @@ func (n *Network) Known(at, lane int) int64 {
 func (n *Network) Lanes() (lanes []int) {
 	list, _ := n.roster.epochs[n.epoch].sequencers, 0
 	for _, id := range list {
-		if i := n.index[id]; i >= n.Byzantine && !n.processes[i].lost && !n.processes[i].gone {
+		if i := n.index[id]; i >= n.Byzantine && !n.processes[i].ended && !n.processes[i].gone {
 			lanes = append(lanes, i)
 		}
 	}

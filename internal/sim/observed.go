@@ -157,7 +157,16 @@ func (o *observer) stored(p *process, position uint64, record []byte, appended b
 				o.rested(p, info.Sequencer)
 			}
 		}
+	case core.MarkRecord:
+		if height, n := binary.Uvarint(record[1+len(info.Sequencer):]); n > 0 && p.closed != nil {
+			p.closed[info.Sequencer] = height
+		}
 	case core.CertificateRecord:
+		lane, low := info.Sequencer, info.Certified.Height+1
+		counts := info.Epoch+p.cfg.EpochsBack >= p.epoch && info.Epoch <= p.epoch+p.cfg.EpochsAhead
+		if before := p.lowest[lane]; appended && counts && (before == 0 || low < before) {
+			p.lowest[lane] = low
+		}
 		r.lockAt[placeInEpoch{place{info.Certified.Sequencer, info.Certified.Height}, info.Epoch}] = position
 	case core.ReportedRecord:
 		if !appended {

@@ -77,6 +77,9 @@ func (o *observer) ack(p *process, e core.EffectKind, c *wire.Chunk) {
 	if mark, ok := p.marks[c.Sequencer]; p.marks == nil || ok && c.Height <= mark {
 		n.fail("5.10: %s: %v of %s, after the loss of its journal and up to its mark %d", p.name, e, short(c), mark)
 	}
+	if low := p.lowest[c.Sequencer]; p.open[c.Sequencer] && (low == 0 || c.Height <= low+1) {
+		n.fail("7.5: %s: %v of %s, whose lane had a lock of an unknown epoch, up to two above the first one that counts", p.name, e, short(c))
+	}
 }
 
 // effect checks an effect of a core before it is carried out.
@@ -126,7 +129,7 @@ func (o *observer) effect(p *process, e *core.Effect) {
 			r.calls[callsOf{c.kind, c.chunk.Sequencer}].current = 0
 		}
 	case core.Halt:
-		if !p.stale {
+		if !p.stale && !p.forgot {
 			n.fail("5.9: %s: stops, and its journal is its own: %w", p.name, e.Err)
 		}
 	case core.SignAck:
@@ -285,7 +288,7 @@ func (o *observer) verdict(p *process, v *verify.Verdict) {
 // arrived checks what a core says of a message: none of an honest process is invalid, whatever that
 // process has missed. One with an old disk does not know what it has signed.
 func (o *observer) arrived(p *process, e *event, outcome core.Outcome) {
-	if from, ok := o.net.index[e.from]; ok && outcome.Invalid() && !o.hostile(e.from) && !o.net.processes[from].stale {
+	if from, ok := o.net.index[e.from]; ok && outcome.Invalid() && !o.hostile(e.from) && !o.net.processes[from].stale && !o.net.processes[from].forgot {
 		o.net.fail("4.2, 4.3: %s: a message of process %d, which is honest, is called %v", p.name, from, outcome)
 	}
 }

@@ -22,7 +22,9 @@ func (o *observer) report(p *process, a wire.Activity) {
 	case *wire.Certified:
 		o.lock(p, &a.Lock)
 	case *wire.Conflict:
-		o.blame(p, a.Tag().String(), a.Proposal.Chunk.Sequencer)
+		if signer, ok := n.index[a.Proposal.Chunk.Sequencer]; !ok || !n.processes[signer].forgot {
+			o.blame(p, a.Tag().String(), a.Proposal.Chunk.Sequencer)
+		}
 		o.conflict(p, a)
 	case *wire.LockConflict:
 		o.blame(p, a.Tag().String(), a.First.Chunk.Sequencer)

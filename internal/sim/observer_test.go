@@ -44,6 +44,21 @@ func TestTheObserverObjectsToEffects(t *testing.T) {
 			p.lost, p.marks = true, map[wire.PublicKey]uint64{theirs.Sequencer: 2}
 			return core.Effect{Kind: core.SignAck, Chunk: theirs}
 		}},
+		"an ack where another lane had an unknown lock": {true, func(p *process, _, theirs wire.Chunk) core.Effect {
+			p.lost, p.marks = true, map[wire.PublicKey]uint64{}
+			p.open = map[wire.PublicKey]bool{p.id: true}
+			return core.Effect{Kind: core.SignAck, Chunk: theirs}
+		}},
+		"an ack on such a lane without one that counts": {false, func(p *process, _, theirs wire.Chunk) core.Effect {
+			p.lost, p.marks = true, map[wire.PublicKey]uint64{}
+			p.open = map[wire.PublicKey]bool{theirs.Sequencer: true}
+			return core.Effect{Kind: core.SignAck, Chunk: theirs}
+		}},
+		"an ack on such a lane up to two above the first that counts": {false, func(p *process, _, theirs wire.Chunk) core.Effect {
+			p.lost, p.marks = true, map[wire.PublicKey]uint64{}
+			p.open, p.lowest = map[wire.PublicKey]bool{theirs.Sequencer: true}, map[wire.PublicKey]uint64{theirs.Sequencer: 1}
+			return core.Effect{Kind: core.SignAck, Chunk: theirs}
+		}},
 		"an ack while recovering": {false, func(p *process, _, theirs wire.Chunk) core.Effect {
 			p.lost = true
 			return core.Effect{Kind: core.SignAck, Chunk: theirs}
@@ -80,6 +95,10 @@ func TestTheObserverObjectsToEffects(t *testing.T) {
 			return core.Effect{Kind: core.AskPropose, Chunk: wire.Chunk{Sequencer: p.id, Height: 3}}
 		}},
 		"a process that stops": {false, func(*process, wire.Chunk, wire.Chunk) core.Effect {
+			return core.Effect{Kind: core.Halt, Err: errors.New("stale")}
+		}},
+		"a process that stops, of whose chunks some were hidden": {true, func(p *process, _, _ wire.Chunk) core.Effect {
+			p.forgot = true
 			return core.Effect{Kind: core.Halt, Err: errors.New("stale")}
 		}},
 		"a process with an old journal that stops": {true, func(p *process, _, _ wire.Chunk) core.Effect {

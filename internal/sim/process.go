@@ -43,9 +43,14 @@ type process struct {
 	verifier *verifier
 
 	blind bool // some payloads never reach it, also in a network without other faults
-	lost  bool // its disk has been lost once: its lane has ended
+	lost  bool // its disk has been lost once …
+	ended bool // … and its lane has ended, or has not been resumed yet
 	stale bool // its disk is an old copy
 	gone  bool // it never comes back
+
+	lostAt  time.Duration
+	resumes bool // it asks to resume its lane
+	forgot  bool // its lane went on without a chunk that no honest process could show
 
 	// What the observer knows about it.
 	tops  map[wire.PublicKey]uint64 // highest locks ever reported
@@ -56,6 +61,9 @@ type process struct {
 	seen   map[place]wire.Digest     // what it showed to others or to the application since it has its disk
 	acked  map[place]wire.Digest     // what it ever acked
 	marks  map[wire.PublicKey]uint64 // heights up to which it must not ack after the loss of its disk; nil before it has adopted
+	open   map[wire.PublicKey]bool   // lanes on which it must first hold a lock within bounds
+	lowest map[wire.PublicKey]uint64 // of such locks since it has its disk, by lane: height, and one
+	closed map[wire.PublicKey]uint64 // what it says of how far it then abstains
 	owed   map[placeInEpoch]bool     // locks that the next run has to report
 	told   map[placeInEpoch]bool     // locks for which its reporter has returned, in any run
 }
@@ -65,7 +73,7 @@ func newProcess(n *Network, index int, id wire.PublicKey) *process {
 		net: n, index: index, id: id, name: fmt.Sprintf("p%d", index), disk: model.NewDisk(), epoch: n.epoch,
 		signers: newSigners(), tops: make(map[wire.PublicKey]uint64), locks: make(map[place]uint64), seen: make(map[place]wire.Digest),
 		acked: make(map[place]wire.Digest), owed: make(map[placeInEpoch]bool),
-		told: make(map[placeInEpoch]bool),
+		told: make(map[placeInEpoch]bool), lowest: make(map[wire.PublicKey]uint64),
 	}
 	p.view = &view{roster: n.roster, me: id, now: &n.now, knownAt: make(map[uint64]time.Duration)}
 	way := n.Link.Latency + n.Link.Jitter
@@ -112,7 +120,7 @@ func (p *process) start() {
 	n.observer.started(p)
 	n.connect(p)
 	if c.Recovering() {
-		p.marks = nil // if it has adopted before, that was lost
+		p.marks, p.open, p.ended = nil, nil, true // if it has recovered before, that was lost
 		p.recoverLater()
 	}
 }

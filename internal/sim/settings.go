@@ -133,11 +133,12 @@ func (e *epochSets) certifies(signs func(wire.Participant) bool) bool {
 }
 
 // canSpare reports whether, in the current epoch and every later one, the others make a quorum
-// without the hostile processes, those that have lost a disk or are gone, and these.
+// without the hostile processes, those that abstain since they have lost a disk, or are gone, and
+// these.
 func (n *Network) canSpare(these ...*process) bool {
 	missing := slices.Clone(these)
 	for _, p := range n.honest() {
-		if p.lost || p.gone {
+		if p.gone || !p.passed() {
 			missing = append(missing, p)
 		}
 	}
