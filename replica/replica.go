@@ -78,6 +78,9 @@ type Replica struct {
 
 	fs    journal.FS
 	walks string // folder of the piles of long walks
+	forks string // folder of the lanes that have stopped
+
+	reporting sync.Mutex // held while Config.Report is called
 
 	working context.Context // of all goroutines; ends with Run
 	stop    context.CancelCauseFunc
@@ -135,6 +138,9 @@ func New(c Config) (_ *Replica, err error) {
 	if err := r.openWalks(); err != nil {
 		return nil, err
 	}
+	if err := r.openForks(); err != nil {
+		return nil, err
+	}
 	if err := r.newEngine(); err != nil {
 		return nil, err
 	}
@@ -189,6 +195,13 @@ func (r *Replica) openArchive() error {
 			return fmt.Errorf("%w: lane %v, height %d, and %d is the lowest kept", ErrNext, l.id, l.next, tip.Floor)
 		}
 		for _, k := range tip.Locks {
+			switch height := k.Chunk.Height; {
+			case height >= l.next:
+				l.pend(&k)
+			case height+1 == l.next:
+				l.below, l.hasBelow = k.Chunk.Payload, true
+				l.proof, l.hasProof = k, true
+			}
 			if !l.locked || k.Chunk.Height > l.lock.Chunk.Height || k.Chunk.Height == l.lock.Chunk.Height && k.Epoch > l.lock.Epoch {
 				l.lock, l.locked, l.revision = k, true, r.revision.Add(1)
 			}
@@ -240,6 +253,7 @@ func (r *Replica) Run(ctx context.Context) error {
 	parts.Go(r.exchangeTips)
 	parts.Go(r.takeFed)
 	parts.Go(r.feedFollowers)
+	parts.Go(r.retellForks)
 	for _, l := range r.allLanes() {
 		l.mu.Lock()
 		r.advance(l)

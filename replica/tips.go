@@ -170,7 +170,7 @@ func (r *Replica) offerAll(from wire.PublicKey, locks []wire.Lock) error {
 		}
 		l := r.laneOf(k.Chunk.Sequencer)
 		l.mu.Lock()
-		known := l.locked && (l.lock.Chunk.Height > k.Chunk.Height ||
+		known := l.locked && (l.lock.Chunk.Height > k.Chunk.Height && !r.mayContradict(l, &k.Chunk) ||
 			l.lock.Chunk == k.Chunk && l.lock.Epoch >= k.Epoch)
 		l.mu.Unlock()
 		if known {
@@ -242,10 +242,10 @@ func (r *Replica) serveTips(q *message.TipsRequest, reply func(network.Type, []b
 // tipOf returns the highest lock of a lane that is of the newest of the epochs named; of any epoch if
 // none is. nil: there is none.
 func (r *Replica) tipOf(id wire.PublicKey, epochs []uint64) *wire.Lock {
-	tip, _ := r.archive.Tip(id)
+	locks := r.locksOf(id)
 	var best *wire.Lock
-	for i := range tip.Locks { // by ascending epoch
-		k := &tip.Locks[i]
+	for i := range locks { // by ascending epoch
+		k := &locks[i]
 		switch {
 		case len(epochs) > 0 && slices.Contains(epochs, k.Epoch):
 			best = k
