@@ -261,7 +261,7 @@ func (n *Network) drop(c *conn, why error) {
 	case p.closing != nil:
 		finish = p
 	case n.stopping: // nobody waits for another connection
-		finish = n.closePeer(p, &goodbyeError{code: byeShutdown})
+		finish = n.closePeer(p, n.farewell())
 	}
 	n.wake(p.id)
 	n.mu.Unlock()

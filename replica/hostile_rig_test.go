@@ -130,6 +130,7 @@ type stranger struct {
 	mu        sync.Mutex
 	serve     func(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply reply)
 	connected map[wire.PublicKey]bool
+	why       map[wire.PublicKey]error         // of the last Disconnected
 	acks      map[wire.Digest][]wire.PublicKey // by payload: who has acked it
 }
 
@@ -137,7 +138,7 @@ type stranger struct {
 func (c *cluster) stranger(id wire.PublicKey, serve func(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply reply)) *stranger {
 	s := &stranger{
 		T: c.t, Transport: c.net.NewTransport(id, replica.Types(0)), id: id, serve: serve,
-		connected: make(map[wire.PublicKey]bool), acks: make(map[wire.Digest][]wire.PublicKey),
+		connected: make(map[wire.PublicKey]bool), why: make(map[wire.PublicKey]error), acks: make(map[wire.Digest][]wire.PublicKey),
 	}
 	s.ctx, s.cancel = context.WithCancel(c.t.Context())
 	s.busy.Go(func() {
@@ -193,10 +194,10 @@ func (s *stranger) Connected(id wire.PublicKey, _ network.Role) {
 	s.connected[id] = true
 }
 
-func (s *stranger) Disconnected(id wire.PublicKey, _ error) {
+func (s *stranger) Disconnected(id wire.PublicKey, why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.connected[id] = false
+	s.connected[id], s.why[id] = false, why
 }
 
 func (s *stranger) Messages(from wire.PublicKey, batch []network.Message) {

@@ -294,7 +294,7 @@ func (r *Replica) fail(err error) {
 		r.failed = err
 	}
 	r.mu.Unlock()
-	r.stop(err)
+	r.stop(bridge.Cause(err)) // peers are told of a journal that is stale
 }
 
 // guard calls the application from a goroutine of ours. A panic or runtime.Goexit in there ends the
