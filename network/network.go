@@ -41,7 +41,9 @@ type Network struct {
 	recheck chan struct{}
 	running sync.WaitGroup
 	dials   atomic.Uint64
-	serving atomic.Int64
+
+	serving, servingFollowers atomic.Int64          // requests that are served, of members and of followers
+	queuedForFollowers        [classes]atomic.Int64 // bytes of messages that wait for followers
 
 	misordered atomic.Bool // Settings.Epochs did not descend, which was logged
 
@@ -203,9 +205,13 @@ func (n *Network) Send(to []wire.PublicKey, t Type, message []byte) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	for i := range to {
-		if p := n.peers[to[i]]; p == nil {
+		p := n.peers[to[i]]
+		if p == nil {
 			n.counts.drop(dropDisconnected, 1)
-		} else if !p.links[info.Class].queue.push(m) {
+			continue
+		}
+		m.shared = p.role == Follower
+		if !p.links[info.Class].queue.push(m) {
 			n.counts.drop(dropFull, 1)
 		}
 	}

@@ -75,6 +75,7 @@ type Replica struct {
 	instance  [16]byte      // names this run to those who ask for tips
 	revision  atomic.Uint64 // counts changes of locks
 	held      atomic.Bool   // our own lane waits for the host
+	followers chan struct{} // capacity followersServed: a request of a follower is worked on
 
 	fs    journal.FS
 	walks string // folder of the piles of long walks
@@ -116,7 +117,7 @@ func New(c Config) (_ *Replica, err error) {
 	r := &Replica{
 		cfg: c, id: c.identity(), log: c.Logger, backoff: cmp.Or(c.Engine.ProposeBackoff, defaultBackoff),
 		bodies: newBodies(c.MaxBuffered / 4), peers: newPeers(), proposals: newProposals(), feed: newFeed(),
-		lanes: make(map[wire.PublicKey]*lane), limited: newLimiter(),
+		lanes: make(map[wire.PublicKey]*lane), limited: newLimiter(), followers: make(chan struct{}, followersServed),
 	}
 	r.working, r.stop = context.WithCancelCause(context.Background())
 	r.counts = newCounts(r)

@@ -162,6 +162,9 @@ func (b *Bridge) Connected(id wire.PublicKey, r network.Role) {
 	}
 	b.mu.Unlock()
 	_, err := b.handle(p, id)
+	if errors.Is(err, engine.ErrTooManyPeers) && r == network.Member && b.makeRoom() {
+		_, err = b.handle(p, id)
+	}
 	if b.config.Connected != nil {
 		b.config.Connected(id, r)
 	}
@@ -197,6 +200,21 @@ func (b *Bridge) handle(p *peer, id wire.PublicKey) (*engine.Peer, error) {
 	delete(b.kept, id)
 	p.handle = handle
 	return handle, nil
+}
+
+// makeRoom takes the engine's handle from a connected peer that is no member, and reports whether there
+// was one.
+func (b *Bridge) makeRoom() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for id, p := range b.peers {
+		if p.handle != nil && b.config.Admit(id) != network.Member {
+			p.handle.Close()
+			p.handle = nil
+			return true
+		}
+	}
+	return false
 }
 
 // Disconnected implements network.Handler. The engine keeps its handle of a member, with the limits
