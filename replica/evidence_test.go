@@ -691,3 +691,56 @@ func TestAReportOfAForkThatFailsEndsTheReplica(t *testing.T) {
 		c.net.Close()
 	})
 }
+
+// A lock that is learned while a higher one is walked down is compared once that walk has passed it.
+func TestALockThatAWalkPassesBesideIsReported(t *testing.T) {
+	reportingPeer(t, func(c *cluster, r *process, s *stranger, evidence *told) {
+		lane := laneOf(s.id, 9)
+		other := branch(lane, 1, "another")
+		walked := make(chan struct{})
+		answer := serving(nil, lane, other)
+		s.serves(func(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply reply) {
+			<-walked
+			answer(ctx, from, t, request, reply)
+		})
+		if err := r.Offer(c.t.Context(), c.lockOf(lane[8])); err != nil {
+			c.t.Fatal(err)
+		}
+		time.Sleep(500 * time.Millisecond)
+		if err := r.Offer(c.t.Context(), c.lockOf(other[4])); err != nil {
+			c.t.Fatal(err)
+		}
+		close(walked)
+		encoded := c.reported(evidence)
+		if err := c.verified(encoded); err != nil || wire.Tag(encoded[0]) != wire.TagFork {
+			c.t.Errorf("reported as %v, verified: %v", wire.Tag(encoded[0]), err)
+		}
+	})
+}
+
+// docs/protocol.md 7.4: tips are «per lane the highest lock», 5.10 relies on it: also of one that was not
+// walked down yet.
+func TestTipsHaveTheHighestLockThoughItWasNotWalkedDownYet(t *testing.T) {
+	reportingPeer(t, func(c *cluster, r *process, s *stranger, _ *told) {
+		lane := laneOf(s.id, 9)
+		s.serves(serving(nil, lane[:3]))
+		for _, m := range []*made{lane[2], lane[8]} {
+			if err := r.Offer(c.t.Context(), c.lockOf(m)); err != nil {
+				c.t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		answer, err := s.Request(c.t.Context(), c.ids[0], message.TipsRequestType, (&message.TipsRequest{Epochs: []uint64{0}}).AppendTo(nil))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		var page message.Tips
+		if err := page.Decode(answer.Buffer.Bytes(), wire.SameFormat(c.set.Scheme.Format())); err != nil {
+			c.t.Fatal(err)
+		}
+		if len(page.Locks) != 1 || page.Locks[0].Chunk.Height != 8 {
+			c.t.Errorf("told are %d locks: %+v", len(page.Locks), page.Locks)
+		}
+		answer.Buffer.Release()
+	})
+}
