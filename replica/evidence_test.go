@@ -14,6 +14,7 @@ import (
 
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/network"
+	"github.com/lanecast/lanecast/network/bridge"
 	"github.com/lanecast/lanecast/payload"
 	"github.com/lanecast/lanecast/replica"
 	"github.com/lanecast/lanecast/replica/internal/message"
@@ -560,9 +561,11 @@ func TestAForkIsFoundAfterARestart(t *testing.T) {
 					}
 				}
 				if test.before {
-					if err := r.Offer(t.Context(), c.lockOf(other[7])); err != nil {
+					k := c.lockBy(1, c.lockOf(other[7]).Chunk) // which the journal of replica 0 may lack
+					if err := r.Offer(t.Context(), k); err != nil {
 						t.Fatal(err)
 					}
+					s.Send(c.ids[:1], bridge.Certificate, k.AppendTo(nil)) // the engine tells it again
 				}
 				time.Sleep(10 * time.Second)
 				if test.crash {

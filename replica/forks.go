@@ -236,7 +236,7 @@ const maxPendingLocks = 16
 
 // keepLock keeps a lock that was verified: in the archive, or pending. mu is held.
 func (r *Replica) keepLock(l *lane, k *wire.Lock, known certainty) error {
-	if known == proven {
+	if known == proven && k.Chunk.Height < l.end() { // not because it is the highest lock itself
 		return r.archiveLock(k)
 	}
 	l.pend(k)

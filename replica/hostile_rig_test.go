@@ -324,13 +324,17 @@ func has(bodies ...*made) func(context.Context, wire.PublicKey, network.Type, []
 
 // lock has the first quorum certify a chunk in epoch 0. Those whose replicas have not acked it take it
 // for a proof that their journals are old.
-func (c *cluster) lock(chunk wire.Chunk) wire.Lock {
+func (c *cluster) lock(chunk wire.Chunk) wire.Lock { c.t.Helper(); return c.lockBy(0, chunk) }
+
+// lockBy is lock by a quorum that begins with another validator.
+func (c *cluster) lockBy(first int, chunk wire.Chunk) wire.Lock {
 	c.t.Helper()
 	scheme := c.set.Scheme
 	n := len(c.ids)
 	s := verify.Statement{Scheme: scheme, Subject: wire.Subject{Chunk: chunk}, Signers: wire.NewSigners(n)}
 	s.Slab = make([]byte, n*scheme.Format().AckSignature)
-	for i := range verify.Quorum(n) {
+	for k := range verify.Quorum(n) {
+		i := (first + k) % n
 		signature, err := c.set.Signers[i].SignAck(c.t.Context(), s.Subject)
 		if err != nil {
 			c.t.Fatal(err)
