@@ -16,6 +16,8 @@ import (
 //   - a Tip holds if its sequencer signed it, a Certified if its certificate is valid;
 //   - InvalidAck, InvalidNode, InvalidCertificate and InconsistentKeys prove nothing: ErrNotEvidence.
 //
+// A Fork, which only replicas report, is for replica.VerifyEvidence: ErrNotEvidence here.
+//
 // The error wraps verify.ErrKey for a sequencer that is none, since its key is of small order
 // (docs/protocol.md 3.1), verify.ErrProposal, verify.ErrCertificate or verify.ErrVote for what does not
 // verify, wire.ErrNoConflict, wire.ErrUnknownEpoch for an epoch that schemes does not know, or

@@ -46,7 +46,7 @@ func (n *Network) tryAdopt(c *conn, role Role, rechecks uint64) (news <-chan str
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.stopping {
-		return nil, &goodbyeError{code: byeShutdown}
+		return nil, n.farewell()
 	}
 	if n.rechecks != rechecks {
 		return nil, errRecheck

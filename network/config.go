@@ -42,7 +42,10 @@ type Config struct {
 	// connects when they are takes the place of the follower that was connected last; for any two
 	// members to be connected it must be at least the number of members less one.
 	MaxPeers int
-	// MaxFollowers is how many of them may be followers. Default 64.
+	// MaxFollowers is how many of them may be followers. Default 64. Followers share a part of all
+	// quotas of their own, and are served last: as many requests as an eighth of MaxServing, besides
+	// those of members; as many bytes that wait as for one peer; a quarter of BulkPeers, at least one,
+	// when no member waits for its turn; and an eighth of BulkRate while bulk is sent to members.
 	MaxFollowers int
 	// MaxHandshakes is how many accepted connections may be without their hello at once. Default
 	// 64, at most 65536.
@@ -53,7 +56,7 @@ type Config struct {
 	// QueueMessages and QueueBytes bound what waits to be sent, per peer and class. Defaults 4096,
 	// and 4 MiB; at most 2^20 and 1 GiB. QueueBytes holds at least one message of any type.
 	QueueMessages, QueueBytes int
-	// MaxServing is how many requests are served at once, of all peers; more are told that we are
+	// MaxServing is how many requests are served at once, of all members; more are told that we are
 	// busy. When half of the places are taken, a peer gets another only while it has less than an equal
 	// share of the other half, or none. Default 256, at most 65536.
 	MaxServing int
@@ -107,6 +110,9 @@ type ConfigError struct {
 func (e *ConfigError) Error() string {
 	return fmt.Sprintf("network: Config.%s must be %s, got %v", e.Field, e.Want, e.Got)
 }
+
+// followersPart is the part of a quota that followers have: one in so many.
+const followersPart = 8
 
 const (
 	maxDuration     = 24 * time.Hour

@@ -38,7 +38,8 @@
 // peer that is slow, dead or floods delays and drops its own messages only, the newest first. What
 // several peers share is the rate and the places of bulk ([Config.BulkRate], [Config.BulkPeers]),
 // where a peer that takes nothing gives its place up, and [Config.MaxServing], half of which is
-// divided equally among them. Members go before followers: see [Config.MaxPeers].
+// divided equally among members. Members go before followers: see [Config.MaxPeers], and for what
+// followers have [Config.MaxFollowers].
 //
 // A [Handler] that does not return from Messages stops the reading of one connection. A peer that
 // reads nothing for [Config.WriteTimeout] loses its connection.
@@ -69,7 +70,8 @@
 //	                       64 KiB + L being written, 3·L being read; three of them per peer and
 //	                       class, for the moments when one replaces another
 //	per peer and class     QueueBytes + 144·QueueMessages
-//	per request served     twice its limit, the limit of an answer, 16 KiB; MaxServing of them
+//	per request served     twice its limit, the limit of an answer, 16 KiB; MaxServing of them,
+//	                       and an eighth more
 //	per handshake          236 KiB; MaxHandshakes of them
 //
 // Requests of our own cost what the caller keeps, and are at most [MaxRequests] per peer and class.

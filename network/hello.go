@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -350,7 +351,10 @@ func (e *goodbyeError) Error() string {
 }
 
 func (e *goodbyeError) appendTo(b []byte) []byte {
-	reason := e.reason[:min(len(e.reason), maxReason)]
+	reason := strings.ToValidUTF8(e.reason, "?")
+	if len(reason) > maxReason { // not in the middle of a character
+		reason = strings.ToValidUTF8(reason[:maxReason], "")
+	}
 	b = append(b, byte(e.code))
 	b = wire.AppendUvarint(b, uint64(len(reason)))
 	return append(b, reason...)

@@ -98,7 +98,7 @@ func TestAPeerIsNotTakenForSilentAtTheEndOfAWriteThatTookLong(t *testing.T) {
 // Acks, certificates and frames of the transport's own go before nodes that wait on the same
 // connection. docs/protocol.md 8.1.
 func TestUrgentMessagesGoBeforeOthersThatWait(t *testing.T) {
-	q := newQueue(100, 1<<20)
+	q := newQueue(100, 1<<20, new(atomic.Int64))
 	types := newTypeTable(testTypes)
 	for i := range 20 {
 		typ := typeNode
@@ -133,7 +133,7 @@ func TestUrgentMessagesGoBeforeOthersThatWait(t *testing.T) {
 func TestAQueueIsBoundedInMessagesAndBytes(t *testing.T) {
 	types := newTypeTable(testTypes)
 	for _, c := range []struct{ messages, bytes, size, room int }{{10, 1000, 1, 10}, {10, 1000, 300, 3}, {10, 1000, 0, 10}, {1, 1, 2, 0}} {
-		q := newQueue(c.messages, c.bytes)
+		q := newQueue(c.messages, c.bytes, new(atomic.Int64))
 		room := 0
 		for range 20 {
 			if q.push(outgoing{info: &types[typeNode], message: make([]byte, c.size)}) {

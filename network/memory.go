@@ -46,6 +46,6 @@ func (c Config) MaxMemory(peers int) int64 {
 		}
 	}
 	return int64(peers)*perPeer +
-		int64(c.MaxServing)*int64(2*request+answer+16<<10) +
+		int64(c.MaxServing+c.servingFollowers())*int64(2*request+answer+16<<10) +
 		int64(c.MaxHandshakes)*int64(handshakeMemory)
 }

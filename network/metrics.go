@@ -156,7 +156,7 @@ func (c *counts) Collect(ch chan<- prometheus.Metric) {
 	counter(descSkipped, c.skipped.Load())
 	counter(descPauses, c.pauses.Load())
 	counter(descDials, c.dials.Load())
-	gauge(descServing, int(c.n.serving.Load()))
+	gauge(descServing, int(c.n.serving.Load()+c.n.servingFollowers.Load()))
 	counter(descBusy, c.busy.Load())
 	counter(descLate, c.late.Load())
 	c.roundTrip.Collect(ch)

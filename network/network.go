@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,12 +41,15 @@ type Network struct {
 	recheck chan struct{}
 	running sync.WaitGroup
 	dials   atomic.Uint64
-	serving atomic.Int64
+
+	serving, servingFollowers atomic.Int64          // requests that are served, of members and of followers
+	queuedForFollowers        [classes]atomic.Int64 // bytes of messages that wait for followers
 
 	misordered atomic.Bool // Settings.Epochs did not descend, which was logged
 
 	mu       sync.RWMutex // guards all below, and what says so elsewhere
 	stopping bool
+	bye      goodbyeError       // what peers are told while it is stopping
 	rechecks uint64             // how often Handler.Admit may have changed its mind
 	conns    map[*conn]struct{} // all of them, whatever their state
 	peers    map[wire.PublicKey]*peer
@@ -132,8 +136,22 @@ func (n *Network) Run(ctx context.Context, h Handler) error {
 	}
 	cancel()
 	n.closeListener()
-	n.stop()
+	n.stop(byeFor(context.Cause(ctx)))
 	return err
+}
+
+// byeFor returns what peers are told when Run ends for a reason.
+func byeFor(cause error) goodbyeError {
+	if errors.Is(cause, ErrStaleJournal) {
+		return goodbyeError{code: byeStaleJournal, reason: strings.TrimPrefix(cause.Error(), ErrStaleJournal.Error()+": ")}
+	}
+	return goodbyeError{code: byeShutdown}
+}
+
+// farewell returns the goodbye of a network that stops. mu must be held.
+func (n *Network) farewell() *goodbyeError {
+	bye := n.bye
+	return &bye
 }
 
 func (n *Network) closeListener() {
@@ -145,16 +163,16 @@ func (n *Network) closeListener() {
 }
 
 // stop says goodbye to all peers and waits until all goroutines are gone.
-func (n *Network) stop() {
+func (n *Network) stop(bye goodbyeError) {
 	n.mu.Lock()
-	n.stopping = true
+	n.stopping, n.bye = true, bye
 	var unserved []*peer // without a connection whose goroutine would finish them
 	for _, p := range n.peers {
 		for c := range p.conns {
-			n.lose(c, &goodbyeError{code: byeShutdown})
+			n.lose(c, n.farewell())
 		}
 		if len(p.conns) == 0 {
-			unserved = append(unserved, n.closePeer(p, &goodbyeError{code: byeShutdown}))
+			unserved = append(unserved, n.closePeer(p, n.farewell()))
 		}
 	}
 	n.mu.Unlock()
@@ -165,7 +183,7 @@ func (n *Network) stop() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		for c := range n.conns {
-			c.end(&goodbyeError{code: byeShutdown})
+			c.end(n.farewell())
 		}
 	})
 	defer late.Stop()
@@ -187,9 +205,13 @@ func (n *Network) Send(to []wire.PublicKey, t Type, message []byte) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	for i := range to {
-		if p := n.peers[to[i]]; p == nil {
+		p := n.peers[to[i]]
+		if p == nil {
 			n.counts.drop(dropDisconnected, 1)
-		} else if !p.links[info.Class].queue.push(m) {
+			continue
+		}
+		m.shared = p.role == Follower
+		if !p.links[info.Class].queue.push(m) {
 			n.counts.drop(dropFull, 1)
 		}
 	}
@@ -272,7 +294,15 @@ func (n *Network) compare(c *conn) {
 
 // Is lets errors.Is find out that a peer, or we, ended a connection in good order.
 func (e *goodbyeError) Is(target error) bool {
-	return target == ErrShutdown && e.code == byeShutdown || target == ErrRefused && e.code == byeRefused
+	switch target {
+	case ErrShutdown:
+		return e.code == byeShutdown || e.code == byeStaleJournal
+	case ErrRefused:
+		return e.code == byeRefused
+	case ErrStaleJournal:
+		return e.code == byeStaleJournal && e.theirs
+	}
+	return false
 }
 
 // What Disconnected may be told, besides errors of the connection.
@@ -281,6 +311,10 @@ var (
 	ErrShutdown = errors.New("network: shutdown")
 	// ErrRefused: one of the sides does not admit the other any more.
 	ErrRefused = errors.New("network: refused")
+	// ErrStaleJournal: the peer stopped, since its journal is older than what it has signed, and its
+	// operator has to see to it. It matches ErrShutdown too. A process says so that ends the context
+	// of [Transport].Run with a cause that matches this.
+	ErrStaleJournal = errors.New("network: stale journal")
 )
 
 // Waiting returns how many messages wait to be sent, to all peers.

@@ -2,20 +2,26 @@ package network
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
 
 // pacer divides the sending of bulk among peers: places for a few at once, taken in the order of
-// asking, and a rate for all together.
+// asking, and a rate for all together. Members come before followers (docs/protocol.md 7.3).
 type pacer struct {
 	rate int // bytes per second, 0 for unlimited
 	turn int // bytes for which a place is kept while others wait
 
-	mu      sync.Mutex
-	free    int         // places
-	waiting []*bulkTurn // for a place, oldest first
-	due     time.Time   // when the next bytes may be sent
+	mu           sync.Mutex
+	free         int         // places
+	waiting      []*bulkTurn // members that wait for a place, oldest first
+	last         []*bulkTurn // followers that wait for one
+	members      int         // that have a place
+	followers    int         // that have one
+	maxFollowers int
+	due          time.Time // when the next bytes may be sent
+	dueLast      time.Time // when the next bytes may be sent to a follower while members have places
 }
 
 // burst is how far the rate may be exceeded for a moment.
@@ -24,7 +30,9 @@ const burst = 10 * time.Millisecond
 // stuckAfter is how long a write may take until its place goes to another peer.
 const stuckAfter = 50 * time.Millisecond
 
-func newPacer(rate, places, turn int) *pacer { return &pacer{rate: rate, free: places, turn: turn} }
+func newPacer(rate, places, turn int) *pacer {
+	return &pacer{rate: rate, free: places, turn: turn, maxFollowers: max(1, places/4)}
+}
 
 // bulkTurn is one connection's part in a pacer. Only its writer calls its methods; what the pacer's
 // mu guards is said.
@@ -32,6 +40,7 @@ type bulkTurn struct {
 	pacer   *pacer
 	granted chan struct{} // room for one token: a place was given
 	placed  bool          // holds a place; guarded by mu
+	late    bool          // it is a follower's, as it was last asked for; guarded by mu
 	sent    int           // bytes in this turn; guarded by mu
 	stuck   *time.Timer
 }
@@ -49,16 +58,15 @@ func (t *bulkTurn) leave() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if t.placed {
-		t.placed = false
-		p.pass()
+		p.vacate(t)
 		return
 	}
-	for i, w := range p.waiting {
-		if w == t {
-			p.waiting = append(p.waiting[:i], p.waiting[i+1:]...)
-			return
-		}
-	}
+	p.waiting = without(p.waiting, t)
+	p.last = without(p.last, t)
+}
+
+func without(waiting []*bulkTurn, t *bulkTurn) []*bulkTurn {
+	return slices.DeleteFunc(waiting, func(w *bulkTurn) bool { return w == t })
 }
 
 // abandon gives the place of a write that got stuck to another.
@@ -66,42 +74,89 @@ func (t *bulkTurn) abandon() {
 	t.pacer.mu.Lock()
 	defer t.pacer.mu.Unlock()
 	if t.placed {
-		t.placed = false
-		t.pacer.pass()
+		t.pacer.vacate(t)
 	}
 }
 
-// pass gives a place that became free to the connection that has waited longest. mu must be held.
+// place gives one of the free places to a connection. mu must be held.
+func (p *pacer) place(t *bulkTurn) {
+	p.free--
+	t.placed, t.sent = true, 0
+	*p.having(t)++
+}
+
+// vacate takes a place from a connection. mu must be held.
+func (p *pacer) vacate(t *bulkTurn) {
+	*p.having(t)--
+	t.placed = false
+	p.free++
+	p.pass()
+}
+
+// pass gives places that are free to the connections that have waited longest, those of members before
+// others. mu must be held.
 func (p *pacer) pass() {
-	if len(p.waiting) == 0 {
-		p.free++
-		return
+	for p.free > 0 {
+		waiting := &p.waiting
+		if len(p.waiting) == 0 {
+			if waiting = &p.last; len(p.last) == 0 || p.followers >= p.maxFollowers {
+				return
+			}
+		}
+		next := (*waiting)[0]
+		*waiting = append((*waiting)[:0], (*waiting)[1:]...)
+		p.place(next)
+		next.granted <- struct{}{}
 	}
-	next := p.waiting[0]
-	p.waiting = append(p.waiting[:0], p.waiting[1:]...)
-	next.placed, next.sent = true, 0
-	next.granted <- struct{}{}
 }
 
-// ask asks for a place. It reports whether there was one; if not, granted gets a token later.
-func (t *bulkTurn) ask() bool {
+func (p *pacer) having(t *bulkTurn) *int {
+	if t.late {
+		return &p.followers
+	}
+	return &p.members
+}
+
+// ask asks for a place, for a follower or not. It reports whether there was one; if not, granted gets a
+// token later.
+func (t *bulkTurn) ask(follower bool) bool {
 	p := t.pacer
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if t.placed && (t.sent < p.turn || len(p.waiting) == 0) {
-		return true
-	}
-	if t.placed { // the turn is over
-		t.placed = false
+	if t.placed && t.late != follower { // its role has changed
+		*p.having(t)--
+		t.late = follower
+		*p.having(t)++
 		p.pass()
 	}
-	if p.free > 0 {
-		p.free--
-		t.placed, t.sent = true, 0
+	if t.placed && !t.over() {
 		return true
 	}
-	p.waiting = append(p.waiting, t)
+	if t.placed {
+		p.vacate(t)
+	}
+	t.late = follower
+	switch {
+	case p.free > 0 && (!follower || p.followers < p.maxFollowers):
+		p.place(t)
+		return true
+	case follower:
+		p.last = append(p.last, t)
+	default:
+		p.waiting = append(p.waiting, t)
+	}
 	return false
+}
+
+// over reports whether the turn of a connection with a place is over: a follower's when a member waits
+// or, since roles have changed, there are too many of them; anybody's when somebody waits and it has
+// sent much. mu must be held.
+func (t *bulkTurn) over() bool {
+	p := t.pacer
+	if t.late {
+		return len(p.waiting) > 0 || p.followers > p.maxFollowers || t.sent >= p.turn && len(p.last) > 0
+	}
+	return t.sent >= p.turn && len(p.waiting)+len(p.last) > 0
 }
 
 // begin waits until n bytes may be sent, and begins to watch that the write does not get stuck.
@@ -115,8 +170,16 @@ func (t *bulkTurn) begin(ctx context.Context, n int) error {
 		if earliest := now.Add(-burst); p.due.Before(earliest) {
 			p.due = earliest
 		}
+		took := time.Duration(float64(n) / float64(p.rate) * float64(time.Second))
 		wait = p.due.Sub(now)
-		p.due = p.due.Add(time.Duration(float64(n) / float64(p.rate) * float64(time.Second)))
+		if t.late && p.members > 0 {
+			if p.dueLast.Before(now) {
+				p.dueLast = now
+			}
+			wait = max(wait, p.dueLast.Sub(now))
+			p.dueLast = p.dueLast.Add(took * followersPart)
+		}
+		p.due = p.due.Add(took)
 	}
 	p.mu.Unlock()
 	if wait > 0 {

@@ -59,7 +59,7 @@ func (n *Network) newPeer(c *conn, role Role) *peer {
 		before: n.leaving[c.id],
 	}
 	for i := range p.links {
-		p.links[i].queue = newQueue(n.cfg.QueueMessages, n.cfg.QueueBytes)
+		p.links[i].queue = newQueue(n.cfg.QueueMessages, n.cfg.QueueBytes, &n.queuedForFollowers[i])
 		p.links[i].session = newSession()
 		p.links[i].delivery = make(chan struct{}, 1)
 	}
@@ -261,7 +261,7 @@ func (n *Network) drop(c *conn, why error) {
 	case p.closing != nil:
 		finish = p
 	case n.stopping: // nobody waits for another connection
-		finish = n.closePeer(p, &goodbyeError{code: byeShutdown})
+		finish = n.closePeer(p, n.farewell())
 	}
 	n.wake(p.id)
 	n.mu.Unlock()

@@ -3,6 +3,7 @@ package network
 import (
 	"math"
 	"sync"
+	"sync/atomic"
 )
 
 // outgoing is a message that waits to be sent.
@@ -10,6 +11,7 @@ type outgoing struct {
 	info    *typeInfo
 	number  uint64
 	message []byte
+	shared  bool // it counts in what all followers share
 	// sent, if not nil, has room for one error and gets nil once the frame has been written out of
 	// message, or why it never will be.
 	sent chan error
@@ -27,10 +29,12 @@ type queue struct {
 	wake chan struct{}
 
 	maxMessages, maxBytes int
+	// followers are the bytes that wait for all followers, of which there are no more than for one peer.
+	followers *atomic.Int64
 }
 
-func newQueue(messages, bytes int) queue {
-	return queue{maxMessages: messages, maxBytes: bytes, wake: make(chan struct{}, 1)}
+func newQueue(messages, bytes int, followers *atomic.Int64) queue {
+	return queue{maxMessages: messages, maxBytes: bytes, followers: followers, wake: make(chan struct{}, 1)}
 }
 
 // push queues a message; false if there is no room.
@@ -45,6 +49,13 @@ func (q *queue) add(m outgoing, maxMessages, maxBytes int) bool {
 	if q.closed != nil || n >= maxMessages || q.bytes > maxBytes-len(m.message) {
 		q.mu.Unlock()
 		return false
+	}
+	if m.shared {
+		if size := int64(len(m.message)); q.followers.Add(size) > int64(maxBytes) {
+			q.followers.Add(-size)
+			q.mu.Unlock()
+			return false
+		}
 	}
 	q.bytes += len(m.message)
 	if m.info.Urgent {
@@ -77,8 +88,16 @@ func (q *queue) pop() (m outgoing, ok bool) {
 	default:
 		return m, false
 	}
-	q.bytes -= len(m.message)
+	q.left(&m)
 	return m, true
+}
+
+// left counts a message that waits no more.
+func (q *queue) left(m *outgoing) {
+	q.bytes -= len(m.message)
+	if m.shared {
+		q.followers.Add(-int64(len(m.message)))
+	}
 }
 
 // take appends frames to b until it holds at least size bytes or nothing waits. It appends to sent
@@ -114,7 +133,7 @@ func (q *queue) remove(drop func(*outgoing) bool, why error) (dropped int) {
 				r.push(m)
 				continue
 			}
-			q.bytes -= len(m.message)
+			q.left(&m)
 			dropped++
 			if m.sent != nil {
 				m.sent <- why

@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/lanecast/lanecast/wire"
 )
@@ -166,9 +167,12 @@ func (c *conn) serve(f frame) {
 		s.serving++
 	}
 	s.mu.Unlock()
-	if !busy && !n.mayServe(c.peer) {
-		s.served()
-		busy = true
+	var places *atomic.Int64
+	if !busy {
+		if places = n.mayServe(c.peer); places == nil {
+			s.served()
+			busy = true
+		}
 	}
 	if busy {
 		f.buffer.Release()
@@ -183,7 +187,8 @@ func (c *conn) serve(f frame) {
 		defer func() {
 			f.buffer.Release()
 			s.served()
-			n.served(c.peer)
+			c.peer.serving.Add(-1)
+			places.Add(-1)
 		}()
 		n.handler.Serve(s.ctx, c.id, f.info.Type, f.buffer.Bytes(), r.send)
 		if r.claim() {
@@ -192,26 +197,41 @@ func (c *conn) serve(f frame) {
 	})
 }
 
-// mayServe takes a place among the requests that are served, if the peer may have one more. The first
-// half of the places goes to whoever asks. The second is shared: of it a peer gets no more than an
-// equal part, what it has of the first included, so that those who ask slowly, or for long, leave room
-// for all others.
-func (n *Network) mayServe(p *peer) bool {
+// servingFollowers returns how many requests of all followers are served at once, besides those of
+// members.
+func (c *Config) servingFollowers() int { return max(1, c.MaxServing/followersPart) }
+
+// mayServe takes a place among the requests that are served, if the peer may have one more, and returns
+// the places of its role; else nil. The first half of the places goes to whoever asks. The second is
+// shared: of it a peer gets no more than an equal part, what it has of the first included, so that
+// those who ask slowly, or for long, leave room for all others.
+func (n *Network) mayServe(p *peer) (places *atomic.Int64) {
 	n.mu.RLock()
-	share := max(1, n.cfg.MaxServing/(2*max(1, len(n.peers))))
+	role := p.role
 	n.mu.RUnlock()
-	all, own := int(n.serving.Add(1)), int(p.serving.Add(1))
-	if all <= (n.cfg.MaxServing+1)/2 || all <= n.cfg.MaxServing && own <= share {
-		return true
+	places, most := &n.serving, n.cfg.MaxServing
+	if role == Follower {
+		places, most = &n.servingFollowers, n.cfg.servingFollowers()
 	}
-	n.served(p)
-	return false
+	all, own := int(places.Add(1)), int(p.serving.Add(1))
+	if all <= (most+1)/2 || all <= most && own <= max(1, most/(2*max(1, n.peersOf(role)))) {
+		return places
+	}
+	places.Add(-1)
+	p.serving.Add(-1)
+	return nil
 }
 
-// served gives the place back.
-func (n *Network) served(p *peer) {
-	n.serving.Add(-1)
-	p.serving.Add(-1)
+// peersOf returns how many peers have a role.
+func (n *Network) peersOf(role Role) (count int) {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	for _, p := range n.peers {
+		if p.role == role {
+			count++
+		}
+	}
+	return count
 }
 
 func (s *session) served() {

@@ -13,7 +13,8 @@ import (
 // one; package network/conformance tests any.
 type Transport interface {
 	// Run connects to peers and serves them until ctx ends or the transport fails. It returns nil
-	// in the first case, when all its goroutines are gone. It may be called once.
+	// in the first case, when all its goroutines are gone. It may be called once. If the cause of
+	// ctx's end matches [ErrStaleJournal], peers are told that.
 	Run(ctx context.Context, h Handler) error
 	// Send sends a message to each identity in to. It never blocks: what has no room, or goes to
 	// one who is not connected, is dropped and counted. message is kept, and never changes.

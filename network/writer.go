@@ -142,12 +142,19 @@ func (w *writer) take() {
 			w.turn.leave()
 			return
 		}
-		if !w.turn.ask() {
+		if !w.turn.ask(w.conn.isFollower()) {
 			w.waiting = true
 			return
 		}
 	}
 	w.buffer, w.sent = q.take(w.buffer, writeSize, w.sent, &w.conn.n.counts.sent)
+}
+
+// isFollower reports whether the connection is a follower's.
+func (c *conn) isFollower() bool {
+	c.n.mu.RLock()
+	defer c.n.mu.RUnlock()
+	return c.peer.role == Follower
 }
 
 // goodbye writes the last frame, and tells the reader that it is the last.

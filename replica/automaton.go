@@ -30,7 +30,7 @@ func (a automaton) Verify(ctx context.Context, at engine.Place, digest wire.Dige
 	r, l := a.Replica, a.laneOf(at.Sequencer)
 	p := message.Place{Sequencer: at.Sequencer, Height: at.Height}
 	known, err := l.comeTo(ctx, r.archive, at.Height, digest)
-	if err != nil || known == contradicted {
+	if err != nil || known == contradicted || l.stopped() != nil { // what is not handed over would fill the archive
 		return false, err
 	}
 	// A body that is held was compared before it was kept. One that was pushed is compared here, before
@@ -79,8 +79,9 @@ func (l *lane) comeTo(ctx context.Context, archive *archive.Archive, height uint
 	for {
 		l.mu.Lock()
 		known, changed := l.knows(archive, height, digest), l.changed
+		failed := l.failure != nil
 		l.mu.Unlock()
-		if known != overtaken {
+		if known != overtaken || failed {
 			return known, nil
 		}
 		select {
@@ -148,11 +149,11 @@ func (a automaton) Report(ctx context.Context, activity wire.Activity) error {
 	case *wire.LockConflict:
 		l := r.laneOf(about.First.Chunk.Sequencer)
 		l.mu.Lock()
-		r.stopLane(l, fmt.Errorf("%w: two locks at height %d", ErrFork, about.First.Chunk.Height))
+		r.stopLane(l, contradiction{
+			why:  fmt.Errorf("%w: two locks at height %d", ErrFork, about.First.Chunk.Height),
+			lock: about.First, other: &about.Second, told: true,
+		})
 		l.mu.Unlock()
 	}
-	if r.cfg.Report != nil {
-		return r.cfg.Report(ctx, activity)
-	}
-	return nil
+	return r.report(ctx, activity)
 }

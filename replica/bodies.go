@@ -334,10 +334,10 @@ func (r *Replica) fetchHeader(ctx context.Context, w *want) (payload.Header, err
 }
 
 // askHeaders asks peers for the header of a chunk and those below it, at most count. It returns one
-// or more, from that one down, each the parent of the one before. The error is ctx's or errMisfit.
+// or more, from that one down, each the parent of the one before. The error is ctx's or a *misfitError.
 func (r *Replica) askHeaders(ctx context.Context, p message.Place, digest wire.Digest, count int) ([]payload.Header, error) {
 	var headers []payload.Header
-	misfit := false
+	var misfit *misfitError
 	s := search{
 		items: 1, typ: message.HeadersRequestType,
 		request: func(int) []byte {
@@ -361,7 +361,7 @@ func (r *Replica) askHeaders(ctx context.Context, p message.Place, digest wire.D
 					return fmt.Errorf("%w: header %d of the answer is another one", errWrong, i)
 				}
 				if h.Sequencer != p.Sequencer || h.Height != height {
-					misfit = true // whoever sent it has said the truth
+					misfit = &misfitError{height, *h} // whoever sent it has said the truth
 					got.Headers = got.Headers[:i]
 					break
 				}
@@ -375,8 +375,8 @@ func (r *Replica) askHeaders(ctx context.Context, p message.Place, digest wire.D
 	if err := s.run(ctx, r); err != nil {
 		return nil, err
 	}
-	if len(headers) == 0 && misfit {
-		return nil, errMisfit
+	if len(headers) == 0 && misfit != nil {
+		return nil, misfit
 	}
 	return headers, nil
 }

@@ -84,8 +84,9 @@ type Config struct {
 	// then unset, and it carries the types of [Types].
 	Transport network.Transport
 
-	// Report takes what the engine finds out, faults among it: see [engine.Reporter]. nil: nobody does,
-	// but metrics and log.
+	// Report takes what engine and replica find out, faults among it, one call at a time: see
+	// [engine.Reporter]. [VerifyEvidence] verifies what it is given. nil: nobody does, but metrics and
+	// log.
 	Report func(ctx context.Context, a wire.Activity) error
 	// Behind is told when a lane cannot be handed over any more, since what comes next, at height next,
 	// is pruned everywhere: peers weighing more than f said so, and no other has it. The host needs

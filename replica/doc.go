@@ -46,7 +46,8 @@
 //
 // # After a restart
 //
-// The folder holds the journal of the engine, the archive, and walks that go on. The host's cursor is
+// The folder holds the journal of the engine, the archive, walks that go on, and lanes that have
+// stopped. The host's cursor is
 // the host's own: Next is the first height that it has not applied durably. What is handed over twice
 // has the same digest both times.
 //
@@ -62,8 +63,12 @@
 // # Faults
 //
 // While no more than f validators are faulty no two chunks are certified for one place, and each
-// certified chunk stands on the one certified below it. Where that fails the lane stops, and the log
-// and the metric stopped_lanes_total say so; other lanes go on.
+// certified chunk stands on the one certified below it. Where that fails the lane stops: nothing more
+// of it is handed over, proposed or acked, and [Replica.Get] and [Replica.Wait] return [ErrFork]. Other
+// lanes go on. Config.Report is handed the evidence, a [wire.LockConflict] or a [wire.Fork], which
+// [VerifyEvidence] verifies anywhere; log and the metric stopped_lanes_total tell too. A file of the
+// folder forks keeps the lane stopped in later runs, which report the evidence again: see
+// docs/operations.md for what an operator does.
 //
 // # Memory
 //

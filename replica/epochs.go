@@ -147,7 +147,7 @@ func (r *Replica) prunedAt(p message.Place) func(by []wire.PublicKey) {
 		l := r.laneOf(p.Sequencer)
 		l.mu.Lock()
 		next := l.next
-		tell := l.locked && p.Height >= next && l.behind <= next && r.outweighFaulty(by)
+		tell := l.failure == nil && l.locked && p.Height >= next && l.behind <= next && r.outweighFaulty(by)
 		if tell {
 			l.behind = next + 1
 		}

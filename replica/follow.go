@@ -119,13 +119,18 @@ func (r *Replica) feedFollowers() {
 		if now == sent {
 			continue
 		}
-		var to []wire.PublicKey
+		var to, followers []wire.PublicKey
 		peers, _ := r.peers.list()
 		for _, p := range peers {
-			if p.fed.Load() {
+			switch {
+			case !p.fed.Load():
+			case r.peers.roleOf(p) == network.Member:
 				to = append(to, p.id)
+			default:
+				followers = append(followers, p.id)
 			}
 		}
+		to = append(to, followers...) // members first
 		if len(to) > 0 {
 			for _, l := range r.allLanes() {
 				l.mu.Lock()

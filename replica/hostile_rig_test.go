@@ -141,6 +141,7 @@ type stranger struct {
 	mu        sync.Mutex
 	serve     func(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply reply)
 	connected map[wire.PublicKey]bool
+	why       map[wire.PublicKey]error         // of the last Disconnected
 	acks      map[wire.Digest][]wire.PublicKey // by payload: who has acked it
 }
 
@@ -148,7 +149,7 @@ type stranger struct {
 func (c *cluster) stranger(id wire.PublicKey, serve func(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply reply)) *stranger {
 	s := &stranger{
 		T: c.t, Transport: c.net.NewTransport(id, replica.Types(0)), id: id, serve: serve,
-		connected: make(map[wire.PublicKey]bool), acks: make(map[wire.Digest][]wire.PublicKey),
+		connected: make(map[wire.PublicKey]bool), why: make(map[wire.PublicKey]error), acks: make(map[wire.Digest][]wire.PublicKey),
 	}
 	s.ctx, s.cancel = context.WithCancel(c.t.Context())
 	s.busy.Go(func() {
@@ -204,10 +205,10 @@ func (s *stranger) Connected(id wire.PublicKey, _ network.Role) {
 	s.connected[id] = true
 }
 
-func (s *stranger) Disconnected(id wire.PublicKey, _ error) {
+func (s *stranger) Disconnected(id wire.PublicKey, why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.connected[id] = false
+	s.connected[id], s.why[id] = false, why
 }
 
 func (s *stranger) Messages(from wire.PublicKey, batch []network.Message) {
@@ -332,15 +333,22 @@ func has(bodies ...*made) func(context.Context, wire.PublicKey, network.Type, []
 	}
 }
 
-// lock has the first quorum certify a chunk in epoch 0. Those whose replicas have not acked it take it
+// lock has the last validators that are a quorum certify a chunk in epoch 0. Those whose replicas have not acked it take it
 // for a proof that their journals are old.
 func (c *cluster) lock(chunk wire.Chunk) wire.Lock {
+	c.t.Helper()
+	return c.lockBy(len(c.ids)-verify.Quorum(len(c.ids)), chunk)
+}
+
+// lockBy is lock by a quorum that begins with another validator.
+func (c *cluster) lockBy(first int, chunk wire.Chunk) wire.Lock {
 	c.t.Helper()
 	scheme := c.set.Scheme
 	n := len(c.ids)
 	s := verify.Statement{Scheme: scheme, Subject: wire.Subject{Chunk: chunk}, Signers: wire.NewSigners(n)}
 	s.Slab = make([]byte, n*scheme.Format().AckSignature)
-	for i := n - verify.Quorum(n); i < n; i++ { // replica 0 has signed nothing that its journal lacks
+	for k := range verify.Quorum(n) {
+		i := (first + k) % n
 		signature, err := c.set.Signers[i].SignAck(c.t.Context(), s.Subject)
 		if err != nil {
 			c.t.Fatal(err)

@@ -28,6 +28,14 @@ type lane struct {
 	revision uint64
 	tip      wire.Proposal // the last one that the engine reported
 	hasTip   bool
+	// pending are the highest locks that were not walked down yet, by epoch, at most maxPendingLocks;
+	// first is the lowest.
+	pending  map[uint64]wire.Lock
+	first    wire.Lock
+	hasFirst bool
+	// proof is the lock from which the last walk led down to what is proven.
+	proof    wire.Lock
+	hasProof bool
 
 	next uint64 // height of the first chunk that the host has not taken
 	// proven are the digests of the chunks from next up that are known to be certified: the highest
@@ -59,6 +67,13 @@ func (l *lane) notify() {
 	l.changed = make(chan struct{})
 }
 
+// stopped returns why the lane has stopped, nil if it has not.
+func (l *lane) stopped() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failure
+}
+
 // knownLane returns a lane that was heard of, nil if it was not.
 func (r *Replica) knownLane(id wire.PublicKey) *lane {
 	r.mu.Lock()
@@ -77,7 +92,7 @@ func (r *Replica) laneOf(id wire.PublicKey) *lane {
 	if l := r.lanes[id]; l != nil {
 		return l
 	}
-	l := &lane{id: id, next: next, changed: make(chan struct{}), fetching: make(map[uint64]bool)}
+	l := &lane{id: id, next: next, changed: make(chan struct{}), fetching: make(map[uint64]bool), pending: make(map[uint64]wire.Lock)}
 	l.work, l.restart = context.WithCancel(r.working)
 	r.lanes[id] = l
 	return l
@@ -88,13 +103,17 @@ func (r *Replica) learn(k *wire.Lock) {
 	l := r.laneOf(k.Chunk.Sequencer)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.knows(r.archive, k.Chunk.Height, k.Chunk.Payload) == contradicted {
-		r.stopLane(l, fmt.Errorf("%w: two chunks are certified at height %d", ErrFork, k.Chunk.Height))
+	if l.failure != nil {
+		return
+	}
+	known := l.knows(r.archive, k.Chunk.Height, k.Chunk.Payload)
+	if known == contradicted || known == overtaken && r.beside(l, &k.Chunk) {
+		r.stopLane(l, l.against(k))
 		return
 	}
 	// One of a newer epoch for the same chunk is kept too, for those who know no older one.
-	if err := r.archive.PutLock(*k, nil); err != nil && !errors.Is(err, archive.ErrPruned) && !errors.Is(err, archive.ErrBusy) {
-		r.fail(fmt.Errorf("replica: keeping a lock: %w", err))
+	if err := r.keepLock(l, k, known); err != nil {
+		r.fail(err)
 		return
 	}
 	if l.locked && (k.Chunk.Height < l.lock.Chunk.Height || k.Chunk == l.lock.Chunk && k.Epoch <= l.lock.Epoch) {
@@ -120,17 +139,6 @@ func (r *Replica) advance(l *lane) {
 	}
 }
 
-// stopLane ends a lane for good: more than f validators were faulty. mu is held.
-func (r *Replica) stopLane(l *lane, why error) {
-	if l.failure == nil {
-		l.failure = why
-		l.notify()
-		r.counts.stoppedLanes.Add(1)
-		r.log.Error("a lane has stopped: more than f validators were faulty, or this host applied what was not certified",
-			"sequencer", l.id, "why", why)
-	}
-}
-
 // pageOfHeaders is how many headers are asked for at once: docs/protocol.md 7.4. No more than twice as
 // many of a lane are proven ahead of the host.
 const pageOfHeaders = 1024
@@ -148,7 +156,7 @@ func (r *Replica) walk(l *lane) {
 			l.mu.Unlock()
 			return
 		}
-		lock, end, ctx := l.lock, l.end(), l.work
+		lock, end, ctx := l.target(), l.end(), l.work
 		l.mu.Unlock()
 		var digests []wire.Digest
 		var bottom wire.Digest
@@ -165,19 +173,21 @@ func (r *Replica) walk(l *lane) {
 		l.mu.Lock()
 		switch {
 		case errors.Is(err, errUncarried):
-			r.stopLane(l, err)
+			c := contradiction{why: err, lock: lock}
+			errors.As(err, &c.misplaced)
+			r.stopLane(l, c)
 		case err != nil && ctx.Err() == nil:
 			r.fail(err)
 		case len(digests) > 0:
-			r.prove(l, end, digests, bottom)
+			r.prove(l, &lock, end, digests, bottom)
 		}
 		l.mu.Unlock()
 	}
 }
 
-// prove takes the digests of the chunks from height end up, which a walk has found, and what the
-// lowest of them stands on. l.mu is held.
-func (r *Replica) prove(l *lane, end uint64, digests []wire.Digest, bottom wire.Digest) {
+// prove takes the digests of the chunks from height end up, which a walk from a lock has found, and what
+// the lowest of them stands on. l.mu is held.
+func (r *Replica) prove(l *lane, from *wire.Lock, end uint64, digests []wire.Digest, bottom wire.Digest) {
 	if ahead := l.end() - end; ahead > 0 { // the lane was restored meanwhile
 		if ahead > uint64(len(digests)) {
 			return
@@ -185,10 +195,18 @@ func (r *Replica) prove(l *lane, end uint64, digests []wire.Digest, bottom wire.
 		bottom, digests = digests[ahead-1], digests[ahead:]
 	}
 	if expected, known := l.topProven(); known && bottom != expected {
-		r.stopLane(l, fmt.Errorf("%w: the chunk of height %d stands on %v, and %v was certified below it", ErrFork, l.end(), bottom, expected))
+		c := contradiction{lock: *from,
+			why: fmt.Errorf("%w: the chunk of height %d stands on %v, and %v was certified below it", ErrFork, l.end(), bottom, expected)}
+		if l.hasProof {
+			other := l.proof
+			c.other = &other
+		}
+		r.stopLane(l, c)
 		return
 	}
 	l.proven = append(l.proven, digests...)
+	l.proof, l.hasProof = *from, true
+	r.settle(l)
 	l.notify()
 	r.advance(l)
 }
@@ -210,7 +228,7 @@ func (r *Replica) descend(ctx context.Context, l *lane, top wire.Chunk, end uint
 	for {
 		head := r.archive.Head(l.id, height)
 		var found []payload.Header
-		if head.Digest == digest && (head.State == archive.Held || head.State == archive.HeaderOnly || head.State == archive.PushedBody) {
+		if head.Digest == digest && hasHeader(head.State) {
 			found = []payload.Header{head.Header}
 		} else {
 			found, err = r.askHeaders(ctx, message.Place{Sequencer: l.id, Height: height}, digest, int(min(height-end+1, uint64(r.cfg.page))))
@@ -240,7 +258,7 @@ var errUncarried = errors.New("replica: a quorum certified a chunk whose header 
 // uncarried says of an error of askHeaders what it means for a chunk that is certified.
 func uncarried(err error, height uint64) error {
 	if errors.Is(err, errMisfit) {
-		return fmt.Errorf("%w: %w, height %d", ErrFork, errUncarried, height)
+		return fmt.Errorf("%w: %w, height %d: %w", ErrFork, errUncarried, height, err)
 	}
 	return err
 }
@@ -271,7 +289,7 @@ func (r *Replica) deliver(l *lane) {
 			l.mu.Unlock()
 			return
 		}
-		c := Chunk{Place: engine.Place{Sequencer: l.id, Height: l.next}, Digest: l.proven[0], Proof: l.lock}
+		c := Chunk{Place: engine.Place{Sequencer: l.id, Height: l.next}, Digest: l.proven[0], Proof: l.proof}
 		ctx := l.work
 		r.prefetch(l)
 		l.mu.Unlock()

@@ -1,10 +1,14 @@
 package replica_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"runtime"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +19,8 @@ import (
 	"github.com/lanecast/lanecast/internal/simnet"
 	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/journal"
+	"github.com/lanecast/lanecast/network"
+	"github.com/lanecast/lanecast/network/bridge"
 	"github.com/lanecast/lanecast/replica"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
@@ -370,4 +376,60 @@ func TestCallsOfTheHostEndWithTheReplica(t *testing.T) {
 		}
 		c.net.Close()
 	})
+}
+
+// docs/protocol.md 8.2: «Codes of goodbye: … 7 stale journal». What says so is a peer's certificate that
+// names us as its signer, for a chunk that our journal has no ack of.
+func TestAReplicaThatStopsForAStaleJournalSaysSoToItsPeers(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 4, lan)
+		var log syncBuffer
+		c.tune = func(i int, config *replica.Config) {
+			if i == 1 {
+				config.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			}
+		}
+		stale := c.start(0, newChain(c.ids[0], 0, 0))
+		c.start(1, newChain(c.ids[1], 0, 0))
+		s := c.stranger(c.ids[3], nil)
+		s.awaits(c.ids[:2]...)
+		k := c.lockOf(makeBody(c.ids[0], 5, wire.Digest{1}, nil, nil))
+		s.Send(c.ids[:1], bridge.Certificate, k.AppendTo(nil))
+		<-stale.done
+		if !errors.Is(stale.err, engine.ErrStaleJournal) {
+			t.Errorf("Run returned %v", stale.err)
+		}
+		c.all[0] = nil
+		s.loses(c.ids[0])
+		s.mu.Lock()
+		why := s.why[c.ids[0]]
+		s.mu.Unlock()
+		if !errors.Is(why, network.ErrStaleJournal) {
+			t.Errorf("a peer was told %v", why)
+		}
+		c.eventually(time.Second, "the log of another replica names it", func() bool {
+			text := log.String()
+			return strings.Contains(text, "its journal is older") && strings.Contains(text, c.ids[0].String())
+		})
+		s.stop()
+		c.stopAll()
+	})
+}
+
+// syncBuffer is a buffer for a log.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }

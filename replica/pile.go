@@ -288,7 +288,7 @@ func (r *Replica) emptyPile(ctx context.Context, l *lane, p *pile) error {
 			digests[len(headers)-1-i] = r.digestOf(&headers[i])
 		}
 		l.mu.Lock()
-		r.prove(l, headers[len(headers)-1].Height, digests, headers[len(headers)-1].Parent)
+		r.prove(l, &p.lock, headers[len(headers)-1].Height, digests, headers[len(headers)-1].Parent)
 		failed := l.failure
 		l.mu.Unlock()
 		if failed != nil {
@@ -321,14 +321,11 @@ func (r *Replica) openWalks() error {
 	if r.fs == nil {
 		r.fs = journal.OS()
 	}
-	dir, err := r.fs.Abs(filepath.Join(r.cfg.Dir, "walks"))
+	dir, err := r.openFolder("walks")
 	if err != nil {
-		return fmt.Errorf("replica: %w", err)
+		return err
 	}
 	r.walks = dir
-	if err := r.fs.MkdirAll(dir); err != nil {
-		return fmt.Errorf("replica: %w", err)
-	}
 	names, err := r.fs.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("replica: %w", err)

@@ -162,13 +162,18 @@ func (r *Replica) proposeAhead(at engine.Place) {
 	}
 }
 
-// awaitDelivery waits while the host is too far behind with our own lane.
+// awaitDelivery waits while the host is too far behind with our own lane. The error is ctx's, or why the
+// lane has stopped.
 func (r *Replica) awaitDelivery(ctx context.Context, at engine.Place) error {
 	l := r.laneOf(at.Sequencer)
 	for {
 		l.mu.Lock()
 		waiting, changed := at.Height >= l.next && at.Height-l.next > uint64(r.cfg.MaxUndelivered), l.changed
+		failure := l.failure
 		l.mu.Unlock()
+		if failure != nil {
+			return failure
+		}
 		r.held.Store(waiting)
 		if !waiting {
 			return nil

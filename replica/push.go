@@ -142,9 +142,9 @@ func (r *Replica) pushable(h *payload.Header, digest wire.Digest) bool {
 		if tip.Top != nil {
 			next = max(next, tip.Top.Header.Height+1)
 		}
-		for i := range tip.Locks {
-			next = max(next, tip.Locks[i].Chunk.Height+1)
-		}
+	}
+	for _, k := range r.locksOf(h.Sequencer) {
+		next = max(next, k.Chunk.Height+1)
 	}
 	if h.Height < next || h.Height-next > 1 {
 		return false

@@ -55,7 +55,8 @@ func (r *Replica) allLanes() []*lane {
 // Get returns a certified chunk, its body fetched if it is not here, until ctx ends. Its memory is
 // the caller's. Below the highest lock known it waits until the lane was walked down. The error is
 // ctx's, [ErrNotCertified] for a chunk above the highest lock known, [archive.ErrPruned] for one that
-// is not kept any more, [ErrFork] on a lane that has stopped, or [ErrClosed].
+// is not kept any more, [ErrFork] on a lane that has stopped, above what was handed over, or
+// [ErrClosed].
 func (r *Replica) Get(ctx context.Context, sequencer wire.PublicKey, height uint64) (Chunk, error) {
 	l := r.knownLane(sequencer)
 	if l == nil {
@@ -80,7 +81,12 @@ func (r *Replica) certifiedAt(ctx context.Context, l *lane, height uint64) (dige
 		l.mu.Lock()
 		proof = l.lock
 		changed, known := l.changed, true
+		if l.hasProof && height < l.end() && height <= l.proof.Chunk.Height {
+			proof = l.proof
+		}
 		switch {
+		case l.failure != nil && height >= l.next:
+			err = l.failure
 		case !l.locked || height > l.lock.Chunk.Height && height >= l.next:
 			err = fmt.Errorf("%w: height %d of lane %v", ErrNotCertified, height, l.id)
 		case height == l.lock.Chunk.Height:
@@ -93,7 +99,7 @@ func (r *Replica) certifiedAt(ctx context.Context, l *lane, height uint64) (dige
 				err = fmt.Errorf("%w: height %d of lane %v", archive.ErrPruned, height, l.id)
 			}
 		default:
-			known, err = false, l.failure
+			known = false
 		}
 		l.mu.Unlock()
 		if known || err != nil {
@@ -234,6 +240,11 @@ func (r *Replica) Restore(ctx context.Context, locks ...wire.Lock) error {
 	if status.Recovering {
 		return ErrRecovering
 	}
+	for i := range locks {
+		if err := r.laneOf(locks[i].Chunk.Sequencer).stopped(); err != nil {
+			return err
+		}
+	}
 	if err := r.engine.Adopt(ctx, locks...); err != nil {
 		return err
 	}
@@ -242,14 +253,25 @@ func (r *Replica) Restore(ctx context.Context, locks ...wire.Lock) error {
 		k.Certificate = slices.Clone(k.Certificate)
 		l := r.laneOf(k.Chunk.Sequencer)
 		l.mu.Lock()
-		if next := k.Chunk.Height + 1; next > l.next {
+		if l.knows(r.archive, k.Chunk.Height, k.Chunk.Payload) == contradicted {
+			r.stopLane(l, l.against(&k))
+		}
+		if next := k.Chunk.Height + 1; next > l.next && l.failure == nil {
 			l.proven = l.proven[min(uint64(len(l.proven)), next-l.next):]
 			l.next, l.below, l.hasBelow = next, k.Chunk.Payload, true
+			if len(l.proven) == 0 { // else what was the proof proves what is left
+				l.proof, l.hasProof = k, true
+			}
+			r.settle(l)
 			l.restart()
 			l.work, l.restart = context.WithCancel(r.working)
 			l.notify()
 		}
+		failure := l.failure
 		l.mu.Unlock()
+		if failure != nil {
+			return failure
+		}
 		r.learn(&k)
 		if err := r.prune(ctx, k.Chunk.Sequencer, k.Chunk.Height+1); err != nil {
 			return err

@@ -79,9 +79,13 @@ type Replica struct {
 	// recovering: the journal was lost, and others have not said yet what they know. Set from the
 	// start of a run that may have to recover, until it is known that it has not, or has.
 	recovering atomic.Bool
+	followers  chan struct{} // capacity followersServed: a request of a follower is worked on
 
 	fs    journal.FS
 	walks string // folder of the piles of long walks
+	forks string // folder of the lanes that have stopped
+
+	reporting sync.Mutex // held while Config.Report is called
 
 	working context.Context // of all goroutines; ends with Run
 	stop    context.CancelCauseFunc
@@ -117,7 +121,7 @@ func New(c Config) (_ *Replica, err error) {
 	r := &Replica{
 		cfg: c, id: c.identity(), log: c.Logger, backoff: cmp.Or(c.Engine.ProposeBackoff, defaultBackoff),
 		bodies: newBodies(c.MaxBuffered / 4), peers: newPeers(), proposals: newProposals(), feed: newFeed(), vouched: newVouched(),
-		lanes: make(map[wire.PublicKey]*lane), limited: newLimiter(),
+		lanes: make(map[wire.PublicKey]*lane), limited: newLimiter(), followers: make(chan struct{}, followersServed),
 	}
 	r.recovering.Store(true)
 	r.working, r.stop = context.WithCancelCause(context.Background())
@@ -138,6 +142,9 @@ func New(c Config) (_ *Replica, err error) {
 		return nil, err
 	}
 	if err := r.openWalks(); err != nil {
+		return nil, err
+	}
+	if err := r.openForks(); err != nil {
 		return nil, err
 	}
 	if err := r.newEngine(); err != nil {
@@ -195,6 +202,13 @@ func (r *Replica) openArchive() error {
 			return fmt.Errorf("%w: lane %v, height %d, and %d is the lowest kept", ErrNext, l.id, l.next, tip.Floor)
 		}
 		for _, k := range tip.Locks {
+			switch height := k.Chunk.Height; {
+			case height >= l.next:
+				l.pend(&k)
+			case height+1 == l.next:
+				l.below, l.hasBelow = k.Chunk.Payload, true
+				l.proof, l.hasProof = k, true
+			}
 			if !l.locked || k.Chunk.Height > l.lock.Chunk.Height || k.Chunk.Height == l.lock.Chunk.Height && k.Epoch > l.lock.Epoch {
 				l.lock, l.locked, l.revision = k, true, r.revision.Add(1)
 			}
@@ -248,6 +262,7 @@ func (r *Replica) Run(ctx context.Context) error {
 	parts.Go(r.exchangeTips)
 	parts.Go(r.takeFed)
 	parts.Go(r.feedFollowers)
+	parts.Go(r.retellForks)
 	for _, l := range r.allLanes() {
 		l.mu.Lock()
 		r.advance(l)
@@ -288,7 +303,7 @@ func (r *Replica) fail(err error) {
 		r.failed = err
 	}
 	r.mu.Unlock()
-	r.stop(err)
+	r.stop(bridge.Cause(err)) // peers are told of a journal that is stale
 }
 
 // guard calls the application from a goroutine of ours. A panic or runtime.Goexit in there ends the

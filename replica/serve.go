@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"sync"
 
 	"github.com/lanecast/lanecast/archive"
 	"github.com/lanecast/lanecast/network"
@@ -10,8 +11,27 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Serve implements network.Handler: it answers a request. One that makes no sense gets no answer.
-func (r *Replica) Serve(_ context.Context, from wire.PublicKey, t network.Type, request []byte, reply func(network.Type, []byte) error) {
+// followersServed is how many requests of peers that are no members are worked on at once, whatever the
+// transport lets through: docs/protocol.md 7.3.
+const followersServed = 2
+
+// Serve implements network.Handler: it answers a request. One that makes no sense gets no answer. Those
+// of peers that are no members wait for each other, until their answers wait to be sent.
+func (r *Replica) Serve(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply func(network.Type, []byte) error) {
+	if p := r.peers.get(from); p == nil || r.peers.roleOf(p) != network.Member {
+		select {
+		case r.followers <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		done := sync.OnceFunc(func() { <-r.followers })
+		defer done()
+		send := reply
+		reply = func(t network.Type, answer []byte) error {
+			done()
+			return send(t, answer)
+		}
+	}
 	switch t {
 	case message.HeadersRequestType:
 		var q message.HeadersRequest

@@ -176,7 +176,7 @@ func (r *Replica) offerAll(locks []wire.Lock) error {
 		}
 		l := r.laneOf(k.Chunk.Sequencer)
 		l.mu.Lock()
-		known := l.locked && (l.lock.Chunk.Height > k.Chunk.Height ||
+		known := l.locked && (l.lock.Chunk.Height > k.Chunk.Height && !r.mayContradict(l, &k.Chunk) ||
 			l.lock.Chunk == k.Chunk && l.lock.Epoch >= k.Epoch)
 		l.mu.Unlock()
 		if known {
@@ -302,11 +302,11 @@ func (r *Replica) learnFromEngine() error {
 // tipOf returns the highest lock of a lane that is of the newest of the epochs named; of any epoch if
 // none is. nil: there is none.
 func (r *Replica) tipOf(l *lane, epochs []uint64) *wire.Lock {
-	tip, _ := r.archive.Tip(l.id)
+	locks := r.locksOf(l.id)
 	var best *wire.Lock
 	if len(epochs) > 0 {
-		for i := range tip.Locks { // by ascending epoch
-			if k := &tip.Locks[i]; slices.Contains(epochs, k.Epoch) {
+		for i := range locks { // by ascending epoch
+			if k := &locks[i]; slices.Contains(epochs, k.Epoch) {
 				best = k
 			}
 		}
@@ -318,8 +318,8 @@ func (r *Replica) tipOf(l *lane, epochs []uint64) *wire.Lock {
 		best = &k
 	}
 	l.mu.Unlock()
-	for i := range tip.Locks {
-		if k := &tip.Locks[i]; best == nil || higher(k.Subject(), best.Subject()) {
+	for i := range locks {
+		if k := &locks[i]; best == nil || higher(k.Subject(), best.Subject()) {
 			best = k
 		}
 	}

@@ -14,13 +14,14 @@ const (
 	TagInvalidNode     Tag = 0x14
 
 	TagInvalidCertificate Tag = 0x15
+	TagFork               Tag = 0x16
 	TagInconsistentKeys   Tag = 0x17
 )
 
 var tagNames = map[Tag]string{
 	TagTip: "tip", TagLock: "lock", TagConflict: "conflict", TagLockConflict: "lock-conflict",
 	TagConflictingAcks: "conflicting-acks", TagInvalidAck: "invalid-ack", TagInvalidNode: "invalid-node",
-	TagInvalidCertificate: "invalid-certificate", TagInconsistentKeys: "inconsistent-keys",
+	TagInvalidCertificate: "invalid-certificate", TagFork: "fork", TagInconsistentKeys: "inconsistent-keys",
 }
 
 // String returns the tag's name in lower case, "unknown" for one that is not assigned.
@@ -33,7 +34,8 @@ func (t Tag) String() string {
 
 // Activity is one report of an engine: a [*Tip], a [*Certified], or one of the faults [*Conflict],
 // [*LockConflict], [*ConflictingAcks], [*InvalidAck], [*InvalidNode], [*InvalidCertificate]; or
-// [*InconsistentKeys], which is nobody's fault. No other package can add one.
+// [*InconsistentKeys], which is nobody's fault. A [*Fork] is reported by package replica. No other
+// package can add one.
 type Activity interface {
 	// Tag returns the kind of the report.
 	Tag() Tag
@@ -230,9 +232,10 @@ func appendPeerMessage(dst []byte, peer PublicKey, message []byte) []byte {
 	return append(dst, message...)
 }
 
-// DecodeActivity reads an activity that is the whole of b. Certificates and messages in it are
-// views into b. The two halves of evidence must be about one height of one lane and differ in
-// payload; whether their signatures hold is for a verifier.
+// DecodeActivity reads an activity that is the whole of b. Certificates, messages and headers in it
+// are views into b. The two halves of evidence must be about one height of one lane and differ in
+// payload, those of a fork about two heights of one lane; whether their signatures hold is for a
+// verifier.
 func DecodeActivity(b []byte, formats Formats) (Activity, error) {
 	r := reader{b: b}
 	a := r.activity(formats)
@@ -294,6 +297,8 @@ func (r *reader) activity(formats Formats) Activity {
 		a := new(InvalidCertificate)
 		a.Peer, a.Message = r.peerMessage()
 		return a
+	case TagFork:
+		return r.fork(formats)
 	case TagInconsistentKeys:
 		a := new(InconsistentKeys)
 		r.chunk(&a.Subject.Chunk)

@@ -34,6 +34,9 @@ var (
 	ErrSignatureSize = errors.New("wrong signature length")
 	// ErrNoConflict: evidence of a conflict whose two halves agree.
 	ErrNoConflict = errors.New("the two halves do not conflict")
+	// ErrHeaderCount: a fork with more headers than one may have, or another number than its locks
+	// are apart.
+	ErrHeaderCount = errors.New("wrong number of headers")
 	// ErrTextLength: a text that is not as long as that of what it is read as: 64 digits of a key or
 	// a digest, 128 of a signature.
 	ErrTextLength = errors.New("wrong length of a hexadecimal text")

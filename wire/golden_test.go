@@ -3,6 +3,7 @@ package wire_test
 import (
 	"bytes"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/lanecast/lanecast/wire"
@@ -43,6 +44,8 @@ const (
 	list       = signers3 + " 02 01*64 02*64"
 	epochMax   = "ff*9 01"
 	acksTwins  = "11*32 07 22*32 01 04 A1*48   11*32 07 33*32 01 04 A2*48"
+	encoded7   = "01 11*32 07 66*32 8004 77*32" // headers of heights 7 and 6
+	encoded6   = "01 11*32 06 55*32 00 88*32"
 	locksTwins = "11*32 07 22*32 01 " + aggregate + "   11*32 07 33*32 ac02 C1*48"
 )
 
@@ -54,6 +57,9 @@ func goldens() []codec {
 	proposal := wire.Proposal{Chunk: chunkAt(7), Signature: signatureOf(0x51)}
 	lock := wire.Lock{Chunk: chunkAt(7), Epoch: 1, Certificate: aggregateBytes}
 	otherLock := wire.Lock{Chunk: other, Epoch: 300, Certificate: filled(g1, 0xC1)}
+	lowerLock := wire.Lock{Chunk: chunkAt(5), Epoch: 300, Certificate: filled(g1, 0xC1)}
+	header7 := slices.Concat([]byte{1}, filled(32, 0x11), []byte{7}, filled(32, 0x66), []byte{0x80, 4}, filled(32, 0x77))
+	header6 := slices.Concat([]byte{1}, filled(32, 0x11), []byte{6}, filled(32, 0x55), []byte{0}, filled(32, 0x88))
 
 	sized := func(name string, v interface {
 		AppendTo([]byte) []byte
@@ -117,6 +123,12 @@ func goldens() []codec {
 			decodeActivity, "14 99*32 ac02 EE*300"),
 		sized("invalid certificate", &wire.InvalidCertificate{Peer: keyOf(0x99), Message: []byte{7}},
 			decodeActivity, "15 99*32 01 07"),
+		sized("fork", &wire.Fork{Upper: lock, Lower: &lowerLock, Headers: [][]byte{header7, header6}},
+			decodeActivity, "16 "+chunk7+" 01 "+aggregate+" 01 11*32 05 22*32 ac02 C1*48 02 "+encoded7+" "+encoded6),
+		sized("fork without headers", &wire.Fork{Upper: lock, Lower: &lowerLock},
+			decodeActivity, "16 "+chunk7+" 01 "+aggregate+" 01 11*32 05 22*32 ac02 C1*48 00"),
+		sized("fork that ends elsewhere", &wire.Fork{Upper: lock, Headers: [][]byte{header6}},
+			decodeActivity, "16 "+chunk7+" 01 "+aggregate+" 00 01 "+encoded6),
 		sized("inconsistent keys", &wire.InconsistentKeys{Subject: wire.Subject{Chunk: chunkAt(7), Epoch: 1}, Signers: signersOf(10, 0, 2, 9)},
 			decodeActivity, "17 "+chunk7+" 01 "+signers10),
 	}

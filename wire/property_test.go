@@ -108,7 +108,7 @@ func (d drawn) lock(c wire.Chunk) wire.Lock {
 
 func (d drawn) activity() wire.Activity {
 	c := d.chunk()
-	switch rapid.IntRange(0, 9).Draw(d.T, "activity") {
+	switch rapid.IntRange(0, 10).Draw(d.T, "activity") {
 	case 0:
 		return &wire.Tip{Proposal: d.proposal(c)}
 	case 1:
@@ -133,9 +133,34 @@ func (d drawn) activity() wire.Activity {
 		return &wire.InconsistentKeys{Subject: wire.Subject{Chunk: c, Epoch: epoch}, Signers: s}
 	case 8:
 		return &wire.InvalidCertificate{Peer: c.Sequencer, Message: rapid.SliceOf(rapid.Byte()).Draw(d.T, "message")}
+	case 9:
+		return d.fork(c)
 	default:
 		return &wire.InvalidNode{Peer: c.Sequencer, Message: rapid.SliceOf(rapid.Byte()).Draw(d.T, "message")}
 	}
+}
+
+func (d drawn) fork(c wire.Chunk) wire.Activity {
+	a := &wire.Fork{}
+	count := rapid.IntRange(0, 3).Draw(d.T, "headers")
+	if rapid.Bool().Draw(d.T, "lower") {
+		distance := max(uint64(count), 1)
+		lower := d.rival(c)
+		lower.Height = min(lower.Height, 1<<64-1-distance)
+		c.Height = lower.Height + distance
+		k := d.lock(lower)
+		a.Lower = &k
+	} else {
+		count = max(count, 1)
+	}
+	a.Upper = d.lock(c)
+	for range count {
+		h := append(append([]byte{1}, d.bytes(32, "sequencer")...), wire.AppendUvarint(nil, d.integer("height"))...)
+		h = append(append(h, d.bytes(32, "parent")...), wire.AppendUvarint(nil, d.integer("size"))...)
+		h = append(h, d.bytes(32, "root")...)
+		a.Headers = append(a.Headers, h[:len(h):len(h)])
+	}
+	return a
 }
 
 // message is any value of this package that travels.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/lanecast/lanecast/wire"
@@ -26,6 +27,7 @@ func mustFail(t testing.TB, err, want error) {
 
 func TestBytesOutsideTheSpecificationAreRefused(t *testing.T) {
 	huge := "ff*8" // as a number of participants
+	lower5 := " 01 11*32 05 22*32 ac02 C1*48"
 	for _, c := range []struct {
 		name    string
 		decode  func([]byte) (any, error)
@@ -72,7 +74,21 @@ func TestBytesOutsideTheSpecificationAreRefused(t *testing.T) {
 		{"activity: nothing", decodeActivity, "", wire.ErrTruncated},
 		{"activity: tag 2", decodeActivity, "02 " + chunk7 + " 51*64", wire.ErrTag},
 		{"activity: tag 15", decodeActivity, "0f " + chunk7 + " 51*64", wire.ErrTag},
-		{"activity: tag 22", decodeActivity, "16 99*32 00", wire.ErrTag},
+		{"activity: tag 24", decodeActivity, "18 99*32 00", wire.ErrTag},
+		{"fork: option byte 2", decodeActivity, "16 " + chunk7 + " 01 " + aggregate + " 02 01 " + encoded6, wire.ErrOption},
+		{"fork: one lock and no header", decodeActivity, "16 " + chunk7 + " 01 " + aggregate + " 00 00", wire.ErrHeaderCount},
+		{"fork: a header too few", decodeActivity, "16 " + chunk7 + " 01 " + aggregate + lower5 + " 01 " + encoded7, wire.ErrHeaderCount},
+		{"fork: a header too many", decodeActivity,
+			"16 " + chunk7 + " 01 " + aggregate + lower5 + " 03 " + encoded7 + encoded7 + encoded7, wire.ErrHeaderCount},
+		{"fork: 1,025 headers", decodeActivity, "16 " + chunk7 + " 01 " + aggregate + " 00 8108" + strings.Repeat(" "+encoded6, 1025), wire.ErrHeaderCount},
+		{"fork: as many headers as 32 bits count", decodeActivity, "16 " + chunk7 + " 01 " + aggregate + " 00 ffffffff0f " + encoded6, wire.ErrHeaderCount},
+		{"fork: number of headers overlong", decodeActivity, "16 " + chunk7 + " 01 " + aggregate + " 00 8100 " + encoded6, wire.ErrVarint},
+		{"fork: 1,024 headers are claimed, and there is one", decodeActivity, "16 " + chunk7 + " 01 " + aggregate + " 00 8008 " + encoded6, wire.ErrTruncated},
+		{"fork: a header of another format", decodeActivity, "16 " + chunk7 + " 01 " + aggregate + " 00 01 02 11*32 06 55*32 00 88*32", wire.ErrTag},
+		{"fork: a header's height overlong", decodeActivity, "16 " + chunk7 + " 01 " + aggregate + " 00 01 01 11*32 8600 55*32 00 88*32", wire.ErrVarint},
+		{"fork: of another lane", decodeActivity, "16 " + chunk7 + " 01 " + aggregate + " 01 12*32 05 22*32 ac02 C1*48 00", wire.ErrNoConflict},
+		{"fork: at one height", decodeActivity, "16 " + chunk7 + " 01 " + aggregate + " 01 11*32 07 33*32 ac02 C1*48 00", wire.ErrNoConflict},
+		{"fork: the lower one is above", decodeActivity, "16 " + chunk7 + " 01 " + aggregate + " 01 11*32 08 33*32 ac02 C1*48 00", wire.ErrNoConflict},
 		{"conflict: option byte 2", decodeActivity, "10 " + chunk7 + " 51*64 02 11*32 07 33*32 52*64", wire.ErrOption},
 		{"conflict: same payload", decodeActivity, "10 " + chunk7 + " 51*64 00 " + chunk7 + " 52*64", wire.ErrNoConflict},
 		{"conflict: other height", decodeActivity, "10 " + chunk7 + " 51*64 00 11*32 08 33*32 52*64", wire.ErrNoConflict},
@@ -207,7 +223,7 @@ func TestTagsHaveNames(t *testing.T) {
 		wire.TagTip: "tip", wire.TagLock: "lock", wire.TagConflict: "conflict", wire.TagLockConflict: "lock-conflict",
 		wire.TagConflictingAcks: "conflicting-acks", wire.TagInvalidAck: "invalid-ack",
 		wire.TagInvalidNode: "invalid-node", wire.TagInvalidCertificate: "invalid-certificate",
-		wire.TagInconsistentKeys: "inconsistent-keys", 0x16: "unknown", 0x02: "unknown", 0xFF: "unknown",
+		wire.TagFork: "fork", wire.TagInconsistentKeys: "inconsistent-keys", 0x18: "unknown", 0x02: "unknown", 0xFF: "unknown",
 	} {
 		if tag.String() != name {
 			t.Errorf("tag %#x is named %q, want %q", byte(tag), tag, name)

@@ -233,6 +233,16 @@ func activityFields(v wire.Activity, f wire.Format) map[string]any {
 		return map[string]any{"peer": v.Peer.String(), "message": hex.EncodeToString(v.Message)}
 	case *wire.InvalidCertificate:
 		return map[string]any{"peer": v.Peer.String(), "message": hex.EncodeToString(v.Message)}
+	case *wire.Fork:
+		headers := []any{}
+		for _, h := range v.Headers {
+			headers = append(headers, hex.EncodeToString(h))
+		}
+		fields := map[string]any{"upper": fieldsOf(&v.Upper, f), "lower": nil, "headers": headers}
+		if v.Lower != nil {
+			fields["lower"] = fieldsOf(v.Lower, f)
+		}
+		return fields
 	case *wire.InconsistentKeys:
 		numbers := []any{}
 		for i := range v.Signers.All() {

@@ -11,6 +11,7 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -108,12 +109,16 @@ func run(p *spawn.Process) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- b.Run(ctx, e) }()
-	if err := e.Run(ctx); err != nil {
-		return err
-	}
-	return <-ended
+	go func() {
+		err := b.Run(ctx, e)
+		cancel(err)
+		ended <- err
+	}()
+	err = e.Run(ctx)
+	cancel(bridge.Cause(err)) // a journal that is stale is said to peers
+	return errors.Join(err, <-ended)
 }
 
 func main() {

@@ -126,12 +126,12 @@ func run(ctx context.Context, o *options, reload <-chan os.Signal) error {
 	}
 	defer stopServing()
 
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
 	var tasks sync.WaitGroup
 	var networkErr error
 	tasks.Go(func() {
-		defer cancel()
 		networkErr = b.Run(ctx, e)
+		cancel(networkErr)
 	})
 	tasks.Go(func() {
 		for {
@@ -144,7 +144,7 @@ func run(ctx context.Context, o *options, reload <-chan os.Signal) error {
 		}
 	})
 	err = e.Run(ctx)
-	cancel()
+	cancel(bridge.Cause(err))
 	tasks.Wait()
 	return errors.Join(err, networkErr)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,6 +37,7 @@ type Transport struct {
 	handler  network.Handler
 	endpoint *Endpoint                      // nil unless it runs
 	peers    map[wire.PublicKey]*connection // connected
+	farewell error                          // what peers are told when it has stopped; nil: nothing
 	running  sync.WaitGroup
 
 	// reconciling has room for one token, which is in it while Connected and Disconnected are called.
@@ -97,6 +99,11 @@ func (t *Transport) Run(ctx context.Context, h network.Handler) error {
 			t.reconcile()
 		}
 	}
+	t.mu.Lock()
+	if cause := context.Cause(ctx); errors.Is(cause, network.ErrStaleJournal) {
+		t.farewell = fmt.Errorf("%w: %w", network.ErrShutdown, cause)
+	}
+	t.mu.Unlock()
 	t.network.announce(t, false)
 	endpoint.Close()
 	t.mu.Lock()
@@ -195,6 +202,8 @@ func (t *Transport) reconcile() {
 		why := network.ErrDisconnected
 		if others == nil {
 			why = network.ErrShutdown
+		} else if said := c.to.said(); said != nil && other != c.to {
+			why = said
 		}
 		t.handler.Disconnected(id, why)
 	}
@@ -222,6 +231,13 @@ func (t *Transport) reconcile() {
 			t.deliver(id, c)
 		})
 	}
+}
+
+// said returns what a transport that has stopped tells its peers, nil for nothing.
+func (t *Transport) said() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.farewell
 }
 
 // peer returns the connection to a peer, nil if there is none.

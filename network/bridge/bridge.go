@@ -5,12 +5,14 @@
 //	b := bridge.New(transport, bridge.Config{Admit: admit})
 //	e, err := engine.New(engine.Config{Sender: b, ...})
 //	...
-//	err = b.Run(ctx, e) // beside e.Run
+//	go func() { cancel(bridge.Cause(e.Run(ctx))) }() // of context.WithCancelCause
+//	err = b.Run(ctx, e)
 package bridge
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -93,7 +95,17 @@ func New(t network.Transport, c Config) *Bridge {
 	return &Bridge{config: c, transport: t, peers: make(map[wire.PublicKey]*peer), kept: make(map[wire.PublicKey]*engine.Peer)}
 }
 
-// Run runs the transport for an engine, until ctx ends or the transport fails.
+// Cause returns the cause with which a host ends the context of a transport after the engine's Run has
+// returned err. It has the transport tell peers of a journal that is stale.
+func Cause(err error) error {
+	if errors.Is(err, engine.ErrStaleJournal) {
+		return fmt.Errorf("%w: %w", network.ErrStaleJournal, err)
+	}
+	return err
+}
+
+// Run runs the transport for an engine, until ctx ends or the transport fails. A host that ends ctx
+// because the engine's Run has returned an error gives the [Cause] of that.
 func (b *Bridge) Run(ctx context.Context, e *engine.Engine) error {
 	b.Attach(e)
 	return b.transport.Run(ctx, b)
@@ -150,6 +162,9 @@ func (b *Bridge) Connected(id wire.PublicKey, r network.Role) {
 	}
 	b.mu.Unlock()
 	_, err := b.handle(p, id)
+	if errors.Is(err, engine.ErrTooManyPeers) && r == network.Member && b.makeRoom() {
+		_, err = b.handle(p, id)
+	}
 	if b.config.Connected != nil {
 		b.config.Connected(id, r)
 	}
@@ -187,9 +202,28 @@ func (b *Bridge) handle(p *peer, id wire.PublicKey) (*engine.Peer, error) {
 	return handle, nil
 }
 
+// makeRoom takes the engine's handle from a connected peer that is no member, and reports whether there
+// was one.
+func (b *Bridge) makeRoom() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for id, p := range b.peers {
+		if p.handle != nil && b.config.Admit(id) != network.Member {
+			p.handle.Close()
+			p.handle = nil
+			return true
+		}
+	}
+	return false
+}
+
 // Disconnected implements network.Handler. The engine keeps its handle of a member, with the limits
 // that belong to it; that of another gives its place back.
-func (b *Bridge) Disconnected(id wire.PublicKey, _ error) {
+func (b *Bridge) Disconnected(id wire.PublicKey, why error) {
+	if errors.Is(why, network.ErrStaleJournal) {
+		b.config.Logger.Warn("a peer has stopped, since its journal is older than what its key has signed: its operator must recover it",
+			"peer", id, "why", why)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p := b.peers[id]

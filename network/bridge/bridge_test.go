@@ -3,6 +3,7 @@ package bridge_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -215,5 +216,45 @@ func TestMembersThatAreNoneAnyMoreGiveTheirHandlesBackToWhoIsConnectedWithoutOne
 	p.bridge.Messages(next, []network.Message{{Type: bridge.Ack, Buffer: wire.CopyBuffer([]byte("ack"))}})
 	if _, err := p.engine.Peer(next); err != nil {
 		t.Errorf("a peer that is connected has no handle: %v", err)
+	}
+}
+
+func TestAFollowerGivesItsHandleToAMemberThatIsConnectedWithoutOne(t *testing.T) {
+	set := testkit.MustSet(t, testkit.Ed25519, 1, []byte("bridge"), 1)
+	stand := transport{runs: make(chan struct{})}
+	p := startWith(t, set, 0, stand, bridge.Config{Admit: func(id wire.PublicKey) network.Role {
+		if id[0] == 1 || id[0] == 2 {
+			return network.Follower
+		}
+		return network.Member
+	}}, func(c *engine.Config) { c.MaxPeers = 1 })
+	defer p.done.Wait()
+	defer p.cancel()
+	<-stand.runs
+	follower, other, member := wire.PublicKey{1}, wire.PublicKey{2}, wire.PublicKey{3}
+	p.bridge.Connected(follower, network.Follower)
+	p.bridge.Connected(other, network.Follower)
+	if _, err := p.engine.Peer(other); !errors.Is(err, engine.ErrTooManyPeers) {
+		t.Fatalf("the engine has room for two: %v", err)
+	}
+	p.bridge.Connected(member, network.Member)
+	if _, err := p.engine.Peer(member); err != nil {
+		t.Errorf("a member that is connected has no handle: %v", err)
+	}
+	p.bridge.Messages(follower, []network.Message{{Type: bridge.Ack, Buffer: wire.CopyBuffer([]byte("ack"))}})
+	if _, err := p.engine.Peer(follower); !errors.Is(err, engine.ErrTooManyPeers) {
+		t.Errorf("a follower took a handle back: %v", err)
+	}
+}
+
+func TestCauseNamesAJournalThatIsStaleToTheTransport(t *testing.T) {
+	stale := fmt.Errorf("running: %w", engine.ErrStaleJournal)
+	if err := bridge.Cause(stale); !errors.Is(err, network.ErrStaleJournal) || !errors.Is(err, engine.ErrStaleJournal) {
+		t.Errorf("got %v", err)
+	}
+	for _, err := range []error{nil, engine.ErrReporter} {
+		if got := bridge.Cause(err); got != err {
+			t.Errorf("got %v for %v", got, err)
+		}
 	}
 }

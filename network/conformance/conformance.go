@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -59,6 +60,7 @@ func Run(t *testing.T, inBubble bool, newGroup func(t *testing.T, n int) Group) 
 		{"NoMoreThanMaxRequestsAreOpen", 2, (*rig).manyRequests},
 		{"APeerThatIsStartedAgainIsConnectedAgain", 3, (*rig).reconnection},
 		{"OnlyWhoIsAdmittedIsConnected", 3, (*rig).admission},
+		{"APeerThatStopsForAStaleJournalSaysSo", 3, (*rig).staleJournal},
 		{"RunEndsInTimeAndNothingIsCalledAfterwards", 3, (*rig).shutdown},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -99,12 +101,13 @@ type rig struct {
 type process struct {
 	r *rig
 	network.Transport
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 	done   chan error
 
 	mu       sync.Mutex
 	up       map[wire.PublicKey]bool
-	starts   map[wire.PublicKey]int // calls of Connected
+	why      map[wire.PublicKey]error // of the last Disconnected
+	starts   map[wire.PublicKey]int   // calls of Connected
 	got      map[wire.PublicKey]map[network.Type][][]byte
 	refused  map[wire.PublicKey]bool
 	blocked  chan struct{} // Messages waits for it, if not nil
@@ -115,7 +118,7 @@ type process struct {
 func (r *rig) start(i int) *process {
 	p := &process{
 		r: r, Transport: r.New(i), done: make(chan error, 1),
-		up: make(map[wire.PublicKey]bool), starts: make(map[wire.PublicKey]int),
+		up: make(map[wire.PublicKey]bool), why: make(map[wire.PublicKey]error), starts: make(map[wire.PublicKey]int),
 		got: make(map[wire.PublicKey]map[network.Type][][]byte), refused: make(map[wire.PublicKey]bool),
 	}
 	for len(r.processes) <= i {
@@ -123,19 +126,22 @@ func (r *rig) start(i int) *process {
 	}
 	r.processes[i] = p
 	var ctx context.Context
-	ctx, p.cancel = context.WithCancel(context.Background())
+	ctx, p.cancel = context.WithCancelCause(context.Background())
 	go func() { p.done <- p.Run(ctx, p) }()
 	return p
 }
 
 // stop ends a process that runs.
-func (p *process) stop() {
+func (p *process) stop() { p.r.t.Helper(); p.stopFor(nil) }
+
+// stopFor ends a process that runs for a reason.
+func (p *process) stopFor(cause error) {
 	p.r.t.Helper()
 	if p.ended {
 		return
 	}
 	began := time.Now()
-	p.cancel()
+	p.cancel(cause)
 	if err := <-p.done; err != nil {
 		p.r.t.Errorf("Run returned %v", err)
 	}
@@ -231,7 +237,7 @@ func (p *process) Disconnected(id wire.PublicKey, why error) {
 	p.expect(!p.ended, "Disconnected was called after the end")
 	p.expect(p.up[id], "Disconnected without Connected")
 	p.expect(why != nil, "Disconnected without a reason")
-	p.up[id] = false
+	p.up[id], p.why[id] = false, why
 }
 
 func (p *process) Messages(from wire.PublicKey, batch []network.Message) {
@@ -518,6 +524,37 @@ func (p *process) set(j int, refused bool) {
 	p.refused[p.r.Identities[j]] = refused
 	p.mu.Unlock()
 	p.Recheck()
+}
+
+// docs/protocol.md 8.2: «Codes of goodbye: … 7 stale journal».
+func (r *rig) staleJournal() {
+	r.connected()
+	stale, well := r.processes[0], r.processes[1]
+	reason := strings.Repeat("é", 300) // more than a goodbye holds
+	stale.stopFor(fmt.Errorf("%w: height 7: %s", network.ErrStaleJournal, reason))
+	stale.mu.Lock()
+	for id, why := range stale.why {
+		if errors.Is(why, network.ErrStaleJournal) {
+			r.t.Errorf("the process that stopped was told that %v is gone: %v", id, why)
+		}
+	}
+	stale.mu.Unlock()
+	reasonOf := func(p *process, j int) error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.why[r.Identities[j]]
+	}
+	for i, p := range r.processes[1:] {
+		r.eventually(fmt.Sprintf("%d knows that 0 is gone", i+1), func() bool { return !p.isUp(0) })
+		if why := reasonOf(p, 0); !errors.Is(why, network.ErrStaleJournal) || !errors.Is(why, network.ErrShutdown) || !strings.Contains(why.Error(), "height 7") {
+			r.t.Errorf("%d was told that 0 is gone: %v", i+1, why)
+		}
+	}
+	well.stop()
+	r.eventually("2 knows that 1 is gone", func() bool { return !r.processes[2].isUp(1) })
+	if why := reasonOf(r.processes[2], 1); why == nil || errors.Is(why, network.ErrStaleJournal) {
+		r.t.Errorf("2 was told that 1 is gone: %v", why)
+	}
 }
 
 func (r *rig) shutdown() {

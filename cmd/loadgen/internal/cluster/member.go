@@ -136,6 +136,9 @@ func (m *member) Report(_ context.Context, a wire.Activity) error {
 	case *wire.LockConflict:
 		c := &a.First.Chunk
 		m.run.problems.Conflict("member %d saw two payloads locked for lane %v height %d", m.index, c.Sequencer, c.Height)
+	case *wire.Fork:
+		c := &a.Upper.Chunk
+		m.run.problems.Conflict("member %d saw a fork of lane %v below height %d", m.index, c.Sequencer, c.Height)
 	case *wire.ConflictingAcks:
 		c := &a.First.Chunk
 		m.run.problems.Conflict("member %d saw validator %d ack two payloads for lane %v height %d", m.index, a.First.Participant, c.Sequencer, c.Height)

@@ -11,13 +11,13 @@ func TestMembersNoteConflictsAndBlame(t *testing.T) {
 	m := &member{run: r}
 	for _, a := range []wire.Activity{
 		&wire.Tip{}, &wire.Conflict{}, &wire.LockConflict{}, &wire.ConflictingAcks{}, &wire.InvalidAck{}, &wire.InvalidNode{},
-		&wire.InconsistentKeys{},
+		&wire.InconsistentKeys{}, &wire.Fork{},
 	} {
 		if err := m.Report(t.Context(), a); err != nil {
 			t.Error(err)
 		}
 	}
-	if c, f := r.problems.Counts(); c != 3 || f != 3 {
+	if c, f := r.problems.Counts(); c != 4 || f != 3 {
 		t.Errorf("%d conflicts, %d faults: %q", c, f, r.problems.Texts)
 	}
 }
