@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/network"
 	"github.com/lanecast/lanecast/network/bridge"
 	"github.com/lanecast/lanecast/payload"
@@ -474,7 +475,8 @@ func TestALaneThatHasStoppedStaysStoppedAndItsEvidenceIsToldAgain(t *testing.T) 
 	for name, distance := range map[string]int{"conflict of locks": 0, "fork": 2, "fork too far apart to be proven": 1025} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				c := newCluster(t, 4, lan)
+				// Certificates that name no signer: no replica takes one for a proof that its journal is old.
+				c := newClusterOf(t, testkit.Threshold, 4, lan)
 				evidence := c.tells()
 				read := c.count()
 				apps := make([]*chain, 3)

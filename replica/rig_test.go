@@ -175,7 +175,13 @@ type process struct {
 
 func newCluster(t *testing.T, n int, conditions simnet.Conditions) *cluster {
 	t.Helper()
-	c := &cluster{t: t, set: testkit.MustSet(t, testkit.Ed25519, n, namespace, 1)}
+	return newClusterOf(t, testkit.Ed25519, n, conditions)
+}
+
+// newClusterOf is newCluster with certificates of a kind.
+func newClusterOf(t *testing.T, kind testkit.Kind, n int, conditions simnet.Conditions) *cluster {
+	t.Helper()
+	c := &cluster{t: t, set: testkit.MustSet(t, kind, n, namespace, 1)}
 	for _, k := range c.set.Identities {
 		c.ids = append(c.ids, testkit.Identity(k))
 	}

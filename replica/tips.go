@@ -211,7 +211,7 @@ func (r *Replica) takeLocks(ctx context.Context, locks []wire.Lock) error {
 	return err
 }
 
-// adopt hands the engine the locks that are above its tips. A validator that joins acks nothing below
+// adopt hands the engine the locks that are above its tips, but for those of lanes that have stopped. A validator that joins acks nothing below
 // them then (docs/protocol.md 4.8), and an engine whose journal is stale finds it out (5.9).
 func (r *Replica) adopt(ctx context.Context, locks []wire.Lock) {
 	if r.recovering.Load() || !r.isMember(r.id) {
@@ -221,7 +221,7 @@ func (r *Replica) adopt(ctx context.Context, locks []wire.Lock) {
 		l := r.laneOf(k.Chunk.Sequencer)
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		return l.hasTip && k.Chunk.Height <= l.tip.Chunk.Height
+		return l.failure != nil || l.hasTip && k.Chunk.Height <= l.tip.Chunk.Height
 	})
 	if len(locks) == 0 {
 		return
