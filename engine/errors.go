@@ -56,6 +56,9 @@ var (
 	// ErrIndispensable: a validator that recovers would have to abstain, and the others have no
 	// quorum without it. Change the validator set, or accept the risk with Config.RecoverUnsafe.
 	ErrIndispensable = core.ErrIndispensable
+	// ErrBehind: OwnChunk cannot answer, since messages of the identity have waited for a second. It is
+	// to be asked again.
+	ErrBehind = errors.New("engine: messages wait that the answer depends on")
 	// ErrNotRecovering: Recover in a process that is not recovering from a lost journal, or has
 	// recovered.
 	ErrNotRecovering = core.ErrNotRecovering

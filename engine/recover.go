@@ -84,19 +84,65 @@ func (e *Engine) endRecovery(r *core.Recovery) error {
 	return nil
 }
 
+// ownChunkPatience bounds how long OwnChunk waits for messages that were delivered before.
+const ownChunkPatience = time.Second
+
 // OwnChunk returns what this process can show of another identity, to a peer that asks what is known
 // of it (own chunk request): the highest node of its lane, and its highest ack, whatever the lane, among
-// those that wait for a quorum. Each is nil without one. The node's Parent.Certificate is nil above
-// height 0 if the certificate of its parent is not held. The ack may not have been verified. Both are the
-// caller's. Acks in certificates, which name their signers, are not looked for.
+// those that wait for a quorum. Each is nil without one. The node's signature is valid, and its parent's
+// certificate may not be; that is nil above height 0 if the certificate is not held. The ack may not
+// have been verified. Both are the caller's. Acks in certificates, which name their signers, are not
+// looked for.
+//
+// Whatever this process acks later of what the identity sent before must be in the answer. So nodes that
+// wait for their verification count, and OwnChunk waits for those that wait to be taken in. If they
+// still do after a second, the error is ErrBehind, and the peer is to ask again.
 func (e *Engine) OwnChunk(ctx context.Context, identity wire.PublicKey) (node *wire.Node, ack *wire.Ack, err error) {
 	type shown struct {
-		node *wire.Node
-		ack  *wire.Ack
+		nodes []wire.Node
+		ack   *wire.Ack
+		wait  bool
 	}
-	s, err := ask(ctx, e, func() (s shown) {
-		s.node, s.ack = e.core.Shown(identity)
-		return s
-	})
-	return s.node, s.ack, err
+	pause := time.NewTicker(ownChunkPatience / 100)
+	defer pause.Stop()
+	for waited := time.Duration(0); ; waited += ownChunkPatience / 100 {
+		s, err := ask(ctx, e, func() (s shown) {
+			if s.wait = e.nodesWait(identity); !s.wait {
+				s.nodes, s.ack = e.core.Shown(identity)
+			}
+			return s
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		if !s.wait {
+			for i := range s.nodes {
+				if proposal := s.nodes[i].Proposal(); e.chunks.Verify(&proposal) {
+					return &s.nodes[i], s.ack, nil
+				}
+			}
+			return nil, s.ack, nil
+		}
+		if waited >= ownChunkPatience {
+			return nil, nil, fmt.Errorf("%w: of identity %s", ErrBehind, identity)
+		}
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		case <-e.silent:
+			return nil, nil, ErrStopped
+		}
+	}
+}
+
+// nodesWait reports whether nodes or certificates of an identity wait to be taken in.
+func (e *Engine) nodesWait(identity wire.PublicKey) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if p := e.peers[identity]; p != nil {
+		return p.longBytes.Load() > 0
+	}
+	a := e.leavers.find(identity)
+	return a != nil && a.longBytes.Load() > 0
 }

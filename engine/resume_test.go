@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -177,5 +178,39 @@ func TestRule5_9_AnEngineShowsWhatItKnowsOfAnother(t *testing.T) {
 	if node, ack, err := v.engine.OwnChunk(t.Context(), stranger); node != nil || ack != nil || err != nil {
 		t.Errorf("of a stranger: %v, %v, %v", node, ack, err)
 	}
+	haltAll(t, members)
+}
+
+// 7.5: Whatever is acked later of what the asker sent before must be in the answer: while its nodes wait
+// to be taken in there is none.
+func TestRule7_5_NothingIsShownWhileNodesOfTheAskerWait(t *testing.T) {
+	t.Parallel()
+	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
+	slow, asker := members[0], members[1]
+	slow.config.MaxPendingReports = 4
+	gate := make(chan struct{})
+	slow.recorder.Hook = func(ctx context.Context, _ wire.Activity) error {
+		select {
+		case <-gate:
+		case <-ctx.Done():
+		}
+		return nil
+	}
+	startAll(t, net, members)
+	eventually(t, "its intake pauses", func() bool { return status(t, slow.engine).Paused })
+	eventually(t, "the others go on without it", func() bool { return members[2].recorder.Height(asker.id) >= 20 })
+	if _, _, err := slow.engine.OwnChunk(t.Context(), asker.id); !errors.Is(err, engine.ErrBehind) {
+		t.Errorf("it answers %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := slow.engine.OwnChunk(ctx, asker.id); !errors.Is(err, context.Canceled) {
+		t.Errorf("to one that does not wait it answers %v", err)
+	}
+	close(gate)
+	eventually(t, "it answers", func() bool {
+		node, _, err := slow.engine.OwnChunk(t.Context(), asker.id)
+		return err == nil && node != nil && node.Chunk.Height >= 20
+	})
 	haltAll(t, members)
 }

@@ -29,8 +29,10 @@ type mixture struct {
 	returned map[wire.Subject]bool   // locks for which the reporter has returned
 	top      map[int]uint64          // of each lane: highest certified height that this run must know of, and one
 
-	lost  bool           // the journal was, before the history began
-	marks map[int]uint64 // of each lane: the lowest height that may be acked since
+	lost    bool           // the journal was, before the history began …
+	resumes bool           // … and our own lane goes on with a chunk at height 5
+	marks   map[int]uint64 // of each lane: the lowest height that may be acked since
+	open    map[int]bool   // lanes of which a lock was named that nobody can verify
 
 	run   []wire.Subject // what has been reported in this run; zero where it is no lock
 	again map[wire.Subject]bool
@@ -46,7 +48,8 @@ func newMixture(t testing.TB, seed uint64) *mixture {
 	m := &mixture{
 		random: rand.New(rand.NewPCG(seed, 7)), certified: map[int]uint64{},
 		records: map[wire.Subject]uint64{}, returned: map[wire.Subject]bool{}, top: map[int]uint64{},
-		again: map[wire.Subject]bool{}, owed: map[wire.Subject]bool{}, lost: seed%4 == 3, marks: map[int]uint64{},
+		again: map[wire.Subject]bool{}, owed: map[wire.Subject]bool{}, lost: seed%4 == 3, resumes: seed%8 == 7, marks: map[int]uint64{},
+		open: map[int]bool{},
 	}
 	newRig(t, 4, sequencing, func(r *rig) {
 		m.rig = r
@@ -65,6 +68,9 @@ func newMixture(t testing.TB, seed uint64) *mixture {
 		if m.lost {
 			recovering(r)
 		}
+		if m.resumes {
+			r.seen[place{id(0), 5}] = payload(5)
+		}
 	})
 	return m
 }
@@ -77,6 +83,9 @@ func (m *mixture) watch(e *Effect) {
 			s := wire.Subject{Chunk: *info.Certified, Epoch: info.Epoch}
 			m.records[s] = e.Position
 			delete(m.returned, s)
+			if lane := int(s.Chunk.Sequencer[1]); m.open[lane] && m.c.epochs.within(s.Epoch) {
+				m.marks[lane] = max(m.marks[lane], 3)
+			}
 		}
 	case Report:
 		c, ok := e.Activity.(*wire.Certified)
@@ -103,6 +112,9 @@ func (m *mixture) watch(e *Effect) {
 		}
 		if a.Chunk.Height < m.marks[int(a.Chunk.Sequencer[1])] || m.c.Recovering() {
 			m.t.Fatalf("an ack for height %d of %v, recovering: %v", a.Chunk.Height, a.Chunk.Sequencer[1], m.c.Recovering())
+		}
+		if lane := int(a.Chunk.Sequencer[1]); m.open[lane] && m.marks[lane] < 3 {
+			m.t.Fatalf("an ack for height %d of %v, of which no lock within bounds is held", a.Chunk.Height, a.Chunk.Sequencer[1])
 		}
 		if a.Epoch != m.c.Epoch() {
 			m.t.Fatalf("an ack for epoch %d in %d", a.Epoch, m.c.Epoch())
@@ -163,6 +175,7 @@ func (m *mixture) crashNow() {
 	slices.SortFunc(m.disk.Records, func(a, b model.Record) int { return cmp.Compare(a.Position, b.Position) })
 	if m.c.Recovering() {
 		clear(m.marks)
+		clear(m.open)
 	}
 	for s := range m.owed {
 		if !m.again[s] {
@@ -180,8 +193,25 @@ func (m *mixture) adopt() {
 			locks = append(locks, m.w.lock(m.honest(s, m.certified[s]-1), m.c.Epoch()))
 		}
 	}
-	err := m.c.Adopt(m.now, locks)
-	if (err != nil) != (ends && locks == nil) {
+	var err error
+	if !ends {
+		err = m.c.Adopt(m.now, locks)
+	} else {
+		given := Recovery{Locks: locks, Resume: m.resumes}
+		if m.resumes {
+			given.Own = []wire.Proposal{proposal(0, 5, 5)}
+			given.Locks = append(given.Locks, m.w.lock(chunk(0, 4, 4), m.c.Epoch()))
+		}
+		for s := 1; s < mixedSequencers; s++ {
+			if m.random.IntN(3) == 0 {
+				given.Unknown = append(given.Unknown, unknownLock(s, m.random.Uint64N(20)))
+				m.open[s] = m.certified[s] == 0
+			}
+		}
+		err = m.c.EndRecovery(m.now, &given)
+		locks = given.Locks
+	}
+	if (err != nil) != (ends && locks == nil && len(m.open) == 0) {
 		m.t.Fatalf("adopt: %v", err)
 	}
 	if ends && err == nil {
@@ -373,6 +403,9 @@ func (m *mixture) checkSettled() {
 		m.adopt()
 		m.finish()
 	}
+	if tip, ok := m.c.Tip(id(0)); m.resumes && (!ok || tip.Chunk.Height < 5) {
+		m.t.Fatalf("our lane is at %+v, and was resumed at 5", tip.Chunk)
+	}
 	lanes := m.c.Counts().Lanes + m.c.Counts().Dormant
 	if lanes > mixedSequencers {
 		m.t.Fatalf("%d lanes of %d sequencers", lanes, mixedSequencers)
@@ -400,6 +433,12 @@ func (m *mixture) checkSettled() {
 		epoch := m.c.Epoch()
 		if l := m.c.lanes.bySequencer[id(s)]; l != nil && l.tip != nil {
 			m.certified[s] = max(m.certified[s], l.tip.chunk().Height+1) // past what it equivocated about
+		}
+		if m.open[s] {
+			m.certified[s]++ // others certify a chunk without us, and the lane has a mark
+			m.lock(id(s), m.w.lock(m.honest(s, m.certified[s]-1), epoch))
+			m.finish()
+			m.marks[s] = m.c.loss.of(id(s)).height + 1
 		}
 		height := max(m.certified[s]+1, m.marks[s])
 		n := m.honestNode(s, height, epoch)

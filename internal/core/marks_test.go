@@ -210,8 +210,8 @@ func TestRule5_10_NothingThatOthersKnowEndsNoRecovery(t *testing.T) {
 // 5.9: *own chunk* carries the highest node and the highest ack of the asker.
 func TestRule5_9_WhatIsKnownOfAnotherIdentityIsShown(t *testing.T) {
 	r := newRig(t, 4, absent(9, 20))
-	node, ack := r.c.Shown(id(1))
-	expect(t, "nothing", node == nil && ack == nil, true)
+	nodes, ack := r.c.Shown(id(1))
+	expect(t, "nothing", nodes == nil && ack == nil, true)
 	r.ack(1, chunk(2, 1, 1), 5)
 	r.ack(1, chunk(3, 2, 2), 6)
 	r.ack(1, chunk(1, 0, 1), 5)
@@ -226,25 +226,41 @@ func TestRule5_9_WhatIsKnownOfAnotherIdentityIsShown(t *testing.T) {
 	_, ack = r.c.Shown(id(500))
 	expect(t, "no validator's", ack == nil, true)
 
-	first := genesis(1, 1)
-	r.tip(first)
-	node, _ = r.c.Shown(id(1))
-	expect(t, "without a parent", string(node.AppendTo(nil)), string(first.AppendTo(nil)))
-	n := r.w.node(1, 4, 4, 3, 5)
-	r.tip(n)
-	node, _ = r.c.Shown(id(1))
-	expect(t, "node", string(node.AppendTo(nil)), string(n.AppendTo(nil)))
-	node.Parent.Certificate[0] ^= 1
-	node, _ = r.c.Shown(id(1))
-	expect(t, "a copy", string(node.AppendTo(nil)), string(n.AppendTo(nil)))
+	shown := func(what string, want ...wire.Node) {
+		t.Helper()
+		for range 2 {
+			nodes, _ := r.c.Shown(id(1))
+			expect(t, what, len(nodes), len(want))
+			for i := range want {
+				expect(t, what, string(nodes[i].AppendTo(nil)), string(want[i].AppendTo(nil)))
+				clear(nodes[i].Parent.Certificate) // it is a copy
+			}
+		}
+	}
+	first, second, third := genesis(1, 1), r.w.node(1, 4, 4, 3, 5), r.w.node(1, 5, 5, 4, 5)
+	r.node(first)
+	shown("in verification", first)
+	r.verdicts()
+	shown("not durable", first)
+	r.node(second)
+	r.node(third)
+	shown("two that wait", third, second, first)
+	conflicting := genesis(1, 9)
+	r.verdicts()
+	r.sync()
+	shown("the tip", third)
+	conflicting.Chunk.Height, conflicting.Parent = 5, third.Parent
+	conflicting.Signature = model.SignChunk(conflicting.Chunk)
+	r.node(conflicting)
+	shown("not what contradicts it", third)
+	r.verdicts()
 	// A dormant lane has its tip's Proposal.
 	r.epoch(11)
 	expect(t, "dormant", r.c.Counts().Dormant, 1)
-	node, _ = r.c.Shown(id(1))
-	expect(t, "chunk", node.Proposal(), wire.Proposal{Chunk: n.Chunk, Signature: model.SignChunk(n.Chunk)})
-	expect(t, "parent", node.Parent.Payload, payload(3))
-	expect(t, "certificate", node.Parent.Certificate == nil, true)
-	// Votes that were found invalid, or whose certificate has come, are none that wait.
-	_, ack = r.c.Shown(id(1))
-	expect(t, "of epochs out of bounds", ack == nil, true)
+	nodes, ack = r.c.Shown(id(1))
+	expect(t, "nodes", len(nodes), 1)
+	expect(t, "chunk", nodes[0].Proposal(), third.Proposal())
+	expect(t, "parent", nodes[0].Parent.Payload, payload(4))
+	expect(t, "certificate", nodes[0].Parent.Certificate == nil, true)
+	expect(t, "an ack of an epoch out of bounds", ack == nil, true)
 }

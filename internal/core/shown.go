@@ -6,40 +6,48 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Shown returns what we can show of another identity, for docs/protocol.md 5.9 and 7.5: the highest
-// node of its lane and its highest ack, whatever the lane, each nil without one. The node is without
-// a parent's certificate if that is not held any more: then the certificate is nil. The ack is one
-// that waits for a quorum, and may be invalid. Both are copies.
-func (c *Core) Shown(identity wire.PublicKey) (*wire.Node, *wire.Ack) {
-	return c.shownNode(&identity), c.shownAck(identity)
+// Shown returns what we can show of another identity, for docs/protocol.md 5.9 and 7.5: the nodes of
+// its lane from the highest one down to the tip, and its highest ack, whatever the lane, nil without
+// one. Nodes above the tip wait for their verification: what is acked once it is over must be shown
+// before. A node is without a parent's certificate, which is nil then, if that is not held any more. The
+// ack is one that waits for a quorum, and may be invalid. All are copies.
+func (c *Core) Shown(identity wire.PublicKey) ([]wire.Node, *wire.Ack) {
+	return c.shownNodes(&identity), c.shownAck(identity)
 }
 
-func (c *Core) shownNode(sequencer *wire.PublicKey) *wire.Node {
+func (c *Core) shownNodes(sequencer *wire.PublicKey) (nodes []wire.Node) {
 	l := c.lanes.find(sequencer)
 	if l == nil {
 		d, ok := c.lanes.kept(*sequencer)
 		if !ok || !d.hasTip {
 			return nil
 		}
-		t := d.woken(*sequencer)
-		n := wire.Node{Chunk: *t.chunk(), Signature: t.proposal.Signature}
-		n.Parent.Payload = t.parent
-		return &n
+		return []wire.Node{d.woken(*sequencer).shown()}
+	}
+	for _, p := range []*pendingNode{l.waiting, l.verifying} { // the one that waits is the higher one
+		if p != nil && !p.onlyProposal {
+			n := p.node
+			n.Parent.Certificate = slices.Clone(n.Parent.Certificate)
+			nodes = append(nodes, n)
+		}
 	}
 	t := l.tip
 	if t == nil {
-		return nil
+		return nodes
 	}
-	n := wire.Node{Chunk: *t.chunk(), Signature: t.proposal.Signature}
-	if !n.HasParent() {
-		return &n
+	n := t.shown()
+	if n.HasParent() {
+		held := l.votes.At(n.Chunk.Height - 1)
+		if held != nil && (held.Chunk.Payload == t.parent || t.parent == wire.Digest{}) {
+			n.Parent = wire.Parent{Payload: held.Chunk.Payload, Epoch: held.Epoch, Certificate: slices.Clone(held.Certificate)}
+		}
 	}
-	n.Parent.Payload = t.parent
-	held := l.votes.At(n.Chunk.Height - 1)
-	if held != nil && (held.Chunk.Payload == t.parent || t.parent == wire.Digest{}) {
-		n.Parent = wire.Parent{Payload: held.Chunk.Payload, Epoch: held.Epoch, Certificate: slices.Clone(held.Certificate)}
-	}
-	return &n
+	return append(nodes, n)
+}
+
+// shown returns the tip as a node without its parent's certificate.
+func (t *tip) shown() wire.Node {
+	return wire.Node{Chunk: *t.chunk(), Signature: t.proposal.Signature, Parent: wire.Parent{Payload: t.parent}}
 }
 
 func (c *Core) shownAck(identity wire.PublicKey) (highest *wire.Ack) {

@@ -75,9 +75,7 @@ func (o *process) answer(to *process) (a answer) {
 			a.locks = append(a.locks, l)
 		}
 	}
-	if node, _ := o.c.Shown(to.id); node != nil {
-		a.own = append(a.own, *node)
-	}
+	a.own, _ = o.c.Shown(to.id)
 	return a
 }
 
