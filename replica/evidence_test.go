@@ -258,6 +258,9 @@ func TestRule4_6_AForkIsReportedWithTheHeadersThatProveIt(t *testing.T) {
 				if _, err := r.Get(t.Context(), s.id, 1); err != nil {
 					t.Errorf("Get of what was handed over: %v", err)
 				}
+				if far := test.page > 0 && test.distance > test.page || test.distance > 1024; far != (c.piles(0) == 1) {
+					t.Errorf("%d files of walks are left for the operator", c.piles(0))
+				}
 				s.stop()
 				c.stopAll()
 			})

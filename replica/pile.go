@@ -239,8 +239,9 @@ func (r *Replica) walkFar(ctx context.Context, l *lane, k *wire.Lock, end uint64
 	if err == nil {
 		err = r.emptyPile(ctx, l, p)
 	}
-	// A walk that was broken off goes on in the next run.
-	if failed := p.close(err == nil || errors.Is(err, errPile)); failed != nil && err == nil {
+	// A walk that was broken off goes on in the next run. The headers of one that led to a fork are for
+	// the operator.
+	if failed := p.close(err == nil && l.stopped() == nil || errors.Is(err, errPile)); failed != nil && err == nil {
 		err = fmt.Errorf("%w: %w", errWalkFile, failed)
 	}
 	return err
