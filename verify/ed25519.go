@@ -25,10 +25,10 @@ type Ed25519 struct {
 	*signatureList[*zip215.ExpandedPublicKey]
 }
 
-// CheckIdentity demands of a key that signatures are to verify against, a validator's in an Ed25519
-// set or a sequencer's, that it is a point of the curve in the sense of ZIP-215, and not one of
-// small order: under those anybody can sign anything, without a secret. Keys of small order are to
-// be refused where a set is made, since ZIP-215 has them verify. The error wraps [ErrKey].
+// CheckIdentity checks the key of a validator in an Ed25519 set or of a sequencer: it must be a
+// point of the curve in the sense of ZIP-215, and not of small order, because anybody can sign any
+// message for a key of small order without a secret. ZIP-215 accepts such signatures, so a set must
+// refuse such keys when it is made. The error wraps [ErrKey].
 func CheckIdentity(id wire.PublicKey) error {
 	if fault := identityFault(id); fault != "" {
 		return fmt.Errorf("verify: %v: %w: %s", id, ErrKey, fault)
@@ -36,7 +36,7 @@ func CheckIdentity(id wire.PublicKey) error {
 	return nil
 }
 
-// identityFault names what is wrong with a key. It is empty if nothing is.
+// identityFault names the fault of a key. It is empty if there is none.
 func identityFault(id wire.PublicKey) string {
 	compressed := edwards.CompressedEdwardsY(id)
 	p, err := new(edwards.EdwardsPoint).SetCompressedY(&compressed)
@@ -52,7 +52,7 @@ func identityFault(id wire.PublicKey) string {
 const smallOrder = "a point of small order, for which anybody can sign"
 
 // HasSmallOrder reports whether a key is a point of small order. Anybody can sign chunks and votes
-// in the name of such a key.
+// for such a key.
 func HasSmallOrder(id wire.PublicKey) bool { return identityFault(id) == smallOrder }
 
 // NewEd25519 builds a set of 1 to [MaxValidators] validators, given in any order. No two may be
