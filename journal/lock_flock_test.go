@@ -18,7 +18,7 @@ func TestALockEndsWithCloseEvenIfAForkedChildStillHoldsTheDescriptor(t *testing.
 	if err != nil {
 		t.Fatal(err)
 	}
-	child, err := syscall.Dup(int(lock.(heldLock).Fd())) // what fork does
+	child, err := syscall.Dup(int(lock.(heldLock).Fd())) // as fork does
 	if err != nil {
 		t.Fatal(err)
 	}
