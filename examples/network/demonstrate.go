@@ -7,7 +7,7 @@ import (
 	"github.com/lanecast/lanecast/examples/internal/spawn"
 )
 
-// demonstrate starts the processes, lets them run until all are done, and stops them.
+// demonstrate starts the processes, waits until all are done, and stops them.
 func demonstrate(out io.Writer) error {
 	return spawn.Run(processes, func(all *spawn.Processes) error {
 		for i := range processes {

@@ -1,14 +1,14 @@
-// Command node is one validator of a network whose processes run on machines of their own: a program
-// around packages engine, network and network/bridge with a key file, a list of members, metrics, and
-// what an operator needs when a journal was lost. docs/operations.md walks through its commands.
+// Command node is one validator of a network whose processes run on separate machines: a program
+// around packages engine, network and network/bridge with a key file, a list of members, metrics,
+// and commands for the recovery of a lost journal. docs/operations.md explains its commands.
 //
 //	node key FILE                    draws an identity, keeps it in a new file and prints its public key
 //	node run -key FILE -members FILE -journal FOLDER -listen ADDRESS [-http ADDRESS] …
 //	node locks ADDRESS…              prints the highest locks that the processes behind those -http
 //	                                 addresses know, for -adopt
 //
-// Its application has no payloads: that of a place is a hash of the place. A program that has some
-// puts its own in the place of app.
+// Its application has no real payloads: the payload of a place is a hash of the place. A program
+// with payloads replaces app.
 package main
 
 import (
@@ -61,7 +61,7 @@ func command(args []string) error {
 	return fmt.Errorf("%q is no command: want key FILE, run, or locks ADDRESS…", args[0])
 }
 
-// newKey draws an identity. A file that is there is left alone: it may be the only copy of a key.
+// newKey generates an identity. It never overwrites a file, which may be the only copy of a key.
 func newKey(out io.Writer, name string) error {
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {

@@ -53,7 +53,7 @@ type process struct {
 	// missed counts the locks that were reported, in this run or an earlier one, before their
 	// chunks were reported as tips.
 	missed int
-	seen   map[place]wire.Digest     // chunks shown to others or the application since it got its disk
+	seen   map[place]wire.Digest     // chunks shown to others or the application with this disk
 	acked  map[place]wire.Digest     // chunks that it has ever acked
 	marks  map[wire.PublicKey]uint64 // marks after the loss of its disk; nil before adoption
 	owed   map[placeInEpoch]bool     // locks that the next run has to report

@@ -2,10 +2,11 @@
 //
 //	go run ./bench/cmd/replica --body 262144 --scheme multisig --duration 10s
 //
-// Every process proposes bodies of the size as fast as its lane takes them, or --rate a second. It
-// prints what was certified and handed over everywhere per second (MB are 10^6 bytes), the CPU time of
-// all processes for each MB, and the time from the call of Propose to Deliver of the same chunk at its
-// sequencer. --engine runs engines without bodies instead. --profile DIR writes a CPU profile of each process there.
+// Every process proposes bodies of that size as fast as its lane takes them, or --rate a second.
+// The program prints the chunks and MB (10^6 bytes) per second that were certified and handed over
+// at all processes, the CPU time of all processes for each MB, and the time from the call of
+// Propose to Deliver of the same chunk at its sequencer. --engine runs engines without bodies
+// instead. --profile DIR writes a CPU profile of each process there.
 package main
 
 import (
@@ -25,7 +26,7 @@ import (
 
 const processes = 4
 
-// options are what the flags say, and what the parent tells each process.
+// options are the values of the flags, and the values that the parent sets for each process.
 type options struct {
 	Process  int
 	Body     int
@@ -55,7 +56,7 @@ func main() {
 	}
 }
 
-// environment names the variable in which a process finds its options.
+// environment is the variable with the options of a process.
 const environment = "LANECAST_BENCH_REPLICA"
 
 func run(arguments []string, out io.Writer) error {
@@ -93,7 +94,7 @@ type child struct {
 	lines *bufio.Reader
 }
 
-// spawn runs the processes and returns what each has measured.
+// spawn runs the processes and returns the result of each.
 func spawn(o options) ([]result, error) {
 	program, err := os.Executable()
 	if err != nil {

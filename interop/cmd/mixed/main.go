@@ -1,5 +1,5 @@
-// Command mixed runs Lanecast's engines and upstream's in one network, each validator a process of
-// its own and a sequencer too, and says whether they agreed. See interop/README.md.
+// Command mixed runs Lanecast's engines and upstream's in one network, each validator in a process
+// of its own and also a sequencer, and prints whether they agreed. See interop/README.md.
 package main
 
 import (
@@ -45,8 +45,8 @@ type options struct {
 	loss             float64
 	seed             uint64
 	port             int
-	dir              string // of everything that a run writes
-	upstream         string // the program
+	dir              string // folder for all files of a run
+	upstream         string // path of upstream's program
 }
 
 func (o *options) flags() *pflag.FlagSet {
@@ -82,7 +82,7 @@ func (o *options) check() error {
 	return nil
 }
 
-// errUnsound says that the processes did not agree.
+// errUnsound means that the processes did not agree.
 var errUnsound = errors.New("the network is not sound")
 
 func main() {

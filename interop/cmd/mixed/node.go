@@ -17,7 +17,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// nodeCommand makes this program a process of a network, for the program itself to call.
+// nodeCommand is the hidden command that makes this program a process of a network.
 const nodeCommand = "node"
 
 func runNode(ctx context.Context, args []string, out io.Writer) error {

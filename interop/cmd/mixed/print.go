@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// print writes what a run came to.
+// print writes the result of a run.
 func (v *verdict) print(out io.Writer) {
 	n := v.network
 	fmt.Fprintf(out, "%s, %s, %v, proposals after %v, %v lost\n", string(n.goes.Mix), n.scheme, n.duration, n.pace, n.loss)
@@ -41,7 +41,7 @@ type scenario struct {
 	change func(mix string, o *options)
 }
 
-// mixes are those of the table.
+// mixes are the mixes of the table.
 var mixes = []string{"UULL", "UUUL", "ULLL"}
 
 var scenarios = []scenario{
@@ -58,7 +58,7 @@ var scenarios = []scenario{
 	}},
 }
 
-// table runs each scheme in every mix through every scenario, and writes a line of Markdown for each.
+// table runs each scheme with every mix in every scenario, and writes a line of Markdown for each.
 func table(ctx context.Context, schemes []string, o options, out io.Writer) error {
 	fmt.Fprintln(out, "| mix | scheme | scenario | heights of the lanes | longest gap, ms | certificates | verdict |")
 	fmt.Fprintln(out, "|---|---|---|---|---|---|---|")

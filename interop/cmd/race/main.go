@@ -1,5 +1,5 @@
-// Command race runs upstream's engine and Lanecast's in turns on equal work and says how they
-// compare. See interop/README.md.
+// Command race runs upstream's engine and Lanecast's in turns on equal work and compares them. See
+// interop/README.md.
 package main
 
 import (
