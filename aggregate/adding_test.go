@@ -10,8 +10,8 @@ import (
 )
 
 // docs/protocol.md 4.3.5: "It is not a second ack by that validator for that (sequencer, height,
-// epoch), whatever its payload: the first stands." So it is too once the first was proven invalid,
-// and it makes no statement, though there is a quorum.
+// epoch), whatever its payload: the first stands." The same holds after the first was proven
+// invalid: the second is not counted and makes no statement, although there is a quorum.
 func TestRule4_3_5_WhatBecomesOfASecondVoteDependsOnTheFirst(t *testing.T) {
 	r := newRig(t, 4, model.List)
 	again := func(what string, i, p int, want Result) {
@@ -34,8 +34,9 @@ func TestRule4_3_5_WhatBecomesOfASecondVoteDependsOnTheFirst(t *testing.T) {
 	again("a valid vote again", 2, 1, Repeated)
 }
 
-// docs/protocol.md 3.3: «These keys do not fit each other» "is said only of votes each proven valid"
-// that combine to nothing valid. A certificate says that they fit, and no verdict says nothing.
+// docs/protocol.md 3.3: «These keys do not fit each other» "is said only of votes each proven
+// valid" that combine to nothing valid. A certificate shows that the keys fit; an undecided
+// statement shows nothing.
 func TestRule3_3_KeysThatFitAreNoFaultHoweverTheirStatementEnds(t *testing.T) {
 	r := newRig(t, 4, model.Sum)
 	r.acks(1, 0, 0, 1, 2)
@@ -55,8 +56,9 @@ func TestRule3_3_KeysThatFitAreNoFaultHoweverTheirStatementEnds(t *testing.T) {
 	expect(t, "the offender", r.invalid[0].Participant, wire.Participant(2))
 }
 
-// docs/protocol.md 3.3: each vote of a combination costs a point to read and to add. A statement has
-// as many as a quorum wants and no more, whoever has voted, and whose turn it is to come first.
+// docs/protocol.md 3.3: each vote of a combination costs the reading and the addition of a point. A
+// statement has exactly as many votes as a quorum needs, whichever validators have voted, and
+// whichever of them is first in the rotation.
 func TestAStatementHasNoMoreVotesThanAQuorum(t *testing.T) {
 	for first := range wire.Participant(10) {
 		s := open(t, lane(newVotes(plenty)), key{}, setOf(10, 16))

@@ -12,17 +12,17 @@ type candidate struct {
 	payload   wire.Digest
 	slot      *slot
 	index     int    // in slot.candidates
-	votes     int    // those known to be invalid excepted
+	votes     int    // without those known to be invalid
 	weight    uint64 // of these votes
 	verifying bool   // a statement of it is being verified
 	queued    bool   // it waits for a free verification place, in Votes.ready
 	delayed   bool   // it is in Votes.delayed
 	paused    bool   // it waits to be tried again after a failure of keys, in keyFaults.waiting
-	failures  uint16 // statements of it that failed although each vote is valid, as far as they fit
+	failures  uint16 // failed statements whose votes are each valid; saturates
 }
 
-// quorate reports whether the votes, those of suspects among them, could make a quorum and no
-// statement of them is being verified. It is the cheap test to make after every vote.
+// quorate reports whether no statement of c is being verified and its votes, including those of
+// suspects, could make a quorum. It is cheap enough for a call after every vote.
 func (c *candidate) quorate() bool {
 	return !c.slot.closed && c.weight >= c.slot.set.quorum && !c.verifying && !c.paused
 }
@@ -44,8 +44,8 @@ func (c *candidate) trusted() bool {
 // has reports whether participant i votes for c.
 func (c *candidate) has(i wire.Participant) bool { return int(c.slot.choice[i]) == c.index+1 }
 
-// signers returns the validators that vote for c, those whose votes are known to be invalid
-// excepted.
+// signers returns the validators that vote for c, without those whose votes are known to be
+// invalid.
 func (c *candidate) signers() wire.Signers {
 	all := wire.NewSigners(c.slot.set.size())
 	for i, choice := range c.slot.choice {
@@ -56,12 +56,12 @@ func (c *candidate) signers() wire.Signers {
 	return all
 }
 
-// quorum returns a quorum of a trusted candidate's votes, none of suspects, that is not to be
-// changed. Of more votes than that it takes those that come first when validators are counted from
-// first on, and around: so candidates that more have voted for than need be get the same signers,
-// which are verified together for less. Where weights differ, quorums.choose does it. After a
-// failure it takes others than before instead, which depend on the number of failures alone, so
-// that each choice comes up some time.
+// quorum returns a quorum of a trusted candidate's votes, none of suspects. The caller must not
+// change it. If there are more votes than needed, quorum takes them in participant order, starting
+// at first and wrapping around. So different candidates get the same signers, and such statements
+// are cheaper to verify together. Where weights differ, quorums.choose selects the votes. After a
+// failure quorum selects other votes, as a function of the number of failures only, so that every
+// choice is tried at some time.
 func (c *candidate) quorum(first wire.Participant) wire.Signers {
 	set, votes := c.slot.set, c.signers()
 	if set.suspects.Len() != 0 {
@@ -81,8 +81,8 @@ func (c *candidate) quorum(first wire.Participant) wire.Signers {
 	return votes
 }
 
-// leaveOut takes a surplus of weight out of votes, in an order that depends on the number of
-// failures alone.
+// leaveOut takes a surplus of weight out of votes, in an order that depends only on the number of
+// failures.
 func (c *candidate) leaveOut(votes wire.Signers, surplus uint64) {
 	for _, i := range rand.New(rand.NewPCG(uint64(c.failures), 0)).Perm(votes.Len()) {
 		surplus = c.slot.set.leaveOut(votes, i, surplus)
@@ -100,10 +100,10 @@ func (s *Set) leaveOut(votes wire.Signers, i int, surplus uint64) uint64 {
 	return surplus - s.Weight(p)
 }
 
-// quorumOfSuspects returns all votes of others and as many of suspects as are missing to a quorum;
-// ok is false when there are not enough of them. suspects lists the suspects in the order in which
-// they are taken. After a failure the one at fault may be among the others: then each choice of a
-// quorum comes up some time, as in quorum.
+// quorumOfSuspects returns all votes of other validators and as many of suspects as a quorum still
+// needs; ok is false when there are too few. suspects lists the suspects in the order in which they
+// are taken. After a failure a validator that is not a suspect may have the wrong key; then every
+// choice of a quorum is tried at some time, as in quorum.
 func (c *candidate) quorumOfSuspects(suspects []wire.Participant) (votes, chosen wire.Signers, ok bool) {
 	if !c.quorate() {
 		return votes, chosen, false
@@ -139,9 +139,9 @@ func (c *candidate) quorumOfSuspects(suspects []wire.Participant) (votes, chosen
 	return votes, chosen, weight >= set.quorum
 }
 
-// fail notes that the keys of a statement of c do not fit each other: its votes are each valid, and
-// combine to nothing valid. No further statement comes while c is paused, and the next one is of
-// other signers. It reports whether this is the first failure of any candidate of the slot.
+// fail notes that the keys of a statement of c do not fit each other: each vote is valid, but their
+// combination is not. No statement of c is made while it is paused, and the next one has other
+// signers. fail reports whether this is the slot's first failure of any candidate.
 func (c *candidate) fail() (first bool) {
 	first = !c.slot.failed
 	c.slot.failed, c.paused = true, true

@@ -13,7 +13,7 @@ func TestACandidateBecomesAStatementWithItsQuorumAndNotTwice(t *testing.T) {
 	if statement(c, wire.Signers{}, 0) != nil {
 		t.Fatal("a statement of two")
 	}
-	vote(t, s, 2, 16, 2) // another payload's does not help
+	vote(t, s, 2, 16, 2) // a vote for another payload does not count
 	expect(t, "quorate", c.quorate(), false)
 	vote(t, s, 1, 16, 1)
 	st := statement(c, wire.Signers{}, 0)
@@ -57,7 +57,7 @@ func TestAfterAFailureACandidateWaitsUntilItIsResumed(t *testing.T) {
 	}
 }
 
-// However many keys are wrong, as long as the others make a quorum their turn comes.
+// However many keys are wrong: as long as the others make a quorum, that quorum is tried.
 func TestAfterFailuresEverySetOfSignersComesUp(t *testing.T) {
 	const n = 10
 	s := open(t, lane(newVotes(plenty)), key{}, setOf(n, 16))
@@ -78,7 +78,7 @@ func TestAfterFailuresEverySetOfSignersComesUp(t *testing.T) {
 		c.paused = false
 	}
 	expect(t, "choices", len(leftOut), 120)
-	// Nor is a quorum without any surplus left untried.
+	// A quorum without any surplus is tried too.
 	s = open(t, lane(newVotes(plenty)), key{}, four)
 	c = vote(t, s, 1, 16, 0, 1, 2)
 	for range 3 {
@@ -92,7 +92,7 @@ func TestAfterFailuresEverySetOfSignersComesUp(t *testing.T) {
 func TestAfterAFailureEveryQuorumOfSuspectsAndOthersIsChecked(t *testing.T) {
 	s := open(t, lane(newVotes(plenty)), key{}, four)
 	c := vote(t, s, 1, 16, 0, 1, 2, 3)
-	tried := make(map[wire.Participant]bool) // by who is left out
+	tried := make(map[wire.Participant]bool) // by the validator left out
 	for try := range 40 {
 		st := check(c, []wire.Participant{3, 1})
 		expect(t, "signers", st.Signers.Count(), 3)
@@ -142,7 +142,7 @@ func TestOnlySoManySuspectsAreCheckedAsAreMissingInTheOrderGiven(t *testing.T) {
 	if st == nil || !st.Signers.Equal(signers(4, 0, 2, 3)) || !st.Suspects.Equal(signers(4, 3)) {
 		t.Fatalf("statement %+v", st)
 	}
-	// Proven bad, its place is taken by the next.
+	// After a suspect's vote is proven invalid, the next suspect takes its place.
 	s.resolve(c, []wire.Participant{3})
 	st = check(c, []wire.Participant{3, 1})
 	if st == nil || !st.Signers.Equal(signers(4, 0, 1, 2)) || !st.Suspects.Equal(signers(4, 1)) {

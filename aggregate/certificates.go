@@ -2,46 +2,46 @@ package aggregate
 
 import "github.com/lanecast/lanecast/wire"
 
-// Certificate is a certificate of a lane, and where its record and report are. Its bytes are
-// immutable.
+// Certificate is a certificate of a lane, with the positions of its record and its report. Its
+// bytes are immutable.
 type Certificate struct {
 	wire.Lock
 	Position uint64 // of its record in the journal; 0 for none
-	Report   uint64 // number of the report that told of it; 0 for none
+	Report   uint64 // number of the report that contained it; 0 for none
 }
 
 // Certificates are the certificates of one lane.
 type Certificates struct {
 	held []Certificate // a few, see CertifyResult
-	// remembered is one certificate for each of the last past heights that nothing is held of, at
-	// the height modulo past. Heights that are remembered differ by less than that.
+	// remembered has one certificate for each of the last past heights of which none is held, at
+	// index height modulo past. The heights in it differ by less than past.
 	remembered []pastCertificate
 	past       uint64
 	highest    uint64 // highest certified height, if certified
 	certified  bool
 }
 
-// pastCertificate is a place for one.
+// pastCertificate is an entry of Certificates.remembered.
 type pastCertificate struct {
 	Certificate
 	set bool
 }
 
-// CertifyResult says what became of a certificate.
+// CertifyResult is the result of [Lane.Certify].
 type CertifyResult uint8
 
 const (
-	// Added: it is new, and held now.
+	// Added: the certificate is new, and is held now.
 	Added CertifyResult = iota
-	// Late: it is new, and of a height below those that are held. It is remembered among the past
-	// ones.
+	// Late: the certificate is new, and its height is below those that are held. It is remembered
+	// as a past one.
 	Late
-	// Known: one for the same payload is held or remembered that makes it superfluous.
+	// Known: a held or remembered certificate for the same payload makes it superfluous.
 	Known
-	// Contradicted: one for another payload of that height is held or remembered. The first stands.
+	// Contradicted: a certificate for another payload of that height is held or remembered. The
+	// first one stays.
 	Contradicted
-	// Below: it is of a height so far below the highest certified one that nothing is remembered
-	// there.
+	// Below: its height is so far below the highest certified one that nothing is remembered there.
 	Below
 )
 
@@ -90,7 +90,8 @@ func (cs *Certificates) remembers(height uint64) bool {
 	return height >= cs.highest || cs.highest-height < cs.past
 }
 
-// remember makes c the past certificate of its height, in the place of one that has become too low.
+// remember makes c the past certificate of its height. It replaces one whose height has become too
+// low.
 func (cs *Certificates) remember(c Certificate) *Certificate {
 	if cs.remembered == nil {
 		cs.remembered = make([]pastCertificate, cs.past)
@@ -160,7 +161,7 @@ func (cs *Certificates) Top() *Certificate {
 	return cs.At(cs.highest)
 }
 
-// All returns what is held, oldest first. The slice is the lane's own.
+// All returns the held certificates, oldest first. The lane owns the slice.
 func (cs *Certificates) All() []Certificate { return cs.held }
 
 // prune is [Lane.Prune]; firstEpoch is the lowest epoch within bounds.
@@ -189,9 +190,9 @@ func (cs *Certificates) prune(tip uint64, hasTip bool, firstEpoch uint64) (dropp
 	return dropped
 }
 
-// newer reports whether the list still holds a certificate of c's height with a later epoch. It is
-// asked while the list is compacted in place, which overwrites entries only with later ones: what
-// it finds is always a real one.
+// newer reports whether the list still holds a certificate of c's height with a later epoch. prune
+// calls it while it compacts the list in place. Compaction overwrites entries only with later ones,
+// so newer never finds an entry that is gone.
 func (cs *Certificates) newer(c Certificate) bool {
 	for i := range cs.held {
 		if o := &cs.held[i]; o.Chunk.Height == c.Chunk.Height && o.Epoch > c.Epoch {

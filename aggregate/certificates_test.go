@@ -60,7 +60,7 @@ func TestACertificateBelowThoseHeldIsLateOnceAndThenRemembered(t *testing.T) {
 	expect(t, "known", l.Knows(subject(6, 3, 6)), true)
 	expect(t, "another payload is known", l.Knows(subject(6, 1, 7)), false)
 	certify(l, 10, 1, 10)
-	certify(l, 7, 1, 7) // who remembers, forgets
+	certify(l, 7, 1, 7) // 7 remembers the heights before it and forgets the oldest
 	expect(t, "what has become too low", certify(l, 6, 1, 7), Below)
 }
 
@@ -159,7 +159,7 @@ func TestPruningKeepsTheTopTwoTheTipsAndItsParents(t *testing.T) {
 func TestPruningDropsPastEpochsThatHaveANewerOneBesideThem(t *testing.T) {
 	v := newVotes(plenty)
 	l := lane(v)
-	for _, e := range []uint64{3, 7, 1, 5} { // in no order
+	for _, e := range []uint64{3, 7, 1, 5} { // in arbitrary order
 		certify(l, 9, e, 9)
 	}
 	certify(l, 8, 1, 8)

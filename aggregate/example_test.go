@@ -11,8 +11,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Three of four validators vote. The third makes a quorum, whose statement is verified and becomes a
-// certificate.
+// Three of four validators vote. The third makes a quorum, whose statement is verified and becomes
+// a certificate.
 func Example() {
 	namespace := []byte("example.net")
 	set, err := testkit.New(testkit.Multisig, verify.MinSig, verify.Compressed, 4, namespace, 1)
@@ -36,7 +36,7 @@ func Example() {
 		fmt.Println("quorate:", lane.Add(&ack, validators, false) == aggregate.Quorate)
 	}
 	for _, statement := range votes.Next(0) {
-		verdict := model.Decide(&statement.Statement, nil) // package verify/batch does, many at once
+		verdict := model.Decide(&statement.Statement, nil) // package verify/batch decides many
 		r := votes.Resolve(0, statement, verdict)
 		lane.Certify(aggregate.Certificate{Lock: r.Lock})
 	}

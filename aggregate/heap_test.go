@@ -17,7 +17,8 @@ func heap() int {
 	return int(m.HeapAlloc)
 }
 
-// What MaxBytes caps is an account, not memory itself: it must come to about as much.
+// MaxBytes limits a computed charge, not measured memory: the charge must be close to the memory
+// used.
 func TestSlotsTakeTheMemoryThatTheyAreChargedFor(t *testing.T) {
 	if testkit.Race {
 		t.Skip("the race detector takes memory of its own")

@@ -2,20 +2,19 @@ package aggregate
 
 import "time"
 
-// keyFaults bounds the tries of candidates whose signers' keys do not fit each other, which is a
-// mistake in the configuration of the set. Another quorum may be of keys that do fit, so candidates
-// are tried again with other signers, one after the other: a try that fails costs every vote's
-// proof, and all chunks of the epoch may fail.
+// keyFaults limits how often candidates are tried again whose signers' keys do not fit each other,
+// which is a mistake in the configuration of the set. The keys of another quorum may fit, so
+// candidates are tried again with other signers, one candidate at a time: a failed try costs a
+// proof of every vote, and all chunks of the epoch may fail.
 type keyFaults struct {
-	waiting  queue         // candidates to be tried again, by due time
-	trusting bool          // the latest try succeeded: several may be under way
-	pause    time.Duration // between tries since then; it doubles with each that fails
-	next     time.Duration // none before that
+	waiting  queue         // candidates to be tried again, ordered by due time
+	trusting bool          // the latest try succeeded, so several may run at once
+	pause    time.Duration // between tries; doubles with each failed try, reset by success
+	next     time.Duration // time of the next try at the earliest
 }
 
-// keyFault notes that the votes of a statement are each valid, and combine to nothing valid. It is
-// called before the statement is resolved, and reports whether this is the first failure of its
-// slot.
+// keyFault notes that each vote of a statement is valid, but their combination is not. It is called
+// before the statement is resolved, and reports whether this is the first failure of its slot.
 func (v *Votes) keyFault(now time.Duration, st *Statement) (first bool) {
 	v.counts.KeyFaults++
 	k := &v.faults
@@ -28,8 +27,8 @@ func (v *Votes) keyFault(now time.Duration, st *Statement) (first bool) {
 	return st.candidate.fail()
 }
 
-// retryFailed tries candidates again that failed and have waited long enough, as far as that may
-// be.
+// retryFailed tries failed candidates again that have waited long enough, as many as keyFaults
+// allows.
 func (v *Votes) retryFailed(now time.Duration) {
 	k := &v.faults
 	for {
@@ -52,5 +51,5 @@ func (v *Votes) retryFailed(now time.Duration) {
 	}
 }
 
-// end notes that a candidate was certified that had failed: others need not wait.
+// end notes that a candidate that had failed was certified: the other candidates need not wait.
 func (k *keyFaults) end(now time.Duration) { k.trusting, k.pause, k.next = true, 0, now }

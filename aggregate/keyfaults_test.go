@@ -8,7 +8,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// unfit returns a validator of ten, in a set of which signers that have any of these among them
+// unfit returns a validator of a set of ten. Signers that include any of the given participants
 // make no certificate.
 func unfit(t *testing.T, who ...wire.Participant) *rig {
 	r := newRig(t, 10, model.Group)
@@ -62,8 +62,8 @@ func TestRule3_3_KeysThatDoNotFitAreTriedAgainWithOtherSigners(t *testing.T) {
 		expect(t, "statements before it is due", len(r.verifies), 0)
 		r.pass(1)
 		expect(t, "statements", len(r.verifies), 1)
-		// Of three that are left out at a time, each three come up after 120 tries on average, 4 s
-		// apart.
+		// Three validators are left out at a time. A given three are left out after 120 tries on
+		// average, 4 s apart.
 		for waited := time.Duration(0); len(r.locks) == 0 && waited < time.Hour; waited += time.Second {
 			r.decideFor(time.Second)
 		}
@@ -83,8 +83,8 @@ func TestNewAcksDoNotHaveKeysThatDoNotFitTriedAgainAtOnce(t *testing.T) {
 	expect(t, "locks", len(r.locks), 1)
 }
 
-// However many chunks fail, tries cost a bounded share of the time, and once the keys fit all are
-// certified that no higher one has overtaken.
+// However many chunks fail, tries cost a bounded share of the time. Once the keys fit, every chunk
+// is certified unless a higher one was certified before it.
 func TestKeysThatDoNotFitCostABoundedShareOfTheTime(t *testing.T) {
 	r := unfit(t, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
 	const chunks = 500
@@ -110,7 +110,7 @@ func TestKeysThatDoNotFitCostABoundedShareOfTheTime(t *testing.T) {
 func TestTryingAgainLeavesTimeForOthersIfATryTakesLong(t *testing.T) {
 	r := unfit(t, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
 	r.everyoneAcks(1, 0)
-	r.pass(300 * time.Millisecond) // that the verdict takes
+	r.pass(300 * time.Millisecond) // the duration of the verification
 	r.verdict()
 	r.pass(checkPause*300*time.Millisecond - 1)
 	expect(t, "statements in the pause", len(r.verifies), 0)
@@ -135,7 +135,7 @@ func TestKeysThatDoNotFitAreForgottenWithTheChunk(t *testing.T) {
 	expect(t, "a deadline", waits, false)
 }
 
-// Suspects' votes are verified under the same limits as ever, also for chunks that failed.
+// Suspects' votes are verified under the same limits for chunks that failed.
 func TestAChunkThatFailedWaitsForSuspectsLikeAnyOther(t *testing.T) {
 	r := suspecting(t)
 	r.scheme.Unfit = func(signers wire.Signers) bool { return !signers.Has(9) }
@@ -151,8 +151,9 @@ func TestAChunkThatFailedWaitsForSuspectsLikeAnyOther(t *testing.T) {
 	expect(t, "locks of the lane", len(r.locks), 0)
 }
 
-// One of the others has a key that does not fit. Five others and three suspects, whose votes are
-// valid, hold quorums without it, of which one is tried some time.
+// One validator that is not a suspect has a key that does not fit. The other five and the three
+// suspects, whose votes are valid, can make quorums without it, and one of these is tried at some
+// time.
 func TestRule3_3_AKeyThatDoesNotFitBesideSuspectsEndsNoChunk(t *testing.T) {
 	r := unfit(t, 0)
 	for i := 7; i < 10; i++ {

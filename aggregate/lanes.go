@@ -15,7 +15,7 @@ type Lane struct {
 	slots     map[uint64]*slot // by height; slots of one height are linked
 	peak      shrink.Peak      // of slots
 	floor     uint64           // no slot is below it
-	found     *slot            // found last, while it is open: most votes are for the same
+	found     *slot            // found last, nil once closed: most votes go to the same slot
 }
 
 // Lane returns a new, empty lane.
@@ -40,7 +40,7 @@ func (l *Lane) slot(k key) *slot {
 	return s
 }
 
-// open returns the slot of k, opening it if need be. It returns nil when there is no room.
+// open returns the slot of k and opens it if necessary. It returns nil when there is no room.
 func (l *Lane) open(k key, set *Set, opener wire.Participant, ahead bool) *slot {
 	if s := l.slot(k); s != nil {
 		return s
@@ -58,10 +58,10 @@ func (l *Lane) open(k key, set *Set, opener wire.Participant, ahead bool) *slot 
 	return s
 }
 
-// Certify adds a valid certificate and closes its slot. Of certificates for one payload, those of
-// epochs below bounds are not wanted beside a newer one. When the result is Contradicted, the other
-// certificate is returned; when it is Added or Late, a pointer to the new one, valid until the
-// lane's certificates change.
+// Certify adds a valid certificate and closes its slot. A certificate of an epoch below bounds is
+// Known if a newer one for the same payload is held. With Contradicted, Certify returns the other
+// certificate; with Added or Late, it returns a pointer to the new one, valid until the lane's
+// certificates change.
 func (l *Lane) Certify(c Certificate) (CertifyResult, *Certificate) {
 	result, held := l.add(c, l.votes.first)
 	if result == Added {
@@ -72,9 +72,10 @@ func (l *Lane) Certify(c Certificate) (CertifyResult, *Certificate) {
 	return result, held
 }
 
-// Prune drops certificates below the highest certified height less one, unless they are the tip's
-// or its parent's, and of several for one chunk those of epochs below bounds that have a newer one
-// beside them. It returns what it dropped. tip is the height of the lane's tip, if it has one.
+// Prune drops certificates below the highest certified height less one, unless they are of the tip
+// or its parent. Of several certificates for one chunk it drops those of epochs below bounds that
+// have a newer one beside them. It returns the dropped ones. tip is the height of the lane's tip;
+// hasTip reports whether the lane has one.
 func (l *Lane) Prune(tip uint64, hasTip bool) (dropped []Certificate) {
 	return l.prune(tip, hasTip, l.votes.first)
 }
@@ -160,14 +161,14 @@ func (l *Lane) close(s *slot) {
 	s.close()
 }
 
-// remove takes a height out of the map, which does not keep its room: whoever may fill one lane after
-// the other with acks far ahead would have each keep it.
+// remove takes a height out of the map and lets the map shrink. Otherwise a validator that fills
+// one lane after another with acks far ahead would leave every lane with a large map.
 func (l *Lane) remove(height uint64) {
 	delete(l.slots, height)
 	l.slots = shrink.Map(l.slots, &l.peak)
 }
 
-// forget makes sure that s, which is about to be closed, is not found any more.
+// forget makes sure that s, which is about to be closed, is no longer found.
 func (l *Lane) forget(s *slot) {
 	if l.found == s {
 		l.found = nil

@@ -5,10 +5,10 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// memory is the memory of all slots.
+// memory accounts for and reuses the memory of all slots.
 type memory struct {
 	limit int
-	bytes int // of open slots, and of closed ones that a statement still reads
+	bytes int // of open slots, and of closed slots that a statement still reads
 	ahead int // the part of bytes that was opened ahead of need
 	votes int // votes that wait in open slots
 
@@ -18,33 +18,33 @@ type memory struct {
 	freeBytes int
 }
 
-// class is what slots must share to use each other's memory.
+// class identifies slots that can use each other's memory: those of equal class can.
 type class struct{ participants, signature int }
 
 func newMemory(limit int) memory {
 	return memory{limit: limit, shares: make(map[wire.PublicKey]int), free: make(map[class][]*slot)}
 }
 
-// Memory of a slot beside its slab, approximately: of the slot, its entry in its lane and its first
-// candidate, for each validator in voted and choice, and for each further candidate. A test compares
-// it with the heap.
+// Approximate memory of a slot beside its slab: the slot itself with its entry in its lane and its
+// first candidate; for each validator, its entries in voted and choice; for each further candidate.
+// A test compares these values with the heap.
 const (
 	slotOverhead      = 512
 	placeOverhead     = 3
 	candidateOverhead = 96
 )
 
-// SlotBytes returns what one slot of a set is charged: the votes for one height of one lane in one
-// epoch, for one payload.
+// SlotBytes returns the charge for one slot of a set: the votes for one height of one lane in one
+// epoch, if all are for one payload.
 func SlotBytes(f wire.Format) int { return class{f.Participants, f.AckSignature}.bytes() }
 
 func (k class) bytes() int { return slotOverhead + k.participants*(placeOverhead+k.signature) }
 
-// SetMaxBytes changes the cap. What is in memory already stays.
+// SetMaxBytes changes the limit. Slots that are open already stay.
 func (v *Votes) SetMaxBytes(limit int) { v.memory.limit = limit }
 
 // open returns an empty slot for a set, or nil when there is no room for it. Slots ahead of need
-// have half the room, and of that half opener has an equal share.
+// have half the room, and each opener has an equal share of that half.
 func (m *memory) open(set *Set, opener wire.Participant, ahead bool) *slot {
 	k := set.class
 	size := k.bytes()
@@ -81,7 +81,7 @@ func (m *memory) open(set *Set, opener wire.Participant, ahead bool) *slot {
 }
 
 // grow makes room for one more candidate of s and reports whether there was any. It is not charged
-// to the slot's owner: others make candidates.
+// to the slot's owner, because other validators' votes make candidates.
 func (m *memory) grow(s *slot) bool {
 	if m.bytes+candidateOverhead > m.limit {
 		return false
@@ -111,13 +111,14 @@ func (m *memory) recycle(s *slot) {
 	}
 	k := s.class
 	s.reset()
-	// Memory of a former set's size is not kept for long: a quarter of the cap, then the garbage
-	// collector has it.
+	// Memory of the size of a former set is not kept for long: at most a quarter of the limit is
+	// kept, the rest is left to the garbage collector.
 	if m.freeBytes+s.size <= m.limit/4 {
 		m.freeBytes += s.size
 		m.free[k] = append(m.free[k], s)
 		return
 	}
-	// Queues may refer to the slot for a while. They keep none of what is no longer counted.
+	// Queues may refer to the slot for a while. They must not keep memory that is no longer
+	// counted.
 	s.slab, s.voted, s.choice, s.candidates, s.spare = nil, wire.Signers{}, nil, nil, nil
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// slotSize returns what one slot of a set is charged.
+// slotSize returns the charge for one slot of a set.
 func slotSize(t *testing.T, s *Set) int {
 	votes := newVotes(1 << 30)
 	open(t, lane(votes), key{}, s)
@@ -40,10 +40,10 @@ func TestASlotIsChargedAtLeastWhatItsSlabTakes(t *testing.T) {
 
 func TestSpeculativeSlotsHaveHalfAndEachValidatorAnEqualShareOfThat(t *testing.T) {
 	size := slotSize(t, four)
-	votes := newVotes(80 * size) // 40 speculative, 10 each
+	votes := newVotes(80 * size) // 40 ahead of need, 10 for each validator
 	l := lane(votes)
 	height := uint64(0)
-	next := newVotes(plenty).Set(1, scheme{n: 4, size: 16, others: 4}) // whose first validator is the fifth
+	next := newVotes(plenty).Set(1, scheme{n: 4, size: 16, others: 4}) // validators 4, 5, …
 	fill := func(i wire.Participant) (n int) {
 		set := four
 		if i == 4 {
@@ -64,7 +64,7 @@ func TestSpeculativeSlotsHaveHalfAndEachValidatorAnEqualShareOfThat(t *testing.T
 		open(t, l, key{height: height}, four)
 	}
 	expect(t, "memory", votes.memory.bytes, 80*size)
-	l.CloseBelow(5) // five of the first validator's
+	l.CloseBelow(5) // closes five slots of the first validator
 	height++
 	expect(t, "slots for another", fill(1), 0)
 	expect(t, "slots for the first", fill(0), 5)
@@ -88,7 +88,7 @@ func TestAValidatorMayOpenOneSlotHoweverSmallItsShare(t *testing.T) {
 
 func TestASpeculativeSlotInFlightStaysChargedToItsOpener(t *testing.T) {
 	size := slotSize(t, four)
-	votes := newVotes(8 * size) // one each
+	votes := newVotes(8 * size) // one for each validator
 	l := lane(votes)
 	s := l.open(key{height: 1}, four, 0, true)
 	c := vote(t, s, 1, 16, 0, 1, 2)
@@ -126,7 +126,7 @@ func TestCandidatesBeyondTheFirstCountAgainstTheCap(t *testing.T) {
 		t.Fatalf("%d of 50 refused", full)
 	}
 	expect(t, "votes", votes.memory.votes, 50-full)
-	// Whom there was no room for may still vote for what is there.
+	// A validator that got no slot may still vote in an open one.
 	result, _ := slot.add(49, payload(0), signature(49, 0, 16))
 	expect(t, "a vote for what is there", result, Counted)
 	l.CloseBelow(1)
@@ -205,7 +205,7 @@ func TestRule5_5_OnlyValidatorsThatHaveSlotsOpenHaveAShareInMemory(t *testing.T)
 		l.CloseOutOfBounds()
 		expect(t, "shares", len(votes.memory.shares), 3)
 	}
-	// What somebody has opened stays his as long as a statement reads it.
+	// A slot is charged to the validator that opened it as long as a statement reads it.
 	set := votes.Set(20, scheme{n: 4, size: 16, others: 20})
 	s := l.open(key{height: 50, epoch: 20}, set, 0, true)
 	c := vote(t, s, 1, 16, 0, 1, 2)
@@ -237,7 +237,7 @@ func TestRule5_5_AValidatorThatComesBackHasOneShare(t *testing.T) {
 
 // 5.5: Memory is bounded by configuration, whatever peers send.
 //
-// A lane that was full of acks far ahead does not keep the room for as many heights.
+// A lane that was full of acks far ahead does not keep the memory for as many heights.
 func TestALaneDoesNotKeepTheRoomForTheHeightsThatItOnceHad(t *testing.T) {
 	const heights = 5000
 	for name, closeAll := range map[string]func(*Votes, *Lane){

@@ -20,7 +20,7 @@ type laneModel struct {
 	certified    bool
 }
 
-// past is for how many heights the lane remembers certificates.
+// past is the number of heights for which the lane remembers certificates.
 const past = 4
 
 func (m *laneModel) remember(height uint64, p int) {
@@ -46,8 +46,8 @@ func (s *slotModel) of(p int) (all []wire.Participant) {
 	return all
 }
 
-// pendingStatement is a statement that awaits its verdict, with what its votes were when it took
-// off.
+// pendingStatement is a statement that awaits its verdict, with its votes at the time when it was
+// made.
 type pendingStatement struct {
 	slot      *slot
 	candidate *candidate
@@ -150,7 +150,7 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 						slices.SortFunc(signing, func(a, b wire.Participant) int {
 							return (int(a)-first+n)%n - (int(b)-first+n)%n
 						})
-						signing = signing[:quorum] // which weigh as much
+						signing = signing[:quorum] // all weights are equal
 					}
 				case ready && with && weigh(trusted)+weigh(doubted) >= quorum:
 					for weigh(trusted)+weigh(suspect) < quorum {
@@ -171,7 +171,7 @@ func TestALaneAgreesWithItsModel(t *testing.T) {
 					return
 				}
 				expect(rt, "suspects", st.Suspects.Count(), len(suspect))
-				if ms.failed[p] || !with && set.quorums.heaviest != nil { // others than before, or what quorums chooses
+				if ms.failed[p] || !with && set.quorums.heaviest != nil { // DELETEME
 					if set.quorums.heaviest == nil {
 						expect(rt, "signers", st.Signers.Count(), len(signing))
 					}

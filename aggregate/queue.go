@@ -9,8 +9,8 @@ import (
 // waits.
 type waiting struct {
 	candidate *candidate
-	use       uint64        // of the slot's memory; another one means that the slot is gone
-	due       time.Duration // when to try it; 0 where it waits for a place only
+	use       uint64        // slot.use when queued; if it differs now, the slot is gone
+	due       time.Duration // when to try it; 0 if it waits only for a place
 }
 
 func waitingOf(c *candidate, due time.Duration) waiting { return waiting{c, c.slot.use, due} }
@@ -18,18 +18,18 @@ func waitingOf(c *candidate, due time.Duration) waiting { return waiting{c, c.sl
 // isOpen reports whether the candidate's slot is still open.
 func (w waiting) isOpen() bool { return w.candidate.slot.use == w.use && !w.candidate.slot.closed }
 
-// queue is a list of candidates, those that came first in front.
+// queue is a first-in, first-out list of candidates.
 type queue struct {
 	list  []waiting
-	first int // those before it have been taken out
+	first int // index of the front; entries below it have been taken out
 }
 
-// len returns how many are in it, some of whose slots may be closed.
+// len returns the number of candidates in the queue, including those whose slots are closed.
 func (q *queue) len() int { return len(q.list) - q.first }
 
 // push puts a candidate at the end.
 func (q *queue) push(c *candidate, due time.Duration) {
-	if len(q.list) == cap(q.list) { // before it grows, make room of those whose slots are closed
+	if len(q.list) == cap(q.list) { // before it grows, drop those whose slots are closed
 		kept := q.list[:0]
 		for _, w := range q.list[q.first:] {
 			if w.isOpen() {
@@ -45,7 +45,7 @@ func (q *queue) push(c *candidate, due time.Duration) {
 	q.list = append(q.list, waitingOf(c, due))
 }
 
-// front returns the first candidate whose slot is open, and when to try it; nil if there is none.
+// front returns the first candidate whose slot is open, and its due time; nil if there is none.
 func (q *queue) front() (*candidate, time.Duration) {
 	for q.first < len(q.list) {
 		if w := q.list[q.first]; w.isOpen() {
@@ -56,7 +56,7 @@ func (q *queue) front() (*candidate, time.Duration) {
 	return nil, 0
 }
 
-// drop takes the first one out.
+// drop takes the first candidate out.
 func (q *queue) drop() {
 	q.list[q.first] = waiting{}
 	q.first++

@@ -9,7 +9,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// oneAtATime has one statement of votes verified at a time, by a set of ten.
+// oneAtATime returns a rig with a set of ten that verifies one statement of votes at a time.
 func oneAtATime(t *testing.T) *rig {
 	r := newRig(t, 10, model.List)
 	r.v.cfg.InFlight = 1
@@ -112,8 +112,8 @@ func TestWaitingForAPlaceIsForgottenWithTheChunk(t *testing.T) {
 	}
 }
 
-// Slots that are closed while their candidates wait in a queue count no longer, so the queue must
-// not keep their memory.
+// Slots that are closed while their candidates wait in a queue are no longer counted, so the queue
+// must not keep their memory.
 func TestWhatQueuesReferToStaysWithinTheLimitToo(t *testing.T) {
 	r := newRig(t, 10, model.Sum)
 	r.cfg.MaxBytes = 1 << 20
@@ -153,7 +153,7 @@ func TestWhatQueuesReferToStaysWithinTheLimitToo(t *testing.T) {
 	}
 	most := 0
 	height := uint64(0)
-	for _, i := range []int{0, 1, 2, 3, 4, 5, 8} { // one that stays, in front
+	for _, i := range []int{0, 1, 2, 3, 4, 5, 8} { // the candidate in front stays
 		r.ack(i, chunk(2, 0, 1))
 	}
 	for range 12 {
@@ -162,7 +162,7 @@ func TestWhatQueuesReferToStaysWithinTheLimitToo(t *testing.T) {
 			if r.ack(0, c) == NoRoom {
 				break
 			}
-			for _, i := range []int{1, 2, 3, 4, 5, 8} { // with a suspect's: delayed
+			for _, i := range []int{1, 2, 3, 4, 5, 8} { // with a suspect's vote: delayed
 				r.ack(i, c)
 			}
 			height++

@@ -8,21 +8,22 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// quorumsKept is for how many statements the signers of one are preferred for others.
+// quorumsKept is the number of statements for which the signers of one are preferred for later
+// ones.
 const quorumsKept = 64
 
 // quorums chooses quorums in a set whose weights differ. Statements with the same signers are
-// verified together for less, and each signer costs a reading of its vote. So a quorum of a recent
-// statement is taken again if all its signers have voted, and else the heaviest votes.
+// cheaper to verify together, and each signer costs the reading of its vote. So the quorum of a
+// recent statement is chosen again if all its signers have voted, and otherwise the heaviest votes.
 type quorums struct {
-	heaviest []wire.Participant // by descending weight, ties by participant; nil where all weigh the same
-	chosen   uint64             // so far
-	recent   []recentQuorum     // last chosen first, each once
+	heaviest []wire.Participant // by descending weight, ties by participant; nil if all are equal
+	chosen   uint64             // number of choices so far
+	recent   []recentQuorum     // most recently chosen first, without repetition
 }
 
 type recentQuorum struct {
 	signers wire.Signers // not changed any more
-	last    uint64       // quorums.chosen when it was chosen last
+	last    uint64       // value of quorums.chosen at the last choice of it
 }
 
 func newQuorums(w verify.Weights) quorums {
@@ -41,8 +42,8 @@ func newQuorums(w verify.Weights) quorums {
 	return quorums{heaviest: order}
 }
 
-// choose returns a quorum of votes, which have at least the weight of one. The result is not to be
-// changed.
+// choose returns a quorum of votes, which must weigh at least as much as one. The caller must not
+// change the result.
 func (q *quorums) choose(votes wire.Signers, w verify.Weights) wire.Signers {
 	q.chosen++
 	q.recent = slices.DeleteFunc(q.recent, func(r recentQuorum) bool { return r.last+quorumsKept < q.chosen })

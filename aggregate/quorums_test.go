@@ -19,10 +19,10 @@ func weightsOf(t rapid.TB, each ...uint64) verify.Weights {
 }
 
 func TestTheHeaviestVotesCertify(t *testing.T) {
-	w := weightsOf(t, 2, 5, 5, 1, 7, 1) // of 21, 15 certify
+	w := weightsOf(t, 2, 5, 5, 1, 7, 1) // total 21, quorum 15
 	for _, c := range []struct{ votes, want wire.Signers }{
 		{signers(6, 0, 1, 2, 3, 4, 5), signers(6, 1, 2, 4)}, // 7 and the two of 5
-		{signers(6, 0, 1, 3, 4, 5), signers(6, 0, 1, 3, 4)}, // of equal weights the lowest participant
+		{signers(6, 0, 1, 3, 4, 5), signers(6, 0, 1, 3, 4)}, // equal weights: lowest participant
 	} {
 		q := newQuorums(w)
 		expect(t, "signers", q.choose(c.votes, w).Equal(c.want), true)
@@ -30,15 +30,15 @@ func TestTheHeaviestVotesCertify(t *testing.T) {
 }
 
 func TestAQuorumOfARecentStatementIsTakenAgain(t *testing.T) {
-	w := weightsOf(t, 1, 2, 3, 4, 5) // of 15, 11 certify
+	w := weightsOf(t, 1, 2, 3, 4, 5) // total 15, quorum 11
 	q := newQuorums(w)
 	light, all := signers(5, 0, 1, 2, 4), signers(5, 0, 1, 2, 3, 4)
 	chosen := func() wire.Signers { return q.choose(all, w) }
 	expect(t, "all there were", q.choose(light, w).Equal(light), true)
-	for range quorumsKept + 10 { // each choice makes it recent anew
+	for range quorumsKept + 10 { // each choice makes it the most recent again
 		expect(t, "taken again", chosen().Equal(light), true)
 	}
-	// One that none of the last statements had is forgotten.
+	// A quorum that none of the last statements had is forgotten.
 	for range quorumsKept + 1 {
 		expect(t, "the only one", q.choose(signers(5, 1, 2, 3, 4), w).Equal(signers(5, 2, 3, 4)), true)
 	}

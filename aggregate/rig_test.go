@@ -12,7 +12,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// A slab that is used again while a statement still reads it shows up as bad acks.
+// If a slab is reused while a statement still reads it, acks turn out bad.
 func TestMain(m *testing.M) {
 	poison.Switch(true)
 	m.Run()
@@ -55,13 +55,14 @@ func expect[T comparable](t rapid.TB, what string, got, want T) {
 	}
 }
 
-// What follows is for tests of one slot or lane, which verify nothing.
+// The helpers below are for tests of one slot or lane, which verify nothing.
 
-// scheme is a Scheme of which nothing is asked but its format and its participants.
+// scheme is a Scheme that implements only the format and the participants; other methods are never
+// called.
 type scheme struct {
 	verify.Scheme
 	n, size int
-	others  int // validators of other sets that are left out
+	others  int // number of validators of other sets to skip
 	weights []uint64
 }
 
@@ -90,7 +91,7 @@ var four = setOf(4, 16)
 
 func lane(v *Votes) *Lane { return v.Lane(id(900)) }
 
-// signature returns what participant i votes with for payload p.
+// signature returns the signature with which participant i votes for payload p.
 func signature(i wire.Participant, p, size int) []byte {
 	b := make([]byte, size)
 	for k := range b {
@@ -122,8 +123,8 @@ func vote(t *testing.T, s *slot, p, size int, participants ...wire.Participant) 
 	return c
 }
 
-// statement makes a statement of a quorum of c's votes, of which none is of suspects; nil if there
-// is none.
+// statement makes a statement of a quorum of c's votes without those of suspects; nil if there is
+// none.
 func statement(c *candidate, suspects wire.Signers, first wire.Participant) *verify.Statement {
 	if c.slot.closed {
 		return nil
@@ -137,8 +138,8 @@ func statement(c *candidate, suspects wire.Signers, first wire.Participant) *ver
 	return &v.next[len(v.next)-1].Statement
 }
 
-// check makes a statement in which suspects' votes are proven, as many as are missing; nil if there
-// is none.
+// check makes a statement with as many of the suspects' votes as a quorum needs, to be proven; nil
+// if there is none.
 func check(c *candidate, suspects []wire.Participant) *verify.Statement {
 	votes, chosen, ok := c.quorumOfSuspects(suspects)
 	if !ok {
@@ -149,10 +150,10 @@ func check(c *candidate, suspects []wire.Participant) *verify.Statement {
 	return &v.next[len(v.next)-1].Statement
 }
 
-// What follows is for tests of whole Votes.
+// The helpers below are for tests of whole Votes.
 
-// rig drives Votes as the core does, with verification in the test's hands. All epochs have the
-// same validators.
+// rig drives Votes as the core does. The test decides each statement. All epochs have the same
+// validators.
 type rig struct {
 	t        *testing.T
 	v        *Votes
@@ -209,7 +210,7 @@ func (r *rig) add(a wire.Ack) Result {
 	return result
 }
 
-// acks delivers the good acks of all listed for a chunk of a lane.
+// acks delivers good acks of the listed participants for a chunk of a lane.
 func (r *rig) acks(lane int, height uint64, who ...int) {
 	for _, i := range who {
 		r.ack(i, chunk(lane, height, 1))
@@ -223,7 +224,7 @@ func (r *rig) everyoneAcks(lane int, height uint64) {
 
 func (r *rig) next() { r.verifies = append(r.verifies, r.v.Next(r.now)...) }
 
-// verdict has the oldest statement decided.
+// verdict decides the oldest statement.
 func (r *rig) verdict() {
 	r.t.Helper()
 	st := r.verifies[0]
@@ -253,7 +254,7 @@ func (r *rig) resolve(st *Statement, v *verify.Verdict) {
 	r.next()
 }
 
-// verdicts has every statement decided that waits, and those that follow from that.
+// verdicts decides every waiting statement, and those that result from these verdicts.
 func (r *rig) verdicts() {
 	r.t.Helper()
 	for len(r.verifies) > 0 {
@@ -279,8 +280,8 @@ func (r *rig) pass(d time.Duration) {
 	r.now = end
 }
 
-// decideFor lets time pass, in which every statement is decided at once, and returns how many there
-// were.
+// decideFor lets time pass, decides every statement immediately, and returns the number of
+// statements.
 func (r *rig) decideFor(d time.Duration) (statements int) {
 	r.t.Helper()
 	for end := r.now + d; r.now < end; r.pass(10 * time.Millisecond) {

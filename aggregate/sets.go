@@ -33,8 +33,9 @@ func newSet(scheme verify.Scheme) *Set {
 	}
 }
 
-// SetBounds makes the epochs from first to last the ones within bounds. Sets of others are
-// forgotten, and suspicions that have lapsed. The caller has each lane close the slots of others.
+// SetBounds makes the epochs from first to last the ones within bounds. It forgets the sets of
+// other epochs and the suspicions that have lapsed. The caller makes each lane close the slots of
+// other epochs.
 func (v *Votes) SetBounds(first, last uint64) {
 	v.first, v.last = first, last
 	for epoch := range v.sets {

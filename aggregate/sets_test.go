@@ -18,7 +18,7 @@ func TestAQuorumOfEqualWeightsIsOneOfNumbers(t *testing.T) {
 
 // 1: A quorum is validators whose weights sum to at least W − ⌊(W−1)/3⌋, W the weight of all.
 func TestVotesCountByTheWeightOfTheirValidators(t *testing.T) {
-	heavy := newSet(scheme{n: 5, size: 16, weights: []uint64{6, 1, 1, 1, 3}}) // of 12, 9 certify
+	heavy := newSet(scheme{n: 5, size: 16, weights: []uint64{6, 1, 1, 1, 3}}) // total 12, quorum 9
 	expect(t, "tolerated", heavy.Tolerates(), 3)
 	c := vote(t, open(t, lane(newVotes(plenty)), key{}, heavy), 1, 16, 1, 2, 3, 4)
 	expect(t, "quorate with four of five", c.quorate(), false)
@@ -28,7 +28,7 @@ func TestVotesCountByTheWeightOfTheirValidators(t *testing.T) {
 	for first := range wire.Participant(5) {
 		expect(t, "the heaviest certify", c.quorum(first).Equal(signers(5, 0, 4)), true)
 	}
-	// Of suspects as much is taken as is missing.
+	// As much weight of suspects is taken as is missing.
 	votes, chosen, ok := c.quorumOfSuspects([]wire.Participant{1, 4, 2})
 	expect(t, "enough", ok, true)
 	expect(t, "suspects", chosen.Equal(signers(5, 1, 4)), true)
@@ -46,7 +46,7 @@ func TestVotesCountByTheWeightOfTheirValidators(t *testing.T) {
 //
 // Of equal weights above 1 a quorum can weigh more than that, and no vote of it can be left out.
 func TestAQuorumOfEqualWeightsMayWeighMoreThanIsNeeded(t *testing.T) {
-	s := newSet(scheme{n: 5, size: 16, weights: []uint64{2, 2, 2, 2, 2}}) // of 10, 7 certify
+	s := newSet(scheme{n: 5, size: 16, weights: []uint64{2, 2, 2, 2, 2}}) // total 10, quorum 7
 	c := vote(t, open(t, lane(newVotes(plenty)), key{}, s), 1, 16, 0, 1, 2, 3, 4)
 	for first := range wire.Participant(5) {
 		votes := c.quorum(first)
@@ -71,7 +71,8 @@ func TestRule5_5_SetsOfEpochsOutOfBoundsAreForgotten(t *testing.T) {
 
 // 3.3: A validator whose ack was proven invalid is suspect for the epochs in bounds.
 //
-// A set that is known before they are over has it for a suspect until then, and no longer.
+// In a set that is known before these epochs end, the validator is suspect until they end, and no
+// longer.
 func TestRule3_3_SuspicionEndsInASetThatWasKnownBefore(t *testing.T) {
 	v := newVotes(plenty)
 	v.SetBounds(4, 6)

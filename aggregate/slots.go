@@ -16,7 +16,7 @@ type slot struct {
 	lane *Lane
 	set  *Set
 	next *slot  // of the same height, other epoch
-	use  uint64 // how often its memory has been given back
+	use  uint64 // number of times that its memory has been given back
 
 	memory *memory
 	class  class
@@ -25,42 +25,42 @@ type slot struct {
 	owner  wire.PublicKey // … by this validator, whose share it takes
 
 	slab  []byte
-	voted wire.Signers // places used up, also by votes found invalid
-	// choice says which candidate each place counts for: its index plus one, 0 for none. An index
-	// rather than a bitmap per candidate, so that n votes for n payloads, which a sequencer's
-	// friends can send, take no n² bits.
+	voted wire.Signers // places that are used up, including those of votes found invalid
+	// choice has for each place the index plus one of the candidate that its vote counts for, 0 for
+	// none. It is an index rather than a bitmap per candidate, so that n votes for n payloads,
+	// which colluding validators can send, do not take n² bits.
 	choice []uint16
 
-	candidates []*candidate // by first vote; usually one
+	candidates []*candidate // in the order of their first votes; usually one
 	spare      *candidate
 	grown      int // bytes of candidates beyond the first
 	reading    int // statements in verification that read slab
 	closed     bool
-	failed     bool // votes of a candidate were valid, each, and combined to nothing valid
+	failed     bool // the votes of a candidate were each valid, but their combination was not
 }
 
-// Result says what became of a vote.
+// Result is the result of [Lane.Add].
 type Result uint8
 
 const (
-	// Counted: it is in its slot now.
+	// Counted: the vote is in its slot now.
 	Counted Result = iota
-	// Quorate: it is, and its candidate may have a quorum.
+	// Quorate: the vote is in its slot, and its candidate may have a quorum.
 	Quorate
-	// Repeated: this validator has voted for the same payload there.
+	// Repeated: this validator has voted for the same payload in this slot.
 	Repeated
-	// Conflicting: this validator has voted for another payload there. The first vote stands.
+	// Conflicting: this validator has voted for another payload in this slot. The first vote stays.
 	Conflicting
-	// Spoiled: this validator's vote there was proven invalid, and used up its place.
+	// Spoiled: this validator's vote in this slot was proven invalid, and used up its place.
 	Spoiled
-	// NoRoom: there is no memory for it. The validator's place is not used up.
+	// NoRoom: there is no memory for the vote. The validator's place is not used up.
 	NoRoom
 )
 
-// Add counts the vote of an ack that has passed the rules up to 4.3.6, of an epoch whose set is
-// set. The signature is copied; it must have the length that the set's scheme wants. ahead says
-// that the slot is not needed yet: there is less room for such, and the ack's validator has a share
-// of it. After Quorate, Next has something to do.
+// Add counts the vote of an ack that has passed the rules up to 4.3.6. set is the set of the ack's
+// epoch. Add copies the signature, which must have the length that the set's scheme demands. ahead
+// means that the slot is not needed yet: there is less room for such slots, and the ack's validator
+// has a share of it. After Quorate, the caller calls Next.
 func (l *Lane) Add(a *wire.Ack, set *Set, ahead bool) Result {
 	s := l.open(key{a.Chunk.Height, a.Epoch}, set, a.Participant, ahead)
 	if s == nil {
@@ -74,8 +74,7 @@ func (l *Lane) Add(a *wire.Ack, set *Set, ahead bool) Result {
 	return result
 }
 
-// First returns the ack that was counted in the place of a, which is Conflicting, with its bytes
-// copied.
+// First returns a copy of the ack that was counted at the place of a, whose result was Conflicting.
 func (l *Lane) First(a *wire.Ack) wire.Ack {
 	s := l.slot(key{a.Chunk.Height, a.Epoch})
 	first := *a
@@ -84,8 +83,7 @@ func (l *Lane) First(a *wire.Ack) wire.Ack {
 	return first
 }
 
-// add counts a vote for payload and returns the candidate that it was counted for, nil if it was
-// not.
+// add counts a vote for payload and returns its candidate, nil if the vote was not counted.
 func (s *slot) add(i wire.Participant, payload wire.Digest, signature []byte) (Result, *candidate) {
 	if s.voted.Has(i) {
 		if s.choice[i] == 0 {
@@ -125,13 +123,13 @@ func (s *slot) find(payload wire.Digest) *candidate {
 	return nil
 }
 
-// candidateFor returns the candidate for payload, a new one if need be; nil if there is no room for
-// that.
+// candidateFor returns the candidate for payload and makes one if necessary; nil if there is no
+// room for it.
 func (s *slot) candidateFor(payload wire.Digest) *candidate {
 	if c := s.find(payload); c != nil {
 		return c
 	}
-	// One candidate is what an honest lane needs, and is part of the slot. The rest is somebody's
+	// An honest lane needs one candidate, which is part of the slot. Further ones come from an
 	// attack.
 	if n := len(s.candidates); n == math.MaxUint16 || n > 0 && !s.memory.grow(s) {
 		return nil
@@ -157,8 +155,8 @@ func (s *slot) allVoted(except wire.Signers) bool {
 	return n == s.class.participants
 }
 
-// resolve takes a statement of c back with its verdict: votes proven invalid are taken out, and
-// keep their places used up. It is called once for every statement, also after the slot was closed.
+// resolve ends a statement of c with its verdict. It takes out the votes proven invalid, whose
+// places stay used up. It is called once for every statement, also after the slot was closed.
 func (s *slot) resolve(c *candidate, invalid []wire.Participant) {
 	s.reading--
 	c.verifying = false
@@ -177,7 +175,7 @@ func (s *slot) resolve(c *candidate, invalid []wire.Participant) {
 	}
 }
 
-// close ends the slot; its memory goes back once no statement reads it.
+// close closes the slot. Its memory is given back once no statement reads it.
 func (s *slot) close() {
 	s.closed = true
 	for _, c := range s.candidates {
@@ -188,7 +186,7 @@ func (s *slot) close() {
 	}
 }
 
-// reset makes the slot as new, with its memory; but closed, until it is opened again.
+// reset empties the slot and keeps its memory. The slot stays closed until it is opened again.
 func (s *slot) reset() {
 	s.voted.Clear()
 	clear(s.choice)
@@ -199,7 +197,7 @@ func (s *slot) reset() {
 		clear(s.candidates)
 		s.candidates = s.candidates[:0]
 	} else {
-		s.candidates = nil // an attack's size
+		s.candidates = nil // so many come from an attack: not kept
 	}
 	*s = slot{
 		slab: s.slab, voted: s.voted, choice: s.choice, candidates: s.candidates, spare: s.spare,

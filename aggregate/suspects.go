@@ -8,34 +8,37 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// What follows is 3.3 on suspects. A validator that was proven to send an invalid ack can send one
-// for every chunk, at no cost, and it takes subgroup checks and pairings to prove each. So
-// suspects' votes are verified only where the others have not made the quorum in SuspectDelay, no
-// more of them than are missing, and those first whose validators sent the fewest invalid ones.
-// That is not enough: a single honest validator that is slow for a while, or is made to be, would
-// have suspects' votes verified for every chunk. So checks that find invalid votes are made one at
-// a time, and after each there is a pause of several times what it took. They cost a fixed share of
-// the time of one worker, whatever suspects send. Checks that find none are not held back.
+// The code below implements the rules of 3.3 on suspects. A validator that was proven to send an
+// invalid ack can send one for every chunk at no cost, and proving each takes subgroup checks and
+// pairings. So suspects' votes are verified only if the other validators have not made the quorum
+// within SuspectDelay, only as many as are missing, and first those of the validators with the
+// fewest invalid votes.
+//
+//
+// That is not enough: if a single honest validator is slow for a while, or is made slow, suspects'
+// votes would be verified for every chunk. So checks that find invalid votes are made one at a
+// time, and each is followed by a pause of several times its duration. They cost a fixed share of
+// the time of one worker, whatever suspects send. Checks that find no invalid vote are not delayed.
 
-// suspects are the validators that have been proven to send invalid acks. Suspicion is of an
-// identity, whatever the epoch, and lapses with the epochs that were in bounds when it arose.
+// suspects are the validators that have been proven to send invalid acks. An identity is suspect in
+// all epochs, until the epochs end that were within bounds when the suspicion began.
 type suspects map[wire.PublicKey]suspicion
 
 type suspicion struct {
-	until    uint64 // last epoch of it
-	offences int    // votes proven invalid that have been counted
+	until    uint64 // last epoch of the suspicion
+	offences int    // counted votes that were proven invalid
 }
 
 // offend counts an invalid vote of id, which is a suspect up to and including epoch until. It
-// reports whether this is the first one counted.
+// reports whether this is the first counted vote of id.
 func (s suspects) offend(id wire.PublicKey, until uint64) bool {
 	before := s[id]
 	s[id] = suspicion{max(before.until, until), before.offences + 1}
 	return before.offences == 0
 }
 
-// expect makes id a suspect up to and including epoch until, with an invalid vote that is still to
-// be counted. It reports whether it was none before.
+// expect makes id a suspect up to and including epoch until, for an invalid vote that offend will
+// count later. It reports whether id was no suspect before.
 func (s suspects) expect(id wire.PublicKey, until uint64) bool {
 	if _, known := s[id]; known {
 		return false
@@ -74,7 +77,7 @@ func (s suspects) among(participants []wire.PublicKey) wire.Signers {
 }
 
 // byOffences returns the suspects among participants, those with the fewest invalid votes first: a
-// validator that sent one by an accident that is over comes before one that does nothing else.
+// validator whose single invalid vote was an accident comes before one that sends nothing else.
 func (s suspects) byOffences(participants []wire.PublicKey) []wire.Participant {
 	var found []wire.Participant
 	for i := range s.among(participants).All() {
@@ -86,8 +89,8 @@ func (s suspects) byOffences(participants []wire.PublicKey) []wire.Participant {
 	return found
 }
 
-// suspect adds validators to the suspects whose invalid votes another verdict proves, which reports
-// them.
+// suspect adds validators to the suspects whose invalid votes another verdict proves. That verdict
+// reports them.
 func (v *Votes) suspect(scheme verify.Scheme, deferred []wire.Participant) {
 	more := false
 	for _, i := range deferred {
@@ -101,15 +104,15 @@ func (v *Votes) suspect(scheme verify.Scheme, deferred []wire.Participant) {
 // suspectChecks bounds the statements that verify suspects' votes.
 type suspectChecks struct {
 	inFlight int
-	trusting bool          // the latest check found nothing invalid: several may be under way
-	next     time.Duration // none before that
+	trusting bool          // the latest check found nothing invalid, so several may run at once
+	next     time.Duration // time of the next check at the earliest
 }
 
 const (
-	// checkPause is how many times as long as a check that found invalid votes the pause after it
-	// is.
+	// checkPause is the ratio of the pause after a check that found invalid votes to that check's
+	// duration.
 	checkPause = 7
-	// maxCheckPause bounds the pause, in terms of SuspectDelay.
+	// maxCheckPause is the longest pause, in multiples of SuspectDelay.
 	maxCheckPause = 16
 )
 
@@ -118,7 +121,7 @@ func (v *Votes) mayCheck(now time.Duration) bool {
 	return now >= v.checks.next && (v.checks.trusting || v.checks.inFlight == 0)
 }
 
-// delay lets a candidate wait for SuspectDelay, if it does not yet.
+// delay makes a candidate wait for SuspectDelay, unless it waits already.
 func (v *Votes) delay(now time.Duration, c *candidate) {
 	if c.delayed {
 		return
@@ -129,15 +132,15 @@ func (v *Votes) delay(now time.Duration, c *candidate) {
 	v.deadline = min(v.deadline, due)
 }
 
-// checkDelayed verifies suspects' votes for the candidates that have waited long enough, as far as
-// that may be.
+// checkDelayed verifies suspects' votes for the candidates that have waited long enough, as many as
+// mayCheck allows.
 func (v *Votes) checkDelayed(now time.Duration) {
 	for {
 		c, due := v.delayed.front()
 		switch {
 		case c == nil:
 			return
-		case now < due: // all wait equally long: they are in order
+		case now < due: // all wait equally long, so they are in order
 			v.deadline = min(v.deadline, due)
 			return
 		case !v.mayCheck(now):
@@ -152,21 +155,22 @@ func (v *Votes) checkDelayed(now time.Duration) {
 	}
 }
 
-// checkSuspects has the votes of suspects that are missing to a candidate's quorum proven, and all
-// combined.
+// checkSuspects makes a statement for c that proves the votes of as many suspects as its quorum
+// lacks, and combines all votes.
 func (v *Votes) checkSuspects(now time.Duration, c *candidate) {
 	if c.trusted() {
-		// The others suffice: it waited for want of a verdict, and now waits for a place like any.
+		// The votes of the others suffice: the candidate was waiting for a verdict, and now it
+		// waits for a place.
 		v.try(now, c)
 		return
 	}
 	signers, suspects, ok := c.quorumOfSuspects(v.suspects.byOffences(c.slot.set.scheme.Participants()))
-	if ok { // else a statement of it is being verified, and its verdict will try again
+	if ok { // otherwise a statement of it is being verified, and its verdict tries again
 		v.add(now, c, signers, suspects)
 	}
 }
 
-// resolve takes the verdict on a check.
+// resolve notes the result of a check.
 func (k *suspectChecks) resolve(now time.Duration, st *Statement, verdict *verify.Verdict, delay time.Duration) {
 	k.inFlight--
 	switch {

@@ -10,7 +10,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// suspecting returns Votes that know the last three of ten validators for suspects, in lane 1 at
+// suspecting returns Votes in which the last three of ten validators are suspects, from lane 1 at
 // height 0.
 func suspecting(t *testing.T) *rig {
 	r := newRig(t, 10, model.List)
@@ -27,9 +27,9 @@ func suspecting(t *testing.T) *rig {
 	return r
 }
 
-// Another worker proves two validators while votes of theirs are in flight. What comes back
-// undecided goes on without them as soon as it can, and they are reported with the verdict that
-// proves it, whichever of both comes first.
+// Another worker proves votes of two validators invalid while other votes of theirs are being
+// verified. The undecided statement is tried without them as soon as possible, and they are
+// reported with the verdict that proves it, whichever of the two comes first.
 func TestVotesThatComeBackUndecidedWaitForOthers(t *testing.T) {
 	for _, undecidedFirst := range []bool{true, false} {
 		r := newRig(t, 10, model.List)
@@ -75,8 +75,8 @@ func boolInt(b bool) int {
 	return 0
 }
 
-// late gives a chunk six honest acks and those of the suspects, bad but for some. One honest ack is
-// missing.
+// late gives a chunk six honest acks and the suspects' acks, which are bad except for those listed.
+// One honest ack is missing.
 func (r *rig) late(lane int, height uint64, good ...int) {
 	for i := range 10 {
 		switch {
@@ -124,7 +124,7 @@ func TestChecksOfSuspectsCostAFixedShareOfTheTime(t *testing.T) {
 	if share := float64(busy) / float64(r.now-began); share > 0.13 || share < 0.1 {
 		t.Errorf("checks took a share of %.3f of the time", share)
 	}
-	// Nobody's acks were lost by it: the missing ones complete all.
+	// No acks were lost: the missing ones complete all quorums.
 	for h := range uint64(1000) {
 		r.ack(6, chunk(2, h, 1))
 		r.verdicts()
@@ -142,7 +142,7 @@ func TestChecksThatFindNothingInvalidAreNotHeldBack(t *testing.T) {
 	r.pass(250 * time.Millisecond)
 	expect(t, "checks until the first is trusted", len(r.verifies), 1)
 	r.pass(time.Millisecond)
-	r.verdicts() // what that lets go included
+	r.verdicts() // including those that this releases
 	expect(t, "locks", len(r.locks), 20)
 	for h := range uint64(20) {
 		r.late(3, h, 7, 8, 9)
@@ -154,7 +154,7 @@ func TestChecksThatFindNothingInvalidAreNotHeldBack(t *testing.T) {
 
 func TestTheSuspectsThatOffendedLeastAreCheckedFirst(t *testing.T) {
 	r := suspecting(t)
-	for h := range uint64(3) { // 8 is good again, the others are not
+	for h := range uint64(3) { // the votes of 8 are valid again, those of the others are not
 		for lane := 2; lane < 6; lane++ {
 			r.late(lane, h, 8)
 		}
@@ -164,14 +164,15 @@ func TestTheSuspectsThatOffendedLeastAreCheckedFirst(t *testing.T) {
 		}
 	}
 	expect(t, "locks", len(r.locks), 12)
-	// What was needed to find out: 7 was checked once, 8 ever since.
+	// Invalid votes were checked only as often as necessary: 7 was checked once, after that always
+	// 8.
 	expect(t, "invalid votes checked", r.v.Counts().Invalid, uint64(3+1))
 	expect(t, "offenders", len(r.invalid), 3)
 }
 
 func TestValidAcksOfSuspectsCertifyWhatOnlyTheyCan(t *testing.T) {
-	// Once acks valid by themselves reach the quorum a certificate comes out, whoever sent them,
-	// for every chunk, though most of what suspects send is bad.
+	// Once valid acks reach the quorum there is a certificate for every chunk, whichever validators
+	// sent them, although most votes of suspects are invalid.
 	r := suspecting(t)
 	for h := range uint64(8) {
 		for lane := 2; lane < 6; lane++ {
@@ -244,7 +245,8 @@ func TestSuspectsAreListedByTheirOffences(t *testing.T) {
 }
 
 // Of three checks under way one finds an invalid vote and the next none: checks are trusted again,
-// but not before the pause is over. A candidate that waits for that is not held up by the third.
+// but not before the pause is over. The third check does not delay a candidate that waits for the
+// end of the pause.
 func TestACandidateIsCheckedWhenThePauseIsOverAlsoWhileATrustedCheckIsUnderWay(t *testing.T) {
 	r := newRig(t, 10, model.Sum)
 	for i := 7; i < 10; i++ {

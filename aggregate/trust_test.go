@@ -6,9 +6,10 @@ import (
 )
 
 // docs/protocol.md 3.3: "They are looked at (with subgroup check and individual random weights, in
-// batches) only where the others cannot make the quorum", and 5.6: "A hostile peer can cause no more
-// than the extra work stated in 3.3". While checks of suspects find nothing invalid they are not
-// held back; suspects that behave for a while and then do not are held back as before.
+// batches) only where the others cannot make the quorum", and 5.6: "A hostile peer can cause no
+// more than the extra work stated in 3.3". While checks of suspects find nothing invalid they are
+// not held back; suspects that send valid votes for a while and then invalid ones are held back as
+// before.
 func TestRule5_6_ChecksAreMadeOneAtATimeAgainOnceOneFindsAnInvalidVote(t *testing.T) {
 	r := suspecting(t)
 	r.late(2, 0, 7, 8, 9)
@@ -34,7 +35,7 @@ func TestRule5_6_ChecksAreMadeOneAtATimeAgainOnceOneFindsAnInvalidVote(t *testin
 		for len(r.verifies) > 0 {
 			expect(t, "verified outside batches", r.verifies[0].Unbatched, true)
 			checks++
-			r.pass(10 * time.Millisecond) // that is what one takes
+			r.pass(10 * time.Millisecond) // the duration of one check
 			r.verdict()
 		}
 	}
@@ -44,9 +45,9 @@ func TestRule5_6_ChecksAreMadeOneAtATimeAgainOnceOneFindsAnInvalidVote(t *testin
 	expect(t, "locks", len(r.locks), 1)
 }
 
-// docs/protocol.md 3.3: keys that do not fit each other are a mistake of configuration; the chunk "is
-// tried again after a while with other signers". Once such a try succeeds the others need not wait;
-// when keys fail again, tries are made one after the other again.
+// docs/protocol.md 3.3: keys that do not fit each other are a mistake of configuration; the chunk
+// "is tried again after a while with other signers". Once such a try succeeds the other chunks need
+// not wait; when keys fail again, tries are made one at a time again.
 func TestRule3_3_KeysThatFailAgainAreTriedOneAfterTheOtherAgain(t *testing.T) {
 	r := unfit(t, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
 	wrong := r.scheme.Unfit
@@ -77,13 +78,13 @@ func TestRule3_3_KeysThatFailAgainAreTriedOneAfterTheOtherAgain(t *testing.T) {
 	}
 }
 
-// The pause before a chunk is tried again depends on how long its verification took, not on the time
-// of day.
+// The pause before a chunk is tried again depends on how long its verification took, not on the
+// time of day.
 func TestAShortTryIsRepeatedAfterAShortPauseHoweverLateItIs(t *testing.T) {
 	r := unfit(t, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
 	r.pass(24 * time.Hour)
 	r.everyoneAcks(1, 0)
-	r.pass(time.Millisecond) // that the verdict takes
+	r.pass(time.Millisecond) // the duration of the verification
 	r.verdict()
 	r.pass(r.cfg.SuspectDelay - 1)
 	expect(t, "statements in the pause", len(r.verifies), 0)

@@ -10,19 +10,19 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Config bounds Votes.
+// Config holds the limits of Votes.
 type Config struct {
-	// MaxBytes caps the memory of votes that wait for their quorum.
+	// MaxBytes limits the memory of votes that wait for their quorum, in bytes.
 	MaxBytes int
-	// InFlight is how many statements may be in verification at once. More candidates wait and
-	// gather votes meanwhile. Statements that verify suspects' votes count, and wait for no place.
-	// 0 is any number.
+	// InFlight is the number of statements that may be in verification at once. Further candidates
+	// wait and gather votes meanwhile. Statements that verify suspects' votes are counted, but do
+	// not wait for a place. 0 means no limit.
 	InFlight int
-	// SuspectDelay is how long a candidate waits for votes of others before those of suspects are
-	// verified.
+	// SuspectDelay is the time that a candidate waits for votes of other validators before votes of
+	// suspects are verified.
 	SuspectDelay time.Duration
-	// Past is for how many heights, from the highest certified one down, a lane remembers a
-	// certificate when it holds it no longer.
+	// Past is the number of heights, from the highest certified one down, for which a lane
+	// remembers a certificate that it no longer holds.
 	Past uint64
 }
 
@@ -34,23 +34,23 @@ type Votes struct {
 	sets        map[uint64]*Set // of epochs within bounds
 	memory      memory
 
-	touched  []waiting    // candidates that may have a quorum since the last Next
+	touched  []waiting    // candidates that may have got a quorum since the last Next
 	ready    queue        // candidates that have a quorum and wait for a free verification place
-	delayed  queue        // candidates that wait for votes of others than suspects, or for another try
+	delayed  queue        // candidates that wait for votes of non-suspects, or for another try
 	inFlight int          // statements in verification
-	taken    uint64       // statements so far
-	next     []*Statement // what Next returned last
+	taken    uint64       // number of statements so far
+	next     []*Statement // the last result of Next
 	suspects suspects
 	checks   suspectChecks
 	faults   keyFaults
-	deadline time.Duration // when Next has something to do
+	deadline time.Duration // when Next must be called
 	counts   Counts
 }
 
 // Counts are cumulative numbers and a few gauges.
 type Counts struct {
 	Statements   uint64 // made of votes
-	Failures     uint64 // of them, those that held an invalid vote or made no certificate
+	Failures     uint64 // statements that held an invalid vote or made no certificate
 	Certificates uint64 // made of votes
 	Invalid      uint64 // votes proven invalid
 	KeyFaults    uint64 // statements that failed because keys of a set do not fit each other
@@ -61,10 +61,10 @@ type Counts struct {
 	Ready    int // gauge: candidates that wait for a free verification place
 }
 
-// never is a deadline that does not come.
+// never is the deadline if nothing waits for time to pass.
 const never = time.Duration(math.MaxInt64)
 
-// New returns Votes without any.
+// New returns empty Votes.
 func New(cfg Config) *Votes {
 	return &Votes{
 		cfg: cfg, sets: make(map[uint64]*Set), memory: newMemory(cfg.MaxBytes), suspects: make(suspects), deadline: never,
@@ -110,22 +110,22 @@ func (v *Votes) Next(now time.Duration) []*Statement {
 	return v.next
 }
 
-// Deadline returns when Next is to be called at the latest, false if nothing waits for time to
+// Deadline returns the latest time for the next call of Next, false if nothing waits for time to
 // pass.
 func (v *Votes) Deadline() (time.Duration, bool) { return v.deadline, v.deadline != never }
 
 // mayVerify reports whether a verification place is free.
 func (v *Votes) mayVerify() bool { return v.cfg.InFlight == 0 || v.inFlight < v.cfg.InFlight }
 
-// signersKept is for how many statements the signers that come first stay the same. Then the next
-// validator comes first, so that none is left out of certificates for good.
+// signersKept is the number of statements for which selection starts at the same validator. After
+// that it starts at the next one, so that no validator is left out of certificates for good.
 const signersKept = 256
 
-// try makes a statement of a candidate's votes if those that are not suspect suffice; while no
-// place is free the candidate waits for one, and gathers votes: the later signers are chosen the
-// more statements have the same ones, which makes a batch cheap. If they do not suffice, it
-// verifies those of suspects where there is nobody left to wait for, and otherwise lets the
-// candidate wait.
+// try makes a statement of a candidate's votes if the votes of validators that are not suspect
+// suffice. While no place is free the candidate waits for one and gathers votes: the later signers
+// are chosen, the more statements have the same ones, which makes a batch cheap. If those votes do
+// not suffice, try verifies votes of suspects if there is no other validator left to wait for;
+// otherwise it lets the candidate wait.
 func (v *Votes) try(now time.Duration, c *candidate) {
 	if c.queued {
 		return
@@ -150,8 +150,7 @@ func (v *Votes) try(now time.Duration, c *candidate) {
 	}
 }
 
-// add makes a statement of votes for c, those of suspects among them to be proven before they are
-// combined.
+// add makes a statement of votes for c. Those of suspects are proven before they are combined.
 func (v *Votes) add(now time.Duration, c *candidate, signers, suspects wire.Signers) {
 	s := c.slot
 	s.reading++
@@ -171,21 +170,20 @@ func (v *Votes) add(now time.Duration, c *candidate, signers, suspects wire.Sign
 	v.next = append(v.next, st)
 }
 
-// Resolution says what a verdict means to others.
+// Resolution is the result of [Votes.Resolve], for the caller to act on.
 type Resolution struct {
-	// Certified is set when a certificate has been made, which is in Lock. The slot is still open:
+	// Certified is set when a certificate has been made. Lock holds it. The slot is still open:
 	// Certify closes it.
 	Certified bool
 	Lock      wire.Lock
-	// Offenders are invalid acks of validators of which none was known before. Their bytes are
-	// copies.
+	// Offenders are invalid acks, one for each validator that was not known to have sent any
+	// before. Their bytes are copies.
 	Offenders []wire.Ack
-	// InconsistentKeys is set, once per slot, when votes are each valid and combine to nothing
-	// valid.
+	// InconsistentKeys is set, once per slot, when each vote is valid but their combination is not.
 	InconsistentKeys *wire.InconsistentKeys
 }
 
-// Resolve takes a statement back with its verdict, once for every statement.
+// Resolve ends a statement with its verdict. The caller calls it once for every statement.
 func (v *Votes) Resolve(now time.Duration, st *Statement, verdict *verify.Verdict) (r Resolution) {
 	c, s := st.candidate, st.candidate.slot
 	v.inFlight--
@@ -193,10 +191,10 @@ func (v *Votes) Resolve(now time.Duration, st *Statement, verdict *verify.Verdic
 	if len(verdict.Invalid) > 0 || !certified && !undecided {
 		v.counts.Failures++
 	}
-	r.Offenders = v.Blame(verdict) // while the slab is there to be read
+	r.Offenders = v.Blame(verdict) // must be called while the slab can be read
 	retried := c.failures > 0
-	// A scheme that proves nobody wrong, and yet certifies nothing, would be tried again all the
-	// time.
+	// If a scheme proves no vote invalid and yet makes no certificate, the candidate would be tried
+	// again all the time.
 	fault := errors.Is(verdict.Err, verify.ErrInconsistentKeys) ||
 		verdict.Err == nil && !certified && len(verdict.Invalid) == 0 && !undecided
 	if fault && v.keyFault(now, st) {
@@ -223,19 +221,18 @@ func (v *Votes) Resolve(now time.Duration, st *Statement, verdict *verify.Verdic
 	case fault:
 		v.faults.waiting.push(c, now+v.cfg.SuspectDelay)
 	case verdict.Err != nil:
-		// No verdict, and nobody to blame. The next one may fare no better, and no other vote need
-		// ever come.
+		// There is no verdict and no invalid vote. The next statement may fail in the same way, and
+		// no other vote need ever come.
 		v.delay(now, c)
 	case c.quorate():
-		// Votes that came meanwhile may make up for the invalid ones, and for those of new
-		// suspects.
+		// Votes that came meanwhile may replace the invalid ones and those of new suspects.
 		v.touched = append(v.touched, waitingOf(c, 0))
 	}
 	return r
 }
 
 // Blame makes the validators suspect whose votes a verdict proves invalid. It returns the votes of
-// those that were not known to have sent any before.
+// those that were not known to have sent an invalid one before.
 func (v *Votes) Blame(verdict *verify.Verdict) (offenders []wire.Ack) {
 	st := verdict.Statement
 	for _, i := range verdict.Invalid {

@@ -35,7 +35,7 @@ func BenchmarkVerifyAcks(b *testing.B) {
 	}
 }
 
-// report reports the measured cost instead of b.N and its time, which mean nothing here.
+// report reports the measured cost instead of b.N and its time, which have no meaning here.
 func report(b *testing.B, results []bench.Result, way string) {
 	b.Helper()
 	r, ok := bench.Find(results, way)
@@ -63,7 +63,7 @@ func BenchmarkVerifyCertificates(b *testing.B) {
 }
 
 // BenchmarkEngineVerifiesAcks reports the cost of an ack in a whole engine, from DeliverAck to the
-// report of the lock, and the engine's throughput as a part of the verifier's on the same acks.
+// report of the lock, and the ratio of the engine's throughput to the verifier's on the same acks.
 func BenchmarkEngineVerifiesAcks(b *testing.B) {
 	for _, variant := range variants {
 		b.Run(variant.String()+"/n=100", func(b *testing.B) {

@@ -16,10 +16,10 @@ import (
 // batchSizes are the sizes of the batches in which received certificates are verified.
 var batchSizes = []int{1, 8, 64}
 
-// MeasureReceived measures the verification of received certificates: multisig ones, each of
-// another random quorum, one by one with blst and in batches of 1, 8 and 64, and threshold ones of
-// one epoch in the same batches. PerAck and Acks of the results count certificates. The keys are
-// known beforehand, as points; message hashes and key sums are not.
+// MeasureReceived measures the verification of received certificates: multisig certificates, each
+// of a different random quorum, one by one with blst and in batches of 1, 8 and 64, and threshold
+// certificates of one epoch in the same batches. PerAck and Acks of the results count certificates.
+// The keys are known beforehand, as points; message hashes and key sums are not.
 func MeasureReceived(c Case, atLeast int) ([]Result, error) {
 	c.Chunks = slices.Max(batchSizes)
 	if err := c.check(); err != nil {

@@ -17,18 +17,18 @@ import (
 // patience bounds the wait for an engine's certificates.
 const patience = time.Minute
 
-// warmUp is the number of chunks, of its share of six times DefaultChunks, that an engine certifies
-// before the clock starts.
+// warmUp is the number of chunks that an engine certifies before the clock starts, of the six times
+// DefaultChunks in a slice.
 const warmUp = 2 * DefaultChunks
 
 // MeasureEngine measures the same acks with the same quorums through the verifier alone and through
-// a whole engine, interleaved: encoded acks go in by DeliverAck and locks come out at the reporter,
-// with decoding, rules, votes, journal and reports in between. Both have one worker and batches of
-// DefaultChunks. The results are named like the ways, the engine's with "engine-" in front.
+// a whole engine, interleaved: from encoded acks passed to DeliverAck to locks at the reporter,
+// with decoding, rules, votes, journal and reports. Both have one worker and batches of
+// DefaultChunks. The results have the names of the ways, the engine's with the prefix "engine-".
 //
-// It measures throughput, in wall-clock time and with GOMAXPROCS as it is: the engine's loop and
-// the goroutine that delivers to it have another core than the worker if there is one. The machine
-// should have nothing else to do.
+// It measures throughput, in wall-clock time and with GOMAXPROCS unchanged: the engine's loop and
+// the goroutine that delivers to it use another core than the worker if there is one. The machine
+// should be idle otherwise.
 func MeasureEngine(c Case, atLeast int) ([]Result, error) {
 	c.Chunks = 6 * DefaultChunks
 	if err := c.check(); err != nil {
@@ -53,8 +53,8 @@ func MeasureEngine(c Case, atLeast int) ([]Result, error) {
 	return interleave(ways, atLeast, func() time.Duration { return time.Since(began) })
 }
 
-// throughEngine returns the way through an engine. Each slice has a new engine, which has certified
-// warmUp chunks before.
+// throughEngine returns the way through an engine. Each slice uses a new engine, which certifies
+// warmUp chunks before the measurement.
 func throughEngine(name string, w *workload, acks verify.AckEncoding, equal bool) way {
 	var e *running
 	return way{
@@ -80,8 +80,8 @@ type delivery struct {
 	ack  []byte
 }
 
-// deliveries returns the acks of all quorums in an order in which they might arrive: the acks of
-// every DefaultChunks chunks are shuffled.
+// deliveries returns the acks of all quorums in a possible order of arrival: the acks of every
+// DefaultChunks chunks are shuffled.
 func (w *workload) deliveries(r *rand.Rand, acks verify.AckEncoding, quorums [][]int) []delivery {
 	slabs, size := w.compressed, w.size
 	if acks == verify.Uncompressed {
@@ -103,7 +103,7 @@ func (w *workload) deliveries(r *rand.Rand, acks verify.AckEncoding, quorums [][
 	return out
 }
 
-// follower is the application and the reporter of an engine that takes acks and does nothing else.
+// follower is the application and the reporter of an engine that only takes acks.
 type follower struct{ locks chan *wire.Certified }
 
 // Propose implements engine.Automaton.

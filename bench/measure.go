@@ -12,17 +12,17 @@ import (
 	"github.com/lanecast/lanecast/verify/batch"
 )
 
-// MinSlices is the fewest slices that a measurement takes.
+// MinSlices is the minimum number of slices of a measurement.
 const MinSlices = 20
 
 // Case is the work on which the ways are compared.
 type Case struct {
 	Variant    verify.Variant
 	Validators int // n, 1 to 10000; a quorum of them acknowledges each chunk
-	Chunks     int // in flight at once, verified in one batch; 0 is DefaultChunks
+	Chunks     int // chunks in flight at once, verified in one batch; 0 is DefaultChunks
 }
 
-// DefaultChunks is the number of chunks in flight, each with a quorum of acks.
+// DefaultChunks is the default number of chunks in flight, each with a quorum of acks.
 const DefaultChunks = 32
 
 func (c Case) chunks() int {
@@ -46,14 +46,14 @@ func (c Case) check() error {
 type Result struct {
 	Way    string
 	PerAck float64 // ns of one thread, in the cheapest slice
-	Acks   int     // verified in each slice
+	Acks   int     // number of acks verified in each slice
 }
 
 // way is one way of verifying acks.
 type way struct {
 	name    string
 	prepare prepare
-	finish  func() error // after each slice, not measured; may be nil
+	finish  func() error // called after each slice, not measured; may be nil
 }
 
 // Measure measures every way on c, in interleaved slices: at least MinSlices of each, or atLeast if
@@ -79,8 +79,8 @@ func Measure(c Case, atLeast int) ([]Result, error) {
 	return measure(append(theirs, ours(w, v)...), atLeast)
 }
 
-// prepare prepares a slice, unmeasured. It returns the function to measure and the number of acks
-// that it verifies; the function fails if it finds any of them invalid.
+// prepare prepares a slice; this is not measured. It returns the function to measure and the number
+// of acks that it verifies; the function fails if it finds any of them invalid.
 type prepare = func(r *rand.Rand) (run func() error, acks int, err error)
 
 // measure measures the work of one thread.
@@ -119,7 +119,8 @@ func interleave(ways []way, atLeast int, now func() time.Duration) ([]Result, er
 	return results, nil
 }
 
-// Ways returns the names of the ways that Measure measures in this build, others' first.
+// Ways returns the names of the ways that Measure measures in this build; ways of others come
+// first.
 func Ways() []string {
 	return slices.Concat(otherWays, []string{"compressed", "compressed-equal-sets", "uncompressed", "uncompressed-equal-sets"})
 }

@@ -14,8 +14,8 @@ import (
 
 var otherWays = []string{"one-by-one", "one-by-one-hash-kept", "weighted", "blst-multi"}
 
-// Sizes of slices: enough acks that work done once per slice has the same share as in use, and no
-// more, so that the ways alternate often.
+// Sizes of slices: enough acks that work done once per slice has the same share as in production,
+// and no more, so that the ways alternate often.
 const (
 	singleAcks   = 16
 	weightedAcks = 64
@@ -30,28 +30,28 @@ const (
 
 var errInvalid = errors.New("valid acks do not verify")
 
-// library holds those functions of blst's bindings that have different names for the two variants.
-// S is an affine point of the signatures' group and K of the keys'.
+// library holds the functions of blst's bindings whose names differ between the two variants. S is
+// an affine point of the signatures' group and K of the keys'.
 type library[S, K any] struct {
 	tag []byte
 	// read reads a compressed point, and checks that it is in the subgroup and not the identity.
 	read func(vote []byte) *S
 	hash func(message, tag []byte) *S
-	// pairs decides e(hash, key)·e(signature, −g) = 1.
+	// pairs reports whether e(hash, key)·e(signature, −g) = 1.
 	pairs func(hash, signature *S, key *K) bool
 	// sums returns Σ weights·signatures and Σ weights·keys.
 	sums func(signatures []S, keys []K, weights []byte) (*S, *K)
 	// add returns the sum of keys.
 	add func(keys []K) *K
-	// readAll reads compressed points and checks no subgroup.
+	// readAll reads compressed points without a subgroup check.
 	readAll func(votes [][]byte) []*S
-	// multi is the library's own verification of many signatures on many messages, subgroup checks
-	// included.
+	// multi is the library's own verification of many signatures on many messages, including
+	// subgroup checks.
 	multi func(signatures []*S, keys []*K, messages [][]byte, tag []byte) bool
 	keys  []K
 }
 
-// others returns the ways of others. Each knows the validators' keys beforehand, as points.
+// others returns the ways of others. Each has the validators' keys beforehand, as points.
 func others(w *workload) ([]way, error) {
 	return withLibrary(w, func(l *library[blst.P1Affine, blst.P2Affine]) []way { return l.ways(w) },
 		func(l *library[blst.P2Affine, blst.P1Affine]) []way { return l.ways(w) })
@@ -227,8 +227,8 @@ func (l *library[S, K]) weighted(w *workload) prepare {
 }
 
 // multiple calls blst's MultipleAggregateVerify over the acks of several chunks, as Go clients of
-// Ethereum do: signatures are read without subgroup check, which the call itself makes, keys are
-// known and trusted, and weights have 64 bits.
+// Ethereum do: signatures are read without subgroup check, which the call itself makes; keys are
+// known and trusted; weights have 64 bits.
 func (l *library[S, K]) multiple(w *workload) prepare {
 	return func(r *mathrand.Rand) (func() error, int, error) {
 		quorums := w.quorums(r, false)[:min(w.chunks, (multiAcks+w.quorum-1)/w.quorum)]

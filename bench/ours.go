@@ -9,14 +9,14 @@ import (
 	"github.com/lanecast/lanecast/verify/batch"
 )
 
-// newVerifier makes the verifier that the engine uses, with one worker and batches up to size.
+// newVerifier makes the engine's verifier, with one worker and batches up to size.
 func newVerifier(size int) (*batch.Verifier, error) {
 	return batch.New(batch.Config{Workers: 1, BatchSize: size, Chunks: verify.NewChunkVerifier(namespace)})
 }
 
 var encodings = []verify.AckEncoding{verify.Compressed, verify.Uncompressed}
 
-// quorumsOf are the choices of the chunks' signers: a random quorum for each chunk, or the same
+// quorumsOf are the selections of the chunks' signers: a random quorum for each chunk, or the same
 // quorum for all.
 var quorumsOf = []struct {
 	suffix string
@@ -29,7 +29,7 @@ func ours(w *workload, v *batch.Verifier) []way {
 	for _, acks := range encodings {
 		for _, sets := range quorumsOf {
 			ways = append(ways, way{name: acks.String() + sets.suffix, prepare: func(r *rand.Rand) (func() error, int, error) {
-				scheme, err := w.scheme(acks) // a new one each time: it remembers no hash
+				scheme, err := w.scheme(acks) // a new one for each slice: it remembers no hash
 				if err != nil {
 					return nil, 0, err
 				}

@@ -47,13 +47,13 @@ func TestEveryWayTakesValidAcks(t *testing.T) {
 	})
 }
 
-// A way that verified nothing would be the fastest.
+// A way that verifies nothing would be the fastest.
 func TestEveryWayFindsAWrongVote(t *testing.T) {
 	eachWay(t, func(t *testing.T, w *workload, way way) {
 		good := *w
 		defer func() { *w = good }()
-		// Every vote of validator 1 is another validator's: a point of the subgroup, but a wrong
-		// one.
+		// Every vote of validator 1 is that of another validator: a point of the subgroup, but a
+		// wrong one.
 		for _, slabs := range []*[][]byte{&w.compressed, &w.uncompressed} {
 			*slabs = slices.Clone(*slabs)
 			for k, slab := range *slabs {
@@ -62,7 +62,7 @@ func TestEveryWayFindsAWrongVote(t *testing.T) {
 			}
 		}
 		r := rand.New(rand.NewPCG(1, 1))
-		for range 100 { // validator 1 need not be drawn at once
+		for range 100 { // validator 1 may not be drawn at first
 			run, _, err := way.prepare(r)
 			if err != nil {
 				t.Fatal(err)
@@ -100,7 +100,7 @@ func TestEveryWayTakesValidCertificatesAndFindsAWrongOne(t *testing.T) {
 				t.Errorf("%v: %s: %d certificates: %v", variant, way.name, certificates, err)
 			}
 		}
-		// The certificates are of other subjects than those that they are presented for.
+		// The certificates are presented with the wrong subjects.
 		slices.Reverse(w.subjects)
 		slices.Reverse(w.messages)
 		for _, way := range ways {

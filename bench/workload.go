@@ -17,18 +17,18 @@ import (
 
 var namespace = []byte("lanecast-bench")
 
-// maxHeight is above the height of every chunk: an engine with this HeightBound takes acks on all
+// maxHeight is above the height of every chunk: an engine with this HeightBound accepts acks on all
 // of them.
 const maxHeight = 1 << 20
 
-// workload holds acks to verify: those of every validator on every chunk, in both encodings.
+// workload holds acks to verify: of every validator on every chunk, in both encodings.
 type workload struct {
 	variant      verify.Variant
 	n, quorum    int
 	chunks       int
 	validators   []verify.Validator // by participant
 	subjects     []wire.Subject
-	messages     [][]byte // what the acks on each subject sign
+	messages     [][]byte // the signed bytes of the acks on each subject
 	compressed   [][]byte // by subject: the slab of all votes
 	uncompressed [][]byte
 	size         int // of a compressed vote

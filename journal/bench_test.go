@@ -8,13 +8,13 @@ import (
 	"github.com/lanecast/lanecast/internal/segment"
 )
 
-// BenchmarkJournalAppend appends records of 300 bytes, of 64 lanes each of which releases its last
-// one, to the real disk, and waits whenever a MiB is pending. The last record is durable before the
-// clock stops.
+// BenchmarkJournalAppend appends records of 300 bytes to the real disk. There are 64 lanes, each of
+// which releases its previous record; the benchmark waits whenever a MiB is pending. The last
+// record is durable before the clock stops.
 func BenchmarkJournalAppend(b *testing.B) {
 	for _, c := range []struct {
 		name    string
-		pending int64 // at which the owner waits
+		pending int64 // number of pending bytes at which the owner waits
 	}{{"group-commit", 1 << 20}, {"one-sync-per-record", 1}} {
 		b.Run(c.name, func(b *testing.B) {
 			moved := make(chan struct{}, 1)
@@ -33,7 +33,7 @@ func BenchmarkJournalAppend(b *testing.B) {
 				b.Fatal(err)
 			}
 			record := bytes.Repeat([]byte("0123456789ab"), 25)
-			lanes := [64]Position{1} // the first record is released like the others
+			lanes := [64]Position{1} // the first record is released like any other
 			b.ReportAllocs()
 			b.SetBytes(int64(len(record)))
 			b.ResetTimer()

@@ -7,24 +7,24 @@ import (
 	"github.com/lanecast/lanecast/internal/segment"
 )
 
-// mover is a compaction under way: the live records of one old segment are rewritten at the tail, a
+// mover is a running compaction: it rewrites the live records of one old segment at the tail, a
 // bounded number of bytes at a time, between the owner's groups.
 type mover struct {
-	source *segmentInfo // nil if none is under way
+	source *segmentInfo // nil if none is running
 	file   File
 	reader frameReader
-	offset int64 // how far source has been read
+	offset int64 // offset up to which source has been read
 	buf    []byte
 	moved  []Position
 }
 
-// tend removes dead segments and moves live records where that pays. It reports whether it should
-// be called again soon.
+// tend removes dead segments, and moves live records if that frees enough. It reports whether it
+// should be called again soon.
 func (w *writer) tend() (more bool, err error) {
 	dead := w.ledger.dead()
 	if dead >= 2 && w.ledger.tail().size > segment.HeadSize {
-		// Dead segments go when the next one begins, for its head remembers that they are gone. One
-		// is the normal state of a log; more are worth a segment begun early.
+		// Dead segments are removed when the next one begins, because its head records that they
+		// are gone. A log normally has one; with more the next segment begins early.
 		if err := w.rotate(); err != nil {
 			return false, err
 		}
@@ -60,14 +60,14 @@ func (w *writer) start(source *segmentInfo) error {
 	m.source, m.file, m.offset = source, file, segment.HeadSize
 	if m.reader.buf == nil {
 		m.reader.buf = make([]byte, w.j.cfg.ReplayBuffer)
-		m.reader.maxRecord = segment.MaxPayload // what is in the log was admitted once
+		m.reader.maxRecord = segment.MaxPayload // records in the log were accepted before
 	}
 	m.reader.reset(file, source.size, segment.Seed(source.identity, source.number))
 	return nil
 }
 
-// stop ends a compaction, done or not. A later one of the same segment begins anew with what still
-// lives there.
+// stop ends a compaction, done or not. A later compaction of the same segment begins again with the
+// records that still live there.
 func (m *mover) stop() error {
 	if m.source == nil {
 		return nil
@@ -94,8 +94,8 @@ func (m *mover) leave(gone []*segmentInfo) error {
 func (w *writer) moveSome() error {
 	m := &w.mover
 	m.buf, m.moved = m.buf[:0], m.moved[:0]
-	// What is read is bounded too, or a large segment with little in it would keep the owner's
-	// groups waiting.
+	// The bytes read are bounded too, otherwise a large segment with few live records would delay
+	// the owner's groups.
 	limit := m.offset + 16*int64(w.j.cfg.moveRound)
 	for m.offset < min(limit, m.source.size) && len(m.buf) < w.j.cfg.moveRound {
 		f, why, err := m.reader.frame(m.offset)
@@ -103,8 +103,8 @@ func (w *writer) moveSome() error {
 			return fmt.Errorf("journal: compacting %s: %w", segmentName(m.source.number), err)
 		}
 		if why != "" {
-			// It was sound when it was written or replayed. A live record may be lost, so going on
-			// would be a lie.
+			// The frame was sound when it was written or replayed. A live record may be lost, so
+			// the journal must not continue.
 			return &CorruptError{File: segmentName(m.source.number), Offset: m.offset, Reason: why}
 		}
 		m.offset += f.Size()
@@ -139,7 +139,7 @@ func (w *writer) moveSome() error {
 	return nil
 }
 
-// finishAll completes the frames that are b, which is to become one group at the tail's end.
+// finishAll completes the frames in b, which will be one group at the tail's end.
 func (w *writer) finishAll(b []byte) {
 	start := w.ledger.tail().size
 	for at := 0; at < len(b); {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// prose returns n bytes that compress better the harder one tries.
+// prose returns n bytes that compress better at higher levels.
 func prose(n int) string {
 	var b strings.Builder
 	for i := uint32(0); b.Len() < n; i++ {

@@ -17,69 +17,69 @@ const (
 	DefaultCompressLevel = 1
 )
 
-// Config says where a journal lives and how it behaves. Only Dir has no usable zero value.
+// Config configures a [Journal]. Only Dir has no usable zero value.
 type Config struct {
-	// Dir is the journal's folder. It belongs to the journal alone, and must stay in its place while
+	// Dir is the journal's folder. No other program may use it, and it must stay in its place while
 	// the journal is open. A relative path is made absolute by Open.
 	Dir string
-	// Create begins a log in a folder that has none, with First as its first record, and makes the
-	// folder if it is missing. Open then returns only once that record, the segment and the folder
-	// are durable. Without Create a folder that has no log is refused: ErrNoJournal. A log that is
-	// there is opened as without Create, and First ignored.
+	// Create makes Open begin a log in a folder that has none, with First as its first record, and
+	// make the folder if it is missing. Open then returns only once that record, the segment and
+	// the folder are durable. Without Create, Open returns ErrNoJournal for a folder that has no
+	// log. If there is a log, Create and First are ignored.
 	Create bool
 	First  []byte
 	// SegmentSize is the size in bytes at which the next segment is begun: 1 KiB to 8 GiB, 0 for 64
-	// MiB. A segment is longer only by a mark of 32 bytes, or if its one record is longer.
+	// MiB. A segment can exceed it by a mark of 32 bytes, or if its only record is longer.
 	SegmentSize int64
 	// MaxSegments is the number of segments above which the oldest is emptied by moving its live
 	// records to the tail, provided that at most half of all bytes are live: 2 to 65536, 0 for 4.
-	// It is no limit: what is live is kept.
+	// It is no limit: live records are kept.
 	MaxSegments int
-	// MaxRecord is the length in bytes of the longest record: 1 B to 256 MiB, 0 for 1 MiB.
+	// MaxRecord is the maximum length of a record in bytes: 1 B to 256 MiB, 0 for 1 MiB.
 	MaxRecord int
 	// WriteBuffer is the number of pending bytes that ends a wait for SyncDelay, and the size up to
-	// which write buffers are kept for reuse: 4 KiB to 256 MiB, 0 for 1 MiB. It does not limit what
-	// Append accepts.
+	// which write buffers are kept for reuse: 4 KiB to 256 MiB, 0 for 1 MiB. It does not limit
+	// Append.
 	WriteBuffer int
 	// ReplayBuffer is the number of bytes read from disk at a time: 4 KiB to 64 MiB, 0 for 256 KiB.
 	ReplayBuffer int
-	// SyncDelay is how long the first record of a group may wait for others before the group is
-	// written: 0 to 1 minute. With 0 a group holds the records that came while the last one was
-	// being synced, which is best for nearly all uses. [Journal.SyncNow] ends the wait.
+	// SyncDelay is the time that the first record of a group may wait for others before the group
+	// is written: 0 to 1 minute. With 0 a group holds the records that arrived while the previous
+	// group was being synced, which is best for nearly all uses. [Journal.SyncNow] ends the wait.
 	SyncDelay time.Duration
-	// CompressAbove is the length in bytes from which on records are compressed with zstd, where
+	// CompressAbove is the minimum length in bytes of records that are compressed with zstd, if
 	// that makes them shorter: 64 B to 256 MiB, 0 for never. Reading does not depend on it.
 	CompressAbove int
-	// CompressLevel is how hard zstd tries, on zstd's own scale: 1 to 22, 0 for 1. The encoder has
-	// four steps, which begin at 1, 3, 6 and 10 and take 0.3, 1.3, 13 and 43 MiB of memory, more for
-	// long records. A higher step need not make a short record shorter. Reading does not depend on
-	// it.
+	// CompressLevel is the level of compression on zstd's own scale: 1 to 22, 0 for 1. The encoder
+	// has four steps, which begin at 1, 3, 6 and 10 and take 0.3, 1.3, 13 and 43 MiB of memory,
+	// more for long records. A higher step may not make a short record shorter. Reading does not
+	// depend on it.
 	CompressLevel int
-	// Notify, if set, is called after Durable or Err moved. It runs on the journal's goroutine and
-	// must not block, nor call Close.
+	// Notify, if set, is called after Durable or Err changed. It runs on the journal's goroutine
+	// and must not block or call Close.
 	Notify func()
 	// Observe, if set, is called after every synced group. It runs on the journal's goroutine and
 	// must not block.
 	Observe func(SyncInfo)
-	// Dead, if set, is called by Open after each record that it replays, and returns positions,
-	// among those replayed so far, whose records are dead, as one that the last record supersedes
-	// is. They are released at once. So an owner of a long log need not remember what is dead until
-	// it can call Release. The slice is read before the next call.
+	// Dead, if set, is called by Open after each record that it replays. It returns positions of
+	// dead records among those replayed so far, for example of one that the last record supersedes.
+	// Open releases them at once. So the owner of a long log need not remember dead records until
+	// it can call Release. Open reads the slice before the next call.
 	Dead func() []Position
 	// FS is the file system; nil is the operating system's.
 	FS FS
 
-	moveRound int   // bytes moved by one round of compaction; small in tests
+	moveRound int   // number of bytes moved by one round of compaction; small in tests
 	markBytes int64 // durable bytes after which a watermark is due; small in tests
-	page      int   // bytes that the system writes at a time, a power of two ≤ 4096; small in tests
-	noReuse   bool  // benchmarks compare with that
-	manual    bool  // no goroutines: tests call cycle, and watermarks are written between its steps
+	page      int   // size in bytes of the system's writes, a power of two ≤ 4096; small in tests
+	noReuse   bool  // for comparison in benchmarks
+	manual    bool  // no goroutines: tests call cycle, which also writes watermarks
 }
 
 // SyncInfo describes one synced group.
 type SyncInfo struct {
 	Records  int           // appended records made durable
-	Moved    int           // records rewritten by compaction; such groups have no appended ones
+	Moved    int           // records rewritten by compaction; such a group has no appended records
 	Bytes    int64         // bytes written
 	Duration time.Duration // of the write and the sync
 }

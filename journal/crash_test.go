@@ -13,11 +13,11 @@ import (
 	"github.com/lanecast/lanecast/internal/crashfs"
 )
 
-// model holds what the journal's owner knows. It checks what must be true after a crash.
+// model holds the knowledge of the journal's owner, and checks the invariants after a crash.
 type model struct {
 	records  map[Position][]byte
-	released map[Position]Position // and the last position appended before the call
-	durable  Position              // as called by the journal
+	released map[Position]Position // value: the last position appended before the call of Release
+	durable  Position              // as reported by the journal
 }
 
 func (m *model) check(found map[Position][]byte, next Position) error {
@@ -47,7 +47,7 @@ func (m *model) check(found map[Position][]byte, next Position) error {
 	return nil
 }
 
-// newModel returns the model of an owner whose first Open has yet to succeed.
+// newModel returns the model of an owner whose first Open has not succeeded yet.
 func newModel() *model { return &model{records: map[Position][]byte{1: []byte(firstRecord)}} }
 
 // crashConfig returns the configuration of a history: every third one compresses, every second one
@@ -66,8 +66,8 @@ func crashConfig(fs FS, seed uint64) Config {
 	return c
 }
 
-// reopen opens the journal on fs and checks what it finds against the model, which then takes over
-// what was found.
+// reopen opens the journal on fs, compares the records with the model, and then updates the model
+// to them.
 func (m *model) reopen(fs FS, seed uint64) (*Journal, error) {
 	found := map[Position][]byte{}
 	j, err := Open(crashConfig(fs, seed), func(p Position, record []byte) error {
@@ -87,8 +87,8 @@ func (m *model) reopen(fs FS, seed uint64) (*Journal, error) {
 	return j, nil
 }
 
-// drive lets an owner work on the journal until it fails or has done its steps. Equal seeds give
-// equal histories.
+// drive simulates an owner of the journal until the journal fails or all steps are done. Equal
+// seeds give equal histories.
 func (m *model) drive(j *Journal, rng *rand.Rand, steps int) {
 	for range steps {
 		switch n := rng.IntN(10); {
@@ -103,7 +103,7 @@ func (m *model) drive(j *Journal, rng *rand.Rand, steps int) {
 			}
 			m.records[p] = b
 		case n < 8:
-			// Mostly recent ones, so that an old one here and there keeps its segment alive.
+			// Mostly recent ones, so that some old records keep their segments alive.
 			for range 4 {
 				p := Position(1 + rng.IntN(int(j.Next()-1)))
 				if p%7 == 3 && rng.IntN(8) > 0 {
@@ -124,16 +124,16 @@ func (m *model) drive(j *Journal, rng *rand.Rand, steps int) {
 			}
 		}
 	}
-	_ = j.Close() // may meet the crash
+	_ = j.Close() // the crash may happen here
 	m.durable = j.Durable()
 }
 
 // outcomes counts crashes.
 type outcomes struct {
 	all       int
-	reused    int // those that left a tail in the file of an older segment
-	created   int // those after which there was no log, so that one was created
-	tornMarks int // those that left one slot of the watermark file without a watermark
+	reused    int // crashes that left a tail in the file of an older segment
+	created   int // crashes that left no log, so that one was created
+	tornMarks int // crashes that left one slot of the watermark file without a watermark
 }
 
 // soundSlots returns how many slots of the watermark file hold a watermark.
@@ -152,7 +152,7 @@ func soundSlots(t *testing.T, fs *memFS) (n int) {
 	return n
 }
 
-// crashes runs one history with a crash at every operation.
+// crashes runs one history with a crash at each operation.
 func (o *outcomes) crashes(t *testing.T, seed uint64, steps, modes int) {
 	run := func(crashAt int) (*memFS, *model, bool) {
 		fs := newMemFS()
@@ -172,7 +172,7 @@ func (o *outcomes) crashes(t *testing.T, seed uint64, steps, modes int) {
 		for mode := range modes {
 			fs, m, _ := run(at)
 			rng := rand.New(rand.NewPCG(seed, uint64(at*1000+mode)))
-			// The recovery meets crashes too, and so does the life after it.
+			// Crashes happen also during recovery and after it.
 			for generation := range 4 {
 				o.all++
 				if rng.IntN(3) == 0 {
@@ -203,7 +203,7 @@ func (o *outcomes) crashes(t *testing.T, seed uint64, steps, modes int) {
 	}
 }
 
-// LANECAST_CRASH_HISTORIES sets the number of histories; each gives some thousand crashes.
+// LANECAST_CRASH_HISTORIES sets the number of histories; each has several thousand crashes.
 func TestWhatWasCalledDurableSurvivesACrashAtEveryOperation(t *testing.T) {
 	histories := 2
 	if s := os.Getenv("LANECAST_CRASH_HISTORIES"); s != "" {

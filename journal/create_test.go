@@ -34,7 +34,7 @@ func TestALogIsBegunOnlyWithCreateAndWithItsFirstRecord(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // the second time LOCK is there
+	for range 2 { // the second time LOCK exists
 		if _, err := Open(Config{Dir: dir}, nil); !errors.Is(err, ErrNoJournal) {
 			t.Errorf("empty folder: error %v", err)
 		}
@@ -122,7 +122,7 @@ func TestACrashAtEveryStepOfCreationLeavesNoLogOrOneWithItsFirstRecord(t *testin
 			fs := newMemFS()
 			fs.CrashAt = at
 			rng := rand.New(rand.NewPCG(uint64(at), uint64(mode)))
-			// The creation that begins again meets crashes too.
+			// Crashes happen also while the creation begins again.
 			for generation := range 4 {
 				j, err := Open(creating(Config{Dir: "j", FS: fs, manual: true}), nil)
 				if err == nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/lanecast/lanecast/internal/segment"
 )
 
-// history makes a log of several segments, in groups of two records, and returns its file system
-// after a crash that lost nothing, with the records.
+// history makes a log of several segments, in groups of two records. It returns the records, and
+// the file system after a crash that lost nothing.
 func history(t *testing.T, records int) (*memFS, map[Position]string) {
 	t.Helper()
 	fs := newMemFS()
@@ -45,19 +45,19 @@ func tailNumber(fs *memFS) (n uint64) {
 	return n
 }
 
-// tryOpen returns what replay delivered, whether or not Open succeeded.
+// tryOpen returns the replayed records, whether or not Open succeeded.
 func tryOpen(fs FS) (j *Journal, found map[Position]string, err error) {
 	return open(Config{Dir: "j", FS: fs, SegmentSize: 1 << 10, ReplayBuffer: 4 << 10, manual: true})
 }
 
-// frameOffsets lists where the frames of a sound segment that is used for the first time begin, and
-// where the last ends.
+// frameOffsets lists the offsets of the frames of a sound segment in a new file, and the end of the
+// last one.
 func frameOffsets(data []byte) []int {
 	offsets := []int{segment.HeadSize}
 	for at := segment.HeadSize; at+segment.FrameHead <= len(data); {
 		var f segment.Frame
 		if f.Parse(data[at:at+segment.FrameHead], 0, 0); f.Kind == 0 {
-			break // room that was reserved
+			break // reserved room
 		}
 		at += int(f.Size())
 		offsets = append(offsets, at)
@@ -81,7 +81,7 @@ func TestATailTornAtAnyByteIsCutOffAfterTheLastWholeFrame(t *testing.T) {
 			if err != nil {
 				t.Fatalf("cut to %d bytes: %v", size, err)
 			}
-			frames := 0 // compared with the whole log, since zeros may stand in for lost padding
+			frames := 0 // compared with the whole log, since zeros may replace lost padding
 			for frames+1 < len(offsets) && offsets[frames+1] <= len(content) &&
 				slices.Equal(content[:offsets[frames+1]], whole[:offsets[frames+1]]) {
 				frames++
@@ -95,7 +95,7 @@ func TestATailTornAtAnyByteIsCutOffAfterTheLastWholeFrame(t *testing.T) {
 			} else if torn && (r.File != segmentName(n) || r.Offset != int64(offsets[frames])) {
 				t.Fatalf("cut to %d bytes: recovery %+v", size, r)
 			}
-			// What is appended next must not be mistaken for a part of what was torn.
+			// The next appended record must not be taken for a part of the torn write.
 			mustAppend(t, j, "next")
 			cycleAll(t, j)
 			mustClose(t, j)
@@ -234,7 +234,7 @@ func TestMissingReorderedAndForeignSegmentsAreCorruption(t *testing.T) {
 		bad.Names[name(n)] = other.Names[name(n)]
 		check(fmt.Sprintf("segment %d is of another journal", n), bad, 0)
 	}
-	// A file that took the name of a later segment, alone: nothing may be thrown away.
+	// A single file under the name of a later segment: nothing may be deleted.
 	bad := newMemFS()
 	bad.Names[name(2)] = fs.Names[name(last)]
 	check("the only segment has another's name", bad, 2)
@@ -244,7 +244,7 @@ func TestMissingReorderedAndForeignSegmentsAreCorruption(t *testing.T) {
 }
 
 func TestASegmentWithoutHeadIsCorruption(t *testing.T) {
-	// A segment has its name only once its head is on disk, so no crash leaves this.
+	// A segment gets its name only once its head is on disk, so no crash leaves this state.
 	fs, _ := history(t, 4)
 	if n := tailNumber(fs); n != 1 {
 		t.Fatalf("%d segments", n)
@@ -280,9 +280,9 @@ func TestAHeadThatWasThereAndIsDamagedIsCorruption(t *testing.T) {
 }
 
 func TestAPayloadCannotPassForALaterGroup(t *testing.T) {
-	// Somebody knows the format and has his bytes journaled: a frame that claims to begin a group
-	// of its own. He does not know the journal's identity. If the frame around his is torn, that
-	// must stay a tear.
+	// An attacker knows the format but not the journal's identity, and gets a record journaled that
+	// contains a frame which claims to begin a group of its own. If the real frame around it is
+	// torn, that must remain a torn tail.
 	fs := newMemFS()
 	j, _ := manualJournal(t, fs, Config{})
 	inner := make([]byte, segment.FrameHead)
@@ -340,7 +340,7 @@ func TestAFrameThatWasWrittenToAnotherPlaceToo(t *testing.T) {
 	at := frameOffsets(segmentFile(crashed, 1).Data())
 	frame := slices.Clone(segmentFile(crashed, 1).Data()[at[1]:at[2]])
 
-	// Behind the end it is of no meaning.
+	// After the end of the log it has no meaning.
 	behind := crashed.Crash(nil, 1)
 	n := segmentFile(behind, 1)
 	n.Versions = [][]byte{append(n.Data(), frame...)}
@@ -350,11 +350,11 @@ func TestAFrameThatWasWrittenToAnotherPlaceToo(t *testing.T) {
 	} else {
 		mustClose(t, j)
 	}
-	// In place of another, it is damage.
+	// In place of another frame it is damage.
 	copy(segmentFile(crashed, 1).Data()[at[2]:], frame)
 	_, _, err = tryOpen(crashed)
 	var c *CorruptError
-	if !errors.As(err, &c) || c.Offset != int64(at[2]) || !strings.Contains(c.Reason, "belongs elsewhere") {
+	if !errors.As(err, &c) || c.Offset != int64(at[2]) || !strings.Contains(c.Reason, "belongs to another offset") {
 		t.Errorf("in place of another: error %v", err)
 	}
 }

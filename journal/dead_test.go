@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// replayed opens a log of which each record but the last few supersedes the one before it, and
-// releases those that are superseded on the way, as often as they come. It returns how often each
-// came.
+// replayed opens a log in which each record except the last few supersedes the one before it. It
+// releases superseded records during the replay, each time they are replayed, and returns how often
+// each was replayed.
 func replayed(t *testing.T, c Config, keep Position) (j *Journal, came map[Position]int) {
 	t.Helper()
 	came = map[Position]int{}
@@ -59,7 +59,7 @@ func TestWhatIsFoundDeadInTheReplayNeedNoReleaseAfterwards(t *testing.T) {
 	mustClose(t, j)
 }
 
-// A record that was released in the replay comes again if a copy of it is further on, and is
+// A record that was released during the replay is replayed again if a copy of it follows, and is
 // released again.
 func TestTheCopyOfARecordThatWasReleasedInTheReplayComesAgain(t *testing.T) {
 	fs := newMemFS()
@@ -106,7 +106,8 @@ func TestTheCopyOfARecordThatWasReleasedInTheReplayComesAgain(t *testing.T) {
 	mustClose(t, j)
 }
 
-// A log is opened with what a release in the replay has left, whether or not anything is appended.
+// After Open a log contains only the records that releases during the replay have left, whether or
+// not anything is appended.
 func TestReleasesInTheReplayWakeTheJournal(t *testing.T) {
 	fs := newMemFS()
 	j, _ := manualJournal(t, fs, Config{})

@@ -7,7 +7,7 @@ import (
 	"github.com/lanecast/lanecast/journal"
 )
 
-// An owner keeps the newest state of something, and shows it to others only once it is durable.
+// An owner keeps the newest state of a value, and shows it to others only once it is durable.
 func Example() {
 	dir, err := os.MkdirTemp("", "journal")
 	if err != nil {
@@ -20,7 +20,7 @@ func Example() {
 	config := journal.Config{Dir: dir, Create: true, First: []byte("zero"), Notify: func() {
 		select {
 		case durable <- struct{}{}:
-		default: // the owner has not seen the last notice yet
+		default: // the owner has not read the last notice yet
 		}
 	}}
 	j, err := journal.Open(config, nil)
@@ -28,7 +28,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	last := journal.Position(1) // that of "zero"
+	last := journal.Position(1) // the position of "zero"
 	for _, state := range []string{"one", "two", "three"} {
 		p, err := j.Append([]byte(state))
 		if err != nil {
@@ -51,7 +51,7 @@ func Example() {
 	last = 0
 	config.Create = false // by now there must be a log
 	j, err = journal.Open(config, func(p journal.Position, record []byte) error {
-		if p > last { // dead records may come too, and not always in order
+		if p > last { // dead records may be replayed too, and not always in order
 			last, state = p, string(record)
 		}
 		return nil

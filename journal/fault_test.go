@@ -12,8 +12,8 @@ import (
 	"github.com/lanecast/lanecast/internal/segment"
 )
 
-// faultyJournal has three durable records of 100 bytes. Then the next op on a file of that name
-// fails, for good.
+// faultyJournal returns a journal with three durable records of 100 bytes. The next op on a file of
+// that name and all later ones fail.
 func faultyJournal(t *testing.T, op, name string, short int, fault error) (*Journal, *memFS) {
 	t.Helper()
 	fs := newMemFS()
@@ -67,7 +67,7 @@ func TestAfterAFailureNothingBecomesDurable(t *testing.T) {
 			if j.Durable() != 4 {
 				t.Fatalf("durable %d", j.Durable())
 			}
-			// The disk recovers. The journal does not.
+			// The disk works again, but the journal must not.
 			fs.Fault = nil
 			if _, err := j.Append(nil); !errors.Is(err, c.err) {
 				t.Errorf("Append: %v", err)
@@ -134,14 +134,14 @@ func TestAFailureWhileOpeningIsReturnedAndTheLockGivenBack(t *testing.T) {
 	opens := []func() *memFS{
 		newMemFS,
 		func() *memFS { return good.Crash(nil, 1) },
-		func() *memFS { // with everything to repair
+		func() *memFS { // with all kinds of repairs
 			fs := good.Crash(nil, 1)
 			n := segmentFile(fs, tailNumber(fs))
 			n.Versions = [][]byte{n.Data()[:segment.HeadSize+10]}
 			fs.Names[filepath.Join("j", tempName)] = &inode{Versions: [][]byte{nil}}
 			return fs
 		},
-		func() *memFS { // with a seal to write
+		func() *memFS { // with a missing seal
 			fs := good.Crash(nil, 1)
 			n, before := segmentFile(fs, tailNumber(fs)), segmentFile(fs, tailNumber(fs)-1)
 			n.Versions = [][]byte{n.Data()[:segment.HeadSize]}

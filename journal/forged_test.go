@@ -40,7 +40,7 @@ func rehead(t *testing.T, fs *memFS, number uint64, change func(h *head)) {
 	copy(data, h.encode())
 }
 
-// A head or frame with a good checksum that says what no journal writes, whatever wrote it.
+// Heads and frames with good checksums whose content no journal writes.
 func TestFramesAndHeadsThatContradictEachOtherAreCorruption(t *testing.T) {
 	fs, _ := history(t, 40)
 	last := tailNumber(fs)
@@ -49,7 +49,7 @@ func TestFramesAndHeadsThatContradictEachOtherAreCorruption(t *testing.T) {
 	if len(at) < 6 || len(tail) < 4 {
 		t.Fatalf("frames at %v and %v", at, tail)
 	}
-	mark := func(kind byte, by int) func(f *segment.Frame) { // in place of a record
+	mark := func(kind byte, by int) func(f *segment.Frame) { // replaces a record
 		return func(f *segment.Frame) {
 			f.Kind, f.Flags, f.Stored, f.Raw = kind, 0, 0, 0
 			f.Position += uint64(by)
@@ -129,7 +129,7 @@ func TestAFileThatGetsShorterWhileItIsReadIsAnErrorButNoCorruption(t *testing.T)
 	}
 }
 
-// shrinking is a file system whose files were longer when their size was asked for.
+// shrinking is a file system whose files become shorter after their size was read.
 type shrinking struct{ FS }
 
 func (s shrinking) OpenRead(name string) (File, error) {

@@ -7,8 +7,7 @@ import (
 	"github.com/lanecast/lanecast/internal/segment"
 )
 
-// The layout is described in doc.go, and that of frames in internal/segment. All integers are
-// little-endian.
+// doc.go describes the layout, and internal/segment that of frames. All integers are little-endian.
 
 const (
 	formatVersion = 2
@@ -19,16 +18,16 @@ const (
 	suffix   = ".seg"
 )
 
-const headUsed uint32 = 1 // of a head
+const headUsed uint32 = 1 // flag in a head
 
 // head is the beginning of a segment.
 type head struct {
 	identity segment.Identity
 	number   uint64
-	first    Position // of the next appended record when the segment was begun
-	prevEnd  int64    // offset of the seal in the segment before; 0 in segment 1
+	first    Position // position of the next appended record when the segment began
+	prevEnd  int64    // offset of the seal in the previous segment; 0 in segment 1
 	floor    uint64   // segments below this number hold nothing that is needed
-	used     bool     // the file was a segment before, whose bytes follow the last frame
+	used     bool     // the file is reused: old bytes follow the last frame
 }
 
 func (h *head) encode() []byte {
@@ -48,14 +47,14 @@ func (h *head) encode() []byte {
 	return b
 }
 
-// decode says in words what is wrong with b, or nothing; the error is ErrVersion.
+// decode returns in words the fault of b, empty if there is none; the error is ErrVersion.
 func (h *head) decode(b []byte) (why string, err error) {
 	le := binary.LittleEndian
 	switch {
 	case len(b) < segment.HeadSize:
 		return "head is cut short", nil
 	case string(b[:8]) != magic:
-		return "no journal segment", nil
+		return "not a journal segment", nil
 	case le.Uint32(b[68:]) != crc32.Checksum(b[:68], segment.Castagnoli):
 		return "head checksum does not match", nil
 	case le.Uint32(b[8:]) != formatVersion:
@@ -76,5 +75,5 @@ func (h *head) decode(b []byte) (why string, err error) {
 
 func segmentName(number uint64) string { return segment.Name(number, suffix) }
 
-// segmentNumber returns 0 if the name is not exactly that of a segment.
+// segmentNumber returns 0 if the name is not that of a segment.
 func segmentNumber(name string) uint64 { return segment.Number(name, suffix) }

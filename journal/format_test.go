@@ -13,9 +13,9 @@ import (
 	"github.com/lanecast/lanecast/internal/segment"
 )
 
-// goldenLog is a log of format 2: two segments, with a first record, "a",
-// 100 times "b" compressed, a copy of "a", and the mark of Close. Who has to change these bytes has
-// changed the format, and changes its version.
+// goldenLog is a log of format 2: two segments, with a first record, "a", 100 times "b" compressed,
+// a copy of "a", and the mark of Close. If these bytes must change, the format has changed and
+// needs a new version.
 func goldenLog(t *testing.T) (first, second, mark []byte) {
 	t.Helper()
 	clean := func(s string) []byte {
@@ -69,7 +69,7 @@ func TestALogOfFormat2IsReadAsItWas(t *testing.T) {
 	}
 }
 
-// The layout of doc.go, by hand.
+// The layout of doc.go, written by hand.
 func TestHeadsFramesAndWatermarksAreAsDocumented(t *testing.T) {
 	id := segment.Identity{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
 	le := binary.LittleEndian
@@ -106,6 +106,6 @@ func TestHeadsFramesAndWatermarksAreAsDocumented(t *testing.T) {
 	f.Put(b)
 	segment.Finish(b, segment.Seed(id, 7), 104, 72)
 	rest := build(uint8(1), uint8(1), uint16(0), uint32(5), uint32(9), uint64(11), uint32(13), uint32(9), "12345\x00\x00\x00")
-	// A checksum that is started from another is that of the bytes of both in a row.
+	// A checksum that starts from another one is the checksum of both byte strings in sequence.
 	check("frame", b, append(sum(build(id, uint64(7)), rest), rest...))
 }

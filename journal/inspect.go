@@ -6,23 +6,23 @@ import (
 	"github.com/lanecast/lanecast/internal/segment"
 )
 
-// RecordInfo is a record as it lies in the log.
+// RecordInfo is a record in the log, with its place.
 type RecordInfo struct {
 	Position   Position
 	Record     []byte // decompressed; a view, valid during the call
 	File       string // name within the folder
-	Offset     int64  // of the frame in the file
-	Stored     int    // bytes of the payload as stored
+	Offset     int64  // offset of the frame in the file
+	Stored     int    // length in bytes of the payload as stored
 	Compressed bool
 	Copy       bool // written by compaction
-	Again      bool // its position came before: Open would not replay it
+	Again      bool // the position occurred before: Open would not replay this one
 }
 
-// Inspect reads the log in dir, calls f for each record in the order of the files, and says what
-// Open would find. It changes nothing and takes no lock, so a log that is being written may look
-// torn or damaged, or lose a segment meanwhile. With an error, what it says is of the part before
-// the damage. fs may be nil for the operating system's. Errors are those of Open, and what f
-// returns, wrapped.
+// Inspect reads the log in dir, calls f for each record in the order of the files, and returns the
+// Recovery that Open would have. It changes nothing and takes no lock, so a log that is being
+// written may look torn or damaged, or lose a segment meanwhile. With an error, the Recovery
+// describes the part before the damage. A nil fs is the operating system's. The errors are those of
+// Open, and those of f, wrapped.
 func Inspect(dir string, fs FS, f func(RecordInfo) error) (Recovery, error) {
 	if fs == nil {
 		fs = OS()

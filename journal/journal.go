@@ -9,31 +9,30 @@ import (
 	"github.com/lanecast/lanecast/internal/segment"
 )
 
-// Position is the number of a record: 1, 2, 3, … in order of Append. A record keeps it when
-// compaction moves the record. A position that was ever durable is never given to another record,
-// even when nothing is left of the log but its tail; that of a record which a crash lost before it
-// was durable is given again.
+// Position is the number of a record: 1, 2, 3, … in order of Append. Compaction does not change it.
+// A position that was ever durable is never given to another record, even if only the tail of the
+// log is left. The position of a record that a crash lost before it was durable is given again.
 type Position uint64
 
-// Journal is an open log. Append, Release and Next are for one goroutine, the owner; the rest is
-// for any.
+// Journal is an open log. One goroutine, the owner, may call Append, Release and Next; any
+// goroutine may call the other methods.
 type Journal struct {
 	cfg  Config
 	lock io.Closer
 
-	next     Position      // owner
+	next     Position      // of the owner
 	nextView atomic.Uint64 // next, for other goroutines; written by the owner
 	durable  atomic.Uint64 // written by the journal's goroutine
-	pending  atomic.Int64  // both add
+	pending  atomic.Int64  // the owner and the journal's goroutine add to it
 	failure  atomic.Pointer[error]
 	shape    atomic.Pointer[shape] // written by the journal's goroutine
 
-	wake chan struct{} // capacity 1: something is queued that may have found the goroutine asleep
-	done chan struct{} // closed when the goroutines are gone
+	wake chan struct{} // capacity 1: wakes the goroutine after something was queued
+	done chan struct{} // closed when the goroutines have ended
 
-	mu      sync.Mutex // held for copying and swapping only, never across I/O
+	mu      sync.Mutex // held only while buffers are copied or swapped, never during I/O
 	queued  queue      // filled by the owner
-	hurry   bool       // what is queued must not wait for SyncDelay
+	hurry   bool       // the queued records must not wait for SyncDelay
 	closing bool
 
 	writer   writer // of the journal's goroutine
@@ -41,8 +40,9 @@ type Journal struct {
 	closeErr error // valid once done is closed
 }
 
-// queue holds what the owner hands over: frames whose heads are unfinished, back to back, and the
-// positions released since the last time. The releases take effect after the frames are synced.
+// queue holds frames with unfinished heads, back to back, and the positions released since the last
+// queue, on their way from the owner to the journal's goroutine. The releases take effect after the
+// frames are synced.
 type queue struct {
 	frames   []byte
 	records  int
@@ -62,12 +62,12 @@ func (j *Journal) Next() Position { return Position(j.nextView.Load()) }
 // Durable returns the position up to which all records are on disk. It never goes back.
 func (j *Journal) Durable() Position { return Position(j.durable.Load()) }
 
-// Pending returns the number of bytes, framing included, that were appended and are not durable
-// yet. This is the memory that appending has taken, and it is the owner's to bound: Append itself
-// never refuses for want of room.
+// Pending returns the number of bytes, including framing, that were appended and are not durable
+// yet. The owner must bound this memory: Append itself has no limit.
 func (j *Journal) Pending() int64 { return j.pending.Load() }
 
-// Err returns the first failure to write or sync, or nil. After one nothing more becomes durable.
+// Err returns the first failure to write or sync, or nil. After a failure nothing more becomes
+// durable.
 func (j *Journal) Err() error {
 	if p := j.failure.Load(); p != nil {
 		return *p
@@ -75,9 +75,10 @@ func (j *Journal) Err() error {
 	return nil
 }
 
-// InPlace returns an error if the folder's path is known to lead elsewhere by now. What is written by
-// name would land there, perhaps on the files of another journal, whose lock is not ours. The journal
-// looks by itself; the method is for owners that keep other files beside it.
+// InPlace returns an error if the folder's path is known to lead to another folder now. Files
+// written by name would be written there, possibly over those of another journal, whose lock this
+// one does not have. The journal checks by itself; the method is for owners that keep other files
+// in the folder.
 func (j *Journal) InPlace() error {
 	if lock, ok := j.lock.(interface{ InPlace() error }); ok {
 		if err := lock.InPlace(); err != nil {
@@ -87,10 +88,10 @@ func (j *Journal) InPlace() error {
 	return nil
 }
 
-// Recovery returns what Open found.
+// Recovery returns the state of the log when Open read it.
 func (j *Journal) Recovery() Recovery { return j.recovery }
 
-// Size returns the number of segment files, and their bytes up to the end of the log.
+// Size returns the number of segment files, and their size in bytes up to the end of the log.
 func (j *Journal) Size() (segments int, bytes int64) {
 	s := j.shape.Load()
 	return s.segments, s.bytes
@@ -98,7 +99,7 @@ func (j *Journal) Size() (segments int, bytes int64) {
 
 // Append copies record into the write buffer and returns its position. It does not wait for the
 // disk: the record is durable once Durable has reached the position. The errors are ErrTooLarge,
-// ErrClosed, and what Err returns.
+// ErrClosed, and that of Err.
 func (j *Journal) Append(record []byte) (Position, error) {
 	if len(record) > j.cfg.MaxRecord {
 		return 0, fmt.Errorf("%w: it has %d bytes, want at most %d", ErrTooLarge, len(record), j.cfg.MaxRecord)
@@ -133,9 +134,9 @@ func (j *Journal) Append(record []byte) (Position, error) {
 	return p, nil
 }
 
-// Release says that the record at p is dead, so that its place may be freed. This takes effect only
-// once all that was appended before the call is durable. Nothing of it is kept on disk: until a
-// segment is removed its dead records are replayed too. A position that is unknown, or was released
+// Release declares the record at p dead, so that its place may be freed. This takes effect only
+// once all records appended before the call are durable. It is not recorded on disk: until a
+// segment is removed its dead records are replayed too. An unknown position, or one released
 // before, is ignored.
 func (j *Journal) Release(p Position) {
 	if p == 0 || p >= j.next || j.Err() != nil {
@@ -154,8 +155,8 @@ func (j *Journal) Release(p Position) {
 	}
 }
 
-// SyncNow ends the wait for SyncDelay of what was appended so far: it is written and synced as soon as
-// the journal's goroutine comes to it. SyncNow waits for nothing.
+// SyncNow ends the wait for SyncDelay of the records appended so far: the journal's goroutine
+// writes and syncs them as soon as it can. SyncNow itself does not wait.
 func (j *Journal) SyncNow() {
 	j.mu.Lock()
 	wake := j.queued.records > 0 && !j.hurry
@@ -173,9 +174,9 @@ func (j *Journal) signal() {
 	}
 }
 
-// Close writes and syncs what is pending, marks the log as closed, makes its end known in the
-// watermark file, waits for the journal's goroutines and gives the folder's lock back, whatever
-// happens. It returns what Err returns, or what went wrong in closing. Later calls return the same.
+// Close writes and syncs the pending records, marks the log as closed, writes its end to the
+// watermark file, waits for the journal's goroutines and releases the folder's lock, also after a
+// failure. It returns the error of Err, or of closing. Later calls return the same.
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	first := !j.closing

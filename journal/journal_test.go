@@ -19,10 +19,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("runtime.handleEvent")) // of GOOS=js
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("runtime.handleEvent")) // in GOOS=js
 }
 
-// waitFor polls, for the journal's goroutine has no other way to tell a test.
+// waitFor polls, because the journal's goroutine has no other way to inform a test.
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !ok(); runtime.Gosched() {
@@ -40,7 +40,7 @@ func creating(c Config) Config {
 	return c
 }
 
-// open opens or creates the log, releases the first record, and returns what else there is, also
+// open opens or creates the log, releases the first record, and returns the other records, also
 // with an error.
 func open(c Config) (j *Journal, found map[Position]string, err error) {
 	found = map[Position]string{}
@@ -141,7 +141,7 @@ func TestRecordsThatGatherDuringASyncShareTheNextOne(t *testing.T) {
 	mustAppend(t, j, "first")
 	<-entered
 	for range 1000 {
-		mustAppend(t, j, "more") // none of these waits, though a sync is under way
+		mustAppend(t, j, "more") // none of these waits, although a sync is running
 	}
 	if j.Durable() != 1 || j.Pending() == 0 || len(notices) != 0 {
 		t.Fatalf("before the sync ended: durable %d, pending %d, %d notices", j.Durable(), j.Pending(), len(notices))
@@ -197,7 +197,7 @@ func TestSyncNowEndsTheDelayOfWhatWasAppendedBefore(t *testing.T) {
 		j, _ := mustOpen(t, Config{Dir: "j", FS: newMemFS(), SyncDelay: time.Minute, Observe: func(SyncInfo) { groups++ }})
 		began := time.Now()
 		for i := range 3 {
-			j.SyncNow() // nothing is queued: this is not for what comes later
+			j.SyncNow() // nothing is queued: this has no effect on later records
 			synctest.Wait()
 			mustAppend(t, j, "a")
 			mustAppend(t, j, "b")
@@ -248,7 +248,7 @@ func TestARecordTooLargeIsRefused(t *testing.T) {
 	}
 	mustClose(t, j)
 
-	// A smaller bound makes the same record an error that says so, not a tear.
+	// Under a smaller limit the same record is an error that names the limit, not a torn tail.
 	for _, bound := range []int{4999, 10} {
 		_, err := Open(Config{Dir: "j", FS: fs, MaxRecord: bound, ReplayBuffer: 4 << 10}, nil)
 		if !errors.Is(err, ErrTooLarge) || errors.Is(err, ErrCorrupt) {
@@ -389,7 +389,7 @@ func TestInspectOfADamagedLogCountsTheBytesBeforeTheDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := int64(segment.HeadSize + segment.FrameSize(len(firstRecord)) + 2*segment.FrameSize(96))
-	log[before+segment.FrameHead+50] ^= 1 // in the third of them
+	log[before+segment.FrameHead+50] ^= 1 // in the third frame
 	if err := os.WriteFile(name, log, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -2,14 +2,14 @@ package journal
 
 import "sort"
 
-// segmentInfo describes a segment file. Own records are those first appended to it: positions
-// first ≤ p < next, without a gap, so that one bit each is enough to remember which are dead.
+// segmentInfo describes a segment file. Own records are those first appended to it. Their positions
+// are first ≤ p < next without a gap, so one bit each suffices to mark the dead ones.
 type segmentInfo struct {
 	head
-	next Position // after the last own record
-	size int64    // bytes up to the end of the last frame
-	live int      // records that live here: own ones, and those moved here
-	kept int      // records in the file, dead or alive, copies included
+	next Position // position after the last own record
+	size int64    // size in bytes up to the end of the last frame
+	live int      // number of live records here: own ones, and those moved here
+	kept int      // number of records in the file, dead or alive, including copies
 	dead []uint64 // bit p−first: own record p is released or was moved; grown when needed
 }
 
@@ -27,7 +27,7 @@ func (s *segmentInfo) bury(p Position) {
 	s.live--
 }
 
-// liveBytes is an estimate, as if all records in the segment were equally long.
+// liveBytes estimates the live bytes, as if all records in the segment were equally long.
 func (s *segmentInfo) liveBytes() int64 {
 	if s.kept == 0 {
 		return 0
@@ -35,19 +35,20 @@ func (s *segmentInfo) liveBytes() int64 {
 	return int64(float64(s.size) * float64(s.live) / float64(s.kept))
 }
 
-// ledger knows in which segment each live record is. Its memory is one bit per record in the log,
-// and one map entry per live record that compaction has moved.
+// ledger records the segment of each live record. It takes one bit per record in the log, and one
+// map entry per live record that compaction has moved.
 type ledger struct {
-	// segments are by ascending number, without a gap. The last is the tail. Never empty once open.
+	// segments are in ascending order of number, without a gap. The last is the tail. Not empty
+	// once the journal is open.
 	segments []*segmentInfo
 	moved    map[Position]*segmentInfo
 }
 
 func (l *ledger) tail() *segmentInfo { return l.segments[len(l.segments)-1] }
 
-// owner returns the segment to which p was first appended, or nil if it is gone.
+// owner returns the segment to which p was first appended, or nil if that was removed.
 func (l *ledger) owner(p Position) *segmentInfo {
-	// Segments without own records share their first position with the one after them: take the
+	// Segments without own records have the same first position as the one after them: take the
 	// last.
 	i := sort.Search(len(l.segments), func(i int) bool { return l.segments[i].first > p })
 	if i == 0 {
@@ -77,8 +78,8 @@ func (l *ledger) add(s *segmentInfo) {
 	s.kept++
 }
 
-// move says that a durable copy of p is in s. It reports whether p was alive before; if not, it is
-// now.
+// move notes that a durable copy of p is in s. It reports whether p was alive before; afterwards it
+// is.
 func (l *ledger) move(p Position, s *segmentInfo) bool {
 	was := l.home(p)
 	if was != nil {
@@ -99,7 +100,7 @@ func (l *ledger) release(p Position) {
 	}
 }
 
-// dead returns how many segments at the front hold nothing live. The tail is not counted.
+// dead returns the number of segments at the front without live records. The tail is not counted.
 func (l *ledger) dead() int {
 	n := 0
 	for n < len(l.segments)-1 && l.segments[n].live == 0 {
@@ -108,7 +109,7 @@ func (l *ledger) dead() int {
 	return n
 }
 
-// sparse reports whether at most half of the bytes of the segments that are not dead are live.
+// sparse reports whether at most half of the bytes in the segments that are not dead are live.
 func (l *ledger) sparse(dead int) bool {
 	var live, all int64
 	for _, s := range l.segments[dead:] {

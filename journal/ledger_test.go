@@ -31,7 +31,7 @@ func TestTheLedgerIsAMapFromPositionsToSegments(t *testing.T) {
 			},
 			"begin": func(*rapid.T) { begin() },
 			"release": func(t *rapid.T) {
-				p := position(t) // also one that is released already, or unknown
+				p := position(t) // may be released already, or unknown
 				l.release(p)
 				delete(home, p)
 				released = append(released, p)

@@ -13,11 +13,11 @@ import (
 	"syscall"
 )
 
-// lockable returns why this system has no locks for a journal.
+// lockable returns an error if this system has no locks for a journal.
 func lockable() error { return nil }
 
 // lockFile takes an exclusive flock. It belongs to the open file, so it excludes a second one of
-// this process too, and the kernel gives it back when the process ends, however it ends.
+// this process too, and the kernel releases it when the process ends, for any reason.
 func lockFile(name string) (io.Closer, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
@@ -26,7 +26,7 @@ func lockFile(name string) (io.Closer, error) {
 	err = flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
 	switch {
 	case err == nil:
-		_ = signLock(f, strconv.Itoa(os.Getpid())) // the lock holds without it, also on a full disk
+		_ = signLock(f, strconv.Itoa(os.Getpid())) // the lock works without it, also on a full disk
 		return heldLock{f}, nil
 	case errors.Is(err, syscall.EWOULDBLOCK):
 		err = lockedBy(f)
@@ -37,9 +37,9 @@ func lockFile(name string) (io.Closer, error) {
 	return nil, err
 }
 
-// signLock makes text the content of a lock that is held: the number of the process that holds it,
-// for the error of those who find it locked. Nothing but that error depends on it. A file that holds
-// more than a number is something else under this name, and stays as it is.
+// signLock makes text the content of a held lock: the number of the process that holds it, for the
+// error of other processes. Only that error depends on it. A file that holds more than a number is
+// another file under this name, and is not changed.
 func signLock(f *os.File, text string) error {
 	info, err := f.Stat()
 	if err != nil || info.Size() > pidDigits {
@@ -52,9 +52,10 @@ func signLock(f *os.File, text string) error {
 	return err
 }
 
-const pidDigits = 20 // as many as the largest number of 64 bits has
+const pidDigits = 20 // digits of the largest number of 64 bits
 
-// lockedBy returns the error for a lock that another holds. It names the process, if the file does.
+// lockedBy returns the error for a lock that another process holds. It names the process if the
+// file does.
 func lockedBy(f *os.File) error {
 	var b [pidDigits]byte
 	n, _ := f.ReadAt(b[:], 0)
@@ -65,7 +66,7 @@ func lockedBy(f *os.File) error {
 	case pid == uint64(os.Getpid()):
 		return fmt.Errorf("%w, of this process", ErrLocked)
 	}
-	return fmt.Errorf("%w, of process %d; end that one before this one starts, and do not remove %s", ErrLocked, pid, filepath.Base(f.Name()))
+	return fmt.Errorf("%w, of process %d; end that process before this one starts, and do not remove %s", ErrLocked, pid, filepath.Base(f.Name()))
 }
 
 func flock(f *os.File, how int) error {
@@ -76,21 +77,21 @@ func flock(f *os.File, how int) error {
 	return nil
 }
 
-// heldLock is a file with the lock on it.
+// heldLock is a file on which this process holds the lock.
 type heldLock struct{ *os.File }
 
-// Close gives the lock back by name before it closes the file: a child that this process has forked
-// and that has not yet executed its program holds a copy of the descriptor, and the lock would live
-// as long as that.
+// Close releases the lock explicitly before it closes the file: a child that this process has
+// forked and that has not executed its program yet holds a copy of the descriptor, and the lock
+// would last as long as that.
 func (l heldLock) Close() error {
-	_ = signLock(l.File, "") // nobody holds it; what a killed process leaves behind, the next one replaces
+	_ = signLock(l.File, "") // if it fails or the process is killed, the next one replaces it
 	return errors.Join(flock(l.File, syscall.LOCK_UN), l.File.Close())
 }
 
-// InPlace returns an error if the name of the lock leads to another file than the one that holds it.
-// Then the folder is another one, or another journal can have the lock of this one. The file itself
-// is compared and not the folder, because a folder that is removed and made again may get the same
-// inode number, which a file that is held open keeps to itself.
+// InPlace returns an error if the name of the lock leads to another file than the locked one. Then
+// the folder is another one, or another journal can take the lock of this folder. InPlace compares
+// the file and not the folder, because a folder that is removed and made again may get the same
+// inode number, but no new file gets the inode number of an open file.
 func (l heldLock) InPlace() error {
 	held, err := l.Stat()
 	if err != nil {
@@ -102,9 +103,9 @@ func (l heldLock) InPlace() error {
 	case os.SameFile(now, held):
 		return nil
 	default:
-		err = errors.New("another file is there")
+		err = errors.New("another file has its name")
 	}
 	dir, name := filepath.Split(l.Name())
 	return fmt.Errorf("%s was moved, replaced or mounted over while the journal was open, or the file %s in it was (%w). "+
-		"See that no other journal uses the folder, put it back as it was, then start again", filepath.Clean(dir), name, err)
+		"Make sure that no other journal uses the folder, restore it, then start again", filepath.Clean(dir), name, err)
 }

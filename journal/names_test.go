@@ -11,7 +11,7 @@ import (
 func TestAnErrorOfASegmentsFileSaysTheNameThatTheFileHas(t *testing.T) {
 	for _, c := range []struct {
 		what  string
-		begun int // segments
+		begun int // number of segments begun
 	}{{"the first segment", 1}, {"a new file", 2}, {"a file used before", 12}} {
 		t.Run(c.what, func(t *testing.T) {
 			dir := t.TempDir()
@@ -44,7 +44,7 @@ func TestAnErrorOfASegmentsFileSaysTheNameThatTheFileHas(t *testing.T) {
 	}
 }
 
-// unfitFile is a file whose file system cannot sync.
+// unfitFile is a file on a file system that cannot sync.
 type unfitFile struct{ File }
 
 func (unfitFile) Sync() error {
@@ -91,7 +91,7 @@ func TestWhoeverRemovesTheNewestSegmentIsToldItsName(t *testing.T) {
 			if errors.Is(err, ErrTruncated) {
 				watermarks++
 			} else if h, _, _ := newSurvey(fs, "j", 4<<10, 1<<10).head(tail.number - 1); h.floor < tail.floor {
-				floors++ // the newest that is left asks for a segment that was removed since
+				floors++ // the newest head that is left requires a segment that was removed later
 			}
 		}
 	}

@@ -10,19 +10,19 @@ import (
 	"github.com/lanecast/lanecast/internal/segment"
 )
 
-// Open takes the folder's lock, replays the log or creates it, and repairs what a crash left
-// unfinished. It calls replay for every record still there, in the order of the file: ascending
-// positions but for records that compaction has moved. Each position comes once, or again, if
-// Config.Dead released it and a copy of it is further on. The record is a view, valid during the
-// call. All replayed records are live until released, and durable when Open returns. A log that
-// Open creates has one record, Config.First, at position 1; replay is called for it as for any
-// other, before anything is written.
+// Open takes the folder's lock, replays the log or creates it, and repairs unfinished changes of a
+// crash. It calls replay for every record in the log, in the order of the file: positions ascend
+// except for records that compaction has moved. Each position is replayed once, or twice if
+// Config.Dead released it and a copy of it follows. The record is a view, valid during the call.
+// All replayed records are live until released, and durable when Open returns. A log that Open
+// creates has one record, Config.First, at position 1; replay is called for it as for any other,
+// before anything is written.
 //
-// replay may be nil. An error of it ends Open and is returned, wrapped. Open starts the journal's
-// goroutines, which Close ends. The errors are ErrConfig, ErrLocked, ErrNoJournal, *CorruptError,
-// ErrVersion, ErrTooLarge, and those of the file system. One that matches errors.ErrUnsupported
-// says that the operating system or the folder's file system cannot do what a journal needs;
-// nothing of a log was written then.
+// replay may be nil. If it returns an error, Open returns that error, wrapped. Open starts the
+// journal's goroutines, which Close ends. The errors are ErrConfig, ErrLocked, ErrNoJournal,
+// *CorruptError, ErrVersion, ErrTooLarge, and those of the file system. An error that matches
+// errors.ErrUnsupported means that the operating system or the folder's file system lacks an
+// operation that a journal needs; then nothing of a log was written.
 func Open(c Config, replay func(p Position, record []byte) error) (_ *Journal, err error) {
 	if err := c.complete(); err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func Open(c Config, replay func(p Position, record []byte) error) (_ *Journal, e
 		}
 	}()
 
-	// Before anything is written: without this no file's name is ever durable.
+	// Check this before any write: without it no file's name is ever durable.
 	if err := c.FS.SyncDir(c.Dir); err != nil {
 		return nil, syncingDir(err)
 	}
@@ -88,7 +88,7 @@ func Open(c Config, replay func(p Position, record []byte) error) (_ *Journal, e
 		err = noJournal(c.Dir)
 	} else if err = deliver(1, c.First); err == nil {
 		found.recovery.Created, found.recovery.Records = true, 1
-		found.recovery.Mark = Watermark{} // an interrupted creation may have left one
+		found.recovery.Mark = Watermark{} // an interrupted creation may have left a watermark
 		err = w.create(found)
 	}
 	if err == nil {
@@ -112,7 +112,7 @@ func Open(c Config, replay func(p Position, record []byte) error) (_ *Journal, e
 	return j, nil
 }
 
-// absolute keeps the journal where it is when the process changes its working directory.
+// absolute makes dir independent of the working directory.
 func absolute(fsys FS, dir string) (string, error) {
 	abs, err := fsys.Abs(dir)
 	if err != nil {
@@ -123,7 +123,7 @@ func absolute(fsys FS, dir string) (string, error) {
 
 func noJournal(dir string) error { return fmt.Errorf("%w (%s)", ErrNoJournal, dir) }
 
-// create begins a log in a folder that has none. The steps are in the order of doc.go, rule 6.
+// create begins a log in a folder that has none. The steps follow rule 6 of doc.go.
 func (w *writer) create(found *layout) error {
 	if err := w.removeAll(found.leftovers); err != nil {
 		return err
@@ -154,7 +154,7 @@ func (w *writer) create(found *layout) error {
 	return nil
 }
 
-// createMark makes the watermark file. A file of that name always holds a watermark.
+// createMark makes the watermark file. It gets its name only when it holds a watermark.
 func (w *writer) createMark(m *watermark) error {
 	dir, fsys := w.j.cfg.Dir, w.j.cfg.FS
 	file, err := fsys.Create(filepath.Join(dir, tempName))
@@ -178,7 +178,7 @@ func (w *writer) createMark(m *watermark) error {
 	return nil
 }
 
-// startMarks makes the end of the log known in the watermark file. All of the log is synced by now.
+// startMarks writes the end of the log to the watermark file. The whole log must be synced.
 func (w *writer) startMarks(found *foundMark) error {
 	file, err := w.j.cfg.FS.Open(filepath.Join(w.j.cfg.Dir, markName))
 	if err != nil {
@@ -188,9 +188,9 @@ func (w *writer) startMarks(found *foundMark) error {
 	return w.marks.writeBoth(w.reached(0))
 }
 
-// repair brings the disk to the state that the writer relies on: all that was replayed is synced,
-// nothing is behind it in the tail, every segment but the tail is sealed, and nothing else is in
-// the folder. A crash at any point of it leaves a log that the next Open reads the same way.
+// repair brings the disk to the state that the writer relies on: all replayed records are synced,
+// nothing follows them in the tail, every segment except the tail is sealed, and the folder has no
+// other files. After a crash at any point of it, the next Open reads the log in the same way.
 func (w *writer) repair(found *layout) error {
 	dir, fsys := w.j.cfg.Dir, w.j.cfg.FS
 	w.identity = found.identity
@@ -206,8 +206,7 @@ func (w *writer) repair(found *layout) error {
 			return fmt.Errorf("journal: cutting %s: %w", name, err)
 		}
 	}
-	// Even an intact tail may be in no more than the system's cache, if the last process was
-	// killed.
+	// If the last process was killed, even an intact tail may be only in the system's cache.
 	if err := file.Sync(); err != nil {
 		return fmt.Errorf("journal: syncing %s: %w", name, err)
 	}
@@ -216,8 +215,8 @@ func (w *writer) repair(found *layout) error {
 	}
 	w.marked = found.recovery.Clean
 	if n := len(found.segments); n > 1 && tail.size == segment.HeadSize {
-		// The seal before an empty tail may be missing, or be in the cache only. With frames in the
-		// tail it is durable.
+		// The seal before an empty tail may be missing, or be only in the cache. If the tail has
+		// frames, it is durable.
 		if err := w.sealClosed(found.segments[n-2], found.unsealed); err != nil {
 			return err
 		}
@@ -225,8 +224,8 @@ func (w *writer) repair(found *layout) error {
 	return w.removeAll(found.leftovers)
 }
 
-// sealClosed makes the seal of a segment that is no longer the tail durable; missing says that it
-// is to be written first.
+// sealClosed makes the seal of a segment that is no longer the tail durable; missing means that it
+// must be written first.
 func (w *writer) sealClosed(s *segmentInfo, missing bool) (err error) {
 	name := segmentName(s.number)
 	file, err := w.j.cfg.FS.Open(filepath.Join(w.j.cfg.Dir, name))
@@ -246,7 +245,7 @@ func (w *writer) sealClosed(s *segmentInfo, missing bool) (err error) {
 	return writeSeal(file, s, w.ledger.tail().first)
 }
 
-// removeAll removes files that nothing in the log refers to, and makes that durable.
+// removeAll removes files to which nothing in the log refers, and makes the removal durable.
 func (w *writer) removeAll(names []string) error {
 	if len(names) == 0 {
 		return nil

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// OS returns the operating system's file system. Files are synced with fdatasync where there is
-// one. On systems without flock, such as Windows, MkdirAll and Lock return an error that matches
+// OS returns the operating system's file system. Files are synced with fdatasync if the system has
+// it. On systems without flock, such as Windows, MkdirAll and Lock return an error that matches
 // errors.ErrUnsupported.
 func OS() FS { return osFS{} }
 
@@ -29,8 +29,8 @@ func (f osFile) Size() (int64, error) {
 	return st.Size(), nil
 }
 
-// uninterrupted makes a system call again for as long as a signal interrupts it. Package os does
-// that by itself; what calls package syscall needs it.
+// uninterrupted repeats a system call as long as a signal interrupts it. Package os does that by
+// itself; direct calls of package syscall need it.
 func uninterrupted(call func() error) error {
 	for {
 		if err := call(); err != syscall.EINTR {
@@ -39,8 +39,8 @@ func uninterrupted(call func() error) error {
 	}
 }
 
-// unfit adds to the error of a file system that cannot do something at all what to do about it.
-// Other errors it returns as they are.
+// unfit adds advice to the error of a file system that lacks an operation. It returns other errors
+// unchanged.
 func unfit(what string, err error) error {
 	if !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
 		return err
@@ -48,14 +48,14 @@ func unfit(what string, err error) error {
 	return &unfitError{what, err}
 }
 
-// unfitError is what unfit returns. It is a type, because renamed changes the name in err.
+// unfitError is the error of unfit. It is a type, because renamed changes the name in err.
 type unfitError struct {
 	what string
 	err  error
 }
 
 func (e *unfitError) Error() string {
-	return fmt.Sprintf("the file system %s: %v (%v). Put the journal on a local file system that can, "+
+	return fmt.Sprintf("the file system %s: %v (%v). Put the journal on a local file system that supports it, "+
 		"such as ext4, XFS or APFS", e.what, e.err, errors.ErrUnsupported)
 }
 
@@ -65,7 +65,7 @@ func (osFS) Abs(dir string) (string, error) { return filepath.Abs(dir) }
 
 func (o osFS) MkdirAll(dir string) error {
 	if err := lockable(); err != nil {
-		return err // before there is a folder in which no journal can be
+		return err // before a folder is made in which no journal can be
 	}
 	return makeFolders(filepath.Clean(dir), o.SyncDir)
 }
@@ -75,7 +75,7 @@ func makeFolders(dir string, syncDir func(string) error) error {
 	st, err := os.Stat(dir)
 	if err == nil {
 		if !st.IsDir() {
-			return fmt.Errorf("%s is no folder", dir)
+			return fmt.Errorf("%s is not a folder", dir)
 		}
 		return nil
 	}
@@ -118,7 +118,7 @@ func (osFS) OpenRead(name string) (File, error) { return asFile(os.Open(name)) }
 
 func asFile(f *os.File, err error) (File, error) {
 	if err != nil {
-		return nil, err // not a File that holds a nil *os.File
+		return nil, err // not a File with a nil *os.File in it
 	}
 	return osFile{f}, nil
 }

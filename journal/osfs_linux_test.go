@@ -9,7 +9,7 @@ import (
 )
 
 func TestTheErrorOfAFolderThatCannotBeSyncedSaysWhatToDo(t *testing.T) {
-	err := OS().SyncDir("/proc") // answers EINVAL, as some network file systems do
+	err := OS().SyncDir("/proc") // returns EINVAL, as some network file systems do
 	if !errors.Is(err, errors.ErrUnsupported) || !errors.Is(err, syscall.EINVAL) ||
 		!strings.Contains(err.Error(), "sync /proc") || !strings.Contains(err.Error(), "Put the journal on a local file system") {
 		t.Errorf("error %v", err)
@@ -17,7 +17,7 @@ func TestTheErrorOfAFolderThatCannotBeSyncedSaysWhatToDo(t *testing.T) {
 }
 
 func TestASyncThatTheKernelRefusesIsAnErrorWithTheFilesName(t *testing.T) {
-	r, w, err := os.Pipe() // nothing that can be synced
+	r, w, err := os.Pipe() // a pipe cannot be synced
 	if err != nil {
 		t.Fatal(err)
 	}

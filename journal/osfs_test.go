@@ -24,7 +24,7 @@ func TestAnInterruptedSystemCallIsMadeAgain(t *testing.T) {
 	}
 }
 
-// noDirSync is the operating system's file system, but for folders that cannot be synced.
+// noDirSync is the operating system's file system, except that folders cannot be synced.
 type noDirSync struct {
 	FS
 	err error
@@ -54,7 +54,7 @@ func TestAFileSystemThatCannotSyncFoldersIsRefusedBeforeALogIsBegun(t *testing.T
 	j, _ := mustOpen(t, Config{Dir: dir})
 	mustAppend(t, j, "a")
 	mustClose(t, j)
-	// A copy of the log on such a file system stays as it is, too.
+	// A copy of the log on such a file system is not changed either.
 	before := contents(t, dir)
 	before[segmentName(1)] += "torn"
 	if err := os.WriteFile(filepath.Join(dir, segmentName(1)), []byte(before[segmentName(1)]), 0o640); err != nil {
@@ -66,7 +66,7 @@ func TestAFileSystemThatCannotSyncFoldersIsRefusedBeforeALogIsBegun(t *testing.T
 			t.Errorf("%s has changed", name)
 		}
 	}
-	j, _ = mustOpen(t, Config{Dir: dir}) // no lock was left behind
+	j, _ = mustOpen(t, Config{Dir: dir}) // the lock was released
 	mustClose(t, j)
 }
 
@@ -86,7 +86,7 @@ func TestAFolderIsMadeWithItsParentsOrTheReasonGiven(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, reason := range map[string]string{
-		file:                                  "no folder",
+		file:                                  "not a folder",
 		filepath.Join(file, "below"):          "not a directory",
 		filepath.Join(file, "below", "again"): "not a directory",
 		filepath.Join(dir, strings.Repeat("x", 5000), "a"): "too long",
@@ -111,7 +111,7 @@ func TestTheNameOfEachNewFolderIsSynced(t *testing.T) {
 		return nil
 	}
 	want := []string{dir, filepath.Join(dir, "a"), filepath.Join(dir, "a", "b")}
-	for range 2 { // the second time all are there
+	for range 2 { // the second time all exist
 		if err := makeFolders(deep, record); err != nil || !slices.Equal(synced, want) {
 			t.Errorf("synced %v, want %v; %v", synced, want, err)
 		}

@@ -28,7 +28,8 @@ func contents(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-// fill appends records of 400 bytes, two of which fill a segment of 1 KiB, and releases most.
+// fill appends records of 400 bytes, two of which fill a segment of 1 KiB, and releases most of
+// them.
 func fill(t *testing.T, j *Journal, records int) {
 	t.Helper()
 	for range records {
@@ -43,7 +44,7 @@ func fill(t *testing.T, j *Journal, records int) {
 func TestAJournalStaysInItsFolderWhenTheWorkingDirectoryChanges(t *testing.T) {
 	here, there := t.TempDir(), t.TempDir()
 	c := Config{Dir: "j", SegmentSize: 1 << 10, MaxSegments: 2, manual: true}
-	for _, dir := range []string{there, here} { // a journal of the same name in either
+	for _, dir := range []string{there, here} { // a journal of the same name in each
 		t.Chdir(dir)
 		j, _ := mustOpen(t, c)
 		fill(t, j, 20)

@@ -18,7 +18,7 @@ func fixHead(b []byte) {
 	binary.LittleEndian.PutUint32(b[68:], crc32.Checksum(b[:68], segment.Castagnoli))
 }
 
-// TestTheJournalIsAMapOfPositions compares with the simplest thing that behaves like a journal.
+// TestTheJournalIsAMapOfPositions compares the journal with a map.
 func TestTheJournalIsAMapOfPositions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		fs := newMemFS()
@@ -36,7 +36,7 @@ func TestTheJournalIsAMapOfPositions(t *testing.T) {
 			found := map[Position]string{}
 			c := creating(c)
 			releases := rapid.Bool().Draw(t, "releases in the replay")
-			gone := map[Position]string{} // released in the replay
+			gone := map[Position]string{} // released during the replay
 			if releases {
 				c.Dead = func() []Position {
 					p := rapid.SampledFrom(slices.Sorted(maps.Keys(found))).Draw(t, "dead")
@@ -129,8 +129,8 @@ func TestTheJournalIsAMapOfPositions(t *testing.T) {
 	})
 }
 
-// FuzzReplay makes a segment of arbitrary bytes, as the only one or as the second. With fix, its
-// head is made good, so that the fuzzer gets past it.
+// FuzzReplay makes a segment of arbitrary bytes, as the only one or as the second. With fix, it
+// makes the head good, so that the fuzzer reaches the code behind that check.
 func FuzzReplay(f *testing.F) {
 	id := segment.Identity{1, 2, 3}
 	whole := func(number uint64, kinds ...byte) []byte {
@@ -171,7 +171,7 @@ func FuzzReplay(f *testing.F) {
 		put := func(n uint64, b []byte) {
 			fs.Names[filepath.Join("j", segmentName(n))] = &inode{Versions: [][]byte{slices.Clone(b)}}
 		}
-		mark := watermark{identity: id, segment: 1, offset: segment.HeadSize, next: 1} // none is shorter
+		mark := watermark{identity: id, segment: 1, offset: segment.HeadSize, next: 1} // minimum
 		content := append(mark.encode(), make([]byte, slotSize)...)
 		fs.Names[filepath.Join("j", markName)] = &inode{Versions: [][]byte{content}}
 		if second {

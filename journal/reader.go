@@ -12,21 +12,21 @@ import (
 )
 
 // frameReader reads frames of one segment file through a buffer of fixed size. Only a record longer
-// than the buffer gets more memory, after the file was seen to be that long, and never more than
-// maxRecord asks for.
+// than the buffer gets more memory, after a check that the file is that long, and never more than a
+// record of maxRecord needs.
 type frameReader struct {
 	file      File
-	size      int64 // bytes of the file that may be looked at
+	size      int64 // number of bytes of the file that may be read
 	seed      uint32
 	maxRecord int
 
 	buf   []byte
-	start int64 // offset in the file of buf[0]
-	n     int   // bytes of buf that are filled
+	start int64 // offset of buf[0] in the file
+	n     int   // number of filled bytes of buf
 	large []byte
 }
 
-// reset turns the reader to another file.
+// reset makes the reader read another file.
 func (r *frameReader) reset(file File, size int64, seed uint32) {
 	r.file, r.size, r.seed = file, size, seed
 	r.start, r.n = 0, 0
@@ -59,13 +59,13 @@ func (r *frameReader) readFull(b []byte, offset int64) error {
 		return nil
 	}
 	if err == nil || err == io.EOF {
-		err = io.ErrUnexpectedEOF // the file was longer a moment ago
+		err = io.ErrUnexpectedEOF // the file has become shorter
 	}
 	return fmt.Errorf("reading %d bytes at %d: %w", len(b), offset, err)
 }
 
-// frame reads the frame at offset. If there is none, why says so in words. A sound frame whose
-// record is longer than maxRecord comes without payload.
+// frame reads the frame at offset. If there is none, why gives the reason in words. A sound frame
+// whose record is longer than maxRecord is returned without payload.
 func (r *frameReader) frame(offset int64) (f segment.Frame, why string, err error) {
 	if r.size-offset < segment.FrameHead {
 		return f, "frame is cut short", nil
@@ -96,7 +96,7 @@ func (r *frameReader) frame(offset int64) (f segment.Frame, why string, err erro
 	return f, "", nil
 }
 
-// checksum computes that of the bytes from ≤ i < to, a buffer at a time.
+// checksum computes the checksum of the bytes from ≤ i < to, a buffer at a time.
 func (r *frameReader) checksum(from, to int64) (uint32, error) {
 	sum := r.seed
 	for from < to {
@@ -110,16 +110,16 @@ func (r *frameReader) checksum(from, to int64) (uint32, error) {
 	return sum, nil
 }
 
-// behind looks at what follows a place where there is no whole frame.
+// behind examines the bytes after an offset at which there is no whole frame.
 //
-// synced is proof that the byte at offset had been synced: a whole frame behind it whose group
-// began behind it too. Such a group was written only after a good sync of everything before it. A
-// frame of the group that offset is in proves nothing: a crash may keep any pages of an unsynced
+// synced reports proof that the byte at offset had been synced: a whole frame after it whose group
+// began after it too. Such a group was written only after a successful sync of everything before
+// it. A frame of the same group as offset proves nothing: a crash may keep any pages of an unsynced
 // group and lose others. See doc.go.
 //
-// end is the end of the last trace of an unfinished write, offset if there is none: a whole frame,
-// or the head of a record at position next or above, which nothing can be that an earlier segment
-// left in the file.
+// end is the end of the last trace of an unfinished write, or offset if there is none. A trace is a
+// whole frame, or the head of a record at position next or above; an earlier segment cannot have
+// left such a head in the file.
 func (r *frameReader) behind(offset int64, next Position) (synced bool, end int64, err error) {
 	end = offset
 	for at := offset; r.size-at >= segment.FrameHead; at += 8 {
@@ -148,7 +148,7 @@ func (r *frameReader) behind(offset int64, next Position) (synced bool, end int6
 	return false, end, nil
 }
 
-// zeros reports whether all bytes from offset on are zero, and where the last that is not ends.
+// zeros reports whether all bytes from offset on are zero, and the end of the last one that is not.
 func (r *frameReader) zeros(offset int64) (all bool, end int64, err error) {
 	all, end = true, offset
 	for offset < r.size {
@@ -167,9 +167,10 @@ func (r *frameReader) zeros(offset int64) (all bool, end int64, err error) {
 	return all, end, nil
 }
 
-// codec compresses and decompresses single records. Nothing is allocated before it is needed.
+// codec compresses and decompresses single records. It allocates encoder and decoder at their first
+// use.
 type codec struct {
-	level int // of zstd; only shrink needs it
+	level int // of zstd; used only by shrink
 	enc   *zstd.Encoder
 	dec   *zstd.Decoder
 	buf   []byte
@@ -193,7 +194,7 @@ func (c *codec) shrink(record []byte) ([]byte, error) {
 }
 
 // expand returns the record in f, valid until the next call. If the payload does not decompress to
-// the length that the head gives, why says so.
+// the length in the head, why gives the reason.
 func (c *codec) expand(f *segment.Frame, maxRecord int) (record []byte, why string, err error) {
 	if f.Flags&segment.FlagZstd == 0 {
 		return f.Payload, "", nil

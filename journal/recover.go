@@ -10,23 +10,24 @@ import (
 	"github.com/lanecast/lanecast/internal/segment"
 )
 
-// Recovery says what Open found.
+// Recovery describes the log as Open read it.
 type Recovery struct {
-	Records  int64         // delivered to the replay function
-	Copies   int64         // not delivered: moved by compaction, and the original was there too
-	Bytes    int64         // read, up to the end of the last whole frame
-	Segments int           // holding anything that is needed
-	Torn     int64         // bytes of an unfinished write cut off the tail
+	Records  int64         // records delivered to the replay function
+	Copies   int64         // copies not delivered, because the original is in the log too
+	Bytes    int64         // bytes read, up to the end of the last whole frame
+	Segments int           // segments from the floor on
+	Torn     int64         // bytes of an unfinished write that were cut off the tail
 	File     string        // the file that was cut; empty if none
-	Offset   int64         // where it was cut
-	Clean    bool          // the last thing in the log is the mark of Close
+	Offset   int64         // offset of the cut in File
+	Clean    bool          // the log ends with the mark of Close
 	Created  bool          // there was no log, and Open began one
-	Mark     Watermark     // of the watermark file; zero if the log is new or the file unreadable
+	Mark     Watermark     // from the watermark file; zero if the log is new or the file unreadable
 	Duration time.Duration // of reading and replaying
 }
 
-// LogValue gives all but Mark as one group, so that an owner can log it in one line. A warning is
-// due if Torn is not 0: a crash interrupted a write. Nothing that was durable is missing then.
+// LogValue returns all fields except Mark as one group, so that an owner can log them in one line.
+// The owner should log a warning if Torn is not 0: a crash interrupted a write. No durable record
+// is missing then.
 func (r Recovery) LogValue() slog.Value {
 	attrs := []slog.Attr{
 		slog.Int64("records", r.Records), slog.Int64("copies", r.Copies), slog.Int64("bytes", r.Bytes),
@@ -39,22 +40,23 @@ func (r Recovery) LogValue() slog.Value {
 	return slog.GroupValue(append(attrs, slog.Duration("duration", r.Duration))...)
 }
 
-// Watermark says how far the log was durable when the watermark file was last written, at least.
+// Watermark is a lower bound of the durable part of the log, as of the last write of the watermark
+// file.
 type Watermark struct {
 	File   string   // the newest segment
-	Offset int64    // byte in it up to which all is durable
-	Next   Position // of the record after the last one before Offset
+	Offset int64    // offset in it up to which everything is durable
+	Next   Position // position of the record after the last one before Offset
 }
 
-// layout is the log as it lies on disk.
+// layout is the layout of the log on disk.
 type layout struct {
 	ledger
 	next      Position
 	identity  segment.Identity
-	end       int64    // of the tail's last whole frame
-	tailSize  int64    // of the tail's file
+	end       int64    // end of the tail's last whole frame
+	tailSize  int64    // size of the tail's file
 	unsealed  bool     // the segment before the tail has no seal yet
-	leftovers []string // files that nothing refers to
+	leftovers []string // files to which nothing refers
 	mark      foundMark
 	recovery  Recovery
 }
@@ -65,10 +67,10 @@ type survey struct {
 	dir    string
 	reader frameReader
 	codec  codec
-	// visit gets each record frame and its record, decompressed; again says that the position was
-	// visited before.
+	// visit is called with each record frame and its record, decompressed; again means that the
+	// position was visited before.
 	visit   func(s *segmentInfo, f *segment.Frame, record []byte, again bool) error
-	current segment.Frame // here, not on the stack, since visit would make each one escape
+	current segment.Frame // a field, because a local variable would escape in each call of visit
 	out     layout
 }
 
@@ -80,7 +82,7 @@ func newSurvey(fs FS, dir string, buffer, maxRecord int) *survey {
 }
 
 // run reads the watermark, then heads, then all frames in order. The result is valid if the error
-// is nil; it has no segment if there is no log yet.
+// is nil; it has no segments if there is no log yet.
 func (v *survey) run() error {
 	defer v.codec.close()
 	began := time.Now()
@@ -88,7 +90,7 @@ func (v *survey) run() error {
 		v.out.recovery.Segments = len(v.out.segments)
 		v.out.recovery.Duration = time.Since(began)
 	}()
-	// The watermark first: what is written meanwhile, below Inspect, only lengthens the log.
+	// Read the watermark first: writes during Inspect only lengthen the log.
 	var err error
 	if v.out.mark, err = readMark(v.fs, v.dir); err != nil {
 		return err
@@ -111,8 +113,8 @@ func (v *survey) run() error {
 	return v.reachesMark()
 }
 
-// heads returns those of the segments that are needed, in order, after checking that none is
-// missing, out of its place, or of another journal.
+// heads returns the heads of the needed segments, in order, after checking that none is missing,
+// under another's name, or of another journal.
 func (v *survey) heads() ([]head, error) {
 	names, err := v.fs.ReadDir(v.dir)
 	if err != nil {
@@ -171,9 +173,9 @@ func (v *survey) heads() ([]head, error) {
 	return heads, nil
 }
 
-// missing returns the error of a log in which a segment is missing, of those that the newest head
-// wants. It names the segment behind the newest if that is missing as well: the one wanted may have
-// been removed in good order, after a head that is gone had said that it was needed no more.
+// missing returns the error for a missing segment that the newest head requires. If the successor
+// of the newest is missing as well, the error names that: the required segment may have been
+// removed correctly, after the lost head had raised the floor.
 func (v *survey) missing(number uint64, newest *head) error {
 	sealed, err := v.sealed(newest)
 	if err != nil {
@@ -185,7 +187,7 @@ func (v *survey) missing(number uint64, newest *head) error {
 	return &CorruptError{File: segmentName(number), Reason: "segment is missing"}
 }
 
-// sealed reports whether whole frames lead to a seal, which is written once there is a next
+// sealed reports whether whole frames lead to a seal, which is written only if there is a next
 // segment.
 func (v *survey) sealed(h *head) (sealed bool, err error) {
 	err = v.with(segmentName(h.number), func() error {
@@ -206,7 +208,7 @@ func (v *survey) sealed(h *head) (sealed bool, err error) {
 // headless returns the error of a newest segment that has no good head.
 func (v *survey) headless(number uint64, why string) error {
 	c := &CorruptError{
-		File: segmentName(number), Reason: why + ", yet a segment has its name only once its head is on disk",
+		File: segmentName(number), Reason: why + ", although a segment gets its name only once its head is on disk",
 	}
 	if m := &v.out.mark; m.sound && m.segment >= number {
 		c.Reason += "; " + m.known()
@@ -217,8 +219,8 @@ func (v *survey) headless(number uint64, why string) error {
 	return c
 }
 
-// matchesMark compares what the folder holds with the watermark, before any frame is read. tail is
-// the newest head, nil if there is no segment.
+// matchesMark compares the files in the folder with the watermark, before any frame is read. tail
+// is the newest head, nil if there is no segment.
 func (v *survey) matchesMark(tail *head) error {
 	m := &v.out.mark
 	corrupt := func(reason string) error { return &CorruptError{File: markName, Reason: reason} }
@@ -226,9 +228,9 @@ func (v *survey) matchesMark(tail *head) error {
 	case !m.exists && tail == nil:
 		return nil
 	case !m.exists:
-		return corrupt("file is missing beside the segments, yet no segment is begun before it is on disk")
+		return corrupt("file is missing although there are segments, which are begun only once it is on disk")
 	case !m.sound:
-		return corrupt("no slot holds a watermark, yet one is left alone while the other is written")
+		return corrupt("no slot holds a watermark, although only one is written at a time")
 	case tail == nil && m.creating:
 		return nil // a crash ended the creation of the log
 	case tail != nil && m.identity != tail.identity:
@@ -247,7 +249,7 @@ func (v *survey) reachesMark() error {
 	switch {
 	case tail.number == m.segment && v.out.end < m.offset, v.out.next < m.next:
 		r := &v.out.recovery
-		r.Torn, r.File, r.Offset = 0, "", 0 // no crash explains it
+		r.Torn, r.File, r.Offset = 0, "", 0 // not a torn tail: no crash explains it
 		return &CorruptError{
 			File: segmentName(tail.number), Offset: v.out.end, Err: ErrTruncated,
 			Reason: fmt.Sprintf("log ends here, before position %d, in a file of %d bytes: %s",
@@ -255,14 +257,14 @@ func (v *survey) reachesMark() error {
 		}
 	case m.creating && v.out.next > 2:
 		return &CorruptError{
-			File: markName, Reason: "is that of the log's creation, yet the log holds more than its first record",
+			File: markName, Reason: "is from the log's creation, but the log holds more than its first record",
 		}
 	}
 	return nil
 }
 
 func (m *watermark) known() string {
-	return fmt.Sprintf("%s knows that it was durable up to byte %d of %s, before position %d",
+	return fmt.Sprintf("%s shows that it was durable up to byte %d of %s, before position %d",
 		markName, m.offset, segmentName(m.segment), m.next)
 }
 
@@ -281,7 +283,7 @@ func (v *survey) head(number uint64) (h head, why string, err error) {
 	return h, why, err
 }
 
-// with opens a file for the reader, whole and without seed.
+// with opens a whole file for the reader, without a seed.
 func (v *survey) with(name string, do func() error) error {
 	file, err := v.fs.OpenRead(filepath.Join(v.dir, name))
 	if err != nil {
@@ -311,8 +313,8 @@ func (v *survey) zeros(name string, offset int64) (all bool, end int64, err erro
 	return all, end, err
 }
 
-// empty reports whether there is nothing behind the head of a segment: no frame in a file that was
-// used before, no byte but zeros in any other.
+// empty reports whether a segment has only a head: no frame in a reused file, only zeros in any
+// other.
 func (v *survey) empty(h *head) (empty bool, err error) {
 	name := segmentName(h.number)
 	if !h.used {
@@ -321,14 +323,14 @@ func (v *survey) empty(h *head) (empty bool, err error) {
 	}
 	err = v.with(name, func() error {
 		v.reader.seed = segment.Seed(h.identity, h.number)
-		found, _, err := v.reader.behind(segment.HeadSize-8, h.first) // every group begins behind that
+		found, _, err := v.reader.behind(segment.HeadSize-8, h.first) // groups begin later
 		empty = !found
 		return err
 	})
 	return empty, err
 }
 
-// segment replays one segment; after are the heads of those behind it.
+// segment replays one segment; after are the heads of the later ones.
 func (v *survey) segment(h head, after []head) error {
 	s := &segmentInfo{head: h, next: h.first, size: segment.HeadSize}
 	if len(v.out.segments) > 0 || h.number == 1 {
@@ -349,7 +351,7 @@ func (v *survey) segment(h head, after []head) error {
 		}
 		return v.seal(s, after)
 	})
-	v.out.recovery.Bytes += s.size // also those before the damage
+	v.out.recovery.Bytes += s.size // including those before the damage
 	return err
 }
 
@@ -385,7 +387,7 @@ func (v *survey) frames(s *segmentInfo, limit int64, tail bool) error {
 			if synced {
 				return corrupt(offset, why+", yet a later group is whole")
 			}
-			if !s.used { // else what is behind may be of the segment that the file was before
+			if !s.used { // otherwise the bytes may be of the file's former segment
 				if _, end, err = v.reader.zeros(offset); err != nil {
 					return err
 				}
@@ -462,9 +464,9 @@ func (v *survey) record(s *segmentInfo, f *segment.Frame) error {
 	return v.visit(s, f, record, again)
 }
 
-// seal checks what is behind the last record of a segment that has a successor. The seal is synced
-// after the successor's head and before its first frame: it may be missing only while there is no
-// frame.
+// seal checks the bytes after the last record of a segment that has a successor. The seal is synced
+// after the successor's head and before its first frame: it may be missing only if the successor
+// has no frame.
 func (v *survey) seal(s *segmentInfo, after []head) error {
 	f, why, err := v.reader.frame(s.size)
 	if err != nil {

@@ -2,9 +2,9 @@ package journal
 
 import "io/fs"
 
-// renamed is a file that was given another name after it was opened. Errors of package os say the
-// name that a file was opened by, which for a segment is next.tmp: another file may have that name
-// by now, or none.
+// renamed is a file that was renamed after it was opened. Errors of package os contain the name
+// under which a file was opened, which for a segment is next.tmp: now another file may have that
+// name, or none.
 type renamed struct {
 	File
 	path string // its name now

@@ -13,7 +13,7 @@ import (
 	"github.com/lanecast/lanecast/internal/segment"
 )
 
-// maxReplayMemory is the most memory that a process that replays may take, however long the log is.
+// maxReplayMemory is the maximum memory of a process that replays a log of any length.
 const maxReplayMemory = 64 << 20
 
 // LANECAST_REPLAY_MIB sets the length of the log.
@@ -57,8 +57,8 @@ func TestReplayTakesLittleMemoryHoweverLongTheLogIs(t *testing.T) {
 	}
 }
 
-// peakMemory returns the most bytes that this process ever had in memory. (What getrusage says
-// includes the parent at the time of the fork.)
+// peakMemory returns the maximum number of bytes that this process has had in memory. (The value of
+// getrusage includes the parent at the time of the fork.)
 func peakMemory(t *testing.T) (bytes int64) {
 	t.Helper()
 	status, err := os.ReadFile("/proc/self/status")
@@ -72,7 +72,7 @@ func peakMemory(t *testing.T) (bytes int64) {
 	return bytes << 10
 }
 
-// replayAlone opens the log in a process that did nothing else, and looks at what that took.
+// replayAlone opens the log in a process that does nothing else, and measures its memory.
 func replayAlone(t *testing.T, dir string) {
 	bytes := 0
 	j, err := Open(Config{Dir: dir}, func(_ Position, record []byte) error {

@@ -10,8 +10,8 @@ import (
 	"github.com/lanecast/lanecast/internal/segment"
 )
 
-// BenchmarkJournalReuse shows what using the files of old segments again is worth: both ways
-// interleaved, on the real disk, the best of all slices. In the load "saturated" a MiB may be
+// BenchmarkJournalReuse measures the gain from reusing the files of old segments: both ways
+// interleaved, on the real disk, minimum of all slices. In the load "saturated" a MiB may be
 // pending, in "closed" each of 64 lanes waits for its record to be durable before it appends the
 // next.
 func BenchmarkJournalReuse(b *testing.B) {

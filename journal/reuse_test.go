@@ -11,8 +11,8 @@ import (
 )
 
 // reusedTail returns the file system of a log whose tail, of four groups of two records, is in the
-// file of an older segment, with the number of that segment, what the file held before, and the
-// records that live.
+// file of an older segment. It also returns the number of the tail, the former content of the file,
+// and the live records.
 func reusedTail(t *testing.T) (fs *memFS, tail uint64, before []byte, alive map[Position]string) {
 	t.Helper()
 	fs = newMemFS()
@@ -118,7 +118,7 @@ func TestATornTailIsFoundInFrontOfWhatTheFileHeldBefore(t *testing.T) {
 				t.Fatalf("cut to %d bytes: record %d is %q, want %q", size, p, found[p], s)
 			}
 		}
-		// A write of which the frame's head came through is reported, what the file held before is
+		// A write whose frame head reached the disk is reported, the former content of the file is
 		// not.
 		r := j.Recovery()
 		into := size - offsets[frames]

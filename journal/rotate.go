@@ -8,9 +8,9 @@ import (
 	"github.com/lanecast/lanecast/internal/segment"
 )
 
-// rotate begins the next segment, and drops those at the front that are dead by now. Recovery
-// relies on the order of the syncs: the old tail's last group; the new head and its name; the old
-// tail's seal; then only removals and new frames.
+// rotate begins the next segment, and removes dead ones at the front. Recovery relies on the order
+// of the syncs: the old tail's last group; the new head and its name; the old tail's seal; then
+// only removals and new frames.
 func (w *writer) rotate() error {
 	if err := w.j.InPlace(); err != nil {
 		return err
@@ -42,9 +42,9 @@ func (w *writer) rotate() error {
 	return nil
 }
 
-// discard removes segments, but keeps the file of the first one for the next segment: writing over
-// blocks that are there already is cheaper to sync than having them allotted. The folder is synced
-// before that file is written to, so nothing can find it under its old name then.
+// discard removes segments, but keeps the file of the first one for the next segment: a sync of
+// overwritten blocks costs less than one of newly allocated blocks. The folder is synced before
+// that file is written to, so no reader can find it under its old name then.
 func (w *writer) discard(gone []*segmentInfo) error {
 	if len(gone) == 0 {
 		return nil
@@ -87,7 +87,7 @@ func (w *writer) blank() (file File, size int64, err error) {
 	return file, 0, err
 }
 
-// begin makes a new segment the tail, with frames behind its head. It gets its name only when they
+// begin makes a new segment the tail, with frames after its head. It gets its name only when they
 // are durable.
 func (w *writer) begin(h head, frames []byte) error {
 	dir, fsys := w.j.cfg.Dir, w.j.cfg.FS
@@ -112,7 +112,7 @@ func (w *writer) begin(h head, frames []byte) error {
 		err = fsys.SyncDir(dir)
 	}
 	if err != nil {
-		_ = file.Close() // the first error counts
+		_ = file.Close() // the first error is returned
 		return failed("beginning", err)
 	}
 	w.file, w.seed = renamed{file, filepath.Join(dir, name)}, segment.Seed(h.identity, h.number)
@@ -129,7 +129,7 @@ func writeSeal(file File, s *segmentInfo, next Position) error {
 	return nil
 }
 
-// writeMark writes and syncs a frame without payload, as a group of its own.
+// writeMark writes and syncs a frame without payload, as a separate group.
 func writeMark(file File, kind byte, seed uint32, offset int64, next Position) error {
 	var b [segment.FrameHead]byte
 	f := segment.Frame{Kind: kind, Position: uint64(next)}

@@ -19,7 +19,7 @@ func manualJournal(t *testing.T, fs FS, c Config) (*Journal, map[Position]string
 	return mustOpen(t, c)
 }
 
-// cycleAll runs the journal until there is nothing left to write or to move.
+// cycleAll runs the journal until there is nothing to write or to move.
 func cycleAll(t *testing.T, j *Journal) {
 	t.Helper()
 	for n := 0; j.cycle(); n++ {
@@ -110,7 +110,7 @@ func TestPositionsAreNeverUsedAgain(t *testing.T) {
 }
 
 func TestCompactionMovesTheFewLiveRecordsAndKeepsTheirPositions(t *testing.T) {
-	for _, round := range []int{1, 0} { // a record at a time, and all at once
+	for _, round := range []int{1, 0} { // one record per round, then all in one round
 		fs := newMemFS()
 		c := Config{MaxSegments: 3, moveRound: round, CompressAbove: 64}
 		j, _ := manualJournal(t, fs, c)
@@ -227,7 +227,7 @@ func TestARecordLongerThanASegmentHasOneOfItsOwn(t *testing.T) {
 		mustAppend(t, j, strings.Repeat("y", 5000))
 	}
 	cycleAll(t, j)
-	if n, _ := j.Size(); n != 6 { // the first record has one, too
+	if n, _ := j.Size(); n != 6 { // one of them holds the first record
 		t.Errorf("%d segments", n)
 	}
 	mustClose(t, j)
@@ -248,7 +248,7 @@ func TestSegmentsThatDieAtOnceGoAtOnce(t *testing.T) {
 		if n, bytes := j.Size(); n != 2 || bytes > 2<<10 {
 			t.Errorf("at most %d: %d segments, %d bytes", most, n, bytes)
 		}
-		if n := len(fs.Names); n != 4 { // with the watermark, and one file to be used again
+		if n := len(fs.Names); n != 4 { // including the watermark, and one file for reuse
 			t.Errorf("at most %d: %d files", most, n)
 		}
 		mustClose(t, j)
@@ -314,7 +314,7 @@ func TestWhatCompactionMovesAtATimeIsBounded(t *testing.T) {
 func TestASegmentBegunEarlyTakesALongRecord(t *testing.T) {
 	fs := newMemFS()
 	j, _ := manualJournal(t, fs, Config{})
-	for range 20 { // dead segments at the front are reason to begin one
+	for range 20 { // dead segments at the front make the next one begin
 		j.Release(mustAppend(t, j, strings.Repeat("x", 400)))
 	}
 	cycleAll(t, j)
@@ -336,7 +336,7 @@ func TestCompactionBeginsWithTheOldestLiveSegmentAlsoWhenDeadOnesWereJustDropped
 		mustAppend(t, j, strings.Repeat("x", 400))
 	}
 	cycleAll(t, j)
-	for p := Position(2); p < 32; p++ { // the front dies, and of the rest less than half lives
+	for p := Position(2); p < 32; p++ { // the front dies, and less than half of the rest lives
 		if p < 12 || p%4 != 0 {
 			j.Release(p)
 		}

@@ -13,8 +13,8 @@ import (
 	"github.com/lanecast/lanecast/internal/segment"
 )
 
-// failAt makes the nth operation from now on fail, and those after it too if forGood is set. The
-// result says which one it was, if it came to that.
+// failAt makes the nth operation from now on fail, and all later ones too if forGood is set. The
+// result returns the failed operation, if one failed.
 func failAt(fs *memFS, n int, forGood bool) (failed *string) {
 	failed = new(string)
 	count := 0
@@ -30,8 +30,8 @@ func failAt(fs *memFS, n int, forGood bool) (failed *string) {
 	return failed
 }
 
-// opened are file systems that give Open all kinds of work, with segments longer than the replay
-// buffer and records longer than either.
+// opened are file systems that require all kinds of work in Open, with segments longer than the
+// replay buffer and records longer than both.
 func opened(t *testing.T) map[string]*memFS {
 	t.Helper()
 	c := Config{SegmentSize: 16 << 10, MaxRecord: 20 << 10, ReplayBuffer: 4 << 10, CompressAbove: 9 << 10}
@@ -53,7 +53,7 @@ func opened(t *testing.T) map[string]*memFS {
 	mustClose(t, j)
 	n := segmentFile(torn, tailNumber(torn))
 	offsets := frameOffsets(n.Data())
-	n.Data()[offsets[len(offsets)-3]+100] ^= 1 // whole frames of the same group are behind it
+	n.Data()[offsets[len(offsets)-3]+100] ^= 1 // whole frames of the same group follow
 	torn.Names[filepath.Join("j", tempName)] = &inode{Versions: [][]byte{nil}}
 
 	unsealed := fs.Crash(nil, 1)
@@ -77,7 +77,7 @@ func opened(t *testing.T) map[string]*memFS {
 func TestWhicheverOperationOfOpenFailsIsReportedAndDoesNoHarm(t *testing.T) {
 	kinds := map[string]int{}
 	for what, good := range opened(t) {
-		for _, maxRecord := range []int{20 << 10, 5 << 10} { // the second is too small for some
+		for _, maxRecord := range []int{20 << 10, 5 << 10} { // too small for some
 			open := func(fs *memFS) (map[Position]string, error) {
 				j, found, err := open(Config{
 					Dir: "j", FS: fs, SegmentSize: 16 << 10, MaxRecord: maxRecord, ReplayBuffer: 4 << 10, manual: true,
@@ -101,7 +101,7 @@ func TestWhicheverOperationOfOpenFailsIsReportedAndDoesNoHarm(t *testing.T) {
 				}
 				op, _, _ := strings.Cut(*failed, " ")
 				kinds[op]++
-				first := op == "close" && wantErr != nil && errors.Is(err, ErrTooLarge) // it was found before
+				first := op == "close" && wantErr != nil && errors.Is(err, ErrTooLarge) // known
 				if !errors.Is(err, syscall.EIO) && !first || errors.Is(err, ErrCorrupt) {
 					t.Errorf("%s, operation %d (%s): error %v", what, n, *failed, err)
 				}
@@ -158,7 +158,7 @@ func TestWhicheverOperationOfARunningJournalFailsItStopsAndKeepsWhatWasDurable(t
 					if mode == 3 {
 						after = fs.Kill()
 					}
-					next := *m // reopen takes over what it finds
+					next := *m // reopen changes the model
 					j, err := next.reopen(after, seed)
 					if err != nil {
 						t.Fatalf("%s, outcome %d: %v", what, mode, err)

@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// syncData flushes content and what is needed to read it back, the length included, but not the
-// times.
+// syncData flushes content and the metadata needed to read it back, including the length, but not
+// the times.
 func syncData(f *os.File) error {
 	conn, err := f.SyscallConn()
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxVector is the number of parts that the system takes at once.
+// maxVector is the maximum number of parts in one system call.
 const maxVector = 1024
 
 // WriteVectorAt implements [VectorWriter].
@@ -40,8 +40,8 @@ func (f osFile) WriteVectorAt(parts [][]byte, offset int64) (written int64, err 
 	return written, nil
 }
 
-// behind returns what of the parts is behind their first n bytes, without the empty ones in front. The
-// parts given stay as they are.
+// behind returns the parts without their first n bytes, and without empty parts in front. It does
+// not change the given parts.
 func behind(parts [][]byte, n int) [][]byte {
 	for len(parts) > 0 && n >= len(parts[0]) {
 		n -= len(parts[0])

@@ -45,7 +45,7 @@ func TestAVectorOfPartsIsWrittenBehindEachOther(t *testing.T) {
 	}
 }
 
-// The system may take a part of a vector only.
+// The system may write only a part of a vector.
 func TestWhatIsBehindTheFirstBytesOfAVector(t *testing.T) {
 	parts := [][]byte{{1, 2}, {}, {3}, {4, 5, 6}}
 	for n := range 7 {

@@ -18,20 +18,20 @@ const (
 	markName  = "WATERMARK"
 	markMagic = "lanemark"
 	markSize  = 72
-	slotSize  = 4 << 10 // a page each, so that no write of one slot reaches the other
+	slotSize  = 4 << 10 // one page each, so that no write of one slot affects the other
 	markFile  = slotSize + markSize
 
 	markInterval = 100 * time.Millisecond
 	markBytes    = 1 << 20
 )
 
-const markCreating uint32 = 1 // of a watermark
+const markCreating uint32 = 1 // flag in a watermark
 
-// watermark says up to where the log was durable when it was written. The log never ends before it.
+// watermark is the end of the durable log at the time of its writing. The log never ends before it.
 type watermark struct {
 	identity   segment.Identity
 	generation uint64 // of two slots the one with the higher generation counts
-	creating   bool   // the log may not be there yet; if it is, it reaches this far
+	creating   bool   // the log may not exist yet; if it does, it reaches this far
 	segment    uint64
 	offset     int64
 	next       Position
@@ -73,7 +73,7 @@ func (m *watermark) decode(b []byte) (ok bool, err error) {
 	return flags&^markCreating == 0 && m.segment > 0 && m.offset >= segment.HeadSize && m.offset%8 == 0 && m.next > 0, nil
 }
 
-// extent is the watermark without what tells it from others that say the same.
+// extent is the watermark without its generation: the part to compare.
 func (m watermark) extent() watermark {
 	m.generation = 0
 	return m
@@ -83,20 +83,20 @@ func (m *watermark) public() Watermark {
 	return Watermark{File: segmentName(m.segment), Offset: m.offset, Next: m.next}
 }
 
-// foundMark is the watermark file as Open finds it.
+// foundMark is the content of the watermark file when Open reads it.
 type foundMark struct {
 	watermark
 	exists bool
 	sound  bool // a slot holds a watermark
-	slot   int  // to be written next
-	both   bool // the two slots say the same
+	slot   int  // slot to be written next
+	both   bool // both slots have the same extent
 }
 
 // readMark reads the watermark file of a folder.
 //
-// The slot to be written next is the one that holds no watermark, for the other is durable: a slot
-// is written only after the other was synced. If both hold one, it is the newer: that one may be in
-// the system's cache only, and the older is durable by the same rule.
+// The slot to write next is the one that holds no watermark, because the other is durable: a slot
+// is written only after the other was synced. If both hold one, it is the newer: that one may be
+// only in the system's cache, and the older is durable by the same rule.
 func readMark(fsys FS, dir string) (found foundMark, err error) {
 	file, err := fsys.OpenRead(filepath.Join(dir, markName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -142,28 +142,28 @@ func readMark(fsys FS, dir string) (found foundMark, err error) {
 	return found, nil
 }
 
-// marker keeps the watermark file up to date while the journal is open. Its goroutine writes what
-// the journal's goroutine has made durable, so that a group never waits for the file.
+// marker keeps the watermark file up to date while the journal is open. A goroutine of its own
+// writes it, so that a group never waits for the file.
 type marker struct {
 	file   File
-	limit  int64 // bytes made durable since the last watermark at which the next one is due
+	limit  int64 // number of durable bytes since the last watermark at which the next is due
 	manual bool
 	failed func() // called once after failure was set
 
 	wake  chan struct{} // capacity 1: limit bytes are unmarked
 	timer *time.Timer   // started by the journal's goroutine with the first unmarked byte
 	stop  chan struct{} // closed by halt
-	done  chan struct{} // closed when the goroutine is gone
+	done  chan struct{} // closed when the goroutine has ended
 
 	mu       sync.Mutex
-	reached  watermark // what is durable; written by the journal's goroutine, and by writeBoth
+	reached  watermark // the durable end; written by the journal's goroutine, and by writeBoth
 	unmarked int64     // bytes made durable since reached was last written to the file
 
-	// Of the goroutine while it runs, of the journal's goroutine before and after.
+	// Owned by the goroutine while it runs, by the journal's goroutine before and after.
 	generation uint64
 	slot       int
 	unsynced   bool      // the slot is written, but not synced
-	inBoth     watermark // what both slots say; zero if they differ
+	inBoth     watermark // content of both slots; zero if they differ
 
 	failure atomic.Pointer[error]
 }
@@ -182,7 +182,7 @@ func newMarker(file File, found *foundMark, cfg *Config, failed func()) *marker 
 	return k
 }
 
-// note says that the log is durable up to m, by n bytes more than before.
+// note records that the log is durable up to m, n bytes more than before.
 func (k *marker) note(m watermark, n int64) {
 	k.mu.Lock()
 	before := k.unmarked
@@ -203,8 +203,8 @@ func (k *marker) note(m watermark, n int64) {
 	}
 }
 
-// step does in manual mode what the goroutine does beside the journal's: it writes the watermark
-// when it is due, and syncs it when the log has gone on meanwhile.
+// step replaces the goroutine in manual mode: it writes the watermark when it is due, and syncs it
+// when the log has grown meanwhile.
 func (k *marker) step() {
 	switch {
 	case k.err() != nil:
@@ -233,7 +233,7 @@ func (k *marker) run() {
 			return
 		}
 		if k.waiting() == 0 {
-			continue // the last watermark had that already
+			continue // the last watermark covered that already
 		}
 		if err := k.save(); err != nil {
 			k.end(err)
@@ -242,7 +242,7 @@ func (k *marker) run() {
 	}
 }
 
-// end notes how an attempt to write or sync ended.
+// end notes the result of a write or sync.
 func (k *marker) end(err error) {
 	if err != nil {
 		k.failure.Store(&err)
@@ -257,7 +257,7 @@ func (k *marker) err() error {
 	return nil
 }
 
-// halt ends the goroutine and waits for it. What it has begun it finishes.
+// halt ends the goroutine and waits for it. The goroutine finishes a write that it has begun.
 func (k *marker) halt() {
 	if !k.manual {
 		close(k.stop)
@@ -265,9 +265,9 @@ func (k *marker) halt() {
 	}
 }
 
-// writeBoth makes the end of a log that is being opened or closed known in both slots: should one
-// be lost in a write of the next process, the other is no older. It is called while the goroutine
-// does not run.
+// writeBoth writes the end of a log that is being opened or closed to both slots: if one is lost in
+// a write of the next process, the other is no older. It is called while the goroutine does not
+// run.
 func (k *marker) writeBoth(m watermark) error {
 	if k.inBoth == m {
 		return nil
@@ -282,7 +282,7 @@ func (k *marker) writeBoth(m watermark) error {
 	return nil
 }
 
-// save makes what is durable in the log known in the file, durably.
+// save writes the end of the durable log to the file, durably.
 func (k *marker) save() error {
 	if k.unsynced {
 		if err := k.sync(); err != nil {

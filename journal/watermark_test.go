@@ -84,8 +84,8 @@ func cut(fs *memFS, segment uint64, size int, zeroed bool) *memFS {
 	return bad
 }
 
-// demandRefused wants an error that says what the watermark knows and what can be done, and an
-// unchanged folder.
+// demandRefused fails the test unless the error contains the watermark's content and advice, and
+// the folder is unchanged.
 func demandRefused(t *testing.T, what string, bad *memFS, sentinel error, file string) {
 	t.Helper()
 	before := map[string]string{}
@@ -98,10 +98,10 @@ func demandRefused(t *testing.T, what string, bad *memFS, sentinel error, file s
 		_ = j.Close()
 		t.Fatalf("%s: no error", what)
 	}
-	if !errors.Is(err, sentinel) || !errors.As(err, &c) || c.File != file || !strings.Contains(err.Error(), "put all of them back") {
+	if !errors.Is(err, sentinel) || !errors.As(err, &c) || c.File != file || !strings.Contains(err.Error(), "restore all of them") {
 		t.Fatalf("%s: error %v", what, err)
 	}
-	if errors.Is(err, ErrTruncated) && !strings.Contains(err.Error(), markName+" knows that it was durable up to byte") {
+	if errors.Is(err, ErrTruncated) && !strings.Contains(err.Error(), markName+" shows that it was durable up to byte") {
 		t.Fatalf("%s: error %v", what, err)
 	}
 	after := map[string]string{}
@@ -131,7 +131,7 @@ func TestAfterACleanCloseEveryCutOfTheNewestSegmentIsRefused(t *testing.T) {
 				}
 				sentinel := ErrTruncated
 				if zeroed && size < segment.HeadSize {
-					sentinel = ErrCorrupt // it is not shorter, and yet no segment
+					sentinel = ErrCorrupt // the file is as long, but no segment
 				}
 				demandRefused(t, fmt.Sprintf("%s, %d of %d bytes", name, size, len(whole)), cut(fs, n, size, zeroed), sentinel, segmentName(n))
 			}
@@ -256,7 +256,7 @@ func TestOneDamagedSlotOfTheWatermarkDoesNoHarm(t *testing.T) {
 				for at := range markSize {
 					bad := fs.Crash(nil, 1)
 					bad.Names[filepath.Join("j", markName)].Data()[slot*slotSize+at] ^= 0x10
-					for range 2 { // the slot is written again
+					for range 2 { // writes the slot again
 						j, _, err := tryOpen(bad)
 						if err != nil {
 							t.Fatalf("%s, slot %d, byte %d: %v", name, slot, at, err)
@@ -270,7 +270,7 @@ func TestOneDamagedSlotOfTheWatermarkDoesNoHarm(t *testing.T) {
 			}
 		}
 	}
-	// After a clean Close one slot is enough to tell of a cut.
+	// After a clean Close one slot suffices to detect a cut.
 	fs := closed["one segment"]
 	size := len(segmentFile(fs, 1).Data()) - 1
 	for slot := range 2 {
@@ -280,8 +280,8 @@ func TestOneDamagedSlotOfTheWatermarkDoesNoHarm(t *testing.T) {
 	}
 }
 
-// A process is killed at any point, so that what it wrote last is in the system's cache only, and
-// the power fails at any point of the next Open.
+// A process is killed at any point, so that its last writes are only in the system's cache, and the
+// power fails at any point of the next Open.
 func TestNoSequenceOfKillsAndPowerFailuresCostsBothSlots(t *testing.T) {
 	fs := newMemFS()
 	j, _ := manualJournal(t, fs, Config{markBytes: 100})
@@ -352,8 +352,8 @@ func TestAWatermarkFollowsWithin100msAndNoneIsWrittenWhileNothingIs(t *testing.T
 		if p := marked(); p != 3 || fs.Calls["write"] != writes {
 			t.Errorf("while nothing was written: watermark before %d, %d writes", p, fs.Calls["write"]-writes)
 		}
-		// While records come without end, it is never behind by more.
-		var durable []Position // ms by ms
+		// While records are appended without a pause, the watermark is never further behind.
+		var durable []Position // one entry per ms
 		for range 1000 {
 			mustAppend(t, j, "b")
 			p := marked()
@@ -365,7 +365,7 @@ func TestAWatermarkFollowsWithin100msAndNoneIsWrittenWhileNothingIs(t *testing.T
 		}
 		mustClose(t, j)
 
-		// Nor after Close and Open, which have nothing to write.
+		// Nor after Close and Open, which write no records.
 		for range 3 {
 			j, _ = mustOpen(t, Config{Dir: "j", FS: fs})
 			p := mustAppend(t, j, "c")
@@ -384,7 +384,7 @@ func TestAWatermarkFollowsAfterAMiBAtTheLatest(t *testing.T) {
 		fs := newMemFS()
 		j, _ := mustOpen(t, Config{Dir: "j", FS: fs})
 		record := strings.Repeat("x", 64<<10)
-		for range 100 { // in no time
+		for range 100 { // without time passing
 			before := mustReadMark(t, fs)
 			mustAppend(t, j, record)
 			synctest.Wait()
@@ -406,7 +406,7 @@ func TestATimerThatFindsAllMarkedWritesNothingAndTheNextOneDoes(t *testing.T) {
 		mustAppend(t, j, "starts the timer")
 		time.Sleep(markInterval / 2)
 		for range 2 {
-			mustAppend(t, j, strings.Repeat("x", markBytes/2)) // is reason enough for a watermark
+			mustAppend(t, j, strings.Repeat("x", markBytes/2)) // makes a watermark due
 		}
 		synctest.Wait()
 		if m := mustReadMark(t, fs); m.next != 5 {
@@ -442,7 +442,7 @@ func TestNoGroupWaitsForAWatermark(t *testing.T) {
 		fs.Mu.Unlock()
 		for range 50 { // in several segments
 			p := mustAppend(t, j, strings.Repeat("x", 1000))
-			time.Sleep(markInterval) // the sync of the watermark begins, and does not end
+			time.Sleep(markInterval) // the sync of the watermark begins and does not end
 			synctest.Wait()
 			if j.Durable() != p {
 				t.Fatalf("durable %d, want %d", j.Durable(), p)
@@ -538,8 +538,8 @@ func TestAWatermarkThatFailsInCloseIsReturnedByIt(t *testing.T) {
 	}
 }
 
-// FuzzWatermark makes a watermark file of arbitrary bytes beside a sound log. With fix, its slots
-// get good checksums and the log's identity.
+// FuzzWatermark makes a watermark file of arbitrary bytes for a sound log. With fix, its slots get
+// good checksums and the log's identity.
 func FuzzWatermark(f *testing.F) {
 	good := newMemFS()
 	j, err := Open(creating(Config{Dir: "j", FS: good, manual: true}), nil)

@@ -10,16 +10,17 @@ import (
 	"github.com/lanecast/lanecast/internal/segment"
 )
 
-// writer is the state of the journal's goroutine, which alone uses it once the journal is open.
+// writer is the state of the journal's goroutine; no other goroutine uses it once the journal is
+// open.
 type writer struct {
 	j        *Journal
 	ledger   ledger
 	identity segment.Identity
-	next     Position // of the next record to be written
-	file     File     // the tail
-	seed     uint32   // of the tail
-	reusable bool     // next.tmp is a segment in which nothing lives, durably under that name
-	marked   bool     // the last frame in the tail is the mark of Close
+	next     Position // position of the next record to write
+	file     File     // file of the tail
+	seed     uint32   // seed of the tail
+	reusable bool     // next.tmp is a dead segment, durably under that name
+	marked   bool     // the tail ends with the mark of Close
 	spare    queue    // the buffers that the owner does not hold
 	codec    codec
 	mover    mover
@@ -52,12 +53,12 @@ func (j *Journal) run() {
 			more = j.cycle()
 		}
 		if j.Err() != nil {
-			more = false // nothing left but to wait for Close
+			more = false // only Close is left to wait for
 		}
 	}
 }
 
-// gather waits for SyncDelay, less if the write buffer gets full or the journal is closed.
+// gather waits for SyncDelay, or until the write buffer is full or the journal is closed.
 func (j *Journal) gather(timer *time.Timer) {
 	timer.Reset(j.cfg.SyncDelay)
 	defer timer.Stop()
@@ -76,8 +77,8 @@ func (j *Journal) gather(timer *time.Timer) {
 	}
 }
 
-// cycle writes and syncs what is queued, then sees to the segments. It reports whether compaction
-// wants to go on. After a failure, Err is set.
+// cycle writes and syncs the queued records, then removes or compacts segments. It reports whether
+// compaction is unfinished. After a failure, Err is set.
 func (j *Journal) cycle() (more bool) {
 	w := &j.writer
 	if err := w.marks.err(); err != nil {
@@ -90,18 +91,18 @@ func (j *Journal) cycle() (more bool) {
 	j.hurry = false
 	j.mu.Unlock()
 
-	q.frames = slices.Grow(q.frames, j.cfg.page) // for commit to fill up a page
+	q.frames = slices.Grow(q.frames, j.cfg.page) // so that commit can fill a page
 	err := w.write(&q)
 	if err == nil {
-		// Called in an earlier cycle's time or in this one's: all that was appended before is
-		// durable now.
+		// Release was called before or during this cycle: all records appended before are durable
+		// now.
 		for _, p := range q.released {
 			w.ledger.release(p)
 		}
 		more, err = w.tend()
 	}
 	if limit := 2 * j.cfg.WriteBuffer; cap(q.frames) > limit {
-		q.frames = nil // a burst is not kept for ever
+		q.frames = nil // do not keep the memory of a burst
 	}
 	if cap(q.released) > 1<<16 {
 		q.released = nil
@@ -125,9 +126,9 @@ func (j *Journal) notify() {
 	}
 }
 
-// write writes the queued records, in one group, or in several if they reach beyond the end of a
-// segment. Frames are completed in place: those of compressed records get shorter, so that the
-// bytes to write never overtake those to read.
+// write writes the queued records in one group, or in several if they exceed the segment. It
+// completes frames in place: those of compressed records get shorter, so the write index never
+// passes the read index.
 func (w *writer) write(q *queue) error {
 	b := q.frames
 	from, to := 0, 0 // the group under construction is b[from:to]
@@ -176,15 +177,15 @@ func (w *writer) write(q *queue) error {
 	return w.commit(b[from:to], g)
 }
 
-// group says what is in the bytes given to commit.
+// group describes the bytes given to commit.
 type group struct {
-	records  int   // appended ones
-	appended int64 // bytes that they took while pending
+	records  int   // number of appended records
+	appended int64 // number of bytes that they took while pending
 	moved    []Position
 }
 
-// full reports whether n more bytes do not fit in the tail, behind those it has and the group of so
-// many bytes that will come first. An empty tail takes anything.
+// full reports whether n more bytes do not fit in the tail, after its present bytes and a group
+// that will be written first. An empty tail has room for any record.
 func (w *writer) full(group, n int) bool {
 	size := w.ledger.tail().size + int64(group)
 	return size > segment.HeadSize && size+int64(n) > w.j.cfg.SegmentSize
@@ -192,16 +193,16 @@ func (w *writer) full(group, n int) bool {
 
 var zeroPage [4 << 10]byte
 
-// commit writes one group at the tail's end and syncs it. Only then is anything in it durable. It
-// may write to what is behind b in the same array.
+// commit writes one group at the tail's end and syncs it. Only then are its records durable. It may
+// overwrite the array after the end of b.
 func (w *writer) commit(b []byte, g group) error {
 	j, tail := w.j, w.ledger.tail()
 	began := time.Now()
 	w.marked = false
 	out := b
 	if tail.used {
-		// A page of which a part is written must be read first, if it is there on disk. The first
-		// one of this group is in the system's cache, for the group before it filled it up.
+		// The system must read a page from disk before it writes a part of it. The first page of
+		// this group is in the system's cache, because the previous group filled it.
 		out = append(b, zeroPage[:-(tail.size+int64(len(b)))&int64(j.cfg.page-1)]...)
 	}
 	if err := writeAt(w.file, out, tail.size); err != nil {
@@ -233,8 +234,8 @@ func (w *writer) commit(b []byte, g group) error {
 }
 
 // abandon ends the journal's work after a failed write or sync at the tail's end. The kernel may
-// show bytes whose sync failed as if they were on disk, to the next process too: so they are cut
-// off, as far as that still works.
+// show bytes whose sync failed as if they were on disk, to the next process too. So abandon cuts
+// them off, if that still works.
 func (w *writer) abandon(doing string, err error) error {
 	tail := w.ledger.tail()
 	err = fmt.Errorf("journal: %s %s: %w", doing, segmentName(tail.number), err)
@@ -252,7 +253,7 @@ func writeAt(f File, b []byte, offset int64) error {
 	return err
 }
 
-// finish does what Close promises, as the last thing before the goroutine ends.
+// finish does the work of Close, before the goroutine ends.
 func (j *Journal) finish() {
 	defer close(j.done)
 	w := &j.writer
@@ -278,7 +279,7 @@ func (j *Journal) finish() {
 	j.closeErr = err
 }
 
-// end marks the log as closed, and makes its end known in the watermark file.
+// end marks the log as closed, and writes its end to the watermark file.
 func (w *writer) end() error {
 	tail, mark := w.ledger.tail(), int64(0)
 	if !w.marked && tail.size > segment.HeadSize {
@@ -286,14 +287,14 @@ func (w *writer) end() error {
 			return w.abandon("closing", err)
 		}
 		if err := w.file.Truncate(tail.size + segment.FrameHead); err != nil {
-			return fmt.Errorf("journal: giving room in %s back: %w", segmentName(tail.number), err)
+			return fmt.Errorf("journal: truncating %s to its content: %w", segmentName(tail.number), err)
 		}
 		mark = segment.FrameHead
 	}
 	return w.marks.writeBoth(w.reached(mark))
 }
 
-// reached is the end of the log, so many bytes behind that of the tail's frames.
+// reached returns the end of the log, which is the end of the tail's frames plus the given bytes.
 func (w *writer) reached(behind int64) watermark {
 	tail := w.ledger.tail()
 	return watermark{

@@ -14,30 +14,31 @@ func CheckBody(h *Header, body []byte) (*Tree, error) {
 	}
 	t := Build(body)
 	if t.Root() != h.Root {
-		return nil, fmt.Errorf("%w: the body is another one", ErrRoot)
+		return nil, fmt.Errorf("%w: it is another body", ErrRoot)
 	}
 	return t, nil
 }
 
-// Assembly puts a body together from pieces that come in any order, from anybody, more than once.
-// Besides the buffer it is given it takes 33 bytes for each piece. It is for one goroutine.
+// Assembly puts a body together from pieces, which may come in any order, from any peer, and more
+// than once. Besides the buffer that it is given it takes 33 bytes for each piece. It is not safe
+// for use by several goroutines.
 type Assembly struct {
 	header  Header
 	buffer  []byte
 	have    []bool
-	leaves  []wire.Digest // of the pieces that are there
+	leaves  []wire.Digest // of the pieces received so far
 	missing uint64
 }
 
 // NewAssembly returns an assembly of the body of h in buffer, whose length must be the body's. The
-// buffer is the assembly's until all pieces are there or the assembly is given up. The error wraps
-// ErrLength or, for a body without a byte and with another root than such bodies have, ErrRoot.
+// assembly owns the buffer until all pieces are there or the caller drops the assembly. The error
+// wraps ErrLength or, for an empty body whose root is not that of an empty body, ErrRoot.
 func NewAssembly(h *Header, buffer []byte) (*Assembly, error) {
 	if uint64(len(buffer)) != h.BodySize {
 		return nil, fmt.Errorf("%w: the buffer has %d bytes, want %d", ErrLength, len(buffer), h.BodySize)
 	}
 	if h.BodySize == 0 && h.Root != emptyRoot {
-		return nil, fmt.Errorf("%w: no body without bytes has it", ErrRoot)
+		return nil, fmt.Errorf("%w: an empty body has another one", ErrRoot)
 	}
 	pieces := Pieces(h.BodySize)
 	return &Assembly{
@@ -45,8 +46,8 @@ func NewAssembly(h *Header, buffer []byte) (*Assembly, error) {
 	}, nil
 }
 
-// Add checks a piece as [CheckPiece] does, and copies it to its place. One that is there already is
-// not looked at: fresh is false then, and the error nil. After an error nothing has changed.
+// Add checks a piece as [CheckPiece] does, and copies it to its place. A piece that is there
+// already is not checked: then fresh is false and the error nil. An error changes nothing.
 func (a *Assembly) Add(index uint64, piece, path []byte) (fresh bool, err error) {
 	if index < uint64(len(a.have)) && a.have[index] {
 		return false, nil
@@ -73,6 +74,6 @@ func (a *Assembly) Complete() ([]byte, *Tree) {
 	if a.missing > 0 {
 		return nil, nil
 	}
-	t, _ := TreeOfLeaves(a.header.BodySize, a.leaves) // as many leaves as the size says
+	t, _ := TreeOfLeaves(a.header.BodySize, a.leaves) // the number of leaves fits the size
 	return a.buffer, t
 }

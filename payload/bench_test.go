@@ -4,8 +4,8 @@ import (
 	"testing"
 )
 
-// The benchmarks of hashing say MB/s. GODEBUG=cpu.sha=off makes crypto/sha256 do without the
-// processor's SHA instructions, where they are there.
+// The hashing benchmarks report MB/s. GODEBUG=cpu.sha=off makes crypto/sha256 run without the
+// processor's SHA instructions.
 
 func benchmarkedBody() ([]byte, *Header, *Tree) {
 	body := make([]byte, DefaultMaxPayload)
@@ -27,7 +27,7 @@ func BenchmarkBuild(b *testing.B) {
 	}
 }
 
-// BenchmarkProve makes all paths of a body whose tree is there.
+// BenchmarkProve makes all audit paths of a body whose tree is built already.
 func BenchmarkProve(b *testing.B) {
 	body, _, t := benchmarkedBody()
 	b.SetBytes(int64(len(body)))

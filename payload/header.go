@@ -10,8 +10,8 @@ import (
 const (
 	// Format is the first byte of a header.
 	Format = 0x01
-	// DefaultMaxPayload is the length in bytes of the longest body, unless the network says
-	// otherwise.
+	// DefaultMaxPayload is the length in bytes of the longest body, unless the network has another
+	// limit.
 	DefaultMaxPayload = 4 << 20
 	// MaxHeaderSize is the length in bytes of the longest header.
 	MaxHeaderSize = 1 + wire.PublicKeySize + 2*maxVarint + 2*wire.DigestSize
@@ -27,8 +27,8 @@ var (
 	ErrTooLarge = errors.New("body exceeds MaxPayload")
 )
 
-// Header says what a body is and what its chunk stands on: 0x01 ‖ sequencer [32] ‖ varint height ‖
-// parent [32] ‖ varint size ‖ root [32].
+// Header describes a body and names the chunk below its chunk: 0x01 ‖ sequencer [32] ‖ varint
+// height ‖ parent [32] ‖ varint size ‖ root [32].
 type Header struct {
 	Sequencer wire.PublicKey
 	Height    uint64
@@ -52,8 +52,8 @@ func (h *Header) AppendTo(dst []byte) []byte {
 }
 
 // Decode reads a header that is the whole of b and whose body has at most maxPayload bytes. It is
-// strict: what it accepts, AppendTo encodes to the same bytes. The error is a [*wire.DecodeError]
-// that names the field; after one, h holds nothing of meaning.
+// strict: AppendTo encodes every accepted header to the same bytes. The error is a
+// [*wire.DecodeError] that names the field; after an error, the content of h is undefined.
 func (h *Header) Decode(b []byte, maxPayload uint64) error {
 	n, err := h.DecodePrefix(b, maxPayload)
 	if err == nil && n < len(b) {
@@ -92,9 +92,9 @@ func (h *Header) DecodePrefix(b []byte, maxPayload uint64) (n int, err error) {
 }
 
 // Digest returns the payload digest of the chunk that h belongs to: SHA-256 of
-// union_unique(namespace‖"_PAYLOAD", header), which is varint u32 length of namespace and suffix,
-// both of them, and the header. Since a header holds its parent's digest, a digest commits to
-// everything below it on its lane.
+// union_unique(namespace‖"_PAYLOAD", header), that is, varint u32 len(namespace‖suffix) ‖ namespace
+// ‖ suffix ‖ header. A header holds its parent's digest, so a digest commits to all chunks below it
+// on its lane.
 func Digest(namespace []byte, h *Header) wire.Digest {
 	b := make([]byte, 0, 256)
 	b = wire.AppendNamespace(b, namespace, digestSuffix)
@@ -103,7 +103,7 @@ func Digest(namespace []byte, h *Header) wire.Digest {
 
 func fail(field string, err error) error { return &wire.DecodeError{Field: field, Err: err} }
 
-// reader reads fields until the first error, which sticks.
+// reader reads fields until the first error, which it keeps.
 type reader struct {
 	b   []byte
 	err error

@@ -133,7 +133,7 @@ func TestAPieceThatTheSizeDoesNotSayIsWrongWhateverItsProof(t *testing.T) {
 		t.Fatal(err)
 	}
 	first, firstPath := body[:payload.PieceSize], tree.AppendPath(nil, 0)
-	node := func(i uint64) []byte { // a sibling pair as if it were a piece: the second-preimage trick
+	node := func(i uint64) []byte { // siblings as a piece: a second-preimage attack
 		return append(slices.Clone(tree.Leaves()[i][:]), tree.Leaves()[i+1][:]...)
 	}
 	small := &payload.Header{BodySize: 64, Root: tree.Root()}
@@ -245,7 +245,8 @@ func TestAHeaderIsReadAtTheStartOfLongerBytes(t *testing.T) {
 	}
 }
 
-// FuzzDecodeHeader holds that what decodes encodes to the same bytes, and within the bound.
+// FuzzDecodeHeader checks that every header that decodes encodes to the same bytes and is within
+// the limit.
 func FuzzDecodeHeader(f *testing.F) {
 	f.Add((&payload.Header{BodySize: 5}).AppendTo(nil), uint64(10))
 	f.Add((&payload.Header{Height: 1 << 40, Parent: wire.Digest{1}, BodySize: math.MaxUint64}).AppendTo(nil), uint64(math.MaxUint64))

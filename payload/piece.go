@@ -12,15 +12,15 @@ import (
 // PieceSize is the length in bytes of every piece of a body but its last.
 const PieceSize = 64 << 10
 
-// What can be wrong with a piece or a body, beside what decoding a header finds.
+// Errors of pieces and bodies. Those of decoding a header are in header.go.
 var (
 	// ErrIndex: the body has no piece of that index.
 	ErrIndex = errors.New("payload: the body has no such piece")
-	// ErrLength: a piece, or a body, that is not as long as the header's size says.
+	// ErrLength: the length of a piece or of a body does not fit the header's size.
 	ErrLength = errors.New("payload: wrong length")
-	// ErrPathLength: an audit path that is not as long as index and size say.
+	// ErrPathLength: the length of an audit path does not fit index and size.
 	ErrPathLength = errors.New("payload: wrong length of the audit path")
-	// ErrRoot: bytes that do not lead to the header's root.
+	// ErrRoot: the hashes of the bytes do not lead to the header's root.
 	ErrRoot = errors.New("payload: the hashes do not lead to the root")
 )
 
@@ -45,28 +45,29 @@ func PieceLength(size, index uint64) int {
 	return PieceSize
 }
 
-// PathLength returns the number of hashes in the audit path of a leaf of a tree of so many leaves.
-// It is 0 for the only leaf of a tree, and for one that the tree does not have.
+// PathLength returns the number of hashes in the audit path of the leaf at index in a tree with
+// that many leaves. It is 0 for the only leaf of a tree, and for an index outside of the tree.
 func PathLength(index, leaves uint64) int {
 	if index >= leaves {
 		return 0
 	}
-	// Below the place where the ways to this leaf and to the last one part, each level adds a
-	// hash. Above it they are one way, on which a level adds a hash where there is a left sibling.
+	// Below the node where the paths of this leaf and of the last leaf meet, each level adds a
+	// hash. Above it the paths are the same, and a level adds a hash if the node has a left
+	// sibling.
 	last := leaves - 1
 	below := bits.Len64(index ^ last)
 	return below + bits.OnesCount64(index>>below)
 }
 
-// CheckPiece reports whether piece is the one of that index in the body of h. path is its audit
-// path, the hashes back to back from the leaf's sibling up. It returns what is wrong, wrapping
-// ErrIndex, ErrLength, ErrPathLength or ErrRoot.
+// CheckPiece checks that piece is the piece at index of the body of h. path is its audit path, the
+// hashes back to back from the leaf's sibling up. The error wraps ErrIndex, ErrLength,
+// ErrPathLength or ErrRoot.
 func CheckPiece(h *Header, index uint64, piece, path []byte) error {
 	_, err := checkPiece(h, index, piece, path)
 	return err
 }
 
-// checkPiece returns the piece's leaf too.
+// checkPiece is CheckPiece, and also returns the hash of the piece.
 func checkPiece(h *Header, index uint64, piece, path []byte) (leaf wire.Digest, err error) {
 	leaves := Pieces(h.BodySize)
 	if index >= leaves {
@@ -85,7 +86,7 @@ func checkPiece(h *Header, index uint64, piece, path []byte) (leaf wire.Digest, 
 	return leaf, nil
 }
 
-// climb returns the root to which a leaf and its audit path lead. The path must have the right
+// climb returns the root that follows from a leaf and its audit path. The path must have the right
 // length.
 func climb(leaf wire.Digest, index, leaves uint64, path []byte) wire.Digest {
 	at, last := index, leaves-1
@@ -115,7 +116,7 @@ func hashPair(left, right *wire.Digest) wire.Digest {
 	return sha256.Sum256(b[:])
 }
 
-// leafPrefix is in front of a piece where it is hashed, so that no inner node is the hash of a piece.
+// leafPrefix is hashed before a piece, so that no inner node is the hash of a piece.
 var leafPrefix = []byte{0x00}
 
 // hashLeaf returns the hash of a piece.

@@ -15,9 +15,9 @@ var emptyRoot wire.Digest = sha256.Sum256(nil)
 // it. It takes 64 bytes for each piece.
 type Tree struct {
 	size uint64
-	// levels are the leaves, then the nodes above them, up to the root. A last node that has no
-	// sibling is a node of the next level too; that makes the tree of RFC 6962, whose left part is
-	// always the largest that is full.
+	// levels are the leaves, then the nodes above them, up to the root. A last node without sibling
+	// is also a node of the next level. This gives the tree of RFC 6962, whose left subtree is
+	// always the largest full one.
 	levels [][]wire.Digest
 }
 
@@ -28,8 +28,8 @@ func Build(body []byte) *Tree {
 	return b.Tree()
 }
 
-// TreeOfLeaves returns the tree over a body of size bytes whose pieces have these hashes. The slice
-// becomes the tree's.
+// TreeOfLeaves returns the tree over a body of size bytes whose pieces have these hashes. The tree
+// owns the slice from then on.
 func TreeOfLeaves(size uint64, leaves []wire.Digest) (*Tree, error) {
 	if want := Pieces(size); uint64(len(leaves)) != want {
 		return nil, fmt.Errorf("%w: %d hashes of pieces, want %d", ErrLength, len(leaves), want)
@@ -64,7 +64,7 @@ func (t *Tree) Root() wire.Digest {
 	return t.levels[len(t.levels)-1][0]
 }
 
-// Leaves returns the hashes of the pieces in order. They are the tree's.
+// Leaves returns the hashes of the pieces in order. The tree owns the slice.
 func (t *Tree) Leaves() []wire.Digest {
 	if len(t.levels) == 0 {
 		return nil
@@ -73,7 +73,7 @@ func (t *Tree) Leaves() []wire.Digest {
 }
 
 // AppendPath appends the audit path of a piece to dst, hashes back to back from the leaf's sibling
-// up. It hashes nothing. A piece that the body does not have has no path: nothing is appended.
+// up. It hashes nothing. For an index outside of the body it appends nothing.
 func (t *Tree) AppendPath(dst []byte, index uint64) []byte {
 	if index >= uint64(len(t.Leaves())) {
 		return dst
@@ -87,13 +87,13 @@ func (t *Tree) AppendPath(dst []byte, index uint64) []byte {
 	return dst
 }
 
-// Builder makes a tree from a body that is written to it, however cut. Its zero value is ready. It
-// keeps no byte of the body.
+// Builder makes the tree of a body that is written to it, in parts of any length. Its zero value is
+// ready for use. It keeps no byte of the body.
 type Builder struct {
 	size   uint64
 	leaves []wire.Digest
-	piece  hash.Hash // of the piece that is under way
-	in     int       // bytes of it
+	piece  hash.Hash // of the current, incomplete piece
+	in     int       // number of bytes of the current piece
 }
 
 // Write hashes b, once. It never fails.
@@ -124,12 +124,12 @@ func (b *Builder) finish() {
 	b.in = 0
 }
 
-// Tree returns the tree over all that was written, and makes the builder empty again.
+// Tree returns the tree over all bytes written, and empties the builder.
 func (b *Builder) Tree() *Tree {
 	if b.in > 0 {
 		b.finish()
 	}
-	t, _ := TreeOfLeaves(b.size, b.leaves) // as many leaves as the size says
+	t, _ := TreeOfLeaves(b.size, b.leaves) // the number of leaves fits the size
 	b.size, b.leaves = 0, nil
 	return t
 }

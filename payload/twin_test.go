@@ -54,7 +54,7 @@ func randomLeaves(n int, seed uint64) []wire.Digest {
 	return leaves
 }
 
-// sizeOf returns the size of a body of so many whole pieces.
+// sizeOf returns the size in bytes of a body of that many whole pieces.
 func sizeOf(leaves int) uint64 { return uint64(leaves) * PieceSize }
 
 // The root is the tree hash of RFC 6962 section 2.1 over the pieces with SHA-256, and a piece is
@@ -115,7 +115,7 @@ func TestOneChangedBitAnywhereLeadsToAnotherRoot(t *testing.T) {
 	}
 }
 
-// FuzzPath gives paths to a leaf of a tree of any size and compares what is accepted with the
+// FuzzPath offers audit paths for a leaf of a tree of any size and compares the answers with the
 // recursive definition.
 func FuzzPath(f *testing.F) {
 	f.Add(uint16(1), uint16(0), []byte{})

@@ -1,4 +1,4 @@
-// The tools of .ci/run, apart from the packages, whose dependencies they are not.
+// The tools of .ci/run, in a module of their own: no package depends on them.
 // From the root: go tool -modfile=tools/go.mod staticcheck ./...
 module github.com/lanecast/lanecast/tools
 

@@ -11,10 +11,10 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// BenchmarkCombineAndCheck is the work of a worker on one batch: 32 statements, each a quorum of
-// 100 validators' votes, combined and checked together, with no message hash known beforehand. The
-// votes are all on one height and the statements on others, so that none has to be signed within
-// the loop: the check fails, having done all that a check that passes does.
+// BenchmarkCombineAndCheck measures the work of a worker on one batch: 32 statements, each a quorum
+// of 100 validators' votes, combined and checked together, with no message hash known beforehand.
+// The votes are all on one height and the statements on other heights, so that nothing is signed
+// within the loop. So the check fails, but does the same work as a check that passes.
 func BenchmarkCombineAndCheck(b *testing.B) {
 	const n, statements = 100, 32
 	q := verify.Quorum(n)
@@ -69,7 +69,7 @@ func BenchmarkIsolate(b *testing.B) {
 	}
 }
 
-// BenchmarkNewThreshold measures how long a set of threshold keys takes to be checked.
+// BenchmarkNewThreshold measures the check of the keys of a threshold set.
 func BenchmarkNewThreshold(b *testing.B) {
 	for _, n := range []int{100, 1000, 4096} {
 		for _, v := range variants {

@@ -7,16 +7,16 @@ const (
 	untested  outcome = iota
 	good              // they verify together
 	bad               // they do not, so at least one of them does not
-	undecided         // the test says nothing about them together; about one alone it always does
+	undecided         // the test decides only about single votes
 )
 
 // bisect returns those of part that fail a test alone, ascending. It halves part: with k of n bad
-// it takes about k·log₂ n tests. A part that passes is not halved further. known is what is known
-// of the whole beforehand.
+// it takes about k·log₂ n tests. A part that passes is not halved further. known is the outcome for
+// the whole, if it is known beforehand.
 //
-// test must be such that a bad whole with a good half has a bad other half. That half need not be
-// tested before it is halved in turn. But a single one is always tested, however sure the
-// conclusion: nobody is blamed by inference.
+// test must guarantee that if the whole is bad and one half is good, the other half is bad. Then
+// that half need not be tested before it is halved. But a single vote is always tested, even if the
+// result can be inferred: no validator is blamed by inference.
 func bisect(part []int, known outcome, test func(part []int) outcome) (failed []int) {
 	var halve func(part []int, o outcome) outcome
 	halve = func(part []int, o outcome) outcome {

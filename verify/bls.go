@@ -8,7 +8,7 @@ import (
 )
 
 // hashesRemembered bounds the cache of hashed messages. It is well above the number of (chunk,
-// epoch) pairs in flight at once, whose hashes are asked for again and again.
+// epoch) pairs in flight at once, whose hashes are needed repeatedly.
 const hashesRemembered = 4096
 
 // blsScheme is the part that [Multisig] and [Threshold] share: the set, its keys, and the
@@ -19,11 +19,11 @@ type blsScheme struct {
 	config Config
 	format wire.Format
 	prefix []byte       // of the bytes that acks sign
-	keys   curve.Points // of participant i at i: each of the subgroup, none the identity
+	keys   curve.Points // key i is of participant i; all in the subgroup, none the identity
 	hashes *cache[wire.Subject, curve.Points]
 }
 
-// InNamespace reports whether the set's acks are of networks of a namespace.
+// InNamespace reports whether the set's acks are signed under namespace.
 func (b *blsScheme) InNamespace(namespace []byte) bool { return signedIn(b.prefix, namespace) }
 
 func newBLSScheme(c Config, set validatorSet, kind wire.CertificateKind) *blsScheme {
@@ -57,15 +57,15 @@ func (b *blsScheme) Group() any { return blsGroup(b.variant) }
 // Variant returns the groups in which the scheme's signatures and keys lie.
 func (b *blsScheme) Variant() Variant { return b.variant }
 
-// hash returns the point that acks on subject sign.
+// hash returns the hash of the message that acks on subject sign, a point.
 func (b *blsScheme) hash(subject wire.Subject) curve.Points {
 	return b.hashes.get(subject, func() curve.Points {
 		return b.curve.Hash(b.sigGroup, b.variant.messageTag(), ackMessage(b.prefix, &subject))
 	})
 }
 
-// votePoints holds votes that have been read. Point i is participants[i]'s. It is on the curve;
-// nothing more is known of it.
+// votePoints holds votes that have been read. Point i is the vote of participants[i]. It is on the
+// curve; its subgroup is not known.
 type votePoints struct {
 	points       curve.Points
 	participants []int
@@ -122,7 +122,7 @@ func (b *blsScheme) InvalidVotes(s *Statement, signers wire.Signers) (invalid []
 	return invalid
 }
 
-// eachVerifies tests the sound votes at the positions in part, each as if alone.
+// eachVerifies tests the sound votes at the positions in part, with a weight for each.
 func (b *blsScheme) eachVerifies(v votePoints, part []int, h curve.Points) outcome {
 	who := make([]int, len(part))
 	for k, i := range part {
@@ -145,12 +145,12 @@ type blsCombination struct {
 	equation
 }
 
-// namedKey is a key that certificates verify against, with its name in equations.
+// namedKey is a key that verifies certificates, with its name in equations.
 type namedKey struct {
 	point    curve.Points
 	name     string
 	identity bool
-	set      *keySet // of whose keys it is a sum; nil for others
+	set      *keySet // set of the keys whose sum the key is; nil if it is no sum
 }
 
 func (p *pairing) newNamedKey(point curve.Points) namedKey {

@@ -4,11 +4,11 @@ import "sync"
 
 // cache remembers values that are costly to compute again, in bounded memory. It keeps two
 // generations: when the young one is full it becomes the old one, and the old one is dropped. A
-// value that is used stays, since finding it among the old makes it young. Nothing else is ordered,
-// so a look-up is one or two map accesses.
+// value that is used stays, since a find in the old generation moves it to the young one. There is
+// no other order, so a look-up is one or two map accesses.
 //
 // Values are shared between goroutines and must be immutable. Two goroutines that miss the same key
-// at once both compute it: that is rare, and cheaper than having one wait for the other.
+// at once both compute the value: that is rare, and cheaper than a wait.
 type cache[K comparable, V any] struct {
 	limit int // of one generation
 

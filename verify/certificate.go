@@ -7,7 +7,7 @@ import (
 )
 
 // VerifyCertificate verifies one certificate by itself, from its encoding. The error wraps
-// [ErrCertificate] and says what was wrong.
+// [ErrCertificate] and names the fault.
 func VerifyCertificate(s Scheme, subject wire.Subject, certificate []byte) error {
 	c, err := s.Open(&Statement{Scheme: s, Subject: subject, Certificate: certificate})
 	if err != nil {
@@ -19,8 +19,8 @@ func VerifyCertificate(s Scheme, subject wire.Subject, certificate []byte) error
 	return nil
 }
 
-// VerifyAck verifies one ack by itself, with a subgroup check. a must be of the epoch whose scheme
-// is s. The error wraps [ErrVote] and says what was wrong.
+// VerifyAck verifies one ack by itself, with a subgroup check. s must be the scheme of a's epoch.
+// The error wraps [ErrVote] and names the fault.
 func VerifyAck(s Scheme, a *wire.Ack) error {
 	f := s.Format()
 	if uint64(a.Participant) >= uint64(f.Participants) {

@@ -11,12 +11,12 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// sequencersRemembered bounds the cache of sequencers' keys, which are in the form that verifies
-// fastest and take 1.5 kB each.
+// sequencersRemembered bounds the cache of sequencers' keys. They are in the form that verifies
+// fastest, and take 1.5 kB each.
 const sequencersRemembered = 1024
 
 // ChunkVerifier verifies sequencers' signatures on chunks, under the rules of ZIP-215. It is safe
-// for use by many goroutines and remembers the keys that it used last.
+// for use by many goroutines and remembers recently used keys.
 type ChunkVerifier struct {
 	prefix []byte
 	keys   *cache[wire.PublicKey, *zip215.ExpandedPublicKey] // nil for a key that is no point
@@ -34,7 +34,7 @@ func (v *ChunkVerifier) key(id wire.PublicKey) *zip215.ExpandedPublicKey {
 	return v.keys.get(id, func() *zip215.ExpandedPublicKey {
 		k, err := zip215.NewExpandedPublicKey(id[:])
 		if err != nil {
-			return nil // no point of the curve: nothing verifies against it
+			return nil // no point of the curve: no signature verifies
 		}
 		return k
 	})
@@ -46,12 +46,12 @@ func (v *ChunkVerifier) Verify(p *wire.Proposal) bool {
 	return k != nil && zip215.VerifyExpandedWithOptions(k, chunkMessage(v.prefix, &p.Chunk), p.Signature[:], zip215Rules)
 }
 
-// VerifyBatch sets valid[i], for every i, to the result of Verify for ps[i], at about half the cost
-// when all are valid: they are verified in a batch first, and one by one if that fails. Both slices
-// have the same length, or it panics.
+// VerifyBatch sets every valid[i] to the result of Verify for ps[i]. It verifies them in a batch
+// first, and one by one if that fails, so it costs about half as much if all are valid. It panics
+// if the slices differ in length.
 func (v *ChunkVerifier) VerifyBatch(ps []*wire.Proposal, valid []bool) {
 	if len(ps) != len(valid) {
-		panic("verify: as many verdicts as proposals are needed")
+		panic("verify: the numbers of proposals and verdicts differ")
 	}
 	batch := zip215.NewBatchVerifierWithCapacity(len(ps))
 	at := make([]int, 0, len(ps))
@@ -77,7 +77,7 @@ func (v *ChunkVerifier) VerifyBatch(ps []*wire.Proposal, valid []bool) {
 type chunkSigner struct {
 	prefix []byte
 	id     wire.PublicKey
-	sign   func(message []byte) []byte // not the key itself, which fmt would print
+	sign   func(message []byte) []byte // a function, because fmt would print the key
 }
 
 // NewChunkSigner returns the signer of the sequencer whose identity key is key. It panics if key is
@@ -90,7 +90,7 @@ func NewChunkSigner(namespace []byte, key ed25519.PrivateKey) ChunkSigner {
 // PublicKey implements [ChunkSigner].
 func (s *chunkSigner) PublicKey() wire.PublicKey { return s.id }
 
-// SignChunk implements [ChunkSigner]. It refuses another sequencer's chunk with [ErrProposal].
+// SignChunk implements [ChunkSigner]. For another sequencer's chunk it returns [ErrProposal].
 func (s *chunkSigner) SignChunk(ctx context.Context, chunk wire.Chunk) (wire.Signature, error) {
 	if err := ctx.Err(); err != nil {
 		return wire.Signature{}, fmt.Errorf("verify: signing a chunk: %w", err)

@@ -8,8 +8,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// FuzzConstructingASchemeNeverPanics builds validator sets of arbitrary bytes, cut into keys and
-// proofs of the right lengths or of wrong ones. A set that is taken must be one that can be used.
+// FuzzConstructingASchemeNeverPanics builds validator sets from arbitrary bytes, cut into keys and
+// proofs of right or wrong lengths. Every set that is accepted must be usable.
 func FuzzConstructingASchemeNeverPanics(f *testing.F) {
 	for _, variant := range []verify.Variant{verify.MinSig, verify.MinPk} {
 		set, err := testkit.New(testkit.Multisig, variant, verify.Compressed, 4, []byte("fuzz"), 1)
@@ -78,7 +78,7 @@ func FuzzConstructingASchemeNeverPanics(f *testing.F) {
 	})
 }
 
-// usable demands that a set has its members, in order, and refuses an empty certificate.
+// usable fails the test unless a set has its members in order and refuses an empty certificate.
 func usable(t *testing.T, s verify.Scheme, n int) {
 	if len(s.Participants()) != n || s.Format().Participants != n {
 		t.Fatalf("a set of %d with %d participants", n, len(s.Participants()))

@@ -15,7 +15,7 @@ const (
 	nameSecp256r1 = "secp256r1"
 )
 
-// setDigest returns the digest by which processes compare what they know of an epoch's validators
+// setDigest returns the digest with which processes compare an epoch's validator set
 // (docs/protocol.md 1): SHA-256 over varint length ‖ scheme's name ‖ varint n ‖ n × (identity ‖
 // signing key ‖ varint weight).
 func setDigest(name string, set *validatorSet, key func(i int) []byte) (d [32]byte) {
@@ -33,6 +33,6 @@ func setDigest(name string, set *validatorSet, key func(i int) []byte) (d [32]by
 	return d
 }
 
-// Digest names the set: processes whose digests for an epoch differ have different validators, keys
-// or weights. docs/protocol.md 1.
+// Digest returns the digest of the set: processes with different digests for an epoch have
+// different validators, keys or weights. See docs/protocol.md 1.
 func (v *validatorSet) Digest() [32]byte { return v.digest }

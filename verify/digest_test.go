@@ -39,7 +39,7 @@ func TestTheDigestOfASetIsThatOfTheSpecification(t *testing.T) {
 			t.Errorf("%s: %x", c.name, got)
 		}
 	}
-	// A constant, so that no change of both sides goes unnoticed.
+	// A constant, so that a change of both the code and the test's computation is noticed.
 	got := digestOf(t, newSet(t, schemeCase{kind: testkit.Ed25519}, 4, 1).Scheme)
 	if want := "1a5f47c31986148dde4467216f29aa862e540ba5d743ccf1c80153aaa9596b60"; hex.EncodeToString(got[:]) != want {
 		t.Errorf("four validators: %x", got)
@@ -70,7 +70,7 @@ func TestSetsThatDifferHaveDifferentDigests(t *testing.T) {
 		}
 		seen[d] = i
 	}
-	// Acks' encoding and namespace are settings of their own.
+	// The encoding of acks and the namespace are not part of the digest.
 	a := newSet(t, schemeCase{kind: testkit.Multisig}, 4, 1)
 	b := newSet(t, schemeCase{kind: testkit.Multisig, acks: verify.Uncompressed}, 4, 1)
 	if digestOf(t, a.Scheme) != digestOf(t, b.Scheme) {

@@ -64,7 +64,7 @@ func linear(a *big.Int, p *point256, b *big.Int, q *point256) (sum *point256) {
 	return sum
 }
 
-// decompress256 reads a compressed point that is known to be one.
+// decompress256 reads a compressed point, which must be valid.
 func decompress256(b []byte) *point256 {
 	x := new(big.Int).SetBytes(b[1:])
 	y := new(big.Int).Exp(x, big.NewInt(3), prime256)
@@ -98,8 +98,8 @@ func negated256(b []byte) []byte {
 	return new(big.Int).Sub(order256, new(big.Int).SetBytes(b)).FillBytes(make([]byte, 32))
 }
 
-// ecdsaVotes are what a faulty validator might send, by name, made from its valid vote and another
-// of its signatures.
+// ecdsaVotes returns votes that a faulty validator may send, by name, made from its valid vote and
+// another of its signatures.
 func ecdsaVotes(good, other []byte) map[string][]byte {
 	r, s := good[:32], good[32:]
 	order, zero := order256.Bytes(), make([]byte, 32)

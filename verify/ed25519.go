@@ -25,10 +25,10 @@ type Ed25519 struct {
 	*signatureList[*zip215.ExpandedPublicKey]
 }
 
-// CheckIdentity demands of a key that signatures are to verify against, a validator's in an Ed25519
-// set or a sequencer's, that it is a point of the curve in the sense of ZIP-215, and not one of
-// small order: under those anybody can sign anything, without a secret. Keys of small order are to
-// be refused where a set is made, since ZIP-215 has them verify. The error wraps [ErrKey].
+// CheckIdentity checks the key of a validator in an Ed25519 set or of a sequencer: it must be a
+// point of the curve in the sense of ZIP-215, and not of small order, because anybody can sign any
+// message for a key of small order without a secret. ZIP-215 accepts such signatures, so a set must
+// refuse such keys when it is made. The error wraps [ErrKey].
 func CheckIdentity(id wire.PublicKey) error {
 	if fault := identityFault(id); fault != "" {
 		return fmt.Errorf("verify: %v: %w: %s", id, ErrKey, fault)
@@ -36,7 +36,7 @@ func CheckIdentity(id wire.PublicKey) error {
 	return nil
 }
 
-// identityFault names what is wrong with a key. It is empty if nothing is.
+// identityFault names the fault of a key. It is empty if there is none.
 func identityFault(id wire.PublicKey) string {
 	compressed := edwards.CompressedEdwardsY(id)
 	p, err := new(edwards.EdwardsPoint).SetCompressedY(&compressed)
@@ -52,7 +52,7 @@ func identityFault(id wire.PublicKey) string {
 const smallOrder = "a point of small order, for which anybody can sign"
 
 // HasSmallOrder reports whether a key is a point of small order. Anybody can sign chunks and votes
-// in the name of such a key.
+// for such a key.
 func HasSmallOrder(id wire.PublicKey) bool { return identityFault(id) == smallOrder }
 
 // NewEd25519 builds a set of 1 to [MaxValidators] validators, given in any order. No two may be
@@ -72,7 +72,7 @@ func NewEd25519(namespace []byte, identities []wire.PublicKey) (*Ed25519, error)
 func NewWeightedEd25519(namespace []byte, validators []Validator) (*Ed25519, error) {
 	for i := range validators {
 		if v := &validators[i]; len(v.Key) > 0 || len(v.Proof) > 0 {
-			return nil, fmt.Errorf("verify: validator %d of those given, %v: %w: a Key or Proof; "+
+			return nil, fmt.Errorf("verify: given validator %d, %v: %w: a Key or Proof; "+
 				"an Ed25519 set has none, its keys are the identities", i, v.Identity, ErrValidatorSet)
 		}
 	}
@@ -88,7 +88,7 @@ func newEd25519(namespace []byte, set validatorSet, order []int) (e *Ed25519, er
 	keys := make([]*zip215.ExpandedPublicKey, set.len())
 	for i, id := range set.identities {
 		if keys[i], err = zip215.NewExpandedPublicKey(id[:]); err != nil {
-			return nil, fmt.Errorf("verify: validator %d of those given, %v: %w: %w", order[i], id, ErrKey, err)
+			return nil, fmt.Errorf("verify: given validator %d, %v: %w: %w", order[i], id, ErrKey, err)
 		}
 	}
 	return &Ed25519{newSignatureList(namespace, set, keys)}, nil

@@ -16,7 +16,7 @@ import (
 )
 
 // smallEdwards are the encodings of the eight points of Ed25519's curve whose order divides 8,
-// those that are not canonical among them: y at or above p = 2²⁵⁵ − 19, and the sign bit where x is
+// including those that are not canonical: y at or above p = 2²⁵⁵ − 19, and the sign bit where x is
 // 0.
 func smallEdwards() (all []wire.PublicKey) {
 	// r·P for the prime order r of the subgroup, as the sum of powers of two times P, since scalars
@@ -57,7 +57,7 @@ func smallEdwards() (all []wire.PublicKey) {
 	return append(all, one)
 }
 
-// edwardsKey is a key of Ed25519 whose holder may have added a point of small order to it.
+// edwardsKey is an Ed25519 key to which its holder may have added a point of small order.
 type edwardsKey struct {
 	secret *edwards25519.Scalar
 	public wire.PublicKey
@@ -87,7 +87,7 @@ func (k *edwardsKey) sign(r *rand.Rand, m []byte, small wire.PublicKey) (signatu
 }
 
 // Points of small order in keys and in R, alone and beside honest ones, repeated, and opposite;
-// from one signature to 300, beyond where the library goes over to another way of adding up.
+// from one signature to 300, beyond the size at which the library changes its method of addition.
 func TestChunksVerifyInBatchesAsTheyDoAloneWithSpecialPoints(t *testing.T) {
 	small := smallEdwards()
 	r := rand.New(rand.NewPCG(30, 30))
@@ -116,12 +116,12 @@ func TestChunksVerifyInBatchesAsTheyDoAloneWithSpecialPoints(t *testing.T) {
 				t.Fatalf("key %d does not verify with R plus %v", i, small[j])
 			}
 			negated := *p
-			negated.Signature[31] ^= 0x80 // −R, or what is no point
+			negated.Signature[31] ^= 0x80 // −R, or an encoding of no point
 			add(&negated)
 		}
 	}
 	for i := range small {
-		for j := range small { // without any secret
+		for j := range small { // made without any secret
 			p := &wire.Proposal{Chunk: wire.Chunk{Sequencer: small[i], Height: uint64(j)}}
 			copy(p.Signature[:], small[j][:])
 			add(p)
@@ -147,7 +147,7 @@ func TestChunksVerifyInBatchesAsTheyDoAloneWithSpecialPoints(t *testing.T) {
 			if draw%3 == 0 {
 				index[k] = few[r.IntN(len(few))]
 			}
-			for draw%2 == 0 && !want[index[k]] { // all are valid, so that the batch is what decides
+			for draw%2 == 0 && !want[index[k]] { // all are valid, so that the batch decides
 				index[k] = r.IntN(len(pool))
 			}
 		}
@@ -172,8 +172,8 @@ func TestChunksVerifyInBatchesAsTheyDoAloneWithSpecialPoints(t *testing.T) {
 	}
 }
 
-// One signature that is wrong spoils a certificate of any size, wherever it is, and one with points
-// of small order in it does not.
+// One wrong signature makes a certificate of any size invalid, wherever it is; one that contains
+// points of small order does not.
 func TestOneWrongSignatureSpoilsACertificateInEveryPlace(t *testing.T) {
 	const n = 140 // a quorum is 94
 	k := schemeCase{kind: testkit.Ed25519}
@@ -192,7 +192,7 @@ func TestOneWrongSignatureSpoilsACertificateInEveryPlace(t *testing.T) {
 		good := bytes.Clone(s.Vote(wire.Participant(i)))
 		for j := 1; j < 8; j += 3 {
 			r := edwardsPoint(wire.PublicKey(good[:32]))
-			bad := append(r.Add(r, edwardsPoint(small[j])).Bytes(), good[32:]...) // another R has another challenge
+			bad := append(r.Add(r, edwardsPoint(small[j])).Bytes(), good[32:]...) // new challenge
 			place(s, i, bad)
 			if check(s) {
 				t.Errorf("signature %d with %d added to R passes", i, j)
@@ -208,7 +208,7 @@ func TestOneWrongSignatureSpoilsACertificateInEveryPlace(t *testing.T) {
 	}
 }
 
-// chunkBytes spells out union_unique(namespace‖"_CHUNK", Chunk) for short namespaces.
+// chunkBytes returns union_unique(namespace‖"_CHUNK", Chunk), written out for short namespaces.
 func chunkBytes(c wire.Chunk) []byte {
 	m := append([]byte{byte(len(namespace) + 6)}, namespace...)
 	m = append(m, "_CHUNK"...)

@@ -11,7 +11,7 @@ import (
 	"github.com/lanecast/lanecast/verify"
 )
 
-// The variable is read when a program starts, so each value has a process of its own.
+// The variable is read when a program starts, so each value is tested in a process of its own.
 func TestASettingOfTheEnvironmentThatSaysNothingIsAnError(t *testing.T) {
 	const child = "VERIFY_TEST_ENVIRONMENT"
 	if os.Getenv(child) != "" {

@@ -7,12 +7,12 @@ import (
 
 // equation is the pairing equation e(signature, g) = e(hash, key) of one statement. The signature
 // and the key are points of the subgroup and not the identity; the maker of an equation has checked
-// that. A weighted sum lets points of small order pass now and then.
+// that, because a weighted sum accepts points of small order with some probability.
 type equation struct {
 	signature, hash, key curve.Points
 	keyName              string // equal for equal keys, and only for them
 
-	// If the key is the sum of those of signers, members of set; else set is nil.
+	// Set if the key is the sum of the keys of signers, members of set; otherwise set is nil.
 	set     *keySet
 	signers wire.Signers
 }
@@ -23,34 +23,33 @@ type keySet struct {
 	terms curve.Points
 }
 
-// sameKey lists equations of one batch that share a key, by their places in it.
+// sameKey lists the equations of one batch that share a key, by their indices in it.
 type sameKey struct {
 	first     *equation
 	equations []int
 }
 
-// allHold reports whether all equations hold, in one multi-pairing. With random weights w it
-// demands
+// allHold reports whether all equations hold, in one multi-pairing. With random weights w it tests
 //
 //	e(Σ wⱼ·Sⱼ, −g) · Π e(wⱼ·Hⱼ, Kⱼ) = 1
 //
 // If equation j does not hold, its error is an element other than 1 of the group of prime order r,
-// and at most one value of wⱼ makes up for it, whatever the other weights are. The rest is
+// and at most one value of wⱼ cancels it, whatever the other weights are. The rest follows from
 // bilinearity: the product is the same element, made of other pairs, as few and as cheap as the
-// batch allows. wⱼ may stand at Kⱼ as well. Equations of one key share the pair (Σ wⱼ·Hⱼ, K).
+// batch allows. wⱼ may be applied to Kⱼ instead. Equations of one key share the pair (Σ wⱼ·Hⱼ, K).
 // Equations whose keys are sums over one set may share pairs by validator (byMissing).
 func (p *pairing) allHold(equations []equation) bool {
 	switch len(equations) {
 	case 0:
 		return true
-	case 1: // nothing that its error could cancel with: no weight
+	case 1: // its error cannot cancel with another: no weight
 		c := &equations[0]
 		return p.cancel(p.curve.Join(c.signature, c.hash), p.curve.Join(p.minusOne, c.key))
 	}
 	ws := weights(len(equations))
 	signatures := make([]curve.Points, len(equations))
 	byKey := make(map[string]int, len(equations))
-	var keys []sameKey // in order of first occurrence, so that equal input makes equal work
+	var keys []sameKey // in order of first occurrence, so that equal input causes equal work
 	for i := range equations {
 		signatures[i] = equations[i].signature
 		k, known := byKey[equations[i].keyName]
@@ -64,7 +63,7 @@ func (p *pairing) allHold(equations []equation) bool {
 	pp := pairProduct{pairing: p, equations: equations, weights: ws}
 	pp.pair(p.curve.MulSum(p.curve.Join(signatures...), ws), p.minusOne)
 	for len(keys) > 0 {
-		// The keys of one set go together, and so do those of none.
+		// The keys of one set are processed together, and so are those without a set.
 		set, rest := keys[0].first.set, keys[:0:0]
 		some := make([]sameKey, 0, len(keys))
 		for _, k := range keys {
@@ -82,7 +81,7 @@ func (p *pairing) allHold(equations []equation) bool {
 	return p.cancel(p.curve.Join(pp.left...), p.curve.Join(pp.right...))
 }
 
-// pairProduct collects the pairs of the product. The left ones are of the signatures' group.
+// pairProduct collects the pairs of the product. The left elements are in the signatures' group.
 type pairProduct struct {
 	*pairing
 	equations   []equation
@@ -94,10 +93,10 @@ func (pp *pairProduct) pair(left, right curve.Points) {
 	pp.left, pp.right = append(pp.left, left), append(pp.right, right)
 }
 
-// byKey takes a pair for every key: (Σ wⱼ·Hⱼ, K), or for a lone equation the cheaper one of (wⱼ·Hⱼ,
+// byKey makes a pair for every key: (Σ wⱼ·Hⱼ, K), or for a lone equation the cheaper one of (wⱼ·Hⱼ,
 // K) and (Hⱼ, wⱼ·K).
 func (pp *pairProduct) byKey(keys []sameKey) {
-	var lone, fixed []curve.Points // the side to be weighted, and the other
+	var lone, fixed []curve.Points // the side to be weighted, and the other side
 	var ws []curve.Scalar
 	for _, k := range keys {
 		if len(k.equations) > 1 {
@@ -130,20 +129,20 @@ func (pp *pairProduct) weightedHash(k sameKey) curve.Points {
 	return pp.curve.MulSum(pp.curve.Join(hashes...), ws)
 }
 
-// byMissing takes a pair for every validator of the set that is missing from one of these keys, and
-// one for the set, if that costs less than a pair for every key. Otherwise it reports false. With
-// T = Σ kᵢ over the whole set, Mⱼ the validators not among the signers of key j, and Wⱼ = Σ w·H
-// over the equations of key j,
+// byMissing makes a pair for every validator of the set that is missing from one of these keys, and
+// one for the set, if that costs less than a pair for every key. Otherwise it reports false. With T
+// = Σ kᵢ over the whole set, Mⱼ the validators not among the signers of key j, and Wⱼ = Σ w·H over
+// the equations of key j,
 //
 //	Π e(Wⱼ, Kⱼ) = Π e(Wⱼ, T − Σ kᵢ over i ∈ Mⱼ) = e(Σ Wⱼ, T) · Π e(Σ Wⱼ over j with i ∈ Mⱼ, −kᵢ) over all i
 //
-// So however many quorums a batch has, at most n + 1 pairs are needed for them. The checks of
-// subgroups are the same, and each Wⱼ has its equations' own weights, so what is demanded is the
-// same too.
+// So however many quorums a batch has, at most n + 1 pairs are needed for them. The subgroup checks
+// are the same, and each Wⱼ contains its equations' own weights, so the tested condition is the
+// same.
 func (pp *pairProduct) byMissing(set *keySet, keys []sameKey) bool {
 	type absence struct {
 		validator int
-		keys      []int // that it is missing from
+		keys      []int // keys from which the validator is missing
 	}
 	var absent []absence
 	budget := len(keys) * pp.costs.pair
@@ -164,7 +163,7 @@ func (pp *pairProduct) byMissing(set *keySet, keys []sameKey) bool {
 		}
 	}
 
-	// Wⱼ is weighted[at[j]].
+	// Wⱼ is stored in weighted[at[j]].
 	var lone []curve.Points
 	var ws []curve.Scalar
 	at, parts := make([]int, len(keys)), make([]curve.Points, 1, len(keys)+1)
@@ -197,18 +196,18 @@ func (pp *pairProduct) byMissing(set *keySet, keys []sameKey) bool {
 	return true
 }
 
-// costs are the costs of the parts of a batch, in tenths of a microsecond. Their ratios choose
-// among ways to the same answer. Measured by BenchmarkBackend of package curve.
+// costs are the costs of the parts of a batch, in tenths of a microsecond. Their ratios select
+// among methods with the same result. BenchmarkBackend of package curve measures them.
 type costs struct {
-	weighHashes      bool // a lone equation is weighted at its hash, or else at its key
+	weighHashes      bool // a lone equation is weighted at its hash, otherwise at its key
 	pair             int  // one Miller loop of many
 	addition         int  // of a weighted hash to a validator's sum
-	missingValidator int  // of a validator's sum, beside its additions
+	missingValidator int  // of a validator's sum, without its additions
 	missingKey       int  // of weighting a hash where byKey would weight a key
 }
 
 func costsOf(v Variant) costs {
-	if v == MinSig { // hashes in G1, the cheaper group to weigh and to add in
+	if v == MinSig { // hashes in G1, where multiplication and addition cost less
 		return costs{weighHashes: true, pair: 1950, addition: 4, missingValidator: 50}
 	}
 	return costs{pair: 1950, addition: 11, missingValidator: 80, missingKey: 600}

@@ -57,15 +57,15 @@ func equationPool(t *testing.T, p *pairing) []equation {
 	return pool
 }
 
-// The product is the same whichever pairs it is made of: one pair for every equation, as in the
-// slow way, one for every key, or one for every missing validator.
+// The product is the same with one pair for every equation, as in the slow method, with one for
+// every key, and with one for every missing validator.
 func TestEveryWayToPairAgreesWithClaimsOneByOne(t *testing.T) {
 	for _, v := range []Variant{MinSig, MinPk} {
 		usual := newPairing(v)
 		pool := equationPool(t, usual)
 		byKey, byMissing := *usual, *usual
 		byKey.costs.missingKey = 1 << 30
-		byMissing.costs = costs{weighHashes: usual.costs.weighHashes, pair: 1000} // nothing else costs
+		byMissing.costs = costs{weighHashes: usual.costs.weighHashes, pair: 1000} // others are 0
 		for i := range pool {
 			if !usual.allHold(pool[i : i+1]) {
 				t.Fatalf("%v: equation %d of the pool does not hold", v, i)
@@ -84,7 +84,7 @@ func TestEveryWayToPairAgreesWithClaimsOneByOne(t *testing.T) {
 				equations[i].signature = other.signature
 				want = false
 			}
-			if !want { // the other may have been the same
+			if !want { // the other signature may be equal
 				want = true
 				for i := range equations {
 					want = want && usual.allHold(equations[i:i+1])

@@ -17,12 +17,12 @@ var (
 	// the set do not belong together, which is a mistake in its configuration and no validator's
 	// fault.
 	ErrInconsistentKeys = errors.New("keys of the validator set are inconsistent")
-	// ErrKey: a key that is malformed, the identity, of small order, outside its subgroup, or not
-	// proven to be possessed.
+	// ErrKey: a key that is malformed, the identity, of small order, outside its subgroup, or
+	// without a valid proof of possession.
 	ErrKey = errors.New("invalid key")
 	// ErrValidatorSet: a validator set that is empty, has duplicates, or is too large.
 	ErrValidatorSet = errors.New("invalid validator set")
-	// ErrNotValidator: a secret key whose public key is none of the validator set's.
+	// ErrNotValidator: a secret key whose public key is not in the validator set.
 	ErrNotValidator = errors.New("the key is not in the validator set")
 	// ErrVariableTime: this build can sign only in a time that depends on the key, and
 	// AllowVariableTimeSigning is not set.

@@ -46,7 +46,7 @@ func ExampleNewMultisig() {
 		return
 	}
 
-	// Three of them sign. Their votes go to the places of their participants in a slab.
+	// Three of them sign. Their votes are stored at the places of their participants in a slab.
 	size := scheme.Format().AckSignature
 	s := &verify.Statement{
 		Scheme:  scheme,
@@ -89,14 +89,13 @@ func ExampleNewMultisig() {
 // exampleSequencer signs the chunks of these examples.
 var exampleSequencer = verify.NewChunkSigner([]byte("example.net"), testkit.Identities(1, 2)[0])
 
-// exampleSubject is what the validators of these examples certify.
+// exampleSubject is the subject that the validators of these examples certify.
 var exampleSubject = wire.Subject{
 	Chunk: wire.Chunk{Sequencer: exampleSequencer.PublicKey(), Height: 7, Payload: wire.Digest{1}},
 	Epoch: 1,
 }
 
-// exampleCertificate makes a certificate of the votes of some signers, participants 0, 1, 2 and so
-// on.
+// exampleCertificate makes a certificate from the votes of participants 0, 1, 2 and so on.
 func exampleCertificate(scheme verify.Scheme, signers []verify.AckSigner) ([]byte, error) {
 	format := scheme.Format()
 	s := &verify.Statement{
@@ -127,7 +126,7 @@ func ExampleNewThreshold() {
 	for _, key := range testkit.Identities(4, 1) {
 		identities = append(identities, testkit.Identity(key))
 	}
-	keys, err := testkit.Deal(config.Variant, 4, nil) // stands for the key generation
+	keys, err := testkit.Deal(config.Variant, 4, nil) // in place of the key generation
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -224,8 +223,8 @@ func ExampleNewSecp256r1() {
 	// <nil>
 }
 
-// A certificate is verified against the scheme of its epoch and the subject that it is about. The
-// error says what is wrong with it.
+// A certificate is verified with the scheme of its epoch and its subject. The error names the
+// fault.
 func ExampleVerifyCertificate() {
 	set, err := testkit.New(testkit.Multisig, verify.MinSig, verify.Compressed, 4, []byte("example.net"), 1)
 	if err != nil {
@@ -250,7 +249,7 @@ func ExampleVerifyCertificate() {
 	// true
 }
 
-// A program without an engine verifies a node that it was sent: the sequencer's signature, and the
+// A program without an engine verifies a node that it received: the sequencer's signature, and the
 // certificate of the chunk below.
 func ExampleVerifyNode() {
 	namespace := []byte("example.net")
@@ -286,13 +285,13 @@ func ExampleVerifyNode() {
 }
 
 // deviceSigner is an embedder's own AckSigner for an Ed25519 set. The secret key is in a device,
-// which signs the bytes that it is sent.
+// which signs the bytes that it receives.
 type deviceSigner struct {
 	namespace []byte
 	sign      func(ctx context.Context, message []byte) ([]byte, error)
 }
 
-// SignAck signs what package verify documents: u(namespace‖"_ACK", chunk ‖ varint epoch).
+// SignAck signs the bytes that package verify documents: u(namespace‖"_ACK", chunk ‖ varint epoch).
 func (d *deviceSigner) SignAck(ctx context.Context, subject wire.Subject) ([]byte, error) {
 	domain := append(bytes.Clone(d.namespace), "_ACK"...)
 	message := append(wire.AppendUvarint(nil, uint64(len(domain))), domain...)

@@ -8,11 +8,11 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Gathering is one statement to make a combination of, and the result.
+// Gathering is one statement, for which Gather makes a combination, and the result.
 type Gathering struct {
 	Statement *Statement
-	// Signers are the validators whose votes are to be combined, a subset of Statement.Signers.
-	// They are not used if the statement has a certificate, which is opened instead.
+	// Signers are the validators whose votes are combined, a subset of Statement.Signers. They are
+	// not used if the statement has a certificate, which is opened instead.
 	Signers wire.Signers
 
 	// Combination and Unreadable are the results of [Scheme.Combine]; Combination and Err are those
@@ -23,9 +23,9 @@ type Gathering struct {
 }
 
 // Gather combines the votes, or opens the certificate, of every statement, as the methods of its
-// Scheme do. For many statements of this package's BLS schemes it takes less time than these: the
-// certificates' signatures are read together, all signatures are checked for the subgroup together,
-// and all messages are hashed together. The schemes may differ.
+// Scheme do. For many statements of this package's BLS schemes it takes less time than single
+// calls: the certificates' signatures are read together, all signatures are checked for the
+// subgroup together, and all messages are hashed together. The schemes may differ.
 func Gather(gs []Gathering) {
 	var byVariant [2][]*draft
 	for i := range gs {
@@ -33,7 +33,7 @@ func Gather(gs []Gathering) {
 		g.Combination, g.Unreadable, g.Err = nil, nil, nil
 		received := g.Statement.Certificate != nil
 		var b blsSpecific
-		switch s := g.Statement.Scheme.(type) { // these two, and not what embeds them
+		switch s := g.Statement.Scheme.(type) { // exactly these types, not types that embed them
 		case *Multisig:
 			b = s
 		case *Threshold:
@@ -60,13 +60,13 @@ func Gather(gs []Gathering) {
 	}
 }
 
-// blsSpecific is the part of the BLS schemes in which [Multisig] and [Threshold] differ.
+// blsSpecific is the part in which the BLS schemes [Multisig] and [Threshold] differ.
 type blsSpecific interface {
 	base() *blsScheme
-	// draft returns the draft of votes. It is nil where they make no combination.
+	// draft returns the draft of votes. It is nil if they make no combination.
 	draft(s *Statement, signers wire.Signers) (d *draft, unreadable []wire.Participant)
-	// knownKey returns the key that a certificate of signers verifies against, if it is known.
-	// Those of Multisig may not be.
+	// knownKey returns the key that verifies a certificate of signers, if it is known. A key of
+	// Multisig may not be known.
 	knownKey(signers wire.Signers) (namedKey, bool)
 }
 
@@ -77,8 +77,8 @@ type draft struct {
 	of        *Gathering
 	scheme    blsSpecific
 	encoded   []byte       // the signature of a certificate, to be read; nil for votes
-	votes     curve.Points // whose sum the signature is
-	signature curve.Points // a point; nil for votes until they are added up
+	votes     curve.Points // the signature is their sum
+	signature curve.Points // one point; nil for votes until they are added up
 	signers   wire.Signers
 	key       namedKey
 	hash      curve.Points
@@ -91,7 +91,7 @@ var (
 	errNoPoint  = errors.New("not a point of the curve")
 )
 
-// fail records why there is no combination. For votes that is no error.
+// fail records the reason why there is no combination. For votes that is no error.
 func (d *draft) fail(err error) {
 	if d.encoded != nil {
 		d.of.Err = fmt.Errorf("verify: %w: its signature: %w", ErrCertificate, err)
@@ -112,7 +112,7 @@ func newDraft(b blsSpecific, g *Gathering, received bool) (d *draft) {
 	return d
 }
 
-// split splits a certificate, which is one signature or a bitmap and one.
+// split splits a certificate, which is one signature, or a bitmap and one signature.
 func (b *blsScheme) split(certificate []byte) (*draft, error) {
 	signers, signature, err := b.format.SplitCertificate(certificate)
 	if err != nil {
@@ -122,13 +122,13 @@ func (b *blsScheme) split(certificate []byte) (*draft, error) {
 		if err := b.checkBitmap(signers); err != nil {
 			return nil, fmt.Errorf("verify: %w", err)
 		}
-		signers = signers.Clone() // it was a view into bytes that must not be kept
+		signers = signers.Clone() // signers is a view into bytes that must not be kept
 	}
 	return &draft{encoded: signature, signers: signers}, nil
 }
 
 // finish makes combinations of one or more drafts of one variant. It makes the checks that each
-// signature needs by itself.
+// signature needs separately.
 func finish(drafts []*draft) {
 	p := drafts[0].scheme.base().pairing
 	drafts = p.readSignatures(drafts)
@@ -207,14 +207,14 @@ func (p *pairing) sumVotes(drafts []*draft) {
 	}
 }
 
-// findKeys finds the keys that the drafts verify against. Those that a scheme does not know are
-// added up together, each once.
+// findKeys finds the keys that verify the drafts. Key sums that a scheme does not remember are
+// computed together, each once.
 func (p *pairing) findKeys(drafts []*draft) {
 	type missing struct {
 		scheme  *Multisig
 		signers string
 	}
-	var wanted []*draft // of each missing key the first
+	var wanted []*draft // the first draft for each missing key
 	var terms []curve.Points
 	places := make(map[missing]int)
 	for _, d := range drafts {
@@ -264,8 +264,8 @@ func (p *pairing) inSubgroup(drafts []*draft) []*draft {
 	return some
 }
 
-// hashSubjects finds the points that the statements' acks sign. Those that a scheme does not
-// remember are computed together, each once.
+// hashSubjects finds the message hashes that the statements' acks sign. Hashes that a scheme does
+// not remember are computed together, each once.
 func (p *pairing) hashSubjects(drafts []*draft) {
 	type missing struct {
 		scheme  *blsScheme
@@ -300,7 +300,7 @@ func (p *pairing) hashSubjects(drafts []*draft) {
 	}
 }
 
-// combineAlone is Combine for one statement, as Gather does it.
+// combineAlone implements Combine for one statement, as Gather does.
 func combineAlone(b blsSpecific, s *Statement, signers wire.Signers) (Combination, []wire.Participant) {
 	g := Gathering{Statement: s, Signers: signers}
 	if d := newDraft(b, &g, false); d != nil {
@@ -309,7 +309,7 @@ func combineAlone(b blsSpecific, s *Statement, signers wire.Signers) (Combinatio
 	return g.Combination, g.Unreadable
 }
 
-// openAlone is Open for one statement, as Gather does it.
+// openAlone implements Open for one statement, as Gather does.
 func openAlone(b blsSpecific, s *Statement) (Combination, error) {
 	g := Gathering{Statement: s}
 	if d := newDraft(b, &g, true); d != nil {

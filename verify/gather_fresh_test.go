@@ -6,9 +6,8 @@ import (
 	"github.com/lanecast/lanecast/verify"
 )
 
-// Statements on different subjects by different quorums, gathered by a set that has seen none of
-// them: every hash and every key is one of many that are computed together, and each must go to its
-// own statement.
+// Statements on different subjects by different quorums, gathered by a set that remembers none of
+// them: many hashes and keys are computed together, and each must go to its own statement.
 func TestWhatASetThatRemembersNothingGathersIsEachItsOwn(t *testing.T) {
 	const n = 7
 	for _, k := range blsCases {
@@ -19,13 +18,13 @@ func TestWhatASetThatRemembersNothingGathersIsEachItsOwn(t *testing.T) {
 				gs := make([]verify.Gathering, many)
 				for i := range gs {
 					var who []int
-					without := i * i % 11 // some quorums again
+					without := i * i % 11 // some quorums repeat
 					for p := range n {
 						if p != without%n && (without < n || p != (without+1+without/n)%n) {
 							who = append(who, p)
 						}
 					}
-					s := statement(t, signing, subject(uint64(100+i-i%3)), who...) // some subjects again
+					s := statement(t, signing, subject(uint64(100+i-i%3)), who...) // some repeat
 					if received {
 						s = &verify.Statement{Subject: s.Subject, Certificate: certify(t, s)}
 					}
@@ -43,7 +42,7 @@ func TestWhatASetThatRemembersNothingGathersIsEachItsOwn(t *testing.T) {
 	}
 }
 
-// The results of an earlier use of a Gathering do not pass for those of the next.
+// The results of an earlier use of a Gathering are not taken for those of the next.
 func TestAGatheringThatIsUsedAgainHoldsNothingOfItsFirstUse(t *testing.T) {
 	for _, k := range blsCases {
 		set := newSet(t, k, 4, 1)

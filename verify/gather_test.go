@@ -21,10 +21,10 @@ func (c *counting) Combine(s *verify.Statement, signers wire.Signers) (verify.Co
 	return c.Multisig.Combine(s, signers)
 }
 
-// broken returns a certificate that may be wrong in one of the ways in which a received one may be.
+// broken returns a certificate that may have one of the faults of a received certificate.
 func broken(r *rand.Rand, k schemeCase, h *hostile, certificate []byte) []byte {
 	out := bytes.Clone(certificate)
-	signature := func(p point) []byte { // compressed, whatever acks are
+	signature := func(p point) []byte { // compressed, whatever the encoding of acks
 		encoded := p.encode(false)
 		return append(out[:len(out)-len(encoded)], encoded...)
 	}
@@ -44,7 +44,7 @@ func broken(r *rand.Rand, k schemeCase, h *hostile, certificate []byte) []byte {
 	case 4:
 		return out[:r.IntN(len(out))]
 	case 5:
-		out[0] ^= 1 << r.IntN(8) // the bitmap, or flags
+		out[0] ^= 1 << r.IntN(8) // in the bitmap, or in flags
 	}
 	return out
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// hostile is a set and, for each of its validators, everything that a faulty one might send as its
-// vote, by name.
+// hostile is a set and, for each of its validators, every kind of vote that a faulty one may send,
+// by name.
 type hostile struct {
 	schemeCase
 	set     *testkit.Set
@@ -33,7 +33,7 @@ func newHostile(t testing.TB, k schemeCase, n int) *hostile {
 	return newHostileSet(t, k, newSet(t, k, n, 1))
 }
 
-// newWeightedHostile is newHostile with weights from 1 to 9, where the scheme takes any.
+// newWeightedHostile is newHostile with weights from 1 to 9, if the scheme has weights.
 func newWeightedHostile(t testing.TB, k schemeCase, n int) *hostile {
 	if k.kind == testkit.Threshold {
 		return newHostile(t, k, n)
@@ -72,7 +72,7 @@ func newHostileSet(t testing.TB, k schemeCase, set *testkit.Set) *hostile {
 			v["other R"] = append(bytes.Clone(v["other message"][:32]), good[32:]...)
 		default:
 			p := decodePoint(k.variant, good)
-			e := decodePoint(k.variant, sign(t, h.set, 0, subject(7))) // the same for all, so that it cancels
+			e := decodePoint(k.variant, sign(t, h.set, 0, subject(7))) // errors cancel
 			other := decodePoint(k.variant, v["other message"])
 			v["plus e"] = p.add(e).encode(raw)
 			v["minus e"] = p.add(e.neg()).encode(raw)
@@ -102,7 +102,7 @@ func newHostileSet(t testing.TB, k schemeCase, set *testkit.Set) *hostile {
 	return h
 }
 
-// invalid lists those of a statement's votes that the slow twin refuses.
+// invalid lists the votes of a statement that the slow twin refuses.
 func (h *hostile) invalid(s *verify.Statement) (invalid []wire.Participant) {
 	for p := range s.Signers.All() {
 		if !h.slow.vote(int(p), s.Subject, s.Vote(p)) {
@@ -112,7 +112,7 @@ func (h *hostile) invalid(s *verify.Statement) (invalid []wire.Participant) {
 	return invalid
 }
 
-// draw makes a statement of a random pattern of votes, of which about one half is valid.
+// draw makes a statement with a random pattern of votes, about half of them valid.
 func (h *hostile) draw(t *rapid.T) *verify.Statement {
 	n := len(h.votes)
 	f := h.set.Scheme.Format()
@@ -178,7 +178,7 @@ func (h *hostile) check(t rapid.TB, s *verify.Statement) {
 	}
 }
 
-// The default of 100 patterns takes too long for ten schemes; -rapid.checks asks for more.
+// The default of 100 patterns takes too long for ten schemes; -rapid.checks sets another number.
 func init() { _ = flag.Set("rapid.checks", "8") }
 
 func TestEveryFastPathAgreesWithTheSlowTwinOnAnyPatternOfVotes(t *testing.T) {
@@ -241,8 +241,8 @@ func TestVotesWhoseErrorsCancelAreAValidMultisigAndNoThresholdCertificate(t *tes
 	})
 }
 
-// colluders returns a multisig set in which the keys of participants 0 and 1 cancel, each with its
-// secret known.
+// colluders returns a multisig set in which the keys of participants 0 and 1 cancel. Both know
+// their secrets.
 func colluders(t *testing.T, v verify.Variant, n int) *testkit.Set {
 	t.Helper()
 	ids := testkit.Identities(n, 1)
@@ -285,18 +285,18 @@ func TestColludersWhoseKeysCancelInASplitNeitherHideNorHarmOthers(t *testing.T) 
 		if got := set.Scheme.Isolate(s, s.Signers); len(got) > 0 {
 			t.Errorf("%v: valid votes isolated: %v", v, got)
 		}
-		// Their sum is the identity, and so is that of their keys: their votes say nothing about
-		// the third's.
+		// Their sum is the identity, and so is that of their keys: nothing follows from their votes
+		// about the third vote.
 		place(s, 2, sign(t, set, 2, subject(6)))
 		if got := set.Scheme.Isolate(s, s.Signers); !slices.Equal(got, []wire.Participant{2}) {
 			t.Errorf("%v: isolated %v", v, got)
 		}
-		// Their keys cancel and their votes do not.
+		// Their keys cancel, but their votes do not.
 		place(s, 0, sign(t, set, 3, subject(6)))
 		if got := set.Scheme.Isolate(s, s.Signers); !slices.Equal(got, []wire.Participant{0, 2}) {
 			t.Errorf("%v: isolated %v", v, got)
 		}
-		// Their votes cancel and are both wrong.
+		// Their votes cancel, and both are wrong.
 		place(s, 0, sign(t, set, 0, subject(6)))
 		place(s, 1, sign(t, set, 1, subject(6)))
 		if got := set.Scheme.Isolate(s, s.Signers); !slices.Equal(got, []wire.Participant{0, 1, 2}) {

@@ -52,7 +52,7 @@ func TestACacheForgetsWhatWasNotUsedForLongest(t *testing.T) {
 		}
 	}
 	for k := range 1000 {
-		get(0) // stays, being used
+		get(0) // stays because it is used
 		get(k)
 	}
 	if made != 1000 {
@@ -214,7 +214,8 @@ func TestECDSASignaturesAreThoseOfRFC6979WithLowS(t *testing.T) {
 	}
 }
 
-// Every signature comes through DER unchanged, however many zeros its halves begin with.
+// Conversion to DER and back leaves every signature unchanged, however many zeros its halves begin
+// with.
 func TestSignaturesComeThroughDERUnchanged(t *testing.T) {
 	halves := [][]byte{
 		append(make([]byte, 31), 1), append(make([]byte, 31), 0x80), append(make([]byte, 30), 0x80, 0),

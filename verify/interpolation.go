@@ -9,8 +9,8 @@ import (
 	"github.com/lanecast/lanecast/verify/internal/curve"
 )
 
-// interpolation interpolates polynomials over n participants, of which participant i knows the value
-// at xᵢ = i + 1.
+// interpolation interpolates polynomials over n participants. Participant i has the value at xᵢ = i
+// + 1.
 type interpolation struct {
 	binomials []fr.Element // n over xᵢ for participant i
 }
@@ -27,22 +27,22 @@ func newInterpolation(n int) *interpolation {
 	return &interpolation{binomials}
 }
 
-// atZero returns Lagrange's coefficients for the value at 0 of a polynomial known to participants,
-// which are ascending:
+// atZero returns Lagrange's coefficients for the value at 0 of a polynomial whose values at
+// participants, which are ascending, are known:
 //
 //	λᵢ = Π xⱼ / (xⱼ − xᵢ) over j ≠ i
 //
-// Over all n participants that is (−1)ⁱ times n over xᵢ. For those who are missing, m, it is
-// multiplied by Π (xₘ − xᵢ) / xₘ. If i is participant number k of those who are there, i − k of the
-// missing ones are below it, so the sign is (−1)ᵏ:
+// Over all n participants that is (−1)ⁱ times n over xᵢ. It is multiplied by Π (xₘ − xᵢ) / xₘ over
+// the missing participants m. If i is number k of the participants present, i − k missing ones are
+// below it, so the sign is (−1)ᵏ:
 //
 //	λᵢ = (−1)ᵏ · (n over xᵢ) · Π |xₘ − xᵢ| / Π xₘ
 //
-// The time is that of a multiplication in the field for every participant and every few of the
-// missing ones: the differences are small, and as many are multiplied as fit into a word.
+// The time is that of one field multiplication for every participant and every few missing ones:
+// the differences are small, and a machine word holds the product of several.
 func (p *interpolation) atZero(participants []int) []fr.Element {
 	n := len(p.binomials)
-	missing := make([]uint64, 0, n-len(participants)) // their xₘ
+	missing := make([]uint64, 0, n-len(participants)) // xₘ of the missing participants
 	for i, next := 0, participants; i < n; i++ {
 		if len(next) > 0 && next[0] == i {
 			next = next[1:]
@@ -52,8 +52,8 @@ func (p *interpolation) atZero(participants []int) []fr.Element {
 	}
 	together := 64 / bits.Len(uint(n))
 
-	// An element that has a word in place of its representation is that word divided by R = 2²⁵⁶.
-	// The common factor makes up for that.
+	// If the representation of an element is a word, its value is that word divided by R = 2²⁵⁶.
+	// The common factor compensates for that.
 	var common, x fr.Element
 	common.SetOne()
 	for _, m := range missing {
@@ -84,11 +84,11 @@ func (p *interpolation) atZero(participants []int) []fr.Element {
 }
 
 // degreeTest returns random coefficients c₀, …, cₙ such that Σ cᵢ·p(i) = 0 for every polynomial p
-// of degree below t and, except with negligible probability, for no other values than such a
-// polynomial's. The vectors that are orthogonal to all of these polynomials are (vᵢ·m(i)) with
-// vᵢ = Π 1/(i − j) over j ≠ i and m of degree at most d = n − t (I. Cascudo, B. David: SCRAPE,
-// 2017). With m(x) = Σ rᵏxᵏ over k ≤ d, r random, the test is a polynomial in r whose coefficients
-// are the tests by m = xᵏ: if one of these fails it has at most d roots.
+// of degree below t and, except with negligible probability, for no other values. The vectors that
+// are orthogonal to all of these polynomials are (vᵢ·m(i)) with vᵢ = Π 1/(i − j) over j ≠ i and m
+// of degree at most d = n − t (I. Cascudo, B. David: SCRAPE, 2017). With m(x) = Σ rᵏxᵏ over k ≤ d,
+// r random, the test is a polynomial in r whose coefficients are the tests by m = xᵏ: if one of
+// these fails it has at most d roots.
 func degreeTest(n, t int) []fr.Element {
 	factorial := factorials(n)
 	d := n - t
@@ -146,7 +146,7 @@ func power(x fr.Element, e int) *fr.Element {
 
 // randomScalar returns a private, uniform scalar.
 func randomScalar() (x fr.Element) {
-	var b [48]byte // 127 bits more than the order, so that no bias can be seen
+	var b [48]byte // 127 bits more than the order: the bias is negligible
 	_, _ = rand.Read(b[:])
 	x.SetBytes(b[:])
 	return x

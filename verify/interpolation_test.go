@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// slowAtZero is the twin of interpolation.atZero: Lagrange's formula as it stands.
+// slowAtZero is the twin of interpolation.atZero: Lagrange's formula as written.
 func slowAtZero(participants []int) []fr.Element {
 	lambda := make([]fr.Element, len(participants))
 	var xi, xj, divisor, difference fr.Element
@@ -55,8 +55,8 @@ func TestInterpolationIsLagrangesForEverySubsetOfAFew(t *testing.T) {
 	}
 }
 
-// quorumsOf returns quorums of n: the lowest and the highest participants, those who leave every
-// third out, and random ones.
+// quorumsOf returns quorums of n: the lowest and the highest participants, those without every
+// third, and random ones.
 func quorumsOf(n int) map[string][]int {
 	r := rand.New(rand.NewPCG(uint64(n), 9))
 	everyThird := make([]int, 0, n)
@@ -87,7 +87,7 @@ func participantsFrom(first, n int) []int {
 	return who
 }
 
-// On both sides of the sizes at which one difference less fits into a word.
+// Sizes on both sides of those at which a word holds one difference fewer.
 func TestInterpolationIsLagrangesForQuorumsOfMany(t *testing.T) {
 	for _, n := range []int{15, 16, 31, 32, 63, 64, 100, 127, 128, 255, 256, 511, 512} {
 		p := newInterpolation(n)
@@ -98,7 +98,7 @@ func TestInterpolationIsLagrangesForQuorumsOfMany(t *testing.T) {
 	}
 }
 
-// Nearly all are missing, so that the largest differences there can be are multiplied.
+// Nearly all are missing, so that the largest possible differences are multiplied.
 func TestInterpolationIsLagrangesWithTheLargestDifferences(t *testing.T) {
 	for _, n := range []int{4095, 4096, MaxValidators} {
 		p := newInterpolation(n)
@@ -157,7 +157,7 @@ func TestTheDegreeTestPassesTheDegreeAndNothingAbove(t *testing.T) {
 }
 
 // BenchmarkInterpolation measures the coefficients of a quorum that is not remembered, in the form
-// that the curve takes.
+// that the curve back end takes.
 func BenchmarkInterpolation(b *testing.B) {
 	for _, n := range []int{100, 1000, 4096} {
 		p := newInterpolation(n)

@@ -12,8 +12,7 @@ import (
 	"github.com/lanecast/lanecast/verify/internal/curve"
 )
 
-// secretSize is the length of a BLS secret key in bytes, and the least amount of material that
-// makes one.
+// secretSize is the length of a BLS secret key in bytes, and the minimum length of a seed for one.
 const secretSize = 32
 
 // groupOrder is r, the order of both groups, big-endian.
@@ -30,14 +29,14 @@ var groupOrder = [secretSize]byte{
 type SecretKey struct {
 	variant Variant
 	public  []byte
-	// secret returns the scalar, in [1, r), big-endian, not to be changed. It is a function because
-	// fmt calls no methods of unexported fields and, with some verbs, follows pointers to arrays.
-	// Of a function it can print only the address.
+	// secret returns the scalar, in [1, r), big-endian. The caller must not change it. It is a
+	// function because fmt calls no methods of unexported fields and, with some verbs, follows
+	// pointers to arrays, but prints only the address of a function.
 	secret func() *[secretSize]byte
 }
 
-// GenerateSecretKey derives a key from 32 bytes read from random, which is crypto/rand if nil, by
-// the standard KeyGen; see [SecretKeyFromSeed].
+// GenerateSecretKey derives a key from 32 bytes read from random, or from crypto/rand if random is
+// nil, by the standard KeyGen; see [SecretKeyFromSeed].
 func GenerateSecretKey(v Variant, random io.Reader) (*SecretKey, error) {
 	if random == nil {
 		random = rand.Reader
@@ -72,7 +71,7 @@ func SecretKeyFromBytes(v Variant, b []byte) (*SecretKey, error) {
 	if len(b) != secretSize {
 		return nil, fmt.Errorf("verify: %w: a secret key of %d bytes; it must have %d", ErrKey, len(b), secretSize)
 	}
-	// b − r borrows exactly when b < r. Neither the loop nor what it reads depends on b.
+	// b − r borrows exactly when b < r. Neither the loop nor its memory accesses depend on b.
 	var ones byte
 	var borrow uint16
 	for i := secretSize - 1; i >= 0; i-- {
@@ -95,14 +94,13 @@ func newSecretKey(v Variant, secret *[secretSize]byte) *SecretKey {
 	return &SecretKey{variant: v, public: public, secret: func() *[secretSize]byte { return &own }}
 }
 
-// Variant returns the variant that the key is for.
+// Variant returns the variant of the key.
 func (k *SecretKey) Variant() Variant { return k.variant }
 
-// Bytes returns the secret scalar, 32 bytes big-endian, in memory of the caller's own.
+// Bytes returns the secret scalar, 32 bytes big-endian, in new memory.
 func (k *SecretKey) Bytes() []byte { return bytes.Clone(k.secret()[:]) }
 
-// PublicKey returns the public key, compressed: 96 bytes for MinSig, 48 for MinPk, in memory of the
-// caller's own.
+// PublicKey returns the public key, compressed: 96 bytes for MinSig, 48 for MinPk, in new memory.
 func (k *SecretKey) PublicKey() []byte { return bytes.Clone(k.public) }
 
 // ProofOfPossession returns a proof that the holder of the public key knows its secret, for
@@ -136,13 +134,14 @@ func (k *SecretKey) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.Str
 // LogValue is String.
 func (k *SecretKey) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
-// MarshalText fails: a secret is written out by Bytes or not at all.
+// MarshalText fails: only Bytes returns the secret.
 func (k *SecretKey) MarshalText() ([]byte, error) {
 	return nil, errors.New("verify: a secret key is not encoded as text; use Bytes")
 }
 
 // readKeys reads compressed public keys, in this order. Each must be a point of the subgroup and
-// not the identity, and no two may be equal. who names the holder of key i in errors.
+// not the identity, and no two may be equal. who returns the name of the holder of key i for
+// errors.
 func (p *pairing) readKeys(keys [][]byte, who func(i int) string) (curve.Points, error) {
 	fault := func(i int, what string) error { return fmt.Errorf("verify: %s: %w: %s", who(i), ErrKey, what) }
 	size := p.keyGroup.Compressed()

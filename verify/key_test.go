@@ -152,7 +152,7 @@ func TestNoWayOfPrintingAKeyShowsTheSecret(t *testing.T) {
 	}
 }
 
-// The proof is verified by gnark-crypto, with signed bytes and tags written out.
+// The proof is verified by gnark-crypto, with signed bytes and tags written in the test.
 func TestAProofOfPossessionSignsThePublicKeyUnderItsOwnTag(t *testing.T) {
 	_, _, g1, g2 := bls.Generators()
 	for _, v := range variants {

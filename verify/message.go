@@ -14,12 +14,12 @@ const (
 	chunkSuffix = "_CHUNK"
 )
 
-// prefix returns what all signed bytes of a namespace and kind begin with.
+// prefix returns the first bytes of all signed messages of a namespace and kind.
 func prefix(namespace []byte, suffix string) []byte {
 	return wire.AppendNamespace(make([]byte, 0, 5+len(namespace)+len(suffix)), namespace, suffix)
 }
 
-// signedIn reports whether acks that begin with so many bytes are those of a namespace.
+// signedIn reports whether ackPrefix is the prefix of acks signed under namespace.
 func signedIn(ackPrefix, namespace []byte) bool {
 	return bytes.Equal(ackPrefix, prefix(namespace, ackSuffix))
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// mixtures is the number of random mixtures of votes to try. LANECAST_MIXTURES asks for more.
+// mixtures is the number of random mixtures of votes to try. LANECAST_MIXTURES sets another number.
 func mixtures(t testing.TB) int {
 	n := 900
 	if verify.BackendName != "blst" || testing.Short() {
@@ -59,7 +59,7 @@ func (h *hostile) split(r *rand.Rand, p point, levels int) []point {
 	}
 	left := h.special(r)
 	switch some := r.IntN(3); {
-	case levels == 1: // any, so that the votes themselves show nothing
+	case levels == 1: // arbitrary, so that single votes are not special
 		left = left.add(decodePoint(h.variant, h.votes[r.IntN(len(h.votes))]["valid"]))
 	case some == 0:
 		left = identity(h.variant)
@@ -69,8 +69,8 @@ func (h *hostile) split(r *rand.Rand, p point, levels int) []point {
 	return append(h.split(r, left, levels-1), h.split(r, p.add(left.neg()), levels-1)...)
 }
 
-// collude replaces the votes of one of those present, and of a run of others next to each other.
-// The new votes have the same sum as the valid ones, or that and something else.
+// collude replaces the votes of one participant, and of a run of neighbouring others. The sum of
+// the new votes equals that of the valid ones, or differs by a special point.
 func (h *hostile) collude(r *rand.Rand, s *verify.Statement) {
 	present := slices.Collect(s.Signers.All())
 	levels := 1 + r.IntN(4)
@@ -94,15 +94,15 @@ func (h *hostile) collude(r *rand.Rand, s *verify.Statement) {
 	place(s, int(first), sum.encode(raw))
 }
 
-// mix makes a statement of a random mixture: most of its votes valid, or half of them, or few;
-// pairs that cancel more often than chance would have it.
+// mix makes a statement with a random mixture of votes: most of them valid, or half, or few; pairs
+// that cancel are more frequent than by chance.
 func (h *hostile) mix(r *rand.Rand) *verify.Statement {
 	n := len(h.votes)
 	f := h.set.Scheme.Format()
 	s := &verify.Statement{Scheme: h.set.Scheme, Subject: h.subject, Signers: wire.NewSigners(n), Slab: make([]byte, n*f.AckSignature)}
 	valid := []float64{0.95, 0.8, 0.5, 0.2}[r.IntN(4)]
 	absent := []float64{0, 0.1, 0.4}[r.IntN(3)]
-	if n > 13 { // enough of them valid for a certificate to be at stake
+	if n > 13 { // enough valid ones for a certificate
 		valid, absent = []float64{1, 1, 1, 0.8}[r.IntN(4)], []float64{0, 0.1, 0.3}[r.IntN(3)]
 	}
 	for i := range n {
@@ -126,7 +126,7 @@ func (h *hostile) mix(r *rand.Rand) *verify.Statement {
 		h.collude(r, s)
 	}
 	s.MayDefer = r.IntN(2) == 0
-	if valid == 1 { // what the colluders send is all that is wrong, and nobody suspects them
+	if valid == 1 { // only the colluders' votes are wrong, and none is suspect
 		return s
 	}
 	for p := range s.Signers.All() {
@@ -140,10 +140,10 @@ func (h *hostile) mix(r *rand.Rand) *verify.Statement {
 	return s
 }
 
-// Everything together as the engine uses it: statements of all schemes in the batches of one
+// All parts together, as the engine uses them: statements of all schemes in the batches of one
 // verifier with two workers, every form of vote, suspects, offenders from earlier batches. The
 // verdicts are right: certificates verify under the slow twin, no vote that is valid by itself is
-// called invalid, and where valid votes make a quorum there is a certificate.
+// called invalid, and if valid votes make a quorum there is a certificate.
 func TestWhatComesOutOfAnyMixtureOfVotesIsRight(t *testing.T) {
 	const perBatch = 15
 	newVerifier := func() *batch.Verifier {
@@ -169,7 +169,7 @@ func TestWhatComesOutOfAnyMixtureOfVotesIsRight(t *testing.T) {
 		return sets[at]
 	}
 	small, large := []int{1, 4, 7, 13}, []int{47, 48, 67, 100, 128}
-	oneIn := 2 // batches has a statement of a large set
+	oneIn := 2 // batches with a statement of a large set
 	if want <= 900 {
 		oneIn = 6
 	}
@@ -177,7 +177,7 @@ func TestWhatComesOutOfAnyMixtureOfVotesIsRight(t *testing.T) {
 	var made, deferred, blamed, invalid int
 	for tried := 0; tried < want; {
 		withLarge := r.IntN(oneIn) == 0
-		if withLarge || r.IntN(12) == 0 { // one that knows nobody yet, and so leaves nobody out
+		if withLarge || r.IntN(12) == 0 { // a new verifier without offenders, which excludes none
 			v.Close()
 			v = newVerifier()
 		}
@@ -208,8 +208,8 @@ func TestWhatComesOutOfAnyMixtureOfVotesIsRight(t *testing.T) {
 				if !s.MayDefer || verdict.Certificate != nil {
 					t.Fatalf("%v: undecided: %+v", h, verdict)
 				}
-				// As the core does it: deferred validators become suspects, and so do those whose
-				// votes were proven invalid.
+				// As in the core: deferred validators become suspects, and so do those whose votes
+				// were proven invalid.
 				if deferrals++; deferrals > s.Signers.Count() {
 					t.Fatalf("%v: undecided %d times", h, deferrals)
 				}

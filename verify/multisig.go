@@ -8,18 +8,18 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// keySumsRemembered bounds the cache of the key sums of signer sets. Certificates of many chunks by
-// the same quorum have the same sum, and so have certificates that are sent again.
+// keySumsRemembered bounds the cache of the key sums of signer sets. Certificates by the same
+// quorum have the same key sum, and so have repeated certificates.
 const keySumsRemembered = 64
 
 // Validator is one member of a set.
 type Validator struct {
-	// Identity is the Ed25519 key by which peers know the validator. The order of these keys gives
-	// each validator its place in the set.
+	// Identity is the Ed25519 key that identifies the validator to peers. The order of these keys
+	// determines the participant numbers.
 	Identity wire.PublicKey
-	// Weight is its voting power. Either no validator of a set is given one, and each counts 1, or
-	// each has at least 1 and their sum is at most [MaxWeight]. All processes of a network must have
-	// the same weights.
+	// Weight is its voting power. Either all weights of a set are 0, and each validator counts 1,
+	// or each is at least 1 and their sum is at most [MaxWeight]. All processes of a network must
+	// have the same weights.
 	Weight uint64
 
 	// Key and Proof are for multisig sets.
@@ -41,9 +41,9 @@ type Multisig struct {
 // NewMultisig builds a set of 1 to [MaxValidators] validators, given in any order. Every key must
 // be in the subgroup and not the identity, no two validators may have the same identity or key, no
 // identity may be of small order ([HasSmallOrder]), and every proof of possession must verify.
-// Without one, a validator could choose its key as x·g minus the sum of the others' and sign for all
-// of them alone (T. Ristenpart, S. Yilek: The power of proofs-of-possession, 2007). The errors wrap
-// [ErrConfig], [ErrValidatorSet] or [ErrKey] and name the field or the validator.
+// Without proofs, a validator could choose x·g minus the sum of the other keys as its key and sign
+// for all of them alone (T. Ristenpart, S. Yilek: The power of proofs-of-possession, 2007). The
+// errors wrap [ErrConfig], [ErrValidatorSet] or [ErrKey] and name the field or the validator.
 func NewMultisig(c Config, validators []Validator) (*Multisig, error) {
 	m, sorted, err := newMultisig(c, validators)
 	if err != nil {
@@ -56,7 +56,7 @@ func NewMultisig(c Config, validators []Validator) (*Multisig, error) {
 }
 
 // NewMultisigFromProvenKeys is [NewMultisig] for keys of which possession has been proven
-// elsewhere, for example on chain. It does not use Proof. With a key in the set that was not
+// elsewhere, for example on chain. It does not use Proof. If the set contains a key that was not
 // proven, certificates prove nothing.
 func NewMultisigFromProvenKeys(c Config, validators []Validator) (*Multisig, error) {
 	m, _, err := newMultisig(c, validators)
@@ -144,9 +144,9 @@ func (m *Multisig) verifyProofs(validators []Validator) error {
 // Attributable implements [Scheme]: true.
 func (m *Multisig) Attributable() bool { return true }
 
-// Combine implements [Scheme]: the votes are added up, and so are their keys. If the sum verifies
-// it is a valid certificate by the definition of one, whatever each vote was. The combination is
-// nil also for signers below the quorum.
+// Combine implements [Scheme]: the votes are added up, and so are their keys. If the sum verifies,
+// it is a valid certificate by definition, whatever each vote was. For signers below the quorum the
+// combination is nil.
 func (m *Multisig) Combine(s *Statement, signers wire.Signers) (Combination, []wire.Participant) {
 	return combineAlone(m, s, signers)
 }
@@ -172,7 +172,7 @@ func (m *Multisig) Isolate(s *Statement, signers wire.Signers) (invalid []wire.P
 		return invalid
 	}
 	known := bad
-	if len(invalid) > 0 { // what failed was not these votes
+	if len(invalid) > 0 { // the failure was not in these votes
 		known = untested
 	}
 	all := make([]int, len(v.participants))
@@ -190,8 +190,8 @@ func (m *Multisig) Isolate(s *Statement, signers wire.Signers) (invalid []wire.P
 
 // sumVerifies tests the plain sum S of the votes at the positions in part against the sum K of
 // their keys. Colluders may have chosen keys that make K the identity. Then no pairing is needed
-// for the equation e(S, g) = e(H, K): it holds if and only if S is the identity too, and that says
-// nothing useful about the votes.
+// for the equation e(S, g) = e(H, K): it holds if and only if S is the identity too, which decides
+// nothing about the votes.
 func (m *Multisig) sumVerifies(v votePoints, part []int, h curve.Points) outcome {
 	who := make([]int, len(part))
 	for k, i := range part {
@@ -225,7 +225,7 @@ func (m *Multisig) keyTerms(signers wire.Signers) curve.Points {
 	return m.termsOf(who)
 }
 
-// rememberKey makes sum known as the key of signers.
+// rememberKey stores sum as the key of signers.
 func (m *Multisig) rememberKey(signers wire.Signers, sum curve.Points) namedKey {
 	key := m.newNamedKey(sum)
 	key.set = m.set
@@ -233,11 +233,11 @@ func (m *Multisig) rememberKey(signers wire.Signers, sum curve.Points) namedKey 
 	return key
 }
 
-// sumKeys adds up the keys of the participants in who, which are ascending.
+// sumKeys adds up the keys of the participants in who, which is ascending.
 func (m *Multisig) sumKeys(who []int) curve.Points { return m.curve.Sum(m.termsOf(who)) }
 
-// termsOf returns points whose sum is that of the keys of the participants in who, which are
-// ascending. They are the keys in who, or, when the others are fewer, the negatives of the others'
+// termsOf returns points whose sum is that of the keys of the participants in who, which is
+// ascending. The points are these keys, or, if the other keys are fewer, the negatives of the other
 // keys and the sum of all.
 func (m *Multisig) termsOf(who []int) curve.Points {
 	n := m.len()

@@ -6,16 +6,16 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// VerifyNode verifies a whole node by itself, as who has it from anywhere else than an engine does:
-// its sequencer's signature on the chunk and, above height 0, the certificate of its parent. schemes
-// returns the scheme of an epoch, as the engine's providers do. A valid node proves that a quorum of
-// the parent's epoch certified the chunk below, and so on down.
+// VerifyNode verifies a whole node by itself, for programs without an engine: its sequencer's
+// signature on the chunk and, above height 0, the certificate of its parent. schemes returns the
+// scheme of an epoch, as the engine's providers do. A valid node proves that a quorum of the
+// parent's epoch certified the chunk below, and thereby all chunks below that.
 //
-// VerifyNode does not know who may propose: that the sequencer is one of the epoch, the caller
-// checks. It refuses sequencers whose key is no point or of small order, since anybody could sign
-// for these.
+// VerifyNode does not know which sequencers may propose: the caller checks that the sequencer is
+// one of the epoch. VerifyNode refuses sequencers whose key is no point or of small order, since
+// anybody could sign for the latter.
 //
-// The error wraps [ErrKey], [ErrProposal], [ErrCertificate], or wire.ErrUnknownEpoch where schemes
+// The error wraps [ErrKey], [ErrProposal], [ErrCertificate], or wire.ErrUnknownEpoch if schemes
 // does not know the parent's epoch.
 func VerifyNode(chunks *ChunkVerifier, schemes func(epoch uint64) (Scheme, bool), n *wire.Node) error {
 	if err := CheckIdentity(n.Chunk.Sequencer); err != nil {
@@ -30,8 +30,8 @@ func VerifyNode(chunks *ChunkVerifier, schemes func(epoch uint64) (Scheme, bool)
 	return VerifyLock(schemes, &wire.Lock{Chunk: n.ParentSubject().Chunk, Epoch: n.Parent.Epoch, Certificate: n.Parent.Certificate})
 }
 
-// VerifyLock verifies a lock by itself: that its certificate is valid for its chunk and epoch.
-// schemes is as in [VerifyNode], and so is the error.
+// VerifyLock verifies by itself that a lock's certificate is valid for its chunk and epoch. schemes
+// and the errors are as in [VerifyNode].
 func VerifyLock(schemes func(epoch uint64) (Scheme, bool), l *wire.Lock) error {
 	scheme, ok := schemes(l.Epoch)
 	if !ok || scheme == nil {

@@ -10,8 +10,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// nodeOf returns a valid node of a set's first identity, at a height, whose parent is certified in
-// epoch 1.
+// nodeOf returns a valid node of a set's first identity. Its parent is certified in epoch 1.
 func nodeOf(t testing.TB, set *testkit.Set, height uint64) *wire.Node {
 	t.Helper()
 	n := &wire.Node{Chunk: wire.Chunk{Sequencer: testkit.Identity(set.Identities[0]), Height: height, Payload: wire.Digest{1}}}
@@ -66,7 +65,7 @@ func TestAWholeNodeIsVerified(t *testing.T) {
 	}
 }
 
-// A signature under a key of small order that verifies, with no secret.
+// This signature verifies under a key of small order, without a secret.
 func TestANodeOfASequencerOfSmallOrderIsRefused(t *testing.T) {
 	for _, key := range smallEdwards() {
 		n := &wire.Node{Chunk: wire.Chunk{Sequencer: key}}

@@ -7,17 +7,17 @@ import (
 	"github.com/lanecast/lanecast/verify/internal/curve"
 )
 
-// weightSize is the length of a random coefficient in bytes: 128 bits, so that a false batch passes
+// weightSize is the length of a random coefficient in bytes: 128 bits, so that a wrong batch passes
 // with probability at most 2⁻¹²⁸ (M. Bellare, J. Garay, T. Rabin: Fast batch verification for
 // modular exponentiation and digital signatures, 1998). That requires only that different bytes
-// make coefficients that differ modulo r. [curve.NewWeight] makes those whose products are
+// make different coefficients modulo r. [curve.NewWeight] makes coefficients whose products are
 // cheapest.
 const weightSize = 16
 
 // weights draws n fresh, private, nonzero coefficients.
 func weights(n int) []curve.Scalar {
 	b := make([]byte, n*weightSize)
-	_, _ = rand.Read(b) // never fails: it ends the program instead
+	_, _ = rand.Read(b) // never returns an error: it ends the program instead
 	ws := make([]curve.Scalar, n)
 	for i := range ws {
 		w := (*[weightSize]byte)(b[i*weightSize:])
@@ -29,7 +29,8 @@ func weights(n int) []curve.Scalar {
 	return ws
 }
 
-// pairing is the arithmetic of one variant: the back end, and the groups of signatures and of keys.
+// pairing holds the arithmetic of one variant: the back end, and the groups of signatures and of
+// keys.
 type pairing struct {
 	curve    *curve.Backend
 	variant  Variant
@@ -48,8 +49,8 @@ func newPairing(v Variant) *pairing {
 	}
 }
 
-// unsound returns the positions of the points that are not allowed as signatures, ascending: the
-// identity, and those outside the subgroup.
+// unsound returns the positions of the points that cannot be signatures, ascending: the identity,
+// and points outside the subgroup.
 func (p *pairing) unsound(points curve.Points) []int {
 	positions := p.curve.Outside(points)
 	outside := len(positions)

@@ -9,66 +9,68 @@ import (
 // Scheme is the validator set of one epoch, its keys, and the mathematics of its votes. Lanecast
 // comes with [Multisig], [Threshold], [Ed25519] and [Secp256r1]; an embedder may bring another.
 //
-// A Scheme is immutable and safe for use by many goroutines at once. Workers call its methods from
-// Combine on, with bytes from the network: these must not panic and must not keep a Statement.
+// A Scheme is immutable and safe for use by many goroutines at once. Workers call Combine and the
+// methods below it with bytes from the network: these methods must not panic and must not keep a
+// Statement.
 //
-// A Scheme for which Check of many combinations costs no less than checking each by itself may say
-// so by a method Batchable() bool that returns false, as [Secp256r1] does. Its statements are then
-// verified one by one, by all workers that are idle.
+// A Scheme for which Check of many combinations costs as much as single checks may have a method
+// Batchable() bool that returns false, as [Secp256r1] does. Its statements are then verified one by
+// one, by all workers that are idle.
 type Scheme interface {
 	// Format describes the encoding of the scheme's certificates and votes. Format().Participants
 	// is n.
 	Format() wire.Format
-	// Participants returns the identity keys in ascending order, n of them, none of which is of small
-	// order: see [HasSmallOrder]. The caller must not change them.
+	// Participants returns the identity keys in ascending order, n of them, none of which is of
+	// small order: see [HasSmallOrder]. The caller must not change them.
 	Participants() []wire.PublicKey
 	// Index returns the participant number of an identity.
 	Index(identity wire.PublicKey) (wire.Participant, bool)
 	// Weights returns the voting power of the participants: [EqualWeights](n) where each counts 1.
 	Weights() Weights
-	// Attributable reports whether a vote proves to others who made it, so that two conflicting
-	// ones are evidence.
+	// Attributable reports whether a vote proves its signer to others, so that two conflicting
+	// votes are evidence.
 	Attributable() bool
 
-	// Group names the schemes whose combinations can be checked in one call: those with equal (==)
-	// groups. It must be comparable.
+	// Group identifies schemes whose combinations can be checked in one call: those with equal (==)
+	// groups. The result must be comparable.
 	Group() any
 
 	// Combine reads the votes of signers, a subset of s.Signers, and combines them without
-	// verifying them. It checks the subgroup and identity of the combination. Votes that cannot be
-	// read (not a point, or not canonical) are returned in unreadable, ascending, and are proven
-	// invalid by that. The combination is then nil, and also when it is no element that could
-	// verify.
+	// verifying them. It checks the subgroup and identity of the combination. Combine returns votes
+	// that cannot be read (not a point, or not canonical) in unreadable, ascending; these are
+	// proven invalid. The combination is then nil, and also if it cannot verify.
 	Combine(s *Statement, signers wire.Signers) (c Combination, unreadable []wire.Participant)
-	// Open reads the certificate of s. It demands a bitmap over exactly n validators, of whom
-	// those set weigh at least a quorum, and a signature in the subgroup that is not the identity. It does not
-	// verify the signature. The error says what was wrong and wraps ErrCertificate.
+	// Open reads the certificate of s. It demands a bitmap over exactly n validators whose set bits
+	// weigh at least a quorum, and a signature in the subgroup that is not the identity. It does
+	// not verify the signature. The error names the fault and wraps ErrCertificate.
 	Open(s *Statement) (Combination, error)
 	// Check reports whether all combinations verify, each for its own statement. They come from
-	// schemes of one Group. It weights them with fresh random coefficients, so that no two errors
-	// cancel; false means that at least one is wrong. Check of none is true.
+	// schemes of one Group. It weights them with fresh random coefficients, so that errors do not
+	// cancel; false means that at least one combination is wrong. For no combinations it returns
+	// true.
 	Check(cs []Combination) bool
 
 	// InvalidVotes verifies the vote of each of signers, a subset of s.Signers, as if alone
-	// (subgroup check, random weights), and returns those that are invalid, ascending. The others
-	// are each proven valid.
+	// (subgroup check, random weights), and returns those that are invalid, ascending. Each of the
+	// others is proven valid.
 	InvalidVotes(s *Statement, signers wire.Signers) (invalid []wire.Participant)
-	// Isolate is called for votes whose combination failed. It returns those of signers that are
-	// proven invalid, each by itself, ascending. The others combine to what verifies, though maybe
-	// only together, as one whole. It costs less than InvalidVotes where the scheme allows that.
-	// After an empty answer the votes are proven each by itself, and if all are valid the keys do
-	// not fit each other.
+	// Isolate is called for votes whose combination failed. It returns the signers whose votes are
+	// proven invalid, each by itself, ascending. The combination of the other votes verifies,
+	// although each by itself may not. Isolate costs less than InvalidVotes if the scheme allows
+	// that. If it returns none, the caller proves each vote by itself; if all are valid, the keys
+	// do not fit each other.
 	Isolate(s *Statement, signers wire.Signers) (invalid []wire.Participant)
 }
 
-// Combination is a certificate that is not checked yet: votes combined, or a received certificate
+// Combination is a certificate that is not checked yet: combined votes, or a received certificate
 // that has been read.
 type Combination interface {
 	// AppendCertificate appends the encoded certificate to dst.
 	AppendCertificate(dst []byte) []byte
 }
 
-// Statement is one thing to verify. Which of its fields are set makes it one of five kinds:
+// Statement is one thing to verify. It is of one of five kinds, depending on the fields that are
+// set:
 //
 //	kind                  fields set                          what is verified
 //	chunk signature       Proposal                            the sequencer's signature on a chunk
@@ -78,13 +80,13 @@ type Combination interface {
 //	each vote             those of votes, and EachVote        every vote by itself; no certificate
 //
 // Tag and Unbatched may be set for every kind, Suspects and MayDefer for votes, and Unattributed
-// for each vote. The maker of a Statement changes neither it, nor the bytes that it refers to,
-// until the verdict is back.
+// for each vote. Until the verdict, the maker of a Statement must not change it or the bytes that
+// it refers to.
 type Statement struct {
 	// Tag identifies the statement to its maker.
 	Tag uint64
-	// Unbatched keeps the statement out of batches, so that a wrong one costs no other statement
-	// anything.
+	// Unbatched keeps the statement out of batches, so that a wrong one does not delay other
+	// statements.
 	Unbatched bool
 
 	// Proposal is a chunk signature to verify; nil for none.
@@ -92,7 +94,7 @@ type Statement struct {
 
 	// Scheme is the scheme of Subject.Epoch; nil when only Proposal is to be verified.
 	Scheme Scheme
-	// Subject is what the certificate or the votes are about.
+	// Subject is the subject of the certificate or the votes.
 	Subject wire.Subject
 
 	// Certificate is a received certificate; nil for votes.
@@ -102,16 +104,16 @@ type Statement struct {
 	// a = Format().AckSignature. Other places of Slab may be written meanwhile.
 	Signers wire.Signers
 	Slab    []byte
-	// Suspects, a subset of Signers, have their votes proven before they are combined with the
-	// others'. The zero value is none.
+	// Suspects is a subset of Signers whose votes are proven before they are combined with the
+	// other votes. The zero value is the empty set.
 	Suspects wire.Signers
-	// EachVote asks for each vote to be proven by itself, and for no certificate.
+	// EachVote means that each vote is proven by itself, and no certificate is made.
 	EachVote bool
-	// Unattributed, with EachVote, says that others than their signers have shown the votes: an
-	// invalid one makes no suspect of its signer.
+	// Unattributed, with EachVote, means that the votes did not come from their signers: an invalid
+	// vote does not make its signer suspect.
 	Unattributed bool
-	// MayDefer allows votes to come back undecided, see Verdict.Deferred: their maker can wait for
-	// other votes.
+	// MayDefer allows an undecided verdict, see Verdict.Deferred: the maker can wait for more
+	// votes.
 	MayDefer bool
 }
 
@@ -134,25 +136,25 @@ type Verdict struct {
 	// ProposalValid reports whether the signature of Statement.Proposal is valid. It is true when
 	// there is none.
 	ProposalValid bool
-	// CertificateValid reports whether what the statement asks of its Scheme has succeeded: to
-	// verify a certificate, to make one, or to find every vote valid. It is true when there is no
-	// Scheme. When ProposalValid is false, the Scheme is not asked and CertificateValid is false
-	// with a Scheme.
+	// CertificateValid reports whether the Scheme's part of the statement has succeeded: a
+	// certificate verified, a certificate was made, or every vote is valid. It is true when there
+	// is no Scheme. When ProposalValid is false, the Scheme is not called, and CertificateValid is
+	// false if there is a Scheme.
 	CertificateValid bool
-	// Certificate is the certificate made of votes, valid and in memory of its own. It is nil when
-	// too few votes were valid, and for received certificates.
+	// Certificate is the certificate made from votes, valid and in memory of its own. It is nil
+	// when too few votes were valid, and for received certificates.
 	Certificate []byte
 	// Invalid are the participants whose votes are proven invalid, each by itself, ascending.
 	Invalid []wire.Participant
-	// Deferred is set, ascending, when votes came back undecided: these of their signers have been
-	// proven to vote invalidly on something else since the statement was made, and without them it
-	// has no quorum. Of their votes in the statement nothing is known. Only where
-	// Statement.MayDefer allows it, and with Certificate nil.
+	// Deferred is set when the votes are undecided. It lists, ascending, the signers of whom
+	// another vote has been proven invalid since the statement was made; without them there is no
+	// quorum. Their votes in the statement are neither proven valid nor invalid. It is set only if
+	// Statement.MayDefer allows it, and Certificate is nil then.
 	Deferred []wire.Participant
-	// Err is set when no verdict could be reached through no fault of any validator: it wraps
-	// context.Canceled when verification was shut down, or reports a Scheme that panicked, and the
-	// other fields then blame nobody. Or it wraps ErrInconsistentKeys: the votes without those in
-	// Invalid make a quorum, each is proven valid, and they combine to no valid certificate.
+	// Err is set when there is no verdict and no validator is at fault. It wraps context.Canceled
+	// when verification was shut down, or reports a Scheme that panicked; then the other fields
+	// blame no validator. Or it wraps ErrInconsistentKeys: the votes without those in Invalid make
+	// a quorum and each is proven valid, but their combination is no valid certificate.
 	Err error
 }
 
@@ -160,7 +162,7 @@ type Verdict struct {
 // never calls it from its loop. It is called by one goroutine at a time.
 type AckSigner interface {
 	// SignAck returns the vote for subject in the encoding that acks have on this network,
-	// Format().AckSignature bytes. An error is counted and the ack tried again later.
+	// Format().AckSignature bytes. The engine counts an error and tries the ack again later.
 	SignAck(ctx context.Context, subject wire.Subject) ([]byte, error)
 }
 

@@ -122,13 +122,13 @@ func TestACertificateIsOfItsSubjectNamespaceAndSignersOnly(t *testing.T) {
 			return
 		}
 		swapped := slices.Clone(certificate)
-		swapped[8] ^= 1<<5 | 1<<6 // participant 6 for 5
+		swapped[8] ^= 1<<5 | 1<<6 // participant 6 instead of 5
 		refuse("swapped signers", set.Scheme, good, swapped)
 		long := slices.Clone(certificate)
 		binary.BigEndian.PutUint64(long, 8)
 		refuse("bitmap over eight", set.Scheme, good, long)
 		short := slices.Clone(certificate)
-		binary.BigEndian.PutUint64(short, 6) // still holds all of the signers' bits: it decodes
+		binary.BigEndian.PutUint64(short, 6) // still has the bits of all signers, so it decodes
 		if _, _, err := set.Scheme.Format().SplitCertificate(short); err != nil {
 			t.Fatal(err)
 		}
@@ -170,7 +170,8 @@ func TestASignatureOutsideTheSubgroupOrTheIdentityIsNoCertificate(t *testing.T) 
 			"the identity":                      identity(k.variant),
 		} {
 			forged := append(slices.Clone(head), p.encode(false)...)
-			// A batch by random weights would let points of order 3 through a third of the time.
+			// A batch with random weights alone would accept points of order 3 with probability
+			// 1/3.
 			for range 8 {
 				if err := verify.VerifyCertificate(set.Scheme, subject(5), forged); !errors.Is(err, verify.ErrCertificate) {
 					t.Errorf("%s: %v", what, err)
@@ -217,7 +218,8 @@ func TestABatchIsWrongWhereverTheWrongCertificateStands(t *testing.T) {
 	})
 }
 
-// Two certificates of one quorum, their signatures swapped: the plain sums of the batch are right.
+// Two certificates of one quorum with their signatures swapped: the plain sums of the batch are
+// right.
 func TestErrorsThatCancelBetweenStatementsAreFound(t *testing.T) {
 	eachScheme(t, blsCases, func(t *testing.T, k schemeCase) {
 		set := newSet(t, k, 4, 1)

@@ -22,20 +22,20 @@ const (
 
 // Secp256r1 is the scheme in which validators sign with ECDSA over P-256 and SHA-256, and a
 // certificate is a bitmap and a quorum of signatures. A signature is r ‖ s, 32 bytes each,
-// big-endian, of which s must be in the lower half: of r ‖ s and r ‖ (n − s), which verify alike,
-// only one is a vote. It implements [Scheme] and is attributable.
+// big-endian. s must be in the lower half: r ‖ s and r ‖ (n − s) both verify, but only one of them
+// is a vote. It implements [Scheme] and is attributable.
 //
-// It is for validators whose keys lie in hardware that knows this curve. Such a signer, an
-// [AckSigner] of the embedder's, must hand out the lower s.
+// It is for validators whose keys are in hardware that supports this curve. Such a signer, an
+// [AckSigner] of the embedder's, must return the lower s.
 type Secp256r1 struct {
 	*signatureList[*ecdsa.PublicKey]
-	compressed [][]byte // the keys as bytes, by participant
+	compressed [][]byte // encodings of the keys, by participant
 }
 
 // NewSecp256r1 builds a set of 1 to [MaxValidators] validators, given in any order. The Key of each
-// is its point of P-256, compressed: 33 bytes. No two validators may have the same identity or key,
-// no identity may be of small order ([HasSmallOrder]), and Proof must be empty: keys are never added
-// up here. The errors wrap [ErrValidatorSet] and [ErrKey] and name the validator. Weight may be
+// is its P-256 key, compressed: 33 bytes. No two validators may have the same identity or key, no
+// identity may be of small order ([HasSmallOrder]), and Proof must be empty: this scheme never adds
+// up keys. The errors wrap [ErrValidatorSet] and [ErrKey] and name the validator. Weight may be
 // given, as in any set.
 //
 // [Config] and [SecretKey] are for the BLS schemes only: this scheme has no variant and one
@@ -67,8 +67,8 @@ func NewSecp256r1(namespace []byte, validators []Validator) (*Secp256r1, error) 
 	return &Secp256r1{list, compressed}, nil
 }
 
-// secp256r1Key reads a compressed public key. The identity has no compressed encoding, and the group
-// is of prime order: every point is a good key. The error wraps ErrKey.
+// secp256r1Key reads a compressed public key. The identity has no compressed encoding, and the
+// group is of prime order: every point is a valid key. The error wraps ErrKey.
 func secp256r1Key(b []byte) (*ecdsa.PublicKey, error) {
 	if len(b) != secp256r1Public {
 		return nil, fmt.Errorf("%w: a public key of %d bytes; it must have %d", ErrKey, len(b), secp256r1Public)
@@ -97,7 +97,7 @@ func compress(k *ecdsa.PublicKey) ([]byte, error) {
 	return whole[:secp256r1Public], nil
 }
 
-// The order n of P-256, and the half of it, ⌊n/2⌋, that s may not exceed; big-endian.
+// The order n of P-256, and ⌊n/2⌋, the largest allowed s; big-endian.
 var (
 	secp256r1Order = elliptic.P256().Params().N.FillBytes(make([]byte, secp256r1Scalar))
 	secp256r1Half  = new(big.Int).Rsh(elliptic.P256().Params().N, 1).FillBytes(make([]byte, secp256r1Scalar))
@@ -172,10 +172,11 @@ func (e *Secp256r1) Isolate(s *Statement, signers wire.Signers) []wire.Participa
 	return e.InvalidVotes(s, signers)
 }
 
-// maxDER is the length of the longest signature in DER: a sequence of two integers of up to 33 bytes.
+// maxDER is the length of the longest signature in DER: a sequence of two integers of up to 33
+// bytes.
 const maxDER = 2 + 2*(2+1+secp256r1Scalar)
 
-// appendDER appends the DER encoding of r ‖ s, the form that crypto/ecdsa takes. Neither is 0.
+// appendDER appends the DER encoding of r ‖ s, the input of crypto/ecdsa. Neither r nor s may be 0.
 func appendDER(dst, signature []byte) []byte {
 	dst = append(dst, 0x30, 0)
 	body := len(dst)
@@ -190,7 +191,8 @@ func appendDER(dst, signature []byte) []byte {
 	return dst
 }
 
-// fromDER returns r ‖ s, with the lower of both s, of a signature that crypto/ecdsa has made.
+// fromDER returns r ‖ s of a signature that crypto/ecdsa has made, with the lower of the two values
+// of s.
 func fromDER(der []byte) ([]byte, error) {
 	malformed := fmt.Errorf("verify: crypto/ecdsa has made no DER signature: %x", der)
 	if len(der) < 2 || der[0] != 0x30 || int(der[1]) != len(der)-2 {
@@ -236,7 +238,7 @@ func (e *Secp256r1) Signer(k *ecdsa.PrivateKey) (AckSigner, error) {
 		return nil, fmt.Errorf("verify: %w: %w", ErrKey, err)
 	}
 	defer clear(scalar)
-	own, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), scalar) // a copy that nobody else can change
+	own, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), scalar) // a private copy
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w: %w", ErrKey, err)
 	}

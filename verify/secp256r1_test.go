@@ -109,7 +109,7 @@ func TestASecp256r1SignerIsOfTheSetAndKeepsItsKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	*keys[2] = *stranger // the signer has a key of its own
+	*keys[2] = *stranger // the signer has its own copy of the key
 	again, err := signer.SignAck(context.Background(), subject(1))
 	if err != nil || !bytes.Equal(first, again) {
 		t.Errorf("signed %x, then %x: %v", first, again, err)
@@ -121,8 +121,8 @@ func TestASecp256r1SignerIsOfTheSetAndKeepsItsKey(t *testing.T) {
 	}
 }
 
-// docs/protocol.md 2: an ECDSA signature has the lower s; with the other, which verifies as well by
-// ECDSA itself, it is no vote, and in no certificate.
+// docs/protocol.md 2: an ECDSA signature has the lower s. With the higher one, which ECDSA itself
+// accepts, it is no vote and in no certificate.
 func TestRule2_ASignatureWithTheHigherSIsNone(t *testing.T) {
 	set := newSet(t, schemeCase{kind: testkit.Secp256r1}, 4, 1)
 	s := statement(t, set, subject(5), 0, 1, 2)

@@ -18,9 +18,9 @@ type validatorSet struct {
 	digest     [32]byte
 }
 
-// newValidatorSet sorts identities. It returns the set, in which all weigh 1, and the order of the
-// sort: participant i is identities[order[i]]. It refuses keys of small order whatever signs the
-// votes: anybody could pose as their holder.
+// newValidatorSet sorts identities. It returns the set, in which all weights are 1, and the order
+// of the sort: participant i is identities[order[i]]. It refuses keys of small order under every
+// scheme: anybody could impersonate their holder.
 func newValidatorSet(identities []wire.PublicKey) (set validatorSet, order []int, err error) {
 	n := len(identities)
 	if n < 1 || n > MaxValidators {
@@ -39,7 +39,7 @@ func newValidatorSet(identities []wire.PublicKey) (set validatorSet, order []int
 			return set, nil, fmt.Errorf("verify: %w: identity %v occurs twice", ErrValidatorSet, id)
 		}
 		if HasSmallOrder(id) {
-			return set, nil, fmt.Errorf("verify: validator %d of those given, %v: %w: %s", from, id, ErrKey, smallOrder)
+			return set, nil, fmt.Errorf("verify: given validator %d, %v: %w: %s", from, id, ErrKey, smallOrder)
 		}
 		set.identities[i] = id
 		set.index[id] = wire.Participant(i)
@@ -79,16 +79,16 @@ func (v *validatorSet) Weights() Weights { return v.weights }
 
 func (v *validatorSet) len() int { return len(v.identities) }
 
-// quorum returns the number of validators that certify where each counts 1, as under [Threshold].
+// quorum returns the number of validators that certify if each counts 1, as under [Threshold].
 func (v *validatorSet) quorum() int { return Quorum(v.len()) }
 
-// isQuorum reports whether participants, all of the set, certify.
+// isQuorum reports whether participants, which must be in the set, certify.
 func (v *validatorSet) isQuorum(participants []int) bool {
 	return v.weights.sumOf(participants) >= v.weights.quorum
 }
 
-// votes returns those of signers whose votes are in the slab, ascending. absent are the others:
-// participants outside the set, and places beyond the slab.
+// votes returns in present the signers whose votes are in the slab, ascending. absent are the
+// others: participants outside the set, and those whose place is beyond the slab.
 func (v *validatorSet) votes(s *Statement, signers wire.Signers, size int) (present []int, absent []wire.Participant) {
 	present = make([]int, 0, signers.Count())
 	for p := range signers.All() {
@@ -110,7 +110,7 @@ func (v *validatorSet) bitmap(participants []int) wire.Signers {
 	return s
 }
 
-// checkBitmap demands what a certificate's bitmap must satisfy.
+// checkBitmap checks the bitmap of a certificate.
 func (v *validatorSet) checkBitmap(signers wire.Signers) error {
 	if signers.Len() != v.len() {
 		return fmt.Errorf("%w: signer bitmap over %d validators, not %d", ErrCertificate, signers.Len(), v.len())

@@ -66,9 +66,9 @@ func TestAMultisigSetRefusesABadValidatorAndNamesIt(t *testing.T) {
 	for _, v := range variants {
 		good, keys := members(t, v, 5)
 		sigSize, keySize := len(good[0].Proof), len(good[0].Key)
-		other := v ^ 1 // of the other variant, whose signatures are in the group of our keys
+		other := v ^ 1 // the other variant: its signatures are in the group of our keys
 		outside := torsion(other).encode(false)
-		rogue := identity(other) // a key that cancels the others': its holder does not know its secret
+		rogue := identity(other) // it cancels the other keys; its holder does not know the secret
 		for i := range good {
 			if i != 2 {
 				rogue = rogue.add(decodePoint(other, good[i].Key).neg())
@@ -230,7 +230,7 @@ func TestBadThresholdKeysAreRefused(t *testing.T) {
 }
 
 func TestAnEd25519SetTakesPointsOfTheCurveOnly(t *testing.T) {
-	two := wire.PublicKey{2} // y = 2 is on no point
+	two := wire.PublicKey{2} // no point has y = 2
 	if _, err := verify.NewEd25519(namespace, append(ids(3), two)); !errors.Is(err, verify.ErrKey) || !strings.Contains(err.Error(), two.String()) {
 		t.Errorf("no point: %v", err)
 	}
@@ -301,7 +301,7 @@ func TestRule3_1_NoValidatorSetTakesAnIdentityOfSmallOrder(t *testing.T) {
 		}
 		for _, key := range smallEdwards() {
 			err := construct(slices.Insert(ids(3), 1, key))
-			if !errors.Is(err, verify.ErrKey) || !strings.Contains(err.Error(), "validator 1 of those given") || !strings.Contains(err.Error(), key.String()) {
+			if !errors.Is(err, verify.ErrKey) || !strings.Contains(err.Error(), "given validator 1,") || !strings.Contains(err.Error(), key.String()) {
 				t.Errorf("%s with %v: %v", name, key, err)
 			}
 		}
@@ -322,7 +322,7 @@ func TestCheckIdentityTakesPointsOfLargeOrderOnly(t *testing.T) {
 		if err := verify.CheckIdentity(id); err != nil {
 			t.Errorf("a good key: %v", err)
 		}
-		// Of composite order: only its holder can sign for it.
+		// A key of composite order: only its holder can sign for it.
 		p := must(new(edwards25519.Point).SetBytes(id[:]))
 		p.Add(p, must(new(edwards25519.Point).SetBytes(smallEdwards()[2][:])))
 		if err := verify.CheckIdentity(wire.PublicKey(p.Bytes())); err != nil {

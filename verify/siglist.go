@@ -7,18 +7,19 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// signatureList is what the schemes have in common whose certificates are a bitmap of signers and a
-// list of their signatures. K is a public key, ready to verify with. All signatures have 64 bytes.
+// signatureList is the common part of the schemes whose certificates are a bitmap of signers and a
+// list of their signatures. K is the type of a public key that is prepared for verification. All
+// signatures have 64 bytes.
 type signatureList[K any] struct {
 	validatorSet
 	format wire.Format
 	prefix []byte
 	keys   []K // by participant
-	// readable reports whether a vote's bytes may be a signature at all; nil says that any may.
+	// readable reports whether a vote's bytes may be a signature; nil accepts all bytes.
 	readable func(signature []byte) bool
 }
 
-// InNamespace reports whether the set's acks are of networks of a namespace.
+// InNamespace reports whether the set's acks are signed under namespace.
 func (l *signatureList[K]) InNamespace(namespace []byte) bool { return signedIn(l.prefix, namespace) }
 
 func newSignatureList[K any](namespace []byte, set validatorSet, keys []K) *signatureList[K] {
@@ -45,7 +46,7 @@ type listCombination[K any] struct {
 	message    []byte
 	signers    wire.Signers
 	who        []int  // the signers, ascending
-	signatures []byte // theirs, in this order
+	signatures []byte // of who, in this order
 }
 
 // signature returns the signature of who[k].
@@ -65,8 +66,8 @@ func (c *listCombination[K]) AppendCertificate(dst []byte) []byte {
 	})
 }
 
-// collect copies the votes of signers. unreadable are those of them that have none in the slab, or
-// none that can be read, ascending.
+// collect copies the votes of signers. unreadable are the signers without a readable vote in the
+// slab, ascending.
 func (l *signatureList[K]) collect(s *Statement, signers wire.Signers) (c *listCombination[K], unreadable []wire.Participant) {
 	present, unreadable := l.votes(s, signers, wire.SignatureSize)
 	vote := func(i int) []byte { return s.Slab[i*wire.SignatureSize : (i+1)*wire.SignatureSize] }
@@ -92,8 +93,8 @@ func (l *signatureList[K]) collect(s *Statement, signers wire.Signers) (c *listC
 	return c, unreadable
 }
 
-// Combine implements [Scheme]: the votes are only collected, since these signatures are not added
-// up. The combination is nil for signers below the quorum.
+// Combine implements [Scheme]: the votes are only copied, since these signatures are not added up.
+// The combination is nil for signers below the quorum.
 func (l *signatureList[K]) Combine(s *Statement, signers wire.Signers) (Combination, []wire.Participant) {
 	c, unreadable := l.collect(s, signers)
 	if len(unreadable) > 0 || !l.isQuorum(c.who) {

@@ -14,7 +14,7 @@ type blsSigner struct {
 	key    *SecretKey
 }
 
-// Signer returns the signer of the validator whose key is k, or whose share is k for [Threshold].
+// Signer returns the signer of the validator whose key is k, or for [Threshold] whose share is k.
 // The error wraps [ErrNotValidator] if k is not in the set, and [ErrVariableTime] if this build's
 // signing is not constant-time and the config does not allow that.
 func (b *blsScheme) Signer(k *SecretKey) (AckSigner, error) {

@@ -10,10 +10,10 @@ import (
 // AVX-512 IFMA.
 func SIMD() bool { return curve.SIMD() }
 
-// EnvironmentError names the environment variable whose value says nothing. It wraps [ErrConfig].
+// EnvironmentError names an environment variable with an unknown value. It wraps [ErrConfig].
 type EnvironmentError struct {
 	Variable string
-	Want     string // the values that it may have
+	Want     string // the allowed values
 	Got      string
 }
 
@@ -24,8 +24,8 @@ func (e *EnvironmentError) Error() string {
 // Unwrap returns ErrConfig.
 func (e *EnvironmentError) Unwrap() error { return ErrConfig }
 
-// CheckEnvironment returns an [*EnvironmentError] if the environment variable LANECAST_IFMA, when
-// the program started, said neither on (on, 1, true or empty) nor off (off, 0 or false). The
+// CheckEnvironment returns an [*EnvironmentError] if LANECAST_IFMA in the environment, when the
+// program started, was neither on (on, 1, true or empty) nor off (off, 0 or false). The
 // constructors of BLS schemes and engine.New call it.
 func CheckEnvironment() error {
 	if value, valid := curve.Setting(); !valid {

@@ -7,8 +7,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// The cache of interpolation coefficients holds those of at least quorumsRemembered quorums, or of
-// as many as have coefficientsRemembered, which take 12 MiB.
+// The cache of interpolation coefficients holds those of quorumsRemembered quorums, or fewer if
+// theirs are more than coefficientsRemembered coefficients in total, which take 12 MiB.
 const (
 	quorumsRemembered      = 64
 	coefficientsRemembered = 1 << 18
@@ -16,8 +16,8 @@ const (
 
 // Threshold is the BLS scheme in which participant i holds the share f(i+1) of a secret f(0), with
 // f of degree quorum − 1. Any quorum of votes interpolates to the same certificate, one signature
-// that verifies against the group's key. It implements [Scheme]. It is not attributable: a quorum
-// can make the vote of any other validator.
+// that the group's key verifies. It implements [Scheme]. It is not attributable: a quorum can make
+// the vote of any other validator.
 type Threshold struct {
 	*blsScheme
 	group         namedKey
@@ -29,8 +29,8 @@ type Threshold struct {
 // key generation: the identities in any order, the compressed group key, and the compressed public
 // keys of the shares in the order of ascending identity. Every key must be in the subgroup and not
 // the identity, no two identities and no two shares may be equal, and no identity may be of small
-// order ([HasSmallOrder]). All keys together must be the values of one polynomial of degree quorum −
-// 1 at 0, 1, …, n: if they are not, the error wraps [ErrInconsistentKeys].
+// order ([HasSmallOrder]). All keys together must be the values of one polynomial of degree quorum
+// − 1 at 0, 1, …, n: if they are not, the error wraps [ErrInconsistentKeys].
 //
 // Time and memory are proportional to n, some 20 to 200 µs a validator. The work is done in parts,
 // and the scheduler can interrupt it about every millisecond.
@@ -70,17 +70,17 @@ func NewThreshold(c Config, identities []wire.PublicKey, groupKey []byte, shareK
 // Attributable implements [Scheme]: false.
 func (t *Threshold) Attributable() bool { return false }
 
-// GroupKey returns the compressed key that certificates verify against.
+// GroupKey returns the compressed key that verifies certificates.
 func (t *Threshold) GroupKey() []byte { return t.curve.Append(nil, t.group.point, 0, false) }
 
 // Combine implements [Scheme]: the votes of the lowest quorum of signers are interpolated at 0.
 // Votes beyond a quorum are not read. For fewer signers than a quorum the combination is nil, and
-// no vote is called unreadable.
+// unreadable is empty.
 //
-// The sum of products goes by the curve's endomorphism, which is right for votes of the subgroup.
-// With others among them the result is some point of the curve, not the one that plain
-// multiplication gives. That does no harm: the result is checked for the subgroup and verified, and
-// only one signature of the group verifies.
+// The sum of products uses the curve's endomorphism, which is correct for votes in the subgroup.
+// With other votes the result is some point of the curve, but not that of plain multiplication.
+// That is safe: the result is checked for the subgroup and verified, and only one signature of the
+// group verifies.
 func (t *Threshold) Combine(s *Statement, signers wire.Signers) (Combination, []wire.Participant) {
 	return combineAlone(t, s, signers)
 }
@@ -109,7 +109,7 @@ func (t *Threshold) draft(s *Statement, signers wire.Signers) (d *draft, unreada
 // knownKey implements blsSpecific. The group's key is always known.
 func (t *Threshold) knownKey(wire.Signers) (namedKey, bool) { return t.group, true }
 
-// Isolate implements [Scheme]. It is InvalidVotes: a plain partial sum says nothing here, since
+// Isolate implements [Scheme]. It is InvalidVotes: a plain partial sum decides nothing, since
 // errors that cancel in it need not cancel when votes are interpolated.
 func (t *Threshold) Isolate(s *Statement, signers wire.Signers) []wire.Participant {
 	return t.InvalidVotes(s, signers)

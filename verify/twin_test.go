@@ -19,9 +19,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// twin verifies slowly and plainly the same statements as package verify: one signature at a time,
-// with other libraries (for BLS gnark-crypto itself, for Ed25519 the equation of ZIP-215 written
-// out), and with code that shares nothing with it.
+// twin verifies the same statements as package verify, slowly and plainly: one signature at a time,
+// with other libraries (for BLS gnark-crypto, for Ed25519 the equation of ZIP-215 written out), and
+// without code of package verify.
 type twin struct {
 	kind         testkit.Kind
 	variant      verify.Variant
@@ -33,7 +33,7 @@ type twin struct {
 	weights      []uint64        // nil if all weigh 1
 }
 
-// isQuorum reports whether those who sign certify.
+// isQuorum reports whether signers certify.
 func (t *twin) isQuorum(signs func(wire.Participant) bool) bool {
 	all, signed := 0, 0
 	for i := range t.keys {
@@ -53,7 +53,8 @@ func newTwin(k schemeCase, set *testkit.Set) *twin {
 	return &twin{k.kind, k.variant, k.acks == verify.Uncompressed, namespace, set.PublicKeys, set.GroupKey, map[string]bool{}, nil}
 }
 
-// signedBytes spells out union_unique(namespace‖"_ACK", Chunk ‖ varint epoch) for short namespaces.
+// signedBytes returns union_unique(namespace‖"_ACK", Chunk ‖ varint epoch), written out for short
+// namespaces.
 func signedBytes(namespace []byte, s wire.Subject) []byte {
 	m := append([]byte{byte(len(namespace) + 4)}, namespace...)
 	m = append(m, "_ACK"...)
@@ -122,8 +123,8 @@ func (t *twin) certificate(s wire.Subject, c []byte) bool {
 	return true
 }
 
-// verify demands that a signature is a canonical point of the subgroup, not the identity, with e(S,
-// g) = e(H, Σ keys).
+// verify reports whether a signature is a canonical point of the subgroup, not the identity, with
+// e(S, g) = e(H, Σ keys).
 func (t *twin) verify(signature []byte, uncompressed bool, keys [][]byte, m []byte) bool {
 	size := 48
 	if t.variant == verify.MinPk {
@@ -170,7 +171,8 @@ func (t *twin) verify(signature []byte, uncompressed bool, keys [][]byte, m []by
 	return must(bls.PairingCheck([]bls.G1Affine{g1, k}, []bls.G2Affine{s, h}))
 }
 
-// zip215 demands 0 ≤ s < l and [8]s·B = [8]R + [8]k·A, with A and R any encodings of points.
+// zip215 reports whether 0 ≤ s < l and [8]s·B = [8]R + [8]k·A. A and R may be any encodings of
+// points.
 func zip215(key, m, signature []byte) bool {
 	a, errA := new(edwards25519.Point).SetBytes(key)
 	r, errR := new(edwards25519.Point).SetBytes(signature[:32])
@@ -193,7 +195,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// point is a signature in either group, for tests that forge.
+// point is a signature in either group, for tests that forge signatures.
 type point interface {
 	add(point) point
 	neg() point
@@ -263,7 +265,7 @@ func decodePoint(v verify.Variant, b []byte) point {
 	return p
 }
 
-// times returns k·p by doubling and adding, which holds outside the subgroup too.
+// times returns k·p by doubling and adding, which is correct outside the subgroup too.
 func times(v verify.Variant, k *big.Int, p point) point {
 	sum := identity(v)
 	for i := k.BitLen() - 1; i >= 0; i-- {
@@ -287,7 +289,7 @@ func identity(v verify.Variant) point {
 }
 
 // torsion returns a point of small order outside the subgroup: (0, 2), of order 3, in G1's curve;
-// in G2's, one of the order of the cofactor.
+// in G2's curve, one whose order is the cofactor.
 func torsion(v verify.Variant) point {
 	if v == verify.MinSig {
 		var a bls.G1Affine
@@ -300,7 +302,7 @@ func torsion(v verify.Variant) point {
 }
 
 // smallOrders are the small primes that divide the cofactor of either curve, with their
-// multiplicities; what is left of G2's is one prime of 448 bits.
+// multiplicities; the remaining factor for G2 is one prime of 448 bits.
 var smallOrders = map[verify.Variant][][2]int64{
 	verify.MinSig: {{3, 1}, {11, 2}, {10177, 2}, {859267, 2}, {52437899, 2}},
 	verify.MinPk:  {{13, 2}, {23, 2}, {2713, 1}, {11953, 1}, {262069, 1}},
@@ -342,7 +344,7 @@ var (
 	cofactor2, _ = new(big.Int).SetString("5d543a95414e7f1091d50792876a202cd91de4547085abaa68a205b2e5a7ddfa628f1cb4d9e82ef21537e293a6691ae1616ec6e786f0c70cf1c38e31c7238e5", 16)
 )
 
-// anyPoint1 and anyPoint2 return the first points of either curve from an x on, of any order.
+// anyPoint1 and anyPoint2 return the first point of their curve from a given x on, of any order.
 func anyPoint1(x uint64) point {
 	var a bls.G1Affine
 	for ; ; x++ {

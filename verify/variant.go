@@ -6,8 +6,8 @@ import (
 	"github.com/lanecast/lanecast/verify/internal/curve"
 )
 
-// Variant chooses in which of the pairing's two groups the signatures of a BLS scheme lie. Its keys
-// lie in the other.
+// Variant selects the group of the pairing that contains the signatures of a BLS scheme. The other
+// group contains its keys.
 type Variant uint8
 
 const (
@@ -36,7 +36,7 @@ func (v Variant) check() error {
 	return nil
 }
 
-// signatures and keys return the groups in which signatures and keys lie.
+// signatures and keys return the groups of signatures and of keys.
 func (v Variant) signatures() curve.Group {
 	if v == MinSig {
 		return curve.G1
@@ -69,7 +69,7 @@ func (v Variant) proofTag() []byte {
 	return []byte(proofTagG2)
 }
 
-// AckEncoding chooses how acks carry BLS signatures on a network. Certificates are always
+// AckEncoding selects the encoding of BLS signatures in acks of a network. Certificates are always
 // compressed.
 type AckEncoding uint8
 
@@ -94,16 +94,16 @@ func (e AckEncoding) String() string {
 
 // Config configures the BLS schemes, [Multisig] and [Threshold]. [Ed25519] takes a namespace only.
 type Config struct {
-	// Namespace sets this network's signatures apart from those of any other use of the same keys.
-	// Any bytes.
+	// Namespace separates this network's signatures from all other uses of the same keys. Any bytes
+	// are allowed.
 	Namespace []byte
-	// Variant chooses the groups in which signatures and keys lie. MinSig is the default.
+	// Variant selects the groups of signatures and keys. MinSig is the default.
 	Variant Variant
-	// AckEncoding chooses how votes are encoded. Compressed is the default.
+	// AckEncoding selects the encoding of votes. Compressed is the default.
 	AckEncoding AckEncoding
-	// AllowVariableTimeSigning lets Signer work on a back end whose signing is not constant-time,
-	// as in builds without cgo. An observer who can time signatures may then learn something of the
-	// key. It does nothing where signing is constant-time.
+	// AllowVariableTimeSigning allows Signer on a back end whose signing is not constant-time, as
+	// in builds without cgo. An observer who can time signatures may then learn bits of the key. It
+	// has no effect if signing is constant-time.
 	AllowVariableTimeSigning bool
 }
 

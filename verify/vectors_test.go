@@ -16,14 +16,14 @@ import (
 )
 
 // vectorFile is a file of test vectors, Lanecast's or another implementation's. Package wire tests
-// the encodings, and this package the signatures.
+// the encodings, this package tests the signatures.
 type vectorFile struct {
 	Source string       `json:"source"`
 	Cases  []vectorCase `json:"cases"`
 }
 
-// vectorCase is one encoding. Decode and Verify are the results that Lanecast must give. Where
-// upstream is known to give others, they are in the Upstream fields, and the reason in Difference.
+// vectorCase is one encoding. Decode and Verify are the results that Lanecast must give. If
+// upstream gives other results, they are in the Upstream fields, and the reason in Difference.
 type vectorCase struct {
 	Name           string              `json:"name"`
 	Type           string              `json:"type"`
@@ -57,7 +57,7 @@ func TestVectors(t *testing.T) {
 	verifyVectors(t, filepath.Join("..", "wire", "testdata", "vectors"))
 }
 
-// TestVectorsFromOutside runs those in the folder that LANECAST_VECTORS names.
+// TestVectorsFromOutside runs the vectors in the folder that LANECAST_VECTORS names.
 func TestVectorsFromOutside(t *testing.T) {
 	folder := os.Getenv("LANECAST_VECTORS")
 	if folder == "" {
@@ -91,16 +91,16 @@ func verifyVectors(t *testing.T, folder string) {
 	}
 }
 
-// vectorSet is the scheme that a case describes; nil where it needs none.
+// vectorSet is the scheme of a case; nil if the case needs none.
 type vectorSet struct {
 	scheme verify.Scheme
 	chunks *verify.ChunkVerifier
 }
 
-// vectorRun holds the state that the cases of one file share.
+// vectorRun holds the state shared by the cases of one file.
 type vectorRun struct {
 	sets map[string]vectorSet
-	// valid are the valid certificates by the group in which they can be checked together.
+	// valid are the valid certificates, by the group in which they can be checked together.
 	valid map[any][]opened
 }
 
@@ -127,7 +127,7 @@ func (r *vectorRun) run(t *testing.T, c vectorCase) {
 	}
 	set, err := r.set(c)
 	if c.Scheme == "ed25519" && slices.ContainsFunc(c.Participants, vectorParticipant.ofSmallOrder) {
-		// Commonware takes keys of small order into a set; docs/protocol.md 3.1 does not.
+		// Commonware accepts keys of small order in a set; docs/protocol.md 3.1 does not.
 		if !errors.Is(err, verify.ErrKey) {
 			t.Errorf("a set with a key of small order: %v", err)
 		}
@@ -160,7 +160,7 @@ func checkKey(t *testing.T, c vectorCase) {
 	}
 }
 
-// holds decodes a message and reports whether everything signed in it holds.
+// holds decodes a message and reports whether all its signatures are valid.
 func (r *vectorRun) holds(t *testing.T, kind string, set vectorSet, b []byte) bool {
 	var format wire.SameFormat
 	if set.scheme != nil {
@@ -235,7 +235,7 @@ func (s vectorSet) ack(t *testing.T, a *wire.Ack) bool {
 	return err == nil
 }
 
-// certificate verifies one by itself, and keeps a valid one.
+// certificate verifies a certificate by itself, and keeps a valid one.
 func (r *vectorRun) certificate(t *testing.T, s verify.Scheme, subject wire.Subject, certificate []byte) bool {
 	err := verify.VerifyCertificate(s, subject, certificate)
 	if err != nil {
@@ -257,7 +257,7 @@ func (r *vectorRun) certificate(t *testing.T, s verify.Scheme, subject wire.Subj
 }
 
 // together checks the valid certificates of a file in large batches: sets of all sizes, epochs and
-// namespaces at once. One that is about another epoch spoils its batch.
+// namespaces together. A certificate with another epoch makes its batch fail.
 func (r *vectorRun) together(t *testing.T) {
 	for _, all := range r.valid {
 		for part := range slices.Chunk(all, 64) {
@@ -283,7 +283,7 @@ func (r *vectorRun) together(t *testing.T) {
 	}
 }
 
-// set builds the set that a case describes, or finds the one of an earlier case.
+// set builds the set of a case, or returns that of an earlier case.
 func (r *vectorRun) set(c vectorCase) (vectorSet, error) {
 	description, err := json.Marshal([]any{c.Scheme, c.Variant, c.Namespace, c.Participants, c.GroupPublic})
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 )
 
 // TestWriteVectors writes Lanecast's encodings into the folder that LANECAST_WRITE_VECTORS names,
-// for another implementation to check. Everything in it follows from LANECAST_WRITE_SEED, a number,
-// 1 by default.
+// for another implementation to check. LANECAST_WRITE_SEED, a number, 1 by default, determines all
+// files.
 func TestWriteVectors(t *testing.T) {
 	folder := os.Getenv("LANECAST_WRITE_VECTORS")
 	if folder == "" {
@@ -53,8 +53,8 @@ func TestWriteVectors(t *testing.T) {
 	}
 }
 
-// TestWrittenVectorsVerify reads back what TestWriteVectors would write for a small set of each
-// scheme.
+// TestWrittenVectorsVerify verifies the vectors that TestWriteVectors writes for a small set of
+// each scheme.
 func TestWrittenVectorsVerify(t *testing.T) {
 	for _, k := range vectorKinds {
 		t.Run(k.file, func(t *testing.T) {
@@ -71,7 +71,7 @@ func TestWrittenVectorsVerify(t *testing.T) {
 	}
 }
 
-// vectorKind is a scheme in a variant, with the names that vectors have for them.
+// vectorKind is a scheme in a variant, with the names that vectors use for them.
 type vectorKind struct {
 	kind          testkit.Kind
 	variant       verify.Variant
@@ -96,13 +96,13 @@ type vectorWriter struct {
 	seed   uint64
 	cases  []vectorCase
 
-	set      *testkit.Set // the one that is being written about
+	set      *testkit.Set // set of the cases being written
 	outsider verify.ChunkSigner
 	about    vectorCase
 }
 
-// varintSteps are the numbers at which a varint of 64 bits grows by a byte, on both sides, and the
-// ends.
+// varintSteps are the numbers on both sides of each growth of a varint of 64 bits by a byte, and
+// the ends of the range.
 func varintSteps() []uint64 {
 	steps := []uint64{0, 1}
 	for shift := 7; shift < 64; shift += 7 {
@@ -111,7 +111,8 @@ func varintSteps() []uint64 {
 	return append(steps, math.MaxUint64-1, math.MaxUint64)
 }
 
-// write adds the cases of a set of n validators, at every stride-th step from a random one.
+// write adds the cases of a set of n validators, at every stride-th of varintSteps from a random
+// one.
 func (w *vectorWriter) write(n, stride int) {
 	namespace := make([]byte, []int{0, 8, 121, 122, 123, 124, 200}[w.random.IntN(7)])
 	for i := range namespace {
@@ -138,7 +139,7 @@ func (w *vectorWriter) write(n, stride int) {
 	}
 }
 
-// round adds a message of every type for one height and epoch, and bad ones beside them.
+// round adds a message of every type for one height and epoch, and invalid ones.
 func (w *vectorWriter) round(k int, height, epoch uint64) {
 	sequencer, whose := w.outsider, "external sequencer"
 	if k%2 == 1 {
@@ -168,8 +169,7 @@ func (w *vectorWriter) round(k int, height, epoch uint64) {
 	w.add("activity", "tip, "+about, &wire.Tip{Proposal: proposal}, &holds)
 	w.add("activity", "lock, "+about, &wire.Certified{Lock: lock}, &holds)
 
-	// Upstream must refuse these too: otherwise a checker that takes everything would not be
-	// noticed.
+	// Upstream must refuse these: otherwise a checker that accepts everything would not be noticed.
 	ack.Epoch++
 	w.add("ack", "another epoch than signed, "+about, &ack, &not)
 	lock.Chunk.Payload[0] ^= 1
@@ -241,7 +241,7 @@ func (w *vectorWriter) named(kind, about string, encoded []byte) vectorCase {
 	return c
 }
 
-// fields returns the fields of a message as vectors name them.
+// fields returns the fields of a message under the names that vectors use.
 func (w *vectorWriter) fields(m any) map[string]any {
 	switch m := m.(type) {
 	case *wire.Chunk:

@@ -13,7 +13,7 @@ import (
 
 var namespace = []byte("lanecast-test")
 
-// schemeCase is a scheme as a network may be set to.
+// schemeCase is a scheme with the settings of a network.
 type schemeCase struct {
 	kind    testkit.Kind
 	variant verify.Variant
@@ -27,7 +27,7 @@ func (k schemeCase) String() string {
 	return fmt.Sprintf("%s-%v-%v", k.kind, k.variant, k.acks)
 }
 
-// bls reports whether the scheme adds signatures up.
+// bls reports whether the scheme adds up signatures.
 func (k schemeCase) bls() bool { return k.kind == testkit.Multisig || k.kind == testkit.Threshold }
 
 // listCases are the schemes whose certificates list signatures.
@@ -76,7 +76,7 @@ func sign(t testing.TB, set *testkit.Set, i int, s wire.Subject) []byte {
 	return vote
 }
 
-// statement returns votes by those listed, on s.
+// statement returns a statement of votes by the listed participants on s.
 func statement(t testing.TB, set *testkit.Set, s wire.Subject, who ...int) *verify.Statement {
 	t.Helper()
 	f := set.Scheme.Format()
@@ -102,7 +102,7 @@ func upTo(n int) []int {
 	return all
 }
 
-// certify combines the votes of a statement and demands that they verify.
+// certify combines the votes of a statement and fails the test unless the combination verifies.
 func certify(t testing.TB, s *verify.Statement) []byte {
 	t.Helper()
 	c, unreadable := s.Scheme.Combine(s, s.Signers)
@@ -115,7 +115,7 @@ func certify(t testing.TB, s *verify.Statement) []byte {
 	return c.AppendCertificate(nil)
 }
 
-// open reads a certificate that must be readable.
+// open reads a certificate and fails the test if it cannot.
 func open(t testing.TB, scheme verify.Scheme, s wire.Subject, certificate []byte) verify.Combination {
 	t.Helper()
 	c, err := scheme.Open(&verify.Statement{Scheme: scheme, Subject: s, Certificate: certificate})

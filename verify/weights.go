@@ -10,10 +10,11 @@ import (
 // MaxWeight is the largest sum of the weights of one set.
 const MaxWeight = 1 << 62
 
-// Weights are the voting power of the validators of one set: who certifies is decided by weight
-// (docs/protocol.md 3.1). The zero value is that of no validator. Weights are immutable.
+// Weights are the voting power of the validators of one set: weight decides whether a set of
+// signers certifies (docs/protocol.md 3.1). The zero value is for a set of no validators. Weights
+// are immutable.
 type Weights struct {
-	each          []uint64 // by participant, at least 1 each; nil says that each has 1
+	each          []uint64 // by participant, at least 1 each; nil if each has 1
 	n             int
 	total, quorum uint64
 }
@@ -25,8 +26,8 @@ func EqualWeights(n int) Weights {
 }
 
 // NewWeights returns the weights of len(each) validators, by participant. Either all are 0, which
-// says that none are given and each validator counts 1, or each is at least 1 and their sum at most
-// [MaxWeight]. The error wraps [ErrValidatorSet] and names the first participant at fault.
+// means that none are given and each validator counts 1, or each is at least 1 and their sum at
+// most [MaxWeight]. The error wraps [ErrValidatorSet] and names the first wrong participant.
 func NewWeights(each []uint64) (Weights, error) {
 	return newWeights(each, func(i int) string { return fmt.Sprintf("participant %d", i) })
 }
@@ -54,8 +55,8 @@ func newWeights(each []uint64, name func(i int) string) (Weights, error) {
 	return Weights{each: slices.Clone(each), n: len(each), total: total, quorum: QuorumWeight(total)}, nil
 }
 
-// QuorumWeight returns the weight that certifies where all validators together have weight total:
-// total − ⌊(total−1)/3⌋. It is 0 for 0.
+// QuorumWeight returns the weight that certifies if total is the weight of all validators: total −
+// ⌊(total−1)/3⌋. It is 0 for 0.
 func QuorumWeight(total uint64) uint64 {
 	if total == 0 {
 		return 0
@@ -73,7 +74,7 @@ func (w Weights) Equal() bool { return w.each == nil }
 // Len returns the number of validators.
 func (w Weights) Len() int { return w.n }
 
-// Of returns the weight of participant i, which is one of the set.
+// Of returns the weight of participant i, which must be in the set.
 func (w Weights) Of(i wire.Participant) uint64 {
 	if w.each == nil {
 		return 1
@@ -91,7 +92,7 @@ func (w Weights) Quorum() uint64 { return w.quorum }
 // contradict each other: f of docs/protocol.md 3.1.
 func (w Weights) Tolerated() uint64 { return w.total - w.quorum }
 
-// Sum returns the weight of signers together. Signers that are not of the set count nothing.
+// Sum returns the total weight of signers. Signers that are not in the set add nothing.
 func (w Weights) Sum(signers wire.Signers) uint64 {
 	if w.each == nil {
 		return uint64(signers.Count())
@@ -105,7 +106,7 @@ func (w Weights) Sum(signers wire.Signers) uint64 {
 	return sum
 }
 
-// sumOf is Sum for participants listed, all of the set.
+// sumOf is Sum for a list of participants, all in the set.
 func (w Weights) sumOf(participants []int) uint64 {
 	if w.each == nil {
 		return uint64(len(participants))

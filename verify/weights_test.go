@@ -13,8 +13,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// 3.1: A multisig or Ed25519 set may give each validator a weight, a whole number of at least 1 (all
-// or none are given; W is at most 2^62).
+// 3.1: A multisig or Ed25519 set may give each validator a weight, a whole number of at least 1
+// (all or none are given; W is at most 2^62).
 func TestWeightsAreGivenToAllOrToNone(t *testing.T) {
 	const limit = verify.MaxWeight
 	for _, c := range []struct {
@@ -118,7 +118,7 @@ func TestWeightsOfOneAreNoWeights(t *testing.T) {
 	}
 }
 
-// weightedKinds are the schemes that weights can be given to.
+// weightedKinds are the schemes that support weights.
 var weightedKinds = []schemeCase{
 	{testkit.Multisig, verify.MinSig, verify.Compressed},
 	{testkit.Multisig, verify.MinPk, verify.Uncompressed},
@@ -139,7 +139,7 @@ func newWeightedSet(t testing.TB, k schemeCase, seed uint64, weights ...uint64) 
 // quorum.
 func TestACertificateNeedsTheWeightOfAQuorum(t *testing.T) {
 	eachScheme(t, weightedKinds, func(t *testing.T, k schemeCase) {
-		set := newWeightedSet(t, k, 1, 6, 1, 1, 1, 3) // of 12, 9 certify
+		set := newWeightedSet(t, k, 1, 6, 1, 1, 1, 3) // total 12, quorum 9
 		equal := newSet(t, k, 5, 1)                   // the same keys; four certify
 		for _, c := range []struct {
 			who            []int
@@ -186,7 +186,7 @@ func TestAThresholdSetCountsHeads(t *testing.T) {
 
 func TestOneValidatorMayHoldAThird(t *testing.T) {
 	eachScheme(t, weightedKinds, func(t *testing.T, k schemeCase) {
-		// With a third it can stop every certificate, and with one less it cannot.
+		// With a third of the weight it can stop every certificate, with one less it cannot.
 		for _, c := range []struct {
 			first uint64
 			ok    bool
@@ -272,7 +272,7 @@ func TestSetsNameTheValidatorWhoseWeightIsWrong(t *testing.T) {
 	}
 }
 
-// Weights go with their validators, however these are sorted.
+// A weight stays with its validator when the set is sorted.
 func TestWeightsBelongToIdentities(t *testing.T) {
 	ids := testkit.Identities(5, 1)
 	validators := make([]verify.Validator, len(ids))

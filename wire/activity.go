@@ -32,9 +32,9 @@ func (t Tag) String() string {
 	return "unknown"
 }
 
-// Activity is one report of an engine: a [*Tip], a [*Certified], or one of the faults [*Conflict],
-// [*LockConflict], [*ConflictingAcks], [*InvalidAck], [*InvalidNode], [*InvalidCertificate]; or
-// [*InconsistentKeys], which is nobody's fault. A [*Fork] is reported by package replica. No other
+// Activity is one report of an engine: a [*Tip], a [*Certified], one of the faults [*Conflict],
+// [*LockConflict], [*ConflictingAcks], [*InvalidAck], [*InvalidNode], [*InvalidCertificate], or
+// [*InconsistentKeys], which blames no process. A [*Fork] is reported by package replica. No other
 // package can add one.
 type Activity interface {
 	// Tag returns the kind of the report.
@@ -46,15 +46,14 @@ type Activity interface {
 	activity()
 }
 
-// Tip reports that the application accepted a proposal that is the highest of its lane: 0x00 ‖
-// Proposal.
+// Tip reports that the application accepted the highest proposal of its lane: 0x00 ‖ Proposal.
 type Tip struct{ Proposal Proposal }
 
 // Certified reports a lock: 0x01 ‖ Lock.
 type Certified struct{ Lock Lock }
 
-// Conflict shows a sequencer that signed two payloads for one height, or whose signed chunk is not
-// the one that the network locked. Evidence:
+// Conflict shows that a sequencer signed two payloads for one height, or signed another chunk than
+// the network locked. Evidence:
 //
 //	0x10 ‖ Proposal ‖ 0x00 ‖ Proposal    the second is Other
 //	0x10 ‖ Proposal ‖ 0x01 ‖ Lock        the second is Lock
@@ -64,39 +63,40 @@ type Conflict struct {
 	Lock     *Lock
 }
 
-// LockConflict shows two quorums that certified different payloads for one height of a lane.
+// LockConflict shows that two quorums certified different payloads for one height of a lane.
 // Evidence: 0x11 ‖ Lock ‖ Lock.
 type LockConflict struct{ First, Second Lock }
 
-// ConflictingAcks shows a validator that signed two payloads for one height of a lane in one epoch;
-// evidence where the scheme is attributable: 0x12 ‖ Ack ‖ Ack.
+// ConflictingAcks shows that a validator signed two payloads for one height of a lane in one epoch.
+// It is evidence if the scheme is attributable: 0x12 ‖ Ack ‖ Ack.
 type ConflictingAcks struct{ First, Second Ack }
 
-// InvalidAck is a message that an authenticated peer sent as an ack and that can be nothing of the
-// kind: it does not decode, or its signature is proven wrong. No evidence to others, since anyone
-// could have made it. 0x13 ‖ peer [32] ‖ varint u32 length ‖ message.
+// InvalidAck is a message that an authenticated peer sent as an ack and that is not a valid one: it
+// does not decode, or its signature is proven wrong. It is no evidence for others, because any
+// process could have made it. 0x13 ‖ peer [32] ‖ varint u32 length ‖ message.
 type InvalidAck struct {
 	Peer    PublicKey
 	Message []byte
 }
 
-// InvalidNode is the same for nodes: 0x14 ‖ peer [32] ‖ varint u32 length ‖ message.
+// InvalidNode is an invalid message that a peer sent as a node; otherwise like InvalidAck: 0x14 ‖
+// peer [32] ‖ varint u32 length ‖ message.
 type InvalidNode struct {
 	Peer    PublicKey
 	Message []byte
 }
 
-// InvalidCertificate is the same for certificate messages: 0x15 ‖ peer [32] ‖ varint u32 length ‖
-// message.
+// InvalidCertificate is an invalid message that a peer sent as a certificate; otherwise like
+// InvalidAck: 0x15 ‖ peer [32] ‖ varint u32 length ‖ message.
 type InvalidCertificate struct {
 	Peer    PublicKey
 	Message []byte
 }
 
-// InconsistentKeys is a quorum of acks on Subject, each proven valid, that combine to no valid
+// InconsistentKeys is a quorum of acks on Subject, each proven valid, whose combination is no valid
 // certificate: the keys of that epoch's validators, as this process has them, do not fit each
-// other. It blames nobody and is no evidence: somebody has to look at the configuration. 0x17 ‖
-// Chunk ‖ varint epoch ‖ Signers.
+// other. It blames no process and is no evidence: an operator has to check the configuration. 0x17
+// ‖ Chunk ‖ varint epoch ‖ Signers.
 type InconsistentKeys struct {
 	Subject Subject
 	Signers Signers
@@ -234,8 +234,7 @@ func appendPeerMessage(dst []byte, peer PublicKey, message []byte) []byte {
 
 // DecodeActivity reads an activity that is the whole of b. Certificates, messages and headers in it
 // are views into b. The two halves of evidence must be about one height of one lane and differ in
-// payload, those of a fork about two heights of one lane; whether their signatures hold is for a
-// verifier.
+// payload, those of a fork about two heights of one lane. DecodeActivity verifies no signature.
 func DecodeActivity(b []byte, formats Formats) (Activity, error) {
 	r := reader{b: b}
 	a := r.activity(formats)
@@ -323,7 +322,7 @@ func (r *reader) signersOf(epoch uint64, formats Formats) Signers {
 	return r.signers(f.Participants, "signers")
 }
 
-// ack reads an ack that something follows, so that its epoch's format says where it ends.
+// ack reads an ack that is followed by other fields. Its epoch's format determines where it ends.
 func (r *reader) ack(a *Ack, formats Formats) {
 	r.ackHead(a)
 	if r.err != nil {
@@ -347,7 +346,7 @@ func (r *reader) peerMessage() (peer PublicKey, message []byte) {
 	return peer, r.take(int(n), "message")
 }
 
-// demandConflict demands two payloads for one height of one lane.
+// demandConflict fails unless a and b have different payloads for one height of one lane.
 func (r *reader) demandConflict(a, b *Chunk) {
 	if r.err == nil && (a.Sequencer != b.Sequencer || a.Height != b.Height || a.Payload == b.Payload) {
 		r.fail("evidence", ErrNoConflict)

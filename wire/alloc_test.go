@@ -66,7 +66,7 @@ func TestEncodingIntoABufferWithRoomAllocatesNothing(t *testing.T) {
 }
 
 func TestClaimedLengthsReserveNoMemory(t *testing.T) {
-	const most = 1 << 20 // a validator set so large that reserving for it would show
+	const most = 1 << 20 // so large that an allocation for the whole set would show
 	formats := epochFormats{1: multisig(8 * most), 2: ed25519List(most)}
 	for _, c := range []struct{ name, typ, encoded string }{
 		{"a bitmap over 8 Mi participants", "lock", chunk7 + " 01 0000000000800000 01"},

@@ -6,7 +6,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// The sinks keep the compiler from dropping what a benchmark does.
+// The sinks keep the compiler from dropping the measured work.
 var (
 	sinkBytes []byte
 	sinkInt   int

@@ -10,10 +10,10 @@ import (
 )
 
 // Buffer is a pooled byte buffer with one owner at a time. Passing the handle on passes the
-// ownership on; the last owner calls Release, once. A handle is a value: a copy of it that outlives
-// the release is detected and panics, rather than showing the bytes of whoever got the memory next.
-// What Bytes returned must not be read after Release; tests of this module find such reads with
-// package poison.
+// ownership on; the last owner calls Release, once. A handle is a value: use of a copy after the
+// release is detected and panics, instead of showing the bytes of the memory's next owner. The
+// result of Bytes must not be read after Release; tests of this module find such reads with package
+// poison.
 //
 // A Buffer is not safe for use by two goroutines at once. The zero Buffer owns nothing and has no
 // bytes.
@@ -22,19 +22,19 @@ type Buffer struct {
 	generation uint64
 }
 
-// memory is an element of the pool. generation is odd while some Buffer owns it; Release makes
-// it even, so that handles of an earlier owner no longer fit. Between owners it keeps its bytes if
-// they are few: an ack's buffer then takes one look into one pool. More are asked of bytebufferpool
-// and go back to it, so that no ack lies in the memory of a body.
+// memory is an element of the pool. generation is odd while a Buffer owns it; Release makes it
+// even, so that handles of an earlier owner no longer match. Between owners it keeps its bytes if
+// they are few, so that a buffer for an ack needs one access to one pool. More bytes come from
+// bytebufferpool and go back to it, so that no ack occupies the memory of a body.
 type memory struct {
 	generation atomic.Uint64
 	bytes      []byte
-	small      []byte                     // bytes that are few, of an owner before
-	origin     *bytebufferpool.ByteBuffer // what bytes came in, if they are many; else nil
+	small      []byte                     // at most keptCapacity bytes, kept from an earlier owner
+	origin     *bytebufferpool.ByteBuffer // source of bytes if they are many; otherwise nil
 	counted    bool                       // in poison.Owned; written by the owner
 }
 
-// keptCapacity is the most bytes that a memory keeps between owners: more than any ack has, and
+// keptCapacity is the most bytes that a memory keeps between owners: enough for any ack and for
 // most nodes.
 const keptCapacity = 1 << 10
 
@@ -68,7 +68,7 @@ func (b Buffer) owned() *memory {
 	return b.m
 }
 
-// Bytes returns the contents, a view that ends with the ownership, and with the next Append or Set.
+// Bytes returns the contents, a view that is valid until Release or the next Append or Set.
 func (b Buffer) Bytes() []byte {
 	if b.m == nil {
 		return nil
@@ -83,7 +83,7 @@ func (b Buffer) Append(p []byte) {
 	m.bytes = append(m.bytes, p...)
 }
 
-// room prepares for n more bytes: many come in memory of bytebufferpool.
+// room makes room for n more bytes, in memory of bytebufferpool if they are many.
 func (m *memory) room(n int) {
 	if n += len(m.bytes); n <= keptCapacity || n <= cap(m.bytes) || m.origin != nil {
 		return
@@ -92,9 +92,8 @@ func (m *memory) room(n int) {
 	m.bytes = append(m.origin.B[:0], m.bytes...)
 }
 
-// Set replaces the contents by the result of an AppendTo-style function, which is given the emptied
-// buffer and returns what it appended to that: what it returns belongs to the buffer from then on.
-// It panics on the zero Buffer.
+// Set calls f, an AppendTo-style function, with the emptied buffer, and makes its result the
+// contents. The buffer owns the result from then on. It panics on the zero Buffer.
 func (b Buffer) Set(appendTo func(dst []byte) []byte) {
 	m := b.owned()
 	m.bytes = appendTo(m.bytes[:0])

@@ -11,7 +11,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// mustPanic demands that f panics with a message that contains want.
+// mustPanic fails the test unless f panics with a message that contains want.
 func mustPanic(t *testing.T, want string, f func()) {
 	t.Helper()
 	defer func() {
@@ -24,7 +24,7 @@ func mustPanic(t *testing.T, want string, f func()) {
 }
 
 // reuseOf returns a released handle and a live one to the same memory. It tries more than once,
-// since a pool promises nothing.
+// since a pool does not guarantee reuse.
 func reuseOf(t *testing.T) (stale, current wire.Buffer) {
 	t.Helper()
 	for range 1000 {
@@ -211,7 +211,7 @@ func TestAWarmPoolAllocatesNothing(t *testing.T) {
 func TestFewBytesNeverLieInTheMemoryOfMany(t *testing.T) {
 	many, few := make([]byte, 100<<10), make([]byte, 150)
 	for _, message := range [][]byte{many, few, many, few} {
-		var held []wire.Buffer // at once, so that most were not used before
+		var held []wire.Buffer // held at once, so that most are new
 		for range 500 {
 			b := wire.CopyBuffer(message)
 			if c := cap(b.Bytes()); len(message) == len(few) && c > 1<<10 {

@@ -13,22 +13,22 @@ const (
 	SignersAndList
 )
 
-// Format holds what decoding must know of an epoch: how many validators bound a bitmap, and how
-// long signatures are. Verification knows the rest.
+// Format holds the facts about an epoch that decoding needs: the number of validators, which bounds
+// a bitmap, and the lengths of signatures.
 type Format struct {
 	Kind         CertificateKind
 	Participants int // validators of the epoch, n
 	Signature    int // bytes of a signature in a certificate: 48, 96 or 64
-	AckSignature int // bytes of an ack's signature: the same, or twice it if uncompressed
+	AckSignature int // bytes of an ack's signature: the same, or twice as many if uncompressed
 }
 
 // Formats looks up the format of an epoch. It reports false for an epoch whose validators are not
-// known; a certificate of such an epoch can't be bounded, hence not decoded.
+// known; a certificate of such an epoch has no bound and is not decoded.
 type Formats interface {
 	Format(epoch uint64) (Format, bool)
 }
 
-// SameFormat is a Formats with one answer whatever the epoch.
+// SameFormat is a Formats that returns the same format for every epoch.
 type SameFormat Format
 
 // Format implements [Formats].
@@ -71,7 +71,7 @@ func (r *reader) splitCertificate(f Format, field string) (s Signers, sigs []byt
 		if r.err == nil && uint64(claimed) != uint64(count) {
 			r.fail(field, ErrSignerCount)
 		}
-		return s, r.take(count*f.Signature, field) // count bits were really there: no overflow
+		return s, r.take(count*f.Signature, field) // count bits are in b: no overflow
 	case SingleSignature:
 		return s, r.take(f.Signature, field)
 	}
@@ -79,7 +79,7 @@ func (r *reader) splitCertificate(f Format, field string) (s Signers, sigs []byt
 	return s, nil
 }
 
-// certificate reads a certificate of epoch as a view.
+// certificate reads a certificate of epoch and returns a view.
 func (r *reader) certificate(epoch uint64, formats Formats, field string) []byte {
 	if r.err != nil {
 		return nil
@@ -104,7 +104,7 @@ func AppendSignersAndAggregate(dst []byte, s Signers, signature []byte) []byte {
 }
 
 // AppendSignersAndList appends the certificate Signers ‖ varint count ‖ signatures to dst, where
-// signature returns the one of a signer.
+// signature returns a signer's signature.
 func AppendSignersAndList(dst []byte, s Signers, signature func(Participant) []byte) []byte {
 	dst = AppendUvarint(s.AppendTo(dst), uint64(s.Count()))
 	for i := range s.All() {

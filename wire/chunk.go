@@ -2,7 +2,7 @@ package wire
 
 import "bytes"
 
-// Sizes in bytes of what has one size.
+// Sizes in bytes of values with a fixed size.
 const (
 	DigestSize    = 32
 	PublicKeySize = 32
@@ -49,14 +49,14 @@ func (c *Chunk) Decode(b []byte) error {
 	return r.end()
 }
 
-// Subject is a chunk in an epoch: an ack and a certificate are about one. It is comparable, hence a
-// map key.
+// Subject is a chunk in an epoch, the subject of an ack or a certificate. It is comparable and
+// serves as a map key.
 type Subject struct {
 	Chunk Chunk
 	Epoch uint64
 }
 
-// Size returns the length of what AppendTo appends, in bytes.
+// Size returns the length in bytes of AppendTo's result.
 func (s *Subject) Size() int { return s.Chunk.Size() + UvarintSize(s.Epoch) }
 
 // AppendTo appends Chunk ‖ varint epoch, the bytes that an ack signs (before the namespace).

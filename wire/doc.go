@@ -1,38 +1,37 @@
 // Package wire holds the messages of Lanecast and their bytes: chunks, nodes, acks, certificates,
-// and the activities reported to an application. It is the whole of the protocol that other
-// implementations see, and is byte-compatible with commonware-consensus 2026.4.0 (Ed25519
+// and the activities reported to an application. These are all bytes of the protocol that other
+// implementations see, and they are byte-compatible with commonware-consensus 2026.4.0 (Ed25519
 // identities, 32-byte digests).
 //
 // # Encoding
 //
 // Every type has an AppendTo method that appends its encoding to a caller's slice, and a Size
-// method that says how many bytes that takes. Integers of variable length are canonical unsigned
-// LEB128. Encoding never fails; encoding a value that could not be decoded (a node above height 0
-// without parent, say) is a bug of the caller's.
+// method that returns the length of the encoding. Integers of variable length are canonical
+// unsigned LEB128. Encoding never fails; a caller that encodes a value that cannot be decoded (for
+// example a node above height 0 without parent) has a bug.
 //
 // # Decoding
 //
-// Decoding is strict and copies nothing of variable length: certificates and ack signatures come
-// out as views into the bytes that went in, and live as long as those. It allocates only for an
-// error and for the activity that [DecodeActivity] returns. A message ends where its encoding ends;
-// a byte more is [ErrTrailing]. Nothing is ever reserved for a length that the bytes merely claim:
-// certificates are bounded by the number of validators of their own epoch, which the caller's
-// [Formats] looks up after the epoch has been read. After an error, what was decoded into holds
-// nothing of meaning.
+// Decoding is strict and copies nothing of variable length: certificates and ack signatures are
+// views into the input and valid as long as it is. It allocates only for an error and for the
+// activity that [DecodeActivity] returns. A message ends where its encoding ends; one more byte is
+// [ErrTrailing]. No memory is allocated for a length that is only claimed: certificates are bounded
+// by the number of validators of their own epoch, which the caller's [Formats] looks up after the
+// epoch has been read. After an error, the content of the value decoded into is undefined.
 //
-// Signatures are bytes here. Whether they are points, and whose, is for package verify to say.
+// Signatures are bytes here. Package verify decides whether they are points and valid.
 //
 // # Texts
 //
-// The text of a [PublicKey] and of a [Digest] is lower-case hexadecimal. It is what String returns,
-// what [ParsePublicKey] and [ParseDigest] read, and what JSON and flags get.
+// The text of a [PublicKey] and of a [Digest] is lower-case hexadecimal. String returns it,
+// [ParsePublicKey] and [ParseDigest] read it, and JSON and flags contain it.
 //
 // # Buffers
 //
-// [Buffer] is a pooled buffer with one owner at a time. Whoever holds it reads it or passes it on,
-// and the last owner releases it, once; a handle used after that panics instead of showing another
+// [Buffer] is a pooled buffer with one owner at a time. The owner reads it or passes it on, and the
+// last owner releases it, once; use of a handle after that panics instead of showing another
 // message's bytes. [ReadBuffer] fills one from a connection.
 //
-// What never happens here: cryptography, locks, logging, and I/O but for reading from the
+// This package has no cryptography, no locks and no logging. Its only I/O is reading from the
 // [io.Reader] that ReadBuffer and [Buffer.ReadFrom] are given.
 package wire

@@ -2,7 +2,7 @@ package wire
 
 import "errors"
 
-// What can be wrong with bytes and texts. Decoders return these wrapped in a [*DecodeError] that
+// Errors of decoding bytes and parsing texts. Decoders return them wrapped in a [*DecodeError] that
 // names the field.
 var (
 	// ErrTruncated: the bytes end before the value does.
@@ -19,8 +19,7 @@ var (
 	ErrParentAtGenesis = errors.New("parent at height 0")
 	// ErrParentMissing: a node above height 0 has no parent.
 	ErrParentMissing = errors.New("no parent above height 0")
-	// ErrUnknownEpoch: no validator set is known for the epoch, so that nothing bounds the
-	// certificate.
+	// ErrUnknownEpoch: no validator set is known for the epoch, so the certificate has no bound.
 	ErrUnknownEpoch = errors.New("unknown epoch")
 	// ErrTooManySigners: a signer bitmap longer than the validator set of its epoch.
 	ErrTooManySigners = errors.New("signer bitmap longer than the validator set")
@@ -28,24 +27,25 @@ var (
 	ErrStrayBits = errors.New("bits set past the end of the signer bitmap")
 	// ErrNoSigners: a certificate with no signer at all.
 	ErrNoSigners = errors.New("no signers")
-	// ErrSignerCount: as many signatures as the certificate says do not fit its bitmap.
+	// ErrSignerCount: the number of signatures in a certificate differs from the number of bits in
+	// its bitmap.
 	ErrSignerCount = errors.New("signature count differs from the number of signers")
-	// ErrSignatureSize: an ack whose signature is not as long as its epoch's scheme wants.
+	// ErrSignatureSize: an ack whose signature does not have the length that its epoch's scheme
+	// demands.
 	ErrSignatureSize = errors.New("wrong signature length")
 	// ErrNoConflict: evidence of a conflict whose two halves agree.
 	ErrNoConflict = errors.New("the two halves do not conflict")
-	// ErrHeaderCount: a fork with more headers than one may have, or another number than its locks
-	// are apart.
+	// ErrHeaderCount: a fork with more than 1,024 headers, or with another number of headers than its
+	// locks are heights apart.
 	ErrHeaderCount = errors.New("wrong number of headers")
-	// ErrTextLength: a text that is not as long as that of what it is read as: 64 digits of a key or
-	// a digest, 128 of a signature.
+	// ErrTextLength: a text of the wrong length. A key or a digest has 64 digits, a signature 128.
 	ErrTextLength = errors.New("wrong length of a hexadecimal text")
 	// ErrTextDigit: a text with a character that is no digit of lower-case hexadecimal.
 	ErrTextDigit = errors.New("no digit of lower-case hexadecimal")
 )
 
-// DecodeError says which field of a message could not be decoded, or which text not be parsed, and
-// why. Err is one of the Err… values of this package, or wraps one.
+// DecodeError names the field of a message that could not be decoded, or the text that could not be
+// parsed, and the reason. Err is one of the Err… values of this package, or wraps one.
 type DecodeError struct {
 	Field string // e.g. "parent certificate"
 	Err   error

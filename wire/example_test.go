@@ -7,8 +7,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// A node of height 1 links to the genesis chunk by that chunk's certificate. Decoding looks up how
-// certificates of the parent's epoch are laid out, and leaves a view into the message.
+// A node of height 1 links to the genesis chunk by that chunk's certificate. Decoding looks up the
+// format of certificates of the parent's epoch; the decoded certificate is a view into the message.
 func ExampleNode() {
 	// Four validators whose certificates are a bitmap and one BLS signature in G1.
 	formats := wire.SameFormat{Kind: wire.SignersAndAggregate, Participants: 4, Signature: 48, AckSignature: 48}
@@ -69,13 +69,13 @@ func ExampleBuffer() {
 	inbox := make(chan wire.Buffer, 1)
 
 	buf := wire.CopyBuffer([]byte("a message")) // owned here
-	inbox <- buf                                // and from now on by whoever receives it
+	inbox <- buf                                // from now on owned by the receiver
 
 	received := <-inbox
 	fmt.Printf("%s\n", received.Bytes())
 	received.Release()
 
-	// The handle kept by mistake is no way to another message's bytes.
+	// A handle kept by mistake does not reach another message's bytes.
 	defer func() { fmt.Println("panic:", recover()) }()
 	buf.Bytes()
 	// Output:

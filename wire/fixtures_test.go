@@ -28,7 +28,7 @@ func ed25519List(n int) wire.Format {
 	return wire.Format{Kind: wire.SignersAndList, Participants: n, Signature: ed, AckSignature: ed}
 }
 
-// epochFormats knows the epochs in it and no others.
+// epochFormats knows only the epochs in the map.
 type epochFormats map[uint64]wire.Format
 
 func (f epochFormats) Format(epoch uint64) (wire.Format, bool) {
@@ -54,8 +54,8 @@ func signersOf(n int, who ...wire.Participant) wire.Signers {
 	return s
 }
 
-// certificateOf returns bytes of f's layout, signed by every participant but those whose number is
-// a multiple of skip.
+// certificateOf returns the bytes of a certificate in f's layout, signed by every participant
+// except those whose number is a multiple of skip.
 func certificateOf(f wire.Format, skip int) []byte {
 	s := wire.NewSigners(f.Participants)
 	for i := range f.Participants {
@@ -75,7 +75,7 @@ func certificateOf(f wire.Format, skip int) []byte {
 }
 
 // unhex reads hexadecimal with spaces and "XX*n" for n times the byte XX, so that expected bytes
-// can be written as the layout is.
+// can be written field by field.
 func unhex(t testing.TB, text string) []byte {
 	t.Helper()
 	var out []byte

@@ -7,8 +7,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// fuzzDecoder seeds a target with all golden messages of a type, and with the same cut and
-// lengthened. Its property: whatever decodes, encodes to the same bytes.
+// fuzzDecoder seeds a target with all golden messages of a type, also cut and lengthened. Its
+// property: every message that decodes encodes to the same bytes.
 func fuzzDecoder(f *testing.F, name string, is func(any) bool) {
 	for _, g := range goldens() {
 		if !is(g.value) {
@@ -54,8 +54,8 @@ func FuzzDecodeStored(f *testing.F) {
 	})
 }
 
-// FuzzSplitCertificate: whatever splits can be put together again, and satisfies what decoding
-// promises.
+// FuzzSplitCertificate checks that every certificate that can be split can be put together again
+// and has the properties that decoding promises.
 func FuzzSplitCertificate(f *testing.F) {
 	f.Add(unhex(f, aggregate), uint16(10))
 	f.Add(unhex(f, list), uint16(3))

@@ -9,13 +9,13 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// codec has a message, its bytes, and a decoder that makes a new message of them.
+// codec holds a message, its bytes, and a decoder that makes a new message from them.
 type codec struct {
 	name    string
 	value   interface{ AppendTo([]byte) []byte }
 	size    func() int
 	decode  func([]byte) (any, error)
-	encoded string // as unhex reads it, written down from the specification
+	encoded string // in the notation of unhex, written from the specification
 }
 
 // goldenFormats gives each kind of certificate an epoch of its own: 1 multisig of 10, 300
@@ -35,7 +35,7 @@ func decodeActivity(b []byte) (any, error) {
 	return wire.DecodeActivity(b, goldenFormats)
 }
 
-// Layouts that occur again and again.
+// Bytes that occur in many messages.
 const (
 	chunk7     = "11*32 07 22*32"
 	signers10  = "000000000000000a 0502" // participants 0, 2, 9 of 10
@@ -185,7 +185,7 @@ func TestAByteAfterTheEndIsRefused(t *testing.T) {
 		t.Run(g.name, func(t *testing.T) {
 			want := wire.ErrTrailing
 			if _, isAck := g.value.(*wire.Ack); isAck {
-				want = wire.ErrSignatureSize // an ack's signature is what is left
+				want = wire.ErrSignatureSize // an ack's signature is the rest of the message
 			}
 			_, err := g.decode(append(unhex(t, g.encoded), 0))
 			mustFail(t, err, want)

@@ -9,8 +9,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// What a Buffer promises holds whatever its size: of the largest messages too the memory goes back
-// to a pool, empty, and no handle of a former owner reaches it.
+// The contract of a Buffer holds for every size: the memory of the largest messages goes back to a
+// pool, empty, and no handle of a former owner reaches it.
 func TestABufferOfAnySizeIsReleasedAndUsedAgain(t *testing.T) {
 	poison.Switch(true)
 	defer poison.Switch(false)
@@ -65,8 +65,8 @@ func TestBuffersInUseAtOnceShareNoMemory(t *testing.T) {
 	}
 }
 
-// Memory that went back to the pool of large ones belongs to no Buffer: when there are more Buffers
-// at once than before, no two of them get it.
+// Memory that went back to the pool for large memory belongs to no Buffer: when there are more
+// Buffers at once than before, no two of them get the same memory.
 func TestLargeMemoryIsInThePoolOnce(t *testing.T) {
 	const size = 3000
 	runtime.GC()

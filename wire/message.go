@@ -1,7 +1,7 @@
 package wire
 
-// Ack is one validator's signature on a chunk in an epoch:
-// Chunk ‖ varint epoch ‖ varint u32 participant ‖ signature.
+// Ack is one validator's signature on a chunk in an epoch: Chunk ‖ varint epoch ‖ varint u32
+// participant ‖ signature.
 type Ack struct {
 	Chunk       Chunk
 	Epoch       uint64
@@ -9,7 +9,7 @@ type Ack struct {
 	Signature   []byte // Format.AckSignature bytes; a view after decoding
 }
 
-// Subject returns what the ack is about.
+// Subject returns the chunk and epoch that the ack signs.
 func (a *Ack) Subject() Subject { return Subject{Chunk: a.Chunk, Epoch: a.Epoch} }
 
 // Size returns the length of the encoding in bytes.
@@ -25,8 +25,9 @@ func (a *Ack) AppendTo(dst []byte) []byte {
 	return append(dst, a.Signature...)
 }
 
-// Decode reads an ack that is the whole of b. How long its signature must be depends on its epoch:
-// the caller demands [Ack.CheckSize] once it knows that epoch's format, or calls [Ack.DecodeWith].
+// Decode reads an ack that is the whole of b. The length of its signature depends on its epoch: the
+// caller calls [Ack.CheckSize] once it knows that epoch's format, or calls [Ack.DecodeWith]
+// instead.
 func (a *Ack) Decode(b []byte) error {
 	r := reader{b: b}
 	r.ackHead(a)
@@ -34,7 +35,7 @@ func (a *Ack) Decode(b []byte) error {
 	return r.err
 }
 
-// CheckSize returns an ErrSignatureSize unless the signature is as long as f wants.
+// CheckSize returns an ErrSignatureSize unless the signature has the length that f demands.
 func (a *Ack) CheckSize(f Format) error {
 	if len(a.Signature) != f.AckSignature {
 		return fail("ack signature", ErrSignatureSize)
@@ -42,7 +43,8 @@ func (a *Ack) CheckSize(f Format) error {
 	return nil
 }
 
-// DecodeWith is Decode and CheckSize in one, with the ack's own epoch looked up in formats.
+// DecodeWith decodes as Decode, and then checks as CheckSize with the format of the ack's own
+// epoch, looked up in formats.
 func (a *Ack) DecodeWith(b []byte, formats Formats) error {
 	if err := a.Decode(b); err != nil {
 		return err
@@ -60,8 +62,8 @@ func (r *reader) ackHead(a *Ack) {
 	a.Participant = Participant(r.uvarint32("participant"))
 }
 
-// Parent is the chunk below a node, by digest, with the certificate that a quorum accepted it:
-// payload [32] ‖ varint epoch ‖ certificate. Its sequencer is the node's and its height one less.
+// Parent is the digest of the chunk below a node, with the certificate that a quorum accepted it:
+// payload [32] ‖ varint epoch ‖ certificate. Its sequencer is the node's, its height one less.
 type Parent struct {
 	Payload     Digest
 	Epoch       uint64
@@ -91,8 +93,8 @@ func (r *reader) parentHead(p *Parent) {
 	p.Epoch = r.uvarint64("parent epoch")
 }
 
-// Node is a chunk, its sequencer's signature and, above height 0, its parent:
-// Chunk ‖ signature [64] ‖ 0x00, or 0x01 ‖ Parent.
+// Node is a chunk, its sequencer's signature and, above height 0, its parent: Chunk ‖ signature
+// [64] ‖ 0x00, or 0x01 ‖ Parent.
 type Node struct {
 	Chunk     Chunk
 	Signature Signature
@@ -102,7 +104,8 @@ type Node struct {
 // HasParent reports whether the node is above height 0.
 func (n *Node) HasParent() bool { return n.Chunk.Height > 0 }
 
-// ParentSubject returns what the parent certificate certifies. Only above height 0.
+// ParentSubject returns the chunk and epoch that the parent certificate certifies. It may be called
+// only above height 0.
 func (n *Node) ParentSubject() Subject {
 	return Subject{
 		Chunk: Chunk{Sequencer: n.Chunk.Sequencer, Height: n.Chunk.Height - 1, Payload: n.Parent.Payload},
@@ -142,7 +145,7 @@ func (n *Node) Decode(b []byte, formats Formats) error {
 }
 
 // DecodeStored reads a node that this process itself encoded, such as a journal record: the
-// certificate is the rest of b, since no epoch may be at hand to bound it.
+// certificate is the rest of b, since the format of its epoch may not be known.
 func (n *Node) DecodeStored(b []byte) error {
 	r := reader{b: b}
 	if r.nodeHead(n) {
@@ -151,7 +154,7 @@ func (n *Node) DecodeStored(b []byte) error {
 	return r.end()
 }
 
-// nodeHead reads all but the parent's certificate and reports whether there is one to read.
+// nodeHead reads everything before the parent's certificate and reports whether there is a parent.
 func (r *reader) nodeHead(n *Node) bool {
 	r.chunk(&n.Chunk)
 	r.read64((*[64]byte)(&n.Signature), "chunk signature")
@@ -207,7 +210,7 @@ type Lock struct {
 	Certificate []byte // a view after decoding
 }
 
-// Subject returns what the certificate certifies.
+// Subject returns the chunk and epoch that the certificate certifies.
 func (l *Lock) Subject() Subject { return Subject{Chunk: l.Chunk, Epoch: l.Epoch} }
 
 // Size returns the length of the encoding in bytes.
@@ -227,8 +230,8 @@ func (l *Lock) Decode(b []byte, formats Formats) error {
 	return r.end()
 }
 
-// DecodePrefix reads a lock at the start of b as Decode does, and returns its length in bytes. It is
-// for messages that hold more than one.
+// DecodePrefix reads a lock at the start of b as Decode does, and returns its length in bytes. It
+// is for messages that hold more than one.
 func (l *Lock) DecodePrefix(b []byte, formats Formats) (n int, err error) {
 	r := reader{b: b}
 	r.lock(l, formats)

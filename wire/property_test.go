@@ -28,7 +28,7 @@ func (propertyFormats) Format(epoch uint64) (wire.Format, bool) {
 	return wire.Format{}, false
 }
 
-// drawn makes values from rapid's choices.
+// drawn makes values with rapid's generators.
 type drawn struct{ *rapid.T }
 
 func (d drawn) integer(name string) uint64 {
@@ -52,7 +52,7 @@ func (d drawn) chunk() wire.Chunk {
 		Payload: wire.Digest(d.bytes(32, "payload"))}
 }
 
-// rival is a chunk in conflict with c.
+// rival returns a chunk that conflicts with c.
 func (d drawn) rival(c wire.Chunk) wire.Chunk {
 	c.Payload[d.integer("byte")%32] ^= byte(1 << (d.integer("bit") % 8))
 	return c
@@ -163,13 +163,14 @@ func (d drawn) fork(c wire.Chunk) wire.Activity {
 	return a
 }
 
-// message is any value of this package that travels.
+// message is any value of this package that is sent.
 type message interface {
 	Size() int
 	AppendTo([]byte) []byte
 }
 
-// decoders are the decoders of all types, by name. What they return re-encodes.
+// decoders are the decoders of all types, by name. They return the bytes that the decoded value
+// encodes to.
 var decoders = map[string]func([]byte, wire.Formats) (message, error){
 	"chunk":    func(b []byte, _ wire.Formats) (message, error) { v := new(wire.Chunk); return v, v.Decode(b) },
 	"proposal": func(b []byte, _ wire.Formats) (message, error) { v := new(wire.Proposal); return v, v.Decode(b) },

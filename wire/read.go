@@ -6,21 +6,21 @@ import (
 	"slices"
 )
 
-// readChunk is the number of bytes for which ReadBuffer makes room before the first has arrived:
-// any ack and most nodes fit.
+// readChunk is the number of bytes for which ReadBuffer makes room before any has arrived: enough
+// for any ack and most nodes.
 const readChunk = 4 << 10
 
-// minRead is the least room in bytes that ReadFrom offers to a reader.
+// minRead is the minimum room in bytes that ReadFrom offers to a reader.
 const minRead = 512
 
 // ReadBuffer reads the next n bytes of r into a buffer, which the caller owns. If n comes from a
-// peer, compare it with the longest message that you take before the call. Memory is made for bytes
-// that have arrived, not for those that n promises: at most 4 KiB, and twice what is there.
+// peer, the caller first compares it with the longest message that it accepts. Memory is allocated
+// for bytes that have arrived, not for n: at most 4 KiB plus twice the bytes that are there.
 //
-// With an error there is no buffer: the zero Buffer is returned, and what was read is gone. If r
-// ends early, the error matches [io.ErrUnexpectedEOF]; any other error of r is wrapped. A negative
-// n is an error too, and so is a count of r that no reader may return. If r panics, the buffer goes
-// back to the pool.
+// With an error ReadBuffer returns the zero Buffer, and the bytes read are lost. If r ends early,
+// the error matches [io.ErrUnexpectedEOF]; any other error of r is wrapped. A negative n is an
+// error, and so is a count from r that violates io.Reader. If r panics, the buffer goes back to the
+// pool.
 func ReadBuffer(r io.Reader, n int) (Buffer, error) {
 	if n < 0 {
 		return Buffer{}, fmt.Errorf("wire: reading a message: its length is %d", n)
@@ -51,12 +51,11 @@ func ReadBuffer(r io.Reader, n int) (Buffer, error) {
 	return b, nil
 }
 
-// ReadFrom appends what r gives until its end. It returns how many bytes that were, and the error
-// of r unless that is the end. It implements [io.ReaderFrom], for messages that end where a stream
-// ends. It has no bound: limit what a peer may send with an [io.LimitedReader] that gives one byte
-// more than the longest message that you take. The buffer stays the caller's, also with an error,
-// and holds what arrived. A count of r that no reader may return is an error. It panics on the zero
-// Buffer.
+// ReadFrom appends all bytes of r until io.EOF. It returns their number, and the error of r unless
+// it is io.EOF. It implements [io.ReaderFrom], for messages that end where a stream ends. It has no
+// bound: to limit a peer, use an [io.LimitedReader] of one byte more than the longest message that
+// you accept. The caller keeps the buffer, also with an error; it holds the bytes that arrived. A
+// count from r that violates io.Reader is an error. It panics on the zero Buffer.
 func (b Buffer) ReadFrom(r io.Reader) (int64, error) {
 	m := b.owned()
 	before := len(m.bytes)
@@ -75,7 +74,7 @@ func (b Buffer) ReadFrom(r io.Reader) (int64, error) {
 }
 
 // readFull fills room. With an error, which may be io.EOF at any place, it returns how many bytes
-// arrived before it. It stands in for io.ReadFull, which believes what r returns.
+// arrived before. It replaces io.ReadFull, which trusts the counts that r returns.
 func readFull(r io.Reader, room []byte) (got int, err error) {
 	for got < len(room) {
 		n, err := readSome(r, room[got:])
@@ -87,11 +86,11 @@ func readFull(r io.Reader, room []byte) (got int, err error) {
 	return got, nil
 }
 
-// readSome reads once. The count that it returns is between 0 and len(room), whatever r says.
+// readSome reads once. The count that it returns is between 0 and len(room), whatever r returns.
 func readSome(r io.Reader, room []byte) (int, error) {
 	n, err := r.Read(room)
 	if n < 0 || n > len(room) {
-		return 0, fmt.Errorf("wire: a reader of type %T returned %d as the number of bytes that it put into %d", r, n, len(room))
+		return 0, fmt.Errorf("wire: a reader of type %T returned a count of %d bytes for a buffer of %d", r, n, len(room))
 	}
 	return n, err
 }

@@ -16,7 +16,7 @@ import (
 
 var _ io.ReaderFrom = wire.Buffer{}
 
-// sequence returns n bytes of which neighbours differ.
+// sequence returns n bytes in which neighbours differ.
 func sequence(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -41,7 +41,7 @@ func TestReadBufferReadsTheMessageAndLeavesTheRest(t *testing.T) {
 			if !bytes.Equal(b.Bytes(), sequence(n)) {
 				t.Errorf("%d bytes, %s: the buffer holds others, %d of them", n, name, len(b.Bytes()))
 			}
-			if left := source.Len(); left != len("next") && name != "end with data" { // it reads ahead
+			if left := source.Len(); left != len("next") && name != "end with data" { // read ahead
 				t.Errorf("%d bytes, %s: %d bytes are left, want 4", n, name, left)
 			}
 			b.Release()
@@ -93,7 +93,7 @@ func TestReadBufferMakesNoRoomForWhatHasNotArrived(t *testing.T) {
 			}
 		}
 		runtime.ReadMemStats(&after)
-		// Growing by doubling allocates each size once, which makes twice the last one.
+		// Growing by doubling allocates each size once, in total twice the last size.
 		if each := int(after.TotalAlloc-before.TotalAlloc) / runs; each > 5*arrive+16<<10 {
 			t.Errorf("after %d bytes of a gigabyte %d are allocated", arrive, each)
 		}
@@ -129,12 +129,12 @@ func TestReadFromReadsWhatALimitedReaderGives(t *testing.T) {
 	}
 }
 
-// zeros never ends.
+// zeros is a reader of zeros that never ends.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// miscounting gives three bytes, and then says that it has put other than it can into p.
+// miscounting gives three bytes, and after that returns a count that is impossible for p.
 type miscounting struct {
 	given bool
 	count func(p []byte) int

@@ -1,8 +1,8 @@
 package wire
 
-// reader walks over the bytes of one message. The first error sticks and leaves nothing to read, so
-// that every later read fails too and changes nothing: a decoder reads like the layout it decodes,
-// and end returns that first error.
+// reader walks over the bytes of one message. It keeps the first error and drops the rest of the
+// bytes, so that every later read fails and changes nothing. So a decoder reads field after field
+// without checks in between, and end returns the first error.
 type reader struct {
 	b   []byte
 	err error
@@ -17,8 +17,8 @@ func (r *reader) fail(field string, err error) {
 
 func (r *reader) truncated(field string) { r.fail(field, ErrTruncated) }
 
-// take returns a view of the next n bytes, nil after an error. A size that is negative because
-// somebody's Format is nonsense counts as more than there is.
+// take returns a view of the next n bytes, nil after an error. A negative size, which an invalid
+// Format of the caller can cause, fails as a size that is too large.
 func (r *reader) take(n int, field string) []byte {
 	if r.err != nil || uint(n) > uint(len(r.b)) {
 		r.truncated(field)
@@ -29,8 +29,8 @@ func (r *reader) take(n int, field string) []byte {
 	return v
 }
 
-// read32 and read64 read what has a fixed size. They are apart from take because copying a size
-// that the compiler knows takes a third of the time.
+// read32 and read64 read values of fixed size. They do not use take, because copying a size that
+// the compiler knows takes a third of the time.
 func (r *reader) read32(dst *[32]byte, field string) {
 	if len(r.b) < 32 {
 		r.truncated(field)
@@ -93,14 +93,14 @@ func (r *reader) chunk(c *Chunk) {
 	r.read32((*[32]byte)(&c.Payload), "payload")
 }
 
-// rest returns a view of all that is left.
+// rest returns a view of the remaining bytes.
 func (r *reader) rest() []byte {
 	v := r.b[:len(r.b):len(r.b)]
 	r.b = nil
 	return v
 }
 
-// end demands that nothing is left and returns the first error.
+// end returns the first error, or ErrTrailing if bytes remain.
 func (r *reader) end() error {
 	if len(r.b) != 0 {
 		r.fail("message", ErrTrailing)

@@ -10,7 +10,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// mustFail demands that err is a *DecodeError around want which names a field.
+// mustFail fails the test unless err is a *DecodeError that wraps want and names a field.
 func mustFail(t testing.TB, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) {

@@ -20,7 +20,7 @@ const signersHeader = 8
 // NewSigners returns an empty set over n validators.
 func NewSigners(n int) Signers { return Signers{n: n, bits: make([]byte, (n+7)/8)} }
 
-// Len returns the number of validators that the bitmap ranges over, n; not the number of signers.
+// Len returns n, the number of validators in the bitmap's range; not the number of signers.
 func (s Signers) Len() int { return s.n }
 
 // Has reports whether participant i is in the set; false for any i ≥ Len.
@@ -133,7 +133,7 @@ func (s Signers) AppendTo(dst []byte) []byte {
 	return append(dst, s.bits...)
 }
 
-// signers reads a bitmap over at most limit validators, as a view.
+// signers reads a bitmap over at most limit validators and returns a view.
 func (r *reader) signers(limit int, field string) Signers {
 	head := r.take(signersHeader, field)
 	if head == nil {

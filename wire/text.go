@@ -7,8 +7,8 @@ import (
 )
 
 // The text of a key, a digest or a signature is its bytes in lower-case hexadecimal, two digits for
-// each and nothing else. So there is one text for each value: two texts that differ are never the
-// same key of a JSON object.
+// each and nothing else. So there is one text for each value: two different texts are never the
+// same value, as keys of a JSON object for example.
 
 // String returns the key in hexadecimal.
 func (k PublicKey) String() string { return hex.EncodeToString(k[:]) }
@@ -19,16 +19,14 @@ func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 // String returns the signature in hexadecimal.
 func (s Signature) String() string { return hex.EncodeToString(s[:]) }
 
-// ParsePublicKey returns the key of which text is the String. The errors are [ErrTextLength] and
-// [ErrTextDigit], in a [*DecodeError]. Whether the 32 bytes are a point is for package verify to
-// say.
+// ParsePublicKey returns the key whose String is text. The errors are [ErrTextLength] and
+// [ErrTextDigit], in a [*DecodeError]. Package verify decides whether the 32 bytes are a point.
 func ParsePublicKey(text string) (k PublicKey, err error) {
 	err = parseHex(k[:], text, "public key")
 	return k, err
 }
 
-// ParseDigest returns the digest of which text is the String; the errors are those of
-// [ParsePublicKey].
+// ParseDigest returns the digest whose String is text; the errors are those of [ParsePublicKey].
 func ParseDigest(text string) (d Digest, err error) {
 	err = parseHex(d[:], text, "digest")
 	return d, err
@@ -56,14 +54,13 @@ func (d *Digest) UnmarshalText(text []byte) error {
 }
 
 // UnmarshalText implements [encoding.TextUnmarshaler]; the errors are those of [ParsePublicKey]. An
-// error leaves the signature as it was. Whether the bytes are a signature is for package verify to
-// say.
+// error leaves the signature as it was. Package verify decides whether the bytes are a signature.
 func (s *Signature) UnmarshalText(text []byte) error {
 	return parseHex(s[:], text, "signature")
 }
 
-// parseHex puts the bytes that text stands for into dst, which it fills or leaves as it was. The
-// error repeats no more of the text than one character: the text may be anybody's, and of any
+// parseHex puts the bytes that text encodes into dst, which it fills or leaves unchanged. The error
+// contains at most one character of the text, because the text may come from any peer and have any
 // length.
 func parseHex[T string | []byte](dst []byte, text T, field string) error {
 	if len(text) != 2*len(dst) {

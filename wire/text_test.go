@@ -19,7 +19,7 @@ var (
 	_ encoding.TextUnmarshaler = (*wire.Signature)(nil)
 )
 
-// counted has a different byte in each place, so that a text with two of them exchanged shows.
+// counted has a different byte at each index, so that a text with two bytes exchanged is noticed.
 func counted() (b [32]byte) {
 	for i := range b {
 		b[i] = byte(i*8 + i)
@@ -172,8 +172,8 @@ func TestKeysAndDigestsSurviveJSON(t *testing.T) {
 	}
 }
 
-// FuzzParsePublicKey: what parses is written as the same text, and the rest is refused with a
-// reason and without a change.
+// FuzzParsePublicKey checks that a text that parses is the String of its key, and that any other
+// text gives an error with a reason and leaves the key unchanged.
 func FuzzParsePublicKey(f *testing.F) {
 	f.Add(strings.Repeat("5e", 32))
 	f.Add(strings.Repeat("5E", 32))

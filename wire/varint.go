@@ -1,7 +1,7 @@
 package wire
 
-// maxVarint64 and maxVarint32 are the longest encodings of a u64 and a u32, in bytes. Of their last
-// byte only the bits that the type has left may be set: one, and four.
+// maxVarint64 and maxVarint32 are the longest encodings of a u64 and a u32, in bytes. In their last
+// byte only the remaining bits of the type may be set: one and four.
 const (
 	maxVarint64 = 10
 	maxVarint32 = 5
@@ -18,7 +18,7 @@ func AppendUvarint(dst []byte, v uint64) []byte {
 	return append(dst, byte(v))
 }
 
-// UvarintSize returns the length of what [AppendUvarint] appends, 1 to 10 bytes.
+// UvarintSize returns the length of [AppendUvarint]'s encoding, 1 to 10 bytes.
 func UvarintSize(v uint64) int {
 	n := 1
 	for v >= 0x80 {
@@ -29,8 +29,8 @@ func UvarintSize(v uint64) int {
 }
 
 // Uvarint decodes the canonical unsigned LEB128 encoding of a u64 at the start of b, and returns it
-// with its length in bytes. The errors are [ErrTruncated] and [ErrVarint]. It is for packages whose
-// messages are not of this one.
+// with its length in bytes. The errors are [ErrTruncated] and [ErrVarint]. It is for other packages
+// that define messages.
 func Uvarint(b []byte) (v uint64, n int, err error) { return uvarint(b, maxVarint64, lastByte64) }
 
 // uvarint decodes one canonical LEB128 integer from the start of b, of at most longest bytes the

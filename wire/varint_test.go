@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// varint64 and varint32 read one integer through a message that has it: a chunk's height, an ack's
+// varint64 and varint32 read one integer as a field of a message: a chunk's height, an ack's
 // participant.
 func varint64(b []byte) (uint64, error) {
 	message := append(filled(32, 0x11), b...)
@@ -64,7 +64,7 @@ func TestVarintsAreCanonicalAtEveryBoundary(t *testing.T) {
 		if c.value >= 1<<32 {
 			mustFail(t, err, wire.ErrVarint)
 		}
-		// One byte more, worth nothing, makes it overlong.
+		// One more byte that adds no value makes it overlong.
 		overlong := append([]byte(nil), b...)
 		overlong[len(b)-1] |= 0x80
 		overlong = append(overlong, 0)

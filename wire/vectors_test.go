@@ -15,8 +15,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// vectorFile is a file of test vectors as other implementations may write them too. What concerns
-// verification is tested where keys are.
+// vectorFile is a file of test vectors, in a format that other implementations may write too.
+// Package verify tests the fields about verification.
 type vectorFile struct {
 	Source string       `json:"source"`
 	Cases  []vectorCase `json:"cases"`
@@ -31,10 +31,10 @@ type vectorCase struct {
 	Encoded      string            `json:"encoded"`
 	Decode       string            `json:"decode"`
 	Fields       map[string]any    `json:"fields"`
-	Cuts         string            `json:"cuts"` // "error": no beginning of the encoding decodes
+	Cuts         string            `json:"cuts"` // "error": no proper prefix decodes
 }
 
-// format returns the format of the validator set of the case, whatever the epoch.
+// format returns the format of the case's validator set, for every epoch.
 func (c vectorCase) format() (wire.Format, error) {
 	f := wire.Format{Participants: len(c.Participants)}
 	switch c.Scheme {
@@ -67,7 +67,7 @@ func TestVectors(t *testing.T) {
 	runVectors(t, filepath.Join("testdata", "vectors"), true)
 }
 
-// TestVectorsFromOutside runs those in the folder that LANECAST_VECTORS names.
+// TestVectorsFromOutside runs the vectors in the folder that LANECAST_VECTORS names.
 func TestVectorsFromOutside(t *testing.T) {
 	folder := os.Getenv("LANECAST_VECTORS")
 	if folder == "" {
@@ -76,8 +76,8 @@ func TestVectorsFromOutside(t *testing.T) {
 	runVectors(t, folder, false)
 }
 
-// runVectors runs every file in folder. When ours, a field that we do not know is a mistake; others
-// may say more.
+// runVectors runs every file in folder. If ours is set, an unknown field is a mistake; other files
+// may have more fields.
 func runVectors(t *testing.T, folder string, ours bool) {
 	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
 	if err != nil || len(files) == 0 {
@@ -254,8 +254,8 @@ func activityFields(v wire.Activity, f wire.Format) map[string]any {
 	return map[string]any{}
 }
 
-// messageOf builds a message of nothing but fields; it reports false if they do not suffice, or are
-// of a fault.
+// messageOf builds a message from fields only; it reports false if they do not suffice or describe
+// a fault.
 func messageOf(kind string, from map[string]any, f wire.Format) (message, bool) {
 	r := fieldReader{from: from, ok: from != nil}
 	var m message
@@ -298,7 +298,7 @@ func messageOf(kind string, from map[string]any, f wire.Format) (message, bool) 
 	return m, r.ok
 }
 
-// fieldReader reads fields; ok turns false at the first that is not there.
+// fieldReader reads fields; ok becomes false at the first missing one.
 type fieldReader struct {
 	from map[string]any
 	ok   bool
@@ -342,8 +342,8 @@ func (r *fieldReader) lock(f wire.Format) wire.Lock {
 	return wire.Lock{Chunk: r.chunk(), Epoch: r.integer("epoch"), Certificate: r.certificate(f)}
 }
 
-// certificate puts a certificate together of its signers and signatures, or takes it as it is where
-// a vector says only that.
+// certificate makes a certificate from its signers and signatures, or returns the bytes if a vector
+// has only these.
 func (r *fieldReader) certificate(f wire.Format) []byte {
 	if _, ok := r.from["certificate_signature"]; !ok {
 		return r.bytes("certificate")
@@ -394,7 +394,7 @@ func compareFields(t *testing.T, at string, got, want map[string]any, strict boo
 	}
 }
 
-// equalField compares what we print with what a vector says, an integer as number or string,
+// equalField compares our text of a field with a vector's: an integer as number or string,
 // hexadecimal in either case.
 func equalField(got, want any) bool {
 	switch want := want.(type) {

@@ -1,4 +1,4 @@
-// Command mutants puts deliberate faults into a copy of the repository, one at a time, and demands
+// Command mutants puts deliberate faults into a copy of the repository, one at a time, and checks
 // that the tests catch each.
 //
 //	go run ./.ci/mutants             all faults of .ci/mutants/list.txt
@@ -6,10 +6,11 @@
 //	go run ./.ci/mutants -all quorum the same, with all packages of each, not only those up to the
 //	                                 first that catches it
 //
-// It prints a line for each: what caught it, or that it survived. An entry whose place the code has
-// moved on from is stale. The exit status is 0 if all were caught. Packages are tested as they are
-// first: they must pass, and how long they take says when tests of a fault have no end. The
-// repository itself is never written to. Command .ci/mutator generates faults instead.
+// It prints a line for each fault: the tests that caught it, or that it survived. An entry is stale
+// if its old text no longer occurs exactly once in its file. The exit status is 0 if all faults
+// were caught. Packages are first tested unchanged: they must pass, and their duration determines
+// the time limit for tests of a fault. The command never writes to the repository itself. Command
+// .ci/mutator generates faults instead.
 package main
 
 import (
@@ -31,7 +32,7 @@ type fault struct {
 	packages             []string
 }
 
-const patience = 10 * time.Minute // for the tests of one package, whatever they took before
+const patience = 10 * time.Minute // maximum for the tests of one package
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -57,8 +58,8 @@ func run(words []string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = repository.Remove() }() // it is a temporary folder
-	sound := make(map[string]time.Duration)    // how long the tests of a package take
+	defer func() { _ = repository.Remove() }() // an error leaves a temporary folder
+	sound := make(map[string]time.Duration)    // durations of the packages' tests
 	caught, survived, stale := 0, 0, 0
 	for _, f := range faults {
 		named := func(word string) bool { return strings.Contains(f.name+" "+f.file, word) }
@@ -104,7 +105,7 @@ func parse(list string) (faults []fault, err error) {
 		name, where, ok3 := strings.Cut(head, "\n")
 		words := strings.Fields(where)
 		if !ok || !ok2 || !ok3 || len(words) < 2 {
-			return nil, fmt.Errorf("entry %q is not of the form that it should have", name)
+			return nil, fmt.Errorf("entry %q has a wrong format", name)
 		}
 		packages := words[1:]
 		for i := range packages {
@@ -115,7 +116,7 @@ func parse(list string) (faults []fault, err error) {
 	return faults, nil
 }
 
-// measure tests the packages of a fault that have not been tested yet, without it.
+// measure tests the packages of a fault without the fault, unless they have been tested already.
 func measure(c *mutation.Copy, f fault, sound map[string]time.Duration) error {
 	for _, p := range f.packages {
 		if _, known := sound[p]; known {
@@ -126,26 +127,26 @@ func measure(c *mutation.Copy, f fault, sound map[string]time.Duration) error {
 			return err
 		}
 		if r.Outcome != mutation.Survived {
-			return fmt.Errorf("%s fails without any fault: %s\n%s", p, r.Outcome, r.Output)
+			return fmt.Errorf("the tests of %s, without a fault: %s\n%s", p, r.Outcome, r.Output)
 		}
 		sound[p] = r.Took
 	}
 	return nil
 }
 
-// try returns the names of tests that catch the fault; none if it survives.
+// try returns the names of the tests that catch the fault; none if it survives.
 func try(c *mutation.Copy, f fault, all bool, sound map[string]time.Duration) (string, error) {
 	code, err := os.ReadFile(c.Path(f.file))
 	if err != nil {
 		return "", err
 	}
 	if n := bytes.Count(code, []byte(f.old)); n != 1 {
-		return "", fmt.Errorf("%s has its place %d times, once is wanted", f.file, n)
+		return "", fmt.Errorf("%s contains the old text %d times, want once", f.file, n)
 	}
 	from := bytes.Index(code, []byte(f.old))
 	change := mutation.Change{File: f.file, From: from, To: from + len(f.old), New: f.new}
 	var by []string
-	for _, p := range f.packages { // each by itself, so that one that hangs says nothing about the others
+	for _, p := range f.packages { // one by one, so that a hanging one affects no other
 		r, err := c.Try(context.Background(), change, p, time.Minute+3*sound[p])
 		if err != nil {
 			return "", err

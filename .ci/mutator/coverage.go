@@ -42,7 +42,8 @@ func readCoverage(module string, profile []byte) (coverage, error) {
 	return c, nil
 }
 
-// runs reports whether tests run the code at a mutant's place. What no block holds counts as run.
+// runs reports whether tests run the code at a mutant's place. Code outside of all blocks counts as
+// run.
 func (c coverage) runs(m *mutant) bool {
 	known := false
 	for _, b := range c[m.File] {

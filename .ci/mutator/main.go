@@ -18,19 +18,19 @@
 //	min, max           min becomes max, and the other way round
 //	loop               continue becomes break
 //
-// With -files, only files whose names match are changed: "(acks|needed)\.go$" after a change of these.
-// The sample depends on the seed, the packages, the files and the code alone. The tests run in short form, up
-// to the first that fails. Mutants in code that no test runs are not tried. A package must pass its
-// tests unchanged, within the time limit.
+// With -files, only files whose names match are changed: for example "(acks|needed)\.go$" after a
+// change of these. The sample depends only on the seed, the packages, the files and the code. The
+// tests run in short form, up to the first that fails. Mutants in code that no test runs are not
+// tried. A package must pass its tests unchanged, within the time limit.
 //
-// At the end it prints a table by package, and each mutant that lives: place, kind, what was
-// replaced and by what. A person has to say which of them change nothing (they are equivalent, or
-// concern only speed, log lines or what cannot happen) and which ask for a test. A test holds a rule
-// of docs/protocol.md or a documented behavior, not one mutant. Faults that are worth trying again
-// with every change are entries of .ci/mutants/list.txt.
+// At the end it prints a table by package, and for each mutant that lives its place, kind, old text
+// and new text. A developer decides which of them change no behavior (they are equivalent, or
+// affect only speed, log lines or impossible cases) and which need a test. A test checks a rule of
+// docs/protocol.md or a documented behavior, not one mutant. Faults that should be tried again
+// after every change become entries of .ci/mutants/list.txt.
 //
-// With -results, mutants whose outcome is known are not tried again, so a run that was interrupted
-// goes on where it was; -again tries those that lived once more, after tests have been added.
+// With -results, mutants whose outcome is known are not tried again, so an interrupted run
+// continues where it stopped; -again tries those that lived again, after tests have been added.
 package main
 
 import (
@@ -56,7 +56,7 @@ import (
 
 type options struct {
 	packages []string
-	files    *regexp.Regexp // matches the files that are changed
+	files    *regexp.Regexp // matches the files to change
 	sample   int
 	seed     uint64
 	timeout  time.Duration
@@ -70,11 +70,11 @@ func main() {
 	packages := flag.String("packages", "", "packages whose code is changed, by folder, separated by commas")
 	files := flag.String("files", "", "regular expression: of the packages, only files whose names, as internal/core/acks.go, match are changed")
 	flag.IntVar(&o.sample, "sample", 100, "number of mutants of all packages together; 0 for all")
-	flag.Uint64Var(&o.seed, "seed", 1, "chooses the sample")
-	flag.DurationVar(&o.timeout, "timeout", time.Minute, "limit for the tests of one mutant")
+	flag.Uint64Var(&o.seed, "seed", 1, "seed of the sample")
+	flag.DurationVar(&o.timeout, "timeout", time.Minute, "time limit for the tests of one mutant")
 	flag.StringVar(&o.results, "results", "", "file that keeps the outcomes, outside the repository")
 	flag.StringVar(&o.skip, "skip", "", "tests that are not run, as for go test -skip")
-	flag.BoolVar(&o.again, "again", false, "try those again that lived")
+	flag.BoolVar(&o.again, "again", false, "try mutants again that lived")
 	flag.Parse()
 	for _, p := range strings.Split(*packages, ",") {
 		if p != "" {
@@ -94,10 +94,10 @@ func main() {
 
 func run(o *options) error {
 	if len(o.packages) == 0 || flag.NArg() > 0 {
-		return errors.New("-packages is needed, and takes the folders of packages separated by commas")
+		return errors.New("-packages is required: folders of packages, separated by commas")
 	}
 	if o.timeout <= 0 || o.sample < 0 {
-		return fmt.Errorf("-timeout %v, -sample %d: a time above 0 and a number of at least 0 are wanted", o.timeout, o.sample)
+		return fmt.Errorf("-timeout %v, -sample %d: want a time above 0 and a number of at least 0", o.timeout, o.sample)
 	}
 	all, sources, err := enumerate(o.packages, o.files)
 	if err != nil {
@@ -161,8 +161,8 @@ func enumerate(packages []string, files *regexp.Regexp) (all []mutant, sources m
 	return all, sources, nil
 }
 
-// sample returns count of the mutants, by package and in an order that looks random. A mutant's
-// place in that order depends on the seed and on the mutant.
+// sample returns count of the mutants, ordered by package, and within a package in a pseudorandom
+// order. A mutant's place in that order depends on the seed and on the mutant.
 func sample(all []mutant, seed uint64, count int) []mutant {
 	keys := make(map[*mutant][32]byte, len(all))
 	order := make([]*mutant, len(all))
@@ -178,7 +178,7 @@ func sample(all []mutant, seed uint64, count int) []mutant {
 	if count > 0 {
 		order = order[:min(count, len(order))]
 	}
-	// One package at a time: its coverage is found once.
+	// One package after another, so that the coverage of each is measured once.
 	slices.SortStableFunc(order, func(a, b *mutant) int { return cmp.Compare(a.Package, b.Package) })
 	chosen := make([]mutant, len(order))
 	for i, m := range order {
@@ -187,7 +187,8 @@ func sample(all []mutant, seed uint64, count int) []mutant {
 	return chosen
 }
 
-// tryAll returns the results of the mutants, up to an error: known ones, and those that it tries.
+// tryAll returns the results of the mutants, up to an error: the known results, and those of the
+// tries.
 func tryAll(ctx context.Context, o *options, mutants []mutant, sources map[string]string, known *results) (done []result, err error) {
 	module, err := exec.Command("go", "list", "-m").Output()
 	if err != nil {
@@ -233,7 +234,7 @@ func tryAll(ctx context.Context, o *options, mutants []mutant, sources map[strin
 	return done, nil
 }
 
-// measure tests a package as it is, and returns what its tests run.
+// measure tests an unchanged package, and returns the coverage of its tests.
 func measure(ctx context.Context, o *options, c *mutation.Copy, module, pkg string, flags []string) (coverage, error) {
 	r, profile, err := c.Cover(ctx, pkg, o.timeout, flags...)
 	if err != nil {

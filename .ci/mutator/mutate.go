@@ -18,7 +18,7 @@ type mutant struct {
 	Package, File string // relative to the root of the repository
 	Line, Column  int
 	Kind          string
-	From, To      int // byte offsets of what is replaced
+	From, To      int // byte offsets of the replaced text
 	Old, New      string
 }
 
@@ -50,12 +50,12 @@ type generator struct {
 	positions *token.FileSet
 	mutants   []mutant
 	seen      map[string]bool
-	keep      map[ast.Stmt]bool // statements that are part of another one's head
-	elseIf    map[ast.Stmt]bool // if statements that are another one's else
+	keep      map[ast.Stmt]bool // statements in the head of another one
+	elseIf    map[ast.Stmt]bool // if statements in the else of another one
 }
 
-// generate returns all mutants of a file's functions, in the order of the text. Methods that only
-// make text (String, Error, GoString) have none.
+// generate returns all mutants of a file's functions, in the order of the text. It skips methods
+// that only make text (String, Error, GoString).
 func generate(pkg, file string, source []byte) ([]mutant, error) {
 	g := &generator{
 		pkg: pkg, file: file, source: source, positions: token.NewFileSet(),
@@ -85,7 +85,7 @@ func (g *generator) text(n ast.Node) string {
 	return string(g.source[g.offset(n.Pos()):g.offset(n.End())])
 }
 
-// replace adds the mutant in which code stands in a node's place.
+// replace adds the mutant in which code replaces a node.
 func (g *generator) replace(n ast.Node, kind, code string) {
 	g.replaceRange(n.Pos(), n.End(), kind, code)
 }
@@ -103,7 +103,7 @@ func (g *generator) replaceRange(from, to token.Pos, kind, code string) {
 	}
 }
 
-// function adds the mutants of a function's body. Function literals in it have results of their own.
+// function adds the mutants of a function's body. Function literals in it have their own results.
 func (g *generator) function(body *ast.BlockStmt, list *ast.FieldList) {
 	results := g.types(list)
 	ast.Inspect(body, func(n ast.Node) bool {
@@ -193,7 +193,7 @@ func (g *generator) statement(s ast.Stmt) {
 	}
 	switch s := s.(type) {
 	case *ast.ForStmt:
-		g.keep[s.Init], g.keep[s.Post] = true, true // without its step a loop has no end
+		g.keep[s.Init], g.keep[s.Post] = true, true // without its step a loop does not end
 	case *ast.CommClause:
 		g.keep[s.Comm] = true
 	case *ast.IfStmt:
@@ -233,7 +233,7 @@ func (g *generator) assignment(s *ast.AssignStmt) {
 	if s.Tok == token.DEFINE {
 		return
 	}
-	var used []string // or what is assigned could be a variable that nothing uses
+	var used []string // otherwise the assigned variable could be unused
 	for _, r := range s.Rhs {
 		if _, call := r.(*ast.CallExpr); !call {
 			used = append(used, "_ = "+g.text(r))
@@ -259,7 +259,7 @@ func (g *generator) returned(s *ast.ReturnStmt, types []string) {
 		case types[i] == "bool" && code == "false":
 			g.replace(r, "result", "true")
 		case types[i] == "bool":
-			if _, binary := r.(*ast.BinaryExpr); !binary { // those are negated anyway
+			if _, binary := r.(*ast.BinaryExpr); !binary { // these are negated anyway
 				g.replace(r, "result", "!("+code+")")
 			}
 		case code != "nil" && code != "0" && code != `""`:

@@ -70,7 +70,7 @@ func TestEachKindOfCodeHasItsMutants(t *testing.T) {
 	}
 }
 
-// A mutant that cannot end, or that does not compile, says nothing about the tests.
+// A mutant that cannot end, or that does not compile, shows nothing about the tests.
 func TestTheStepOfALoopAndTheHeadOfASelectCaseStay(t *testing.T) {
 	for _, code := range []string{"for ; ; a++ {}", "for a = b; ; {}", "select { case <-ch: }", "select { case ch <- a: }", "select { case a = <-ch: }"} {
 		if got := changes(t, code); got != nil {
@@ -86,8 +86,8 @@ func TestMethodsThatOnlyMakeTextHaveNoMutants(t *testing.T) {
 	}
 }
 
-// Every mutant of this command itself is a Go file that parses, and differs from the original at the
-// place that it names.
+// Every mutant of this command itself is a Go file that parses, and differs from the original at
+// the place that it names.
 func TestEveryMutantParses(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {

@@ -15,23 +15,24 @@ import (
 	"github.com/lanecast/lanecast/.ci/internal/mutation"
 )
 
-// notRun is the outcome of a mutant in code that no test of its package runs. It is not tried.
+// notRun is the outcome of a mutant in code that no test of its package runs; such a mutant is not
+// tried.
 const notRun mutation.Outcome = "not run"
 
 // result is one line of the results file.
 type result struct {
 	mutant
-	Source  string // digest of the unchanged file: a result holds for no other version of it
+	Source  string // digest of the unchanged file: a result is valid only for this version of it
 	Outcome mutation.Outcome
 	By      string  `json:",omitempty"`
 	Seconds float64 `json:",omitempty"`
 }
 
-// lives reports whether nothing noticed the mutant.
+// lives reports whether no test noticed the mutant.
 func (r *result) lives() bool { return r.Outcome == mutation.Survived || r.Outcome == notRun }
 
-// results are those of earlier runs and of this one. A file, if there is one, has them as lines of
-// JSON; of several for one mutant the last one counts.
+// results holds the results of earlier runs and of this one. The file, if there is one, has them as
+// lines of JSON; the last line for a mutant counts.
 type results struct {
 	file   *os.File
 	byName map[string]result
@@ -41,7 +42,8 @@ func name(source string, m *mutant) string {
 	return fmt.Sprint(source, " ", m.File, " ", m.From, " ", m.To, " ", m.New)
 }
 
-// openResults reads the results file, which need not exist yet. Without a path nothing is kept.
+// openResults reads the results file, which need not exist yet. With an empty path no results are
+// kept.
 func openResults(path string) (*results, error) {
 	r := &results{byName: make(map[string]result)}
 	if path == "" {
@@ -73,7 +75,7 @@ func openResults(path string) (*results, error) {
 	}
 }
 
-// outside refuses a path within the repository, which is the working directory.
+// outside returns an error for a path within the repository, which is the working directory.
 func outside(path string) error {
 	here, err := filepath.Abs(".")
 	if err != nil {
@@ -83,7 +85,7 @@ func outside(path string) error {
 	if err != nil {
 		return err
 	}
-	// Of a file that does not exist yet the folder decides.
+	// For a file that does not exist yet, check its folder.
 	if real, err := filepath.EvalSymlinks(filepath.Dir(there)); err == nil {
 		there = filepath.Join(real, filepath.Base(there))
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -120,7 +122,7 @@ var outcomes = []mutation.Outcome{
 	mutation.Killed, mutation.TimedOut, mutation.NotCompiling, mutation.Survived, notRun,
 }
 
-// table prints how many mutants of each package came to which outcome, and lists those that live.
+// table prints the number of mutants of each outcome for each package, and lists those that live.
 func table(w io.Writer, packages []string, total map[string]int, done []result) {
 	counts := make(map[string]map[mutation.Outcome]int)
 	for i := range done {
@@ -156,7 +158,7 @@ func table(w io.Writer, packages []string, total map[string]int, done []result) 
 		}
 	}
 	row("all", all, func(o mutation.Outcome) int { return sum[o] })
-	_ = t.Flush() // to the terminal, or to memory in tests
+	_ = t.Flush() // to the terminal; in tests to memory
 	for i := range done {
 		if done[i].lives() {
 			fmt.Fprintf(w, "%-8s  %v\n", done[i].Outcome, &done[i].mutant)

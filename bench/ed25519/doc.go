@@ -1,5 +1,5 @@
-// Package ed25519bench compares libraries that verify Ed25519 signatures. It is a module of its own,
-// so that embedders of Lanecast never download the modules that it compares with.
+// Package ed25519bench compares libraries that verify Ed25519 signatures. It is a separate module,
+// so that embedders of Lanecast never download the compared modules.
 //
 //	go test -bench Verify
 //
@@ -11,11 +11,11 @@
 //	ed25519consensus   github.com/hdevalence/ed25519consensus
 //	crypto/ed25519     the standard library. Its rules are others, and it has no batches
 //
-// All but the last verify by the rules of ZIP-215, alone and in batches, which the tests check on
+// All except the last verify by the rules of ZIP-215, alone and in batches. The tests check that on
 // points of small order in every encoding.
 //
 // # Loads
 //
-// Signatures of as many sequencers, one each, all valid, on chunks. One at a time, and in batches of
-// 8 to 64. All ways alternate; the cheapest turn of each counts.
+// Valid signatures on chunks, each of a different sequencer, one at a time and in batches of 8 to
+// 64. All ways alternate; the cheapest turn of each counts.
 package ed25519bench

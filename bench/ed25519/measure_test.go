@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// compare verifies all signatures in turns of all ways: by the function for one if there is one
-// signature, and else in a batch.
+// compare verifies all signatures in turns of all ways: with the function for one if there is one
+// signature, otherwise in a batch.
 func compare(b *testing.B, all []*Signed) {
 	ways := Ways()
 	runs, least := make([]func() bool, len(ways)), make([]time.Duration, len(ways))

@@ -13,7 +13,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// namespace is that of the chunks.
+// namespace is the namespace of the chunks.
 var namespace = []byte("bench")
 
 // Signed is a chunk of a sequencer with its signature, and the bytes that were signed.
@@ -25,13 +25,13 @@ type Signed struct {
 // Key returns the sequencer's key.
 func (s *Signed) Key() []byte { return s.Chunk.Sequencer[:] }
 
-// message spells out union_unique(namespace‖"_CHUNK", Chunk).
+// message returns union_unique(namespace‖"_CHUNK", Chunk), written out.
 func message(c *wire.Chunk) []byte {
 	domain := string(namespace) + "_CHUNK"
 	return c.AppendTo(append(wire.AppendUvarint(nil, uint64(len(domain))), domain...))
 }
 
-// Sign returns n signed chunks of as many sequencers.
+// Sign returns n signed chunks of n sequencers.
 func Sign(n int) []*Signed {
 	all := make([]*Signed, n)
 	for i := range all {
@@ -51,9 +51,9 @@ func Sign(n int) []*Signed {
 type Way struct {
 	Name   string
 	ZIP215 bool // whether its rules are those of ZIP-215
-	// Prepare does what can be done once for all signatures of these keys. The functions that it
-	// returns report whether one of the signatures is valid, and whether all of some are; the
-	// latter is nil if there is none.
+	// Prepare does the work that can be done once for all signatures of these keys. one reports
+	// whether signature i is valid, and every whether the first n are; every is nil if the way has
+	// no batches.
 	Prepare func(all []*Signed) (one func(i int) bool, every func(n int) bool)
 }
 
@@ -117,7 +117,7 @@ func withConsensus(all []*Signed) (func(i int) bool, func(n int) bool) {
 	}
 }
 
-// withEdwards is ZIP-215 as it stands: points are decompressed leniently, s is canonical, and the
+// withEdwards is ZIP-215 as specified: points are decompressed leniently, s is canonical, and the
 // equation is multiplied by the cofactor.
 func withEdwards(all []*Signed) (func(i int) bool, func(n int) bool) {
 	keys := make([]*edwards25519.Point, len(all))

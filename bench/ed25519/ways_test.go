@@ -101,7 +101,7 @@ func TestNoWayAcceptsAWrongSignature(t *testing.T) {
 	}
 }
 
-// BenchmarkVerify reports what each way takes for a signature, in µs. All ways take turns within
+// BenchmarkVerify reports the time of each way for a signature, in µs. All ways take turns within
 // one benchmark; the cheapest turn of each counts.
 func BenchmarkVerify(b *testing.B) {
 	for _, n := range []int{1, 8, 16, 32, 64} {

@@ -39,8 +39,8 @@ func BenchmarkDurableRecords(b *testing.B) {
 	}
 }
 
-// BenchmarkAppendToDurable reports the time until records become durable that are appended at a
-// fixed rate.
+// BenchmarkAppendToDurable reports the time until records that are appended at a fixed rate become
+// durable.
 func BenchmarkAppendToDurable(b *testing.B) {
 	for _, rate := range []int{1_000, 10_000, 100_000} {
 		for _, w := range journalbench.Ways() {
@@ -76,8 +76,8 @@ func TestEveryWayMakesAllRecordsDurable(t *testing.T) {
 	}
 }
 
-// BenchmarkDurableBodies reports how fast bodies become durable, in groups of several sizes. The first
-// benchmark of a size measures all ways, alternately.
+// BenchmarkDurableBodies reports the rate at which bodies become durable, in groups of several
+// sizes. The first benchmark of a size measures all ways, alternately.
 func BenchmarkDurableBodies(b *testing.B) {
 	for _, group := range journalbench.BodyGroups() {
 		var results []journalbench.BodyResult

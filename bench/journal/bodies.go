@@ -21,35 +21,35 @@ import (
 const BodySize = 256 << 10
 
 const (
-	bodiesKept  = 8   // of a lane
+	bodiesKept  = 8   // bodies of a lane
 	rarely      = 256 // bodies of a lane: 1 GiB of all lanes
-	bodyLanes   = 16  // lanes that bodies are written to in turn
+	bodyLanes   = 16  // number of lanes, to which bodies are written in turn
 	bodySegment = 128 << 20
-	bodyGroup   = 16 << 20 // bytes synced together at most, as the archive has it
+	bodyGroup   = 16 << 20 // maximum number of bytes synced together, as in the archive
 )
 
-// BodyGroups are numbers of bodies that are synced together. Twice as many are under way, so that all
-// ways make groups of that size: while one is synced, the next one gathers.
+// BodyGroups are numbers of bodies that are synced together. Twice as many are under way, so that
+// all ways make groups of that size: while one group is synced, the next one forms.
 func BodyGroups() []int { return []int{4, 16, 64} }
 
 // BodyLog makes bodies durable. The caller's bodies never change.
 type BodyLog interface {
 	// Put takes the next body of a lane. done is called once it is durable.
 	Put(lane int, body int, done func(error)) error
-	// Close makes all durable and ends the log.
+	// Close makes all bodies durable and ends the log.
 	Close() error
 }
 
 // BodyWay is one of the ways that are compared.
 type BodyWay struct {
 	Name    string
-	Against string // the way that it is compared with
+	Against string // name of the way to compare with
 	Open    func(dir string, bodies [][]byte) (BodyLog, error)
 }
 
-// BodyWays returns all ways, the plain file first. The archive that is pruned rarely finds the file of a
-// dead segment to write over for every eighth segment only; it is compared with files that are kept as
-// long, since a disk may be slower in places that were not written lately.
+// BodyWays returns all ways, the plain file first. The rarely pruned archive can reuse the file of
+// a dead segment only for every eighth segment. It is compared with files that are kept equally
+// long, since a disk may be slower in places that were not written recently.
 func BodyWays() []BodyWay {
 	return []BodyWay{
 		{"file", "", openBodyFile(2)},
@@ -65,8 +65,8 @@ type queuedBody struct {
 	done       func(error)
 }
 
-// groupedBodies makes a BodyLog from what makes a group durable: those that came while the group
-// before was being synced.
+// groupedBodies makes a BodyLog from a function that makes a group durable. A group is the bodies
+// that came while the previous group was being synced.
 type groupedBodies struct {
 	commit func(group []queuedBody) error
 	close  func() error
@@ -126,8 +126,8 @@ func (g *groupedBodies) Close() error {
 	return g.close()
 }
 
-// openBodyFile is the least that can be done: one write for each body and one fdatasync for each
-// group, files of 128 MiB, the last few of which are kept.
+// openBodyFile is the minimum of work: one write for each body and one fdatasync for each group, in
+// files of 128 MiB, of which the last few are kept.
 func openBodyFile(keep int) func(dir string, bodies [][]byte) (BodyLog, error) {
 	return func(dir string, bodies [][]byte) (BodyLog, error) { return newBodyFile(dir, bodies, keep) }
 }
@@ -182,8 +182,8 @@ type archived struct {
 	keep   uint64
 }
 
-// openArchive is package archive, of which every lane prunes what is older than its last so many bodies,
-// each time it has twice as many.
+// openArchive is package archive. Each time a lane has keep more bodies, it prunes all except its
+// last keep bodies.
 func openArchive(keep uint64) func(dir string, bodies [][]byte) (BodyLog, error) {
 	return func(dir string, bodies [][]byte) (BodyLog, error) {
 		a, err := archive.Open(archive.Config{Dir: dir, Create: true, Retain: -1, Quota: 8 << 30, MinFree: 64 << 20})
@@ -215,7 +215,7 @@ func (o *archived) Put(lane, body int, done func(error)) error {
 
 func (o *archived) Close() error { return o.a.Close() }
 
-// openSeparated is pebble with values in files of their own; a lane overwrites its oldest body.
+// openSeparated is pebble with values in separate files; a lane overwrites its oldest body.
 func openSeparated(dir string, bodies [][]byte) (BodyLog, error) {
 	opts := &pebble.Options{Logger: quiet{}, FormatMajorVersion: pebble.FormatNewest, MemTableSize: 64 << 20}
 	opts.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
@@ -240,15 +240,16 @@ func openSeparated(dir string, bodies [][]byte) (BodyLog, error) {
 	}, db.Close), nil
 }
 
-// BodyResult is the result of one way, in MB/s, and how it compares with the way that it is compared
-// with: the best slices, the medians, and the median of the quotients of each turn.
+// BodyResult is the result of one way, in MB/s, and its ratios to the way in Against: of the best
+// slices, of the medians, and the median of the ratios of each turn.
 type BodyResult struct {
 	Way                          string
 	Best, Median                 float64
 	ByBest, ByMedian, ByQuotient float64
 }
 
-// CompareBodies runs all ways alternately, in slices of the given length, with groups of so many bodies.
+// CompareBodies runs all ways alternately, in slices of the given length, with groups of the given
+// number of bodies.
 func CompareBodies(dir string, group, turns int, turn time.Duration) (_ []BodyResult, err error) {
 	rng := rand.NewChaCha8([32]byte{2})
 	bodies := make([][]byte, 64)
@@ -299,7 +300,7 @@ func CompareBodies(dir string, group, turns int, turn time.Duration) (_ []BodyRe
 	return results, nil
 }
 
-// writeBodies keeps some bodies under way for a time, waits for the last, and returns MB/s.
+// writeBodies keeps a number of bodies under way for a time, waits for the last, and returns MB/s.
 func writeBodies(l BodyLog, underWay int, turn time.Duration) (float64, error) {
 	slots := make(chan error, underWay)
 	for range underWay {

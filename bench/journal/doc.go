@@ -1,6 +1,6 @@
-// Package journalbench compares package journal with other ways of making small records durable, and
-// package archive with other ways of making bodies durable. It is a module of its own, so that
-// embedders of Lanecast never download the modules that it compares with.
+// Package journalbench compares package journal with other ways of making small records durable,
+// and package archive with other ways of making bodies durable. It is a separate module, so that
+// embedders of Lanecast never download the compared modules.
 //
 //	go test -bench DurableRecords -benchtime 1x -timeout 20m
 //	go test -bench AppendToDurable -benchtime 1x
@@ -18,23 +18,24 @@
 //
 // All keep their default sizes. Of the others only pebble's pipeline groups the records that a
 // single owner appends, so the rest get the groups that package journal would make: while one is
-// being synced the next one gathers. etcd, raft-wal and tidwall never remove anything here, which
-// is to their advantage; journal and pebble do.
+// being synced the next one forms. etcd, raft-wal and tidwall never remove records here, which is
+// to their advantage; journal and pebble do.
 //
 // # Loads
 //
-// 64 lanes append records of 300 bytes that do not compress. "saturated" lets a MiB be pending, as
-// an engine at its limit does. "closed" lets each lane append its next record when its last one is
-// durable, so 64 at most are under way. All ways alternate in slices; the best slice and the median
-// one are reported, since the speed of machines drifts. In the open loop of
-// BenchmarkAppendToDurable records come at a fixed rate whatever happens, and a record's latency
-// counts from the time at which it was due.
+// 64 lanes append records of 300 bytes that do not compress. With "saturated" a MiB may be pending,
+// as in an engine at its limit. With "closed" each lane appends its next record when its last one
+// is durable, so at most 64 are under way. All ways alternate in slices; the best and the median
+// slice are reported, since the speed of machines drifts. In the open loop of
+// BenchmarkAppendToDurable records arrive at a fixed rate regardless of the log, and a record's
+// latency counts from the time at which it was due.
 //
 // # Bodies
 //
-// BenchmarkDurableBodies writes bodies of 256 KiB that do not compress to 16 lanes. All ways make the
-// groups that package archive makes: what came while the last group was being synced. Twice a group is
-// under way, so that groups are of equal size. Each way but the first is compared with a plain file.
+// BenchmarkDurableBodies writes bodies of 256 KiB that do not compress to 16 lanes. All ways make
+// the groups that package archive makes: the bodies that came while the last group was being
+// synced. Two groups are under way, so that groups have equal size. Each way except the first is
+// compared with a plain file.
 //
 //	file                   files of 128 MiB, of which two are kept; one write for each body, one fdatasync
 //	                       for each group

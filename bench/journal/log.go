@@ -14,8 +14,8 @@ const (
 
 // Log makes records durable. One goroutine calls Append, Durable and Close.
 type Log interface {
-	// Append appends a copy of a record. It does not wait until the record is durable, unless the
-	// way has no other form.
+	// Append appends a copy of a record. It waits until the record is durable only if the way has
+	// no other form.
 	Append(lane int, record []byte) error
 	// Durable returns the number of durable records, and the error that ended the log, if any.
 	Durable() (int64, error)

@@ -33,12 +33,12 @@ func Loads() []Load { return []Load{{"saturated", 1 << 20 / RecordSize}, {"close
 // Result is the result of one way.
 type Result struct {
 	Way            string
-	Best, Median   float64 // ns for each record, of all slices
+	Best, Median   float64 // ns for each record, over all slices
 	RecordsPerSync float64 // over all slices; 0 if not known
 }
 
-// warmUp is the number of records that all ways but the first append before they are measured:
-// enough for those that reuse files, pebble and ours, to have files to reuse.
+// warmUp is the number of records that all ways except the first append before they are measured.
+// It is large enough that pebble and ours, which reuse files, have files to reuse.
 const warmUp = 700_000
 
 // Compare runs all ways alternately under a load, in slices of the given length.
@@ -118,14 +118,15 @@ func Compare(dir string, load Load, turns int, turn time.Duration) (_ []Result, 
 	return results, nil
 }
 
-// Latency is the time from when records were due to when they were durable.
+// Latency is the distribution of the time between the moment at which a record was due and that at
+// which it was durable.
 type Latency struct {
 	P50, P99, Max  time.Duration
-	Reached        float64 // records/s; less than asked for if the way could not keep up
+	Reached        float64 // records/s; less than the given rate if the way is too slow
 	RecordsPerSync float64
 }
 
-// OpenLoop appends at a fixed rate for a time, each record when it is due or as soon after that as
+// OpenLoop appends at a fixed rate for a time, each record when it is due or as soon afterwards as
 // timers allow, and then waits for the last.
 func OpenLoop(w Way, dir string, rate int, d time.Duration) (l Latency, err error) {
 	log, err := w.Open(filepath.Join(dir, w.Name))
@@ -157,7 +158,7 @@ func OpenLoop(w Way, dir string, rate int, d time.Duration) (l Latency, err erro
 		}
 		now = time.Since(began)
 		for ; confirmed < durable; confirmed++ {
-			_ = latencies.RecordValue(int64((now - due(confirmed)) / time.Microsecond)) // an hour is enough
+			_ = latencies.RecordValue(int64((now - due(confirmed)) / time.Microsecond)) // < 1 h
 		}
 		if confirmed < total {
 			if n < total {

@@ -211,7 +211,7 @@ func (p *pebbleDB) commit(g *group) error {
 func (p *pebbleDB) close() error { return p.db.Close() }
 
 // pipeline leaves the grouping to pebble: it commits batches of one record each without waiting,
-// and awaits them in order.
+// and then waits for them in order.
 type pipeline struct {
 	*pebbleDB
 	waiting chan *pebble.Batch

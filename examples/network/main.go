@@ -1,11 +1,11 @@
-// Command network shows four processes that are one network: each is a validator and a sequencer of
-// its own, over TLS between identities.
+// Command network shows a network of four processes. Each is a validator and a sequencer. They use
+// TLS between identities.
 //
 //	go run ./examples/network
 //
-// starts all four, tells them each other's addresses, and stops them when every one of them has
-// seen a few certified chunks on every lane. The code of one process is on this page;
-// demonstrate.go starts them.
+// starts all four, sends them each other's addresses, and stops them when each has seen a few
+// certified chunks on every lane. The code of one process is in this file; demonstrate.go starts
+// them.
 package main
 
 import (
@@ -29,13 +29,13 @@ import (
 
 const (
 	processes  = 4
-	heights    = 5 // certified chunks per lane until a process says that it is done
+	heights    = 5 // certified chunks per lane after which a process is done
 	maxMessage = 64 << 10
 )
 
 var namespace = []byte("examples/network")
 
-// app is the application: the payload of a place is its hash. It says when each lane has grown.
+// app is the application: the payload of a place is its hash. It reports when all lanes have grown.
 type app struct{ certified map[wire.PublicKey]uint64 }
 
 func payload(at engine.Place) wire.Digest {
@@ -66,7 +66,7 @@ func (a *app) Report(_ context.Context, activity wire.Activity) error {
 
 func (a *app) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
 
-// run is one process, until it is told to stop.
+// run runs one process until it must stop.
 func run(p *spawn.Process) error {
 	ids := keys.Identities(processes)
 	ctx, listeners, err := p.Join(1)
@@ -103,7 +103,7 @@ func run(p *spawn.Process) error {
 		Schemes: epochs, Sequencers: epochs, Monitor: epochs,
 		Automaton: a, Relay: a, Reporter: a, Sender: b, MaxMessage: maxMessage,
 		Journal: engine.JournalConfig{Dir: p.Dir, Create: p.First},
-		// A node that was sent before the others were connected is sent again after this.
+		// A node that was sent before the others were connected is sent again after this time.
 		RebroadcastTimeout: 200 * time.Millisecond,
 	})
 	if err != nil {

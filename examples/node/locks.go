@@ -19,8 +19,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// serve answers /metrics and, with the highest lock of each lane, one a line, /locks. The function that
-// it returns stops that.
+// serve serves /metrics, and /locks with the highest lock of each lane, one a line. The returned
+// function stops it.
 func serve(o *options, e *engine.Engine, registry *prometheus.Registry) (stop func(), err error) {
 	listener := o.httpListener
 	if listener == nil {
@@ -96,7 +96,7 @@ func printLocks(out io.Writer, addresses []string) error {
 	return nil
 }
 
-// decodeLock reads a line. Without formats the certificate is whatever is left of it.
+// decodeLock reads a line. Without formats the certificate is the rest of it.
 func decodeLock(line string, formats wire.Formats) (lock wire.Lock, err error) {
 	b, err := hex.DecodeString(strings.TrimSpace(line))
 	if err != nil {

@@ -1,14 +1,14 @@
-// Command node is one validator of a network whose processes run on machines of their own: a program
-// around packages engine, network and network/bridge with a key file, a list of members, metrics, and
-// what an operator needs when a journal was lost. docs/operations.md walks through its commands.
+// Command node is one validator of a network whose processes run on separate machines: a program
+// around packages engine, network and network/bridge with a key file, a list of members, metrics,
+// and commands for the recovery of a lost journal. docs/operations.md explains its commands.
 //
 //	node key FILE                    draws an identity, keeps it in a new file and prints its public key
 //	node run -key FILE -members FILE -journal FOLDER -listen ADDRESS [-http ADDRESS] …
 //	node locks ADDRESS…              prints the highest locks that the processes behind those -http
 //	                                 addresses know, for -adopt
 //
-// Its application has no payloads: that of a place is a hash of the place. A program that has some
-// puts its own in the place of app.
+// Its application has no real payloads: the payload of a place is a hash of the place. A program
+// with payloads replaces app.
 package main
 
 import (
@@ -61,7 +61,7 @@ func command(args []string) error {
 	return fmt.Errorf("%q is no command: want key FILE, run, or locks ADDRESS…", args[0])
 }
 
-// newKey draws an identity. A file that is there is left alone: it may be the only copy of a key.
+// newKey generates an identity. It never overwrites a file, which may be the only copy of a key.
 func newKey(out io.Writer, name string) error {
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -88,7 +88,7 @@ func readKey(name string) (ed25519.PrivateKey, error) {
 	}
 	seed, err := hex.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil || len(seed) != ed25519.SeedSize {
-		return nil, fmt.Errorf("%s is no key file: want the %d hexadecimal digits that «node key» wrote", name, 2*ed25519.SeedSize)
+		return nil, fmt.Errorf("%s is not a key file: want the %d hexadecimal digits that «node key» wrote", name, 2*ed25519.SeedSize)
 	}
 	return ed25519.NewKeyFromSeed(seed), nil
 }
@@ -102,12 +102,12 @@ func (o *options) parse(args []string) error {
 	flags.StringVar(&o.journal, "journal", "", "the journal's folder; required")
 	flags.StringVar(&o.listen, "listen", "", "address at which other members connect; required")
 	flags.StringVar(&o.http, "http", "", "address for /metrics and /locks; none if empty")
-	flags.BoolVar(&o.first, "first-start", false, "this key starts for the first time, ever")
+	flags.BoolVar(&o.first, "first-start", false, "this key starts for the first time ever")
 	flags.BoolVar(&o.lost, "journal-lost", false, "this key had a journal, which is lost; needs -adopt")
 	flags.StringVar(&o.adopt, "adopt", "", "file of locks that «node locks» printed")
-	flags.BoolVar(&o.certificates, "send-certificates", false, "send certificates: before a network moves to -acks sequencer")
-	flags.StringVar(&o.acks, "acks", "all", "to whom acks go: all or sequencer")
-	flags.DurationVar(&o.pace, "pace", 100*time.Millisecond, "the time between two chunks of ours, at least")
+	flags.BoolVar(&o.certificates, "send-certificates", false, "send certificates: needed before a network changes to -acks sequencer")
+	flags.StringVar(&o.acks, "acks", "all", "receivers of acks: all or sequencer")
+	flags.DurationVar(&o.pace, "pace", 100*time.Millisecond, "minimum time between two of our chunks")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

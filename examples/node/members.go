@@ -24,7 +24,7 @@ type member struct {
 	address string
 }
 
-// readMembers reads the members of each epoch. A line that is empty or begins with # is none.
+// readMembers reads the members of each epoch. It ignores lines that are empty or begin with #.
 func readMembers(name string) (map[uint64][]member, error) {
 	file, err := os.Open(name)
 	if err != nil {
@@ -57,17 +57,17 @@ func readMembers(name string) (map[uint64][]member, error) {
 	return members, nil
 }
 
-type epochs = engine.Epochs // embedded under this name, for it has a method Epochs
+type epochs = engine.Epochs // embedded under this name, because it has a method Epochs
 
-// sets are the validators and sequencers of each epoch, who are the same here. Any goroutine may use
-// them.
+// sets are the validators and sequencers of each epoch, which are the same here. Any goroutine may
+// use them.
 type sets struct {
 	*epochs
 	namespace []byte
 	key       ed25519.PrivateKey
 
 	mu      sync.Mutex
-	members map[uint64][]member // by epoch; those that were added
+	members map[uint64][]member // by epoch; only epochs that were added
 }
 
 // newest returns the newest epoch that has members.
@@ -82,7 +82,7 @@ func newSets(namespace []byte, key ed25519.PrivateKey, members map[uint64][]memb
 	return s, s.add(members)
 }
 
-// add adds the epochs that are not known yet, all before any of them begins. Of those that are, only
+// add adds the epochs that are not known yet, all before any of them begins. In known epochs only
 // addresses may change.
 func (s *sets) add(members map[uint64][]member) error {
 	for _, epoch := range slices.Sorted(maps.Keys(members)) {
@@ -97,7 +97,7 @@ func (s *sets) add(members map[uint64][]member) error {
 		case known && same:
 			continue
 		case known:
-			return fmt.Errorf("epoch %d: its members were others before, and sets do not change: add a later epoch", epoch)
+			return fmt.Errorf("epoch %d: its members have changed, but a known epoch must not change: add a later epoch", epoch)
 		}
 		var ids []wire.PublicKey
 		for _, m := range members[epoch] {
@@ -107,7 +107,7 @@ func (s *sets) add(members map[uint64][]member) error {
 		if err != nil {
 			return fmt.Errorf("epoch %d: %w", epoch, err)
 		}
-		var signer verify.AckSigner // none in an epoch in which we are no validator
+		var signer verify.AckSigner // nil in an epoch in which we are no validator
 		if slices.Contains(ids, wire.PublicKey(s.key.Public().(ed25519.PublicKey))) {
 			if signer, err = scheme.Signer(s.key); err != nil {
 				return fmt.Errorf("epoch %d: %w", epoch, err)
@@ -127,8 +127,8 @@ func sameIdentities(a, b []member) bool {
 	return slices.EqualFunc(a, b, func(x, y member) bool { return x.id == y.id })
 }
 
-// reload reads the list again and enters the newest epoch in it. What is wrong with the list is
-// logged, and changes nothing.
+// reload reads the list again and enters the newest epoch in it. If the list is wrong, the error is
+// logged and nothing changes.
 func (s *sets) reload(o *options, transport network.Transport) {
 	members, err := readMembers(o.members)
 	if err == nil {
@@ -138,14 +138,14 @@ func (s *sets) reload(o *options, transport network.Transport) {
 		err = s.Advance(newest(members))
 	}
 	if err != nil {
-		o.log.Error("the list of members was not taken", "error", err)
+		o.log.Error("the list of members was refused; the old one stays in use", "error", err)
 		return
 	}
 	transport.Recheck()
 }
 
-// lately returns the members of the current epoch and of those one before and after it, in which
-// messages count.
+// lately returns the members of the current epoch and of one epoch before and after it, whose
+// messages are accepted.
 func (s *sets) lately() (all []member) {
 	current := s.Current()
 	s.mu.Lock()

@@ -28,7 +28,7 @@ type node struct {
 	hup  chan os.Signal
 }
 
-// newNodes makes keys and a list of members, of epoch 0, for so many processes.
+// newNodes makes keys and a list of members, of epoch 0, for the given number of processes.
 func newNodes(t *testing.T, n int) (nodes []*node, members string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -62,8 +62,8 @@ func (p *node) id(t *testing.T) wire.PublicKey {
 	return wire.PublicKey(key.Public().(ed25519.PublicKey))
 }
 
-// bind opens the listeners, at any port. After a restart it is another than that in the list: the
-// process dials the others.
+// bind opens the listeners, at any port. After a restart the port differs from that in the list, so
+// the process dials the others.
 func (p *node) bind(t *testing.T) {
 	t.Helper()
 	var err error
@@ -143,7 +143,7 @@ func TestANetworkStartsLosesAJournalAndEntersAnEpoch(t *testing.T) {
 	}
 	grow(t, "all lanes grow", nodes[0], 4, 5)
 
-	// One loses its journal.
+	// One process loses its journal.
 	lost := nodes[3]
 	lost.halt(t)
 	if err := os.RemoveAll(lost.journal); err != nil {
@@ -169,7 +169,7 @@ func TestANetworkStartsLosesAJournalAndEntersAnEpoch(t *testing.T) {
 	lost.start(t)
 	grow(t, "the one that lost its journal sees the others' lanes grow", lost, 3, heights[nodes[0].id(t)]+5)
 
-	// Its lane has ended: in the next epoch it is replaced by another key.
+	// Its lane has ended: in the next epoch another key replaces it.
 	next, _ := newNodes(t, 1)
 	added := next[0]
 	added.members, added.first = members, true
@@ -190,7 +190,7 @@ func TestANetworkStartsLosesAJournalAndEntersAnEpoch(t *testing.T) {
 	}
 	added.start(t)
 	for _, p := range nodes {
-		p.hup <- os.Interrupt // whichever signal
+		p.hup <- os.Interrupt // any signal
 	}
 	grow(t, "four lanes grow in the next epoch", nodes[0], 4, 5)
 	testkit.Eventually(t, "the new lane is certified", func() bool {

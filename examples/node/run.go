@@ -21,7 +21,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// options are what an operator sets.
+// options are the operator's settings.
 type options struct {
 	namespace, key, members, journal, listen, http, adopt, acks string
 	first, lost, certificates                                   bool
@@ -31,7 +31,7 @@ type options struct {
 	listener, httpListener net.Listener // instead of listen and http, in tests
 }
 
-// app is the application: the payload of a place is its hash, and there is one in each pace.
+// app is the application: the payload of a place is its hash, and pace is the time between two.
 type app struct {
 	log  *slog.Logger
 	pace time.Duration
@@ -56,17 +56,18 @@ func (app) Verify(_ context.Context, at engine.Place, d wire.Digest) (bool, erro
 
 func (app) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
 
-// Report says what is no tip and no lock: evidence, and who sends what is invalid.
+// Report logs activities that are neither tips nor locks: evidence, and peers that send invalid
+// messages.
 func (a app) Report(_ context.Context, activity wire.Activity) error {
 	switch activity.(type) {
 	case *wire.Tip, *wire.Certified:
 	default:
-		a.log.Warn("a fault of others", "what", fmt.Sprintf("%T", activity))
+		a.log.Warn("fault of a peer", "what", fmt.Sprintf("%T", activity))
 	}
 	return nil
 }
 
-// run is the process, from its start until ctx ends or something fails.
+// run runs the process until ctx ends or a part of it fails.
 func run(ctx context.Context, o *options, reload <-chan os.Signal) error {
 	key, err := readKey(o.key)
 	if err != nil {

@@ -19,8 +19,8 @@ type demonstration struct {
 	out io.Writer
 }
 
-// demonstrate starts four processes, puts through all at once, kills one and then the leader, and
-// starts them again.
+// demonstrate starts four processes, puts pairs through all at once, kills one and then the leader,
+// and starts them again.
 func demonstrate(ctx context.Context, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
@@ -66,8 +66,7 @@ func (d *demonstration) run() error {
 	return d.puts(0, 1, 2, 3)
 }
 
-// puts puts 15 pairs through each of the processes that are up, all at once, and compares their
-// states.
+// puts puts 15 pairs through each running process, all at once, and compares their states.
 func (d *demonstration) puts(up ...int) error {
 	clients, ctx := errgroup.WithContext(d.ctx)
 	for _, address := range kv.Clients(d.Processes, up...) {
@@ -87,8 +86,8 @@ func (d *demonstration) puts(up ...int) error {
 	return d.compare(up...)
 }
 
-// compare waits until some processes have the same state, a hash over the order of all chunks in
-// it.
+// compare waits until the processes have the same state, which includes a hash over the order of
+// all chunks.
 func (d *demonstration) compare(which ...int) error {
 	s, err := kv.Agreed(d.ctx, kv.Clients(d.Processes, which...))
 	if err != nil {

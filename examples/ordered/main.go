@@ -12,22 +12,22 @@
 // One process leads. Bodies of its lane begin with a cut: the locks of the other lanes that have
 // grown. When a chunk of the leader is handed over, the chunks of the other lanes up to its cut are
 // applied, lane by lane, and then its own pairs. The leader's lane is handed over in height order
-// and its bodies are the same everywhere: so is the order. A validator approves of a cut once it
-// has all that the cut names, so the order never waits for a body that nobody has. A lane that
-// stands still holds up nobody.
+// and its bodies are the same at all processes, so the order is the same, too. A validator approves
+// a cut once it has all chunks that the cut names, so the order never waits for a body that no
+// process has. A lane that does not grow delays no other.
 //
 // # Its limits
 //
-// A leader that stops, stops the order: the other lanes go on for maxAhead chunks and wait then. A
-// leader that cheats can leave a lane out, or be late; it can do nothing else, since its chunks are
-// certified like all others. Two processes must never disagree about who leads. The operator can
-// change it, with all processes stopped at the same height of the leader's lane; or the leader can,
-// by a command in its own lane, from the next height on. To replace a leader that is silent, the
-// others have to agree on the last height of its lane that counts. That is consensus: where it is
-// needed, take one that decides on cuts, which are small, in place of the leader's lane. See
+// If the leader stops, the order stops: the other lanes continue for maxAhead chunks and then wait.
+// A hostile leader can omit a lane or be late, but nothing else, since its chunks are certified
+// like all others. All processes must agree which process leads. The operator can change the leader
+// while all processes are stopped at the same height of the leader's lane; or the leader can, by a
+// command in its own lane, from the next height on. To replace a silent leader, the others must
+// agree on the last valid height of its lane. That is consensus: if it is needed, use a consensus
+// protocol that decides on cuts, which are small, instead of the leader's lane. See
 // docs/ordering.md.
 //
-// This page is one process; order.go is the application, and demonstrate.go starts four processes.
+// This file is one process; order.go is the application, and demonstrate.go starts four processes.
 // The state on disk, the batches of puts and the interface for clients are in internal/kv.
 package main
 
@@ -46,12 +46,12 @@ import (
 
 const (
 	processes = 4
-	leader    = 0 // the process that leads: a setting of the network
+	leader    = 0 // number of the process that leads: a setting of the network
 )
 
 var namespace = []byte("examples/ordered")
 
-// run is one process, until it is told to stop.
+// run runs one process until it must stop.
 func run(p *spawn.Process) error {
 	ctx, listeners, err := p.Join(2)
 	if err != nil {
@@ -71,7 +71,7 @@ func run(p *spawn.Process) error {
 		Namespace: namespace, Key: keys.Key(p.Index), Epochs: epochs,
 		Application: o, Next: store.Next,
 		Dir: p.Dir, Create: p.First,
-		// Who is started again at another address dials the others; see also Replica.Recheck.
+		// A process that restarts at another address dials the others; see also Replica.Recheck.
 		Listener: listeners[0], Addresses: func() map[wire.PublicKey]string {
 			addresses := make(map[wire.PublicKey]string)
 			for i, each := range p.Addresses() {

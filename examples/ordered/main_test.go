@@ -9,7 +9,8 @@ import (
 	"github.com/lanecast/lanecast/examples/internal/spawn"
 )
 
-// TestMain makes the test's program a process of the network when package spawn starts it as one.
+// TestMain makes the test's program a process of the network if package spawn has started it as
+// one.
 func TestMain(m *testing.M) {
 	os.Exit(spawn.Main(main, m.Run))
 }

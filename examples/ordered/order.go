@@ -13,11 +13,11 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// maxAhead is how many chunks of a lane may wait for the order. No more are approved of, so that
-// archives do not fill with what cannot be applied: see docs/ordering.md.
+// maxAhead is the number of chunks of a lane that may wait for the order. Further ones are not
+// approved, so that archives do not fill with chunks that cannot be applied: see docs/ordering.md.
 const maxAhead = 64
 
-// lanes is what an order needs of a replica.
+// lanes is the part of a replica that an order needs.
 type lanes interface {
 	Heads() []wire.Lock
 	Wait(ctx context.Context, k wire.Lock) error
@@ -32,12 +32,12 @@ type order struct {
 	store        *kv.Store
 	puts         *kv.Puts
 	lanes        lanes         // the replica; set before it runs
-	grown        chan struct{} // holds something if a lane of others may have grown
+	grown        chan struct{} // holds a token if a lane of others may have grown
 
 	mu    sync.Mutex
-	moved chan struct{} // closed, and another made, when the order has moved
-	// As the leader: which heights of other lanes we have put into cuts, of which the last one was for
-	// a height of ours, and which before that one.
+	moved chan struct{} // closed and replaced when the order has advanced
+	// As the leader: the heights of other lanes in our last cut, which was for height cutAt of our
+	// lane, and those in the cut before it.
 	cut, before map[wire.PublicKey]uint64
 	cutAt       uint64
 }
@@ -59,8 +59,8 @@ func appendCut(b []byte, cut []wire.Lock) []byte {
 	return b
 }
 
-// readBody splits the body of a lane into its cut, which is empty for all but the leader, and its
-// pairs. Whether it is ok depends on the body and its place only.
+// readBody splits the body of a lane into its cut, which is empty except on the leader's lane, and
+// its pairs. ok depends only on the body and its place.
 func (o *order) readBody(at engine.Place, body []byte) (cut []wire.Lock, pairs []byte, ok bool) {
 	if at.Sequencer != o.leader {
 		return nil, body, true
@@ -69,7 +69,7 @@ func (o *order) readBody(at engine.Place, body []byte) (cut []wire.Lock, pairs [
 	if n <= 0 {
 		return nil, nil, false
 	}
-	for pairs = body[n:]; count > 0; count-- { // each takes some bytes, or is an error
+	for pairs = body[n:]; count > 0; count-- { // each reads some bytes, or is an error
 		var k wire.Lock
 		n, err := k.DecodePrefix(pairs, o.formats)
 		if err != nil || k.Chunk.Sequencer == o.leader ||
@@ -81,8 +81,8 @@ func (o *order) readBody(at engine.Place, body []byte) (cut []wire.Lock, pairs [
 	return cut, pairs, true
 }
 
-// Propose returns pairs and, if we are the leader, what is certified in other lanes since the last
-// cut. It waits until there is something.
+// Propose returns pairs and, if we are the leader, the locks certified in other lanes since the
+// last cut. It waits until there are any.
 func (o *order) Propose(ctx context.Context, at engine.Place) ([]byte, error) {
 	if err := o.awaitOrder(ctx, at); err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func (o *order) Propose(ctx context.Context, at engine.Place) ([]byte, error) {
 func (o *order) nextCut(height uint64) (cut []wire.Lock) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.cutAt == height { // asked for again: the body of the first answer was not proposed
+	if o.cutAt == height { // a second call for the height: the first body was not proposed
 		o.cut = o.before
 	}
 	o.cutAt, o.before = height, maps.Clone(o.cut)
@@ -124,8 +124,8 @@ func (o *order) nextCut(height uint64) (cut []wire.Lock) {
 	return cut
 }
 
-// Verify approves of a cut once all that it names is here and durable. So the certificate of a
-// leader's chunk says that a quorum can apply it. Where a lock is not valid it never does.
+// Verify approves a cut once all chunks that it names are here and durable. So the certificate of a
+// leader's chunk proves that a quorum can apply it. It never approves an invalid lock.
 func (o *order) Verify(ctx context.Context, at engine.Place, body []byte) (bool, error) {
 	cut, pairs, ok := o.readBody(at, body)
 	if !ok {
@@ -143,7 +143,7 @@ func (o *order) Verify(ctx context.Context, at engine.Place, body []byte) (bool,
 	return err == nil, err
 }
 
-// awaitOrder waits while a lane is too far ahead of the order. It holds up this lane alone.
+// awaitOrder waits while a lane is too far ahead of the order. It delays only this lane.
 func (o *order) awaitOrder(ctx context.Context, at engine.Place) error {
 	for {
 		o.mu.Lock()
@@ -176,7 +176,7 @@ func (o *order) Deliver(ctx context.Context, c replica.Chunk) error {
 		return errApproved(c)
 	}
 	for _, k := range cut {
-		// We may not have heard of this lock, nor have the bodies: the leader's chunk got its quorum
+		// We may have neither this lock nor the bodies: the leader's chunk may have got its quorum
 		// without us.
 		if err := o.lanes.Wait(ctx, k); err != nil {
 			return err
@@ -202,7 +202,7 @@ func (o *order) Deliver(ctx context.Context, c replica.Chunk) error {
 	return nil
 }
 
-// apply applies a chunk whose turn it is. Chunks that are handed over again change nothing.
+// apply applies the next chunk of the order. Chunks that are handed over again change nothing.
 func (o *order) apply(c replica.Chunk) error {
 	_, body, ok := o.readBody(c.Place, c.Body)
 	pairs, allowed := kv.ReadPairs(body)
@@ -219,5 +219,5 @@ func (o *order) apply(c replica.Chunk) error {
 }
 
 func errApproved(c replica.Chunk) error {
-	return fmt.Errorf("a quorum approved of a body that is wrong: height %d of lane %v", c.Height, c.Sequencer)
+	return fmt.Errorf("a quorum approved a wrong body: height %d of lane %v", c.Height, c.Sequencer)
 }

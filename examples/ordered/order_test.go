@@ -16,7 +16,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// someLock returns a lock that can be read; it is not valid.
+// someLock returns a lock that can be decoded but is not valid.
 func someLock(lane wire.PublicKey, height uint64) wire.Lock {
 	signers := wire.NewSigners(processes)
 	for i := range wire.Participant(3) {
@@ -26,8 +26,7 @@ func someLock(lane wire.PublicKey, height uint64) wire.Lock {
 	return wire.Lock{Chunk: wire.Chunk{Sequencer: lane, Height: height}, Certificate: certificate}
 }
 
-// newTestOrder returns that of the leader, over lanes that it can read, and the others' identities,
-// ascending.
+// newTestOrder returns the order of the leader, its lanes, and the others' identities, ascending.
 func newTestOrder(t *testing.T) (o *order, known *someLanes, lanes []wire.PublicKey) {
 	t.Helper()
 	store, err := kv.Open(filepath.Join(t.TempDir(), "state"), true)
@@ -47,11 +46,11 @@ func newTestOrder(t *testing.T) (o *order, known *someLanes, lanes []wire.Public
 	return o, known, lanes
 }
 
-// someLanes is a replica that has everything, after Wait has been let through.
+// someLanes is a replica that has all chunks once here is closed.
 type someLanes struct {
 	heads  []wire.Lock
-	waited chan wire.PublicKey // gets the lane that is waited for
-	here   chan struct{}       // closed: it is here
+	waited chan wire.PublicKey // gets the lane of each Wait
+	here   chan struct{}       // closed when the chunks are here
 	got    []string
 }
 
@@ -103,7 +102,7 @@ func TestChunksAreAppliedLaneByLaneUpToTheCutAndOnce(t *testing.T) {
 	close(known.here)
 	for height, cut := range [][]wire.Lock{
 		{someLock(lanes[0], 1), someLock(lanes[2], 0)},
-		{someLock(lanes[0], 0), someLock(lanes[1], 0), someLock(lanes[2], 1)}, // of lane 0 nothing is new
+		{someLock(lanes[0], 0), someLock(lanes[1], 0), someLock(lanes[2], 1)}, // nothing of lane 0
 	} {
 		for range 2 { // handed over twice
 			if err := o.Deliver(t.Context(), leads(o, uint64(height), cut...)); err != nil {

@@ -18,7 +18,7 @@ type demonstration struct {
 	ctx  context.Context
 	out  io.Writer
 	last int     // number of the last pair
-	read kv.Pair // the last one that was put
+	read kv.Pair // the last pair that was put
 }
 
 // demonstrate starts four processes, puts and reads through each, kills one and starts it again.
@@ -50,8 +50,8 @@ func (d *demonstration) run() error {
 	return d.puts(0, 1, 2, 3)
 }
 
-// puts puts 20 pairs through each of the processes that are up, one after the other, and compares
-// their states. Pairs whose lane is down must be refused.
+// puts puts 20 pairs through each running process, one after the other, and compares their states.
+// Pairs whose lane is down must be refused.
 func (d *demonstration) puts(up ...int) error {
 	refused := 0
 	for i := range 20 * len(up) {
@@ -59,7 +59,7 @@ func (d *demonstration) puts(up ...int) error {
 		pair := kv.Pair{Key: fmt.Sprintf("key %d", d.last%50), Value: fmt.Sprint(d.last)}
 		mayFail := !slices.Contains(up, owner(pair.Key))
 		err := kv.Put(d.ctx, kv.Clients(d.Processes, up...)[i%len(up)], pair)
-		for errors.Is(err, kv.ErrNotPut) && !mayFail { // it has not heard where the other one listens now
+		for errors.Is(err, kv.ErrNotPut) && !mayFail { // the new address of the other is not known
 			time.Sleep(20 * time.Millisecond)
 			err = kv.Put(d.ctx, kv.Clients(d.Processes, up...)[i%len(up)], pair)
 		}
@@ -69,7 +69,7 @@ func (d *demonstration) puts(up ...int) error {
 		case err != nil:
 			return err
 		case mayFail:
-			return fmt.Errorf("%q was put, and its lane is down", pair.Key)
+			return fmt.Errorf("%q was put although its lane is down", pair.Key)
 		default:
 			d.read = pair
 		}
@@ -78,7 +78,7 @@ func (d *demonstration) puts(up ...int) error {
 	return d.compare(up...)
 }
 
-// compare waits until some processes have the same state, and reads a pair at each.
+// compare waits until the processes have the same state, and reads a pair at each.
 func (d *demonstration) compare(which ...int) error {
 	s, err := kv.Agreed(d.ctx, kv.Clients(d.Processes, which...))
 	if err != nil {
@@ -89,7 +89,7 @@ func (d *demonstration) compare(which ...int) error {
 		if err != nil {
 			return err
 		} else if value != d.read.Value {
-			return fmt.Errorf("%q is %q at %s, and should be %q", d.read.Key, value, address, d.read.Value)
+			return fmt.Errorf("%q is %q at %s, want %q", d.read.Key, value, address, d.read.Value)
 		}
 	}
 	fmt.Fprintf(d.out, "  processes %v have the same state, %.16s\n", which, s.Hash)

@@ -1,7 +1,7 @@
 // Command replica shows a key-value store on package replica without a total order. The hash of a
-// key names the lane that may write it. So all values of a key come in the order of one lane, and
-// lanes need no order among each other: each process applies them as they come, and all get the
-// same state.
+// key determines the lane that may write it. So all values of a key are in the order of one lane,
+// and lanes need no order among each other: each process applies chunks as they are handed over,
+// and all get the same state.
 //
 //	go run ./examples/replica          # four processes; one is killed and comes back
 //	go run ./examples/replica serve    # four processes, until interrupted
@@ -9,11 +9,11 @@
 //	go run ./examples/replica get ADDRESS KEY
 //	go run ./examples/replica status ADDRESS...
 //
-// What is put may be read at another process a moment later: a read sees what that process has
-// applied. While the process of a lane is down, its keys can be read and not put, and all others
-// can.
+// A read sees the pairs that its process has applied, so a pair may be readable at another process
+// a moment later. While the process of a lane is down, the keys of that lane can be read but not
+// put; all other keys can be put.
 //
-// This page is the application and one process. demonstrate.go starts four; the state on disk, the
+// This file is the application and one process. demonstrate.go starts four; the state on disk, the
 // batches of puts and the interface for clients are in internal/kv.
 package main
 
@@ -43,13 +43,13 @@ var namespace = []byte("examples/replica")
 type app struct {
 	ids       []wire.PublicKey
 	self      int
-	addresses func(i int) string // where process i serves clients
+	addresses func(i int) string // address at which process i serves clients
 	store     *kv.Store
 	puts      *kv.Puts
 }
 
-// owner returns the process whose lane writes a key. Where the sets change, so does this rule, and
-// the new lane must not begin before the old one's last chunk: that takes an order of both.
+// owner returns the process whose lane writes a key. If the sets change, this rule changes, and the
+// new lane must not begin before the old one's last chunk: that requires an order of both.
 func owner(key string) int {
 	hash := sha256.Sum256([]byte(key))
 	return int(binary.BigEndian.Uint64(hash[:]) % processes)
@@ -63,8 +63,8 @@ func (a *app) put(ctx context.Context, p kv.Pair) error {
 	return a.puts.Put(ctx, p)
 }
 
-// Propose waits until there are pairs. The replica asks one height ahead, so pairs gather while the
-// chunk before is certified.
+// Propose waits until there are pairs. The replica calls it one height ahead, so pairs gather while
+// the previous chunk is certified.
 func (a *app) Propose(ctx context.Context, at engine.Place) ([]byte, error) {
 	for {
 		if body := a.puts.Take(at.Height); body != nil {
@@ -78,8 +78,8 @@ func (a *app) Propose(ctx context.Context, at engine.Place) ([]byte, error) {
 	}
 }
 
-// Verify approves of bodies that write what their lane may write. It looks at nothing but the body
-// and its place, so that every process says the same of it, whenever it is asked.
+// Verify approves bodies that write only keys of their lane. The answer depends only on the body
+// and its place, so that every process always gives the same one.
 func (a *app) Verify(_ context.Context, at engine.Place, body []byte) (bool, error) {
 	pairs, ok := kv.ReadPairs(body)
 	if !ok {
@@ -93,11 +93,11 @@ func (a *app) Verify(_ context.Context, at engine.Place, body []byte) (bool, err
 	return true, nil
 }
 
-// Deliver applies a chunk. Lanes are delivered at once, in any order among each other.
+// Deliver applies a chunk. Lanes are delivered concurrently, in any order among each other.
 func (a *app) Deliver(_ context.Context, c replica.Chunk) error {
 	pairs, ok := kv.ReadPairs(c.Body)
 	if !ok {
-		return fmt.Errorf("a quorum approved of a body that is wrong: height %d of lane %v", c.Height, c.Sequencer)
+		return fmt.Errorf("a quorum approved a wrong body: height %d of lane %v", c.Height, c.Sequencer)
 	}
 	if err := a.store.Apply(&c, pairs); err != nil {
 		return err
@@ -108,7 +108,7 @@ func (a *app) Deliver(_ context.Context, c replica.Chunk) error {
 	return nil
 }
 
-// run is one process, until it is told to stop.
+// run runs one process until it must stop.
 func run(p *spawn.Process) error {
 	ctx, listeners, err := p.Join(2)
 	if err != nil {
@@ -127,7 +127,7 @@ func run(p *spawn.Process) error {
 		Namespace: namespace, Key: keys.Key(p.Index), Epochs: epochs,
 		Application: a, Next: a.store.Next,
 		Dir: p.Dir, Create: p.First, MaxPayload: kv.MaxPairs,
-		// Who is started again at another address dials the others; see also Replica.Recheck.
+		// A process that restarts at another address dials the others; see also Replica.Recheck.
 		Listener: listeners[0], Addresses: func() map[wire.PublicKey]string {
 			addresses := make(map[wire.PublicKey]string)
 			for i, each := range p.Addresses() {

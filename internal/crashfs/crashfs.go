@@ -1,10 +1,10 @@
-// Package crashfs is a file system in memory for tests of power failures. It records what was
-// synced: file by file, page by page, and name by name. [FS.Crash] returns one of the states in
-// which a failure may leave it: each page of each file is of any version since its last sync, or
-// torn between two of them, and so are each length and each name. Operations can also fail: Fault
-// decides, one by one.
+// Package crashfs is a file system in memory for tests of power failures. It records for each file,
+// page and name which state was synced. [FS.Crash] returns one of the states that a failure may
+// leave: each page of each file has any version since its last sync, or is torn between two of
+// them; each length and each name is of any version too. Operations can also fail: Fault decides
+// for each.
 //
-// Folders exist from the beginning, and each is synced by itself.
+// All folders exist from the beginning, and each is synced by itself.
 //
 // It has the methods of package journal's file system, without importing it: F is that package's
 // interface for files.
@@ -21,7 +21,7 @@ import (
 	"sync"
 )
 
-// ErrCrashed is returned by the operation during which the crash comes, and by all after it.
+// ErrCrashed is returned by the operation during which the crash happens, and by all later ones.
 var ErrCrashed = errors.New("crashfs: crashed")
 
 // FS is the file system. Tests may set its fields before use, or with Mu held.
@@ -33,8 +33,8 @@ type FS[F any] struct {
 	Calls   map[string]int // of each kind of operation
 	Handles int            // files that are open
 
-	Ops     int // operations that change something
-	CrashAt int // the operation during which the crash comes; 0 for never
+	Ops     int // number of operations that change something
+	CrashAt int // number of the operation during which the crash happens; 0 for never
 
 	// Fault, if set, is called before each operation; if it returns an error, the operation fails
 	// with it.
@@ -58,7 +58,7 @@ type File interface {
 	Size() (int64, error)
 }
 
-// Inode holds a version of its content for every change since the last sync; the first is the
+// Inode holds one version of its content for each change since the last sync; the first is the
 // synced one.
 type Inode struct{ Versions [][]byte }
 
@@ -74,7 +74,7 @@ func New[F any](as func(File) F, errLocked error) *FS[F] {
 	}
 }
 
-// begin counts an operation. The operation at which the crash comes takes effect, unsynced.
+// begin counts an operation. The operation during which the crash happens takes effect, unsynced.
 func (m *FS[F]) begin(op, name string, changes bool) (crash, err error) {
 	if err := m.refuse(op, name); err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func (m *FS[F]) begin(op, name string, changes bool) (crash, err error) {
 	return nil, nil
 }
 
-// refuse counts an operation and asks Fault about it.
+// refuse counts an operation and returns Fault's error for it.
 func (m *FS[F]) refuse(op, name string) error {
 	m.Calls[op]++
 	if m.Fault == nil {
@@ -100,9 +100,9 @@ func (m *FS[F]) refuse(op, name string) error {
 	return m.Fault(op, filepath.Base(name))
 }
 
-// Crash returns the file system after a power failure. With mode 0 all that was not synced is lost,
-// with 1 nothing is lost. With others each page of each file is of any version since the sync, or
-// torn between two; so is each length, and each name.
+// Crash returns the file system after a power failure. With mode 0 all changes that were not synced
+// are lost, with 1 none. With other modes each page of each file is of any version since the sync,
+// or torn between two; each length and each name is of any version too.
 func (m *FS[F]) Crash(rng *rand.Rand, mode int) *FS[F] {
 	return m.CrashEach(rng, func(string) int { return mode })
 }
@@ -136,8 +136,8 @@ func (m *FS[F]) CrashEach(rng *rand.Rand, modeOf func(name string) int) *FS[F] {
 	return after
 }
 
-// Kill returns the file system as it is after its process was killed: nothing is lost, and nothing
-// more is synced.
+// Kill returns the file system as it is after its process was killed: no change is lost, and no
+// further one is synced.
 func (m *FS[F]) Kill() *FS[F] {
 	m.Mu.Lock()
 	defer m.Mu.Unlock()
@@ -191,7 +191,7 @@ func (m *FS[F]) ReadDir(dir string) ([]string, error) {
 	return names, nil
 }
 
-// Create makes a file. It replaces one of that name.
+// Create makes a file. It replaces an existing one of that name.
 func (m *FS[F]) Create(name string) (file F, err error) {
 	m.Mu.Lock()
 	defer m.Mu.Unlock()
@@ -380,7 +380,7 @@ func (f *openFile[F]) Size() (int64, error) {
 	return int64(len(f.n.Data())), f.m.refuse("size", f.name)
 }
 
-// Close lets the file go, also if Fault refuses.
+// Close closes the file, also if Fault returns an error.
 func (f *openFile[F]) Close() error {
 	f.m.Mu.Lock()
 	defer f.m.Mu.Unlock()

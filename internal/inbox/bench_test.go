@@ -10,8 +10,8 @@ import (
 )
 
 // BenchmarkInbox/<way>/producers=<p> passes pointers from p goroutines, each with a quota of 1024,
-// to one consumer that sleeps when there is nothing. All ways do the same work: the quota, the
-// queue, the waking.
+// to one consumer that sleeps when there is no message. All ways do the same work: quota, queue,
+// wake-up.
 func BenchmarkInbox(b *testing.B) {
 	const quota = 1024
 	ways := []struct {
@@ -51,7 +51,8 @@ func BenchmarkInbox(b *testing.B) {
 	}
 }
 
-// contestant is a queue of one way: producer returns a push with a quota, next waits for a message.
+// contestant is one way's queue: producer returns a push function with a quota, next waits for a
+// message.
 type contestant interface {
 	producer(quota int) (push func(*int) bool)
 	next() *int
@@ -86,7 +87,7 @@ func (w ringWay) next() *int {
 	}
 }
 
-// counted is what the other ways carry: a message and its producer's count.
+// counted is an element of the other ways' queues: a message and its producer's count.
 type counted struct {
 	value   *int
 	waiting *quotaCount
@@ -109,7 +110,7 @@ func (q *quotaCount) take(quota int64) bool {
 	}
 }
 
-// sleeper is the inbox's way of sleeping, for queues that have none.
+// sleeper implements the inbox's sleeping, for queues that have none.
 type sleeper struct {
 	asleep atomic.Bool
 	wake   chan struct{}
@@ -139,7 +140,7 @@ func (w *xsyncWay) producer(quota int) func(*int) bool {
 		if !waiting.take(int64(quota)) {
 			return false
 		}
-		for !w.q.TryEnqueue(counted{v, waiting}) { // lost a race: the quota says that there is room
+		for !w.q.TryEnqueue(counted{v, waiting}) { // lost a race: the quota guarantees room
 		}
 		w.rouse()
 		return true
@@ -162,8 +163,8 @@ func (w *xsyncWay) next() *int {
 	}
 }
 
-// xsync's unbounded queue can only be read blocking, on a sync.WaitGroup; there is no select over
-// it and other events. Timed as it is.
+// A read from xsync's unbounded queue always blocks, on a sync.WaitGroup; there is no select over
+// it and other events. It is measured like that.
 type xsyncUnboundedWay struct{ q *xsync.UMPSCQueue[counted] }
 
 func newXsyncUnboundedWay(int) contestant { return xsyncUnboundedWay{xsync.NewUMPSCQueue[counted]()} }

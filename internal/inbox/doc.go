@@ -1,8 +1,8 @@
 // Package inbox queues messages from many peers for one consumer, without a lock.
 //
-// The engine's loop takes from it what the network's goroutines deliver. Each peer gets a
-// [Producer] with a quota. The quotas together never exceed the capacity, so a peer that floods
-// gets ErrQuota and takes no space from any other:
+// The network's goroutines deliver messages to it, and the engine's loop takes them out. Each peer
+// gets a [Producer] with a quota. The sum of the quotas never exceeds the capacity, so a peer that
+// floods gets ErrQuota and takes no space from any other peer:
 //
 //	in, err := inbox.New[message](65536)
 //	peer, err := in.Producer(256)               // when a peer connects; peer.Close() when it leaves
@@ -20,8 +20,7 @@
 //		…
 //	}
 //
-// The comment of [Inbox] says who writes which word, and why no wake-up is lost.
+// The comment of [Inbox] explains which goroutine writes which word, and why no wake-up is lost.
 //
-// What never happens here: looking into a message, copying or freeing one, and waiting, on either
-// side.
+// The package never reads, copies or frees a message, and neither side waits in it.
 package inbox

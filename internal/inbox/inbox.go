@@ -8,12 +8,12 @@ import (
 )
 
 var (
-	// ErrQuota: as many of the producer's messages are waiting as its quota allows. The message was
-	// not taken.
+	// ErrQuota: the number of the producer's waiting messages has reached its quota. The message
+	// was not taken.
 	ErrQuota = errors.New("inbox: the producer's quota is used up")
 	// ErrClosed: the inbox or the producer has been closed.
 	ErrClosed = errors.New("inbox: closed")
-	// ErrCapacity: the quotas of all producers together would exceed the capacity of the inbox.
+	// ErrCapacity: the sum of all producers' quotas would exceed the capacity of the inbox.
 	ErrCapacity = errors.New("inbox: the capacity is reserved by other quotas")
 	// ErrRange: a capacity or a quota outside its range. The error names the range.
 	ErrRange = errors.New("inbox: size out of range")
@@ -21,17 +21,16 @@ var (
 
 const (
 	cacheLine = 64
-	// closedBit marks the words that count up and that Close stops: Inbox.tail and
-	// Producer.waiting.
+	// closedBit marks the counters that Close stops: Inbox.tail and Producer.waiting.
 	closedBit = 1 << 63
 	// maxCapacity keeps the slots of an inbox addressable on every platform.
 	maxCapacity = 1 << 26
 )
 
 // Inbox is a bounded queue with many producers and one consumer, without a lock. Every producer
-// reserves a quota, and the quotas together never exceed the capacity: no producer can fill the
-// inbox for another. Messages that one goroutine pushes through one producer come out in the order
-// in which they went in.
+// reserves a quota, and the sum of the quotas never exceeds the capacity, so no producer can use
+// the space of another. Messages that one goroutine pushes through one producer are popped in the
+// order in which they were pushed.
 //
 // # How it works
 //
@@ -42,40 +41,40 @@ const (
 // exactly when its sequence is h+1. The consumer empties the slot and only then gives the quota
 // back.
 //
-// Nobody ever waits for a slot to become free. Tickets taken never exceed reservations made, so
-// when ticket t is taken, at least t+1−Σquotas ≥ t+1−len(slots) messages have been popped. They
-// were popped in order, so the message of ticket t−len(slots), the last one in the slot of t, is
-// among them. The writes that emptied it happen before the ones that fill it: each ticket is taken
-// by an atomic addition to tail, which orders all pushes, and each push has seen, through its
+// No producer ever waits for a free slot. The number of tickets never exceeds that of reservations,
+// so when ticket t is taken, at least t+1−Σquotas ≥ t+1−len(slots) messages have been popped. They
+// were popped in order, so the message of ticket t−len(slots), the previous one in the slot of t,
+// is among them. The writes that emptied the slot happen before those that fill it: each ticket is
+// taken by an atomic addition to tail, which orders all pushes, and each push has seen, through its
 // producer's waiting, all but quota of the pops of that producer's earlier messages. Sequences only
-// grow, so an old one is never mistaken for a new one.
+// grow, so an old one is never taken for a new one.
 //
-// A push that is interrupted between ticket and publication holds back the ones behind it until it
-// goes on. It then wakes the consumer by itself.
+// A push that is interrupted between ticket and publication delays the later ones until it
+// continues. It then wakes the consumer itself.
 //
-// Measured by BenchmarkInbox against the same quotas and waking over other queues, ns per message
-// with 1, 2, 4 and 8 producers on two cores, the least of 20 interleaved runs: this ring 58, 77,
-// 79, 80; xsync's bounded queue 57, 107, 95, 63, and its unbounded one 89, 116, 97, 61; a channel
-// 155, 134, 137, 133. Runs differ by a half and more on a shared machine: the ring is as fast as
-// xsync's and about twice as fast as a channel. Unlike xsync's, its push needs no retry: a lost
-// race is not a full queue.
+// BenchmarkInbox compares it with other queues under the same quotas and wake-ups. Minimum of 20
+// interleaved runs, ns per message with 1, 2, 4 and 8 producers on two cores: this ring 58, 77, 79,
+// 80; xsync's bounded queue 57, 107, 95, 63, and its unbounded one 89, 116, 97, 61; a channel 155,
+// 134, 137, 133. Runs differ by 50 % and more on a shared machine: the ring is as fast as xsync's
+// and about twice as fast as a channel. Unlike xsync's, its push needs no retry: a lost race is not
+// a full queue.
 //
 // # Sleeping
 //
 // The consumer pops until Pop reports false, then:
 //
 //	if inbox.Sleep() {      // sets sleeping, then looks once more
-//		<-inbox.Wake()      // or a select with whatever else it waits for
+//		<-inbox.Wake()      // or a select with other events
 //	}
 //
 // The consumer writes sleeping, then reads the slot; a producer writes the slot, then reads
 // sleeping. Atomics are sequentially consistent, so at least one of the two sees the other's write:
 // either Sleep finds the message and reports false, or the producer finds the consumer asleep and
 // sends to Wake. Only the producer that clears sleeping sends; if the channel already holds a
-// token, that one does as well. So a wake-up may be for nothing, and none is lost. A consumer that
-// was woken by something else may pop and sleep again; it need not disarm anything.
+// token, that token suffices. So no wake-up is lost, but a wake-up may find no message. A consumer
+// that was woken by another event may pop and sleep again without a reset.
 type Inbox[T any] struct {
-	// Set once, by New.
+	// New sets these once.
 	slots    []slot[T]
 	mask     uint64
 	capacity int64
@@ -103,9 +102,8 @@ type Inbox[T any] struct {
 	reserved atomic.Int64
 }
 
-// slot holds one message. Its plain fields belong to the producer from the taking of the ticket to
-// the store of sequence, and to the consumer from the load of that sequence to the return of the
-// quota.
+// slot holds one message. The producer owns its plain fields from the ticket to the store of
+// sequence; the consumer owns them from the load of that sequence to the return of the quota.
 type slot[T any] struct {
 	sequence atomic.Uint64 // ticket+1 of the last message put here; written by producers only
 	from     *Producer[T]
@@ -113,7 +111,7 @@ type slot[T any] struct {
 	_        [cacheLine - 24]byte // slots for pointers have a cache line each
 }
 
-// New returns an inbox whose producers may reserve capacity messages together, 1 to 2²⁶.
+// New returns an inbox whose producers may reserve capacity messages in total, 1 to 2²⁶.
 func New[T any](capacity int) (*Inbox[T], error) {
 	if capacity < 1 || capacity > maxCapacity {
 		return nil, fmt.Errorf("%w: capacity is %d, want 1 to %d", ErrRange, capacity, maxCapacity)
@@ -140,8 +138,8 @@ type Producer[T any] struct {
 	_       [cacheLine]byte
 }
 
-// Producer reserves quota messages of the capacity for a new producer. It fails with ErrCapacity
-// when that much is not left, and with ErrClosed after Close.
+// Producer reserves quota messages of the capacity for a new producer. It fails with ErrCapacity if
+// less is free, and with ErrClosed after Close.
 func (in *Inbox[T]) Producer(quota int) (*Producer[T], error) {
 	if quota < 1 || int64(quota) > in.capacity {
 		return nil, fmt.Errorf("%w: quota is %d, want 1 to the capacity of %d", ErrRange, quota, in.capacity)
@@ -161,13 +159,13 @@ func (in *Inbox[T]) Producer(quota int) (*Producer[T], error) {
 }
 
 // Push puts v into the inbox, or fails at once: with ErrQuota while the producer has its quota of
-// messages waiting, with ErrClosed once the producer or the inbox is closed. It never blocks. A
-// message that was not taken stays the caller's.
+// messages waiting, with ErrClosed once the producer or the inbox is closed. It never blocks. The
+// caller still owns a message that was not taken.
 func (p *Producer[T]) Push(v T) error {
 	in := p.inbox
 	for {
 		waiting := p.waiting.Load()
-		if waiting >= p.quota { // closedBit is above every quota
+		if waiting >= p.quota { // also if closedBit is set, which exceeds every quota
 			if waiting&closedBit != 0 || in.tail.Load()&closedBit != 0 {
 				return ErrClosed
 			}
@@ -192,19 +190,20 @@ func (p *Producer[T]) Push(v T) error {
 	return nil
 }
 
-// Waiting returns how many messages of this producer are in the inbox.
+// Waiting returns the number of this producer's messages in the inbox.
 func (p *Producer[T]) Waiting() int { return int(p.waiting.Load() &^ closedBit) }
 
-// Close ends the producer: later pushes fail with ErrClosed. What it pushed stays in the inbox, and
-// its quota returns to the inbox when the last of that has been popped. Closing again does nothing.
+// Close ends the producer: later pushes fail with ErrClosed. Its messages stay in the inbox, and
+// its quota returns to the inbox when the last of them has been popped. A second Close has no
+// effect.
 func (p *Producer[T]) Close() {
 	if p.waiting.Or(closedBit) == 0 {
 		p.inbox.reserved.Add(-int64(p.quota))
 	}
 }
 
-// Reopen takes Close back while messages of the producer wait, so that it keeps the quota that these
-// hold. It returns false if none is left: the quota has gone back to the inbox by then.
+// Reopen undoes Close while messages of the producer wait, so that it keeps their quota. It returns
+// false if none waits: then the quota has returned to the inbox.
 func (p *Producer[T]) Reopen() bool {
 	for {
 		waiting := p.waiting.Load()
@@ -220,15 +219,15 @@ func (p *Producer[T]) Reopen() bool {
 	}
 }
 
-// giveBack returns one message's place to the producer, and a closed producer's quota with its last
-// place.
+// giveBack returns one message's place to the producer. With the last place of a closed producer it
+// returns the quota to the inbox.
 func (p *Producer[T]) giveBack() {
 	if p.waiting.Add(^uint64(0)) == closedBit {
 		p.inbox.reserved.Add(-int64(p.quota))
 	}
 }
 
-// Pop takes the oldest message. It returns false when there is none, or none published yet. One
+// Pop takes the oldest message. It returns false when there is none, or none is published yet. One
 // goroutine at a time may be the consumer.
 func (in *Inbox[T]) Pop() (T, bool) {
 	var none T
@@ -245,7 +244,7 @@ func (in *Inbox[T]) Pop() (T, bool) {
 }
 
 // Sleep announces that the consumer is about to wait for Wake, and reports whether it may: false
-// means that a message has come in, to be popped first. Consumer only.
+// means that a message has arrived, which it must pop first. Only the consumer may call it.
 func (in *Inbox[T]) Sleep() bool {
 	in.sleeping.Store(true)
 	ticket := in.head.Load()
@@ -263,20 +262,22 @@ func (in *Inbox[T]) Wake() <-chan struct{} { return in.wake }
 func (in *Inbox[T]) signal() {
 	select {
 	case in.wake <- struct{}{}:
-	default: // the token that is there wakes the consumer just as well
+	default: // the token in the channel wakes the consumer
 	}
 }
 
-// Len returns how many messages are in the inbox, those being pushed included. Any goroutine.
+// Len returns the number of messages in the inbox, including those being pushed. Any goroutine may
+// call it.
 func (in *Inbox[T]) Len() int {
-	// head first: tail only grows past it. A push refused by Close may be counted for a moment.
+	// Load head before tail, which is never below it. A push refused by Close may be counted for a
+	// moment.
 	head := in.head.Load()
 	return int(in.tail.Load()&^closedBit - head)
 }
 
-// Close makes every later push fail with ErrClosed, and wakes the consumer. What has been taken in
-// before can still be popped: all of it is out when Len is 0. Any goroutine; closing again does
-// nothing.
+// Close makes every later push fail with ErrClosed, and wakes the consumer. Earlier messages can
+// still be popped: none is left when Len is 0. Any goroutine may call it; a second Close has no
+// effect.
 func (in *Inbox[T]) Close() {
 	in.tail.Or(closedBit)
 	in.signal()

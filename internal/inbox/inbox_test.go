@@ -170,7 +170,8 @@ func TestSleepSeesAMessageThatCameBeforeIt(t *testing.T) {
 	}
 }
 
-// The slow twin: a list per the doc comments, one goroutine, every operation in any order.
+// The slow twin is a list, as the doc comments describe; one goroutine, every operation in any
+// order.
 func TestAnInboxBehavesLikeAListWithQuotas(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		type message struct{ from, value int }
@@ -291,12 +292,12 @@ func TestAnInboxBehavesLikeAListWithQuotas(t *testing.T) {
 	})
 }
 
-// stamped is a message that says who sent it and as which.
+// stamped is a message with its sender and its number.
 type stamped struct{ producer, goroutine, number int }
 
-// Every push that succeeded is popped once, in its goroutine's order, under quotas small enough
-// that the ring is always around its end, with a consumer that sleeps whenever it can. A lost
-// wake-up shows as a hang.
+// Every push that succeeded is popped once, in its goroutine's order, under quotas so small that
+// the ring always wraps around, with a consumer that sleeps whenever it can. After a lost wake-up
+// the test hangs.
 func TestUnderStressNothingIsLostDoubledOrReordered(t *testing.T) {
 	const producers, goroutines = 4, 2
 	each := 20_000
@@ -354,8 +355,8 @@ func TestUnderStressNothingIsLostDoubledOrReordered(t *testing.T) {
 	}
 }
 
-// With one place and one producer, that pushes the moment it may, every push meets a consumer that
-// is about to sleep, and no later push makes up for a wake-up that was lost.
+// With one place and one producer that pushes as soon as it can, every push meets a consumer that
+// is about to sleep, and no later push replaces a lost wake-up.
 func TestNoWakeUpIsLostWhenAPushMeetsASleep(t *testing.T) {
 	rounds := 10_000
 	if testing.Short() {
@@ -392,8 +393,8 @@ func TestNoWakeUpIsLostWhenAPushMeetsASleep(t *testing.T) {
 	}
 }
 
-// Producers come, push, and go while others push: quotas come back exactly, and a slot is never
-// given to two.
+// Producers are opened, push, and are closed while others push: quotas return exactly, and no slot
+// is given to two.
 func TestProducersMayComeAndGoWhileOthersPush(t *testing.T) {
 	in, steady := newInbox[int](t, 8, 4)
 	stop := make(chan struct{})
@@ -403,7 +404,7 @@ func TestProducersMayComeAndGoWhileOthersPush(t *testing.T) {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			var last *Producer[int] // the third one is opened again if it can be
+			var last *Producer[int] // the third one is reopened if possible
 			for {
 				select {
 				case <-stop:

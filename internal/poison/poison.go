@@ -1,13 +1,13 @@
-// Package poison is the switch with which tests find misuse of pooled buffers. While it is on,
-// package wire overwrites the memory of a buffer that is released, so that a view that outlived its
-// buffer shows up as garbage at once, and counts the buffers that have an owner. So does package
-// replica with the buffers of bodies.
+// Package poison is a switch for tests that find misuse of pooled buffers. While it is on, package
+// wire overwrites the memory of each released buffer, so that a view used after the release reads
+// garbage, and counts the buffers that have an owner. Package replica does the same with the
+// buffers of bodies.
 package poison
 
 import "sync/atomic"
 
-// Byte is what released memory is filled with. As first byte of a point, key or varint it is as
-// wrong as a byte can be.
+// Byte fills released memory. No BLS point begins with it, and no varint of one byte has this
+// value.
 const Byte = 0xDB
 
 var (
@@ -15,16 +15,17 @@ var (
 	owned atomic.Int64 // the owners of pools write it, tests read it
 )
 
-// Switch turns it on or off.
+// Switch turns poisoning on or off.
 func Switch(to bool) { on.Store(to) }
 
-// On reports whether it is on.
+// On reports whether poisoning is on.
 func On() bool { return on.Load() }
 
-// Owned returns how many of the buffers handed out while it was on have not been released.
+// Owned returns the number of buffers that were handed out while poisoning was on and are not
+// released yet.
 func Owned() int { return int(owned.Load()) }
 
-// Count adds to what Owned returns.
+// Count adds to the number that Owned returns.
 func Count(buffers int) { owned.Add(int64(buffers)) }
 
 // Fill overwrites b.

@@ -2,21 +2,22 @@ package segment
 
 import "hash/crc32"
 
-// Part is what is known of a part of a frame, so that the frame's checksum takes no second look at
-// the part's bytes.
+// Part is the length and checksum of a part of a frame, so that computing the frame's checksum need
+// not read the part's bytes again.
 type Part struct {
 	sum    uint32
 	length uint64
 }
 
-// PartOf reads the bytes of a part. It can be called before the frame's place is known.
+// PartOf reads the bytes of a part. It can be called before the frame's offset is known.
 func PartOf(b []byte) Part {
 	return Part{crc32.Checksum(b, Castagnoli), uint64(len(b))}
 }
 
-// after returns the checksum of some bytes followed by the part, where sum is that of the bytes. A
-// checksum is the remainder of a polynomial over GF(2), whose coefficients are the bits, so the bytes
-// in front count as if as many zeros followed them as the part has: sum times x^(8 length).
+// after returns the checksum of some bytes followed by the part; sum is the checksum of the bytes.
+// A checksum is the remainder of a polynomial over GF(2), whose coefficients are the bits, so the
+// bytes in front count as if followed by as many zeros as the part has bytes: sum times x^(8
+// length).
 func (p Part) after(sum uint32) uint32 {
 	for k, n := 0, p.length; n > 0; k, n = k+1, n>>1 {
 		if n&1 == 1 {
@@ -26,7 +27,7 @@ func (p Part) after(sum uint32) uint32 {
 	return sum ^ p.sum
 }
 
-// powers holds x^(8 · 2^k) modulo the polynomial.
+// powers[k] is x^(8 · 2^k) modulo the polynomial.
 var powers = func() (p [64]uint32) {
 	p[0] = 1 << (31 - 8) // bits are reversed: the highest is the coefficient of x^0
 	for k := 1; k < len(p); k++ {

@@ -1,19 +1,20 @@
-// Package shrink gives back memory that a burst has taken. Go's maps and slices keep the room for
-// the most that they ever held.
+// Package shrink releases memory after a burst. Go's maps and slices keep the room for the most
+// elements that they ever held.
 package shrink
 
 import "maps"
 
-// Peak remembers how large a map was when it was largest. The zero value is for an empty map.
+// Peak is the largest size that a map has had. The zero value is for an empty map.
 type Peak int
 
-// small is the size of maps that are left alone.
+// small is the peak up to which maps are not replaced.
 const small = 1024
 
-// Map returns a map that holds what m holds: m itself, or a new one if m was made for more than
-// four times as much. It is called after each deletion, and costs no more than the insertions did.
+// Map returns a map with the content of m: m itself, or a new one if m has had more than four times
+// as many elements. It is called after each deletion; in total it costs no more than the
+// insertions.
 func Map[M ~map[K]V, K comparable, V any](m M, peak *Peak) M {
-	*peak = max(*peak, Peak(len(m)+1)) // before the deletion
+	*peak = max(*peak, Peak(len(m)+1)) // the size before the deletion
 	if *peak <= small || len(m) > int(*peak)/4 {
 		return m
 	}
@@ -23,8 +24,8 @@ func Map[M ~map[K]V, K comparable, V any](m M, peak *Peak) M {
 	return smaller
 }
 
-// Slice empties a slice that is used again. Its memory is kept if it is room for at most elements,
-// and then holds no pointers any more.
+// Slice empties a slice for reuse. It keeps the memory if that is room for at most most elements,
+// and clears it so that it holds no pointers.
 func Slice[S ~[]E, E any](s S, most int) S {
 	if cap(s) > most {
 		return nil

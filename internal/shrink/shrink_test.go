@@ -51,7 +51,7 @@ func TestAMapIsCopiedRarely(t *testing.T) {
 			}
 		}
 	}
-	if copies != 3*3 { // of 65536: at 16384, 4096 and 1024
+	if copies != 3*3 { // from 65536 elements: at 16384, 4096 and 1024
 		t.Errorf("copied %d times", copies)
 	}
 }

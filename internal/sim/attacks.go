@@ -12,7 +12,7 @@ type Attack int
 
 // The attacks.
 const (
-	// BehaveWell acks a chunk, or sends a node, as an honest process would: otherwise their lanes
+	// BehaveWell acks a chunk, or sends a node, as an honest process does: otherwise hostile lanes
 	// would not grow.
 	BehaveWell Attack = iota
 	// Withhold does nothing.
@@ -20,14 +20,14 @@ const (
 	// Equivocate sends different chunks of one height to each half of the network, and others again
 	// later, as if after a restart.
 	Equivocate
-	// AckSomebody sends a valid ack to a random part of the network only.
+	// AckSomebody sends a valid ack only to a random part of the network.
 	AckSomebody
 	// AckWrongly sends an ack with an invalid signature.
 	AckWrongly
 	// CancelOut makes two hostile processes send acks whose errors cancel in the sum, in the
 	// subgroup or outside of it.
 	CancelOut
-	// AckEverything acks heights and epochs within bounds and around them, for random payloads.
+	// AckEverything acks random payloads, at heights and epochs within bounds and just outside.
 	AckEverything
 	// AckTwice acks two payloads at one height.
 	AckTwice
@@ -43,11 +43,11 @@ const (
 	Flood
 	// Garbage sends random bytes.
 	Garbage
-	// Impersonate sends a process nodes and acks in that process's own name, or in another's, above
-	// what it knows.
+	// Impersonate sends a process nodes and acks under that process's own identity, or another's,
+	// at heights that it does not know.
 	Impersonate
-	// SendCertificates sends the certificate of the last chunk of a hostile lane to all, to some, or
-	// to nobody.
+	// SendCertificates sends the certificate of the last chunk of a hostile lane to all processes,
+	// to some, or to none.
 	SendCertificates
 	// SendOthersCertificates sends certificates of lanes of others, old and new.
 	SendOthersCertificates
@@ -147,7 +147,7 @@ func (c *colluders) equivocate(m *colluder) {
 	}
 }
 
-// ack sends a colluder's ack to those honest processes for which some returns true, all if it is
+// ack sends a colluder's ack to the honest processes for which some returns true, to all if some is
 // nil. change may alter the signature.
 func (c *colluders) ack(m *colluder, chunk wire.Chunk, epoch uint64, change func([]byte) []byte, some func() bool) {
 	i, vote := c.vote(m, wire.Subject{Chunk: chunk, Epoch: epoch})
@@ -177,7 +177,7 @@ func (c *colluders) ackWrongly(m *colluder) {
 	c.ack(m, chunk, n.epoch, func(vote []byte) []byte { return n.roster.forge(vote, how, n.random.IntN(1<<16)) }, nil)
 }
 
-// cancelOut needs two: the next colluder sends the ack with the opposite error.
+// cancelOut needs two colluders: the next one sends the ack with the opposite error.
 func (c *colluders) cancelOut(m *colluder) {
 	n := c.net
 	chunk, ok := c.target()
@@ -230,9 +230,9 @@ func (c *colluders) swapBits(m *colluder) {
 	}
 	b := node.Parent.Certificate
 	switch old := m.lane.old; {
-	case len(old) > 0 && n.chance(30): // another height's
+	case len(old) > 0 && n.chance(30): // the certificate of another height
 		node.Parent.Certificate = old[n.random.IntN(len(old))].Certificate
-	case len(b) > 9 && n.chance(60): // the bitmap
+	case len(b) > 9 && n.chance(60): // a bit of the bitmap
 		b[8+n.random.IntN(min(2, len(b)-8))] ^= 1 << n.random.IntN(8)
 	case n.chance(20):
 		node.Parent.Epoch++
@@ -256,8 +256,7 @@ func (c *colluders) sendCertificates(m *colluder) {
 	}
 }
 
-// lockOf returns a lock of a lane that an honest process holds: what has been certified is no
-// secret.
+// lockOf returns a lock of a lane that an honest process holds: certificates are public.
 func (c *colluders) lockOf(lane wire.PublicKey) (wire.Lock, bool) {
 	from := c.victim()
 	if from.c == nil {

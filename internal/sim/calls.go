@@ -22,8 +22,8 @@ type call struct {
 	answer func(current bool)
 }
 
-// begin starts a call. It returns after a random time below limit or, if it waits, when its context
-// has ended or patience has passed; 0 for never.
+// begin starts a call. The call returns after a random time below limit or, if it waits, when its
+// context has ended or patience has passed; patience 0 is no limit.
 func (p *process) begin(e *core.Effect, limit time.Duration, waits bool, patience time.Duration, answer func(current bool)) {
 	p.calls[e.Call] = &call{kind: e.Kind, chunk: e.Chunk, waits: waits, answer: answer}
 	switch {
@@ -60,7 +60,7 @@ func (p *process) endCall(number uint64) {
 	}
 }
 
-// returnWaiting makes the calls return that wait for their contexts.
+// returnWaiting makes the calls that wait for their contexts return.
 func (p *process) returnWaiting() {
 	for _, number := range slices.Sorted(maps.Keys(p.calls)) {
 		if c := p.calls[number]; c.waits && !c.ended {
@@ -76,8 +76,8 @@ func (p *process) answerTime() time.Duration {
 	return p.net.Pace.Application
 }
 
-// lacks reports whether the payload of a chunk is lost on its way to this process. It returns the
-// same each time.
+// lacks reports whether the payload of a chunk is lost on its way to this process. For one chunk it
+// always returns the same.
 func (p *process) lacks(chunk *wire.Chunk) bool {
 	rate := p.net.Faults.LosePayload
 	if p.net.faultsEnded && p.blind {
@@ -148,7 +148,7 @@ var (
 	errSignature = errors.New("sim: the signer failed")
 )
 
-// signers are the signers of a process. They remember what they signed, through all crashes, and
+// signers are the signers of a process. They remember all signed chunks, also through crashes, and
 // fail the run at a second payload for one height.
 type signers struct {
 	chunks map[uint64]wire.Digest // of our lane, by height

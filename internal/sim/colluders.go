@@ -10,8 +10,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// colluders are the hostile processes. They share what they see, and each signs with its own keys
-// only.
+// colluders are the hostile processes. They share all messages that they receive, and each signs
+// only with its own keys.
 type colluders struct {
 	net     *Network
 	members []*colluder
@@ -29,7 +29,7 @@ type colluder struct {
 
 // ownLane is the lane of a hostile sequencer. It may have several chunks at each height.
 type ownLane struct {
-	parent *wire.Lock // the highest chunk that they got a certificate for
+	parent *wire.Lock // the highest chunk for which they got a certificate
 	votes  map[wire.Subject]map[wire.Participant][]byte
 	old    []wire.Lock
 }
@@ -186,10 +186,10 @@ func (c *colluders) victim() *process {
 	return honest[c.net.random.IntN(len(honest))]
 }
 
-// target returns the tip of a random lane of an honest process, or the zero chunk when none is
-// known yet.
+// target returns the tip of a random lane of an honest process, or the zero chunk if none is known
+// yet.
 func (c *colluders) target() (wire.Chunk, bool) {
-	// No iteration over the map: its order does not follow from the seed.
+	// Do not iterate over the map: the seed does not determine its order.
 	lanes := c.net.processes
 	first := c.net.random.IntN(len(lanes))
 	for i := range lanes {

@@ -10,8 +10,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Two of seven processes repeat one attack as fast as they can, and ack now and then. Every
-// invariant holds and all honest lanes grow, with every kind of certificate.
+// Two of seven processes repeat one attack as fast as they can, and sometimes ack. Every invariant
+// holds and all honest lanes grow, with every kind of certificate.
 func TestEachAttackAlone(t *testing.T) {
 	t.Parallel()
 	for attack := range numAttacks {
@@ -30,7 +30,7 @@ func TestEachAttackAlone(t *testing.T) {
 	}
 }
 
-// The same with real signatures, for the attacks that the schemes' arithmetic decides about.
+// The same with real signatures, for the attacks whose outcome depends on the schemes' arithmetic.
 func TestEachAttackAloneWithRealSchemes(t *testing.T) {
 	t.Parallel()
 	attacks := []Attack{AckWrongly, CancelOut, SwapBits}
@@ -49,8 +49,7 @@ func TestEachAttackAloneWithRealSchemes(t *testing.T) {
 }
 
 // Many statements with the same invalid votes are in flight at once: workers are slow, and
-// suspicion lapses with every second epoch. Votes that come back undecided keep no lane from
-// growing.
+// suspicion lapses with every second epoch. Undecided votes stop no lane.
 func TestVotesComeBackUndecided(t *testing.T) {
 	t.Parallel()
 	for _, inBatches := range []bool{false, true} {
@@ -79,7 +78,7 @@ func TestVotesComeBackUndecided(t *testing.T) {
 	}
 }
 
-// The observer finds what it must find.
+// The observer reports each of these violations.
 func TestTheObserverObjects(t *testing.T) {
 	lock := func(n *Network, change func(*wire.Lock)) error {
 		p := n.honest()[0]
@@ -121,7 +120,7 @@ func TestTheObserverObjects(t *testing.T) {
 }
 
 func TestTheObserverObjectsToVerdicts(t *testing.T) {
-	// A verdict on the votes of all four, of whom 0 is hostile and its vote bad, and 1 is honest. A
+	// A verdict on the votes of all four validators: 0 is hostile and its vote bad, 1 is honest. A
 	// quorum is three.
 	for name, c := range map[string]struct {
 		good   bool

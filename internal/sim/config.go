@@ -32,16 +32,16 @@ type Config struct {
 	Seed uint64
 	// Scheme is KeyedSum if empty.
 	Scheme Scheme
-	// Processes is the number of processes. The first Validators of them, all if 0, are the
-	// validators of every epoch that a scenario does not define otherwise.
+	// Processes is the number of processes. The first Validators of them (0: all) are the
+	// validators of every epoch that a scenario does not define itself.
 	Processes, Validators int
-	// Sequencers is the number of processes, from the last down, that are sequencers; all if 0. The
-	// byzantine ones always are.
+	// Sequencers is the number of sequencers, which are the last processes; 0: all. Hostile
+	// processes are always sequencers.
 	Sequencers int
 	// Byzantine is the number of hostile processes, which are the first ones.
 	Byzantine int
-	// Strangers is the number of the hostile ones that are neither validators nor sequencers, which
-	// are the first of them.
+	// Strangers is the number of hostile processes that are neither validators nor sequencers,
+	// which are the first of them.
 	Strangers int
 	// Attacks are the attacks of hostile processes; all attacks if empty.
 	Attacks []Attack
@@ -50,7 +50,7 @@ type Config struct {
 
 	Acks    Acks
 	Weights Weights
-	// Connections says that processes are told of each other's connections, after a restart or a
+	// Connections makes the network inform processes of their connections after a restart or a
 	// partition.
 	Connections bool
 
@@ -59,18 +59,20 @@ type Config struct {
 	Faults Faults
 
 	// Batch gives each process a verifier of package verify/batch, which decides all statements
-	// that wait together. Otherwise the model decides them one by one, and gives votes back
-	// undecided in Defer percent of the cases where it may.
+	// that wait together. Otherwise the model decides them one by one, and returns votes undecided
+	// in Defer percent of the cases where it may.
 	Batch bool
 	Defer int
 	// Journal gives each process a journal of package journal, on a file system in memory that
-	// crashes. The seed does not determine when: the history differs from run to run.
+	// crashes. The seed does not determine the time of a crash: the history differs from run to
+	// run.
 	Journal bool
-	// VotesInFlight is the number of statements of votes that a process has verified at once; any
-	// number if 0.
+	// VotesInFlight is the number of statements of votes that a process may have in verification at
+	// once; 0: no limit.
 	VotesInFlight int
 
-	// Rebroadcast is the cores' RebroadcastTimeout; if 0, four times the longest way of a message.
+	// Rebroadcast is the cores' RebroadcastTimeout; if 0, four times the longest delay of a
+	// message.
 	Rebroadcast time.Duration
 	// AckInterval is the cores' AckInterval; a third of Rebroadcast if 0.
 	AckInterval time.Duration
@@ -85,7 +87,8 @@ type Config struct {
 	// disk, at which a process stops taking in messages; 48 if 0.
 	MaxPending int
 
-	// Digest says that the history is digested; Trace, if set, gets it as text.
+	// Digest makes the run compute a digest of the history; Trace, if set, gets the history as
+	// text.
 	Digest bool
 	Trace  io.Writer
 }
@@ -102,7 +105,8 @@ type Link struct {
 // EpochBounds are the cores' EpochsBack and EpochsAhead.
 type EpochBounds struct{ Back, Ahead uint64 }
 
-// Pace holds the longest durations of what processes do. Each takes a random time below its limit.
+// Pace holds the maximum durations of operations. Each operation takes a random time below its
+// limit.
 type Pace struct{ Verify, Sign, Sync, Application, Report time.Duration }
 
 // firstEpoch is the epoch in which networks start; lastEpoch is the last one that is defined.

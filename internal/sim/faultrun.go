@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// draws is the random source of a run's configuration. The run itself has another one.
+// draws is the random source of a run's configuration. The run itself uses another one.
 type draws struct{ *rand.Rand }
 
 func newDraws(seed uint64) draws { return draws{rand.New(rand.NewPCG(seed, 0xD1CE))} }
@@ -42,7 +42,7 @@ func FaultRun(seed uint64) Config {
 	if c.Processes > 7 {
 		c.Sequencers = 3 + c.Byzantine
 	}
-	if d.upTo(4) == 0 { // beside all others
+	if d.upTo(4) == 0 { // in addition to all others
 		c.Strangers = 1
 		c.Processes, c.Validators, c.Byzantine = c.Processes+1, c.Validators+1, c.Byzantine+1
 	}
@@ -118,9 +118,9 @@ func (n *Network) FaultPhases(phase time.Duration, heights int64, limit time.Dur
 	return n.restart(honest[n.random.IntN(len(honest))])
 }
 
-// restart crashes a process in a network without faults. It fails the run if the process reports
-// more locks again than it must: those whose reports have not returned, those since it last
-// journaled how far it has reported, and the top ones of its lanes.
+// restart crashes a process in a network without faults. It fails the run if the process repeats
+// more reports of locks than it must. It must repeat those that have not returned, those since its
+// last record of the reported position, and the top ones of its lanes.
 func (n *Network) restart(p *process) error {
 	if p.down || p.halted != nil {
 		return n.err
@@ -136,8 +136,8 @@ func (n *Network) restart(p *process) error {
 	return n.err
 }
 
-// Leave removes each honest sequencer but the last from the sets for four epochs of twelve, each at
-// another time.
+// Leave removes each honest sequencer except the last from the sets for four of twelve epochs, each
+// at another time.
 func Leave(r *Roster) {
 	c := r.config
 	for e := uint64(firstEpoch - 1); e <= lastEpoch; e++ {
@@ -152,7 +152,8 @@ func Leave(r *Roster) {
 }
 
 // Rotate gives every epoch another set. Its validators are all hostile processes and some of the
-// honest ones, moved by one with each epoch. In each epoch all processes but one are sequencers.
+// honest ones; the selection moves by one with each epoch. In each epoch all processes except one
+// are sequencers.
 func Rotate(validators int) func(*Roster) {
 	return func(r *Roster) {
 		c := r.config

@@ -34,8 +34,7 @@ func TestRandomFaultsWithAsManyHostilePeersAsThereMayBe(t *testing.T) {
 }
 
 // Each process writes to a journal of package journal, whose disk loses power every few operations.
-// Its goroutine is not scheduled by the simulator, so the history does not follow from the seed
-// alone.
+// The simulator does not schedule its goroutine, so the seed alone does not determine the history.
 func TestRandomFaultsOnRealJournals(t *testing.T) {
 	t.Parallel()
 	simulate(t, runs(t, 40), func(seed uint64) Config {
@@ -45,8 +44,8 @@ func TestRandomFaultsOnRealJournals(t *testing.T) {
 	}, faultPhases)
 }
 
-// Sequencers leave the sets for more epochs than are within bounds, come back and leave again.
-// Their lanes become dormant, and grow again.
+// Sequencers leave the sets for more epochs than are within bounds, return and leave again. Their
+// lanes become dormant, and grow again.
 func TestRandomFaultsWithSequencersThatLeave(t *testing.T) {
 	t.Parallel()
 	simulate(t, (runs(t, 160)+3)/4, func(seed uint64) Config {

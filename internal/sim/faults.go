@@ -1,22 +1,22 @@
 package sim
 
-// Faults are the rates of faults, in percent but for CrashOneIn and FailOneIn.
+// Faults are the rates of faults, in percent except for CrashOneIn and FailOneIn.
 type Faults struct {
 	Loss, Duplicate, Late int // of messages; a late one takes up to ten times as long
 
-	CrashOneIn int // a process crashes in one of so many events, at one of its effects; 0 for never
-	FailOneIn  int // one in so many syncs fails; 0 for never
+	CrashOneIn int // a process crashes in one of this many events; 0 for never
+	FailOneIn  int // one in this many syncs fails; 0 for never
 	SlowSync   int // of syncs: up to 50 times as long
 	Compact    int // of crashes: released records are lost
 
 	Refuse, Doubt int // of the application's verdicts: false, or an error
 	Decline       int // of its proposals
-	SlowAnswer    int // of both: up to 20 times as long
+	SlowAnswer    int // of verdicts and proposals: up to 20 times as long
 	SignFailure   int // of acks and chunks to be signed
 	CutShort      int // of verifications: they end without a verdict
-	SlowVerify    int // of them: up to 20 times as long
+	SlowVerify    int // of verifications: up to 20 times as long
 
-	LosePayload int // of chunks, at each process: the verdict comes after the question's context has ended, or very late
+	LosePayload int // of chunks, at each process: no verdict in time
 	HangPropose int // of questions for a payload: the same
 	HangSigner  int // of requests to sign: the same
 	SlowReport  int // of reports: up to 50 times as long
@@ -87,14 +87,14 @@ var faultNames = [numFaults]string{
 
 func (f Fault) String() string { return faultNames[f] }
 
-// Stats counts what happened in a run.
+// Stats counts the events of a run.
 type Stats struct {
 	Events   int // calls of a core: messages, verdicts, ticks and so on
 	Messages int // delivered
 	Locks    int // distinct chunks certified
 	Restarts int
-	// Statements decided by the model, by verify/batch, and those of either kind whose votes came
-	// back undecided.
+	// Statements decided by the model, those decided by verify/batch, and those of both kinds whose
+	// votes came back undecided.
 	Modelled, Batched, Undecided int
 	// Certificates is the number of distinct certificates that the independent verifier checked.
 	Certificates int

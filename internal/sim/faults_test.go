@@ -12,7 +12,7 @@ import (
 // docs/protocol.md 4.5: "At most two calls per lane are outstanding: the newest tip is asked at
 // once if fewer are, else when one returns. […] (Else one payload lost on its way to a validator
 // silences it on that lane for good.)" Process 0 never gets the payload of one chunk of each lane.
-// Once the others have certified those, process 1 is gone for ever: every further certificate needs
+// Once the others have certified those, process 1 stops for good: every further certificate needs
 // process 0.
 func TestALostPayloadSilencesNobody(t *testing.T) {
 	each(t, Config{Processes: 4}, func(n *Network) error {
@@ -46,8 +46,8 @@ func TestCallsThatHang(t *testing.T) {
 // epoch, at once, for every ackable tip for which it holds no certificate of an epoch in bounds.
 // […] (Else acks of a chunk in flight split between two epochs, and the lane stands until the next
 // rebroadcast.)" Validators enter an epoch some milliseconds apart, and some have acked a chunk in
-// the one before. The chunk is certified two network delays after the last one has entered, long
-// before the sequencer sends it again.
+// the one before. The chunk is certified two network delays after the last validator has entered,
+// long before the sequencer sends it again.
 func TestAnEpochThatComesAtDifferentTimesStallsNoLane(t *testing.T) {
 	const held = 5
 	each(t, Config{Processes: 4, Sequencers: 1, Rebroadcast: 5 * time.Second}, func(n *Network) error {
@@ -83,7 +83,7 @@ func TestAnEpochThatComesAtDifferentTimesStallsNoLane(t *testing.T) {
 }
 
 // The same from any state: after each change all lanes grow within the time that one chunk takes
-// from the question for its payload to its certificate.
+// from the request for its payload to its certificate.
 func TestEpochsThatComeAtDifferentTimesStallNoLane(t *testing.T) {
 	t.Parallel()
 	simulate(t, 20, func(seed uint64) Config {
@@ -111,7 +111,7 @@ func TestEpochsThatComeAtDifferentTimesStallNoLane(t *testing.T) {
 // docs/protocol.md 4.2.5: "When a waiting node is replaced by a higher one, its parent certificate
 // goes on as a statement of its own, so that a process that falls behind for a moment loses no lock
 // that reached it." The intake, or the verification, of a process stops for a while; then many
-// nodes come in order. All locks in them are reported, within HeightBound.
+// nodes arrive in order. All locks in them are reported, within HeightBound.
 func TestAProcessThatFallsBehindLosesNoLock(t *testing.T) {
 	for _, what := range []string{"intake", "verification"} {
 		t.Run(what, func(t *testing.T) {
@@ -133,11 +133,11 @@ func TestAProcessThatFallsBehindLosesNoLock(t *testing.T) {
 				if !n.RunUntil(10*time.Second, behind) {
 					return fmt.Errorf("the others stand: %w", n.Err())
 				}
-				for i := range last { // the locks that are in nodes on their way, or there
+				for i := range last { // the locks in nodes that are under way or have arrived
 					last[i] = n.Height(2+i) - 1
 				}
 				if what == "intake" {
-					// Nodes only: else the certificates come of the acks.
+					// Keep only nodes: otherwise acks make the certificates.
 					nodes := p.intake.waiting[:0]
 					for _, e := range p.intake.waiting {
 						if e.kind == nodeMessage {
@@ -167,8 +167,8 @@ func TestAProcessThatFallsBehindLosesNoLock(t *testing.T) {
 
 // docs/protocol.md 5.7: "When the reporter's queue or the bytes not yet durable reach their limit,
 // the loop stops taking messages in and asks for no proposal, while verdicts and timers go on;
-// locks and evidence are never dropped." With a single validator too. The locks are reported once
-// the reporter goes on, or after a crash.
+// locks and evidence are never dropped." Also with a single validator. The locks are reported once
+// the reporter continues, or after a crash.
 func TestAReporterThatStandsStill(t *testing.T) {
 	t.Parallel()
 	for _, processes := range []int{1, 4} {
@@ -226,9 +226,9 @@ func TestFewLocksAreReportedAgain(t *testing.T) {
 
 // docs/protocol.md 4.8: "A lane is dormant when its sequencer is in no known epoch within bounds,
 // and wakes when one that has it becomes known. […] Of it stay, in the journal, the tip's Proposal
-// and its newest certificate; in memory a digest of its place." One sequencer is away for more
-// epochs than are within bounds; it and others crash. When it comes back its lane goes on where it
-// was. Meanwhile the lane takes one record at each process.
+// and its newest certificate; in memory a digest of its place." One sequencer leaves for more
+// epochs than are within bounds; it and others crash. When it returns its lane continues at the
+// same height. Meanwhile the lane takes one record at each process.
 func TestASequencerThatComesBack(t *testing.T) {
 	const away = 6
 	leaves := func(r *Roster) {

@@ -17,14 +17,14 @@ type forgery int
 const (
 	flipped      forgery = iota // some bit
 	unreadable                  // no point
-	shifted                     // by an error; negated, the two cancel in a plain sum
-	shiftedBack                 // by minus that error
+	shifted                     // by an error; shiftedBack cancels it in a plain sum
+	shiftedBack                 // by the negative of that error
 	twisted                     // out of the subgroup
 	twistedBack                 // out of the subgroup, by the inverse
 	numForgeries                // number of kinds
 )
 
-// forge returns a changed copy of a vote. Where a scheme does not add votes up, every forgery but
+// forge returns a changed copy of a vote. If a scheme does not add up votes, every forgery except
 // unreadable flips a bit.
 func (r *Roster) forge(vote []byte, how forgery, bit int) []byte {
 	vote = slices.Clone(vote)
@@ -34,8 +34,8 @@ func (r *Roster) forge(vote []byte, how forgery, bit int) []byte {
 			vote[i] = 0xFF
 		}
 	case how == flipped || r.config.Scheme == Ed25519 || r.config.Scheme == Secp256r1 || r.config.Scheme == KeyedList:
-		// Not a bit of the first byte: that might make the vote unreadable, or mean nothing. In an
-		// ECDSA vote not a bit of s either.
+		// Never flip a bit of the first byte, which might make the vote unreadable or change
+		// nothing; in an ECDSA vote, no bit of s either.
 		end := len(vote)
 		if r.config.Scheme == Secp256r1 {
 			end /= 2
@@ -99,7 +99,7 @@ func smallOrder() bls.G2Affine {
 			continue
 		}
 		p.Y.Sqrt(&y2)
-		var sum, step bls.G2Jac // by doubling and adding, which holds outside the subgroup too
+		var sum, step bls.G2Jac // by doubling and adding, which is correct outside the subgroup too
 		step.FromAffine(&p)
 		sum.FromAffine(new(bls.G2Affine))
 		order := new(big.Int).Set(fr.Modulus())

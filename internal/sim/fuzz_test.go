@@ -8,8 +8,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// underAttack returns a running network of seven processes, two of which send only what the fuzzer
-// makes.
+// underAttack returns a running network of seven processes, two of which send only the fuzzer's
+// messages.
 func underAttack(t testing.TB, scheme Scheme) *Network {
 	n, err := New(Config{Seed: 1, Scheme: scheme, Processes: 7, Sequencers: 1, Byzantine: 2, Attacks: []Attack{Withhold}})
 	if err == nil {
@@ -26,7 +26,7 @@ func underAttack(t testing.TB, scheme Scheme) *Network {
 // honest lane grows.
 //
 // Each input runs a whole network. Use -fuzzminimizetime 1x: minimizing one input takes a minute,
-// in which some ten thousand others could run.
+// in which about ten thousand others could run.
 func FuzzDeliver(f *testing.F) {
 	piece := func(dst []byte, head byte, message []byte) []byte {
 		return append(binary.BigEndian.AppendUint16(append(dst, head), uint16(len(message))), message...)

@@ -11,8 +11,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// history writes one line for each thing that happens, and a digest of all lines. It is nil if
-// neither is wanted.
+// history writes one line for each event, and computes a digest of all lines. It is nil if neither
+// is wanted.
 type history struct {
 	out    io.Writer
 	digest hash.Hash
@@ -43,7 +43,7 @@ func (h *history) sum() (digest [32]byte) {
 	return digest
 }
 
-// line writes a line. It is cheap when h is nil; callers on hot paths check that before they make
+// line writes a line. It is cheap if h is nil; callers on hot paths check that before they make
 // arguments.
 func (h *history) line(now time.Duration, who, format string, args ...any) {
 	if h == nil {

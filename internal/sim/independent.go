@@ -17,8 +17,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// independent verifies certificates and single votes with code that package verify does not share.
-// It is slow and plain.
+// independent verifies certificates and single votes without code of package verify. It is slow and
+// plain.
 type independent interface {
 	certificate(s wire.Subject, certificate []byte) error
 	vote(i wire.Participant, s wire.Subject, signature []byte) error
@@ -26,8 +26,8 @@ type independent interface {
 
 var errForged = errors.New("it does not verify")
 
-// splitBitmap splits a certificate after its signer bitmap, which must have exactly n bits, and a
-// quorum of them set, by weights unless these are nil.
+// splitBitmap splits a certificate after its signer bitmap, which must have exactly n bits with a
+// quorum set, by weights unless these are nil.
 func splitBitmap(n int, weights []uint64, certificate []byte) (signers []int, rest []byte, err error) {
 	size := (n + 7) / 8
 	if len(certificate) < 8+size || binary.BigEndian.Uint64(certificate) != uint64(n) {
@@ -72,8 +72,8 @@ func listed(signers []int, rest []byte, size int) ([][]byte, error) {
 	return all, nil
 }
 
-// keyedIndependent verifies a keyed scheme by its votes. It uses none of the scheme's code that
-// combines them.
+// keyedIndependent verifies certificates of a keyed scheme from its votes, without the scheme's
+// code that combines them.
 type keyedIndependent struct {
 	*model.Scheme
 	weights []uint64
@@ -89,7 +89,7 @@ func (v *keyedIndependent) vote(i wire.Participant, s wire.Subject, signature []
 func (v *keyedIndependent) certificate(s wire.Subject, certificate []byte) error {
 	f := v.Format()
 	if f.Kind == wire.SingleSignature {
-		// The group's own signature is what no votes at all combine to.
+		// The group's own signature is the combination of no votes.
 		if string(certificate) != string(v.Certificate(s, wire.NewSigners(f.Participants), nil)) {
 			return errForged
 		}
@@ -137,7 +137,7 @@ func newRealIndependent(s Scheme, set *testkit.Set, weights []uint64) *realIndep
 	return &realIndependent{s, set.PublicKeys, set.GroupKey, weights}
 }
 
-// message spells out union_unique(namespace‖"_ACK", Chunk ‖ varint epoch).
+// message returns union_unique(namespace‖"_ACK", Chunk ‖ varint epoch), written out.
 func (v *realIndependent) message(s wire.Subject) []byte {
 	m := append([]byte{byte(len(namespace) + 4)}, namespace...)
 	m = append(append(m, "_ACK"...), s.Chunk.Sequencer[:]...)
@@ -163,7 +163,7 @@ func (v *realIndependent) vote(i wire.Participant, s wire.Subject, signature []b
 	return v.pairing(m, signature, v.keys[i])
 }
 
-// verifyECDSA verifies r ‖ s under a compressed key, with the lower s.
+// verifyECDSA verifies r ‖ s under a compressed key; s must be the lower one.
 func verifyECDSA(key, message, signature []byte) bool {
 	curve := elliptic.P256()
 	x, y := elliptic.UnmarshalCompressed(curve, key)

@@ -11,12 +11,12 @@ import (
 )
 
 // realJournal is a journal of package journal below a process, on a file system that crashes: at
-// any operation of the journal's goroutine, with any outcome for what was not synced. Each of its
-// crashes is one of the process. What it recovers is compared with the model, to which all records
-// go as well.
+// any operation of the journal's goroutine, with any outcome for unsynced data. Each of its crashes
+// is a crash of the process. All records are also written to the model, and the recovered ones are
+// compared with it.
 type realJournal struct {
 	process *process
-	random  *rand.Rand // not the network's: the number of calls depends on that goroutine
+	random  *rand.Rand // separate from the network's: the number of calls depends on that goroutine
 	fs      *crashfs.FS[journal.File]
 	journal *journal.Journal
 	first   []byte // the first record, while the journal is created
@@ -67,13 +67,14 @@ func (l *realJournal) close() {
 }
 
 func (l *realJournal) append(b []byte, want uint64) {
-	// An error is no failure: the record is lost in the buffer of a disk that has crashed.
+	// An error is not a failure of the run: the record is lost in the buffer of a crashed disk.
 	if p, err := l.journal.Append(b); err == nil && uint64(p) != want {
 		l.process.net.fail("%s: the journal gave position %d, the core expects %d", l.process.name, p, want)
 	}
 }
 
-// wait waits until the journal calls position durable; it returns false if the crash comes first.
+// wait waits until the journal reports position as durable; it returns false if the crash happens
+// first.
 func (l *realJournal) wait(position uint64) bool {
 	if l.process.net.faultsEnded {
 		l.fs.Mu.Lock()
@@ -91,9 +92,9 @@ func (l *realJournal) wait(position uint64) bool {
 	return true
 }
 
-// crash stops the disk, unless it has crashed already, and replaces what the model holds by what
-// the journal recovers. It fails the run if that lacks a record called durable or has one that was
-// never written. It returns the last position called durable.
+// crash stops the disk, unless it has crashed already, and replaces the model's records by those
+// that the journal recovers. It fails the run if a record reported as durable is missing, or if one
+// was never written. It returns the last position reported as durable.
 func (l *realJournal) crash(d *model.Disk) (durable uint64) {
 	n, name := l.process.net, l.process.name
 	l.stop()

@@ -12,7 +12,7 @@ import (
 // Network is a set of processes on virtual time.
 type Network struct {
 	Config
-	// Stats so far.
+	// Stats are the counts so far.
 	Stats Stats
 
 	roster      *Roster
@@ -28,9 +28,9 @@ type Network struct {
 	arrivals    map[way]time.Duration
 	epoch       uint64
 	payloads    uint32
-	// holds reports whether the application of a process leaves a chunk unanswered until
-	// returnWaiting; nil for never. onSend is called for every message that is sent. Scenarios set
-	// both.
+	// holds reports whether the application of a process leaves a question about a chunk unanswered
+	// until returnWaiting; nil for never. onSend is called for every message that is sent.
+	// Scenarios set both.
 	holds  func(process int, chunk *wire.Chunk) bool
 	onSend func(from wire.PublicKey, kind messageKind, message []byte)
 
@@ -42,7 +42,7 @@ type Network struct {
 // New returns a network whose processes have started. The functions in sets define epochs first.
 func New(s Config, sets ...func(*Roster)) (*Network, error) {
 	s.fill()
-	poison.Switch(true) // a slab that is used again while a statement still reads it shows up as bad acks
+	poison.Switch(true) // a slab that is reused while a statement still reads it causes bad acks
 	if s.Validators <= s.Strangers || s.Validators > s.Processes || s.Byzantine >= s.Processes || s.Strangers > s.Byzantine {
 		return nil, fmt.Errorf("sim: %d processes, %d validators, %d byzantine, %d of them strangers",
 			s.Processes, s.Validators, s.Byzantine, s.Strangers)
@@ -111,7 +111,7 @@ func (n *Network) chance(percent int) bool { return percent > 0 && n.random.IntN
 
 func (n *Network) oneIn(count int) bool { return count > 0 && n.random.IntN(count) == 0 }
 
-// hit is chance, and counts a fault if it happens.
+// hit returns chance, and counts a fault if it is true.
 func (n *Network) hit(percent int, f Fault) bool {
 	if n.chance(percent) {
 		n.Stats.Faults[f]++
@@ -126,8 +126,8 @@ func (n *Network) Run(d time.Duration) error {
 	return n.err
 }
 
-// RunUntil lets time pass until done, which it calls after every event, or until limit has passed.
-// It reports whether done was the reason; it returns false when the run has failed.
+// RunUntil lets time pass until done returns true, which it calls after every event, or until limit
+// has passed. It reports whether done returned true; it returns false if the run has failed.
 func (n *Network) RunUntil(limit time.Duration, done func() bool) bool {
 	end := n.now + limit
 	for n.err == nil {
@@ -182,7 +182,7 @@ func (n *Network) send(from wire.PublicKey, to wire.PublicKey, kind messageKind,
 // way is a link in one direction.
 type way struct{ from, to int }
 
-// arrival returns when a message arrives that is sent now.
+// arrival returns the arrival time of a message that is sent now.
 func (n *Network) arrival(w way) time.Duration {
 	var d time.Duration
 	if n.Link.Normal {
@@ -218,8 +218,8 @@ func (n *Network) Partition(side func(process int) int) {
 	n.history.line(n.now, "network", "parted %v", n.sides)
 }
 
-// Enter tells every process of a new epoch, each after a random time within spread. The epoch's
-// sets become known to each after a random time within late.
+// Enter informs every process of a new epoch, each after a random time within spread. Each learns
+// the epoch's sets after a random time within late.
 func (n *Network) Enter(epoch uint64, spread, late time.Duration) {
 	n.epoch = epoch
 	n.Stats.Faults[EpochChanged]++
@@ -232,9 +232,9 @@ func (n *Network) Enter(epoch uint64, spread, late time.Duration) {
 	}
 }
 
-// EndFaults ends all faults but the attacks of hostile peers: links are whole, and no process
-// crashes any more. As many validators as the others can spare still lack payloads and have signers
-// that hang; the payloads of the rest arrive.
+// EndFaults ends all faults except the attacks of hostile peers: links work, and no process crashes
+// any more. As many validators as the others can do without still lack payloads and have signers
+// that hang; all payloads of the others arrive.
 func (n *Network) EndFaults() {
 	n.faultsEnded, n.Faults = true, Faults{}
 	n.Partition(nil)

@@ -16,12 +16,12 @@ type observed struct {
 	written  []writtenNode // not durable yet
 	onDisk   map[place]wire.Digest
 	lockAt   map[placeInEpoch]uint64 // positions of records of locks
-	through  uint64                  // locks with records up to here have been reported, as the disk says
+	through  uint64                  // position of the last lock reported, according to the disk
 	approved map[wire.PublicKey]wire.Chunk
 	calls    map[callsOf]*outstanding
 
-	nodes, parents map[wire.PublicKey]int // statements of a lane in verification
-	votes          int                    // statements of them in verification
+	nodes, parents map[wire.PublicKey]int // numbers of statements of a lane in verification
+	votes          int                    // number of statements of votes in verification
 
 	locks    map[placeInEpoch]bool // reported
 	highest  map[wire.PublicKey]uint64
@@ -29,9 +29,9 @@ type observed struct {
 	tips     map[wire.Chunk]bool   // reported
 
 	starting   bool // the effects of Start are being carried out
-	atStart    int  // locks reported by them
+	atStart    int  // number of locks reported by these effects
 	unreturned []reportedLock
-	reports    uint64 // Report effects so far
+	reports    uint64 // number of Report effects so far
 	events     int
 }
 
@@ -52,7 +52,7 @@ type callsOf struct {
 	lane wire.PublicKey
 }
 
-// outstanding counts calls that have not returned; current is the one whose context has not ended,
+// outstanding counts calls that have not returned; current is the call whose context has not ended,
 // 0 for none.
 type outstanding struct {
 	out     int
@@ -68,9 +68,9 @@ func newObserved() *observed {
 	}
 }
 
-// submitted records a statement. It returns how many of its kind are in verification for its lane,
-// and how many may be. On its own lane a process may verify two nodes: one that it makes, and one
-// that others show it.
+// submitted records a statement. It returns the number of statements of its kind in verification
+// for its lane, and the allowed number. On its own lane a process may verify two nodes: one that it
+// makes, and one from a peer.
 func (r *observed) submitted(p *process, st *verify.Statement) (now, most int) {
 	if st.MayDefer {
 		r.votes++
@@ -84,7 +84,7 @@ func (r *observed) submitted(p *process, st *verify.Statement) (now, most int) {
 		}
 		return r.nodes[lane], most
 	case st.Certificate != nil:
-		// One parent, and what each peer may have sent.
+		// One parent, and one certificate from each peer.
 		r.parents[st.Subject.Chunk.Sequencer]++
 		return r.parents[st.Subject.Chunk.Sequencer], 1 + len(p.net.processes)
 	}
@@ -153,7 +153,7 @@ func (o *observer) stored(p *process, position uint64, record []byte, appended b
 		}
 		if info.Kind == core.DormantRecord && appended {
 			o.net.Stats.Faults[LanesDormant]++
-			if !r.starting { // otherwise started does it
+			if !r.starting { // otherwise started checks it
 				o.rested(p, info.Sequencer)
 			}
 		}
@@ -176,7 +176,7 @@ func (o *observer) stored(p *process, position uint64, record []byte, appended b
 	}
 }
 
-// durable records how far the disk of a process is durable.
+// durable records the position up to which the disk of a process is durable.
 func (o *observer) durable(p *process) {
 	r := p.observed
 	for len(r.written) > 0 && r.written[0].position <= p.disk.Durable {
@@ -186,9 +186,8 @@ func (o *observer) durable(p *process) {
 	}
 }
 
-// crashed records which locks the next run must report: those reported whose report has not
-// returned in this run or an earlier one, and whose record was durable at the crash or is on disk
-// anyway.
+// crashed records the locks that the next run must report: those whose report has not returned in
+// this run or an earlier one, and whose record was durable at the crash or is on disk anyway.
 func (o *observer) crashed(p *process, durable uint64) {
 	for _, u := range p.observed.unreturned {
 		at, ok := p.observed.lockAt[u.at]
@@ -198,7 +197,7 @@ func (o *observer) crashed(p *process, durable uint64) {
 	}
 }
 
-// started checks what the start of a run reported, by 4.4.
+// started checks the reports at the start of a run against 4.4.
 func (o *observer) started(p *process) {
 	r := p.observed
 	r.starting = false
@@ -216,9 +215,8 @@ func (o *observer) started(p *process) {
 	}
 }
 
-// rested records that a lane may have become dormant. A process forgets what it reported of a
-// dormant lane: once the lane wakes, its tip and its top locks may be reported again in the same
-// run.
+// rested records that a lane may have become dormant. A process forgets its reports of a dormant
+// lane: once the lane wakes, its tip and its top locks may be reported again in the same run.
 func (o *observer) rested(p *process, lane wire.PublicKey) {
 	maps.DeleteFunc(p.observed.tips, func(c wire.Chunk, _ bool) bool { return c.Sequencer == lane })
 	maps.DeleteFunc(p.observed.locks, func(at placeInEpoch, _ bool) bool { return at.sequencer == lane })

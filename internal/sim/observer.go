@@ -20,13 +20,13 @@ type placeInEpoch struct {
 	epoch uint64
 }
 
-// observer checks what processes do against the rules of docs/protocol.md. It is no part of a
-// process, so its state outlives crashes.
+// observer checks the effects of processes against the rules of docs/protocol.md. It is not part of
+// a process, so its state survives crashes.
 type observer struct {
 	net     *Network
 	tops    map[wire.PublicKey]uint64 // highest locks
 	locks   map[placeInEpoch]wire.Digest
-	chunks  map[place]wire.Digest // locked in any epoch, last
+	chunks  map[place]wire.Digest // the last one locked, in any epoch
 	shown   map[place]wire.Digest
 	checked map[string]bool // certificates by subject and bytes
 }
@@ -162,8 +162,8 @@ func (o *observer) effect(p *process, e *core.Effect) {
 	}
 }
 
-// call checks 4.5 and 4.7: of each kind a lane has at most two calls out, and the context of the
-// older one has ended.
+// call checks 4.5 and 4.7: a lane has at most two outstanding calls of each kind, and the context
+// of the older one has ended.
 func (o *observer) call(p *process, e *core.Effect) {
 	of := p.observed.called(e)
 	if of.out > 2 || of.current != 0 {
@@ -173,7 +173,8 @@ func (o *observer) call(p *process, e *core.Effect) {
 	of.current = e.Call
 }
 
-// node checks a node that a process sends: it must be its own, signed, and on a valid certificate.
+// node checks a node that a process sends: it must be its own, signed, and its parent certificate
+// valid.
 func (o *observer) node(p *process, e *core.Effect) {
 	n := o.net
 	var m wire.Node
@@ -209,7 +210,7 @@ func (o *observer) sentCertificate(p *process, e *core.Effect) {
 	}
 }
 
-// formats are the certificate formats that the observer decodes with: those of every epoch.
+// formats are the certificate formats of every epoch, for decoding.
 type formats struct{ *Roster }
 
 func (f formats) Format(epoch uint64) (wire.Format, bool) {
@@ -247,8 +248,8 @@ func (o *observer) blame(p *process, what string, who wire.PublicKey) {
 	}
 }
 
-// verdict checks a verdict before a core gets it. Each vote that it calls invalid must be invalid,
-// and votes may come back undecided only where 3.3 allows it.
+// verdict checks a verdict before a core gets it. Each vote in Invalid must be invalid, and votes
+// may be undecided only if 3.3 allows it.
 func (o *observer) verdict(p *process, v *verify.Verdict) {
 	n, st := o.net, v.Statement
 	if v.Err != nil {
@@ -285,8 +286,9 @@ func (o *observer) verdict(p *process, v *verify.Verdict) {
 	}
 }
 
-// arrived checks what a core says of a message: none of an honest process is invalid, whatever that
-// process has missed. One with an old disk does not know what it has signed.
+// arrived checks a core's answer to a message: no message of an honest process is invalid, whatever
+// that process has missed. A process with an old disk is exempt, because it does not know which
+// chunks it has signed.
 func (o *observer) arrived(p *process, e *event, outcome core.Outcome) {
 	if from, ok := o.net.index[e.from]; ok && outcome.Invalid() && !o.hostile(e.from) && !o.net.processes[from].stale && !o.net.processes[from].forgot {
 		o.net.fail("4.2, 4.3: %s: a message of process %d, which is honest, is called %v", p.name, from, outcome)
@@ -311,8 +313,8 @@ func (o *observer) afterEvent(p *process) {
 	if r.starting {
 		return
 	}
-	// Work in progress can still add few reports: one lock for each statement of votes and for each
-	// parent that waits.
+	// Work in progress can add only a few reports: one lock for each statement of votes and for
+	// each waiting parent.
 	if most := n.MaxPending + r.atStart + 64 + 24*lanes; int(p.reporter.pending()) > most {
 		n.fail("5.7: %s: %d reports wait, at most %d should", p.name, p.reporter.pending(), most)
 	}

@@ -85,7 +85,7 @@ func (o *observer) lock(p *process, l *wire.Lock) {
 	}
 }
 
-// reported records a lock that is reported. At the start of a run it checks 4.4 and 4.8.
+// reported records a reported lock. At the start of a run it checks 4.4 and 4.8.
 func (o *observer) reported(p *process, at placeInEpoch) {
 	r := p.observed
 	r.locks[at] = true
@@ -100,7 +100,7 @@ func (o *observer) reported(p *process, at placeInEpoch) {
 	}
 }
 
-// conflict checks that a conflict is proven by what it carries.
+// conflict checks that the evidence in a conflict proves it.
 func (o *observer) conflict(p *process, a *wire.Conflict) {
 	n := o.net
 	other := a.Other.Chunk

@@ -8,7 +8,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// The process has the chunks of height 2 of its own lane and of another on disk, and its
+// The process has on disk the chunks of height 2 of its own lane and of another, and its
 // application has approved both.
 func TestTheObserverObjectsToEffects(t *testing.T) {
 	payload := wire.Digest{7}

@@ -12,7 +12,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// process is a core with its journal and with what a driver would do for it.
+// process is a core with its journal and with the work of a driver.
 type process struct {
 	net   *Network
 	index int
@@ -23,10 +23,10 @@ type process struct {
 	disk  *model.Disk
 	// journal is the journal that disk models, nil if the process has only the model.
 	journal *realJournal
-	epoch   uint64 // that it has been told of; it outlives crashes
+	epoch   uint64 // the last epoch that it was informed of; it survives crashes
 	signers signers
 
-	// State of this run, which a crash loses.
+	// State of this run, lost in a crash.
 	run      int
 	down     bool
 	failed   bool  // a sync has failed
@@ -34,7 +34,7 @@ type process struct {
 	c        *core.Core
 	peers    map[wire.PublicKey]*core.Peer
 	syncing  bool
-	tickAt   time.Duration // of the tick scheduled next
+	tickAt   time.Duration // time of the next tick
 	calls    map[uint64]*call
 	reporter reporter
 	intake   intake
@@ -52,18 +52,18 @@ type process struct {
 	resumes bool // it asks to resume its lane
 	forgot  bool // its lane went on without a chunk that no honest process could show
 
-	// What the observer knows about it.
+	// The observer's state about it.
 	tops  map[wire.PublicKey]uint64 // highest locks ever reported
 	locks map[place]uint64          // newest epochs of the locks ever reported
-	// missed counts the locks that were reported in this run, or an earlier one, before their chunks
-	// were as tips.
+	// missed counts the locks that were reported, in this run or an earlier one, before their
+	// chunks were reported as tips.
 	missed int
-	seen   map[place]wire.Digest     // what it showed to others or to the application since it has its disk
-	acked  map[place]wire.Digest     // what it ever acked
-	marks  map[wire.PublicKey]uint64 // heights up to which it must not ack after the loss of its disk; nil before it has adopted
+	seen   map[place]wire.Digest     // chunks shown to others or the application with this disk
+	acked  map[place]wire.Digest     // chunks that it has ever acked
+	marks  map[wire.PublicKey]uint64 // marks after the loss of its disk; nil before it has adopted
 	open   map[wire.PublicKey]bool   // lanes on which it must first hold a lock within bounds
-	lowest map[wire.PublicKey]uint64 // of such locks since it has its disk, by lane: height, and one
-	closed map[wire.PublicKey]uint64 // what it says of how far it then abstains
+	lowest map[wire.PublicKey]uint64 // of such locks since it has its disk, by lane: height plus one
+	closed map[wire.PublicKey]uint64 // marks as it tells them itself
 	owed   map[placeInEpoch]bool     // locks that the next run has to report
 	told   map[placeInEpoch]bool     // locks for which its reporter has returned, in any run
 }
@@ -88,7 +88,7 @@ func newProcess(n *Network, index int, id wire.PublicKey) *process {
 	return p
 }
 
-// start makes a core from what is on disk.
+// start makes a core from the records on disk.
 func (p *process) start() {
 	n := p.net
 	p.setAcks()
@@ -125,7 +125,7 @@ func (p *process) start() {
 	}
 }
 
-// tell calls event, which gives something to the core, and carries out the core's effects.
+// tell calls event, which calls the core, and then carries out the core's effects.
 func (p *process) tell(event func()) {
 	p.net.Stats.Events++
 	event()
@@ -231,7 +231,7 @@ func (p *process) carryOut(e *core.Effect) {
 	}
 }
 
-// sync starts a sync of what is not durable, one at a time, as group commit does.
+// sync starts a sync of the records that are not durable, one at a time, as group commit does.
 func (p *process) sync() {
 	n := p.net
 	last := p.disk.Next - 1
@@ -306,7 +306,7 @@ func (p *process) crash(away time.Duration) {
 	p.comeBack(away)
 }
 
-// comeBack starts a process that is down after away. It replaces any start that was planned before.
+// comeBack starts a process that is down after the time away. It replaces any start planned before.
 func (p *process) comeBack(away time.Duration) {
 	p.run++
 	run := p.run
@@ -321,13 +321,13 @@ func (p *process) comeBack(away time.Duration) {
 	})
 }
 
-// forever is the away of a process that never comes back.
+// forever is the value of away for a process that never comes back.
 const forever = time.Duration(math.MaxInt64)
 
-// Crash crashes a process now. It comes back after away.
+// Crash crashes a process now. It comes back after the time away.
 func (n *Network) Crash(process int, away time.Duration) { n.processes[process].crash(away) }
 
-// enter tells a process of an epoch. A process that is down learns of it when it starts.
+// enter informs a process of an epoch. A process that is down learns of it when it starts.
 func (p *process) enter(epoch uint64) {
 	p.epoch = max(p.epoch, epoch)
 	if !p.down && p.halted == nil {
@@ -353,7 +353,7 @@ func (p *process) receive(e *event) {
 	p.take(e)
 }
 
-// peer returns what the core remembers of a peer in this run.
+// peer returns the core's state about a peer in this run.
 func (p *process) peer(id wire.PublicKey) *core.Peer {
 	if p.peers[id] == nil {
 		p.peers[id] = core.NewPeer(id)
@@ -367,7 +367,7 @@ func (p *process) take(e *event) {
 	n.Stats.Messages++
 	n.Stats.Events++
 	peer := p.peer(e.from)
-	// The core must copy what it keeps: the message is overwritten below.
+	// The core must copy all bytes that it keeps: the message is overwritten below.
 	passing := slices.Clone(e.message)
 	var o core.Outcome
 	switch e.kind {

@@ -17,7 +17,7 @@ const (
 
 func (k messageKind) String() string { return [...]string{"node", "ack", "certificate"}[k] }
 
-// event is scheduled for a time: do is called or, if do is nil, a message arrives.
+// event is scheduled for a time. Then do is called or, if do is nil, a message arrives.
 type event struct {
 	at    time.Duration
 	order uint64

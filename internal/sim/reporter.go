@@ -12,12 +12,12 @@ import (
 type reporter struct {
 	made, returned uint64
 	busy           bool
-	stuckUntil     time.Duration // no report returns before
+	stuckUntil     time.Duration // no report returns before this time
 }
 
 func (r *reporter) pending() uint64 { return r.made - r.returned }
 
-// report hands the next activities to the reporter, which may return for several at once.
+// report passes the next activities to the reporter, which may return for several at once.
 func (p *process) report() {
 	n, r := p.net, &p.reporter
 	if r.busy || r.pending() == 0 {
@@ -50,19 +50,19 @@ func (p *process) report() {
 // intake is the queue of messages that wait while the reporter or the disk is behind.
 type intake struct {
 	paused  bool
-	closed  bool // by a scenario
+	closed  bool // a scenario has closed it
 	waiting []event
-	of      map[wire.PublicKey]int // of waiting
+	of      map[wire.PublicKey]int // number of waiting messages by sender
 }
 
-const maxHeld = 64 // of one peer
+const maxHeld = 64 // from one peer
 
 func newIntake() intake { return intake{of: make(map[wire.PublicKey]int)} }
 
 func (in *intake) open() bool { return !in.paused && !in.closed && len(in.waiting) == 0 }
 
-// hold keeps a message until the intake is open again. It drops the message of a peer that has too
-// many waiting.
+// hold keeps a message until the intake is open again. It drops the message if too many of the same
+// peer wait.
 func (p *process) hold(e *event) {
 	in := &p.intake
 	p.net.Stats.Faults[MessagesHeld]++
@@ -90,7 +90,7 @@ func (p *process) checkPace() {
 	}
 }
 
-// resume takes in the messages that wait, in order, one soon after the other.
+// resume takes in the waiting messages in order, one shortly after the other.
 func (p *process) resume() {
 	run := p.run
 	p.net.after(0, func() {

@@ -23,7 +23,7 @@ type Roster struct {
 
 	signChunk  func(process int, c wire.Chunk) wire.Signature
 	chunkValid func(*wire.Proposal) bool
-	keys       []ed25519.PrivateKey // by process; nil where the model signs chunks
+	keys       []ed25519.PrivateKey // by process; nil if the model signs chunks
 	chunks     *verify.ChunkVerifier
 	rotating   bool // sets differ from epoch to epoch
 	err        error
@@ -32,7 +32,7 @@ type Roster struct {
 // epochSets holds the sets of one epoch.
 type epochSets struct {
 	scheme      verify.Scheme
-	weights     []uint64           // by participant; nil if all weigh 1
+	weights     []uint64           // by participant; nil if all weights are 1
 	signers     []verify.AckSigner // by participant
 	sequencers  []wire.PublicKey
 	independent independent
@@ -100,7 +100,7 @@ func (r *Roster) Define(epoch uint64, validators, sequencers []int) {
 		for _, i := range validators {
 			ids = append(ids, r.ids[i])
 		}
-		s := r.keyedSet(kind, ids, epoch/2, e.weights) // one may serve two epochs, as a real one may
+		s := r.keyedSet(kind, ids, epoch/2, e.weights) // one scheme may serve two epochs
 		e.scheme, e.independent = s, &keyedIndependent{s, e.weights}
 		for i := range ids {
 			e.signers = append(e.signers, model.Signer{Scheme: s, Index: wire.Participant(i)})
@@ -138,7 +138,7 @@ func (r *Roster) keyedSet(kind model.Kind, ids []wire.PublicKey, seed uint64, we
 	return s
 }
 
-// realSets caches sets: dealing and checking one costs more than a small run.
+// realSets caches sets: dealing and checking a set costs more than a small run.
 var realSets sync.Map
 
 func realSet(s Scheme, keys []ed25519.PrivateKey, epoch uint64, weights []uint64) (*testkit.Set, error) {
@@ -160,7 +160,7 @@ func realSet(s Scheme, keys []ed25519.PrivateKey, epoch uint64, weights []uint64
 	if s == MultisigMinPk || s == ThresholdMinPk {
 		variant = verify.MinPk
 	}
-	n := name{scheme: s, odd: epoch % 2, weights: fmt.Sprint(weights)} // keys of neighbouring epochs differ
+	n := name{scheme: s, odd: epoch % 2, weights: fmt.Sprint(weights)} // neighbouring epochs differ
 	for _, k := range keys {
 		n.keys += string(k[32:])
 	}
@@ -189,7 +189,7 @@ func (r *Roster) signer(id wire.PublicKey, epoch uint64) verify.AckSigner {
 	return e.signers[i]
 }
 
-// view is the roster as one process knows it: a process may learn of sets late.
+// view is the part of the roster that one process knows: a process may learn sets late.
 type view struct {
 	roster  *Roster
 	me      wire.PublicKey

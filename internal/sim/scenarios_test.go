@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// sized returns a scenario's number of heights: upstream's, or fewer where that would be slow.
+// sized returns a scenario's number of heights: upstream's, or fewer if that would be slow.
 func sized(n *Network, upstream int64) int64 {
 	long := longHeights()
 	switch {
@@ -25,8 +25,8 @@ func sized(n *Network, upstream int64) int64 {
 	return min(10, upstream/10)
 }
 
-// realSchemes returns the real schemes that a scenario runs with: all in the long form, otherwise
-// one without pairings and one with, which depend on the scenario's name.
+// realSchemes returns the real schemes of a scenario: all in the long form, otherwise one with
+// pairings and one without, selected by the scenario's name.
 func realSchemes(t *testing.T) []Scheme {
 	switch {
 	case longHeights() > 0:
@@ -116,7 +116,7 @@ func TestUpstreamStaleNodeAfterARestart(t *testing.T) {
 		if err := reach(n, 2, 10*time.Second); err != nil {
 			return err
 		}
-		var old [][]byte // nodes of lane 1, on their way when process 0 goes down
+		var old [][]byte // nodes of lane 1, under way when process 0 stops
 		for _, e := range n.queue {
 			if e.do == nil && e.kind == nodeMessage && e.from == n.roster.ids[1] && e.to == 0 {
 				old = append(old, e.message)

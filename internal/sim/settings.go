@@ -7,42 +7,43 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Acks says to whom acks go in a network, and whether certificates are sent.
+// Acks determines the receivers of acks in a network, and whether certificates are sent.
 type Acks int
 
 // The settings.
 const (
-	// AcksToAll is upstream's: no certificates are sent.
+	// AcksToAll is upstream's setting: no certificates are sent.
 	AcksToAll Acks = iota
 	// AcksAndCertificatesToAll sends certificates too.
 	AcksAndCertificatesToAll
-	// AcksToSequencer sends acks to the sequencer of their chunk only.
+	// AcksToSequencer sends acks only to the sequencer of their chunk.
 	AcksToSequencer
-	// AcksMoving is a network that moves from the second setting to the third: some processes start
-	// with it, and others have it after a restart.
+	// AcksMoving is a network that changes from the second setting to the third: some processes
+	// start with the third, others have it after a restart.
 	AcksMoving
 	numAcks
 )
 
-// setAcks gives a process that is about to start its setting.
+// setAcks sets Acks for a process that is about to start.
 func (p *process) setAcks() {
 	n := p.net
 	p.cfg.SendCertificates = n.Acks != AcksToAll
 	p.cfg.AcksToSequencer = n.Acks == AcksToSequencer || n.Acks == AcksMoving && (p.cfg.AcksToSequencer || n.chance(50))
 }
 
-// Weights says what the validators of each epoch weigh. Threshold sets have no weights.
+// Weights determines the weights of the validators of each epoch. Threshold sets have no weights.
 type Weights int
 
-// The kinds of weights. Hostile validators weigh at most f together, and often exactly that.
+// The kinds of weights. The total weight of hostile validators is at most f, and often exactly f.
 const (
-	// EqualWeights gives none.
+	// EqualWeights sets no weights.
 	EqualWeights Weights = iota
-	// RandomWeights gives everybody a small random weight, the same in every epoch.
+	// RandomWeights sets small random weights, the same in every epoch.
 	RandomWeights
-	// SkewedWeights gives one honest validator as much as it can have without being indispensable.
+	// SkewedWeights gives one honest validator the largest weight with which the others still make
+	// a quorum.
 	SkewedWeights
-	// ChangingWeights gives other random weights in each epoch.
+	// ChangingWeights sets new random weights in each epoch.
 	ChangingWeights
 	numWeights
 )
@@ -71,13 +72,13 @@ func (r *Roster) weigh(epoch uint64, validators []int) []uint64 {
 		}
 	}
 	if c.Weights == SkewedWeights && len(hostile) == 0 {
-		// Of a weight W of all, f = ⌊(W−1)/3⌋ may be missing: (others − 1)/2 at most.
+		// If W is the total weight, f = ⌊(W−1)/3⌋ may be missing: at most (others − 1)/2.
 		big := validators[random.IntN(len(validators))]
 		if others := honest - weight[big]; others > 2 {
 			weight[big] = (others - 1) / 2
 		}
 	} else if len(hostile) > 0 {
-		most := (honest - 1) / 2 // the same for the hostile together
+		most := (honest - 1) / 2 // the same for all hostile validators together
 		if most < uint64(len(hostile)) {
 			for _, i := range validators {
 				if i >= c.Byzantine {
@@ -120,7 +121,8 @@ func (e *epochSets) weight(i int) uint64 {
 	return e.weights[i]
 }
 
-// certifies reports whether some participants are a quorum, by the definition of docs/protocol.md 1.
+// certifies reports whether some participants are a quorum, by the definition of docs/protocol.md
+// 1.
 func (e *epochSets) certifies(signs func(wire.Participant) bool) bool {
 	var all, signed uint64
 	for i := range e.scheme.Participants() {
@@ -132,9 +134,9 @@ func (e *epochSets) certifies(signs func(wire.Participant) bool) bool {
 	return signed >= all-(all-1)/3
 }
 
-// canSpare reports whether, in the current epoch and every later one, the others make a quorum
-// without the hostile processes, those that abstain since they have lost a disk, or are gone, and
-// these.
+// canSpare reports whether, in the current epoch and every later one, validators make a quorum
+// without the given ones, the hostile ones, those that abstain since they have lost a disk, and those
+// that are gone.
 func (n *Network) canSpare(these ...*process) bool {
 	missing := slices.Clone(these)
 	for _, p := range n.honest() {
@@ -165,8 +167,8 @@ func (n *Network) isValidator(p *process) bool {
 	return false
 }
 
-// connect tells processes that one of them is connected to the others, as after a restart, or all to
-// all, as after a partition.
+// connect informs processes that one of them is connected to the others, as after a restart, or all
+// to all, as after a partition.
 func (n *Network) connect(these ...*process) {
 	if !n.Connections {
 		return
@@ -184,7 +186,7 @@ func (n *Network) connect(these ...*process) {
 	}
 }
 
-// connected tells a process, after a while, that it is connected to a peer.
+// connected informs a process, after a delay, that it is connected to a peer.
 func (n *Network) connected(p, peer *process) {
 	if p.index < n.Byzantine {
 		return

@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// To look into a failure: go test ./internal/sim -run '^TestName$' -args -seed N -trace.
+// To investigate a failure: go test ./internal/sim -run '^TestName$' -args -seed N -trace.
 var (
 	seedFlag  = flag.Int64("seed", -1, "run simulations with this seed only")
 	traceFlag = flag.Bool("trace", false, "print the history of simulations")
 )
 
 // The long form: LANECAST_SIM_RUNS is the number of fault runs of each kind. LANECAST_SIM_HEIGHTS
-// runs upstream's scenarios with all six real schemes up to that many heights; normally each runs
-// with two of them, and with fewer heights where pairings are computed.
+// runs upstream's scenarios with all six real schemes up to that many heights; otherwise each runs
+// with two of them, and with fewer heights if pairings are computed.
 const (
 	runsVariable    = "LANECAST_SIM_RUNS"
 	heightsVariable = "LANECAST_SIM_HEIGHTS"

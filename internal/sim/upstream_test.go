@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// What follows are the tests of upstream's engine (consensus/src/ordered_broadcast/mod.rs of
-// commonware-consensus 2026.4.0, and mocks beside it) as scenarios with upstream's own numbers. The
-// comment of each names the test. Upstream runs each with six schemes, and so they run here.
+// These are the tests of upstream's engine (consensus/src/ordered_broadcast/mod.rs of
+// commonware-consensus 2026.4.0, and the mocks in the same folder) as scenarios with upstream's own
+// numbers. The comment of each names the test. As upstream's, each runs with six schemes.
 //
-// The time is virtual and counts from the start. A height counts once every process, not only one of
-// them, has reported it for every lane; without holes, once it has reported all heights below as
-// well. Upstream's applications, disks and signatures take no time, and so they do here.
+// The time is virtual and counts from the start. A height is reached once every process, not only
+// one, has reported it for every lane; "without holes" means all lower heights as well.
+// Applications, disks and signatures take no time, as in upstream.
 //
-// Two differences remain. Upstream answers a repeated node at once, however often it comes; here
-// AckInterval is the engine's default. And upstream's run_1k has no limit in time, here it has one.
+// Two differences remain. Upstream answers every repeated node at once; here AckInterval is the
+// engine's default. Upstream's run_1k has no time limit; here it has one.
 
-// upstream returns what upstream's tests have alike: four validators that are sequencers too, one
-// epoch within bounds on either side, a height bound of 2, and links that take 10 ms with a standard
-// deviation of 1 ms. They differ in the rebroadcast timeout.
+// upstream returns the common configuration of upstream's tests: four validators that are
+// sequencers too, one epoch within bounds on each side, a height bound of 2, and links that take 10
+// ms with a standard deviation of 1 ms. The tests differ in the rebroadcast timeout.
 func upstream(rebroadcast time.Duration) Config {
 	return Config{
 		Processes: 4, Link: Link{Latency: 10 * time.Millisecond, Jitter: time.Millisecond, Normal: true},
@@ -28,19 +28,19 @@ func upstream(rebroadcast time.Duration) Config {
 	}
 }
 
-// goal is what upstream waits for: that every process has reported locks up to a height, on all
-// lanes.
+// goal is the condition that upstream waits for: every process has reported locks up to a height,
+// on all lanes.
 type goal struct {
 	height     int64
-	epoch      uint64        // the top one's is at least this
-	contiguous bool          // and all below
-	misses     int           // locks that a process may report before their tips; any number if negative
+	epoch      uint64        // minimum epoch of the top lock
+	contiguous bool          // all lower heights as well
+	misses     int           // maximum of locks reported before their tips; no limit if negative
 	within     time.Duration // since the network has started
 }
 
 const anyMisses = -1
 
-// await lets time pass until a goal is reached. It looks every 100 ms, as upstream does.
+// await lets time pass until a goal is reached. It checks every 100 ms, as upstream does.
 func (n *Network) await(g goal) error {
 	for !n.reached(&g) {
 		if n.now >= g.within {
@@ -99,7 +99,7 @@ func (n *Network) maxKnown() int64 {
 	return top
 }
 
-// cutAllLinks keeps every process by itself for a while. No lane may grow but by what is on its way.
+// cutAllLinks isolates every process for a while. Lanes may grow only by messages under way.
 func (n *Network) cutAllLinks(d time.Duration) error {
 	n.Partition(func(process int) int { return process })
 	if err := n.Run(time.Second); err != nil {
@@ -115,16 +115,16 @@ func (n *Network) cutAllLinks(d time.Duration) error {
 	return nil
 }
 
-// test_all_online: rebroadcast after 5 s; height 100 in 120 s, without holes; at most 5 locks before
-// their tips.
+// test_all_online: rebroadcast after 5 s; height 100 in 120 s, without holes; at most 5 locks
+// before their tips.
 func TestUpstreamAllOnline(t *testing.T) {
 	each(t, upstream(5*time.Second), func(n *Network) error {
 		return n.await(goal{sized(n, 100), firstEpoch, true, 5, 120 * time.Second})
 	})
 }
 
-// test_unclean_shutdown: rebroadcast after 5 s; all crash after 5 s, again and again; height 30 in
-// 180 s, without holes. TestAllCrashAgainAndAgain does not wait that long.
+// test_unclean_shutdown: rebroadcast after 5 s; all crash every 5 s; height 30 in 180 s, without
+// holes. TestAllCrashAgainAndAgain crashes sooner.
 func TestUpstreamUncleanShutdown(t *testing.T) {
 	each(t, upstream(5*time.Second), func(n *Network) error {
 		g := goal{sized(n, 30), firstEpoch, true, anyMisses, 180 * time.Second}
@@ -162,8 +162,8 @@ func slowAndLossy() Config {
 	return c
 }
 
-// test_slow_and_lossy_links: height 40 in 40 s. An AckInterval of 200 ms takes 22 to
-// 29 s, one of a second 44 to 67 (over 30 seeds).
+// test_slow_and_lossy_links: height 40 in 40 s. An AckInterval of 200 ms takes 22 to 29 s, one of a
+// second 44 to 67 (over 30 seeds).
 func TestUpstreamSlowAndLossyLinks(t *testing.T) {
 	each(t, slowAndLossy(), func(n *Network) error {
 		return n.await(goal{sized(n, 40), firstEpoch, false, anyMisses, 40 * time.Second})
@@ -204,10 +204,10 @@ func TestUpstreamDeterminism(t *testing.T) {
 	}
 }
 
-// test_invalid_signature_injection: rebroadcast after 5 s; height 100 in 30 s, without holes. What
-// upstream injects are payload digests of another form at every tenth height, of which its
-// application approves; digests are opaque to both engines. The scenario is run a second time with a
-// process whose acks and nodes are in fact signed wrongly.
+// test_invalid_signature_injection: rebroadcast after 5 s; height 100 in 30 s, without holes.
+// Upstream injects payload digests of another form at every tenth height, which its application
+// accepts; digests are opaque to both engines. The scenario is run a second time with a process
+// whose acks and nodes are in fact signed wrongly.
 func TestUpstreamInvalidSignatureInjection(t *testing.T) {
 	for hostile := range 2 {
 		t.Run(fmt.Sprintf("%d hostile", hostile), func(t *testing.T) {
@@ -239,8 +239,8 @@ func TestUpstreamUpdatedEpoch(t *testing.T) {
 	})
 }
 
-// test_external_sequencer: rebroadcast after 5 s; the only sequencer is a fifth process, which is no
-// validator; height 100 in 60 s, without holes; at most 5 locks before their tips.
+// test_external_sequencer: rebroadcast after 5 s; the only sequencer is a fifth process, which is
+// no validator; height 100 in 60 s, without holes; at most 5 locks before their tips.
 func TestUpstreamExternalSequencer(t *testing.T) {
 	c := upstream(5 * time.Second)
 	c.Processes, c.Validators, c.Sequencers = 5, 4, 1
@@ -249,9 +249,10 @@ func TestUpstreamExternalSequencer(t *testing.T) {
 	})
 }
 
-// test_1k_…: rebroadcast after 150 ms; ten validators, half of them sequencers; links take 80 ms with
-// a standard deviation of 10 ms, and lose 2 % of the messages; height 1000. The limit, which is ours,
-// is twice what a round trip and a rebroadcast for each height take.
+// test_1k_…: rebroadcast after 150 ms; ten validators, half of them sequencers; links take 80 ms
+// with a standard deviation of 10 ms, and lose 2 % of the messages; height 1000. The time limit,
+// which upstream does not have, is twice the time of a round trip and a rebroadcast for each
+// height.
 func TestUpstreamThousandHeights(t *testing.T) {
 	c := upstream(150 * time.Millisecond)
 	c.Processes, c.Sequencers, c.Faults.Loss = 10, 5, 2

@@ -15,7 +15,7 @@ import (
 // package verify/batch.
 type verifier struct {
 	process   *process
-	offenders model.Offenders // by verdicts that have been delivered, or are about to be
+	offenders model.Offenders // from verdicts that have been delivered or are about to be
 
 	paused bool     // set by a scenario: verdicts wait in stuck
 	stuck  []func() // deliveries that wait while paused
@@ -31,18 +31,18 @@ type verifier struct {
 type pending struct {
 	statement *verify.Statement
 	verdict   *verify.Verdict // once it is decided
-	cut       bool            // it never is decided
+	cut       bool            // it is never decided
 }
 
-// workers is the pool that all verifiers share. A pool for each would cost more than many a run of
-// a process.
+// workers is the pool that all verifiers share. A pool for each verifier would cost more than many
+// runs of a process.
 var workers = sync.OnceValues(func() (*ants.Pool, error) { return ants.NewPool(0, ants.WithNonblocking(true)) })
 
 func newVerifier(p *process) *verifier {
 	v := &verifier{process: p, offenders: make(model.Offenders)}
 	if n := p.net; n.Batch {
-		// One worker, and one call at a time: what it decides follows from the statements, and from
-		// their order.
+		// One worker, and one call at a time: the verdicts depend only on the statements and their
+		// order.
 		pool, err := workers()
 		if err == nil {
 			v.batch, err = batch.New(batch.Config{Workers: 1, BatchSize: 16, Chunks: n.roster.chunks, Pool: pool})
@@ -61,7 +61,7 @@ func (v *verifier) close() {
 	}
 }
 
-// submit has a statement decided after a random time.
+// submit makes the verifier decide a statement after a random time.
 func (v *verifier) submit(st *verify.Statement) {
 	n := v.process.net
 	f := &pending{statement: st, cut: n.hit(n.Faults.CutShort, VerificationCut)}
@@ -100,8 +100,8 @@ func (v *verifier) resume() {
 	}
 }
 
-// finish delivers the verdict on a statement. It decides the statement only now, unless that has
-// happened: this is the latest time at which a worker might read the statement's memory.
+// finish delivers the verdict on a statement. If the statement is not decided yet, finish decides
+// it: this is the latest time at which a worker may read the statement's memory.
 func (v *verifier) finish(f *pending) {
 	n := v.process.net
 	for i, other := range v.inFlight {
@@ -127,8 +127,8 @@ func (v *verifier) finish(f *pending) {
 	v.deliver(f.verdict)
 }
 
-// decideSomeEarly models workers that have decided and not yet delivered: it decides some of the
-// votes in flight beside a statement.
+// decideSomeEarly models workers that have decided but not delivered yet: it decides some of the
+// other statements of votes in flight.
 func (v *verifier) decideSomeEarly(st *verify.Statement) {
 	n := v.process.net
 	for _, f := range v.inFlight {
@@ -141,8 +141,8 @@ func (v *verifier) decideSomeEarly(st *verify.Statement) {
 	}
 }
 
-// decideBatch decides all statements that wait. Their verdicts are delivered together, later, so
-// that those of the next batch may overtake them.
+// decideBatch decides all waiting statements. Their verdicts are delivered together, later, so that
+// those of the next batch may overtake them.
 func (v *verifier) decideBatch() {
 	p, n := v.process, v.process.net
 	waiting := v.waiting

@@ -47,8 +47,8 @@ type Endpoint struct {
 func (e *Endpoint) ID() wire.PublicKey { return e.host.id }
 
 // Send sends body to each identity in to, and returns at once. Messages to identities that have not
-// joined count as Absent. The network keeps body until the last delivery and copies it only then:
-// the caller must not change it any more.
+// joined are counted as Absent. The network keeps body until the last delivery and copies it at
+// each delivery: the caller must not change it afterwards.
 func (e *Endpoint) Send(to []wire.PublicKey, kind Kind, body []byte, priority bool) {
 	now := time.Now()
 	for i := range to {
@@ -72,6 +72,6 @@ func (e *Endpoint) Waiting() int {
 }
 
 // Close removes the endpoint from the network and waits for its receiver to return. Messages under
-// way to it are dropped; messages that it has sent still arrive. It may be called more than once,
-// but not by the receiver.
+// way to it are dropped; messages that it has sent still arrive. Close may be called more than
+// once, but not by the receiver.
 func (e *Endpoint) Close() { e.host.close(e.session) }

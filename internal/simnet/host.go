@@ -18,10 +18,10 @@ type host struct {
 
 	mu       sync.Mutex
 	links    map[wire.PublicKey]*link // by sender
-	session  *session                 // of the endpoint; nil while nobody has joined
-	later    schedule                 // not due yet
-	ready    [2]queue                 // due: those with priority, the others
-	sequence uint64                   // of the next packet, to keep the order of those due together
+	session  *session                 // of the endpoint; nil if there is none
+	later    schedule                 // packets that are not due yet
+	ready    [2]queue                 // due packets: with priority, without
+	sequence uint64                   // of the next packet; orders packets with equal due times
 	counts   Counts
 }
 
@@ -29,13 +29,13 @@ type host struct {
 type link struct {
 	conditions Conditions
 	random     *rand.Rand
-	waiting    int // packets in later and ready
+	waiting    int // number of packets in later and ready
 }
 
-// session is the life of one endpoint: from Join to Close.
+// session is the state of one endpoint from Join to Close.
 type session struct {
 	receive func(Message)
-	wake    chan struct{} // capacity 1: signals that a message may be due earlier than the session expects
+	wake    chan struct{} // capacity 1: a message may be due earlier than expected
 	stop    chan struct{} // closed when the session is removed from the host, under its mu
 	done    chan struct{} // closed by the session's goroutine as its last act
 }
@@ -55,7 +55,7 @@ func newHost(id wire.PublicKey, c Config) *host {
 	return &host{id: id, config: c, links: make(map[wire.PublicKey]*link)}
 }
 
-// link returns the link from a sender, making it when it is new. h.mu must be held.
+// link returns the link from a sender and makes it if necessary. h.mu must be held.
 func (h *host) link(from wire.PublicKey) *link {
 	l := h.links[from]
 	if l == nil {
@@ -66,7 +66,7 @@ func (h *host) link(from wire.PublicKey) *link {
 }
 
 // linkRandom returns the random source of a link. It is independent of other links' sources and of
-// when the link is first used.
+// the time of the link's first use.
 func linkRandom(seed uint64, from, to wire.PublicKey) *rand.Rand {
 	b := binary.BigEndian.AppendUint64([]byte("lanecast simnet link"), seed)
 	b = append(append(b, from[:]...), to[:]...)
@@ -91,7 +91,7 @@ func (h *host) open(receive func(Message)) *session {
 	return h.session
 }
 
-// close ends a session and waits for its goroutine; nil means the present one.
+// close ends a session and waits for its goroutine; nil means the current one.
 func (h *host) close(which *session) {
 	h.mu.Lock()
 	if which == nil {
@@ -128,7 +128,7 @@ func (h *host) accept(now time.Time, p packet) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	l := h.link(p.from)
-	lost, jitter := l.random.Float64(), l.random.Float64() // always both: see the package comment
+	lost, jitter := l.random.Float64(), l.random.Float64() // always draw both
 	h.counts.Sent++
 	switch c := &l.conditions; {
 	case h.session == nil:
@@ -152,7 +152,7 @@ func (h *host) accept(now time.Time, p packet) {
 	wake := true
 	if p.due.After(now) {
 		heap.Push(&h.later, p)
-		wake = h.later[0].sequence == p.sequence // otherwise the session wakes for an earlier one anyway
+		wake = h.later[0].sequence == p.sequence // otherwise the session wakes earlier anyway
 	} else {
 		h.due(p)
 	}

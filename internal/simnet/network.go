@@ -13,8 +13,8 @@ import (
 const DefaultQueue = 4096
 
 var (
-	// ErrConditions: conditions that no link can have. The error's text names the field and its
-	// range.
+	// ErrConditions: a field of Conditions is out of range. The error's text names the field and
+	// its range.
 	ErrConditions = errors.New("simnet: invalid conditions")
 	// ErrJoined: an endpoint of that identity exists already.
 	ErrJoined = errors.New("simnet: identity has joined already")
@@ -24,10 +24,10 @@ var (
 
 // Conditions are the conditions of one link, in one direction.
 type Conditions struct {
-	// Latency is the shortest time that a message takes.
+	// Latency is the minimum delay of a message.
 	Latency time.Duration
-	// Jitter is added to Latency: a uniform random part of it, drawn for each message. It reorders
-	// messages.
+	// Jitter is the maximum additional delay. Each message gets a uniform random part of it, so
+	// messages may be reordered.
 	Jitter time.Duration
 	// Loss is the probability that a message is lost, from 0 to 1.
 	Loss float64
@@ -62,7 +62,7 @@ func (c Conditions) withDefaults() Conditions {
 type Config struct {
 	// Seed determines the random decisions of every link.
 	Seed uint64
-	// Default are the conditions of links that SetLink has not been called for.
+	// Default are the conditions of links for which SetLink has not been called.
 	Default Conditions
 }
 
@@ -71,10 +71,10 @@ type Network struct {
 	config Config
 
 	mu     sync.RWMutex
-	hosts  map[wire.PublicKey]*host // never deleted from: a host outlives its endpoint, with its links
+	hosts  map[wire.PublicKey]*host // never deleted: a host outlives its endpoint
 	closed bool
 
-	transports map[wire.PublicKey]*Transport // that run
+	transports map[wire.PublicKey]*Transport // running ones
 }
 
 // New returns a network with no endpoints. The error wraps ErrConditions.
@@ -89,8 +89,8 @@ func New(c Config) (*Network, error) {
 // Join adds an endpoint. receive is called for each message, by one goroutine, and owns the
 // message's body. While it runs, no other message is delivered to this endpoint. It must not close
 // the endpoint or the network. The error wraps ErrJoined or ErrClosed. After the endpoint was
-// closed its identity may join again: its links keep their conditions and random sources, and old
-// messages are gone.
+// closed its identity may join again: its links keep their conditions and random sources, but not
+// their messages.
 func (n *Network) Join(id wire.PublicKey, receive func(Message)) (*Endpoint, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -105,7 +105,7 @@ func (n *Network) Join(id wire.PublicKey, receive func(Message)) (*Endpoint, err
 	return &Endpoint{network: n, host: h, session: session}, nil
 }
 
-// host returns the host of an identity, making it when it is new. n.mu must be held for writing.
+// host returns the host of an identity and makes it if necessary. n.mu must be held for writing.
 func (n *Network) host(id wire.PublicKey) *host {
 	h := n.hosts[id]
 	if h == nil {
@@ -116,8 +116,7 @@ func (n *Network) host(id wire.PublicKey) *host {
 }
 
 // SetLink sets the conditions of the link from one identity to another; either may join later.
-// Messages under way keep the delay that they were given; if c is Cut they are lost. The error
-// wraps ErrConditions.
+// Messages under way keep their delay; if c is Cut they are lost. The error wraps ErrConditions.
 func (n *Network) SetLink(from, to wire.PublicKey, c Conditions) error {
 	if err := c.check(); err != nil {
 		return err
@@ -132,7 +131,7 @@ func (n *Network) SetLink(from, to wire.PublicKey, c Conditions) error {
 	return nil
 }
 
-// Link returns the present conditions of the link from one identity to another.
+// Link returns the current conditions of the link from one identity to another.
 func (n *Network) Link(from, to wire.PublicKey) Conditions {
 	n.mu.RLock()
 	h := n.hosts[to]
@@ -148,8 +147,8 @@ func (n *Network) Link(from, to wire.PublicKey) Conditions {
 	return n.config.Default
 }
 
-// Cut cuts the links between two identities, both ways. Heal restores them, with the conditions
-// that they had.
+// Cut cuts the links between two identities in both directions. Heal restores them with their
+// former conditions.
 func (n *Network) Cut(a, b wire.PublicKey)  { n.cut(a, b, true) }
 func (n *Network) Heal(a, b wire.PublicKey) { n.cut(a, b, false) }
 
@@ -167,7 +166,7 @@ func (n *Network) cut(a, b wire.PublicKey, cut bool) {
 
 // Counts counts messages by their fate; one message to three receivers counts as three.
 type Counts struct {
-	Sent      uint64 // all of them
+	Sent      uint64 // all messages
 	Delivered uint64 // handed to a receiver
 	Lost      uint64 // by chance
 	Cut       uint64 // on cut links, when sent or under way

@@ -21,7 +21,7 @@ func (q *queue) push(p packet) {
 // pop takes the oldest packet of a queue that is not empty.
 func (q *queue) pop() packet {
 	p := q.packets[q.head]
-	q.packets[q.head] = packet{} // lets go of the body
+	q.packets[q.head] = packet{} // releases the body to the garbage collector
 	q.head++
 	if q.head == len(q.packets) {
 		q.packets, q.head = q.packets[:0], 0

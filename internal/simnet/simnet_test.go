@@ -131,7 +131,7 @@ func TestAnEarlierMessageOvertakesOneThatIsWaitedFor(t *testing.T) {
 		set(t, n, 1, 3, Conditions{Latency: time.Second})
 		set(t, n, 2, 3, Conditions{Latency: time.Millisecond})
 		slow.Send([]wire.PublicKey{id(3)}, Ack, []byte("slow"), false)
-		synctest.Wait() // the receiver sleeps for a second now
+		synctest.Wait() // now the receiver sleeps for a second
 		fast.Send([]wire.PublicKey{id(3)}, Ack, []byte("fast"), false)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
@@ -187,7 +187,7 @@ func TestPriorityGoesFirstAmongWhatIsDue(t *testing.T) {
 		}
 		to := []wire.PublicKey{id(2)}
 		a.Send(to, Ack, []byte("first"), false)
-		<-entered // the receiver is busy; what follows queues up
+		<-entered // the receiver is busy; later messages are queued
 		a.Send(to, Ack, []byte("ordinary"), false)
 		a.Send(to, Ack, []byte("urgent"), true)
 		close(proceed)
@@ -314,7 +314,7 @@ func TestAnEndpointThatRejoinsFindsNoOldMessages(t *testing.T) {
 		b.Close()
 		a.Send([]wire.PublicKey{id(2)}, Ack, []byte("nobody there"), false)
 		again, _ := join(t, n, 2)
-		b.Close() // of the endpoint before: must not close this one
+		b.Close() // b is the earlier endpoint: this must not close the new one
 		a.Send([]wire.PublicKey{id(2)}, Ack, []byte("new"), false)
 		if again.Waiting() != 1 {
 			t.Errorf("%d waiting", again.Waiting())

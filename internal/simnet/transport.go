@@ -14,13 +14,14 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// typeUnanswered is the type of docs/protocol.md 8.2 that says that a request gets no answer.
+// typeUnanswered is the message type of docs/protocol.md 8.2 which means that a request gets no
+// answer.
 const typeUnanswered network.Type = 0x05
 
-const numberSize = 8 // of a request or an answer, before its message
+const numberSize = 8 // bytes of the number before the message of a request or an answer
 
-// waitingMessages is how many messages of one peer may wait for a handler that is busy with those
-// before; more are dropped, newest first.
+// waitingMessages is the maximum number of messages of one peer that wait for a busy handler;
+// further ones are dropped, the newest first.
 const waitingMessages = 4096
 
 // Transport is a [network.Transport] over a [Network]. Two processes are connected while both run,
@@ -35,13 +36,13 @@ type Transport struct {
 	mu       sync.Mutex
 	started  bool
 	handler  network.Handler
-	endpoint *Endpoint                      // nil unless it runs
+	endpoint *Endpoint                      // nil unless the transport runs
 	peers    map[wire.PublicKey]*connection // connected
 	farewell error                          // what peers are told when it has stopped; nil: nothing
 	running  sync.WaitGroup
 
-	// reconciling has room for one token, which is in it while Connected and Disconnected are called.
-	// It is no sync.Mutex, since a handler may block.
+	// reconciling has room for one token, which is in it while Connected and Disconnected are
+	// called. It is no sync.Mutex, because a handler may block and waiting must be interruptible.
 	reconciling chan struct{}
 }
 
@@ -49,12 +50,12 @@ var _ network.Transport = (*Transport)(nil)
 
 // connection is a peer that is connected.
 type connection struct {
-	to     *Transport // as which process it was connected
+	to     *Transport // the peer's transport when it was connected
 	role   network.Role
 	ctx    context.Context
 	cancel context.CancelFunc
 	busy   sync.WaitGroup // its goroutine, and calls of Serve
-	wake   chan struct{}  // room for one token: messages wait
+	wake   chan struct{}  // room for one token, which means that messages wait
 
 	mu      sync.Mutex
 	waiting []network.Message
@@ -63,8 +64,8 @@ type connection struct {
 	serving int
 }
 
-// NewTransport returns the transport of an identity, which joins the network with Run. It knows
-// messages of these types.
+// NewTransport returns the transport of an identity, which joins the network with Run. types are
+// the types of its messages.
 func (n *Network) NewTransport(id wire.PublicKey, types []network.MessageType) *Transport {
 	t := &Transport{
 		network: n, id: id, recheck: make(chan struct{}, 1), reconciling: make(chan struct{}, 1), peers: make(map[wire.PublicKey]*connection),
@@ -114,7 +115,8 @@ func (t *Transport) Run(ctx context.Context, h network.Handler) error {
 	return nil
 }
 
-// announce adds a transport that runs, or takes it out, and makes all look again.
+// announce adds a running transport or removes it, and makes all transports check their
+// connections.
 func (n *Network) announce(t *Transport, runs bool) {
 	n.mu.Lock()
 	if n.transports == nil {
@@ -129,7 +131,7 @@ func (n *Network) announce(t *Transport, runs bool) {
 	n.recheck()
 }
 
-// recheck makes all transports look who is connected.
+// recheck makes all transports check their connections.
 func (n *Network) recheck() {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
@@ -148,7 +150,7 @@ func (t *Transport) look() {
 // Recheck implements [network.Transport].
 func (t *Transport) Recheck() { t.network.recheck() }
 
-// others returns who could be connected: the transports that run, if this one does.
+// others returns the candidates for connections: the running transports, if this one runs.
 func (t *Transport) others() map[wire.PublicKey]*Transport {
 	t.network.mu.RLock()
 	defer t.network.mu.RUnlock()
@@ -160,7 +162,7 @@ func (t *Transport) others() map[wire.PublicKey]*Transport {
 	return others
 }
 
-// role returns what a process may be to this one, and whether they are connected.
+// role returns the role of another process for this one, and whether they are connected.
 func (t *Transport) role(other *Transport) (network.Role, bool) {
 	if t.network.Link(t.id, other.id).Cut || t.network.Link(other.id, t.id).Cut {
 		return network.Refused, false
@@ -170,7 +172,7 @@ func (t *Transport) role(other *Transport) (network.Role, bool) {
 	return role, role != network.Refused && theirs != network.Refused
 }
 
-// reconcile calls Connected and Disconnected for what has changed.
+// reconcile calls Connected and Disconnected for each change.
 func (t *Transport) reconcile() {
 	t.reconciling <- struct{}{}
 	defer func() { <-t.reconciling }()
@@ -193,7 +195,7 @@ func (t *Transport) reconcile() {
 		delete(t.peers, id)
 		t.mu.Unlock()
 		c.mu.Lock()
-		c.cancel() // from here on nothing is added to waiting or busy
+		c.cancel() // after this nothing is added to waiting or busy
 		c.mu.Unlock()
 		c.busy.Wait()
 		for _, m := range c.waiting {
@@ -298,7 +300,7 @@ func (t *Transport) Request(ctx context.Context, to wire.PublicKey, typ network.
 	case <-c.ctx.Done():
 		err = network.ErrDisconnected
 	}
-	if c.take(number) == nil { // the answer came meanwhile
+	if c.take(number) == nil { // the answer has arrived meanwhile
 		return unlessUnanswered(<-answer)
 	}
 	return network.Message{}, err
@@ -320,12 +322,12 @@ func unlessUnanswered(m network.Message) (network.Message, error) {
 	return m, nil
 }
 
-// receive takes in what an endpoint is handed.
+// receive handles a message from the endpoint.
 func (t *Transport) receive(m Message) {
 	typ := network.Type(m.Kind)
 	info := t.types[typ]
 	if _, c := t.peer(m.From); c == nil {
-		t.reconcile() // its Connected comes before its messages
+		t.reconcile() // Connected must be called before its messages
 	}
 	_, c := t.peer(m.From)
 	if c == nil || info == nil && typ != typeUnanswered {
@@ -365,8 +367,8 @@ func (c *connection) push(m network.Message) {
 	}
 }
 
-// deliver hands messages to the handler: one goroutine per peer, so that one that is stuck delays
-// nobody else.
+// deliver passes messages to the handler: one goroutine per peer, so that a blocked one delays no
+// other peer.
 func (t *Transport) deliver(from wire.PublicKey, c *connection) {
 	for {
 		select {
@@ -391,7 +393,7 @@ func (t *Transport) serve(from wire.PublicKey, c *connection, typ network.Type, 
 	busy := endpoint == nil || c.serving >= network.MaxRequests || c.ctx.Err() != nil
 	if !busy {
 		c.serving++
-		c.busy.Add(1) // the context is alive, so nobody waits yet
+		c.busy.Add(1) // the context has not ended, so no goroutine waits yet
 	}
 	c.mu.Unlock()
 	if busy {

@@ -25,7 +25,7 @@ func TestTransportsConform(t *testing.T) {
 	})
 }
 
-// watcher is a handler that knows who is connected.
+// watcher is a handler that records the connected peers.
 type watcher struct {
 	mu sync.Mutex
 	up map[wire.PublicKey]bool
@@ -85,7 +85,7 @@ func TestATransportWhoseLinkIsCutIsDisconnectedUntilItIsHealed(t *testing.T) {
 		check(false)
 		net.Heal(id(1), id(2))
 		check(true)
-		set(t, net, 2, 1, Conditions{Cut: true}) // one way is enough
+		set(t, net, 2, 1, Conditions{Cut: true}) // one direction suffices
 		check(false)
 		cancel()
 		running.Wait()

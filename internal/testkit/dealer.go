@@ -10,16 +10,16 @@ import (
 	"github.com/lanecast/lanecast/verify"
 )
 
-// Dealing is the key material of a [verify.Threshold] set. Share i is participant i's.
+// Dealing is the key material of a [verify.Threshold] set. Share i belongs to participant i.
 type Dealing struct {
 	GroupKey  []byte
 	ShareKeys [][]byte
 	Shares    []*verify.SecretKey
 }
 
-// Deal is a trusted dealer: it makes up a secret, shares it among n validators with threshold
+// Deal acts as a trusted dealer: it generates a secret, shares it among n validators with threshold
 // verify.Quorum(n), and forgets it. Outside of tests and load generation keys come from a
-// distributed key generation, in which nobody ever knows the secret. random is crypto/rand if nil.
+// distributed key generation, in which no party ever knows the secret. A nil random is crypto/rand.
 func Deal(v verify.Variant, n int, random io.Reader) (*Dealing, error) {
 	if n < 1 || n > verify.MaxValidators {
 		return nil, fmt.Errorf("testkit: dealing for %d validators; there must be 1 to %d", n, verify.MaxValidators)
@@ -45,7 +45,7 @@ func Deal(v verify.Variant, n int, random io.Reader) (*Dealing, error) {
 			y.Mul(&y, &x).Add(&y, &f[k])
 		}
 		value := y.Bytes()
-		secret, err := verify.SecretKeyFromBytes(v, value[:]) // of random polynomials one in 2²⁵⁵⁄n has a zero
+		secret, err := verify.SecretKeyFromBytes(v, value[:]) // fails for one in 2²⁵⁵⁄n polynomials
 		clear(value[:])
 		if err != nil {
 			return nil, fmt.Errorf("testkit: dealing: %w", err)

@@ -2,7 +2,7 @@ package testkit
 
 import "github.com/lanecast/lanecast/wire"
 
-// Discard sends nothing. It implements engine.Sender.
+// Discard drops all messages. It implements engine.Sender.
 type Discard struct{}
 
 // SendNode implements engine.Sender.

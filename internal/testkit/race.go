@@ -2,6 +2,6 @@
 
 package testkit
 
-// Race reports whether the race detector is on. It allocates, makes sync.Pool drop what it is given
-// at random, and makes programs some ten times slower.
+// Race reports whether the race detector is on. It allocates, makes sync.Pool drop random elements,
+// and makes programs about ten times slower.
 const Race = true

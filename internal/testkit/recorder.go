@@ -8,8 +8,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Recorder keeps what was reported. It implements engine.Reporter. The zero value is ready to use;
-// its methods may be called from any goroutine.
+// Recorder keeps all reported activities. It implements engine.Reporter. The zero value is ready to
+// use; its methods may be called from any goroutine.
 type Recorder struct {
 	// Hook, if set, is called before an activity is kept. If it returns an error, so does Report,
 	// and the activity is not kept.

@@ -7,7 +7,7 @@ import (
 )
 
 // AckSignerFunc is a function that implements verify.AckSigner. Tests wrap a Set's signer in one to
-// delay signatures or to have them fail:
+// delay signatures or to make them fail:
 //
 //	slow := testkit.AckSignerFunc(func(ctx context.Context, s wire.Subject) ([]byte, error) {
 //		time.Sleep(time.Second)

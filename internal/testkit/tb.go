@@ -6,8 +6,7 @@ import (
 	"github.com/lanecast/lanecast/verify"
 )
 
-// Patience is the time for which Eventually waits: far longer than anything takes on a busy
-// machine.
+// Patience is the time limit of Eventually: far longer than any operation takes on a busy machine.
 const Patience = 60 * time.Second
 
 // TB is the part of testing.TB that this package uses.
@@ -28,7 +27,7 @@ func Eventually(t TB, what string, holds func() bool) {
 }
 
 // MustSet makes a set as New does, with BLS signatures in G1 and compressed acks. It fails the test
-// if there cannot be one.
+// if New returns an error.
 func MustSet(t TB, kind Kind, n int, namespace []byte, seed uint64) *Set {
 	t.Helper()
 	s, err := New(kind, verify.MinSig, verify.Compressed, n, namespace, seed)

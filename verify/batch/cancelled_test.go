@@ -7,8 +7,8 @@ import (
 	"github.com/lanecast/lanecast/verify"
 )
 
-// Verify drops what no worker has begun when its context ends. A worker that finds nothing else
-// makes no batch of nothing, and does not count one.
+// Verify drops the statements that no worker has begun when its context ends. A worker that finds
+// only such statements makes no empty batch and counts none.
 func TestAWorkerThatFindsOnlyCancelledStatementsMakesNoBatch(t *testing.T) {
 	for _, unbatched := range []bool{false, true} {
 		b := newBench(t, Config{Workers: 1, BatchSize: 2})

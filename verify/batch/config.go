@@ -14,7 +14,7 @@ import (
 // ErrConfig: a field of [Config] outside its range. The error names the field and the range.
 var ErrConfig = errors.New("batch: invalid config")
 
-// ErrPool: the pool was released, so nothing is verified any more. See [Verifier.Err].
+// ErrPool: the pool was released, so no statement is verified any more. See [Verifier.Err].
 var ErrPool = errors.New("batch: the worker pool was released")
 
 // Ranges of [Config].
@@ -26,13 +26,13 @@ const (
 
 // Config configures a [Verifier].
 type Config struct {
-	// Workers is the most batches that are verified at the same time, 1 to MaxWorkers. Each keeps
-	// one core busy.
+	// Workers is the maximum number of batches verified at the same time, 1 to MaxWorkers. Each
+	// keeps one core busy.
 	Workers int
-	// BatchSize is the most statements in one batch, 1 to MaxBatchSize.
+	// BatchSize is the maximum number of statements in one batch, 1 to MaxBatchSize.
 	BatchSize int
-	// BatchDelay is for how long a batch smaller than BatchSize waits for more statements, 0 to
-	// MaxBatchDelay. With 0, the default, an idle worker verifies at once whatever is there.
+	// BatchDelay is the time that a batch smaller than BatchSize waits for more statements, 0 to
+	// MaxBatchDelay. With 0, the default, an idle worker verifies the waiting statements at once.
 	// Statements that are not batched never wait.
 	BatchDelay time.Duration
 
@@ -40,19 +40,20 @@ type Config struct {
 	Chunks *verify.ChunkVerifier
 
 	// Pool runs the workers. With nil the verifier makes a pool of its own. A pool may serve
-	// several verifiers, and other work besides, if it holds the sum of all; in a smaller one, a
-	// busy verifier keeps another waiting, see Starved. A full pool is tried again if it was made
-	// with ants.WithNonblocking(true); in one that blocks, goroutines of the verifier wait for it,
-	// never the caller of Submit. Its owner releases it, after Close.
+	// several verifiers and other work if its size is at least the sum of their workers; in a
+	// smaller pool, a busy verifier can keep another one waiting, see Starved. If the pool was made
+	// with ants.WithNonblocking(true), a full pool is asked again later; if it blocks, goroutines
+	// of the verifier wait for it, never the caller of Submit. The owner of the pool releases it,
+	// after Close.
 	Pool *ants.Pool
 
-	// Notify is called after verdicts have become available to Verdicts, and when Err has become
-	// one: from workers, from Close, and from a Submit that comes after Close; from several at
-	// once. It must not block. May be nil.
+	// Notify is called after verdicts have become available to Verdicts, and after Err has become
+	// non-nil. Workers, Close, and a Submit after Close call it, also several at once. It must not
+	// block. May be nil.
 	Notify func()
 	// OnPanic is called with a *Panic when a Scheme or one of these functions panicked. The batch's
-	// statements get the same as their Err. The verifier goes on; OnPanic decides whether what
-	// relies on it goes on too. May be nil.
+	// statements get the same *Panic as their Err. The verifier continues; OnPanic decides whether
+	// the rest of the program continues. May be nil.
 	OnPanic func(any)
 	// Observe is called after each batch, from its worker. It must not block. May be nil.
 	Observe func(Info)
@@ -80,7 +81,7 @@ func (c *Config) validate() error {
 // reached.
 type Panic struct {
 	Value any    // what was passed to panic; nil if the goroutine was ended by runtime.Goexit
-	Stack []byte // where, as runtime/debug.Stack prints it
+	Stack []byte // stack of the panic, as runtime/debug.Stack prints it
 }
 
 func (p *Panic) Error() string { return fmt.Sprintf("batch: panic during verification: %v", p.Value) }
@@ -94,7 +95,7 @@ func (p *Panic) Unwrap() error {
 // Info describes one batch.
 type Info struct {
 	Statements int
-	Unbatched  bool          // one statement: marked Unbatched, or of a scheme that gains nothing from batches
+	Unbatched  bool          // a single statement: marked Unbatched, or its scheme is not Batchable
 	Duration   time.Duration // from the start to the verdicts
 	Splits     int           // calls of Scheme.Check that failed
 }
@@ -113,8 +114,8 @@ func (c *counters) add(b Info) {
 	c.splits.Add(uint64(b.Splits))
 }
 
-// Counters returns the totals so far. Any goroutine; each number is exact, though they may be of
-// different moments.
+// Counters returns the totals so far. Any goroutine may call it. Each number is exact, but they may
+// be of different moments.
 func (v *Verifier) Counters() Counters {
 	return Counters{Statements: v.counters.statements.Load(), Splits: v.counters.splits.Load()}
 }

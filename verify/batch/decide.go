@@ -7,53 +7,54 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// decider decides batches, one at a time, by docs/protocol.md 3.3. It knows Schemes, and neither
+// decider decides batches, one at a time, by docs/protocol.md 3.3. It calls Schemes and has neither
 // queues nor goroutines. One worker uses it for one batch; its slices are reused from batch to
 // batch.
 type decider struct {
 	chunks    *verify.ChunkVerifier
 	offenders *offenderTable // shared by all workers
 
-	// Of this batch.
+	// State of the current batch.
 	checks, splits int // calls of Scheme.Check, and those of them that failed
 
 	all          []pending // one per statement with something to combine or open
 	open         []*pending
 	group        []*pending
 	gatherings   []verify.Gathering
-	gathered     []*pending // gatherings[i] is gathered[i]'s
+	gathered     []*pending // gatherings[i] belongs to gathered[i]
 	combinations []verify.Combination
 	proposals    []*wire.Proposal
-	places       []int // proposals[i] is statement places[i]'s
+	places       []int // proposals[i] belongs to statement places[i]
 	valid        []bool
 }
 
-// pending is a statement with a certificate, received or to be made, that is not decided yet.
+// pending is an undecided statement with a certificate, either received or still to be made.
 type pending struct {
 	statement *verify.Statement
 	verdict   *verify.Verdict
 	group     any
-	// combination is what is to be checked: the certificate, or the combined votes of signers. It
-	// is nil when these combine to nothing that could verify.
+	// combination is the certificate, or the combined votes of signers, to be checked. It is nil
+	// when the votes' combination cannot verify.
 	combination verify.Combination
 
 	// For votes only.
 	weights   verify.Weights
 	quorum    uint64       // weight that certifies, at least 1
 	owned     bool         // signers is a copy of the statement's, which may be changed
-	signers   wire.Signers // whose votes are combined
-	excluded  wire.Signers // offenders whose votes are left out, neither proven nor refuted
-	proven    wire.Signers // whose votes are proven valid one by one; they are not excluded
-	offenders *offenders   // the table that excluded was last chosen from
+	signers   wire.Signers // validators whose votes are combined
+	excluded  wire.Signers // offenders whose votes are left out, valid or not
+	proven    wire.Signers // validators with votes proven valid one by one; not excluded
+	offenders *offenders   // the table from which excluded was last chosen
 }
 
-// hasVotes reports that the statement has votes, and no certificate.
+// hasVotes reports whether the statement has votes, and no certificate.
 func (p *pending) hasVotes() bool { return p.statement.Certificate == nil }
 
-// belowQuorum reports that the votes that are left make no quorum.
+// belowQuorum reports whether the remaining votes make no quorum.
 func (p *pending) belowQuorum() bool { return p.weights.Sum(p.signers) < p.quorum }
 
-// excludedSuffice reports that there are excluded votes, and that with them there would be a quorum.
+// excludedSuffice reports whether there are excluded votes and the votes would make a quorum with
+// them.
 func (p *pending) excludedSuffice() bool {
 	return p.excluded.Count() > 0 && p.weights.Sum(p.signers)+p.weights.Sum(p.excluded) >= p.quorum
 }
@@ -62,14 +63,14 @@ func (p *pending) excludedSuffice() bool {
 func (d *decider) decide(statements []*verify.Statement, verdicts []verify.Verdict) {
 	d.decideProposals(statements, verdicts)
 	if cap(d.all) < len(statements) {
-		d.all = make([]pending, 0, len(statements)) // open and group point into it
+		d.all = make([]pending, 0, len(statements)) // d.open and d.group point into it
 	}
 	for i, s := range statements {
 		v := &verdicts[i]
 		switch {
 		case s.Scheme == nil:
 			v.CertificateValid = true
-		case !v.ProposalValid: // its certificate is not worth a pairing
+		case !v.ProposalValid: // do not spend a pairing on its certificate
 		case s.EachVote:
 			v.Invalid = slices.Clone(s.Scheme.InvalidVotes(s, s.Signers))
 			v.CertificateValid = len(v.Invalid) == 0
@@ -90,7 +91,7 @@ func (d *decider) decide(statements []*verify.Statement, verdicts []verify.Verdi
 	}
 }
 
-// decideProposals verifies the chunk signatures of the whole batch in one go.
+// decideProposals verifies the chunk signatures of the whole batch together.
 func (d *decider) decideProposals(statements []*verify.Statement, verdicts []verify.Verdict) {
 	for i, s := range statements {
 		verdicts[i].Statement = s
@@ -109,9 +110,9 @@ func (d *decider) decideProposals(statements []*verify.Statement, verdicts []ver
 	}
 }
 
-// gather makes combinations of the statements of d.open, and drops those that it decides. The votes
-// of suspects are proven first, for all statements, so that their offenders are known when votes
-// are combined.
+// gather makes combinations for the statements of d.open, and drops the statements that it decides.
+// It proves the votes of suspects first, for all statements, so that the offenders among them are
+// known when votes are combined.
 func (d *decider) gather() {
 	for _, p := range d.open {
 		if s := p.statement; p.hasVotes() {
@@ -135,13 +136,13 @@ func (d *decider) gather() {
 			apart++
 		}
 	}
-	if apart > 0 { // new offenders are excluded from the others, where the rest make the quorum
+	if apart > 0 { // exclude new offenders from the others if the rest make the quorum
 		undecided, _ = d.retry(undecided)
 	}
 	d.open = undecided
 }
 
-// combineAll makes the combinations of ps, all at once. Votes are combined as combine does it. A
+// combineAll makes the combinations of ps, all at once. It combines votes as combine does. A
 // certificate that cannot be opened gets no combination.
 func (d *decider) combineAll(ps []*pending) {
 	for len(ps) > 0 {
@@ -167,7 +168,7 @@ func (d *decider) combineAll(ps []*pending) {
 	}
 }
 
-// prepare combines p's votes and reports whether the combination is to be checked. If not, p is
+// prepare combines p's votes and reports whether the combination must be checked. If not, p is
 // decided.
 func (d *decider) prepare(p *pending) bool {
 	d.combine(p)
@@ -178,9 +179,9 @@ func (d *decider) prepare(p *pending) bool {
 	return !p.belowQuorum()
 }
 
-// combine makes the combination of p's votes. It excludes offenders where the others make the
-// quorum, and removes unreadable votes. Afterwards p is below the quorum, or p.combination is to be
-// checked, or p.combination is nil because the votes' combination cannot verify.
+// combine makes the combination of p's votes. It excludes offenders if the others make the quorum,
+// and removes unreadable votes. Afterwards p is below the quorum, or p.combination must be checked,
+// or p.combination is nil because the votes' combination cannot verify.
 func (d *decider) combine(p *pending) {
 	p.combination = nil
 	for d.mayCombine(p) {
@@ -193,17 +194,17 @@ func (d *decider) combine(p *pending) {
 	}
 }
 
-// mayCombine excludes offenders and reports whether the others' votes are to be combined. If not, p
-// is below the quorum.
+// mayCombine excludes offenders and reports whether the other votes are a quorum to combine. If
+// not, p is below the quorum.
 func (d *decider) mayCombine(p *pending) bool {
 	d.excludeOffenders(p)
 	return !p.belowQuorum() || !p.tryDefer() && d.readmit(p)
 }
 
 // excludeOffenders takes the votes of known offenders out of p, and reports whether there were any.
-// If the others do not make the quorum, the statement is deferred, so that its maker can wait for
-// other votes (tryDefer), or the excluded votes are proven (readmit). That costs less than finding
-// them again in a combination that fails.
+// If the other votes do not make the quorum, excludeOffenders defers the statement, so that its
+// maker can wait for more votes (tryDefer), or proves the excluded votes (readmit). Both cost less
+// than finding the invalid votes in a failed combination.
 func (d *decider) excludeOffenders(p *pending) bool {
 	current := d.offenders.Load()
 	if current == p.offenders {
@@ -243,8 +244,8 @@ func (p *pending) tryDefer() bool {
 	return true
 }
 
-// readmit proves the excluded votes, now that the others are too few, and puts the valid ones back.
-// It reports whether there is a quorum again.
+// readmit proves the excluded votes when the others are too few, and puts the valid ones back. It
+// reports whether there is a quorum again.
 func (d *decider) readmit(p *pending) bool {
 	if !p.excludedSuffice() {
 		return false
@@ -272,7 +273,7 @@ func (p *pending) markInvalid(d *decider, invalid []wire.Participant) bool {
 		case p.excluded.Has(i):
 			p.excluded.Remove(i)
 		default:
-			continue // not asked about
+			continue // not among those asked for
 		}
 		p.verdict.Invalid = append(p.verdict.Invalid, i)
 	}
@@ -280,14 +281,14 @@ func (p *pending) markInvalid(d *decider, invalid []wire.Participant) bool {
 	return len(p.verdict.Invalid) > before
 }
 
-// ownSigners makes p.signers safe to change: the statement is its maker's.
+// ownSigners copies p.signers before a change, because the statement belongs to its maker.
 func (p *pending) ownSigners() {
 	if !p.owned {
 		p.signers, p.owned = p.signers.Clone(), true
 	}
 }
 
-// addOffenders tells all workers whose votes are proven invalid.
+// addOffenders adds validators whose votes are proven invalid to the table that all workers read.
 func (d *decider) addOffenders(s *verify.Statement, invalid []wire.Participant) {
 	if len(invalid) > 0 {
 		d.offenders.add(s.Scheme, s.Subject.Epoch, s.Signers.Len(), invalid)

@@ -107,7 +107,7 @@ func TestABadChunkSignatureSavesThePairingOfItsCertificate(t *testing.T) {
 	}
 }
 
-// k wrong certificates of m: at most 1 + 2·k·⌈log₂ m⌉ checks, one fewer per level wherever the
+// k wrong certificates of m: at most 1 + 2·k·⌈log₂ m⌉ checks, one fewer on each level where the
 // first half passes.
 func TestWrongCertificatesCostLogarithmicallyManyChecks(t *testing.T) {
 	f := newFake(4, true, 1)
@@ -146,7 +146,7 @@ func TestAHalfIsNotCheckedWhenTheOtherPassed(t *testing.T) {
 		ss[i] = f.certificate(i, everyone(4))
 	}
 	ss[15].Certificate[3] ^= 1
-	// The whole, then 8, 4, 2 and 1 that pass; the wrong one is left over.
+	// The whole fails; then 8, 4, 2 and 1 pass, so the wrong one is the remaining one.
 	if _, checks, splits := decided(newDecider(), ss...); checks != 5 || splits != 1 {
 		t.Fatalf("%d checks, %d failed", checks, splits)
 	}
@@ -212,7 +212,8 @@ func TestTooFewGoodVotesMakeNoCertificate(t *testing.T) {
 	}
 }
 
-// σ₀+ε and σ₁−ε: in a multisig the sum is a certificate. Interpolation weights them differently.
+// σ₀+ε and σ₁−ε: in a multisig the sum is a certificate; interpolation gives the two votes
+// different weights.
 func TestErrorsThatCancelAreNoHarmToAMultisigAndFoundInAThreshold(t *testing.T) {
 	for _, kind := range kinds {
 		f := newFake(7, kind.threshold, 1)
@@ -272,7 +273,7 @@ func TestEachVoteProvesEveryVoteAndMakesNoCertificate(t *testing.T) {
 	f := newFake(4, false, 1)
 	good, bad := f.votes(1, everyone(4)), f.votes(2, signersOf(4, 0, 1, 3))
 	good.EachVote, bad.EachVote = true, true
-	// Together they would pass.
+	// The combination of both would pass.
 	f.spoil(bad, 1, element{v: 3})
 	f.spoil(bad, 3, element{v: prime - 3})
 	verdicts, checks, _ := decided(newDecider(), good, bad)
@@ -289,7 +290,7 @@ func TestEachVoteProvesEveryVoteAndMakesNoCertificate(t *testing.T) {
 
 func TestInconsistentKeysBlameNobodyWhoseVoteIsValid(t *testing.T) {
 	f := newFake(4, true, 1)
-	f.groupKey++ // the shares are of another polynomial
+	f.groupKey++ // now the shares are from another polynomial
 	s := f.votes(1, everyone(4))
 	s.Suspects = signersOf(4, 2)
 	f.spoil(s, 2, element{v: 1})
@@ -305,7 +306,7 @@ func TestInconsistentKeysBlameNobodyWhoseVoteIsValid(t *testing.T) {
 	}
 }
 
-// Invalid votes that deceive Isolate do not pass for valid votes under inconsistent keys.
+// Invalid votes that deceive Isolate are not taken for valid votes under inconsistent keys.
 func TestEveryVoteIsProvenAloneBeforeTheKeysAreBlamed(t *testing.T) {
 	for _, c := range []struct {
 		invalid   []wire.Participant
@@ -313,7 +314,7 @@ func TestEveryVoteIsProvenAloneBeforeTheKeysAreBlamed(t *testing.T) {
 	}{
 		{[]wire.Participant{0}, true},
 		{[]wire.Participant{2, 6}, true},
-		{[]wire.Participant{1, 3, 5}, false}, // the others are no quorum
+		{[]wire.Participant{1, 3, 5}, false}, // the other votes make no quorum
 		{[]wire.Participant{0, 1, 2, 3, 4, 5, 6}, false},
 	} {
 		for _, threshold := range []bool{false, true} {
@@ -376,7 +377,7 @@ func TestAnOffenderIsLeftOutOfTheOtherStatements(t *testing.T) {
 		if bound := 2*bits.Len(m-1) + 2; checks > bound {
 			t.Errorf("%s: %d checks, want at most %d", kind.name, checks, bound)
 		}
-		// The next batch, maybe another worker's, excludes it from the start.
+		// The next batch, possibly of another worker, excludes it from the start.
 		s := f.votes(100, everyone(7))
 		f.spoil(s, 4, element{v: 3})
 		next := &decider{chunks: chunkVerifier, offenders: d.offenders}
@@ -406,14 +407,14 @@ func TestAnOffendersVoteCountsWhereTheOthersAreTooFew(t *testing.T) {
 		if n := f.proves.Load(); n != 1 {
 			t.Errorf("%s: needed at once: proven %d times, want once, before it is combined", kind.name, n)
 		}
-		// 0 is excluded first, and then needed, since the vote of 3 is bad.
+		// The vote of 0 is excluded first and needed later, since the vote of 3 is bad.
 		later := f.votes(2, everyone(4))
 		f.spoil(later, 3, element{v: 8})
 		verdicts, _, _ = decided(d, later)
 		if v := verdicts[0]; v.Certificate == nil || !slices.Equal(v.Invalid, []wire.Participant{3}) {
 			t.Errorf("%s: needed later: %+v", kind.name, v)
 		}
-		// The same with both votes bad: both are proven so.
+		// The same with both votes bad: both are proven invalid.
 		f2 := newFake(4, kind.threshold, 2)
 		d.offenders.add(f2, fakeEpoch, 4, []wire.Participant{0})
 		both := f2.votes(3, everyone(4))
@@ -478,15 +479,15 @@ func TestASuspectProvenGoodIsNotLeftOutOnAHint(t *testing.T) {
 	}
 }
 
-// A vote is proven once, however often other workers name its signer as an offender meanwhile: here
-// one of a suspect, and one that was left out and is needed.
+// A vote is proven once, even if other workers name its signer as an offender meanwhile: here the
+// vote of a suspect, and a vote that was left out and is needed.
 func TestAVoteThatWasProvenIsNotProvenAgainOnALaterHint(t *testing.T) {
 	f := newFake(4, false, 1)
 	d := newDecider()
 	d.offenders.add(f, fakeEpoch, 4, []wire.Participant{2})
 	s := f.votes(1, signersOf(4, 0, 1, 2))
 	s.Suspects = signersOf(4, 1)
-	f.flips.Store(1) // so that it is looked at again
+	f.flips.Store(1) // so that the statement is tried again
 	f.checking = func(int) { d.offenders.add(f, fakeEpoch, 4, []wire.Participant{1}) }
 	verdicts, _, _ := decided(d, s)
 	if v := verdicts[0]; v.Certificate == nil || v.Invalid != nil {
@@ -497,8 +498,8 @@ func TestAVoteThatWasProvenIsNotProvenAgainOnALaterHint(t *testing.T) {
 	}
 }
 
-// The first statement is combined before the second shows that one of its signers is an offender.
-// It is combined again without that signer; no votes need to be isolated.
+// The first statement is combined before the second one shows that one of the first one's signers
+// is an offender. It is combined again without that signer; no votes need to be isolated.
 func TestAFailedBatchIsTriedAgainWithoutTheOffendersFoundMeanwhile(t *testing.T) {
 	f := newFake(7, false, 1)
 	first, second := f.votes(1, everyone(7)), f.votes(2, everyone(7))
@@ -515,8 +516,8 @@ func TestAFailedBatchIsTriedAgainWithoutTheOffendersFoundMeanwhile(t *testing.T)
 	}
 }
 
-// Votes whose sum is no element that could verify are isolated before anything is checked. The
-// offender that this finds is left out of the others, whose check does not fail then.
+// Votes whose sum cannot verify are isolated before any check. The offender found is left out of
+// the other statements, so their check does not fail.
 func TestAnOffenderFoundBeforeTheFirstCheckDoesNotMakeItFail(t *testing.T) {
 	f := newFake(7, false, 1)
 	first, second := f.votes(1, everyone(7)), f.votes(2, everyone(7))
@@ -533,7 +534,7 @@ func TestAnOffenderFoundBeforeTheFirstCheckDoesNotMakeItFail(t *testing.T) {
 	}
 }
 
-// A decider is kept for the next batch, and what it points to must not be.
+// A decider is kept for the next batch, but it must not keep the last batch's memory reachable.
 func TestNothingOfABatchStaysReachableAfterIt(t *testing.T) {
 	f := newFake(7, false, 1)
 	d := newDecider()
@@ -568,7 +569,7 @@ func TestNothingOfABatchStaysReachableAfterIt(t *testing.T) {
 	}
 }
 
-// notNil counts what is not nil in the memory of s.
+// notNil counts the entries of s that are not nil, up to its capacity.
 func notNil[T comparable](s []T) (n int) {
 	var none T
 	for _, x := range s[:cap(s)] {
@@ -580,7 +581,8 @@ func notNil[T comparable](s []T) (n int) {
 }
 
 // Another worker finds an offender while a half is checked. That half then passes without the
-// offender, not as it was when the whole failed. So nothing follows for the other half.
+// offender, so it is not the half that was in the failed whole. So nothing follows for the other
+// half.
 func TestAHalfThatPassesOnceItIsChangedSaysNothingAboutTheOther(t *testing.T) {
 	f := newFake(7, false, 1)
 	d := newDecider()
@@ -611,7 +613,7 @@ func TestOffendersAreBoundedAndKeptBySetForTheLatest(t *testing.T) {
 	for i := range maxOffenderSets + 3 {
 		fs = append(fs, newFake(9, false, uint64(i)))
 		x.add(fs[i], 1, 9, []wire.Participant{1})
-		x.add(fs[0], 1, 9, []wire.Participant{wire.Participant(i % 9)}) // the first stays the latest
+		x.add(fs[0], 1, 9, []wire.Participant{wire.Participant(i % 9)}) // the first stays newest
 	}
 	if n := len(x.Load().sets); n != maxOffenderSets {
 		t.Fatalf("%d schemes remembered", n)
@@ -653,8 +655,8 @@ func TestASchemeThatCannotBeComparedWorksWithoutHints(t *testing.T) {
 	}
 }
 
-// strict is an embedder's scheme that refuses certificates which it could open, for example those
-// of signers that it has revoked.
+// strict is an embedder's scheme that refuses certificates which can be opened, for example those
+// of revoked signers.
 type strict struct{ *fake }
 
 var errRevoked = errors.New("revoked")

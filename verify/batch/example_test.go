@@ -10,7 +10,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Four validators vote, one of them badly.
+// Four validators vote; one vote is invalid.
 func ExampleVerifier() {
 	namespace := []byte("example")
 	set, err := testkit.New(testkit.Multisig, verify.MinSig, verify.Compressed, 4, namespace, 1)

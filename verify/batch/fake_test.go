@@ -17,13 +17,13 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// ants starts a pool of its own when it is imported, so the goroutines of that are ignored.
+// ants starts a pool of its own when it is imported; the goroutines of that pool are ignored.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) }
 
 // The fake schemes compute in the integers modulo prime instead of on a curve: a key is a number k,
 // the message hash is a number h, a vote is (k·h, 0), and the "pairing" compares. The second
 // component is an element of a group of order 3: a vote in which it is not zero is outside the
-// "subgroup". Everything adds as points do, so errors can be made to cancel.
+// "subgroup". These values add like points, so errors can be made to cancel.
 const (
 	prime    = 1<<61 - 1
 	voteSize = 9
@@ -76,17 +76,17 @@ type fake struct {
 	weights   verify.Weights
 	threshold bool
 	keys      []uint64 // the signing keys, or shares
-	public    []uint64 // what votes are verified against; the same numbers, unless keys are to be inconsistent
+	public    []uint64 // keys that verify votes: equal to keys, unless the keys are inconsistent
 	groupKey  uint64   // of threshold
 	group     any
 
 	checks, combines, isolates, proves atomic.Int64
 	sizes                              sync.Map // numbers of combinations checked at once
 
-	combining func()       // called in Combine, to hold it up or make it panic
+	combining func()       // called in Combine, to delay it or make it panic
 	checking  func(n int)  // called in Check of n combinations
-	flips     atomic.Int64 // Check says no this many times more, whatever it is given
-	deceived  bool         // Isolate finds nobody
+	flips     atomic.Int64 // number of further calls of Check that return false regardless
+	deceived  bool         // Isolate finds no invalid vote
 }
 
 var fakeGroups atomic.Int64
@@ -235,7 +235,7 @@ func (f *fake) InvalidVotes(s *verify.Statement, signers wire.Signers) (invalid 
 	return invalid
 }
 
-// Isolate keeps parts whose plain sum verifies, as multisig may; threshold proves each.
+// Isolate keeps parts whose plain sum verifies, as multisig may; threshold proves each vote.
 func (f *fake) Isolate(s *verify.Statement, signers wire.Signers) (invalid []wire.Participant) {
 	f.isolates.Add(1)
 	if f.deceived {
@@ -282,7 +282,7 @@ func (f *fake) quorum() uint64 {
 	return all - (all-1)/3
 }
 
-// Statements over a fake scheme.
+// The methods below make statements over a fake scheme.
 
 const fakeEpoch = 7
 
@@ -329,14 +329,14 @@ func (f *fake) spoil(s *verify.Statement, p wire.Participant, by element) {
 
 func (f *fake) blur(s *verify.Statement, p wire.Participant) { s.Vote(p)[8] = 0xff }
 
-// certificate returns a statement with the certificate that signers make about subject(i).
+// certificate returns a statement with signers' certificate on subject(i).
 func (f *fake) certificate(i int, signers wire.Signers) *verify.Statement {
 	s := f.votes(i, signers)
 	c, _ := f.Combine(s, signers)
 	return &verify.Statement{Tag: uint64(i), Scheme: f, Subject: s.Subject, Certificate: c.AppendCertificate(nil)}
 }
 
-// certifies verifies a certificate by itself, with nothing of this package.
+// certifies verifies a certificate by itself, without code of this package.
 func (f *fake) certifies(s wire.Subject, certificate []byte) (wire.Signers, bool) {
 	c, err := f.Open(&verify.Statement{Scheme: f, Subject: s, Certificate: certificate})
 	if err != nil {

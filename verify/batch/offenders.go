@@ -8,21 +8,21 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// maxOffenderSets bounds the table: one set for each epoch in bounds, and a few more.
+// maxOffenderSets bounds the table: one set for each epoch within bounds, and a few more.
 const maxOffenderSets = 8
 
-// offenders lists, by scheme and epoch, the validators of whom a vote was proven invalid lately.
-// Suspicion ends with the epochs in bounds, also where one scheme serves many. The list is a hint
-// about what to try first: votes of offenders are left out where the others make the quorum. It
-// blames nobody.
+// offenders lists, by scheme and epoch, the validators of whom a vote was recently proven invalid.
+// Entries end with their epoch, also if one scheme serves many epochs. The list is a hint about
+// what to try first: votes of offenders are left out if the others make the quorum. It blames no
+// validator.
 //
-// A table is immutable; an addition makes a new one. So workers read it without a lock, and know by
-// the pointer whether anything has been added since they last read it.
+// A table is immutable; an addition makes a new one. So workers read it without a lock, and compare
+// pointers to see whether it has changed since they last read it.
 type offenders struct {
-	sets []offenderSet // least recently added to first
+	sets []offenderSet // ordered by the last addition, oldest first
 }
 
-// offenderSet is the offenders of one scheme and epoch.
+// offenderSet holds the offenders of one scheme and epoch.
 type offenderSet struct {
 	scheme  verify.Scheme
 	epoch   uint64
@@ -46,8 +46,8 @@ func (o *offenders) of(scheme verify.Scheme, epoch uint64) (wire.Signers, bool) 
 	return wire.Signers{}, false
 }
 
-// canCompare reports whether scheme can be compared without a panic: an embedder's may be a struct
-// with a slice in it. No offenders are remembered for such schemes.
+// canCompare reports whether scheme can be compared without a panic: an embedder's scheme may be a
+// struct that contains a slice. For such schemes no offenders are remembered.
 func canCompare(scheme verify.Scheme) bool { return reflect.ValueOf(scheme).Comparable() }
 
 // offenderTable holds the current table, which all workers of a verifier read and replace.

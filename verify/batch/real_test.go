@@ -14,7 +14,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// realVotes returns a statement with good votes of everyone in set.
+// realVotes returns a statement with good votes of every validator in set.
 func realVotes(t testing.TB, set *testkit.Set, i int) *verify.Statement {
 	t.Helper()
 	n := set.Scheme.Format().Participants
@@ -32,8 +32,8 @@ func realVotes(t testing.TB, set *testkit.Set, i int) *verify.Statement {
 	return s
 }
 
-// All six schemes in one batch: good votes, votes of others passed off as one's own, garbage,
-// certificates good and bad, and a node. Every certificate made is verified afresh.
+// All six schemes in one batch: good votes, votes copied from other validators, garbage, good and
+// bad certificates, and a node. Every certificate made is verified again by itself.
 func TestTheRealSchemesInOneBatch(t *testing.T) {
 	namespace := []byte("real")
 	const n = 4
@@ -115,9 +115,9 @@ func TestTheRealSchemesInOneBatch(t *testing.T) {
 	}
 }
 
-// collude replaces the votes of five colluders by others with the same sum. first's lacks T = (0,
-// 2), a point of order three. Those of four, who vote next to each other, are P, −P, Q, T − Q:
-// where they are added up in pairs, the identity meets T.
+// collude replaces the votes of five colluders by others with the same sum. The vote of first lacks
+// T = (0, 2), a point of order three. The votes of four neighbours are P, −P, Q, T − Q: if they are
+// added up in pairs, the identity is added to T.
 func collude(t testing.TB, s *verify.Statement, first wire.Participant, four [4]wire.Participant) {
 	t.Helper()
 	read := func(i wire.Participant) (p bls12381.G1Affine) {
@@ -150,9 +150,9 @@ func collude(t testing.TB, s *verify.Statement, first wire.Participant, four [4]
 }
 
 // Five of a hundred send votes that add up to the identity and to (0, 2) in neighbouring pairs. A
-// routine that tells points apart by x alone gets their sum wrong. The errors of all five cancel,
-// so the exact sum is valid, wherever they stand. Without the first one's vote the errors do not
-// cancel, and somebody is found.
+// routine that distinguishes points only by x gets their sum wrong. The errors of all five cancel,
+// so the exact sum is valid, wherever their votes are. Without the first one's vote the errors do
+// not cancel, and an invalid vote is found.
 func TestFiveColludersNeitherStopACertificateNorPassForInconsistentKeys(t *testing.T) {
 	const n = 100
 	set, err := testkit.New(testkit.Multisig, verify.MinSig, verify.Compressed, n, []byte("real"), 1)
@@ -161,7 +161,7 @@ func TestFiveColludersNeitherStopACertificateNorPassForInconsistentKeys(t *testi
 	}
 	decide := func(s *verify.Statement) verify.Verdict {
 		t.Helper()
-		b := newBench(t, Config{Workers: 1, BatchSize: 1}) // which knows nobody
+		b := newBench(t, Config{Workers: 1, BatchSize: 1}) // without offenders
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		verdicts, err := b.Verify(ctx, []*verify.Statement{s})
@@ -191,7 +191,7 @@ func TestFiveColludersNeitherStopACertificateNorPassForInconsistentKeys(t *testi
 		if err := verify.VerifyCertificate(set.Scheme, s.Subject, v.Certificate); err != nil {
 			t.Fatalf("the four at %d: %v", at, err)
 		}
-		if place%9 == 0 { // the first repents, and what the four sent adds up to T
+		if place%9 == 0 { // the first one's vote is valid, and the sum of the four errors is T
 			copy(s.Vote(0), good.Vote(0))
 			if v := decide(&s); v.Err != nil || v.Certificate != nil || len(v.Invalid) == 0 {
 				t.Fatalf("the four at %d, alone: %d bytes of certificate, invalid %v, %v", at, len(v.Certificate), v.Invalid, v.Err)

@@ -8,14 +8,14 @@ import (
 
 // verifyGroup decides statements of one group. If all are right, that takes one check.
 //
-// When the check fails, the statements are halved until the wrong ones stand alone. k wrong ones of
-// m cost at most 2·k·⌈log₂ m⌉ checks more, since each failed check has a wrong one in it and leads
-// to two others. It is fewer, since a half need not be checked when the other has just passed: the
-// fault is then in it.
+// When the check fails, the list is halved until each wrong statement is alone. k wrong statements
+// of m cost at most 2·k·⌈log₂ m⌉ further checks, since each failed check contains a wrong one and
+// leads to two more. The number is smaller, since a half need not be checked when the other half
+// has just passed: then it contains the fault.
 //
-// Votes that stand alone are isolated at once, and the offenders found are excluded from the
-// statements still undecided, where the rest make the quorum. So one validator with a bad vote in
-// each of m statements costs about 2·log₂ m checks, not m.
+// When a statement of votes is alone, its votes are isolated at once. The offenders found are
+// excluded from the undecided statements if the rest make the quorum. So one validator with a bad
+// vote in each of m statements costs about 2·log₂ m checks, not m.
 func (d *decider) verifyGroup(ps []*pending) {
 	if d.check(ps) {
 		accept(ps)
@@ -24,8 +24,9 @@ func (d *decider) verifyGroup(ps []*pending) {
 	d.split(ps, true)
 }
 
-// split decides ps. failed says that it is known that not all of ps are right, from a check of
-// exactly these, or by conclusion from others. It reports whether ps passed at once, unchanged.
+// split decides ps. failed means that not all of ps are right, as a check of exactly these
+// statements showed, or as follows from other checks. split reports whether ps passed at once,
+// unchanged.
 func (d *decider) split(ps []*pending, failed bool) (passed bool) {
 	ps, changed := d.retry(ps)
 	if changed {
@@ -37,7 +38,7 @@ func (d *decider) split(ps []*pending, failed bool) (passed bool) {
 	}
 	switch len(ps) {
 	case 0:
-		return false // all were decided on the way
+		return false // all were decided meanwhile
 	case 1:
 		if ps[0].hasVotes() {
 			d.isolate(ps[0])
@@ -50,9 +51,9 @@ func (d *decider) split(ps []*pending, failed bool) (passed bool) {
 	return false
 }
 
-// retry combines anew, without the offenders found since, the votes that hold theirs and make the
-// quorum without them. It returns the statements that remain, in the memory of ps, and whether any
-// changed.
+// retry combines votes again, without the offenders found since, if they contain votes of these and
+// make the quorum without them. It returns the remaining statements, in the memory of ps, and
+// whether any changed.
 func (d *decider) retry(ps []*pending) (rest []*pending, changed bool) {
 	rest = ps[:0]
 	for _, p := range ps {
@@ -67,12 +68,12 @@ func (d *decider) retry(ps []*pending) (rest []*pending, changed bool) {
 	return rest, changed
 }
 
-// isolate decides votes whose combination failed. The invalid ones are proven so and taken out, and
-// the rest, if they make the quorum, are checked alone. Each round takes out at least one vote.
+// isolate decides votes whose combination failed. It proves which votes are invalid and takes them
+// out. If the rest make the quorum, they are checked alone. Each round takes out at least one vote.
 //
-// A scheme's Isolate may conclude from several votes together. Where it finds none invalid and the
-// combination fails all the same, each vote is proven by itself before the keys are blamed.
-// Otherwise votes that deceive Isolate would pass for valid ones, and no offender would be found.
+// A scheme's Isolate may test several votes together. If it finds no invalid one although the
+// combination fails, each vote is proven by itself before the keys are blamed. Otherwise votes that
+// deceive Isolate would be taken for valid ones, and no offender would be found.
 func (d *decider) isolate(p *pending) {
 	scheme := p.statement.Scheme
 	for p.markInvalid(d, scheme.Isolate(p.statement, p.signers)) {
@@ -81,8 +82,8 @@ func (d *decider) isolate(p *pending) {
 			return
 		}
 	}
-	// Isolate found no invalid vote. The check that failed may have failed for another statement of
-	// the batch.
+	// Isolate found no invalid vote. The check may have failed because of another statement of the
+	// batch.
 	if d.passes(p) {
 		return
 	}
@@ -101,7 +102,7 @@ func (d *decider) isolate(p *pending) {
 		p.signers.Count(), p.statement.Subject.Epoch, verify.ErrInconsistentKeys)
 }
 
-// noteProven notes that all votes of p have been proven one by one.
+// noteProven notes that all votes of p have been proven valid one by one.
 func (p *pending) noteProven() {
 	proven := p.signers.Clone()
 	if p.proven.Len() > 0 {

@@ -12,10 +12,10 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// The slow twin verifies each vote and certificate by itself. Whatever is wrong in the statements,
-// and whatever batches came before:
-//   - a certificate made verifies by itself, and where enough votes are good, one is made;
-//   - a participant called invalid is; where no certificate is made, what is left is no quorum;
+// The slow twin verifies each vote and certificate by itself. For all faults in the statements and
+// all earlier batches:
+//   - a certificate that is made verifies by itself, and if enough votes are good, one is made;
+//   - a vote called invalid is invalid; if no certificate is made, the other votes are no quorum;
 //   - without errors that cancel, and without hints, the certificate holds exactly the good votes.
 func TestVerdictsAreThoseOfTheSlowTwin(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -62,11 +62,11 @@ func TestVerdictsAreThoseOfTheSlowTwin(t *testing.T) {
 type twin struct {
 	s           *verify.Statement
 	f           *fake
-	signers     wire.Signers // as it was
-	bad         wire.Signers // whose votes are invalid
+	signers     wire.Signers // the statement's signers
+	bad         wire.Signers // signers whose votes are invalid
 	cancelling  bool
-	certificate bool // is valid
-	proposal    bool // is valid, or none
+	certificate bool // whether it is valid
+	proposal    bool // whether it is valid, or absent
 }
 
 func drawStatement(t *rapid.T, f *fake, i int) (*verify.Statement, twin) {
@@ -124,7 +124,7 @@ func drawStatement(t *rapid.T, f *fake, i int) (*verify.Statement, twin) {
 				torsion++
 			}
 		}
-		// Interpolation may weight the one part outside the subgroup by a multiple of its order.
+		// Interpolation may multiply the only part outside the subgroup by a multiple of its order.
 		w.cancelling = w.cancelling || torsion > 1 || torsion == 1 && f.threshold
 		if rapid.Bool().Draw(t, "suspects") {
 			w.s.Suspects = subset("suspect", w.signers)
@@ -145,9 +145,9 @@ func drawStatement(t *rapid.T, f *fake, i int) (*verify.Statement, twin) {
 	return w.s, w
 }
 
-// spread turns small errors into errors that do not cancel by chance. Small ones would:
-// interpolation from the votes of 0, 1 and 2 weights them by 3, -3 and 1, so that equal errors of 0
-// and 1 make a certificate as good as any.
+// spread turns small errors into errors that do not cancel by chance. Small errors would:
+// interpolation from the votes of 0, 1 and 2 multiplies them by 3, -3 and 1, so that equal errors
+// of 0 and 1 give a valid certificate.
 func spread(e uint64, p wire.Participant) uint64 {
 	for range p + 1 {
 		e = mul(e, 0x9e3779b97f4a7c15%prime)

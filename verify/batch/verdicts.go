@@ -11,7 +11,7 @@ import (
 // errShutDown is the Err of statements that were not verified because of Close.
 var errShutDown = fmt.Errorf("batch: verifier closed before the statement was verified: %w", context.Canceled)
 
-// errReleased is the Err of statements that were not verified because the pool is gone.
+// errReleased is the Err of statements that were not verified because the pool was released.
 var errReleased = fmt.Errorf("statement not verified: %w", ErrPool)
 
 // verdictList carries verdicts from many workers to one consumer. It is a stack of finished
@@ -22,10 +22,10 @@ type verdictList struct {
 	top atomic.Pointer[verdictNode] // written by workers and by the consumer
 }
 
-// verdictNode belongs to its worker until it is pushed, and then to the consumer.
+// verdictNode is owned by its worker until it is pushed, and then by the consumer.
 type verdictNode struct {
 	verdicts []verify.Verdict
-	below    *verdictNode // pushed earlier
+	below    *verdictNode // the node pushed before it
 }
 
 func (l *verdictList) push(verdicts []verify.Verdict) {
@@ -56,18 +56,18 @@ func (l *verdictList) appendTo(dst []verify.Verdict) []verify.Verdict {
 }
 
 // Verdicts appends to dst the verdicts that have become available since the last call, and returns
-// it. It never blocks and takes no lock. One goroutine at a time.
+// it. It never blocks and takes no lock. One goroutine may call it at a time.
 func (v *Verifier) Verdicts(dst []verify.Verdict) []verify.Verdict { return v.verdicts.appendTo(dst) }
 
-// call is one synchronous Verify under way.
+// call is one running call of Verify.
 type call struct {
 	// verdicts[i] is written once, by the worker that decides statement i or by Close.
 	verdicts []verify.Verdict
-	// missing counts verdicts not written yet. The writer of one lowers it, and the one that makes
-	// it 0 closes done.
+	// missing is the number of verdicts not written yet. Each writer of a verdict decrements it;
+	// the writer that makes it 0 closes done.
 	missing atomic.Int64
 	done    chan struct{}
-	// abandoned is set by the caller when it stops waiting.
+	// abandoned is set by the caller of Verify when it stops waiting.
 	abandoned atomic.Bool
 }
 
@@ -78,15 +78,15 @@ func (c *call) set(i int, v verify.Verdict) {
 	}
 }
 
-// Verify verifies statements and returns their verdicts, in the same order. The statements go
-// through the same lists, batches and workers as those of Submit, behind what waits there already.
-// Their verdicts do not come out of Verdicts, and Notify is not called for them. Any goroutine, but
-// none of the verifier's own workers.
+// Verify verifies statements and returns their verdicts, in the same order. The statements use the
+// same lists, batches and workers as those of Submit, behind the statements that wait already.
+// Verdicts does not return their verdicts, and Notify is not called for them. Any goroutine may
+// call Verify except the verifier's own workers.
 //
 // When ctx ends first, Verify returns its error at once. Statements that no worker has begun are
-// then dropped. Those under way are still being read until their batch is done, so neither they nor
-// the bytes that they refer to may be changed afterwards. A verifier that is closed gives verdicts
-// with an Err that wraps context.Canceled, not an error; one whose pool was released, ErrPool.
+// then dropped. A worker may still read the others until their batch is done, so the caller must
+// not change them or the bytes that they refer to. A closed verifier returns no error, but verdicts
+// with an Err that wraps context.Canceled, or ErrPool if its pool was released.
 func (v *Verifier) Verify(ctx context.Context, statements []*verify.Statement) ([]verify.Verdict, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("batch: verifying %d statements: %w", len(statements), err)
@@ -108,7 +108,7 @@ func (v *Verifier) Verify(ctx context.Context, statements []*verify.Statement) (
 
 // deliver returns the verdicts of items to their calls, or through Verdicts, in their order.
 func (v *Verifier) deliver(items []item, verdicts []verify.Verdict) {
-	submitted := verdicts[:0] // in place: written no further than read
+	submitted := verdicts[:0] // in place: the write index never passes the read index
 	for i, it := range items {
 		if it.call != nil {
 			it.call.set(it.index, verdicts[i])
@@ -125,7 +125,7 @@ func (v *Verifier) deliver(items []item, verdicts []verify.Verdict) {
 	}
 }
 
-// fail delivers err as the verdict on each of items.
+// fail delivers verdicts with err as their Err for all items.
 func (v *Verifier) fail(items []item, err error) {
 	verdicts := make([]verify.Verdict, len(items))
 	for i := range items {

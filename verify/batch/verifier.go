@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	// poolRetry is how long after a refusal a full pool is asked again. A worker that has just
-	// finished its task counts as busy for a moment, even in a pool that is large enough.
+	// poolRetry is the time after which a full pool is asked again. A worker that has just finished
+	// its task counts as busy for a moment, even in a pool that is large enough.
 	poolRetry = 200 * time.Microsecond
 	// releaseTimeout bounds the wait for the goroutines of the verifier's own pool. They are idle
 	// by then.
 	releaseTimeout = 10 * time.Second
-	// launchTimeout bounds the wait for tasks that a pool of others has not begun.
+	// launchTimeout bounds the wait for tasks that a pool passed in has not begun.
 	launchTimeout = time.Second
 )
 
@@ -34,17 +34,18 @@ type Verifier struct {
 	offenders offenderTable
 	counters  counters
 	deciders  sync.Pool   // of *decider
-	released  atomic.Bool // the pool was released under us; set with mu held, closed is set too
+	released  atomic.Bool // pool released before Close; set with mu held, with closed
 
-	// mu guards the fields that follow. It is held for moving items and counting, never for verifying.
+	// mu guards the fields below. It is held while items are moved or counted, never while they are
+	// verified.
 	mu            sync.Mutex
 	idle          sync.Cond  // signalled when running becomes 0 or armed false
 	ready         fifo[item] // to be batched
 	unbatched     fifo[item] // to be verified one by one
-	unbatchedNext bool       // the next worker that has the choice takes an unbatched statement
+	unbatchedNext bool       // next worker's choice if both lists have statements
 	running       int        // drain tasks submitted to the pool and not finished, at most Workers
-	starting      int        // those of running that the pool has not begun
-	starved       time.Time  // since when there is work and no task has begun; zero: one has
+	starting      int        // tasks counted in running that the pool has not begun
+	starved       time.Time  // since when there is work but no task has begun; zero if one has
 	closed        bool
 	timer         *time.Timer // calls tick; set while armed
 	armed         bool
@@ -69,9 +70,10 @@ func New(c Config) (*Verifier, error) {
 	v.task = v.drain
 	v.deciders.New = func() any { return &decider{chunks: c.Chunks, offenders: &v.offenders} }
 	if v.pool == nil {
-		// Size 0 is no limit. The verifier never has more than Workers tasks in it, but a task that
-		// has just ended counts against a limit for a moment longer. There is no PanicHandler:
-		// decide recovers all but a panic of OnPanic itself, which ants prints.
+		// Size 0 means no limit. The verifier never has more than Workers tasks in the pool, but a
+		// task that has just ended would count against a limit for a moment. There is no
+		// PanicHandler: decide recovers every panic except one of OnPanic itself, which ants
+		// prints.
 		pool, err := ants.NewPool(0, ants.WithNonblocking(true), ants.WithDisablePurge(true))
 		if err != nil {
 			return nil, err
@@ -81,8 +83,8 @@ func New(c Config) (*Verifier, error) {
 	return v, nil
 }
 
-// Err returns ErrPool once the pool was released under the verifier: every statement gets an Err that
-// wraps it, as its verdict. It takes no lock. Any goroutine.
+// Err returns ErrPool once the pool was released before Close: then every verdict has an Err that
+// wraps it. It takes no lock. Any goroutine may call it.
 func (v *Verifier) Err() error {
 	if v.released.Load() {
 		return ErrPool
@@ -90,8 +92,8 @@ func (v *Verifier) Err() error {
 	return nil
 }
 
-// Starved returns for how long statements have waited without a single worker, since the pool has
-// not begun any task of the verifier. Any goroutine.
+// Starved returns the time that statements have waited without a worker because the pool has not
+// begun any task of the verifier. Any goroutine may call it.
 func (v *Verifier) Starved() time.Duration {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -101,13 +103,13 @@ func (v *Verifier) Starved() time.Duration {
 	return time.Since(v.starved)
 }
 
-// Submit takes statements; Verdicts returns their verdicts. The statements of one call are batched
-// together, up to BatchSize, even by a worker that is idle. Submit never blocks and takes whatever
-// is given: the caller bounds how much is under way at once. After Close each verdict is an Err
-// that wraps context.Canceled. Any goroutine.
+// Submit takes statements; Verdicts returns their verdicts. An idle worker batches the statements
+// of one call together, up to BatchSize. Submit never blocks and has no limit: the caller bounds
+// the number of statements in verification. After Close each verdict has an Err that wraps
+// context.Canceled. Any goroutine may call it.
 func (v *Verifier) Submit(statements ...*verify.Statement) { v.enqueue(nil, statements) }
 
-// enqueue puts statements into the lists: those of c, or those of Submit if c is nil.
+// enqueue puts statements into the lists. They belong to c, or to Submit if c is nil.
 func (v *Verifier) enqueue(c *call, statements []*verify.Statement) {
 	now := time.Now()
 	v.mu.Lock()
@@ -131,18 +133,19 @@ func (v *Verifier) enqueue(c *call, statements []*verify.Statement) {
 	}
 }
 
-// Waiting returns how many submitted statements no worker has begun. Any goroutine.
+// Waiting returns the number of submitted statements that no worker has begun. Any goroutine may
+// call it.
 func (v *Verifier) Waiting() int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.ready.len() + v.unbatched.len()
 }
 
-// Close cancels what no worker has begun, waits for the batches under way, and returns when no
-// goroutine of the verifier is left. Only if the pool is one of others that blocks, and has no room
-// within a second, goroutines stay that wait for it, and end when it lets them. A pool that was
-// passed in stays open. Close must not be called from a worker: not from Notify, OnPanic, Observe or
-// a Scheme. Closing again is harmless.
+// Close cancels the statements that no worker has begun, waits for the batches that workers have
+// begun, and returns when no goroutine of the verifier is left. There is one exception: if the pool
+// was passed in, blocks, and has no room within a second, goroutines that wait for it remain until
+// it has room. A pool that was passed in stays open. Close must not be called from a worker, that
+// is, from Notify, OnPanic, Observe or a Scheme. A second Close has no effect.
 func (v *Verifier) Close() {
 	v.cancelWaiting(false)
 	v.mu.Lock()
@@ -168,12 +171,12 @@ func (v *Verifier) Close() {
 	if release {
 		ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
 		defer cancel()
-		_ = v.pool.ReleaseContext(yielding{ctx}) // its goroutines are idle, so they all end
+		_ = v.pool.ReleaseContext(yielding{ctx}) // all its goroutines are idle, so they end
 	}
 }
 
-// yielding is a context for ants' ReleaseContext, which asks for Done in a loop until the last
-// goroutine of the pool has been scheduled, and does not yield to it.
+// yielding is a context for ants' ReleaseContext, which calls Done in a loop until the last
+// goroutine of the pool has ended, without yielding the processor to it.
 type yielding struct{ context.Context }
 
 // Done implements context.Context.
@@ -182,14 +185,15 @@ func (y yielding) Done() <-chan struct{} {
 	return y.Context.Done()
 }
 
-// cancelWaiting makes the verifier take no more statements, and cancels those in the lists. released
-// says that the pool is gone, which counts only if the verifier was not closed before.
+// cancelWaiting makes the verifier take no more statements, and cancels those in the lists.
+// released means that the pool was released; it has an effect only if the verifier was not closed
+// before.
 func (v *Verifier) cancelWaiting(released bool) {
 	v.mu.Lock()
 	if released && !v.closed {
 		v.released.Store(true)
 		if v.config.Notify != nil {
-			defer v.config.Notify() // also if no statement of Submit waits
+			defer v.config.Notify() // even if no statement of Submit waits
 		}
 	}
 	v.closed = true
@@ -207,7 +211,7 @@ func (v *Verifier) cancelWaiting(released bool) {
 	}
 }
 
-// cancelled returns why statements are not verified any more. It is called with mu held.
+// cancelled returns the reason why statements are no longer verified. It is called with mu held.
 func (v *Verifier) cancelled() error {
 	if v.released.Load() {
 		return errReleased
@@ -215,7 +219,7 @@ func (v *Verifier) cancelled() error {
 	return errShutDown
 }
 
-// put appends to a list. It is called with mu held, as are all functions up to tick.
+// put appends an item to its list. This and all functions before tick are called with mu held.
 func (v *Verifier) put(it item) {
 	if it.statement.Unbatched || !batchable(it.statement.Scheme) {
 		v.unbatched.push(it)
@@ -224,15 +228,15 @@ func (v *Verifier) put(it item) {
 	}
 }
 
-// batchable reports whether statements of a scheme cost less together than one by one. Those that do
-// not are taken one by one, so that all idle workers share them.
+// batchable reports whether statements of a scheme cost less together than one by one. If not, they
+// are taken one by one, so that all idle workers share them.
 func batchable(s verify.Scheme) bool {
 	b, says := s.(interface{ Batchable() bool })
 	return !says || b.Batchable()
 }
 
-// batchDue reports whether a batch may be taken now. If a small one is held back, wait is for how
-// long.
+// batchDue reports whether a batch may be taken now. If a small batch is held back, wait is the
+// remaining time.
 func (v *Verifier) batchDue(now time.Time) (ok bool, wait time.Duration) {
 	n := v.ready.len()
 	if n == 0 {
@@ -245,8 +249,8 @@ func (v *Verifier) batchDue(now time.Time) (ok bool, wait time.Duration) {
 	return wait <= 0, max(wait, 0)
 }
 
-// reserveWorker counts one more worker as running and reports true if the caller is to launch it.
-// For a batch that is held back it sets the timer.
+// reserveWorker counts one more worker as running and reports whether the caller must launch it. If
+// a batch is held back, reserveWorker sets the timer.
 func (v *Verifier) reserveWorker(now time.Time) bool {
 	if v.closed {
 		return false
@@ -315,8 +319,8 @@ func (v *Verifier) tick() {
 	}
 }
 
-// launch starts the worker that reserveWorker has counted. A pool of others may block, and says
-// nowhere whether it would: then a goroutine waits for it.
+// launch starts the worker that reserveWorker has counted. A pool that was passed in may block, and
+// cannot be asked whether it would, so a goroutine waits for it.
 func (v *Verifier) launch() {
 	if v.config.Pool != nil {
 		go v.submitTask()
@@ -326,7 +330,7 @@ func (v *Verifier) launch() {
 }
 
 func (v *Verifier) submitTask() {
-	// Asking the pool's Free first is no use: ants counts idle workers as running.
+	// A call of the pool's Free beforehand is useless: ants counts idle workers as running.
 	switch v.pool.Submit(v.task) {
 	case nil:
 		return
@@ -340,7 +344,7 @@ func (v *Verifier) submitTask() {
 		v.mu.Lock()
 		v.starting--
 		v.releaseWorker()
-		if !v.closed && v.running == 0 { // else a running worker takes the rest
+		if !v.closed && v.running == 0 { // otherwise a running worker takes the rest
 			v.arm(time.Now(), poolRetry)
 		}
 		v.mu.Unlock()
@@ -352,7 +356,8 @@ func (v *Verifier) drain() {
 	v.beginWorker()
 	finished := false
 	defer func() {
-		// If a callback panicked or ended the goroutine, the pool gets the panic and the count stays right.
+		// If a callback panicked or ended the goroutine, the pool gets the panic and the count
+		// stays right.
 		if !finished {
 			v.mu.Lock()
 			v.releaseWorker()
@@ -379,8 +384,8 @@ type work struct {
 }
 
 // take moves the next batch into w. If there is none, it counts the worker as finished and reports
-// false. Where both lists have statements, workers take from them alternately: a flood in either
-// holds the other up by one batch.
+// false. If both lists have statements, workers take from them alternately, so that many statements
+// in one delay the other by one batch only.
 func (v *Verifier) take(w *work) bool {
 	clear(w.items)
 	clear(w.statements)
@@ -414,7 +419,7 @@ func (v *Verifier) take(w *work) bool {
 			break
 		}
 	}
-	launch := v.reserveWorker(now) // another worker takes what is left, if one is idle
+	launch := v.reserveWorker(now) // another worker takes the rest, if one is idle
 	v.mu.Unlock()
 	if launch {
 		v.launch()

@@ -8,7 +8,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// yes is a scheme that costs nothing, so that the benchmark measures this package.
+// yes is a scheme without cost, so that the benchmark measures this package.
 type yes struct{ *fake }
 
 type yesCombination struct{}
@@ -21,7 +21,7 @@ func (yes) Combine(*verify.Statement, wire.Signers) (verify.Combination, []wire.
 func (yes) Check([]verify.Combination) bool { return true }
 
 // BenchmarkVerifier/<burst> submits bursts of statements and waits for their verdicts. It measures
-// the way there and back per statement, with one worker and no cryptography.
+// the round trip per statement, with one worker and no cryptography.
 func BenchmarkVerifier(b *testing.B) {
 	for _, burst := range []int{1, 32} {
 		b.Run(fmt.Sprintf("burst=%d", burst), func(b *testing.B) {

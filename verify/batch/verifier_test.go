@@ -75,7 +75,8 @@ func (b *bench) wait(t testing.TB, n int) []verify.Verdict {
 	return got
 }
 
-// sizes returns the sizes of the batches when n are observed. The verdicts come a moment before.
+// sizes waits until n batches are observed and returns their sizes. Verdicts arrive shortly before
+// that.
 func (b *bench) sizes(t testing.TB, n int) (sizes []int) {
 	t.Helper()
 	eventually(t, "batches observed", func() bool {
@@ -100,8 +101,8 @@ func eventually(t testing.TB, what string, is func() bool) {
 	}
 }
 
-// gated returns a scheme whose Combine waits until open is closed; entered counts those that came
-// that far.
+// gated returns a scheme whose Combine waits until open is closed; entered counts the calls of
+// Combine.
 func gated(n int) (f *fake, entered *atomic.Int64, open func()) {
 	f, entered = newFake(n, false, 1), new(atomic.Int64)
 	gate := make(chan struct{})
@@ -208,7 +209,8 @@ func TestAnUnbatchedStatementIsNeverBatchedAndNeverStarves(t *testing.T) {
 			t.Fatalf("%+v", v)
 		}
 	}
-	// 0, then 1 to 8 in two batches and 9 to 12 one by one, alternately while there are both.
+	// 0, then 1 to 8 in two batches and 9 to 12 one by one, alternately while both lists have
+	// statements.
 	if sizes := b.sizes(t, 7); !slices.Equal(sizes, []int{1, 1, 4, 1, 4, 1, 1}) && !slices.Equal(sizes, []int{1, 4, 1, 4, 1, 1, 1}) {
 		t.Fatalf("batches of %v", sizes)
 	}
@@ -240,7 +242,7 @@ func TestBatchDelayHoldsASmallBatchBack(t *testing.T) {
 	if d := time.Since(start); d < delay {
 		t.Fatalf("a small batch was taken after %v", d)
 	}
-	// Full: at once.
+	// A full batch is verified at once.
 	start = time.Now()
 	for i := range 3 {
 		b.Submit(f.votes(10+i, everyone(4)))
@@ -254,7 +256,7 @@ func TestBatchDelayHoldsASmallBatchBack(t *testing.T) {
 	if !slices.Equal(sizes, []int{1, 2, 3}) {
 		t.Fatalf("batches of %v", sizes)
 	}
-	// One left over from a full batch waits again.
+	// A statement beyond a full batch waits again.
 	for i := range 4 {
 		b.Submit(f.votes(20+i, everyone(4)))
 	}
@@ -382,8 +384,8 @@ func TestVerifyReturnsWhenItsContextEndsAndTheWorkersGoOn(t *testing.T) {
 	}
 }
 
-// Everything at once, for -race: submitters, callers that give up, bad votes, a slow consumer, and
-// Close in the middle.
+// For the race detector: submitters, callers that give up, bad votes, a slow consumer, and Close,
+// all at the same time.
 func TestUnderStressEveryStatementGetsOneVerdict(t *testing.T) {
 	b := newBench(t, Config{Workers: 4, BatchSize: 8, BatchDelay: 50 * time.Microsecond})
 	schemes := []*fake{newFake(4, false, 1), newFake(7, true, 2)}

@@ -113,7 +113,7 @@ func TestAPanicInASchemeIsReportedAndCostsOnlyItsBatch(t *testing.T) {
 			if !errors.As(v.Err, &p) || p.Value != nil {
 				t.Fatalf("Goexit: %+v", v)
 			}
-		case 2: // the only worker is still counted right
+		case 2: // the only worker is still counted correctly
 			if v.Certificate == nil {
 				t.Fatalf("after both: %+v", v)
 			}
@@ -219,7 +219,7 @@ func TestAPoolReleasedUnderTheVerifierIsAnErrorOfTheVerifierAndOfEachStatement(t
 		t.Fatal(err)
 	}
 	_ = pool.ReleaseTimeout(patience)
-	// The statement of a call has no verdict to notify of, and the error is told of all the same.
+	// A statement of Verify causes no Notify for its verdict, but Notify is still called for Err.
 	got, err := b.Verify(context.Background(), []*verify.Statement{f.votes(1, everyone(4))})
 	if err != nil || !errors.Is(got[0].Err, ErrPool) || errors.Is(got[0].Err, context.Canceled) {
 		t.Fatalf("%+v, %v", got, err)
@@ -252,7 +252,7 @@ func TestAPoolReleasedAfterCloseIsNoError(t *testing.T) {
 	}
 }
 
-// A pool without ants.WithNonblocking blocks whoever submits to it while it is full.
+// A pool without ants.WithNonblocking blocks its submitters while it is full.
 func TestAFullPoolThatBlocksHoldsUpNeitherSubmitNorClose(t *testing.T) {
 	pool, err := ants.NewPool(1)
 	if err != nil {
@@ -277,7 +277,7 @@ func TestAFullPoolThatBlocksHoldsUpNeitherSubmitNorClose(t *testing.T) {
 
 	other := newBench(t, Config{Workers: 1, BatchSize: 4, Pool: pool})
 	other.Submit(f.votes(1, everyone(4)))
-	close(busy) // what the closed verifier left in the pool's queue takes the worker, and gives it back
+	close(busy) // the closed verifier's queued task gets the worker, and gives it back
 	if v := other.wait(t, 1)[0]; v.Certificate == nil {
 		t.Fatalf("%+v", v)
 	}

@@ -1,6 +1,5 @@
-// Package mutation tests packages of a copy of the repository in which one file is changed. The
-// commands .ci/mutants and .ci/mutator use it: one for faults written by hand, one for faults that
-// it generates.
+// Package mutation tests packages of a copy of the repository in which one file is changed.
+// Commands .ci/mutants (faults written by hand) and .ci/mutator (generated faults) use it.
 package mutation
 
 import (
@@ -9,14 +8,14 @@ import (
 	"path/filepath"
 )
 
-// Copy is a copy of a repository in a temporary folder. Tests may write to it, and do: a failed
-// property leaves its counterexample.
+// Copy is a copy of a repository in a temporary folder. Tests write to it: a failed property leaves
+// its counterexample.
 type Copy struct {
-	root    string // holds the repository
-	scratch string // holds test binaries and changed files
+	root    string // the folder of the repository
+	scratch string // a folder for test binaries and changed files
 }
 
-// NewCopy copies the repository at from, but for its history.
+// NewCopy copies the repository at from, without its history.
 func NewCopy(from string) (*Copy, error) {
 	temporary, err := os.MkdirTemp("", "mutation")
 	if err != nil {
@@ -28,7 +27,7 @@ func NewCopy(from string) (*Copy, error) {
 		err = c.fill(from)
 	}
 	if err != nil {
-		_ = os.RemoveAll(temporary) // the error above is the one that matters
+		_ = os.RemoveAll(temporary) // the first error is returned
 		return nil, err
 	}
 	return c, nil
@@ -46,7 +45,7 @@ func (c *Copy) fill(from string) error {
 		switch {
 		case name == ".git" && d.IsDir():
 			return filepath.SkipDir
-		case name == ".git": // of a work tree that is not the first one, a file
+		case name == ".git": // a file in a linked work tree
 			return nil
 		case d.IsDir():
 			return os.MkdirAll(filepath.Join(c.root, name), 0o755)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// repository returns a copy of a small one: a package whose test calls its only function.
+// repository returns a copy of a small repository: a package whose test calls its only function.
 func repository(t *testing.T) *Copy {
 	t.Helper()
 	from := t.TempDir()
@@ -41,14 +41,14 @@ func repository(t *testing.T) *Copy {
 	return c
 }
 
-// body is the change of the function's body.
+// body returns the change of the function's body.
 func body(code string) Change {
 	const before = "package p\n\nfunc Two() int { "
 	return Change{File: "p/p.go", From: len(before), To: len(before + "return 2"), New: code}
 }
 
 func TestAnOutcomeSaysWhatBecameOfAChange(t *testing.T) {
-	t.Setenv("GOFLAGS", "") // of this repository
+	t.Setenv("GOFLAGS", "") // may be set for this repository
 	c := repository(t)
 	for _, one := range []struct {
 		name   string
@@ -73,7 +73,7 @@ func TestAnOutcomeSaysWhatBecameOfAChange(t *testing.T) {
 			t.Errorf("%s: %s by %q\n%s", one.name, r.Outcome, r.By, r.Output)
 		}
 	}
-	// Nothing of a change is left for the next.
+	// No part of a change remains for the next.
 	if r, err := c.Try(context.Background(), Change{}, "p", time.Minute); err != nil || r.Outcome != Survived {
 		t.Errorf("unchanged, at the end: %s, %v", r.Outcome, err)
 	}

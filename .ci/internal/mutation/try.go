@@ -23,7 +23,7 @@ type Change struct {
 	New      string
 }
 
-// Outcome says what became of a change.
+// Outcome is the outcome of a change.
 type Outcome string
 
 const (
@@ -36,26 +36,26 @@ const (
 // Result is the outcome of one [Copy.Try].
 type Result struct {
 	Outcome Outcome
-	// By is the test that noticed; it is empty if none did, or if the binary ended without naming
-	// one, as after a panic in a goroutine of its own.
+	// By is the test that failed; empty if none did, or if the binary ended without naming one, as
+	// after a panic in a separate goroutine.
 	By     string
-	Output []byte // of the compiler or of the tests
+	Output []byte // output of the compiler or of the tests
 	Took   time.Duration
 }
 
 const (
 	compileLimit = 10 * time.Minute
-	grace        = 20 * time.Second // for tests that do not even end at their own time limit
-	// addressSpace in KiB, so that a loop that allocates without end is killed before it takes the
-	// memory of the machine.
+	grace        = 20 * time.Second // for tests that do not end at their own time limit
+	// addressSpace is the limit in KiB, so that an endless loop that allocates is killed before it
+	// exhausts the memory of the machine.
 	addressSpace = 12 << 20
 )
 
 var failed = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
 
-// Try tests one package with a change. The tests run in short form, up to the first that fails, for
-// no longer than limit; flags are further flags of the test binary. An error means that nothing can
-// be said of the change.
+// Try tests one package with a change. The tests run in short form, up to the first failure, for at
+// most limit; flags are further flags of the test binary. An error means that the change has no
+// outcome.
 func (c *Copy) Try(ctx context.Context, change Change, pkg string, limit time.Duration, flags ...string) (Result, error) {
 	began := time.Now()
 	r, err := c.try(ctx, change, pkg, limit, flags)
@@ -68,10 +68,10 @@ func (c *Copy) Try(ctx context.Context, change Change, pkg string, limit time.Du
 
 func (c *Copy) try(ctx context.Context, change Change, pkg string, limit time.Duration, flags []string) (Result, error) {
 	binary := filepath.Join(c.scratch, "test.exe")
-	if err := os.RemoveAll(binary); err != nil { // a package without tests compiles to none
+	if err := os.RemoveAll(binary); err != nil { // a package without tests makes no binary
 		return Result{}, err
 	}
-	// With -trimpath, what has not changed is compiled once for all copies; -s makes linking faster.
+	// With -trimpath, unchanged packages are compiled once for all copies; -s makes linking faster.
 	build := []string{"test", "-c", "-vet=off", "-trimpath", "-ldflags=-s", "-o", binary}
 	if change.File != "" {
 		overlay, err := c.overlay(change)
@@ -95,7 +95,7 @@ func (c *Copy) try(ctx context.Context, change Change, pkg string, limit time.Du
 		return Result{Outcome: NotCompiling, Output: out}, nil
 	}
 
-	// What properties that failed before have left behind must not decide.
+	// Counterexamples left by earlier failed properties must not affect the outcome.
 	if err := os.RemoveAll(c.Path(pkg + "/testdata/rapid")); err != nil {
 		return Result{}, err
 	}
@@ -122,7 +122,8 @@ func (c *Copy) try(ctx context.Context, change Change, pkg string, limit time.Du
 	return r, nil
 }
 
-// overlay writes the changed file and the list that tells the compiler to read it instead.
+// overlay writes the changed file, and the overlay list that makes the compiler read it instead of
+// the original.
 func (c *Copy) overlay(change Change) (string, error) {
 	path := c.Path(change.File)
 	code, err := os.ReadFile(path)
@@ -150,8 +151,8 @@ const (
 	coverFlag    = "-test.coverprofile=" + coverProfile
 )
 
-// Cover tests a package as it is, and returns the result with the profile of statement coverage in
-// the format of cmd/cover; the profile is empty if the tests failed early.
+// Cover tests an unchanged package, and returns the result with the profile of statement coverage
+// in the format of cmd/cover; the profile is empty if the tests failed early.
 func (c *Copy) Cover(ctx context.Context, pkg string, limit time.Duration, flags ...string) (Result, []byte, error) {
 	path := c.Path(pkg + "/" + coverProfile)
 	defer func() { _ = os.Remove(path) }()

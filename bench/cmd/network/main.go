@@ -6,9 +6,9 @@
 //	go run ./bench/cmd/network votes    delay of votes beside bulk that always waits, and without
 //	go run ./bench/cmd/network stuck    throughput to peers beside one that reads nothing
 //
-// acks and many start a second process that sends, and tell the CPU time of the one that receives:
-// messages per second of it are messages per second and core. --duration is how long each slice lasts,
-// --slices how many there are; the best slice counts, or with votes the median.
+// acks and many start a second process that sends, and report the CPU time of the one that
+// receives: messages per second of CPU time are messages per second and core. --duration is the
+// length of a slice, --slices their number; the best slice counts, or with votes the median.
 package main
 
 import (
@@ -31,14 +31,14 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// options are what the flags say.
+// options are the values of the flags.
 type options struct {
 	duration    time.Duration
 	slices      int
 	connections int           // of many
-	rate        int           // of many: acks per second and connection
+	rate        int           // of many: acks per second on each connection
 	pause       time.Duration // network.Config.ReadPause
-	profile     string        // where a profile of the receiver's CPU time goes; empty: nowhere
+	profile     string        // file for a profile of the receiver's CPU time; empty: none
 }
 
 func main() {
@@ -82,10 +82,10 @@ func run(arguments []string, out io.Writer) error {
 
 const ackSize = 130 // of a compressed ack in G1 at a low height
 
-// typeBody is a message of bulk.
+// typeBody is the type of a bulk message.
 const typeBody network.Type = 0x25
 
-// types are those of an engine, and bodies in the class that is asked for.
+// types returns the types of an engine's messages, and of bodies in the given class.
 func types(bodies network.Class) []network.MessageType {
 	return append(bridge.Types(64<<10), network.MessageType{Type: typeBody, Name: "body", Class: bodies, Limit: 66 << 10})
 }
@@ -99,10 +99,10 @@ func identity(k ed25519.PrivateKey) wire.PublicKey {
 	return wire.PublicKey(k.Public().(ed25519.PublicKey))
 }
 
-// handler admits everybody and drops or takes what comes.
+// handler admits every peer, and takes or drops their messages.
 type handler struct {
-	take      func(from wire.PublicKey, batch []network.Message) // nil: dropped
-	connected chan wire.PublicKey                                // nil: nobody waits
+	take      func(from wire.PublicKey, batch []network.Message) // nil: messages are dropped
+	connected chan wire.PublicKey                                // nil: not reported
 }
 
 func (h handler) Admit(wire.PublicKey) network.Role { return network.Member }
@@ -146,7 +146,8 @@ func transport(k ed25519.PrivateKey, to map[wire.PublicKey]string, change func(*
 	return n, address, err
 }
 
-// startSender starts this program again, as a process that sends as send's arguments say. stop ends it.
+// startSender starts this program again, as a process that runs send with the arguments. stop ends
+// it.
 func startSender(arguments ...string) (stop func() error, err error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -167,8 +168,8 @@ func startSender(arguments ...string) (stop func() error, err error) {
 	}, nil
 }
 
-// send is the process that sends, until its input ends. Its arguments are a mode, an address, and for
-// many the number of connections and the rate of each.
+// send is the main function of the process that sends, until its input ends. Its arguments are a
+// mode, an address, and for many the number of connections and the rate of each.
 func send(arguments []string) error {
 	var connections, rate int
 	ok := len(arguments) == 2 && arguments[0] == "acks"

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// TestMain makes the test's program the sender when a measurement starts it as one.
+// TestMain makes the test's program the sender if a measurement has started it as one.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "sender" {
 		main()
@@ -65,7 +65,7 @@ func TestAHistogramTellsDurationsToAHundredth(t *testing.T) {
 		}
 	}
 	h.reset()
-	h.add(-time.Second) // of clocks that differ
+	h.add(-time.Second) // from clocks that differ
 	h.add(time.Hour * 1e4)
 	if h.at(0) > 2*time.Microsecond || h.at(0.9) < time.Minute {
 		t.Errorf("the extremes are %v and %v", h.at(0), h.at(0.9))

@@ -23,8 +23,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// acks measures one connection into the handle of an engine that runs. The acks are of no sequencer,
-// so that the engine's part is small: it takes them in, decodes them and counts them.
+// acks measures one connection into the handle of a running engine. The acks are on the lane of no
+// sequencer, so that the engine does little: it takes them in, decodes them and counts them.
 func acks(o options, out io.Writer) error {
 	return receiveInto(o, out, nil, 1, "acks")
 }
@@ -34,11 +34,11 @@ func many(o options, out io.Writer) error {
 	return receiveInto(o, out, new(histogram), o.connections, "many", strconv.Itoa(o.connections), strconv.Itoa(o.rate))
 }
 
-// receiver is where the acks come in.
+// receiver is the engine that receives the acks.
 var receiver = key("receiver", 0)
 
-// receiveInto runs an engine over a network, lets another process send to as many connections, and
-// measures, with delays if that is not nil.
+// receiveInto runs an engine over a network, makes another process send on the given number of
+// connections, and measures, with delays if delays is not nil.
 func receiveInto(o options, out io.Writer, delays *histogram, connections int, mode string, more ...string) (err error) {
 	dir, err := os.MkdirTemp("", "lanecast")
 	if err != nil {
@@ -119,13 +119,13 @@ func receiveInto(o options, out io.Writer, delays *histogram, connections int, m
 	return nil
 }
 
-// received and reads count acks handed to the engine, and the calls that did.
+// received and reads count the acks delivered to the engine, and the calls that delivered them.
 var received, reads atomic.Int64
 
 // counting is a bridge whose messages are counted.
 type counting struct {
 	*bridge.Bridge
-	delays *histogram // how long acks took from Send to Messages; nil: not of interest
+	delays *histogram // durations of acks from Send to Messages; nil: not measured
 }
 
 func (c counting) Messages(from wire.PublicKey, batch []network.Message) {
@@ -157,7 +157,7 @@ func (h *histogram) reset() {
 	}
 }
 
-// at returns the duration below which a part q of all is.
+// at returns the q-quantile of the durations.
 func (h *histogram) at(q float64) time.Duration {
 	var all int64
 	for i := range h.counts {
@@ -189,7 +189,7 @@ func newEngine(dir string, sender engine.Sender) (*engine.Engine, error) {
 	})
 }
 
-// nobody is asked nothing.
+// nobody is an application that is never called.
 type nobody struct{}
 
 func (nobody) Propose(context.Context, engine.Place) (wire.Digest, error) {
@@ -197,16 +197,17 @@ func (nobody) Propose(context.Context, engine.Place) (wire.Digest, error) {
 }
 func (nobody) Verify(context.Context, engine.Place, wire.Digest) (bool, error) { return false, nil }
 
-// stampSize is how many bytes at the end of an ack say when it was sent, where a signature would be.
+// stampSize is the number of bytes at the end of an ack that hold the time of sending, in the place
+// of its signature.
 const stampSize = 8
 
-// ack is an ack of a lane that is none, sent now.
+// ack returns an ack on no sequencer's lane, with the current time.
 func ack() []byte {
 	a := wire.Ack{Signature: binary.BigEndian.AppendUint64(make([]byte, ackSize-67-stampSize), uint64(time.Now().UnixNano()))}
 	return a.AppendTo(nil)
 }
 
-// sendAcks sends as much as one connection takes.
+// sendAcks sends as many acks as one connection takes.
 func sendAcks(ctx context.Context, address string) error {
 	return sending(ctx, key("sender", 0), address, func(n *network.Network, to []wire.PublicKey) {
 		for ctx.Err() == nil {
@@ -239,7 +240,7 @@ func sending(ctx context.Context, k ed25519.PrivateKey, address string, send fun
 	return n.Run(ctx, handler{connected: connected})
 }
 
-// sendMany sends so many acks a second on each of as many connections, one per write.
+// sendMany sends acks at the given rate on each of the given number of connections, one per write.
 func sendMany(ctx context.Context, address string, connections, rate int) error {
 	type sender struct {
 		n  *network.Network
@@ -261,8 +262,8 @@ func sendMany(ctx context.Context, address string, connections, rate int) error 
 			return err
 		}
 	}
-	// The k-th ack of all is due at its own moment, so that the connections are not served in bursts.
-	// A sleep would take a millisecond or more; the writers run while this loop yields.
+	// Each ack is due at a time of its own, so that the connections are not served in bursts. A
+	// sleep would take a millisecond or more; the writers run while this loop yields.
 	began := time.Now()
 	perSecond := float64(rate * connections)
 	for k := int64(0); ctx.Err() == nil; {
@@ -271,9 +272,9 @@ func sendMany(ctx context.Context, address string, connections, rate int) error 
 			runtime.Gosched()
 			continue
 		}
-		k = max(k, due-int64(connections)) // what is long overdue is not made up for
+		k = max(k, due-int64(connections)) // acks that are long overdue are skipped
 		s := all[k%int64(connections)]
-		if s.n.Waiting() == 0 { // or two acks would go in one write
+		if s.n.Waiting() == 0 { // otherwise one write would carry two acks
 			s.n.Send(s.to, bridge.Ack, ack())
 		}
 		k++

@@ -19,13 +19,13 @@ import (
 
 const (
 	bulkRate = 25 << 20 // bytes per second
-	linkRate = 32 << 20 // of the link that both classes share: somewhat more
+	linkRate = 32 << 20 // bytes per second of the link that both classes share: somewhat more
 	pieces   = 64 << 10
 	voteRate = 200 // per second
 )
 
-// votes measures how long votes take over a link of linkRate: alone, beside bulk on a connection of
-// its own that is paced, and beside the same bulk on the same connection.
+// votes measures the delay of votes over a link of linkRate: alone, beside bulk on a separate,
+// paced connection, and beside the same bulk on the same connection.
 func votes(o options, out io.Writer) error {
 	fmt.Fprintln(out, "                               p50 ms   p99 ms   max ms   bulk MB/s")
 	for _, way := range []struct {
@@ -131,15 +131,15 @@ func start(n *network.Network, h network.Handler) func() {
 	}
 }
 
-// link is a link of limited rate, which the connections that are dialled over it share: bytes leave it
-// in the order in which they were written.
+// link is a link of limited rate, shared by the connections that are dialled over it: bytes leave
+// it in the order in which they were written.
 type link struct {
 	rate int
 	mu   sync.Mutex
-	due  time.Time // when the last byte that was written has left
+	due  time.Time // when the last byte written so far leaves the link
 }
 
-// socketBuffer is how many bytes of a connection may wait for the link.
+// socketBuffer is the number of bytes of a connection that may wait for the link.
 const socketBuffer = 64 << 10
 
 func (l *link) dial(ctx context.Context, address string) (net.Conn, error) {
@@ -152,26 +152,26 @@ func (l *link) dial(ctx context.Context, address string) (net.Conn, error) {
 	return lc, nil
 }
 
-// linkConn is one end of a connection over a link. What it is given leaves the link at its time,
-// however late the goroutines wake up: a write that slept for its turn would waste the time by which
-// it sleeps too long, and with it half of the rate.
+// linkConn is one end of a connection over a link. Written bytes leave the link at their computed
+// times, however late the goroutines wake up: if each write slept until its time, it would sleep
+// too long and waste half of the rate.
 type linkConn struct {
 	net.Conn
 	link    *link
 	waiting chan packet
-	held    atomic.Int64 // bytes that wait
+	held    atomic.Int64 // number of waiting bytes
 	room    chan struct{}
 	closing sync.Once
 	done    chan struct{} // closed with the connection
 }
 
-// packet is bytes, and when they have left the link.
+// packet is bytes with the time at which they have left the link.
 type packet struct {
 	bytes []byte
 	due   time.Time
 }
 
-// forward passes on what has left the link, until the connection is closed.
+// forward passes on the bytes that have left the link, until the connection is closed.
 func (c *linkConn) forward() {
 	for {
 		select {
@@ -223,7 +223,7 @@ func (c *linkConn) Write(p []byte) (int, error) {
 	}
 }
 
-// stuck measures what four peers get while a fifth reads, and while it reads nothing.
+// stuck measures the throughput of four peers while a fifth reads, and while it does not.
 func stuck(o options, out io.Writer) error {
 	const others = 4
 	var count atomic.Int64

@@ -11,7 +11,7 @@ import (
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic("network: " + err.Error()) // there is no process without usage
+		panic("network: " + err.Error()) // cannot happen: every process has usage
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

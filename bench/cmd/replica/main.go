@@ -2,10 +2,11 @@
 //
 //	go run ./bench/cmd/replica --body 262144 --scheme multisig --duration 10s
 //
-// Every process proposes bodies of the size as fast as its lane takes them, or --rate a second. It
-// prints what was certified and handed over everywhere per second (MB are 10^6 bytes), the CPU time of
-// all processes for each MB, and the time from the call of Propose to Deliver of the same chunk at its
-// sequencer. --engine runs engines without bodies instead. --profile DIR writes a CPU profile of each process there.
+// Every process proposes bodies of that size as fast as its lane takes them, or --rate a second.
+// The program prints the chunks and MB (10^6 bytes) per second that were certified and handed over
+// at all processes, the CPU time of all processes for each MB, and the time from the call of
+// Propose to Deliver of the same chunk at its sequencer. --engine runs engines without bodies
+// instead. --profile DIR writes a CPU profile of each process there.
 package main
 
 import (
@@ -25,7 +26,7 @@ import (
 
 const processes = 4
 
-// options are what the flags say, and what the parent tells each process.
+// options are the values of the flags, and the values that the parent sets for each process.
 type options struct {
 	Process  int
 	Body     int
@@ -55,14 +56,14 @@ func main() {
 	}
 }
 
-// environment names the variable in which a process finds its options.
+// environment is the variable with the options of a process.
 const environment = "LANECAST_BENCH_REPLICA"
 
 func run(arguments []string, out io.Writer) error {
 	flags := flag.NewFlagSet("replica", flag.ContinueOnError)
 	var o options
 	flags.IntVar(&o.Body, "body", 256<<10, "bytes of a body")
-	flags.Float64Var(&o.Rate, "rate", 0, "bodies a second and lane; 0: as fast as the lane takes them")
+	flags.Float64Var(&o.Rate, "rate", 0, "bodies per second on each lane; 0: as fast as the lane takes them")
 	flags.StringVar(&o.Scheme, "scheme", "multisig", "multisig or ed25519")
 	flags.StringVar(&o.Acks, "acks", "all", "all or sequencer")
 	flags.DurationVar(&o.Duration, "duration", 10*time.Second, "length of the measurement, after a tenth of it to warm up")
@@ -93,7 +94,7 @@ type child struct {
 	lines *bufio.Reader
 }
 
-// spawn runs the processes and returns what each has measured.
+// spawn runs the processes and returns the result of each.
 func spawn(o options) ([]result, error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -147,7 +148,7 @@ func spawn(o options) ([]result, error) {
 	for i, c := range children {
 		line, err := c.lines.ReadBytes('\n')
 		if err != nil {
-			return nil, fmt.Errorf("process %d measured nothing: %w", i, err)
+			return nil, fmt.Errorf("process %d has no result: %w", i, err)
 		}
 		if err := json.Unmarshal(line, &results[i]); err != nil {
 			return nil, err

@@ -31,17 +31,17 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// result is what one process has measured, while the measurement went on.
+// result is the measurement of one process.
 type result struct {
-	Own       int     // chunks of its own lane
-	Delivered int     // chunks handed over, of all lanes
+	Own       int     // number of chunks of its own lane
+	Delivered int     // number of chunks handed over, of all lanes
 	CPU       float64 // seconds
 	P50, P99  float64 // ms
 	Heap      uint64  // bytes, at the end
 	Counters  map[string]float64
 }
 
-// chain proposes bodies that differ in their first bytes, approves of all, and counts.
+// chain proposes bodies that differ in their first bytes, approves all bodies, and counts.
 type chain struct {
 	id       wire.PublicKey
 	random   []byte // of the size of a body
@@ -50,7 +50,7 @@ type chain struct {
 	replica  *replica.Replica
 
 	mu        sync.Mutex
-	begun     map[uint64]time.Time // by height
+	begun     map[uint64]time.Time // times of proposals, by height
 	took      []time.Duration
 	own       int
 	delivered int
@@ -79,7 +79,7 @@ func (c *chain) Propose(ctx context.Context, at engine.Place) ([]byte, error) {
 
 func (c *chain) Verify(context.Context, engine.Place, []byte) (bool, error) { return true, nil }
 
-// pruneEvery is how many chunks of a lane are handed over between two calls of Prune.
+// pruneEvery is the number of chunks of a lane that are handed over between two calls of Prune.
 const pruneEvery = 64
 
 func (c *chain) Deliver(ctx context.Context, k replica.Chunk) error {
@@ -99,7 +99,7 @@ func (c *chain) Deliver(ctx context.Context, k replica.Chunk) error {
 	return nil
 }
 
-// count returns the counts so far, and empties them.
+// count returns the counts so far, and resets them.
 func (c *chain) count() (r result) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -199,12 +199,12 @@ func process(o options) error {
 		cancel()
 		return err
 	}
-	time.Sleep(500 * time.Millisecond) // the others may measure still
+	time.Sleep(500 * time.Millisecond) // the others may still measure
 	cancel()
 	return <-ended
 }
 
-// countersOf returns the counters and gauges of the replica, and what else says where bodies went.
+// countersOf returns the counters and gauges of the replica, and the engine's about bodies.
 func countersOf(registry *prometheus.Registry) map[string]float64 {
 	counters := make(map[string]float64)
 	families, err := registry.Gather()
@@ -228,7 +228,7 @@ func countersOf(registry *prometheus.Registry) map[string]float64 {
 	return counters
 }
 
-// host is what a process is made of.
+// host holds the parts of a process.
 type host struct {
 	options
 	set       *testkit.Set

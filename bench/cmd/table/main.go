@@ -115,7 +115,7 @@ func machine() string {
 		processor(), runtime.GOOS, runtime.GOARCH, runtime.Version(), library, runtime.GOMAXPROCS(0), bench.Clock)
 }
 
-// processor returns the name of the CPU if the system gives it.
+// processor returns the name of the CPU if the system provides it.
 func processor() string {
 	text, err := os.ReadFile("/proc/cpuinfo")
 	if err == nil {

@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// ErrNotPut: a process has not put a pair, and says why. It may be put again.
+// ErrNotPut: a process has not put a pair, for the reason in the error. The client may try again.
 var ErrNotPut = errors.New("not put")
 
-// putTimeout is how long a put may take.
+// putTimeout is the time limit of a put.
 const putTimeout = 30 * time.Second
 
 // Serve answers clients until ctx ends:
@@ -45,7 +45,7 @@ func Serve(ctx context.Context, listener net.Listener, store *Store, put func(ct
 			http.NotFound(w, r)
 			return
 		}
-		_, _ = io.WriteString(w, value) // it fails if the client has gone
+		_, _ = io.WriteString(w, value) // it fails if the client has disconnected
 	})
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(store.Status())
@@ -65,7 +65,7 @@ func Put(ctx context.Context, address string, pair Pair) error {
 	return err
 }
 
-// Get returns the value that the process at an address has for a key.
+// Get returns the value of a key at the process at an address.
 func Get(ctx context.Context, address, key string) (string, error) {
 	return do(ctx, http.MethodGet, address, "/keys/"+url.PathEscape(key), "")
 }
@@ -95,7 +95,7 @@ func do(ctx context.Context, method, address, path, body string) (string, error)
 	case answer.StatusCode == http.StatusServiceUnavailable:
 		err = fmt.Errorf("%w: %s: %s", ErrNotPut, address, said)
 	case answer.StatusCode != http.StatusOK:
-		err = fmt.Errorf("%s said %s: %s", address, answer.Status, said)
+		err = fmt.Errorf("%s answered %s: %s", address, answer.Status, said)
 	}
 	return string(text), err
 }

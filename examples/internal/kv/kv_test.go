@@ -82,7 +82,7 @@ func TestWhatWasSavedIsFoundAgainWithItsCursorsAndWhatWasNotIsLostWithThem(t *te
 	if s.Status().Hash != saved.Hash || s.Next(wire.PublicKey{1}) != 1 {
 		t.Errorf("found %v, saved was %v", s.Status(), saved)
 	}
-	apply(t, s, chunk(1, 0), Pair{"a", "1"}) // handed over again
+	apply(t, s, chunk(1, 0), Pair{"a", "1"}) // handed over twice
 	if s.Status().Hash != saved.Hash {
 		t.Error("what was applied before has changed something")
 	}

@@ -15,7 +15,8 @@ import (
 	"github.com/lanecast/lanecast/examples/internal/spawn"
 )
 
-// Main is the main function of a program whose process is run, and of which so many are a network:
+// Main is the main function of a program. run is one process; the network has the given number of
+// processes:
 //
 //	PROGRAM                          starts them for a demonstration
 //	PROGRAM serve                    starts them, and stops them when it is interrupted
@@ -52,7 +53,7 @@ func Main(processes int, run func(*spawn.Process) error, demonstrate func(contex
 	}
 }
 
-// command does what a client says on the command line.
+// command runs a client's command line.
 func command(ctx context.Context, out io.Writer, args []string) error {
 	switch {
 	case len(args) == 4 && args[0] == "put":
@@ -76,10 +77,10 @@ func command(ctx context.Context, out io.Writer, args []string) error {
 	return errors.New("usage: no argument, serve, put ADDRESS KEY VALUE, get ADDRESS KEY, or status and addresses")
 }
 
-// Clients returns where processes serve clients: the second address that each says.
+// Clients returns the addresses at which processes serve clients: the second address of each.
 func Clients(all *spawn.Processes, which ...int) []string { return all.Addresses(1, which...) }
 
-// Agreed waits until all processes at these addresses have the same status, and returns it.
+// Agreed waits until all processes at the addresses have the same status, and returns it.
 func Agreed(ctx context.Context, addresses []string) (Status, error) {
 	for {
 		var all []Status

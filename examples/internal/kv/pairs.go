@@ -1,5 +1,5 @@
-// Package kv has what two examples share, and what any chain brings along itself: its state on
-// disk, its commands, and an interface for clients.
+// Package kv has the common parts of two examples, which any chain has in its own form: its state
+// on disk, its commands, and an interface for clients.
 package kv
 
 import (
@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Pair is a command: the key gets the value.
+// Pair is a command that sets the value of a key.
 type Pair struct{ Key, Value string }
 
 // MaxPair is the length of the longest pair, encoded, and MaxPairs that of all pairs of a body.
@@ -16,7 +16,7 @@ const (
 	MaxPairs = 256 << 10
 )
 
-// AppendTo appends the pair, encoded: each string follows its length.
+// AppendTo appends the encoding of the pair: each string follows its length.
 func (p Pair) AppendTo(b []byte) []byte {
 	for _, s := range []string{p.Key, p.Value} {
 		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
@@ -24,8 +24,8 @@ func (p Pair) AppendTo(b []byte) []byte {
 	return b
 }
 
-// ReadPairs decodes the pairs of a body. Every process must decide alike about every body, so ok
-// says whether its bytes are what AppendTo makes of pairs that are allowed.
+// ReadPairs decodes the pairs of a body. All processes must decide equally about every body, so ok
+// reports whether its bytes are exactly those that AppendTo makes from allowed pairs.
 func ReadPairs(body []byte) (pairs []Pair, ok bool) {
 	if len(body) > MaxPairs {
 		return nil, false
@@ -49,7 +49,7 @@ func ReadPairs(body []byte) (pairs []Pair, ok bool) {
 	return pairs, true
 }
 
-// Allowed reports whether a pair may be put. JSON, which the state is kept in, holds UTF-8 only.
+// Allowed reports whether a pair may be put. The state is kept as JSON, which holds only UTF-8.
 func (p Pair) Allowed() bool {
 	return p.Key != "" && len(p.AppendTo(nil)) <= MaxPair && utf8.ValidString(p.Key) && utf8.ValidString(p.Value)
 }

@@ -19,10 +19,10 @@ import (
 )
 
 // Store is the state of a process: keys with their values, and a cursor for each lane. It is in
-// memory, and written to a file as a whole now and then. So after a crash it is older than what was
-// applied: the replica hands over again what the file's cursors say is missing, which its archive
-// has kept. A database would do as well: it writes a chunk's pairs and its lane's cursor in one
-// transaction.
+// memory, and written to a file as a whole from time to time. So after a crash it is older than the
+// last applied chunks: the replica hands over again the chunks above the file's cursors, which its
+// archive has kept. A database is an alternative: it writes a chunk's pairs and its lane's cursor
+// in one transaction.
 type Store struct {
 	path    string
 	ordered bool
@@ -32,16 +32,16 @@ type Store struct {
 }
 
 type state struct {
-	// Next is the first height of each lane that was not applied.
+	// Next is the first height of each lane that is not applied.
 	Next map[wire.PublicKey]uint64
 	Keys map[string]string
-	// Order is a hash over all chunks in the order in which they were applied, if that order is a part
-	// of the state.
+	// Order is a hash over all chunks in the order in which they were applied, if that order is
+	// part of the state.
 	Order wire.Digest
 }
 
-// Open reads the state from a file; without one it is empty. ordered says that chunks of all lanes
-// are applied in one order.
+// Open reads the state from a file; without a file the state is empty. ordered means that the
+// chunks of all lanes are applied in one order.
 func Open(path string, ordered bool) (*Store, error) {
 	s := &Store{path: path, ordered: ordered}
 	bytes, err := os.ReadFile(path)
@@ -56,15 +56,15 @@ func Open(path string, ordered bool) (*Store, error) {
 	return s, err
 }
 
-// Next returns the first height of a lane that was not applied: replica.Config.Next.
+// Next returns the first height of a lane that is not applied: replica.Config.Next.
 func (s *Store) Next(sequencer wire.PublicKey) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state.Next[sequencer]
 }
 
-// Apply applies a chunk, and moves the cursor of its lane. What was applied before changes nothing.
-// The chunk's Proof is no part of the state: other processes have another one.
+// Apply applies a chunk, and moves the cursor of its lane. A chunk that was applied before changes
+// nothing. The chunk's Proof is not part of the state: it differs between processes.
 func (s *Store) Apply(c *replica.Chunk, pairs []Pair) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,24 +92,24 @@ func (s *Store) Get(key string) (value string, ok bool) {
 	return value, ok
 }
 
-// Status is how far a process has come. Two with the same cursors have the same hash.
+// Status is the progress of a process. Two processes with the same cursors have the same hash.
 type Status struct {
-	Hash string // of all of the state
+	Hash string // of the whole state
 	Next map[wire.PublicKey]uint64
 }
 
-// Status returns it.
+// Status returns the status.
 func (s *Store) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return Status{Hash: fmt.Sprintf("%x", sha256.Sum256(s.encode())), Next: maps.Clone(s.state.Next)}
 }
 
-// encode returns the state as JSON, which sorts keys. mu is held.
+// encode returns the state as JSON, which sorts keys. mu must be held.
 func (s *Store) encode() []byte {
 	b, err := json.Marshal(&s.state)
 	if err != nil {
-		panic(err) // strings and numbers
+		panic(err) // cannot happen: only strings and numbers
 	}
 	return b
 }
@@ -134,11 +134,11 @@ func (s *Store) Save() (next map[wire.PublicKey]uint64, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return next, errors.Join(dir.Sync(), dir.Close()) // the new name
+	return next, errors.Join(dir.Sync(), dir.Close()) // make the new name durable
 }
 
-// SaveEvery saves now and then, until ctx ends and once after that, and lets the replica forget
-// what is not needed any more.
+// SaveEvery saves at intervals until ctx ends, and once more after that, and lets the replica drop
+// the chunks that are no longer needed.
 func (s *Store) SaveEvery(ctx context.Context, interval time.Duration, r *replica.Replica) error {
 	for {
 		select {

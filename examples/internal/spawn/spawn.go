@@ -1,6 +1,6 @@
-// Package spawn starts the processes of an example: each is the example's program again. A process
-// says on its output where it listens, and is told on its input where all do. It stops when its
-// input ends, so none outlives whoever started it.
+// Package spawn starts the processes of an example: each is a new process of the example's program.
+// A process writes its addresses to its output, and reads the addresses of all from its input. It
+// stops when its input ends, so it does not outlive its parent.
 package spawn
 
 import (
@@ -20,7 +20,7 @@ import (
 	"sync/atomic"
 )
 
-// Processes are processes 0 to n−1, as whoever started them sees them.
+// Processes are the processes 0 to n−1, in their parent.
 type Processes struct {
 	dir  string
 	list []*child
@@ -31,11 +31,11 @@ type child struct {
 	input     io.WriteCloser
 	output    *bufio.Reader
 	addresses string
-	begun     bool // the process was started once
+	begun     bool // the process was started before
 }
 
-// Run starts n processes, whose folders are in a temporary one, tells them each other's addresses,
-// lets f work with them, and asks them to stop; after an error it kills them.
+// Run starts n processes with folders in a temporary one, sends them each other's addresses, calls
+// f, and makes them stop; after an error it kills them.
 func Run(n int, f func(*Processes) error) error {
 	dir, err := os.MkdirTemp("", "lanecast")
 	if err != nil {
@@ -86,7 +86,7 @@ func (ps *Processes) start(i int) error {
 	return err
 }
 
-// tell writes the addresses of all to all that run.
+// tell writes the addresses of all processes to all that run.
 func (ps *Processes) tell() {
 	var lines []string
 	for _, c := range ps.list {
@@ -106,7 +106,7 @@ func (ps *Processes) ReadLine(i int) (string, error) {
 	return strings.TrimSpace(line), nil
 }
 
-// Addresses returns where some processes listen: the k-th address that each has said.
+// Addresses returns the k-th address of each of the processes.
 func (ps *Processes) Addresses(k int, which ...int) (addresses []string) {
 	for _, i := range which {
 		addresses = append(addresses, strings.Fields(ps.list[i].addresses)[k])
@@ -114,12 +114,12 @@ func (ps *Processes) Addresses(k int, which ...int) (addresses []string) {
 	return addresses
 }
 
-// Kill ends processes at once, all if none is named: kill -9.
+// Kill ends processes at once, as kill -9; all processes if none is named.
 func (ps *Processes) Kill(which ...int) {
 	for i, c := range ps.list {
 		if (len(which) == 0 || slices.Contains(which, i)) && c.command != nil && c.command.Process != nil {
-			_ = c.command.Process.Kill() // it fails for one that has ended
-			_ = c.command.Wait()         // its error is that it was killed
+			_ = c.command.Process.Kill() // it fails if the process has ended
+			_ = c.command.Wait()         // its error only reports the kill
 		}
 	}
 }
@@ -133,7 +133,7 @@ func (ps *Processes) Restart(i int) error {
 	return nil
 }
 
-// stop asks all to stop and waits for them. The error is that of those that failed.
+// stop makes all processes stop and waits for them. The error joins those of failed processes.
 func (ps *Processes) stop() error {
 	var failed error
 	for _, c := range ps.list {
@@ -147,16 +147,16 @@ func (ps *Processes) stop() error {
 	return failed
 }
 
-// Process is one of them, as it sees itself.
+// Process is the current process, if Run has started it.
 type Process struct {
 	Index     int
-	Dir       string // its own folder, which is there
+	Dir       string // its own folder, which exists
 	First     bool   // it starts for the first time
 	addresses atomic.Pointer[[][]string]
 }
 
-// Main is for TestMain: it runs the program in a process that Run has started, else the tests, and
-// returns the exit status.
+// Main is for TestMain: in a process that Run has started it runs the program, otherwise the tests,
+// and returns the exit status.
 func Main(program func(), tests func() int) int {
 	if Self() != nil {
 		program()
@@ -165,7 +165,7 @@ func Main(program func(), tests func() int) int {
 	return tests()
 }
 
-// Self returns the process that this program was started as, or nil if it is not one of them.
+// Self returns the current process, or nil if Run has not started it.
 func Self() *Process {
 	if len(os.Args) != 5 || os.Args[1] != "process" {
 		return nil
@@ -177,7 +177,7 @@ func Self() *Process {
 	return &Process{Index: i, Dir: os.Args[3], First: os.Args[4] == "first"}
 }
 
-// Logger writes what an operator should know to the error output if LANECAST_LOG is set.
+// Logger returns a logger that writes to the error output if LANECAST_LOG is set.
 func (p *Process) Logger() *slog.Logger {
 	if os.Getenv("LANECAST_LOG") == "" {
 		return nil
@@ -185,8 +185,8 @@ func (p *Process) Logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, nil)).With("process", p.Index)
 }
 
-// Join listens at so many addresses of this machine and says which, and returns once it is known
-// where all do. ctx ends when the process should stop.
+// Join listens at n addresses of this machine, reports them to the parent, and returns once it has
+// the addresses of all processes. ctx ends when the process should stop.
 func (p *Process) Join(n int) (ctx context.Context, listeners []net.Listener, err error) {
 	var addresses []string
 	for range n {
@@ -199,7 +199,7 @@ func (p *Process) Join(n int) (ctx context.Context, listeners []net.Listener, er
 	fmt.Println(strings.Join(addresses, " "))
 	lines := bufio.NewScanner(os.Stdin)
 	if !p.hear(lines) {
-		return nil, nil, errors.New("spawn: no addresses came")
+		return nil, nil, errors.New("spawn: no addresses were received")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
@@ -210,7 +210,7 @@ func (p *Process) Join(n int) (ctx context.Context, listeners []net.Listener, er
 	return ctx, listeners, nil
 }
 
-// hear takes a line of addresses, and reports whether there was one.
+// hear reads a line of addresses, and reports whether there was one.
 func (p *Process) hear(lines *bufio.Scanner) bool {
 	if !lines.Scan() {
 		return false
@@ -223,6 +223,5 @@ func (p *Process) hear(lines *bufio.Scanner) bool {
 	return true
 }
 
-// Addresses returns where each process listens, as far as we have heard: one that is started again
-// listens elsewhere.
+// Addresses returns the last known address of each process: a restarted process has a new one.
 func (p *Process) Addresses() [][]string { return *p.addresses.Load() }

@@ -64,8 +64,8 @@ func decideVotes(st *verify.Statement, v *verify.Verdict) {
 }
 
 // Offenders are the validators whose votes a process's verifier has proven invalid, by scheme and
-// epoch. Package verify/batch has such a table for all of its workers, which read it before the
-// verdicts that fill it are delivered.
+// epoch. Package verify/batch has such a table for all of its workers; they read new entries before
+// the verdicts that caused them are delivered.
 type Offenders map[offendersKey]wire.Signers
 
 type offendersKey struct {
@@ -95,9 +95,9 @@ func (x Offenders) Has(scheme verify.Scheme, epoch uint64, i wire.Participant) b
 	return x[offendersKey{scheme, epoch}].Has(i)
 }
 
-// Undecided returns a verdict that defers a statement, where that is allowed: MayDefer is set, and
-// without the votes of offenders that are not proven now the statement has no quorum. It returns
-// nil where the statement has to be decided.
+// Undecided returns a verdict that defers a statement if that is allowed: MayDefer is set, and
+// without the unproven votes of offenders the statement has no quorum. It returns nil if the
+// statement must be decided.
 func (x Offenders) Undecided(st *verify.Statement) *verify.Verdict {
 	if !st.MayDefer || st.EachVote || st.Certificate != nil || st.Proposal != nil || st.Scheme == nil {
 		return nil

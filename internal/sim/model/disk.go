@@ -8,7 +8,7 @@ type Record struct {
 	Bytes    []byte
 
 	released bool
-	barrier  uint64 // its release takes effect once all up to here is durable
+	barrier  uint64 // its release takes effect once all records up to this position are durable
 }
 
 // Disk models package journal: records in order of append, of which a prefix is durable. A release
@@ -48,7 +48,7 @@ func (d *Disk) Append(b []byte) uint64 {
 
 // Release releases a record. It returns false if there is no live record at that position.
 func (d *Disk) Release(p uint64) bool {
-	for i := range slices.Backward(d.Records) { // what is released is rarely old
+	for i := range slices.Backward(d.Records) { // released records are rarely old
 		if r := &d.Records[i]; r.Position == p && !r.released {
 			r.released, r.barrier = true, d.Next-1
 			d.released++
@@ -72,8 +72,8 @@ func (d *Disk) compact(durable uint64) {
 	}
 }
 
-// Crash drops the records after position cut. With compacted it also drops the released records
-// whose release has taken effect; without, released records come back.
+// Crash drops the records after position cut. With compacted it also drops the records whose
+// release has taken effect; without it, released records come back.
 func (d *Disk) Crash(cut uint64, compacted bool) {
 	if compacted {
 		d.compact(cut)
@@ -85,7 +85,7 @@ func (d *Disk) Crash(cut uint64, compacted bool) {
 	d.released, d.Durable, d.Next = 0, cut, cut+1
 }
 
-// Restore replaces the disk's records by those recovered from elsewhere.
+// Restore replaces the disk's records by recovered ones.
 func (d *Disk) Restore(records []Record, next, durable uint64) {
 	d.Records, d.Next, d.Durable, d.released = records, next, durable, 0
 }

@@ -15,25 +15,27 @@ import (
 // VoteSize is the length in bytes of a vote and of a combined signature.
 const VoteSize = 16
 
-// Kind is the kind of real scheme that a Scheme behaves like.
+// Kind is the kind of real scheme that a Scheme imitates.
 type Kind uint8
 
 const (
-	// List has certificates that list their votes, as Ed25519's do. Votes are never added up.
+	// List is a scheme whose certificates list their votes, as Ed25519's do. Votes are never added
+	// up.
 	List Kind = iota
-	// Sum has certificates of a bitmap and the sum of the votes, as BLS multisig's. Votes whose
-	// errors cancel in the sum make a valid certificate, by the definition of one.
+	// Sum is a scheme whose certificates are a bitmap and the sum of the votes, as those of BLS
+	// multisig. Votes whose errors cancel in the sum make a valid certificate, by definition.
 	Sum
-	// Group has one signature, whichever quorum made it, as BLS threshold. Votes are weighted, so
-	// that errors that cancel in a plain sum do not cancel. It is not attributable.
+	// Group is a scheme whose certificate is one signature, the same for every quorum, as with BLS
+	// threshold. Votes are weighted, so that errors that cancel in a plain sum do not cancel. It is
+	// not attributable.
 	Group
 )
 
 // Scheme certifies with keyed hashes instead of a curve: it is cheap, and the same in every run. A
 // vote is an element of Z/128 × Z/2⁵⁶ × Z/2⁶⁴. The first component of a valid vote is 0; other
-// values stand for points outside the subgroup, and a first byte of 0x80 or more for bytes that are
-// no point. Votes add up by component. The rules for combining votes rely on no other property of a
-// curve.
+// values represent points outside the subgroup, and a first byte of 0x80 or more represents bytes
+// that are no point. Votes add up by component. The rules for combining votes use no other property
+// of a curve.
 type Scheme struct {
 	kind Kind
 	seed uint64
@@ -96,7 +98,7 @@ func (e Element) AppendTo(dst []byte) []byte {
 	return binary.BigEndian.AppendUint64(dst, e.Y)
 }
 
-// digest is the hash of a subject. A vote follows from it and its validator.
+// digest is the hash of a subject. It determines, with the validator, the vote.
 type digest struct{ a, b uint64 }
 
 func (s *Scheme) digest(subject *wire.Subject) digest {
@@ -116,7 +118,7 @@ func (d digest) vote(who uint64) Element {
 	return Element{0, x & zMask, mix(d.b ^ bits.RotateLeft64(x, 17))}
 }
 
-const groupKey = 1 << 40 // no validator's number
+const groupKey = 1 << 40 // not the number of a validator
 
 // Sign returns the vote of participant i.
 func (s *Scheme) Sign(i wire.Participant, subject wire.Subject) []byte {
@@ -168,7 +170,7 @@ type combination struct {
 // AppendCertificate implements [verify.Combination].
 func (c *combination) AppendCertificate(dst []byte) []byte { return append(dst, c.certificate...) }
 
-// weight is the weight of participant i where votes are interpolated. It is odd, so that a single
+// weight is the weight of participant i if votes are interpolated. It is odd, so that a single
 // error never vanishes.
 func (s *Scheme) weight(i wire.Participant) uint64 {
 	if s.kind == Group {
@@ -214,7 +216,7 @@ func (s *Scheme) Combine(st *verify.Statement, signers wire.Signers) (verify.Com
 	return &combination{s.Certificate(st.Subject, signers, st.Vote), valid && (s.Unfit == nil || !s.Unfit(signers))}, nil
 }
 
-// Certificate encodes the certificate that these signers' votes combine to.
+// Certificate encodes the combination of these signers' votes.
 func (s *Scheme) Certificate(subject wire.Subject, signers wire.Signers, vote func(wire.Participant) []byte) []byte {
 	if s.kind == List {
 		return wire.AppendSignersAndList(nil, signers, vote)
@@ -291,7 +293,7 @@ func (s *Scheme) InvalidVotes(st *verify.Statement, signers wire.Signers) (inval
 	return invalid
 }
 
-// Isolate implements [verify.Scheme]. Sums are split in halves, as multisig's are; for the other
+// Isolate implements [verify.Scheme]. Sums are split into halves, as with multisig; for the other
 // kinds each vote is verified.
 func (s *Scheme) Isolate(st *verify.Statement, signers wire.Signers) []wire.Participant {
 	if s.kind != Sum {

@@ -1,7 +1,7 @@
-// Package layout reads messages as docs/protocol.md 8 writes them down: by tables of fields, with an
-// interpreter that is slow and obvious. It is the twin of the code that reads and writes hellos and
-// the messages about payloads, for their tests. Bytes are hexadecimal in what it returns, as in the
-// vectors, which it reads too.
+// Package layout reads messages as docs/protocol.md 8 specifies them: by tables of fields, with a
+// slow and obvious interpreter. It is the twin of the code that reads and writes hellos and the
+// messages about payloads, for their tests. Its results contain bytes in hexadecimal, as the
+// vectors do, which it reads too.
 package layout
 
 import (
@@ -20,7 +20,7 @@ type Layout []Field
 type Field struct {
 	name string
 	kind kind
-	n    uint64 // bytes, or the most that is allowed
+	n    uint64 // number of bytes, or the maximum
 	sub  Layout
 }
 
@@ -40,7 +40,7 @@ const (
 	sizedList
 )
 
-// Fixed is so many bytes.
+// Fixed is a field of n bytes.
 func Fixed(name string, n uint64) Field { return Field{name: name, kind: fixed, n: n} }
 
 // Varint is a varint of at most most.
@@ -52,13 +52,13 @@ func U64(name string) Field { return Field{name: name, kind: u64} }
 // Byte is an integer of one byte, of at most most.
 func Byte(name string, most uint64) Field { return Field{name: name, kind: octet, n: most} }
 
-// Text is a varint length of at most most, and so many bytes of UTF-8.
+// Text is a varint length of at most most, and that many bytes of UTF-8.
 func Text(name string, most uint64) Field { return Field{name: name, kind: text, n: most} }
 
-// Bytes is a varint length of at most most, and so many bytes.
+// Bytes is a varint length of at most most, and that many bytes.
 func Bytes(name string, most uint64) Field { return Field{name: name, kind: octets, n: most} }
 
-// Rest is all that is left, 1 to most bytes.
+// Rest is the rest of the message, 1 to most bytes.
 func Rest(name string, most uint64) Field { return Field{name: name, kind: rest, n: most} }
 
 // Option is 0x00, or 0x01 and some fields.
@@ -67,7 +67,7 @@ func Option(name string, sub ...Field) Field { return Field{name: name, kind: op
 // Message is a message of another layout.
 func Message(name string, sub Layout) Field { return Field{name: name, kind: message, sub: sub} }
 
-// List is a varint count of at most most, and so many times some fields.
+// List is a varint count of at most most, and that many times some fields.
 func List(name string, most uint64, sub ...Field) Field {
 	return Field{name: name, kind: list, n: most, sub: sub}
 }
@@ -80,9 +80,9 @@ func SizedList(name string, most uint64, sub ...Field) Field {
 // ErrLayout: bytes that are no message of a layout.
 var ErrLayout = errors.New("does not fit the layout")
 
-// Read reads a message, of which nothing may be left. Of a field it returns a number as an uint64,
-// bytes in hexadecimal, what an option holds or a message as a map and a list as []any of maps. An
-// option that is absent has no field.
+// Read reads a message that is the whole input. The result has numbers as uint64, bytes in
+// hexadecimal, the content of an option or a message as a map, and a list as []any of maps. An
+// absent option has no entry.
 func (l Layout) Read(b []byte) (fields map[string]any, err error) {
 	fields, left, err := l.ReadSome(b)
 	if err == nil && len(left) > 0 {
@@ -91,7 +91,7 @@ func (l Layout) Read(b []byte) (fields map[string]any, err error) {
 	return fields, err
 }
 
-// ReadSome reads a message after which there may be more.
+// ReadSome reads a message that further bytes may follow.
 func (l Layout) ReadSome(b []byte) (fields map[string]any, left []byte, err error) {
 	fields = make(map[string]any)
 	take := func(n uint64) []byte {

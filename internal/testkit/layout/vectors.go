@@ -13,9 +13,9 @@ type Case struct {
 	Type    string         `json:"type"`
 	Encoded string         `json:"encoded"`
 	Decode  string         `json:"decode"` // ok or error
-	Fields  map[string]any `json:"fields"` // nil: not said
-	Cuts    string         `json:"cuts"`   // error: nothing that it begins with is a message
-	Tail    int            `json:"tail"`   // bytes that a later version added
+	Fields  map[string]any `json:"fields"` // nil: not given
+	Cuts    string         `json:"cuts"`   // error: no proper prefix is a message
+	Tail    int            `json:"tail"`   // number of bytes that a later version added
 }
 
 // ReadCases reads a file of vectors; there is at least one.
@@ -40,7 +40,7 @@ func ReadCases(file string) ([]Case, error) {
 	return content.Cases, nil
 }
 
-// Same compares fields with those of a case, where numbers are texts.
+// Same compares fields with those of a case, which has numbers as text.
 func Same(got, want any) bool {
 	switch w := want.(type) {
 	case map[string]any:

@@ -19,8 +19,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// This test binary is also a process of a network, and what upstream's program does about sets and
-// certificates: so a whole network of Lanecast's runs without Rust.
+// This test binary is also a process of a network, and replaces upstream's program for dealing sets
+// and checking certificates: so a whole network of Lanecast's engines runs without Rust.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		do := map[string]func(args []string) error{
@@ -74,8 +74,7 @@ func check(args []string) error {
 	return err
 }
 
-// ports returns the first of four ports in a row that are free, below those that systems give to
-// outgoing connections.
+// ports returns the first of four consecutive free ports, below the range for outgoing connections.
 func ports(t *testing.T) int {
 	t.Helper()
 	for try := range 100 {
@@ -97,7 +96,7 @@ func ports(t *testing.T) int {
 	return 0
 }
 
-// quick are options of a run with this binary in upstream's place.
+// quick returns options of a short run with this binary in upstream's place.
 func quick(t *testing.T) options {
 	t.Helper()
 	self, err := os.Executable()

@@ -18,10 +18,10 @@ import (
 	"github.com/lanecast/lanecast/interop/internal/upstream"
 )
 
-// grace is how long processes may take to end after their time.
+// grace is the time that processes have to end after the run.
 const grace = 30 * time.Second
 
-// network is a mixed network under way.
+// network is a running mixed network.
 type network struct {
 	options
 	goes    plan.Plan
@@ -31,8 +31,8 @@ type network struct {
 	all     [][]*process // by validator, one after the other
 }
 
-// process is one process of a validator. Each has files of its own: what one that was killed wrote
-// may end anywhere.
+// process is one process of a validator. Each has its own files: those of a killed process may end
+// in the middle of a line.
 type process struct {
 	*exec.Cmd
 	library                plan.Library
@@ -42,11 +42,11 @@ type process struct {
 	outputFile, stderrFile *os.File
 }
 
-// plan returns what a network of this mix goes through.
+// plan returns the plan for a network of this mix.
 func (o *options) plan(mix string) (plan.Plan, error) {
 	p, err := plan.New(mix, o.kill, o.late, o.move)
 	if err == nil && p.Settled() >= o.duration {
-		err = fmt.Errorf("something happens at %v, and the run ends after %v: lanes must have time to grow", p.Settled(), o.duration)
+		err = fmt.Errorf("the last event is at %v, but the run ends after %v: lanes must have time to grow", p.Settled(), o.duration)
 	}
 	return p, err
 }
@@ -81,11 +81,11 @@ func run(ctx context.Context, mix string, o options) (*verdict, error) {
 
 func (n *network) file(name string) string { return filepath.Join(n.dir, name) }
 
-// live starts the processes, lets happen what the plan says, and waits for their end.
+// live starts the processes, performs the plan's events, and waits for their end.
 func (n *network) live(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, n.duration+grace)
 	defer func() {
-		cancel() // kills those that are left
+		cancel() // kills the remaining ones
 		for _, ps := range n.all {
 			for _, p := range ps {
 				_ = p.Wait()
@@ -111,7 +111,7 @@ func (n *network) live(ctx context.Context) error {
 			continue
 		}
 		if err := last.Wait(); err != nil {
-			return fmt.Errorf("validator %d: %w; it said: %s", i, err, end(last.log))
+			return fmt.Errorf("validator %d: %w; end of its output: %s", i, err, end(last.log))
 		}
 	}
 	return ctx.Err()
@@ -123,9 +123,9 @@ func (n *network) happen(ctx context.Context, e plan.Event) error {
 		last := ps[len(ps)-1]
 		last.killed = true
 		if err := last.Process.Kill(); err != nil {
-			return fmt.Errorf("%w; it said: %s", err, end(last.log))
+			return fmt.Errorf("%w; end of its output: %s", err, end(last.log))
 		}
-		_ = last.Wait() // it says that it was killed
+		_ = last.Wait() // the error only reports the kill
 	}
 	switch e.Action {
 	case plan.Start:
@@ -144,8 +144,8 @@ func (n *network) happen(ctx context.Context, e plan.Event) error {
 	return nil
 }
 
-// start starts a process of validator i. With adopts it runs Lanecast from now on, and takes over
-// what others know.
+// start starts a process of validator i. With adopts it runs Lanecast from now on, and adopts the
+// locks that others know.
 func (n *network) start(ctx context.Context, i int, adopts []string) error {
 	generation := len(n.all[i])
 	name := func(what string) string { return n.file(fmt.Sprintf("%s%d.%d", what, i, generation)) }
@@ -191,7 +191,7 @@ func (n *network) start(ctx context.Context, i int, adopts []string) error {
 	return nil
 }
 
-// end returns the end of what a process said.
+// end returns the end of a process's output.
 func end(log string) string {
 	text, err := os.ReadFile(log)
 	if err != nil {
@@ -200,7 +200,7 @@ func end(log string) string {
 	return string(text[max(0, len(text)-2000):])
 }
 
-// verdict is the judge's, with what it takes to print it.
+// verdict is the judge's verdict, with the data to print it.
 type verdict struct {
 	judge.Verdict
 	network *network
@@ -208,9 +208,9 @@ type verdict struct {
 	last    []record.Report // of each validator
 }
 
-// judge reads what the processes have written.
+// judge judges the files of the processes.
 func (n *network) judge(ctx context.Context) (*verdict, error) {
-	// A lane that starves grows at first: what counts is the last third of the run.
+	// A lane that stops growing may grow at first: the last third of the run counts.
 	j := judge.New(n.set.Scheme, n.begun.Add(max(n.goes.Settled(), 2*n.duration/3)))
 	v := &verdict{network: n}
 	var logs []string

@@ -17,13 +17,13 @@ import (
 	"github.com/lanecast/lanecast/interop/internal/upstream"
 )
 
-// result is what one run came to.
+// result is the result of one run.
 type result struct {
 	CertificatesPerS  float64        `json:"certificates_per_s"`
 	CPUPerCertificate float64        `json:"cpu_us_per_certificate"`
 	Latency           record.Latency `json:"latency_ms"`
 	busyCores         float64
-	bound             string // what limited it
+	bound             string // resource that limited the run
 }
 
 func (r result) String() string {
@@ -31,7 +31,7 @@ func (r result) String() string {
 		r.CertificatesPerS, r.CPUPerCertificate, r.Latency.P50, r.Latency.P99, r.bound)
 }
 
-// theirs is what upstream's program prints.
+// theirs is the output of upstream's program.
 type theirs struct {
 	result
 	Certificates float64 `json:"certificates"`
@@ -45,7 +45,7 @@ type theirs struct {
 func parseUpstream(text []byte, node bool) (result, error) {
 	var t theirs
 	if err := json.Unmarshal(text, &t); err != nil {
-		return result{}, fmt.Errorf("what upstream printed: %w", err)
+		return result{}, fmt.Errorf("output of upstream's program: %w", err)
 	}
 	if t.Certificates == 0 || t.Conflicts > 0 {
 		return result{}, fmt.Errorf("upstream made %v certificates, with %d conflicts", t.Certificates, t.Conflicts)
@@ -62,7 +62,7 @@ func parseUpstream(text []byte, node bool) (result, error) {
 	return r, nil
 }
 
-// ours is what loadgen prints.
+// ours is the output of loadgen.
 type ours struct {
 	result
 	Certificates uint64  `json:"certificates"`
@@ -80,7 +80,7 @@ type part struct {
 func parseLanecast(text []byte) (result, error) {
 	var o ours
 	if err := json.Unmarshal(text, &o); err != nil {
-		return result{}, fmt.Errorf("what loadgen printed: %w", err)
+		return result{}, fmt.Errorf("output of loadgen: %w", err)
 	}
 	if o.Certificates == 0 || o.Duration <= 0 {
 		return result{}, fmt.Errorf("loadgen made %d certificates in %v s", o.Certificates, o.Duration)
@@ -103,8 +103,8 @@ func parseLanecast(text []byte) (result, error) {
 	return r, nil
 }
 
-// heights is how many chunks of each lane upstream's engine may get through in a run: it verifies the
-// acks of each, and one takes at least so long.
+// heights returns the maximum number of chunks of each lane that upstream's engine can certify in a
+// run: it verifies the acks of each chunk, and one ack takes at least the given time.
 func heights(scheme string, validators int, duration time.Duration) int {
 	ack := 500 * time.Microsecond
 	if scheme == "ed25519" || scheme == "secp256r1" {
@@ -163,7 +163,7 @@ func run(c *exec.Cmd) ([]byte, error) {
 	return text, nil
 }
 
-// compare prints the medians and what each is of the other.
+// compare prints the medians and their ratios.
 func compare(theirs, ours []result) string {
 	median := func(rs []result, of func(r result) float64) float64 {
 		var v []float64

@@ -1,8 +1,8 @@
 // Package bridge carries engines' messages over plain TCP on this machine, in the frames of
-// upstream's side (interop/upstream/src/net.rs): u32 big-endian length of what follows, a byte for
-// the channel, the sender's identity, the message. Each process dials every other, and sends on the
-// connections that it dialled. Nothing is authenticated: it is for processes that trust each other.
-// Package network is the transport for all others.
+// upstream's side (interop/upstream/src/net.rs): u32 big-endian length of the rest, a byte for the
+// channel, the sender's identity, the message. Each process dials every other, and sends on the
+// connections that it dialled. It authenticates nothing: it is for processes that trust each other.
+// Package network is the transport for all other uses.
 package bridge
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Channel says what a message is.
+// Channel is the kind of a message.
 type Channel byte
 
 // The channels.
@@ -31,7 +31,7 @@ const (
 
 const (
 	headSize = 1 + wire.PublicKeySize // channel and sender
-	maxFrame = 1 << 20                // of what the length counts
+	maxFrame = 1 << 20                // largest length in a frame
 	waiting  = 8192                   // frames for one peer
 	retry    = 50 * time.Millisecond  // between attempts to connect
 )
@@ -43,7 +43,7 @@ func appendFrame(dst []byte, c Channel, from wire.PublicKey, message []byte) []b
 	return append(dst, message...)
 }
 
-// readFrame reads a frame. io.EOF says that the connection ended between two.
+// readFrame reads a frame. io.EOF means that the connection ended between two frames.
 func readFrame(r io.Reader) (c Channel, from wire.PublicKey, message []byte, err error) {
 	var head [4 + headSize]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
@@ -55,7 +55,7 @@ func readFrame(r io.Reader) (c Channel, from wire.PublicKey, message []byte, err
 	}
 	message = make([]byte, size-headSize)
 	if _, err := io.ReadFull(r, message); err != nil {
-		return 0, from, nil, fmt.Errorf("bridge: a frame that was cut: %w", err)
+		return 0, from, nil, fmt.Errorf("bridge: a truncated frame: %w", err)
 	}
 	return Channel(head[4]), wire.PublicKey(head[5:]), message, nil
 }
@@ -65,9 +65,9 @@ type Config struct {
 	Identity wire.PublicKey
 	Listener net.Listener
 	Peers    map[wire.PublicKey]string // the others' addresses
-	// Loss is the part of the messages that is lost, one by one, from 0 to less than 1.
+	// Loss is the probability that a message is lost, from 0 to less than 1.
 	Loss float64
-	// Deliver gets the messages of peers, on a goroutine for each connection. It owns them.
+	// Deliver gets the messages of peers, on one goroutine for each connection. It owns them.
 	Deliver func(c Channel, from wire.PublicKey, message []byte)
 }
 
@@ -87,7 +87,7 @@ func New(c Config) *Bridge {
 	return b
 }
 
-// Dropped returns how many frames found no room.
+// Dropped returns the number of frames that were dropped because a queue was full.
 func (b *Bridge) Dropped() uint64 { return b.dropped.Load() }
 
 // SendNode implements engine.Sender.
@@ -96,7 +96,7 @@ func (b *Bridge) SendNode(to []wire.PublicKey, message []byte) { b.send(Node, to
 // SendAck implements engine.Sender.
 func (b *Bridge) SendAck(to []wire.PublicKey, message []byte) { b.send(Ack, to, message) }
 
-// SendCertificate implements engine.Sender. Upstream knows no such message.
+// SendCertificate implements engine.Sender. Upstream has no such message.
 func (b *Bridge) SendCertificate([]wire.PublicKey, []byte) {}
 
 func (b *Bridge) send(c Channel, to []wire.PublicKey, message []byte) {
@@ -114,8 +114,8 @@ func (b *Bridge) send(c Channel, to []wire.PublicKey, message []byte) {
 	}
 }
 
-// Run connects to the peers, and takes their connections, until ctx ends. All goroutines are gone
-// when it returns.
+// Run connects to the peers, and accepts their connections, until ctx ends. When it returns all
+// goroutines have ended.
 func (b *Bridge) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	for p, address := range b.config.Peers {
@@ -133,8 +133,8 @@ func (b *Bridge) Run(ctx context.Context) {
 	all.Wait()
 }
 
-// dial writes frames to a peer, and connects again whenever it must. Meanwhile frames are lost, as on
-// any network.
+// dial writes frames to a peer, and reconnects when necessary. Meanwhile frames are lost, as on any
+// network.
 func (b *Bridge) dial(ctx context.Context, address string, frames <-chan []byte) {
 	var dialer net.Dialer
 	for ctx.Err() == nil {
@@ -173,7 +173,7 @@ func (b *Bridge) write(ctx context.Context, c net.Conn, frames <-chan []byte) {
 	}
 }
 
-// serve delivers what comes on a connection, until it ends, sends what is no frame, or ctx ends.
+// serve delivers the messages of a connection until it ends, an invalid frame arrives, or ctx ends.
 func (b *Bridge) serve(ctx context.Context, c net.Conn) {
 	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
 	defer c.Close()

@@ -48,14 +48,14 @@ func TestALengthThatNoFrameHasIsRefusedBeforeItIsAllocated(t *testing.T) {
 	}
 }
 
-// got is a message as it was delivered.
+// got is a delivered message.
 type got struct {
 	channel Channel
 	from    wire.PublicKey
 	message string
 }
 
-// pair returns two bridges that are connected, with what each delivers.
+// pair returns two connected bridges, with channels of the messages that each delivers.
 func pair(t *testing.T, loss float64) (bridges [2]*Bridge, ids [2]wire.PublicKey, delivered [2]chan got) {
 	t.Helper()
 	ids = [2]wire.PublicKey{{1}, {2}}
@@ -140,7 +140,7 @@ func TestWhatIsNoFrameOfAPeerIsNotDelivered(t *testing.T) {
 func TestAPartOfTheMessagesIsLostAndAFullQueueIsCounted(t *testing.T) {
 	b := New(Config{Identity: wire.PublicKey{1}, Peers: map[wire.PublicKey]string{{2}: "nowhere"}, Loss: 0.5})
 	to := []wire.PublicKey{{2}}
-	const sent = 4000 // less than a third is left once in more than 10^90 times
+	const sent = 4000 // fewer than a third arrive with probability below 10^-90
 	for range sent {
 		b.SendAck(to, []byte("ack"))
 	}

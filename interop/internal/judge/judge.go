@@ -1,5 +1,5 @@
-// Package judge says whether the processes of a mixed network agreed: from the locks that each has
-// written down, and from what each said last.
+// Package judge decides whether the processes of a mixed network agreed, from the locks that each
+// has written to a file, and from the last report of each.
 package judge
 
 import (
@@ -21,11 +21,11 @@ type place struct {
 	height    uint64
 }
 
-// Judge gathers what the processes of one network wrote.
+// Judge collects the locks and reports of the processes of one network.
 type Judge struct {
 	scheme verify.Scheme
 	lanes  []wire.PublicKey
-	from   time.Time // from when on lanes have to grow
+	from   time.Time // the time after which lanes must grow
 
 	chunks    map[place]chunk
 	conflicts []string
@@ -33,29 +33,29 @@ type Judge struct {
 	refusals  []string
 	processes map[int]*process // by validator
 
-	different map[string]bool // certificates seen, with what they are about
+	different map[string]bool // certificates seen, with their subjects
 	valid     int
 }
 
-// chunk is what is known of a certified chunk.
+// chunk is the data about a certified chunk.
 type chunk struct {
 	payload wire.Digest
 	first   time.Time // when the first process reported it
 }
 
-// process is what one validator's processes, one after the other, have reported.
+// process holds the reports of one validator's processes, one after the other.
 type process struct {
 	lanes map[wire.PublicKey]progress
 }
 
-// progress is how far a process has seen a lane go.
+// progress is the growth of a lane at a process.
 type progress struct {
 	heights map[uint64]bool
-	late    int // locks reported after Judge.from
+	late    int // number of locks reported after Judge.from
 }
 
-// New returns a judge of a network with the validators of scheme, each of whom has a lane. After from
-// each lane has to grow at each process.
+// New returns a judge of a network with the validators of scheme, each of which has a lane. After
+// from each lane must grow at each process.
 func New(scheme verify.Scheme, from time.Time) *Judge {
 	return &Judge{
 		scheme: scheme, lanes: scheme.Participants(), from: from, chunks: map[place]chunk{},
@@ -63,8 +63,8 @@ func New(scheme verify.Scheme, from time.Time) *Judge {
 	}
 }
 
-// Locks takes the locks that a validator's process wrote down, and verifies each certificate that no
-// other process had.
+// Locks takes the locks from the file of a validator's process, and verifies each certificate that
+// no other process had.
 func (j *Judge) Locks(validator int, r io.Reader) error {
 	p := j.processes[validator]
 	if p == nil {
@@ -84,7 +84,7 @@ func (j *Judge) Locks(validator int, r io.Reader) error {
 	return err
 }
 
-// see notes a lock, and whether it contradicts others.
+// see notes a lock, and a problem if it contradicts others.
 func (j *Judge) see(validator int, p *process, l *record.Lock) {
 	at := place{l.Chunk.Sequencer, l.Chunk.Height}
 	known, there := j.chunks[at]
@@ -151,25 +151,25 @@ func (j *Judge) Report(r *record.Report) {
 // Lane sums up one lane.
 type Lane struct {
 	Top     int64         // the highest height certified; -1 for none
-	Missing int           // heights below it of which nobody reported a lock
-	PerS    float64       // chunks a second
-	Gap     time.Duration // the longest time without a new one
+	Missing int           // number of heights below it without a reported lock
+	PerS    float64       // chunks per second
+	Gap     time.Duration // the longest time without a new chunk
 }
 
-// Verdict is what the judge found.
+// Verdict is the result of the judge.
 type Verdict struct {
 	Lanes []Lane
-	// Holes are the heights of all lanes that each validator's processes did not report, between
-	// those that they did.
+	// Holes are the numbers of heights, over all lanes, that each validator's processes did not
+	// report between those that they reported.
 	Holes map[int]int
-	// Certificates counts the different ones that verified.
+	// Certificates is the number of different certificates that verified.
 	Certificates int
-	// Problems says all that should not be. None: the network is sound.
+	// Problems lists all violations. Without any the network is sound.
 	Problems []string
 }
 
-// Verdict sums up. growing says which lanes have to grow to the end, and running which validators run
-// then.
+// Verdict returns the verdict. growing lists the lanes that must grow to the end, and running the
+// validators that run then.
 func (j *Judge) Verdict(growing func(lane int) bool, running func(validator int) bool) Verdict {
 	v := Verdict{Holes: map[int]int{}, Certificates: j.valid}
 	problem := func(what string, some []string) {
@@ -204,7 +204,7 @@ func (j *Judge) Verdict(growing func(lane int) bool, running func(validator int)
 	return v
 }
 
-// holes counts the heights that are missing between those reported.
+// holes counts the missing heights between those reported.
 func (p *process) holes() (n int) {
 	for _, lane := range p.lanes {
 		least, most := uint64(1<<63), uint64(0)

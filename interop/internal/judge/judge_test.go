@@ -14,7 +14,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// world is a network of four whose locks a test writes down.
+// world is a network of four; tests write its locks.
 type world struct {
 	*testing.T
 	set   *testkit.Set
@@ -77,7 +77,8 @@ func (w *world) write(validator int, locks ...record.Lock) {
 
 func always(int) bool { return true }
 
-// expect demands exactly one problem that says something, or none.
+// expect fails the test unless there is exactly one problem, which contains a text, or none if the
+// text is empty.
 func (w *world) expect(says string) Verdict {
 	w.Helper()
 	v := w.judge.Verdict(always, always)
@@ -95,7 +96,7 @@ func TestANetworkThatAgreesIsSound(t *testing.T) {
 	w.sound()
 	w.judge.Report(&record.Report{Library: "upstream", Late: map[string]uint64{"stale": 5}, Refused: map[string]uint64{}})
 	v := w.expect("")
-	// Quorums of four different beginnings over four lanes of four heights.
+	// Quorums with four different first members, over four lanes of four heights.
 	if v.Certificates != 64 {
 		t.Errorf("%d certificates", v.Certificates)
 	}

@@ -1,4 +1,4 @@
-// Package keys reads a validator set with all of its secrets, as upstream's program deals it.
+// Package keys reads a validator set with all of its secrets, which upstream's program has dealt.
 package keys
 
 import (
@@ -27,7 +27,7 @@ type Set struct {
 	ChunkSigners []verify.ChunkSigner
 }
 
-// file is the set as it is dealt; bytes are in hexadecimal.
+// file is the format of a dealt set; bytes are in hexadecimal.
 type file struct {
 	Namespace  string
 	Scheme     string
@@ -48,8 +48,8 @@ func Load(path string) (*Set, error) {
 	return s, nil
 }
 
-// Parse reads a set from the text of its file. Keys of Lanecast's own making and those read here come
-// to the same identities, or it is an error.
+// Parse reads a set from the text of its file. It is an error if the identities that Lanecast
+// derives from the keys differ from those in the file.
 func Parse(text []byte) (*Set, error) {
 	var f file
 	if err := json.Unmarshal(text, &f); err != nil {
@@ -80,7 +80,7 @@ func Parse(text []byte) (*Set, error) {
 		key := ed25519.NewKeyFromSeed(b[0])
 		identity := wire.PublicKey(key.Public().(ed25519.PublicKey))
 		if string(identity[:]) != string(b[1]) {
-			return nil, fmt.Errorf("validator %d: its identity does not follow from its seed", i)
+			return nil, fmt.Errorf("validator %d: its identity is not that of its seed", i)
 		}
 		s.Identities, seeds, secrets = append(s.Identities, identity), append(seeds, key), append(secrets, b[2])
 		s.ChunkSigners = append(s.ChunkSigners, verify.NewChunkSigner(namespace, key))

@@ -19,30 +19,30 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// maxSamples bounds the reports of wrong messages that are kept.
+// maxSamples is the maximum number of reports of wrong messages that are kept.
 const maxSamples = 10
 
-// chunkName is a place that has one chunk.
+// chunkName identifies a place, which has one chunk.
 type chunkName struct {
 	sequencer wire.PublicKey
 	height    uint64
 }
 
-// application proposes random payloads, finds all payloads good, and writes down the locks.
+// application proposes random payloads, approves all payloads, and writes locks to a file.
 type application struct {
 	me    wire.PublicKey
 	pace  time.Duration
-	nonce [8]byte // so that a restarted process proposes other payloads
+	nonce [8]byte // so that a restarted process proposes different payloads
 	log   io.Writer
 
 	nodesIn, acksIn atomic.Uint64
 
 	mu          sync.Mutex
 	tips, locks map[wire.PublicKey]uint64
-	payloads    map[chunkName]wire.Digest // certified
+	payloads    map[chunkName]wire.Digest // certified payloads
 	conflicts   uint64
 	proposed    map[uint64]time.Time // own payloads that are not certified yet
-	latencies   []float64            // of the others, in ms
+	latencies   []float64            // of certified ones, in ms
 	late        map[string]uint64
 	invalid     map[string]uint64
 	faults      map[string]uint64
@@ -93,7 +93,7 @@ func (a *application) Report(_ context.Context, activity wire.Activity) error {
 		a.tips[c.Sequencer] = max(a.tips[c.Sequencer], c.Height)
 	case *wire.Certified:
 		return a.lock(&activity.Lock)
-	default: // somebody has done wrong
+	default: // a fault
 		name := fmt.Sprintf("reported %T", activity)
 		a.faults[name]++
 		if len(a.samples) < maxSamples {
@@ -121,7 +121,7 @@ func (a *application) lock(l *wire.Lock) error {
 	return err
 }
 
-// count reads from the engine's metrics what became of messages.
+// count reads the numbers of late and wrong messages from the engine's metrics.
 func (a *application) count(registry prometheus.Gatherer) {
 	families, err := registry.Gather()
 	if err != nil {
@@ -153,7 +153,7 @@ func (a *application) count(registry prometheus.Gatherer) {
 	}
 }
 
-// report returns how the process stands, lanes in the order given.
+// report returns the state of the process, with lanes in the given order.
 func (a *application) report(lanes []wire.PublicKey) (r record.Report) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -175,7 +175,7 @@ func (a *application) report(lanes []wire.PublicKey) (r record.Report) {
 	return r
 }
 
-// quantiles sums latencies up.
+// quantiles summarizes latencies.
 func quantiles(latencies []float64) record.Latency {
 	if len(latencies) == 0 {
 		return record.Latency{}

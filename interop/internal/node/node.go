@@ -29,20 +29,21 @@ const Epoch = 7
 // Config describes a process.
 type Config struct {
 	Set   *keys.Set
-	Index int // ours
-	// Addresses are the validators'; Listener is at ours. Run closes it.
+	Index int // our participant number
+	// Addresses are the addresses of the validators; Listener listens at ours. Run closes it.
 	Addresses []string
 	Listener  net.Listener
 
-	Dir   string // of the journal
-	Locks string // the file that locks are appended to
-	// Recover says that the identity has signed before, elsewhere, and Adopt what others know.
+	Dir   string // folder of the journal
+	Locks string // file to which locks are appended
+	// Recover means that the identity has signed before, elsewhere; Adopt are the locks that others
+	// know.
 	Recover bool
 	Adopt   []wire.Lock
 
-	Pace                     time.Duration // that a proposal waits
+	Pace                     time.Duration // time that a proposal waits
 	Rebroadcast, AckInterval time.Duration // of the engine; 0 for its defaults
-	Loss                     float64       // the part of the messages sent that is lost
+	Loss                     float64       // probability that a sent message is lost
 	Log                      io.Writer
 }
 

@@ -38,7 +38,7 @@ func newSet(t *testing.T) *keys.Set {
 	}
 }
 
-// network is four processes in this one.
+// network is four engines in this process.
 type network struct {
 	*testing.T
 	set       *keys.Set
@@ -68,12 +68,12 @@ func (n *network) config(i int) Config {
 	}
 }
 
-// reports takes what a process reports, and says when enough is true of one.
+// reports takes the reports of a process, and signals when enough returns true for one.
 type reports struct {
 	enough func(r *record.Report) bool
 	done   chan struct{}
 	once   sync.Once
-	last   record.Report // to be read when the process has ended
+	last   record.Report // read only after the process has ended
 }
 
 func (w *reports) Write(line []byte) (int, error) {
@@ -87,7 +87,7 @@ func (w *reports) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// process is one that runs until stop is called.
+// process is a process that runs until stop is called.
 type process struct {
 	*reports
 	stop func() error
@@ -112,7 +112,7 @@ func (p process) await(t *testing.T) {
 	}
 }
 
-// reached says that all lanes of some are certified up to a height.
+// reached reports whether the given lanes are certified up to a height.
 func reached(height int64, lanes ...int) func(r *record.Report) bool {
 	return func(r *record.Report) bool {
 		for _, l := range lanes {
@@ -124,9 +124,9 @@ func reached(height int64, lanes ...int) func(r *record.Report) bool {
 	}
 }
 
-// Four processes certify each other's chunks; one whose journal is gone, as that of a validator who
-// ran another engine, adopts what the others know, and acks on their lanes again. Its own lane has
-// ended.
+// Four processes certify each other's chunks; one without its journal, like a validator that ran
+// another engine, adopts the locks that the others know, and acks on their lanes again. Its own
+// lane has ended.
 func TestProcessesCertifyAndOneWithoutItsJournalComesBack(t *testing.T) {
 	n := newNetwork(t)
 	var all []process
@@ -168,7 +168,7 @@ func TestProcessesCertifyAndOneWithoutItsJournalComesBack(t *testing.T) {
 	}
 }
 
-// read returns the highest lock of each lane that validator i wrote down, after verifying all.
+// read returns the highest lock of each lane in validator i's file, after verifying all.
 func (n *network) read(i int) map[wire.PublicKey]wire.Lock {
 	n.Helper()
 	text, err := os.ReadFile(n.locks(i))
@@ -206,7 +206,7 @@ func TestAProcessThatCannotRunSaysWhy(t *testing.T) {
 		t.Error("locks go nowhere")
 	}
 	c = n.config(2)
-	if err := os.Mkdir(c.Dir, 0o755); err != nil { // a journal was there
+	if err := os.Mkdir(c.Dir, 0o755); err != nil { // a journal existed
 		t.Fatal(err)
 	}
 	if err := Run(context.Background(), c, io.Discard); err == nil || !strings.Contains(err.Error(), "journal") {

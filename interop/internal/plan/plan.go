@@ -1,4 +1,4 @@
-// Package plan reads what a mixed network is to go through from the command line.
+// Package plan reads the events of a mixed network from the command line.
 package plan
 
 import (
@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// Library says whose engine a process runs.
+// Library is the library whose engine a process runs.
 type Library byte
 
-// The libraries, by the letters that a mix has for them.
+// The libraries, with their letters in a mix.
 const (
 	Upstream Library = 'U'
 	Lanecast Library = 'L'
 )
 
-// MaxValidators bounds a mix: each is a process, and each pair a connection.
+// MaxValidators bounds a mix: each validator is a process, and each pair a connection.
 const MaxValidators = 20
 
 // ParseMix reads one letter for each validator.
@@ -36,11 +36,12 @@ func ParseMix(text string) ([]Library, error) {
 	return mix, nil
 }
 
-// Action is what happens to a process.
+// Action is an action on a process.
 type Action int
 
-// The actions. Kill is SIGKILL; a process that is started again goes on with what it has on disk.
-// Move is Kill, and the start of a Lanecast process with the same keys that adopts what others know.
+// The actions. Kill is SIGKILL; a process that is started again continues with its files on disk.
+// Move is Kill, followed by the start of a Lanecast process with the same keys that adopts the
+// locks of others.
 const (
 	Start Action = iota
 	Kill
@@ -56,7 +57,7 @@ type Event struct {
 	Validator int
 }
 
-// Plan is what the processes go through.
+// Plan is the list of events of a run.
 type Plan struct {
 	Mix    []Library
 	Events []Event // in order; the processes start with those at 0
@@ -123,16 +124,17 @@ func (p *Plan) parse(what, text string, count int) (i int, times []time.Duration
 	return i, times, nil
 }
 
-// check demands that each process is stopped only while it runs, and started only while it does not.
+// check returns an error unless each process is stopped only while it runs, and started only while
+// it does not.
 func (p *Plan) check() error {
 	running, moved := make([]bool, len(p.Mix)), make([]bool, len(p.Mix))
 	for _, e := range p.Events {
 		if running[e.Validator] == (e.Action == Start) {
-			return fmt.Errorf("validator %d: %v at %v, when it runs: %t", e.Validator, e.Action, e.At, running[e.Validator])
+			return fmt.Errorf("validator %d: %v at %v, but running then: %t", e.Validator, e.Action, e.At, running[e.Validator])
 		}
 		if e.Action == Move {
 			if moved[e.Validator] || p.Mix[e.Validator] == Lanecast {
-				return fmt.Errorf("validator %d: move at %v, when it runs Lanecast", e.Validator, e.At)
+				return fmt.Errorf("validator %d: move at %v, but it runs Lanecast already", e.Validator, e.At)
 			}
 			moved[e.Validator] = true
 		}
@@ -141,7 +143,7 @@ func (p *Plan) check() error {
 	return nil
 }
 
-// Settled is when the last event has happened.
+// Settled returns the time of the last event.
 func (p *Plan) Settled() time.Duration {
 	if len(p.Events) == 0 {
 		return 0

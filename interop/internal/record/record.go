@@ -1,5 +1,5 @@
-// Package record has what the processes of a mixed network write down for the judge: a line for each
-// lock, and a line each second on how they stand. Upstream's processes write the same.
+// Package record has the formats that the processes of a mixed network write for the judge: a line
+// for each lock, and a line each second with their state. Upstream's processes write the same.
 package record
 
 import (
@@ -15,13 +15,14 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Lock is a lock as it was reported to an application, and when.
+// Lock is a lock that was reported to an application, with the time.
 type Lock struct {
 	wire.Lock
 	At time.Time // to the millisecond
 }
 
-// fields is how many a line has: sequencer, height, epoch, payload, certificate, milliseconds.
+// fields is the number of fields of a line: sequencer, height, epoch, payload, certificate,
+// milliseconds.
 const fields = 6
 
 // AppendTo appends the line, with its end.
@@ -74,8 +75,8 @@ func decode(dst []byte, text string) error {
 // maxLine bounds a line: certificates list 64 bytes for each validator, in hexadecimal.
 const maxLine = 1 << 22
 
-// ReadLocks calls found for each line. A last line without its end is left out: it is torn, for a
-// process was killed.
+// ReadLocks calls found for each line. It ignores a last line without its end: the process was
+// killed while it wrote the line.
 func ReadLocks(r io.Reader, found func(l Lock)) error {
 	b := bufio.NewReaderSize(r, 1<<16)
 	for n := 1; ; n++ {
@@ -111,27 +112,27 @@ func readLine(b *bufio.Reader) (string, error) {
 	}
 }
 
-// Report says how a process stands.
+// Report is the state of a process.
 type Report struct {
 	Library   string  `json:"library"` // upstream or lanecast
 	Validator int     `json:"validator"`
 	MS        int64   `json:"ms"` // since the process began
 	Last      bool    `json:"last"`
-	Ended     string  `json:"ended"` // why the engine ended, if it should not have
+	Ended     string  `json:"ended"` // the reason why the engine ended unexpectedly
 	Tips      []int64 `json:"tips"`  // highest height of each lane; -1 for none
-	Locks     []int64 `json:"locks"` // likewise, of certified heights
+	Locks     []int64 `json:"locks"` // the same for certified heights
 	Conflicts uint64  `json:"conflicts"`
 	NodesIn   uint64  `json:"nodes_in"`
 	AcksIn    uint64  `json:"acks_in"`
 	Dropped   uint64  `json:"dropped"` // frames for which the bridge, or the engine, had no room
 	Latency   Latency `json:"latency_ms"`
-	// Messages of others that did not count, by reason: late ones, and wrong ones.
+	// Numbers of rejected messages of others, by reason: late ones and wrong ones.
 	Late    map[string]uint64 `json:"late"`
 	Refused map[string]uint64 `json:"refused"`
-	Samples []string          `json:"samples"` // of what was refused
+	Samples []string          `json:"samples"` // of refused messages
 }
 
-// Latency is that of own chunks, from the proposal to the lock.
+// Latency is the latency of own chunks, from the proposal to the lock.
 type Latency struct {
 	Count int     `json:"count"`
 	P50   float64 `json:"p50"`

@@ -22,8 +22,8 @@ type Program struct {
 	Validators int
 }
 
-// Find returns the path of the program: given, unless it is empty, or else that of what Cargo builds
-// from the sources in this repository. The first build takes some ten minutes.
+// Find returns the path of the program: given, or if that is empty, the path of the program that
+// Cargo builds from the sources in this repository. The first build takes about ten minutes.
 func Find(ctx context.Context, given string, progress io.Writer) (string, error) {
 	if given != "" {
 		return given, nil
@@ -54,7 +54,7 @@ func sources(from string) (string, error) {
 		}
 		up := filepath.Dir(at)
 		if up == at {
-			return "", errors.New("interop/upstream is not found: run this within the repository, or name a built program")
+			return "", errors.New("interop/upstream was not found: run this within the repository, or give the path of a built program")
 		}
 		at = up
 	}
@@ -72,7 +72,7 @@ func built(messages []byte) (string, error) {
 			return m.Executable, nil
 		}
 	}
-	return "", errors.New("cargo names no program that it has built")
+	return "", errors.New("cargo's output names no program")
 }
 
 // Command returns a call of the program.
@@ -87,7 +87,7 @@ func (p Program) Deal(ctx context.Context, file string) error {
 	return err
 }
 
-// Checked is what upstream's verifier says of certificates.
+// Checked is the result of upstream's verifier for certificates.
 type Checked struct{ Valid, Invalid int }
 
 // Check verifies the certificates in files of locks.
@@ -99,7 +99,7 @@ func (p Program) Check(ctx context.Context, files []string) (c Checked, err erro
 	return c, json.Unmarshal(text, &c)
 }
 
-// output runs a command. Its error has what the command said.
+// output runs a command. Its error contains the command's error output.
 func output(c *exec.Cmd) ([]byte, error) {
 	var said bytes.Buffer
 	c.Stderr = &said

@@ -49,7 +49,7 @@ func TestACallNamesTheSet(t *testing.T) {
 }
 
 func TestWhatTheProgramSaidIsInTheError(t *testing.T) {
-	p := Program{Path: "go"} // which knows neither command
+	p := Program{Path: "go"} // it has neither command
 	if err := p.Deal(context.Background(), "keys.json"); err == nil || !strings.Contains(err.Error(), "unknown command") {
 		t.Errorf("%v", err)
 	}

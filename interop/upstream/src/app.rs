@@ -1,4 +1,4 @@
-//! The application: what upstream's engine asks of its embedder.
+//! The application: the parts that upstream's engine requires from its embedder.
 
 use crate::suite::Suite;
 use commonware_codec::Encode;
@@ -23,19 +23,20 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// What was reported to the application.
+/// The reports to the application.
 #[derive(Default)]
 pub struct Seen {
     /// The highest tip and lock of each lane.
     pub tips: HashMap<PublicKey, u64>,
     pub locks: HashMap<PublicKey, u64>,
-    /// The payload at each place that was certified, and how often another one was.
+    /// The payload at each certified place, and the number of contradictions.
     pub payloads: HashMap<(PublicKey, u64), Digest>,
     pub conflicts: u64,
     /// Locks reported: of all lanes, and of the own one.
     pub total: u64,
     pub own: u64,
-    /// When each own payload that is not certified yet was proposed, and how long the others took, in ms.
+    /// The proposal time of each own payload that is not certified yet, and the latencies of the
+    /// others, in ms.
     pub proposed: BTreeMap<u64, Instant>,
     pub latencies: Vec<f64>,
 }
@@ -43,7 +44,7 @@ pub struct Seen {
 pub type Payloads = Arc<dyn Fn(u64) -> Option<Digest> + Send + Sync>;
 pub type OnLock = Arc<dyn Fn(&PublicKey, u64) + Send + Sync>;
 
-/// Payloads that no other process proposes, nor this one after a restart.
+/// Payloads that neither another process proposes nor this one after a restart.
 pub fn own_payloads(me: &PublicKey) -> Payloads {
     let (me, nonce) = (me.clone(), rand::random::<u64>());
     Arc::new(move |height| {
@@ -58,7 +59,7 @@ pub fn own_payloads(me: &PublicKey) -> Payloads {
 #[derive(Clone)]
 pub struct App {
     pub me: PublicKey,
-    /// How long each proposal waits.
+    /// The time that each proposal waits.
     pub pace: Duration,
     pub payloads: Payloads,
     pub seen: Arc<Mutex<Seen>>,
@@ -76,7 +77,7 @@ impl Automaton for App {
         let (tx, rx) = oneshot::channel();
         let height = c.height.get();
         let Some(payload) = (self.payloads)(height) else {
-            std::mem::forget(tx); // the lane is at its end; an answer would be taken for a fault
+            std::mem::forget(tx); // the lane has ended; an answer would be taken for a fault
             return rx;
         };
         let (seen, pace) = (self.seen.clone(), self.pace);
@@ -110,8 +111,8 @@ impl Relay for App {
     async fn broadcast(&mut self, _: Digest, _: ()) {}
 }
 
-/// Takes reports. Each lock goes to the log as a line: sequencer, height, epoch, payload, certificate, and the time in
-/// milliseconds since 1970.
+/// Takes reports. Each lock goes to the log as a line: sequencer, height, epoch, payload,
+/// certificate, and the time in milliseconds since 1970.
 pub struct Reports<S> {
     pub app: App,
     pub log: Option<Arc<Mutex<File>>>,

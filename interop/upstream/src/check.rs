@@ -26,7 +26,7 @@ pub fn run<S: Suite>(a: &Args) -> Result<(), String> {
         let file = File::open(path).map_err(|e| format!("{path}: {e}"))?;
         for line in BufReader::new(file).lines() {
             let line = line.map_err(|e| format!("{path}: {e}"))?;
-            // A process that was killed leaves its last line torn.
+            // A killed process leaves its last line incomplete.
             let Some((about, _time)) = line.rsplit_once(' ').filter(|_| line.split(' ').count() == 6) else {
                 continue;
             };

@@ -1,4 +1,5 @@
-//! Messages of all other validators and sequencers, signed beforehand, and the thread that hands them to one engine.
+//! Messages of all other validators and sequencers, signed beforehand, and the thread that passes
+//! them to one engine.
 
 use crate::{
     net::{Inbound, Wire, NODE},
@@ -31,7 +32,7 @@ use std::{
 pub struct Lane {
     pub payloads: Vec<Digest>,
     nodes: Vec<Option<Bytes>>,
-    /// Those of a height in random order, each with its validator.
+    /// The acks of a height in random order, each with its validator.
     acks: Vec<Vec<(usize, Bytes)>>,
 }
 
@@ -43,11 +44,11 @@ pub fn cpu(clock: libc::clockid_t) -> f64 {
     t.tv_sec as f64 + t.tv_nsec as f64 / 1e9
 }
 
-/// What is signed.
+/// The messages to sign.
 pub struct Plan {
     pub seed: u64,
     pub heights: u64,
-    /// How many of the other validators' acks there are for each chunk.
+    /// The number of the other validators' acks for each chunk.
     pub acks: usize,
 }
 
@@ -117,7 +118,7 @@ pub fn sign<S: Suite>(w: &Arc<World<S>>, plan: &Arc<Plan>) -> Arc<Vec<Lane>> {
     Arc::new(made.into_iter().map(|(_, lane)| lane).collect())
 }
 
-/// How much of one validator's verification of a single ack takes, in seconds of CPU.
+/// The CPU time of one verification of a single ack, in seconds.
 pub fn ack_cost<S: Suite>(w: &World<S>) -> f64 {
     let chunk = Chunk::new(w.identities[0].public(), Height::new(0), payload(0, 0, 0));
     let ack = Ack::<PublicKey, S::Scheme, Digest>::sign(&w.signers[1], chunk, Epoch::new(EPOCH));
@@ -129,14 +130,16 @@ pub fn ack_cost<S: Suite>(w: &World<S>) -> f64 {
     (cpu(libc::CLOCK_THREAD_CPUTIME_ID) - before) / times as f64
 }
 
-/// The thread that feeds an engine: for each (lane, height) asked of it, the node and its acks.
+/// The thread that feeds an engine: for each requested (lane, height), it sends the node and its
+/// acks.
 pub struct Feeder {
     pub asked: queue::Sender<(usize, u64)>,
-    /// No lane has more.
+    /// Set when a lane has no more messages.
     pub dry: Arc<AtomicBool>,
     /// CPU time of the thread, in ns.
     pub cpu: Arc<AtomicU64>,
-    /// When the last but one ack of a quorum, counting the engine's own, was handed over.
+    /// The time at which the last but one ack of a quorum, counting the engine's own, was passed
+    /// on.
     pub due: Arc<Mutex<HashMap<(usize, u64), Instant>>>,
 }
 
@@ -170,7 +173,7 @@ pub fn feed(lanes: Arc<Vec<Lane>>, who: Vec<PublicKey>, nodes: Inbound, acks: In
     f
 }
 
-/// Takes what the engine sends. Its own nodes ask the feeder for their acks.
+/// Takes the messages that the engine sends. Its own nodes request their acks from the feeder.
 pub struct ToFeeder {
     asked: Mutex<(queue::Sender<(usize, u64)>, Option<u64>)>,
 }

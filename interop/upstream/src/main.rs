@@ -1,5 +1,5 @@
-//! Upstream's engine, as one process of a network beside Lanecast's, and in a race against it. The programs in ../cmd
-//! call this one; see ../README.md.
+//! Upstream's engine, as one process of a network with Lanecast's, and in a race against it. The
+//! programs in ../cmd call this one; see ../README.md.
 
 mod app;
 mod args;

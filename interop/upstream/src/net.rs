@@ -1,8 +1,9 @@
-//! Upstream's p2p traits over anything that takes frames: plain TCP, or channels in this process.
+//! Upstream's p2p traits over a carrier of frames: plain TCP, or channels in this process.
 //!
-//! A frame on TCP is: u32 big-endian length of what follows, one byte for the channel, the sender's identity (32
-//! bytes), the message. Nothing is authenticated: this is for processes on one machine that trust each other. Each
-//! process dials every other, and sends on the connections that it dialled.
+//! A frame on TCP is: u32 big-endian length of the rest, one byte for the channel, the sender's
+//! identity (32 bytes), the message. Nothing is authenticated: this is for processes on one machine
+//! that trust each other. Each process dials every other, and sends on the connections that it
+//! dialled.
 
 use commonware_codec::{DecodeExt, Encode};
 use commonware_cryptography::ed25519::PublicKey;
@@ -29,7 +30,7 @@ const NODES_WAITING: usize = 4096;
 const ACKS_WAITING: usize = 16384;
 /// Frames that wait for each peer.
 const FRAMES_WAITING: usize = 8192;
-/// The channel and the sender, at the front of what a frame's length counts.
+/// The channel and the sender, the first bytes that a frame's length counts.
 const HEAD: usize = 33;
 const MAX_FRAME: usize = 1 << 20;
 
@@ -79,7 +80,7 @@ pub type Inbound = mpsc::Sender<(PublicKey, IoBuf)>;
 #[derive(Debug)]
 pub struct Rx {
     rx: mpsc::Receiver<(PublicKey, IoBuf)>,
-    /// How many messages the engine has taken.
+    /// The number of messages that the engine has taken.
     pub taken: Arc<AtomicU64>,
 }
 
@@ -109,7 +110,7 @@ pub struct Tcp {
     out: HashMap<PublicKey, queue::SyncSender<Arc<Vec<u8>>>>,
     /// Frames for which a peer's queue had no room.
     pub dropped: AtomicU64,
-    /// The part of the messages that is lost, one by one.
+    /// The probability that a message is lost.
     loss: f64,
 }
 
@@ -137,7 +138,8 @@ impl Wire for Tcp {
     }
 }
 
-/// Connects to a peer, again whenever it must, and writes what comes. Meanwhile frames are lost, as on any network.
+/// Connects to a peer, reconnects when necessary, and writes its frames. Without a connection
+/// frames are lost, as on any network.
 fn dial(port: u16, frames: queue::Receiver<Arc<Vec<u8>>>) {
     loop {
         let Ok(mut c) = TcpStream::connect(("127.0.0.1", port)) else {
@@ -162,7 +164,7 @@ fn dial(port: u16, frames: queue::Receiver<Arc<Vec<u8>>>) {
     }
 }
 
-/// Reads frames from a peer until the connection ends, or one is malformed.
+/// Reads frames from a peer until the connection ends or a frame is malformed.
 fn serve(c: TcpStream, nodes: Inbound, acks: Inbound) {
     let mut c = BufReader::with_capacity(1 << 16, c);
     let mut head = [0u8; 4 + HEAD];

@@ -78,7 +78,7 @@ pub fn engine_config<S: Suite>(
     }
 }
 
-/// Runs the node for as long as it is told, and says each second how it stands.
+/// Runs the node for the given time, and prints its state each second.
 pub fn run<S: Suite>(a: &Args) -> Result<(), String> {
     let counts: Arc<Mutex<Counts>> = Arc::default();
     tracing_subscriber::registry().with(Counting(counts.clone())).init();
@@ -142,7 +142,7 @@ pub fn run<S: Suite>(a: &Args) -> Result<(), String> {
             }
         }
         report(true, ended);
-        // Threads of connections have no end of their own.
+        // Threads of connections do not end by themselves.
         std::process::exit(0);
     })
 }

@@ -1,5 +1,5 @@
-//! How fast upstream's engine is: one of many validators, all others' messages signed beforehand; and all of a small
-//! set in one process. Each prints one JSON object.
+//! Measures upstream's engine: as one of many validators, with the messages of all others signed
+//! beforehand; and as all validators of a small set in one process. Each prints one JSON object.
 
 use crate::{
     app::{own_payloads, quantiles, App, Reports, Seen},
@@ -25,13 +25,13 @@ use std::{
 
 const REBROADCAST: Duration = Duration::from_secs(1);
 
-/// A folder of this process's own, and a runtime that keeps its journals there.
+/// A folder for this process, and a runtime that keeps its journals there.
 fn prepare(a: &Args) -> Result<(String, runtime::Config), String> {
     let dir = format!("{}/upstream-{}", a.text("dir")?, process::id());
     Ok((dir.clone(), runtime::Config::new().with_worker_threads(2).with_storage_directory(dir)))
 }
 
-/// One validator of many, to whom a feeder plays all others.
+/// One validator of many; a feeder replaces all others.
 pub fn node<S: Suite>(a: &Args) -> Result<(), String> {
     let n = a.number("validators", 100)? as usize;
     let seed = a.number("seed", 1)?;
@@ -55,7 +55,8 @@ pub fn node<S: Suite>(a: &Args) -> Result<(), String> {
         payloads: Arc::new(move |h| own[0].payloads.get(h as usize).copied()),
         seen: seen.clone(),
     };
-    // So many lanes are under way at once; when a chunk is certified, the lane that waited longest goes on.
+    // A fixed number of lanes is under way at once; when a chunk is certified, the lane that has
+    // waited longest continues.
     let index: HashMap<_, _> = who.iter().enumerate().map(|(i, p)| (p.clone(), i)).collect();
     let waiting: Mutex<VecDeque<usize>> = Mutex::new((1 + in_flight..n).collect());
     let next: Mutex<Vec<u64>> = Mutex::new(vec![0; n]);

@@ -1,4 +1,4 @@
-//! What upstream's engine says in its log about messages that it did not take.
+//! Counts the messages that upstream's engine refused, from its log.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,7 @@ use std::{
 use tracing::{field::Field, Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
-/// Errors of messages that are merely late, or again. All others say that a message was wrong.
+/// Errors of messages that are only late or repeated. All others mean that a message was wrong.
 const LATE: [&str; 7] = [
     "AckEpochOutsideBounds",
     "AckHeightOutsideBounds",
@@ -21,10 +21,10 @@ const LATE: [&str; 7] = [
 
 #[derive(Default)]
 pub struct Counts {
-    /// How often each error was logged.
+    /// The number of times that each error was logged.
     pub late: BTreeMap<String, u64>,
     pub refused: BTreeMap<String, u64>,
-    /// The first few refusals, with all that was logged.
+    /// The first few refusals, with their whole log entries.
     pub samples: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The schemes of upstream, each with what it takes to deal a set from a seed.
+//! The schemes of upstream, each with functions that deal a set from a seed.
 
 use commonware_codec::{DecodeExt, Encode};
 use commonware_consensus::ordered_broadcast::scheme::{
@@ -69,7 +69,7 @@ impl Identity {
     }
 }
 
-/// A set that was dealt: validators in ascending order of identity, all of them sequencers too.
+/// A dealt set: validators in ascending order of identity, all of them sequencers too.
 pub struct World<S: Suite> {
     pub identities: Vec<Identity>,
     pub signers: Vec<S::Scheme>,

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// cofactorPrimes are the prime factors of a group's cofactor, each as often as it divides it.
+// cofactorPrimes are the prime factors of a group's cofactor, with their multiplicities.
 func cofactorPrimes(g Group) (all []string) {
 	for _, f := range cofactors[g] {
 		for range f.multiplicity {
@@ -35,7 +35,7 @@ func TestTheCofactorsAreThoseOfTheCurves(t *testing.T) {
 	}
 }
 
-// smallOrders gives a point of every order that is a small prime, which are all outside the
+// smallOrders returns a point of every order that is a small prime. All of them are outside the
 // subgroup.
 var smallOrders = map[Group]func() Points{
 	G1: sync.OnceValue(func() Points { return makeSmallOrders(G1) }),
@@ -63,7 +63,7 @@ func makeSmallOrders(g Group) Points {
 			if b.IsIdentity(q, 0) {
 				continue
 			}
-			for { // of an order that is p or its square
+			for { // until its order is p or p²
 				next := doubleAndAdd(b, q, littleEndian(p, 8))
 				if b.IsIdentity(next, 0) {
 					break
@@ -80,9 +80,9 @@ func makeSmallOrders(g Group) Points {
 	return b.Join(found...)
 }
 
-// hostile are points that an attacker would try: of the subgroup and outside, equal and opposite
-// ones, the identity, of every small order, (0, ±2), and what these make when they are added to a
-// point of the subgroup.
+// hostile are points that an attacker may try: inside and outside the subgroup, equal and opposite
+// ones, the identity, points of every small order, (0, ±2), and the sums of these with a point of
+// the subgroup.
 func hostile(b *Backend, g Group) Points {
 	own := Gnark()
 	inside, out, small := some(own, g, 4), outside(own, g, 3), smallOrders[g]()
@@ -97,7 +97,7 @@ func hostile(b *Backend, g Group) Points {
 	return moved(b, own.Join(parts...))
 }
 
-// moved gives the same points to a back end. What it cannot read is made as a sum.
+// moved converts points to those of another back end. A point that cannot be read is made as a sum.
 func moved(b *Backend, p Points) Points {
 	own := Gnark()
 	parts := make([]Points, p.Len())
@@ -207,7 +207,8 @@ func TestFixedDigitsAreTheScalar(t *testing.T) {
 	}
 }
 
-// alike fails unless all back ends make the same of points and scalars: i is a place of a pool.
+// alike fails the test unless all back ends have the same results for points and scalars. index
+// lists positions in a pool.
 func alike(t testing.TB, pools map[*Backend]Points, index []int, scalars []Scalar) {
 	t.Helper()
 	var first []byte
@@ -250,7 +251,7 @@ func TestProductsOfEveryNumberOfHostilePointsAgree(t *testing.T) {
 					case 1:
 						index[k] = r.IntN(2) * (size - 1) // the generator and the identity
 					default:
-						index[k] = 7 + r.IntN(size-7) // none of the subgroup but the identity
+						index[k] = 7 + r.IntN(size-7) // only the identity is in the subgroup
 					}
 				}
 				scalars := mixedScalars(r, n)
@@ -273,8 +274,8 @@ func TestProductsOfEveryNumberOfHostilePointsAgree(t *testing.T) {
 }
 
 // TestSumsOfManySetsOfHostilePointsAreExact adds up sets of every number and length, against
-// gnark-crypto, which adds points one by one. Sets where the sum of some is the identity, or (0,
-// ±2), next to such a point among them.
+// gnark-crypto, which adds points one by one. Among them are sets with partial sums that are the
+// identity or (0, ±2), next to such a point.
 func TestSumsOfManySetsOfHostilePointsAreExact(t *testing.T) {
 	for _, g := range groups {
 		b, own := Default(), Gnark()
@@ -289,9 +290,9 @@ func TestSumsOfManySetsOfHostilePointsAreExact(t *testing.T) {
 			for i := range n {
 				index := make([]int, r.IntN(60))
 				if i%5 == 0 {
-					index = make([]int, n) // every length
+					index = make([]int, n) // sets of every length
 				}
-				few := 1 + r.IntN(pool.Len()) // of few points, most sums are special
+				few := 1 + r.IntN(pool.Len()) // with few points, most sums are special
 				for k := range index {
 					index[k] = r.IntN(few)
 					if i%2 == 0 {
@@ -318,7 +319,7 @@ func TestSumsOfManySetsOfHostilePointsAreExact(t *testing.T) {
 	}
 }
 
-// longest is the number of points that are added up at a time, in ifma_points.go.
+// longest is the number of points that ifma_points.go adds up in one part.
 const longest = 2048
 
 // FuzzPoints gives every back end the same points of the hostile pool, by two bytes each, and
@@ -354,7 +355,8 @@ func FuzzPoints(f *testing.F) {
 	})
 }
 
-// uniformBytes writes field elements, or numbers up to 2⁵¹², as what a message expands to.
+// uniformBytes encodes field elements, or numbers up to 2⁵¹², as the uniform bytes of an expanded
+// message.
 func uniformBytes(elements ...*big.Int) []byte {
 	var out []byte
 	for _, e := range elements {
@@ -406,7 +408,7 @@ func TestHashingEveryNumberOfMessagesAgrees(t *testing.T) {
 	}
 }
 
-// FuzzHash gives every back end the same tag and message, between others.
+// FuzzHash gives every back end the same tag and message, among other messages.
 func FuzzHash(f *testing.F) {
 	f.Add([]byte("tag"), []byte{}, uint8(0))
 	f.Add(make([]byte, 255), make([]byte, 300), uint8(9))

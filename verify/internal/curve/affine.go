@@ -21,9 +21,9 @@ type coordinate[E any] interface {
 	Square(a *E) *E
 }
 
-// affine is a point. (0, 0), which is not on the curve, stands for the identity. Both libraries lay
-// their points out like this, with coordinates in Montgomery's form with the same constant:
-// x·2³⁸⁴ mod p.
+// affine is a point. (0, 0), which is not on the curve, represents the identity. Both libraries
+// have this layout of points, with coordinates in Montgomery's form with the same constant: x·2³⁸⁴
+// mod p.
 type affine[E any] struct{ x, y E }
 
 // jacobian is the point (x/z², y/z³), or the identity where z is 0. Its layout is gnark-crypto's.
@@ -32,8 +32,8 @@ type jacobian[E any] struct{ x, y, z E }
 // projective is the point (x/z, y/z), or the identity where z is 0.
 type projective[E any] struct{ x, y, z E }
 
-// as converts a pointer to a point to a pointer to a library's, or the reverse. Their layouts
-// agree: see below.
+// as converts a pointer to a point to a pointer to a library's type of points, or the reverse. The
+// layouts agree: see below.
 func as[T, F any](p *F) *T { return (*T)(unsafe.Pointer(p)) }
 
 // asAll is as for a slice.
@@ -50,8 +50,8 @@ var (
 	_ [unsafe.Sizeof(bls12381.G2Jac{})]byte    = [unsafe.Sizeof(jacobian[bls12381.E2]{})]byte{}
 )
 
-// toAffine converts many points at the price of one inversion: x = X/Z², y = Y/Z³, and (0, 0) where
-// Z = 0. The libraries' own conversions of many start goroutines.
+// toAffine converts many points at the cost of one inversion: x = X/Z², y = Y/Z³, and (0, 0) where
+// Z = 0. The libraries' own conversions of many points start goroutines.
 func (m *products[E, P]) toAffine(p []jacobian[E]) []affine[E] {
 	out := make([]affine[E], len(p))
 	before := make([]E, len(p)) // the product of all nonzero z before this one
@@ -115,18 +115,18 @@ func fromProjective[E any, P coordinate[E]](p []projective[E], invert func(x *E)
 // addition is one addition of many: points[to] becomes points[a] + points[b].
 type addition struct{ a, b, to int32 }
 
-// relation is the relation of two points to be added.
+// relation classifies two points to be added.
 type relation uint8
 
 const (
 	apart    relation = iota // x differs
-	equal                    // the same point: to be doubled
+	equal                    // the same point: double it
 	opposite                 // their sum is the identity
 	aIsZero                  // a is the identity
 	bIsZero                  // b is the identity
 )
 
-// relate returns how a and b are related. For apart and equal it writes the denominator of λ.
+// relate returns the relation of a and b. For apart and equal it writes the denominator of λ.
 func relate[E any, P coordinate[E]](a, b *affine[E], denominator *E) relation {
 	P(denominator).Sub(&b.x, &a.x)
 	switch {
@@ -143,15 +143,14 @@ func relate[E any, P coordinate[E]](a, b *affine[E], denominator *E) relation {
 	return opposite
 }
 
-// addPairs carries out many additions at the price of one inversion: with λ = (y₂−y₁)/(x₂−x₁), or
+// addPairs performs many additions at the cost of one inversion: with λ = (y₂−y₁)/(x₂−x₁), or
 // 3x₁²/2y₁ for equal points, their sum is x₃ = λ² − x₁ − x₂, y₃ = λ(x₁−x₃) − y₁. All denominators
 // are inverted together (P. L. Montgomery, "Speeding the Pollard and elliptic curve methods of
-// factorization", 1987, section 10.3.1). That takes 5 multiplications and a square for each, where
-// the addition of an affine point to a Jacobian one takes 7 and 4.
+// factorization", 1987, section 10.3.1). That takes 5 multiplications and a square for each
+// addition; adding an affine point to a Jacobian one takes 7 and 4.
 //
-// The additions are carried out in their order, after all denominators have been computed: none may
-// read a place that an earlier one writes. scratch has at least as many elements as there are
-// additions.
+// The additions are performed in order, after all denominators have been computed, so none may read
+// a place that an earlier one writes. scratch has at least as many elements as there are additions.
 func (m *products[E, P]) addPairs(points []affine[E], additions []addition, scratch []E) {
 	var product, denominator, lambda, t E
 	P(&product).SetOne()

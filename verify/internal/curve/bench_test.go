@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// BenchmarkBackend measures every operation of either back end, for one point of a batch where a
-// batch is what it takes. One thread.
+// BenchmarkBackend measures every operation of each back end on one thread; per point for
+// operations that take a batch.
 func BenchmarkBackend(b *testing.B) {
 	for _, c := range backends() {
 		b.Run(nameOf(c), func(b *testing.B) {
@@ -65,7 +65,7 @@ func benchmarkGroup(b *testing.B, c *Backend, g Group) {
 }
 
 // BenchmarkTogether measures operations on many points on the default back end and on blst one by
-// one, in turns, and how many times as fast the former is. The cheapest turn of either counts.
+// one, in turns, and reports the speed-up. The fastest turn of each counts.
 func BenchmarkTogether(b *testing.B) {
 	if blstOneByOne == nil {
 		b.Skip("there is one back end only")
@@ -98,7 +98,7 @@ func BenchmarkTogether(b *testing.B) {
 			tag := []byte("BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_")
 			return func() { c.Hash(points.Group(), tag, messages...) }
 		}},
-		{"Sums", func(c *Backend, points Points) func() { // µs for each point of so many sets of 67
+		{"Sums", func(c *Backend, points Points) func() { // µs per point, in sets of 67 points
 			sets := make([]Points, points.Len())
 			index := make([]int, 67)
 			for i := range sets {

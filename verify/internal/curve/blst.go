@@ -13,11 +13,11 @@ import (
 // Default returns the back end of this build: blst, since cgo is on.
 func Default() *Backend { return blstBackend }
 
-// blstBackend uses nothing of the bindings that starts goroutines, and never SetMaxProcs.
+// blstBackend calls no function of the bindings that starts goroutines, and never SetMaxProcs.
 var blstBackend = newBlst(portsToUse())
 
-// SIMD reports whether Default processes several points at a time where it can: the processor has
-// AVX-512 IFMA and the environment does not turn it off.
+// SIMD reports whether Default can process several points at a time: the processor has AVX-512 IFMA
+// and the environment does not turn it off.
 func SIMD() bool {
 	on, _ := parseSetting(setting)
 	return on && hasIFMA()
@@ -34,7 +34,8 @@ func portsToUse() int {
 // blstProducts1 and blstProducts2 are the sums and products of this back end without SIMD.
 var blstProducts1, blstProducts2 = newProducts1(blstInvert1), newProducts2(blstInvert2)
 
-// newBlst makes the back end on blst, with SIMD on so many ports, or without if there are none.
+// newBlst makes the back end on blst, with SIMD for a processor with that many ports, or without
+// SIMD if ports is 0.
 func newBlst(ports int) *Backend {
 	b := &Backend{
 		name:         "blst",
@@ -70,7 +71,7 @@ type blstJacobian[J, A any] interface {
 	ToAffine() *A
 }
 
-// blstGroup makes a group of blst, whose points are of types A and J.
+// blstGroup makes a group of blst. A and J are its types of points.
 func blstGroup[E comparable, P coordinate[E], A, J any, PA blstAffine[A], PJ blstJacobian[J, A]](
 	id Group, generator *J, products *products[E, P],
 	inSubgroup func(p *A) bool, hash func(tag, message []byte) *J,
@@ -92,8 +93,8 @@ func blstGroup[E comparable, P coordinate[E], A, J any, PA blstAffine[A], PJ bls
 			},
 			inSubgroup: func(p *affine[E]) bool { return inSubgroup(as[A](p)) },
 			hash:       func(tag, message []byte) jacobian[E] { return *as[jacobian[E]](hash(tag, message)) },
-			// sign multiplies in constant time, as blst's own signing does. It leaves no trace of
-			// the secret in the projective coordinate: only the affine point is returned.
+			// sign multiplies in constant time, as blst's own signing does. The projective
+			// coordinate depends on the secret, so only the affine point is returned.
 			sign: func(secret *[32]byte, h *affine[E]) (signature affine[E]) {
 				withSecret(secret, func(k *blst.SecretKey) {
 					var point, zero J
@@ -113,8 +114,8 @@ func blstGroup[E comparable, P coordinate[E], A, J any, PA blstAffine[A], PJ bls
 }
 
 // blstInvert1 and blstInvert2 replace an x other than 0 by 1/x, the first coordinate x/x² of (x, x,
-// x) in affine form. The bindings have no inversion of a field element. blst's takes the same time
-// for all, a third of the time of gnark-crypto's, whose branches no processor predicts.
+// x) in affine form. The bindings have no inversion of a field element. blst's inversion takes the
+// same time for all elements, a third of that of gnark-crypto's, whose branches are unpredictable.
 func blstInvert1(x *fp.Element) {
 	p := jacobian[fp.Element]{x: *x, y: *x, z: *x}
 	*x = as[affine[fp.Element]](as[blst.P1](&p).ToAffine()).x
@@ -125,7 +126,7 @@ func blstInvert2(x *bls12381.E2) {
 	*x = as[affine[bls12381.E2]](as[blst.P2](&p).ToAffine()).x
 }
 
-// blstInvert is the one of the two for E.
+// blstInvert returns the one of the two for E.
 func blstInvert[E any](x *E) {
 	switch x := any(x).(type) {
 	case *fp.Element:
@@ -159,7 +160,7 @@ func blstCancel(p []affine[fp.Element], q []affine[bls12381.E2]) bool {
 	ctx := blst.PairingCtx(true, nil)
 	pairs := 0
 	for i := range p {
-		// blst skips a pair only when both sides are the identity.
+		// blst skips a pair only if both sides are the identity.
 		if p[i] == (affine[fp.Element]{}) || q[i] == (affine[bls12381.E2]{}) {
 			continue
 		}

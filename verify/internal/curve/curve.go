@@ -5,7 +5,7 @@ import (
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
 )
 
-// Group names one of the two groups of prime order r between which the pairing is taken.
+// Group is one of the two groups of prime order r that the pairing takes its arguments from.
 type Group uint8
 
 const (
@@ -24,7 +24,7 @@ func (g Group) Compressed() int {
 	return 96
 }
 
-// Other returns the group that g is paired with.
+// Other returns the other group, with which the pairing combines g.
 func (g Group) Other() Group { return G1 + G2 - g }
 
 // Points is a sequence of points of one group, in affine form. It is immutable once returned and
@@ -34,16 +34,16 @@ type Points interface {
 	Len() int
 }
 
-// Backend is the arithmetic of BLS12-381. Its calls are shaped as batches. Every method is safe for
-// use by many goroutines and runs on the caller's alone. Mixing groups, or lengths that do not fit,
-// is a programming error and panics; bytes never do.
+// Backend is the arithmetic of BLS12-381. Its methods take batches. Every method is safe for use by
+// many goroutines and runs only on the caller's. Mixed groups and lengths that do not fit are
+// programming errors and cause a panic; the content of bytes never does.
 type Backend struct {
 	name         string
 	constantTime bool
 	g1           *group[fp.Element, *fp.Element]
 	g2           *group[bls12381.E2, *bls12381.E2]
 
-	// pairingsCancel is the method for at least one pair, and as many points of each group.
+	// pairingsCancel implements the method for at least one pair; p and q have the same length.
 	pairingsCancel func(p []affine[fp.Element], q []affine[bls12381.E2]) bool
 	keyGen         func(material []byte) [32]byte
 }
@@ -81,14 +81,14 @@ func (b *Backend) in(g Group) operations {
 // Name is "blst" or "gnark-crypto".
 func (b *Backend) Name() string { return b.name }
 
-// ConstantTime reports whether Sign and PublicKey leak nothing of the secret through time.
+// ConstantTime reports whether the time of Sign and PublicKey is independent of the secret.
 func (b *Backend) ConstantTime() bool { return b.constantTime }
 
 // Read decodes the points at the places of slab named by index: place i is slab[i·size:(i+1)·size],
-// where size is that of a compressed or uncompressed point of g. It checks that each is canonical
-// and on the curve, and nothing else: the identity and points outside the subgroup pass (all but
-// the two of G1 whose x is 0). Places that do not decode are left out of the result, and their
-// positions within index are returned in bad, ascending. An index beyond the slab panics.
+// where size is that of a compressed or uncompressed point of g. It checks only that each is
+// canonical and on the curve: it accepts the identity and points outside the subgroup (except the
+// two of G1 whose x is 0). The result does not contain places that do not decode; bad lists their
+// positions within index, ascending. An index beyond the slab panics.
 func (b *Backend) Read(g Group, slab []byte, index []int, uncompressed bool) (points Points, bad []int) {
 	return b.in(g).read(slab, index, uncompressed)
 }
@@ -118,19 +118,19 @@ func (b *Backend) Join(parts ...Points) Points { return b.in(parts[0].Group()).j
 // Neg returns −p, point by point.
 func (b *Backend) Neg(p Points) Points { return b.in(p.Group()).neg(p) }
 
-// Sum returns the sum of all of p, a point; the identity for none. Exceptional cases (equal,
-// opposite, identity) included.
+// Sum returns the sum of all of p, a point; the identity for none. The sum is exact also in
+// exceptional cases (equal, opposite, identity).
 func (b *Backend) Sum(p Points) Points { return b.in(p.Group()).sum(p) }
 
 // Sums returns the sum of each of the sets, in that order. At least one set, all of one group.
 func (b *Backend) Sums(sets ...Points) Points { return b.in(sets[0].Group()).sums(sets) }
 
-// Mul returns scalars[i]·p[i], point by point. Points are of the subgroup: the result for others is
-// a point of the curve, the same on every back end; see [Scalar]. Scalars are public: variable
-// time.
+// Mul returns scalars[i]·p[i], point by point. The points must be in the subgroup: the result for
+// others is some point of the curve, the same on every back end; see [Scalar]. Scalars are public:
+// variable time.
 func (b *Backend) Mul(p Points, scalars []Scalar) Points { return b.in(p.Group()).mul(p, scalars) }
 
-// MulSum returns Σ scalars[i]·p[i], a point. It is the sum of the products of Mul for any points.
+// MulSum returns Σ scalars[i]·p[i], a point. For any points it is the sum of Mul's products.
 func (b *Backend) MulSum(p Points, scalars []Scalar) Points {
 	return b.in(p.Group()).mulSum(p, scalars)
 }
@@ -145,12 +145,12 @@ func (b *Backend) Hash(g Group, tag []byte, messages ...[]byte) Points {
 }
 
 // PairingsCancel reports whether Π e(a[i], c[i]) = 1, a of G1 and c of G2, in one multi-pairing
-// with one final exponentiation. Pairs with the identity on either side contribute nothing. True
-// for none.
+// with one final exponentiation. Pairs with the identity on either side contribute nothing. It
+// returns true for no pairs.
 func (b *Backend) PairingsCancel(a, c Points) bool {
 	p, q := b.g1.of(a), b.g2.of(c)
 	if len(p) != len(q) {
-		panic("curve: pairs need as many points of G1 as of G2")
+		panic("curve: the numbers of points of G1 and G2 differ")
 	}
 	return len(p) == 0 || b.pairingsCancel(p, q)
 }

@@ -16,11 +16,11 @@ var groupOrder, _ = new(big.Int).SetString("73eda753299d7d483339d80809a1d80553bd
 
 var groups = []Group{G1, G2}
 
-// blstOneByOne is the back end on blst as it is without AVX-512 IFMA, nil without cgo.
+// blstOneByOne is the back end on blst without AVX-512 IFMA, nil without cgo.
 var blstOneByOne *Backend
 
-// backends are the ones of this build: gnark-crypto, and with cgo blst, with and without AVX-512
-// IFMA.
+// backends returns the back ends of this build: gnark-crypto and, with cgo, blst with and without
+// AVX-512 IFMA.
 func backends() []*Backend {
 	if blstOneByOne == nil {
 		return []*Backend{Gnark()}
@@ -44,14 +44,14 @@ func onEach(t *testing.T, test func(t *testing.T, b *Backend, g Group)) {
 	}
 }
 
-// secretOf gives a secret that depends on i alone.
+// secretOf returns a secret that depends only on i.
 func secretOf(i int) *[32]byte {
 	material := sha256.Sum256(binary.LittleEndian.AppendUint64([]byte("secret"), uint64(i)))
 	secret := Gnark().KeyGen(material[:])
 	return &secret
 }
 
-// some gives n different points of the subgroup.
+// some returns n different points of the subgroup.
 func some(b *Backend, g Group, n int) Points {
 	parts := []Points{b.Generator(g)}
 	if n > 1 {
@@ -63,8 +63,8 @@ func some(b *Backend, g Group, n int) Points {
 	return b.Join(parts...)
 }
 
-// outside gives n different points on the curve and outside the subgroup: x is a hash, the cofactor
-// (of some 125 or 507 bits) is not cleared.
+// outside returns n different points on the curve and outside the subgroup: x is a hash, the
+// cofactor (of some 125 or 507 bits) is not cleared.
 func outside(b *Backend, g Group, n int) Points {
 	var slab []byte
 	for found, try := 0, uint64(0); found < n; try++ {
@@ -84,8 +84,8 @@ func outside(b *Backend, g Group, n int) Points {
 	return p
 }
 
-// cubic gives (0, 2) of G1, a point of order three. No back end reads it, so it is made as the sum
-// of two others.
+// cubic returns (0, 2) of G1, a point of order three. No back end reads it, so it is made as the
+// sum of two others.
 func cubic(b *Backend) Points {
 	var two affine[fp.Element]
 	two.y.SetUint64(2)
@@ -122,7 +122,7 @@ func equalAt(b *Backend, p Points, i int, q Points, j int) bool {
 	return bytes.Equal(b.Append(nil, p, i, true), b.Append(nil, q, j, true))
 }
 
-// naive adds the points two by two.
+// naive adds up the points one at a time.
 func naive(b *Backend, p Points) Points {
 	sum := identity(b, p.Group())
 	for i := range p.Len() {
@@ -131,7 +131,7 @@ func naive(b *Backend, p Points) Points {
 	return sum
 }
 
-// doubleAndAdd multiplies by the schoolbook method, out of nothing but Sum of two.
+// doubleAndAdd multiplies by the schoolbook method, only with Sum of two points.
 func doubleAndAdd(b *Backend, p Points, scalar []byte) Points {
 	sum := identity(b, p.Group())
 	for bit := 8*len(scalar) - 1; bit >= 0; bit-- {
@@ -183,7 +183,7 @@ func TestTheDefaultBackendFollowsTheBuild(t *testing.T) {
 }
 
 func TestTheGeneratorIsTheStandardOne(t *testing.T) {
-	// As in draft-irtf-cfrg-pairing-friendly-curves, section 4.2.1: the x of either generator.
+	// The x of each generator, from draft-irtf-cfrg-pairing-friendly-curves, section 4.2.1.
 	want := map[Group]string{
 		G1: "97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb",
 		G2: "93e02b6052719f607dacd3a088274f65596bd0d09920b61ab5da61bbdc7f5049334cf11213945d57e5ac7d055d042b7e" +
@@ -209,8 +209,8 @@ func TestTheSubgroupCheckTellsInsideFromOutside(t *testing.T) {
 			if mixed := b.Sum(b.Join(b.Select(in, []int{i}), b.Select(out, []int{i}))); b.InSubgroup(mixed, 0) {
 				t.Fatal("inside plus outside is outside")
 			}
-			// r times any point has an order that divides the cofactor: small-order points are
-			// where a wrong check shows.
+			// r times any point has an order that divides the cofactor: points of small order
+			// reveal a wrong check.
 			torsion := doubleAndAdd(b, b.Select(out, []int{i}), littleEndian(groupOrder, 32))
 			if b.IsIdentity(torsion, 0) || b.InSubgroup(torsion, 0) {
 				t.Fatal("a point of the cofactor's order is outside")
@@ -249,7 +249,7 @@ func TestEqualSelectJoinAndNegGoPointByPoint(t *testing.T) {
 		if !bytes.Equal(before, encoded(b, j, false)) {
 			t.Fatal("points were changed after they were returned")
 		}
-		// Negation flips the sign bit of the compressed form and nothing else.
+		// Negation flips only the sign bit of the compressed form.
 		flipped := b.Append(nil, n, 0, false)
 		flipped[0] ^= 0x20
 		if !bytes.Equal(flipped, b.Append(nil, j, 0, false)) {
@@ -290,7 +290,7 @@ func TestSumAgreesWithAddingTwoByTwo(t *testing.T) {
 }
 
 func TestSumCopesWithPointsWhoseXIsZero(t *testing.T) {
-	// (0, 2) shares its x with the form that libraries give the identity, and has order three.
+	// (0, 2) has the same x as the libraries' form of the identity, and has order three.
 	for _, b := range backends() {
 		p, o, q := cubic(b), identity(b, G1), some(b, G1, 40)
 		if !b.IsIdentity(b.Sum(b.Select(p, []int{0, 0, 0})), 0) {

@@ -9,7 +9,7 @@ const elementBytes = 64
 // expander is expand_message_xmd of RFC 9380, section 5.3.1, with SHA-256, for one tag and length.
 type expander struct {
 	size   int
-	suffix []byte // DST_prime, the end of every block but the first
+	suffix []byte // DST_prime, the end of every block except the first
 	block  []byte // memory of the hashed bytes
 }
 
@@ -19,7 +19,7 @@ func newExpander(tag []byte, size int) *expander {
 	return &expander{size: size, suffix: append(suffix, byte(len(tag)))}
 }
 
-// append appends size bytes that are derived from a message.
+// append appends the size bytes to which a message expands.
 func (x *expander) append(dst, message []byte) []byte {
 	x.block = append(x.block[:0], make([]byte, sha256.BlockSize)...)
 	x.block = append(x.block, message...)

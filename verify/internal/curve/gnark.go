@@ -12,8 +12,8 @@ import (
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fr"
 )
 
-// Gnark returns the back end on gnark-crypto. Every build has it: it is the default without cgo,
-// and otherwise the oracle that tests compare with. Its arithmetic is not constant-time.
+// Gnark returns the back end on gnark-crypto. It exists in every build: without cgo it is the
+// default, with cgo the tests compare with it. Its arithmetic is not constant-time.
 func Gnark() *Backend { return gnarkBackend }
 
 var gnarkBackend = newGnark()
@@ -43,7 +43,7 @@ type gnarkAffine[A any] interface {
 	ScalarMultiplication(p *A, scalar *big.Int) *A
 }
 
-// gnarkGroup makes a group of gnark-crypto, whose points are of type A. compress encodes a point.
+// gnarkGroup makes a group of gnark-crypto. A is its type of points; compress encodes a point.
 func gnarkGroup[E comparable, P coordinate[E], A any, PA gnarkAffine[A]](
 	id Group, generator A, products *products[E, P],
 	hash func(message, tag []byte) (A, error), compress func(p *A) []byte,
@@ -52,9 +52,9 @@ func gnarkGroup[E comparable, P coordinate[E], A any, PA gnarkAffine[A]](
 		id: id, generator: *as[affine[E]](&generator), products: products, multiples: products,
 		library: library[E]{
 			decode: func(p *affine[E], in []byte, uncompressed bool) bool {
-				// The decoder leaves out the curve equation for uncompressed points, and would let
-				// (0, 0) pass as the identity. (0, ±2) of G1 are of order three; blst does not read
-				// them, and neither does this back end. G2's curve has no points with x = 0.
+				// The decoder does not check the curve equation for uncompressed points, and would
+				// accept (0, 0) as the identity. (0, ±2) of G1 are of order three; blst does not
+				// read them, and neither does this back end. G2's curve has no points with x = 0.
 				own := PA(as[A](p))
 				return gnarkDecode(own, in) && !P(&p.x).IsZero() && (!uncompressed || own.IsOnCurve())
 			},
@@ -67,7 +67,7 @@ func gnarkGroup[E comparable, P coordinate[E], A any, PA gnarkAffine[A]](
 			inSubgroup: func(p *affine[E]) bool { return PA(as[A](p)).IsInSubGroup() },
 			hash: func(tag, message []byte) jacobian[E] {
 				p, err := hash(message, tag)
-				if err != nil { // there is none for the tags that group.hash lets through
+				if err != nil { // impossible for the tags that group.hash accepts
 					panic("curve: hash to curve: " + err.Error())
 				}
 				return toJacobian[E, P](as[affine[E]](&p))
@@ -84,7 +84,7 @@ func gnarkGroup[E comparable, P coordinate[E], A any, PA gnarkAffine[A]](
 	}
 }
 
-// gnarkDecode reads a point without the subgroup check, which SetBytes would always make.
+// gnarkDecode reads a point without the subgroup check that SetBytes always makes.
 func gnarkDecode(p any, in []byte) bool {
 	return bls12381.NewDecoder(bytes.NewReader(in), bls12381.NoSubgroupChecks()).Decode(p) == nil
 }

@@ -2,7 +2,7 @@ package curve
 
 import "slices"
 
-// points is the Points of both back ends. The zero value of affine is the identity.
+// points implements Points for both back ends. The zero value of affine is the identity.
 type points[E comparable] struct {
 	group Group
 	at    []affine[E]
@@ -11,21 +11,21 @@ type points[E comparable] struct {
 func (p *points[E]) Group() Group { return p.group }
 func (p *points[E]) Len() int     { return len(p.at) }
 
-// group carries out the operations of a back end on the points of one group, whose coordinates are
-// of the field E. Sums and products are products', or go by simd, whatever the library.
+// group performs the operations of a back end on the points of one group, whose coordinates are of
+// type E. Whatever the library, products or simd computes sums and products.
 type group[E comparable, P coordinate[E]] struct {
 	id        Group
 	generator affine[E]
 	library   library[E]
 	products  *products[E, P]
 	multiples multiples[E]
-	simd      *simd[E] // nil where there is none
+	simd      *simd[E] // nil without SIMD
 }
 
 // library holds the operations of a library on single points.
 type library[E any] struct {
-	// decode reads a point other than the identity whose flag bits are right. It refuses encodings
-	// that are not canonical and points that are not on the curve.
+	// decode reads a point other than the identity, whose flag bits have been checked. It refuses
+	// encodings that are not canonical and points that are not on the curve.
 	decode     func(p *affine[E], in []byte, uncompressed bool) bool
 	encode     func(dst []byte, p *affine[E], uncompressed bool) []byte
 	inSubgroup func(p *affine[E]) bool // for points other than the identity
@@ -43,11 +43,11 @@ type multiples[E any] interface {
 // simd holds the operations that process several points at a time. Each takes at least one point,
 // message or set.
 type simd[E any] struct {
-	// read decodes the points at the places of slab named by index into out. It makes each state
-	// that is pending good or bad, and writes to no other place.
+	// read decodes the points at the places of slab named by index into out. It changes each
+	// pending state to good or bad, and writes to no other places.
 	read func(out []affine[E], states []state, slab []byte, index []int, uncompressed bool)
-	// inSubgroup returns 1 for each point in the subgroup, and 0 for each other. The identity is in
-	// it.
+	// inSubgroup returns 1 for each point in the subgroup, which includes the identity, and 0 for
+	// each other.
 	inSubgroup func(p []affine[E]) []uint8
 	hash       func(tag []byte, messages [][]byte) []affine[E]
 	sums       func(sets [][]affine[E]) []affine[E]
@@ -55,23 +55,24 @@ type simd[E any] struct {
 	fewest fewest
 }
 
-// fewest holds the least numbers of points that are processed faster together than one by one: read,
-// checked for the subgroup, hashed, added up, multiplied, and multiplied and added up.
+// fewest holds, for each operation, the minimum number of points that are processed faster together
+// than one by one: reading, subgroup checks, hashing, sums, products, and sums of products.
 type fewest struct{ read, checked, hashed, summed, multiplied, mulSummed int }
 
 const (
 	// simdWidth is the number of points that SIMD processes at a time.
 	simdWidth = 8
-	// bytesTogether is the most bytes of compressed points in one call of simd.read. The call
-	// cannot be preempted and takes about a millisecond for so many.
+	// bytesTogether is the maximum number of bytes of compressed points in one call of simd.read,
+	// which cannot be preempted. That many take about a millisecond.
 	bytesTogether = 256 * 48
 
-	// checkedTogether is the most points in one call of simd.inSubgroup, which cannot be preempted.
+	// checkedTogether is the maximum number of points in one call of simd.inSubgroup, which cannot
+	// be preempted.
 	checkedTogether = 128
 )
 
-// together returns how many of n are processed with SIMD, when those beyond a multiple of the width
-// are processed one by one if they are fewer than fewest.
+// together returns how many of n points are processed with SIMD. Those beyond a multiple of the
+// width are processed one by one if they are fewer than fewest.
 func together(n, fewest int) int {
 	if rest := n % simdWidth; rest < fewest {
 		return n - rest
@@ -184,7 +185,7 @@ func (g *group[E, P]) sums(sets []Points) Points {
 func (g *group[E, P]) mul(p Points, scalars []Scalar) Points {
 	at := g.of(p)
 	if len(scalars) != len(at) {
-		panic("curve: as many scalars as points are needed")
+		panic("curve: the numbers of points and scalars differ")
 	}
 	if len(at) == 0 {
 		return g.wrap(nil)
@@ -195,7 +196,7 @@ func (g *group[E, P]) mul(p Points, scalars []Scalar) Points {
 func (g *group[E, P]) mulSum(p Points, scalars []Scalar) Points {
 	at := g.of(p)
 	if len(scalars) != len(at) {
-		panic("curve: as many scalars as points are needed")
+		panic("curve: the numbers of points and scalars differ")
 	}
 	if len(at) == 0 {
 		return g.wrap(make([]affine[E], 1))

@@ -11,7 +11,7 @@
 
 int lanecast_ifma(void) {
 	unsigned a, b, c, d;
-	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & 1u << 27)) // OSXSAVE: xgetbv is there
+	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & 1u << 27)) // OSXSAVE: xgetbv exists
 		return 0;
 	unsigned low, high;
 	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
@@ -31,8 +31,8 @@ static inline uint64_t clock_ticks(void) {
 	return now;
 }
 
-// The ticks of 8·ROUNDS multiplications that do not wait for each other, and of as many of which
-// each waits for the one before, which is at least four cycles.
+// The ticks of 8·ROUNDS independent multiplications, and of as many dependent ones, each of which
+// waits at least four cycles for the one before.
 
 #define MULTIPLY(r) "vpmadd52luq %%zmm8, %%zmm8, %%zmm" #r "\n\t"
 
@@ -52,8 +52,8 @@ TARGET static uint64_t dependent_ticks(void) {
 	return clock_ticks() - begin;
 }
 
-// With two ports dependent ones take eight times as long as independent ones, with one port four
-// times; the border is 5.5. The least of some tries counts.
+// With two ports dependent multiplications take eight times as long as independent ones, with one
+// port four times; the threshold is 5.5. The minimum of several tries counts.
 int lanecast_ifma_ports(void) {
 	uint64_t independent = UINT64_MAX, dependent = UINT64_MAX;
 	for (int i = 0; i < TRIES; i++) {

@@ -20,8 +20,8 @@ import (
 // include it.
 func hasIFMA() bool { return C.lanecast_ifma() != 0 }
 
-// ifmaPorts returns how many multiplications of eight numbers the processor begins in a cycle, or 0
-// if it does not have them.
+// ifmaPorts returns the number of multiplications of eight numbers that the processor begins in a
+// cycle, or 0 if it has no such instruction.
 func ifmaPorts() int {
 	if !hasIFMA() {
 		return 0
@@ -29,18 +29,18 @@ func ifmaPorts() int {
 	return int(C.lanecast_ifma_ports())
 }
 
-// ifmaFewest holds the least numbers of points of either group that are processed faster together
-// than one by one, the least number of pairs, and the most pairs beyond a multiple of the width for
-// which blst's loops are faster.
+// ifmaFewest holds the minimum numbers of points of each group that are processed faster together
+// than one by one, the minimum number of pairs, and the maximum number of pairs beyond a multiple
+// of the width for which blst's loops are faster.
 type ifmaFewest struct {
 	g1, g2            fewest
 	pairs, pairsAlone int
 }
 
-// fewestByPorts has the numbers for processors with one port and with two. Those of two were
-// measured on an EPYC of the fifth generation, by BenchmarkTogether and BenchmarkBackend. Those of
-// one suppose that SIMD takes twice that time there and that blst takes as long; no such processor
-// was at hand.
+// fewestByPorts has the numbers for processors with one port and with two. Those for two were
+// measured on an EPYC of the fifth generation, by BenchmarkTogether and BenchmarkBackend. Those for
+// one are estimates: no such processor was available. They assume that SIMD takes twice that time
+// and blst the same time.
 var fewestByPorts = [...]ifmaFewest{
 	1: {
 		g1:    fewest{read: 3, checked: 3, hashed: 3, summed: 24, multiplied: 4, mulSummed: 8},
@@ -54,8 +54,8 @@ var fewestByPorts = [...]ifmaFewest{
 	},
 }
 
-// useIFMA makes a back end on blst process several points at a time, on a processor with so many
-// ports. C keeps nothing of what it is passed, all of which is free of pointers.
+// useIFMA makes a back end on blst process several points at a time, on a processor with that many
+// ports. C keeps no pointer to its arguments, and these contain no pointers.
 func useIFMA(b *Backend, ports int) {
 	f := fewestByPorts[ports]
 	b.g1.simd = &simd[fp.Element]{read: ifmaRead1, inSubgroup: ifmaInSubgroup1, hash: ifmaHash1, sums: ifmaSums1, fewest: f.g1}
@@ -86,11 +86,11 @@ func ifmaRead2(out []affine[bls12381.E2], states []state, slab []byte, index []i
 	}
 }
 
-// ifmaCancel is PairingsCancel with SIMD. The Miller loops of most pairs go by SIMD, those of a few
-// that are left by blst, and so does the final exponentiation. fewest and mostAlone are those of
-// ifmaFewest.
+// ifmaCancel is PairingsCancel with SIMD. SIMD code computes the Miller loops of most pairs; blst
+// computes those of a few remaining pairs, and the final exponentiation. fewest and mostAlone are
+// from ifmaFewest.
 func ifmaCancel(p []affine[fp.Element], q []affine[bls12381.E2], fewest, mostAlone int) bool {
-	// Pairs with the identity contribute nothing, and the Miller loops cannot take them.
+	// Pairs with the identity contribute nothing, and the Miller loops are wrong for them.
 	ps, qs := make([]affine[fp.Element], 0, len(p)), make([]affine[bls12381.E2], 0, len(q))
 	for i := range p {
 		if p[i] != (affine[fp.Element]{}) && q[i] != (affine[bls12381.E2]{}) {
@@ -118,12 +118,12 @@ func ifmaCancel(p []affine[fp.Element], q []affine[bls12381.E2], fewest, mostAlo
 	for i := alone; i < len(ps); i += C.LANECAST_PAIRS {
 		ifmaMiller(&ours, ps[i:min(i+C.LANECAST_PAIRS, len(ps))], qs[i:])
 	}
-	// ours is a conjugate, which the final exponentiation takes to the inverse. So the product of
-	// both is 1 if they are the same.
+	// ours is a conjugate, whose final exponentiation is the inverse. So the product of both is 1
+	// if they are equal.
 	return blst.Fp12FinalVerify(&theirs, &ours)
 }
 
-// ifmaMiller multiplies f by the conjugates of the Miller loops of all p with as many q.
+// ifmaMiller multiplies f by the conjugates of the Miller loops of all pairs p[i], q[i].
 func ifmaMiller(f *blst.Fp12, p []affine[fp.Element], q []affine[bls12381.E2]) {
 	scratch, _ := millerScratch.Get().(unsafe.Pointer)
 	if scratch == nil {
@@ -142,7 +142,7 @@ var millerScratch sync.Pool
 
 func words[E any](p *affine[E]) *C.uint64_t { return (*C.uint64_t)(unsafe.Pointer(p)) }
 
-// The states are those of ifma.h, and int is the size of C's indices, or this does not compile.
+// This compiles only if the states equal those of ifma.h and int has the size of C's indices.
 var (
 	_ [bad]byte                        = [C.LANECAST_BAD]byte{}
 	_ [pending]byte                    = [C.LANECAST_PENDING]byte{}

@@ -10,9 +10,9 @@ import (
 )
 
 // The straight-line functions of the SIMD code are simulated with intervals, from their source.
-// This tests what their comments say of bounds: that operands of products are carried, not negative
-// and below 2^10·p, that the operands of carry are not below what it adds, and that wide sums are
-// neither too large to be reduced nor for their columns.
+// This tests the bounds in their comments: operands of products are carried, not negative and below
+// 2^10·p; operands of carry are not below the negative of the number that it adds; wide sums are
+// small enough to be reduced and fit their columns.
 
 // interval bounds a part of an element, in multiples of p: it is more than low, or exactly 0, and
 // less than high.
@@ -22,17 +22,17 @@ type interval struct {
 }
 
 // wideInterval bounds a part of a wide number: it is more than low and less than high, in multiples
-// of p², and its columns are at most so large, in multiples of 2^56.
+// of p², and its columns are at most columns, in multiples of 2^56.
 type wideInterval struct{ low, high, columns float64 }
 
-// simulation is the run of one function for one group.
+// simulation is one simulated run of a function for one group.
 type simulation struct {
 	t     *testing.T
 	parts int // of a coordinate
 	at    map[string][]interval
 	wide  map[string][2]wideInterval
 	line  string
-	skip  *regexp.Regexp // statements whose results are given
+	skip  *regexp.Regexp // statements to skip, because their results are given
 }
 
 func (s *simulation) fail(format string, args ...any) {
@@ -42,7 +42,7 @@ func (s *simulation) fail(format string, args ...any) {
 
 var partOf = regexp.MustCompile(`^(.*?)(?:\.|->)part\[([012])\]$`)
 
-// get gives the parts of an operand: one for an element of Fp, two of Fp2, six of Fp6.
+// get returns the parts of an operand: one for an element of Fp, two of Fp2, six of Fp6.
 func (s *simulation) get(name string) []interval {
 	if m := partOf.FindStringSubmatch(name); m != nil {
 		k, _ := strconv.Atoi(m[2])
@@ -72,7 +72,7 @@ func (s *simulation) set(name string, v []interval) {
 	s.at[name] = append([]interval(nil), v...)
 }
 
-// operand demands what products do of a part, at most so large.
+// operand checks the conditions that products have for a part, with the given maximum.
 func (s *simulation) operand(v interval, most float64) float64 {
 	if v.loose || v.low < 0 || v.high > most {
 		s.fail("%+v is no operand of a product up to %v", v, most)
@@ -127,7 +127,7 @@ func (s *simulation) wideProduct(a, b []interval) (out [2]wideInterval) {
 		s.operand(a[i], 512)
 		s.operand(b[i], 1024)
 	}
-	// a₀b₀ − a₁b₁; and a₀b₁ + a₁b₀, computed as a product less two others.
+	// a₀b₀ − a₁b₁; and a₀b₁ + a₁b₀, computed as a product minus two others.
 	out[0] = wideInterval{-a[1].high * b[1].high, a[0].high * b[0].high, 1}
 	out[1] = wideInterval{0, a[0].high*b[1].high + a[1].high*b[0].high, 2}
 	return out
@@ -143,7 +143,8 @@ func (w *wideInterval) add(k float64, a wideInterval) {
 	w.columns += a.columns
 }
 
-// reduceWide is the result of reducing a wide number, with what is added to make it positive.
+// reduceWide is the result of reducing a wide number, including the number added to make it
+// positive.
 func (s *simulation) reduceWide(w wideInterval) interval {
 	const most = 1 << 25
 	if w.low < -most || w.high > most || w.columns > 62 {
@@ -195,7 +196,7 @@ func (s *simulation) times12(a interval) interval {
 
 func mulByXi(a []interval) []interval { return []interval{minus(a[0], a[1]), plus(a[0], a[1])} }
 
-// call carries out one statement.
+// call simulates one statement.
 func (s *simulation) call(function string, args []string) {
 	name := strings.TrimSuffix(strings.TrimSuffix(function, "1"), "2")
 	fp2 := s.parts == 2 && name != function || s.parts == 2 && strings.HasPrefix(s.line, "ON(")
@@ -321,7 +322,7 @@ var (
 	ignored = regexp.MustCompile(`^(ELEMENT|fe8|fp2|fp6|products6|point\d|const fe8|const fp2|const int|static|return|for \(int g = 0; g < n; g\+\+\) {|}|memset|__mmask8 (is_square|is_root)\b)`)
 )
 
-// run simulates the body of the function that begins with a line holding head, in a file.
+// run simulates the body of the function in a file that begins with a line that contains head.
 func (s *simulation) run(file, head string) {
 	s.t.Helper()
 	source, err := os.ReadFile(file)
@@ -344,7 +345,7 @@ func (s *simulation) statements(lines string) {
 	for _, line := range strings.Split(lines, "\n") {
 		line, _, _ = strings.Cut(line, "//")
 		line = begun + strings.TrimSpace(strings.ReplaceAll(line, "[g]", ""))
-		if begun = ""; strings.Count(line, "(") > strings.Count(line, ")") { // it goes on
+		if begun = ""; strings.Count(line, "(") > strings.Count(line, ")") { // it continues
 			begun = line + " "
 			continue
 		}
@@ -381,7 +382,7 @@ func (s *simulation) statements(lines string) {
 	}
 }
 
-// simulate prepares a run whose values are all of high at most.
+// simulate prepares a run whose values are all at most high.
 func simulate(t *testing.T, parts int, high float64, names ...string) *simulation {
 	s := &simulation{t: t, parts: parts, at: map[string][]interval{}, wide: map[string][2]wideInterval{}}
 	for _, n := range names {
@@ -481,7 +482,7 @@ func TestHashingKeepsWithinTheBounds(t *testing.T) {
 
 		s = simulate(t, parts, 2, "x", "z")
 		s.statements("ON(constant_at)(&k, c);\nON(mul)(&sum, &k, &z);\nON(add)(&sum, &sum, &x);\nON(carry)(&sum, &sum, 0);")
-		s.statements("ON(mul_two)(&sum, &sum, &x, &k, &z);") // from what is monic
+		s.statements("ON(mul_two)(&sum, &sum, &x, &k, &z);") // the monic polynomial's sum
 		s.statements("ON(constant_at)(&sum, c);\nON(mul_two)(&sum, &sum, &x, &k, &z);")
 		s.atMost(2, "sum")
 	}

@@ -8,18 +8,18 @@
 //
 // An element of the field, p = 0x1a0111ea…aaab of 381 bits, is a number a = Σ a[j]·2^(52j), j from
 // 0 to 7, which stands for a/R mod p, R = 2^416. Eight elements make one fe8: register j holds limb
-// j of all of them. An element has the same position, 0 to 7, in each register. Everything but
-// loading and storing is the same instruction for all eight, so special cases are masks of
+// j of all of them. An element has the same position, 0 to 7, in each register. Except for loading
+// and storing, all eight are processed by the same instruction, so special cases are masks of
 // positions.
 //
 // An element is *carried* when every limb is below 2^52. The instructions multiply the low 52 bits
-// of their operands, whatever is above, so all operands of products must be carried; all functions
-// take and give carried elements.
+// of their operands and ignore the upper bits, so all operands of products must be carried; all
+// functions take and return carried elements.
 //
 // # Bounds
 //
-// 2^416/p > 2^35: there is room for multiples of p, and nothing is reduced until it leaves. For any
-// a, b < 2^10·p:
+// 2^416/p > 2^35: there is room for multiples of p, and elements are reduced only when they are
+// stored. For any a, b < 2^10·p:
 //
 //   - product: (ab + Qp)/R for some Q < 1.25·R (see below), so it is below 2^20·p·p/R + 1.25p <
 //     2^20·2^-35·p + 1.25p < 2p.
@@ -27,12 +27,12 @@
 //   - sum: a + b.
 //   - difference: a − b + 4p, for b ≤ 4p, is not negative.
 //   - canonical: the product with 1, (a + Qp)/R, is below 1 + 1.25p, because a < R. p is subtracted
-//     where it is not below p.
+//     if it is not below p.
 //
 // Products of two limbs are added to columns as two halves, of 52 bits each; column k counts
-// 2^(52k). A product of elements adds at most 16 halves to a column: as many limbs i and j have
-// i+j = k as have i+j = k−1, 8 at most. Reduction adds at most 17 halves and one carry. Columns are
-// signed, so they can hold sums and differences of hundreds of products: ifma_fp2.h.
+// 2^(52k). A product of elements adds at most 16 halves to a column: at most 8 pairs of limbs i and
+// j have i+j = k, and at most 8 have i+j = k−1. Reduction adds at most 17 halves and one carry.
+// Columns are signed, so they can hold sums and differences of hundreds of products: ifma_fp2.h.
 //
 // # Reduction
 //
@@ -44,17 +44,16 @@
 //
 //     c + q·N = 2^52·(floor(c/2^52) + q·m)
 //
-// A round waits for one multiplication where Montgomery's waits for two, and takes as many
-// multiplications as it, since m has eight limbs like p. The last round takes q·p, so that the
-// result is small: what is added in all is Qp with
+// A round waits for one multiplication, Montgomery's for two, and takes as many multiplications,
+// since m has eight limbs like p. The last round takes q·p, so that the result is small: the sum of
+// all additions is Qp with
 //
 //     Q < k·2^(7·52) + 2^52·2^(7·52) < (1/4 + 1)·R
 //
-// In the last round, the low half of q·p[0] need not be computed: c plus it is c rounded up to a
-// multiple of 2^52, so what it carries is floor((c + 2^52 − 1)/2^52). The power of two that is
-// divided out is R in all.
+// In the last round, the low half of q·p[0] need not be computed: its sum with c is c rounded up to
+// a multiple of 2^52, so the carry is floor((c + 2^52 − 1)/2^52). In total R is divided out.
 //
-// Nothing here is secret. Nevertheless all of it takes the same time for any input.
+// All inputs are public. Nevertheless all functions take the same time for any input.
 
 #include "ifma.h"
 
@@ -69,10 +68,10 @@ enum {
 	WIDTH = LANECAST_WIDTH,
 	LIMBS = 8,
 	WORDS = 6,  // of 64 bits
-	BYTES = 48, // of an element as it comes
-	// Groups of eight that go through a computation together: while the last instructions of one
-	// product wait for each other, the other group's go ahead, which saves a tenth. A third group
-	// would save nothing more.
+	BYTES = 48, // of an encoded element
+	// Groups of eight that are processed together: while the last instructions of one product wait
+	// for each other, those of the other group run, which saves a tenth of the time. A third group
+	// would save no more.
 	GROUPS = 2
 };
 
@@ -101,7 +100,7 @@ INLINE fe8 everywhere(const constant *c) {
 	return r;
 }
 
-// A number of twice as many limbs, not carried: Σ column[k]·2^(52k), columns signed.
+// A number with twice as many limbs, not carried: Σ column[k]·2^(52k), columns signed.
 enum { COLUMNS = 2 * LIMBS };
 typedef struct { u64x8 column[COLUMNS]; } wide;
 
@@ -163,7 +162,7 @@ INLINE void add_product(u64x8 w[COLUMNS], const fe8 *a, const fe8 *b) {
 	ADD_MULTIPLE(i, q, p_doubled[0]); \
 } while (0)
 
-// Carries the upper columns into limbs, what the rounds have left. Their number is not negative.
+// Carries the upper columns, the result of the rounds, into limbs. Their number is not negative.
 INLINE void carry_columns(fe8 *r, u64x8 w[COLUMNS]) {
 	_Pragma("GCC unroll 8") for (int j = 0; j < LIMBS - 1; j++) {
 		w[LIMBS + j + 1] = ADD(w[LIMBS + j + 1], SIGNED_RIGHT(w[LIMBS + j], 52));
@@ -235,7 +234,7 @@ INLINE void square8(fe8 *r, const fe8 *a) {
 	carry_columns(r, w);
 }
 
-// The functions from here on work on n groups. A result may take the place of an operand.
+// The functions from here on work on n groups. A result may overwrite an operand.
 
 SHARED void product(fe8 *r, const fe8 *a, const fe8 *b, int n) {
 	for (int g = 0; g < n; g++) product8(&r[g], &a[g], &b[g]);
@@ -246,7 +245,7 @@ SHARED void product_with(fe8 *r, const fe8 *a, const constant *c, int n) {
 	for (int g = 0; g < n; g++) product8(&r[g], &a[g], &b);
 }
 
-// a squared this many times.
+// a squared times times.
 SHARED void square(fe8 *r, const fe8 *a, int times, int n) {
 	for (; times > 0; times--, a = r)
 		for (int g = 0; g < n; g++) square8(&r[g], &a[g]);
@@ -282,8 +281,8 @@ INLINE __mmask8 is_zero(const fe8 *canonical) {
 	return _mm512_testn_epi64_mask(any, any);
 }
 
-// r = a − p where a, which is carried, is not below p, and a elsewhere. The positions where it is
-// below p are returned.
+// r = a − p at positions where a, which is carried, is not below p, and a elsewhere. Returns the
+// positions where a is below p.
 INLINE __mmask8 subtract_p8(fe8 *r, const fe8 *a) {
 	fe8 t;
 	for (int j = 0; j < LIMBS; j++) t.limb[j] = SUB(a->limb[j], ALL(p_doubled[0].limb[j]));
@@ -342,7 +341,7 @@ INLINE void replace(fe8 *r, __mmask8 where, const fe8 *b) {
 // Eight numbers as 64-bit words, for loading and storing: word w of number i at [w][i].
 typedef struct { uint64_t word[WORDS][WIDTH]; } words;
 
-// The limbs of numbers.
+// From words to limbs.
 SHARED void unpack(fe8 *r, const words *from, int n) {
 	for (int g = 0; g < n; g++) {
 		u64x8 w[WORDS];
@@ -359,13 +358,13 @@ SHARED void unpack(fe8 *r, const words *from, int n) {
 	}
 }
 
-// The elements in the form of this file that stand for these numbers.
+// From numbers to elements in the form of this file.
 SHARED void to_mont(fe8 *r, const words *from, int n) {
 	unpack(r, from, n);
 	product_with(r, r, &radix, n);
 }
 
-// Numbers below 2³⁸⁴ in words.
+// From limbs to words, for numbers below 2³⁸⁴.
 SHARED void pack(words *to, const fe8 *a, int n) {
 	for (int g = 0; g < n; g++) {
 		const u64x8 *l = a[g].limb;
@@ -378,8 +377,8 @@ SHARED void pack(words *to, const fe8 *a, int n) {
 	}
 }
 
-// Elements from the form of this file to that of blst and gnark-crypto: times 2³⁸⁴, canonical. They
-// are negated at the positions of a mask.
+// Elements from the form of this file to that of blst and gnark-crypto: times 2³⁸⁴, canonical.
+// Those at the positions of a mask are negated.
 SHARED void from_mont(words *to, const fe8 *a, const __mmask8 *negated, int n) {
 	fe8 b[GROUPS];
 	product_with(b, a, &blst_radix, n);

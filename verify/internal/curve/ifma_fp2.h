@@ -7,17 +7,17 @@
 // # Bounds
 //
 // A number is *loose* when its limbs are signed and not carried. Sums and differences are loose,
-// which saves the carrying. The function carry makes operands of products of them: it adds a
-// multiple of p to a number that may be negative. As long as no sum has as many as 2^9 terms, a
-// limb stays below 2^61. All operands of products are below 2^10·p. What is said of an element of
-// Fp2 holds for both of its parts, in multiples of p: "−4 … 2" is −4p < x < 2p.
+// which saves the carrying. The function carry turns them into operands of products: it adds a
+// multiple of p to a number that may be negative. As long as all sums have fewer than 2^9 terms, a
+// limb stays below 2^61. All operands of products are below 2^10·p. Bounds of an element of Fp2
+// hold for both of its parts, in multiples of p: "−4 … 2" is −4p < x < 2p.
 //
-// Products in Fp2 go by A. Karatsuba's method, three products in Fp, and are reduced after they
-// have been added up: wide numbers are signed and not carried either. In Fp2 a product in Fp has
-// operands below 2^10·p and 2^11·p, so it is below 2^21·p². What is reduced must be more than
-// −2^25·p² and less than 2^25·p²: then 2^406·p > 2^25·p², which is added to it, makes it positive,
-// and adds p/1024 to the result, which with (2^25·p²)/R < p/1024 is below 1.25p + p/512 < 2p. A
-// product adds less than 2^56 to a column, so sums of 62 of them and what reduction adds fit.
+// Products in Fp2 use A. Karatsuba's method, three products in Fp, and are reduced after they have
+// been added up: wide numbers are signed and not carried either. In Fp2 a product in Fp has
+// operands below 2^10·p and 2^11·p, so it is below 2^21·p². The operand of a reduction must be more
+// than −2^25·p² and less than 2^25·p². The reduction adds 2^406·p > 2^25·p² to make it positive,
+// which adds p/1024 to the result. With (2^25·p²)/R < p/1024 the result is below 1.25p + p/512 <
+// 2p. A product adds less than 2^56 to a column, so sums of 62 products and the reduction fit.
 
 #include "ifma_field.h"
 
@@ -38,7 +38,7 @@ INLINE void carry(fe8 *r, const fe8 *a, int k) {
 	carry8(r);
 }
 
-// Fp2. Results of add2, sub2 and mul_by_xi are loose, and so may be their operands.
+// Fp2. Results of add2, sub2 and mul_by_xi are loose; their operands may be loose.
 
 INLINE void add2(fp2 *r, const fp2 *a, const fp2 *b) {
 	add(&r->part[0], &a->part[0], &b->part[0]);
@@ -90,12 +90,12 @@ INLINE void reduce2(fp2 *r, const wide2 *a) {
 	reduce_wide(&r->part[1], &a->part[1]);
 }
 
-// A sum of wide numbers: those of plus, less those of minus, and ξ times the same of the others.
-// Each array ends with a null pointer.
+// A sum of wide numbers: those of plus minus those of minus, and ξ times the difference of the
+// others. Each array ends with a null pointer.
 enum { TERMS = 7 };
 typedef struct { const wide2 *plus[TERMS + 1], *minus[TERMS + 1], *xi_plus[TERMS + 1], *xi_minus[TERMS + 1]; } wide_sum;
 
-// w += that part of the numbers, and w −= it.
+// w += one part of the numbers, and w −= one part.
 
 INLINE void add_terms(u64x8 w[COLUMNS], const wide2 *const *a, int part) {
 	for (; *a; a++) {
@@ -136,7 +136,7 @@ INLINE void sum_of_parts(fe8 *r, const fp2 *a) {
 	carry8(r);
 }
 
-// From a₀b₀, a₁b₁ and (a₀ + a₁)(b₀ + b₁), or sums of such, the parts of ab.
+// The parts of ab from a₀b₀, a₁b₁ and (a₀ + a₁)(b₀ + b₁), or from sums of these.
 INLINE void combine_parts(wide2 *r, const wide *low, const wide *high, const wide *of_sums) {
 	for (int k = 0; k < COLUMNS; k++) {
 		const u64x8 l = low->column[k], h = high->column[k];
@@ -145,8 +145,8 @@ INLINE void combine_parts(wide2 *r, const wide *low, const wide *high, const wid
 	}
 }
 
-// Makes the compiler load operands again where it would keep those that it has loaded, for which
-// there are not enough registers: it would store them and load them again all the same.
+// Makes the compiler load operands again instead of keeping them. There are not enough registers to
+// keep them: the compiler would store and reload them.
 #define RELOAD __asm__ volatile("" : : : "memory")
 
 // ab, wide. a: at most 2^9, b: below 2^10.

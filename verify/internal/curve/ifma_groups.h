@@ -2,7 +2,7 @@
 #define LANECAST_IFMA_GROUPS_H
 
 // Points of G1's curve over Fp, y² = x³ + 4, and of G2's over Fp2, y² = x³ + 4(1 + i), eight at
-// once: ifma_point.h for either, with names that end in 1 or 2.
+// once: ifma_point.h for each, with names that end in 1 or 2.
 
 #include "ifma_field.h"
 #include "ifma_fp2.h"

@@ -1,16 +1,16 @@
 //go:build cgo
 
-// Hashing to G1 and G2 after RFC 9380, section 3 (hash_to_curve), from the uniform bytes on: field
-// elements, the simplified SWU map to an isogenous curve, the isogeny, the cofactor. Eight messages
-// go together, the first element of each in one fe8 and the second in another.
+// Hashing to G1 and G2 after RFC 9380, section 3 (hash_to_curve), starting with the uniform bytes:
+// field elements, the simplified SWU map to an isogenous curve, the isogeny, the cofactor. Eight
+// messages are processed together, the first element of each in one fe8 and the second in another.
 //
 // # The map
 //
 // Section 6.6.2: with t = Zu², x = −b/a·(1 + 1/(t² + t)), or b/(aZ) if t² + t = 0, is the first
 // coordinate if that is on the curve, and otherwise tx is. Here x = n/d and g(x) = x³ + ax + b =
-// h/d³, h = n³ + a·n·d² + b·d³, and nothing is inverted. If g(x) is no square, g(tx) = t³·g(x) is
-// one, because Z is none. The root's sign is made that of u, so the root itself is needed, not one
-// of some multiple.
+// h/d³, h = n³ + a·n·d² + b·d³, without an inversion. If g(x) is no square, g(tx) = t³·g(x) is one,
+// because Z is none. The root gets the sign of u, so the root itself is needed, not that of a
+// multiple.
 //
 // In Fp, a root of h/v: with k = (hv³)^((3p−5)/4) and c = hvk, k²·hv³ = ±1, so c² = ±h/v
 // (ifma_root.h).
@@ -59,7 +59,7 @@ typedef constant constant2[2];
 #undef ISO_X
 #undef ISO_Y
 
-enum { UNIFORM = 64 }; // bytes that make a field element
+enum { UNIFORM = 64 }; // bytes per field element
 
 // The elements of up to eight places of 64 bytes, most significant first, step bytes from one to
 // the next. 0 … 4.
@@ -198,11 +198,11 @@ TARGET static void begin_map2(map2 *m, fe8 *norm) {
 	two_products(norm, &m->h.part[0], &m->h.part[0], &m->h.part[1], &m->h.part[1]);
 }
 
-// Decides whether h/m is a square, given the norm of h and its power of ifma_root.h: it is if and
-// only if that of h is. If it is none, h becomes t³h. s becomes a root of the norm of h: in the
-// latter case √(−n³)·s', where −s'² is the norm that h had and n that of t, of which u's is a
-// factor and the other factor is a square. Then base is what the root of h/m takes the power of:
-// with d = (h₀ + s)/2, or h₀ if that is 0, d·m³.
+// Decides whether h/m is a square, given the norm of h and its power of ifma_root.h: it is one if
+// and only if the norm of h is one. If it is none, h becomes t³h. s becomes a root of the norm of
+// h: if h/m is no square it is √(−n³)·s', where −s'² is the norm that h had and n that of t, of
+// which u's is a factor and the other factor is a square. With d = (h₀ + s)/2, or h₀ if that is 0,
+// base becomes d·m³, whose power gives the root of h/m.
 TARGET static void decide_map2(map2 *m, fe8 *d, fe8 *base, const fe8 *norm, const fe8 *powers) {
 	fe8 s, n, t;
 	fp2 v;
@@ -272,8 +272,8 @@ TARGET static void end_map2(point2 *p, map2 *m) {
 	p->z = m->d;
 }
 
-// The points of E2' for both elements of up to eight messages. It is not inlined, so that its memory
-// is off the stack before the points are added.
+// The points of E2' for both elements of up to eight messages. It is not inlined, so that its stack
+// memory is released before the points are added.
 SHARED void map_g2(point2 p[GROUPS], const uint8_t *uniform, int some) {
 	map2 m[GROUPS];
 	fe8 norm[GROUPS], powers[GROUPS], base[GROUPS], d[GROUPS];
@@ -322,9 +322,9 @@ SHARED void clear_cofactor2(point2 *p) {
 	psi(&s, p);
 	add_points2(&t, &zp, &s);
 	add_points2(&zp, &zp, &s);
-	add_points2(&zp, &zp, p);        // what is subtracted
+	add_points2(&zp, &zp, p);        // the sum to subtract
 	times_x2(&s, &t);
-	add_points2(&zp, &zp, &s);  // as is this, since z = −X
+	add_points2(&zp, &zp, &s);  // subtracted too, since z = −X
 	double_point2(p);
 	psi(p, p);
 	psi(p, p);

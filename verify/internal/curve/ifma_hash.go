@@ -20,10 +20,11 @@ func ifmaHash2(tag []byte, messages [][]byte) []affine[bls12381.E2] {
 	return hashedTogether(tag, messages, 4*elementBytes, ifmaMap2)
 }
 
-// hashesTogether is the most messages that one call into C hashes. The call cannot be preempted.
+// hashesTogether is the maximum number of messages that one call into C hashes. The call cannot be
+// preempted.
 const hashesTogether = 64
 
-// hashedTogether hashes messages. It expands each to size uniform bytes, which mapped takes to
+// hashedTogether hashes messages. It expands each to size uniform bytes, which mapped maps to
 // points.
 func hashedTogether[E any, P coordinate[E]](
 	tag []byte, messages [][]byte, size int, mapped func(uniform []byte, n int) []projective[E],

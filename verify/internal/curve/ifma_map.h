@@ -1,15 +1,14 @@
-// From the curve E' that hashing maps to, to the group's: y² = x³ + ax + b, and the isogeny from
-// it. Included once for each group after ifma_point.h, as that is, with ON(constant_at) and
-// ON(vanishes), and the constants that the names below make.
+// The curve E' that hashing maps to, y² = x³ + ax + b, and the isogeny from it to the group's
+// curve. The file is included once for each group after ifma_point.h, in the same way, with
+// ON(constant_at) and ON(vanishes), and the constants with the names below.
 //
 // Points of E' are homogeneous as in ifma_point.h. The isogenous curves have the same order, which
 // is odd.
 
 typedef ELEMENT_CONSTANT ON(coefficient);
 
-// r = p + q on E', by algorithm 1 of Renes, Costello, Batina (see ifma_point.h), right for every
-// two points. Coordinates are 0 … 8 on the way in and 0 … 2 on the way out. r may be where an
-// operand is.
+// r = p + q on E', by algorithm 1 of Renes, Costello, Batina (see ifma_point.h), correct for every
+// two points. Coordinates are 0 … 8 in operands and 0 … 2 in the result. r may be an operand.
 SHARED void ON(add_on_isogenous)(ON(point) *r, const ON(point) *p, const ON(point) *q) {
 	ELEMENT a, b, xx, yy, zz, xy, yz, minus_yz, xz, s, t, u, v;
 	ON(constant_at)(&a, ISO(a));
@@ -87,10 +86,10 @@ SHARED void ON(evaluate)(ELEMENT *r, const ON(coefficient) *c, int m, int monic,
 	*r = sum;
 }
 
-// The isogeny. Of (x/z, y/z) the first coordinate becomes x_over/x_under, of degrees ISO_X and
-// ISO_X − 1, the second is multiplied by y_over/y_under, both of degree ISO_Y; the denominators are
-// monic. Where one vanishes, as it does for the identity, the point goes to the identity.
-// Coordinates are 0 … 2 on the way in and out.
+// The isogeny. The first coordinate of (x/z, y/z) becomes x_over/x_under, of degrees ISO_X and
+// ISO_X − 1; the second is multiplied by y_over/y_under, both of degree ISO_Y. The denominators are
+// monic. Where one vanishes, as for the identity, the result is the identity. Coordinates are 0 … 2
+// in the operand and the result.
 SHARED void ON(isogeny)(ON(point) *p) {
 	ELEMENT z[ISO_Y], x_over, x_under, y_over, y_under;
 	z[0] = p->z;

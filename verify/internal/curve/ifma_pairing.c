@@ -1,19 +1,18 @@
 //go:build cgo
 
-// Miller loops of eight pairs at once, and of more pairs that share the squares.
+// Miller loops of eight pairs at once, and of more pairs, which share the squares.
 //
 // f is eight elements of Fp12. Each is the product of the loops of the pairs at its position.
-// Points of G2 are projective, (x/z, y/z), and lines go by C. Costello, T. Lange, M. Naehrig:
-// Faster pairing computations on curves with high-degree twists (2010), as in section 4.3 of D.
-// Aranha and others: The realm of the pairings (2013), all of them but for factors in Fp2. The
-// tower is blst's and gnark-crypto's: Fp2 = Fp[i], i² = −1; Fp6 = Fp2[v], v³ = ξ = 1 + i;
-// Fp12 = Fp6[w], w² = v.
+// Points of G2 are projective, (x/z, y/z). Lines follow C. Costello, T. Lange, M. Naehrig: Faster
+// pairing computations on curves with high-degree twists (2010), as in section 4.3 of D. Aranha and
+// others: The realm of the pairings (2013), up to factors in Fp2. The tower is blst's and
+// gnark-crypto's: Fp2 = Fp[i], i² = −1; Fp6 = Fp2[v], v³ = ξ = 1 + i; Fp12 = Fp6[w], w² = v.
 //
 // # Bounds
 //
-// Those of numbers are in ifma_fp2.h; a test simulates them. What is said of an element of Fp2, Fp6
-// or Fp12 holds for each of its parts, in multiples of p: "−4 … 2" is −4p < x < 2p. No sum here has
-// as many as 2^9 terms.
+// Bounds of numbers are in ifma_fp2.h; a test simulates them. Bounds of an element of Fp2, Fp6 or
+// Fp12 hold for each of its parts, in multiples of p: "−4 … 2" is −4p < x < 2p. All sums have fewer
+// than 2^9 terms.
 
 #include "ifma.h"
 
@@ -44,8 +43,8 @@ INLINE void mul_by_v(fp6 *r, const fp6 *a) {
 	r->part[0] = t;
 }
 
-// The products of which Karatsuba's method makes a product in Fp6: of a₀b₀, a₁b₁, a₂b₂, and of sums
-// of two parts each. The parts of ab are
+// The products from which Karatsuba's method computes a product in Fp6: a₀b₀, a₁b₁, a₂b₂, and those
+// of sums of two parts each. The parts of ab are
 //
 //	of0 + ξ(of12 − of1 − of2)
 //	of01 − of0 − of1 + ξ·of2
@@ -64,7 +63,7 @@ TARGET static void multiply6(products6 *r, const fp6 *a, const fp6 *b) {
 }
 
 // With x, y, z for the coefficients of a line, a = c₀(x + yv), b = zc₁ and s = (c₀ + c₁)(x +
-// (y+z)v), the products of which Karatsuba's method makes these.
+// (y+z)v), the products from which Karatsuba's method computes these.
 typedef struct { wide2 a0x, a1y, a01, a2x, a2y, b0, b1, b2, s0x, s1d, s01, s2x, s2d; } line_products;
 
 // Memory for wide products, which is not on the stack.
@@ -103,8 +102,8 @@ SHARED void square12(fp12 *f, workspace *w) {
 	carry6(c1, c1, 0);             // 0 … 5
 }
 
-// f times the line l[0] + l[1]·v + l[2]·vw, which is carried: 0 … 84, 0 … 2, 0 … 2: a + v²b + (s −
-// a − vb)w with the names of line_products.
+// f times the line l[0] + l[1]·v + l[2]·vw, whose parts are carried and 0 … 84, 0 … 2, 0 … 2. The
+// result is a + v²b + (s − a − vb)w with the names of line_products.
 TARGET static void mul_by_line(fp12 *f, const fp2 l[3], line_products *p) {
 	fp6 *c0 = &f->part[0], *c1 = &f->part[1];
 	fp6 c;
@@ -134,7 +133,7 @@ TARGET static void mul_by_line(fp12 *f, const fp2 l[3], line_products *p) {
 	reduce_sum2(&c1->part[2], &(wide_sum){.plus = {&p->s2x, &p->s1d}, .minus = {&p->a2x, &p->a1y, &p->b1}});
 }
 
-// Eight pairs: values derived from the point of G1, the point of G2, and its multiple so far; and
+// Eight pairs: values derived from the point of G1, the point of G2 and its current multiple, and
 // the positions that have a pair.
 typedef struct {
 	fe8 three_px, minus_px, py, minus_py;
@@ -142,7 +141,7 @@ typedef struct {
 	__mmask8 present;
 } pairs;
 
-// Doubles the multiple, and gives the tangent. The multiple: x and z 0 … 2, y 0 … 40.
+// Doubles the multiple, and writes the tangent. The multiple: x and z 0 … 2, y 0 … 40.
 SHARED void doubling(fp2 l[3], pairs *e) {
 	fp2 xy, b, c, h, t, u, k;
 	mul2(&xy, &e->x, &e->y);
@@ -187,7 +186,7 @@ SHARED void doubling(fp2 l[3], pairs *e) {
 	mul2(&e->z, &h, &b);
 }
 
-// Adds the point to the multiple, and gives the line through them.
+// Adds the point to the multiple, and writes the line through them.
 SHARED void addition(fp2 l[3], pairs *e) {
 	fp2 o, d, c, dd, f, g, h, t;
 	mul2(&t, &e->qy, &e->z);

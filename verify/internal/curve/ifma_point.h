@@ -5,21 +5,21 @@
 //
 // # Representation and exactness
 //
-// A point is homogeneous: (x/z, y/z), or the identity where z is 0, then x is 0 and y is not.
-// Addition and doubling go by algorithms 7 and 9 of J. Renes, C. Costello, L. Batina: Complete
-// addition formulas for prime order elliptic curves (2016). They are right for every two points of
-// a curve without points of order two, and both groups' curves have odd order. The points need only
-// be on the curve: equal and opposite points, the identity and points of any small order need no
-// special case here.
+// A point is homogeneous: (x/z, y/z), or the identity if z is 0; then x is 0 and y is not. Addition
+// and doubling use algorithms 7 and 9 of J. Renes, C. Costello, L. Batina: Complete addition
+// formulas for prime order elliptic curves (2016). They are correct for every two points of a curve
+// without points of order two, and both groups' curves have odd order. The points need only be on
+// the curve: equal and opposite points, the identity and points of any small order need no special
+// case here.
 //
 // # Bounds
 //
-// In multiples of p, as in ifma_fp2.h. Coordinates are 0 … 8 on the way in and 0 … 2 on the way
-// out. triple_b gives 3b times its operand, loose: of −4 … 2, −96 … 72; of 0 … 2, −24 … 48.
+// In multiples of p, as in ifma_fp2.h. Coordinates are 0 … 8 in operands and 0 … 2 in results.
+// triple_b computes 3b times its operand, loose: of −4 … 2, −96 … 72; of 0 … 2, −24 … 48.
 
 typedef struct { ELEMENT x, y, z; } ON(point);
 
-// r = p + q. r may be where an operand is.
+// r = p + q. r may be an operand.
 SHARED void ON(add_points)(ON(point) *r, const ON(point) *p, const ON(point) *q) {
 	ELEMENT xx, yy, zz, xy, yz, minus_yz, xz, s, t, u;
 	ON(mul)(&xx, &p->x, &q->x);
@@ -114,12 +114,12 @@ INLINE void ON(clear_point)(ON(point) *p) {
 	*(fe8 *)&p->y = everywhere(&one);
 }
 
-// Affine points in blst's form, (0, 0) being the identity, at these places in words from p on, for
-// the positions of a mask; the others become the identity. The positions that have the
-// identity are returned.
+// Loads affine points in blst's form, (0, 0) being the identity, at the given places in words from
+// p on, to the positions of a mask; the others become the identity. Returns the positions of the
+// identity.
 //
 // In blst's form x is x·2³⁸⁴, which is the element x·2⁻³², and so with y. As homogeneous
-// coordinates these need no conversion, but a z of 2⁻³². Coordinates are 0 … 1.
+// coordinates these need no conversion, only a z of 2⁻³². Coordinates are 0 … 1.
 SHARED __mmask8 ON(gather_points)(ON(point) *p, const uint64_t *from, u64x8 places, __mmask8 some) {
 	enum { PARTS = 2 * sizeof(ELEMENT) / sizeof(fe8) };
 	words in[PARTS];
@@ -140,14 +140,14 @@ SHARED __mmask8 ON(gather_points)(ON(point) *p, const uint64_t *from, u64x8 plac
 	return none;
 }
 
-// The first points from p on, up to eight.
+// Loads the first points from p on, up to eight.
 SHARED __mmask8 ON(load_points)(ON(point) *p, const uint64_t *from, int n) {
 	int64_t places[WIDTH];
 	for (int pos = 0; pos < WIDTH; pos++) places[pos] = pos * (int64_t)(2 * sizeof(ELEMENT) / sizeof(fe8) * WORDS);
 	return ON(gather_points)(p, from, _mm512_loadu_si512(places), (__mmask8)((1u << n) - 1));
 }
 
-// Up to eight points, to x, y, z of each in blst's form, canonical.
+// Stores up to eight points as x, y, z in blst's form, canonical.
 SHARED void ON(store_points)(uint64_t *out, const ON(point) *p, int n) {
 	enum { PARTS = sizeof(ON(point)) / sizeof(fe8) };
 	const fe8 *const from = (const fe8 *)p;
@@ -159,9 +159,9 @@ SHARED void ON(store_points)(uint64_t *out, const ON(point) *p, int n) {
 	}
 }
 
-// r = X·p, X = 0xd201000000010000. r is not where p is.
+// r = X·p, X = 0xd201000000010000. r must not be p.
 SHARED void ON(times_x)(ON(point) *r, const ON(point) *p) {
-	static const uint8_t doublings[] = {1, 2, 3, 9, 32}; // between the ones of X
+	static const uint8_t doublings[] = {1, 2, 3, 9, 32}; // between the bits of X that are 1
 	*r = *p;
 	for (size_t i = 0; i < sizeof doublings; i++) {
 		ON(double_times)(r, doublings[i]);
@@ -170,8 +170,8 @@ SHARED void ON(times_x)(ON(point) *r, const ON(point) *p) {
 	ON(double_times)(r, 16);
 }
 
-// Products go by digits to the base 16, signed and at most 8 in magnitude. A table has the
-// multiples from 0 to 8.
+// Products use digits to the base 16, signed and at most 8 in magnitude. A table has the multiples
+// from 0 to 8.
 typedef struct { ON(point) multiple[LANECAST_DIGIT + 1]; } ON(table);
 
 SHARED void ON(fill_table)(ON(table) *t, const ON(point) *p) {
@@ -214,7 +214,7 @@ SHARED void ON(look_up)(ON(point) *r, const ON(table) *t, const int8_t *digits, 
 	ON(negate_where)(r, negative);
 }
 
-// r = r + r rotated by so many positions.
+// r = r + r rotated by that many positions.
 SHARED void ON(add_rotated)(ON(point) *r, int by) {
 	enum { REGISTERS = sizeof(ON(point)) / sizeof(u64x8) };
 	int64_t index[WIDTH];
@@ -267,13 +267,13 @@ INLINE void ON(multiply_sum)(uint64_t *out, const uint64_t *p, const int8_t *dig
 				ON(add_points)(&at, &at, &term);
 			}
 	}
-	for (int by = WIDTH / 2; by > 0; by /= 2) ON(add_rotated)(&at, by); // every position has the sum
+	for (int by = WIDTH / 2; by > 0; by /= 2) ON(add_rotated)(&at, by); // now all have the sum
 	ON(store_points)(out, &at, 1);
 }
 
-// The sums of up to eight sets of affine points in blst's form, of which set i has those from
-// begin[i] to begin[i+1]. Each set has share positions, a power of two, which add up every
-// share-th of its points.
+// The sums of up to eight sets of affine points in blst's form. Set i is the points from begin[i]
+// to begin[i+1]. Each set has share positions, a power of two, which add up every share-th of its
+// points.
 SHARED void ON(sum_sets)(uint64_t *out, const uint64_t *p, const ptrdiff_t *begin, int sets, int share) {
 	enum { PARTS = 2 * sizeof(ELEMENT) / sizeof(fe8), SIZE = PARTS * WORDS, OUT = SIZE / 2 * 3 };
 	ON(point) sum, term;

@@ -28,15 +28,15 @@ TARGET static __mmask8 in_g1(const point1 *p, __mmask8 identity) {
 	product(&s, &p->z, &multiple.y, 1);
 	add(&t, &t, &s);
 	same &= vanishes1(&t);
-	return same | identity; // for other points, where z of the multiple is 0, its y is not
+	return same | identity; // for other points whose multiple has z = 0, its y is not 0
 }
 
-// ψ of G2's curve, from the curve to the one that it is a twist of, Frobenius' map, and back, is
+// ψ of G2's curve, from the curve to the one of which it is a twist, Frobenius' map, and back, is
 // (c·x̄, d·ȳ) with x̄ the conjugate of x. In the subgroup it multiplies by z. It satisfies ψ² −
 // (z+1)ψ + p = 0 on every point, so if ψ(Q) = zQ then (p − z)Q = 0; p − z = h·r, h = (z−1)²/3 the
-// cofactor of G1. Q's order then divides that and the curve's order, whose only common factor is r:
-// the test is exact (Scott 2021). That h and the cofactor of G2 have no common factor, a test
-// checks.
+// cofactor of G1. Q's order then divides both that and the curve's order, whose only common factor
+// is r: the test is exact (Scott 2021). A test checks that h and the cofactor of G2 have no common
+// factor.
 TARGET static __mmask8 in_g2(const point2 *q, __mmask8 identity) {
 	point2 multiple;
 	times_x2(&multiple, q);
@@ -111,7 +111,8 @@ TARGET void lanecast_multiply_sum_g2(uint64_t *out, const uint64_t *p, const int
 	multiply_sum2(out, p, digits, places, n, scratch);
 }
 
-// The number of positions that each of so many sets gets: as many as let all sets go at once.
+// The number of positions for each of that many sets: the largest with which all sets are processed
+// at once.
 static int positions_for(size_t sets) { return sets > 4 ? 1 : sets > 2 ? 2 : sets > 1 ? 4 : 8; }
 
 TARGET void lanecast_sum_g1(uint64_t *out, const uint64_t *p, const ptrdiff_t *begin, size_t n) {

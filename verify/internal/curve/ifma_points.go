@@ -39,14 +39,15 @@ func ifmaSums2(sets [][]affine[bls12381.E2]) []affine[bls12381.E2] {
 }
 
 const (
-	// addedTogether is the most points that one call into C adds up, unless one set has more. The
-	// call cannot be preempted.
+	// addedTogether is the maximum number of points that one call into C adds up, unless one set
+	// has more. The call cannot be preempted.
 	addedTogether = 4096
-	// longestSet is the most points of a set that is not added up in parts.
+	// longestSet is the maximum number of points of a set that is not added up in parts.
 	longestSet = 2048
 )
 
-// sumsTogether adds up sets of points. C takes them one after another in memory, in few calls.
+// sumsTogether adds up sets of points, in few calls into C, which reads them one after another in
+// memory.
 func sumsTogether[E any, P coordinate[E]](
 	sets [][]affine[E], sum func(out *projective[E], p *affine[E], begin *C.ptrdiff_t, n C.size_t),
 ) []affine[E] {
@@ -72,7 +73,7 @@ func sumsTogether[E any, P coordinate[E]](
 			begin = append(begin, C.ptrdiff_t(len(points)))
 		}
 		if len(points) == 0 {
-			points = append(points, affine[E]{}) // C reads none
+			points = append(points, affine[E]{}) // C does not read this one
 		}
 		sum(&out[first], &points[0], &begin[0], C.size_t(last-first))
 		first = last
@@ -80,19 +81,20 @@ func sumsTogether[E any, P coordinate[E]](
 	return fromProjective[E, P](out, blstInvert[E])
 }
 
-// ifmaProducts computes products of points of one group and their sums with SIMD. Few points, and
-// those of many that are left, go through alone where that is faster.
+// ifmaProducts computes products of points of one group and their sums with SIMD. alone processes
+// small numbers of points, and the remaining ones of many, if that is faster.
 type ifmaProducts[E any, P coordinate[E]] struct {
 	alone       *products[E, P]
 	fewest      fewest
 	multiply    func(out *projective[E], p *affine[E], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer)
 	multiplySum func(out *projective[E], p *affine[E], digits *C.int8_t, places, n C.size_t, scratch unsafe.Pointer)
-	scratch     sync.Pool // of tables for summedTogether points
+	scratch     sync.Pool // tables for summedTogether points
 	table       int       // the size of a table
 }
 
-// The most products that one call into C computes, and the most that it adds up. The call cannot be
-// preempted, and takes about a millisecond for so many in G2. Both are multiples of the width.
+// The maximum number of products that one call into C computes, and the maximum that it adds up.
+// The call cannot be preempted; that many take about a millisecond in G2. Both are multiples of the
+// width.
 const (
 	productsTogether = 32
 	summedTogether   = 64
@@ -175,18 +177,18 @@ func (m *ifmaProducts[E, P]) tables() unsafe.Pointer {
 	return aligned(m.table * summedTogether / simdWidth)
 }
 
-// aligned returns memory free of pointers at a multiple of 64 bytes.
+// aligned returns memory without pointers whose address is a multiple of 64.
 func aligned(size int) unsafe.Pointer {
 	memory := make([]byte, size+63)
 	skip := -int(uintptr(unsafe.Pointer(&memory[0]))) & 63
 	return unsafe.Pointer(&memory[skip])
 }
 
-// The layouts are those of ifma.h, or this does not compile.
+// This compiles only if the layouts are those of ifma.h.
 var (
 	_ [unsafe.Sizeof(projective[fp.Element]{})]byte  = [3 * 6 * 8]byte{}
 	_ [unsafe.Sizeof(projective[bls12381.E2]{})]byte = [6 * 6 * 8]byte{}
-	_ [longestSet]byte                               = [2048]byte{} // in the tests too
+	_ [longestSet]byte                               = [2048]byte{} // must hold in the tests too
 	_ [digitBits]byte                                = [C.LANECAST_DOUBLINGS]byte{}
 	_ [1 << (digitBits - 1)]byte                     = [C.LANECAST_DIGIT]byte{}
 )

@@ -2,12 +2,12 @@
 
 // Reading points: compressed ones, eight square roots at once, and uncompressed ones.
 //
-// With u = a^((3p−5)/4), c = a·u has c² = a if a is a square, else −a; and c·u is 1 or −1: see
-// ifma_root.h. In Fp2, i² = −1, the root of a = a₀ + a₁i goes by the complex method, with two
+// With u = a^((3p−5)/4), c = a·u has c² = a if a is a square, otherwise −a; and c·u is 1 or −1: see
+// ifma_root.h. In Fp2, i² = −1, the complex method computes the root of a = a₀ + a₁i, with two
 // powers in Fp: see root2.
 //
-// All operands of products are below 16p. Numbers as they come are below 2^384 < 10p; if they are
-// not below p, their point is refused. Products are below 2p. The bounds of Fp2 are in ifma_fp2.h.
+// All operands of products are below 16p. Encoded numbers are below 2^384 < 10p; if one is not
+// below p, its point is refused. Products are below 2p. The bounds of Fp2 are in ifma_fp2.h.
 
 #include "ifma.h"
 
@@ -16,7 +16,7 @@
 #include "ifma_fp2.h"
 #include "ifma_root.h"
 
-// Loads 48 bytes, most significant first and without these flags, to a position of to.
+// Loads 48 bytes, most significant first and without the flags, to a position of to.
 static void load(words *to, int pos, const uint8_t *in, uint8_t flags) {
 	for (int j = 0; j < WORDS; j++) {
 		uint64_t w;
@@ -30,8 +30,8 @@ enum { FLAGS = 0xe0, SIGN = 0x20 };
 
 static const __mmask8 nowhere[GROUPS];
 
-// The points that are processed together: their places among those to be read, the numbers that are
-// their coordinates, x₀ first, and whether the larger y is wanted.
+// The points that are processed together: their places among those to be read, the numbers of their
+// coordinates, x₀ first, and whether the larger y is wanted.
 typedef struct {
 	int count;
 	size_t which[GROUPS * WIDTH];
@@ -90,7 +90,7 @@ TARGET static void read_batch_g1(uint64_t *out, uint8_t *state, const batch *b) 
 	finish(out, state, b, good, w, 2);
 }
 
-// The cubic of G2's curve in x, less its constant term.
+// The cubic of G2's curve in x, without its constant term.
 INLINE void cube2(fp2 *r, const fp2 *x) {
 	square2(r, x);
 	mul2(r, r, x);
@@ -133,8 +133,8 @@ TARGET static void read_batch_g2(uint64_t *out, uint8_t *state, const batch *b) 
 
 // # Uncompressed points
 //
-// A coordinate is a number x, which without conversion is the element X = x/R. With y = YR,
-// y² = x³ + 4 is Y² = R·X³ + 4/R². One product takes X to blst's form, x·2³⁸⁴.
+// A coordinate is a number x; without conversion it is the element X = x/R. With y = YR, y² = x³ +
+// 4 is Y² = R·X³ + 4/R². One product takes X to blst's form, x·2³⁸⁴.
 
 // Numbers, which without conversion are elements, to blst's form.
 SHARED void number_to_blst(words *to, const fe8 *a, int n) {
@@ -193,8 +193,8 @@ TARGET static void read_points_batch_g2(uint64_t *out, uint8_t *state, const bat
 	finish(out, state, b, good, w, 4);
 }
 
-// Reads the pending ones of n points, of count coordinates each, of which that at i is number[i].
-// The first byte of a point has these flags, which may say that the larger y is wanted.
+// Reads the pending ones of n points, of count coordinates each; coordinate i is number number[i]
+// of the encoding. The first byte of a point has the flags, one of which may ask for the larger y.
 static void read_all(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n,
 	const int *number, int count, uint8_t flags, void (*read_batch)(uint64_t *, uint8_t *, const batch *)) {
 	batch b;
@@ -214,7 +214,7 @@ static void read_all(uint64_t *out, uint8_t *state, const uint8_t *slab, const p
 	}
 }
 
-// The numbers of coordinates as they come: of G2, x₁, x₀, y₁, y₀.
+// The order of coordinates in an encoding: in G2 it is x₁, x₀, y₁, y₀.
 static const int in_order[] = {0, 1}, imaginary_first[] = {1, 0, 3, 2};
 
 void lanecast_read_g1(uint64_t *out, uint8_t *state, const uint8_t *slab, const ptrdiff_t *index, size_t n) {

@@ -7,25 +7,25 @@
 // Let e = (3p−5)/4, an integer because p ≡ 3 mod 4, and u = a^e. Then
 //
 //   - u²·a = a^((3p−3)/2) = χ(a), which is 1 if a is a square, −1 if it is none, 0 if a is 0;
-//   - c = a·u has c² = χ(a)·a and c·u = χ(a), so c is a root of a if there is one, and otherwise of
+//   - c = a·u has c² = χ(a)·a and c·u = χ(a), so c is a root of a if a has one, and otherwise of
 //     −a;
 //   - u⁴·a is the inverse of a, or 0 if a is 0.
 //
-// The factor 3 makes the exponent easy to write in the curve's parameter. With X =
+// The factor 3 makes the exponent a simple expression in the curve's parameter. With X =
 // 0xd201000000010000, the absolute value of the parameter, p = (X+1)²·(X⁴−X²+1)/3 − X, therefore
 // 3p−1 = X·g with
 //
 //     g = X⁵ + 2X⁴ − 2X² − 1 = (X−1)(X⁴ + 3X³ + 3X² + X + 1)
 //
-// and e = (X/4)·g − 1 = (X/4)·(g−1) + (X/4 − 1). X has six bits that are one, so powers by X are
+// and e = (X/4)·g − 1 = (X/4)·(g−1) + (X/4 − 1). Only six bits of X are one, so powers by X are
 // nearly all squares. TestThePowerForRootsOfEightAgreesWithWholeNumbers compares the function with
 // the exponent.
 
 #include "ifma_fp2.h"
 
-// a^(X·2^(last−16)) by 47+last squares and 5 products. r is not where a is.
+// a^(X·2^(last−16)) by 47+last squares and 5 products. r must not be a.
 SHARED void power_of_x(fe8 *r, const fe8 *a, int last, int n) {
-	static const uint8_t squares[] = {1, 2, 3, 9, 32}; // between the ones of X
+	static const uint8_t squares[] = {1, 2, 3, 9, 32}; // between the bits of X that are 1
 	const fe8 *from = a;
 	for (size_t i = 0; i < sizeof squares; i++) {
 		square(r, from, squares[i], n);
@@ -35,7 +35,7 @@ SHARED void power_of_x(fe8 *r, const fe8 *a, int last, int n) {
 	square(r, r, last, n);
 }
 
-// a^((3p−5)/4) by 377 squares and 42 products. r is not where a is.
+// a^((3p−5)/4) by 377 squares and 42 products. r must not be a.
 SHARED void power(fe8 *r, const fe8 *a, int n) {
 	fe8 a2[GROUPS], a3[GROUPS], a15[GROUPS], low[GROUPS], t[GROUPS], s[GROUPS], v[GROUPS];
 
@@ -80,8 +80,8 @@ SHARED void power(fe8 *r, const fe8 *a, int n) {
 // With s² = a₀² + a₁² and d = (a₀ + s)/2, a root is y₀ + y₁i with y₀² = d and y₀y₁ = a₁/2. Let u =
 // d^((3p−5)/4), c = d·u, h = u·a₁/2. If c² = d then 1/c = u and the root is c + hi. Otherwise c² =
 // −d and 1/c = −u, and because d·(a₀ − s)/2 = −a₁²/4, −h + ci is a root: its square is h² − c² −
-// 2hci = −a₁²/4d + d + a₁i = (a₀ − s)/2 + d + a₁i = a. Should d be 0, then a₁ is 0 and s = −a₀: the
-// other s makes d = a₀, and u = a₀^((3p−5)/4) does the rest.
+// 2hci = −a₁²/4d + d + a₁i = (a₀ − s)/2 + d + a₁i = a. If d is 0, then a₁ is 0 and s = −a₀: the
+// other s gives d = a₀ and u = a₀^((3p−5)/4).
 SHARED void root2(fp2 *r, const fp2 *a, int n) {
 	fe8 s[GROUPS], d[GROUPS], u[GROUPS], t;
 	const fe8 zero = {0};

@@ -13,7 +13,7 @@ import (
 
 func init() { blstOneByOne = newBlst(0) }
 
-// needIFMA skips a test of what only some processors have.
+// needIFMA skips a test on processors without AVX-512 IFMA.
 func needIFMA(t *testing.T) {
 	t.Helper()
 	if !hasIFMA() {
@@ -27,7 +27,7 @@ var (
 	ifmaRadix = new(big.Int).Lsh(big.NewInt(1), 416)
 )
 
-// number is element i.
+// number returns element i.
 func (e *fe8) number(i int) *big.Int {
 	x := new(big.Int)
 	for j := 7; j >= 0; j-- {
@@ -46,7 +46,7 @@ func (e *fe8) carried(i int) bool {
 	return true
 }
 
-// set makes x, which is below R, element i.
+// set makes x the element i; x must be below R.
 func (e *fe8) set(i int, x *big.Int) {
 	x, mask := new(big.Int).Set(x), big.NewInt(1<<52-1)
 	for j := range 8 {
@@ -57,7 +57,8 @@ func (e *fe8) set(i int, x *big.Int) {
 
 func times(k int64, x *big.Int) *big.Int { return new(big.Int).Mul(big.NewInt(k), x) }
 
-// extremes are the ends of what goes into an operation, and numbers whose limbs are 0 or all ones.
+// extremes are the smallest and largest operands of an operation, and numbers whose limbs are 0 or
+// all ones.
 func extremes() []*big.Int {
 	one := big.NewInt(1)
 	all := []*big.Int{new(big.Int), one, new(big.Int).Sub(ifmaRadix, one), new(big.Int).Lsh(one, 384)}
@@ -70,12 +71,12 @@ func extremes() []*big.Int {
 		below := new(big.Int).Sub(new(big.Int).Lsh(one, 52*j), one)
 		all = append(all, limb, below)
 	}
-	// What is 0, 1 and −1 in Montgomery's form.
+	// 0, 1 and −1 in Montgomery's form.
 	return append(all, new(big.Int).Mod(ifmaRadix, prime), new(big.Int).Sub(prime, new(big.Int).Mod(ifmaRadix, prime)))
 }
 
-// onOperands calls check with all pairs of extremes, each at every position, and random operands,
-// and with either part of the result, which are equal for operations of Fp.
+// onOperands calls check for all pairs of extremes, each at every position, and for random
+// operands, with each part of the result; both parts are equal for operations of Fp.
 func onOperands(t *testing.T, operation ifmaOperation, check func(part int, a, b, out *big.Int, carried bool)) {
 	r := rand.New(rand.NewPCG(1, uint64(operation)))
 	try := func(operands [8][2]*big.Int) {
@@ -135,7 +136,7 @@ func timesRadix(out, want *big.Int) bool {
 	return d.Sub(d, want).Mod(d, prime).Sign() == 0
 }
 
-// Operands may be as large as their limbs allow: then the result is too, but still right.
+// Operands may be as large as their limbs allow; the result is then as large, but correct.
 func TestProductsOfEightAgreeWithWholeNumbers(t *testing.T) {
 	needIFMA(t)
 	for operation, product := range map[ifmaOperation]func(a, b *big.Int) *big.Int{
@@ -293,7 +294,7 @@ func TestTheMapsOfEightAgreeWithGnarkOnSpecialElements(t *testing.T) {
 		for range n {
 			a, b := pick(), pick()
 			c, d := pick(), pick()
-			switch r.IntN(3) { // the points of the two are the same, or opposite
+			switch r.IntN(3) { // the two points are equal or opposite
 			case 0:
 				c, d = a, b
 			case 1:

@@ -1,6 +1,6 @@
 //go:build cgo
 
-// Operations of the field for the tests alone: Go has no C in test files.
+// Operations of the field only for tests: Go allows no C in test files.
 
 #include "ifma_testhook.h"
 

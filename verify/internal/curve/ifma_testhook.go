@@ -7,12 +7,12 @@ import "C"
 
 import "unsafe"
 
-// Only the tests use what is here. It is in no test file because Go allows no C in those.
+// Only tests use this file. It is no test file because Go allows no C in those.
 
-// fe8 is eight field elements as ifma_field.h has them: limb j of element i at [j][i].
+// fe8 is eight field elements in the layout of ifma_field.h: limb j of element i at [j][i].
 type fe8 [8][8]uint64
 
-// ifmaOperation is an operation on field elements that the tests test by itself.
+// ifmaOperation is an operation on field elements that has a test of its own.
 type ifmaOperation int
 
 const (

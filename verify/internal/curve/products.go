@@ -9,10 +9,10 @@ import (
 )
 
 // products computes sums of points of one group, their multiples, and sums of these, for both back
-// ends. It works on gnark-crypto's field elements, since neither library's own operations fit:
-// blst's sum of many is not exact (see total), the libraries' sums of products start goroutines,
-// and blst's products of single points use a table of Jacobian points, and cgo for every step that
-// is shared.
+// ends. It works on gnark-crypto's field elements, since neither library's own operations are
+// suitable: blst's sum of many is not exact (see total), the libraries' sums of products start
+// goroutines, and blst's products of single points use a table of Jacobian points, and a cgo call
+// for every shared step.
 type products[E any, P coordinate[E]] struct {
 	double    func(sum *jacobian[E])
 	addAffine func(sum *jacobian[E], p *affine[E])
@@ -75,8 +75,8 @@ type table[E any] struct {
 	betaX      []E // βx of multiples: φ of (x, y) is (βx, −y)
 }
 
-// windowFor returns the window size w for scalars of so many bits. It weighs 2^(w−2) table entries
-// against two digits in every w+1 bits.
+// windowFor returns the window size w for scalars of that many bits. It balances 2^(w−2) table
+// entries against two digits in every w+1 bits.
 func windowFor(bits int) uint {
 	switch {
 	case bits <= 12:
@@ -96,7 +96,7 @@ func (m *products[E, P]) prepare(points []affine[E], window uint) *table[E] {
 	copy(t.multiples, points)
 	if entries > 1 {
 		scratch, steps := make([]E, n), make([]addition, n)
-		step := func(a, b, to int) { // entries, added for all points
+		step := func(a, b, to int) { // adds two entries of every point
 			for i := range steps {
 				steps[i] = addition{int32(a*n + i), int32(b*n + i), int32(to*n + i)}
 			}
@@ -116,7 +116,7 @@ func (m *products[E, P]) prepare(points []affine[E], window uint) *table[E] {
 	return t
 }
 
-// term writes d·P, or d·φ(P), for a digit d that is not zero.
+// term writes d·P, or d·φ(P), for a nonzero digit d.
 func (m *products[E, P]) term(to *affine[E], t *table[E], i int, d int8, endomorphism bool) {
 	negative := d < 0
 	if negative {
@@ -178,15 +178,14 @@ func (m *products[E, P]) each(points []affine[E], scalars []Scalar) []affine[E] 
 	return m.toAffine(out)
 }
 
-// total returns the sum of at least one point. It is exactly the sum, whatever the points are, as
-// long as they are on the curve. Certificates are sums of unproven points, so an exceptional case
-// that went wrong would be open to attack.
+// total returns the sum of at least one point. The sum is exact for all points of the curve.
+// Certificates are sums of unproven points, so an attacker could exploit a wrong exceptional case.
 //
-// blst's blst_p1s_add has such a case, so it is not used. It takes two points with x = 0 for equal
-// or opposite ones, also where one is the identity and the other (0, ±2), and an attacker can make
-// these occur among its intermediate sums. Here relate handles every kind of pair, and the few
-// points at the end go through a mixed addition that recognizes the identity by z = 0 or by
-// x = y = 0, and equal and opposite points.
+// blst's blst_p1s_add has such a case, so it is not used. It treats two points with x = 0 as equal
+// or opposite, even if one is the identity and the other (0, ±2), and an attacker can make these
+// occur among its intermediate sums. Here relate handles every kind of pair, and the few points at
+// the end are added by a mixed addition that recognizes the identity by z = 0 or by x = y = 0, and
+// equal and opposite points.
 func (m *products[E, P]) total(points []affine[E]) affine[E] {
 	n := len(points)
 	var sum jacobian[E]
@@ -198,7 +197,7 @@ func (m *products[E, P]) total(points []affine[E]) affine[E] {
 		defer m.memory.Put(memory)
 		memory.terms = append(memory.terms[:0], points...)
 		memory.scratch = slices.Grow(memory.scratch[:0], n/2)[:n/2]
-		for k := len(memory.pairs); k < n/2; k++ { // written no further than read
+		for k := len(memory.pairs); k < n/2; k++ { // the write index never passes the read index
 			memory.pairs = append(memory.pairs, addition{int32(2 * k), int32(2*k + 1), int32(k)})
 		}
 		terms := memory.terms
@@ -218,14 +217,14 @@ func (m *products[E, P]) total(points []affine[E]) affine[E] {
 }
 
 const (
-	// fewestPairs is the least number of additions that are worth an inversion, beside the other
-	// work of sum.
+	// fewestPairs is the minimum number of additions in sum for which an inversion pays off.
 	fewestPairs = 24
 	// fewestPairsOfTotal is the same for total.
 	fewestPairsOfTotal = 12
 )
 
-// summedInGo is the most products that are added up at once. Each takes some 14 KiB in G2.
+// summedInGo is the maximum number of products that are added up at once. Each takes about 14 KiB
+// in G2.
 const summedInGo = 512
 
 // sum returns Σ scalars[i]·points[i].
@@ -242,10 +241,10 @@ func (m *products[E, P]) sum(points []affine[E], scalars []Scalar) affine[E] {
 	return m.toAffine([]jacobian[E]{sum})[0]
 }
 
-// sumOfSome is sum for at least one point. The terms of one bit, from all points, are added up two
-// by two, those of all bits at once, so that each round of additions takes one inversion. The
-// remaining terms are added in one run of doublings. Up to some hundreds of points this takes no
-// more additions than Pippenger's buckets, and cheaper ones.
+// sumOfSome is sum for at least one point. The terms of one bit, from all points, are added up in
+// pairs, for all bits at once, so that each round of additions takes one inversion. The remaining
+// terms are added in one run of doublings. Up to some hundreds of points this takes no more
+// additions than Pippenger's buckets, and its additions are cheaper.
 func (m *products[E, P]) sumOfSome(points []affine[E], scalars []Scalar) affine[E] {
 	digits, window, row := expand(scalars)
 	t := m.prepare(points, window)
@@ -278,7 +277,7 @@ func (m *products[E, P]) sumOfSome(points []affine[E], scalars []Scalar) affine[
 	for {
 		pairs = pairs[:0]
 		for bit := range row {
-			for k := range count[bit] / 2 { // written no further than read
+			for k := range count[bit] / 2 { // the write index never passes the read index
 				at := begin[bit]
 				pairs = append(pairs, addition{int32(at + 2*k), int32(at + 2*k + 1), int32(at + k)})
 			}

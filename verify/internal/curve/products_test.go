@@ -28,7 +28,7 @@ func (s Scalar) value() *big.Int {
 	return v.Add(v, s.low.value()).Mod(v, groupOrder)
 }
 
-// phi is φ, point by point, by way of the encoding and with whole numbers.
+// phi computes φ, point by point, from encodings and with whole numbers.
 func phi(t rapid.TB, b *Backend, p Points) Points {
 	g := p.Group()
 	beta := map[Group]*fp.Element{G1: &beta1, G2: &beta2}[g].BigInt(new(big.Int))
@@ -74,7 +74,7 @@ func slowly(t rapid.TB, b *Backend, p Points, s Scalar) Points {
 	return b.Sum(b.Join(times(p, s.low), times(phi(t, b, p), s.high)))
 }
 
-// edges are scalars at the ends of what there is.
+// edges are scalars at the ends of the ranges.
 func edges() []Scalar {
 	ff := [16]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 	out := []Scalar{NewWeight([16]byte{}), NewWeight([16]byte{1}), NewWeight([16]byte{8: 1}), NewWeight(ff)}
@@ -175,9 +175,9 @@ func TestProductsAreTheScalarTimesThePointInTheSubgroup(t *testing.T) {
 	})
 }
 
-// TestProductsAgreeWithTheSlowWayOnAnyPoints holds Mul and MulSum against doubling and adding: any
-// number of points, repeated and opposite ones, the identity, points outside the subgroup and of
-// small order, equal and extreme scalars.
+// TestProductsAgreeWithTheSlowWayOnAnyPoints compares Mul and MulSum with doubling and adding, for
+// any number of points: repeated and opposite ones, the identity, points outside the subgroup and
+// of small order, with equal and extreme scalars.
 func TestProductsAgreeWithTheSlowWayOnAnyPoints(t *testing.T) {
 	onEach(t, func(t *testing.T, b *Backend, g Group) {
 		inside, out := some(b, g, 4), outside(b, g, 3)
@@ -187,7 +187,7 @@ func TestProductsAgreeWithTheSlowWayOnAnyPoints(t *testing.T) {
 		}
 		r := rand.New(rand.NewPCG(2, uint64(g)))
 		scalars := append(edges(), append(randomScalars(r, 3), randomWeights(r, 3)...)...)
-		table := make(map[[2]int]Points) // of the slow way, which is slow
+		table := make(map[[2]int]Points) // results of the slow way, computed once
 		product := func(t rapid.TB, i, k int) Points {
 			p, ok := table[[2]int{i, k}]
 			if !ok {

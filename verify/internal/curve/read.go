@@ -36,7 +36,7 @@ func (g *group[E, P]) size(uncompressed bool) int {
 	return g.id.Compressed()
 }
 
-// state is the state of a place that is being read.
+// state is the state of a place to read.
 type state uint8
 
 const (
@@ -45,7 +45,7 @@ const (
 	good
 )
 
-// readTogether is read with SIMD.
+// readTogether implements read with SIMD.
 func (g *group[E, P]) readTogether(slab []byte, index []int, uncompressed bool) (Points, []int) {
 	most := bytesTogether / g.id.Compressed()
 	at := make([]affine[E], len(index))
@@ -67,9 +67,9 @@ func (g *group[E, P]) readTogether(slab []byte, index []int, uncompressed bool) 
 	return g.wrap(at[:n:n]), wrong
 }
 
-// readPart reads the points at the places in part to the same places of out, which are zero, and
-// sets their states to good or bad. Those beyond a multiple of the SIMD width are read one by one
-// if they are few.
+// readPart reads the points at the places in part to the same places of out, which must be zero,
+// and sets their states to good or bad. Points beyond a multiple of the SIMD width are read one by
+// one if they are few.
 func (g *group[E, P]) readPart(out []affine[E], states []state, slab []byte, part []int, uncompressed bool) {
 	size := g.size(uncompressed)
 	place := func(k int) []byte { return slab[part[k]*size : (part[k]+1)*size : (part[k]+1)*size] }
@@ -115,7 +115,7 @@ const (
 )
 
 // flagsOf checks the three flag bits (compressed, infinity, sign) against the form that the caller
-// expects. Neither library does that, so it is done here, once for both. An uncompressed point has
+// expects. Neither library does that, so this function does it for both. An uncompressed point has
 // none of the flags.
 func flagsOf(in []byte, uncompressed bool) flags {
 	switch top := in[0] & 0xe0; {

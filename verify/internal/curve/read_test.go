@@ -10,8 +10,8 @@ import (
 
 const fieldModulusHex = "1a0111ea397fe69a4b1ba7b6434bacd764774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab"
 
-// readAlike reads in on every back end, alone and many times in one call, and fails unless all
-// agree, on acceptance, on the bytes of either form and on the subgroup. It returns whether the
+// readAlike reads in on every back end, alone and many times in one call, and fails the test unless
+// all agree on acceptance, on the bytes of both forms and on the subgroup. It returns whether the
 // bytes were accepted.
 func readAlike(t interface {
 	Helper()
@@ -159,7 +159,7 @@ func TestFlagsThatDoNotFitTheFormAreRefused(t *testing.T) {
 					t.Fatalf("uncompressed, flags %03b", flags)
 				}
 			}
-			// A compressed point and junk in the place of an uncompressed one.
+			// A compressed point followed by other bytes, in place of an uncompressed one.
 			if readAlike(t, g, append(short, short...), true) {
 				t.Fatal("a compressed point passes where an uncompressed one belongs")
 			}
@@ -202,7 +202,7 @@ func TestFieldElementsPastTheModulusAreRefused(t *testing.T) {
 		if tried == 0 {
 			t.Fatal("nothing was tried")
 		}
-		// p itself, which is no form of zero.
+		// p itself, which is no encoding of zero.
 		in := append(bytes.Clone(modulus), make([]byte, g.Compressed()-48)...)
 		in[0] |= 0x80
 		if readAlike(t, g, in, false) {
@@ -239,7 +239,7 @@ func TestThePointsWithXZeroAreNotRead(t *testing.T) {
 	}
 }
 
-// Any change to a valid encoding is read alike, and so are arbitrary bytes.
+// All back ends agree on changed valid encodings and on arbitrary bytes.
 func TestBackendsAcceptTheSameBytes(t *testing.T) {
 	b := Gnark()
 	seeds := map[Group][2][]byte{}
@@ -278,7 +278,7 @@ func FuzzRead(f *testing.F) {
 			f.Add(b.Append(nil, points, i, true))
 		}
 	}
-	// The bytes are read in each of the four forms, cut or filled up with zeroes.
+	// The bytes are read in each of the four forms, cut or padded with zeros.
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, g := range groups {
 			for _, uncompressed := range []bool{false, true} {

@@ -6,15 +6,15 @@ import (
 	"math/bits"
 )
 
-// Scalar is a coefficient in the form in which products are computed: low + high·z², where
-// z = −0xd201000000010000 is the curve's parameter.
+// Scalar is a coefficient in the form that products use: low + high·z², where z =
+// −0xd201000000010000 is the curve's parameter.
 //
 // On points of order r, multiplication by z² is the endomorphism φ(x, y) = (βx, −y), where β is a
-// cube root of unity in the base field. φ costs next to nothing. So k·P = low·P + high·φ(P), whose
-// halves share one run of half as many doublings (R. Gallant, R. Lambert, S. Vanstone: Faster point
-// multiplication on elliptic curves with efficient endomorphisms, 2001). Outside the subgroup φ is
-// an endomorphism of the curve too, but not multiplication by z²: a product there is
-// low·P + high·φ(P), and no multiple of P.
+// cube root of unity in the base field. φ costs one multiplication. So k·P = low·P + high·φ(P), and
+// both terms share one run of half as many doublings (R. Gallant, R. Lambert, S. Vanstone: Faster
+// point multiplication on elliptic curves with efficient endomorphisms, 2001). Outside the subgroup
+// φ is an endomorphism of the curve too, but not multiplication by z²: a product there is low·P +
+// high·φ(P), and no multiple of P.
 type Scalar struct{ low, high half }
 
 // half is a signed integer below 2¹²⁸ in magnitude.
@@ -30,7 +30,7 @@ var (
 )
 
 // NewScalar returns the scalar k mod r, k little-endian. It splits the representative of k that is
-// at most r/2 in magnitude, so that small integers stay small, negative ones too.
+// at most r/2 in magnitude, so that small positive and negative integers stay small.
 func NewScalar(k [32]byte) Scalar {
 	for i, j := 0, len(k)-1; i < j; i, j = i+1, j-1 {
 		k[i], k[j] = k[j], k[i]
@@ -53,8 +53,8 @@ func newHalf(x *big.Int, negative bool) half {
 
 // NewWeight returns the scalar a + b·z², with a and b the first and the second eight bytes,
 // little-endian. Different bytes make scalars that differ modulo r, since |a − a'| < 2⁶⁴ is less
-// than z² > 2¹²⁷, and all of them are below 2¹⁹³. So as a random coefficient it is as good as any
-// other with 128 random bits, at half the doublings.
+// than z² > 2¹²⁷, and all of them are below 2¹⁹³. So it serves as a random coefficient like any
+// other with 128 random bits, with half the doublings.
 func NewWeight(w [16]byte) Scalar {
 	return Scalar{
 		low:  half{words: [2]uint64{binary.LittleEndian.Uint64(w[:8])}},
@@ -75,7 +75,7 @@ func (h *half) bits() int {
 // digits writes the half's width-w non-adjacent form, lowest digit first: Σ digits[j]·2^j, where
 // each digit is zero or odd and below 2^(w−1) in magnitude, and of any w consecutive ones at most
 // one is not zero (Hankerson, Menezes, Vanstone: Guide to Elliptic Curve Cryptography, algorithm
-// 3.35). There must be one more than the half has bits.
+// 3.35). The number of digits must be one more than that of the half's bits.
 func (h *half) digits(digits []int8, w uint) {
 	clear(digits)
 	carry := uint64(0)
@@ -109,7 +109,7 @@ func fixedDigits(scalars []Scalar) (digits []int8, places int) {
 	for i := range scalars {
 		longest = max(longest, scalars[i].bits())
 	}
-	// The last digit holds a carry, or fewer than four bits, which with a carry are 8 at most.
+	// The last digit holds a carry, or fewer than four bits; with a carry these are at most 8.
 	places = longest/digitBits + 1
 	digits = make([]int8, 2*places*len(scalars))
 	for i := range scalars {
@@ -132,7 +132,7 @@ func fixedDigits(scalars []Scalar) (digits []int8, places int) {
 	return digits, places
 }
 
-// window returns width bits from bit j on; there are zeroes past the end.
+// window returns width bits from bit j on; bits past the end are zero.
 func (h *half) window(j, width uint) uint64 {
 	var w uint64
 	switch {

@@ -18,7 +18,7 @@ func unhex(t *testing.T, s string) []byte {
 }
 
 func TestHashFollowsRFC9380(t *testing.T) {
-	// Appendices J.9.1 and J.10.1; points of G2 are written x1 ‖ x0 ‖ y1 ‖ y0, the order of their
+	// Appendices J.9.1 and J.10.1; points of G2 are written as x1 ‖ x0 ‖ y1 ‖ y0, as in their
 	// encoding.
 	for _, v := range []struct {
 		group         Group
@@ -165,7 +165,8 @@ func TestPairsWithTheIdentityContributeNothing(t *testing.T) {
 }
 
 func TestManyPairsCancelOrNotTogether(t *testing.T) {
-	// More pairs than either library takes into one Miller loop, and every remainder of eight.
+	// More pairs than either library processes in one Miller loop, and every remainder modulo
+	// eight.
 	for _, b := range backends() {
 		for n := 1; n <= 18; n++ {
 			p, q := some(b, G1, n), some(b, G2, n)

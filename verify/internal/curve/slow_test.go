@@ -8,9 +8,9 @@ import (
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
 )
 
-// What follows is the arithmetic of both curves as a textbook has it: affine coordinates, whole
-// numbers modulo p, one point at a time, and every case of an addition by itself. It is slow, it
-// shares no code with any back end, and the back ends are held against it.
+// This is the textbook arithmetic of both curves: affine coordinates, whole numbers modulo p, one
+// point at a time, and every case of an addition by itself. It is slow and shares no code with any
+// back end. Tests compare the back ends with it.
 
 // element2 is a + bi with i² = −1, both parts in [0, p). A coordinate of G1 has b = 0.
 type element2 struct{ a, b *big.Int }
@@ -120,9 +120,9 @@ func (p slowPoint) times(k *big.Int) slowPoint {
 	return sum
 }
 
-// bytes is the standard encoding: x, and y where it is uncompressed, of G2 the part of i first; in
-// the top bits whether it is compressed, the identity, and whether y is the larger of ±y, which the
-// part of i decides unless it is 0.
+// bytes returns the standard encoding: x, and y if uncompressed; in G2 the part of i comes first.
+// The top bits are: compressed, identity, and whether y is the larger of ±y. In G2 the part of i
+// decides that unless it is 0.
 func (p slowPoint) bytes(uncompressed bool) []byte {
 	size := p.group.Compressed()
 	if uncompressed {
@@ -159,7 +159,7 @@ func (p slowPoint) bytes(uncompressed bool) []byte {
 	return out
 }
 
-// slowlyAt is point i of p.
+// slowlyAt returns point i of p.
 func slowlyAt(b *Backend, p Points, i int) slowPoint {
 	if b.IsIdentity(p, i) {
 		return slowIdentity(p.Group())
@@ -182,8 +182,7 @@ func slowlyAt(b *Backend, p Points, i int) slowPoint {
 	return q
 }
 
-// slowGenerator is the standard generator, whose encodings TestTheGeneratorIsTheStandardOne looks
-// at.
+// slowGenerator is the standard generator. TestTheGeneratorIsTheStandardOne checks its encodings.
 func slowGenerator(g Group) slowPoint { return slowlyAt(Gnark(), Gnark().Generator(g), 0) }
 
 // cofactors are the prime factors of both cofactors, by group, with their multiplicities. The last
@@ -242,8 +241,8 @@ func torsionPoints(g Group) []slowPoint {
 
 func TestTheCurvesHaveAsManyPointsAsTheTestsTakeThemToHave(t *testing.T) {
 	for _, g := range groups {
-		// The number of points is what takes every point to the identity, up to a divisor, and the
-		// only multiple of r so near to p + 1 or p² + 1 (H. Hasse).
+		// Multiplication by the number of points maps every point to the identity, and it is the
+		// only multiple of r within Hasse's bound of p + 1 or p² + 1.
 		n := new(big.Int).Mul(cofactor(g), groupOrder)
 		size := new(big.Int).Set(fieldPrime)
 		if g == G2 {
@@ -271,7 +270,7 @@ func TestTheCurvesHaveAsManyPointsAsTheTestsTakeThemToHave(t *testing.T) {
 	}
 }
 
-// The identity is written as (0, 0), and no point of either curve has y = 0, nor, in G2, x = 0.
+// (0, 0) represents the identity. No point of either curve has y = 0, and in G2 none has x = 0.
 func TestWhichCoordinatesCanBeZero(t *testing.T) {
 	for _, g := range groups {
 		if new(big.Int).Mul(cofactor(g), groupOrder).Bit(0) == 0 {

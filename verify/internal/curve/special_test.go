@@ -13,12 +13,12 @@ import (
 )
 
 // Formulas and library routines have exceptions: equal and opposite points, the identity, points of
-// small order, and in G1 (0, ±2), which share their x with the form that stands for the identity.
-// Whoever signs can choose such points, and place them so that sums of others become such points.
-// So every operation is held against slow_test.go with all of them, at every place, up to 300 at
-// once.
+// small order, and in G1 (0, ±2), which have the same x as the form of the identity. A hostile
+// signer can choose such points, and choose votes so that partial sums become such points. So tests
+// compare every operation with slow_test.go on all of them, at every position, up to 300 at once.
 
-// specialDraws is the number of random batches that a test tries. LANECAST_SPECIAL asks for more.
+// specialDraws is the number of random batches that a test tries. LANECAST_SPECIAL sets another
+// number.
 func specialDraws(t testing.TB, few int) int {
 	s := os.Getenv("LANECAST_SPECIAL")
 	if s == "" {
@@ -61,7 +61,7 @@ func makeSpecialPoints(g Group) []slowPoint {
 	return all
 }
 
-// pointsOf gives a back end's form of points. (0, ±2) cannot be read, so they are added up.
+// pointsOf converts points to a back end's form. (0, ±2) cannot be read, so they are made as sums.
 func pointsOf(b *Backend, g Group, ps []slowPoint) Points {
 	parts, n := []Points{identity(b, g)}, 1
 	if g == G1 {
@@ -98,7 +98,7 @@ func slowSum(g Group, ps []slowPoint) slowPoint {
 	return sum
 }
 
-// is demands that a back end's point is the one that the slow arithmetic found.
+// is fails the test unless a back end's point equals that of the slow arithmetic.
 func is(t testing.TB, b *Backend, p Points, i int, want slowPoint, format string, args ...any) {
 	t.Helper()
 	if got := b.Append(nil, p, i, false); !bytes.Equal(got, want.bytes(false)) {
@@ -107,9 +107,9 @@ func is(t testing.TB, b *Backend, p Points, i int, want slowPoint, format string
 }
 
 // split appends 2^levels points whose sum is p. On each level the sums of the halves are likely to
-// be special points, so that a tree of additions, if it falls together with this one, meets equal,
-// opposite and identity points on all levels. With hidden, no point appended is the identity or has
-// x = 0, which a routine could look for; only sums are.
+// be special points, so that a tree of additions with the same shape meets equal, opposite and
+// identity points on all levels. With hidden, no appended point is the identity or has x = 0, which
+// a routine could check for; only sums do.
 func split(r *rand.Rand, pool []slowPoint, p slowPoint, levels int, hidden bool, to []slowPoint) []slowPoint {
 	if levels == 0 {
 		return append(to, p)
@@ -126,7 +126,7 @@ func split(r *rand.Rand, pool []slowPoint, p slowPoint, levels int, hidden bool,
 	return split(r, pool, right, levels-1, hidden, split(r, pool, left, levels-1, hidden, to))
 }
 
-// shows reports whether p is written with x = 0.
+// shows reports whether p is represented with x = 0.
 func (p slowPoint) shows() bool { return p.identity || p.x.zero() }
 
 // batchOf draws n points from a few special ones: single ones, runs of the same, and splits.
@@ -155,8 +155,8 @@ func batchOf(r *rand.Rand, g Group, n int) []slowPoint {
 	return ps[:n]
 }
 
-// batchSize returns the number of points of draw i: first the numbers at which something changes,
-// then any.
+// batchSize returns the number of points of draw i: first the numbers at which an implementation
+// changes, then random ones.
 func batchSize(r *rand.Rand, i int) int {
 	edges := []int{1, 2, 3, 15, 16, 17, 23, 24, 25, 31, 32, 33, 47, 48, 49, 63, 64, 65, 67, 127, 128, 129, 300}
 	if i < len(edges) {
@@ -179,8 +179,8 @@ func TestSumsOfSpecialPointsAreExact(t *testing.T) {
 	}
 }
 
-// Four neighbours P, −P, Q, T − Q whose halves are the identity and T are what blst's tree of
-// additions gets wrong, from 32 points on.
+// blst's tree of additions gets four neighbours P, −P, Q, T − Q wrong, whose halves have the sums
+// identity and T, from 32 points on.
 func TestASumIsExactWhereverPointsCancelBesideATorsionPoint(t *testing.T) {
 	for _, g := range groups {
 		pool := specialPoints[g]()
@@ -188,7 +188,7 @@ func TestASumIsExactWhereverPointsCancelBesideATorsionPoint(t *testing.T) {
 		torsion := torsionPoints(g)[0]
 		four := []slowPoint{p, p.neg(), q, torsion.minus(q)}
 		for _, n := range []int{4, 31, 32, 33, 47, 64, 67, 100, 128} {
-			rest := make([]slowPoint, n-len(four)+1) // i + 1 times the generator at i, and the sum in the end
+			rest := make([]slowPoint, n-len(four)+1) // (i+1)·generator at i; the rest is last
 			sum := slowIdentity(g)
 			for i := range rest[:n-len(four)] {
 				rest[i] = slowGenerator(g)
@@ -250,7 +250,7 @@ func TestProductsOfSpecialPointsAndTheirSumsAreExact(t *testing.T) {
 			few := []int{0, 9, r.IntN(len(pool)), r.IntN(len(pool)), r.IntN(len(pool))}
 			index, ks := make([]int, n), make([]int, n)
 			some, products := make([]Scalar, n), make([]slowPoint, n)
-			one := r.IntN(2) * r.IntN(len(scalars)) // often all scalars are the same, so that points meet their opposites
+			one := r.IntN(2) * r.IntN(len(scalars)) // often all scalars are equal: opposites meet
 			for j := range n {
 				index[j], ks[j] = few[r.IntN(len(few))], one
 				if one == 0 {
@@ -278,8 +278,8 @@ func TestSpecialPointsAreInTheSubgroupOnlyWithoutTorsion(t *testing.T) {
 		generator := slowGenerator(g)
 		inside := []slowPoint{slowIdentity(g), generator, generator.neg(), generator.times(big.NewInt(77))}
 		torsion := torsionPoints(g)
-		// Every sum of points of different small orders is outside, and so is it plus any point
-		// that is inside.
+		// Every sum of points of different small orders is outside the subgroup, and so is its sum
+		// with any point of the subgroup.
 		for set := range 1 << len(torsion) {
 			p := slowIdentity(g)
 			for i := range torsion {
@@ -303,7 +303,7 @@ func TestSpecialPointsAreInTheSubgroupOnlyWithoutTorsion(t *testing.T) {
 				}
 			}
 		}
-		// A point whose order is the square of a prime, too, if there is one.
+		// Also a point whose order is the square of a prime, if there is one.
 		full := new(big.Int).Mul(cofactor(g), groupOrder)
 		candidates := outside(Gnark(), g, 4)
 		for _, f := range cofactors[g] {
@@ -344,7 +344,7 @@ func TestSpecialPointsAreReadAndWrittenInEveryPlace(t *testing.T) {
 			for k := range n {
 				p := pool[r.IntN(len(pool))]
 				slab = append(slab, p.bytes(uncompressed)...)
-				if !p.identity && p.x.zero() || p.identity && uncompressed { // which no back end reads
+				if !p.identity && p.x.zero() || p.identity && uncompressed { // never read
 					wrong = append(wrong, k)
 				} else {
 					want = append(want, p)
@@ -363,8 +363,8 @@ func TestSpecialPointsAreReadAndWrittenInEveryPlace(t *testing.T) {
 	}
 }
 
-// The pairs are of small multiples of the generators, a·g₁ and b·g₂, so that Σ ab decides: the same
-// pair again and again, opposite ones, the identity on either side.
+// The pairs are of small multiples of the generators, a·g₁ and b·g₂, so that Σ ab decides: repeated
+// pairs, opposite ones, and the identity on either side.
 func TestPairsOfSpecialPointsOfTheSubgroupCancelIfAndOnlyIfTheirExponentsDo(t *testing.T) {
 	multiples := []int64{0, 1, -1, 2, -2, 5, -5}
 	sides := make(map[*Backend][2]Points)
@@ -390,7 +390,7 @@ func TestPairsOfSpecialPointsOfTheSubgroupCancelIfAndOnlyIfTheirExponentsDo(t *t
 			first[k], second[k] = few[r.IntN(3)], few[r.IntN(3)]
 			sum += multiples[first[k]] * multiples[second[k]]
 		}
-		// One more pair makes up for the rest, where that is to be, among the others.
+		// If the product is to be 1, one more pair among the others cancels the rest.
 		left, right := places(n), places(n)
 		place := r.IntN(n + 1)
 		mended := i%3 > 0

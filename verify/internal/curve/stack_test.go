@@ -9,17 +9,17 @@ import (
 )
 
 const (
-	// smallStack is the stack of a thread on which every operation must run: half of what musl
-	// gives a thread.
+	// smallStack is the stack size of a thread on which every operation must run: half of a
+	// thread's with musl.
 	smallStack = 64 << 10
-	// mostStack is the most of it that an operation may use, what Go uses beside included.
+	// mostStack is the maximum that an operation may use of it, including Go's own part.
 	mostStack = 48 << 10
 )
 
 func TestEveryOperationRunsOnASmallStack(t *testing.T) {
 	onEach(t, func(t *testing.T, b *Backend, g Group) {
 		for name, call := range everyOperation(b, g) {
-			// On a large one first: there a call that needs too much is an error of this test.
+			// On a large stack first: there a call that needs too much makes this test fail.
 			used, err := smallstack.Run(1<<20, call)
 			if err != nil {
 				t.Fatal(err)

@@ -34,9 +34,9 @@ func TestNoOperationStartsAGoroutine(t *testing.T) {
 	})
 }
 
-// everyOperation returns calls of all operations on a group, those that depend on the number of
-// points with one, with few, and with so many that they are processed in parts. Calls are named
-// after the method, and by what follows a space.
+// everyOperation returns calls of all operations on a group. Operations that depend on the number
+// of points are called with one, with few, and with so many that they are processed in parts. A
+// call's name is its method, and after a space its variant.
 func everyOperation(b *Backend, g Group) map[string]func() {
 	const many = 800
 	all := make([]int, many)

@@ -13,10 +13,10 @@ import (
 	"github.com/consensys/gnark-crypto/ecc/bls12-381/fp"
 )
 
-// oracle reads points alone and on gnark-crypto, each once.
+// oracle reads each point once, alone and with gnark-crypto.
 type oracle struct {
 	group Group
-	known map[string][]byte // a compressed point: the same uncompressed, or nil if it is none
+	known map[string][]byte // by compressed bytes: the uncompressed point, or nil if invalid
 }
 
 func newOracle(g Group) *oracle { return &oracle{g, map[string][]byte{}} }
@@ -35,7 +35,7 @@ func (o *oracle) read(in []byte) []byte {
 	return out
 }
 
-// check reads the places at index in one call and compares with what the oracle reads.
+// check reads the places at index in one call and compares the results with the oracle's.
 func (o *oracle) check(t *testing.T, b *Backend, slab []byte, index []int) {
 	t.Helper()
 	size := o.group.Compressed()
@@ -63,8 +63,8 @@ func (o *oracle) check(t *testing.T, b *Backend, slab []byte, index []int) {
 	}
 }
 
-// randomPlaces gives n places: mostly canonical x, half of which are on the curve, and now and then
-// something else.
+// randomPlaces returns n places: mostly canonical x, half of them on the curve, and sometimes other
+// bytes.
 func randomPlaces(r *rand.Rand, g Group, n int) []byte {
 	var slab []byte
 	for range n {
@@ -128,7 +128,7 @@ func TestRunsOfEveryLengthAreReadAlike(t *testing.T) {
 				o.check(t, Default(), slab, index)
 			}
 		}
-		// Around the most that are read in one call.
+		// Numbers around the maximum that is read in one call.
 		for _, most := range []int{bytesTogether / g.Compressed(), 2 * bytesTogether / g.Compressed()} {
 			for length := most - 1; length <= most+3; length++ {
 				index := make([]int, length)
@@ -141,8 +141,8 @@ func TestRunsOfEveryLengthAreReadAlike(t *testing.T) {
 	}
 }
 
-// cubeRoot1 and cubeRoot2 give a root if c is a ninth power times one, as one in nine is: p − 1 and
-// p² − 1 have two factors of three.
+// cubeRoot1 and cubeRoot2 return a cube root of c if c is a ninth power times a cube root of one,
+// as one element in nine is: p − 1 and p² − 1 have two factors of three.
 func cubeRoot1(c *fp.Element) (root fp.Element, ok bool) {
 	root.Exp(*c, thirdModulo(new(big.Int).Sub(fp.Modulus(), big.NewInt(1))))
 	var cube fp.Element
@@ -181,7 +181,7 @@ func element(x *big.Int) (e fp.Element) {
 	return e
 }
 
-// tooLarge are not below p, and fit into what the flags leave.
+// tooLarge are numbers that are not below p and fit into the bits beside the flags.
 var tooLarge = []*big.Int{
 	fp.Modulus(),
 	new(big.Int).Add(fp.Modulus(), big.NewInt(1)),
@@ -198,7 +198,7 @@ func atTheEnds(k int64) []fp.Element {
 	}
 }
 
-// edges1 are encodings for G1 and edges2 for G2 where something is special.
+// edges1 are special encodings for G1, edges2 for G2.
 func edges1() (all [][]byte) {
 	for _, sign := range []bool{false, true} {
 		for x := range int64(6) { // 0 is refused; some of the others are on the curve
@@ -251,7 +251,7 @@ func edges2() (all [][]byte) {
 		copy(high, coordinates(sign, zero))
 		all = append(all, high)
 	}
-	// Points by their y, of which either part may be 0, or both the same or opposite, so that
+	// Points by their y. Either part of y may be 0, or both may be equal or opposite, so that
 	// either part of y² is 0.
 	shapes := []func(v, w fp.Element) bls12381.E2{
 		func(v, _ fp.Element) bls12381.E2 { return bls12381.E2{A0: v} },
@@ -264,7 +264,7 @@ func edges2() (all [][]byte) {
 		},
 		func(v, w fp.Element) bls12381.E2 { return bls12381.E2{A0: v, A1: w} },
 	}
-	// And those of which y₁ is next to where the sign changes.
+	// Points whose y₁ is next to a change of the sign.
 	for _, y1 := range atTheEnds(0)[2:] {
 		shapes = append(shapes, func(v, _ fp.Element) bls12381.E2 { return bls12381.E2{A0: v, A1: y1} })
 	}
@@ -294,7 +294,7 @@ func TestEdgeCasesAreReadAlikeInEveryLane(t *testing.T) {
 		all := map[Group]func() [][]byte{G1: edges1, G2: edges2}[g]()
 		valid := encoded(Gnark(), Gnark().Join(some(Gnark(), g, 9), outside(Gnark(), g, 10)), false)
 		size := g.Compressed()
-		for flags := range byte(8) { // of a point, and of the identity
+		for flags := range byte(8) { // flags of a point, and of the identity
 			in := bytes.Clone(valid[:size])
 			in[0] = in[0]&0x1f | flags<<5
 			all = append(all, in, append([]byte{flags << 5}, make([]byte, size-1)...))
@@ -315,14 +315,14 @@ func TestEdgeCasesAreReadAlikeInEveryLane(t *testing.T) {
 		if points < 20 || points > len(all)-15 {
 			t.Fatalf("%d of %d edge cases are points", points, len(all))
 		}
-		// All of them together.
+		// All places together.
 		o.check(t, Default(), slices.Concat(all...), places(len(all)))
 	}
 }
 
-// cancelling gives n pairs whose product is 1, with random factors.
+// cancelling returns n pairs whose product is 1, with random factors.
 func cancelling(r *rand.Rand, b *Backend, n int) (p, q Points) {
-	// Σ aᵢbᵢ = 0, of which the last is −(the sum of the others) · 1.
+	// Σ aᵢbᵢ = 0; the last term is −(the sum of the others) · 1.
 	left, right := make([]Scalar, n), make([]Scalar, n)
 	rest := new(big.Int)
 	for i := range n {
@@ -339,7 +339,7 @@ func cancelling(r *rand.Rand, b *Backend, n int) (p, q Points) {
 	return b.Mul(b.Select(b.Generator(G1), repeat), left), b.Mul(b.Select(b.Generator(G2), repeat), right)
 }
 
-// replaced is p with points of other at the same places.
+// replaced returns p with points of other at some places.
 func replaced(b *Backend, p, other Points, places ...int) Points {
 	index := make([]int, p.Len())
 	for i := range index {
@@ -367,7 +367,7 @@ func TestPairsOfEveryNumberAndInEveryLaneCancelOrNot(t *testing.T) {
 			t.Fatalf("%d pairs cancel of which pair %d is inverted", n, k)
 		}
 	}
-	const n = 67 // more than go in one call: eight groups, and one of three
+	const n = 67 // more than one call takes: eight groups, and one of three
 	p, q := cancelling(r, b, n)
 	doubled := b.Mul(p, slices.Repeat([]Scalar{NewScalar([32]byte{2})}, n))
 	for k := range n {
@@ -395,8 +395,9 @@ func TestPairsWithTheIdentityAreLeftOutOfEveryLane(t *testing.T) {
 	}
 }
 
-// randomUncompressed gives n places for uncompressed points: valid ones, of the subgroup and not,
-// and what is wrong in one way: a bit, a coordinate that is not below p, flags, nothing.
+// randomUncompressed returns n places for uncompressed points: valid ones inside and outside the
+// subgroup, and ones with a single fault: a bit, a coordinate that is not below p, flags, an empty
+// place.
 func randomUncompressed(r *rand.Rand, g Group, n int) []byte {
 	valid := encoded(Gnark(), Gnark().Join(some(Gnark(), g, 9), outside(Gnark(), g, 9), smallOrders[g]()), true)
 	size := 2 * g.Compressed()
@@ -454,7 +455,8 @@ func TestUncompressedPointsOfEveryNumberAreReadAlike(t *testing.T) {
 	}
 }
 
-// What goes together differs between processors with one port and with two. Nothing else may.
+// The numbers of points processed together differ between processors with one port and with two.
+// The results must not.
 func TestEitherNumberOfPortsGivesTheSame(t *testing.T) {
 	needIFMA(t)
 	if ports := ifmaPorts(); ports != 1 && ports != 2 {

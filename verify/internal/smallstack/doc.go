@@ -1,6 +1,6 @@
-// Package smallstack runs a function on a thread with a small stack, and measures how much of it
-// the C code uses that the function calls. It is for tests: some C libraries give a thread 128 KiB
-// (musl), and C that needs more ends the process.
+// Package smallstack runs a function on a thread with a small stack, and measures how much of it C
+// code called by the function uses. It is for tests: threads have 128 KiB with some C libraries
+// (musl), and the process ends if C code needs more.
 //
-// It needs cgo and POSIX threads; without them it has no function.
+// It needs cgo and POSIX threads; without them the package is empty.
 package smallstack

@@ -13,10 +13,10 @@ import (
 	"syscall"
 )
 
-// Run calls f on a thread of its own whose stack has size bytes, or as many more as a multiple of
-// the page size needs, and returns how many of them were used. A process that needs more than there
-// are ends. Go's own code uses some of them around each call into C; goroutines' stacks are
-// elsewhere. f must return: neither panic nor runtime.Goexit may leave it.
+// Run calls f on a thread of its own whose stack has size bytes, rounded up to a multiple of the
+// page size, and returns the number of bytes used. If the stack is too small, the process ends.
+// Go's own code uses part of it around each call into C; goroutines' stacks are elsewhere. f must
+// return: neither panic nor runtime.Goexit may leave it.
 func Run(size int, f func()) (used int, err error) {
 	page := os.Getpagesize()
 	size = (size + page - 1) / page * page
@@ -32,5 +32,5 @@ func Run(size int, f func()) (used int, err error) {
 //export lanecastSmallStack
 func lanecastSmallStack(handle C.uintptr_t) { cgo.Handle(handle).Value().(func())() }
 
-// Spend has C use so many bytes of the stack, at least one.
+// Spend makes C use that many bytes of the stack, at least one.
 func Spend(size int) { C.lanecast_spend(C.size_t(size)) }

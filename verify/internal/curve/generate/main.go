@@ -32,7 +32,7 @@ func header() []byte {
 	w.text("#ifndef LANECAST_IFMA_CONSTANTS_H\n#define LANECAST_IFMA_CONSTANTS_H\n\n")
 	w.field()
 
-	z := new(big.Int).SetUint64(0xd201000000010000) // −z, of which only the square matters here
+	z := new(big.Int).SetUint64(0xd201000000010000) // −z; only its square is used here
 	w.text("\n// β of either group, for which (βx, −y) is z² times (x, y) in the subgroup.\n")
 	w.elements("g1_beta", betaFor(z, func(beta *fp.Element, square *big.Int) bool {
 		_, _, g, _ := bls12381.Generators()
@@ -183,7 +183,7 @@ func xi(n int64) (x bls12381.E2) {
 	return x
 }
 
-// writer collects the file.
+// writer collects the contents of the file.
 type writer struct{ strings.Builder }
 
 func (w *writer) text(s string) { w.WriteString(s) }
@@ -191,7 +191,7 @@ func (w *writer) text(s string) { w.WriteString(s) }
 // limbBits is the number of bits of a limb.
 const limbBits = 52
 
-// limbs writes a number as a C initializer of so many limbs.
+// limbs writes a number as a C initializer of that many limbs.
 func (w *writer) limbs(indent string, x *big.Int, count int) {
 	n, mask := new(big.Int).Set(x), new(big.Int).SetUint64(1<<limbBits-1)
 	w.WriteString("{")
@@ -207,7 +207,7 @@ func (w *writer) limbs(indent string, x *big.Int, count int) {
 		n.Rsh(n, limbBits)
 	}
 	if n.Sign() != 0 {
-		panic("generate: a number has more limbs")
+		panic("generate: a number has too many limbs")
 	}
 	w.WriteString("}")
 }

@@ -1,4 +1,4 @@
-//! Vectors that others wrote, put to upstream.
+//! Checks vectors from other implementations with upstream's code.
 
 use crate::{
     ecdsa,
@@ -18,15 +18,17 @@ use std::{
 
 #[derive(Default)]
 struct Checker {
-    /// Oracles by the set that they are about; reading a set takes longer than what is asked of it.
+    /// Oracles by their validator set: reading a set takes longer than a case.
     oracles: HashMap<String, Box<dyn Any>>,
-    /// Refused, verified, not verified, nothing to verify; by scheme and type.
+    /// Numbers of cases refused, verified, not verified, and without anything to verify; by scheme
+    /// and type.
     counts: BTreeMap<(String, String), [usize; 4]>,
     without_keys: usize,
     disagreements: usize,
 }
 
-/// Checks every file of a folder and says how many cases upstream agrees with. Returns how many it does not.
+/// Checks every file of a folder, prints the number of cases that upstream agrees with, and returns
+/// the number of the others.
 pub fn folder(dir: &Path) -> Result<usize, String> {
     let entries = fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     let mut paths: Vec<_> = entries.filter_map(|e| e.ok().map(|e| e.path())).collect();
@@ -97,7 +99,7 @@ impl Checker {
             ("bls12381-threshold", "minsig") => self.with::<Threshold<MinSig>>(kind, case),
             ("bls12381-threshold", "minpk") => self.with::<Threshold<MinPk>>(kind, case),
             ("secp256r1", _) => self.with::<Secp256r1>(kind, case),
-            // No scheme: chunks, proposals and tips, to which any will do.
+            // No scheme: chunks, proposals and tips, which any scheme decodes.
             ("ed25519" | "", _) => self.with::<Ed25519>(kind, case),
             (scheme, variant) => Err(format!("unknown scheme {scheme:?}, variant {variant:?}")),
         }
@@ -163,7 +165,7 @@ impl Checker {
     }
 }
 
-/// Compares what a vector says with what upstream decoded. A vector may say less.
+/// Compares the fields of a vector with those that upstream decoded. A vector may have fewer.
 fn compare(at: &str, got: &Fields, want: &Fields) -> Result<(), String> {
     for (name, wanted) in want {
         match (got.get(name), wanted) {

@@ -1,4 +1,5 @@
-//! ECDSA over P-256: signatures that are none, keys that are none, and keys that are made for a signature.
+//! ECDSA over P-256: encodings that are no signatures, encodings that are no keys, and keys made
+//! for a given signature.
 
 use crate::{
     generate::{digest, World},
@@ -19,7 +20,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 use sha2::{Digest as _, Sha256};
 
-/// The type of cases that are keys.
+/// The type of the cases about keys.
 pub const KEY: &str = "key";
 
 pub fn decode(b: &[u8]) -> Result<PublicKey, String> {
@@ -50,7 +51,7 @@ fn minus(a: &[u8; 32], b: &[u8]) -> [u8; 32] {
     out
 }
 
-/// ⌊order / 2⌋, the largest s that there may be.
+/// ⌊order / 2⌋, the largest s that is allowed.
 fn half() -> [u8; 32] {
     let mut out = [0; 32];
     for i in 0..32 {
@@ -59,7 +60,7 @@ fn half() -> [u8; 32] {
     out
 }
 
-/// What can be wrong with a signature, made from a good one.
+/// Faulty signatures, made from a good one, with names.
 pub fn bad(good: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let (r, s) = good.split_at(32);
     let joined = |r: &[u8], s: &[u8]| [r, s].concat();
@@ -104,7 +105,7 @@ pub fn keys(rng: &mut ChaCha20Rng) -> Vec<Case> {
     five[31] = 5;
     let mut one_more = MODULUS;
     one_more[20..].fill(0);
-    one_more[19] = 1; // with the carry: the modulus and 1 more
+    one_more[19] = 1; // with the carry: the modulus plus 1
     let compact = "a key of 33 bytes that begins with 5, a second form of the same point, is refused here";
     [
         ("y even", tagged(2), true, None),
@@ -154,8 +155,8 @@ fn scalar(b: &[u8]) -> Scalar {
     <Scalar as Reduce<U256>>::reduce_bytes(FieldBytes::from_slice(b))
 }
 
-/// Makes the key under which r ‖ s, with r as wanted and s as given, is a signature on a message: its secret is
-/// (s·k − z) / r, where r is the x of k·G and z the message's hash.
+/// Makes the key under which r ‖ s, with r as wanted and s as given, is a signature on a message:
+/// its secret is (s·k − z) / r, where r is the x of k·G and z the message's hash.
 fn made_for(
     rng: &mut ChaCha20Rng,
     s: &[u8; 32],

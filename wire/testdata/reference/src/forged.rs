@@ -1,4 +1,4 @@
-//! Messages that decode and do not verify: whatever an ack, a certificate or a proposal can be wrong in.
+//! Acks, certificates and proposals that decode and do not verify, one for each possible fault.
 
 use crate::{
     generate::{digest, some, World},
@@ -15,7 +15,7 @@ use commonware_utils::{union, union_unique};
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 
-/// Acks that decode and do not verify, but for the first and those that ZIP-215 takes.
+/// Acks that decode and do not verify, except the first and those that ZIP-215 accepts.
 pub fn acks<S: Suite>(rng: &mut ChaCha20Rng, w: &World<S>, all: bool, r: &mut Recorder<S>) {
     let n = w.validators.len() as u32;
     let who = rng.next_u64() as u32 % n;
@@ -57,7 +57,8 @@ pub fn acks<S: Suite>(rng: &mut ChaCha20Rng, w: &World<S>, all: bool, r: &mut Re
     }
     another_namespace(w, &about("another namespace"), &good, r);
 
-    // The right bytes under the wrong suffix, and another that only the cofactor saves: schemes of identity keys only.
+    // The right bytes under the wrong suffix, and a signature that is valid only because of the
+    // cofactor: only for schemes that sign with identity keys.
     if S::IDENTITY_KEYS {
         let key = &w.validators.identities[who as usize];
         let proposal = w.signer(key).sign(&chunk).encode();
@@ -75,7 +76,7 @@ pub fn acks<S: Suite>(rng: &mut ChaCha20Rng, w: &World<S>, all: bool, r: &mut Re
     }
 }
 
-/// A good message, verified under a namespace that goes on where the right one ends.
+/// A good message, verified under a namespace that has the right one as a prefix.
 fn another_namespace<S: Suite>(w: &World<S>, name: &str, m: &Message, r: &mut Recorder<S>) {
     let longer = [&w.validators.namespace[..], b"!"].concat();
     let mut under = r.under(&longer);
@@ -83,7 +84,8 @@ fn another_namespace<S: Suite>(w: &World<S>, name: &str, m: &Message, r: &mut Re
     r.cases.append(&mut under.cases);
 }
 
-/// An ack whose signature has a field element that could be a larger number: found by trying payloads.
+/// An ack whose signature contains a field element plus the modulus; payloads are tried until one
+/// has room for that.
 fn unreduced<S: Suite>(rng: &mut ChaCha20Rng, w: &World<S>, r: &mut Recorder<S>) {
     loop {
         let chunk = w.chunk(w.sequencer(rng, true), 300, digest(rng));
@@ -130,7 +132,7 @@ pub fn certificates<S: Suite>(
         let about = |what: &str| format!("{}, n={n}, {what}", kind.name());
         r.add(about("before it is spoiled"), good, Expect::Valid);
         let mut invalid = |what: &str, m: Message| r.add(about(what), &m, Expect::Invalid);
-        // The certificate, made anew from signatures on some chunk.
+        // The certificate, made again from signatures on another chunk.
         let made = |by: &[(u32, Vec<u8>)], signers: &[u32], bits: u64| {
             let mut m = good.with("signature", S::combine(by));
             if S::LAYOUT != Layout::Single {
@@ -183,7 +185,7 @@ pub fn certificates<S: Suite>(
                 again.push(again[0].clone());
                 invalid("one signature twice, for one signer", made(&again, &who, n as u64));
             }
-            // A quorum among the first n − 1, over a bitmap that ends there.
+            // A quorum among the first n − 1 validators, with a bitmap over n − 1.
             if quorum < n {
                 let first: Vec<u32> = (0..quorum as u32).collect();
                 let m = made(&sign(w, &first), &first, n as u64 - 1);
@@ -223,7 +225,7 @@ pub fn certificates<S: Suite>(
     }
 }
 
-/// Proposals that decode and do not verify, and some that only ZIP-215 takes.
+/// Proposals that decode and do not verify, and some that only ZIP-215 accepts.
 pub fn proposals<S: Suite>(rng: &mut ChaCha20Rng, w: &World<S>, r: &mut Recorder<S>) {
     let sequencer = Identity::random(rng);
     let chunk = w.chunk(&sequencer, 300, digest(rng));
@@ -258,7 +260,7 @@ pub fn proposals<S: Suite>(rng: &mut ChaCha20Rng, w: &World<S>, r: &mut Recorder
         &good.with("chunk signature", s),
         Expect::Invalid,
     );
-    // Keys of small order: R the identity and s zero is their signature on anything.
+    // Keys of small order: R the identity and s zero is their signature on every message.
     let mut neutral = [0; 64];
     neutral[0] = 1;
     for (name, key) in points::small_order() {

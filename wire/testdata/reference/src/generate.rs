@@ -1,4 +1,4 @@
-//! Messages that upstream makes, and takes.
+//! Messages that upstream makes and accepts.
 
 use crate::{
     message::{boundaries, Message},
@@ -15,12 +15,13 @@ use commonware_cryptography::{certificate::Scheme, ed25519::PublicKey, sha256::D
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 
-/// How much is written.
+/// The number of cases to write.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Extent {
-    /// All that the seed gives.
+    /// All cases of a seed.
     Whole,
-    /// What is kept with the sources: every kind of case at least once, small sets where they do.
+    /// The cases kept with the sources: every kind of case at least once, with small sets where
+    /// they suffice.
     Committed,
 }
 
@@ -38,7 +39,7 @@ pub fn digest(rng: &mut ChaCha20Rng) -> Digest {
     Digest(d)
 }
 
-/// Some of n, ascending.
+/// count random numbers below n, ascending.
 pub fn some(rng: &mut ChaCha20Rng, n: usize, count: usize) -> Vec<u32> {
     let mut all: Vec<u32> = (0..n as u32).collect();
     for i in 0..count {
@@ -56,7 +57,7 @@ impl<S: Suite> World<S> {
         Self { validators: S::deal(rng, namespace, identities), outsider: Identity::random(rng) }
     }
 
-    /// A sequencer: one of the validators, or somebody else.
+    /// A sequencer: one of the validators, or another identity.
     pub fn sequencer(&self, rng: &mut ChaCha20Rng, external: bool) -> &Identity {
         match external {
             true => &self.outsider,
@@ -152,7 +153,8 @@ fn size(who: usize, quorum: usize, n: usize) -> &'static str {
     }
 }
 
-/// Messages of the wanted types over one set, heights and epochs at the given steps of the boundaries.
+/// Messages of the wanted types over one set, heights and epochs at the given steps of the
+/// boundaries.
 pub fn accepted<S: Suite>(
     rng: &mut ChaCha20Rng,
     w: &World<S>,
@@ -205,7 +207,8 @@ pub fn accepted<S: Suite>(
     }
 }
 
-/// Chunks, proposals and tips at every height where the encoding changes: no validator set has to do with them.
+/// Chunks, proposals and tips at every height where the length of the encoding changes. They need
+/// no validator set.
 pub fn chunks<S: Suite>(rng: &mut ChaCha20Rng, w: &World<S>, r: &mut Recorder<S>) {
     for height in boundaries(64) {
         let sequencer = Identity::random(rng);

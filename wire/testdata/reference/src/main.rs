@@ -1,4 +1,5 @@
-//! Writes test vectors with upstream's code, or checks vectors with it. See README.md beside Cargo.toml.
+//! Writes test vectors with upstream's code, or checks vectors with it. See README.md beside
+//! Cargo.toml.
 
 mod check;
 mod ecdsa;
@@ -105,14 +106,15 @@ fn write(seed: u64, out: PathBuf, extent: Extent) -> Result<(), String> {
     Ok(())
 }
 
-/// A namespace for the k-th set: short ones, and those around the length whose varint has a second byte.
+/// The namespace of the k-th set: short ones, and those around the length at which the varint gets
+/// a second byte.
 fn namespace(rng: &mut ChaCha20Rng, k: usize) -> Vec<u8> {
     let mut b = vec![0; [8, 0, 121, 122, 123, 124, 200][k % 7]];
     rng.fill_bytes(&mut b);
     b
 }
 
-/// Cases that no validator set has to do with.
+/// Cases that need no validator set.
 fn unbound(seed: u64, extent: Extent) -> Vec<Case> {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     rng.set_stream(0);
@@ -152,7 +154,7 @@ fn tip<S: Suite>(p: Proposal<PublicKey, Digest>) -> Activity<PublicKey, S::Schem
     Activity::Tip(p)
 }
 
-/// The cases of one scheme. `turn` spreads what is kept only once over the schemes.
+/// The cases of one scheme. `turn` distributes over the schemes the cases that are kept once.
 fn of<S: Suite>(seed: u64, extent: Extent, turn: usize) -> (String, Vec<Case>) {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     rng.set_stream(turn as u64);
@@ -162,7 +164,7 @@ fn of<S: Suite>(seed: u64, extent: Extent, turn: usize) -> (String, Vec<Case>) {
     // A list of more than 127 signatures has a count of two bytes.
     let large = (S::LAYOUT == Layout::List).then_some(200);
     for (k, n) in [1, 4, 7, 8, 9, 100].into_iter().chain(large).enumerate() {
-        // The steps over the boundaries start elsewhere for every seed, scheme and size.
+        // The steps over the boundaries start at a different one for every seed, scheme and size.
         let start = seed as usize * 5 + turn * 3 + k * 4;
         let length = if whole || n > 4 { k + turn + seed as usize } else { 0 };
         let namespace = namespace(&mut rng, length);
@@ -190,7 +192,8 @@ fn of<S: Suite>(seed: u64, extent: Extent, turn: usize) -> (String, Vec<Case>) {
     (name.trim_end_matches('-').into(), cases)
 }
 
-/// Which good messages are kept with the sources. Over the schemes each type meets each boundary.
+/// Reports whether a good message is kept with the sources. Over all schemes each type occurs at
+/// each boundary.
 fn kept(turn: usize, n: usize, kind: Kind, step: usize) -> bool {
     let types = [Kind::Ack, Kind::Parent, Kind::Node, Kind::Lock, Kind::Activity];
     match n {
@@ -203,7 +206,7 @@ fn kept(turn: usize, n: usize, kind: Kind, step: usize) -> bool {
     }
 }
 
-/// All that can be wrong.
+/// All kinds of faulty messages.
 fn spoiled<S: Suite>(rng: &mut ChaCha20Rng, w: &World<S>, r: &mut Recorder<S>) {
     let n = w.validators.len();
     if n > 9 {
@@ -231,7 +234,8 @@ fn spoiled<S: Suite>(rng: &mut ChaCha20Rng, w: &World<S>, r: &mut Recorder<S>) {
     forged::certificates(rng, w, &kinds, &kinds, r);
 }
 
-/// Everything that can be wrong, once over all schemes, or where schemes differ in it once in each.
+/// Each kind of faulty message once over all schemes, or once per scheme where schemes differ in
+/// it.
 fn spoiled_few<S: Suite>(rng: &mut ChaCha20Rng, w: &World<S>, turn: usize, r: &mut Recorder<S>) {
     match w.validators.len() {
         1 => {
@@ -239,7 +243,7 @@ fn spoiled_few<S: Suite>(rng: &mut ChaCha20Rng, w: &World<S>, turn: usize, r: &m
             let m = sample(rng, w, types[(turn - 1) % types.len()]);
             shape::structure(&m, r);
             match turn {
-                // The shortest nodes there are, and for the rest the shortest sets.
+                // The shortest nodes, and for the other types the smallest sets.
                 3 => r.cut(&sample(rng, w, Kind::Node)),
                 5 => {
                     for kind in [Kind::Ack, Kind::Parent, Kind::Lock, Kind::Activity] {
@@ -301,7 +305,7 @@ fn weak(seed: u64, extent: Extent) -> Vec<Case> {
     all.into_iter().flat_map(|r| r.cases).collect()
 }
 
-/// Secp256r1 keys that decode and do not, and signatures at the ends of the range of s.
+/// Secp256r1 keys that decode, keys that do not, and signatures at the ends of the range of s.
 fn crafted(seed: u64) -> Vec<Case> {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     rng.set_stream(8);

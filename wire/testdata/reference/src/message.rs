@@ -1,11 +1,11 @@
-//! Encodings taken apart, so that one part can be spoiled at a time.
+//! Encodings split into parts, so that one part can be changed at a time.
 
 use crate::{
     oracle::Kind,
     suite::{Layout, Suite},
 };
 
-/// An encoding in parts. Joined they are what upstream wrote.
+/// An encoding in parts. Joined they are the bytes that upstream wrote.
 #[derive(Clone)]
 pub struct Message {
     pub kind: Kind,
@@ -13,7 +13,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// Takes what upstream wrote apart.
+    /// Splits an encoding that upstream wrote.
     pub fn split<S: Suite>(kind: Kind, encoded: &[u8]) -> Self {
         let mut m = Self { kind, parts: Vec::new() };
         let mut rest = encoded;
@@ -134,7 +134,8 @@ pub fn padded(v: u64, length: usize) -> Vec<u8> {
     b
 }
 
-/// The numbers at which a varint of so many bits grows by a byte, on both sides, and the ends.
+/// The numbers on both sides of each growth of a varint by a byte, for integers of that many bits,
+/// and the ends of the range.
 pub fn boundaries(bits: u32) -> Vec<u64> {
     let max = if bits == 64 { u64::MAX } else { (1 << bits) - 1 };
     let mut all = vec![0, 1];

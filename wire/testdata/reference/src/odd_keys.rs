@@ -1,4 +1,4 @@
-//! Sets of keys that nobody honest would make.
+//! Sets of keys that no honest dealer makes.
 
 use crate::{
     generate::{digest, World},
@@ -12,11 +12,12 @@ use crate::{
 use commonware_utils::hex;
 use rand_chacha::ChaCha20Rng;
 
-/// A multisig set in which three of four keys add up to nothing: no signature can hold for these three.
+/// A multisig set in which the sum of three of four keys is the identity: no signature is valid for
+/// these three.
 pub fn cancelling<S: Suite>(rng: &mut ChaCha20Rng, namespace: &[u8]) -> Recorder<S> {
     let w = World::<S>::new(rng, namespace, 4);
     let mut keys: Vec<Validator> = w.validators.described.clone();
-    // Sums of keys, by the same addition as of signatures: x·g of the other group.
+    // Sums of keys, computed like sums of signatures: x·g in the other group.
     let minus = |b: &str| {
         let mut b = commonware_utils::from_hex(b).expect("a key");
         b[0] ^= 0x20;
@@ -29,7 +30,8 @@ pub fn cancelling<S: Suite>(rng: &mut ChaCha20Rng, namespace: &[u8]) -> Recorder
     let mut r = Recorder::<S>::of(namespace, keys, "");
     let sequencer = Identity::random(rng);
     let chunk = w.chunk(&sequencer, 300, digest(rng));
-    // Validator 1's signature is the opposite of validator 0's, so the four add up to those of 2 and 3.
+    // Validator 1's signature is the opposite of validator 0's, so the sum of all four is that of 2
+    // and 3.
     let mut all = w.signatures(&[2, 3], &chunk, 1);
     let lock = w.lock(&chunk, 1, w.certificate(&[0, 1, 2, 3], &chunk, 1));
     let good = lock.with("signature", S::combine(&all));

@@ -1,4 +1,5 @@
-//! What upstream says of an encoding: its own decoders and verifiers, called as its engine calls them.
+//! Upstream's answer to an encoding: from its own decoders and verifiers, called as its engine
+//! calls them.
 
 use crate::{
     suite::Suite,
@@ -20,7 +21,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use serde_json::Value;
 
-/// The types of message, by the names that vectors have for them.
+/// The types of message, with the names that vectors use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     Chunk,
@@ -52,19 +53,19 @@ impl Kind {
     }
 }
 
-/// What upstream makes of some bytes.
+/// Upstream's answer to some bytes.
 pub enum Answer {
     Refused(String),
     Decoded {
         fields: Fields,
-        /// None where there is nothing that could be verified.
+        /// None where there is nothing to verify.
         verified: Option<bool>,
-        /// What the decoded value encodes to.
+        /// The encoding of the decoded value.
         encoded: Vec<u8>,
     },
 }
 
-/// Upstream with one validator set, whatever the epoch.
+/// Upstream with one validator set for all epochs.
 pub struct Oracle<S: Suite> {
     scheme: S::Scheme,
     provider: ConstantProvider<S::Scheme, Epoch>,
@@ -94,7 +95,7 @@ impl<S: Suite> Oracle<S> {
         }
     }
 
-    /// The engine reads nodes in stages, and does not look at what follows them.
+    /// The engine reads nodes in stages, and does not check for bytes after them.
     fn node(&self, mut b: &[u8]) -> Result<Node<PublicKey, S::Scheme, Digest>, Error> {
         let all = b;
         let node = Node::read_staged(&mut b, &self.provider);
@@ -203,7 +204,7 @@ fn proposal_fields(v: &Proposal<PublicKey, Digest>) -> Fields {
     f
 }
 
-/// An error with what caused it.
+/// An error with its causes.
 fn explain(e: &dyn std::error::Error) -> String {
     match e.source() {
         Some(cause) if !e.to_string().contains(&cause.to_string()) => {

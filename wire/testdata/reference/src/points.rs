@@ -1,4 +1,4 @@
-//! Signatures that are none, or that only look like some.
+//! Encodings that are no points, and points that are no valid signatures.
 
 use blst::*;
 use commonware_codec::DecodeExt;
@@ -21,7 +21,7 @@ const MODULUS: [u8; 48] = [
     0xff, 0xfe, 0xb1, 0x53, 0xff, 0xff, 0xb9, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xaa, 0xab,
 ];
 
-/// Why upstream does not read a compressed point; empty if it does.
+/// The reason why upstream refuses a compressed point; empty if it reads it.
 fn fault(b: &[u8]) -> String {
     let e = match b.len() {
         48 => G1::decode(b).err(),
@@ -30,7 +30,7 @@ fn fault(b: &[u8]) -> String {
     e.map(|e| e.to_string()).unwrap_or_default()
 }
 
-/// A compressed x of the curve's field for which upstream says this.
+/// A compressed x of the curve's field for which upstream gives the wanted reason.
 fn search(rng: &mut ChaCha20Rng, size: usize, wanted: &str) -> Vec<u8> {
     loop {
         let mut b = vec![0; size];
@@ -45,11 +45,11 @@ fn search(rng: &mut ChaCha20Rng, size: usize, wanted: &str) -> Vec<u8> {
     }
 }
 
-/// Adds to a point of the subgroup one whose order divides the cofactor: no pairing sees the difference.
+/// Adds to a point of the subgroup one whose order divides the cofactor: pairings do not change.
 fn with_torsion(rng: &mut ChaCha20Rng, b: &[u8]) -> Vec<u8> {
     let outside = search(rng, b.len(), "Outside");
     let mut sum = vec![0; b.len()];
-    // SAFETY: all buffers have the size that the calls want, all points were read with success.
+    // SAFETY: all buffers have the size that the calls demand; all points were read with success.
     unsafe {
         if b.len() == 48 {
             let (mut a, mut p, mut q) = (blst_p1_affine::default(), blst_p1::default(), blst_p1::default());
@@ -93,7 +93,7 @@ fn not_reduced(b: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// What can be wrong with a BLS signature, made from a good one.
+/// Faulty BLS signatures, made from a good one, with names.
 pub fn bad_bls(rng: &mut ChaCha20Rng, good: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let size = good.len();
     let first = |b: u8| {
@@ -142,13 +142,13 @@ pub fn bad_bls(rng: &mut ChaCha20Rng, good: &[u8]) -> Vec<(&'static str, Vec<u8>
     all
 }
 
-/// The compressed hash of something random.
+/// The compressed hash of random bytes.
 fn search_good(rng: &mut ChaCha20Rng, size: usize) -> Vec<u8> {
     let mut m = [0; 32];
     rng.fill_bytes(&mut m);
     let mut b = vec![0; size];
     let (dst, aug) = (b"lanecast", b"");
-    // SAFETY: all buffers have the size that the calls are told.
+    // SAFETY: all buffers have the size that is passed to the calls.
     unsafe {
         if size == 48 {
             let mut p = blst_p1::default();
@@ -166,7 +166,7 @@ fn search_good(rng: &mut ChaCha20Rng, size: usize) -> Vec<u8> {
     b
 }
 
-/// What can be wrong with an Ed25519 signature, made from a good one.
+/// Faulty Ed25519 signatures, made from a good one, with names.
 pub fn bad_ed25519(good: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let changed = |at: usize, f: &dyn Fn(u8) -> u8| {
         let mut v = good.to_vec();
@@ -209,7 +209,8 @@ pub fn off_curve() -> [u8; 32] {
     b
 }
 
-/// Encodings of the points of small order: the eight canonical ones, and those that are not canonical.
+/// Encodings of the points of small order: the eight canonical ones, and those that are not
+/// canonical.
 pub fn small_order() -> Vec<(String, [u8; 32])> {
     let mut all: Vec<_> = EIGHT_TORSION
         .iter()
@@ -238,8 +239,8 @@ pub fn small_order() -> Vec<(String, [u8; 32])> {
     all
 }
 
-/// A signature by the key of a seed whose R is given, a point of small order. It holds times the cofactor, which is all
-/// that ZIP-215 asks for.
+/// A signature by the key of a seed whose R is given, a point of small order. The equation holds
+/// when multiplied by the cofactor, which suffices for ZIP-215.
 pub fn craft(seed: &[u8; 32], public: &[u8], r: &[u8; 32], message: &[u8]) -> Vec<u8> {
     let expanded = Sha512::digest(seed);
     let mut a = [0; 32];

@@ -1,4 +1,4 @@
-//! Making cases: every one is put to upstream before it is written down.
+//! Makes cases: upstream checks every case before it is written.
 
 use crate::{
     message::Message,
@@ -8,28 +8,28 @@ use crate::{
 };
 use commonware_utils::hex;
 
-/// What we think upstream does. If it does anything else, we did not understand it: the program stops.
+/// The answer that we expect from upstream. The program stops if upstream answers differently.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Expect {
     Refused,
-    /// Decoded, and found not to hold where there is something to verify.
+    /// Decoded, and found invalid if there is something to verify.
     Invalid,
-    /// Decoded, and found to hold where there is something to verify.
+    /// Decoded, and found valid if there is something to verify.
     Valid,
 }
 
-/// What Lanecast does where it differs on purpose.
+/// Lanecast's answer where it differs on purpose.
 pub struct Difference {
     pub reason: &'static str,
     pub decode: bool,
     pub verify: Option<bool>,
 }
 
-/// The set that cases are about.
+/// Records cases about one validator set.
 pub struct Recorder<S: Suite> {
     oracle: Oracle<S>,
     template: Case,
-    /// Leaves out what nobody checks a second time: the fields of what does not verify, why cut bytes were refused.
+    /// Omits the fields of messages that do not verify, and the reasons for refusing cut bytes.
     pub lean: bool,
     pub cases: Vec<Case>,
 }
@@ -52,14 +52,14 @@ impl<S: Suite> Recorder<S> {
         }
     }
 
-    /// For messages that no validator set has to do with: the cases name none.
+    /// For messages that need no validator set: the cases name none.
     pub fn without_set(v: &Validators<S>) -> Self {
         let mut r = Self::new(v);
         r.template = Case { namespace: hex(&v.namespace), ..Case::default() };
         r
     }
 
-    /// For a set of keys that nobody dealt.
+    /// For a set of keys without a dealer.
     pub fn of(namespace: &[u8], participants: Vec<Validator>, group: &str) -> Self {
         let scheme = S::read(namespace, &participants, group).expect("a set that upstream takes");
         Self {
@@ -96,7 +96,7 @@ impl<S: Suite> Recorder<S> {
         self.record(name, kind, b, expect, Some(d));
     }
 
-    /// Every proper beginning of the message, each a case of its own.
+    /// Every proper prefix of the message, each as a case.
     pub fn cut(&mut self, m: &Message) {
         let b = m.bytes();
         for i in 0..b.len() {

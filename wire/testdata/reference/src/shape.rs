@@ -1,4 +1,4 @@
-//! Encodings that are none: what a decoder must refuse.
+//! Encodings that a decoder must refuse.
 
 use crate::{
     generate::{digest, World},
@@ -80,7 +80,7 @@ pub fn structure<S: Suite>(m: &Message, r: &mut Recorder<S>) {
     }
 }
 
-/// A conflict as Lanecast reports it, which upstream knows nothing of.
+/// A conflict as Lanecast reports it, which upstream does not have.
 pub fn ours<S: Suite>(rng: &mut ChaCha20Rng, w: &World<S>, r: &mut Recorder<S>) {
     let sequencer = Identity::random(rng);
     let mut b = vec![0x10];

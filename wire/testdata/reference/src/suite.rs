@@ -1,4 +1,4 @@
-//! The schemes of upstream, each with what it takes to make sets for it and to read them back.
+//! The schemes of upstream, each with functions that make its validator sets and read them back.
 
 use crate::{
     ecdsa, points,
@@ -37,7 +37,7 @@ use rand_core::RngCore;
 use serde_json::Value;
 use std::{marker::PhantomData, num::NonZeroU32};
 
-/// How a certificate is laid out.
+/// The layout of a certificate.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Layout {
     Aggregate,
@@ -52,7 +52,7 @@ pub trait Suite {
     const VARIANT: &'static str;
     const LAYOUT: Layout;
     const SIGNATURE: usize;
-    /// Validators sign with the keys that they are known by.
+    /// Whether validators sign with their identity keys.
     const IDENTITY_KEYS: bool = false;
 
     /// Makes the validators of a set, in ascending order of identity.
@@ -63,13 +63,13 @@ pub trait Suite {
     /// Reads a set that a vector describes.
     fn read(namespace: &[u8], validators: &[Validator], group: &str) -> Result<Self::Scheme, String>;
 
-    /// Puts signatures together as a certificate of exactly these signers would have them, however few they are.
+    /// Combines signatures as in a certificate of exactly these signers, however few.
     fn combine(signatures: &[(u32, Vec<u8>)]) -> Vec<u8>;
 
-    /// What can be wrong with a signature, made from a good one.
+    /// Faulty signatures, made from a good one, with names.
     fn spoil(rng: &mut ChaCha20Rng, good: &[u8]) -> Vec<(&'static str, Vec<u8>)>;
 
-    /// What a certificate says of itself.
+    /// The fields of a certificate, for a vector.
     fn describe(certificate: &<Self::Scheme as certificate::Scheme>::Certificate) -> Fields;
 }
 
@@ -92,7 +92,7 @@ impl Identity {
         self.key.public_key()
     }
 
-    /// As many as asked for, in ascending order of public key.
+    /// n identities, in ascending order of public key.
     pub fn several(rng: &mut ChaCha20Rng, n: usize) -> Vec<Self> {
         let mut all: Vec<_> = (0..n).map(|_| Self::random(rng)).collect();
         all.sort_by_key(|i| i.public());
@@ -100,7 +100,7 @@ impl Identity {
     }
 }
 
-/// A dealt set.
+/// A validator set with its secret keys.
 pub struct Validators<S: Suite> {
     pub namespace: Vec<u8>,
     pub identities: Vec<Identity>,
@@ -132,7 +132,7 @@ fn identity(v: &Validator) -> Result<PublicKey, String> {
     PublicKey::decode(&bytes(&v.identity)?[..]).map_err(|e| format!("identity {}: {e}", v.identity))
 }
 
-/// Reads a key, through upstream, which refuses the identity and what lies outside the subgroup.
+/// Reads a key with upstream's code, which refuses the identity and points outside the subgroup.
 fn key<V: Variant>(text: &str) -> Result<V::Public, String> {
     V::Public::decode(&bytes(text)?[..]).map_err(|e| format!("key {text}: {e}"))
 }
@@ -173,7 +173,7 @@ impl<V: Named> Suite for Multisig<V> {
         let publics: Vec<V::Public> = keys.iter().map(ops::compute_public::<V>).collect();
         let pairs: Vec<_> = identities.iter().map(Identity::public).zip(publics.clone()).collect();
         let set: BiMap<_, _> = pairs.try_into().expect("keys are different");
-        // Proofs of possession where they do not make the file much longer.
+        // Proofs of possession are written only for small sets, to keep the file short.
         let prove = |k: &Private| public_hex(&ops::sign_proof_of_possession::<V>(k, namespace));
         let proven = matches!(identities.len(), 1 | 7);
         let described = (0..identities.len())
@@ -283,7 +283,8 @@ impl<V: Named> Suite for Threshold<V> {
             identities.push(identity(v)?);
         }
         let coefficients = interpolate::<V>(&values[..N3f1::quorum(n) as usize]);
-        // Upstream makes a sharing only in a key generation, or from bytes: mode, total, coefficients.
+        // Upstream makes a sharing only in a key generation or from bytes: mode, total,
+        // coefficients.
         let mut encoded = vec![0];
         encoded.extend(n.to_be_bytes());
         encoded.extend(coefficients.encode());
@@ -340,7 +341,8 @@ fn interpolate<V: Variant>(values: &[V::Public]) -> Vec<V::Public> {
         }
         product = next;
     }
-    // Lagrange's basis: each the product without one factor, divided by its own value there.
+    // Lagrange's basis: each polynomial is the product without one factor, divided by its value at
+    // that point.
     let mut basis = Vec::new();
     for i in 0..n {
         let x = Scalar::from(i as u64);

@@ -1,4 +1,4 @@
-//! The file format of the vectors, as Lanecast's design defines it, with what we add to it.
+//! The file format of the vectors, as Lanecast's design defines it, with our additions.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -24,8 +24,9 @@ pub struct Validator {
     pub proof: String,
 }
 
-/// One encoding, and what becomes of it. `decode` and `verify` are what Lanecast must do. That is what upstream's code
-/// did, unless `difference` says why not; then the `upstream_` keys say what upstream did.
+/// One encoding and the answers to it. `decode` and `verify` are the answers that Lanecast must
+/// give. Upstream's code gave the same ones, unless `difference` gives a reason; then the
+/// `upstream_` keys hold upstream's answers.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Case {
     pub name: String,
@@ -46,10 +47,10 @@ pub struct Case {
     pub verify: Option<bool>,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub fields: Fields,
-    /// `error`: every proper beginning of `encoded` is refused.
+    /// `error`: every proper prefix of `encoded` is refused.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub cuts: String,
-    /// Why upstream refused.
+    /// Upstream's reason for refusing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub upstream_error: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -78,7 +79,7 @@ pub fn read(path: &Path) -> Result<File, String> {
     serde_json::from_slice(&text).map_err(|e| format!("{}: {e}", path.display()))
 }
 
-/// An integer; as a string where readers that hold numbers as floating point would spoil it.
+/// An integer; a string if it is too large for readers that hold numbers as floating point.
 pub fn integer(v: u64) -> Value {
     if v < 1 << 53 {
         Value::from(v)
