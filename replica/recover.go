@@ -342,7 +342,11 @@ func (r *Replica) takeOwnForRecovery(c *recovery, a *answer, p *peer) error {
 	if _, known := (anyEpoch{r}).Format(below.Epoch); !known {
 		return nil
 	}
-	return r.takeForRecovery(c, a, []wire.Lock{{Chunk: below.Chunk, Epoch: below.Epoch, Certificate: n.Parent.Certificate}})
+	err = r.takeForRecovery(c, a, []wire.Lock{{Chunk: below.Chunk, Epoch: below.Epoch, Certificate: n.Parent.Certificate}})
+	if errors.Is(err, errWrong) {
+		return nil // the validator may not have verified it yet
+	}
+	return err
 }
 
 // takePageForRecovery takes a page of a validator's tips. after is the last lane of the page before.
