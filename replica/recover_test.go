@@ -365,14 +365,14 @@ func TestRule5_9_AnOldCopyOfTheDiskIsNoticedWhereNothingGoesOn(t *testing.T) {
 //
 // LANECAST_LOST_JOURNALS says how many disks are lost in all.
 func TestDisksThatAreLostOneAfterTheOtherLeaveNoSecondSignature(t *testing.T) {
-	losses := 8
+	losses := 4
 	if text := os.Getenv("LANECAST_LOST_JOURNALS"); text != "" {
 		var err error
 		if losses, err = strconv.Atoi(text); err != nil {
 			t.Fatal(err)
 		}
 	} else if testing.Short() {
-		losses = 3
+		losses = 2
 	}
 	const perRun = 4
 	for seed := range uint64((losses + perRun - 1) / perRun) {
