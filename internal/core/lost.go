@@ -112,7 +112,7 @@ func (c *Core) unknownToJournal(l *lane, chunk *wire.Chunk) bool {
 // provesLoss stops the process if a valid certificate proves that the journal lacks what we have
 // signed: it is one of our own lane above our tip, or names us as a signer above the lane's tip.
 func (c *Core) provesLoss(l *lane, lock *wire.Lock) bool {
-	if l == c.own && c.lacksOwn(&lock.Chunk) {
+	if l == c.own && c.lacksOwn(&lock.Chunk, c.epochs.within(lock.Epoch)) {
 		c.faults.compareTip(l, *lock)
 		c.halt(fmt.Errorf("%w: our lane is certified at height %d", ErrStaleJournal, lock.Chunk.Height))
 		return true
@@ -157,7 +157,7 @@ type ownMessage struct {
 // ownNode takes a node of our own lane from whatever peer. It says nothing new, unless our journal
 // lacks it.
 func (c *Core) ownNode(from *Peer, n *wire.Node) Outcome {
-	if !c.lacksOwn(&n.Chunk) {
+	if !c.lacksOwn(&n.Chunk, true) {
 		return WrongPeer
 	}
 	proposal := n.Proposal()
@@ -198,7 +198,7 @@ func (c *Core) ownVerdict(j job, v *verify.Verdict) {
 	unknown := false
 	if proposal := v.Statement.Proposal; proposal == nil {
 		unknown = c.unknownToJournal(c.lanes.find(&chunk.Sequencer), chunk)
-	} else if unknown = c.own != nil && c.lacksOwn(chunk); unknown {
+	} else if unknown = c.own != nil && c.lacksOwn(chunk, true); unknown {
 		if t := c.own.tip; t != nil && t.chunk().Height == chunk.Height {
 			c.faults.conflict(c.own, &wire.Conflict{Proposal: t.proposal, Other: *proposal})
 		}

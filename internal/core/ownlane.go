@@ -118,7 +118,7 @@ func (s *claims) highest() (height uint64) {
 
 // claim notes that a validator has acked a chunk of our own lane.
 func (c *Core) claim(from *Peer, chunk *wire.Chunk) {
-	if c.lacksOwn(chunk) && c.claims.add(from.id, chunk) {
+	if c.lacksOwn(chunk, false) && c.claims.add(from.id, chunk) {
 		c.countClaims()
 	}
 }

@@ -193,8 +193,8 @@ func (c *Core) resume(p *resumption) {
 
 // lacksOwn reports whether a chunk with our signature is one that the journal should hold and does
 // not. On a lane that was resumed no mark makes it one that the journal before may have held: that
-// one nobody showed.
-func (c *Core) lacksOwn(chunk *wire.Chunk) bool {
+// one nobody showed. There, too, proof of another payload than ours is one.
+func (c *Core) lacksOwn(chunk *wire.Chunk, proof bool) bool {
 	if c.own == nil || c.loss.ended() || !c.loss.resumes {
 		return c.unknownToJournal(c.own, chunk)
 	}
@@ -202,11 +202,11 @@ func (c *Core) lacksOwn(chunk *wire.Chunk) bool {
 		return false
 	}
 	if t := c.own.tip; t != nil && chunk.Height <= t.chunk().Height {
-		return chunk.Height == t.chunk().Height && chunk.Payload != t.chunk().Payload
+		return proof && chunk.Height == t.chunk().Height && chunk.Payload != t.chunk().Payload
 	}
 	if highest, certified := c.own.votes.Highest(); certified && chunk.Height <= highest {
 		locked, known := c.own.lockedAt(chunk.Height)
-		return known && locked != chunk.Payload
+		return proof && known && locked != chunk.Payload
 	}
 	return true
 }

@@ -308,6 +308,11 @@ func TestRule7_5_WhatWasResumedStopsNobody(t *testing.T) {
 	if err := r.adopt(ownLocks(r.w, 6, 8)...); err != nil {
 		t.Fatal(err)
 	}
+	for h := uint64(6); h < 9; h++ { // retired keys prove nothing
+		if err := r.adopt(r.w.lock(chunk(0, h, 99), 2)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	c := r.propose(9)
 	r.crash(r.disk.Durable, true) // the node's own record is lost
 	n := on(r.w.lock(chunk(0, 8, 8), 5), 9)
