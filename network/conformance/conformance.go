@@ -530,8 +530,8 @@ func (p *process) set(j int, refused bool) {
 func (r *rig) staleJournal() {
 	r.connected()
 	stale, well := r.processes[0], r.processes[1]
-	reason := strings.Repeat("é", 300) // more than a goodbye holds
-	stale.stopFor(fmt.Errorf("%w: height 7: %s", network.ErrStaleJournal, reason))
+	reason := strings.Repeat("é", 300) // more than a goodbye holds, which ends within one of them
+	stale.stopFor(fmt.Errorf("%w: height 17: %s", network.ErrStaleJournal, reason))
 	stale.mu.Lock()
 	for id, why := range stale.why {
 		if errors.Is(why, network.ErrStaleJournal) {
@@ -546,7 +546,7 @@ func (r *rig) staleJournal() {
 	}
 	for i, p := range r.processes[1:] {
 		r.eventually(fmt.Sprintf("%d knows that 0 is gone", i+1), func() bool { return !p.isUp(0) })
-		if why := reasonOf(p, 0); !errors.Is(why, network.ErrStaleJournal) || !errors.Is(why, network.ErrShutdown) || !strings.Contains(why.Error(), "height 7") {
+		if why := reasonOf(p, 0); !errors.Is(why, network.ErrStaleJournal) || !errors.Is(why, network.ErrShutdown) || !strings.Contains(why.Error(), "height 17") {
 			r.t.Errorf("%d was told that 0 is gone: %v", i+1, why)
 		}
 	}
