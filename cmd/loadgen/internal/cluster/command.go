@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/bodies"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/host"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/output"
@@ -17,6 +18,7 @@ type Config struct {
 	setup.Config
 	latency time.Duration
 	loss    float64
+	Bodies  bodies.Load
 	output  output.Config
 }
 
@@ -52,6 +54,7 @@ func (cfg *Config) bindCluster(cmd *cobra.Command) {
 	f.StringVar(&cfg.Data, "data", cfg.Data, "folder to keep journals in and to go on from (default: a temporary one)")
 	f.DurationVar(&cfg.latency, "latency", cfg.latency, "one-way latency of every link")
 	f.Var(cli.Percent(&cfg.loss), "loss", "part of the messages that is lost, from 0 to less than 1: 0.1 or 10%")
+	cfg.Bodies.Bind(f)
 	f.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "number that keys and the network's chances follow from (default: random)")
 	cfg.output.Bind(cmd)
 	cfg.output.BindRequire(cmd)
@@ -66,6 +69,9 @@ func (cfg *Config) check() error {
 		return cli.Usagef("--loss must be from 0 to less than 1, got %v", cfg.loss)
 	}
 	if err := cfg.Config.Check(); err != nil {
+		return err
+	}
+	if err := cfg.Bodies.Check(&cfg.Config); err != nil {
 		return err
 	}
 	return cfg.output.Check(cfg.Explicit)
