@@ -25,9 +25,9 @@ const pieceSize = 16 << 10
 var zeros [pieceSize]byte
 
 // generator makes and recognizes the bodies of a network. After its head a body is keystream of
-// AES-128 in counter mode. The key follows from the seed, the run and the lane, and the first counter
-// block is the height and the time of making: so a body of another run, lane, height or time is
-// another, and whoever knows the seed can check any body. All methods may be called from any
+// AES-128 in counter mode. The key follows from the seed, the run, the length and the lane, and the
+// first counter block is the height and the time of making: so a body of another run, length, lane,
+// height or time is another, and whoever knows the seed can check any body. All methods may be called from any
 // goroutine.
 type generator struct {
 	seed uint64
@@ -36,9 +36,10 @@ type generator struct {
 	keys map[wire.PublicKey]laneKey // the last one used, by lane
 }
 
-// laneKey is the key of a run for a lane.
+// laneKey is the key of a lane for bodies of a run and a length.
 type laneKey struct {
 	run   uint64
+	size  int
 	block cipher.Block
 }
 
@@ -81,34 +82,33 @@ func (g *generator) genuine(lane wire.PublicKey, height uint64, body []byte) boo
 
 var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
 
-// stream returns the keystream that follows the head of a body.
-func (g *generator) stream(lane wire.PublicKey, height uint64, head []byte) cipher.Stream {
+// stream returns the keystream that follows the head of a body, which is there already.
+func (g *generator) stream(lane wire.PublicKey, height uint64, body []byte) cipher.Stream {
 	var counter [aes.BlockSize]byte
 	binary.BigEndian.PutUint64(counter[:], height)
-	copy(counter[8:], head[8:headSize])
-	return cipher.NewCTR(g.key(lane, binary.BigEndian.Uint64(head)), counter[:])
+	copy(counter[8:], body[8:headSize])
+	return cipher.NewCTR(g.key(lane, binary.BigEndian.Uint64(body), len(body)), counter[:])
 }
 
-func (g *generator) key(lane wire.PublicKey, run uint64) cipher.Block {
+func (g *generator) key(lane wire.PublicKey, run uint64, size int) cipher.Block {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if k, ok := g.keys[lane]; ok && k.run == run {
+	if k, ok := g.keys[lane]; ok && k.run == run && k.size == size {
 		return k.block
 	}
 	b := []byte("lanecast loadgen body")
 	b = binary.BigEndian.AppendUint64(b, g.seed)
 	b = binary.BigEndian.AppendUint64(b, run)
+	b = binary.BigEndian.AppendUint64(b, uint64(size))
 	b = append(b, lane[:]...)
 	sum := sha256.Sum256(b)
 	block, err := aes.NewCipher(sum[:16])
 	if err != nil {
 		panic(err) // of lengths other than 16, 24 and 32 bytes
 	}
-	g.keys[lane] = laneKey{run, block}
+	g.keys[lane] = laneKey{run, size, block}
 	return block
 }
 
-// madeAt returns when a genuine body was made, and in which run.
-func madeAt(body []byte) (at time.Time, run uint64) {
-	return time.Unix(0, int64(binary.BigEndian.Uint64(body[8:]))), binary.BigEndian.Uint64(body)
-}
+// madeAt returns when a body was made, or was due.
+func madeAt(body []byte) time.Time { return time.Unix(0, int64(binary.BigEndian.Uint64(body[8:]))) }

@@ -24,7 +24,7 @@ type Config struct {
 
 // DefaultConfig returns the defaults of cluster mode.
 func DefaultConfig() *Config {
-	return &Config{Config: *setup.Default(), output: output.DefaultConfig(&Result{})}
+	return &Config{Config: *setup.Default(), output: output.DefaultConfig(&Result{Summary: report.Summary{Bodies: new(report.Bodies)}})}
 }
 
 // NewCommand returns the command that runs a cluster.
@@ -71,11 +71,31 @@ func (cfg *Config) check() error {
 	if err := cfg.Config.Check(); err != nil {
 		return err
 	}
-	if err := cfg.Bodies.Check(&cfg.Config); err != nil {
+	if err := cfg.checkBodies(); err != nil {
 		return err
 	}
 	return cfg.output.Check(cfg.Explicit)
 }
+
+// mostReplicas is how many replicas one process can hold: each has two connections to each other.
+const mostReplicas = 64
+
+// checkBodies checks the flags about bodies.
+func (cfg *Config) checkBodies() error {
+	if err := cfg.Bodies.Check(&cfg.Config); err != nil || !cfg.Bodies.On() {
+		return err
+	}
+	switch n := cfg.replicas(); {
+	case cfg.latency != 0 || cfg.loss != 0:
+		return cli.Usagef("--latency and --loss are the simulated network's; with --payload-size members use TLS on loopback")
+	case n > mostReplicas:
+		return cli.Usagef("--payload-size takes at most %d members in one process, followers among them, got %d", mostReplicas, n)
+	}
+	return nil
+}
+
+// replicas returns the number of members if chunks have bodies.
+func (cfg *Config) replicas() int { return max(cfg.Validators, cfg.Sequencers) + cfg.Bodies.Follow }
 
 // interval returns the time between two moments of a cluster: many members take long to answer.
 func (cfg *Config) interval() time.Duration {

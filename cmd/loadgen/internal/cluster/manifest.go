@@ -161,7 +161,7 @@ func beginFolder(cfg *Config) (*manifest, error) {
 	}
 	for _, e := range entries {
 		switch name := e.Name(); {
-		case name == manifestName+".new": // of a run that was killed while writing it
+		case name == manifestName+host.NewSuffix: // of a run that was killed while writing it
 		case name == "lost+found" && e.IsDir(): // of a file system
 		case e.IsDir() && strings.HasPrefix(name, memberPrefix):
 			return nil, cli.Usagef("--data: %s holds journals but no %s, which says whose they are. To go on with them put it back, "+
@@ -193,24 +193,7 @@ func (m *manifest) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	name := filepath.Join(dir, manifestName)
-	f, err := os.Create(name + ".new")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(b, '\n'))
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(name+".new", name)
-	}
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", name, err)
-	}
-	if d, err := os.Open(dir); err == nil { // some systems cannot sync a folder, and need not
-		_ = d.Sync()
-		_ = d.Close()
-	}
-	return nil
+	return host.WriteDurably(filepath.Join(dir, manifestName), append(b, '\n'), 0o644)
 }
 
 // apply sets the configuration to that of the manifest. A flag that contradicts it is a cli.usageError.
