@@ -41,16 +41,13 @@ type application struct {
 
 func newApplication(c *Config) *application {
 	g := newGenerator(c.Seed)
-	turn := 0
-	for i, lane := range c.Lanes {
-		if lane == c.identity() {
-			turn = i
-		}
+	a := &application{
+		cfg: c, generator: g, checker: newChecker(g, c.Lanes), opened: make(chan struct{}), ended: make(chan struct{}), begun: make(map[uint64]time.Time),
 	}
-	return &application{
-		cfg: c, generator: g, checker: newChecker(g, c.Lanes), opened: make(chan struct{}), ended: make(chan struct{}),
-		schedule: newSchedule(c.Rate, turn, len(c.Lanes)), begun: make(map[uint64]time.Time),
+	if turn, sequences := c.lane(); sequences {
+		a.schedule = newSchedule(c.Rate, turn, len(c.Lanes))
 	}
+	return a
 }
 
 // start forgets what a replica that was stopped may have lost, and goes on with the schedule.

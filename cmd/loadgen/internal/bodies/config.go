@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -81,6 +82,11 @@ type Config struct {
 
 func (c *Config) identity() wire.PublicKey {
 	return wire.PublicKey(c.Key.Public().(ed25519.PublicKey))
+}
+
+// lane returns which of the lanes is the member's; false if none is.
+func (c *Config) lane() (int, bool) {
+	return slices.BinarySearchFunc(c.Lanes, c.identity(), wire.PublicKey.Compare)
 }
 
 // Recorder is told what a member finds. Its methods are called from many goroutines, and do not block.

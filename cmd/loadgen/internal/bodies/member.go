@@ -60,7 +60,7 @@ func New(c Config) (*Member, error) {
 		return nil, errors.New("bodies: Config.Recorder and Config.Problems must be set")
 	}
 	m := &Member{cfg: c, failed: make(chan error, 1), create: c.Create, pruned: make(map[wire.PublicKey]uint64)}
-	if _, sequences := slices.BinarySearchFunc(c.Lanes, c.identity(), wire.PublicKey.Compare); !sequences && c.Logger != nil {
+	if _, sequences := c.lane(); !sequences && c.Logger != nil {
 		m.cfg.Logger = slog.New(withoutRole{c.Logger.Handler()})
 	}
 	m.application = newApplication(&m.cfg)

@@ -12,7 +12,7 @@ const (
 	spareSegments = 12 // beside what lives: four by its bound, and eight spare files
 	mostSegment   = 128 << 20
 	leastSegment  = 1 << 20
-	leastBodies   = 64      // that the quota must hold
+	leastBodies   = 16      // that the quota must hold
 	leastQuota    = 1 << 20 // and what it is at least
 	mostQuota     = 64 << 30
 	leftFree      = 1 << 30 // what archives leave free on the disk; see archive.Config.MinFree

@@ -80,7 +80,7 @@ func (a *absence) begin(f *replicas, problems *audit.Problems) {
 	}()
 }
 
-// end gives up what was not done yet.
+// end gives up what was not done yet: the member stays away, or behind.
 func (a *absence) end() {
 	a.cancel()
 	<-a.done

@@ -93,7 +93,7 @@ func (r *bodiesRun) drive(ctx context.Context, cfg *Config, dirs *store, f *repl
 		m.Open(began)
 	}
 	r.away.begin(f, &r.problems)
-	series := r.watch(ctx, cfg, f, before, out)
+	series, failed := r.watch(ctx, cfg, f, before, out)
 	after, err := r.moment(f, true)
 	parts, profileErr := profile.Stop()
 	if err = errors.Join(err, profileErr); err != nil {
@@ -101,7 +101,11 @@ func (r *bodiesRun) drive(ctx context.Context, cfg *Config, dirs *store, f *repl
 		return nil, nil, err
 	}
 	interrupted := ctx.Err() != nil
-	r.settle(f, interrupted)
+	if failed {
+		r.away.end()
+	} else {
+		r.settle(f, interrupted)
+	}
 	res := &Result{Summary: report.NewSummary("cluster", &cfg.Config, len(f.members), dirs.disk, before, after), Dropped: after.Dropped}
 	res.Series, res.Parts, res.Interrupted = series, parts, interrupted
 	res.AddLatencies(r.latencies)
@@ -121,8 +125,8 @@ func (r *bodiesRun) drive(ctx context.Context, cfg *Config, dirs *store, f *repl
 	return res, recovered, nil
 }
 
-// watch shows the run's progress until it is over.
-func (r *bodiesRun) watch(ctx context.Context, cfg *Config, f *replicas, before measure.Moment, out *output.Output) []measure.Point {
+// watch shows the run's progress until it is over, or a member has failed.
+func (r *bodiesRun) watch(ctx context.Context, cfg *Config, f *replicas, before measure.Moment, out *output.Output) (series []measure.Point, failed bool) {
 	out.BeginSeries("run")
 	p := measure.NewProgress(before, cfg.interval(), r.latencies)
 	p.Deliveries = r.delivered
@@ -140,7 +144,7 @@ func (r *bodiesRun) watch(ctx context.Context, cfg *Config, f *replicas, before 
 	if err != nil {
 		r.problems.Fault("%v", err)
 	}
-	return p.Series
+	return p.Series, err != nil
 }
 
 // moment reads all counters; full ones too, which takes longer.

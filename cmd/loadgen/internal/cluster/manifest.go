@@ -37,6 +37,10 @@ type manifest struct {
 	// which a file may no longer have.
 	Weights string   `json:"weights,omitempty"`
 	Voting  []uint64 `json:"voting,omitempty"`
+	// Bodies says that chunks have bodies: members' folders are those of replicas. Followers is how many
+	// there are beside the members.
+	Bodies    bool `json:"bodies,omitempty"`
+	Followers int  `json:"followers,omitempty"`
 	// Begun says that all members have journals. Before that no member has sent anything.
 	Begun bool `json:"begun"`
 }
@@ -183,7 +187,7 @@ func newManifest(cfg *Config) *manifest {
 	return &manifest{
 		Version: manifestVersion, Namespace: setup.Namespace, Seed: cfg.Seed, Validators: cfg.Validators,
 		Sequencers: cfg.Sequencers, Scheme: cfg.Scheme, Variant: cfg.Variant, Signatures: cfg.Signatures,
-		Weights: cfg.Weights, Voting: cfg.Voting,
+		Weights: cfg.Weights, Voting: cfg.Voting, Bodies: cfg.Bodies.On(), Followers: cfg.Bodies.Follow,
 	}
 }
 
@@ -210,12 +214,20 @@ func (m *manifest) apply(cfg *Config) error {
 		{"signatures", cfg.Signatures, m.Signatures},
 		{"weights", cfg.Weights, weights},
 		{"seed", cfg.Seed, m.Seed},
+		{"follow", cfg.Bodies.Follow, m.Followers},
 	} {
 		if cfg.Explicit(f.flag) && f.given != f.written {
 			return cli.Usagef("--%s %v contradicts the cluster in %s, which has %v; leave the flag out or use another folder",
 				f.flag, f.given, cfg.Data, f.written)
 		}
 	}
+	switch {
+	case m.Bodies && !cfg.Bodies.On():
+		return cli.Usagef("the cluster in %s has bodies; say of which length, with --payload-size", cfg.Data)
+	case !m.Bodies && cfg.Bodies.On():
+		return cli.Usagef("--payload-size contradicts the cluster in %s, whose chunks have no bodies; use another folder", cfg.Data)
+	}
+	cfg.Bodies.Follow = m.Followers
 	cfg.Validators, cfg.Sequencers, cfg.Seed = m.Validators, m.Sequencers, m.Seed
 	cfg.Scheme, cfg.Variant, cfg.Signatures = m.Scheme, m.Variant, m.Signatures
 	cfg.Weights, cfg.Voting = weights, m.Voting

@@ -73,9 +73,9 @@ func newReplicas(ctx context.Context, cfg *Config, dirs *store, r *bodiesRun, lo
 		}
 	}
 	slices.SortFunc(f.lanes, wire.PublicKey.Compare)
-	room, err := bodies.Room(host.FreeSpace(dirs.dir), len(keys), cfg.Bodies.Size)
+	room, err := cfg.room(dirs)
 	if err != nil {
-		return nil, cli.Usagef("--payload-size: %v", err)
+		return nil, err
 	}
 	for i, key := range keys {
 		if err := ctx.Err(); err != nil {
@@ -89,6 +89,19 @@ func newReplicas(ctx context.Context, cfg *Config, dirs *store, r *bodiesRun, lo
 		f.members = append(f.members, m)
 	}
 	return f, nil
+}
+
+// room returns the settings of the members' archives, by the room that there is.
+func (cfg *Config) room(dirs *store) (archive.Config, error) {
+	room, err := bodies.Room(host.FreeSpace(dirs.dir), cfg.replicas(), cfg.Bodies.Size)
+	if err != nil {
+		return room, cli.Usagef("--payload-size: %v", err)
+	}
+	if kept := cfg.Bodies.Kept(cfg.Sequencers); kept > room.Quota {
+		return room, cli.Usagef("--away %v at --rate %v has each member keep %d MB, and there is room for %d MB; lower one of the two",
+			cfg.Bodies.Away, cfg.Bodies.Rate, kept/1e6, room.Quota/1e6)
+	}
+	return room, nil
 }
 
 // followerSeed tells the identities of followers from those of external sequencers.
