@@ -2,8 +2,8 @@ package audit
 
 import "github.com/lanecast/lanecast/wire"
 
-// Activity records what a member reports, unless it is a lock or a tip. Where all members are honest
-// nothing else may be reported.
+// Activity records what a member reports, unless it is a lock or a tip. Where all members are
+// honest nothing else may be reported.
 func (p *Problems) Activity(member string, a wire.Activity) {
 	switch a := a.(type) {
 	case *wire.Certified, *wire.Tip:

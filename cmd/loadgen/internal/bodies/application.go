@@ -14,8 +14,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// application is the chain of a member: it makes bodies when they are due, approves of genuine ones,
-// and checks what it is handed.
+// application is the chain of a member: it makes bodies when they are due, approves of genuine
+// ones, and checks what it is handed.
 type application struct {
 	cfg       *Config
 	generator *generator
@@ -111,8 +111,8 @@ func (a *application) Propose(ctx context.Context, at engine.Place) ([]byte, err
 	return nil, ctx.Err()
 }
 
-// scheduled returns when the body that is asked for is due. One whose call was given up is asked for
-// again.
+// scheduled returns when the body that is asked for is due. One whose call was given up is asked
+// for again.
 func (a *application) scheduled() time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -89,7 +89,8 @@ func (c *Config) lane() (int, bool) {
 	return slices.BinarySearchFunc(c.Lanes, c.identity(), wire.PublicKey.Compare)
 }
 
-// Recorder is told what a member finds. Its methods are called from many goroutines, and do not block.
+// Recorder is told what a member finds. Its methods are called from many goroutines, and do not
+// block.
 type Recorder interface {
 	// Certified is told of each lock that the engine reports.
 	Certified(c Certification)

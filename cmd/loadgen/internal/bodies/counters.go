@@ -91,7 +91,8 @@ func (m *Member) Peers() (n int) {
 	return n
 }
 
-// collector has the metrics of a member's replica, while it runs. Which these are is not known before.
+// collector has the metrics of a member's replica, while it runs. Which these are is not known
+// before.
 type collector struct{ *Member }
 
 // Describe implements prometheus.Collector.

@@ -15,8 +15,8 @@ import (
 // MinSize is the length of the shortest body, in bytes: its head, and as much after it.
 const MinSize = 2 * headSize
 
-// headSize is the length of a body's head: the number of the run that made it, and when it was made,
-// in ns since 1970. Both are 8 bytes, big-endian.
+// headSize is the length of a body's head: the number of the run that made it, and when it was
+// made, in ns since 1970. Both are 8 bytes, big-endian.
 const headSize = 16
 
 // pieceSize is how much of a body is made or compared at once. It stays in the first cache.
@@ -27,8 +27,8 @@ var zeros [pieceSize]byte
 // generator makes and recognizes the bodies of a network. After its head a body is keystream of
 // AES-128 in counter mode. The key follows from the seed, the run, the length and the lane, and the
 // first counter block is the height and the time of making: so a body of another run, length, lane,
-// height or time is another, and whoever knows the seed can check any body. All methods may be called from any
-// goroutine.
+// height or time is another, and whoever knows the seed can check any body. All methods may be
+// called from any goroutine.
 type generator struct {
 	seed uint64
 

@@ -12,7 +12,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// keepInterval is how often a host writes down how far lanes were delivered, and moves its watermarks.
+// keepInterval is how often a host writes down how far lanes were delivered, and moves its
+// watermarks.
 const keepInterval = 250 * time.Millisecond
 
 // moment is how far lanes were delivered at a time.
@@ -21,8 +22,8 @@ type moment struct {
 	cursors map[wire.PublicKey]cursor
 }
 
-// keep does what a host does besides applying chunks, until ctx ends: it writes down how far each lane
-// has been delivered, and only then moves the lane's watermark there, some time later.
+// keep does what a host does besides applying chunks, until ctx ends: it writes down how far each
+// lane has been delivered, and only then moves the lane's watermark there, some time later.
 func (m *Member) keep(ctx context.Context, r *replica.Replica) {
 	ticker := time.NewTicker(keepInterval)
 	defer ticker.Stop()

@@ -81,7 +81,8 @@ func (l *Load) Warmup(duration time.Duration) time.Duration {
 	return min(longestWarmup, (duration-l.Away)/2)
 }
 
-// Kept returns the bytes of bodies that each member keeps while one is away, if there are so many lanes.
+// Kept returns the bytes of bodies that each member keeps while one is away, if there are so many
+// lanes.
 func (l *Load) Kept(lanes int) int64 {
 	return int64(l.Rate*l.Away.Seconds()*float64(lanes)) * int64(l.Size)
 }

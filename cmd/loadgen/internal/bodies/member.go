@@ -72,8 +72,8 @@ func New(c Config) (*Member, error) {
 	return m, nil
 }
 
-// Start makes the replica and runs it until Stop. A member that was stopped can be started again, and
-// goes on where it was; so does one of another process whose folder this one has.
+// Start makes the replica and runs it until Stop. A member that was stopped can be started again,
+// and goes on where it was; so does one of another process whose folder this one has.
 func (m *Member) Start() error {
 	cursors, err := m.readCursors()
 	if err != nil {
@@ -137,12 +137,12 @@ func (m *Member) replica(registry *prometheus.Registry) (*replica.Replica, error
 // Open lets bodies be made from a moment on, which is now or in the past. It is called once.
 func (m *Member) Open(at time.Time) { m.application.open(at) }
 
-// End has no more bodies made once it has returned. Those that were made are certified and delivered
-// still.
+// End has no more bodies made once it has returned. Those that were made are certified and
+// delivered still.
 func (m *Member) End() { m.application.end() }
 
-// Stop ends the replica, cleanly, and returns what it has failed of, if it has. It does nothing while
-// the member is not started.
+// Stop ends the replica, cleanly, and returns what it has failed of, if it has. It does nothing
+// while the member is not started.
 func (m *Member) Stop() error {
 	m.mu.Lock()
 	n := m.run
@@ -257,8 +257,8 @@ func (m *Member) writeCursors(written map[wire.PublicKey]cursor) (map[wire.Publi
 	return now, host.WriteDurably(filepath.Join(m.cfg.Dir, cursorName), b, 0o644)
 }
 
-// withoutRole leaves out what the engine says of its role. A replica gives it a signer of chunks in any
-// case, and the engine warns if there is no use for one.
+// withoutRole leaves out what the engine says of its role. A replica gives it a signer of chunks in
+// any case, and the engine warns if there is no use for one.
 type withoutRole struct{ slog.Handler }
 
 // Handle implements slog.Handler.

@@ -18,8 +18,8 @@ const (
 	leftFree      = 1 << 30 // what archives leave free on the disk; see archive.Config.MinFree
 )
 
-// Room returns the settings of the archives of members that share a disk with so many free bytes, for
-// bodies of a size.
+// Room returns the settings of the archives of members that share a disk with so many free bytes,
+// for bodies of a size.
 func Room(free int64, members, size int) (archive.Config, error) {
 	share := (free - leftFree) / int64(members)
 	maxPayload := int64(max(size, payload.DefaultMaxPayload))

@@ -118,7 +118,7 @@ func (r *bodiesRun) drive(ctx context.Context, cfg *Config, dirs *store, f *repl
 		b.MostBehind, b.MeanBehind = r.lag.most, float64(r.lag.sum)/float64(max(1, r.lag.samples))
 	}
 	res.Bodies.Away = r.away.result()
-	res.Shortfall = res.BelowRate(len(f.lanes))
+	res.Shortfall = res.BelowRate(len(f.lanes), res.Duration)
 	if n := after.Engine.Counters.NodesInvalid; n > 0 {
 		r.problems.Fault("%d nodes were called invalid, although all members are honest", n)
 	}
@@ -185,8 +185,8 @@ func (r *bodiesRun) moment(f *replicas, full bool) (measure.Moment, error) {
 // settleTimeout is how long members may take to be delivered what was made.
 const settleTimeout = time.Minute
 
-// settle has no more bodies made, and waits until all that were are delivered to all members. One that
-// was away is waited for until it is level, unless the run was interrupted.
+// settle has no more bodies made, and waits until all that were are delivered to all members. One
+// that was away is waited for until it is level, unless the run was interrupted.
 func (r *bodiesRun) settle(f *replicas, interrupted bool) {
 	for _, m := range f.members {
 		m.End()

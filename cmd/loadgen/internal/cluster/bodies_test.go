@@ -86,8 +86,8 @@ func TestAResultWithBodiesHasTheirFiguresAndOthersHaveNone(t *testing.T) {
 	}
 }
 
-// mustEnd runs a cluster and returns its result. On a busy machine lanes may not keep their rate: that
-// is no fault.
+// mustEnd runs a cluster and returns its result. On a busy machine lanes may not keep their rate:
+// that is no fault.
 func mustEnd(t *testing.T, args ...string) *Result {
 	t.Helper()
 	o := loadgen(t.Context(), append(args, "--json", "-")...)

@@ -37,8 +37,8 @@ type manifest struct {
 	// which a file may no longer have.
 	Weights string   `json:"weights,omitempty"`
 	Voting  []uint64 `json:"voting,omitempty"`
-	// Bodies says that chunks have bodies: members' folders are those of replicas. Followers is how many
-	// there are beside the members.
+	// Bodies says that chunks have bodies: members' folders are those of replicas. Followers is how
+	// many there are beside the members.
 	Bodies    bool `json:"bodies,omitempty"`
 	Followers int  `json:"followers,omitempty"`
 	// Begun says that all members have journals. Before that no member has sent anything.
@@ -200,7 +200,8 @@ func (m *manifest) write(dir string) error {
 	return host.WriteDurably(filepath.Join(dir, manifestName), append(b, '\n'), 0o644)
 }
 
-// apply sets the configuration to that of the manifest. A flag that contradicts it is a cli.usageError.
+// apply sets the configuration to that of the manifest. A flag that contradicts it is a
+// cli.usageError.
 func (m *manifest) apply(cfg *Config) error {
 	weights := cmp.Or(m.Weights, setup.EqualWeights)
 	for _, f := range []struct {

@@ -255,11 +255,7 @@ func (f *replicas) engines() []*engine.Engine {
 	return all
 }
 
-// progress returns what members have counted, and what followers have, without what metrics say.
-func (f *replicas) progress() (members, followers []measure.Bodies) {
-	return f.read((*bodies.Member).Progress)
-}
-
+// read returns what members have counted, and what followers have.
 func (f *replicas) read(how func(*bodies.Member) measure.Bodies) (members, followers []measure.Bodies) {
 	for _, m := range f.members {
 		if b := how(m.Member); m.follower {

@@ -29,6 +29,6 @@ func WriteDurably(name string, content []byte, mode os.FileMode) error {
 	return nil
 }
 
-// NewSuffix ends the name of the file that WriteDurably writes first, and that a process leaves which
-// is killed meanwhile.
+// NewSuffix ends the name of the file that WriteDurably writes first, and that a process leaves
+// which is killed meanwhile.
 const NewSuffix = ".new"

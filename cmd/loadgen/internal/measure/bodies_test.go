@@ -6,8 +6,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// heights returns the counters of a member that was delivered two lanes below these heights, and made
-// the first one's bodies below another.
+// heights returns the counters of a member that was delivered two lanes below these heights, and
+// made the first one's bodies below another.
 func heights(a, b, made uint64) Bodies {
 	return Bodies{Lanes: []LaneHeights{{wire.PublicKey{1}, a, made}, {wire.PublicKey{2}, b, 0}}}
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Encode returns everything recorded as a histogram in HdrHistogram's compressed form, for the results
-// of several processes to be merged.
+// Encode returns everything recorded as a histogram in HdrHistogram's compressed form, for the
+// results of several processes to be merged.
 func (l *Latencies) Encode() ([]byte, error) {
 	l.turn(1)
 	l.mu.Lock()

@@ -62,7 +62,8 @@ type Away struct {
 	Level     float64 `json:"level_s"`          // after its return; 0 if it never was
 	Missed    uint64  `json:"missed"`           // chunks that it lacked when it returned
 	FetchedMB float64 `json:"fetched_mb_per_s"` // until it was level
-	// HeapPeak is the largest heap of its process until it was level, 0 where others share the process.
+	// HeapPeak is the largest heap of its process until it was level, 0 where others share the
+	// process.
 	HeapPeak uint64 `json:"heap_peak_bytes"`
 	// Deliveries at the others before it left, while it was away, and from its return on.
 	Before measure.Quantiles `json:"others_before_ms"`
@@ -82,7 +83,8 @@ type BodiesOf struct {
 	Delivered, Followed *measure.Latencies
 }
 
-// NewBodies returns the figures about bodies, but for how far followers were behind, and who was away.
+// NewBodies returns the figures about bodies, but for how far followers were behind, and who was
+// away.
 func NewBodies(of BodiesOf) *Bodies {
 	b := &Bodies{PayloadBytes: of.PayloadBytes, Rate: of.Rate, Delivery: of.Delivered.All(), DeliverySamples: of.Delivered.Count()}
 	b.DeliveryP999, b.DeliverySpread = of.Delivered.Distribution()
@@ -134,10 +136,11 @@ func (b *Bodies) add(m *measure.Bodies) {
 // leastMade is the part of the bodies that are due which must have been made.
 const leastMade = 0.99
 
-// BelowRate says how far lanes stayed below their rate; "" if they did not. For each lane one body may
-// be about to be made.
-func (b *Bodies) BelowRate(lanes int) string {
-	if b.Rate == 0 || float64(b.Made+uint64(lanes)) >= leastMade*float64(b.Due) {
+// BelowRate says how far lanes stayed below their rate; "" if they did not. A lane that is a tenth
+// of the run behind at its end, and no more than a second, may be catching up.
+func (b *Bodies) BelowRate(lanes int, seconds float64) string {
+	slack := float64(lanes) * (1 + b.Rate*min(1, seconds/10))
+	if b.Rate == 0 || float64(b.Made)+slack >= leastMade*float64(b.Due) {
 		return ""
 	}
 	return fmt.Sprintf("lanes took %d of %d bodies that were due", b.Made, b.Due)
