@@ -83,6 +83,14 @@ func (a *Audit) Add(lock wire.Lock) {
 	a.pending = append(a.pending, lock)
 }
 
+// Delivered takes a chunk that a member was delivered: it is compared with what is locked at its
+// place, and with what others were delivered there.
+func (a *Audit) Delivered(c wire.Chunk) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.compare(&c)
+}
+
 // compare looks for another payload locked at the same place. a.mu must be held.
 func (a *Audit) compare(c *wire.Chunk) {
 	lane := a.payloads[c.Sequencer]
@@ -96,7 +104,7 @@ func (a *Audit) compare(c *wire.Chunk) {
 		lane[c.Height] = c.Payload
 		a.highest[c.Sequencer] = max(a.highest[c.Sequencer], c.Height)
 	case other != c.Payload:
-		a.problems.Conflict("two payloads are locked for lane %v height %d: %v and %v", c.Sequencer, c.Height, other, c.Payload)
+		a.problems.Conflict("two payloads are locked or delivered for lane %v height %d: %v and %v", c.Sequencer, c.Height, other, c.Payload)
 	}
 	if highest := a.highest[c.Sequencer]; len(lane) > 2*auditHeights {
 		for height := range lane {

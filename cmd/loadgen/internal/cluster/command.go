@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/bodies"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/host"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/output"
@@ -17,12 +18,13 @@ type Config struct {
 	setup.Config
 	latency time.Duration
 	loss    float64
+	Bodies  bodies.Load
 	output  output.Config
 }
 
 // DefaultConfig returns the defaults of cluster mode.
 func DefaultConfig() *Config {
-	return &Config{Config: *setup.Default(), output: output.DefaultConfig(&Result{})}
+	return &Config{Config: *setup.Default(), output: output.DefaultConfig(&Result{Summary: report.Summary{Bodies: new(report.Bodies)}})}
 }
 
 // NewCommand returns the command that runs a cluster.
@@ -52,6 +54,7 @@ func (cfg *Config) bindCluster(cmd *cobra.Command) {
 	f.StringVar(&cfg.Data, "data", cfg.Data, "folder to keep journals in and to go on from (default: a temporary one)")
 	f.DurationVar(&cfg.latency, "latency", cfg.latency, "one-way latency of every link")
 	f.Var(cli.Percent(&cfg.loss), "loss", "part of the messages that is lost, from 0 to less than 1: 0.1 or 10%")
+	cfg.Bodies.Bind(f)
 	f.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "number that keys and the network's chances follow from (default: random)")
 	cfg.output.Bind(cmd)
 	cfg.output.BindRequire(cmd)
@@ -68,8 +71,31 @@ func (cfg *Config) check() error {
 	if err := cfg.Config.Check(); err != nil {
 		return err
 	}
+	if err := cfg.checkBodies(); err != nil {
+		return err
+	}
 	return cfg.output.Check(cfg.Explicit)
 }
+
+// mostReplicas is how many replicas one process can hold: each has two connections to each other.
+const mostReplicas = 64
+
+// checkBodies checks the flags about bodies.
+func (cfg *Config) checkBodies() error {
+	if err := cfg.Bodies.Check(&cfg.Config); err != nil || !cfg.Bodies.On() {
+		return err
+	}
+	switch n := cfg.replicas(); {
+	case cfg.latency != 0 || cfg.loss != 0:
+		return cli.Usagef("--latency and --loss are the simulated network's; with --payload-size members use TLS on loopback")
+	case n > mostReplicas:
+		return cli.Usagef("--payload-size takes at most %d members in one process, followers among them, got %d", mostReplicas, n)
+	}
+	return nil
+}
+
+// replicas returns the number of members if chunks have bodies.
+func (cfg *Config) replicas() int { return max(cfg.Validators, cfg.Sequencers) + cfg.Bodies.Follow }
 
 // interval returns the time between two moments of a cluster: many members take long to answer.
 func (cfg *Config) interval() time.Duration {
