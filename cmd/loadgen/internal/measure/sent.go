@@ -28,7 +28,11 @@ func (s *Sent) Read() Messages {
 }
 
 // Messages are numbers of messages by kind.
-type Messages struct{ nodes, acks, certificates uint64 }
+type Messages struct {
+	Nodes        uint64 `json:"nodes"`
+	Acks         uint64 `json:"acks"`
+	Certificates uint64 `json:"certificates"`
+}
 
 // MessagesPer are numbers of messages for each certificate.
 type MessagesPer struct {
@@ -42,8 +46,8 @@ type MessagesPer struct {
 func (m Messages) Per(before Messages, certificates uint64) MessagesPer {
 	n := float64(certificates)
 	return MessagesPer{
-		Nodes: float64(m.nodes-before.nodes) / n, Acks: float64(m.acks-before.acks) / n,
-		Certificates: float64(m.certificates-before.certificates) / n,
+		Nodes: float64(m.Nodes-before.Nodes) / n, Acks: float64(m.Acks-before.Acks) / n,
+		Certificates: float64(m.Certificates-before.Certificates) / n,
 	}
 }
 

@@ -34,6 +34,13 @@ func DefaultConfig(mode report.Result) Config {
 	return Config{Live: "auto", Repeat: 1, measurable: slices.Sorted(maps.Keys(mode.Measures()))}
 }
 
+// WriteTo names the file of --json if no flag does.
+func (c *Config) WriteTo(name string) {
+	if c.json == "" {
+		c.json = name
+	}
+}
+
 // Bind defines the flags that sweeps have as well.
 func (c *Config) Bind(cmd *cobra.Command) {
 	f := cmd.Flags()
