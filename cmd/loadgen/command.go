@@ -7,8 +7,9 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/compare"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/config"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/inspect"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/merge"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/node"
-	"github.com/lanecast/lanecast/cmd/loadgen/internal/process"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/proc"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/sweep"
 )
 
@@ -16,7 +17,7 @@ import (
 // subcommands.
 func newRootCommand() *cobra.Command {
 	root := cluster.NewCommand()
-	root.AddCommand(config.NewCommand(), process.NewCommand())
+	root.AddCommand(config.NewCommand(), proc.NewCommand(), merge.NewCommand())
 	root.AddCommand(node.NewCommand(), sweep.NewCommand(), compare.NewCommand(), inspect.NewJournalCommand(), inspect.NewArchiveCommand())
 	return root
 }

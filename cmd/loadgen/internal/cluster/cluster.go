@@ -70,7 +70,7 @@ func newCluster(ctx context.Context, cfg *Config, r *run) (*cluster, error) {
 		m.Lanes, m.Sets = lanes, sets
 	}
 	var err error
-	c.network, err = simnet.New(simnet.Config{Seed: cfg.Seed, Default: simnet.Conditions{Latency: cfg.latency, Loss: cfg.loss}})
+	c.network, err = simnet.New(simnet.Config{Seed: cfg.Seed, Default: simnet.Conditions{Latency: cfg.Latency, Loss: cfg.Loss}})
 	return c, err
 }
 

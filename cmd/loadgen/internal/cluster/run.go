@@ -75,7 +75,7 @@ func (r *run) drive(ctx context.Context, cfg *Config, dirs *store, c *cluster, o
 		return nil, nil, err
 	}
 	res := &Result{
-		Summary: report.NewSummary("cluster", &cfg.Config, len(c.members), dirs.disk, before, after), Latency: measure.Milliseconds(cfg.latency), Loss: cfg.loss, Dropped: after.Dropped,
+		Summary: report.NewSummary("cluster", &cfg.Config, len(c.members), dirs.disk, before, after), Latency: measure.Milliseconds(cfg.Latency), Loss: cfg.Loss, Dropped: after.Dropped,
 	}
 	res.Series, res.Parts, res.Interrupted = series, parts, ctx.Err() != nil
 	res.AddLatencies(r.Latencies)
@@ -88,8 +88,8 @@ func (r *run) drive(ctx context.Context, cfg *Config, dirs *store, c *cluster, o
 // watch shows the run's progress until it is over.
 func (r *run) watch(ctx context.Context, cfg *Config, c *cluster, before measure.Moment, out *output.Output) []measure.Point {
 	out.BeginSeries("run")
-	p := measure.NewProgress(before, cfg.interval(), r.Latencies)
-	_, err := measure.Watch(ctx, cfg.interval(), cfg.Duration, nil, c.failed, func() {
+	p := measure.NewProgress(before, cfg.Interval(), r.Latencies)
+	_, err := measure.Watch(ctx, cfg.Interval(), cfg.Duration, nil, c.failed, func() {
 		now, err := r.moment(c, false)
 		if err != nil {
 			return // an engine is too busy to answer; the next call may succeed
@@ -131,7 +131,7 @@ func (r *run) conclude(res *Result, c *cluster, recovered map[wire.PublicKey]int
 		if m.Sequencer == nil {
 			continue
 		}
-		lane := laneResult{Sequencer: m.Identity.String(), Recovered: recovered[m.Identity], Certified: m.Certified()}
+		lane := LaneResult{Sequencer: m.Identity.String(), Recovered: recovered[m.Identity], Certified: m.Certified()}
 		res.Lanes = append(res.Lanes, lane)
 		if lane.Certified <= lane.Recovered && !(res.Interrupted && res.Duration < leastSeconds) {
 			r.Problems.Fault("lane %v certified nothing%s", m.Identity, above(lane.Recovered))

@@ -1,4 +1,4 @@
-package process
+package proc
 
 import (
 	"encoding/json"
@@ -21,15 +21,17 @@ import (
 // all members' ones.
 type Result struct {
 	report.Summary
-	Member    int             `json:"member"`
-	Identity  wire.PublicKey  `json:"identity"`
-	Network   *config.Network `json:"network"`
-	Run       Agreed          `json:"run"`
-	Starts    int             `json:"starts"` // processes of this member so far
-	Clock     string          `json:"clock"`  // see host.Clock
-	Clocks    []Clock         `json:"clocks"` // of the other members
-	Record    string          `json:"record"` // the file beside this one
-	Certified int64           `json:"certified"`
+	Member   int             `json:"member"`
+	Identity wire.PublicKey  `json:"identity"`
+	Network  *config.Network `json:"network"`
+	// NetworkHash is SHA-256 of the network's file.
+	NetworkHash string  `json:"network_hash"`
+	Run         Agreed  `json:"run"`
+	Starts      int     `json:"starts"` // processes of this member so far
+	Clock       string  `json:"clock"`  // see host.Clock
+	Clocks      []Clock `json:"clocks"` // of the other members
+	Record      string  `json:"record"` // the file beside this one
+	Certified   int64   `json:"certified"`
 
 	Traffic      link.Traffic `json:"traffic"`
 	NetworkBytes uint64       `json:"network_bytes"` // sent

@@ -1,4 +1,4 @@
-package process
+package proc
 
 import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/link"
@@ -60,4 +60,40 @@ type Problem struct {
 type Ended struct {
 	Run         uint64 `json:"run"`
 	Interrupted bool   `json:"interrupted"`
+}
+
+// Plus returns the sums of two processes' counts; what is as it is now is that of o.
+func (c Counters) Plus(o Counters) Counters {
+	return c.with(o, func(a, b uint64) uint64 { return a + b })
+}
+
+// Minus returns what was counted since an earlier moment of the same process; what is as it is now, or
+// at most so far, stays.
+func (c Counters) Minus(before Counters) Counters {
+	now := c
+	c = c.with(before, func(a, b uint64) uint64 { return a - min(a, b) })
+	c.RSS, c.Inbox, c.Statements, c.Suspects = now.RSS, now.Inbox, now.Statements, now.Suspects
+	return c
+}
+
+func (c Counters) with(o Counters, f func(a, b uint64) uint64) Counters {
+	c.CPU = int64(f(uint64(c.CPU), uint64(o.CPU)))
+	c.RSS = max(c.RSS, o.RSS)
+	c.Inbox, c.Statements, c.Suspects = o.Inbox, o.Statements, o.Suspects
+	c.Traffic.Known = c.Traffic.Known || o.Traffic.Known
+	mine, others := c.counts(), o.counts()
+	for i := range mine {
+		*mine[i] = f(*mine[i], *others[i])
+	}
+	return c
+}
+
+// counts are the fields that only grow.
+func (c *Counters) counts() []*uint64 {
+	return []*uint64{
+		&c.Certificates, &c.Sent.Nodes, &c.Sent.Acks, &c.Sent.Certificates, &c.BytesIn, &c.BytesOut,
+		&c.Traffic.Sent, &c.Traffic.Received, &c.Traffic.Packets, &c.Traffic.Retransmitted,
+		&c.AcksReceived, &c.AcksInvalid, &c.NodesReceived, &c.NodesInvalid, &c.CertificatesReceived, &c.CertificatesInvalid,
+		&c.Faults, &c.Dropped,
+	}
 }

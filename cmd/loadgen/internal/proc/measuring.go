@@ -1,7 +1,8 @@
-package process
+package proc
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"time"
 
@@ -48,7 +49,7 @@ func (p *process) measure(ctx context.Context, a *Agreed, starts int, disk host.
 	traffic := p.links.Traffic()
 	res := &Result{
 		Summary: report.NewSummary("member", &cfg, 1, disk, before, after),
-		Member:  p.folder.Member.Number, Identity: p.folder.ID(), Network: p.folder.Network, Run: *a, Starts: starts,
+		Member:  p.folder.Member.Number, Identity: p.folder.ID(), Network: p.folder.Network, NetworkHash: hex.EncodeToString(p.folder.Hash[:]), Run: *a, Starts: starts,
 		Clock: host.Clock(), Clocks: p.clocks.all(len(p.folder.Network.Members)), Record: RecordName,
 		Certified: p.member.Certified(), Traffic: traffic, NetworkBytes: traffic.Sent,
 	}
