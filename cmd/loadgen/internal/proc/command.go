@@ -1,6 +1,8 @@
 package proc
 
 import (
+	"context"
+	"io"
 	"path/filepath"
 	"time"
 
@@ -14,10 +16,14 @@ import (
 // ResultName is the name of the result in a member's folder.
 const ResultName = "result.json"
 
+// UntilFlag is the flag with which a program that runs members makes them end when it does.
+const UntilFlag = "until-input-ends"
+
 // NewCommand returns the command that runs one member.
 func NewCommand() *cobra.Command {
 	outputs := output.DefaultConfig(&Result{})
 	var at string
+	var tied bool
 	cmd := &cobra.Command{
 		Use:   "member DIR",
 		Short: "Run one member of a network whose others run elsewhere, and measure it",
@@ -29,18 +35,31 @@ func NewCommand() *cobra.Command {
 			if len(args) != 1 {
 				return cli.Usagef("want one folder of a member, got %d; %s --help says more", len(args), cmd.CommandPath())
 			}
-			return runCommand(cmd, args[0], at, &outputs)
+			ctx := cmd.Context()
+			if tied {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithCancel(ctx)
+				go func() {
+					_, _ = io.Copy(io.Discard, cmd.InOrStdin()) // until it ends, however it does
+					cancel()
+				}()
+			}
+			return runCommand(ctx, cmd, args[0], at, &outputs)
 		},
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
+	f.BoolVar(&tied, UntilFlag, false, "end when standard input does")
+	if err := f.MarkHidden(UntilFlag); err != nil { // it was defined a line above
+		panic(err)
+	}
 	f.StringVar(&at, "start", "", "when to begin to measure, as 2026-01-31T18:00:00Z (default: as the network's file says, or when all are connected)")
 	outputs.Bind(cmd)
 	outputs.BindRequire(cmd)
 	return cmd
 }
 
-func runCommand(cmd *cobra.Command, dir, at string, outputs *output.Config) error {
+func runCommand(ctx context.Context, cmd *cobra.Command, dir, at string, outputs *output.Config) error {
 	var o Options
 	if cmd.Flags().Changed("start") {
 		var err error
@@ -65,7 +84,7 @@ func runCommand(cmd *cobra.Command, dir, at string, outputs *output.Config) erro
 	}
 	defer out.Close()
 	began := time.Now()
-	r, err := Run(cmd.Context(), folder, o, out)
+	r, err := Run(ctx, folder, o, out)
 	if err != nil {
 		return err
 	}
