@@ -32,8 +32,10 @@ func Files(names []string) (*cluster.Result, error) {
 		return nil, err
 	}
 	defer s.Close()
+	s.wanted = first.Run.ID
 	for _, r := range s.sources {
-		r.ahead = members[r.index].Run.Begin - first.Run.Begin
+		r.begin = members[r.index].Run.Begin
+		r.ahead = r.begin - first.Run.Begin
 	}
 	if err := s.readAll(); err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
@@ -23,7 +24,8 @@ type source struct {
 
 	clock     string // see host.Clock
 	run       proc.Agreed
-	inRun     bool // its first moment of the run was read
+	begin     int64 // of the run that is merged, by the member's clock; MaxInt64 as long as it is not known
+	inRun     bool  // its first moment of the run was read
 	from      proc.Counters
 	last      proc.Counters // of the process that ran last
 	lastAt    int64         // when that was, by the member's clock
@@ -37,7 +39,7 @@ type source struct {
 }
 
 func newSource(index int, name string) *source {
-	return &source{index: index, name: name, latencies: measure.NewLatencies(), seen: make(map[wire.PublicKey]uint64)}
+	return &source{index: index, name: name, begin: math.MaxInt64, latencies: measure.NewLatencies(), seen: make(map[wire.PublicKey]uint64)}
 }
 
 // peek returns the next entry, nil if there is none yet.

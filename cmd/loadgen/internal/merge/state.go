@@ -30,7 +30,8 @@ type State struct {
 	lanes     map[wire.PublicKey]*lane
 	sources   []*source
 	offsets   offsets
-	run       proc.Agreed // in the first member's clock; ID 0: not known yet
+	wanted    uint64      // the run that is merged; 0: the only one that there is
+	run       proc.Agreed // that, in the first member's clock; ID 0: not known yet
 	leftOut   map[[2]int]bool
 	worst     float64 // error of the offsets used, ms
 	progress  *measure.Progress
@@ -149,8 +150,12 @@ func (s *State) take(r *source, e *record.Entry) error {
 			return err
 		}
 		r.agreed(v)
+		if s.wanted != 0 && v.ID != s.wanted {
+			break // another, that was before
+		}
+		r.begin = v.Begin
 		if s.run.ID != v.ID {
-			s.begin(proc.Agreed{ID: v.ID, Begin: v.Begin - r.ahead, End: v.End - r.ahead})
+			s.run = proc.Agreed{ID: v.ID, Begin: v.Begin - r.ahead, End: v.End - r.ahead}
 		}
 	case record.Ready:
 		r.ready = e.At - r.ahead
@@ -173,19 +178,6 @@ func (s *State) take(r *source, e *record.Entry) error {
 		return fmt.Errorf("%w: an entry of kind %q", record.ErrDamaged, byte(e.Kind))
 	}
 	return nil
-}
-
-// begin forgets the figures of a run before.
-func (s *State) begin(run proc.Agreed) {
-	s.run = run
-	s.latencies, s.elsewhere, s.pairs = measure.NewLatencies(), measure.NewLatencies(), make(map[[2]int]*pair)
-	for _, l := range s.lanes {
-		l.recovered, l.certified, l.count = max(l.recovered, l.certified), -1, 0
-	}
-	for _, r := range s.sources {
-		r.latencies = measure.NewLatencies()
-	}
-	s.leftOut, s.worst, s.progress = make(map[[2]int]bool), 0, nil
 }
 
 // problem takes in what a process has found out so far.
@@ -212,22 +204,27 @@ func (s *State) locked(r *source, c *wire.Chunk, at int64) {
 	r.seen[c.Sequencer] = c.Height
 	proposed := int64(binary.BigEndian.Uint64(c.Payload[:])) // by the sequencer's clock: see member.Application
 	owner := s.source(l.owner)
-	if s.run.ID == 0 || owner != nil && proposed < owner.run.Begin || owner == nil && at-r.ahead < s.run.Begin {
+	begin := r.begin // much the same, by another clock
+	if owner != nil {
+		begin = owner.begin
+	}
+	if proposed < begin {
 		l.recovered = max(l.recovered, int64(c.Height))
 		return
 	}
-	if l.lastAt = max(l.lastAt, at-r.ahead); owner == nil {
-		return
-	}
-	if r == owner {
+	l.lastAt = max(l.lastAt, at-r.ahead)
+	switch {
+	case owner == nil:
+		l.certified = max(l.certified, int64(c.Height))
+	case r == owner:
 		took := time.Duration(at - proposed)
 		l.certified = int64(c.Height)
 		l.count++
 		s.latencies.Record(took)
 		r.latencies.Record(took)
-		return
+	default:
+		s.lockedElsewhere(owner, r, time.Duration(at-proposed), at)
 	}
-	s.lockedElsewhere(owner, r, time.Duration(at-proposed), at)
 }
 
 // lockedElsewhere takes in how long a chunk took to be locked at another member, by two clocks.
