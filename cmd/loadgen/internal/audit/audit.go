@@ -83,10 +83,18 @@ func (a *Audit) Add(lock wire.Lock) {
 	a.pending = append(a.pending, lock)
 }
 
+// Delivered takes a chunk that a member was delivered: it is compared with what is locked at its
+// place, and with what others were delivered there.
+func (a *Audit) Delivered(c wire.Chunk) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.compare(&c)
+}
+
 // compare looks for another payload locked at the same place. a.mu must be held.
 func (a *Audit) compare(c *wire.Chunk) {
 	if other, differs := a.locked.differs(c); differs {
-		a.problems.Conflict("two payloads are locked for lane %v height %d: %v and %v", c.Sequencer, c.Height, other, c.Payload)
+		a.problems.Conflict("two payloads are locked or delivered for lane %v height %d: %v and %v", c.Sequencer, c.Height, other, c.Payload)
 	}
 }
 

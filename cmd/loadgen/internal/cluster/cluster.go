@@ -141,63 +141,12 @@ func (c *cluster) stop() error {
 	return err
 }
 
-// recovered returns, by sequencer, the highest height that any member has a chunk for, −1 for none.
-func (c *cluster) recovered(ctx context.Context) (map[wire.PublicKey]int64, error) {
-	heights := make(map[wire.PublicKey]int64)
-	for _, lane := range c.members[0].Lanes {
-		heights[lane] = -1
-	}
+// engines returns the members' engines.
+func (c *cluster) engines() (all []*engine.Engine) {
 	for _, m := range c.members {
-		status, err := m.engine.Status(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("member %d: asking for its status: %w", m.Index, err)
-		}
-		for _, l := range status.Lanes {
-			if l.HasTip {
-				heights[l.Sequencer] = max(heights[l.Sequencer], int64(l.Tip))
-			}
-			if l.HasCertified {
-				heights[l.Sequencer] = max(heights[l.Sequencer], int64(l.Certified))
-			}
-		}
+		all = append(all, m.engine)
 	}
-	return heights, nil
-}
-
-// status returns the sums over the engines' statuses, and the highest of each lane. It leaves out
-// engines that have failed.
-func (c *cluster) status(ctx context.Context) (sum engine.Status, err error) {
-	for _, m := range c.members {
-		status, err := m.engine.Status(ctx)
-		if errors.Is(err, engine.ErrStopped) {
-			continue
-		}
-		if err != nil {
-			return sum, fmt.Errorf("member %d: asking for its status: %w", m.Index, err)
-		}
-		sum.Inbox += status.Inbox
-		sum.Statements += status.Statements
-		sum.Suspects += status.Suspects
-		if sum.Lanes == nil {
-			sum.Lanes = status.Lanes
-		}
-		for i := range min(len(sum.Lanes), len(status.Lanes)) { // in the same order at every member
-			if l := &status.Lanes[i]; l.HasCertified && (!sum.Lanes[i].HasCertified || l.Certified > sum.Lanes[i].Certified) {
-				sum.Lanes[i] = *l
-			}
-		}
-		a, b := &sum.Counters, &status.Counters
-		a.AcksReceived += b.AcksReceived
-		a.AcksInvalid += b.AcksInvalid
-		a.NodesReceived += b.NodesReceived
-		a.NodesInvalid += b.NodesInvalid
-		a.CertificatesReceived += b.CertificatesReceived
-		a.CertificatesInvalid += b.CertificatesInvalid
-		a.Faults += b.Faults
-		a.InboxDropped += b.InboxDropped
-		a.OutboxDropped += b.OutboxDropped
-	}
-	return sum, nil
+	return all
 }
 
 // reason returns the reason for which engines gave no status: the first failure of an engine, if

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/bodies"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/host"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/output"
@@ -18,6 +19,7 @@ type Config struct {
 	setup.Config
 	Latency time.Duration
 	Loss    float64
+	Bodies  bodies.Load
 	output  output.Config
 
 	// Processes runs the members as processes of their own; nil where there is no such mode.
@@ -33,7 +35,7 @@ type Runner func(ctx context.Context, cfg *Config, dir string, out *output.Outpu
 
 // DefaultConfig returns the defaults of cluster mode.
 func DefaultConfig() *Config {
-	return &Config{Config: *setup.Default(), output: output.DefaultConfig(&Result{})}
+	return &Config{Config: *setup.Default(), output: output.DefaultConfig(&Result{Summary: report.Summary{Bodies: new(report.Bodies)}})}
 }
 
 // NewCommand returns the command that runs a cluster in this process.
@@ -71,6 +73,7 @@ func (cfg *Config) bindCluster(cmd *cobra.Command) {
 		f.Float64Var(&cfg.Bandwidth, "bandwidth", cfg.Bandwidth, "with --processes: what a member can send to all others together, in Mbit/s; 0: unlimited")
 		f.DurationVar(&cfg.KillEvery, "kill-every", cfg.KillEvery, "with --processes: kill (SIGKILL) a random member so often, and start it again; 0: never")
 	}
+	cfg.Bodies.Bind(f)
 	f.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "number that keys and the network's chances follow from (default: random)")
 	cfg.output.Bind(cmd)
 	cfg.output.BindRequire(cmd)
@@ -85,6 +88,9 @@ func (cfg *Config) check() error {
 		return cli.Usagef("--loss must be from 0 to less than 1, got %v", cfg.Loss)
 	}
 	if err := cfg.Config.Check(); err != nil {
+		return err
+	}
+	if err := cfg.checkBodies(); err != nil {
 		return err
 	}
 	if err := cfg.checkProcesses(); err != nil {
@@ -117,6 +123,8 @@ func (cfg *Config) checkProcesses() error {
 		}
 	}
 	switch {
+	case cfg.Bodies.On():
+		return cli.Usagef("--payload-size is not for --processes: its members are replicas of one process")
 	case cfg.Jitter < 0 || cfg.Jitter > time.Minute:
 		return cli.Usagef("--jitter must be from 0 to 1m, got %v", cfg.Jitter)
 	case cfg.Bandwidth != 0 && !(cfg.Bandwidth >= 1 && cfg.Bandwidth <= 1e6):
@@ -128,6 +136,26 @@ func (cfg *Config) checkProcesses() error {
 	}
 	return nil
 }
+
+// mostReplicas is how many replicas one process can hold: each has two connections to each other.
+const mostReplicas = 64
+
+// checkBodies checks the flags about bodies.
+func (cfg *Config) checkBodies() error {
+	if err := cfg.Bodies.Check(&cfg.Config); err != nil || !cfg.Bodies.On() {
+		return err
+	}
+	switch n := cfg.replicas(); {
+	case cfg.Latency != 0 || cfg.Loss != 0:
+		return cli.Usagef("--latency and --loss are the simulated network's; with --payload-size members use TLS on loopback")
+	case n > mostReplicas:
+		return cli.Usagef("--payload-size takes at most %d members in one process, followers among them, got %d", mostReplicas, n)
+	}
+	return nil
+}
+
+// replicas returns the number of members if chunks have bodies.
+func (cfg *Config) replicas() int { return max(cfg.Validators, cfg.Sequencers) + cfg.Bodies.Follow }
 
 // Interval returns the time between two moments of a cluster: many members take long to answer.
 func (cfg *Config) Interval() time.Duration {

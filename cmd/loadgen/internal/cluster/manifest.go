@@ -37,6 +37,10 @@ type manifest struct {
 	// which a file may no longer have.
 	Weights string   `json:"weights,omitempty"`
 	Voting  []uint64 `json:"voting,omitempty"`
+	// Bodies says that chunks have bodies: members' folders are those of replicas. Followers is how
+	// many there are beside the members.
+	Bodies    bool `json:"bodies,omitempty"`
+	Followers int  `json:"followers,omitempty"`
 	// Begun says that all members have journals. Before that no member has sent anything.
 	Begun bool `json:"begun"`
 }
@@ -161,7 +165,7 @@ func beginFolder(cfg *Config) (*manifest, error) {
 	}
 	for _, e := range entries {
 		switch name := e.Name(); {
-		case name == manifestName+".new": // of a run that was killed while writing it
+		case name == manifestName+host.NewSuffix: // of a run that was killed while writing it
 		case name == "lost+found" && e.IsDir(): // of a file system
 		case e.IsDir() && strings.HasPrefix(name, memberPrefix):
 			return nil, cli.Usagef("--data: %s holds journals but no %s, which says whose they are. To go on with them put it back, "+
@@ -183,7 +187,7 @@ func newManifest(cfg *Config) *manifest {
 	return &manifest{
 		Version: manifestVersion, Namespace: setup.Namespace, Seed: cfg.Seed, Validators: cfg.Validators,
 		Sequencers: cfg.Sequencers, Scheme: cfg.Scheme, Variant: cfg.Variant, Signatures: cfg.Signatures,
-		Weights: cfg.Weights, Voting: cfg.Voting,
+		Weights: cfg.Weights, Voting: cfg.Voting, Bodies: cfg.Bodies.On(), Followers: cfg.Bodies.Follow,
 	}
 }
 
@@ -193,27 +197,11 @@ func (m *manifest) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	name := filepath.Join(dir, manifestName)
-	f, err := os.Create(name + ".new")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(b, '\n'))
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(name+".new", name)
-	}
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", name, err)
-	}
-	if d, err := os.Open(dir); err == nil { // some systems cannot sync a folder, and need not
-		_ = d.Sync()
-		_ = d.Close()
-	}
-	return nil
+	return host.WriteDurably(filepath.Join(dir, manifestName), append(b, '\n'), 0o644)
 }
 
-// apply sets the configuration to that of the manifest. A flag that contradicts it is a cli.usageError.
+// apply sets the configuration to that of the manifest. A flag that contradicts it is a
+// cli.usageError.
 func (m *manifest) apply(cfg *Config) error {
 	weights := cmp.Or(m.Weights, setup.EqualWeights)
 	for _, f := range []struct {
@@ -227,12 +215,20 @@ func (m *manifest) apply(cfg *Config) error {
 		{"signatures", cfg.Signatures, m.Signatures},
 		{"weights", cfg.Weights, weights},
 		{"seed", cfg.Seed, m.Seed},
+		{"follow", cfg.Bodies.Follow, m.Followers},
 	} {
 		if cfg.Explicit(f.flag) && f.given != f.written {
 			return cli.Usagef("--%s %v contradicts the cluster in %s, which has %v; leave the flag out or use another folder",
 				f.flag, f.given, cfg.Data, f.written)
 		}
 	}
+	switch {
+	case m.Bodies && !cfg.Bodies.On():
+		return cli.Usagef("the cluster in %s has bodies; say of which length, with --payload-size", cfg.Data)
+	case !m.Bodies && cfg.Bodies.On():
+		return cli.Usagef("--payload-size contradicts the cluster in %s, whose chunks have no bodies; use another folder", cfg.Data)
+	}
+	cfg.Bodies.Follow = m.Followers
 	cfg.Validators, cfg.Sequencers, cfg.Seed = m.Validators, m.Sequencers, m.Seed
 	cfg.Scheme, cfg.Variant, cfg.Signatures = m.Scheme, m.Variant, m.Signatures
 	cfg.Weights, cfg.Voting = weights, m.Voting

@@ -111,6 +111,7 @@ func (r *Result) Print(w io.Writer, whole time.Duration) {
 	cli.Field(w, "  ran           %.1f s%s (%.1f s with start and audit)", r.Duration, report.InterruptedNote(r.Interrupted), whole.Seconds())
 	cli.Field(w, "  certificates  %d (%.1f/s), lanes at %s", r.Certificates, r.CertificatesPerSecond, r.heights())
 	r.PrintLatency(w)
+	r.PrintBodies(w)
 	cli.Field(w, "  received      %d acks (%.0f/s), %d invalid; %d nodes; %d messages dropped", r.AcksReceived, r.AcksPerSecond, r.AcksInvalid, r.NodesReceived, r.Dropped)
 	r.PrintMessages(w)
 	cli.Field(w, "  used          %.2f s CPU, %.0f µs per certificate; %.0f MiB at most", r.CPU, r.CPUPerCertificate, float64(r.MaxRSS)/(1<<20))

@@ -27,6 +27,9 @@ type run struct {
 // Run runs a cluster for the configured time, or until ctx ends, and returns the result. An
 // error means that there is no result.
 func Run(ctx context.Context, cfg *Config, dirs *store, out *output.Output) (*Result, error) {
+	if cfg.Bodies.On() {
+		return runBodies(ctx, cfg, dirs, out)
+	}
 	set, err := newSet(cfg)
 	if err != nil {
 		return nil, err
@@ -58,7 +61,7 @@ func (r *run) drive(ctx context.Context, cfg *Config, dirs *store, c *cluster, o
 	if err := c.start(ctx, cfg, dirs, r.registry, out.Log); err != nil {
 		return nil, nil, err
 	}
-	recovered, err := c.recovered(ctx)
+	recovered, err := recoveredBy(ctx, c.members[0].Lanes, c.engines())
 	if err != nil {
 		return nil, nil, c.reason(err)
 	}
@@ -109,7 +112,7 @@ func (r *run) watch(ctx context.Context, cfg *Config, c *cluster, before measure
 func (r *run) moment(c *cluster, withMetrics bool) (measure.Moment, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), measure.StatusTimeout)
 	defer cancel()
-	status, err := c.status(ctx)
+	status, err := statusOf(ctx, c.engines())
 	m := measure.Moment{
 		At: time.Now(), CPU: host.ProcessCPU() - r.audit.CPUTime(), Certificates: r.Certificates.Load(), Sent: r.Sent.Read(),
 		BytesIn: r.Received.Load(), BytesOut: r.Sent.Bytes(), Host: host.ReadUsage(),
@@ -128,15 +131,23 @@ const leastSeconds = 1.0
 // conclude fills in what is known only after the audit.
 func (r *run) conclude(res *Result, c *cluster, recovered map[wire.PublicKey]int64) {
 	for _, m := range c.members {
-		if m.Sequencer == nil {
-			continue
-		}
-		lane := LaneResult{Sequencer: m.Identity.String(), Recovered: recovered[m.Identity], Certified: m.Certified()}
-		res.Lanes = append(res.Lanes, lane)
-		if lane.Certified <= lane.Recovered && !(res.Interrupted && res.Duration < leastSeconds) {
-			r.Problems.Fault("lane %v certified nothing%s", m.Identity, above(lane.Recovered))
+		if m.Sequencer != nil {
+			r.lane(res, m.Identity, recovered[m.Identity], m.Certified())
 		}
 	}
+	r.sum(res)
+}
+
+// lane adds a lane to the result, which must have grown.
+func (r *run) lane(res *Result, id wire.PublicKey, recovered, certified int64) {
+	res.Lanes = append(res.Lanes, LaneResult{Sequencer: id.String(), Recovered: recovered, Certified: certified})
+	if certified <= recovered && !(res.Interrupted && res.Duration < leastSeconds) {
+		r.Problems.Fault("lane %v certified nothing%s", id, above(recovered))
+	}
+}
+
+// sum adds what all members and the audit say.
+func (r *run) sum(res *Result) {
 	if n := res.AcksInvalid; n > 0 {
 		r.Problems.Fault("%d acks were called invalid, although all members are honest", n)
 	}

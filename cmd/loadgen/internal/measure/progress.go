@@ -25,6 +25,16 @@ type Moment struct {
 	Host         host.Usage
 	Engine       engine.Status // of a cluster: sums, and the highest of each lane
 	Metrics      *EngineMetrics
+	Bodies       *BodyTotals // nil if chunks have none
+
+	Members, Followers []Bodies // likewise, what each has counted
+}
+
+// BodyTotals are what the members have done with bodies until a moment.
+type BodyTotals struct {
+	Certified uint64 // bytes, each body once
+	Delivered uint64 // bytes, at the validator or sequencer that got the fewest
+	Behind    uint64 // chunks that followers, and the member that is away, lack, at most of each of them
 }
 
 // Point is a moment of the run. Rates and latencies are of the second before it, or since the
@@ -40,6 +50,13 @@ type Point struct {
 	EngineCPU    float64 `json:"engine_cores"`
 	GeneratorCPU float64 `json:"generator_cores"`
 	Dropped      uint64  `json:"sends_dropped"` // since the last point
+
+	// Of bodies; none of these without them. MB are 10^6 bytes.
+	CertifiedMB float64 `json:"certified_mb_per_s,omitempty"`
+	DeliveredMB float64 `json:"delivered_mb_per_s,omitempty"` // at the member that got the fewest
+	DeliveryP50 float64 `json:"delivery_p50_ms,omitempty"`
+	DeliveryP99 float64 `json:"delivery_p99_ms,omitempty"`
+	Behind      uint64  `json:"chunks_behind,omitempty"` // of followers, and of the member that is away
 }
 
 // seriesAtMost is the largest number of points in a series.
@@ -51,10 +68,12 @@ type Progress struct {
 	window    []Moment // of the last second; rates are relative to the first
 	began     time.Time
 	latencies *Latencies
-	perSecond int // moments
-	Series    []Point
-	merged    int // moments that a point of the series stands for
-	pending   int // of the last point, so far
+	// Deliveries are the latencies of deliveries, nil if there are none.
+	Deliveries *Latencies
+	perSecond  int // moments
+	Series     []Point
+	merged     int // moments that a point of the series stands for
+	pending    int // of the last point, so far
 }
 
 // NewProgress begins a series at a moment; the latencies are those of the run.
@@ -80,6 +99,13 @@ func (p *Progress) Add(now Moment) Point {
 		Statements: now.Engine.Statements, P50: q.P50, P99: q.P99,
 		EngineCPU: max(0, (now.CPU-first.CPU).Seconds()) / seconds, GeneratorCPU: (now.Generator - first.Generator).Seconds() / seconds,
 		Dropped: now.Dropped - last.Dropped,
+	}
+	if now.Bodies != nil && first.Bodies != nil {
+		at.CertifiedMB = float64(now.Bodies.Certified-first.Bodies.Certified) / 1e6 / seconds
+		at.DeliveredMB = float64(now.Bodies.Delivered-first.Bodies.Delivered) / 1e6 / seconds
+		at.Behind = now.Bodies.Behind
+		d := p.Deliveries.turn(p.perSecond)
+		at.DeliveryP50, at.DeliveryP99 = d.P50, d.P99
 	}
 	p.window = append(p.window, now)
 	p.note(at)
@@ -112,6 +138,7 @@ func (p *Progress) note(at Point) {
 func merge(a, b Point) Point {
 	b.Inbox, b.Statements = max(a.Inbox, b.Inbox), max(a.Statements, b.Statements)
 	b.P50, b.P99 = max(a.P50, b.P50), max(a.P99, b.P99)
+	b.DeliveryP50, b.DeliveryP99, b.Behind = max(a.DeliveryP50, b.DeliveryP50), max(a.DeliveryP99, b.DeliveryP99), max(a.Behind, b.Behind)
 	b.Dropped += a.Dropped
 	return b
 }

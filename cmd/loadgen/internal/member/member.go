@@ -2,6 +2,7 @@ package member
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -91,30 +92,11 @@ func (m *Member) Broadcast(context.Context, engine.Place, wire.Digest, []wire.Pu
 
 // Report implements engine.Reporter.
 func (m *Member) Report(_ context.Context, a wire.Activity) error {
-	switch a := a.(type) {
-	case *wire.Certified:
-		m.lock(&a.Lock)
-	case *wire.Tip:
-	case *wire.Conflict:
-		c := &a.Proposal.Chunk
-		m.Run.Problems.Conflict("member %d saw two payloads signed for lane %v height %d", m.Index, c.Sequencer, c.Height)
-	case *wire.LockConflict:
-		c := &a.First.Chunk
-		m.Run.Problems.Conflict("member %d saw two payloads locked for lane %v height %d", m.Index, c.Sequencer, c.Height)
-	case *wire.ConflictingAcks:
-		c := &a.First.Chunk
-		m.Run.Problems.Conflict("member %d saw validator %d ack two payloads for lane %v height %d", m.Index, a.First.Participant, c.Sequencer, c.Height)
-	case *wire.InvalidAck:
-		m.Run.Problems.Fault("member %d calls an ack of %v invalid", m.Index, a.Peer)
-	case *wire.InvalidNode:
-		m.Run.Problems.Fault("member %d calls a node of %v invalid", m.Index, a.Peer)
-	case *wire.InvalidCertificate:
-		m.Run.Problems.Fault("member %d calls a certificate of %v invalid", m.Index, a.Peer)
-	case *wire.InconsistentKeys:
-		m.Run.Problems.Fault("member %d finds that the keys of epoch %d do not fit each other", m.Index, a.Subject.Epoch)
-	default:
-		m.Run.Problems.Fault("member %d reports an unknown activity, tag %v", m.Index, a.Tag())
+	if c, ok := a.(*wire.Certified); ok {
+		m.lock(&c.Lock)
+		return nil
 	}
+	m.Run.Problems.Activity(fmt.Sprintf("member %d", m.Index), a)
 	return nil
 }
 

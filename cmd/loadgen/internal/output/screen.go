@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -25,6 +26,7 @@ type Frame struct {
 	suspects  int
 	reported  uint64
 	Node      *NodeFrame // nil in a cluster
+	Bodies    bool       // chunks have bodies
 }
 
 // NodeFrame holds the further figures of node mode.
@@ -37,7 +39,7 @@ type NodeFrame struct {
 func NewFrame(p measure.Point, duration time.Duration, now measure.Moment) Frame {
 	f := Frame{
 		Point: p, left: max(0, duration-time.Duration(p.T*float64(time.Second))), total: now.Certificates,
-		suspects: now.Engine.Suspects, reported: now.Engine.Counters.Faults, lanes: make([]int, 10),
+		suspects: now.Engine.Suspects, reported: now.Engine.Counters.Faults, lanes: make([]int, 10), Bodies: now.Bodies != nil,
 	}
 	first := true
 	for _, l := range now.Engine.Lanes {
@@ -128,6 +130,11 @@ func (s *lineScreen) Update(f Frame) {
 	if f.Node != nil {
 		more = fmt.Sprintf("  queue %d  %d dropped", f.Inbox, f.Node.Dropped)
 	}
+	if f.Bodies {
+		cli.Say(s.w, "%4.0fs  %7d certificates  %7.1f/s  %7.1f MB/s everywhere  delivery p50 %.1f ms  p99 %.1f ms  %d behind  %d conflicts  %d errors",
+			f.T, f.total, f.Certificates, f.DeliveredMB, f.DeliveryP50, f.DeliveryP99, f.Behind, f.Conflicts, f.Errors)
+		return
+	}
 	cli.Say(s.w, "%4.0fs  %7d certificates  %7.1f/s  %8.0f acks/s  p50 %.1f ms  p99 %.1f ms  %d conflicts  %d errors%s",
 		f.T, f.total, f.Certificates, f.Acks, f.P50, f.P99, f.Conflicts, f.Errors, more)
 }
@@ -163,7 +170,7 @@ func (s *liveScreen) Update(f Frame) {
 		cores = fmt.Sprintf("engine %.2f cores, generator %.2f", f.EngineCPU, f.GeneratorCPU)
 		lost, own = fmt.Sprintf("  %d sends dropped", f.Node.Dropped), fmt.Sprintf(", own %d", f.Node.Own)
 	}
-	s.draw([]string{
+	lines := []string{
 		fmt.Sprintf("%5.1f s, %.0f s left     %s", f.T, f.left.Seconds(), cores),
 		fmt.Sprintf("acks/s          %9.0f  %s", f.Acks, sparkline(s.acks)),
 		fmt.Sprintf("certificates/s  %9.1f  %d in all", f.Certificates, f.total),
@@ -172,7 +179,13 @@ func (s *liveScreen) Update(f Frame) {
 		fmt.Sprintf("queue           %9d%s", f.Inbox, lost),
 		fmt.Sprintf("lanes           height %d to %d%s  %s", f.low, f.high, own, bars(f.lanes)),
 		fmt.Sprintf("faults          %d conflicts, %d errors, %d suspects, %d reported", f.Conflicts, f.Errors, f.suspects, f.reported),
-	})
+	}
+	if f.Bodies {
+		lines = slices.Insert(lines, 4,
+			fmt.Sprintf("bodies          %9.1f MB/s certified, %.1f delivered everywhere", f.CertifiedMB, f.DeliveredMB),
+			fmt.Sprintf("delivery        p50 %.1f ms   p99 %.1f ms   %d chunks behind", f.DeliveryP50, f.DeliveryP99, f.Behind))
+	}
+	s.draw(lines)
 }
 
 // draw replaces the lines drawn last. Lines are folded to the width of the terminal. It may have

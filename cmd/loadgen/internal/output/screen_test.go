@@ -46,6 +46,23 @@ func TestAFrameShowsWhereLanesStand(t *testing.T) {
 	}
 }
 
+func TestFramesOfBodiesShowTheirThroughputAndDelivery(t *testing.T) {
+	now := measure.Moment{Bodies: &measure.BodyTotals{}}
+	f := NewFrame(measure.Point{T: 4, CertifiedMB: 81.5, DeliveredMB: 79.25, DeliveryP50: 12, DeliveryP99: 34.5, Behind: 6}, 10*time.Second, now)
+	for kind, wants := range map[string][]string{
+		"lines":  {"79.2 MB/s everywhere", "delivery p50 12.0 ms  p99 34.5 ms", "6 behind"},
+		"screen": {"81.5 MB/s certified, 79.2 delivered everywhere", "p50 12.0 ms   p99 34.5 ms   6 chunks behind"},
+	} {
+		var b strings.Builder
+		newScreen(kind, &b).Update(f)
+		for _, want := range wants {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("no %q in %q", want, b.String())
+			}
+		}
+	}
+}
+
 // display is a terminal that understands what a screen writes. It breaks lines that are too long, and
 // as most do, breaks them anew when it is resized.
 type display struct {

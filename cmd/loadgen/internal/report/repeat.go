@@ -106,6 +106,10 @@ func Summarize[T any, R interface {
 		}
 	}
 	c := out.Basics()
+	if c.Bodies != nil {
+		b := *c.Bodies // its measures are replaced, and not those of the run
+		c.Bodies = &b
+	}
 	c.Repeats = &repeats{N: len(runs), Of: make(map[string]Spread)}
 	for name, v := range values {
 		c.Repeats.Of[name] = NewSpread(v)

@@ -65,7 +65,7 @@ func parseRequirement(text string, measurable []string) (Requirement, error) {
 
 func isLatency(metric string) bool {
 	switch metric {
-	case "p50", "p90", "p99", "p999", "max":
+	case "p50", "p90", "p99", "p999", "max", "delivery_p50", "delivery_p90", "delivery_p99", "delivery_max":
 		return true
 	}
 	return false

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"time"
 
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/audit"
@@ -97,6 +98,8 @@ type Summary struct {
 	MaxRSS            int64          `json:"max_rss_bytes"`
 	Parts             []profile.Part `json:"cpu_parts"`
 
+	*Bodies // nil if chunks have none
+
 	BatchSizes []measure.Bucket `json:"batch_sizes"`
 	MeanBatch  float64          `json:"batch_mean"`
 	Series     []measure.Point  `json:"series"`
@@ -172,11 +175,15 @@ func (c *Summary) Basics() *Summary { return c }
 
 // Measures implements Result.
 func (c *Summary) Measures() map[string]float64 {
-	return map[string]float64{
+	m := map[string]float64{
 		"p50": c.LatencyMS.P50, "p90": c.LatencyMS.P90, "p99": c.LatencyMS.P99, "p999": c.P999, "max": c.LatencyMS.Max,
 		"acks_per_s": c.AcksPerSecond, "certificates_per_s": c.CertificatesPerSecond, "certificates_per_core": c.CertificatesPerCore, "cpu_us_per_certificate": c.CPUPerCertificate,
 		"messages_per_certificate": c.Messages.Total(), "errors": float64(c.Errors),
 	}
+	if c.Bodies != nil {
+		maps.Copy(m, c.Bodies.measures())
+	}
+	return m
 }
 
 // SetMeasures implements Result.
@@ -184,17 +191,24 @@ func (c *Summary) SetMeasures(values map[string]float64) {
 	c.LatencyMS.P50, c.LatencyMS.P90, c.LatencyMS.P99, c.P999, c.LatencyMS.Max = values["p50"], values["p90"], values["p99"], values["p999"], values["max"]
 	c.AcksPerSecond, c.CertificatesPerSecond, c.CPUPerCertificate = values["acks_per_s"], values["certificates_per_s"], values["cpu_us_per_certificate"]
 	c.CertificatesPerCore = values["certificates_per_core"]
+	if c.Bodies != nil {
+		c.Bodies.setMeasures(values)
+	}
 }
 
 // Parameters implements Result.
 func (c *Summary) Parameters() []Parameter {
-	return []Parameter{
+	p := []Parameter{
 		{"scheme", c.Scheme}, {"variant", c.Variant}, {"signatures", c.Signatures},
 		{"acks", cmp.Or(c.Acks, engine.AcksToAll.String())}, {"weights", cmp.Or(c.Weights, setup.EqualWeights)}, // which old results lack
 		{"validators", c.Validators},
 		{"sequencers", c.Sequencers}, {"workers", c.Workers}, {"batch_size", c.BatchSize}, {"batch_delay_ms", c.BatchDelay},
 		{"backend", c.Backend}, {"machine", c.Machine},
 	}
+	if b := c.Bodies; b != nil {
+		p = append(p, Parameter{"payload_bytes", b.PayloadBytes}, Parameter{"bodies_rate_per_lane", b.Rate})
+	}
+	return p
 }
 
 // Algorithm names the scheme for people.

@@ -22,11 +22,25 @@ const measureNames = {
   offered_per_s: "chunks due, 1/s",
   served_per_s: "chunks certified here, 1/s",
   errors: "errors",
+  certified_mb_per_s: "bodies certified, MB/s",
+  delivered_mb_per_s: "bodies delivered everywhere, MB/s",
+  cpu_s_per_mb: "CPU time per MB delivered everywhere, s",
+  delivery_p50: "p50 from body to delivery, ms",
+  delivery_p90: "p90 from body to delivery, ms",
+  delivery_p99: "p99 from body to delivery, ms",
+  delivery_max: "longest from body to delivery, ms",
 };
 const ms = (v) => number(v, v < 100 ? 1 : 0) + " ms";
 const percent = (v) => +(100 * v).toFixed(1) + " %";
 const share = (n, of) => (of ? percent(n / of) : "none");
 const over = (v) => (v > 0 ? "bad" : "");
+const mb = (bytes) => number(bytes / 1e6, bytes < 1e8 ? 1 : 0) + " MB";
+const rate = (v) => number(v, 1) + " MB/s";
+// size is a length as --payload-size takes it.
+const size = (n) => {
+  const [unit, of] = [["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 2 ** 10]].find(([, of]) => n >= of && n % of === 0) || ["bytes", 1];
+  return number(n / of) + " " + unit;
+};
 const plural = (n, thing) => number(n) + " " + thing + (n === 1 ? "" : "s");
 
 function head(subtitle, sentence, r) {
@@ -50,6 +64,7 @@ const pace = (r) =>
 
 function run(r) {
   const cluster = r.mode === "cluster",
+    bodies = r.payload_bytes > 0,
     latency = ms(r.latency_ms.p50) + ", 99 % within " + ms(r.latency_ms.p99);
   const algorithm = [
     r.scheme + (r.variant ? " " + r.variant : ""),
@@ -58,7 +73,19 @@ function run(r) {
     plural(r.workers, "worker") + (cluster ? " per engine" : ""),
     "batches of up to " + r.batch_size,
   ];
-  if (cluster) {
+  if (bodies) {
+    head(
+      [
+        ...algorithm,
+        "bodies of " + size(r.payload_bytes),
+        r.bodies_rate_per_lane ? +r.bodies_rate_per_lane.toFixed(2) + " a second and lane" : "as fast as lanes take them",
+        r.followers ? plural(r.followers.count, "follower") : "",
+      ],
+      `${plural(r.validators, "validator")} certified ${rate(r.certified_mb_per_s)} of bodies on ${plural(r.sequencers, "lane")} and delivered ${rate(r.delivered_mb_per_s)} everywhere: half of them within ${ms(r.delivery_ms.p50)} of their making, and 99 % within ${ms(r.delivery_ms.p99)}.` +
+        (r.shortfall ? ` That was more than it could take: ${r.shortfall}.` : ""),
+      r,
+    );
+  } else if (cluster) {
     head(
       [
         ...algorithm,
@@ -81,7 +108,9 @@ function run(r) {
     );
   }
   headline(r, cluster);
+  if (bodies) bodiesOverTime(r);
   overTime(r, cluster);
+  if (bodies) bodiesInAll(r);
   distributions(r, cluster);
   rates(r);
   faults(r, cluster);
@@ -109,6 +138,15 @@ function headline(r, cluster) {
     cluster
       ? [
           outcome,
+          ...(r.payload_bytes
+            ? [
+                [rate(r.certified_mb_per_s), "bodies certified"],
+                [rate(r.delivered_mb_per_s), "bodies delivered everywhere"],
+                [ms(r.delivery_ms.p50), "p50 from body to delivery"],
+                [ms(r.delivery_ms.p99), "p99 from body to delivery"],
+                [number(1000 * r.cpu_s_per_mb, 1) + " ms", "CPU time per MB delivered everywhere"],
+              ]
+            : []),
           ...shared,
           [number(r.acks_per_s), "acks per second, at all engines"],
           [number(r.cpu_us_per_certificate) + " µs", "CPU time per certificate"],
@@ -170,7 +208,9 @@ function overTime(r, cluster) {
   });
   chart(to, {
     title: "Latency over time",
-    what: cluster
+    what: r.payload_bytes
+      ? "From when a body was made, at a rate from when it was due, to its certificate at its sequencer."
+      : cluster
       ? "From a chunk's proposal to its certificate. Peaks should be rare and low."
       : "From when a quorum of acks or the certificate was due to the lock. Peaks should be rare and low.",
     x,
@@ -183,11 +223,13 @@ function overTime(r, cluster) {
     cluster
       ? {
           title: "Processor cores in use",
-          what: "By all engines, the simulated network and this tool together.",
+          what: r.payload_bytes
+            ? "By all members, with TLS and loopback; making and checking bodies is apart."
+            : "By all engines, the simulated network and this tool together.",
           x,
           y: "cores",
-          names: ["cores"],
-          values: [t, of("engine_cores")],
+          names: r.payload_bytes ? ["members", "bodies made and checked"] : ["cores"],
+          values: [t, of("engine_cores"), ...(r.payload_bytes ? [of("generator_cores")] : [])],
         }
       : {
           title: "Processor cores in use",
@@ -210,13 +252,99 @@ function overTime(r, cluster) {
     });
 }
 
-function distributions(r, cluster) {
-  const to = section("Distributions", "charts");
-  const d = (r.latency_distribution || []).filter((p) => p.percent < 100);
+// bodiesOverTime draws what members did with bodies. A point without one of these was 0 there.
+function bodiesOverTime(r) {
+  const s = r.series || [],
+    t = s.map((p) => p.t_s),
+    x = "time, s",
+    of = (key) => s.map((p) => p[key] || 0);
+  if (!s.length) return;
+  const to = section("Bodies over time", "charts");
+  chart(to, {
+    title: "Bodies per second",
+    what: "What falls below certification is delivered later, or not yet at the slowest member.",
+    x,
+    y: "MB/s",
+    names: ["certified", "delivered everywhere"],
+    values: [t, of("certified_mb_per_s"), of("delivered_mb_per_s")],
+  });
+  chart(to, {
+    title: "From body to delivery, over time",
+    what: "From when a body was made, at a rate from when it was due, to each delivery.",
+    x,
+    y: "latency, ms",
+    names: ["p50", "p99"],
+    values: [t, of("delivery_p50_ms"), of("delivery_p99_ms")],
+  });
+  if (s.some((p) => p.chunks_behind))
+    chart(to, {
+      title: "Chunks behind",
+      what: r.away ? "Of the member that is away, and of followers. It falls to the level of the others." : "Of the follower that lacks most. Level is good.",
+      x,
+      y: "chunks",
+      whole: true,
+      names: ["behind"],
+      values: [t, of("chunks_behind")],
+    });
+}
+
+function bodiesInAll(r) {
+  const to = section("Bodies in all", "cards"),
+    d = r.delivery_ms;
+  list(to, "Bodies", [
+    ["Length", size(r.payload_bytes)],
+    ["Made", number(r.bodies_made) + (r.bodies_due ? " of " + number(r.bodies_due) + " due" : "")],
+    ["Certified", rate(r.certified_mb_per_s)],
+    ["Delivered everywhere", rate(r.delivered_mb_per_s)],
+    ["Delivered at all members together", rate(r.delivered_sum_mb_per_s)],
+    ["Delivery p50 · p90", ms(d.p50) + " · " + ms(d.p90)],
+    ["Delivery p99 · p99.9", ms(d.p99) + " · " + ms(r.delivery_p999_ms)],
+    ["Longest", ms(d.max)],
+    ["Deliveries that these are of", number(r.delivery_samples)],
+    ["Deliveries compared", number(r.deliveries_compared)],
+    ["Delivered again after a restart", number(r.deliveries_repeated)],
+  ]);
+  list(to, "What they cost", [
+    ["CPU time per MB", number(1000 * r.cpu_s_per_mb, 1) + " ms"],
+    ["CPU time of making bodies", number(r.making_cpu_s, 2) + " s more"],
+    ["CPU time of checking them", number(r.checking_cpu_s, 2) + " s more"],
+    ["Bodies that had to be fetched", number(r.fetched_bodies)],
+    ["Pushes dropped", number(r.pushes_dropped)],
+    ["Archives on disk", mb(r.archive_disk_bytes)],
+    ["Bodies in them", mb(r.archive_body_bytes)],
+  ]);
+  const f = r.followers;
+  if (f)
+    list(to, "Followers", [
+      ["Number", number(f.count)],
+      ["Delivered at each, at least", rate(f.delivered_mb_per_s)],
+      ["Delivery p50 · p99", ms(f.delivery_ms.p50) + " · " + ms(f.delivery_ms.p99)],
+      ["Chunks behind, on average", number(f.mean_chunks_behind, 1)],
+      ["Chunks behind, at most", number(f.most_chunks_behind)],
+    ]);
+  const a = r.away;
+  if (a)
+    list(to, "Away", [
+      ["Who", "member " + a.member + (a.killed ? ", killed" : ", ended")],
+      ["Away after", number(a.left_after_s, 1) + " s"],
+      ["Away for", number(a.away_s, 1) + " s"],
+      ["Chunks missed", number(a.missed)],
+      ["Level after its return in", a.level_s ? number(a.level_s, 2) + " s" : "never", a.level_s ? "" : "bad"],
+      ["Fetched meanwhile", rate(a.fetched_mb_per_s)],
+      ["Its heap at most", a.heap_peak_bytes ? number(a.heap_peak_bytes / 1048576) + " MiB" : "unknown: others share its process"],
+      ["The others' delivery p99, before", ms(a.others_before_ms.p99)],
+      ["While it was away", ms(a.others_during_ms.p99)],
+      ["After its return", ms(a.others_after_ms.p99)],
+    ]);
+}
+
+// byPercentile draws a latency distribution.
+function byPercentile(to, title, what, points) {
+  const d = (points || []).filter((p) => p.percent < 100);
   if (d.length)
     chart(to, {
-      title: "Latency by percentile",
-      what: "Each step to the right is a tenth as many chunks. A knee shows where rare trouble begins.",
+      title,
+      what,
       x: "percentile of chunks",
       y: "latency, ms",
       names: ["latency"],
@@ -226,6 +354,13 @@ function distributions(r, cluster) {
       xAxis: { splits: () => [1, 10, 100, 1000, 10000], values: (u, v) => v.map((w) => +(100 - 100 / w).toFixed(2) + " %") },
       xSeries: { value: (u, v) => (v === null ? "" : +(100 - 100 / v).toFixed(3) + " %") },
     });
+}
+
+function distributions(r, cluster) {
+  const to = section("Distributions", "charts");
+  const knee = "Each step to the right is a tenth as many chunks. A knee shows where rare trouble begins.";
+  if (r.payload_bytes) byPercentile(to, "From body to delivery by percentile", knee, r.delivery_distribution);
+  byPercentile(to, r.payload_bytes ? "From body to certificate by percentile" : "Latency by percentile", knee, r.latency_distribution);
   const b = r.batch_sizes || [],
     used = b.slice(
       0,
@@ -364,7 +499,9 @@ function settings(r, cluster) {
     ["Workers", number(r.workers)],
     ["Batch size, at most", number(r.batch_size)],
     ["Batch delay", r.batch_delay_ms + " ms"],
-    ...(cluster
+    ...(r.payload_bytes
+      ? [["Bodies", size(r.payload_bytes)], ["Network", "TLS on loopback, in one process"]]
+      : cluster
       ? [
           ["Latency of links", r.link_latency_ms + " ms"],
           ["Messages lost", percent(r.link_loss)],

@@ -1,0 +1,88 @@
+package bodies
+
+import (
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/setup"
+)
+
+// MaxSize is the length of the longest body, in bytes: what a replica can carry.
+const MaxSize = 64 << 20
+
+// Load holds the flags about bodies.
+type Load struct {
+	Size   int           // of a body, in bytes; 0: chunks have no bodies, and members are no replicas
+	Rate   float64       // bodies a second of each lane; 0: as fast as the lane takes them
+	Follow int           // processes without weight that are delivered everything
+	Away   time.Duration // how long one validator is away; 0: none is
+}
+
+// Bind defines the flags.
+func (l *Load) Bind(f *pflag.FlagSet) {
+	f.Var(cli.Size(&l.Size), "payload-size", "length of the bodies, such as 256KiB: members are replicas then, over TLS on loopback; 0 for none")
+	f.Float64Var(&l.Rate, "rate", l.Rate, "bodies a second of each lane, made when they are due (default: as fast as the lane takes them)")
+	f.IntVar(&l.Follow, "follow", l.Follow, "followers: replicas without weight that are delivered everything")
+	f.DurationVar(&l.Away, "away", l.Away, "how long one validator is away, after a warm-up; it comes back and catches up")
+}
+
+// On reports whether chunks have bodies.
+func (l *Load) On() bool { return l.Size > 0 }
+
+const (
+	mostFollowers = 64
+	mostRate      = 10_000
+	mostAway      = time.Hour
+)
+
+// Check returns a cli usage error for the first flag that is out of range, or does not go with the
+// others. It prolongs a run whose duration was not given so that a member can be away and return.
+func (l *Load) Check(cfg *setup.Config) error {
+	if !l.On() {
+		for _, flag := range []string{"rate", "follow", "away"} {
+			if cfg.Explicit(flag) {
+				return cli.Usagef("--%s goes with --payload-size", flag)
+			}
+		}
+		return nil
+	}
+	switch {
+	case l.Size < MinSize || l.Size > MaxSize:
+		return cli.Usagef("--payload-size must be 0 or from %d bytes to %s, got %d", MinSize, cli.SizeText(MaxSize), l.Size)
+	case !(l.Rate >= 0 && l.Rate <= mostRate): // so written that NaN fails
+		return cli.Usagef("--rate must be from 0 to %d bodies a second of each lane, got %v", mostRate, l.Rate)
+	case l.Follow < 0 || l.Follow > mostFollowers:
+		return cli.Usagef("--follow must be from 0 to %d, got %d", mostFollowers, l.Follow)
+	case l.Away < 0 || l.Away > mostAway:
+		return cli.Usagef("--away must be from 0 to %v, got %v", mostAway, l.Away)
+	case l.Away == 0:
+		return nil
+	case l.Rate == 0:
+		return cli.Usagef("--away needs --rate: what others certify as fast as they can, nobody catches up with")
+	}
+	if !cfg.Explicit("duration") {
+		cfg.Duration = l.Away + 2*longestWarmup
+	}
+	if least := l.Away + 2*shortestWarmup; cfg.Duration < least {
+		return cli.Usagef("--duration must be at least %v with --away %v: the run goes on before and after", least, l.Away)
+	}
+	return nil
+}
+
+const (
+	shortestWarmup = time.Second
+	longestWarmup  = 20 * time.Second
+)
+
+// Warmup returns after which part of a run of a duration the member that is away leaves.
+func (l *Load) Warmup(duration time.Duration) time.Duration {
+	return min(longestWarmup, (duration-l.Away)/2)
+}
+
+// Kept returns the bytes of bodies that each member keeps while one is away, if there are so many
+// lanes.
+func (l *Load) Kept(lanes int) int64 {
+	return int64(l.Rate*l.Away.Seconds()*float64(lanes)) * int64(l.Size)
+}

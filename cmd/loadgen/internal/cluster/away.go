@@ -1,0 +1,190 @@
+package cluster
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/audit"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/report"
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// Phases of a run in which a member is away.
+const (
+	beforeAway = iota
+	duringAway
+	afterAway
+	awayPhases
+)
+
+// absence has one validator leave and return while the load goes on.
+type absence struct {
+	member int           // −1: nobody leaves
+	after  time.Duration // of the run
+	length time.Duration
+	phase  atomic.Int32
+	others [awayPhases]*measure.Latencies // of deliveries at the others, by phase
+
+	cancel context.CancelFunc
+	done   chan struct{} // closed when it has returned and is level, or all was given up
+
+	mu      sync.Mutex
+	counted engine.Counters // by the engine that was stopped
+	became  report.Away
+}
+
+// newAbsence returns who is away and when. It is a cli usage error if the others are no quorum.
+func newAbsence(cfg *Config) (*absence, error) {
+	a := &absence{member: -1, length: cfg.Bodies.Away, after: cfg.Bodies.Warmup(cfg.Duration), done: make(chan struct{})}
+	for i := range a.others {
+		a.others[i] = measure.NewLatencies()
+	}
+	if cfg.Bodies.Away == 0 {
+		close(a.done)
+		return a, nil
+	}
+	weights, err := cfg.VotingWeights()
+	if err != nil {
+		return nil, err
+	}
+	lightest := wire.Participant(0)
+	for i := range wire.Participant(cfg.Validators) {
+		if weights.Of(i) <= weights.Of(lightest) {
+			lightest = i
+		}
+	}
+	if a.member = int(lightest); weights.Of(lightest) > weights.Tolerated() {
+		return nil, cli.Usagef("--away: without any one of the validators the others are no quorum")
+	}
+	a.became = report.Away{Member: a.member, Left: a.after.Seconds()}
+	return a, nil
+}
+
+// begin begins the run: the member leaves in time.
+func (a *absence) begin(f *replicas, problems *audit.Problems) {
+	ctx, cancel := context.WithCancel(context.Background())
+	a.cancel = cancel
+	if a.member < 0 {
+		return
+	}
+	go func() {
+		defer close(a.done)
+		if err := a.leaveAndReturn(ctx, f); err != nil {
+			problems.Fault("the member that was away: %v", err)
+		}
+	}()
+}
+
+// end gives up what was not done yet: the member stays away, or behind.
+func (a *absence) end() {
+	a.cancel()
+	<-a.done
+}
+
+// wait waits until the member is level.
+func (a *absence) wait(ctx context.Context) {
+	select {
+	case <-a.done:
+	case <-ctx.Done():
+		a.end()
+	}
+}
+
+func (a *absence) leaveAndReturn(ctx context.Context, f *replicas) error {
+	m := f.members[a.member]
+	if !pause(ctx, a.after) {
+		return nil
+	}
+	status, err := m.Engine().Status(ctx)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	a.counted = status.Counters
+	a.mu.Unlock()
+	a.phase.Store(duringAway)
+	left := time.Now()
+	if err := m.Stop(); err != nil {
+		return err
+	}
+	whole := pause(ctx, a.length)
+	a.note(func(r *report.Away) { r.Seconds = time.Since(left).Seconds() })
+	if !whole {
+		return nil
+	}
+	a.phase.Store(afterAway)
+	if err := m.Start(); err != nil {
+		return err
+	}
+	back, fetched := time.Now(), m.Counters().Fetched
+	own, others := a.progress(f)
+	a.note(func(r *report.Away) { r.Returned, r.Missed = true, own.Behind(others) })
+	for !own.Level(others) {
+		if !pause(ctx, levelInterval) {
+			return nil
+		}
+		own, others = a.progress(f)
+	}
+	took := time.Since(back).Seconds()
+	bytes := float64(m.Counters().Fetched-fetched) * float64(m.size)
+	a.note(func(r *report.Away) { r.Level, r.FetchedMB = took, bytes/1e6/took })
+	return nil
+}
+
+// levelInterval is how often it is looked how far the member has come.
+const levelInterval = 20 * time.Millisecond
+
+// progress returns what the member that was away has counted, and what the others have.
+func (a *absence) progress(f *replicas) (own measure.Bodies, others []measure.Bodies) {
+	for i, m := range f.members {
+		switch b := m.Progress(); {
+		case i == a.member:
+			own = b
+		case !m.follower:
+			others = append(others, b)
+		}
+	}
+	return own, others
+}
+
+func (a *absence) note(what func(*report.Away)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	what(&a.became)
+}
+
+// addPast adds what the engine had counted that was stopped.
+func (a *absence) addPast(c *engine.Counters) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	addCounters(c, &a.counted)
+}
+
+// result returns what became of the member; nil if nobody was to be away.
+func (a *absence) result() *report.Away {
+	if a.member < 0 {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r := a.became
+	r.Before, r.During, r.After = a.others[beforeAway].All(), a.others[duringAway].All(), a.others[afterAway].All()
+	return &r
+}
+
+// pause waits; false if ctx ended before.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
