@@ -35,7 +35,7 @@ type Runner func(ctx context.Context, cfg *Config, dir string, out *output.Outpu
 
 // DefaultConfig returns the defaults of cluster mode.
 func DefaultConfig() *Config {
-	return &Config{Config: *setup.Default(), output: output.DefaultConfig(&Result{Summary: report.Summary{Bodies: new(report.Bodies)}})}
+	return &Config{Config: *setup.Default(), output: output.DefaultConfig(&Result{Summary: report.Summary{Bodies: new(report.Bodies)}, Processes: new(Processes)})}
 }
 
 // NewCommand returns the command that runs a cluster in this process.

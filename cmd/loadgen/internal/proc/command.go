@@ -70,6 +70,9 @@ func runCommand(ctx context.Context, cmd *cobra.Command, dir, at string, outputs
 	if outputs.Repeat != 1 {
 		return cli.Usagef("--repeat is not for a member; a run of a network is one run")
 	}
+	if cmd.Flags().Changed("report") {
+		return cli.Usagef("--report is not for a member; «loadgen merge» makes the page of the network")
+	}
 	outputs.WriteTo(filepath.Join(dir, ResultName))
 	if err := outputs.Check(cmd.Flags().Changed); err != nil {
 		return err
