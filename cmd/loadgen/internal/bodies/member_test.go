@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,6 +76,10 @@ func TestAMemberThatIsMadeAgainOverItsFolderGoesOnWhereItWas(t *testing.T) {
 	if r.members[3].Engine() != nil || r.members[3].Heads() != nil || r.members[3].Peers() != 0 {
 		t.Error("a stopped member has parts of a replica")
 	}
+	left := make(map[wire.PublicKey]uint64)
+	for _, lane := range r.lanes {
+		left[lane] = r.members[3].Next(lane)
+	}
 	grown(r.members[0], 3)
 	again = true
 	r.members[3] = r.member(3, change)
@@ -84,6 +89,14 @@ func TestAMemberThatIsMadeAgainOverItsFolderGoesOnWhereItWas(t *testing.T) {
 	r.members[3].Open(time.Now())
 	grown(r.members[3], 3)
 	r.settle()
+	s := r.seen[len(r.seen)-1]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.delivered {
+		if c.Height < left[c.Sequencer] {
+			t.Errorf("height %d of lane %v was delivered before", c.Height, c.Sequencer)
+		}
+	}
 	if n := len(r.members[3].Heads()); n != 4 {
 		t.Errorf("heads of %d lanes", n)
 	}
@@ -91,7 +104,9 @@ func TestAMemberThatIsMadeAgainOverItsFolderGoesOnWhereItWas(t *testing.T) {
 
 func TestWatermarksFollowWhatWasDeliveredButNotAboveWhatOthersNeed(t *testing.T) {
 	hold := make(chan struct{})
+	var asked atomic.Int64
 	least := func(wire.PublicKey) uint64 {
+		asked.Add(1)
 		select {
 		case <-hold:
 			return ^uint64(0)
@@ -104,6 +119,9 @@ func TestWatermarksFollowWhatWasDeliveredButNotAboveWhatOthersNeed(t *testing.T)
 	testkit.Eventually(t, "every lane has grown", func() bool {
 		return !slices.ContainsFunc(r.lanes, func(lane wire.PublicKey) bool { return r.members[0].Next(lane) < 12 })
 	})
+	r.settle()
+	from := asked.Load()
+	testkit.Eventually(t, "every member looks twice what it may drop", func() bool { return asked.Load() > from+3*4*4 })
 	c := r.settle()
 	if held := uint64(c[0].Archived); held < c[0].DeliveredBytes-4*2*100<<10 {
 		t.Errorf("%d of %d bytes are kept, although others need them", held, c[0].DeliveredBytes)
