@@ -9,10 +9,14 @@
 //	go run ./cmd/loadgen --validators 31 --scheme threshold --variant minpk
 //	go run ./cmd/loadgen --latency 50ms --loss 0.1 --duration 30s --json result.json
 //	go run ./cmd/loadgen --acks sequencer --weights zipf
+//	go run ./cmd/loadgen --processes --latency 20ms --kill-every 3s
 //	go run ./cmd/loadgen --payload-size 256KiB --follow 1
 //
 // Subcommands:
 //
+//	loadgen init DIR      keys and configuration of a network whose members run on several machines
+//	loadgen member DIR    one of these members
+//	loadgen merge R…      the network's result, of what its members have written
 //	loadgen node          one engine, with all others played by a generator: its throughput
 //	loadgen sweep         node mode over lists of flag values: which are best on this machine
 //	loadgen compare A B…  the differences between results, and which exceed the noise
@@ -77,6 +81,25 @@
 // --follow adds replicas without weight. --away has one validator, the lightest, leave after a
 // warm-up and return: the result says when it was level with the others, and what they noticed of
 // it. In this mode there is no simulated network, hence no --latency and no --loss.
+//
+// # Members in processes of their own
+//
+// With --processes each member is a process: this program makes a folder for each as «loadgen init»
+// does, runs «loadgen member» in it, and merges what they record as «loadgen merge» does. On several
+// machines the same is done by hand: docs/operations.md. A run is good as above, of all members, and if
+// besides each measured to the end and none sent two payloads for one place, over all processes that it
+// had; this is read from the record that each member writes before it sends, see go doc
+// ./cmd/loadgen/internal/record. --kill-every kills a random member with SIGKILL and starts it again,
+// one at a time and never one without which there is no quorum; the last 2 s are without kills, and
+// each lane must have grown after the last.
+//
+// --latency, --jitter and --bandwidth delay what each member writes to its connections, and --loss
+// drops messages before they are sent: go doc ./cmd/loadgen/internal/link says exactly what.
+//
+// Latencies are of the sequencer's clock alone, but for those from a proposal to the lock at another
+// member. These are given where both processes are of one machine, or where the offset of their clocks
+// was measured, by round trips before, during and after the run; the page says how exact that is, and
+// what is left out.
 //
 // # Members and lanes in a cluster
 //

@@ -13,6 +13,9 @@ func (p *Problems) Activity(member string, a wire.Activity) {
 	case *wire.LockConflict:
 		c := &a.First.Chunk
 		p.Conflict("%s saw two payloads locked for lane %v height %d", member, c.Sequencer, c.Height)
+	case *wire.Fork:
+		c := &a.Upper.Chunk
+		p.Conflict("%s saw a fork of lane %v below height %d", member, c.Sequencer, c.Height)
 	case *wire.ConflictingAcks:
 		c := &a.First.Chunk
 		p.Conflict("%s saw validator %d ack two payloads for lane %v height %d", member, a.First.Participant, c.Sequencer, c.Height)

@@ -39,8 +39,8 @@ type Audit struct {
 	// Members often report the very same certificate. known has the latest ones, at most backlog;
 	// before has those that preceded them.
 	known, before map[[sha256.Size]byte]struct{}
-	payloads      map[wire.PublicKey]map[uint64]wire.Digest
-	highest       map[wire.PublicKey]uint64
+	locked        payloads
+	sent          map[Signing]payloads
 
 	Verified atomic.Uint64 // distinct certificates
 	cpu      atomic.Int64  // ns that verification took while the run was on
@@ -57,8 +57,8 @@ func New(scheme verify.Scheme, epoch uint64, t *Problems) *Audit {
 		Backlog:  auditBacklog,
 		epoch:    epoch,
 		known:    make(map[[sha256.Size]byte]struct{}),
-		payloads: make(map[wire.PublicKey]map[uint64]wire.Digest),
-		highest:  make(map[wire.PublicKey]uint64),
+		locked:   make(payloads),
+		sent:     make(map[Signing]payloads),
 		problems: t,
 	}
 }
@@ -93,26 +93,60 @@ func (a *Audit) Delivered(c wire.Chunk) {
 
 // compare looks for another payload locked at the same place. a.mu must be held.
 func (a *Audit) compare(c *wire.Chunk) {
-	lane := a.payloads[c.Sequencer]
-	if lane == nil {
-		lane = make(map[uint64]wire.Digest)
-		a.payloads[c.Sequencer] = lane
-	}
-	other, seen := lane[c.Height]
-	switch {
-	case !seen:
-		lane[c.Height] = c.Payload
-		a.highest[c.Sequencer] = max(a.highest[c.Sequencer], c.Height)
-	case other != c.Payload:
+	if other, differs := a.locked.differs(c); differs {
 		a.problems.Conflict("two payloads are locked or delivered for lane %v height %d: %v and %v", c.Sequencer, c.Height, other, c.Payload)
 	}
-	if highest := a.highest[c.Sequencer]; len(lane) > 2*auditHeights {
-		for height := range lane {
-			if height+auditHeights < highest {
-				delete(lane, height)
+}
+
+// Signing is what a member can sign for a place once.
+type Signing struct {
+	Member int
+	What   string // for people: node or ack
+}
+
+// Sent takes what a member sent with its signature, in the order in which it did.
+func (a *Audit) Sent(by Signing, c *wire.Chunk) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	lanes := a.sent[by]
+	if lanes == nil {
+		lanes = make(payloads)
+		a.sent[by] = lanes
+	}
+	if other, differs := lanes.differs(c); differs {
+		a.problems.Conflict("member %d sent a %s for two payloads of lane %v height %d: %v and %v",
+			by.Member, by.What, c.Sequencer, c.Height, other, c.Payload)
+	}
+}
+
+// payloads are those of the latest auditHeights places of each lane, or some more.
+type payloads map[wire.PublicKey]*lanePayloads
+
+type lanePayloads struct {
+	at      map[uint64]wire.Digest
+	highest uint64
+}
+
+// differs notes the payload of a place, and returns another that was noted for it before.
+func (p payloads) differs(c *wire.Chunk) (other wire.Digest, differs bool) {
+	lane := p[c.Sequencer]
+	if lane == nil {
+		lane = &lanePayloads{at: make(map[uint64]wire.Digest)}
+		p[c.Sequencer] = lane
+	}
+	other, seen := lane.at[c.Height]
+	if seen {
+		return other, other != c.Payload
+	}
+	lane.at[c.Height] = c.Payload
+	if lane.highest = max(lane.highest, c.Height); len(lane.at) > 2*auditHeights {
+		for height := range lane.at {
+			if height+auditHeights < lane.highest {
+				delete(lane.at, height)
 			}
 		}
 	}
+	return other, false
 }
 
 // take removes up to n pending locks.

@@ -133,7 +133,7 @@ func TestTheAuditForgetsOldHeights(t *testing.T) {
 		c := chunk(1, height, 7)
 		a.compare(&c)
 	}
-	if n := len(a.payloads[wire.PublicKey{1}]); n > 2*auditHeights {
+	if n := len(a.locked[wire.PublicKey{1}].at); n > 2*auditHeights {
 		t.Errorf("%d heights remembered", n)
 	}
 	again := chunk(1, 3*auditHeights-1, 8)

@@ -33,6 +33,17 @@ func (p *Problems) Fault(format string, args ...any) {
 	p.addText(format, args...)
 }
 
+// Add records what was recorded elsewhere, by a process that a prefix names.
+func (p *Problems) Add(prefix string, conflicts uint64, faults int, texts []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.conflicts += conflicts
+	p.faults += faults
+	for _, text := range texts {
+		p.addText("%s: %s", prefix, text)
+	}
+}
+
 func (p *Problems) addText(format string, args ...any) {
 	if len(p.Texts) < maxProblems {
 		p.Texts = append(p.Texts, fmt.Sprintf(format, args...))

@@ -48,10 +48,11 @@ func runBodies(ctx context.Context, cfg *Config, dirs *store, out *output.Output
 		return nil, err
 	}
 	r := &bodiesRun{
-		run:    run{latencies: measure.NewLatencies(), registry: measure.NewRegistry()},
+		run:    run{registry: measure.NewRegistry()},
 		number: uint64(time.Now().UnixNano()), delivered: measure.NewLatencies(), followed: measure.NewLatencies(), over: make(chan struct{}),
 	}
-	r.audit = audit.New(set.Scheme, setup.Epoch, &r.problems)
+	r.Latencies = measure.NewLatencies()
+	r.audit = audit.New(set.Scheme, setup.Epoch, &r.Problems)
 	if r.away, err = newAbsence(cfg); err != nil {
 		return nil, err
 	}
@@ -63,7 +64,7 @@ func runBodies(ctx context.Context, cfg *Config, dirs *store, out *output.Output
 	res, recovered, err := r.drive(ctx, cfg, dirs, f, out)
 	close(r.over)
 	if stopping := f.stop(); err == nil && stopping != nil {
-		r.problems.Fault("stopping: %v", stopping)
+		r.Problems.Fault("stopping: %v", stopping)
 	}
 	if err != nil {
 		return nil, cli.Interrupted(ctx, err)
@@ -92,7 +93,7 @@ func (r *bodiesRun) drive(ctx context.Context, cfg *Config, dirs *store, f *repl
 	for _, m := range f.members {
 		m.Open(began)
 	}
-	r.away.begin(f, &r.problems)
+	r.away.begin(f, &r.Problems)
 	series, failed := r.watch(ctx, cfg, f, before, out)
 	after, err := r.moment(f, true)
 	parts, profileErr := profile.Stop()
@@ -108,7 +109,7 @@ func (r *bodiesRun) drive(ctx context.Context, cfg *Config, dirs *store, f *repl
 	}
 	res := &Result{Summary: report.NewSummary("cluster", &cfg.Config, len(f.members), dirs.disk, before, after), Dropped: after.Dropped}
 	res.Series, res.Parts, res.Interrupted = series, parts, interrupted
-	res.AddLatencies(r.latencies)
+	res.AddLatencies(r.Latencies)
 	res.Bodies = report.NewBodies(report.BodiesOf{
 		PayloadBytes: cfg.Bodies.Size, Rate: cfg.Bodies.Rate, Seconds: res.Duration, CPU: res.CPU,
 		Members: measure.Between(before.Members, after.Members), Followers: measure.Between(before.Followers, after.Followers),
@@ -120,7 +121,7 @@ func (r *bodiesRun) drive(ctx context.Context, cfg *Config, dirs *store, f *repl
 	res.Bodies.Away = r.away.result()
 	res.Shortfall = res.BelowRate(len(f.lanes), res.Duration)
 	if n := after.Engine.Counters.NodesInvalid; n > 0 {
-		r.problems.Fault("%d nodes were called invalid, although all members are honest", n)
+		r.Problems.Fault("%d nodes were called invalid, although all members are honest", n)
 	}
 	return res, recovered, nil
 }
@@ -128,21 +129,21 @@ func (r *bodiesRun) drive(ctx context.Context, cfg *Config, dirs *store, f *repl
 // watch shows the run's progress until it is over, or a member has failed.
 func (r *bodiesRun) watch(ctx context.Context, cfg *Config, f *replicas, before measure.Moment, out *output.Output) (series []measure.Point, failed bool) {
 	out.BeginSeries("run")
-	p := measure.NewProgress(before, cfg.interval(), r.latencies)
+	p := measure.NewProgress(before, cfg.Interval(), r.Latencies)
 	p.Deliveries = r.delivered
-	_, err := measure.Watch(ctx, cfg.interval(), cfg.Duration, nil, f.failed, func() {
+	_, err := measure.Watch(ctx, cfg.Interval(), cfg.Duration, nil, f.failed, func() {
 		now, err := r.moment(f, false)
 		if err != nil {
 			return // an engine is too busy to answer; the next call may succeed
 		}
 		frame := output.NewFrame(p.Add(now), cfg.Duration, now)
 		frame.Batch = r.registry.MeanBatch
-		frame.Conflicts, frame.Errors = r.problems.Counts()
+		frame.Conflicts, frame.Errors = r.Problems.Counts()
 		out.Update(frame)
 		r.audit.VerifyBacklog()
 	})
 	if err != nil {
-		r.problems.Fault("%v", err)
+		r.Problems.Fault("%v", err)
 	}
 	return p.Series, err != nil
 }
@@ -154,7 +155,7 @@ func (r *bodiesRun) moment(f *replicas, full bool) (measure.Moment, error) {
 	status, err := statusOf(ctx, f.engines())
 	r.away.addPast(&status.Counters)
 	m := measure.Moment{
-		At: time.Now(), CPU: host.ProcessCPU() - r.audit.CPUTime(), Certificates: r.certificates.Load(), Host: host.ReadUsage(),
+		At: time.Now(), CPU: host.ProcessCPU() - r.audit.CPUTime(), Certificates: r.Certificates.Load(), Host: host.ReadUsage(),
 		Dropped: status.Counters.InboxDropped + status.Counters.OutboxDropped, Engine: status,
 	}
 	how := (*bodies.Member).Progress
@@ -210,15 +211,15 @@ func (r *bodiesRun) settle(f *replicas, interrupted bool) {
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case err := <-f.failed:
-			r.problems.Fault("%v", err)
+			r.Problems.Fault("%v", err)
 			return
 		case <-ctx.Done():
 			for i := range running {
 				if n := running[i].Behind(running); n > 0 {
-					r.problems.Fault("a member still lacked %d chunks %v after the last body was made", n, settleTimeout)
+					r.Problems.Fault("a member still lacked %d chunks %v after the last body was made", n, settleTimeout)
 				}
 			}
-			r.problems.Fault("not every body that was made was delivered to all members")
+			r.Problems.Fault("not every body that was made was delivered to all members")
 			return
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/member"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/setup"
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/simnet"
@@ -20,7 +21,7 @@ import (
 
 // cluster holds all members and the network between them.
 type cluster struct {
-	members []*member
+	members []*simulated
 	network *simnet.Network
 	open    chan struct{} // closed when members may begin to propose
 
@@ -45,20 +46,19 @@ func newCluster(ctx context.Context, cfg *Config, r *run) (*cluster, error) {
 		if err != nil {
 			return nil, err
 		}
-		m := &member{index: i, run: r}
+		m := &simulated{Member: member.New(i, &r.Run)}
 		schemes[i] = set.Scheme
-		m.application = application{payloads: payloads, open: c.open}
-		m.certified.Store(-1)
+		m.Application = member.Application{Payloads: payloads, Open: c.open}
 		var chunks verify.ChunkSigner
 		if i < cfg.Validators {
 			signers[i], chunks = set.Signers[i], set.ChunkSigners[i]
 		} else {
 			chunks = verify.NewChunkSigner([]byte(setup.Namespace), external[i-cfg.Validators])
 		}
-		m.identity = chunks.PublicKey()
+		m.Identity = chunks.PublicKey()
 		if i < cfg.Sequencers {
-			m.sequencer = chunks
-			lanes = append(lanes, m.identity)
+			m.Sequencer = chunks
+			lanes = append(lanes, m.Identity)
 		}
 		c.members = append(c.members, m)
 	}
@@ -67,10 +67,10 @@ func newCluster(ctx context.Context, cfg *Config, r *run) (*cluster, error) {
 		if err != nil {
 			return nil, err
 		}
-		m.lanes, m.sets = lanes, sets
+		m.Lanes, m.Sets = lanes, sets
 	}
 	var err error
-	c.network, err = simnet.New(simnet.Config{Seed: cfg.Seed, Default: simnet.Conditions{Latency: cfg.latency, Loss: cfg.loss}})
+	c.network, err = simnet.New(simnet.Config{Seed: cfg.Seed, Default: simnet.Conditions{Latency: cfg.Latency, Loss: cfg.Loss}})
 	return c, err
 }
 
@@ -90,7 +90,7 @@ func (c *cluster) start(ctx context.Context, cfg *Config, dirs *store, metrics *
 		var peers []wire.PublicKey
 		for j, p := range c.members {
 			if i != j && (i < cfg.Validators || j < cfg.Validators) { // external sequencers send nothing to each other
-				peers = append(peers, p.identity)
+				peers = append(peers, p.Identity)
 			}
 		}
 		if err := m.start(cfg, dirs.journal(i), peers, c.network, metrics, logger); err != nil {
@@ -108,7 +108,7 @@ func (c *cluster) start(ctx context.Context, cfg *Config, dirs *store, metrics *
 		c.running.Go(func() {
 			if err := m.engine.Run(ctx); err != nil {
 				select {
-				case c.failed <- fmt.Errorf("member %d: %w", m.index, err):
+				case c.failed <- fmt.Errorf("member %d: %w", m.Index, err):
 				default:
 				}
 			}
@@ -129,7 +129,7 @@ func (c *cluster) stop() error {
 	for _, m := range c.members {
 		if m.engine != nil {
 			if closing := m.engine.Close(); closing != nil { // of engines that were never run; no harm to others
-				err = errors.Join(err, fmt.Errorf("member %d: %w", m.index, closing))
+				err = errors.Join(err, fmt.Errorf("member %d: %w", m.Index, closing))
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,20 +17,32 @@ import (
 // Config holds the flags of cluster mode.
 type Config struct {
 	setup.Config
-	latency time.Duration
-	loss    float64
+	Latency time.Duration
+	Loss    float64
 	Bodies  bodies.Load
 	output  output.Config
+
+	// Processes runs the members as processes of their own; nil where there is no such mode.
+	Processes Runner
+	Separate  bool // --processes
+	Jitter    time.Duration
+	Bandwidth float64 // Mbit/s
+	KillEvery time.Duration
 }
+
+// Runner runs a cluster in a folder for the configured time, or until ctx ends, and returns the result.
+type Runner func(ctx context.Context, cfg *Config, dir string, out *output.Output) (*Result, error)
 
 // DefaultConfig returns the defaults of cluster mode.
 func DefaultConfig() *Config {
-	return &Config{Config: *setup.Default(), output: output.DefaultConfig(&Result{Summary: report.Summary{Bodies: new(report.Bodies)}})}
+	return &Config{Config: *setup.Default(), output: output.DefaultConfig(&Result{Summary: report.Summary{Bodies: new(report.Bodies)}, Processes: new(Processes)})}
 }
 
-// NewCommand returns the command that runs a cluster.
-func NewCommand() *cobra.Command {
-	cfg := DefaultConfig()
+// NewCommand returns the command that runs a cluster in this process.
+func NewCommand() *cobra.Command { return NewCommandFor(DefaultConfig()) }
+
+// NewCommandFor returns the command that runs a cluster, with defaults.
+func NewCommandFor(cfg *Config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "loadgen",
 		Short: "Run a Lanecast cluster in one process, with real keys, engines and journals, and measure it",
@@ -52,8 +65,14 @@ func (cfg *Config) bindCluster(cmd *cobra.Command) {
 	cfg.Bind(f, "validators in the cluster", "sequencers, hence lanes; those past the validators only sequence")
 	f.DurationVar(&cfg.Duration, "duration", cfg.Duration, "how long to run")
 	f.StringVar(&cfg.Data, "data", cfg.Data, "folder to keep journals in and to go on from (default: a temporary one)")
-	f.DurationVar(&cfg.latency, "latency", cfg.latency, "one-way latency of every link")
-	f.Var(cli.Percent(&cfg.loss), "loss", "part of the messages that is lost, from 0 to less than 1: 0.1 or 10%")
+	f.DurationVar(&cfg.Latency, "latency", cfg.Latency, "one-way latency of every link")
+	f.Var(cli.Percent(&cfg.Loss), "loss", "part of the messages that is lost, from 0 to less than 1: 0.1 or 10%")
+	if cfg.Processes != nil {
+		f.BoolVar(&cfg.Separate, "processes", cfg.Separate, "run each member as a process of its own, with TLS connections on the loopback")
+		f.DurationVar(&cfg.Jitter, "jitter", cfg.Jitter, "with --processes: what a message takes in addition to --latency, at most")
+		f.Float64Var(&cfg.Bandwidth, "bandwidth", cfg.Bandwidth, "with --processes: what a member can send to all others together, in Mbit/s; 0: unlimited")
+		f.DurationVar(&cfg.KillEvery, "kill-every", cfg.KillEvery, "with --processes: kill (SIGKILL) a random member so often, and start it again; 0: never")
+	}
 	cfg.Bodies.Bind(f)
 	f.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "number that keys and the network's chances follow from (default: random)")
 	cfg.output.Bind(cmd)
@@ -63,10 +82,10 @@ func (cfg *Config) bindCluster(cmd *cobra.Command) {
 // check returns a cli.usageError for the first flag that is out of range.
 func (cfg *Config) check() error {
 	switch {
-	case cfg.latency < 0 || cfg.latency > time.Minute:
-		return cli.Usagef("--latency must be from 0 to 1m, got %v", cfg.latency)
-	case !(cfg.loss >= 0 && cfg.loss < 1): // so written that NaN fails
-		return cli.Usagef("--loss must be from 0 to less than 1, got %v", cfg.loss)
+	case cfg.Latency < 0 || cfg.Latency > time.Minute:
+		return cli.Usagef("--latency must be from 0 to 1m, got %v", cfg.Latency)
+	case !(cfg.Loss >= 0 && cfg.Loss < 1): // so written that NaN fails
+		return cli.Usagef("--loss must be from 0 to less than 1, got %v", cfg.Loss)
 	}
 	if err := cfg.Config.Check(); err != nil {
 		return err
@@ -74,7 +93,48 @@ func (cfg *Config) check() error {
 	if err := cfg.checkBodies(); err != nil {
 		return err
 	}
+	if err := cfg.checkProcesses(); err != nil {
+		return err
+	}
 	return cfg.output.Check(cfg.Explicit)
+}
+
+// KillTail is how long before the end of a run the last kill may be, so that every lane grows after it.
+const KillTail = 2 * time.Second
+
+// checkProcesses checks the flags about members in processes of their own.
+func (cfg *Config) checkProcesses() error {
+	if !cfg.Separate {
+		for _, flag := range []string{"jitter", "bandwidth", "kill-every"} {
+			if cfg.Explicit(flag) {
+				return cli.Usagef("--%s needs --processes", flag)
+			}
+		}
+		return nil
+	}
+	for flag, instead := range map[string]string{
+		"data":       "a network whose journals stay is made by «loadgen init» and run by «loadgen member»",
+		"metrics":    "«loadgen member» has it for each member",
+		"pprof":      "«loadgen member» has it for each member",
+		"cpuprofile": "«loadgen member» has it for each member",
+	} {
+		if cfg.Explicit(flag) {
+			return cli.Usagef("--%s is not for --processes: %s", flag, instead)
+		}
+	}
+	switch {
+	case cfg.Bodies.On():
+		return cli.Usagef("--payload-size is not for --processes: its members are replicas of one process")
+	case cfg.Jitter < 0 || cfg.Jitter > time.Minute:
+		return cli.Usagef("--jitter must be from 0 to 1m, got %v", cfg.Jitter)
+	case cfg.Bandwidth != 0 && !(cfg.Bandwidth >= 1 && cfg.Bandwidth <= 1e6):
+		return cli.Usagef("--bandwidth must be 0, or from 1 to 1000000 Mbit/s, got %v", cfg.Bandwidth)
+	case cfg.KillEvery < 0 || cfg.KillEvery > 0 && cfg.KillEvery < 10*time.Millisecond:
+		return cli.Usagef("--kill-every must be 0 or at least 10ms, got %v", cfg.KillEvery)
+	case cfg.KillEvery > 0 && cfg.Duration < cfg.KillEvery+KillTail:
+		return cli.Usagef("--kill-every %v needs a --duration of at least %v: the last %v are without kills", cfg.KillEvery, cfg.KillEvery+KillTail, KillTail)
+	}
+	return nil
 }
 
 // mostReplicas is how many replicas one process can hold: each has two connections to each other.
@@ -86,7 +146,7 @@ func (cfg *Config) checkBodies() error {
 		return err
 	}
 	switch n := cfg.replicas(); {
-	case cfg.latency != 0 || cfg.loss != 0:
+	case cfg.Latency != 0 || cfg.Loss != 0:
 		return cli.Usagef("--latency and --loss are the simulated network's; with --payload-size members use TLS on loopback")
 	case n > mostReplicas:
 		return cli.Usagef("--payload-size takes at most %d members in one process, followers among them, got %d", mostReplicas, n)
@@ -97,8 +157,8 @@ func (cfg *Config) checkBodies() error {
 // replicas returns the number of members if chunks have bodies.
 func (cfg *Config) replicas() int { return max(cfg.Validators, cfg.Sequencers) + cfg.Bodies.Follow }
 
-// interval returns the time between two moments of a cluster: many members take long to answer.
-func (cfg *Config) interval() time.Duration {
+// Interval returns the time between two moments of a cluster: many members take long to answer.
+func (cfg *Config) Interval() time.Duration {
 	if cfg.Validators+cfg.Sequencers > 64 {
 		return time.Second
 	}
@@ -131,6 +191,9 @@ func runCommand(cmd *cobra.Command, cfg *Config) error {
 			return nil, err
 		}
 		defer dirs.close()
+		if cfg.Separate {
+			return cfg.Processes(cmd.Context(), cfg, dirs.dir, out)
+		}
 		return Run(cmd.Context(), cfg, dirs, out)
 	})
 	if err != nil {

@@ -133,7 +133,7 @@ func (f *replicas) member(cfg *Config, dirs *store, m *replicaMember, key ed2551
 			MinBackoff: minBackoff, MaxBackoff: maxBackoff,
 			MaxPeers: all, MaxFollowers: max(1, cfg.Bodies.Follow), MaxHandshakes: 2 * all, MaxHandshakesPerAddress: 2 * all,
 		},
-		Archive: room, Least: f.least, Recorder: m, Problems: &m.run.problems,
+		Archive: room, Least: f.least, Recorder: m, Problems: &m.run.Problems,
 		Metrics: prometheus.WrapRegistererWith(prometheus.Labels{"member": fmt.Sprint(m.index)}, m.run.registry),
 		Logger:  logger.With("member", m.index),
 	})
@@ -272,8 +272,8 @@ func (m *replicaMember) Certified(c bodies.Certification) {
 	m.run.audit.Add(*c.Lock)
 	if c.Own {
 		m.certified.Store(int64(c.Lock.Chunk.Height))
-		m.run.certificates.Add(1)
-		m.run.latencies.Record(c.Took)
+		m.run.Certificates.Add(1)
+		m.run.Latencies.Record(c.Took)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/report"
 )
 
@@ -15,11 +16,64 @@ type Result struct {
 	Latency float64      `json:"link_latency_ms"`
 	Loss    float64      `json:"link_loss"`
 	Dropped uint64       `json:"dropped"` // by inboxes and outboxes that were full
-	Lanes   []laneResult `json:"lanes"`
+	Lanes   []LaneResult `json:"lanes"`
+
+	// With members in processes of their own.
+	*Processes
 }
 
-// laneResult holds the heights of a lane; −1 for none.
-type laneResult struct {
+// Processes is what a result has besides, of members that are processes of their own.
+type Processes struct {
+	Count     int     `json:"processes"`
+	Hosts     int     `json:"hosts"` // machines
+	Jitter    float64 `json:"link_jitter_ms"`
+	Bandwidth float64 `json:"link_bandwidth_mbit_per_s"`
+	// NetworkBytes is what TCP has sent for all members, without its headers; where no system tells, what
+	// the messages came to.
+	NetworkBytes  uint64 `json:"network_bytes"`
+	Packets       uint64 `json:"network_packets"`
+	Retransmitted uint64 `json:"network_retransmitted_bytes"` // of NetworkBytes
+	// Kills are those by this program; RestartMS is from a kill to a process that is connected to a quorum.
+	Kills     int               `json:"kills"`
+	RestartMS measure.Quantiles `json:"restart_ms"`
+	Members   []MemberResult    `json:"members"`
+	// Others is from a chunk's proposal to its lock at each other member, as far as the offset of their
+	// clocks is known, to within OthersError.
+	Others        measure.Quantiles `json:"lock_elsewhere_ms"`
+	OthersError   float64           `json:"lock_elsewhere_error_ms"`
+	OthersSamples int64             `json:"lock_elsewhere_samples"`
+	Pairs         []Pair            `json:"lock_elsewhere"`
+	LeftOut       int               `json:"lock_elsewhere_left_out"` // pairs whose clocks' offset is not known
+}
+
+// MemberResult is one member's part.
+type MemberResult struct {
+	Number       int               `json:"member"`
+	Host         string            `json:"host"`
+	Starts       int               `json:"starts"` // processes, in the run
+	Certificates uint64            `json:"certificates"`
+	LatencyMS    measure.Quantiles `json:"latency_ms"`
+	CPU          float64           `json:"cpu_s"`
+	MaxRSS       int64             `json:"max_rss_bytes"`
+	SentBytes    uint64            `json:"sent_bytes"`
+	Received     uint64            `json:"received_bytes"`
+}
+
+// Pair is the latency from one member's proposals to the locks at another.
+type Pair struct {
+	From    int     `json:"from"`
+	To      int     `json:"to"`
+	P50     float64 `json:"p50_ms"`
+	P99     float64 `json:"p99_ms"`
+	Samples int64   `json:"samples"`
+	// Offset is how far the clock of From was ahead of that of To on average, to within Error; both 0 for
+	// processes of one machine.
+	Offset float64 `json:"offset_ms"`
+	Error  float64 `json:"error_ms"`
+}
+
+// LaneResult holds the heights of a lane; −1 for none.
+type LaneResult struct {
 	Sequencer string `json:"sequencer"`
 	Recovered int64  `json:"recovered"` // highest height that any member had when the run began
 	Certified int64  `json:"certified"` // highest height certified in this run
@@ -34,12 +88,20 @@ func (r *Result) Title() string {
 func (r *Result) Measures() map[string]float64 {
 	m := r.Summary.Measures()
 	m["dropped"] = float64(r.Dropped)
+	if r.Processes != nil {
+		m["kills"], m["network_bytes"] = float64(r.Kills), float64(r.NetworkBytes)
+	}
 	return m
 }
 
 // Parameters implements report.Result.
 func (r *Result) Parameters() []report.Parameter {
-	return append(r.Summary.Parameters(), report.Parameter{Name: "link_latency_ms", Value: r.Latency}, report.Parameter{Name: "link_loss", Value: r.Loss})
+	p := append(r.Summary.Parameters(), report.Parameter{Name: "link_latency_ms", Value: r.Latency}, report.Parameter{Name: "link_loss", Value: r.Loss})
+	if r.Processes != nil {
+		p = append(p, report.Parameter{Name: "processes", Value: r.Count}, report.Parameter{Name: "hosts", Value: r.Hosts},
+			report.Parameter{Name: "link_jitter_ms", Value: r.Jitter}, report.Parameter{Name: "link_bandwidth_mbit_per_s", Value: r.Bandwidth})
+	}
+	return p
 }
 
 // Print writes the summary for people.
@@ -53,8 +115,29 @@ func (r *Result) Print(w io.Writer, whole time.Duration) {
 	cli.Field(w, "  received      %d acks (%.0f/s), %d invalid; %d nodes; %d messages dropped", r.AcksReceived, r.AcksPerSecond, r.AcksInvalid, r.NodesReceived, r.Dropped)
 	r.PrintMessages(w)
 	cli.Field(w, "  used          %.2f s CPU, %.0f µs per certificate; %.0f MiB at most", r.CPU, r.CPUPerCertificate, float64(r.MaxRSS)/(1<<20))
+	if r.Processes != nil {
+		r.printProcesses(w)
+	}
 	r.PrintMachine(w)
 	r.PrintEnd(w)
+}
+
+// printProcesses writes the lines about processes and what lies between them.
+func (r *Result) printProcesses(w io.Writer) {
+	machines := ""
+	if r.Hosts > 1 {
+		machines = fmt.Sprintf(" on %d machines", r.Hosts)
+	}
+	cli.Field(w, "  processes     %d%s; %.2f MB sent in %d packets, %.2f MB of them again", r.Count, machines, float64(r.NetworkBytes)/1e6, r.Packets, float64(r.Retransmitted)/1e6)
+	if r.Kills > 0 {
+		cli.Field(w, "  killed        %d times; connected to a quorum again after p50 %.0f ms, at most %.0f ms", r.Kills, r.RestartMS.P50, r.RestartMS.Max)
+	}
+	if r.OthersSamples > 0 {
+		cli.Field(w, "  elsewhere     locks at other members after p50 %.1f ms, p99 %.1f ms, to within %.2f ms", r.Others.P50, r.Others.P99, r.OthersError)
+	}
+	if r.LeftOut > 0 {
+		cli.Field(w, "  left out      latencies between %s: the offset of their clocks is not known", cli.Counted(r.LeftOut, "pair"))
+	}
 }
 
 // heights returns the range of the lanes' heights.

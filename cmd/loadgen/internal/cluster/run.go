@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/audit"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/host"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/member"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/output"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/report"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/setup"
@@ -19,13 +19,9 @@ import (
 
 // run is one measured run of a cluster. Members report to it.
 type run struct {
-	audit        *audit.Audit
-	problems     audit.Problems
-	latencies    *measure.Latencies
-	certificates atomic.Uint64     // in this run, at their sequencers
-	received     atomic.Uint64     // bytes that members took in
-	sent         measure.Sent      // by all members
-	registry     *measure.Registry // of all members
+	member.Run
+	audit    *audit.Audit
+	registry *measure.Registry // of all members
 }
 
 // Run runs a cluster for the configured time, or until ctx ends, and returns the result. An
@@ -38,8 +34,10 @@ func Run(ctx context.Context, cfg *Config, dirs *store, out *output.Output) (*Re
 	if err != nil {
 		return nil, err
 	}
-	r := &run{latencies: measure.NewLatencies(), registry: measure.NewRegistry()}
-	r.audit = audit.New(set.Scheme, setup.Epoch, &r.problems)
+	r := &run{registry: measure.NewRegistry()}
+	r.Latencies = measure.NewLatencies()
+	r.audit = audit.New(set.Scheme, setup.Epoch, &r.Problems)
+	r.Locked = func(l *wire.Lock) { r.audit.Add(*l) }
 	c, err := newCluster(ctx, cfg, r)
 	if err != nil {
 		return nil, cli.Interrupted(ctx, err)
@@ -47,7 +45,7 @@ func Run(ctx context.Context, cfg *Config, dirs *store, out *output.Output) (*Re
 	out.Show(r.registry)
 	res, recovered, err := r.drive(ctx, cfg, dirs, c, out)
 	if stopping := c.stop(); err == nil && stopping != nil {
-		r.problems.Fault("stopping: %v", stopping)
+		r.Problems.Fault("stopping: %v", stopping)
 	}
 	if err != nil {
 		return nil, cli.Interrupted(ctx, err)
@@ -63,7 +61,7 @@ func (r *run) drive(ctx context.Context, cfg *Config, dirs *store, c *cluster, o
 	if err := c.start(ctx, cfg, dirs, r.registry, out.Log); err != nil {
 		return nil, nil, err
 	}
-	recovered, err := recoveredBy(ctx, c.members[0].lanes, c.engines())
+	recovered, err := recoveredBy(ctx, c.members[0].Lanes, c.engines())
 	if err != nil {
 		return nil, nil, c.reason(err)
 	}
@@ -80,12 +78,12 @@ func (r *run) drive(ctx context.Context, cfg *Config, dirs *store, c *cluster, o
 		return nil, nil, err
 	}
 	res := &Result{
-		Summary: report.NewSummary("cluster", &cfg.Config, len(c.members), dirs.disk, before, after), Latency: measure.Milliseconds(cfg.latency), Loss: cfg.loss, Dropped: after.Dropped,
+		Summary: report.NewSummary("cluster", &cfg.Config, len(c.members), dirs.disk, before, after), Latency: measure.Milliseconds(cfg.Latency), Loss: cfg.Loss, Dropped: after.Dropped,
 	}
 	res.Series, res.Parts, res.Interrupted = series, parts, ctx.Err() != nil
-	res.AddLatencies(r.latencies)
+	res.AddLatencies(r.Latencies)
 	if n := after.Engine.Counters.NodesInvalid; n > 0 {
-		r.problems.Fault("%d nodes were called invalid, although all members are honest", n)
+		r.Problems.Fault("%d nodes were called invalid, although all members are honest", n)
 	}
 	return res, recovered, nil
 }
@@ -93,20 +91,20 @@ func (r *run) drive(ctx context.Context, cfg *Config, dirs *store, c *cluster, o
 // watch shows the run's progress until it is over.
 func (r *run) watch(ctx context.Context, cfg *Config, c *cluster, before measure.Moment, out *output.Output) []measure.Point {
 	out.BeginSeries("run")
-	p := measure.NewProgress(before, cfg.interval(), r.latencies)
-	_, err := measure.Watch(ctx, cfg.interval(), cfg.Duration, nil, c.failed, func() {
+	p := measure.NewProgress(before, cfg.Interval(), r.Latencies)
+	_, err := measure.Watch(ctx, cfg.Interval(), cfg.Duration, nil, c.failed, func() {
 		now, err := r.moment(c, false)
 		if err != nil {
 			return // an engine is too busy to answer; the next call may succeed
 		}
 		f := output.NewFrame(p.Add(now), cfg.Duration, now)
 		f.Batch = r.registry.MeanBatch
-		f.Conflicts, f.Errors = r.problems.Counts()
+		f.Conflicts, f.Errors = r.Problems.Counts()
 		out.Update(f)
 		r.audit.VerifyBacklog()
 	})
 	if err != nil {
-		r.problems.Fault("%v", err)
+		r.Problems.Fault("%v", err)
 	}
 	return p.Series
 }
@@ -116,8 +114,8 @@ func (r *run) moment(c *cluster, withMetrics bool) (measure.Moment, error) {
 	defer cancel()
 	status, err := statusOf(ctx, c.engines())
 	m := measure.Moment{
-		At: time.Now(), CPU: host.ProcessCPU() - r.audit.CPUTime(), Certificates: r.certificates.Load(), Sent: r.sent.Read(),
-		BytesIn: r.received.Load(), BytesOut: r.sent.Bytes(), Host: host.ReadUsage(),
+		At: time.Now(), CPU: host.ProcessCPU() - r.audit.CPUTime(), Certificates: r.Certificates.Load(), Sent: r.Sent.Read(),
+		BytesIn: r.Received.Load(), BytesOut: r.Sent.Bytes(), Host: host.ReadUsage(),
 		Dropped: status.Counters.InboxDropped + status.Counters.OutboxDropped, Engine: status,
 	}
 	if withMetrics && err == nil {
@@ -133,8 +131,8 @@ const leastSeconds = 1.0
 // conclude fills in what is known only after the audit.
 func (r *run) conclude(res *Result, c *cluster, recovered map[wire.PublicKey]int64) {
 	for _, m := range c.members {
-		if m.sequencer != nil {
-			r.lane(res, m.identity, recovered[m.identity], m.certified.Load())
+		if m.Sequencer != nil {
+			r.lane(res, m.Identity, recovered[m.Identity], m.Certified())
 		}
 	}
 	r.sum(res)
@@ -142,22 +140,22 @@ func (r *run) conclude(res *Result, c *cluster, recovered map[wire.PublicKey]int
 
 // lane adds a lane to the result, which must have grown.
 func (r *run) lane(res *Result, id wire.PublicKey, recovered, certified int64) {
-	res.Lanes = append(res.Lanes, laneResult{Sequencer: id.String(), Recovered: recovered, Certified: certified})
+	res.Lanes = append(res.Lanes, LaneResult{Sequencer: id.String(), Recovered: recovered, Certified: certified})
 	if certified <= recovered && !(res.Interrupted && res.Duration < leastSeconds) {
-		r.problems.Fault("lane %v certified nothing%s", id, above(recovered))
+		r.Problems.Fault("lane %v certified nothing%s", id, above(recovered))
 	}
 }
 
 // sum adds what all members and the audit say.
 func (r *run) sum(res *Result) {
 	if n := res.AcksInvalid; n > 0 {
-		r.problems.Fault("%d acks were called invalid, although all members are honest", n)
+		r.Problems.Fault("%d acks were called invalid, although all members are honest", n)
 	}
 	if n := res.CertificatesInvalid; n > 0 {
-		r.problems.Fault("%d certificates were called invalid, although all members are honest", n)
+		r.Problems.Fault("%d certificates were called invalid, although all members are honest", n)
 	}
 	res.Verified = r.audit.Verified.Load()
-	res.AddProblems(&r.problems)
+	res.AddProblems(&r.Problems)
 }
 
 func above(height int64) string {

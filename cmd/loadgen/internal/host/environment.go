@@ -49,7 +49,12 @@ func (e *Environment) Between(before, after Usage) {
 	own := (after.own - before.own).Seconds()
 	e.Others = max(0, (after.busy-before.busy).Seconds()-own) / seconds
 	e.Stolen = max(0, (after.stolen-before.stolen).Seconds()) / seconds
-	n := float64(after.processors)
+	e.Judge(after.processors)
+}
+
+// Judge says whether a machine of so many processors was busy with other things.
+func (e *Environment) Judge(processors int) {
+	n := float64(processors)
 	e.Busy = e.Others > busyOthers*n || e.Stolen > busyStolen*n
 }
 

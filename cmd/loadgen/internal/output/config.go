@@ -34,18 +34,31 @@ func DefaultConfig(mode report.Result) Config {
 	return Config{Live: "auto", Repeat: 1, measurable: slices.Sorted(maps.Keys(mode.Measures()))}
 }
 
+// WriteTo names the file of --json if no flag does.
+func (c *Config) WriteTo(name string) {
+	if c.json == "" {
+		c.json = name
+	}
+}
+
 // Bind defines the flags that sweeps have as well.
 func (c *Config) Bind(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.IntVar(&c.Repeat, "repeat", c.Repeat, "how often to run the same; results are of the median run, with the spread of all")
-	f.StringVar(&c.json, "json", c.json, "file to write the result to, as one JSON object; - for standard output, and nothing else there")
-	f.StringVar(&c.report, "report", c.report, "file to write the result to as a page for a browser, which needs no network")
+	c.BindResult(cmd)
 	f.StringVar(&c.series, "series", c.series, "file to write the points of the series to as they come, one JSON object a line")
-	f.StringArrayVar(&c.tags, "tag", nil, "something to note in the result, as key=value; may be repeated")
 	f.StringVar(&c.Live, "live", c.Live, "view while it runs: auto (a screen on a terminal, else lines), screen, lines or none")
 	f.StringVar(&c.metrics, "metrics", c.metrics, "address to serve Prometheus metrics at, as host:port or :port (loopback)")
 	f.StringVar(&c.pprof, "pprof", c.pprof, "address to serve Go profiles at, likewise")
 	f.StringVar(&c.cpuProfile, "cpuprofile", c.cpuProfile, "file to write a CPU profile of the measured time to, of the first run")
+}
+
+// BindResult defines the flags about results alone, for a command that runs nothing.
+func (c *Config) BindResult(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&c.json, "json", c.json, "file to write the result to, as one JSON object; - for standard output, and nothing else there")
+	f.StringVar(&c.report, "report", c.report, "file to write the result to as a page for a browser, which needs no network")
+	f.StringArrayVar(&c.tags, "tag", nil, "something to note in the result, as key=value; may be repeated")
 }
 
 // Labels returns the values of --tag by their keys.

@@ -16,6 +16,8 @@ const measureNames = {
   share_of_crypto: "share of pure cryptography's speed kept",
   sends_dropped: "sends dropped",
   dropped: "messages dropped",
+  kills: "kills",
+  network_bytes: "bytes on the wire",
   unfinished: "chunks unfinished at the end",
   offered_acks_per_s: "acks offered, 1/s",
   taken_in_acks_per_s: "acks taken in of those offered, 1/s",
@@ -41,7 +43,7 @@ const size = (n) => {
   const [unit, of] = [["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 2 ** 10]].find(([, of]) => n >= of && n % of === 0) || ["bytes", 1];
   return number(n / of) + " " + unit;
 };
-const plural = (n, thing) => number(n) + " " + thing + (n === 1 ? "" : "s");
+const plural = (n, thing) => number(n) + " " + thing + (n === 1 ? "" : thing.endsWith("s") ? "es" : "s");
 
 function head(subtitle, sentence, r) {
   document.getElementById("subtitle").textContent = subtitle.filter(Boolean).join(" · ");
@@ -90,8 +92,11 @@ function run(r) {
       [
         ...algorithm,
         r.link_latency_ms ? "links of " + ms(r.link_latency_ms) : "",
+        r.link_jitter_ms ? "up to " + ms(r.link_jitter_ms) + " more" : "",
+        r.link_bandwidth_mbit_per_s ? number(r.link_bandwidth_mbit_per_s) + " Mbit/s out of each member" : "",
         r.link_loss ? percent(r.link_loss) + " of messages lost" : "",
       ],
+      (r.processes ? `In ${plural(r.processes, "process")}${r.hosts > 1 ? " on " + plural(r.hosts, "machine") : ""}, ` : "") +
       `${plural(r.validators, "validator")} certified ${number(r.certificates_per_s, 1)} chunks a second on ${plural(r.sequencers, "lane")}: half of them within ${latency}.`,
       r,
     );
@@ -112,6 +117,7 @@ function run(r) {
   overTime(r, cluster);
   if (bodies) bodiesInAll(r);
   distributions(r, cluster);
+  if (r.processes) members(r);
   rates(r);
   faults(r, cluster);
   if (r.repeats) {
@@ -150,7 +156,9 @@ function headline(r, cluster) {
           ...shared,
           [number(r.acks_per_s), "acks per second, at all engines"],
           [number(r.cpu_us_per_certificate) + " µs", "CPU time per certificate"],
-          [number(r.max_rss_bytes / 1048576) + " MiB", "memory at most"],
+          [number(r.max_rss_bytes / 1048576) + " MiB", r.processes ? "memory at most, of all processes" : "memory at most"],
+          ...(r.processes ? [[number(r.network_bytes / 1e6 / Math.max(r.duration_s, 0.001), 2) + " MB/s", "on the wire, sent by all"]] : []),
+          ...(r.kills ? [[number(r.kills), "kills"], [ms(r.restart_ms.p50), "p50 from a kill to a process with a quorum"]] : []),
           [number(r.certificates_verified), "certificates verified again"],
           [number(wrong), "conflicts and errors", over(wrong)],
         ]
@@ -225,6 +233,8 @@ function overTime(r, cluster) {
           title: "Processor cores in use",
           what: r.payload_bytes
             ? "By all members, with TLS and loopback; making and checking bodies is apart."
+            : r.processes
+            ? "By the processes of all members together."
             : "By all engines, the simulated network and this tool together.",
           x,
           y: "cores",
@@ -415,6 +425,57 @@ function distributions(r, cluster) {
   }
 }
 
+// members tells what each process did, and what lies between them.
+function members(r) {
+  const to = section(r.hosts > 1 ? "Members and machines" : "Members");
+  table(
+    to,
+    ["member", "machine", "processes", "certificates", "p50, ms", "p99, ms", "CPU, s", "memory, MiB", "sent, MB", "received, MB"],
+    r.members.map((m) => [
+      number(m.member),
+      m.host,
+      number(m.starts),
+      number(m.certificates),
+      number(m.latency_ms.p50, 1),
+      number(m.latency_ms.p99, 1),
+      number(m.cpu_s, 2),
+      number(m.max_rss_bytes / 1048576),
+      number(m.sent_bytes / 1e6, 2),
+      number(m.received_bytes / 1e6, 2),
+    ]),
+  );
+  list(element(to, "div", undefined, "cards"), "The network between them", [
+    ["Sent, without headers", mb(r.network_bytes)],
+    ["Packets", number(r.network_packets)],
+    ["Sent again", mb(r.network_retransmitted_bytes)],
+    ...(r.kills ? [["Kills", number(r.kills)], ["Back with a quorum, p50 · longest", ms(r.restart_ms.p50) + " · " + ms(r.restart_ms.max)]] : []),
+    ...(r.lock_elsewhere_samples
+      ? [["From proposal to the lock at other members, p50 · p99", ms(r.lock_elsewhere_ms.p50) + " · " + ms(r.lock_elsewhere_ms.p99)],
+         ["Right to within", ms(r.lock_elsewhere_error_ms)]]
+      : []),
+    ...(r.lock_elsewhere_left_out
+      ? [["Left out", plural(r.lock_elsewhere_left_out, "pair") + " of members: the offset of their clocks is not known", "bad"]]
+      : []),
+  ]);
+  if (!r.lock_elsewhere.length) return;
+  const between = section("From a proposal to the lock at another member");
+  element(between, "p", r.hosts > 1
+    ? "By two clocks, whose offset was measured by round trips: half the shortest round trip is how far off it may be."
+    : "All members read the same clock.");
+  table(
+    between,
+    ["from", "to", "p50, ms", "p99, ms", "chunks", ...(r.hosts > 1 ? ["clock ahead, ms", "to within, ms"] : [])],
+    r.lock_elsewhere.map((p) => [
+      number(p.from),
+      number(p.to),
+      number(p.p50_ms, 1),
+      number(p.p99_ms, 1),
+      number(p.samples),
+      ...(r.hosts > 1 ? [(p.offset_ms < 0 ? "−" : "") + number(Math.abs(p.offset_ms), 2), number(p.error_ms, 2)] : []),
+    ]),
+  );
+}
+
 // rates are what was found at several: by a search, or along a schedule.
 function rates(r) {
   const phases = r.phases || [],
@@ -505,6 +566,13 @@ function settings(r, cluster) {
       ? [
           ["Latency of links", r.link_latency_ms + " ms"],
           ["Messages lost", percent(r.link_loss)],
+          ...(r.processes
+            ? [
+                ["Jitter of links, at most", r.link_jitter_ms + " ms"],
+                ["Sent by a member, at most", r.link_bandwidth_mbit_per_s ? number(r.link_bandwidth_mbit_per_s) + " Mbit/s" : "unlimited"],
+                ["Network", "TLS between processes"],
+              ]
+            : []),
         ]
       : [
           ["Fed", pace(r)],

@@ -1,4 +1,4 @@
-package cluster
+package member
 
 import (
 	"context"
@@ -10,28 +10,41 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// application is a member's application: it proposes at once whenever it is asked, and accepts
+// Application is a member's application: it proposes at once whenever it is asked, and accepts
 // genuine payloads.
-type application struct {
-	payloads setup.Payloads
-	open     <-chan struct{} // closed when the measured run begins; until then nothing is proposed
-	clock    clock
+type Application struct {
+	Payloads setup.Payloads
+	Open     <-chan struct{} // closed when the measured run begins; until then nothing is proposed
+	Shut     <-chan struct{} // closed when it ends; from then on nothing is proposed. nil: it goes on
+	// Dated says that the number of a payload's run is the time of its proposal, in nanoseconds since
+	// 1970 by the sequencer's clock: whoever sees the chunk then knows when it was proposed.
+	Dated bool
+	clock clock
 }
 
 // Propose implements engine.Automaton.
-func (a *application) Propose(ctx context.Context, at engine.Place) (wire.Digest, error) {
+func (a *Application) Propose(ctx context.Context, at engine.Place) (wire.Digest, error) {
 	select {
-	case <-a.open:
+	case <-a.Open:
 	case <-ctx.Done():
 		return wire.Digest{}, ctx.Err()
 	}
+	select {
+	case <-a.Shut:
+		return wire.Digest{}, engine.ErrDeclined
+	default:
+	}
 	a.clock.proposed(at.Height)
-	return a.payloads.Digest(at), nil
+	payloads := a.Payloads
+	if a.Dated {
+		payloads.Run = uint64(time.Now().UnixNano())
+	}
+	return payloads.Digest(at), nil
 }
 
 // Verify implements engine.Automaton.
-func (a *application) Verify(_ context.Context, at engine.Place, payload wire.Digest) (bool, error) {
-	return a.payloads.Genuine(at, payload), nil
+func (a *Application) Verify(_ context.Context, at engine.Place, payload wire.Digest) (bool, error) {
+	return a.Payloads.Genuine(at, payload), nil
 }
 
 // clock holds the times at which the chunks of a lane were proposed. The next one may be proposed

@@ -1,4 +1,4 @@
-package cluster
+package member
 
 import (
 	"testing"
@@ -7,8 +7,8 @@ import (
 )
 
 func TestMembersNoteConflictsAndBlame(t *testing.T) {
-	r := new(run)
-	m := &member{run: r}
+	r := new(Run)
+	m := &Member{Run: r}
 	for _, a := range []wire.Activity{
 		&wire.Tip{}, &wire.Conflict{}, &wire.LockConflict{}, &wire.ConflictingAcks{}, &wire.InvalidAck{}, &wire.InvalidNode{},
 		&wire.InconsistentKeys{}, &wire.Fork{},
@@ -17,7 +17,7 @@ func TestMembersNoteConflictsAndBlame(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if c, f := r.problems.Counts(); c != 4 || f != 3 {
-		t.Errorf("%d conflicts, %d faults: %q", c, f, r.problems.Texts)
+	if c, f := r.Problems.Counts(); c != 4 || f != 3 {
+		t.Errorf("%d conflicts, %d faults: %q", c, f, r.Problems.Texts)
 	}
 }

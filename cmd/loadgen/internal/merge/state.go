@@ -1,0 +1,315 @@
+package merge
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/audit"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/config"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/proc"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/record"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/setup"
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// mostPairs is up to how many members latencies are kept for each pair of them.
+const mostPairs = 10
+
+// State is what the records of all members say so far.
+type State struct {
+	network   *config.Network
+	audit     *audit.Audit
+	Problems  audit.Problems
+	latencies *measure.Latencies // at the sequencers
+	elsewhere *measure.Latencies // at other members
+	pairs     map[[2]int]*pair
+	lanes     map[wire.PublicKey]*lane
+	sources   []*source
+	offsets   offsets
+	wanted    uint64      // the run that is merged; 0: the only one that there is
+	run       proc.Agreed // that, in the first member's clock; ID 0: not known yet
+	leftOut   map[[2]int]bool
+	worst     float64 // error of the offsets used, ms
+	progress  *measure.Progress
+}
+
+// lane is how far a lane has come.
+type lane struct {
+	owner     int    // member
+	recovered int64  // certified before the run
+	certified int64  // in the run, at its sequencer
+	count     uint64 // certificates in the run
+	lastAt    int64  // when the last was noted, in the first member's clock
+}
+
+// pair is what is known of the way from one member to another.
+type pair struct {
+	latencies     *measure.Latencies
+	offset, worst float64 // sum of offsets in ms; their largest error
+	samples       int64
+}
+
+// New returns a state before anything was read. records are the names of the members' records, in order;
+// "" for one that is missing.
+func New(n *config.Network, records []string, known offsets) (*State, error) {
+	scheme, err := n.NewScheme()
+	if err != nil {
+		return nil, err
+	}
+	s := &State{
+		network: n, latencies: measure.NewLatencies(), elsewhere: measure.NewLatencies(), pairs: make(map[[2]int]*pair),
+		lanes: make(map[wire.PublicKey]*lane), leftOut: make(map[[2]int]bool), offsets: known,
+	}
+	s.audit = audit.New(scheme, setup.Epoch, &s.Problems)
+	for i := range n.Members {
+		if records[i] != "" {
+			s.sources = append(s.sources, newSource(i, records[i]))
+		}
+		if n.Members[i].Sequencer {
+			s.lanes[n.Members[i].Identity] = &lane{owner: i, recovered: -1, certified: -1}
+		}
+	}
+	return s, nil
+}
+
+// Close closes the records.
+func (s *State) Close() {
+	for _, r := range s.sources {
+		r.close()
+	}
+}
+
+// AdvanceTo takes in all entries up to a time of the first member's clock.
+func (s *State) AdvanceTo(now int64) error {
+	for _, r := range s.sources {
+		for {
+			e, err := r.peek()
+			if err != nil {
+				return err
+			}
+			if e == nil || e.At-r.ahead > now {
+				break
+			}
+			if err := s.take(r, e); err != nil {
+				return fmt.Errorf("%s: %w", r.name, err)
+			}
+			r.next = nil
+		}
+	}
+	s.audit.VerifyBacklog()
+	return nil
+}
+
+// earliest returns the time of the first entry that was not taken in; false if there is none.
+func (s *State) earliest() (at int64, ok bool, err error) {
+	at = math.MaxInt64
+	for _, r := range s.sources {
+		e, err := r.peek()
+		if err != nil {
+			return 0, false, err
+		}
+		if e != nil {
+			at, ok = min(at, e.At-r.ahead), true
+		}
+	}
+	return at, ok, nil
+}
+
+func (s *State) take(r *source, e *record.Entry) error {
+	switch e.Kind {
+	case record.Node, record.Ack:
+		c, err := e.DecodeChunk()
+		if err != nil {
+			return err
+		}
+		what := "node"
+		if e.Kind == record.Ack {
+			what = "ack"
+		}
+		s.audit.Sent(audit.Signing{Member: r.index + 1, What: what}, &c)
+	case record.Lock:
+		l, err := e.DecodeLock()
+		if err != nil {
+			return err
+		}
+		s.audit.Add(l)
+		s.locked(r, &l.Chunk, e.At)
+	case record.Start:
+		var v proc.Started
+		if err := e.DecodeJSON(&v); err != nil {
+			return err
+		}
+		r.started(v)
+	case record.Run:
+		var v proc.Agreed
+		if err := e.DecodeJSON(&v); err != nil {
+			return err
+		}
+		r.agreed(v)
+		if s.wanted != 0 && v.ID != s.wanted {
+			break // another, that was before
+		}
+		r.begin = v.Begin
+		if s.run.ID != v.ID {
+			s.run = proc.Agreed{ID: v.ID, Begin: v.Begin - r.ahead, End: v.End - r.ahead}
+		}
+	case record.Ready:
+		r.ready = e.At - r.ahead
+	case record.Moment:
+		var v proc.Counters
+		if err := e.DecodeJSON(&v); err != nil {
+			return err
+		}
+		r.moment(e.At, v)
+	case record.Fault:
+		var v proc.Problem
+		if err := e.DecodeJSON(&v); err != nil {
+			return err
+		}
+		s.problem(r, v)
+	case record.End:
+		r.ended = new(proc.Ended)
+		return e.DecodeJSON(r.ended)
+	default:
+		return fmt.Errorf("%w: an entry of kind %q", record.ErrDamaged, byte(e.Kind))
+	}
+	return nil
+}
+
+// problem takes in what a process has found out so far.
+func (s *State) problem(r *source, v proc.Problem) {
+	before := r.problem
+	r.problem = v
+	if v.Conflicts < before.Conflicts || v.Faults < before.Faults || len(v.Texts) < len(before.Texts) {
+		before = proc.Problem{}
+	}
+	s.Problems.Add(fmt.Sprintf("member %d", r.index+1), v.Conflicts-before.Conflicts, v.Faults-before.Faults, v.Texts[len(before.Texts):])
+}
+
+// locked takes in that a member has reported a lock.
+func (s *State) locked(r *source, c *wire.Chunk, at int64) {
+	l := s.lanes[c.Sequencer]
+	if l == nil {
+		s.Problems.Fault("member %d reports a lock of %v, which is no sequencer", r.index+1, c.Sequencer)
+		return
+	}
+	last, known := r.seen[c.Sequencer]
+	if known && c.Height <= last {
+		return // reported again after a restart, or out of order
+	}
+	r.seen[c.Sequencer] = c.Height
+	proposed := int64(binary.BigEndian.Uint64(c.Payload[:])) // by the sequencer's clock: see member.Application
+	owner := s.source(l.owner)
+	begin := r.begin // much the same, by another clock
+	if owner != nil {
+		begin = owner.begin
+	}
+	if proposed < begin {
+		l.recovered = max(l.recovered, int64(c.Height))
+		return
+	}
+	l.lastAt = max(l.lastAt, at-r.ahead)
+	switch {
+	case owner == nil:
+		l.certified = max(l.certified, int64(c.Height))
+	case r == owner:
+		took := time.Duration(at - proposed)
+		l.certified = int64(c.Height)
+		l.count++
+		s.latencies.Record(took)
+		r.latencies.Record(took)
+	default:
+		s.lockedElsewhere(owner, r, time.Duration(at-proposed), at)
+	}
+}
+
+// lockedElsewhere takes in how long a chunk took to be locked at another member, by two clocks.
+func (s *State) lockedElsewhere(from, to *source, took time.Duration, at int64) {
+	way := [2]int{from.index, to.index}
+	offset, within, known := s.offsets.between(from, to, at)
+	if !known {
+		s.leftOut[way] = true
+		return
+	}
+	took += time.Duration(offset * float64(time.Millisecond))
+	s.elsewhere.Record(took)
+	s.worst = max(s.worst, within)
+	if len(s.network.Members) > mostPairs {
+		return
+	}
+	p := s.pairs[way]
+	if p == nil {
+		p = &pair{latencies: measure.NewLatencies()}
+		s.pairs[way] = p
+	}
+	p.latencies.Record(took)
+	p.offset += offset
+	p.worst = max(p.worst, within)
+	p.samples++
+}
+
+func (s *State) source(index int) *source {
+	for _, r := range s.sources {
+		if r.index == index {
+			return r
+		}
+	}
+	return nil
+}
+
+// Ready returns when a process of a member was last connected to a quorum, 0 if none was.
+func (s *State) Ready(member int) int64 {
+	if r := s.source(member); r != nil {
+		return r.ready
+	}
+	return 0
+}
+
+// Interval is the time between two points of the series.
+const Interval = 250 * time.Millisecond
+
+// Tick advances to a time of the first member's clock, and returns the point of the series for it and
+// what it is made of; false outside of a run.
+func (s *State) Tick(now int64) (point measure.Point, at measure.Moment, inRun bool, err error) {
+	if err := s.AdvanceTo(now); err != nil {
+		return point, at, false, err
+	}
+	if s.run.ID == 0 || now <= s.run.Begin || now > s.run.End+int64(Interval) {
+		return point, at, false, nil
+	}
+	if s.progress == nil {
+		s.progress = measure.NewProgress(measure.Moment{At: time.Unix(0, s.run.Begin)}, Interval, s.latencies)
+	}
+	at = s.moment(time.Unix(0, now))
+	return s.progress.Add(at), at, true, nil
+}
+
+// Run returns the run that is on, or was last; its ID is 0 before one was agreed on.
+func (s *State) Run() proc.Agreed { return s.run }
+
+// moment returns the sums over all members, as if their engines were in one process.
+func (s *State) moment(at time.Time) measure.Moment {
+	var sum proc.Counters
+	m := measure.Moment{At: at, Metrics: &measure.EngineMetrics{}}
+	for _, r := range s.sources {
+		c := r.total()
+		inbox, statements, suspects := sum.Inbox+c.Inbox, sum.Statements+c.Statements, sum.Suspects+c.Suspects
+		sum = sum.Plus(c)
+		sum.Inbox, sum.Statements, sum.Suspects = inbox, statements, suspects
+	}
+	m.CPU, m.Sent, m.BytesIn, m.BytesOut, m.Dropped = time.Duration(sum.CPU), sum.Sent, sum.BytesIn, sum.BytesOut, sum.Dropped
+	m.Engine = engine.Status{Inbox: sum.Inbox, Statements: sum.Statements, Suspects: sum.Suspects, Counters: engine.Counters{
+		AcksReceived: sum.AcksReceived, AcksInvalid: sum.AcksInvalid, NodesReceived: sum.NodesReceived, NodesInvalid: sum.NodesInvalid,
+		CertificatesReceived: sum.CertificatesReceived, CertificatesInvalid: sum.CertificatesInvalid, Faults: sum.Faults,
+	}}
+	for id, l := range s.lanes {
+		m.Certificates += l.count
+		height := max(l.certified, l.recovered)
+		m.Engine.Lanes = append(m.Engine.Lanes, engine.Lane{Sequencer: id, Certified: uint64(max(height, 0)), HasCertified: height >= 0})
+	}
+	return m
+}

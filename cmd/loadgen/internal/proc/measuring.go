@@ -1,0 +1,133 @@
+package proc
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/host"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/output"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/record"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/report"
+)
+
+// measure proposes and measures from the begin of the run to its end, and waits for the others to be
+// done as well.
+func (p *process) measure(ctx context.Context, a *Agreed, starts int, disk host.Disk, out *output.Output) (*Result, error) {
+	begin, end := time.Unix(0, a.Begin), time.Unix(0, a.End)
+	p.clocks.parting = end.Add(-end.Sub(begin) / 2)
+	for left := time.Until(begin); left > 0; left = time.Until(begin) {
+		p.clocks.add(time.Now(), p.net.Peers())
+		if err := p.wait(ctx, nil, min(left, interval)); err != nil {
+			return nil, err
+		}
+	}
+	before, err := p.moment(true)
+	if err != nil {
+		return nil, err
+	}
+	p.note(before, true)
+	profile := out.StartProfile()
+	close(p.open)
+	series := p.watch(ctx, before, time.Until(end), out)
+	close(p.shut)
+	after, err := p.moment(true)
+	parts, profileErr := profile.Stop()
+	if err = errors.Join(err, profileErr); err != nil {
+		return nil, err
+	}
+	p.note(after, false)
+	interrupted := ctx.Err() != nil
+	p.record.JSON(record.End, Ended{Run: a.ID, Interrupted: interrupted})
+	p.schedule.done()
+	p.linger()
+
+	cfg := p.folder.Network.Setup()
+	cfg.Workers = p.workers()
+	traffic := p.links.Traffic()
+	res := &Result{
+		Summary: report.NewSummary("member", &cfg, 1, disk, before, after),
+		Member:  p.folder.Member.Number, Identity: p.folder.ID(), Network: p.folder.Network, NetworkHash: hex.EncodeToString(p.folder.Hash[:]), Run: *a, Starts: starts,
+		Clock: host.Clock(), Clocks: p.clocks.all(len(p.folder.Network.Members)), Record: RecordName,
+		Certified: p.member.Certified(), Traffic: traffic, NetworkBytes: traffic.Sent,
+	}
+	if !traffic.Known {
+		res.NetworkBytes = after.BytesOut
+	}
+	res.Series, res.Parts, res.Interrupted = series, parts, interrupted
+	res.AddLatencies(p.run.Latencies)
+	return res, nil
+}
+
+// linger goes on serving the others until they are done, too.
+func (p *process) linger() {
+	for began := time.Now(); ; {
+		done, news := p.schedule.othersDone()
+		left := lingerAtMost - time.Since(began)
+		if done || left <= 0 || p.wait(context.Background(), news, left) != nil {
+			return
+		}
+		p.clocks.add(time.Now(), p.net.Peers())
+	}
+}
+
+// watch shows the run's progress and records it until it is over.
+func (p *process) watch(ctx context.Context, before measure.Moment, left time.Duration, out *output.Output) []measure.Point {
+	out.BeginSeries("run")
+	progress := measure.NewProgress(before, interval, p.run.Latencies)
+	if left <= 0 {
+		return progress.Series
+	}
+	_, err := measure.Watch(ctx, interval, left, nil, p.failed, func() {
+		now, err := p.moment(false)
+		if err != nil {
+			return // too busy to answer; the next call may succeed
+		}
+		p.note(now, false)
+		p.noteProblems()
+		p.clocks.add(now.At, p.net.Peers())
+		f := output.NewFrame(progress.Add(now), left, now)
+		f.Batch = p.registry.MeanBatch
+		f.Conflicts, f.Errors = p.run.Problems.Counts()
+		out.Update(f)
+	})
+	if err != nil {
+		p.run.Problems.Fault("%v", err)
+	}
+	return progress.Series
+}
+
+// workers returns how many the engine has, of which 0 in the folder leaves the choice to it.
+func (p *process) workers() int {
+	if p.folder.Member.Workers > 0 {
+		return p.folder.Member.Workers
+	}
+	return defaultWorkers()
+}
+
+func (p *process) moment(withMetrics bool) (measure.Moment, error) {
+	status, err := p.status()
+	m := measure.Moment{
+		At: time.Now(), CPU: host.ProcessCPU(), Certificates: p.run.Certificates.Load(), Sent: p.run.Sent.Read(),
+		BytesIn: p.run.Received.Load(), BytesOut: p.run.Sent.Bytes(), Host: host.ReadUsage(),
+		Dropped: status.Counters.InboxDropped + status.Counters.OutboxDropped, Engine: status,
+	}
+	if withMetrics && err == nil {
+		m.Metrics, err = p.registry.Read()
+	}
+	return m, err
+}
+
+// note writes a moment to the record.
+func (p *process) note(m measure.Moment, begins bool) {
+	e := &m.Engine.Counters
+	p.record.JSON(record.Moment, Counters{
+		Begins: begins, CPU: int64(m.CPU), RSS: host.PeakMemory(), Certificates: m.Certificates, Sent: m.Sent,
+		BytesIn: m.BytesIn, BytesOut: m.BytesOut, Traffic: p.links.Traffic(),
+		AcksReceived: e.AcksReceived, AcksInvalid: e.AcksInvalid, NodesReceived: e.NodesReceived, NodesInvalid: e.NodesInvalid,
+		CertificatesReceived: e.CertificatesReceived, CertificatesInvalid: e.CertificatesInvalid, Faults: e.Faults, Dropped: m.Dropped,
+		Inbox: m.Engine.Inbox, Statements: m.Engine.Statements, Suspects: m.Engine.Suspects,
+	})
+}

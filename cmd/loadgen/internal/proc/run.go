@@ -1,0 +1,420 @@
+package proc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/config"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/host"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/link"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/member"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/output"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/record"
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/network"
+	"github.com/lanecast/lanecast/verify"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// RecordName is the name of the record in a member's folder.
+const RecordName = "record"
+
+// Options are what the command line of a member adds to its folder.
+type Options struct {
+	Start time.Time // zero: as the network's file says
+}
+
+// Times of a member's life.
+const (
+	// pingInterval is how often the network measures the offsets of clocks.
+	pingInterval = 500 * time.Millisecond
+	// interval is the time between two moments.
+	interval = 250 * time.Millisecond
+	// leastLead is how far off the begin of a run is when it is named.
+	leastLead = 300 * time.Millisecond
+	// lingerAtMost is how long a member that is done waits for the others to be.
+	lingerAtMost = 10 * time.Second
+	// bindAtMost is how long an address may be in use by a process that was there before.
+	bindAtMost = 5 * time.Second
+	// lately is how long ago a run may have ended that a restarted process still concludes.
+	lately = time.Minute
+)
+
+// process is one member while it runs.
+type process struct {
+	folder   *config.Folder
+	first    bool // it starts for the first time, ever
+	member   *member.Member
+	run      member.Run
+	registry *measure.Registry
+	record   *record.Writer
+	links    *link.Links
+	schedule *schedule
+	clocks   *clocks
+	net      *transport
+	unit     unit
+	open     chan struct{} // closed when the run begins
+	shut     chan struct{} // closed when it ends
+	noted    int           // problems that are in the record
+
+	cancel context.CancelFunc
+	failed chan error // why the unit stopped
+	ended  chan struct{}
+}
+
+// history is what the record of earlier processes says.
+type history struct {
+	starts int
+	run    *Agreed // that has no end yet
+}
+
+// Run runs the member of a folder until its run is over, or until ctx ends, and returns its result.
+func Run(ctx context.Context, f *config.Folder, o Options, out *output.Output) (*Result, error) {
+	p, past, err := start(f, out)
+	if err != nil {
+		return nil, err
+	}
+	out.Show(p.registry)
+	res, err := p.live(ctx, o, past, out)
+	stopping := p.stop()
+	if err != nil {
+		return nil, errors.Join(cli.Interrupted(ctx, err), stopping)
+	}
+	if stopping != nil {
+		p.run.Problems.Fault("stopping: %v", stopping)
+	}
+	res.conclude(&p.run)
+	return res, nil
+}
+
+// readPast reads the record of earlier processes; none is a first start.
+func readPast(name string) (past history, first bool, err error) {
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return past, true, nil
+	}
+	if err != nil {
+		return past, false, err
+	}
+	defer f.Close()
+	for r := record.NewReader(f); ; {
+		e, err := r.Next()
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			// A process that was killed before its first entry was whole has not begun.
+			return past, past.starts == 0, nil
+		}
+		if err == nil {
+			err = past.take(&e)
+		}
+		if err != nil {
+			return past, false, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+}
+
+func (h *history) take(e *record.Entry) error {
+	switch e.Kind {
+	case record.Start:
+		h.starts++
+	case record.Run:
+		h.run = new(Agreed)
+		return e.DecodeJSON(h.run)
+	case record.End:
+		h.run = nil
+	}
+	return nil
+}
+
+// start opens everything and begins to run the unit. Nothing is proposed yet.
+func start(f *config.Folder, out *output.Output) (_ *process, past history, err error) {
+	p := &process{
+		folder: f, registry: measure.NewRegistry(), schedule: newSchedule(f.ID(), identities(f.Network)), clocks: newClocks(f.Network.Index),
+		open: make(chan struct{}), shut: make(chan struct{}), failed: make(chan error, 1), ended: make(chan struct{}),
+	}
+	name := filepath.Join(f.Dir, RecordName)
+	if past, p.first, err = readPast(name); err != nil {
+		return nil, past, err
+	}
+	logger := slog.New(slog.NewTextHandler(out.Log, &slog.HandlerOptions{Level: slog.LevelWarn})).With("member", f.Member.Number)
+	if err := p.newMember(); err != nil {
+		return nil, past, err
+	}
+	listener, err := listen(f.Member.Listen)
+	if err != nil {
+		return nil, past, err
+	}
+	if err := p.assemble(listener, logger); err != nil {
+		return nil, past, errors.Join(err, listener.Close())
+	}
+	// The journal is there and locked: no other process writes the record.
+	if p.record, err = record.Open(name, nil); err != nil {
+		return nil, past, errors.Join(err, p.unit.Close(), listener.Close())
+	}
+	p.net.record = p.record
+	p.record.JSON(record.Start, Started{PID: os.Getpid(), Version: host.Version(), Clock: host.Clock()})
+	var running context.Context
+	running, p.cancel = context.WithCancel(context.Background()) // the run decides when it ends
+	go func() {
+		defer close(p.ended)
+		if err := p.unit.Run(running); err != nil {
+			p.failed <- err
+		}
+	}()
+	return p, past, nil
+}
+
+func identities(n *config.Network) (ids []wire.PublicKey) {
+	for i := range n.Members {
+		ids = append(ids, n.Members[i].Identity)
+	}
+	return ids
+}
+
+func (p *process) newMember() error {
+	f := p.folder
+	scheme, err := f.Network.NewScheme()
+	if err != nil {
+		return err
+	}
+	signer, err := f.AckSigner(scheme)
+	if err != nil {
+		return err
+	}
+	p.run.Latencies = measure.NewLatencies()
+	p.run.Locked = func(l *wire.Lock) { p.record.Lock(l) }
+	p.member = member.New(f.Member.Number, &p.run)
+	p.member.Identity, p.member.Lanes = f.ID(), f.Network.Lanes()
+	if p.member.Sets, err = f.Network.StaticEpochs(scheme, signer); err != nil {
+		return err
+	}
+	if f.Self().Sequencer {
+		p.member.Sequencer = verify.NewChunkSigner([]byte(f.Network.Namespace), f.Identity)
+	}
+	p.member.Application = member.Application{Open: p.open, Shut: p.shut, Dated: true}
+	p.member.Application.Payloads.Seed = f.Network.Seed
+	return nil
+}
+
+// needs reports whether the member and another have anything to send each other: sequencers that do not
+// validate have not.
+func (p *process) needs(i int) bool {
+	return i != p.folder.Member.Number-1 && (p.folder.Self().Validator || p.folder.Network.Members[i].Validator)
+}
+
+func (p *process) assemble(listener net.Listener, log *slog.Logger) error {
+	n := p.folder.Network
+	p.links = link.New(link.Conditions{
+		Latency: time.Duration(n.Link.Latency), Jitter: time.Duration(n.Link.Jitter), Bandwidth: n.Link.Bandwidth * 1e6 / 8,
+	}, n.Seed^uint64(p.folder.Member.Number))
+	addresses := make(map[wire.PublicKey]string)
+	for i := range n.Members {
+		if p.needs(i) {
+			addresses[n.Members[i].Identity] = n.Members[i].Address
+		}
+	}
+	admit := func(id wire.PublicKey) network.Role {
+		if _, ok := addresses[id]; ok {
+			return network.Member
+		}
+		return network.Refused
+	}
+	cfg := n.Setup()
+	slow := 2 * time.Duration(n.Link.Latency+n.Link.Jitter) // what a round trip takes in addition
+	tcp, err := network.New(network.Config{
+		Key: p.folder.Identity, Types: types(), Listener: p.links.Listener(listener), Dial: p.links.Dial,
+		Addresses: func() map[wire.PublicKey]string { return addresses },
+		Settings: network.Settings{
+			Namespace: []byte(n.Namespace), AcksToSequencer: cfg.AcksToSequencer(), UncompressedAcks: cfg.AckEncoding() == verify.Uncompressed,
+			Epochs: func() []network.Epoch { return p.unit.Epochs() },
+		},
+		MaxPeers: max(1, len(addresses)), MaxHandshakes: 1024, MaxHandshakesPerAddress: 1024, // members of one machine
+		MinBackoff: 20 * time.Millisecond, MaxBackoff: time.Second,
+		PingInterval: pingInterval, IdleTimeout: 15*time.Second + slow, HandshakeTimeout: 5*time.Second + 4*slow, WriteTimeout: 10*time.Second + slow,
+		Metrics: p.registry, Logger: log,
+	})
+	if err != nil {
+		return err
+	}
+	p.net = &transport{
+		Network: tcp, run: &p.run, loss: n.Link.Loss, schedule: p.schedule, acks: make(map[wire.PublicKey]wire.Chunk),
+		random: rand.New(rand.NewPCG(n.Seed, uint64(p.folder.Member.Number))),
+	}
+	p.schedule.send = func(to []wire.PublicKey, message []byte) { tcp.Send(to, statusType, message) }
+	p.unit, err = newEngine(p.folder, p.member, p.net, admit, p.first, prometheus.Registerer(p.registry), log)
+	return err
+}
+
+// listen listens at an address, which a process that has just ended may hold for a moment.
+func listen(address string) (net.Listener, error) {
+	for began := time.Now(); ; {
+		l, err := net.Listen("tcp", address)
+		if err == nil || !errors.Is(err, syscall.EADDRINUSE) || time.Since(began) > bindAtMost {
+			return l, err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// live is the life of a member between its start and its stop.
+func (p *process) live(ctx context.Context, o Options, past history, out *output.Output) (*Result, error) {
+	disk, err := host.MeasureDisk(p.folder.Dir)
+	if err != nil {
+		return nil, err
+	}
+	a, err := p.agree(ctx, o, past, out)
+	if err != nil {
+		return nil, err
+	}
+	return p.measure(ctx, a, past.starts+1, disk, out)
+}
+
+// agree waits for the others and returns the time of the run.
+func (p *process) agree(ctx context.Context, o Options, past history, out *output.Output) (*Agreed, error) {
+	if a := past.run; a != nil && time.Since(time.Unix(0, a.End)) < lately {
+		p.schedule.set(*a)
+	}
+	if err := p.awaitPeers(ctx, out); err != nil {
+		return nil, err
+	}
+	p.record.JSON(record.Ready, struct{}{})
+	at := o.Start
+	if at.IsZero() {
+		var err error
+		if at, err = p.folder.Network.StartTime(); err != nil {
+			return nil, err
+		}
+	}
+	duration := time.Duration(p.folder.Network.Run.Duration)
+	if !at.IsZero() && p.schedule.agreed() == nil {
+		if time.Since(at) > duration {
+			return nil, fmt.Errorf("the run was to begin at %v and is over: give another time with --start", at.Format(time.RFC3339))
+		}
+		p.schedule.set(Agreed{ID: uint64(at.UnixNano()), Begin: at.UnixNano(), End: at.Add(duration).UnixNano()})
+	}
+	p.schedule.ready()
+	lead := leastLead + 3*time.Duration(p.folder.Network.Link.Latency+p.folder.Network.Link.Jitter)
+	for {
+		p.schedule.name(lead, duration)
+		_, news := p.schedule.peers()
+		if a := p.schedule.agreed(); a != nil {
+			if past.run == nil || past.run.ID != a.ID {
+				p.record.JSON(record.Run, a)
+			}
+			return a, nil
+		}
+		if err := p.wait(ctx, news, 0); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// wait waits for a change, at most so long unless that is 0. It fails if the unit does, or ctx ends.
+func (p *process) wait(ctx context.Context, news <-chan struct{}, most time.Duration) error {
+	var late <-chan time.Time
+	if most > 0 {
+		timer := time.NewTimer(most)
+		defer timer.Stop()
+		late = timer.C
+	}
+	select {
+	case <-news:
+	case <-late:
+	case err := <-p.failed:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// awaitPeers waits until all others are connected; after a while, or in a run that goes on already, a
+// quorum is enough.
+func (p *process) awaitPeers(ctx context.Context, out *output.Output) error {
+	n := p.folder.Network
+	patience := time.Duration(n.Run.Wait)
+	began, said := time.Now(), -1
+	for {
+		there, news := p.schedule.peers()
+		missing := 0
+		for i := range n.Members {
+			if p.needs(i) {
+				missing++
+			}
+		}
+		missing -= len(there)
+		left := patience - time.Since(began)
+		enough := p.isQuorum(there) && (left <= 0 || p.schedule.agreed() != nil)
+		if missing == 0 || enough {
+			return nil
+		}
+		if missing != said {
+			out.Screen.Note("waiting for %s", cli.Counted(missing, "member"))
+			said = missing
+		}
+		// What is connected may change without news of ours when nothing else does; the quorum may come
+		// when patience is over.
+		if err := p.wait(ctx, news, max(left, 50*time.Millisecond)); err != nil {
+			return err
+		}
+	}
+}
+
+// isQuorum reports whether those that are connected, with us, can certify.
+func (p *process) isQuorum(there []wire.PublicKey) bool {
+	scheme, ok := p.member.Sets.Scheme(0)
+	if !ok {
+		return false
+	}
+	weights := scheme.Weights()
+	signers := wire.NewSigners(len(scheme.Participants()))
+	for _, id := range append(there, p.folder.ID()) {
+		if i, ok := scheme.Index(id); ok {
+			signers.Add(i)
+		}
+	}
+	return weights.Sum(signers) >= weights.Quorum()
+}
+
+// stop ends the unit and the network, and closes the record.
+func (p *process) stop() error {
+	p.cancel()
+	<-p.ended
+	p.links.Wait()
+	var err error
+	select {
+	case err = <-p.failed:
+	default:
+	}
+	p.noteProblems()
+	return errors.Join(err, p.record.Close())
+}
+
+// noteProblems writes what went wrong since the last call to the record.
+func (p *process) noteProblems() {
+	conflicts, faults, texts := p.run.Problems.All()
+	if n := int(conflicts) + faults; n > p.noted {
+		p.noted = n
+		p.record.JSON(record.Fault, Problem{conflicts, faults, texts})
+	}
+}
+
+// status asks the unit, which may be busy.
+func (p *process) status() (engine.Status, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), measure.StatusTimeout)
+	defer cancel()
+	return p.unit.Status(ctx)
+}

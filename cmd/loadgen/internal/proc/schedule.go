@@ -1,0 +1,184 @@
+package proc
+
+import (
+	"encoding/json"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lanecast/lanecast/wire"
+)
+
+// status is what a member tells the others of itself.
+type status struct {
+	Ready bool `json:"ready"` // it waits for the others no more
+	Done  bool `json:"done"`  // it has measured to the end
+	// The run that it knows of, 0 for none; how long it is to its begin and its end, which may be over.
+	Run      uint64        `json:"run,omitempty"`
+	BeginsIn time.Duration `json:"begins_in_ns,omitempty"`
+	EndsIn   time.Duration `json:"ends_in_ns,omitempty"`
+}
+
+// farthest is how far off the end of a run may be, either way, for a member to believe it.
+const farthest = 48 * time.Hour
+
+// schedule is what a member knows about the others and about the run. Its methods may be called from any
+// goroutine.
+type schedule struct {
+	send  func(to []wire.PublicKey, message []byte) // set before the network runs
+	order []wire.PublicKey                          // of all members, by number
+	self  wire.PublicKey
+
+	mu    sync.Mutex
+	there map[wire.PublicKey]status // of those that are connected, as they said last
+	own   status                    // Ready and Done alone
+	run   *Agreed                   // nil as long as none is known
+	news  chan struct{}             // closed, and made anew, when anything of this changes
+}
+
+func newSchedule(self wire.PublicKey, order []wire.PublicKey) *schedule {
+	return &schedule{order: order, self: self, there: make(map[wire.PublicKey]status), news: make(chan struct{})}
+}
+
+// changed wakes all that wait. mu must be held.
+func (s *schedule) changed() {
+	close(s.news)
+	s.news = make(chan struct{})
+}
+
+// message returns what we tell the others. mu must be held.
+func (s *schedule) message() []byte {
+	m := s.own
+	if s.run != nil {
+		now := time.Now().UnixNano()
+		m.Run, m.BeginsIn, m.EndsIn = s.run.ID, time.Duration(s.run.Begin-now), time.Duration(s.run.End-now)
+	}
+	b, err := json.Marshal(m)
+	if err != nil { // of numbers
+		panic(err)
+	}
+	return b
+}
+
+// tellAll tells the others what we know. mu must be held.
+func (s *schedule) tellAll() {
+	s.send(slices.Collect(maps.Keys(s.there)), s.message())
+}
+
+func (s *schedule) connected(id wire.PublicKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.there[id] = status{}
+	s.send([]wire.PublicKey{id}, s.message())
+	s.changed()
+}
+
+func (s *schedule) disconnected(id wire.PublicKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.there, id)
+	s.changed()
+}
+
+// received takes in what a member told. What makes no sense is ignored.
+func (s *schedule) received(from wire.PublicKey, message []byte) {
+	var m status
+	if json.Unmarshal(message, &m) != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.there[from]; !ok {
+		return
+	}
+	s.there[from] = m
+	if m.Run != 0 && s.run == nil && m.BeginsIn < m.EndsIn && m.BeginsIn > -farthest && m.EndsIn < farthest && m.EndsIn > 0 {
+		now := time.Now().UnixNano()
+		s.run = &Agreed{ID: m.Run, Begin: now + int64(m.BeginsIn), End: now + int64(m.EndsIn)}
+		s.tellAll()
+	}
+	s.changed()
+}
+
+// peers returns who is connected, and what wakes who waits for a change.
+func (s *schedule) peers() ([]wire.PublicKey, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.there)), s.news
+}
+
+// agreed returns the run, nil if none is known.
+func (s *schedule) agreed() *Agreed {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.run
+}
+
+// ready says that we wait no more.
+func (s *schedule) ready() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.own.Ready = true
+	s.tellAll()
+	s.changed()
+}
+
+// set makes a run known that we know of by other means.
+func (s *schedule) set(a Agreed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.run == nil {
+		s.run = &a
+		s.tellAll()
+		s.changed()
+	}
+}
+
+// name names the time of the run if that is ours to do: if all that are connected are ready, none
+// knows of a run, and we are the first of them.
+func (s *schedule) name(in, duration time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.run != nil || !s.own.Ready {
+		return
+	}
+	for _, m := range s.there {
+		if !m.Ready || m.Run != 0 {
+			return
+		}
+	}
+	for _, id := range s.order {
+		if id == s.self {
+			break
+		}
+		if _, ok := s.there[id]; ok {
+			return
+		}
+	}
+	begin := time.Now().Add(in).UnixNano()
+	s.run = &Agreed{ID: rand.Uint64() | 1, Begin: begin, End: begin + int64(duration)}
+	s.tellAll()
+	s.changed()
+}
+
+// done says that we have measured to the end.
+func (s *schedule) done() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.own.Done = true
+	s.tellAll()
+}
+
+// othersDone reports whether all that are connected have, and what wakes who waits for that.
+func (s *schedule) othersDone() (bool, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.there {
+		if !m.Done {
+			return false, s.news
+		}
+	}
+	return true, s.news
+}
