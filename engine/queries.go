@@ -28,7 +28,7 @@ type Status struct {
 	Dormant      int    // lanes of sequencers that are in no known epoch within bounds; not among Lanes
 	Recovering   bool   // the journal was lost, and nothing is signed until locks have been adopted
 	Abstaining   int    // lanes on which nothing is acked yet, since the journal was lost
-	AbstainingTo uint64 // the highest height up to which that is so
+	AbstainingTo uint64 // the highest height up to which that is so; where nobody can tell it, it does not count
 	OwnLane      string // "free", or what blocks our own lane: "recovering", "ended", "behind", "contradicted"
 
 	Counters Counters

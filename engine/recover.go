@@ -30,8 +30,8 @@ type Recovery struct {
 	Own []wire.Proposal
 	// Resume has our own lane go on, above its highest lock, or with the highest chunk of Own, which is
 	// sent again until it is certified. Without it the lane has ended. That is never wrong, and Resume
-	// may be: if every validator that has a higher chunk of ours hides it, or has lost it, we sign
-	// another one for its height. Anybody who has both can prove that (see [VerifyEvidence]). The process
+	// may be: if every validator that has a higher chunk of ours hides it, has lost it, or took it in only
+	// after it had answered, we sign another one for its height. Anybody who has both can prove that (see [VerifyEvidence]). The process
 	// stops with [ErrStaleJournal] when it is shown the first one, and is then to be recovered without
 	// Resume.
 	Resume bool

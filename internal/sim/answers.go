@@ -69,13 +69,13 @@ func (n *Network) gather(p *process) (r core.Recovery, ok bool) {
 }
 
 // answer is what an honest process knows.
-func (o *process) answer(to *process) (a answer) {
-	for _, id := range o.net.roster.ids {
-		if l, ok := o.highest(id); ok {
+func (p *process) answer(to *process) (a answer) {
+	for _, id := range p.net.roster.ids {
+		if l, ok := p.highest(id); ok {
 			a.locks = append(a.locks, l)
 		}
 	}
-	a.own, _ = o.c.Shown(to.id)
+	a.own, _ = p.c.Shown(to.id)
 	return a
 }
 
