@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Reasons for which a message is dropped, and a connection not made.
+// The reasons for dropping a message, and for refusing a connection.
 const (
 	dropFull = iota
 	dropDisconnected

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// pacer divides the sending of bulk among peers: places for a few at once, taken in the order of
-// asking, and a rate for all together.
+// pacer divides the sending of bulk among peers: a few peers have a place at once, in the order in
+// which they ask, and all share one rate.
 type pacer struct {
 	rate int // bytes per second, 0 for unlimited
-	turn int // bytes for which a place is kept while others wait
+	turn int // bytes after which a place is lost while others wait
 
 	mu      sync.Mutex
 	free    int         // places
@@ -18,16 +18,16 @@ type pacer struct {
 	due     time.Time   // when the next bytes may be sent
 }
 
-// burst is how far the rate may be exceeded for a moment.
+// burst is the time by which the rate may be exceeded for a moment.
 const burst = 10 * time.Millisecond
 
-// stuckAfter is how long a write may take until its place goes to another peer.
+// stuckAfter is the time that a write may take until its place goes to another peer.
 const stuckAfter = 50 * time.Millisecond
 
 func newPacer(rate, places, turn int) *pacer { return &pacer{rate: rate, free: places, turn: turn} }
 
-// bulkTurn is one connection's part in a pacer. Only its writer calls its methods; what the pacer's
-// mu guards is said.
+// bulkTurn is one connection's part in a pacer. Only its writer calls its methods; the pacer's mu
+// guards the fields whose comment names it.
 type bulkTurn struct {
 	pacer   *pacer
 	granted chan struct{} // room for one token: a place was given
@@ -71,7 +71,7 @@ func (t *bulkTurn) abandon() {
 	}
 }
 
-// pass gives a place that became free to the connection that has waited longest. mu must be held.
+// pass gives a free place to the connection that has waited longest. mu must be held.
 func (p *pacer) pass() {
 	if len(p.waiting) == 0 {
 		p.free++
@@ -83,7 +83,7 @@ func (p *pacer) pass() {
 	next.granted <- struct{}{}
 }
 
-// ask asks for a place. It reports whether there was one; if not, granted gets a token later.
+// ask asks for a place and reports whether there was one. If not, granted gets a token later.
 func (t *bulkTurn) ask() bool {
 	p := t.pacer
 	p.mu.Lock()
@@ -104,7 +104,7 @@ func (t *bulkTurn) ask() bool {
 	return false
 }
 
-// begin waits until n bytes may be sent, and begins to watch that the write does not get stuck.
+// begin waits until n bytes may be sent, and starts to watch whether the write gets stuck.
 func (t *bulkTurn) begin(ctx context.Context, n int) error {
 	p := t.pacer
 	p.mu.Lock()
@@ -132,5 +132,5 @@ func (t *bulkTurn) begin(ctx context.Context, n int) error {
 	return nil
 }
 
-// end ends what begin began.
+// end stops the watch that begin started.
 func (t *bulkTurn) end() { t.stuck.Stop() }

@@ -9,7 +9,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// received is a frame that a raw peer was sent.
+// received is a frame that a raw peer received.
 type received struct {
 	typ  Type
 	body []byte
@@ -43,7 +43,7 @@ func (r *rawPeer) listen() <-chan received {
 	return frames
 }
 
-// answers takes the answers among the frames that have come.
+// answers returns the answers among the frames that have come.
 func answers(frames <-chan received) (all []received) {
 	for len(frames) > 0 {
 		if f := <-frames; f.typ == typePiece || f.typ == typeUnanswered {
@@ -231,7 +231,7 @@ func TestAConnectionOnWhichBulkAlwaysWaitsIsPinged(t *testing.T) {
 	}
 }
 
-// lateAdmit is a host that changes its mind, and rechecks, while it is being asked.
+// lateAdmit is a host that changes its answer, and calls Recheck, while Admit runs.
 type lateAdmit struct {
 	*recorder
 	refuse bool

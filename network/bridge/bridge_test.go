@@ -22,8 +22,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// TestMain checks that no goroutine is left but those of the pool that package ants has from its
-// init.
+// TestMain checks that no goroutine is left except those of the pool that package ants starts in
+// its init.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) }
 
 // app approves of everything.
@@ -141,7 +141,7 @@ func certifyOverATransport(t *testing.T, acks engine.Acks) {
 	}
 }
 
-// transport stands in for one that is not there.
+// transport is a transport that does nothing.
 type transport struct {
 	network.Transport
 	runs chan struct{}
