@@ -16,8 +16,8 @@ import (
 // scrapeTimeout bounds how long a scrape waits for the loop, which answers between messages.
 const scrapeTimeout = time.Second
 
-// metrics is a prometheus.Collector. Counters are read from the loop when they are scraped, so that
-// no message pays for them. Durations are observed where they happen: once per batch, sync, verdict
+// metrics is a prometheus.Collector. Counters are read from the loop when they are scraped, so they
+// cost nothing per message. Durations are observed where they occur: once per batch, sync, verdict
 // or lock of our own.
 type metrics struct {
 	engine *Engine
@@ -44,15 +44,15 @@ func newMetrics(e *Engine) *metrics {
 	}
 }
 
-// durations returns five bounds for each power of ten of seconds from 10^first to 10^last: each is at
-// most 1.6 times the one before, so a quantile is off by less than that. They are the preferred
-// numbers R5 of ISO 3.
+// durations returns five bounds for each power of ten of seconds from 10^first to 10^last. Each
+// bound is at most 1.6 times the one before, so a quantile is off by less than that factor. They
+// are the preferred numbers R5 of ISO 3.
 func durations(first, last int) (bounds []float64) {
 	for power := first; power <= last; power++ {
 		for _, digits := range []string{"1", "1.6", "2.5", "4", "6.3"} {
 			bound, err := strconv.ParseFloat(fmt.Sprintf("%se%d", digits, power), 64)
 			if err != nil {
-				panic(err) // the text is ours
+				panic(err) // the text is a constant of this package
 			}
 			bounds = append(bounds, bound)
 		}
@@ -175,8 +175,8 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. While the engine does not run only the histograms and
-// what is known without it have something to tell.
+// Collect implements prometheus.Collector. While the engine does not run, it collects only the
+// histograms and values known without the loop.
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	for _, h := range m.histograms() {
 		h.Collect(ch)
