@@ -53,7 +53,7 @@ type evidenceVerifier struct {
 }
 
 func (v evidenceVerifier) proposal(p *wire.Proposal) error {
-	if err := verify.CheckIdentity(p.Chunk.Sequencer); err != nil { // anybody can sign in the name of such a key
+	if err := verify.CheckIdentity(p.Chunk.Sequencer); err != nil { // in its name anybody can sign
 		return fmt.Errorf("engine: height %d: %w", p.Chunk.Height, err)
 	}
 	if !v.chunks.Verify(p) {

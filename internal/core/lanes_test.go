@@ -11,7 +11,7 @@ import (
 func TestRule4_3_3_AnAckOfAKnownLaneIsCountedOnlyInEpochsThatHaveItsSequencer(t *testing.T) {
 	r := newRig(t, 4, sequencersIn(6, id(77)))
 	r.tip(genesis(1, 1))
-	for i := 1; i < 3; i++ { // by turns, so that no epoch is merely the last one that was looked at
+	for i := 1; i < 3; i++ { // in turn, so that no epoch is always the last one looked up
 		expect(t, "in epoch 5, which has it", r.ack(i, chunk(1, 0, 1), 5), Accepted)
 		expect(t, "in epoch 6, which has not", r.ack(i, chunk(1, 0, 1), 6), UnknownSequencer)
 	}

@@ -105,7 +105,7 @@ func TestRule4_4_AfterARestartUnreportedLocksAreReportedAgainInOrder(t *testing.
 				want = append(want, chunk(lane, h, int(h)))
 			}
 		}
-		for range 2 { // and the reporter is slow once more
+		for range 2 { // the reporter is slow again
 			r.sync()
 			r.reports = nil
 			r.crash(r.disk.Durable, compacted)

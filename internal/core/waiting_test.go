@@ -58,7 +58,7 @@ func TestRule4_2_ANodeThatWasOvertakenWhileItWaitedIsNotVerified(t *testing.T) {
 func TestRule4_1_2_OfANodeThatConflictsOnlyTheSignatureIsVerified(t *testing.T) {
 	r := newRig(t, 4)
 	r.node(on(r.w.lock(chunk(1, 0, 1), 5), 2))
-	other := on(r.w.lock(chunk(1, 0, 1), 5, 0, 1, 2), 3) // other signers: bytes that are not held
+	other := on(r.w.lock(chunk(1, 0, 1), 5, 0, 1, 2), 3) // other signers: bytes other than the held ones
 	expect(t, "another payload of the same height", r.node(other), Accepted)
 	first := r.verifies[0]
 	r.verifies = nil
