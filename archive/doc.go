@@ -1,34 +1,35 @@
-// Package archive keeps on disk what docs/protocol.md 7.4 says that a process keeps of each lane:
-// headers and bodies from the host's watermark up, per epoch the last lock, the watermark itself,
-// and bodies that were pushed and that nobody has wanted yet. It verifies no certificate and sends
-// nothing; whoever puts something in has checked it.
+// Package archive keeps on disk the part of each lane that a process keeps by docs/protocol.md 7.4:
+// headers and bodies from the host's watermark up, the last lock of each epoch, the watermark
+// itself, and pushed bodies that nobody has requested yet. It verifies no certificate and sends
+// nothing; the caller has checked everything that it puts.
 //
 // # The contract
 //
-//   - What was put is durable once its done function was called without error: every later Open
-//     finds it until it is pruned or replaced. [Archive.Flush] waits for all that was put before.
-//     What is not durable yet may be read already, once it is written: who shows it to others as
-//     its own, waits for done.
+//   - An entry is durable once its done function was called without error: every later Open finds
+//     it until it is pruned or replaced. [Archive.Flush] waits for everything put before. An entry
+//     that is written but not durable yet may be read already; a caller that shows it to others as
+//     its own must wait for done.
 //   - There is no gap after a crash. Bodies become durable in the order in which they were put: if
-//     one is found, so are all bodies and headers put before it, but for those whose done function
-//     was told of an error. Headers, locks and watermarks do not wait for bodies that were put before
-//     them and are not written yet. The record of a watermark, and one that no done function
-//     waits for, waits up to 2 ms for others, to be synced with them.
-//   - Pruning is lazy. What the host's watermark has passed stays for Config.Retain, but takes at
-//     most a quarter of Config.Quota and yields to what is new. No crash brings back what was
-//     dropped, and what is dropped frees its room on disk once that is durable.
-//   - The top of a lane always stays: whatever the watermark, the highest header, the header at the
-//     highest lock, with their bodies, and the highest lock.
-//   - A place of a lane, a height, has one header: the last one put. Where another digest comes
-//     to a place, what was there is replaced, body and all.
-//   - A full disk is the quota reached and not a failure: Put refuses or done reports ErrQuota, and
-//     the archive goes on. Config.MinFree keeps room for other files beside it. What counts as a
-//     failure is every other write or sync that fails, and any at all of the index; after one
-//     nothing becomes durable any more, and [Archive.Err] says what it was. Close, and open again.
-//   - Damage is found when it is read, at the latest when it is sent or moved: a [*DamageError]
-//     names segment, offset and place. The header stays, the body counts as missing and can be
-//     put again. Nothing else is harmed by it. A segment that is missing at Open is damage of
-//     every body in it: [Recovery].Lost counts them.
+//     one is found, so are all bodies and headers put before it, except those whose done function
+//     got an error. Headers, locks and watermarks do not wait for earlier bodies that are not
+//     written yet. The record of a watermark, and a record for which no done function waits, waits
+//     up to 2 ms for others, to be synced with them.
+//   - Pruning is lazy. Entries below the host's watermark stay for Config.Retain, but take at most
+//     a quarter of Config.Quota and make room for new ones. No crash brings back a dropped entry,
+//     and its room on disk is free once the drop is durable.
+//   - The top of a lane always stays, whatever the watermark: the highest header, the header at the
+//     highest lock, their bodies, and the highest lock.
+//   - A place of a lane, a height, has one header: the last one put. A header with another digest
+//     replaces the one at its place, with its body.
+//   - A full disk counts as the quota reached, not as a failure: Put refuses or done gets ErrQuota,
+//     and the archive continues. Config.MinFree keeps room for other files on the disk. Every other
+//     write or sync that fails is a failure, and so is any that fails in the index. After a failure
+//     nothing becomes durable any more, and [Archive.Err] returns it. Close the archive, and open
+//     it again.
+//   - Damage is found when the body is read, at the latest when it is sent or moved: a
+//     [*DamageError] names segment, offset and place. The header stays; the body counts as missing
+//     and can be put again. No other body is affected. If a segment is missing at Open, every body
+//     in it is damaged: [Recovery].Lost counts them.
 //   - An index that is damaged or lost, or another archive's, is an error of Open, and the data stays
 //     as it is. The archive can be made again from other processes: remove the folder, and open with
 //     Create.
