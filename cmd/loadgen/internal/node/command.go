@@ -58,8 +58,8 @@ func runCommand(cmd *cobra.Command, cfg *Config) error {
 	return out.Conclude(r, &cfg.Output, began)
 }
 
-// Measure searches the rate, if it is to be found, runs as often as configured and returns the
-// median run. If ctx ends it returns what has been measured, and an error only if nothing has.
+// Measure searches the rate, if a search is configured, runs as often as configured and returns the
+// median run. If ctx ends it returns the results so far, and an error only if there are none.
 func Measure(ctx context.Context, cfg *Config, out *output.Output, known Saturations) (*Result, error) {
 	h, err := newHarness(ctx, cfg, out)
 	if err != nil {

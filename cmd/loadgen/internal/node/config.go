@@ -13,7 +13,7 @@ import (
 	"github.com/lanecast/lanecast/engine"
 )
 
-// maxNodeValidators is the largest number of validators that node mode can play.
+// maxNodeValidators is the largest number of validators in node mode.
 const maxNodeValidators = 1000
 
 // Config holds the flags of node mode.
@@ -146,8 +146,9 @@ func (cfg *Config) Check() error {
 	return err
 }
 
-// lighten exchanges the weight of the engine under test for another's if --weights zipf gave it the
-// first rank: in a small set that is more than a third, without which others can certify nothing.
+// lighten exchanges the weight of the engine under test for another validator's if --weights zipf
+// gave it the first rank: in a small set that rank has more than a third of the weight, and the
+// others could certify nothing without it.
 func (cfg *Config) lighten() {
 	if w := cfg.Voting; cfg.Weights == setup.ZipfWeights && len(w) > 1 && w[self] == setup.ZipfScale {
 		w[self], w[self+1] = w[self+1], w[self]

@@ -13,7 +13,7 @@ import (
 	"github.com/lanecast/lanecast/verify"
 )
 
-// Limits of what one process can hold. A cluster's acks grow with the square of its validators.
+// Limits of one process. A cluster's acks grow with the square of its validators.
 const (
 	maxValidators = 256
 	maxSequencers = 1000
@@ -149,7 +149,7 @@ func (cfg *Config) AckEncoding() verify.AckEncoding {
 	return verify.Compressed
 }
 
-// AcksTo returns to whom acks go.
+// AcksTo returns the recipients of acks.
 func (cfg *Config) AcksTo() engine.Acks {
 	if cfg.Acks == engine.AcksToSequencer.String() {
 		return engine.AcksToSequencer

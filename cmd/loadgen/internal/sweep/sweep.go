@@ -61,23 +61,23 @@ type combination struct {
 	Error    string       `json:"error,omitempty"`
 }
 
-// overloaded reports whether a run came to no other harm than that the node could not take the load.
-// To find that out is what a sweep over loads is for.
+// overloaded reports whether the only problem of a run was that the node could not take the load. A
+// sweep over loads exists to find that out.
 func (run combination) overloaded() bool {
 	return run.Result != nil && run.Result.Outcome == "overload" && !run.Result.Interrupted
 }
 
-// good reports whether there is the result of a whole run without faults.
+// good reports whether there is a result of a complete run without faults.
 func (run combination) good() bool {
 	return run.Result != nil && run.Result.OK && !run.Result.Interrupted
 }
 
-// The flags whose values a sweep may list: loads on the node, and the configuration of the node,
-// about which it advises.
+// The flags whose values a sweep may list: the loads on the node, and the node's configuration, for
+// which it gives advice.
 var (
 	sweptLoads     = strings.Fields("validators sequencers weights rate load in-flight invalid colluding silent late")
 	sweptNodeFlags = strings.Fields("scheme variant signatures acks workers batch-size batch-delay")
-	// keptFlags cannot be listed, but belong to the advice if they are given.
+	// keptFlags cannot be listed, but are part of the advice if they are given.
 	keptFlags = strings.Fields("schedule rate-to steps peer-quota feeders data")
 )
 
@@ -256,7 +256,7 @@ func (r *Result) plan() []combination {
 	return runs
 }
 
-// advises reports whether the node's configuration is varied, and not loads alone.
+// advises reports whether the node's configuration is varied, and not only loads.
 func (r *Result) advises() bool {
 	return slices.ContainsFunc(r.Axes, func(a axis) bool { return !a.load })
 }
@@ -272,7 +272,7 @@ func (r *Result) defaultsFor(values []string) []string {
 	return values
 }
 
-// shapeFlags are flags about a run that a result of a sweep names besides those that it may list.
+// shapeFlags are further flags about a run that the result of a sweep names.
 var shapeFlags = strings.Fields("schedule rate-to steps duration warmup feeders peer-quota data seed repeat")
 
 // settings returns the flags that are the same in all runs.
