@@ -218,8 +218,8 @@ func TestAPushedBodyBecomesWantedWithoutBeingWrittenAgain(t *testing.T) {
 	}
 }
 
-// What nobody asked for is taken only for the two heights above the higher of its tip and its highest
-// certified, one body a height; a later one replaces it (docs/protocol.md 7.3).
+// What nobody asked for is taken only for the two heights above the higher of its tip and its
+// highest certified, one body a height; a later one replaces it (docs/protocol.md 7.3).
 func TestPushedBodiesHaveAWindowOfTwoHeights(t *testing.T) {
 	a := open(t, small(t.TempDir()))
 	c := newChain()

@@ -30,41 +30,42 @@
 //     [*DamageError] names segment, offset and place. The header stays; the body counts as missing
 //     and can be put again. No other body is affected. If a segment is missing at Open, every body
 //     in it is damaged: [Recovery].Lost counts them.
-//   - An index that is damaged or lost, or another archive's, is an error of Open, and the data stays
-//     as it is. The archive can be made again from other processes: remove the folder, and open with
-//     Create.
+//   - An index that is damaged or lost, or another archive's, is an error of Open, and the data
+//     stays as it is. The archive can be made again from other processes: remove the folder, and
+//     open with Create.
 //
 // # Quotas
 //
 // Quota bounds the bodies that are kept. It stops ForVote (bodies to be acked or proposed) and
-// Pushed. A body put ForDelivery, which is certified and next to be handed over, has room beyond it:
-// each lane as much as its share of the greater of 64 MiB and one body of MaxPayload per lane, for
-// bodies from the watermark up. So a host that moves its watermark behind what it was handed can be
-// handed the next, however full the archive is. Pushed bodies are bounded by MaxPushed too, and
-// within a lane by their window: the two heights above the higher of its top and its highest lock,
-// one body each, of which a later one replaces an earlier. They never take room from bodies that
-// are wanted.
+// Pushed. A body put ForDelivery, which is certified and next to be handed over, has room beyond
+// it: each lane as much as its share of the greater of 64 MiB and one body of MaxPayload per lane,
+// for bodies from the watermark up. So a host that moves its watermark behind what it was handed
+// can be handed the next, however full the archive is. Pushed bodies are bounded by MaxPushed too,
+// and within a lane by their window: the two heights above the higher of its top and its highest
+// lock, one body each, of which a later one replaces an earlier. They never take room from bodies
+// that are wanted.
 //
-// MaxHeaders bounds the headers, save for bodies put ForDelivery: beyond it these have their lane's own
-// room only, which bounds them too. What is only retained yields to new headers as it does to bodies.
+// MaxHeaders bounds the headers, save for bodies put ForDelivery: beyond it these have their lane's
+// own room only, which bounds them too. What is only retained yields to new headers as it does to
+// bodies.
 //
-// On disk the bodies take at most twice their length, plus four segments, spare files included, once
-// compaction has caught up; it moves at least as many bytes as are written meanwhile, and CompactRate
-// if idle. There are at most eight spare files, and they go when MinFree is reached.
+// On disk the bodies take at most twice their length, plus four segments, spare files included,
+// once compaction has caught up; it moves at least as many bytes as are written meanwhile, and
+// CompactRate if idle. There are at most eight spare files, and they go when MinFree is reached.
 //
 // # Who owns what
 //
 // Any goroutine may call any method. A body that is put belongs to the archive until done was
 // called: it is written from where it is, and not copied. done functions are called one at a time,
 // by one goroutine, in the order in which things became durable; they must not block. Two
-// goroutines write, the archive's for bodies and the index journal's, and one removes files. No method
-// waits for any of them, but for Flush and Close.
+// goroutines write, the archive's for bodies and the index journal's, and one removes files. No
+// method waits for any of them, but for Flush and Close.
 //
 // # Files
 //
 // The folder holds two: index, which is a journal of package journal, and data, with segments named
-// by their number in 16 hexadecimal digits and ".data". The journal's LOCK guards both. Integers are
-// little-endian.
+// by their number in 16 hexadecimal digits and ".data". The journal's LOCK guards both. Integers
+// are little-endian.
 //
 // A data segment begins with a head of 72 bytes, written by the archive's goroutine when it begins
 // the segment:
@@ -93,8 +94,9 @@
 //	4  lock: the bytes of a wire.Lock
 //	5  lane: sequencer [32] ‖ varint watermark ‖ varint floor
 //
-// Flag 1 of kind 2 says that the body lies in its lane's own room beyond the quota. A lane's floor is
-// the height below which everything but its top is dropped; it follows the watermark after Retain.
+// Flag 1 of kind 2 says that the body lies in its lane's own room beyond the quota. A lane's floor
+// is the height below which everything but its top is dropped; it follows the watermark after
+// Retain.
 //
 // # The order of writes
 //
@@ -102,10 +104,11 @@
 //     group. The name of a new segment is synced before that.
 //  2. Only then is its record appended to the index. So the index names nothing that is not there.
 //  3. A record that takes another's place is appended first; then the other is released.
-//  4. A segment is removed once no live record names it, and the records that made it so are durable.
-//     Instead some such files are kept, the spares: the next segment gets one under its own name, and
-//     writes over it once that name is synced. What is left of the dead segment stands behind the new
-//     one's frames until it is full; the checksums of frames tell whose they are.
+//  4. A segment is removed once no live record names it, and the records that made it so are
+//     durable. Instead some such files are kept, the spares: the next segment gets one under its
+//     own name, and writes over it once that name is synced. What is left of the dead segment
+//     stands behind the new one's frames until it is full; the checksums of frames tell whose they
+//     are.
 //  5. Segments are written by one process: Open begins a new one, and cuts the others at the end
 //     of what the index names.
 //
@@ -121,8 +124,8 @@
 //   - a wanted record below the floor is dead, unless its height is the lane's highest or that of
 //     its highest lock, which only rise, the latter never to a height below the watermark;
 //   - a lock below the watermark is dead unless it is at the height of the highest;
-//   - a pushed record is dead unless it is above the lane's top and its highest lock, and not below its
-//     watermark.
+//   - a pushed record is dead unless it is above the lane's top and its highest lock, and not below
+//     its watermark.
 //
 // # Metrics
 //
@@ -135,6 +138,6 @@
 //
 // At most 360 bytes for each header held, with or without body; locks, with their certificates; 4
 // MiB for compaction, and a body; 4 MiB for what is gathered to be written; what is put and not
-// durable, whose bodies are the callers' (at most MaxPending). 10 GiB of bodies of 256 KiB are 41,000
-// headers, or 12 MB.
+// durable, whose bodies are the callers' (at most MaxPending). 10 GiB of bodies of 256 KiB are
+// 41,000 headers, or 12 MB.
 package archive

@@ -51,8 +51,8 @@ func TestAFullArchiveStillTakesWhatIsNextToBeHandedOverOnEveryLane(t *testing.T)
 	if err := a.Put(Pushed, at(sequencer(1), 1, c.last[sequencer(1)], make([]byte, size)), nil); !errors.Is(err, ErrQuota) {
 		t.Fatal("a push:", err)
 	}
-	// Each host takes what it is handed and moves its watermark behind it, over and over. Lane 0 keeps
-	// what fills the archive.
+	// Each host applies the bodies that it is handed and moves its watermark behind them, over and
+	// over. Lane 0 keeps the bodies that fill the archive.
 	more := 0
 	for round := range 30 {
 		for lane := 1; lane < lanes; lane++ {

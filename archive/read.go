@@ -244,8 +244,8 @@ func (a *Archive) readPieces(file journal.File, p place, e *entry, h *payload.He
 	return pieces, nil
 }
 
-// read calls f with the file of a wanted body, or without one if the file is missing, and notes what
-// damage it finds. A body that is moved meanwhile is looked for again.
+// read calls f with the file of a wanted body, or without one if the file is missing, and notes
+// what damage it finds. A body that is moved meanwhile is looked for again.
 func (a *Archive) read(p place, f func(file journal.File, p place, e *entry) *DamageError) error {
 	for {
 		e, err := a.find(p)

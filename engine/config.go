@@ -110,9 +110,9 @@ type Config struct {
 	DrainTimeout time.Duration
 
 	// The next four limits must fit the sets. When the sets of an epoch become known, each limit
-	// that was set is compared with what the sets need. If it is too small, the log names the field
+	// that was set is compared with the sets' needs. If it is too small, the log names the field
 	// and the value; see also the metric limit_needed_ratio. Where the field is zero, the engine
-	// raises the limit to what the sets need, up to the bound given, and does not lower it again.
+	// raises the limit to the sets' needs, up to the bound given, and does not lower it again.
 
 	// PeerQuota is the number of messages of one peer that may wait. Nodes and certificates that
 	// wait may have at most 1 MiB together, or four times MaxMessage if that is more. Default 1024,

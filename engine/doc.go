@@ -39,8 +39,9 @@
 //   - [Monitor] gives ascending epochs.
 //   - [Automaton] may be slow, until the context of the call ends, and gives the same verdict for
 //     the same chunk.
-//   - verify.AckSigner and verify.ChunkSigner may be slow; each is called by one goroutine at a time. A
-//     ChunkSigner may refuse to sign two chunks for one height: the engine never asks for that.
+//   - verify.AckSigner and verify.ChunkSigner may be slow; each is called by one goroutine at a
+//     time. A ChunkSigner may refuse to sign two chunks for one height: the engine never asks for
+//     that.
 //   - [Reporter] may block, after which the engine stops taking messages in time, and accepts that
 //     a lock is reported again after a restart.
 //   - [Sender] and [Relay] may block for a while; if they block longer, messages are dropped.
@@ -150,10 +151,10 @@
 // each epoch with our role, participant number, the quorum and the number of sequencers. The line
 // is a warning if something prevents acking or proposing: unknown sets, no AckSigner, a key that is
 // not in the sets. Our first ack of each epoch, and each of our chunks, is verified before it is
-// sent. If it does not verify, it is not sent, and the log says what is wrong with the signer;
-// another attempt follows, after at most 32 s. The log also names limits that are too small for the
-// sets. Failures of verdicts, signers and the pool are logged once in ten seconds each, others at
-// growing intervals.
+// sent. If it does not verify, it is not sent, and the log names the fault of the signer; another
+// attempt follows, after at most 32 s. The log also names limits that are too small for the sets.
+// Failures of verdicts, signers and the pool are logged once in ten seconds each, others at growing
+// intervals.
 //
 // # Metrics
 //

@@ -163,8 +163,8 @@ func (e *Engine) coreConfig() core.Config {
 // application and the signers are cancelled, waiting messages released, waiting reports handed over
 // for up to DrainTimeout, the journal synced and closed, and every goroutine waited for. It returns
 // nil if ctx ended and all that went well, else the first failure: an error that wraps ErrJournal,
-// ErrStaleJournal, ErrMonitor, ErrReporter or ErrPool, or a [*PanicError]. It can be called once; another
-// call returns ErrRunning or ErrStopped.
+// ErrStaleJournal, ErrMonitor, ErrReporter or ErrPool, or a [*PanicError]. It can be called once;
+// another call returns ErrRunning or ErrStopped.
 func (e *Engine) Run(ctx context.Context) error {
 	if err := e.enter(running); err != nil {
 		return err

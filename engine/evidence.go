@@ -14,7 +14,8 @@ import (
 //     payloads, and every signature in them verifies alone. ConflictingAcks is evidence only where
 //     the scheme is attributable;
 //   - a Tip holds if its sequencer signed it, a Certified if its certificate is valid;
-//   - InvalidAck, InvalidNode, InvalidCertificate and InconsistentKeys prove nothing: ErrNotEvidence.
+//   - InvalidAck, InvalidNode, InvalidCertificate and InconsistentKeys prove nothing:
+//     ErrNotEvidence.
 //
 // The error wraps verify.ErrKey if the sequencer's key is of small order, and so is no sequencer's
 // (docs/protocol.md 3.1); verify.ErrProposal, verify.ErrCertificate or verify.ErrVote for the part

@@ -68,8 +68,8 @@ type faultRun struct {
 	counts    driverCounts
 }
 
-// faultMember is a member whose disk, and the record of what others have seen of it, outlive its
-// crashes.
+// faultMember is a member whose disk, and the record of its messages that others have seen, outlive
+// its crashes.
 type faultMember struct {
 	*member
 	run   *faultRun

@@ -24,7 +24,8 @@ type participation struct {
 	id wire.PublicKey
 }
 
-// setState runs on the loop. It covers the first MaxValidatorSeries validators, and always this one.
+// setState runs on the loop. It covers the first MaxValidatorSeries validators, and always this
+// one.
 func (e *Engine) setState() (s setState) {
 	epoch := e.core.Epoch()
 	scheme, haveScheme := e.sets.Scheme(epoch)

@@ -166,8 +166,8 @@ func (l *lateSchemes) Scheme(epoch uint64) (verify.Scheme, bool) {
 	return l.SchemeProvider.Scheme(epoch)
 }
 
-// 4.5: Our first ack of each epoch is verified before it is counted or sent. One that does not verify
-// is not sent, and no other one of the epoch is signed for a while.
+// 4.5: Our first ack of each epoch is verified before it is counted or sent. One that does not
+// verify is not sent, and no other one of the epoch is signed for a while.
 func TestRule4_5_AWrongSignerIsAskedSeldomAndNothingOfItIsSentUntilItIsRight(t *testing.T) {
 	t.Parallel()
 	s := newSet(t, testkit.Multisig, 4, 1)

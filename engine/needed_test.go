@@ -29,8 +29,8 @@ func nodeOn(t testing.TB, s *testkit.Set, sequencer int, height, epoch uint64) [
 	return n.AppendTo(nil)
 }
 
-// 4.8: Providers keep each epoch's sets while a live lane's tip or certificate refers to it, and the
-// engine says which they are; also for a node that a sequencer shows.
+// 4.8: Providers keep each epoch's sets while a live lane's tip or certificate refers to it, and
+// the engine says which they are; also for a node that a sequencer shows.
 //
 // A validator joins in epoch 5, and a lane stands still since epoch 1.
 func TestRule4_8_AJoinerIsToldWhichOldEpochALaneNeedsAndCanGetIt(t *testing.T) {

@@ -89,8 +89,8 @@ func (r *room) ratios() (all [numLimits]float64) {
 	return all
 }
 
-// needs returns what the sets of an epoch need of each limit, in the process of an identity that
-// counts the votes of some lanes, and the length of their acks.
+// needs returns the sets' need of each limit, in the process of an identity that counts the votes
+// of some lanes, and the length of their acks.
 func needs(identity wire.PublicKey, f wire.Format, validators, sequencers []wire.PublicKey, lanes int) (needed [numLimits]int, ack int) {
 	highest := wire.Chunk{Height: 1<<64 - 1}
 	node := wire.Node{Chunk: highest, Parent: wire.Parent{Epoch: 1<<64 - 1}}

@@ -171,8 +171,8 @@ func (n *Network) dial(ctx context.Context, t *target, class Class) error {
 	return <-adopted
 }
 
-// runConn is the goroutine of a connection. It calls decided, once, when the connection is adopted or
-// has failed. ctx ends attempts, not connections that were adopted.
+// runConn is the goroutine of a connection. It calls decided, once, when the connection is adopted
+// or has failed. ctx ends attempts, not connections that were adopted.
 func (n *Network) runConn(ctx context.Context, c *conn, expected wire.PublicKey, decided func(error)) {
 	n.mu.Lock()
 	n.conns[c] = struct{}{}

@@ -46,8 +46,8 @@ type KeyProof struct {
 	Signature wire.Signature
 }
 
-// TransportMessage returns the bytes that an identity signs for a transport key (docs/protocol.md 8):
-// union_unique(namespace‖"_TRANSPORT", key ‖ varint not-after).
+// TransportMessage returns the bytes that an identity signs for a transport key (docs/protocol.md
+// 8): union_unique(namespace‖"_TRANSPORT", key ‖ varint not-after).
 func TransportMessage(namespace []byte, key wire.PublicKey, notAfter time.Time) []byte {
 	b := append(wire.AppendNamespace(nil, namespace, "_TRANSPORT"), key[:]...)
 	return wire.AppendUvarint(b, uint64(max(0, notAfter.Unix())))

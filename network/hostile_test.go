@@ -162,7 +162,8 @@ func TestThousandsOfAttemptsOfStrangersLeaveNothingBehind(t *testing.T) {
 	})
 }
 
-// tlsAttempt makes a TLS handshake with a changed configuration and returns how the connection ends.
+// tlsAttempt makes a TLS handshake with a changed configuration and returns how the connection
+// ends.
 func tlsAttempt(t *testing.T, w *world, key ed25519.PrivateKey, change func(*tls.Config)) error {
 	t.Helper()
 	raw, err := w.net.DialFrom("raw:1")(t.Context(), w.address(0))
@@ -384,8 +385,8 @@ func connectRaw(t *testing.T, w *world, instance byte) *rawPeer {
 	return raw
 }
 
-// A length that is 0, too short for the number, or over the limit, a type on the wrong class, and an
-// unknown type below 0x80 end the connection. docs/protocol.md 8.1.
+// A length that is 0, too short for the number, or over the limit, a type on the wrong class, and
+// an unknown type below 0x80 end the connection. docs/protocol.md 8.1.
 func TestFramesOfEveryWrongLengthEndTheConnectionAndRightOnesArrive(t *testing.T) {
 	bubble(t, 2, func(t *testing.T, w *world) {
 		a := w.start(0, nil)

@@ -27,8 +27,8 @@ func times(variable string, usual int) int {
 	return usual
 }
 
-// Of two connections between the same instances, of two dialled by one side the newer stays, else the
-// one dialled by the smaller identity. Nothing is lost. docs/protocol.md 8.
+// Of two connections between the same instances, of two dialled by one side the newer stays, else
+// the one dialled by the smaller identity. Nothing is lost. docs/protocol.md 8.
 func TestWhenBothDialAtOnceExactlyOneConnectionStaysAndNothingIsLost(t *testing.T) {
 	for trial := range times("LANECAST_DIALS", 150) {
 		bubble(t, 2, func(t *testing.T, w *world) {
@@ -84,8 +84,8 @@ func byNumber(a, b string) int {
 	return x - y
 }
 
-// Connections of another remote instance replace older ones, of both classes, once that instance has
-// answered a ping. docs/protocol.md 8.
+// Connections of another remote instance replace older ones, of both classes, once that instance
+// has answered a ping. docs/protocol.md 8.
 func TestARestartedPeerReplacesItsConnectionsAndIsReportedAgain(t *testing.T) {
 	bubble(t, 2, func(t *testing.T, w *world) {
 		a, b := w.start(0, nil), w.start(1, nil)
@@ -496,8 +496,8 @@ func TestRunReturnsWhenItsListenerFails(t *testing.T) {
 	})
 }
 
-// Both sides send goodbye as their last frame, end their direction of TLS, and read up to the other's
-// end before they close it, so that nothing is lost. docs/protocol.md 8.
+// Both sides send goodbye as their last frame, end their direction of TLS, and read up to the
+// other's end before they close it, so that nothing is lost. docs/protocol.md 8.
 func TestAConnectionThatLostIsWrittenToTheEndThoughThePeerHasEndedItsSide(t *testing.T) {
 	bubble(t, 2, func(t *testing.T, w *world) {
 		w.net.Buffer = 4 << 10

@@ -27,7 +27,8 @@ func fast(c *Config) {
 // processKey is the number of the key of the process that tests start.
 const processKey = 50
 
-// runProcess dials an address, sends back each message that it gets, and returns when its input ends.
+// runProcess dials an address, sends back each message that it gets, and returns when its input
+// ends.
 func runProcess(address string) {
 	var n *Network
 	c := Config{

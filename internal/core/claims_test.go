@@ -215,7 +215,7 @@ func TestRule5_10_TheOldLockOfALaneWithoutAMarkStopsNobody(t *testing.T) {
 		r.sync()
 		r.crash(r.disk.Durable, true)
 	}
-	// Once the lane has a tip, the journal holds what this process signs.
+	// Once the lane has a tip, the journal holds our signatures.
 	r.tip(r.w.node(1, 5, 5, 4, 8))
 	r.mayHalt = true
 	err := r.adopt(r.w.lock(chunk(1, 6, 6), 8, 0, 1, 2))

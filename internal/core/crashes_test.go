@@ -110,8 +110,8 @@ func (m *mixture) watch(e *Effect) {
 	}
 }
 
-// noteTops updates what the core must know to be certified. The core knows what it has reported of
-// a lane until the lane is dormant.
+// noteTops updates what the core must know to be certified. The core knows the reports of a lane
+// until the lane is dormant.
 func (m *mixture) noteTops() {
 	for s := range mixedSequencers {
 		if _, ok := m.c.lanes.dormant[keyOf(id(s))]; ok && m.c.lanes.bySequencer[id(s)] == nil {

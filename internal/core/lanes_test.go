@@ -33,8 +33,8 @@ func TestRule4_3_3_AnAckOfAnUnknownLaneMakesNoLaneUnlessItsEpochHasTheSequencer(
 }
 
 // docs/protocol.md 4.7: "the chunk below that height, if any, is certified (if it is the tip: for
-// its payload)". Payloads of a lane may repeat: the certificate of a lower height says nothing about
-// the tip, though its payload is the same.
+// its payload)". Payloads of a lane may repeat: the certificate of a lower height says nothing
+// about the tip, though its payload is the same.
 func TestRule4_7_ACertificateIsForTheTipOnlyAtItsHeight(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	r.certifyOwn(r.propose(1), 5)

@@ -16,8 +16,8 @@ func expectNeeded(t testing.TB, what string, r *rig, want ...uint64) {
 	}
 }
 
-// 4.8: Providers keep each epoch's sets while a live lane's tip or certificate refers to it, and get
-// them again for a node whose parent's certificate is of it: the engine says which they are
+// 4.8: Providers keep each epoch's sets while a live lane's tip or certificate refers to it, and
+// get them again for a node whose parent's certificate is of it: the engine says which they are
 // (`EpochsNeeded`).
 //
 // A lane stood still for long: its tip is not certified, and the tip's parent was certified in an

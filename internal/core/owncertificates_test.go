@@ -47,7 +47,8 @@ func (r *rig) sentLocks() (all []wire.Lock) {
 	return all
 }
 
-// 4.5: Where the network's setting is acks to the sequencer, the ack is sent to the sequencer alone.
+// 4.5: Where the network's setting is acks to the sequencer, the ack is sent to the sequencer
+// alone.
 func TestRule4_5_AnAckGoesToTheSequencerAlone(t *testing.T) {
 	r := newRig(t, 4, toSequencer)
 	r.ackTip(1)
@@ -194,8 +195,8 @@ func TestAcksToTheSequencerIncludeItsOwn(t *testing.T) {
 }
 
 // 4.9: Where certificates are sent, an ack for a chunk of our own lane that arrives more than
-// AckInterval after its certificate was sent (read as far as 4.3.4, never verified) is answered with
-// that certificate, once per validator and AckInterval.
+// AckInterval after its certificate was sent (read as far as 4.3.4, never verified) is answered
+// with that certificate, once per validator and AckInterval.
 func TestRule4_9_ALateAckIsAnsweredWithTheCertificate(t *testing.T) {
 	for name, setting := range map[string]func(*rig){"to the sequencer": toSequencer, "to all": sending} {
 		t.Run(name, func(t *testing.T) {
@@ -341,8 +342,8 @@ func TestRule4_9_AnAckWhoseCertificateIsOutOfBoundsIsAnsweredWithTheHighest(t *t
 	expect(t, "of the current epoch", got[0].Epoch, 8)
 }
 
-// 4.10: The engine then sends to it alone: our own tip if it is uncertified; our ack for its tip, if
-// that is ackable and uncertified; and the last certificate of our lane, where certificates are
+// 4.10: The engine then sends to it alone: our own tip if it is uncertified; our ack for its tip,
+// if that is ackable and uncertified; and the last certificate of our lane, where certificates are
 // sent. It does so once per peer and AckInterval.
 func TestRule4_10_APeerThatIsConnectedGetsWhatItMayLack(t *testing.T) {
 	r := newRig(t, 4, sequencing, toSequencer)

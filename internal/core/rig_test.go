@@ -24,7 +24,7 @@ type place struct {
 	height    uint64
 }
 
-// history is what other processes have seen of a process, through all of its crashes.
+// history is the part of a process that others have seen, through all of its crashes.
 type history map[place]wire.Digest
 
 // rig drives one Core as the engine does, and the test controls everything that is slow: it

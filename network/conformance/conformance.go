@@ -45,8 +45,8 @@ type Group struct {
 	New func(i int) network.Transport
 }
 
-// Run runs all tests. newGroup makes a group of n processes for one test. If inBubble, each test runs
-// in a testing/synctest bubble, and newGroup is called in it.
+// Run runs all tests. newGroup makes a group of n processes for one test. If inBubble, each test
+// runs in a testing/synctest bubble, and newGroup is called in it.
 func Run(t *testing.T, inBubble bool, newGroup func(t *testing.T, n int) Group) {
 	for _, test := range []struct {
 		name      string

@@ -22,8 +22,8 @@ const (
 	syncsTime  = 250 * time.Millisecond // no longer than that, except for the least number of syncs
 )
 
-// MeasureDisk times writes that are made durable, one after another, to a file in a folder, which it
-// removes.
+// MeasureDisk times writes that are made durable, one after another, to a file in a folder, which
+// it removes.
 func MeasureDisk(dir string) (Disk, error) {
 	d := Disk{FileSystem: fileSystem(dir)}
 	f, err := os.CreateTemp(dir, "lanecast-loadgen-sync-")

@@ -94,8 +94,8 @@ func inspectArchives(out io.Writer, dir string, asJSON, indexOnly bool) error {
 	return writeInspections(out, "archives", found, len(dirs), asJSON)
 }
 
-// archivesBelow returns dir if it is an archive's folder, otherwise those folders right below it that
-// are.
+// archivesBelow returns dir if it is an archive's folder, otherwise those folders right below it
+// that are.
 func archivesBelow(dir string) ([]string, error) {
 	if isArchive(dir) {
 		return []string{dir}, nil

@@ -28,8 +28,8 @@ func NewJournalCommand() *cobra.Command {
 	}, inspectJournals)
 }
 
-// journalInspection is the content of one journal. --json prints its JSON form; keys are added and never
-// removed.
+// journalInspection is the content of one journal. --json prints its JSON form; keys are added and
+// never removed.
 type journalInspection struct {
 	Dir          string           `json:"dir"`
 	Segments     int              `json:"segments"`

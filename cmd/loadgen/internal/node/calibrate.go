@@ -82,8 +82,8 @@ func (c *calibration) measure(ctx context.Context, long time.Duration) error {
 	return nil
 }
 
-// slice does one kind of work on each chunk, with a new scheme instance, whose caches are empty, and
-// returns the CPU time that it took.
+// slice does one kind of work on each chunk, with a new scheme instance, whose caches are empty,
+// and returns the CPU time that it took.
 func (c *calibration) slice(ctx context.Context, v *batch.Verifier, votes bool) (time.Duration, error) {
 	scheme, err := c.set.Scheme()
 	if err != nil {

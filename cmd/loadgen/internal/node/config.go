@@ -77,7 +77,8 @@ func (cfg *Config) bindSwept(cmd *cobra.Command) {
 	f.Var(cli.Percent(&cfg.late), "late", "part of the validators whose acks come a chunk late")
 }
 
-// Check returns a cli.usageError for the first flag that is out of range or does not go with another.
+// Check returns a cli.usageError for the first flag that is out of range or does not go with
+// another.
 func (cfg *Config) Check() error {
 	if err := cfg.Config.Check(); err != nil {
 		return err

@@ -25,8 +25,8 @@ import (
 // presignedAtMost bounds the memory for presigned messages, in bytes.
 const presignedAtMost = 3 << 30
 
-// harness holds what the measurements of one population share: keys, the calibration and the
-// output.
+// harness holds the common parts of the measurements of one population: keys, the calibration and
+// the output.
 type harness struct {
 	config      *Config
 	set         *presign.Set

@@ -26,8 +26,8 @@ type population struct {
 }
 
 // newPopulation draws the roles from the seed. Fractions are of all n validators, the engine's
-// among them. It is a cli.usageError if too few are left to certify in time, or if the others cannot
-// certify without the engine.
+// among them. It is a cli.usageError if too few are left to certify in time, or if the others
+// cannot certify without the engine.
 func newPopulation(cfg *Config) (*population, error) {
 	n := cfg.Validators
 	count := func(fraction float64) int { return int(math.Round(fraction * float64(n))) }

@@ -29,7 +29,8 @@ type Result interface {
 	// comparable.
 	Parameters() []Parameter
 	Print(w io.Writer, whole time.Duration)
-	// SetMeasures replaces the values that Measures returns by those given: the medians of repeated runs.
+	// SetMeasures replaces the values that Measures returns by those given: the medians of repeated
+	// runs.
 	SetMeasures(values map[string]float64)
 	// Verdict returns an error unless the exit status may be 0.
 	Verdict() error
@@ -217,7 +218,8 @@ func (c *Summary) Network() string {
 	return text
 }
 
-// LeastSamples is the number of chunks that a p99 should be of: with fewer, less than ten decide it.
+// LeastSamples is the number of chunks that a p99 should be of: with fewer, less than ten decide
+// it.
 const LeastSamples = 1000
 
 // PrintLatency writes the line about latencies, and whether it rests on enough chunks.

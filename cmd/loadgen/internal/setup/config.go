@@ -59,8 +59,8 @@ func Default() *Config {
 	}
 }
 
-// Check returns a cli.usageError for the first flag that is out of range. It draws a seed if none was
-// given, and sets the weights.
+// Check returns a cli.usageError for the first flag that is out of range. It draws a seed if none
+// was given, and sets the weights.
 func (cfg *Config) Check() error {
 	switch {
 	case cfg.Validators < 1 || cfg.Validators > cfg.MostValidators:
