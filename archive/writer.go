@@ -154,7 +154,7 @@ func (a *Archive) writeGroup(group []*item) {
 			a.failure = err
 		}
 		for _, it := range group {
-			if it.flush { // the bodies before it were handled
+			if it.flush { // its caller gets the failure, if there is one
 				a.waiting = append(a.waiting, waiter{position: a.last(), err: a.failure, dones: it.dones})
 				continue
 			}

@@ -218,7 +218,7 @@ func TestUnknownSettingsOfAcksAreRefused(t *testing.T) {
 	}
 }
 
-// 1: Settings of the network: its processes should have equal values.
+// 1: Settings of the network: the settings that its processes should have in common.
 func TestSettingsSayWhatProcessesShouldHaveAlike(t *testing.T) {
 	t.Parallel()
 	net, w, members := newCluster(t, newSet(t, testkit.Multisig, 4, 1))
