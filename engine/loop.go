@@ -85,7 +85,7 @@ func (e *Engine) begin() (<-chan uint64, error) {
 // verdicts. The error comes from the journal, or means that the pool was released.
 func (e *Engine) feed(now time.Duration) error {
 	if err := e.journal.Err(); err != nil {
-		return fmt.Errorf("%w: %w; see to the disk, then start again with the same folder: all that was said is in it",
+		return fmt.Errorf("%w: %w; repair the disk, then start again with the same folder: it has everything that was sent",
 			ErrJournal, err)
 	}
 	if durable := e.journal.Durable(); durable != e.durable {
@@ -94,7 +94,7 @@ func (e *Engine) feed(now time.Duration) error {
 	}
 	e.core.Reported(now, e.reported.Load())
 	if err := e.verifier.Err(); err != nil {
-		return fmt.Errorf("engine: Config.Pool: %w; it has to outlive Run", err)
+		return fmt.Errorf("engine: Config.Pool: %w; it must outlive Run", err)
 	}
 	e.verdicts = e.verifier.Verdicts(e.verdicts)
 	for i := range e.verdicts {
@@ -194,7 +194,7 @@ func (e *Engine) pollEpochs(now time.Duration, updates <-chan uint64) <-chan uin
 
 func (e *Engine) enterEpoch(now time.Duration, epoch uint64) {
 	if epoch <= e.core.Epoch() {
-		e.log.Warn("epoch does not grow, ignored", "epoch", epoch, "current", e.core.Epoch())
+		e.log.Warn("epoch is not above the current one, ignored", "epoch", epoch, "current", e.core.Epoch())
 		return
 	}
 	e.core.SetEpoch(now, epoch)

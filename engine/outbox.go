@@ -39,7 +39,7 @@ func (e *Engine) notSent() {
 		e.unsentAgain++
 	}
 	if e.unsent&(e.unsent-1) == 0 {
-		e.log.Warn("our chunk was not sent, for Sender or Relay is behind and the outbox is full", "MaxOutbox", e.cfg.MaxOutbox,
+		e.log.Warn("our chunk was not sent: Sender or Relay is behind, and the outbox is full", "MaxOutbox", e.cfg.MaxOutbox,
 			"times", e.unsent)
 	}
 }

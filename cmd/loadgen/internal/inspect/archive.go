@@ -18,7 +18,7 @@ import (
 func NewArchiveCommand() *cobra.Command {
 	indexOnly := false
 	inspect := &cobra.Command{
-		Short: "Read an archive of bodies, or all right below a folder, and say what is in it and whether it is damaged",
+		Short: "Read an archive of bodies, or all right below a folder, and show its content and any damage",
 		Long: "Reads an archive, or every archive in the folders right below DIR, and prints its lanes, tips, locks,\n" +
 			"segments and damage. All bodies are read and hashed, unless --index-only is set. Nothing is changed and no lock\n" +
 			"is taken: an archive that is being written may look damaged.\n\n" +

@@ -20,10 +20,10 @@ import (
 // NewJournalCommand returns the commands for journals that no engine uses.
 func NewJournalCommand() *cobra.Command {
 	return newInspectCommand("journal", "Look into journals", &cobra.Command{
-		Short: "Read a journal, or all below a --data folder, and say what is in it and whether it is damaged",
+		Short: "Read a journal, or all below a --data folder, and show its content and any damage",
 		Long: "Reads a journal, or every journal in the folders right below DIR, and prints its records, lanes, tips,\n" +
 			"certificates and damage. Nothing is changed and no lock is taken: a journal that is being written may look\n" +
-			"damaged. What a crash leaves unfinished at the end is no damage.\n\n" +
+			"damaged. An unfinished write at the end, as after a crash, is no damage.\n\n" +
 			"Exit status 0: all are sound. 1: at least one is damaged or cannot be read. 2: there is no journal.",
 	}, inspectJournals)
 }

@@ -37,7 +37,7 @@ func DefaultConfig(mode report.Result) Config {
 // Bind defines the flags that sweeps have as well.
 func (c *Config) Bind(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.IntVar(&c.Repeat, "repeat", c.Repeat, "how often to run the same; results are of the median run, with the spread of all")
+	f.IntVar(&c.Repeat, "repeat", c.Repeat, "number of equal runs; results are of the median run, with the spread of all")
 	f.StringVar(&c.json, "json", c.json, "file to write the result to, as one JSON object; - for standard output, and nothing else there")
 	f.StringVar(&c.report, "report", c.report, "file to write the result to as a page for a browser, which needs no network")
 	f.StringVar(&c.series, "series", c.series, "file to write the points of the series to as they come, one JSON object a line")

@@ -101,14 +101,14 @@ func NewCommand() *cobra.Command {
 	w.base.Duration = 5 * time.Second
 	cmd := &cobra.Command{
 		Use:   "sweep",
-		Short: "Run node mode over lists of settings and say which are best",
+		Short: "Run node mode over lists of settings and show the best",
 		Long: "Runs node mode for every combination of the values given, one or several for each flag, as in\n\n" +
 			"  loadgen sweep --workers 1,2 --batch-size 1,8,32,128 --signatures compressed,uncompressed\n\n" +
-			"prints a line for each as it goes, and says which takes the most acks, which does with a p99 latency within\n" +
-			"--p99, and the flags to give to loadgen node. The defaults run as well, whatever the lists, and once more\n" +
-			"against the best, in turns, to tell a gain from noise.\n\n" +
-			"Exit status 0: no run failed; those that the node could not keep up with are marked and never the best. 1: not so,\n" +
-			"or it was interrupted; then it writes what it measured until then.\n" +
+			"prints a line for each, and names the combination that verifies the most acks, the one that does so with a p99\n" +
+			"latency within --p99, and the flags for loadgen node. The defaults run as well, and once more against the best,\n" +
+			"in turns, to distinguish a gain from noise.\n\n" +
+			"Exit status 0: no run failed; those that the node could not keep up with are marked and never the best. 1: otherwise,\n" +
+			"or it was interrupted; then it writes the measurements until then.\n" +
 			"2: the command line asks for something impossible.",
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return w.run(cmd) },
@@ -121,7 +121,7 @@ func NewCommand() *cobra.Command {
 		f.Var(w.lists[flag.Name], flag.Name, flag.Usage)
 	})
 	w.base.BindShape(cmd)
-	f.DurationVar(&w.bound, "p99", w.bound, "latency bound that the second advice is for")
+	f.DurationVar(&w.bound, "p99", w.bound, "latency bound of the second advice")
 	f.IntVar(&w.confirm, "confirm", w.confirm, "runs of the best and of the defaults at the end, in turns, to tell a gain from noise; 0 for none")
 	return cmd
 }
