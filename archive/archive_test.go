@@ -117,7 +117,7 @@ func mustGet(t *testing.T, a *Archive, b *Body) {
 	}
 }
 
-func TestWhatWasPutIsThereAfterReopening(t *testing.T) {
+func TestAllBodiesAreThereAfterReopening(t *testing.T) {
 	a := open(t, small(t.TempDir()))
 	c := newChain()
 	var all []Body
@@ -260,7 +260,7 @@ func TestPushedBodiesHaveAWindowOfTwoHeights(t *testing.T) {
 	}
 }
 
-func TestWhatDoesNotFitTogetherIsRefused(t *testing.T) {
+func TestABodyWhosePartsDoNotFitTogetherIsRefused(t *testing.T) {
 	a := open(t, small(t.TempDir()))
 	good := at(sequencer(0), 1, wire.Digest{1}, []byte("body"))
 	for name, change := range map[string]func(b *Body){

@@ -83,7 +83,7 @@ func TestASegmentIsMadeFromTheFileOfADeadOne(t *testing.T) {
 }
 
 // A crash leaves the rest of the old segment behind what was written.
-func TestWhatIsLeftOfADeadSegmentIsCutOffAfterACrash(t *testing.T) {
+func TestTheRestOfADeadSegmentIsCutOffAfterACrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg, fs := inMemory()
 		a := open(t, cfg)

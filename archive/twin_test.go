@@ -198,7 +198,7 @@ func twinSeeds() int {
 	return 6
 }
 
-func TestAnArchiveAgreesWithItsSlowTwinWhateverIsDone(t *testing.T) {
+func TestAnArchiveAgreesWithItsSlowTwinAfterAnyOperations(t *testing.T) {
 	for seed := range uint64(twinSeeds()) {
 		rng := rand.New(rand.NewPCG(seed, 9))
 		w := newWorld(rng, 2<<10)

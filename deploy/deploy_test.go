@@ -143,7 +143,7 @@ func alerts(t *testing.T) map[string]string {
 	return all
 }
 
-func TestEveryAlertSaysWhatItIsAndHowBadAndWhatToDo(t *testing.T) {
+func TestEveryAlertHasASummaryASeverityAndARunbook(t *testing.T) {
 	runbook, err := os.ReadFile("../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)

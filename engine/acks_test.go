@@ -47,7 +47,7 @@ func weighted(t testing.TB, kind testkit.Kind) *testkit.Set {
 
 // 4.5, 4.9: In either setting, and in a network that moves from one to the other, every process
 // learns of every lock.
-func TestEveryMemberLearnsOfEveryLaneWhereverAcksGo(t *testing.T) {
+func TestEveryMemberLearnsOfEveryLaneForAnyRecipientsOfAcks(t *testing.T) {
 	t.Parallel()
 	for name, setting := range acksSettings {
 		for _, kind := range []testkit.Kind{testkit.Multisig, testkit.Threshold, testkit.Ed25519} {
@@ -219,7 +219,7 @@ func TestUnknownSettingsOfAcksAreRefused(t *testing.T) {
 }
 
 // 1: Settings of the network: the settings that its processes should have in common.
-func TestSettingsSayWhatProcessesShouldHaveAlike(t *testing.T) {
+func TestSettingsHoldTheValuesThatProcessesShouldHaveInCommon(t *testing.T) {
 	t.Parallel()
 	net, w, members := newCluster(t, newSet(t, testkit.Multisig, 4, 1))
 	members[1].config.Acks = engine.AcksToSequencer

@@ -15,7 +15,7 @@ import (
 
 // Four engines run, strangers send random messages, handles are closed and reopened meanwhile, and
 // the engines are stopped at a random moment. Every buffer that was taken is released exactly once.
-func TestEveryBufferIsReleasedWhateverBecomesOfItsMessage(t *testing.T) {
+func TestEveryBufferIsReleasedForEveryOutcomeOfItsMessage(t *testing.T) {
 	owned := poison.Owned()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	strangers := testkit.Identities(8, 99)

@@ -13,10 +13,10 @@ import (
 	"github.com/lanecast/lanecast/journal"
 )
 
-// TestWhateverFaultTheDiskHasNothingIsShownThatItDoesNotHold makes the disk of one member fail in
+// TestNothingIsSentThatAFaultyDiskDoesNotHold makes the disk of one member fail in
 // each way while the member works. Run returns the error, nothing is sent any more, and everything
 // sent before is in the folder.
-func TestWhateverFaultTheDiskHasNothingIsShownThatItDoesNotHold(t *testing.T) {
+func TestNothingIsSentThatAFaultyDiskDoesNotHold(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name  string

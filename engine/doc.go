@@ -42,7 +42,7 @@
 //   - verify.AckSigner and verify.ChunkSigner may be slow; each is called by one goroutine at a
 //     time. A ChunkSigner may refuse to sign two chunks for one height: the engine never asks for
 //     that.
-//   - [Reporter] may block, after which the engine stops taking messages in time, and accepts that
+//   - [Reporter] may block; if it blocks for long, the engine stops taking messages. It accepts that
 //     a lock is reported again after a restart.
 //   - [Sender] and [Relay] may block for a while; if they block longer, messages are dropped.
 //   - Every method with a context returns soon after the context ends. Run waits for every call.

@@ -11,10 +11,10 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// TestWhateverAPeerFloodsAnEngineWithItKeepsLittle floods a running engine with one kind of hostile
+// TestAnEngineKeepsLittleOfAnyFlood floods a running engine with one kind of hostile
 // message after the other and logs the cost per message. It checks that the memory kept for them
 // stays within its bound, that no other peer is blamed, and that the engine still works.
-func TestWhateverAPeerFloodsAnEngineWithItKeepsLittle(t *testing.T) {
+func TestAnEngineKeepsLittleOfAnyFlood(t *testing.T) {
 	skipUnderRaceDetector(t)
 	poison.Switch(false) // it costs more than the measured work
 	defer poison.Switch(true)

@@ -89,7 +89,7 @@ func TestOwnFailuresOfTheNetworkAreLoggedAndCounted(t *testing.T) {
 //
 // A certificate, or a message that is sent only to a peer that came back, is no broadcast of our
 // chunk.
-func TestWhatAPeerThatComesBackIsNotSentIsNoBroadcastThatFailed(t *testing.T) {
+func TestAMessageNotSentToAPeerThatComesBackIsNoFailedBroadcast(t *testing.T) {
 	t.Parallel()
 	for name, certificates := range map[string]bool{"our tip": false, "our tip and certificate": true} {
 		t.Run(name, func(t *testing.T) {

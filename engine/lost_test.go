@@ -48,7 +48,7 @@ func refused(t *testing.T, c engine.Config, want error, words ...string) {
 
 // 5.9: A folder without a journal is refused unless the embedder says whether this is a first start
 // or a recovery.
-func TestRule5_9_AFolderWithoutAJournalIsRefusedUnlessToldWhatItIs(t *testing.T) {
+func TestRule5_9_AFolderWithoutAJournalIsRefusedUnlessAFlagNamesTheReason(t *testing.T) {
 	_, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	c := members[0].config
 	c.Journal.Create = false

@@ -42,7 +42,7 @@ func value(f *dto.MetricFamily, label string) (sum float64) {
 	return sum
 }
 
-func TestMetricsTellWhatHappened(t *testing.T) {
+func TestMetricsCountTheEvents(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewPedanticRegistry()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
@@ -175,7 +175,7 @@ func TestDurationsAreTellableUpToFiveMinutes(t *testing.T) {
 	}
 }
 
-func TestVerdictsAreCountedByWhatTheyAre(t *testing.T) {
+func TestVerdictsAreCountedByTheirStatus(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))

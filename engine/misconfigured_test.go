@@ -32,7 +32,7 @@ func (m *member) setSigner(signer verify.AckSigner) {
 
 // A configuration that New accepts, but with which an engine cannot act, is logged with the cause
 // and the values.
-func TestWhatKeepsAnEngineFromActingIsLogged(t *testing.T) {
+func TestTheReasonWhyAnEngineCannotActIsLogged(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name  string

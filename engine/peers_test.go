@@ -93,7 +93,7 @@ func TestMessagesThatAreLeftAtTheEndAreTold(t *testing.T) {
 	}
 }
 
-func TestAnIdentityHasOneHandleWhoeverAsksForIt(t *testing.T) {
+func TestAnIdentityHasOneHandleForAllCallers(t *testing.T) {
 	t.Parallel()
 	m, _, _ := quiet(t)
 	m.start()
@@ -309,7 +309,7 @@ func message(kind engine.Kind, n int) engine.Message {
 	return engine.Message{Kind: kind, Buffer: wire.CopyBuffer(make([]byte, n))}
 }
 
-func TestABatchIsTakenInButForWhatIsRefused(t *testing.T) {
+func TestABatchIsTakenExceptForRefusedMessages(t *testing.T) {
 	t.Parallel()
 	m, s, _ := quiet(t)
 	p, err := m.engine.Peer(s.Scheme.Participants()[1])

@@ -96,7 +96,7 @@ func TestEveryQuestionAndBroadcastNamesTheParentAlsoAfterARestart(t *testing.T) 
 	}
 }
 
-func TestTheRelayIsToldWhoIsToHaveAPayloadAndWhetherItIsARepeat(t *testing.T) {
+func TestTheRelayGetsTheRecipientsAndWhetherItIsARepeat(t *testing.T) {
 	t.Parallel()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	m := members[0]

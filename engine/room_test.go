@@ -255,7 +255,7 @@ func TestRule5_5_MaxVoteBytesAsTheLogNamesItIsEnoughWhateverPeersSend(t *testing
 	}
 }
 
-func TestMaxVoteBytesBelowWhatTheLanesNeedIsLogged(t *testing.T) {
+func TestMaxVoteBytesBelowTheNeedOfTheLanesIsLogged(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		bytes int

@@ -154,7 +154,7 @@ func (p *patientContext) Done() <-chan struct{} {
 //
 // After ctx's error locks may still be adopted, but only those that were verified, even if the
 // caller has changed its slice since.
-func TestRule5_10_WhatIsAdoptedIsWhatWasVerified(t *testing.T) {
+func TestRule5_10_OnlyVerifiedLocksAreAdopted(t *testing.T) {
 	t.Parallel()
 	s := newSet(t, testkit.Ed25519, 4, 1)
 	net, _, members := newCluster(t, s)

@@ -313,7 +313,7 @@ func TestAPeerThatCannotBeDialledIsServedOnTheConnectionThatItDialled(t *testing
 	})
 }
 
-func TestRecheckDisconnectsWhoIsRefusedAndConnectsWhoIsAdmitted(t *testing.T) {
+func TestRecheckDisconnectsRefusedPeersAndConnectsAdmittedOnes(t *testing.T) {
 	bubble(t, 2, func(t *testing.T, w *world) {
 		refused := true
 		r := &recorder{refuse: func(wire.PublicKey) bool { return refused }}

@@ -11,7 +11,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-func TestKeysOfSmallOrderAreKnownWhateverTheirEncoding(t *testing.T) {
+func TestKeysOfSmallOrderAreKnownInEveryEncoding(t *testing.T) {
 	canonical := make(map[[32]byte]bool)
 	for _, key := range smallOrder {
 		for _, sign := range []byte{0, 0x80} {

@@ -26,7 +26,7 @@ func socketPair(t *testing.T) (a, b net.Conn) {
 	return a, b
 }
 
-func TestAQuietSocketGivesWhatItHasAndWakesItsReaderWhenItHasNothing(t *testing.T) {
+func TestAQuietSocketGivesItsBytesAndWakesItsReaderWhenItHasNone(t *testing.T) {
 	a, b := socketPair(t)
 	q := newQuietSocket(a)
 	p := make([]byte, 100)

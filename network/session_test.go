@@ -90,7 +90,7 @@ func TestARequestOfAnInstanceThatIsNotProvenYetIsToldThatWeAreBusy(t *testing.T)
 	})
 }
 
-func TestWhatBecomesOfARequestIsToldToNobodyWhenItsConnectionIsLost(t *testing.T) {
+func TestTheResultOfARequestIsDroppedWhenItsConnectionIsLost(t *testing.T) {
 	for name, late := range map[string]func(reply func(Type, []byte) error){
 		"no reply":     func(func(Type, []byte) error) {},
 		"a late reply": func(reply func(Type, []byte) error) { _ = reply(typePiece, []byte("late")) },

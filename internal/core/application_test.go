@@ -303,7 +303,7 @@ func TestRule4_5_OurAckThatFoundNoRoomIsCountedWhenItIsSentAgain(t *testing.T) {
 // 4.5: … report Tip; then, if we are a validator in the current epoch, sign the ack.
 //
 // This holds also with a signer, which a process has that is a validator in other epochs.
-func TestRule4_5_WhoIsNoValidatorReportsTheTipAndSignsNothing(t *testing.T) {
+func TestRule4_5_AProcessWithASignerThatIsNoValidatorReportsTheTipAndSignsNothing(t *testing.T) {
 	r := newRig(t, 4, observing)
 	r.sets.stray = true
 	r.tip(genesis(1, 1))

@@ -52,7 +52,7 @@ func TestRule5_9_FarAcksThatNobodyCanHaveSentAreNotLookedAt(t *testing.T) {
 }
 
 // 5.9: … a valid ack of its own: who is no validator has none, whoever is the first of the set.
-func TestRule5_9_WhoIsNoValidatorTakesNobodysAckForItsOwn(t *testing.T) {
+func TestRule5_9_AProcessThatIsNoValidatorTakesNoAckForItsOwn(t *testing.T) {
 	for _, height := range []uint64{1, 8, 9, 10, 1 << 60} {
 		r := newRig(t, 4, observing, func(r *rig) { // the position of its key in the set would be the first
 			r.cfg.Identity = wire.PublicKey{}
@@ -132,7 +132,7 @@ func TestRule5_9_AcksOfOurNextChunkDoNotMakeOurLaneBehind(t *testing.T) {
 }
 
 // 5.9: What our tip has come up to is no claim any more.
-func TestRule5_9_OurLaneIsNotBehindWhatItHasComeUpTo(t *testing.T) {
+func TestRule5_9_OurLaneIsNotBehindClaimsThatItHasReached(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.propose(0)
 	r.ack(1, chunk(0, 1, 1), 5) // one that guesses
@@ -223,7 +223,7 @@ func TestRule5_10_TheOldLockOfALaneWithoutAMarkStopsNobody(t *testing.T) {
 }
 
 // 5.9: What stops the process is what Adopt returns.
-func TestRule5_9_AdoptReturnsWhatStoppedTheProcess(t *testing.T) {
+func TestRule5_9_AdoptReturnsTheErrorThatStoppedTheProcess(t *testing.T) {
 	r := newRig(t, 4)
 	r.mayHalt = true
 	r.tip(genesis(1, 1))

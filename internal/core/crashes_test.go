@@ -420,7 +420,7 @@ func (m *mixture) checkSettled() {
 
 // docs/protocol.md 4.4, 4.5, 4.7, 4.8 and 5.1 in random histories; LANECAST_HISTORIES is their
 // number.
-func TestWhateverTheHistoryNothingIsEquivocatedLostOrStuck(t *testing.T) {
+func TestNothingIsEquivocatedLostOrStuckInAnyHistory(t *testing.T) {
 	t.Parallel()
 	histories := 150
 	if v, err := strconv.Atoi(os.Getenv("LANECAST_HISTORIES")); err == nil {

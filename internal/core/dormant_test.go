@@ -205,7 +205,7 @@ func TestRule4_8_AContradictedTipIsNotAckedWhenItsLaneWakes(t *testing.T) {
 
 // 4.8: Nothing is acked against a certificate that is held, be it only in the record of a lane that
 // was dormant.
-func TestRule4_8_WhatWasCertifiedBeforeALaneWasDormantIsNotAckedAgainst(t *testing.T) {
+func TestRule4_8_NothingIsAckedAgainstACertificateFromBeforeALaneWasDormant(t *testing.T) {
 	for name, restart := range map[string]bool{"in the same run": false, "after a restart": true} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, 4, absent(6, 10))
@@ -238,7 +238,7 @@ func TestRule4_8_WhatWasCertifiedBeforeALaneWasDormantIsNotAckedAgainst(t *testi
 }
 
 // 4.8: … nor when it leaves again in between, its tip having moved.
-func TestRule4_8_WhatWasCertifiedBeforeALaneWasDormantTwiceIsNotAckedAgainst(t *testing.T) {
+func TestRule4_8_NothingIsAckedAgainstACertificateFromBeforeALaneWasDormantTwice(t *testing.T) {
 	r := newRig(t, 4, absent(6, 10), absent(12, 16))
 	r.tip(genesis(1, 0))
 	r.certify(chunk(1, 3, 3), 5)

@@ -226,7 +226,7 @@ func TestRule4_8_AnEpochWhoseSchemeComesLateIsAckedInOnceItIsThere(t *testing.T)
 
 // 4.5: A tip is ackable when its height is not below the lane's highest certified. No other ack is
 // signed, sent or sent again.
-func TestRule4_5_NothingIsAckedOrSentAgainBelowWhatIsCertified(t *testing.T) {
+func TestRule4_5_NothingIsAckedOrSentAgainBelowTheHighestCertificate(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 0))
 	r.answer(Approved)

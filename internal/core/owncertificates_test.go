@@ -302,7 +302,7 @@ func TestRule4_9_OnlyValidatorsAcksAreAnsweredAlsoWhenTheyAreTooLow(t *testing.T
 
 // An ack below the held certificates shows that its sender lacks even more: it gets the highest
 // certificate.
-func TestALateAckBelowWhatIsHeldIsAnsweredWithTheHighest(t *testing.T) {
+func TestALateAckBelowTheHeldCertificatesIsAnsweredWithTheHighest(t *testing.T) {
 	r := newRig(t, 4, sequencing, toSequencer)
 	var chunks []wire.Chunk
 	for i := range 4 {
@@ -345,7 +345,7 @@ func TestRule4_9_AnAckWhoseCertificateIsOutOfBoundsIsAnsweredWithTheHighest(t *t
 // 4.10: The engine then sends to it alone: our own tip if it is uncertified; our ack for its tip,
 // if that is ackable and uncertified; and the last certificate of our lane, where certificates are
 // sent. It does so once per peer and AckInterval.
-func TestRule4_10_APeerThatIsConnectedGetsWhatItMayLack(t *testing.T) {
+func TestRule4_10_APeerThatIsConnectedGetsTheMessagesThatItMayLack(t *testing.T) {
 	r := newRig(t, 4, sequencing, toSequencer)
 	c := r.propose(1)
 	r.certifyOwn(c, 5)

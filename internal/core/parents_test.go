@@ -81,7 +81,7 @@ func TestRule4_2_5_TheParentsOfLowerAndOvertakenNodesAreVerifiedToo(t *testing.T
 
 // 4.2.5: At most the lesser of HeightBound and 64 wait, of heights above the highest certified −
 // HeightBound and of epochs within bounds; what does not fit is dropped and counted.
-func TestRule4_2_5_ParentsThatWaitAreBoundedAndWhatDoesNotFitIsCounted(t *testing.T) {
+func TestRule4_2_5_ParentsThatWaitAreBoundedAndThoseDroppedAreCounted(t *testing.T) {
 	r := newRig(t, 4)
 	for h := uint64(1); h < 40; h++ {
 		r.node(r.w.node(1, h, int(h), int(h-1), 5))

@@ -109,7 +109,7 @@ func TestRule4_7_TheNextProposalComesWithTheTipsCertificateAsParent(t *testing.T
 
 // A question about a chunk, and a broadcast of its payload, name the payload below it, also after a
 // restart.
-func TestQuestionsAndBroadcastsNameTheParentAndWhomTheyAreFor(t *testing.T) {
+func TestQuestionsAndBroadcastsNameTheParentAndTheRecipients(t *testing.T) {
 	var seen []Effect
 	r := newRig(t, 4, sequencing, func(r *rig) {
 		r.trace = func(e *Effect) {
@@ -372,7 +372,7 @@ func TestRule4_7_ASignerThatFailsIsAskedForTheSameChunkAfterABackoff(t *testing.
 }
 
 // 4.7: The chunk is signed, verified and handled as if received.
-func TestRule4_7_WhatOurSignerSignedWronglyIsNeverSent(t *testing.T) {
+func TestRule4_7_AnInvalidSignatureOfOurSignerIsNeverSent(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.proposeVolatile(1)
 	r.sync()

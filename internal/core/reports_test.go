@@ -166,7 +166,7 @@ func TestRule4_4_AfterARestartReportedLocksAreReportedAgainOnlyAtTheTop(t *testi
 }
 
 // 4.4: An orderly end says what has been reported.
-func TestRule4_4_AtAnOrderlyEndItIsJournaledWhatHasBeenReported(t *testing.T) {
+func TestRule4_4_AtAnOrderlyEndTheProgressOfReportsIsJournaled(t *testing.T) {
 	r := newRig(t, 4, slowly)
 	for h := range uint64(10) {
 		r.certify(chunk(1, h, int(h)), 5)

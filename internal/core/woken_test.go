@@ -10,7 +10,7 @@ import (
 // 4.8: A lane that wakes remembers what was certified highest, though the certificate is in the
 // journal alone: no other chunk of that height becomes its tip, is shown to the application or
 // acked.
-func TestRule4_8_ALaneThatWakesTakesNoTipAgainstWhatWasCertified(t *testing.T) {
+func TestRule4_8_ALaneThatWakesTakesNoTipAgainstItsHighestCertificate(t *testing.T) {
 	for name, restart := range map[string]bool{"in the same run": false, "after a restart": true} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, 4, absent(7, 9))

@@ -154,7 +154,7 @@ func (t transport) Run(ctx context.Context, _ network.Handler) error {
 }
 func (transport) Send([]wire.PublicKey, network.Type, []byte) {}
 
-func TestWhoIsNoMemberGivesItsHandleBackAndMessagesOfOthersAreReleased(t *testing.T) {
+func TestTheHandleOfANonMemberIsClosedAndMessagesOfDisconnectedPeersAreReleased(t *testing.T) {
 	set := testkit.MustSet(t, testkit.Ed25519, 1, []byte("bridge"), 1)
 	stand := transport{runs: make(chan struct{})}
 	p := start(t, set, 0, stand, bridge.Config{Admit: func(id wire.PublicKey) network.Role {
@@ -191,7 +191,7 @@ func TestWhoIsNoMemberGivesItsHandleBackAndMessagesOfOthersAreReleased(t *testin
 	}
 }
 
-func TestMembersThatAreNoneAnyMoreGiveTheirHandlesBackToWhoIsConnectedWithoutOne(t *testing.T) {
+func TestFormerMembersGiveTheirHandlesToConnectedPeersWithoutOne(t *testing.T) {
 	set := testkit.MustSet(t, testkit.Ed25519, 1, []byte("bridge"), 1)
 	stand := transport{runs: make(chan struct{})}
 	var former atomic.Bool

@@ -73,7 +73,7 @@ func TestANodeUnderClosedLoadCertifiesInEveryScheme(t *testing.T) {
 // The same rate means the same chunks in both settings. The number that is certified in time
 // depends on the machine: it is never above the schedule, and below it only if the generator was
 // late.
-func TestAnOpenRunCertifiesAtItsRateWhereverAcksGo(t *testing.T) {
+func TestAnOpenRunCertifiesAtItsRateForAnyRecipientsOfAcks(t *testing.T) {
 	t.Parallel()
 	const chunks = 2000.0 / 6 * 0.5 // due in the measured time
 	for _, c := range []struct {
@@ -192,7 +192,7 @@ func TestLoadIsAPartOfSaturation(t *testing.T) {
 	}
 }
 
-func TestASearchThatFindsNoRateWritesWhatItTried(t *testing.T) {
+func TestASearchThatFindsNoRateWritesTheRatesThatItTried(t *testing.T) {
 	t.Parallel()
 	r := nodeRun(t, cli.Bad, "--validators 4 --sequencers 4 --duration 150ms --batch-size 4 --scheme ed25519 --find-max 1ns")
 	if r.OK || r.Interrupted || r.Stage != stageSearch || len(r.Tried) != findSteps || r.Tried[0].Held || !strings.Contains(r.Problems[0], "no rate tried") {

@@ -113,7 +113,7 @@ func TestLocksThatWereNeitherAssembledNorReceivedAreLearned(t *testing.T) {
 	}
 }
 
-func TestARunBelow99PercentOfWhatWasOfferedIsOverload(t *testing.T) {
+func TestARunBelow99PercentOfTheOfferedLoadIsOverload(t *testing.T) {
 	for _, c := range []struct {
 		offered, owed, taken float64
 		due, certified       uint64

@@ -25,7 +25,7 @@ func TestALiveScreenIsDrawnOverItself(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoTerminalGetsALineASecond(t *testing.T) {
+func TestAFileThatIsNoTerminalGetsALineASecond(t *testing.T) {
 	var b strings.Builder
 	s := newScreen("auto", &b)
 	for i := range 8 {
