@@ -268,7 +268,7 @@ func (n *Network) handshakeFailed(c *conn, err error) {
 			level = n.log.Warn
 		}
 	case failSettings:
-		// Differences in the settings of an unknown identity are not logged.
+		// Only differences of an identity that the host admits are worth a warning.
 		if c.dialled || n.handler.Admit(c.id) != Refused {
 			level = n.log.Warn
 		}

@@ -25,9 +25,9 @@ type Settings struct {
 	AcksToSequencer bool
 	Version         string // of the software, at most 64 bytes
 	// Epochs returns the newest epochs that this process knows, with the digests of their validator
-	// sets, newest first, each once; only the first 8 count. It is called for every connection. An
-	// entry that is not older than the one before it is left out, and that is logged once. nil:
-	// none.
+	// sets, newest first, each once; only the first 8 count. It is called for every connection. The
+	// list is cut before an entry that is not older than the one before it, and that is logged
+	// once. nil: none.
 	Epochs func() []Epoch
 }
 
