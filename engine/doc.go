@@ -201,24 +201,24 @@
 //
 //	success   accepted              an ack that was counted; a node or certificate that is or will be verified
 //	dropped   duplicate             the same message came before
-//	          certified             an ack or certificate for what has a certificate
-//	          epoch_out_of_bounds   an ack or certificate of an epoch that is over, or that has not come here
+//	          certified             an ack for a certified chunk, or its certificate again
+//	          epoch_out_of_bounds   an ack or certificate of a past or a future epoch
 //	          height_out_of_bounds  an ack below the top of its lane, or above it by more than HeightBound
 //	          height_too_low        a node below the tip; a certificate two below the highest
 //	          other_lane            an ack for a lane that is not ours, with AcksToSequencer
 //	          payload_mismatch      an ack for another chunk than the tip: its sequencer signed two
-//	          unknown_epoch         sets that this process does not have
-//	          not_now               a node whose sequencer is none in the current epoch: it may be in another
+//	          unknown_epoch         this process does not have the sets
+//	          not_now               a node of no sequencer of the current epoch: it may be one in another
 //	          no_room, busy         an ack or certificate beyond its sender's memory; a node behind two
 //	                                others, a certificate behind a higher one of its peer and lane
-//	          stale, replaced       a node or certificate that has been overtaken while it waited
+//	          stale, replaced       a node or certificate that became obsolete while it waited
 //	          stopped               the engine was stopping
-//	invalid   malformed             bytes that are no such message
+//	invalid   malformed             bytes that do not decode
 //	          invalid               a node or certificate that did not verify
 //	          conflicting           a second ack of one validator, or node, for one height
-//	          wrong_peer            a message that another identity made, or is said to have made
-//	          not_validator         an ack of one who is no validator of its epoch
-//	          unknown_sequencer     an ack or certificate for a chunk of one who is no sequencer of its epoch
+//	          wrong_peer            a message made by another identity, or in its name
+//	          not_validator         an ack of an identity that is no validator of its epoch
+//	          unknown_sequencer     an ack or certificate on a lane of no sequencer of its epoch
 //
 // # How it is built
 //

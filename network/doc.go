@@ -12,7 +12,7 @@
 //
 //	n, err := network.New(network.Config{
 //		Key:       key,                // Ed25519: our identity, or see Config.Proof
-//		Types:     bridge.Types(0),    // what we send, by class
+//		Types:     bridge.Types(0),    // the types of messages
 //		Settings:  network.Settings{Namespace: namespace},
 //		Listener:  listener,
 //		Addresses: addresses,          // by identity
@@ -92,8 +92,8 @@
 // returns the state of each.
 //
 //	peers{role}, connections{class}                      gauges
-//	queue_messages{class}, queue_bytes{class}            what waits to be sent
-//	sent_messages_total{type}, sent_bytes_total{type}    likewise received_…
+//	queue_messages{class}, queue_bytes{class}            waiting to be sent
+//	sent_messages_total{type}, sent_bytes_total{type}    the same for received_…
 //	dropped_messages_total{reason}                       queue_full, not_connected, too_long, no_such_type
 //	skipped_frames_total                                 of unknown types, from newer software
 //	read_pauses_total                                    see Config.ReadPause
