@@ -46,8 +46,8 @@
 // that are wanted.
 //
 // MaxHeaders bounds the headers, save for bodies put ForDelivery: beyond it these have their lane's
-// own room only, which bounds them too. What is only retained yields to new headers as it does to
-// bodies.
+// own room only, which bounds them too. Entries that are only retained make room for new headers,
+// as for bodies.
 //
 // On disk the bodies take at most twice their length, plus four segments, spare files included,
 // once compaction has caught up; it moves at least as many bytes as are written meanwhile, and

@@ -16,7 +16,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// State is what the archive holds of a place.
+// State is the kind of content of a place.
 type State uint8
 
 const (

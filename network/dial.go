@@ -222,7 +222,7 @@ func (n *Network) runConn(ctx context.Context, c *conn, expected wire.PublicKey,
 		}
 	}
 	if n.byeOf(c) != nil {
-		// The peer has ended its side and has read nothing of what we may still be writing.
+		// The peer has ended its side, and has not read the bytes that we may still be writing.
 		select {
 		case <-c.written:
 		case <-c.ctx.Done():

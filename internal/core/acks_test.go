@@ -467,7 +467,7 @@ func TestRule4_3_AStatementWhoseSlotIsClosedMeanwhileIsNotTriedAgain(t *testing.
 	}
 }
 
-// 4.3: The epoch bounds are for acks: a certificate made of them counts whatever the epoch is then.
+// 4.3: The epoch bounds are for acks: a certificate made of them counts in any epoch.
 func TestRule4_3_ACertificateMadeAfterItsEpochLeftTheBoundsStillCounts(t *testing.T) {
 	r := newRig(t, 4, observing)
 	for i := range 3 {

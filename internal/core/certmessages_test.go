@@ -283,8 +283,8 @@ func TestAFloodOfInvalidCertificatesIsVerifiedOncePerPeerAndInterval(t *testing.
 	expect(t, "locks", len(r.locks()), 1)
 }
 
-// 4.9, 5.6: Who relays a certificate has nobody verify it again: while one for a subject is in
-// verification, those of other peers wait, but for the sequencer's own.
+// 4.9, 5.6: A relayed certificate is not verified again: while one for a subject is in
+// verification, those of other peers wait, except the sequencer's own.
 func TestACertificateThatManyRelayIsVerifiedOnce(t *testing.T) {
 	r := newRig(t, 10)
 	for height := range uint64(5) {

@@ -131,7 +131,7 @@ func TestRule5_9_AcksOfOurNextChunkDoNotMakeOurLaneBehind(t *testing.T) {
 	expect(t, "at", height, 1)
 }
 
-// 5.9: What our tip has come up to is no claim any more.
+// 5.9: A claim that our tip has reached does not count any more.
 func TestRule5_9_OurLaneIsNotBehindClaimsThatItHasReached(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.propose(0)
@@ -174,7 +174,7 @@ func TestRule5_9_ForgedMessagesOfOursHideNothingThatAnotherPeerShows(t *testing.
 	}
 }
 
-// 4.8: The host can have a lane forgotten for good. What others know of it proves nothing then.
+// 4.8: The host can have a lane forgotten for good. Messages of others about it prove nothing then.
 func TestRule4_8_TheLockOfAForgottenLaneIsAdoptedEvenIfItNamesUs(t *testing.T) {
 	r := newRig(t, 4, absent(6, 20))
 	r.tip(r.w.node(1, 1, 1, 0, 5))
@@ -222,7 +222,7 @@ func TestRule5_10_TheOldLockOfALaneWithoutAMarkStopsNobody(t *testing.T) {
 	expect(t, "stale", errors.Is(err, ErrStaleJournal), true)
 }
 
-// 5.9: What stops the process is what Adopt returns.
+// 5.9: Adopt returns the error that stops the process.
 func TestRule5_9_AdoptReturnsTheErrorThatStoppedTheProcess(t *testing.T) {
 	r := newRig(t, 4)
 	r.mayHalt = true

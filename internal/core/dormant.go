@@ -170,8 +170,8 @@ func (l *lane) wake(d *dormant) {
 }
 
 // Forget drops the state of a dormant lane for good. It returns false if the lane is not dormant. A
-// sequencer whose lane was forgotten must be in no set again: this process no longer knows what it
-// has acked there.
+// sequencer whose lane was forgotten must be in no set again: this process no longer knows its acks
+// there.
 func (c *Core) Forget(sequencer wire.PublicKey) bool {
 	d, ok := c.lanes.kept(sequencer)
 	if !ok || !c.running {

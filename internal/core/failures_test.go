@@ -95,8 +95,8 @@ func TestAPausedRebroadcastCountsOnce(t *testing.T) {
 	expect(t, "failures in all", r.c.Counts().Rebroadcasts[Failure], 1)
 }
 
-// 4.3, 4.2: What an honest peer sends that has missed something, or whose message is late or early,
-// is dropped and not called invalid.
+// 4.3, 4.2: A message of an honest peer that has missed messages, or that is late or early, is
+// dropped and not called invalid.
 func TestLateAndEarlyMessagesOfHonestPeersAreNotInvalid(t *testing.T) {
 	r := newRig(t, 4, sequencersIn(6, id(0), id(2)), unknownAt(6))
 	late := func(what string, got, want Outcome) {

@@ -7,9 +7,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// 4.8: What is shown to us between the beginning of an epoch and the moment at which its sets
-// become known waits for them: else a lane stands for RebroadcastTimeout each time that a host is
-// 10 ms late.
+// 4.8: A node that arrives between the beginning of an epoch and the moment at which its sets
+// become known waits for them: otherwise a lane stands still for RebroadcastTimeout each time that
+// a host is 10 ms late.
 func TestRule4_8_ANodeWaitsForTheSetsOfTheEpochThatCameBeforeThem(t *testing.T) {
 	next := func(r *rig) wire.Node { return r.w.node(1, 1, 1, 0, 5) }
 	for name, show := range map[string]func(r *rig){

@@ -165,7 +165,7 @@ func TestRule4_4_AfterARestartReportedLocksAreReportedAgainOnlyAtTheTop(t *testi
 	expectHeights(t, "locks", r.heights(), reportedEvery-1, reportedEvery)
 }
 
-// 4.4: An orderly end says what has been reported.
+// 4.4: At an orderly end the progress of the reports is journaled.
 func TestRule4_4_AtAnOrderlyEndTheProgressOfReportsIsJournaled(t *testing.T) {
 	r := newRig(t, 4, slowly)
 	for h := range uint64(10) {
