@@ -29,7 +29,7 @@ type Status struct {
 	Recovering   bool   // the journal was lost, and nothing is signed until locks have been adopted
 	Abstaining   int    // lanes on which nothing is acked yet, since the journal was lost
 	AbstainingTo uint64 // the highest height up to which nothing is acked on any of them
-	OwnLane      string // "free", or the reason that blocks our own lane: "recovering", "ended", "behind", "contradicted"
+	OwnLane      string // "free", or why it is blocked: "recovering", "ended", "behind", "contradicted"
 
 	Counters Counters
 
