@@ -81,7 +81,7 @@ type place struct {
 // item is a body on its way to the disk. mu guards use and dones.
 type item struct {
 	body   Body
-	part   segment.Part // checksum of the bytes, which the caller of Put computes, not the writer
+	part   segment.Part // checksum of the bytes, computed by Put, not by the writer
 	digest wire.Digest
 	use    Use
 	room   bool
