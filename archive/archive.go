@@ -12,21 +12,22 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Use says what a body is put for, which decides about its room.
+// Use is the purpose for which a body is put. It decides which room the body may take.
 type Use uint8
 
 const (
-	// ForVote: the body of a chunk that is to be proposed or acked. It stops at Quota.
+	// ForVote is the body of a chunk that is to be proposed or acked. It is refused at Quota.
 	ForVote Use = iota
-	// ForDelivery: the body of a chunk that is certified and next to be handed to the host, the lowest
-	// that is missing from the watermark up. It has its lane's own room beyond Quota. One further up
-	// would take that room from it.
+	// ForDelivery is the body of a certified chunk that is next to be handed to the host: the
+	// lowest missing one from the watermark up. It may use its lane's own room beyond Quota; a body
+	// for a higher chunk would take that room away.
 	ForDelivery
-	// Pushed: nobody asked for the body. It stops at Quota and MaxPushed, and has a window.
+	// Pushed is a body that nobody has requested. It is refused at Quota and MaxPushed, and outside
+	// its window.
 	Pushed
 )
 
-// Body is a body with what belongs to it.
+// Body is a body with its header and tree.
 type Body struct {
 	Header payload.Header
 	Tree   *payload.Tree
@@ -54,18 +55,18 @@ type Archive struct {
 	writing   []*item         // the group that is being written
 	underWay  map[place]*item // queued or being written, the latest of each place
 	pending   int64           // bytes of those
-	reserved  quota           // what of them will count where
+	reserved  quota           // the quotas in which they will count
 	waiting   []waiter
 	empty     []emptied      // segments to be removed
-	spares    []*dataSegment // nothing is in them, and the next segments are made from their files
+	spares    []*dataSegment // empty; the next segments are made from their files
 	retainDue int64          // when the first mark is due, in nanoseconds since Open; 0 if there is none
 	damages   int64          // bodies found damaged
 	failure   error
 	closing   bool
-	closed    bool // the index is closed: what waits has waited in vain
+	closed    bool // the index is closed: waiting calls have failed
 	closeErr  error
 
-	began  time.Time // from which the times of marks are counted, whatever the wall clock does
+	began  time.Time // start of the times of marks, independent of the wall clock
 	writer writer    // of the writer goroutine
 }
 
@@ -80,14 +81,14 @@ type place struct {
 // item is a body on its way to the disk. mu guards use and dones.
 type item struct {
 	body   Body
-	part   segment.Part // of the bytes: read by whoever puts them, not by the writer
+	part   segment.Part // checksum of the bytes, computed by Put, not by the writer
 	digest wire.Digest
 	use    Use
 	room   bool
 	bytes  int64
 	dones  []func(error)
-	at     location // once it is written
-	flush  bool     // there is no body
+	at     location // set once it is written
+	flush  bool     // an item without a body
 
 	replaced bool // another header has come to the place since; guarded by mu
 }
@@ -95,7 +96,7 @@ type item struct {
 // waiter waits until a position of the index is durable.
 type waiter struct {
 	position journal.Position
-	err      error // instead of that
+	err      error // set if it failed
 	dones    []func(error)
 }
 
@@ -103,7 +104,7 @@ type waiter struct {
 type emptied struct {
 	segment  *dataSegment
 	position journal.Position
-	full     bool // the disk is: the file is not kept
+	full     bool // the disk is full: the file is not kept
 }
 
 func signal(c chan struct{}) {
@@ -140,7 +141,7 @@ func (a *Archive) fail(err error) {
 	signal(a.wake)
 }
 
-// usable returns why nothing can be put. mu is held.
+// usable returns the error for which nothing can be put. mu is held.
 func (a *Archive) usable() error {
 	if a.closing {
 		return ErrClosed
@@ -148,7 +149,7 @@ func (a *Archive) usable() error {
 	return a.failed()
 }
 
-// indexUsable returns why no header or lock can be put. mu is held.
+// indexUsable returns the error for which no header or lock can be put. mu is held.
 func (a *Archive) indexUsable() error {
 	if pending := a.index.Pending(); pending > a.cfg.MaxPending {
 		return fmt.Errorf("%w: %d bytes of the index", ErrBusy, pending)
@@ -165,7 +166,7 @@ func (a *Archive) append(b []byte) (journal.Position, error) {
 	return p, nil
 }
 
-// await calls done once a position is durable, and has it made so at once. mu is held.
+// await calls done once a position is durable, and makes it durable at once. mu is held.
 func (a *Archive) await(p journal.Position, done func(error)) {
 	if done != nil {
 		a.index.SyncNow()
@@ -185,15 +186,15 @@ func (a *Archive) awaitLazily(p journal.Position, done func(error)) {
 // last is the position of the last record of the index. mu is held.
 func (a *Archive) last() journal.Position { return a.index.Next() - 1 }
 
-// Put takes a body. done, which may be nil, is called once it is durable, or with the error that
-// kept it from that; until then the body's bytes must not change. A body that is there already is
-// not written again, and a pushed one that is wanted now neither. If Put returns an error, done is
-// not called. The errors are ErrBody, ErrQuota, ErrBusy, ErrPruned, ErrWindow, ErrClosed, and what
-// Err returns; done may also be told ErrNotHeld, where another header has come to the place after the
-// body was put and before it was written.
+// Put stores a body. done, which may be nil, is called once the body is durable, or with the error
+// that prevented it; until then the body's bytes must not change. A body that is there already is
+// not written again; nor is a pushed one that is put again for another use. If Put returns an
+// error, done is not called. The errors are ErrBody, ErrQuota, ErrBusy, ErrPruned, ErrWindow,
+// ErrClosed, and the error of Err. done may also get ErrNotHeld, if another header has come to the
+// place after the body was put and before it was written.
 //
-// The bytes are not hashed: that they are the tree's, the caller knows from building the tree or
-// from putting the body together.
+// Put does not hash the bytes: the caller has built the tree from them, or has checked each piece
+// against it.
 func (a *Archive) Put(use Use, b Body, done func(error)) error {
 	if err := a.check(&b); err != nil {
 		return err
@@ -227,7 +228,7 @@ func (a *Archive) Put(use Use, b Body, done func(error)) error {
 	return nil
 }
 
-// check returns what of a body does not fit together.
+// check returns an error if the parts of a body do not fit together.
 func (a *Archive) check(b *Body) error {
 	if err := a.checkHeader(&b.Header); err != nil {
 		return err
@@ -246,7 +247,7 @@ func (a *Archive) checkHeader(h *payload.Header) error {
 	return nil
 }
 
-// present deals with a body that is there already, or on its way. mu is held.
+// present handles a body that is there already, or on its way. mu is held.
 func (a *Archive) present(l *lane, it *item, done func(error)) (there bool, err error) {
 	height := it.body.Header.Height
 	e, ok := l.wanted[height]
@@ -255,7 +256,7 @@ func (a *Archive) present(l *lane, it *item, done func(error)) (there bool, err 
 		a.await(e.position, done)
 		return true, nil
 	case it.use == Pushed && ok && e.digest == it.digest:
-		it.use = ForVote // the chain is known to hold it, and it is missing
+		it.use = ForVote // the chain holds it, and only the body is missing
 	case it.use == Pushed:
 		if lowest, ok := l.window(); !ok || height < lowest || height-lowest > 1 {
 			return false, fmt.Errorf("%w: height %d", ErrWindow, height)
@@ -277,7 +278,7 @@ func (a *Archive) present(l *lane, it *item, done func(error)) (there bool, err 
 			a.reserve(other, 1)
 		}
 		if it.use != Pushed {
-			other.replaced = false // it is the last one put again
+			other.replaced = false // it is the last one put, again
 		}
 		other.dones = append(other.dones, it.dones...)
 		return true, nil
@@ -293,7 +294,7 @@ func (a *Archive) admit(l *lane, it *item, free int64) error {
 	s := a.state
 	height := it.body.Header.Height
 	known, isKnown := l.wanted[height]
-	crowded := false // it is one header too many
+	crowded := false // there would be one header too many
 	if !isKnown {
 		var err error
 		if crowded, err = a.crowded(it.use); err != nil {
@@ -332,10 +333,10 @@ func (a *Archive) admit(l *lane, it *item, free int64) error {
 	return nil
 }
 
-// admitWanted decides whether the quota, or the lane's own room, has place for a body, which is to
-// be in the quota unless it.room is set. It takes the place of what is there, a damaged body or
-// another one. What is only retained yields. Where there are too many headers, only the lane's own
-// room has place, which bounds their number too. mu is held.
+// admitWanted decides whether there is room for a body in the quota, or in the lane's own room if
+// it.room is set. The body replaces the one at its place, a damaged body or another one. Bodies
+// that are only retained make room for it. If there are too many headers, only the lane's own room
+// remains, which also bounds their number. mu is held.
 func (a *Archive) admitWanted(l *lane, it *item, replaced quota, crowded bool) error {
 	s := a.state
 	tooMuch := func() bool { return s.used+a.reserved.used+it.bytes-replaced.used > a.cfg.Quota }
@@ -365,8 +366,8 @@ func (a *Archive) admitWanted(l *lane, it *item, replaced quota, crowded bool) e
 	return fmt.Errorf("%w: Quota is reached", ErrQuota)
 }
 
-// crowded reports whether MaxHeaders are held. What is only retained yields, save to pushed bodies. mu
-// is held.
+// crowded reports whether MaxHeaders are held. Entries that are only retained make room, except for
+// pushed bodies. mu is held.
 func (a *Archive) crowded(use Use) (bool, error) {
 	full := func() bool { return a.state.headers+len(a.underWay) >= a.cfg.MaxHeaders }
 	if use != Pushed {
@@ -377,7 +378,7 @@ func (a *Archive) crowded(use Use) (bool, error) {
 	return full(), nil
 }
 
-// reserve counts a body that is under way, times is 1, or does so no longer, times is −1. mu is
+// reserve counts a body that is under way (times is 1), or stops counting it (times is −1). mu is
 // held.
 func (a *Archive) reserve(it *item, times int64) {
 	switch {
@@ -399,7 +400,7 @@ func (a *Archive) enqueue(it *item) {
 	signal(a.wake)
 }
 
-// leave takes an item out of what is under way. mu is held.
+// leave removes an item from those under way. mu is held.
 func (a *Archive) leave(it *item) {
 	a.reserve(it, -1)
 	a.pending -= it.bytes
@@ -409,8 +410,8 @@ func (a *Archive) leave(it *item) {
 	}
 }
 
-// supersede says of the bodies of other headers that were put for a place, and are not written yet,
-// that a later header has come there. mu is held.
+// supersede marks the bodies of other headers that were put for a place and are not written yet: a
+// later header has come there. mu is held.
 func (a *Archive) supersede(p place, digest wire.Digest) {
 	if latest := a.underWay[p]; latest == nil || latest.digest == digest {
 		return
@@ -424,8 +425,8 @@ func (a *Archive) supersede(p place, digest wire.Digest) {
 	}
 }
 
-// Want makes a pushed body one that is wanted, without writing it again. done is called as Put does.
-// The errors are ErrNotHeld, if no body of that digest was pushed, and those of Put.
+// Want makes a pushed body a wanted one, without writing it again. done is called as by Put. The
+// errors are ErrNotHeld, if no body of that digest was pushed, and those of Put.
 func (a *Archive) Want(use Use, sequencer wire.PublicKey, height uint64, digest wire.Digest, done func(error)) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -462,8 +463,8 @@ func (a *Archive) want(l *lane, height uint64, use Use, done func(error)) error 
 	return nil
 }
 
-// take appends the record of a wanted entry, and puts it in its place. The bodies pushed below it
-// that it stands on are wanted with it. mu is held.
+// take appends the record of a wanted entry, and stores it at its place. Its pushed ancestors
+// become wanted with it. mu is held.
 func (a *Archive) take(l *lane, height uint64, e entry, room bool) (journal.Position, error) {
 	if err := a.takeParents(l, height, e.parent); err != nil {
 		return 0, err
@@ -479,8 +480,8 @@ func (a *Archive) take(l *lane, height uint64, e entry, room bool) (journal.Posi
 	return p, nil
 }
 
-// takeParents makes the bodies wanted that were pushed for the places below a header, if they are
-// those that it stands on: a window has at most two. mu is held.
+// takeParents makes the pushed bodies below a header wanted, if they are its ancestors: a window
+// has at most two bodies. mu is held.
 func (a *Archive) takeParents(l *lane, height uint64, parent wire.Digest) error {
 	if height == 0 {
 		return nil
@@ -493,10 +494,10 @@ func (a *Archive) takeParents(l *lane, height uint64, parent wire.Digest) error 
 	return err
 }
 
-// PutHeaders takes headers of which the bodies are to come, in ascending order of heights. One that
-// is there already stays as it is, with its body. done is called once all are durable. With an
-// error, some may have been taken, those in front, and done is not called. The errors are those of
-// Put.
+// PutHeaders stores headers whose bodies will follow, in ascending order of heights. A header that
+// is there already stays as it is, with its body. done is called once all are durable. If
+// PutHeaders returns an error, it may have stored some of the first headers, and done is not
+// called. The errors are those of Put.
 func (a *Archive) PutHeaders(headers []payload.Header, done func(error)) error {
 	for i := range headers {
 		if err := a.checkHeader(&headers[i]); err != nil {
@@ -539,9 +540,9 @@ func (a *Archive) PutHeaders(headers []payload.Header, done func(error)) error {
 	return nil
 }
 
-// PutLock takes a lock that was verified. Of a lane and epoch the highest is kept. A pushed body that
-// it certifies is wanted from then on. done is called as Put does. ErrPruned says that the lock is
-// below the watermark.
+// PutLock stores a verified lock. The highest lock of each lane and epoch is kept. A pushed body
+// that the lock certifies becomes wanted. done is called as by Put. ErrPruned means that the lock
+// is below the watermark.
 func (a *Archive) PutLock(k wire.Lock, done func(error)) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -553,7 +554,7 @@ func (a *Archive) PutLock(k wire.Lock, done func(error)) error {
 		a.await(old.position, done)
 		return nil
 	}
-	if k.Chunk.Height < l.watermark { // the highest of all too: see lane.keeps
+	if k.Chunk.Height < l.watermark { // the highest lock too: see lane.keeps
 		return fmt.Errorf("%w: a lock at height %d, below %d", ErrPruned, k.Chunk.Height, l.watermark)
 	}
 	if e, ok := l.pushed[k.Chunk.Height]; ok && e.digest == k.Chunk.Payload {
@@ -571,9 +572,9 @@ func (a *Archive) PutLock(k wire.Lock, done func(error)) error {
 	return nil
 }
 
-// Prune moves a lane's watermark up: the host needs nothing below it any more. What it passes is
-// dropped after Config.Retain, the lane's top excepted. A watermark that is there already, or
-// higher, stays. done is called once the watermark is durable.
+// Prune moves a lane's watermark up: the host needs nothing below it any more. Entries below it are
+// dropped after Config.Retain, except the lane's top. A watermark that is not above the current one
+// changes nothing. done is called once the watermark is durable.
 func (a *Archive) Prune(sequencer wire.PublicKey, below uint64, done func(error)) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -607,15 +608,15 @@ func (a *Archive) Prune(sequencer wire.PublicKey, below uint64, done func(error)
 	return nil
 }
 
-// now returns the nanoseconds since Open. The clock is the monotonic one: when the wall clock is set,
-// what is retained goes neither early nor late.
+// now returns the nanoseconds since Open. The clock is the monotonic one: setting the wall clock
+// does not change when retained entries are dropped.
 func (a *Archive) now() int64 { return int64(time.Since(a.began)) }
 
-// marksPerRetain bounds the marks of a lane: what is passed within a sixteenth of Retain is dropped
-// together.
+// marksPerRetain bounds the marks of a lane: entries passed within a sixteenth of Retain are
+// dropped together.
 const marksPerRetain = 16
 
-// retain notes that what is below height may be dropped once the time is over.
+// retain records that entries below height may be dropped once the time is over.
 func (l *lane) retain(height uint64, now int64, keep time.Duration) {
 	step := max(int64(keep)/marksPerRetain, 1)
 	due := (now+int64(keep))/step*step + step
@@ -637,7 +638,7 @@ func (a *Archive) move(l *lane, to laneState) error {
 	return nil
 }
 
-// dropWhile drops what is retained, the oldest first, while that is needed. mu is held.
+// dropWhile drops retained entries, the oldest first, while needed returns true. mu is held.
 func (a *Archive) dropWhile(needed func() bool) error {
 	for more := true; more && needed(); {
 		var err error
@@ -648,9 +649,8 @@ func (a *Archive) dropWhile(needed func() bool) error {
 	return nil
 }
 
-// dropOldest drops the lowest place that is retained of the lane in which something is retained for
-// the longest time; of several the one with the most heights. It reports whether there was one. mu
-// is held.
+// dropOldest drops the lowest retained place of the lane whose retained entries are the oldest; of
+// several such lanes, the one with the most heights. It reports whether there was one. mu is held.
 func (a *Archive) dropOldest() (bool, error) {
 	var oldest *lane
 	for _, l := range a.state.lanes {
@@ -674,8 +674,8 @@ func (a *Archive) dropOldest() (bool, error) {
 	return true, a.move(oldest, laneState{sequencer: oldest.sequencer, watermark: oldest.watermark, floor: to})
 }
 
-// expire raises the floors of which the time is over, and returns when the next is due, in
-// nanoseconds since Open, or 0. mu is held.
+// expire raises the floors whose time is over, and returns when the next one is due, in nanoseconds
+// since Open, or 0. mu is held.
 func (a *Archive) expire(now int64) (next int64, err error) {
 	if a.retainDue == 0 || now < a.retainDue {
 		return a.retainDue, nil
@@ -694,8 +694,8 @@ func (a *Archive) expire(now int64) (next int64, err error) {
 	return a.retainDue, nil
 }
 
-// Flush returns once all that was put before the call is durable, or the context is over, or the
-// archive has failed or is closed without it.
+// Flush returns once everything put before the call is durable, or ctx has ended, or the archive
+// has failed or was closed before.
 func (a *Archive) Flush(ctx context.Context) error {
 	result := make(chan error, 1)
 	a.mu.Lock()
@@ -736,7 +736,7 @@ func (a *Archive) completions() {
 	}
 }
 
-// ready returns what need not wait any more, and whether nothing will wait again.
+// ready returns the waiters that are done, and whether there will be no more.
 func (a *Archive) ready() (ready []waiter, over bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -764,7 +764,7 @@ func (a *Archive) ready() (ready []waiter, over bool) {
 	clear(a.waiting[len(rest):])
 	a.waiting = rest
 	if failed != nil && len(a.queue) > 0 {
-		signal(a.wake) // the writer gives up what is queued
+		signal(a.wake) // the writer drops the queued items
 	}
 	if len(a.empty) > 0 && a.empty[0].position <= durable {
 		signal(a.removable)
@@ -772,9 +772,8 @@ func (a *Archive) ready() (ready []waiter, over bool) {
 	return ready, a.closed && len(rest) == 0
 }
 
-// Close writes what is queued, makes it durable, calls what waits for that, and waits for the
-// archive's goroutines. It returns what Err returns, or what went wrong in closing. Later calls
-// return the same.
+// Close writes the queued bodies, makes them durable, calls their done functions, and waits for the
+// archive's goroutines. It returns the error of Err, or of closing. Later calls return the same.
 func (a *Archive) Close() error {
 	a.mu.Lock()
 	first := !a.closing

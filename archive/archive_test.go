@@ -117,7 +117,7 @@ func mustGet(t *testing.T, a *Archive, b *Body) {
 	}
 }
 
-func TestWhatWasPutIsThereAfterReopening(t *testing.T) {
+func TestAllBodiesAreThereAfterReopening(t *testing.T) {
 	a := open(t, small(t.TempDir()))
 	c := newChain()
 	var all []Body
@@ -218,8 +218,8 @@ func TestAPushedBodyBecomesWantedWithoutBeingWrittenAgain(t *testing.T) {
 	}
 }
 
-// What nobody asked for is taken only for the two heights above the higher of its tip and its highest
-// certified, one body a height; a later one replaces it (docs/protocol.md 7.3).
+// What nobody asked for is taken only for the two heights above the higher of its tip and its
+// highest certified, one body a height; a later one replaces it (docs/protocol.md 7.3).
 func TestPushedBodiesHaveAWindowOfTwoHeights(t *testing.T) {
 	a := open(t, small(t.TempDir()))
 	c := newChain()
@@ -260,7 +260,7 @@ func TestPushedBodiesHaveAWindowOfTwoHeights(t *testing.T) {
 	}
 }
 
-func TestWhatDoesNotFitTogetherIsRefused(t *testing.T) {
+func TestABodyWhosePartsDoNotFitTogetherIsRefused(t *testing.T) {
 	a := open(t, small(t.TempDir()))
 	good := at(sequencer(0), 1, wire.Digest{1}, []byte("body"))
 	for name, change := range map[string]func(b *Body){

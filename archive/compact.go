@@ -32,16 +32,16 @@ type movedBody struct {
 	from, to location
 }
 
-// compact moves some bodies out of a segment which is mostly dead, if the segments take too much. So
-// many bytes of others were written since the last call. It returns when it wants to be called
-// again; 0 for at once.
+// compact moves some bodies out of a mostly dead segment, if the segments take too much room.
+// written is the number of other bytes written since the last call. It returns the time until its
+// next call; 0 means at once.
 func (a *Archive) compact(written int64, now time.Time) (time.Duration, error) {
 	m := &a.writer.mover
 	if m.source != nil && m.over(a) {
 		left := a.leftIn(m.source)
 		m.stop()
 		if left > 0 {
-			return moveAgain, nil // never in a loop, whatever is wrong
+			return moveAgain, nil // never in a loop, for any error
 		}
 	}
 	if m.source == nil && !a.startMove(now) {
@@ -59,15 +59,15 @@ func (a *Archive) compact(written int64, now time.Time) (time.Duration, error) {
 	return wait, err
 }
 
-// over reports whether nothing is left to be moved. A segment of which bodies were found damaged, or
-// died meanwhile, is over too.
+// over reports whether no body is left to be moved. A segment is also over if its remaining bodies
+// were found damaged, or died meanwhile.
 func (m *mover) over(a *Archive) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return len(m.bodies) == 0 || m.source.bodies == 0
 }
 
-// leftIn returns how many bodies a segment still holds.
+// leftIn returns the number of bodies that a segment still holds.
 func (a *Archive) leftIn(g *dataSegment) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -81,8 +81,8 @@ func (m *mover) stop() {
 	m.source, m.file, m.bodies = nil, nil, nil
 }
 
-// startMove chooses the segment with the smallest part that lives, if all of them together take more
-// than twice what lives and two segments. Then there is one of which at most half lives.
+// startMove chooses the segment with the smallest live part, if all segments together take more
+// than twice their live bytes plus two segments. Then at most half of some segment is live.
 func (a *Archive) startMove(now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -119,7 +119,7 @@ func (a *Archive) startMove(now time.Time) bool {
 	return true
 }
 
-// part is the part of the segment that lives.
+// part is the live part of the segment.
 func (g *dataSegment) part() float64 { return float64(g.live) / float64(g.size) }
 
 // at returns the lane and the entry of a place whose body is at a location. mu is held.
@@ -138,19 +138,19 @@ func (s *state) at(p place, where location) (l *lane, e entry, pushed, ok bool) 
 func (a *Archive) moveSome(limit int64) (moved int64, wait time.Duration, err error) {
 	w := &a.writer
 	m := &w.mover
-	// Compaction gives more room back than it takes: it goes on below MinFree, where nothing else
-	// does, or a disk that got there while most segments hold a little would stay there.
+	// Compaction frees more room than it takes. So it continues below MinFree, where nothing else
+	// does: otherwise a disk would stay there if most segments hold a few live bodies.
 	if free, err := a.free(); err != nil || a.cfg.MinFree > 0 && free < a.cfg.MinFree/2+limit {
 		a.mu.Lock()
 		a.dropSpares()
 		a.mu.Unlock()
-		return 0, moveAgain, nil // whoever puts something is told of the error
+		return 0, moveAgain, nil // callers of Put get the error
 	}
 	if m.file == nil {
 		m.file, err = a.cfg.FS.OpenRead(filepath.Join(a.dir, segmentName(m.source.number)))
 		if err != nil && !isMissing(err) {
 			m.stop()
-			return 0, moveAgain, nil // too many files are open, or the like: what cannot be read is found later
+			return 0, moveAgain, nil // for example, too many files are open: a body that cannot be read is found later
 		}
 	}
 	var batch []movedBody
@@ -218,7 +218,8 @@ func (a *Archive) moveSome(limit int64) (moved int64, wait time.Duration, err er
 	return moved, 0, nil
 }
 
-// movedNone ends a compaction whose group could not be written. A full disk only puts it off.
+// movedNone ends a compaction whose group could not be written. After a full disk it is only
+// postponed.
 func (a *Archive) movedNone(err error) (int64, time.Duration, error) {
 	a.writer.mover.stop()
 	if isFull(err) {
@@ -246,7 +247,8 @@ func (a *Archive) replace(l *lane, height uint64, e entry, pushed bool) error {
 	return nil
 }
 
-// lose says in the index that a body is not there: it is damaged, and its segment is to go.
+// lose records in the index that a body is missing: it is damaged, and its segment is to be
+// removed.
 func (a *Archive) lose(b movedBody, damage *DamageError) error {
 	a.mu.Lock()
 	l, e, pushed, ok := a.state.at(b.place, b.from)

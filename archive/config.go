@@ -24,59 +24,59 @@ const (
 	DefaultCompactRate = 32 << 20
 )
 
-// indexDelay is how long a record of the index waits for others, to be synced with them, if it is a
-// watermark's or no done function waits for it. The others wait for nothing.
+// indexDelay is the time that a record of the index waits for others, to be synced with them, if it
+// is a watermark's record or no done function waits for it. Other records do not wait.
 const indexDelay = 2 * time.Millisecond
 
-// minRoom is the least room in bytes that all lanes together have beyond the quota.
+// minRoom is the least room, in bytes, of all lanes together beyond the quota.
 const minRoom = 64 << 20
 
-// Config says where an archive lives and how much it may hold. Only Dir has no usable zero value.
+// Config configures an archive. Only Dir has no usable zero value.
 type Config struct {
-	// Dir is the archive's folder, its own. A relative path is made absolute by Open.
+	// Dir is the archive's own folder. Open makes a relative path absolute.
 	Dir string
-	// Create begins an archive in a folder that has none. Without it such a folder is refused:
+	// Create makes an archive in a folder that has none. Without it such a folder is refused:
 	// journal.ErrNoJournal.
 	Create bool
-	// Namespace is the network's, under which payload digests are made. It is kept in the archive;
-	// Open refuses one of another namespace.
+	// Namespace is the network's namespace, used in payload digests. It is kept in the archive;
+	// Open refuses an archive of another namespace.
 	Namespace []byte
 	// MaxPayload is the length in bytes of the longest body, a setting of the network: 1 B to 64
 	// MiB, 0 for 4 MiB.
 	MaxPayload int
-	// SegmentSize is the size in bytes at which the next data segment is begun: 4 KiB to 1 GiB, at
+	// SegmentSize is the size in bytes at which the next data segment begins: 4 KiB to 1 GiB, at
 	// least twice MaxPayload, 0 for 128 MiB.
 	SegmentSize int64
-	// Quota is the number of bytes of bodies that are kept: at least MaxPayload and 64 KiB, 0 for 64
-	// GiB. The package comment says what it stops, and what it takes on disk.
+	// Quota is the highest number of bytes of bodies kept: at least MaxPayload and 64 KiB, 0 for 64
+	// GiB. The package comment describes what is refused at Quota, and the room on disk.
 	Quota int64
-	// MaxPushed is the number of bytes of bodies that were pushed and that nobody has wanted yet: at
-	// least 64 KiB, 0 for 1 GiB; −1 for none.
+	// MaxPushed is the highest number of bytes of pushed bodies that are not wanted yet: at least
+	// 64 KiB, 0 for 1 GiB; −1 for none.
 	MaxPushed int64
-	// Retain is how long bodies and headers stay after the watermark has passed them, to be served
-	// to others: up to 30 days, 0 for 10 minutes; −1 for not at all.
+	// Retain is the time for which bodies and headers stay, to be served to other processes, after
+	// the watermark has passed them: up to 30 days, 0 for 10 minutes; −1 for none.
 	Retain time.Duration
-	// MinFree is the number of free bytes that is left on the disk: at least 1 MiB, 0 for 1 GiB; −1
-	// for no check. Above it, ForVote and Pushed leave the lanes' own room free too. Compaction, which
-	// gives room back, takes up to half of it for a while.
+	// MinFree is the number of bytes left free on the disk: at least 1 MiB, 0 for 1 GiB; −1 for no
+	// check. Bodies put ForVote and Pushed leave the lanes' own room free too. Compaction, which
+	// frees room, uses up to half of it for a while.
 	MinFree int64
-	// MaxPending is the number of bytes of bodies that were put and are not durable yet, above which
-	// Put refuses: at least MaxPayload and 64 KiB, 0 for 256 MiB.
+	// MaxPending is the number of bytes of bodies that were put and are not durable yet, above
+	// which Put returns an error: at least MaxPayload and 64 KiB, 0 for 256 MiB.
 	MaxPending int64
-	// MaxHeaders is the number of headers that are kept, with bodies and without: 1,024 to 2^28, 0
+	// MaxHeaders is the highest number of headers kept, with bodies and without: 1,024 to 2^28, 0
 	// for 4 Mi.
 	MaxHeaders int
-	// CompactRate is the number of bytes per second that are moved out of segments which are mostly
-	// dead, beside as many as are written: 64 KiB to 8 GiB, 0 for 32 MiB.
+	// CompactRate is the number of bytes per second that compaction moves out of mostly dead
+	// segments, in addition to as many bytes as are written: 64 KiB to 8 GiB, 0 for 32 MiB.
 	CompactRate int64
-	// Damaged, if set, is called when compaction finds a damaged body; those who read one are told
-	// by the error. It must not block, nor call the archive.
+	// Damaged, if set, is called when compaction finds a damaged body; a caller that reads one gets
+	// the error instead. It must not block, nor call the archive.
 	Damaged func(*DamageError)
-	// Metrics is where the metrics are registered, from Open until Close. nil: nowhere. Archives that
-	// share one need a label to tell them apart: see prometheus.WrapRegistererWith.
+	// Metrics is the registry of the metrics, from Open until Close. nil: none. Archives that share
+	// a registry need a label to tell them apart: see prometheus.WrapRegistererWith.
 	Metrics prometheus.Registerer
-	// FS is the file system; nil is the operating system's. Several goroutines use it at a time. If its
-	// files are journal.VectorWriters, a group of bodies takes few writes.
+	// FS is the file system; nil means the operating system's. Several goroutines use it at once.
+	// If its files are journal.VectorWriters, a group of bodies takes few writes.
 	FS journal.FS
 
 	free          func(dir string) (int64, error) // of bytes on the disk; tests have their own

@@ -50,7 +50,7 @@ func newWorld(rng *rand.Rand, largest int) *world {
 	return w
 }
 
-// issued is something that was put, whatever came of it.
+// issued is something that was put, with any result.
 type issued struct {
 	body    *Body // nil for a lock
 	digest  wire.Digest
@@ -58,12 +58,13 @@ type issued struct {
 	height  uint64
 	epoch   uint64 // of a lock
 	pushed  bool
-	fresh   bool // nothing of it was there, so that its place in the order of bodies counts
+	fresh   bool // it was not there before, so that its place in the order of bodies counts
 	order   int
 	durable bool // done was called so
 }
 
-// crashModel holds what the archive's owner knows. It checks what must be true after a crash.
+// crashModel holds the state that the archive's owner knows. It checks the invariants after a
+// crash.
 type crashModel struct {
 	world   *world
 	all     []*issued // ever
@@ -115,7 +116,8 @@ func (m *crashModel) excused(a *Archive, o *issued) bool {
 	highest, replaced := true, false
 	for _, x := range m.all {
 		if x.lane == o.lane && x.height > o.height && x.body != nil {
-			// One that was pushed is a top if it is wanted by now. What made it so may be lost.
+			// A pushed body is a top if it is wanted by now. The record that made it wanted may be
+			// lost.
 			h := a.Head(sequencer(x.lane), x.height)
 			highest = highest && x.pushed && (h.State != Held || h.Digest != x.digest)
 		}
@@ -201,7 +203,7 @@ func (m *crashModel) check(a *Archive) error {
 	if m.damages > 0 {
 		return fmt.Errorf("%d bodies damaged", m.damages)
 	}
-	// What was found is durable from now on, and what was not is gone.
+	// Everything found is durable from now on, and everything else is gone.
 	m.all = slices.DeleteFunc(m.all, func(o *issued) bool { return o.body != nil && o.body.Bytes != nil && !found(o) && !o.durable })
 	for _, o := range m.all {
 		if o.body != nil && o.body.Bytes != nil && found(o) {
@@ -213,7 +215,7 @@ func (m *crashModel) check(a *Archive) error {
 	return nil
 }
 
-// step does one thing. It reports false once the archive has failed.
+// step does one operation. It returns false once the archive has failed.
 func (m *crashModel) step(a *Archive, rng *rand.Rand) bool {
 	lane := rng.IntN(worldLanes)
 	if lane == 2 && rng.IntN(8) > 0 {

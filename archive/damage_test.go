@@ -48,7 +48,7 @@ func TestEveryFlippedBitOfABodyIsFoundWhenItIsRead(t *testing.T) {
 		}
 		dataFile(fs, 1)[i] ^= 0x10
 		mustGet(t, a, &first) // nothing else is harmed
-		a = reopen(t, a)      // what Open does not read, it does not hold against the body
+		a = reopen(t, a)      // Open does not read the body, so it finds no damage
 		mustGet(t, a, &b)
 	}
 }
@@ -216,7 +216,7 @@ func TestAFullDiskIsTheQuotaReachedAndNoFailure(t *testing.T) {
 			if err := <-done; !errors.Is(err, ErrQuota) || !errors.Is(err, syscall.ENOSPC) {
 				t.Fatal(err)
 			}
-			flush(t, a) // what waits for nothing that failed goes on
+			flush(t, a) // work that does not depend on the failed write continues
 			full.Store(false)
 			if op == "create" || op == "syncdir" {
 				put(t, a, ForVote, before)
@@ -233,7 +233,7 @@ func TestAFullDiskIsTheQuotaReachedAndNoFailure(t *testing.T) {
 	}
 }
 
-// Whatever operation fails, everything that waits is told, and Close returns what it was.
+// If any operation fails, every waiting caller gets the error, and Close returns it.
 func TestAfterAFailureNothingBecomesDurableAndNothingWaits(t *testing.T) {
 	broken := errors.New("broken")
 	for _, op := range []string{"create", "write", "sync", "syncdir"} {

@@ -12,31 +12,32 @@ var (
 	ErrConfig = errors.New("archive: bad configuration")
 	// ErrClosed is returned after Close.
 	ErrClosed = errors.New("archive: closed")
-	// ErrQuota: there is no room for what was put, by Quota, MaxPushed, MaxHeaders or MinFree, or
-	// because the disk is full. Room comes when the host advances its watermark.
+	// ErrQuota means that there is no room, by Quota, MaxPushed, MaxHeaders or MinFree, or because
+	// the disk is full. There is room again when the host advances its watermark.
 	ErrQuota = errors.New("archive: no room")
-	// ErrBusy: more than MaxPending bytes are under way to the disk. Try again later.
+	// ErrBusy means that more than MaxPending bytes are under way to the disk. Try again later.
 	ErrBusy = errors.New("archive: too much is under way to the disk")
-	// ErrPruned: the height is below what is kept of its lane.
+	// ErrPruned means that the height is below what is kept of its lane.
 	ErrPruned = errors.New("archive: pruned")
-	// ErrNotHeld: nothing is held of that place, or not the body.
+	// ErrNotHeld means that nothing is held of that place, or not its body.
 	ErrNotHeld = errors.New("archive: not held")
-	// ErrWindow: a pushed body that is not of the two heights above its lane's top and highest lock.
+	// ErrWindow means that a pushed body is not of the two heights above its lane's top and highest
+	// lock.
 	ErrWindow = errors.New("archive: pushed outside the window")
-	// ErrBody: what was put does not fit together: header, tree, bytes, and MaxPayload.
+	// ErrBody means that header, tree, bytes and MaxPayload do not fit together.
 	ErrBody = errors.New("archive: header, tree and bytes do not fit together")
-	// ErrFormat: an index of another format, namespace, or with records that make no sense.
+	// ErrFormat means that the index has another format or namespace, or invalid records.
 	ErrFormat = errors.New("archive: the folder is not this archive's: see that Dir and Namespace belong together, and that " +
 		"the build is not older than the one that ran last")
-	// ErrIndexLost: there are data segments and no index.
+	// ErrIndexLost means that there are data segments and no index.
 	ErrIndexLost = errors.New("archive: the index is lost. Put the folder back as it was; or remove it, " +
 		"open with Create, and let the archive be filled again by other processes")
 	// ErrDamaged is matched by every [*DamageError].
 	ErrDamaged = errors.New("archive: damaged")
 )
 
-// DamageError says which body is damaged, and where. Its header is held still, and the body can be
-// put again.
+// DamageError names a damaged body and its place in the file. Its header is still held, and the
+// body can be put again.
 type DamageError struct {
 	Sequencer wire.PublicKey
 	Height    uint64

@@ -10,7 +10,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// A body is put, read, and dropped once the host needs it no more and another one is the lane's top.
+// A body is put, read, and dropped once the host no longer needs it and another one is the lane's
+// top.
 func Example() {
 	dir, err := os.MkdirTemp("", "archive")
 	if err != nil {

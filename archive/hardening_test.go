@@ -13,7 +13,7 @@ import (
 	"github.com/lanecast/lanecast/payload"
 )
 
-// Pruning is lazy: what the watermark has passed yields to what is new, headers too.
+// Pruning is lazy: entries below the watermark make room for new ones, headers too.
 func TestRetainedHeadersYieldToNewOnes(t *testing.T) {
 	cfg, _ := inMemory()
 	cfg.MaxHeaders, cfg.Retain, cfg.Quota = 1<<10, time.Hour, 64<<20

@@ -40,9 +40,9 @@ type SegmentInspection struct {
 	Bodies int   // that the index names
 }
 
-// Inspect reads the archive in a folder and says what Open would find; with bodies, it reads those
-// too. It changes nothing and takes no lock: an archive in use may look damaged. fs may be nil for
-// the operating system's. With an error, what it says is incomplete.
+// Inspect reads the archive in a folder and returns the content that Open would find; with bodies,
+// it reads those too. It changes nothing and takes no lock: an archive in use may look damaged. fs
+// may be nil for the operating system's. With an error, the result is incomplete.
 func Inspect(dir string, fsys journal.FS, bodies bool) (Inspection, error) {
 	var out Inspection
 	if fsys == nil {

@@ -30,7 +30,7 @@ func exported(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 	return values
 }
 
-func TestMetricsTellWhatUsageTells(t *testing.T) {
+func TestMetricsEqualUsage(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	config := small(t.TempDir())
 	config.Metrics = registry

@@ -38,7 +38,7 @@ func prune(t *testing.T, a *Archive, lane int, below uint64) {
 
 // Its quota stops acks, proposals and unasked pushes only: what is certified and next to be handed
 // over has room of its own (docs/protocol.md 7.3).
-func TestAFullArchiveStillTakesWhatIsNextToBeHandedOverOnEveryLane(t *testing.T) {
+func TestAFullArchiveStillTakesTheNextBodyToBeHandedOverOnEveryLane(t *testing.T) {
 	cfg := small(t.TempDir())
 	cfg.Quota = 100 << 10
 	a := open(t, cfg)
@@ -51,8 +51,8 @@ func TestAFullArchiveStillTakesWhatIsNextToBeHandedOverOnEveryLane(t *testing.T)
 	if err := a.Put(Pushed, at(sequencer(1), 1, c.last[sequencer(1)], make([]byte, size)), nil); !errors.Is(err, ErrQuota) {
 		t.Fatal("a push:", err)
 	}
-	// Each host takes what it is handed and moves its watermark behind it, over and over. Lane 0 keeps
-	// what fills the archive.
+	// Each host applies the bodies that it is handed and moves its watermark behind them, over and
+	// over. Lane 0 keeps the bodies that fill the archive.
 	more := 0
 	for round := range 30 {
 		for lane := 1; lane < lanes; lane++ {
@@ -119,7 +119,7 @@ func TestAnArchiveWithoutPushedBodiesTakesNone(t *testing.T) {
 	}
 }
 
-func TestWhatIsRetainedGoesWhenItsTimeIsOver(t *testing.T) {
+func TestRetainedBodiesGoWhenTheirTimeIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := small("a")
 		cfg.FS, cfg.Retain = newMemFS(), 16*time.Minute
@@ -164,7 +164,7 @@ func TestWhatIsRetainedGoesWhenItsTimeIsOver(t *testing.T) {
 	})
 }
 
-func TestWhatIsRetainedTakesAQuarterOfTheQuotaAndYields(t *testing.T) {
+func TestRetainedBodiesTakeAQuarterOfTheQuotaAndYield(t *testing.T) {
 	cfg := small(t.TempDir())
 	cfg.Quota, cfg.Retain = 160<<10, time.Hour
 	a := open(t, cfg)

@@ -16,30 +16,30 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// State is what is held of a place.
+// State is the kind of content of a place.
 type State uint8
 
 const (
-	// Absent: nothing.
+	// Absent means nothing.
 	Absent State = iota
-	// Gone: nothing, since the height is below what is kept of the lane.
+	// Gone means nothing, since the height is below what is kept of the lane.
 	Gone
-	// PushedBody: a body that was pushed and that nobody has wanted yet.
+	// PushedBody means a pushed body that nobody has requested yet.
 	PushedBody
-	// HeaderOnly: the header, and no body, or a damaged one.
+	// HeaderOnly means the header, and no body, or a damaged one.
 	HeaderOnly
-	// Held: header and body.
+	// Held means header and body.
 	Held
 )
 
-// Head is what is held of a place of a lane. Header and Digest are zero if State is Absent or Gone.
+// Head is the content of a place of a lane. Header and Digest are zero if State is Absent or Gone.
 type Head struct {
 	State  State
 	Header payload.Header
 	Digest wire.Digest
 }
 
-// Head returns what is held of a place.
+// Head returns the content of a place.
 func (a *Archive) Head(sequencer wire.PublicKey, height uint64) Head {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -67,8 +67,8 @@ func (l *lane) head(height uint64, e *entry) Head {
 	return h
 }
 
-// Range returns what is held of a lane from a height up, without a gap and at most limit places of
-// it; nothing if there is none at that height.
+// Range returns the contents of a lane from a height up, without a gap, at most limit places;
+// nothing if the first place is empty.
 func (a *Archive) Range(sequencer wire.PublicKey, from uint64, limit int) []Head {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -136,8 +136,8 @@ func (l *lane) tip() Tip {
 	return t
 }
 
-// Usage says what an archive holds, in bytes of bodies with their framing where nothing else is
-// said.
+// Usage is the amount of data in an archive, in bytes of bodies with their framing unless noted
+// otherwise.
 type Usage struct {
 	Used     int64 // wanted bodies, within Quota
 	Room     int64 // wanted bodies in the lanes' own room
@@ -150,7 +150,7 @@ type Usage struct {
 	Damaged  int64 // bodies found damaged since Open
 }
 
-// Usage returns what the archive holds.
+// Usage returns the amount of data in the archive.
 func (a *Archive) Usage() Usage {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -169,7 +169,7 @@ func (a *Archive) Usage() Usage {
 	return u
 }
 
-// Recovery returns what Open found.
+// Recovery returns the result of Open.
 func (a *Archive) Recovery() Recovery { return a.recovery }
 
 // Get reads a wanted body, into buf if that is large enough for its frame, and checks it. The body
@@ -193,9 +193,9 @@ type Piece struct {
 	Path  []byte
 }
 
-// Pieces reads pieces of a wanted body, from the one of index first, at most n, without reading the
-// others, and proves them. Each is checked before it is returned, so that no damage goes to a peer.
-// A first that the body does not have gives none. The errors are those of Get.
+// Pieces reads pieces of a wanted body, from index first on, at most n, without reading the others,
+// and proves them. Each is checked before it is returned, so that damage never goes to a peer. If
+// the body has no piece first, there are none. The errors are those of Get.
 func (a *Archive) Pieces(sequencer wire.PublicKey, height uint64, first uint64, n int) (h payload.Header, pieces []Piece, err error) {
 	err = a.read(place{sequencer, height}, func(file journal.File, p place, e *entry) (damage *DamageError) {
 		h = (&lane{laneState: laneState{sequencer: sequencer}}).header(height, e)
@@ -244,8 +244,8 @@ func (a *Archive) readPieces(file journal.File, p place, e *entry, h *payload.He
 	return pieces, nil
 }
 
-// read calls f with the file of a wanted body, or without one if the file is missing, and notes what
-// damage it finds. A body that is moved meanwhile is looked for again.
+// read calls f with the file of a wanted body, or without one if the file is missing, and notes
+// what damage it finds. A body that is moved meanwhile is looked for again.
 func (a *Archive) read(p place, f func(file journal.File, p place, e *entry) *DamageError) error {
 	for {
 		e, err := a.find(p)

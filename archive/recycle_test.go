@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// withSpares fills three segments and more, prunes all but the first, and returns when the files of the
-// other two are spares.
+// withSpares fills three segments and more, prunes all but the first, and returns when the files of
+// the other two are spares.
 func withSpares(t *testing.T, a *Archive, c *chain) {
 	t.Helper()
 	for range 4 {
@@ -83,7 +83,7 @@ func TestASegmentIsMadeFromTheFileOfADeadOne(t *testing.T) {
 }
 
 // A crash leaves the rest of the old segment behind what was written.
-func TestWhatIsLeftOfADeadSegmentIsCutOffAfterACrash(t *testing.T) {
+func TestTheRestOfADeadSegmentIsCutOffAfterACrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg, fs := inMemory()
 		a := open(t, cfg)
@@ -186,7 +186,7 @@ func TestASegmentThatCannotBeMadeFromTheSpareFileLeavesNoFile(t *testing.T) {
 	}
 }
 
-// There are at most so many that the archive takes no more than compaction would let it.
+// There are only so many spare files that the archive takes no more room than compaction allows.
 func TestSpareFilesGoWhenLittleLives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg, fs := inMemory()
@@ -293,7 +293,7 @@ func TestTheIndexIsSyncedOnceForAGroupAndForTheWatermarksBesideIt(t *testing.T) 
 		if syncs != 1 {
 			t.Errorf("the index was synced %d times, want once", syncs)
 		}
-		// What was put waits for nothing, and a watermark that nothing follows is durable soon too.
+		// A put waits for nothing, and a watermark that nothing follows is durable soon too.
 		began := time.Now()
 		done := make(chan error, 1)
 		if err := a.Put(ForVote, c.body(sequencer(0), 100), func(err error) { done <- err }); err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// fingerprint says all that a state holds.
+// fingerprint returns the whole content of a state as text.
 func (s *state) fingerprint() string {
 	var lines []string
 	for id, l := range s.lanes {
@@ -43,8 +43,8 @@ func (s *state) fingerprint() string {
 	return fmt.Sprintf("%d headers, used %d room %d pushed %d retained %d\n%s", s.headers, s.used, s.room, s.pushed, s.retained, strings.Join(lines, "\n"))
 }
 
-// What lives follows from any records that include all live ones, in any order: the journal forgets
-// released ones when it likes, and moves others.
+// The live entries follow from any records that include all live ones, in any order: the journal
+// drops released records at any time, and moves others.
 func TestTheStateFollowsFromAnyRecordsThatIncludeTheLiveOnesInAnyOrder(t *testing.T) {
 	for seed := range uint64(20) {
 		rng := rand.New(rand.NewPCG(seed, 3))
@@ -172,7 +172,7 @@ func TestASegmentStaysUntilItIsDurableThatNothingNamesIt(t *testing.T) {
 	})
 }
 
-// FuzzRecord holds that what decodes as a record of the index encodes to the same bytes.
+// FuzzRecord checks that bytes that decode as a record of the index encode to the same bytes.
 func FuzzRecord(f *testing.F) {
 	h := payload.Header{Height: 3, Parent: wire.Digest{1}, BodySize: 70_000}
 	f.Add((&bodyRecord{kind: wantedRecord, room: true, at: location{7, 9}, header: h}).appendTo(nil))
@@ -199,8 +199,8 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-// FuzzIndexAndData opens an archive whose index or data is another than it was, and reads all of it:
-// that gives errors, and no other body than was put.
+// FuzzIndexAndData opens an archive whose index or data was changed, and reads all of it: the
+// result is errors, and never a body that was not put.
 func FuzzIndexAndData(f *testing.F) {
 	f.Add(true, uint16(100), byte(1))
 	f.Add(false, uint16(300), byte(0x80))

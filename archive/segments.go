@@ -44,9 +44,9 @@ func (a *Archive) beginSegment() error {
 	return nil
 }
 
-// blank opens the file of a new segment: a spare one under a new name, or an empty one. Writing over
-// blocks that are there already is much cheaper than having them allotted, and removing the old file
-// and its pages in memory. What stands in it is no frame of the new segment: see segment.Seed.
+// blank opens the file of a new segment: a spare one under a new name, or an empty one. Writing
+// over existing blocks is much cheaper than having them allotted, and removing the old file and its
+// pages in memory. The old bytes are no frames of the new segment: see segment.Seed.
 func (a *Archive) blank(name string) (file journal.File, length int64, err error) {
 	a.mu.Lock()
 	var spare *dataSegment
@@ -72,8 +72,8 @@ func (a *Archive) blank(name string) (file journal.File, length int64, err error
 	return file, 0, err
 }
 
-// closeTail leaves the newest segment, all of which is synced. What is left of the file that it was made
-// from is cut off.
+// closeTail closes the newest segment, all of which is synced. The rest of the file from which it
+// was made is cut off.
 func (a *Archive) closeTail() {
 	w := &a.writer
 	if w.tail == nil {
@@ -95,11 +95,12 @@ func (a *Archive) closeTail() {
 }
 
 const (
-	// removeBehind is how many segments may wait for the remover before the writer removes some itself,
-	// so that the disk never fills up with them. Removing one of 128 MiB takes tens of milliseconds.
+	// removeBehind is the number of segments that may wait for the remover before the writer
+	// removes some itself, so that the disk never fills up with them. Removing one of 128 MiB takes
+	// tens of milliseconds.
 	removeBehind = 1
-	// maxSpares bounds the files that are kept to be written over. Where lanes are pruned rarely, many
-	// segments die at once.
+	// maxSpares bounds the files that are kept to be written over. Where lanes are pruned rarely,
+	// many segments die at once.
 	maxSpares = 8
 )
 
@@ -116,8 +117,8 @@ func (a *Archive) remove() {
 	}
 }
 
-// removeEmpty removes the segments that nothing names any more, once that is durable, but for the last
-// few of them, and but for those that become spares. It reports whether that worked, or there was
+// removeEmpty removes the segments that no record names any more, once that is durable, except for
+// the last butFor of them and those that become spares. It reports whether that worked, or there was
 // nothing to do.
 func (a *Archive) removeEmpty(butFor int) bool {
 	for {
@@ -161,8 +162,8 @@ func (a *Archive) nextEmpty(butFor int) (g *dataSegment) {
 	return nil
 }
 
-// tooManySpares reports whether a spare file is to go. One may always stay, others as long as compaction
-// would not be due if they were segments. mu is held.
+// tooManySpares reports whether a spare file is to go. One may always stay, others as long as
+// compaction would not be due if they were segments. mu is held.
 func (a *Archive) tooManySpares() bool {
 	if len(a.spares) <= 1 {
 		return false

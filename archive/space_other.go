@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// freeBytes knows nothing of the disk: MinFree has no effect.
+// freeBytes returns no limit: the free room is not known on this system, so MinFree has no effect.
 func freeBytes(string) (int64, error) { return math.MaxInt64, nil }
 
 // isFull reports whether a write failed because the disk is full.

@@ -8,13 +8,13 @@ import (
 	"github.com/lanecast/lanecast/journal"
 )
 
-// vector is what is to be written next, gathered so that a group takes few writes.
+// vector holds the bytes to be written next, gathered so that a group takes few writes.
 type vector struct {
-	at     int64    // where it goes
+	at     int64    // its place in the file
 	size   int64    // of all
 	parts  [][]byte // in order
-	buf    []byte   // holds what was copied
-	closed int      // the end of what of buf is in parts
+	buf    []byte   // holds the copied bytes
+	closed int      // the end of the bytes of buf that are in parts
 }
 
 // copy adds bytes that may change afterwards.
@@ -30,7 +30,7 @@ func (v *vector) add(b []byte) {
 	v.size += int64(len(b))
 }
 
-// close puts what was copied among the parts.
+// close appends the copied bytes to the parts.
 func (v *vector) close() {
 	if n := len(v.buf); n > v.closed {
 		v.parts = append(v.parts, v.buf[v.closed:n:n])
@@ -47,7 +47,7 @@ const (
 	maxCopied = 1 << 20  // bytes
 )
 
-// reset drops what is gathered. What comes next goes to a place in the file.
+// reset drops the gathered bytes. The next ones go to a place in the file.
 func (v *vector) reset(at int64) {
 	clear(v.parts)
 	v.at, v.size, v.parts, v.buf, v.closed = at, 0, v.parts[:0], v.buf[:0], 0
@@ -56,7 +56,7 @@ func (v *vector) reset(at int64) {
 	}
 }
 
-// write writes what is gathered.
+// write writes the gathered bytes.
 func (v *vector) write(f journal.File) error {
 	v.close()
 	if v.size == 0 {
@@ -91,8 +91,8 @@ func writeEach(f journal.File, parts [][]byte, at int64) (written int64, err err
 	return written, nil
 }
 
-// frame gathers a frame whose payload is prefix and body, and writes what is gathered if that is
-// enough. The body must not change until the sync. part is of body.
+// frame gathers a frame whose payload is prefix and body, and writes the gathered bytes if there
+// are enough. The body must not change until the sync. part is the checksum of the body.
 func (w *writer) frame(prefix, body []byte, part segment.Part, group int64) (location, error) {
 	n := len(prefix) + len(body)
 	f := segment.Frame{Kind: segment.KindRecord, Position: uint64(w.tail.number), Stored: uint32(n), Raw: uint32(n)}
@@ -122,7 +122,7 @@ func (w *writer) failed(err error) error {
 	return fmt.Errorf("archive: writing %s: %w", segmentName(w.tail.number), err)
 }
 
-// flush writes what is gathered.
+// flush writes the gathered bytes.
 func (w *writer) flush() error {
 	if err := w.gathered.write(w.file); err != nil {
 		return w.failed(err)
@@ -130,7 +130,7 @@ func (w *writer) flush() error {
 	return nil
 }
 
-// sync makes what was written to the tail durable.
+// sync makes all bytes written to the tail durable.
 func (w *writer) sync() error {
 	if w.beyond > 0 {
 		// A page of which a part is written must be read first, if it is there on disk.
@@ -150,5 +150,5 @@ func (w *writer) sync() error {
 
 var zeroPage [4 << 10]byte
 
-// grown says in the index's state what sync has reached. mu is held.
+// grown updates the index's state after a sync. mu is held.
 func (w *writer) grown() { w.tail.size, w.tail.beyond = w.size, w.beyond }

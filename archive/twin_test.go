@@ -61,7 +61,7 @@ func (l *twinLane) settle() {
 	maps.DeleteFunc(l.pushed, func(h uint64, _ *Body) bool { return h < max(wanted, locked, l.watermark) })
 }
 
-// take makes a body wanted, and those pushed below that it stands on.
+// take makes a body wanted, and its pushed ancestors.
 func (l *twinLane) take(b *Body, held bool) {
 	h := b.Header.Height
 	if h > 0 {
@@ -140,7 +140,7 @@ func (l *twinLane) lock(b *Body, k wire.Lock) error {
 	return nil
 }
 
-// compare returns in what an archive differs from the twin.
+// compare returns the differences between an archive and the twin.
 func (t twin) compare(a *Archive) error {
 	var buf []byte
 	for n := range worldLanes {
@@ -198,7 +198,7 @@ func twinSeeds() int {
 	return 6
 }
 
-func TestAnArchiveAgreesWithItsSlowTwinWhateverIsDone(t *testing.T) {
+func TestAnArchiveAgreesWithItsSlowTwinAfterAnyOperations(t *testing.T) {
 	for seed := range uint64(twinSeeds()) {
 		rng := rand.New(rand.NewPCG(seed, 9))
 		w := newWorld(rng, 2<<10)

@@ -17,7 +17,7 @@ type writer struct {
 	seed   uint32
 	size   int64 // of the tail, up to its last synced frame
 	beyond int64 // length of the file that the tail was made from, or more; 0 if it is a new one
-	at     int64 // where the next frame goes
+	at     int64 // place of the next frame
 
 	gathered vector // of the tail, not written yet
 	prefix   []byte
@@ -48,12 +48,12 @@ func (a *Archive) run() {
 	}
 }
 
-// idle is how long the writer sleeps when nothing is due.
+// idle is the time that the writer sleeps when nothing is due.
 const idle = time.Hour
 
-// cycle does one round of work: a group of what is queued, then removal and compaction. It reports
-// whether there is more to do at once, whether the archive is closed and nothing is left, and if
-// neither, when to be called again at the latest.
+// cycle does one round of work: a group of the queued bodies, then removal and compaction. It
+// reports whether there is more to do at once, whether the archive is closed and nothing is left,
+// and if neither, when to be called again at the latest.
 func (a *Archive) cycle() (more, over bool, again time.Duration) {
 	now := time.Now()
 	a.mu.Lock()
@@ -102,8 +102,8 @@ func (a *Archive) cycle() (more, over bool, again time.Duration) {
 	return more || wait == 0, false, wait
 }
 
-// next takes the next group off the queue, one that fits into one segment; after a failure all of
-// the queue, to be told of that. mu is held.
+// next takes the next group off the queue, one that fits into one segment. After a failure it takes
+// the whole queue, whose callers get the error. mu is held.
 func (a *Archive) next(failure error) (group []*item) {
 	if failure != nil {
 		for _, it := range a.queue {
@@ -132,7 +132,7 @@ func (a *Archive) next(failure error) (group []*item) {
 	return group
 }
 
-// drop gives an item up. mu is held.
+// drop abandons an item. mu is held.
 func (a *Archive) drop(it *item, err error) {
 	if !it.flush {
 		a.leave(it)
@@ -154,7 +154,7 @@ func (a *Archive) writeGroup(group []*item) {
 			a.failure = err
 		}
 		for _, it := range group {
-			if it.flush { // what it waits for has been told
+			if it.flush { // its caller gets the failure, if there is one
 				a.waiting = append(a.waiting, waiter{position: a.last(), err: a.failure, dones: it.dones})
 				continue
 			}
@@ -186,8 +186,8 @@ func (a *Archive) writeGroup(group []*item) {
 	signal(a.complete)
 }
 
-// enter puts a body that is written into the index. Its place may have been pruned meanwhile, or the
-// window moved; then the bytes are dead. mu is held.
+// enter puts a body that is written into the index. Its place may have been pruned meanwhile, or
+// the window moved; then the bytes are dead. mu is held.
 func (a *Archive) enter(it *item) error {
 	a.leave(it)
 	h := &it.body.Header
@@ -253,8 +253,8 @@ func (a *Archive) writeBodies(group []*item) error {
 	return nil
 }
 
-// roomFor begins another segment if the tail has no room for so many bytes. What was written to the
-// tail before must be in the index: a segment that is left and that nothing names is removed.
+// roomFor begins another segment if the tail has no room for that many bytes. The bytes written to
+// the tail before must be in the index: a closed segment that no record names is removed.
 func (a *Archive) roomFor(bytes int64) error {
 	w := &a.writer
 	if w.tail != nil && w.at > segment.HeadSize && w.at+bytes > a.cfg.SegmentSize {
@@ -266,8 +266,8 @@ func (a *Archive) roomFor(bytes int64) error {
 	return a.beginSegment()
 }
 
-// giveUp cuts a group that failed off the tail, and leaves the tail. If bytes of it stay in the
-// file, nothing names them.
+// giveUp cuts a failed group off the tail, and closes the tail. If bytes of it stay in the file, no
+// record names them.
 func (a *Archive) giveUp(err error) error {
 	w := &a.writer
 	if cut := w.file.Truncate(w.size); cut != nil {

@@ -40,9 +40,9 @@ func (application) Verify(context.Context, engine.Place, []byte) (bool, error) {
 
 func (application) Deliver(context.Context, replica.Chunk) error { return nil }
 
-// startCluster starts four replicas over TLS on this machine, each a validator and a sequencer. They
-// share a registry, in which their metrics have the label member. They run
-// until the test ends.
+// startCluster starts four replicas over TLS on this machine, each a validator and a sequencer.
+// They share a registry, in which their metrics have the label member. They run until the test
+// ends.
 func startCluster(t *testing.T, pace time.Duration) *prometheus.Registry {
 	t.Helper()
 	registry := prometheus.NewRegistry()
@@ -89,7 +89,8 @@ func startCluster(t *testing.T, pace time.Duration) *prometheus.Registry {
 	return registry
 }
 
-// certifying returns how many members have answered the scrape and know of certificates of all lanes.
+// certifying returns how many members have answered the scrape and know of certificates of all
+// lanes.
 func certifying(families []*dto.MetricFamily) (n int) {
 	for _, f := range families {
 		if f.GetName() != "lanecast_locks_total" {

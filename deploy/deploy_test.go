@@ -14,8 +14,8 @@ import (
 	"github.com/lanecast/lanecast/internal/testkit"
 )
 
-// exported runs a cluster until each member has seen certificates of all lanes. It returns the names of
-// the series and, by label, the values.
+// exported runs a cluster until each member has seen certificates of all lanes. It returns the
+// names of the series and, by label, the values.
 func exported(t *testing.T) (names map[string]bool, labels map[string]map[string]bool) {
 	t.Helper()
 	registry := startCluster(t, 5*time.Millisecond)
@@ -143,7 +143,7 @@ func alerts(t *testing.T) map[string]string {
 	return all
 }
 
-func TestEveryAlertSaysWhatItIsAndHowBadAndWhatToDo(t *testing.T) {
+func TestEveryAlertHasASummaryASeverityAndARunbook(t *testing.T) {
 	runbook, err := os.ReadFile("../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-// Package deploy holds what operators load into their monitoring, and a unit for systemd:
+// Package deploy holds files for an operator's monitoring:
 //
 //	prometheus-alerts.yml        alert rules; docs/operations.md has a section for each
 //	prometheus-alerts-test.yml   cases in which each fires and does not, for promtool test rules

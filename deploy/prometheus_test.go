@@ -77,7 +77,7 @@ scrape_configs: [{job_name: lanecast, static_configs: [{targets: [%q]}]}]
 	return s
 }
 
-// syncBuffer is what a process writes. Any goroutine may use it.
+// syncBuffer holds the output of a process. Any goroutine may use it.
 type syncBuffer struct {
 	mu sync.Mutex
 	b  strings.Builder

@@ -13,7 +13,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// trusting is a scheme that accepts everything: what is left is the engine's own work.
+// trusting is a scheme that accepts everything, so that only the engine's own work remains.
 type trusting struct{ ids []wire.PublicKey }
 
 type trusted struct{ certificate []byte }
@@ -43,12 +43,12 @@ func (c *trusted) AppendCertificate(dst []byte) []byte                          
 // ackRig is a follower that takes acks under a scheme that accepts everything.
 type ackRig struct {
 	*follower
-	locks atomic.Int64   // reported
+	locks atomic.Int64   // number of locks reported
 	tops  []atomic.Int64 // one more than the highest locked height, by lane
 
-	at    wire.Chunk // what the ack at hand is about …
+	at    wire.Chunk // the subject of the current ack …
 	head  []byte     // … encoded
-	tails [][]byte   // of every validator's ack: epoch, participant, signature
+	tails [][]byte   // ends of every validator's ack: epoch, participant, signature
 }
 
 func (r *ackRig) Report(_ context.Context, a wire.Activity) error {
@@ -68,17 +68,18 @@ func newAckRig(tb testing.TB, validators, lanes, quota int) *ackRig {
 		r.tails = append(r.tails, a.AppendTo(nil)[a.Chunk.Size():])
 	}
 	r.follower = startFollower(tb, &trusting{ids}, laneKeys(lanes), r, func(c *engine.Config) {
-		c.Identity = wire.PublicKey{0xFF, 0xFF} // no validator's
+		c.Identity = wire.PublicKey{0xFF, 0xFF} // not a validator
 		c.MaxPeers, c.PeerQuota = validators, quota
 	})
 	return r
 }
 
-// backOff is how long the benchmark waits for room: it must not burn the CPU time that is measured.
+// backOff is the pause of the benchmark while there is no room: waiting must not use the CPU time
+// that is measured.
 const backOff = 50 * time.Microsecond
 
-// deliver hands over one ack, as a network would: in a pooled buffer that it was read into. It
-// waits for room if need be.
+// deliver delivers one ack as a network does: in a pooled buffer into which it was read. It waits
+// for room if necessary.
 func (r *ackRig) deliver(lane int, height uint64, validator int) {
 	if chunk := (wire.Chunk{Sequencer: r.lanes[lane], Height: height}); chunk != r.at || r.head == nil {
 		r.at, r.head = chunk, chunk.AppendTo(r.head[:0])
@@ -105,7 +106,7 @@ func (r *ackRig) awaitRead(validator int) {
 	}
 }
 
-// await holds a lane back while its certificates lag: acks further up would be out of bounds.
+// await waits while the certificates of a lane lag: acks for higher chunks would be out of bounds.
 func (r *ackRig) await(lane int, height uint64) {
 	for began := time.Now(); int64(height) > r.tops[lane].Load()+12; time.Sleep(backOff) {
 		if time.Since(began) > patience {

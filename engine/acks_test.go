@@ -14,7 +14,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// acksSettings are the settings of acks that a network may have.
+// acksSettings are the possible settings of acks in a network.
 var acksSettings = map[string]func(c *engine.Config){
 	"to all":                      func(*engine.Config) {},
 	"to all, certificates sent":   func(c *engine.Config) { c.SendCertificates = true },
@@ -30,7 +30,8 @@ func setAcks(setting func(*engine.Config), i int, c *engine.Config) {
 	setting(c)
 }
 
-// weighted returns a set of four of whom two weigh two thirds; threshold sets have no weights.
+// weighted returns a set of four validators, of which two have two thirds of the weight; threshold
+// sets have no weights.
 func weighted(t testing.TB, kind testkit.Kind) *testkit.Set {
 	t.Helper()
 	weights := []uint64{5, 1, 5, 4} // of 15, 11 certify: the first and the third, with any other
@@ -46,7 +47,7 @@ func weighted(t testing.TB, kind testkit.Kind) *testkit.Set {
 
 // 4.5, 4.9: In either setting, and in a network that moves from one to the other, every process
 // learns of every lock.
-func TestEveryMemberLearnsOfEveryLaneWhereverAcksGo(t *testing.T) {
+func TestEveryMemberLearnsOfEveryLaneForAnyRecipientsOfAcks(t *testing.T) {
 	t.Parallel()
 	for name, setting := range acksSettings {
 		for _, kind := range []testkit.Kind{testkit.Multisig, testkit.Threshold, testkit.Ed25519} {
@@ -113,7 +114,7 @@ func (s *recipientCounter) SendAck(to []wire.PublicKey, message []byte) {
 	s.Sender.SendAck(to, message)
 }
 
-// deafTo drops the certificates that are sent to one member until it is let hear.
+// deafTo drops the certificates sent to one member until the test lets them through.
 type deafTo struct {
 	engine.Sender
 	id      wire.PublicKey
@@ -139,7 +140,7 @@ func TestACertificateThatIsLostComesWithTheNextAck(t *testing.T) {
 	deaf := &deafTo{Sender: members[0].config.Sender, id: members[3].id}
 	for i, m := range members {
 		m.config.Acks = engine.AcksToSequencer
-		m.app.limit = 3 // then the lanes stand still, and nothing but the answer tells
+		m.app.limit = 3 // then the lanes stand still, and only the answer can bring the certificate
 		if i == 0 {
 			m.config.Sender = deaf
 		}
@@ -217,8 +218,8 @@ func TestUnknownSettingsOfAcksAreRefused(t *testing.T) {
 	}
 }
 
-// 1: Settings of the network: what its processes should have alike.
-func TestSettingsSayWhatProcessesShouldHaveAlike(t *testing.T) {
+// 1: Settings of the network: the settings that its processes should have in common.
+func TestSettingsHoldTheValuesThatProcessesShouldHaveInCommon(t *testing.T) {
 	t.Parallel()
 	net, w, members := newCluster(t, newSet(t, testkit.Multisig, 4, 1))
 	members[1].config.Acks = engine.AcksToSequencer
@@ -248,7 +249,7 @@ func TestSettingsSayWhatProcessesShouldHaveAlike(t *testing.T) {
 	}
 }
 
-// Weights of 1 that are given explicitly change nothing.
+// Explicit weights of 1 change nothing.
 func TestMembersWithWeightsOfOneWorkWithMembersWithout(t *testing.T) {
 	t.Parallel()
 	plain := newSet(t, testkit.Multisig, 4, 1)

@@ -10,8 +10,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// beginCall returns the context of a call that the core asks for. It ends with the engine, or when
-// the core cancels the call.
+// beginCall returns the context of a call that the core requested. The context ends with the
+// engine, or when the core cancels the call.
 func (e *Engine) beginCall(number uint64) context.Context {
 	ctx, cancel := context.WithCancel(e.ctx)
 	e.calls[number] = cancel
@@ -25,7 +25,7 @@ func (e *Engine) cancelCall(number uint64) {
 	}
 }
 
-// endCall has the loop tell the core that a call has returned.
+// endCall makes the loop tell the core that a call has returned.
 func (e *Engine) endCall(number uint64, tell func(now time.Duration)) {
 	e.onLoop(func(now time.Duration) {
 		e.cancelCall(number)

@@ -19,12 +19,12 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// attackRig is a follower that gets nothing but acks, of a whole validator set, on many lanes.
+// attackRig is a follower that receives only acks, of a whole validator set, on many lanes.
 type attackRig struct {
 	*follower
 	voters   voterSet
 	attack   attack
-	height   uint64 // of every lane, next
+	height   uint64 // the next height of every lane
 	registry *prometheus.Registry
 
 	mu       sync.Mutex
@@ -33,7 +33,7 @@ type attackRig struct {
 	badNodes map[wire.PublicKey]int    // reports of InvalidNode
 	others   []wire.Activity
 	wanted   int
-	done     chan struct{} // closed when wanted locks are there
+	done     chan struct{} // closed when the wanted locks are there
 }
 
 func (s *attackRig) Report(_ context.Context, a wire.Activity) error {
@@ -88,8 +88,8 @@ func (s *attackRig) subject(lane int, height uint64) wire.Subject {
 	return wire.Subject{Chunk: c}
 }
 
-// nextAcks prepares the acks of one more chunk on every lane, by chunk. order says in which order
-// those of one chunk come.
+// nextAcks prepares the acks of one more chunk on every lane, by chunk. order gives the order of
+// the acks of one chunk.
 func (s *attackRig) nextAcks(r *rand.Rand, order func(r *rand.Rand, n int) []int) [][]ackMessage {
 	chunks := make([][]ackMessage, len(s.lanes))
 	for lane := range chunks {
@@ -106,10 +106,10 @@ func (s *attackRig) nextAcks(r *rand.Rand, order func(r *rand.Rand, n int) []int
 	return chunks
 }
 
-// shuffled is acks that come in any order.
+// shuffled puts acks in a random order.
 func shuffled(r *rand.Rand, n int) []int { return r.Perm(n) }
 
-// hostileFirst is acks of which the hostile ones come first, every other time.
+// hostileFirst puts the hostile acks first, in every other chunk.
 func hostileFirst(r *rand.Rand, n int) []int {
 	order := r.Perm(n)
 	if r.IntN(2) == 0 {
@@ -121,7 +121,7 @@ func hostileFirst(r *rand.Rand, n int) []int {
 	return order
 }
 
-// honestLast is acks of which an honest one comes last.
+// honestLast puts an honest ack last.
 func honestLast(r *rand.Rand, n int) []int {
 	order := r.Perm(n)
 	last := slices.IndexFunc(order, func(i int) bool { return i < n-faulty(n) })
@@ -136,8 +136,8 @@ func boolInt(b bool) int {
 	return 0
 }
 
-// deliver hands over chunks from two goroutines, each chunk by one of them, and those of an even
-// number of lanes by the same: what is above a chunk of its lane must not overtake it.
+// deliver delivers chunks from two goroutines, each chunk by one of them. With an even number of
+// lanes one goroutine delivers all chunks of a lane: a chunk must not overtake the chunk below it.
 func (s *attackRig) deliver(chunks [][]ackMessage) {
 	const goroutines = 2
 	var wg sync.WaitGroup
@@ -167,7 +167,8 @@ func (s *attackRig) hand(m ackMessage) {
 	}
 }
 
-// expect says how many locks more are to come, and returns what is closed when they are there.
+// expect sets how many more locks must come, and returns a channel that is closed when they have
+// come.
 func (s *attackRig) expect(locks int) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -175,8 +176,8 @@ func (s *attackRig) expect(locks int) <-chan struct{} {
 	return s.done
 }
 
-// round delivers the acks of some chunks, waits until every chunk is certified and everything that
-// came has been read, and returns what that cost.
+// round delivers the acks of some chunks, waits until every chunk is certified and every message
+// has been read, and returns the cost.
 func (s *attackRig) round(chunks [][]ackMessage) (cpu, wall time.Duration) {
 	s.t.Helper()
 	done := s.expect(len(chunks))
@@ -186,7 +187,7 @@ func (s *attackRig) round(chunks [][]ackMessage) (cpu, wall time.Duration) {
 	return cpuTime() - cpuBegan, time.Since(wallBegan)
 }
 
-// await waits for what expect returned and until everything that came has been read.
+// await waits for the channel of expect, and until every message has been read.
 func (s *attackRig) await(done <-chan struct{}) {
 	s.t.Helper()
 	select {
@@ -204,8 +205,8 @@ func (s *attackRig) await(done <-chan struct{}) {
 	}
 }
 
-// lateRound is round with the last ack of every chunk held back, so that all those before it wait
-// for it.
+// lateRound is like round, but delivers the last ack of every chunk later, so that all earlier acks
+// wait for it.
 func (s *attackRig) lateRound(chunks [][]ackMessage, wait time.Duration) (cpu, wall time.Duration) {
 	s.t.Helper()
 	last := make([][]ackMessage, len(chunks))
@@ -220,9 +221,9 @@ func (s *attackRig) lateRound(chunks [][]ackMessage, wait time.Duration) (cpu, w
 	return before + cpu, wall
 }
 
-// audit demands that what came out was right: every certificate valid under a fresh scheme, and
-// every so many of them under a verifier that shares no code with it; blame only for validators
-// that sent an invalid vote, each with it.
+// audit checks the results: every certificate is valid under a fresh scheme, and every so many of
+// them under a verifier that shares no code with it; only validators that sent an invalid vote are
+// blamed, each with that vote.
 func (s *attackRig) audit(every int) {
 	s.t.Helper()
 	s.mu.Lock()
@@ -251,7 +252,7 @@ func (s *attackRig) audit(every int) {
 	}
 }
 
-// blames returns how many validators were reported for an invalid ack.
+// blames returns the number of validators that were reported for an invalid ack.
 func (s *attackRig) blames() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

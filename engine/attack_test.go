@@ -14,13 +14,13 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Networks of which a third is hostile are compared with the same networks with that third silent:
-// docs/protocol.md 3.3 and 5.6. With LANECAST_ATTACKS set they have 100 validators, and the cost of
-// an attack is measured and bounded. Without it they are small, and no demand depends on the
-// machine's speed.
+// Networks with a third of hostile validators are compared with the same networks in which that
+// third is silent: docs/protocol.md 3.3 and 5.6. With LANECAST_ATTACKS set they have 100
+// validators, and the cost of an attack is measured and bounded. Without it they are small, and no
+// check depends on the machine's speed.
 
-// heavy reports whether to measure at full size, and readies the process for that. If not, the test
-// runs next to others.
+// heavy reports whether to measure at full size, and prepares the process for that. If not, the
+// test runs in parallel with others.
 func heavy(t *testing.T) bool {
 	if os.Getenv("LANECAST_ATTACKS") == "" {
 		t.Parallel()
@@ -31,22 +31,23 @@ func heavy(t *testing.T) bool {
 	return true
 }
 
-// scenario is a network under one attack, and what its certificates cost.
+// scenario is a network under one attack, and the cost of its certificates.
 type scenario struct {
 	name   string
 	attack attack
-	all    bool // every hostile validator must be found out
-	honest bool // no attack, and more acks than the others have
+	all    bool // every hostile validator must be found
+	honest bool // no attack, and more acks than the other scenarios have
 	rig    *attackRig
 
-	first, least, total time.Duration // CPU of a round: the first, the cheapest of the others, all together
+	first, least, total time.Duration // CPU time of the first round, of the cheapest later one, and of all rounds
 	leastWall           time.Duration // the shortest round
-	waiting             time.Duration // of all rounds, while the last acks were held back
-	learned             uint64        // checks that had failed after the first round
+	waiting             time.Duration // of all rounds, while the last acks were not delivered yet
+	learned             uint64        // failed checks after the first round
 }
 
-// runScenarios measures scenarios in turns, round by round: the machine's speed drifts, and must
-// drift for all. With late, the last honest ack of every chunk comes so much later than the others.
+// runScenarios measures scenarios in turns, round by round: the machine's speed drifts, and the
+// drift must affect all alike. With late, the last honest ack of every chunk comes that much later
+// than the others.
 func runScenarios(t testing.TB, voters voterSet, lanes, rounds int, late time.Duration, scenarios []*scenario) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(7, 7))
@@ -77,7 +78,7 @@ func runScenarios(t testing.TB, voters voterSet, lanes, rounds int, late time.Du
 	}
 }
 
-// checkScenarios prints what each scenario cost in terms of the first, and demands what must hold.
+// checkScenarios prints the cost of each scenario relative to the first, and checks the bounds.
 func checkScenarios(t *testing.T, scenarios []*scenario, lanes, rounds int, measured bool) {
 	t.Helper()
 	base := scenarios[0]
@@ -91,22 +92,23 @@ func checkScenarios(t *testing.T, scenarios []*scenario, lanes, rounds int, meas
 		if s.all && s.rig.blames() != hostile || s.rig.blames() > hostile {
 			t.Errorf("%s: %d of %d hostile validators were blamed", s.name, s.rig.blames(), hostile)
 		}
-		// Once they are known, hardly anything fails any more. Who cancelled out by chance may be
-		// found later.
+		// Once the hostile validators are known, hardly any check fails. A validator whose errors
+		// cancelled by chance may be found later.
 		if more := st.Counters.Splits - s.learned; more > uint64(4*hostile) {
 			t.Errorf("%s: %d checks failed after the first round", s.name, more)
 		}
 		if !measured || s.honest {
 			continue
 		}
-		// While an honest validator is slower than SuspectDelay, checks of suspects cost an eighth of a
-		// worker's time, however few certificates form meanwhile.
+		// While an honest validator is slower than SuspectDelay, checks of suspects use an eighth
+		// of a worker's time, even if few certificates form meanwhile.
 		checks := s.waiting / 8
 		if s.least > 2*base.least+checks/time.Duration(max(1, rounds-1)) {
 			t.Errorf("%s costs more than 2×", s.name)
 		}
-		// Until the hostile are known, each costs some checks for each statement in flight, once: 3.3. A
-		// round has a statement for each lane, and costs a check for each at least.
+		// Until the hostile validators are known, each costs some checks for each statement in
+		// flight, once: 3.3. A round has one statement per lane, and costs at least one check for
+		// each.
 		if once := 4 * time.Duration(hostile) * base.least; s.total > 2*base.total+checks+once {
 			t.Errorf("%s costs more than 2× over the whole run, and %v to find %d validators out", s.name, once, hostile)
 		}
@@ -141,8 +143,8 @@ func TestAHostileThirdDoesNotHalveTheThroughput(t *testing.T) {
 	checkScenarios(t, scenarios, lanes, rounds, measured)
 }
 
-// When the others are hostile, a quorum takes every honest validator. One that is slower than
-// SuspectDelay must not make us verify the acks of suspects for every chunk.
+// When all others are hostile, a quorum needs every honest validator. If one of them is slower than
+// SuspectDelay, the engine must not verify the acks of suspects for every chunk.
 func TestALateHonestValidatorDoesNotLetSuspectsIn(t *testing.T) {
 	n, lanes, rounds, measured := 10, 16, 2, heavy(t)
 	if measured {
@@ -158,10 +160,10 @@ func TestALateHonestValidatorDoesNotLetSuspectsIn(t *testing.T) {
 	checkScenarios(t, scenarios, lanes, rounds, measured)
 }
 
-// Five colluders send votes whose errors cancel, of which four, next to each other, add up to the
-// identity and to a point of order three, (0, 2), in pairs. blst's addition of many takes these for
-// opposite or equal points, since x is 0 in both. The votes' sum is valid all the same, and 95
-// honest acks are more than enough.
+// Five colluders send votes whose errors cancel. Four of them, next to each other, add up to the
+// identity and to a point of order three, (0, 2), in pairs. blst's addition of many points takes
+// these for opposite or equal points, since x is 0 in both. The votes' sum is valid all the same,
+// and 95 honest acks are more than enough.
 func TestFiveColludersOfAHundredStopNoLane(t *testing.T) {
 	t.Parallel()
 	colluders := []int{0, 3, 4, 5, 6}
@@ -192,7 +194,7 @@ func TestFiveColludersOfAHundredStopNoLane(t *testing.T) {
 		write(6, torsionMinusQ)
 		return votes
 	}
-	// The first seven come first, so that all chunks have their votes.
+	// The first seven acks come first, so that all chunks have their votes.
 	order := func(r *rand.Rand, n int) []int {
 		order := []int{6, 5, 4, 3, 2, 1, 0}
 		for _, i := range r.Perm(n - 7) {

@@ -15,7 +15,7 @@ func (s *attackRig) batches() *dto.Histogram {
 	return gather(s.t, s.registry)["lanecast_batch_statements"].GetMetric()[0].GetHistogram()
 }
 
-// Batches form by themselves, with nothing tuned, and the metrics show it.
+// Batches form without tuning, and the metrics show it.
 func TestAtLowLoadAQuorumIsVerifiedAtOnceInABatchOfItsOwn(t *testing.T) {
 	t.Parallel()
 	const chunks = 12
@@ -24,7 +24,7 @@ func TestAtLowLoadAQuorumIsVerifiedAtOnceInABatchOfItsOwn(t *testing.T) {
 	latencies := time.Duration(0)
 	for range chunks {
 		m := s.nextAcks(r, shuffled)[0]
-		for _, early := range m[:4] { // all but the one that completes the quorum of five
+		for _, early := range m[:4] { // all except the ack that completes the quorum of five
 			s.hand(early)
 		}
 		done := s.expect(1)

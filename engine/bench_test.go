@@ -15,7 +15,7 @@ func TestAnAckThatCompletesNoQuorumAllocatesNothing(t *testing.T) {
 	quorum := verify.Quorum(validators)
 	target := newAckRig(t, validators, lanes, engine.DefaultPeerQuota)
 	var acks uint64
-	for lane := range lanes { // warm-up: the slots are opened
+	for lane := range lanes { // warm-up: opens the slots
 		for height := range uint64(heights) {
 			for validator := range 2 {
 				target.deliver(lane, height, validator)
@@ -27,7 +27,7 @@ func TestAnAckThatCompletesNoQuorumAllocatesNothing(t *testing.T) {
 	target.awaitRead(1)
 	runs := lanes * heights * (quorum - 3)
 	i := 0
-	allocations := testing.AllocsPerRun(runs-1, func() { // it calls once more
+	allocations := testing.AllocsPerRun(runs-1, func() { // AllocsPerRun makes one more call
 		validator := 2 + i%(quorum-3)
 		subject := i / (quorum - 3)
 		target.deliver(subject%lanes, uint64(subject/lanes), validator)
@@ -73,11 +73,11 @@ func TestACertificateAllocatesAtMostTwentyTimes(t *testing.T) {
 	}
 }
 
-// BenchmarkEngineAck is the whole path of an ack but the cryptography, from Deliver on,
-// certificates, journal and reports included: one goroutine delivers a quorum for every chunk, 64
-// lanes grow. cpu-ns/op is the CPU time of all threads for an ack, what delivering it costs
-// included: on a busy machine that is the number to trust. About 4000 acks wait at most; saturated
-// has all quotas of the default size full, 100,000 acks, whose buffers no cache holds.
+// BenchmarkEngineAck is the whole path of an ack except the cryptography, from Deliver on,
+// including certificates, journal and reports: one goroutine delivers a quorum for every chunk, and
+// 64 lanes grow. cpu-ns/op is the CPU time of all threads per ack, including its delivery: on a
+// busy machine that number is the reliable one. About 4000 acks wait at most; in saturated all
+// quotas of the default size are full, with 100,000 acks, whose buffers fit in no cache.
 func BenchmarkEngineAck(b *testing.B) {
 	poison.Switch(false)
 	defer poison.Switch(true)
@@ -100,7 +100,7 @@ func BenchmarkEngineAck(b *testing.B) {
 				if validator == 0 {
 					target.await(lane, height)
 				}
-				// Who comes first opens the slot and is charged for it: all take turns.
+				// The first ack opens the slot and is charged for it: validators take turns.
 				target.deliver(lane, height, (validator+lane+int(height))%c.validators)
 				if validator++; validator == quorum {
 					validator = 0

@@ -13,17 +13,16 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Four engines work, strangers send random messages, handles are closed and opened again meanwhile,
-// and the engines are stopped at a random moment. Every buffer that was handed out is released,
-// once.
-func TestEveryBufferIsReleasedWhateverBecomesOfItsMessage(t *testing.T) {
+// Four engines run, strangers send random messages, handles are closed and reopened meanwhile, and
+// the engines are stopped at a random moment. Every buffer that was taken is released exactly once.
+func TestEveryBufferIsReleasedForEveryOutcomeOfItsMessage(t *testing.T) {
 	owned := poison.Owned()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	strangers := testkit.Identities(8, 99)
 	for _, m := range members {
 		m.config.MaxPeers, m.config.PeerQuota, m.config.MaxMessage = 256, 64, 4096
 	}
-	kept := wire.NewBuffer() // the count counts
+	kept := wire.NewBuffer() // checks that buffers are counted
 	if got := poison.Owned(); got != owned+1 {
 		t.Fatalf("%d buffers are owned, want %d", got, owned+1)
 	}
@@ -39,7 +38,7 @@ func TestEveryBufferIsReleasedWhateverBecomesOfItsMessage(t *testing.T) {
 				r := rand.New(rand.NewPCG(uint64(round), uint64(g)))
 				p, err := e.Peer(id)
 				if err != nil {
-					if !errors.Is(err, engine.ErrStopped) { // so early
+					if !errors.Is(err, engine.ErrStopped) {
 						t.Error(err)
 					}
 					return
@@ -47,14 +46,14 @@ func TestEveryBufferIsReleasedWhateverBecomesOfItsMessage(t *testing.T) {
 				count, errs := 0, map[string]int{}
 				for running := true; running; count++ {
 					running = !errors.Is(err, engine.ErrStopped)
-					if count%64 == 63 { // so that the engines get on
+					if count%64 == 63 { // lets the engines run
 						time.Sleep(time.Millisecond)
 					}
 					b := wire.NewBuffer()
 					switch r.IntN(4) {
 					case 0: // garbage
 						b.Append(make([]byte, r.IntN(200)))
-					case 1: // an ack of somebody
+					case 1: // a validator's ack
 						b.Set((&wire.Ack{Chunk: wire.Chunk{Sequencer: members[r.IntN(4)].id, Height: r.Uint64N(20)}, Signature: make([]byte, 64)}).AppendTo)
 					case 2:
 						b.Set((&wire.Node{Chunk: wire.Chunk{Sequencer: id, Height: r.Uint64N(2)}}).AppendTo)

@@ -17,7 +17,7 @@ func (l oneList) Sequencers(uint64) ([]wire.PublicKey, bool) { return l, true }
 // 3.1: Sets of validators and of sequencers refuse keys of small order: anybody could make their
 // votes, or sign their chunks.
 //
-// Each key is checked once, not in each of the epochs that a sequencer takes part in.
+// Each key is checked once, not once per epoch in which the sequencer takes part.
 func TestRule3_1_AKeyIsCheckedOnceForAllEpochs(t *testing.T) {
 	list := oneList{{1}} // the neutral element
 	for i := range byte(3) {
@@ -36,10 +36,10 @@ func TestRule3_1_AKeyIsCheckedOnceForAllEpochs(t *testing.T) {
 	if len(s.checked) != len(list) {
 		t.Errorf("%d keys are remembered", len(s.checked))
 	}
-	// What is remembered is believed.
+	// A remembered result is used.
 	s.checked[list[0]], s.checked[list[2]] = false, true
 	demand("changed in memory", list[0], list[1], list[3])
-	// As many as fit are remembered.
+	// Keys are remembered up to the bound.
 	clear(s.checked)
 	for i := range uint64(maxChecked) {
 		var key wire.PublicKey

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// cpuTime returns the CPU time that the process has used so far, and the kernel on its behalf.
+// cpuTime returns the CPU time that the process has used so far, including the kernel's on its
+// behalf.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

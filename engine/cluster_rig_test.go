@@ -15,7 +15,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// world holds the sets that all members of a test network agree on.
+// world holds the sets that all members of a test network have in common.
 type world struct {
 	schemes    map[uint64]verify.Scheme
 	sequencers map[uint64][]wire.PublicKey
@@ -31,7 +31,7 @@ func (w *world) Sequencers(epoch uint64) ([]wire.PublicKey, bool) {
 	return s, ok
 }
 
-// oneEpoch is a world with a single set for the epochs 0 to 9, whose validators are its sequencers.
+// oneEpoch is a world with one set for the epochs 0 to 9, in which all validators are sequencers.
 func oneEpoch(s *testkit.Set) *world {
 	w := &world{map[uint64]verify.Scheme{}, map[uint64][]wire.PublicKey{}}
 	for e := range uint64(10) {
@@ -48,9 +48,9 @@ type provider struct {
 
 func (p provider) AckSigner(epoch uint64) verify.AckSigner { return p.signers[epoch] }
 
-// application proposes payloads that follow from the place, and approves of these alone.
+// application proposes payloads that are computed from the place, and approves only these.
 type application struct {
-	limit   uint64        // no proposals from this height on; 0: none at all
+	limit   uint64        // no proposals from this height on; 0: no proposals at all
 	raised  atomic.Uint64 // replaces limit while the engine runs, if it is not 0
 	propose func(ctx context.Context, at engine.Place) (wire.Digest, error)
 	verify  func(ctx context.Context, at engine.Place, payload wire.Digest) (bool, error)
@@ -77,11 +77,11 @@ func (a *application) Verify(ctx context.Context, at engine.Place, payload wire.
 	return payload == payloadAt(at), nil
 }
 
-// Broadcast makes an application a relay too; payloads follow from their places, so nobody needs
-// them.
+// Broadcast makes an application a relay too. Payloads are computed from their places, so there is
+// nothing to send.
 func (a *application) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
 
-// monitor is an epoch that the test moves.
+// monitor is a Monitor whose epoch the test sets.
 type monitor struct {
 	now     uint64
 	updates chan uint64
@@ -91,12 +91,12 @@ func (m *monitor) Epochs(context.Context) (uint64, <-chan uint64, error) {
 	return m.now, m.updates, nil
 }
 
-// network delivers messages between engines of one process by their Peer handles.
+// network delivers messages between engines of one process through their Peer handles.
 type network struct {
 	mu      sync.Mutex
 	handles map[[2]wire.PublicKey]*engine.Peer // from, to
-	mirrors []wire.PublicKey                   // get a copy of everything
-	acks    atomic.Int64                       // sent, by anyone
+	mirrors []wire.PublicKey                   // these get a copy of every message
+	acks    atomic.Int64                       // sent by all members
 
 	certificates atomic.Int64
 }
@@ -137,7 +137,7 @@ func (s *sender) SendCertificate(to []wire.PublicKey, message []byte) {
 	s.each(to, func(p *engine.Peer) { _ = p.DeliverCertificateBytes(message) })
 }
 
-// member is one engine with everything around it.
+// member is one engine with its collaborators.
 type member struct {
 	id       wire.PublicKey
 	config   engine.Config
@@ -149,8 +149,8 @@ type member struct {
 	result   chan error
 }
 
-// newMember describes validator i of a set that serves in all epochs of w, with a folder of its
-// own.
+// newMember returns the member for validator i of a set that serves in all epochs of w, with a
+// folder of its own.
 func newMember(t testing.TB, net *network, w *world, s *testkit.Set, i int) *member {
 	m := &member{
 		id: testkit.Identity(s.Identities[i]), app: &application{limit: 1 << 40}, recorder: &testkit.Recorder{},
@@ -173,7 +173,7 @@ func newMember(t testing.TB, net *network, w *world, s *testkit.Set, i int) *mem
 	return m
 }
 
-// open makes the engine, and connects it with those of others that are open.
+// open makes the engine, and connects it with the open engines of others.
 func (m *member) open(t testing.TB, net *network, others ...*member) {
 	t.Helper()
 	e, err := engine.New(m.config)
@@ -181,7 +181,7 @@ func (m *member) open(t testing.TB, net *network, others ...*member) {
 		t.Fatal(err)
 	}
 	m.engine = e
-	m.config.Journal.Create, m.config.Journal.Recover = false, false // of a folder in use they are refused
+	m.config.Journal.Create, m.config.Journal.Recover = false, false // a folder in use refuses them
 	t.Cleanup(func() { m.halt() })
 	for _, o := range others {
 		if o == m {
@@ -194,7 +194,7 @@ func (m *member) open(t testing.TB, net *network, others ...*member) {
 	}
 }
 
-// connect lets from's messages through to a member.
+// connect delivers messages of from to a member.
 func (n *network) connect(t testing.TB, from wire.PublicKey, to *member) {
 	t.Helper()
 	key := [2]wire.PublicKey{from, to.id}
@@ -214,7 +214,7 @@ func (m *member) start() {
 	go func(e *engine.Engine, result chan error) { result <- e.Run(ctx) }(m.engine, m.result)
 }
 
-// halt ends the engine, running or not, and returns what Run did.
+// halt ends the engine, running or not, and returns the result of Run.
 func (m *member) halt() error {
 	switch {
 	case m.engine == nil:
@@ -230,7 +230,7 @@ func (m *member) halt() error {
 	return err
 }
 
-// ended returns what Run returned by itself.
+// ended waits until Run returns by itself, and returns its result.
 func (m *member) ended(t testing.TB) error {
 	t.Helper()
 	select {
@@ -244,7 +244,7 @@ func (m *member) ended(t testing.TB) error {
 	}
 }
 
-// newCluster describes a network of all validators of a set.
+// newCluster returns a network of all validators of a set.
 func newCluster(t testing.TB, s *testkit.Set) (*network, *world, []*member) {
 	net := &network{handles: map[[2]wire.PublicKey]*engine.Peer{}}
 	w := oneEpoch(s)
@@ -274,7 +274,7 @@ func haltAll(t testing.TB, members []*member) {
 	}
 }
 
-// demandSound demands that every lock verifies under schemes and that no two contradict each other.
+// demandSound checks that every lock verifies under schemes and that no two contradict each other.
 func demandSound(t testing.TB, schemes map[uint64]verify.Scheme, members []*member) {
 	t.Helper()
 	payloads := map[engine.Place]wire.Digest{}
@@ -295,7 +295,8 @@ func demandSound(t testing.TB, schemes map[uint64]verify.Scheme, members []*memb
 	}
 }
 
-// quiet is an engine of a four-validator set whose network is silent and which proposes nothing.
+// quiet returns a member of a four-validator set whose network is silent and which proposes
+// nothing.
 func quiet(t testing.TB) (*member, *testkit.Set, *world) {
 	t.Helper()
 	s := newSet(t, testkit.Ed25519, 4, 1)

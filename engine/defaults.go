@@ -12,7 +12,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// What a zero field of [Config] stands for, of those fields that embedders reckon with.
+// The defaults of those fields of [Config] that embedders calculate with.
 const (
 	DefaultBatchSize    = 64
 	DefaultPeerQuota    = 1024
@@ -48,7 +48,7 @@ const (
 )
 
 // withDefaults returns a copy with every zero field filled in, or the *ConfigError of the first
-// field that is wrong. All that the packages below need is checked here.
+// wrong field. It checks everything that the packages below need.
 func (c Config) withDefaults() (Config, error) {
 	check := checker{}
 	for _, f := range []struct {
@@ -90,8 +90,8 @@ func (c Config) withDefaults() (Config, error) {
 	bounded(&check, "BatchDelay", &c.BatchDelay, 0, 0, time.Second)
 	bounded(&check, "RebroadcastTimeout", &c.RebroadcastTimeout, defaultRebroadcastTimeout, 1, maxDuration)
 	if check.err == nil {
-		// A node that comes again before the interval is over gets no answer: our own rebroadcasts
-		// stand for those of others. Half the time leaves room for their jitter.
+		// A node repeated within the interval gets no answer. The other sequencers are assumed to
+		// rebroadcast like this one. Half the time leaves room for their jitter.
 		bounded(&check, "AckInterval", &c.AckInterval, max(1, min(defaultAckInterval, c.RebroadcastTimeout/2)), 1, maxDuration)
 		if c.AckInterval > c.RebroadcastTimeout {
 			check.fail("AckInterval", fmt.Sprintf("at most RebroadcastTimeout, %v", c.RebroadcastTimeout), c.AckInterval)
@@ -111,7 +111,7 @@ func (c Config) withDefaults() (Config, error) {
 	bounded(&check, "MaxVolatileBytes", &c.MaxVolatileBytes, defaultMaxVolatileBytes, 64<<10, maxBytes)
 	bounded(&check, "MaxOutbox", &c.MaxOutbox, DefaultMaxOutbox, 1, 1<<24)
 	bounded(&check, "MaxValidatorSeries", &c.MaxValidatorSeries, defaultMaxValidatorSeries, 1, 1<<16)
-	if int64(c.PeerQuota)*int64(c.MaxPeers) > maxInbox { // which a 32-bit int may not hold
+	if int64(c.PeerQuota)*int64(c.MaxPeers) > maxInbox { // a 32-bit int may not hold the product
 		check.fail("PeerQuota", fmt.Sprintf("at most %d (2^26 / MaxPeers)", maxInbox/c.MaxPeers), c.PeerQuota)
 	}
 	if c.Pool != nil && c.Pool.IsClosed() {
@@ -129,8 +129,8 @@ func (c Config) withDefaults() (Config, error) {
 	return c, check.err
 }
 
-// defaultPeers returns the defaults of MaxPeers and PeerQuota. A set that is larger than most gets
-// more handles, with smaller quotas: the room for waiting messages is reserved at the start.
+// defaultPeers returns the defaults of MaxPeers and PeerQuota. For a large set there are more
+// handles with smaller quotas: the room for waiting messages is reserved at the start.
 func (c *Config) defaultPeers() (peers, quota int) {
 	peers, quota = defaultMaxPeers, DefaultPeerQuota
 	if sets, ok := c.Schemes.(interface{ peers() int }); ok && c.MaxPeers == 0 {
@@ -141,7 +141,7 @@ func (c *Config) defaultPeers() (peers, quota int) {
 	return peers, quota
 }
 
-// checker keeps the first thing found wrong.
+// checker keeps the first error.
 type checker struct{ err error }
 
 func (c *checker) fail(field, want string, got any) {
@@ -150,15 +150,14 @@ func (c *checker) fail(field, want string, got any) {
 	}
 }
 
-// unset demands that a field is left to the engine.
+// unset checks that the embedder has left a field to the engine.
 func (c *checker) unset(field string, got any, is bool) {
 	if !is {
 		c.fail(field, "unset: the engine sets it", got)
 	}
 }
 
-// collaborator demands that an interface is set, if required, and that it holds no nil pointer in
-// any case.
+// collaborator checks that an interface is set, if required, and that it never holds a nil pointer.
 func (c *checker) collaborator(field string, value any, required bool) {
 	if value == nil {
 		if required {
@@ -178,8 +177,8 @@ type number interface {
 	~int | ~int64 | ~uint64
 }
 
-// bounded puts the default into a zero field, and 0 into one that says ExplicitZero; anything else
-// must be from least to most.
+// bounded sets a zero field to the default, and an ExplicitZero to 0, and checks that any other
+// value is from least to most.
 func bounded[T number](c *checker, field string, value *T, unset, least, most T) {
 	switch {
 	case *value == 0:

@@ -17,7 +17,7 @@ func whole() Config {
 	}
 }
 
-// A node that comes again before AckInterval is over gets no answer.
+// A node repeated before AckInterval is over gets no answer.
 func TestTheDefaultOfAckIntervalAnswersEveryRebroadcast(t *testing.T) {
 	for rebroadcast, want := range map[time.Duration]time.Duration{
 		0: 200 * time.Millisecond, time.Second: 200 * time.Millisecond, 400 * time.Millisecond: 200 * time.Millisecond,

@@ -13,14 +13,14 @@ import (
 	"github.com/lanecast/lanecast/journal"
 )
 
-// TestWhateverFaultTheDiskHasNothingIsShownThatItDoesNotHold has the disk of one member fail in
-// each way, in the middle of its work. Run returns the error, nothing is sent any more, and all
-// that ever was is in the folder.
-func TestWhateverFaultTheDiskHasNothingIsShownThatItDoesNotHold(t *testing.T) {
+// TestNothingIsSentThatAFaultyDiskDoesNotHold makes the disk of one member fail in
+// each way while the member works. Run returns the error, nothing is sent any more, and everything
+// sent before is in the folder.
+func TestNothingIsSentThatAFaultyDiskDoesNotHold(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name  string
-		err   error // that Run must match
+		err   error // the error of Run must match it
 		write func(f journal.File, b []byte, at int64) (int, error)
 		sync  func(f journal.File) error
 	}{
@@ -68,7 +68,7 @@ func TestWhateverFaultTheDiskHasNothingIsShownThatItDoesNotHold(t *testing.T) {
 	}
 }
 
-// faultyFS is a disk that can be told to fail; a nil function goes on working.
+// faultyFS is a disk that a test can make fail; operations with a nil function work.
 type faultyFS struct {
 	journal.FS
 	failing atomic.Bool

@@ -12,8 +12,8 @@ import (
 	"github.com/lanecast/lanecast/internal/testkit"
 )
 
-// driverRunsVariable says how many runs there are: LANECAST_DRIVER_RUNS=1000 go test ./engine -run
-// RandomFaults.
+// driverRunsVariable names the variable with the number of runs: LANECAST_DRIVER_RUNS=1000 go test
+// ./engine -run RandomFaults.
 const driverRunsVariable = "LANECAST_DRIVER_RUNS"
 
 func driverRuns(t *testing.T) uint64 {
@@ -27,11 +27,11 @@ func driverRuns(t *testing.T) uint64 {
 }
 
 // TestRandomFaultsOfWholeEngines runs engines with all of their goroutines, workers and journals in
-// a bubble, on virtual time. Links lose and delay, disks, applications and reporters are slow,
-// epochs pass; engines are shut down and lose power at random moments, with whatever the disk may
-// have made of it, and come back. The disks are in memory, so that a sync can take virtual time:
-// the time of a bubble stands still while something waits for a file of the operating system's. A
-// bubble ends only when nothing in it runs any more.
+// a bubble, in virtual time. Links lose and delay messages; disks, applications and reporters are
+// slow; epochs pass. Engines are shut down and lose power at random moments, with any state that
+// the disk may then have, and restart. The disks are in memory, so that a sync can take virtual
+// time: the time of a bubble stands still while a goroutine waits for a file of the operating
+// system. A bubble ends only when all its goroutines have ended.
 func TestRandomFaultsOfWholeEngines(t *testing.T) {
 	sets := map[int]*testkit.Set{1: newSet(t, testkit.Ed25519, 1, 1), 4: newSet(t, testkit.Ed25519, 4, 1)}
 	before := goleak.IgnoreCurrent()

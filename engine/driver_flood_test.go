@@ -11,12 +11,12 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// TestWhateverAPeerFloodsAnEngineWithItKeepsLittle floods a running engine with one kind of hostile
-// message after the other, logs what one costs, and demands that what is kept of them stays within
-// its bound, that nobody else is blamed, and that the engine goes on.
-func TestWhateverAPeerFloodsAnEngineWithItKeepsLittle(t *testing.T) {
+// TestAnEngineKeepsLittleOfAnyFlood floods a running engine with one kind of hostile
+// message after the other and logs the cost per message. It checks that the memory kept for them
+// stays within its bound, that no other peer is blamed, and that the engine still works.
+func TestAnEngineKeepsLittleOfAnyFlood(t *testing.T) {
 	skipUnderRaceDetector(t)
-	poison.Switch(false) // it costs more than what is measured
+	poison.Switch(false) // it costs more than the measured work
 	defer poison.Switch(true)
 	set := newSet(t, testkit.Multisig, floodValidators, 1)
 	lane := func(f *floodRig, i int, height uint64) wire.Chunk {
@@ -59,7 +59,7 @@ func TestWhateverAPeerFloodsAnEngineWithItKeepsLittle(t *testing.T) {
 			return f.ack(flooder, lane(f, i, uint64(i/floodValidators)), uint64(4+i%3), f.vote)
 		}},
 		{"bad acks that complete a quorum", func(f *floodRig, i int) floodMessage {
-			// The others' acks are as good as honest ones, and part of what is measured.
+			// The other acks are like honest ones, and their cost is measured too.
 			i %= 11 * 12
 			c := lane(f, 1+i/11, 0)
 			if i%11 == 10 {

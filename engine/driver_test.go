@@ -163,7 +163,7 @@ func TestAReporterMayAskTheEngineAlsoWhileItStops(t *testing.T) {
 	}
 }
 
-func TestErrorsSayWhatIsWrong(t *testing.T) {
+func TestErrorsNameTheProblem(t *testing.T) {
 	for _, c := range []struct {
 		err  error
 		want string

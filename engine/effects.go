@@ -9,9 +9,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// carryOut carries out the effects of the core, or hands them on. An error is fatal: it comes from
-// the journal, and what follows a failed append must not be seen; or the core has found that the
-// journal is stale.
+// carryOut executes the effects of the core, or hands them to other goroutines. An error is fatal.
+// It comes from the journal, and nothing after a failed append may become visible; or the core has
+// found that the journal is stale.
 func (e *Engine) carryOut() error {
 	effects := e.core.Effects()
 	if len(effects) == 0 {
@@ -56,7 +56,7 @@ func (e *Engine) carryOut() error {
 			return fmt.Errorf("engine: effect %v is not known", f.Kind)
 		}
 	}
-	if len(e.statements) > 0 { // in one go, or an idle worker would make a batch of the first alone
+	if len(e.statements) > 0 { // all together, or an idle worker would make a batch of the first alone
 		e.verifier.Submit(e.statements...)
 		e.statements = shrink.Slice(e.statements, maxKept)
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Engine is one process's part in the protocol. See the package comment for its life.
+// Engine is one process's part in the protocol. The package comment describes its life.
 type Engine struct {
 	cfg     Config
 	log     *slog.Logger
@@ -28,7 +28,7 @@ type Engine struct {
 	inbox   *inbox.Inbox[message]
 	room    *room
 	metrics *metrics
-	wake    chan struct{} // capacity 1: something other than a message waits for the loop
+	wake    chan struct{} // capacity 1: an event other than a message waits for the loop
 
 	// Owned by the loop from the start of Run.
 	core       *core.Core
@@ -37,44 +37,45 @@ type Engine struct {
 	began      time.Time // zero of the core's clock
 	durable    journal.Position
 	verdicts   []verify.Verdict
-	statements []*verify.Statement // of effects being carried out
+	statements []*verify.Statement // of the effects being executed
 	paused     bool
 	calls      map[uint64]context.CancelFunc // ends the contexts of the core's calls
 	callsPeak  shrink.Peak
-	ownLane    core.OwnLane   // as logged last
-	ownChunk   wire.Signature // what Sequencer signed last
-	starvedAt  time.Duration  // when to look next whether Pool has a worker for us
+	ownLane    core.OwnLane   // as last logged
+	ownChunk   wire.Signature // the last signature of Sequencer
+	starvedAt  time.Duration  // when to check next whether Pool has a worker for this engine
 
 	// ctx ends when the engine is told to stop or fails. Set by Run before any other goroutine
 	// starts.
 	ctx      context.Context
 	cancel   context.CancelFunc
-	tasks    sync.WaitGroup // every goroutine of ours but the reporter's; added to by Run and the loop
+	tasks    sync.WaitGroup // every goroutine except the reporter's; added to by Run and the loop
 	verifier *batch.Verifier
 
-	events    *queue[func(now time.Duration)] // what others have the loop do: calls that returned, queries
+	events    *queue[func(now time.Duration)] // functions for the loop to call
 	chunkSigs *queue[func()]
 	ackSigs   *queue[func()]
-	firstAck  firstAck // of the goroutine that works on ackSigs
+	firstAck  firstAck // used by the goroutine that works on ackSigs
 	limits    logLimits
 	reports   *queue[wire.Activity]
-	reported  atomic.Uint64 // reports that the Reporter has returned for; written by its goroutine
+	reported  atomic.Uint64 // reports for which the Reporter has returned; written by its goroutine
 	outbox    chan core.Effect
 	drops     drops
 
-	// The loop's, of our chunks: the relay was not told of the node that comes next; the node has
-	// been sent before; how often one was not sent, and how often of these when it had been before.
+	// Used by the loop, about our chunks. untold: the relay was not told of the next node. again:
+	// that node has been sent before. The numbers count nodes that were not sent, and those among
+	// them that had been sent before.
 	untold, again       bool
 	unsent, unsentAgain uint64
 
 	started chan struct{} // closed once verifier is set
-	looping chan struct{} // closed once the loop answers questions
-	silent  chan struct{} // closed when the loop is gone and questions find no answer
+	looping chan struct{} // closed once the loop answers queries
+	silent  chan struct{} // closed when the loop has ended and queries get no answer
 	stopped chan struct{} // closed when Run or Close is done
 
 	mu      sync.Mutex
 	phase   phase
-	failure error // the first
+	failure error // the first failure
 	peers   map[wire.PublicKey]*Peer
 	leavers leavers
 }
@@ -162,8 +163,8 @@ func (e *Engine) coreConfig() core.Config {
 // application and the signers are cancelled, waiting messages released, waiting reports handed over
 // for up to DrainTimeout, the journal synced and closed, and every goroutine waited for. It returns
 // nil if ctx ended and all that went well, else the first failure: an error that wraps ErrJournal,
-// ErrStaleJournal, ErrMonitor, ErrReporter or ErrPool, or a [*PanicError]. It can be called once; another
-// call returns ErrRunning or ErrStopped.
+// ErrStaleJournal, ErrMonitor, ErrReporter or ErrPool, or a [*PanicError]. It can be called once;
+// another call returns ErrRunning or ErrStopped.
 func (e *Engine) Run(ctx context.Context) error {
 	if err := e.enter(running); err != nil {
 		return err
@@ -193,7 +194,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.goGuarded("AckSigner", func() { e.sign(e.ackSigs) })
 	e.goGuarded("Sequencer", func() { e.sign(e.chunkSigs) })
 	e.goGuarded("Sender or Relay", e.send)
-	loop := make(chan struct{}) // a goroutine of its own, for the caller's must not end before it has shut down
+	loop := make(chan struct{}) // not in the caller's goroutine, which must not end before the shutdown
 	go func() {
 		defer close(loop)
 		e.guard("loop", e.loop)
@@ -204,8 +205,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	return e.failed()
 }
 
-// shutdown ends everything, in the order in which things depend on each other, and notes what fails
-// meanwhile.
+// shutdown stops all parts, in the order of their dependencies, and notes failures meanwhile.
 func (e *Engine) shutdown(drainReports func()) {
 	e.mu.Lock()
 	e.phase = closing
@@ -228,9 +228,9 @@ func (e *Engine) shutdown(drainReports func()) {
 }
 
 // Close closes the journal's folder of an engine that was never run, and unregisters its metrics.
-// It does not stop an engine that runs: end the context of Run for that. While Run is at work Close
-// changes nothing and returns ErrRunning; after Run it has nothing left to do and returns nil, as
-// it does when called again.
+// It does not stop an engine that runs: end the context of Run for that. While Run is running,
+// Close changes nothing and returns ErrRunning; after Run, and when called again, it does nothing
+// and returns nil.
 func (e *Engine) Close() error {
 	switch err := e.enter(closing); err {
 	case nil:
@@ -249,7 +249,7 @@ func (e *Engine) Close() error {
 	return e.failed()
 }
 
-// enter moves a fresh engine to the next phase of its life.
+// enter moves an engine that was never run to the next phase of its life.
 func (e *Engine) enter(next phase) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -263,7 +263,7 @@ func (e *Engine) enter(next phase) error {
 	return nil
 }
 
-// fail notes the first failure and stops the engine.
+// fail records the first failure and stops the engine.
 func (e *Engine) fail(err error) {
 	e.mu.Lock()
 	first := e.failure == nil
@@ -283,8 +283,8 @@ func (e *Engine) failed() error {
 }
 
 // guard calls f, which calls an embedder's code, and turns a panic into a failure; likewise
-// runtime.Goexit, after which f does not return either. Every goroutine of ours does all that it
-// does within it, so nothing waits for one that is gone.
+// runtime.Goexit, after which f does not return either. Every goroutine of the engine does all its
+// work within guard, so nothing waits for a goroutine that has ended.
 func (e *Engine) guard(in string, f func()) {
 	returned := false
 	defer func() {
@@ -314,5 +314,5 @@ func (e *Engine) workerPanicked(v any) {
 	e.fail(failure)
 }
 
-// signal wakes the loop for something other than a message.
+// signal wakes the loop for an event other than a message.
 func (e *Engine) signal() { signal(e.wake) }

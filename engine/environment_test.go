@@ -9,7 +9,7 @@ import (
 	"github.com/lanecast/lanecast/engine"
 )
 
-// The variable is read when a program starts, so this takes a process of its own.
+// The variable is read when a program starts, so the test needs another process.
 func TestASettingOfTheEnvironmentThatSaysNothingIsRefused(t *testing.T) {
 	const child = "ENGINE_TEST_ENVIRONMENT"
 	if os.Getenv(child) != "" {

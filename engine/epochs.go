@@ -12,8 +12,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Formats returns what decoding needs to know of the schemes of a lookup: the bounds for the
-// certificates of each epoch. With it a host decodes what it gets from elsewhere, a wire.Lock say.
+// Formats returns the bounds for certificates of each epoch, which decoding needs, from a lookup of
+// schemes. With it a host decodes messages that it gets from elsewhere, such as a wire.Lock.
 func Formats(schemes SchemeLookup) wire.Formats { return formats{schemes} }
 
 type formats struct{ schemes SchemeLookup }
@@ -28,7 +28,7 @@ func (f formats) Format(epoch uint64) (wire.Format, bool) {
 // epochSets are the sets of one epoch. They never change.
 type epochSets struct {
 	scheme     verify.Scheme
-	signer     verify.AckSigner // nil if we sign nothing
+	signer     verify.AckSigner // nil if this process signs nothing
 	sequencers []wire.PublicKey
 }
 
@@ -52,7 +52,7 @@ func newEpochSets(scheme verify.Scheme, signer verify.AckSigner, sequencers []wi
 	return &epochSets{scheme, signer, slices.Clone(sequencers)}, check.err
 }
 
-// peers returns how many identities the sets name.
+// peers returns the number of identities that the sets name.
 func (s *epochSets) peers() int {
 	if s.scheme == nil {
 		return 0
@@ -60,13 +60,13 @@ func (s *epochSets) peers() int {
 	return peersOf(wire.PublicKey{}, s.scheme.Participants(), s.sequencers)
 }
 
-// StaticEpochs is for a network whose sets never change: it is in epoch 0, and there is no other.
-// It serves as Schemes, Sequencers and Monitor of a [Config], and as wire.Formats. Engines that sign
-// nothing may share one.
+// StaticEpochs is for a network whose sets never change: its only epoch is 0. It serves as Schemes,
+// Sequencers and Monitor of a [Config], and as wire.Formats. Engines that sign nothing may share
+// one.
 type StaticEpochs struct{ sets epochSets }
 
 // NewStaticEpochs returns the epochs of a network with one scheme and one set of sequencers. signer
-// signs our acks; nil if we sign none. The error is a [*ConfigError].
+// signs our acks; nil for a process that signs none. The error is a [*ConfigError].
 func NewStaticEpochs(scheme verify.Scheme, signer verify.AckSigner, sequencers []wire.PublicKey) (*StaticEpochs, error) {
 	sets, err := newEpochSets(scheme, signer, sequencers)
 	if err != nil {
@@ -101,9 +101,9 @@ func (s *StaticEpochs) Format(epoch uint64) (wire.Format, bool) { return formats
 
 func (s *StaticEpochs) peers() int { return s.sets.peers() }
 
-// Epochs holds the sets of a network whose epochs pass. The host adds the sets of each epoch once
-// they are final, before the epoch begins, advances from epoch to epoch, and drops the sets that
-// are needed no more:
+// Epochs holds the sets of a network with changing epochs. The host adds the sets of each epoch
+// once they are final, before the epoch begins, advances from epoch to epoch, and drops the sets
+// that are no longer needed:
 //
 //	epochs := engine.NewEpochs(7)
 //	err := epochs.Add(7, scheme, signer, sequencers)
@@ -115,10 +115,11 @@ func (s *StaticEpochs) peers() int { return s.sets.peers() }
 //
 // It serves as Schemes, Sequencers and Monitor of a [Config], and as wire.Formats. All methods may
 // be called from any goroutine; none blocks, and lookups take no lock. Engines that sign nothing
-// may share one; Retain then gets all that any of them needs. After a restart the host adds, before
-// Run, every epoch that it had kept: an old lane may need it.
+// may share one; Retain then gets the epochs that any of them needs. After a restart the host adds,
+// before Run, every epoch that it had kept: an old lane may need it.
 type Epochs struct {
-	// sets is replaced by writers, which hold mu, and read by anyone. The map is never changed.
+	// sets is replaced by writers, which hold mu, and read by any goroutine. A map is never changed
+	// once it is stored.
 	sets atomic.Pointer[map[uint64]*epochSets]
 
 	mu       sync.Mutex
@@ -126,20 +127,20 @@ type Epochs struct {
 	watchers []watcher
 }
 
-// watcher is an engine that wants to know of later epochs. Its channel has a capacity of 1 and
-// holds the newest epoch that the engine has not taken.
+// watcher is an engine that gets later epochs. Its channel has a capacity of 1 and holds the newest
+// epoch that the engine has not taken.
 type watcher struct {
 	ctx    context.Context
 	epochs chan uint64
 }
 
-// NewEpochs returns an Epochs that is in an epoch whose sets are still to be added, before Run.
+// NewEpochs returns an Epochs in the given epoch. The sets of that epoch must be added before Run.
 func NewEpochs(current uint64) *Epochs {
 	return &Epochs{current: current}
 }
 
-// Add adds the sets of an epoch, past, current or to come. signer signs our acks of it; nil if we
-// sign none. The error is a [*ConfigError]: something is wrong with the sets, or the epoch has been
+// Add adds the sets of a past, the current or a future epoch. signer signs our acks of it; nil for
+// a process that signs none. The error is a [*ConfigError]: the sets are wrong, or the epoch was
 // added before.
 func (e *Epochs) Add(epoch uint64, scheme verify.Scheme, signer verify.AckSigner, sequencers []wire.PublicKey) error {
 	sets, err := newEpochSets(scheme, signer, sequencers)
@@ -158,9 +159,9 @@ func (e *Epochs) Add(epoch uint64, scheme verify.Scheme, signer verify.AckSigner
 	return nil
 }
 
-// Advance enters an epoch, and has the engine enter it; epochs that the engine has not come to
-// enter meanwhile are left out. The error is a [*ConfigError] if the epoch is not above the current
-// one, or has not been added.
+// Advance enters an epoch, and makes the engine enter it. If the engine has not taken an earlier
+// one yet, it skips that. The error is a [*ConfigError] if the epoch is not above the current one,
+// or has not been added.
 func (e *Epochs) Advance(epoch uint64) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -174,18 +175,18 @@ func (e *Epochs) Advance(epoch uint64) error {
 	e.watchers = slices.DeleteFunc(e.watchers, func(w watcher) bool { return w.ctx.Err() != nil })
 	for _, w := range e.watchers {
 		select {
-		case <-w.epochs: // the engine has not taken it: the newer one takes its place
+		case <-w.epochs: // the engine has not taken it: the newer one replaces it
 		default:
 		}
-		w.epochs <- epoch // does not block: only we send, and hold mu
+		w.epochs <- epoch // does not block: all senders hold mu
 	}
 	return nil
 }
 
 // Retain drops the sets of past epochs that are not among needed, and returns these epochs,
-// ascending. Pass it the epochs that [Engine.EpochsNeeded] returned. Those from the highest of
-// needed on stay, as does the current epoch. A host that fetches locks of old epochs needs their
-// schemes too, and drops nothing that it may fetch.
+// ascending. Pass it the result of [Engine.EpochsNeeded]. Epochs from the highest of needed on are
+// kept, as is the current epoch. A host that fetches locks of old epochs needs their schemes too,
+// and must keep them.
 func (e *Epochs) Retain(needed []uint64) (dropped []uint64) {
 	if len(needed) == 0 {
 		return nil
@@ -260,7 +261,7 @@ func (e *Epochs) Epochs(ctx context.Context) (now uint64, updates <-chan uint64,
 	return e.current, w.epochs, nil
 }
 
-// peers returns how many identities the largest of the sets names.
+// peers returns the number of identities that the largest of the sets names.
 func (e *Epochs) peers() (most int) {
 	for _, s := range e.all() {
 		most = max(most, s.peers())

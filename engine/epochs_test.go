@@ -125,7 +125,7 @@ func TestNoPastEpochIsDroppedThatAnEngineMayNeed(t *testing.T) {
 		{nil, nil},
 		{[]uint64{1, 4, 5, 6}, []uint64{0, 2, 3}}, // the engine has yet to enter epoch 8
 		{[]uint64{1, 7, 8, 9}, []uint64{4, 5, 6}},
-		{[]uint64{100}, []uint64{1, 7}}, // the current epoch stays whatever is needed
+		{[]uint64{100}, []uint64{1, 7}}, // the current epoch stays in any case
 	} {
 		if got := epochs.Retain(c.needed); !slices.Equal(got, c.dropped) {
 			t.Errorf("needed %v: dropped %v, want %v", c.needed, got, c.dropped)
@@ -177,7 +177,7 @@ func TestAnEngineThatDoesNotReadItsEpochsHoldsUpNobodyAndGetsTheNewest(t *testin
 		}
 	})
 	seen := uint64(0)
-	for seen < last { // the last one comes, or this does not end
+	for seen < last { // does not end unless the last one comes
 		e := <-updates
 		if e <= seen {
 			t.Fatalf("epoch %d came after %d", e, seen)
@@ -187,7 +187,7 @@ func TestAnEngineThatDoesNotReadItsEpochsHoldsUpNobodyAndGetsTheNewest(t *testin
 	wg.Wait()
 }
 
-// The same as a host would do it: sets are added, epochs entered, and what is needed no more is
+// The same with a host's calls: sets are added, epochs entered, and sets no longer needed are
 // dropped while the engines run.
 func TestEpochsPassUnderRunningEngines(t *testing.T) {
 	t.Parallel()

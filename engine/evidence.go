@@ -7,22 +7,22 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// VerifyEvidence verifies what an engine anywhere reported, given nothing but the network's keys
+// VerifyEvidence verifies an activity that any engine reported, with nothing but the network's keys
 // (docs/protocol.md 4.6):
 //
-//   - a Conflict, LockConflict or ConflictingAcks holds if its halves speak of one place, differ in
-//     payload, and every signature in them verifies alone. ConflictingAcks is evidence only where
+//   - a Conflict, LockConflict or ConflictingAcks holds if its halves name one place and different
+//     payloads, and every signature in them verifies alone. ConflictingAcks is evidence only where
 //     the scheme is attributable;
 //   - a Tip holds if its sequencer signed it, a Certified if its certificate is valid;
 //   - InvalidAck, InvalidNode, InvalidCertificate and InconsistentKeys prove nothing: ErrNotEvidence.
 //
 // A Fork, which only replicas report, is for replica.VerifyEvidence: ErrNotEvidence here.
 //
-// The error wraps verify.ErrKey for a sequencer that is none, since its key is of small order
-// (docs/protocol.md 3.1), verify.ErrProposal, verify.ErrCertificate or verify.ErrVote for what does not
-// verify, wire.ErrNoConflict, wire.ErrUnknownEpoch for an epoch that schemes does not know, or
-// ErrNotEvidence. VerifyEvidence does not check that a sequencer was one in any epoch. An activity
-// from outside is decoded with wire.DecodeActivity first.
+// The error wraps verify.ErrKey if the sequencer's key is of small order, and so is no sequencer's
+// (docs/protocol.md 3.1); verify.ErrProposal, verify.ErrCertificate or verify.ErrVote for the part
+// that does not verify; wire.ErrNoConflict; wire.ErrUnknownEpoch for an epoch that schemes does not
+// know; or ErrNotEvidence. VerifyEvidence does not check that a sequencer was one in any epoch.
+// Decode an activity from outside with wire.DecodeActivity first.
 func VerifyEvidence(a wire.Activity, chunks *verify.ChunkVerifier, schemes SchemeLookup) error {
 	v := evidenceVerifier{chunks, schemes}
 	switch a := a.(type) {
@@ -55,7 +55,7 @@ type evidenceVerifier struct {
 }
 
 func (v evidenceVerifier) proposal(p *wire.Proposal) error {
-	if err := verify.CheckIdentity(p.Chunk.Sequencer); err != nil { // in whose name anybody can sign
+	if err := verify.CheckIdentity(p.Chunk.Sequencer); err != nil { // in its name anybody can sign
 		return fmt.Errorf("engine: height %d: %w", p.Chunk.Height, err)
 	}
 	if !v.chunks.Verify(p) {
@@ -88,7 +88,7 @@ func (v evidenceVerifier) acks(a *wire.ConflictingAcks) error {
 		func() error { return verify.VerifyAck(scheme, &a.Second) })
 }
 
-// conflicting demands two payloads for one height of one lane.
+// conflicting checks that two chunks are different payloads for one height of one lane.
 func conflicting(a, b *wire.Chunk) error {
 	if a.Sequencer != b.Sequencer || a.Height != b.Height || a.Payload == b.Payload {
 		return fmt.Errorf("engine: %w", wire.ErrNoConflict)

@@ -9,7 +9,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// The sets of an epoch are added before it begins, and dropped when the engine needs them no more.
+// The sets of an epoch are added before it begins, and dropped when the engine no longer needs
+// them.
 func ExampleEpochs() {
 	chunks, key := keys(1)
 	scheme, signer := validators(chunks, key)
@@ -19,7 +20,7 @@ func ExampleEpochs() {
 	fmt.Println(epochs.Add(8, scheme, signer, sequencers))
 	fmt.Println(epochs.Advance(8))
 	fmt.Println(epochs.Advance(9))
-	fmt.Println("dropped", epochs.Retain([]uint64{8})) // what Engine.EpochsNeeded returned
+	fmt.Println("dropped", epochs.Retain([]uint64{8})) // the result of Engine.EpochsNeeded
 	// Output:
 	// <nil>
 	// <nil>
@@ -28,7 +29,7 @@ func ExampleEpochs() {
 	// dropped [7]
 }
 
-// A lock that another process sent is decoded with what the schemes say of its epoch, and verified.
+// A lock from another process is decoded with the formats of the schemes, and verified.
 func ExampleFormats() {
 	chunks, key := keys(2)
 	scheme, signer := validators(chunks, key)

@@ -12,8 +12,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// chain is the application of one process of a small chain, and its network, on which there are no
-// others. The process is the only validator and the only sequencer.
+// chain is both the application and the network of the only process of a small chain. The process
+// is the only validator and the only sequencer.
 type chain struct {
 	scheme verify.Scheme
 	done   context.CancelFunc
@@ -40,8 +40,7 @@ func (c *chain) Report(_ context.Context, a wire.Activity) error {
 	return nil
 }
 
-// The network: nobody else is there. A real one also calls Engine.Peer, and Deliver on what that
-// returns.
+// The network has no other process. A real one also calls Engine.Peer, and Deliver on the result.
 func (c *chain) Broadcast(context.Context, engine.Place, wire.Digest, []wire.PublicKey, bool) {}
 func (c *chain) SendNode([]wire.PublicKey, []byte)                                            {}
 func (c *chain) SendAck([]wire.PublicKey, []byte)                                             {}
@@ -56,15 +55,16 @@ func must[T any](v T, err error) T {
 
 var exampleNamespace = []byte("example")
 
-// keys returns the keys of a process: for chunks, by which it is known, and for acks.
+// keys returns the keys of a process: the key for chunks, which is its identity, and the key for
+// acks.
 func keys(seed byte) (verify.ChunkSigner, *verify.SecretKey) {
 	s := bytes.Repeat([]byte{seed}, 32)
 	chunks := verify.NewChunkSigner(exampleNamespace, ed25519.NewKeyFromSeed(s))
 	return chunks, must(verify.SecretKeyFromSeed(verify.MinSig, s))
 }
 
-// validators returns the scheme of an epoch in which some process is the only validator, and what
-// signs its acks.
+// validators returns the scheme of an epoch with one process as the only validator, and the signer
+// of its acks.
 func validators(chunks verify.ChunkSigner, key *verify.SecretKey) (verify.Scheme, verify.AckSigner) {
 	self := verify.Validator{
 		Identity: chunks.PublicKey(), Key: key.PublicKey(), Proof: key.ProofOfPossession(exampleNamespace),

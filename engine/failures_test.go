@@ -14,7 +14,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// failing is a cluster's first member, whose log and metrics the test looks at.
+// failing returns a cluster's first member, with its log and metrics for the test.
 func failing(t *testing.T, n int) (net *network, m *member, log *logged, registry *prometheus.Registry) {
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, n, 1))
 	m, log, registry = members[0], &logged{}, prometheus.NewRegistry()
@@ -64,7 +64,7 @@ func TestOwnFailuresOfAnApplicationAreLoggedAndThoseThatDeclineAreNone(t *testin
 
 // 4.7: Point 3 is repeated every `RebroadcastTimeout`.
 //
-// A chunk that does not go out since the network is behind counts as one that was not sent.
+// A chunk that is not sent because the network is behind counts as not sent.
 func TestOwnFailuresOfTheNetworkAreLoggedAndCounted(t *testing.T) {
 	t.Parallel()
 	net, m, log, registry := failing(t, 4)
@@ -87,8 +87,9 @@ func TestOwnFailuresOfTheNetworkAreLoggedAndCounted(t *testing.T) {
 
 // 4.7: The operator is told what of our own fails, and why.
 //
-// A certificate, or what a peer that came back is sent alone, is no broadcast of our chunk.
-func TestWhatAPeerThatComesBackIsNotSentIsNoBroadcastThatFailed(t *testing.T) {
+// A certificate, or a message that is sent only to a peer that came back, is no broadcast of our
+// chunk.
+func TestAMessageNotSentToAPeerThatComesBackIsNoFailedBroadcast(t *testing.T) {
 	t.Parallel()
 	for name, certificates := range map[string]bool{"our tip": false, "our tip and certificate": true} {
 		t.Run(name, func(t *testing.T) {
@@ -100,7 +101,7 @@ func TestWhatAPeerThatComesBackIsNotSentIsNoBroadcastThatFailed(t *testing.T) {
 			m.open(t, net)
 			m.start()
 			eventually(t, "the outbox is full", func() bool {
-				if err := m.engine.PeerConnected(wire.PublicKey{2}); err != nil { // its node waits, if ours was dropped
+				if err := m.engine.PeerConnected(wire.PublicKey{2}); err != nil { // its node waits, if our node was dropped
 					t.Fatal(err)
 				}
 				return status(t, m.engine).Outbox == 1

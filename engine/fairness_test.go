@@ -13,8 +13,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// flood has one peer deliver acks, every so often as many as it may, until it is stopped, which
-// returns how many it was and how many of them were refused.
+// flood makes one peer deliver acks in a loop, with a pause between rounds, until the returned
+// function is called, which returns the number of acks and of refused ones.
 func flood(p *engine.Peer, messages [][]byte, every time.Duration) (stop func() (delivered, refused uint64)) {
 	var delivered, refused atomic.Uint64
 	var over atomic.Bool
@@ -40,8 +40,8 @@ func flood(p *engine.Peer, messages [][]byte, every time.Duration) (stop func() 
 	}
 }
 
-// floods returns what a flooding validator may send, by name: messages that are refused at once,
-// that are counted before, that open slots.
+// floods returns the possible floods of a validator, by name: messages that are refused at once,
+// that were counted before, that open slots.
 func (s *attackRig) floods() map[string][][]byte {
 	last := wire.Participant(s.n() - 1)
 	ack := func(height uint64, lane int) []byte {
@@ -127,14 +127,14 @@ func TestAFloodingPeerDoesNotStarveTheOthersAcks(t *testing.T) {
 				t.Errorf("the others take %.2f× as long", ratio(leastWall[1], leastWall[0]))
 			}
 			s.mu.Lock()
-			s.blamed = nil // the flooder may be reported for what it sent
+			s.blamed = nil // the flooder may be reported for its messages
 			s.mu.Unlock()
 			s.audit(4)
 		})
 	}
 }
 
-// roundDuringFlood is round while another peer's messages never end.
+// roundDuringFlood is like round, while another peer delivers messages without end.
 func (s *attackRig) roundDuringFlood(chunks [][]ackMessage) (cpu, wall time.Duration) {
 	s.t.Helper()
 	done := s.expect(len(chunks))
@@ -154,7 +154,7 @@ func (s *attackRig) roundDuringFlood(chunks [][]ackMessage) (cpu, wall time.Dura
 	return cpuTime() - cpuBegan, time.Since(wallBegan)
 }
 
-// However much a peer floods, nobody else's message waits behind more of its messages than its
+// However much a peer floods, no other peer's message waits behind more of its messages than its
 // quota.
 func TestAMessageWaitsBehindNoMoreOfAFloodThanItsQuota(t *testing.T) {
 	voters := newProgression(t, 4)

@@ -39,7 +39,7 @@ func (c *driverCounts) add(o *driverCounts) {
 	c.epochs += o.epochs
 }
 
-// chances is randomness for many goroutines.
+// chances is a random source for many goroutines.
 type chances struct {
 	mu     sync.Mutex
 	random *rand.Rand
@@ -68,7 +68,8 @@ type faultRun struct {
 	counts    driverCounts
 }
 
-// faultMember is a member whose disk, and what others have seen of it, outlive its crashes.
+// faultMember is a member whose disk, and the record of its messages that others have seen, outlive
+// its crashes.
 type faultMember struct {
 	*member
 	run   *faultRun
@@ -79,8 +80,8 @@ type faultMember struct {
 	seen map[engine.Place]wire.Digest
 }
 
-// power is on until a run of a member loses it. After that it sends no more, though its goroutines
-// go on for a moment.
+// power is true until a run of a member loses it. After that the run sends nothing, though its
+// goroutines continue for a moment.
 type power struct {
 	mu  sync.Mutex
 	off bool
@@ -143,7 +144,7 @@ func newFaultRun(t *testing.T, seed uint64, sets map[int]*testkit.Set) *faultRun
 	return s
 }
 
-// pause takes a random time below limit, a long one now and then.
+// pause sleeps for a random time below limit, sometimes for a long one.
 func (s *faultRun) pause(limit time.Duration) {
 	if s.chances.below(20) == 0 {
 		limit *= 20
@@ -151,8 +152,7 @@ func (s *faultRun) pause(limit time.Duration) {
 	time.Sleep(s.chances.upTo(limit))
 }
 
-// propose gives every question another payload, so that whatever is forgotten shows up as
-// equivocation.
+// propose returns a new payload for every call, so that a forgotten chunk shows up as equivocation.
 func (m *faultMember) propose(context.Context, engine.Place) (wire.Digest, error) {
 	m.run.pause(2 * time.Millisecond)
 	if !m.run.faultless.Load() && m.run.chances.below(10) == 0 {
@@ -168,7 +168,7 @@ func (m *faultMember) verify(context.Context, engine.Place, wire.Digest) (bool, 
 	return m.run.faultless.Load() || m.run.chances.below(20) > 0, nil
 }
 
-// faultSender is a member's way to the network in one run.
+// faultSender is a member's Sender in one run.
 type faultSender struct {
 	m     *faultMember
 	power *power
@@ -201,7 +201,8 @@ func (s *faultSender) SendCertificate(to []wire.PublicKey, message []byte) {
 	s.send(to, l.Chunk, func(p *engine.Peer) { _ = p.DeliverCertificateBytes(message) })
 }
 
-// send holds what leaves before the power is lost to docs/protocol.md 5.1, as others see it.
+// send checks messages that leave before the power is lost against docs/protocol.md 5.1, from the
+// view of others.
 func (s *faultSender) send(to []wire.PublicKey, c wire.Chunk, deliver func(*engine.Peer)) {
 	s.power.mu.Lock()
 	defer s.power.mu.Unlock()
@@ -251,7 +252,7 @@ func (m *faultMember) up() {
 	}
 }
 
-// down shuts a member down in order.
+// down shuts a member down in an orderly way.
 func (m *faultMember) down() {
 	if m.engine == nil {
 		return
@@ -262,8 +263,8 @@ func (m *faultMember) down() {
 	}
 }
 
-// blackout takes the power from a member: from now on nobody hears of it, and its disk becomes what
-// a failure may have left of it.
+// blackout cuts the power of a member: from now on nothing that it sends arrives, and its disk
+// becomes one of the states that a power failure may leave.
 func (m *faultMember) blackout() {
 	if m.engine == nil {
 		return
@@ -279,7 +280,8 @@ func (m *faultMember) blackout() {
 	m.disk = left
 }
 
-// fault lets the disk of a member fail at one of its next operations, and the power with it.
+// fault makes the disk of a member fail at one of its next operations, and cuts the power at the
+// same moment.
 func (m *faultMember) fault() {
 	if m.engine == nil {
 		return
@@ -347,7 +349,7 @@ func (s *faultRun) run() {
 	if s.chances.below(2) == 0 {
 		s.grow()
 	}
-	for _, i := range s.chances.order(len(s.members)) { // at whatever moment this is
+	for _, i := range s.chances.order(len(s.members)) { // at any moment of its work
 		s.members[i].down()
 	}
 	if s.pool != nil {
@@ -374,7 +376,7 @@ func (c *chances) order(n int) []int {
 	return c.random.Perm(n)
 }
 
-// grow demands that, once nothing goes wrong any more, all lanes grow.
+// grow checks that all lanes grow once the faults have ended.
 func (s *faultRun) grow() {
 	s.faultless.Store(true)
 	heights := func() (all []uint64) {

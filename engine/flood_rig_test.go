@@ -17,8 +17,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// floodVariable says of how many messages a flood is: LANECAST_FLOOD=1000000 go test ./engine -run
-// Flood -v.
+// floodVariable names the variable with the number of messages of a flood: LANECAST_FLOOD=1000000
+// go test ./engine -run Flood -v.
 const floodVariable = "LANECAST_FLOOD"
 
 func floodSize() int {
@@ -31,8 +31,8 @@ func floodSize() int {
 const (
 	floodValidators = 16
 	floodVoteBytes  = 1 << 20
-	// floodSlack bounds what an engine keeps besides the acks that wait: reports, tables, buffers
-	// that are reused.
+	// floodSlack bounds the memory of an engine besides the acks that wait: reports, tables, reused
+	// buffers.
 	floodSlack = 512 << 10
 )
 
@@ -42,10 +42,10 @@ type floodRig struct {
 	t      *testing.T
 	set    *testkit.Set
 	member *member
-	peers  []*engine.Peer // by participant; of validator 0 there is none
+	peers  []*engine.Peer // by participant; none of validator 0
 	alien  *engine.Peer   // of a stranger
 	again  floodMessage   // a node of the flooder's
-	vote   []byte         // a good point, and no good vote on anything that is sent
+	vote   []byte         // a valid point, but no valid vote for anything that is sent
 
 	mu     sync.Mutex
 	locks  map[wire.Chunk]bool
@@ -94,7 +94,7 @@ func (f *floodRig) sign(i int, s wire.Subject) []byte {
 	return vote
 }
 
-// Report notes the locks, and how often each peer was blamed; nothing that would count as kept.
+// Report records the locks, and how often each peer was blamed, in memory that does not grow.
 func (f *floodRig) Report(_ context.Context, a wire.Activity) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -138,7 +138,7 @@ func (m *floodMessage) hand(t *testing.T) {
 	}
 }
 
-// awaitVerified waits until all that was handed over has been read, and all that came of it been
+// awaitVerified waits until all delivered messages have been read and all resulting statements
 // verified.
 func (f *floodRig) awaitVerified() {
 	eventually(f.t, "the flood has been taken in", func() bool {
@@ -161,7 +161,7 @@ func floodPayload(i int) (d wire.Digest) {
 	return d
 }
 
-// node is one of the flooder's lane, signed; change may alter it before that.
+// node returns a signed node of the flooder's lane; change may alter it before it is signed.
 func (f *floodRig) node(height uint64, payload int, change func(*wire.Node)) floodMessage {
 	n := wire.Node{Chunk: wire.Chunk{Sequencer: f.id(flooder), Height: height, Payload: floodPayload(payload)}}
 	if height > 0 {
@@ -181,9 +181,9 @@ func (f *floodRig) node(height uint64, payload int, change func(*wire.Node)) flo
 	return floodMessage{f.peers[flooder], true, n.AppendTo(nil)}
 }
 
-// heapInUse returns the bytes that the process keeps, without garbage.
+// heapInUse returns the bytes that the process uses, without garbage.
 func heapInUse() int64 {
-	for range 3 { // pools give back what they hold with the second
+	for range 3 { // pools release their contents with the second run
 		runtime.GC()
 	}
 	var m runtime.MemStats
@@ -191,7 +191,8 @@ func heapInUse() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// demandAlive demands that a chunk of an honest lane is certified now, and nobody honest blamed.
+// demandAlive checks that a chunk of an honest lane is certified now, and that no honest peer is
+// blamed.
 func (f *floodRig) demandAlive() {
 	f.t.Helper()
 	c := wire.Chunk{Sequencer: f.id(1), Height: 1, Payload: floodPayload(1 << 30)}
@@ -214,7 +215,7 @@ func (f *floodRig) demandAlive() {
 	}
 }
 
-// inParallel does something for every i below n, on all processors.
+// inParallel calls do for every i below n, on all processors.
 func inParallel(n int, do func(i int)) {
 	var wg sync.WaitGroup
 	workers := runtime.GOMAXPROCS(0)

@@ -60,10 +60,10 @@ func (f *follower) peer(id wire.PublicKey) *engine.Peer {
 	return p
 }
 
-// n returns how many validators there are.
+// n returns the number of validators.
 func (f *follower) n() int { return len(f.peers) }
 
-// laneKeys returns the keys of n sequencers that nobody has the secrets of.
+// laneKeys returns the keys of n sequencers whose secrets are unknown.
 func laneKeys(n int) []wire.PublicKey {
 	keys := make([]wire.PublicKey, n)
 	for i := range keys {
@@ -72,7 +72,7 @@ func laneKeys(n int) []wire.PublicKey {
 	return keys
 }
 
-// staticEpochs returns a network's one set, in which we sign nothing.
+// staticEpochs returns a network with one set, in which this process signs nothing.
 func staticEpochs(t testing.TB, s verify.Scheme, sequencers []wire.PublicKey) *engine.StaticEpochs {
 	t.Helper()
 	epochs, err := engine.NewStaticEpochs(s, nil, sequencers)

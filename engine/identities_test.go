@@ -25,7 +25,7 @@ func reconnect(t *testing.T, e *engine.Engine, p *engine.Peer) *engine.Peer {
 	return again
 }
 
-// strict is an engine that runs, with 4 handles at once, 8 identities that left remembered, and an
+// strict starts an engine with 4 handles at once, 8 remembered identities of closed handles, and an
 // hour between two reports of a peer.
 func strict(t *testing.T) *engine.Engine {
 	t.Helper()
@@ -42,7 +42,7 @@ func strict(t *testing.T) *engine.Engine {
 // changes neither.
 func TestRule5_5_APeerThatReconnectsWhileItsMessagesWaitHasOneQuota(t *testing.T) {
 	t.Parallel()
-	m, _, _ := quiet(t) // 4 peers of 8 messages, and nothing is taken in before it runs
+	m, _, _ := quiet(t) // 4 peers of 8 messages, and no message is taken before it runs
 	p, err := m.engine.Peer(wire.PublicKey{0xBA})
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func TestRule5_5_APeerThatReconnectsWhileItsMessagesWaitHasOneQuota(t *testing.T
 	if taken != 8 || p.Waiting() != 8 {
 		t.Errorf("%d messages were taken, %d wait, the quota is 8", taken, p.Waiting())
 	}
-	for i := range byte(3) { // the room of the others is all there
+	for i := range byte(3) { // the others still have all their room
 		other, err := m.engine.Peer(wire.PublicKey{i})
 		if err != nil {
 			t.Fatal(err)
@@ -112,7 +112,7 @@ func TestRule5_5_APeerThatReconnectsIsReportedNoMoreOften(t *testing.T) {
 	}
 }
 
-// What is remembered of identities that left is bounded, and those that left last are remembered.
+// The number of remembered identities is bounded; the last to leave are remembered.
 func TestOfManyIdentitiesThatLeaveTheLastOnesAreRemembered(t *testing.T) {
 	t.Parallel()
 	e := strict(t)
@@ -163,7 +163,7 @@ func TestClosedHandlesAndOpenOnesOfOneIdentityMayBeUsedAtOnce(t *testing.T) {
 			for ctx.Err() == nil {
 				p, err := m.engine.Peer(id)
 				if err != nil {
-					continue // a message of the old handle was taken in between: its quota goes back in a moment
+					continue // a message of the old handle was read in between: its quota is returned in a moment
 				}
 				for range 3 {
 					if p.DeliverNodeBytes([]byte{1}) == nil {
@@ -193,7 +193,7 @@ func TestClosedHandlesAndOpenOnesOfOneIdentityMayBeUsedAtOnce(t *testing.T) {
 
 // 5.5: Memory is bounded: the inbox by per-peer quotas, of messages and of bytes of nodes.
 //
-// A node can be ten thousand times as long as an ack: their number alone bounds no memory.
+// A node can be ten thousand times as long as an ack: a number of messages does not bound memory.
 func TestRule5_5_NodesOfOnePeerHaveABoundInBytes(t *testing.T) {
 	t.Parallel()
 	s := newSet(t, testkit.Ed25519, 4, 1)

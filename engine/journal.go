@@ -11,26 +11,25 @@ import (
 	"github.com/lanecast/lanecast/journal"
 )
 
-// JournalConfig says where the journal is and whether there is one. Except for Dir the zero value
-// is right for nearly all uses.
+// JournalConfig configures the journal. Except for Dir the zero value is right for nearly all uses.
 type JournalConfig struct {
-	// Dir is the folder; required, made if missing. It belongs to one engine: another one that
-	// opens it, of this process or of any other, gets journal.ErrLocked.
+	// Dir is the folder; required, made if missing. It belongs to one engine: a second engine that
+	// opens it, in this process or another, gets journal.ErrLocked.
 	Dir string
-	// Create says that this identity starts for the first time: the folder holds no journal, and
-	// one is begun. Recover says that the identity had a journal and lost it: until locks that
-	// others know have been adopted, durably, nothing is signed (see Config.Adopt). Without either,
-	// a folder without a journal is refused, for an empty folder cannot tell whether this identity
-	// has signed before. With either, a journal that holds anything but its first record is
-	// refused: set neither in a configuration that stays.
+	// Create means that this identity starts for the first time: the folder holds no journal, and a
+	// new one begins. Recover means that the identity had a journal and lost it: nothing is signed
+	// until locks of other processes have been adopted, durably (see Config.Adopt). Without either
+	// flag, a folder without a journal is refused, since an empty folder does not show whether this
+	// identity has signed before. With either flag, a journal that holds anything but its first
+	// record is refused: set neither in a permanent configuration.
 	Create, Recover bool
-	// Storage says how the journal is kept: sizes of segments and buffers, SyncDelay, compression,
-	// the file system. Dir, Create, First, MaxRecord, Dead, Notify and Observe in it are set by the
-	// engine and must be left alone.
+	// Storage configures how the journal is kept: sizes of segments and buffers, SyncDelay,
+	// compression, the file system. Dir, Create, First, MaxRecord, Dead, Notify and Observe in it
+	// are set by the engine and must be left zero.
 	Storage journal.Config
 }
 
-// maxRecord exceeds every record that the largest MaxMessage leads to. It is the same for every
+// maxRecord is longer than any record under the largest MaxMessage. It is the same for every
 // configuration, so that a journal can still be read after MaxMessage was lowered.
 const maxRecord = 32 << 20
 
@@ -58,8 +57,8 @@ func (j *JournalConfig) validate(check *checker) {
 	bounded(check, "Journal.Storage.CompressLevel", &s.CompressLevel, 0, 1, 22)
 }
 
-// openJournal opens the folder and lets the core recover from every record in it. What the core
-// finds to be dead is released on the way, so a long log takes no more memory than what lives.
+// openJournal opens the folder and passes every record in it to the core. Records that the core
+// finds dead are released on the way, so a long log takes no more memory than its live records.
 func (e *Engine) openJournal() error {
 	j := &e.cfg.Journal
 	records := 0
@@ -111,7 +110,7 @@ func (e *Engine) openJournal() error {
 	return nil
 }
 
-// checkOrigin compares what the configuration says of the journal with what the journal says.
+// checkOrigin compares the flags of the configuration with the origin recorded in the journal.
 func (e *Engine) checkOrigin() error {
 	j := &e.cfg.Journal
 	lost, ok := e.core.Origin()
@@ -134,7 +133,7 @@ func (e *Engine) checkOrigin() error {
 	return nil
 }
 
-// closeJournal syncs what is pending and closes the folder.
+// closeJournal syncs pending records and closes the folder.
 func (e *Engine) closeJournal() {
 	if err := e.journal.Close(); err != nil {
 		e.fail(fmt.Errorf("%w: closing: %w", ErrJournal, err))

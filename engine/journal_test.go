@@ -34,7 +34,7 @@ func TestAJournalThatFailsStopsAcksAndTheEngine(t *testing.T) {
 	if spy.sent.Load() != sent {
 		t.Error("it sent messages after it had stopped")
 	}
-	// Whatever it acked or sent before, its folder still has: it can come back with a sound disk.
+	// The folder holds everything that it acked or sent before: it can restart with a working disk.
 	disk.failing.Store(false)
 	victim.open(t, net, members...)
 	victim.start()
@@ -62,7 +62,7 @@ func TestNothingIsAckedThatIsNotDurable(t *testing.T) {
 		m.open(t, net)
 		disk.failing.Store(true)
 		m.start()
-		synctest.Wait() // until all wait for the sync, and nobody for anything else
+		synctest.Wait() // until all wait for the sync, and for nothing else
 		if s := status(t, m.engine); s.VolatileBytes == 0 || asked.Load() || s.Lanes[0].Durable || s.Counters.Certificates > 0 {
 			t.Errorf("something happened before the sync was done: asked %v, %+v", asked.Load(), s)
 		}

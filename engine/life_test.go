@@ -160,8 +160,8 @@ func TestABlockedReporterStopsTheIntakeAndLosesNoLock(t *testing.T) {
 		t.Errorf("%d reports wait, %v", status.PendingReports, err)
 	}
 	close(gate)
-	// It caught up from certificates in nodes; each lane's locks that it knows of must be there,
-	// without repetition.
+	// It caught up from certificates in nodes; each known lock of a lane must be there, exactly
+	// once.
 	eventually(t, "it goes on", func() bool { return slow.recorder.Height(members[2].id) >= 20 })
 	haltAll(t, members)
 	demandSound(t, w.schemes, members)

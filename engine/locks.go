@@ -10,14 +10,14 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// VerifyLocks verifies the certificates of locks, together, on the engine's workers and with what
-// its schemes have cached: for catching up, say. The answers are in the order of locks: nil for a
+// VerifyLocks verifies the certificates of locks together, on the engine's workers and with the
+// caches of its schemes, for example to catch up. The answers are in the order of locks: nil for a
 // valid one, else an error that wraps verify.ErrCertificate, or wire.ErrUnknownEpoch when the
 // epoch's validators are not known, or verify.ErrInconsistentKeys. VerifyLocks does not check that
-// the sequencer was one. Certificates are copied.
+// the sequencer was one in the epoch. Certificates are copied.
 //
-// The second error says that there are no answers: ctx's, or ErrStopped. It may be called from any
-// goroutine, and waits for Run to begin.
+// If the second result is an error, ctx's or ErrStopped, there are no answers. VerifyLocks may be
+// called from any goroutine, and waits for Run to begin.
 func (e *Engine) VerifyLocks(ctx context.Context, locks []wire.Lock) ([]error, error) {
 	select {
 	case <-e.started:
@@ -35,7 +35,7 @@ func (e *Engine) VerifyLocks(ctx context.Context, locks []wire.Lock) ([]error, e
 		switch {
 		case !ok:
 			answers[i] = unknownEpoch(l.Epoch)
-		case len(l.Certificate) == 0: // nil would be a statement of votes
+		case len(l.Certificate) == 0: // nil would mean a statement of votes
 			answers[i] = fmt.Errorf("%w: it is empty", verify.ErrCertificate)
 		default:
 			statements = append(statements, &verify.Statement{
@@ -65,7 +65,7 @@ func (e *Engine) VerifyLocks(ctx context.Context, locks []wire.Lock) ([]error, e
 	return answers, nil
 }
 
-// noAnswers returns the reason: the caller's context has ended, or the engine.
+// noAnswers returns the reason: the caller's context or the engine has ended.
 func (e *Engine) noAnswers(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:

@@ -12,8 +12,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// certify makes the lock of a chunk with the votes of the first quorum, the way that a verifier
-// knows nothing of.
+// certify makes the lock of a chunk with the votes of the first quorum, independently of the
+// verifier.
 func certify(t testing.TB, s *testkit.Set, chunk wire.Chunk, epoch uint64) wire.Lock {
 	t.Helper()
 	n := len(s.Signers)

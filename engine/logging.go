@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// logInterval is the least time between two log lines about failures of one kind. What fails once
-// fails again with each attempt.
+// logInterval is the least time between two log lines about failures of one kind. A permanent
+// failure recurs with each attempt.
 const logInterval = 10 * time.Second
 
-// logLimits are the kinds of failures of our own.
+// logLimits are the kinds of our own failures.
 type logLimits struct {
 	verdict, ack, chunk, pool logLimit
 }
 
-// logLimit lets through one line per logInterval, and counts the others. Any goroutine may use it.
+// logLimit passes one line per logInterval, and counts the others. Any goroutine may use it.
 type logLimit struct {
 	mu      sync.Mutex
 	next    time.Time

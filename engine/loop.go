@@ -7,8 +7,8 @@ import (
 	"github.com/lanecast/lanecast/internal/shrink"
 )
 
-// burst is how many messages one turn of the loop takes in at most, so that verdicts and timers get
-// their turn.
+// burst is the highest number of messages that one turn of the loop takes, so that verdicts and
+// timers get their turn.
 const burst = 256
 
 // loop owns the core. It waits only when there is nothing to do.
@@ -49,15 +49,15 @@ func (e *Engine) loop() {
 			updates = e.sleep(timer, updates)
 		}
 	}
-	// The effects of the last event are carried out before anything is waited for: calls end at
-	// once, reports are drained.
+	// The effects of the last event are executed before the wait: calls end at once, reports are
+	// drained.
 	if err := e.carryOut(); err != nil {
 		e.core.Fail()
 		e.fail(err)
 	}
 }
 
-// begin asks for the epoch and starts the core.
+// begin gets the epoch from the Monitor and starts the core.
 func (e *Engine) begin() (<-chan uint64, error) {
 	epoch, updates, err := e.cfg.Monitor.Epochs(e.ctx)
 	if err != nil {
@@ -81,11 +81,11 @@ func (e *Engine) begin() (<-chan uint64, error) {
 	return updates, e.carryOut()
 }
 
-// feed hands the core the results of earlier effects: what has become durable, been reported or
-// been verified. The error comes from the journal, or says that the pool is gone.
+// feed passes the results of earlier effects to the core: durable positions, finished reports,
+// verdicts. The error comes from the journal, or means that the pool was released.
 func (e *Engine) feed(now time.Duration) error {
 	if err := e.journal.Err(); err != nil {
-		return fmt.Errorf("%w: %w; see to the disk, then start again with the same folder: all that was said is in it",
+		return fmt.Errorf("%w: %w; repair the disk, then start again with the same folder: it has everything that was sent",
 			ErrJournal, err)
 	}
 	if durable := e.journal.Durable(); durable != e.durable {
@@ -94,7 +94,7 @@ func (e *Engine) feed(now time.Duration) error {
 	}
 	e.core.Reported(now, e.reported.Load())
 	if err := e.verifier.Err(); err != nil {
-		return fmt.Errorf("engine: Config.Pool: %w; it has to outlive Run", err)
+		return fmt.Errorf("engine: Config.Pool: %w; it must outlive Run", err)
 	}
 	e.verdicts = e.verifier.Verdicts(e.verdicts)
 	for i := range e.verdicts {
@@ -105,26 +105,26 @@ func (e *Engine) feed(now time.Duration) error {
 	return nil
 }
 
-// onLoop has the loop do something, soon. Any goroutine may call it. Once the loop has ended it
-// does nothing any more.
+// onLoop makes the loop call do, soon. Any goroutine may call it. Once the loop has ended it does
+// nothing.
 func (e *Engine) onLoop(do func(now time.Duration)) {
 	e.events.push(do)
 	e.signal()
 }
 
-// handleEvents does what others have asked the loop to do. A query comes after the messages that
-// were delivered before it was made, as long as these are no more than one burst.
+// handleEvents calls the functions that onLoop queued. A query is answered after the messages that
+// were delivered before it, unless these are more than one burst.
 func (e *Engine) handleEvents(now time.Duration) {
-	for n := e.events.len(); n > 0; n-- { // what these ask for in turn comes with the next burst
+	for n := e.events.len(); n > 0; n-- { // functions that these queue in turn come with the next burst
 		if do, _, ok := e.events.pop(); ok {
 			do(now)
 		}
 	}
 }
 
-// takeIn hands the core a burst of messages and reports whether more may wait. While the reporter
-// or the disk is behind, it takes none, and the core asks for no payload: with a single validator
-// nothing else would hold it back.
+// takeIn passes a burst of messages to the core and reports whether more may wait. While the
+// reporter or the disk is behind, it takes none, and the core asks for no payload: with a single
+// validator nothing else would limit it.
 func (e *Engine) takeIn(now time.Duration) (more bool) {
 	behind := e.reports.len() >= e.cfg.MaxPendingReports || e.journal.Pending() >= e.cfg.MaxVolatileBytes
 	if behind != e.paused {
@@ -147,7 +147,7 @@ func (e *Engine) takeIn(now time.Duration) (more bool) {
 	return true
 }
 
-// take hands the core one message, and releases its buffer whatever happens.
+// take passes one message to the core, and releases its buffer in any case.
 func (e *Engine) take(now time.Duration, m message) {
 	defer m.release()
 	switch m.kind {
@@ -160,8 +160,8 @@ func (e *Engine) take(now time.Duration, m message) {
 	}
 }
 
-// emptyInbox releases the messages that are left after the inbox was closed, also one whose push is
-// still under way. How many, only the log can tell: metrics end with the loop.
+// emptyInbox releases the messages that are left after the inbox was closed, including one whose
+// push is still under way. Only the log reports their number: metrics end with the loop.
 func (e *Engine) emptyInbox() {
 	left := 0
 	for e.inbox.Len() > 0 {
@@ -194,7 +194,7 @@ func (e *Engine) pollEpochs(now time.Duration, updates <-chan uint64) <-chan uin
 
 func (e *Engine) enterEpoch(now time.Duration, epoch uint64) {
 	if epoch <= e.core.Epoch() {
-		e.log.Warn("epoch does not grow, ignored", "epoch", epoch, "current", e.core.Epoch())
+		e.log.Warn("epoch is not above the current one, ignored", "epoch", epoch, "current", e.core.Epoch())
 		return
 	}
 	e.core.SetEpoch(now, epoch)
@@ -203,7 +203,7 @@ func (e *Engine) enterEpoch(now time.Duration, epoch uint64) {
 	e.warnOfAbstaining()
 }
 
-// sleep waits until there may be something to do, and returns updates like pollEpochs.
+// sleep waits until there may be work, and returns updates like pollEpochs.
 func (e *Engine) sleep(timer *time.Timer, updates <-chan uint64) <-chan uint64 {
 	var alarm <-chan time.Time
 	if due, ok := e.core.Deadline(); ok {

@@ -15,7 +15,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// soloRun runs a network of one validator until its lane has so many locks, and leaves its folder.
+// soloRun runs a network of one validator until its lane has that many locks, and keeps its folder.
 func soloRun(t *testing.T, heights uint64) *member {
 	t.Helper()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
@@ -27,8 +27,8 @@ func soloRun(t *testing.T, heights uint64) *member {
 	return m
 }
 
-// refused demands that New refuses a configuration with an error, and says so in words that an
-// operator can act on.
+// refused checks that New refuses a configuration with an error whose text tells an operator what
+// to do.
 func refused(t *testing.T, c engine.Config, want error, words ...string) {
 	t.Helper()
 	e, err := engine.New(c)
@@ -48,7 +48,7 @@ func refused(t *testing.T, c engine.Config, want error, words ...string) {
 
 // 5.9: A folder without a journal is refused unless the embedder says whether this is a first start
 // or a recovery.
-func TestRule5_9_AFolderWithoutAJournalIsRefusedUnlessToldWhatItIs(t *testing.T) {
+func TestRule5_9_AFolderWithoutAJournalIsRefusedUnlessAFlagNamesTheReason(t *testing.T) {
 	_, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
 	c := members[0].config
 	c.Journal.Create = false
@@ -63,7 +63,7 @@ func TestRule5_9_AFolderWithoutAJournalIsRefusedUnlessToldWhatItIs(t *testing.T)
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	// Nothing but the first record is in it: the flag may stay for one more start.
+	// The journal holds only the first record: the flag may stay for one more start.
 	if e, err = engine.New(c); err != nil {
 		t.Fatal(err)
 	}
@@ -127,8 +127,8 @@ func TestRule5_9_AJournalOfAnotherIdentityIsRefused(t *testing.T) {
 
 // 5.9: A journal shorter than a second file knows it to have been is refused.
 //
-// The journal is cut at several places after an orderly stop. Whatever its only file is cut to, it
-// does not pass for a fresh start.
+// The journal is cut at several places after an orderly stop. Wherever its only file is cut, it
+// must not be taken for a first start.
 func TestRule5_9_ACutJournalIsRefused(t *testing.T) {
 	t.Parallel()
 	m := soloRun(t, 5)
@@ -155,8 +155,8 @@ func TestRule5_9_ACutJournalIsRefused(t *testing.T) {
 	}
 }
 
-// recovering returns a member of a running network of four whose folder was lost, with what was
-// reported to others.
+// recoveringMember returns a member of a running network of four whose folder was lost, and the
+// locks reported to others.
 func recoveringMember(t *testing.T) (*network, *world, []*member, *member) {
 	t.Helper()
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
@@ -180,7 +180,7 @@ func recoveringMember(t *testing.T) (*network, *world, []*member, *member) {
 	return net, w, members, v
 }
 
-// highest returns the highest lock of each lane that was reported to a member.
+// highest returns the highest lock of each lane among those reported to a member.
 func highest(m *member) (all []wire.Lock) {
 	top := map[wire.PublicKey]wire.Lock{}
 	for _, l := range m.recorder.Locks() {
@@ -214,7 +214,7 @@ func TestRule5_10_ARecoveringValidatorSignsNothingUntilItHasAdoptedAndThenOnlyAb
 	if lanes, nodes := watch.seen(); lanes+nodes != 0 {
 		t.Fatalf("it acked on %d lanes and sent %d nodes while it was recovering", lanes, nodes)
 	}
-	// A restart changes nothing, whatever the configuration says.
+	// A restart changes nothing, with any configuration.
 	if err := v.halt(); err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +283,7 @@ func TestRule5_10_TheLocksOfTheConfigurationAreAdoptedBeforeAnythingElse(t *test
 // 5.10: Where its weight is more than f of the epoch the others can never certify H+2: recovery is
 // refused, unless the host accepts the risk by name.
 //
-// Of three validators none may abstain: no quorum would be left.
+// None of three validators may abstain: no quorum would be left.
 func TestRule5_10_AValidatorThatTheOthersCannotDoWithoutRefusesToRecover(t *testing.T) {
 	t.Parallel()
 	for _, unsafe := range []bool{false, true} {
@@ -325,7 +325,8 @@ func TestRule5_10_AValidatorThatTheOthersCannotDoWithoutRefusesToRecover(t *test
 // 5.9: A process that is not recovering and is shown a valid node or ack of its own, or a
 // certificate of its lane, above its tip and its mark stops with that as the reason.
 //
-// An old copy of a folder is noticed as soon as somebody shows what this identity has signed since.
+// An old copy of a folder is noticed as soon as a peer sends something that this identity has
+// signed since.
 func TestRule5_9_AJournalThatWasPutBackStopsTheProcess(t *testing.T) {
 	t.Parallel()
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
@@ -366,7 +367,7 @@ func TestRule5_9_AJournalThatWasPutBackStopsTheProcess(t *testing.T) {
 	s.start()
 	top := highest(members[1])
 	if err := s.engine.Adopt(t.Context(), top...); !errors.Is(err, engine.ErrStaleJournal) && !errors.Is(err, engine.ErrStopped) {
-		t.Fatalf("Adopt returned %v", err) // or it has been shown more than that already
+		t.Fatalf("Adopt returned %v", err) // or it has already received more than that
 	}
 	if err := s.ended(t); !errors.Is(err, engine.ErrStaleJournal) || !strings.Contains(err.Error(), "Journal.Recover") {
 		t.Errorf("Run returned %v", err)

@@ -16,8 +16,8 @@ import (
 // scrapeTimeout bounds how long a scrape waits for the loop, which answers between messages.
 const scrapeTimeout = time.Second
 
-// metrics is a prometheus.Collector. Counters are read from the loop when they are scraped, so that
-// no message pays for them. Durations are observed where they happen: once per batch, sync, verdict
+// metrics is a prometheus.Collector. Counters are read from the loop when they are scraped, so they
+// cost nothing per message. Durations are observed where they occur: once per batch, sync, verdict
 // or lock of our own.
 type metrics struct {
 	engine *Engine
@@ -44,15 +44,15 @@ func newMetrics(e *Engine) *metrics {
 	}
 }
 
-// durations returns five bounds for each power of ten of seconds from 10^first to 10^last: each is at
-// most 1.6 times the one before, so a quantile is off by less than that. They are the preferred
-// numbers R5 of ISO 3.
+// durations returns five bounds for each power of ten of seconds from 10^first to 10^last. Each
+// bound is at most 1.6 times the one before, so a quantile is off by less than that factor. They
+// are the preferred numbers R5 of ISO 3.
 func durations(first, last int) (bounds []float64) {
 	for power := first; power <= last; power++ {
 		for _, digits := range []string{"1", "1.6", "2.5", "4", "6.3"} {
 			bound, err := strconv.ParseFloat(fmt.Sprintf("%se%d", digits, power), 64)
 			if err != nil {
-				panic(err) // the text is ours
+				panic(err) // the text is a constant of this package
 			}
 			bounds = append(bounds, bound)
 		}
@@ -73,29 +73,29 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 var (
 	descHeight       = describe("sequencer_height", "Height of the lane's tip.", "sequencer")
 	descCertified    = describe("sequencer_certified_height", "Highest certified height of the lane.", "sequencer")
-	descAcks         = describe("acks_total", "Acks received, by what became of them.", "status", "reason")
+	descAcks         = describe("acks_total", "Acks received, by outcome.", "status", "reason")
 	descAcksInvalid  = describe("acks_proven_invalid_total", "Acks whose signature was proven wrong.")
-	descNodes        = describe("nodes_total", "Nodes received, by what became of them; again if invalid or stale.", "status", "reason")
+	descNodes        = describe("nodes_total", "Nodes received, by outcome; again if invalid or stale.", "status", "reason")
 	descNodesValid   = describe("nodes_verified_total", "Nodes that verified.")
 	descCertMessages = describe("certificate_messages_total",
-		"Certificate messages received, by what became of them; again if invalid or stale.", "status", "reason")
+		"Certificate messages received, by outcome; again if invalid or stale.", "status", "reason")
 	descCertReceived = describe("certificates_received_total", "Certificate messages that verified.")
-	descVerify       = describe("application_verdicts_total", "The application's verdicts: success is true, failure false, none an error, dropped too late.", "status")
+	descVerify       = describe("application_verdicts_total", "The application's verdicts: success: true, failure: false, none: an error, dropped: too late.", "status")
 	descCertificates = describe("certificates_total", "Certificates assembled here.")
-	descLocks        = describe("locks_total", "Certificates new to us, assembled or received.")
+	descLocks        = describe("locks_total", "New certificates, assembled or received.")
 	descPropose      = describe("propose_total", "Attempts to make a chunk of ours, from the application's payload on.", "status")
 	descDeclined     = describe("propose_declined_total", "Questions for a payload that the application declined.")
 	descBroadcast    = describe("broadcast_total", "Broadcasts of our own chunks, first and repeated ones.", "status")
 	descRebroadcast  = describe("rebroadcast_total", "Repeated broadcasts of our own chunks.", "status")
-	descOwnAcks      = describe("own_acks_total", "Acks of our own: signed, failed, overtaken.", "status")
+	descOwnAcks      = describe("own_acks_total", "Acks of our own: signed, failed, obsolete.", "status")
 	descFaults       = describe("faults_total", "Faults reported.")
 	descKeyFaults    = describe("key_faults_total", "Verifications that failed because keys of a set do not fit each other.")
 	descEpoch        = describe("epoch", "The current epoch.")
 	descPeers        = describe("peers", "Peer handles.")
-	descInbox        = describe("inbox_messages", "Messages that wait to be taken in.")
+	descInbox        = describe("inbox_messages", "Messages that wait in the inbox.")
 	descDropped      = describe("inbox_dropped_total", "Messages dropped at the inbox.", "reason")
-	descNeeded       = describe("limit_needed_ratio", "What the sets known so far need of a limit of the configuration; 1 is all of it.", "field")
-	descPauses       = describe("intake_pauses_total", "Times that the intake paused for reporter or disk.")
+	descNeeded       = describe("limit_needed_ratio", "Need of the known sets, as a part of a limit of the configuration.", "field")
+	descPauses       = describe("intake_pauses_total", "Times that the intake paused because the reporter or the disk was behind.")
 	descStatements   = describe("statements_total", "Statements verified.")
 	descWaiting      = describe("statements_waiting", "Statements that wait for a worker.")
 	descSplits       = describe("splits_total", "Batch checks that failed and were split.")
@@ -105,14 +105,14 @@ var (
 	descRecovering   = describe("recovering", "1 while a lost journal has not been replaced, and nothing is signed.")
 	descAbstaining   = describe("abstaining_lanes", "Lanes on which nothing is acked yet, since the journal was lost.")
 	descAbstainingTo = describe("abstaining_height", "The highest height up to which nothing is acked on such a lane.")
-	descOwnLane      = describe("own_lane_blocked", "1 for what blocks our own lane, whatever the application does.", "reason")
+	descOwnLane      = describe("own_lane_blocked", "1 for the reason that blocks our own lane, apart from the application.", "reason")
 	descOwnChunks    = describe("own_chunks_refused_total", "Chunks that peers showed in a recovery as ours, without our signature.")
 	descSuspects     = describe("suspects", "Validators under suspicion.")
 	descVoteBytes    = describe("vote_bytes", "Memory of acks that wait for their quorum.")
 	descVolatile     = describe("journal_volatile_bytes", "Bytes that wait to become durable.")
 	descReports      = describe("reports_pending", "Activities that wait for the reporter.")
 	descOutbox       = describe("outbox_messages", "Messages that wait for the sender.")
-	descOutboxDrops  = describe("outbox_dropped_total", "Messages dropped for the sender was behind.")
+	descOutboxDrops  = describe("outbox_dropped_total", "Messages dropped because the sender was behind.")
 
 	descBuild      = describe("build_info", "1, with the version of this module and of Go.", "version", "go")
 	descWorkers    = describe("workers", "Goroutines that verify signatures: Config.Workers.")
@@ -122,7 +122,7 @@ var (
 	descSequencers = describe("sequencers", "Sequencers of the current epoch.")
 	descValidator  = describe("validator", "1 if this process is a validator of the current epoch.")
 	descTimely     = describe("validator_acks_total", "Acks of a validator of the current epoch: in time, or after the certificate.", "signer", "timing")
-	descParentAcks = describe("parents_total", "Parent certificates in nodes of others, by whether they have an ack of ours.", "own_ack")
+	descParentAcks = describe("parents_total", "Parent certificates in nodes of others, by whether they include an ack of ours.", "own_ack")
 	descJournal    = describe("journal_bytes", "Bytes of the journal's segments.")
 	descSegments   = describe("journal_segments", "Segments of the journal.")
 )
@@ -176,8 +176,8 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. While the engine does not run only the histograms and
-// what is known without it have something to tell.
+// Collect implements prometheus.Collector. While the engine does not run, it collects only the
+// histograms and values known without the loop.
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	for _, h := range m.histograms() {
 		h.Collect(ch)

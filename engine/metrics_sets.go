@@ -9,23 +9,23 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// setState is what metrics tell of the current epoch's sets.
+// setState is the part of the metrics about the current epoch's sets.
 type setState struct {
-	known                  bool // the rest is set
+	known                  bool // the other fields are set
 	validators, sequencers int
 	weight, quorum         uint64
-	member                 bool // we are a validator
+	member                 bool // this process is a validator
 	participation          []participation
 }
 
-// participation is how the acks of one validator came.
+// participation counts the acks of one validator, by their time of arrival.
 type participation struct {
 	core.Participation
 	id wire.PublicKey
 }
 
-// setState is the loop's. Of the validators it takes the first MaxValidatorSeries, and us whatever
-// our number is.
+// setState runs on the loop. It covers the first MaxValidatorSeries validators, and always this
+// one.
 func (e *Engine) setState() (s setState) {
 	epoch := e.core.Epoch()
 	scheme, haveScheme := e.sets.Scheme(epoch)
@@ -61,7 +61,7 @@ func (e *Engine) setState() (s setState) {
 const modulePath = "github.com/lanecast/lanecast"
 
 // build returns the version of this module in the program, and that of Go. A program built from a
-// checkout has the version "(devel)", or one made of the commit.
+// checkout has the version "(devel)", or a version made from the commit.
 var build = sync.OnceValues(func() (version, goVersion string) {
 	version = "unknown"
 	info, ok := debug.ReadBuildInfo()

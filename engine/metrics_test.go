@@ -28,7 +28,7 @@ func gather(t testing.TB, registry *prometheus.Registry) map[string]*dto.MetricF
 	return byName
 }
 
-// value sums a family's counters and gauges that carry a label value; "" is any.
+// value sums the counters and gauges of a family that carry a label value; "" means any.
 func value(f *dto.MetricFamily, label string) (sum float64) {
 	for _, m := range f.GetMetric() {
 		match := label == ""
@@ -42,7 +42,7 @@ func value(f *dto.MetricFamily, label string) (sum float64) {
 	return sum
 }
 
-func TestMetricsTellWhatHappened(t *testing.T) {
+func TestMetricsCountTheEvents(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewPedanticRegistry()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
@@ -142,8 +142,8 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 	}
 }
 
-// A certificate can take minutes: its time is in a bucket then too, and a quantile is off by less than
-// half of the truth.
+// A certificate can take minutes: such a time is in a bucket too, and a quantile is off by less
+// than half of the true value.
 func TestDurationsAreTellableUpToFiveMinutes(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	config := soundConfig(t)
@@ -175,7 +175,7 @@ func TestDurationsAreTellableUpToFiveMinutes(t *testing.T) {
 	}
 }
 
-func TestVerdictsAreCountedByWhatTheyAre(t *testing.T) {
+func TestVerdictsAreCountedByTheirStatus(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))

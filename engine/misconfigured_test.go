@@ -16,7 +16,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// elsewhere is the set of newSet in a network with another namespace.
+// elsewhere is the set of newSet for a network with another namespace.
 func elsewhere(t testing.TB, kind testkit.Kind, n int) *testkit.Set {
 	t.Helper()
 	return testkit.MustSet(t, kind, n, []byte("another network"), 1)
@@ -30,9 +30,9 @@ func (m *member) setSigner(signer verify.AckSigner) {
 	}
 }
 
-// A configuration that New cannot see through, and with which an engine runs and does nothing, is
-// logged: what is wrong, and with whose value.
-func TestWhatKeepsAnEngineFromActingIsLogged(t *testing.T) {
+// A configuration that New accepts, but with which an engine cannot act, is logged with the cause
+// and the values.
+func TestTheReasonWhyAnEngineCannotActIsLogged(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name  string
@@ -166,8 +166,8 @@ func (l *lateSchemes) Scheme(epoch uint64) (verify.Scheme, bool) {
 	return l.SchemeProvider.Scheme(epoch)
 }
 
-// 4.5: Our first ack of each epoch is verified before it is counted or sent. One that does not verify
-// is not sent, and no other one of the epoch is signed for a while.
+// 4.5: Our first ack of each epoch is verified before it is counted or sent. One that does not
+// verify is not sent, and no other one of the epoch is signed for a while.
 func TestRule4_5_AWrongSignerIsAskedSeldomAndNothingOfItIsSentUntilItIsRight(t *testing.T) {
 	t.Parallel()
 	s := newSet(t, testkit.Multisig, 4, 1)
@@ -185,7 +185,7 @@ func TestRule4_5_AWrongSignerIsAskedSeldomAndNothingOfItIsSentUntilItIsRight(t *
 	}))
 	began := time.Now()
 	startAll(t, net, members)
-	// The others certify many chunks meanwhile, each of which asks for an ack.
+	// The others certify many chunks meanwhile, and each of them requires an ack.
 	eventually(t, "the wrong signer is asked again", func() bool {
 		return asked.Load() >= 2 && members[0].recorder.Height(members[0].id) > 5
 	})
@@ -209,8 +209,8 @@ func TestRule4_5_AWrongSignerIsAskedSeldomAndNothingOfItIsSentUntilItIsRight(t *
 	demandSound(t, w.schemes, members) // nobody was blamed
 }
 
-// A lane may grow faster than signatures are verified: then the ack whose verification was begun is
-// never the one that is wanted at its end.
+// A lane may grow faster than signatures are verified: when the verification of an ack ends, that
+// ack is never the wanted one any more.
 func TestTheFirstAckIsVerifiedAlsoWhenItsLaneMovesOn(t *testing.T) {
 	t.Parallel()
 	s := newSet(t, testkit.Ed25519, 4, 1)
@@ -228,7 +228,7 @@ func TestTheFirstAckIsVerifiedAlsoWhenItsLaneMovesOn(t *testing.T) {
 		}}
 	}
 	m.config.Schemes = provider{slow, p.signers}
-	m.config.Workers = 4 // one verifies the ack, others the nodes with which the lane grows
+	m.config.Workers = 4 // one verifies the ack, the others verify the nodes with which the lane grows
 	log := new(logged)
 	m.config.Logger = slog.New(slog.NewTextHandler(log, nil))
 	startAll(t, net, members)
@@ -236,7 +236,7 @@ func TestTheFirstAckIsVerifiedAlsoWhenItsLaneMovesOn(t *testing.T) {
 	haltAll(t, members)
 }
 
-// slowToProve is slow to verify votes one by one.
+// slowToProve is a scheme that verifies single votes slowly.
 type slowToProve struct {
 	verify.Scheme
 	wait func()
@@ -247,7 +247,7 @@ func (s slowToProve) InvalidVotes(st *verify.Statement, signers wire.Signers) []
 	return s.Scheme.InvalidVotes(st, signers)
 }
 
-// What fails with every attempt would fill the log.
+// A failure of every attempt would fill the log.
 func TestFailuresOfOneKindAreLoggedOnceInAWhile(t *testing.T) {
 	t.Parallel()
 	s := newSet(t, testkit.Ed25519, 1, 1)
@@ -270,7 +270,7 @@ func TestFailuresOfOneKindAreLoggedOnceInAWhile(t *testing.T) {
 	}
 }
 
-// Whoever shows a chunk in our name that we have not signed does not make it our signer's fault.
+// A peer that sends a forged chunk in our name does not make it a failure of our signer.
 func TestAForgedChunkOfOursIsNoFailureOfOurSigner(t *testing.T) {
 	t.Parallel()
 	s := newSet(t, testkit.Ed25519, 4, 1)
@@ -302,7 +302,8 @@ func TestAForgedChunkOfOursIsNoFailureOfOurSigner(t *testing.T) {
 	}
 }
 
-// In a set with weights the quorum is a weight, which tells the operator nothing without that of all.
+// In a set with weights the quorum is a weight, which an operator can interpret only with the total
+// weight.
 func TestTheLineAtTheStartTellsTheQuorumOfASetWithWeights(t *testing.T) {
 	t.Parallel()
 	s, err := testkit.NewWeighted(testkit.Identities(4, 1), []uint64{100, 1, 1, 1}, testkit.Ed25519, verify.MinSig, verify.Compressed,

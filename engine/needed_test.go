@@ -29,15 +29,15 @@ func nodeOn(t testing.TB, s *testkit.Set, sequencer int, height, epoch uint64) [
 	return n.AppendTo(nil)
 }
 
-// 4.8: Providers keep each epoch's sets while a live lane's tip or certificate refers to it, and the
-// engine says which they are; also for a node that a sequencer shows.
+// 4.8: Providers keep each epoch's sets while a live lane's tip or certificate refers to it, and
+// the engine says which they are; also for a node that a sequencer shows.
 //
 // A validator joins in epoch 5, and a lane stands still since epoch 1.
 func TestRule4_8_AJoinerIsToldWhichOldEpochALaneNeedsAndCanGetIt(t *testing.T) {
 	t.Parallel()
 	s := newSet(t, testkit.Multisig, 4, 1)
 	net, w, members := newCluster(t, s)
-	m := members[3] // whom the certificate does not name
+	m := members[3] // the certificate does not name this member
 	m.config.Sequencer, m.config.Relay = nil, nil
 	sequencers := w.sequencers[0]
 	epochs := engine.NewEpochs(5)
@@ -141,7 +141,7 @@ func TestRule2_NoStrangerHasTheProviderAskedForEpochsOfItsChoice(t *testing.T) {
 			far++
 		}
 	}
-	if far > 3 { // one per second by the sequencer itself
+	if far > 3 { // one per second from the sequencer itself
 		t.Errorf("the provider was asked for %d epochs that peers made up", far)
 	}
 }

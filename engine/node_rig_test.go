@@ -14,14 +14,14 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// nodeRig is a follower that gets nothing but nodes; those of the hostile lanes carry bad parent
+// nodeRig is a follower that receives only nodes; the nodes of the hostile lanes carry bad parent
 // certificates.
 type nodeRig struct {
 	*attackRig
 	voters  *progression
 	signers []verify.ChunkSigner
 	peers   []*engine.Peer // of the sequencers, by lane
-	hostile int            // the first so many lanes
+	hostile int            // number of hostile lanes; they are the first ones
 }
 
 func newNodeRig(t testing.TB, voters *progression, lanes, hostile int, tune func(*engine.Config)) *nodeRig {
@@ -39,7 +39,7 @@ func newNodeRig(t testing.TB, voters *progression, lanes, hostile int, tune func
 	return s
 }
 
-// certificate is one of a random quorum.
+// certificate returns the certificate of a random quorum.
 func (p *progression) certificate(r *rand.Rand, s wire.Subject) []byte {
 	n := len(p.validators)
 	signers := wire.NewSigners(n)
@@ -53,7 +53,7 @@ func (p *progression) certificate(r *rand.Rand, s wire.Subject) []byte {
 	return wire.AppendSignersAndAggregate(nil, signers, b[:])
 }
 
-// badCertificate takes turns with the forms of an invalid certificate.
+// badCertificate returns an invalid certificate, of one form after another.
 func (p *progression) badCertificate(r *rand.Rand, s wire.Subject, form int) []byte {
 	c := p.certificate(r, s)
 	signature := c[len(c)-bls.SizeOfG1AffineCompressed:]
@@ -69,14 +69,14 @@ func (p *progression) badCertificate(r *rand.Rand, s wire.Subject, form int) []b
 	case 3: // another chunk's
 		s.Chunk.Payload[0] ^= 1
 		return p.certificate(r, s)
-	case 4: // other signers than it names
+	case 4: // with other signers than it names
 		c[8] ^= 3
 	}
 	return c
 }
 
-// nodes prepares the next node of every lane. With burst, each hostile lane has so many in place of
-// one.
+// nodes prepares the next node of every lane. With burst, each hostile lane has that many nodes
+// instead of one.
 func (s *nodeRig) nodes(r *rand.Rand, burst int) (all [][][]byte) {
 	all = make([][][]byte, len(s.lanes))
 	for lane := range s.lanes {

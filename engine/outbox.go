@@ -6,12 +6,12 @@ import (
 )
 
 // post queues a message for the network, or a payload for the relay. When the outbox is full the
-// message is dropped, which a network may do as well.
+// message is dropped, as a network may drop it too.
 func (e *Engine) post(f core.Effect) {
 	if f.Kind != core.Broadcast && len(f.Recipients) == 0 {
 		return
 	}
-	// A node goes out only after the relay has been told of it.
+	// A node is sent only after the relay has been told of it.
 	if f.Kind == core.SendNode && e.untold {
 		e.drops.outbox.Add(1)
 		return
@@ -31,22 +31,22 @@ func (e *Engine) post(f core.Effect) {
 	}
 }
 
-// notSent counts that a chunk of ours did not go out, to the relay or to the sender. It tells the
-// operator of the first time, the second, the fourth and so on.
+// notSent counts a chunk of ours that was not sent, to the relay or to the sender. It logs the
+// first time, the second, the fourth and so on.
 func (e *Engine) notSent() {
 	e.unsent++
 	if e.again {
 		e.unsentAgain++
 	}
 	if e.unsent&(e.unsent-1) == 0 {
-		e.log.Warn("our chunk was not sent, for Sender or Relay is behind and the outbox is full", "MaxOutbox", e.cfg.MaxOutbox,
+		e.log.Warn("our chunk was not sent: Sender or Relay is behind, and the outbox is full", "MaxOutbox", e.cfg.MaxOutbox,
 			"times", e.unsent)
 	}
 }
 
-// send calls the Sender and the Relay for what is in the outbox, in order.
+// send calls the Sender and the Relay for the messages in the outbox, in order.
 func (e *Engine) send() {
-	var told *wire.Chunk // the last one that the relay was told of
+	var told *wire.Chunk // the last chunk that the relay was told of
 	for e.ctx.Err() == nil {
 		select {
 		case <-e.ctx.Done():

@@ -6,8 +6,8 @@ import (
 	"github.com/lanecast/lanecast/internal/core"
 )
 
-// The metrics of messages have upstream's words as labels: what was needed, what could have been
-// good and came too late or found no room, and what no honest peer sends.
+// The metrics of messages use upstream's words as labels: for messages that were needed, for those
+// that were valid but came too late or found no room, and for those that no honest peer sends.
 func TestMessagesAreCountedUnderUpstreamsWords(t *testing.T) {
 	for word, outcomes := range map[string][]core.Outcome{
 		"success": {core.Accepted},

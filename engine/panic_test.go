@@ -13,7 +13,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// end is how a collaborator ends the goroutine that calls it.
+// end is a way for a collaborator to end the goroutine that calls it.
 type end func()
 
 func TestAPanicInACollaboratorEndsTheRunWithAnError(t *testing.T) {
@@ -27,7 +27,8 @@ func TestACollaboratorThatEndsItsGoroutineEndsTheRunWithAnError(t *testing.T) {
 	demandItStops(t, runtime.Goexit, engine.ErrGoexit)
 }
 
-// demandItStops demands that Run returns want when a collaborator ends as told, whichever it is.
+// demandItStops checks that Run returns want when any collaborator ends its goroutine in the given
+// way.
 func demandItStops(t *testing.T, bug end, want error) {
 	for _, c := range []struct {
 		in    string
@@ -75,7 +76,7 @@ func demandItStops(t *testing.T, bug end, want error) {
 
 var errBug = errors.New("a bug of the embedder's")
 
-// ending is a collaborator all of whose methods end.
+// ending is a collaborator whose methods all end their goroutine.
 type ending struct {
 	verify.Scheme
 	end end

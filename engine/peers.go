@@ -13,11 +13,11 @@ import (
 
 // Peer is the handle for the messages of one authenticated identity. There is one per identity,
 // shared by all of its connections, one after the other or at once. Limits belong to the identity:
-// PeerQuota, and how often it is reported for invalid messages. So a flood crowds out only its
-// sender, who gains nothing by connecting again, nor by having its handle closed and made anew. All
-// methods may be called from any goroutine and return at once.
+// PeerQuota, and how often it is reported for invalid messages. So a flood uses up only its
+// sender's quota, and the sender gains nothing by a new connection or a new handle. All methods may
+// be called from any goroutine and return at once.
 //
-// Messages that one goroutine delivers are taken in in that order.
+// Messages delivered by one goroutine are read in that order.
 type Peer struct {
 	*account
 	room     *room // the engine's
@@ -25,20 +25,20 @@ type Peer struct {
 	closed   atomic.Bool // Close was called
 }
 
-// account is what the engine keeps of an identity: for as long as it has a handle, and for a while
+// account is the engine's state of an identity: kept as long as it has a handle, and for a while
 // afterwards.
 type account struct {
 	engine *Engine
 	id     wire.PublicKey
 	state  *core.Peer               // used by the loop only
-	newest *inbox.Producer[message] // of its handle, or of the last one; under Engine.mu
-	// longBytes is the length of the nodes and certificates that wait. Deliver raises it, the loop
+	newest *inbox.Producer[message] // of its handle, or of the last one; guarded by Engine.mu
+	// longBytes is the length of the waiting nodes and certificates. Deliver raises it, the loop
 	// lowers it.
 	longBytes atomic.Int64
-	connected atomic.Bool // the loop has yet to be told that it is connected
+	connected atomic.Bool // the loop must still be told that it is connected
 }
 
-// Kind tells what a message is.
+// Kind is the kind of a message.
 type Kind uint8
 
 // The kinds of messages that engines send to each other.
@@ -61,7 +61,7 @@ type message struct {
 	kind   Kind
 }
 
-// release releases the message's buffer, and gives back what it took of its sender's room.
+// release releases the message's buffer, and returns its share of the sender's room.
 func (m *message) release() {
 	if m.kind != KindAck {
 		m.from.longBytes.Add(-int64(len(m.buffer.Bytes())))
@@ -69,14 +69,14 @@ func (m *message) release() {
 	m.buffer.Release()
 }
 
-// drops counts what never reached the core. Whoever drops something adds to it.
+// drops counts messages that never reached the core. The code that drops a message adds to it.
 type drops struct {
 	peerFull, tooLarge, outbox, pauses, ownChunks atomic.Uint64
 }
 
-// Peer returns the handle of an identity, before or while the engine runs: the same one every time,
+// Peer returns the handle of an identity, before or while the engine runs: always the same one
 // until it is closed. The first call for an identity fails with ErrTooManyPeers while there are
-// MaxPeers handles, any call with ErrStopped after the engine stopped.
+// MaxPeers handles; any call fails with ErrStopped after the engine stopped.
 func (e *Engine) Peer(id wire.PublicKey) (*Peer, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -96,7 +96,7 @@ func (e *Engine) Peer(id wire.PublicKey) (*Peer, error) {
 	// While messages of a former handle wait, they hold the identity's quota.
 	if a.newest == nil || !a.newest.Reopen() {
 		producer, err := e.inbox.Producer(e.cfg.PeerQuota)
-		if err != nil { // closed handles of others, whose messages still wait, hold the room
+		if err != nil { // the room is held by closed handles of others whose messages still wait
 			return nil, errors.Join(ErrTooManyPeers, err)
 		}
 		a.newest = producer
@@ -110,22 +110,21 @@ func (e *Engine) Peer(id wire.PublicKey) (*Peer, error) {
 // Identity returns the identity of the peer.
 func (p *Peer) Identity() wire.PublicKey { return p.id }
 
-// DeliverAck hands over an ack that the peer sent. The engine owns the buffer from then on,
-// whatever comes back: nil, ErrPeerFull or ErrMessageTooLarge (dropped and counted), ErrPeerClosed,
-// ErrStopped. nil says that the message waits, not that it is any good.
+// DeliverAck delivers an ack that the peer sent. The engine owns the buffer from then on, with any
+// result: nil, ErrPeerFull or ErrMessageTooLarge (dropped and counted), ErrPeerClosed, ErrStopped.
+// nil means that the message waits, not that it is valid.
 func (p *Peer) DeliverAck(b wire.Buffer) error { return p.deliver(b, KindAck) }
 
-// DeliverNode hands over a node that the peer sent; see [Peer.DeliverAck].
+// DeliverNode delivers a node that the peer sent; see [Peer.DeliverAck].
 func (p *Peer) DeliverNode(b wire.Buffer) error { return p.deliver(b, KindNode) }
 
-// DeliverCertificate hands over a certificate message that the peer sent; see [Peer.DeliverAck].
+// DeliverCertificate delivers a certificate message that the peer sent; see [Peer.DeliverAck].
 func (p *Peer) DeliverCertificate(b wire.Buffer) error { return p.deliver(b, KindCertificate) }
 
-// Deliver hands over several messages, such as all that one read from the network brought, in
-// order. The engine owns all of their buffers from then on; the slice stays with the caller and is
-// not kept. A message that is refused does not keep those after it from being taken in. Deliver
-// returns how many were refused, and why the first of them was: see [Peer.DeliverAck]; also
-// ErrMessageKind.
+// Deliver delivers several messages in order, such as all messages of one read from the network.
+// The engine owns all of their buffers from then on; the slice remains the caller's and is not
+// kept. A refused message does not affect those after it. Deliver returns the number of refused
+// messages, and the error of the first: see [Peer.DeliverAck]; also ErrMessageKind.
 func (p *Peer) Deliver(batch []Message) (refused int, err error) {
 	for _, m := range batch {
 		if e := p.deliver(m.Buffer, m.Kind); e != nil {
@@ -147,7 +146,7 @@ func (p *Peer) DeliverNodeBytes(b []byte) error { return p.deliverCopy(b, KindNo
 func (p *Peer) DeliverCertificateBytes(b []byte) error { return p.deliverCopy(b, KindCertificate) }
 
 func (p *Peer) deliverCopy(b []byte, kind Kind) error {
-	if !p.room.fits(kind, len(b)) { // not even copied
+	if !p.room.fits(kind, len(b)) { // refused before it is copied
 		p.engine.drops.tooLarge.Add(1)
 		return ErrMessageTooLarge
 	}
@@ -187,7 +186,7 @@ func (p *Peer) deliver(b wire.Buffer, kind Kind) error {
 	return p.closedBy()
 }
 
-// closedBy tells whether the handle or the engine was closed.
+// closedBy returns whether the handle or the engine was closed.
 func (p *Peer) closedBy() error {
 	e := p.engine
 	e.mu.Lock()
@@ -198,13 +197,13 @@ func (p *Peer) closedBy() error {
 	return ErrPeerClosed
 }
 
-// Waiting returns how many messages of this peer wait.
+// Waiting returns the number of messages of this peer that wait.
 func (p *Peer) Waiting() int { return p.producer.Waiting() }
 
-// Close gives the handle's place and quota back, for an identity that is no longer a peer; a
-// connection that ended is no reason to call it, for another one may be using the handle. Messages
-// that wait are still taken in, later ones are refused. [Engine.Peer] then makes a new handle for
-// the identity, with what is left of the limits of the old one. Closing again does nothing.
+// Close returns the handle's place and quota, for an identity that is no longer a peer. Do not call
+// it when a connection ends, for another connection may use the handle. Messages that wait are
+// still read, later ones are refused. [Engine.Peer] then makes a new handle for the identity, whose
+// limits continue where the old one's were. Closing again does nothing.
 func (p *Peer) Close() {
 	e := p.engine
 	e.mu.Lock()
@@ -217,12 +216,12 @@ func (p *Peer) Close() {
 	e.leavers.add(p.account)
 }
 
-// leavers are the accounts of identities whose handle was closed, so that they find their limits as
-// they left them. The last ones to leave are kept, up to a number, and all whose messages wait:
-// their quotas bound how many these are.
+// leavers are the accounts of identities whose handle was closed, kept so that their limits
+// continue. The last ones to leave are kept, up to a number, and all whose messages wait: their
+// quotas bound the number of these.
 type leavers struct {
 	most   int
-	order  list.List // of *account, in the order in which they left
+	order  list.List // of *account, in the order of leaving
 	places map[wire.PublicKey]*list.Element
 }
 

@@ -93,7 +93,7 @@ func TestMessagesThatAreLeftAtTheEndAreTold(t *testing.T) {
 	}
 }
 
-func TestAnIdentityHasOneHandleWhoeverAsksForIt(t *testing.T) {
+func TestAnIdentityHasOneHandleForAllCallers(t *testing.T) {
 	t.Parallel()
 	m, _, _ := quiet(t)
 	m.start()
@@ -164,7 +164,7 @@ func TestHandlesAreLimitedUntilTheyAreClosed(t *testing.T) {
 	if _, err := m.engine.Peer(wire.PublicKey{9}); !errors.Is(err, engine.ErrTooManyPeers) {
 		t.Errorf("a fifth peer: %v", err)
 	}
-	// What a closed handle delivered still waits, and holds its room until it has been read.
+	// A message that a closed handle delivered still waits, and uses room until it has been read.
 	if err := handles[0].DeliverAckBytes([]byte{1}); err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestGarbageOnTheWireIsCountedAndReported(t *testing.T) {
 
 func TestAnUnknownEpochIsCountedAndBlamesNobody(t *testing.T) {
 	m, s, w := quiet(t)
-	delete(w.schemes, 1) // within bounds, and not known
+	delete(w.schemes, 1) // within bounds, but not known
 	m.start()
 	ids := s.Scheme.Participants()
 	p, err := m.engine.Peer(ids[1])
@@ -304,12 +304,12 @@ func TestEveryBufferIsReleasedOnceAlsoThroughAShutdown(t *testing.T) {
 	demandSound(t, fresh, []*member{m}) // nothing was read from a released buffer
 }
 
-// message is a message of n bytes that is none.
+// message returns n bytes that are no valid message.
 func message(kind engine.Kind, n int) engine.Message {
 	return engine.Message{Kind: kind, Buffer: wire.CopyBuffer(make([]byte, n))}
 }
 
-func TestABatchIsTakenInButForWhatIsRefused(t *testing.T) {
+func TestABatchIsTakenExceptForRefusedMessages(t *testing.T) {
 	t.Parallel()
 	m, s, _ := quiet(t)
 	p, err := m.engine.Peer(s.Scheme.Participants()[1])

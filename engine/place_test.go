@@ -20,7 +20,7 @@ type broadcast struct {
 	again   bool
 }
 
-// relayLog notes what a Relay is asked for.
+// relayLog records the calls of a Relay.
 type relayLog struct {
 	mu    sync.Mutex
 	calls []broadcast
@@ -96,13 +96,13 @@ func TestEveryQuestionAndBroadcastNamesTheParentAlsoAfterARestart(t *testing.T) 
 	}
 }
 
-func TestTheRelayIsToldWhoIsToHaveAPayloadAndWhetherItIsARepeat(t *testing.T) {
+func TestTheRelayGetsTheRecipientsAndWhetherItIsARepeat(t *testing.T) {
 	t.Parallel()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	m := members[0]
 	relay := &relayLog{}
 	m.config.Relay, m.config.RebroadcastTimeout, m.config.AckInterval = relay, 10*time.Millisecond, 0
-	m.open(t, net) // nobody hears of it
+	m.open(t, net) // it has no connections
 	m.start()
 	eventually(t, "the chunk is broadcast again", func() bool { return len(relay.all()) >= 3 })
 	if err := m.halt(); err != nil {

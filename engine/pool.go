@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// poolPatience is after how long without a worker the log says so.
+// poolPatience is the time without a worker after which that is logged.
 const poolPatience = 5 * time.Second
 
-// watchPool logs that a Pool shared with others leaves nothing to us.
+// watchPool logs that a shared Pool has no worker for this engine.
 func (e *Engine) watchPool(now time.Duration) {
 	if e.cfg.Pool == nil || now < e.starvedAt {
 		return

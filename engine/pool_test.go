@@ -22,7 +22,7 @@ func newPool(t *testing.T, size int, options ...ants.Option) *ants.Pool {
 	return pool
 }
 
-// An engine without workers would run for ever and certify nothing.
+// Without workers, an engine would run forever and certify nothing.
 func TestAPoolReleasedWhileTheEngineRunsEndsTheRunWithAnError(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, 2, ants.WithNonblocking(true))
@@ -37,7 +37,7 @@ func TestAPoolReleasedWhileTheEngineRunsEndsTheRunWithAnError(t *testing.T) {
 	}
 }
 
-// What waits for a verdict is told of it too.
+// A caller that waits for a verdict is told as well.
 func TestLocksCannotBeVerifiedOnAReleasedPool(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, 2, ants.WithNonblocking(true))
@@ -77,7 +77,7 @@ func TestAReleasedPoolIsRefused(t *testing.T) {
 
 // 5.7: The loop never waits.
 //
-// A pool without ants.WithNonblocking blocks whoever gives it a task while it is full.
+// A pool without ants.WithNonblocking blocks the goroutine that gives it a task while it is full.
 func TestRule5_7_AFullPoolThatBlocksHoldsUpNeitherTheLoopNorTheEnd(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, 1)
@@ -93,7 +93,7 @@ func TestRule5_7_AFullPoolThatBlocksHoldsUpNeitherTheLoopNorTheEnd(t *testing.T)
 	startAll(t, net, members)
 	eventually(t, "a statement waits", func() bool { return status(t, m.engine).Statements > 0 })
 	eventually(t, "it is logged", func() bool {
-		status(t, m.engine) // the loop answers, and looks
+		status(t, m.engine) // the loop answers, and checks the pool
 		return log.has("Pool has had no goroutine for us")
 	})
 	if err := m.halt(); err != nil {
@@ -102,7 +102,7 @@ func TestRule5_7_AFullPoolThatBlocksHoldsUpNeitherTheLoopNorTheEnd(t *testing.T)
 	close(busy)
 }
 
-// Once a full pool has room the engine goes on, whoever has taken it, and whatever its handler is.
+// Once a full pool has room the engine continues, with any user of the pool and any panic handler.
 func TestAFullPoolIsUsedOnceItHasRoom(t *testing.T) {
 	t.Parallel()
 	for _, options := range [][]ants.Option{
@@ -118,7 +118,7 @@ func TestAFullPoolIsUsedOnceItHasRoom(t *testing.T) {
 		m.config.Pool, m.config.Workers = pool, 1
 		startAll(t, net, members)
 		eventually(t, "a statement waits", func() bool { return status(t, m.engine).Statements > 0 })
-		pool.Tune(0) // which is nothing
+		pool.Tune(0) // which has no effect
 		close(busy)
 		eventually(t, "the lane grows", func() bool { return m.recorder.Height(m.id) > 3 })
 		haltAll(t, members)

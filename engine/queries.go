@@ -8,43 +8,43 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Status says how far an engine has come, and what waits in it.
+// Status is the progress of an engine, and the number of things that wait in it.
 type Status struct {
 	Epoch        uint64
 	EpochsNeeded []uint64 // see Engine.EpochsNeeded
-	Lanes        []Lane   // ascending by sequencer, but for dormant ones
+	Lanes        []Lane   // ascending by sequencer, without dormant ones
 
 	Peers          int   // handles
 	Inbox          int   // messages that wait to be taken in
-	Statements     int   // what waits for a verification worker
-	PendingReports int   // what waits for the Reporter
+	Statements     int   // statements that wait for a verification worker
+	PendingReports int   // reports that wait for the Reporter
 	Outbox         int   // messages that wait for the Sender
-	VolatileBytes  int64 // what waits to become durable
+	VolatileBytes  int64 // bytes that wait to become durable
 	VoteBytes      int   // memory of acks that wait for their quorum
 	Suspects       int   // validators that sent an invalid ack lately
-	Paused         bool  // no messages are taken in: Reporter or disk are behind
-	Unreported     int   // locks whose records wait in the journal for the Reporter to return
+	Paused         bool  // no messages are taken: the Reporter or the disk is behind
+	Unreported     int   // locks whose records stay in the journal until the Reporter has returned
 
 	Dormant      int    // lanes of sequencers that are in no known epoch within bounds; not among Lanes
 	Recovering   bool   // the journal was lost, and nothing is signed until locks have been adopted
 	Abstaining   int    // lanes on which nothing is acked yet, since the journal was lost
-	AbstainingTo uint64 // the highest height up to which that is so; where nobody can tell it, it does not count
-	OwnLane      string // "free", or what blocks our own lane: "recovering", "ended", "behind", "contradicted"
+	AbstainingTo uint64 // the highest height up to which nothing is acked on any of them
+	OwnLane      string // "free", or the reason that blocks our own lane: "recovering", "ended", "behind", "contradicted"
 
 	Counters Counters
 
-	counts core.Counts        // for the metrics, which tell more than Counters
-	ratios [numLimits]float64 // what the sets need of limits
+	counts core.Counts        // for the metrics, which have more than Counters
+	ratios [numLimits]float64 // need of the sets, as parts of the limits
 }
 
-// Lane says how far one sequencer's lane has come.
+// Lane is the progress of one sequencer's lane.
 type Lane struct {
 	Sequencer wire.PublicKey
-	// Tip is the height of the highest node accepted. HasTip says whether there is one, Durable
+	// Tip is the height of the highest node accepted. HasTip reports whether there is one, Durable
 	// whether it is on disk.
 	Tip             uint64
 	HasTip, Durable bool
-	// Certified is the highest certified height. HasCertified says whether there is one.
+	// Certified is the highest certified height. HasCertified reports whether there is one.
 	Certified    uint64
 	HasCertified bool
 	// Slots is the number of (height, epoch) pairs for which acks wait.
@@ -54,33 +54,33 @@ type Lane struct {
 // Counters are totals since New.
 type Counters struct {
 	AcksReceived uint64 // taken in, whatever became of them
-	AcksAccepted uint64 // counted towards a quorum, their signature unseen as yet
-	AcksInvalid  uint64 // that do not decode or whose signature was proven wrong
+	AcksAccepted uint64 // counted towards a quorum, before their signature was verified
+	AcksInvalid  uint64 // acks that do not decode or whose signature was proven wrong
 
 	NodesReceived uint64 // taken in, whatever became of them
-	NodesAccepted uint64 // that verified
+	NodesAccepted uint64 // nodes that verified
 	NodesInvalid  uint64 // that do not decode or did not verify
 
 	CertificatesReceived uint64 // certificate messages found valid
 	CertificatesInvalid  uint64 // that do not decode or did not verify
 
 	Certificates uint64 // assembled here
-	Locks        uint64 // certificates new to us, assembled here or received
+	Locks        uint64 // new certificates, assembled here or received
 	Faults       uint64 // faults reported
 
 	Statements uint64 // verified
 	Splits     uint64 // batch checks that failed
 
 	InboxDropped  uint64 // messages refused at Deliver, over quota or too large
-	OutboxDropped uint64 // messages not handed to a Sender that is behind
+	OutboxDropped uint64 // messages dropped because the Sender was behind
 
 	OwnChunksRefused uint64 // chunks that Recover was given as ours, without our signature
 }
 
 // Tip returns the highest node accepted in a lane, without its parent, and false if there is none.
 // The node may not be durable yet. The loop answers this and all other queries, between messages: a
-// query waits for Run to begin, and returns ErrStopped once the engine is told to stop, or ctx's
-// error. Collaborators may query the engine as well.
+// query waits for Run to begin, and returns ErrStopped once the engine is stopping, or ctx's error.
+// Collaborators may query the engine as well.
 func (e *Engine) Tip(ctx context.Context, sequencer wire.PublicKey) (wire.Proposal, bool, error) {
 	type found struct {
 		proposal wire.Proposal
@@ -109,23 +109,23 @@ func (e *Engine) Certificate(ctx context.Context, sequencer wire.PublicKey, heig
 }
 
 // EpochsNeeded returns, ascending, the epochs whose sets the providers must keep: those within
-// bounds, those that the tip or a certificate of a lane is of, verified or in verification, and
-// those of the parents of nodes that are not verified yet. Of the last kind there may be epochs that the providers lack, in a
-// process that joined or fell behind: a log line says so, and the lane needs their sets, which the
-// host gets from where it has its history (see [Epochs.Add]).
+// bounds, those of the tip or of a certificate of a lane, verified or in verification, and those of
+// the parents of nodes that are not verified yet. The last kind may include epochs that the
+// providers lack, in a process that joined or fell behind: a log line reports that, and the lane
+// needs their sets, which the host gets from the source of its history (see [Epochs.Add]).
 func (e *Engine) EpochsNeeded(ctx context.Context) ([]uint64, error) {
 	return ask(ctx, e, e.core.EpochsNeeded)
 }
 
-// Status returns how far the engine has come.
+// Status returns the progress of the engine.
 func (e *Engine) Status(ctx context.Context) (Status, error) {
 	return ask(ctx, e, e.status)
 }
 
-// ask has the loop call read, and returns what that returned.
+// ask makes the loop call read, and returns its result.
 func ask[T any](ctx context.Context, e *Engine, read func() T) (T, error) {
 	var none T
-	// The loop's queue has no bound, so nothing is put into it while nobody takes it out.
+	// The loop's queue has no bound, so nothing is put into it unless the loop runs.
 	select {
 	case <-e.looping:
 	case <-ctx.Done():
@@ -148,7 +148,7 @@ func ask[T any](ctx context.Context, e *Engine, read func() T) (T, error) {
 	}
 }
 
-// status returns what the loop knows and others want to see.
+// status returns the Status; the loop calls it.
 func (e *Engine) status() Status {
 	c := e.core.Counts()
 	checks := e.verifier.Counters()

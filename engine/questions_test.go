@@ -15,16 +15,16 @@ import (
 // 4.5: When the tip moves on, or the sequencer leaves the sets, all calls about older chunks are
 // cancelled.
 //
-// One payload is lost on its way to a validator, for good. Its application waits for it until its
-// context ends. The lane has moved on by then, and the validator with it: when another one crashes,
-// the quorum needs it.
+// One payload is lost for good on its way to a validator. Its application waits for it until its
+// context ends. By then the lane has moved on, and the validator with it: when another validator
+// crashes, the quorum needs this one.
 func TestRule4_5_APayloadThatNeverComesDoesNotSilenceAValidator(t *testing.T) {
 	t.Parallel()
 	net, w, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	lane := oneLane(w, members)
 	var asked, cancelled atomic.Int64
 	members[1].app.verify = func(ctx context.Context, at engine.Place, payload wire.Digest) (bool, error) {
-		if asked.Add(1) == 1 { // about whichever height comes first: the others do not wait for it
+		if asked.Add(1) == 1 { // about the height that comes first: the others do not wait for it
 			<-ctx.Done()
 			cancelled.Add(1)
 			return false, ctx.Err()
@@ -47,7 +47,7 @@ func TestRule4_5_APayloadThatNeverComesDoesNotSilenceAValidator(t *testing.T) {
 
 // 4.5: All calls about older chunks are cancelled: their contexts end.
 //
-// The key of an old epoch is gone from the signer, which waits for it until its context ends.
+// The signer has no key of an old epoch any more, and waits for it until its context ends.
 func TestRule4_5_ASignerThatHangsForAPastEpochDoesNotSilenceTheValidator(t *testing.T) {
 	t.Parallel()
 	set := newSet(t, testkit.Ed25519, 4, 1)
@@ -71,7 +71,7 @@ func TestRule4_5_ASignerThatHangsForAPastEpochDoesNotSilenceTheValidator(t *test
 	demandSound(t, w.schemes, members)
 }
 
-// A signer that never answers is given up after SignTimeout, and asked again.
+// A signer that never answers is abandoned after SignTimeout, and asked again.
 func TestASignerThatDoesNotAnswerInTimeIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
@@ -91,8 +91,8 @@ func TestASignerThatDoesNotAnswerInTimeIsAskedAgain(t *testing.T) {
 // 4.7: When the signer fails, does not answer in time, or the process restarts, the same chunk is
 // signed again: a signer that guards against double signing never sees two.
 //
-// The application has another payload for every question. Answers of the signer are lost, also
-// across restarts.
+// The application has another payload for every call. Answers of the signer are lost, also across
+// restarts.
 func TestRule4_7_ASignerThatGuardsAgainstDoubleSigningNeverSeesTwoPayloads(t *testing.T) {
 	t.Parallel()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 1, 1))
@@ -106,7 +106,7 @@ func TestRule4_7_ASignerThatGuardsAgainstDoubleSigningNeverSeesTwoPayloads(t *te
 	eventually(t, "the lane grows", func() bool { return m.recorder.Height(m.id) >= 3 })
 	for range 3 {
 		g.mu.Lock()
-		g.lose = 1 << 30 // it signs, and nobody hears of it
+		g.lose = 1 << 30 // it signs, and the answer is lost
 		signed := len(g.signed)
 		g.mu.Unlock()
 		eventually(t, "another chunk is signed", func() bool {
@@ -134,9 +134,9 @@ func TestRule4_7_ASignerThatGuardsAgainstDoubleSigningNeverSeesTwoPayloads(t *te
 // 4.8: On entering an epoch, a validator of it signs and sends its ack in the new epoch, at once,
 // for every ackable tip for which it holds no certificate of an epoch in bounds.
 //
-// Two validators have acked a chunk in one epoch; the two others enter the next one first, and ack
-// it there. Nothing is lost, and RebroadcastTimeout is an hour: the lane goes on since everybody
-// acks again on entering the epoch.
+// Two validators have acked a chunk in one epoch; the two others enter the next epoch first, and
+// ack the chunk there. Nothing is lost, and RebroadcastTimeout is an hour: the lane continues
+// because every validator acks again on entering the epoch.
 func TestRule4_8_AChangeOfEpochInTheMiddleOfAChunkDoesNotStallItsLane(t *testing.T) {
 	t.Parallel()
 	const height = 3

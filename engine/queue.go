@@ -6,12 +6,12 @@ import (
 	"github.com/lanecast/lanecast/internal/shrink"
 )
 
-// maxKept is for how many elements a list that is used again keeps room.
+// maxKept is the number of elements for which a reused list keeps room.
 const maxKept = 4096
 
-// queue is a list without a bound of its own: those who push bound what they push. Any goroutine
-// pushes, one pops. wake receives after a push; a token may be stale, so the goroutine that pops
-// tries first and then waits for a token.
+// queue is a list without a bound of its own: the goroutines that push bound what they push. Any
+// goroutine pushes, one pops. wake receives after a push; a token may be stale, so the goroutine
+// that pops tries first and then waits for a token.
 type queue[T any] struct {
 	mu    sync.Mutex
 	items []T
@@ -28,7 +28,7 @@ func (q *queue[T]) push(v T) {
 	signal(q.wake)
 }
 
-// pop takes the oldest; left is how many remain.
+// pop takes the oldest element; left is the number of remaining ones.
 func (q *queue[T]) pop() (v T, left int, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -41,7 +41,7 @@ func (q *queue[T]) pop() (v T, left int, ok bool) {
 	switch n := len(q.items) - q.head; {
 	case n == 0:
 		q.items, q.head = shrink.Slice(q.items, maxKept), 0
-	case q.head >= 1024 && q.head >= n: // moves no more than it popped since the last time
+	case q.head >= 1024 && q.head >= n: // moves no more elements than were popped since the last time
 		kept := copy(q.items, q.items[q.head:])
 		clear(q.items[kept:])
 		q.items, q.head = q.items[:kept], 0
@@ -55,7 +55,7 @@ func (q *queue[T]) len() int {
 	return len(q.items) - q.head
 }
 
-// signal leaves a token in a channel of capacity 1, unless there is one.
+// signal puts a token into a channel of capacity 1, unless there is one.
 func signal(wake chan struct{}) {
 	select {
 	case wake <- struct{}{}:

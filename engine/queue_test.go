@@ -47,7 +47,7 @@ func TestAQueueKeepsTheOrder(t *testing.T) {
 
 // 5.5: Memory is bounded by configuration.
 //
-// A queue that was long once, as that of reports is after a restart, does not keep the room.
+// A queue that was long once, like the queue of reports after a restart, does not keep the room.
 func TestRule5_5_AQueueDoesNotKeepTheRoomOfABurst(t *testing.T) {
 	q := newQueue[int]()
 	for i := range 20 * maxKept {

@@ -13,10 +13,10 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Tests after what bit other implementations of verification in batches.
+// Tests of faults that other implementations of batch verification had.
 
-// cancellingKeys is a set of four in which the keys of the first three, a quorum, add up to the
-// identity.
+// cancellingKeys returns a set of four in which the keys of the first three, a quorum, add up to
+// the identity.
 func cancellingKeys(t testing.TB) *progression {
 	p := newProgression(t, 4)
 	p.negated = nil
@@ -34,13 +34,13 @@ func cancellingKeys(t testing.TB) *progression {
 	return p
 }
 
-// only is acks of some validators, in that order.
+// only selects the acks of some validators, in that order.
 func only(who ...int) func(*rand.Rand, int) []int {
 	return func(*rand.Rand, int) []int { return who }
 }
 
-// A pair with the identity for a key makes a pairing library refuse, or fail, the whole product.
-// Here it is decided without one.
+// A pair whose key is the identity makes a pairing library refuse, or fail, the whole product. Here
+// such a case is decided without a pairing.
 func TestABatchIsNotAbortedBySignersWhoseKeysCancel(t *testing.T) {
 	voters := cancellingKeys(t)
 	const lanes = 8
@@ -50,13 +50,13 @@ func TestABatchIsNotAbortedBySignersWhoseKeysCancel(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	good := s.nextAcks(r, only(0, 1, 3))
 	s.height--
-	cancelled := s.nextAcks(r, only(0, 1, 2)) // each vote is valid, and so is their sum: the identity, which certifies nothing
+	cancelled := s.nextAcks(r, only(0, 1, 2)) // each vote is valid, and so is their sum, the identity
 	good[3] = cancelled[3]
 	done := s.expect(lanes - 1)
 	s.deliver(good)
 	s.await(done)
-	// Votes that are each valid and certify nothing say that the keys do not fit each other, as
-	// these do not.
+	// If votes are each valid and certify nothing, the keys do not fit each other, as is the case
+	// here.
 	var reports []wire.Activity
 	eventually(t, "the keys are reported", func() bool {
 		s.mu.Lock()
@@ -77,8 +77,8 @@ func TestABatchIsNotAbortedBySignersWhoseKeysCancel(t *testing.T) {
 	}
 }
 
-// A peer whose bad messages are all in one batch, or on their way, is found out before it has had a
-// pairing for each.
+// A peer whose bad messages are all in one batch, or on their way, is found before each of them has
+// cost a pairing.
 func TestAPeerWithABadAckInEveryChunkCostsLogarithmicallyManyChecks(t *testing.T) {
 	t.Parallel()
 	const lanes = 64
@@ -91,7 +91,7 @@ func TestAPeerWithABadAckInEveryChunkCostsLogarithmicallyManyChecks(t *testing.T
 	}
 	s := newAttackRig(t, voters, one, lanes, func(c *engine.Config) { c.BatchSize = lanes })
 	r := rand.New(rand.NewPCG(1, 1))
-	for range 2 { // the hostile one among the quorum, five others to make up for it
+	for range 2 { // the hostile validator among the quorum, and five others to replace it
 		s.round(s.nextAcks(r, only(6, 0, 1, 2, 3, 4, 5)))
 	}
 	s.audit(16)
@@ -122,8 +122,8 @@ func TestAPeerWithBadNodesIsVerifiedOncePerInterval(t *testing.T) {
 	}
 }
 
-// step delivers one ack and waits until the engine has verified so many statements, and until nothing is
-// left to do.
+// step delivers one ack and waits until the engine has verified that many statements, and until it
+// is idle.
 func (s *attackRig) step(m ackMessage, statements uint64) engine.Counters {
 	s.t.Helper()
 	s.hand(m)
@@ -134,7 +134,7 @@ func (s *attackRig) step(m ackMessage, statements uint64) engine.Counters {
 	return status(s.t, s.engine).Counters
 }
 
-// The votes that failed are not verified again, all of them, with each ack that arrives after them.
+// Votes that failed are not verified again with each ack that arrives after them.
 func TestABadAckIsNotVerifiedAgainWithEveryAckThatFollows(t *testing.T) {
 	t.Parallel()
 	const n, f, quorum = 16, 5, 11
@@ -160,7 +160,7 @@ func TestABadAckIsNotVerifiedAgainWithEveryAckThatFollows(t *testing.T) {
 			}
 		}
 		s.await(done)
-		// Known by now, they fail nothing any more.
+		// They are known by now, and fail no more checks.
 		before := status(t, s.engine).Counters
 		done = s.expect(1)
 		for _, m := range s.nextAcks(r, only(11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10))[0] {

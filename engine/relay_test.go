@@ -11,13 +11,13 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// orderLog notes in which order the relay and the sender are told of our chunks. The sender works
+// orderLog records the order in which the relay and the sender get our chunks. The sender works
 // once open is closed.
 type orderLog struct {
 	open chan struct{}
 
 	mu    sync.Mutex
-	told  map[uint64][]bool // by height: again of each call
+	told  map[uint64][]bool // by height: the value of again in each call
 	early []uint64          // heights whose node was sent before the relay was told
 }
 
@@ -44,8 +44,9 @@ func (l *orderLog) SendNode(_ []wire.PublicKey, message []byte) {
 	}
 }
 
-// A relay may push a payload only where again is false, so the first call that it gets must say so,
-// whatever was dropped before; and no node goes out that it was not told of.
+// A relay may push a payload only where again is false, so the first call that it gets must have
+// that value, even if earlier calls were dropped; and no node is sent before the relay was told of
+// it.
 func TestTheFirstBroadcastThatARelayGetsIsNoRepeatAndComesBeforeTheNode(t *testing.T) {
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))
 	m := members[0]

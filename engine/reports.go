@@ -9,7 +9,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// reporting is the goroutine that calls the Reporter.
+// reporting is the state of the goroutine that calls the Reporter.
 type reporting struct {
 	engine   *Engine
 	queue    *queue[wire.Activity]
@@ -18,7 +18,7 @@ type reporting struct {
 }
 
 // report queues an activity. The queue has no bound of its own, since locks and evidence are never
-// dropped: the loop takes in no messages while it is long.
+// dropped: the loop takes no messages while the queue is long.
 func (e *Engine) report(f *core.Effect) {
 	if f.Elapsed > 0 {
 		e.metrics.endToEnd.Observe(f.Elapsed.Seconds())
@@ -61,17 +61,17 @@ func (r *reporting) run(ctx context.Context) error {
 		case ctx.Err() == nil:
 			return fmt.Errorf("%w: %v: %w", ErrReporter, a.Tag(), err)
 		default:
-			return nil // it was cut short: the next run reports it again if it is a lock
+			return nil // the call was cut short: if it is a lock, the next run reports it again
 		}
 		if left == 0 || left == r.engine.cfg.MaxPendingReports-1 {
-			r.engine.signal() // records can go, or the loop may take in messages again
+			r.engine.signal() // records can be released, or the loop may take messages again
 		}
 	}
 	return nil
 }
 
-// drain waits until the reporter has taken what waits, for DrainTimeout at most; stop ends its
-// context.
+// drain waits until the reporter has taken all waiting reports, for DrainTimeout at most; stop ends
+// its context.
 func (r *reporting) drain(stop context.CancelFunc) {
 	close(r.draining)
 	timer := time.AfterFunc(r.engine.cfg.DrainTimeout, stop)
@@ -83,7 +83,7 @@ func (r *reporting) drain(stop context.CancelFunc) {
 	}
 }
 
-// noteReported journals how far the reports have come, once nothing else will be appended, so that
+// noteReported journals the progress of the reports, once nothing else will be appended, so that
 // the next run does not repeat them.
 func (e *Engine) noteReported() {
 	if e.failed() != nil {

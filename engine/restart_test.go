@@ -21,9 +21,9 @@ const (
 	reportedRecord = 0x07
 )
 
-// followed writes to a folder what a validator's journal holds after it has followed lanes up to a
-// height: a node and a lock for each chunk, and how far the locks have been reported. One more lane
-// stands still, so that no segment goes. It returns the size of the log in bytes.
+// followed writes the journal of a validator that has followed lanes up to a height: a node and a
+// lock for each chunk, and the progress of the reports. One more lane stands still, so that no
+// segment is removed. It returns the size of the log in bytes.
 func followed(t testing.TB, cfg journal.Config, lanes []wire.PublicKey, heights int) int64 {
 	t.Helper()
 	j, err := journal.Open(cfg, nil)
@@ -73,7 +73,7 @@ func followed(t testing.TB, cfg journal.Config, lanes []wire.PublicKey, heights 
 	return size
 }
 
-// heapBytes returns what the heap holds.
+// heapBytes returns the bytes in use on the heap.
 func heapBytes() int64 {
 	var m runtime.MemStats
 	runtime.GC()
@@ -82,7 +82,7 @@ func heapBytes() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// peakRSS returns the most memory that the process ever had, on systems that tell.
+// peakRSS returns the peak resident memory of the process, on systems that report it.
 func peakRSS() string {
 	status, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.Lines(string(status)) {
@@ -95,9 +95,9 @@ func peakRSS() string {
 
 // 5.5: Memory is bounded by configuration, however long it runs.
 //
-// That goes for a restart: of a long journal, whose records are dead but for the tops of lanes,
-// nothing is kept. LANECAST_RESTART is how high the lanes are; with 115000 the log is as long as the
-// default settings let it become, and the peak that the test logs is worth reading.
+// That holds for a restart: nothing is kept of a long journal, whose records are dead except the
+// tops of lanes. LANECAST_RESTART is the height of the lanes; with 115000 the log is as long as the
+// default settings let it become, and the test logs the peak memory.
 func TestRule5_5_ARestartKeepsNothingOfALongJournal(t *testing.T) {
 	heights := 6000
 	if s := os.Getenv("LANECAST_RESTART"); s != "" {

@@ -21,8 +21,8 @@ import (
 var namespace = []byte("engine test")
 
 func TestMain(m *testing.M) {
-	poison.Switch(true)                              // a view that outlives its buffer turns into garbage
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent(), // ants starts a pool as it is loaded
+	poison.Switch(true)                              // a view that outlives its buffer becomes garbage
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent(), // ants starts a pool in its init
 		goleak.Cleanup(func(status int) {
 			if n := poison.Owned(); n != 0 && status == 0 {
 				fmt.Fprintf(os.Stderr, "%d buffers have not been released\n", n)
@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 		}))
 }
 
-// patience is how long a test waits for what must happen.
+// patience is the time that a test waits for an event that must happen.
 const patience = testkit.Patience
 
 func eventually(t testing.TB, what string, holds func() bool) {
@@ -40,13 +40,13 @@ func eventually(t testing.TB, what string, holds func() bool) {
 	testkit.Eventually(t, what, holds)
 }
 
-// newSet makes four validators' keys unless told otherwise.
+// newSet makes keys of four validators unless n is another number.
 func newSet(t testing.TB, kind testkit.Kind, n int, seed uint64) *testkit.Set {
 	t.Helper()
 	return testkit.MustSet(t, kind, n, namespace, seed)
 }
 
-// demandReleased demands that the ownership that a handle stands for has ended.
+// demandReleased checks that the buffer's owner has released it.
 func demandReleased(t testing.TB, b wire.Buffer) {
 	t.Helper()
 	defer func() {
@@ -66,7 +66,7 @@ func status(t testing.TB, e *engine.Engine) engine.Status {
 	return s
 }
 
-// logged holds what a Logger has written. The test may read it meanwhile.
+// logged holds the output of a Logger. The test may read it meanwhile.
 type logged struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -102,8 +102,8 @@ func (l *logged) has(s string) bool {
 	return strings.Contains(l.text.String(), s)
 }
 
-// copyFolder returns a copy of a journal's folder, which may be in use: what says how long the log
-// is at least is copied before the log.
+// copyFolder returns a copy of a journal's folder, which may be in use: the file with the least
+// length of the log is copied before the log.
 func copyFolder(t *testing.T, dir string) string {
 	t.Helper()
 	to := t.TempDir()

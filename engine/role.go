@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// role is what the log was told last of our part in an epoch.
+// role is the last logged state of our part in an epoch.
 type role struct {
 	known bool   // the sets of the current epoch were known
-	wrong string // what looked like a mistake, also in earlier epochs
+	wrong string // the problems logged last, also in earlier epochs
 }
 
-// announce logs what we are in the current epoch, which has just begun. A configuration that has us
-// do nothing would otherwise say nothing.
+// announce logs our role in the current epoch, which has just begun. Without that, a configuration
+// in which this process does nothing would not be noticed.
 func (e *Engine) announce(event string, more ...any) {
 	epoch := e.core.Epoch()
 	args := append([]any{"epoch", epoch}, more...)
@@ -63,7 +63,8 @@ func (e *Engine) announce(event string, more ...any) {
 	}
 	args = append(args, "role", strings.Join(roles, " and "))
 
-	// The same again need not be a mistake: sequencers and validators come and go.
+	// The same problem in a later epoch need not be a mistake: sequencers and validators come and
+	// go.
 	level, text := slog.LevelInfo, strings.Join(wrong, "; ")
 	if text != e.role.wrong && text != "" {
 		level = slog.LevelWarn
@@ -75,7 +76,7 @@ func (e *Engine) announce(event string, more ...any) {
 	e.log.Log(e.ctx, level, event, args...)
 }
 
-// watchSets looks at the sets that have become known since it was called last.
+// watchSets checks the sets that have become known since its last call.
 func (e *Engine) watchSets() {
 	if len(e.sets.learned) == 0 {
 		return
@@ -85,7 +86,7 @@ func (e *Engine) watchSets() {
 		if epoch != e.core.Epoch() || e.role.known {
 			continue
 		}
-		if _, ok := e.sets.Scheme(epoch); ok { // the core asks for sequencers without it now and then
+		if _, ok := e.sets.Scheme(epoch); ok { // the core sometimes asks for sequencers without it
 			e.announce("the epoch's sets are known")
 		}
 	}

@@ -7,25 +7,25 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Limits on memory have to fit the sets of the network: a large set has large certificates, many
-// peers and many votes. What a set needs is known once the set is, which may be long after New. So
-// each epoch's sets are compared with the limits when they become known. Limits that Config leaves
-// to the engine grow with them, up to a bound, and never shrink in a run. For others the log names
-// the field and the value that it needs.
+// Limits on memory must fit the sets of the network: a large set has large certificates, many peers
+// and many votes. The need of a set is known once the set is, which may be long after New. So each
+// epoch's sets are compared with the limits when they become known. The engine raises limits that
+// Config leaves to it, up to a bound, and never lowers them in a run. For the others it logs the
+// field and the value that it needs.
 
 const (
-	// minAck is the longest ack taken in while no set is known whose acks are longer.
+	// minAck is the longest ack taken while no set with longer acks is known.
 	minAck = 512
-	// minLong is for how many bytes of nodes and certificates of one peer there is room at least.
+	// minLong is the least bound on the bytes of nodes and certificates of one peer.
 	minLong = 1 << 20
 	// mostVoteBytes bounds MaxVoteBytes where the engine chooses it.
 	mostVoteBytes = 1 << 30
-	// sparePeers is how many peers have a handle beside those that an epoch needs, where the engine
+	// sparePeers is the number of handles beyond those that an epoch needs, where the engine
 	// chooses MaxPeers.
 	sparePeers = 64
 )
 
-// limitField is a field of Config that has to fit the sets.
+// limitField is a field of Config that must fit the sets.
 type limitField uint8
 
 const (
@@ -39,16 +39,16 @@ func (f limitField) String() string {
 	return [numLimits]string{"MaxMessage", "MaxVoteBytes", "MaxPeers"}[f]
 }
 
-// room is the limits, and what the sets need of them. The loop writes it.
+// room holds the limits, and the needs of the sets. The loop writes it.
 type room struct {
-	node, ack atomic.Int64 // the longest node, or certificate, and ack taken in; others than the loop read them
+	node, ack atomic.Int64 // the longest node or certificate, and ack, taken; others read them
 
 	limits [numLimits]int
 	chosen [numLimits]bool // the engine chose it, and may raise it
-	needed [numLimits]int  // by any epoch whose sets have been known in this run
+	needed [numLimits]int  // by any epoch whose sets were known in this run
 }
 
-// most is how far the engine raises what it chose.
+// most is the bound up to which the engine raises a limit that it chose.
 var most = [numLimits]int{limitMessage: maxMessage, limitVotes: mostVoteBytes}
 
 // fits reports whether a message may be taken in. Any goroutine may call it.
@@ -59,19 +59,19 @@ func (r *room) fits(kind Kind, size int) bool {
 	return int64(size) <= r.node.Load()
 }
 
-// long is how many bytes of nodes and certificates of one peer may wait. They can be ten thousand
-// times as long as acks, so that their number bounds nothing.
+// long is the number of bytes of nodes and certificates of one peer that may wait. They can be ten
+// thousand times as long as acks, so a number of messages does not bound them.
 func (r *room) long() int64 { return max(minLong, 4*r.node.Load()) }
 
-// setMessage makes size the longest message taken in, and ack the longest ack if that is less.
+// setMessage sets the length of the longest message taken to size, and that of the longest ack to
+// the lesser of ack and size.
 func (r *room) setMessage(size, ack int) {
 	r.limits[limitMessage] = size
 	r.node.Store(int64(size))
 	r.ack.Store(int64(min(size, max(ack, int(r.ack.Load()), minAck))))
 }
 
-// newRoom returns what the configuration says. given is the configuration before defaults were put
-// in.
+// newRoom returns the configured limits. given is the configuration before defaults were filled in.
 func newRoom(cfg, given *Config) *room {
 	r := &room{
 		limits: [numLimits]int{cfg.MaxMessage, cfg.MaxVoteBytes, cfg.MaxPeers},
@@ -81,7 +81,7 @@ func newRoom(cfg, given *Config) *room {
 	return r
 }
 
-// ratios returns what the sets need, as parts of the limits.
+// ratios returns the needs of the sets as parts of the limits.
 func (r *room) ratios() (all [numLimits]float64) {
 	for f := range all {
 		all[f] = float64(r.needed[f]) / float64(r.limits[f])
@@ -89,21 +89,21 @@ func (r *room) ratios() (all [numLimits]float64) {
 	return all
 }
 
-// needs returns what the sets of an epoch need of each limit in the process of an identity, which
-// counts the votes of some lanes, and how long their acks are.
+// needs returns the sets' need of each limit, in the process of an identity that counts the votes
+// of some lanes, and the length of their acks.
 func needs(identity wire.PublicKey, f wire.Format, validators, sequencers []wire.PublicKey, lanes int) (needed [numLimits]int, ack int) {
 	highest := wire.Chunk{Height: 1<<64 - 1}
 	node := wire.Node{Chunk: highest, Parent: wire.Parent{Epoch: 1<<64 - 1}}
 	needed[limitMessage] = node.Size() + f.MaxCertificateSize()
-	// Votes for the next two heights of each lane are needed now. They are sure of one half of the
-	// room: the other may be full of votes that are not.
+	// Votes for the next two heights of each lane are needed now. One half of the room is certain
+	// for them: the other half may be full of votes that are not needed.
 	needed[limitVotes] = int(min(2*2*int64(lanes)*int64(aggregate.SlotBytes(f)), maxBytes))
 	needed[limitPeers] = peersOf(identity, validators, sequencers)
 	a := wire.Ack{Chunk: highest, Epoch: 1<<64 - 1, Participant: 1<<32 - 1}
 	return needed, a.Size() + f.AckSignature
 }
 
-// peersOf returns how many identities there are in both lists together, without our own.
+// peersOf returns the number of identities in both lists together, without our own.
 func peersOf(identity wire.PublicKey, validators, sequencers []wire.PublicKey) int {
 	all := make(map[wire.PublicKey]struct{}, len(validators))
 	for _, list := range [][]wire.PublicKey{validators, sequencers} {
@@ -115,7 +115,7 @@ func peersOf(identity wire.PublicKey, validators, sequencers []wire.PublicKey) i
 	return len(all)
 }
 
-// makeRoom compares the limits with what the sets of an epoch need, which have become known.
+// makeRoom compares the limits with the needs of the sets of an epoch that became known.
 func (e *Engine) makeRoom(epoch uint64) {
 	scheme, ok := e.sets.Scheme(epoch)
 	if !ok {
@@ -148,7 +148,7 @@ func (e *Engine) makeRoom(epoch uint64) {
 	}
 }
 
-// tooSmall says what comes of a limit that is too small.
+// tooSmall holds the consequence of a limit that is too small.
 var tooSmall = [numLimits]string{
 	limitMessage: "nodes above height 0 are refused",
 	limitVotes:   "acks can be dropped",

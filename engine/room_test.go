@@ -16,8 +16,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// large is a follower of a set of 1,600 Ed25519 validators, all of them sequencers, whose limits are
-// the defaults. Of the set nothing is asked but its keys.
+// large returns a follower of a set of 1,600 Ed25519 validators, all of them sequencers, with
+// default limits. Only the keys of the set are used.
 func large(t *testing.T) (*member, *logged, *prometheus.Registry) {
 	t.Helper()
 	s := newSet(t, testkit.Ed25519, 1600, 1)
@@ -34,12 +34,13 @@ func (m *member) begin(t *testing.T) {
 	t.Helper()
 	m.open(t, nil)
 	m.start()
-	if status(t, m.engine).Peers != 0 { // answered by the loop, after its beginning
+	if status(t, m.engine).Peers != 0 { // the loop answers this after its beginning
 		t.Fatal("peers from nowhere")
 	}
 }
 
-// aNode is a node with a certificate of so many signatures, and the longest encoding otherwise.
+// aNode returns a node with a certificate of that many signatures, and the longest encoding
+// otherwise.
 func aNode(s verify.Scheme, signers int) []byte {
 	all := wire.NewSigners(s.Format().Participants)
 	for i := range signers {
@@ -65,7 +66,7 @@ func TestLimitsThatAreLeftToTheEngineFitALargeSet(t *testing.T) {
 		if err != nil {
 			t.Fatalf("peer %d: %v", i, err)
 		}
-		if 0 < i && i <= acks { // 0 is ourselves
+		if 0 < i && i <= acks { // 0 is this process
 			a := wire.Ack{Chunk: wire.Chunk{Sequencer: id}, Participant: wire.Participant(i), Signature: make([]byte, 64)}
 			if err := p.DeliverAckBytes(a.AppendTo(nil)); err != nil {
 				t.Fatal(err)
@@ -142,7 +143,7 @@ func TestALimitThatASetDoesNotFitIsNamedWithTheValueThatItNeeds(t *testing.T) {
 	}
 }
 
-// needed returns the value that the log says a field needs.
+// needed returns the value that a field needs by the log.
 func (l *logged) needed(t *testing.T, field string) int {
 	t.Helper()
 	l.mu.Lock()
@@ -193,11 +194,11 @@ func TestLimitsAreComparedWithEachEpochsSets(t *testing.T) {
 
 // 5.5: Memory is bounded by configuration, whatever peers send.
 //
-// Votes for the next two heights of each lane have room, however many others there are: that is
-// what the value in the log is for.
+// Votes for the next two heights of each lane have room, with any number of other votes: the value
+// in the log must guarantee that.
 func TestRule5_5_MaxVoteBytesAsTheLogNamesItIsEnoughWhateverPeersSend(t *testing.T) {
 	t.Parallel()
-	const lanes = 400 // which take more than the least that MaxVoteBytes may be
+	const lanes = 400 // which take more than the least allowed MaxVoteBytes
 	s := newSet(t, testkit.Multisig, 4, 1)
 	net, w, members := newCluster(t, s)
 	keys := make([]wire.PublicKey, lanes)
@@ -227,7 +228,7 @@ func TestRule5_5_MaxVoteBytesAsTheLogNamesItIsEnoughWhateverPeersSend(t *testing
 		}
 	}
 	sent := uint64(0)
-	for from := 2; from < 4; from++ { // ahead, and of the next epoch
+	for from := 2; from < 4; from++ { // for higher chunks, and of the next epoch
 		for lane := range keys {
 			for height := range 16 {
 				ack(from, lane, 2+height%14, 0)
@@ -254,7 +255,7 @@ func TestRule5_5_MaxVoteBytesAsTheLogNamesItIsEnoughWhateverPeersSend(t *testing
 	}
 }
 
-func TestMaxVoteBytesBelowWhatTheLanesNeedIsLogged(t *testing.T) {
+func TestMaxVoteBytesBelowTheNeedOfTheLanesIsLogged(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		bytes int
@@ -275,7 +276,7 @@ func TestMaxVoteBytesBelowWhatTheLanesNeedIsLogged(t *testing.T) {
 	}
 }
 
-// The documentation of MaxPeers says how much memory is reserved.
+// The documentation of MaxPeers names the memory that is reserved.
 func TestPlacesForMessagesTakeTheMemoryThatIsDocumented(t *testing.T) {
 	skipUnderRaceDetector(t)
 	if strconv.IntSize < 64 {

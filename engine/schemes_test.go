@@ -13,7 +13,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// bentScheme contradicts itself.
+// bentScheme is a scheme that contradicts itself.
 type bentScheme struct {
 	verify.Scheme
 	weights      verify.Weights
@@ -64,7 +64,8 @@ func TestASchemeThatContradictsItselfCountsAsUnknown(t *testing.T) {
 	}
 }
 
-// A scheme of another namespace counts nothing: its epoch is as good as unknown, and the log says why.
+// A scheme of another namespace is not used: its epoch counts as unknown, and the log gives the
+// reason.
 func TestASchemeOfAnotherNamespaceCountsAsUnknown(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []testkit.Kind{testkit.Ed25519, testkit.Multisig, testkit.Threshold} {
@@ -89,7 +90,7 @@ func TestASchemeOfAnotherNamespaceCountsAsUnknown(t *testing.T) {
 	}
 }
 
-// plainScheme is a struct with a slice in it, which can be compared with nothing.
+// plainScheme is a struct with a slice in it, which is not comparable.
 type plainScheme struct {
 	verify.Scheme
 	_ []string
@@ -112,7 +113,7 @@ func TestASchemeNeedNotBeComparable(t *testing.T) {
 	haltAll(t, members)
 }
 
-// noScheme is a provider that says that it knows the schemes of some epochs, and gives none.
+// noScheme is a provider that claims to know the schemes of some epochs, and returns nil.
 type noScheme struct {
 	engine.SchemeProvider
 	from uint64
@@ -147,7 +148,7 @@ func TestASchemeThatIsNilCountsAsUnknown(t *testing.T) {
 	}
 }
 
-// setPerEpoch has a set of its own for each epoch.
+// setPerEpoch is a provider with a set of its own for each epoch.
 type setPerEpoch map[uint64]*verify.Ed25519
 
 func (s setPerEpoch) Scheme(epoch uint64) (verify.Scheme, bool) {

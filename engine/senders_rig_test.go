@@ -12,7 +12,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// sendLog is a network end that only notes what is sent, and when.
+// sendLog is a Sender that only records the messages and their times.
 type sendLog struct {
 	mu    sync.Mutex
 	nodes []time.Time
@@ -32,7 +32,7 @@ func (w *sendLog) SendAck(_ []wire.PublicKey, _ []byte) {}
 
 func (w *sendLog) SendCertificate(_ []wire.PublicKey, _ []byte) {}
 
-// unusable fails the test when anything is sent.
+// unusable is a Sender that fails the test when anything is sent.
 type unusable struct{ t testing.TB }
 
 func (u unusable) SendNode([]wire.PublicKey, []byte) { u.t.Error("a follower sent a node") }
@@ -41,7 +41,7 @@ func (u unusable) SendCertificate([]wire.PublicKey, []byte) {
 	u.t.Error("a follower sent a certificate")
 }
 
-// ackTap shows every ack that is sent.
+// ackTap shows the test every ack that is sent.
 type ackTap struct {
 	engine.Sender
 	saw func(*wire.Ack)
@@ -55,7 +55,7 @@ func (t *ackTap) SendAck(to []wire.PublicKey, message []byte) {
 	t.Sender.SendAck(to, message)
 }
 
-// nodeTap hands on a copy of every node that is sent.
+// nodeTap passes on a copy of every node that is sent.
 type nodeTap struct {
 	engine.Sender
 	nodes chan<- []byte
@@ -79,7 +79,7 @@ func (s *countingSender) SendAck(to []wire.PublicKey, message []byte) {
 	s.Sender.SendAck(to, message)
 }
 
-// shownChunks notes every chunk that its member sent or acked.
+// shownChunks records every chunk that its member sent or acked.
 type shownChunks struct {
 	engine.Sender
 	mu     sync.Mutex
@@ -121,8 +121,8 @@ func (s *shownChunks) count() int {
 	return s.shown
 }
 
-// demandHeld looks for every chunk shown in the journal, which is too short for any to have been
-// removed.
+// demandHeld checks that every recorded chunk is in the journal, which is too short for any to have
+// been removed.
 func (s *shownChunks) demandHeld(t *testing.T, dir string) {
 	t.Helper()
 	s.mu.Lock()
@@ -147,7 +147,8 @@ func (s *shownChunks) demandHeld(t *testing.T, dir string) {
 	}
 }
 
-// ackWatch notes the lowest height of each lane that a member acks, and how many nodes it sends.
+// ackWatch records the lowest height of each lane that a member acks, and the number of nodes that
+// it sends.
 type ackWatch struct {
 	ackTap
 	mu     sync.Mutex

@@ -10,14 +10,14 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// sets gives the core the providers.
+// sets passes the providers' answers to the core.
 type sets struct {
 	SchemeProvider
 	sequencers SequencerProvider
 	log        *slog.Logger
 	namespace  []byte
 	checked    map[wire.PublicKey]bool // keys, and whether they are of small order
-	learned    []uint64                // epochs whose sets the core has got since the loop looked last
+	learned    []uint64                // epochs whose sets the core has received since the loop last looked
 
 	mu     sync.Mutex
 	usable map[uint64]bool // by epoch, of schemes that are not sound by construction: whether they can be used
@@ -30,14 +30,15 @@ func newSets(cfg *Config) *sets {
 	}
 }
 
-// maxChecked bounds how many keys sets remembers.
+// maxChecked is the highest number of keys that sets remembers.
 const maxChecked = 1 << 16
 
-// maxUsable bounds of how many epochs sets remembers whether their schemes can be used.
+// maxUsable is the highest number of epochs for which sets remembers whether their schemes can be
+// used.
 const maxUsable = 1 << 10
 
-// Scheme implements core.Sets. A scheme that contradicts itself, or is of another namespace, is as good
-// as unknown: nothing could be counted with it. Any goroutine may call it.
+// Scheme implements core.Sets. A scheme that contradicts itself, or is of another namespace, counts
+// as unknown: no vote could be counted with it. Any goroutine may call it.
 func (s *sets) Scheme(epoch uint64) (verify.Scheme, bool) {
 	scheme, ok := s.SchemeProvider.Scheme(epoch)
 	if !ok || scheme == nil {
@@ -49,7 +50,7 @@ func (s *sets) Scheme(epoch uint64) (verify.Scheme, bool) {
 			return scheme, true
 		}
 	}
-	// By epoch: an embedder's scheme need not be comparable, and is not to be kept.
+	// By epoch: an embedder's scheme need not be comparable, and must not be kept.
 	s.mu.Lock()
 	usable, known := s.usable[epoch]
 	s.mu.Unlock()
@@ -75,14 +76,14 @@ func (s *sets) Scheme(epoch uint64) (verify.Scheme, bool) {
 	return scheme, true
 }
 
-// foreign reports whether a scheme says that its votes are of another namespace. One of an embedder's own
-// need not say.
+// foreign reports whether a scheme is for another namespace, if it has a method for that. An
+// embedder's own scheme need not have it.
 func (s *sets) foreign(scheme verify.Scheme) bool {
 	known, ok := scheme.(interface{ InNamespace([]byte) bool })
 	return ok && !known.InNamespace(s.namespace)
 }
 
-// schemeFault names what is wrong with a scheme that an embedder has made. It is empty if nothing is.
+// schemeFault returns the fault of a scheme that an embedder has made, or "".
 func schemeFault(scheme verify.Scheme) string {
 	participants := scheme.Participants()
 	switch n := len(participants); {
@@ -104,8 +105,8 @@ func (s *sets) Sequencers(epoch uint64) ([]wire.PublicKey, bool) {
 	return list, ok
 }
 
-// usableSequencers returns the sequencers of an epoch without keys of small order, in whose names anybody
-// could sign chunks: docs/protocol.md 3.1. The rest of the set is used.
+// usableSequencers returns the sequencers of an epoch without keys of small order, in whose names
+// anybody could sign chunks: docs/protocol.md 3.1. The rest of the set is used.
 func (s *sets) usableSequencers(epoch uint64) ([]wire.PublicKey, bool) {
 	list, ok := s.sequencers.Sequencers(epoch)
 	if !slices.ContainsFunc(list, s.hasSmallOrder) {
@@ -114,7 +115,7 @@ func (s *sets) usableSequencers(epoch uint64) ([]wire.PublicKey, bool) {
 	return slices.DeleteFunc(slices.Clone(list), s.hasSmallOrder), ok
 }
 
-// hasSmallOrder checks a key once, and logs what is wrong with it.
+// hasSmallOrder checks a key once, and logs it if it is of small order.
 func (s *sets) hasSmallOrder(key wire.PublicKey) bool {
 	small, known := s.checked[key]
 	if !known {
@@ -130,7 +131,7 @@ func (s *sets) hasSmallOrder(key wire.PublicKey) bool {
 	return small
 }
 
-// takeLearned returns the epochs that have become known, ascending, and forgets them.
+// takeLearned returns and clears the epochs that have become known, ascending.
 func (s *sets) takeLearned() []uint64 {
 	slices.Sort(s.learned)
 	learned := slices.Compact(s.learned)

@@ -11,17 +11,17 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Acks says to whom the acks of a network go: docs/protocol.md 4.5.
+// Acks is the recipients of a network's acks: docs/protocol.md 4.5.
 type Acks uint8
 
 const (
 	// AcksToAll is the default, with upstream's bytes and messages: a validator sends its acks to
 	// all validators, and every process assembles every certificate.
 	AcksToAll Acks = iota
-	// AcksToSequencer has acks sent to the sequencer of their chunk alone. The sequencer assembles
-	// the certificate and sends it to the validators; acks on lanes of others are dropped unread.
-	// Each certificate then costs one process the verification of a quorum, instead of every one,
-	// and 3·n messages instead of n².
+	// AcksToSequencer means that acks are sent only to the sequencer of their chunk. The sequencer
+	// assembles the certificate and sends it to the validators; acks on lanes of others are dropped
+	// unread. Each certificate then costs one process, instead of every process, the verification
+	// of a quorum, and 3·n messages instead of n².
 	AcksToSequencer
 )
 
@@ -33,18 +33,18 @@ func (a Acks) String() string {
 	return "all"
 }
 
-// Settings are what the processes of a network should have alike, for a transport to compare when
-// two of them connect: docs/protocol.md 1.
+// Settings are the settings that the processes of a network should have in common. A transport
+// compares them when two processes connect: docs/protocol.md 1.
 type Settings struct {
-	// Namespace is the SHA-256 of Config.Namespace. Processes that differ in it understand nothing of
-	// each other.
+	// Namespace is the SHA-256 of Config.Namespace. Processes that differ in it cannot verify each
+	// other's messages.
 	Namespace [32]byte
 	// Acks and SendCertificates are those of the Config. Processes that differ in Acks work
 	// together as long as all sequencers send certificates.
 	Acks             Acks
 	SendCertificates bool
-	// Sets are those of the epochs within bounds whose validators are known, ascending. Nothing is
-	// to be compared of a set that only one of two processes knows.
+	// Sets are the settings of the epochs within bounds whose validators are known, ascending. A
+	// set that only one of two processes knows is not compared.
 	Sets []SetSettings
 }
 
@@ -53,9 +53,9 @@ type SetSettings struct {
 	Epoch uint64
 	// AckEncoding is the encoding of acks. Processes that differ in it cannot read each other's.
 	AckEncoding verify.AckEncoding
-	// Digest names the validators, their keys and weights, if HasDigest is set: the scheme of an
-	// embedder's own has a digest if it has a method Digest() [32]byte. Processes whose digests of
-	// an epoch differ verify each other's acks against different sets.
+	// Digest identifies the validators, their keys and weights, if HasDigest is set: an embedder's
+	// own scheme has a digest if it has a method Digest() [32]byte. Processes whose digests of an
+	// epoch differ verify each other's acks against different sets.
 	Digest    [32]byte
 	HasDigest bool
 }
@@ -81,17 +81,17 @@ func (e *Engine) settings() Settings {
 }
 
 // PeerConnected tells the engine that a peer is connected, or connected again. The engine sends to
-// it alone what it may have missed: our own tip if that is uncertified, our ack for its tip if that
-// is, and the last certificate of our lane where certificates are sent; once per peer and
-// AckInterval (docs/protocol.md 4.10). The error is that of [Engine.Peer]. Any goroutine may call
-// it, before or while the engine runs.
+// this peer alone what it may have missed: our own tip if that is uncertified, our ack for the
+// peer's tip if that is uncertified, and the last certificate of our lane where certificates are
+// sent; once per peer and AckInterval (docs/protocol.md 4.10). The error is that of [Engine.Peer].
+// Any goroutine may call it, before or while the engine runs.
 func (e *Engine) PeerConnected(identity wire.PublicKey) error {
 	p, err := e.Peer(identity)
 	if err != nil {
 		return err
 	}
 	if !p.connected.CompareAndSwap(false, true) {
-		return nil // the loop has yet to be told of it
+		return nil // the loop will be told of it
 	}
 	select {
 	case <-e.looping:

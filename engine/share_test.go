@@ -15,7 +15,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// uncompressed is a progression whose acks travel uncompressed.
+// uncompressed is a progression whose acks are sent uncompressed.
 type uncompressed struct{ *progression }
 
 func (u uncompressed) scheme(t testing.TB) verify.Scheme {
@@ -37,8 +37,7 @@ func (u uncompressed) votes(_ testing.TB, s wire.Subject) [][]byte {
 	return votes
 }
 
-// statements makes of the acks in chunks what the engine makes of them: a statement for the quorum
-// of each.
+// statements makes the engine's statements from the acks in chunks: one for the quorum of each.
 func (s *attackRig) statements(scheme verify.Scheme, chunks [][]ackMessage) []*verify.Statement {
 	s.t.Helper()
 	out := make([]*verify.Statement, len(chunks))
@@ -59,9 +58,9 @@ func (s *attackRig) statements(scheme verify.Scheme, chunks [][]ackMessage) []*v
 	return out
 }
 
-// The engine, with one worker and pre-signed acks, against the verifier alone with the same
-// statements: what is lost on the way from DeliverAck to the lock. Acks of several heights of each
-// lane are in flight.
+// The engine, with one worker and pre-signed acks, is compared with the verifier alone on the same
+// statements: the difference is the cost from DeliverAck to the lock. Acks of several heights of
+// each lane are in flight.
 func TestTheEngineLosesLittleOfItsVerifiersSpeed(t *testing.T) {
 	n, lanes, heights, rounds, measured := 10, 8, 2, 1, heavy(t)
 	if measured {
@@ -86,7 +85,7 @@ func TestTheEngineLosesLittleOfItsVerifiersSpeed(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer v.Close()
-				scheme := encoding.voters.scheme(t) // another than the engine's: it has seen none of the chunks
+				scheme := encoding.voters.scheme(t) // not the engine's: it has seen none of the chunks
 				r := rand.New(rand.NewPCG(4, 4))
 				var pure, cpu, wall, pureWall time.Duration
 				for range rounds {

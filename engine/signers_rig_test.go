@@ -61,8 +61,8 @@ func (hangingSigner) SignAck(ctx context.Context, _ wire.Subject) ([]byte, error
 	return nil, ctx.Err()
 }
 
-// guardedSigner is a signer with protection against double signing: it remembers what it signed
-// before it answers. Its first answers get lost on their way.
+// guardedSigner is a signer with protection against double signing: it records a signature before
+// it returns it. Its first answers are lost.
 type guardedSigner struct {
 	verify.ChunkSigner
 	mu      sync.Mutex

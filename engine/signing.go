@@ -10,8 +10,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// sign carries out one signature after the other: a signer is never called twice at once. One
-// goroutine runs it for acks and one for chunks, so that slow acks do not hold up our lane.
+// sign executes one signature request after the other: a signer is never called twice at once. One
+// goroutine runs it for acks and one for chunks, so that slow acks do not delay our lane.
 func (e *Engine) sign(requests *queue[func()]) {
 	for {
 		select {
@@ -29,7 +29,7 @@ func (e *Engine) sign(requests *queue[func()]) {
 	}
 }
 
-// signChunk asks for our signature on a chunk of ours.
+// signChunk requests our signature on a chunk of ours.
 func (e *Engine) signChunk(call uint64, chunk wire.Chunk) {
 	ctx := e.beginCall(call)
 	e.chunkSigs.push(func() {
@@ -45,7 +45,7 @@ func (e *Engine) signChunk(call uint64, chunk wire.Chunk) {
 	})
 }
 
-// signAck asks for our ack.
+// signAck requests the signature of our ack.
 func (e *Engine) signAck(call uint64, subject wire.Subject, signer verify.AckSigner) {
 	ctx := e.beginCall(call)
 	e.ackSigs.push(func() {
@@ -74,10 +74,10 @@ func (e *Engine) callSigner(ctx context.Context, limit *logLimit, what string, c
 	return err
 }
 
-// checkOwnChunk logs that a chunk signature of ours was found wrong. The core sends nothing, and has
-// the chunk signed again.
+// checkOwnChunk logs that a chunk signature of ours was found invalid. The core sends nothing, and
+// has the chunk signed again.
 func (e *Engine) checkOwnChunk(v *verify.Verdict) {
-	// A peer may show chunks in our name, but none with a signature that was never sent.
+	// A peer may send chunks in our name, but none with a signature that was never sent.
 	if p := v.Statement.Proposal; p != nil && v.Err == nil && !v.ProposalValid && p.Signature == e.ownChunk &&
 		p.Chunk.Sequencer == e.cfg.Identity {
 		e.logLimited(&e.limits.chunk, slog.LevelError, "our chunk is not sent: the Sequencer's signature does not verify under "+

@@ -29,7 +29,7 @@ func TestSlowSignersAndApplicationsDoNotHoldUpTheLoop(t *testing.T) {
 	}
 	slow.config.Sequencer = slowChunks{slow.config.Sequencer, wait}
 	startAll(t, net, members)
-	// Three of four are a quorum: the others go on, and the slow one sees it.
+	// Three of four are a quorum: the others continue, and the slow member sees it.
 	eventually(t, "the slow member follows", func() bool { return slow.recorder.Height(members[1].id) >= 10 })
 	if slow.recorder.Height(slow.id) != 0 {
 		t.Error("a lane grew though nobody signed its chunks")

@@ -11,7 +11,8 @@ import (
 	"github.com/lanecast/lanecast/verify"
 )
 
-// resident is the process's resident memory in bytes, 0 where the system does not tell it this way.
+// resident returns the process's resident memory in bytes, 0 on systems that do not report it this
+// way.
 func resident() (bytes int) {
 	statm, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
@@ -24,9 +25,10 @@ func resident() (bytes int) {
 	return pages * os.Getpagesize()
 }
 
-// An engine takes acks as fast as it can, of 100 validators on 64 lanes; with a scheme that accepts
-// everything that is a hundred times as fast as cryptography would allow. Its memory does not grow:
-// after a fifth of the time it is as much as at the end. LANECAST_SOAK=10m makes that ten minutes.
+// An engine reads acks of 100 validators on 64 lanes as fast as it can. With a scheme that accepts
+// everything, that is a hundred times as fast as cryptography would allow. Its memory does not
+// grow: after a fifth of the time it is as much as at the end. LANECAST_SOAK=10m makes that ten
+// minutes.
 func TestMemoryStaysWhereItIsUnderSaturation(t *testing.T) {
 	duration, long := time.Second, false
 	if s := os.Getenv("LANECAST_SOAK"); s != "" {
@@ -38,7 +40,7 @@ func TestMemoryStaysWhereItIsUnderSaturation(t *testing.T) {
 		poison.Switch(false)
 		defer poison.Switch(true)
 	}
-	// The clock starts when every lane has as many heights as it remembers, and more.
+	// The measurement starts when every lane has as many heights as it remembers, and more.
 	const validators, lanes, samples, warmUp = 100, 64, 20, 24
 	target := newAckRig(t, validators, lanes, engine.DefaultPeerQuota)
 	quorum := verify.Quorum(validators)

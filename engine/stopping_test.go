@@ -14,7 +14,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// watched is a provider that says which epoch's scheme is asked for.
+// watched is a provider that reports the epochs whose scheme is requested.
 type watched struct {
 	engine.SchemeProvider
 	asked func(epoch uint64)
@@ -25,14 +25,14 @@ func (w watched) Scheme(epoch uint64) (verify.Scheme, bool) {
 	return w.SchemeProvider.Scheme(epoch)
 }
 
-// held is a scheme whose certificates take until the application is asked for a payload. A
-// verification worker that waits for that keeps Run from going on to where it closes the verifier;
-// what it does before is all that may make the call.
+// held is a scheme whose certificates do not verify until the application is asked for a payload. A
+// verification worker that waits for that keeps Run from closing the verifier, so only what Run
+// does before can make that call.
 type held struct {
 	verify.Scheme
 	opened    chan struct{} // closed when a certificate is being verified
 	asked     chan struct{} // closed when the application is asked
-	late      atomic.Bool   // nobody was asked: Run has come to where it waits for its workers
+	late      atomic.Bool   // no call came: Run has reached the wait for its workers
 	open, ask sync.Once
 }
 
@@ -44,7 +44,7 @@ func (h *held) Open(s *verify.Statement) (verify.Combination, error) {
 	h.open.Do(func() { close(h.opened) })
 	select {
 	case <-h.asked:
-	case <-time.After(5 * time.Second): // else a fault would have no end
+	case <-time.After(5 * time.Second): // otherwise a fault would block the test
 		h.late.Store(true)
 	}
 	return h.Scheme.Open(s)
@@ -57,16 +57,15 @@ func (h *held) propose(context.Context, engine.Place) (wire.Digest, error) {
 
 // 4.5: Calls are cancelled when they are no longer wanted: their contexts end.
 //
-// Calls end with the engine. What an event asks of the application at the very end is asked, under
-// a context that has ended, while Run still waits for calls: nothing is called once it has
-// returned.
+// Calls end with the engine. A call that an event requires at the very end is made, with a context
+// that has ended, while Run still waits for calls: nothing is called once Run has returned.
 func TestRule4_5_TheApplicationIsNotCalledAfterRunHasReturned(t *testing.T) {
 	for name, test := range map[string]func(t *testing.T, m *member, h *held, lock wire.Lock, run func() func(), stop func()){
 		"told to stop while an epoch is entered": func(
 			t *testing.T, m *member, h *held, lock wire.Lock, run func() func(), stop func(),
 		) {
 			m.config.Schemes = watched{m.config.Schemes, func(epoch uint64) {
-				if epoch == 2 { // the next one's next one: the loop is entering epoch 1, in which we become a sequencer
+				if epoch == 2 { // the loop is entering epoch 1, in which we become a sequencer
 					stop()
 				}
 			}}
@@ -77,7 +76,7 @@ func TestRule4_5_TheApplicationIsNotCalledAfterRunHasReturned(t *testing.T) {
 				verified <- err
 			}()
 			<-h.opened
-			for range 3 { // the loop is asleep then, as a rule
+			for range 3 { // usually the loop is asleep then
 				status(t, m.engine)
 			}
 			m.monitor.updates <- 1
@@ -99,7 +98,7 @@ func TestRule4_5_TheApplicationIsNotCalledAfterRunHasReturned(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newSet(t, testkit.Ed25519, 4, 1)
 			net, w, members := newCluster(t, s)
-			m := members[3] // whom the lock does not name
+			m := members[3] // the lock does not name this member
 			lock := certify(t, s, wire.Chunk{Sequencer: members[1].id, Height: 7, Payload: wire.Digest{1}}, 0)
 			h := hold(s.Scheme)
 			w.schemes[0] = h
@@ -130,7 +129,7 @@ func TestRule4_5_TheApplicationIsNotCalledAfterRunHasReturned(t *testing.T) {
 	}
 }
 
-// patientContext ends when its Done is asked for the last time that it may be.
+// patientContext ends when its Done has been called the last allowed time.
 type patientContext struct {
 	context.Context
 	end  context.CancelFunc
@@ -153,13 +152,13 @@ func (p *patientContext) Done() <-chan struct{} {
 
 // 5.10: A validator that recovered is given verified locks: the engine verifies them.
 //
-// After ctx's error locks may still be adopted; but those that were verified, whatever the caller
-// has done to its slice since.
-func TestRule5_10_WhatIsAdoptedIsWhatWasVerified(t *testing.T) {
+// After ctx's error locks may still be adopted, but only those that were verified, even if the
+// caller has changed its slice since.
+func TestRule5_10_OnlyVerifiedLocksAreAdopted(t *testing.T) {
 	t.Parallel()
 	s := newSet(t, testkit.Ed25519, 4, 1)
 	net, _, members := newCluster(t, s)
-	m := members[3] // whom the locks do not name
+	m := members[3] // the locks do not name this member
 	m.config.Sequencer, m.config.Relay = nil, nil
 	entered, leave := make(chan struct{}), make(chan struct{})
 	holdLoop := sync.OnceFunc(func() {
@@ -177,8 +176,8 @@ func TestRule5_10_WhatIsAdoptedIsWhatWasVerified(t *testing.T) {
 	certified := func(height uint64) wire.Lock {
 		return certify(t, s, wire.Chunk{Sequencer: lane, Height: height, Payload: wire.Digest{1}}, 0)
 	}
-	// Adopt checks whether its context has ended several times, the last time when the loop has the
-	// question. Count the checks.
+	// Adopt checks several times whether its context has ended, the last time when the loop has the
+	// question. The test counts the checks.
 	asks := newPatientContext(1 << 40)
 	if err := m.engine.Adopt(asks, certified(1)); err != nil {
 		t.Fatal(err)

@@ -16,7 +16,7 @@ func blocked(ctx context.Context, _ wire.Activity) error {
 	return ctx.Err()
 }
 
-// missing returns of how many heights of a lane below limit none of the locks is.
+// missing returns the number of heights of a lane below limit for which there is no lock.
 func missing(lane wire.PublicKey, limit uint64, locks ...wire.Lock) (n int) {
 	seen := map[uint64]bool{}
 	for _, l := range locks {
@@ -35,7 +35,7 @@ func missing(lane wire.PublicKey, limit uint64, locks ...wire.Lock) (n int) {
 // 4.4: A lock's record stays in the journal until the reporter has returned for it; after a restart
 // every lock whose report had not returned is reported again.
 //
-// The reporter is behind, and the engine is stopped in order.
+// The reporter is behind, and the engine stops in an orderly way.
 func TestRule4_4_LocksThatWaitForTheReporterAtAnOrderlyStopAreReportedInTheNextRun(t *testing.T) {
 	t.Parallel()
 	const heights = 100
@@ -63,8 +63,8 @@ func TestRule4_4_LocksThatWaitForTheReporterAtAnOrderlyStopAreReportedInTheNextR
 	if err := slow.halt(); err != nil {
 		t.Fatal(err)
 	}
-	// Once they have been reported, only the top of the lane is again: of what it had, for nobody
-	// promises it the lane's last lock.
+	// Once they have been reported, only the top of the lane is reported again: the top that it
+	// had, for the lane's last lock is promised to no process.
 	top := slow.recorder.Height(lane)
 	slow.recorder = &testkit.Recorder{}
 	slow.config.Reporter = slow.recorder
@@ -80,7 +80,7 @@ func TestRule4_4_LocksThatWaitForTheReporterAtAnOrderlyStopAreReportedInTheNextR
 // 4.4: A lock's record stays in the journal until the reporter has returned for it; after a restart
 // every lock whose report had not returned is reported again.
 //
-// The reporter takes some milliseconds a report, and the process is killed: the folder is copied
+// The reporter takes some milliseconds per report, and the process is killed: the folder is copied
 // while the engine runs.
 func TestRule4_4_LocksThatWaitForTheReporterAtAKillAreReportedInTheNextRun(t *testing.T) {
 	t.Parallel()
@@ -99,7 +99,7 @@ func TestRule4_4_LocksThatWaitForTheReporterAtAKillAreReportedInTheNextRun(t *te
 	eventually(t, "the reporter is behind", func() bool {
 		return m.recorder.Height(m.id) >= 10 && status(t, m.engine).Unreported > 40
 	})
-	locks := m.recorder.Locks() // what the application has written down at the moment of the kill
+	locks := m.recorder.Locks() // of the application at the moment of the kill
 	copied := copyFolder(t, m.config.Journal.Dir)
 	haltAll(t, members)
 	m.config.Journal.Dir = copied
@@ -125,8 +125,8 @@ func TestRule4_4_LocksThatWaitForTheReporterAtAKillAreReportedInTheNextRun(t *te
 // 5.7: When the reporter's queue or the bytes not yet durable reach their limit, the loop stops
 // taking messages in and asks for no proposal.
 //
-// With one validator nothing depends on messages: the lane stands only because no payload is asked
-// for.
+// With one validator nothing depends on messages: the lane stands still only because no payload is
+// requested.
 func TestRule5_7_ASingleValidatorDoesNotOutgrowABlockedReporter(t *testing.T) {
 	t.Parallel()
 	set := newSet(t, testkit.Ed25519, 1, 1)
@@ -147,7 +147,7 @@ func TestRule5_7_ASingleValidatorDoesNotOutgrowABlockedReporter(t *testing.T) {
 			}
 		}
 		startAll(t, net, members)
-		synctest.Wait() // the lane stands, until time passes at least
+		synctest.Wait() // the lane stands still, at least until time passes
 		s := status(t, m.engine)
 		stands := s.Lanes[0].Tip
 		if !s.Paused || stands >= 100 {
@@ -200,7 +200,7 @@ func TestRule4_2_5_LocksThatReachAProcessThatIsBehindAreReported(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, message := range sent { // before it runs: it takes all of them in at once
+	for _, message := range sent { // before it runs: it takes all of them at once
 		if err := peer.DeliverNodeBytes(message); err != nil {
 			t.Fatal(err)
 		}

@@ -18,25 +18,26 @@ import (
 )
 
 // voterSet is a validator set that can vote quickly, in memory, for any number of chunks. The tests
-// turn the last third of it hostile, as many as may be faulty.
+// make the last third of it hostile, the largest number that may be faulty.
 type voterSet interface {
-	// scheme makes a scheme that remembers nothing.
+	// scheme makes a scheme without cached state.
 	scheme(t testing.TB) verify.Scheme
-	// votes returns everybody's valid vote on s, by participant.
+	// votes returns the valid votes of all validators on s, by participant.
 	votes(t testing.TB, s wire.Subject) [][]byte
 	// certifies is an independent verifier: it shares no code with the scheme.
 	certifies(s wire.Subject, certificate []byte) bool
 }
 
-// progression is a MinSig multisig set whose secrets are a, a+1, a+2, …: the votes on one chunk are
-// a point of the curve and then an addition each. Of the hostile ones every second has the negative
-// of its predecessor's secret, so that their keys cancel. Votes are made by gnark-crypto alone.
+// progression is a MinSig multisig set whose secrets are a, a+1, a+2, …: the votes on one chunk
+// take one point of the curve and then an addition each. Every second hostile validator has the
+// negative of its predecessor's secret, so that their keys cancel. Votes are made by gnark-crypto
+// alone.
 type progression struct {
 	validators []verify.Validator
 	start      fr.Element
-	negated    []int // these have the secrets of those before them, negated
+	negated    []int // participants whose secret is the negative of the one before
 	keys       []bls.G2Affine
-	secrets    []fr.Element // of everybody, where they are no progression
+	secrets    []fr.Element // of all validators, where they are no progression
 }
 
 const messageTag = "BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_"
@@ -171,8 +172,8 @@ func (f setVoters) certifies(s wire.Subject, certificate []byte) bool {
 	return verify.VerifyCertificate(f.set.Scheme, s, certificate) == nil
 }
 
-// An attack replaces what the hostile third votes on s; nil is silence. valid is everybody's valid
-// vote.
+// An attack replaces the votes of the hostile third on s; nil means silence. valid holds the valid
+// votes of all.
 type attack func(r *rand.Rand, s wire.Subject, valid [][]byte) [][]byte
 
 func noAttack(_ *rand.Rand, _ wire.Subject, valid [][]byte) [][]byte { return valid }
@@ -196,7 +197,7 @@ func plus(a, b bls.G1Affine) []byte {
 	return e[:]
 }
 
-// strayPoints are points of the subgroup that are nobody's vote.
+// strayPoints are points of the subgroup that are no validator's vote.
 var strayPoints = func() []bls.G1Affine {
 	_, _, g, _ := bls.Generators()
 	all := make([]bls.G1Affine, 64)
@@ -226,8 +227,8 @@ var outsiders = func() (all [][]byte) {
 	return all
 }()
 
-// randomPoints: every hostile validator sends a point of the subgroup that has nothing to do with
-// the chunk. It takes pairings to find.
+// randomPoints is an attack in which every hostile validator sends a point of the subgroup that
+// does not depend on the chunk. Only pairings detect it.
 func randomPoints(r *rand.Rand, _ wire.Subject, valid [][]byte) [][]byte {
 	for i := len(valid) - faulty(len(valid)); i < len(valid); i++ {
 		b := stray(r)
@@ -237,7 +238,7 @@ func randomPoints(r *rand.Rand, _ wire.Subject, valid [][]byte) [][]byte {
 	return valid
 }
 
-// allForms: the hostile validators take turns with every form of an invalid vote.
+// allForms is an attack in which the hostile validators send every form of an invalid vote in turn.
 func allForms(r *rand.Rand, s wire.Subject, valid [][]byte) [][]byte {
 	size := len(valid[0])
 	for i := len(valid) - faulty(len(valid)); i < len(valid); i++ {
@@ -255,7 +256,7 @@ func allForms(r *rand.Rand, s wire.Subject, valid [][]byte) [][]byte {
 			}
 		case 3:
 			v[0] = 0xC0 // the identity
-		case 4: // another's
+		case 4: // another validator's
 			copy(v, valid[0])
 		case 5: // no point, less plainly: x⁠³+4 is no square for x = 3
 			v[0], v[size-1] = 0x80, 3
@@ -265,7 +266,7 @@ func allForms(r *rand.Rand, s wire.Subject, valid [][]byte) [][]byte {
 	return valid
 }
 
-// replays: the hostile validators send their valid votes on another chunk.
+// replays is an attack in which the hostile validators send their valid votes on another chunk.
 func replays(voters *progression) attack {
 	return func(_ *rand.Rand, s wire.Subject, valid [][]byte) [][]byte {
 		s.Chunk.Payload[0] ^= 1
@@ -276,7 +277,8 @@ func replays(voters *progression) attack {
 	}
 }
 
-// cancelling: the hostile validators add errors that cancel in pairs whose keys cancel too.
+// cancelling is an attack in which the hostile validators add errors that cancel in pairs whose
+// keys cancel too.
 func cancelling(r *rand.Rand, _ wire.Subject, valid [][]byte) [][]byte {
 	for i := len(valid) - faulty(len(valid)); i+1 < len(valid); i += 2 {
 		e := stray(r)
@@ -287,7 +289,7 @@ func cancelling(r *rand.Rand, _ wire.Subject, valid [][]byte) [][]byte {
 	return valid
 }
 
-// cancellingTogether: their errors cancel only when all of them are there.
+// cancellingTogether is an attack whose errors cancel only when all of them are there.
 func cancellingTogether(r *rand.Rand, _ wire.Subject, valid [][]byte) [][]byte {
 	var rest bls.G1Affine
 	first := len(valid) - faulty(len(valid))
@@ -301,7 +303,8 @@ func cancellingTogether(r *rand.Rand, _ wire.Subject, valid [][]byte) [][]byte {
 	return valid
 }
 
-// sameSum: pairs whose keys cancel send votes that cancel too, and are both wrong.
+// sameSum is an attack in which pairs whose keys cancel send votes that cancel too, and are both
+// wrong.
 func sameSum(r *rand.Rand, _ wire.Subject, valid [][]byte) [][]byte {
 	for i := len(valid) - faulty(len(valid)); i+1 < len(valid); i += 2 {
 		p := stray(r)
@@ -314,7 +317,8 @@ func sameSum(r *rand.Rand, _ wire.Subject, valid [][]byte) [][]byte {
 	return valid
 }
 
-// replayedBytes works for every scheme: the hostile validators send the vote of an honest one.
+// replayedBytes is an attack for every scheme: the hostile validators send the vote of an honest
+// validator.
 func replayedBytes(_ *rand.Rand, _ wire.Subject, valid [][]byte) [][]byte {
 	for i := len(valid) - faulty(len(valid)); i < len(valid); i++ {
 		valid[i] = valid[0]

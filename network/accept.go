@@ -11,7 +11,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// gate bounds how many accepted connections are without their hello.
+// gate limits the number of accepted connections whose hello has not come in.
 type gate struct {
 	all, perAddress int
 
@@ -20,7 +20,8 @@ type gate struct {
 	address map[string]int
 }
 
-// enter returns what to call when the connection is decided on, nil if there is no room.
+// enter takes a place for a connection. It returns the function that gives the place back once the
+// connection is decided on, or nil if there is no room.
 func (g *gate) enter(address string) func() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -39,7 +40,7 @@ func (g *gate) enter(address string) func() {
 	})
 }
 
-// acceptPause is how long accepting rests after an error that may pass, such as too many open files.
+// acceptPause is the pause after an error of Accept that may pass, such as too many open files.
 const acceptPause = 50 * time.Millisecond
 
 // accept accepts connections until ctx ends or the listener is closed.
@@ -76,8 +77,8 @@ func (n *Network) accept(ctx context.Context) error {
 	}
 }
 
-// host returns the address of the other side without its port: of an IPv6 address, the 64 bits that
-// name the network, since one host may have all the addresses in that.
+// host returns the address of the other side without its port. For IPv6 it returns the 64 bits of
+// the network, since one host may have all addresses in it.
 func host(c net.Conn) string {
 	address := addressOf(c)
 	if h, _, err := net.SplitHostPort(address); err == nil {

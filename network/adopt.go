@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// errNoControl: a bulk connection came before the control connection beside which it may be.
+// errNoControl means that a bulk connection came without a control connection of the same peer.
 var errNoControl = errors.New("network: no control connection")
 
-// errRecheck: Recheck was called after the host was asked for the peer's role.
+// errRecheck means that Recheck was called after the host was asked for the peer's role.
 var errRecheck = errors.New("network: the role may have changed")
 
-// adopt decides what becomes of a connection whose hello is in.
+// adopt decides whether a connection whose hello is in becomes a connection of the peer.
 func (n *Network) adopt(c *conn) error {
 	deadline := time.NewTimer(time.Until(c.began.Add(n.cfg.HandshakeTimeout)))
 	defer deadline.Stop()
@@ -41,7 +41,8 @@ func (n *Network) adopt(c *conn) error {
 	}
 }
 
-// tryAdopt adopts a connection of a peer that had a role after so many rechecks.
+// tryAdopt adopts a connection of a peer whose role the host gave when Recheck had been called
+// rechecks times.
 func (n *Network) tryAdopt(c *conn, role Role, rechecks uint64) (news <-chan struct{}, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

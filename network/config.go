@@ -16,8 +16,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Config holds all that a network is made of. A zero field takes the default that its comment
-// names. A field that is out of range makes [New] return a [*ConfigError] that names it.
+// Config configures a network. A zero field takes the default in its comment. A field out of range
+// makes [New] return a [*ConfigError] that names it.
 type Config struct {
 	// Key is the transport key, an Ed25519 key. It signs once per handshake; its Sign must return.
 	// Required.
@@ -26,81 +26,80 @@ type Config struct {
 	Proof *KeyProof
 	// Types are the types of messages that the host uses: at least one of Control.
 	Types []MessageType
-	// Settings are compared with those of each peer.
+	// Settings are compared with the settings of each peer.
 	Settings Settings
 
 	// Listener accepts connections; nil: none are accepted. Run closes it.
 	Listener net.Listener
 	// Dial connects to an address. Default: TCP.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
-	// Addresses returns where identities can be dialled, for a map that never changes: an entry for
-	// ourselves or for one that Handler.Admit refuses does no harm. It is called at start and after
-	// Recheck. nil: nobody is dialled.
+	// Addresses returns a map from identities to the addresses at which they can be dialled. The
+	// map never changes. Entries for ourselves or for an identity that Handler.Admit refuses do no
+	// harm. It is called at start and after Recheck. nil: nobody is dialled.
 	Addresses func() map[wire.PublicKey]string
 
-	// MaxPeers is how many peers may be connected at once. Default 256, at most 65536. A member that
-	// connects when they are takes the place of the follower that was connected last; for any two
-	// members to be connected it must be at least the number of members less one.
+	// MaxPeers is the highest number of connected peers. Default 256, at most 65536. If it is
+	// reached, a member that connects takes the place of the follower that was connected last. It
+	// must be at least the number of members less one, so that any two members can be connected.
 	MaxPeers int
-	// MaxFollowers is how many of them may be followers. Default 64. Followers share a part of all
-	// quotas of their own, and are served last: as many requests as an eighth of MaxServing, besides
-	// those of members; as many bytes that wait as for one peer; a quarter of BulkPeers, at least one,
-	// when no member waits for its turn; and an eighth of BulkRate while bulk is sent to members.
+	// MaxFollowers is the highest number of followers among them. Default 64.
 	MaxFollowers int
-	// MaxHandshakes is how many accepted connections may be without their hello at once. Default
+	// MaxHandshakes is the highest number of accepted connections whose hello is not in. Default
 	// 64, at most 65536.
 	MaxHandshakes int
-	// MaxHandshakesPerAddress is how many of them may come from one IP address, or from one /64 of
-	// IPv6, which a single host may have all of. Default 16.
+	// MaxHandshakesPerAddress is the highest number of them from one IP address, or from one /64 of
+	// IPv6, since one host may have all of its addresses. Default 16.
 	MaxHandshakesPerAddress int
-	// QueueMessages and QueueBytes bound what waits to be sent, per peer and class. Defaults 4096,
-	// and 4 MiB; at most 2^20 and 1 GiB. QueueBytes holds at least one message of any type.
+	// QueueMessages and QueueBytes bound the messages that wait to be sent, per peer and class.
+	// Defaults 4096 and 4 MiB; at most 2^20 and 1 GiB. QueueBytes must hold at least one message of
+	// any type.
 	QueueMessages, QueueBytes int
-	// MaxServing is how many requests are served at once, of all members; more are told that we are
-	// busy. When half of the places are taken, a peer gets another only while it has less than an equal
-	// share of the other half, or none. Default 256, at most 65536.
+	// MaxServing is the highest number of requests served at once, for all peers; further requests
+	// are answered with «busy». When half of the places are taken, a peer gets another place only
+	// while it has less than an equal share of the other half, or none. Default 256, at most 65536.
 	MaxServing int
 	// BulkRate bounds what all Bulk connections together send, in bytes per second. It should be
-	// somewhat less than the link carries: what queues up in front of the link delays votes. Default
-	// 0: unlimited. At least 1 MiB.
+	// somewhat less than the link carries: a queue in front of the link delays votes. Default 0:
+	// unlimited. At least 1 MiB.
 	BulkRate int
-	// BulkPeers is to how many peers bulk is sent at once; a peer's turn ends when nothing waits for
-	// it or after BulkTurn bytes. Few peers get a body early, rather than all of them late. Defaults
-	// 4 and 4 MiB.
+	// BulkPeers is the number of peers to which bulk is sent at once; a peer's turn ends when
+	// nothing waits for it or after BulkTurn bytes. So a few peers get a body early, rather than
+	// all of them late. Defaults 4 and 4 MiB.
 	BulkPeers, BulkTurn int
 
-	// ReadPause is how long a control connection that gets small records at a high rate is not read,
-	// so that one read brings several: a message waits that long at most, and half of it on average;
-	// on an idle process timers add up to a millisecond. A connection pauses only while it gets at
-	// least one record in that time, and all connections together more than 20,000 per second: a
-	// message that comes alone never waits. Default 1 ms, from 100 µs to 10 ms; -1: never.
+	// ReadPause is the time for which a control connection that gets small records at a high rate
+	// is not read, so that one read brings several. A message waits that long at most, and half of
+	// it on average; on an idle process timers add up to a millisecond. A connection pauses only
+	// while it gets at least one record in that time, and all connections together get more than
+	// 20,000 per second: a message that comes alone never waits. Default 1 ms, from 100 µs to 10
+	// ms; -1: never.
 	ReadPause time.Duration
 
-	// HandshakeTimeout is how long a connection may take until its hello is in. Default 5 s.
+	// HandshakeTimeout is the time within which the hello of a connection must be in. Default 5 s.
 	HandshakeTimeout time.Duration
-	// PingInterval is how often a connection is pinged. Default 5 s.
+	// PingInterval is the time between two pings on a connection. Default 5 s.
 	PingInterval time.Duration
-	// IdleTimeout is how long nothing may come in although it was pinged. Default 15 s; more than
-	// PingInterval.
+	// IdleTimeout is the time after which a connection is closed if nothing comes in although it
+	// was pinged. Default 15 s; must be more than PingInterval.
 	IdleTimeout time.Duration
-	// WriteTimeout is how long a peer may take to make room for what is written: one who reads
-	// nothing loses its connection then. Default 10 s.
+	// WriteTimeout is the time that a peer has to make room for the bytes being written. The
+	// connection of a peer that reads nothing ends then. Default 10 s.
 	WriteTimeout time.Duration
 	// MinBackoff and MaxBackoff bound the pause between two attempts to dial. It grows by half and
 	// is jittered by half. Defaults 100 ms and 15 s. All durations are at most 24 hours.
 	MinBackoff, MaxBackoff time.Duration
-	// MaxRecords and MaxAge say when a connection is replaced: after that many TLS records in either
-	// direction, or that long. Defaults and highest values 2^23 and 24 h.
+	// MaxRecords and MaxAge limit the life of a connection: it is replaced after that many TLS
+	// records in either direction, or after that time. Defaults and highest values 2^23 and 24 h.
 	MaxRecords uint64
 	MaxAge     time.Duration
 
-	// Metrics is where the metrics are registered while Run runs. nil: nowhere.
+	// Metrics is the registry of the metrics while Run runs. nil: none.
 	Metrics prometheus.Registerer
-	// Logger gets what an operator should know. nil: nothing is logged.
+	// Logger gets messages for an operator. nil: nothing is logged.
 	Logger *slog.Logger
 }
 
-// ConfigError says which field of a [Config] is wrong.
+// ConfigError is the error for a field of a [Config] that is wrong.
 type ConfigError struct {
 	Field string
 	Want  string
@@ -121,7 +120,7 @@ const (
 	maxQueueBytes   = 1 << 30
 )
 
-// checker keeps the first thing found wrong.
+// checker keeps the first error.
 type checker struct{ err error }
 
 func (c *checker) fail(field, want string, got any) {
@@ -130,7 +129,7 @@ func (c *checker) fail(field, want string, got any) {
 	}
 }
 
-// bounded puts the default into a zero field; anything else must be from least to most.
+// bounded sets a zero field to the default, and checks that any other value is from least to most.
 func bounded[T ~int | ~int64 | ~uint64](c *checker, field string, value *T, unset, least, most T) {
 	switch {
 	case *value == 0:

@@ -69,7 +69,8 @@ func TestConformanceOverTCP(t *testing.T) {
 					address = "127.0.0.1:0"
 				}
 				var l net.Listener
-				// A connection of somebody else's may have the port of one who restarts for a moment.
+				// While a process restarts, a connection of another process may have its port for a
+				// moment.
 				testkit.Eventually(t, "the port is free", func() (ok bool) {
 					var err error
 					l, err = net.Listen("tcp", address)
@@ -93,7 +94,8 @@ func TestConformanceOverTCP(t *testing.T) {
 	})
 }
 
-// before reports whether an address is that of a process with a lower number than that of another.
+// before reports whether an address belongs to a process with a lower number than the process of
+// another address.
 func before(taken map[int]string, address, than string) bool {
 	for i := 0; taken[i] != than; i++ {
 		if taken[i] == address {
@@ -103,8 +105,8 @@ func before(taken map[int]string, address, than string) bool {
 	return false
 }
 
-// Nothing is lost that was sent after the peer was connected, on real sockets either, where a
-// connection that is closed with bytes unread takes what was sent before with it.
+// Nothing is lost that was sent after the peer was connected. On real sockets, a connection that is
+// closed with bytes unread would lose the bytes sent before.
 func TestWhenBothDialOverTCPNothingIsLost(t *testing.T) {
 	for round := range 20 {
 		var taken [2]string

@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	plainSize  = 16 << 10  // what crypto/tls hands up at once: a record
+	plainSize  = 16 << 10  // a record: what crypto/tls returns at once
 	batchLimit = 512       // messages handed over at once
-	batchBytes = 128 << 10 // what their buffers may hold, and the one that exceeds it
-	// linger is how long a connection that lost to another is read on without anything coming in, and
-	// maxLinger how long in all. goodbyeLinger is how long any other is, so that the peer gets our
-	// goodbye.
+	batchBytes = 128 << 10 // of their buffers; the last message may exceed it
+	// linger is the time for which a connection that lost to another is still read without anything
+	// coming in, and maxLinger the time in all. goodbyeLinger is that time for any other
+	// connection, so that the peer gets our goodbye.
 	linger        = 5 * time.Second
 	maxLinger     = time.Minute
 	goodbyeLinger = 250 * time.Millisecond
@@ -35,7 +35,7 @@ var (
 	errClosed   = errors.New("network: the peer closed the connection")
 )
 
-// conn is one connection, from its handshake on. Its goroutine reads; another writes once the hello
+// conn is one connection, from its handshake on. One goroutine reads; another writes once the hello
 // is in.
 type conn struct {
 	n       *Network
@@ -52,10 +52,10 @@ type conn struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc // see end
 
-	// Of the reader.
+	// Used by the reader only.
 	parser  frameParser
 	plain   []byte
-	rest    []byte // of plain, that came with the hello
+	rest    []byte // the bytes of plain that came with the hello
 	batch   []Message
 	held    int      // capacity of the batch's buffers
 	early   []uint64 // numbers of requests that came before the instance was proven
@@ -66,21 +66,21 @@ type conn struct {
 	// Guarded by Network.mu.
 	peer    *peer
 	link    *link
-	probing bool          // of another instance; waits for its pong
+	probing bool          // another instance's, which has not answered a ping yet
 	bye     *goodbyeError // to be sent as the last frame
 
 	live     atomic.Bool   // the writer empties the link's queue; written under Network.mu
-	expiring atomic.Bool   // the dialler shall replace it
-	lingers  atomic.Int64  // until when it is read on having lost to another, as a time of Network.clock; 0: it has not
-	kicks    chan struct{} // room for one token: the writer shall look again
+	expiring atomic.Bool   // its dialler should replace it
+	lingers  atomic.Int64  // when reading ends after it lost, as a time of Network.clock; 0: it has not lost
+	kicks    chan struct{} // room for one token: the writer must look again
 	written  chan struct{} // closed when the writer is done
 
-	mu       sync.Mutex // guards what is below
+	mu       sync.Mutex // guards the fields below
 	pongDue  bool
 	pongEcho uint64
 	pingDue  bool
 	pingSent time.Time // of the ping under way, zero for none
-	pingTime uint64    // what it said
+	pingTime uint64    // the time in it
 }
 
 func (n *Network) newConn(raw net.Conn, dialled bool) *conn {
@@ -98,7 +98,7 @@ func (n *Network) newConn(raw net.Conn, dialled bool) *conn {
 	return c
 }
 
-// end closes the connection at once. The first reason counts.
+// end closes the connection at once. Only the first reason is kept.
 func (c *conn) end(why error) {
 	c.cancel(why)
 	c.raw.Close()
@@ -119,9 +119,10 @@ func (c *conn) number() uint64 {
 	return c.remote.dial
 }
 
-// establish makes the handshake and reads the peer's hello. Who dialled has sent its own before; who
-// accepted sends it when the connection is adopted, and otherwise no more than a goodbye: so a peer
-// is not connected on one side only. The error is nil when the connection may be adopted.
+// establish makes the handshake and reads the peer's hello. The side that dialled has sent its own
+// hello before. The side that accepted sends its hello when the connection is adopted, and
+// otherwise at most a goodbye: so a peer is never connected on one side only. The error is nil when
+// the connection may be adopted.
 func (c *conn) establish(expected wire.PublicKey) error {
 	deadline := c.began.Add(c.n.cfg.HandshakeTimeout)
 	ctx, cancel := context.WithDeadline(c.ctx, deadline)
@@ -193,7 +194,7 @@ func (c *conn) readHello() error {
 	}
 }
 
-// checkHello decides who the peer is and whether both may talk.
+// checkHello checks the peer's identity and whether both processes may talk to each other.
 func (c *conn) checkHello(key, expected wire.PublicKey) error {
 	if hasSmallOrder(key) {
 		return &goodbyeError{code: byeRefused, reason: "key of small order"}
@@ -224,7 +225,7 @@ func (c *conn) checkHello(key, expected wire.PublicKey) error {
 }
 
 // sayGoodbye sends a goodbye on a connection that was not adopted, and makes sure that the peer can
-// read it.
+// read the goodbye.
 func (c *conn) sayGoodbye(e *goodbyeError) {
 	_ = c.raw.SetDeadline(time.Now().Add(goodbyeLinger))
 	message := e.appendTo(nil)
@@ -234,7 +235,7 @@ func (c *conn) sayGoodbye(e *goodbyeError) {
 	}
 }
 
-// discard reads until the peer ends the connection or a deadline does.
+// discard reads until the peer ends the connection or a deadline passes.
 func (c *conn) discard() {
 	for {
 		if _, err := c.tls.Read(c.plain); err != nil {
@@ -243,7 +244,7 @@ func (c *conn) discard() {
 	}
 }
 
-// read reads until the connection ends, and returns why.
+// read reads until the connection ends, and returns the reason.
 func (c *conn) read() error {
 	defer c.parser.close()
 	if err := c.frames(c.rest); err != nil {
@@ -269,9 +270,10 @@ func (c *conn) read() error {
 	}
 }
 
-// beforeRead is called when nothing more can be had without reading the connection, which may block.
-// It hands over what has come in. If small records come at a high rate it pauses, on a connection of
-// Control: what bulk carries is large, and its requests are answered one by one.
+// beforeRead is called when everything that was read is used up and the next read of the connection
+// may block. It hands over the messages that have come in. If small records come at a high rate on
+// a control connection, it pauses. Bulk connections never pause: their messages are large, and
+// their requests are answered one by one.
 func (c *conn) beforeRead() (paused bool) {
 	c.deliver()
 	if until := time.Duration(c.lingers.Load()); until != 0 {
@@ -297,7 +299,7 @@ func (c *conn) beforeRead() (paused bool) {
 	return true
 }
 
-// frames takes in what was read.
+// frames handles the bytes that were read.
 func (c *conn) frames(p []byte) error {
 	defer func() {
 		if c.parser.skipped > 0 {
@@ -341,7 +343,7 @@ func (c *conn) deliver() {
 	}
 }
 
-// handle takes in a frame that is no plain message of the host's. It owns the buffer.
+// handle handles a frame other than a plain message of the host. It owns the buffer.
 func (c *conn) handle(f frame) error {
 	b := f.buffer.Bytes()
 	switch {

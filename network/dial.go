@@ -10,7 +10,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// target is an identity with an address. Each class has a goroutine that dials.
+// target is an identity with an address. For each class one goroutine dials it.
 type target struct {
 	id     wire.PublicKey
 	cancel context.CancelFunc
@@ -20,10 +20,10 @@ type target struct {
 	address string // guarded by Network.mu
 }
 
-// lastedLong is how long a connection has to live for the next attempt to come soon.
+// lastedLong is the life of a connection after which the next attempt comes soon.
 const lastedLong = 10 * time.Second
 
-// retarget starts and stops dialling as the addresses say.
+// retarget starts and stops dialling goroutines according to the current addresses.
 func (n *Network) retarget(ctx context.Context) {
 	addresses := n.cfg.Addresses()
 	n.mu.Lock()
@@ -81,7 +81,7 @@ func (n *Network) wakeDialer(id wire.PublicKey) {
 	n.wake(id)
 }
 
-// needs reports whether a connection is to be dialled, and which other that is to replace, if any.
+// needs reports whether a connection must be dialled, and which connection it replaces, if any.
 func (n *Network) needs(t *target, class Class) (needed bool, replacing *conn) {
 	n.mu.RLock()
 	p := n.peers[t.id]
@@ -104,10 +104,10 @@ func (n *Network) needs(t *target, class Class) (needed bool, replacing *conn) {
 	return role == Member || role == Follower, replacing
 }
 
-// dialLoop keeps a connection to a target, unless the target keeps one to us.
+// dialLoop keeps a connection to a target, unless the target keeps a connection to us.
 func (n *Network) dialLoop(ctx context.Context, t *target, class Class) {
 	var backoff time.Duration
-	var up time.Time   // since when no connection was needed
+	var up time.Time   // the time since which no connection has been needed
 	var replaced *conn // the last one that was to be replaced
 	for ctx.Err() == nil {
 		needed, replacing := n.needs(t, class)
@@ -171,8 +171,8 @@ func (n *Network) dial(ctx context.Context, t *target, class Class) error {
 	return <-adopted
 }
 
-// runConn is the goroutine of a connection. It calls decided, once, when the connection is adopted or
-// has failed. ctx ends attempts, not connections that were adopted.
+// runConn is the goroutine of a connection. It calls decided, once, when the connection is adopted
+// or has failed. ctx ends attempts, not connections that were adopted.
 func (n *Network) runConn(ctx context.Context, c *conn, expected wire.PublicKey, decided func(error)) {
 	n.mu.Lock()
 	n.conns[c] = struct{}{}
@@ -222,7 +222,7 @@ func (n *Network) runConn(ctx context.Context, c *conn, expected wire.PublicKey,
 		}
 	}
 	if n.byeOf(c) != nil {
-		// The peer has ended its side, having read none of what we may still be writing.
+		// The peer has ended its side, and has not read the bytes that we may still be writing.
 		select {
 		case <-c.written:
 		case <-c.ctx.Done():
@@ -237,7 +237,7 @@ func (n *Network) runConn(ctx context.Context, c *conn, expected wire.PublicKey,
 	n.drop(c, err)
 }
 
-// handshakeFailed counts and logs.
+// handshakeFailed counts and logs a failed handshake.
 func (n *Network) handshakeFailed(c *conn, err error) {
 	var bye *goodbyeError
 	reason := failTLS
@@ -268,7 +268,7 @@ func (n *Network) handshakeFailed(c *conn, err error) {
 			level = n.log.Warn
 		}
 	case failSettings:
-		// Strangers may be as different as they like.
+		// Only differences of an identity that the host admits are worth a warning.
 		if c.dialled || n.handler.Admit(c.id) != Refused {
 			level = n.log.Warn
 		}

@@ -14,7 +14,7 @@ import (
 
 const greeting network.Type = 0x10
 
-// host is what a process does with its peers: it says when one is connected, and hands messages on.
+// host is the Handler of a process: it reports connected peers and passes messages on.
 type host struct {
 	connected chan wire.PublicKey
 	messages  chan string
@@ -33,7 +33,7 @@ func (h *host) Messages(_ wire.PublicKey, batch []network.Message) {
 	}
 }
 
-// Two processes are connected over TLS 1.3, each proving its identity to the other, and one sends a
+// Two processes connect over TLS 1.3, each proves its identity to the other, and one sends a
 // message.
 func Example() {
 	keys := testkit.Identities(2, 1)

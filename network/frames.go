@@ -7,7 +7,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// The transport's own types, and where the host's begin.
+// The transport's own types, and the first of the host's types.
 const (
 	typeHello      Type = 0x01
 	typeGoodbye    Type = 0x02
@@ -20,7 +20,7 @@ const (
 
 const (
 	lengthSize = 4
-	headSize   = lengthSize + 1 // of a frame, without the number
+	headSize   = lengthSize + 1 // of a frame, without its number
 	numberSize = 8
 
 	helloLimit   = 1 << 10
@@ -34,14 +34,14 @@ const (
 	unansweredFailed = 1
 )
 
-// typeInfo is a MessageType as frames are checked and counted by it.
+// typeInfo is a MessageType in the form in which frames are checked and counted.
 type typeInfo struct {
 	MessageType
 	known bool
 	index int // in metrics
 }
 
-// typeTable holds, by type, what a process knows.
+// typeTable holds the known types, by type.
 type typeTable [256]typeInfo
 
 func newTypeTable(types []MessageType) *typeTable {
@@ -59,8 +59,8 @@ func newTypeTable(types []MessageType) *typeTable {
 	return &t
 }
 
-// lookup returns the entry of a type that may come on a connection of a class; nil if the type is to
-// be skipped.
+// lookup returns the entry of a type that may come on a connection of a class, or nil if frames of
+// the type are skipped.
 func (t *typeTable) lookup(typ Type, class Class) (*typeInfo, error) {
 	info := &t[typ]
 	switch {
@@ -78,7 +78,7 @@ func protocolError(format string, args ...any) error {
 	return &goodbyeError{code: byeProtocol, reason: fmt.Sprintf(format, args...)}
 }
 
-// appendHead appends all of a frame but its message.
+// appendHead appends the part of a frame before its message.
 func appendHead(b []byte, t Type, kind Kind, number uint64, message int) []byte {
 	length := 1 + message
 	if kind != Plain {
@@ -92,15 +92,16 @@ func appendHead(b []byte, t Type, kind Kind, number uint64, message int) []byte 
 	return b
 }
 
-// frame is a frame that has come in whole. The buffer holds the message alone.
+// frame is a complete frame. The buffer holds only the message.
 type frame struct {
 	info   *typeInfo
 	number uint64
 	buffer wire.Buffer
 }
 
-// frameParser cuts what was read into frames. The bytes of a frame that is not there yet are kept in
-// a pooled buffer, which grows with what arrives and never by what a length claims.
+// frameParser cuts the bytes that were read into frames. The bytes of an incomplete frame are kept
+// in a pooled buffer, which grows with the bytes that arrive, never to a length that is only
+// claimed.
 type frameParser struct {
 	types *typeTable
 	class Class
@@ -120,8 +121,8 @@ func newFrameParser(types *typeTable, class Class) frameParser {
 	return frameParser{types: types, class: class, want: headSize}
 }
 
-// next takes the next frame out of p, which it returns without what it has used up. ok is false when
-// p ended before the frame did. After an error the parser is of no use.
+// next takes the next frame from p and returns the rest of p. ok is false if p ended before the
+// frame did. After an error the parser must not be used.
 func (f *frameParser) next(p []byte) (fr frame, rest []byte, ok bool, err error) {
 	for {
 		if !f.inBody {
@@ -163,7 +164,7 @@ func (f *frameParser) next(p []byte) (fr frame, rest []byte, ok bool, err error)
 	}
 }
 
-// headIn checks the head as far as it has come in.
+// headIn checks the part of the head that has come in.
 func (f *frameParser) headIn() error {
 	length := binary.BigEndian.Uint32(f.head[:])
 	typ := Type(f.head[lengthSize])
@@ -205,7 +206,7 @@ func (f *frameParser) reset() {
 	f.have, f.want, f.inBody, f.info = 0, headSize, false, nil
 }
 
-// close releases what a frame in progress has.
+// close releases the buffer of a frame in progress.
 func (f *frameParser) close() {
 	f.partial.Release()
 	f.partial = wire.Buffer{}

@@ -14,8 +14,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Settings are what the processes of a network should have alike (docs/protocol.md 1). A difference
-// in the first four ends the connection; one in the others is logged and counted.
+// Settings are the settings that the processes of a network should have in common (docs/protocol.md
+// 1). A difference in the first four ends the connection; a difference in the others is logged and
+// counted.
 type Settings struct {
 	Namespace        []byte
 	UncompressedAcks bool
@@ -24,14 +25,15 @@ type Settings struct {
 
 	AcksToSequencer bool
 	Version         string // of the software, at most 64 bytes
-	// Epochs returns the newest epochs that we know with the digests of their validator sets, newest
-	// first, each once; only the first 8 count. It is called for every connection. What does not
-	// descend is left out, and logged once. nil: none.
+	// Epochs returns the newest epochs that this process knows, with the digests of their validator
+	// sets, newest first, each once; only the first 8 count. It is called for every connection. The
+	// list is cut before an entry that is not older than the one before it, and that is logged
+	// once. nil: none.
 	Epochs func() []Epoch
 }
 
-// Epoch names an epoch and the digest of its validator set, which is that of docs/protocol.md 1: the
-// schemes of package verify have it.
+// Epoch is the number of an epoch and the digest of its validator set, as in docs/protocol.md 1;
+// the schemes of package verify return that digest.
 type Epoch struct {
 	Number uint64
 	Digest [32]byte
@@ -45,8 +47,8 @@ type KeyProof struct {
 	Signature wire.Signature
 }
 
-// TransportMessage returns the bytes that an identity signs for a transport key (docs/protocol.md 8):
-// union_unique(namespace‖"_TRANSPORT", key ‖ varint not-after).
+// TransportMessage returns the bytes that an identity signs for a transport key (docs/protocol.md
+// 8): union_unique(namespace‖"_TRANSPORT", key ‖ varint not-after).
 func TransportMessage(namespace []byte, key wire.PublicKey, notAfter time.Time) []byte {
 	b := append(wire.AppendNamespace(nil, namespace, "_TRANSPORT"), key[:]...)
 	return wire.AppendUvarint(b, uint64(max(0, notAfter.Unix())))
@@ -97,8 +99,8 @@ type hello struct {
 	proof            *KeyProof
 }
 
-// validate checks the proof, but for whether it verifies. Peers would take a time with a fraction for
-// another time, and refuse a hello with one that is out of range.
+// validate checks the proof except its signature. Peers would read a time with a fraction as
+// another time, and refuse a hello whose time is out of range.
 func (p *KeyProof) validate(c *checker) {
 	switch at := p.NotAfter; {
 	case at.Nanosecond() != 0:
@@ -108,7 +110,7 @@ func (p *KeyProof) validate(c *checker) {
 	}
 }
 
-// hello returns our hello, but for what differs between connections.
+// hello returns our hello without the fields that differ between connections.
 func (n *Network) hello() hello {
 	s := &n.cfg.Settings
 	h := s.hello()
@@ -177,10 +179,10 @@ func option(yes bool) byte {
 	return 0
 }
 
-// errDecode: bytes that are no message of the transport's own.
+// errDecode is the error for bytes that are no message of the transport's own types.
 var errDecode = errors.New("network: malformed message")
 
-// maxNotAfter keeps a time in seconds within what time.Time and its comparisons can hold.
+// maxNotAfter keeps a time in seconds within the range of time.Time and its comparisons.
 const maxNotAfter = 1 << 40
 
 func decodeHello(b []byte) (h hello, err error) {
@@ -235,7 +237,7 @@ func (h *hello) difference(of *hello) string {
 	return ""
 }
 
-// The soft settings, by the bit for each in what softDifferences returns.
+// The soft settings, in the order of the bits that softDifferences returns.
 var softSettings = []string{"acks to", "version", "validators"}
 
 // softDifferences returns a bit for each soft setting in which two processes differ.
@@ -246,7 +248,7 @@ func (h *hello) softDifferences(of *hello) (bits uint8) {
 	if h.version != of.version {
 		bits |= 2
 	}
-	for _, ours := range h.epochs { // newest first: the first that both name is the one that counts
+	for _, ours := range h.epochs { // newest first: the first epoch that both name decides
 		for _, theirs := range of.epochs {
 			if ours.Number == theirs.Number {
 				if ours.Digest != theirs.Digest {
@@ -259,7 +261,7 @@ func (h *hello) softDifferences(of *hello) (bits uint8) {
 	return bits
 }
 
-// reader reads the transport's own messages. After a failure everything reads as zero.
+// reader reads the transport's own messages. After a failure every value that it reads is zero.
 type reader struct {
 	b      []byte
 	failed bool
@@ -299,7 +301,7 @@ func (r *reader) uvarint(most uint64) uint64 {
 	return v
 }
 
-// goodbye codes, docs/protocol.md 8.2.
+// goodbyeCode is the code of a goodbye: docs/protocol.md 8.2.
 type goodbyeCode uint8
 
 const (
@@ -332,11 +334,11 @@ func (c goodbyeCode) String() string {
 	return "unknown"
 }
 
-// goodbyeError is why a connection was ended by one of its sides.
+// goodbyeError is the reason for which one of the sides ended a connection.
 type goodbyeError struct {
 	code   goodbyeCode
 	reason string
-	theirs bool // the peer said it
+	theirs bool // the peer sent the goodbye
 }
 
 func (e *goodbyeError) Error() string {

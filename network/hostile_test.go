@@ -28,7 +28,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// checkServes checks that two processes still talk to each other.
+// checkServes checks that two processes can still exchange messages.
 func checkServes(t *testing.T, a, b *process) {
 	t.Helper()
 	mark := fmt.Sprint(mathrand.Int())
@@ -96,7 +96,7 @@ func TestConnectionsThatSayNothingAreClosedInTimeAndLeaveRoomForOthers(t *testin
 
 func TestAHandshakeWithoutAHelloIsGivenUpInTimeByBothSides(t *testing.T) {
 	bubble(t, 2, func(t *testing.T, w *world) {
-		l := w.net.Listen(w.address(1)) // takes connections, makes the handshake, and says nothing
+		l := w.net.Listen(w.address(1)) // accepts, makes the handshake, and sends nothing
 		w.config = controlOnly
 		a := w.start(0, nil)
 		config, err := newTLSConfig(w.keys[1])
@@ -162,7 +162,8 @@ func TestThousandsOfAttemptsOfStrangersLeaveNothingBehind(t *testing.T) {
 	})
 }
 
-// tlsAttempt makes a TLS handshake with a changed configuration and returns how the connection ends.
+// tlsAttempt makes a TLS handshake with a changed configuration and returns how the connection
+// ends.
 func tlsAttempt(t *testing.T, w *world, key ed25519.PrivateKey, change func(*tls.Config)) error {
 	t.Helper()
 	raw, err := w.net.DialFrom("raw:1")(t.Context(), w.address(0))
@@ -278,7 +279,7 @@ func TestDifferencesInSoftSettingsAreLoggedOnceAndCounted(t *testing.T) {
 			c.Settings.Version = fmt.Sprint("version ", i)
 			c.Settings.AcksToSequencer = i == 1
 			c.Settings.Epochs = func() []Epoch {
-				// The newest that both know is 4.
+				// The newest epoch that both know is 4.
 				return []Epoch{{Number: uint64(5 + i), Digest: [32]byte{9}}, {Number: 4, Digest: [32]byte{byte(i)}}}
 			}
 			if i == 0 {
@@ -376,7 +377,7 @@ func TestAHelloThatIsWrongEndsTheConnection(t *testing.T) {
 	})
 }
 
-// connectRaw connects a peer that sends what a test wants, on the control connection.
+// connectRaw connects a raw peer on the control connection.
 func connectRaw(t *testing.T, w *world, instance byte) *rawPeer {
 	t.Helper()
 	raw := dialRaw(t, w, w.keys[1], 0)
@@ -384,8 +385,8 @@ func connectRaw(t *testing.T, w *world, instance byte) *rawPeer {
 	return raw
 }
 
-// A length that is 0, too short for the number, or over the limit, a type on the wrong class, and an
-// unknown type below 0x80 end the connection. docs/protocol.md 8.1.
+// A length that is 0, too short for the number, or over the limit, a type on the wrong class, and
+// an unknown type below 0x80 end the connection. docs/protocol.md 8.1.
 func TestFramesOfEveryWrongLengthEndTheConnectionAndRightOnesArrive(t *testing.T) {
 	bubble(t, 2, func(t *testing.T, w *world) {
 		a := w.start(0, nil)
@@ -485,7 +486,7 @@ func TestAMemberThatConnectsAgainAndAgainHasOneConnectionAndFewThatEnd(t *testin
 			}
 		}
 		attempts(func(i int, h *hello) { h.dial = uint64(1 + i%7) })
-		attempts(func(i int, h *hello) { h.instance = [16]byte{byte(i), 1} }) // who answer no ping
+		attempts(func(i int, h *hello) { h.instance = [16]byte{byte(i), 1} }) // they answer no ping
 		after(6 * time.Second)
 		if live, settled := a.liveConns(w.id(1)); live != 1 || !settled {
 			t.Errorf("%d live connections, settled: %v", live, settled)
@@ -559,7 +560,7 @@ func TestPeersThatHaveMuchServedLeaveRoomForOthers(t *testing.T) {
 		a := w.start(0, r)
 		after(time.Second)
 		var raws []*rawPeer
-		for i := 1; i < 3; i++ { // each of them asks for as much as there is
+		for i := 1; i < 3; i++ { // each asks for all that there is
 			control, bulk := dialRaw(t, w, w.keys[i], 0), dialRaw(t, w, w.keys[i], 0)
 			control.hello(t, nil)
 			bulk.hello(t, func(h *hello) { h.class = Bulk })
@@ -596,7 +597,7 @@ func TestPeersThatHaveMuchServedLeaveRoomForOthers(t *testing.T) {
 	})
 }
 
-// What a certificate holds besides the key would be kept while the connection lives.
+// The part of a certificate besides the key would be kept while the connection lives.
 func TestAHandshakeThatIsTooLongEndsTheConnection(t *testing.T) {
 	bubble(t, 2, func(t *testing.T, w *world) {
 		a := w.start(0, nil)

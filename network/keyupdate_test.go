@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// recordSealer makes TLS 1.3 records (RFC 8446 5.2) of a client that crypto/tls would not make.
+// recordSealer makes TLS 1.3 records (RFC 8446 5.2) of a client that crypto/tls cannot make.
 type recordSealer struct {
 	aead cipher.AEAD
 	iv   []byte
@@ -56,7 +56,7 @@ func (s *recordSealer) seal(contentType byte, content []byte) []byte {
 	return s.aead.Seal(head, nonce, inner, head)
 }
 
-// crypto/tls takes a KeyUpdate in while it looks for data, so that its caller does not hear of it.
+// crypto/tls handles a KeyUpdate while it looks for data, and its caller does not notice.
 func TestAMessageBeforeAKeyUpdateDoesNotWaitForTheNextRecord(t *testing.T) {
 	bubble(t, 2, func(t *testing.T, w *world) {
 		a := w.start(0, nil)
@@ -99,7 +99,7 @@ func TestAMessageBeforeAKeyUpdateDoesNotWaitForTheNextRecord(t *testing.T) {
 		if got := a.from(w.id(1)); !slices.Equal(got, []string{"before"}) {
 			t.Errorf("handed over: %q", got)
 		}
-		if len(a.connected()) != 1 { // the end of a connection would have handed it over too
+		if len(a.connected()) != 1 { // the end of the connection would have delivered it too
 			t.Errorf("the connection ended: %v", a.reason(w.id(1)))
 		}
 		raw.Close()

@@ -22,7 +22,7 @@ var layouts = map[string]layout.Layout{
 	"unanswered": {layout.Byte("code", 1)},
 }
 
-// readHelloSlowly reads a hello by its layout and the sentences around it.
+// readHelloSlowly reads a hello by its layout and the sentences around the layout.
 func readHelloSlowly(b []byte) (map[string]any, error) {
 	fields, rest, err := layouts["hello"].ReadSome(b)
 	if err != nil {

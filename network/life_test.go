@@ -16,10 +16,10 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// controlOnly leaves a process without bulk.
+// controlOnly configures a process without bulk types.
 func controlOnly(_ int, c *Config) { c.Types = testTypes[:2] }
 
-// times returns the number that an environment variable has, or what is usual.
+// times returns the number in an environment variable, or the usual number.
 func times(variable string, usual int) int {
 	if n, err := strconv.Atoi(os.Getenv(variable)); err == nil && n > 0 {
 		return n
@@ -27,8 +27,8 @@ func times(variable string, usual int) int {
 	return usual
 }
 
-// Of two connections between the same instances, of two dialled by one side the newer stays, else the
-// one dialled by the smaller identity. Nothing is lost. docs/protocol.md 8.
+// Of two connections between the same instances, of two dialled by one side the newer stays, else
+// the one dialled by the smaller identity. Nothing is lost. docs/protocol.md 8.
 func TestWhenBothDialAtOnceExactlyOneConnectionStaysAndNothingIsLost(t *testing.T) {
 	for trial := range times("LANECAST_DIALS", 150) {
 		bubble(t, 2, func(t *testing.T, w *world) {
@@ -84,13 +84,13 @@ func byNumber(a, b string) int {
 	return x - y
 }
 
-// Connections of another remote instance replace older ones, of both classes, once that instance has
-// answered a ping. docs/protocol.md 8.
+// Connections of another remote instance replace older ones, of both classes, once that instance
+// has answered a ping. docs/protocol.md 8.
 func TestARestartedPeerReplacesItsConnectionsAndIsReportedAgain(t *testing.T) {
 	bubble(t, 2, func(t *testing.T, w *world) {
 		a, b := w.start(0, nil), w.start(1, nil)
 		after(time.Second)
-		// The old process is stopped as by SIGSTOP; nobody hears of it.
+		// The old process is stopped as by SIGSTOP; no peer is notified.
 		w.net.FreezeConns(w.address(1), true)
 		b.n.cfg.Listener.Close()
 		again := w.start(1, nil)
@@ -108,7 +108,7 @@ func TestARestartedPeerReplacesItsConnectionsAndIsReportedAgain(t *testing.T) {
 		if got := again.from(w.id(0)); !slices.Equal(got, []string{"x"}) {
 			t.Errorf("the new instance got %q", got)
 		}
-		w.net.FreezeConns(w.address(1), false) // SIGCONT, after another process took over
+		w.net.FreezeConns(w.address(1), false) // SIGCONT, after another process replaced it
 		after(10 * time.Second)
 		stopAll(t, a, again)
 		b.cancel()
@@ -313,7 +313,7 @@ func TestAPeerThatCannotBeDialledIsServedOnTheConnectionThatItDialled(t *testing
 	})
 }
 
-func TestRecheckDisconnectsWhoIsRefusedAndConnectsWhoIsAdmitted(t *testing.T) {
+func TestRecheckDisconnectsRefusedPeersAndConnectsAdmittedOnes(t *testing.T) {
 	bubble(t, 2, func(t *testing.T, w *world) {
 		refused := true
 		r := &recorder{refuse: func(wire.PublicKey) bool { return refused }}
@@ -399,7 +399,7 @@ func TestNoMoreFollowersAndPeersThanTheirBoundsAndMembersComeFirst(t *testing.T)
 			t.Errorf("a follower that left is gone for %v", hub.reason(w.id(1)))
 		}
 		start(6)
-		after(time.Minute) // in which the followers try again
+		after(time.Minute) // the followers try again meanwhile
 		check("three members", 4, 5, 6)
 		all[len(all)-1].stop(t)
 		all = all[:len(all)-1]
@@ -496,8 +496,8 @@ func TestRunReturnsWhenItsListenerFails(t *testing.T) {
 	})
 }
 
-// Both sides send goodbye as their last frame, end their direction of TLS, and read up to the other's
-// end before they close it, so that nothing is lost. docs/protocol.md 8.
+// Both sides send goodbye as their last frame, end their direction of TLS, and read up to the
+// other's end before they close it, so that nothing is lost. docs/protocol.md 8.
 func TestAConnectionThatLostIsWrittenToTheEndThoughThePeerHasEndedItsSide(t *testing.T) {
 	bubble(t, 2, func(t *testing.T, w *world) {
 		w.net.Buffer = 4 << 10
@@ -527,7 +527,7 @@ func TestAConnectionThatLostIsWrittenToTheEndThoughThePeerHasEndedItsSide(t *tes
 			}
 			nodes++
 		}
-		var waiting int // for the connection that is to come
+		var waiting int // for the next connection
 		a.peer(w.id(1), func(p *peer) { waiting, _ = p.links[Control].queue.waiting() })
 		if nodes == 0 || nodes+waiting != messages {
 			t.Errorf("%d of %d messages came, %d wait", nodes, messages, waiting)
@@ -537,8 +537,8 @@ func TestAConnectionThatLostIsWrittenToTheEndThoughThePeerHasEndedItsSide(t *tes
 	})
 }
 
-// Both sides read up to the other's end before they close it, so that nothing is lost: also when that
-// takes long, as over a slow link. docs/protocol.md 8.
+// Both sides read up to the other's end before they close it, so that nothing is lost.
+// docs/protocol.md 8. It holds also when that takes long, as over a slow link.
 func TestAConnectionThatLostIsReadToItsEndAsLongAsSomethingComes(t *testing.T) {
 	bubble(t, 2, func(t *testing.T, w *world) {
 		w.net.Buffer = 1 << 20
@@ -614,7 +614,7 @@ func TestBothSidesPreferTheSameConnection(t *testing.T) {
 		bySmaller bool
 		number    uint64
 	}
-	// seen returns a connection as one of its sides has it.
+	// seen returns a connection from the view of one of its sides.
 	seen := func(e end, smaller bool) *conn {
 		own, other := publicKey(keys[1]), publicKey(keys[0])
 		if smaller {

@@ -248,7 +248,7 @@ func TestEverythingThatOneReadBringsIsHandedOverInOneCall(t *testing.T) {
 	})
 }
 
-// loopback is a process on a real socket, for what has to be measured.
+// loopback starts a process on a real socket, for measurements.
 func loopback(t testing.TB, i int, h Handler, change func(*Config)) (*Network, string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -278,7 +278,7 @@ func loopback(t testing.TB, i int, h Handler, change func(*Config)) (*Network, s
 	return n, l.Addr().String()
 }
 
-// dialTo lets a process dial others only.
+// dialTo gives a process only the addresses of others.
 func dialTo(addresses map[wire.PublicKey]string) func(*Config) {
 	return func(c *Config) { c.Addresses = func() map[wire.PublicKey]string { return maps.Clone(addresses) } }
 }
@@ -408,14 +408,14 @@ func TestMemoryStaysWithinTheFormulaWhileAHundredPeersFlood(t *testing.T) {
 	}
 	testkit.Eventually(t, "all are connected", func() bool { return len(n.Peers()) == peers })
 	flood.Wait()
-	for _, id := range ids { // each message is memory of its own
+	for _, id := range ids { // each message has memory of its own
 		for class, typ := range []Type{Control: typeNode, Bulk: typeBody} {
 			q := &n.peers[id].links[class].queue
 			testkit.Eventually(t, "the queue is full and the writer is stuck", func() bool {
 				for range 100 {
 					n.Send([]wire.PublicKey{id}, typ, make([]byte, 5<<10))
 				}
-				time.Sleep(time.Millisecond) // for a writer that is not stuck to take something
+				time.Sleep(time.Millisecond) // so that a writer that is not stuck can take something
 				_, bytes := q.waiting()
 				return bytes > n.cfg.QueueBytes-5<<10
 			})

@@ -2,20 +2,20 @@ package network
 
 import "unsafe"
 
-// Memory in bytes of a connection that does not depend on configuration.
+// The memory of a connection, in bytes, that does not depend on configuration.
 const (
-	connMemory = readSize + // what was read of the socket
-		2*maxRecord + // of crypto/tls: a record read, twice for how its buffer grows, ...
-		maxRecord + // ... and one that is written
+	connMemory = readSize + // bytes read from the socket
+		2*maxRecord + // of crypto/tls: a record being read, twice because its buffer grows by doubling, ...
+		maxRecord + // ... and a record being written
 		plainSize + // a record's bytes
 		batchBytes + batchLimit*int(unsafe.Sizeof(Message{})) + // a batch
 		72<<10 // keys, goroutines' stacks, and all else
 	handshakeMemory = connMemory - batchBytes
 )
 
-// MaxMemory returns the bytes that a network with this configuration may use while it is connected to
-// a number of peers, whatever they send and however little they read. See the package comment. An
-// invalid configuration has the memory of none.
+// MaxMemory returns a bound, in bytes, on the memory of a network with this configuration while it
+// is connected to a number of peers, whatever they send and however little they read. See the
+// package comment. For an invalid configuration it returns the memory for no peers.
 func (c Config) MaxMemory(peers int) int64 {
 	c, err := c.withDefaults()
 	if err != nil {
@@ -32,8 +32,8 @@ func (c Config) MaxMemory(peers int) int64 {
 		}
 		limit := largest[class]
 		conn := connMemory +
-			writeSize + limit + headSize + numberSize + // what is being written
-			2*limit + // a frame that has not come in whole, in a buffer that has doubled
+			writeSize + limit + headSize + numberSize + // being written
+			2*limit + // an incomplete frame, in a buffer that has doubled
 			limit // the message that exceeds batchBytes
 		perPeer += int64(maxConns/classes*conn) + int64(c.QueueBytes) + int64(2*c.QueueMessages)*int64(unsafe.Sizeof(outgoing{})) // the ring may have doubled
 	}

@@ -14,10 +14,10 @@ import (
 // MemoryNet is a network of connections in memory, for tests in a testing/synctest bubble. Each
 // direction buffers as a socket does.
 type MemoryNet struct {
-	// Delay, if set, is asked how long bytes take, for each direction of each new connection, and
-	// how long dialling takes.
+	// Delay, if set, returns the time that bytes take, for each direction of each new connection,
+	// and the time that dialling takes.
 	Delay func() time.Duration
-	// Buffer is how many bytes a direction holds; 0 means 256 KiB.
+	// Buffer is the number of bytes that a direction holds; 0 means 256 KiB.
 	Buffer int
 
 	mu        sync.Mutex
@@ -94,7 +94,7 @@ func (m *MemoryNet) pair(from, to string) (ours, theirs *memoryConn) {
 	return ours, theirs
 }
 
-// Open returns how many connections have not been closed by both ends.
+// Open returns the number of connections that have not been closed by both ends.
 func (m *MemoryNet) Open() (open int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -106,8 +106,8 @@ func (m *MemoryNet) Open() (open int) {
 	return open
 }
 
-// Freeze stops or starts again all bytes from and to an address, without a word to either end; also
-// on connections that are made meanwhile.
+// Freeze stops or resumes all bytes from and to an address, also on connections made meanwhile.
+// Neither end is notified.
 func (m *MemoryNet) Freeze(address string, frozen bool) {
 	m.mu.Lock()
 	if m.frozen == nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Reasons for which a message is dropped, and a connection not made.
+// The reasons for dropping a message, and for refusing a connection.
 const (
 	dropFull = iota
 	dropDisconnected
@@ -89,8 +89,8 @@ var (
 	descFails      = describe("connections_failed_total", "Connections that failed before the peer was connected, or for a protocol error.", "reason")
 	descDiffer     = describe("settings_differ_total", "Connections to peers that have another setting.", "setting")
 	descServing    = describe("requests_serving", "Requests that are being served.")
-	descBusy       = describe("requests_refused_total", "Requests refused for too many are being served.")
-	descLate       = describe("answers_late_total", "Answers that nobody waited for any more.")
+	descBusy       = describe("requests_refused_total", "Requests refused because too many were being served.")
+	descLate       = describe("answers_late_total", "Answers that came after their request had ended.")
 )
 
 // Describe implements prometheus.Collector.

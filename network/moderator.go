@@ -7,35 +7,35 @@ import (
 )
 
 const (
-	// rateMemory is how long a connection's rate is remembered: of what came that long ago nothing
-	// counts any more.
+	// rateMemory is the time for which a connection's rate is remembered: older records do not
+	// count.
 	rateMemory = 10 * time.Millisecond
-	// pauseGain is how many records must be expected to come during a pause.
+	// pauseGain is the number of records that must be expected during a pause.
 	pauseGain = 1
-	// crowd is how many records per second, of all connections together, make pauses worth their
-	// delay. A process has time to read fewer one by one.
+	// crowd is the number of records per second, of all connections together, above which pauses
+	// are worth their delay. A process can read fewer one by one.
 	crowd = 20_000
-	// littleRead is how many bytes make a read worth its cost.
+	// littleRead is the number of bytes that make a read worth its cost.
 	littleRead = 8 << 10
 )
 
-// moderator lets readers pause, so that one read brings several of the small records that come one by
-// one at a high rate. All who pause are woken together, by one timer: a timer for each would cost
-// more than the reads that it saves.
+// moderator lets readers pause, so that one read brings several of the small records that come one
+// by one at a high rate. One timer wakes all readers that pause: a timer for each would cost more
+// than the reads that it saves.
 type moderator struct {
-	pause time.Duration // not positive: nobody pauses
+	pause time.Duration // not positive: no reader pauses
 
-	records atomic.Int64 // that all connections have read in the current window
+	records atomic.Int64 // read by all connections in the current window
 	window  atomic.Int64 // when it began, as a time of Network.clock
-	crowded atomic.Bool  // there were many in the one before
+	crowded atomic.Bool  // there were many records in the window before
 
 	mu      sync.Mutex
 	waiting []chan struct{}
 	timer   *time.Timer // runs while somebody waits
 }
 
-// many takes in how many records a read brought, and reports whether all connections together have
-// been getting many.
+// many counts the records of a read, and reports whether all connections together have been getting
+// many.
 func (m *moderator) many(now time.Duration, records int) bool {
 	m.records.Add(int64(records))
 	began := m.window.Load()
@@ -45,7 +45,8 @@ func (m *moderator) many(now time.Duration, records int) bool {
 	return m.crowded.Load()
 }
 
-// wait returns when the pause under way ends, or one that begins now. resume has room for one token.
+// wait waits until the end of the pause under way, or starts a pause and waits until its end.
+// resume has room for one token.
 func (m *moderator) wait(resume chan struct{}) {
 	m.mu.Lock()
 	m.waiting = append(m.waiting, resume)
@@ -70,11 +71,11 @@ func (m *moderator) wake() {
 	m.waiting = m.waiting[:0]
 }
 
-// readRate is the rate of one connection's records: how many came within rateMemory, the older ones
-// counted less.
+// readRate is the rate of one connection's records: the number that came within rateMemory, with
+// less weight for older ones.
 type readRate struct {
 	recent float64
-	last   time.Duration // when the last of them were read
+	last   time.Duration // when the last records were read
 }
 
 func (r *readRate) add(now time.Duration, records int) {
@@ -87,5 +88,5 @@ func (r *readRate) add(now time.Duration, records int) {
 	r.last = now
 }
 
-// in returns how many records are to be expected within a time.
+// in returns the number of records to be expected within a time.
 func (r *readRate) in(d time.Duration) float64 { return r.recent * float64(d) / float64(rateMemory) }

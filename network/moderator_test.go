@@ -11,7 +11,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// delays is a Handler's take that keeps how long messages took, by the stamps that they begin with.
+// delays is a Handler's take that records the delay of messages, by the stamp at the start of each.
 type delays struct {
 	mu      sync.Mutex
 	all     []time.Duration
@@ -28,7 +28,7 @@ func (d *delays) take(_ wire.PublicKey, batch []Message) {
 	}
 }
 
-// reset returns what was kept, and in how many calls it came.
+// reset returns the recorded delays, and the number of calls in which the messages came.
 func (d *delays) reset() (all []time.Duration, batches int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

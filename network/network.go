@@ -18,7 +18,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// stopTimeout is how long goodbyes may take when Run ends.
+// stopTimeout is the time that goodbyes may take when Run ends.
 const stopTimeout = 500 * time.Millisecond
 
 // Network is a [Transport] over TCP and TLS 1.3. All methods may be called from any goroutine.
@@ -45,25 +45,25 @@ type Network struct {
 	serving, servingFollowers atomic.Int64          // requests that are served, of members and of followers
 	queuedForFollowers        [classes]atomic.Int64 // bytes of messages that wait for followers
 
-	misordered atomic.Bool // Settings.Epochs did not descend, which was logged
+	misordered atomic.Bool // a list of Settings.Epochs was not in descending order; it was logged
 
-	mu       sync.RWMutex // guards all below, and what says so elsewhere
+	mu       sync.RWMutex // guards the fields below, and fields elsewhere whose comment names it
 	stopping bool
 	bye      goodbyeError       // what peers are told while it is stopping
-	rechecks uint64             // how often Handler.Admit may have changed its mind
+	rechecks uint64             // the number of times that Handler.Admit may have changed its answers
 	conns    map[*conn]struct{} // all of them, whatever their state
 	peers    map[wire.PublicKey]*peer
-	placed   uint64                           // how many peers were ever connected
+	placed   uint64                           // the number of peers ever connected
 	leaving  map[wire.PublicKey]chan struct{} // closed when Disconnected has returned
 	news     chan struct{}                    // closed, and another made, when a control connection goes live
 	targets  map[wire.PublicKey]*target
-	warned   map[wire.PublicKey]uint8 // soft settings in which a peer differs, that were logged
+	warned   map[wire.PublicKey]uint8 // logged soft settings in which a peer differs
 }
 
 var _ Transport = (*Network)(nil)
 
-// New makes a network. The error is a [*ConfigError], or one of Key's. Whoever does not call Run
-// closes the listener.
+// New makes a network. The error is a [*ConfigError], or an error of Key. A caller that does not
+// call Run must close the listener itself.
 func New(c Config) (*Network, error) {
 	c, err := c.withDefaults()
 	if err != nil {
@@ -166,7 +166,7 @@ func (n *Network) closeListener() {
 func (n *Network) stop(bye goodbyeError) {
 	n.mu.Lock()
 	n.stopping, n.bye = true, bye
-	var unserved []*peer // without a connection whose goroutine would finish them
+	var unserved []*peer // no connection's goroutine would finish them
 	for _, p := range n.peers {
 		for c := range p.conns {
 			n.lose(c, n.farewell())
@@ -225,10 +225,10 @@ func (n *Network) Recheck() {
 	}
 }
 
-// readmit asks again what each connected peer may be.
+// readmit asks the host again for the role of each connected peer.
 func (n *Network) readmit() {
 	n.mu.Lock()
-	n.rechecks++ // who was asked for before and is not in peers yet is asked for again
+	n.rechecks++ // a peer that was asked for before and is not in peers yet is asked for again
 	peers := slices.Collect(maps.Values(n.peers))
 	n.mu.Unlock()
 	for _, p := range peers {
@@ -250,7 +250,7 @@ func (n *Network) readmit() {
 	}
 }
 
-// Peers returns how the connected peers are doing, in ascending order of their identities.
+// Peers returns the state of the connected peers, in ascending order of their identities.
 func (n *Network) Peers() []PeerStatus {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
@@ -266,7 +266,7 @@ func (n *Network) Peers() []PeerStatus {
 	return list
 }
 
-// compare logs and counts in which soft settings a peer differs from us.
+// compare logs and counts the soft settings in which a peer differs from us.
 func (n *Network) compare(c *conn) {
 	bits := c.local.softDifferences(&c.remote)
 	n.mu.Lock()
@@ -292,7 +292,8 @@ func (n *Network) compare(c *conn) {
 	n.log.Info("peer connected", "peer", c.id, "address", addressOf(c.raw), "dialled", c.dialled, "version", c.remote.version)
 }
 
-// Is lets errors.Is find out that a peer, or we, ended a connection in good order.
+// Is makes errors.Is match a goodbye with the reason for which a side ended the connection in good
+// order.
 func (e *goodbyeError) Is(target error) bool {
 	switch target {
 	case ErrShutdown:
@@ -305,11 +306,11 @@ func (e *goodbyeError) Is(target error) bool {
 	return false
 }
 
-// What Disconnected may be told, besides errors of the connection.
+// The errors that Disconnected may get, besides errors of the connection.
 var (
-	// ErrShutdown: one of the sides stopped.
+	// ErrShutdown means that one of the sides stopped.
 	ErrShutdown = errors.New("network: shutdown")
-	// ErrRefused: one of the sides does not admit the other any more.
+	// ErrRefused means that one of the sides no longer admits the other.
 	ErrRefused = errors.New("network: refused")
 	// ErrStaleJournal: the peer stopped, since its journal is older than what it has signed, and its
 	// operator has to see to it. It matches ErrShutdown too. A process says so that ends the context
@@ -317,7 +318,7 @@ var (
 	ErrStaleJournal = errors.New("network: stale journal")
 )
 
-// Waiting returns how many messages wait to be sent, to all peers.
+// Waiting returns the number of messages that wait to be sent, to all peers.
 func (n *Network) Waiting() (messages int) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()

@@ -15,8 +15,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// TestMain makes the test's program a process that a test can stop and kill, when a test starts it as
-// one.
+// TestMain turns the test program into a process that a test can stop and kill, if a test started
+// it as one.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "process" {
 		runProcess(os.Args[2])

@@ -7,8 +7,8 @@ import (
 )
 
 // smallOrder holds the encodings of the points of edwards25519 whose order divides 8, without the
-// sign bit, those that are not canonical too. Anybody can sign for such a key. A test holds the list
-// against the curve's arithmetic.
+// sign bit, including those that are not canonical. Anybody can sign for such a key. A test checks
+// the list with the curve's arithmetic.
 var smallOrder = func() (keys [7]wire.PublicKey) {
 	for i, text := range [7]string{
 		"0000000000000000000000000000000000000000000000000000000000000000",

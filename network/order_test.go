@@ -11,7 +11,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-func TestKeysOfSmallOrderAreKnownWhateverTheirEncoding(t *testing.T) {
+func TestKeysOfSmallOrderAreKnownInEveryEncoding(t *testing.T) {
 	canonical := make(map[[32]byte]bool)
 	for _, key := range smallOrder {
 		for _, sign := range []byte{0, 0x80} {
@@ -38,7 +38,7 @@ func TestKeysOfSmallOrderAreKnownWhateverTheirEncoding(t *testing.T) {
 			t.Errorf("%v is taken for a key of small order", k)
 		}
 	}
-	// Of the signatures of zeros for a key of order 4, a quarter is valid to crypto/ed25519.
+	// crypto/ed25519 accepts a quarter of the signatures of zeros for a key of order 4.
 	for i := range 64 {
 		p := KeyProof{NotAfter: time.Unix(2, 0)}
 		if p.valid(fmt.Append(nil, i), wire.PublicKey{}, time.Unix(1, 0)) {

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// pacer divides the sending of bulk among peers: places for a few at once, taken in the order of
-// asking, and a rate for all together. Members come before followers (docs/protocol.md 7.3).
+// pacer divides the sending of bulk among peers: a few peers have a place at once, in the order in
+// which they ask, and all share one rate.
 type pacer struct {
 	rate int // bytes per second, 0 for unlimited
-	turn int // bytes for which a place is kept while others wait
+	turn int // bytes after which a place is lost while others wait
 
 	mu           sync.Mutex
 	free         int         // places
@@ -24,18 +24,18 @@ type pacer struct {
 	dueLast      time.Time // when the next bytes may be sent to a follower while members have places
 }
 
-// burst is how far the rate may be exceeded for a moment.
+// burst is the time by which the rate may be exceeded for a moment.
 const burst = 10 * time.Millisecond
 
-// stuckAfter is how long a write may take until its place goes to another peer.
+// stuckAfter is the time that a write may take until its place goes to another peer.
 const stuckAfter = 50 * time.Millisecond
 
 func newPacer(rate, places, turn int) *pacer {
 	return &pacer{rate: rate, free: places, turn: turn, maxFollowers: max(1, places/4)}
 }
 
-// bulkTurn is one connection's part in a pacer. Only its writer calls its methods; what the pacer's
-// mu guards is said.
+// bulkTurn is one connection's part in a pacer. Only its writer calls its methods; the pacer's mu
+// guards the fields whose comment names it.
 type bulkTurn struct {
 	pacer   *pacer
 	granted chan struct{} // room for one token: a place was given
@@ -93,8 +93,7 @@ func (p *pacer) vacate(t *bulkTurn) {
 	p.pass()
 }
 
-// pass gives places that are free to the connections that have waited longest, those of members before
-// others. mu must be held.
+// pass gives a free place to the connection that has waited longest. mu must be held.
 func (p *pacer) pass() {
 	for p.free > 0 {
 		waiting := &p.waiting
@@ -117,8 +116,7 @@ func (p *pacer) having(t *bulkTurn) *int {
 	return &p.members
 }
 
-// ask asks for a place, for a follower or not. It reports whether there was one; if not, granted gets a
-// token later.
+// ask asks for a place and reports whether there was one. If not, granted gets a token later.
 func (t *bulkTurn) ask(follower bool) bool {
 	p := t.pacer
 	p.mu.Lock()
@@ -159,7 +157,7 @@ func (t *bulkTurn) over() bool {
 	return t.sent >= p.turn && len(p.waiting)+len(p.last) > 0
 }
 
-// begin waits until n bytes may be sent, and begins to watch that the write does not get stuck.
+// begin waits until n bytes may be sent, and starts to watch whether the write gets stuck.
 func (t *bulkTurn) begin(ctx context.Context, n int) error {
 	p := t.pacer
 	p.mu.Lock()
@@ -195,5 +193,5 @@ func (t *bulkTurn) begin(ctx context.Context, n int) error {
 	return nil
 }
 
-// end ends what begin began.
+// end stops the watch that begin started.
 func (t *bulkTurn) end() { t.stuck.Stop() }

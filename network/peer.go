@@ -10,12 +10,12 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// maxConns is how many connections of one peer there may be at once, of both classes, those that
-// lost to others included.
+// maxConns is the highest number of connections of one peer at once, of both classes, including
+// those that lost to others.
 const maxConns = 6
 
-// peer is one identity from Connected to Disconnected. What has no other comment is guarded by
-// Network.mu.
+// peer is one identity from Connected to Disconnected. Network.mu guards all fields without another
+// comment.
 type peer struct {
 	id       wire.PublicKey
 	role     Role
@@ -24,13 +24,13 @@ type peer struct {
 	version  string
 	links    [classes]link
 	conns    map[*conn]struct{} // all of them, until their goroutines are done
-	closing  error              // why the peer is gone; set when it leaves Network.peers
+	closing  error              // the reason why the peer is gone; set when it leaves Network.peers
 
-	before <-chan struct{} // closed when the same identity was reported gone before; nil: it never was there
+	before <-chan struct{} // closed when the previous peer of this identity was reported gone; nil: there was none
 	gone   chan struct{}   // closed when Disconnected has returned
 
 	serves    sync.WaitGroup // calls of Serve
-	serving   atomic.Int64   // how many of them
+	serving   atomic.Int64   // the number of those calls
 	calls     sync.Mutex     // held while Connected is called
 	connected bool           // Connected was called; guarded by calls
 	told      chan struct{}  // closed when the first call of Connected has returned
@@ -38,14 +38,14 @@ type peer struct {
 	roundTrip, offset atomic.Int64 // nanoseconds
 }
 
-// link is what belongs to one peer and class, whatever connection serves it.
+// link holds the state of one peer and class that does not depend on the connection.
 type link struct {
 	queue    queue
-	live     *conn       // the connection that stays; guarded by Network.mu
-	handover *time.Timer // runs while live is nil because another connection is to come; likewise
-	session  *session    // guarded by Network.mu, its contents by themselves
+	live     *conn       // the connection in use; guarded by Network.mu
+	handover *time.Timer // runs while live is nil because another connection is expected; guarded by Network.mu
+	session  *session    // guarded by Network.mu; its contents have their own lock
 
-	// delivery has room for one token, which is in it while Handler.Messages runs: two connections
+	// delivery has room for one token, which it holds while Handler.Messages runs: two connections
 	// may be read at once. It is no sync.Mutex, since the handler may block.
 	delivery chan struct{}
 }
@@ -66,8 +66,9 @@ func (n *Network) newPeer(c *conn, role Role) *peer {
 	return p
 }
 
-// beats says which of two connections of one class, between the same instances, stays: one dialled
-// by the smaller identity, then the one dialled later (docs/protocol.md 8). Both sides decide alike.
+// beats reports whether c, not other, stays, of two connections of one class between the same
+// instances: the one dialled by the smaller identity, and of two by the same side the one dialled
+// later (docs/protocol.md 8). Both sides get the same result.
 func (c *conn) beats(other *conn) bool {
 	if c.bySmaller() != other.bySmaller() {
 		return c.bySmaller()
@@ -79,7 +80,8 @@ func (c *conn) bySmaller() bool {
 	return c.dialled == (bytes.Compare(c.n.id[:], c.id[:]) < 0)
 }
 
-// contend makes c the live connection of its link, unless the one there beats it. mu must be held.
+// contend makes c the live connection of its link, unless the current one beats it. mu must be
+// held.
 func (n *Network) contend(c *conn) {
 	l := c.link
 	old := l.live
@@ -130,7 +132,8 @@ func (n *Network) byeOf(c *conn) *goodbyeError {
 	return c.bye
 }
 
-// lostToAnother: the peer said that another connection stays, which may not be known here yet.
+// lostToAnother handles a goodbye by which the peer says that another connection stays, which this
+// side may not know yet.
 func (n *Network) lostToAnother(c *conn) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -141,8 +144,8 @@ func (n *Network) lostToAnother(c *conn) {
 	n.lose(c, &goodbyeError{code: byeDuplicate})
 }
 
-// awaitHandover ends the peer, or fails what its bulk link has under way, unless a connection comes
-// in time. mu must be held.
+// awaitHandover ends the peer, or fails the requests of its bulk link, unless a connection comes in
+// time. mu must be held.
 func (n *Network) awaitHandover(p *peer, class Class) {
 	l := &p.links[class]
 	if l.handover != nil {
@@ -158,7 +161,7 @@ func (n *Network) awaitHandover(p *peer, class Class) {
 		l.handover = nil
 		finish := n.lost(p, class, errHandover)
 		n.wake(p.id)
-		n.running.Add(1) // stopping is not set, so nobody waits yet
+		n.running.Add(1) // stopping is not set, so no goroutine waits yet
 		n.mu.Unlock()
 		defer n.running.Done()
 		n.finish(finish)
@@ -166,8 +169,8 @@ func (n *Network) awaitHandover(p *peer, class Class) {
 	l.handover = timer
 }
 
-// lost: a link has no connection any more. Without control there is no peer. It returns the peer if
-// that is to be finished. mu must be held.
+// lost handles a link that has lost its connection. A peer without a control connection ends. It
+// returns the peer if the caller must finish it. mu must be held.
 func (n *Network) lost(p *peer, class Class, why error) *peer {
 	if class == Control {
 		return n.closePeer(p, why)
@@ -176,8 +179,8 @@ func (n *Network) lost(p *peer, class Class, why error) *peer {
 	return nil
 }
 
-// closePeer takes a peer out. It returns it if no connection is left whose goroutine would finish
-// it. mu must be held.
+// closePeer removes a peer. It returns the peer if no connection is left whose goroutine would
+// finish it. mu must be held.
 func (n *Network) closePeer(p *peer, why error) *peer {
 	if p.closing != nil {
 		return nil
@@ -207,8 +210,8 @@ func (n *Network) closePeer(p *peer, why error) *peer {
 	return nil
 }
 
-// isProbing reports whether another instance has connected and is yet to answer a ping. Network.mu
-// must be held.
+// isProbing reports whether another instance has connected and has not answered a ping yet.
+// Network.mu must be held.
 func (p *peer) isProbing() bool {
 	for c := range p.conns {
 		if c.class == Control && c.probing && c.bye == nil {
@@ -218,7 +221,7 @@ func (p *peer) isProbing() bool {
 	return false
 }
 
-// finish reports that a peer is gone; nil is none.
+// finish reports to the handler that a peer is gone. nil means none.
 func (n *Network) finish(p *peer) {
 	if p == nil {
 		return
@@ -242,7 +245,7 @@ func (n *Network) finish(p *peer) {
 	close(p.gone)
 }
 
-// drop takes out a connection whose reader and writer are done.
+// drop removes a connection whose reader and writer are done.
 func (n *Network) drop(c *conn, why error) {
 	n.mu.Lock()
 	p, l := c.peer, c.link
@@ -260,7 +263,7 @@ func (n *Network) drop(c *conn, why error) {
 	case len(p.conns) > 0:
 	case p.closing != nil:
 		finish = p
-	case n.stopping: // nobody waits for another connection
+	case n.stopping: // no other connection is expected
 		finish = n.closePeer(p, n.farewell())
 	}
 	n.wake(p.id)
@@ -268,7 +271,8 @@ func (n *Network) drop(c *conn, why error) {
 	n.finish(finish)
 }
 
-// announce makes sure that Connected has been called before anything of a connection is handed over.
+// announce makes sure that Connected has been called before any message of a connection is handed
+// over.
 func (n *Network) announce(c *conn) error {
 	p := c.peer
 	if c.class == Bulk {
@@ -312,7 +316,7 @@ func (n *Network) announceAgain(p *peer) {
 	}
 }
 
-// measured takes in what a pong told, which may prove that another instance is alive.
+// measured records the measurement of a pong, which may prove that another instance is alive.
 func (n *Network) measured(c *conn, roundTrip, offset time.Duration) {
 	n.counts.observe(roundTrip)
 	if c.class == Control {

@@ -17,7 +17,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// fast notices within a second and a half that a peer is silent, and dials again soon.
+// fast configures short timeouts: a silent peer is noticed within a second and a half, and dialled
+// again soon.
 func fast(c *Config) {
 	c.PingInterval, c.IdleTimeout = 100*time.Millisecond, 1500*time.Millisecond
 	c.MinBackoff, c.MaxBackoff = 10*time.Millisecond, 100*time.Millisecond
@@ -26,7 +27,8 @@ func fast(c *Config) {
 // processKey is the number of the key of the process that tests start.
 const processKey = 50
 
-// runProcess dials an address, sends back each message that it gets, and returns when its input ends.
+// runProcess dials an address, sends back each message that it gets, and returns when its input
+// ends.
 func runProcess(address string) {
 	var n *Network
 	c := Config{
@@ -66,7 +68,7 @@ func startProcess(t *testing.T, address string) *exec.Cmd {
 	}
 	c := exec.Command(program, "process", address)
 	c.Stderr = os.Stderr
-	if _, err := c.StdinPipe(); err != nil { // which ends when we do
+	if _, err := c.StdinPipe(); err != nil { // it ends with this process
 		t.Fatal(err)
 	}
 	output, err := c.StdoutPipe()
@@ -83,13 +85,14 @@ func startProcess(t *testing.T, address string) *exec.Cmd {
 	return c
 }
 
-// kill kills a process, if it has not been.
+// kill kills a process that still runs.
 func kill(c *exec.Cmd) {
 	_ = c.Process.Kill()
 	_ = c.Wait()
 }
 
-// hub is a process with one peer in another process and one in this, to which it sends all the time.
+// hub is a process with one peer in another process, and one peer in this process to which it sends
+// all the time.
 type hub struct {
 	*recorder
 	n       *Network
@@ -99,7 +102,7 @@ type hub struct {
 
 	other       *recorder // of the peer in this process
 	otherID     wire.PublicKey
-	sent, taken atomic.Int64 // messages to it, and those that came
+	sent, taken atomic.Int64 // messages sent to it, and received by it
 }
 
 func newHub(t *testing.T) *hub {
@@ -125,7 +128,7 @@ func newHub(t *testing.T) *hub {
 	return h
 }
 
-// until sends to the peer in this process, one message after the other, until something holds.
+// until sends messages to the peer in this process, one after the other, until a condition holds.
 func (h *hub) until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	testkit.Eventually(t, what, func() bool {

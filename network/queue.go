@@ -12,12 +12,12 @@ type outgoing struct {
 	number  uint64
 	message []byte
 	shared  bool // it counts in what all followers share
-	// sent, if not nil, has room for one error and gets nil once the frame has been written out of
-	// message, or why it never will be.
+	// sent, if not nil, has room for one error. It gets nil once the frame has been written out of
+	// message, or the reason why it never will be.
 	sent chan error
 }
 
-// queue holds what waits for one peer and class, bounded in messages and bytes. It outlives the
+// queue holds the messages for one peer and class, bounded in number and bytes. It outlives the
 // connections that empty it.
 type queue struct {
 	mu       sync.Mutex
@@ -37,10 +37,11 @@ func newQueue(messages, bytes int, followers *atomic.Int64) queue {
 	return queue{maxMessages: messages, maxBytes: bytes, followers: followers, wake: make(chan struct{}, 1)}
 }
 
-// push queues a message; false if there is no room.
+// push queues a message. It returns false if there is no room.
 func (q *queue) push(m outgoing) bool { return q.add(m, q.maxMessages, q.maxBytes) }
 
-// force queues an answer, of which there are no more than requests being served.
+// force queues an answer even if the queue is full. There are no more answers than requests being
+// served.
 func (q *queue) force(m outgoing) bool { return q.add(m, math.MaxInt, math.MaxInt) }
 
 func (q *queue) add(m outgoing, maxMessages, maxBytes int) bool {
@@ -70,7 +71,7 @@ func (q *queue) add(m outgoing, maxMessages, maxBytes int) bool {
 	return true
 }
 
-// signal makes sure that whoever waits on wake looks again.
+// signal makes the goroutine that waits on wake look again.
 func (q *queue) signal() {
 	select {
 	case q.wake <- struct{}{}:
@@ -78,7 +79,7 @@ func (q *queue) signal() {
 	}
 }
 
-// pop takes the next message, the urgent ones first, each in order.
+// pop takes the next message: urgent ones first, each kind in order.
 func (q *queue) pop() (m outgoing, ok bool) {
 	switch {
 	case q.urgent.len() > 0:
@@ -100,8 +101,8 @@ func (q *queue) left(m *outgoing) {
 	}
 }
 
-// take appends frames to b until it holds at least size bytes or nothing waits. It appends to sent
-// the messages whose sender waits until they are written, and counts all.
+// take appends frames to b until b holds at least size bytes or the queue is empty. It appends to
+// sent the messages whose sender waits until they are written, and counts all messages.
 func (q *queue) take(b []byte, size int, sent []outgoing, counts *typeCounts) ([]byte, []outgoing) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -121,8 +122,8 @@ func (q *queue) take(b []byte, size int, sent []outgoing, counts *typeCounts) ([
 	return b, sent
 }
 
-// remove drops the messages for which drop holds, and tells their senders why. It returns how many
-// those were.
+// remove drops the messages for which drop holds, and gives their senders the reason. It returns
+// their number.
 func (q *queue) remove(drop func(*outgoing) bool, why error) (dropped int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -157,7 +158,7 @@ func (q *queue) waiting() (messages, bytes int) {
 	return q.urgent.len() + q.ordinary.len(), q.bytes
 }
 
-// ring is a first-in, first-out queue that uses its memory again.
+// ring is a first-in, first-out queue that reuses its memory.
 type ring struct {
 	items []outgoing // the length is 0 or a power of two
 	head  int
@@ -178,10 +179,10 @@ func (r *ring) push(m outgoing) {
 	r.count++
 }
 
-// pop takes the oldest of at least one.
+// pop takes the oldest item. The ring must not be empty.
 func (r *ring) pop() outgoing {
 	m := r.items[r.head]
-	r.items[r.head] = outgoing{} // lets go of the message
+	r.items[r.head] = outgoing{} // releases the reference to the message
 	r.head = (r.head + 1) & (len(r.items) - 1)
 	r.count--
 	return m

@@ -5,14 +5,15 @@ import (
 	"syscall"
 )
 
-// quietSocket is a socket of which the runtime's poller hears nothing while its connection pauses.
-// Otherwise each segment that comes in would wake a thread that finds nobody to read it, which costs
-// as much as the reads that the pause saves.
+// quietSocket is a socket that does not wake the runtime's poller while its connection pauses.
+// Otherwise each incoming segment would wake a thread that finds no reader, which costs as much as
+// the reads that the pause saves.
 type quietSocket struct {
 	raw   syscall.RawConn
 	quiet bool
 
-	// Of the calls under way; the functions are made once, so that no call allocates.
+	// The arguments and results of calls under way. The functions are made once, so that no call
+	// allocates.
 	level int
 	into  []byte
 	n     int
@@ -20,8 +21,8 @@ type quietSocket struct {
 	read  func(fd uintptr) bool
 }
 
-// newQuietSocket returns nil for all but sockets of TCP themselves: what a host has wrapped around one
-// may give other bytes than the socket does.
+// newQuietSocket returns nil for anything but a TCP socket itself: a host's wrapper may return
+// other bytes than the socket does.
 func newQuietSocket(c net.Conn) *quietSocket {
 	socket, ok := c.(*net.TCPConn)
 	if !ok {
@@ -38,12 +39,12 @@ func newQuietSocket(c net.Conn) *quietSocket {
 	}
 	q.read = func(fd uintptr) bool {
 		q.n, _ = syscall.Read(int(fd), q.into)
-		return true // whatever came, do not wait
+		return true // do not wait, whatever came in
 	}
 	return q
 }
 
-// hush lets the socket be readable only when so many bytes have come in.
+// hush makes the socket readable only when that many bytes have come in.
 func (q *quietSocket) hush(bytes int) {
 	if !q.quiet {
 		q.level = bytes
@@ -51,8 +52,8 @@ func (q *quietSocket) hush(bytes int) {
 	}
 }
 
-// take reads what has come in, without waiting. If that is nothing, or an error, the socket is
-// readable by any byte again, and is to be read as usual.
+// take reads the bytes that have come in, without waiting. If there are none, or on an error, the
+// socket is readable by any byte again and must be read as usual.
 func (q *quietSocket) take(p []byte) (n int) {
 	if !q.quiet {
 		return 0
@@ -67,7 +68,7 @@ func (q *quietSocket) take(p []byte) (n int) {
 	return q.n
 }
 
-// speak ends what hush began.
+// speak makes the socket readable by any byte again.
 func (q *quietSocket) speak() {
 	if q.quiet {
 		q.level = 1

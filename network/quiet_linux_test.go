@@ -26,7 +26,7 @@ func socketPair(t *testing.T) (a, b net.Conn) {
 	return a, b
 }
 
-func TestAQuietSocketGivesWhatItHasAndWakesItsReaderWhenItHasNothing(t *testing.T) {
+func TestAQuietSocketGivesItsBytesAndWakesItsReaderWhenItHasNone(t *testing.T) {
 	a, b := socketPair(t)
 	q := newQuietSocket(a)
 	p := make([]byte, 100)
@@ -42,7 +42,7 @@ func TestAQuietSocketGivesWhatItHasAndWakesItsReaderWhenItHasNothing(t *testing.
 			t.Fatal(err)
 		}
 		testkit.Eventually(t, "the bytes are there", func() bool {
-			q.hush(littleRead) // taking nothing has ended it
+			q.hush(littleRead) // a take of nothing has ended the last one
 			return string(p[:q.take(p)]) == "few"
 		})
 		if n := q.take(p); n != 0 || q.quiet {
@@ -65,7 +65,7 @@ func TestAQuietSocketGivesWhatItHasAndWakesItsReaderWhenItHasNothing(t *testing.
 	})
 }
 
-// wrapped is a connection of a host's own, which has all methods of a socket.
+// wrapped is a host's own connection type, with all methods of a socket.
 type wrapped struct{ *net.TCPConn }
 
 func TestOnlySocketsThemselvesAreMadeQuiet(t *testing.T) {

@@ -4,7 +4,7 @@ package network
 
 import "net"
 
-// quietSocket is of use on Linux only.
+// quietSocket does nothing here; it is used on Linux only.
 type quietSocket struct{}
 
 func newQuietSocket(net.Conn) *quietSocket { return nil }

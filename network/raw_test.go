@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// rawPeer is a peer that sends what a test wants.
+// rawPeer is a peer that sends arbitrary bytes.
 type rawPeer struct {
 	w   *world
 	key ed25519.PrivateKey
@@ -26,7 +26,7 @@ func dialRaw(t testing.TB, w *world, key ed25519.PrivateKey, i int) *rawPeer {
 	return r
 }
 
-// tryRaw is dialRaw for a process that may close the connection; then it returns nil.
+// tryRaw is like dialRaw, but returns nil if the process closes the connection.
 func tryRaw(t testing.TB, w *world, key ed25519.PrivateKey, i int) *rawPeer {
 	t.Helper()
 	raw, err := w.net.DialFrom("raw:1")(context.Background(), w.address(i))
@@ -55,7 +55,7 @@ func numbered(t Type, number uint64, message []byte) []byte {
 	return append(appendHead(nil, t, Request, number, len(message)), message...)
 }
 
-// goodHello returns a hello as a process of the world's would send it.
+// goodHello returns a valid hello of a process of the world.
 func goodHello() hello {
 	s := Settings{Namespace: []byte("test")}
 	h := s.hello()
@@ -63,7 +63,7 @@ func goodHello() hello {
 	return h
 }
 
-// hello sends a hello, which change may change, and reads the answer.
+// hello sends a hello, modified by change, and reads the answer.
 func (r *rawPeer) hello(t testing.TB, change func(*hello)) {
 	t.Helper()
 	h := goodHello()
@@ -83,7 +83,7 @@ func (r *rawPeer) send(t testing.TB, b []byte) {
 	}
 }
 
-// frame reads the next frame, as simply as can be.
+// frame reads the next frame, in the simplest way.
 func (r *rawPeer) frame(t testing.TB) (Type, []byte) {
 	t.Helper()
 	typ, body, err := r.tryFrame()

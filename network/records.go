@@ -7,37 +7,37 @@ import (
 	"time"
 )
 
-// readSize is how many bytes are asked of a socket at once.
+// readSize is the number of bytes asked of a socket at once.
 const readSize = 64 << 10
 
-// maxHandshake is the most bytes of a peer's handshake, and of what crypto/tls reads ahead. One with
-// an Ed25519 certificate takes less than 4 KiB; crypto/tls alone would keep certificates of 256 KiB
-// while the connection lives.
+// maxHandshake is the highest number of bytes of a peer's handshake, including what crypto/tls
+// reads ahead. A handshake with an Ed25519 certificate takes less than 4 KiB; crypto/tls alone
+// would keep certificates of 256 KiB while the connection lives.
 const maxHandshake = 16 << 10
 
 var errLongHandshake = errors.New("network: the peer's handshake is too long")
 
 const (
 	recordHead = 5                           // type, version, length of a TLS record
-	maxRecord  = recordHead + 16<<10 + 2<<10 // more is an alert to crypto/tls, whatever it holds
+	maxRecord  = recordHead + 16<<10 + 2<<10 // crypto/tls answers a longer record with an alert
 )
 
-// recordConn lies between crypto/tls and a connection. It reads much at once, counts TLS records, and
-// says when the next read may block. For that it relies on crypto/tls reading only when it has no
-// whole record left.
+// recordConn is the layer between crypto/tls and a connection. It reads many bytes at once, counts
+// TLS records, and calls before when the next read may block. For that it relies on crypto/tls
+// reading only when it has no complete record left.
 type recordConn struct {
 	net.Conn
 	clock      func() time.Duration
 	before     func() (paused bool) // called before the connection is read; may be nil
-	quiet      *quietSocket         // nil if it cannot be
+	quiet      *quietSocket         // nil if the connection cannot be quiet
 	buffer     []byte
-	start, end int  // what of buffer is not handed up yet
+	start, end int  // the part of buffer that is not handed up yet
 	left       int  // bytes of the record in progress that are not handed up yet
 	shaken     bool // the handshake is over
-	taken      int  // bytes that were handed up until then
+	taken      int  // bytes handed up until then
 	filled     int  // bytes that the last read of the connection brought
 
-	lastRead      atomic.Int64  // when it brought anything, as a time of clock
+	lastRead      atomic.Int64  // when a read last brought anything, as a time of clock
 	read, written atomic.Uint64 // records; the reader and the writer add to them
 }
 
@@ -45,7 +45,7 @@ func newRecordConn(c net.Conn, clock func() time.Duration) *recordConn {
 	return &recordConn{Conn: c, clock: clock, quiet: newQuietSocket(c), buffer: make([]byte, readSize)}
 }
 
-// Read implements net.Conn. What it returns does not end in the head of a record.
+// Read implements net.Conn. The bytes that it returns never end within the head of a record.
 func (c *recordConn) Read(p []byte) (int, error) {
 	for c.end-c.start < recordHead && (c.left == 0 || c.end == c.start) {
 		if err := c.fill(); err != nil {
@@ -75,12 +75,12 @@ func (c *recordConn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// recordAt returns the length of the record whose head is at a place, with the head.
+// recordAt returns the length of the record whose head starts at a place, including the head.
 func (c *recordConn) recordAt(place int) int {
 	return recordHead + int(c.buffer[place+3])<<8 + int(c.buffer[place+4])
 }
 
-// fill reads once.
+// fill reads the connection once.
 func (c *recordConn) fill() error {
 	if c.start == c.end {
 		c.start, c.end = 0, 0

@@ -51,9 +51,10 @@ func TestRecordsAreCountedAndWholeOnesAreHandedUpBeforeMoreIsReadHoweverTheyArri
 		}
 		c := newRecordConn(&chunks{parts: parts}, func() time.Duration { return 0 })
 		c.shaken = true
-		asked := false // the connection for more
+		asked := false // whether the connection was asked for more bytes
 		c.before = func() bool { asked = true; return false }
-		// As crypto/tls: read until the record is whole, take it out, and only then read again.
+		// Like crypto/tls: read until the record is complete, take it out, and only then read
+		// again.
 		var raw, got []byte
 		for record := range ends {
 			begin := 0

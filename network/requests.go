@@ -8,9 +8,10 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// session holds the requests under way on one link, both ways, until its connection is lost.
+// session holds the requests under way on one link, in both directions, until its connection is
+// lost.
 type session struct {
-	ctx    context.Context // of what we serve, and of those who wait for answers
+	ctx    context.Context // of requests that we serve, and of callers that wait for answers
 	cancel context.CancelFunc
 
 	mu      sync.Mutex
@@ -27,8 +28,9 @@ func newSession() *session {
 
 func (s *session) end() { s.cancel() }
 
-// newSession ends the session of a link, with what is queued for it, and begins another. Numbers are
-// not used again, since frames of the one before may still come in. Network.mu must be held.
+// newSession ends the session of a link, drops its queued messages, and begins another session.
+// Numbers are not reused, since frames of the previous session may still come in. Network.mu must
+// be held.
 func (l *link) newSession() {
 	old := l.session
 	old.end()
@@ -40,7 +42,7 @@ func (l *link) newSession() {
 }
 
 // enqueue adds a message of a session to the queue of its link. current is false if another session
-// has begun: its connection may lead to another instance, whose numbers are others.
+// has begun: its connection may lead to another instance, which has other numbers.
 func (n *Network) enqueue(l *link, s *session, add func(outgoing) bool, m outgoing) (current, added bool) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
@@ -60,7 +62,7 @@ func (s *session) open(answer chan<- Message) (number uint64, ok bool) {
 	return s.last, true
 }
 
-// close takes a request of ours out. It returns nil if that was done before.
+// close removes a request of ours. It returns nil if the request was removed before.
 func (s *session) close(number uint64) chan<- Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,7 +120,7 @@ func (n *Network) Request(ctx context.Context, to wire.PublicKey, t Type, messag
 	return Message{}, err
 }
 
-// orUnanswered returns the answer, or the error that it stands for.
+// orUnanswered returns the answer, or ErrUnanswered if the message stands for a missing answer.
 func (m Message) orUnanswered() (Message, error) {
 	if m.Type == typeUnanswered {
 		m.Buffer.Release()
@@ -127,15 +129,16 @@ func (m Message) orUnanswered() (Message, error) {
 	return m, nil
 }
 
-// session returns the session of the connection's link, and whether it is one with the instance at
-// the other end. It is not while that instance is not proven, nor when another has been proven since.
+// session returns the session of the connection's link, and whether that session is with the
+// instance at the other end. It is not while that instance is unproven, or after another instance
+// was proven.
 func (c *conn) session() (s *session, current bool) {
 	c.n.mu.RLock()
 	defer c.n.mu.RUnlock()
 	return c.link.session, c.peer.instance == c.remote.instance
 }
 
-// answered takes in an answer. It owns the buffer.
+// answered hands an answer to the caller that waits for it. It owns the buffer.
 func (c *conn) answered(f frame) {
 	if s, current := c.session(); current {
 		if answer := s.close(f.number); answer != nil {
@@ -201,10 +204,10 @@ func (c *conn) serve(f frame) {
 // members.
 func (c *Config) servingFollowers() int { return max(1, c.MaxServing/followersPart) }
 
-// mayServe takes a place among the requests that are served, if the peer may have one more, and returns
-// the places of its role; else nil. The first half of the places goes to whoever asks. The second is
-// shared: of it a peer gets no more than an equal part, what it has of the first included, so that
-// those who ask slowly, or for long, leave room for all others.
+// mayServe takes a place among the requests being served, if the peer may have one more. The first
+// half of the places goes to any peer that asks. Of the second half a peer gets no more than an
+// equal share, its places of the first half included, so that peers whose requests take long leave
+// room for all others.
 func (n *Network) mayServe(p *peer) (places *atomic.Int64) {
 	n.mu.RLock()
 	role := p.role
@@ -260,7 +263,7 @@ type reply struct {
 	done bool
 }
 
-// claim reports whether nobody has answered yet.
+// claim reports whether this is the first answer.
 func (r *reply) claim() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -288,7 +291,7 @@ func (r *reply) send(t Type, answer []byte) error {
 	case err := <-sent:
 		return err
 	case <-r.session.ctx.Done():
-		// The queue must let go of the bytes. A writer that has them has copied them.
+		// The queue must not keep the bytes. A writer that has taken them has copied them.
 		r.link.queue.remove(func(m *outgoing) bool { return m.sent == sent }, ErrDisconnected)
 		return ErrDisconnected
 	}

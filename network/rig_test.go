@@ -50,7 +50,7 @@ func ascendingKeys(n int) []ed25519.PrivateKey {
 	return keys
 }
 
-// recorder is a Handler that keeps what it is told, and answers requests.
+// recorder is a Handler that records its calls, and answers requests.
 type recorder struct {
 	refuse func(id wire.PublicKey) bool // nil: nobody
 	take   func(from wire.PublicKey, batch []Message)
@@ -173,7 +173,7 @@ type world struct {
 	net       *MemoryNet
 	keys      []ed25519.PrivateKey
 	addresses map[wire.PublicKey]string
-	config    func(i int, c *Config) // nil: as it is
+	config    func(i int, c *Config) // nil: unchanged
 }
 
 func newWorld(t testing.TB, n int) *world {
@@ -187,7 +187,7 @@ func newWorld(t testing.TB, n int) *world {
 func (w *world) id(i int) wire.PublicKey { return publicKey(w.keys[i]) }
 func (w *world) address(i int) string    { return fmt.Sprintf("host%d:1", i) }
 
-// start starts process i, with a recorder of its own if r is nil.
+// start starts process i, with a new recorder if r is nil.
 func (w *world) start(i int, r *recorder) *process {
 	w.t.Helper()
 	p := w.build(i)
@@ -222,7 +222,7 @@ func (p *process) run(h Handler) {
 	go func() { p.done <- p.n.Run(ctx, h) }()
 }
 
-// stop ends the process, which must take no longer than a second.
+// stop ends the process, which must take at most a second.
 func (p *process) stop(t testing.TB) {
 	t.Helper()
 	began := time.Now()
@@ -245,8 +245,8 @@ func stopAll(t testing.TB, all ...*process) {
 	}
 }
 
-// liveConns returns how many live connections a process has to a peer, and whether any is on its way
-// in or out.
+// liveConns returns the number of live connections of a process to a peer, and whether none is
+// being made or closed.
 func (p *process) liveConns(to wire.PublicKey) (live int, settled bool) {
 	settled = true
 	p.peer(to, func(p *peer) {
@@ -263,14 +263,14 @@ func (p *process) liveConns(to wire.PublicKey) (live int, settled bool) {
 	return live, settled
 }
 
-// peer calls look with what a process holds of a peer, nil if it is not connected.
+// peer calls look with a process's state of a peer, nil if the peer is not connected.
 func (p *process) peer(id wire.PublicKey, look func(*peer)) {
 	p.n.mu.RLock()
 	defer p.n.mu.RUnlock()
 	look(p.n.peers[id])
 }
 
-// conns returns how many connections of a peer there are, whatever their state.
+// conns returns the number of connections of a peer, in any state.
 func (p *process) conns(id wire.PublicKey) (n int) {
 	p.peer(id, func(p *peer) {
 		if p != nil {
@@ -280,7 +280,7 @@ func (p *process) conns(id wire.PublicKey) (n int) {
 	return n
 }
 
-// after lets virtual time pass until nothing happens.
+// after lets virtual time pass, and waits until no goroutine runs.
 func after(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()

@@ -9,7 +9,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// received is a frame that a raw peer was sent.
+// received is a frame that a raw peer received.
 type received struct {
 	typ  Type
 	body []byte
@@ -43,7 +43,7 @@ func (r *rawPeer) listen() <-chan received {
 	return frames
 }
 
-// answers takes the answers among the frames that have come.
+// answers returns the answers among the frames that have come.
 func answers(frames <-chan received) (all []received) {
 	for len(frames) > 0 {
 		if f := <-frames; f.typ == typePiece || f.typ == typeUnanswered {
@@ -90,7 +90,7 @@ func TestARequestOfAnInstanceThatIsNotProvenYetIsToldThatWeAreBusy(t *testing.T)
 	})
 }
 
-func TestWhatBecomesOfARequestIsToldToNobodyWhenItsConnectionIsLost(t *testing.T) {
+func TestTheResultOfARequestIsDroppedWhenItsConnectionIsLost(t *testing.T) {
 	for name, late := range map[string]func(reply func(Type, []byte) error){
 		"no reply":     func(func(Type, []byte) error) {},
 		"a late reply": func(reply func(Type, []byte) error) { _ = reply(typePiece, []byte("late")) },
@@ -231,7 +231,7 @@ func TestAConnectionOnWhichBulkAlwaysWaitsIsPinged(t *testing.T) {
 	}
 }
 
-// lateAdmit is a host that changes its mind, and rechecks, while it is being asked.
+// lateAdmit is a host that changes its answer, and calls Recheck, while Admit runs.
 type lateAdmit struct {
 	*recorder
 	refuse bool

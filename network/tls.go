@@ -24,10 +24,10 @@ var (
 	errOwnKey          = errors.New("network: the peer has our own key")
 )
 
-// newTLSConfig returns the configuration of both sides of all handshakes. Records are as long as can
-// be on both classes: who accepts does not know the class yet.
+// newTLSConfig returns the configuration of both sides of all handshakes. Records have the largest
+// size on both classes: the side that accepts does not know the class yet.
 func newTLSConfig(key crypto.Signer) (*tls.Config, error) {
-	// Names and dates mean nothing to peers, who look at the key alone.
+	// Peers ignore names and dates; they look at the key alone.
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
 		Subject:      pkix.Name{CommonName: alpn},
@@ -44,7 +44,7 @@ func newTLSConfig(key crypto.Signer) (*tls.Config, error) {
 		NextProtos:   []string{alpn},
 		MinVersion:   tls.VersionTLS13,
 		ClientAuth:   tls.RequireAnyClientCert,
-		// No name or authority is verified: VerifyConnection decides by the key.
+		// No name or authority is verified: VerifyConnection checks the key.
 		InsecureSkipVerify: true,
 		VerifyConnection: func(s tls.ConnectionState) error {
 			id, err := peerKey(&s)

@@ -70,7 +70,8 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// fits reports whether a message is read by its layout as a case says; fields count if there are any.
+// fits reports whether its layout reads a message as a case requires; fields are compared if the
+// case has any.
 func fits(c layout.Case, l layout.Layout, b []byte) bool {
 	var fields map[string]any
 	var err error
@@ -97,7 +98,7 @@ func must(t testing.TB) func(int64, error) int64 {
 	}
 }
 
-// checkOwn holds the code of this package to a case.
+// checkOwn checks the code of this package against a case.
 func checkOwn(t *testing.T, c layout.Case, b []byte) {
 	t.Helper()
 	switch c.Type {
@@ -158,7 +159,8 @@ func helloFields(h *hello) map[string]any {
 	return fields
 }
 
-// FuzzHello holds the decoder to the slow twin, which reads the layout of docs/protocol.md 8.2.
+// FuzzHello compares the decoder with the slow twin, which reads the layout of docs/protocol.md
+// 8.2.
 func FuzzHello(f *testing.F) {
 	for _, c := range readVectors(f) {
 		if c.Type == "hello" {
@@ -186,7 +188,7 @@ func FuzzHello(f *testing.F) {
 	})
 }
 
-// FuzzGoodbye holds the decoder to the slow twin.
+// FuzzGoodbye compares the decoder with the slow twin.
 func FuzzGoodbye(f *testing.F) {
 	for _, c := range readVectors(f) {
 		if c.Type == "goodbye" {
@@ -208,7 +210,8 @@ func FuzzGoodbye(f *testing.F) {
 	})
 }
 
-// FuzzFrames holds the parser, which is fed in parts, to one that reads the whole at once.
+// FuzzFrames compares the parser, which gets the bytes in parts, with a parser that reads the whole
+// at once.
 func FuzzFrames(f *testing.F) {
 	f.Add(frameOf(typeNode, []byte("node")), uint16(1))
 	f.Add(append(numbered(typePieceRequest, 7, []byte("x")), frameOf(0x90, []byte("skipped"))...), uint16(3))
@@ -243,7 +246,7 @@ func FuzzFrames(f *testing.F) {
 	})
 }
 
-// framesSlowly cuts a whole stream into frames, as docs/protocol.md 8.1 says.
+// framesSlowly cuts a whole stream into frames, as in docs/protocol.md 8.1.
 func framesSlowly(b []byte, class Class) (frames []string, bad bool) {
 	types := make(map[Type]MessageType)
 	for _, m := range testTypes {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// writeSize is up to how many bytes a write gathers frames, and the one that exceeds it.
+// writeSize is the number of bytes up to which a write gathers frames; one frame may exceed it.
 const writeSize = 64 << 10
 
 // write writes until the connection ends or its goodbye is sent.
@@ -50,7 +50,7 @@ func (c *conn) write() {
 			w.goodbye(bye)
 			return
 		}
-		var wake <-chan struct{} // nil unless we are the one to be woken
+		var wake <-chan struct{} // nil unless this goroutine is to be woken
 		if c.live.Load() {
 			wake = c.link.queue.wake
 		}
@@ -71,9 +71,8 @@ func (c *conn) write() {
 	}
 }
 
-// tick is what a writer does every PingInterval. If it comes late, because the process was stopped or
-// a write took long, the reader may not have had its turn either: the peer is not given up before the
-// next tick.
+// tick runs every PingInterval. If it is late, because the process was stopped or a write took
+// long, the reader may not have run either: the peer is not given up before the next tick.
 func (w *writer) tick() error {
 	c := w.conn
 	now, at := time.Now(), c.n.clock()
@@ -86,25 +85,25 @@ func (w *writer) tick() error {
 		c.n.part(c, &goodbyeError{code: byeRefused, reason: "transport key expired"})
 	}
 	c.mu.Lock()
-	// Of two pings under way the pong of the first would count for nothing.
+	// With two pings under way, the pong of the first would not count.
 	c.pingDue = c.pingDue || c.pingSent.IsZero()
 	c.mu.Unlock()
 	return nil
 }
 
-// writer is what a connection's writer keeps between writes.
+// writer holds the state of a connection's writer between writes.
 type writer struct {
 	conn    *conn
 	buffer  []byte
 	sent    []outgoing
 	turn    *bulkTurn // nil on Control
 	granted chan struct{}
-	waiting bool          // for a place among those who send bulk
+	waiting bool          // for a place in the pacer
 	ticked  time.Duration // when tick was called, as a time of Network.clock
-	late    bool          // and whether it came late then
+	late    bool          // whether that call was late
 }
 
-// once writes everything that waits, up to writeSize. It reports whether there was anything.
+// once writes all messages that wait, up to writeSize bytes. It reports whether there were any.
 func (w *writer) once(bye *goodbyeError) (wrote bool, err error) {
 	c := w.conn
 	w.buffer = c.appendOwn(w.buffer[:0])
@@ -134,7 +133,7 @@ func (w *writer) once(bye *goodbyeError) (wrote bool, err error) {
 	return true, err
 }
 
-// take appends what waits in the queue, if it is our turn.
+// take appends messages of the queue, if the connection has its turn.
 func (w *writer) take() {
 	q := &w.conn.link.queue
 	if w.turn != nil {
@@ -163,7 +162,7 @@ func (w *writer) goodbye(e *goodbyeError) {
 	message := e.appendTo(nil)
 	b := append(appendHead(w.buffer[:0], typeGoodbye, Plain, 0, len(message)), message...)
 	timeout := goodbyeLinger
-	if e.code == byeDuplicate { // what was written before may take as long as ever
+	if e.code == byeDuplicate { // earlier messages may take as long as before
 		timeout = c.n.cfg.WriteTimeout
 	}
 	_ = c.raw.SetWriteDeadline(time.Now().Add(timeout))

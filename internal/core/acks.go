@@ -83,8 +83,8 @@ func (c *Core) ack(from *Peer, message []byte) Outcome {
 	return o
 }
 
-// farAck looks at an ack that is too high to be counted for what it may say of our journal: a copy
-// of it from the past is behind by more than HeightBound as a rule.
+// farAck checks whether an ack that is too high to be counted shows that our journal is stale: an
+// old copy of a journal is usually behind by more than HeightBound.
 func (c *Core) farAck(from *Peer, l *lane, a *wire.Ack) {
 	e := c.inBounds(a.Epoch)
 	if e == nil || len(a.Signature) != e.format.AckSignature || !e.admits(l, a.Chunk.Sequencer) {
@@ -99,14 +99,14 @@ func (c *Core) farAck(from *Peer, l *lane, a *wire.Ack) {
 	}
 }
 
-// vote counts an ack that has passed the rules up to 4.3.4, ours among them.
+// vote counts an ack that has passed the rules up to 4.3.4, including our own.
 func (c *Core) vote(l *lane, e *epoch, a *wire.Ack) Outcome {
 	if l.votes.Held(a.Chunk.Height, a.Epoch) != nil {
 		e.participation[a.Participant].Late++
 		return Certified
 	}
-	// What is needed now are the lane's next chunk and the one after, in this epoch. All else waits
-	// in the part of the memory of which each validator has a share.
+	// Acks for the lane's next chunk and the one after, in this epoch, are needed now. All others
+	// wait in the part of the memory of which each validator has a share.
 	ahead := a.Chunk.Height > l.base()+1 || a.Epoch != c.epochs.current
 	switch l.votes.Add(a, e.set, ahead) {
 	case aggregate.Counted:
@@ -126,14 +126,14 @@ func (c *Core) vote(l *lane, e *epoch, a *wire.Ack) Outcome {
 	}
 }
 
-// verifyVotes submits the votes that are to be verified now.
+// verifyVotes submits the votes that must be verified now.
 func (c *Core) verifyVotes() {
 	for _, st := range c.votes.Next(c.now) {
 		c.jobs.submit(&st.Statement, job{lane: c.lanes.find(&st.Subject.Chunk.Sequencer), votes: st})
 	}
 }
 
-// votesVerdict takes the verdict on a statement made of votes.
+// votesVerdict handles the verdict on a statement made of votes.
 func (c *Core) votesVerdict(j job, v *verify.Verdict) {
 	r := c.votes.Resolve(c.now, j.votes, v)
 	c.faults.offenders(v.Statement.Scheme, r.Offenders)

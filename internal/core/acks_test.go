@@ -29,7 +29,7 @@ func TestRule4_3_1_AnAckIsTakenFromTheEpochsInBounds(t *testing.T) {
 // 4.3.1: An ack's epoch lies within [now − back, now + ahead].
 func TestRule4_3_1_EpochBoundsDoNotWrapAround(t *testing.T) {
 	r := newRig(t, 4, observing)
-	r.epoch(math.MaxUint64) // of which nothing is known
+	r.epoch(math.MaxUint64) // whose sets are not known
 	expect(t, "outcome", r.ack(1, chunk(1, 0, 1), 5), EpochOutOfBounds)
 	a := wire.Ack{Chunk: chunk(1, 0, 1), Epoch: math.MaxUint64, Participant: 1, Signature: make([]byte, model.VoteSize)}
 	expect(t, "outcome", r.ackBytes(id(1), a.AppendTo(nil)), UnknownEpoch)
@@ -106,7 +106,7 @@ func TestRule4_3_3_AnAckForAnotherPayloadThanTheTipsIsAMereDrop(t *testing.T) {
 
 // 4.3.4: The peer is a validator of the ack's epoch, and its participant number is the ack's.
 func TestRule4_3_4_AnAckComesFromTheValidatorItNames(t *testing.T) {
-	r := newRig(t, 4, observing, func(r *rig) { // a peer's number is another in another epoch
+	r := newRig(t, 4, observing, func(r *rig) { // a peer has different numbers in different epochs
 		r.w.schemes[6] = model.New(model.List, []wire.PublicKey{id(2), id(3)}, 6)
 	})
 	expect(t, "no validator", r.ackBytes(id(1000), r.w.ack(1, chunk(1, 0, 1), 5)), NotValidator)
@@ -183,7 +183,7 @@ func TestRule4_3_ABadAckIsTakenOutAndTheRestCertifies(t *testing.T) {
 		f := fault[*wire.InvalidAck](r)
 		expect(t, "peer", f.Peer, id(3))
 		expect(t, "message", string(f.Message), string(r.w.badAck(3, chunk(1, 0, 1), 5)))
-		// The place is used up, and its holder is not reported again.
+		// The place is used up, and its validator is not reported again.
 		expect(t, "a good one after the bad", r.ack(3, chunk(1, 0, 1), 5), Duplicate)
 		r.ack(0, chunk(1, 0, 1), 5)
 		r.verdicts()
@@ -215,7 +215,7 @@ func TestRule3_3_ASuspectsAcksWaitApart(t *testing.T) {
 		r.verdicts()
 	}
 	suspect(0)
-	// Without it there is a quorum: it is left out.
+	// Without the suspect's ack there is a quorum: the ack is left out.
 	r.ack(0, chunk(1, 1, 1), 5)
 	r.ack(1, chunk(1, 1, 1), 5)
 	r.ack(2, chunk(1, 1, 1), 5)
@@ -226,7 +226,7 @@ func TestRule3_3_ASuspectsAcksWaitApart(t *testing.T) {
 	expect(t, "suspects in it", r.verifies[0].Suspects.Count(), 0)
 	r.verdicts()
 
-	// Only with it there is one: after a wait, proven first.
+	// Only with the suspect's ack there is a quorum: it is verified after a wait, alone and first.
 	r.ack(0, chunk(2, 0, 1), 5)
 	r.ack(1, chunk(2, 0, 1), 5)
 	r.ack(2, chunk(2, 0, 1), 5)
@@ -250,7 +250,7 @@ func TestRule3_3_NobodyLeftToWaitForHasTheSuspectsVerifiedAtOnce(t *testing.T) {
 	r.ack(1, chunk(1, 0, 1), 5)
 	r.ack(2, chunk(1, 0, 1), 5)
 	r.verdicts()
-	r.ack(3, chunk(1, 1, 9), 5) // whatever it votes for
+	r.ack(3, chunk(1, 1, 9), 5) // for any payload
 	r.ack(1, chunk(1, 1, 1), 5)
 	r.ack(2, chunk(1, 1, 1), 5)
 	r.ack(0, chunk(1, 1, 1), 5)
@@ -319,7 +319,7 @@ func TestAnEmptyVerdictIsNotTriedAgainAtOnce(t *testing.T) {
 	expect(t, "locks", len(r.locks()), 1)
 }
 
-// undecided gives all statements that wait verdicts that are none.
+// undecided answers all waiting statements without a verdict.
 func (r *rig) undecided() (n int) {
 	r.t.Helper()
 	waiting := r.verifies
@@ -331,7 +331,7 @@ func (r *rig) undecided() (n int) {
 	return len(waiting)
 }
 
-// expectNoVotesWait demands that no votes wait for time to pass.
+// expectNoVotesWait checks that no votes wait for a timer.
 func (r *rig) expectNoVotesWait() {
 	r.t.Helper()
 	_, waits := r.c.votes.Deadline()
@@ -436,8 +436,8 @@ func TestRule4_3_7_VotesWithoutAVerdictAreForgottenWithTheirSlot(t *testing.T) {
 // 4.3: Below its height bound, or out of the epoch bounds, an ack is dropped, though its statement
 // was in verification.
 func TestRule4_3_AStatementWhoseSlotIsClosedMeanwhileIsNotTriedAgain(t *testing.T) {
-	// Its acks are bad, and by the time that is known its height or epoch is behind. The slot's
-	// memory is free then: nothing of it may be used any more.
+	// The acks are bad, and when that is known their height or epoch is no longer taken. The slot's
+	// memory is free then: none of it may be used any more.
 	for name, pass := range map[string]func(*rig){
 		"epoch":  func(r *rig) { r.epoch(7) },
 		"height": func(r *rig) { r.node(r.w.node(1, 3, 3, 2, 5)) },
@@ -457,7 +457,7 @@ func TestRule4_3_AStatementWhoseSlotIsClosedMeanwhileIsNotTriedAgain(t *testing.
 			expect(t, "statements", r.c.Counts().VoteBatches, 1)
 			expect(t, "memory after it", r.c.Counts().VoteBytes, 0)
 			expect(t, "jobs", len(r.c.jobs.open), 0)
-			// And the memory serves the next slot.
+			// The memory serves the next slot.
 			for i := range 4 {
 				r.ack(i, chunk(1, 4, 2), r.c.Epoch())
 			}
@@ -467,7 +467,7 @@ func TestRule4_3_AStatementWhoseSlotIsClosedMeanwhileIsNotTriedAgain(t *testing.
 	}
 }
 
-// 4.3: The epoch bounds are for acks: a certificate made of them counts whatever the epoch is then.
+// 4.3: The epoch bounds are for acks: a certificate made of them counts in any epoch.
 func TestRule4_3_ACertificateMadeAfterItsEpochLeftTheBoundsStillCounts(t *testing.T) {
 	r := newRig(t, 4, observing)
 	for i := range 3 {

@@ -32,8 +32,8 @@ func TestRule5_10_ASecondAdoptionBeforeTheFirstIsDurableSetsNoMarks(t *testing.T
 	}
 }
 
-// docs/protocol.md 5.9: "a process that is not recovering stops, with that as the reason, when it is
-// shown one of these above its tip […] a certificate that names it as signer". A lane of a known
+// docs/protocol.md 5.9: "a process that is not recovering stops, with that as the reason, when it
+// is shown one of these above its tip […] a certificate that names it as signer". A lane of a known
 // sequencer of which the journal has nothing at all is no exception.
 func TestRule5_9_ACertificateThatNamesUsStopsUsWhereWeHaveNoTip(t *testing.T) {
 	r := newRig(t, 4)

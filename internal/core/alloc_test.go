@@ -13,7 +13,7 @@ func TestAnAckThatCompletesNoQuorumAllocatesNothing(t *testing.T) {
 	r := newRig(t, 100, observing)
 	const acks = 64 // of 67
 	peers, messages := make([]*Peer, acks), make([][]byte, acks)
-	for i := range acks { // a peer's first ack makes its account
+	for i := range acks { // a peer's first ack allocates its account
 		r.ack(i, chunk(3, 0, 1), 5)
 	}
 	for lane := range 2 {
@@ -68,7 +68,8 @@ func TestACertificateAllocatesLittle(t *testing.T) {
 		r.c.SignaturesVerified(0, v)
 		r.c.Done()
 	})
-	// The judge's own, and those of the second run that measures them, are not the core's.
+	// The allocations of the verdicts, and those of the second run that measures them, are not the
+	// core's.
 	if core := got - 3*verdicts; core > 12 {
 		t.Fatalf("%v allocations per certificate", core)
 	}

@@ -7,21 +7,23 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Answer is what the application says of a chunk.
+// Answer is the application's answer about a chunk.
 type Answer uint8
 
 const (
 	_ Answer = iota // none yet
-	// Approved: the chunk is good; we may ack it.
+	// Approved means that the chunk is valid; this process may ack it.
 	Approved
-	// Refused: it is not. No ack; a duplicate of the node makes us ask again.
+	// Refused means that the chunk is not valid. There is no ack; a duplicate of the node makes the
+	// core ask again.
 	Refused
-	// Failed: the application could not tell. The same as Refused, but counted apart.
+	// Failed means that the application reached no verdict. It has the effect of Refused, but is
+	// counted separately.
 	Failed
 )
 
-// askVerify asks the application about the tip. The question about a former tip was cancelled when
-// the tip moved on; while two such calls have not returned the lane waits for one of them.
+// askVerify asks the application about the tip. The call about a former tip was cancelled when the
+// tip changed; while two such calls have not returned, the lane waits for one of them.
 func (c *Core) askVerify(l *lane) {
 	if l.leaving || l.tip == nil || !l.tip.durable || l.tip.verdict == Approved || l.questions.current != 0 {
 		return
@@ -32,7 +34,7 @@ func (c *Core) askVerify(l *lane) {
 	}
 }
 
-// ApplicationVerified takes the application's answer to the AskVerify of that number:
+// ApplicationVerified handles the application's answer to the AskVerify of that number:
 // docs/protocol.md 4.5.
 func (c *Core) ApplicationVerified(now time.Duration, number uint64, answer Answer) {
 	if !c.enter(now) {
@@ -84,9 +86,9 @@ func (c *Core) acknowledgeAll() {
 	}
 }
 
-// acknowledge reports a tip that the application approved of, and sends our ack for the current
-// epoch: signed once per epoch, sent at most once per AckInterval. It is called whenever there may
-// be reason to, and does what is due.
+// acknowledge reports a tip that the application approved, and sends our ack for the current epoch:
+// signed once per epoch, sent at most once per AckInterval. It is called whenever one of these may
+// be due, and does only what is due.
 func (c *Core) acknowledge(l *lane) {
 	l.wantAck = false
 	if l.gone {
@@ -122,7 +124,7 @@ func (c *Core) acknowledge(l *lane) {
 	signer := c.epochs.signer(e)
 	if signer == nil {
 		c.calls.cancel(&l.signatures)
-		c.retryAck(l) // our key of this epoch is not there yet
+		c.retryAck(l) // our key of this epoch is not available yet
 		return
 	}
 	if sign := c.calls.begin(&l.signatures, call{kind: SignAck, chunk: *t.chunk(), epoch: c.epochs.current, lane: l}); sign != nil {
@@ -136,7 +138,7 @@ func (c *Core) retryAck(l *lane) {
 	c.wake(l.ackRetry)
 }
 
-// AckSigned takes the signature that the SignAck of that number asked for.
+// AckSigned handles the signature of the SignAck of that number.
 func (c *Core) AckSigned(now time.Duration, number uint64, signature []byte, err error) {
 	if !c.enter(now) {
 		return
@@ -151,7 +153,7 @@ func (c *Core) AckSigned(now time.Duration, number uint64, signature []byte, err
 	switch {
 	case !counts || about.epoch != c.epochs.current || e == nil || !l.ackable(e):
 		c.counts.OwnAcks[Dropped]++
-		c.acknowledge(l) // whatever is the tip and the epoch now
+		c.acknowledge(l) // for the current tip and epoch
 		return
 	case err != nil || len(signature) != e.format.AckSignature:
 		c.counts.OwnAcks[Failure]++
@@ -161,15 +163,15 @@ func (c *Core) AckSigned(now time.Duration, number uint64, signature []byte, err
 	}
 	c.counts.OwnAcks[Success]++
 	t := l.tip
-	// The signature is the signer's memory.
+	// The signature is in the signer's memory.
 	t.ack = wire.Ack{Chunk: about.chunk, Epoch: about.epoch, Participant: e.me, Signature: slices.Clone(signature)}
 	t.ackBytes, t.acked = t.ack.AppendTo(make([]byte, 0, t.ack.Size())), true
 	c.sendAck(l, e)
 }
 
-// sendAck counts our ack, where it gathers those of others, and sends it.
+// sendAck counts our ack, if this process assembles certificates of the lane, and sends it.
 func (c *Core) sendAck(l *lane, e *epoch) {
-	// It is counted each time: there may have been no room for it before.
+	// It is counted on each call: there may have been no room for it before.
 	if (l == c.own || !c.cfg.AcksToSequencer) && l.tip.chunk().Height >= l.base() {
 		c.vote(l, e, &l.tip.ack)
 	}

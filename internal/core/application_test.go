@@ -65,8 +65,8 @@ func TestRule4_5_ARefusedTipIsNotAcked(t *testing.T) {
 
 // 4.5: A tip is ackable when it is approved. No other ack is signed.
 func TestRule4_5_NoAckWithoutTheApplicationsConsent(t *testing.T) {
-	// The ack of a former tip comes back signed: reason to look at the tip of now, which has no
-	// consent or none yet.
+	// The signed ack of a former tip arrives. Then the core checks the current tip, which the
+	// application has refused or not answered yet.
 	for name, answers := range map[string][]Answer{"not asked yet": nil, "asked": {}, "refused": {Refused}, "undecided": {Failed}} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, 4)
@@ -114,7 +114,7 @@ func TestRule4_5_TheQuestionEndsWhenTheTipMovesOnAndItsAnswerIsDropped(t *testin
 	r.answer(Approved)
 	expectChunks(t, "tips", r.tips(), chunk(1, 1, 1))
 	expect(t, "dropped", r.c.Counts().ApplicationVerdicts[Dropped], 1)
-	r.verified(chunk(1, 1, 1), Approved) // nobody asked
+	r.verified(chunk(1, 1, 1), Approved) // no such call
 	r.verified(chunk(2, 1, 1), Approved)
 	expect(t, "effects", len(r.c.Effects()), 0)
 }
@@ -218,7 +218,7 @@ func TestRule4_5_ASignatureOfTheWrongLengthIsAFailure(t *testing.T) {
 	r.drain()
 	expect(t, "acks", len(r.acks), 0)
 	expect(t, "failures", r.c.Counts().OwnAcks[Failure], 1)
-	r.c.AckSigned(r.now, call, make([]byte, model.VoteSize), nil) // nobody asked any more
+	r.c.AckSigned(r.now, call, make([]byte, model.VoteSize), nil) // the call was cancelled
 	r.c.AckSigned(r.now, call+1, nil, nil)
 	expect(t, "effects", len(r.c.Effects()), 0)
 }
@@ -277,7 +277,7 @@ func TestRule4_5_OurAckThatFoundNoRoomIsCountedWhenItIsSentAgain(t *testing.T) {
 	r.tip(genesis(1, 1))
 	r.answer(Approved)
 	height := uint64(0)
-	for full := false; !full; height++ { // every lane's next two heights are needed now, and take all there is
+	for full := false; !full; height++ { // every lane's next two heights are needed now, and fill the memory
 		for s := 2; s < 100; s++ {
 			full = full || r.ack(50, chunk(s, height%2, 1), 5) == NoRoom
 			for p := 1; p < 100; p++ {
@@ -288,7 +288,7 @@ func TestRule4_5_OurAckThatFoundNoRoomIsCountedWhenItIsSentAgain(t *testing.T) {
 	r.sign(nil)
 	expect(t, "acks", len(r.acks), 1)
 	r.verdicts()
-	r.tip(r.w.node(2, 9, 9, 8, 5)) // frees what waited on that lane
+	r.tip(r.w.node(2, 9, 9, 8, 5)) // frees the acks that waited on that lane
 	votes := r.c.Counts().Votes
 	r.pass(time.Second)
 	r.node(genesis(1, 1))
@@ -302,8 +302,8 @@ func TestRule4_5_OurAckThatFoundNoRoomIsCountedWhenItIsSentAgain(t *testing.T) {
 
 // 4.5: … report Tip; then, if we are a validator in the current epoch, sign the ack.
 //
-// Also where there is a signer, as that of a process that is a validator in other epochs.
-func TestRule4_5_WhoIsNoValidatorReportsTheTipAndSignsNothing(t *testing.T) {
+// This holds also with a signer, which a process has that is a validator in other epochs.
+func TestRule4_5_AProcessWithASignerThatIsNoValidatorReportsTheTipAndSignsNothing(t *testing.T) {
 	r := newRig(t, 4, observing)
 	r.sets.stray = true
 	r.tip(genesis(1, 1))
@@ -325,7 +325,7 @@ func TestAValidatorAloneSendsItsAcksToNobody(t *testing.T) {
 	expect(t, "locks", len(r.locks()), 1)
 }
 
-// A signer that uses its buffer again must not change what we count as our ack later.
+// A signer that reuses its buffer must not change the ack that the core counts later.
 func TestASignerMayUseItsBufferAgain(t *testing.T) {
 	r := newRig(t, 4, func(r *rig) { r.cfg.MaxVoteBytes = 512 + 4*(3+16) })
 	r.ack(1, chunk(2, 0, 1), 5) // takes all the memory
@@ -343,7 +343,7 @@ func TestASignerMayUseItsBufferAgain(t *testing.T) {
 	r.ack(3, chunk(2, 0, 1), 5)
 	r.verdicts()
 	r.pass(r.cfg.AckInterval)
-	r.node(genesis(1, 1)) // we send our ack again, and count it
+	r.node(genesis(1, 1)) // the core sends our ack again, and counts it
 	r.ack(2, chunk(1, 0, 1), 5)
 	r.ack(3, chunk(1, 0, 1), 5)
 	r.verdicts()

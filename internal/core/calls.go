@@ -7,9 +7,9 @@ import (
 
 // A call is a question to the application or a request to a signer. The core numbers its calls. The
 // driver gives each one a context, ends that context when a Cancel effect names the call, and feeds
-// back what the call returned, a cancelled one's answer too.
+// back the result of every call, including cancelled ones.
 
-// calls are those that have not returned.
+// calls are the calls that have not returned.
 type calls struct {
 	out  *effects
 	open map[uint64]call // by number
@@ -33,12 +33,12 @@ type series struct {
 	out     int    // calls that have not returned, at most maxCalls
 }
 
-// maxCalls bounds the calls of one kind that may be out for one lane: the current one, and one that
-// was cancelled and has not returned yet. docs/protocol.md 4.5.
+// maxCalls is the highest number of outstanding calls of one kind for one lane: the current one,
+// and one that was cancelled and has not returned yet. docs/protocol.md 4.5.
 const maxCalls = 2
 
-// begin emits a call and returns the effect, nil if too many of its series are out. A current call
-// is cancelled first.
+// begin emits a call and returns the effect, or nil if too many of its series are outstanding. A
+// current call is cancelled first.
 func (c *calls) begin(s *series, about call) *Effect {
 	c.cancel(s)
 	if s.out == maxCalls {
@@ -62,14 +62,14 @@ func (c *calls) cancel(s *series) {
 	}
 }
 
-// current returns the current call of a series, false if there is none.
+// current returns the current call of a series, and false if there is none.
 func (c *calls) current(s *series) (call, bool) {
 	about, ok := c.open[s.current]
 	return about, ok
 }
 
-// returned takes note that a call of the given kind has returned. It returns what the call was
-// about and whether its answer counts; ok is false for a number that is no such call's.
+// returned records that a call of the given kind has returned. It returns the subject of the call
+// and whether its answer counts; ok is false if there is no such call of that number.
 func (c *calls) returned(kind EffectKind, number uint64) (about call, counts, ok bool) {
 	about, ok = c.open[number]
 	if !ok || about.kind != kind {

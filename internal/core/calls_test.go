@@ -31,7 +31,7 @@ func TestRule4_5_TheNewestTipIsAskedAboutAtOnceUnlessTwoCallsAreOutstanding(t *t
 // 4.5: Else one payload lost on its way to a validator silences it on that lane for good.
 func TestRule4_5_AnApplicationThatNeverAnswersAnOldQuestionDoesNotSilenceTheLane(t *testing.T) {
 	r := newRig(t, 4)
-	r.tip(genesis(1, 0)) // whose payload never comes
+	r.tip(genesis(1, 0)) // its payload never comes
 	for h := uint64(1); h < 20; h++ {
 		r.tip(r.w.node(1, h, int(h), int(h-1), 5))
 		r.answer(Approved)
@@ -102,7 +102,7 @@ func TestRule4_5_TheSignatureOfAnAckEndsWhenTheLaneIsCertifiedAboveIt(t *testing
 	expect(t, "acks", len(r.acks), 0)
 }
 
-// of makes a signature request of a cancelled one.
+// of turns the effect of a cancelled signature into a signature request.
 func (e Effect) of(r *rig) Effect {
 	e.Epoch, e.Signer = 5, r.sets.AckSigner(5)
 	return e

@@ -11,8 +11,8 @@ func (c *Core) certified(l *lane, lock wire.Lock) {
 	if c.provesLoss(l, &lock) {
 		return
 	}
-	// One that contradicts the highest certificate from before the lane was dormant cannot be
-	// proven to: that one is no longer here. The first stands.
+	// A certificate may contradict the highest certificate from before the lane was dormant. That
+	// cannot be proven, since the earlier one is no longer held. The first stands.
 	height := lock.Chunk.Height
 	if locked, known := l.lockedAt(height); known && locked != lock.Chunk.Payload && l.votes.At(height) == nil {
 		c.faults.unprovenLockConflict(l, height)
@@ -46,8 +46,8 @@ func (c *Core) certified(l *lane, lock wire.Lock) {
 	}
 }
 
-// lockedAt returns the payload that is known to be certified at a height: by a certificate that is
-// held, or by the highest one from before the lane was dormant.
+// lockedAt returns the payload that is known to be certified at a height: by a held certificate, or
+// by the highest one from before the lane was dormant.
 func (l *lane) lockedAt(height uint64) (payload wire.Digest, ok bool) {
 	if held := l.votes.At(height); held != nil {
 		return held.Chunk.Payload, true
@@ -58,8 +58,7 @@ func (l *lane) lockedAt(height uint64) (payload wire.Digest, ok bool) {
 	return payload, false
 }
 
-// withdrawAck ends the signing of an ack of an epoch that is over, or for a tip that is not ackable
-// any more.
+// withdrawAck ends the signing of an ack for a past epoch, or for a tip that is no longer ackable.
 func (c *Core) withdrawAck(l *lane) {
 	current, ok := c.calls.current(&l.signatures)
 	if !ok {
@@ -70,7 +69,7 @@ func (c *Core) withdrawAck(l *lane) {
 	}
 }
 
-// pruneCertificates drops certificates that nothing needs any more, and their records.
+// pruneCertificates drops certificates that are no longer needed, and their records.
 func (c *Core) pruneCertificates(l *lane) {
 	var tip uint64
 	if l.tip != nil {
@@ -81,14 +80,14 @@ func (c *Core) pruneCertificates(l *lane) {
 	}
 }
 
-// certifiedSince reports whether a certificate of an epoch from first on is held for the tip.
+// certifiedSince reports whether a certificate for the tip is held, of an epoch from first on.
 func (l *lane) certifiedSince(first uint64) bool {
 	held := l.votes.At(l.tip.chunk().Height)
 	return held != nil && held.Chunk == *l.tip.chunk() && held.Epoch >= first
 }
 
-// holds returns the certificate that is held for a chunk and epoch, nil without one. Another for the
-// same need not be verified, whatever its bytes: docs/protocol.md 4.2.6.
+// holds returns the held certificate for a chunk and epoch, or nil. Another certificate for the
+// same need not be verified, with any bytes: docs/protocol.md 4.2.6.
 func (l *lane) holds(s wire.Subject) []byte {
 	if held := l.votes.Held(s.Chunk.Height, s.Epoch); held != nil && held.Chunk == s.Chunk {
 		return held.Certificate

@@ -7,7 +7,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// certify delivers a quorum of acks, the others', and has them verified.
+// certify delivers a quorum of acks of others, and has them verified.
 func (r *rig) certify(c wire.Chunk, epoch uint64) {
 	r.t.Helper()
 	for i := 1; i < 4; i++ {
@@ -24,7 +24,7 @@ func (r *rig) certify(c wire.Chunk, epoch uint64) {
 func TestRule4_4_ACertificateBelowTheHighestLessOneIsReportedOnceAndNotHeld(t *testing.T) {
 	r := newRig(t, 4)
 	r.certify(chunk(1, 8, 8), 5)
-	r.tip(r.w.node(1, 1, 1, 0, 5)) // its parent is at height 0: HeightBound below
+	r.tip(r.w.node(1, 1, 1, 0, 5)) // its parent is at height 0: HeightBound below the highest
 	expect(t, "locks, out of HeightBound", len(r.locks()), 1)
 	records := r.disk.Next
 	r.tip(r.w.node(1, 4, 4, 3, 5))
@@ -36,7 +36,7 @@ func TestRule4_4_ACertificateBelowTheHighestLessOneIsReportedOnceAndNotHeld(t *t
 	expect(t, "released once it is reported", slices.Contains(r.releases, records), true)
 	r.tip(on(r.w.lock(chunk(1, 4, 4), 6), 5))
 	r.tip(on(r.w.lock(chunk(1, 5, 5), 4), 6))
-	r.tip(r.w.node(1, 8, 8, 7, 5)) // and here at the highest less one
+	r.tip(r.w.node(1, 8, 8, 7, 5)) // and at height 7: the highest less one
 	expect(t, "locks", len(r.locks()), 5)
 	// Another epoch's for a height that has been reported.
 	records = r.disk.Next
@@ -56,7 +56,7 @@ func TestRule4_4_AKnownCertificateIsIgnored(t *testing.T) {
 	}
 	votes := r.verifies[0]
 	r.verifies = nil
-	r.tip(on(r.w.lock(chunk(1, 0, 1), 5, 1, 2, 3), 1)) // the same by other signers, while ours is made
+	r.tip(on(r.w.lock(chunk(1, 0, 1), 5, 1, 2, 3), 1)) // the same from other signers
 	records := r.disk.Next
 	r.c.SignaturesVerified(r.now, decide(votes))
 	r.drain()

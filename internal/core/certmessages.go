@@ -8,19 +8,19 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// A certificate message may come from anybody authenticated, since it proves itself. What it costs
-// to find out is bounded per peer: docs/protocol.md 4.9.
+// Any authenticated peer may send a certificate message, since a certificate proves itself. The
+// cost of verifying them is bounded per peer: docs/protocol.md 4.9.
 
 const (
-	// maxCertificateMessages is how many certificate messages of one peer wait at most, one of them
-	// per lane.
+	// maxCertificateMessages is the highest number of waiting certificate messages of one peer, one
+	// of them per lane.
 	maxCertificateMessages = 16
-	// maxCertificateBytes bounds the memory of all that wait. Beyond it a peer may have one waiting,
-	// whatever others have sent.
+	// maxCertificateBytes bounds the memory of all waiting messages. Beyond it each peer may still
+	// have one waiting message.
 	maxCertificateBytes = 64 << 20
 )
 
-// certificateMessage is a certificate message that is verified or waits for it.
+// certificateMessage is a certificate message that is being verified or waits for that.
 type certificateMessage struct {
 	lock    wire.Lock // its certificate is a view into message
 	message []byte
@@ -28,29 +28,29 @@ type certificateMessage struct {
 	queue   *certificateQueue
 }
 
-// certificateQueue holds the certificate messages of one peer, or of all strangers: those that wait,
-// as they came, and whether one is in verification.
+// certificateQueue holds the certificate messages of one peer, or of all strangers: those that
+// wait, in order of arrival, and whether one is in verification.
 type certificateQueue struct {
 	waiting   []*certificateMessage
 	verifying bool
 	strangers bool
 }
 
-// certificateMessages is what is common to all queues.
+// certificateMessages is the state that all queues share.
 type certificateMessages struct {
 	bytes     int              // of all messages that wait
 	strangers certificateQueue // of peers that are no validator or sequencer of an epoch within bounds
-	// limited are the queues in which only messages wait whose peers' next one is not due yet.
+	// limited are the queues whose waiting messages all come from peers that may not have another
+	// message verified yet.
 	limited []*certificateQueue
-	// verifying counts the messages in verification, by what they certify, and blocked are the
-	// queues in which messages for the same wait: who relays a certificate has nobody verify it
-	// again.
+	// verifying counts the messages in verification, by subject. blocked are the queues that have a
+	// waiting message for such a subject: a relayed certificate is not verified again.
 	verifying map[wire.Subject]int
 	blocked   []*certificateQueue
 }
 
-// CertificateMessage takes a certificate message from a peer: docs/protocol.md 4.9. The message is
-// read during the call and not kept.
+// CertificateMessage handles a certificate message from a peer: docs/protocol.md 4.9. The message
+// is read during the call and not kept.
 func (c *Core) CertificateMessage(now time.Duration, from *Peer, message []byte) Outcome {
 	o := Stopped
 	if c.enter(now) {
@@ -62,7 +62,7 @@ func (c *Core) CertificateMessage(now time.Duration, from *Peer, message []byte)
 
 func (c *Core) certificateMessage(from *Peer, message []byte) Outcome {
 	var lock wire.Lock
-	if err := lock.DecodeStored(message); err != nil { // what comes before the certificate
+	if err := lock.DecodeStored(message); err != nil { // the part before the certificate
 		c.faults.invalidCertificate(from, message)
 		return Malformed
 	}
@@ -116,7 +116,7 @@ func (c *Core) wantsCertificate(lock *wire.Lock) Outcome {
 	return Accepted
 }
 
-// of returns the message of a queue that waits for a lane, nil if there is none.
+// of returns the message of a queue that waits for a lane, or nil.
 func (q *certificateQueue) of(sequencer wire.PublicKey) *certificateMessage {
 	for _, m := range q.waiting {
 		if m.lock.Chunk.Sequencer == sequencer {
@@ -126,8 +126,9 @@ func (q *certificateQueue) of(sequencer wire.PublicKey) *certificateMessage {
 	return nil
 }
 
-// admit reports whether a message with a lock, of so many bytes, may wait: per lane one does, the
-// highest, and none of a peer that once sent an invalid one keeps another peer's out.
+// admit reports whether a message with a lock, of that many bytes, may wait. Per lane one message
+// waits, the highest. A message of a peer that once sent an invalid one never keeps another peer's
+// message out.
 func (s *certificateMessages) admit(m *certificateMessage, lock *wire.Lock, size int) Outcome {
 	q, others := m.queue, len(m.queue.waiting)
 	if former := q.of(lock.Chunk.Sequencer); former != nil {
@@ -151,7 +152,7 @@ func (s *certificateMessages) admit(m *certificateMessage, lock *wire.Lock, size
 	return Accepted
 }
 
-// push has a message wait that was admitted, and reports whether it took the place of another.
+// push queues an admitted message, and reports whether it replaced another.
 func (s *certificateMessages) push(m *certificateMessage) (replaced bool) {
 	s.bytes += len(m.message)
 	if former := m.queue.of(m.lock.Chunk.Sequencer); former != nil {
@@ -163,9 +164,10 @@ func (s *certificateMessages) push(m *certificateMessage) (replaced bool) {
 	return false
 }
 
-// take takes out the first message of a queue whose peer's next one may be verified now and that no
-// other message stands for. The sequencer's own waits for no other peer's. If there is none, due is
-// when there is; never if nothing waits, or only for others' verdicts.
+// take removes the first message of a queue that may be verified now: its peer's limit allows it,
+// and no message for the same subject is in verification. A message from the lane's own sequencer
+// does not wait for messages of other peers. If there is none, due is the time at which there will
+// be one; it is never if nothing waits, or if messages wait only for verdicts.
 func (s *certificateMessages) take(q *certificateQueue, now time.Duration) (m *certificateMessage, due time.Duration) {
 	due = never
 	for i, m := range q.waiting {
@@ -186,7 +188,7 @@ func (s *certificateMessages) take(q *certificateQueue, now time.Duration) (m *c
 	return nil, due
 }
 
-// verifyCertificates has the next message of a queue verified, one at a time.
+// verifyCertificates submits the next message of a queue, one at a time.
 func (c *Core) verifyCertificates(q *certificateQueue) {
 	for !q.verifying {
 		m, due := c.messages.take(q, c.now)
@@ -217,7 +219,7 @@ func (c *Core) verifyCertificates(q *certificateQueue) {
 	}
 }
 
-// certificateVerdict takes the verdict on a certificate message.
+// certificateVerdict handles the verdict on a certificate message.
 func (c *Core) certificateVerdict(j job, v *verify.Verdict) {
 	m, s := j.certificate, j.certificate.lock.Subject()
 	m.queue.verifying = false
@@ -225,7 +227,7 @@ func (c *Core) certificateVerdict(j job, v *verify.Verdict) {
 		delete(c.messages.verifying, s)
 	}
 	switch {
-	case v.Err != nil: // no verdict, and nobody to blame
+	case v.Err != nil: // no verdict: no peer is blamed
 		c.counts.CertificateMessages[Stale]++
 	case v.CertificateValid:
 		c.counts.CertificatesReceived++
@@ -250,7 +252,7 @@ func (c *Core) certificateVerdict(j job, v *verify.Verdict) {
 	}
 }
 
-// tickCertificates goes on with the queues that waited for a peer's next turn.
+// tickCertificates continues with the queues that waited for a peer's limit.
 func (c *Core) tickCertificates() {
 	limited := c.messages.limited
 	c.messages.limited = nil

@@ -10,7 +10,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// bad returns a lock whose certificate does not verify.
+// badLock returns a lock whose certificate does not verify.
 func (w *world) badLock(c wire.Chunk, epoch uint64) wire.Lock {
 	l := w.lock(c, epoch)
 	l.Certificate[len(l.Certificate)-1] ^= 1
@@ -162,7 +162,7 @@ func TestRule4_9_3_AfterAnInvalidOneAPeersAreLimited(t *testing.T) {
 			expect(t, "statements at once", len(r.verifies), 0)
 			other := id(3)
 			if from == id(700) {
-				other = id(701) // shares the queue, and not the blame
+				other = id(701) // shares the queue, but not the blame
 			}
 			expect(t, "another peer's", r.lock(other, r.w.lock(chunk(3, 5, 1), 5)), Accepted)
 			expect(t, "statements of another peer", len(r.verifies), 1)
@@ -198,8 +198,8 @@ func TestACertificateMessageThatIsNoneIsReported(t *testing.T) {
 	expect(t, "reports in one interval", len(r.faults()), 5)
 }
 
-// A message that waits is looked at again when its turn comes. One that is not wanted any more keeps
-// none behind it waiting.
+// A waiting message is checked again when its turn comes. A message that is no longer wanted does
+// not delay those behind it.
 func TestACertificateThatWasOvertakenIsNotVerified(t *testing.T) {
 	r := newRig(t, 4)
 	r.lock(id(2), r.w.lock(chunk(3, 5, 1), 5))
@@ -231,7 +231,8 @@ func TestACertificateWithoutAVerdictBlamesNobody(t *testing.T) {
 	expect(t, "statements", len(r.verifies), 1)
 }
 
-// What waits is bounded in bytes too: beyond it, a peer may have one waiting.
+// The waiting messages are bounded in bytes too: beyond that bound, each peer may have one waiting
+// message.
 func TestTheMemoryOfCertificateMessagesIsBounded(t *testing.T) {
 	r := newRig(t, 4)
 	r.c.messages.bytes = maxCertificateBytes
@@ -282,8 +283,8 @@ func TestAFloodOfInvalidCertificatesIsVerifiedOncePerPeerAndInterval(t *testing.
 	expect(t, "locks", len(r.locks()), 1)
 }
 
-// 4.9, 5.6: Who relays a certificate has nobody verify it again: while one for a subject is in
-// verification, those of other peers wait, but for the sequencer's own.
+// 4.9, 5.6: A relayed certificate is not verified again: while one for a subject is in
+// verification, those of other peers wait, except the sequencer's own.
 func TestACertificateThatManyRelayIsVerifiedOnce(t *testing.T) {
 	r := newRig(t, 10)
 	for height := range uint64(5) {
@@ -349,8 +350,8 @@ func TestACertificateThatReplacesAnotherCountsByItsLength(t *testing.T) {
 	expect(t, "as long", r.lock(id(2), r.w.lock(chunk(3, 6, 1), 5)), Accepted)
 }
 
-// A stranger that once sent an invalid certificate has one waiting, and keeps no place of a lane:
-// neither with a higher one, nor with another for the same chunk.
+// A stranger that once sent an invalid certificate has one waiting message, and keeps no other
+// peer's message of a lane out: neither with a higher one, nor with another one for the same chunk.
 func TestAStrangerThatWasInvalidKeepsNoOtherOut(t *testing.T) {
 	many := make([]wire.PublicKey, 30)
 	for i := range many {

@@ -52,16 +52,16 @@ func TestRule5_9_FarAcksThatNobodyCanHaveSentAreNotLookedAt(t *testing.T) {
 }
 
 // 5.9: … a valid ack of its own: who is no validator has none, whoever is the first of the set.
-func TestRule5_9_WhoIsNoValidatorTakesNobodysAckForItsOwn(t *testing.T) {
+func TestRule5_9_AProcessThatIsNoValidatorTakesNoAckForItsOwn(t *testing.T) {
 	for _, height := range []uint64{1, 8, 9, 10, 1 << 60} {
-		r := newRig(t, 4, observing, func(r *rig) { // its key would come first in the set
+		r := newRig(t, 4, observing, func(r *rig) { // the position of its key in the set would be the first
 			r.cfg.Identity = wire.PublicKey{}
 			r.sets.me = r.cfg.Identity
 		})
 		r.tip(genesis(1, 1))
-		r.ack(0, chunk(1, height, 5), 5) // the rig demands that it does not halt
+		r.ack(0, chunk(1, height, 5), 5) // the rig checks that it does not halt
 		expect(t, "statements", len(r.verifies), 0)
-		stranger := wire.PublicKey{0, 0, 1} // whose key would come first, too
+		stranger := wire.PublicKey{0, 0, 1} // the position of its key would be the first, too
 		expect(t, "the same of a stranger", r.ackBytes(stranger, r.w.ack(0, chunk(1, 0, 1), 5)), NotValidator)
 	}
 }
@@ -96,7 +96,7 @@ func TestRule5_9_OurOwnLaneIsBehindHoweverFarAboveOurTipOthersAck(t *testing.T) 
 			}
 			r.ack(1, chunk(0, heights[0], 5), 5)
 			r.ack(1, chunk(0, heights[0], 5), 6)
-			r.ack(1, chunk(0, 200, 5), 5) // one validator, whatever it claims
+			r.ack(1, chunk(0, 200, 5), 5) // one validator, with any claim
 			behind("after one validator", OwnLaneFree)
 			r.ackBytes(id(1), r.w.ack(2, chunk(0, 200, 5), 5)) // in the name of another one
 			r.ackBytes(id(1000), r.w.ack(3, chunk(0, 200, 5), 5))
@@ -131,8 +131,8 @@ func TestRule5_9_AcksOfOurNextChunkDoNotMakeOurLaneBehind(t *testing.T) {
 	expect(t, "at", height, 1)
 }
 
-// 5.9: What our tip has come up to is no claim any more.
-func TestRule5_9_OurLaneIsNotBehindWhatItHasComeUpTo(t *testing.T) {
+// 5.9: A claim that our tip has reached does not count any more.
+func TestRule5_9_OurLaneIsNotBehindClaimsThatItHasReached(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.propose(0)
 	r.ack(1, chunk(0, 1, 1), 5) // one that guesses
@@ -174,7 +174,7 @@ func TestRule5_9_ForgedMessagesOfOursHideNothingThatAnotherPeerShows(t *testing.
 	}
 }
 
-// 4.8: The host can have a lane forgotten for good. What others know of it proves nothing then.
+// 4.8: The host can have a lane forgotten for good. Messages of others about it prove nothing then.
 func TestRule4_8_TheLockOfAForgottenLaneIsAdoptedEvenIfItNamesUs(t *testing.T) {
 	r := newRig(t, 4, absent(6, 20))
 	r.tip(r.w.node(1, 1, 1, 0, 5))
@@ -215,15 +215,15 @@ func TestRule5_10_TheOldLockOfALaneWithoutAMarkStopsNobody(t *testing.T) {
 		r.sync()
 		r.crash(r.disk.Durable, true)
 	}
-	// Once something is known of it, what we sign is in the journal.
+	// Once the lane has a tip, the journal holds our signatures.
 	r.tip(r.w.node(1, 5, 5, 4, 8))
 	r.mayHalt = true
 	err := r.adopt(r.w.lock(chunk(1, 6, 6), 8, 0, 1, 2))
 	expect(t, "stale", errors.Is(err, ErrStaleJournal), true)
 }
 
-// 5.9: What stops the process is what Adopt returns.
-func TestRule5_9_AdoptReturnsWhatStoppedTheProcess(t *testing.T) {
+// 5.9: Adopt returns the error that stops the process.
+func TestRule5_9_AdoptReturnsTheErrorThatStoppedTheProcess(t *testing.T) {
 	r := newRig(t, 4)
 	r.mayHalt = true
 	r.tip(genesis(1, 1))
@@ -290,7 +290,7 @@ func TestRule5_10_SequencersOfTheEpochOfAnAdoptedLockHaveMarks(t *testing.T) {
 	}
 }
 
-// orNone is no mark at all unless it is set.
+// orNone is the mark if it is set, and no mark otherwise.
 func (m mark) orNone() mark {
 	if !m.set {
 		return mark{}

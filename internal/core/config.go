@@ -7,64 +7,65 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Sets tells who the validators and sequencers of an epoch are. The core calls it often: it must
-// answer at once and, once it has answered for an epoch, always give the same answer.
+// Sets provides the validators and sequencers of an epoch. The core calls it often: it must answer
+// at once and, once it has answered for an epoch, always give the same answer.
 type Sets interface {
-	// Scheme returns the scheme of an epoch, false while it is not known.
+	// Scheme returns the scheme of an epoch, and false while it is not known.
 	Scheme(epoch uint64) (verify.Scheme, bool)
-	// AckSigner returns what signs this process's acks in an epoch, nil if it signs none.
+	// AckSigner returns the signer of this process's acks in an epoch, nil if it signs none.
 	AckSigner(epoch uint64) verify.AckSigner
-	// Sequencers returns the sequencers of an epoch, false while they are not known. The slice must
-	// not change.
+	// Sequencers returns the sequencers of an epoch, and false while they are not known. The slice
+	// must not change.
 	Sequencers(epoch uint64) ([]wire.PublicKey, bool)
 }
 
-// Config holds what a Core is made of. It is trusted: the engine validates it. All durations are
-// above 0, on the clock whose readings the core's events carry.
+// Config configures a Core. It is trusted: the engine validates it. All durations are above 0, and
+// refer to the clock of the core's events.
 type Config struct {
 	// Identity is this process's own key: its participant number is looked up by it, and messages
 	// are not sent to it.
 	Identity wire.PublicKey
-	// Namespace is the network's. The journal belongs to it and to Identity.
+	// Namespace is the network's namespace. The journal belongs to it and to Identity.
 	Namespace []byte
-	// Sequencer says that this process signs chunks with the key Identity.
+	// Sequencer means that this process signs chunks with the key Identity.
 	Sequencer bool
-	// Sets is asked for every epoch.
+	// Sets provides the sets of every epoch.
 	Sets Sets
 
-	// AcksToSequencer says that acks go to the sequencer of their chunk only, and that those of
-	// other lanes are dropped unread; else they go to all. docs/protocol.md 4.5.
+	// AcksToSequencer means that acks go only to the sequencer of their chunk, and that acks of
+	// other lanes are dropped unread. Otherwise acks go to all validators. docs/protocol.md 4.5.
 	AcksToSequencer bool
-	// SendCertificates says that certificates of our own lane are sent. It is set where
+	// SendCertificates means that certificates of our own lane are sent. It is true where
 	// AcksToSequencer is.
 	SendCertificates bool
 
 	// EpochsBack and EpochsAhead bound the epochs of acks: [now − back, now + ahead]. Both are at
 	// most 1024.
 	EpochsBack, EpochsAhead uint64
-	// HeightBound bounds how far above its lane an ack may be.
+	// HeightBound is the largest distance of an ack above the top of its lane.
 	HeightBound uint64
-	// MaxVoteBytes caps the memory of acks that wait for their quorum.
+	// MaxVoteBytes bounds the memory of acks that wait for their quorum.
 	MaxVoteBytes int
-	// VotesInFlight is how many statements made of votes may be in verification at once: as many as
-	// the workers can take. More wait and gather votes meanwhile. 0 is any number.
+	// VotesInFlight is the highest number of statements made of votes in verification at once: as
+	// many as the workers can take. Further ones wait and gather votes meanwhile. 0 means no limit.
 	VotesInFlight int
-	// RecoverUnsafe lets a process whose journal was lost ack at once what it may have acked
-	// before: docs/protocol.md 5.10.
+	// RecoverUnsafe allows a process whose journal was lost to ack at once at heights that it may
+	// have acked before: docs/protocol.md 5.10.
 	RecoverUnsafe bool
 
-	// RebroadcastTimeout is how often an uncertified chunk of ours is sent again and, where
-	// certificates are sent, an ack of ours.
+	// RebroadcastTimeout is the interval at which an uncertified chunk of ours is sent again and,
+	// where certificates are sent, an ack of ours.
 	RebroadcastTimeout time.Duration
-	// AckInterval is how often at most a duplicate node makes us send our ack again, or ask the
-	// application again; and a peer's ack or its connection has us send what it lacks.
+	// AckInterval is the least time between two reactions to a duplicate node (our ack is sent
+	// again, or the application asked again), and between two messages to a peer that lacks
+	// something, as its ack or its connection shows.
 	AckInterval time.Duration
-	// ProposeBackoff is how long we wait after the application declined to propose.
+	// ProposeBackoff is the pause after the application declined to propose.
 	ProposeBackoff time.Duration
-	// SuspectDelay is how long a chunk waits for acks of others before those of suspects are
+	// SuspectDelay is the time that a chunk waits for acks of others before those of suspects are
 	// verified.
 	SuspectDelay time.Duration
-	// BadNodeInterval is how often at most a node of a sequencer that once sent an invalid one is
-	// verified, and how often at most a peer is reported for invalid messages.
+	// BadNodeInterval is the least time between two verifications of nodes of a sequencer that once
+	// sent an invalid one, and between two reports of a peer for invalid messages.
 	BadNodeInterval time.Duration
 }

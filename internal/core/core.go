@@ -9,15 +9,15 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Core is the state machine. It is not safe for use by several goroutines. See the package comment.
+// Core is the state machine. Only one goroutine at a time may use it. See the package comment.
 type Core struct {
 	cfg Config
 	clock
 	running bool  // between Start and Fail
-	halted  error // why it stopped by itself
+	halted  error // the reason why it stopped by itself
 	counts  Counts
 
-	// What has gone out.
+	// Outstanding work.
 	effects effects
 	records records
 	calls   calls
@@ -25,7 +25,7 @@ type Core struct {
 	reports reports
 	faults  faults
 
-	// What is known of the network.
+	// State of the network.
 	epochs   epochs
 	lanes    lanes
 	votes    *aggregate.Votes
@@ -39,44 +39,45 @@ type Core struct {
 	rebroadcast rebroadcast
 	sent        ownCertificates
 	claims      claims
-	paused      bool // the reporter or the disk is behind: no payload is asked for
+	paused      bool // the reporter or the disk is behind: no payload is requested
 }
 
-// clock is the time of the events, which nothing else tells.
+// clock is the time of the last event; the core has no other source of time.
 type clock struct {
 	now   time.Duration // of the last event
-	alarm time.Duration // when Tick has something to do
+	alarm time.Duration // when Tick must be called next
 }
 
-// never is an alarm that does not go off.
+// never is the alarm if there is none.
 const never = time.Duration(math.MaxInt64)
 
 // wake makes sure that Tick is called at due.
 func (c *clock) wake(due time.Duration) { c.alarm = min(c.alarm, due) }
 
-// Peer is what the core remembers of an authenticated peer. The driver makes one per peer and hands
-// it in with every message.
+// Peer is the core's state of an authenticated peer. The driver makes one per peer and passes it
+// with every message.
 type Peer struct {
 	id wire.PublicKey
 
-	// The participant number in the epoch asked for last, if asked; member says whether there is one.
+	// The participant number in the epoch of the last lookup, if asked; member reports whether
+	// there is one.
 	asked  bool
 	epoch  uint64
 	index  wire.Participant
 	member bool
 
-	ownNext    time.Duration // no message of ours that it shows is verified before that
+	ownNext    time.Duration // before that, no message of ours that this peer shows is verified
 	reported   bool          // for invalid messages, at reportedAt
 	reportedAt time.Duration
 
 	certificates certificateQueue
-	// badCertificates: a certificate message of this peer failed verification. From then on they are
-	// verified alone, none before nextCertificate.
+	// badCertificates means that a certificate message of this peer failed verification. From then
+	// on its certificates are verified alone, none before nextCertificate.
 	badCertificates bool
 	nextCertificate time.Duration
 
-	answerNext time.Duration // no ack of it is answered with a certificate before that
-	greetNext  time.Duration // nothing is sent to it for being connected before that
+	answerNext time.Duration // before that, none of its acks is answered with a certificate
+	greetNext  time.Duration // before that, its connecting causes no messages
 }
 
 // NewPeer returns the state for a peer. Any goroutine may call it.
@@ -114,10 +115,11 @@ func New(cfg Config) *Core {
 	return c
 }
 
-// maxPast bounds for how many heights a lane remembers certificates, whatever HeightBound says.
+// maxPast is the highest number of heights for which a lane remembers certificates, for any
+// HeightBound.
 const maxPast = 1024
 
-// SignaturesVerified takes the verdict on a statement that a Verify effect named.
+// SignaturesVerified handles the verdict on a statement of a Verify effect.
 func (c *Core) SignaturesVerified(now time.Duration, v *verify.Verdict) {
 	j, ok := c.jobs.take(v.Statement.Tag)
 	if !ok {
@@ -148,7 +150,7 @@ func (c *Core) SignaturesVerified(now time.Duration, v *verify.Verdict) {
 // SetMaxVoteBytes changes Config.MaxVoteBytes.
 func (c *Core) SetMaxVoteBytes(limit int) { c.votes.SetMaxBytes(limit) }
 
-// enter begins an event; false when the core is not running.
+// enter begins an event. It returns false when the core is not running.
 func (c *Core) enter(now time.Duration) bool {
 	if now > c.now {
 		c.now = now
@@ -165,7 +167,7 @@ func (c *Core) Fail() {
 	c.Done()
 }
 
-// Deadline returns when Tick must be called next, false if nothing waits for time to pass.
+// Deadline returns when Tick must be called next, and false if no timer runs.
 func (c *Core) Deadline() (time.Duration, bool) {
 	due := c.alarm
 	if votes, ok := c.votes.Deadline(); ok && c.running {
@@ -174,7 +176,7 @@ func (c *Core) Deadline() (time.Duration, bool) {
 	return due, due != never
 }
 
-// Tick lets time pass. Calling it early does no harm.
+// Tick advances the time. Calling it early does no harm.
 func (c *Core) Tick(now time.Duration) {
 	if !c.enter(now) {
 		return
@@ -182,7 +184,7 @@ func (c *Core) Tick(now time.Duration) {
 	if due, _ := c.Deadline(); c.now < due {
 		return
 	}
-	c.alarm = never // whoever still waits sets it anew
+	c.alarm = never // code that still waits sets it again
 	c.verifyVotes()
 	for _, l := range c.lanes.all() {
 		if l.gone {

@@ -1,55 +1,57 @@
 package core
 
-// Outcome says what became of a message.
+// Outcome is the outcome of a message.
 type Outcome uint8
 
 const (
-	// Accepted: an ack that was counted, or a node or certificate that went to verification or waits for
-	// it.
+	// Accepted is an ack that was counted, or a node or certificate that went to verification or
+	// waits for it.
 	Accepted Outcome = iota
-	// Duplicate: a node whose chunk is the tip or is being verified, an ack that was counted before, or
-	// a certificate that waits already.
+	// Duplicate is a node whose chunk is the tip or is being verified, an ack that was counted
+	// before, or a certificate that waits already.
 	Duplicate
-	// Malformed: bytes that are no such message.
+	// Malformed is a sequence of bytes that does not decode.
 	Malformed
-	// UnknownEpoch: the validators or sequencers of its epoch are not known.
+	// UnknownEpoch means that the validators or sequencers of its epoch are not known.
 	UnknownEpoch
-	// EpochOutOfBounds: the epoch of the ack or certificate is too old or too new.
+	// EpochOutOfBounds means that the epoch of the ack or certificate is too old or too new.
 	EpochOutOfBounds
-	// HeightOutOfBounds: the ack's height is too low or too high for its lane.
+	// HeightOutOfBounds means that the ack's height is too low or too high for its lane.
 	HeightOutOfBounds
-	// UnknownSequencer: an ack or certificate whose chunk's sequencer is none in its epoch.
+	// UnknownSequencer is an ack or certificate whose sequencer is no sequencer of its epoch.
 	UnknownSequencer
-	// NotNow: a node whose sequencer is none in the current epoch. It may be one in another, which
-	// may be out of bounds.
+	// NotNow is a node whose sequencer is no sequencer of the current epoch. It may be one in
+	// another epoch, which may be out of bounds.
 	NotNow
-	// HeightTooLow: a node below the tip, or a certificate below the last two of its lane.
+	// HeightTooLow is a node below the tip, or a certificate below the last two of its lane.
 	HeightTooLow
-	// PayloadMismatch: an ack for another payload than the tip's.
+	// PayloadMismatch is an ack for another payload than the tip's.
 	PayloadMismatch
-	// WrongPeer: a node that is not its sender's, or an ack with another's participant number.
+	// WrongPeer is a node that its sequencer did not send itself, or an ack with the participant
+	// number of another peer.
 	WrongPeer
-	// NotValidator: an ack from a peer that is no validator of that epoch.
+	// NotValidator is an ack from a peer that is no validator of that epoch.
 	NotValidator
-	// Conflicting: a second ack of one validator, for another payload; or a node whose conflict has
-	// been reported.
+	// Conflicting is a second ack of one validator, for another payload; or a node whose conflict
+	// has been reported.
 	Conflicting
-	// Certified: an ack for what has a certificate already, or that certificate once more.
+	// Certified is an ack for a chunk that has a certificate already, or that certificate again.
 	Certified
-	// NoRoom: an ack or certificate beyond the memory that its sender may use.
+	// NoRoom is an ack or certificate beyond the memory that its sender may use.
 	NoRoom
-	// Busy: a node of a lane that has one in verification and another waiting, or a certificate while a
-	// higher one of its lane and sender waits.
+	// Busy is a node of a lane that has one in verification and another waiting, or a certificate
+	// while a higher one of its lane and sender waits.
 	Busy
-	// Invalid: a node or certificate whose verification failed.
+	// Invalid is a node or certificate whose verification failed.
 	Invalid
-	// Stale: a node or certificate that tip or epoch have overtaken meanwhile, or that got no verdict.
+	// Stale is a node or certificate that became obsolete because the tip or the epoch changed
+	// meanwhile, or that got no verdict.
 	Stale
-	// Replaced: a node or certificate that waited and was replaced by a higher one of its lane.
+	// Replaced is a node or certificate that waited and was replaced by a higher one of its lane.
 	Replaced
-	// OtherLane: an ack for a lane that is not ours, where acks go to the sequencer only.
+	// OtherLane is an ack for a lane that is not ours, where acks go to the sequencer only.
 	OtherLane
-	// Stopped: the core is not running.
+	// Stopped means that the core is not running.
 	Stopped
 
 	numOutcomes
@@ -68,9 +70,9 @@ func (o Outcome) String() string {
 	return "unknown"
 }
 
-// Invalid reports whether no honest peer sends such a message, whatever it has missed and however
-// late the message is: docs/protocol.md 4.6 does not have all of them reported, since many cost
-// their sender nothing.
+// Invalid reports whether no honest peer sends such a message, even if the peer has missed messages
+// and however late the message is. By docs/protocol.md 4.6 not all of them are reported, since many
+// cost their sender nothing.
 func (o Outcome) Invalid() bool {
 	switch o {
 	case Malformed, UnknownSequencer, WrongPeer, NotValidator, Conflicting, Invalid:
@@ -88,17 +90,17 @@ func Outcomes() []Outcome {
 	return all
 }
 
-// Status is how an attempt of our own ended, in upstream's words.
+// Status is the result of an attempt of our own, in upstream's words.
 type Status uint8
 
 const (
-	// Success: it was done.
+	// Success means that it was done.
 	Success Status = iota
-	// Failure: it could not be done.
+	// Failure means that it could not be done.
 	Failure
-	// Dropped: it was overtaken.
+	// Dropped means that it became obsolete.
 	Dropped
-	// None: the application could not tell. Only its verdicts end like this.
+	// None means that the application reached no verdict. Only its verdicts have this status.
 	None
 
 	numStatuses = None
@@ -109,33 +111,32 @@ func (s Status) String() string {
 	return [...]string{"success", "failure", "dropped", "none"}[s]
 }
 
-// Counts are cumulative numbers of events, and a few gauges. They are for metrics: nothing depends
-// on them.
+// Counts are cumulative numbers of events, and a few gauges. They are for metrics only.
 type Counts struct {
-	Acks  [numOutcomes]uint64 // messages, by what became of them on arrival
+	Acks  [numOutcomes]uint64 // messages, by outcome on arrival
 	Nodes [numOutcomes]uint64 // messages on arrival, and Invalid, Stale and Replaced once more
 
-	CertificateMessages [numOutcomes]uint64 // as Nodes; Certified are those that say nothing new
+	CertificateMessages [numOutcomes]uint64 // as Nodes; Certified are those without news
 
 	Proposals           [numStatuses]uint64 // attempts to make our next chunk
-	Declined            uint64              // questions for a payload that the application declined
+	Declined            uint64              // requests for a payload that the application declined
 	Broadcasts          [numStatuses]uint64 // first broadcasts of our chunks and repeated ones; a pause counts once
 	Rebroadcasts        [numStatuses]uint64 // only the repeated ones
 	ApplicationVerdicts [numVerdicts]uint64 // the application's answers: true, false, too late, no verdict
-	OwnAcks             [numStatuses]uint64 // our acks signed, failed to be signed, or overtaken
+	OwnAcks             [numStatuses]uint64 // our acks signed, failed to be signed, or obsolete
 
-	NodesVerified uint64 // nodes whose signatures were found good
+	NodesVerified uint64 // nodes whose signatures were found valid
 	AcksInvalid   uint64 // acks proven invalid by signature
 	Certificates  uint64 // certificates assembled here
-	Locks         uint64 // certificates new to us, assembled or received
+	Locks         uint64 // new certificates, assembled or received
 
 	CertificatesReceived uint64 // certificate messages found valid
 
-	ParentsWithOurs    uint64 // parent certificates of nodes of others that have an ack of ours
-	ParentsWithoutOurs uint64 // those that have none, of epochs in which we are a validator
+	ParentsWithOurs    uint64 // parent certificates in nodes of others that include an ack of ours
+	ParentsWithoutOurs uint64 // those that include none, of epochs in which this process is a validator
 
 	VoteBatches    uint64 // statements made of votes
-	VoteFailures   uint64 // of them, those that held an invalid vote or made no certificate
+	VoteFailures   uint64 // those of them that held an invalid vote or made no certificate
 	ParentsDropped uint64 // parent certificates of replaced nodes that are not verified: no room, no epoch
 	KeyFaults      uint64 // statements that failed because keys of a set do not fit each other
 	Faults         uint64 // fault activities reported
@@ -147,9 +148,9 @@ type Counts struct {
 	Lanes     int // gauge: lanes that are not dormant
 	Dormant   int // gauge: lanes of sequencers that are in no known epoch within bounds
 
-	Abstaining   int     // gauge: lanes on which we do not ack yet, since our journal was lost
-	AbstainingTo uint64  // gauge: the highest height up to which that is so
-	OwnLane      OwnLane // what keeps our own lane from growing, beside application and validators
+	Abstaining   int     // gauge: lanes on which this process does not ack yet, since our journal was lost
+	AbstainingTo uint64  // gauge: the highest height up to which it does not ack on any of them
+	OwnLane      OwnLane // what keeps our own lane from growing, besides application and validators
 }
 
 // Counts returns the counts so far. The pointer stays valid; its contents change with every event.

@@ -16,25 +16,25 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// mixture is one validator and sequencer among others, in a history drawn at random: epochs that
-// move sequencers in and out by more than the bounds, a slow reporter, an application and signers
-// that fail or answer late, and crashes. The rig checks 5.1 and that records which are released are
-// live. The mixture checks what locks are reported, and the acks.
+// mixture is one validator and sequencer among others, in a random history: epochs that move
+// sequencers in and out by more than the bounds, a slow reporter, an application and signers that
+// fail or answer late, and crashes. The rig checks 5.1 and that released records are live. The
+// mixture checks the acks, and which locks are reported.
 type mixture struct {
 	*rig
 	random    *rand.Rand
-	certified map[int]uint64 // of each lane: how many heights the others have certified
+	certified map[int]uint64 // of each lane: the number of heights that the others have certified
 
 	records  map[wire.Subject]uint64 // of locks, that are on disk or on their way
 	returned map[wire.Subject]bool   // locks for which the reporter has returned
 	top      map[int]uint64          // of each lane: highest certified height that this run must know of, and one
 
-	lost    bool           // the journal was, before the history began …
+	lost    bool           // the journal was lost before the history began
 	resumes bool           // … and our own lane goes on with a chunk at height 5
 	marks   map[int]uint64 // of each lane: the lowest height that may be acked since
 	open    map[int]bool   // lanes of which a lock was named that nobody can verify
 
-	run   []wire.Subject // what has been reported in this run; zero where it is no lock
+	run   []wire.Subject // reports of this run; zero for reports other than locks
 	again map[wire.Subject]bool
 	owed  map[wire.Subject]bool // locks that the start of this run must report
 }
@@ -57,7 +57,7 @@ func newMixture(t testing.TB, seed uint64) *mixture {
 			r.w.schemes[e] = model.New(model.List, ids(4), e)
 			var keys []wire.PublicKey
 			for s := range mixedSequencers {
-				if (e+uint64(3*s))/4%3 != 0 == (s == 0) { // in for a few epochs and out for more; we the other way round
+				if (e+uint64(3*s))/4%3 != 0 == (s == 0) { // in for a few epochs and out for more; this process the other way round
 					keys = append(keys, id(s))
 				}
 			}
@@ -122,8 +122,8 @@ func (m *mixture) watch(e *Effect) {
 	}
 }
 
-// noteTops brings up to date what the core must know to be certified. What it has reported of a
-// lane it knows until the lane is dormant.
+// noteTops updates what the core must know to be certified. The core knows the reports of a lane
+// until the lane is dormant.
 func (m *mixture) noteTops() {
 	for s := range mixedSequencers {
 		if _, ok := m.c.lanes.dormant[keyOf(id(s))]; ok && m.c.lanes.bySequencer[id(s)] == nil {
@@ -137,7 +137,7 @@ func (m *mixture) noteTops() {
 	}
 }
 
-// reporterReturns has the reporter return for the next n reports.
+// reporterReturns makes the reporter return for the next n reports.
 func (m *mixture) reporterReturns(n uint64) {
 	n = min(m.reported+n, uint64(len(m.run)))
 	for _, s := range m.run[m.reported:n] {
@@ -163,7 +163,7 @@ func (m *mixture) crashNow() {
 	}
 	m.run, m.again = nil, map[wire.Subject]bool{}
 	m.reports, m.nodes, m.acks, m.broadcasts = nil, nil, nil, nil
-	// Of the records that were released any may be gone, and any may come back.
+	// Any of the released records may be gone, and any may come back.
 	gone := m.random.IntN(4)
 	m.disk.Records = slices.DeleteFunc(m.disk.Records, func(rec model.Record) bool {
 		return rec.MayBeGone(cut) && m.random.IntN(3) < gone
@@ -184,7 +184,7 @@ func (m *mixture) crashNow() {
 	}
 }
 
-// adopt hands in the highest lock of each lane.
+// adopt passes the highest lock of each lane to the core.
 func (m *mixture) adopt() {
 	ends := m.c.Recovering() && m.c.loss.adopted == 0
 	var locks []wire.Lock
@@ -217,7 +217,7 @@ func (m *mixture) adopt() {
 	if ends && err == nil {
 		for s := 1; s < mixedSequencers; s++ {
 			_, known := m.c.epochs.sequencersUpTo(m.c.Epoch())[id(s)]
-			if known || m.certified[s] > 0 { // else it was in no known epoch so far
+			if known || m.certified[s] > 0 { // otherwise it was in no known epoch so far
 				m.marks[s] = m.certified[s] + 2
 			}
 		}
@@ -228,7 +228,8 @@ func (m *mixture) adopt() {
 // in reports whether s is a sequencer now.
 func (m *mixture) in(s int) bool { return slices.Contains(m.w.sequencers[m.c.Epoch()], id(s)) }
 
-// epochIn draws an epoch within bounds that has s as a sequencer; false if there is none.
+// epochIn draws an epoch within bounds that has s as a sequencer, and returns false if there is
+// none.
 func (m *mixture) epochIn(s int) (uint64, bool) {
 	first, last := m.c.epochs.bounds()
 	var all []uint64
@@ -245,11 +246,11 @@ func (m *mixture) epochIn(s int) (uint64, bool) {
 
 func (m *mixture) honest(s int, height uint64) wire.Chunk { return chunk(s, height, 100*s+int(height)) }
 
-// step lets one thing happen.
+// step makes one event happen.
 func (m *mixture) step() {
 	s := 1 + m.random.IntN(mixedSequencers-1)
 	switch m.random.IntN(28) {
-	case 0, 1, 2, 3, 4: // a node, of the height that is next or one before
+	case 0, 1, 2, 3, 4: // a node, of the next height or the one before
 		if !m.in(s) {
 			return
 		}
@@ -260,7 +261,7 @@ func (m *mixture) step() {
 		n.Chunk.Payload = payload(9999)
 		n.Signature = model.SignChunk(n.Chunk)
 		m.node(n)
-	case 6, 7, 8, 9: // the others certify what is next, or certify again
+	case 6, 7, 8, 9: // the others certify the next height, or certify again
 		height := m.certified[s]
 		if m.random.IntN(3) == 0 {
 			height -= min(height, 1)
@@ -281,7 +282,7 @@ func (m *mixture) step() {
 				m.ack(i, p.Chunk, m.c.Epoch())
 			}
 		}
-	case 11, 12, 13: // some verdicts, in whatever order
+	case 11, 12, 13: // some verdicts, in any order
 		for range min(len(m.verifies), 1+m.random.IntN(4)) {
 			at := m.random.IntN(len(m.verifies))
 			st := m.verifies[at]
@@ -293,7 +294,7 @@ func (m *mixture) step() {
 			m.c.SignaturesVerified(m.now, v)
 			m.drain()
 		}
-	case 14, 15, 16: // some of what was written is durable
+	case 14, 15, 16: // some of the written records become durable
 		if m.disk.Next-1 > m.disk.Durable {
 			m.disk.Durable += 1 + m.random.Uint64N(m.disk.Next-1-m.disk.Durable)
 			m.noteDurable()
@@ -343,7 +344,7 @@ func (m *mixture) step() {
 	m.noteTops()
 }
 
-// honestNode is what a sequencer sends at a height; its parent is certified in the epoch.
+// honestNode is the node of an honest sequencer at a height; its parent is certified in the epoch.
 func (m *mixture) honestNode(s int, height, epoch uint64) wire.Node {
 	c := m.honest(s, height)
 	n := wire.Node{Chunk: c, Signature: model.SignChunk(c)}
@@ -354,7 +355,7 @@ func (m *mixture) honestNode(s int, height, epoch uint64) wire.Node {
 	return n
 }
 
-// late has up to n calls return that were cancelled.
+// late makes up to n cancelled calls return.
 func (m *mixture) late(n int) {
 	for range min(n, len(m.cancelled)) {
 		e := m.cancelled[0]
@@ -373,7 +374,7 @@ func (m *mixture) late(n int) {
 	}
 }
 
-// finish lets everything come to rest.
+// finish runs until nothing is outstanding.
 func (m *mixture) finish() {
 	m.c.Pause(m.now, false)
 	m.drain()
@@ -395,7 +396,7 @@ func (m *mixture) finish() {
 	}
 }
 
-// check demands what holds once everything has come to rest.
+// checkSettled checks the state once nothing is outstanding.
 func (m *mixture) checkSettled() {
 	m.finish()
 	if m.c.Recovering() {
@@ -419,12 +420,12 @@ func (m *mixture) checkSettled() {
 		}
 	}
 	expect(m.t, "locks that wait for their reports", m.c.Unreported(), 0)
-	// A tip, a rest, the certificates of tip, parent and the two highest, each of three epochs; and
-	// the last of our own.
+	// A tip, a record of a dormant lane, the certificates of tip, parent and the two highest, each
+	// of three epochs; and the last chunk of our own lane.
 	if live := m.disk.Live(); live > mixedSequencers*(2+4*3)+2 {
 		m.t.Fatalf("%d records are live", live)
 	}
-	// Every lane of a sequencer of now goes on: its next chunk is acked.
+	// Every lane of a current sequencer continues: its next chunk is acked.
 	for s := 1; s < mixedSequencers; s++ {
 		if !m.in(s) {
 			continue
@@ -432,7 +433,7 @@ func (m *mixture) checkSettled() {
 		m.acks = nil
 		epoch := m.c.Epoch()
 		if l := m.c.lanes.bySequencer[id(s)]; l != nil && l.tip != nil {
-			m.certified[s] = max(m.certified[s], l.tip.chunk().Height+1) // past what it equivocated about
+			m.certified[s] = max(m.certified[s], l.tip.chunk().Height+1) // above the heights of its equivocations
 		}
 		if m.open[s] {
 			m.certified[s]++ // others certify a chunk without us, and the lane has a mark
@@ -456,9 +457,9 @@ func (m *mixture) checkSettled() {
 	}
 }
 
-// docs/protocol.md 4.4, 4.5, 4.7, 4.8 and 5.1 in histories drawn at random; LANECAST_HISTORIES says
-// how many.
-func TestWhateverTheHistoryNothingIsEquivocatedLostOrStuck(t *testing.T) {
+// docs/protocol.md 4.4, 4.5, 4.7, 4.8 and 5.1 in random histories; LANECAST_HISTORIES is their
+// number.
+func TestNothingIsEquivocatedLostOrStuckInAnyHistory(t *testing.T) {
 	t.Parallel()
 	histories := 150
 	if v, err := strconv.Atoi(os.Getenv("LANECAST_HISTORIES")); err == nil {
@@ -477,7 +478,7 @@ func TestWhateverTheHistoryNothingIsEquivocatedLostOrStuck(t *testing.T) {
 	}
 }
 
-// seedTB names the seed of what fails.
+// seedTB adds the seed to the message of a failure.
 type seedTB struct {
 	testing.TB
 	seed uint64

@@ -8,11 +8,12 @@ import (
 
 // A lane is dormant while its sequencer is in no known epoch within bounds: docs/protocol.md 4.8.
 // One record in the journal holds its tip's proposal and its newest certificate, and memory holds
-// what 5.1 needs to know of the tip. All else is gone: votes, certificates, questions, metrics, the
-// need for old epochs' sets.
+// the part of the tip that 5.1 needs. All else is gone: votes, certificates, questions, metrics,
+// the need for old epochs' sets.
 
-// laneKey names a dormant lane: the first bytes of SHA-256 of the sequencer's key. It is shorter
-// than the key, and a second sequencer of the same name is as hard to make as a second preimage.
+// laneKey identifies a dormant lane: the first bytes of SHA-256 of the sequencer's key. It is
+// shorter than the key, and a second sequencer with the same laneKey is as hard to find as a second
+// preimage.
 type laneKey [16]byte
 
 func keyOf(sequencer wire.PublicKey) (k laneKey) {
@@ -21,7 +22,7 @@ func keyOf(sequencer wire.PublicKey) (k laneKey) {
 	return k
 }
 
-// dormant holds what memory keeps of a dormant lane.
+// dormant is the state of a dormant lane in memory.
 type dormant struct {
 	position  uint64 // of its record
 	tip       uint64
@@ -34,7 +35,7 @@ type dormant struct {
 	contradicted         bool // the certificate of the tip's height is for another payload
 }
 
-// retireLanes has lanes become dormant whose sequencers have left the epochs within bounds.
+// retireLanes makes the lanes dormant whose sequencers have left the epochs within bounds.
 func (c *Core) retireLanes() {
 	for _, l := range c.lanes.all() {
 		if !l.leaving && l.sequencer != c.cfg.Identity && !c.epochs.haveSequencer(l.sequencer) {
@@ -44,7 +45,7 @@ func (c *Core) retireLanes() {
 	c.lanes.compact()
 }
 
-// retireLane has a lane become dormant, now or once nothing of it is under way any more.
+// retireLane makes a lane dormant, now or once it has no outstanding work.
 func (c *Core) retireLane(l *lane) {
 	l.leaving, l.waiting = true, nil
 	c.dropParents(l)
@@ -53,8 +54,8 @@ func (c *Core) retireLane(l *lane) {
 	c.tryRest(l)
 }
 
-// tryRest makes a leaving lane dormant if nothing of it is under way any more, calls among it: if
-// they could go on, each time that the lane wakes would add to them.
+// tryRest makes a leaving lane dormant if it has no outstanding work, calls included: otherwise
+// each wake-up of the lane would add outstanding calls.
 func (c *Core) tryRest(l *lane) {
 	quiet := l.jobs == 0 && l.questions.out == 0 && l.signatures.out == 0 && (l.tip == nil || l.tip.durable)
 	if !l.leaving || l.gone || !quiet || !c.running {
@@ -63,8 +64,7 @@ func (c *Core) tryRest(l *lane) {
 	c.rest(l)
 }
 
-// restRecord returns the record of the lane when it becomes dormant, a view into what the lane
-// holds.
+// restRecord returns the record of the lane when it becomes dormant, a view into the lane's memory.
 func (l *lane) restRecord() (r restRecord) {
 	r.sequencer = l.sequencer
 	r.certified, r.hasCertified = l.votes.Highest()
@@ -80,7 +80,7 @@ func (l *lane) restRecord() (r restRecord) {
 	return r
 }
 
-// rest makes a lane dormant. It stays in the order of lanes until that is compacted.
+// rest makes a lane dormant. It remains in the order of lanes until that is compacted.
 func (c *Core) rest(l *lane) {
 	r, newest := l.restRecord(), l.votes.Top()
 	l.votes.Close()
@@ -102,7 +102,7 @@ func (c *Core) rest(l *lane) {
 	c.lanes.keep(l.sequencer, r.dormant(position))
 }
 
-// releaseRest lets go of the record that a lane had while it was dormant, once a later tip and a
+// releaseRest releases the record that a lane had while it was dormant, once a later tip and a
 // certificate of the highest height have records of their own.
 func (c *Core) releaseRest(l *lane) {
 	if top := l.votes.Top(); l.resting != 0 && l.tip != nil && l.tip.position != 0 && top != nil && top.Position != 0 {
@@ -111,7 +111,7 @@ func (c *Core) releaseRest(l *lane) {
 	}
 }
 
-// dormant returns what memory keeps of a record.
+// dormant returns the part of a record that stays in memory.
 func (r *restRecord) dormant(position uint64) dormant {
 	d := dormant{
 		position: position, certified: r.certified, locked: r.locked, hasCertified: r.hasCertified, contradicted: r.contradicted,
@@ -122,9 +122,9 @@ func (r *restRecord) dormant(position uint64) dormant {
 	return d
 }
 
-// woken returns the tip of a lane that was dormant. What is certified at the height below is its
-// parent, for a node is accepted with its parent's certificate. Where the highest certificate is of
-// another height, the parent is not known any more.
+// woken returns the tip of a lane that was dormant. If the highest certificate is of the height
+// below the tip, it names the parent, since a node is accepted only with its parent's certificate.
+// If it is of another height, the parent is no longer known.
 func (d *dormant) woken(sequencer wire.PublicKey) *tip {
 	t := &tip{
 		proposal: wire.Proposal{
@@ -138,8 +138,8 @@ func (d *dormant) woken(sequencer wire.PublicKey) *tip {
 	return t
 }
 
-// wakeLanes wakes the lanes of an epoch's sequencers that are dormant, and keeps those from it that
-// are about to be.
+// wakeLanes wakes the dormant lanes of an epoch's sequencers, and keeps those awake that were about
+// to become dormant.
 func (c *Core) wakeLanes(sequencers []wire.PublicKey) {
 	for _, sequencer := range sequencers {
 		if l := c.lanes.find(&sequencer); l != nil && l.leaving {
@@ -157,7 +157,7 @@ func (c *Core) wakeLanes(sequencers []wire.PublicKey) {
 	}
 }
 
-// wake makes of the lane, which is new, what it was before it was dormant.
+// wake restores the state of a new lane that was dormant before.
 func (l *lane) wake(d *dormant) {
 	l.resting = d.position
 	if d.hasTip {
@@ -169,8 +169,9 @@ func (l *lane) wake(d *dormant) {
 	}
 }
 
-// Forget forgets a dormant lane for good; false if the lane is not dormant. A sequencer whose lane
-// was forgotten must be in no set again: this process no longer knows what it has acked there.
+// Forget drops the state of a dormant lane for good. It returns false if the lane is not dormant. A
+// sequencer whose lane was forgotten must be in no set again: this process no longer knows its acks
+// there.
 func (c *Core) Forget(sequencer wire.PublicKey) bool {
 	d, ok := c.lanes.kept(sequencer)
 	if !ok || !c.running {

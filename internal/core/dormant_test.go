@@ -31,7 +31,7 @@ func TestRule4_8_ALaneIsDormantOnceItsSequencerIsInNoEpochWithinBounds(t *testin
 	r.certify(chunk(1, 1, 1), 5)
 	r.ack(1, chunk(1, 2, 2), 5)
 	r.tip(genesis(3, 1))
-	r.epoch(6) // 5 has it still
+	r.epoch(6) // epoch 5 still has it
 	expect(t, "lanes", r.c.Counts().Lanes, 2)
 	r.hang = true
 	r.epoch(7)
@@ -67,7 +67,7 @@ func TestRule4_8_ADormantLaneHasOneRecord(t *testing.T) {
 	expect(t, "sequencer", info.Sequencer, id(1))
 	expect(t, "tip", *info.Tip, chunk(1, 1, 1))
 	expect(t, "certified", *info.Certified, chunk(1, 2, 2))
-	// A lane of which there were only votes leaves nothing.
+	// A lane that had only votes leaves nothing.
 	r = newRig(t, 4, absent(6, 20))
 	r.ack(1, chunk(1, 2, 2), 5)
 	r.epoch(7)
@@ -140,7 +140,7 @@ func TestRule4_8_ALaneThatWakesKnowsItsTip(t *testing.T) {
 				r.crash(r.disk.Durable, true)
 			}
 			expect(t, "dormant", r.c.Counts().Dormant, 1)
-			r.epoch(10) // 11 has it
+			r.epoch(10) // epoch 11 has it
 			expect(t, "dormant", r.c.Counts().Dormant, 0)
 			p, ok := r.c.Tip(id(1))
 			expect(t, "tip", ok && p.Chunk == chunk(1, 4, 4), true)
@@ -159,7 +159,7 @@ func TestRule4_8_ALaneThatWakesKnowsItsTip(t *testing.T) {
 			expect(t, "its signature", f.Proposal.Signature, model.SignChunk(chunk(1, 4, 4)))
 			expect(t, "what came", f.Other.Chunk, chunk(1, 4, 9))
 			expect(t, "questions", len(r.asks), 0)
-			// And the lane goes on.
+			// The lane grows again.
 			r.tip(r.w.node(1, 5, 5, 4, 11))
 			expect(t, "records of dormant lanes", r.kinds()[DormantRecord], 0)
 		})
@@ -205,7 +205,7 @@ func TestRule4_8_AContradictedTipIsNotAckedWhenItsLaneWakes(t *testing.T) {
 
 // 4.8: Nothing is acked against a certificate that is held, be it only in the record of a lane that
 // was dormant.
-func TestRule4_8_WhatWasCertifiedBeforeALaneWasDormantIsNotAckedAgainst(t *testing.T) {
+func TestRule4_8_NothingIsAckedAgainstACertificateFromBeforeALaneWasDormant(t *testing.T) {
 	for name, restart := range map[string]bool{"in the same run": false, "after a restart": true} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, 4, absent(6, 10))
@@ -238,7 +238,7 @@ func TestRule4_8_WhatWasCertifiedBeforeALaneWasDormantIsNotAckedAgainst(t *testi
 }
 
 // 4.8: … nor when it leaves again in between, its tip having moved.
-func TestRule4_8_WhatWasCertifiedBeforeALaneWasDormantTwiceIsNotAckedAgainst(t *testing.T) {
+func TestRule4_8_NothingIsAckedAgainstACertificateFromBeforeALaneWasDormantTwice(t *testing.T) {
 	r := newRig(t, 4, absent(6, 10), absent(12, 16))
 	r.tip(genesis(1, 0))
 	r.certify(chunk(1, 3, 3), 5)
@@ -391,7 +391,8 @@ func TestRule4_8_ADormantLaneCanBeForgotten(t *testing.T) {
 	expect(t, "dormant", r.c.Counts().Dormant, 0)
 }
 
-// departing is the sets of a network with one new sequencer each epoch, which stays for one.
+// departing is the sets of a network in which each epoch has one new sequencer, which stays for
+// that epoch.
 type departing struct {
 	scheme *model.Scheme
 	me     wire.PublicKey
@@ -446,7 +447,7 @@ func TestRule4_8_SequencersThatLeftCostLittleAndEachTheSame(t *testing.T) {
 				case Verify:
 					statements = append(statements, e.Statement)
 				case AskVerify:
-					questions[e.Chunk.Sequencer] = e.Call // which is never answered in time
+					questions[e.Chunk.Sequencer] = e.Call // it is never answered in time
 				}
 			}
 			c.Done()
@@ -513,7 +514,7 @@ func TestRule4_8_SequencersThatLeftCostLittleAndEachTheSame(t *testing.T) {
 	if work[9] > work[1]+work[1]/20 {
 		t.Errorf("effects in the tenths of the time: %v", work)
 	}
-	expect(t, "awake", c.Counts().Lanes <= 8, true) // those that the application has not returned for, too
+	expect(t, "awake", c.Counts().Lanes <= 8, true) // including those for which the application has not returned
 	expect(t, "dormant", c.Counts().Dormant >= int(epochs)-10, true)
 	expect(t, "needed", len(c.EpochsNeeded()) <= 5, true)
 	expect(t, "calls kept", len(c.calls.open) <= 8, true)

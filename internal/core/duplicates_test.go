@@ -9,7 +9,7 @@ import (
 
 // 4.2.3: The same chunk as the tip, whatever the rest of the bytes, is a duplicate, and not
 // verified again.
-func TestRule4_2_3_WhatHasTheTipsChunkIsADuplicateWhateverItsOtherBytes(t *testing.T) {
+func TestRule4_2_3_ANodeWithTheTipsChunkIsADuplicateWithAnyOtherBytes(t *testing.T) {
 	r := newRig(t, 4)
 	n := r.w.node(1, 1, 1, 0, 5)
 	r.tip(n)

@@ -8,10 +8,10 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// EffectKind says what the driver is to do.
+// EffectKind is the kind of work that the driver must do.
 type EffectKind uint8
 
-// Fields in braces are those of [Effect] that the kind uses.
+// The fields in braces are the fields of [Effect] that the kind uses.
 const (
 	// Verify {Statement}: have the statement verified, then call
 	// SignaturesVerified.
@@ -26,24 +26,24 @@ const (
 	// SignAck {Call, Chunk, Epoch, Signer}: have Signer sign our ack, then call AckSigned.
 	SignAck
 	// SendNode, SendAck and SendCertificate {Recipients, Bytes, Alone}: send the message to each
-	// recipient. Neither slice ever changes. Alone says that a node is sent to a peer that has come
-	// back, and belongs to no Broadcast.
+	// recipient. Neither slice ever changes. Alone means that a node is sent only to a peer that
+	// has come back, and belongs to no Broadcast.
 	SendNode
 	SendAck
 	SendCertificate
-	// Broadcast {Chunk, Parent, Recipients, Again}: have the payload of our chunk spread to the
-	// current epoch's validators, us excepted. Again says that the chunk was sent before.
+	// Broadcast {Chunk, Parent, Recipients, Again}: send the payload of our chunk to the other
+	// validators of the current epoch. Again means that the chunk was sent before.
 	Broadcast
 	// AskPropose {Call, Chunk, Parent}: ask the application for a payload at Chunk.Height of our
 	// lane, then call ApplicationProposed.
 	AskPropose
-	// AskVerify {Call, Chunk, Parent}: ask the application whether the chunk is good, then call
+	// AskVerify {Call, Chunk, Parent}: ask the application whether the chunk is valid, then call
 	// ApplicationVerified.
 	AskVerify
 	// Cancel {Call}: end the context of the call. It still returns, and is fed back like any other.
 	Cancel
-	// Report {Activity, Elapsed}: hand the activity to the reporter, and let Reported know once it
-	// has returned. Elapsed is set on the lock of our own chunk: the time since its payload was
+	// Report {Activity, Elapsed}: pass the activity to the reporter, and call Reported once it has
+	// returned. Elapsed is set on the lock of our own chunk: the time since its payload was
 	// proposed in this run.
 	Report
 	// Warn {Chunk, Err}: tell the operator of Err, which concerns the chunk.
@@ -61,7 +61,7 @@ func (k EffectKind) String() string {
 	return "unknown"
 }
 
-// Effect is one thing for the driver to do. Only the fields that its Kind names are set.
+// Effect is one piece of work for the driver. Only the fields that its Kind names are set.
 type Effect struct {
 	Kind       EffectKind
 	Statement  *verify.Statement
@@ -69,7 +69,7 @@ type Effect struct {
 	Bytes      []byte
 	Call       uint64
 	Chunk      wire.Chunk
-	Parent     wire.Digest // payload of the chunk below; zero if there is none or it is not known
+	Parent     wire.Digest // payload of the chunk below; zero if there is none or if it is not known
 	Epoch      uint64
 	Signer     verify.AckSigner
 	Recipients []wire.PublicKey
@@ -80,7 +80,7 @@ type Effect struct {
 	Err        error
 }
 
-// effects are what there is to do, in order.
+// effects are the effects not yet executed, in order.
 type effects struct {
 	list    []Effect
 	scratch []byte // backs the Bytes of Append effects
@@ -92,23 +92,23 @@ func (f *effects) emit(kind EffectKind) *Effect {
 	return &f.list[len(f.list)-1]
 }
 
-// encode returns the bytes of a record, which are valid until the effects have been carried out.
+// encode returns the bytes of a record, which are valid until the effects have been executed.
 func (f *effects) encode(kind byte, r record) []byte {
 	start := len(f.scratch)
 	f.scratch = r.AppendTo(append(f.scratch, kind))
 	return f.scratch[start:len(f.scratch):len(f.scratch)]
 }
 
-// Effects returns what there is to do, in order. The slice is reused after Done.
+// Effects returns the effects not yet executed, in order. The slice is reused after Done.
 func (c *Core) Effects() []Effect { return c.effects.list }
 
-// What many effects at once have taken is not kept: the memory that is used again is bounded.
+// The reused memory is bounded: the memory of many effects at once is not kept.
 const (
 	maxEffects = 4096    // about a megabyte
 	maxScratch = 1 << 20 // bytes of records
 )
 
-// Done tells that all effects have been carried out or handed on.
+// Done reports that all effects have been executed or passed on.
 func (c *Core) Done() {
 	c.effects.list = shrink.Slice(c.effects.list, maxEffects)
 	c.effects.scratch = shrink.Slice(c.effects.scratch, maxScratch)

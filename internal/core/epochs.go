@@ -11,7 +11,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// epoch is what is known of one epoch within bounds.
+// epoch is the state of one epoch within bounds.
 type epoch struct {
 	number     uint64
 	scheme     verify.Scheme
@@ -19,18 +19,18 @@ type epoch struct {
 	list       []wire.PublicKey            // of sequencers
 	sequencers map[wire.PublicKey]struct{} // the same, nil while unknown
 
-	member bool             // we are a validator …
+	member bool             // this process is a validator …
 	me     wire.Participant // … of this number
 	signer verify.AckSigner // of our acks; nil until there is one
 
-	others []wire.PublicKey // validators but us; never changed
+	others []wire.PublicKey // validators except this process; never changed
 	set    *aggregate.Set   // of the validators, with which their votes are counted
 	sought wire.Signers     // validators whose conflicting acks have been looked for
 
 	participation []*Participation // by participant
 }
 
-// epochs are the current epoch, and what is known of those within bounds.
+// epochs are the current epoch, and the known sets of the epochs within bounds.
 type epochs struct {
 	sets        Sets
 	identity    wire.PublicKey
@@ -39,7 +39,7 @@ type epochs struct {
 
 	current uint64
 	known   map[uint64]*epoch // within bounds
-	recent  *epoch            // of them, the one asked for last, with its sequencers; or nil
+	recent  *epoch            // the epoch of the last lookup, if its sets are known; or nil
 
 	participants map[wire.PublicKey]*Participation // validators of known epochs
 }
@@ -56,7 +56,7 @@ func (s *epochs) bounds() (first, last uint64) {
 	return first, last
 }
 
-// enter makes an epoch the current one. What is known of epochs out of bounds is forgotten.
+// enter makes an epoch the current one. The sets of epochs out of bounds are dropped.
 func (s *epochs) enter(number uint64) {
 	s.current, s.recent = number, nil
 	first, last := s.bounds()
@@ -69,7 +69,7 @@ func (s *epochs) enter(number uint64) {
 	s.votes.SetBounds(first, last)
 }
 
-// last returns the epoch if it is the one that was asked for last, else nil. Most are.
+// last returns the epoch if it is the one of the last lookup, else nil. Most lookups are for it.
 func (s *epochs) last(number uint64) *epoch {
 	if e := s.recent; e != nil && e.number == number {
 		return e
@@ -78,7 +78,7 @@ func (s *epochs) last(number uint64) *epoch {
 }
 
 // find returns the epoch if it lies within bounds and its validators and sequencers are known, else
-// nil. learned says that they have become known by this call.
+// nil. learned reports whether they became known by this call.
 func (s *epochs) find(number uint64) (e *epoch, learned bool) {
 	e = s.known[number]
 	if e == nil || e.sequencers == nil {
@@ -132,7 +132,7 @@ func (s *epochs) newEpoch(number uint64, scheme verify.Scheme) *epoch {
 	return e
 }
 
-// scheme returns the scheme of an epoch. Callers see to it that no stranger chooses the epoch: it
+// scheme returns the scheme of an epoch. Callers make sure that no stranger chooses the epoch: it
 // lies within bounds, or a lane refers to it, or the host named it.
 func (s *epochs) scheme(number uint64) (verify.Scheme, bool) {
 	if e := s.known[number]; e != nil {
@@ -163,8 +163,8 @@ func (s *epochs) within(number uint64) bool {
 	return first <= number && number <= last
 }
 
-// signer returns what signs our acks in an epoch, nil while there is nothing. The provider is asked
-// for it again until it is there, and after each signature that fails: see [epochs.forgetSigner].
+// signer returns the signer of our acks in an epoch, nil while there is none. The provider is asked
+// again until there is one, and after each signature that fails: see [epochs.forgetSigner].
 func (s *epochs) signer(e *epoch) verify.AckSigner {
 	if e.signer == nil {
 		e.signer = s.sets.AckSigner(e.number)
@@ -172,14 +172,14 @@ func (s *epochs) signer(e *epoch) verify.AckSigner {
 	return e.signer
 }
 
-// forgetSigner has the provider asked for the signer of an epoch again. One that was there too early,
-// before its key was, may have been replaced.
+// forgetSigner makes the core ask the provider for the signer of an epoch again. A signer that
+// existed before its key may have been replaced.
 func (s *epochs) forgetSigner(e *epoch) { e.signer = nil }
 
 // haveSequencer reports whether a key is one of the sequencers of a known epoch within bounds.
 func (s *epochs) haveSequencer(key wire.PublicKey) bool {
 	first, last := s.bounds()
-	for n := last; ; n-- { // most are in the newest
+	for n := last; ; n-- { // most are in the newest epoch
 		if e := s.known[n]; e != nil && e.isSequencer(key) {
 			return true
 		}
@@ -199,8 +199,8 @@ func (s *epochs) haveValidator(id wire.PublicKey) bool {
 	return false
 }
 
-// maxPastEpochs bounds the epochs before the newest that are searched for sequencers on whose lanes
-// a lost journal may have held acks.
+// maxPastEpochs is the number of epochs before the newest that are searched for sequencers on whose
+// lanes a lost journal may have held acks.
 const maxPastEpochs = 1024
 
 // sequencersUpTo returns the sequencers of an epoch and of the known ones before it.
@@ -228,7 +228,7 @@ func (e *epoch) isSequencer(key wire.PublicKey) bool {
 	return ok
 }
 
-// admits reports whether the lane's sequencer is one of the epoch's. l may be nil.
+// admits reports whether the lane's sequencer is a sequencer of the epoch. l may be nil.
 func (e *epoch) admits(l *lane, sequencer wire.PublicKey) bool {
 	if l != nil && l.admitted == e {
 		return true
@@ -243,7 +243,7 @@ func (e *epoch) admits(l *lane, sequencer wire.PublicKey) bool {
 }
 
 // inBounds returns the epoch if it lies within bounds and its validators and sequencers are known,
-// else nil. What waited for them goes on once they are.
+// else nil. Once they are, it resumes the work that waited for them.
 func (c *Core) inBounds(number uint64) *epoch {
 	if e := c.epochs.last(number); e != nil {
 		return e
@@ -272,7 +272,7 @@ func (c *Core) learnAll() {
 	}
 }
 
-// setsKnown has what waits for the sets of the current epoch done at a Tick that is due now.
+// setsKnown makes a Tick due now, which does the work that waits for the sets of the current epoch.
 func (c *Core) setsKnown() {
 	if c.sent.due {
 		c.wake(c.now)
@@ -287,7 +287,7 @@ func (c *Core) setsKnown() {
 	}
 }
 
-// Schemes goes over the schemes of the epochs within bounds that have one, ascending.
+// Schemes iterates over the schemes of the epochs within bounds that have one, ascending.
 func (c *Core) Schemes() iter.Seq2[uint64, verify.Scheme] {
 	return func(yield func(uint64, verify.Scheme) bool) {
 		first, last := c.epochs.bounds()
@@ -308,8 +308,8 @@ func (p *Peer) in(e *epoch) (wire.Participant, bool) {
 	return p.index, p.member
 }
 
-// SetEpoch enters an epoch. One that is not above the current epoch is ignored, since epochs only
-// grow.
+// SetEpoch enters an epoch. An epoch that is not above the current one is ignored, since epochs
+// only grow.
 func (c *Core) SetEpoch(now time.Duration, number uint64) {
 	if !c.enter(now) || number <= c.epochs.current {
 		return
@@ -324,9 +324,9 @@ func (c *Core) SetEpoch(now time.Duration, number uint64) {
 		c.pruneCertificates(l)
 	}
 	c.retireLanes()
-	// The current epoch's acks of tips that no epoch in bounds has certified are wanted at once:
-	// docs/protocol.md 4.8. So is a verdict that came while the sequencer was none, or before our
-	// scheme was known.
+	// Acks of the current epoch are wanted at once for tips that no epoch within bounds has
+	// certified: docs/protocol.md 4.8. The same holds after a verdict that came while the sequencer
+	// was in no set, or before our scheme was known.
 	first, _ := c.epochs.bounds()
 	for _, l := range c.lanes.all() {
 		t := l.tip

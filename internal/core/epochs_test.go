@@ -78,7 +78,7 @@ func TestRule4_8_TheEngineSaysWhichEpochsAreNeeded(t *testing.T) {
 		}
 	}
 	r := newRig(t, 4)
-	needed(r, 4, 5, 6) // also those that no message was of yet
+	needed(r, 4, 5, 6) // including epochs without messages
 	r.tip(r.w.node(1, 1, 1, 0, 2))
 	r.epoch(8)
 	needed(r, 2, 7, 8, 9)
@@ -100,7 +100,7 @@ func TestRule4_8_TheEpochOfATipsParentIsNeededAlsoWhereANewerCertificateIsHeld(t
 		r.ack(i, chunk(1, 0, 0), 5)
 	}
 	r.verdicts()
-	r.tip(on(r.w.lock(chunk(1, 0, 0), 1), 1)) // its parent's certificate is of epoch 1
+	r.tip(on(r.w.lock(chunk(1, 0, 0), 1), 1)) // the certificate of its parent is of epoch 1
 	expect(t, "epoch of the one held", r.locks()[0].Epoch, 5)
 	expect(t, "locks", len(r.locks()), 1) // an old certificate beside a newer one is nothing new
 	expect(t, "needed", slices.Contains(r.c.EpochsNeeded(), 1), true)
@@ -226,13 +226,13 @@ func TestRule4_8_AnEpochWhoseSchemeComesLateIsAckedInOnceItIsThere(t *testing.T)
 
 // 4.5: A tip is ackable when its height is not below the lane's highest certified. No other ack is
 // signed, sent or sent again.
-func TestRule4_5_NothingIsAckedOrSentAgainBelowWhatIsCertified(t *testing.T) {
+func TestRule4_5_NothingIsAckedOrSentAgainBelowTheHighestCertificate(t *testing.T) {
 	r := newRig(t, 4)
 	r.tip(genesis(1, 0))
 	r.answer(Approved)
 	r.sign(nil)
 	r.certify(chunk(1, 5, 5), 5)
-	r.tip(genesis(2, 0)) // one that is approved later
+	r.tip(genesis(2, 0)) // a tip that is approved later
 	r.certify(chunk(2, 5, 5), 5)
 	r.answer(Approved)
 	for range 3 {

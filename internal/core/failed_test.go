@@ -7,7 +7,7 @@ import (
 
 // 5.1: After a failed write or sync the process neither acks nor proposes again in that run.
 //
-// A driver that goes on calling Tick when it is due must not do so for ever. See docs/bugs.md.
+// A driver that calls Tick whenever it is due must not loop forever. See docs/bugs.md.
 func TestRule5_1_AFailedCoreWaitsForNothing(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	r.propose(1)

@@ -11,7 +11,7 @@ import (
 
 // 4.7: After a declined proposal the next question waits for a backoff.
 //
-// That is no failure; what else the application returns is one.
+// That is no failure; any other error of the application is one.
 func TestAnApplicationThatFailsToProposeIsCountedAndToldOf(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	for range 9 {
@@ -36,7 +36,7 @@ func TestAnApplicationThatFailsToProposeIsCountedAndToldOf(t *testing.T) {
 
 // 4.7: The chunk is signed, verified and handled as if it had been received.
 //
-// A node of ours that does not verify is told of, with what is wrong with it.
+// The operator is told of a node of ours that does not verify, and of the reason.
 func TestOurOwnNodeThatDoesNotVerifyIsToldOf(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.proposeVolatile(1)
@@ -53,7 +53,7 @@ func TestOurOwnNodeThatDoesNotVerifyIsToldOf(t *testing.T) {
 
 // 4.7: An answer for a height that is no longer next is dropped.
 //
-// Being overtaken is no failure.
+// An attempt that became obsolete is no failure.
 func TestAProposalThatIsOvertakenIsNoFailure(t *testing.T) {
 	r := newRig(t, 4, sequencing, sequencersIn(6, id(1)))
 	r.proposeVolatile(1)
@@ -62,7 +62,7 @@ func TestAProposalThatIsOvertakenIsNoFailure(t *testing.T) {
 	r.signChunks = nil
 	r.chunkSigned(c, model.SignChunk(c), nil)
 	r.drain()
-	r.epoch(6) // in which we are no sequencer
+	r.epoch(6) // this process is no sequencer in it
 	r.verdicts()
 	expect(t, "failures", r.c.Counts().Proposals[Failure], 0)
 	expect(t, "dropped", r.c.Counts().Proposals[Dropped], 1)
@@ -71,8 +71,8 @@ func TestAProposalThatIsOvertakenIsNoFailure(t *testing.T) {
 
 // 4.7: Point 3 is repeated every `RebroadcastTimeout`; it is paused while we are not a sequencer.
 //
-// A pause counts once, however often we look whether it is over. Where the sets are not known, it is
-// a failure that the operator is told of.
+// A pause counts once, however often the core checks whether it is over. Where the sets are not
+// known, it is a failure that the operator is told of.
 func TestAPausedRebroadcastCountsOnce(t *testing.T) {
 	r := newRig(t, 4, sequencing, sequencersIn(6, id(1)), unknownAt(8))
 	r.propose(1)
@@ -95,8 +95,8 @@ func TestAPausedRebroadcastCountsOnce(t *testing.T) {
 	expect(t, "failures in all", r.c.Counts().Rebroadcasts[Failure], 1)
 }
 
-// 4.3, 4.2: What an honest peer sends that has missed something, or whose message is late or early,
-// is dropped and not called invalid.
+// 4.3, 4.2: A message of an honest peer that has missed messages, or that is late or early, is
+// dropped and not called invalid.
 func TestLateAndEarlyMessagesOfHonestPeersAreNotInvalid(t *testing.T) {
 	r := newRig(t, 4, sequencersIn(6, id(0), id(2)), unknownAt(6))
 	late := func(what string, got, want Outcome) {

@@ -8,10 +8,10 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// faults reports those of docs/protocol.md 4.6. Each is reported when it is found; what could be
-// found again and again with each message is reported once: conflicts per lane and height, invalid
-// acks when their validator becomes a suspect, conflicting acks per validator and epoch,
-// undecodable messages per peer and BadNodeInterval.
+// faults reports the faults of docs/protocol.md 4.6. Each is reported when it is found. A fault
+// that every message could show again is reported once: conflicts per lane and height, invalid acks
+// when their validator becomes a suspect, conflicting acks per validator and epoch, undecodable
+// messages per peer and BadNodeInterval.
 type faults struct {
 	clock    *clock
 	reports  *reports
@@ -40,43 +40,43 @@ func (f *faults) lockConflict(l *lane, first, second wire.Lock) {
 	}
 }
 
-// unprovenLockConflict counts a lock that contradicts one that is no longer here, so that it cannot
-// be proven.
+// unprovenLockConflict counts a lock that contradicts a certificate that is no longer held, so that
+// the conflict cannot be proven.
 func (f *faults) unprovenLockConflict(l *lane, height uint64) {
 	if l.lockConflict.first(height) {
 		f.counts.Faults++
 	}
 }
 
-// compareTip reports that a valid lock contradicts the tip, if it does.
+// compareTip reports a valid lock that contradicts the tip.
 func (f *faults) compareTip(l *lane, lock wire.Lock) {
 	if t := l.tip; t != nil && t.chunk().Height == lock.Chunk.Height && t.chunk().Payload != lock.Chunk.Payload {
 		f.conflict(l, &wire.Conflict{Proposal: t.proposal, Lock: &lock})
 	}
 }
 
-// invalidAck reports a peer for an ack that is none.
+// invalidAck reports a peer for an ack that does not decode.
 func (f *faults) invalidAck(from *Peer, message []byte) {
 	if f.mayReport(from) {
 		f.report(&wire.InvalidAck{Peer: from.id, Message: slices.Clone(message)})
 	}
 }
 
-// invalidNode reports a peer for a node that is none, or is invalid.
+// invalidNode reports a peer for a node that does not decode, or is invalid.
 func (f *faults) invalidNode(from *Peer, message []byte) {
 	if f.mayReport(from) {
 		f.report(&wire.InvalidNode{Peer: from.id, Message: slices.Clone(message)})
 	}
 }
 
-// invalidCertificate reports a peer for a certificate message that is none, or is invalid.
+// invalidCertificate reports a peer for a certificate message that does not decode, or is invalid.
 func (f *faults) invalidCertificate(from *Peer, message []byte) {
 	if f.mayReport(from) {
 		f.report(&wire.InvalidCertificate{Peer: from.id, Message: slices.Clone(message)})
 	}
 }
 
-// mayReport limits how often one peer is reported for messages that cost it nothing to make.
+// mayReport limits how often one peer is reported for messages that cost the peer nothing.
 func (f *faults) mayReport(p *Peer) bool {
 	if p.reported && f.clock.now < p.reportedAt+f.interval {
 		return false
@@ -85,31 +85,31 @@ func (f *faults) mayReport(p *Peer) bool {
 	return true
 }
 
-// offenders reports the invalid acks of validators of a set that had sent none before.
+// offenders reports the invalid acks of validators of a set that had sent no invalid one before.
 func (f *faults) offenders(scheme verify.Scheme, acks []wire.Ack) {
 	for i := range acks {
 		a := &acks[i]
 		peer := scheme.Participants()[a.Participant]
 		if peer == f.identity {
-			continue // our own signer is broken; there is nobody to blame before the application
+			continue // our own signer is broken: no peer is reported
 		}
 		f.report(&wire.InvalidAck{Peer: peer, Message: a.AppendTo(make([]byte, 0, a.Size()))})
 	}
 }
 
-// evidence is two acks of one validator that are being proven, each alone.
+// evidence is two acks of one validator that are being verified, each alone.
 type evidence struct {
 	acks    [2]wire.Ack
 	missing int // verdicts
 	failed  bool
 }
 
-// maxSeeking is how many pairs are being proven at once: each takes the memory of two slabs. Beyond
-// it, a validator is looked at when it offends again.
+// maxSeeking is the highest number of pairs verified at once: each takes the memory of two slabs.
+// Beyond it, a validator is checked when it offends again.
 const maxSeeking = 4
 
-// seekEvidence has two conflicting acks of one validator verified, once per validator and epoch:
-// the one that was counted, and the second.
+// seekEvidence submits two conflicting acks of one validator, once per validator and epoch: the one
+// that was counted, and the second.
 func (c *Core) seekEvidence(l *lane, e *epoch, second *wire.Ack) {
 	if e.sought.Has(second.Participant) || c.faults.seeking == maxSeeking {
 		return
@@ -124,7 +124,7 @@ func (c *Core) seekEvidence(l *lane, e *epoch, second *wire.Ack) {
 	}
 }
 
-// aloneStatement is a statement that has one ack proven by itself.
+// aloneStatement returns a statement that verifies one ack by itself.
 func aloneStatement(e *epoch, a *wire.Ack) *verify.Statement {
 	st := &verify.Statement{
 		Scheme: e.scheme, Subject: a.Subject(), EachVote: true,
@@ -136,7 +136,7 @@ func aloneStatement(e *epoch, a *wire.Ack) *verify.Statement {
 	return st
 }
 
-// evidenceVerdict takes the verdict on one of the two acks.
+// evidenceVerdict handles the verdict on one of the two acks.
 func (c *Core) evidenceVerdict(j job, v *verify.Verdict) {
 	ev := j.evidence
 	ev.missing--

@@ -13,7 +13,7 @@ func TestRule5_1_AChunkThatWasNotDurableMayBeReplacedAndOneThatWasMayNot(t *test
 	r := newRig(t, 4)
 	r.node(genesis(1, 1))
 	r.verdicts()
-	r.crash(0, false) // its record is lost: nobody has seen it
+	r.crash(0, false) // its record is lost: no other process has seen it
 	r.tip(genesis(1, 2))
 	expectChunks(t, "questions", r.asks, chunk(1, 0, 2))
 	r.crash(r.disk.Durable, false)
@@ -27,8 +27,8 @@ func TestRule5_1_AChunkThatWasNotDurableMayBeReplacedAndOneThatWasMayNot(t *test
 // 5.1: For one (sequencer, height), an honest process never broadcasts, nor acks, nor asks its
 // application to verify, two different payloads, whatever the moment of the crash.
 func TestRule5_1_NoCrashMakesTheSequencerEquivocate(t *testing.T) {
-	// Whatever prefix of the journal survives a crash at whatever effect: the rig knows what was
-	// seen of each height.
+	// Any prefix of the journal may survive a crash at any effect: the rig knows which chunk was
+	// visible at each height.
 	const steps = 24
 	for crashAt := range steps {
 		for back := range uint64(3) {

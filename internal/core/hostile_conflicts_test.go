@@ -15,7 +15,7 @@ func TestRule4_6_ConflictsAtTwoHeightsInTurnAreReportedOnceEach(t *testing.T) {
 		reports int
 	}{
 		"ascending":  {[2]uint64{5, 6}, 2},
-		"descending": {[2]uint64{6, 5}, 1}, // what lies below is not reported later
+		"descending": {[2]uint64{6, 5}, 1}, // conflicts at lower heights are not reported later
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, 4)
@@ -34,8 +34,8 @@ func TestRule4_6_ConflictsAtTwoHeightsInTurnAreReportedOnceEach(t *testing.T) {
 			}
 			expect(t, "conflicts", conflicts, test.reports)
 			expect(t, "counted", r.c.Counts().Faults, uint64(len(r.faults())))
-			// Each tells of a lock of its parent, once; and costs the verification of a signature
-			// no more often.
+			// Each brings one new lock of its parent, and costs a signature verification no more
+			// often.
 			expect(t, "verified", r.c.counts.NodesVerified-verified, uint64(test.reports))
 		})
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// working returns a core in the middle of its work, whose peers are about to turn hostile.
+// working returns a core in normal operation, whose peers are about to turn hostile.
 func working(t testing.TB, change ...func(*rig)) *rig {
 	r := newRig(t, 7, append(change, sequencing)...)
 	r.cfg.HeightBound = 1 << 20
@@ -22,7 +22,7 @@ func working(t testing.TB, change ...func(*rig)) *rig {
 	return r
 }
 
-// check demands what bounds a core whatever its peers send.
+// check checks the bounds of a core under any messages of its peers.
 func (r *rig) check(t interface{ Fatalf(string, ...any) }) {
 	counts := r.c.Counts()
 	const sequencers = 8
@@ -45,7 +45,7 @@ func (r *rig) check(t interface{ Fatalf(string, ...any) }) {
 }
 
 // TestNothingThatPeersSendStopsTheCoreOrOutgrowsItsBounds feeds messages that are valid, nearly
-// valid, or garbage, in between all that a driver does.
+// valid, or garbage, mixed with all calls of a driver.
 func TestNothingThatPeersSendStopsTheCoreOrOutgrowsItsBounds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -70,12 +70,12 @@ func TestNothingThatPeersSendStopsTheCoreOrOutgrowsItsBounds(t *testing.T) {
 				c, e := drawChunk(), epochs.Draw(rt, "epoch")
 				i := rapid.IntRange(0, 6).Draw(rt, "validator")
 				if c.Sequencer == id(0) {
-					i %= 3 // too few to certify what we never sent
+					i %= 3 // too few to certify a chunk that we never sent
 				}
 				var b []byte
 				if r.w.schemes[e] != nil {
 					b = r.w.ack(i, c, e)
-					if i == 0 { // nobody can forge what we sign
+					if i == 0 { // our signatures cannot be forged
 						r.ackBytes(id(1), r.w.badAck(i, c, e))
 						return
 					}
@@ -102,7 +102,7 @@ func TestNothingThatPeersSendStopsTheCoreOrOutgrowsItsBounds(t *testing.T) {
 			},
 			"certificate": func(*rapid.T) {
 				l := wire.Lock{Chunk: drawChunk(), Epoch: epochs.Draw(rt, "epoch")}
-				if r.w.schemes[l.Epoch] != nil && l.Chunk.Sequencer != id(0) { // else the journal is proven stale
+				if r.w.schemes[l.Epoch] != nil && l.Chunk.Sequencer != id(0) { // otherwise the journal is proven stale
 					l = r.w.lock(l.Chunk, l.Epoch, 1, 2, 3, 4, 5)
 				}
 				r.lockBytes(sequencer(), mutate(l.AppendTo(nil)))
@@ -172,7 +172,7 @@ func FuzzCoreCertificate(f *testing.F) {
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, message []byte) {
 		r := working(t, toSequencer)
-		r.mayHalt = true // a valid one that names us as signer
+		r.mayHalt = true // a valid certificate that names this process as signer
 		locks := len(r.locks())
 		o := r.lockBytes(id(1), message)
 		r.verdicts()

@@ -6,7 +6,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// comesAndGoes has the sequencers id(1) and id(2) in three epochs of six.
+// comesAndGoes makes id(1) and id(2) sequencers in three epochs of six.
 func comesAndGoes(r *rig) {
 	for e := uint64(0); e <= 20; e++ {
 		if e/3%2 == 0 {
@@ -15,7 +15,7 @@ func comesAndGoes(r *rig) {
 	}
 }
 
-// outstanding returns how many calls of a kind about a lane have not returned.
+// outstanding returns the number of calls of a kind about a lane that have not returned.
 func (r *rig) outstanding(kind EffectKind, lane wire.PublicKey) (n int) {
 	for _, about := range r.c.calls.open {
 		if about.kind == kind && about.chunk.Sequencer == lane {

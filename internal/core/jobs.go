@@ -6,7 +6,7 @@ import (
 	"github.com/lanecast/lanecast/verify"
 )
 
-// jobs are the statements in verification, and what each is for.
+// jobs are the statements in verification, with the purpose of each.
 type jobs struct {
 	out  *effects
 	open map[uint64]job // by tag
@@ -27,7 +27,7 @@ type job struct {
 	certificate *certificateMessage
 }
 
-// submit emits a statement and remembers what it is for.
+// submit emits a statement and keeps its purpose.
 func (o *jobs) submit(st *verify.Statement, j job) {
 	o.last++
 	st.Tag = o.last
@@ -38,7 +38,7 @@ func (o *jobs) submit(st *verify.Statement, j job) {
 	o.out.emit(Verify).Statement = st
 }
 
-// take takes out the job of a statement whose verdict has come, false if there is none.
+// take removes the job of a statement whose verdict has come, and returns false if there is none.
 func (o *jobs) take(tag uint64) (job, bool) {
 	j, ok := o.open[tag]
 	delete(o.open, tag)

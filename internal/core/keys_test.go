@@ -7,8 +7,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// unfit returns a validator of ten, in a set of which signers that have any of these among them
-// make no certificate.
+// unfit returns a validator of ten, in a set whose quorums make no certificate if they include any
+// of the given participants.
 func unfit(t *testing.T, who ...wire.Participant) *rig {
 	r := newRig(t, 10, observing, nonAttributable, func(r *rig) { r.cfg.HeightBound, r.cfg.MaxVoteBytes = 1<<10, 64<<20 })
 	r.w.schemes[5].Unfit = func(signers wire.Signers) bool {
@@ -22,7 +22,7 @@ func unfit(t *testing.T, who ...wire.Participant) *rig {
 	return r
 }
 
-// everyoneAcks delivers the good acks of all for a chunk of a lane.
+// everyoneAcks delivers valid acks of all validators for a chunk of a lane.
 func (r *rig) everyoneAcks(lane int, height uint64) {
 	r.t.Helper()
 	for i := range 10 {
@@ -30,8 +30,7 @@ func (r *rig) everyoneAcks(lane int, height uint64) {
 	}
 }
 
-// decideFor lets time pass, in which every statement is decided at once, and returns how many there
-// were.
+// decideFor lets time pass, decides every statement at once, and returns their number.
 func (r *rig) decideFor(d time.Duration) (statements int) {
 	r.t.Helper()
 	for end := r.now + d; r.now < end; r.pass(10 * time.Millisecond) {

@@ -9,18 +9,18 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// lanes are the lanes that are not dormant, and what is kept of those that are.
+// lanes are the lanes that are not dormant, and the remaining state of dormant ones.
 type lanes struct {
 	bySequencer map[wire.PublicKey]*lane
-	order       []*lane             // as they came up, which is deterministic; some may be gone
+	order       []*lane             // in order of creation, which is deterministic; some may be gone
 	gone        int                 // lanes in order that are dormant by now
-	found       *lane               // found last: acks of one chunk come close together
+	found       *lane               // the last one found: acks of one chunk come close together
 	dormant     map[laneKey]dormant // lanes of sequencers that are in no known epoch within bounds
 
 	awakePeak, dormantPeak shrink.Peak // of bySequencer and of dormant
 }
 
-// find returns the lane of a sequencer, nil if there is none that is not dormant.
+// find returns the lane of a sequencer, nil if there is none or it is dormant.
 func (s *lanes) find(sequencer *wire.PublicKey) *lane {
 	if l := s.found; l != nil && l.sequencer == *sequencer {
 		return l
@@ -32,10 +32,10 @@ func (s *lanes) find(sequencer *wire.PublicKey) *lane {
 	return l
 }
 
-// all returns the lanes as they came up. Those that are gone are to be skipped.
+// all returns the lanes in order of creation. The caller must skip those that are gone.
 func (s *lanes) all() []*lane { return s.order }
 
-// add adds a lane. If it was dormant it wakes: it gets what was kept of it.
+// add adds a lane. If it was dormant it wakes: its kept state is restored.
 func (s *lanes) add(l *lane) {
 	if d, ok := s.kept(l.sequencer); ok {
 		s.forget(l.sequencer)
@@ -45,7 +45,7 @@ func (s *lanes) add(l *lane) {
 	s.order = append(s.order, l)
 }
 
-// remove takes a lane out. It stays in the order until that is compacted.
+// remove removes a lane. It remains in the order until that is compacted.
 func (s *lanes) remove(l *lane) {
 	l.gone = true
 	s.gone++
@@ -56,10 +56,10 @@ func (s *lanes) remove(l *lane) {
 	}
 }
 
-// keep keeps what there is to know of a lane that has become dormant.
+// keep keeps the state of a lane that has become dormant.
 func (s *lanes) keep(sequencer wire.PublicKey, d dormant) { s.dormant[keyOf(sequencer)] = d }
 
-// kept returns what is kept of a dormant lane, false if there is no such lane.
+// kept returns the state of a dormant lane, and false if there is no such lane.
 func (s *lanes) kept(sequencer wire.PublicKey) (dormant, bool) {
 	if len(s.dormant) == 0 {
 		return dormant{}, false
@@ -68,16 +68,16 @@ func (s *lanes) kept(sequencer wire.PublicKey) (dormant, bool) {
 	return d, ok
 }
 
-// forget forgets a dormant lane.
+// forget drops the state of a dormant lane.
 func (s *lanes) forget(sequencer wire.PublicKey) {
 	delete(s.dormant, keyOf(sequencer))
 	s.dormant = shrink.Map(s.dormant, &s.dormantPeak)
 }
 
-// count returns how many lanes there are, and how many dormant ones.
+// count returns the number of lanes that are not dormant, and of dormant ones.
 func (s *lanes) count() (awake, asleep int) { return len(s.order) - s.gone, len(s.dormant) }
 
-// compact takes lanes that are gone out of the order. Nothing may be walking over it.
+// compact removes lanes that are gone from the order. No iteration over it may be under way.
 func (s *lanes) compact() {
 	if s.gone > 0 {
 		s.order = slices.DeleteFunc(s.order, func(l *lane) bool { return l.gone })
@@ -92,24 +92,24 @@ func (s *lanes) tidy() {
 	}
 }
 
-// lane is all that is known of one sequencer.
+// lane is the state of one sequencer's lane.
 type lane struct {
 	sequencer wire.PublicKey
 	votes     *aggregate.Lane
 	alone     []wire.PublicKey // the sequencer, as recipient of our acks; nil before the first
 	tip       *tip             // nil before the first node
-	admitted  *epoch           // the sequencer is one of this epoch's, which saves looking; or nil
+	admitted  *epoch           // an epoch that has the sequencer, to save the lookup; or nil
 
 	verifying *pendingNode // at most one in verification …
 	waiting   *pendingNode // … and one that waits, the highest
-	// bad: a node of this sequencer failed verification. From then on they are verified alone, none
-	// before nextCheck.
+	// bad means that a node of this sequencer failed verification. From then on its nodes are
+	// verified alone, none before nextCheck.
 	bad       bool
 	nextCheck time.Duration
 
 	parents parents // of nodes that were replaced while they waited; see parents.go
 
-	named namedEpoch // by a node, for its parent; see needed.go
+	named namedEpoch // the epoch that a node named for its parent; see needed.go
 
 	questions  series // to the application, about tips
 	askedAt    time.Duration
@@ -117,15 +117,15 @@ type lane struct {
 	wantAck    bool   // our ack is due, but could not be signed yet; tried again at ackRetry
 	ackRetry   time.Duration
 
-	// mark is the height up to which we do not ack on this lane, since a journal that was lost may
-	// have held acks of ours up to there: docs/protocol.md 5.10.
+	// mark is the height up to which this process does not ack on this lane, since a lost journal
+	// may have held acks of ours up to that height: docs/protocol.md 5.10.
 	mark mark
 
 	jobs    int         // statements in flight
-	leaving bool        // it becomes dormant once nothing of it is under way
-	gone    bool        // it is dormant, and leaving stays set; who wakes it makes another one
-	resting uint64      // position of the record that it had while dormant; 0 if none
-	resumed wire.Digest // payload of its highest certified height then
+	leaving bool        // it becomes dormant once it has no outstanding work
+	gone    bool        // it is dormant, and leaving stays set; waking makes another lane
+	resting uint64      // position of its record while it was dormant; 0 if none
+	resumed wire.Digest // payload of its highest certified height at that time
 
 	// Conflicts are reported once per height.
 	conflict, lockConflict reportedAt
@@ -133,8 +133,8 @@ type lane struct {
 	recovered *recovered // between Recover and Start
 }
 
-// reportedAt remembers the highest height that was reported. What is found below it later is not:
-// whoever could have it found at two heights in turn would have it reported without end.
+// reportedAt holds the highest height that was reported. Conflicts found below it later are not
+// reported: otherwise a peer that conflicts at two heights in turn would be reported without end.
 type reportedAt struct {
 	height uint64
 	any    bool
@@ -143,8 +143,7 @@ type reportedAt struct {
 // covers reports whether height, or one above it, has been reported.
 func (r *reportedAt) covers(height uint64) bool { return r.any && height <= r.height }
 
-// first reports whether height is above all that have been reported, and notes that it now is
-// reported.
+// first reports whether height is above all reported heights, and records it as reported.
 func (r *reportedAt) first(height uint64) bool {
 	if r.covers(height) {
 		return false
@@ -153,9 +152,9 @@ func (r *reportedAt) first(height uint64) bool {
 	return true
 }
 
-// lane returns the lane of a sequencer, a new one if need be. The caller has made sure that the key
-// is one of an epoch's sequencers, or comes from the journal: that is what bounds the number of
-// lanes.
+// lane returns the lane of a sequencer, and makes one if there is none. The caller has made sure
+// that the key is one of an epoch's sequencers, or comes from the journal: that bounds the number
+// of lanes.
 func (c *Core) lane(sequencer wire.PublicKey) *lane {
 	if l := c.lanes.find(&sequencer); l != nil {
 		return l
@@ -177,7 +176,7 @@ func (l *lane) base() uint64 {
 	return highest
 }
 
-// Tip returns the highest node accepted for a sequencer, without its parent; false if there is
+// Tip returns the highest node accepted for a sequencer, without its parent, and false if there is
 // none.
 func (c *Core) Tip(sequencer wire.PublicKey) (wire.Proposal, bool) {
 	l := c.lanes.find(&sequencer)
@@ -201,13 +200,14 @@ func (c *Core) Certificate(sequencer wire.PublicKey, height uint64) (wire.Lock, 
 	return held.Lock, true
 }
 
-// LaneStatus is where a lane stands.
+// LaneStatus is the state of a lane.
 type LaneStatus struct {
 	Sequencer wire.PublicKey
-	// Tip is the height of the tip, HasTip whether there is one, Durable whether it is on disk.
+	// Tip is the height of the tip. HasTip reports whether there is one, Durable whether it is on
+	// disk.
 	Tip             uint64
 	HasTip, Durable bool
-	// Certified is the highest certified height, HasCertified whether there is one.
+	// Certified is the highest certified height. HasCertified reports whether there is one.
 	Certified    uint64
 	HasCertified bool
 	// Slots is the number of (height, epoch) pairs for which acks wait.

@@ -11,7 +11,7 @@ import (
 func TestRule4_3_3_AnAckOfAKnownLaneIsCountedOnlyInEpochsThatHaveItsSequencer(t *testing.T) {
 	r := newRig(t, 4, sequencersIn(6, id(77)))
 	r.tip(genesis(1, 1))
-	for i := 1; i < 3; i++ { // by turns, so that no epoch is merely the last one that was looked at
+	for i := 1; i < 3; i++ { // in turn, so that no epoch is always the last one looked up
 		expect(t, "in epoch 5, which has it", r.ack(i, chunk(1, 0, 1), 5), Accepted)
 		expect(t, "in epoch 6, which has not", r.ack(i, chunk(1, 0, 1), 6), UnknownSequencer)
 	}
@@ -33,8 +33,8 @@ func TestRule4_3_3_AnAckOfAnUnknownLaneMakesNoLaneUnlessItsEpochHasTheSequencer(
 }
 
 // docs/protocol.md 4.7: "the chunk below that height, if any, is certified (if it is the tip: for
-// its payload)". Payloads of a lane may repeat: the certificate of a lower height says nothing about
-// the tip, though its payload is the same.
+// its payload)". Payloads of a lane may repeat: the certificate of a lower height says nothing
+// about the tip, though its payload is the same.
 func TestRule4_7_ACertificateIsForTheTipOnlyAtItsHeight(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	r.certifyOwn(r.propose(1), 5)

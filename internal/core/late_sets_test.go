@@ -7,9 +7,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// 4.8: What is shown to us between the beginning of an epoch and the moment at which its sets
-// become known waits for them: else a lane stands for RebroadcastTimeout each time that a host is
-// 10 ms late.
+// 4.8: A node that arrives between the beginning of an epoch and the moment at which its sets
+// become known waits for them: otherwise a lane stands still for RebroadcastTimeout each time that
+// a host is 10 ms late.
 func TestRule4_8_ANodeWaitsForTheSetsOfTheEpochThatCameBeforeThem(t *testing.T) {
 	next := func(r *rig) wire.Node { return r.w.node(1, 1, 1, 0, 5) }
 	for name, show := range map[string]func(r *rig){
@@ -44,7 +44,7 @@ func TestRule4_8_ANodeWaitsForTheSetsOfTheEpochThatCameBeforeThem(t *testing.T) 
 				expect(t, "tip before they are known", tip.Chunk.Height, 0)
 				r.pass(10 * time.Millisecond)
 				delete(r.sets.unknown, 6)
-				if message { // of another lane makes them known
+				if message { // a message of another lane makes them known
 					r.ack(1, chunk(3, 0, 1), 6)
 					r.pass(0)
 				} else {
@@ -89,7 +89,7 @@ func TestRule4_8_ANodeThatWaitedForSetsWithoutItsSequencerIsStale(t *testing.T) 
 			}
 			delete(r.sets.unknown, 6)
 			r.pass(r.cfg.ProposeBackoff)
-			r.verdicts() // of its parent's certificate, which is news still
+			r.verdicts() // of its parent's certificate, which is still news
 			tip, _ := r.c.Tip(id(1))
 			expect(t, "tip", tip.Chunk.Height, 0)
 			expect(t, "locks", len(r.locks()), 1)

@@ -10,30 +10,30 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Which epochs' sets are needed, and which the provider may be asked for: docs/protocol.md 4.8. A
-// node of a lane that stood still for long is on a certificate of an epoch that may be below bounds,
-// and anybody can write any epoch into a node.
+// This file determines which epochs' sets are needed, and for which epochs the provider may be
+// asked: docs/protocol.md 4.8. A node of a lane that stood still for long has a parent certificate
+// of an epoch that may be below the bounds, and anybody can write any epoch into a node.
 
-// ErrEpochLacking is an epoch whose sets a lane needs and the providers do not have.
+// ErrEpochLacking means that a lane needs the sets of an epoch and the providers do not have them.
 var ErrEpochLacking = errors.New("the providers lack the sets of an epoch, which the host has to add")
 
 // namedEpoch is the last epoch that a node of a lane named for its parent's certificate and that
-// was not known, or neither within bounds nor held.
+// was unknown, or neither within bounds nor held.
 type namedEpoch struct {
 	epoch  uint64
 	height uint64 // of the node; 0 if none was named
-	warned bool   // the operator was told that it is lacking
+	warned bool   // the operator was told that its sets are lacking
 
-	next      time.Duration // none that is out of bounds takes its place before that
-	nextWarn  time.Duration // the operator is told of no other before that
-	warnPause time.Duration // up to then; it doubles each time
+	next      time.Duration // before that, no epoch out of bounds replaces it
+	nextWarn  time.Duration // before that, the operator is told of no other epoch
+	warnPause time.Duration // the time until then; it doubles each time
 }
 
-// mostWarnPause bounds warnPause: a sequencer that makes up epochs does not fill the log.
+// mostWarnPause bounds warnPause: a sequencer that invents epochs does not fill the log.
 const mostWarnPause = time.Hour
 
-// refersTo reports whether a lane needs the sets of an epoch: a certificate that it holds, its tip's
-// parent or the node shown last is of it.
+// refersTo reports whether a lane needs the sets of an epoch: it is the epoch of a certificate that
+// the lane holds, of its tip's parent, or of the parent of the last node.
 func (l *lane) refersTo(epoch uint64) bool {
 	if t := l.tip; t != nil && t.hasParent && t.parentEpoch == epoch || l.named.height > 0 && l.named.epoch == epoch {
 		return true
@@ -41,9 +41,9 @@ func (l *lane) refersTo(epoch uint64) bool {
 	return slices.ContainsFunc(l.votes.All(), func(held aggregate.Certificate) bool { return held.Epoch == epoch })
 }
 
-// decodeNamed decodes a node that its lane's sequencer sent, of an epoch that Format does not know.
-// The provider is asked for an epoch out of bounds if the lane refers to it, and for one other per
-// lane and BadNodeInterval.
+// decodeNamed decodes a node from its lane's sequencer, of an epoch that Format does not know. The
+// provider is asked for an epoch out of bounds if the lane refers to it, and for one other per lane
+// and BadNodeInterval.
 func (c *Core) decodeNamed(from *Peer, l *lane, n *wire.Node, message []byte) Outcome {
 	epoch, named := n.Parent.Epoch, &l.named
 	within := c.epochs.within(epoch)
@@ -76,16 +76,16 @@ func (c *Core) decodeNamed(from *Peer, l *lane, n *wire.Node, message []byte) Ou
 	return Accepted
 }
 
-// warn has the driver tell the operator of something about a chunk.
+// warn makes the driver tell the operator of an error about a chunk.
 func (c *Core) warn(chunk *wire.Chunk, about error) {
 	w := c.effects.emit(Warn)
 	w.Chunk, w.Err = *chunk, about
 }
 
 // EpochsNeeded returns, ascending, the epochs whose sets the providers must keep, or get again: the
-// known ones within bounds, the current one, those that a lane's certificates, its tip's parent
-// among them, are of, those of certificates in verification, and those of the parents of nodes that
-// are no tips yet. Among the last ones may be some that the provider does not have.
+// known ones within bounds, the current one, those of the certificates of lanes, including the
+// parents of tips, those of certificates in verification, and those of the parents of nodes that
+// are not tips yet. The provider may lack some of the last kind.
 func (c *Core) EpochsNeeded() []uint64 {
 	needed := []uint64{c.epochs.current}
 	first, last := c.epochs.bounds()
@@ -107,7 +107,7 @@ func (c *Core) EpochsNeeded() []uint64 {
 		for _, held := range l.votes.All() {
 			needed = append(needed, held.Epoch)
 		}
-		// An epoch that has not begun is none that the provider has dropped.
+		// The provider cannot have dropped an epoch that has not begun.
 		if l.named.height > l.base() && l.named.epoch <= c.epochs.current {
 			needed = append(needed, l.named.epoch)
 		}
@@ -117,7 +117,7 @@ func (c *Core) EpochsNeeded() []uint64 {
 			}
 		}
 	}
-	for _, j := range c.jobs.open { // a certificate that is found valid now is held
+	for _, j := range c.jobs.open { // a certificate that is now found valid is held
 		switch {
 		case j.certificate != nil:
 			needed = append(needed, j.certificate.lock.Epoch)

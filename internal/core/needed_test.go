@@ -16,12 +16,12 @@ func expectNeeded(t testing.TB, what string, r *rig, want ...uint64) {
 	}
 }
 
-// 4.8: Providers keep each epoch's sets while a live lane's tip or certificate refers to it, and get
-// them again for a node whose parent's certificate is of it: the engine says which they are
+// 4.8: Providers keep each epoch's sets while a live lane's tip or certificate refers to it, and
+// get them again for a node whose parent's certificate is of it: the engine says which they are
 // (`EpochsNeeded`).
 //
 // A lane stood still for long: its tip is not certified, and the tip's parent was certified in an
-// epoch that a validator that joined since knows nothing of.
+// epoch that is unknown to a validator that joined later.
 func TestRule4_8_AJoinerIsToldWhichOldEpochALaneNeeds(t *testing.T) {
 	r := newRig(t, 4, unknownAt(5))
 	r.epoch(8)
@@ -51,7 +51,7 @@ func TestRule4_8_AJoinerIsToldWhichOldEpochALaneNeeds(t *testing.T) {
 
 // 4.8: …
 //
-// The epoch is within bounds, and the joiner's provider begins with the one after it.
+// The epoch is within bounds, and the joiner's provider begins with the next one.
 func TestRule4_8_AnEpochWithinBoundsThatIsLackingIsNamedAsWell(t *testing.T) {
 	r := newRig(t, 4, unknownAt(4))
 	expectNeeded(t, "before the node", r, 5, 6)
@@ -76,11 +76,11 @@ func TestRule4_8_TheEpochOfANodeThatWaitsIsNeeded(t *testing.T) {
 
 // 4.8: The operator is told if the provider lacks it.
 //
-// A sequencer that names one epoch and another in turn does not fill the log.
+// A sequencer that names two epochs in turn does not fill the log.
 func TestRule4_8_TheOperatorIsNotToldOfEachEpochThatASequencerMakesUp(t *testing.T) {
 	r := newRig(t, 4, unknownAt(4), unknownAt(5), unknownAt(7))
 	r.epoch(7)
-	r.c.lane(id(1)) // it may have its nodes wait for the sets of epoch 7
+	r.c.lane(id(1)) // its nodes may wait for the sets of epoch 7
 	for i := range uint64(1000) {
 		r.node(r.w.node(1, 7+i, 1, 0, 4+i%2))
 		r.node(r.w.node(1, 7+i, 1, 0, 7))
@@ -122,10 +122,10 @@ func TestRule2_NoStrangerChoosesTheEpochsThatTheProviderIsAskedFor(t *testing.T)
 	for i := range uint64(100) {
 		far := 1<<40 + 7*i
 		for _, epoch := range []uint64{far, i % 4} { // above and below bounds
-			r.nodeBytes(id(77), node(77, 1, epoch)) // of a stranger
+			r.nodeBytes(id(77), node(77, 1, epoch)) // from a stranger
 			r.nodeBytes(id(77), node(1, 4, epoch))  // in the name of a sequencer
 			r.nodeBytes(id(2), node(1, 4, epoch))   // by another sequencer
-			r.nodeBytes(id(2), node(0, 4, epoch))   // in ours
+			r.nodeBytes(id(2), node(0, 4, epoch))   // in our name
 			r.nodeBytes(id(1), node(1, 2, epoch))   // below the tip
 			r.nodeBytes(id(1), node(1, 3, epoch))   // a duplicate, or one that conflicts
 			ack := wire.Ack{Chunk: chunk(1, 3, 1), Epoch: epoch, Participant: 1, Signature: make([]byte, 64)}
@@ -139,7 +139,7 @@ func TestRule2_NoStrangerChoosesTheEpochsThatTheProviderIsAskedFor(t *testing.T)
 	}
 
 	clear(r.sets.asked)
-	for i := range uint64(1000) { // 10 s of a sequencer that makes them up
+	for i := range uint64(1000) { // 10 s of a sequencer that invents them
 		r.nodeBytes(id(1), node(1, 4+i, 1<<40+i))
 		r.now += 10 * time.Millisecond
 	}
@@ -173,7 +173,7 @@ var n1 = id(1)
 
 // 4.8: Signers that were not known when first asked for are asked for again.
 //
-// A message of the next epoch has its sets looked at before our key of it is there.
+// A message of the next epoch causes a lookup of its sets before our key of it is available.
 func TestRule4_8_ASignerThatWasNotThereWhenItsEpochCameIntoViewIsAskedForAgain(t *testing.T) {
 	r := newRig(t, 4)
 	r.sets.noSigner = true
@@ -224,7 +224,7 @@ func TestRule4_8_TheEpochOfACertificateInVerificationIsNeeded(t *testing.T) {
 
 // 4.8: …
 //
-// So is the parent certificate of a node that a higher one replaced.
+// The same holds for the parent certificate of a node that a higher one replaced.
 func TestRule4_8_TheEpochOfAParentInVerificationIsNeeded(t *testing.T) {
 	r := newRig(t, 4)
 	expect(t, "node", r.node(r.w.node(1, 6, 1, 0, 5)), Accepted)

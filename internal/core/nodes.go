@@ -9,19 +9,20 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// pendingNode is a node that is verified or waits for it.
+// pendingNode is a node that is being verified or waits for that.
 type pendingNode struct {
 	node    wire.Node // views into message
 	message []byte
-	from    *Peer // nil: it is ours
-	// onlyProposal: at the tip's height with another payload. It can be evidence, never a tip.
+	from    *Peer // nil: our own node
+	// onlyProposal means that the node is at the tip's height with another payload. It can be
+	// evidence, never a tip.
 	onlyProposal bool
-	proposedAt   time.Duration // when ours
+	proposedAt   time.Duration // for a node of ours
 	resumed      bool          // it is ours, from a journal that was lost
 }
 
-// Node takes a node from a peer: docs/protocol.md 4.2. The message is read during the call and not
-// kept.
+// Node handles a node from a peer: docs/protocol.md 4.2. The message is read during the call and
+// not kept.
 func (c *Core) Node(now time.Duration, from *Peer, message []byte) Outcome {
 	o := Stopped
 	if c.enter(now) {
@@ -34,7 +35,8 @@ func (c *Core) Node(now time.Duration, from *Peer, message []byte) Outcome {
 func (c *Core) node(from *Peer, message []byte) Outcome {
 	var n wire.Node
 	err := n.Decode(message, &c.epochs)
-	// What bounds the parent's certificate is not known. Who sent the node says whether to ask.
+	// The bounds of the parent's certificate are not known. The sender of the node decides whether
+	// to ask for them.
 	unbounded := errors.Is(err, wire.ErrUnknownEpoch)
 	if unbounded {
 		err = n.DecodeStored(message)
@@ -55,7 +57,7 @@ func (c *Core) node(from *Peer, message []byte) Outcome {
 		return Duplicate
 	}
 	o := c.currentEpoch().check(l, &n.Chunk)
-	// While the sets of the current epoch are not known, what is known of the lane says that its
+	// While the sets of the current epoch are not known, the state of the lane decides whether its
 	// node may wait for them.
 	waits := o == UnknownEpoch && l != nil && !l.leaving && (l.tip == nil || n.Chunk.Height > l.tip.chunk().Height)
 	if o != Accepted && o != Conflicting && !waits {
@@ -67,7 +69,8 @@ func (c *Core) node(from *Peer, message []byte) Outcome {
 			return named
 		}
 	}
-	// A second node at the tip's height is worth a signature check as long as it can be news.
+	// A second node at the tip's height is worth a signature check if its conflict was not reported
+	// yet.
 	if o == Conflicting && l.conflict.covers(n.Chunk.Height) {
 		return Conflicting
 	}
@@ -97,9 +100,9 @@ func (c *Core) node(from *Peer, message []byte) Outcome {
 	return Accepted
 }
 
-// check is docs/protocol.md 4.1 for a node's chunk, against the current epoch e, which is nil while
-// its sets are not known. Conflicting is another payload than the tip's, or than that of a
-// certificate that is held, at the same height. l may be nil.
+// check applies docs/protocol.md 4.1 to a node's chunk, against the current epoch e, which is nil
+// while its sets are not known. Conflicting means another payload than the tip's, or than that of a
+// held certificate, at the same height. l may be nil.
 func (e *epoch) check(l *lane, chunk *wire.Chunk) Outcome {
 	if e == nil {
 		return UnknownEpoch
@@ -126,7 +129,7 @@ func (e *epoch) check(l *lane, chunk *wire.Chunk) Outcome {
 	return Accepted
 }
 
-// nextNode has the waiting node verified, if it still passes the rules and the lane may have one
+// nextNode submits the waiting node, if it still passes the rules and the lane may have one
 // verified now.
 func (c *Core) nextNode(l *lane) {
 	p := l.waiting
@@ -155,13 +158,13 @@ func (c *Core) nextNode(l *lane) {
 }
 
 // parentInVerification reports whether a certificate for a node's parent is in verification, as a
-// message of its own. Then the node's need not be verified, as a rule.
+// message of its own. Then the certificate in the node usually need not be verified.
 func (c *Core) parentInVerification(l *lane, n *wire.Node) bool {
 	return n.HasParent() && c.messages.verifying[n.ParentSubject()] > 0 && l.holds(n.ParentSubject()) == nil
 }
 
-// verifyNode submits a node's chunk signature and its parent certificate. One that is held for the
-// same chunk and epoch takes the place of the node's own.
+// verifyNode submits a node's chunk signature and its parent certificate. A held certificate for
+// the same chunk and epoch replaces the node's own.
 func (c *Core) verifyNode(l *lane, p *pendingNode) {
 	proposal := p.node.Proposal()
 	st := &verify.Statement{Proposal: &proposal, Unbatched: l.bad}
@@ -176,7 +179,7 @@ func (c *Core) verifyNode(l *lane, p *pendingNode) {
 		} else {
 			scheme, ok := c.epochs.scheme(parent.Epoch)
 			if !ok {
-				c.countNode(p, Stale) // decoded while its epoch was known, and now it is not
+				c.countNode(p, Stale) // its epoch was known when it was decoded, and is not now
 				return
 			}
 			st.Scheme, st.Subject, st.Certificate = scheme, parent, p.node.Parent.Certificate
@@ -189,13 +192,13 @@ func (c *Core) verifyNode(l *lane, p *pendingNode) {
 	c.jobs.submit(st, j)
 }
 
-// nodeVerdict takes the verdict on a node's signatures.
+// nodeVerdict handles the verdict on a node's signatures.
 func (c *Core) nodeVerdict(j job, v *verify.Verdict) {
 	l, p := j.lane, j.node
 	l.verifying = nil
 	switch {
 	case v.Err != nil:
-		// No verdict, and nobody to blame. The peer will send it again.
+		// No verdict: no peer is blamed. The peer will send it again.
 		c.countNode(p, Stale)
 	case v.ProposalValid && v.CertificateValid:
 		c.counts.NodesVerified++
@@ -216,7 +219,7 @@ func (c *Core) nodeVerdict(j job, v *verify.Verdict) {
 	}
 }
 
-// countNode counts what became of a peer's node. Our own are counted as proposals.
+// countNode counts the outcome of a peer's node. Our own nodes are counted as proposals.
 func (c *Core) countNode(p *pendingNode, o Outcome) {
 	if p.from != nil {
 		c.counts.Nodes[o]++
@@ -231,8 +234,8 @@ func (c *Core) blameNode(l *lane, from *Peer, message []byte) {
 	c.faults.invalidNode(from, message)
 }
 
-// acceptNode handles a verified node. Tip and epoch may have moved since it arrived: the rules are
-// checked again.
+// acceptNode handles a verified node. Tip and epoch may have changed since it arrived: the rules
+// are checked again.
 func (c *Core) acceptNode(l *lane, p *pendingNode) Outcome {
 	if p.node.HasParent() && !p.onlyProposal {
 		c.certified(l, parentLock(&p.node))
@@ -257,7 +260,7 @@ func (c *Core) acceptNode(l *lane, p *pendingNode) Outcome {
 	case Accepted:
 	case UnknownEpoch:
 		if p.from != nil && l.waiting == nil {
-			// The epoch moved meanwhile, and its sets will be known in a moment.
+			// The epoch has changed meanwhile, and its sets will be known soon.
 			l.waiting = p
 			return Accepted
 		}

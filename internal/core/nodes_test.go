@@ -115,7 +115,7 @@ func TestRule4_2_4_TheRulesAreCheckedAgainWhenTheVerdictArrives(t *testing.T) {
 		t.Fatal("the node of a former sequencer became the tip")
 	}
 	expect(t, "questions", len(r.asks), 0)
-	expect(t, "records", r.disk.Next, 2) // of the parent of the one that waited
+	expect(t, "records", r.disk.Next, 2) // of the parent of the waiting node
 	expect(t, "locks", len(r.locks()), 1)
 	expect(t, "stale", r.c.Counts().Nodes[Stale], 2)
 }
@@ -320,7 +320,7 @@ func TestRule4_2_6_ANodeWithoutAVerdictBlamesNobodyAndTheLaneGoesOn(t *testing.T
 			expect(t, "tip", p.Chunk, chunk(1, 0, 0))
 			expect(t, "locks", len(r.locks()), 0)
 			if next != nil {
-				r.tip(last) // at once: its sequencer is none whose nodes must wait
+				r.tip(last) // at once: its sequencer is not limited
 			}
 			expect(t, "in batches", r.c.lanes.bySequencer[id(1)].bad, false)
 			r.verdicts()
@@ -424,7 +424,7 @@ func TestRule4_2_AContradictionIsReportedAlsoWhenTheCertificateItselfIsIgnored(t
 		r.verdicts()
 		r.tip(r.w.node(1, 2, 3, 9, 5))
 		fault[*wire.Conflict](r)
-		expect(t, "locks", len(r.locks()), 3) // of heights 0 and 6, and of 1, which is not held
+		expect(t, "locks", len(r.locks()), 3) // of heights 0 and 6, and of height 1, which is not held
 	})
 	t.Run("contradicted", func(t *testing.T) {
 		r := newRig(t, 4)
@@ -486,7 +486,7 @@ func TestRule3_3_ASequencerOfABadNodeIsVerifiedAloneAndAtALimitedRate(t *testing
 	r.verdicts()
 	p, _ := r.c.Tip(id(1))
 	expect(t, "tip", p.Chunk, chunk(1, 0, 1))
-	// Others are not held up, and ours is not the fault that was reported.
+	// Other sequencers are not delayed, and the fault that was reported is not ours.
 	r.node(genesis(2, 1))
 	expect(t, "other lanes' nodes alone", r.verifies[0].Unbatched, false)
 	// Two invalid nodes were verified, at least an interval apart: each is reported.

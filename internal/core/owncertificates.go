@@ -7,14 +7,14 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Where certificates are sent, ours go to the validators as soon as they are assembled, and what is
-// lost on the way is sent again to those who show that they lack it: docs/protocol.md 4.9 and 4.10.
+// Where certificates are sent, ours go to the validators as soon as they are assembled, and are
+// sent again to peers that show that they lack one: docs/protocol.md 4.9 and 4.10.
 
-// ownCertificates is what has been sent of our own lane's certificates.
+// ownCertificates records which of our own lane's certificates were sent.
 type ownCertificates struct {
-	due    bool          // the last one is to be sent once the current epoch's sets are known
-	sentAt time.Duration // the last time that one was sent to all
-	any    bool          // one was
+	due    bool          // the last one must be sent once the current epoch's sets are known
+	sentAt time.Duration // the last time that a certificate was sent to all
+	any    bool          // whether one was sent
 }
 
 // sendCertificate sends a certificate of our own lane to the validators of the current epoch.
@@ -34,7 +34,8 @@ func (c *Core) sendCertificate(lock *wire.Lock) {
 	c.emitCertificate(e.others, lock)
 }
 
-// emitCertificate sends a certificate, unless it is of an epoch out of bounds, which others refuse.
+// emitCertificate sends a certificate, unless its epoch is out of bounds: other processes refuse
+// such a certificate.
 func (c *Core) emitCertificate(to []wire.PublicKey, lock *wire.Lock) {
 	if len(to) == 0 || !c.epochs.within(lock.Epoch) {
 		return
@@ -43,14 +44,14 @@ func (c *Core) emitCertificate(to []wire.PublicKey, lock *wire.Lock) {
 	send.Recipients, send.Bytes = to, lock.AppendTo(make([]byte, 0, lock.Size()))
 }
 
-// sendLastCertificate sends the last certificate of our own lane, as on starting.
+// sendLastCertificate sends the last certificate of our own lane, for example at the start.
 func (c *Core) sendLastCertificate() {
 	if last := c.lastCertificate(); last != nil {
 		c.sendCertificate(last)
 	}
 }
 
-// lastCertificate returns the highest certificate of our own lane; nil without one.
+// lastCertificate returns the highest certificate of our own lane, or nil.
 func (c *Core) lastCertificate() *wire.Lock {
 	if c.own == nil {
 		return nil
@@ -66,8 +67,8 @@ func (c *Core) lastCertificate() *wire.Lock {
 	return c.ownCertificate(&held.Chunk)
 }
 
-// ownCertificate returns the certificate that is held for a chunk of our own lane, the newest of an
-// epoch within bounds that others can be expected to know; nil without one.
+// ownCertificate returns the held certificate for a chunk of our own lane: the newest one of an
+// epoch within bounds that others can be expected to know, or nil.
 func (c *Core) ownCertificate(chunk *wire.Chunk) *wire.Lock {
 	first, _ := c.epochs.bounds()
 	if held := c.own.newestUpTo(c.epochs.current, first, *chunk); held != nil && held.Epoch >= first {
@@ -77,7 +78,8 @@ func (c *Core) ownCertificate(chunk *wire.Chunk) *wire.Lock {
 }
 
 // answerAck answers an ack for a chunk of our own lane that was certified a while ago: its sender
-// lacks the certificate. It gets the one of the chunk, or the highest where that is no longer held.
+// lacks the certificate. The sender gets the certificate of the chunk, or the highest one if that
+// is no longer held.
 func (c *Core) answerAck(from *Peer, chunk *wire.Chunk) {
 	if !c.cfg.SendCertificates || !c.sent.any || c.now-c.sent.sentAt <= c.cfg.AckInterval || c.now < from.answerNext {
 		return
@@ -85,7 +87,7 @@ func (c *Core) answerAck(from *Peer, chunk *wire.Chunk) {
 	lock := c.ownCertificate(chunk)
 	if lock == nil {
 		if highest, certified := c.own.votes.Highest(); !certified || chunk.Height >= highest {
-			return // it is not certified yet, or otherwise
+			return // it is not certified yet, or with another payload
 		}
 		if lock = c.lastCertificate(); lock == nil {
 			return
@@ -95,7 +97,7 @@ func (c *Core) answerAck(from *Peer, chunk *wire.Chunk) {
 	c.emitCertificate([]wire.PublicKey{from.id}, lock)
 }
 
-// lowAck looks at an ack that is too low to be counted: it is late, and its sender may lack a
+// lowAck handles an ack that is too low to be counted: it is late, and its sender may lack a
 // certificate of our own lane.
 func (c *Core) lowAck(from *Peer, l *lane, a *wire.Ack) {
 	if l == nil {
@@ -115,7 +117,7 @@ func (c *Core) lowAck(from *Peer, l *lane, a *wire.Ack) {
 	}
 }
 
-// PeerConnected tells that a peer is connected, or connected again: it may lack what was sent
+// PeerConnected reports that a peer is connected, or connected again: it may lack messages sent
 // meanwhile. It gets our own tip if that is uncertified, our ack for its tip if that is ackable and
 // uncertified, and the last certificate of our lane. Once per AckInterval: docs/protocol.md 4.10.
 func (c *Core) PeerConnected(now time.Duration, peer *Peer) {
@@ -140,15 +142,15 @@ func (c *Core) PeerConnected(now time.Duration, peer *Peer) {
 	}
 }
 
-// uncertifiedAck reports whether we have acked the lane's tip in the current epoch, may still do so,
-// and hold no certificate for it of an epoch in bounds.
+// uncertifiedAck reports whether this process has acked the lane's tip in the current epoch, may
+// still do so, and holds no certificate for it of an epoch in bounds.
 func (c *Core) uncertifiedAck(l *lane) bool {
 	first, _ := c.epochs.bounds()
 	e, t := c.currentEpoch(), l.tip
 	return e != nil && t != nil && t.acked && t.ack.Epoch == c.epochs.current && l.ackable(e) && !l.certifiedSince(first)
 }
 
-// repeatAck sends our ack again if no certificate has come of it within RebroadcastTimeout:
+// repeatAck sends our ack again if there is no certificate within RebroadcastTimeout:
 // docs/protocol.md 4.5. Where certificates are not sent it waits for the node to come again.
 func (c *Core) repeatAck(l *lane) {
 	if !c.cfg.SendCertificates || !c.uncertifiedAck(l) {
@@ -167,7 +169,7 @@ func (c *Core) isOurs(message []byte) bool {
 	return c.own != nil && len(message) >= len(c.own.sequencer) && string(message[:len(c.own.sequencer)]) == string(c.own.sequencer[:])
 }
 
-// recipientsOfAck returns to whom our ack on a lane is sent.
+// recipientsOfAck returns the recipients of our ack on a lane.
 func (c *Core) recipientsOfAck(l *lane, e *epoch) []wire.PublicKey {
 	if c.cfg.AcksToSequencer {
 		if l.sequencer == c.cfg.Identity {

@@ -8,12 +8,11 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// toSequencer sets acks to the sequencer only, and sending switches sending certificates on in a
-// network with acks to all.
+// toSequencer sets acks to the sequencer only; sending sets sending certificates, with acks to all.
 func toSequencer(r *rig) { r.cfg.AcksToSequencer, r.cfg.SendCertificates = true, true }
 func sending(r *rig)     { r.cfg.SendCertificates = true }
 
-// ackTip makes a genesis node of a sequencer our tip and has us ack it.
+// ackTip makes a genesis node of a sequencer our tip and acks it.
 func (r *rig) ackTip(sequencer int) wire.Chunk {
 	r.t.Helper()
 	n := genesis(sequencer, 1)
@@ -48,7 +47,8 @@ func (r *rig) sentLocks() (all []wire.Lock) {
 	return all
 }
 
-// 4.5: Where the network's setting is acks to the sequencer, the ack is sent to the sequencer alone.
+// 4.5: Where the network's setting is acks to the sequencer, the ack is sent to the sequencer
+// alone.
 func TestRule4_5_AnAckGoesToTheSequencerAlone(t *testing.T) {
 	r := newRig(t, 4, toSequencer)
 	r.ackTip(1)
@@ -71,7 +71,7 @@ func TestRule4_5_AcksOnLanesOfOthersAreDroppedUnread(t *testing.T) {
 	expect(t, "lanes", r.c.Counts().Lanes, 1)
 	c := r.propose(1)
 	expect(t, "on ours", r.ack(1, c, 5), Accepted)
-	// Cut off within the epoch: it is ours to read, and no ack.
+	// Cut off within the epoch: it concerns our lane, but is no ack.
 	expect(t, "malformed", r.ackBytes(id(2), r.w.ack(2, c, 5)[:65]), Malformed)
 
 	r = newRig(t, 4, toSequencer)
@@ -116,7 +116,7 @@ func TestRule4_9_TheLastCertificateIsSentAgainOnStarting(t *testing.T) {
 	expect(t, "sent", len(r.sent), 1)
 	expect(t, "the last one", r.sentLocks()[0].Chunk, c)
 
-	// While the current epoch's sets are not known, there is nobody to send it to.
+	// While the current epoch's sets are not known, there are no recipients.
 	r.sent = nil
 	r.sets.unknown[5] = true
 	r.crash(r.disk.Next, false)
@@ -153,7 +153,7 @@ func TestRule4_5_AnAckIsSentAgainUntilThereIsACertificate(t *testing.T) {
 	}
 	r := newRig(t, 4, sequencing)
 	r.ackTip(1)
-	r.propose(2) // is sent again, so that there are timers
+	r.propose(2) // sent again, so that there are timers
 	r.pass(time.Minute)
 	expect(t, "our node is sent again", len(r.nodes) > 2, true)
 	expect(t, "acks where certificates are not sent", len(r.acks), 1)
@@ -195,8 +195,8 @@ func TestAcksToTheSequencerIncludeItsOwn(t *testing.T) {
 }
 
 // 4.9: Where certificates are sent, an ack for a chunk of our own lane that arrives more than
-// AckInterval after its certificate was sent (read as far as 4.3.4, never verified) is answered with
-// that certificate, once per validator and AckInterval.
+// AckInterval after its certificate was sent (read as far as 4.3.4, never verified) is answered
+// with that certificate, once per validator and AckInterval.
 func TestRule4_9_ALateAckIsAnsweredWithTheCertificate(t *testing.T) {
 	for name, setting := range map[string]func(*rig){"to the sequencer": toSequencer, "to all": sending} {
 		t.Run(name, func(t *testing.T) {
@@ -219,7 +219,7 @@ func TestRule4_9_ALateAckIsAnsweredWithTheCertificate(t *testing.T) {
 			r.pass(r.cfg.AckInterval)
 			r.ack(1, c, 5)
 			expect(t, "answers after another interval", len(r.sent), 3)
-			// Of another epoch it is counted, and answered all the same.
+			// An ack of another epoch is counted, and answered as well.
 			r.ack(3, c, 6)
 			expectRecipients(t, "an ack of another epoch", r.sent[3:], []wire.PublicKey{id(3)})
 		})
@@ -228,7 +228,8 @@ func TestRule4_9_ALateAckIsAnsweredWithTheCertificate(t *testing.T) {
 
 // 4.9: … more than AckInterval after its certificate was sent.
 //
-// One that was not sent yet, since the current epoch's validators are not known, is not late.
+// An ack is not late if the certificate was not sent yet, because the current epoch's validators
+// are not known.
 func TestRule4_9_AnAckIsNotLateBeforeTheCertificateWasSent(t *testing.T) {
 	r := newRig(t, 4, sequencing, toSequencer, unknownAt(6))
 	c := r.propose(1)
@@ -299,8 +300,9 @@ func TestRule4_9_OnlyValidatorsAcksAreAnsweredAlsoWhenTheyAreTooLow(t *testing.T
 	expect(t, "answers to a good one", len(r.sent), 1)
 }
 
-// An ack below what is held shows that its sender lacks even more: it gets the highest certificate.
-func TestALateAckBelowWhatIsHeldIsAnsweredWithTheHighest(t *testing.T) {
+// An ack below the held certificates shows that its sender lacks even more: it gets the highest
+// certificate.
+func TestALateAckBelowTheHeldCertificatesIsAnsweredWithTheHighest(t *testing.T) {
 	r := newRig(t, 4, sequencing, toSequencer)
 	var chunks []wire.Chunk
 	for i := range 4 {
@@ -322,7 +324,7 @@ func TestALateAckBelowWhatIsHeldIsAnsweredWithTheHighest(t *testing.T) {
 
 // 4.9: Where that one is no longer held, the lane's highest is sent instead.
 //
-// One of an epoch out of bounds is as good as none: others refuse it.
+// A certificate of an epoch out of bounds does not help: others refuse it.
 func TestRule4_9_AnAckWhoseCertificateIsOutOfBoundsIsAnsweredWithTheHighest(t *testing.T) {
 	r := newRig(t, 4, sequencing, toSequencer)
 	below := r.propose(1)
@@ -340,10 +342,10 @@ func TestRule4_9_AnAckWhoseCertificateIsOutOfBoundsIsAnsweredWithTheHighest(t *t
 	expect(t, "of the current epoch", got[0].Epoch, 8)
 }
 
-// 4.10: The engine then sends to it alone: our own tip if it is uncertified; our ack for its tip, if
-// that is ackable and uncertified; and the last certificate of our lane, where certificates are
+// 4.10: The engine then sends to it alone: our own tip if it is uncertified; our ack for its tip,
+// if that is ackable and uncertified; and the last certificate of our lane, where certificates are
 // sent. It does so once per peer and AckInterval.
-func TestRule4_10_APeerThatIsConnectedGetsWhatItMayLack(t *testing.T) {
+func TestRule4_10_APeerThatIsConnectedGetsTheMessagesThatItMayLack(t *testing.T) {
 	r := newRig(t, 4, sequencing, toSequencer)
 	c := r.propose(1)
 	r.certifyOwn(c, 5)
@@ -358,9 +360,9 @@ func TestRule4_10_APeerThatIsConnectedGetsWhatItMayLack(t *testing.T) {
 	expect(t, "the last certificate", r.sentLocks()[0].Chunk, c)
 	r.connected(id(1))
 	expect(t, "again at once", len(r.nodes)+len(r.acks)+len(r.sent), 3)
-	r.connected(id(2)) // whose lane has no tip
+	r.connected(id(2)) // its lane has no tip
 	expect(t, "another peer", len(r.nodes)+len(r.acks)+len(r.sent), 5)
-	r.connected(id(0)) // ourselves
+	r.connected(id(0)) // this process
 	expect(t, "ourselves", len(r.nodes)+len(r.acks)+len(r.sent), 5)
 	r.pass(r.cfg.AckInterval)
 	r.nodes, r.acks, r.sent = nil, nil, nil
@@ -415,7 +417,8 @@ func TestTheLastCertificateIsSentThoughAnotherComesFirst(t *testing.T) {
 	expect(t, "the last one sent", got[len(got)-1].Chunk, second)
 }
 
-// Others refuse certificates of epochs out of bounds: none is sent, and none answers an ack.
+// Other processes refuse certificates of epochs out of bounds: none is sent, and none answers an
+// ack.
 func TestNoCertificateOfAnEpochOutOfBoundsIsSent(t *testing.T) {
 	r := newRig(t, 4, sequencing, toSequencer)
 	c := r.propose(1)

@@ -10,7 +10,7 @@ import (
 
 // A process that falls behind for a moment gets several nodes of a lane while one is in
 // verification. Only the highest of them is verified as a node. The parent certificates of the
-// others are locks that the process would lose: they are verified as statements of their own.
+// others are locks that the process would lose, so they are verified as statements of their own.
 // docs/protocol.md 4.2.5.
 
 // parent is the parent certificate of a node that is not verified itself.
@@ -21,25 +21,26 @@ type parent struct {
 	message     []byte // the node
 }
 
-// parents are the parent certificates of one lane that wait, ascending by height and epoch, one of
-// them in verification.
+// parents are the waiting parent certificates of one lane, ascending by height and epoch; one of
+// them is in verification.
 type parents struct {
 	waiting   []parent
 	verifying bool
 }
 
-// maxParents bounds how many parents of a lane wait, whatever HeightBound says: each keeps a message.
+// maxParents is the highest number of waiting parents of a lane, for any HeightBound: each keeps a
+// message.
 const maxParents = 64
 
-// find returns where the parent for a subject is, or would be, and whether it waits.
+// find returns the place of the parent for a subject, and whether it waits there.
 func (q *parents) find(s wire.Subject) (at int, waits bool) {
 	return slices.BinarySearchFunc(q.waiting, s, func(o parent, s wire.Subject) int {
 		return cmp.Or(cmp.Compare(o.subject.Chunk.Height, s.Chunk.Height), cmp.Compare(o.subject.Epoch, s.Epoch))
 	})
 }
 
-// insert puts a parent at its place. If there are more than room then, the lowest is dropped; it
-// reports whether.
+// insert inserts a parent at its place. If there are then more than room, the lowest is dropped,
+// which insert reports.
 func (q *parents) insert(at int, p parent, room int) (dropped bool) {
 	q.waiting = slices.Insert(q.waiting, at, p)
 	if len(q.waiting) <= room {
@@ -49,7 +50,7 @@ func (q *parents) insert(at int, p parent, room int) (dropped bool) {
 	return true
 }
 
-// pop takes out the highest parent; false if there is none, or one is in verification.
+// pop removes the highest parent. It returns false if there is none, or one is in verification.
 func (q *parents) pop() (p parent, ok bool) {
 	last := len(q.waiting) - 1
 	if q.verifying || last < 0 {
@@ -61,8 +62,8 @@ func (q *parents) pop() (p parent, ok bool) {
 	return p, true
 }
 
-// passOver takes the parent certificate of a node that will not be verified: a higher one takes its
-// place.
+// passOver keeps the parent certificate of a node that will not be verified because a higher node
+// replaces it.
 func (c *Core) passOver(l *lane, p *pendingNode) {
 	if p.from == nil || !p.node.HasParent() {
 		return
@@ -79,8 +80,8 @@ func (c *Core) passOver(l *lane, p *pendingNode) {
 	c.verifyParents(l)
 }
 
-// wantsParent reports whether a certificate could tell anything new, and may be verified. What is
-// refused for want of anything but news is counted.
+// wantsParent reports whether a certificate could be news, and may be verified. It counts a
+// certificate that is refused although it could be news.
 func (c *Core) wantsParent(l *lane, s wire.Subject) bool {
 	if l.votes.Knows(s) {
 		return false
@@ -96,7 +97,7 @@ func (c *Core) wantsParent(l *lane, s wire.Subject) bool {
 	return false
 }
 
-// verifyParents has the highest parent that waits verified, one of a lane at a time.
+// verifyParents submits the highest waiting parent, one per lane at a time.
 func (c *Core) verifyParents(l *lane) {
 	for p, ok := l.parents.pop(); ok; p, ok = l.parents.pop() {
 		if !c.wantsParent(l, p.subject) {
@@ -109,18 +110,18 @@ func (c *Core) verifyParents(l *lane) {
 	}
 }
 
-// dropParents forgets the parents that wait.
+// dropParents drops the waiting parents.
 func (c *Core) dropParents(l *lane) {
 	c.counts.ParentsDropped += uint64(len(l.parents.waiting))
 	l.parents.waiting = nil
 }
 
-// parentVerdict takes the verdict on a parent certificate.
+// parentVerdict handles the verdict on a parent certificate.
 func (c *Core) parentVerdict(j job, v *verify.Verdict) {
 	l := j.lane
 	l.parents.verifying = false
 	switch {
-	case v.Err != nil: // no verdict, and nobody to blame
+	case v.Err != nil: // no verdict: no peer is blamed
 		c.counts.ParentsDropped++
 	case v.CertificateValid:
 		p := j.parent

@@ -28,7 +28,7 @@ func expectHeights(t *testing.T, what string, got []uint64, want ...uint64) {
 	}
 }
 
-// one has the first statement that waits decided, and no other.
+// one decides the first waiting statement, and no other.
 func (r *rig) one() *verify.Statement {
 	r.t.Helper()
 	st := r.verifies[0]
@@ -81,7 +81,7 @@ func TestRule4_2_5_TheParentsOfLowerAndOvertakenNodesAreVerifiedToo(t *testing.T
 
 // 4.2.5: At most the lesser of HeightBound and 64 wait, of heights above the highest certified −
 // HeightBound and of epochs within bounds; what does not fit is dropped and counted.
-func TestRule4_2_5_ParentsThatWaitAreBoundedAndWhatDoesNotFitIsCounted(t *testing.T) {
+func TestRule4_2_5_ParentsThatWaitAreBoundedAndThoseDroppedAreCounted(t *testing.T) {
 	r := newRig(t, 4)
 	for h := uint64(1); h < 40; h++ {
 		r.node(r.w.node(1, h, int(h), int(h-1), 5))
@@ -91,8 +91,8 @@ func TestRule4_2_5_ParentsThatWaitAreBoundedAndWhatDoesNotFitIsCounted(t *testin
 	expect(t, "the lowest of them", l.parents.waiting[0].subject.Chunk.Height, 30)
 	expect(t, "dropped", r.c.Counts().ParentsDropped, 37-1-8)
 	r.verdicts()
-	// The first node's, the first parent, the last node's, and those that waited but for the
-	// lowest, which is too low now.
+	// The locks of the first node, the first parent and the last node, and those of the waiting
+	// ones except the lowest, which is too low now.
 	expect(t, "locks", len(r.locks()), 1+1+1+7)
 
 	r = newRig(t, 4, func(r *rig) { r.cfg.HeightBound = 1 << 20 })
@@ -107,12 +107,12 @@ func TestRule4_2_5_ParentsThatWaitAreBoundedAndWhatDoesNotFitIsCounted(t *testin
 	r.certify(chunk(1, 8, 8), 5)
 	r.node(r.w.node(1, 9, 9, 8, 5))
 	for _, n := range []wire.Node{
-		r.w.node(1, 1, 1, 0, 5), // HeightBound below what is certified
+		r.w.node(1, 1, 1, 0, 5), // HeightBound below the certified height
 		r.w.node(1, 4, 4, 3, 3), // of an epoch below bounds
 		r.w.node(1, 5, 5, 4, 7), // and above
 	} {
 		r.node(n)
-		r.node(r.w.node(1, 6, 6, 5, 5)) // replaces it, and then is lower
+		r.node(r.w.node(1, 6, 6, 5, 5)) // replaces it, and is lower later
 		r.now += r.cfg.BadNodeInterval  // then another epoch out of bounds may be named
 	}
 	r.node(r.w.node(1, 10, 10, 9, 5))
@@ -223,7 +223,7 @@ func TestRule4_4_AContradictionToAPastCertificateIsALockConflict(t *testing.T) {
 			locks := len(r.locks())
 			r.node(r.w.node(1, 9, 9, 8, 5))
 			r.node(r.w.node(1, 5, 5, 4, 5))
-			r.node(r.w.node(1, 4, 44, 99, 5)) // its parent is another at height 3
+			r.node(r.w.node(1, 4, 44, 99, 5)) // it has another parent at height 3
 			r.verdicts()
 			f := fault[*wire.LockConflict](r)
 			expect(t, "first", f.First.Chunk, chunk(1, 3, 3))

@@ -6,18 +6,19 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Participation counts what came of one validator. It is for metrics: nothing depends on it. The
-// counts begin anew when the validator has been in no known epoch within bounds.
+// Participation counts the acks of one validator. It is for metrics only. The counts start again at
+// 0 when the validator has been in no known epoch within bounds.
 type Participation struct {
-	// InTime are its acks that were counted towards a quorum, before their chunk had a certificate.
-	// No signature was verified for that.
+	// InTime is the number of its acks that were counted towards a quorum, before their chunk had a
+	// certificate. Their signatures need not have been verified.
 	InTime uint64
-	// Late are its acks for chunks that had one. An ack that is sent again counts again.
+	// Late is the number of its acks for chunks that had a certificate. An ack that is sent again
+	// counts again.
 	Late uint64
 }
 
-// participations returns the counts of an epoch's participants, in their order. Epochs share those
-// of a validator that is in several.
+// participations returns the counts of an epoch's participants, in their order. Epochs share the
+// counts of a validator that is in several.
 func (s *epochs) participations(participants []wire.PublicKey) []*Participation {
 	counts := make([]*Participation, len(participants))
 	for i, id := range participants {
@@ -40,8 +41,8 @@ func (s *epochs) forgetParticipants() {
 	}
 }
 
-// Participations goes over the validators of the current epoch, in order of their numbers, and what
-// came of each. There are none while they are not known.
+// Participations iterates over the validators of the current epoch, in order of their numbers, with
+// their counts. There are none while the validators are not known.
 func (c *Core) Participations() iter.Seq2[wire.PublicKey, Participation] {
 	return func(yield func(wire.PublicKey, Participation) bool) {
 		e := c.epochs.known[c.epochs.current]
@@ -56,8 +57,8 @@ func (c *Core) Participations() iter.Seq2[wire.PublicKey, Participation] {
 	}
 }
 
-// countParent counts whether a certificate that a sequencer made has an ack of ours. Where many
-// validators acked in time, certificates hold some of them in turn.
+// countParent counts whether a certificate made by another sequencer includes an ack of ours. Where
+// many validators acked in time, certificates include some of them in turn.
 func (c *Core) countParent(n *wire.Node) {
 	e := c.epochs.known[n.Parent.Epoch]
 	if e == nil || !e.member {
@@ -65,7 +66,7 @@ func (c *Core) countParent(n *wire.Node) {
 	}
 	signers, _, err := e.format.SplitCertificate(n.Parent.Certificate)
 	switch {
-	case err != nil || signers.Len() == 0: // a threshold certificate does not say who signed
+	case err != nil || signers.Len() == 0: // a threshold certificate does not name its signers
 	case int(e.me) < signers.Len() && signers.Has(e.me):
 		c.counts.ParentsWithOurs++
 	default:

@@ -6,7 +6,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// participationOf returns what came of a validator of the current epoch.
+// participationOf returns the counts of a validator of the current epoch.
 func (r *rig) participationOf(i int) (p Participation) {
 	for of, counts := range r.c.Participations() {
 		if of == id(i) {
@@ -54,7 +54,7 @@ func TestParticipationIsKeptWhileAValidatorIsInBounds(t *testing.T) {
 	r.ack(1, chunk(1, 0, 0), 5)
 	r.epoch(6)
 	expect(t, "in the next epoch", r.participationOf(1), Participation{InTime: 1})
-	r.epoch(40) // of which nothing is known
+	r.epoch(40) // its sets are not known
 	expect(t, "validators in an unknown epoch", r.participationOf(1), Participation{})
 	expect(t, "validators kept", len(r.c.epochs.participants), 0)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// phase is how far our next chunk is.
+// phase is the stage of our next chunk.
 type phase uint8
 
 const (
@@ -22,7 +22,7 @@ const (
 	verifying       // the node is verified like any other
 )
 
-// proposer makes our next chunk, from the question for its payload to its signature:
+// proposer makes our next chunk, from the request for its payload to its signature:
 // docs/protocol.md 4.7.
 type proposer struct {
 	clock   *clock
@@ -32,20 +32,20 @@ type proposer struct {
 	backoff time.Duration
 
 	phase      phase
-	height     uint64    // that the application was asked about
+	height     uint64    // the height of the request to the application
 	node       wire.Node // from writing on; without signature until it is verified
 	position   uint64    // of the record of chunk and parent; 0 if there is none
 	proposedAt time.Duration
-	notBefore  time.Duration // backoff after an attempt that failed
-	failures   int           // attempts that failed since the last chunk that became our tip
+	notBefore  time.Duration // backoff after a failed attempt
+	failures   int           // failed attempts since our last chunk that became the tip
 
 	questions  series // for payloads
 	signatures series // on our chunks
 }
 
-// propose does what can be done now for our next chunk, which has the height and the parent given
-// if may is set: it asks the application for a payload, unless paused, or our key for its
-// signature. It ends questions and requests that are no longer wanted.
+// propose does the next step for our next chunk, which has the given height and parent if may is
+// set: it requests a payload from the application, unless paused, or a signature from our key. It
+// ends requests that are no longer wanted.
 func (p *proposer) propose(own *lane, height uint64, parent *wire.Parent, may, paused bool) {
 	switch p.phase {
 	case asking:
@@ -57,7 +57,7 @@ func (p *proposer) propose(own *lane, height uint64, parent *wire.Parent, may, p
 	case writing, signing:
 		if !may {
 			p.calls.cancel(&p.signatures)
-		} else if height != p.node.Chunk.Height { // certified meanwhile, and more
+		} else if height != p.node.Chunk.Height { // certified meanwhile, and higher chunks too
 			p.calls.cancel(&p.signatures)
 			p.counts.Proposals[Dropped]++
 			p.end()
@@ -92,7 +92,7 @@ func (p *proposer) write(n wire.Node) {
 	p.position = p.records.append(recordProposal, &p.node)
 }
 
-// durable reports whether chunk and parent have come to disk with the records up to position.
+// durable reports whether chunk and parent are on disk once all records up to position are.
 func (p *proposer) durable(position uint64) bool {
 	if p.phase != writing || p.position > position {
 		return false
@@ -101,7 +101,7 @@ func (p *proposer) durable(position uint64) bool {
 	return true
 }
 
-// signed returns the node that is to be verified.
+// signed returns the node to be verified.
 func (p *proposer) signed(signature wire.Signature, parent wire.Parent) *pendingNode {
 	n := &pendingNode{node: p.node, proposedAt: p.proposedAt}
 	n.node.Signature = signature
@@ -111,14 +111,14 @@ func (p *proposer) signed(signature wire.Signature, parent wire.Parent) *pending
 	return n
 }
 
-// drop ends the attempt at hand, which has been overtaken.
+// drop ends the current attempt, which became obsolete.
 func (p *proposer) drop() {
 	p.counts.Proposals[Dropped]++
 	p.retry()
 }
 
-// fail ends the attempt at hand for a reason of which the operator is told when it is the first
-// failure in a row, the second, the fourth and so on. A nil reason is one that he has been told of.
+// fail ends the current attempt. The operator is told of the reason at the first failure in a row,
+// the second, the fourth and so on. A nil reason means that he was told already.
 func (p *proposer) fail(chunk wire.Chunk, reason error) {
 	p.counts.Proposals[Failure]++
 	p.failures++
@@ -129,7 +129,7 @@ func (p *proposer) fail(chunk wire.Chunk, reason error) {
 	p.retry()
 }
 
-// retry has the next attempt made after the backoff, for the same chunk if there is one.
+// retry schedules the next attempt after the backoff, for the same chunk if there is one.
 func (p *proposer) retry() {
 	p.phase = idle
 	if p.position != 0 {
@@ -139,22 +139,22 @@ func (p *proposer) retry() {
 	p.clock.wake(p.notBefore)
 }
 
-// end forgets our next chunk, and its record.
+// end drops our next chunk, and its record.
 func (p *proposer) end() {
 	p.records.release(p.position)
 	p.phase, p.position, p.node = idle, 0, wire.Node{}
 }
 
-// accepted ends a proposal that has become the tip. The tip's record replaces that of chunk and
-// parent.
+// accepted ends a proposal that has become the tip. The tip's record replaces the record of chunk
+// and parent.
 func (p *proposer) accepted() {
 	p.counts.Proposals[Success]++
 	p.failures = 0
 	p.end()
 }
 
-// done follows the verdict on our own node. If it did not become the tip, it is signed again. A nil
-// reason says that it was overtaken.
+// done handles the verdict on our own node. If it did not become the tip, it is signed again. A nil
+// reason means that it became obsolete.
 func (p *proposer) done(reason error) {
 	switch {
 	case p.phase != verifying:
@@ -188,7 +188,7 @@ func (p *proposer) recovered(position uint64, n wire.Node) (dead uint64, err err
 	return dead, nil
 }
 
-// restore has our next chunk signed that was on its way, unless tip or lane have come to its
+// restore resumes the signing of our recovered next chunk, unless tip or lane have reached its
 // height.
 func (p *proposer) restore(own *lane) {
 	if p.position == 0 {
@@ -204,7 +204,7 @@ func (p *proposer) restore(own *lane) {
 }
 
 // below returns the chunk below the lane's next one: the higher of tip and highest certificate.
-// empty says that the lane has nothing yet, and ok that it is durable.
+// empty means that the lane has no chunk yet, and ok that the chunk is durable.
 func (l *lane) below() (chunk wire.Chunk, ok, empty bool) {
 	highest, certified := l.votes.Highest()
 	switch {
@@ -216,9 +216,8 @@ func (l *lane) below() (chunk wire.Chunk, ok, empty bool) {
 	return *l.tip.chunk(), l.tip.durable, false
 }
 
-// newestUpTo returns the newest certificate of a chunk whose epoch is not above the current one,
-// which others may not know yet. Only where there is none, it is one of those. nil says that the
-// chunk has no certificate.
+// newestUpTo returns the newest certificate of a chunk, preferring epochs up to the current one:
+// other processes may not know later epochs yet. nil means that the chunk has no certificate.
 func (l *lane) newestUpTo(current, first uint64, chunk wire.Chunk) *aggregate.Certificate {
 	newest := l.votes.At(chunk.Height)
 	if newest == nil || newest.Chunk != chunk {
@@ -234,9 +233,9 @@ func (l *lane) newestUpTo(current, first uint64, chunk wire.Chunk) *aggregate.Ce
 	}
 }
 
-// nextChunk returns height and parent of the chunk that we may propose now; may is false if there
-// is none: we must be a sequencer, and the chunk below, if any, must be certified. The parent has
-// the newest certificate that is held for it.
+// nextChunk returns height and parent of the chunk that this process may propose now. may is false
+// if there is none: this process must be a sequencer, and the chunk below, if any, must be
+// certified. The parent has the newest held certificate.
 func (c *Core) nextChunk() (height uint64, parent wire.Parent, may bool) {
 	if c.loss.ended() || !c.isSequencerNow() {
 		return 0, parent, false
@@ -265,7 +264,7 @@ func (c *Core) isSequencerNow() bool {
 	return e != nil && e.isSequencer(c.cfg.Identity)
 }
 
-// propose does what can be done now for our next chunk.
+// propose does the next step for our next chunk.
 func (c *Core) propose() {
 	if !c.running || c.own == nil {
 		return
@@ -274,7 +273,7 @@ func (c *Core) propose() {
 	c.proposer.propose(c.own, height, &parent, may, c.paused)
 }
 
-// Pause tells whether the reporter or the disk is behind. While they are, no payload is asked for:
+// Pause sets whether the reporter or the disk is behind. While they are, no payload is requested:
 // docs/protocol.md 5.7.
 func (c *Core) Pause(now time.Duration, paused bool) {
 	if !c.enter(now) {
@@ -287,8 +286,8 @@ func (c *Core) Pause(now time.Duration, paused bool) {
 // ErrDeclined is the answer of an application that has no payload to propose now. It is no failure.
 var ErrDeclined = errors.New("core: declined")
 
-// ApplicationProposed takes the application's answer to the AskPropose of that number. err is
-// ErrDeclined, or says why the application failed.
+// ApplicationProposed handles the application's answer to the AskPropose of that number. err is
+// ErrDeclined, or the reason of a failure.
 func (c *Core) ApplicationProposed(now time.Duration, number uint64, payload wire.Digest, err error) {
 	if !c.enter(now) {
 		return
@@ -317,9 +316,9 @@ func (c *Core) ApplicationProposed(now time.Duration, number uint64, payload wir
 	}
 }
 
-// ChunkSigned takes the signature that the SignChunk of that number asked for. The node is then
-// verified like any other: a signer that is broken must not make us send what others would blame us
-// for.
+// ChunkSigned handles the signature of the SignChunk of that number. The node is then verified like
+// any other: a faulty signer must not make this process send a node for which others would blame
+// it.
 func (c *Core) ChunkSigned(now time.Duration, number uint64, signature wire.Signature, err error) {
 	if !c.enter(now) {
 		return
@@ -334,7 +333,7 @@ func (c *Core) ChunkSigned(now time.Duration, number uint64, signature wire.Sign
 		return
 	}
 	if err != nil {
-		p.fail(p.node.Chunk, nil) // the driver knows
+		p.fail(p.node.Chunk, nil) // the driver has logged it
 		return
 	}
 	_, parent, may := c.nextChunk()
@@ -348,13 +347,13 @@ func (c *Core) ChunkSigned(now time.Duration, number uint64, signature wire.Sign
 	}
 }
 
-// What is wrong with our own node when it does not verify.
+// The reasons why our own node does not verify.
 var (
 	errOurSignature = errors.New("our signature is not valid: the signer has another namespace or another key than this process")
 	errOurParent    = errors.New("the certificate of its parent is not valid")
 )
 
-// whyInvalid returns what is wrong with our own node, nil if nothing is.
+// whyInvalid returns the reason why our own node does not verify, nil if it does.
 func whyInvalid(v *verify.Verdict) error {
 	switch {
 	case v.Err != nil:
@@ -367,15 +366,15 @@ func whyInvalid(v *verify.Verdict) error {
 	return nil
 }
 
-// rebroadcast is when our tip, which has no certificate yet, is sent again.
+// rebroadcast is the timer for sending our tip, which has no certificate yet, again.
 type rebroadcast struct {
 	due    bool
 	at     time.Duration
-	paused Status // why it was not sent the last time, Success if it was
+	paused Status // the reason why it was not sent the last time, Success if it was
 }
 
-// broadcast spreads our tip, payload and node, to the validators. It repeats itself until the tip
-// is certified.
+// broadcast sends our tip, payload and node, to the validators. It repeats that until the tip is
+// certified.
 func (c *Core) broadcast(l *lane, again bool) {
 	if c.loss.ended() {
 		return
@@ -389,20 +388,21 @@ func (c *Core) broadcast(l *lane, again bool) {
 			send := c.effects.emit(SendNode)
 			send.Recipients, send.Bytes = e.others, l.tip.bytes
 		}
-		c.duplicate(l) // what the others do when they see it again, we do as well
+		c.duplicate(l) // this process reacts to its repetition as the others do
 	case e != nil:
 		status = Dropped
 	default:
 		status = Failure
 	}
 	if status != Success {
-		// Paused. A new epoch resumes it at once; its sets may become known later than its number.
+		// Paused. A new epoch resumes it at once; the sets of the epoch may become known later than
+		// its number.
 		timeout = min(timeout, c.cfg.AckInterval)
 	}
 	c.rebroadcast = rebroadcast{true, c.now + timeout, status}
 	c.wake(c.rebroadcast.at)
 	if status != Success && status == before {
-		return // the pause goes on
+		return // the pause continues
 	}
 	c.counts.Broadcasts[status]++
 	if again {
@@ -413,7 +413,8 @@ func (c *Core) broadcast(l *lane, again bool) {
 	}
 }
 
-// restartProposing is for the start and for a new epoch: what waits for a timer happens at once.
+// restartProposing is called at the start and for a new epoch: work that waits for a timer is done
+// at once.
 func (c *Core) restartProposing() {
 	if c.own == nil {
 		return
@@ -426,7 +427,7 @@ func (c *Core) restartProposing() {
 	c.propose()
 }
 
-// awaitSets comes back while the current epoch's sets are not known: they become known without any
+// awaitSets sets a timer while the current epoch's sets are not known: they become known without an
 // event.
 func (c *Core) awaitSets() {
 	if c.currentEpoch() == nil {
@@ -434,7 +435,7 @@ func (c *Core) awaitSets() {
 	}
 }
 
-// tickProposing does what is due on our own lane.
+// tickProposing does the work that is due on our own lane.
 func (c *Core) tickProposing() {
 	if c.own == nil {
 		return

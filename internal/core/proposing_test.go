@@ -10,8 +10,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// propose answers the question for our next payload, and lets the node come all the way to where it
-// is sent.
+// propose answers the request for our next payload, and continues until the node is sent.
 func (r *rig) propose(p int) wire.Chunk {
 	r.t.Helper()
 	c := r.proposeVolatile(p)
@@ -20,7 +19,7 @@ func (r *rig) propose(p int) wire.Chunk {
 	return c
 }
 
-// proposeVolatile answers the question for our next payload. Nothing of it is durable yet.
+// proposeVolatile answers the request for our next payload. Nothing of it is durable yet.
 func (r *rig) proposeVolatile(p int) wire.Chunk {
 	r.t.Helper()
 	if len(r.proposes) != 1 {
@@ -34,7 +33,7 @@ func (r *rig) proposeVolatile(p int) wire.Chunk {
 	return at
 }
 
-// signChunk has our next chunk signed and verified, which is durable.
+// signChunk signs and verifies our next chunk, which is durable.
 func (r *rig) signChunk() {
 	r.t.Helper()
 	if len(r.signChunks) != 1 {
@@ -102,15 +101,15 @@ func TestRule4_7_TheNextProposalComesWithTheTipsCertificateAsParent(t *testing.T
 	expect(t, "chunk", n.Chunk, chunk(0, 1, 2))
 	expect(t, "parent", n.Parent.Payload, payload(1))
 	expect(t, "successes", r.c.Counts().Proposals[Success], 2)
-	// Others take it.
+	// Other processes accept it.
 	other := newRig(t, 4, observing)
 	other.tip(n)
 	expect(t, "chunk at another", c, n.Chunk)
 }
 
-// Whoever is asked about a chunk, or asked to spread its payload, learns the payload below it,
-// after a restart too.
-func TestQuestionsAndBroadcastsNameTheParentAndWhomTheyAreFor(t *testing.T) {
+// A question about a chunk, and a broadcast of its payload, name the payload below it, also after a
+// restart.
+func TestQuestionsAndBroadcastsNameTheParentAndTheRecipients(t *testing.T) {
 	var seen []Effect
 	r := newRig(t, 4, sequencing, func(r *rig) {
 		r.trace = func(e *Effect) {
@@ -315,7 +314,7 @@ func TestRule4_7_ADeclinedProposalIsAskedForAgainAfterABackoff(t *testing.T) {
 // 4.7: An answer for a height no longer next is dropped, and a question about one ends.
 func TestRule4_7_AnAnswerForAHeightThatIsNoLongerNextIsDropped(t *testing.T) {
 	r := newRig(t, 4, sequencing, sequencersIn(6, id(1)))
-	r.proposed(7, payload(1), nil) // not what was asked
+	r.proposed(7, payload(1), nil) // not the requested one
 	r.drain()
 	expect(t, "records", r.disk.Next, 1)
 
@@ -356,7 +355,7 @@ func TestRule4_7_ASignerThatFailsIsAskedForTheSameChunkAfterABackoff(t *testing.
 	r.sync()
 	for n := range uint64(3) {
 		expectChunks(t, "chunks to sign", r.signChunks, c)
-		r.chunkSigned(chunk(0, 0, 2), wire.Signature{}, nil) // not what was asked
+		r.chunkSigned(chunk(0, 0, 2), wire.Signature{}, nil) // not the requested one
 		r.drain()
 		expect(t, "statements", len(r.verifies), 0)
 		r.signChunks = nil
@@ -373,7 +372,7 @@ func TestRule4_7_ASignerThatFailsIsAskedForTheSameChunkAfterABackoff(t *testing.
 }
 
 // 4.7: The chunk is signed, verified and handled as if received.
-func TestRule4_7_WhatOurSignerSignedWronglyIsNeverSent(t *testing.T) {
+func TestRule4_7_AnInvalidSignatureOfOurSignerIsNeverSent(t *testing.T) {
 	r := newRig(t, 4, sequencing)
 	c := r.proposeVolatile(1)
 	r.sync()

@@ -22,8 +22,9 @@ func TestRule4_4_EverySixtyFourReportedLocksMakeARecord(t *testing.T) {
 	}
 }
 
-// docs/protocol.md 2: "A message ends where its encoding ends: trailing bytes are an error." Records
-// are no messages, and no looser: one that is longer than what it says is not ours.
+// docs/protocol.md 2: "A message ends where its encoding ends: trailing bytes are an error."
+// Records are no messages, but the rule is the same: a record that is longer than its content is
+// not ours.
 func TestARecordOfTheEndOfARecoveryWithMoreBytesIsRefused(t *testing.T) {
 	r := newRig(t, 4, recovering)
 	if err := r.adopt(r.w.lock(chunk(1, 5, 1), 5)); err != nil {

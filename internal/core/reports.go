@@ -10,36 +10,36 @@ import (
 )
 
 // A lock's record stays in the journal until the reporter has returned for the lock:
-// docs/protocol.md 4.4. Reports are made and return in one order, which for locks is the order of
-// their records, in this run and, sorted, after a restart. So one position says which locks have
-// been reported, and a record of it is appended now and then: what lies above it is reported again
+// docs/protocol.md 4.4. Reports are made and return in one order. For locks it is the order of
+// their records, in this run and, sorted, after a restart. So one position marks which locks have
+// been reported, and a record of it is appended now and then: locks above it are reported again
 // after a restart.
 
-// reports keeps account of the activities that have been handed to the reporter in this run.
+// reports tracks the activities passed to the reporter in this run.
 type reports struct {
 	out      *effects
 	records  *records
 	made     uint64         // Report effects so far
-	returned uint64         // of them, those that the reporter has returned for
+	returned uint64         // number of those for which the reporter has returned
 	locks    []reportedLock // locks with a record whose report has not returned, in order
 
 	through  uint64 // locks with records up to this position have been reported
-	position uint64 // of the record that says so, 0 if there is none
-	since    int    // locks that have been reported since that record
+	position uint64 // of the record of that position, 0 if there is none
+	since    int    // locks reported since that record
 }
 
 // reportedLock is a lock whose report has not returned.
 type reportedLock struct {
 	number   uint64 // of the report
 	position uint64 // of the record
-	dropped  bool   // nothing but the report needs the record
+	dropped  bool   // only the report needs the record
 }
 
-// A record of how far reports have come is appended after reportedEvery locks. As many are reported
-// once more after a crash.
+// A record of the progress of reports is appended after reportedEvery locks. After a crash at most
+// that many are reported again.
 const reportedEvery = 64
 
-// add has an activity reported.
+// add reports an activity.
 func (r *reports) add(a wire.Activity) *Effect {
 	r.made++
 	e := r.out.emit(Report)
@@ -47,8 +47,8 @@ func (r *reports) add(a wire.Activity) *Effect {
 	return e
 }
 
-// addLock has a lock reported. The record of the held certificate stays until the report has
-// returned; dropped says that nothing else needs it.
+// addLock reports a lock. The record of the held certificate stays until the report has returned;
+// dropped means that nothing else needs it.
 func (r *reports) addLock(held *aggregate.Certificate, dropped bool) *Effect {
 	report := r.add(&wire.Certified{Lock: held.Lock})
 	held.Report = r.made
@@ -58,7 +58,7 @@ func (r *reports) addLock(held *aggregate.Certificate, dropped bool) *Effect {
 	return report
 }
 
-// haveReturned takes note that the reporter has returned for the first n reports.
+// haveReturned records that the reporter has returned for the first n reports.
 func (r *reports) haveReturned(n uint64) {
 	if n <= r.returned {
 		return
@@ -80,14 +80,14 @@ func (r *reports) haveReturned(n uint64) {
 	}
 }
 
-// finish journals how far locks have been reported, if that has not been.
+// finish journals the progress of reports, if that was not journaled yet.
 func (r *reports) finish() {
 	if r.since > 0 {
 		r.record()
 	}
 }
 
-// record journals how far locks have been reported. The record before it is dead then.
+// record journals the progress of reports. The previous record of it is dead then.
 func (r *reports) record() {
 	former := r.position
 	r.position = r.records.append(recordReported, reportedThrough(r.through))
@@ -95,8 +95,7 @@ func (r *reports) record() {
 	r.records.release(former)
 }
 
-// retire lets go of the record of a certificate that is no longer held, once its report has
-// returned.
+// retire releases the record of a certificate that is no longer held, once its report has returned.
 func (r *reports) retire(dropped aggregate.Certificate) {
 	if dropped.Report > r.returned {
 		i, waits := slices.BinarySearchFunc(r.locks, dropped.Report, func(l reportedLock, number uint64) int {
@@ -110,8 +109,8 @@ func (r *reports) retire(dropped aggregate.Certificate) {
 	r.records.release(dropped.Position)
 }
 
-// recovered keeps the newest record of how far locks have been reported. It returns the position of
-// the other one, if there are two.
+// recovered keeps the newest record of the progress of reports. It returns the position of the
+// other one, if there are two.
 func (r *reports) recovered(position, through uint64) (dead uint64) {
 	if position < r.position {
 		return position
@@ -121,7 +120,7 @@ func (r *reports) recovered(position, through uint64) (dead uint64) {
 	return dead
 }
 
-// reportLock reports a lock, and that it contradicts the tip if it does.
+// reportLock reports a lock, and its conflict with the tip if there is one.
 func (c *Core) reportLock(l *lane, held *aggregate.Certificate, dropped bool) {
 	report := c.reports.addLock(held, dropped)
 	if t := l.tip; t != nil && t.proposed && *t.chunk() == held.Chunk {
@@ -131,15 +130,15 @@ func (c *Core) reportLock(l *lane, held *aggregate.Certificate, dropped bool) {
 	c.faults.compareTip(l, held.Lock)
 }
 
-// Reported tells how many reports of this run the reporter has returned for.
+// Reported sets the number of reports of this run for which the reporter has returned.
 func (c *Core) Reported(now time.Duration, n uint64) {
 	if c.enter(now) {
 		c.reports.haveReturned(n)
 	}
 }
 
-// Finish tells how many reports the reporter has returned for at the end, and has it journaled.
-// Nothing else comes after it.
+// Finish sets the final number of reports for which the reporter has returned, and journals the
+// progress. No event may follow.
 func (c *Core) Finish(now time.Duration, n uint64) {
 	c.Reported(now, n)
 	if c.running {
@@ -148,5 +147,5 @@ func (c *Core) Finish(now time.Duration, n uint64) {
 	c.running = false
 }
 
-// Unreported returns how many locks wait, with their records, for their reports to return.
+// Unreported returns the number of locks whose records wait for their reports to return.
 func (c *Core) Unreported() int { return len(c.reports.locks) }

@@ -105,7 +105,7 @@ func TestRule4_4_AfterARestartUnreportedLocksAreReportedAgainInOrder(t *testing.
 				want = append(want, chunk(lane, h, int(h)))
 			}
 		}
-		for range 2 { // and the reporter is slow once more
+		for range 2 { // the reporter is slow again
 			r.sync()
 			r.reports = nil
 			r.crash(r.disk.Durable, compacted)
@@ -165,8 +165,8 @@ func TestRule4_4_AfterARestartReportedLocksAreReportedAgainOnlyAtTheTop(t *testi
 	expectHeights(t, "locks", r.heights(), reportedEvery-1, reportedEvery)
 }
 
-// 4.4: An orderly end says what has been reported.
-func TestRule4_4_AtAnOrderlyEndItIsJournaledWhatHasBeenReported(t *testing.T) {
+// 4.4: At an orderly end the progress of the reports is journaled.
+func TestRule4_4_AtAnOrderlyEndTheProgressOfReportsIsJournaled(t *testing.T) {
 	r := newRig(t, 4, slowly)
 	for h := range uint64(10) {
 		r.certify(chunk(1, h, int(h)), 5)

@@ -12,7 +12,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// A slab that is used again while a statement still reads it shows up as bad acks.
+// A slab that is reused while a statement still reads it shows up as invalid acks.
 func TestMain(m *testing.M) {
 	poison.Switch(true)
 	m.Run()
@@ -24,12 +24,11 @@ type place struct {
 	height    uint64
 }
 
-// history is what a process has let others see, through all of its crashes.
+// history is the part of a process that others have seen, through all of its crashes.
 type history map[place]wire.Digest
 
-// rig drives one Core as the engine does, with everything that is slow in the test's hands: it
-// collects what the core asked for until the test has it answered. It checks on the way what must
-// hold whatever happens.
+// rig drives one Core as the engine does, and the test controls everything that is slow: it
+// collects the core's requests until the test answers them. It checks the invariants on the way.
 type rig struct {
 	t    testing.TB
 	w    *world
@@ -51,11 +50,11 @@ type rig struct {
 	signChunks []wire.Chunk
 	asks       []wire.Chunk
 	proposes   []wire.Chunk
-	calls      map[EffectKind]map[wire.Chunk]uint64 // the newest of each chunk
+	calls      map[EffectKind]map[wire.Chunk]uint64 // the newest call of each chunk
 	cancelled  []Effect                             // calls that have not returned
 	warnings   []Effect
 	halted     error
-	mayHalt    bool   // the test wants to see the core halt
+	mayHalt    bool   // the test expects the core to halt
 	reported   uint64 // reports that have returned
 	slow       bool   // the reporter returns only when the test says so
 	hang       bool   // cancelled calls about leaving lanes return only when the test says so
@@ -76,8 +75,7 @@ func defaults(me wire.PublicKey) Config {
 	}
 }
 
-// newRig returns a validator, id(0) of n, that is started in epoch 5. change may alter its
-// configuration.
+// newRig returns a validator, id(0) of n, started in epoch 5. change may alter its configuration.
 func newRig(t testing.TB, n int, change ...func(*rig)) *rig {
 	t.Helper()
 	r := &rig{t: t, w: newWorld(n, true), cfg: defaults(id(0)), disk: model.NewDisk(), seen: history{}}
@@ -91,8 +89,7 @@ func newRig(t testing.TB, n int, change ...func(*rig)) *rig {
 
 func sequencing(r *rig) { r.cfg.Sequencer = true }
 
-// sequencersIn says who the sequencers of an epoch are. Sets do not change once they have been
-// asked for.
+// sequencersIn sets the sequencers of an epoch. Sets do not change once they have been looked up.
 func sequencersIn(epoch uint64, keys ...wire.PublicKey) func(*rig) {
 	return func(r *rig) { r.w.sequencers[epoch] = keys }
 }
@@ -100,7 +97,7 @@ func sequencersIn(epoch uint64, keys ...wire.PublicKey) func(*rig) {
 // unknownAt first makes the sets of an epoch unknown.
 func unknownAt(epoch uint64) func(*rig) { return func(r *rig) { r.sets.unknown[epoch] = true } }
 
-// observing makes a process that is no validator, so that the acks of all n are others'.
+// observing makes the process no validator, so that the acks of all n come from others.
 func observing(r *rig) { r.cfg.Identity, r.sets.me = id(500), id(500) }
 
 func nonAttributable(r *rig) {
@@ -108,7 +105,7 @@ func nonAttributable(r *rig) {
 	r.sets.world = r.w
 }
 
-// start makes a core of what is on disk.
+// start makes a core from the records on disk.
 func (r *rig) start(epoch uint64) {
 	r.t.Helper()
 	r.cfg.Sets = r.sets
@@ -130,7 +127,7 @@ func (r *rig) start(epoch uint64) {
 	r.drain()
 }
 
-// crash loses everything but the first cut records, and starts anew.
+// crash drops all but the first cut records, and restarts.
 func (r *rig) crash(cut uint64, compacted bool) {
 	r.t.Helper()
 	epoch := r.c.Epoch()
@@ -160,13 +157,13 @@ func (r *rig) noteDurable() {
 	r.noted = r.disk.Durable
 }
 
-// restParent is the payload below a dormant lane's tip, as the newest record of the lane tells it.
+// restParent is the payload below a dormant lane's tip, by the newest record of the lane.
 type restParent struct {
 	position uint64 // of that record
 	payload  wire.Digest
 }
 
-// noteRest notes the parent of a dormant lane's tip: zero where the lane's highest certificate is
+// noteRest records the parent of a dormant lane's tip: zero if the lane's highest certificate is
 // not of the height below. Records may come in any order.
 func (r *rig) noteRest(position uint64, rec []byte) {
 	r.t.Helper()
@@ -187,7 +184,7 @@ func (r *rig) noteRest(position uint64, rec []byte) {
 	r.restParents[rest.tip.Chunk] = parent
 }
 
-// visible checks rule 5.1 for a chunk that is about to be seen by others or the application.
+// visible checks rule 5.1 for a chunk that is about to become visible to others or the application.
 func (r *rig) visible(what EffectKind, c wire.Chunk) {
 	r.t.Helper()
 	if !r.durableChunks[c] {
@@ -200,8 +197,8 @@ func (r *rig) visible(what EffectKind, c wire.Chunk) {
 	r.seen[at] = c.Payload
 }
 
-// checkParent compares the parent that an effect names with that of the tip's record. A tip without
-// one was woken with its lane: the record of the dormant lane tells its parent.
+// checkParent compares the parent that an effect names with that of the tip's record. If there is
+// no such record the lane was dormant, and the record of the dormant lane has the parent.
 func (r *rig) checkParent(e *Effect) {
 	r.t.Helper()
 	want := r.parents[e.Chunk]
@@ -215,7 +212,7 @@ func (r *rig) checkParent(e *Effect) {
 	}
 }
 
-// drain takes the core's effects into the rig.
+// drain handles the core's effects in the rig.
 func (r *rig) drain() {
 	r.t.Helper()
 	for i := range r.c.Effects() {
@@ -316,7 +313,7 @@ func (r *rig) drain() {
 	}
 }
 
-// made notes a call.
+// made records a call.
 func (r *rig) made(e *Effect) {
 	if r.calls[e.Kind] == nil {
 		r.calls[e.Kind] = map[wire.Chunk]uint64{}
@@ -324,7 +321,7 @@ func (r *rig) made(e *Effect) {
 	r.calls[e.Kind][e.Chunk] = e.Call
 }
 
-// cancel takes a call out of those that the test is to answer. It has not returned by that.
+// cancel removes a call from those that the test answers. The call has not returned yet.
 func (r *rig) cancel(call uint64) {
 	r.t.Helper()
 	for kind, of := range r.calls {
@@ -365,7 +362,7 @@ func (r *rig) chunkSigned(c wire.Chunk, s wire.Signature, err error) {
 	r.c.ChunkSigned(r.now, r.calls[SignChunk][c], s, err)
 }
 
-// returnReports has the reporter return for everything.
+// returnReports makes the reporter return for all reports.
 func (r *rig) returnReports() {
 	r.t.Helper()
 	r.reported = r.c.reports.made
@@ -373,7 +370,7 @@ func (r *rig) returnReports() {
 	r.drain()
 }
 
-// checkReport demands that certificates are valid and activities can be encoded.
+// checkReport checks that certificates are valid and activities can be encoded.
 func (r *rig) checkReport(a wire.Activity) {
 	r.t.Helper()
 	if a.Size() != len(a.AppendTo(nil)) {
@@ -384,7 +381,7 @@ func (r *rig) checkReport(a wire.Activity) {
 	}
 }
 
-// verdicts has every statement decided that waits, and those that follow from that.
+// verdicts decides every waiting statement, and those that follow from them.
 func (r *rig) verdicts() {
 	r.t.Helper()
 	for len(r.verifies) > 0 {
@@ -395,7 +392,7 @@ func (r *rig) verdicts() {
 	}
 }
 
-// sync makes all that was appended durable.
+// sync makes all appended records durable.
 func (r *rig) sync() {
 	r.t.Helper()
 	r.disk.Durable = r.disk.Next - 1
@@ -415,7 +412,7 @@ func (r *rig) answer(a Answer) {
 	}
 }
 
-// sign has our acks signed that wait now.
+// sign signs our waiting acks.
 func (r *rig) sign(err error) {
 	r.t.Helper()
 	wait := r.signAcks
@@ -430,7 +427,7 @@ func (r *rig) sign(err error) {
 	}
 }
 
-// signed gives the good signature that e asks for, whether or not it has been cancelled.
+// signed gives the valid signature that e requests, cancelled or not.
 func (r *rig) signed(e Effect) {
 	r.t.Helper()
 	signature, err := e.Signer.SignAck(context.Background(), wire.Subject{Chunk: e.Chunk, Epoch: e.Epoch})
@@ -460,8 +457,7 @@ func (r *rig) pass(d time.Duration) {
 	r.now = end
 }
 
-// epoch enters an epoch. The calls about lanes that leave with it return once they are cancelled,
-// unless they hang.
+// epoch enters an epoch. Cancelled calls about lanes that leave with it return, unless hang is set.
 func (r *rig) epoch(e uint64) {
 	r.t.Helper()
 	r.c.SetEpoch(r.now, e)
@@ -471,7 +467,7 @@ func (r *rig) epoch(e uint64) {
 	}
 }
 
-// returnLeaving has the cancelled calls about leaving lanes return.
+// returnLeaving makes the cancelled calls about leaving lanes return.
 func (r *rig) returnLeaving() {
 	r.t.Helper()
 	cancelled := r.cancelled
@@ -498,18 +494,18 @@ func (r *rig) peer(who wire.PublicKey) *Peer {
 	return r.peers[who]
 }
 
-// ack delivers participant i's good ack.
+// ack delivers participant i's valid ack.
 func (r *rig) ack(i int, c wire.Chunk, epoch uint64) Outcome {
 	r.t.Helper()
 	return r.ackBytes(r.w.validator(epoch, i), r.w.ack(i, c, epoch))
 }
 
-// deliver passes a copy of a message to the core and overwrites it then.
+// deliver passes a copy of a message to the core and overwrites the copy afterwards.
 func (r *rig) deliver(to func(time.Duration, *Peer, []byte) Outcome, from wire.PublicKey, message []byte) Outcome {
 	r.t.Helper()
 	passing := slices.Clone(message)
 	o := to(r.now, r.peer(from), passing)
-	for i := range passing { // the core must have copied what it keeps
+	for i := range passing { // the core must have copied the parts that it keeps
 		passing[i] = 0xDB
 	}
 	r.drain()
@@ -549,14 +545,14 @@ func (r *rig) lockBytes(from wire.PublicKey, message []byte) Outcome {
 	return r.deliver(r.c.CertificateMessage, from, message)
 }
 
-// connected tells that a peer is connected.
+// connected reports that a peer is connected.
 func (r *rig) connected(id wire.PublicKey) {
 	r.t.Helper()
 	r.c.PeerConnected(r.now, r.peer(id))
 	r.drain()
 }
 
-// tip delivers a node and has it verified and made durable. The lane's own questions stay open.
+// tip delivers a node, verifies it and makes it durable. The lane's own questions stay open.
 func (r *rig) tip(n wire.Node) {
 	r.t.Helper()
 	if o := r.node(n); o != Accepted {

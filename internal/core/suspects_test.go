@@ -8,7 +8,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// suspecting returns a core to which the last three of ten validators are suspects, by lane 1 at
+// suspecting returns a core for which the last three of ten validators are suspects, after lane 1,
 // height 0.
 func suspecting(t *testing.T) *rig {
 	r := newRig(t, 10, observing, func(r *rig) {
@@ -27,9 +27,9 @@ func suspecting(t *testing.T) *rig {
 	return r
 }
 
-// Another worker proves two validators to vote invalidly while votes of theirs are in flight. What
-// comes back undecided goes on without them as soon as it can, and they are reported with the
-// verdict that proves it, whichever of both comes first.
+// Another worker proves that two validators vote invalidly while votes of theirs are in flight.
+// Statements that come back undecided continue without these votes as soon as possible. The two are
+// reported with the verdict that proves it, in either order.
 func TestVotesThatComeBackUndecidedWaitForOthers(t *testing.T) {
 	for _, undecidedFirst := range []bool{true, false} {
 		r := newRig(t, 10, observing)
@@ -76,8 +76,8 @@ func boolInt(b bool) int {
 	return 0
 }
 
-// late gives a chunk six honest acks and those of the suspects, bad but for some. One honest ack is
-// missing.
+// late delivers for a chunk six honest acks and the suspects' acks, of which only the given ones
+// are valid. One honest ack is missing.
 func (r *rig) late(lane int, height uint64, good ...int) {
 	for i := range 10 {
 		switch {

@@ -13,13 +13,13 @@ type tip struct {
 	durable  bool
 	bytes    []byte // the encoded node, on our own lane only
 
-	// parent is the payload of the chunk below, zero at height 0. Of a lane that was dormant the
-	// journal holds the tip's Proposal only, and the payload of the highest certified height: that
-	// is the parent if the height is the one below the tip. If it is another, parent is zero.
+	// parent is the payload of the chunk below, zero at height 0. For a lane that was dormant the
+	// journal holds only the tip's Proposal and the payload of the highest certified height: that
+	// payload is the parent if the height is the one below the tip. Otherwise parent is zero.
 	parent       wire.Digest
 	hasParent    bool   // parentEpoch is known
 	parentEpoch  uint64 // of the certificate in the node
-	contradicted bool   // the lane was dormant, with a certificate against the tip
+	contradicted bool   // the lane was dormant, and a certificate contradicts the tip
 
 	verdict  Answer // the application's
 	reported bool   // as a Tip
@@ -33,7 +33,7 @@ type tip struct {
 	proposedAt time.Duration
 }
 
-// newTip returns the tip that a node becomes. It keeps nothing of the node's memory.
+// newTip returns the tip for a node. It keeps nothing of the node's memory.
 func newTip(n *wire.Node) *tip {
 	return &tip{
 		proposal: n.Proposal(), parent: n.Parent.Payload, hasParent: n.HasParent(), parentEpoch: n.Parent.Epoch,
@@ -45,7 +45,7 @@ func (t *tip) chunk() *wire.Chunk { return &t.proposal.Chunk }
 // volatileTips are the tips whose records are not durable yet, by position.
 type volatileTips struct {
 	list  []volatileTip
-	first int // those before it have been taken out
+	first int // those before it have been removed
 }
 
 type volatileTip struct {
@@ -61,8 +61,8 @@ func (v *volatileTips) push(position uint64, l *lane) {
 	v.list = append(v.list, volatileTip{position, l})
 }
 
-// pop takes out the first one and returns its lane, if its record is at most at position; nil if
-// there is none. A lane whose tip has moved on comes again with the new one.
+// pop removes the first entry and returns its lane, if its record is at most at position, else nil.
+// A lane whose tip has changed comes again with the new tip.
 func (v *volatileTips) pop(position uint64) *lane {
 	for ; v.first < len(v.list); v.first++ {
 		t := v.list[v.first]
@@ -79,7 +79,7 @@ func (v *volatileTips) pop(position uint64) *lane {
 }
 
 // setTip makes a verified node the tip and journals it. Nothing of it is visible before Durable,
-// but for our own: its chunk and parent were durable before it was signed.
+// except our own: its chunk and parent were durable before it was signed.
 func (c *Core) setTip(l *lane, p *pendingNode) {
 	former := l.tip
 	t := newTip(&p.node)
@@ -108,7 +108,7 @@ func (c *Core) setTip(l *lane, p *pendingNode) {
 	c.tipDurable(l)
 }
 
-// Durable tells that all records up to position are on disk.
+// Durable reports that all records up to position are on disk.
 func (c *Core) Durable(now time.Duration, position uint64) {
 	if !c.enter(now) || !c.records.reached(position) {
 		return
@@ -127,7 +127,7 @@ func (c *Core) Durable(now time.Duration, position uint64) {
 	}
 }
 
-// tipDurable is the moment from which the application and others may see the tip.
+// tipDurable is called when the application and other processes may see the tip.
 func (c *Core) tipDurable(l *lane) {
 	c.askVerify(l)
 	if l == c.own {
@@ -136,15 +136,15 @@ func (c *Core) tipDurable(l *lane) {
 	}
 }
 
-// duplicate answers a node that is the tip already: our ack may have been lost, or be wanted for a
-// newer epoch; or the application may have changed its mind. Once per AckInterval.
+// duplicate reacts to a node that is the tip already: our ack may have been lost, or be wanted for
+// a newer epoch; or the application may have changed its answer. Once per AckInterval.
 func (c *Core) duplicate(l *lane) {
 	t := l.tip
 	if !t.durable {
 		return
 	}
 	if t.verdict == Approved {
-		if !l.wantAck { // else the next attempt has its time
+		if !l.wantAck { // otherwise the next attempt has its own time
 			c.acknowledge(l)
 		}
 		return

@@ -15,7 +15,7 @@ func TestRule5_5_TipsWaitForTheDiskOnlyUntilTheirRecordsAreDurable(t *testing.T)
 		t.Helper()
 		expect(t, "tips that wait for the disk, "+what, len(r.c.volatile.list)-r.c.volatile.first, want)
 	}
-	own := r.propose(1) // its chunk was durable before
+	own := r.propose(1) // its chunk was made durable before
 	waiting("after our own", 0)
 	expect(t, "our tip", r.broadcasts[0], own)
 	for _, sequencer := range []int{1, 2} {
@@ -41,7 +41,7 @@ func TestRule5_5_TipsWaitForTheDiskOnlyUntilTheirRecordsAreDurable(t *testing.T)
 	}
 }
 
-// The disk may be behind all the time, so that some tip always waits.
+// The disk may always be behind, so that some tip always waits.
 func TestRule5_5_TheListOfTipsThatWaitIsAsLongAsTheDiskIsBehind(t *testing.T) {
 	r := newRig(t, 4)
 	r.node(genesis(1, 1))
@@ -50,7 +50,7 @@ func TestRule5_5_TheListOfTipsThatWaitIsAsLongAsTheDiskIsBehind(t *testing.T) {
 		behind := r.disk.Next - 1
 		r.node(on(r.w.lock(chunk(1, h-1, 1), 5), 1))
 		r.verdicts()
-		r.disk.Durable = behind // all but the newest tip, whose record came after
+		r.disk.Durable = behind // all except the newest tip, whose record came later
 		r.noteDurable()
 		r.c.Durable(r.now, behind)
 		r.drain()
@@ -85,7 +85,7 @@ func TestRule4_2_NoTipIsLeftOutWhileTheDiskIsBehind(t *testing.T) {
 			if len(ends) <= lanes-1 {
 				continue
 			}
-			r.disk.Durable = ends[len(ends)-lanes] // all but the newest tips of two lanes
+			r.disk.Durable = ends[len(ends)-lanes] // all except the newest tips of two lanes
 			r.noteDurable()
 			r.c.Durable(r.now, r.disk.Durable)
 			r.drain()

@@ -53,12 +53,12 @@ func TestRule4_2_ANodeThatWasOvertakenWhileItWaitedIsNotVerified(t *testing.T) {
 }
 
 // docs/protocol.md 4.1.2 and 4.1.3: a node against the tip is a Conflict and becomes no tip, so its
-// signature is all there is to verify. A node that waited while another one of its height became the
-// tip is no exception.
+// signature is all there is to verify. A node that waited while another one of its height became
+// the tip is no exception.
 func TestRule4_1_2_OfANodeThatConflictsOnlyTheSignatureIsVerified(t *testing.T) {
 	r := newRig(t, 4)
 	r.node(on(r.w.lock(chunk(1, 0, 1), 5), 2))
-	other := on(r.w.lock(chunk(1, 0, 1), 5, 0, 1, 2), 3) // other signers: bytes that are not held
+	other := on(r.w.lock(chunk(1, 0, 1), 5, 0, 1, 2), 3) // other signers: bytes other than the held ones
 	expect(t, "another payload of the same height", r.node(other), Accepted)
 	first := r.verifies[0]
 	r.verifies = nil
@@ -71,8 +71,8 @@ func TestRule4_1_2_OfANodeThatConflictsOnlyTheSignatureIsVerified(t *testing.T) 
 	expect(t, "tip", tipOf(t, r, 1), chunk(1, 1, 2))
 }
 
-// docs/protocol.md 4.1.1: "The sequencer is in epoch e's sequencers." A lane that is known, since an
-// epoch within bounds has its sequencer, is no exception.
+// docs/protocol.md 4.1.1: "The sequencer is in epoch e's sequencers." A lane that is known, since
+// an epoch within bounds has its sequencer, is no exception.
 func TestRule4_1_1_ANodeOfAKnownLaneWhoseSequencerIsNoneNowIsDropped(t *testing.T) {
 	r := newRig(t, 4, sequencersIn(6, id(77)))
 	r.tip(genesis(1, 1))

@@ -10,7 +10,7 @@ import (
 // 4.8: A lane that wakes remembers what was certified highest, though the certificate is in the
 // journal alone: no other chunk of that height becomes its tip, is shown to the application or
 // acked.
-func TestRule4_8_ALaneThatWakesTakesNoTipAgainstWhatWasCertified(t *testing.T) {
+func TestRule4_8_ALaneThatWakesTakesNoTipAgainstItsHighestCertificate(t *testing.T) {
 	for name, restart := range map[string]bool{"in the same run": false, "after a restart": true} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, 4, absent(7, 9))
@@ -103,7 +103,7 @@ func TestRule4_8_ACertificateAgainstThatOfALaneThatWasDormantIsCountedAndNotTake
 			expect(t, "locks", len(r.locks()), locks)
 			_, held := r.c.Certificate(id(1), 3)
 			expect(t, "held", held, false)
-			// Anew for the same chunk it is taken.
+			// Another certificate for the same chunk is accepted.
 			if err := r.adopt(r.w.lock(chunk(1, 3, 3), 10)); err != nil {
 				t.Fatal(err)
 			}
@@ -153,7 +153,7 @@ func TestRule4_8_LanesThatLeaveTogetherCostEachTheSame(t *testing.T) {
 	walked := 0
 	for _, st := range r.verifies {
 		before := len(r.c.lanes.order)
-		r.c.SignaturesVerified(r.now, decide(st)) // its sequencer is none any more
+		r.c.SignaturesVerified(r.now, decide(st)) // its sequencer is no sequencer any more
 		r.c.Done()
 		if len(r.c.lanes.order) != before {
 			walked += before
@@ -164,7 +164,7 @@ func TestRule4_8_LanesThatLeaveTogetherCostEachTheSame(t *testing.T) {
 	expect(t, "lanes gone over, at most twice each", walked <= 2*n, true)
 }
 
-// counting counts how often the sequencers of each epoch are asked for.
+// counting counts the lookups of the sequencers of each epoch.
 type counting struct {
 	Sets
 	asked map[uint64]int

@@ -6,7 +6,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// world is the sets of every epoch: who the validators and sequencers are, and their keys.
+// world is the sets of every epoch: validators, sequencers, and their keys.
 type world struct {
 	schemes    map[uint64]*model.Scheme
 	sequencers map[uint64][]wire.PublicKey
@@ -24,8 +24,8 @@ func ids(n int) []wire.PublicKey {
 
 func payload(i int) wire.Digest { return wire.Digest{byte(i >> 8), byte(i), 0xD1} }
 
-// newWorld has validators id(0) … id(n−1) in epochs 0 to 20, all of them sequencers, and id(1000)
-// beside.
+// newWorld makes validators id(0) … id(n−1) in epochs 0 to 20, all of them sequencers, and one more
+// sequencer, id(1000).
 func newWorld(n int, attributable bool) *world {
 	w := &world{map[uint64]*model.Scheme{}, map[uint64][]wire.PublicKey{}}
 	kind := model.Group
@@ -39,15 +39,15 @@ func newWorld(n int, attributable bool) *world {
 	return w
 }
 
-// view is the world as one process sees it. A view may know less than there is.
+// view is the world as one process knows it. A view may lack sets.
 type view struct {
 	*world
 	me       wire.PublicKey
 	unknown  map[uint64]bool // epochs whose sets are not known yet
 	noSigner bool
-	stray    bool           // there is a signer though we are no validator
-	signers  int            // how often a signer was asked for
-	asked    map[uint64]int // how often a scheme was asked for, if not nil
+	stray    bool           // there is a signer although this process is no validator
+	signers  int            // lookups of a signer
+	asked    map[uint64]int // lookups of a scheme, if not nil
 }
 
 func (v *view) Scheme(e uint64) (verify.Scheme, bool) {
@@ -101,8 +101,8 @@ func (w *world) badAck(i int, c wire.Chunk, epoch uint64) []byte {
 	return b
 }
 
-// lock returns the lock of a chunk by the participants given, or by the last quorum, which is
-// without id(0) where n > 3.
+// lock returns the lock of a chunk from the given participants, or from the last quorum, which
+// excludes id(0) if n > 3.
 func (w *world) lock(c wire.Chunk, epoch uint64, by ...int) wire.Lock {
 	s := w.schemes[epoch]
 	n := s.Format().Participants

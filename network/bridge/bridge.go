@@ -1,6 +1,6 @@
-// Package bridge connects an engine to a transport: what the engine sends goes to peers as control
-// messages of docs/protocol.md 8.1, and what peers send is handed to the engine's handle of each. The
-// engine and the transport know nothing of each other.
+// Package bridge connects an engine to a transport: it sends the engine's messages to peers as
+// control messages of docs/protocol.md 8.1, and hands the messages of each peer to the engine's
+// handle of that peer. The engine and the transport do not know each other.
 //
 //	b := bridge.New(transport, bridge.Config{Admit: admit})
 //	e, err := engine.New(engine.Config{Sender: b, ...})
@@ -30,14 +30,15 @@ const (
 	Certificate network.Type = 0x12
 )
 
-// ackLimit is more than any ack has: docs/protocol.md 8.1.
+// ackLimit is longer than any ack: docs/protocol.md 8.1.
 const ackLimit = 512
 
 // mostMessage is the largest MaxMessage that an engine can have.
 const mostMessage = 16 << 20
 
-// Types returns the types of an engine whose MaxMessage is the argument; 0 is for one that follows
-// its sets, and has the limit at the most that they can need.
+// Types returns the message types of an engine with the given MaxMessage. 0 stands for an engine
+// that derives MaxMessage from its validator sets; the limit is then the largest that they can
+// need.
 func Types(maxMessage int) []network.MessageType {
 	if maxMessage == 0 {
 		maxMessage = mostMessage
@@ -51,12 +52,13 @@ func Types(maxMessage int) []network.MessageType {
 
 // Config configures a Bridge.
 type Config struct {
-	// Admit says what an identity may be; it answers at once, from any goroutine. Required.
+	// Admit returns the role of an identity. It answers at once and may be called from any
+	// goroutine. Required.
 	Admit func(id wire.PublicKey) network.Role
-	// Connected, if set, is called when a peer is connected, also when it was restarted or its role
-	// has changed, before any of its messages is handed to the engine.
+	// Connected, if set, is called when a peer is connected, and again when its process was
+	// restarted or its role has changed, before the engine gets any of its messages.
 	Connected func(id wire.PublicKey, r network.Role)
-	// Logger gets what an operator should know. nil: nothing is logged.
+	// Logger gets messages for an operator. nil: nothing is logged.
 	Logger *slog.Logger
 }
 
@@ -76,9 +78,9 @@ var (
 	_ network.Handler = (*Bridge)(nil)
 )
 
-// peer is the engine's handle of one that is connected, nil while the engine has no room for it;
-// Bridge.mu guards that. batch belongs to the goroutine that the
-// transport calls Messages from; there is one at a time for the control messages of a peer.
+// peer holds the engine's handle of a connected peer, nil while the engine has no room for it;
+// Bridge.mu guards the handle. batch belongs to the goroutine from which the transport calls
+// Messages; for the control messages of one peer there is one such goroutine at a time.
 type peer struct {
 	handle *engine.Peer
 	batch  []engine.Message
@@ -111,11 +113,11 @@ func (b *Bridge) Run(ctx context.Context, e *engine.Engine) error {
 	return b.transport.Run(ctx, b)
 }
 
-// Attach is for a host that runs the transport itself, with a Handler of its own that hands to the
-// bridge what it does not keep. It comes before the transport runs.
+// Attach sets the engine of a bridge whose host runs the transport itself, with a Handler of its
+// own that passes calls on to the bridge. Call it before the transport runs.
 func (b *Bridge) Attach(e *engine.Engine) { b.engine = e }
 
-// settingsTimeout bounds how long a connection waits for the engine to say what it knows.
+// settingsTimeout bounds how long a connection waits for the engine's list of epochs.
 const settingsTimeout = time.Second
 
 // Epochs returns the epochs whose validators the engine knows, newest first, for
@@ -152,7 +154,8 @@ func (b *Bridge) SendCertificate(to []wire.PublicKey, message []byte) {
 // Admit implements network.Handler.
 func (b *Bridge) Admit(id wire.PublicKey) network.Role { return b.config.Admit(id) }
 
-// Connected implements network.Handler. The peer is sent what it may have missed.
+// Connected implements network.Handler. It sends the peer the messages that the peer may have
+// missed.
 func (b *Bridge) Connected(id wire.PublicKey, r network.Role) {
 	b.mu.Lock()
 	p := b.peers[id]
@@ -176,8 +179,8 @@ func (b *Bridge) Connected(id wire.PublicKey, r network.Role) {
 	}
 }
 
-// handle returns the engine's handle of a connected peer. If there is no room, those of members give
-// their places back that are none any more.
+// handle returns the engine's handle of a connected peer. If the engine has no room, the handles
+// kept for identities that are no longer members are closed first.
 func (b *Bridge) handle(p *peer, id wire.PublicKey) (*engine.Peer, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -217,8 +220,8 @@ func (b *Bridge) makeRoom() bool {
 	return false
 }
 
-// Disconnected implements network.Handler. The engine keeps its handle of a member, with the limits
-// that belong to it; that of another gives its place back.
+// Disconnected implements network.Handler. The engine keeps its handle of a member, with its
+// limits; the handle of any other peer is closed.
 func (b *Bridge) Disconnected(id wire.PublicKey, why error) {
 	if errors.Is(why, network.ErrStaleJournal) {
 		b.config.Logger.Warn("a peer has stopped, since its journal is older than what its key has signed: its operator must recover it",
@@ -237,8 +240,8 @@ func (b *Bridge) Disconnected(id wire.PublicKey, why error) {
 	}
 }
 
-// Messages implements network.Handler. The engine counts what it refuses. What comes while it has no
-// room for the peer is dropped.
+// Messages implements network.Handler. The engine counts the messages that it refuses. Messages
+// that come while it has no room for the peer are dropped.
 func (b *Bridge) Messages(from wire.PublicKey, batch []network.Message) {
 	b.mu.RLock()
 	p := b.peers[from]
@@ -264,7 +267,7 @@ func (b *Bridge) Messages(from wire.PublicKey, batch []network.Message) {
 			p.batch = append(p.batch, engine.Message{Kind: engine.KindAck, Buffer: m.Buffer})
 		case Certificate:
 			p.batch = append(p.batch, engine.Message{Kind: engine.KindCertificate, Buffer: m.Buffer})
-		default: // the host's own
+		default: // a type of the host
 			m.Buffer.Release()
 		}
 	}
@@ -273,6 +276,6 @@ func (b *Bridge) Messages(from wire.PublicKey, batch []network.Message) {
 	p.batch = p.batch[:0]
 }
 
-// Serve implements network.Handler: an engine is asked nothing.
+// Serve implements network.Handler: an engine answers no requests.
 func (b *Bridge) Serve(context.Context, wire.PublicKey, network.Type, []byte, func(network.Type, []byte) error) {
 }

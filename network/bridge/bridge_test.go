@@ -23,8 +23,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// TestMain checks that no goroutine is left but those of the pool that package ants has from its
-// init.
+// TestMain checks that no goroutine is left except those of the pool that package ants starts in
+// its init.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) }
 
 // app approves of everything.
@@ -142,7 +142,7 @@ func certifyOverATransport(t *testing.T, acks engine.Acks) {
 	}
 }
 
-// transport stands in for one that is not there.
+// transport is a transport that does nothing.
 type transport struct {
 	network.Transport
 	runs chan struct{}
@@ -155,7 +155,7 @@ func (t transport) Run(ctx context.Context, _ network.Handler) error {
 }
 func (transport) Send([]wire.PublicKey, network.Type, []byte) {}
 
-func TestWhoIsNoMemberGivesItsHandleBackAndMessagesOfOthersAreReleased(t *testing.T) {
+func TestTheHandleOfANonMemberIsClosedAndMessagesOfDisconnectedPeersAreReleased(t *testing.T) {
 	set := testkit.MustSet(t, testkit.Ed25519, 1, []byte("bridge"), 1)
 	stand := transport{runs: make(chan struct{})}
 	p := start(t, set, 0, stand, bridge.Config{Admit: func(id wire.PublicKey) network.Role {
@@ -192,7 +192,7 @@ func TestWhoIsNoMemberGivesItsHandleBackAndMessagesOfOthersAreReleased(t *testin
 	}
 }
 
-func TestMembersThatAreNoneAnyMoreGiveTheirHandlesBackToWhoIsConnectedWithoutOne(t *testing.T) {
+func TestFormerMembersGiveTheirHandlesToConnectedPeersWithoutOne(t *testing.T) {
 	set := testkit.MustSet(t, testkit.Ed25519, 1, []byte("bridge"), 1)
 	stand := transport{runs: make(chan struct{})}
 	var former atomic.Bool

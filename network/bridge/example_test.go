@@ -18,8 +18,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// exampleApp proposes one chunk in each lane, and approves of every payload. It says of each lane
-// that its first chunk was certified.
+// exampleApp proposes one chunk in each lane and approves every payload. It reports each lane whose
+// first chunk was certified.
 type exampleApp struct{ certified chan wire.PublicKey }
 
 func (exampleApp) Propose(_ context.Context, at engine.Place) (wire.Digest, error) {

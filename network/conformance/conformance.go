@@ -28,7 +28,7 @@ const (
 	Reply    network.Type = 0x27
 )
 
-// Types returns what each transport under test is configured with.
+// Types returns the message types with which each transport under test is configured.
 func Types() []network.MessageType {
 	return []network.MessageType{
 		{Type: Vote, Name: "vote", Class: network.Control, Limit: 1 << 10},
@@ -41,12 +41,13 @@ func Types() []network.MessageType {
 // Group is a number of processes that can reach each other.
 type Group struct {
 	Identities []wire.PublicKey
-	// New makes the transport of process i, which is not running: the first, or one after a restart.
+	// New makes a transport for process i that is not running: at the first start and after each
+	// restart.
 	New func(i int) network.Transport
 }
 
-// Run runs all tests. newGroup makes a group of n processes for one test. If inBubble, each test runs
-// in a testing/synctest bubble, and newGroup is called in it.
+// Run runs all tests. newGroup makes a group of n processes for one test. If inBubble, each test
+// runs in a testing/synctest bubble, and newGroup is called in it.
 func Run(t *testing.T, inBubble bool, newGroup func(t *testing.T, n int) Group) {
 	for _, test := range []struct {
 		name      string
@@ -89,11 +90,11 @@ type rig struct {
 	Group
 	t         *testing.T
 	processes []*process // by their number; the latest of each
-	// atOnce is what Run may take to end, and Send to return: a second, and more by a clock that
-	// goes on while the machine does something else.
+	// atOnce is the time within which Run must end and Send must return: a second in virtual time,
+	// and more by a real clock, which goes on while the machine does other work.
 	atOnce time.Duration
-	// settle is how long connections may replace each other after they are made. Where the clock goes
-	// on by itself, only one side may dial.
+	// settle is the time for which connections may replace each other after they are made. With a
+	// real clock, only one side may dial.
 	settle time.Duration
 }
 
@@ -166,7 +167,7 @@ func (r *rig) stopAll() {
 	for _, p := range r.processes {
 		p.stop()
 	}
-	for _, p := range r.processes { // what was called after the end
+	for _, p := range r.processes { // calls of the handler after the end
 		p.mu.Lock()
 		for _, problem := range p.problems {
 			r.t.Error(problem)
@@ -262,7 +263,7 @@ func (p *process) Messages(from wire.PublicKey, batch []network.Message) {
 	}
 }
 
-// Serve answers a question with itself and the name of who asked.
+// Serve answers a question with itself and the name of the peer that asked.
 func (p *process) Serve(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply func(network.Type, []byte) error) {
 	p.mu.Lock()
 	p.expect(!p.ended, "Serve was called after the end")
@@ -323,8 +324,8 @@ func (r *rig) messagesArrive() {
 	}
 }
 
-// NothingIsLost runs a group of two and checks that every message arrives that one sends after the
-// other was connected, whatever becomes of the connections meanwhile. The order does not matter.
+// NothingIsLost runs a group of two. It checks that every message sent after the other process was
+// connected arrives, whatever happens to the connections meanwhile. The order does not matter.
 func NothingIsLost(t *testing.T, g Group, seed int) {
 	r := &rig{t: t, Group: g, atOnce: 10 * time.Second}
 	defer r.stopAll()

@@ -50,7 +50,7 @@ type Audit struct {
 	problems *Problems
 }
 
-// New returns an audit of locks of one epoch, which records what it finds in t.
+// New returns an audit of locks of one epoch, which records problems in t.
 func New(scheme verify.Scheme, epoch uint64, t *Problems) *Audit {
 	return &Audit{
 		scheme:   scheme,

@@ -1,3 +1,3 @@
-// Package audit checks what engines report, independently of them: it verifies certificates with a
-// scheme instance of its own, compares the payloads at each place, and records what goes wrong.
+// Package audit checks the engines' reports independently of them: it verifies certificates with a
+// scheme instance of its own, compares the payloads at each place, and records problems.
 package audit

@@ -9,7 +9,7 @@ import (
 // maxProblems is the number of problems kept as text; all are counted.
 const maxProblems = 20
 
-// Problems records what goes wrong in a run. Its methods may be called from any goroutine.
+// Problems records the problems of a run. Its methods may be called from any goroutine.
 type Problems struct {
 	mu        sync.Mutex
 	conflicts uint64
@@ -57,7 +57,7 @@ func (p *Problems) Counts() (conflicts uint64, faults int) {
 	return p.conflicts, p.faults
 }
 
-// All returns what was recorded: the number of conflicts, that of other faults, and the first texts.
+// All returns the number of conflicts, the number of other faults, and the first texts.
 func (p *Problems) All() (conflicts uint64, faults int, texts []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

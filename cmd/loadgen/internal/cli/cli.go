@@ -69,7 +69,7 @@ func NoArguments(cmd *cobra.Command, args []string) error {
 	return Usagef("unexpected argument %q%s; %s --help lists the flags", args[0], meant, cmd.CommandPath())
 }
 
-// meantFlag names the flag that is most like one that is unknown; "" if none is like it.
+// meantFlag returns the flag most similar to an unknown one, or "" if none is similar.
 func meantFlag(cmd *cobra.Command, err error) string {
 	name, ok := strings.CutPrefix(err.Error(), "unknown flag: --")
 	if !ok {
@@ -91,7 +91,7 @@ func meantFlag(cmd *cobra.Command, err error) string {
 	return ", did you mean --" + best + "?"
 }
 
-// edits returns the number of letters to insert, remove or replace to make one word of another.
+// edits returns the number of letters to insert, remove or replace to turn one word into another.
 func edits(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -1,3 +1,3 @@
-// Package cli holds what the commands of loadgen have in common: exit statuses, errors of use, and
-// how values are read and written.
+// Package cli holds the common parts of loadgen's commands: exit statuses, errors of use, and
+// reading and writing of values.
 package cli

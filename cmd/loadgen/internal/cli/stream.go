@@ -2,7 +2,7 @@ package cli
 
 import "os"
 
-// Stream is an output of the program: it says when nobody reads it any more.
+// Stream is an output of the program that notices when its reader has gone.
 type Stream struct {
 	*os.File
 	closed func()

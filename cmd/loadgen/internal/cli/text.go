@@ -38,8 +38,8 @@ func Field(w io.Writer, format string, args ...any) {
 	}
 }
 
-// Fold breaks a line at spaces into lines of at most width columns; those after the first begin with
-// so many spaces. A word that is too long by itself is left whole.
+// Fold breaks a line at spaces into lines of at most width columns; those after the first begin
+// with so many spaces. A word that is too long by itself is left whole.
 func Fold(text string, width, indent int) (lines []string) {
 	line := []rune(strings.TrimRight(text, " "))
 	for len(line) > width {

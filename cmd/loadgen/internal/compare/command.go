@@ -30,7 +30,7 @@ func NewCommand() *cobra.Command {
 	var f flags
 	cmd := &cobra.Command{
 		Use:   "compare A.json B.json...",
-		Short: "Say what changed between results",
+		Short: "Show the differences between results",
 		Long: "Compares files that loadgen --json or loadgen node --json wrote with the first of them. A change counts as beyond\n" +
 			"the noise when a rank test of the two sides' repeats says so at the 5 % level: run both with --repeat 5 or so, and\n" +
 			"at least 4. Exit status 0 unless a --fail-if holds; a change within the noise does not make it hold.",

@@ -23,7 +23,7 @@ type Result struct {
 	Changes     []change         `json:"changes"`
 	Base        file             `json:"base"`
 	Comparisons []comparison     `json:"comparisons"`
-	Failed      []string         `json:"failed"` // conditions of --fail-if that are so
+	Failed      []string         `json:"failed"` // conditions of --fail-if that hold
 	Time        string           `json:"time"`   // RFC 3339
 	Environment host.Environment `json:"environment"`
 }
@@ -35,7 +35,7 @@ type file struct {
 	Time    string `json:"time"`
 	Repeats int    `json:"repeats"`
 	OK      bool   `json:"ok"`
-	Busy    bool   `json:"busy"` // the machine was
+	Busy    bool   `json:"busy"` // the machine was busy
 }
 
 // comparison lists the differences between a result and the first.
@@ -45,8 +45,8 @@ type comparison struct {
 	Changes []change `json:"changes"`
 }
 
-// change is the difference in one measure. Beyond says that it is larger than the noise of both
-// sides' repeats; it is nil where a side was not repeated often enough to tell.
+// change is the difference in one measure. Beyond reports whether it is larger than the noise of
+// both sides' repeats; it is nil if a side was not repeated often enough.
 type change struct {
 	Measure string         `json:"measure"`
 	A       float64        `json:"a"`
@@ -122,7 +122,7 @@ func compare(a, b report.Result) comparison {
 	return c
 }
 
-// print writes the tables for people.
+// print writes tables to be read by people.
 func (r *Result) print(w io.Writer) {
 	for i, c := range r.Comparisons {
 		if len(r.Comparisons) > 1 {

@@ -15,7 +15,7 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/sweep"
 )
 
-func TestComparingSaysWhatIsBeyondTheNoise(t *testing.T) {
+func TestComparingMarksChangesBeyondTheNoise(t *testing.T) {
 	result := func(values ...float64) *node.Result {
 		var runs []*node.Result
 		for _, v := range values {
@@ -70,7 +70,7 @@ func readFile(t *testing.T, name string) string {
 	return string(b)
 }
 
-func TestCompareReadsWhatRunsWrite(t *testing.T) {
+func TestCompareReadsTheResultsOfRuns(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name string, r any) string { return writeResult(t, dir, name, r) }
 	node := &node.Result{Summary: report.Summary{Mode: "node", Validators: 4, AcksPerSecond: 5}}

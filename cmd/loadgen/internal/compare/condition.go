@@ -52,8 +52,8 @@ func parseCondition(text string, measurable []string) (condition, error) {
 	return c, nil
 }
 
-// holds returns a line if the condition holds for a comparison, "" if not. A change that is within
-// the noise is none.
+// holds returns a line if the condition holds for a comparison, "" if not. A change within the
+// noise does not count.
 func (c condition) holds(of comparison) string {
 	for _, ch := range of.Changes {
 		if ch.Measure != c.measure || ch.Beyond != nil && !*ch.Beyond {

@@ -1,2 +1,2 @@
-// Package compare says what changed between results.
+// Package compare lists the differences between results.
 package compare

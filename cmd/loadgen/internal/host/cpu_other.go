@@ -4,6 +4,6 @@ package host
 
 import "time"
 
-// No getrusage here: CPU time and memory are reported as 0.
+// ProcessCPU returns 0: this system has no getrusage. CPU time and memory are reported as 0.
 func ProcessCPU() time.Duration { return 0 }
 func PeakMemory() int64         { return 0 }

@@ -11,19 +11,19 @@ type Disk struct {
 	FileSystem string  `json:"file_system"` // "" where the system does not tell
 	SyncP50    float64 `json:"sync_p50_ms"`
 	SyncP99    float64 `json:"sync_p99_ms"`
-	Syncs      int     `json:"syncs"` // that were timed
+	Syncs      int     `json:"syncs"` // timed syncs
 }
 
-// Of the measurement of a disk.
+// Limits of the measurement of a disk.
 const (
 	syncBytes  = 4096
 	syncsMost  = 200
 	syncsLeast = 5
-	syncsTime  = 250 * time.Millisecond // no longer than that, but for the least
+	syncsTime  = 250 * time.Millisecond // no longer than that, except for the least number of syncs
 )
 
-// MeasureDisk times writes that are made durable, one after another, to a file in a folder, which it
-// removes.
+// MeasureDisk times writes that are made durable, one after another, to a file in a folder, which
+// it removes.
 func MeasureDisk(dir string) (Disk, error) {
 	d := Disk{FileSystem: fileSystem(dir)}
 	f, err := os.CreateTemp(dir, "lanecast-loadgen-sync-")

@@ -1,3 +1,3 @@
 // Package host describes the computer that a run uses, and measures the time and memory that this
-// process takes of it.
+// process uses.
 package host

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Environment describes what a run's figures may depend on besides its settings.
+// Environment describes the conditions, besides the settings, on which the figures of a run may
+// depend.
 type Environment struct {
 	Version  string `json:"version"` // of this program
 	Command  string `json:"command"` // as a shell takes it
@@ -18,13 +19,13 @@ type Environment struct {
 	LoadAfter  float64 `json:"load_after"`   // likewise
 	Others     float64 `json:"others_cores"` // processors that other processes used, on average
 	Stolen     float64 `json:"stolen_cores"` // processors that the hypervisor gave to others, on average
-	Busy       bool    `json:"busy"`         // so much that the figures are doubtful
+	Busy       bool    `json:"busy"`         // so busy that the figures are doubtful
 
 	Disk Disk              `json:"disk"` // of the journals
 	Tags map[string]string `json:"tags"` // of --tag
 }
 
-// Here returns the environment of this process, without what a run measures.
+// Here returns the environment of this process, without the measured fields.
 func Here(command string) Environment {
 	name, err := os.Hostname()
 	if err != nil {
@@ -39,7 +40,7 @@ const (
 	busyStolen = 0.02
 )
 
-// Between fills in what the machine did between two readings.
+// Between fills in the machine's usage between two readings.
 func (e *Environment) Between(before, after Usage) {
 	e.LoadBefore, e.LoadAfter = before.Load, after.Load
 	seconds := after.at.Sub(before.at).Seconds()
@@ -58,7 +59,7 @@ func (e *Environment) Judge(processors int) {
 	e.Busy = e.Others > busyOthers*n || e.Stolen > busyStolen*n
 }
 
-// Usage is what the machine has done until a moment. Where the system does not tell, it is zero.
+// Usage is the machine's usage up to a moment. It is zero on systems that do not report it.
 type Usage struct {
 	Load       float64
 	at         time.Time

@@ -14,7 +14,7 @@ const (
 	statAfter  = "cpu  200 20 100 1010 5 3 7 30 0 0\ncpu0 1 1 1 1 1 1 1 1 1 1\ncpu1 1 1 1 1 1 1 1 1 1 1\n"
 )
 
-func TestABusyMachineIsOneWhoseProcessorsOthersUsed(t *testing.T) {
+func TestAMachineIsBusyIfOtherProcessesUseItsProcessors(t *testing.T) {
 	begin := time.Now()
 	before, after := Usage{at: begin, Load: 1.5, own: time.Second}, Usage{at: begin.Add(2 * time.Second), Load: 3, own: 2 * time.Second}
 	before.parse(statBefore)

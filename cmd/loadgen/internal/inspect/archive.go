@@ -14,11 +14,11 @@ import (
 	"github.com/lanecast/lanecast/journal"
 )
 
-// NewArchiveCommand returns the commands for archives that nothing uses.
+// NewArchiveCommand returns the commands for archives that no process uses.
 func NewArchiveCommand() *cobra.Command {
 	indexOnly := false
 	inspect := &cobra.Command{
-		Short: "Read an archive of bodies, or all right below a folder, and say what is in it and whether it is damaged",
+		Short: "Read an archive of bodies, or all right below a folder, and show its content and any damage",
 		Long: "Reads an archive, or every archive in the folders right below DIR, and prints its lanes, tips, locks,\n" +
 			"segments and damage. All bodies are read and hashed, unless --index-only is set. Nothing is changed and no lock\n" +
 			"is taken: an archive that is being written may look damaged.\n\n" +
@@ -39,7 +39,7 @@ type archiveInspection struct {
 	Records   int64            `json:"index_records"`
 	Headers   int              `json:"headers"`
 	Bodies    int              `json:"bodies"` // wanted ones that are there
-	Pushed    int              `json:"pushed"` // bodies that nobody has wanted yet
+	Pushed    int              `json:"pushed"` // bodies that nobody has requested yet
 	Live      int64            `json:"live_bytes"`
 	Bytes     int64            `json:"bytes"` // of all data segments
 	Read      bool             `json:"bodies_read"`
@@ -48,7 +48,7 @@ type archiveInspection struct {
 	Torn      *place           `json:"torn"`     // an unfinished write in the index, which a crash explains
 	Lost      int              `json:"lost"`     // bodies whose segment is missing or too short
 	Damage    []place          `json:"damage"`   // damaged bodies; they can be fetched again
-	Problems  []string         `json:"problems"` // why the index, or a file, cannot be read
+	Problems  []string         `json:"problems"` // reasons why the index, or a file, cannot be read
 }
 
 // archiveLane is the content of one lane of an archive.
@@ -94,8 +94,8 @@ func inspectArchives(out io.Writer, dir string, asJSON, indexOnly bool) error {
 	return writeInspections(out, "archives", found, len(dirs), asJSON)
 }
 
-// archivesBelow returns dir if it is an archive's folder, otherwise those folders right below it that
-// are.
+// archivesBelow returns dir if it is an archive's folder, otherwise those folders right below it
+// that are.
 func archivesBelow(dir string) ([]string, error) {
 	if isArchive(dir) {
 		return []string{dir}, nil
@@ -166,7 +166,7 @@ func inspectArchive(dir string, indexOnly bool) *archiveInspection {
 	return i
 }
 
-// namespaceText returns text as it is if it is printable ASCII, otherwise as Go quotes it.
+// namespaceText returns text unchanged if it is printable ASCII, otherwise quoted as in Go.
 func namespaceText(text []byte) string {
 	q := fmt.Sprintf("%+q", text)
 	if q == `"`+string(text)+`"` {
@@ -175,7 +175,7 @@ func namespaceText(text []byte) string {
 	return q
 }
 
-// print writes the text for people.
+// print writes text to be read by people.
 func (i *archiveInspection) print(w io.Writer) {
 	how := "not closed: it was killed, or is in use"
 	if i.Clean {

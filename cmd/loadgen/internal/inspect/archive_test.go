@@ -134,7 +134,7 @@ func TestInspectingAnArchiveFindsDamage(t *testing.T) {
 	}
 }
 
-func TestInspectingWhatIsNoArchiveIsAnErrorOfUse(t *testing.T) {
+func TestInspectingAFolderThatIsNoArchiveIsAnErrorOfUse(t *testing.T) {
 	for _, args := range [][]string{{"archive"}, {"archive", "inspect"}, {"archive", "inspect", t.TempDir()}, {"archive", "inspect", "/nowhere"}} {
 		if o := loadgen(t.Context(), args...); o.Status != cli.Usage || strings.Count(o.Stderr, "\n") != 1 {
 			t.Errorf("%v: status %d, %s", args, o.Status, o.Stderr)

@@ -10,7 +10,7 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 )
 
-// inspected is what was found in one folder. --json prints its JSON form.
+// inspected is the content of one folder. --json prints its JSON form.
 type inspected interface {
 	sound() bool
 	print(w io.Writer) // the text for people
@@ -43,8 +43,9 @@ func newInspectCommand(what, short string, inspect *cobra.Command, run func(out 
 	return parent
 }
 
-// writeInspections writes what was found in the folders as text, or as one JSON object under the
-// key what, which is their plural. The error says how many of so many folders are not sound.
+// writeInspections writes the contents of folders as text, or as one JSON object under the key
+// what, which is their plural. The error gives the number of folders that are not sound, and of
+// all.
 func writeInspections[T inspected](out io.Writer, what string, found []T, folders int, asJSON bool) error {
 	bad := 0
 	for _, i := range found {

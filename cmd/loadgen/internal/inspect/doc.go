@@ -1,3 +1,3 @@
-// Package inspect reads journals and archives that nothing uses, and says what is in them and
-// whether they are damaged.
+// Package inspect reads journals and archives that no process uses, and reports their content and
+// damage.
 package inspect

@@ -20,35 +20,35 @@ import (
 // NewJournalCommand returns the commands for journals that no engine uses.
 func NewJournalCommand() *cobra.Command {
 	return newInspectCommand("journal", "Look into journals", &cobra.Command{
-		Short: "Read a journal, or all below a --data folder, and say what is in it and whether it is damaged",
+		Short: "Read a journal, or all below a --data folder, and show its content and any damage",
 		Long: "Reads a journal, or every journal in the folders right below DIR, and prints its records, lanes, tips,\n" +
 			"certificates and damage. Nothing is changed and no lock is taken: a journal that is being written may look\n" +
-			"damaged. What a crash leaves unfinished at the end is no damage.\n\n" +
+			"damaged. An unfinished write at the end, as after a crash, is no damage.\n\n" +
 			"Exit status 0: all are sound. 1: at least one is damaged or cannot be read. 2: there is no journal.",
 	}, inspectJournals)
 }
 
-// journalInspection is the content of one journal. --json prints its JSON form; keys are added and never
-// removed.
+// journalInspection is the content of one journal. --json prints its JSON form; keys are added and
+// never removed.
 type journalInspection struct {
 	Dir          string           `json:"dir"`
 	Segments     int              `json:"segments"`
 	Bytes        int64            `json:"bytes"`      // up to the end of the last whole frame
-	FileBytes    int64            `json:"file_bytes"` // of all segments, whatever is in them
-	Records      int64            `json:"records"`    // as Open would replay them, dead ones that are still there included
-	Copies       int64            `json:"copies"`     // further ones, that compaction wrote
+	FileBytes    int64            `json:"file_bytes"` // of all segments, with any content
+	Records      int64            `json:"records"`    // as Open replays them, with dead ones not yet removed
+	Copies       int64            `json:"copies"`     // further copies, written by compaction
 	Clean        bool             `json:"clean"`      // it was closed, not killed
 	First        uint64           `json:"first_position"`
 	Last         uint64           `json:"last_position"`
-	Watermark    *watermark       `json:"watermark"` // null if there is none that can be read
+	Watermark    *watermark       `json:"watermark"` // null if there is none, or none that can be read
 	Nodes        int64            `json:"nodes"`
 	Certificates int64            `json:"certificates"`
 	Proposals    int64            `json:"proposals"` // own chunks, durable before they were signed
-	Others       int64            `json:"others"`    // the first record, and what belongs to no lane
+	Others       int64            `json:"others"`    // the first record, and those of no lane
 	Lanes        []laneInspection `json:"lanes"`
 	Torn         *place           `json:"torn"`     // an unfinished write, which a crash explains
-	Damage       *place           `json:"damage"`   // what no crash explains; nothing behind it was read
-	Problems     []string         `json:"problems"` // records that make no sense; files that cannot be read
+	Damage       *place           `json:"damage"`   // damage that no crash explains; nothing behind it was read
+	Problems     []string         `json:"problems"` // invalid records; files that cannot be read
 }
 
 // watermark is a place up to which the log was durable, from the journal's second file.
@@ -58,7 +58,7 @@ type watermark struct {
 	Next   uint64 `json:"next_position"`
 }
 
-// place is a place in a file where something is wrong.
+// place is a faulty place in a file.
 type place struct {
 	File   string `json:"file"`
 	Offset int64  `json:"offset"`
@@ -77,7 +77,7 @@ type laneInspection struct {
 
 type laneEntry struct {
 	Height   uint64 `json:"height"`
-	Epoch    uint64 `json:"epoch"` // of the certificate; for a node, of the one for its parent
+	Epoch    uint64 `json:"epoch"` // of the certificate; for a node, of its parent's certificate
 	Payload  string `json:"payload"`
 	Position uint64 `json:"position"`
 }
@@ -247,7 +247,7 @@ func (l *laneInspection) add(r *core.RecordInfo, position uint64) (contradicted,
 		return contradicted, height
 	}
 	tip := &l.Tip
-	if r.Kind == core.ProposalRecord { // it is no tip before it is signed, but must not contradict one
+	if r.Kind == core.ProposalRecord { // before it is signed it is no tip, but it must not contradict one
 		known := l.Tip
 		tip = &known
 	} else {
@@ -276,7 +276,7 @@ func keepHighest(highest **laneEntry, chunk *wire.Chunk, epoch, position uint64)
 	return 0, 0
 }
 
-// print writes the text for people.
+// print writes text to be read by people.
 func (i *journalInspection) print(w io.Writer) {
 	how := "not closed: it was killed, or is in use"
 	if i.Clean {

@@ -63,7 +63,7 @@ func contents(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-func TestInspectSaysWhatJournalsHoldAndChangesNothing(t *testing.T) {
+func TestInspectShowsTheContentOfJournalsAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	dir, worked := workedFolder(t)
 	before := contents(t, dir)

@@ -15,7 +15,7 @@ func TestLatenciesCoverTheLastPeriodsAndAll(t *testing.T) {
 		l.Record(time.Duration(ms+1) * time.Millisecond)
 	}
 	first := l.turn(2)
-	l.Record(24 * time.Hour) // longer than what can be told apart
+	l.Record(24 * time.Hour) // longer than the longest recorded latency
 	both, later := l.turn(2), l.turn(2)
 	all := l.All()
 	near := func(got, want float64) bool { return math.Abs(got-want) <= want/100 }

@@ -14,13 +14,13 @@ const StatusTimeout = 10 * time.Second
 // Moment holds the values of all counters at one time.
 type Moment struct {
 	At           time.Time
-	CPU          time.Duration // the engines', as summary.CPU counts it
-	Generator    time.Duration // CPU, in node mode
+	CPU          time.Duration // of the engines, as summary.CPU counts it
+	Generator    time.Duration // CPU time, in node mode
 	Certificates uint64
 	Sent         Messages // by the engines
 	Dropped      uint64   // sends of the generator, or messages between members
-	Taken        int64    // acks that the generator sent and the engine took in
-	BytesIn      uint64   // of messages that the engines took in
+	Taken        int64    // acks that the generator sent and the engine took
+	BytesIn      uint64   // of messages that the engines took
 	BytesOut     uint64   // of messages that they sent, once for each recipient
 	Host         host.Usage
 	Engine       engine.Status // of a cluster: sums, and the highest of each lane
@@ -38,7 +38,7 @@ type BodyTotals struct {
 }
 
 // Point is a moment of the run. Rates and latencies are of the second before it, or since the
-// begin.
+// beginning.
 type Point struct {
 	T            float64 `json:"t_s"`
 	Acks         float64 `json:"acks_per_s"`
@@ -62,8 +62,8 @@ type Point struct {
 // seriesAtMost is the largest number of points in a series.
 const seriesAtMost = 480
 
-// Progress makes points from moments. A batch of certificates comes all at once, so rates over less
-// than a second would depend on the sampling more than on the engine.
+// Progress makes points from moments. The certificates of a batch come at the same time, so rates
+// over less than a second would depend on the sampling more than on the engine.
 type Progress struct {
 	window    []Moment // of the last second; rates are relative to the first
 	began     time.Time
@@ -72,7 +72,7 @@ type Progress struct {
 	Deliveries *Latencies
 	perSecond  int // moments
 	Series     []Point
-	merged     int // moments that a point of the series stands for
+	merged     int // number of moments in a point of the series
 	pending    int // of the last point, so far
 }
 
@@ -143,8 +143,8 @@ func merge(a, b Point) Point {
 	return b
 }
 
-// Watch calls look at intervals until the run's time is over, ctx ends, all messages have been sent
-// or an engine has failed.
+// Watch calls look at intervals until the time of the run is over, ctx ends, all messages have been
+// sent or an engine has failed.
 func Watch(ctx context.Context, interval, duration time.Duration, dry <-chan struct{}, failed <-chan error, look func()) (ranDry bool, failure error) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()

@@ -2,16 +2,16 @@ package measure
 
 import "sync/atomic"
 
-// Sent counts the messages that engines hand to their Sender, each as often as it has recipients.
+// Sent counts the messages that engines pass to their Sender, each once per recipient.
 type Sent struct{ nodes, acks, certificates, bytes atomic.Uint64 }
 
-// Node counts a node that goes to so many recipients.
+// Node counts a node with that many recipients.
 func (s *Sent) Node(to int, message []byte) { s.count(&s.nodes, to, message) }
 
-// Ack counts an ack likewise.
+// Ack counts an ack in the same way.
 func (s *Sent) Ack(to int, message []byte) { s.count(&s.acks, to, message) }
 
-// Certificate counts a certificate message likewise.
+// Certificate counts a certificate message in the same way.
 func (s *Sent) Certificate(to int, message []byte) { s.count(&s.certificates, to, message) }
 
 func (s *Sent) count(kind *atomic.Uint64, to int, message []byte) {
@@ -41,8 +41,7 @@ type MessagesPer struct {
 	Certificates float64 `json:"certificates"`
 }
 
-// Per returns the messages since an earlier reading for each of so many certificates, which are
-// more than none.
+// Per returns the messages since an earlier reading per certificate. certificates must be above 0.
 func (m Messages) Per(before Messages, certificates uint64) MessagesPer {
 	n := float64(certificates)
 	return MessagesPer{

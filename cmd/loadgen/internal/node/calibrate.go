@@ -24,8 +24,8 @@ const calibrationChunks = 32
 // else: the same work as bench/ measures, with the same verifier as the engine's. It is measured
 // right before and right after a run, since the speed of machines drifts.
 //
-// There are two kinds of work: the quorum of acks on each chunk, and whatever else a chunk takes:
-// the signature of its node, the own ack, and with acks to the sequencer its certificate.
+// There are two kinds of work: the quorum of acks on each chunk, and the other work per chunk: the
+// signature of its node, the own ack, and with acks to the sequencer its certificate.
 type calibration struct {
 	set    *presign.Set
 	lane   *presign.Lane
@@ -34,9 +34,9 @@ type calibration struct {
 	certificates bool    // they come as messages
 	assembled    float64 // the part of the chunks whose acks the node gets
 
-	signing time.Duration // of one of the chunks, on one processor
+	signing time.Duration // of one chunk, on one processor
 
-	chunks        int           // of each kind of work, in all slices
+	chunks        int           // number of each kind of work, in all slices
 	acks          int           // verified in them
 	votes, others time.Duration // CPU of each kind
 }
@@ -59,7 +59,8 @@ func newCalibration(ctx context.Context, cfg *Config, set *presign.Set) (*calibr
 	return c, nil
 }
 
-// measure does slices of both kinds of work alternately, for about long but at least two of each.
+// measure does slices of both kinds of work alternately, for about the time long, but at least two
+// of each.
 func (c *calibration) measure(ctx context.Context, long time.Duration) error {
 	v, err := batch.New(batch.Config{Workers: 1, BatchSize: batch.MaxBatchSize, Chunks: verify.NewChunkVerifier([]byte(setup.Namespace))})
 	if err != nil {
@@ -81,8 +82,8 @@ func (c *calibration) measure(ctx context.Context, long time.Duration) error {
 	return nil
 }
 
-// slice does one kind of work on each chunk, with a new scheme instance, whose caches are empty, and
-// returns the CPU time that it took.
+// slice does one kind of work on each chunk, with a new scheme instance, whose caches are empty,
+// and returns the CPU time that it took.
 func (c *calibration) slice(ctx context.Context, v *batch.Verifier, votes bool) (time.Duration, error) {
 	scheme, err := c.set.Scheme()
 	if err != nil {
@@ -122,8 +123,8 @@ func (c *calibration) slice(ctx context.Context, v *batch.Verifier, votes bool) 
 	return took, nil
 }
 
-// statement returns what an engine verifies of a chunk: the votes of a random quorum, or the node
-// with the certificate that comes after it.
+// statement returns the statement that an engine verifies for a chunk: the votes of a random
+// quorum, or the node with the certificate that follows it.
 func (c *calibration) statement(scheme verify.Scheme, height uint64, votes bool) (*verify.Statement, error) {
 	subject := c.lane.Subject(height)
 	if votes {

@@ -17,15 +17,15 @@ func NewCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "node",
 		Short: "Measure one engine, with all other validators and sequencers played by a generator",
-		Long: "Runs one real engine, validator and sequencer, and plays everybody else: their nodes and acks are signed beforehand\n" +
+		Long: "Runs one real engine, validator and sequencer, and plays all others: their nodes and acks are signed beforehand\n" +
 			"and delivered from many goroutines, as fast as the engine takes them, or at a fixed --rate whatever it does.\n" +
 			"CPU time of the generator is not the engine's in the result (on Linux; elsewhere it is).\n\n" +
 			"Latency is from when a quorum of acks was due to the certificate. At a fixed rate a chunk that was due and not\n" +
-			"certified counts with its wait, and a run that takes in less than 99 % of what was offered, or certifies less of\n" +
-			"what was due, is not good. The node's own lane proposes one chunk at a time; what was due on it counts as well.\n\n" +
-			"Exit status 0: the run was good and all --require are met. 1: not so, or it was interrupted before the run that was\n" +
-			"asked for, during --find-max or the measuring of saturation. 2: the command line asks for something impossible.\n" +
-			"Once interrupted, it writes what it measured until then.",
+			"certified counts with its wait, and a run is not good if it takes less than 99 % of the offered acks, or\n" +
+			"certifies less than that of the due chunks. The node's own lane proposes one chunk at a time; its due chunks count too.\n\n" +
+			"Exit status 0: the run was good and all --require are met. 1: otherwise, or it was interrupted before the requested\n" +
+			"run, during --find-max or the measuring of saturation. 2: the command line asks for something impossible.\n" +
+			"If interrupted, it writes the measurements until then.",
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Explicit = cmd.Flags().Changed
@@ -58,8 +58,8 @@ func runCommand(cmd *cobra.Command, cfg *Config) error {
 	return out.Conclude(r, &cfg.Output, began)
 }
 
-// Measure searches the rate, if it is to be found, runs as often as configured and returns the
-// median run. If ctx ends it returns what has been measured, and an error only if nothing has.
+// Measure searches the rate, if a search is configured, runs as often as configured and returns the
+// median run. If ctx ends it returns the results so far, and an error only if there are none.
 func Measure(ctx context.Context, cfg *Config, out *output.Output, known Saturations) (*Result, error) {
 	h, err := newHarness(ctx, cfg, out)
 	if err != nil {

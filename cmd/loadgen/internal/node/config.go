@@ -13,7 +13,7 @@ import (
 	"github.com/lanecast/lanecast/engine"
 )
 
-// maxNodeValidators is the largest number of validators that node mode can play.
+// maxNodeValidators is the largest number of validators in node mode.
 const maxNodeValidators = 1000
 
 // Config holds the flags of node mode.
@@ -52,15 +52,15 @@ func DefaultConfig() *Config {
 // list.
 func (cfg *Config) BindShape(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&cfg.schedule, "schedule", cfg.schedule, "how the rate goes: constant, or step or ramp from --rate to --rate-to")
+	f.StringVar(&cfg.schedule, "schedule", cfg.schedule, "course of the rate: constant, or step or ramp from --rate to --rate-to")
 	f.Float64Var(&cfg.rateTo, "rate-to", cfg.rateTo, "acks/s at the end of a step or ramp schedule")
 	f.IntVar(&cfg.steps, "steps", cfg.steps, "levels of a step schedule")
-	f.DurationVar(&cfg.Duration, "duration", cfg.Duration, "how long to measure")
-	f.DurationVar(&cfg.warmup, "warmup", cfg.warmup, "how long to run before that; longer if a round of acks takes longer")
+	f.DurationVar(&cfg.Duration, "duration", cfg.Duration, "time to measure")
+	f.DurationVar(&cfg.warmup, "warmup", cfg.warmup, "time to run before that; longer if a round of acks takes longer")
 	f.IntVar(&cfg.feeders, "feeders", cfg.feeders, "goroutines that deliver messages, each on a thread of its own")
 	f.IntVar(&cfg.peerQuota, "peer-quota", cfg.peerQuota, "messages of one peer that may wait in the engine")
 	f.StringVar(&cfg.Data, "data", cfg.Data, "folder to make the journal in, hence the disk to measure with (default: for temporary files)")
-	f.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "number that keys, roles and quorums follow from (default: random)")
+	f.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "number that determines keys, roles and quorums (default: random)")
 	cfg.Output.Bind(cmd)
 }
 
@@ -77,7 +77,8 @@ func (cfg *Config) bindSwept(cmd *cobra.Command) {
 	f.Var(cli.Percent(&cfg.late), "late", "part of the validators whose acks come a chunk late")
 }
 
-// Check returns a cli.usageError for the first flag that is out of range or does not go with another.
+// Check returns a cli.usageError for the first flag that is out of range or does not go with
+// another.
 func (cfg *Config) Check() error {
 	if err := cfg.Config.Check(); err != nil {
 		return err
@@ -100,14 +101,14 @@ func (cfg *Config) Check() error {
 	const maxRate = 1e8
 	switch {
 	case cfg.Validators < 4:
-		return cli.Usagef("--validators must be from 4 to %d here: the others are played, and must make a quorum; got %d",
+		return cli.Usagef("--validators must be from 4 to %d here: the generator plays the others, which must be a quorum; got %d",
 			maxNodeValidators, cfg.Validators)
 	case !(cfg.rate >= 0 && cfg.rate <= maxRate):
 		return cli.Usagef("--rate must be from 0 to %.0f acks/s, got %v", maxRate, cfg.rate)
 	case !(cfg.load >= 0 && cfg.load <= 2) || cfg.load == 0 && cfg.Explicit("load"):
 		return cli.Usagef("--load must be above 0 and at most 200%%, got %v", cfg.load)
 	case cfg.load > 0 && cfg.rate > 0:
-		return cli.Usagef("--load and --rate both say how fast to send; leave one out")
+		return cli.Usagef("--load and --rate both set the rate; leave one out")
 	case cfg.schedule != constantRate && cfg.schedule != stepRate && cfg.schedule != rampRate:
 		return cli.Usagef("--schedule must be constant, step or ramp, got %q", cfg.schedule)
 	case cfg.schedule != constantRate && (cfg.rate <= 0 || !(cfg.rateTo > 0 && cfg.rateTo <= maxRate)):
@@ -146,8 +147,9 @@ func (cfg *Config) Check() error {
 	return err
 }
 
-// lighten exchanges the weight of the engine under test for another's if --weights zipf gave it the
-// first rank: in a small set that is more than a third, without which others can certify nothing.
+// lighten exchanges the weight of the engine under test for another validator's if --weights zipf
+// gave it the first rank: in a small set that rank has more than a third of the weight, and the
+// others could certify nothing without it.
 func (cfg *Config) lighten() {
 	if w := cfg.Voting; cfg.Weights == setup.ZipfWeights && len(w) > 1 && w[self] == setup.ZipfScale {
 		w[self], w[self+1] = w[self+1], w[self]

@@ -1,2 +1,3 @@
-// Package node measures one real engine while a generator plays all other validators and sequencers.
+// Package node measures one real engine while a generator plays all other validators and
+// sequencers.
 package node

@@ -40,7 +40,7 @@ type rateTried struct {
 	Held      bool    `json:"held"`
 }
 
-// outcome says whether the rate held, and why not, for people.
+// outcome returns text about whether the rate held, and the reason if not.
 func (p rateTried) outcome() string {
 	text := fmt.Sprintf("p99 %.1f ms of %s", p.P99, cli.Counted(int(p.Samples), "chunk"))
 	if p.Dropped > 0 {
@@ -55,17 +55,18 @@ func (p rateTried) outcome() string {
 	return text + ": not held"
 }
 
-// Of --find-max.
+// Limits of --find-max.
 const (
 	findDuration = 3 * time.Second // how long each rate is tried, unless p99 needs longer
 	findSteps    = 7               // halvings: the result is within 1/128 of saturation
-	// maxExtension bounds how much longer than --duration a run may be for the sake of its p99.
+	// maxExtension is the largest factor by which a run may be longer than --duration to get enough
+	// samples for its p99.
 	maxExtension = 5
 )
 
-// findMax searches by bisection for the highest rate that the node keeps up with and whose p99
-// latency is within bound. It starts between 0 and a little above saturation. If ctx ends it returns
-// what it has.
+// findMax searches by bisection for the highest rate at which the node keeps up and its p99 latency
+// is within bound. It starts between 0 and a little above saturation. If ctx ends it returns the
+// result so far.
 func (h *harness) findMax(ctx context.Context, bound time.Duration) (search, error) {
 	f, err := h.saturation(ctx)
 	if err != nil || ctx.Err() != nil {
@@ -101,8 +102,8 @@ func (h *harness) findMax(ctx context.Context, bound time.Duration) (search, err
 	return f, nil
 }
 
-// bisect returns the highest rate that try accepts, of those that it tries in so many halvings
-// between 0 and high; 0 for none. try is told whether it has accepted none so far.
+// bisect returns the highest rate that try accepts, of those tried in a number of halvings between
+// 0 and high; 0 for none. try is told whether it has accepted none so far.
 func bisect(high float64, halvings int, try func(rate float64, lowest bool) (bool, error)) (float64, error) {
 	low := 0.0
 	for range halvings {
@@ -120,23 +121,24 @@ func bisect(high float64, halvings int, try func(rate float64, lowest bool) (boo
 	return low, nil
 }
 
-// lasting returns how long a run with a rate has to be for enough chunks for its p99, at least d and
+// lasting returns the length of a run that has enough chunks for its p99 at a rate: at least d and
 // at most maxExtension times --duration.
 func (h *harness) lasting(d time.Duration, rate float64) time.Duration {
 	need := report.LeastSamples * float64(h.population.acksPerRound()) / rate * 1.1
 	return max(d, min(time.Duration(need*float64(time.Second)), maxExtension*h.config.Duration))
 }
 
-// Of the search for saturation.
+// Limits of the search for saturation.
 const (
 	growth    = 1.25
 	maxGrowth = 12 // steps, altogether a factor of 14
 )
 
-// saturation measures the rate, in acks/s, up to which the engine certifies what it is sent. As fast
-// as the engine takes them, one chunk of each lane is under way: with few lanes that does not keep
-// the verification busy, and what it certifies depends on its latency. Then fixed rates, for which
-// lanes do not wait, are tried above that, as long as the engine keeps up.
+// saturation measures the rate, in acks/s, up to which the engine certifies everything that it is
+// sent. First the generator sends as fast as the engine takes messages, with one chunk of each lane
+// under way: with few lanes that does not keep the verification busy, and the throughput depends on
+// its latency. Then it tries higher fixed rates, for which lanes do not wait, as long as the engine
+// keeps up.
 func (h *harness) saturation(ctx context.Context) (search, error) {
 	h.Screen.Note("measuring saturation")
 	long := max(min(2*time.Second, h.config.Duration), h.config.Duration/3)
@@ -165,7 +167,7 @@ func (h *harness) saturation(ctx context.Context) (search, error) {
 	return f, err
 }
 
-// grow returns the highest rate of those that grow from a first one, as long as held accepts them.
+// grow returns the highest of a growing sequence of rates, as long as held accepts them.
 func grow(rate float64, held func(rate float64) (bool, error)) (float64, error) {
 	for range maxGrowth {
 		if ok, err := held(rate * growth); !ok || err != nil {
@@ -180,7 +182,7 @@ func grow(rate float64, held func(rate float64) (bool, error)) (float64, error) 
 // sweep over --load share one.
 type Saturations map[string]search
 
-// partOfSaturation returns the rate that --load asks for.
+// partOfSaturation returns the rate for --load.
 func (h *harness) partOfSaturation(ctx context.Context, known Saturations) (search, error) {
 	cfg := h.config
 	key := fmt.Sprint(cfg.Validators, cfg.Sequencers, cfg.Scheme, cfg.Variant, cfg.Signatures, cfg.Acks, cfg.Weights, cfg.Workers, cfg.BatchSize, cfg.BatchDelay,

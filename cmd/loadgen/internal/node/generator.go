@@ -16,34 +16,36 @@ import (
 	"github.com/lanecast/lanecast/engine"
 )
 
-// generator plays all validators and sequencers but the node under test: it delivers their nodes and
-// acks, in one of two ways.
+// generator plays all validators and sequencers except the node under test: it delivers their nodes
+// and acks, in one of two ways.
 //
-// Closed: a lane's next chunk begins when the node has certified the last and sent its own ack for
-// it, so the node is always busy and never flooded; what it takes in is its throughput. (Without its
-// ack a lane would often go on before the node gets to sign one, at a rate that no network of such
-// nodes could keep up.) Open: each ack is due at a time that the schedule fixes beforehand, and is
-// sent then or as soon as possible, whatever the node does; a message whose peer has used up its
-// quota is dropped and counted. Latency runs from when an ack was due, not from when it was sent:
-// otherwise a stall would delay its own measurement (coordinated omission).
+// Closed: the next chunk of a lane begins when the node has certified the last chunk and sent its
+// own ack for it. So the node is always busy and never flooded, and its throughput is the number of
+// messages that it takes. (Without the condition on its ack, a lane would often go on before the
+// node could sign one, at a rate that no network of such nodes could keep up.) Open: the schedule
+// fixes beforehand when each ack is due. The ack is sent then or as soon as possible, whatever the
+// node does; a message whose peer has used up its quota is dropped and counted. Latency runs from
+// when an ack was due, not from when it was sent: otherwise a stall would delay its own measurement
+// (coordinated omission).
 //
-// On the node's own lane, chunks are acked when it sends them. In an open run it may propose them no
-// earlier than the schedule says, and each is due at that time whether it was proposed or not: a
-// proposal that comes late, since the chunk before was certified late, makes its chunk that much
-// later.
+// On the node's own lane, chunks are acked when the node sends them. In an open run it may propose
+// a chunk no earlier than the schedule, and the chunk is due at that time whether it was proposed
+// or not: a proposal that is late, because the previous chunk was certified late, delays its chunk
+// by the same time.
 //
-// With acks to the sequencer the node gets acks on its own lane only. On each of the others it gets
+// With acks to the sequencer the node gets acks on its own lane only. On each other lane it gets
 // the certificate, in an open run when the ack that completes a quorum would have been due: so a
-// rate stands for the same chunks per second wherever acks go. Those who play attackers send an
-// invalid certificate of each such chunk before. The valid ones of their own lanes come from others:
-// the engine takes few of an attacker's, which would slow down the attacker's lane and no other.
+// rate means the same chunks per second for any recipients of acks. Validators that play attackers
+// send an invalid certificate of each such chunk before the valid one. The valid certificates of an
+// attacker's own lane come from another validator: the engine takes few from the attacker, which
+// would slow down only the attacker's lane.
 type generator struct {
 	node       *nodeUnderTest
 	population *population
 	lanes      []*presign.Lane
 	peers      []*engine.Peer // of the validators, by participant; nil for the node under test
 	sequencers []*engine.Peer // by lane
-	carriers   []*engine.Peer // by lane: who sends the certificates; nil if acks go to all
+	carriers   []*engine.Peer // by lane: the peer that sends the certificates; nil if acks go to all
 	quota      int
 	seed       uint64
 
@@ -58,12 +60,12 @@ type generator struct {
 	// certificate, read by the reporter.
 	due       [][]atomic.Int64
 	ready     chan int       // lanes whose next chunk may begin, closed runs only
-	missing   []atomic.Int32 // by lane: what the node has yet to do for that, of lock and ack
-	acked     []int64        // by lane: one above the height last acked; of the goroutine that sends
+	missing   []atomic.Int32 // by lane: how many of lock and ack the node must still produce for that
+	acked     []int64        // by lane: one above the height last acked; used by the goroutine that sends
 	room      chan struct{}
-	next      []atomic.Int64 // by lane: the height that begins next, or is under way
+	next      []atomic.Int64 // by lane: the next height, or the one under way
 	own       chan int64     // heights of the own lane that the node sent
-	ownLate   atomic.Int64   // how late the proposal of the own lane's chunk was, in ns, open runs only
+	ownLate   atomic.Int64   // delay of the proposal of the own lane's chunk, in ns, open runs only
 	delivered []atomic.Int64 // by lane: the highest height whose node was delivered, −1 for none
 	dry       chan struct{}  // closed when a lane has nothing left to send
 	dryOnce   sync.Once
@@ -71,9 +73,9 @@ type generator struct {
 
 	feeders []*feeder
 	dropped atomic.Uint64
-	bytes   atomic.Uint64 // that the engine took in
-	taken   atomic.Int64  // acks that the engine took in; with certificates in place of acks, those that these stand for
-	quorum  int           // index of the ack of a chunk that makes a quorum possible, about
+	bytes   atomic.Uint64 // bytes that the engine took
+	taken   atomic.Int64  // acks that the engine took; with certificates instead, the acks that these stand for
+	quorum  int           // approximate index of the ack of a chunk that completes a quorum
 	behind  atomic.Int64  // the longest time between an ack's due time and its sending, in ns
 }
 
@@ -84,7 +86,7 @@ type feeder struct {
 	random  *rand.Rand
 	message []byte
 	acks    []sending
-	before  time.Duration // CPU time that its thread had used, for other things, when it began
+	before  time.Duration // CPU time that its thread had used for other work when it began
 	cpu     atomic.Int64  // ns since then
 }
 
@@ -138,7 +140,7 @@ func (g *generator) start() {
 			work = func() { f.feedOpen(i, last) }
 		}
 		g.group.Go(func() {
-			runtime.LockOSThread() // ends with the thread
+			runtime.LockOSThread() // the thread ends with the goroutine
 			f.before = host.ThreadCPU()
 			profile.Labelled("generator", work)
 			f.account()
@@ -151,7 +153,7 @@ func (g *generator) start() {
 	}
 }
 
-// stop ends delivery and waits for it.
+// stop ends delivery and waits for the feeders.
 func (g *generator) stop() {
 	g.stopOnce.Do(func() { close(g.done) })
 	g.group.Wait()
@@ -225,7 +227,7 @@ func (g *generator) lock(lane int, height uint64, certificate []byte) {
 }
 
 // goOn begins the next chunk of a lane in a closed run, if the node has certified and acked the
-// last.
+// last one.
 func (g *generator) goOn(lane int) {
 	if g.schedule != nil || lane == 0 || g.missing[lane].Add(-1) > 0 {
 		return
@@ -279,8 +281,8 @@ func (f *feeder) feedOwn() {
 	}
 }
 
-// chunk delivers the node and the acks or the certificate of one height of a lane at once, but waits
-// where a full quota would refuse a message. It returns false when the feeder should end.
+// chunk delivers the node and the acks or the certificate of one height of a lane at once, but
+// waits where a full quota would refuse a message. It returns false when the feeder must end.
 func (f *feeder) chunk(l, height int) bool {
 	if l > 0 {
 		f.missing[l].Store(2)
@@ -323,9 +325,9 @@ func (f *feeder) hold(p *engine.Peer) bool {
 // certifies reports whether the generator sends a lane's certificates in place of acks.
 func (g *generator) certifies(l int) bool { return l > 0 && g.carriers != nil }
 
-// certificate delivers the certificate of a chunk of another's lane, after the invalid ones of those
-// who play attackers. It is due at a time since began, in ns, or in a closed run when it is sent. It
-// returns false when the feeder should end.
+// certificate delivers the certificate of a chunk of another sequencer's lane, after the invalid
+// ones of attackers. It is due at a time since began, in ns, or in a closed run when it is sent. It
+// returns false when the feeder must end.
 func (f *feeder) certificate(l, height int, due int64) bool {
 	lane, h := f.lanes[l], uint64(height)
 	if len(f.population.bad) > 0 {
@@ -349,7 +351,7 @@ func (f *feeder) certificate(l, height int, due int64) bool {
 		return false
 	}
 	if !f.count(f.carriers[l].DeliverCertificateBytes(f.message), f.message) {
-		f.taken.Add(-int64(f.population.acksPerRound())) // nor were the acks that it stands for
+		f.taken.Add(-int64(f.population.acksPerRound())) // the acks that it stands for were not taken either
 	}
 	return true
 }
@@ -365,14 +367,14 @@ func (f *feeder) certificateFrom(p *engine.Peer) bool {
 
 // node delivers the node of a lane's chunk.
 func (f *feeder) node(l, height int) {
-	f.delivered[l].Store(int64(height)) // before: a lock that comes at once may be due to it
+	f.delivered[l].Store(int64(height)) // stored first: a lock that comes at once may result from it
 	node := f.lanes[l].Node(uint64(height))
 	f.count(f.sequencers[l].DeliverNodeBytes(node), node)
 }
 
 func (f *feeder) ackFrom(l int, a sending) {
 	if a.height < 0 {
-		f.taken.Add(1) // it is scheduled, but there is none
+		f.taken.Add(1) // it is scheduled, but does not exist
 		return
 	}
 	f.message = f.lanes[l].AppendAck(f.message[:0], uint64(a.height), a.from, f.population.place[a.from])
@@ -381,7 +383,7 @@ func (f *feeder) ackFrom(l int, a sending) {
 	}
 }
 
-// count counts a delivery that failed, and reports whether it did not.
+// count counts a failed delivery, and reports whether the delivery succeeded.
 func (f *feeder) count(err error, message []byte) (taken bool) {
 	switch {
 	case err == nil:

@@ -25,14 +25,14 @@ import (
 // presignedAtMost bounds the memory for presigned messages, in bytes.
 const presignedAtMost = 3 << 30
 
-// harness holds what the measurements of one population share: keys, the calibration and the
-// output.
+// harness holds the common parts of the measurements of one population: keys, the calibration and
+// the output.
 type harness struct {
 	config      *Config
 	set         *presign.Set
 	population  *population
 	calibration *calibration
-	disk        host.Disk // that the journal is on
+	disk        host.Disk // the disk of the journal
 	*output.Output
 }
 
@@ -137,15 +137,15 @@ func (h *harness) lanesPlan() []ed25519.PrivateKey {
 	return append(keys, testkit.Identities(max(0, h.config.Sequencers-h.config.Validators), ^h.config.Seed)...)
 }
 
-// heights returns the number of chunks of each lane to presign: what the schedule sends, or the
-// most that the engine can take.
+// heights returns the number of chunks of each lane to presign: the number that the schedule sends,
+// or the most that the engine can take.
 func (m *measurement) heights(lanes int) int {
 	perLane := float64(m.population.acksPerRound() * lanes)
 	if m.schedule != nil {
 		return int(m.schedule.total()/perLane) + 2
 	}
 	cores := float64(min(m.config.Workers, runtime.GOMAXPROCS(0)))
-	// The factor 1.3 covers chunks that batches make cheaper than in the calibration, and what is
+	// The factor 1.3 covers chunks that batches make cheaper than in the calibration, and messages
 	// sent before the first verdict.
 	chunks := 1.3 * cores * (m.warmup + m.duration).Seconds() / (m.calibration.perChunk() / 1e9)
 	return int(chunks/float64(lanes)) + 3
@@ -194,8 +194,9 @@ func (m *measurement) sign(ctx context.Context) ([]*presign.Lane, error) {
 	return lanes, errors.Join(errs...)
 }
 
-// presignLimit returns the most bytes to sign beforehand, and why if it is not presignedAtMost.
-// available is the memory that is, 0 if that is not known: half of it is left to the engine.
+// presignLimit returns the most bytes to sign beforehand, and the reason if it is not
+// presignedAtMost. available is the available memory, 0 if unknown: half of it is left to the
+// engine.
 func presignLimit(available int64) (limit int64, why string) {
 	if half := available / 2; available > 0 && half < presignedAtMost {
 		return half, ", half of the memory that is available"
@@ -203,19 +204,19 @@ func presignLimit(available int64) (limit int64, why string) {
 	return presignedAtMost, ""
 }
 
-// signingTime returns about how long the signing of so many chunks takes, at the speed of the
-// calibration's.
+// signingTime returns the approximate time to sign that many chunks, at the speed of the
+// calibration.
 func (m *measurement) signingTime(chunks int) time.Duration {
 	return m.calibration.signing * time.Duration(chunks) / time.Duration(runtime.GOMAXPROCS(0))
 }
 
-// Above these the signing is announced with what it takes.
+// Above these limits the signing is announced with its time and memory.
 const (
 	longSigning  = 10 * time.Second
 	largeSigning = 512 << 20
 )
 
-// costly says what signing will take, if that is much.
+// costly returns a text about the cost of signing, if it is large.
 func costly(long time.Duration, size int64) string {
 	if long < longSigning && size < largeSigning {
 		return ""
@@ -223,7 +224,7 @@ func costly(long time.Duration, size int64) string {
 	return fmt.Sprintf(": about %v and %.1f GiB", long.Round(time.Second), float64(size)/(1<<30))
 }
 
-// signed says what is signed of each chunk.
+// signed returns a text about the signed messages of each chunk.
 func (m *measurement) signed() string {
 	if m.config.AcksToSequencer() {
 		return "and their certificates"
@@ -231,7 +232,7 @@ func (m *measurement) signed() string {
 	return fmt.Sprintf("with %d acks each", m.population.acksPerRound())
 }
 
-// certified takes the lock of a chunk. The engine's reporter calls it.
+// certified handles the lock of a chunk. The engine's reporter calls it.
 func (m *measurement) certified(lane int, height uint64, l locked, doubtful bool) {
 	if _, ok := m.phaseOf(l.due); ok {
 		m.recent.Record(l.wait())
@@ -239,7 +240,7 @@ func (m *measurement) certified(lane int, height uint64, l locked, doubtful bool
 	m.offers.lock(lane, height, l, doubtful)
 }
 
-// phaseOf returns the phase in which a chunk was due; false if it was none of the measured time.
+// phaseOf returns the phase in which a chunk was due, and false outside the measured time.
 func (m *measurement) phaseOf(due time.Duration) (int, bool) {
 	if m.schedule != nil {
 		return m.schedule.phaseOf(due)

@@ -11,7 +11,7 @@ import (
 	"github.com/lanecast/lanecast/engine"
 )
 
-// result returns what was measured between two moments.
+// result returns the measurements between two moments.
 func (m *measurement) result(before, after measure.Moment) *Result {
 	s := m.config
 	c := &after.Engine.Counters
@@ -50,12 +50,12 @@ func learned(c *engine.Counters) uint64 {
 	return c.Locks - min(c.Locks, c.Certificates+c.CertificatesReceived)
 }
 
-// served fills in what was offered and what became of it.
+// served fills in the offered chunks and their outcomes.
 func (m *measurement) served(r *Result, before, after measure.Moment) {
 	if r.Duration <= 0 {
 		return
 	}
-	if m.schedule == nil { // what was offered is what it took
+	if m.schedule == nil { // the offered acks are those that it took
 		r.Due, r.CertifiedHere = r.Certificates, r.Certificates
 		r.Offered, r.Served = r.CertificatesPerSecond, r.CertificatesPerSecond
 		r.OfferedAcks, r.TakenAcks = r.AcksPerSecond, r.AcksPerSecond
@@ -75,8 +75,8 @@ func (m *measurement) served(r *Result, before, after measure.Moment) {
 	r.Shortfall = shortfall(r, float64(acks(from, to-underWay))/r.Duration)
 }
 
-// shortfall says how far an open run stayed below what was offered; "" if it did not. owed are the
-// acks per second that the engine must have taken in by the end.
+// shortfall returns a text if an open run stayed below its offered load, or "". owed is the number
+// of acks per second that the engine must have taken by the end.
 func shortfall(r *Result, owed float64) string {
 	var texts []string
 	if r.TakenAcks < leastServed*owed {
@@ -106,7 +106,7 @@ func (m *measurement) phaseResults(r *Result, ran time.Duration) {
 	}
 }
 
-// conclude fills in what is known only after the audit and the second calibration.
+// conclude fills in the fields that are known only after the audit and the second calibration.
 func (m *measurement) conclude(r *Result) {
 	c := m.calibration
 	r.Crypto = crypto{PerAck: c.perAck() / 1000, PerChunk: c.perChunk() / 1000}

@@ -22,7 +22,7 @@ import (
 // small are flags of node runs that only have to certify something.
 var small = "node --validators 7 --sequencers 6 --warmup 20ms --live none --duration " + clitest.Lasting(150*time.Millisecond)
 
-// nodeRuns lets one node run at a time go on: it keeps the processors busy, and a run that gets too
+// nodeRuns lets one node run at a time: a run keeps the processors busy, and a run that gets too
 // little of them certifies nothing.
 var nodeRuns sync.Mutex
 
@@ -35,7 +35,7 @@ func nodeRun(t *testing.T, status int, args string) *Result {
 	var r Result
 	err := json.Unmarshal([]byte(o.Stdout), &r)
 	if status == cli.Good && o.Status == cli.Bad && r.Outcome == "overload" {
-		status = cli.Bad // the machine was too busy for the rate, which is no matter here
+		status = cli.Bad // the machine was too busy for the rate, which does not matter here
 	}
 	if o.Status != status {
 		t.Fatalf("status %d, want %d; standard error:\n%s", o.Status, status, o.Stderr)
@@ -61,8 +61,8 @@ func TestANodeUnderClosedLoadCertifiesInEveryScheme(t *testing.T) {
 			if r.Assembled+r.CertificatesReceived != r.Certificates || (r.CertificatesReceived > 0) != (r.Acks == "sequencer") || r.CertificatesInvalid > 0 {
 				t.Errorf("of %d certificates %d were assembled and %d received, %d invalid", r.Certificates, r.Assembled, r.CertificatesReceived, r.CertificatesInvalid)
 			}
-			// A lane waits for the node's ack. At the begin and at the end, that of a chunk of each lane
-			// may be counted and not its certificate, or the other way round.
+			// A lane waits for the node's ack. At the beginning and at the end, the ack of a chunk
+			// of each lane may be counted and not its certificate, or the reverse.
 			if sent := r.Messages.Acks * float64(r.Certificates); r.Acks == "sequencer" && sent < float64(r.CertificatesReceived)-2*6 {
 				t.Errorf("%.0f acks of its own for %d certificates received", sent, r.CertificatesReceived)
 			}
@@ -70,9 +70,10 @@ func TestANodeUnderClosedLoadCertifiesInEveryScheme(t *testing.T) {
 	}
 }
 
-// The same rate stands for the same chunks in both settings. How many come in the time depends on the
-// machine: never more than the schedule says, and fewer only if the generator was behind it.
-func TestAnOpenRunCertifiesAtItsRateWhereverAcksGo(t *testing.T) {
+// The same rate means the same chunks in both settings. The number that is certified in time
+// depends on the machine: it is never above the schedule, and below it only if the generator was
+// late.
+func TestAnOpenRunCertifiesAtItsRateForAnyRecipientsOfAcks(t *testing.T) {
 	t.Parallel()
 	const chunks = 2000.0 / 6 * 0.5 // due in the measured time
 	for _, c := range []struct {
@@ -92,15 +93,15 @@ func TestAnOpenRunCertifiesAtItsRateWhereverAcksGo(t *testing.T) {
 	}
 }
 
-// The node's own lane proposes a chunk when the last is certified, so it cannot be flooded; what was
-// due in it counts all the same.
+// The node's own lane proposes a chunk when the last one is certified, so it cannot be flooded;
+// chunks due in it count all the same.
 func TestAnOwnLaneThatDoesNotKeepPaceIsOverload(t *testing.T) {
 	t.Parallel()
 	r := nodeRun(t, cli.Bad, "--validators 4 --sequencers 1 --scheme ed25519 --rate 90000 --duration 250ms --require p99<50ms")
 	if r.OK || r.Outcome != "overload" || r.Errors != 0 || !strings.HasPrefix(r.Shortfall, "reached ") || len(r.Unmet) != 1 {
 		t.Errorf("outcome %q, shortfall %q, unmet %q", r.Outcome, r.Shortfall, r.Unmet)
 	}
-	// Offered and due are what the schedule says, in whatever time the run had of the machine.
+	// Offered and due chunks follow from the schedule, however much of the machine the run had.
 	if r.TakenAcks > r.OfferedAcks/2 || r.OfferedAcks < 30000 || r.Due < 1000 || r.CertifiedHere+r.Learned+r.Unfinished != r.Due {
 		t.Errorf("%+v", r)
 	}
@@ -112,7 +113,7 @@ func TestPastCapacityEveryChunkThatWasDueCounts(t *testing.T) {
 	if r.Outcome != "overload" || r.CertifiedHere+r.Learned+r.Unfinished != r.Due || r.Due < 8000 || r.CertifiedHere > r.Due*3/4 {
 		t.Errorf("outcome %q: %d due, %d certified here, %d learned, %d unfinished", r.Outcome, r.Due, r.CertifiedHere, r.Learned, r.Unfinished)
 	}
-	// More than a quarter waited for longer than it takes to be under way.
+	// More than a quarter waited longer than the time that counts as under way.
 	if r.LatencyMS.P90 < 50 {
 		t.Errorf("%+v", r.LatencyMS)
 	}
@@ -191,7 +192,7 @@ func TestLoadIsAPartOfSaturation(t *testing.T) {
 	}
 }
 
-func TestASearchThatFindsNoRateWritesWhatItTried(t *testing.T) {
+func TestASearchThatFindsNoRateWritesTheRatesThatItTried(t *testing.T) {
 	t.Parallel()
 	r := nodeRun(t, cli.Bad, "--validators 4 --sequencers 4 --duration 150ms --batch-size 4 --scheme ed25519 --find-max 1ns")
 	if r.OK || r.Interrupted || r.Stage != stageSearch || len(r.Tried) != findSteps || r.Tried[0].Held || !strings.Contains(r.Problems[0], "no rate tried") {

@@ -10,19 +10,19 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
 )
 
-// underWay is the time for which a message or a chunk that is due does not count as late: at any
-// moment some are under way.
+// underWay is the time for which a due message or chunk does not count as late: at any moment some
+// are under way.
 const underWay = 50 * time.Millisecond
 
-// leastServed is the part of what was offered that a run must have taken in, and of the chunks due that
-// it must have certified from their acks or certificate messages, to be good.
+// leastServed is the part of the offered acks that a good run must have taken, and of the due
+// chunks that it must have certified from their acks or certificate messages.
 const leastServed = 0.99
 
-// offers says what became of the chunks that were offered in the measured time. In an open run each
-// chunk that was due counts: as certified here, with its latency; as learned from the certificate in
-// the next node of its lane, which a network does not send before that chunk is certified; or as
-// unfinished. The last two count with the time until the end of the run: otherwise percentiles would
-// fall as the load rises past what the engine can take.
+// offers counts the outcomes of the chunks offered in the measured time. In an open run each chunk
+// that was due counts: as certified here, with its latency; as learned from the certificate in the
+// next node of its lane, which a network does not send before that chunk is certified; or as
+// unfinished. The last two count with the time until the end of the run: otherwise percentiles
+// would fall as the load rises above the engine's capacity.
 type offers struct {
 	phaseOf func(due time.Duration) (phase int, measured bool)
 	whole   *measure.Latencies
@@ -31,9 +31,10 @@ type offers struct {
 	ended  bool
 	phases []*phaseOffers
 	locks  [][]bool // by lane and height: a lock was reported
-	// doubtful are the chunks that were locked after the next node of their lane had been delivered,
-	// with the certificate that this node carries, on lanes with acks: a certificate message carries
-	// the same. How many of them the engine had from that node, its counters say at the end.
+	// doubtful are the chunks that were locked after the next node of their lane had been
+	// delivered, with the certificate that this node carries, on lanes with acks: a certificate
+	// message carries the same. The engine's counters show at the end how many of them it had from
+	// that node.
 	doubtful []locked
 }
 
@@ -45,7 +46,8 @@ type phaseOffers struct {
 
 func (p *phaseOffers) due() uint64 { return p.certified + p.learned + p.unfinished }
 
-// locked says when a chunk was due and when it was locked, both since the generator began.
+// locked is the time at which a chunk was due and at which it was locked, both since the generator
+// began.
 type locked struct{ due, at time.Duration }
 
 func (l locked) wait() time.Duration { return l.at - l.due }
@@ -62,7 +64,7 @@ func newOffers(lanes, heights, phases int, phaseOf func(time.Duration) (int, boo
 	return o
 }
 
-// lock takes the lock of a chunk.
+// lock handles the lock of a chunk.
 func (o *offers) lock(lane int, height uint64, l locked, doubtful bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -96,9 +98,9 @@ func (o *offers) record(due, wait time.Duration) *phaseOffers {
 	return o.phases[i]
 }
 
-// conclude ends the count. learned is the number of chunks of which the engine learned from their
-// successors; those that waited longest are taken for these. due returns when a chunk was due, and
-// false if it was not.
+// conclude ends the count. learned is the number of chunks that the engine learned from their
+// successors; the chunks that waited longest are counted as these. due returns when a chunk was
+// due, and false if it was not.
 func (o *offers) conclude(end time.Duration, learned uint64, due func(lane, height int) (time.Duration, bool)) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -141,8 +143,8 @@ func (o *offers) sum() (all phaseOffers) {
 	return all
 }
 
-// laneOffset returns the number of acks by which a lane is behind lane 0: chunks complete evenly, and
-// not all at once.
+// laneOffset returns the number of acks by which a lane is behind lane 0: chunks then complete
+// evenly, and not all at once.
 func laneOffset(lane, lanes, round int) int { return lane * round / lanes }
 
 // offeredAcks returns the number of acks that an open run with so many lanes, and so many acks to a
@@ -164,8 +166,8 @@ func (s *schedule) chunkDue(lane, lanes, round, height, i int) time.Duration {
 	return s.due(float64(step)*float64(lanes) + float64(lane))
 }
 
-// nominalDue returns when a chunk of an open run is due by the schedule: one of the own lane when it
-// may be proposed, any other when the ack is that makes a quorum possible, about.
+// nominalDue returns when a chunk of an open run is due by the schedule: a chunk of the own lane
+// when it may be proposed, any other at about the time of the ack that completes a quorum.
 func (g *generator) nominalDue(lane, height int) time.Duration {
 	ack := g.quorum
 	if lane == 0 {
@@ -174,8 +176,7 @@ func (g *generator) nominalDue(lane, height int) time.Duration {
 	return g.schedule.chunkDue(lane, len(g.lanes), g.population.acksPerRound(), height, ack)
 }
 
-// dueAt returns when a chunk was due in an open run: as it was sent, or if it was not, by the
-// schedule.
+// dueAt returns when a chunk was due in an open run: when it was sent, or else by the schedule.
 func (g *generator) dueAt(lane, height int) time.Duration {
 	if due := g.due[lane][height].Load(); due > 0 {
 		return time.Duration(due)

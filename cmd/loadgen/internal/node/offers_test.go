@@ -60,7 +60,7 @@ func offersOf(heights int) *offers {
 	return newOffers(1, heights, 1, func(time.Duration) (int, bool) { return 0, true })
 }
 
-// dueEvery returns that a chunk is due every so often, from 1 ms on.
+// dueEvery returns a function by which chunks are due at intervals of d, from 1 ms on.
 func dueEvery(d time.Duration) func(int, int) (time.Duration, bool) {
 	return func(_, height int) (time.Duration, bool) { return time.Duration(height)*d + time.Millisecond, true }
 }
@@ -72,7 +72,7 @@ func TestAChunkLearnedFromItsSuccessorCountsUntilTheEndOfTheRun(t *testing.T) {
 		at, _ := due(0, h)
 		o.lock(0, uint64(h), locked{at, at + 5*time.Millisecond + time.Duration(h)*time.Microsecond}, h >= 4)
 	}
-	o.conclude(2*time.Second, 3, due) // of the six that may have been learned, three were
+	o.conclude(2*time.Second, 3, due) // three of the six that may have been learned were
 	sum := o.sum()
 	if sum.certified != 7 || sum.learned != 3 || sum.unfinished != 0 {
 		t.Errorf("%+v", sum)
@@ -113,7 +113,7 @@ func TestLocksThatWereNeitherAssembledNorReceivedAreLearned(t *testing.T) {
 	}
 }
 
-func TestARunBelow99PercentOfWhatWasOfferedIsOverload(t *testing.T) {
+func TestARunBelow99PercentOfTheOfferedLoadIsOverload(t *testing.T) {
 	for _, c := range []struct {
 		offered, owed, taken float64
 		due, certified       uint64

@@ -61,13 +61,12 @@ func (f *feeder) step(o *openLane, height, i int, due time.Duration) bool {
 	return true
 }
 
-// pace is the shortest time that a feeder sleeps. Waking up for every ack would take the engine's
-// time: at 90,000 acks/s it cost a fifth of the throughput. What is delivered late for it counts as
-// latency.
+// pace is the shortest time that a feeder sleeps. Waking up for every ack would use the engine's
+// time: at 90,000 acks/s it cost a fifth of the throughput. The resulting delay counts as latency.
 const pace = 500 * time.Microsecond
 
-// await returns once a time has come, false if the run ends before. What is late already goes at
-// once.
+// await waits until a time has come, and returns false if the run ends before. If it has passed
+// already, await returns at once.
 func (f *feeder) await(due time.Duration) bool {
 	ahead := due - time.Since(f.began)
 	if ahead <= 0 {

@@ -18,16 +18,16 @@ const self wire.Participant = 0
 // run.
 type population struct {
 	weights verify.Weights
-	onTime  []wire.Participant // those that ack a chunk while it is new: honest ones and those whose acks are invalid
-	late    []wire.Participant // honest ones whose acks come a chunk late
+	onTime  []wire.Participant // ack a chunk while it is new: honest or with invalid acks
+	late    []wire.Participant // honest validators whose acks come a chunk late
 	place   []int              // index of the vote of presign.Lane that a participant sends, by participant
 	faulty  []bool             // by participant: its acks are invalid
 	bad     []wire.Participant // those that are faulty
 }
 
 // newPopulation draws the roles from the seed. Fractions are of all n validators, the engine's
-// among them. It is a cli.usageError if too few are left to certify in time, or if the others cannot
-// certify without the engine.
+// among them. It is a cli.usageError if too few are left to certify in time, or if the others
+// cannot certify without the engine.
 func newPopulation(cfg *Config) (*population, error) {
 	n := cfg.Validators
 	count := func(fraction float64) int { return int(math.Round(fraction * float64(n))) }
@@ -72,7 +72,7 @@ func newPopulation(cfg *Config) (*population, error) {
 		switch {
 		case !cfg.colluding || i == invalid-1 && invalid%2 == 1:
 			p.place[v] = n // the wrong one
-		case i%2 == 0: // each sends what the other should: wrong alone, right in a sum that has both
+		case i%2 == 0: // each sends the other's vote: wrong alone, right in a sum that has both
 			p.place[v], p.place[bad[i+1]] = bad[i+1], v
 		}
 	}
@@ -95,9 +95,9 @@ type sending struct {
 	height int
 }
 
-// round returns, in dst, the acks to send while the chunk at a height is new, in random order and
-// then those that are late for the chunk below. completing is the index of the ack after which a
-// quorum is possible: the good ones up to it and the engine's own are one.
+// round returns, in dst, the acks to send while the chunk at a height is new, in random order,
+// followed by the late ones for the chunk below. completing is the index of the ack that completes
+// a quorum: the good ones up to it and the engine's own are one.
 func (p *population) round(dst []sending, random *rand.Rand, height int) (acks []sending, completing int) {
 	acks = dst[:0]
 	for _, v := range p.onTime {
@@ -117,8 +117,8 @@ func (p *population) round(dst []sending, random *rand.Rand, height int) (acks [
 	return acks, completing
 }
 
-// carriers returns, by lane, who sends the certificates: the sequencer, but another, honest one for
-// those who play attackers.
+// carriers returns, by lane, the peer that sends the certificates: the sequencer, or another,
+// honest validator if the sequencer plays an attacker.
 func (p *population) carriers(validators, sequencers []*engine.Peer) []*engine.Peer {
 	var honest []*engine.Peer
 	for i, peer := range validators {

@@ -42,12 +42,13 @@ type Result struct {
 	Behind            float64 `json:"generator_behind_ms"`    // the most that it sent an ack late, open loop only
 	RanDry            bool    `json:"ran_dry"`                // the run ended early: all that was signed beforehand was sent
 
-	// Of a closed run, what was offered is what the engine took. Of an open one, chunks count that were
-	// due in the measured time; those not certified here count with the time until its end.
+	// In a closed run, the offered acks are those that the engine took. In an open one, chunks
+	// count that were due in the measured time; those not certified here count with the time until
+	// its end.
 	OfferedAcks   float64 `json:"offered_acks_per_s"`
 	TakenAcks     float64 `json:"taken_in_acks_per_s"` // of those offered; certificate messages count as the acks that they stand for
 	Due           uint64  `json:"chunks_due"`
-	CertifiedHere uint64  `json:"chunks_certified_here"` // of their acks or of certificate messages
+	CertifiedHere uint64  `json:"chunks_certified_here"` // from their acks or from certificate messages
 	Learned       uint64  `json:"chunks_learned"`        // known to be certified from the next node only
 	Unfinished    uint64  `json:"unfinished"`            // not known to be certified at the end
 	Offered       float64 `json:"offered_per_s"`         // chunks due
@@ -132,7 +133,7 @@ type phase struct {
 	Seconds   float64           `json:"seconds"`
 }
 
-// Print writes the summary for people.
+// Print writes the summary to be read by people.
 func (r *Result) Print(w io.Writer, whole time.Duration) {
 	cli.Say(w, "")
 	cli.Field(w, "one node of %d validators, %d sequencers, %s, %s acks%s, %s, batches of up to %d, seed %d",
@@ -169,7 +170,7 @@ func (r *Result) Print(w io.Writer, whole time.Duration) {
 	r.PrintEnd(w)
 }
 
-// printSearch writes what --find-max found, and the rates that it tried.
+// printSearch writes the result of --find-max, and the rates that it tried.
 func (r *Result) printSearch(w io.Writer) {
 	if len(r.Tried) == 0 {
 		return
@@ -189,7 +190,7 @@ func (r *Result) printSearch(w io.Writer) {
 	}
 }
 
-// printServed writes what became of what was offered.
+// printServed writes the outcomes of the offered chunks.
 func (r *Result) printServed(w io.Writer) {
 	if r.Schedule == "closed" {
 		cli.Field(w, "  not served    %d sends dropped", r.SendsDropped)
@@ -215,7 +216,7 @@ func (r *Result) pace() string {
 	return fmt.Sprintf("%s from %.0f to %.0f acks/s", r.Schedule, r.Rate, r.RateTo)
 }
 
-// Verdict returns an error unless the run that was asked for was run, and was good.
+// Verdict returns an error unless the requested run was made, and was good.
 func (r *Result) Verdict() error {
 	if r.Interrupted && r.Stage != StageRun {
 		return fmt.Errorf("interrupted before the run that was asked for; the result is of the %s before it", r.Stage)

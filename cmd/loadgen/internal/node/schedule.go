@@ -22,8 +22,8 @@ type leg struct {
 	before        float64 // acks due before it
 }
 
-// schedule is the list of times at which the acks of an open loop are due, whatever the engine
-// does. A generator that waited for the engine before sending the next ack would leave out the
+// schedule is the list of times at which the acks of an open loop are due, independent of the
+// engine. A generator that waited for the engine before sending the next ack would leave out the
 // worst moments (coordinated omission). The first leg is the warm-up; each of the others is
 // reported as a phase.
 type schedule struct{ legs []leg }

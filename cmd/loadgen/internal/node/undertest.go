@@ -23,9 +23,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// nodeUnderTest is the engine under test and what an embedder provides. It is validator self and
-// sequencer of lane 0. What it sends goes nowhere, but the generator answers its chunks. It
-// implements the engine's collaborators.
+// nodeUnderTest is the engine under test with its collaborators. It is validator self and sequencer
+// of lane 0. The messages that it sends are dropped; the generator answers its chunks.
 type nodeUnderTest struct {
 	identity wire.PublicKey
 	scheme   verify.Scheme
@@ -45,7 +44,7 @@ type nodeUnderTest struct {
 	faulty    map[wire.PublicKey]bool // validators that may be blamed
 	certified []atomic.Int64          // by lane: the highest certified height, −1 for none
 	audit     *audit.Audit
-	every     atomic.Int64 // one certificate in so many is audited
+	every     atomic.Int64 // one certificate in this many is audited
 	locks     atomic.Uint64
 	audited   atomic.Uint64
 	signers   atomic.Uint64 // in the certificates counted by locks; 0 where certificates do not tell
@@ -192,7 +191,7 @@ func (u *nodeUnderTest) Verify(_ context.Context, at engine.Place, payload wire.
 	return at.Height < uint64(l.Heights()) && l.Payloads[at.Height] == payload, nil
 }
 
-// SendNode implements engine.Sender: it has the generator ack the node's chunk.
+// SendNode implements engine.Sender: it makes the generator ack the node's chunk.
 func (u *nodeUnderTest) SendNode(to []wire.PublicKey, message []byte) {
 	u.sent.Node(len(to), message)
 	var n wire.Node
@@ -242,7 +241,7 @@ func (u *nodeUnderTest) Report(_ context.Context, a wire.Activity) error {
 	return nil
 }
 
-// blame takes a report of an invalid message.
+// blame handles a report of an invalid message.
 func (u *nodeUnderTest) blame(peer wire.PublicKey, what string) {
 	if u.blamed.Add(1); !u.faulty[peer] {
 		u.problems.Fault("the engine calls %s of %v invalid, which plays an honest process", what, peer)

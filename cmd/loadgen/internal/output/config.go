@@ -12,7 +12,7 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/report"
 )
 
-// Config holds the flags about what a run shows, writes and requires. Both modes have them.
+// Config holds the flags about the output of a run and its requirements. Both modes have them.
 type Config struct {
 	json       string
 	report     string

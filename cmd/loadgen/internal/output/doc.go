@@ -1,3 +1,3 @@
-// Package output shows a run while it goes on, and writes its result: the flags about that, the
-// screen, files, and the servers of metrics and profiles.
+// Package output shows the progress of a run and writes its result: it holds the flags for that,
+// the screen, files, and the servers of metrics and profiles.
 package output

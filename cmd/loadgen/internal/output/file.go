@@ -50,7 +50,7 @@ func (o *File) Write(b []byte) error {
 	return nil
 }
 
-// Append adds b to the file, after what was appended before. The first call removes the old content.
+// Append adds b to the file, after earlier appended bytes. The first call removes the old content.
 func (o *File) Append(b []byte) error {
 	if o == nil || o.file == nil {
 		return nil

@@ -14,7 +14,7 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/report"
 )
 
-// Output shows what a command measures while it runs, and writes its results.
+// Output shows the measurements of a command while it runs, and writes its results.
 type Output struct {
 	json    io.Writer // standard output; nil for none, or if file is set
 	file    *File
@@ -29,7 +29,7 @@ type Output struct {
 	Log     io.Writer
 }
 
-// New opens all files and ports that a command needs, so that a wrong one is found before the
+// New opens all files and ports that a command needs, so that an unusable one is found before the
 // first run.
 func New(cmd *cobra.Command, c *Config) (*Output, error) {
 	o := &Output{Human: cmd.OutOrStdout(), Log: cmd.ErrOrStderr(), serving: newServing()}
@@ -59,7 +59,7 @@ func (o *Output) open(c *Config) (err error) {
 	return o.serving.open(c)
 }
 
-// Close closes what is open. Files to which nothing was written are as they were.
+// Close closes all files and ports. Files to which nothing was written keep their content.
 func (o *Output) Close() {
 	o.serving.close()
 	o.file.Close()
@@ -103,13 +103,13 @@ func (o *Output) Conclude(r report.Result, c *Config, began time.Time) error {
 	return r.Verdict()
 }
 
-// Show makes the metrics of a registry those that --metrics serves.
+// Show sets the registry whose metrics --metrics serves.
 func (o *Output) Show(r *measure.Registry) { o.serving.show(r) }
 
 // StartProfile begins a CPU profile.
 func (o *Output) StartProfile() *Profile { return o.serving.startProfile() }
 
-// BeginSeries says that the frames from now on are of another run, at a stage.
+// BeginSeries begins another run, at a stage, for the following frames.
 func (o *Output) BeginSeries(stage string) { o.begun, o.stage = o.begun+1, stage }
 
 // seriesLine is a line of --series.

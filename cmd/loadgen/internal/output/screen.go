@@ -13,13 +13,13 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
 )
 
-// Frame holds the figures that a run shows at one moment.
+// Frame holds the figures shown at one moment of a run.
 type Frame struct {
 	measure.Point
 	left      time.Duration
 	total     uint64         // certificates so far
 	low, high uint64         // heights of the lanes
-	lanes     []int          // how many lanes are certified up to low+i·span/len
+	lanes     []int          // number of lanes that are certified up to low+i·span/len
 	Batch     func() float64 // mean size; nil if it is not known
 	Conflicts uint64
 	Errors    int
@@ -59,14 +59,14 @@ func NewFrame(p measure.Point, duration time.Duration, now measure.Moment) Frame
 	return f
 }
 
-// Screen shows frames, and notes about what the command does between them.
+// Screen shows frames, and notes between them.
 type Screen interface {
 	Note(format string, args ...any)
 	Update(f Frame)
 	End()
 }
 
-// newScreen returns the view that --live asks for.
+// newScreen returns the screen selected by --live.
 func newScreen(kind string, w io.Writer) Screen {
 	switch {
 	case kind == "none":
@@ -77,7 +77,7 @@ func newScreen(kind string, w io.Writer) Screen {
 	return &lineScreen{w: w}
 }
 
-// terminal is what a screen asks of a terminal's file.
+// terminal is the part of a terminal's file that a screen uses.
 type terminal interface {
 	io.Writer
 	Stat() (os.FileInfo, error)
@@ -94,7 +94,7 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
 }
 
-// widthOf returns the width of a terminal in columns as it is now, or what is usual.
+// widthOf returns the current width of a terminal in columns, or a usual width.
 func widthOf(w io.Writer) int {
 	if f, ok := w.(terminal); ok {
 		if n := terminalWidth(f.Fd()); n > 0 {
@@ -159,7 +159,7 @@ func (s *liveScreen) Note(format string, args ...any) {
 
 func (s *liveScreen) Update(f Frame) {
 	s.acks = append(s.acks, f.Acks)
-	if most := max(1, min(48, s.width()-28)); len(s.acks) > most { // what fits behind the number
+	if most := max(1, min(48, s.width()-28)); len(s.acks) > most { // as many as fit behind the number
 		s.acks = s.acks[len(s.acks)-most:]
 	}
 	if f.Batch != nil && f.T-s.batchAt > 0.95 {
@@ -188,8 +188,8 @@ func (s *liveScreen) Update(f Frame) {
 	s.draw(lines)
 }
 
-// draw replaces the lines drawn last. Lines are folded to the width of the terminal. It may have
-// been narrowed since they were drawn: then those that were too long take several rows.
+// draw replaces the lines drawn last. Lines are folded to the width of the terminal. If the
+// terminal was narrowed since they were drawn, those that are now too long take several rows.
 func (s *liveScreen) draw(lines []string) {
 	width := max(20, s.width()-1)
 	rows := 0

@@ -25,7 +25,7 @@ func TestALiveScreenIsDrawnOverItself(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoTerminalGetsALineASecond(t *testing.T) {
+func TestAFileThatIsNoTerminalGetsALineASecond(t *testing.T) {
 	var b strings.Builder
 	s := newScreen("auto", &b)
 	for i := range 8 {
@@ -63,8 +63,8 @@ func TestFramesOfBodiesShowTheirThroughputAndDelivery(t *testing.T) {
 	}
 }
 
-// display is a terminal that understands what a screen writes. It breaks lines that are too long, and
-// as most do, breaks them anew when it is resized.
+// display is a terminal that interprets the output of a screen. It breaks lines that are too long
+// and, like most terminals, breaks them again when it is resized.
 type display struct {
 	width int
 	lines []string // as written, without the last line feed

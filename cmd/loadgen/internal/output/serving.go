@@ -21,8 +21,8 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/profile"
 )
 
-// serving holds what is open during runs: the servers of --metrics and --pprof, and the file of
-// --cpuprofile.
+// serving holds the resources open during runs: the servers of --metrics and --pprof, and the file
+// of --cpuprofile.
 type serving struct {
 	process   *prometheus.Registry // metrics of the program itself
 	current   atomic.Pointer[measure.Registry]
@@ -40,7 +40,7 @@ func newServing() *serving {
 	return v
 }
 
-// open opens what the flags name.
+// open opens the servers and files that the flags name.
 func (v *serving) open(o *Config) (err error) {
 	v.foreign = o.pprof != ""
 	if o.metrics != "" {
@@ -64,7 +64,7 @@ func (v *serving) open(o *Config) (err error) {
 	return err
 }
 
-// listen serves a path at an address; without host that is the loopback's.
+// listen serves a path at an address; an address without host means the loopback interface.
 func (v *serving) listen(flag, address, path string, handler http.Handler) error {
 	if strings.HasPrefix(address, ":") {
 		address = "127.0.0.1" + address

@@ -20,11 +20,11 @@ type Lane struct {
 
 	set      *Set
 	epoch    uint64
-	votes    []byte // by height, participant: n votes and the wrong one; none if ackless
+	votes    []byte // by height, participant: n votes and the invalid one; none if ackless
 	nodes    []byte // encoded, one after another …
-	ends     []int  // … by height; empty for a lane whose nodes another makes
+	ends     []int  // … by height; empty for a nodeless lane
 	sizes    []int  // of the certificates, by height: each ends the node above it …
-	top      []byte // … but for the last
+	top      []byte // … except the last
 	nodeless bool
 	ackless  bool
 }
@@ -157,8 +157,8 @@ func (l *Lane) Node(height uint64) []byte {
 	return l.nodes[begin:l.ends[height]:l.ends[height]]
 }
 
-// Certificate returns the certificate of the chunk at a height, not to be changed: that which the
-// node above carries. It is nil for a nodeless lane.
+// Certificate returns the certificate of the chunk at a height, which the node above carries; it
+// must not be changed. It is nil for a nodeless lane.
 func (l *Lane) Certificate(height uint64) []byte {
 	if l.nodeless {
 		return nil
@@ -186,7 +186,7 @@ func (l *Lane) Votes(height uint64) []byte {
 }
 
 // AppendAck appends an encoded ack that participant i sends, with the vote at a place of Votes: its
-// own, another's or the wrong one.
+// own, another's or the invalid one.
 func (l *Lane) AppendAck(dst []byte, height uint64, i wire.Participant, place int) []byte {
 	size := l.set.format.AckSignature
 	begin := (int(height)*(len(l.set.ids)+1) + place) * size

@@ -87,7 +87,7 @@ func TestEveryPresignedAckVerifiesButTheWrongOne(t *testing.T) {
 	})
 }
 
-func TestAPresignedAckIsWhatTheValidatorsSignerSigns(t *testing.T) {
+func TestAPresignedAckEqualsTheAckOfTheValidatorsSigner(t *testing.T) {
 	forEachScheme(t, func(t *testing.T, s *Set) {
 		l := sign(t, s, 1)
 		scheme, err := s.Scheme()
@@ -134,7 +134,7 @@ func TestNodesCarryValidSignaturesAndParentCertificates(t *testing.T) {
 	})
 }
 
-func TestCertificateMessagesCarryWhatTheNextNodeDoes(t *testing.T) {
+func TestCertificateMessagesCarryTheCertificateOfTheNextNode(t *testing.T) {
 	forEachScheme(t, func(t *testing.T, s *Set) {
 		const heights = 3
 		l := sign(t, s, heights)
@@ -186,7 +186,7 @@ func TestAnAcklessLaneIsTheSameWithoutTheAcks(t *testing.T) {
 	})
 }
 
-func TestQuorumsWeighEnoughAndDoWithoutWhoIsAbsent(t *testing.T) {
+func TestQuorumsWeighEnoughAndExcludeTheAbsentValidator(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(2, 12).Draw(t, "validators")
 		var weights []uint64

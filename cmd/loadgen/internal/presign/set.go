@@ -156,9 +156,9 @@ func (s *Set) Identities() []wire.PublicKey { return s.ids }
 // Format describes the set's acks and certificates.
 func (s *Set) Format() wire.Format { return s.format }
 
-// Quorum returns a random quorum, without absent if absent is no participant that the others need.
-// It consists of the first validators, in a random order, that weigh enough; of these, where
-// weights differ, the heaviest that weigh enough, as an engine chooses.
+// Quorum returns a random quorum, without absent unless absent is a participant that the others
+// need. It consists of the first validators, in a random order, that have enough weight; where
+// weights differ, of the heaviest of these that have enough, as an engine chooses.
 func (s *Set) Quorum(random *rand.Rand, absent wire.Participant) wire.Signers {
 	order := random.Perm(len(s.ids))
 	if int(absent) < len(s.ids) && s.weights.Of(absent) <= s.weights.Tolerated() {
@@ -178,7 +178,7 @@ func (s *Set) Quorum(random *rand.Rand, absent wire.Participant) wire.Signers {
 	return quorum
 }
 
-// enough returns as many of the first validators in an order as make a quorum.
+// enough returns the shortest prefix of an order of validators that is a quorum.
 func (s *Set) enough(order []int) []int {
 	weight := uint64(0)
 	for k, i := range order {

@@ -1,3 +1,3 @@
-// Package report holds the results of runs: what those of all modes have in common, the summary of
-// repeated runs, requirements on results, and the page that shows one.
+// Package report holds the results of runs: the fields common to all modes, the summary of repeated
+// runs, requirements on results, and the page that shows a result.
 package report

@@ -29,8 +29,7 @@ var (
 
 var pageTemplate = template.Must(template.New("page").Parse(pageText))
 
-// Page returns the page of a result. Its script draws what is in the result, which is in the
-// page as JSON.
+// Page returns the page of a result. Its script draws the result, which is in the page as JSON.
 func Page(title string, result any) ([]byte, error) {
 	data, err := json.Marshal(result) // escapes <, > and &: the text cannot end the script element
 	if err != nil {

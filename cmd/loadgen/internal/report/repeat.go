@@ -33,13 +33,13 @@ func sample(values []float64) *benchmath.Sample {
 	return benchmath.NewSample(slices.Clone(values), &benchmath.DefaultThresholds) // which sorts them
 }
 
-// LeastRepeats is the number of runs on each side below which no difference, however large, can be
-// told from noise.
+// LeastRepeats is the least number of runs on each side with which a difference can be
+// distinguished from noise.
 const LeastRepeats = 4
 
-// Difference is what repeated runs say about the difference between two spreads.
+// Difference is the difference between two spreads of repeated runs.
 type Difference struct {
-	P      float64 // the probability of a difference such as this one, were there only noise
+	P      float64 // the probability of such a difference from noise alone
 	Enough bool    // there are enough values to tell a difference from noise
 	Beyond bool    // the difference is larger than the noise: P is at most 5 %
 }
@@ -67,7 +67,7 @@ func Repeat[T any, R interface {
 		}
 		r, err := once()
 		if err != nil {
-			if len(runs) > 0 && ctx.Err() != nil { // stopped while the next was being prepared: what was measured counts
+			if len(runs) > 0 && ctx.Err() != nil { // earlier runs count
 				break
 			}
 			return nil, err

@@ -26,11 +26,12 @@ type Result interface {
 	// Measures returns the values that requirements and comparisons can name: latencies in
 	// milliseconds, others in the unit of their names.
 	Measures() map[string]float64
-	// Parameters returns what was configured. Results with different parameters are hardly
+	// Parameters returns the configuration. Results with different parameters are hardly
 	// comparable.
 	Parameters() []Parameter
 	Print(w io.Writer, whole time.Duration)
-	// SetMeasures replaces the values that Measures returns by those given: the medians of repeated runs.
+	// SetMeasures replaces the values that Measures returns by those given: the medians of repeated
+	// runs.
 	SetMeasures(values map[string]float64)
 	// Verdict returns an error unless the exit status may be 0.
 	Verdict() error
@@ -42,13 +43,13 @@ type Parameter struct {
 	Value any
 }
 
-// Summary holds what the results of both modes have.
+// Summary holds the fields common to the results of both modes.
 type Summary struct {
 	Mode        string           `json:"mode"`
 	Scheme      string           `json:"scheme"`
 	Variant     string           `json:"variant"` // "" for schemes that have none
 	Signatures  string           `json:"signatures"`
-	Acks        string           `json:"acks"`    // to whom they go: all or sequencer
+	Acks        string           `json:"acks"`    // recipients: all or sequencer
 	Weights     string           `json:"weights"` // equal, zipf or the name of a file
 	Validators  int              `json:"validators"`
 	Sequencers  int              `json:"sequencers"`
@@ -63,7 +64,7 @@ type Summary struct {
 	Duration    float64          `json:"duration_s"`
 
 	// In a cluster: chunks certified, each counted once, at its sequencer. Of a node: certificates
-	// that it assembled or that certificate messages brought it.
+	// that it assembled or received in certificate messages.
 	Certificates          uint64  `json:"certificates"`
 	CertificatesPerSecond float64 `json:"certificates_per_s"`
 	CertificatesPerCore   float64 `json:"certificates_per_core"` // and second of the CPU time in cpu_s
@@ -80,7 +81,7 @@ type Summary struct {
 	// as it has recipients.
 	Messages measure.MessagesPer `json:"messages_per_certificate"`
 
-	// Of each engine, on average over those of a cluster; messages without what a transport adds.
+	// Per engine, the mean of a cluster; messages without a transport's overhead.
 	BytesIn  float64 `json:"bytes_in_per_node"`
 	BytesOut float64 `json:"bytes_out_per_node"`
 
@@ -89,10 +90,10 @@ type Summary struct {
 	LatencyMS    measure.Quantiles    `json:"latency_ms"`
 	P999         float64              `json:"latency_p999_ms"`
 	Distribution []measure.Percentile `json:"latency_distribution"`
-	Samples      int64                `json:"latency_samples"` // chunks that the latencies are of
+	Samples      int64                `json:"latency_samples"` // number of chunks with a latency
 
 	// In a cluster: of the whole process, which is all engines, the simulated network and this
-	// tool, but not the audit. Of a node: without the generator, too.
+	// tool, without the audit. Of a node: also without the generator.
 	CPU               float64        `json:"cpu_s"`
 	CPUPerCertificate float64        `json:"cpu_us_per_certificate"`
 	MaxRSS            int64          `json:"max_rss_bytes"`
@@ -106,18 +107,18 @@ type Summary struct {
 
 	Verified    uint64   `json:"certificates_verified"` // by the audit; in node mode a sample
 	Conflicts   uint64   `json:"conflicts"`
-	Errors      int      `json:"errors"` // other things that went wrong
+	Errors      int      `json:"errors"` // other problems
 	Problems    []string `json:"problems"`
 	Unmet       []string `json:"unmet"`     // requirements
-	Shortfall   string   `json:"shortfall"` // how far a node stayed below what was offered; "" if it did not
+	Shortfall   string   `json:"shortfall"` // how a node stayed below its offered load, or ""
 	Interrupted bool     `json:"interrupted"`
-	Outcome     string   `json:"outcome"` // good, failed, overload, unmet or interrupted: the first of the last four that is so
+	Outcome     string   `json:"outcome"` // the first that applies: failed, overload, unmet, interrupted, good
 	OK          bool     `json:"ok"`
 
 	Repeats *repeats `json:"repeats,omitempty"`
 }
 
-// NewSummary returns what follows from the configuration and two moments.
+// NewSummary returns a summary of the configuration and of two moments.
 func NewSummary(mode string, cfg *setup.Config, engines int, disk host.Disk, before, after measure.Moment) Summary {
 	a, b := &after.Engine.Counters, &before.Engine.Counters
 	seconds := after.At.Sub(before.At).Seconds()
@@ -219,7 +220,7 @@ func (c *Summary) Algorithm() string {
 	return c.Scheme + " " + c.Variant
 }
 
-// Network describes what is not usual about the network, for people; "" if nothing is.
+// Network describes the unusual settings of the network, or returns "".
 func (c *Summary) Network() string {
 	text := ""
 	if c.Acks == engine.AcksToSequencer.String() {
@@ -231,7 +232,8 @@ func (c *Summary) Network() string {
 	return text
 }
 
-// LeastSamples is the number of chunks that a p99 should be of: with fewer, less than ten decide it.
+// LeastSamples is the number of chunks that a p99 should be of: with fewer, less than ten decide
+// it.
 const LeastSamples = 1000
 
 // PrintLatency writes the line about latencies, and whether it rests on enough chunks.

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// lockFile takes the lock on a file, which it makes if it is to. The lock lasts until the file is
-// closed, or the process ends, however it ends.
+// lockFile takes the lock on a file, which it makes if create is set. The lock lasts until the file
+// is closed, or the process ends in any way.
 func lockFile(name string, create bool) (*os.File, error) {
 	flags := os.O_RDWR | syscall.O_NOFOLLOW
 	if create {

@@ -23,7 +23,7 @@ type Folder struct {
 }
 
 // New makes a folder in a parent folder, by default the system's for temporary files, and removes
-// those there that nobody holds the lock of any more.
+// folders there whose lock no process holds.
 func New(parent string) (*Folder, error) {
 	if parent == "" {
 		parent = os.TempDir()
@@ -60,8 +60,8 @@ func (f *Folder) Remove() {
 // errHeld is returned for a lock that a process holds or has just removed.
 var errHeld = errors.New("the lock is held")
 
-// removeStale removes the folders in a parent folder whose lock nobody holds. A folder without the
-// file of a lock may be one that is being made, or somebody else's.
+// removeStale removes the folders in a parent folder whose lock no process holds. A folder without
+// the file of a lock may be one that is being made, or another program's.
 func removeStale(parent string) {
 	entries, err := os.ReadDir(parent)
 	if err != nil {
@@ -76,7 +76,7 @@ func removeStale(parent string) {
 		if err != nil || lock == nil {
 			continue
 		}
-		_ = os.RemoveAll(dir) // another user's stay
+		_ = os.RemoveAll(dir) // folders of other users stay
 		_ = lock.Close()
 	}
 }

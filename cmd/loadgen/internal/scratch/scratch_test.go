@@ -53,7 +53,7 @@ func TestAFolderIsRemovedByTheNextRunIfNobodyHoldsItsLock(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoFolderOfThisProgramStays(t *testing.T) {
+func TestAFolderOfAnotherProgramStays(t *testing.T) {
 	parent, elsewhere := t.TempDir(), t.TempDir()
 	if err := os.WriteFile(filepath.Join(elsewhere, lockName), nil, 0o600); err != nil {
 		t.Fatal(err)

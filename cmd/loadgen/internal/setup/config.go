@@ -13,7 +13,7 @@ import (
 	"github.com/lanecast/lanecast/verify"
 )
 
-// Limits of what one process can hold. A cluster's acks grow with the square of its validators.
+// Limits of one process. A cluster's acks grow with the square of its validators.
 const (
 	maxValidators = 256
 	maxSequencers = 1000
@@ -59,8 +59,8 @@ func Default() *Config {
 	}
 }
 
-// Check returns a cli.usageError for the first flag that is out of range. It draws a seed if none was
-// given, and sets the weights.
+// Check returns a cli.usageError for the first flag that is out of range. It draws a seed if none
+// was given, and sets the weights.
 func (cfg *Config) Check() error {
 	switch {
 	case cfg.Validators < 1 || cfg.Validators > cfg.MostValidators:
@@ -115,14 +115,14 @@ func (cfg *Config) checkNames() error {
 func (cfg *Config) Bind(f *pflag.FlagSet, validators, sequencers string) {
 	f.IntVar(&cfg.Validators, "validators", cfg.Validators, validators)
 	f.IntVar(&cfg.Sequencers, "sequencers", cfg.Sequencers, sequencers)
-	f.StringVar(&cfg.Scheme, "scheme", cfg.Scheme, "what certifies: multisig, threshold, ed25519 or secp256r1")
-	f.StringVar(&cfg.Variant, "variant", cfg.Variant, "where BLS signatures lie: minsig (G1) or minpk (G2)")
-	f.StringVar(&cfg.Signatures, "signatures", cfg.Signatures, "how acks carry BLS signatures: compressed or uncompressed")
-	f.StringVar(&cfg.Acks, "acks", cfg.Acks, "to whom acks go: all, or the sequencer, which then sends the certificate")
+	f.StringVar(&cfg.Scheme, "scheme", cfg.Scheme, "signature scheme: multisig, threshold, ed25519 or secp256r1")
+	f.StringVar(&cfg.Variant, "variant", cfg.Variant, "group of BLS signatures: minsig (G1) or minpk (G2)")
+	f.StringVar(&cfg.Signatures, "signatures", cfg.Signatures, "encoding of BLS signatures in acks: compressed or uncompressed")
+	f.StringVar(&cfg.Acks, "acks", cfg.Acks, "recipients of acks: all, or the sequencer, which then sends the certificate")
 	f.StringVar(&cfg.Weights, "weights", cfg.Weights, "validators' voting power: equal, zipf, or a file with a whole number on each line")
 	f.IntVar(&cfg.Workers, "workers", cfg.Workers, "verification workers of an engine; the default is its own: processors − 1, at least 1")
 	f.IntVar(&cfg.BatchSize, "batch-size", cfg.BatchSize, "statements verified together, at most")
-	f.DurationVar(&cfg.BatchDelay, "batch-delay", cfg.BatchDelay, "how long a smaller batch is held back for more")
+	f.DurationVar(&cfg.BatchDelay, "batch-delay", cfg.BatchDelay, "time that a smaller batch waits for more")
 }
 
 // Kind returns the kind of scheme.
@@ -149,7 +149,7 @@ func (cfg *Config) AckEncoding() verify.AckEncoding {
 	return verify.Compressed
 }
 
-// AcksTo returns to whom acks go.
+// AcksTo returns the recipients of acks.
 func (cfg *Config) AcksTo() engine.Acks {
 	if cfg.Acks == engine.AcksToSequencer.String() {
 		return engine.AcksToSequencer

@@ -8,7 +8,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Namespace is the namespace of all that loadgen signs.
+// Namespace is the namespace of all of loadgen's signatures.
 const Namespace = "lanecast-loadgen"
 
 // Epoch is the only epoch of a run, as engine.StaticEpochs has it.

@@ -20,8 +20,7 @@ const (
 	ZipfWeights  = "zipf"
 )
 
-// weigh sets the validators' weights to what --weights says, unless they are known already, from a
-// manifest.
+// weigh sets the validators' weights from --weights, unless a manifest has set them.
 func (cfg *Config) weigh() error {
 	switch {
 	case cfg.Voting != nil || cfg.Weights == EqualWeights:

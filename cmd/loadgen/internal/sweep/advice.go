@@ -17,14 +17,14 @@ type finding struct {
 	Goal     string         `json:"goal"`
 	Run      int            `json:"run"`      // index into runs
 	Flags    string         `json:"flags"`    // of that run
-	Advice   string         `json:"advice"`   // flags to use, for loadgen node: those, or none for what the defaults do as well
+	Advice   string         `json:"advice"`   // flags for loadgen node; none if the defaults do as well
 	Defaults int            `json:"defaults"` // index of the run with the defaults under the same load, −1 if it was not good
-	Times    int            `json:"times"`    // how often each of the two ran against the other
+	Times    int            `json:"times"`    // number of repeated runs of each of the two
 	Best     *report.Spread `json:"best_acks_verified_per_s,omitempty"`
 	Unset    *report.Spread `json:"defaults_acks_verified_per_s,omitempty"`
 	BestP99  *report.Spread `json:"best_p99_ms,omitempty"`
 	UnsetP99 *report.Spread `json:"defaults_p99_ms,omitempty"`
-	Verdict  string         `json:"verdict"` // whether to use the flags; "" if only loads were varied, or for want of time
+	Verdict  string         `json:"verdict"` // whether to use them; "" if only loads varied, or time ran out
 }
 
 // alike is the relative difference up to which throughputs count as the same when the best run is
@@ -124,7 +124,7 @@ func (r *Result) confirm(ctx context.Context, times int, measure func(run int) (
 		for _, run := range again {
 			n, err := measure(run)
 			if err != nil || ctx.Err() != nil || !n.OK {
-				continue // fewer values, so a verdict with less behind it, which says so
+				continue // fewer values, so the verdict is weaker, which its text states
 			}
 			verified[run], p99[run] = append(verified[run], n.VerifiedPerSecond), append(p99[run], n.LatencyMS.P99)
 		}
@@ -153,7 +153,7 @@ func (r *Result) confirm(ctx context.Context, times int, measure func(run int) (
 	}
 }
 
-// compare compares the best run with the defaults in words, and reports whether to keep the
+// compare describes the best run relative to the defaults in words, and reports whether to keep the
 // defaults. bound is the bound of the p99 latency in ms; 0 for none.
 func (f *finding) compare(bound float64) (keep bool, why string) {
 	switch {

@@ -1,2 +1,2 @@
-// Package sweep measures a node under every combination of listed settings and says which is best.
+// Package sweep measures a node under every combination of listed settings and reports the best.
 package sweep

@@ -61,23 +61,23 @@ type combination struct {
 	Error    string       `json:"error,omitempty"`
 }
 
-// overloaded reports whether a run came to no other harm than that the node could not take the load.
-// To find that out is what a sweep over loads is for.
+// overloaded reports whether the only problem of a run was that the node could not take the load. A
+// sweep over loads exists to find that out.
 func (run combination) overloaded() bool {
 	return run.Result != nil && run.Result.Outcome == "overload" && !run.Result.Interrupted
 }
 
-// good reports whether there is the result of a whole run without faults.
+// good reports whether there is a result of a complete run without faults.
 func (run combination) good() bool {
 	return run.Result != nil && run.Result.OK && !run.Result.Interrupted
 }
 
-// The flags whose values a sweep may list: loads on the node, and the configuration of the node,
-// about which it advises.
+// The flags whose values a sweep may list: the loads on the node, and the node's configuration, for
+// which it gives advice.
 var (
 	sweptLoads     = strings.Fields("validators sequencers weights rate load in-flight invalid colluding silent late")
 	sweptNodeFlags = strings.Fields("scheme variant signatures acks workers batch-size batch-delay")
-	// keptFlags cannot be listed, but belong to the advice if they are given.
+	// keptFlags cannot be listed, but are part of the advice if they are given.
 	keptFlags = strings.Fields("schedule rate-to steps peer-quota feeders data")
 )
 
@@ -101,14 +101,14 @@ func NewCommand() *cobra.Command {
 	w.base.Duration = 5 * time.Second
 	cmd := &cobra.Command{
 		Use:   "sweep",
-		Short: "Run node mode over lists of settings and say which are best",
+		Short: "Run node mode over lists of settings and show the best",
 		Long: "Runs node mode for every combination of the values given, one or several for each flag, as in\n\n" +
 			"  loadgen sweep --workers 1,2 --batch-size 1,8,32,128 --signatures compressed,uncompressed\n\n" +
-			"prints a line for each as it goes, and says which takes the most acks, which does with a p99 latency within\n" +
-			"--p99, and the flags to give to loadgen node. The defaults run as well, whatever the lists, and once more\n" +
-			"against the best, in turns, to tell a gain from noise.\n\n" +
-			"Exit status 0: no run failed; those that the node could not keep up with are marked and never the best. 1: not so,\n" +
-			"or it was interrupted; then it writes what it measured until then.\n" +
+			"prints a line for each, and names the combination that verifies the most acks, the one that does so with a p99\n" +
+			"latency within --p99, and the flags for loadgen node. The defaults run as well, and once more against the best,\n" +
+			"in turns, to distinguish a gain from noise.\n\n" +
+			"Exit status 0: no run failed; those that the node could not keep up with are marked and never the best. 1: otherwise,\n" +
+			"or it was interrupted; then it writes the measurements until then.\n" +
 			"2: the command line asks for something impossible.",
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return w.run(cmd) },
@@ -121,7 +121,7 @@ func NewCommand() *cobra.Command {
 		f.Var(w.lists[flag.Name], flag.Name, flag.Usage)
 	})
 	w.base.BindShape(cmd)
-	f.DurationVar(&w.bound, "p99", w.bound, "latency bound that the second advice is for")
+	f.DurationVar(&w.bound, "p99", w.bound, "latency bound of the second advice")
 	f.IntVar(&w.confirm, "confirm", w.confirm, "runs of the best and of the defaults at the end, in turns, to tell a gain from noise; 0 for none")
 	return cmd
 }
@@ -256,7 +256,7 @@ func (r *Result) plan() []combination {
 	return runs
 }
 
-// advises reports whether the node's configuration is varied, and not loads alone.
+// advises reports whether the node's configuration is varied, and not only loads.
 func (r *Result) advises() bool {
 	return slices.ContainsFunc(r.Axes, func(a axis) bool { return !a.load })
 }
@@ -272,7 +272,7 @@ func (r *Result) defaultsFor(values []string) []string {
 	return values
 }
 
-// shapeFlags are flags about a run that a result of a sweep names besides those that it may list.
+// shapeFlags are further flags about a run that the result of a sweep names.
 var shapeFlags = strings.Fields("schedule rate-to steps duration warmup feeders peer-quota data seed repeat")
 
 // settings returns the flags that are the same in all runs.
