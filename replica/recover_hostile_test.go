@@ -183,7 +183,7 @@ func TestRule7_5_ToResumeAValidatorIsAskedOnceItHasBeenConnectedForAWhile(t *tes
 func TestRule7_5_APeerThatLiesDoesNotKeepAProcessFromRecovering(t *testing.T) {
 	var places uint64
 	place := func() (id wire.PublicKey) { // ascending
-		places++
+		places++ // one goroutine at a time: the next page is asked for with the one before
 		binary.BigEndian.PutUint64(id[:], places)
 		return id
 	}
@@ -225,8 +225,12 @@ func TestRule7_5_APeerThatLiesDoesNotKeepAProcessFromRecovering(t *testing.T) {
 				}
 				first := []int{0, 1, 2, 3, 4, 5}
 				c.eventually(30*time.Second, "the lanes are handed over", c.grownTo(2, first, first))
+				var pages atomic.Int64
 				s := c.stranger(c.ids[6], func(_ context.Context, _ wire.PublicKey, typ network.Type, request []byte, reply reply) {
 					var q message.TipsRequest
+					if typ == message.TipsRequestType {
+						pages.Add(1)
+					}
 					if typ == message.OwnChunkRequestType || typ == message.TipsRequestType && q.Decode(request) == nil {
 						lie(c, typ, &q, reply)
 					}
@@ -236,11 +240,17 @@ func TestRule7_5_APeerThatLiesDoesNotKeepAProcessFromRecovering(t *testing.T) {
 				before := signed.count(0)
 				c.lose(0, newChain(c.ids[0], 100, 0), nil)
 				c.eventually(time.Minute, "it has recovered", c.recovered(0))
+				if to := c.status(0).AbstainingTo; to > 10 {
+					t.Errorf("it acks nothing up to height %d", to)
+				}
 				for i := 1; i < n-1; i++ {
 					c.all[i].chain.grow(9, 100)
 				}
 				c.eventually(time.Minute, "the lanes go on", c.grownTo(9, first, first[1:]))
 				c.eventually(10*time.Second, "it acks again", func() bool { return signed.count(0) > before })
+				if n := pages.Load(); n > 4*256 {
+					t.Errorf("%d pages of tips were asked for", n)
+				}
 				c.stopAll()
 			})
 		})
