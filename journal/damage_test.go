@@ -354,7 +354,7 @@ func TestAFrameThatWasWrittenToAnotherPlaceToo(t *testing.T) {
 	copy(segmentFile(crashed, 1).Data()[at[2]:], frame)
 	_, _, err = tryOpen(crashed)
 	var c *CorruptError
-	if !errors.As(err, &c) || c.Offset != int64(at[2]) || !strings.Contains(c.Reason, "belongs elsewhere") {
+	if !errors.As(err, &c) || c.Offset != int64(at[2]) || !strings.Contains(c.Reason, "belongs to another offset") {
 		t.Errorf("in place of another: error %v", err)
 	}
 }

@@ -18,7 +18,7 @@ var (
 	// ErrVersion means that the folder has a format version that this build does not know.
 	ErrVersion = errors.New("journal: unknown format version")
 	// ErrNoJournal means that the folder holds no log and Config.Create is not set.
-	ErrNoJournal = errors.New("journal: there is no log in the folder. If there was one, put the folder back " +
+	ErrNoJournal = errors.New("journal: there is no log in the folder. If there was one, restore the folder " +
 		"as it was, or treat the log as lost. Only if there never was one, open with Create")
 	// ErrTruncated is matched by a [*CorruptError] about a log that ends before its watermark:
 	// durable records are missing.
@@ -37,8 +37,8 @@ type CorruptError struct {
 }
 
 func (e *CorruptError) Error() string {
-	return fmt.Sprintf("journal: %s is corrupt at byte %d: %s. If something moved, cut or mixed the folder's "+
-		"files, put all of them back as they were; else treat the log as lost. Do not remove or edit single files",
+	return fmt.Sprintf("journal: %s is corrupt at byte %d: %s. If files of the folder were moved, cut or mixed, "+
+		"restore all of them as they were; otherwise treat the log as lost. Do not remove or edit single files",
 		e.File, e.Offset, e.Reason)
 }
 
@@ -48,6 +48,6 @@ func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }
 func (e *CorruptError) Unwrap() error { return e.Err }
 
 func unknownVersion(found uint32) error {
-	return fmt.Errorf("%w: the files have version %d, this build reads and writes version %d. Go on with a build "+
+	return fmt.Errorf("%w: the files have version %d, this build reads and writes version %d. Use a build "+
 		"that reads them, or treat the log as lost", ErrVersion, found, formatVersion)
 }

@@ -54,7 +54,7 @@ func (h *head) decode(b []byte) (why string, err error) {
 	case len(b) < segment.HeadSize:
 		return "head is cut short", nil
 	case string(b[:8]) != magic:
-		return "no journal segment", nil
+		return "not a journal segment", nil
 	case le.Uint32(b[68:]) != crc32.Checksum(b[:68], segment.Castagnoli):
 		return "head checksum does not match", nil
 	case le.Uint32(b[8:]) != formatVersion:

@@ -66,7 +66,7 @@ func lockedBy(f *os.File) error {
 	case pid == uint64(os.Getpid()):
 		return fmt.Errorf("%w, of this process", ErrLocked)
 	}
-	return fmt.Errorf("%w, of process %d; end that one before this one starts, and do not remove %s", ErrLocked, pid, filepath.Base(f.Name()))
+	return fmt.Errorf("%w, of process %d; end that process before this one starts, and do not remove %s", ErrLocked, pid, filepath.Base(f.Name()))
 }
 
 func flock(f *os.File, how int) error {
@@ -103,9 +103,9 @@ func (l heldLock) InPlace() error {
 	case os.SameFile(now, held):
 		return nil
 	default:
-		err = errors.New("another file is there")
+		err = errors.New("another file has its name")
 	}
 	dir, name := filepath.Split(l.Name())
 	return fmt.Errorf("%s was moved, replaced or mounted over while the journal was open, or the file %s in it was (%w). "+
-		"See that no other journal uses the folder, put it back as it was, then start again", filepath.Clean(dir), name, err)
+		"Make sure that no other journal uses the folder, restore it, then start again", filepath.Clean(dir), name, err)
 }

@@ -39,7 +39,7 @@ func TestTheErrorOfALockedFolderNamesTheProcess(t *testing.T) {
 	name := filepath.Join(t.TempDir(), lockName)
 	for content, says := range map[string]string{
 		"":                              "locked by another journal",
-		"4711":                          "of process 4711; end that one",
+		"4711":                          "of process 4711; end that process",
 		strconv.Itoa(os.Getpid()):       "of this process",
 		"-1":                            "locked by another journal",
 		"someone else's file, and long": "locked by another journal",
@@ -108,11 +108,11 @@ func TestALockIsOutOfPlaceOnceItsNameLeadsElsewhere(t *testing.T) {
 		}, "no such file"},
 		{"the folder is removed and another journal made", func(dir, name string) error {
 			return errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o750), os.WriteFile(name, nil, 0o640))
-		}, "another file is there"},
+		}, "another file has its name"},
 		{"the file is removed", func(dir, name string) error { return os.Remove(name) }, "no such file"},
 		{"the file is removed and made again", func(dir, name string) error {
 			return errors.Join(os.Remove(name), os.WriteFile(name, nil, 0o640))
-		}, "another file is there"},
+		}, "another file has its name"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "j")

@@ -11,7 +11,7 @@ import (
 
 // lockable returns an error if this system has no locks for a journal.
 func lockable() error {
-	return fmt.Errorf("a journal needs flock, lest two processes write it at once, and %s has none: %w",
+	return fmt.Errorf("a journal needs flock to keep two processes from writing it at once, and %s has none: %w",
 		runtime.GOOS, errors.ErrUnsupported)
 }
 

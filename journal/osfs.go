@@ -55,7 +55,7 @@ type unfitError struct {
 }
 
 func (e *unfitError) Error() string {
-	return fmt.Sprintf("the file system %s: %v (%v). Put the journal on a local file system that can, "+
+	return fmt.Sprintf("the file system %s: %v (%v). Put the journal on a local file system that supports it, "+
 		"such as ext4, XFS or APFS", e.what, e.err, errors.ErrUnsupported)
 }
 
@@ -75,7 +75,7 @@ func makeFolders(dir string, syncDir func(string) error) error {
 	st, err := os.Stat(dir)
 	if err == nil {
 		if !st.IsDir() {
-			return fmt.Errorf("%s is no folder", dir)
+			return fmt.Errorf("%s is not a folder", dir)
 		}
 		return nil
 	}

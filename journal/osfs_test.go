@@ -86,7 +86,7 @@ func TestAFolderIsMadeWithItsParentsOrTheReasonGiven(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, reason := range map[string]string{
-		file:                                  "no folder",
+		file:                                  "not a folder",
 		filepath.Join(file, "below"):          "not a directory",
 		filepath.Join(file, "below", "again"): "not a directory",
 		filepath.Join(dir, strings.Repeat("x", 5000), "a"): "too long",

@@ -208,7 +208,7 @@ func (v *survey) sealed(h *head) (sealed bool, err error) {
 // headless returns the error of a newest segment that has no good head.
 func (v *survey) headless(number uint64, why string) error {
 	c := &CorruptError{
-		File: segmentName(number), Reason: why + ", yet a segment has its name only once its head is on disk",
+		File: segmentName(number), Reason: why + ", although a segment gets its name only once its head is on disk",
 	}
 	if m := &v.out.mark; m.sound && m.segment >= number {
 		c.Reason += "; " + m.known()
@@ -228,9 +228,9 @@ func (v *survey) matchesMark(tail *head) error {
 	case !m.exists && tail == nil:
 		return nil
 	case !m.exists:
-		return corrupt("file is missing beside the segments, yet no segment is begun before it is on disk")
+		return corrupt("file is missing although there are segments, which are begun only once it is on disk")
 	case !m.sound:
-		return corrupt("no slot holds a watermark, yet one is left alone while the other is written")
+		return corrupt("no slot holds a watermark, although only one is written at a time")
 	case tail == nil && m.creating:
 		return nil // a crash ended the creation of the log
 	case tail != nil && m.identity != tail.identity:
@@ -257,14 +257,14 @@ func (v *survey) reachesMark() error {
 		}
 	case m.creating && v.out.next > 2:
 		return &CorruptError{
-			File: markName, Reason: "is that of the log's creation, yet the log holds more than its first record",
+			File: markName, Reason: "is from the log's creation, but the log holds more than its first record",
 		}
 	}
 	return nil
 }
 
 func (m *watermark) known() string {
-	return fmt.Sprintf("%s knows that it was durable up to byte %d of %s, before position %d",
+	return fmt.Sprintf("%s shows that it was durable up to byte %d of %s, before position %d",
 		markName, m.offset, segmentName(m.segment), m.next)
 }
 

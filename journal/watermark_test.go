@@ -98,10 +98,10 @@ func demandRefused(t *testing.T, what string, bad *memFS, sentinel error, file s
 		_ = j.Close()
 		t.Fatalf("%s: no error", what)
 	}
-	if !errors.Is(err, sentinel) || !errors.As(err, &c) || c.File != file || !strings.Contains(err.Error(), "put all of them back") {
+	if !errors.Is(err, sentinel) || !errors.As(err, &c) || c.File != file || !strings.Contains(err.Error(), "restore all of them") {
 		t.Fatalf("%s: error %v", what, err)
 	}
-	if errors.Is(err, ErrTruncated) && !strings.Contains(err.Error(), markName+" knows that it was durable up to byte") {
+	if errors.Is(err, ErrTruncated) && !strings.Contains(err.Error(), markName+" shows that it was durable up to byte") {
 		t.Fatalf("%s: error %v", what, err)
 	}
 	after := map[string]string{}

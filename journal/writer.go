@@ -287,7 +287,7 @@ func (w *writer) end() error {
 			return w.abandon("closing", err)
 		}
 		if err := w.file.Truncate(tail.size + segment.FrameHead); err != nil {
-			return fmt.Errorf("journal: giving room in %s back: %w", segmentName(tail.number), err)
+			return fmt.Errorf("journal: truncating %s to its content: %w", segmentName(tail.number), err)
 		}
 		mark = segment.FrameHead
 	}

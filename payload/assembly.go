@@ -14,7 +14,7 @@ func CheckBody(h *Header, body []byte) (*Tree, error) {
 	}
 	t := Build(body)
 	if t.Root() != h.Root {
-		return nil, fmt.Errorf("%w: the body is another one", ErrRoot)
+		return nil, fmt.Errorf("%w: it is another body", ErrRoot)
 	}
 	return t, nil
 }
@@ -38,7 +38,7 @@ func NewAssembly(h *Header, buffer []byte) (*Assembly, error) {
 		return nil, fmt.Errorf("%w: the buffer has %d bytes, want %d", ErrLength, len(buffer), h.BodySize)
 	}
 	if h.BodySize == 0 && h.Root != emptyRoot {
-		return nil, fmt.Errorf("%w: no body without bytes has it", ErrRoot)
+		return nil, fmt.Errorf("%w: an empty body has another one", ErrRoot)
 	}
 	pieces := Pieces(h.BodySize)
 	return &Assembly{

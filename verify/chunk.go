@@ -51,7 +51,7 @@ func (v *ChunkVerifier) Verify(p *wire.Proposal) bool {
 // if the slices differ in length.
 func (v *ChunkVerifier) VerifyBatch(ps []*wire.Proposal, valid []bool) {
 	if len(ps) != len(valid) {
-		panic("verify: as many verdicts as proposals are needed")
+		panic("verify: the numbers of proposals and verdicts differ")
 	}
 	batch := zip215.NewBatchVerifierWithCapacity(len(ps))
 	at := make([]int, 0, len(ps))

@@ -72,7 +72,7 @@ func NewEd25519(namespace []byte, identities []wire.PublicKey) (*Ed25519, error)
 func NewWeightedEd25519(namespace []byte, validators []Validator) (*Ed25519, error) {
 	for i := range validators {
 		if v := &validators[i]; len(v.Key) > 0 || len(v.Proof) > 0 {
-			return nil, fmt.Errorf("verify: validator %d of those given, %v: %w: a Key or Proof; "+
+			return nil, fmt.Errorf("verify: given validator %d, %v: %w: a Key or Proof; "+
 				"an Ed25519 set has none, its keys are the identities", i, v.Identity, ErrValidatorSet)
 		}
 	}
@@ -88,7 +88,7 @@ func newEd25519(namespace []byte, set validatorSet, order []int) (e *Ed25519, er
 	keys := make([]*zip215.ExpandedPublicKey, set.len())
 	for i, id := range set.identities {
 		if keys[i], err = zip215.NewExpandedPublicKey(id[:]); err != nil {
-			return nil, fmt.Errorf("verify: validator %d of those given, %v: %w: %w", order[i], id, ErrKey, err)
+			return nil, fmt.Errorf("verify: given validator %d, %v: %w: %w", order[i], id, ErrKey, err)
 		}
 	}
 	return &Ed25519{newSignatureList(namespace, set, keys)}, nil

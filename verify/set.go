@@ -39,7 +39,7 @@ func newValidatorSet(identities []wire.PublicKey) (set validatorSet, order []int
 			return set, nil, fmt.Errorf("verify: %w: identity %v occurs twice", ErrValidatorSet, id)
 		}
 		if HasSmallOrder(id) {
-			return set, nil, fmt.Errorf("verify: validator %d of those given, %v: %w: %s", from, id, ErrKey, smallOrder)
+			return set, nil, fmt.Errorf("verify: given validator %d, %v: %w: %s", from, id, ErrKey, smallOrder)
 		}
 		set.identities[i] = id
 		set.index[id] = wire.Participant(i)

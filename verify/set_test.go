@@ -301,7 +301,7 @@ func TestRule3_1_NoValidatorSetTakesAnIdentityOfSmallOrder(t *testing.T) {
 		}
 		for _, key := range smallEdwards() {
 			err := construct(slices.Insert(ids(3), 1, key))
-			if !errors.Is(err, verify.ErrKey) || !strings.Contains(err.Error(), "validator 1 of those given") || !strings.Contains(err.Error(), key.String()) {
+			if !errors.Is(err, verify.ErrKey) || !strings.Contains(err.Error(), "given validator 1,") || !strings.Contains(err.Error(), key.String()) {
 				t.Errorf("%s with %v: %v", name, key, err)
 			}
 		}

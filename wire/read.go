@@ -90,7 +90,7 @@ func readFull(r io.Reader, room []byte) (got int, err error) {
 func readSome(r io.Reader, room []byte) (int, error) {
 	n, err := r.Read(room)
 	if n < 0 || n > len(room) {
-		return 0, fmt.Errorf("wire: a reader of type %T returned %d as the number of bytes that it put into %d", r, n, len(room))
+		return 0, fmt.Errorf("wire: a reader of type %T returned a count of %d bytes for a buffer of %d", r, n, len(room))
 	}
 	return n, err
 }

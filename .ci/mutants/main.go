@@ -105,7 +105,7 @@ func parse(list string) (faults []fault, err error) {
 		name, where, ok3 := strings.Cut(head, "\n")
 		words := strings.Fields(where)
 		if !ok || !ok2 || !ok3 || len(words) < 2 {
-			return nil, fmt.Errorf("entry %q is not of the form that it should have", name)
+			return nil, fmt.Errorf("entry %q has a wrong format", name)
 		}
 		packages := words[1:]
 		for i := range packages {
@@ -127,7 +127,7 @@ func measure(c *mutation.Copy, f fault, sound map[string]time.Duration) error {
 			return err
 		}
 		if r.Outcome != mutation.Survived {
-			return fmt.Errorf("%s fails without any fault: %s\n%s", p, r.Outcome, r.Output)
+			return fmt.Errorf("the tests of %s, without a fault: %s\n%s", p, r.Outcome, r.Output)
 		}
 		sound[p] = r.Took
 	}
@@ -141,7 +141,7 @@ func try(c *mutation.Copy, f fault, all bool, sound map[string]time.Duration) (s
 		return "", err
 	}
 	if n := bytes.Count(code, []byte(f.old)); n != 1 {
-		return "", fmt.Errorf("%s has its place %d times, once is wanted", f.file, n)
+		return "", fmt.Errorf("%s contains the old text %d times, want once", f.file, n)
 	}
 	from := bytes.Index(code, []byte(f.old))
 	change := mutation.Change{File: f.file, From: from, To: from + len(f.old), New: f.new}

@@ -70,11 +70,11 @@ func main() {
 	packages := flag.String("packages", "", "packages whose code is changed, by folder, separated by commas")
 	files := flag.String("files", "", "regular expression: of the packages, only files whose names, as internal/core/acks.go, match are changed")
 	flag.IntVar(&o.sample, "sample", 100, "number of mutants of all packages together; 0 for all")
-	flag.Uint64Var(&o.seed, "seed", 1, "chooses the sample")
-	flag.DurationVar(&o.timeout, "timeout", time.Minute, "limit for the tests of one mutant")
+	flag.Uint64Var(&o.seed, "seed", 1, "seed of the sample")
+	flag.DurationVar(&o.timeout, "timeout", time.Minute, "time limit for the tests of one mutant")
 	flag.StringVar(&o.results, "results", "", "file that keeps the outcomes, outside the repository")
 	flag.StringVar(&o.skip, "skip", "", "tests that are not run, as for go test -skip")
-	flag.BoolVar(&o.again, "again", false, "try those again that lived")
+	flag.BoolVar(&o.again, "again", false, "try mutants again that lived")
 	flag.Parse()
 	for _, p := range strings.Split(*packages, ",") {
 		if p != "" {
@@ -94,10 +94,10 @@ func main() {
 
 func run(o *options) error {
 	if len(o.packages) == 0 || flag.NArg() > 0 {
-		return errors.New("-packages is needed, and takes the folders of packages separated by commas")
+		return errors.New("-packages is required: folders of packages, separated by commas")
 	}
 	if o.timeout <= 0 || o.sample < 0 {
-		return fmt.Errorf("-timeout %v, -sample %d: a time above 0 and a number of at least 0 are wanted", o.timeout, o.sample)
+		return fmt.Errorf("-timeout %v, -sample %d: want a time above 0 and a number of at least 0", o.timeout, o.sample)
 	}
 	all, sources, err := enumerate(o.packages, o.files)
 	if err != nil {

@@ -14,7 +14,7 @@ func demonstrate(out io.Writer) error {
 			if line, err := all.ReadLine(i); err != nil {
 				return err
 			} else if line != "done" {
-				return fmt.Errorf("process %d said %q", i, line)
+				return fmt.Errorf("process %d wrote %q", i, line)
 			}
 			fmt.Fprintf(out, "process %d at %s has %d certified chunks on each of %d lanes\n", i, all.Addresses(0, i)[0], heights, processes)
 		}

@@ -88,7 +88,7 @@ func readKey(name string) (ed25519.PrivateKey, error) {
 	}
 	seed, err := hex.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil || len(seed) != ed25519.SeedSize {
-		return nil, fmt.Errorf("%s is no key file: want the %d hexadecimal digits that «node key» wrote", name, 2*ed25519.SeedSize)
+		return nil, fmt.Errorf("%s is not a key file: want the %d hexadecimal digits that «node key» wrote", name, 2*ed25519.SeedSize)
 	}
 	return ed25519.NewKeyFromSeed(seed), nil
 }
@@ -102,12 +102,12 @@ func (o *options) parse(args []string) error {
 	flags.StringVar(&o.journal, "journal", "", "the journal's folder; required")
 	flags.StringVar(&o.listen, "listen", "", "address at which other members connect; required")
 	flags.StringVar(&o.http, "http", "", "address for /metrics and /locks; none if empty")
-	flags.BoolVar(&o.first, "first-start", false, "this key starts for the first time, ever")
+	flags.BoolVar(&o.first, "first-start", false, "this key starts for the first time ever")
 	flags.BoolVar(&o.lost, "journal-lost", false, "this key had a journal, which is lost; needs -adopt")
 	flags.StringVar(&o.adopt, "adopt", "", "file of locks that «node locks» printed")
-	flags.BoolVar(&o.certificates, "send-certificates", false, "send certificates: before a network moves to -acks sequencer")
-	flags.StringVar(&o.acks, "acks", "all", "to whom acks go: all or sequencer")
-	flags.DurationVar(&o.pace, "pace", 100*time.Millisecond, "the time between two chunks of ours, at least")
+	flags.BoolVar(&o.certificates, "send-certificates", false, "send certificates: needed before a network changes to -acks sequencer")
+	flags.StringVar(&o.acks, "acks", "all", "receivers of acks: all or sequencer")
+	flags.DurationVar(&o.pace, "pace", 100*time.Millisecond, "minimum time between two of our chunks")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

@@ -97,7 +97,7 @@ func (s *sets) add(members map[uint64][]member) error {
 		case known && same:
 			continue
 		case known:
-			return fmt.Errorf("epoch %d: its members were others before, and sets do not change: add a later epoch", epoch)
+			return fmt.Errorf("epoch %d: its members have changed, but a known epoch must not change: add a later epoch", epoch)
 		}
 		var ids []wire.PublicKey
 		for _, m := range members[epoch] {
@@ -138,7 +138,7 @@ func (s *sets) reload(o *options, transport network.Transport) {
 		err = s.Advance(newest(members))
 	}
 	if err != nil {
-		o.log.Error("the list of members was not taken", "error", err)
+		o.log.Error("the list of members was refused; the old one stays in use", "error", err)
 		return
 	}
 	transport.Recheck()

@@ -222,7 +222,7 @@ func TestWhatIsWrongWithFilesIsSaid(t *testing.T) {
 	if err := newKey(io.Discard, name); !errors.Is(err, os.ErrExist) {
 		t.Errorf("a file was overwritten with a key: %v", err)
 	}
-	if _, err := readKey(name); err == nil || !strings.Contains(err.Error(), "is no key file") {
+	if _, err := readKey(name); err == nil || !strings.Contains(err.Error(), "is not a key file") {
 		t.Errorf("a list is taken for a key: %v", err)
 	}
 	for flags, says := range map[string]string{

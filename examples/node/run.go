@@ -62,7 +62,7 @@ func (a app) Report(_ context.Context, activity wire.Activity) error {
 	switch activity.(type) {
 	case *wire.Tip, *wire.Certified:
 	default:
-		a.log.Warn("a fault of others", "what", fmt.Sprintf("%T", activity))
+		a.log.Warn("fault of a peer", "what", fmt.Sprintf("%T", activity))
 	}
 	return nil
 }

@@ -219,5 +219,5 @@ func (o *order) apply(c replica.Chunk) error {
 }
 
 func errApproved(c replica.Chunk) error {
-	return fmt.Errorf("a quorum approved of a body that is wrong: height %d of lane %v", c.Height, c.Sequencer)
+	return fmt.Errorf("a quorum approved a wrong body: height %d of lane %v", c.Height, c.Sequencer)
 }

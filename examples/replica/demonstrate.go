@@ -69,7 +69,7 @@ func (d *demonstration) puts(up ...int) error {
 		case err != nil:
 			return err
 		case mayFail:
-			return fmt.Errorf("%q was put, and its lane is down", pair.Key)
+			return fmt.Errorf("%q was put although its lane is down", pair.Key)
 		default:
 			d.read = pair
 		}
@@ -89,7 +89,7 @@ func (d *demonstration) compare(which ...int) error {
 		if err != nil {
 			return err
 		} else if value != d.read.Value {
-			return fmt.Errorf("%q is %q at %s, and should be %q", d.read.Key, value, address, d.read.Value)
+			return fmt.Errorf("%q is %q at %s, want %q", d.read.Key, value, address, d.read.Value)
 		}
 	}
 	fmt.Fprintf(d.out, "  processes %v have the same state, %.16s\n", which, s.Hash)

@@ -97,7 +97,7 @@ func (a *app) Verify(_ context.Context, at engine.Place, body []byte) (bool, err
 func (a *app) Deliver(_ context.Context, c replica.Chunk) error {
 	pairs, ok := kv.ReadPairs(c.Body)
 	if !ok {
-		return fmt.Errorf("a quorum approved of a body that is wrong: height %d of lane %v", c.Height, c.Sequencer)
+		return fmt.Errorf("a quorum approved a wrong body: height %d of lane %v", c.Height, c.Sequencer)
 	}
 	if err := a.store.Apply(&c, pairs); err != nil {
 		return err

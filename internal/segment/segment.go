@@ -126,7 +126,7 @@ func (f *Frame) Parse(b []byte, offset, size int64) string {
 	case f.Kind < KindRecord || f.Kind > KindClose || f.Flags&^FlagZstd != 0 || b[6] != 0 || b[7] != 0:
 		return "no frame of a known kind"
 	case f.Offset != offset || f.Group > offset || f.Group < HeadSize:
-		return "frame belongs elsewhere"
+		return "frame belongs to another offset"
 	case f.Stored > MaxPayload || f.Raw > MaxPayload || f.Stored > f.Raw,
 		f.Flags == 0 && f.Stored != f.Raw, f.Kind >= KindSeal && f.Raw != 0, f.Position == 0:
 		return "frame head is inconsistent"

@@ -63,7 +63,7 @@ func run(arguments []string, out io.Writer) error {
 	flags := flag.NewFlagSet("replica", flag.ContinueOnError)
 	var o options
 	flags.IntVar(&o.Body, "body", 256<<10, "bytes of a body")
-	flags.Float64Var(&o.Rate, "rate", 0, "bodies a second and lane; 0: as fast as the lane takes them")
+	flags.Float64Var(&o.Rate, "rate", 0, "bodies per second on each lane; 0: as fast as the lane takes them")
 	flags.StringVar(&o.Scheme, "scheme", "multisig", "multisig or ed25519")
 	flags.StringVar(&o.Acks, "acks", "all", "all or sequencer")
 	flags.DurationVar(&o.Duration, "duration", 10*time.Second, "length of the measurement, after a tenth of it to warm up")
@@ -148,7 +148,7 @@ func spawn(o options) ([]result, error) {
 	for i, c := range children {
 		line, err := c.lines.ReadBytes('\n')
 		if err != nil {
-			return nil, fmt.Errorf("process %d measured nothing: %w", i, err)
+			return nil, fmt.Errorf("process %d has no result: %w", i, err)
 		}
 		if err := json.Unmarshal(line, &results[i]); err != nil {
 			return nil, err

@@ -95,7 +95,7 @@ func do(ctx context.Context, method, address, path, body string) (string, error)
 	case answer.StatusCode == http.StatusServiceUnavailable:
 		err = fmt.Errorf("%w: %s: %s", ErrNotPut, address, said)
 	case answer.StatusCode != http.StatusOK:
-		err = fmt.Errorf("%s said %s: %s", address, answer.Status, said)
+		err = fmt.Errorf("%s answered %s: %s", address, answer.Status, said)
 	}
 	return string(text), err
 }

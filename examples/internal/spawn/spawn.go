@@ -199,7 +199,7 @@ func (p *Process) Join(n int) (ctx context.Context, listeners []net.Listener, er
 	fmt.Println(strings.Join(addresses, " "))
 	lines := bufio.NewScanner(os.Stdin)
 	if !p.hear(lines) {
-		return nil, nil, errors.New("spawn: no addresses came")
+		return nil, nil, errors.New("spawn: no addresses were received")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {

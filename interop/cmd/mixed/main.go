@@ -51,18 +51,18 @@ type options struct {
 
 func (o *options) flags() *pflag.FlagSet {
 	f := pflag.NewFlagSet("mixed", pflag.ContinueOnError)
-	f.StringVar(&o.scheme, "scheme", keys.Schemes[0], "what certifies: "+strings.Join(keys.Schemes, ", "))
+	f.StringVar(&o.scheme, "scheme", keys.Schemes[0], "signature scheme: "+strings.Join(keys.Schemes, ", "))
 	f.StringArrayVar(&o.kill, "kill", nil, "kill a validator's process and start it again: I@FROM-TO, such as 2@5s-8s; may be repeated")
 	f.StringArrayVar(&o.late, "late", nil, "start a validator late: I@TIME; may be repeated")
 	f.StringArrayVar(&o.move, "move", nil, "move a validator from upstream to Lanecast, with its keys: I@TIME; may be repeated")
-	f.DurationVar(&o.duration, "duration", 20*time.Second, "how long to run, in whole seconds")
-	f.DurationVar(&o.pace, "pace", 50*time.Millisecond, "how long each proposal waits; 0: as fast as it goes")
-	f.DurationVar(&o.rebroadcast, "rebroadcast", time.Second, "how often a chunk that is not certified is sent again")
-	f.Float64Var(&o.loss, "loss", 0, "the part of all messages that is lost, from 0 to less than 1")
-	f.Uint64Var(&o.seed, "seed", 1, "number that the keys follow from")
+	f.DurationVar(&o.duration, "duration", 20*time.Second, "time to run, in whole seconds")
+	f.DurationVar(&o.pace, "pace", 50*time.Millisecond, "wait before each proposal; 0: none")
+	f.DurationVar(&o.rebroadcast, "rebroadcast", time.Second, "time after which an uncertified chunk is sent again")
+	f.Float64Var(&o.loss, "loss", 0, "probability that a message is lost, from 0 to less than 1")
+	f.Uint64Var(&o.seed, "seed", 1, "seed of the keys")
 	f.IntVar(&o.port, "port", 21000, "port of the first validator; the others follow")
 	f.StringVar(&o.dir, "dir", "", "folder to write to and keep (default: a temporary one)")
-	f.StringVar(&o.upstream, "upstream", "", "upstream's program (default: what cargo builds from interop/upstream)")
+	f.StringVar(&o.upstream, "upstream", "", "upstream's program (default: built by cargo from interop/upstream)")
 	return f
 }
 

@@ -26,16 +26,16 @@ func runNode(ctx context.Context, args []string, out io.Writer) error {
 	var duration time.Duration
 	var adopt []string
 	f := pflag.NewFlagSet(nodeCommand, pflag.ContinueOnError)
-	f.StringVar(&set, "keys", "", "the set's keys")
-	f.IntVar(&c.Index, "index", 0, "which validator")
+	f.StringVar(&set, "keys", "", "file of the set's keys")
+	f.IntVar(&c.Index, "index", 0, "number of the validator")
 	port := f.Int("port", 0, "of the first validator")
-	f.StringVar(&c.Dir, "dir", "", "the journal's")
+	f.StringVar(&c.Dir, "dir", "", "folder of the journal")
 	f.StringVar(&c.Locks, "locks", "", "file for locks")
 	f.StringArrayVar(&adopt, "adopt", nil, "file of locks of another validator, when this one's journal is lost")
-	f.DurationVar(&duration, "duration", 0, "how long to run")
-	f.DurationVar(&c.Pace, "pace", 0, "of proposals")
-	f.DurationVar(&c.Rebroadcast, "rebroadcast", 0, "the engine's")
-	f.Float64Var(&c.Loss, "loss", 0, "part of the messages")
+	f.DurationVar(&duration, "duration", 0, "time to run")
+	f.DurationVar(&c.Pace, "pace", 0, "wait before each proposal")
+	f.DurationVar(&c.Rebroadcast, "rebroadcast", 0, "the engine's RebroadcastTimeout")
+	f.Float64Var(&c.Loss, "loss", 0, "probability that a message is lost")
 	if err := f.Parse(args); err != nil {
 		return err
 	}

@@ -14,8 +14,8 @@ func (v *verdict) print(out io.Writer) {
 	fmt.Fprintf(out, "%s, %s, %v, proposals after %v, %v lost\n", string(n.goes.Mix), n.scheme, n.duration, n.pace, n.loss)
 	for i, l := range v.Lanes {
 		r := v.last[i]
-		fmt.Fprintf(out, "  %d %c  lane to height %d, %.1f/s, longest gap %v, %d heights that nobody reported; here %d unreported of all lanes, "+
-			"own chunks certified in %.0f ms (p50), %.0f (p99); %d late messages, %d without room\n",
+		fmt.Fprintf(out, "  %d %c  lane to height %d, %.1f/s, longest gap %v, %d heights without a report; its own reports miss %d heights of all lanes; "+
+			"own chunks certified in %.0f ms (p50), %.0f (p99); %d late messages, %d dropped\n",
 			i, n.all[i][len(n.all[i])-1].library, l.Top, l.PerS, l.Gap.Round(time.Millisecond), l.Missing, v.Holes[i],
 			r.Latency.P50, r.Latency.P99, sum(r.Late), r.Dropped)
 	}
@@ -24,7 +24,7 @@ func (v *verdict) print(out io.Writer) {
 		fmt.Fprintln(out, "  PROBLEM:", p)
 	}
 	if len(v.Problems) == 0 {
-		fmt.Fprintln(out, "  sound: every lane grew to the end everywhere, no conflict, nothing refused")
+		fmt.Fprintln(out, "  sound: every lane grew to the end at every process, no conflict, no message refused")
 	}
 }
 

@@ -46,7 +46,7 @@ type process struct {
 func (o *options) plan(mix string) (plan.Plan, error) {
 	p, err := plan.New(mix, o.kill, o.late, o.move)
 	if err == nil && p.Settled() >= o.duration {
-		err = fmt.Errorf("something happens at %v, and the run ends after %v: lanes must have time to grow", p.Settled(), o.duration)
+		err = fmt.Errorf("the last event is at %v, but the run ends after %v: lanes must have time to grow", p.Settled(), o.duration)
 	}
 	return p, err
 }
@@ -111,7 +111,7 @@ func (n *network) live(ctx context.Context) error {
 			continue
 		}
 		if err := last.Wait(); err != nil {
-			return fmt.Errorf("validator %d: %w; it said: %s", i, err, end(last.log))
+			return fmt.Errorf("validator %d: %w; end of its output: %s", i, err, end(last.log))
 		}
 	}
 	return ctx.Err()
@@ -123,7 +123,7 @@ func (n *network) happen(ctx context.Context, e plan.Event) error {
 		last := ps[len(ps)-1]
 		last.killed = true
 		if err := last.Process.Kill(); err != nil {
-			return fmt.Errorf("%w; it said: %s", err, end(last.log))
+			return fmt.Errorf("%w; end of its output: %s", err, end(last.log))
 		}
 		_ = last.Wait() // the error only reports the kill
 	}

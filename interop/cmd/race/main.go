@@ -47,13 +47,13 @@ type options struct {
 
 func (o *options) flags() *pflag.FlagSet {
 	f := pflag.NewFlagSet("race", pflag.ContinueOnError)
-	f.StringSliceVar(&o.races, "race", []string{"node", "cluster"}, "which races")
-	f.StringVar(&o.scheme, "scheme", keys.Schemes[0], "what certifies: "+strings.Join(keys.Schemes, ", "))
-	f.IntVar(&o.validators, "validators", 100, "in the race of nodes")
-	f.IntVar(&o.rounds, "rounds", 3, "how often each runs")
-	f.DurationVar(&o.duration, "duration", 8*time.Second, "how long each run measures, in whole seconds")
-	f.StringVar(&o.dir, "dir", "", "folder for journals, hence the disk to measure with (default: a temporary one)")
-	f.StringVar(&o.upstream, "upstream", "", "upstream's program (default: what cargo builds from interop/upstream)")
+	f.StringSliceVar(&o.races, "race", []string{"node", "cluster"}, "races to run")
+	f.StringVar(&o.scheme, "scheme", keys.Schemes[0], "signature scheme: "+strings.Join(keys.Schemes, ", "))
+	f.IntVar(&o.validators, "validators", 100, "number of validators in the race of nodes")
+	f.IntVar(&o.rounds, "rounds", 3, "number of rounds")
+	f.DurationVar(&o.duration, "duration", 8*time.Second, "measured time of each run, in whole seconds")
+	f.StringVar(&o.dir, "dir", "", "folder for journals, on the disk to measure (default: a temporary one)")
+	f.StringVar(&o.upstream, "upstream", "", "upstream's program (default: built by cargo from interop/upstream)")
 	return f
 }
 

@@ -45,7 +45,7 @@ type theirs struct {
 func parseUpstream(text []byte, node bool) (result, error) {
 	var t theirs
 	if err := json.Unmarshal(text, &t); err != nil {
-		return result{}, fmt.Errorf("what upstream printed: %w", err)
+		return result{}, fmt.Errorf("output of upstream's program: %w", err)
 	}
 	if t.Certificates == 0 || t.Conflicts > 0 {
 		return result{}, fmt.Errorf("upstream made %v certificates, with %d conflicts", t.Certificates, t.Conflicts)
@@ -80,7 +80,7 @@ type part struct {
 func parseLanecast(text []byte) (result, error) {
 	var o ours
 	if err := json.Unmarshal(text, &o); err != nil {
-		return result{}, fmt.Errorf("what loadgen printed: %w", err)
+		return result{}, fmt.Errorf("output of loadgen: %w", err)
 	}
 	if o.Certificates == 0 || o.Duration <= 0 {
 		return result{}, fmt.Errorf("loadgen made %d certificates in %v s", o.Certificates, o.Duration)

@@ -55,7 +55,7 @@ func readFrame(r io.Reader) (c Channel, from wire.PublicKey, message []byte, err
 	}
 	message = make([]byte, size-headSize)
 	if _, err := io.ReadFull(r, message); err != nil {
-		return 0, from, nil, fmt.Errorf("bridge: a frame that was cut: %w", err)
+		return 0, from, nil, fmt.Errorf("bridge: a truncated frame: %w", err)
 	}
 	return Channel(head[4]), wire.PublicKey(head[5:]), message, nil
 }

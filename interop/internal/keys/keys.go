@@ -80,7 +80,7 @@ func Parse(text []byte) (*Set, error) {
 		key := ed25519.NewKeyFromSeed(b[0])
 		identity := wire.PublicKey(key.Public().(ed25519.PublicKey))
 		if string(identity[:]) != string(b[1]) {
-			return nil, fmt.Errorf("validator %d: its identity does not follow from its seed", i)
+			return nil, fmt.Errorf("validator %d: its identity is not that of its seed", i)
 		}
 		s.Identities, seeds, secrets = append(s.Identities, identity), append(seeds, key), append(secrets, b[2])
 		s.ChunkSigners = append(s.ChunkSigners, verify.NewChunkSigner(namespace, key))

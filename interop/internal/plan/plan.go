@@ -130,11 +130,11 @@ func (p *Plan) check() error {
 	running, moved := make([]bool, len(p.Mix)), make([]bool, len(p.Mix))
 	for _, e := range p.Events {
 		if running[e.Validator] == (e.Action == Start) {
-			return fmt.Errorf("validator %d: %v at %v, when it runs: %t", e.Validator, e.Action, e.At, running[e.Validator])
+			return fmt.Errorf("validator %d: %v at %v, but running then: %t", e.Validator, e.Action, e.At, running[e.Validator])
 		}
 		if e.Action == Move {
 			if moved[e.Validator] || p.Mix[e.Validator] == Lanecast {
-				return fmt.Errorf("validator %d: move at %v, when it runs Lanecast", e.Validator, e.At)
+				return fmt.Errorf("validator %d: move at %v, but it runs Lanecast already", e.Validator, e.At)
 			}
 			moved[e.Validator] = true
 		}

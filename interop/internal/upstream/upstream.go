@@ -54,7 +54,7 @@ func sources(from string) (string, error) {
 		}
 		up := filepath.Dir(at)
 		if up == at {
-			return "", errors.New("interop/upstream is not found: run this within the repository, or name a built program")
+			return "", errors.New("interop/upstream was not found: run this within the repository, or give the path of a built program")
 		}
 		at = up
 	}
@@ -72,7 +72,7 @@ func built(messages []byte) (string, error) {
 			return m.Executable, nil
 		}
 	}
-	return "", errors.New("cargo names no program that it has built")
+	return "", errors.New("cargo's output names no program")
 }
 
 // Command returns a call of the program.

@@ -150,7 +150,7 @@ func (b *Backend) Hash(g Group, tag []byte, messages ...[]byte) Points {
 func (b *Backend) PairingsCancel(a, c Points) bool {
 	p, q := b.g1.of(a), b.g2.of(c)
 	if len(p) != len(q) {
-		panic("curve: pairs need as many points of G1 as of G2")
+		panic("curve: the numbers of points of G1 and G2 differ")
 	}
 	return len(p) == 0 || b.pairingsCancel(p, q)
 }

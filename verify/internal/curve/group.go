@@ -185,7 +185,7 @@ func (g *group[E, P]) sums(sets []Points) Points {
 func (g *group[E, P]) mul(p Points, scalars []Scalar) Points {
 	at := g.of(p)
 	if len(scalars) != len(at) {
-		panic("curve: as many scalars as points are needed")
+		panic("curve: the numbers of points and scalars differ")
 	}
 	if len(at) == 0 {
 		return g.wrap(nil)
@@ -196,7 +196,7 @@ func (g *group[E, P]) mul(p Points, scalars []Scalar) Points {
 func (g *group[E, P]) mulSum(p Points, scalars []Scalar) Points {
 	at := g.of(p)
 	if len(scalars) != len(at) {
-		panic("curve: as many scalars as points are needed")
+		panic("curve: the numbers of points and scalars differ")
 	}
 	if len(at) == 0 {
 		return g.wrap(make([]affine[E], 1))

@@ -122,7 +122,7 @@ func TestInspectTellsATearFromDamage(t *testing.T) {
 	if err := os.WriteFile(firstSegment(dir), whole[:len(whole)-1], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if d := inspectJSON(t, dir, cli.Bad).Journals[0].Damage; d == nil || !strings.Contains(d.Reason, "WATERMARK knows") {
+	if d := inspectJSON(t, dir, cli.Bad).Journals[0].Damage; d == nil || !strings.Contains(d.Reason, "WATERMARK shows") {
 		t.Errorf("cut by a byte after Close: damage %+v", d)
 	}
 	whole[len(whole)/2] ^= 1

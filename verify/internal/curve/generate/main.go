@@ -207,7 +207,7 @@ func (w *writer) limbs(indent string, x *big.Int, count int) {
 		n.Rsh(n, limbBits)
 	}
 	if n.Sign() != 0 {
-		panic("generate: a number has more limbs")
+		panic("generate: a number has too many limbs")
 	}
 	w.WriteString("}")
 }
