@@ -135,7 +135,7 @@ func TestVotesOfSuspectsAreAddedOnlyWhenAskedFor(t *testing.T) {
 	}
 }
 
-func TestOnlySoManySuspectsAreCheckedAsAreMissingInTheOrderGiven(t *testing.T) {
+func TestOnlyAsManySuspectsAreCheckedAsAreMissingInTheGivenOrder(t *testing.T) {
 	s := open(t, lane(newVotes(plenty)), key{}, four)
 	c := vote(t, s, 1, 16, 0, 1, 2, 3)
 	st := check(c, []wire.Participant{3, 1})

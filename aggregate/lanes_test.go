@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestSlotsOfOneHeightAreToldApartByEpoch(t *testing.T) {
+func TestSlotsOfOneHeightAreDistinguishedByEpoch(t *testing.T) {
 	votes := newVotes(plenty)
 	l := lane(votes)
 	slots := map[uint64]*slot{}

@@ -57,7 +57,7 @@ func TestVotesThatArriveDuringAStatementDoNotShowInIt(t *testing.T) {
 	s.resolve(c, nil)
 }
 
-func TestNobodyIsCheckedWhereTheOthersSuffice(t *testing.T) {
+func TestNoSuspectIsCheckedIfTheOthersSuffice(t *testing.T) {
 	s := open(t, lane(newVotes(plenty)), key{}, four)
 	c := vote(t, s, 1, 16, 0, 1, 2, 3)
 	st := check(c, []wire.Participant{3})

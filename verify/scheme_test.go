@@ -297,7 +297,7 @@ func TestACombinationKeepsNothingOfItsStatement(t *testing.T) {
 	})
 }
 
-func TestVotesThatAreNotThereAreUnreadable(t *testing.T) {
+func TestMissingVotesAreUnreadable(t *testing.T) {
 	eachScheme(t, schemeCases, func(t *testing.T, k schemeCase) {
 		set := newSet(t, k, 4, 1)
 		s := statement(t, set, subject(5), 0, 1, 2, 3)

@@ -181,7 +181,7 @@ func TestAByteAfterTheEndIsRefused(t *testing.T) {
 	}
 }
 
-func TestDecodingReplacesAllThatWasThere(t *testing.T) {
+func TestDecodingReplacesAllFields(t *testing.T) {
 	full := wire.Node{Chunk: chunkAt(7), Signature: signatureOf(0x51),
 		Parent: wire.Parent{Payload: digestOf(0x0F), Epoch: 1, Certificate: certificateOf(multisig(10), 2)}}
 	genesis := wire.Node{Chunk: chunkAt(0), Signature: signatureOf(0x52)}
@@ -194,7 +194,7 @@ func TestDecodingReplacesAllThatWasThere(t *testing.T) {
 	}
 }
 
-func TestDecodedViewsCannotGrowIntoWhatFollows(t *testing.T) {
+func TestDecodedViewsCannotGrowIntoTheNextBytes(t *testing.T) {
 	b := unhex(t, "12 "+acksTwins)
 	a, err := wire.DecodeActivity(b, goldenFormats)
 	if err != nil {
@@ -224,7 +224,7 @@ func TestASubjectIsTheChunkAndTheEpoch(t *testing.T) {
 	}
 }
 
-func TestAParentSpeaksOfTheChunkBelow(t *testing.T) {
+func TestAParentIsTheChunkBelow(t *testing.T) {
 	n := wire.Node{Chunk: chunkAt(7), Signature: signatureOf(0x51),
 		Parent: wire.Parent{Payload: digestOf(0x0F), Epoch: 300}}
 	want := wire.Subject{Epoch: 300, Chunk: wire.Chunk{Sequencer: keyOf(0x11), Height: 6, Payload: digestOf(0x0F)}}

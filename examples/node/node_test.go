@@ -202,7 +202,7 @@ func TestANetworkStartsLosesAJournalAndEntersAnEpoch(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrongWithFilesIsSaid(t *testing.T) {
+func TestErrorsNameTheFaultsOfFiles(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "file")
 	for content, says := range map[string]string{
@@ -237,7 +237,7 @@ func TestWhatIsWrongWithFilesIsSaid(t *testing.T) {
 
 var hex64 = strings.Repeat("ab", 32)
 
-func TestOfAKnownEpochOnlyAddressesMayChange(t *testing.T) {
+func TestOnlyTheAddressesOfAKnownEpochMayChange(t *testing.T) {
 	nodes, members := newNodes(t, 2)
 	for _, p := range nodes {
 		_, _ = p.listener.Close(), p.http.Close()

@@ -284,7 +284,7 @@ func TestAFullPoolThatBlocksHoldsUpNeitherSubmitNorClose(t *testing.T) {
 	eventually(t, "it has a worker", func() bool { return other.Starved() == 0 })
 }
 
-func TestAReleasedPoolWakesWhoWaitsForIt(t *testing.T) {
+func TestAReleasedPoolWakesItsWaiters(t *testing.T) {
 	pool, err := ants.NewPool(1)
 	if err != nil {
 		t.Fatal(err)

@@ -61,7 +61,7 @@ func apply(t *testing.T, s *Store, c *replica.Chunk, pairs ...Pair) {
 	}
 }
 
-func TestWhatWasSavedIsFoundAgainWithItsCursorsAndWhatWasNotIsLostWithThem(t *testing.T) {
+func TestSavedStateIsFoundAgainWithItsCursorsAndUnsavedStateIsLostWithThem(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	s, err := Open(path, true)
 	if err != nil {

@@ -21,7 +21,7 @@ var _ engine.Sender = (*Bridge)(nil)
 
 const patience = 30 * time.Second
 
-func TestAFrameComesBackAndEachCutOfItIsRefused(t *testing.T) {
+func TestAFrameIsReadBackAndEachCutOfItIsRefused(t *testing.T) {
 	from := wire.PublicKey{9}
 	frame := appendFrame(nil, Ack, from, []byte("message"))
 	c, who, message, err := readFrame(bytes.NewReader(frame))
@@ -113,7 +113,7 @@ func TestMessagesGoToThePeersNamedOnTheirChannels(t *testing.T) {
 	await(t, delivered[1], got{Ack, ids[0], ""})
 }
 
-func TestWhatIsNoFrameOfAPeerIsNotDelivered(t *testing.T) {
+func TestInvalidFramesAndFramesOfStrangersAreNotDelivered(t *testing.T) {
 	b, ids, delivered := pair(t, 0)
 	c, err := net.Dial("tcp", b[1].config.Listener.Addr().String())
 	if err != nil {

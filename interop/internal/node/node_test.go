@@ -190,7 +190,7 @@ func (n *network) read(i int) map[wire.PublicKey]wire.Lock {
 	return top
 }
 
-func TestAProcessThatCannotRunSaysWhy(t *testing.T) {
+func TestAProcessThatCannotRunReportsTheReason(t *testing.T) {
 	n := newNetwork(t)
 	for _, l := range n.listeners[1:] {
 		defer l.Close()

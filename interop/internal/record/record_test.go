@@ -17,7 +17,7 @@ func lock(height uint64) Lock {
 	return l
 }
 
-func TestALockComesBackFromItsLine(t *testing.T) {
+func TestALockIsReadBackFromItsLine(t *testing.T) {
 	want := lock(1 << 63)
 	line := string(want.AppendTo(nil))
 	got, err := ParseLock(strings.TrimSuffix(line, "\n"))
@@ -26,7 +26,7 @@ func TestALockComesBackFromItsLine(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoLockIsRefused(t *testing.T) {
+func TestALineThatIsNoLockIsRefused(t *testing.T) {
 	one := lock(5)
 	good := strings.TrimSuffix(string(one.AppendTo(nil)), "\n")
 	parts := strings.Split(good, " ")
@@ -47,7 +47,7 @@ func TestWhatIsNoLockIsRefused(t *testing.T) {
 	}
 }
 
-func TestALastLineThatIsTornIsLeftOut(t *testing.T) {
+func TestATornLastLineIsIgnored(t *testing.T) {
 	var text []byte
 	for h := range uint64(3) {
 		l := lock(h)
