@@ -36,7 +36,7 @@ func TestACertificateIsAddedKnownContradictedOrBelow(t *testing.T) {
 	expect(t, "lower, held still, the same payload", certify(l, 5, 3, 5), Known)
 	expect(t, "the first stands", l.At(9).Chunk.Payload, payload(9))
 	if l.At(7) != nil || l.Held(9, 7) != nil {
-		t.Fatal("a certificate that nobody gave")
+		t.Fatal("a certificate that was not added")
 	}
 }
 

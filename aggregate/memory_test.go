@@ -82,7 +82,7 @@ func TestAValidatorMayOpenOneSlotHoweverSmallItsShare(t *testing.T) {
 		t.Fatal("no slot at all")
 	}
 	if l.open(key{height: 3}, s, 0, true) != nil || l.open(key{height: 3}, s, 2, true) != nil {
-		t.Fatal("more than half is speculative")
+		t.Fatal("more than half is ahead of need")
 	}
 }
 
@@ -151,7 +151,7 @@ func TestCandidatesOfSlotsAheadOfNeedStayInTheirHalf(t *testing.T) {
 		t.Fatal("the opener is still charged")
 	}
 	if l.open(key{height: 11}, s, 1, true) == nil {
-		t.Fatal("the speculative half has not been given back in full")
+		t.Fatal("the half for slots ahead of need has not been given back in full")
 	}
 }
 

@@ -30,7 +30,7 @@ func replayed(t *testing.T, c Config, keep Position) (j *Journal, came map[Posit
 	return j, came
 }
 
-// Recovery: An owner of a long log need not remember what is dead until it can call Release.
+// Config.Dead: the owner of a long log need not remember dead records until it can call Release.
 func TestRecordsFoundDeadInTheReplayNeedNoReleaseAfterwards(t *testing.T) {
 	fs := newMemFS()
 	c := Config{Dir: "j", FS: fs, manual: true, page: 64, SegmentSize: 1 << 10}

@@ -72,7 +72,7 @@ func TestAReleaseWaitsForTheRecordsAppendedBeforeIt(t *testing.T) {
 	}
 	j.cycle()
 	if n := fs.Calls["remove"]; n != 0 {
-		t.Errorf("%d segments removed before what replaces them was durable", n)
+		t.Errorf("%d segments removed before their copies were durable", n)
 	}
 	_ = j.Close()
 	j, found := manualJournal(t, fs.Crash(nil, 0), Config{})

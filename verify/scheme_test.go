@@ -291,7 +291,7 @@ func TestACombinationKeepsNothingOfItsStatement(t *testing.T) {
 		clear(input)
 		for _, c := range []verify.Combination{combined, opened} {
 			if got := c.AppendCertificate(nil); !bytes.Equal(got, certificate) || !set.Scheme.Check([]verify.Combination{c}) {
-				t.Errorf("the combination changed with what it was made of: %x", got)
+				t.Errorf("the combination changed with its inputs: %x", got)
 			}
 		}
 	})

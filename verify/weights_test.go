@@ -114,7 +114,7 @@ func TestWeightsOfOneAreNoWeights(t *testing.T) {
 		t.Errorf("%+v, %v", w, err)
 	}
 	if w := verify.EqualWeights(-1); w.Total() != 0 || w.Quorum() != 0 || w.Len() != 0 {
-		t.Errorf("of nobody: %+v", w)
+		t.Errorf("of no validators: %+v", w)
 	}
 }
 

@@ -196,7 +196,7 @@ func TestOneOfManyReleasesWins(t *testing.T) {
 
 func TestAWarmPoolAllocatesNothing(t *testing.T) {
 	if raceEnabled {
-		t.Skip("with the race detector on, sync.Pool drops at random what it is given")
+		t.Skip("with the race detector on, sync.Pool drops random elements")
 	}
 	message := filled(200, 1)
 	mustNotAllocate(t, "a buffer's life", func() {

@@ -128,7 +128,7 @@ func TestEveryTypeEncodesToTheBytesOfTheSpecification(t *testing.T) {
 			want := unhex(t, g.encoded)
 			got := g.value.AppendTo([]byte("before"))
 			if !bytes.HasPrefix(got, []byte("before")) {
-				t.Error("AppendTo changed what was in the slice before")
+				t.Error("AppendTo changed the former bytes of the slice")
 			}
 			if got = got[len("before"):]; !bytes.Equal(got, want) {
 				t.Errorf("encoded as\n%x, want\n%x", got, want)

@@ -194,7 +194,7 @@ func TestReadBufferReleasesItsBufferWhenTheReaderPanics(t *testing.T) {
 
 func TestReadingIntoAWarmPoolAllocatesNothing(t *testing.T) {
 	if raceEnabled {
-		t.Skip("with the race detector on, sync.Pool drops at random what it is given")
+		t.Skip("with the race detector on, sync.Pool drops random elements")
 	}
 	message := sequence(200)
 	r := bytes.NewReader(nil)

@@ -120,7 +120,7 @@ func TestTheSampleDependsOnTheSeedAndOnTheMutantsAlone(t *testing.T) {
 	}
 	first, again := sample(all, 1, 10), sample(all, 1, 10)
 	if len(first) != 10 || len(sample(all, 1, 0)) != 50 || len(sample(all, 1, 99)) != 50 {
-		t.Fatal("the size of the sample is not what was asked for")
+		t.Fatal("the sample does not have the requested size")
 	}
 	same := true
 	other := sample(all, 2, 10)

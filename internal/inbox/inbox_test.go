@@ -162,7 +162,7 @@ func TestSleepSeesAMessageThatCameBeforeIt(t *testing.T) {
 	_ = ps[0].Push(2)
 	select {
 	case <-in.Wake():
-		t.Fatal("a wake-up though nobody slept")
+		t.Fatal("a wake-up although the consumer did not sleep")
 	default:
 	}
 	if in.Sleep() {

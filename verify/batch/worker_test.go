@@ -227,7 +227,7 @@ func TestAPoolReleasedUnderTheVerifierIsAnErrorOfTheVerifierAndOfEachStatement(t
 	select {
 	case <-b.notified:
 	case <-time.After(patience):
-		t.Fatal("nobody was told")
+		t.Fatal("Notify was not called")
 	}
 	if err := b.Err(); !errors.Is(err, ErrPool) {
 		t.Errorf("Err is %v", err)

@@ -131,9 +131,9 @@ func TestInvalidFramesAndFramesOfStrangersAreNotDelivered(t *testing.T) {
 	await(t, delivered[1], got{Node, ids[0], "good"})
 	_ = c.SetReadDeadline(time.Now().Add(patience))
 	if _, err := c.Read(make([]byte, 1)); err == nil {
-		t.Error("the connection stays after a frame that is none")
+		t.Error("the connection stays open after an invalid frame")
 	} else if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
-		t.Error("the connection is not closed after a frame that is none")
+		t.Error("the connection is not closed after an invalid frame")
 	}
 }
 

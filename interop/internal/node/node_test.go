@@ -108,7 +108,7 @@ func (p process) await(t *testing.T) {
 	select {
 	case <-p.done:
 	case <-time.After(patience):
-		t.Error("what was expected does not come")
+		t.Error("the expected state was not reached")
 	}
 }
 

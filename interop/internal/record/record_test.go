@@ -63,7 +63,7 @@ func TestATornLastLineIsIgnored(t *testing.T) {
 		}
 	}
 	if err := ReadLocks(strings.NewReader("torn\n"), func(Lock) {}); err == nil || !strings.Contains(err.Error(), "line 1") {
-		t.Errorf("a whole line that is none: %v", err)
+		t.Errorf("a malformed line: %v", err)
 	}
 	if err := ReadLocks(strings.NewReader(strings.Repeat("x", 2*maxLine)), func(Lock) {}); err == nil {
 		t.Error("a line without end is read")
@@ -82,6 +82,6 @@ func TestTheLastWholeReportCounts(t *testing.T) {
 		t.Errorf("of nothing: %v, %v", ok, err)
 	}
 	if _, _, err := LastReport(strings.NewReader("no report\n")); err == nil {
-		t.Error("what is no report is read")
+		t.Error("a line that is no report is read")
 	}
 }

@@ -42,7 +42,7 @@ func (o *oracle) check(t *testing.T, b *Backend, slab []byte, index []int) {
 	before, order := bytes.Clone(slab), slices.Clone(index)
 	points, bad := b.Read(o.group, slab, index, false)
 	if !bytes.Equal(before, slab) || !slices.Equal(order, index) {
-		t.Fatal("Read changed what it was given")
+		t.Fatal("Read changed its argument")
 	}
 	n := 0
 	var worse []int
