@@ -98,7 +98,7 @@ func TestASlabInFlightIsNotUsedAgainBeforeItsVerdict(t *testing.T) {
 	expect(t, "closed after the verdict", s.closed, true)
 	expect(t, "poisoned", st.Vote(1)[0], 0xDB)
 	if c.quorate() && !s.closed {
-		t.Fatal("a free place has a candidate to verify")
+		t.Fatal("a candidate of a freed slot is quorate")
 	}
 	expect(t, "a closed slot's candidate", statement(c, wire.Signers{}, 0) == nil, true)
 	before := votes.memory.bytes
