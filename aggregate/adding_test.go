@@ -12,7 +12,7 @@ import (
 // docs/protocol.md 4.3.5: "It is not a second ack by that validator for that (sequencer, height,
 // epoch), whatever its payload: the first stands." The same holds after the first was proven
 // invalid: the second is not counted and makes no statement, although there is a quorum.
-func TestRule4_3_5_WhatBecomesOfASecondVoteDependsOnTheFirst(t *testing.T) {
+func TestRule4_3_5_TheResultOfASecondVoteDependsOnTheFirst(t *testing.T) {
 	r := newRig(t, 4, model.List)
 	again := func(what string, i, p int, want Result) {
 		t.Helper()

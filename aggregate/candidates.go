@@ -141,7 +141,7 @@ func (c *candidate) quorumOfSuspects(suspects []wire.Participant) (votes, chosen
 
 // fail notes that the keys of a statement of c do not fit each other: each vote is valid, but their
 // combination is not. No statement of c is made while it is paused, and the next one has other
-// signers. fail reports whether this is the slot's first failure of any candidate.
+// signers. fail reports whether this is the first failure of any candidate of the slot.
 func (c *candidate) fail() (first bool) {
 	first = !c.slot.failed
 	c.slot.failed, c.paused = true, true

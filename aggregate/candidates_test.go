@@ -32,7 +32,7 @@ func TestACandidateBecomesAStatementWithItsQuorumAndNotTwice(t *testing.T) {
 	expect(t, "slot", c.slot, s)
 	expect(t, "by payload", s.find(payload(1)), c)
 	if s.find(payload(9)) != nil {
-		t.Fatal("a candidate that nobody voted for")
+		t.Fatal("a candidate without votes")
 	}
 }
 
@@ -126,7 +126,7 @@ func TestVotesOfSuspectsAreAddedOnlyWhenAskedFor(t *testing.T) {
 	c := vote(t, s, 1, 16, 0, 1, 2)
 	suspects := signers(4, 2, 3)
 	if statement(c, suspects, 0) != nil {
-		t.Fatal("a statement with suspects that nobody asked for")
+		t.Fatal("a statement with suspects without need")
 	}
 	expect(t, "quorate still", c.quorate(), true)
 	st := check(c, []wire.Participant{2, 3})
@@ -135,7 +135,7 @@ func TestVotesOfSuspectsAreAddedOnlyWhenAskedFor(t *testing.T) {
 	}
 }
 
-func TestOnlySoManySuspectsAreCheckedAsAreMissingInTheOrderGiven(t *testing.T) {
+func TestOnlyAsManySuspectsAreCheckedAsAreMissingInTheGivenOrder(t *testing.T) {
 	s := open(t, lane(newVotes(plenty)), key{}, four)
 	c := vote(t, s, 1, 16, 0, 1, 2, 3)
 	st := check(c, []wire.Participant{3, 1})

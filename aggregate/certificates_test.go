@@ -36,7 +36,7 @@ func TestACertificateIsAddedKnownContradictedOrBelow(t *testing.T) {
 	expect(t, "lower, held still, the same payload", certify(l, 5, 3, 5), Known)
 	expect(t, "the first stands", l.At(9).Chunk.Payload, payload(9))
 	if l.At(7) != nil || l.Held(9, 7) != nil {
-		t.Fatal("a certificate that nobody gave")
+		t.Fatal("a certificate that was not added")
 	}
 }
 
@@ -64,7 +64,7 @@ func TestACertificateBelowThoseHeldIsLateOnceAndThenRemembered(t *testing.T) {
 	expect(t, "what has become too low", certify(l, 6, 1, 7), Below)
 }
 
-func TestWhatIsPrunedIsRememberedToo(t *testing.T) {
+func TestPrunedCertificatesAreRememberedToo(t *testing.T) {
 	l := remembering(4)
 	for h := range uint64(8) {
 		certify(l, h, 1, int(h))
@@ -105,7 +105,7 @@ func TestCertificatesAtTheHighestHeights(t *testing.T) {
 	expect(t, "dropped", dropped[0].Chunk.Height, 5)
 }
 
-func TestACertificateOfAPastEpochIsNotWantedBesideANewerOne(t *testing.T) {
+func TestACertificateOfAPastEpochIsSuperfluousBesideANewerOne(t *testing.T) {
 	v := newVotes(plenty)
 	v.SetBounds(4, 8)
 	l := lane(v)
@@ -119,7 +119,7 @@ func TestACertificateOfAPastEpochIsNotWantedBesideANewerOne(t *testing.T) {
 	expect(t, "newest", l.At(5).Epoch, 6)
 }
 
-func TestCertifyReturnsWhatItAddedToBeFilledIn(t *testing.T) {
+func TestCertifyReturnsTheAddedCertificateToBeFilledIn(t *testing.T) {
 	l := lane(newVotes(plenty))
 	_, added := l.Certify(Certificate{Lock: certificate(5, 6, payload(5))})
 	added.Position = 77

@@ -32,6 +32,13 @@
 // validator of low weight may vote on every chunk and be in few certificates, so certificates do
 // not measure participation.
 //
+// # Suspects
+//
+// A validator of whom a vote was proven invalid is a suspect (docs/protocol.md 3.3). Its votes are
+// verified only if the other validators have not made the quorum within Config.SuspectDelay. Checks
+// of suspects' votes that find invalid ones cost a fixed share of the time of one worker, whatever
+// suspects send.
+//
 // # Bounds
 //
 // The caller adds votes only for a bounded range of heights and epochs. In addition, the slabs of

@@ -73,7 +73,7 @@ func TestRule3_3_KeysThatDoNotFitAreTriedAgainWithOtherSigners(t *testing.T) {
 	}
 }
 
-func TestNewAcksDoNotHaveKeysThatDoNotFitTriedAgainAtOnce(t *testing.T) {
+func TestNewAcksCauseNoImmediateTryOfKeysThatDoNotFit(t *testing.T) {
 	r := unfit(t, 0)
 	r.acks(1, 0, 0, 1, 2, 3, 4, 5, 6)
 	r.verdict()

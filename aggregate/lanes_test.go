@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestSlotsOfOneHeightAreToldApartByEpoch(t *testing.T) {
+func TestSlotsOfOneHeightAreDistinguishedByEpoch(t *testing.T) {
 	votes := newVotes(plenty)
 	l := lane(votes)
 	slots := map[uint64]*slot{}
@@ -17,7 +17,7 @@ func TestSlotsOfOneHeightAreToldApartByEpoch(t *testing.T) {
 		expect(t, "slot", l.slot(key{height: 7, epoch: e}), s)
 	}
 	if l.slot(key{height: 7, epoch: 9}) != nil || l.slot(key{height: 8}) != nil {
-		t.Fatal("a slot that nobody opened")
+		t.Fatal("a slot that was not opened")
 	}
 	// Close the one in the middle of the list, then the ends.
 	for i, e := range []uint64{1, 3, 0} {

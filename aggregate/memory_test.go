@@ -30,7 +30,7 @@ func TestSlotsStayBelowTheCap(t *testing.T) {
 	expect(t, "memory", votes.memory.bytes, 10*size)
 }
 
-func TestASlotIsChargedAtLeastWhatItsSlabTakes(t *testing.T) {
+func TestASlotIsChargedAtLeastForItsSlab(t *testing.T) {
 	for _, s := range []*Set{setOf(1, 48), four, setOf(100, 96), setOf(verify.MaxValidators, 48)} {
 		if got := slotSize(t, s); got < s.class.participants*s.class.signature {
 			t.Fatalf("n = %d: %d bytes", s.size(), got)
@@ -38,7 +38,7 @@ func TestASlotIsChargedAtLeastWhatItsSlabTakes(t *testing.T) {
 	}
 }
 
-func TestSpeculativeSlotsHaveHalfAndEachValidatorAnEqualShareOfThat(t *testing.T) {
+func TestSlotsAheadOfNeedHaveHalfAndEachValidatorAnEqualShareOfThat(t *testing.T) {
 	size := slotSize(t, four)
 	votes := newVotes(80 * size) // 40 ahead of need, 10 for each validator
 	l := lane(votes)
@@ -82,11 +82,11 @@ func TestAValidatorMayOpenOneSlotHoweverSmallItsShare(t *testing.T) {
 		t.Fatal("no slot at all")
 	}
 	if l.open(key{height: 3}, s, 0, true) != nil || l.open(key{height: 3}, s, 2, true) != nil {
-		t.Fatal("more than half is speculative")
+		t.Fatal("more than half is ahead of need")
 	}
 }
 
-func TestASpeculativeSlotInFlightStaysChargedToItsOpener(t *testing.T) {
+func TestASlotAheadOfNeedInFlightStaysChargedToItsOpener(t *testing.T) {
 	size := slotSize(t, four)
 	votes := newVotes(8 * size) // one for each validator
 	l := lane(votes)
@@ -133,7 +133,7 @@ func TestCandidatesBeyondTheFirstCountAgainstTheCap(t *testing.T) {
 	expect(t, "memory", votes.memory.bytes, 0)
 }
 
-func TestSpeculativeCandidatesStayInTheSpeculativeHalf(t *testing.T) {
+func TestCandidatesOfSlotsAheadOfNeedStayInTheirHalf(t *testing.T) {
 	s := setOf(50, 16)
 	size := slotSize(t, s)
 	votes := newVotes(4 * size)
@@ -151,7 +151,7 @@ func TestSpeculativeCandidatesStayInTheSpeculativeHalf(t *testing.T) {
 		t.Fatal("the opener is still charged")
 	}
 	if l.open(key{height: 11}, s, 1, true) == nil {
-		t.Fatal("the speculative half has not been given back in full")
+		t.Fatal("the half for slots ahead of need has not been given back in full")
 	}
 }
 

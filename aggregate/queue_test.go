@@ -44,7 +44,7 @@ func TestCandidatesThatWaitForAPlaceGatherVotesAndGetTheSameSigners(t *testing.T
 	expect(t, "locks", len(r.locks), 4)
 }
 
-func TestEveryValidatorIsLeftOutAsOften(t *testing.T) {
+func TestAllValidatorsAreLeftOutEquallyOften(t *testing.T) {
 	r := oneAtATime(t)
 	in := make([]int, 10)
 	for h := range uint64(10 * signersKept) {
@@ -114,7 +114,7 @@ func TestWaitingForAPlaceIsForgottenWithTheChunk(t *testing.T) {
 
 // Slots that are closed while their candidates wait in a queue are no longer counted, so the queue
 // must not keep their memory.
-func TestWhatQueuesReferToStaysWithinTheLimitToo(t *testing.T) {
+func TestMemoryThatQueuesReferToStaysWithinTheLimitToo(t *testing.T) {
 	r := newRig(t, 10, model.Sum)
 	r.cfg.MaxBytes = 1 << 20
 	r.v = New(r.cfg)

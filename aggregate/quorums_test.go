@@ -46,7 +46,7 @@ func TestAQuorumOfARecentStatementIsTakenAgain(t *testing.T) {
 	expect(t, "the last one that was chosen", chosen().Equal(signers(5, 2, 3, 4)), true)
 }
 
-func TestOfRecentQuorumsTheLatestIsTaken(t *testing.T) {
+func TestTheLatestOfRecentQuorumsIsTaken(t *testing.T) {
 	w := weightsOf(t, 1, 2, 3, 4, 5)
 	q := newQuorums(w)
 	a, b := signers(5, 0, 1, 2, 4), signers(5, 0, 1, 3, 4)

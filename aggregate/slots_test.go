@@ -57,7 +57,7 @@ func TestVotesThatArriveDuringAStatementDoNotShowInIt(t *testing.T) {
 	s.resolve(c, nil)
 }
 
-func TestNobodyIsCheckedWhereTheOthersSuffice(t *testing.T) {
+func TestNoSuspectIsCheckedIfTheOthersSuffice(t *testing.T) {
 	s := open(t, lane(newVotes(plenty)), key{}, four)
 	c := vote(t, s, 1, 16, 0, 1, 2, 3)
 	st := check(c, []wire.Participant{3})
@@ -98,7 +98,7 @@ func TestASlabInFlightIsNotUsedAgainBeforeItsVerdict(t *testing.T) {
 	expect(t, "closed after the verdict", s.closed, true)
 	expect(t, "poisoned", st.Vote(1)[0], 0xDB)
 	if c.quorate() && !s.closed {
-		t.Fatal("what is free wants to be verified")
+		t.Fatal("a candidate of a freed slot is quorate")
 	}
 	expect(t, "a closed slot's candidate", statement(c, wire.Signers{}, 0) == nil, true)
 	before := votes.memory.bytes

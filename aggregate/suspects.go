@@ -14,7 +14,6 @@ import (
 // within SuspectDelay, only as many as are missing, and first those of the validators with the
 // fewest invalid votes.
 //
-//
 // That is not enough: if a single honest validator is slow for a while, or is made slow, suspects'
 // votes would be verified for every chunk. So checks that find invalid votes are made one at a
 // time, and each is followed by a pause of several times its duration. They cost a fixed share of

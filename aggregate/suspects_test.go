@@ -170,7 +170,7 @@ func TestTheSuspectsThatOffendedLeastAreCheckedFirst(t *testing.T) {
 	expect(t, "offenders", len(r.invalid), 3)
 }
 
-func TestValidAcksOfSuspectsCertifyWhatOnlyTheyCan(t *testing.T) {
+func TestValidAcksOfSuspectsCertifyChunksThatNeedThem(t *testing.T) {
 	// Once valid acks reach the quorum there is a certificate for every chunk, whichever validators
 	// sent them, although most votes of suspects are invalid.
 	r := suspecting(t)

@@ -222,7 +222,7 @@ func (v *Votes) Resolve(now time.Duration, st *Statement, verdict *verify.Verdic
 		v.faults.waiting.push(c, now+v.cfg.SuspectDelay)
 	case verdict.Err != nil:
 		// There is no verdict and no invalid vote. The next statement may fail in the same way, and
-		// no other vote need ever come.
+		// further votes may never come.
 		v.delay(now, c)
 	case c.quorate():
 		// Votes that came meanwhile may replace the invalid ones and those of new suspects.

@@ -132,7 +132,7 @@ func TestACaseOutOfRangeIsRefused(t *testing.T) {
 	}
 }
 
-func TestAnEngineCertifiesWhatItIsDelivered(t *testing.T) {
+func TestAnEngineCertifiesTheDeliveredAcks(t *testing.T) {
 	w, err := newWorkload(Case{Validators: 4, Chunks: warmUp + 3})
 	if err != nil {
 		t.Fatal(err)

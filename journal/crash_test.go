@@ -204,7 +204,7 @@ func (o *outcomes) crashes(t *testing.T, seed uint64, steps, modes int) {
 }
 
 // LANECAST_CRASH_HISTORIES sets the number of histories; each has several thousand crashes.
-func TestWhatWasCalledDurableSurvivesACrashAtEveryOperation(t *testing.T) {
+func TestDurableRecordsSurviveACrashAtEveryOperation(t *testing.T) {
 	histories := 2
 	if s := os.Getenv("LANECAST_CRASH_HISTORIES"); s != "" {
 		n, err := strconv.Atoi(s)

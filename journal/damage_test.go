@@ -268,7 +268,7 @@ func TestASegmentWithoutHeadIsCorruption(t *testing.T) {
 	}
 }
 
-func TestAHeadThatWasThereAndIsDamagedIsCorruption(t *testing.T) {
+func TestADamagedHeadIsCorruption(t *testing.T) {
 	fs, _ := history(t, 40)
 	n := tailNumber(fs)
 	clear(segmentFile(fs, n).Data()[:segment.HeadSize])

@@ -30,8 +30,8 @@ func replayed(t *testing.T, c Config, keep Position) (j *Journal, came map[Posit
 	return j, came
 }
 
-// Recovery: An owner of a long log need not remember what is dead until it can call Release.
-func TestWhatIsFoundDeadInTheReplayNeedNoReleaseAfterwards(t *testing.T) {
+// Config.Dead: the owner of a long log need not remember dead records until it can call Release.
+func TestRecordsFoundDeadInTheReplayNeedNoReleaseAfterwards(t *testing.T) {
 	fs := newMemFS()
 	c := Config{Dir: "j", FS: fs, manual: true, page: 64, SegmentSize: 1 << 10}
 	j, _ := manualJournal(t, fs, Config{})
@@ -61,7 +61,7 @@ func TestWhatIsFoundDeadInTheReplayNeedNoReleaseAfterwards(t *testing.T) {
 
 // A record that was released during the replay is replayed again if a copy of it follows, and is
 // released again.
-func TestTheCopyOfARecordThatWasReleasedInTheReplayComesAgain(t *testing.T) {
+func TestTheCopyOfARecordReleasedInTheReplayIsReplayedAgain(t *testing.T) {
 	fs := newMemFS()
 	j, _ := manualJournal(t, fs, Config{MaxSegments: 2, moveRound: 100})
 	for i := range 20 {

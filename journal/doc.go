@@ -10,10 +10,10 @@
 // never makes it wait and has no limit of its own.
 //
 // A record lives until [Journal.Release], which takes effect once all records appended before the
-// call are durable: the owner appends a record that supersedes another first, then releases the
+// call are durable: the owner first appends a record that supersedes another, then releases the
 // other, and no crash can lose both. Releases are not written to disk. After a restart all records
-// that are still in the files are replayed and live; the owner releases those that it does not need
-// again.
+// that are still in the files are replayed and live; the owner again releases those that it does
+// not need.
 //
 // The journal never waits in Append or Release, never holds a lock during I/O, never tries again
 // after a failed sync, leaves no goroutine after Close, and does not log.

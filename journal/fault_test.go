@@ -97,7 +97,7 @@ func TestAfterAFailureNothingBecomesDurable(t *testing.T) {
 	}
 }
 
-func TestAShortWriteWithoutErrorIsOne(t *testing.T) {
+func TestAShortWriteWithoutErrorIsAnError(t *testing.T) {
 	if err := writeAt(shortFile{}, make([]byte, 10), 0); err == nil {
 		t.Error("no error")
 	}

@@ -191,7 +191,7 @@ func TestSyncDelayEnds(t *testing.T) {
 	waitFor(t, "durable", func() bool { return j.Durable() == 2 })
 }
 
-func TestSyncNowEndsTheDelayOfWhatWasAppendedBefore(t *testing.T) {
+func TestSyncNowEndsTheDelayOfRecordsAppendedBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		groups := 0
 		j, _ := mustOpen(t, Config{Dir: "j", FS: newMemFS(), SyncDelay: time.Minute, Observe: func(SyncInfo) { groups++ }})
@@ -222,7 +222,7 @@ func TestSyncNowEndsTheDelayOfWhatWasAppendedBefore(t *testing.T) {
 	})
 }
 
-func TestAppendDoesNotAllocateOnceItsBuffersAreThere(t *testing.T) {
+func TestAppendDoesNotAllocateOnceItsBuffersExist(t *testing.T) {
 	j, _ := mustOpen(t, Config{Dir: "j", FS: newMemFS(), manual: true})
 	record := bytes.Repeat([]byte("r"), 300)
 	for range 2 {

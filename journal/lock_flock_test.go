@@ -97,7 +97,7 @@ func TestAnErrorOfFlockNamesTheFile(t *testing.T) {
 	}
 }
 
-func TestALockIsOutOfPlaceOnceItsNameLeadsElsewhere(t *testing.T) {
+func TestALockIsOutOfPlaceOnceItsNameLeadsToAnotherFile(t *testing.T) {
 	for _, c := range []struct {
 		what string
 		with func(dir, name string) error

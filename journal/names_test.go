@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestAnErrorOfASegmentsFileSaysTheNameThatTheFileHas(t *testing.T) {
+func TestAnErrorOfASegmentContainsTheCurrentNameOfItsFile(t *testing.T) {
 	for _, c := range []struct {
 		what  string
 		begun int // number of segments begun
@@ -51,7 +51,7 @@ func (unfitFile) Sync() error {
 	return unfit("cannot sync a file", &fs.PathError{Op: "fdatasync", Path: filepath.Join("j", tempName), Err: errors.ErrUnsupported})
 }
 
-func TestTheErrorOfAFileSystemThatCannotSyncSaysTheNameThatTheFileHas(t *testing.T) {
+func TestTheErrorOfAFileSystemThatCannotSyncContainsTheCurrentNameOfTheFile(t *testing.T) {
 	path := filepath.Join("j", segmentName(1))
 	err := renamed{unfitFile{}, path}.Sync()
 	var p *fs.PathError
@@ -64,7 +64,7 @@ func TestTheErrorOfAFileSystemThatCannotSyncSaysTheNameThatTheFileHas(t *testing
 	}
 }
 
-func TestWhoeverRemovesTheNewestSegmentIsToldItsName(t *testing.T) {
+func TestTheErrorForARemovedNewestSegmentNamesIt(t *testing.T) {
 	floors, watermarks := 0, 0
 	for records := 5; records < 60; records++ {
 		fs := newMemFS()

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestTheErrorOfAFolderThatCannotBeSyncedSaysWhatToDo(t *testing.T) {
+func TestTheErrorOfAFolderThatCannotBeSyncedGivesAdvice(t *testing.T) {
 	err := OS().SyncDir("/proc") // returns EINVAL, as some network file systems do
 	if !errors.Is(err, errors.ErrUnsupported) || !errors.Is(err, syscall.EINVAL) ||
 		!strings.Contains(err.Error(), "sync /proc") || !strings.Contains(err.Error(), "Put the journal on a local file system") {

@@ -125,7 +125,7 @@ func TestTheNameOfEachNewFolderIsSynced(t *testing.T) {
 	}
 }
 
-func TestAMissingFolderOrFileIsAnErrorThatSaysSo(t *testing.T) {
+func TestAMissingFolderOrFileIsAnErrorThatNamesIt(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
 	_, listing := OS().ReadDir(missing)
 	_, opening := OS().Open(missing)

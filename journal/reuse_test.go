@@ -88,7 +88,7 @@ func TestAFileThatIsMuchTooLongIsNotUsedAgain(t *testing.T) {
 	mustClose(t, j)
 }
 
-func TestATornTailIsFoundInFrontOfWhatTheFileHeldBefore(t *testing.T) {
+func TestATornTailIsFoundBeforeTheFormerContentOfTheFile(t *testing.T) {
 	fs, n, before, alive := reusedTail(t)
 	whole := slices.Clone(segmentFile(fs, n).Data())
 	offsets := frameOffsets(whole)

@@ -32,7 +32,7 @@ func cycleAll(t *testing.T, j *Journal) {
 	}
 }
 
-func TestSegmentsGoOnceNothingLivesInThem(t *testing.T) {
+func TestSegmentsAreRemovedOnceNothingLivesInThem(t *testing.T) {
 	fs := newMemFS()
 	j, _ := manualJournal(t, fs, Config{})
 	for range 50 {
@@ -53,7 +53,7 @@ func TestSegmentsGoOnceNothingLivesInThem(t *testing.T) {
 	mustClose(t, j)
 }
 
-func TestAReleaseWaitsForWhatWasAppendedBeforeIt(t *testing.T) {
+func TestAReleaseWaitsForTheRecordsAppendedBeforeIt(t *testing.T) {
 	fs := newMemFS()
 	j, _ := manualJournal(t, fs, Config{})
 	old := mustAppend(t, j, strings.Repeat("o", 900))
@@ -72,7 +72,7 @@ func TestAReleaseWaitsForWhatWasAppendedBeforeIt(t *testing.T) {
 	}
 	j.cycle()
 	if n := fs.Calls["remove"]; n != 0 {
-		t.Errorf("%d segments removed before what replaces them was durable", n)
+		t.Errorf("%d segments removed before their copies were durable", n)
 	}
 	_ = j.Close()
 	j, found := manualJournal(t, fs.Crash(nil, 0), Config{})
@@ -286,7 +286,7 @@ func TestAPositionThatIsUnknownIsNotReleasedInAdvance(t *testing.T) {
 	mustClose(t, j)
 }
 
-func TestWhatCompactionMovesAtATimeIsBounded(t *testing.T) {
+func TestTheBytesThatCompactionMovesAtATimeAreBounded(t *testing.T) {
 	for size, want := range map[int64]int{1 << 10: 256, 1 << 20: 256 << 10, 8 << 30: 256 << 10} {
 		c := Config{Dir: "j", SegmentSize: size}
 		if err := c.complete(); err != nil || c.moveRound != want {

@@ -74,7 +74,7 @@ func opened(t *testing.T) map[string]*memFS {
 	return map[string]*memFS{"none": newMemFS(), "closed": fs, "torn": torn, "unsealed": unsealed, "reused": reused}
 }
 
-func TestWhicheverOperationOfOpenFailsIsReportedAndDoesNoHarm(t *testing.T) {
+func TestAnyFailedOperationOfOpenIsReportedAndHarmless(t *testing.T) {
 	kinds := map[string]int{}
 	for what, good := range opened(t) {
 		for _, maxRecord := range []int{20 << 10, 5 << 10} { // too small for some
@@ -127,7 +127,7 @@ func TestWhicheverOperationOfOpenFailsIsReportedAndDoesNoHarm(t *testing.T) {
 
 // Histories of appends, releases, rotations and compactions: the nth operation fails, once or for
 // good.
-func TestWhicheverOperationOfARunningJournalFailsItStopsAndKeepsWhatWasDurable(t *testing.T) {
+func TestAfterAnyFailedOperationARunningJournalStopsAndKeepsItsDurableRecords(t *testing.T) {
 	kinds := map[string]int{}
 	for seed := range uint64(4) {
 		for _, forGood := range []bool{false, true} {

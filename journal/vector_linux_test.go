@@ -46,7 +46,7 @@ func TestAVectorOfPartsIsWrittenBehindEachOther(t *testing.T) {
 }
 
 // The system may write only a part of a vector.
-func TestWhatIsBehindTheFirstBytesOfAVector(t *testing.T) {
+func TestTheRestOfAVectorAfterItsFirstBytes(t *testing.T) {
 	parts := [][]byte{{1, 2}, {}, {3}, {4, 5, 6}}
 	for n := range 7 {
 		rest := slices.Concat(behind(parts, n)...)

@@ -248,7 +248,7 @@ func TestALostOrForeignWatermarkOrSegmentIsRefused(t *testing.T) {
 	}
 }
 
-func TestOneDamagedSlotOfTheWatermarkDoesNoHarm(t *testing.T) {
+func TestOneDamagedSlotOfTheWatermarkIsHarmless(t *testing.T) {
 	closed, crashed := closedAndCrashed(t)
 	for _, all := range []map[string]*memFS{closed, crashed} {
 		for name, fs := range all {
@@ -327,7 +327,7 @@ func TestNoSequenceOfKillsAndPowerFailuresCostsBothSlots(t *testing.T) {
 	}
 }
 
-func TestAWatermarkFollowsWithin100msAndNoneIsWrittenWhileNothingIs(t *testing.T) {
+func TestAWatermarkFollowsWithin100msAndIsWrittenOnlyAfterRecords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fs := newMemFS()
 		j, _ := mustOpen(t, Config{Dir: "j", FS: fs})
@@ -399,7 +399,7 @@ func TestAWatermarkFollowsAfterAMiBAtTheLatest(t *testing.T) {
 	})
 }
 
-func TestATimerThatFindsAllMarkedWritesNothingAndTheNextOneDoes(t *testing.T) {
+func TestATimerWithNothingToMarkWritesNothingAndTheNextOneWrites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fs := newMemFS()
 		j, _ := mustOpen(t, Config{Dir: "j", FS: fs})

@@ -65,7 +65,7 @@ func TestAHeadersErrorNamesItsField(t *testing.T) {
 	}
 }
 
-func TestTheLongestHeaderHasTheLengthThatIsSaid(t *testing.T) {
+func TestTheLongestHeaderHasTheLengthMaxHeaderSize(t *testing.T) {
 	h := payload.Header{Height: math.MaxUint64, Parent: wire.Digest{1}, BodySize: math.MaxUint64}
 	if n := len(h.AppendTo(nil)); n != payload.MaxHeaderSize {
 		t.Fatalf("%d bytes, want %d", n, payload.MaxHeaderSize)
@@ -124,7 +124,7 @@ func TestSizesUpToTheGreatestHaveTheirPieces(t *testing.T) {
 
 // A piece whose index or length is not what size says is wrong whatever its proof
 // (docs/protocol.md 7.1).
-func TestAPieceThatTheSizeDoesNotSayIsWrongWhateverItsProof(t *testing.T) {
+func TestAPieceThatDoesNotFitTheSizeIsWrongWhateverItsProof(t *testing.T) {
 	body := bodyOf(2*payload.PieceSize+10, 7)
 	h, tree := headerOf(body)
 	last := body[2*payload.PieceSize:]
@@ -202,7 +202,7 @@ func TestABodyIsAssembledFromPiecesInAnyOrderAndWrongOnesChangeNothing(t *testin
 	}
 }
 
-func TestAHeaderWithoutABodysRootIsFoundOut(t *testing.T) {
+func TestAHeaderWithTheRootOfNoBodyIsRefused(t *testing.T) {
 	if _, err := payload.NewAssembly(&payload.Header{Root: wire.Digest{1}}, nil); !errors.Is(err, payload.ErrRoot) {
 		t.Error("an empty body with another root:", err)
 	}

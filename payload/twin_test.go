@@ -133,7 +133,7 @@ func FuzzPath(f *testing.F) {
 			}
 		}
 		if err := CheckPiece(&h, uint64(index), make([]byte, PieceSize), path); err == nil {
-			t.Fatal("a piece of zeros is taken for a leaf that nobody knows the piece of")
+			t.Fatal("a piece of zeros is taken for a leaf of an unknown piece")
 		}
 	})
 }

@@ -57,7 +57,7 @@ func TestAChunkSignatureIsOverItsNamespaceAndChunk(t *testing.T) {
 	}
 }
 
-func TestABatchOfChunksSaysWhichAreValid(t *testing.T) {
+func TestABatchOfChunksReportsEachValidOne(t *testing.T) {
 	v := verify.NewChunkVerifier(namespace)
 	for _, bad := range [][]int{{}, {0}, {4}, {1, 2, 3}, {0, 1, 2, 3, 4}} {
 		ps := make([]*wire.Proposal, 5)

@@ -204,7 +204,7 @@ func TestOneWrongSignatureSpoilsACertificateInEveryPlace(t *testing.T) {
 		place(s, i, good)
 	}
 	if !check(s) {
-		t.Error("what is valid again does not pass")
+		t.Error("the restored signatures do not pass")
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // The variable is read when a program starts, so each value is tested in a process of its own.
-func TestASettingOfTheEnvironmentThatSaysNothingIsAnError(t *testing.T) {
+func TestAnUnknownSettingInTheEnvironmentIsAnError(t *testing.T) {
 	const child = "VERIFY_TEST_ENVIRONMENT"
 	if os.Getenv(child) != "" {
 		_, multisig := testkit.New(testkit.Multisig, verify.MinSig, verify.Compressed, 1, namespace, 1)

@@ -8,7 +8,7 @@ import (
 
 // Statements on different subjects by different quorums, gathered by a set that remembers none of
 // them: many hashes and keys are computed together, and each must go to its own statement.
-func TestWhatASetThatRemembersNothingGathersIsEachItsOwn(t *testing.T) {
+func TestEachStatementGatheredByANewSetGetsItsOwnResult(t *testing.T) {
 	const n = 7
 	for _, k := range blsCases {
 		signing := newSet(t, k, n, 1)

@@ -49,9 +49,9 @@ func broken(r *rand.Rand, k schemeCase, h *hostile, certificate []byte) []byte {
 	return out
 }
 
-// TestGatherDoesWhatTheSchemesDoOneByOne gathers votes and certificates of several schemes
+// TestGatherAgreesWithTheSchemesOneByOne gathers votes and certificates of several schemes
 // together, with every form of invalid vote among them.
-func TestGatherDoesWhatTheSchemesDoOneByOne(t *testing.T) {
+func TestGatherAgreesWithTheSchemesOneByOne(t *testing.T) {
 	r := rand.New(rand.NewPCG(30, 30))
 	var all []*hostile
 	for _, k := range schemeCases {
@@ -128,7 +128,7 @@ func TestGatherDoesWhatTheSchemesDoOneByOne(t *testing.T) {
 	}
 }
 
-func TestGatherGoesByTheMethodsOfWhatEmbedsAScheme(t *testing.T) {
+func TestGatherCallsTheMethodsOfATypeThatEmbedsAScheme(t *testing.T) {
 	set := newSet(t, blsCases[0], 4, 1)
 	s := statement(t, set, subject(5), 0, 1, 2)
 	c := &counting{Multisig: set.Scheme.(*verify.Multisig)}

@@ -171,10 +171,10 @@ func (h *hostile) check(t rapid.TB, s *verify.Statement) {
 		t.Fatalf("isolated %v of %v", isolated, invalid)
 	}
 	if len(invalid) > 0 && len(isolated) == 0 && !whole && isQuorum(s.Signers) && h.kind != testkit.Threshold {
-		t.Fatal("a combination failed and nobody is found")
+		t.Fatal("a combination failed and no invalid vote was found")
 	}
 	if isQuorum(rest) && !verdict(rest) {
-		t.Fatalf("what Isolate left (all but %v) makes no certificate", isolated)
+		t.Fatalf("the votes that Isolate left (all but %v) make no certificate", isolated)
 	}
 }
 

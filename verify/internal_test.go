@@ -43,7 +43,7 @@ func TestThePrefixKeepsNamespacesApart(t *testing.T) {
 	}
 }
 
-func TestACacheForgetsWhatWasNotUsedForLongest(t *testing.T) {
+func TestACacheForgetsTheLeastRecentlyUsedValues(t *testing.T) {
 	c := newCache[int, int](10)
 	made := 0
 	get := func(k int) {
@@ -130,7 +130,7 @@ func TestSearchForOneBadOfManyTakesLogarithmicallyManyTests(t *testing.T) {
 	}
 }
 
-func TestSearchTestsWhatIsAloneHoweverSureTheConclusion(t *testing.T) {
+func TestSearchTestsASingleVoteHoweverSureTheConclusion(t *testing.T) {
 	got := bisect([]int{3, 4}, bad, func([]int) outcome { return good })
 	if len(got) > 0 {
 		t.Errorf("blamed %v by inference", got)

@@ -9,8 +9,8 @@ import (
 	"github.com/lanecast/lanecast/verify/internal/curve"
 )
 
-// interpolation interpolates polynomials over n participants. Participant i has the value at xᵢ = i
-// + 1.
+// interpolation interpolates polynomials over n participants. The value of participant i is that at
+// xᵢ = i + 1.
 type interpolation struct {
 	binomials []fr.Element // n over xᵢ for participant i
 }

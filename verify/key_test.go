@@ -72,7 +72,7 @@ func TestASecretKeySurvivesItsBytes(t *testing.T) {
 		clear(a.Bytes())
 		clear(a.PublicKey())
 		if !bytes.Equal(a.PublicKey(), b.PublicKey()) || !bytes.Equal(a.Bytes(), b.Bytes()) {
-			t.Errorf("%v: the key changed with what it returned", v)
+			t.Errorf("%v: the key changed with its result", v)
 		}
 	}
 }

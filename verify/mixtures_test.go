@@ -144,7 +144,7 @@ func (h *hostile) mix(r *rand.Rand) *verify.Statement {
 // verifier with two workers, every form of vote, suspects, offenders from earlier batches. The
 // verdicts are right: certificates verify under the slow twin, no vote that is valid by itself is
 // called invalid, and if valid votes make a quorum there is a certificate.
-func TestWhatComesOutOfAnyMixtureOfVotesIsRight(t *testing.T) {
+func TestTheVerdictsOnAnyMixtureOfVotesAreRight(t *testing.T) {
 	const perBatch = 15
 	newVerifier := func() *batch.Verifier {
 		v, err := batch.New(batch.Config{Workers: 2, BatchSize: perBatch, Chunks: verify.NewChunkVerifier(namespace)})

@@ -291,13 +291,13 @@ func TestACombinationKeepsNothingOfItsStatement(t *testing.T) {
 		clear(input)
 		for _, c := range []verify.Combination{combined, opened} {
 			if got := c.AppendCertificate(nil); !bytes.Equal(got, certificate) || !set.Scheme.Check([]verify.Combination{c}) {
-				t.Errorf("the combination changed with what it was made of: %x", got)
+				t.Errorf("the combination changed with its inputs: %x", got)
 			}
 		}
 	})
 }
 
-func TestVotesThatAreNotThereAreUnreadable(t *testing.T) {
+func TestMissingVotesAreUnreadable(t *testing.T) {
 	eachScheme(t, schemeCases, func(t *testing.T, k schemeCase) {
 		set := newSet(t, k, 4, 1)
 		s := statement(t, set, subject(5), 0, 1, 2, 3)

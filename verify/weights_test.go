@@ -114,7 +114,7 @@ func TestWeightsOfOneAreNoWeights(t *testing.T) {
 		t.Errorf("%+v, %v", w, err)
 	}
 	if w := verify.EqualWeights(-1); w.Total() != 0 || w.Quorum() != 0 || w.Len() != 0 {
-		t.Errorf("of nobody: %+v", w)
+		t.Errorf("of no validators: %+v", w)
 	}
 }
 
@@ -177,7 +177,7 @@ func TestACertificateNeedsTheWeightOfAQuorum(t *testing.T) {
 }
 
 // 3.1: Threshold sets have no weights.
-func TestAThresholdSetCountsHeads(t *testing.T) {
+func TestAThresholdSetHasNoWeights(t *testing.T) {
 	set := newSet(t, blsCases[4], 7, 1)
 	if w := set.Scheme.Weights(); !w.Equal() || w.Len() != 7 || w.Quorum() != 5 {
 		t.Errorf("%+v", w)

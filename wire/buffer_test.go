@@ -41,7 +41,7 @@ func reuseOf(t *testing.T) (stale, current wire.Buffer) {
 	return
 }
 
-func TestABufferHoldsWhatWasPutIntoIt(t *testing.T) {
+func TestABufferHoldsTheBytesPutIntoIt(t *testing.T) {
 	source := []byte("message")
 	b := wire.CopyBuffer(source)
 	defer b.Release()
@@ -196,7 +196,7 @@ func TestOneOfManyReleasesWins(t *testing.T) {
 
 func TestAWarmPoolAllocatesNothing(t *testing.T) {
 	if raceEnabled {
-		t.Skip("with the race detector on, sync.Pool drops at random what it is given")
+		t.Skip("with the race detector on, sync.Pool drops random elements")
 	}
 	message := filled(200, 1)
 	mustNotAllocate(t, "a buffer's life", func() {
@@ -208,7 +208,7 @@ func TestAWarmPoolAllocatesNothing(t *testing.T) {
 	})
 }
 
-func TestFewBytesNeverLieInTheMemoryOfMany(t *testing.T) {
+func TestSmallContentsDoNotOccupyLargeMemory(t *testing.T) {
 	many, few := make([]byte, 100<<10), make([]byte, 150)
 	for _, message := range [][]byte{many, few, many, few} {
 		var held []wire.Buffer // held at once, so that most are new

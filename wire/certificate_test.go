@@ -44,7 +44,7 @@ func TestCertificatesSplitIntoSignersAndSignatures(t *testing.T) {
 	}
 }
 
-func TestTheLargestCertificateHasTheSizeThatItsFormatSays(t *testing.T) {
+func TestTheLargestCertificateHasTheSizeOfItsFormat(t *testing.T) {
 	for _, n := range []int{1, 4, 7, 8, 9, 100, 127, 128, 300} {
 		everyone := wire.NewSigners(n)
 		for i := range n {

@@ -1,7 +1,7 @@
 // Package wire holds the messages of Lanecast and their bytes: chunks, nodes, acks, certificates,
-// and the activities reported to an application. These are all bytes of the protocol that other
-// implementations see, and they are byte-compatible with commonware-consensus 2026.4.0 (Ed25519
-// identities, 32-byte digests).
+// and the activities reported to an application. Engines of other implementations see only these
+// bytes, which are compatible with commonware-consensus 2026.4.0 (Ed25519 identities, 32-byte
+// digests).
 //
 // # Encoding
 //

@@ -140,7 +140,7 @@ func TestEveryTypeEncodesToTheBytesOfTheSpecification(t *testing.T) {
 			want := unhex(t, g.encoded)
 			got := g.value.AppendTo([]byte("before"))
 			if !bytes.HasPrefix(got, []byte("before")) {
-				t.Error("AppendTo changed what was in the slice before")
+				t.Error("AppendTo changed the former bytes of the slice")
 			}
 			if got = got[len("before"):]; !bytes.Equal(got, want) {
 				t.Errorf("encoded as\n%x, want\n%x", got, want)
@@ -193,7 +193,7 @@ func TestAByteAfterTheEndIsRefused(t *testing.T) {
 	}
 }
 
-func TestDecodingReplacesAllThatWasThere(t *testing.T) {
+func TestDecodingReplacesAllFields(t *testing.T) {
 	full := wire.Node{Chunk: chunkAt(7), Signature: signatureOf(0x51),
 		Parent: wire.Parent{Payload: digestOf(0x0F), Epoch: 1, Certificate: certificateOf(multisig(10), 2)}}
 	genesis := wire.Node{Chunk: chunkAt(0), Signature: signatureOf(0x52)}
@@ -206,7 +206,7 @@ func TestDecodingReplacesAllThatWasThere(t *testing.T) {
 	}
 }
 
-func TestDecodedViewsCannotGrowIntoWhatFollows(t *testing.T) {
+func TestDecodedViewsCannotGrowIntoTheNextBytes(t *testing.T) {
 	b := unhex(t, "12 "+acksTwins)
 	a, err := wire.DecodeActivity(b, goldenFormats)
 	if err != nil {
@@ -236,7 +236,7 @@ func TestASubjectIsTheChunkAndTheEpoch(t *testing.T) {
 	}
 }
 
-func TestAParentSpeaksOfTheChunkBelow(t *testing.T) {
+func TestAParentIsTheChunkBelow(t *testing.T) {
 	n := wire.Node{Chunk: chunkAt(7), Signature: signatureOf(0x51),
 		Parent: wire.Parent{Payload: digestOf(0x0F), Epoch: 300}}
 	want := wire.Subject{Epoch: 300, Chunk: wire.Chunk{Sequencer: keyOf(0x11), Height: 6, Payload: digestOf(0x0F)}}

@@ -54,7 +54,7 @@ func TestBuffersInUseAtOnceShareNoMemory(t *testing.T) {
 				}
 				for i, b := range buffers {
 					if !bytes.Equal(b.Bytes(), filled(size, byte(i))) {
-						t.Fatalf("buffer %d of %d, of %d bytes, holds what another owner wrote", i, count, size)
+						t.Fatalf("buffer %d of %d, of %d bytes, holds bytes of another owner", i, count, size)
 					}
 				}
 				for _, b := range buffers {

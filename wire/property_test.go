@@ -207,7 +207,7 @@ func (d drawn) message(name string) message {
 	}
 }
 
-func TestWhateverIsEncodedDecodesToTheSame(t *testing.T) {
+func TestEveryEncodedMessageDecodesToItself(t *testing.T) {
 	for name, decode := range decoders {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
@@ -230,7 +230,7 @@ func TestWhateverIsEncodedDecodesToTheSame(t *testing.T) {
 
 // Every encoding has exactly one meaning and every meaning one encoding: bytes changed anywhere
 // either decode to something else, which encodes to just these bytes, or not at all.
-func TestWhateverDecodesEncodesToTheSameBytes(t *testing.T) {
+func TestEveryMessageThatDecodesEncodesToTheSameBytes(t *testing.T) {
 	for name, decode := range decoders {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {

@@ -81,7 +81,7 @@ func TestReadBufferReturnsNoBufferWithAnError(t *testing.T) {
 	}
 }
 
-func TestReadBufferMakesNoRoomForWhatHasNotArrived(t *testing.T) {
+func TestReadBufferMakesNoRoomForBytesThatHaveNotArrived(t *testing.T) {
 	for _, arrive := range []int{0, 100, 10_000, 1 << 20} {
 		source := sequence(arrive)
 		const runs = 20
@@ -120,7 +120,7 @@ func TestReadFromKeepsTheBufferWithAnError(t *testing.T) {
 	mustPanic(t, "zero Buffer", func() { _, _ = wire.Buffer{}.ReadFrom(strings.NewReader("")) })
 }
 
-func TestReadFromReadsWhatALimitedReaderGives(t *testing.T) {
+func TestReadFromReadsAllBytesOfALimitedReader(t *testing.T) {
 	b := wire.NewBuffer()
 	defer b.Release()
 	endless := io.LimitedReader{R: iotest.OneByteReader(zeros{}), N: 1001}
@@ -194,7 +194,7 @@ func TestReadBufferReleasesItsBufferWhenTheReaderPanics(t *testing.T) {
 
 func TestReadingIntoAWarmPoolAllocatesNothing(t *testing.T) {
 	if raceEnabled {
-		t.Skip("with the race detector on, sync.Pool drops at random what it is given")
+		t.Skip("with the race detector on, sync.Pool drops random elements")
 	}
 	message := sequence(200)
 	r := bytes.NewReader(nil)

@@ -198,7 +198,7 @@ func TestStoredRecordsDecodeWithoutTheirEpoch(t *testing.T) {
 	mustFail(t, l.DecodeStored(unhex(t, chunk7+" 80")), wire.ErrTruncated)
 }
 
-func TestAFormatThatMakesNoSenseRefusesAllCertificates(t *testing.T) {
+func TestAnInvalidFormatRefusesAllCertificates(t *testing.T) {
 	b := unhex(t, aggregate)
 	for name, f := range map[string]wire.Format{
 		"no kind":               {Participants: 10, Signature: g1},

@@ -74,7 +74,7 @@ func TestADamagedResultsFileIsRefused(t *testing.T) {
 	}
 }
 
-func TestTheTableCountsOutcomesAndListsWhatLives(t *testing.T) {
+func TestTheTableCountsOutcomesAndListsMutantsThatLive(t *testing.T) {
 	var done []result
 	for i, o := range []mutation.Outcome{mutation.Killed, mutation.Killed, mutation.Survived, notRun, mutation.TimedOut} {
 		done = append(done, result{mutant: mutantAt(i + 1), Outcome: o})
@@ -95,7 +95,7 @@ func TestTheTableCountsOutcomesAndListsWhatLives(t *testing.T) {
 	}
 }
 
-func TestCoverageSaysWhatTestsRun(t *testing.T) {
+func TestCoverageReportsTheCodeThatTestsRun(t *testing.T) {
 	c, err := readCoverage("example.com/m", []byte("mode: set\nexample.com/m/p/p.go:3.10,5.4 2 1\nexample.com/m/p/p.go:7.2,9.3 1 0\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +120,7 @@ func TestTheSampleDependsOnTheSeedAndOnTheMutantsAlone(t *testing.T) {
 	}
 	first, again := sample(all, 1, 10), sample(all, 1, 10)
 	if len(first) != 10 || len(sample(all, 1, 0)) != 50 || len(sample(all, 1, 99)) != 50 {
-		t.Fatal("the size of the sample is not what was asked for")
+		t.Fatal("the sample does not have the requested size")
 	}
 	same := true
 	other := sample(all, 2, 10)

@@ -25,7 +25,7 @@ func compare(b *testing.B, all []*Signed) {
 			}
 			began := time.Now()
 			if !run() {
-				b.Fatal(ways[i].Name, "refuses what is valid")
+				b.Fatal(ways[i].Name, "refuses valid signatures")
 			}
 			least[i] = min(least[i], time.Since(began))
 		}

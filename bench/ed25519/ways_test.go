@@ -45,7 +45,7 @@ func special(t *testing.T) (all []*Signed) {
 	return all
 }
 
-func TestWaysAcceptWhatZIP215Accepts(t *testing.T) {
+func TestWaysAcceptTheSignaturesThatZIP215Accepts(t *testing.T) {
 	for name, all := range map[string][]*Signed{"ordinary": Sign(64), "small order": special(t)} {
 		for _, w := range Ways() {
 			one, every := w.Prepare(all)

@@ -46,7 +46,7 @@ func BenchmarkAppendToDurable(b *testing.B) {
 		for _, w := range journalbench.Ways() {
 			b.Run(fmt.Sprintf("rate=%d/%s", rate, w.Name), func(b *testing.B) {
 				if w.Name == "one-fsync-per-record" && rate > 1000 {
-					b.Skip("far beyond what it can do")
+					b.Skip("far above its maximum rate")
 				}
 				l, err := journalbench.OpenLoop(w, b.TempDir(), rate, 4*time.Second)
 				if err != nil {

@@ -202,7 +202,7 @@ func TestANetworkStartsLosesAJournalAndEntersAnEpoch(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrongWithFilesIsSaid(t *testing.T) {
+func TestErrorsNameTheFaultsOfFiles(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "file")
 	for content, says := range map[string]string{
@@ -222,7 +222,7 @@ func TestWhatIsWrongWithFilesIsSaid(t *testing.T) {
 	if err := newKey(io.Discard, name); !errors.Is(err, os.ErrExist) {
 		t.Errorf("a file was overwritten with a key: %v", err)
 	}
-	if _, err := readKey(name); err == nil || !strings.Contains(err.Error(), "is no key file") {
+	if _, err := readKey(name); err == nil || !strings.Contains(err.Error(), "is not a key file") {
 		t.Errorf("a list is taken for a key: %v", err)
 	}
 	for flags, says := range map[string]string{
@@ -237,7 +237,7 @@ func TestWhatIsWrongWithFilesIsSaid(t *testing.T) {
 
 var hex64 = strings.Repeat("ab", 32)
 
-func TestOfAKnownEpochOnlyAddressesMayChange(t *testing.T) {
+func TestOnlyTheAddressesOfAKnownEpochMayChange(t *testing.T) {
 	nodes, members := newNodes(t, 2)
 	for _, p := range nodes {
 		_, _ = p.listener.Close(), p.http.Close()

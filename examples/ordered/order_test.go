@@ -75,7 +75,7 @@ func leads(o *order, height uint64, cut ...wire.Lock) replica.Chunk {
 	return replica.Chunk{Place: engine.Place{Sequencer: o.leader, Height: height}, Body: appendCut(nil, cut)}
 }
 
-func TestACutIsApprovedOfOnceAllThatItNamesIsHere(t *testing.T) {
+func TestACutIsApprovedOnceAllItsChunksAreHere(t *testing.T) {
 	o, known, lanes := newTestOrder(t)
 	approved := make(chan bool)
 	go func() {
@@ -119,7 +119,7 @@ func TestChunksAreAppliedLaneByLaneUpToTheCutAndOnce(t *testing.T) {
 	}
 }
 
-func TestACutNamesWhatHasGrownAndIsMadeAgainIfItsBodyWasNotProposed(t *testing.T) {
+func TestACutNamesLanesThatHaveGrownAndIsMadeAgainIfItsBodyWasNotProposed(t *testing.T) {
 	o, known, lanes := newTestOrder(t)
 	heights := func(at uint64) (s string) {
 		for _, k := range o.nextCut(at) {

@@ -9,7 +9,7 @@ import (
 	"github.com/lanecast/lanecast/examples/internal/kv"
 )
 
-func TestABodyIsApprovedOfInTheLaneThatOwnsAllItsKeys(t *testing.T) {
+func TestABodyIsApprovedInTheLaneThatOwnsAllItsKeys(t *testing.T) {
 	a := &app{ids: keys.Identities(processes)}
 	body := make(map[int][]byte)
 	for i := range 50 {

@@ -112,7 +112,7 @@ func TestAnInboxRefusesCapacitiesOutOfRange(t *testing.T) {
 	}
 }
 
-func TestAClosedInboxGivesOutWhatItTookInAndNoMore(t *testing.T) {
+func TestAClosedInboxDeliversItsMessagesAndTakesNoMore(t *testing.T) {
 	in, ps := newInbox[int](t, 4, 4)
 	for i := range 3 {
 		if err := ps[0].Push(i); err != nil {
@@ -162,7 +162,7 @@ func TestSleepSeesAMessageThatCameBeforeIt(t *testing.T) {
 	_ = ps[0].Push(2)
 	select {
 	case <-in.Wake():
-		t.Fatal("a wake-up though nobody slept")
+		t.Fatal("a wake-up although the consumer did not sleep")
 	default:
 	}
 	if in.Sleep() {
@@ -454,7 +454,7 @@ func TestProducersMayComeAndGoWhileOthersPush(t *testing.T) {
 	}
 }
 
-func TestWhatRacesWithCloseIsEitherRefusedOrPopped(t *testing.T) {
+func TestAPushThatRacesWithCloseIsEitherRefusedOrPopped(t *testing.T) {
 	for range 200 {
 		in, ps := newInbox[int](t, 64, 32, 32)
 		var wg sync.WaitGroup

@@ -50,7 +50,7 @@ const FlagZstd byte = 1
 // Castagnoli is the table for all checksums.
 var Castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Identity is random, and the same in all files that belong to one owner.
+// Identity is random, and the same in all files of one journal or archive.
 type Identity [16]byte
 
 // Seed returns the value from which the checksums of a file's frames start. A checksum with another

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestAMapThatWasLargeGivesItsMemoryBackAndKeepsWhatItHolds(t *testing.T) {
+func TestAMapThatWasLargeReleasesItsMemoryAndKeepsItsEntries(t *testing.T) {
 	const most = 100_000
 	heap := func() int64 {
 		runtime.GC()

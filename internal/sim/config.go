@@ -36,7 +36,7 @@ type Config struct {
 	// validators of every epoch that a scenario does not define itself.
 	Processes, Validators int
 	// Sequencers is the number of sequencers, which are the last processes; 0: all. Hostile
-	// processes are always sequencers.
+	// processes other than strangers are always sequencers.
 	Sequencers int
 	// Byzantine is the number of hostile processes, which are the first ones.
 	Byzantine int

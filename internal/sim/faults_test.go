@@ -14,7 +14,7 @@ import (
 // silences it on that lane for good.)" Process 0 never gets the payload of one chunk of each lane.
 // Once the others have certified those, process 1 stops for good: every further certificate needs
 // process 0.
-func TestALostPayloadSilencesNobody(t *testing.T) {
+func TestALostPayloadSilencesNoValidator(t *testing.T) {
 	each(t, Config{Processes: 4}, func(n *Network) error {
 		n.holds = func(p int, c *wire.Chunk) bool { return p == 0 && c.Height == 1 }
 		if err := reach(n, 2, 5*time.Second); err != nil {

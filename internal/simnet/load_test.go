@@ -9,7 +9,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-func TestManySendersLoseNothingWithoutReason(t *testing.T) {
+func TestManySendersLoseNoMessageWithoutAReason(t *testing.T) {
 	n := newNetwork(t, Config{Default: Conditions{Jitter: time.Millisecond, Loss: 0.1, Queue: 50}})
 	const senders, messages = 8, 500
 	join(t, n, 100)

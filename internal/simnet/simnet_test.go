@@ -171,7 +171,7 @@ func TestALinkWithoutJitterKeepsTheOrder(t *testing.T) {
 	})
 }
 
-func TestPriorityGoesFirstAmongWhatIsDue(t *testing.T) {
+func TestPriorityGoesFirstAmongDueMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t, Config{})
 		a, _ := join(t, n, 1)
@@ -252,7 +252,7 @@ func TestLossIsDecidedByTheSeed(t *testing.T) {
 	}
 }
 
-func TestACutLinkLosesAlsoWhatIsUnderWay(t *testing.T) {
+func TestACutLinkLosesMessagesUnderWayToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t, Config{Default: Conditions{Latency: time.Second}})
 		a, inA := join(t, n, 1)

@@ -9,7 +9,7 @@ import (
 	"github.com/lanecast/lanecast/verify"
 )
 
-func TestADealerRefusesWhatItCannotDeal(t *testing.T) {
+func TestADealerRefusesSetsThatItCannotDeal(t *testing.T) {
 	for _, n := range []int{0, verify.MaxValidators + 1} {
 		if _, err := Deal(verify.MinSig, n, nil); err == nil || !strings.Contains(err.Error(), "1 to 65535") {
 			t.Errorf("%d validators: %v", n, err)

@@ -80,7 +80,7 @@ func (c *Config) validate() error {
 // Panic is a panic caught in a worker. As the Err of a verdict it means that no verdict was
 // reached.
 type Panic struct {
-	Value any    // what was passed to panic; nil if the goroutine was ended by runtime.Goexit
+	Value any    // the value passed to panic; nil if runtime.Goexit ended the goroutine
 	Stack []byte // stack of the panic, as runtime/debug.Stack prints it
 }
 

@@ -311,7 +311,7 @@ func (d *decider) takeGroup() []*pending {
 	return d.group
 }
 
-// reset clears what belongs to the batch, so that nothing of it stays reachable.
+// reset clears the state of the batch, so that none of its memory stays reachable.
 func (d *decider) reset() {
 	d.checks, d.splits = 0, 0
 	clear(d.all[:cap(d.all)])

@@ -79,7 +79,7 @@ func TestGoodStatementsOfAGroupCostOneCheck(t *testing.T) {
 	}
 }
 
-func TestAStatementOfNothingIsTrue(t *testing.T) {
+func TestAnEmptyStatementIsTrue(t *testing.T) {
 	verdicts, _, _ := decided(newDecider(), &verify.Statement{})
 	if v := verdicts[0]; !v.ProposalValid || !v.CertificateValid || v.Err != nil {
 		t.Fatalf("%+v", v)
@@ -214,7 +214,7 @@ func TestTooFewGoodVotesMakeNoCertificate(t *testing.T) {
 
 // σ₀+ε and σ₁−ε: in a multisig the sum is a certificate; interpolation gives the two votes
 // different weights.
-func TestErrorsThatCancelAreNoHarmToAMultisigAndFoundInAThreshold(t *testing.T) {
+func TestErrorsThatCancelAreHarmlessInAMultisigAndFoundInAThreshold(t *testing.T) {
 	for _, kind := range kinds {
 		f := newFake(7, kind.threshold, 1)
 		s := f.votes(1, everyone(7))
@@ -288,7 +288,7 @@ func TestEachVoteProvesEveryVoteAndMakesNoCertificate(t *testing.T) {
 	}
 }
 
-func TestInconsistentKeysBlameNobodyWhoseVoteIsValid(t *testing.T) {
+func TestInconsistentKeysBlameNoValidatorWhoseVoteIsValid(t *testing.T) {
 	f := newFake(4, true, 1)
 	f.groupKey++ // now the shares are from another polynomial
 	s := f.votes(1, everyone(4))
@@ -583,7 +583,7 @@ func notNil[T comparable](s []T) (n int) {
 // Another worker finds an offender while a half is checked. That half then passes without the
 // offender, so it is not the half that was in the failed whole. So nothing follows for the other
 // half.
-func TestAHalfThatPassesOnceItIsChangedSaysNothingAboutTheOther(t *testing.T) {
+func TestAHalfThatPassesOnceItIsChangedDecidesNothingAboutTheOther(t *testing.T) {
 	f := newFake(7, false, 1)
 	d := newDecider()
 	votes := f.votes(0, everyone(7))

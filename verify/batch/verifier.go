@@ -42,7 +42,7 @@ type Verifier struct {
 	idle          sync.Cond  // signalled when running becomes 0 or armed false
 	ready         fifo[item] // to be batched
 	unbatched     fifo[item] // to be verified one by one
-	unbatchedNext bool       // next worker's choice if both lists have statements
+	unbatchedNext bool       // the unbatched list is next if both have statements
 	running       int        // drain tasks submitted to the pool and not finished, at most Workers
 	starting      int        // tasks counted in running that the pool has not begun
 	starved       time.Time  // since when there is work but no task has begun; zero if one has
@@ -176,7 +176,7 @@ func (v *Verifier) Close() {
 }
 
 // yielding is a context for ants' ReleaseContext, which calls Done in a loop until the last
-// goroutine of the pool has ended, without yielding the processor to it.
+// goroutine of the pool has been scheduled, without yielding the processor to it.
 type yielding struct{ context.Context }
 
 // Done implements context.Context.
@@ -219,7 +219,8 @@ func (v *Verifier) cancelled() error {
 	return errShutDown
 }
 
-// put appends an item to its list. This and all functions before tick are called with mu held.
+// put appends an item to its list. This function and those from here to tick are called with mu
+// held.
 func (v *Verifier) put(it item) {
 	if it.statement.Unbatched || !batchable(it.statement.Scheme) {
 		v.unbatched.push(it)

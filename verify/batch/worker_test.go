@@ -227,7 +227,7 @@ func TestAPoolReleasedUnderTheVerifierIsAnErrorOfTheVerifierAndOfEachStatement(t
 	select {
 	case <-b.notified:
 	case <-time.After(patience):
-		t.Fatal("nobody was told")
+		t.Fatal("Notify was not called")
 	}
 	if err := b.Err(); !errors.Is(err, ErrPool) {
 		t.Errorf("Err is %v", err)
@@ -284,7 +284,7 @@ func TestAFullPoolThatBlocksHoldsUpNeitherSubmitNorClose(t *testing.T) {
 	eventually(t, "it has a worker", func() bool { return other.Starved() == 0 })
 }
 
-func TestAReleasedPoolWakesWhoWaitsForIt(t *testing.T) {
+func TestAReleasedPoolWakesItsWaiters(t *testing.T) {
 	pool, err := ants.NewPool(1)
 	if err != nil {
 		t.Fatal(err)

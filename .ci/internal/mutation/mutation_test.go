@@ -47,7 +47,7 @@ func body(code string) Change {
 	return Change{File: "p/p.go", From: len(before), To: len(before + "return 2"), New: code}
 }
 
-func TestAnOutcomeSaysWhatBecameOfAChange(t *testing.T) {
+func TestEachOutcomeOfAChangeIsReported(t *testing.T) {
 	t.Setenv("GOFLAGS", "") // may be set for this repository
 	c := repository(t)
 	for _, one := range []struct {

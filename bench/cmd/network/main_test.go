@@ -51,7 +51,7 @@ func TestAProfileIsWritten(t *testing.T) {
 	}
 }
 
-func TestAHistogramTellsDurationsToAHundredth(t *testing.T) {
+func TestAHistogramMeasuresDurationsToAHundredth(t *testing.T) {
 	var h histogram
 	if h.at(0.5) != 0 {
 		t.Errorf("the median of nothing is %v", h.at(0.5))

@@ -204,7 +204,8 @@ func process(o options) error {
 	return <-ended
 }
 
-// countersOf returns the counters and gauges of the replica, and the engine's about bodies.
+// countersOf returns the counters and gauges of the replica, and those of dropped messages and
+// rebroadcasts.
 func countersOf(registry *prometheus.Registry) map[string]float64 {
 	counters := make(map[string]float64)
 	families, err := registry.Gather()

@@ -22,7 +22,7 @@ func TestATableHasARowForEveryWayAndTheRatios(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeMeasuredIsRefusedByFlag(t *testing.T) {
+func TestUnmeasurableSettingsAreRefusedByFlag(t *testing.T) {
 	for _, arguments := range [][]string{
 		{"--n", "0"}, {"--n", "x"}, {"--variants", "rsa"}, {"--chunks", "0"}, {"--unknown"}, {"--cpuprofile", "/"},
 	} {

@@ -61,7 +61,7 @@ func apply(t *testing.T, s *Store, c *replica.Chunk, pairs ...Pair) {
 	}
 }
 
-func TestWhatWasSavedIsFoundAgainWithItsCursorsAndWhatWasNotIsLostWithThem(t *testing.T) {
+func TestSavedStateIsFoundAgainWithItsCursorsAndUnsavedStateIsLostWithThem(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	s, err := Open(path, true)
 	if err != nil {
@@ -84,7 +84,7 @@ func TestWhatWasSavedIsFoundAgainWithItsCursorsAndWhatWasNotIsLostWithThem(t *te
 	}
 	apply(t, s, chunk(1, 0), Pair{"a", "1"}) // handed over twice
 	if s.Status().Hash != saved.Hash {
-		t.Error("what was applied before has changed something")
+		t.Error("a chunk applied before has changed the state")
 	}
 	apply(t, s, chunk(1, 1), Pair{"a", "2"})
 	if s.Status().Hash != last.Hash {
@@ -143,6 +143,6 @@ func TestAPutReturnsWhenItsBodyIsAppliedAndFailsIfAnotherOneIs(t *testing.T) {
 	}
 	p.Take(2)
 	if err := <-result; !errors.Is(err, ErrReplaced) {
-		t.Errorf("the error of what was not proposed is %v", err)
+		t.Errorf("the error of a pair that was not proposed is %v", err)
 	}
 }

@@ -129,7 +129,7 @@ func TestANetworkOfProcessesWithAKillAndALateJoinerIsSound(t *testing.T) {
 	}
 }
 
-func TestARunThatCannotBeginSaysWhy(t *testing.T) {
+func TestARunThatCannotBeginReportsTheReason(t *testing.T) {
 	o := quick(t)
 	o.upstream = filepath.Join(t.TempDir(), "nothing")
 	if _, err := run(context.Background(), "LLLL", o); err == nil || !strings.Contains(err.Error(), "deal") {
@@ -180,7 +180,7 @@ func TestTheHighestLockOfEachLaneIsAdopted(t *testing.T) {
 	}
 }
 
-func TestAWrongCommandLineSaysWhatIsWrong(t *testing.T) {
+func TestAWrongCommandLineIsAnErrorThatNamesTheFault(t *testing.T) {
 	for args, says := range map[string]string{
 		"":                         "one mix is needed",
 		"UU LL":                    "one mix is needed",

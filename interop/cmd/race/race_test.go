@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-func TestResultsOfBothSidesAreReadWithWhatBoundsThem(t *testing.T) {
+func TestResultsOfBothSidesAreReadWithTheirBound(t *testing.T) {
 	r, err := parseUpstream([]byte(`{"certificates": 20, "certificates_per_s": 18.5, "cpu_us_per_certificate": 55000, "busy_cores": 1.02,
 		"ack_us": 800.2, "acks_of_cpu": 0.97, "ran_dry": true, "latency_ms": {"count": 20, "p50": 50, "p99": 90, "max": 95}}`), true)
 	if err != nil {
@@ -46,7 +46,7 @@ func TestARunThatCertifiedNothingIsNoResult(t *testing.T) {
 	}
 }
 
-func TestEnoughIsSignedForUpstream(t *testing.T) {
+func TestEnoughMessagesAreSignedForUpstream(t *testing.T) {
 	for _, c := range []struct {
 		scheme     string
 		validators int
@@ -73,7 +73,7 @@ func TestMediansAreComparedBothWays(t *testing.T) {
 	}
 }
 
-func TestAWrongCommandLineSaysWhatIsWrong(t *testing.T) {
+func TestAWrongCommandLineIsAnErrorThatNamesTheFault(t *testing.T) {
 	for args, says := range map[string]string{
 		"--race sprint":         "--race must be",
 		"--scheme rsa":          "--scheme must be",

@@ -21,7 +21,7 @@ var _ engine.Sender = (*Bridge)(nil)
 
 const patience = 30 * time.Second
 
-func TestAFrameComesBackAndEachCutOfItIsRefused(t *testing.T) {
+func TestAFrameIsReadBackAndEachCutOfItIsRefused(t *testing.T) {
 	from := wire.PublicKey{9}
 	frame := appendFrame(nil, Ack, from, []byte("message"))
 	c, who, message, err := readFrame(bytes.NewReader(frame))
@@ -113,7 +113,7 @@ func TestMessagesGoToThePeersNamedOnTheirChannels(t *testing.T) {
 	await(t, delivered[1], got{Ack, ids[0], ""})
 }
 
-func TestWhatIsNoFrameOfAPeerIsNotDelivered(t *testing.T) {
+func TestInvalidFramesAndFramesOfStrangersAreNotDelivered(t *testing.T) {
 	b, ids, delivered := pair(t, 0)
 	c, err := net.Dial("tcp", b[1].config.Listener.Addr().String())
 	if err != nil {
@@ -131,9 +131,9 @@ func TestWhatIsNoFrameOfAPeerIsNotDelivered(t *testing.T) {
 	await(t, delivered[1], got{Node, ids[0], "good"})
 	_ = c.SetReadDeadline(time.Now().Add(patience))
 	if _, err := c.Read(make([]byte, 1)); err == nil {
-		t.Error("the connection stays after a frame that is none")
+		t.Error("the connection stays open after an invalid frame")
 	} else if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
-		t.Error("the connection is not closed after a frame that is none")
+		t.Error("the connection is not closed after an invalid frame")
 	}
 }
 

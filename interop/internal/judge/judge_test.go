@@ -150,7 +150,7 @@ func TestALaneThatStopsAtOneProcessIsFound(t *testing.T) {
 	}
 }
 
-func TestWhatAProcessRefusedIsFound(t *testing.T) {
+func TestRefusalsOfAProcessAreFound(t *testing.T) {
 	for says, r := range map[string]record.Report{
 		"3 × ack validate failed": {Refused: map[string]uint64{"ack validate failed": 3}},
 		"the engine ended":        {Ended: "the engine ended"},
@@ -169,7 +169,7 @@ func TestWhatAProcessRefusedIsFound(t *testing.T) {
 	}
 }
 
-func TestHeightsThatNobodyReportedAndHolesAreCounted(t *testing.T) {
+func TestUnreportedHeightsAndHolesAreCounted(t *testing.T) {
 	w := newWorld(t)
 	w.sound()
 	for validator := range 4 {

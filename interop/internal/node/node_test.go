@@ -108,7 +108,7 @@ func (p process) await(t *testing.T) {
 	select {
 	case <-p.done:
 	case <-time.After(patience):
-		t.Error("what was expected does not come")
+		t.Error("the expected state was not reached")
 	}
 }
 
@@ -190,7 +190,7 @@ func (n *network) read(i int) map[wire.PublicKey]wire.Lock {
 	return top
 }
 
-func TestAProcessThatCannotRunSaysWhy(t *testing.T) {
+func TestAProcessThatCannotRunReportsTheReason(t *testing.T) {
 	n := newNetwork(t)
 	for _, l := range n.listeners[1:] {
 		defer l.Close()

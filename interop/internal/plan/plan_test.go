@@ -24,7 +24,7 @@ func TestAPlanOrdersItsEvents(t *testing.T) {
 	}
 }
 
-func TestAPlanThatCannotBeIsRefused(t *testing.T) {
+func TestAnImpossiblePlanIsRefused(t *testing.T) {
 	for _, c := range []struct {
 		mix, kill, late, move, says string
 	}{

@@ -17,7 +17,7 @@ func lock(height uint64) Lock {
 	return l
 }
 
-func TestALockComesBackFromItsLine(t *testing.T) {
+func TestALockIsReadBackFromItsLine(t *testing.T) {
 	want := lock(1 << 63)
 	line := string(want.AppendTo(nil))
 	got, err := ParseLock(strings.TrimSuffix(line, "\n"))
@@ -26,7 +26,7 @@ func TestALockComesBackFromItsLine(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoLockIsRefused(t *testing.T) {
+func TestALineThatIsNoLockIsRefused(t *testing.T) {
 	one := lock(5)
 	good := strings.TrimSuffix(string(one.AppendTo(nil)), "\n")
 	parts := strings.Split(good, " ")
@@ -47,7 +47,7 @@ func TestWhatIsNoLockIsRefused(t *testing.T) {
 	}
 }
 
-func TestALastLineThatIsTornIsLeftOut(t *testing.T) {
+func TestATornLastLineIsIgnored(t *testing.T) {
 	var text []byte
 	for h := range uint64(3) {
 		l := lock(h)
@@ -63,7 +63,7 @@ func TestALastLineThatIsTornIsLeftOut(t *testing.T) {
 		}
 	}
 	if err := ReadLocks(strings.NewReader("torn\n"), func(Lock) {}); err == nil || !strings.Contains(err.Error(), "line 1") {
-		t.Errorf("a whole line that is none: %v", err)
+		t.Errorf("a malformed line: %v", err)
 	}
 	if err := ReadLocks(strings.NewReader(strings.Repeat("x", 2*maxLine)), func(Lock) {}); err == nil {
 		t.Error("a line without end is read")
@@ -82,6 +82,6 @@ func TestTheLastWholeReportCounts(t *testing.T) {
 		t.Errorf("of nothing: %v, %v", ok, err)
 	}
 	if _, _, err := LastReport(strings.NewReader("no report\n")); err == nil {
-		t.Error("what is no report is read")
+		t.Error("a line that is no report is read")
 	}
 }

@@ -48,7 +48,7 @@ func TestACallNamesTheSet(t *testing.T) {
 	}
 }
 
-func TestWhatTheProgramSaidIsInTheError(t *testing.T) {
+func TestTheErrorContainsTheOutputOfTheProgram(t *testing.T) {
 	p := Program{Path: "go"} // it has neither command
 	if err := p.Deal(context.Background(), "keys.json"); err == nil || !strings.Contains(err.Error(), "unknown command") {
 		t.Errorf("%v", err)

@@ -289,7 +289,7 @@ func TestSumAgreesWithAddingTwoByTwo(t *testing.T) {
 	})
 }
 
-func TestSumCopesWithPointsWhoseXIsZero(t *testing.T) {
+func TestSumIsExactForPointsWhoseXIsZero(t *testing.T) {
 	// (0, 2) has the same x as the libraries' form of the identity, and has order three.
 	for _, b := range backends() {
 		p, o, q := cubic(b), identity(b, G1), some(b, G1, 40)

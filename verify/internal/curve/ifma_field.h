@@ -245,7 +245,7 @@ SHARED void product_with(fe8 *r, const fe8 *a, const constant *c, int n) {
 	for (int g = 0; g < n; g++) product8(&r[g], &a[g], &b);
 }
 
-// a squared times times.
+// r = a^(2^times).
 SHARED void square(fe8 *r, const fe8 *a, int times, int n) {
 	for (; times > 0; times--, a = r)
 		for (int g = 0; g < n; g++) square8(&r[g], &a[g]);

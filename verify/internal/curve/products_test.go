@@ -255,7 +255,7 @@ func TestASumOfManyProductsIsTheSumOfAllProducts(t *testing.T) {
 			if n > summedInGo {
 				opposite := b.Join(b.Select(points, places(summedInGo)), b.Neg(b.MulSum(b.Select(points, places(summedInGo)), scalars[:summedInGo])))
 				if sum := b.MulSum(opposite, append(slices.Clone(scalars[:summedInGo]), NewScalar([32]byte{1}))); !b.IsIdentity(sum, 0) {
-					t.Errorf("%d products and what is opposite to their sum do not cancel", summedInGo)
+					t.Errorf("%d products and the opposite of their sum do not cancel", summedInGo)
 				}
 			}
 		}

@@ -73,7 +73,7 @@ func TestEncodingsSurviveARoundTrip(t *testing.T) {
 			prefix := []byte("kept")
 			slab := encoded(b, points, uncompressed)
 			if got := b.Append(prefix, points, 0, uncompressed); !bytes.HasPrefix(got, prefix) {
-				t.Fatal("Append overwrote what was there")
+				t.Fatal("Append overwrote former bytes")
 			}
 			again, bad := b.Read(g, slab, places(points.Len()), uncompressed)
 			if bad != nil || !same(b, again, points) {

@@ -2,7 +2,7 @@ package curve
 
 import "testing"
 
-func TestTheSettingSaysOnOrOffAndNothingElse(t *testing.T) {
+func TestTheSettingIsOnOrOffAndNothingElse(t *testing.T) {
 	for value, want := range map[string]bool{
 		"": true, "on": true, "1": true, "true": true, "ON": true, "True": true,
 		"off": false, "0": false, "false": false, "OFF": false, "False": false,

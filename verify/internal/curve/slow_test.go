@@ -239,7 +239,7 @@ func torsionPoints(g Group) []slowPoint {
 	return all
 }
 
-func TestTheCurvesHaveAsManyPointsAsTheTestsTakeThemToHave(t *testing.T) {
+func TestTheCurvesHaveTheNumbersOfPointsThatTheTestsAssume(t *testing.T) {
 	for _, g := range groups {
 		// Multiplication by the number of points maps every point to the identity, and it is the
 		// only multiple of r within Hasse's bound of p + 1 or p² + 1.

@@ -42,7 +42,7 @@ func (o *oracle) check(t *testing.T, b *Backend, slab []byte, index []int) {
 	before, order := bytes.Clone(slab), slices.Clone(index)
 	points, bad := b.Read(o.group, slab, index, false)
 	if !bytes.Equal(before, slab) || !slices.Equal(order, index) {
-		t.Fatal("Read changed what it was given")
+		t.Fatal("Read changed its argument")
 	}
 	n := 0
 	var worse []int
@@ -289,7 +289,7 @@ func edges2() (all [][]byte) {
 	return all
 }
 
-func TestEdgeCasesAreReadAlikeInEveryLane(t *testing.T) {
+func TestEdgeCasesAreReadAlikeAtEveryPosition(t *testing.T) {
 	for _, g := range groups {
 		all := map[Group]func() [][]byte{G1: edges1, G2: edges2}[g]()
 		valid := encoded(Gnark(), Gnark().Join(some(Gnark(), g, 9), outside(Gnark(), g, 10)), false)
@@ -351,7 +351,7 @@ func replaced(b *Backend, p, other Points, places ...int) Points {
 	return b.Select(b.Join(p, other), index)
 }
 
-func TestPairsOfEveryNumberAndInEveryLaneCancelOrNot(t *testing.T) {
+func TestPairsOfEveryNumberAndAtEveryPositionCancelOrNot(t *testing.T) {
 	b := Default()
 	r := rand.New(rand.NewPCG(11, 11))
 	numbers := []int{31, 32, 33, 35, 39, 40, 41, 43, 63, 64, 65, 66, 73, 80, 127, 128, 129, 130}
@@ -377,7 +377,7 @@ func TestPairsOfEveryNumberAndInEveryLaneCancelOrNot(t *testing.T) {
 	}
 }
 
-func TestPairsWithTheIdentityAreLeftOutOfEveryLane(t *testing.T) {
+func TestPairsWithTheIdentityAreLeftOutAtEveryPosition(t *testing.T) {
 	b := Default()
 	r := rand.New(rand.NewPCG(12, 12))
 	for n := 2; n <= 20; n++ {

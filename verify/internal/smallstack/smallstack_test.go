@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestWhatCUsesOfTheStackIsMeasured(t *testing.T) {
+func TestTheStackThatCUsesIsMeasured(t *testing.T) {
 	const size, most = 64 << 10, 10 << 10 // most is the maximum of Go's own part
 	for _, spent := range []int{1, 1 << 10, 20 << 10, 50 << 10} {
 		calls := 0

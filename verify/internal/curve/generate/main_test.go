@@ -12,6 +12,6 @@ func TestTheConstantsInTheTreeAreThoseGenerated(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(tree, header()) {
-		t.Fatalf("%s is not what go generate writes", name)
+		t.Fatalf("%s differs from the output of go generate", name)
 	}
 }
