@@ -530,26 +530,44 @@ func (p *process) set(j int, refused bool) {
 // docs/protocol.md 8.2: «Codes of goodbye: … 7 stale journal».
 func (r *rig) staleJournal() {
 	r.connected()
-	stale, well := r.processes[0], r.processes[1]
-	reason := strings.Repeat("é", 300) // more than a goodbye holds, which ends within one of them
-	stale.stopFor(fmt.Errorf("%w: height 17: %s", network.ErrStaleJournal, reason))
-	stale.mu.Lock()
-	for id, why := range stale.why {
-		if errors.Is(why, network.ErrStaleJournal) {
-			r.t.Errorf("the process that stopped was told that %v is gone: %v", id, why)
-		}
-	}
-	stale.mu.Unlock()
+	well := r.processes[1]
 	reasonOf := func(p *process, j int) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return p.why[r.Identities[j]]
 	}
-	for i, p := range r.processes[1:] {
-		r.eventually(fmt.Sprintf("%d knows that 0 is gone", i+1), func() bool { return !p.isUp(0) })
-		if why := reasonOf(p, 0); !errors.Is(why, network.ErrStaleJournal) || !errors.Is(why, network.ErrShutdown) || !strings.Contains(why.Error(), "height 17") {
-			r.t.Errorf("%d was told that 0 is gone: %v", i+1, why)
+	// A goodbye is said if that can be done at once. By a clock that goes on while the machine does
+	// something else it may take more than one attempt.
+	attempts := 1
+	if r.settle == 0 {
+		attempts = 10
+	}
+	for missed := error(nil); ; {
+		stale := r.processes[0]
+		reason := strings.Repeat("é", 300) // more than a goodbye holds, which ends within one of them
+		stale.stopFor(fmt.Errorf("%w: height 17: %s", network.ErrStaleJournal, reason))
+		stale.mu.Lock()
+		for id, why := range stale.why {
+			if errors.Is(why, network.ErrStaleJournal) {
+				r.t.Errorf("the process that stopped was told that %v is gone: %v", id, why)
+			}
 		}
+		stale.mu.Unlock()
+		for i, p := range r.processes[1:] {
+			r.eventually(fmt.Sprintf("%d knows that 0 is gone", i+1), func() bool { return !p.isUp(0) })
+			if why := reasonOf(p, 0); !errors.Is(why, network.ErrStaleJournal) || !errors.Is(why, network.ErrShutdown) || !strings.Contains(why.Error(), "height 17") {
+				missed = fmt.Errorf("%d was told that 0 is gone: %w", i+1, why)
+			}
+		}
+		if attempts--; missed == nil {
+			break
+		} else if attempts == 0 {
+			r.t.Error(missed)
+			break
+		}
+		missed = nil
+		r.start(0)
+		r.connected()
 	}
 	well.stop()
 	r.eventually("2 knows that 1 is gone", func() bool { return !r.processes[2].isUp(1) })
