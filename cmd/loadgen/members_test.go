@@ -181,17 +181,16 @@ func listening(addresses []string) (n int) {
 
 func TestProcessesRefuseWhatTheyCannotDo(t *testing.T) {
 	for args, want := range map[string]string{
-		"--processes --data x":                                      "loadgen init",
-		"--processes --payload-size 1KiB":                           "--payload-size is not for --processes",
-		"--processes --metrics :0":                                  "--metrics is not for --processes",
-		"--processes --kill-every 1s --duration 2s":                 "--duration of at least 3s",
-		"--processes --kill-every 1ms":                              "at least 10ms",
-		"--processes --bandwidth 0.1":                               "--bandwidth must be",
-		"--processes --jitter 2m":                                   "--jitter must be",
-		"--kill-every 1s":                                           "needs --processes",
-		"--jitter 1ms":                                              "needs --processes",
-		"--bandwidth 5":                                             "needs --processes",
-		"--processes --kill-every 1s --validators 3 --sequencers 3": "4 validators",
+		"--processes --data x":                      "loadgen init",
+		"--processes --metrics :0":                  "--metrics is not for --processes",
+		"--processes --kill-every 1s --duration 2s": "--duration of at least 3s",
+		"--processes --kill-every 1ms":              "at least 10ms",
+		"--processes --bandwidth 0.1":               "--bandwidth must be",
+		"--processes --jitter 2m":                   "--jitter must be",
+		"--kill-every 1s":                           "needs --processes",
+		"--jitter 1ms":                              "needs --processes",
+		"--bandwidth 5":                             "needs --processes",
+		"--processes --kill-every 1s --validators 3 --sequencers 3":                  "4 validators",
 		"--processes --kill-every 1s --validators 1 --scheme ed25519 --sequencers 1": "4 validators",
 	} {
 		clitest.OneLineError(t, loadgen(t.Context(), strings.Fields(args)...), cli.Usage, want)

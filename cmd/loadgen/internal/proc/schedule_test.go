@@ -158,11 +158,11 @@ func TestAMemberIsDoneWhenAllThatAreThereAre(t *testing.T) {
 		s.connected(id(i))
 	}
 	s.received(id(1), []byte(`{"done":true}`))
-	if done, _ := s.othersDone(); done {
+	if done, _ := s.others(isDone); done {
 		t.Error("done while member 2 is not")
 	}
 	s.disconnected(id(2))
-	if done, _ := s.othersDone(); !done {
+	if done, _ := s.others(isDone); !done {
 		t.Error("not done although member 2 is gone")
 	}
 }
