@@ -117,6 +117,24 @@ func TestLanesGoOnWhileMembersAreKilled(t *testing.T) {
 	}
 }
 
+func TestProcessesCarryBodiesToAllAndToOneThatWasAway(t *testing.T) {
+	r, _ := runProcesses(t, "--scheme", "ed25519", "--payload-size", "8KiB", "--rate", "10", "--follow", "1", "--away", clitest.Lasting(time.Second),
+		"--duration", clitest.Lasting(4*time.Second), "--latency", "2ms")
+	b := r.Bodies
+	if !r.OK || b == nil || r.Count != 5 || b.PayloadBytes != 8<<10 || b.Made == 0 || b.DeliveredMB <= 0 || b.Delivery.P50 < r.Latency || b.Compared == 0 {
+		t.Fatalf("%+v, %+v", r.Summary, b)
+	}
+	if f := b.Followers; f == nil || f.Count != 1 || f.Samples == 0 || f.DeliveredMB <= 0 {
+		t.Errorf("followers %+v", f)
+	}
+	if a := b.Away; a == nil || !a.Killed || !a.Returned || a.Level <= 0 || a.Missed == 0 || a.HeapPeak == 0 || r.Members[a.Member-1].Starts != 2 {
+		t.Errorf("away %+v", a)
+	}
+	if m := r.Members[4]; m.Certificates != 0 || m.Received < 8<<10 {
+		t.Errorf("the follower: %+v", m)
+	}
+}
+
 func TestInterruptedProcessesSumUp(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "r.json")
 	p := startProcess(t, "^ +2s ", "--processes", "--duration", "10m", "--scheme", "ed25519", "--latency", "3ms", "--live", "lines", "--json", file)
@@ -187,9 +205,11 @@ func TestProcessesRefuseWhatTheyCannotDo(t *testing.T) {
 		"--processes --kill-every 1ms":              "at least 10ms",
 		"--processes --bandwidth 0.1":               "--bandwidth must be",
 		"--processes --jitter 2m":                   "--jitter must be",
-		"--kill-every 1s":                           "needs --processes",
-		"--jitter 1ms":                              "needs --processes",
-		"--bandwidth 5":                             "needs --processes",
+		"--processes --payload-size 8KiB --rate 1 --away 1s --duration 9s --kill-every 1s": "exclude each other",
+		"--processes --payload-size 8KiB --rate 1 --away 1s --validators 3":                "no quorum",
+		"--kill-every 1s": "needs --processes",
+		"--jitter 1ms":    "needs --processes",
+		"--bandwidth 5":   "needs --processes",
 		"--processes --kill-every 1s --validators 3 --sequencers 3":                  "4 validators",
 		"--processes --kill-every 1s --validators 1 --scheme ed25519 --sequencers 1": "4 validators",
 	} {
