@@ -18,6 +18,7 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/clitest"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cluster"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/spawn"
 	"github.com/lanecast/lanecast/internal/testkit"
 )
 
@@ -227,14 +228,9 @@ type hosts struct {
 func newHosts(t *testing.T, args ...string) *hosts {
 	t.Helper()
 	h := &hosts{dir: filepath.Join(t.TempDir(), "network"), ended: make([]chan error, 4), cmds: make([]*exec.Cmd, 4)}
-	var addresses []string
-	for range 4 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close() // all at once, so that they differ
-		addresses = append(addresses, l.Addr().String())
+	addresses, err := spawn.FreeAddresses(4)
+	if err != nil {
+		t.Fatal(err)
 	}
 	o := loadgen(t.Context(), append([]string{"init", h.dir, "--address", strings.Join(addresses, ","), "--scheme", "ed25519", "--latency", "3ms"}, args...)...)
 	if o.Status != cli.Good {
@@ -326,8 +322,12 @@ func TestAMemberWaitsForTheOthersAndGoesOnWithAQuorum(t *testing.T) {
 }
 
 func TestAMemberBeginsAtTheTimeThatWasAgreedOn(t *testing.T) {
-	h := newHosts(t, "--duration", clitest.Lasting(time.Second))
-	at := time.Now().Add(4 * time.Second).UTC().Truncate(time.Second).Format(time.RFC3339)
+	h := newHosts(t, "--duration", clitest.Lasting(2*time.Second))
+	wait, err := time.ParseDuration(clitest.Lasting(3 * time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Now().Add(wait + time.Second).UTC().Truncate(time.Second).Format(time.RFC3339)
 	for i := range 4 {
 		h.start(t, i, "--start", at)
 	}

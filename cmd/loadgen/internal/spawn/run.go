@@ -96,7 +96,7 @@ func (r *run) init(dir string) (*config.Network, error) {
 		return nil, err
 	}
 	var err error
-	if plan.Addresses, err = freeAddresses(plan.Members()); err != nil {
+	if plan.Addresses, err = FreeAddresses(plan.Members()); err != nil {
 		return nil, err
 	}
 	if err := config.Init(dir, plan); err != nil {
