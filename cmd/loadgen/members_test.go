@@ -18,6 +18,7 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/clitest"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cluster"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/spawn"
 	"github.com/lanecast/lanecast/internal/testkit"
 )
 
@@ -117,6 +118,24 @@ func TestLanesGoOnWhileMembersAreKilled(t *testing.T) {
 	}
 }
 
+func TestProcessesCarryBodiesToAllAndToOneThatWasAway(t *testing.T) {
+	r, _ := runProcesses(t, "--scheme", "ed25519", "--payload-size", "8KiB", "--rate", "10", "--follow", "1", "--away", clitest.Lasting(time.Second),
+		"--duration", clitest.Lasting(4*time.Second), "--latency", "2ms")
+	b := r.Bodies
+	if !r.OK || b == nil || r.Count != 5 || b.PayloadBytes != 8<<10 || b.Made == 0 || b.DeliveredMB <= 0 || b.Delivery.P50 < r.Latency || b.Compared == 0 {
+		t.Fatalf("%+v, %+v", r.Summary, b)
+	}
+	if f := b.Followers; f == nil || f.Count != 1 || f.Samples == 0 || f.DeliveredMB <= 0 {
+		t.Errorf("followers %+v", f)
+	}
+	if a := b.Away; a == nil || !a.Killed || !a.Returned || a.Level <= 0 || a.Missed == 0 || a.HeapPeak == 0 || r.Members[a.Member-1].Starts != 2 {
+		t.Errorf("away %+v", a)
+	}
+	if m := r.Members[4]; m.Certificates != 0 || m.Received < 8<<10 {
+		t.Errorf("the follower: %+v", m)
+	}
+}
+
 func TestInterruptedProcessesSumUp(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "r.json")
 	p := startProcess(t, "^ +2s ", "--processes", "--duration", "10m", "--scheme", "ed25519", "--latency", "3ms", "--live", "lines", "--json", file)
@@ -181,17 +200,18 @@ func listening(addresses []string) (n int) {
 
 func TestProcessesRefuseWhatTheyCannotDo(t *testing.T) {
 	for args, want := range map[string]string{
-		"--processes --data x":                                      "loadgen init",
-		"--processes --payload-size 1KiB":                           "--payload-size is not for --processes",
-		"--processes --metrics :0":                                  "--metrics is not for --processes",
-		"--processes --kill-every 1s --duration 2s":                 "--duration of at least 3s",
-		"--processes --kill-every 1ms":                              "at least 10ms",
-		"--processes --bandwidth 0.1":                               "--bandwidth must be",
-		"--processes --jitter 2m":                                   "--jitter must be",
-		"--kill-every 1s":                                           "needs --processes",
-		"--jitter 1ms":                                              "needs --processes",
-		"--bandwidth 5":                                             "needs --processes",
-		"--processes --kill-every 1s --validators 3 --sequencers 3": "4 validators",
+		"--processes --data x":                      "loadgen init",
+		"--processes --metrics :0":                  "--metrics is not for --processes",
+		"--processes --kill-every 1s --duration 2s": "--duration of at least 3s",
+		"--processes --kill-every 1ms":              "at least 10ms",
+		"--processes --bandwidth 0.1":               "--bandwidth must be",
+		"--processes --jitter 2m":                   "--jitter must be",
+		"--processes --payload-size 8KiB --rate 1 --away 1s --duration 9s --kill-every 1s": "exclude each other",
+		"--processes --payload-size 8KiB --rate 1 --away 1s --validators 3":                "no quorum",
+		"--kill-every 1s": "needs --processes",
+		"--jitter 1ms":    "needs --processes",
+		"--bandwidth 5":   "needs --processes",
+		"--processes --kill-every 1s --validators 3 --sequencers 3":                  "4 validators",
 		"--processes --kill-every 1s --validators 1 --scheme ed25519 --sequencers 1": "4 validators",
 	} {
 		clitest.OneLineError(t, loadgen(t.Context(), strings.Fields(args)...), cli.Usage, want)
@@ -208,14 +228,9 @@ type hosts struct {
 func newHosts(t *testing.T, args ...string) *hosts {
 	t.Helper()
 	h := &hosts{dir: filepath.Join(t.TempDir(), "network"), ended: make([]chan error, 4), cmds: make([]*exec.Cmd, 4)}
-	var addresses []string
-	for range 4 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close() // all at once, so that they differ
-		addresses = append(addresses, l.Addr().String())
+	addresses, err := spawn.FreeAddresses(4)
+	if err != nil {
+		t.Fatal(err)
 	}
 	o := loadgen(t.Context(), append([]string{"init", h.dir, "--address", strings.Join(addresses, ","), "--scheme", "ed25519", "--latency", "3ms"}, args...)...)
 	if o.Status != cli.Good {
@@ -307,8 +322,12 @@ func TestAMemberWaitsForTheOthersAndGoesOnWithAQuorum(t *testing.T) {
 }
 
 func TestAMemberBeginsAtTheTimeThatWasAgreedOn(t *testing.T) {
-	h := newHosts(t, "--duration", clitest.Lasting(time.Second))
-	at := time.Now().Add(4 * time.Second).UTC().Truncate(time.Second).Format(time.RFC3339)
+	h := newHosts(t, "--duration", clitest.Lasting(2*time.Second))
+	wait, err := time.ParseDuration(clitest.Lasting(3 * time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Now().Add(wait + time.Second).UTC().Truncate(time.Second).Format(time.RFC3339)
 	for i := range 4 {
 		h.start(t, i, "--start", at)
 	}

@@ -52,6 +52,12 @@ type Config struct {
 	// Addresses returns where the others can be dialled.
 	Addresses func() map[wire.PublicKey]string
 
+	// Transport is used instead of a network of the replica's own; Listen, Addresses and Network are
+	// then unset. It carries replica.Types.
+	Transport network.Transport
+	// Begun, if set, is called when the folder has its journal and archive, before anything is sent.
+	Begun func() error
+
 	// Engine, Network and Archive tune the parts of the replica, as the fields of replica.Config with
 	// these names do. All may be zero.
 	Engine  engine.Config

@@ -28,12 +28,21 @@ func (l *Load) Bind(f *pflag.FlagSet) {
 	f.DurationVar(&l.Away, "away", l.Away, "how long one validator is away, after a warm-up; it comes back and catches up")
 }
 
+// BindOfNetwork defines those that a network has whose members are started by hand.
+func (l *Load) BindOfNetwork(f *pflag.FlagSet) {
+	f.Var(cli.Size(&l.Size), "payload-size", "length of the bodies, such as 256KiB: members are replicas then; 0 for none")
+	f.Float64Var(&l.Rate, "rate", l.Rate, "bodies a second of each lane, made when they are due (default: as fast as the lane takes them)")
+	f.IntVar(&l.Follow, "follow", l.Follow, "followers: replicas without weight that are delivered everything; their addresses come last")
+}
+
 // On reports whether chunks have bodies.
 func (l *Load) On() bool { return l.Size > 0 }
 
+// MostRate is how many bodies a second a lane may be asked for.
+const MostRate = 10_000
+
 const (
 	mostFollowers = 64
-	mostRate      = 10_000
 	mostAway      = time.Hour
 )
 
@@ -51,8 +60,8 @@ func (l *Load) Check(cfg *setup.Config) error {
 	switch {
 	case l.Size < MinSize || l.Size > MaxSize:
 		return cli.Usagef("--payload-size must be 0 or from %d bytes to %s, got %d", MinSize, cli.SizeText(MaxSize), l.Size)
-	case !(l.Rate >= 0 && l.Rate <= mostRate): // so written that NaN fails
-		return cli.Usagef("--rate must be from 0 to %d bodies a second of each lane, got %v", mostRate, l.Rate)
+	case !(l.Rate >= 0 && l.Rate <= MostRate): // so written that NaN fails
+		return cli.Usagef("--rate must be from 0 to %d bodies a second of each lane, got %v", MostRate, l.Rate)
 	case l.Follow < 0 || l.Follow > mostFollowers:
 		return cli.Usagef("--follow must be from 0 to %d, got %d", mostFollowers, l.Follow)
 	case l.Away < 0 || l.Away > mostAway:

@@ -85,6 +85,11 @@ func (m *Member) Start() error {
 	if n.replica, err = m.replica(n.registry); err != nil {
 		return fmt.Errorf("%s: %w", m.cfg.Name, err)
 	}
+	if m.cfg.Begun != nil {
+		if err := m.cfg.Begun(); err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", m.cfg.Name, err), n.replica.Close())
+		}
+	}
 	m.create = false
 	ctx, cancel := context.WithCancel(context.Background())
 	n.stop = cancel
@@ -118,7 +123,7 @@ func (m *Member) replica(registry *prometheus.Registry) (*replica.Replica, error
 		Namespace: c.Namespace, Key: c.Key, Epochs: c.Sets, Application: m.application, Next: m.application.checker.next,
 		Dir: c.Dir, Create: m.create, MaxPayload: max(c.Size, payload.DefaultMaxPayload),
 		Addresses: c.Addresses, Admit: m.admit, Report: m.report, Behind: m.behind,
-		Engine: c.Engine, Network: c.Network, Archive: c.Archive, Metrics: registry, Logger: c.Logger,
+		Engine: c.Engine, Network: c.Network, Archive: c.Archive, Transport: c.Transport, Metrics: registry, Logger: c.Logger,
 	}
 	if c.Listen == nil {
 		return replica.New(rc)

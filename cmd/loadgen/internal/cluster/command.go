@@ -123,8 +123,8 @@ func (cfg *Config) checkProcesses() error {
 		}
 	}
 	switch {
-	case cfg.Bodies.On():
-		return cli.Usagef("--payload-size is not for --processes: its members are replicas of one process")
+	case cfg.Bodies.Away > 0 && cfg.KillEvery > 0:
+		return cli.Usagef("--away and --kill-every exclude each other: the others may be no quorum")
 	case cfg.Jitter < 0 || cfg.Jitter > time.Minute:
 		return cli.Usagef("--jitter must be from 0 to 1m, got %v", cfg.Jitter)
 	case cfg.Bandwidth != 0 && !(cfg.Bandwidth >= 1 && cfg.Bandwidth <= 1e6):
@@ -146,8 +146,9 @@ func (cfg *Config) checkBodies() error {
 		return err
 	}
 	switch n := cfg.replicas(); {
+	case cfg.Separate:
 	case cfg.Latency != 0 || cfg.Loss != 0:
-		return cli.Usagef("--latency and --loss are the simulated network's; with --payload-size members use TLS on loopback")
+		return cli.Usagef("--latency and --loss are the simulated network's; with --payload-size members use TLS on loopback, which --processes can delay")
 	case n > mostReplicas:
 		return cli.Usagef("--payload-size takes at most %d members in one process, followers among them, got %d", mostReplicas, n)
 	}

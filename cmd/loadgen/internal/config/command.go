@@ -35,6 +35,8 @@ func NewCommand() *cobra.Command {
 	f.DurationVar((*time.Duration)(&plan.Run.Wait), "wait", time.Duration(plan.Run.Wait), "how long members wait for all others; then a quorum is enough")
 	f.StringVar(&plan.Run.Start, "start", "", "when to begin to measure, as 2026-01-31T18:00:00Z (default: as soon as all are connected)")
 	plan.Link.Bind(f)
+	plan.Bodies.BindOfNetwork(f)
+	f.DurationVar(&plan.Keep, "keep", DefaultKeep, "how long a member keeps bodies that it was delivered, for those that are behind or away")
 	f.Uint64Var(&plan.Seed, "seed", plan.Seed, "number that payloads and the links' chances follow from (default: random); keys are drawn")
 	return cmd
 }
@@ -57,6 +59,10 @@ func initCommand(cmd *cobra.Command, dir string, plan *Plan) error {
 	if err := plan.Check(); err != nil {
 		return err
 	}
+	if err := plan.Bodies.Check(&plan.Config); err != nil {
+		return err
+	}
+	plan.PerDisk = 1
 	if plan.Explicit("workers") {
 		plan.Own = plan.Workers
 	}

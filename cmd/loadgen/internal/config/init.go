@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/bodies"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/setup"
 	"github.com/lanecast/lanecast/internal/testkit"
@@ -26,7 +27,13 @@ type Plan struct {
 	Own       int      // verification workers of each member; 0: its machine's processors − 1
 	Link      Link
 	Run       Run
+	Bodies    bodies.Load
+	Keep      time.Duration // see Payload
+	PerDisk   int           // likewise
 }
+
+// Members returns how many there are to be.
+func (p *Plan) Members() int { return max(p.Validators, p.Sequencers) + p.Bodies.Follow }
 
 // secrets are what a member alone knows.
 type secrets struct {
@@ -37,10 +44,9 @@ type secrets struct {
 // Init draws the keys of a network and writes the folders of its members below dir, which is new or
 // empty. Of a threshold scheme it is the trusted dealer.
 func Init(dir string, p *Plan) error {
-	members := max(p.Validators, p.Sequencers)
-	if len(p.Addresses) != members {
-		return cli.Usagef("--address is needed once for each member: %d for %d validators and %d sequencers, got %d",
-			members, p.Validators, p.Sequencers, len(p.Addresses))
+	if members := p.Members(); len(p.Addresses) != members {
+		return cli.Usagef("--address is needed once for each member: %d for %d validators, %d sequencers and %d followers, got %d",
+			members, p.Validators, p.Sequencers, p.Bodies.Follow, len(p.Addresses))
 	}
 	n, own, err := draw(p)
 	if err != nil {
@@ -80,6 +86,9 @@ func draw(p *Plan) (*Network, []secrets, error) {
 		Signatures: p.Signatures, Acks: p.Config.Acks, Weights: p.Weights, BatchSize: p.BatchSize, BatchDelay: Duration(p.BatchDelay),
 		Seed: p.Seed, Link: p.Link, Run: p.Run, Members: make([]Peer, len(p.Addresses)),
 	}
+	if p.Bodies.On() {
+		n.Payload = &Payload{Size: p.Bodies.Size, Rate: p.Bodies.Rate, Keep: Duration(p.Keep), MembersPerDisk: p.PerDisk}
+	}
 	own := make([]secrets, len(p.Addresses))
 	for i := range own {
 		var err error
@@ -95,6 +104,7 @@ func draw(p *Plan) (*Network, []secrets, error) {
 		m := &n.Members[i]
 		m.Identity = testkit.Identity(own[i].identity)
 		m.Address, m.Validator, m.Sequencer = p.Addresses[i], i < p.Validators, i < p.Sequencers
+		m.Follower = !m.Validator && !m.Sequencer
 		if m.Validator && p.Voting != nil {
 			m.Weight = p.Voting[i]
 		}
@@ -151,6 +161,9 @@ func writeFolder(dir string, n *Network, i int, own secrets, workers int, shared
 	if err := writeKey(filepath.Join(dir, identityKeyName), own.identity.Seed()); err != nil {
 		return err
 	}
+	if n.Payload != nil {
+		m.Journal = replicaName
+	}
 	if own.ackKey != nil {
 		m.AckKey = ackKeyName
 		if err := writeKey(filepath.Join(dir, ackKeyName), own.ackKey); err != nil {
@@ -179,6 +192,9 @@ func listenAt(address string) string {
 	}
 	return ":" + port
 }
+
+// DefaultKeep is how long members keep bodies.
+const DefaultKeep = time.Minute
 
 // DefaultWait is how long members wait for each other.
 const DefaultWait = time.Minute

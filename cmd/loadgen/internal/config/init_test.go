@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/bodies"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/clitest"
 	"github.com/lanecast/lanecast/verify"
@@ -155,6 +156,38 @@ func TestInitNeedsAnAddressForEachMember(t *testing.T) {
 		}
 		if f.Member.Listen != want {
 			t.Errorf("member %d listens at %s, want %s", i+1, f.Member.Listen, want)
+		}
+	}
+}
+
+func TestFollowersComeLastAndOnlyWithBodies(t *testing.T) {
+	dir := network(t, func(p *Plan) {
+		p.Bodies, p.Keep, p.PerDisk = bodies.Load{Size: 4096, Rate: 2, Follow: 2}, DefaultKeep, 1
+	})
+	f, err := Open(filepath.Join(dir, MemberFolder(6)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := f.Network; !f.Self().Follower || len(n.Followers()) != 2 || n.Validators() != 4 || len(n.Lanes()) != 4 || n.Payload.Size != 4096 || n.Payload.Rate != 2 {
+		t.Errorf("%+v", n)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, NetworkName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for old, c := range map[string]struct{ new, want string }{
+		`"size": 4096`:              {`"size": 1`, "payload.size"},
+		`"bodies_rate_per_lane": 2`: {`"bodies_rate_per_lane": -2`, "payload.bodies_rate_per_lane"},
+		`"keep": "1m0s"`:            {`"keep": "0s"`, "payload.keep"},
+		`"members_per_disk": 1`:     {`"members_per_disk": 0`, "payload.members_per_disk"},
+		`"follower": true`:          {`"follower": true, "weight": 1`, "members[4]"},
+		`"payload": {`:              {`"payload": null, "run": {`, "stands twice"},
+	} {
+		if !strings.Contains(string(b), old) {
+			t.Fatalf("no %s in:\n%s", old, b)
+		}
+		if _, err := ParseNetwork([]byte(strings.Replace(string(b), old, c.new, 1))); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.new, err)
 		}
 	}
 }

@@ -26,6 +26,7 @@ const (
 	identityKeyName = "identity.key"
 	ackKeyName      = "ack.key"
 	journalName     = "journal"
+	replicaName     = "replica"
 )
 
 // MemberFolder returns the name of a member's folder; members are numbered from 1.
@@ -39,7 +40,8 @@ type Member struct {
 	Listen string `json:"listen"`
 	// Workers are the engine's verification workers; 0: processors − 1, at least 1.
 	Workers int `json:"workers"`
-	// The names of files and of the journal's folder are relative to the member's folder.
+	// The names of files and folders are relative to the member's folder. Journal is that of the engine's
+	// journal; with bodies, of a replica's journal and archive.
 	IdentityKey string `json:"identity_key"`
 	AckKey      string `json:"ack_key,omitempty"` // unset where acks are signed with the identity key, and for those that sign none
 	Journal     string `json:"journal"`

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/bodies"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/setup"
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/testkit"
@@ -36,7 +37,9 @@ type Network struct {
 	Seed       uint64   `json:"seed"` // of payloads, and of the chances of links
 	Link       Link     `json:"link"`
 	Run        Run      `json:"run"`
-	Members    []Peer   `json:"members"`
+	// Payload is what bodies are like; members are engines without bodies if it is not there.
+	Payload *Payload `json:"payload,omitempty"`
+	Members []Peer   `json:"members"`
 }
 
 // Link is what each member does to what it sends; package link says exactly to what.
@@ -56,12 +59,23 @@ type Run struct {
 	Wait Duration `json:"wait"`
 }
 
+// Payload is about bodies, which make replicas of the members.
+type Payload struct {
+	Size int     `json:"size"`                 // bytes
+	Rate float64 `json:"bodies_rate_per_lane"` // a second; 0: as fast as the lane takes them
+	// Keep is how long a member keeps what it was delivered, for those that are behind or away.
+	Keep Duration `json:"keep"`
+	// MembersPerDisk is how many members share the room of a disk.
+	MembersPerDisk int `json:"members_per_disk"`
+}
+
 // Peer is a member as the others see it.
 type Peer struct {
 	Identity  wire.PublicKey `json:"identity"`
 	Address   string         `json:"address"` // where the others connect
 	Validator bool           `json:"validator"`
 	Sequencer bool           `json:"sequencer"`
+	Follower  bool           `json:"follower,omitempty"` // it is neither, and is delivered all bodies
 	Weight    uint64         `json:"weight,omitempty"`
 	Key       Hex            `json:"key,omitempty"`   // that verifies its acks; unset where that is the identity
 	Proof     Hex            `json:"proof,omitempty"` // that it possesses the key's secret, where the scheme needs it
@@ -142,6 +156,18 @@ func (n *Network) Check() error {
 	if _, err := n.StartTime(); err != nil {
 		return err
 	}
+	if p := n.Payload; p != nil {
+		switch {
+		case p.Size < bodies.MinSize || p.Size > bodies.MaxSize:
+			return wrong("payload.size", fmt.Sprintf("%d to %d", bodies.MinSize, bodies.MaxSize), p.Size)
+		case !(p.Rate >= 0 && p.Rate <= bodies.MostRate):
+			return wrong("payload.bodies_rate_per_lane", fmt.Sprintf("0 to %d", bodies.MostRate), p.Rate)
+		case !between(p.Keep, time.Second, maxDuration):
+			return wrong("payload.keep", "1s to 24h", time.Duration(p.Keep))
+		case p.MembersPerDisk < 1 || p.MembersPerDisk > maxMembers:
+			return wrong("payload.members_per_disk", fmt.Sprintf("1 to %d", maxMembers), p.MembersPerDisk)
+		}
+	}
 	if err := n.checkMembers(); err != nil {
 		return err
 	}
@@ -172,8 +198,10 @@ func (n *Network) checkMembers() error {
 		}
 		identities[p.Identity], addresses[p.Address] = i, i
 		switch {
-		case !p.Validator && !p.Sequencer:
-			return fmt.Errorf("members[%d] is neither validator nor sequencer", i)
+		case p.Follower && (p.Validator || p.Sequencer || n.Payload == nil):
+			return fmt.Errorf("members[%d] is a follower: then it is no validator, no sequencer, and there are bodies", i)
+		case !p.Validator && !p.Sequencer && !p.Follower:
+			return fmt.Errorf("members[%d] is neither validator nor sequencer nor follower", i)
 		case !p.Validator && (p.Weight != 0 || len(p.Key) > 0 || len(p.Proof) > 0):
 			return fmt.Errorf("members[%d] is no validator, and has a weight, key or proof", i)
 		case p.Validator && i > 0 && !n.Members[i-1].Validator:
@@ -225,13 +253,24 @@ func (n *Network) Validators() (count int) {
 	return count
 }
 
-// Lanes returns the sequencers.
+// Followers returns those that are delivered bodies and have no other part.
+func (n *Network) Followers() (ids []wire.PublicKey) {
+	for i := range n.Members {
+		if n.Members[i].Follower {
+			ids = append(ids, n.Members[i].Identity)
+		}
+	}
+	return ids
+}
+
+// Lanes returns the sequencers, ascending.
 func (n *Network) Lanes() (lanes []wire.PublicKey) {
 	for i := range n.Members {
 		if n.Members[i].Sequencer {
 			lanes = append(lanes, n.Members[i].Identity)
 		}
 	}
+	slices.SortFunc(lanes, wire.PublicKey.Compare)
 	return lanes
 }
 

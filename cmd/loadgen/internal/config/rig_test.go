@@ -19,7 +19,7 @@ func plan(t *testing.T, change func(*Plan)) *Plan {
 	if change != nil {
 		change(p)
 	}
-	for i := range max(p.Validators, p.Sequencers) {
+	for i := range p.Members() {
 		p.Addresses = append(p.Addresses, fmt.Sprintf("10.0.0.%d:7600", i+1))
 	}
 	if err := p.Check(); err != nil {

@@ -61,6 +61,19 @@ func (b Bodies) Since(before Bodies) Bodies {
 	return b
 }
 
+// Plus returns the sums of what two processes of a member have counted. What is no counter is that of
+// the later one, o.
+func (b Bodies) Plus(o Bodies) Bodies {
+	zero := Bodies{
+		Made: -b.Made, Due: -b.Due, Certified: -b.Certified, CertifiedBytes: -b.CertifiedBytes, Delivered: -b.Delivered,
+		DeliveredBytes: -b.DeliveredBytes, Repeated: -b.Repeated, Making: -b.Making, Checking: -b.Checking, Fetched: -b.Fetched,
+		PushesDropped: -b.PushesDropped, BytesIn: -b.BytesIn, BytesOut: -b.BytesOut, Nodes: -b.Nodes, Acks: -b.Acks, Certificates: -b.Certificates,
+	}
+	o = o.Since(zero)
+	o.HeapPeak = max(o.HeapPeak, b.HeapPeak)
+	return o
+}
+
 // Between returns what each of several members has counted between two readings.
 func Between(before, after []Bodies) []Bodies {
 	counted := make([]Bodies, len(after))

@@ -12,6 +12,7 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/clitest"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cluster"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/config"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/proc"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/record"
 )
@@ -253,5 +254,53 @@ func TestOnlyTheLastRunOfARecordCounts(t *testing.T) {
 	res := r.finishAll()
 	if !res.OK || res.Certificates != 4 || res.CPU > 4.01 || res.Lanes[0].Recovered != 0 || res.Lanes[0].Certified != 1 || res.Members[0].Starts != 1 {
 		t.Errorf("%+v, problems %q", res, res.Problems)
+	}
+}
+
+func TestBodiesAreCountedAndComparedWhereverTheyWereDelivered(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(r *rig)
+		want   string
+	}{
+		{"all is well", func(*rig) {}, ""},
+		{"another body for a place", func(r *rig) {
+			other := r.chunk(0, 0, 3*time.Second)
+			r.members[2].Timed(record.Delivery, &other, record.Unknown)
+		}, "locked or delivered"},
+		{"a body that one lacks", func(r *rig) { r.next[2] = 0 }, "not every body"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t)
+			r.network.Payload = &config.Payload{Size: 1000, Keep: config.Duration(time.Minute), MembersPerDisk: 1}
+			r.next = []uint64{1, 1, 1, 1}
+			chunk := r.chunk(0, 0, time.Second)
+			l := r.lock(chunk)
+			for i, m := range r.members {
+				m.clock = "one"
+				m.JSON(record.Start, proc.Started{Clock: m.clock})
+				m.Lock(l)
+				if i == 0 {
+					m.Timed(record.Own, &chunk, 20*time.Millisecond)
+				}
+				m.Timed(record.Delivery, &chunk, 30*time.Millisecond)
+			}
+			c.change(r)
+			res := r.finishAll()
+			if c.want != "" {
+				if res.OK || !strings.Contains(fmt.Sprint(res.Problems), c.want) {
+					t.Errorf("%q", res.Problems)
+				}
+				return
+			}
+			// Three lanes certified nothing, which is another test's.
+			if len(res.Problems) != 3 || res.Certificates != 1 || res.LatencyMS.P50 < 19.9 || res.LatencyMS.P50 > 20.1 {
+				t.Errorf("%+v, problems %q", res.Summary, res.Problems)
+			}
+			b := res.Bodies
+			if b == nil || b.DeliverySamples != 4 || b.Delivery.P50 < 29.9 || b.Delivery.P50 > 30.1 || b.Compared != 4 || b.Made != 1 || b.DeliveredMB <= 0 {
+				t.Errorf("%+v", b)
+			}
+		})
 	}
 }

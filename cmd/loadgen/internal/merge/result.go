@@ -33,8 +33,8 @@ func (s *State) Result(members []*proc.Result, kills *Kills) *cluster.Result {
 	n := s.network
 	before, after := measure.Moment{At: time.Unix(0, s.run.Begin), Metrics: &measure.EngineMetrics{}}, s.moment(time.Unix(0, s.lastMoment()))
 	cfg := n.Setup()
-	if len(members) > 0 && members[0] != nil {
-		cfg.Workers = members[0].Workers
+	if i := slices.IndexFunc(members, func(m *proc.Result) bool { return m != nil }); i >= 0 {
+		cfg.Workers = members[i].Workers
 	}
 	res := &cluster.Result{
 		Summary: report.NewSummary("cluster", &cfg, len(n.Members), host.Disk{}, before, after),
@@ -42,6 +42,12 @@ func (s *State) Result(members []*proc.Result, kills *Kills) *cluster.Result {
 		Processes: s.processes(kills),
 	}
 	res.AddLatencies(s.latencies)
+	if res.Bodies = s.bodies(&after, res.Duration); res.Bodies != nil {
+		res.Shortfall = res.BelowRate(len(s.lanes), res.Duration)
+		if !s.settled() {
+			s.Problems.Fault("not every body that was made was delivered to all members")
+		}
+	}
 	if s.progress != nil {
 		res.Series = s.progress.Series
 	}

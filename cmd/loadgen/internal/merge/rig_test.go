@@ -31,6 +31,19 @@ type rig struct {
 	signers []verify.AckSigner
 	members []*recorder
 	run     proc.Agreed // by the clock of the first
+	next    []uint64    // with bodies: up to which height of the first lane each was delivered in the end
+}
+
+// bodies returns what a member has counted in the end, nil without bodies.
+func (r *rig) bodies(i int) *measure.Bodies {
+	if r.next == nil {
+		return nil
+	}
+	b := &measure.Bodies{Delivered: r.next[i], DeliveredBytes: 1000 * r.next[i], Lanes: []measure.LaneHeights{{Sequencer: r.network.Members[0].Identity, Next: r.next[i]}}}
+	if i == 0 {
+		b.Made, b.Certified, b.CertifiedBytes, b.Lanes[0].Made = 1, 1, 1000, 1
+	}
+	return b
 }
 
 // recorder is a member's record.
@@ -133,8 +146,8 @@ func (r *rig) certify(height uint64) {
 func (r *rig) finish(i int, change func(*proc.Result)) string {
 	r.t.Helper()
 	m := r.members[i]
-	m.JSON(record.Moment, proc.Counters{CPU: 100 + int64(time.Second), Certificates: 8})
-	m.JSON(record.End, proc.Ended{Run: m.run.ID})
+	m.JSON(record.Moment, proc.Counters{CPU: 100 + int64(time.Second), Certificates: 8, Bodies: r.bodies(i)})
+	m.JSON(record.End, proc.Ended{Run: m.run.ID, Bodies: r.bodies(i)})
 	res := &proc.Result{
 		Member: i + 1, Identity: r.network.Members[i].Identity, Network: r.network, NetworkHash: m.hash, Run: m.run,
 		Starts: 1, Clock: m.clock, Record: proc.RecordName,

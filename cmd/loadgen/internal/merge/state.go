@@ -35,7 +35,27 @@ type State struct {
 	leftOut   map[[2]int]bool
 	worst     float64 // error of the offsets used, ms
 	progress  *measure.Progress
+
+	// With bodies.
+	delivered *measure.Latencies // to members
+	followed  *measure.Latencies // to followers
+	away      int                // the member that is or was away
+	phase     int                // of its absence
+	phases    [phases]*measure.Latencies
+	compared  uint64
+	behind    behind
 }
+
+// Phases of a run in which a member is away.
+const (
+	BeforeAway = iota
+	DuringAway
+	AfterAway
+	phases
+)
+
+// behind is how far followers were behind, sampled.
+type behind struct{ most, sum, samples uint64 }
 
 // lane is how far a lane has come.
 type lane struct {
@@ -63,6 +83,10 @@ func New(n *config.Network, records []string, known offsets) (*State, error) {
 	s := &State{
 		network: n, latencies: measure.NewLatencies(), elsewhere: measure.NewLatencies(), pairs: make(map[[2]int]*pair),
 		lanes: make(map[wire.PublicKey]*lane), leftOut: make(map[[2]int]bool), offsets: known,
+	}
+	s.delivered, s.followed = measure.NewLatencies(), measure.NewLatencies()
+	for i := range s.phases {
+		s.phases[i] = measure.NewLatencies()
 	}
 	s.audit = audit.New(scheme, setup.Epoch, &s.Problems)
 	for i := range n.Members {
@@ -138,6 +162,16 @@ func (s *State) take(r *source, e *record.Entry) error {
 		}
 		s.audit.Add(l)
 		s.locked(r, &l.Chunk, e.At)
+	case record.Own, record.Delivery:
+		c, took, err := e.DecodeTimed()
+		if err != nil {
+			return err
+		}
+		if e.Kind == record.Own {
+			s.certifiedBody(r, &c, took, e.At)
+		} else {
+			s.deliveredBody(r, &c, took, e.At)
+		}
 	case record.Start:
 		var v proc.Started
 		if err := e.DecodeJSON(&v); err != nil {
@@ -202,6 +236,13 @@ func (s *State) locked(r *source, c *wire.Chunk, at int64) {
 		return // reported again after a restart, or out of order
 	}
 	r.seen[c.Sequencer] = c.Height
+	if s.network.Payload != nil {
+		// When it was made, its digest does not say.
+		if at < r.begin {
+			l.recovered = max(l.recovered, int64(c.Height))
+		}
+		return
+	}
 	proposed := int64(binary.BigEndian.Uint64(c.Payload[:])) // by the sequencer's clock: see member.Application
 	owner := s.source(l.owner)
 	begin := r.begin // much the same, by another clock
@@ -269,6 +310,14 @@ func (s *State) Ready(member int) int64 {
 	return 0
 }
 
+// Counted returns when a member has counted last, 0 if it never has.
+func (s *State) Counted(member int) int64 {
+	if r := s.source(member); r != nil && r.lastAt > 0 {
+		return r.lastAt - r.ahead
+	}
+	return 0
+}
+
 // Interval is the time between two points of the series.
 const Interval = 250 * time.Millisecond
 
@@ -282,9 +331,16 @@ func (s *State) Tick(now int64) (point measure.Point, at measure.Moment, inRun b
 		return point, at, false, nil
 	}
 	if s.progress == nil {
-		s.progress = measure.NewProgress(measure.Moment{At: time.Unix(0, s.run.Begin)}, Interval, s.latencies)
+		before := measure.Moment{At: time.Unix(0, s.run.Begin)}
+		if s.network.Payload != nil {
+			before.Bodies = new(measure.BodyTotals)
+		}
+		if s.progress = measure.NewProgress(before, Interval, s.latencies); before.Bodies != nil {
+			s.progress.Deliveries = s.delivered
+		}
 	}
 	at = s.moment(time.Unix(0, now))
+	s.sampleBehind(&at)
 	return s.progress.Add(at), at, true, nil
 }
 
@@ -301,7 +357,8 @@ func (s *State) moment(at time.Time) measure.Moment {
 		sum = sum.Plus(c)
 		sum.Inbox, sum.Statements, sum.Suspects = inbox, statements, suspects
 	}
-	m.CPU, m.Sent, m.BytesIn, m.BytesOut, m.Dropped = time.Duration(sum.CPU), sum.Sent, sum.BytesIn, sum.BytesOut, sum.Dropped
+	s.countBodies(&m)
+	m.CPU, m.Generator, m.Sent, m.BytesIn, m.BytesOut, m.Dropped = time.Duration(sum.CPU), time.Duration(sum.Generator), sum.Sent, sum.BytesIn, sum.BytesOut, sum.Dropped
 	m.Engine = engine.Status{Inbox: sum.Inbox, Statements: sum.Statements, Suspects: sum.Suspects, Counters: engine.Counters{
 		AcksReceived: sum.AcksReceived, AcksInvalid: sum.AcksInvalid, NodesReceived: sum.NodesReceived, NodesInvalid: sum.NodesInvalid,
 		CertificatesReceived: sum.CertificatesReceived, CertificatesInvalid: sum.CertificatesInvalid, Faults: sum.Faults,

@@ -27,7 +27,8 @@ type Counters struct {
 	Begins bool `json:"begins,omitempty"` // the first of a run
 
 	CPU          int64            `json:"cpu_ns"`
-	RSS          int64            `json:"rss"` // at most so far
+	Generator    int64            `json:"generator_ns"` // of making and checking bodies; not in CPU
+	RSS          int64            `json:"rss"`          // at most so far
 	Certificates uint64           `json:"certificates"`
 	Sent         measure.Messages `json:"sent"`
 	BytesIn      uint64           `json:"bytes_in"`
@@ -42,6 +43,8 @@ type Counters struct {
 	CertificatesInvalid  uint64 `json:"certificates_invalid"`
 	Faults               uint64 `json:"faults"`
 	Dropped              uint64 `json:"dropped"`
+
+	Bodies *measure.Bodies `json:"bodies,omitempty"`
 
 	// As they are now.
 	Inbox      int `json:"inbox"`
@@ -60,11 +63,21 @@ type Problem struct {
 type Ended struct {
 	Run         uint64 `json:"run"`
 	Interrupted bool   `json:"interrupted"`
+	// Bodies is what was counted when all that was made was delivered; nil without bodies.
+	Bodies *measure.Bodies `json:"bodies,omitempty"`
 }
 
 // Plus returns the sums of two processes' counts; what is as it is now is that of o.
 func (c Counters) Plus(o Counters) Counters {
-	return c.with(o, func(a, b uint64) uint64 { return a + b })
+	sum := c.with(o, func(a, b uint64) uint64 { return a + b })
+	if sum.Bodies = c.Bodies; o.Bodies != nil {
+		sum.Bodies = o.Bodies
+		if c.Bodies != nil {
+			both := c.Bodies.Plus(*o.Bodies)
+			sum.Bodies = &both
+		}
+	}
+	return sum
 }
 
 // Minus returns what was counted since an earlier moment of the same process; what is as it is now, or
@@ -72,12 +85,20 @@ func (c Counters) Plus(o Counters) Counters {
 func (c Counters) Minus(before Counters) Counters {
 	now := c
 	c = c.with(before, func(a, b uint64) uint64 { return a - min(a, b) })
+	if b := now.Bodies; b != nil {
+		if before.Bodies != nil {
+			since := b.Since(*before.Bodies)
+			b = &since
+		}
+		c.Bodies = b
+	}
 	c.RSS, c.Inbox, c.Statements, c.Suspects = now.RSS, now.Inbox, now.Statements, now.Suspects
 	return c
 }
 
 func (c Counters) with(o Counters, f func(a, b uint64) uint64) Counters {
 	c.CPU = int64(f(uint64(c.CPU), uint64(o.CPU)))
+	c.Generator = int64(f(uint64(c.Generator), uint64(o.Generator)))
 	c.RSS = max(c.RSS, o.RSS)
 	c.Inbox, c.Statements, c.Suspects = o.Inbox, o.Statements, o.Suspects
 	c.Traffic.Known = c.Traffic.Known || o.Traffic.Known

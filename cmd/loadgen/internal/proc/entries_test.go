@@ -16,6 +16,7 @@ func filled(from uint64) Counters {
 		CPU: int64(next()), RSS: int64(next()), Certificates: next(), Sent: measure.Messages{Nodes: next(), Acks: next(), Certificates: next()},
 		BytesIn: next(), BytesOut: next(), Traffic: link.Traffic{Known: true, Sent: next(), Received: next(), Packets: next(), Retransmitted: next()},
 		AcksReceived: next(), AcksInvalid: next(), NodesReceived: next(), NodesInvalid: next(), CertificatesReceived: next(), CertificatesInvalid: next(),
+		Generator: int64(next()), Bodies: &measure.Bodies{Delivered: next()},
 		Faults: next(), Dropped: next(), Inbox: int(next()), Statements: int(next()), Suspects: int(next()),
 	}
 }
@@ -28,7 +29,7 @@ func TestCountersOfProcessesAddUp(t *testing.T) {
 		}
 	}
 	difference := a.Minus(b)
-	if difference.Certificates != 1000 || difference.CPU != 1000 || difference.Dropped != 1000 || difference.Traffic.Retransmitted != 1000 {
+	if difference.Certificates != 1000 || difference.CPU != 1000 || difference.Dropped != 1000 || difference.Traffic.Retransmitted != 1000 || difference.Bodies.Delivered != 1000 {
 		t.Errorf("%+v", difference)
 	}
 	if difference.RSS != a.RSS || difference.Inbox != a.Inbox {

@@ -11,6 +11,7 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/output"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/record"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/report"
+	"github.com/lanecast/lanecast/wire"
 )
 
 // measure proposes and measures from the begin of the run to its end, and waits for the others to be
@@ -30,19 +31,23 @@ func (p *process) measure(ctx context.Context, a *Agreed, starts int, disk host.
 	}
 	p.note(before, true)
 	profile := out.StartProfile()
-	close(p.open)
+	p.unit.Open()
 	series := p.watch(ctx, before, time.Until(end), out)
-	close(p.shut)
 	after, err := p.moment(true)
 	parts, profileErr := profile.Stop()
 	if err = errors.Join(err, profileErr); err != nil {
 		return nil, err
 	}
 	p.note(after, false)
+	p.unit.End()
 	interrupted := ctx.Err() != nil
-	p.record.JSON(record.End, Ended{Run: a.ID, Interrupted: interrupted})
-	p.schedule.done()
-	p.linger()
+	p.settle(map[wire.PublicKey]uint64{p.folder.ID(): p.unit.Made()})
+	p.schedule.done(p.unit.Made())
+	p.linger(isDone)
+	p.settle(p.schedule.ends())
+	p.schedule.level()
+	p.linger(isLevel)
+	p.record.JSON(record.End, Ended{Run: a.ID, Interrupted: interrupted, Bodies: p.unit.Bodies()})
 
 	cfg := p.folder.Network.Setup()
 	cfg.Workers = p.workers()
@@ -51,25 +56,48 @@ func (p *process) measure(ctx context.Context, a *Agreed, starts int, disk host.
 		Summary: report.NewSummary("member", &cfg, 1, disk, before, after),
 		Member:  p.folder.Member.Number, Identity: p.folder.ID(), Network: p.folder.Network, NetworkHash: hex.EncodeToString(p.folder.Hash[:]), Run: *a, Starts: starts,
 		Clock: host.Clock(), Clocks: p.clocks.all(len(p.folder.Network.Members)), Record: RecordName,
-		Certified: p.member.Certified(), Traffic: traffic, NetworkBytes: traffic.Sent,
+		Certified: max(p.member.Certified(), p.certified.Load()), Traffic: traffic, NetworkBytes: traffic.Sent,
 	}
 	if !traffic.Known {
 		res.NetworkBytes = after.BytesOut
 	}
 	res.Series, res.Parts, res.Interrupted = series, parts, interrupted
 	res.AddLatencies(p.run.Latencies)
+	if n := p.folder.Network.Payload; n != nil {
+		res.Bodies = report.NewBodies(report.BodiesOf{
+			PayloadBytes: n.Size, Rate: n.Rate, Seconds: res.Duration, CPU: res.CPU,
+			Members: measure.Between(before.Members, after.Members), Delivered: p.delivered, Followed: measure.NewLatencies(),
+		})
+	}
 	return res, nil
 }
 
-// linger goes on serving the others until they are done, too.
-func (p *process) linger() {
+// linger goes on serving the others until something holds of all.
+func (p *process) linger(told func(status) bool) {
 	for began := time.Now(); ; {
-		done, news := p.schedule.othersDone()
+		done, news := p.schedule.others(told)
 		left := lingerAtMost - time.Since(began)
-		if done || left <= 0 || p.wait(context.Background(), news, left) != nil {
+		if done || left <= 0 {
+			return
+		}
+		if err := p.wait(context.Background(), news, left); err != nil {
+			p.run.Problems.Fault("%v", err)
 			return
 		}
 		p.clocks.add(time.Now(), p.net.Peers())
+	}
+}
+
+// settleAtMost is how long a member may take to be delivered what is certified.
+const settleAtMost = 30 * time.Second
+
+// settle waits until all below these heights, and all that is known to be certified, is delivered here.
+func (p *process) settle(ends map[wire.PublicKey]uint64) {
+	for began := time.Now(); !p.unit.Settled(ends) && time.Since(began) < settleAtMost; {
+		if err := p.wait(context.Background(), nil, settleInterval); err != nil {
+			p.run.Problems.Fault("%v", err)
+			return
+		}
 	}
 }
 
@@ -77,6 +105,9 @@ func (p *process) linger() {
 func (p *process) watch(ctx context.Context, before measure.Moment, left time.Duration, out *output.Output) []measure.Point {
 	out.BeginSeries("run")
 	progress := measure.NewProgress(before, interval, p.run.Latencies)
+	if p.folder.Network.Payload != nil {
+		progress.Deliveries = p.delivered
+	}
 	if left <= 0 {
 		return progress.Series
 	}
@@ -114,6 +145,14 @@ func (p *process) moment(withMetrics bool) (measure.Moment, error) {
 		BytesIn: p.run.Received.Load(), BytesOut: p.run.Sent.Bytes(), Host: host.ReadUsage(),
 		Dropped: status.Counters.InboxDropped + status.Counters.OutboxDropped, Engine: status,
 	}
+	if b := p.unit.Bodies(); b != nil {
+		m.Members = []measure.Bodies{*b}
+		m.Count(b)
+		if t := p.links.Traffic(); t.Known { // requests and answers are no messages of the engine's
+			m.BytesIn, m.BytesOut = t.Received, t.Sent
+		}
+		m.Bodies = &measure.BodyTotals{Certified: b.CertifiedBytes, Delivered: b.DeliveredBytes}
+	}
 	if withMetrics && err == nil {
 		m.Metrics, err = p.registry.Read()
 	}
@@ -123,8 +162,12 @@ func (p *process) moment(withMetrics bool) (measure.Moment, error) {
 // note writes a moment to the record.
 func (p *process) note(m measure.Moment, begins bool) {
 	e := &m.Engine.Counters
+	var b *measure.Bodies
+	if len(m.Members) > 0 {
+		b = &m.Members[0]
+	}
 	p.record.JSON(record.Moment, Counters{
-		Begins: begins, CPU: int64(m.CPU), RSS: host.PeakMemory(), Certificates: m.Certificates, Sent: m.Sent,
+		Begins: begins, CPU: int64(m.CPU), Generator: int64(m.Generator), Bodies: b, RSS: host.PeakMemory(), Certificates: m.Certificates, Sent: m.Sent,
 		BytesIn: m.BytesIn, BytesOut: m.BytesOut, Traffic: p.links.Traffic(),
 		AcksReceived: e.AcksReceived, AcksInvalid: e.AcksInvalid, NodesReceived: e.NodesReceived, NodesInvalid: e.NodesInvalid,
 		CertificatesReceived: e.CertificatesReceived, CertificatesInvalid: e.CertificatesInvalid, Faults: e.Faults, Dropped: m.Dropped,

@@ -85,6 +85,7 @@ func (r *Result) Print(w io.Writer, whole time.Duration) {
 	cli.Field(w, "  certificates  %d of its own lane (%.1f/s)", r.Certificates, r.CertificatesPerSecond)
 	r.PrintLatency(w)
 	cli.Field(w, "  received      %d acks (%.0f/s), %d invalid; %d nodes", r.AcksReceived, r.AcksPerSecond, r.AcksInvalid, r.NodesReceived)
+	r.PrintBodies(w)
 	cli.Field(w, "  network       %.2f MB sent", float64(r.NetworkBytes)/1e6)
 	cli.Field(w, "  used          %.2f s CPU; %.0f MiB at most", r.CPU, float64(r.MaxRSS)/(1<<20))
 	r.PrintMachine(w)

@@ -11,10 +11,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/config"
@@ -26,6 +25,9 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/record"
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/network"
+	"github.com/lanecast/lanecast/network/bridge"
+	"github.com/lanecast/lanecast/payload"
+	"github.com/lanecast/lanecast/replica"
 	"github.com/lanecast/lanecast/verify"
 	"github.com/lanecast/lanecast/wire"
 )
@@ -47,7 +49,7 @@ const (
 	// leastLead is how far off the begin of a run is when it is named.
 	leastLead = 300 * time.Millisecond
 	// lingerAtMost is how long a member that is done waits for the others to be.
-	lingerAtMost = 10 * time.Second
+	lingerAtMost = 30 * time.Second
 	// bindAtMost is how long an address may be in use by a process that was there before.
 	bindAtMost = 5 * time.Second
 	// lately is how long ago a run may have ended that a restarted process still concludes.
@@ -67,9 +69,11 @@ type process struct {
 	clocks   *clocks
 	net      *transport
 	unit     unit
-	open     chan struct{} // closed when the run begins
-	shut     chan struct{} // closed when it ends
-	noted    int           // problems that are in the record
+	noted    int // problems that are in the record
+	// Of a replica.
+	opened    atomic.Bool        // it may make bodies
+	delivered *measure.Latencies // of deliveries here, of what was made since then
+	certified atomic.Int64       // highest height of its lane certified in this run, −1 for none
 
 	cancel context.CancelFunc
 	failed chan error // why the unit stopped
@@ -143,8 +147,9 @@ func (h *history) take(e *record.Entry) error {
 func start(f *config.Folder, out *output.Output) (_ *process, past history, err error) {
 	p := &process{
 		folder: f, registry: measure.NewRegistry(), schedule: newSchedule(f.ID(), identities(f.Network)), clocks: newClocks(f.Network.Index),
-		open: make(chan struct{}), shut: make(chan struct{}), failed: make(chan error, 1), ended: make(chan struct{}),
+		delivered: measure.NewLatencies(), failed: make(chan error, 1), ended: make(chan struct{}),
 	}
+	p.certified.Store(-1)
 	name := filepath.Join(f.Dir, RecordName)
 	if past, p.first, err = readPast(name); err != nil {
 		return nil, past, err
@@ -160,12 +165,19 @@ func start(f *config.Folder, out *output.Output) (_ *process, past history, err 
 	if err := p.assemble(listener, logger); err != nil {
 		return nil, past, errors.Join(err, listener.Close())
 	}
-	// The journal is there and locked: no other process writes the record.
-	if p.record, err = record.Open(name, nil); err != nil {
-		return nil, past, errors.Join(err, p.unit.Close(), listener.Close())
+	err = p.unit.Start(func() (err error) {
+		// The journal is there and locked: no other process writes the record.
+		if p.record, err = record.Open(name, nil); err != nil {
+			return err
+		}
+		p.net.record = p.record
+		p.record.JSON(record.Start, Started{PID: os.Getpid(), Version: host.Version(), Clock: host.Clock()})
+		return nil
+	})
+	if err != nil {
+		_ = listener.Close() // the unit may have closed it
+		return nil, past, errors.Join(err, p.unit.Close())
 	}
-	p.net.record = p.record
-	p.record.JSON(record.Start, Started{PID: os.Getpid(), Version: host.Version(), Clock: host.Clock()})
 	var running context.Context
 	running, p.cancel = context.WithCancel(context.Background()) // the run decides when it ends
 	go func() {
@@ -204,16 +216,24 @@ func (p *process) newMember() error {
 	if f.Self().Sequencer {
 		p.member.Sequencer = verify.NewChunkSigner([]byte(f.Network.Namespace), f.Identity)
 	}
-	p.member.Application = member.Application{Open: p.open, Shut: p.shut, Dated: true}
-	p.member.Application.Payloads.Seed = f.Network.Seed
 	return nil
 }
 
-// needs reports whether the member and another have anything to send each other: sequencers that do not
-// validate have not.
+// needs reports whether the member and another have anything to send each other. Sequencers that do not
+// validate have not, unless there are bodies; followers never.
 func (p *process) needs(i int) bool {
-	return i != p.folder.Member.Number-1 && (p.folder.Self().Validator || p.folder.Network.Members[i].Validator)
+	a, b := p.folder.Self(), &p.folder.Network.Members[i]
+	switch {
+	case a == b:
+		return false
+	case p.folder.Network.Payload != nil:
+		return !(a.Follower && b.Follower)
+	}
+	return a.Validator || b.Validator
 }
+
+// admission says what an identity may be.
+type admission = func(wire.PublicKey) network.Role
 
 func (p *process) assemble(listener net.Listener, log *slog.Logger) error {
 	n := p.folder.Network
@@ -232,16 +252,27 @@ func (p *process) assemble(listener net.Listener, log *slog.Logger) error {
 		}
 		return network.Refused
 	}
+	followers := len(n.Followers())
 	cfg := n.Setup()
 	slow := 2 * time.Duration(n.Link.Latency+n.Link.Jitter) // what a round trip takes in addition
+	settings := network.Settings{
+		Namespace: []byte(n.Namespace), AcksToSequencer: cfg.AcksToSequencer(), UncompressedAcks: cfg.AckEncoding() == verify.Uncompressed,
+		Epochs: func() []network.Epoch { return p.unit.Epochs() },
+	}
+	types, queue := append(bridge.Types(0), statusMessage), 0
+	if n.Payload != nil {
+		settings.PayloadFormat, settings.MaxPayload = 1, uint64(max(n.Payload.Size, payload.DefaultMaxPayload))
+		types = append(replica.Types(0), statusMessage)
+		queue = 4 * int(settings.MaxPayload+settings.MaxPayload/64) // four bodies, with what goes around them
+		for _, t := range types {
+			queue = max(queue, t.Limit)
+		}
+	}
 	tcp, err := network.New(network.Config{
-		Key: p.folder.Identity, Types: types(), Listener: p.links.Listener(listener), Dial: p.links.Dial,
+		Key: p.folder.Identity, Types: types, QueueBytes: queue, MaxFollowers: max(1, min(followers, len(addresses))), Listener: p.links.Listener(listener), Dial: p.links.Dial,
 		Addresses: func() map[wire.PublicKey]string { return addresses },
-		Settings: network.Settings{
-			Namespace: []byte(n.Namespace), AcksToSequencer: cfg.AcksToSequencer(), UncompressedAcks: cfg.AckEncoding() == verify.Uncompressed,
-			Epochs: func() []network.Epoch { return p.unit.Epochs() },
-		},
-		MaxPeers: max(1, len(addresses)), MaxHandshakes: 1024, MaxHandshakesPerAddress: 1024, // members of one machine
+		Settings:  settings,
+		MaxPeers:  max(1, len(addresses)), MaxHandshakes: 1024, MaxHandshakesPerAddress: 1024, // members of one machine
 		MinBackoff: 20 * time.Millisecond, MaxBackoff: time.Second,
 		PingInterval: pingInterval, IdleTimeout: 15*time.Second + slow, HandshakeTimeout: 5*time.Second + 4*slow, WriteTimeout: 10*time.Second + slow,
 		Metrics: p.registry, Logger: log,
@@ -254,7 +285,11 @@ func (p *process) assemble(listener net.Listener, log *slog.Logger) error {
 		random: rand.New(rand.NewPCG(n.Seed, uint64(p.folder.Member.Number))),
 	}
 	p.schedule.send = func(to []wire.PublicKey, message []byte) { tcp.Send(to, statusType, message) }
-	p.unit, err = newEngine(p.folder, p.member, p.net, admit, p.first, prometheus.Registerer(p.registry), log)
+	if n.Payload != nil {
+		p.unit, err = p.newReplica(admit, log)
+	} else {
+		p.unit, err = p.newEngine(admit, log)
+	}
 	return err
 }
 

@@ -14,7 +14,10 @@ import (
 // status is what a member tells the others of itself.
 type status struct {
 	Ready bool `json:"ready"` // it waits for the others no more
-	Done  bool `json:"done"`  // it has measured to the end
+	Done  bool `json:"done"`  // it has measured to the end, and what it proposed is delivered to it
+	Level bool `json:"level"` // what all made is delivered to it: it needs the others no more
+	// Made is the height above the last body that it has made, once it is done; 0 if it has made none.
+	Made uint64 `json:"made,omitempty"`
 	// The run that it knows of, 0 for none; how long it is to its begin and its end, which may be over.
 	Run      uint64        `json:"run,omitempty"`
 	BeginsIn time.Duration `json:"begins_in_ns,omitempty"`
@@ -33,13 +36,14 @@ type schedule struct {
 
 	mu    sync.Mutex
 	there map[wire.PublicKey]status // of those that are connected, as they said last
-	own   status                    // Ready and Done alone
+	own   status                    // without what is of the run
+	made  map[wire.PublicKey]uint64 // status.Made of all that were done ever
 	run   *Agreed                   // nil as long as none is known
 	news  chan struct{}             // closed, and made anew, when anything of this changes
 }
 
 func newSchedule(self wire.PublicKey, order []wire.PublicKey) *schedule {
-	return &schedule{order: order, self: self, there: make(map[wire.PublicKey]status), news: make(chan struct{})}
+	return &schedule{order: order, self: self, there: make(map[wire.PublicKey]status), made: make(map[wire.PublicKey]uint64), news: make(chan struct{})}
 }
 
 // changed wakes all that wait. mu must be held.
@@ -94,6 +98,9 @@ func (s *schedule) received(from wire.PublicKey, message []byte) {
 		return
 	}
 	s.there[from] = m
+	if m.Done {
+		s.made[from] = m.Made
+	}
 	if m.Run != 0 && s.run == nil && m.BeginsIn < m.EndsIn && m.BeginsIn > -farthest && m.EndsIn < farthest && m.EndsIn > 0 {
 		now := time.Now().UnixNano()
 		s.run = &Agreed{ID: m.Run, Begin: now + int64(m.BeginsIn), End: now + int64(m.EndsIn)}
@@ -163,22 +170,41 @@ func (s *schedule) name(in, duration time.Duration) {
 	s.changed()
 }
 
-// done says that we have measured to the end.
-func (s *schedule) done() {
+// done says that we have measured to the end, and what we made.
+func (s *schedule) done(made uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.own.Done = true
+	s.own.Done, s.own.Made = true, made
 	s.tellAll()
 }
 
-// othersDone reports whether all that are connected have, and what wakes who waits for that.
-func (s *schedule) othersDone() (bool, <-chan struct{}) {
+// level says that we need the others no more.
+func (s *schedule) level() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.own.Level = true
+	s.tellAll()
+}
+
+// ends returns, by lane, the heights above the last body that was made, of those that are done.
+func (s *schedule) ends() map[wire.PublicKey]uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.made)
+}
+
+// others reports whether something holds of what all that are connected have told, and returns what wakes
+// who waits for that.
+func (s *schedule) others(told func(status) bool) (bool, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, m := range s.there {
-		if !m.Done {
+		if !told(m) {
 			return false, s.news
 		}
 	}
 	return true, s.news
 }
+
+func isDone(m status) bool  { return m.Done }
+func isLevel(m status) bool { return m.Level }

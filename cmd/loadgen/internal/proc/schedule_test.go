@@ -2,6 +2,7 @@ package proc
 
 import (
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,14 +13,14 @@ import (
 // told are schedules of members whose messages to each other arrive after a while.
 type told struct {
 	delay time.Duration
+	mu    sync.Mutex // guards all while messages are under way
 	all   map[wire.PublicKey]*schedule
-	up    map[[2]wire.PublicKey]bool
 }
 
 func id(i int) wire.PublicKey { return wire.PublicKey{byte(i)} }
 
 func newTold(n int, delay time.Duration) *told {
-	h := &told{delay: delay, all: make(map[wire.PublicKey]*schedule), up: make(map[[2]wire.PublicKey]bool)}
+	h := &told{delay: delay, all: make(map[wire.PublicKey]*schedule)}
 	for i := range n {
 		h.restart(i, n)
 	}
@@ -36,9 +37,16 @@ func (h *told) restart(i, n int) *schedule {
 	s.send = func(to []wire.PublicKey, message []byte) {
 		for _, other := range to {
 			message := slices.Clone(message)
-			time.AfterFunc(h.delay, func() { h.all[other].received(id(i), message) })
+			time.AfterFunc(h.delay, func() {
+				h.mu.Lock()
+				to := h.all[other]
+				h.mu.Unlock()
+				to.received(id(i), message)
+			})
 		}
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.all[id(i)] = s
 	return s
 }
@@ -158,11 +166,11 @@ func TestAMemberIsDoneWhenAllThatAreThereAre(t *testing.T) {
 		s.connected(id(i))
 	}
 	s.received(id(1), []byte(`{"done":true}`))
-	if done, _ := s.othersDone(); done {
+	if done, _ := s.others(isDone); done {
 		t.Error("done while member 2 is not")
 	}
 	s.disconnected(id(2))
-	if done, _ := s.othersDone(); !done {
+	if done, _ := s.others(isDone); !done {
 		t.Error("not done although member 2 is gone")
 	}
 }

@@ -18,11 +18,8 @@ const statusType network.Type = 0x70
 // statusLimit is the longest of them.
 const statusLimit = 512
 
-// types returns the types of a network of engines, with ours.
-func types() []network.MessageType {
-	return append(bridge.Types(0), network.MessageType{
-		Type: statusType, Name: "loadgen_status", Class: network.Control, Limit: statusLimit, Urgent: true,
-	})
+var statusMessage = network.MessageType{
+	Type: statusType, Name: "loadgen_status", Class: network.Control, Limit: statusLimit, Urgent: true,
 }
 
 // transport is the network of a member. It notes and counts what is sent and received, loses some of

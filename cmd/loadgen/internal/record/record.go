@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -18,18 +19,23 @@ import (
 // Kind is the kind of an entry.
 type Kind byte
 
-// The kinds. Bodies are JSON but for the first three.
+// The kinds. What they hold is JSON but for the first five.
 const (
-	Node   Kind = 'N' // the member sent its chunk: wire.Chunk
-	Ack    Kind = 'A' // the member sent its ack of a chunk: wire.Chunk
-	Lock   Kind = 'L' // the member's engine reported a lock: wire.Lock
-	Start  Kind = 'S' // a process started
-	Run    Kind = 'R' // a run was agreed on
-	Ready  Kind = 'P' // the process is connected to a quorum
-	Moment Kind = 'M' // counters of the process
-	Fault  Kind = 'F' // something that must not happen
-	End    Kind = 'E' // the process has measured to the end of the run
+	Node     Kind = 'N' // the member sent its chunk: wire.Chunk
+	Ack      Kind = 'A' // the member sent its ack of a chunk: wire.Chunk
+	Lock     Kind = 'L' // the member's engine reported a lock: wire.Lock
+	Own      Kind = 'O' // the member's own chunk, with a body, was certified: how long that took, int64 in ns ‖ wire.Chunk
+	Delivery Kind = 'D' // the member was delivered a chunk: how long after its making, likewise; Unknown: not known
+	Start    Kind = 'S' // a process started
+	Run      Kind = 'R' // a run was agreed on
+	Ready    Kind = 'P' // the process is connected to a quorum
+	Moment   Kind = 'M' // counters of the process
+	Fault    Kind = 'F' // something that must not happen
+	End      Kind = 'E' // the process has measured to the end of the run
 )
+
+// Unknown is the time of a delivery that is not known.
+const Unknown = time.Duration(math.MinInt64)
 
 // Entry is one entry.
 type Entry struct {
@@ -108,6 +114,11 @@ func (w *Writer) write(kind Kind, add func([]byte) []byte) {
 
 // Chunk notes that the member sends a chunk of its own, or an ack.
 func (w *Writer) Chunk(kind Kind, c *wire.Chunk) { w.write(kind, c.AppendTo) }
+
+// Timed notes a chunk and a time.
+func (w *Writer) Timed(kind Kind, c *wire.Chunk, took time.Duration) {
+	w.write(kind, func(b []byte) []byte { return c.AppendTo(binary.LittleEndian.AppendUint64(b, uint64(took))) })
+}
 
 // Lock notes a lock.
 func (w *Writer) Lock(l *wire.Lock) { w.write(Lock, l.AppendTo) }
@@ -194,6 +205,15 @@ func (r *Reader) fill(n int) error {
 func (e *Entry) DecodeChunk() (c wire.Chunk, err error) {
 	err = damaged(c.Decode(e.Body))
 	return c, err
+}
+
+// DecodeTimed returns the chunk and the time of an entry of kind Own or Delivery.
+func (e *Entry) DecodeTimed() (c wire.Chunk, took time.Duration, err error) {
+	if len(e.Body) < 8 {
+		return c, 0, fmt.Errorf("%w: an entry of %d bytes", ErrDamaged, len(e.Body))
+	}
+	err = damaged(c.Decode(e.Body[8:]))
+	return c, time.Duration(binary.LittleEndian.Uint64(e.Body)), err
 }
 
 // DecodeLock returns the lock of an entry of kind Lock, a view of its body.

@@ -26,7 +26,8 @@ type child struct {
 	log     *os.File
 	killed  time.Time // zero unless it was killed and is not back yet
 	ended   chan error
-	over    bool
+	over    bool // it has ended
+	away    bool // and will be started again
 }
 
 // start starts the process of a member, which must not run.

@@ -13,8 +13,8 @@ const (
 	mostPort  = 32000
 )
 
-// freeAddresses returns so many addresses of the loopback at which nothing listens.
-func freeAddresses(n int) ([]string, error) {
+// FreeAddresses returns so many addresses of the loopback at which nothing listens.
+func FreeAddresses(n int) ([]string, error) {
 	var addresses []string
 	taken := make(map[int]bool)
 	for tries := 0; len(addresses) < n; tries++ {

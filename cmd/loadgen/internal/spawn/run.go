@@ -31,7 +31,7 @@ const (
 	// beginAtMost is how long members may take to find each other, on a busy machine too.
 	beginAtMost = 2 * time.Minute
 	// endAtMost is how long after the end of the run they may take to end: see proc.
-	endAtMost = 40 * time.Second
+	endAtMost = 2 * time.Minute
 	// look is the time between two looks at the records.
 	look = 50 * time.Millisecond
 )
@@ -44,6 +44,7 @@ type run struct {
 	children children
 	out      *output.Output
 	killing  *killing
+	absence  *absence
 	began    time.Time
 	shown    time.Time // when the view was
 	stopping bool      // the members were asked to end
@@ -67,6 +68,9 @@ func Run(ctx context.Context, cfg *cluster.Config, dir string, out *output.Outpu
 	if r.killing, err = newKilling(cfg, r.network); err != nil {
 		return nil, err
 	}
+	if r.absence, err = newAbsence(cfg, r.network); err != nil {
+		return nil, err
+	}
 	r.children, err = startAll(dir, len(r.network.Members))
 	defer func() { r.children.end() }()
 	if err != nil {
@@ -82,14 +86,18 @@ func Run(ctx context.Context, cfg *cluster.Config, dir string, out *output.Outpu
 // init makes the folders of the members.
 func (r *run) init(dir string) (*config.Network, error) {
 	cfg := r.cfg
-	addresses, err := freeAddresses(max(cfg.Validators, cfg.Sequencers))
-	if err != nil {
-		return nil, err
-	}
 	plan := &config.Plan{
-		Config: cfg.Config, Addresses: addresses, Own: cfg.Workers,
+		Config: cfg.Config, Own: cfg.Workers, Bodies: cfg.Bodies, Keep: max(config.DefaultKeep, 2*cfg.Bodies.Away),
 		Link: config.Link{Latency: config.Duration(cfg.Latency), Jitter: config.Duration(cfg.Jitter), Bandwidth: cfg.Bandwidth, Loss: cfg.Loss},
 		Run:  config.Run{Duration: config.Duration(cfg.Duration), Wait: config.Duration(beginAtMost)},
+	}
+	plan.PerDisk = plan.Members()
+	if err := enoughRoom(cfg, dir, plan.PerDisk); err != nil {
+		return nil, err
+	}
+	var err error
+	if plan.Addresses, err = FreeAddresses(plan.Members()); err != nil {
+		return nil, err
 	}
 	if err := config.Init(dir, plan); err != nil {
 		return nil, err
@@ -140,6 +148,9 @@ func (r *run) tick(now time.Time) error {
 		return nil
 	}
 	r.killing.see(r.state, agreed)
+	if err := r.absence.step(now, agreed, r.children, r.state); err != nil {
+		return err
+	}
 	if over := time.Unix(0, agreed.End).Add(endAtMost); now.After(over) {
 		return fmt.Errorf("the members did not end within %v of the end of the run", endAtMost)
 	}
@@ -162,6 +173,7 @@ func (r *run) reap() (over bool, err error) {
 	over = true
 	for _, c := range r.children {
 		if c.over {
+			over = over && !c.away
 			continue
 		}
 		select {
@@ -198,5 +210,7 @@ func (r *run) result(dir string) (*cluster.Result, error) {
 		}
 		members[i] = m
 	}
-	return r.state.Result(members, &r.killing.Kills), nil
+	res := r.state.Result(members, &r.killing.Kills)
+	r.absence.conclude(res, r.state)
+	return res, nil
 }

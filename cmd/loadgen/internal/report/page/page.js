@@ -550,6 +550,16 @@ function faults(r, cluster) {
 }
 
 function settings(r, cluster) {
+  const links = [
+    ["Latency of links", r.link_latency_ms + " ms"],
+    ["Messages lost", percent(r.link_loss)],
+    ...(r.processes
+      ? [
+          ["Jitter of links, at most", r.link_jitter_ms + " ms"],
+          ["Sent by a member, at most", r.link_bandwidth_mbit_per_s ? number(r.link_bandwidth_mbit_per_s) + " Mbit/s" : "unlimited"],
+        ]
+      : []),
+  ];
   const to = section("Settings, machine and all other figures", "cards");
   list(to, "Settings", [
     ["Scheme", r.scheme + (r.variant ? " " + r.variant : "")],
@@ -561,18 +571,11 @@ function settings(r, cluster) {
     ["Batch size, at most", number(r.batch_size)],
     ["Batch delay", r.batch_delay_ms + " ms"],
     ...(r.payload_bytes
-      ? [["Bodies", size(r.payload_bytes)], ["Network", "TLS on loopback, in one process"]]
+      ? [["Bodies", size(r.payload_bytes)], ["Network", r.processes ? "TLS between processes" : "TLS on loopback, in one process"], ...(r.processes ? links : [])]
       : cluster
       ? [
-          ["Latency of links", r.link_latency_ms + " ms"],
-          ["Messages lost", percent(r.link_loss)],
-          ...(r.processes
-            ? [
-                ["Jitter of links, at most", r.link_jitter_ms + " ms"],
-                ["Sent by a member, at most", r.link_bandwidth_mbit_per_s ? number(r.link_bandwidth_mbit_per_s) + " Mbit/s" : "unlimited"],
-                ["Network", "TLS between processes"],
-              ]
-            : []),
+          ...links,
+          ...(r.processes ? [["Network", "TLS between processes"]] : []),
         ]
       : [
           ["Fed", pace(r)],
