@@ -211,13 +211,19 @@ func (r *Replica) takeLocks(ctx context.Context, locks []wire.Lock) error {
 	return err
 }
 
-// adopt hands the engine the locks that are above its tips, but for those of lanes that have stopped. A validator that joins acks nothing below
-// them then (docs/protocol.md 4.8), and an engine whose journal is stale finds it out (5.9).
+// adopt hands the engine the locks that are above its tips. A validator that joins acks nothing below
+// them then (docs/protocol.md 4.8), and an engine whose journal is stale finds it out (5.9). Locks of
+// epochs below bounds are left out, since keys of those may have leaked, and so are lanes that have
+// stopped.
 func (r *Replica) adopt(ctx context.Context, locks []wire.Lock) {
 	if r.recovering.Load() || !r.isMember(r.id) {
 		return
 	}
+	known := r.knownSets()
 	locks = slices.DeleteFunc(locks, func(k wire.Lock) bool {
+		if !slices.Contains(known, k.Epoch) {
+			return true
+		}
 		l := r.laneOf(k.Chunk.Sequencer)
 		l.mu.Lock()
 		defer l.mu.Unlock()
