@@ -66,17 +66,19 @@ func (r *Replica) isOurs(a *wire.Ack) bool {
 }
 
 // showOwnChunk asks a peer for what it knows of us, and shows the engine what is above our tips: if it
-// is valid, our journal is stale, and the engine stops (docs/protocol.md 5.9).
-func (r *Replica) showOwnChunk(ctx context.Context, p *peer) error {
+// is valid, our journal is stale, and the engine stops (docs/protocol.md 5.9). nothing says that there
+// is nothing of the kind. Otherwise the peer is to be asked again: the engine drops what it is shown
+// while it verifies what somebody else showed.
+func (r *Replica) showOwnChunk(ctx context.Context, p *peer) (nothing bool, err error) {
 	own, err := r.ownChunkOf(ctx, p)
 	if err != nil {
-		return err
+		return false, err
 	}
 	shown, err := r.showEngine(ctx, p, own)
 	if err == nil && !shown {
 		r.vouched.add(r, p.id)
 	}
-	return err
+	return err == nil && !shown, err
 }
 
 // showEngine shows the engine what a peer knows of us and is above our tips, and reports whether there
@@ -114,13 +116,15 @@ func (r *Replica) aboveTip(ctx context.Context, c *wire.Chunk) (bool, error) {
 
 // vouched are the validators that know nothing of us that our journal does not hold. In the first
 // moments of a run no body is proposed until they are a quorum: one of them would know of a chunk of ours
-// that was certified, or sent to it, after the copy of a journal was made.
+// that was certified, or sent to it, after the copy of a journal was made. Faulty ones may hide it, and
+// others may be out of reach: so the wait has an end, and a copy of the folder counts as a lost journal.
 type vouched struct {
 	enough chan struct{} // closed when they are, or when they have been waited for long enough
 
-	mu   sync.Mutex
-	by   map[wire.PublicKey]bool
-	over bool
+	mu    sync.Mutex
+	by    map[wire.PublicKey]bool
+	over  bool
+	until time.Time // when they have been waited for long enough; zero before the first wait
 }
 
 func newVouched() *vouched {
@@ -159,14 +163,23 @@ func (v *vouched) end() {
 	}
 }
 
-// wait returns once there are enough, after d, or when ctx ends.
+// wait returns once there are enough, d after it was called first, or when ctx ends, which lets no
+// later proposal pass.
 func (v *vouched) wait(ctx context.Context, d time.Duration) {
 	select {
 	case <-v.enough:
 		return
 	default:
 	}
-	sleep(ctx, d, v.enough)
+	v.mu.Lock()
+	if v.until.IsZero() {
+		v.until = time.Now().Add(d)
+	}
+	rest := time.Until(v.until)
+	v.mu.Unlock()
+	if sleep(ctx, rest, v.enough); ctx.Err() != nil {
+		return
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.end()

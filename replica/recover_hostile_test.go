@@ -3,10 +3,12 @@ package replica_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/simnet"
 	"github.com/lanecast/lanecast/network"
 	"github.com/lanecast/lanecast/replica"
@@ -245,4 +247,55 @@ func TestRule7_5_APeerThatLiesDoesNotKeepAProcessFromRecovering(t *testing.T) {
 			})
 		})
 	}
+}
+
+// docs/protocol.md 5.9: «a process that is not recovering stops […] when it is shown […] a valid node
+// […] of its own (own chunk carries the highest of each, and is asked for on connecting)», and again as
+// long as there is something that the journal lacks: what is shown while another message is verified is
+// dropped.
+func TestRule5_9_APeerIsAskedAgainWhileItKnowsMoreThanOurJournal(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 4, lan)
+		p := c.start(3, newChain(c.ids[3], 100, 0))
+		n := &wire.Node{Chunk: wire.Chunk{Sequencer: c.ids[3], Payload: wire.Digest{1}}}
+		signature, err := c.set.ChunkSigners[3].SignChunk(t.Context(), n.Chunk)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var asked atomic.Int64
+		s := c.stranger(c.ids[0], func(_ context.Context, _ wire.PublicKey, typ network.Type, _ []byte, reply reply) {
+			switch typ {
+			case message.TipsRequestType:
+				_ = reply(message.TipsType, new(message.Tips).AppendTo(nil))
+			case message.OwnChunkRequestType:
+				shown := *n
+				if asked.Add(1) > 1 {
+					shown.Signature = signature
+				}
+				_ = reply(message.OwnChunkType, (&message.OwnChunk{Node: &shown}).AppendTo(nil))
+			}
+		})
+		defer s.stop()
+		select {
+		case <-p.done:
+			if !errors.Is(p.err, engine.ErrStaleJournal) {
+				t.Errorf("it stopped: %v", p.err)
+			}
+		case <-time.After(time.Minute):
+			t.Errorf("it runs on, and has asked %d times", asked.Load())
+			p.cancel()
+			<-p.done
+		}
+		c.net.Close()
+	})
+}
+
+// A validator that has no others waits for none before it proposes.
+func TestAValidatorAloneProposesAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 1, lan)
+		c.startAll(100, 3)
+		c.eventually(time.Second, "its lane is handed over", c.everywhere(3))
+		c.stopAll()
+	})
 }

@@ -17,7 +17,7 @@ import (
 // that asks the peer, else to exchangeTips.
 type progress struct {
 	busy   atomic.Bool
-	shown  bool              // it has told what it knows of our own chunk
+	shown  bool              // it knows nothing of us that our journal does not hold
 	since  *message.Revision // nil before it has told all
 	faults int               // rounds in a row in which it sent what no honest peer sends
 	pause  time.Time
@@ -78,8 +78,8 @@ func (r *Replica) askTips(p *peer, k *progress, feeds map[*peer]bool) {
 			r.limited.log(p.id, func() { r.log.Debug("a peer told no tips", "peer", p.id, "why", err) })
 		}
 		if !k.shown && !r.recovering.Load() && r.isMember(r.id) {
-			err := r.showOwnChunk(r.working, p)
-			if k.shown = err == nil; !k.shown {
+			nothing, err := r.showOwnChunk(r.working, p)
+			if k.shown = nothing; err != nil {
 				r.limited.log(p.id, func() { r.log.Debug("a peer told nothing of our own chunk", "peer", p.id, "why", err) })
 			}
 		}
@@ -211,8 +211,9 @@ func (r *Replica) takeLocks(ctx context.Context, locks []wire.Lock) error {
 	return err
 }
 
-// adopt hands the engine the locks that are above its tips, but for those of lanes that have stopped. A validator that joins acks nothing below
-// them then (docs/protocol.md 4.8), and an engine whose journal is stale finds it out (5.9).
+// adopt hands the engine the locks that are above its tips, but for those of lanes that have stopped. A
+// validator that joins acks nothing below them then (docs/protocol.md 4.8), and an engine whose journal
+// is stale finds it out (5.9).
 func (r *Replica) adopt(ctx context.Context, locks []wire.Lock) {
 	if r.recovering.Load() || !r.isMember(r.id) {
 		return

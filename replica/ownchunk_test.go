@@ -1,0 +1,27 @@
+package replica
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A proposal that is withdrawn while validators are waited for lets no later one pass.
+func TestTheWaitForWhoVouchesOutlivesAProposal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVouched()
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		v.wait(ctx, 5*time.Second)
+		v.wait(t.Context(), 5*time.Second)
+		if waited := time.Since(began); waited != 5*time.Second {
+			t.Errorf("a proposal passed after %v", waited)
+		}
+		v.wait(t.Context(), 5*time.Second)
+		if waited := time.Since(began); waited != 5*time.Second {
+			t.Errorf("the next one passed after %v", waited)
+		}
+	})
+}
