@@ -416,14 +416,31 @@ func (a anyEpoch) Format(epoch uint64) (wire.Format, bool) {
 	return wire.Format{}, false
 }
 
+// whatIsKnown returns what the validators have told, for the engine. Locks whose sets are not known are
+// among the unknown ones, also those from our archive, and those whose sets the host has dropped since.
+func (r *Replica) whatIsKnown(c *recovery) engine.Recovery {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	what := engine.Recovery{Unknown: slices.Collect(maps.Values(c.unknown)), Own: slices.Collect(maps.Keys(c.own)), Resume: r.cfg.Resume}
+	take := func(k wire.Lock) {
+		if _, known := r.cfg.scheme(k.Epoch); known {
+			what.Locks = append(what.Locks, k)
+		} else {
+			what.Unknown = append(what.Unknown, k.Subject())
+		}
+	}
+	for _, k := range c.locks {
+		take(k)
+	}
+	for _, k := range c.ownLocks {
+		take(k)
+	}
+	return what
+}
+
 // endRecovery hands the engine what the validators have told.
 func (r *Replica) endRecovery(c *recovery) error {
-	c.mu.Lock()
-	what := engine.Recovery{
-		Locks:   slices.AppendSeq(slices.Collect(maps.Values(c.locks)), maps.Values(c.ownLocks)),
-		Unknown: slices.Collect(maps.Values(c.unknown)), Own: slices.Collect(maps.Keys(c.own)), Resume: r.cfg.Resume,
-	}
-	c.mu.Unlock()
+	what := r.whatIsKnown(c)
 	if what.Resume {
 		if err := r.holdOwnBody(&what); err != nil {
 			if r.working.Err() != nil {

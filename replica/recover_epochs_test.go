@@ -1,0 +1,86 @@
+package replica_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/replica"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// epochSets are the epoch in which a host starts, and the sequencers of each epoch that it knows. The
+// validators are always the same.
+type epochSets struct {
+	current    uint64
+	sequencers map[uint64][]wire.PublicKey
+}
+
+// passEpochs has replicas that are started from now on know the epochs that of names, and returns those
+// of each replica, once it was started.
+func (c *cluster) passEpochs(of func(i int) epochSets) []*engine.Epochs {
+	all := make([]*engine.Epochs, len(c.ids))
+	before := c.tune
+	c.tune = func(i int, config *replica.Config) {
+		if before != nil {
+			before(i, config)
+		}
+		sets := of(i)
+		all[i] = engine.NewEpochs(sets.current)
+		for epoch := range sets.sequencers {
+			c.addEpoch(all[i], epoch, config.Epochs, sets.sequencers[epoch])
+		}
+		config.Epochs = all[i]
+	}
+	return all
+}
+
+func (c *cluster) addEpoch(to *engine.Epochs, epoch uint64, signers engine.SchemeProvider, sequencers []wire.PublicKey) {
+	c.t.Helper()
+	if err := to.Add(epoch, c.set.Scheme, signers.AckSigner(0), sequencers); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// docs/protocol.md 7.5: «If its epoch, or who its sequencers were, is unknown, nothing is acked on that
+// lane until a lock within bounds is held», also if the lock was in our own archive.
+func TestRule7_5_AnArchiveWithLocksOfEpochsThatAreGoneKeepsNobodyFromRecovering(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 4, lan)
+		signed := c.watchSignatures()
+		later := []wire.PublicKey{c.ids[0], c.ids[1], c.ids[3]}
+		sets := epochSets{0, map[uint64][]wire.PublicKey{0: c.ids, 5: later}}
+		epochs := c.passEpochs(func(int) epochSets { return sets })
+		c.startAll(100, 3)
+		c.eventually(30*time.Second, "every lane is handed over", c.everywhere(3))
+		for _, e := range epochs {
+			if err := e.Advance(5); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, i := range []int{0, 1, 3} {
+			c.all[i].chain.grow(6, 100)
+		}
+		all := []int{0, 1, 2, 3}
+		c.eventually(30*time.Second, "the lanes of epoch 5 go on", c.grownTo(6, all, []int{0, 1, 3}))
+		c.stop(3)
+		sets = epochSets{5, map[uint64][]wire.PublicKey{5: later}} // its host needs the others no more
+		before := c.tune
+		c.tune = func(i int, config *replica.Config) {
+			before(i, config)
+			config.Recover = true
+			config.Engine.Journal.Storage.FS = newMemFS() // the archive is still there
+		}
+		acks := signed.count(3)
+		c.start(3, c.all[3].chain)
+		c.eventually(time.Minute, "it has recovered", c.recovered(3))
+		for _, i := range []int{0, 1} {
+			c.all[i].chain.grow(12, 100)
+		}
+		c.eventually(time.Minute, "the lanes go on everywhere", c.grownTo(12, all, []int{0, 1}))
+		if signed.count(3) == acks {
+			t.Error("it acks nothing any more")
+		}
+		c.stopAll()
+	})
+}
