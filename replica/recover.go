@@ -51,7 +51,8 @@ type recovery struct {
 	locks    map[wire.PublicKey]wire.Lock    // of other lanes, the highest that verified
 	ownLocks map[wire.Subject]wire.Lock      // of our own lane, all that verified; two of each validator at most
 	unknown  map[wire.PublicKey]wire.Subject // by lane, the highest of an unknown epoch
-	own      map[wire.Proposal]bool          // chunks of our own lane, their signatures not verified
+	own      map[wire.Proposal]bool          // chunks of our own lane, with our signature
+	reach    map[wire.PublicKey]uint64       // by validator, the newest epoch of a lock in its answer
 }
 
 // answer is what one validator has told.
@@ -59,6 +60,7 @@ type answer struct {
 	locks   []wire.Lock // verified
 	unknown []wire.Subject
 	own     []wire.Proposal
+	reach   uint64 // the newest epoch of a lock in it
 }
 
 func newRecovery() *recovery {
@@ -66,6 +68,7 @@ func newRecovery() *recovery {
 		wake: make(chan struct{}, 1), met: make(map[*peer]time.Time), asking: make(map[wire.PublicKey]bool), pause: make(map[wire.PublicKey]time.Time),
 		answered: make(map[wire.PublicKey]bool), locks: make(map[wire.PublicKey]wire.Lock), ownLocks: make(map[wire.Subject]wire.Lock),
 		unknown: make(map[wire.PublicKey]wire.Subject), own: make(map[wire.Proposal]bool),
+		reach: make(map[wire.PublicKey]uint64),
 	}
 }
 
@@ -150,6 +153,9 @@ func (r *Replica) missingAnswers(c *recovery) string {
 	if !known {
 		return fmt.Sprintf("the sets of the current epoch %d", r.epoch.Load())
 	}
+	if behind := r.behindOthers(c); behind != "" {
+		return behind
+	}
 	var missing []string
 	for _, epoch := range epochs {
 		scheme, ok := r.cfg.scheme(epoch)
@@ -181,6 +187,29 @@ func (r *Replica) missingAnswers(c *recovery) string {
 		}
 	}
 	return strings.Join(missing, "; ")
+}
+
+// behindOthers says that our epoch is behind that of the others; empty if it is not, as far as is
+// known. While it is, we do not know all sequencers on whose lanes the lost journal may have held acks.
+// Fewer validators than one honest among them cannot make it up. c.mu is held.
+func (r *Replica) behindOthers(c *recovery) string {
+	now := r.epoch.Load()
+	last := now + min(r.cfg.epochsAhead(), ^uint64(0)-now)
+	scheme, ok := r.cfg.scheme(now)
+	if !ok {
+		return ""
+	}
+	weights, ahead, lowest := scheme.Weights(), uint64(0), ^uint64(0)
+	for i, id := range scheme.Participants() {
+		if reach := c.reach[id]; reach > last {
+			ahead, lowest = ahead+weights.Of(wire.Participant(i)), min(lowest, reach)
+		}
+	}
+	if ahead <= weights.Tolerated() {
+		return ""
+	}
+	return fmt.Sprintf("this host to come to later epochs: it is in epoch %d, and validators that weigh %d tell of locks of epoch %d or later",
+		now, ahead, lowest)
 }
 
 // askForRecovery asks a validator for all that it knows, unless it has answered.
@@ -242,7 +271,7 @@ func (c *recovery) meet(peers []*peer) {
 
 // take takes the answer of a validator. mu is held.
 func (c *recovery) take(own, from wire.PublicKey, a *answer) {
-	c.answered[from] = true
+	c.answered[from], c.reach[from] = true, a.reach
 	for _, k := range a.locks {
 		c.add(own, k)
 	}
@@ -362,7 +391,11 @@ func (r *Replica) takePageForRecovery(c *recovery, a *answer, m network.Message,
 	if after != nil && first != nil && first.Compare(*after) <= 0 {
 		return false, nil, fmt.Errorf("%w: lanes not in ascending order from page to page", errWrong)
 	}
+	for i := range page.Locks {
+		a.reach = max(a.reach, page.Locks[i].Epoch)
+	}
 	for _, s := range page.Unknown {
+		a.reach = max(a.reach, s.Epoch)
 		if len(a.unknown) < maxUnknown || r.isMember(s.Chunk.Sequencer) {
 			a.unknown = append(a.unknown, s)
 		}

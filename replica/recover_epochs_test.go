@@ -84,3 +84,44 @@ func TestRule7_5_AnArchiveWithLocksOfEpochsThatAreGoneKeepsNobodyFromRecovering(
 		c.stopAll()
 	})
 }
+
+// docs/protocol.md 7.5: «While validators that weigh more than f tell of locks of epochs ahead of its
+// bounds, it waits». It could ack once more on the lane of a sequencer of which it does not know yet.
+func TestRule7_5_AHostThatIsBehindRecoversOnceItHasComeToTheEpochOfTheOthers(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 7, lan)
+		sets := epochSets{5, map[uint64][]wire.PublicKey{5: c.ids}}
+		epochs := c.passEpochs(func(int) epochSets { return sets })
+		for i := range 6 {
+			c.start(i, newChain(c.ids[i], 100, 3))
+		}
+		six := []int{0, 1, 2, 3, 4, 5}
+		c.eventually(30*time.Second, "the lanes are handed over", c.grownTo(3, six, six))
+		first := makeBody(c.ids[6], 0, wire.Digest{}, bodyOf(c.ids[6], 0, 100), nil)
+		second := makeBody(c.ids[6], 0, wire.Digest{}, bodyOf(c.ids[6], 0, 200), nil)
+		s := c.stranger(c.ids[6], has(first, second))
+		defer s.stop()
+		s.awaits(c.ids[:6]...)
+		c.propose(s, 0, first.digest, nil, c.ids[0])
+		c.eventually(10*time.Second, "one validator acks", func() bool { return s.acked(first.digest) == 1 })
+		c.stop(0)
+		sets = epochSets{0, map[uint64][]wire.PublicKey{0: c.ids[:6]}} // whose host is lost as well
+		c.lose(0, newChain(c.ids[0], 100, 0), nil)
+		s.awaits(c.ids[0])
+		time.Sleep(30 * time.Second)
+		if !c.status(0).Recovering {
+			t.Error("it has recovered in an epoch that is over")
+		}
+		c.addEpoch(epochs[0], 5, epochs[0], c.ids)
+		if err := epochs[0].Advance(5); err != nil {
+			t.Fatal(err)
+		}
+		c.eventually(time.Minute, "it has recovered", c.recovered(0))
+		c.propose(s, 0, second.digest, nil, c.ids[0])
+		time.Sleep(5 * time.Second)
+		if s.acked(second.digest) > 0 {
+			t.Error("a second chunk is acked")
+		}
+		c.stopAll()
+	})
+}
