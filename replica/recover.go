@@ -109,7 +109,7 @@ func (r *Replica) recover() {
 				return
 			}
 			if missing = err.Error(); errors.Is(err, engine.ErrResume) {
-				c.forgetAnswers() // more may be known meanwhile
+				c.forgetAnswers(r.lowestEpoch()) // more may be known meanwhile
 			}
 		}
 		if time.Since(told) >= recoveryTell {
@@ -131,6 +131,14 @@ func (r *Replica) recover() {
 func (r *Replica) recoveryEpochs() (epochs []uint64, known bool) {
 	epochs = r.knownSets()
 	return epochs, slices.Contains(epochs, r.epoch.Load())
+}
+
+// lowestEpoch returns the lowest epoch within bounds.
+func (r *Replica) lowestEpoch() (lowest uint64) {
+	for epoch := range r.epochs() {
+		lowest = epoch
+	}
+	return lowest
 }
 
 // isValidator reports whether an identity is a validator of one of some epochs.
@@ -285,14 +293,18 @@ func (c *recovery) take(own, from wire.PublicKey, a *answer) {
 	}
 }
 
-// forgetAnswers has all validators asked again, what they have told notwithstanding.
-func (c *recovery) forgetAnswers() {
+// forgetAnswers has all validators asked again, what they have told notwithstanding. What of it proves
+// nothing is forgotten: who still holds that tells it again, and lies that change each time fill no
+// memory. lowest is the lowest epoch within bounds.
+func (c *recovery) forgetAnswers(lowest uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for id := range c.answered {
 		c.pause[id] = time.Now().Add(recoveryInterval)
 	}
 	clear(c.answered)
+	clear(c.unknown)
+	maps.DeleteFunc(c.ownLocks, func(s wire.Subject, _ wire.Lock) bool { return s.Epoch < lowest })
 }
 
 // add takes a lock that verified, if it says something new.

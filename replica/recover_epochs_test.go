@@ -1,11 +1,14 @@
 package replica_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/network"
 	"github.com/lanecast/lanecast/replica"
+	"github.com/lanecast/lanecast/replica/internal/message"
 	"github.com/lanecast/lanecast/wire"
 )
 
@@ -121,6 +124,47 @@ func TestRule7_5_AHostThatIsBehindRecoversOnceItHasComeToTheEpochOfTheOthers(t *
 		time.Sleep(5 * time.Second)
 		if s.acked(second.digest) > 0 {
 			t.Error("a second chunk is acked")
+		}
+		c.stopAll()
+	})
+}
+
+// docs/protocol.md 7.5: «without that certificate, or if a lock that does not count is above all that is
+// proven, the lane is not resumed»: what a validator says now counts, not what it said before.
+func TestRule7_5_ALieThatIsToldNoMoreKeepsNoLaneFromBeingResumed(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 4, lan)
+		for i := range 3 {
+			c.start(i, newChain(c.ids[i], 100, 2))
+		}
+		three := []int{0, 1, 2}
+		c.eventually(30*time.Second, "the lanes are handed over", c.grownTo(2, three, three))
+		lies := func(epoch uint64) func(context.Context, wire.PublicKey, network.Type, []byte, reply) {
+			return func(_ context.Context, _ wire.PublicKey, typ network.Type, _ []byte, reply reply) {
+				switch typ {
+				case message.OwnChunkRequestType:
+					_ = reply(message.OwnChunkType, new(message.OwnChunk).AppendTo(nil))
+				case message.TipsRequestType:
+					var page message.Tips
+					if epoch > 0 {
+						page.Add(&wire.Lock{Chunk: wire.Chunk{Sequencer: c.ids[0], Height: 1 << 50}, Epoch: epoch, Certificate: []byte{1}})
+					}
+					_ = reply(message.TipsType, page.AppendTo(nil))
+				}
+			}
+		}
+		s := c.stranger(c.ids[3], lies(99))
+		defer s.stop()
+		c.stop(0)
+		c.lose(0, newChain(c.ids[0], 100, 0), resumes)
+		time.Sleep(30 * time.Second)
+		if !c.status(0).Recovering {
+			t.Error("a lock of an unknown epoch is above all that is proven")
+		}
+		s.serves(lies(0))
+		c.eventually(time.Minute, "it has recovered", c.recovered(0))
+		if status := c.status(0); status.OwnLane != "free" {
+			t.Errorf("own lane %s", status.OwnLane)
 		}
 		c.stopAll()
 	})
