@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/network"
 	"github.com/lanecast/lanecast/replica"
 	"github.com/lanecast/lanecast/replica/internal/message"
@@ -125,6 +126,27 @@ func TestRule7_5_AHostThatIsBehindRecoversOnceItHasComeToTheEpochOfTheOthers(t *
 		if s.acked(second.digest) > 0 {
 			t.Error("a second chunk is acked")
 		}
+		c.stopAll()
+	})
+}
+
+// A host may have handed in a lock of a lane that no set has: docs/protocol.md 7.4. Whoever tells of it is
+// no liar for that.
+func TestRule7_5_ALockOfALaneOfNobodyKeepsNobodyFromRecovering(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 4, lan)
+		c.startAll(100, 2)
+		c.eventually(30*time.Second, "every lane is handed over", c.everywhere(2))
+		nobody := testkit.Identity(testkit.Identities(5, 77)[0])
+		k := c.lock(wire.Chunk{Sequencer: nobody, Height: 3, Payload: wire.Digest{1}})
+		for i := range 3 {
+			if err := c.all[i].Offer(t.Context(), k); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.stop(3)
+		c.lose(3, newChain(c.ids[3], 100, 0), nil)
+		c.eventually(time.Minute, "it has recovered", c.recovered(3))
 		c.stopAll()
 	})
 }
