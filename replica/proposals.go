@@ -84,7 +84,7 @@ func (r *Replica) propose(ctx context.Context, at engine.Place) (wire.Digest, er
 		return digest, nil
 	}
 	r.vouched.add(r, r.id) // enough where we are the only validator
-	r.vouched.wait(ctx, r.cfg.RequestTimeout)
+	r.vouched.wait(ctx)
 	if ctx.Err() != nil {
 		return wire.Digest{}, ctx.Err()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"math/rand/v2"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -183,10 +184,9 @@ func TestRule7_5_ToResumeAValidatorIsAskedOnceItHasBeenConnectedForAWhile(t *tes
 // docs/protocol.md 7.5: «An answer counts as a whole: one with a lock that does not verify counts for
 // nothing». Whatever one of the others says, a process recovers, and acks on every lane again.
 func TestRule7_5_APeerThatLiesDoesNotKeepAProcessFromRecovering(t *testing.T) {
-	var places uint64
+	var places atomic.Uint64 // several ask at once
 	place := func() (id wire.PublicKey) { // ascending
-		places++
-		binary.BigEndian.PutUint64(id[:], places)
+		binary.BigEndian.PutUint64(id[:], places.Add(1))
 		return id
 	}
 	tips := func(reply reply, page *message.Tips) { _ = reply(message.TipsType, page.AppendTo(nil)) }
@@ -287,6 +287,41 @@ func TestRule5_9_APeerIsAskedAgainWhileItKnowsMoreThanOurJournal(t *testing.T) {
 			<-p.done
 		}
 		c.net.Close()
+	})
+}
+
+// docs/protocol.md 5.9: «A copy of the whole folder from the past cannot be told from the present». A
+// process that starts with one while nobody is connected proposes nothing before others have told of its
+// lane.
+func TestRule5_9_AnOldCopyProposesNothingBeforeAQuorumIsConnected(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 4, lan)
+		c.watchSignatures()
+		c.startAll(900, 5)
+		c.eventually(30*time.Second, "every lane is handed over", c.everywhere(5))
+		c.stop(3)
+		old := c.disk[3].Crash(rand.New(rand.NewPCG(1, 1)), 1)
+		c.start(3, c.all[3].chain)
+		for _, p := range c.all {
+			p.chain.grow(8, 900)
+		}
+		c.eventually(30*time.Second, "every lane is handed over", c.everywhere(8))
+		c.stop(3)
+		c.disk[3] = old
+		c.cut(3, true)
+		p := c.start(3, newChain(c.ids[3], 1100, 20))
+		time.Sleep(20 * time.Second)
+		c.cut(3, false)
+		select {
+		case <-p.done:
+			if !errors.Is(p.err, engine.ErrStaleJournal) {
+				t.Errorf("it stopped: %v", p.err)
+			}
+		case <-time.After(30 * time.Second):
+			t.Error("it runs on an old copy")
+		}
+		c.all[3] = nil
+		c.stopAll()
 	})
 }
 

@@ -35,6 +35,7 @@ func (r *Replica) exchangeTips() {
 	defer ticker.Stop()
 	for {
 		peers, changed := r.peers.list()
+		r.vouched.meet(r, peers)
 		present := make(map[*peer]bool, len(peers))
 		for _, p := range peers {
 			present[p] = true
