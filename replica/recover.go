@@ -485,7 +485,7 @@ func (r *Replica) endRecovery(c *recovery) error {
 	what := r.whatIsKnown(c)
 	if what.Resume {
 		if err := r.holdOwnBody(&what); err != nil {
-			if r.working.Err() != nil {
+			if !errors.Is(err, errNoBody) || r.working.Err() != nil {
 				return err
 			}
 			r.log.Error("our lane ends: it cannot be resumed", "why", err)
@@ -506,8 +506,12 @@ func (r *Replica) endRecovery(c *recovery) error {
 	return nil
 }
 
+// errNoBody: no validator has the body of our highest chunk.
+var errNoBody = errors.New("replica: nobody has the body of our highest chunk, which validators know")
+
 // holdOwnBody has the body of our highest chunk kept, if the chunk is not certified: its sequencer has
-// to serve it when it sends the chunk again.
+// to serve it when it sends the chunk again. Only errNoBody is a reason to end the lane; what
+// keeps us from keeping it, an archive without room say, is tried again.
 func (r *Replica) holdOwnBody(what *engine.Recovery) error {
 	if len(what.Own) == 0 {
 		return nil
@@ -520,9 +524,16 @@ func (r *Replica) holdOwnBody(what *engine.Recovery) error {
 	}
 	ctx, cancel := context.WithTimeout(r.working, resumeBodySearch)
 	defer cancel()
-	err := r.hold(ctx, message.Place{Sequencer: r.id, Height: highest.Height}, highest.Payload, archive.ForVote)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("replica: nobody has the body of our chunk of height %d, which validators know: %w", highest.Height, err)
+	b, err := r.obtain(ctx, message.Place{Sequencer: r.id, Height: highest.Height}, highest.Payload, certified)
+	if err != nil {
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errMisfit) {
+			err = fmt.Errorf("%w: height %d: %w", errNoBody, highest.Height, err)
+		}
+		return err
 	}
-	return err
+	defer b.release()
+	if err := r.store.persist(ctx, b, archive.ForVote, nil); err != nil && !errors.Is(err, errOvertaken) {
+		return fmt.Errorf("replica: keeping the body of our highest chunk: %w", err)
+	}
+	return nil
 }

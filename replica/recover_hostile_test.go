@@ -184,7 +184,7 @@ func TestRule7_5_ToResumeAValidatorIsAskedOnceItHasBeenConnectedForAWhile(t *tes
 // docs/protocol.md 7.5: «An answer counts as a whole: one with a lock that does not verify counts for
 // nothing». Whatever one of the others says, a process recovers, and acks on every lane again.
 func TestRule7_5_APeerThatLiesDoesNotKeepAProcessFromRecovering(t *testing.T) {
-	var places atomic.Uint64 // several ask at once
+	var places atomic.Uint64              // several ask at once
 	place := func() (id wire.PublicKey) { // ascending
 		binary.BigEndian.PutUint64(id[:], places.Add(1))
 		return id
