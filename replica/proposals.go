@@ -83,7 +83,11 @@ func (r *Replica) propose(ctx context.Context, at engine.Place) (wire.Digest, er
 	if digest, ok := r.proposals.take(at); ok {
 		return digest, nil
 	}
-	r.vouched.wait(ctx, r.cfg.RequestTimeout)
+	r.vouched.add(r, r.id) // enough where we are the only validator
+	r.vouched.wait(ctx)
+	if ctx.Err() != nil {
+		return wire.Digest{}, ctx.Err()
+	}
 	if err := r.awaitDelivery(ctx, at); err != nil {
 		return wire.Digest{}, err
 	}

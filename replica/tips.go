@@ -17,7 +17,7 @@ import (
 // that asks the peer, else to exchangeTips.
 type progress struct {
 	busy   atomic.Bool
-	shown  bool              // it has told what it knows of our own chunk
+	shown  bool              // it knows nothing of us that our journal does not hold
 	since  *message.Revision // nil before it has told all
 	faults int               // rounds in a row in which it sent what no honest peer sends
 	pause  time.Time
@@ -35,6 +35,7 @@ func (r *Replica) exchangeTips() {
 	defer ticker.Stop()
 	for {
 		peers, changed := r.peers.list()
+		r.vouched.meet(r, peers)
 		present := make(map[*peer]bool, len(peers))
 		for _, p := range peers {
 			present[p] = true
@@ -78,8 +79,8 @@ func (r *Replica) askTips(p *peer, k *progress, feeds map[*peer]bool) {
 			r.limited.log(p.id, func() { r.log.Debug("a peer told no tips", "peer", p.id, "why", err) })
 		}
 		if !k.shown && !r.recovering.Load() && r.isMember(r.id) {
-			err := r.showOwnChunk(r.working, p)
-			if k.shown = err == nil; !k.shown {
+			nothing, err := r.showOwnChunk(r.working, p)
+			if k.shown = nothing; err != nil {
 				r.limited.log(p.id, func() { r.log.Debug("a peer told nothing of our own chunk", "peer", p.id, "why", err) })
 			}
 		}
