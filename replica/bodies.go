@@ -24,15 +24,18 @@ type bodies struct {
 	// Memory of bodies that are being fetched: of those that come next in their lanes, and of others.
 	next, others room
 	share        int64 // bytes of each of the two
+	pages        room  // of pages of headers, maxPagesAsked of them
 }
 
-// room is memory that those who fetch bodies take in turn.
+// room is memory that those who fetch something take in turn.
 type room struct {
 	*semaphore.Weighted
 	waiting atomic.Int32
 }
 
-// acquire waits for so many bytes.
+func newRoom(size int64) room { return room{Weighted: semaphore.NewWeighted(size)} }
+
+// acquire waits for so much of it.
 func (m *room) acquire(ctx context.Context, bytes int64) error {
 	m.waiting.Add(1)
 	defer m.waiting.Add(-1)
@@ -70,7 +73,7 @@ type want struct {
 func newBodies(share int64) *bodies {
 	return &bodies{
 		wanted: make(map[wanted]*want),
-		next:   room{Weighted: semaphore.NewWeighted(share)}, others: room{Weighted: semaphore.NewWeighted(share)}, share: share,
+		next:   newRoom(share), others: newRoom(share), share: share, pages: newRoom(maxPagesAsked),
 	}
 }
 
@@ -319,66 +322,6 @@ func takePiece(assembly *payload.Assembly, digest wire.Digest, item int, answer 
 	}
 	_, err := assembly.Add(uint64(item), piece.Bytes, piece.Path)
 	return err
-}
-
-// fetchHeader returns the header of a chunk from the archive, or from a peer.
-func (r *Replica) fetchHeader(ctx context.Context, w *want) (payload.Header, error) {
-	if head := r.archive.Head(w.Sequencer, w.Height); head.Digest == w.digest && head.State != archive.Absent && head.State != archive.Gone {
-		return head.Header, nil
-	}
-	headers, err := r.askHeaders(ctx, w.Place, w.digest, 1)
-	if err != nil {
-		return payload.Header{}, err
-	}
-	return headers[0], nil
-}
-
-// askHeaders asks peers for the header of a chunk and those below it, at most count. It returns one
-// or more, from that one down, each the parent of the one before. The error is ctx's or errMisfit.
-func (r *Replica) askHeaders(ctx context.Context, p message.Place, digest wire.Digest, count int) ([]payload.Header, error) {
-	var headers []payload.Header
-	misfit := false
-	s := search{
-		items: 1, typ: message.HeadersRequestType,
-		request: func(int) []byte {
-			return (&message.HeadersRequest{Place: p, Digest: digest, Count: uint32(count)}).AppendTo(nil)
-		},
-		accept: func(_ int, answer network.Message) error {
-			var got message.Headers
-			if answer.Type != message.HeadersType {
-				return fmt.Errorf("%w: an answer of type 0x%02x to a request for headers", errWrong, uint8(answer.Type))
-			}
-			if err := got.Decode(answer.Buffer.Bytes(), uint64(r.cfg.MaxPayload)); err != nil {
-				return err
-			}
-			if len(got.Headers) == 0 || len(got.Headers) > count {
-				return fmt.Errorf("%w: %d headers, %d were asked for", errWrong, len(got.Headers), count)
-			}
-			want, height := digest, p.Height
-			for i := range got.Headers {
-				h := &got.Headers[i]
-				if payload.Digest(r.cfg.Namespace, h) != want {
-					return fmt.Errorf("%w: header %d of the answer is another one", errWrong, i)
-				}
-				if h.Sequencer != p.Sequencer || h.Height != height {
-					misfit = true // whoever sent it has said the truth
-					got.Headers = got.Headers[:i]
-					break
-				}
-				want, height = h.Parent, height-1
-			}
-			headers = got.Headers
-			return nil
-		},
-		rank: r.rank(p), pruned: r.prunedAt(p),
-	}
-	if err := s.run(ctx, r); err != nil {
-		return nil, err
-	}
-	if len(headers) == 0 && misfit {
-		return nil, errMisfit
-	}
-	return headers, nil
 }
 
 // reserve waits until there is room in memory for a body, and returns whose it is and what gives it

@@ -103,7 +103,7 @@ func (c *cluster) count() (read func(i int, name, label string) float64) {
 			c.t.Fatal(err)
 		}
 		for _, f := range families {
-			if f.GetName() != "lanecast_replica_"+name {
+			if f.GetName() != "lanecast_replica_"+name && f.GetName() != "lanecast_"+name {
 				continue
 			}
 			for _, m := range f.GetMetric() {
@@ -321,13 +321,16 @@ func has(bodies ...*made) func(context.Context, wire.PublicKey, network.Type, []
 	}
 }
 
-// lock has the first quorum certify a chunk in epoch 0. Those whose replicas have not acked it take it
+// lock has the first quorum certify a chunk in epoch 0.
+func (c *cluster) lock(chunk wire.Chunk) wire.Lock { c.t.Helper(); return c.lockIn(0, chunk) }
+
+// lockIn has the first quorum certify a chunk in an epoch. Those whose replicas have not acked it take it
 // for a proof that their journals are old.
-func (c *cluster) lock(chunk wire.Chunk) wire.Lock {
+func (c *cluster) lockIn(epoch uint64, chunk wire.Chunk) wire.Lock {
 	c.t.Helper()
 	scheme := c.set.Scheme
 	n := len(c.ids)
-	s := verify.Statement{Scheme: scheme, Subject: wire.Subject{Chunk: chunk}, Signers: wire.NewSigners(n)}
+	s := verify.Statement{Scheme: scheme, Subject: wire.Subject{Chunk: chunk, Epoch: epoch}, Signers: wire.NewSigners(n)}
 	s.Slab = make([]byte, n*scheme.Format().AckSignature)
 	for i := range verify.Quorum(n) {
 		signature, err := c.set.Signers[i].SignAck(c.t.Context(), s.Subject)
@@ -341,7 +344,7 @@ func (c *cluster) lock(chunk wire.Chunk) wire.Lock {
 	if len(unreadable) > 0 {
 		c.t.Fatal("votes cannot be read")
 	}
-	return wire.Lock{Chunk: chunk, Certificate: combination.AppendCertificate(nil)}
+	return wire.Lock{Chunk: chunk, Epoch: epoch, Certificate: combination.AppendCertificate(nil)}
 }
 
 // standsOn returns what the chunk above a body stands on.

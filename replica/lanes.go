@@ -131,9 +131,12 @@ func (r *Replica) stopLane(l *lane, why error) {
 	}
 }
 
-// pageOfHeaders is how many headers are asked for at once: docs/protocol.md 7.4. No more than twice as
-// many of a lane are proven ahead of the host.
+// pageOfHeaders is how many headers are asked for at once: docs/protocol.md 7.4.
 const pageOfHeaders = 1024
+
+// leastWindow is how many headers of a lane are read at once ahead of the host, unless more of our own
+// chunks may wait for it. Twice as many are proven and not handed over at most; those above wait on disk.
+const leastWindow = 128
 
 // filePause is how long a walk waits after its file could not be written, because the disk is full, say.
 const filePause = time.Second
@@ -153,13 +156,13 @@ func (r *Replica) walk(l *lane) {
 		var digests []wire.Digest
 		var bottom wire.Digest
 		var err error
-		if lock.Chunk.Height-end >= uint64(r.cfg.page) {
+		if lock.Chunk.Height-end >= uint64(r.cfg.window) {
 			if err = r.walkFar(ctx, l, &lock, end); errors.Is(err, errWalkFile) {
 				r.limited.log(l.id, func() { r.log.Warn("a lane is walked down again", "sequencer", l.id, "why", err) })
 				sleep(ctx, filePause, nil)
 				continue
 			}
-		} else if err = l.awaitWindow(ctx, r.cfg.page); err == nil {
+		} else if err = l.awaitWindow(ctx, r.cfg.window); err == nil {
 			digests, bottom, err = r.descend(ctx, l, lock.Chunk, end)
 		}
 		l.mu.Lock()
@@ -205,15 +208,16 @@ func (l *lane) topProven() (wire.Digest, bool) {
 // descend returns the digests of the chunks of heights end to top, ascending, and what the lowest of
 // them stands on. Headers that are not in the archive are asked for, and put there.
 func (r *Replica) descend(ctx context.Context, l *lane, top wire.Chunk, end uint64) (digests []wire.Digest, bottom wire.Digest, err error) {
-	digests = make([]wire.Digest, 0, min(top.Height-end+1, uint64(r.cfg.page)))
+	digests = make([]wire.Digest, 0, min(top.Height-end+1, uint64(r.cfg.window)))
 	height, digest := top.Height, top.Payload
+	w := walker{Replica: r}
 	for {
 		head := r.archive.Head(l.id, height)
 		var found []payload.Header
 		if head.Digest == digest && (head.State == archive.Held || head.State == archive.HeaderOnly || head.State == archive.PushedBody) {
 			found = []payload.Header{head.Header}
 		} else {
-			found, err = r.askHeaders(ctx, message.Place{Sequencer: l.id, Height: height}, digest, int(min(height-end+1, uint64(r.cfg.page))))
+			found, err = w.page(ctx, message.Place{Sequencer: l.id, Height: height}, digest, int(min(height-end+1, pageOfHeaders)))
 			if err == nil {
 				err = r.keepHeaders(ctx, found)
 			}

@@ -75,6 +75,7 @@ type Replica struct {
 	instance  [16]byte      // names this run to those who ask for tips
 	revision  atomic.Uint64 // counts changes of locks
 	held      atomic.Bool   // our own lane waits for the host
+	offering  sync.Mutex    // held while locks that a peer told are verified
 
 	fs    journal.FS
 	walks string // folder of the piles of long walks

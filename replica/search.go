@@ -31,6 +31,8 @@ type search struct {
 	// over, if set, ends the search with errTurn when it returns true. last is when an item has come, or
 	// when the search began.
 	over func(now, last time.Time) bool
+
+	served wire.PublicKey // who has sent the last item
 }
 
 // errTurn: the search was ended by over.
@@ -274,7 +276,7 @@ func (s *search) take(r *Replica, items []item, got *reply, over bool) (fresh bo
 		s.blame(r, from, err)
 		return false
 	}
-	it.done = true
+	it.done, s.served = true, from.id
 	return true
 }
 

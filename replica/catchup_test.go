@@ -1,0 +1,171 @@
+package replica_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/lanecast/lanecast/engine"
+	"github.com/lanecast/lanecast/network"
+	"github.com/lanecast/lanecast/replica"
+	"github.com/lanecast/lanecast/replica/internal/message"
+	"github.com/lanecast/lanecast/wire"
+)
+
+// hasLanes answers as an honest peer does that holds lanes, pages of headers included.
+func hasLanes(lanes ...[]*made) func(context.Context, wire.PublicKey, network.Type, []byte, reply) {
+	bodies := has(slices.Concat(lanes...)...)
+	return func(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply reply) {
+		var q message.HeadersRequest
+		if t != message.HeadersRequestType || q.Decode(request) != nil {
+			bodies(ctx, from, t, request, reply)
+			return
+		}
+		for _, lane := range lanes {
+			if q.Height >= uint64(len(lane)) || lane[q.Height].digest != q.Digest {
+				continue
+			}
+			var page message.Headers
+			for height := int(q.Height); height >= 0 && len(page.Headers) < int(q.Count); height-- {
+				page.Headers = append(page.Headers, lane[height].header)
+			}
+			_ = reply(message.HeadersType, page.AppendTo(nil))
+			return
+		}
+		_ = reply(message.AbsentType, (&message.Absent{Reason: message.Never}).AppendTo(nil))
+	}
+}
+
+// docs/protocol.md 7.4: who has sent the last page of a lane is asked first for the next one, so that
+// «a peer that is slow» costs its lane HedgeDelay once.
+func TestRule7_4_ALaneWhosePeerIsSlowWaitsForItOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		const heights = 80
+		c := newCluster(t, 4, lan)
+		c.tune = func(_ int, config *replica.Config) { config.SetPage(4) }
+		app := newChain(c.ids[0], 0, 0)
+		r := c.start(0, app)
+		lane := laneOf(c.ids[3], heights)
+		honest := hasLanes(lane)
+		for i, id := range c.ids[1:] {
+			s := c.stranger(id, func(ctx context.Context, from wire.PublicKey, typ network.Type, request []byte, reply reply) {
+				if i == 2 && typ == message.HeadersRequestType { // the sequencer, which is asked first
+					time.Sleep(1900 * time.Millisecond)
+				}
+				honest(ctx, from, typ, request, reply)
+			})
+			defer s.stop()
+			s.awaits(c.ids[0])
+		}
+		began := time.Now()
+		if err := r.Offer(t.Context(), c.lockOf(lane[heights-1])); err != nil {
+			t.Fatal(err)
+		}
+		c.eventually(time.Minute, "something is handed over", func() bool { return app.next(c.ids[3]) > 0 })
+		// 20 pages of 10 ms each, and the delay.
+		if took := time.Since(began); took > replica.DefaultHedgeDelay+time.Second/2 {
+			t.Errorf("it took %v", took)
+		}
+		c.eventually(time.Minute, "the lane is handed over", func() bool { return app.next(c.ids[3]) == heights })
+		c.stopAll()
+	})
+}
+
+// Lanes whose headers nobody has keep those of others from nobody, however many they are.
+func TestRule7_4_LanesWithoutHeadersKeepNoOtherFromItsOwn(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		const n, heights = 62, 40
+		c := newCluster(t, n, lan)
+		c.tune = func(_ int, config *replica.Config) { config.SetPage(4) }
+		app := newChain(c.ids[0], 0, 0)
+		r := c.start(0, app)
+		last := c.ids[n-1]
+		s := c.stranger(last, hasLanes(laneOf(last, heights)))
+		s.awaits(c.ids[0])
+		for _, id := range c.ids[1 : n-1] {
+			if err := r.Offer(t.Context(), c.lockOf(laneOf(id, heights)[heights-1])); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Second) // they ask for pages, and hear that there are none
+		if err := r.Offer(t.Context(), c.lockOf(laneOf(last, heights)[heights-1])); err != nil {
+			t.Fatal(err)
+		}
+		c.eventually(time.Minute, "the lane that somebody has is handed over", func() bool { return app.next(last) == heights })
+		s.stop()
+		c.stopAll()
+	})
+}
+
+// A lock that all peers tell of is verified once.
+func TestRule7_4_WhatAllPeersTellIsVerifiedOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 10, lan)
+		read := c.count()
+		lane := laneOf(c.ids[9], 3)
+		k := c.lockOf(lane[2])
+		for _, id := range c.ids[1:] {
+			s := c.stranger(id, func(ctx context.Context, from wire.PublicKey, typ network.Type, request []byte, reply reply) {
+				if typ == message.TipsRequestType {
+					_ = reply(message.TipsType, (&message.Tips{Locks: []wire.Lock{k}}).AppendTo(nil))
+					return
+				}
+				hasLanes(lane)(ctx, from, typ, request, reply)
+			})
+			defer s.stop()
+		}
+		app := newChain(c.ids[0], 0, 0)
+		c.start(0, app)
+		c.eventually(10*time.Second, "the lane is handed over", func() bool { return app.next(c.ids[9]) == 3 })
+		time.Sleep(5 * time.Second)
+		if n := read(0, "statements_total", ""); n != 1 {
+			t.Errorf("%v signatures were checked for one lane", n)
+		}
+		c.stopAll()
+	})
+}
+
+// docs/protocol.md 7.4: tips are «what changed since, per lane the highest lock of the newest of the
+// epochs that the asker names». Of an epoch whose sets become known later a peer has told nothing, and is
+// asked for all it knows.
+func TestRule7_4_LocksOfAnEpochThatBecomesKnownAreAskedForAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 4, lan)
+		epochs := engine.NewEpochs(5)
+		add := func(epoch uint64) {
+			if err := epochs.Add(epoch, c.set.Scheme, c.set.Signers[0], c.ids); err != nil {
+				t.Fatal(err)
+			}
+		}
+		add(5)
+		c.tune = func(_ int, config *replica.Config) { config.Epochs = epochs }
+		app := newChain(c.ids[0], 0, 0)
+		c.start(0, app)
+		lane := laneOf(c.ids[3], 3)
+		k := c.lockIn(6, wire.Chunk{Sequencer: c.ids[3], Height: 2, Payload: lane[2].digest})
+		told := 0
+		s := c.stranger(c.ids[3], func(ctx context.Context, from wire.PublicKey, typ network.Type, request []byte, reply reply) {
+			var q message.TipsRequest
+			if typ != message.TipsRequestType || q.Decode(request) != nil {
+				hasLanes(lane)(ctx, from, typ, request, reply)
+				return
+			}
+			told++
+			page := message.Tips{Revision: message.Revision{Number: 1}}
+			if q.Since == nil && slices.Contains(q.Epochs, 6) {
+				page.Locks = []wire.Lock{k}
+			}
+			_ = reply(message.TipsType, page.AppendTo(nil))
+		})
+		s.awaits(c.ids[0])
+		time.Sleep(5 * time.Second)
+		if told == 0 {
+			t.Error("no tips were asked for")
+		}
+		add(6)
+		c.eventually(10*time.Second, "the lane is handed over", func() bool { return app.next(c.ids[3]) == 3 })
+		s.stop()
+		c.stopAll()
+	})
+}
