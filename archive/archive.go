@@ -315,11 +315,7 @@ func (a *Archive) admit(l *lane, it *item, free int64) error {
 		return err
 	}
 	if a.cfg.MinFree > 0 {
-		least := a.cfg.MinFree
-		if it.use != ForDelivery {
-			least += max(0, max(a.cfg.room, int64(len(s.lanes))*a.cfg.maxFrame())-s.room-a.reserved.room)
-		}
-		if free-a.pending-it.bytes < least {
+		if free-a.pending-it.bytes < a.leastFree(it.use) {
 			if it.use != Pushed { // the disk gets it back later
 				if _, err := a.dropOldest(); err != nil {
 					return err
@@ -330,6 +326,15 @@ func (a *Archive) admit(l *lane, it *item, free int64) error {
 		}
 	}
 	return nil
+}
+
+// leastFree returns the bytes of the disk that are left free, with MinFree set. mu is held.
+func (a *Archive) leastFree(use Use) int64 {
+	least := a.cfg.MinFree
+	if s := a.state; use != ForDelivery {
+		least += max(0, max(a.cfg.room, int64(len(s.lanes))*a.cfg.maxFrame())-s.room-a.reserved.room)
+	}
+	return least
 }
 
 // admitWanted decides whether the quota, or the lane's own room, has place for a body, which is to

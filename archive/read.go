@@ -169,6 +169,36 @@ func (a *Archive) Usage() Usage {
 	return u
 }
 
+// HasRoom reports whether Put would take bodies of headers that are here for votes now, of so many bytes
+// together: see [StoredSize].
+func (a *Archive) HasRoom(bytes int64) bool {
+	free, err := a.free()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err != nil || a.usable() != nil || a.pending+bytes > a.cfg.MaxPending ||
+		a.cfg.MinFree > 0 && free-a.pending-bytes < a.leastFree(ForVote) {
+		return false
+	}
+	missing := a.state.used + a.reserved.used + bytes - a.cfg.Quota
+	return missing <= 0 || missing <= a.state.retained && missing <= a.state.yields()
+}
+
+// yields returns the bytes of what is only retained, without the lanes' tops, which stay.
+func (s *state) yields() int64 {
+	bytes := s.retained
+	for _, l := range s.lanes {
+		for i, height := range []uint64{l.top, l.lockTop} {
+			if e, ok := l.wanted[height]; ok && height >= l.floor && height < l.watermark && (i == 0 || height != l.top) {
+				bytes -= l.quotaOf(height, &e).used
+			}
+		}
+	}
+	return bytes
+}
+
+// StoredSize returns the bytes that a body takes in an archive, with its framing.
+func StoredSize(h *payload.Header) int64 { return bodyFrame(h.Size(), h.BodySize) }
+
 // Recovery returns what Open found.
 func (a *Archive) Recovery() Recovery { return a.recovery }
 

@@ -19,12 +19,16 @@ import (
 
 // bodies are those that somebody waits for.
 type bodies struct {
-	mu     sync.Mutex
+	mu sync.Mutex
+	// wanted are of each lane the two of its tip, fetchAhead and the next one, and what callers of Get
+	// and Wait ask for.
 	wanted map[wanted]*want
 	// Memory of bodies that are being fetched: of those that come next in their lanes, and of others.
 	next, others room
 	share        int64 // bytes of each of the two
 	pages        room  // of pages of headers, maxPagesAsked of them
+	// ahead are the bytes in the archive of bodies that are fetched ahead of their turn.
+	ahead atomic.Int64
 }
 
 // room is memory that those who fetch something take in turn.
@@ -293,6 +297,7 @@ func (r *Replica) fetchPieces(ctx context.Context, w *want, header *payload.Head
 		},
 		accept: func(item int, answer network.Message) error { return takePiece(assembly, w.digest, item, answer) },
 		rank:   r.rank(w.Place), pruned: r.prunedAt(w.Place),
+		next: func() bool { return r.bodies.urgencyOf(w) == nextInLane },
 		over: func(now, last time.Time) bool {
 			return memory.waiting.Load() > 0 && (now.Sub(last) > r.cfg.RequestTimeout || now.Sub(began) > turn)
 		},
@@ -324,10 +329,14 @@ func takePiece(assembly *payload.Assembly, digest wire.Digest, item int, answer 
 	return err
 }
 
+// maxFetched is how many bodies of each of the two kinds are fetched at once: more requests than peers
+// answer at a time, and few enough that those which wait for their turn cost nothing.
+const maxFetched = 64
+
 // reserve waits until there is room in memory for a body, and returns whose it is and what gives it
 // back. Those that come next in their lanes have room of their own.
 func (bs *bodies) reserve(ctx context.Context, w *want, bytes int64) (memory *room, release func(), err error) {
-	bytes = min(bytes, bs.share)
+	bytes = min(max(bytes, bs.share/maxFetched), bs.share)
 	if bs.urgencyOf(w) != nextInLane {
 		waiting, cancel := context.WithCancel(ctx)
 		go func() {

@@ -169,3 +169,49 @@ func TestRule7_4_LocksOfAnEpochThatBecomesKnownAreAskedForAgain(t *testing.T) {
 		c.stopAll()
 	})
 }
+
+// docs/protocol.md 7.3: the quota stops what is not next to be handed over. Bodies are fetched ahead of
+// their turn as far as the archive takes them, and not for nothing.
+func TestRule7_3_NothingIsFetchedTwiceBecauseTheArchiveIsFull(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		const heights = 40
+		c := newCluster(t, 4, lan)
+		c.tune = func(i int, config *replica.Config) {
+			config.MaxPayload = 64 << 10
+			if i == 3 {
+				config.Archive.Quota, config.Archive.Retain, config.MaxBuffered = 256<<10, -1, 1<<20
+			}
+		}
+		read := c.count()
+		apps := make([]*chain, 4)
+		for i := range 3 {
+			apps[i] = newChain(c.ids[i], 60_000, heights)
+			c.start(i, apps[i])
+		}
+		c.eventually(time.Minute, "three lanes are handed over", func() bool {
+			return apps[0].next(c.ids[0]) == heights && apps[0].next(c.ids[1]) == heights && apps[0].next(c.ids[2]) == heights
+		})
+		app := newChain(c.ids[3], 0, 0)
+		handed := make(chan replica.Chunk, 3*heights)
+		app.deliver = func(ctx context.Context, k replica.Chunk) error { // the host takes slowly
+			select {
+			case <-time.After(200 * time.Millisecond):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			handed <- k
+			return nil
+		}
+		p := c.start(3, app)
+		for range 3 * heights {
+			k := <-handed
+			if err := p.Prune(t.Context(), k.Sequencer, k.Height); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := read(3, "fetched_bodies_total", ""); n < 3*heights || n > 3*heights+heights/4 {
+			t.Errorf("%v bodies were fetched of %d", n, 3*heights)
+		}
+		c.stopAll()
+	})
+}

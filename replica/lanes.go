@@ -45,7 +45,7 @@ type lane struct {
 	unasked [2]unasked // by height, even or odd
 
 	walking, delivering bool
-	fetching            map[uint64]bool // heights that are fetched ahead of their turn
+	fetching            map[uint64]bool // heights that are fetched ahead of their turn; at most fetchAhead
 	failure             error           // the lane has stopped
 	behind              uint64          // one above the height of which Behind was told
 }
@@ -318,20 +318,28 @@ func (r *Replica) handOver(ctx context.Context, c *Chunk) error {
 	return nil
 }
 
-// prefetch has bodies fetched that come soon and are not there. l.mu is held.
+// prefetch has bodies fetched that come soon and are not there, as many as the archive has room for: what
+// it does not take would be fetched again when its turn comes. l.mu is held.
 func (r *Replica) prefetch(l *lane) {
 	for i := 1; i < len(l.proven) && i <= fetchAhead; i++ {
 		height, digest := l.next+uint64(i), l.proven[i]
 		if l.fetching[height] {
 			continue
 		}
-		if head := r.archive.Head(l.id, height); head.State == archive.Held && head.Digest == digest {
+		head := r.archive.Head(l.id, height)
+		if head.Digest != digest || head.State == archive.Held {
 			continue
+		}
+		bytes := archive.StoredSize(&head.Header)
+		if !r.archive.HasRoom(r.bodies.ahead.Add(bytes)) {
+			r.bodies.ahead.Add(-bytes)
+			return
 		}
 		l.fetching[height] = true
 		ctx := l.work
 		r.work(func() {
 			defer func() {
+				r.bodies.ahead.Add(-bytes)
 				l.mu.Lock()
 				delete(l.fetching, height)
 				l.mu.Unlock()
@@ -341,7 +349,7 @@ func (r *Replica) prefetch(l *lane) {
 				return
 			}
 			defer b.release()
-			// Without room it is kept when its turn comes.
+			// If votes took the room meanwhile, it is kept when its turn comes.
 			_ = r.store.put(b, archive.ForVote, func(error) {})
 		})
 	}

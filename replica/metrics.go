@@ -121,7 +121,7 @@ func zeroOrOne(b bool) float64 {
 // limiter lets one line of log through per peer and interval.
 type limiter struct {
 	mu   *sync.Mutex
-	last map[wire.PublicKey]time.Time
+	last map[wire.PublicKey]time.Time // at most maxLimited
 }
 
 const (

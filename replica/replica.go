@@ -84,7 +84,8 @@ type Replica struct {
 	stop    context.CancelCauseFunc
 	workers sync.WaitGroup
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	// lanes are those of sequencers of epochs that were within bounds, and of locks of the host's.
 	lanes   map[wire.PublicKey]*lane
 	state   runState
 	closing bool // no goroutine is added to workers any more

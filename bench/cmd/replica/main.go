@@ -5,13 +5,15 @@
 // Every process proposes bodies of the size as fast as its lane takes them, or --rate a second. It
 // prints what was certified and handed over everywhere per second (MB are 10^6 bytes), the CPU time of
 // all processes for each MB, and the time from the call of Propose to Deliver of the same chunk at its
-// sequencer. --engine runs engines without bodies instead. --profile DIR writes a CPU profile of each process there.
+// sequencer. --engine runs engines without bodies instead. --away has the last process stop for a while,
+// and prints how it catches up, and what that costs the others; it needs --rate. --profile DIR writes a CPU profile of each process there.
 package main
 
 import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -37,6 +39,9 @@ type options struct {
 	Profile  string
 	Counters bool
 	Engine   bool
+	Away     time.Duration
+	Again    bool   // the process has run before
+	Address  string // where it listens; empty: anywhere
 }
 
 func main() {
@@ -70,8 +75,12 @@ func run(arguments []string, out io.Writer) error {
 	flags.StringVar(&o.Profile, "profile", "", "folder for CPU profiles")
 	flags.BoolVar(&o.Engine, "engine", false, "engines alone, without bodies, for comparison")
 	flags.BoolVar(&o.Counters, "counters", false, "print the counters of all processes, added up")
+	flags.DurationVar(&o.Away, "away", 0, "how long the last process is stopped")
 	if err := flags.Parse(arguments); err != nil {
 		return err
+	}
+	if o.Away > 0 && (o.Rate == 0 || o.Engine || o.Body < 16) {
+		return errors.New("--away needs --rate, bodies of at least 16 bytes, and no --engine")
 	}
 	dir, err := os.MkdirTemp(o.Dir, "lanecast-bench-")
 	if err != nil {
@@ -79,6 +88,9 @@ func run(arguments []string, out io.Writer) error {
 	}
 	defer os.RemoveAll(dir)
 	o.Dir = dir
+	if o.Away > 0 {
+		return away(o, out)
+	}
 	results, err := spawn(o)
 	if err != nil {
 		return err
@@ -93,53 +105,70 @@ type child struct {
 	lines *bufio.Reader
 }
 
-// spawn runs the processes and returns what each has measured.
-func spawn(o options) ([]result, error) {
+// start starts a process, and returns where it listens.
+func start(ctx context.Context, o options, i int) (*child, string, error) {
 	program, err := os.Executable()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
+	o.Process = i
+	text, err := json.Marshal(o)
+	if err != nil {
+		return nil, "", err
+	}
+	c := &child{cmd: exec.CommandContext(ctx, program)}
+	c.cmd.Env = append(os.Environ(), environment+"="+string(text))
+	c.cmd.Stderr = os.Stderr
+	if c.input, err = c.cmd.StdinPipe(); err != nil {
+		return nil, "", err
+	}
+	output, err := c.cmd.StdoutPipe()
+	if err != nil {
+		return nil, "", err
+	}
+	c.lines = bufio.NewReader(output)
+	if err := c.cmd.Start(); err != nil {
+		return nil, "", err
+	}
+	line, err := c.lines.ReadString('\n')
+	if err != nil {
+		c.end()
+		return nil, "", fmt.Errorf("process %d did not start: %w", i, err)
+	}
+	return c, strings.TrimSpace(line), nil
+}
+
+func (c *child) say(line string) error {
+	_, err := fmt.Fprintln(c.input, line)
+	return err
+}
+
+// end has a process end, and waits for that.
+func (c *child) end() {
+	_ = c.input.Close()
+	_ = c.cmd.Wait()
+}
+
+// spawn runs the processes and returns what each has measured.
+func spawn(o options) ([]result, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*o.Duration+time.Minute)
 	defer cancel()
 	var children []*child
 	defer func() {
 		for _, c := range children {
-			_ = c.input.Close()
-			_ = c.cmd.Wait()
+			c.end()
 		}
 	}()
-	for i := range processes {
-		o.Process = i
-		text, err := json.Marshal(o)
-		if err != nil {
-			return nil, err
-		}
-		c := &child{cmd: exec.CommandContext(ctx, program)}
-		c.cmd.Env = append(os.Environ(), environment+"="+string(text))
-		c.cmd.Stderr = os.Stderr
-		if c.input, err = c.cmd.StdinPipe(); err != nil {
-			return nil, err
-		}
-		output, err := c.cmd.StdoutPipe()
-		if err != nil {
-			return nil, err
-		}
-		c.lines = bufio.NewReader(output)
-		if err := c.cmd.Start(); err != nil {
-			return nil, err
-		}
-		children = append(children, c)
-	}
 	var addresses []string
-	for _, c := range children {
-		line, err := c.lines.ReadString('\n')
+	for i := range processes {
+		c, address, err := start(ctx, o, i)
 		if err != nil {
-			return nil, fmt.Errorf("a process did not start: %w", err)
+			return nil, err
 		}
-		addresses = append(addresses, strings.TrimSpace(line))
+		children, addresses = append(children, c), append(addresses, address)
 	}
 	for _, c := range children {
-		if _, err := fmt.Fprintln(c.input, strings.Join(addresses, " ")); err != nil {
+		if err := c.say(strings.Join(addresses, " ")); err != nil {
 			return nil, err
 		}
 	}
@@ -177,9 +206,13 @@ func print(out io.Writer, o options, results []result) error {
 			i, r.Own, r.Delivered, r.CPU, r.P50, r.P99, r.Heap>>20)
 	}
 	if o.Counters {
-		for _, name := range slices.Sorted(maps.Keys(counters)) {
-			fmt.Fprintf(out, "%-60s %10.0f\n", name, counters[name])
-		}
+		printCounters(out, counters)
 	}
 	return nil
+}
+
+func printCounters(out io.Writer, counters map[string]float64) {
+	for _, name := range slices.Sorted(maps.Keys(counters)) {
+		fmt.Fprintf(out, "%-60s %10.0f\n", name, counters[name])
+	}
 }

@@ -1,0 +1,46 @@
+package replica
+
+import "time"
+
+// A peer may have between leastAsked and mostAsked requests of ours open. How many is what its answers
+// say: as long as they come about as fast as its fastest ones, there is one more for each round; once they
+// come later by queueTime, requests wait for each other there, and there are fewer. So what is fetched
+// fills a long line, and gets out of the way of votes and new bodies where processor, disk or line are
+// what is short.
+const (
+	leastAsked = 4
+	mostAsked  = 32
+	queueTime  = 10 * time.Millisecond
+	fastTime   = time.Minute // for how long the fastest answer counts
+)
+
+// pace is how many requests a peer may have open. Its fields are guarded by peers.mu.
+type pace struct {
+	window  float64
+	fastest time.Duration // of the answers since begun
+	begun   time.Time
+}
+
+func newPace() pace { return pace{window: leastAsked} }
+
+// most returns how many requests may be open: a quarter is left to what is next in its lane.
+func (p *pace) most(next bool) int {
+	most := int(p.window)
+	if !next {
+		most -= most / 4
+	}
+	return most
+}
+
+// answered takes note of how long an answer took.
+func (p *pace) answered(now time.Time, took time.Duration) {
+	if now.Sub(p.begun) > fastTime { // with few requests open it is seen how fast the peer can be
+		p.fastest, p.begun, p.window = took, now, leastAsked
+	}
+	p.fastest = min(p.fastest, took)
+	if took > p.fastest+p.fastest/4+queueTime {
+		p.window = max(p.window-0.5, leastAsked)
+	} else {
+		p.window = min(p.window+1/p.window, mostAsked)
+	}
+}
