@@ -53,7 +53,8 @@ const (
 	prunedPause  = 10 * time.Second
 	tokenPause   = 20 * time.Millisecond // while a peer has too many requests open
 	leastHeadway = time.Millisecond
-	maxSilent    = 3 // requests without an answer until a peer counts as one who has nothing
+	maxSilent    = 3  // requests without an answer until a peer counts as one who has nothing
+	maxNotYet    = 10 // answers of that kind in a row until it does: some six seconds
 )
 
 // source is a peer as one search sees it.
@@ -67,7 +68,7 @@ type source struct {
 	wrong   bool         // it has sent what is wrong
 	doubted bool         // it has failed others lately
 	pruned  bool         // its last word
-	has     bool         // its last word was not that it has it not
+	has     bool         // it may have it: its last word was not that it has it not
 	silent  int          // requests in a row without an answer
 }
 
@@ -271,7 +272,7 @@ func (s *search) take(r *Replica, items []item, got *reply, over bool) (fresh bo
 			return false
 		}
 		pause := neverPause
-		from.has, from.pruned = absent.Reason == message.NotYet, absent.Reason == message.Pruned
+		from.has, from.pruned = absent.Reason == message.NotYet && from.notYet < maxNotYet, absent.Reason == message.Pruned
 		switch absent.Reason {
 		case message.NotYet:
 			pause = min(notYetPause<<min(from.notYet, 10), neverPause)
