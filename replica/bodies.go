@@ -27,8 +27,9 @@ type bodies struct {
 	next, others room
 	share        int64 // bytes of each of the two
 	pages        room  // of pages of headers, maxPagesAsked of them
-	// ahead are the bytes in the archive of bodies that are fetched ahead of their turn.
-	ahead atomic.Int64
+	// ahead are the bytes in the archive of bodies that are fetched ahead of their turn, and unsynced those
+	// of bodies that were, and are not durable yet.
+	ahead, unsynced atomic.Int64
 }
 
 // room is memory that those who fetch something take in turn.

@@ -2,6 +2,7 @@ package replica_test
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -212,6 +213,63 @@ func TestRule7_3_NothingIsFetchedTwiceBecauseTheArchiveIsFull(t *testing.T) {
 		if n := read(3, "fetched_bodies_total", ""); n < 3*heights || n > 3*heights+heights/4 {
 			t.Errorf("%v bodies were fetched of %d", n, 3*heights)
 		}
+		c.stopAll()
+	})
+}
+
+// What is fetched ahead of its turn waits for the disk: while it does not keep up, nothing more is fetched
+// than what is next in its lane.
+func TestRule7_4_NothingIsFetchedAheadOfASlowDisk(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		const heights = 30
+		c := newCluster(t, 4, lan)
+		read := c.count()
+		before := c.tune
+		c.tune = func(i int, config *replica.Config) {
+			before(i, config)
+			config.MaxPayload, config.MaxBuffered = 64<<10, 1<<20
+		}
+		release := make(chan struct{})
+		c.disk[0].Hold = func(name string) {
+			if filepath.Ext(name) == ".data" {
+				<-release
+			}
+		}
+		app := newChain(c.ids[0], 0, 0)
+		r := c.start(0, app)
+		var lanes [][]*made
+		for _, id := range c.ids[2:] {
+			var lane []*made
+			parent := wire.Digest{}
+			for height := range uint64(heights) {
+				m := makeBody(id, height, parent, bodyOf(id, height, 60_000), nil)
+				lane, parent = append(lane, m), m.digest
+			}
+			lanes = append(lanes, lane)
+		}
+		for _, id := range c.ids[1:] {
+			s := c.stranger(id, hasLanes(lanes...))
+			defer s.stop()
+			s.awaits(c.ids[0])
+		}
+		fetched := func(lane []*made) float64 {
+			before := read(0, "fetched_bodies_total", "")
+			if err := r.Offer(t.Context(), c.lockOf(lane[heights-1])); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(settled)
+			return read(0, "fetched_bodies_total", "") - before
+		}
+		if n := fetched(lanes[0]); n != 9 {
+			t.Errorf("%v bodies were fetched of the first lane, want the next one and 8 more", n)
+		}
+		if n := fetched(lanes[1]); n != 1 {
+			t.Errorf("%v bodies were fetched of the second lane, want the next one", n)
+		}
+		close(release)
+		c.eventually(time.Minute, "both lanes are handed over", func() bool {
+			return app.next(c.ids[2]) == heights && app.next(c.ids[3]) == heights
+		})
 		c.stopAll()
 	})
 }

@@ -319,8 +319,12 @@ func (r *Replica) handOver(ctx context.Context, c *Chunk) error {
 }
 
 // prefetch has bodies fetched that come soon and are not there, as many as the archive has room for: what
-// it does not take would be fetched again when its turn comes. l.mu is held.
+// it does not take would be fetched again when its turn comes. It waits for the disk: a long queue there
+// would delay votes. l.mu is held.
 func (r *Replica) prefetch(l *lane) {
+	if r.bodies.unsynced.Load() > r.bodies.share/8 {
+		return
+	}
 	for i := 1; i < len(l.proven) && i <= fetchAhead; i++ {
 		height, digest := l.next+uint64(i), l.proven[i]
 		if l.fetching[height] {
@@ -349,8 +353,11 @@ func (r *Replica) prefetch(l *lane) {
 				return
 			}
 			defer b.release()
-			// If votes took the room meanwhile, it is kept when its turn comes.
-			_ = r.store.put(b, archive.ForVote, func(error) {})
+			r.bodies.unsynced.Add(bytes)
+			synced := func(error) { r.bodies.unsynced.Add(-bytes) }
+			if err := r.store.put(b, archive.ForVote, synced); err != nil {
+				synced(err) // votes took the room meanwhile: it is kept when its turn comes
+			}
 		})
 	}
 }
