@@ -3,8 +3,9 @@ package replica
 import "time"
 
 // A peer may have between leastAsked and mostAsked requests of ours open. How many is what its answers
-// say: as long as they come about as fast as its fastest ones, there is one more for each round; once they
-// come later by queueTime, requests wait for each other there, and there are fewer. So what is fetched
+// say: as long as they come about as fast as its fastest ones, there is one more for each round, and at
+// first twice as many; once they come later by queueTime, requests wait for each other there, and there are
+// fewer. So what is fetched
 // fills a long line, and gets out of the way of votes and new bodies where processor, disk or line are
 // what is short.
 const (
@@ -17,6 +18,7 @@ const (
 // pace is how many requests a peer may have open. Its fields are guarded by peers.mu.
 type pace struct {
 	window  float64
+	ramp    bool          // no answer has come late since begun
 	fastest time.Duration // of the answers since begun
 	begun   time.Time
 }
@@ -35,12 +37,15 @@ func (p *pace) most(next bool) int {
 // answered takes note of how long an answer took.
 func (p *pace) answered(now time.Time, took time.Duration) {
 	if now.Sub(p.begun) > fastTime { // with few requests open it is seen how fast the peer can be
-		p.fastest, p.begun, p.window = took, now, leastAsked
+		p.fastest, p.begun, p.window, p.ramp = took, now, leastAsked, true
 	}
 	p.fastest = min(p.fastest, took)
-	if took > p.fastest+p.fastest/4+queueTime {
-		p.window = max(p.window-0.5, leastAsked)
-	} else {
+	switch {
+	case took > p.fastest+p.fastest/4+queueTime:
+		p.window, p.ramp = max(p.window-0.5, leastAsked), false
+	case p.ramp:
+		p.window = min(p.window+1, mostAsked)
+	default:
 		p.window = min(p.window+1/p.window, mostAsked)
 	}
 }
