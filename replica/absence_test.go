@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -164,11 +165,11 @@ func TestRule7_4_KeysThatWereRetiredProveNothing(t *testing.T) {
 		for _, m := range []*made{beside, above} {
 			old = append(old, c.lockIn(3, wire.Chunk{Sequencer: c.ids[3], Height: m.header.Height, Payload: m.digest}))
 		}
-		tell := 0
+		var tell atomic.Int32
 		s := c.stranger(c.ids[3], func(ctx context.Context, from wire.PublicKey, typ network.Type, request []byte, reply reply) {
 			if typ == message.TipsRequestType {
-				tell++
-				_ = reply(message.TipsType, (&message.Tips{Locks: old[tell%2 : tell%2+1]}).AppendTo(nil))
+				i := tell.Add(1) % 2
+				_ = reply(message.TipsType, (&message.Tips{Locks: old[i : i+1]}).AppendTo(nil))
 				return
 			}
 			has(append(slices.Clone(lane), beside, above)...)(ctx, from, typ, request, reply)
@@ -185,8 +186,8 @@ func TestRule7_4_KeysThatWereRetiredProveNothing(t *testing.T) {
 			}
 			time.Sleep(5 * time.Second)
 		}
-		if tell < 3 {
-			t.Errorf("tips were asked for %d times", tell)
+		if n := tell.Load(); n < 3 {
+			t.Errorf("tips were asked for %d times", n)
 		}
 		if n := read(0, "stopped_lanes_total", ""); n != 0 {
 			t.Error("a lane has stopped")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -145,14 +146,14 @@ func TestRule7_4_LocksOfAnEpochThatBecomesKnownAreAskedForAgain(t *testing.T) {
 		c.start(0, app)
 		lane := laneOf(c.ids[3], 3)
 		k := c.lockIn(6, wire.Chunk{Sequencer: c.ids[3], Height: 2, Payload: lane[2].digest})
-		told := 0
+		var told atomic.Int32
 		s := c.stranger(c.ids[3], func(ctx context.Context, from wire.PublicKey, typ network.Type, request []byte, reply reply) {
 			var q message.TipsRequest
 			if typ != message.TipsRequestType || q.Decode(request) != nil {
 				hasLanes(lane)(ctx, from, typ, request, reply)
 				return
 			}
-			told++
+			told.Add(1)
 			page := message.Tips{Revision: message.Revision{Number: 1}}
 			if q.Since == nil && slices.Contains(q.Epochs, 6) {
 				page.Locks = []wire.Lock{k}
@@ -161,7 +162,7 @@ func TestRule7_4_LocksOfAnEpochThatBecomesKnownAreAskedForAgain(t *testing.T) {
 		})
 		s.awaits(c.ids[0])
 		time.Sleep(5 * time.Second)
-		if told == 0 {
+		if told.Load() == 0 {
 			t.Error("no tips were asked for")
 		}
 		add(6)
