@@ -74,6 +74,40 @@ func TestRule7_4_ALaneWhosePeerIsSlowWaitsForItOnce(t *testing.T) {
 	})
 }
 
+// Who sends one header at a time is not asked for each of them.
+func TestRule7_4_APeerThatSendsOneHeaderAtATimeIsAskedLast(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		const heights = 80
+		c := newCluster(t, 4, lan)
+		c.tune = func(_ int, config *replica.Config) { config.SetPage(16) }
+		app := newChain(c.ids[0], 0, 0)
+		r := c.start(0, app)
+		lane := laneOf(c.ids[3], heights)
+		all, one := hasLanes(lane), has(lane...)
+		var asked atomic.Int32
+		for i, id := range c.ids[1:] {
+			s := c.stranger(id, func(ctx context.Context, from wire.PublicKey, typ network.Type, request []byte, reply reply) {
+				if i == 2 && typ == message.HeadersRequestType { // the sequencer, which is asked first
+					asked.Add(1)
+					one(ctx, from, typ, request, reply)
+					return
+				}
+				all(ctx, from, typ, request, reply)
+			})
+			defer s.stop()
+			s.awaits(c.ids[0])
+		}
+		if err := r.Offer(t.Context(), c.lockOf(lane[heights-1])); err != nil {
+			t.Fatal(err)
+		}
+		c.eventually(time.Minute, "the lane is handed over", func() bool { return app.next(c.ids[3]) == heights })
+		if n := asked.Load(); n < 1 || n > 5 {
+			t.Errorf("it was asked %d times", n)
+		}
+		c.stopAll()
+	})
+}
+
 // Lanes whose headers nobody has keep those of others from nobody, however many they are.
 func TestRule7_4_LanesWithoutHeadersKeepNoOtherFromItsOwn(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/lanecast/lanecast/archive"
@@ -20,7 +21,12 @@ type walker struct {
 	// last is the peer that sent the last page. It is asked first for the next one: the pages of a
 	// lane whose first peer is slow wait once for somebody else to be asked, and not each of them.
 	last wire.PublicKey
+	// short are peers that have sent less than they were asked for. They are asked last: who sends one
+	// header at a time would have a walk take a round trip for each.
+	short map[wire.PublicKey]bool
 }
+
+func (r *Replica) newWalker() walker { return walker{Replica: r, short: make(map[wire.PublicKey]bool)} }
 
 // maxPagesAsked is how many pages of headers are asked for at once, of all lanes together. A page takes
 // some 400 KiB of memory while it comes in.
@@ -29,13 +35,13 @@ const maxPagesAsked = 24
 // page returns headers as askHeaders does. Lanes take turns: one for whose headers nobody answers pauses
 // longer and longer while others wait.
 func (w *walker) page(ctx context.Context, at message.Place, digest wire.Digest, count int) ([]payload.Header, error) {
-	pages := &w.bodies.pages
+	pages, count := &w.bodies.pages, min(count, w.cfg.page)
 	for turn := 0; ; turn = min(turn+1, mostTurns) {
 		if err := pages.acquire(ctx, 1); err != nil {
 			return nil, err
 		}
 		found, err := w.askHeaders(ctx, headersWanted{
-			at: at, digest: digest, count: min(count, w.cfg.page), first: w.last,
+			at: at, digest: digest, count: count, first: w.last, last: w.short,
 			over: func(now, last time.Time) bool {
 				return pages.waiting.Load() > 0 && now.Sub(last) > w.cfg.RequestTimeout
 			},
@@ -45,7 +51,12 @@ func (w *walker) page(ctx context.Context, at message.Place, digest wire.Digest,
 			sleep(ctx, turnPause<<turn, nil)
 			continue
 		}
-		w.last = found.from
+		if err == nil {
+			w.last = found.from
+			if len(found.headers) < count {
+				w.last, w.short[found.from] = wire.PublicKey{}, true
+			}
+		}
 		return found.headers, err
 	}
 }
@@ -68,6 +79,7 @@ type headersWanted struct {
 	digest wire.Digest
 	count  int            // at most
 	first  wire.PublicKey // is asked first, if it is connected
+	last   map[wire.PublicKey]bool
 	over   func(now, last time.Time) bool
 }
 
@@ -91,8 +103,11 @@ func (r *Replica) askHeaders(ctx context.Context, q headersWanted) (found header
 			return err
 		},
 		rank: func(id wire.PublicKey) int {
-			if id == q.first {
+			switch {
+			case id == q.first:
 				return 0
+			case q.last[id]:
+				return math.MaxInt
 			}
 			return 1 + rank(id)
 		},

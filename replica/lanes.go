@@ -210,7 +210,7 @@ func (l *lane) topProven() (wire.Digest, bool) {
 func (r *Replica) descend(ctx context.Context, l *lane, top wire.Chunk, end uint64) (digests []wire.Digest, bottom wire.Digest, err error) {
 	digests = make([]wire.Digest, 0, min(top.Height-end+1, uint64(r.cfg.window)))
 	height, digest := top.Height, top.Payload
-	w := walker{Replica: r}
+	w := r.newWalker()
 	for {
 		head := r.archive.Head(l.id, height)
 		var found []payload.Header

@@ -257,7 +257,7 @@ func (r *Replica) walkFar(ctx context.Context, l *lane, k *wire.Lock, end uint64
 
 // fillPile walks down to height end.
 func (r *Replica) fillPile(ctx context.Context, p *pile, end uint64) error {
-	w := walker{Replica: r}
+	w := r.newWalker()
 	for p.low > end {
 		at := message.Place{Sequencer: p.lock.Chunk.Sequencer, Height: p.low - 1}
 		headers, err := w.page(ctx, at, p.below, int(min(p.low-end, pageOfHeaders)))

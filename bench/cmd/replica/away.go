@@ -118,12 +118,14 @@ func newCrew(o options) (*crew, error) {
 }
 
 // startAgain starts a process that has ended, in its folder and at its address.
-func (c *crew) startAgain(o options, i int) (err error) {
+func (c *crew) startAgain(o options, i int) error {
 	o.Again, o.Address = true, c.addresses[i]
-	if c.children[i], _, err = start(c.ctx, o, i); err != nil {
+	child, _, err := start(c.ctx, o, i)
+	if err != nil {
 		return err
 	}
-	return c.children[i].say(strings.Join(c.addresses, " "))
+	c.children[i] = child
+	return child.say(strings.Join(c.addresses, " "))
 }
 
 // ask tells processes to do something, and returns what they answer.
@@ -211,7 +213,7 @@ func (m *meter) sample() {
 	m.heap = max(m.heap, sample[0].Value.Uint64())
 }
 
-// stamp writes when a body was made into it, and age reads how long ago that was.
+// stamp writes the time into a body, and madeAt reads it.
 func stamp(body []byte) {
 	if len(body) >= 16 {
 		binary.BigEndian.PutUint64(body[8:], uint64(time.Now().UnixNano()))

@@ -6,7 +6,8 @@
 // prints what was certified and handed over everywhere per second (MB are 10^6 bytes), the CPU time of
 // all processes for each MB, and the time from the call of Propose to Deliver of the same chunk at its
 // sequencer. --engine runs engines without bodies instead. --away has the last process stop for a while,
-// and prints how it catches up, and what that costs the others; it needs --rate. --profile DIR writes a CPU profile of each process there.
+// and prints how it catches up, and what that costs the others; it needs --rate. --profile DIR writes a
+// CPU profile of each process there.
 package main
 
 import (
