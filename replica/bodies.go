@@ -25,11 +25,10 @@ type bodies struct {
 	wanted map[wanted]*want
 	// Memory of bodies that are being fetched: of those that come next in their lanes, and of others.
 	next, others room
-	share        int64 // bytes of each of the two
-	pages        room  // of pages of headers, maxPagesAsked of them
-	// ahead are the bytes in the archive of bodies that are fetched ahead of their turn, and unsynced those
-	// of bodies that were, and are not durable yet.
-	ahead, unsynced atomic.Int64
+	share        int64        // bytes of each of the two
+	pages        room         // of pages of headers, maxPagesAsked of them
+	ahead        atomic.Int64 // bytes in the archive of bodies that are fetched ahead of their turn
+	disk         disk         // on which those are kept
 }
 
 // room is memory that those who fetch something take in turn.
@@ -78,7 +77,7 @@ type want struct {
 func newBodies(share int64) *bodies {
 	return &bodies{
 		wanted: make(map[wanted]*want),
-		next:   newRoom(share), others: newRoom(share), share: share, pages: newRoom(maxPagesAsked),
+		next:   newRoom(share), others: newRoom(share), share: share, pages: newRoom(maxPagesAsked), disk: disk{pace: newPace()},
 	}
 }
 

@@ -262,7 +262,7 @@ func TestRule7_4_NothingIsFetchedAheadOfASlowDisk(t *testing.T) {
 		before := c.tune
 		c.tune = func(i int, config *replica.Config) {
 			before(i, config)
-			config.MaxPayload, config.MaxBuffered = 64<<10, 1<<20
+			config.MaxPayload = 256 << 10
 		}
 		release := make(chan struct{})
 		c.disk[0].Hold = func(name string) {
@@ -277,7 +277,7 @@ func TestRule7_4_NothingIsFetchedAheadOfASlowDisk(t *testing.T) {
 			var lane []*made
 			parent := wire.Digest{}
 			for height := range uint64(heights) {
-				m := makeBody(id, height, parent, bodyOf(id, height, 60_000), nil)
+				m := makeBody(id, height, parent, bodyOf(id, height, 200_000), nil)
 				lane, parent = append(lane, m), m.digest
 			}
 			lanes = append(lanes, lane)

@@ -322,7 +322,7 @@ func (r *Replica) handOver(ctx context.Context, c *Chunk) error {
 // it does not take would be fetched again when its turn comes. It waits for the disk: a long queue there
 // would delay votes. l.mu is held.
 func (r *Replica) prefetch(l *lane) {
-	if r.bodies.unsynced.Load() > r.bodies.share/8 {
+	if r.bodies.disk.busy() {
 		return
 	}
 	for i := 1; i < len(l.proven) && i <= fetchAhead; i++ {
@@ -353,10 +353,9 @@ func (r *Replica) prefetch(l *lane) {
 				return
 			}
 			defer b.release()
-			r.bodies.unsynced.Add(bytes)
-			synced := func(error) { r.bodies.unsynced.Add(-bytes) }
-			if err := r.store.put(b, archive.ForVote, synced); err != nil {
-				synced(err) // votes took the room meanwhile: it is kept when its turn comes
+			done := r.bodies.disk.put(bytes)
+			if err := r.store.put(b, archive.ForVote, done); err != nil {
+				done(err) // votes took the room meanwhile: it is kept when its turn comes
 			}
 		})
 	}

@@ -1,6 +1,9 @@
 package replica
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // A peer may have between leastAsked and mostAsked requests of ours open. How many is what its answers
 // say: as long as they come about as fast as its fastest ones, there is one more for each round, and at
@@ -32,6 +35,41 @@ func (p *pace) most(next bool) int {
 		most -= most / 4
 	}
 	return most
+}
+
+// disk paces what is fetched ahead of its turn as if the disk were a peer that is asked to keep it: where
+// others sync to the same disk, or it is slow, little of it is under way there.
+type disk struct {
+	mu       sync.Mutex
+	pace     pace
+	unsynced int64 // bytes under way
+}
+
+// diskUnit is what counts as one request to the disk.
+const diskUnit = 256 << 10
+
+// busy reports whether nothing more should be fetched ahead now.
+func (d *disk) busy() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.unsynced >= int64(d.pace.most(true))*diskUnit
+}
+
+// put takes note of so many bytes on their way, and returns what is to be called once they are durable, or
+// are not to become that.
+func (d *disk) put(bytes int64) (done func(error)) {
+	began := time.Now()
+	d.mu.Lock()
+	d.unsynced += bytes
+	d.mu.Unlock()
+	return func(err error) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.unsynced -= bytes
+		if now := time.Now(); err == nil {
+			d.pace.answered(now, now.Sub(began))
+		}
+	}
 }
 
 // answered takes note of how long an answer took.
