@@ -39,8 +39,8 @@ func hasLanes(lanes ...[]*made) func(context.Context, wire.PublicKey, network.Ty
 	}
 }
 
-// docs/protocol.md 7.4: who has sent the last page of a lane is asked first for the next one, so that
-// «a peer that is slow» costs its lane HedgeDelay once.
+// docs/protocol.md 7.4: «Who sent the last range of a lane is asked first for the next, and somebody else
+// as well after HedgeDelay». So a slow peer costs its lane that delay once.
 func TestRule7_4_ALaneWhosePeerIsSlowWaitsForItOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const heights = 80

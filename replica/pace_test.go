@@ -50,7 +50,7 @@ func TestAPeerIsAskedForAsMuchAsItAnswersAtOnce(t *testing.T) {
 	}
 }
 
-// docs/protocol.md 7.4: «the contiguous prefix has its own share of fetching slots».
+// docs/protocol.md 7.4: «what is next in its lane has a share of its own of requests».
 func TestWhatIsNextInItsLaneIsAskedForWhenNothingElseMayBe(t *testing.T) {
 	all := newPeers()
 	all.connect(wire.PublicKey{1}, network.Member)
