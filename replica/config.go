@@ -127,7 +127,8 @@ type Config struct {
 	// Logger gets what an operator should know. nil: nothing is logged.
 	Logger *slog.Logger
 
-	page int // pageOfHeaders; small in tests
+	page   int // pageOfHeaders; small in tests
+	window int // how many headers of a lane are read ahead of the host; small in tests
 }
 
 // Defaults of the fields of Config.

@@ -15,5 +15,5 @@ func (r *Replica) VerifyChunk(ctx context.Context, at engine.Place, digest wire.
 // Lanes returns how many lanes are known.
 func (r *Replica) Lanes() int { return len(r.allLanes()) }
 
-// SetPage has lanes walked in pages of another length.
-func (c *Config) SetPage(headers int) { c.page = headers }
+// SetPage has lanes walked in pages of another length, half of which is read ahead of the host.
+func (c *Config) SetPage(headers int) { c.page, c.window = headers, (headers+1)/2 }

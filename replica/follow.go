@@ -24,7 +24,7 @@ const maxFed = 1024
 // feed are the locks that peers send because we asked for them.
 type feed struct {
 	mu      sync.Mutex
-	waiting map[wire.PublicKey]fed // the highest by lane
+	waiting map[wire.PublicKey]fed // the highest by lane; at most maxFed
 	wake    chan struct{}          // capacity 1
 }
 

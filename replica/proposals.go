@@ -19,7 +19,7 @@ type proposals struct {
 	turn chan struct{} // capacity 1: whoever has put something in may ask the application
 
 	mu     sync.Mutex
-	ready  map[engine.Place]wire.Digest // durable, and not proposed
+	ready  map[engine.Place]wire.Digest // durable, and not proposed; of the next heights, two or three
 	recent []wire.Digest                // made in this run, the latest ones
 }
 

@@ -80,6 +80,7 @@ type Replica struct {
 	// start of a run that may have to recover, until it is known that it has not, or has.
 	recovering atomic.Bool
 	followers  chan struct{} // capacity followersServed: a request of a follower is worked on
+	offering   sync.Mutex    // held while locks that a peer told are verified
 
 	fs    journal.FS
 	walks string // folder of the piles of long walks
@@ -91,7 +92,8 @@ type Replica struct {
 	stop    context.CancelCauseFunc
 	workers sync.WaitGroup
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	// lanes are those of sequencers of epochs that were within bounds, and of locks of the host's.
 	lanes   map[wire.PublicKey]*lane
 	state   runState
 	closing bool // no goroutine is added to workers any more

@@ -19,6 +19,7 @@ type progress struct {
 	busy   atomic.Bool
 	shown  bool              // it knows nothing of us that our journal does not hold
 	since  *message.Revision // nil before it has told all
+	named  []uint64          // the epochs of which it has told all
 	faults int               // rounds in a row in which it sent what no honest peer sends
 	pause  time.Time
 }
@@ -89,6 +90,9 @@ func (r *Replica) askTips(p *peer, k *progress, feeds map[*peer]bool) {
 
 func (r *Replica) tipsOf(p *peer, k *progress, follow bool) error {
 	request := message.TipsRequest{Follow: follow, Since: k.since, Epochs: r.epochsToName()}
+	if slices.ContainsFunc(request.Epochs, func(epoch uint64) bool { return !slices.Contains(k.named, epoch) }) {
+		request.Since = nil // of an epoch that was not known before it has told nothing
+	}
 	var first *message.Revision
 	for range maxPages {
 		ctx, cancel := context.WithTimeout(r.working, r.cfg.RequestTimeout)
@@ -120,7 +124,7 @@ func (r *Replica) tipsOf(p *peer, k *progress, follow bool) error {
 			first = &page.Revision
 		}
 		if !page.More {
-			k.since, k.faults = first, 0
+			k.since, k.named, k.faults = first, request.Epochs, 0
 			return nil
 		}
 		request.After = after
@@ -166,8 +170,11 @@ func (r *Replica) epochsToName() []uint64 {
 }
 
 // offerAll verifies the locks of which something is new, and takes those that are valid. It returns
-// an error if one is not.
+// an error if one is not. Locks of one peer are verified after those that another peer told before:
+// most are the same, and need not be verified again then.
 func (r *Replica) offerAll(locks []wire.Lock) error {
+	r.offering.Lock()
+	defer r.offering.Unlock()
 	var fresh []wire.Lock
 	for i := range locks {
 		k := &locks[i]
