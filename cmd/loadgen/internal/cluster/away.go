@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/audit"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/bodies"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/report"
@@ -28,6 +29,8 @@ type absence struct {
 	after  time.Duration // of the run
 	length time.Duration
 	phase  atomic.Int32
+	lane   wire.PublicKey                 // of the member
+	back   time.Time                      // when it returned; lane and back are written before phase says so
 	others [awayPhases]*measure.Latencies // of deliveries at the others, by phase
 
 	cancel context.CancelFunc
@@ -109,11 +112,12 @@ func (a *absence) leaveAndReturn(ctx context.Context, f *replicas) error {
 	if !whole {
 		return nil
 	}
+	a.lane, a.back = m.identity, time.Now()
 	a.phase.Store(afterAway)
 	if err := m.Start(); err != nil {
 		return err
 	}
-	back, fetched := time.Now(), m.Counters().Fetched
+	fetched := m.Counters().Fetched
 	own, others := a.progress(f)
 	a.note(func(r *report.Away) { r.Returned, r.Missed = true, own.Behind(others) })
 	for !own.Level(others) {
@@ -122,7 +126,7 @@ func (a *absence) leaveAndReturn(ctx context.Context, f *replicas) error {
 		}
 		own, others = a.progress(f)
 	}
-	took := time.Since(back).Seconds()
+	took := time.Since(a.back).Seconds()
 	bytes := float64(m.Counters().Fetched-fetched) * float64(m.size)
 	a.note(func(r *report.Away) { r.Level, r.FetchedMB = took, bytes/1e6/took })
 	return nil
@@ -163,6 +167,12 @@ func (a *absence) note(what func(*report.Away)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	what(&a.became)
+}
+
+// spans reports whether a delivery is of a body that the member made before it left, and that was
+// certified only after its return: that took as long as it was away.
+func (a *absence) spans(d bodies.Delivery, now time.Time) bool {
+	return a.phase.Load() == afterAway && d.Chunk.Sequencer == a.lane && now.Add(-d.Took).Before(a.back)
 }
 
 // status returns the sums over all engines, the one that was stopped among them.

@@ -10,9 +10,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/bodies"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/clitest"
+	"github.com/lanecast/lanecast/wire"
 )
 
 func TestBodiesAreCertifiedAndDeliveredEverywhere(t *testing.T) {
@@ -128,6 +131,20 @@ func TestAMemberThatWasAwayBecomesLevelAgain(t *testing.T) {
 	for _, l := range r.Lanes {
 		if l.Certified < 0 {
 			t.Errorf("lane %+v", l)
+		}
+	}
+}
+
+func TestABodyThatWaitedForItsMembersReturnHasNoLatency(t *testing.T) {
+	now := time.Now()
+	a := absence{lane: wire.PublicKey{1}, back: now.Add(-time.Second)}
+	of := func(lane byte, took time.Duration) bodies.Delivery {
+		return bodies.Delivery{Chunk: wire.Chunk{Sequencer: wire.PublicKey{lane}}, Timed: true, Took: took}
+	}
+	for phase := range int32(awayPhases) {
+		a.phase.Store(phase)
+		if a.spans(of(1, 2*time.Second), now) != (phase == afterAway) || a.spans(of(1, time.Millisecond), now) || a.spans(of(2, 2*time.Second), now) {
+			t.Errorf("phase %d", phase)
 		}
 	}
 }

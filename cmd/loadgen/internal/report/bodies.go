@@ -23,7 +23,8 @@ type Bodies struct {
 	CPUPerMB       float64 `json:"cpu_s_per_mb"`           // cpu_s for each MB delivered everywhere
 
 	// From when a body was made, at a rate from when it was due, to its delivery: one sample for each
-	// body and member. What a member catches up with after it was away is not in it.
+	// body and member. What a member catches up with after it was away is not in it,
+	// nor is a body that it made before it left and that was certified after its return.
 	Delivery        measure.Quantiles    `json:"delivery_ms"`
 	DeliveryP999    float64              `json:"delivery_p999_ms"`
 	DeliverySpread  []measure.Percentile `json:"delivery_distribution"`
