@@ -45,11 +45,11 @@
 //
 // A body is keystream that follows from the seed, the run, its length, the lane, the height and the
 // time of its making, which its first bytes say. So any member can check any body without storing
-// one, and no two bodies are alike. A member approves of genuine bodies only. What it is handed
-// must come in the order of heights, none missing, each chunk on the one before, with a genuine
-// body; anything else is a fault. That all members are handed the same is the Recorder's to compare
-// (audit.Audit.Delivered). Since a chunk's digest covers its parent's, what is alike at one height
-// is alike below.
+// one, and no two bodies are alike. A member approves of bodies that begin as genuine ones do. What
+// it is handed must come in the order of heights, none missing, each chunk on the one before, with a
+// body that is genuine to its end; anything else is a fault. That all members are handed the same is
+// the Recorder's to compare (audit.Audit.Delivered). Since a chunk's digest covers its parent's, what
+// is alike at one height is alike below.
 //
 // # The archive
 //

@@ -63,13 +63,19 @@ func (g *generator) body(lane wire.PublicKey, height, run uint64, made time.Time
 
 // genuine reports whether a body was made for the chunk at a place, in any run.
 func (g *generator) genuine(lane wire.PublicKey, height uint64, body []byte) bool {
+	return g.begins(lane, height, body, len(body))
+}
+
+// begins reports whether so many bytes after the head of a body are those that were made for the
+// chunk at a place.
+func (g *generator) begins(lane wire.PublicKey, height uint64, body []byte, most int) bool {
 	if len(body) < MinSize {
 		return false
 	}
 	piece := pieces.Get().(*[pieceSize]byte)
 	defer pieces.Put(piece)
 	stream := g.stream(lane, height, body)
-	for rest := body[headSize:]; len(rest) > 0; {
+	for rest := body[headSize:min(len(body), headSize+most)]; len(rest) > 0; {
 		n := min(len(rest), pieceSize)
 		stream.XORKeyStream(piece[:n], zeros[:n])
 		if !bytes.Equal(piece[:n], rest[:n]) {

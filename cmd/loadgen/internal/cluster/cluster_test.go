@@ -225,7 +225,7 @@ func TestAnInterruptedRunStillSumsUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var stdout bytes.Buffer
-	stderr := &clitest.Trigger{Word: "   1s ", Fire: cancel}
+	stderr := &clitest.Trigger{Word: " certificates ", Fire: cancel}
 	status := cli.Run(ctx, NewCommand(), strings.Fields("--duration 10m --latency 3ms --scheme ed25519 --json -"), &stdout, stderr)
 	r := clitest.Decode[Result](t, stdout.Bytes())
 	if status != cli.Good || !r.Interrupted || !r.OK || r.Duration > 300 || !strings.Contains(stderr.String(), "interrupted") {
