@@ -8,7 +8,8 @@
 //	                                 addresses know, for -adopt
 //
 // Its application has no payloads: that of a place is a hash of the place. A program that has some
-// puts its own in the place of app.
+// puts its own in the place of app. To measure a network on its machines, rather than to build a program,
+// «loadgen init» and «loadgen member» take less: docs/operations.md.
 package main
 
 import (
