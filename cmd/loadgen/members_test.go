@@ -105,7 +105,7 @@ func TestTheResultOfProcessesHasTheKeysThatOthersRelyOn(t *testing.T) {
 }
 
 func TestLanesGoOnWhileMembersAreKilled(t *testing.T) {
-	r, _ := runProcesses(t, "--scheme", "ed25519", "--latency", "2ms", "--kill-every", "300ms", "--duration", clitest.Lasting(5*time.Second))
+	r, _ := runProcesses(t, "--scheme", "ed25519", "--latency", "2ms", "--kill-every", "300ms", "--duration", clitest.Lasting(7*time.Second))
 	if !r.OK || r.Kills < 2 || r.RestartMS.P50 <= 0 || r.Conflicts != 0 {
 		t.Errorf("%+v, %+v", r.Summary, r.Processes)
 	}
@@ -202,7 +202,7 @@ func TestProcessesRefuseWhatTheyCannotDo(t *testing.T) {
 	for args, want := range map[string]string{
 		"--processes --data x":                      "loadgen init",
 		"--processes --metrics :0":                  "--metrics is not for --processes",
-		"--processes --kill-every 1s --duration 2s": "--duration of at least 3s",
+		"--processes --kill-every 1s --duration 2s": "--duration of at least 5s",
 		"--processes --kill-every 1ms":              "at least 10ms",
 		"--processes --bandwidth 0.1":               "--bandwidth must be",
 		"--processes --jitter 2m":                   "--jitter must be",

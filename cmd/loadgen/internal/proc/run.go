@@ -49,7 +49,8 @@ const (
 	// leastLead is how far off the begin of a run is when it is named.
 	leastLead = 300 * time.Millisecond
 	// lingerAtMost is how long a member that is done waits for the others to be.
-	lingerAtMost = 30 * time.Second
+	lingerAtMost      = 30 * time.Second
+	lingerInterrupted = 2 * time.Second
 	// bindAtMost is how long an address may be in use by a process that was there before.
 	bindAtMost = 5 * time.Second
 	// lately is how long ago a run may have ended that a restarted process still concludes.

@@ -124,6 +124,8 @@ func (r *run) watch(ctx context.Context) error {
 		case <-done:
 			done = nil
 			r.stopping = true
+			r.killing.end()
+			r.absence.end(r.children)
 			for _, c := range r.children {
 				c.stop()
 			}
