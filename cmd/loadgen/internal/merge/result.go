@@ -83,6 +83,7 @@ func (s *State) judge(res *cluster.Result, members []*proc.Result, kills *Kills)
 		p := &n.Members[i]
 		r := s.source(i)
 		switch {
+		case s.excused[i]:
 		case r == nil:
 			s.Problems.Fault("member %d: its result is missing", i+1)
 		case s.run.ID == 0 || r.run.ID != s.run.ID || !r.inRun:

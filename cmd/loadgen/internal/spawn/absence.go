@@ -98,11 +98,13 @@ func (a *absence) step(now time.Time, run proc.Agreed, all children, s *merge.St
 }
 
 // end gives up what was not done yet: the member stays, or stays away.
-func (a *absence) end(all children) {
-	for _, c := range all {
-		c.away = false
-	}
+func (a *absence) end(all children, s *merge.State) {
 	a.ended = true
+	if a.member >= 0 && all[a.member].away {
+		all[a.member].away = false
+		a.became.Seconds = time.Since(a.left).Seconds()
+		s.Excuse(a.member)
+	}
 }
 
 // conclude adds what became of the member to the result.
