@@ -337,3 +337,26 @@ func TestAMemberBeginsAtTheTimeThatWasAgreedOn(t *testing.T) {
 		t.Errorf("began at %s, not at %s", r.Time, at)
 	}
 }
+
+// The others are gone by the time that this one is started again.
+func TestAMemberThatComesBackAfterTheEndConcludesItsRun(t *testing.T) {
+	h := newHosts(t, "--duration", clitest.Lasting(2*time.Second))
+	for i := range 4 {
+		h.start(t, i)
+	}
+	record := filepath.Join(h.member(3), "record")
+	testkit.Eventually(t, "the last member is in the run", func() bool {
+		info, err := os.Stat(record)
+		return err == nil && info.Size() > 20_000
+	})
+	if err := h.cmds[3].Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-h.ended[3]
+	h.await(t, 0, 1, 2)
+	h.start(t, 3)
+	h.await(t, 3)
+	if r := clitest.MustRun[cluster.Result](t, newRootCommand(), "merge", h.dir); r.Members[3].Starts != 2 {
+		t.Errorf("%+v", r.Members)
+	}
+}

@@ -271,6 +271,10 @@ func (p *process) awaitPeers(ctx context.Context, out *output.Output) error {
 		missing -= len(there)
 		left := patience - time.Since(began)
 		enough := p.isQuorum(there) && (left <= 0 || p.schedule.agreed() != nil)
+		if a := p.schedule.agreed(); a != nil { // the others may be gone when it is over
+			toEnd := time.Until(time.Unix(0, a.End))
+			enough, left = enough || toEnd <= 0, min(left, toEnd)
+		}
 		if missing == 0 || enough {
 			return nil
 		}
