@@ -146,7 +146,7 @@ func (p *process) moment(withMetrics bool) (measure.Moment, error) {
 	status, err := p.status()
 	m := measure.Moment{
 		At: time.Now(), CPU: host.ProcessCPU(), Certificates: p.run.Certificates.Load(), Sent: p.run.Sent.Read(),
-		BytesIn: p.run.Received.Load(), BytesOut: p.run.Sent.Bytes(), Host: host.ReadUsage(),
+		BytesIn: p.run.Received.Load(), BytesOut: p.run.Sent.Bytes(),
 		Dropped: status.Counters.InboxDropped + status.Counters.OutboxDropped, Engine: status,
 	}
 	if b := p.unit.Bodies(); b != nil {
@@ -158,6 +158,7 @@ func (p *process) moment(withMetrics bool) (measure.Moment, error) {
 		m.Bodies = &measure.BodyTotals{Certified: b.CertifiedBytes, Delivered: b.DeliveredBytes}
 	}
 	if withMetrics && err == nil {
+		m.Host = host.ReadUsage()
 		m.Metrics, err = p.registry.Read()
 	}
 	return m, err
