@@ -100,16 +100,8 @@ func (a *absence) leaveAndReturn(ctx context.Context, f *replicas) error {
 	if !pause(ctx, a.after) {
 		return nil
 	}
-	status, err := m.Engine().Status(ctx)
-	if err != nil {
-		return err
-	}
-	a.mu.Lock()
-	a.counted = status.Counters
-	a.mu.Unlock()
-	a.phase.Store(duringAway)
 	left := time.Now()
-	if err := m.Stop(); err != nil {
+	if err := a.leave(m); err != nil {
 		return err
 	}
 	whole := pause(ctx, a.length)
@@ -136,6 +128,21 @@ func (a *absence) leaveAndReturn(ctx context.Context, f *replicas) error {
 	return nil
 }
 
+// leave stops the member. Whoever asks for the status of all meanwhile waits.
+func (a *absence) leave(m *replicaMember) error {
+	ctx, cancel := context.WithTimeout(context.Background(), measure.StatusTimeout)
+	defer cancel()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	status, err := m.Engine().Status(ctx)
+	if err != nil {
+		return err
+	}
+	a.counted = status.Counters
+	a.phase.Store(duringAway)
+	return m.Stop()
+}
+
 // levelInterval is how often it is looked how far the member has come.
 const levelInterval = 20 * time.Millisecond
 
@@ -158,11 +165,13 @@ func (a *absence) note(what func(*report.Away)) {
 	what(&a.became)
 }
 
-// addPast adds what the engine had counted that was stopped.
-func (a *absence) addPast(c *engine.Counters) {
+// status returns the sums over all engines, the one that was stopped among them.
+func (a *absence) status(ctx context.Context, f *replicas) (engine.Status, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	addCounters(c, &a.counted)
+	sum, err := statusOf(ctx, f.engines())
+	addCounters(&sum.Counters, &a.counted)
+	return sum, err
 }
 
 // result returns what became of the member; nil if nobody was to be away.

@@ -204,6 +204,7 @@ func TestWhatBodiesCannotHaveInOneProcessIsRefused(t *testing.T) {
 		"--payload-size 1KiB --latency 3ms":                                             "--latency and --loss are the simulated network's",
 		"--payload-size 1KiB --loss 10%":                                                "--latency and --loss are the simulated network's",
 		"--payload-size 1KiB --validators 60 --follow 5":                                "at most 64 members in one process",
+		"--payload-size 64MiB --validators 64 --sequencers 1":                           "half of the memory available",
 		"--payload-size 1KiB --validators 2 --rate 1 --away 1s":                         "the others are no quorum",
 		"--payload-size 1MiB --rate 10000 --away 1h --duration 2h":                      "there is room for",
 		fmt.Sprintf("--payload-size 1KiB --require delivery_p99<5 --duration %s", "1s"): "a latency needs a unit",

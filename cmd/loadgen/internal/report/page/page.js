@@ -137,8 +137,8 @@ function headline(r, cluster) {
     outcome = [words[r.outcome] || "not good", r.interrupted ? "outcome; interrupted" : "outcome", good ? "good" : "bad"];
   const shared = [
     [number(r.certificates_per_s, 1), cluster ? "chunks certified per second" : "certificates per second"],
-    [ms(r.latency_ms.p50), "p50 latency"],
-    [ms(r.latency_ms.p99), "p99 latency"],
+    [ms(r.latency_ms.p50), r.payload_bytes ? "p50 from body to certificate" : "p50 latency"],
+    [ms(r.latency_ms.p99), r.payload_bytes ? "p99 from body to certificate" : "p99 latency"],
   ];
   tiles(
     cluster
