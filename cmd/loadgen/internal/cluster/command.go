@@ -100,7 +100,7 @@ func (cfg *Config) check() error {
 }
 
 // KillTail is how long before the end of a run the last kill may be, so that every lane grows after it.
-const KillTail = 2 * time.Second
+const KillTail = 4 * time.Second
 
 // checkProcesses checks the flags about members in processes of their own.
 func (cfg *Config) checkProcesses() error {

@@ -453,6 +453,7 @@ function members(r) {
       ? [["From proposal to the lock at other members, p50 · p99", ms(r.lock_elsewhere_ms.p50) + " · " + ms(r.lock_elsewhere_ms.p99)],
          ["Right to within", ms(r.lock_elsewhere_error_ms)]]
       : []),
+    ...(r.payload_bytes && r.lock_elsewhere_error_ms ? [["Deliveries, by two clocks, are right to within", ms(r.lock_elsewhere_error_ms)]] : []),
     ...(r.lock_elsewhere_left_out
       ? [["Left out", plural(r.lock_elsewhere_left_out, "pair") + " of members: the offset of their clocks is not known", "bad"]]
       : []),
