@@ -52,7 +52,7 @@ type recovery struct {
 	ownLocks map[wire.Subject]wire.Lock      // of our own lane, all that verified; two of each validator at most
 	unknown  map[wire.PublicKey]wire.Subject // by lane, the highest of an unknown epoch
 	own      map[wire.Proposal]bool          // chunks of our own lane, with our signature
-	reach    map[wire.PublicKey]uint64       // by validator, the newest epoch of a lock in its answer
+	reach    map[wire.PublicKey]uint64       // by validator, the newest epoch of a lock in its answer; by us, in our archive
 }
 
 // laneEpoch is a lane and an epoch. One that is made up with retired keys must not hide what later
@@ -98,6 +98,7 @@ func (r *Replica) recover() {
 	c := newRecovery()
 	for _, k := range r.Heads() { // of an archive that was not lost
 		c.add(r.id, k)
+		c.reach[r.id] = max(c.reach[r.id], k.Epoch)
 	}
 	ticker := time.NewTicker(recoveryInterval)
 	defer ticker.Stop()
@@ -213,6 +214,9 @@ func (r *Replica) behindOthers(c *recovery) string {
 	scheme, ok := r.cfg.scheme(now)
 	if !ok {
 		return ""
+	}
+	if reach := c.reach[r.id]; reach > last {
+		return fmt.Sprintf("this host to come to later epochs: it is in epoch %d, and our archive has a lock of epoch %d", now, reach)
 	}
 	weights, ahead, lowest := scheme.Weights(), uint64(0), ^uint64(0)
 	for i, id := range scheme.Participants() {

@@ -131,6 +131,49 @@ func TestRule7_5_AHostThatIsBehindRecoversOnceItHasComeToTheEpochOfTheOthers(t *
 	})
 }
 
+// docs/protocol.md 7.5: «While our own archive […] tell[s] of locks of epochs ahead of bounds, the process
+// waits».
+func TestRule7_5_AnArchiveThatIsNewerThanTheHostKeepsARecoveryFromItsEnd(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 4, lan)
+		sets := epochSets{5, map[uint64][]wire.PublicKey{0: c.ids, 5: c.ids}}
+		epochs := c.passEpochs(func(int) epochSets { return sets })
+		c.startAll(100, 3)
+		c.eventually(30*time.Second, "every lane is handed over", c.everywhere(3))
+		for i := range c.ids {
+			c.stop(i)
+		}
+		answers := func(_ context.Context, _ wire.PublicKey, typ network.Type, _ []byte, reply reply) {
+			if typ == message.TipsRequestType {
+				_ = reply(message.TipsType, new(message.Tips).AppendTo(nil)) // they know nothing of it
+			}
+		}
+		for _, id := range c.ids[:3] {
+			s := c.stranger(id, answers)
+			defer s.stop()
+		}
+		sets.current = 0
+		before := c.tune
+		c.tune = func(i int, config *replica.Config) {
+			before(i, config)
+			config.Recover = true
+			config.Engine.Journal.Storage.FS = newMemFS()
+		}
+		p := c.start(3, c.all[3].chain)
+		time.Sleep(30 * time.Second)
+		if !c.status(3).Recovering {
+			t.Error("it has recovered in an epoch that is over")
+		}
+		if err := epochs[3].Advance(5); err != nil {
+			t.Fatal(err)
+		}
+		c.eventually(time.Minute, "it has recovered", c.recovered(3))
+		p.cancel()
+		<-p.done
+		c.net.Close()
+	})
+}
+
 // docs/protocol.md 5.10: «Every sequencer of a known epoch up to that of the newest adopted lock has a
 // mark», also if somebody makes up higher locks of all lanes with the keys of an epoch below bounds.
 func TestRule5_10_LocksOfRetiredKeysDoNotHideANewerEpoch(t *testing.T) {
