@@ -17,3 +17,12 @@ func (r *Replica) Lanes() int { return len(r.allLanes()) }
 
 // SetPage has lanes walked in pages of another length, half of which is read ahead of the host.
 func (c *Config) SetPage(headers int) { c.page, c.window = headers, (headers+1)/2 }
+
+// Know has a lock count that was not verified.
+func (r *Replica) Know(k wire.Lock) {
+	l := r.laneOf(k.Chunk.Sequencer)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pend(&k)
+	l.lock, l.locked, l.revision = k, true, r.revision.Add(1)
+}
