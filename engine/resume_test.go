@@ -11,8 +11,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// known returns what the others can show of a member, as they answer an own chunk request, and the
-// highest lock of each lane.
+// known returns the answers of other members to a member's own chunk request, and the highest lock
+// of each lane.
 func known(t *testing.T, of *member, others ...*member) engine.Recovery {
 	t.Helper()
 	r := engine.Recovery{Locks: highest(others[0])}
@@ -33,7 +33,7 @@ func known(t *testing.T, of *member, others ...*member) engine.Recovery {
 	return r
 }
 
-// othersOf returns the members but one.
+// othersOf returns all members except one.
 func othersOf(members []*member, one *member) (others []*member) {
 	for _, m := range members {
 		if m != one {
@@ -105,9 +105,9 @@ func TestRule7_5_ARecoveryThatLacksSomethingSaysWhat(t *testing.T) {
 	haltAll(t, members)
 }
 
-// 7.5: "A node that reached only validators that hide it cannot be found out: then another payload at
-// that height is an equivocation that others can prove." The process stops once it is shown the first
-// one.
+// 7.5: "A node that reached only validators that hide it cannot be found out: then another payload
+// at that height is an equivocation that others can prove." The process stops once it is shown the
+// first one.
 func TestRule7_5_AChunkThatAllHaveHiddenIsAnEquivocationThatOthersCanProve(t *testing.T) {
 	t.Parallel()
 	net, w, members, v := recoveringMember(t)
@@ -158,8 +158,8 @@ func TestRule7_5_AChunkThatAllHaveHiddenIsAnEquivocationThatOthersCanProve(t *te
 	}
 }
 
-// 5.9, 8.3: *own chunk* carries the highest node known of the asker's lane, and the highest ack known
-// of the asker's. What is shown is the caller's.
+// 5.9, 8.3: *own chunk* carries the highest node known of the asker's lane, and the highest ack
+// known of the asker's. What is shown is the caller's.
 func TestRule5_9_AnEngineShowsWhatItKnowsOfAnother(t *testing.T) {
 	t.Parallel()
 	net, w, members, v := recoveringMember(t)
@@ -182,8 +182,8 @@ func TestRule5_9_AnEngineShowsWhatItKnowsOfAnother(t *testing.T) {
 	haltAll(t, members)
 }
 
-// 7.5: Whatever is acked later of what the asker sent before must be in the answer: while its nodes wait
-// to be taken in there is none.
+// 7.5: Whatever is acked later of what the asker sent before must be in the answer: while its nodes
+// wait to be taken in there is none.
 func TestRule7_5_NothingIsShownWhileNodesOfTheAskerWait(t *testing.T) {
 	t.Parallel()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))

@@ -11,7 +11,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// endRecovery hands in what others know.
+// endRecovery ends the recovery with the locks and chunks that others know.
 func (r *rig) endRecovery(given Recovery) error {
 	err := r.c.EndRecovery(r.now, &given)
 	r.drain()
@@ -238,8 +238,9 @@ func TestRule5_10_OnALaneThatIsResumedOurOwnAcksAreAboveTheMark(t *testing.T) {
 	}
 }
 
-// 7.5: A node that reached only validators that hide it cannot be found out: then another payload at
-// that height is an equivocation that others can prove. Once it is shown to us, or certified, we stop.
+// 7.5: A node that reached only validators that hide it cannot be found out: then another payload
+// at that height is an equivocation that others can prove. Once it is shown to us, or certified, we
+// stop.
 func TestRule7_5_WhatEverybodyHasHiddenIsAnEquivocationThatStopsUs(t *testing.T) {
 	hidden := func(w *world, height uint64) wire.Node {
 		return on(w.lock(chunk(0, height-1, int(height-1)), 5), 99)
@@ -256,7 +257,7 @@ func TestRule7_5_WhatEverybodyHasHiddenIsAnEquivocationThatStopsUs(t *testing.T)
 			}
 		},
 	} {
-		for _, height := range []uint64{8, 9} { // before we have sent anything above, and after
+		for _, height := range []uint64{8, 9} { // before we have sent any chunk above, and after
 			for _, restarted := range []bool{false, true} {
 				t.Run(fmt.Sprint(name, height, restarted), func(t *testing.T) {
 					r := resumed(t, nil, func(w *world) []wire.Lock { return ownLocks(w, 5, 7) })
@@ -323,9 +324,9 @@ func TestRule7_5_WhatWasResumedStopsNobody(t *testing.T) {
 	}
 }
 
-// 5.9, 5.10: While recovering nothing is signed, until the record recovered, and with it all adopted
-// locks, is durable: a crash after whichever record leaves the process recovering, or recovered with
-// all locks and marks and its own lane.
+// 5.9, 5.10: While recovering nothing is signed, until the record recovered, and with it all
+// adopted locks, is durable: a crash after whichever record leaves the process recovering, or
+// recovered with all locks and marks and its own lane.
 func TestRule5_10_ACrashAfterEachRecordOfARecoveryLeavesAllOfItOrNothing(t *testing.T) {
 	given := func(w *world) Recovery {
 		return Recovery{
