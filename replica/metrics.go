@@ -10,7 +10,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Reasons for which what was pushed is dropped.
+// Reasons for which a push is dropped.
 const (
 	pushInvalid = iota
 	pushUnwanted
@@ -21,7 +21,7 @@ const (
 
 var pushReasonNames = [pushReasons]string{"invalid", "unwanted", "broken", "no_room"}
 
-// counts are what the replica counts, as a prometheus.Collector.
+// counts are the replica's metrics, as a prometheus.Collector.
 type counts struct {
 	replica *Replica
 
@@ -117,7 +117,7 @@ func zeroOrOne(b bool) float64 {
 	return 0
 }
 
-// limiter lets one line of log through per peer and interval.
+// limiter passes one log line per peer and interval.
 type limiter struct {
 	mu   *sync.Mutex
 	last map[wire.PublicKey]time.Time

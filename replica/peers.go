@@ -9,17 +9,17 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// maxAsked is how many requests of ours may be open at one peer.
+// maxAsked bounds our open requests at one peer.
 const maxAsked = 32
 
-// peers are those that are connected.
+// peers holds the connected peers.
 type peers struct {
 	mu      sync.Mutex
 	all     map[wire.PublicKey]*peer
-	changed chan struct{} // closed, and another made, when one is connected
+	changed chan struct{} // closed, and replaced, when a peer is connected
 }
 
-// peer is one that is connected. peers.mu guards what is not id or incoming.
+// peer is a connected peer. peers.mu guards all fields but id, the atomic ones and incoming.
 type peer struct {
 	id       wire.PublicKey
 	role     network.Role
@@ -34,7 +34,7 @@ type peer struct {
 	misfed atomic.Bool // one of them did not verify: it is asked for no more
 	fed    atomic.Bool // we send it new locks
 
-	incoming incoming // what it pushes; of the goroutine that hands over its messages
+	incoming incoming // the body that it pushes; of the goroutine that handles its messages
 }
 
 func newPeers() *peers {
@@ -75,7 +75,7 @@ func (p *peers) roleOf(of *peer) network.Role {
 	return of.role
 }
 
-// list returns who is connected, and a channel that is closed when there are others.
+// list returns the connected peers, and a channel that is closed when another one is connected.
 func (p *peers) list() ([]*peer, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -86,8 +86,8 @@ func (p *peers) list() ([]*peer, <-chan struct{}) {
 	return list, p.changed
 }
 
-// ask reports whether a peer may be asked one thing more now, and counts it; if not, until when it
-// pauses, or zero.
+// ask reports whether a peer may get one more request now, and counts it. If not, it returns the
+// end of the peer's pause, or zero.
 func (p *peers) ask(of *peer, now time.Time) (ok bool, until time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -101,13 +101,13 @@ func (p *peers) ask(of *peer, now time.Time) (ok bool, until time.Time) {
 	return true, time.Time{}
 }
 
-// Pauses after failures of a peer: they double.
+// Pauses after failures of a peer; they double.
 const (
 	leastPause = 100 * time.Millisecond
 	mostPause  = 5 * time.Second
 )
 
-// answered takes note of the end of a request, and whether there was an answer.
+// answered notes the end of a request, and whether there was an answer.
 func (p *peers) answered(of *peer, now time.Time, answered bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -121,29 +121,30 @@ func (p *peers) answered(of *peer, now time.Time, answered bool) {
 	of.doubtTo = now.Add(doubtTime)
 }
 
-// doubtTime is how long others are asked before a peer that has not answered, or wrongly.
+// doubtTime is the time for which other peers are asked before one that gave no answer, or a wrong
+// one.
 const doubtTime = 10 * time.Second
 
-// doubt takes note of a wrong answer.
+// doubt notes a wrong answer.
 func (p *peers) doubt(of *peer, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	of.doubtTo = now.Add(doubtTime)
 }
 
-// doubts reports whether a peer has not answered lately, or wrongly.
+// doubts reports whether a peer has lately given no answer, or a wrong one.
 func (p *peers) doubts(of *peer, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return of.doubtTo.After(now)
 }
 
-// recoveryQueryInterval is how often a peer may ask for its own chunk, and how often for the locks of
-// any epoch: an answer costs the engine's goroutine a look at every lane.
+// recoveryQueryInterval is the least time between two requests of a peer for its own chunk, and
+// between two for the locks of any epoch: for an answer the engine's goroutine reads every lane.
 const recoveryQueryInterval = time.Second
 
-// mayAskAgain reports whether recoveryQueryInterval has passed since last, a field of a peer, and takes
-// note of the time if it has.
+// mayAskAgain reports whether recoveryQueryInterval has passed since last, a field of a peer, and
+// sets last to now if it has.
 func (p *peers) mayAskAgain(last *time.Time, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

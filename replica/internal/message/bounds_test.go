@@ -23,7 +23,7 @@ func checkDecodeError(t *testing.T, err error) {
 	}
 }
 
-// headersFrom returns the longest headers that there are, n from a height downwards.
+// headersFrom returns n headers of the greatest length, from a height downwards.
 func headersFrom(height uint64, n int) (headers []payload.Header) {
 	for i := range n {
 		headers = append(headers, payload.Header{
@@ -237,7 +237,7 @@ func TestClaimedCountsReserveNoMemory(t *testing.T) {
 	}
 }
 
-// views are messages whose decoding needs no memory of their own, or only once.
+// views are messages whose decoding allocates no memory, or only once.
 func views() map[string]encoding {
 	tips := message.Tips{Locks: []wire.Lock{lockOf(1), lockOf(2)}}
 	return map[string]encoding{
@@ -321,7 +321,7 @@ func TestDecodingIntoAUsedMessageIsAsIntoANewOne(t *testing.T) {
 				continue
 			}
 			used := messages[first.Type]()
-			_ = decodeInto(used, unhex(t, first.Encoded), maxPayload, formats) // whatever becomes of it
+			_ = decodeInto(used, unhex(t, first.Encoded), maxPayload, formats) // with any result
 			if err := decodeInto(used, unhex(t, second.Encoded), maxPayload, formats); err != nil {
 				t.Fatal(err)
 			}
