@@ -64,7 +64,7 @@ func (e *Engine) adopt(locks []wire.Lock) error {
 // lost.
 func (e *Engine) warnOfAbstaining() {
 	if lanes, to := e.core.Abstaining(); lanes > 0 {
-		e.log.Warn("the journal was lost: nothing is acked on lanes up to what may have been acked before",
+		e.log.Warn("the journal was lost: nothing is acked up to the heights that may have been acked before",
 			"lanes", lanes, "up to height", to)
 	}
 }

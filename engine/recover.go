@@ -79,7 +79,7 @@ func (e *Engine) endRecovery(r *core.Recovery) error {
 	if err := e.core.EndRecovery(time.Since(e.began), r); err != nil {
 		return fmt.Errorf("engine: recovering: %w", err)
 	}
-	e.log.Info("what others know takes the place of the lost journal, once it is durable", "locks", len(r.Locks),
+	e.log.Info("the recovery from the lost journal ends once its records are durable", "locks", len(r.Locks),
 		"locks of unknown epochs", len(r.Unknown), "chunks of ours", len(r.Own), "resume", r.Resume)
 	e.warnOfAbstaining()
 	return nil

@@ -22,7 +22,7 @@ var (
 )
 
 // errUnknownParent: the header of a chunk cannot be compared with its lane.
-var errUnknownParent = errors.New("replica: what the chunk stands on is not known yet")
+var errUnknownParent = errors.New("replica: the chunk's parent is not known yet")
 
 // Verify implements engine.Automaton: a chunk is good once its body is here and durable, the body
 // fits the chunk, and the application has approved it.

@@ -155,7 +155,7 @@ func (r *Replica) prunedAt(p message.Place) func(by []wire.PublicKey) {
 		if !tell {
 			return
 		}
-		r.log.Warn("a lane cannot be handed over any more: what comes next is pruned everywhere. "+
+		r.log.Warn("a lane cannot be handed over any more: its next chunk is pruned everywhere. "+
 			"This host needs its state from elsewhere, and then calls Restore", "sequencer", p.Sequencer, "next", next)
 		if r.cfg.Behind != nil {
 			r.cfg.Behind(p.Sequencer, next)

@@ -78,7 +78,7 @@ func (r *Replica) stopLane(l *lane, c contradiction) {
 	l.failure = c.why
 	l.notify()
 	r.counts.stoppedLanes.Add(1)
-	r.log.Error("a lane has stopped: more than f validators were faulty, or this host applied what was not certified",
+	r.log.Error("a lane has stopped: more than f validators were faulty, or this host applied chunks that were not certified",
 		"sequencer", l.id, "why", c.why)
 	r.work(func() { r.reportFork(l.id, &c) })
 }

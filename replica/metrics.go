@@ -45,11 +45,11 @@ func newCounts(r *Replica) *counts {
 	describe := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("lanecast_replica_"+name, help, labels, nil)
 	}
-	c.droppedDesc = describe("pushes_dropped_total", "Bodies pushed to us that were not taken.", "reason")
+	c.droppedDesc = describe("pushes_dropped_total", "Bodies pushed to us that were dropped.", "reason")
 	c.waitingDesc = describe("undelivered_chunks", "Certified chunks that the host has not taken, of all lanes.")
-	c.bufferedDesc = describe("cached_bytes", "Bodies in memory for whoever asks next.")
+	c.bufferedDesc = describe("cached_bytes", "Bodies cached in memory for later requests.")
 	c.fullDesc = describe("archive_full", "1 while a body finds no room in the archive.")
-	c.heldD = describe("proposals_held", "1 while our lane waits for the host to take what is certified.")
+	c.heldD = describe("proposals_held", "1 while our lane waits for the host to take certified chunks.")
 	return c
 }
 
@@ -69,7 +69,7 @@ func (c *counts) counters() []counter {
 		{"pushes_received_total", "Bodies pushed to us, whole.", &c.pushesReceived},
 		{"headers_served_total", "Headers sent to peers that asked.", &c.headersServed},
 		{"pieces_served_total", "Pieces sent to peers that asked.", &c.piecesServed},
-		{"stopped_lanes_total", "Lanes that have stopped, since what is certified contradicts itself.", &c.stoppedLanes},
+		{"stopped_lanes_total", "Lanes that have stopped, since their certified chunks contradict each other.", &c.stoppedLanes},
 	}
 }
 
