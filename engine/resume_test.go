@@ -44,7 +44,7 @@ func othersOf(members []*member, one *member) (others []*member) {
 }
 
 // 7.5: With resume its own lane goes on: the highest chunk with a valid signature of ours is asked
-// for, and what has none is dropped.
+// for, and chunks without one are dropped.
 func TestRule7_5_ASequencerWhoseJournalWasLostGoesOnWithItsLane(t *testing.T) {
 	t.Parallel()
 	net, w, members, v := recoveringMember(t)
@@ -78,7 +78,7 @@ func TestRule7_5_ASequencerWhoseJournalWasLostGoesOnWithItsLane(t *testing.T) {
 	demandSound(t, w.schemes, members)
 }
 
-// 7.5: What ends no recovery says why, and changes nothing.
+// 7.5: A recovery that is refused says why, and changes nothing.
 func TestRule7_5_ARecoveryThatLacksSomethingSaysWhat(t *testing.T) {
 	t.Parallel()
 	net, _, members, v := recoveringMember(t)
@@ -145,7 +145,8 @@ func TestRule7_5_AChunkThatAllHaveHiddenIsAnEquivocationThatOthersCanProve(t *te
 		t.Errorf("a conflict about %+v", conflict.Proposal.Chunk)
 	}
 	err = net.handle(members[0].id, v.id).DeliverNodeBytes(hidden.AppendTo(nil))
-	if err != nil && !errors.Is(err, engine.ErrStopped) { // it may have been shown a certificate before
+	// It may have been shown a certificate before.
+	if err != nil && !errors.Is(err, engine.ErrStopped) {
 		t.Fatal(err)
 	}
 	if err := v.ended(t); !errors.Is(err, engine.ErrStaleJournal) {
@@ -159,7 +160,7 @@ func TestRule7_5_AChunkThatAllHaveHiddenIsAnEquivocationThatOthersCanProve(t *te
 }
 
 // 5.9, 8.3: *own chunk* carries the highest node known of the asker's lane, and the highest ack
-// known of the asker's. What is shown is the caller's.
+// known of the asker's. The result is the caller's.
 func TestRule5_9_AnEngineShowsWhatItKnowsOfAnother(t *testing.T) {
 	t.Parallel()
 	net, w, members, v := recoveringMember(t)
@@ -182,8 +183,8 @@ func TestRule5_9_AnEngineShowsWhatItKnowsOfAnother(t *testing.T) {
 	haltAll(t, members)
 }
 
-// 7.5: Whatever is acked later of what the asker sent before must be in the answer: while its nodes
-// wait to be taken in there is none.
+// 7.5: The answer must contain all chunks that the asker sent before and that are acked later:
+// while its nodes wait to be taken in there is no answer.
 func TestRule7_5_NothingIsShownWhileNodesOfTheAskerWait(t *testing.T) {
 	t.Parallel()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))

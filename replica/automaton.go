@@ -30,7 +30,8 @@ func (a automaton) Verify(ctx context.Context, at engine.Place, digest wire.Dige
 	r, l := a.Replica, a.laneOf(at.Sequencer)
 	p := message.Place{Sequencer: at.Sequencer, Height: at.Height}
 	known, err := l.comeTo(ctx, r.archive, at.Height, digest)
-	if err != nil || known == contradicted || l.stopped() != nil { // undelivered bodies would fill the archive
+	// On a lane that has stopped, undelivered bodies would fill the archive.
+	if err != nil || known == contradicted || l.stopped() != nil {
 		return false, err
 	}
 	// A body that is held was compared before it was kept. A pushed body is compared here, before
@@ -73,7 +74,7 @@ func (a automaton) Verify(ctx context.Context, at engine.Place, digest wire.Dige
 	return err == nil, err
 }
 
-// comeTo returns what is known of a chunk. Nothing is known of a chunk below a certified one until
+// comeTo returns the knowledge of a chunk. There is none for a chunk below a certified one until
 // the lane was walked down to it; meanwhile no verdict on it is needed.
 func (l *lane) comeTo(ctx context.Context, archive *archive.Archive, height uint64, digest wire.Digest) (certainty, error) {
 	for {

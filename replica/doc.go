@@ -53,8 +53,8 @@
 //
 // # After a loss
 //
-// A process whose folder was lost, damaged or put back from a copy is unsafe: it does not know what
-// it has signed. An old copy is detected on connecting, since peers send the messages of ours that
+// A process whose folder was lost, damaged or put back from a copy is unsafe: it does not know all
+// its signatures. An old copy is detected on connecting, since peers send the messages of ours that
 // they hold: Run returns [engine.ErrStaleJournal]. Then start with [Config].Recover in an empty
 // folder. The replica asks the other validators, and signs nothing until a quorum of them has
 // answered; the log names those that have not. Then it acks again, on each lane once that has grown
@@ -69,7 +69,7 @@
 // return [ErrFork]. Other lanes go on. Config.Report gets the evidence, a [wire.LockConflict] or a
 // [wire.Fork], which [VerifyEvidence] verifies anywhere; the log and the metric stopped_lanes_total
 // show it too. A file of the folder forks keeps the lane stopped in later runs, which report the
-// evidence again. docs/operations.md says what an operator does then.
+// evidence again. docs/operations.md has the steps for an operator.
 //
 // # Memory
 //

@@ -116,7 +116,8 @@ func (r *Replica) rank(p message.Place) func(id wire.PublicKey) int {
 	if locked && lock.Chunk.Height >= p.Height {
 		if s, ok := r.cfg.scheme(lock.Epoch); ok {
 			scheme = s
-			signers, _, _ = s.Format().SplitCertificate(lock.Certificate) // a threshold certificate names none
+			// A threshold certificate names no signers.
+			signers, _, _ = s.Format().SplitCertificate(lock.Certificate)
 		}
 	}
 	if scheme == nil {

@@ -569,11 +569,13 @@ func TestAForkIsFoundAfterARestart(t *testing.T) {
 					}
 				}
 				if test.before {
-					k := c.lockBy(1, c.lockOf(other[7]).Chunk) // which the journal of replica 0 may lack
+					// The journal of replica 0 may lack it.
+					k := c.lockBy(1, c.lockOf(other[7]).Chunk)
 					if err := r.Offer(t.Context(), k); err != nil {
 						t.Fatal(err)
 					}
-					s.Send(c.ids[:1], bridge.Certificate, k.AppendTo(nil)) // the engine tells it again
+					// The engine tells it again.
+					s.Send(c.ids[:1], bridge.Certificate, k.AppendTo(nil))
 				}
 				time.Sleep(10 * time.Second)
 				if test.crash {
@@ -605,7 +607,8 @@ func TestAForkIsFoundAfterARestart(t *testing.T) {
 func TestNothingIsHandedOverBesideALockThatIsKnown(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
-		c.tune = func(_ int, config *replica.Config) { config.SetPage(2) } // proven chunks are handed over by pages
+		// Proven chunks are handed over by pages.
+		c.tune = func(_ int, config *replica.Config) { config.SetPage(2) }
 		evidence := c.tells()
 		r := c.start(0, newChain(c.ids[0], 0, 0))
 		lane := laneOf(c.ids[3], 13)
@@ -619,7 +622,8 @@ func TestNothingIsHandedOverBesideALockThatIsKnown(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		s.serves(serving(nil, lane, other))
-		if err := c.verified(c.reported(evidence)); err != nil { // delivery of the other branch ends the replica
+		// Delivery of the other branch would have ended the replica.
+		if err := c.verified(c.reported(evidence)); err != nil {
 			t.Error(err)
 		}
 		s.stop()

@@ -75,7 +75,8 @@ func TestRule7_4_ALockBelowTheHighestThatContradictsItStopsTheLane(t *testing.T)
 		c := newCluster(t, 4, lan)
 		read := c.count()
 		app := newChain(c.ids[0], 0, 0)
-		app.deliver = func(ctx context.Context, _ replica.Chunk) error { // so all stays proven, and undelivered
+		// All chunks stay proven, and undelivered.
+		app.deliver = func(ctx context.Context, _ replica.Chunk) error {
 			<-ctx.Done()
 			return ctx.Err()
 		}

@@ -359,7 +359,8 @@ func TestCallsOfTheHostEndWithTheReplica(t *testing.T) {
 		c.stop(1) // the others would be shown a lock that they have not signed
 		c.stop(2)
 		r := c.all[0].Replica
-		k := c.lock(wire.Chunk{Sequencer: c.ids[3], Height: 3, Payload: wire.Digest{1}}) // nobody has its body
+		// Nobody has its body.
+		k := c.lock(wire.Chunk{Sequencer: c.ids[3], Height: 3, Payload: wire.Digest{1}})
 		results := make(chan error, 2)
 		go func() { results <- r.Wait(c.t.Context(), k) }()
 		time.Sleep(time.Second)

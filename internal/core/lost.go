@@ -39,7 +39,7 @@ type loss struct {
 	others     bool                      // lanes without a mark have an open one, from that record
 	unsafe     bool                      // the process abstains from nothing, from that record
 	closed     map[wire.PublicKey]uint64 // marks that were open
-	verifying  bool                      // a message of our own that a peer shows is in verification
+	verifying  bool                      // a message of our own is in verification
 }
 
 // ended reports whether nothing may be signed for our own lane, nor sent on it.

@@ -316,7 +316,8 @@ func TestRule5_10_OurOwnLaneEndsWithAJournalThatWasLost(t *testing.T) {
 	}
 }
 
-// 5.9: What the journal that was lost may have held is no surprise; above the mark, it is.
+// 5.9: Messages that the lost journal may have held stop nobody; above the mark, they stop the
+// process.
 func TestRule5_9_MessagesThatMarksCoverStopNobody(t *testing.T) {
 	r := recoveredFrom(t, 4, func(w *world) []wire.Lock { return []wire.Lock{w.lock(chunk(1, 4, 4), 5, 0, 1, 2)} }, sequencing)
 	for h := uint64(5); h < 7; h++ {
@@ -387,8 +388,8 @@ func TestRule5_9_AJournalOlderThanWhatWeSignedStopsUs(t *testing.T) {
 	}
 }
 
-// 5.9: What is no news stops nobody: messages of ours up to our tip, of a lane that is dormant too,
-// and our next chunk, which was sent before a crash that took the record of the node.
+// 5.9: Known messages stop nobody: those of ours up to our tip, of a lane that is dormant too, and
+// our next chunk, which was sent before a crash that took the record of the node.
 func TestRule5_9_MessagesOfOursThatTheJournalHoldsStopNobody(t *testing.T) {
 	r := newRig(t, 4, sequencing, absent(7, 20))
 	r.tip(r.w.node(1, 2, 2, 1, 5))
@@ -443,7 +444,8 @@ func TestRule5_9_ForgedMessagesOfOursStopNobodyAndAreRateLimited(t *testing.T) {
 		r.verdicts()
 		r.pass(999 * time.Millisecond)
 		expect(t, "the same peer within the interval", send(), WrongPeer)
-		expect(t, "another peer", forged[1-i](), Accepted) // one peer's messages do not hide another's
+		// One peer's messages do not hide another's.
+		expect(t, "another peer", forged[1-i](), Accepted)
 		r.verdicts()
 		r.pass(time.Second)
 	}

@@ -110,8 +110,8 @@ func TestRule7_5_AMarkIsClosedByWhateverLockWithinBoundsIsHeld(t *testing.T) {
 	expect(t, "mark", r.c.loss.of(id(1)), mark{height: 6, set: true})
 }
 
-// 7.5: What one peer names takes bounded memory: if more lanes of strangers are named than are
-// kept, it is as if all were. Lanes of known sequencers are as before.
+// 7.5: The locks that one peer names take bounded memory: if more lanes of strangers are named than
+// are kept, all such lanes count as named. Lanes of known sequencers are as before.
 func TestRule7_5_LocksOfUnknownEpochsAreBounded(t *testing.T) {
 	for _, more := range []int{0, 1, 10000} {
 		r := newRig(t, 4, recovering, sequencersIn(9, id(800)))

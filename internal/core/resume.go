@@ -17,7 +17,7 @@ type resumption struct {
 	resumes bool
 	tip     *wire.Proposal // nil: the lane goes on above its highest lock, or at height 0
 	parent  *wire.Lock     // of the tip; nil at height 0
-	lock    *wire.Lock     // of an epoch below bounds, which our signature proves; nil if none is needed
+	lock    *wire.Lock     // of an epoch below bounds, proven by our signature; nil for none
 	ended   error          // why the lane has ended although it was to go on
 	proof   *wire.Conflict // of the reason in ended, if it can be proven
 }

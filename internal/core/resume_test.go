@@ -164,7 +164,8 @@ func TestRule7_5_TwoPayloadsOfOursAtOneHeightEndTheLane(t *testing.T) {
 	}
 }
 
-// 7.5: What is missing is named, and nothing has changed: the host asks on, or gives the lane up.
+// 7.5: The error names the missing part, and nothing has changed: the host asks on, or gives the
+// lane up.
 func TestRule7_5_ALaneIsNotResumedFromLessThanItNeeds(t *testing.T) {
 	for name, test := range map[string]struct {
 		given func(w *world) Recovery
@@ -287,7 +288,7 @@ func TestRule7_5_WhatEverybodyHasHiddenIsAnEquivocationThatStopsUs(t *testing.T)
 	}
 }
 
-// 7.5: What is as we have resumed it stops nobody.
+// 7.5: Messages that agree with the resumed lane stop nobody.
 func TestRule7_5_WhatWasResumedStopsNobody(t *testing.T) {
 	r := resumed(t, ownProposals(8), func(w *world) []wire.Lock { return ownLocks(w, 5, 7) })
 	show := func() {
@@ -335,7 +336,8 @@ func TestRule5_10_ACrashAfterEachRecordOfARecoveryLeavesAllOfItOrNothing(t *test
 			Unknown: []wire.Subject{{Chunk: chunk(1000, 3, 3), Epoch: 90}},
 		}
 	}
-	for _, held := range []bool{false, true} { // a lock of the lane without a height was seen before
+	// A lock of the lane without a height was seen before, or not.
+	for _, held := range []bool{false, true} {
 		for lost := uint64(0); ; lost++ {
 			r := newRig(t, 4, sequencing, recovering)
 			if held {
@@ -404,8 +406,8 @@ func TestRule5_10_ACrashAfterEachRecordOfARecoveryLeavesAllOfItOrNothing(t *test
 	}
 }
 
-// 7.5: What an attempt before a crash has journaled of our own lane is known to the next one,
-// whatever that is shown.
+// 7.5: The records of our own lane that an attempt before a crash journaled are known to the next
+// attempt, whatever answers that gets.
 func TestRule7_5_ASecondAttemptKnowsWhatTheFirstHasJournaled(t *testing.T) {
 	first := func(t *testing.T) *rig {
 		r := resumed(t, ownProposals(8), func(w *world) []wire.Lock { return ownLocks(w, 5, 7) })
@@ -429,7 +431,8 @@ func TestRule7_5_ASecondAttemptKnowsWhatTheFirstHasJournaled(t *testing.T) {
 	state, _ := r.c.OwnLane()
 	expect(t, "two payloads: own lane", state, OwnLaneEnded)
 	r = first(t)
-	if err := r.endRecovery(Recovery{Locks: ownLocks(r.w, 5, 6)}); err != nil { // and without resume
+	// And without resume:
+	if err := r.endRecovery(Recovery{Locks: ownLocks(r.w, 5, 6)}); err != nil {
 		t.Fatal(err)
 	}
 	r.sync()

@@ -80,7 +80,8 @@ func TestALockThatFillsAPageToItsLastByteFits(t *testing.T) {
 				page.Add(&lock)
 			}
 			last := lockOf(before)
-			last.Certificate = make([]byte, 1<<14) // so that its length has three bytes, as in a full page
+			// Its length has three bytes, as in a full page.
+			last.Certificate = make([]byte, 1<<14)
 			whole := message.Tips{Locks: append(slices.Clone(page.Locks), last)}
 			last.Certificate = make([]byte, 1<<14+limit-whole.Size()+c.over)
 			if page.Add(&last) != c.fits {

@@ -68,7 +68,7 @@ func (q *PieceRequest) Decode(b []byte) error {
 type Piece struct {
 	Digest wire.Digest // of the body's header
 	Index  uint32
-	Path   []byte // the audit path, hashes back to back from the leaf's sibling up; a view after decoding
+	Path   []byte // audit path from the leaf's sibling up; a view after decoding
 	Bytes  []byte // a view after decoding
 }
 

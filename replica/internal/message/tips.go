@@ -39,7 +39,7 @@ func (r *reader) revision(v *Revision) {
 // 0x00, or 0x01 ‖ after [32] ‖ varint u32 count ‖ count × varint epoch.
 type TipsRequest struct {
 	Follow bool            // the asker wants each new lock from now on
-	Since  *Revision       // the answerer's last revision: changes since then are wanted; nil: all locks
+	Since  *Revision       // only changes since this revision of the answerer; nil: all
 	After  *wire.PublicKey // the last lane of the page before; nil: the first page
 	Epochs []uint64        // epochs whose locks are wanted, ascending, at most MaxEpochs; none: any
 }
@@ -106,8 +106,8 @@ func (q *TipsRequest) Decode(b []byte) error {
 type Tips struct {
 	Revision                // of the answerer's locks
 	More     bool           // there is another page, after the last lane of this one
-	Locks    []wire.Lock    // ascending by sequencer, one each; their certificates are views after decoding
-	Unknown  []wire.Subject // of locks of epochs that the decoder does not know, if it takes any; never encoded
+	Locks    []wire.Lock    // ascending by sequencer, one each; views after decoding
+	Unknown  []wire.Subject // locks of unknown epochs, if taken; never encoded
 	added    int            // bytes of the locks that Add has added, with their lengths
 }
 
