@@ -369,7 +369,7 @@ func (r *Replica) markStopped(id wire.PublicKey, a wire.Activity) bool {
 		err = r.fs.SyncDir(r.forks)
 	}
 	if err != nil {
-		r.fail(fmt.Errorf("replica: keeping that a lane has stopped: %w", err))
+		r.fail(fmt.Errorf("replica: recording that a lane has stopped: %w", err))
 	}
 	return err == nil
 }
@@ -441,7 +441,7 @@ func (r *Replica) retellForks() {
 		}
 		a, err := r.readFork(l.id)
 		if err != nil {
-			r.log.Warn("the evidence of a lane that has stopped cannot be told again", "sequencer", l.id, "why", err)
+			r.log.Warn("the evidence of a lane that has stopped cannot be reported again", "sequencer", l.id, "why", err)
 			continue
 		}
 		switch fork, ok := a.(*wire.Fork); {

@@ -25,7 +25,7 @@ var (
 	// ErrNotRecovering: a recovery was to end in a process that is not recovering.
 	ErrNotRecovering = errors.New("core: this process is not recovering, or has recovered")
 	// ErrResume: our own lane cannot be resumed from the locks and chunks that are known.
-	ErrResume = errors.New("core: our own lane cannot be resumed from what is known")
+	ErrResume = errors.New("core: our own lane cannot be resumed from the known locks and chunks")
 )
 
 // loss holds the state that follows from the loss of an earlier journal.
