@@ -97,8 +97,8 @@ const ownChunkPatience = time.Second
 //
 // If this process later acks a chunk that the identity sent before the request, the answer must
 // contain that chunk. So nodes that wait for their verification count, and OwnChunk waits until the
-// engine has handled those that were delivered. After a second the error is ErrBehind, and the peer
-// should ask again.
+// engine has handled those that were delivered. If that takes more than a second, the error is
+// ErrBehind, and the peer should ask again.
 func (e *Engine) OwnChunk(ctx context.Context, identity wire.PublicKey) (node *wire.Node, ack *wire.Ack, err error) {
 	type shown struct {
 		nodes []wire.Node
