@@ -250,7 +250,7 @@ func (a *Archive) checkHeader(h *payload.Header) error {
 // present handles a body that is there already, or on its way. mu is held.
 func (a *Archive) present(l *lane, it *item, done func(error)) (there bool, err error) {
 	height := it.body.Header.Height
-	e, ok := l.wanted[height]
+	e, ok := l.wanted.get(height)
 	switch {
 	case ok && e.digest == it.digest && e.held():
 		a.await(e.position, done)
@@ -261,7 +261,7 @@ func (a *Archive) present(l *lane, it *item, done func(error)) (there bool, err 
 		if lowest, ok := l.window(); !ok || height < lowest || height-lowest > 1 {
 			return false, fmt.Errorf("%w: height %d", ErrWindow, height)
 		}
-		if p, ok := l.pushed[height]; ok && p.digest == it.digest && p.held() {
+		if p, ok := l.pushed.get(height); ok && p.digest == it.digest && p.held() {
 			a.await(p.position, done)
 			return true, nil
 		}
@@ -283,7 +283,7 @@ func (a *Archive) present(l *lane, it *item, done func(error)) (there bool, err 
 		other.dones = append(other.dones, it.dones...)
 		return true, nil
 	}
-	if p, ok := l.pushed[height]; it.use != Pushed && ok && p.digest == it.digest && p.held() {
+	if p, ok := l.pushed.get(height); it.use != Pushed && ok && p.digest == it.digest && p.held() {
 		return true, a.want(l, height, it.use, done)
 	}
 	return false, nil
@@ -293,7 +293,7 @@ func (a *Archive) present(l *lane, it *item, done func(error)) (there bool, err 
 func (a *Archive) admit(l *lane, it *item, free int64) error {
 	s := a.state
 	height := it.body.Header.Height
-	known, isKnown := l.wanted[height]
+	known, isKnown := l.wanted.get(height)
 	crowded := false // there would be one header too many
 	if !isKnown {
 		var err error
@@ -305,7 +305,7 @@ func (a *Archive) admit(l *lane, it *item, free int64) error {
 		return fmt.Errorf("%w: %d headers are held", ErrQuota, s.headers)
 	}
 	if it.use == Pushed {
-		p := l.pushed[height]
+		p, _ := l.pushed.get(height)
 		old := l.bytes(height, &p)
 		if pushed := s.pushed + a.reserved.pushed + it.bytes - old; pushed > a.cfg.MaxPushed {
 			return fmt.Errorf("%w: MaxPushed is reached", ErrQuota)
@@ -316,11 +316,7 @@ func (a *Archive) admit(l *lane, it *item, free int64) error {
 		return err
 	}
 	if a.cfg.MinFree > 0 {
-		least := a.cfg.MinFree
-		if it.use != ForDelivery {
-			least += max(0, max(a.cfg.room, int64(len(s.lanes))*a.cfg.maxFrame())-s.room-a.reserved.room)
-		}
-		if free-a.pending-it.bytes < least {
+		if free-a.pending-it.bytes < a.leastFree(it.use) {
 			if it.use != Pushed { // the disk gets it back later
 				if _, err := a.dropOldest(); err != nil {
 					return err
@@ -331,6 +327,15 @@ func (a *Archive) admit(l *lane, it *item, free int64) error {
 		}
 	}
 	return nil
+}
+
+// leastFree returns the bytes of the disk that are left free, with MinFree set. mu is held.
+func (a *Archive) leastFree(use Use) int64 {
+	least := a.cfg.MinFree
+	if s := a.state; use != ForDelivery {
+		least += max(0, max(a.cfg.room, int64(len(s.lanes))*a.cfg.maxFrame())-s.room-a.reserved.room)
+	}
+	return least
 }
 
 // admitWanted decides whether there is room for a body in the quota, or in the lane's own room if
@@ -437,11 +442,11 @@ func (a *Archive) Want(use Use, sequencer wire.PublicKey, height uint64, digest 
 	if l == nil {
 		return ErrNotHeld
 	}
-	if e, ok := l.wanted[height]; ok && e.digest == digest && e.held() {
+	if e, ok := l.wanted.get(height); ok && e.digest == digest && e.held() {
 		a.await(e.position, done)
 		return nil
 	}
-	if e, ok := l.pushed[height]; !ok || e.digest != digest || !e.held() {
+	if e, ok := l.pushed.get(height); !ok || e.digest != digest || !e.held() {
 		return ErrNotHeld
 	}
 	return a.want(l, height, use, done)
@@ -449,7 +454,7 @@ func (a *Archive) Want(use Use, sequencer wire.PublicKey, height uint64, digest 
 
 // want makes a pushed entry a wanted one. mu is held.
 func (a *Archive) want(l *lane, height uint64, use Use, done func(error)) error {
-	e := l.pushed[height]
+	e, _ := l.pushed.get(height)
 	it := &item{use: use, bytes: l.bytes(height, &e)}
 	if err := a.admitWanted(l, it, quota{}, false); err != nil {
 		return err
@@ -486,7 +491,7 @@ func (a *Archive) takeParents(l *lane, height uint64, parent wire.Digest) error 
 	if height == 0 {
 		return nil
 	}
-	e, ok := l.pushed[height-1]
+	e, ok := l.pushed.get(height - 1)
 	if !ok || e.digest != parent {
 		return nil
 	}
@@ -513,14 +518,14 @@ func (a *Archive) PutHeaders(headers []payload.Header, done func(error)) error {
 		h := &headers[i]
 		l := a.state.peek(&h.Sequencer)
 		digest := payload.Digest(a.cfg.Namespace, h)
-		if e, ok := l.wanted[h.Height]; ok && e.digest == digest {
+		if e, ok := l.wanted.get(h.Height); ok && e.digest == digest {
 			a.supersede(place{h.Sequencer, h.Height}, digest)
 			continue
 		}
 		if !l.keeps(h.Height) {
 			return fmt.Errorf("%w: height %d is below %d", ErrPruned, h.Height, l.floor)
 		}
-		if _, ok := l.wanted[h.Height]; !ok {
+		if _, ok := l.wanted.get(h.Height); !ok {
 			if crowded, err := a.crowded(ForDelivery); err != nil {
 				return err
 			} else if crowded {
@@ -528,7 +533,7 @@ func (a *Archive) PutHeaders(headers []payload.Header, done func(error)) error {
 			}
 		}
 		e := entry{parent: h.Parent, root: h.Root, digest: digest, size: uint32(h.BodySize)}
-		if p, ok := l.pushed[h.Height]; ok && p.digest == digest && p.held() {
+		if p, ok := l.pushed.get(h.Height); ok && p.digest == digest && p.held() {
 			e.at = p.at
 		}
 		a.supersede(place{h.Sequencer, h.Height}, digest)
@@ -557,7 +562,7 @@ func (a *Archive) PutLock(k wire.Lock, done func(error)) error {
 	if k.Chunk.Height < l.watermark { // the highest lock too: see lane.keeps
 		return fmt.Errorf("%w: a lock at height %d, below %d", ErrPruned, k.Chunk.Height, l.watermark)
 	}
-	if e, ok := l.pushed[k.Chunk.Height]; ok && e.digest == k.Chunk.Payload {
+	if e, ok := l.pushed.get(k.Chunk.Height); ok && e.digest == k.Chunk.Payload {
 		a.supersede(place{l.sequencer, k.Chunk.Height}, e.digest)
 		if _, err := a.take(l, k.Chunk.Height, e, false); err != nil {
 			return err
@@ -663,11 +668,11 @@ func (a *Archive) dropOldest() (bool, error) {
 		return false, nil
 	}
 	to, end := oldest.floor+1, oldest.marks[0].height
-	if end-to > uint64(len(oldest.wanted)) {
+	if end-to > uint64(oldest.wanted.len()) {
 		to = end // mostly gaps
 	}
 	for ; to < end; to++ {
-		if _, ok := oldest.wanted[to-1]; ok {
+		if _, ok := oldest.wanted.get(to - 1); ok {
 			break
 		}
 	}

@@ -107,8 +107,8 @@ func (a *Archive) startMove(now time.Time) bool {
 	}
 	m.source, m.at, m.credit = best, now, max(m.credit, 1)
 	for _, l := range a.state.lanes {
-		for _, entries := range []map[uint64]entry{l.wanted, l.pushed} {
-			for height, e := range entries {
+		for _, places := range []*entries{&l.wanted, &l.pushed} {
+			for height, e := range places.all() {
 				if e.at.segment == best.number {
 					m.bodies = append(m.bodies, movedBody{place: place{l.sequencer, height}, from: e.at})
 				}
@@ -127,10 +127,10 @@ func (s *state) at(p place, where location) (l *lane, e entry, pushed, ok bool) 
 	if l = s.lanes[p.sequencer]; l == nil {
 		return nil, e, false, false
 	}
-	if e, ok = l.wanted[p.height]; ok && e.at == where {
+	if e, ok = l.wanted.get(p.height); ok && e.at == where {
 		return l, e, false, true
 	}
-	e, ok = l.pushed[p.height]
+	e, ok = l.pushed.get(p.height)
 	return l, e, true, ok && e.at == where
 }
 

@@ -33,7 +33,7 @@ func TestEveryFlippedBitOfABodyIsFoundWhenItIsRead(t *testing.T) {
 	put(t, a, ForVote, first)
 	put(t, a, ForVote, b)
 	flush(t, a)
-	e := a.state.lanes[sequencer(0)].wanted[1]
+	e, _ := a.state.lanes[sequencer(0)].wanted.get(1)
 	begin, end := e.at.byte(), e.at.byte()+bodyFrame(b.Header.Size(), b.Header.BodySize)
 	for i := begin; i < end; i += 3 {
 		dataFile(fs, 1)[i] ^= 0x10

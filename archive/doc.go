@@ -136,8 +136,8 @@
 //
 // # Memory
 //
-// At most 360 bytes for each header held, with or without body; locks, with their certificates; 4
-// MiB for compaction, and a body; 4 MiB for what is gathered to be written; what is put and not
-// durable, whose bodies are the callers' (at most MaxPending). 10 GiB of bodies of 256 KiB are
-// 41,000 headers, or 12 MB.
+// At most 200 bytes for each header held, with or without body, and 1 KiB for a lane; locks, with
+// their certificates; 4 MiB for compaction, and a body; 4 MiB for what is gathered to be written;
+// what is put and not durable, whose bodies are the callers' (at most MaxPending). 10 GiB of bodies
+// of 256 KiB are 41,000 headers, or 8 MB.
 package archive

@@ -82,13 +82,13 @@ func Inspect(dir string, fsys journal.FS, bodies bool) (Inspection, error) {
 }
 
 func (l *lane) inspect() LaneInspection {
-	i := LaneInspection{Tip: l.tip(), Headers: len(l.wanted), Pushed: len(l.pushed)}
-	for _, entries := range []map[uint64]entry{l.wanted, l.pushed} {
-		for height, e := range entries {
+	i := LaneInspection{Tip: l.tip(), Headers: l.wanted.len(), Pushed: l.pushed.len()}
+	for _, places := range []*entries{&l.wanted, &l.pushed} {
+		for height, e := range places.all() {
 			i.Bytes += l.bytes(height, &e)
 		}
 	}
-	for _, e := range l.wanted {
+	for _, e := range l.wanted.all() {
 		if e.held() {
 			i.Bodies++
 		}
@@ -134,8 +134,8 @@ func (a *Archive) readAll(out *Inspection) error {
 	}
 	var all []body
 	for _, l := range a.state.lanes {
-		for _, entries := range []map[uint64]entry{l.wanted, l.pushed} {
-			for height, e := range entries {
+		for _, places := range []*entries{&l.wanted, &l.pushed} {
+			for height, e := range places.all() {
 				if e.at.segment != 0 {
 					all = append(all, body{place{l.sequencer, height}, e})
 				}

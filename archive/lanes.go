@@ -23,8 +23,8 @@ func (e *entry) held() bool { return e.at.segment != 0 && !e.damaged }
 type lane struct {
 	laneState
 	position journal.Position // of its record; 0 if it has none
-	wanted   map[uint64]entry
-	pushed   map[uint64]entry
+	wanted   entries
+	pushed   entries
 	locks    map[uint64]lock // by epoch
 	top      uint64          // highest height in wanted, which is always there; 0 if that is empty
 	lockTop  uint64          // highest height in locks, which is always there; 0 if that is empty
@@ -77,7 +77,7 @@ func (l *lane) keepsLock(height uint64) bool { return height >= l.watermark || h
 // window returns the lowest height at which a pushed body is of use; ok is false if there is none.
 func (l *lane) window() (lowest uint64, ok bool) {
 	lowest = l.watermark
-	if len(l.wanted) > 0 {
+	if l.wanted.len() > 0 {
 		if l.top == ^uint64(0) {
 			return 0, false
 		}
@@ -136,7 +136,7 @@ func (s *state) peek(id *wire.PublicKey) *lane {
 	if l := s.lanes[*id]; l != nil {
 		return l
 	}
-	return &lane{laneState: laneState{sequencer: *id}, wanted: map[uint64]entry{}, pushed: map[uint64]entry{}, locks: map[uint64]lock{}}
+	return &lane{laneState: laneState{sequencer: *id}, locks: map[uint64]lock{}}
 }
 
 // lane returns a lane, which is made if it is not there.
@@ -183,14 +183,14 @@ func (s *state) count(l *lane, height uint64, e *entry, times int64) {
 func (s *state) setWanted(l *lane, height uint64, e entry) {
 	s.lanes[l.sequencer] = l
 	s.name(e.at, l.bytes(height, &e), 1) // first, lest a segment be emptied that is not
-	if old, ok := l.wanted[height]; ok {
+	if old, ok := l.wanted.get(height); ok {
 		s.count(l, height, &old, -1)
 		s.headers--
 		s.name(old.at, l.bytes(height, &old), -1)
 		s.release(old.position)
 	}
-	before, had := l.top, len(l.wanted) > 0
-	l.wanted[height] = e
+	before, had := l.top, l.wanted.len() > 0
+	l.wanted.set(height, e)
 	s.count(l, height, &e, 1)
 	s.headers++
 	l.top = max(l.top, height)
@@ -201,11 +201,11 @@ func (s *state) setWanted(l *lane, height uint64, e entry) {
 }
 
 func (s *state) dropWanted(l *lane, height uint64) {
-	e, ok := l.wanted[height]
+	e, ok := l.wanted.get(height)
 	if !ok {
 		return
 	}
-	delete(l.wanted, height)
+	l.wanted.remove(height)
 	s.count(l, height, &e, -1)
 	s.headers--
 	s.name(e.at, l.bytes(height, &e), -1)
@@ -217,17 +217,17 @@ func (s *state) setPushed(l *lane, height uint64, e entry) {
 	s.lanes[l.sequencer] = l
 	s.name(e.at, l.bytes(height, &e), 1)
 	s.removePushed(l, height)
-	l.pushed[height] = e
+	l.pushed.set(height, e)
 	s.headers++
 	s.pushed += l.bytes(height, &e)
 }
 
 func (s *state) removePushed(l *lane, height uint64) {
-	e, ok := l.pushed[height]
+	e, ok := l.pushed.get(height)
 	if !ok {
 		return
 	}
-	delete(l.pushed, height)
+	l.pushed.remove(height)
 	s.headers--
 	s.pushed -= l.bytes(height, &e)
 	s.name(e.at, l.bytes(height, &e), -1)
@@ -236,7 +236,7 @@ func (s *state) removePushed(l *lane, height uint64) {
 
 // dropPushed drops the pushed entries that are of no use any more.
 func (s *state) dropPushed(l *lane) {
-	for height := range l.pushed {
+	for height := range l.pushed.all() {
 		if !l.pushedLives(height) {
 			s.removePushed(l, height)
 		}
@@ -281,12 +281,12 @@ func (s *state) setLane(l *lane, to laneState, position journal.Position) {
 	l.within(l.floor, to.floor, collect)
 	l.within(max(l.watermark, to.floor), to.watermark, collect)
 	for _, height := range moved {
-		e := l.wanted[height]
+		e, _ := l.wanted.get(height)
 		s.count(l, height, &e, -1)
 	}
 	l.watermark, l.floor = to.watermark, to.floor
 	for _, height := range moved {
-		e := l.wanted[height]
+		e, _ := l.wanted.get(height)
 		s.count(l, height, &e, 1)
 		if !l.keeps(height) {
 			s.dropWanted(l, height)
@@ -304,8 +304,8 @@ func (l *lane) within(from, to uint64, f func(height uint64)) {
 	if from >= to {
 		return
 	}
-	if to-from > uint64(len(l.wanted)) {
-		for height := range l.wanted {
+	if to-from > uint64(l.wanted.len()) {
+		for height := range l.wanted.all() {
 			if height >= from && height < to {
 				f(height)
 			}
@@ -313,7 +313,7 @@ func (l *lane) within(from, to uint64, f func(height uint64)) {
 		return
 	}
 	for height := from; height < to; height++ {
-		if _, ok := l.wanted[height]; ok {
+		if _, ok := l.wanted.get(height); ok {
 			f(height)
 		}
 	}
@@ -326,19 +326,19 @@ func (s *state) replay(position journal.Position, r *record) {
 	case wantedRecord, pushedRecord:
 		h := &r.body.header
 		l := s.lane(&h.Sequencer)
-		places := l.wanted
+		places := &l.wanted
 		if r.kind == pushedRecord {
-			places = l.pushed
+			places = &l.pushed
 		}
-		if old, ok := places[h.Height]; ok {
+		if old, ok := places.get(h.Height); ok {
 			if old.position > position {
 				s.release(position)
 				return
 			}
 			s.release(old.position)
 		}
-		places[h.Height] = entry{parent: h.Parent, root: h.Root, position: position, at: r.body.at, size: uint32(h.BodySize),
-			room: r.body.room}
+		places.set(h.Height, entry{parent: h.Parent, root: h.Root, position: position, at: r.body.at, size: uint32(h.BodySize),
+			room: r.body.room})
 	case lockRecord:
 		l := s.lane(&r.lock.Chunk.Sequencer)
 		if old, ok := l.locks[r.lock.Epoch]; ok {
@@ -365,41 +365,41 @@ func (s *state) replay(position journal.Position, r *record) {
 // settle counts what was replayed, drops what is dead, and makes the digests of the rest.
 func (s *state) settle(digest func(*payload.Header) wire.Digest) {
 	for _, l := range s.lanes {
-		for height := range l.wanted {
+		for height := range l.wanted.all() {
 			l.top = max(l.top, height)
 		}
 		for _, k := range l.locks {
 			l.lockTop = max(l.lockTop, k.Chunk.Height)
 		}
-		for height, e := range l.wanted {
+		for height, e := range l.wanted.all() {
 			if !l.keeps(height) {
-				delete(l.wanted, height)
+				l.wanted.remove(height)
 				s.release(e.position)
 			}
 		}
-		for height, e := range l.pushed {
+		for height, e := range l.pushed.all() {
 			if !l.pushedLives(height) {
-				delete(l.pushed, height)
+				l.pushed.remove(height)
 				s.release(e.position)
 			}
 		}
 		s.dropLocks(l)
-		for _, entries := range []map[uint64]entry{l.wanted, l.pushed} {
-			for height, e := range entries {
+		for _, places := range []*entries{&l.wanted, &l.pushed} {
+			for height, e := range places.all() {
 				h := l.header(height, &e)
 				e.digest = digest(&h)
-				entries[height] = e
+				places.set(height, e)
 			}
 		}
-		for height, e := range l.wanted {
+		for height, e := range l.wanted.all() {
 			s.count(l, height, &e, 1)
 			s.name(e.at, l.bytes(height, &e), 1)
 		}
-		for height, e := range l.pushed {
+		for height, e := range l.pushed.all() {
 			s.pushed += l.bytes(height, &e)
 			s.name(e.at, l.bytes(height, &e), 1)
 		}
-		s.headers += len(l.wanted) + len(l.pushed)
+		s.headers += l.wanted.len() + l.pushed.len()
 	}
 }
 

@@ -295,15 +295,15 @@ func (a *Archive) measure(g *dataSegment, end int64) error {
 // loseMissing marks the bodies as damaged whose file is missing, or ends before they do.
 func (s *state) loseMissing() (lost int) {
 	for _, l := range s.lanes {
-		for _, entries := range []map[uint64]entry{l.wanted, l.pushed} {
-			for height, e := range entries {
+		for _, places := range []*entries{&l.wanted, &l.pushed} {
+			for height, e := range places.all() {
 				if e.at.segment == 0 {
 					continue
 				}
 				g := s.segments[e.at.segment]
 				if g.missing || e.at.byte()+l.bytes(height, &e) > g.size {
 					e.damaged = true
-					entries[height] = e
+					places.set(height, e)
 					lost++
 				}
 			}

@@ -47,10 +47,10 @@ func (a *Archive) Head(sequencer wire.PublicKey, height uint64) Head {
 	if l == nil {
 		return Head{}
 	}
-	if e, ok := l.wanted[height]; ok {
+	if e, ok := l.wanted.get(height); ok {
 		return l.head(height, &e)
 	}
-	if e, ok := l.pushed[height]; ok && e.held() {
+	if e, ok := l.pushed.get(height); ok && e.held() {
 		return Head{State: PushedBody, Header: l.header(height, &e), Digest: e.digest}
 	}
 	if !l.keeps(height) {
@@ -78,7 +78,7 @@ func (a *Archive) Range(sequencer wire.PublicKey, from uint64, limit int) []Head
 	}
 	var heads []Head
 	for height := from; len(heads) < limit; height++ {
-		e, ok := l.wanted[height]
+		e, ok := l.wanted.get(height)
 		if !ok {
 			break
 		}
@@ -125,7 +125,7 @@ func (a *Archive) Tip(sequencer wire.PublicKey) (t Tip, ok bool) {
 
 func (l *lane) tip() Tip {
 	t := Tip{Sequencer: l.sequencer, Watermark: l.watermark, Floor: l.floor}
-	if e, ok := l.wanted[l.top]; ok {
+	if e, ok := l.wanted.get(l.top); ok {
 		h := l.head(l.top, &e)
 		t.Top = &h
 	}
@@ -168,6 +168,36 @@ func (a *Archive) Usage() Usage {
 	}
 	return u
 }
+
+// HasRoom reports whether Put would now take bodies for votes, whose headers are held, of so many
+// bytes together: see [StoredSize].
+func (a *Archive) HasRoom(bytes int64) bool {
+	free, err := a.free()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err != nil || a.usable() != nil || a.pending+bytes > a.cfg.MaxPending ||
+		a.cfg.MinFree > 0 && free-a.pending-bytes < a.leastFree(ForVote) {
+		return false
+	}
+	missing := a.state.used + a.reserved.used + bytes - a.cfg.Quota
+	return missing <= 0 || missing <= a.state.retained && missing <= a.state.yields()
+}
+
+// yields returns the bytes of what is only retained, without the lanes' tops, which stay.
+func (s *state) yields() int64 {
+	bytes := s.retained
+	for _, l := range s.lanes {
+		for i, height := range []uint64{l.top, l.lockTop} {
+			if e, ok := l.wanted.get(height); ok && height >= l.floor && height < l.watermark && (i == 0 || height != l.top) {
+				bytes -= l.quotaOf(height, &e).used
+			}
+		}
+	}
+	return bytes
+}
+
+// StoredSize returns the bytes that a body takes in an archive, with its framing.
+func StoredSize(h *payload.Header) int64 { return bodyFrame(h.Size(), h.BodySize) }
 
 // Recovery returns the result of Open.
 func (a *Archive) Recovery() Recovery { return a.recovery }
@@ -280,7 +310,7 @@ func (a *Archive) find(p place) (entry, error) {
 	if l == nil {
 		return entry{}, ErrNotHeld
 	}
-	e, ok := l.wanted[p.height]
+	e, ok := l.wanted.get(p.height)
 	switch {
 	case ok && e.held():
 		return e, nil
@@ -296,13 +326,13 @@ func (a *Archive) noteDamage(p place, was *entry) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	l := a.state.lanes[p.sequencer]
-	e, ok := l.wanted[p.height]
+	e, ok := l.wanted.get(p.height)
 	if !ok || e.at != was.at {
 		return false
 	}
 	if !e.damaged {
 		e.damaged = true
-		l.wanted[p.height] = e
+		l.wanted.set(p.height, e)
 		a.damages++
 	}
 	return true

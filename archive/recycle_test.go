@@ -235,8 +235,7 @@ func TestCompactionMovesLongBodies(t *testing.T) {
 		}
 		flush(t, a)
 		synctest.Wait()
-		was := map[uint64]entry{}
-		maps.Copy(was, a.state.lanes[sequencer(0)].wanted)
+		was := maps.Collect(a.state.lanes[sequencer(0)].wanted.all())
 		for lane := 3; lane < 20; lane++ {
 			prune(t, a, lane, 16)
 		}
@@ -246,7 +245,7 @@ func TestCompactionMovesLongBodies(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		moved := 0
-		for height, e := range a.state.lanes[sequencer(0)].wanted {
+		for height, e := range a.state.lanes[sequencer(0)].wanted.all() {
 			if e.at != was[height].at {
 				moved++
 			}

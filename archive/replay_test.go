@@ -21,12 +21,12 @@ import (
 func (s *state) fingerprint() string {
 	var lines []string
 	for id, l := range s.lanes {
-		if l.watermark == 0 && len(l.wanted)+len(l.pushed)+len(l.locks) == 0 {
+		if l.watermark == 0 && l.wanted.len()+l.pushed.len()+len(l.locks) == 0 {
 			continue
 		}
 		lines = append(lines, fmt.Sprintf("%x watermark %d floor %d top %d lock %d room %d", id[:2], l.watermark, l.floor, l.top, l.lockTop, l.room))
-		for what, entries := range map[string]map[uint64]entry{"wanted": l.wanted, "pushed": l.pushed} {
-			for h, e := range entries {
+		for what, places := range map[string]*entries{"wanted": &l.wanted, "pushed": &l.pushed} {
+			for h, e := range places.all() {
 				lines = append(lines, fmt.Sprintf("%x %s %d %+v", id[:2], what, h, e))
 			}
 		}

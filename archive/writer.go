@@ -195,7 +195,7 @@ func (a *Archive) enter(it *item) error {
 	e := entry{parent: h.Parent, root: h.Root, digest: it.digest, at: it.at, size: uint32(h.BodySize)}
 	var err error
 	w := waiter{dones: it.dones}
-	known, ok := l.wanted[h.Height]
+	known, ok := l.wanted.get(h.Height)
 	switch {
 	case it.replaced:
 		w.err = fmt.Errorf("%w: another header has come to height %d", ErrNotHeld, h.Height)

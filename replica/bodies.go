@@ -19,20 +19,27 @@ import (
 
 // bodies are those that somebody waits for.
 type bodies struct {
-	mu     sync.Mutex
+	mu sync.Mutex
+	// wanted are of each lane the two of its tip, fetchAhead and the next one, and what callers of Get
+	// and Wait ask for.
 	wanted map[wanted]*want
 	// Memory of bodies that are being fetched: of those that come next in their lanes, and of others.
 	next, others room
-	share        int64 // bytes of each of the two
+	share        int64        // bytes of each of the two
+	pages        room         // of pages of headers, maxPagesAsked of them
+	ahead        atomic.Int64 // bytes in the archive of bodies that are fetched ahead of their turn
+	disk         disk         // on which those are kept
 }
 
-// room is memory that those who fetch bodies take in turn.
+// room is memory that those who fetch something take in turn.
 type room struct {
 	*semaphore.Weighted
 	waiting atomic.Int32
 }
 
-// acquire waits for so many bytes.
+func newRoom(size int64) room { return room{Weighted: semaphore.NewWeighted(size)} }
+
+// acquire waits for so much of it.
 func (m *room) acquire(ctx context.Context, bytes int64) error {
 	m.waiting.Add(1)
 	defer m.waiting.Add(-1)
@@ -70,7 +77,7 @@ type want struct {
 func newBodies(share int64) *bodies {
 	return &bodies{
 		wanted: make(map[wanted]*want),
-		next:   room{Weighted: semaphore.NewWeighted(share)}, others: room{Weighted: semaphore.NewWeighted(share)}, share: share,
+		next:   newRoom(share), others: newRoom(share), share: share, pages: newRoom(maxPagesAsked), disk: disk{pace: newPace()},
 	}
 }
 
@@ -290,6 +297,7 @@ func (r *Replica) fetchPieces(ctx context.Context, w *want, header *payload.Head
 		},
 		accept: func(item int, answer network.Message) error { return takePiece(assembly, w.digest, item, answer) },
 		rank:   r.rank(w.Place), pruned: r.prunedAt(w.Place),
+		next: func() bool { return r.bodies.urgencyOf(w) == nextInLane },
 		over: func(now, last time.Time) bool {
 			return memory.waiting.Load() > 0 && (now.Sub(last) > r.cfg.RequestTimeout || now.Sub(began) > turn)
 		},
@@ -321,70 +329,14 @@ func takePiece(assembly *payload.Assembly, digest wire.Digest, item int, answer 
 	return err
 }
 
-// fetchHeader returns the header of a chunk from the archive, or from a peer.
-func (r *Replica) fetchHeader(ctx context.Context, w *want) (payload.Header, error) {
-	if head := r.archive.Head(w.Sequencer, w.Height); head.Digest == w.digest && head.State != archive.Absent && head.State != archive.Gone {
-		return head.Header, nil
-	}
-	headers, err := r.askHeaders(ctx, w.Place, w.digest, 1)
-	if err != nil {
-		return payload.Header{}, err
-	}
-	return headers[0], nil
-}
-
-// askHeaders asks peers for the header of a chunk and those below it, at most count. It returns one
-// or more, from that one down, each the parent of the one before. The error is ctx's or a *misfitError.
-func (r *Replica) askHeaders(ctx context.Context, p message.Place, digest wire.Digest, count int) ([]payload.Header, error) {
-	var headers []payload.Header
-	var misfit *misfitError
-	s := search{
-		items: 1, typ: message.HeadersRequestType,
-		request: func(int) []byte {
-			return (&message.HeadersRequest{Place: p, Digest: digest, Count: uint32(count)}).AppendTo(nil)
-		},
-		accept: func(_ int, answer network.Message) error {
-			var got message.Headers
-			if answer.Type != message.HeadersType {
-				return fmt.Errorf("%w: an answer of type 0x%02x to a request for headers", errWrong, uint8(answer.Type))
-			}
-			if err := got.Decode(answer.Buffer.Bytes(), uint64(r.cfg.MaxPayload)); err != nil {
-				return err
-			}
-			if len(got.Headers) == 0 || len(got.Headers) > count {
-				return fmt.Errorf("%w: %d headers, %d were asked for", errWrong, len(got.Headers), count)
-			}
-			want, height := digest, p.Height
-			for i := range got.Headers {
-				h := &got.Headers[i]
-				if payload.Digest(r.cfg.Namespace, h) != want {
-					return fmt.Errorf("%w: header %d of the answer is another one", errWrong, i)
-				}
-				if h.Sequencer != p.Sequencer || h.Height != height {
-					misfit = &misfitError{height, *h} // whoever sent it has said the truth
-					got.Headers = got.Headers[:i]
-					break
-				}
-				want, height = h.Parent, height-1
-			}
-			headers = got.Headers
-			return nil
-		},
-		rank: r.rank(p), pruned: r.prunedAt(p),
-	}
-	if err := s.run(ctx, r); err != nil {
-		return nil, err
-	}
-	if len(headers) == 0 && misfit != nil {
-		return nil, misfit
-	}
-	return headers, nil
-}
+// maxFetched is how many bodies of each of the two kinds are fetched at once: more requests than peers
+// answer at a time, and few enough that those which wait for their turn cost nothing.
+const maxFetched = 64
 
 // reserve waits until there is room in memory for a body, and returns whose it is and what gives it
 // back. Those that come next in their lanes have room of their own.
 func (bs *bodies) reserve(ctx context.Context, w *want, bytes int64) (memory *room, release func(), err error) {
-	bytes = min(bytes, bs.share)
+	bytes = min(max(bytes, bs.share/maxFetched), bs.share)
 	if bs.urgencyOf(w) != nextInLane {
 		waiting, cancel := context.WithCancel(ctx)
 		go func() {

@@ -131,7 +131,8 @@ type Config struct {
 	// Logger gets the events that an operator should know. nil: nothing is logged.
 	Logger *slog.Logger
 
-	page int // pageOfHeaders; small in tests
+	page   int // pageOfHeaders; small in tests
+	window int // headers of a lane that are read ahead of the host; small in tests
 }
 
 // Defaults of the fields of Config.

@@ -108,6 +108,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.page == 0 {
 		c.page = pageOfHeaders
+		c.window = min(max(c.MaxUndelivered, leastWindow), pageOfHeaders)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -76,9 +76,12 @@
 // Bodies in memory take at most Config.MaxBuffered, besides those that the archive is writing
 // (archive.Config.MaxPending), those that wait to be sent (network.Config.QueueBytes, shared by all
 // recipients), and those that the application is shown: one in Deliver and two in Verify for each
-// lane, as long as these calls take. Of a lane, 32 bytes are kept for each certified chunk that the
-// host has not taken, at most 2,048 of them; a longer walk keeps its headers in a file of the
-// folder walks.
+// lane, as long as these calls take.
+//
+// Of a lane, some 400 bytes are kept for each chunk that is known to be certified and that the host
+// has not taken, at most 256 of them, or twice MaxUndelivered if that is from 128 to 1,024. The
+// headers of the chunks above wait in a file of the folder walks, with half a byte of memory each.
+// Headers of 24 lanes are requested at once, each of which takes 400 KiB meanwhile.
 //
 // # Metrics
 //
@@ -87,7 +90,7 @@
 //	delivered_chunks_total, delivered_bytes_total
 //	undelivered_chunks                               certified, and not taken by the host
 //	pushes_total, pushes_received_total, pushes_dropped_total{reason}
-//	fetched_bodies_total, requests_failed_total, wrong_answers_total
+//	fetched_bodies_total, fetched_headers_total, requests_failed_total, wrong_answers_total
 //	headers_served_total, pieces_served_total
 //	cached_bytes, archive_full, proposals_held, stopped_lanes_total
 //

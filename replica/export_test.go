@@ -15,5 +15,6 @@ func (r *Replica) VerifyChunk(ctx context.Context, at engine.Place, digest wire.
 // Lanes returns the number of known lanes.
 func (r *Replica) Lanes() int { return len(r.allLanes()) }
 
-// SetPage sets the length of the pages in which lanes are walked.
-func (c *Config) SetPage(headers int) { c.page = headers }
+// SetPage sets the length of the pages in which lanes are walked. Half a page is read ahead of the
+// host.
+func (c *Config) SetPage(headers int) { c.page, c.window = headers, (headers+1)/2 }

@@ -23,7 +23,7 @@ const maxFed = 1024
 // feed holds the locks that peers send because we asked for new ones.
 type feed struct {
 	mu      sync.Mutex
-	waiting map[wire.PublicKey]fed // the highest by lane
+	waiting map[wire.PublicKey]fed // the highest by lane; at most maxFed
 	wake    chan struct{}          // capacity 1
 }
 

@@ -139,12 +139,13 @@ func (r *Replica) proveFork(c *contradiction, a wire.Activity, headers uint64) w
 // peers.
 func (r *Replica) headersDown(ctx context.Context, top *wire.Chunk, count int) (headers []payload.Header, err error) {
 	digest := top.Payload
+	w := r.newWalker()
 	for len(headers) < count {
 		height := top.Height - uint64(len(headers))
 		found := []payload.Header{}
 		if head := r.archive.Head(top.Sequencer, height); head.Digest == digest && hasHeader(head.State) {
 			found = append(found, head.Header)
-		} else if found, err = r.askHeaders(ctx, message.Place{Sequencer: top.Sequencer, Height: height}, digest, count-len(headers)); err != nil {
+		} else if found, err = w.page(ctx, message.Place{Sequencer: top.Sequencer, Height: height}, digest, count-len(headers)); err != nil {
 			return nil, err
 		}
 		headers = append(headers, found...)

@@ -115,7 +115,7 @@ func (c *cluster) count() (read func(i int, name, label string) float64) {
 			c.t.Fatal(err)
 		}
 		for _, f := range families {
-			if f.GetName() != "lanecast_replica_"+name {
+			if f.GetName() != "lanecast_replica_"+name && f.GetName() != "lanecast_"+name {
 				continue
 			}
 			for _, m := range f.GetMetric() {
@@ -336,17 +336,26 @@ func has(bodies ...*made) func(context.Context, wire.PublicKey, network.Type, []
 
 // lock makes a certificate for a chunk in epoch 0, by the last validators that are a quorum. Those
 // whose replicas have not acked the chunk take it for a proof that their journals are old.
-func (c *cluster) lock(chunk wire.Chunk) wire.Lock {
+func (c *cluster) lock(chunk wire.Chunk) wire.Lock { c.t.Helper(); return c.lockIn(0, chunk) }
+
+// lockIn is lock in another epoch.
+func (c *cluster) lockIn(epoch uint64, chunk wire.Chunk) wire.Lock {
 	c.t.Helper()
-	return c.lockBy(len(c.ids)-verify.Quorum(len(c.ids)), chunk)
+	return c.certify(len(c.ids)-verify.Quorum(len(c.ids)), epoch, chunk)
 }
 
 // lockBy is lock by a quorum that begins with another validator.
 func (c *cluster) lockBy(first int, chunk wire.Chunk) wire.Lock {
 	c.t.Helper()
+	return c.certify(first, 0, chunk)
+}
+
+// certify has a quorum that begins with a validator certify a chunk in an epoch.
+func (c *cluster) certify(first int, epoch uint64, chunk wire.Chunk) wire.Lock {
+	c.t.Helper()
 	scheme := c.set.Scheme
 	n := len(c.ids)
-	s := verify.Statement{Scheme: scheme, Subject: wire.Subject{Chunk: chunk}, Signers: wire.NewSigners(n)}
+	s := verify.Statement{Scheme: scheme, Subject: wire.Subject{Chunk: chunk, Epoch: epoch}, Signers: wire.NewSigners(n)}
 	s.Slab = make([]byte, n*scheme.Format().AckSignature)
 	for k := range verify.Quorum(n) {
 		i := (first + k) % n
@@ -361,7 +370,7 @@ func (c *cluster) lockBy(first int, chunk wire.Chunk) wire.Lock {
 	if len(unreadable) > 0 {
 		c.t.Fatal("votes cannot be read")
 	}
-	return wire.Lock{Chunk: chunk, Certificate: combination.AppendCertificate(nil)}
+	return wire.Lock{Chunk: chunk, Epoch: epoch, Certificate: combination.AppendCertificate(nil)}
 }
 
 // standsOn returns the parent of the chunk above a body.

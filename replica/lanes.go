@@ -53,7 +53,7 @@ type lane struct {
 	unasked [2]unasked // by height, even or odd
 
 	walking, delivering bool
-	fetching            map[uint64]bool // heights that are fetched ahead of their turn
+	fetching            map[uint64]bool // heights that are fetched ahead of their turn; at most fetchAhead
 	failure             error           // the lane has stopped
 	behind              uint64          // one above the height of which Behind was told
 }
@@ -139,9 +139,12 @@ func (r *Replica) advance(l *lane) {
 	}
 }
 
-// pageOfHeaders is how many headers are asked for at once: docs/protocol.md 7.4. No more than twice as
-// many of a lane are proven ahead of the host.
+// pageOfHeaders is how many headers are asked for at once: docs/protocol.md 7.4.
 const pageOfHeaders = 1024
+
+// leastWindow is how many headers of a lane are read at once ahead of the host, unless more of our own
+// chunks may wait for it. Twice as many are proven and not handed over at most; those above wait on disk.
+const leastWindow = 128
 
 // filePause is how long a walk waits after its file could not be written, because the disk is full, say.
 const filePause = time.Second
@@ -161,13 +164,13 @@ func (r *Replica) walk(l *lane) {
 		var digests []wire.Digest
 		var bottom wire.Digest
 		var err error
-		if lock.Chunk.Height-end >= uint64(r.cfg.page) {
+		if lock.Chunk.Height-end >= uint64(r.cfg.window) {
 			if err = r.walkFar(ctx, l, &lock, end); errors.Is(err, errWalkFile) {
 				r.limited.log(l.id, func() { r.log.Warn("a lane is walked down again", "sequencer", l.id, "why", err) })
 				sleep(ctx, filePause, nil)
 				continue
 			}
-		} else if err = l.awaitWindow(ctx, r.cfg.page); err == nil {
+		} else if err = l.awaitWindow(ctx, r.cfg.window); err == nil {
 			digests, bottom, err = r.descend(ctx, l, lock.Chunk, end)
 		}
 		l.mu.Lock()
@@ -223,15 +226,16 @@ func (l *lane) topProven() (wire.Digest, bool) {
 // descend returns the digests of the chunks of heights end to top, ascending, and what the lowest of
 // them stands on. Headers that are not in the archive are asked for, and put there.
 func (r *Replica) descend(ctx context.Context, l *lane, top wire.Chunk, end uint64) (digests []wire.Digest, bottom wire.Digest, err error) {
-	digests = make([]wire.Digest, 0, min(top.Height-end+1, uint64(r.cfg.page)))
+	digests = make([]wire.Digest, 0, min(top.Height-end+1, uint64(r.cfg.window)))
 	height, digest := top.Height, top.Payload
+	w := r.newWalker()
 	for {
 		head := r.archive.Head(l.id, height)
 		var found []payload.Header
 		if head.Digest == digest && hasHeader(head.State) {
 			found = []payload.Header{head.Header}
 		} else {
-			found, err = r.askHeaders(ctx, message.Place{Sequencer: l.id, Height: height}, digest, int(min(height-end+1, uint64(r.cfg.page))))
+			found, err = w.page(ctx, message.Place{Sequencer: l.id, Height: height}, digest, int(min(height-end+1, pageOfHeaders)))
 			if err == nil {
 				err = r.keepHeaders(ctx, found)
 			}
@@ -332,20 +336,32 @@ func (r *Replica) handOver(ctx context.Context, c *Chunk) error {
 	return nil
 }
 
-// prefetch has bodies fetched that come soon and are not there. l.mu is held.
+// prefetch has bodies fetched that come soon and are not there, as many as the archive has room for: what
+// it does not take would be fetched again when its turn comes. It waits for the disk: a long queue there
+// would delay votes. l.mu is held.
 func (r *Replica) prefetch(l *lane) {
+	if r.bodies.disk.busy() {
+		return
+	}
 	for i := 1; i < len(l.proven) && i <= fetchAhead; i++ {
 		height, digest := l.next+uint64(i), l.proven[i]
 		if l.fetching[height] {
 			continue
 		}
-		if head := r.archive.Head(l.id, height); head.State == archive.Held && head.Digest == digest {
+		head := r.archive.Head(l.id, height)
+		if head.Digest != digest || head.State == archive.Held {
 			continue
+		}
+		bytes := archive.StoredSize(&head.Header)
+		if !r.archive.HasRoom(r.bodies.ahead.Add(bytes)) {
+			r.bodies.ahead.Add(-bytes)
+			return
 		}
 		l.fetching[height] = true
 		ctx := l.work
 		r.work(func() {
 			defer func() {
+				r.bodies.ahead.Add(-bytes)
 				l.mu.Lock()
 				delete(l.fetching, height)
 				l.mu.Unlock()
@@ -355,8 +371,10 @@ func (r *Replica) prefetch(l *lane) {
 				return
 			}
 			defer b.release()
-			// Without room it is kept when its turn comes.
-			_ = r.store.put(b, archive.ForVote, func(error) {})
+			done := r.bodies.disk.put(bytes)
+			if err := r.store.put(b, archive.ForVote, done); err != nil {
+				done(err) // votes took the room meanwhile: it is kept when its turn comes
+			}
 		})
 	}
 }

@@ -26,7 +26,7 @@ type counts struct {
 	replica *Replica
 
 	delivered, deliveredBytes     atomic.Uint64
-	fetched                       atomic.Uint64
+	fetched, headersFetched       atomic.Uint64
 	requestsFailed, wrongAnswers  atomic.Uint64
 	pushes, pushesReceived        atomic.Uint64
 	pushesDropped                 [pushReasons]atomic.Uint64
@@ -63,6 +63,7 @@ func (c *counts) counters() []counter {
 		{"delivered_chunks_total", "Chunks handed over to the host.", &c.delivered},
 		{"delivered_bytes_total", "Bytes of bodies handed over.", &c.deliveredBytes},
 		{"fetched_bodies_total", "Bodies fetched from peers.", &c.fetched},
+		{"fetched_headers_total", "Headers fetched from peers.", &c.headersFetched},
 		{"requests_failed_total", "Requests of ours without an answer.", &c.requestsFailed},
 		{"wrong_answers_total", "Answers that no honest peer gives.", &c.wrongAnswers},
 		{"pushes_total", "Bodies of ours sent to the validators.", &c.pushes},
@@ -120,7 +121,7 @@ func zeroOrOne(b bool) float64 {
 // limiter passes one log line per peer and interval.
 type limiter struct {
 	mu   *sync.Mutex
-	last map[wire.PublicKey]time.Time
+	last map[wire.PublicKey]time.Time // at most maxLimited
 }
 
 const (

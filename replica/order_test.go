@@ -40,8 +40,8 @@ func TestSourcesAreAskedInTheirOrder(t *testing.T) {
 	if len(first) != 3 {
 		t.Errorf("of three peers of equal rank only %v came first", first)
 	}
-	r.peers.ask(r.peers.get(wire.PublicKey{3}), now)
-	r.peers.answered(r.peers.get(wire.PublicKey{3}), now, false)
+	r.peers.ask(r.peers.get(wire.PublicKey{3}), now, false)
+	r.peers.ended(r.peers.get(wire.PublicKey{3}), now, now, unanswered)
 	r.peers.doubt(r.peers.get(wire.PublicKey{4}), now)
 	if got := order(now); !slices.Equal(got[3:], []byte{3, 4}) {
 		t.Errorf("who failed comes in the order %v", got)
@@ -53,5 +53,23 @@ func TestSourcesAreAskedInTheirOrder(t *testing.T) {
 	known[r.peers.get(wire.PublicKey{2})].open[0] = true
 	if got := order(now.Add(doubtTime)); got[2] != 6 {
 		t.Errorf("who is asked for nothing comes in the order %v", got)
+	}
+}
+
+// A search may go on for as long as somebody withholds a body, while peers come and go.
+func TestASearchForgetsPeersThatAreGone(t *testing.T) {
+	r := &Replica{peers: newPeers()}
+	s := search{rank: func(wire.PublicKey) int { return 0 }}
+	known := make(map[*peer]*source)
+	for range 100 {
+		r.peers.connect(wire.PublicKey{1}, network.Member)
+		peers, _ := r.peers.list()
+		if ranked := s.sources(r, known, peers, time.Now()); len(ranked) != 1 {
+			t.Fatalf("%d peers may be asked", len(ranked))
+		}
+		r.peers.disconnect(wire.PublicKey{1})
+	}
+	if len(known) > 1 {
+		t.Errorf("it knows %d peers", len(known))
 	}
 }

@@ -66,17 +66,19 @@ func (r *Replica) isOurs(a *wire.Ack) bool {
 }
 
 // showOwnChunk asks a peer for what it knows of us, and shows the engine what is above our tips: if it
-// is valid, our journal is stale, and the engine stops (docs/protocol.md 5.9).
-func (r *Replica) showOwnChunk(ctx context.Context, p *peer) error {
+// is valid, our journal is stale, and the engine stops (docs/protocol.md 5.9). nothing says that there
+// is nothing of the kind. Otherwise the peer is to be asked again: the engine drops what it is shown
+// while it verifies what somebody else showed.
+func (r *Replica) showOwnChunk(ctx context.Context, p *peer) (nothing bool, err error) {
 	own, err := r.ownChunkOf(ctx, p)
 	if err != nil {
-		return err
+		return false, err
 	}
 	shown, err := r.showEngine(ctx, p, own)
 	if err == nil && !shown {
 		r.vouched.add(r, p.id)
 	}
-	return err
+	return err == nil && !shown, err
 }
 
 // showEngine shows the engine what a peer knows of us and is above our tips, and reports whether there
@@ -114,59 +116,98 @@ func (r *Replica) aboveTip(ctx context.Context, c *wire.Chunk) (bool, error) {
 
 // vouched are the validators that know nothing of us that our journal does not hold. In the first
 // moments of a run no body is proposed until they are a quorum: one of them would know of a chunk of ours
-// that was certified, or sent to it, after the copy of a journal was made.
+// that was certified, or sent to it, after the copy of a journal was made. Faulty ones may hide it, and
+// others may say nothing: so the wait has an end, Config.RequestTimeout after a quorum was connected,
+// without which nothing is certified. A copy of the folder still counts as a lost journal.
 type vouched struct {
 	enough chan struct{} // closed when they are, or when they have been waited for long enough
+	met    chan struct{} // closed when until is set
 
-	mu   sync.Mutex
-	by   map[wire.PublicKey]bool
-	over bool
+	mu    sync.Mutex
+	by    map[wire.PublicKey]bool
+	seen  map[wire.PublicKey]bool // validators that have been connected
+	over  bool
+	until time.Time // when they have been waited for long enough; zero before a quorum was connected
 }
 
 func newVouched() *vouched {
-	return &vouched{enough: make(chan struct{}), by: make(map[wire.PublicKey]bool)}
+	return &vouched{
+		enough: make(chan struct{}), met: make(chan struct{}), by: make(map[wire.PublicKey]bool), seen: make(map[wire.PublicKey]bool),
+	}
 }
 
 // add takes note of one more. Our own weight counts, too.
 func (v *vouched) add(r *Replica, id wire.PublicKey) {
-	scheme, ok := r.cfg.scheme(r.epoch.Load())
-	if !ok {
-		return
-	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.over {
-		return
-	}
-	v.by[id] = true
-	sum := uint64(0)
-	for i, validator := range scheme.Participants() {
-		if validator == r.id || v.by[validator] {
-			sum += scheme.Weights().Of(wire.Participant(i))
-		}
-	}
-	if sum >= scheme.Weights().Quorum() {
+	if !v.over && r.quorumWith(v.by, id) {
 		v.end()
 	}
+}
+
+// meet takes note of who is connected.
+func (v *vouched) meet(r *Replica, peers []*peer) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.over || !v.until.IsZero() {
+		return
+	}
+	ids := make([]wire.PublicKey, len(peers))
+	for i, p := range peers {
+		ids[i] = p.id
+	}
+	if r.quorumWith(v.seen, ids...) {
+		v.until = time.Now().Add(r.cfg.RequestTimeout)
+		close(v.met)
+	}
+}
+
+// quorumWith adds validators of the current epoch to some, and reports whether these are a quorum with
+// us.
+func (r *Replica) quorumWith(some map[wire.PublicKey]bool, more ...wire.PublicKey) bool {
+	scheme, ok := r.cfg.scheme(r.epoch.Load())
+	if !ok {
+		return false
+	}
+	for _, id := range more {
+		if _, ok := scheme.Index(id); ok {
+			some[id] = true
+		}
+	}
+	weights, sum := scheme.Weights(), uint64(0)
+	for i, id := range scheme.Participants() {
+		if id == r.id || some[id] {
+			sum += weights.Of(wire.Participant(i))
+		}
+	}
+	return sum >= weights.Quorum()
 }
 
 // end lets proposals pass. mu is held.
 func (v *vouched) end() {
 	if !v.over {
 		v.over = true
-		v.by = nil
+		v.by, v.seen = nil, nil
 		close(v.enough)
 	}
 }
 
-// wait returns once there are enough, after d, or when ctx ends.
-func (v *vouched) wait(ctx context.Context, d time.Duration) {
+// wait returns once there are enough, when they have been waited for long enough, or when ctx ends,
+// which lets no later proposal pass.
+func (v *vouched) wait(ctx context.Context) {
 	select {
 	case <-v.enough:
 		return
-	default:
+	case <-v.met:
+	case <-ctx.Done():
+		return
 	}
-	sleep(ctx, d, v.enough)
+	v.mu.Lock()
+	rest := time.Until(v.until)
+	v.mu.Unlock()
+	if sleep(ctx, rest, v.enough); ctx.Err() != nil {
+		return
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.end()

@@ -9,14 +9,11 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// maxAsked bounds our open requests at one peer.
-const maxAsked = 32
-
 // peers holds the connected peers.
 type peers struct {
 	mu      sync.Mutex
-	all     map[wire.PublicKey]*peer
-	changed chan struct{} // closed, and replaced, when a peer is connected
+	all     map[wire.PublicKey]*peer // the transport bounds them
+	changed chan struct{}            // closed, and replaced, when a peer is connected
 }
 
 // peer is a connected peer. peers.mu guards all fields but id, the atomic ones and incoming.
@@ -24,6 +21,7 @@ type peer struct {
 	id       wire.PublicKey
 	role     network.Role
 	asked    int       // our requests that are open
+	pace     pace      // how many may be
 	failures int       // in a row
 	pausedTo time.Time // after failures
 	doubtTo  time.Time // after failures and wrong answers: others are asked first
@@ -47,7 +45,7 @@ func (p *peers) connect(id wire.PublicKey, role network.Role) {
 	if known := p.all[id]; known != nil { // restarted, or with another role
 		known.role, known.failures, known.pausedTo, known.doubtTo = role, 0, time.Time{}, time.Time{}
 	} else {
-		p.all[id] = &peer{id: id, role: role}
+		p.all[id] = &peer{id: id, role: role, pace: newPace()}
 	}
 	close(p.changed)
 	p.changed = make(chan struct{})
@@ -87,14 +85,14 @@ func (p *peers) list() ([]*peer, <-chan struct{}) {
 }
 
 // ask reports whether a peer may get one more request now, and counts it. If not, it returns the
-// end of the peer's pause, or zero.
-func (p *peers) ask(of *peer, now time.Time) (ok bool, until time.Time) {
+// end of the peer's pause, or zero. The next body of a lane may be asked for when nothing else may.
+func (p *peers) ask(of *peer, now time.Time, next bool) (ok bool, until time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if of.pausedTo.After(now) {
 		return false, of.pausedTo
 	}
-	if of.asked == maxAsked {
+	if of.asked >= of.pace.most(next) {
 		return false, time.Time{}
 	}
 	of.asked++
@@ -107,15 +105,29 @@ const (
 	mostPause  = 5 * time.Second
 )
 
-// answered notes the end of a request, and whether there was an answer.
-func (p *peers) answered(of *peer, now time.Time, answered bool) {
+// outcome is the end of a request.
+type outcome uint8
+
+const (
+	answered outcome = iota
+	unanswered
+	givenUp // the request had no time for an answer
+)
+
+// ended notes the end of a request that began at some time.
+func (p *peers) ended(of *peer, began, now time.Time, how outcome) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	of.asked--
-	if answered {
+	switch how {
+	case givenUp:
+		return
+	case answered:
 		of.failures = 0
+		of.pace.answered(now, now.Sub(began))
 		return
 	}
+	of.pace.window = leastAsked
 	of.pausedTo = now.Add(min(leastPause<<min(of.failures, 10), mostPause))
 	of.failures++
 	of.doubtTo = now.Add(doubtTime)

@@ -16,7 +16,7 @@ import (
 )
 
 // pile holds the headers that a long walk has found, on disk: a stack of pages, since a walk goes down
-// and delivery goes up. In memory there are 64 bytes for each page of 1,024 headers. The file is
+// and delivery goes up. In memory there are 64 bytes for each page, of 128 headers or more. The file is
 // never synced: whatever it holds is compared with the lock that it begins with.
 //
 //	magic "lanewalk" ‖ u32 length ‖ Lock ‖ pages, each: u32 number of headers ‖ u32 length ‖ headers, descending
@@ -141,20 +141,29 @@ func (p *pile) add(page pilePage, headers []payload.Header) {
 	p.low, p.below = lowest.Height, lowest.Parent
 }
 
-// push adds a page of headers below those in the pile.
-func (p *pile) push(headers []payload.Header) error {
-	page := pilePage{offset: p.end, count: len(headers), height: p.low - 1, digest: p.below}
-	b := make([]byte, pilePageHead, pilePageHead+len(headers)*headers[0].Size())
-	for i := range headers {
-		b = headers[i].AppendTo(b)
+// push adds headers below those in the pile, in pages of at most so many, each of which is popped at
+// once. An error leaves the pile as it was.
+func (p *pile) push(headers []payload.Header, most int) error {
+	var pages [][]payload.Header
+	b := make([]byte, 0, len(headers)*payload.MaxHeaderSize+(1+len(headers)/most)*pilePageHead)
+	for page := range slices.Chunk(headers, most) {
+		begin := len(b)
+		b = append(b, make([]byte, pilePageHead)...)
+		for i := range page {
+			b = page[i].AppendTo(b)
+		}
+		binary.LittleEndian.PutUint32(b[begin:], uint32(len(page)))
+		binary.LittleEndian.PutUint32(b[begin+4:], uint32(len(b)-begin-pilePageHead))
+		pages = append(pages, page)
 	}
-	page.length = len(b) - pilePageHead
-	binary.LittleEndian.PutUint32(b, uint32(page.count))
-	binary.LittleEndian.PutUint32(b[4:], uint32(page.length))
 	if _, err := p.file.WriteAt(b, p.end); err != nil {
 		return err
 	}
-	p.add(page, headers)
+	for _, page := range pages {
+		length := int(binary.LittleEndian.Uint32(b[4:]))
+		p.add(pilePage{offset: p.end, length: length, count: len(page), height: p.low - 1, digest: p.below}, page)
+		b = b[pilePageHead+length:]
+	}
 	return nil
 }
 
@@ -249,13 +258,14 @@ func (r *Replica) walkFar(ctx context.Context, l *lane, k *wire.Lock, end uint64
 
 // fillPile walks down to height end.
 func (r *Replica) fillPile(ctx context.Context, p *pile, end uint64) error {
+	w := r.newWalker()
 	for p.low > end {
 		at := message.Place{Sequencer: p.lock.Chunk.Sequencer, Height: p.low - 1}
-		headers, err := r.askHeaders(ctx, at, p.below, int(min(p.low-end, uint64(r.cfg.page))))
+		headers, err := w.page(ctx, at, p.below, int(min(p.low-end, pageOfHeaders)))
 		if err != nil {
 			return uncarried(err, at.Height)
 		}
-		if err := p.push(headers); err != nil {
+		if err := p.push(headers, r.cfg.window); err != nil {
 			return fmt.Errorf("%w: %w", errWalkFile, err)
 		}
 	}
@@ -265,7 +275,7 @@ func (r *Replica) fillPile(ctx context.Context, p *pile, end uint64) error {
 // emptyPile proves what is in the pile from the lowest page up, one page ahead of the host.
 func (r *Replica) emptyPile(ctx context.Context, l *lane, p *pile) error {
 	for len(p.pages) > 0 {
-		if err := l.awaitWindow(ctx, r.cfg.page); err != nil {
+		if err := l.awaitWindow(ctx, r.cfg.window); err != nil {
 			return err
 		}
 		headers, err := p.pop(r.digestOf, uint64(r.cfg.MaxPayload))
@@ -299,11 +309,11 @@ func (r *Replica) emptyPile(ctx context.Context, l *lane, p *pile) error {
 	return nil
 }
 
-// awaitWindow waits until no more than a page is proven and not handed over.
-func (l *lane) awaitWindow(ctx context.Context, page int) error {
+// awaitWindow waits until fewer than so many chunks are proven and not handed over.
+func (l *lane) awaitWindow(ctx context.Context, window int) error {
 	for {
 		l.mu.Lock()
-		room, changed := len(l.proven) <= page, l.changed
+		room, changed := len(l.proven) < window, l.changed
 		l.mu.Unlock()
 		if room {
 			return nil

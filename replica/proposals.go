@@ -19,7 +19,7 @@ type proposals struct {
 	turn chan struct{} // capacity 1: the goroutine that has put a value in may ask the application
 
 	mu     sync.Mutex
-	ready  map[engine.Place]wire.Digest // durable, and not proposed
+	ready  map[engine.Place]wire.Digest // durable, and not proposed; of the next heights, two or three
 	recent []wire.Digest                // made in this run, the latest ones
 }
 
@@ -82,7 +82,11 @@ func (r *Replica) propose(ctx context.Context, at engine.Place) (wire.Digest, er
 	if digest, ok := r.proposals.take(at); ok {
 		return digest, nil
 	}
-	r.vouched.wait(ctx, r.cfg.RequestTimeout)
+	r.vouched.add(r, r.id) // enough if we are the only validator
+	r.vouched.wait(ctx)
+	if ctx.Err() != nil {
+		return wire.Digest{}, ctx.Err()
+	}
 	if err := r.awaitDelivery(ctx, at); err != nil {
 		return wire.Digest{}, err
 	}

@@ -51,7 +51,8 @@ type recovery struct {
 	locks    map[wire.PublicKey]wire.Lock    // of other lanes, the highest that verified
 	ownLocks map[wire.Subject]wire.Lock      // of our own lane, all that verified; two of each validator at most
 	unknown  map[wire.PublicKey]wire.Subject // by lane, the highest of an unknown epoch
-	own      map[wire.Proposal]bool          // chunks of our own lane, their signatures not verified
+	own      map[wire.Proposal]bool          // chunks of our own lane, with our signature
+	reach    map[wire.PublicKey]uint64       // by validator, the newest epoch of a lock in its answer
 }
 
 // answer is what one validator has told.
@@ -59,6 +60,7 @@ type answer struct {
 	locks   []wire.Lock // verified
 	unknown []wire.Subject
 	own     []wire.Proposal
+	reach   uint64 // the newest epoch of a lock in it
 }
 
 func newRecovery() *recovery {
@@ -66,6 +68,7 @@ func newRecovery() *recovery {
 		wake: make(chan struct{}, 1), met: make(map[*peer]time.Time), asking: make(map[wire.PublicKey]bool), pause: make(map[wire.PublicKey]time.Time),
 		answered: make(map[wire.PublicKey]bool), locks: make(map[wire.PublicKey]wire.Lock), ownLocks: make(map[wire.Subject]wire.Lock),
 		unknown: make(map[wire.PublicKey]wire.Subject), own: make(map[wire.Proposal]bool),
+		reach: make(map[wire.PublicKey]uint64),
 	}
 }
 
@@ -106,7 +109,7 @@ func (r *Replica) recover() {
 				return
 			}
 			if missing = err.Error(); errors.Is(err, engine.ErrResume) {
-				c.forgetAnswers() // more may be known meanwhile
+				c.forgetAnswers(r.lowestEpoch()) // more may be known meanwhile
 			}
 		}
 		if time.Since(told) >= recoveryTell {
@@ -130,6 +133,14 @@ func (r *Replica) recoveryEpochs() (epochs []uint64, known bool) {
 	return epochs, slices.Contains(epochs, r.epoch.Load())
 }
 
+// lowestEpoch returns the lowest epoch within bounds.
+func (r *Replica) lowestEpoch() (lowest uint64) {
+	for epoch := range r.epochs() {
+		lowest = epoch
+	}
+	return lowest
+}
+
 // isValidator reports whether an identity is a validator of one of some epochs.
 func (r *Replica) isValidator(id wire.PublicKey, epochs []uint64) bool {
 	return slices.ContainsFunc(epochs, func(epoch uint64) bool {
@@ -149,6 +160,9 @@ func (r *Replica) missingAnswers(c *recovery) string {
 	epochs, known := r.recoveryEpochs()
 	if !known {
 		return fmt.Sprintf("the sets of the current epoch %d", r.epoch.Load())
+	}
+	if behind := r.behindOthers(c); behind != "" {
+		return behind
 	}
 	var missing []string
 	for _, epoch := range epochs {
@@ -181,6 +195,29 @@ func (r *Replica) missingAnswers(c *recovery) string {
 		}
 	}
 	return strings.Join(missing, "; ")
+}
+
+// behindOthers says that our epoch is behind that of the others; empty if it is not, as far as is
+// known. While it is, we do not know all sequencers on whose lanes the lost journal may have held acks.
+// Fewer validators than one honest among them cannot make it up. c.mu is held.
+func (r *Replica) behindOthers(c *recovery) string {
+	now := r.epoch.Load()
+	last := now + min(r.cfg.epochsAhead(), ^uint64(0)-now)
+	scheme, ok := r.cfg.scheme(now)
+	if !ok {
+		return ""
+	}
+	weights, ahead, lowest := scheme.Weights(), uint64(0), ^uint64(0)
+	for i, id := range scheme.Participants() {
+		if reach := c.reach[id]; reach > last {
+			ahead, lowest = ahead+weights.Of(wire.Participant(i)), min(lowest, reach)
+		}
+	}
+	if ahead <= weights.Tolerated() {
+		return ""
+	}
+	return fmt.Sprintf("this host to come to later epochs: it is in epoch %d, and validators that weigh %d tell of locks of epoch %d or later",
+		now, ahead, lowest)
 }
 
 // askForRecovery asks a validator for all that it knows, unless it has answered.
@@ -242,7 +279,7 @@ func (c *recovery) meet(peers []*peer) {
 
 // take takes the answer of a validator. mu is held.
 func (c *recovery) take(own, from wire.PublicKey, a *answer) {
-	c.answered[from] = true
+	c.answered[from], c.reach[from] = true, a.reach
 	for _, k := range a.locks {
 		c.add(own, k)
 	}
@@ -256,14 +293,18 @@ func (c *recovery) take(own, from wire.PublicKey, a *answer) {
 	}
 }
 
-// forgetAnswers has all validators asked again, what they have told notwithstanding.
-func (c *recovery) forgetAnswers() {
+// forgetAnswers has all validators asked again, what they have told notwithstanding. What of it proves
+// nothing is forgotten: who still holds that tells it again, and lies that change each time fill no
+// memory. lowest is the lowest epoch within bounds.
+func (c *recovery) forgetAnswers(lowest uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for id := range c.answered {
 		c.pause[id] = time.Now().Add(recoveryInterval)
 	}
 	clear(c.answered)
+	clear(c.unknown)
+	maps.DeleteFunc(c.ownLocks, func(s wire.Subject, _ wire.Lock) bool { return s.Epoch < lowest })
 }
 
 // add takes a lock that verified, if it says something new.
@@ -362,7 +403,11 @@ func (r *Replica) takePageForRecovery(c *recovery, a *answer, m network.Message,
 	if after != nil && first != nil && first.Compare(*after) <= 0 {
 		return false, nil, fmt.Errorf("%w: lanes not in ascending order from page to page", errWrong)
 	}
+	for i := range page.Locks {
+		a.reach = max(a.reach, page.Locks[i].Epoch)
+	}
 	for _, s := range page.Unknown {
+		a.reach = max(a.reach, s.Epoch)
 		if len(a.unknown) < maxUnknown || r.isMember(s.Chunk.Sequencer) {
 			a.unknown = append(a.unknown, s)
 		}
@@ -371,18 +416,15 @@ func (r *Replica) takePageForRecovery(c *recovery, a *answer, m network.Message,
 }
 
 // takeForRecovery verifies locks and takes them if all are valid, with copies of their certificates. One
-// that says nothing new is passed over.
+// that says nothing new is passed over, and one of a lane whose sequencer was none of its epoch: whoever
+// holds retired keys can make up such lanes, and a host may have handed its lock in.
 func (r *Replica) takeForRecovery(c *recovery, a *answer, locks []wire.Lock) error {
 	c.mu.Lock()
 	locks = slices.DeleteFunc(locks, func(k wire.Lock) bool { return !c.news(r.id, &k) })
 	c.mu.Unlock()
+	locks = slices.DeleteFunc(locks, func(k wire.Lock) bool { return !r.sequencedIn(k.Epoch, k.Chunk.Sequencer) })
 	if len(locks) == 0 {
 		return nil
-	}
-	for i := range locks {
-		if k := &locks[i]; !r.sequencedIn(k.Epoch, k.Chunk.Sequencer) {
-			return fmt.Errorf("%w: a lock of epoch %d, of which %v is no sequencer", errWrong, k.Epoch, k.Chunk.Sequencer)
-		}
 	}
 	verdicts, err := r.engine.VerifyLocks(r.working, locks)
 	if err != nil {
@@ -416,17 +458,34 @@ func (a anyEpoch) Format(epoch uint64) (wire.Format, bool) {
 	return wire.Format{}, false
 }
 
+// whatIsKnown returns what the validators have told, for the engine. Locks whose sets are not known are
+// among the unknown ones, also those from our archive, and those whose sets the host has dropped since.
+func (r *Replica) whatIsKnown(c *recovery) engine.Recovery {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	what := engine.Recovery{Unknown: slices.Collect(maps.Values(c.unknown)), Own: slices.Collect(maps.Keys(c.own)), Resume: r.cfg.Resume}
+	take := func(k wire.Lock) {
+		if _, known := r.cfg.scheme(k.Epoch); known {
+			what.Locks = append(what.Locks, k)
+		} else {
+			what.Unknown = append(what.Unknown, k.Subject())
+		}
+	}
+	for _, k := range c.locks {
+		take(k)
+	}
+	for _, k := range c.ownLocks {
+		take(k)
+	}
+	return what
+}
+
 // endRecovery hands the engine what the validators have told.
 func (r *Replica) endRecovery(c *recovery) error {
-	c.mu.Lock()
-	what := engine.Recovery{
-		Locks:   slices.AppendSeq(slices.Collect(maps.Values(c.locks)), maps.Values(c.ownLocks)),
-		Unknown: slices.Collect(maps.Values(c.unknown)), Own: slices.Collect(maps.Keys(c.own)), Resume: r.cfg.Resume,
-	}
-	c.mu.Unlock()
+	what := r.whatIsKnown(c)
 	if what.Resume {
 		if err := r.holdOwnBody(&what); err != nil {
-			if r.working.Err() != nil {
+			if !errors.Is(err, errNoBody) || r.working.Err() != nil {
 				return err
 			}
 			r.log.Error("our lane ends: it cannot be resumed", "why", err)
@@ -447,8 +506,12 @@ func (r *Replica) endRecovery(c *recovery) error {
 	return nil
 }
 
+// errNoBody: no validator has the body of our highest chunk.
+var errNoBody = errors.New("replica: nobody has the body of our highest chunk, which validators know")
+
 // holdOwnBody has the body of our highest chunk kept, if the chunk is not certified: its sequencer has
-// to serve it when it sends the chunk again.
+// to serve it when it sends the chunk again. Only errNoBody is a reason to end the lane; what
+// keeps us from keeping it, an archive without room say, is tried again.
 func (r *Replica) holdOwnBody(what *engine.Recovery) error {
 	if len(what.Own) == 0 {
 		return nil
@@ -461,9 +524,16 @@ func (r *Replica) holdOwnBody(what *engine.Recovery) error {
 	}
 	ctx, cancel := context.WithTimeout(r.working, resumeBodySearch)
 	defer cancel()
-	err := r.hold(ctx, message.Place{Sequencer: r.id, Height: highest.Height}, highest.Payload, archive.ForVote)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("replica: nobody has the body of our chunk of height %d, which validators know: %w", highest.Height, err)
+	b, err := r.obtain(ctx, message.Place{Sequencer: r.id, Height: highest.Height}, highest.Payload, certified)
+	if err != nil {
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errMisfit) {
+			err = fmt.Errorf("%w: height %d: %w", errNoBody, highest.Height, err)
+		}
+		return err
 	}
-	return err
+	defer b.release()
+	if err := r.store.persist(ctx, b, archive.ForVote, nil); err != nil && !errors.Is(err, errOvertaken) {
+		return fmt.Errorf("replica: keeping the body of our highest chunk: %w", err)
+	}
+	return nil
 }

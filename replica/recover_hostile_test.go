@@ -3,10 +3,13 @@ package replica_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
+	"math/rand/v2"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/simnet"
 	"github.com/lanecast/lanecast/network"
 	"github.com/lanecast/lanecast/replica"
@@ -181,10 +184,9 @@ func TestRule7_5_ToResumeAValidatorIsAskedOnceItHasBeenConnectedForAWhile(t *tes
 // docs/protocol.md 7.5: «An answer counts as a whole: one with a lock that does not verify counts for
 // nothing». Whatever one of the others says, a process recovers, and acks on every lane again.
 func TestRule7_5_APeerThatLiesDoesNotKeepAProcessFromRecovering(t *testing.T) {
-	var places uint64
+	var places atomic.Uint64              // several ask at once
 	place := func() (id wire.PublicKey) { // ascending
-		places++ // one goroutine at a time: the next page is asked for with the one before
-		binary.BigEndian.PutUint64(id[:], places)
+		binary.BigEndian.PutUint64(id[:], places.Add(1))
 		return id
 	}
 	tips := func(reply reply, page *message.Tips) { _ = reply(message.TipsType, page.AppendTo(nil)) }
@@ -255,4 +257,90 @@ func TestRule7_5_APeerThatLiesDoesNotKeepAProcessFromRecovering(t *testing.T) {
 			})
 		})
 	}
+}
+
+// docs/protocol.md 5.9: «a process that is not recovering stops […] when it is shown […] a valid node
+// […] of its own (own chunk carries the highest of each, and is asked for on connecting)», and again as
+// long as there is something that the journal lacks: what is shown while another message is verified is
+// dropped.
+func TestRule5_9_APeerIsAskedAgainWhileItKnowsMoreThanOurJournal(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 4, lan)
+		p := c.start(3, newChain(c.ids[3], 100, 0))
+		n := &wire.Node{Chunk: wire.Chunk{Sequencer: c.ids[3], Payload: wire.Digest{1}}}
+		signature, err := c.set.ChunkSigners[3].SignChunk(t.Context(), n.Chunk)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var asked atomic.Int64
+		s := c.stranger(c.ids[0], func(_ context.Context, _ wire.PublicKey, typ network.Type, _ []byte, reply reply) {
+			switch typ {
+			case message.TipsRequestType:
+				_ = reply(message.TipsType, new(message.Tips).AppendTo(nil))
+			case message.OwnChunkRequestType:
+				shown := *n
+				if asked.Add(1) > 1 {
+					shown.Signature = signature
+				}
+				_ = reply(message.OwnChunkType, (&message.OwnChunk{Node: &shown}).AppendTo(nil))
+			}
+		})
+		defer s.stop()
+		select {
+		case <-p.done:
+			if !errors.Is(p.err, engine.ErrStaleJournal) {
+				t.Errorf("it stopped: %v", p.err)
+			}
+		case <-time.After(time.Minute):
+			t.Errorf("it runs on, and has asked %d times", asked.Load())
+			p.cancel()
+			<-p.done
+		}
+		c.net.Close()
+	})
+}
+
+// docs/protocol.md 5.9: «A copy of the whole folder from the past cannot be told from the present». A
+// process that starts with one while nobody is connected proposes nothing before others have told of its
+// lane.
+func TestRule5_9_AnOldCopyProposesNothingBeforeAQuorumIsConnected(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 4, lan)
+		c.watchSignatures()
+		c.startAll(900, 5)
+		c.eventually(30*time.Second, "every lane is handed over", c.everywhere(5))
+		c.stop(3)
+		old := c.disk[3].Crash(rand.New(rand.NewPCG(1, 1)), 1)
+		c.start(3, c.all[3].chain)
+		for _, p := range c.all {
+			p.chain.grow(8, 900)
+		}
+		c.eventually(30*time.Second, "every lane is handed over", c.everywhere(8))
+		c.stop(3)
+		c.disk[3] = old
+		c.cut(3, true)
+		p := c.start(3, newChain(c.ids[3], 1100, 20))
+		time.Sleep(20 * time.Second)
+		c.cut(3, false)
+		select {
+		case <-p.done:
+			if !errors.Is(p.err, engine.ErrStaleJournal) {
+				t.Errorf("it stopped: %v", p.err)
+			}
+		case <-time.After(30 * time.Second):
+			t.Error("it runs on an old copy")
+		}
+		c.all[3] = nil
+		c.stopAll()
+	})
+}
+
+// A validator that has no others waits for none before it proposes.
+func TestAValidatorAloneProposesAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 1, lan)
+		c.startAll(100, 3)
+		c.eventually(time.Second, "its lane is handed over", c.everywhere(3))
+		c.stopAll()
+	})
 }

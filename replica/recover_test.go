@@ -327,6 +327,40 @@ func TestRule7_5_AChunkWhoseBodyNobodyHasEndsTheLane(t *testing.T) {
 	})
 }
 
+// docs/protocol.md 7.5: «a body that no validator has, end[s] the lane», and nothing else about it does: an
+// archive without room waits for the host.
+func TestRule7_5_AnArchiveWithoutRoomDoesNotEndALaneThatResumes(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 4, lan)
+		c.tune = func(_ int, config *replica.Config) { config.MaxPayload = 64 << 10 }
+		signed := c.watchSignatures()
+		c.startAll(700, 40)
+		c.eventually(30*time.Second, "every lane is handed over", c.everywhere(40))
+		c.uncertified(signed, 3, func(j int) bool { return j == 1 })
+		p := c.lose(3, newChain(c.ids[3], 1100, 12), func(config *replica.Config) {
+			config.Resume = true
+			config.Archive.Quota, config.Archive.Retain = 64<<10, -1
+		})
+		time.Sleep(3 * time.Minute)
+		if status := c.status(3); status.OwnLane == "ended" {
+			t.Errorf("own lane %s", status.OwnLane)
+		}
+		if usage := p.Usage(); usage.Used+900 < 64<<10 {
+			t.Errorf("the archive has room: %+v", usage)
+		}
+		for _, id := range c.ids {
+			if err := p.Prune(t.Context(), id, 40); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.eventually(time.Minute, "it has recovered", c.recovered(3))
+		if status := c.status(3); status.OwnLane != "free" {
+			t.Errorf("own lane %s", status.OwnLane)
+		}
+		c.stopAll()
+	})
+}
+
 // docs/protocol.md 5.9: «a process that is not recovering stops, with that as the reason, when it is
 // shown […] a valid node or ack of its own (own chunk carries the highest of each, and is asked for on
 // connecting)», also while nothing goes on.

@@ -81,6 +81,7 @@ type Replica struct {
 	// not.
 	recovering atomic.Bool
 	followers  chan struct{} // capacity followersServed: a value per follower's request in work
+	offering   sync.Mutex    // held while locks of a peer's answer are verified
 
 	fs    journal.FS
 	walks string // folder of the piles of long walks
@@ -92,7 +93,8 @@ type Replica struct {
 	stop    context.CancelCauseFunc
 	workers sync.WaitGroup
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	// lanes are those of sequencers of epochs that were within bounds, and of locks of the host's.
 	lanes   map[wire.PublicKey]*lane
 	state   runState
 	closing bool // no goroutine is added to workers any more

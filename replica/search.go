@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -28,9 +29,13 @@ type search struct {
 	// pruned, if set, is told who has pruned what is searched for while nobody has it: all peers that
 	// are connected have said that they have it not, or no more.
 	pruned func(by []wire.PublicKey)
+	// next, if set, says that what is searched for is next in its lane.
+	next func() bool
 	// over, if set, ends the search with errTurn when it returns true. last is when an item has come, or
 	// when the search began.
 	over func(now, last time.Time) bool
+
+	served wire.PublicKey // who has sent the last item
 }
 
 // errTurn: the search was ended by over.
@@ -48,7 +53,8 @@ const (
 	prunedPause  = 10 * time.Second
 	tokenPause   = 20 * time.Millisecond // while a peer has too many requests open
 	leastHeadway = time.Millisecond
-	maxSilent    = 3 // requests without an answer until a peer counts as one who has nothing
+	maxSilent    = 3  // requests without an answer until a peer counts as one who has nothing
+	maxNotYet    = 10 // answers of that kind in a row until it does: some six seconds
 )
 
 // source is a peer as one search sees it.
@@ -56,13 +62,13 @@ type source struct {
 	*peer
 	rank    int
 	draw    uint32       // orders those of equal rank, so that nobody's key puts it first
-	open    map[int]bool // items it is asked for
+	open    map[int]bool // items it is asked for; at most perSource
 	until   time.Time    // it is not asked before
 	notYet  int          // answers of that kind in a row
 	wrong   bool         // it has sent what is wrong
 	doubted bool         // it has failed others lately
 	pruned  bool         // its last word
-	has     bool         // its last word was not that it has it not
+	has     bool         // it may have it: its last word was not that it has it not
 	silent  int          // requests in a row without an answer
 }
 
@@ -77,6 +83,7 @@ type item struct {
 type reply struct {
 	item   int
 	from   *source
+	began  time.Time
 	answer network.Message
 	err    error
 }
@@ -91,11 +98,11 @@ func (s *search) run(ctx context.Context, r *Replica) error {
 		for ; open > 0; open-- {
 			got := <-replies
 			got.answer.Buffer.Release()
-			r.peers.answered(got.from.peer, time.Now(), true) // it was given no time
+			r.peers.ended(got.from.peer, got.began, time.Now(), givenUp)
 		}
 	}()
 	items := make([]item, s.items)
-	sources := make(map[*peer]*source)
+	sources := make(map[*peer]*source) // those that are connected
 	told, last := false, time.Now()
 	for missing := s.items; missing > 0; {
 		now := time.Now()
@@ -124,7 +131,7 @@ func (s *search) run(ctx context.Context, r *Replica) error {
 				ctx, cancel := context.WithTimeout(ctx, r.cfg.RequestTimeout)
 				defer cancel()
 				answer, err := r.transport.Request(ctx, from.id, s.typ, s.request(i))
-				replies <- reply{i, from, answer, err}
+				replies <- reply{i, from, now, answer, err}
 			}()
 		}
 		if s.pruned != nil && !told {
@@ -170,6 +177,9 @@ func (s *search) sources(r *Replica, known map[*peer]*source, peers []*peer, now
 		from.doubted = r.peers.doubts(p, now)
 		ranked = append(ranked, from)
 	}
+	if len(known) > len(ranked) {
+		maps.DeleteFunc(known, func(_ *peer, from *source) bool { return !slices.Contains(ranked, from) })
+	}
 	slices.SortFunc(ranked, func(a, b *source) int {
 		if a.doubted != b.doubted {
 			if a.doubted {
@@ -191,7 +201,7 @@ func (s *search) choose(r *Replica, items []item, ranked []*source, now time.Tim
 			next = t
 		}
 	}
-	busy := 0
+	busy, urgent := 0, s.next != nil && s.next()
 	for i := range items {
 		it := &items[i]
 		if it.done {
@@ -215,7 +225,7 @@ func (s *search) choose(r *Replica, items []item, ranked []*source, now time.Tim
 			case from.until.After(now):
 				later(from.until)
 			default:
-				ok, until := r.peers.ask(from.peer, now)
+				ok, until := r.peers.ask(from.peer, now, urgent)
 				if ok {
 					return i, from, next
 				}
@@ -238,7 +248,14 @@ func (s *search) take(r *Replica, items []item, got *reply, over bool) (fresh bo
 	it, from := &items[got.item], got.from
 	it.asked--
 	delete(from.open, got.item)
-	r.peers.answered(from.peer, now, got.err == nil || over)
+	how := answered
+	switch {
+	case over:
+		how = givenUp
+	case got.err != nil:
+		how = unanswered
+	}
+	r.peers.ended(from.peer, got.began, now, how)
 	defer got.answer.Buffer.Release()
 	if got.err != nil {
 		r.counts.requestsFailed.Add(1)
@@ -255,7 +272,7 @@ func (s *search) take(r *Replica, items []item, got *reply, over bool) (fresh bo
 			return false
 		}
 		pause := neverPause
-		from.has, from.pruned = absent.Reason == message.NotYet, absent.Reason == message.Pruned
+		from.has, from.pruned = absent.Reason == message.NotYet && from.notYet < maxNotYet, absent.Reason == message.Pruned
 		switch absent.Reason {
 		case message.NotYet:
 			pause = min(notYetPause<<min(from.notYet, 10), neverPause)
@@ -274,7 +291,7 @@ func (s *search) take(r *Replica, items []item, got *reply, over bool) (fresh bo
 		s.blame(r, from, err)
 		return false
 	}
-	it.done = true
+	it.done, s.served = true, from.id
 	return true
 }
 

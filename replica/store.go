@@ -21,7 +21,7 @@ type store struct {
 	full      atomic.Bool // a body that was to be kept found no room, and waits
 
 	mu     sync.Mutex
-	cached map[message.Place]*list.Element // of *body
+	cached map[message.Place]*list.Element // of *body; each counts for leastBuffer bytes or more
 	latest *list.List                      // the least recently used in front
 	bytes  int64
 	room   chan struct{} // closed, and replaced, when room may have come

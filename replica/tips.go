@@ -17,8 +17,9 @@ import (
 // that asks the peer, else to exchangeTips.
 type progress struct {
 	busy   atomic.Bool
-	shown  bool              // it has told what it knows of our own chunk
+	shown  bool              // it knows nothing of us that our journal does not hold
 	since  *message.Revision // nil before it has told all
+	named  []uint64          // the epochs of which it has told all
 	faults int               // rounds in a row in which it sent what no honest peer sends
 	pause  time.Time
 }
@@ -35,6 +36,7 @@ func (r *Replica) exchangeTips() {
 	defer ticker.Stop()
 	for {
 		peers, changed := r.peers.list()
+		r.vouched.meet(r, peers)
 		present := make(map[*peer]bool, len(peers))
 		for _, p := range peers {
 			present[p] = true
@@ -78,8 +80,8 @@ func (r *Replica) askTips(p *peer, k *progress, feeds map[*peer]bool) {
 			r.limited.log(p.id, func() { r.log.Debug("a peer told no tips", "peer", p.id, "why", err) })
 		}
 		if !k.shown && !r.recovering.Load() && r.isMember(r.id) {
-			err := r.showOwnChunk(r.working, p)
-			if k.shown = err == nil; !k.shown {
+			nothing, err := r.showOwnChunk(r.working, p)
+			if k.shown = nothing; err != nil {
 				r.limited.log(p.id, func() { r.log.Debug("a peer told nothing of our own chunk", "peer", p.id, "why", err) })
 			}
 		}
@@ -88,6 +90,9 @@ func (r *Replica) askTips(p *peer, k *progress, feeds map[*peer]bool) {
 
 func (r *Replica) tipsOf(p *peer, k *progress, follow bool) error {
 	request := message.TipsRequest{Follow: follow, Since: k.since, Epochs: r.epochsToName()}
+	if slices.ContainsFunc(request.Epochs, func(epoch uint64) bool { return !slices.Contains(k.named, epoch) }) {
+		request.Since = nil // of an epoch that was not known before it has told nothing
+	}
 	var first *message.Revision
 	for range maxPages {
 		ctx, cancel := context.WithTimeout(r.working, r.cfg.RequestTimeout)
@@ -119,7 +124,7 @@ func (r *Replica) tipsOf(p *peer, k *progress, follow bool) error {
 			first = &page.Revision
 		}
 		if !page.More {
-			k.since, k.faults = first, 0
+			k.since, k.named, k.faults = first, request.Epochs, 0
 			return nil
 		}
 		request.After = after
@@ -165,8 +170,11 @@ func (r *Replica) epochsToName() []uint64 {
 }
 
 // offerAll verifies the locks of which something is new, and takes those that are valid. It returns
-// an error if one is not.
+// an error if one is not. Locks of one peer are verified after those that another peer told before:
+// most are the same, and need not be verified again then.
 func (r *Replica) offerAll(locks []wire.Lock) error {
+	r.offering.Lock()
+	defer r.offering.Unlock()
 	var fresh []wire.Lock
 	for i := range locks {
 		k := &locks[i]

@@ -128,3 +128,21 @@ func TestRule7_4_WhoFeedsWhatDoesNotVerifyIsAskedForNoMore(t *testing.T) {
 		c.stopAll()
 	})
 }
+
+// docs/protocol.md 4.8: «A validator that joins hands the engine the highest lock of each lane», which it
+// has from its peers: then it acks nothing below.
+func TestRule4_8_TheEngineGetsTheLocksThatPeersTellOf(t *testing.T) {
+	onePeer(t, nil, func(c *cluster, s *stranger, _ func(string, string) float64) {
+		k := c.lock(wire.Chunk{Sequencer: c.ids[2], Height: 7, Payload: wire.Digest{1}})
+		s.serves(func(_ context.Context, _ wire.PublicKey, typ network.Type, _ []byte, reply reply) {
+			if typ == message.TipsRequestType {
+				_ = reply(message.TipsType, (&message.Tips{Locks: []wire.Lock{k}}).AppendTo(nil))
+			}
+		})
+		c.eventually(10*time.Second, "the engine knows the lock", func() bool {
+			return slices.ContainsFunc(c.status(0).Lanes, func(l engine.Lane) bool {
+				return l.Sequencer == c.ids[2] && l.HasCertified && l.Certified == 7
+			})
+		})
+	})
+}

@@ -6,13 +6,16 @@
 // The program prints the chunks and MB (10^6 bytes) per second that were certified and handed over
 // at all processes, the CPU time of all processes for each MB, and the time from the call of
 // Propose to Deliver of the same chunk at its sequencer. --engine runs engines without bodies
-// instead. --profile DIR writes a CPU profile of each process there.
+// instead. --away, which needs --rate, stops the last process for a while, and prints how it
+// catches up and what that costs the others. --profile DIR writes a CPU profile of each process
+// there.
 package main
 
 import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -38,6 +41,9 @@ type options struct {
 	Profile  string
 	Counters bool
 	Engine   bool
+	Away     time.Duration
+	Again    bool   // the process has run before
+	Address  string // where it listens; empty: anywhere
 }
 
 func main() {
@@ -71,8 +77,12 @@ func run(arguments []string, out io.Writer) error {
 	flags.StringVar(&o.Profile, "profile", "", "folder for CPU profiles")
 	flags.BoolVar(&o.Engine, "engine", false, "engines alone, without bodies, for comparison")
 	flags.BoolVar(&o.Counters, "counters", false, "print the counters of all processes, added up")
+	flags.DurationVar(&o.Away, "away", 0, "how long the last process is stopped")
 	if err := flags.Parse(arguments); err != nil {
 		return err
+	}
+	if o.Away > 0 && (o.Rate == 0 || o.Engine || o.Body < 16) {
+		return errors.New("--away needs --rate, bodies of at least 16 bytes, and no --engine")
 	}
 	dir, err := os.MkdirTemp(o.Dir, "lanecast-bench-")
 	if err != nil {
@@ -80,6 +90,9 @@ func run(arguments []string, out io.Writer) error {
 	}
 	defer os.RemoveAll(dir)
 	o.Dir = dir
+	if o.Away > 0 {
+		return away(o, out)
+	}
 	results, err := spawn(o)
 	if err != nil {
 		return err
@@ -94,53 +107,70 @@ type child struct {
 	lines *bufio.Reader
 }
 
-// spawn runs the processes and returns the result of each.
-func spawn(o options) ([]result, error) {
+// start starts a process, and returns where it listens.
+func start(ctx context.Context, o options, i int) (*child, string, error) {
 	program, err := os.Executable()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
+	o.Process = i
+	text, err := json.Marshal(o)
+	if err != nil {
+		return nil, "", err
+	}
+	c := &child{cmd: exec.CommandContext(ctx, program)}
+	c.cmd.Env = append(os.Environ(), environment+"="+string(text))
+	c.cmd.Stderr = os.Stderr
+	if c.input, err = c.cmd.StdinPipe(); err != nil {
+		return nil, "", err
+	}
+	output, err := c.cmd.StdoutPipe()
+	if err != nil {
+		return nil, "", err
+	}
+	c.lines = bufio.NewReader(output)
+	if err := c.cmd.Start(); err != nil {
+		return nil, "", err
+	}
+	line, err := c.lines.ReadString('\n')
+	if err != nil {
+		c.end()
+		return nil, "", fmt.Errorf("process %d did not start: %w", i, err)
+	}
+	return c, strings.TrimSpace(line), nil
+}
+
+func (c *child) say(line string) error {
+	_, err := fmt.Fprintln(c.input, line)
+	return err
+}
+
+// end has a process end, and waits for that.
+func (c *child) end() {
+	_ = c.input.Close()
+	_ = c.cmd.Wait()
+}
+
+// spawn runs the processes and returns what each has measured.
+func spawn(o options) ([]result, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*o.Duration+time.Minute)
 	defer cancel()
 	var children []*child
 	defer func() {
 		for _, c := range children {
-			_ = c.input.Close()
-			_ = c.cmd.Wait()
+			c.end()
 		}
 	}()
-	for i := range processes {
-		o.Process = i
-		text, err := json.Marshal(o)
-		if err != nil {
-			return nil, err
-		}
-		c := &child{cmd: exec.CommandContext(ctx, program)}
-		c.cmd.Env = append(os.Environ(), environment+"="+string(text))
-		c.cmd.Stderr = os.Stderr
-		if c.input, err = c.cmd.StdinPipe(); err != nil {
-			return nil, err
-		}
-		output, err := c.cmd.StdoutPipe()
-		if err != nil {
-			return nil, err
-		}
-		c.lines = bufio.NewReader(output)
-		if err := c.cmd.Start(); err != nil {
-			return nil, err
-		}
-		children = append(children, c)
-	}
 	var addresses []string
-	for _, c := range children {
-		line, err := c.lines.ReadString('\n')
+	for i := range processes {
+		c, address, err := start(ctx, o, i)
 		if err != nil {
-			return nil, fmt.Errorf("a process did not start: %w", err)
+			return nil, err
 		}
-		addresses = append(addresses, strings.TrimSpace(line))
+		children, addresses = append(children, c), append(addresses, address)
 	}
 	for _, c := range children {
-		if _, err := fmt.Fprintln(c.input, strings.Join(addresses, " ")); err != nil {
+		if err := c.say(strings.Join(addresses, " ")); err != nil {
 			return nil, err
 		}
 	}
@@ -178,9 +208,13 @@ func print(out io.Writer, o options, results []result) error {
 			i, r.Own, r.Delivered, r.CPU, r.P50, r.P99, r.Heap>>20)
 	}
 	if o.Counters {
-		for _, name := range slices.Sorted(maps.Keys(counters)) {
-			fmt.Fprintf(out, "%-60s %10.0f\n", name, counters[name])
-		}
+		printCounters(out, counters)
 	}
 	return nil
+}
+
+func printCounters(out io.Writer, counters map[string]float64) {
+	for _, name := range slices.Sorted(maps.Keys(counters)) {
+		fmt.Fprintf(out, "%-60s %10.0f\n", name, counters[name])
+	}
 }

@@ -48,12 +48,14 @@ type chain struct {
 	interval time.Duration
 	due      time.Time
 	replica  *replica.Replica
+	dir      string // of its cursors; empty: it keeps none
 
 	mu        sync.Mutex
 	begun     map[uint64]time.Time // times of proposals, by height
 	took      []time.Duration
 	own       int
 	delivered int
+	age       map[wire.PublicKey]time.Duration // of each lane's last chunk, when it was handed over
 }
 
 func (c *chain) Propose(ctx context.Context, at engine.Place) ([]byte, error) {
@@ -71,6 +73,7 @@ func (c *chain) Propose(ctx context.Context, at engine.Place) ([]byte, error) {
 	}
 	body := slices.Clone(c.random)
 	binary.BigEndian.PutUint64(body, at.Height)
+	stamp(body)
 	c.mu.Lock()
 	c.begun[at.Height] = due
 	c.mu.Unlock()
@@ -85,6 +88,7 @@ const pruneEvery = 64
 func (c *chain) Deliver(ctx context.Context, k replica.Chunk) error {
 	c.mu.Lock()
 	c.delivered++
+	c.age[k.Sequencer] = time.Since(madeAt(k.Body))
 	if k.Sequencer == c.id {
 		c.own++
 		if begun, ok := c.begun[k.Height]; ok {
@@ -94,6 +98,11 @@ func (c *chain) Deliver(ctx context.Context, k replica.Chunk) error {
 	}
 	c.mu.Unlock()
 	if c.replica != nil && k.Height%pruneEvery == pruneEvery-1 {
+		if c.dir != "" {
+			if err := writeCursor(c.dir, k.Sequencer, k.Height+1); err != nil {
+				return err
+			}
+		}
 		go func() { _ = c.replica.Prune(ctx, k.Sequencer, k.Height) }()
 	}
 	return nil
@@ -126,12 +135,13 @@ func process(o options) error {
 	for _, k := range set.Identities {
 		ids = append(ids, testkit.Identity(k))
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", cmp.Or(o.Address, "127.0.0.1:0"))
 	if err != nil {
 		return err
 	}
 	fmt.Println(listener.Addr())
-	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	input := bufio.NewReader(os.Stdin)
+	line, err := input.ReadString('\n')
 	if err != nil {
 		return err
 	}
@@ -143,7 +153,7 @@ func process(o options) error {
 	if err != nil {
 		return err
 	}
-	app := &chain{id: ids[o.Process], random: make([]byte, max(o.Body, 8)), begun: make(map[uint64]time.Time)}
+	app := &chain{id: ids[o.Process], random: make([]byte, max(o.Body, 8)), begun: make(map[uint64]time.Time), age: make(map[wire.PublicKey]time.Duration)}
 	source := rand.NewChaCha8([32]byte{byte(o.Process)})
 	_, _ = source.Read(app.random)
 	if o.Rate > 0 {
@@ -167,6 +177,11 @@ func process(o options) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx) }()
+	if o.Away > 0 {
+		err := node.obey(input, ended)
+		cancel()
+		return cmp.Or(err, <-ended)
+	}
 	select {
 	case <-time.After(o.Duration/10 + time.Second):
 	case err := <-ended:
@@ -249,13 +264,20 @@ func (h *host) replica() (func(context.Context) error, error) {
 	if h.Engine {
 		return nil, nil
 	}
+	retain := time.Second
+	if h.Away > 0 {
+		if err := os.MkdirAll(h.dir(), 0o700); err != nil {
+			return nil, err
+		}
+		retain, h.app.dir = 0, h.dir()
+	}
 	r, err := replica.New(replica.Config{
 		Metrics: h.registry, Namespace: namespace, Key: h.set.Identities[h.Process], Epochs: h.epochs, Application: h.app,
-		Next: func(wire.PublicKey) uint64 { return 0 },
-		Dir:  h.dir(), Create: true,
+		Next: func(id wire.PublicKey) uint64 { return readCursor(h.dir(), id) },
+		Dir:  h.dir(), Create: !h.Again,
 		Listener: h.listener, Addresses: func() map[wire.PublicKey]string { return h.addresses },
 		Engine:  engine.Config{Acks: h.acks},
-		Archive: archive.Config{Retain: time.Second},
+		Archive: archive.Config{Retain: retain},
 		Network: network.Config{MinBackoff: 10 * time.Millisecond},
 	})
 	if err != nil {
