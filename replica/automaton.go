@@ -74,8 +74,8 @@ func (a automaton) Verify(ctx context.Context, at engine.Place, digest wire.Dige
 	return err == nil, err
 }
 
-// comeTo returns the knowledge of a chunk. There is none for a chunk below a certified one until
-// the lane was walked down to it; meanwhile no verdict on it is needed.
+// comeTo returns the certainty of a chunk. For a chunk below a certified one it waits until the
+// lane was walked down to the chunk; meanwhile no verdict on it is needed.
 func (l *lane) comeTo(ctx context.Context, archive *archive.Archive, height uint64, digest wire.Digest) (certainty, error) {
 	for {
 		l.mu.Lock()

@@ -68,7 +68,7 @@ func (s *loss) adopt(position uint64, r *recoveredRecord) {
 	}
 }
 
-// durable ends the recovery if its record is among those on disk, which go up to position. It
+// durable ends the recovery if the recovery's record is on disk, that is, not above position. It
 // reports whether it did.
 func (s *loss) durable(position uint64) bool {
 	if !s.recovering || s.adopted == 0 || s.adopted > position {
