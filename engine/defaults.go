@@ -51,6 +51,24 @@ const (
 // wrong field. It checks everything that the packages below need.
 func (c Config) withDefaults() (Config, error) {
 	check := checker{}
+	if c.checkCollaborators(&check); check.err != nil {
+		return c, check.err
+	}
+	c.checkIdentity(&check)
+	c.completeRules(&check)
+	c.completeLimits(&check)
+	c.checkPool(&check)
+	c.Journal.validate(&check)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	c.Namespace = append([]byte(nil), c.Namespace...)
+	c.Adopt = slices.Clone(c.Adopt)
+	return c, check.err
+}
+
+// checkCollaborators checks the fields that are interfaces.
+func (c *Config) checkCollaborators(check *checker) {
 	for _, f := range []struct {
 		name  string
 		value any
@@ -63,9 +81,10 @@ func (c Config) withDefaults() (Config, error) {
 	} {
 		check.collaborator(f.name, f.value, f.want)
 	}
-	if check.err != nil {
-		return c, check.err
-	}
+}
+
+// checkIdentity checks the fields that say which network and process this is.
+func (c *Config) checkIdentity(check *checker) {
 	if len(c.Namespace) == 0 {
 		check.fail("Namespace", "set: without one, signatures of another network count in this one", `""`)
 	}
@@ -77,56 +96,60 @@ func (c Config) withDefaults() (Config, error) {
 			check.fail("Identity", "set, for an engine with a Sequencer", c.Identity)
 		}
 	}
+}
 
+// completeRules completes the fields that determine what is accepted, and when something is done.
+func (c *Config) completeRules(check *checker) {
 	if c.Acks > AcksToSequencer {
 		check.fail("Acks", "AcksToAll or AcksToSequencer", uint8(c.Acks))
 	}
 	c.SendCertificates = c.SendCertificates || c.Acks == AcksToSequencer
-	bounded(&check, "EpochsBack", &c.EpochsBack, defaultEpochsBack, 1, 1024)
-	bounded(&check, "EpochsAhead", &c.EpochsAhead, defaultEpochsAhead, 1, 1024)
-	bounded(&check, "HeightBound", &c.HeightBound, defaultHeightBound, 1, 1<<20)
-	bounded(&check, "Workers", &c.Workers, max(1, runtime.GOMAXPROCS(0)-1), 1, 1024)
-	bounded(&check, "BatchSize", &c.BatchSize, DefaultBatchSize, 1, 1<<16)
-	bounded(&check, "BatchDelay", &c.BatchDelay, 0, 0, time.Second)
-	bounded(&check, "RebroadcastTimeout", &c.RebroadcastTimeout, defaultRebroadcastTimeout, 1, maxDuration)
+	bounded(check, "EpochsBack", &c.EpochsBack, defaultEpochsBack, 1, 1024)
+	bounded(check, "EpochsAhead", &c.EpochsAhead, defaultEpochsAhead, 1, 1024)
+	bounded(check, "HeightBound", &c.HeightBound, defaultHeightBound, 1, 1<<20)
+	bounded(check, "Workers", &c.Workers, max(1, runtime.GOMAXPROCS(0)-1), 1, 1024)
+	bounded(check, "BatchSize", &c.BatchSize, DefaultBatchSize, 1, 1<<16)
+	bounded(check, "BatchDelay", &c.BatchDelay, 0, 0, time.Second)
+	bounded(check, "RebroadcastTimeout", &c.RebroadcastTimeout, defaultRebroadcastTimeout, 1, maxDuration)
 	if check.err == nil {
 		// A node repeated within the interval gets no answer. The other sequencers are assumed to
 		// rebroadcast like this one. Half the time leaves room for their jitter.
-		bounded(&check, "AckInterval", &c.AckInterval, max(1, min(defaultAckInterval, c.RebroadcastTimeout/2)), 1, maxDuration)
+		bounded(check, "AckInterval", &c.AckInterval, max(1, min(defaultAckInterval, c.RebroadcastTimeout/2)), 1, maxDuration)
 		if c.AckInterval > c.RebroadcastTimeout {
 			check.fail("AckInterval", fmt.Sprintf("at most RebroadcastTimeout, %v", c.RebroadcastTimeout), c.AckInterval)
 		}
 	}
-	bounded(&check, "ProposeBackoff", &c.ProposeBackoff, defaultProposeBackoff, 1, maxDuration)
-	bounded(&check, "SignTimeout", &c.SignTimeout, defaultSignTimeout, 1, maxDuration)
-	bounded(&check, "SuspectDelay", &c.SuspectDelay, defaultSuspectDelay, 1, maxDuration)
-	bounded(&check, "BadNodeInterval", &c.BadNodeInterval, defaultBadNodeInterval, 1, maxDuration)
-	bounded(&check, "DrainTimeout", &c.DrainTimeout, defaultDrainTimeout, 1, maxDuration)
+	bounded(check, "ProposeBackoff", &c.ProposeBackoff, defaultProposeBackoff, 1, maxDuration)
+	bounded(check, "SignTimeout", &c.SignTimeout, defaultSignTimeout, 1, maxDuration)
+	bounded(check, "SuspectDelay", &c.SuspectDelay, defaultSuspectDelay, 1, maxDuration)
+	bounded(check, "BadNodeInterval", &c.BadNodeInterval, defaultBadNodeInterval, 1, maxDuration)
+	bounded(check, "DrainTimeout", &c.DrainTimeout, defaultDrainTimeout, 1, maxDuration)
+}
+
+// completeLimits completes the limits on memory.
+func (c *Config) completeLimits(check *checker) {
 	peers, quota := c.defaultPeers()
-	bounded(&check, "PeerQuota", &c.PeerQuota, quota, 1, 1<<20)
-	bounded(&check, "MaxPeers", &c.MaxPeers, peers, 1, 1<<16)
-	bounded(&check, "MaxMessage", &c.MaxMessage, defaultMaxMessage, 512, maxMessage)
-	bounded(&check, "MaxVoteBytes", &c.MaxVoteBytes, DefaultMaxVoteBytes, 1<<20, maxBytes)
-	bounded(&check, "MaxPendingReports", &c.MaxPendingReports, defaultMaxPendingReports, 1, 1<<24)
-	bounded(&check, "MaxVolatileBytes", &c.MaxVolatileBytes, defaultMaxVolatileBytes, 64<<10, maxBytes)
-	bounded(&check, "MaxOutbox", &c.MaxOutbox, DefaultMaxOutbox, 1, 1<<24)
-	bounded(&check, "MaxValidatorSeries", &c.MaxValidatorSeries, defaultMaxValidatorSeries, 1, 1<<16)
+	bounded(check, "PeerQuota", &c.PeerQuota, quota, 1, 1<<20)
+	bounded(check, "MaxPeers", &c.MaxPeers, peers, 1, 1<<16)
+	bounded(check, "MaxMessage", &c.MaxMessage, defaultMaxMessage, 512, maxMessage)
+	bounded(check, "MaxVoteBytes", &c.MaxVoteBytes, DefaultMaxVoteBytes, 1<<20, maxBytes)
+	bounded(check, "MaxPendingReports", &c.MaxPendingReports, defaultMaxPendingReports, 1, 1<<24)
+	bounded(check, "MaxVolatileBytes", &c.MaxVolatileBytes, defaultMaxVolatileBytes, 64<<10, maxBytes)
+	bounded(check, "MaxOutbox", &c.MaxOutbox, DefaultMaxOutbox, 1, 1<<24)
+	bounded(check, "MaxValidatorSeries", &c.MaxValidatorSeries, defaultMaxValidatorSeries, 1, 1<<16)
 	if int64(c.PeerQuota)*int64(c.MaxPeers) > maxInbox { // a 32-bit int may not hold the product
 		check.fail("PeerQuota", fmt.Sprintf("at most %d (2^26 / MaxPeers)", maxInbox/c.MaxPeers), c.PeerQuota)
 	}
+}
+
+// checkPool checks the pool, whose size must suffice for the workers.
+func (c *Config) checkPool(check *checker) {
 	if c.Pool != nil && c.Pool.IsClosed() {
 		check.fail("Pool", "one that has not been released", "a released one")
 	}
 	if c.Pool != nil && c.Pool.Cap() > 0 && c.Pool.Cap() < c.Workers {
 		check.fail("Pool", fmt.Sprintf("of at least %d workers (Workers)", c.Workers), c.Pool.Cap())
 	}
-	c.Journal.validate(&check)
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	c.Namespace = append([]byte(nil), c.Namespace...)
-	c.Adopt = slices.Clone(c.Adopt)
-	return c, check.err
 }
 
 // defaultPeers returns the defaults of MaxPeers and PeerQuota. For a large set there are more

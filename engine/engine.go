@@ -21,14 +21,14 @@ import (
 
 // Engine is one process's part in the protocol. The package comment describes its life.
 type Engine struct {
-	cfg     Config
-	log     *slog.Logger
-	journal *journal.Journal
-	chunks  *verify.ChunkVerifier
-	inbox   *inbox.Inbox[message]
-	room    *room
-	metrics *metrics
-	wake    chan struct{} // capacity 1: an event other than a message waits for the loop
+	cfg       Config
+	log       *slog.Logger
+	journal   *journal.Journal
+	chunks    *verify.ChunkVerifier
+	inbox     *inbox.Inbox[message]
+	setLimits *setLimits
+	metrics   *metrics
+	wake      chan struct{} // capacity 1: an event other than a message waits for the loop
 
 	// Owned by the loop from the start of Run.
 	core       *core.Core
@@ -73,11 +73,11 @@ type Engine struct {
 	silent  chan struct{} // closed when the loop has ended and queries get no answer
 	stopped chan struct{} // closed when Run or Close is done
 
-	mu      sync.Mutex
-	phase   phase
-	failure error // the first failure
-	peers   map[wire.PublicKey]*Peer
-	leavers leavers
+	mu       sync.Mutex
+	phase    phase
+	failure  error // the first failure
+	peers    map[wire.PublicKey]*Peer
+	departed departed
 }
 
 type phase uint8
@@ -119,8 +119,8 @@ func New(given Config) (*Engine, error) {
 		stopped:   make(chan struct{}),
 		calls:     make(map[uint64]context.CancelFunc),
 		peers:     make(map[wire.PublicKey]*Peer),
-		leavers:   newLeavers(2 * cfg.MaxPeers),
-		room:      newRoom(&cfg, &given),
+		departed:  newDeparted(2 * cfg.MaxPeers),
+		setLimits: newSetLimits(&cfg, &given),
 		sets:      newSets(&cfg),
 	}
 	e.metrics = newMetrics(e)

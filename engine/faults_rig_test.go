@@ -263,9 +263,9 @@ func (m *faultMember) down() {
 	}
 }
 
-// blackout cuts the power of a member: from now on nothing that it sends arrives, and its disk
+// cutPower cuts the power of a member: from now on nothing that it sends arrives, and its disk
 // becomes one of the states that a power failure may leave.
-func (m *faultMember) blackout() {
+func (m *faultMember) cutPower() {
 	if m.engine == nil {
 		return
 	}
@@ -323,12 +323,12 @@ func (s *faultRun) run() {
 		case 0:
 			m.down()
 		case 1:
-			m.blackout()
+			m.cutPower()
 		case 2:
 			m.fault()
 		case 3:
 			for _, m := range s.members {
-				m.blackout()
+				m.cutPower()
 			}
 		case 4:
 			s.epoch++

@@ -69,7 +69,7 @@ func (e *Engine) begin() (<-chan uint64, error) {
 	e.core.Start(time.Since(e.began), epoch, uint64(e.journal.Next()))
 	e.announce("engine started", "lanes", len(e.core.Lanes()))
 	for _, epoch := range e.core.EpochsNeeded() {
-		e.makeRoom(epoch)
+		e.checkSetLimits(epoch)
 	}
 	e.warnOfAbstaining()
 	if err := e.adoptConfigured(); err != nil {

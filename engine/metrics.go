@@ -201,88 +201,114 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	if err != nil {
 		return
 	}
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	c := collection{ch}
+	c.lanes(s.Lanes)
+	c.counts(&s.counts)
+	c.state(e, &s.Status)
+	segments, bytes := e.journal.Size()
+	c.gauge(descSegments, float64(segments))
+	c.gauge(descJournal, float64(bytes))
+	if s.set.known {
+		c.set(&s.set)
 	}
-	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
-	}
-	statuses := func(d *prometheus.Desc, counts []uint64) {
-		for i, n := range counts {
-			counter(d, n, core.Status(i).String())
-		}
-	}
+}
 
-	for _, l := range s.Lanes {
+// collection is one call of Collect.
+type collection struct{ ch chan<- prometheus.Metric }
+
+func (c collection) gauge(d *prometheus.Desc, v float64, labels ...string) {
+	c.ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func (c collection) counter(d *prometheus.Desc, v uint64, labels ...string) {
+	c.ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+}
+
+// statuses collects a counter for each core.Status.
+func (c collection) statuses(d *prometheus.Desc, counts []uint64) {
+	for i, n := range counts {
+		c.counter(d, n, core.Status(i).String())
+	}
+}
+
+// lanes collects the heights of the lanes.
+func (c collection) lanes(lanes []Lane) {
+	for _, l := range lanes {
 		if l.HasTip {
-			gauge(descHeight, float64(l.Tip), l.Sequencer.String())
+			c.gauge(descHeight, float64(l.Tip), l.Sequencer.String())
 		}
 		if l.HasCertified {
-			gauge(descCertified, float64(l.Certified), l.Sequencer.String())
+			c.gauge(descCertified, float64(l.Certified), l.Sequencer.String())
 		}
 	}
+}
+
+// counts collects what the core has counted.
+func (c collection) counts(n *core.Counts) {
 	for _, o := range core.Outcomes() {
-		counter(descAcks, s.counts.Acks[o], outcomeStatus(o), o.String())
-		counter(descNodes, s.counts.Nodes[o], outcomeStatus(o), o.String())
-		counter(descCertMessages, s.counts.CertificateMessages[o], outcomeStatus(o), o.String())
+		c.counter(descAcks, n.Acks[o], outcomeStatus(o), o.String())
+		c.counter(descNodes, n.Nodes[o], outcomeStatus(o), o.String())
+		c.counter(descCertMessages, n.CertificateMessages[o], outcomeStatus(o), o.String())
 	}
-	statuses(descVerify, s.counts.ApplicationVerdicts[:])
-	statuses(descPropose, s.counts.Proposals[:])
-	counter(descDeclined, s.counts.Declined)
-	statuses(descBroadcast, s.counts.Broadcasts[:])
-	statuses(descRebroadcast, s.counts.Rebroadcasts[:])
-	statuses(descOwnAcks, s.counts.OwnAcks[:])
-	counter(descAcksInvalid, s.counts.AcksInvalid)
-	counter(descNodesValid, s.counts.NodesVerified)
-	counter(descCertReceived, s.counts.CertificatesReceived)
-	counter(descCertificates, s.counts.Certificates)
-	counter(descLocks, s.counts.Locks)
-	counter(descFaults, s.counts.Faults)
-	counter(descKeyFaults, s.counts.KeyFaults)
-	gauge(descEpoch, float64(s.Epoch))
-	gauge(descPeers, float64(s.Peers))
-	gauge(descInbox, float64(s.Inbox))
-	counter(descDropped, e.drops.peerFull.Load(), "peer_full")
-	counter(descDropped, e.drops.tooLarge.Load(), "too_large")
-	for f, ratio := range s.ratios {
-		gauge(descNeeded, ratio, limitField(f).String())
-	}
-	counter(descPauses, e.drops.pauses.Load())
-	counter(descStatements, s.Counters.Statements)
-	gauge(descWaiting, float64(s.Statements))
-	counter(descSplits, s.Counters.Splits)
-	gauge(descSuspects, float64(s.Suspects))
-	gauge(descVoteBytes, float64(s.VoteBytes))
-	gauge(descVolatile, float64(s.VolatileBytes))
-	gauge(descReports, float64(s.PendingReports))
-	gauge(descOutbox, float64(s.Outbox))
-	counter(descOutboxDrops, s.Counters.OutboxDropped)
-	counter(descParents, s.counts.ParentsDropped)
-	gauge(descUnreported, float64(s.Unreported))
-	gauge(descDormant, float64(s.Dormant))
-	gauge(descRecovering, oneIf(s.Recovering))
-	gauge(descAbstaining, float64(s.Abstaining))
-	gauge(descAbstainingTo, float64(s.AbstainingTo))
+	c.statuses(descVerify, n.ApplicationVerdicts[:])
+	c.statuses(descPropose, n.Proposals[:])
+	c.counter(descDeclined, n.Declined)
+	c.statuses(descBroadcast, n.Broadcasts[:])
+	c.statuses(descRebroadcast, n.Rebroadcasts[:])
+	c.statuses(descOwnAcks, n.OwnAcks[:])
+	c.counter(descAcksInvalid, n.AcksInvalid)
+	c.counter(descNodesValid, n.NodesVerified)
+	c.counter(descCertReceived, n.CertificatesReceived)
+	c.counter(descCertificates, n.Certificates)
+	c.counter(descLocks, n.Locks)
+	c.counter(descFaults, n.Faults)
+	c.counter(descKeyFaults, n.KeyFaults)
+	c.counter(descParents, n.ParentsDropped)
 	for _, reason := range core.OwnLaneBlocks() {
-		gauge(descOwnLane, oneIf(s.counts.OwnLane == reason), reason.String())
+		c.gauge(descOwnLane, oneIf(n.OwnLane == reason), reason.String())
 	}
-	counter(descOwnChunks, s.Counters.OwnChunksRefused)
-	counter(descParentAcks, s.counts.ParentsWithOurs, "included")
-	counter(descParentAcks, s.counts.ParentsWithoutOurs, "missing")
-	segments, bytes := e.journal.Size()
-	gauge(descSegments, float64(segments))
-	gauge(descJournal, float64(bytes))
-	if !s.set.known {
-		return
+	c.counter(descParentAcks, n.ParentsWithOurs, "included")
+	c.counter(descParentAcks, n.ParentsWithoutOurs, "missing")
+}
+
+// state collects the state of the engine, and what it has counted beside the core.
+func (c collection) state(e *Engine, s *Status) {
+	c.gauge(descEpoch, float64(s.Epoch))
+	c.gauge(descPeers, float64(s.Peers))
+	c.gauge(descInbox, float64(s.Inbox))
+	c.counter(descDropped, e.drops.peerFull.Load(), "peer_full")
+	c.counter(descDropped, e.drops.tooLarge.Load(), "too_large")
+	for f, ratio := range s.ratios {
+		c.gauge(descNeeded, ratio, limitField(f).String())
 	}
-	gauge(descValidators, float64(s.set.validators))
-	gauge(descWeight, float64(s.set.weight))
-	gauge(descQuorum, float64(s.set.quorum))
-	gauge(descSequencers, float64(s.set.sequencers))
-	gauge(descValidator, oneIf(s.set.member))
-	for _, p := range s.set.participation {
-		counter(descTimely, p.InTime, p.id.String(), "in_time")
-		counter(descTimely, p.Late, p.id.String(), "late")
+	c.counter(descPauses, e.drops.pauses.Load())
+	c.counter(descStatements, s.Counters.Statements)
+	c.gauge(descWaiting, float64(s.Statements))
+	c.counter(descSplits, s.Counters.Splits)
+	c.gauge(descSuspects, float64(s.Suspects))
+	c.gauge(descVoteBytes, float64(s.VoteBytes))
+	c.gauge(descVolatile, float64(s.VolatileBytes))
+	c.gauge(descReports, float64(s.PendingReports))
+	c.gauge(descOutbox, float64(s.Outbox))
+	c.counter(descOutboxDrops, s.Counters.OutboxDropped)
+	c.gauge(descUnreported, float64(s.Unreported))
+	c.gauge(descDormant, float64(s.Dormant))
+	c.gauge(descRecovering, oneIf(s.Recovering))
+	c.gauge(descAbstaining, float64(s.Abstaining))
+	c.gauge(descAbstainingTo, float64(s.AbstainingTo))
+	c.counter(descOwnChunks, s.Counters.OwnChunksRefused)
+}
+
+// set collects the sets of the current epoch.
+func (c collection) set(s *setState) {
+	c.gauge(descValidators, float64(s.validators))
+	c.gauge(descWeight, float64(s.weight))
+	c.gauge(descQuorum, float64(s.quorum))
+	c.gauge(descSequencers, float64(s.sequencers))
+	c.gauge(descValidator, oneIf(s.member))
+	for _, p := range s.participation {
+		c.counter(descTimely, p.InTime, p.id.String(), "in_time")
+		c.counter(descTimely, p.Late, p.id.String(), "late")
 	}
 }
 

@@ -38,20 +38,20 @@ func (e *Engine) setState() (s setState) {
 		known: true, validators: weights.Len(), sequencers: len(sequencers), weight: weights.Total(), quorum: weights.Quorum(),
 	}
 	_, s.member = scheme.Index(e.cfg.Identity)
-	room := e.cfg.MaxValidatorSeries
-	if room == 0 {
+	left := e.cfg.MaxValidatorSeries
+	if left == 0 {
 		return s
 	}
 	if s.member {
-		room--
+		left--
 	}
 	for id, counts := range e.core.Participations() {
 		switch {
 		case id == e.cfg.Identity:
-		case room == 0:
+		case left == 0:
 			continue
 		default:
-			room--
+			left--
 		}
 		s.participation = append(s.participation, participation{counts, id})
 	}

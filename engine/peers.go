@@ -20,7 +20,7 @@ import (
 // Messages delivered by one goroutine are read in that order.
 type Peer struct {
 	*account
-	room     *room // the engine's
+	limits   *setLimits // of the engine
 	producer *inbox.Producer[message]
 	closed   atomic.Bool // Close was called
 }
@@ -61,7 +61,7 @@ type message struct {
 	kind   Kind
 }
 
-// release releases the message's buffer, and returns its share of the sender's room.
+// release releases the message's buffer, and returns its share of the sender's quota.
 func (m *message) release() {
 	if m.kind != KindAck {
 		m.from.longBytes.Add(-int64(len(m.buffer.Bytes())))
@@ -89,20 +89,20 @@ func (e *Engine) Peer(id wire.PublicKey) (*Peer, error) {
 	if len(e.peers) >= e.cfg.MaxPeers {
 		return nil, fmt.Errorf("%w: MaxPeers is %d", ErrTooManyPeers, e.cfg.MaxPeers)
 	}
-	a := e.leavers.find(id)
+	a := e.departed.find(id)
 	if a == nil {
 		a = &account{engine: e, id: id, state: core.NewPeer(id)}
 	}
 	// While messages of a former handle wait, they hold the identity's quota.
 	if a.newest == nil || !a.newest.Reopen() {
 		producer, err := e.inbox.Producer(e.cfg.PeerQuota)
-		if err != nil { // the room is held by closed handles of others whose messages still wait
+		if err != nil { // messages that wait for closed handles of others hold the inbox
 			return nil, errors.Join(ErrTooManyPeers, err)
 		}
 		a.newest = producer
 	}
-	e.leavers.remove(id)
-	p := &Peer{account: a, room: e.room, producer: a.newest}
+	e.departed.remove(id)
+	p := &Peer{account: a, limits: e.setLimits, producer: a.newest}
 	e.peers[id] = p
 	return p, nil
 }
@@ -146,7 +146,7 @@ func (p *Peer) DeliverNodeBytes(b []byte) error { return p.deliverCopy(b, KindNo
 func (p *Peer) DeliverCertificateBytes(b []byte) error { return p.deliverCopy(b, KindCertificate) }
 
 func (p *Peer) deliverCopy(b []byte, kind Kind) error {
-	if !p.room.fits(kind, len(b)) { // refused before it is copied
+	if !p.limits.fits(kind, len(b)) { // refused before it is copied
 		p.engine.drops.tooLarge.Add(1)
 		return ErrMessageTooLarge
 	}
@@ -159,12 +159,12 @@ func (p *Peer) deliver(b wire.Buffer, kind Kind) error {
 	switch {
 	case kind < KindAck || kind > KindCertificate:
 		refusal = ErrMessageKind
-	case !p.room.fits(kind, size):
+	case !p.limits.fits(kind, size):
 		refusal = ErrMessageTooLarge
 		p.engine.drops.tooLarge.Add(1)
 	case p.closed.Load():
 		refusal = p.closedBy()
-	case kind != KindAck && p.longBytes.Add(int64(size)) > p.room.long():
+	case kind != KindAck && p.longBytes.Add(int64(size)) > p.limits.maxLong():
 		p.longBytes.Add(-int64(size))
 		refusal = ErrPeerFull
 		p.engine.drops.peerFull.Add(1)
@@ -213,45 +213,45 @@ func (p *Peer) Close() {
 	}
 	delete(e.peers, p.id)
 	p.producer.Close()
-	e.leavers.add(p.account)
+	e.departed.add(p.account)
 }
 
-// leavers are the accounts of identities whose handle was closed, kept so that their limits
-// continue. The last ones to leave are kept, up to a number, and all whose messages wait: their
-// quotas bound the number of these.
-type leavers struct {
+// departed holds the accounts of identities whose handle was closed, kept so that their limits
+// continue. Those that were closed last are kept, up to a number, and all whose messages wait:
+// their quotas bound the number of these.
+type departed struct {
 	most   int
-	order  list.List // of *account, in the order of leaving
+	order  list.List // of *account, in the order of their closing
 	places map[wire.PublicKey]*list.Element
 }
 
-func newLeavers(most int) leavers {
-	return leavers{most: most, places: make(map[wire.PublicKey]*list.Element)}
+func newDeparted(most int) departed {
+	return departed{most: most, places: make(map[wire.PublicKey]*list.Element)}
 }
 
 // find returns the account of an identity, nil if it is not kept.
-func (l *leavers) find(id wire.PublicKey) *account {
-	if place := l.places[id]; place != nil {
+func (d *departed) find(id wire.PublicKey) *account {
+	if place := d.places[id]; place != nil {
 		return place.Value.(*account)
 	}
 	return nil
 }
 
-func (l *leavers) remove(id wire.PublicKey) {
-	if place := l.places[id]; place != nil {
-		l.order.Remove(place)
-		delete(l.places, id)
+func (d *departed) remove(id wire.PublicKey) {
+	if place := d.places[id]; place != nil {
+		d.order.Remove(place)
+		delete(d.places, id)
 	}
 }
 
-func (l *leavers) add(a *account) {
-	l.places[a.id] = l.order.PushBack(a)
-	for n := l.order.Len() - l.most; n > 0; n-- {
-		oldest := l.order.Front()
+func (d *departed) add(a *account) {
+	d.places[a.id] = d.order.PushBack(a)
+	for n := d.order.Len() - d.most; n > 0; n-- {
+		oldest := d.order.Front()
 		if o := oldest.Value.(*account); o.newest.Waiting() > 0 {
-			l.order.MoveToBack(oldest)
+			d.order.MoveToBack(oldest)
 		} else {
-			l.remove(o.id)
+			d.remove(o.id)
 		}
 	}
 }

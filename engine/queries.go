@@ -154,7 +154,7 @@ func (e *Engine) status() Status {
 	checks := e.verifier.Counters()
 	s := Status{
 		counts:         *c,
-		ratios:         e.room.ratios(),
+		ratios:         e.setLimits.ratios(),
 		Epoch:          e.core.Epoch(),
 		EpochsNeeded:   e.core.EpochsNeeded(),
 		Inbox:          e.inbox.Len(),

@@ -146,6 +146,6 @@ func (e *Engine) nodesWait(identity wire.PublicKey) bool {
 	if p := e.peers[identity]; p != nil {
 		return p.longBytes.Load() > 0
 	}
-	a := e.leavers.find(identity)
+	a := e.departed.find(identity)
 	return a != nil && a.longBytes.Load() > 0
 }

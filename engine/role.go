@@ -82,7 +82,7 @@ func (e *Engine) watchSets() {
 		return
 	}
 	for _, epoch := range e.sets.takeLearned() {
-		e.makeRoom(epoch)
+		e.checkSetLimits(epoch)
 		if epoch != e.core.Epoch() || e.role.known {
 			continue
 		}

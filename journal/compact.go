@@ -7,9 +7,9 @@ import (
 	"github.com/lanecast/lanecast/internal/segment"
 )
 
-// mover is a running compaction: it rewrites the live records of one old segment at the tail, a
-// bounded number of bytes at a time, between the owner's groups.
-type mover struct {
+// compaction rewrites the live records of one old segment at the tail, a bounded number of bytes at a
+// time, between the owner's groups.
+type compaction struct {
 	source *segmentInfo // nil if none is running
 	file   File
 	reader frameReader
@@ -18,9 +18,9 @@ type mover struct {
 	moved  []Position
 }
 
-// tend removes dead segments, and moves live records if that frees enough. It reports whether it
+// compact removes dead segments, and moves live records if that frees enough. It reports whether it
 // should be called again soon.
-func (w *writer) tend() (more bool, err error) {
+func (w *writer) compact() (more bool, err error) {
 	dead := w.ledger.dead()
 	if dead >= 2 && w.ledger.tail().size > segment.HeadSize {
 		// Dead segments are removed when the next one begins, because its head records that they
@@ -30,13 +30,13 @@ func (w *writer) tend() (more bool, err error) {
 		}
 		dead = w.ledger.dead()
 	}
-	m := &w.mover
-	if m.source != nil && m.source.live == 0 {
-		if err := m.stop(); err != nil {
+	c := &w.compaction
+	if c.source != nil && c.source.live == 0 {
+		if err := c.stop(); err != nil {
 			return false, err
 		}
 	}
-	if m.source == nil {
+	if c.source == nil {
 		if len(w.ledger.segments)-dead <= w.j.cfg.MaxSegments || !w.ledger.sparse(dead) {
 			return false, nil
 		}
@@ -56,35 +56,35 @@ func (w *writer) start(source *segmentInfo) error {
 	if err != nil {
 		return fmt.Errorf("journal: compacting %s: %w", name, err)
 	}
-	m := &w.mover
-	m.source, m.file, m.offset = source, file, segment.HeadSize
-	if m.reader.buf == nil {
-		m.reader.buf = make([]byte, w.j.cfg.ReplayBuffer)
-		m.reader.maxRecord = segment.MaxPayload // records in the log were accepted before
+	c := &w.compaction
+	c.source, c.file, c.offset = source, file, segment.HeadSize
+	if c.reader.buf == nil {
+		c.reader.buf = make([]byte, w.j.cfg.ReplayBuffer)
+		c.reader.maxRecord = segment.MaxPayload // records in the log were accepted before
 	}
-	m.reader.reset(file, source.size, segment.Seed(source.identity, source.number))
+	c.reader.reset(file, source.size, segment.Seed(source.identity, source.number))
 	return nil
 }
 
 // stop ends a compaction, done or not. A later compaction of the same segment begins again with the
 // records that still live there.
-func (m *mover) stop() error {
-	if m.source == nil {
+func (c *compaction) stop() error {
+	if c.source == nil {
 		return nil
 	}
-	name := segmentName(m.source.number)
-	m.source = nil
-	if err := m.file.Close(); err != nil {
+	name := segmentName(c.source.number)
+	c.source = nil
+	if err := c.file.Close(); err != nil {
 		return fmt.Errorf("journal: closing %s: %w", name, err)
 	}
 	return nil
 }
 
-// leave ends a compaction whose source is among the segments to be removed.
-func (m *mover) leave(gone []*segmentInfo) error {
+// stopIfRemoved ends a compaction whose source is among the segments to be removed.
+func (c *compaction) stopIfRemoved(gone []*segmentInfo) error {
 	for _, s := range gone {
-		if s == m.source {
-			return m.stop()
+		if s == c.source {
+			return c.stop()
 		}
 	}
 	return nil
@@ -92,49 +92,49 @@ func (m *mover) leave(gone []*segmentInfo) error {
 
 // moveSome copies the next live records of the source to the tail, as one group.
 func (w *writer) moveSome() error {
-	m := &w.mover
-	m.buf, m.moved = m.buf[:0], m.moved[:0]
+	c := &w.compaction
+	c.buf, c.moved = c.buf[:0], c.moved[:0]
 	// The bytes read are bounded too, otherwise a large segment with few live records would delay
 	// the owner's groups.
-	limit := m.offset + 16*int64(w.j.cfg.moveRound)
-	for m.offset < min(limit, m.source.size) && len(m.buf) < w.j.cfg.moveRound {
-		f, why, err := m.reader.frame(m.offset)
+	limit := c.offset + 16*int64(w.j.cfg.moveRound)
+	for c.offset < min(limit, c.source.size) && len(c.buf) < w.j.cfg.moveRound {
+		f, why, err := c.reader.frame(c.offset)
 		if err != nil {
-			return fmt.Errorf("journal: compacting %s: %w", segmentName(m.source.number), err)
+			return fmt.Errorf("journal: compacting %s: %w", segmentName(c.source.number), err)
 		}
 		if why != "" {
 			// The frame was sound when it was written or replayed. A live record may be lost, so
 			// the journal must not continue.
-			return &CorruptError{File: segmentName(m.source.number), Offset: m.offset, Reason: why}
+			return &CorruptError{File: segmentName(c.source.number), Offset: c.offset, Reason: why}
 		}
-		m.offset += f.Size()
-		if f.Kind >= segment.KindSeal || w.ledger.home(Position(f.Position)) != m.source {
+		c.offset += f.Size()
+		if f.Kind >= segment.KindSeal || w.ledger.home(Position(f.Position)) != c.source {
 			continue
 		}
-		at := len(m.buf)
-		m.buf = append(m.buf, make([]byte, f.Size())...)
-		out := m.buf[at:]
+		at := len(c.buf)
+		c.buf = append(c.buf, make([]byte, f.Size())...)
+		out := c.buf[at:]
 		copy(out[segment.FrameHead:], f.Payload)
 		f.Kind = segment.KindCopy
 		f.Put(out)
-		m.moved = append(m.moved, Position(f.Position))
+		c.moved = append(c.moved, Position(f.Position))
 	}
-	if len(m.buf) > 0 {
-		if w.full(0, len(m.buf)) {
+	if len(c.buf) > 0 {
+		if w.full(0, len(c.buf)) {
 			if err := w.rotate(); err != nil {
 				return err
 			}
 		}
-		w.finishAll(m.buf)
-		if err := w.commit(m.buf, group{moved: m.moved}); err != nil {
+		w.finishAll(c.buf)
+		if err := w.commit(c.buf, group{moved: c.moved}); err != nil {
 			return err
 		}
 	}
-	if cap(m.buf) > 4*w.j.cfg.moveRound {
-		m.buf = nil
+	if cap(c.buf) > 4*w.j.cfg.moveRound {
+		c.buf = nil
 	}
-	if m.source != nil && m.offset >= m.source.size {
-		return m.stop()
+	if c.source != nil && c.offset >= c.source.size {
+		return c.stop()
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 
@@ -27,20 +28,9 @@ func Open(c Config, replay func(p Position, record []byte) error) (_ *Journal, e
 	if err := c.complete(); err != nil {
 		return nil, err
 	}
-	if c.Dir, err = absolute(c.FS, c.Dir); err != nil {
-		return nil, err
-	}
-	if c.Create {
-		if err := c.FS.MkdirAll(c.Dir); err != nil {
-			return nil, fmt.Errorf("journal: making the folder: %w", err)
-		}
-	}
-	lock, err := c.FS.Lock(filepath.Join(c.Dir, lockName))
+	lock, err := c.lockDir()
 	if err != nil {
-		if !c.Create && errors.Is(err, fs.ErrNotExist) {
-			return nil, noJournal(c.Dir)
-		}
-		return nil, fmt.Errorf("journal: locking %s: %w", c.Dir, err)
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -62,23 +52,10 @@ func Open(c Config, replay func(p Position, record []byte) error) (_ *Journal, e
 		}
 		return nil
 	}
-	v := newSurvey(c.FS, c.Dir, c.ReplayBuffer, c.MaxRecord)
-	v.visit = func(_ *segmentInfo, f *segment.Frame, record []byte, again bool) error {
-		if again {
-			return nil
-		}
-		if err := deliver(Position(f.Position), record); err != nil || c.Dead == nil {
-			return err
-		}
-		for _, p := range c.Dead() {
-			v.out.release(p)
-		}
-		return nil
-	}
-	if err := v.run(); err != nil {
+	found, err := c.replayLog(deliver)
+	if err != nil {
 		return nil, err
 	}
-	found := &v.out
 	j := &Journal{cfg: c, lock: lock, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	w := &j.writer
 	*w = writer{j: j, ledger: found.ledger, next: found.next, codec: codec{level: c.CompressLevel}}
@@ -97,19 +74,67 @@ func Open(c Config, replay func(p Position, record []byte) error) (_ *Journal, e
 	if err != nil {
 		return nil, errors.Join(err, w.closeFiles())
 	}
+	j.start(found)
+	return j, nil
+}
+
+// lockDir makes c.Dir absolute, makes the folder if Create is set, and takes its lock.
+func (c *Config) lockDir() (io.Closer, error) {
+	var err error
+	if c.Dir, err = absolute(c.FS, c.Dir); err != nil {
+		return nil, err
+	}
+	if c.Create {
+		if err := c.FS.MkdirAll(c.Dir); err != nil {
+			return nil, fmt.Errorf("journal: making the folder: %w", err)
+		}
+	}
+	lock, err := c.FS.Lock(filepath.Join(c.Dir, lockName))
+	if err != nil {
+		if !c.Create && errors.Is(err, fs.ErrNotExist) {
+			return nil, noJournal(c.Dir)
+		}
+		return nil, fmt.Errorf("journal: locking %s: %w", c.Dir, err)
+	}
+	return lock, nil
+}
+
+// replayLog reads the log, and calls deliver for each record that is not a repetition.
+func (c *Config) replayLog(deliver func(p Position, record []byte) error) (*layout, error) {
+	v := newSurvey(c.FS, c.Dir, c.ReplayBuffer, c.MaxRecord)
+	v.visit = func(_ *segmentInfo, f *segment.Frame, record []byte, again bool) error {
+		if again {
+			return nil
+		}
+		if err := deliver(Position(f.Position), record); err != nil || c.Dead == nil {
+			return err
+		}
+		for _, p := range c.Dead() {
+			v.out.release(p)
+		}
+		return nil
+	}
+	if err := v.run(); err != nil {
+		return nil, err
+	}
+	return &v.out, nil
+}
+
+// start makes the state of a recovered log known, and starts the goroutines.
+func (j *Journal) start(found *layout) {
+	w := &j.writer
 	j.recovery = found.recovery
 	j.next = w.next
 	j.nextView.Store(uint64(j.next))
 	j.durable.Store(uint64(j.next - 1))
 	w.publishShape()
-	if !c.manual {
+	if !j.cfg.manual {
 		go w.marks.run()
 		go j.run()
 	}
-	if c.Dead != nil {
+	if j.cfg.Dead != nil {
 		j.signal() // there may be segments to remove, or to compact
 	}
-	return j, nil
 }
 
 // absolute makes dir independent of the working directory.

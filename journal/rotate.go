@@ -31,7 +31,7 @@ func (w *writer) rotate() error {
 	if err != nil {
 		return err
 	}
-	if err := w.mover.leave(gone); err != nil {
+	if err := w.compaction.stopIfRemoved(gone); err != nil {
 		return err
 	}
 	if err := w.discard(gone); err != nil {

@@ -341,7 +341,7 @@ func TestCompactionBeginsWithTheOldestLiveSegmentAlsoWhenDeadOnesWereJustDropped
 			j.Release(p)
 		}
 	}
-	if more, source := j.cycle(), j.writer.mover.source; !more || source.first != 12 {
+	if more, source := j.cycle(), j.writer.compaction.source; !more || source.first != 12 {
 		t.Errorf("more %v, source %+v", more, source)
 	}
 	mustClose(t, j)

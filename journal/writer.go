@@ -13,18 +13,18 @@ import (
 // writer is the state of the journal's goroutine; no other goroutine uses it once the journal is
 // open.
 type writer struct {
-	j        *Journal
-	ledger   ledger
-	identity segment.Identity
-	next     Position // position of the next record to write
-	file     File     // file of the tail
-	seed     uint32   // seed of the tail
-	reusable bool     // next.tmp is a dead segment, durably under that name
-	marked   bool     // the tail ends with the mark of Close
-	spare    queue    // the buffers that the owner does not hold
-	codec    codec
-	mover    mover
-	marks    *marker
+	j          *Journal
+	ledger     ledger
+	identity   segment.Identity
+	next       Position // position of the next record to write
+	file       File     // file of the tail
+	seed       uint32   // seed of the tail
+	reusable   bool     // next.tmp is a dead segment, durably under that name
+	marked     bool     // the tail ends with the mark of Close
+	spare      queue    // the buffers that the owner does not hold
+	codec      codec
+	compaction compaction
+	marks      *marker
 }
 
 // run is the journal's goroutine.
@@ -99,7 +99,7 @@ func (j *Journal) cycle() (more bool) {
 		for _, p := range q.released {
 			w.ledger.release(p)
 		}
-		more, err = w.tend()
+		more, err = w.compact()
 	}
 	if limit := 2 * j.cfg.WriteBuffer; cap(q.frames) > limit {
 		q.frames = nil // do not keep the memory of a burst
@@ -270,7 +270,7 @@ func (j *Journal) finish() {
 		}
 	}
 	err := j.Err()
-	for _, release := range []func() error{w.mover.stop, w.closeFiles, j.lock.Close} {
+	for _, release := range []func() error{w.compaction.stop, w.closeFiles, j.lock.Close} {
 		if e := release(); err == nil && e != nil {
 			err = fmt.Errorf("journal: closing: %w", e)
 		}

@@ -280,22 +280,22 @@ func (c *conn) beforeRead() (paused bool) {
 		_ = c.raw.SetReadDeadline(time.Now().Add(min(linger, until-c.n.clock())))
 		return false
 	}
-	m := &c.n.moderator
-	if m.pause <= 0 || c.class != Control {
+	r := &c.n.coalescer
+	if r.pause <= 0 || c.class != Control {
 		return false
 	}
 	now, read := time.Duration(c.raw.lastRead.Load()), c.raw.read.Load()
 	records := int(read - c.counted)
 	c.counted = read
 	c.rate.add(now, records)
-	if many := m.many(now, records); !many || c.raw.filled >= littleRead || c.rate.in(m.pause) < pauseGain {
+	if busy := r.count(now, records); !busy || c.raw.filled >= minRead || c.rate.in(r.pause) < pauseGain {
 		return false
 	}
 	c.n.counts.pauses.Add(1)
-	if c.raw.quiet != nil {
-		c.raw.quiet.hush(littleRead)
+	if c.raw.lowWater != nil {
+		c.raw.lowWater.raise(minRead)
 	}
-	m.wait(c.resume)
+	r.wait(c.resume)
 	return true
 }
 

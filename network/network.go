@@ -34,7 +34,7 @@ type Network struct {
 	pacer    *pacer
 	counts   *counts
 
-	moderator moderator
+	coalescer readCoalescer
 
 	started atomic.Bool
 	handler Handler // set by Run, before any goroutine
@@ -71,7 +71,7 @@ func New(c Config) (*Network, error) {
 	}
 	n := &Network{
 		cfg: c, log: c.Logger, id: publicKey(c.Key), made: time.Now(),
-		moderator: moderator{pause: c.ReadPause},
+		coalescer: readCoalescer{pause: c.ReadPause},
 		types:     newTypeTable(c.Types),
 		bulk:      slices.ContainsFunc(c.Types, func(t MessageType) bool { return t.Class == Bulk }),
 		pacer:     newPacer(c.BulkRate, c.BulkPeers, c.BulkTurn),

@@ -29,7 +29,7 @@ type recordConn struct {
 	net.Conn
 	clock      func() time.Duration
 	before     func() (paused bool) // called before the connection is read; may be nil
-	quiet      *quietSocket         // nil if the connection cannot be quiet
+	lowWater   *lowWaterSocket      // nil if the connection has no low-water mark
 	buffer     []byte
 	start, end int  // the part of buffer that is not handed up yet
 	left       int  // bytes of the record in progress that are not handed up yet
@@ -42,7 +42,7 @@ type recordConn struct {
 }
 
 func newRecordConn(c net.Conn, clock func() time.Duration) *recordConn {
-	return &recordConn{Conn: c, clock: clock, quiet: newQuietSocket(c), buffer: make([]byte, readSize)}
+	return &recordConn{Conn: c, clock: clock, lowWater: newLowWaterSocket(c), buffer: make([]byte, readSize)}
 }
 
 // Read implements net.Conn. The bytes that it returns never end within the head of a record.
@@ -90,11 +90,11 @@ func (c *recordConn) fill() error {
 	}
 	paused := c.before != nil && c.before()
 	n, err := 0, error(nil)
-	if c.quiet != nil {
+	if c.lowWater != nil {
 		if paused {
-			n = c.quiet.take(c.buffer[c.end:])
+			n = c.lowWater.take(c.buffer[c.end:])
 		} else {
-			c.quiet.speak()
+			c.lowWater.lower()
 		}
 	}
 	if n == 0 {

@@ -134,8 +134,9 @@ func TestRule7_4_LanesWithoutHeadersKeepNoOtherFromItsOwn(t *testing.T) {
 	})
 }
 
-// A lock in the tips of all peers is verified once.
-func TestRule7_4_WhatAllPeersTellIsVerifiedOnce(t *testing.T) {
+// A lock in the tips of all peers is verified once by the replica, and once by its engine, which
+// adopts it.
+func TestRule7_4_ALockThatAllPeersTellIsVerifiedTwice(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 10, lan)
 		read := c.count()
@@ -155,7 +156,7 @@ func TestRule7_4_WhatAllPeersTellIsVerifiedOnce(t *testing.T) {
 		c.start(0, app)
 		c.eventually(10*time.Second, "the lane is handed over", func() bool { return app.next(c.ids[9]) == 3 })
 		time.Sleep(5 * time.Second)
-		if n := read(0, "statements_total", ""); n != 1 {
+		if n := read(0, "statements_total", ""); n != 2 {
 			t.Errorf("%v signatures were checked for one lane", n)
 		}
 		c.stopAll()

@@ -24,16 +24,16 @@ type blsScheme struct {
 }
 
 // InNamespace reports whether the set's acks are signed under namespace.
-func (b *blsScheme) InNamespace(namespace []byte) bool { return signedIn(b.prefix, namespace) }
+func (e *blsScheme) InNamespace(namespace []byte) bool { return signedIn(e.prefix, namespace) }
 
-func newBLSScheme(c Config, set validatorSet, kind wire.CertificateKind) *blsScheme {
+func newBLSScheme(c Config, set validatorSet, kind wire.CertificateKind) blsScheme {
 	c.Namespace = slices.Clone(c.Namespace)
 	size := c.Variant.signatures().Compressed()
 	ack := size
 	if c.AckEncoding == Uncompressed {
 		ack = 2 * size
 	}
-	return &blsScheme{
+	return blsScheme{
 		validatorSet: set,
 		pairing:      newPairing(c.Variant),
 		config:       c,
@@ -48,19 +48,19 @@ func newBLSScheme(c Config, set validatorSet, kind wire.CertificateKind) *blsSch
 type blsGroup Variant
 
 // Format implements [Scheme].
-func (b *blsScheme) Format() wire.Format { return b.format }
+func (e *blsScheme) Format() wire.Format { return e.format }
 
 // Group implements [Scheme]: combinations of all BLS schemes of one variant, multisig and
 // threshold, may be checked together.
-func (b *blsScheme) Group() any { return blsGroup(b.variant) }
+func (e *blsScheme) Group() any { return blsGroup(e.variant) }
 
 // Variant returns the groups in which the scheme's signatures and keys lie.
-func (b *blsScheme) Variant() Variant { return b.variant }
+func (e *blsScheme) Variant() Variant { return e.variant }
 
 // hash returns the hash of the message that acks on subject sign, a point.
-func (b *blsScheme) hash(subject wire.Subject) curve.Points {
-	return b.hashes.get(subject, func() curve.Points {
-		return b.curve.Hash(b.sigGroup, b.variant.messageTag(), ackMessage(b.prefix, &subject))
+func (e *blsScheme) hash(subject wire.Subject) curve.Points {
+	return e.hashes.get(subject, func() curve.Points {
+		return e.curve.Hash(e.sigGroup, e.variant.messageTag(), ackMessage(e.prefix, &subject))
 	})
 }
 
@@ -72,14 +72,14 @@ type votePoints struct {
 }
 
 // read reads the votes of signers, and returns in unreadable those that cannot be read.
-func (b *blsScheme) read(s *Statement, signers wire.Signers) (v votePoints, unreadable []wire.Participant) {
-	present, unreadable := b.votes(s, signers, b.format.AckSignature)
-	return b.readVotes(s, present, unreadable)
+func (e *blsScheme) read(s *Statement, signers wire.Signers) (v votePoints, unreadable []wire.Participant) {
+	present, unreadable := e.votes(s, signers, e.format.AckSignature)
+	return e.readVotes(s, present, unreadable)
 }
 
 // readVotes reads the votes of present. It adds those that cannot be read to absent.
-func (b *blsScheme) readVotes(s *Statement, present []int, absent []wire.Participant) (votePoints, []wire.Participant) {
-	points, malformed := b.curve.Read(b.sigGroup, s.Slab, present, b.config.AckEncoding == Uncompressed)
+func (e *blsScheme) readVotes(s *Statement, present []int, absent []wire.Participant) (votePoints, []wire.Participant) {
+	points, malformed := e.curve.Read(e.sigGroup, s.Slab, present, e.config.AckEncoding == Uncompressed)
 	if len(malformed) == 0 {
 		return votePoints{points, present}, absent
 	}
@@ -100,10 +100,10 @@ func (b *blsScheme) readVotes(s *Statement, present []int, absent []wire.Partici
 //	e(Σ wᵢ·σᵢ, −g) · e(H, Σ wᵢ·kᵢ) = 1
 //
 // When that fails, bisection with fresh weights finds the invalid ones.
-func (b *blsScheme) InvalidVotes(s *Statement, signers wire.Signers) (invalid []wire.Participant) {
-	v, invalid := b.read(s, signers)
+func (e *blsScheme) InvalidVotes(s *Statement, signers wire.Signers) (invalid []wire.Participant) {
+	v, invalid := e.read(s, signers)
 	sound := make([]int, 0, len(v.participants))
-	unsound := b.unsound(v.points)
+	unsound := e.unsound(v.points)
 	for i, p := range v.participants {
 		if len(unsound) > 0 && unsound[0] == i {
 			unsound = unsound[1:]
@@ -113,8 +113,8 @@ func (b *blsScheme) InvalidVotes(s *Statement, signers wire.Signers) (invalid []
 		}
 	}
 	if len(sound) > 0 {
-		h := b.hash(s.Subject)
-		for _, i := range bisect(sound, untested, func(part []int) outcome { return b.eachVerifies(v, part, h) }) {
+		h := e.hash(s.Subject)
+		for _, i := range bisect(sound, untested, func(part []int) outcome { return e.eachVerifies(v, part, h) }) {
 			invalid = append(invalid, wire.Participant(v.participants[i]))
 		}
 	}
@@ -123,17 +123,17 @@ func (b *blsScheme) InvalidVotes(s *Statement, signers wire.Signers) (invalid []
 }
 
 // eachVerifies tests the sound votes at the positions in part, with a weight for each.
-func (b *blsScheme) eachVerifies(v votePoints, part []int, h curve.Points) outcome {
+func (e *blsScheme) eachVerifies(v votePoints, part []int, h curve.Points) outcome {
 	who := make([]int, len(part))
 	for k, i := range part {
 		who[k] = v.participants[i]
 	}
-	sigs, keys := b.curve.Select(v.points, part), b.curve.Select(b.keys, who)
+	sigs, keys := e.curve.Select(v.points, part), e.curve.Select(e.keys, who)
 	if len(part) > 1 {
 		ws := weights(len(part))
-		sigs, keys = b.curve.MulSum(sigs, ws), b.curve.MulSum(keys, ws)
+		sigs, keys = e.curve.MulSum(sigs, ws), e.curve.MulSum(keys, ws)
 	}
-	if b.cancel(b.curve.Join(sigs, h), b.curve.Join(b.minusOne, keys)) {
+	if e.cancel(e.curve.Join(sigs, h), e.curve.Join(e.minusOne, keys)) {
 		return good
 	}
 	return bad
@@ -166,14 +166,14 @@ func (c *blsCombination) AppendCertificate(dst []byte) []byte {
 }
 
 // Check implements [Scheme]. A combination that no BLS scheme of this variant made is wrong.
-func (b *blsScheme) Check(cs []Combination) bool {
+func (e *blsScheme) Check(cs []Combination) bool {
 	equations := make([]equation, len(cs))
 	for i, c := range cs {
 		own, ok := c.(*blsCombination)
-		if !ok || own == nil || own.scheme.variant != b.variant {
+		if !ok || own == nil || own.scheme.variant != e.variant {
 			return false
 		}
 		equations[i] = own.equation
 	}
-	return b.allHold(equations)
+	return e.allHold(equations)
 }

@@ -35,4 +35,4 @@ func setDigest(name string, set *validatorSet, key func(i int) []byte) (d [32]by
 
 // Digest returns the digest of the set: processes with different digests for an epoch have
 // different validators, keys or weights. See docs/protocol.md 1.
-func (v *validatorSet) Digest() [32]byte { return v.digest }
+func (e *validatorSet) Digest() [32]byte { return e.digest }

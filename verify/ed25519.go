@@ -21,8 +21,11 @@ var zip215Rules = &zip215.Options{Verify: zip215.VerifyOptionsZIP_215}
 // Ed25519 is the scheme in which validators sign with their identity keys, and a certificate is a
 // bitmap and a quorum of signatures. Signatures verify under the rules of ZIP-215. It implements
 // [Scheme] and is attributable.
-type Ed25519 struct {
-	*signatureList[*zip215.ExpandedPublicKey]
+type Ed25519 struct{ ed25519List }
+
+// ed25519List is not generic, so that the manual of [Ed25519] leaves it out.
+type ed25519List struct {
+	signatureList[*zip215.ExpandedPublicKey]
 }
 
 // CheckIdentity checks the key of a validator in an Ed25519 set or of a sequencer: it must be a
@@ -91,7 +94,7 @@ func newEd25519(namespace []byte, set validatorSet, order []int) (e *Ed25519, er
 			return nil, fmt.Errorf("verify: given validator %d, %v: %w: %w", order[i], id, ErrKey, err)
 		}
 	}
-	return &Ed25519{newSignatureList(namespace, set, keys)}, nil
+	return &Ed25519{ed25519List{newSignatureList(namespace, set, keys)}}, nil
 }
 
 // ed25519Group is the Group of all Ed25519 schemes.

@@ -70,7 +70,7 @@ type blsSpecific interface {
 	knownKey(signers wire.Signers) (namedKey, bool)
 }
 
-func (b *blsScheme) base() *blsScheme { return b }
+func (e *blsScheme) base() *blsScheme { return e }
 
 // draft is a combination that is not complete yet.
 type draft struct {
@@ -113,13 +113,13 @@ func newDraft(b blsSpecific, g *Gathering, received bool) (d *draft) {
 }
 
 // split splits a certificate, which is one signature, or a bitmap and one signature.
-func (b *blsScheme) split(certificate []byte) (*draft, error) {
-	signers, signature, err := b.format.SplitCertificate(certificate)
+func (e *blsScheme) split(certificate []byte) (*draft, error) {
+	signers, signature, err := e.format.SplitCertificate(certificate)
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w: %w", ErrCertificate, err)
 	}
-	if b.format.Kind == wire.SignersAndAggregate {
-		if err := b.checkBitmap(signers); err != nil {
+	if e.format.Kind == wire.SignersAndAggregate {
+		if err := e.checkBitmap(signers); err != nil {
 			return nil, fmt.Errorf("verify: %w", err)
 		}
 		signers = signers.Clone() // signers is a view into bytes that must not be kept

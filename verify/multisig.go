@@ -33,7 +33,7 @@ type Validator struct {
 // Multisig is the BLS scheme in which a certificate is a bitmap of signers and the sum of their
 // signatures, verified against the sum of their keys. It implements [Scheme] and is attributable.
 type Multisig struct {
-	*blsScheme
+	blsScheme
 	set  *keySet
 	sums *cache[string, namedKey] // by encoded bitmap
 }
@@ -92,11 +92,11 @@ func newMultisig(c Config, validators []Validator) (m *Multisig, sorted []Valida
 // proofsAtOnce bounds the memory that verifying proofs of possession takes.
 const proofsAtOnce = 256
 
-func (m *Multisig) verifyProofs(validators []Validator) error {
+func (e *Multisig) verifyProofs(validators []Validator) error {
 	fault := func(i int, what string) error {
 		return fmt.Errorf("verify: validator %v: %w: its proof of possession %s", validators[i].Identity, ErrKey, what)
 	}
-	size := m.format.Signature
+	size := e.format.Signature
 	for start := 0; start < len(validators); start += proofsAtOnce {
 		batch := validators[start:min(start+proofsAtOnce, len(validators))]
 		slab := make([]byte, 0, len(batch)*size)
@@ -106,22 +106,22 @@ func (m *Multisig) verifyProofs(validators []Validator) error {
 				return fault(start+i, fmt.Sprintf("has %d bytes; it must have %d", len(v.Proof), size))
 			}
 			slab = append(slab, v.Proof...)
-			index[i], messages[i] = i, proofMessage(m.config.Namespace, v.Key)
+			index[i], messages[i] = i, proofMessage(e.config.Namespace, v.Key)
 		}
-		proofs, malformed := m.curve.Read(m.sigGroup, slab, index, false)
+		proofs, malformed := e.curve.Read(e.sigGroup, slab, index, false)
 		if len(malformed) > 0 {
 			return fault(start+malformed[0], "is not a point of the curve")
 		}
-		hashes := m.curve.Hash(m.sigGroup, m.variant.proofTag(), messages...)
-		if unsound := m.unsound(proofs); len(unsound) > 0 {
+		hashes := e.curve.Hash(e.sigGroup, e.variant.proofTag(), messages...)
+		if unsound := e.unsound(proofs); len(unsound) > 0 {
 			return fault(start+unsound[0], "is the identity or outside the subgroup")
 		}
 		equations := make([]equation, len(batch))
 		for i := range batch {
-			key := m.curve.Select(m.keys, []int{start + i})
+			key := e.curve.Select(e.keys, []int{start + i})
 			one := []int{i}
 			equations[i] = equation{
-				signature: m.curve.Select(proofs, one), hash: m.curve.Select(hashes, one), key: key, keyName: string(batch[i].Key),
+				signature: e.curve.Select(proofs, one), hash: e.curve.Select(hashes, one), key: key, keyName: string(batch[i].Key),
 			}
 		}
 		wrong := bisect(index, untested, func(part []int) outcome {
@@ -129,7 +129,7 @@ func (m *Multisig) verifyProofs(validators []Validator) error {
 			for k, i := range part {
 				some[k] = equations[i]
 			}
-			if m.allHold(some) {
+			if e.allHold(some) {
 				return good
 			}
 			return bad
@@ -142,32 +142,32 @@ func (m *Multisig) verifyProofs(validators []Validator) error {
 }
 
 // Attributable implements [Scheme]: true.
-func (m *Multisig) Attributable() bool { return true }
+func (e *Multisig) Attributable() bool { return true }
 
 // Combine implements [Scheme]: the votes are added up, and so are their keys. If the sum verifies,
 // it is a valid certificate by definition, whatever each vote was. For signers below the quorum the
 // combination is nil.
-func (m *Multisig) Combine(s *Statement, signers wire.Signers) (Combination, []wire.Participant) {
-	return combineAlone(m, s, signers)
+func (e *Multisig) Combine(s *Statement, signers wire.Signers) (Combination, []wire.Participant) {
+	return combineAlone(e, s, signers)
 }
 
 // Open implements [Scheme].
-func (m *Multisig) Open(s *Statement) (Combination, error) { return openAlone(m, s) }
+func (e *Multisig) Open(s *Statement) (Combination, error) { return openAlone(e, s) }
 
 // draft implements blsSpecific.
-func (m *Multisig) draft(s *Statement, signers wire.Signers) (d *draft, unreadable []wire.Participant) {
-	v, unreadable := m.read(s, signers)
-	if len(unreadable) > 0 || !m.isQuorum(v.participants) {
+func (e *Multisig) draft(s *Statement, signers wire.Signers) (d *draft, unreadable []wire.Participant) {
+	v, unreadable := e.read(s, signers)
+	if len(unreadable) > 0 || !e.isQuorum(v.participants) {
 		return nil, unreadable
 	}
-	all := m.bitmap(v.participants)
+	all := e.bitmap(v.participants)
 	return &draft{votes: v.points, signers: all}, nil
 }
 
 // Isolate implements [Scheme]: bisection finds the invalid votes, with the plain sum of a part as
 // the test.
-func (m *Multisig) Isolate(s *Statement, signers wire.Signers) (invalid []wire.Participant) {
-	v, invalid := m.read(s, signers)
+func (e *Multisig) Isolate(s *Statement, signers wire.Signers) (invalid []wire.Participant) {
+	v, invalid := e.read(s, signers)
 	if len(v.participants) == 0 {
 		return invalid
 	}
@@ -179,8 +179,8 @@ func (m *Multisig) Isolate(s *Statement, signers wire.Signers) (invalid []wire.P
 	for i := range all {
 		all[i] = i
 	}
-	h := m.hash(s.Subject)
-	wrong := bisect(all, known, func(part []int) outcome { return m.sumVerifies(v, part, h) })
+	h := e.hash(s.Subject)
+	wrong := bisect(all, known, func(part []int) outcome { return e.sumVerifies(v, part, h) })
 	for _, i := range wrong {
 		invalid = append(invalid, wire.Participant(v.participants[i]))
 	}
@@ -192,19 +192,19 @@ func (m *Multisig) Isolate(s *Statement, signers wire.Signers) (invalid []wire.P
 // their keys. Colluders may have chosen keys that make K the identity. Then no pairing is needed
 // for the equation e(S, g) = e(H, K): it holds if and only if S is the identity too, which decides
 // nothing about the votes.
-func (m *Multisig) sumVerifies(v votePoints, part []int, h curve.Points) outcome {
+func (e *Multisig) sumVerifies(v votePoints, part []int, h curve.Points) outcome {
 	who := make([]int, len(part))
 	for k, i := range part {
 		who[k] = v.participants[i]
 	}
-	sum, key := m.curve.Sum(m.curve.Select(v.points, part)), m.sumKeys(who)
-	noSum, noKey := m.curve.IsIdentity(sum, 0), m.curve.IsIdentity(key, 0)
+	sum, key := e.curve.Sum(e.curve.Select(v.points, part)), e.sumKeys(who)
+	noSum, noKey := e.curve.IsIdentity(sum, 0), e.curve.IsIdentity(key, 0)
 	switch {
 	case noSum && noKey:
 		return undecided
-	case noSum || noKey || !m.curve.InSubgroup(sum, 0):
+	case noSum || noKey || !e.curve.InSubgroup(sum, 0):
 		return bad
-	case m.cancel(m.curve.Join(sum, h), m.curve.Join(m.minusOne, key)):
+	case e.cancel(e.curve.Join(sum, h), e.curve.Join(e.minusOne, key)):
 		return good
 	}
 	return bad
@@ -212,37 +212,37 @@ func (m *Multisig) sumVerifies(v votePoints, part []int, h curve.Points) outcome
 
 // knownKey implements blsSpecific. The key is the sum of the keys of signers, a bitmap over the
 // set. It is known after rememberKey.
-func (m *Multisig) knownKey(signers wire.Signers) (namedKey, bool) {
-	return m.sums.find(string(signers.AppendTo(nil)))
+func (e *Multisig) knownKey(signers wire.Signers) (namedKey, bool) {
+	return e.sums.find(string(signers.AppendTo(nil)))
 }
 
 // keyTerms returns points whose sum is the key of signers.
-func (m *Multisig) keyTerms(signers wire.Signers) curve.Points {
-	who := make([]int, 0, m.len())
+func (e *Multisig) keyTerms(signers wire.Signers) curve.Points {
+	who := make([]int, 0, e.len())
 	for p := range signers.All() {
 		who = append(who, int(p))
 	}
-	return m.termsOf(who)
+	return e.termsOf(who)
 }
 
 // rememberKey stores sum as the key of signers.
-func (m *Multisig) rememberKey(signers wire.Signers, sum curve.Points) namedKey {
-	key := m.newNamedKey(sum)
-	key.set = m.set
-	m.sums.add(string(signers.AppendTo(nil)), key)
+func (e *Multisig) rememberKey(signers wire.Signers, sum curve.Points) namedKey {
+	key := e.newNamedKey(sum)
+	key.set = e.set
+	e.sums.add(string(signers.AppendTo(nil)), key)
 	return key
 }
 
 // sumKeys adds up the keys of the participants in who, which is ascending.
-func (m *Multisig) sumKeys(who []int) curve.Points { return m.curve.Sum(m.termsOf(who)) }
+func (e *Multisig) sumKeys(who []int) curve.Points { return e.curve.Sum(e.termsOf(who)) }
 
 // termsOf returns points whose sum is that of the keys of the participants in who, which is
 // ascending. The points are these keys, or, if the other keys are fewer, the negatives of the other
 // keys and the sum of all.
-func (m *Multisig) termsOf(who []int) curve.Points {
-	n := m.len()
+func (e *Multisig) termsOf(who []int) curve.Points {
+	n := e.len()
 	if 2*len(who) <= n {
-		return m.curve.Select(m.keys, who)
+		return e.curve.Select(e.keys, who)
 	}
 	terms := make([]int, 0, n-len(who)+1)
 	next := 0
@@ -253,5 +253,5 @@ func (m *Multisig) termsOf(who []int) curve.Points {
 			terms = append(terms, i)
 		}
 	}
-	return m.curve.Select(m.set.terms, append(terms, n))
+	return e.curve.Select(e.set.terms, append(terms, n))
 }

@@ -28,8 +28,13 @@ const (
 // It is for validators whose keys are in hardware that supports this curve. Such a signer, an
 // [AckSigner] of the embedder's, must return the lower s.
 type Secp256r1 struct {
-	*signatureList[*ecdsa.PublicKey]
+	secp256r1List
 	compressed [][]byte // encodings of the keys, by participant
+}
+
+// secp256r1List is not generic, so that the manual of [Secp256r1] leaves it out.
+type secp256r1List struct {
+	signatureList[*ecdsa.PublicKey]
 }
 
 // NewSecp256r1 builds a set of 1 to [MaxValidators] validators, given in any order. The Key of each
@@ -62,7 +67,7 @@ func NewSecp256r1(namespace []byte, validators []Validator) (*Secp256r1, error) 
 		compressed[i] = bytes.Clone(v.Key)
 	}
 	set.digest = setDigest(nameSecp256r1, &set, func(i int) []byte { return compressed[i] })
-	list := newSignatureList(namespace, set, keys)
+	list := secp256r1List{newSignatureList(namespace, set, keys)}
 	list.readable = isLowSignature
 	return &Secp256r1{list, compressed}, nil
 }

@@ -11,6 +11,9 @@ import (
 const MaxValidators = 65535
 
 // validatorSet holds the identities of an epoch in ascending order.
+//
+// Schemes embed it, blsScheme and signatureList as values, and all receivers have one name, so that
+// go doc shows the methods of these parts like those of the scheme.
 type validatorSet struct {
 	identities []wire.PublicKey
 	index      map[wire.PublicKey]wire.Participant
@@ -66,33 +69,33 @@ func newWeightedSet(validators []Validator) (set validatorSet, order []int, err 
 }
 
 // Participants returns the identity keys in ascending order. The caller must not change them.
-func (v *validatorSet) Participants() []wire.PublicKey { return v.identities }
+func (e *validatorSet) Participants() []wire.PublicKey { return e.identities }
 
 // Index returns the participant number of an identity.
-func (v *validatorSet) Index(identity wire.PublicKey) (wire.Participant, bool) {
-	i, ok := v.index[identity]
+func (e *validatorSet) Index(identity wire.PublicKey) (wire.Participant, bool) {
+	i, ok := e.index[identity]
 	return i, ok
 }
 
 // Weights returns the voting power of the participants.
-func (v *validatorSet) Weights() Weights { return v.weights }
+func (e *validatorSet) Weights() Weights { return e.weights }
 
-func (v *validatorSet) len() int { return len(v.identities) }
+func (e *validatorSet) len() int { return len(e.identities) }
 
 // quorum returns the number of validators that certify if each counts 1, as under [Threshold].
-func (v *validatorSet) quorum() int { return Quorum(v.len()) }
+func (e *validatorSet) quorum() int { return Quorum(e.len()) }
 
 // isQuorum reports whether participants, which must be in the set, certify.
-func (v *validatorSet) isQuorum(participants []int) bool {
-	return v.weights.sumOf(participants) >= v.weights.quorum
+func (e *validatorSet) isQuorum(participants []int) bool {
+	return e.weights.sumOf(participants) >= e.weights.quorum
 }
 
 // votes returns in present the signers whose votes are in the slab, ascending. absent are the
 // others: participants outside the set, and those whose place is beyond the slab.
-func (v *validatorSet) votes(s *Statement, signers wire.Signers, size int) (present []int, absent []wire.Participant) {
+func (e *validatorSet) votes(s *Statement, signers wire.Signers, size int) (present []int, absent []wire.Participant) {
 	present = make([]int, 0, signers.Count())
 	for p := range signers.All() {
-		if i := int(p); i < v.len() && (i+1)*size <= len(s.Slab) {
+		if i := int(p); i < e.len() && (i+1)*size <= len(s.Slab) {
 			present = append(present, i)
 		} else {
 			absent = append(absent, p)
@@ -102,8 +105,8 @@ func (v *validatorSet) votes(s *Statement, signers wire.Signers, size int) (pres
 }
 
 // bitmap returns the signer bitmap over the whole set that holds the participants listed.
-func (v *validatorSet) bitmap(participants []int) wire.Signers {
-	s := wire.NewSigners(v.len())
+func (e *validatorSet) bitmap(participants []int) wire.Signers {
+	s := wire.NewSigners(e.len())
 	for _, i := range participants {
 		s.Add(wire.Participant(i))
 	}
@@ -111,13 +114,13 @@ func (v *validatorSet) bitmap(participants []int) wire.Signers {
 }
 
 // checkBitmap checks the bitmap of a certificate.
-func (v *validatorSet) checkBitmap(signers wire.Signers) error {
-	if signers.Len() != v.len() {
-		return fmt.Errorf("%w: signer bitmap over %d validators, not %d", ErrCertificate, signers.Len(), v.len())
+func (e *validatorSet) checkBitmap(signers wire.Signers) error {
+	if signers.Len() != e.len() {
+		return fmt.Errorf("%w: signer bitmap over %d validators, not %d", ErrCertificate, signers.Len(), e.len())
 	}
-	if weight := v.weights.Sum(signers); weight < v.weights.quorum {
+	if weight := e.weights.Sum(signers); weight < e.weights.quorum {
 		return fmt.Errorf("%w: %d signers of weight %d, below the quorum of %d",
-			ErrCertificate, signers.Count(), weight, v.weights.quorum)
+			ErrCertificate, signers.Count(), weight, e.weights.quorum)
 	}
 	return nil
 }

@@ -20,10 +20,10 @@ type signatureList[K any] struct {
 }
 
 // InNamespace reports whether the set's acks are signed under namespace.
-func (l *signatureList[K]) InNamespace(namespace []byte) bool { return signedIn(l.prefix, namespace) }
+func (e *signatureList[K]) InNamespace(namespace []byte) bool { return signedIn(e.prefix, namespace) }
 
-func newSignatureList[K any](namespace []byte, set validatorSet, keys []K) *signatureList[K] {
-	return &signatureList[K]{
+func newSignatureList[K any](namespace []byte, set validatorSet, keys []K) signatureList[K] {
+	return signatureList[K]{
 		validatorSet: set,
 		format: wire.Format{
 			Kind: wire.SignersAndList, Participants: set.len(),
@@ -35,10 +35,10 @@ func newSignatureList[K any](namespace []byte, set validatorSet, keys []K) *sign
 }
 
 // Format implements [Scheme].
-func (l *signatureList[K]) Format() wire.Format { return l.format }
+func (e *signatureList[K]) Format() wire.Format { return e.format }
 
 // Attributable implements [Scheme]: true.
-func (l *signatureList[K]) Attributable() bool { return true }
+func (e *signatureList[K]) Attributable() bool { return true }
 
 // listCombination holds the signatures of a certificate, in memory of its own.
 type listCombination[K any] struct {
@@ -68,13 +68,13 @@ func (c *listCombination[K]) AppendCertificate(dst []byte) []byte {
 
 // collect copies the votes of signers. unreadable are the signers without a readable vote in the
 // slab, ascending.
-func (l *signatureList[K]) collect(s *Statement, signers wire.Signers) (c *listCombination[K], unreadable []wire.Participant) {
-	present, unreadable := l.votes(s, signers, wire.SignatureSize)
+func (e *signatureList[K]) collect(s *Statement, signers wire.Signers) (c *listCombination[K], unreadable []wire.Participant) {
+	present, unreadable := e.votes(s, signers, wire.SignatureSize)
 	vote := func(i int) []byte { return s.Slab[i*wire.SignatureSize : (i+1)*wire.SignatureSize] }
-	if l.readable != nil {
+	if e.readable != nil {
 		legible := present[:0]
 		for _, i := range present {
-			if l.readable(vote(i)) {
+			if e.readable(vote(i)) {
 				legible = append(legible, i)
 			} else {
 				unreadable = append(unreadable, wire.Participant(i))
@@ -84,7 +84,7 @@ func (l *signatureList[K]) collect(s *Statement, signers wire.Signers) (c *listC
 		slices.Sort(unreadable)
 	}
 	c = &listCombination[K]{
-		scheme: l, message: ackMessage(l.prefix, &s.Subject), signers: l.bitmap(present), who: present,
+		scheme: e, message: ackMessage(e.prefix, &s.Subject), signers: e.bitmap(present), who: present,
 		signatures: make([]byte, 0, len(present)*wire.SignatureSize),
 	}
 	for _, i := range present {
@@ -95,29 +95,29 @@ func (l *signatureList[K]) collect(s *Statement, signers wire.Signers) (c *listC
 
 // Combine implements [Scheme]: the votes are only copied, since these signatures are not added up.
 // The combination is nil for signers below the quorum.
-func (l *signatureList[K]) Combine(s *Statement, signers wire.Signers) (Combination, []wire.Participant) {
-	c, unreadable := l.collect(s, signers)
-	if len(unreadable) > 0 || !l.isQuorum(c.who) {
+func (e *signatureList[K]) Combine(s *Statement, signers wire.Signers) (Combination, []wire.Participant) {
+	c, unreadable := e.collect(s, signers)
+	if len(unreadable) > 0 || !e.isQuorum(c.who) {
 		return nil, unreadable
 	}
 	return c, nil
 }
 
 // Open implements [Scheme].
-func (l *signatureList[K]) Open(s *Statement) (Combination, error) {
-	signers, signatures, err := l.format.SplitCertificate(s.Certificate)
+func (e *signatureList[K]) Open(s *Statement) (Combination, error) {
+	signers, signatures, err := e.format.SplitCertificate(s.Certificate)
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w: %w", ErrCertificate, err)
 	}
-	if err := l.checkBitmap(signers); err != nil {
+	if err := e.checkBitmap(signers); err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
 	c := &listCombination[K]{
-		scheme: l, message: ackMessage(l.prefix, &s.Subject), signers: signers.Clone(),
+		scheme: e, message: ackMessage(e.prefix, &s.Subject), signers: signers.Clone(),
 		who: make([]int, 0, signers.Count()), signatures: slices.Clone(signatures),
 	}
 	for p := range signers.All() {
-		if k := len(c.who); l.readable != nil && !l.readable(c.signature(k)) {
+		if k := len(c.who); e.readable != nil && !e.readable(c.signature(k)) {
 			return nil, fmt.Errorf("verify: %w: the signature of participant %d cannot be read", ErrCertificate, p)
 		}
 		c.who = append(c.who, int(p))

@@ -17,17 +17,17 @@ type blsSigner struct {
 // Signer returns the signer of the validator whose key is k, or for [Threshold] whose share is k.
 // The error wraps [ErrNotValidator] if k is not in the set, and [ErrVariableTime] if this build's
 // signing is not constant-time and the config does not allow that.
-func (b *blsScheme) Signer(k *SecretKey) (AckSigner, error) {
-	if !b.curve.ConstantTime() && !b.config.AllowVariableTimeSigning {
+func (e *blsScheme) Signer(k *SecretKey) (AckSigner, error) {
+	if !e.curve.ConstantTime() && !e.config.AllowVariableTimeSigning {
 		return nil, fmt.Errorf("verify: %w", ErrVariableTime)
 	}
-	if k == nil || k.variant != b.variant {
-		return nil, fmt.Errorf("verify: %v: %w, which is %v", k, ErrNotValidator, b.variant)
+	if k == nil || k.variant != e.variant {
+		return nil, fmt.Errorf("verify: %v: %w, which is %v", k, ErrNotValidator, e.variant)
 	}
 	var encoded []byte
-	for i := range b.len() {
-		if encoded = b.curve.Append(encoded[:0], b.keys, i, false); bytes.Equal(encoded, k.public) {
-			return &blsSigner{b, k}, nil
+	for i := range e.len() {
+		if encoded = e.curve.Append(encoded[:0], e.keys, i, false); bytes.Equal(encoded, k.public) {
+			return &blsSigner{e, k}, nil
 		}
 	}
 	return nil, fmt.Errorf("verify: %v: %w", k, ErrNotValidator)

@@ -19,7 +19,7 @@ const (
 // that the group's key verifies. It implements [Scheme]. It is not attributable: a quorum can make
 // the vote of any other validator.
 type Threshold struct {
-	*blsScheme
+	blsScheme
 	group         namedKey
 	interpolation *interpolation
 	coefficients  *cache[string, []curve.Scalar] // by encoded bitmap of the interpolated quorum
@@ -68,10 +68,10 @@ func NewThreshold(c Config, identities []wire.PublicKey, groupKey []byte, shareK
 }
 
 // Attributable implements [Scheme]: false.
-func (t *Threshold) Attributable() bool { return false }
+func (e *Threshold) Attributable() bool { return false }
 
 // GroupKey returns the compressed key that verifies certificates.
-func (t *Threshold) GroupKey() []byte { return t.curve.Append(nil, t.group.point, 0, false) }
+func (e *Threshold) GroupKey() []byte { return e.curve.Append(nil, e.group.point, 0, false) }
 
 // Combine implements [Scheme]: the votes of the lowest quorum of signers are interpolated at 0.
 // Votes beyond a quorum are not read. For fewer signers than a quorum the combination is nil, and
@@ -81,36 +81,36 @@ func (t *Threshold) GroupKey() []byte { return t.curve.Append(nil, t.group.point
 // With other votes the result is some point of the curve, but not that of plain multiplication.
 // That is safe: the result is checked for the subgroup and verified, and only one signature of the
 // group verifies.
-func (t *Threshold) Combine(s *Statement, signers wire.Signers) (Combination, []wire.Participant) {
-	return combineAlone(t, s, signers)
+func (e *Threshold) Combine(s *Statement, signers wire.Signers) (Combination, []wire.Participant) {
+	return combineAlone(e, s, signers)
 }
 
 // Open implements [Scheme].
-func (t *Threshold) Open(s *Statement) (Combination, error) { return openAlone(t, s) }
+func (e *Threshold) Open(s *Statement) (Combination, error) { return openAlone(e, s) }
 
 // draft implements blsSpecific.
-func (t *Threshold) draft(s *Statement, signers wire.Signers) (d *draft, unreadable []wire.Participant) {
-	present, absent := t.votes(s, signers, t.format.AckSignature)
+func (e *Threshold) draft(s *Statement, signers wire.Signers) (d *draft, unreadable []wire.Participant) {
+	present, absent := e.votes(s, signers, e.format.AckSignature)
 	if len(absent) > 0 {
 		return nil, absent
 	}
-	if len(present) < t.quorum() {
+	if len(present) < e.quorum() {
 		return nil, nil
 	}
-	v, unreadable := t.readVotes(s, present[:t.quorum()], nil)
+	v, unreadable := e.readVotes(s, present[:e.quorum()], nil)
 	if len(unreadable) > 0 {
 		return nil, unreadable
 	}
-	quorum := t.bitmap(v.participants)
-	coefficients := t.coefficients.get(string(quorum.AppendTo(nil)), func() []curve.Scalar { return scalars(t.interpolation.atZero(v.participants)) })
-	return &draft{signature: t.curve.MulSum(v.points, coefficients)}, nil
+	quorum := e.bitmap(v.participants)
+	coefficients := e.coefficients.get(string(quorum.AppendTo(nil)), func() []curve.Scalar { return scalars(e.interpolation.atZero(v.participants)) })
+	return &draft{signature: e.curve.MulSum(v.points, coefficients)}, nil
 }
 
 // knownKey implements blsSpecific. The group's key is always known.
-func (t *Threshold) knownKey(wire.Signers) (namedKey, bool) { return t.group, true }
+func (e *Threshold) knownKey(wire.Signers) (namedKey, bool) { return e.group, true }
 
 // Isolate implements [Scheme]. It is InvalidVotes: a plain partial sum decides nothing, since
 // errors that cancel in it need not cancel when votes are interpolated.
-func (t *Threshold) Isolate(s *Statement, signers wire.Signers) []wire.Participant {
-	return t.InvalidVotes(s, signers)
+func (e *Threshold) Isolate(s *Statement, signers wire.Signers) []wire.Participant {
+	return e.InvalidVotes(s, signers)
 }

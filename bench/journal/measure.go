@@ -43,13 +43,13 @@ const warmUp = 700_000
 
 // Compare runs all ways alternately under a load, in slices of the given length.
 func Compare(dir string, load Load, turns int, turn time.Duration) (_ []Result, err error) {
-	type contender struct {
+	type run struct {
 		name         string
 		log          Log
 		n, confirmed int64
 		took         []float64
 	}
-	var all []*contender
+	var all []*run
 	defer func() {
 		for _, c := range all {
 			if cerr := c.log.Close(); err == nil && cerr != nil {
@@ -62,11 +62,11 @@ func Compare(dir string, load Load, turns int, turn time.Duration) (_ []Result, 
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", w.Name, err)
 		}
-		all = append(all, &contender{name: w.Name, log: log})
+		all = append(all, &run{name: w.Name, log: log})
 	}
 	payload := records()
 	// wait returns once at most limit records are under way.
-	wait := func(c *contender, limit int64) (err error) {
+	wait := func(c *run, limit int64) (err error) {
 		for c.n-c.confirmed > limit {
 			if c.confirmed, err = c.log.Durable(); err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)

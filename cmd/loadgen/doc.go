@@ -90,7 +90,7 @@
 // besides each measured to the end and none sent two payloads for one place, over all processes that it
 // had; this is read from the record that each member writes before it sends, see go doc
 // ./cmd/loadgen/internal/record. --kill-every kills a random member with SIGKILL and starts it again,
-// one at a time and never one without which there is no quorum; the last 2 s are without kills, and
+// one at a time and never one without which there is no quorum; the last 4 s are without kills, and
 // each lane must have grown after the last.
 //
 // --latency, --jitter and --bandwidth delay what each member writes to its connections, and --loss

@@ -105,7 +105,7 @@ func TestTheResultOfProcessesHasTheKeysThatOthersRelyOn(t *testing.T) {
 }
 
 func TestLanesGoOnWhileMembersAreKilled(t *testing.T) {
-	r, _ := runProcesses(t, "--scheme", "ed25519", "--latency", "2ms", "--kill-every", "300ms", "--duration", clitest.Lasting(5*time.Second))
+	r, _ := runProcesses(t, "--scheme", "ed25519", "--latency", "2ms", "--kill-every", "300ms", "--duration", clitest.Lasting(7*time.Second))
 	if !r.OK || r.Kills < 2 || r.RestartMS.P50 <= 0 || r.Conflicts != 0 {
 		t.Errorf("%+v, %+v", r.Summary, r.Processes)
 	}
@@ -202,7 +202,7 @@ func TestProcessesRefuseWhatTheyCannotDo(t *testing.T) {
 	for args, want := range map[string]string{
 		"--processes --data x":                      "loadgen init",
 		"--processes --metrics :0":                  "--metrics is not for --processes",
-		"--processes --kill-every 1s --duration 2s": "--duration of at least 3s",
+		"--processes --kill-every 1s --duration 2s": "--duration of at least 5s",
 		"--processes --kill-every 1ms":              "at least 10ms",
 		"--processes --bandwidth 0.1":               "--bandwidth must be",
 		"--processes --jitter 2m":                   "--jitter must be",
@@ -335,5 +335,28 @@ func TestAMemberBeginsAtTheTimeThatWasAgreedOn(t *testing.T) {
 	r := clitest.MustRun[cluster.Result](t, newRootCommand(), "merge", h.dir)
 	if r.Time != at {
 		t.Errorf("began at %s, not at %s", r.Time, at)
+	}
+}
+
+// The others are gone by the time that this one is started again.
+func TestAMemberThatComesBackAfterTheEndConcludesItsRun(t *testing.T) {
+	h := newHosts(t, "--duration", clitest.Lasting(2*time.Second))
+	for i := range 4 {
+		h.start(t, i)
+	}
+	record := filepath.Join(h.member(3), "record")
+	testkit.Eventually(t, "the last member is in the run", func() bool {
+		info, err := os.Stat(record)
+		return err == nil && info.Size() > 20_000
+	})
+	if err := h.cmds[3].Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-h.ended[3]
+	h.await(t, 0, 1, 2)
+	h.start(t, 3)
+	h.await(t, 3)
+	if r := clitest.MustRun[cluster.Result](t, newRootCommand(), "merge", h.dir); r.Members[3].Starts != 2 {
+		t.Errorf("%+v", r.Members)
 	}
 }

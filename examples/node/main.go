@@ -9,6 +9,8 @@
 //
 // Its application has no real payloads: the payload of a place is a hash of the place. A program
 // with payloads replaces app.
+// To measure a network on its machines, «loadgen init» and «loadgen member» take less:
+// docs/operations.md.
 package main
 
 import (

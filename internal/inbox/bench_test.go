@@ -16,7 +16,7 @@ func BenchmarkInbox(b *testing.B) {
 	const quota = 1024
 	ways := []struct {
 		name string
-		make func(capacity int) contestant
+		make func(capacity int) benchQueue
 	}{
 		{"ring", newRingWay},
 		{"xsync-bounded", newXsyncWay},
@@ -51,16 +51,16 @@ func BenchmarkInbox(b *testing.B) {
 	}
 }
 
-// contestant is one way's queue: producer returns a push function with a quota, next waits for a
-// message.
-type contestant interface {
+// benchQueue is the queue of one way: producer returns a push function with a quota, next waits for
+// a message.
+type benchQueue interface {
 	producer(quota int) (push func(*int) bool)
 	next() *int
 }
 
 type ringWay struct{ in *Inbox[*int] }
 
-func newRingWay(capacity int) contestant {
+func newRingWay(capacity int) benchQueue {
 	in, err := New[*int](capacity)
 	if err != nil {
 		panic(err)
@@ -130,7 +130,7 @@ type xsyncWay struct {
 	sleeper
 }
 
-func newXsyncWay(capacity int) contestant {
+func newXsyncWay(capacity int) benchQueue {
 	return &xsyncWay{xsync.NewMPMCQueue[counted](capacity), sleeper{wake: make(chan struct{}, 1)}}
 }
 
@@ -167,7 +167,7 @@ func (w *xsyncWay) next() *int {
 // it and other events. It is measured like that.
 type xsyncUnboundedWay struct{ q *xsync.UMPSCQueue[counted] }
 
-func newXsyncUnboundedWay(int) contestant { return xsyncUnboundedWay{xsync.NewUMPSCQueue[counted]()} }
+func newXsyncUnboundedWay(int) benchQueue { return xsyncUnboundedWay{xsync.NewUMPSCQueue[counted]()} }
 
 func (w xsyncUnboundedWay) producer(quota int) func(*int) bool {
 	waiting := new(quotaCount)
@@ -188,7 +188,7 @@ func (w xsyncUnboundedWay) next() *int {
 
 type channelWay struct{ c chan counted }
 
-func newChannelWay(capacity int) contestant { return channelWay{make(chan counted, capacity)} }
+func newChannelWay(capacity int) benchQueue { return channelWay{make(chan counted, capacity)} }
 
 func (w channelWay) producer(quota int) func(*int) bool {
 	waiting := new(quotaCount)

@@ -128,21 +128,21 @@ func processor() string {
 	return "unknown CPU"
 }
 
-// yardsticks are the ways with which the others are compared.
-var yardsticks = []string{"one-by-one", "weighted", "blst-multi"}
+// baselines are the ways with which the others are compared.
+var baselines = []string{"one-by-one", "weighted", "blst-multi"}
 
 func print(out io.Writer, c bench.Case, results []bench.Result) error {
 	fmt.Fprintf(out, "\n%v, n = %d, quorum %d, %d chunks in flight\n\n", c.Variant, c.Validators, verify.Quorum(c.Validators), c.Chunks)
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(t, "way\tµs/ack\tacks/s\t")
-	for _, y := range yardsticks {
-		fmt.Fprintf(t, "×%s\t", y)
+	for _, b := range baselines {
+		fmt.Fprintf(t, "×%s\t", b)
 	}
 	fmt.Fprintln(t)
 	for _, r := range results {
 		fmt.Fprintf(t, "%s\t%.2f\t%.0f\t", r.Way, r.PerAck/1e3, 1e9/r.PerAck)
-		for _, y := range yardsticks {
-			if other, ok := bench.Find(results, y); ok {
+		for _, b := range baselines {
+			if other, ok := bench.Find(results, b); ok {
 				fmt.Fprintf(t, "%.1f\t", other.PerAck/r.PerAck)
 			} else {
 				fmt.Fprint(t, "-\t")

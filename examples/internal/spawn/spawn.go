@@ -50,7 +50,7 @@ func Run(n int, f func(*Processes) error) error {
 			return err
 		}
 	}
-	ps.tell()
+	ps.sendAddresses()
 	if err := f(ps); err != nil {
 		return err
 	}
@@ -86,8 +86,8 @@ func (ps *Processes) start(i int) error {
 	return err
 }
 
-// tell writes the addresses of all processes to all that run.
-func (ps *Processes) tell() {
+// sendAddresses writes the addresses of all processes to all that run.
+func (ps *Processes) sendAddresses() {
 	var lines []string
 	for _, c := range ps.list {
 		lines = append(lines, c.addresses)
@@ -129,7 +129,7 @@ func (ps *Processes) Restart(i int) error {
 	if err := ps.start(i); err != nil {
 		return err
 	}
-	ps.tell()
+	ps.sendAddresses()
 	return nil
 }
 
@@ -198,20 +198,20 @@ func (p *Process) Join(n int) (ctx context.Context, listeners []net.Listener, er
 	}
 	fmt.Println(strings.Join(addresses, " "))
 	lines := bufio.NewScanner(os.Stdin)
-	if !p.hear(lines) {
+	if !p.readAddresses(lines) {
 		return nil, nil, errors.New("spawn: no addresses were received")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
-		for p.hear(lines) {
+		for p.readAddresses(lines) {
 		}
 		cancel()
 	}()
 	return ctx, listeners, nil
 }
 
-// hear reads a line of addresses, and reports whether there was one.
-func (p *Process) hear(lines *bufio.Scanner) bool {
+// readAddresses reads a line of addresses, and reports whether there was one.
+func (p *Process) readAddresses(lines *bufio.Scanner) bool {
 	if !lines.Scan() {
 		return false
 	}

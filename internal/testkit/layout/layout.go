@@ -93,95 +93,123 @@ func (l Layout) Read(b []byte) (fields map[string]any, err error) {
 
 // ReadSome reads a message that further bytes may follow.
 func (l Layout) ReadSome(b []byte) (fields map[string]any, left []byte, err error) {
-	fields = make(map[string]any)
-	take := func(n uint64) []byte {
-		if err != nil || n > uint64(len(b)) {
-			err = fmt.Errorf("%w: it ends early", ErrLayout)
-			return make([]byte, min(n, 64))
+	r := reader{left: b}
+	fields = r.fields(l)
+	if r.err != nil {
+		return nil, nil, r.err
+	}
+	return fields, r.left, nil
+}
+
+// reader reads fields from the front of left. After an error it returns zeros and takes nothing.
+type reader struct {
+	left []byte
+	err  error // the first one
+}
+
+func (r *reader) fail(format string, args ...any) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%w: "+format, append([]any{ErrLayout}, args...)...)
+	}
+}
+
+func (r *reader) fields(l Layout) map[string]any {
+	fields := make(map[string]any)
+	for i := 0; i < len(l) && r.err == nil; i++ {
+		if v := r.field(&l[i]); v != nil {
+			fields[l[i].name] = v
 		}
-		v := b[:n]
-		b = b[n:]
+	}
+	return fields
+}
+
+// field reads a field. It returns nil for an absent option.
+func (r *reader) field(f *Field) any {
+	switch f.kind {
+	case fixed:
+		return hex.EncodeToString(r.take(f.n))
+	case varint:
+		return r.varint(f.n)
+	case u64:
+		return binary.BigEndian.Uint64(r.take(8))
+	case octet:
+		v := uint64(r.take(1)[0])
+		if v > f.n {
+			r.fail("%s is %d", f.name, v)
+		}
 		return v
+	case text:
+		v := r.take(r.varint(f.n))
+		if !utf8.Valid(v) {
+			r.fail("no UTF-8")
+		}
+		return hex.EncodeToString(v)
+	case octets:
+		return hex.EncodeToString(r.take(r.varint(f.n)))
+	case rest:
+		v := r.take(uint64(len(r.left)))
+		if len(v) == 0 || uint64(len(v)) > f.n {
+			r.fail("%d bytes at the end", len(v))
+		}
+		return hex.EncodeToString(v)
+	case option:
+		switch r.take(1)[0] {
+		case 0:
+			return nil
+		case 1:
+			return r.fields(f.sub)
+		}
+		r.fail("option")
+	case message:
+		return r.fields(f.sub)
+	case list, sizedList:
+		return r.list(f)
 	}
-	integer := func(most uint64) (v uint64) {
-		for shift := 0; err == nil; shift += 7 {
-			c := take(1)[0]
-			if shift == 63 && c > 1 || shift > 0 && c == 0 {
-				err = fmt.Errorf("%w: varint", ErrLayout)
-			}
-			v |= uint64(c&0x7f) << shift
-			if c < 0x80 {
-				break
-			}
+	return nil
+}
+
+func (r *reader) list(f *Field) []any {
+	items := []any{}
+	for i := r.varint(f.n); i > 0 && r.err == nil; i-- {
+		if f.kind == list {
+			items = append(items, r.fields(f.sub))
+			continue
 		}
-		if v > most {
-			err = fmt.Errorf("%w: over %d", ErrLayout, most)
-		}
-		return v
-	}
-	for _, f := range l {
-		var sub map[string]any
-		switch f.kind {
-		case fixed:
-			fields[f.name] = hex.EncodeToString(take(f.n))
-		case varint:
-			fields[f.name] = integer(f.n)
-		case u64:
-			fields[f.name] = binary.BigEndian.Uint64(take(8))
-		case octet:
-			v := uint64(take(1)[0])
-			fields[f.name] = v
-			if v > f.n {
-				err = fmt.Errorf("%w: %s is %d", ErrLayout, f.name, v)
-			}
-		case text, octets:
-			v := take(integer(f.n))
-			fields[f.name] = hex.EncodeToString(v)
-			if f.kind == text && !utf8.Valid(v) {
-				err = fmt.Errorf("%w: no UTF-8", ErrLayout)
-			}
-		case rest:
-			v := take(uint64(len(b)))
-			fields[f.name] = hex.EncodeToString(v)
-			if len(v) == 0 || uint64(len(v)) > f.n {
-				err = fmt.Errorf("%w: %d bytes at the end", ErrLayout, len(v))
-			}
-		case option:
-			switch take(1)[0] {
-			case 0:
-			case 1:
-				if err == nil {
-					sub, b, err = f.sub.ReadSome(b)
-					fields[f.name] = sub
-				}
-			default:
-				err = fmt.Errorf("%w: option", ErrLayout)
-			}
-		case message:
-			if err == nil {
-				sub, b, err = f.sub.ReadSome(b)
-				fields[f.name] = sub
-			}
-		case list:
-			items := []any{}
-			for i := integer(f.n); i > 0 && err == nil; i-- {
-				sub, b, err = f.sub.ReadSome(b)
-				items = append(items, sub)
-			}
-			fields[f.name] = items
-		case sizedList:
-			items := []any{}
-			for i := integer(f.n); i > 0 && err == nil; i-- {
-				if item := take(integer(math.MaxUint32)); err == nil {
-					sub, err = f.sub.Read(item)
-					items = append(items, sub)
-				}
-			}
-			fields[f.name] = items
-		}
-		if err != nil {
-			return nil, nil, err
+		item := r.take(r.varint(math.MaxUint32))
+		if r.err == nil {
+			var fields map[string]any
+			fields, r.err = f.sub.Read(item)
+			items = append(items, fields)
 		}
 	}
-	return fields, b, nil
+	return items
+}
+
+// take takes n bytes. If there are fewer it fails, and returns zeros, at most 64.
+func (r *reader) take(n uint64) []byte {
+	if r.err != nil || n > uint64(len(r.left)) {
+		r.fail("it ends early")
+		return make([]byte, min(n, 64))
+	}
+	v := r.left[:n]
+	r.left = r.left[n:]
+	return v
+}
+
+// varint takes a varint of at most most, in its shortest form.
+func (r *reader) varint(most uint64) (v uint64) {
+	for shift := 0; r.err == nil; shift += 7 {
+		c := r.take(1)[0]
+		if shift == 63 && c > 1 || shift > 0 && c == 0 {
+			r.fail("varint")
+		}
+		v |= uint64(c&0x7f) << shift
+		if c < 0x80 {
+			break
+		}
+	}
+	if v > most {
+		r.fail("over %d", most)
+	}
+	return v
 }

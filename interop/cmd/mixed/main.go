@@ -129,12 +129,12 @@ func execute(ctx context.Context, args []string, out, progress io.Writer) error 
 		}
 		return table(ctx, schemes, o, out)
 	}
-	v, err := run(ctx, f.Arg(0), o)
+	r, err := run(ctx, f.Arg(0), o)
 	if err != nil {
 		return err
 	}
-	v.print(out)
-	if len(v.Problems) > 0 {
+	r.print(out)
+	if len(r.Problems) > 0 {
 		return errUnsound
 	}
 	return nil

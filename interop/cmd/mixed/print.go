@@ -9,21 +9,21 @@ import (
 )
 
 // print writes the result of a run.
-func (v *verdict) print(out io.Writer) {
-	n := v.network
+func (r *result) print(out io.Writer) {
+	n := r.network
 	fmt.Fprintf(out, "%s, %s, %v, proposals after %v, %v lost\n", string(n.goes.Mix), n.scheme, n.duration, n.pace, n.loss)
-	for i, l := range v.Lanes {
-		r := v.last[i]
+	for i, l := range r.Lanes {
+		last := r.last[i]
 		fmt.Fprintf(out, "  %d %c  lane to height %d, %.1f/s, longest gap %v, %d heights without a report; its own reports miss %d heights of all lanes; "+
 			"own chunks certified in %.0f ms (p50), %.0f (p99); %d late messages, %d dropped\n",
-			i, n.all[i][len(n.all[i])-1].library, l.Top, l.PerS, l.Gap.Round(time.Millisecond), l.Missing, v.Holes[i],
-			r.Latency.P50, r.Latency.P99, sum(r.Late), r.Dropped)
+			i, n.all[i][len(n.all[i])-1].library, l.Top, l.PerS, l.Gap.Round(time.Millisecond), l.Missing, r.Holes[i],
+			last.Latency.P50, last.Latency.P99, sum(last.Late), last.Dropped)
 	}
-	fmt.Fprintf(out, "  %d different certificates, valid for Lanecast; %d for upstream\n", v.Certificates, v.checked.Valid)
-	for _, p := range v.Problems {
+	fmt.Fprintf(out, "  %d different certificates, valid for Lanecast; %d for upstream\n", r.Certificates, r.checked.Valid)
+	for _, p := range r.Problems {
 		fmt.Fprintln(out, "  PROBLEM:", p)
 	}
-	if len(v.Problems) == 0 {
+	if len(r.Problems) == 0 {
 		fmt.Fprintln(out, "  sound: every lane grew to the end at every process, no conflict, no message refused")
 	}
 }
@@ -60,7 +60,7 @@ var scenarios = []scenario{
 
 // table runs each scheme with every mix in every scenario, and writes a line of Markdown for each.
 func table(ctx context.Context, schemes []string, o options, out io.Writer) error {
-	fmt.Fprintln(out, "| mix | scheme | scenario | heights of the lanes | longest gap, ms | certificates | verdict |")
+	fmt.Fprintln(out, "| mix | scheme | scenario | heights of the lanes | longest gap, ms | certificates | result |")
 	fmt.Fprintln(out, "|---|---|---|---|---|---|---|")
 	sound := true
 	for _, scheme := range schemes {
@@ -69,21 +69,21 @@ func table(ctx context.Context, schemes []string, o options, out io.Writer) erro
 				each := o
 				each.scheme = scheme
 				s.change(mix, &each)
-				v, err := run(ctx, mix, each)
+				r, err := run(ctx, mix, each)
 				if err != nil {
 					return fmt.Errorf("%s, %s, %s: %w", mix, scheme, s.what, err)
 				}
 				var tops []string
 				gap := time.Duration(0)
-				for _, l := range v.Lanes {
+				for _, l := range r.Lanes {
 					tops, gap = append(tops, fmt.Sprint(l.Top)), max(gap, l.Gap)
 				}
 				word := "sound"
-				if len(v.Problems) > 0 {
-					word, sound = strings.Join(v.Problems, "; "), false
+				if len(r.Problems) > 0 {
+					word, sound = strings.Join(r.Problems, "; "), false
 				}
 				fmt.Fprintf(out, "| %s | %s | %s | %s | %d | %d | %s |\n", mix, scheme, s.what, strings.Join(tops, " "),
-					gap.Milliseconds(), v.Certificates, word)
+					gap.Milliseconds(), r.Certificates, word)
 			}
 		}
 	}

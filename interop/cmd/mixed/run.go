@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/lanecast/lanecast/interop/internal/judge"
+	"github.com/lanecast/lanecast/interop/internal/agreement"
 	"github.com/lanecast/lanecast/interop/internal/keys"
 	"github.com/lanecast/lanecast/interop/internal/plan"
 	"github.com/lanecast/lanecast/interop/internal/record"
@@ -51,8 +51,8 @@ func (o *options) plan(mix string) (plan.Plan, error) {
 	return p, err
 }
 
-// run runs one network from its beginning to the verdict.
-func run(ctx context.Context, mix string, o options) (*verdict, error) {
+// run runs one network from its beginning to the result.
+func run(ctx context.Context, mix string, o options) (*result, error) {
 	p, err := o.plan(mix)
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func run(ctx context.Context, mix string, o options) (*verdict, error) {
 	if err := n.live(ctx); err != nil {
 		return nil, err
 	}
-	return n.judge(ctx)
+	return n.check(ctx)
 }
 
 func (n *network) file(name string) string { return filepath.Join(n.dir, name) }
@@ -200,33 +200,33 @@ func end(log string) string {
 	return string(text[max(0, len(text)-2000):])
 }
 
-// verdict is the judge's verdict, with the data to print it.
-type verdict struct {
-	judge.Verdict
+// result is the result of a run, with the data to print it.
+type result struct {
+	agreement.Result
 	network *network
 	checked upstream.Checked
 	last    []record.Report // of each validator
 }
 
-// judge judges the files of the processes.
-func (n *network) judge(ctx context.Context) (*verdict, error) {
+// check checks the files of the processes.
+func (n *network) check(ctx context.Context) (*result, error) {
 	// A lane that stops growing may grow at first: the last third of the run counts.
-	j := judge.New(n.set.Scheme, n.begun.Add(max(n.goes.Settled(), 2*n.duration/3)))
-	v := &verdict{network: n}
+	c := agreement.New(n.set.Scheme, n.begun.Add(max(n.goes.Settled(), 2*n.duration/3)))
+	r := &result{network: n}
 	var logs []string
 	for i, ps := range n.all {
 		for _, p := range ps {
-			if err := read(p.locks, func(r io.Reader) error { return j.Locks(i, r) }); err != nil {
+			if err := read(p.locks, func(f io.Reader) error { return c.Locks(i, f) }); err != nil {
 				return nil, err
 			}
 			logs = append(logs, p.locks)
-			err := read(p.output, func(r io.Reader) error {
-				last, ok, err := record.LastReport(r)
+			err := read(p.output, func(f io.Reader) error {
+				last, ok, err := record.LastReport(f)
 				if ok {
-					j.Report(&last)
+					c.Report(&last)
 				}
 				if p == ps[len(ps)-1] {
-					v.last = append(v.last, last)
+					r.last = append(r.last, last)
 				}
 				return err
 			})
@@ -237,17 +237,17 @@ func (n *network) judge(ctx context.Context) (*verdict, error) {
 	}
 	growing := func(lane int) bool { return !n.goes.Moved(lane) }
 	running := func(i int) bool { return !n.all[i][len(n.all[i])-1].killed }
-	v.Verdict = j.Verdict(growing, running)
+	r.Result = c.Result(growing, running)
 	var err error
-	if v.checked, err = n.program.Check(ctx, logs); err != nil {
+	if r.checked, err = n.program.Check(ctx, logs); err != nil {
 		return nil, err
 	}
-	if v.checked.Invalid > 0 || v.checked.Valid != v.Certificates {
-		v.Problems = append(v.Problems, fmt.Sprintf("upstream finds %d certificates valid and %d not; Lanecast finds %d valid",
-			v.checked.Valid, v.checked.Invalid, v.Certificates))
+	if r.checked.Invalid > 0 || r.checked.Valid != r.Certificates {
+		r.Problems = append(r.Problems, fmt.Sprintf("upstream finds %d certificates valid and %d not; Lanecast finds %d valid",
+			r.checked.Valid, r.checked.Invalid, r.Certificates))
 	}
-	slices.Sort(v.Problems)
-	return v, nil
+	slices.Sort(r.Problems)
+	return r, nil
 }
 
 func read(name string, how func(r io.Reader) error) error {

@@ -70,81 +70,106 @@ func Run(ctx context.Context, c Config, reports io.Writer) error {
 	if _, err := rand.Read(nonce[:]); err != nil {
 		return err
 	}
-	app := newApplication(c, nonce, log)
-
-	peers, handles := map[wire.PublicKey]string{}, map[wire.PublicKey]*engine.Peer{}
-	for i, id := range c.Set.Identities {
-		if i != c.Index {
-			peers[id] = c.Addresses[i]
-		}
+	v := &validator{
+		Config: c, app: newApplication(c, nonce, log), handles: map[wire.PublicKey]*engine.Peer{}, registry: prometheus.NewRegistry(),
 	}
-	var refused atomic.Uint64
-	b := bridge.New(bridge.Config{
-		Identity: c.Set.Identities[c.Index], Listener: c.Listener, Peers: peers, Loss: c.Loss,
-		Deliver: func(channel bridge.Channel, from wire.PublicKey, message []byte) {
-			deliver := handles[from].DeliverAckBytes
-			if channel == bridge.Node {
-				deliver = handles[from].DeliverNodeBytes
-				app.nodesIn.Add(1)
-			} else {
-				app.acksIn.Add(1)
-			}
-			if err := deliver(message); err != nil {
-				refused.Add(1)
-			}
-		},
-	})
-	registry := prometheus.NewRegistry()
-	e, err := engine.New(engine.Config{
+	v.bridge = v.newBridge()
+	if v.engine, err = engine.New(engine.Config{
 		Namespace: c.Set.Namespace, Identity: c.Set.Identities[c.Index], Sequencer: c.Set.ChunkSigners[c.Index],
-		Schemes: epochs, Sequencers: epochs, Monitor: epochs, Automaton: app, Relay: app, Reporter: app, Sender: b,
+		Schemes: epochs, Sequencers: epochs, Monitor: epochs, Automaton: v.app, Relay: v.app, Reporter: v.app, Sender: v.bridge,
 		Journal:            engine.JournalConfig{Dir: c.Dir, Create: created && !c.Recover, Recover: created && c.Recover},
 		Adopt:              c.Adopt,
 		RebroadcastTimeout: c.Rebroadcast, AckInterval: c.AckInterval,
-		Metrics: registry, Logger: slog.New(slog.NewTextHandler(c.Log, nil)),
-	})
-	if err != nil {
+		Metrics: v.registry, Logger: slog.New(slog.NewTextHandler(c.Log, nil)),
+	}); err != nil {
 		return err
 	}
-	for id := range peers {
-		if handles[id], err = e.Peer(id); err != nil {
-			return errors.Join(err, e.Close())
+	for i, id := range c.Set.Identities {
+		if i == c.Index {
+			continue
+		}
+		if v.handles[id], err = v.engine.Peer(id); err != nil {
+			return errors.Join(err, v.engine.Close())
 		}
 	}
+	return v.run(ctx, reports)
+}
+
+// validator is our process.
+type validator struct {
+	Config
+	app      *application
+	bridge   *bridge.Bridge
+	engine   *engine.Engine
+	handles  map[wire.PublicKey]*engine.Peer // filled before the bridge runs
+	refused  atomic.Uint64                   // messages that the engine did not take
+	registry *prometheus.Registry
+}
+
+// newBridge returns the bridge between our process and the others.
+func (v *validator) newBridge() *bridge.Bridge {
+	peers := map[wire.PublicKey]string{}
+	for i, id := range v.Set.Identities {
+		if i != v.Index {
+			peers[id] = v.Addresses[i]
+		}
+	}
+	return bridge.New(bridge.Config{
+		Identity: v.Set.Identities[v.Index], Listener: v.Listener, Peers: peers, Loss: v.Loss, Deliver: v.deliver,
+	})
+}
+
+// deliver delivers a message that the bridge received to the engine.
+func (v *validator) deliver(channel bridge.Channel, from wire.PublicKey, message []byte) {
+	deliver := v.handles[from].DeliverAckBytes
+	if channel == bridge.Node {
+		deliver = v.handles[from].DeliverNodeBytes
+		v.app.nodesIn.Add(1)
+	} else {
+		v.app.acksIn.Add(1)
+	}
+	if err := deliver(message); err != nil {
+		v.refused.Add(1)
+	}
+}
+
+// run runs the bridge and the engine until the engine ends.
+func (v *validator) run(ctx context.Context, reports io.Writer) error {
 	connected, disconnect := context.WithCancel(ctx)
+	defer disconnect()
 	carried := make(chan struct{})
 	go func() {
-		b.Run(connected)
+		v.bridge.Run(connected)
 		close(carried)
 	}()
 	ended := make(chan error, 1)
-	go func() { ended <- e.Run(ctx) }()
+	go func() { ended <- v.engine.Run(ctx) }()
 	start := time.Now()
-	report := func(last bool, err error) {
-		r := app.report(c.Set.Identities)
-		r.Library, r.Validator, r.MS, r.Last = "lanecast", c.Index, time.Since(start).Milliseconds(), last
-		r.Dropped = b.Dropped() + refused.Load()
-		if err != nil {
-			r.Ended = err.Error()
-		}
-		if line, err := json.Marshal(r); err == nil {
-			_, _ = reports.Write(append(line, '\n'))
-		}
-	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			app.count(registry)
-			report(false, nil)
-			continue
-		case err = <-ended:
+			v.app.count(v.registry)
+			v.report(reports, start, false, nil)
+		case err := <-ended:
+			disconnect()
+			<-carried
+			v.report(reports, start, true, err)
+			return err
 		}
-		break
 	}
-	disconnect()
-	<-carried
-	report(true, err)
-	return err
+}
+
+// report writes a report. err is the error with which the engine ended, if it has.
+func (v *validator) report(reports io.Writer, start time.Time, last bool, err error) {
+	r := v.app.report(v.Set.Identities)
+	r.Library, r.Validator, r.MS, r.Last = "lanecast", v.Index, time.Since(start).Milliseconds(), last
+	r.Dropped = v.bridge.Dropped() + v.refused.Load()
+	if err != nil {
+		r.Ended = err.Error()
+	}
+	if line, err := json.Marshal(r); err == nil {
+		_, _ = reports.Write(append(line, '\n'))
+	}
 }

@@ -1,5 +1,5 @@
-// Package record has the formats that the processes of a mixed network write for the judge: a line
-// for each lock, and a line each second with their state. Upstream's processes write the same.
+// Package record has the formats that the processes of a mixed network write: a line for each
+// lock, and a line each second with their state. Upstream's processes write the same.
 package record
 
 import (

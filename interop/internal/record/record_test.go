@@ -35,7 +35,7 @@ func TestALineThatIsNoLockIsRefused(t *testing.T) {
 			changed := append([]string(nil), parts...)
 			changed[i] = bad
 			if i == 4 && bad == "" {
-				continue // no certificate: the judge finds it invalid
+				continue // no certificate: package agreement finds it invalid
 			}
 			if l, err := ParseLock(strings.Join(changed, " ")); err == nil {
 				t.Errorf("field %d as %q: %+v", i, bad, l)

@@ -2,6 +2,7 @@ package bodies
 
 import (
 	"context"
+	"maps"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -176,7 +177,7 @@ func (a *application) locked(l *wire.Lock) {
 	if l.Chunk.Sequencer == a.cfg.identity() {
 		a.mu.Lock()
 		made, ok := a.begun[l.Chunk.Height]
-		delete(a.begun, l.Chunk.Height)
+		maps.DeleteFunc(a.begun, func(height uint64, _ time.Time) bool { return height <= l.Chunk.Height })
 		a.mu.Unlock()
 		if ok {
 			c.Took, c.Own = time.Since(made), true

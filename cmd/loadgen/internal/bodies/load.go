@@ -90,6 +90,12 @@ func (l *Load) Warmup(duration time.Duration) time.Duration {
 	return min(longestWarmup, (duration-l.Away)/2)
 }
 
+// bodiesInMemory is about how many bodies a replica may hold in memory, on their way in and out.
+const bodiesInMemory = 16
+
+// Memory returns about how many bytes so many members may take for bodies.
+func (l *Load) Memory(members int) int64 { return bodiesInMemory * int64(members) * int64(l.Size) }
+
 // Kept returns the bytes of bodies that each member keeps while one is away, if there are so many
 // lanes.
 func (l *Load) Kept(lanes int) int64 {

@@ -75,6 +75,12 @@ func New(c Config) (*Member, error) {
 // Start makes the replica and runs it until Stop. A member that was stopped can be started again,
 // and goes on where it was; so does one of another process whose folder this one has.
 func (m *Member) Start() error {
+	m.mu.Lock()
+	started := m.run != nil
+	m.mu.Unlock()
+	if started {
+		return fmt.Errorf("%s: started twice", m.cfg.Name)
+	}
 	cursors, err := m.readCursors()
 	if err != nil {
 		return err

@@ -70,6 +70,9 @@ func TestAMemberThatIsMadeAgainOverItsFolderGoesOnWhereItWas(t *testing.T) {
 		})
 	}
 	grown(r.members[3], 3)
+	if err := r.members[3].Start(); err == nil {
+		t.Error("a member was started twice")
+	}
 	if err := r.members[3].Stop(); err != nil {
 		t.Fatal(err)
 	}

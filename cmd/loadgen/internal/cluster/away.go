@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/audit"
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/bodies"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/report"
@@ -28,6 +29,8 @@ type absence struct {
 	after  time.Duration // of the run
 	length time.Duration
 	phase  atomic.Int32
+	lane   wire.PublicKey                 // of the member
+	back   time.Time                      // when it returned; lane and back are written before phase says so
 	others [awayPhases]*measure.Latencies // of deliveries at the others, by phase
 
 	cancel context.CancelFunc
@@ -100,16 +103,8 @@ func (a *absence) leaveAndReturn(ctx context.Context, f *replicas) error {
 	if !pause(ctx, a.after) {
 		return nil
 	}
-	status, err := m.Engine().Status(ctx)
-	if err != nil {
-		return err
-	}
-	a.mu.Lock()
-	a.counted = status.Counters
-	a.mu.Unlock()
-	a.phase.Store(duringAway)
 	left := time.Now()
-	if err := m.Stop(); err != nil {
+	if err := a.leave(m); err != nil {
 		return err
 	}
 	whole := pause(ctx, a.length)
@@ -117,11 +112,12 @@ func (a *absence) leaveAndReturn(ctx context.Context, f *replicas) error {
 	if !whole {
 		return nil
 	}
+	a.lane, a.back = m.identity, time.Now()
 	a.phase.Store(afterAway)
 	if err := m.Start(); err != nil {
 		return err
 	}
-	back, fetched := time.Now(), m.Counters().Fetched
+	fetched := m.Counters().Fetched
 	own, others := a.progress(f)
 	a.note(func(r *report.Away) { r.Returned, r.Missed = true, own.Behind(others) })
 	for !own.Level(others) {
@@ -130,10 +126,25 @@ func (a *absence) leaveAndReturn(ctx context.Context, f *replicas) error {
 		}
 		own, others = a.progress(f)
 	}
-	took := time.Since(back).Seconds()
+	took := time.Since(a.back).Seconds()
 	bytes := float64(m.Counters().Fetched-fetched) * float64(m.size)
 	a.note(func(r *report.Away) { r.Level, r.FetchedMB = took, bytes/1e6/took })
 	return nil
+}
+
+// leave stops the member. Whoever asks for the status of all meanwhile waits.
+func (a *absence) leave(m *replicaMember) error {
+	ctx, cancel := context.WithTimeout(context.Background(), measure.StatusTimeout)
+	defer cancel()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	status, err := m.Engine().Status(ctx)
+	if err != nil {
+		return err
+	}
+	a.counted = status.Counters
+	a.phase.Store(duringAway)
+	return m.Stop()
 }
 
 // levelInterval is how often it is looked how far the member has come.
@@ -158,11 +169,19 @@ func (a *absence) note(what func(*report.Away)) {
 	what(&a.became)
 }
 
-// addPast adds what the engine had counted that was stopped.
-func (a *absence) addPast(c *engine.Counters) {
+// spans reports whether a delivery is of a body that the member made before it left, and that was
+// certified only after its return: that took as long as it was away.
+func (a *absence) spans(d bodies.Delivery, now time.Time) bool {
+	return a.phase.Load() == afterAway && d.Chunk.Sequencer == a.lane && now.Add(-d.Took).Before(a.back)
+}
+
+// status returns the sums over all engines, the one that was stopped among them.
+func (a *absence) status(ctx context.Context, f *replicas) (engine.Status, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	addCounters(c, &a.counted)
+	sum, err := statusOf(ctx, f.engines())
+	addCounters(&sum.Counters, &a.counted)
+	return sum, err
 }
 
 // result returns what became of the member; nil if nobody was to be away.

@@ -152,8 +152,7 @@ func (r *bodiesRun) watch(ctx context.Context, cfg *Config, f *replicas, before 
 func (r *bodiesRun) moment(f *replicas, full bool) (measure.Moment, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), measure.StatusTimeout)
 	defer cancel()
-	status, err := statusOf(ctx, f.engines())
-	r.away.addPast(&status.Counters)
+	status, err := r.away.status(ctx, f)
 	m := measure.Moment{
 		At: time.Now(), CPU: host.ProcessCPU() - r.audit.CPUTime(), Certificates: r.Certificates.Load(), Host: host.ReadUsage(),
 		Dropped: status.Counters.InboxDropped + status.Counters.OutboxDropped, Engine: status,

@@ -10,9 +10,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/lanecast/lanecast/cmd/loadgen/internal/bodies"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/clitest"
+	"github.com/lanecast/lanecast/wire"
 )
 
 func TestBodiesAreCertifiedAndDeliveredEverywhere(t *testing.T) {
@@ -132,6 +135,20 @@ func TestAMemberThatWasAwayBecomesLevelAgain(t *testing.T) {
 	}
 }
 
+func TestABodyThatWaitedForItsMembersReturnHasNoLatency(t *testing.T) {
+	now := time.Now()
+	a := absence{lane: wire.PublicKey{1}, back: now.Add(-time.Second)}
+	of := func(lane byte, took time.Duration) bodies.Delivery {
+		return bodies.Delivery{Chunk: wire.Chunk{Sequencer: wire.PublicKey{lane}}, Timed: true, Took: took}
+	}
+	for phase := range int32(awayPhases) {
+		a.phase.Store(phase)
+		if a.spans(of(1, 2*time.Second), now) != (phase == afterAway) || a.spans(of(1, time.Millisecond), now) || a.spans(of(2, 2*time.Second), now) {
+			t.Errorf("phase %d", phase)
+		}
+	}
+}
+
 func TestARunInterruptedWhileAMemberIsAwaySumsUp(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -204,6 +221,7 @@ func TestWhatBodiesCannotHaveInOneProcessIsRefused(t *testing.T) {
 		"--payload-size 1KiB --latency 3ms":                                             "--latency and --loss are the simulated network's",
 		"--payload-size 1KiB --loss 10%":                                                "--latency and --loss are the simulated network's",
 		"--payload-size 1KiB --validators 60 --follow 5":                                "at most 64 members in one process",
+		"--payload-size 64MiB --validators 64 --sequencers 1":                           "half of the memory available",
 		"--payload-size 1KiB --validators 2 --rate 1 --away 1s":                         "the others are no quorum",
 		"--payload-size 1MiB --rate 10000 --away 1h --duration 2h":                      "there is room for",
 		fmt.Sprintf("--payload-size 1KiB --require delivery_p99<5 --duration %s", "1s"): "a latency needs a unit",

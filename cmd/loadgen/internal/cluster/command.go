@@ -100,7 +100,7 @@ func (cfg *Config) check() error {
 }
 
 // KillTail is how long before the end of a run the last kill may be, so that every lane grows after it.
-const KillTail = 2 * time.Second
+const KillTail = 4 * time.Second
 
 // checkProcesses checks the flags about members in processes of their own.
 func (cfg *Config) checkProcesses() error {
@@ -151,6 +151,9 @@ func (cfg *Config) checkBodies() error {
 		return cli.Usagef("--latency and --loss are the simulated network's; with --payload-size members use TLS on loopback, which --processes can delay")
 	case n > mostReplicas:
 		return cli.Usagef("--payload-size takes at most %d members in one process, followers among them, got %d", mostReplicas, n)
+	case cfg.Bodies.Memory(n) > host.AvailableMemory()/2 && host.AvailableMemory() > 0:
+		return cli.Usagef("--payload-size %s may take %d MB with %s, and half of the memory available is %d MB",
+			cli.SizeText(cfg.Bodies.Size), cfg.Bodies.Memory(n)/1e6, cli.Counted(n, "member"), host.AvailableMemory()/2e6)
 	}
 	return nil
 }

@@ -282,7 +282,7 @@ func (m *replicaMember) Delivered(d bodies.Delivery) {
 	m.run.audit.Delivered(d.Chunk)
 	m.run.compared.Add(1)
 	switch {
-	case !d.Timed:
+	case !d.Timed || m.run.away.spans(d, time.Now()):
 	case m.follower:
 		m.run.followed.Record(d.Took)
 	case m.index != m.run.away.member:

@@ -135,6 +135,9 @@ func (r *Result) printProcesses(w io.Writer) {
 	if r.OthersSamples > 0 {
 		cli.Field(w, "  elsewhere     locks at other members after p50 %.1f ms, p99 %.1f ms, to within %.2f ms", r.Others.P50, r.Others.P99, r.OthersError)
 	}
+	if r.Bodies != nil && r.OthersError > 0 {
+		cli.Field(w, "  clocks        deliveries are timed by two clocks, right to within %.2f ms", r.OthersError)
+	}
 	if r.LeftOut > 0 {
 		cli.Field(w, "  left out      latencies between %s: the offset of their clocks is not known", cli.Counted(r.LeftOut, "pair"))
 	}

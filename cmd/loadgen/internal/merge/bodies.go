@@ -130,6 +130,9 @@ func (s *State) bodies(after *measure.Moment, seconds float64) *report.Bodies {
 func (s *State) settled() bool {
 	var last []measure.Bodies
 	for _, r := range s.sources {
+		if s.excused[r.index] {
+			continue
+		}
 		if r.ended == nil || r.ended.Bodies == nil {
 			return false
 		}

@@ -304,3 +304,40 @@ func TestBodiesAreCountedAndComparedWhereverTheyWereDelivered(t *testing.T) {
 		})
 	}
 }
+
+func TestAMemberThatWasStoppedAndNotStartedAgainIsExcused(t *testing.T) {
+	r := newRig(t)
+	r.certify(0)
+	var members []*proc.Result
+	var records []string
+	for i, m := range r.members {
+		records = append(records, filepath.Join(m.dir, proc.RecordName))
+		members = append(members, nil)
+		if i == 3 {
+			continue
+		}
+		var err error
+		if members[i], err = proc.Read(r.finish(i, nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, excused := range []bool{false, true} {
+		s, err := New(r.network, records, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if excused {
+			s.Excuse(3)
+		}
+		for i, source := range s.sources {
+			source.begin = r.members[i].run.Begin
+		}
+		if err := s.readAll(); err != nil {
+			t.Fatal(err)
+		}
+		if res := s.Result(members, nil); res.OK != excused {
+			t.Errorf("excused %v: %q", excused, res.Problems)
+		}
+	}
+}

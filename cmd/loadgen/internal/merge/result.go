@@ -83,6 +83,7 @@ func (s *State) judge(res *cluster.Result, members []*proc.Result, kills *Kills)
 		p := &n.Members[i]
 		r := s.source(i)
 		switch {
+		case s.excused[i]:
 		case r == nil:
 			s.Problems.Fault("member %d: its result is missing", i+1)
 		case s.run.ID == 0 || r.run.ID != s.run.ID || !r.inRun:
@@ -183,7 +184,7 @@ func addMembers(res *cluster.Result, members []*proc.Result) {
 			res.Machine, res.Environment, res.Backend = m.Machine, withCommand(m.Environment, res.Environment), m.Backend
 		}
 		if m.Duration > 0 {
-			cores[m.Environment.Hostname] += m.CPU / m.Duration
+			cores[machineOf(m)] += m.CPU / m.Duration
 		}
 		names[m.Environment.Hostname] = true
 		for _, p := range m.Parts {
@@ -213,7 +214,7 @@ func addMembers(res *cluster.Result, members []*proc.Result) {
 		h := &m.Environment
 		e.LoadBefore, e.LoadAfter, e.Stolen = max(e.LoadBefore, h.LoadBefore), max(e.LoadAfter, h.LoadAfter), max(e.Stolen, h.Stolen)
 		// What a member calls others are the members beside it, too.
-		e.Others = max(e.Others, h.Others-(cores[h.Hostname]-m.CPU/m.Duration))
+		e.Others = max(e.Others, h.Others-(cores[machineOf(m)]-m.CPU/m.Duration))
 	}
 	e.Judge(res.Machine.Cores)
 	e.Hostname = strings.Join(slices.Sorted(maps.Keys(names)), ", ")
@@ -228,6 +229,9 @@ func addMembers(res *cluster.Result, members []*proc.Result) {
 		res.MeanBatch = statements / batches
 	}
 }
+
+// machineOf names the machine of a member.
+func machineOf(m *proc.Result) string { return cmp.Or(m.Clock, m.Environment.Hostname) }
 
 // withCommand returns the environment of a member with what is this program's own.
 func withCommand(member, own host.Environment) host.Environment {

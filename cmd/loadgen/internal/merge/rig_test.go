@@ -55,7 +55,7 @@ type recorder struct {
 	clock string
 }
 
-const runSeconds = 10
+const runSeconds = 60
 
 // newRig makes a network whose members have agreed on a run that began some seconds ago.
 func newRig(t *testing.T) *rig {

@@ -87,6 +87,8 @@ func (s *source) started(e proc.Started) {
 	if s.inRun {
 		s.done = s.total()
 		s.from, s.last = proc.Counters{}, proc.Counters{}
+	}
+	if s.run.ID != 0 && s.ended == nil {
 		s.starts++
 	}
 	s.clock, s.problem = e.Clock, proc.Problem{}
@@ -94,14 +96,14 @@ func (s *source) started(e proc.Started) {
 
 // agreed takes in that a run was agreed on: what was before is of another.
 func (s *source) agreed(run proc.Agreed) {
-	s.run, s.inRun, s.starts, s.ended = run, false, 0, nil
+	s.run, s.inRun, s.starts, s.ended = run, false, 1, nil
 	s.from, s.last, s.done = proc.Counters{}, proc.Counters{}, proc.Counters{}
 }
 
 // moment takes in what a process has counted.
 func (s *source) moment(at int64, c proc.Counters) {
 	if c.Begins && !s.inRun && s.run.ID != 0 {
-		s.inRun, s.from, s.starts = true, c, 1
+		s.inRun, s.from = true, c
 	}
 	s.last, s.lastAt = c, at
 }

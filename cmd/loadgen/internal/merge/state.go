@@ -33,7 +33,8 @@ type State struct {
 	wanted    uint64      // the run that is merged; 0: the only one that there is
 	run       proc.Agreed // that, in the first member's clock; ID 0: not known yet
 	leftOut   map[[2]int]bool
-	worst     float64 // error of the offsets used, ms
+	excused   map[int]bool // members that were stopped and not started again
+	worst     float64      // error of the offsets used, ms
 	progress  *measure.Progress
 
 	// With bodies.
@@ -82,7 +83,7 @@ func New(n *config.Network, records []string, known offsets) (*State, error) {
 	}
 	s := &State{
 		network: n, latencies: measure.NewLatencies(), elsewhere: measure.NewLatencies(), pairs: make(map[[2]int]*pair),
-		lanes: make(map[wire.PublicKey]*lane), leftOut: make(map[[2]int]bool), offsets: known,
+		lanes: make(map[wire.PublicKey]*lane), leftOut: make(map[[2]int]bool), excused: make(map[int]bool), offsets: known,
 	}
 	s.delivered, s.followed = measure.NewLatencies(), measure.NewLatencies()
 	for i := range s.phases {
@@ -99,6 +100,12 @@ func New(n *config.Network, records []string, known offsets) (*State, error) {
 	}
 	return s, nil
 }
+
+// Excuse says that a member was stopped by whoever runs it, and not started again.
+func (s *State) Excuse(member int) { s.excused[member] = true }
+
+// Excused reports whether Excuse was called.
+func (s *State) Excused(member int) bool { return s.excused[member] }
 
 // Close closes the records.
 func (s *State) Close() {

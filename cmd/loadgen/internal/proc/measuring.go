@@ -41,12 +41,16 @@ func (p *process) measure(ctx context.Context, a *Agreed, starts int, disk host.
 	p.note(after, false)
 	p.unit.End()
 	interrupted := ctx.Err() != nil
+	patience := lingerAtMost
+	if interrupted { // the others may go on for long
+		patience = lingerInterrupted
+	}
 	p.settle(map[wire.PublicKey]uint64{p.folder.ID(): p.unit.Made()})
 	p.schedule.done(p.unit.Made())
-	p.linger(isDone)
+	p.linger(isDone, patience)
 	p.settle(p.schedule.ends())
 	p.schedule.level()
-	p.linger(isLevel)
+	p.linger(isLevel, patience)
 	p.record.JSON(record.End, Ended{Run: a.ID, Interrupted: interrupted, Bodies: p.unit.Bodies()})
 
 	cfg := p.folder.Network.Setup()
@@ -72,11 +76,11 @@ func (p *process) measure(ctx context.Context, a *Agreed, starts int, disk host.
 	return res, nil
 }
 
-// linger goes on serving the others until something holds of all.
-func (p *process) linger(told func(status) bool) {
+// linger goes on serving the others until something holds of all, at most so long.
+func (p *process) linger(told func(status) bool, most time.Duration) {
 	for began := time.Now(); ; {
 		done, news := p.schedule.others(told)
-		left := lingerAtMost - time.Since(began)
+		left := most - time.Since(began)
 		if done || left <= 0 {
 			return
 		}
@@ -142,7 +146,7 @@ func (p *process) moment(withMetrics bool) (measure.Moment, error) {
 	status, err := p.status()
 	m := measure.Moment{
 		At: time.Now(), CPU: host.ProcessCPU(), Certificates: p.run.Certificates.Load(), Sent: p.run.Sent.Read(),
-		BytesIn: p.run.Received.Load(), BytesOut: p.run.Sent.Bytes(), Host: host.ReadUsage(),
+		BytesIn: p.run.Received.Load(), BytesOut: p.run.Sent.Bytes(),
 		Dropped: status.Counters.InboxDropped + status.Counters.OutboxDropped, Engine: status,
 	}
 	if b := p.unit.Bodies(); b != nil {
@@ -154,6 +158,7 @@ func (p *process) moment(withMetrics bool) (measure.Moment, error) {
 		m.Bodies = &measure.BodyTotals{Certified: b.CertifiedBytes, Delivered: b.DeliveredBytes}
 	}
 	if withMetrics && err == nil {
+		m.Host = host.ReadUsage()
 		m.Metrics, err = p.registry.Read()
 	}
 	return m, err

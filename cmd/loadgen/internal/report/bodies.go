@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cli"
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
@@ -22,7 +23,8 @@ type Bodies struct {
 	CPUPerMB       float64 `json:"cpu_s_per_mb"`           // cpu_s for each MB delivered everywhere
 
 	// From when a body was made, at a rate from when it was due, to its delivery: one sample for each
-	// body and member. What a member catches up with after it was away is not in it.
+	// body and member. What a member catches up with after it was away is not in it,
+	// nor is a body that it made before it left and that was certified after its return.
 	Delivery        measure.Quantiles    `json:"delivery_ms"`
 	DeliveryP999    float64              `json:"delivery_p999_ms"`
 	DeliverySpread  []measure.Percentile `json:"delivery_distribution"`
@@ -169,7 +171,7 @@ func (c *Summary) PrintBodies(w io.Writer) {
 		pace = fmt.Sprintf("%g a second and lane, %d of %d due", b.Rate, b.Made, b.Due)
 	}
 	cli.Field(w, "  bodies        of %s, %s", cli.SizeText(b.PayloadBytes), pace)
-	cli.Field(w, "  throughput    %.1f MB/s certified, %.1f MB/s delivered everywhere, %.1f MB/s at all members together", b.CertifiedMB, b.DeliveredMB, b.DeliveredSumMB)
+	cli.Field(w, "  throughput    %s MB/s certified, %s MB/s delivered everywhere, %s MB/s at all members together", few(b.CertifiedMB), few(b.DeliveredMB), few(b.DeliveredSumMB))
 	cli.Field(w, "  delivery      %s; of %s at all members", quantiles(b.Delivery), cli.Thousands(float64(b.DeliverySamples)))
 	cli.Field(w, "  per MB        %.4f s CPU; making took %.2f s more, checking %.2f s", b.CPUPerMB, b.MakingCPU, b.CheckingCPU)
 	cli.Field(w, "  archives      %.0f MB on disk, %.0f MB of bodies; %d bodies fetched, %d pushes dropped", float64(b.ArchiveDisk)/1e6, float64(b.ArchiveBodies)/1e6, b.Fetched, b.PushesDropped)
@@ -195,6 +197,14 @@ func (a *Away) print(w io.Writer) {
 	}
 	cli.Field(w, "  away          member %d, for %.1f s; it %s; %s", a.Member, a.Seconds, became, heap)
 	cli.Field(w, "  the others    delivery p99 %.1f ms before it left, %.1f ms while it was away, %.1f ms after its return", a.Before.P99, a.During.P99, a.After.P99)
+}
+
+// few writes a number with a decimal, and a small one with more of them.
+func few(v float64) string {
+	if v < 1 {
+		return strconv.FormatFloat(v, 'g', 2, 64)
+	}
+	return strconv.FormatFloat(v, 'f', 1, 64)
 }
 
 func quantiles(q measure.Quantiles) string {

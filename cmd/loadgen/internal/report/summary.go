@@ -273,6 +273,9 @@ func (c *Summary) PrintEnd(w io.Writer) {
 			q.Of["certificates_per_s"].Min, q.Of["certificates_per_s"].Max, q.Of["p99"].Min, q.Of["p99"].Max)
 	}
 	cli.Field(w, "  audit         %d certificates verified, %d conflicts, %d errors", c.Verified, c.Conflicts, c.Errors)
+	if c.Bodies != nil {
+		cli.Field(w, "                %d deliveries compared, each in its order and with the body that was made", c.Bodies.Compared)
+	}
 	for _, p := range c.Problems {
 		cli.Field(w, "  problem       %s", p)
 	}

@@ -38,6 +38,7 @@ type absence struct {
 	left, back    time.Time
 	fetched       uint64 // bodies, when it was back
 	size          int
+	ended         bool
 	became        report.Away
 }
 
@@ -65,7 +66,7 @@ func newAbsence(cfg *cluster.Config, n *config.Network) (*absence, error) {
 
 // step does what is due.
 func (a *absence) step(now time.Time, run proc.Agreed, all children, s *merge.State) error {
-	if a.member < 0 {
+	if a.member < 0 || a.ended {
 		return nil
 	}
 	c := all[a.member]
@@ -94,6 +95,16 @@ func (a *absence) step(now time.Time, run proc.Agreed, all children, s *merge.St
 		}
 	}
 	return nil
+}
+
+// end gives up what was not done yet: the member stays, or stays away.
+func (a *absence) end(all children, s *merge.State) {
+	a.ended = true
+	if a.member >= 0 && all[a.member].away {
+		all[a.member].away = false
+		a.became.Seconds = time.Since(a.left).Seconds()
+		s.Excuse(a.member)
+	}
 }
 
 // conclude adds what became of the member to the result.

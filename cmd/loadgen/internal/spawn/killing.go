@@ -46,6 +46,9 @@ func newKilling(cfg *cluster.Config, n *config.Network) (*killing, error) {
 	return k, nil
 }
 
+// end has no more members killed.
+func (k *killing) end() { k.every = 0 }
+
 // due returns what tells that a kill is due; nil, which never does, if none is to come.
 func (k *killing) due() <-chan time.Time {
 	if k.every == 0 || k.last.IsZero() || k.down != nil || k.next.After(k.last) {

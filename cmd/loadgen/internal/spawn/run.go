@@ -124,6 +124,8 @@ func (r *run) watch(ctx context.Context) error {
 		case <-done:
 			done = nil
 			r.stopping = true
+			r.killing.end()
+			r.absence.end(r.children, r.state)
 			for _, c := range r.children {
 				c.stop()
 			}
@@ -204,6 +206,9 @@ func (r *run) result(dir string) (*cluster.Result, error) {
 	members := make([]*proc.Result, len(r.children))
 	for i := range members {
 		m, err := proc.Read(filepath.Join(dir, config.MemberFolder(i+1), proc.ResultName))
+		if err != nil && r.state.Excused(i) {
+			continue
+		}
 		if err != nil {
 			r.state.Problems.Fault("member %d left no result: %v", i+1, err)
 			continue

@@ -137,8 +137,8 @@ function headline(r, cluster) {
     outcome = [words[r.outcome] || "not good", r.interrupted ? "outcome; interrupted" : "outcome", good ? "good" : "bad"];
   const shared = [
     [number(r.certificates_per_s, 1), cluster ? "chunks certified per second" : "certificates per second"],
-    [ms(r.latency_ms.p50), "p50 latency"],
-    [ms(r.latency_ms.p99), "p99 latency"],
+    [ms(r.latency_ms.p50), r.payload_bytes ? "p50 from body to certificate" : "p50 latency"],
+    [ms(r.latency_ms.p99), r.payload_bytes ? "p99 from body to certificate" : "p99 latency"],
   ];
   tiles(
     cluster
@@ -453,6 +453,7 @@ function members(r) {
       ? [["From proposal to the lock at other members, p50 · p99", ms(r.lock_elsewhere_ms.p50) + " · " + ms(r.lock_elsewhere_ms.p99)],
          ["Right to within", ms(r.lock_elsewhere_error_ms)]]
       : []),
+    ...(r.payload_bytes && r.lock_elsewhere_error_ms ? [["Deliveries, by two clocks, are right to within", ms(r.lock_elsewhere_error_ms)]] : []),
     ...(r.lock_elsewhere_left_out
       ? [["Left out", plural(r.lock_elsewhere_left_out, "pair") + " of members: the offset of their clocks is not known", "bad"]]
       : []),

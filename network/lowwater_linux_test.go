@@ -26,27 +26,27 @@ func socketPair(t *testing.T) (a, b net.Conn) {
 	return a, b
 }
 
-func TestAQuietSocketGivesItsBytesAndWakesItsReaderWhenItHasNone(t *testing.T) {
+func TestASocketWithARaisedMarkGivesItsBytesAndWakesItsReaderWhenItHasNone(t *testing.T) {
 	a, b := socketPair(t)
-	q := newQuietSocket(a)
+	s := newLowWaterSocket(a)
 	p := make([]byte, 100)
-	if n := q.take(p); n != 0 {
-		t.Fatalf("a socket that is not quiet gave %d bytes", n)
+	if n := s.take(p); n != 0 {
+		t.Fatalf("a socket whose mark is not raised gave %d bytes", n)
 	}
 	for range 3 {
-		q.hush(littleRead)
-		if !q.quiet {
-			t.Fatal("the socket is not quiet")
+		s.raise(minRead)
+		if !s.raised {
+			t.Fatal("the mark is not raised")
 		}
 		if _, err := b.Write([]byte("few")); err != nil {
 			t.Fatal(err)
 		}
 		testkit.Eventually(t, "the bytes are there", func() bool {
-			q.hush(littleRead) // a take of nothing has ended the last one
-			return string(p[:q.take(p)]) == "few"
+			s.raise(minRead) // a take of nothing has lowered it
+			return string(p[:s.take(p)]) == "few"
 		})
-		if n := q.take(p); n != 0 || q.quiet {
-			t.Fatalf("an empty socket gave %d bytes, and is still quiet: %v", n, q.quiet)
+		if n := s.take(p); n != 0 || s.raised {
+			t.Fatalf("an empty socket gave %d bytes, and its mark is still raised: %v", n, s.raised)
 		}
 		go func() { _, _ = b.Write([]byte("one by one")) }()
 		_ = a.SetReadDeadline(time.Now().Add(10 * time.Second))
@@ -56,7 +56,7 @@ func TestAQuietSocketGivesItsBytesAndWakesItsReaderWhenItHasNone(t *testing.T) {
 			t.Fatalf("read %q", p[:n])
 		}
 	}
-	q.hush(littleRead)
+	s.raise(minRead)
 	b.Close()
 	testkit.Eventually(t, "the end is there", func() bool {
 		_ = a.SetReadDeadline(time.Now().Add(10 * time.Second))
@@ -68,11 +68,11 @@ func TestAQuietSocketGivesItsBytesAndWakesItsReaderWhenItHasNone(t *testing.T) {
 // wrapped is a host's own connection type, with all methods of a socket.
 type wrapped struct{ *net.TCPConn }
 
-func TestOnlySocketsThemselvesAreMadeQuiet(t *testing.T) {
+func TestOnlySocketsThemselvesHaveALowWaterMark(t *testing.T) {
 	a, _ := socketPair(t)
 	for _, c := range []net.Conn{new(memoryConn), wrapped{a.(*net.TCPConn)}} {
-		if newQuietSocket(c) != nil {
-			t.Errorf("a %T is a quiet socket", c)
+		if newLowWaterSocket(c) != nil {
+			t.Errorf("the mark of a %T can be raised", c)
 		}
 	}
 }

@@ -131,7 +131,7 @@ func TestAReadThatBringsMuchIsFollowedByTheNextAtOnce(t *testing.T) {
 		after(time.Second)
 		raw := connectRaw(t, w, 1)
 		for range 1000 {
-			raw.send(t, frameOf(typeNode, make([]byte, littleRead)))
+			raw.send(t, frameOf(typeNode, make([]byte, minRead)))
 			time.Sleep(40 * time.Microsecond)
 		}
 		if pauses := a.n.counts.pauses.Load(); pauses != 0 {

@@ -1,6 +1,6 @@
-// Package judge decides whether the processes of a mixed network agreed, from the locks that each
-// has written to a file, and from the last report of each.
-package judge
+// Package agreement checks whether the processes of a mixed network agree: it compares the locks
+// that each has written to a file, verifies their certificates, and reads the last report of each.
+package agreement
 
 import (
 	"fmt"
@@ -21,8 +21,8 @@ type place struct {
 	height    uint64
 }
 
-// Judge collects the locks and reports of the processes of one network.
-type Judge struct {
+// Checker collects the locks and reports of the processes of one network.
+type Checker struct {
 	scheme verify.Scheme
 	lanes  []wire.PublicKey
 	from   time.Time // the time after which lanes must grow
@@ -51,13 +51,13 @@ type process struct {
 // progress is the growth of a lane at a process.
 type progress struct {
 	heights map[uint64]bool
-	late    int // number of locks reported after Judge.from
+	late    int // number of locks reported after Checker.from
 }
 
-// New returns a judge of a network with the validators of scheme, each of which has a lane. After
+// New returns a Checker of a network with the validators of scheme, each of which has a lane. After
 // from each lane must grow at each process.
-func New(scheme verify.Scheme, from time.Time) *Judge {
-	return &Judge{
+func New(scheme verify.Scheme, from time.Time) *Checker {
+	return &Checker{
 		scheme: scheme, lanes: scheme.Participants(), from: from, chunks: map[place]chunk{},
 		processes: map[int]*process{}, different: map[string]bool{},
 	}
@@ -65,63 +65,63 @@ func New(scheme verify.Scheme, from time.Time) *Judge {
 
 // Locks takes the locks from the file of a validator's process, and verifies each certificate that
 // no other process had.
-func (j *Judge) Locks(validator int, r io.Reader) error {
-	p := j.processes[validator]
+func (c *Checker) Locks(validator int, r io.Reader) error {
+	p := c.processes[validator]
 	if p == nil {
 		p = &process{lanes: map[wire.PublicKey]progress{}}
-		j.processes[validator] = p
+		c.processes[validator] = p
 	}
 	var fresh []record.Lock
 	err := record.ReadLocks(r, func(l record.Lock) {
-		j.see(validator, p, &l)
+		c.see(validator, p, &l)
 		name := string(l.Lock.AppendTo(nil))
-		if !j.different[name] {
-			j.different[name] = true
+		if !c.different[name] {
+			c.different[name] = true
 			fresh = append(fresh, l)
 		}
 	})
-	j.verify(validator, fresh)
+	c.verify(validator, fresh)
 	return err
 }
 
 // see notes a lock, and a problem if it contradicts others.
-func (j *Judge) see(validator int, p *process, l *record.Lock) {
+func (c *Checker) see(validator int, p *process, l *record.Lock) {
 	at := place{l.Chunk.Sequencer, l.Chunk.Height}
-	known, there := j.chunks[at]
+	known, there := c.chunks[at]
 	switch {
 	case !there:
-		j.chunks[at] = chunk{l.Chunk.Payload, l.At}
+		c.chunks[at] = chunk{l.Chunk.Payload, l.At}
 	case known.payload != l.Chunk.Payload:
-		j.conflicts = append(j.conflicts, fmt.Sprintf("validator %d: height %d of %v is %v, and before it was %v",
+		c.conflicts = append(c.conflicts, fmt.Sprintf("validator %d: height %d of %v is %v, and before it was %v",
 			validator, at.height, at.sequencer, l.Chunk.Payload, known.payload))
 	case l.At.Before(known.first):
-		j.chunks[at] = chunk{known.payload, l.At}
+		c.chunks[at] = chunk{known.payload, l.At}
 	}
 	lane := p.lanes[at.sequencer]
 	if lane.heights == nil {
 		lane.heights = map[uint64]bool{}
 	}
 	lane.heights[at.height] = true
-	if l.At.After(j.from) {
+	if l.At.After(c.from) {
 		lane.late++
 	}
 	p.lanes[at.sequencer] = lane
 }
 
 // verify verifies certificates on all processors.
-func (j *Judge) verify(validator int, locks []record.Lock) {
+func (c *Checker) verify(validator int, locks []record.Lock) {
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	for part := range slices.Chunk(locks, max(1, (len(locks)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))) {
 		all.Go(func() {
 			for i := range part {
 				l := &part[i]
-				err := verify.VerifyCertificate(j.scheme, l.Subject(), l.Certificate)
+				err := verify.VerifyCertificate(c.scheme, l.Subject(), l.Certificate)
 				mu.Lock()
 				if err == nil {
-					j.valid++
+					c.valid++
 				} else {
-					j.invalid = append(j.invalid, fmt.Sprintf("validator %d: height %d of %v: %v", validator, l.Chunk.Height, l.Chunk.Sequencer, err))
+					c.invalid = append(c.invalid, fmt.Sprintf("validator %d: height %d of %v: %v", validator, l.Chunk.Height, l.Chunk.Sequencer, err))
 				}
 				mu.Unlock()
 			}
@@ -131,20 +131,20 @@ func (j *Judge) verify(validator int, locks []record.Lock) {
 }
 
 // Report takes the last report of a process.
-func (j *Judge) Report(r *record.Report) {
+func (c *Checker) Report(r *record.Report) {
 	for why, n := range r.Refused {
-		j.refusals = append(j.refusals, fmt.Sprintf("validator %d (%s): %d × %s", r.Validator, r.Library, n, why))
+		c.refusals = append(c.refusals, fmt.Sprintf("validator %d (%s): %d × %s", r.Validator, r.Library, n, why))
 	}
 	if len(r.Refused) > 0 {
 		for _, s := range r.Samples {
-			j.refusals = append(j.refusals, "  "+s)
+			c.refusals = append(c.refusals, "  "+s)
 		}
 	}
 	if r.Ended != "" {
-		j.refusals = append(j.refusals, fmt.Sprintf("validator %d (%s): %s", r.Validator, r.Library, r.Ended))
+		c.refusals = append(c.refusals, fmt.Sprintf("validator %d (%s): %s", r.Validator, r.Library, r.Ended))
 	}
 	if r.Conflicts > 0 {
-		j.conflicts = append(j.conflicts, fmt.Sprintf("validator %d (%s) counted %d itself", r.Validator, r.Library, r.Conflicts))
+		c.conflicts = append(c.conflicts, fmt.Sprintf("validator %d (%s) counted %d itself", r.Validator, r.Library, r.Conflicts))
 	}
 }
 
@@ -156,8 +156,8 @@ type Lane struct {
 	Gap     time.Duration // the longest time without a new chunk
 }
 
-// Verdict is the result of the judge.
-type Verdict struct {
+// Result is the result of a check.
+type Result struct {
 	Lanes []Lane
 	// Holes are the numbers of heights, over all lanes, that each validator's processes did not
 	// report between those that they reported.
@@ -168,40 +168,40 @@ type Verdict struct {
 	Problems []string
 }
 
-// Verdict returns the verdict. growing lists the lanes that must grow to the end, and running the
+// Result returns the result. growing lists the lanes that must grow to the end, and running the
 // validators that run then.
-func (j *Judge) Verdict(growing func(lane int) bool, running func(validator int) bool) Verdict {
-	v := Verdict{Holes: map[int]int{}, Certificates: j.valid}
+func (c *Checker) Result(growing func(lane int) bool, running func(validator int) bool) Result {
+	r := Result{Holes: map[int]int{}, Certificates: c.valid}
 	problem := func(what string, some []string) {
 		const most = 12
 		for i, s := range some {
 			if i == most {
-				v.Problems = append(v.Problems, fmt.Sprintf("%s: and %d more", what, len(some)-most))
+				r.Problems = append(r.Problems, fmt.Sprintf("%s: and %d more", what, len(some)-most))
 				break
 			}
-			v.Problems = append(v.Problems, what+": "+s)
+			r.Problems = append(r.Problems, what+": "+s)
 		}
 	}
-	problem("conflict", j.conflicts)
-	problem("not valid", j.invalid)
-	problem("refused", j.refusals)
-	for i, id := range j.lanes {
-		lane := j.lane(id)
-		v.Lanes = append(v.Lanes, lane)
-		for validator := range j.lanes {
+	problem("conflict", c.conflicts)
+	problem("not valid", c.invalid)
+	problem("refused", c.refusals)
+	for i, id := range c.lanes {
+		lane := c.lane(id)
+		r.Lanes = append(r.Lanes, lane)
+		for validator := range c.lanes {
 			if !growing(i) || !running(validator) {
 				continue
 			}
-			p := j.processes[validator]
+			p := c.processes[validator]
 			if p == nil || p.lanes[id].late == 0 {
-				v.Problems = append(v.Problems, fmt.Sprintf("lane %d does not grow to the end at validator %d", i, validator))
+				r.Problems = append(r.Problems, fmt.Sprintf("lane %d does not grow to the end at validator %d", i, validator))
 			}
 		}
 	}
-	for validator, p := range j.processes {
-		v.Holes[validator] = p.holes()
+	for validator, p := range c.processes {
+		r.Holes[validator] = p.holes()
 	}
-	return v
+	return r
 }
 
 // holes counts the missing heights between those reported.
@@ -216,13 +216,13 @@ func (p *process) holes() (n int) {
 	return n
 }
 
-func (j *Judge) lane(id wire.PublicKey) (l Lane) {
+func (c *Checker) lane(id wire.PublicKey) (l Lane) {
 	l.Top = -1
 	var times []time.Time
-	for at, c := range j.chunks {
+	for at, chunk := range c.chunks {
 		if at.sequencer == id {
 			l.Top = max(l.Top, int64(at.height))
-			times = append(times, c.first)
+			times = append(times, chunk.first)
 		}
 	}
 	if len(times) == 0 {

@@ -39,11 +39,11 @@ func (f limitField) String() string {
 	return [numLimits]string{"MaxMessage", "MaxVoteBytes", "MaxPeers"}[f]
 }
 
-// room holds the limits, and the needs of the sets. The loop writes it.
-type room struct {
+// setLimits holds the limits that must fit the sets, and the needs of the sets. The loop writes it.
+type setLimits struct {
 	node, ack atomic.Int64 // the longest node or certificate, and ack, taken; others read them
 
-	limits [numLimits]int
+	values [numLimits]int
 	chosen [numLimits]bool // the engine chose it, and may raise it
 	needed [numLimits]int  // by any epoch whose sets were known in this run
 }
@@ -52,39 +52,40 @@ type room struct {
 var most = [numLimits]int{limitMessage: maxMessage, limitVotes: mostVoteBytes}
 
 // fits reports whether a message may be taken in. Any goroutine may call it.
-func (r *room) fits(kind Kind, size int) bool {
+func (l *setLimits) fits(kind Kind, size int) bool {
 	if kind == KindAck {
-		return int64(size) <= r.ack.Load()
+		return int64(size) <= l.ack.Load()
 	}
-	return int64(size) <= r.node.Load()
+	return int64(size) <= l.node.Load()
 }
 
-// long is the number of bytes of nodes and certificates of one peer that may wait. They can be ten
-// thousand times as long as acks, so a number of messages does not bound them.
-func (r *room) long() int64 { return max(minLong, 4*r.node.Load()) }
+// maxLong returns the number of bytes of nodes and certificates of one peer that may wait. They can be
+// ten thousand times as long as acks, so a number of messages does not bound them.
+func (l *setLimits) maxLong() int64 { return max(minLong, 4*l.node.Load()) }
 
 // setMessage sets the length of the longest message taken to size, and that of the longest ack to
 // the lesser of ack and size.
-func (r *room) setMessage(size, ack int) {
-	r.limits[limitMessage] = size
-	r.node.Store(int64(size))
-	r.ack.Store(int64(min(size, max(ack, int(r.ack.Load()), minAck))))
+func (l *setLimits) setMessage(size, ack int) {
+	l.values[limitMessage] = size
+	l.node.Store(int64(size))
+	l.ack.Store(int64(min(size, max(ack, int(l.ack.Load()), minAck))))
 }
 
-// newRoom returns the configured limits. given is the configuration before defaults were filled in.
-func newRoom(cfg, given *Config) *room {
-	r := &room{
-		limits: [numLimits]int{cfg.MaxMessage, cfg.MaxVoteBytes, cfg.MaxPeers},
+// newSetLimits returns the configured limits. given is the configuration before defaults were
+// filled in.
+func newSetLimits(cfg, given *Config) *setLimits {
+	l := &setLimits{
+		values: [numLimits]int{cfg.MaxMessage, cfg.MaxVoteBytes, cfg.MaxPeers},
 		chosen: [numLimits]bool{limitMessage: given.MaxMessage == 0, limitVotes: given.MaxVoteBytes == 0},
 	}
-	r.setMessage(cfg.MaxMessage, minAck)
-	return r
+	l.setMessage(cfg.MaxMessage, minAck)
+	return l
 }
 
 // ratios returns the needs of the sets as parts of the limits.
-func (r *room) ratios() (all [numLimits]float64) {
+func (l *setLimits) ratios() (all [numLimits]float64) {
 	for f := range all {
-		all[f] = float64(r.needed[f]) / float64(r.limits[f])
+		all[f] = float64(l.needed[f]) / float64(l.values[f])
 	}
 	return all
 }
@@ -95,7 +96,7 @@ func needs(identity wire.PublicKey, f wire.Format, validators, sequencers []wire
 	highest := wire.Chunk{Height: 1<<64 - 1}
 	node := wire.Node{Chunk: highest, Parent: wire.Parent{Epoch: 1<<64 - 1}}
 	needed[limitMessage] = node.Size() + f.MaxCertificateSize()
-	// Votes for the next two heights of each lane are needed now. One half of the room is certain
+	// Votes for the next two heights of each lane are needed now. One half of the memory is certain
 	// for them: the other half may be full of votes that are not needed.
 	needed[limitVotes] = int(min(2*2*int64(lanes)*int64(aggregate.SlotBytes(f)), maxBytes))
 	needed[limitPeers] = peersOf(identity, validators, sequencers)
@@ -115,8 +116,8 @@ func peersOf(identity wire.PublicKey, validators, sequencers []wire.PublicKey) i
 	return len(all)
 }
 
-// makeRoom compares the limits with the needs of the sets of an epoch that became known.
-func (e *Engine) makeRoom(epoch uint64) {
+// checkSetLimits compares the limits with the needs of the sets of an epoch that became known.
+func (e *Engine) checkSetLimits(epoch uint64) {
 	scheme, ok := e.sets.Scheme(epoch)
 	if !ok {
 		return
@@ -125,24 +126,24 @@ func (e *Engine) makeRoom(epoch uint64) {
 	if !ok {
 		return
 	}
-	r := e.room
+	l := e.setLimits
 	lanes := len(sequencers)
 	if e.cfg.Acks == AcksToSequencer {
 		lanes = min(lanes, 1) // our own
 	}
 	needed, ack := needs(e.cfg.Identity, scheme.Format(), scheme.Participants(), sequencers, lanes)
-	r.setMessage(r.limits[limitMessage], ack)
+	l.setMessage(l.values[limitMessage], ack)
 	for f, need := range needed {
 		field := limitField(f)
-		if need <= r.needed[f] {
+		if need <= l.needed[f] {
 			continue // as an epoch before it
 		}
-		r.needed[f] = need
-		if raised := min(need, most[f]); r.chosen[f] && raised > r.limits[f] {
+		l.needed[f] = need
+		if raised := min(need, most[f]); l.chosen[f] && raised > l.values[f] {
 			e.raise(field, raised, ack)
 		}
-		if need > r.limits[f] {
-			e.log.Warn(field.String()+" is too small for the epoch: "+tooSmall[f], "epoch", epoch, field.String(), r.limits[f],
+		if need > l.values[f] {
+			e.log.Warn(field.String()+" is too small for the epoch: "+tooSmall[f], "epoch", epoch, field.String(), l.values[f],
 				"needed", need, "validators", scheme.Format().Participants, "sequencers", len(sequencers))
 		}
 	}
@@ -156,11 +157,11 @@ var tooSmall = [numLimits]string{
 }
 
 func (e *Engine) raise(f limitField, limit, ack int) {
-	e.log.Info(f.String()+" grows with the sets", "from", e.room.limits[f], "to", limit)
-	e.room.limits[f] = limit
+	e.log.Info(f.String()+" grows with the sets", "from", e.setLimits.values[f], "to", limit)
+	e.setLimits.values[f] = limit
 	switch f {
 	case limitMessage:
-		e.room.setMessage(limit, ack)
+		e.setLimits.setMessage(limit, ack)
 	case limitVotes:
 		e.core.SetMaxVoteBytes(limit)
 	}

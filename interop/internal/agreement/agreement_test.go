@@ -1,4 +1,4 @@
-package judge
+package agreement
 
 import (
 	"bytes"
@@ -17,8 +17,8 @@ import (
 // world is a network of four; tests write its locks.
 type world struct {
 	*testing.T
-	set   *testkit.Set
-	judge *Judge
+	set     *testkit.Set
+	checker *Checker
 }
 
 var from = time.UnixMilli(1_700_000_000_000)
@@ -70,7 +70,7 @@ func (w *world) write(validator int, locks ...record.Lock) {
 	for i := range locks {
 		text = locks[i].AppendTo(text)
 	}
-	if err := w.judge.Locks(validator, bytes.NewReader(text)); err != nil {
+	if err := w.checker.Locks(validator, bytes.NewReader(text)); err != nil {
 		w.Fatal(err)
 	}
 }
@@ -79,9 +79,9 @@ func always(int) bool { return true }
 
 // expect fails the test unless there is exactly one problem, which contains a text, or none if the
 // text is empty.
-func (w *world) expect(says string) Verdict {
+func (w *world) expect(says string) Result {
 	w.Helper()
-	v := w.judge.Verdict(always, always)
+	v := w.checker.Result(always, always)
 	switch {
 	case says == "" && len(v.Problems) > 0:
 		w.Errorf("%q", v.Problems)
@@ -94,7 +94,7 @@ func (w *world) expect(says string) Verdict {
 func TestANetworkThatAgreesIsSound(t *testing.T) {
 	w := newWorld(t)
 	w.sound()
-	w.judge.Report(&record.Report{Library: "upstream", Late: map[string]uint64{"stale": 5}, Refused: map[string]uint64{}})
+	w.checker.Report(&record.Report{Library: "upstream", Late: map[string]uint64{"stale": 5}, Refused: map[string]uint64{}})
 	v := w.expect("")
 	// Quorums with four different first members, over four lanes of four heights.
 	if v.Certificates != 64 {
@@ -140,11 +140,11 @@ func TestALaneThatStopsAtOneProcessIsFound(t *testing.T) {
 		}
 	}
 	w.expect("lane 1 does not grow to the end at validator 2")
-	v := w.judge.Verdict(func(lane int) bool { return lane != 1 }, always)
+	v := w.checker.Result(func(lane int) bool { return lane != 1 }, always)
 	if len(v.Problems) > 0 {
 		t.Errorf("a lane that has ended: %q", v.Problems)
 	}
-	v = w.judge.Verdict(always, func(validator int) bool { return validator != 2 })
+	v = w.checker.Result(always, func(validator int) bool { return validator != 2 })
 	if len(v.Problems) > 0 {
 		t.Errorf("a process that has ended: %q", v.Problems)
 	}
@@ -158,13 +158,13 @@ func TestRefusalsOfAProcessAreFound(t *testing.T) {
 	} {
 		w := newWorld(t)
 		w.sound()
-		w.judge.Report(&r)
+		w.checker.Report(&r)
 		w.expect(says)
 	}
 	w := newWorld(t)
 	w.sound()
-	w.judge.Report(&record.Report{Refused: map[string]uint64{"node": 1}, Samples: []string{"this one"}})
-	if v := w.judge.Verdict(always, always); len(v.Problems) != 2 || !strings.Contains(strings.Join(v.Problems, " "), "this one") {
+	w.checker.Report(&record.Report{Refused: map[string]uint64{"node": 1}, Samples: []string{"this one"}})
+	if v := w.checker.Result(always, always); len(v.Problems) != 2 || !strings.Contains(strings.Join(v.Problems, " "), "this one") {
 		t.Errorf("%q", v.Problems)
 	}
 }
@@ -186,9 +186,9 @@ func TestProblemsOfOneKindAreBounded(t *testing.T) {
 	w := newWorld(t)
 	w.sound()
 	for h := range 50 {
-		w.judge.Report(&record.Report{Ended: strings.Repeat("x", h+1)})
+		w.checker.Report(&record.Report{Ended: strings.Repeat("x", h+1)})
 	}
-	v := w.judge.Verdict(always, always)
+	v := w.checker.Result(always, always)
 	if last := v.Problems[len(v.Problems)-1]; len(v.Problems) != 13 || !strings.Contains(last, "38 more") {
 		t.Errorf("%d problems, the last %q", len(v.Problems), last)
 	}
