@@ -10,14 +10,14 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Adopt takes locks that others know: the highest of each lane, for a process that joins before its
-// first epoch begins, or what it has fallen behind. They are verified first. If one does not
+// Adopt adopts locks that others know: the highest of each lane, for a process that joins before
+// its first epoch begins, or those that it has missed. They are verified first. If one does not
 // verify, or is of an unknown epoch, none is adopted and the error says why.
 //
-// In a process that is recovering from a lost journal, one call ends the recovery: it is [Engine.Recover]
-// with these locks alone, and its own lane has ended.
+// In a process that is recovering from a lost journal, one call ends the recovery: it is
+// [Engine.Recover] with these locks alone, and its own lane has ended.
 //
-// After ctx's error the locks, which are copied, may still be adopted.
+// After ctx's error the locks, of which Adopt keeps copies, may still be adopted.
 func (e *Engine) Adopt(ctx context.Context, locks ...wire.Lock) error {
 	locks = slices.Clone(locks)
 	for i := range locks {
@@ -33,7 +33,7 @@ func (e *Engine) Adopt(ctx context.Context, locks ...wire.Lock) error {
 	return adopted
 }
 
-// verifyAll demands that every lock verifies.
+// verifyAll returns an error if a lock does not verify.
 func (e *Engine) verifyAll(ctx context.Context, locks []wire.Lock) error {
 	verdicts, err := e.VerifyLocks(ctx, locks)
 	if err != nil {
@@ -60,15 +60,17 @@ func (e *Engine) adopt(locks []wire.Lock) error {
 	return nil
 }
 
-// warnOfAbstaining logs on how many lanes nothing is acked yet, since the journal was lost.
+// warnOfAbstaining logs the number of lanes on which nothing is acked yet, since the journal was
+// lost.
 func (e *Engine) warnOfAbstaining() {
 	if lanes, to := e.core.Abstaining(); lanes > 0 {
-		e.log.Warn("the journal was lost: nothing is acked on lanes up to what may have been acked before",
+		e.log.Warn("the journal was lost: nothing is acked up to the heights that may have been acked before",
 			"lanes", lanes, "up to height", to)
 	}
 }
 
-// adoptConfigured adopts the locks of the configuration, before the first message is taken in.
+// adoptConfigured adopts the locks of the configuration, before the engine handles the first
+// message.
 func (e *Engine) adoptConfigured() error {
 	if len(e.cfg.Adopt) == 0 {
 		return nil
@@ -80,9 +82,9 @@ func (e *Engine) adoptConfigured() error {
 }
 
 // Forget drops the lane of a sequencer that is in no known epoch within bounds, for good, with all
-// that the journal holds of it. The sequencer must never be in a set again, and its locks never be
-// adopted: this process no longer knows what it has acked on the lane. The error is ErrNotDormant
-// for another lane.
+// its records in the journal. The sequencer must never be in a set again, and its locks must never
+// be adopted: this process no longer knows its acks on the lane. For another lane the error is
+// ErrNotDormant.
 func (e *Engine) Forget(ctx context.Context, sequencer wire.PublicKey) error {
 	forgotten, err := ask(ctx, e, func() bool { return e.core.Forget(sequencer) })
 	if err == nil && !forgotten {
@@ -91,8 +93,8 @@ func (e *Engine) Forget(ctx context.Context, sequencer wire.PublicKey) error {
 	return err
 }
 
-// watchOwnLane logs when something begins or ends to block our own lane that neither the
-// application nor the validators can mend.
+// watchOwnLane logs each change of the reason why our own lane cannot grow, other than waiting for
+// the application and the validators.
 func (e *Engine) watchOwnLane() {
 	state, claimed := e.core.OwnLane()
 	if state == e.ownLane {

@@ -12,28 +12,29 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// An AckSigner with another key than the set has for us, or with another namespace, would have peers
-// call us faulty. So our first ack of each epoch is verified before it is sent, as every chunk of
-// ours is: docs/protocol.md 4.5.
+// If an AckSigner signs with another key than the set has for us, or for another namespace, peers
+// report us as faulty. So our first ack of each epoch is verified before it is sent, like every
+// chunk of ours: docs/protocol.md 4.5.
 
 const (
 	// firstAckPause and mostAckPause bound the time after an ack of ours that did not verify until
-	// another one of the epoch is signed. It doubles each time.
+	// the next one of the epoch is signed. The pause doubles each time.
 	firstAckPause = time.Second
 	mostAckPause  = 32 * time.Second
-	// mostCompared is with how many keys an ack is compared to find out whose key signed it.
+	// mostCompared bounds the number of keys under which an ack is tried, to find the key that
+	// signed it.
 	mostCompared = 1024
 )
 
-// errNotProven stands for a signature that was not asked for, since the last one was no good.
+// errNotProven stands for a signature that was not requested, since the last one did not verify.
 var errNotProven = errors.New("engine: our acks of this epoch do not verify")
 
-// firstAck says whether our acks of the epoch that was asked for last have been verified once.
+// firstAck holds whether an ack of ours has verified in the epoch of the latest request.
 type firstAck struct {
 	epoch  uint64
 	proven bool
-	retry  time.Time     // no other one is signed before
-	pause  time.Duration // up to then
+	retry  time.Time     // the next ack is not signed before
+	pause  time.Duration // that led to retry
 }
 
 // ackSignature has our ack signed, and the first one of an epoch verified.
@@ -53,7 +54,8 @@ func (e *Engine) ackSignature(ctx context.Context, subject wire.Subject, signer 
 	if err != nil || f.proven {
 		return signature, err
 	}
-	// Not by ctx: where a lane grows faster than signatures are verified, no first ack would be.
+	// Not with ctx: where a lane grows faster than signatures are verified, no first ack would be
+	// verified.
 	if err := e.proveAck(e.ctx, subject, signature); err != nil {
 		if e.ctx.Err() == nil {
 			f.pause = min(max(firstAckPause, 2*f.pause), mostAckPause)
@@ -68,7 +70,7 @@ func (e *Engine) ackSignature(ctx context.Context, subject wire.Subject, signer 
 	return signature, ctx.Err()
 }
 
-// proveAck verifies an ack of ours, on the workers. The error says what is wrong with the signer.
+// proveAck verifies an ack of ours, on the workers. The error names the fault of the signer.
 func (e *Engine) proveAck(ctx context.Context, subject wire.Subject, signature []byte) error {
 	scheme, ok := e.sets.Scheme(subject.Epoch)
 	if !ok {
@@ -106,7 +108,7 @@ func (e *Engine) proveAck(ctx context.Context, subject wire.Subject, signature [
 		"or it signs for another namespace than the scheme's", wrong)
 }
 
-// validFor returns those of the participants under whose keys the signature verifies.
+// validFor returns the participants among all under whose keys the signature verifies.
 func (e *Engine) validFor(ctx context.Context, scheme verify.Scheme, subject wire.Subject, signature []byte, all []wire.Participant) ([]wire.Participant, error) {
 	f := scheme.Format()
 	st := &verify.Statement{

@@ -11,8 +11,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// known returns what the others can show of a member, as they answer an own chunk request, and the
-// highest lock of each lane.
+// known returns the answers of other members to a member's own chunk request, and the highest lock
+// of each lane.
 func known(t *testing.T, of *member, others ...*member) engine.Recovery {
 	t.Helper()
 	r := engine.Recovery{Locks: highest(others[0])}
@@ -33,7 +33,7 @@ func known(t *testing.T, of *member, others ...*member) engine.Recovery {
 	return r
 }
 
-// othersOf returns the members but one.
+// othersOf returns all members except one.
 func othersOf(members []*member, one *member) (others []*member) {
 	for _, m := range members {
 		if m != one {
@@ -44,7 +44,7 @@ func othersOf(members []*member, one *member) (others []*member) {
 }
 
 // 7.5: With resume its own lane goes on: the highest chunk with a valid signature of ours is asked
-// for, and what has none is dropped.
+// for, and chunks without one are dropped.
 func TestRule7_5_ASequencerWhoseJournalWasLostGoesOnWithItsLane(t *testing.T) {
 	t.Parallel()
 	net, w, members, v := recoveringMember(t)
@@ -78,7 +78,7 @@ func TestRule7_5_ASequencerWhoseJournalWasLostGoesOnWithItsLane(t *testing.T) {
 	demandSound(t, w.schemes, members)
 }
 
-// 7.5: What ends no recovery says why, and changes nothing.
+// 7.5: A recovery that is refused says why, and changes nothing.
 func TestRule7_5_ARecoveryThatLacksSomethingSaysWhat(t *testing.T) {
 	t.Parallel()
 	net, _, members, v := recoveringMember(t)
@@ -105,9 +105,9 @@ func TestRule7_5_ARecoveryThatLacksSomethingSaysWhat(t *testing.T) {
 	haltAll(t, members)
 }
 
-// 7.5: "A node that reached only validators that hide it cannot be found out: then another payload at
-// that height is an equivocation that others can prove." The process stops once it is shown the first
-// one.
+// 7.5: "A node that reached only validators that hide it cannot be found out: then another payload
+// at that height is an equivocation that others can prove." The process stops once it is shown the
+// first one.
 func TestRule7_5_AChunkThatAllHaveHiddenIsAnEquivocationThatOthersCanProve(t *testing.T) {
 	t.Parallel()
 	net, w, members, v := recoveringMember(t)
@@ -145,7 +145,8 @@ func TestRule7_5_AChunkThatAllHaveHiddenIsAnEquivocationThatOthersCanProve(t *te
 		t.Errorf("a conflict about %+v", conflict.Proposal.Chunk)
 	}
 	err = net.handle(members[0].id, v.id).DeliverNodeBytes(hidden.AppendTo(nil))
-	if err != nil && !errors.Is(err, engine.ErrStopped) { // it may have been shown a certificate before
+	// It may have been shown a certificate before.
+	if err != nil && !errors.Is(err, engine.ErrStopped) {
 		t.Fatal(err)
 	}
 	if err := v.ended(t); !errors.Is(err, engine.ErrStaleJournal) {
@@ -158,8 +159,8 @@ func TestRule7_5_AChunkThatAllHaveHiddenIsAnEquivocationThatOthersCanProve(t *te
 	}
 }
 
-// 5.9, 8.3: *own chunk* carries the highest node known of the asker's lane, and the highest ack known
-// of the asker's. What is shown is the caller's.
+// 5.9, 8.3: *own chunk* carries the highest node known of the asker's lane, and the highest ack
+// known of the asker's. The result is the caller's.
 func TestRule5_9_AnEngineShowsWhatItKnowsOfAnother(t *testing.T) {
 	t.Parallel()
 	net, w, members, v := recoveringMember(t)
@@ -182,8 +183,8 @@ func TestRule5_9_AnEngineShowsWhatItKnowsOfAnother(t *testing.T) {
 	haltAll(t, members)
 }
 
-// 7.5: Whatever is acked later of what the asker sent before must be in the answer: while its nodes wait
-// to be taken in there is none.
+// 7.5: The answer must contain all chunks that the asker sent before and that are acked later:
+// while its nodes wait to be taken in there is no answer.
 func TestRule7_5_NothingIsShownWhileNodesOfTheAskerWait(t *testing.T) {
 	t.Parallel()
 	net, _, members := newCluster(t, newSet(t, testkit.Ed25519, 4, 1))

@@ -21,7 +21,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// passing are epochs that pass, the same for all replicas of a cluster.
+// passing holds epochs that pass, the same for all replicas of a cluster.
 type passing struct {
 	*cluster
 	current uint64
@@ -30,7 +30,8 @@ type passing struct {
 	from func(i int) uint64
 }
 
-// passing has a cluster's replicas use epochs that pass. Follower is a replica without a key of the set, or −1.
+// passing makes a cluster's replicas use epochs that pass. follower is a replica without a key of
+// the set, or −1.
 func (c *cluster) passing(follower int) *passing {
 	p := &passing{cluster: c, of: make(map[int]*engine.Epochs)}
 	before := c.tune
@@ -62,7 +63,7 @@ func (p *passing) add(epochs *engine.Epochs, i int, epoch uint64, follower bool)
 	}
 }
 
-// advance has all replicas that run enter the next epoch.
+// advance makes all running replicas enter the next epoch.
 func (p *passing) advance(follower int) {
 	p.t.Helper()
 	p.current++
@@ -74,8 +75,8 @@ func (p *passing) advance(follower int) {
 	}
 }
 
-// docs/protocol.md 7.4: «A lock that counts, verifies and is above what we have is walked down by parent
-// digests, with no signature to check below the lock», whatever the epochs of what lies below.
+// docs/protocol.md 7.4: «A lock that counts, verifies and is above what we have is walked down by
+// parent digests, with no signature to check below the lock», in any epochs of the chunks below.
 func TestRule7_4_AReplicaThatWasAwayForManyEpochsIsHandedWhatItMissed(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -105,7 +106,7 @@ func TestRule7_4_AReplicaThatWasAwayForManyEpochsIsHandedWhatItMissed(t *testing
 	})
 }
 
-// A process that joins late knows the sets of the epochs within bounds alone.
+// A process that joins late knows only the sets of the epochs within bounds.
 func TestRule7_4_AFollowerThatJoinsAfterManyEpochsIsHandedTheLanesFromTheirStart(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -148,8 +149,9 @@ func TestRule7_4_AFollowerThatJoinsAfterManyEpochsIsHandedTheLanesFromTheirStart
 	})
 }
 
-// docs/protocol.md 7.4: «A lock counts when its epoch is within bounds of our own current epoch, or when the
-// host hands it in: old keys that leak prove nothing, and a lock of an epoch below bounds stops no lane».
+// docs/protocol.md 7.4: «A lock counts when its epoch is within bounds of our own current epoch, or
+// when the host hands it in: old keys that leak prove nothing, and a lock of an epoch below bounds
+// stops no lane».
 func TestRule7_4_KeysThatWereRetiredProveNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -208,9 +210,10 @@ func TestRule7_4_KeysThatWereRetiredProveNothing(t *testing.T) {
 	})
 }
 
-// docs/protocol.md 7.4: whoever is killed, and whenever, «the host is handed every chunk of a lane in
-// height order, each once the one below has been handed over, none missing, at least once», and all hosts
-// the same. One of four replicas at a time loses power; LANECAST_REPLICA_KILLS says how often.
+// docs/protocol.md 7.4: after a kill of any replica at any time «the host is handed every chunk of
+// a lane in height order, each once the one below has been handed over, none missing, at least
+// once», and all hosts the same. One of four replicas at a time loses power; LANECAST_REPLICA_KILLS
+// sets the number of kills.
 func TestRule7_4_KillsOfOneAtATimeLeaveNoHoleAnywhere(t *testing.T) {
 	kills := 12
 	if text := os.Getenv("LANECAST_REPLICA_KILLS"); text != "" {
@@ -237,7 +240,7 @@ func TestRule7_4_KillsOfOneAtATimeLeaveNoHoleAnywhere(t *testing.T) {
 			c.crash(i, rng, rng.IntN(3))
 			delete(epochs.of, i)
 			app.mu.Lock()
-			for id, digests := range app.delivered { // what the host had not applied durably
+			for id, digests := range app.delivered { // chunks that the host had not applied durably
 				app.delivered[id] = digests[:len(digests)-min(rng.IntN(4), len(digests))]
 			}
 			app.mu.Unlock()
@@ -249,7 +252,7 @@ func TestRule7_4_KillsOfOneAtATimeLeaveNoHoleAnywhere(t *testing.T) {
 			at := c.highest(slices.Min[[]uint64])
 			c.eventually(time.Minute, fmt.Sprintf("kill %d: replica %d is level", kill, i), c.everywhere(at))
 		}
-		end := c.highest(slices.Max[[]uint64]) + 10 // what is under way included
+		end := c.highest(slices.Max[[]uint64]) + 10 // chunks in flight included
 		for _, p := range c.all {
 			p.chain.grow(end, 3000)
 		}
@@ -269,7 +272,8 @@ func TestRule7_4_KillsOfOneAtATimeLeaveNoHoleAnywhere(t *testing.T) {
 	})
 }
 
-// highest returns how far each lane was handed over to somebody, put together by of: the least or the most.
+// highest returns the least or the most, by of, of the heights up to which a host was handed each
+// lane.
 func (c *cluster) highest(of func([]uint64) uint64) uint64 {
 	heights := make([]uint64, len(c.ids))
 	for i, id := range c.ids {
@@ -280,15 +284,16 @@ func (c *cluster) highest(of func([]uint64) uint64) uint64 {
 	return of(heights)
 }
 
-// limit returns how far the chain proposes.
+// limit returns the height up to which the chain proposes.
 func (c *chain) limit() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.max
 }
 
-// docs/protocol.md 7.4: «the host is told that it needs its own state transfer only when peers weighing more
-// than f of a known epoch say so and no other has it». Who says anything else for ever has it not.
+// docs/protocol.md 7.4: «the host is told that it needs its own state transfer only when peers
+// weighing more than f of a known epoch say so and no other has it». A peer that gives any other
+// answer for ever does not have it.
 func TestRule7_4_OneFaultyPeerKeepsNoHostFromBeingTold(t *testing.T) {
 	silent := func(ctx context.Context, _ wire.PublicKey, _ network.Type, _ []byte, _ reply) { <-ctx.Done() }
 	absent := func(reason message.AbsentReason) func(context.Context, wire.PublicKey, network.Type, []byte, reply) {

@@ -37,7 +37,7 @@ func withSequencer(t *testing.T, tune func(i int, config *replica.Config), app f
 	})
 }
 
-// settled is longer than everything takes that happens at all.
+// settled is longer than any activity of a test takes.
 const settled = 20 * time.Second
 
 // docs/protocol.md 7.2: «A validator acks a chunk of format 1 only when all of the following hold».

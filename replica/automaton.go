@@ -22,19 +22,20 @@ var (
 )
 
 // errUnknownParent: the header of a chunk cannot be compared with its lane.
-var errUnknownParent = errors.New("replica: what the chunk stands on is not known yet")
+var errUnknownParent = errors.New("replica: the chunk's parent is not known yet")
 
-// Verify implements engine.Automaton: a chunk is good once its body is here, durable, fits the chunk,
-// and the application has approved of it.
+// Verify implements engine.Automaton: a chunk is good once its body is here and durable, the body
+// fits the chunk, and the application has approved it.
 func (a automaton) Verify(ctx context.Context, at engine.Place, digest wire.Digest) (bool, error) {
 	r, l := a.Replica, a.laneOf(at.Sequencer)
 	p := message.Place{Sequencer: at.Sequencer, Height: at.Height}
 	known, err := l.comeTo(ctx, r.archive, at.Height, digest)
-	if err != nil || known == contradicted || l.stopped() != nil { // what is not handed over would fill the archive
+	// On a lane that has stopped, undelivered bodies would fill the archive.
+	if err != nil || known == contradicted || l.stopped() != nil {
 		return false, err
 	}
-	// A body that is held was compared before it was kept. One that was pushed is compared here, before
-	// it becomes one that is held.
+	// A body that is held was compared before it was kept. A pushed body is compared here, before
+	// it becomes a held one.
 	head := r.archive.Head(p.Sequencer, p.Height)
 	compared := known == proven || head.Digest == digest && head.State == archive.Held
 	if head.Digest == digest && head.State == archive.PushedBody {
@@ -73,8 +74,8 @@ func (a automaton) Verify(ctx context.Context, at engine.Place, digest wire.Dige
 	return err == nil, err
 }
 
-// comeTo returns what is known of a chunk. For one below what is certified that is nothing, until the
-// lane was walked down to it: no verdict on it is needed meanwhile.
+// comeTo returns the certainty of a chunk. For a chunk below a certified one it waits until the
+// lane was walked down to the chunk; meanwhile no verdict on it is needed.
 func (l *lane) comeTo(ctx context.Context, archive *archive.Archive, height uint64, digest wire.Digest) (certainty, error) {
 	for {
 		l.mu.Lock()
@@ -92,8 +93,8 @@ func (l *lane) comeTo(ctx context.Context, archive *archive.Archive, height uint
 	}
 }
 
-// fits reports whether a header is that of a place, and stands on what the chunk there stands on. What
-// that is is not known in a lane that was dormant: compared says that the two were compared before, or
+// fits reports whether a header is that of a place, and names the parent that the place names. In a
+// lane that was dormant the place names none: compared says that the two were compared before, or
 // that the chunk is certified.
 func fits(h *payload.Header, at engine.Place, compared bool) (bool, error) {
 	switch {
@@ -107,8 +108,8 @@ func fits(h *payload.Header, at engine.Place, compared bool) (bool, error) {
 	return false, nil
 }
 
-// vote calls put for a chunk that is to be acked, unless something else is certified in its place:
-// then it would take that one's place in the archive.
+// vote calls put for a chunk that is to be acked, unless another chunk is certified for its place:
+// the body would take the certified one's place in the archive.
 func (l *lane) vote(archive *archive.Archive, height uint64, digest wire.Digest, put func() error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -119,11 +120,11 @@ func (l *lane) vote(archive *archive.Archive, height uint64, digest wire.Digest,
 	return put()
 }
 
-// Broadcast implements engine.Relay. Bodies are pushed before their nodes; what was made in an
-// earlier run is pushed now.
+// Broadcast implements engine.Relay. Bodies are pushed before their nodes; a body that an earlier
+// run made is pushed now.
 func (a automaton) Broadcast(_ context.Context, at engine.Place, digest wire.Digest, _ []wire.PublicKey, again bool) {
 	if again {
-		return // whoever lacks it asks
+		return // a peer that lacks it asks
 	}
 	r := a.Replica
 	r.work(func() {
@@ -134,8 +135,9 @@ func (a automaton) Broadcast(_ context.Context, at engine.Place, digest wire.Dig
 	})
 }
 
-// Report implements engine.Reporter. A lock that is lost with the archive's last moments is found
-// again: the engine reports the highest of each lane at every start, and it proves those below.
+// Report implements engine.Reporter. If a crash loses a lock that the archive had not synced, it is
+// found again: the engine reports the highest lock of each lane at every start, and that lock
+// proves those below.
 func (a automaton) Report(ctx context.Context, activity wire.Activity) error {
 	r := a.Replica
 	switch about := activity.(type) {

@@ -11,8 +11,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// body is a body in memory. Those who hold it share its bytes, which do not change. Its buffer goes
-// back to the pool when the last of them has released it. Whoever makes one holds it.
+// body is a body in memory. Its holders share its bytes, which do not change. Its buffer goes back
+// to the pool when the last holder has released it. The function that makes a body holds it.
 type body struct {
 	header  payload.Header
 	digest  wire.Digest

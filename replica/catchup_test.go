@@ -15,7 +15,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// hasLanes answers as an honest peer does that holds lanes, pages of headers included.
+// hasLanes answers like an honest peer that holds lanes, pages of headers included.
 func hasLanes(lanes ...[]*made) func(context.Context, wire.PublicKey, network.Type, []byte, reply) {
 	bodies := has(slices.Concat(lanes...)...)
 	return func(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply reply) {
@@ -39,8 +39,8 @@ func hasLanes(lanes ...[]*made) func(context.Context, wire.PublicKey, network.Ty
 	}
 }
 
-// docs/protocol.md 7.4: «Who sent the last range of a lane is asked first for the next, and somebody else
-// as well after HedgeDelay». So a slow peer costs its lane that delay once.
+// docs/protocol.md 7.4: «Who sent the last range of a lane is asked first for the next, and
+// somebody else as well after HedgeDelay». So a slow peer costs its lane that delay once.
 func TestRule7_4_ALaneWhosePeerIsSlowWaitsForItOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const heights = 80
@@ -74,7 +74,7 @@ func TestRule7_4_ALaneWhosePeerIsSlowWaitsForItOnce(t *testing.T) {
 	})
 }
 
-// Who sends one header at a time is not asked for each of them.
+// A peer that sends one header at a time is not asked for each of them.
 func TestRule7_4_APeerThatSendsOneHeaderAtATimeIsAskedLast(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const heights = 80
@@ -108,7 +108,7 @@ func TestRule7_4_APeerThatSendsOneHeaderAtATimeIsAskedLast(t *testing.T) {
 	})
 }
 
-// Lanes whose headers nobody has keep those of others from nobody, however many they are.
+// Lanes without headers, in any number, delay no other lane.
 func TestRule7_4_LanesWithoutHeadersKeepNoOtherFromItsOwn(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const n, heights = 62, 40
@@ -124,7 +124,7 @@ func TestRule7_4_LanesWithoutHeadersKeepNoOtherFromItsOwn(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		time.Sleep(time.Second) // they ask for pages, and hear that there are none
+		time.Sleep(time.Second) // they ask for pages, and get none
 		if err := r.Offer(t.Context(), c.lockOf(laneOf(last, heights)[heights-1])); err != nil {
 			t.Fatal(err)
 		}
@@ -134,8 +134,8 @@ func TestRule7_4_LanesWithoutHeadersKeepNoOtherFromItsOwn(t *testing.T) {
 	})
 }
 
-// A lock that all peers tell of is verified once by the replica, and once by its engine, which adopts
-// it.
+// A lock in the tips of all peers is verified once by the replica, and once by its engine, which
+// adopts it.
 func TestRule7_4_ALockThatAllPeersTellIsVerifiedTwice(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 10, lan)
@@ -163,9 +163,9 @@ func TestRule7_4_ALockThatAllPeersTellIsVerifiedTwice(t *testing.T) {
 	})
 }
 
-// docs/protocol.md 7.4: tips are «what changed since, per lane the highest lock of the newest of the
-// epochs that the asker names». Of an epoch whose sets become known later a peer has told nothing, and is
-// asked for all it knows.
+// docs/protocol.md 7.4: tips are «what changed since, per lane the highest lock of the newest of
+// the epochs that the asker names». If the sets of an epoch become known later, peers are asked for
+// all locks of it.
 func TestRule7_4_LocksOfAnEpochThatBecomesKnownAreAskedForAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -207,8 +207,8 @@ func TestRule7_4_LocksOfAnEpochThatBecomesKnownAreAskedForAgain(t *testing.T) {
 	})
 }
 
-// docs/protocol.md 7.3: the quota stops what is not next to be handed over. Bodies are fetched ahead of
-// their turn as far as the archive takes them, and not for nothing.
+// docs/protocol.md 7.3: the quota stops bodies that are not the next to be handed over. Bodies are
+// fetched ahead of their turn as far as the archive takes them, and none is fetched for nothing.
 func TestRule7_3_NothingIsFetchedTwiceBecauseTheArchiveIsFull(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const heights = 40
@@ -253,8 +253,8 @@ func TestRule7_3_NothingIsFetchedTwiceBecauseTheArchiveIsFull(t *testing.T) {
 	})
 }
 
-// What is fetched ahead of its turn waits for the disk: while it does not keep up, nothing more is fetched
-// than what is next in its lane.
+// Bodies fetched ahead of their turn wait for the disk: while it is too slow, only the next bodies
+// of lanes are fetched.
 func TestRule7_4_NothingIsFetchedAheadOfASlowDisk(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const heights = 30

@@ -20,115 +20,119 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Sets are the validators and sequencers of each epoch. [engine.StaticEpochs] and [engine.Epochs]
-// are Sets.
+// Sets provides the validators and sequencers of each epoch. [engine.StaticEpochs] and
+// [engine.Epochs] implement it.
 type Sets interface {
 	engine.SchemeProvider
 	engine.SequencerProvider
 	engine.Monitor
 }
 
-// Config holds all that a replica is made of. A zero field takes the default that its comment names.
-// A field that is out of range, or missing, makes [New] return a [*ConfigError] that names it, or the
-// error of the part that it belongs to.
+// Config holds all parts and settings of a replica. A zero field takes the default that its comment
+// names. If a field is out of range, or missing, [New] returns a [*ConfigError] that names it, or
+// the error of the part that it belongs to.
 type Config struct {
 	// Namespace is the network's; required.
 	Namespace []byte
-	// Key is our identity, an Ed25519 key, with which we are known to our peers; required.
+	// Key is our identity, an Ed25519 key, under which peers know us; required.
 	Key crypto.Signer
 	// Sequencer signs our chunks; its public key is that of Key. Default: Key itself, if it is an
 	// ed25519.PrivateKey; else required. We propose in the epochs whose sequencers include us.
 	Sequencer verify.ChunkSigner
-	// Epochs are the sets of each epoch, with our signer of acks; required.
+	// Epochs provides the sets of each epoch, with our signer of acks; required.
 	Epochs Sets
-	// Application is the chain; required. Nothing of it is called before Run, so it may be given the
-	// replica in between.
+	// Application is the chain; required. No method is called before Run, so the application may be
+	// given the replica in between.
 	Application Application
-	// Next returns the first height of a lane that the host has not durably applied, 0 for a lane that
-	// it has nothing of. It is asked when a lane is first heard of in a run, and answers at once.
-	// Delivery begins there. Required: a host that keeps nothing returns 0 always.
+	// Next returns the first height of a lane that the host has not durably applied, 0 for a lane
+	// of which it has applied nothing. It is called when a run first hears of a lane, and must
+	// answer at once. Delivery begins at that height. Required: a host that keeps nothing always
+	// returns 0.
 	Next func(sequencer wire.PublicKey) uint64
 
-	// Dir is the folder for all that the replica keeps, in the folders journal and archive; required.
+	// Dir is the folder for all that the replica keeps, in the folders journal and archive;
+	// required.
 	Dir string
-	// Create says that this identity starts for the first time, in a folder that holds nothing of it.
-	// Leave it false in a configuration that stays: see [engine.JournalConfig].
+	// Create: this identity starts for the first time, in a folder that holds nothing of it. Leave
+	// it false in a permanent configuration: see [engine.JournalConfig].
 	Create bool
-	// Recover says that this identity had a journal and lost it: until enough validators have said what
-	// they know, nothing is signed (docs/protocol.md 7.5). Set it for one start, in a folder without a
-	// journal; what is left of the archive may stay. A recovery goes on after a restart without it.
-	// Recover no more validators at once than may be faulty. With Engine.RecoverUnsafe, which see, all
-	// other validators have to answer where they have no quorum of their own.
+	// Recover: this identity had a journal and lost it. Nothing is signed until enough validators
+	// have answered (docs/protocol.md 7.5). Set it for one start, in a folder without a journal;
+	// the rest of the archive may stay. A recovery continues after a restart without it. Recover no
+	// more validators at once than may be faulty. With Engine.RecoverUnsafe (see there), all other
+	// validators have to answer where they have no quorum of their own.
 	Recover bool
-	// Resume says that a recovery lets our own lane go on under the same key, which it does not
-	// otherwise. Every other validator of the epochs within bounds has to answer then; what they know
-	// of our highest chunk is sent again. A chunk that reached only validators that hide it cannot be
-	// found out: then another one at its height is an equivocation, which they can prove. Two chunks
-	// of ours for one height, or a body that no validator has, end the lane nevertheless. It counts
-	// while a recovery goes on, and says nothing otherwise.
+	// Resume: a recovery lets our own lane go on under the same key; otherwise the lane ends. Every
+	// other validator of the epochs within bounds has to answer then, and the highest of our chunks
+	// in the answers is sent again. A chunk that reached only validators that hide it stays
+	// unknown: another one at its height is then an equivocation, which they can prove. Two chunks
+	// of ours for one height, or a body that no validator has, end the lane nevertheless. The field
+	// has effect only while a recovery goes on.
 	Resume bool
 
-	// MaxPayload is the length of the longest body in bytes, a setting of the network: up to 64 MiB.
-	// Default 4 MiB.
+	// MaxPayload is the length of the longest body in bytes, a setting of the network: up to 64
+	// MiB. Default 4 MiB.
 	MaxPayload int
 
 	// Listener accepts connections; nil: none are accepted. Run closes it.
 	Listener net.Listener
-	// Addresses returns where identities can be dialled: see [network.Config].Addresses. It is asked
+	// Addresses returns the addresses of identities: see [network.Config].Addresses. It is called
 	// at start, when sets of epochs become known, and by [Replica.Recheck].
 	Addresses func() map[wire.PublicKey]string
-	// Admit says what an identity may be that is in no set within bounds: Follower, or Refused. nil:
-	// they are refused. It answers at once.
+	// Admit returns the role of an identity that is in no set within bounds: Follower, or Refused.
+	// nil: such identities are refused. It must answer at once.
 	Admit func(id wire.PublicKey) network.Role
-	// Transport is used instead of a network of the replica's own. Listener, Addresses and Network are
-	// then unset, and it carries the types of [Types].
+	// Transport is used instead of a network of the replica's own. Listener, Addresses and Network
+	// must be unset then, and Transport carries the types of [Types].
 	Transport network.Transport
 
-	// Report takes what engine and replica find out, faults among it, one call at a time: see
-	// [engine.Reporter]. [VerifyEvidence] verifies what it is given. nil: nobody does, but metrics and
-	// log.
+	// Report gets the activities that engine and replica report, faults among them, one call at a
+	// time: see [engine.Reporter]. [VerifyEvidence] verifies them. nil: only metrics and the log
+	// show them.
 	Report func(ctx context.Context, a wire.Activity) error
-	// Behind is told when a lane cannot be handed over any more, since what comes next, at height next,
+	// Behind is called when a lane cannot be handed over any more, since the chunk at height next
 	// is pruned everywhere: peers weighing more than f said so, and no other has it. The host needs
-	// its own state transfer, and then calls [Replica.Restore]. It is told once per lane and height,
-	// and returns at once. nil: only the log is told.
+	// its own state transfer, and then calls [Replica.Restore]. Behind is called once per lane and
+	// height, and must return at once. nil: only the log says so.
 	Behind func(sequencer wire.PublicKey, next uint64)
 
-	// MaxUndelivered is how many certified chunks of our own lane may wait for the host before the
-	// application is asked for no more. Default 64, at most 2^20.
+	// MaxUndelivered is the number of certified chunks of our own lane that may wait for the host.
+	// When it is reached, the application is not asked for another one. Default 64, at most 2^20.
 	MaxUndelivered int
-	// FetchDelay is how long a body that a sequencer should have pushed is waited for before others are
-	// asked for it. Default 100 ms.
+	// FetchDelay is the time for which a body is expected as a push from its sequencer, before
+	// peers are asked for it. Default 100 ms.
 	FetchDelay time.Duration
-	// HedgeDelay is after how long without an answer somebody else is asked the same. Default 250 ms.
+	// HedgeDelay is the time without an answer after which another peer is asked the same. Default
+	// 250 ms.
 	HedgeDelay time.Duration
-	// TipInterval is how often a peer, drawn at random, is asked for its highest lock of each lane.
-	// Default 1 s.
+	// TipInterval is the interval at which a peer, drawn at random, is asked for its highest lock
+	// of each lane. Default 1 s.
 	TipInterval time.Duration
-	// RequestTimeout is how long an answer may take. Default 2 s. All durations are at most an hour.
+	// RequestTimeout bounds the time of an answer. Default 2 s. All durations are at most an hour.
 	RequestTimeout time.Duration
-	// MaxBuffered bounds the bodies in memory in bytes: of those that come in half, and of those that
-	// are kept for whoever asks next, the other half. Default 256 MiB, or 16·MaxPayload if that is more.
+	// MaxBuffered bounds the bodies in memory in bytes: half of it those that are being received,
+	// and half those that are cached for later requests. Default 256 MiB, or 16·MaxPayload if that
+	// is more.
 	MaxBuffered int64
 
-	// Engine tunes the engine: Acks, bounds, workers, timeouts and limits. What belongs to the replica
-	// must be left alone: everything up to and including Sender, Journal.Dir and Create,
-	// Journal.Recover, SendCertificates, which is always on, Metrics, Logger.
+	// Engine tunes the engine: Acks, bounds, workers, timeouts and limits. The replica sets the
+	// other fields, which must stay zero: everything up to and including Sender, Journal.Dir and
+	// Create, Journal.Recover, SendCertificates, which is always on, Metrics, Logger.
 	Engine engine.Config
-	// Archive tunes the archive: Quota, MaxPushed, Retain, MinFree and so on. Dir, Create, Namespace,
-	// MaxPayload, Metrics and Damaged must be left alone.
+	// Archive tunes the archive: Quota, MaxPushed, Retain, MinFree and so on. Dir, Create,
+	// Namespace, MaxPayload, Metrics and Damaged must stay zero.
 	Archive archive.Config
-	// Network tunes the network: limits, rates and timeouts. Key, Types, Listener, Addresses, Metrics,
-	// Logger and, of Settings, all but Version must be left alone.
+	// Network tunes the network: limits, rates and timeouts. Key, Types, Listener, Addresses,
+	// Metrics, Logger and, of Settings, all but Version must stay zero.
 	Network network.Config
 
-	// Metrics is where all metrics are registered while the replica lives. nil: nowhere.
+	// Metrics registers all metrics while the replica lives. nil: they are not registered.
 	Metrics prometheus.Registerer
-	// Logger gets what an operator should know. nil: nothing is logged.
+	// Logger gets the events that an operator should know. nil: nothing is logged.
 	Logger *slog.Logger
 
 	page   int // pageOfHeaders; small in tests
-	window int // how many headers of a lane are read ahead of the host; small in tests
+	window int // headers of a lane that are read ahead of the host; small in tests
 }
 
 // Defaults of the fields of Config.
@@ -151,7 +155,7 @@ const (
 // ErrConfig is matched by every error about a field of [Config].
 var ErrConfig = errors.New("replica: bad configuration")
 
-// ConfigError names the field of a [Config] that is wrong. errors.Is(err, ErrConfig) holds.
+// ConfigError names a [Config]'s field that is wrong. errors.Is(err, ErrConfig) holds.
 type ConfigError struct {
 	Field string
 	Want  string
@@ -166,7 +170,7 @@ func (e *ConfigError) Error() string {
 func (e *ConfigError) Unwrap() error { return ErrConfig }
 
 // Types returns the types of messages that a replica sends, for [Config].Transport. maxMessage is
-// that of the engine: see [bridge.Types].
+// the engine's: see [bridge.Types].
 func Types(maxMessage int) []network.MessageType {
 	return append(bridge.Types(maxMessage), message.Types()...)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// checker keeps the first thing found wrong.
+// checker keeps the first error.
 type checker struct{ err error }
 
 func (c *checker) fail(field, want string, got any) {
@@ -22,7 +22,7 @@ func (c *checker) fail(field, want string, got any) {
 	}
 }
 
-// unset demands that fields of a part are left to the replica.
+// unset checks that fields of a part are left to the replica.
 func (c *checker) unset(part string, config any, fields ...string) {
 	v := reflect.ValueOf(config)
 	for _, name := range fields {
@@ -43,7 +43,8 @@ func (c *checker) required(field string, value any) {
 	}
 }
 
-// bounded puts the default into a zero field; anything else must be from least to most.
+// bounded puts the default into a zero field, and checks that any other value is from least to
+// most.
 func bounded[T ~int | ~int64](c *checker, field string, value *T, unset, least, most T) {
 	switch {
 	case *value == 0:
@@ -118,13 +119,13 @@ func (c Config) withDefaults() (Config, error) {
 
 func (c *Config) identity() wire.PublicKey { return wire.PublicKey(c.Key.Public().(ed25519.PublicKey)) }
 
-// scheme returns the scheme of an epoch. One that is nil counts as unknown, as it does to the engine.
+// scheme returns the scheme of an epoch. A nil scheme counts as unknown, as for the engine.
 func (c *Config) scheme(epoch uint64) (verify.Scheme, bool) {
 	scheme, ok := c.Epochs.Scheme(epoch)
 	return scheme, ok && scheme != nil
 }
 
-// epochsBack and epochsAhead are what the engine makes of its fields.
+// epochsBack and epochsAhead are the engine's values for its fields, with its defaults.
 func (c *Config) epochsBack() uint64  { return orOne(c.Engine.EpochsBack) }
 func (c *Config) epochsAhead() uint64 { return orOne(c.Engine.EpochsAhead) }
 
@@ -138,8 +139,8 @@ func orOne(n uint64) uint64 {
 	return n
 }
 
-// uncompressedAcks reports how acks are encoded, by the scheme of the epoch that the sets name as
-// current, or 0. All epochs of a network have the same encoding.
+// uncompressedAcks reports whether acks are uncompressed, by the scheme of the epoch that the sets
+// name as current, or 0. All epochs of a network have the same encoding.
 func (c *Config) uncompressedAcks() bool {
 	epoch := uint64(0)
 	if e, ok := c.Epochs.(interface{ Current() uint64 }); ok {

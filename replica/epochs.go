@@ -12,7 +12,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// monitor hands the epochs to the engine, and has the replica know of them.
+// monitor passes the epochs to the engine, and notes the current one for the replica.
 type monitor struct{ *Replica }
 
 // Epochs implements engine.Monitor.
@@ -46,7 +46,7 @@ func (m monitor) Epochs(ctx context.Context) (uint64, <-chan uint64, error) {
 	return now, out, nil
 }
 
-// enter takes note of the current epoch.
+// enter notes the current epoch.
 func (r *Replica) enter(epoch uint64) {
 	r.epoch.Store(max(epoch, r.epoch.Load()))
 	r.transport.Recheck()
@@ -104,8 +104,8 @@ func (r *Replica) isMember(id wire.PublicKey) bool {
 	return false
 }
 
-// rank returns in which order peers are asked for what belongs to a chunk: its sequencer, the signers
-// of a certificate for it or for what stands on it, other validators, others.
+// rank returns the order in which peers are asked for data of a chunk: its sequencer, the signers
+// of a certificate for it or for a chunk above it, other validators, others.
 func (r *Replica) rank(p message.Place) func(id wire.PublicKey) int {
 	l := r.laneOf(p.Sequencer)
 	l.mu.Lock()
@@ -116,7 +116,8 @@ func (r *Replica) rank(p message.Place) func(id wire.PublicKey) int {
 	if locked && lock.Chunk.Height >= p.Height {
 		if s, ok := r.cfg.scheme(lock.Epoch); ok {
 			scheme = s
-			signers, _, _ = s.Format().SplitCertificate(lock.Certificate) // none in a threshold certificate
+			// A threshold certificate names no signers.
+			signers, _, _ = s.Format().SplitCertificate(lock.Certificate)
 		}
 	}
 	if scheme == nil {
@@ -140,8 +141,8 @@ func (r *Replica) rank(p message.Place) func(id wire.PublicKey) int {
 	}
 }
 
-// prunedAt returns what is told of peers that have pruned what comes next in a lane: if they weigh
-// more than f of a known epoch, the host is told.
+// prunedAt returns a function that gets the peers that have pruned the next chunk of a lane: if
+// they weigh more than f of a known epoch, it tells the host.
 func (r *Replica) prunedAt(p message.Place) func(by []wire.PublicKey) {
 	return func(by []wire.PublicKey) {
 		l := r.laneOf(p.Sequencer)
@@ -155,7 +156,7 @@ func (r *Replica) prunedAt(p message.Place) func(by []wire.PublicKey) {
 		if !tell {
 			return
 		}
-		r.log.Warn("a lane cannot be handed over any more: what comes next is pruned everywhere. "+
+		r.log.Warn("a lane cannot be handed over any more: its next chunk is pruned everywhere. "+
 			"This host needs its state from elsewhere, and then calls Restore", "sequencer", p.Sequencer, "next", next)
 		if r.cfg.Behind != nil {
 			r.cfg.Behind(p.Sequencer, next)

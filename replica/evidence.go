@@ -14,13 +14,14 @@ import (
 // ErrNoFork: the headers of a Fork do not lead from its upper lock to a contradiction.
 var ErrNoFork = errors.New("replica: the headers show no fork")
 
-// VerifyEvidence verifies what a replica anywhere reported, given nothing but the network's namespace
-// and keys (docs/protocol.md 4.6). It is [engine.VerifyEvidence] for all that an engine reports, and
-// verifies a Fork too. That one holds if its locks are valid, the headers lead from the upper one
-// down, and the last does not stand on the lower one; or, without a lower lock, is of another place
-// than it should be. The error wraps [ErrNoFork], [wire.ErrNoConflict] for locks that are not one
-// above the other, [engine.ErrNotEvidence] for a Fork without headers, or is one of those of
-// engine.VerifyEvidence. An activity from outside is decoded with [wire.DecodeActivity] first.
+// VerifyEvidence verifies an activity that any replica reported. It needs only the network's
+// namespace and keys (docs/protocol.md 4.6). It is [engine.VerifyEvidence] for all that an engine
+// reports, and also verifies a Fork. A Fork holds if its locks are valid, the headers lead from the
+// upper lock down, and the last header does not stand on the lower lock; or, without a lower lock,
+// the last header names another place than it is at. The error wraps [ErrNoFork],
+// [wire.ErrNoConflict] for locks that are not one above the other, [engine.ErrNotEvidence] for a
+// Fork without headers, or is one of those of engine.VerifyEvidence. Decode an activity from
+// outside with [wire.DecodeActivity] first.
 func VerifyEvidence(a wire.Activity, namespace []byte, schemes engine.SchemeLookup) error {
 	chunks := verify.NewChunkVerifier(namespace)
 	fork, ok := a.(*wire.Fork)
@@ -42,7 +43,7 @@ func VerifyEvidence(a wire.Activity, namespace []byte, schemes engine.SchemeLook
 	return nil
 }
 
-// checkFork checks all of a fork but the certificates of its locks.
+// checkFork checks a fork, except for the certificates of its locks.
 func checkFork(a *wire.Fork, namespace []byte) error {
 	upper, count := &a.Upper.Chunk, uint64(len(a.Headers))
 	switch {

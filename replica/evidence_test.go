@@ -40,7 +40,7 @@ func (r *told) report(_ context.Context, a wire.Activity) error {
 	return nil
 }
 
-// take returns what was reported since it was asked before.
+// take returns the evidence that was reported since the last call.
 func (r *told) take() (all []wire.Activity) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -48,7 +48,7 @@ func (r *told) take() (all []wire.Activity) {
 	return all
 }
 
-// tells has replica 0 report to what it returns.
+// tells makes replica 0 report to the value that it returns.
 func (c *cluster) tells() *told {
 	r := new(told)
 	before := c.tune
@@ -63,7 +63,7 @@ func (c *cluster) tells() *told {
 	return r
 }
 
-// branch returns a lane that is another one from a height on: the bodies from there up are others.
+// branch returns a lane whose bodies differ from those of another lane from a height up.
 func branch(lane []*made, from int, text string) []*made {
 	other := slices.Clone(lane[:from])
 	for height := from; height < len(lane); height++ {
@@ -96,7 +96,7 @@ func serving(locks []wire.Lock, lanes ...[]*made) func(context.Context, wire.Pub
 			m := known[headers.Digest]
 			for ; m != nil && len(page.Headers) < int(headers.Count); m = known[m.header.Parent] {
 				if n := len(page.Headers); n > 0 && m.header.Height+1 != page.Headers[n-1].Height {
-					break // what stands on another place
+					break // the bodies that stand on another place
 				}
 				page.Headers = append(page.Headers, m.header)
 			}
@@ -111,7 +111,7 @@ func serving(locks []wire.Lock, lanes ...[]*made) func(context.Context, wire.Pub
 	}
 }
 
-// schemes is what a verifier of evidence knows: the set of epoch 0.
+// schemes is the knowledge of a verifier of evidence: the set of epoch 0.
 type schemes struct{ verify.Scheme }
 
 func (s schemes) forEpoch(epoch uint64) (verify.Scheme, bool) { return s.Scheme, epoch == 0 }
@@ -120,8 +120,8 @@ type lookup func(epoch uint64) (verify.Scheme, bool)
 
 func (l lookup) Scheme(epoch uint64) (verify.Scheme, bool) { return l(epoch) }
 
-// verified verifies evidence as somebody who got its bytes: with the package's verifier, and with a slow
-// one, which must agree.
+// verified verifies evidence like a process that got its bytes: with the package's verifier, and
+// with a slow one, which must agree.
 func (c *cluster) verified(encoded []byte) error {
 	c.t.Helper()
 	known := lookup(schemes{c.set.Scheme}.forEpoch)
@@ -139,7 +139,7 @@ func (c *cluster) verified(encoded []byte) error {
 	return err
 }
 
-// slowVerify is docs/protocol.md 4.6 as it stands there, for forks and conflicts of locks in epoch 0.
+// slowVerify follows the text of docs/protocol.md 4.6, for forks and conflicts of locks in epoch 0.
 func slowVerify(a wire.Activity, scheme verify.Scheme) error {
 	valid := func(k *wire.Lock) error {
 		if k.Epoch != 0 {
@@ -187,8 +187,8 @@ func slowVerify(a wire.Activity, scheme verify.Scheme) error {
 	return valid(f.Lower)
 }
 
-// forked runs replica 0 until it was handed the chunk of a height of the lane of process 3, has it learn
-// of a lock of another branch, and awaits that it reports something.
+// forked runs replica 0 until it was handed the chunk of a height of the lane of process 3, passes
+// it a lock of another branch, and waits until it reports a fault.
 func (c *cluster) forked(s *stranger, r *process, evidence *told, lower, upper *made) []byte {
 	c.t.Helper()
 	if err := r.Offer(c.t.Context(), c.lockOf(lower)); err != nil {
@@ -201,7 +201,7 @@ func (c *cluster) forked(s *stranger, r *process, evidence *told, lower, upper *
 	return c.reported(evidence)
 }
 
-// reported awaits that replica 0 reports one fault, and returns it as others get it.
+// reported waits until replica 0 reports one fault, and returns the encoding that others get.
 func (c *cluster) reported(evidence *told) []byte {
 	c.t.Helper()
 	var all []wire.Activity
@@ -212,9 +212,9 @@ func (c *cluster) reported(evidence *told) []byte {
 	return all[0].AppendTo(nil)
 }
 
-// docs/protocol.md 4.6: «Fork: two Locks of one lane, heights h < k, and the headers k … h+1: each one's
-// digest is the payload above it, and the last one's parent is not the first Lock's payload. At most
-// 1,024 headers».
+// docs/protocol.md 4.6: «Fork: two Locks of one lane, heights h < k, and the headers k … h+1: each
+// one's digest is the payload above it, and the last one's parent is not the first Lock's payload.
+// At most 1,024 headers».
 func TestRule4_6_AForkIsReportedWithTheHeadersThatProveIt(t *testing.T) {
 	for _, test := range []struct {
 		page, distance int
@@ -277,7 +277,7 @@ func getError(r *process, id wire.PublicKey, height uint64) error {
 	return err
 }
 
-// Whatever is changed in evidence, it is none any more.
+// After any change to evidence, it does not verify.
 func TestEvidenceWithAnyBitChangedIsRefused(t *testing.T) {
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
@@ -335,7 +335,7 @@ func fork(c *cluster, ascending []*made, lower *made) *wire.Fork {
 	return f
 }
 
-// What is no fork is refused, and the error says why.
+// A fork that proves nothing is refused, and the error says why.
 func TestAForkHoldsOnlyIfItsHeadersLeadToAContradiction(t *testing.T) {
 	onePeer(t, nil, func(c *cluster, s *stranger, _ func(string, string) float64) {
 		known := lookup(schemes{c.set.Scheme}.forEpoch)
@@ -405,7 +405,8 @@ func TestAHeaderOfAnotherPlaceUnderALockStopsTheLaneAndIsReported(t *testing.T) 
 	}
 }
 
-// reportingPeer runs replica 0 beside a process that speaks for itself, and keeps what the replica reports.
+// reportingPeer runs replica 0 and a process without a replica, and keeps the evidence that the
+// replica reports.
 func reportingPeer(t *testing.T, f func(c *cluster, r *process, s *stranger, evidence *told)) {
 	t.Helper()
 	inBubble(t, func(t *testing.T) {
@@ -420,8 +421,9 @@ func reportingPeer(t *testing.T, f func(c *cluster, r *process, s *stranger, evi
 	})
 }
 
-// docs/protocol.md 7.4: «If two locks that count contradict each other, …, the lane stops and LockConflict
-// or Fork (4.6) is reported». One of them may be a lock below the highest that a peer's tips show.
+// docs/protocol.md 7.4: «If two locks that count contradict each other, …, the lane stops and
+// LockConflict or Fork (4.6) is reported». One of them may be a lock below the highest that a
+// peer's tips show.
 func TestRule7_4_ALockInAPeersTipsThatContradictsTheLaneIsReported(t *testing.T) {
 	for name, test := range map[string]struct {
 		handed, height int
@@ -450,7 +452,7 @@ func TestRule7_4_ALockInAPeersTipsThatContradictsTheLaneIsReported(t *testing.T)
 	}
 }
 
-// Locks that others have behind us are no reason to stop.
+// A peer with older locks is no reason to stop.
 func TestALaggingPeersTipsStopNoLane(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -476,13 +478,14 @@ func TestALaggingPeersTipsStopNoLane(t *testing.T) {
 	})
 }
 
-// A lane that has stopped stays stopped in later runs, which report the evidence again; the others go
-// on.
+// A lane that has stopped stays stopped in later runs, which report the evidence again; the others
+// go on.
 func TestALaneThatHasStoppedStaysStoppedAndItsEvidenceIsToldAgain(t *testing.T) {
 	for name, distance := range map[string]int{"conflict of locks": 0, "fork": 2, "fork too far apart to be proven": 1025} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				// Certificates that name no signer: no replica takes one for a proof that its journal is old.
+				// Threshold certificates name no signer: no replica takes one for a proof that its
+				// journal is old.
 				c := newClusterOf(t, testkit.Threshold, 4, lan)
 				evidence := c.tells()
 				read := c.count()
@@ -538,8 +541,8 @@ func TestALaneThatHasStoppedStaysStoppedAndItsEvidenceIsToldAgain(t *testing.T) 
 	}
 }
 
-// What was handed over before a restart is compared with what is certified after it, also when the lock
-// that leads beside it was learned before, and could not be walked down then.
+// Chunks that were handed over before a restart are compared with those that are certified after
+// it, also when the lock of the other branch was learned before, and could not be walked down then.
 func TestAForkIsFoundAfterARestart(t *testing.T) {
 	for name, test := range map[string]struct {
 		before, prune, crash bool
@@ -570,11 +573,13 @@ func TestAForkIsFoundAfterARestart(t *testing.T) {
 					}
 				}
 				if test.before {
-					k := c.lockBy(1, c.lockOf(other[7]).Chunk) // which the journal of replica 0 may lack
+					// The journal of replica 0 may lack it.
+					k := c.lockBy(1, c.lockOf(other[7]).Chunk)
 					if err := r.Offer(t.Context(), k); err != nil {
 						t.Fatal(err)
 					}
-					s.Send(c.ids[:1], bridge.Certificate, k.AppendTo(nil)) // the engine tells it again
+					// The engine tells it again.
+					s.Send(c.ids[:1], bridge.Certificate, k.AppendTo(nil))
 				}
 				time.Sleep(10 * time.Second)
 				if test.crash {
@@ -601,12 +606,13 @@ func TestAForkIsFoundAfterARestart(t *testing.T) {
 	}
 }
 
-// A lane is walked down to the lowest lock first: nothing is handed over that leads beside a lock that
-// is known.
+// A lane is walked down to the lowest lock first: no chunk that leads beside a known lock is handed
+// over.
 func TestNothingIsHandedOverBesideALockThatIsKnown(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
-		c.tune = func(_ int, config *replica.Config) { config.SetPage(2) } // what is proven is handed over by pages
+		// Proven chunks are handed over by pages.
+		c.tune = func(_ int, config *replica.Config) { config.SetPage(2) }
 		evidence := c.tells()
 		r := c.start(0, newChain(c.ids[0], 0, 0))
 		lane := laneOf(c.ids[3], 13)
@@ -620,7 +626,8 @@ func TestNothingIsHandedOverBesideALockThatIsKnown(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		s.serves(serving(nil, lane, other))
-		if err := c.verified(c.reported(evidence)); err != nil { // a chunk of the other branch would have ended the replica
+		// Delivery of the other branch would have ended the replica.
+		if err := c.verified(c.reported(evidence)); err != nil {
 			t.Error(err)
 		}
 		s.stop()
@@ -628,8 +635,8 @@ func TestNothingIsHandedOverBesideALockThatIsKnown(t *testing.T) {
 	})
 }
 
-// A crash in the middle of writing the file of a lane leaves one of the two: no file, or a whole one. A
-// file that is damaged stops its lane all the same.
+// A crash while the file of a lane is written leaves no file, or a whole one. A damaged file stops
+// its lane too.
 func TestALaneWhoseFileIsDamagedStaysStopped(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -663,7 +670,7 @@ func TestALaneWhoseFileIsDamagedStaysStopped(t *testing.T) {
 	})
 }
 
-// A lane that has stopped gets no ack: what is not handed over would fill the archive of all lanes.
+// A lane that has stopped gets no ack: undelivered bodies would fill the archive of all lanes.
 func TestALaneThatHasStoppedGetsNoAck(t *testing.T) {
 	reportingPeer(t, func(c *cluster, r *process, s *stranger, evidence *told) {
 		lane := laneOf(s.id, 5)
@@ -677,7 +684,7 @@ func TestALaneThatHasStoppedGetsNoAck(t *testing.T) {
 	})
 }
 
-// A reporter that fails ends the replica, as one of an engine does.
+// A reporter that fails ends the replica, as an engine's reporter does.
 func TestAReportOfAForkThatFailsEndsTheReplica(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -708,7 +715,8 @@ func TestAReportOfAForkThatFailsEndsTheReplica(t *testing.T) {
 	})
 }
 
-// A lock that is learned while a higher one is walked down is compared once that walk has passed it.
+// A lock that is learned while a higher one is walked down is compared once that walk has passed
+// it.
 func TestALockThatAWalkPassesBesideIsReported(t *testing.T) {
 	reportingPeer(t, func(c *cluster, r *process, s *stranger, evidence *told) {
 		lane := laneOf(s.id, 9)
@@ -734,8 +742,8 @@ func TestALockThatAWalkPassesBesideIsReported(t *testing.T) {
 	})
 }
 
-// docs/protocol.md 7.4: tips are «per lane the highest lock», 5.10 relies on it: also of one that was not
-// walked down yet.
+// docs/protocol.md 7.4: tips are «per lane the highest lock», 5.10 relies on it: also of one that
+// was not walked down yet.
 func TestTipsHaveTheHighestLockThoughItWasNotWalkedDownYet(t *testing.T) {
 	reportingPeer(t, func(c *cluster, r *process, s *stranger, _ *told) {
 		lane := laneOf(s.id, 9)

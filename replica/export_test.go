@@ -7,15 +7,16 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// VerifyChunk asks what the engine asks about a chunk before it acks it.
+// VerifyChunk calls Verify as the engine does before it acks a chunk.
 func (r *Replica) VerifyChunk(ctx context.Context, at engine.Place, digest wire.Digest) (bool, error) {
 	return automaton{r}.Verify(ctx, at, digest)
 }
 
-// Lanes returns how many lanes are known.
+// Lanes returns the number of known lanes.
 func (r *Replica) Lanes() int { return len(r.allLanes()) }
 
-// SetPage has lanes walked in pages of another length, half of which is read ahead of the host.
+// SetPage sets the length of the pages in which lanes are walked. Half a page is read ahead of the
+// host.
 func (c *Config) SetPage(headers int) { c.page, c.window = headers, (headers+1)/2 }
 
 // Know has a lock count that was not verified.

@@ -10,25 +10,24 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Docs/protocol.md 7.4: who asked for it is sent each new lock of a lane, the newest at most every
-// followInterval.
+// Docs/protocol.md 7.4: a peer that asked for new locks is sent the newest lock of a lane at most
+// once per followInterval.
 const followInterval = 50 * time.Millisecond
 
-// maxFeeds is how many peers a process without weight has send it new locks.
+// maxFeeds is the number of peers that a process without weight asks for new locks.
 const maxFeeds = 3
 
-// maxFed is how many locks that came that way may wait to be verified; more are dropped, and tips
-// bring them.
+// maxFed bounds the locks of feeds that wait to be verified. More are dropped, and tips bring them.
 const maxFed = 1024
 
-// feed are the locks that peers send because we asked for them.
+// feed holds the locks that peers send because we asked for new ones.
 type feed struct {
 	mu      sync.Mutex
 	waiting map[wire.PublicKey]fed // the highest by lane; at most maxFed
 	wake    chan struct{}          // capacity 1
 }
 
-// fed is a lock and who sent it.
+// fed is a lock and its sender.
 type fed struct {
 	lock wire.Lock
 	from wire.PublicKey
@@ -52,8 +51,8 @@ func (r *Replica) follows(feeds map[*peer]bool, p *peer) bool {
 	return feeds[p]
 }
 
-// takeNewLock takes a lock that a peer sends, to be verified. One that is below what is known costs no
-// more.
+// takeNewLock queues a lock of a feed to be verified. A lock below the highest known one is dropped
+// first.
 func (r *Replica) takeNewLock(from *peer, m network.Message) {
 	var k wire.Lock
 	if !from.feeds.Load() || k.Decode(m.Buffer.Bytes(), withinBounds{r}) != nil {
@@ -74,8 +73,8 @@ func (r *Replica) takeNewLock(from *peer, m network.Message) {
 	}
 }
 
-// takeFed verifies what was fed, all that waits at once. A peer that feeds what does not verify is
-// asked for nothing more of the kind.
+// takeFed verifies the locks that wait, all at once. A peer that sends an invalid one is not asked
+// for new locks any more.
 func (r *Replica) takeFed() {
 	for {
 		select {
@@ -104,7 +103,7 @@ func (r *Replica) takeFed() {
 	}
 }
 
-// feedFollowers sends new locks to those who asked for them.
+// feedFollowers sends new locks to the peers that asked for them.
 func (r *Replica) feedFollowers() {
 	ticker := time.NewTicker(followInterval)
 	defer ticker.Stop()

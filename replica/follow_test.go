@@ -17,8 +17,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// docs/protocol.md 7.4: «A process without weight, a follower, does the same from whichever peers admit
-// it; a peer that asked for it is sent each new lock of a lane».
+// docs/protocol.md 7.4: «A process without weight, a follower, does the same from whichever peers
+// admit it; a peer that asked for it is sent each new lock of a lane».
 func TestRule7_4_AFollowerIsHandedEveryLane(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -31,7 +31,7 @@ func TestRule7_4_AFollowerIsHandedEveryLane(t *testing.T) {
 				}
 				return network.Refused
 			}
-			config.TipInterval = time.Minute // the feed is what brings locks
+			config.TipInterval = time.Minute // only the feed brings locks
 			if i == 4 {
 				epochs, err := engine.NewStaticEpochs(c.set.Scheme, nil, c.ids)
 				if err != nil {
@@ -61,7 +61,7 @@ func TestReplicasWorkWithAcksToTheSequencer(t *testing.T) {
 	})
 }
 
-// slowReads is a disk on which bodies are not read before it is released.
+// slowReads is a disk that blocks reads of bodies until it is released.
 type slowReads struct {
 	*memFS
 	release chan struct{}
@@ -77,8 +77,8 @@ func (s *slowReads) OpenRead(name string) (journal.File, error) {
 	return s.memFS.OpenRead(name)
 }
 
-// docs/protocol.md 7.3: «Peers that are neither validators nor sequencers within bounds share a part of all
-// quotas of their own, served last».
+// docs/protocol.md 7.3: «Peers that are neither validators nor sequencers within bounds share a
+// part of all quotas of their own, served last».
 func TestRule7_3_FollowersThatFloodDelayNoRequestOfAMember(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -100,7 +100,7 @@ func TestRule7_3_FollowersThatFloodDelayNoRequestOfAMember(t *testing.T) {
 		}
 		c.startAll(1000, 2)
 		c.eventually(time.Minute, "every lane is handed over", c.everywhere(2))
-		c.stop(0) // what it has in memory is gone
+		c.stop(0) // its cache is gone
 		c.stop(3)
 		disk.memFS = c.disk[0]
 		r := c.start(0, c.all[0].chain)

@@ -27,8 +27,8 @@ func laneOf(id wire.PublicKey, heights int) []*made {
 	return lane
 }
 
-// docs/protocol.md 7.4: «If two locks that count contradict each other, or a walk ends beside what was
-// delivered, the lane stops».
+// docs/protocol.md 7.4: «If two locks that count contradict each other, or a walk ends beside what
+// was delivered, the lane stops».
 func TestRule7_4_ALaneThatContradictsItselfStops(t *testing.T) {
 	for name, contradict := range map[string]func(c *cluster, lane []*made) *made{
 		"at the top": func(c *cluster, lane []*made) *made {
@@ -69,13 +69,14 @@ func TestRule7_4_ALaneThatContradictsItselfStops(t *testing.T) {
 	}
 }
 
-// A lock below the highest one may contradict what is proven under that.
+// A lock below the highest one may contradict the proven chunks under that.
 func TestRule7_4_ALockBelowTheHighestThatContradictsItStopsTheLane(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
 		read := c.count()
 		app := newChain(c.ids[0], 0, 0)
-		app.deliver = func(ctx context.Context, _ replica.Chunk) error { // so all stays proven, and undelivered
+		// All chunks stay proven, and undelivered.
+		app.deliver = func(ctx context.Context, _ replica.Chunk) error {
 			<-ctx.Done()
 			return ctx.Err()
 		}
@@ -106,8 +107,8 @@ func TestRule7_4_ALockBelowTheHighestThatContradictsItStopsTheLane(t *testing.T)
 	})
 }
 
-// A host may need what comes next in one lane before it takes more of any other, however many there are
-// and however far behind it is with each.
+// A host may need the next chunk of one lane before it takes more of any other, for any number of
+// lanes, however far behind it is with each.
 func TestLanesThatAreFarBehindWaitForNoOthers(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const n, heights = 22, 40

@@ -23,15 +23,15 @@ import (
 )
 
 // A lane whose certified chunks are no chain stops for good (docs/protocol.md 7.4): more than f
-// validators were faulty. A file of the folder forks, named after the lane, says so to later runs, and
-// holds the evidence:
+// validators were faulty. A file of the folder forks, named after the lane, keeps it stopped in
+// later runs, and holds the evidence:
 //
 //	magic "lanefork" ‖ activity, or nothing ‖ CRC-32C of both as u32
 //
-// Integers are little-endian. Whatever is in it, a lane that has a file stays stopped.
+// Integers are little-endian. A lane that has a file stays stopped, whatever its content.
 
-// contradiction is what stops a lane: two locks of which neither stands on the other, or a lock and a
-// header under it that is of another place.
+// contradiction is the reason why a lane stops: two locks of which neither stands on the other, or
+// a lock and a header under it that is of another place.
 type contradiction struct {
 	why       error
 	lock      wire.Lock
@@ -40,8 +40,7 @@ type contradiction struct {
 	told      bool // the engine has reported it
 }
 
-// misfitError is errMisfit with the header: that of a chunk at a height, which says that it is of
-// another place.
+// misfitError is errMisfit with the header of a chunk at a height. The header names another place.
 type misfitError struct {
 	height uint64
 	header payload.Header
@@ -53,8 +52,9 @@ func (e *misfitError) Error() string {
 
 func (e *misfitError) Unwrap() error { return errMisfit }
 
-// evidence returns the activity that says what contradicts what, without headers, and how many of
-// them prove it. It is nil for a header of another place, which says nothing without them.
+// evidence returns the activity that proves the contradiction, still without headers, and the
+// number of headers that prove it. It is nil for a header of another place, which proves nothing
+// without headers.
 func (c *contradiction) evidence() (a wire.Activity, headers uint64) {
 	upper, lower := &c.lock, c.other
 	switch {
@@ -78,19 +78,19 @@ func (r *Replica) stopLane(l *lane, c contradiction) {
 	l.failure = c.why
 	l.notify()
 	r.counts.stoppedLanes.Add(1)
-	r.log.Error("a lane has stopped: more than f validators were faulty, or this host applied what was not certified",
+	r.log.Error("a lane has stopped: more than f validators were faulty, or this host applied chunks that were not certified",
 		"sequencer", l.id, "why", c.why)
 	r.work(func() { r.reportFork(l.id, &c) })
 }
 
-// evidenceTimeout is how long peers are asked for the headers of a fork. They are here, but for some of
-// a long walk.
+// evidenceTimeout bounds the time for which peers are asked for the headers of a fork. All are
+// here, except some of a long walk.
 const evidenceTimeout = 30 * time.Second
 
-// reportFork has later runs know that a lane has stopped, and tells the host.
+// reportFork records for later runs that a lane has stopped, and tells the host.
 func (r *Replica) reportFork(id wire.PublicKey, c *contradiction) {
 	a, headers := c.evidence()
-	if !r.markStopped(id, a) { // first of all, whatever becomes of the headers
+	if !r.markStopped(id, a) { // first, even if headers are missing
 		return
 	}
 	if proven := r.proveFork(c, a, headers); proven != nil {
@@ -104,7 +104,8 @@ func (r *Replica) reportFork(id wire.PublicKey, c *contradiction) {
 	}
 }
 
-// proveFork returns a fork with its headers, nil if there is nothing to add to a, or no way to it.
+// proveFork returns a fork with its headers, nil if a needs none, or if the headers cannot be
+// obtained.
 func (r *Replica) proveFork(c *contradiction, a wire.Activity, headers uint64) wire.Activity {
 	if headers == 0 || headers > wire.MaxForkHeaders {
 		return nil
@@ -157,7 +158,7 @@ func hasHeader(s archive.State) bool {
 	return s == archive.Held || s == archive.HeaderOnly || s == archive.PushedBody
 }
 
-// report hands an activity to the host, which gets one at a time.
+// report passes an activity to the host, one at a time.
 func (r *Replica) report(ctx context.Context, a wire.Activity) error {
 	if r.cfg.Report == nil {
 		return nil
@@ -167,7 +168,7 @@ func (r *Replica) report(ctx context.Context, a wire.Activity) error {
 	return r.cfg.Report(ctx, a)
 }
 
-// tell hands evidence of ours to the host.
+// tell passes evidence of ours to the host.
 func (r *Replica) tell(a wire.Activity) {
 	err := r.guard("Config.Report", func() error { return r.report(r.working, a) })
 	if err != nil && r.working.Err() == nil {
@@ -175,8 +176,8 @@ func (r *Replica) tell(a wire.Activity) {
 	}
 }
 
-// beside reports whether a lock is below what was handed over and contradicts it: the headers that are
-// kept lead from the lock that proves what is proven to another chunk at its height. mu is held.
+// beside reports whether a lock is below the last delivered chunk and contradicts the delivered
+// chain: the kept headers lead from the proving lock to another chunk at its height. mu is held.
 func (r *Replica) beside(l *lane, k *wire.Chunk) bool {
 	if !l.hasProof || k.Height >= l.proof.Chunk.Height || l.proof.Chunk.Height-k.Height > wire.MaxForkHeaders || !r.differs(l.id, k) {
 		return false
@@ -192,13 +193,14 @@ func (r *Replica) beside(l *lane, k *wire.Chunk) bool {
 	return digest != k.Payload
 }
 
-// differs reports whether the archive has another chunk's header in the place of a chunk.
+// differs reports whether the archive has another chunk's header at the place of a chunk.
 func (r *Replica) differs(id wire.PublicKey, k *wire.Chunk) bool {
 	head := r.archive.Head(id, k.Height)
 	return (head.State == archive.Held || head.State == archive.HeaderOnly) && head.Digest != k.Payload
 }
 
-// against says what a lock contradicts that the lane is known to contradict. mu is held.
+// against returns the contradiction of a lock with a lane that it is known to contradict. mu is
+// held.
 func (l *lane) against(k *wire.Lock) contradiction {
 	c := contradiction{lock: *k, why: fmt.Errorf("%w: two chunks are certified at height %d", ErrFork, k.Chunk.Height)}
 	switch {
@@ -212,8 +214,8 @@ func (l *lane) against(k *wire.Lock) contradiction {
 	return c
 }
 
-// mayContradict reports whether a lock below the highest one is worth a verification, since it is not
-// what is known at its height. mu is held.
+// mayContradict reports whether a lock below the highest one deserves a verification, since it
+// differs from the chunk known at its height. mu is held.
 func (r *Replica) mayContradict(l *lane, k *wire.Chunk) bool {
 	if l.failure != nil {
 		return false
@@ -227,15 +229,17 @@ func (r *Replica) mayContradict(l *lane, k *wire.Chunk) bool {
 	return false
 }
 
-// A lock that leads beside what is known must not be all that a later run finds of its lane: the run
-// would take it for the lane, and hand over what does not stand on what was handed over before. And
-// the archive keeps few locks of a lane. So a lock is pending until it was walked down, and is put into
-// the archive then; the first of a lane at once, since there is nothing that it could replace.
+// A lock that leads beside the known chain must not be the only one of its lane that a later run
+// finds: the run would take its chain for the lane, and hand over chunks that do not stand on those
+// handed over before. And the archive keeps few locks of a lane. So a lock is pending until it was
+// walked down, and is put into the archive then. The first lock of a lane is put there at once,
+// since it replaces none.
 
-// maxPendingLocks bounds the epochs of pending locks of a lane: more than are within bounds.
+// maxPendingLocks bounds the epochs of pending locks of a lane. There are fewer epochs within
+// bounds.
 const maxPendingLocks = 16
 
-// keepLock keeps a lock that was verified: in the archive, or pending. mu is held.
+// keepLock keeps a verified lock: in the archive, or pending. mu is held.
 func (r *Replica) keepLock(l *lane, k *wire.Lock, known certainty) error {
 	if known == proven && k.Chunk.Height < l.end() { // not because it is the highest lock itself
 		return r.archiveLock(k)
@@ -267,7 +271,7 @@ func (r *Replica) archiveLock(k *wire.Lock) error {
 	return nil
 }
 
-// settle compares the locks that were pending with what is proven by now. mu is held.
+// settle compares the pending locks with the chunks that are proven now. mu is held.
 func (r *Replica) settle(l *lane) {
 	if l.hasFirst && !r.judge(l, &l.first) {
 		return
@@ -290,8 +294,8 @@ func (r *Replica) settle(l *lane) {
 	}
 }
 
-// judge compares a lock with what is proven by now, if that reaches up to it, and keeps it or stops the
-// lane, or the replica. It reports whether they go on. mu is held.
+// judge compares a lock with the chunks that are proven now, if they reach its height. It keeps the
+// lock, or stops the lane or the replica, and reports whether they go on. mu is held.
 func (r *Replica) judge(l *lane, k *wire.Lock) bool {
 	if k.Chunk.Height >= l.end() {
 		return true
@@ -309,8 +313,8 @@ func (r *Replica) judge(l *lane, k *wire.Lock) bool {
 	return true
 }
 
-// target returns the lock that is to be walked down next: the lowest that is pending, so that nothing
-// is handed over beside it. mu is held.
+// target returns the lock to walk down next: the lowest pending one, so that nothing is handed over
+// beside it. mu is held.
 func (l *lane) target() wire.Lock {
 	if l.hasFirst && l.first.Chunk.Height >= l.end() {
 		return l.first
@@ -318,8 +322,8 @@ func (l *lane) target() wire.Lock {
 	return l.lock
 }
 
-// locksOf returns the highest lock of each epoch, archived or pending, by ascending epoch. Of a lane that
-// has stopped it returns those that were walked down, so that others find out too.
+// locksOf returns the highest lock of each epoch, archived or pending, by ascending epoch. For a
+// lane that has stopped it returns those that were walked down, so that others find the fork too.
 func (r *Replica) locksOf(id wire.PublicKey) []wire.Lock {
 	tip, _ := r.archive.Tip(id)
 	highest := make(map[uint64]wire.Lock, len(tip.Locks))
@@ -343,14 +347,14 @@ func (r *Replica) locksOf(id wire.PublicKey) []wire.Lock {
 const (
 	forkMagic = "lanefork"
 	forkNew   = ".new"
-	// maxForkFile is more than any evidence has.
+	// maxForkFile is more than the bytes of any evidence.
 	maxForkFile = 64 << 20
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// markStopped makes it durable that a lane has stopped, and why, if that is known. It reports false if
-// that failed, which ends the replica.
+// markStopped records durably that a lane has stopped, and why, if that is known. It returns false
+// if that failed; the replica ends then.
 func (r *Replica) markStopped(id wire.PublicKey, a wire.Activity) bool {
 	b := []byte(forkMagic)
 	if a != nil {
@@ -366,12 +370,12 @@ func (r *Replica) markStopped(id wire.PublicKey, a wire.Activity) bool {
 		err = r.fs.SyncDir(r.forks)
 	}
 	if err != nil {
-		r.fail(fmt.Errorf("replica: keeping that a lane has stopped: %w", err))
+		r.fail(fmt.Errorf("replica: recording that a lane has stopped: %w", err))
 	}
 	return err == nil
 }
 
-// writeFile makes a file with its content, durable but for its name.
+// writeFile makes a file with its content. All but its name is durable then.
 func writeFile(fsys journal.FS, name string, b []byte) error {
 	file, err := fsys.Create(name)
 	if err != nil {
@@ -395,7 +399,7 @@ func (r *Replica) openForks() error {
 		return fmt.Errorf("replica: %w", err)
 	}
 	for _, name := range names {
-		if strings.HasSuffix(name, forkNew) { // a crash kept it from its name
+		if strings.HasSuffix(name, forkNew) { // left by a crash before the file got its name
 			if err := r.fs.Remove(filepath.Join(r.forks, name)); err != nil {
 				return fmt.Errorf("replica: %w", err)
 			}
@@ -414,7 +418,7 @@ func (r *Replica) openForks() error {
 	return nil
 }
 
-// openFolder makes a folder of the replica's if it is not there, and returns its name.
+// openFolder makes a folder in the replica's folder if it is not there, and returns its name.
 func (r *Replica) openFolder(name string) (string, error) {
 	dir, err := r.fs.Abs(filepath.Join(r.cfg.Dir, name))
 	if err == nil {
@@ -426,8 +430,8 @@ func (r *Replica) openFolder(name string) (string, error) {
 	return dir, nil
 }
 
-// retellForks hands the host the evidence that earlier runs kept. A fork whose headers were not there
-// yet is proven now, if that can be done.
+// retellForks reports to the host the evidence that earlier runs kept. If the headers of a fork
+// were missing, it tries to prove the fork now.
 func (r *Replica) retellForks() {
 	for _, l := range r.allLanes() {
 		l.mu.Lock()
@@ -438,7 +442,7 @@ func (r *Replica) retellForks() {
 		}
 		a, err := r.readFork(l.id)
 		if err != nil {
-			r.log.Warn("the evidence of a lane that has stopped cannot be told again", "sequencer", l.id, "why", err)
+			r.log.Warn("the evidence of a lane that has stopped cannot be reported again", "sequencer", l.id, "why", err)
 			continue
 		}
 		switch fork, ok := a.(*wire.Fork); {
@@ -450,7 +454,7 @@ func (r *Replica) retellForks() {
 	}
 }
 
-// readFork returns the evidence in a lane's file; nil if it has none.
+// readFork returns the evidence in a lane's file; nil if the file has none.
 func (r *Replica) readFork(id wire.PublicKey) (wire.Activity, error) {
 	file, err := r.fs.OpenRead(filepath.Join(r.forks, id.String()))
 	if err != nil {

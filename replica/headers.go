@@ -14,26 +14,28 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// walker asks for headers of one lane, page by page downwards. A page names the digest that the next one
-// begins with, so that the pages of a lane follow each other. Lanes are walked at once.
+// walker asks for headers of one lane, page by page downwards. A page names the digest that the
+// next one begins with, so that the pages of a lane come one after another. Many lanes are walked
+// at once.
 type walker struct {
 	*Replica
-	// last is the peer that sent the last page. It is asked first for the next one: the pages of a
-	// lane whose first peer is slow wait once for somebody else to be asked, and not each of them.
+	// last is the peer that sent the last page. It is asked first for the next one. So if the first
+	// peer of a lane is slow, the lane waits once until another peer is asked, and not for each
+	// page.
 	last wire.PublicKey
-	// short are peers that have sent less than they were asked for. They are asked last: who sends one
-	// header at a time would have a walk take a round trip for each.
+	// short holds the peers that have sent fewer headers than they were asked for. They are asked
+	// last: with a peer that sends one header at a time, a walk would take a round trip for each.
 	short map[wire.PublicKey]bool
 }
 
 func (r *Replica) newWalker() walker { return walker{Replica: r, short: make(map[wire.PublicKey]bool)} }
 
-// maxPagesAsked is how many pages of headers are asked for at once, of all lanes together. A page takes
-// some 400 KiB of memory while it comes in.
+// maxPagesAsked bounds the pages of headers that are requested at once, of all lanes together. A
+// page takes some 400 KiB of memory while it is received.
 const maxPagesAsked = 24
 
-// page returns headers as askHeaders does. Lanes take turns: one for whose headers nobody answers pauses
-// longer and longer while others wait.
+// page returns headers as askHeaders does. Lanes take turns: a lane whose headers no peer sends
+// pauses longer each time while others wait.
 func (w *walker) page(ctx context.Context, at message.Place, digest wire.Digest, count int) ([]payload.Header, error) {
 	pages, count := &w.bodies.pages, min(count, w.cfg.page)
 	for turn := 0; ; turn = min(turn+1, mostTurns) {
@@ -73,17 +75,17 @@ func (r *Replica) fetchHeader(ctx context.Context, w *want) (payload.Header, err
 	return headers.headers[0], nil
 }
 
-// headersWanted are a header that is asked for and those below it.
+// headersWanted is a request for a header and those below it.
 type headersWanted struct {
 	at     message.Place
 	digest wire.Digest
 	count  int            // at most
-	first  wire.PublicKey // is asked first, if it is connected
+	first  wire.PublicKey // the peer to ask first, if it is connected
 	last   map[wire.PublicKey]bool
 	over   func(now, last time.Time) bool
 }
 
-// headersFound are headers that descend, each the parent of the one before.
+// headersFound holds headers in descending order, each the parent of the one before.
 type headersFound struct {
 	headers []payload.Header // one or more
 	from    wire.PublicKey
@@ -124,8 +126,8 @@ func (r *Replica) askHeaders(ctx context.Context, q headersWanted) (found header
 	return found, nil
 }
 
-// takeHeaders returns the headers of an answer. misfit is a header below the last of them, or the first
-// one, that is of another place: the peer that sent it has told the truth.
+// takeHeaders returns the headers of an answer. misfit is a header below the last of them, or the
+// first one, that is of another place: the peer that sent it is honest.
 func (r *Replica) takeHeaders(q *headersWanted, answer network.Message) (headers []payload.Header, misfit *misfitError, err error) {
 	var got message.Headers
 	if answer.Type != message.HeadersType {

@@ -18,15 +18,15 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// tampered is the transport of a faulty replica: what it sends and answers is what a test wants. Its
-// hooks are set before it runs; nil changes nothing.
+// tampered is the transport of a faulty replica. Its hooks change what the replica sends and
+// answers. They are set before the replica runs; nil changes nothing.
 type tampered struct {
 	network.Transport
-	// send returns what goes to a peer in place of a message, nil for nothing.
+	// send returns the bytes that a peer gets in place of a message, nil for none.
 	send func(to wire.PublicKey, t network.Type, m []byte) []byte
-	// serve is called in place of the replica's Serve; it may call that one, as honest.
+	// serve is called in place of the replica's Serve, which it may call.
 	serve func(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply reply, honest func(reply))
-	// received is shown every message that is no request.
+	// received gets every message that is no request.
 	received func(from wire.PublicKey, m network.Message)
 }
 
@@ -70,7 +70,7 @@ func (h tamperedHandler) Serve(ctx context.Context, from wire.PublicKey, t netwo
 	h.of.serve(ctx, from, t, request, reply, func(r func(network.Type, []byte) error) { h.Handler.Serve(ctx, from, t, request, r) })
 }
 
-// tamper has replicas run over faulty transports.
+// tamper makes replicas run over faulty transports.
 func (c *cluster) tamper(f func(i int) *tampered) {
 	before := c.tune
 	c.tune = func(i int, config *replica.Config) {
@@ -84,7 +84,7 @@ func (c *cluster) tamper(f func(i int) *tampered) {
 	}
 }
 
-// withholds drops bodies that are pushed to those for whom it says so.
+// withholds drops bodies that are pushed to the peers for which from returns true.
 func withholds(from func(to wire.PublicKey) bool) func(wire.PublicKey, network.Type, []byte) []byte {
 	return func(to wire.PublicKey, t network.Type, m []byte) []byte {
 		if (t == message.PushType || t == message.PushedPieceType) && from(to) {
@@ -96,7 +96,8 @@ func withholds(from func(to wire.PublicKey) bool) func(wire.PublicKey, network.T
 
 func fromAll(wire.PublicKey) bool { return true }
 
-// count sets a registry for each replica, and returns what reads a counter or gauge of one.
+// count sets a registry for each replica, and returns a function that reads a counter or gauge of
+// one.
 func (c *cluster) count() (read func(i int, name, label string) float64) {
 	registries := make([]*prometheus.Registry, len(c.ids))
 	before := c.tune
@@ -128,8 +129,8 @@ func (c *cluster) count() (read func(i int, name, label string) float64) {
 	}
 }
 
-// stranger is a process with an identity of the set, or with one of none, that speaks for itself: a
-// transport without a replica. It answers with serve, and keeps the acks that it gets.
+// stranger is a transport without a replica, with an identity of the set or another one. It answers
+// with serve, and keeps the acks that it gets.
 type stranger struct {
 	*testing.T
 	network.Transport
@@ -142,7 +143,7 @@ type stranger struct {
 	serve     func(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply reply)
 	connected map[wire.PublicKey]bool
 	why       map[wire.PublicKey]error         // of the last Disconnected
-	acks      map[wire.Digest][]wire.PublicKey // by payload: who has acked it
+	acks      map[wire.Digest][]wire.PublicKey // by payload: the validators that have acked it
 }
 
 // stranger starts one. serve may be nil: no request is answered then until its context ends.
@@ -178,7 +179,7 @@ func (s *stranger) again(pause time.Duration, do func(i int)) {
 	})
 }
 
-// awaits waits until peers are connected, and loses until they are not any more.
+// awaits waits until peers are connected, and loses until they are disconnected.
 func (s *stranger) awaits(peers ...wire.PublicKey) { s.Helper(); s.waits(true, peers) }
 func (s *stranger) loses(peers ...wire.PublicKey)  { s.Helper(); s.waits(false, peers) }
 
@@ -236,14 +237,14 @@ func (s *stranger) Serve(ctx context.Context, from wire.PublicKey, t network.Typ
 	serve(ctx, from, t, request, reply)
 }
 
-// serves changes how it answers.
+// serves replaces the function that answers.
 func (s *stranger) serves(serve func(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply reply)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.serve = serve
 }
 
-// acked returns how many have acked a payload.
+// acked returns the number of validators that have acked a payload.
 func (s *stranger) acked(digest wire.Digest) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -290,7 +291,7 @@ func (s *stranger) begin(m *made, to ...wire.PublicKey) {
 	s.Send(to, message.PushType, m.header.AppendTo(nil))
 }
 
-// push sends a body, but for the last pieces.
+// push sends a body, except for the last pieces.
 func (s *stranger) push(m *made, without int, to ...wire.PublicKey) {
 	s.begin(m, to...)
 	for index := range int(payload.Pieces(m.header.BodySize)) - without {
@@ -314,7 +315,7 @@ func (c *cluster) propose(s *stranger, height uint64, digest wire.Digest, parent
 	s.Send(to, bridge.Node, n.AppendTo(nil))
 }
 
-// has answers as an honest peer does that holds bodies.
+// has answers like an honest peer that holds bodies.
 func has(bodies ...*made) func(context.Context, wire.PublicKey, network.Type, []byte, reply) {
 	return func(_ context.Context, _ wire.PublicKey, t network.Type, request []byte, reply reply) {
 		for _, m := range bodies {
@@ -333,8 +334,8 @@ func has(bodies ...*made) func(context.Context, wire.PublicKey, network.Type, []
 	}
 }
 
-// lock has the last validators that are a quorum certify a chunk in epoch 0. Those whose replicas have
-// not acked it take it for a proof that their journals are old.
+// lock makes a certificate for a chunk in epoch 0, by the last validators that are a quorum. Those
+// whose replicas have not acked the chunk take it for a proof that their journals are old.
 func (c *cluster) lock(chunk wire.Chunk) wire.Lock { c.t.Helper(); return c.lockIn(0, chunk) }
 
 // lockIn is lock in another epoch.
@@ -372,7 +373,7 @@ func (c *cluster) certify(first int, epoch uint64, chunk wire.Chunk) wire.Lock {
 	return wire.Lock{Chunk: chunk, Epoch: epoch, Certificate: combination.AppendCertificate(nil)}
 }
 
-// standsOn returns what the chunk above a body stands on.
+// standsOn returns the parent of the chunk above a body.
 func (c *cluster) standsOn(b *made) *wire.Parent {
 	c.t.Helper()
 	k := c.lock(wire.Chunk{Sequencer: b.header.Sequencer, Height: b.header.Height, Payload: b.digest})

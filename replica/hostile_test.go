@@ -13,8 +13,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// flooded runs three replicas and a faulty fourth identity, which attacks, and demands that the lanes
-// of the three are handed over as fast as without it, give or take.
+// flooded runs three replicas and a faulty fourth identity, which attacks, and checks that the
+// lanes of the three are handed over about as fast as without it.
 func flooded(t *testing.T, tune func(*replica.Config), attack func(c *cluster, s *stranger)) (c *cluster, read func(i int, name, label string) float64) {
 	t.Helper()
 	c = newCluster(t, 4, lan)
@@ -49,8 +49,8 @@ func flooded(t *testing.T, tune func(*replica.Config), attack func(c *cluster, s
 	return c, read
 }
 
-// Every message of every type that a peer can send: without bytes, with one, with as many as its type
-// allows, as random bytes and as what begins like a right one.
+// Every message of every type that a peer can send: without bytes, with one, with as many as its
+// type allows, as random bytes and as bytes that begin like a right one.
 func TestJunkInEveryMessageHarmsNobody(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c, _ := flooded(t, nil, func(c *cluster, s *stranger) {
@@ -93,7 +93,7 @@ func TestJunkInEveryMessageHarmsNobody(t *testing.T) {
 	})
 }
 
-// Requests that make no sense are told so, thousands of them, while honest peers are served.
+// Thousands of requests for nothing that exists are refused while honest peers are served.
 func TestThousandsOfRequestsDelayNobodyForLong(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		var answered, refused atomic.Int64
@@ -136,7 +136,7 @@ func TestThousandsOfRequestsDelayNobodyForLong(t *testing.T) {
 	})
 }
 
-// What peers push takes no more memory than MaxBuffered allows, whatever they claim.
+// Pushes of peers take no more memory than MaxBuffered allows, whatever sizes their headers claim.
 func TestPushesOfEverySizeStayWithinTheirMemory(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const maxPayload = 256 << 10
@@ -164,8 +164,8 @@ func TestPushesOfEverySizeStayWithinTheirMemory(t *testing.T) {
 	})
 }
 
-// docs/protocol.md 7.3: «Every request is answered: pieces, not yet (still fetching), never had it, or
-// pruned at».
+// docs/protocol.md 7.3: «Every request is answered: pieces, not yet (still fetching), never had it,
+// or pruned at».
 func TestRule7_3_EveryRequestThatMakesSenseIsAnswered(t *testing.T) {
 	onePeer(t, func(config *replica.Config) { config.Archive.Retain = -1 }, func(c *cluster, s *stranger, _ func(string, string) float64) {
 		t, r := c.t, c.all[0]
@@ -220,7 +220,8 @@ func TestRule7_3_EveryRequestThatMakesSenseIsAnswered(t *testing.T) {
 		if _, err := s.Request(s.ctx, c.ids[0], message.PieceRequestType, (&message.PieceRequest{Place: b.place(), Digest: b.digest, Index: 2}).AppendTo(nil)); err == nil {
 			t.Error("it answered a request for a piece that the body has not got")
 		}
-		// Once it is certified, handed over and pruned it is gone, but for the top of the lane.
+		// Once a body is certified, handed over and pruned it is gone, except for the top of the
+		// lane.
 		for height := range uint64(3) {
 			chunk := wire.Chunk{Sequencer: s.id, Height: height, Payload: b.digest}
 			if height > 0 {
@@ -237,7 +238,7 @@ func TestRule7_3_EveryRequestThatMakesSenseIsAnswered(t *testing.T) {
 		if err := r.Prune(t.Context(), s.id, 3); err != nil {
 			t.Fatal(err)
 		}
-		c.stop(0) // and in memory no more
+		c.stop(0) // and its cache is empty
 		s.loses(c.ids[0])
 		c.start(0, r.chain)
 		s.awaits(c.ids[0])

@@ -49,7 +49,7 @@ func single(t testing.TB, disk *memFS, create bool) replica.Config {
 	}
 }
 
-// isClosed reports what is left open on a disk.
+// isClosed fails the test if files are left open, or locked, on a disk.
 func isClosed(t *testing.T, what string, disk *memFS) {
 	t.Helper()
 	disk.Mu.Lock()
@@ -93,7 +93,7 @@ func TestCloseWithoutRunLeavesNothingOpen(t *testing.T) {
 	}
 }
 
-// Whatever New fails at, nothing stays open, locked or registered, and the next New works.
+// Wherever New fails, nothing stays open, locked or registered, and the next New works.
 func TestANewThatFailsLeavesNothingOpen(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	attempt := func(what string, change func(c *replica.Config)) {
@@ -115,7 +115,7 @@ func TestANewThatFailsLeavesNothingOpen(t *testing.T) {
 	attempt("configuration", func(c *replica.Config) { c.MaxPayload = -1 })
 	attempt("engine's configuration", func(c *replica.Config) { c.Engine.MaxPeers = -1 })
 	attempt("archive's configuration", func(c *replica.Config) { c.Archive.Quota = 1 })
-	// Each operation on the disk may be the one that fails.
+	// Each operation on the disk fails once.
 	failed := errors.New("failed")
 	for operation := 1; ; operation++ {
 		disk := newMemFS()
@@ -133,7 +133,7 @@ func TestANewThatFailsLeavesNothingOpen(t *testing.T) {
 		reached := count >= operation
 		disk.Mu.Unlock()
 		if err == nil {
-			_ = r.Close() // what fails later, in goroutines of the parts, is told here
+			_ = r.Close() // later failures, in goroutines of the parts, are returned here
 		}
 		isClosed(t, "a disk that fails", disk)
 		if families, err := registry.Gather(); err != nil || len(families) != 0 {
@@ -194,7 +194,7 @@ func TestAnApplicationNeedsNoState(t *testing.T) {
 	}
 }
 
-// withoutScheme are sets that say that they know epochs, and have no scheme for those but the first.
+// withoutScheme are sets that claim to know all epochs, and have a scheme only for the first.
 type withoutScheme struct{ *engine.StaticEpochs }
 
 func (w withoutScheme) Scheme(epoch uint64) (verify.Scheme, bool) {
@@ -216,7 +216,7 @@ func TestASchemeThatIsNilCountsAsUnknown(t *testing.T) {
 	})
 }
 
-// Bodies may name sequencers that there are not: a host that offers and gets what they name makes no
+// Bodies may name sequencers that do not exist: a host that calls Offer and Get for them makes no
 // lanes.
 func TestLocksThatDoNotVerifyMakeNoLanes(t *testing.T) {
 	onePeer(t, nil, func(c *cluster, s *stranger, _ func(string, string) float64) {
@@ -242,7 +242,7 @@ func TestLocksThatDoNotVerifyMakeNoLanes(t *testing.T) {
 	})
 }
 
-// Whatever call of the application hangs until its context ends, Run returns within a second of the
+// If any call of the application hangs until its context ends, Run returns within a second of the
 // end of its own.
 func TestRunEndsWhateverTheApplicationWaitsFor(t *testing.T) {
 	for _, hangs := range []string{"Propose", "Verify", "Deliver", "Report"} {
@@ -283,8 +283,8 @@ func TestRunEndsWhateverTheApplicationWaitsFor(t *testing.T) {
 	}
 }
 
-// A panic in the application, or the end of a goroutine that calls it, ends Run with an error, and the
-// process lives.
+// A panic in the application, or the end of a goroutine that calls it, ends Run with an error, and
+// the process lives.
 func TestAnApplicationThatPanicsEndsTheRunWithAnError(t *testing.T) {
 	for _, call := range []string{"Propose", "Verify", "Deliver"} {
 		for name, ends := range map[string]func(){"panics": func() { panic("no") }, "ends its goroutine": runtime.Goexit} {
@@ -345,7 +345,7 @@ func (h hanging) Deliver(ctx context.Context, k replica.Chunk) error {
 	return h.Application.Deliver(ctx, k)
 }
 
-// What the host waits for ends with the replica, whatever the host's own context.
+// Calls of the host end with the replica, whatever the host's own context.
 func TestCallsOfTheHostEndWithTheReplica(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -356,10 +356,11 @@ func TestCallsOfTheHostEndWithTheReplica(t *testing.T) {
 			return !slices.ContainsFunc(c.ids[:3], func(id wire.PublicKey) bool { return c.all[0].chain.next(id) < 3 })
 		}
 		c.eventually(30*time.Second, "the lanes are handed over", handed)
-		c.stop(1) // they would be shown a lock that they have not signed
+		c.stop(1) // the others would be shown a lock that they have not signed
 		c.stop(2)
 		r := c.all[0].Replica
-		k := c.lock(wire.Chunk{Sequencer: c.ids[3], Height: 3, Payload: wire.Digest{1}}) // nobody has its body
+		// Nobody has its body.
+		k := c.lock(wire.Chunk{Sequencer: c.ids[3], Height: 3, Payload: wire.Digest{1}})
 		results := make(chan error, 2)
 		go func() { results <- r.Wait(c.t.Context(), k) }()
 		time.Sleep(time.Second)
@@ -378,7 +379,7 @@ func TestCallsOfTheHostEndWithTheReplica(t *testing.T) {
 	})
 }
 
-// docs/protocol.md 8.2: «Codes of goodbye: … 7 stale journal». What says so is a peer's certificate that
+// docs/protocol.md 8.2: «Codes of goodbye: … 7 stale journal». A peer's certificate proves it: it
 // names us as its signer, for a chunk that our journal has no ack of.
 func TestAReplicaThatStopsForAStaleJournalSaysSoToItsPeers(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

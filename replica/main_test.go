@@ -10,8 +10,7 @@ import (
 	"github.com/lanecast/lanecast/internal/poison"
 )
 
-// Views that outlive their buffers turn into garbage, and at the end every buffer is back and every
-// goroutine is gone.
+// Released buffers are poisoned. At the end every buffer is back and every goroutine is gone.
 func TestMain(m *testing.M) {
 	poison.Switch(true)
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent(), // ants starts a pool as it is loaded

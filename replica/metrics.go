@@ -10,7 +10,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Reasons for which what was pushed is dropped.
+// Reasons for which a push is dropped.
 const (
 	pushInvalid = iota
 	pushUnwanted
@@ -21,7 +21,7 @@ const (
 
 var pushReasonNames = [pushReasons]string{"invalid", "unwanted", "broken", "no_room"}
 
-// counts are what the replica counts, as a prometheus.Collector.
+// counts are the replica's metrics, as a prometheus.Collector.
 type counts struct {
 	replica *Replica
 
@@ -45,11 +45,11 @@ func newCounts(r *Replica) *counts {
 	describe := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("lanecast_replica_"+name, help, labels, nil)
 	}
-	c.droppedDesc = describe("pushes_dropped_total", "Bodies pushed to us that were not taken.", "reason")
+	c.droppedDesc = describe("pushes_dropped_total", "Bodies pushed to us that were dropped.", "reason")
 	c.waitingDesc = describe("undelivered_chunks", "Certified chunks that the host has not taken, of all lanes.")
-	c.bufferedDesc = describe("cached_bytes", "Bodies in memory for whoever asks next.")
+	c.bufferedDesc = describe("cached_bytes", "Bodies cached in memory for later requests.")
 	c.fullDesc = describe("archive_full", "1 while a body finds no room in the archive.")
-	c.heldD = describe("proposals_held", "1 while our lane waits for the host to take what is certified.")
+	c.heldD = describe("proposals_held", "1 while our lane waits for the host to take certified chunks.")
 	return c
 }
 
@@ -70,7 +70,7 @@ func (c *counts) counters() []counter {
 		{"pushes_received_total", "Bodies pushed to us, whole.", &c.pushesReceived},
 		{"headers_served_total", "Headers sent to peers that asked.", &c.headersServed},
 		{"pieces_served_total", "Pieces sent to peers that asked.", &c.piecesServed},
-		{"stopped_lanes_total", "Lanes that have stopped, since what is certified contradicts itself.", &c.stoppedLanes},
+		{"stopped_lanes_total", "Lanes that have stopped, since their certified chunks contradict each other.", &c.stoppedLanes},
 	}
 }
 
@@ -118,7 +118,7 @@ func zeroOrOne(b bool) float64 {
 	return 0
 }
 
-// limiter lets one line of log through per peer and interval.
+// limiter passes one log line per peer and interval.
 type limiter struct {
 	mu   *sync.Mutex
 	last map[wire.PublicKey]time.Time // at most maxLimited

@@ -9,8 +9,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// docs/protocol.md 7.3: «first the sequencer, then the signers of a certificate for it, then others».
-// Who has not answered, or wrongly, comes after all of those for a while, and then in its place again.
+// docs/protocol.md 7.3: «first the sequencer, then the signers of a certificate for it, then
+// others». A peer that gave no answer, or a wrong one, comes after all others for a while, and then
+// in its place again.
 func TestSourcesAreAskedInTheirOrder(t *testing.T) {
 	r := &Replica{peers: newPeers()}
 	ranks := map[wire.PublicKey]int{{1}: 2, {2}: 2, {3}: 0, {4}: 1, {5}: -1, {6}: 2}

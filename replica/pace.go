@@ -5,20 +5,19 @@ import (
 	"time"
 )
 
-// A peer may have between leastAsked and mostAsked requests of ours open. How many is what its answers
-// say: as long as they come about as fast as its fastest ones, there is one more for each round, and at
-// first twice as many; once they come later by queueTime, requests wait for each other there, and there are
-// fewer. So what is fetched
-// fills a long line, and gets out of the way of votes and new bodies where processor, disk or line are
-// what is short.
+// A peer may have between leastAsked and mostAsked requests of ours open, as many as its answers
+// allow. While they take about as long as its fastest ones, the number grows by one for each round,
+// and doubles at first. Once they take longer by queueTime, requests wait for each other at the
+// peer, and the number falls. So requests fill a link of long delay, and leave processor, disk or
+// link to votes and new bodies where these are short.
 const (
 	leastAsked = 4
 	mostAsked  = 32
 	queueTime  = 10 * time.Millisecond
-	fastTime   = time.Minute // for how long the fastest answer counts
+	fastTime   = time.Minute // the fastest answer counts for this time
 )
 
-// pace is how many requests a peer may have open. Its fields are guarded by peers.mu.
+// pace bounds the open requests at a peer. peers.mu guards its fields.
 type pace struct {
 	window  float64
 	ramp    bool          // no answer has come late since begun
@@ -28,7 +27,8 @@ type pace struct {
 
 func newPace() pace { return pace{window: leastAsked} }
 
-// most returns how many requests may be open: a quarter is left to what is next in its lane.
+// most returns the number of requests that may be open. A quarter is left to the next bodies of
+// lanes.
 func (p *pace) most(next bool) int {
 	most := int(p.window)
 	if !next {
@@ -37,26 +37,27 @@ func (p *pace) most(next bool) int {
 	return most
 }
 
-// disk paces what is fetched ahead of its turn as if the disk were a peer that is asked to keep it: where
-// others sync to the same disk, or it is slow, little of it is under way there.
+// disk paces bodies that are fetched ahead of their turn, as if the disk were a peer that is asked
+// to keep them. If others sync to the same disk, or it is slow, few such bodies are on their way to
+// it.
 type disk struct {
 	mu       sync.Mutex
 	pace     pace
-	unsynced int64 // bytes under way
+	unsynced int64 // bytes that are being written
 }
 
-// diskUnit is what counts as one request to the disk.
+// diskUnit is the number of bytes that count as one request to the disk.
 const diskUnit = 256 << 10
 
-// busy reports whether nothing more should be fetched ahead now.
+// busy reports whether no more bodies should be fetched ahead now.
 func (d *disk) busy() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.unsynced >= int64(d.pace.most(true))*diskUnit
 }
 
-// put takes note of so many bytes on their way, and returns what is to be called once they are durable, or
-// are not to become that.
+// put notes a number of bytes that are being written. The caller calls done once they are durable,
+// or have failed.
 func (d *disk) put(bytes int64) (done func(error)) {
 	began := time.Now()
 	d.mu.Lock()
@@ -72,9 +73,9 @@ func (d *disk) put(bytes int64) (done func(error)) {
 	}
 }
 
-// answered takes note of how long an answer took.
+// answered notes the time that an answer took.
 func (p *pace) answered(now time.Time, took time.Duration) {
-	if now.Sub(p.begun) > fastTime { // with few requests open it is seen how fast the peer can be
+	if now.Sub(p.begun) > fastTime { // with few requests open, the peer's own speed shows
 		p.fastest, p.begun, p.window, p.ramp = took, now, leastAsked, true
 	}
 	p.fastest = min(p.fastest, took)

@@ -8,10 +8,12 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// line is a peer that answers one request after the other, each within service, behind a line of a latency.
+// line is a peer that answers one request after the other, each within service, over a link with a
+// latency.
 type line struct{ latency, service time.Duration }
 
-// rounds has as many requests open as the pace lets, some thousand times, and returns how many at the end.
+// rounds keeps as many requests open as the pace allows, some thousand times, and returns the
+// number at the end.
 func (l line) rounds(p *pace) int {
 	now := time.Now()
 	for range 2000 {

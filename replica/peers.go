@@ -9,14 +9,14 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// peers are those that are connected.
+// peers holds the connected peers.
 type peers struct {
 	mu      sync.Mutex
 	all     map[wire.PublicKey]*peer // the transport bounds them
-	changed chan struct{}            // closed, and another made, when one is connected
+	changed chan struct{}            // closed, and replaced, when a peer is connected
 }
 
-// peer is one that is connected. peers.mu guards what is not id or incoming.
+// peer is a connected peer. peers.mu guards all fields but id, the atomic ones and incoming.
 type peer struct {
 	id       wire.PublicKey
 	role     network.Role
@@ -32,7 +32,7 @@ type peer struct {
 	misfed atomic.Bool // one of them did not verify: it is asked for no more
 	fed    atomic.Bool // we send it new locks
 
-	incoming incoming // what it pushes; of the goroutine that hands over its messages
+	incoming incoming // the body that it pushes; of the goroutine that handles its messages
 }
 
 func newPeers() *peers {
@@ -73,7 +73,7 @@ func (p *peers) roleOf(of *peer) network.Role {
 	return of.role
 }
 
-// list returns who is connected, and a channel that is closed when there are others.
+// list returns the connected peers, and a channel that is closed when another one is connected.
 func (p *peers) list() ([]*peer, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,8 +84,8 @@ func (p *peers) list() ([]*peer, <-chan struct{}) {
 	return list, p.changed
 }
 
-// ask reports whether a peer may be asked one thing more now, and counts it; if not, until when it
-// pauses, or zero. What is next in its lane may be asked for when nothing else may.
+// ask reports whether a peer may get one more request now, and counts it. If not, it returns the
+// end of the peer's pause, or zero. The next body of a lane may be asked for when nothing else may.
 func (p *peers) ask(of *peer, now time.Time, next bool) (ok bool, until time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -99,22 +99,22 @@ func (p *peers) ask(of *peer, now time.Time, next bool) (ok bool, until time.Tim
 	return true, time.Time{}
 }
 
-// Pauses after failures of a peer: they double.
+// Pauses after failures of a peer; they double.
 const (
 	leastPause = 100 * time.Millisecond
 	mostPause  = 5 * time.Second
 )
 
-// outcome is how a request ended.
+// outcome is the end of a request.
 type outcome uint8
 
 const (
 	answered outcome = iota
 	unanswered
-	givenUp // it was given no time
+	givenUp // the request had no time for an answer
 )
 
-// ended takes note of the end of a request that began at some time.
+// ended notes the end of a request that began at some time.
 func (p *peers) ended(of *peer, began, now time.Time, how outcome) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -133,29 +133,30 @@ func (p *peers) ended(of *peer, began, now time.Time, how outcome) {
 	of.doubtTo = now.Add(doubtTime)
 }
 
-// doubtTime is how long others are asked before a peer that has not answered, or wrongly.
+// doubtTime is the time for which other peers are asked before one that gave no answer, or a wrong
+// one.
 const doubtTime = 10 * time.Second
 
-// doubt takes note of a wrong answer.
+// doubt notes a wrong answer.
 func (p *peers) doubt(of *peer, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	of.doubtTo = now.Add(doubtTime)
 }
 
-// doubts reports whether a peer has not answered lately, or wrongly.
+// doubts reports whether a peer has lately given no answer, or a wrong one.
 func (p *peers) doubts(of *peer, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return of.doubtTo.After(now)
 }
 
-// recoveryQueryInterval is how often a peer may ask for its own chunk, and how often for the locks of
-// any epoch: an answer costs the engine's goroutine a look at every lane.
+// recoveryQueryInterval is the least time between two requests of a peer for its own chunk, and
+// between two for the locks of any epoch: for an answer the engine's goroutine reads every lane.
 const recoveryQueryInterval = time.Second
 
-// mayAskAgain reports whether recoveryQueryInterval has passed since last, a field of a peer, and takes
-// note of the time if it has.
+// mayAskAgain reports whether recoveryQueryInterval has passed since last, a field of a peer, and
+// sets last to now if it has.
 func (p *peers) mayAskAgain(last *time.Time, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -13,18 +13,17 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// proposals are our own bodies: the next one, and the one after it, which is made while the next
-// waits for its certificate. One call of the application is out at a time.
+// proposals holds our own bodies: the next one, and the one after it, which is made while the next
+// waits for its certificate. The application is called once at a time.
 type proposals struct {
-	turn chan struct{} // capacity 1: whoever has put something in may ask the application
+	turn chan struct{} // capacity 1: the goroutine that has put a value in may ask the application
 
 	mu     sync.Mutex
 	ready  map[engine.Place]wire.Digest // durable, and not proposed; of the next heights, two or three
 	recent []wire.Digest                // made in this run, the latest ones
 }
 
-// maxMade is how many of our own bodies are remembered as made in this run: more than can be asked
-// about.
+// maxMade bounds the bodies that are remembered as made in this run. The engine asks about fewer.
 const maxMade = 8
 
 func newProposals() *proposals {
@@ -61,8 +60,8 @@ func (p *proposals) put(at engine.Place, digest wire.Digest, made bool) {
 	}
 }
 
-// Propose implements engine.Automaton: it returns the digest of a body that is durable, and has the
-// next height's made.
+// Propose implements engine.Automaton: it returns the digest of a body that is durable, and starts
+// to make the body of the next height.
 func (a automaton) Propose(ctx context.Context, at engine.Place) (wire.Digest, error) {
 	digest, err := a.propose(ctx, at)
 	if err != nil {
@@ -83,7 +82,7 @@ func (r *Replica) propose(ctx context.Context, at engine.Place) (wire.Digest, er
 	if digest, ok := r.proposals.take(at); ok {
 		return digest, nil
 	}
-	r.vouched.add(r, r.id) // enough where we are the only validator
+	r.vouched.add(r, r.id) // enough if we are the only validator
 	r.vouched.wait(ctx)
 	if ctx.Err() != nil {
 		return wire.Digest{}, ctx.Err()
@@ -140,7 +139,7 @@ func (r *Replica) makeBody(ctx context.Context, at engine.Place) (b *body, made 
 	return newBody(&header, payload.Digest(r.cfg.Namespace, &header), tree, bytes, nil), true, nil
 }
 
-// proposeAhead makes the body of the height after the one proposed, while it is of use.
+// proposeAhead makes the body of the height after the proposed one, if it is still needed.
 func (r *Replica) proposeAhead(at engine.Place) {
 	ctx, cancel := context.WithCancel(r.working)
 	defer cancel()
@@ -166,8 +165,8 @@ func (r *Replica) proposeAhead(at engine.Place) {
 	}
 }
 
-// awaitDelivery waits while the host is too far behind with our own lane. The error is ctx's, or why the
-// lane has stopped.
+// awaitDelivery waits while the host is too far behind with our own lane. It returns ctx's error,
+// or the reason why the lane has stopped.
 func (r *Replica) awaitDelivery(ctx context.Context, at engine.Place) error {
 	l := r.laneOf(at.Sequencer)
 	for {

@@ -40,8 +40,8 @@ func (r *Replica) push(b *body) {
 	r.counts.pushes.Add(1)
 }
 
-// incoming is a body that a peer pushes. It belongs to the goroutine that hands over the peer's
-// messages of class bulk; mu is for the end of the peer.
+// incoming is a body that a peer pushes. It belongs to the goroutine that handles the peer's
+// messages of class bulk; mu protects it against the disconnection of the peer.
 type incoming struct {
 	mu      sync.Mutex
 	header  payload.Header
@@ -54,18 +54,19 @@ type incoming struct {
 	begun   time.Time
 }
 
-// maxRepeats is how many bodies of one height that nobody asked for are taken of a sequencer: what it
-// can have written to disk is bounded by that, however it pushes and however often it connects.
+// maxRepeats bounds the bodies of one height that are taken from a sequencer without a request. So
+// it bounds the bytes that the sequencer can have written to disk, in any pattern of pushes and
+// connections.
 const maxRepeats = 4
 
-// unasked counts the bodies of one height that were pushed and that nobody had asked for.
+// unasked counts the bodies of one height that were pushed without a request.
 type unasked struct {
 	height uint64
 	bodies int
 }
 
-// takesUnasked reports whether one more body that nobody asked for may come for a height. Heights are
-// the two next ones of the lane, one of them odd, and only rise.
+// takesUnasked reports whether one more body may be pushed for a height without a request. Heights
+// are the two next ones of the lane, one of them odd, and only rise.
 func (l *lane) takesUnasked(height uint64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -77,7 +78,7 @@ func (l *lane) takesUnasked(height uint64) bool {
 	return u.bodies <= maxRepeats
 }
 
-// drop gives up what is being pushed.
+// drop gives up the body that is being pushed.
 func (in *incoming) drop() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -93,7 +94,7 @@ func (in *incoming) abandon() {
 	}
 }
 
-// beginPush takes the header of a body that is being pushed.
+// beginPush handles the header of a body that is being pushed.
 func (r *Replica) beginPush(from *peer, encoded []byte) {
 	in := &from.incoming
 	in.mu.Lock()
@@ -133,8 +134,8 @@ func (r *Replica) beginPush(from *peer, encoded []byte) {
 	}
 }
 
-// pushable reports whether a body that nobody asked for has a place: one of the next two heights of
-// its lane, that is not there yet.
+// pushable reports whether a body that was pushed without a request has a place: it is of one of
+// the next two heights of its lane, and not held yet.
 func (r *Replica) pushable(h *payload.Header, digest wire.Digest) bool {
 	next := uint64(0)
 	if tip, ok := r.archive.Tip(h.Sequencer); ok {
@@ -153,7 +154,7 @@ func (r *Replica) pushable(h *payload.Header, digest wire.Digest) bool {
 	return head.State != archive.PushedBody || head.Digest != digest
 }
 
-// continuePush takes a piece of a body that is being pushed.
+// continuePush handles a piece of a body that is being pushed.
 func (r *Replica) continuePush(from *peer, encoded []byte) {
 	in := &from.incoming
 	in.mu.Lock()
@@ -175,7 +176,7 @@ func (r *Replica) continuePush(from *peer, encoded []byte) {
 	}
 }
 
-// endPush takes a body that was pushed to its end. in.mu is held.
+// endPush handles a body that was pushed completely. in.mu is held.
 func (r *Replica) endPush(in *incoming) {
 	tree := in.builder.Tree()
 	if tree.Root() != in.header.Root {
@@ -202,8 +203,8 @@ const (
 	pushPace  = time.Second / 16 // a piece
 )
 
-// takeRoom reserves memory for a body that is being pushed. If there is none left, pushes that are slow
-// are given up for it: those who begin bodies and do not go on take no room from others.
+// takeRoom reserves memory for a body that is being pushed. If there is none left, it gives up slow
+// pushes: a peer that begins bodies and does not continue takes no memory from others.
 func (r *Replica) takeRoom(bytes int64) bool {
 	if r.incoming.Add(bytes) <= r.cfg.MaxBuffered/4 {
 		return true
@@ -212,7 +213,7 @@ func (r *Replica) takeRoom(bytes int64) bool {
 	for _, p := range peers {
 		in := &p.incoming
 		if !in.mu.TryLock() {
-			continue // the caller's, or it takes a piece just now
+			continue // it is the caller's, or handles a piece now
 		}
 		if in.buffer != nil && time.Since(in.begun) > pushGrace+time.Duration(in.next)*pushPace {
 			r.counts.pushesDropped[pushBroken].Add(1)
@@ -227,10 +228,10 @@ func (r *Replica) takeRoom(bytes int64) bool {
 	return false
 }
 
-// pushTimeout is how long a push may take until its room is given up.
+// pushTimeout bounds the time of a push. Then its memory is given up.
 const pushTimeout = 30 * time.Second
 
-// expirePushes gives up what has been pushed for too long.
+// expirePushes gives up the pushes that take too long.
 func (r *Replica) expirePushes(now time.Time) {
 	peers, _ := r.peers.list()
 	for _, p := range peers {
@@ -243,7 +244,7 @@ func (r *Replica) expirePushes(now time.Time) {
 	}
 }
 
-// received takes a message of class bulk that is no request.
+// received handles a message of class bulk that is no request.
 func (r *Replica) received(from *peer, m network.Message) {
 	switch m.Type {
 	case message.PushType:

@@ -11,7 +11,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// onePeer runs one replica of four, which proposes nothing, and a stranger with an identity of the set.
+// onePeer runs one replica of four, which proposes nothing, and a stranger with an identity of the
+// set.
 func onePeer(t *testing.T, tune func(c *replica.Config), f func(c *cluster, s *stranger, read func(name, label string) float64)) {
 	t.Helper()
 	inBubble(t, func(t *testing.T) {
@@ -40,10 +41,10 @@ func numbered(id wire.PublicKey, height uint64, number, size int) *made {
 	return makeBody(id, height, parent, body, nil)
 }
 
-// docs/protocol.md 7.3: «What nobody asked for is taken only from a sequencer of the current epoch, for
-// the two heights above the higher of its tip and its highest certified, one body a height (a later
-// one replaces it)». How often one may replace another is bounded, or a sequencer could have disks
-// written without end.
+// docs/protocol.md 7.3: «What nobody asked for is taken only from a sequencer of the current epoch,
+// for the two heights above the higher of its tip and its highest certified, one body a height (a
+// later one replaces it)». How often one may replace another is bounded, or a sequencer could have
+// disks written without end.
 func TestRule7_3_BodiesThatReplaceEachOtherEndSoon(t *testing.T) {
 	for name, height := range map[string]func(i int) uint64{
 		"of one height":            func(int) uint64 { return 0 },
@@ -115,7 +116,7 @@ func (f fewerSequencers) Sequencers(epoch uint64) ([]wire.PublicKey, bool) {
 	return ids[:len(ids)-1], ok
 }
 
-// What is pushed in disorder, with other pieces, or in half, is dropped, and the next push is taken.
+// A push in disorder, with other pieces, or in half, is dropped, and the next push is taken.
 func TestABrokenPushCostsNoMoreThanItself(t *testing.T) {
 	good := func(id wire.PublicKey) *made { return numbered(id, 0, 0, 200_000) }
 	for name, push := range map[string]func(s *stranger, to wire.PublicKey, piece func(index uint32, m *made, b []byte)){
@@ -194,8 +195,8 @@ func TestABrokenPushCostsNoMoreThanItself(t *testing.T) {
 	}
 }
 
-// A push that has begun holds room. Who begins bodies and does not go on, or goes on slowly, keeps nobody
-// else from pushing.
+// A push that has begun reserves memory. A peer that begins bodies and does not continue, or
+// slowly, keeps no other from pushing.
 func TestPushesThatNeverEndTakeNoRoomFromOthers(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 13, lan)
@@ -237,8 +238,9 @@ func TestPushesThatNeverEndTakeNoRoomFromOthers(t *testing.T) {
 	})
 }
 
-// docs/protocol.md 7.2: «its parent is the payload of the node's parent». Of a lane that was dormant
-// the engine does not know it. What was pushed and asked about once was not compared by that.
+// docs/protocol.md 7.2: «its parent is the payload of the node's parent». In a lane that was
+// dormant the engine does not know the parent. The first question about a pushed body did not
+// compare it.
 func TestRule7_2_AParentThatIsUnknownIsNotTakenForComparedTheSecondTime(t *testing.T) {
 	onePeer(t, nil, func(c *cluster, s *stranger, read func(string, string) float64) {
 		b := makeBody(s.id, 1, wire.Digest{1}, bodyOf(s.id, 1, 1000), nil)
@@ -263,7 +265,8 @@ func TestRule7_2_AParentThatIsUnknownIsNotTakenForComparedTheSecondTime(t *testi
 	})
 }
 
-// docs/protocol.md 7.3: «Requests and bytes, in flight and served, are bounded per peer and in all».
+// docs/protocol.md 7.3: «Requests and bytes, in flight and served, are bounded per peer and in
+// all».
 func TestRule7_3_BodiesThatArePushedAtOnceHaveABoundInMemory(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 13, lan)

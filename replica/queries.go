@@ -26,8 +26,8 @@ func (r *Replica) Heads() []wire.Lock {
 	return heads
 }
 
-// Tips returns the last chunk of each lane that was approved of here, certified or not, by ascending
-// sequencer.
+// Tips returns the last chunk of each lane that this process approved, certified or not, by
+// ascending sequencer.
 func (r *Replica) Tips() []wire.Proposal {
 	var tips []wire.Proposal
 	for _, l := range r.allLanes() {
@@ -52,11 +52,11 @@ func (r *Replica) allLanes() []*lane {
 	return lanes
 }
 
-// Get returns a certified chunk, its body fetched if it is not here, until ctx ends. Its memory is
-// the caller's. Below the highest lock known it waits until the lane was walked down. The error is
-// ctx's, [ErrNotCertified] for a chunk above the highest lock known, [archive.ErrPruned] for one that
-// is not kept any more, [ErrFork] on a lane that has stopped, above what was handed over, or
-// [ErrClosed].
+// Get returns a certified chunk. It fetches the body if it is not here, until ctx ends. The chunk's
+// memory is the caller's. Below the highest known lock Get waits until the lane was walked down.
+// The error is ctx's, [ErrNotCertified] for a chunk above the highest known lock,
+// [archive.ErrPruned] for a chunk that is not kept any more, [ErrFork] above the delivered part of
+// a lane that has stopped, or [ErrClosed].
 func (r *Replica) Get(ctx context.Context, sequencer wire.PublicKey, height uint64) (Chunk, error) {
 	l := r.knownLane(sequencer)
 	if l == nil {
@@ -115,8 +115,8 @@ func (r *Replica) certifiedAt(ctx context.Context, l *lane, height uint64) (dige
 	}
 }
 
-// isHead reports whether a chunk is that of the highest lock of its lane. It makes no lane: whoever
-// writes bodies can name as many as there are keys.
+// isHead reports whether a chunk is that of the highest lock of its lane. It makes no lane: bodies
+// can name as many lanes as there are keys.
 func (r *Replica) isHead(c *wire.Chunk) bool {
 	l := r.knownLane(c.Sequencer)
 	if l == nil {
@@ -127,8 +127,8 @@ func (r *Replica) isHead(c *wire.Chunk) bool {
 	return l.locked && l.lock.Chunk == *c
 }
 
-// Offer hands in locks that the host got elsewhere: in the body of another lane, say. They are
-// verified, and count whatever their epoch, as long as its sets are known. The error says which one
+// Offer passes locks that the host got from elsewhere, for example from the body of another lane.
+// They are verified, and count for any epoch whose sets are known. The error names the lock that
 // does not verify; the others have been taken.
 func (r *Replica) Offer(ctx context.Context, locks ...wire.Lock) error {
 	unknown := make([]wire.Lock, 0, len(locks))
@@ -140,15 +140,15 @@ func (r *Replica) Offer(ctx context.Context, locks ...wire.Lock) error {
 	return r.takeLocks(ctx, unknown)
 }
 
-// Wait returns once the lane of a lock, up to it, has been handed over or lies here, durable. The
-// lock is verified, as [Replica.Offer] does. An application whose body refers to chunks of other
-// lanes waits for them in Verify, so that an ack for it is one for them.
+// Wait returns once the lane of a lock, up to the lock, has been handed over or is here, durable.
+// The lock is verified, as by [Replica.Offer]. An application whose body refers to chunks of other
+// lanes waits for them in Verify, so that an ack for the body vouches for them too.
 func (r *Replica) Wait(ctx context.Context, k wire.Lock) error {
 	if err := r.Offer(ctx, k); err != nil {
 		return err
 	}
 	l := r.laneOf(k.Chunk.Sequencer)
-	held := uint64(0) // everything below is here
+	held := uint64(0) // all chunks below are here
 	for {
 		l.mu.Lock()
 		switch {
@@ -167,7 +167,7 @@ func (r *Replica) Wait(ctx context.Context, k wire.Lock) error {
 			digest = l.proven[held-l.next]
 		}
 		use := archive.ForVote
-		if held == l.next { // which has room of its own
+		if held == l.next { // the next chunk has room of its own
 			use = archive.ForDelivery
 		}
 		changed := l.changed
@@ -192,7 +192,7 @@ func (r *Replica) Wait(ctx context.Context, k wire.Lock) error {
 	}
 }
 
-// hold has the body of a certified chunk kept.
+// hold obtains the body of a certified chunk and keeps it.
 func (r *Replica) hold(ctx context.Context, p message.Place, digest wire.Digest, use archive.Use) error {
 	b, err := r.obtain(ctx, p, digest, certified)
 	if err != nil {
@@ -205,8 +205,9 @@ func (r *Replica) hold(ctx context.Context, p message.Place, digest wire.Digest,
 	return nil
 }
 
-// Prune says that the host needs nothing of a lane below a height any more: see
-// [archive.Archive.Prune]. What was not handed over yet stays. It returns when that is durable.
+// Prune tells the replica that the host needs no chunk of a lane below a height any more: see
+// [archive.Archive.Prune]. Chunks that were not handed over yet stay. It returns when that is
+// durable.
 func (r *Replica) Prune(ctx context.Context, sequencer wire.PublicKey, below uint64) error {
 	l := r.laneOf(sequencer)
 	l.mu.Lock()
@@ -229,9 +230,9 @@ func (r *Replica) prune(ctx context.Context, sequencer wire.PublicKey, below uin
 	}
 }
 
-// Restore says that the host has got its state elsewhere: it needs nothing of the lanes of these
-// locks up to their heights. They are verified, adopted by the engine, and delivery goes on above
-// them. A lane that has come further already stays where it is.
+// Restore tells the replica that the host has got its state from elsewhere: it needs no chunk of
+// the lanes of these locks up to their heights. The locks are verified, the engine adopts them, and
+// delivery goes on above them. A lane that is further already stays where it is.
 func (r *Replica) Restore(ctx context.Context, locks ...wire.Lock) error {
 	status, err := r.engine.Status(ctx)
 	if err != nil {
@@ -259,7 +260,7 @@ func (r *Replica) Restore(ctx context.Context, locks ...wire.Lock) error {
 		if next := k.Chunk.Height + 1; next > l.next && l.failure == nil {
 			l.proven = l.proven[min(uint64(len(l.proven)), next-l.next):]
 			l.next, l.below, l.hasBelow = next, k.Chunk.Payload, true
-			if len(l.proven) == 0 { // else what was the proof proves what is left
+			if len(l.proven) == 0 { // else the old proof proves the rest
 				l.proof, l.hasProof = k, true
 			}
 			r.settle(l)
@@ -283,9 +284,9 @@ func (r *Replica) Restore(ctx context.Context, locks ...wire.Lock) error {
 // Engine returns the engine, for its queries.
 func (r *Replica) Engine() *engine.Engine { return r.engine }
 
-// Usage returns what the archive holds.
+// Usage returns the archive's usage.
 func (r *Replica) Usage() archive.Usage { return r.archive.Usage() }
 
-// Recheck says that Config.Admit or Config.Addresses may answer otherwise now. The sets of epochs are
-// looked at anyway.
+// Recheck tells the replica that Config.Admit or Config.Addresses may have changed their answers.
+// Changes of the epochs' sets need no call.
 func (r *Replica) Recheck() { r.transport.Recheck() }

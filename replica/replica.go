@@ -23,7 +23,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Errors of replicas. Errors of the parts are wrapped and can be told apart as theirs.
+// Errors of replicas. Errors of the parts are wrapped, and errors.Is finds them.
 var (
 	// ErrRunning: Run was called a second time, or Close while Run is at work.
 	ErrRunning = errors.New("replica: already running")
@@ -35,10 +35,10 @@ var (
 	ErrNotCertified = errors.New("replica: not known to be certified")
 	// ErrRecovering: the journal was lost, and the replica has not recovered yet.
 	ErrRecovering = errors.New("replica: recovering from a lost journal")
-	// ErrFork: what is certified in a lane contradicts itself, or what was handed over.
+	// ErrFork: certified chunks of a lane contradict each other, or those that were handed over.
 	ErrFork = errors.New("replica: certified chunks of a lane contradict each other")
-	// ErrNext: Config.Next names a height below what is kept of a lane. The host lost what it had
-	// applied: it gets its state from elsewhere, and calls Restore.
+	// ErrNext: Config.Next returned a height below those that are kept of a lane. The host lost
+	// state that it had applied: it gets its state from elsewhere, and calls Restore.
 	ErrNext = errors.New("replica: Config.Next names a height that is pruned")
 )
 
@@ -50,7 +50,7 @@ func (e *BodyTooLargeError) Error() string {
 	return fmt.Sprintf("replica: the application proposed a body of %d bytes, MaxPayload is %d", e.Size, e.Max)
 }
 
-// Replica is an engine, an archive and a network put together. All methods may be called from any
+// Replica combines an engine, an archive and a network. All methods may be called from any
 // goroutine.
 type Replica struct {
 	cfg       Config
@@ -73,14 +73,15 @@ type Replica struct {
 	counts    *counts
 	limited   limiter
 	epoch     atomic.Uint64
-	instance  [16]byte      // names this run to those who ask for tips
+	instance  [16]byte      // identifies this run to peers that ask for tips
 	revision  atomic.Uint64 // counts changes of locks
 	held      atomic.Bool   // our own lane waits for the host
-	// recovering: the journal was lost, and others have not said yet what they know. Set from the
-	// start of a run that may have to recover, until it is known that it has not, or has.
+	// recovering: the journal was lost, and not enough others have answered yet. It is set from the
+	// start of a run that may have to recover, until the run has recovered or knows that it need
+	// not.
 	recovering atomic.Bool
-	followers  chan struct{} // capacity followersServed: a request of a follower is worked on
-	offering   sync.Mutex    // held while locks that a peer told are verified
+	followers  chan struct{} // capacity followersServed: a value per follower's request in work
+	offering   sync.Mutex    // held while locks of a peer's answer are verified
 
 	fs    journal.FS
 	walks string // folder of the piles of long walks
@@ -88,7 +89,7 @@ type Replica struct {
 
 	reporting sync.Mutex // held while Config.Report is called
 
-	working context.Context // of all goroutines; ends with Run
+	working context.Context // of all goroutines; it ends with Run
 	stop    context.CancelCauseFunc
 	workers sync.WaitGroup
 
@@ -99,7 +100,7 @@ type Replica struct {
 	closing bool // no goroutine is added to workers any more
 	failed  error
 
-	registered bool // the counts are; of New and shut
+	registered bool // the counts are registered; used by New and shut
 }
 
 // defaultBackoff is the engine's default of ProposeBackoff.
@@ -113,8 +114,8 @@ const (
 	stopped
 )
 
-// New opens the folder and puts a replica together. The error is a [*ConfigError], or one of
-// [engine.New], [archive.Open] or [network.New]. Whoever does not call Run calls Close.
+// New opens the folder and makes a replica. The error is a [*ConfigError], or one of [engine.New],
+// [archive.Open] or [network.New]. A caller that does not call Run must call Close.
 func New(c Config) (_ *Replica, err error) {
 	c, err = c.withDefaults()
 	if err != nil {
@@ -175,7 +176,7 @@ func (r *Replica) newTransport() (network.Transport, error) {
 	n.Settings.AcksToSequencer = c.Engine.Acks == engine.AcksToSequencer
 	n.Settings.UncompressedAcks = c.uncompressedAcks()
 	n.Settings.Epochs = func() []network.Epoch { return r.bridge.Epochs() }
-	if n.QueueBytes == 0 { // four bodies, with what goes around them
+	if n.QueueBytes == 0 { // four bodies, with their framing
 		n.QueueBytes = 4 * (c.MaxPayload + c.MaxPayload/64)
 		for _, t := range n.Types {
 			n.QueueBytes = max(n.QueueBytes, t.Limit)
@@ -228,16 +229,16 @@ func (r *Replica) newEngine() error {
 	c.Journal.Dir = filepath.Join(r.cfg.Dir, "journal")
 	c.Journal.Create, c.Journal.Recover = r.cfg.Create, r.cfg.Recover
 	c.Metrics, c.Logger = r.cfg.Metrics, r.cfg.Logger
-	c.SendCertificates = true // beside upstream, which does not know the message, there are no bodies
+	c.SendCertificates = true // upstream processes do not know the message, and have no bodies
 	e, err := engine.New(c)
 	r.engine = e
 	return err
 }
 
-// Run works until ctx ends or something fails, and then shuts everything down. It returns nil if ctx
-// ended and all that went well, else the first failure: [ErrApplication], one that [engine.Engine.Run]
-// returns, an [*engine.PanicError] of the application among them, or that of network or archive. It
-// can be called once.
+// Run works until ctx ends or a part fails, and then shuts everything down. It returns nil if ctx
+// ended and the shutdown succeeded, else the first failure: [ErrApplication], one that
+// [engine.Engine.Run] returns, an [*engine.PanicError] of the application among them, or that of
+// network or archive. It can be called once.
 func (r *Replica) Run(ctx context.Context) error {
 	r.mu.Lock()
 	if r.state != made {
@@ -278,8 +279,7 @@ func (r *Replica) Run(ctx context.Context) error {
 	return r.failed
 }
 
-// Close closes a replica that is never run. It does not stop one that runs: end the context of Run
-// for that.
+// Close closes a replica that is never run. To stop a running one, end the context of Run.
 func (r *Replica) Close() error {
 	r.mu.Lock()
 	switch r.state {
@@ -298,18 +298,18 @@ func (r *Replica) Close() error {
 	return r.failed
 }
 
-// fail stops the replica for a reason, of which the first counts.
+// fail stops the replica for a reason. The first reason counts.
 func (r *Replica) fail(err error) {
 	r.mu.Lock()
 	if r.failed == nil {
 		r.failed = err
 	}
 	r.mu.Unlock()
-	r.stop(bridge.Cause(err)) // peers are told of a journal that is stale
+	r.stop(bridge.Cause(err)) // tells peers of a stale journal
 }
 
-// guard calls the application from a goroutine of ours. A panic or runtime.Goexit in there ends the
-// replica with an [*engine.PanicError], as in a call from the engine.
+// guard calls the application from a goroutine of the replica. A panic or runtime.Goexit in the
+// call ends the replica with an [*engine.PanicError], as in a call from the engine.
 func (r *Replica) guard(in string, f func() error) (err error) {
 	returned := false
 	defer func() {
@@ -328,8 +328,8 @@ func (r *Replica) guard(in string, f func() error) (err error) {
 	return err
 }
 
-// work runs f in a goroutine that the end of the replica waits for. It returns false once that is
-// near: then f does not run.
+// work runs f in a goroutine that the replica waits for when it ends. It returns false, and does
+// not run f, once the replica is ending.
 func (r *Replica) work(f func()) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -339,7 +339,7 @@ func (r *Replica) work(f func()) bool {
 	return !r.closing
 }
 
-// shut closes what New has opened, as far as it has come, once all workers have returned.
+// shut closes all that New has opened so far, once all workers have returned.
 func (r *Replica) shut() {
 	r.stop(nil)
 	r.mu.Lock()
@@ -360,7 +360,7 @@ func (r *Replica) shut() {
 	if r.cfg.Listener != nil {
 		_ = r.cfg.Listener.Close() // the network may have closed it
 	}
-	if r.registered { // else those of another replica may be there, which count as the same
+	if r.registered { // else another replica's equal counts may be registered
 		r.cfg.Metrics.Unregister(r.counts)
 	}
 	r.mu.Lock()
@@ -368,10 +368,10 @@ func (r *Replica) shut() {
 	r.mu.Unlock()
 }
 
-// setsInterval is how often it is looked whether sets of epochs have become known.
+// setsInterval is the interval of the check whether sets of epochs have become known.
 const setsInterval = time.Second
 
-// tick does what is due from time to time.
+// tick does the periodic work.
 func (r *Replica) tick() {
 	ticker := time.NewTicker(setsInterval)
 	defer ticker.Stop()
@@ -400,7 +400,7 @@ func (r *Replica) tick() {
 }
 
 // Admit implements network.Handler: members are the validators and sequencers of the epochs within
-// bounds; of others the host decides.
+// bounds; the host decides about others.
 func (r *Replica) Admit(id wire.PublicKey) network.Role {
 	if r.isMember(id) {
 		return network.Member
@@ -423,7 +423,8 @@ func (r *Replica) Disconnected(id wire.PublicKey, why error) {
 	r.bridge.Disconnected(id, why)
 }
 
-// Messages implements network.Handler. What is not about payloads is the engine's.
+// Messages implements network.Handler. It passes messages that are not about payloads to the
+// engine.
 func (r *Replica) Messages(from wire.PublicKey, batch []network.Message) {
 	ours := func(m network.Message) bool { return m.Type >= message.TipsRequestType }
 	if !slices.ContainsFunc(batch, ours) {

@@ -36,7 +36,8 @@ func TestBodiesOfEverySizeAreHandedOver(t *testing.T) {
 	}
 }
 
-// docs/protocol.md 7.3: «A validator with a node but no body after a short delay asks for the body».
+// docs/protocol.md 7.3: «A validator with a node but no body after a short delay asks for the
+// body».
 func TestRule7_3_BodiesThatAreLostAreAskedFor(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, simnet.Conditions{Latency: 5 * time.Millisecond, Jitter: 5 * time.Millisecond, Loss: 0.2})
@@ -46,8 +47,8 @@ func TestRule7_3_BodiesThatAreLostAreAskedFor(t *testing.T) {
 	})
 }
 
-// docs/protocol.md 7.4: «The host is handed every chunk of a lane in height order, each once the one
-// below has been handed over, none missing, at least once».
+// docs/protocol.md 7.4: «The host is handed every chunk of a lane in height order, each once the
+// one below has been handed over, none missing, at least once».
 func TestRule7_4_AReplicaThatWasAwayIsHandedWhatItMissed(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -75,7 +76,7 @@ func TestAReplicaThatWasCutOffIsHandedWhatItMissed(t *testing.T) {
 	})
 }
 
-// The cursor is the host's: what it has not applied durably is handed over once more.
+// The host keeps the cursor: chunks that it has not applied durably are handed over once more.
 func TestDeliveryGoesOnWhereTheHostSays(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -107,7 +108,7 @@ func TestDeliveryGoesOnWhereTheHostSays(t *testing.T) {
 	})
 }
 
-// A host that takes slowly stops the proposals of its own lane, and not its acks.
+// A slow host stops the proposals of its own lane, and not its acks.
 func TestASlowHostStopsItsOwnLaneOnly(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -187,7 +188,8 @@ func TestRule7_3_AFullArchiveStopsAcksAndProposalsUntilTheHostPrunes(t *testing.
 	})
 }
 
-// The host takes one lane after the other, while the archive is full: each is handed over all the same.
+// The host takes one lane after the other, while the archive is full: each is handed over all the
+// same.
 func TestAHostThatNeedsItsLanesInTheWorstOrderIsServed(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -238,8 +240,8 @@ func TestAHostThatNeedsItsLanesInTheWorstOrderIsServed(t *testing.T) {
 	})
 }
 
-// docs/protocol.md 7.4: «the host is told that it needs its own state transfer only when peers weighing
-// more than f of a known epoch say so and no other has it».
+// docs/protocol.md 7.4: «the host is told that it needs its own state transfer only when peers
+// weighing more than f of a known epoch say so and no other has it».
 func TestRule7_4_AHostThatFellBehindWhatIsKeptIsToldAndRestored(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)

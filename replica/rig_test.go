@@ -24,13 +24,13 @@ import (
 
 var namespace = []byte("replica tests")
 
-// chain is an application that proposes bodies of a size, approves of what begins with its place, and
-// keeps what it was handed.
+// chain is an application that proposes bodies of a size, approves bodies that begin with their
+// place, and keeps the delivered chunks.
 type chain struct {
 	id   wire.PublicKey
 	size int
 	max  uint64        // heights that it proposes
-	pace time.Duration // what a proposal takes
+	pace time.Duration // time of a proposal
 
 	// Hooks, nil for none.
 	verify  func(at engine.Place, body []byte) (bool, error)
@@ -70,7 +70,7 @@ func (c *chain) Propose(ctx context.Context, at engine.Place) ([]byte, error) {
 	return bodyOf(at.Sequencer, at.Height, c.size), nil
 }
 
-// grow has the chain propose up to another height, and bodies of another size.
+// grow makes the chain propose up to another height, with bodies of another size.
 func (c *chain) grow(heights uint64, size int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -123,7 +123,7 @@ func (c *chain) Deliver(ctx context.Context, k replica.Chunk) error {
 	return nil
 }
 
-// pause has Deliver stand still for a while.
+// pause blocks Deliver for a while.
 func (c *chain) pause(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -142,7 +142,7 @@ func newMemFS() *memFS {
 	return crashfs.New(func(f crashfs.File) journal.File { return f }, journal.ErrLocked)
 }
 
-// take takes another host's state of some lanes.
+// take copies another host's state of some lanes.
 func (c *chain) take(other *chain, lanes []wire.PublicKey) {
 	other.mu.Lock()
 	defer other.mu.Unlock()
@@ -178,7 +178,7 @@ func newCluster(t *testing.T, n int, conditions simnet.Conditions) *cluster {
 	return newClusterOf(t, testkit.Ed25519, n, conditions)
 }
 
-// newClusterOf is newCluster with certificates of a kind.
+// newClusterOf is newCluster with another kind of certificates.
 func newClusterOf(t *testing.T, kind testkit.Kind, n int, conditions simnet.Conditions) *cluster {
 	t.Helper()
 	c := &cluster{t: t, set: testkit.MustSet(t, kind, n, namespace, 1)}
@@ -203,7 +203,8 @@ func (c *cluster) start(i int, app *chain) *process {
 	return c.startAs(i, i, app)
 }
 
-// startAll starts every replica with a chain of its own, which proposes so many bodies of a size.
+// startAll starts every replica with a chain of its own, which proposes bodies of a size up to a
+// height.
 func (c *cluster) startAll(size int, heights uint64) {
 	c.t.Helper()
 	for i := range c.ids {
@@ -258,7 +259,7 @@ func (w testWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// stop stops a replica, and demands that nothing was wrong with it.
+// stop stops a replica, and fails the test if it ended with an error.
 func (c *cluster) stop(i int) {
 	c.t.Helper()
 	p := c.all[i]
@@ -269,8 +270,8 @@ func (c *cluster) stop(i int) {
 	}
 }
 
-// crash ends a replica by a power failure: what it does from now on comes to nothing, on its disk and
-// in the network. What was not synced may be lost.
+// crash ends a replica by a power failure: its later writes and messages have no effect. Unsynced
+// writes may be lost.
 func (c *cluster) crash(i int, rng *rand.Rand, mode int) {
 	c.t.Helper()
 	p, disk := c.all[i], c.disk[i]
@@ -284,7 +285,7 @@ func (c *cluster) crash(i int, rng *rand.Rand, mode int) {
 	c.disk[i] = disk.Crash(rng, mode)
 }
 
-// cut cuts a replica off, or connects it again.
+// cut disconnects a replica from the network, or connects it again.
 func (c *cluster) cut(i int, off bool) {
 	for j, id := range c.ids {
 		switch {

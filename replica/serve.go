@@ -11,12 +11,12 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// followersServed is how many requests of peers that are no members are worked on at once, whatever the
-// transport lets through: docs/protocol.md 7.3.
+// followersServed bounds the requests of peers that are no members that are worked on at once,
+// however many the transport allows: docs/protocol.md 7.3.
 const followersServed = 2
 
-// Serve implements network.Handler: it answers a request. One that makes no sense gets no answer. Those
-// of peers that are no members wait for each other, until their answers wait to be sent.
+// Serve implements network.Handler: it answers a request. A malformed request gets no answer.
+// Requests of peers that are no members wait for each other, until their answers wait to be sent.
 func (r *Replica) Serve(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply func(network.Type, []byte) error) {
 	if p := r.peers.get(from); p == nil || r.peers.roleOf(p) != network.Member {
 		select {
@@ -58,7 +58,7 @@ func (r *Replica) Serve(ctx context.Context, from wire.PublicKey, t network.Type
 	}
 }
 
-// serveHeaders answers with the header that was asked for and those below it that fit.
+// serveHeaders answers with the requested header and those below it that fit.
 func (r *Replica) serveHeaders(q *message.HeadersRequest, reply func(network.Type, []byte) error) {
 	var page message.Headers
 	digest := q.Digest

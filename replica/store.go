@@ -24,7 +24,7 @@ type store struct {
 	cached map[message.Place]*list.Element // of *body; each counts for leastBuffer bytes or more
 	latest *list.List                      // the least recently used in front
 	bytes  int64
-	room   chan struct{} // closed, and another made, when room may have come
+	room   chan struct{} // closed, and replaced, when room may have come
 }
 
 func newStore(a *archive.Archive, maxCached int64) *store {
@@ -49,7 +49,7 @@ func (s *store) remember(b *body) {
 	}
 }
 
-// memoryOf returns what a body counts in memory.
+// memoryOf returns the bytes of memory that a body counts for.
 func memoryOf(b *body) int64 { return int64(max(cap(b.buffer), len(b.bytes), leastBuffer)) }
 
 // forget drops an element. mu is held.
@@ -60,7 +60,7 @@ func (s *store) forget(e *list.Element) {
 	b.release()
 }
 
-// recall returns a body that is in memory, which the caller holds then; nil if it is not.
+// recall returns a body that is in memory, held for the caller; nil if it is not.
 func (s *store) recall(p message.Place, digest wire.Digest) *body {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,8 +84,8 @@ func (s *store) clear() {
 // errAbsent: the body is not here.
 var errAbsent = errors.New("replica: the body is not here")
 
-// get returns a body from memory or from the archive; the caller holds it. use is for a body that was
-// pushed. The error is errAbsent, or says why the archive cannot say.
+// get returns a body from memory or from the archive, held for the caller. use is for a body that
+// was pushed. The error is errAbsent, or that of the archive.
 func (s *store) get(p message.Place, digest wire.Digest, use archive.Use) (*body, error) {
 	if b := s.recall(p, digest); b != nil {
 		return b, nil
@@ -96,7 +96,7 @@ func (s *store) get(p message.Place, digest wire.Digest, use archive.Use) (*body
 	}
 	if head.State == archive.PushedBody {
 		if err := s.archive.Want(use, p.Sequencer, p.Height, digest, nil); err != nil {
-			return nil, errAbsent // overtaken, or no room: whoever needs it asks again
+			return nil, errAbsent // overtaken, or no room: a caller that needs it asks again
 		}
 	}
 	buffer := getBuffer(int(head.Header.BodySize))
@@ -119,13 +119,13 @@ const (
 	quotaPause = 250 * time.Millisecond
 )
 
-// errOvertaken: what was to be kept is not wanted any more.
+// errOvertaken: a body that was to be kept is not wanted any more.
 var errOvertaken = errors.New("replica: overtaken")
 
-// persist makes a body durable, and returns when it is: the caller holds the body meanwhile. Where
-// there is no room it waits for some. allowed, which may be nil, is asked before the body is put:
-// an error of it is returned. It returns errOvertaken for a body below what is kept, or for whose
-// place another was put; ctx's error; or that of an archive that has failed.
+// persist makes a body durable, and returns when it is; the caller holds the body meanwhile. It
+// waits while there is no room. allowed, which may be nil, is called before each put: its error is
+// returned. It returns errOvertaken for a body below the kept heights, or if another body was put
+// in its place; ctx's error; or that of an archive that has failed.
 func (s *store) persist(ctx context.Context, b *body, use archive.Use, allowed func(put func() error) error) error {
 	if allowed == nil {
 		allowed = func(put func() error) error { return put() }
@@ -149,8 +149,7 @@ func (s *store) persist(ctx context.Context, b *body, use archive.Use, allowed f
 	return err
 }
 
-// retry calls put again as long as the archive has no room for what it puts, and returns what it
-// returns then, or ctx's error.
+// retry calls put until the archive has room, and returns put's result, or ctx's error.
 func (s *store) retry(ctx context.Context, put func() error) error {
 	for {
 		room := s.awaitRoom()
@@ -184,9 +183,9 @@ func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 	}
 }
 
-// put hands a body to the archive, whose it is until done has been called.
+// put hands a body to the archive, which owns it until done has been called.
 func (s *store) put(b *body, use archive.Use, done func(error)) error {
-	if use != archive.Pushed { // one that is there already costs less than Put
+	if use != archive.Pushed { // for a body that is there already this costs less than Put
 		err := s.archive.Want(use, b.header.Sequencer, b.header.Height, b.digest, done)
 		if !errors.Is(err, archive.ErrNotHeld) || b.tree == nil {
 			return err
@@ -210,7 +209,7 @@ func (s *store) awaitRoom() <-chan struct{} {
 	return s.room
 }
 
-// roomCame wakes what waits for room.
+// roomCame wakes the goroutines that wait for room.
 func (s *store) roomCame() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,11 +14,11 @@ import (
 	"github.com/lanecast/lanecast/replica"
 )
 
-// docs/protocol.md 5.1, 7.2 and 7.4, at every moment: replicas lose power in every way that a disk can
-// lose what was not synced, are cut off, have hosts that stand still, forget what they applied, and
-// prune. Every host is handed the same, without a gap.
+// docs/protocol.md 5.1, 7.2 and 7.4, at every moment: replicas lose power in every way that a disk
+// can lose unsynced data, are cut off, have hosts that stop taking chunks, forget what they
+// applied, and prune. All hosts are handed the same, without a gap.
 //
-// LANECAST_REPLICA_STORMS says how many runs there are.
+// LANECAST_REPLICA_STORMS sets the number of runs.
 func TestStormsLeaveNoHoleAndNoSecondBody(t *testing.T) {
 	runs := 6
 	if text := os.Getenv("LANECAST_REPLICA_STORMS"); text != "" {
@@ -49,7 +49,7 @@ func storm(t *testing.T, rng *rand.Rand) {
 	size := []int{0, 900, 70_000, 200_000}[rng.IntN(4)]
 	c.startAll(size, heights)
 	sleep := func(most time.Duration) { time.Sleep(time.Duration(rng.Int64N(int64(most)))) }
-	pruned := uint64(0) // below it nobody's state goes back
+	pruned := uint64(0) // no host's state goes back below it
 	for range 14 {
 		sleep(300 * time.Millisecond)
 		i := rng.IntN(4)
@@ -57,7 +57,7 @@ func storm(t *testing.T, rng *rand.Rand) {
 		switch rng.IntN(4) {
 		case 0, 1:
 			c.crash(i, rng, rng.IntN(3))
-			// What the host has applied durably is what it says.
+			// The host returns as Next the height up to which it has applied durably.
 			app.mu.Lock()
 			for id, digests := range app.delivered {
 				keep := max(len(digests)-rng.IntN(4), min(len(digests), int(pruned)))
@@ -70,7 +70,7 @@ func storm(t *testing.T, rng *rand.Rand) {
 			c.cut(i, true)
 			sleep(500 * time.Millisecond)
 			c.cut(i, false)
-		default: // the host stands still
+		default: // the host takes no chunk
 			app.pause(time.Duration(rng.Int64N(int64(time.Second))))
 		}
 		if least := c.least(); rng.IntN(3) == 0 && least > pruned {

@@ -8,49 +8,50 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// A journal that was lost is replaced by what others know: docs/protocol.md 5.9, 5.10 and 7.5. Until
-// it is, nothing is signed. Afterwards we ack on a lane only above the height up to which the lost
-// journal may have held acks of ours (marks.go), and our own lane has ended, or is resumed
-// (resume.go). A journal that is not known to be lost, but is shown a message of our own that is not
-// in it, is older than the network: the process stops.
+// After a journal was lost, the knowledge of other validators takes its place: docs/protocol.md
+// 5.9, 5.10 and 7.5. Until then nothing is signed. Afterwards this process acks on a lane only
+// above the height up to which the lost journal may have held its acks (marks.go), and its own lane
+// has ended, or is resumed (resume.go). If the journal is not known to be lost, and a peer shows a
+// message of ours that the journal does not hold, the journal is older than the network: the
+// process stops.
 
 var (
-	// ErrStaleJournal is a journal that does not hold what this identity has signed.
+	// ErrStaleJournal: the journal does not hold all that this identity has signed.
 	ErrStaleJournal = errors.New("core: the journal is older than what this identity has signed")
-	// ErrNoLocks is a recovery from no locks.
+	// ErrNoLocks: a recovery was given no locks.
 	ErrNoLocks = errors.New("core: a recovery needs the highest lock of each lane")
-	// ErrIndispensable is a recovery of a validator that the others cannot do without.
+	// ErrIndispensable: the others have no quorum without the validator that recovers.
 	ErrIndispensable = errors.New("core: the others have no quorum without this validator, which would have to abstain")
-	// ErrNotRecovering is the end of a recovery in a process that is not recovering.
+	// ErrNotRecovering: a recovery was to end in a process that is not recovering.
 	ErrNotRecovering = errors.New("core: this process is not recovering, or has recovered")
-	// ErrResume is a lane of our own that cannot be resumed from what is known.
-	ErrResume = errors.New("core: our own lane cannot be resumed from what is known")
+	// ErrResume: our own lane cannot be resumed from the locks and chunks that are known.
+	ErrResume = errors.New("core: our own lane cannot be resumed from the known locks and chunks")
 )
 
-// loss is what is known of a journal that was lost before this one.
+// loss holds the state that follows from the loss of an earlier journal.
 type loss struct {
 	known      bool                      // the journal's first record has been recovered
-	lost       bool                      // it says that an earlier journal was lost …
-	recovering bool                      // … and nothing has taken its place yet: nothing is signed
+	lost       bool                      // that record says that an earlier journal was lost …
+	recovering bool                      // … and no recovery has ended yet: nothing is signed
 	adopted    uint64                    // position of the record that ends recovering; 0 for none
 	resumes    bool                      // our own lane goes on, from that record
-	marks      map[wire.PublicKey]mark   // of lanes, from that record and those of marks that were closed since
-	others     bool                      // lanes without one have an open mark, from that record
-	unsafe     bool                      // nothing is abstained from, from that record
+	marks      map[wire.PublicKey]mark   // of lanes, from that record and the marks closed since
+	others     bool                      // lanes without a mark have an open one, from that record
+	unsafe     bool                      // the process abstains from nothing, from that record
 	closed     map[wire.PublicKey]uint64 // marks that were open
-	verifying  bool                      // a message of our own that a peer shows is in verification
+	verifying  bool                      // a message of our own is in verification
 }
 
 // ended reports whether nothing may be signed for our own lane, nor sent on it.
 func (s *loss) ended() bool { return s.recovering || s.lost && !s.resumes }
 
-// begins takes the journal's first record.
+// begins applies the journal's first record.
 func (s *loss) begins(o *originRecord) {
 	s.known, s.lost = true, o.recovering
 	s.recovering = o.recovering && s.adopted == 0
 }
 
-// adopt takes the record that ends recovering once it is durable.
+// adopt applies the record that ends the recovery once it is durable.
 func (s *loss) adopt(position uint64, r *recoveredRecord) {
 	s.adopted, s.resumes, s.others, s.unsafe = position, r.resumes, r.others, r.unsafe
 	s.marks = make(map[wire.PublicKey]mark, len(r.marks)+len(r.open))
@@ -67,7 +68,7 @@ func (s *loss) adopt(position uint64, r *recoveredRecord) {
 	}
 }
 
-// durable ends recovering if what was adopted is on disk with the records up to position, and
+// durable ends the recovery if the recovery's record is on disk, that is, not above position. It
 // reports whether it did.
 func (s *loss) durable(position uint64) bool {
 	if !s.recovering || s.adopted == 0 || s.adopted > position {
@@ -82,15 +83,15 @@ func (s *loss) durable(position uint64) bool {
 func (s *loss) mayHaveHeld(chunk *wire.Chunk, known bool) bool {
 	m := s.of(chunk.Sequencer)
 	return s.recovering || m.covers(chunk.Height) ||
-		s.lost && !m.set && !known // a lane that nobody spoke of in the recovery
+		s.lost && !m.set && !known // a lane that no answer in the recovery named
 }
 
-// Recovering reports whether the journal was lost and nothing has been adopted in its place.
+// Recovering reports whether the journal was lost and no recovery has ended since.
 func (c *Core) Recovering() bool { return c.loss.recovering }
 
-// unknownToJournal reports whether a message of our own about a chunk is one that the journal
-// should hold and does not. l is the chunk's lane and may be nil. Of nodes and certificates of our
-// own lane lacksOwn tells it.
+// unknownToJournal reports whether the journal should hold a message of our own about a chunk, and
+// does not. l is the chunk's lane and may be nil. For nodes and certificates of our own lane
+// lacksOwn reports it.
 func (c *Core) unknownToJournal(l *lane, chunk *wire.Chunk) bool {
 	if c.loss.mayHaveHeld(chunk, l != nil && l.tip != nil) {
 		return false
@@ -104,13 +105,14 @@ func (c *Core) unknownToJournal(l *lane, chunk *wire.Chunk) bool {
 		return !ok || !d.hasTip || chunk.Height > d.tip
 	}
 	if highest, certified := l.votes.Highest(); l == c.own && certified && chunk.Height <= highest {
-		return false // … and been certified since
+		return false // … and may have been certified since
 	}
 	return l.tip == nil || chunk.Height > l.tip.chunk().Height
 }
 
-// provesLoss stops the process if a valid certificate proves that the journal lacks what we have
-// signed: it is one of our own lane above our tip, or names us as a signer above the lane's tip.
+// provesLoss stops the process if a valid certificate proves that the journal lacks a message that
+// we have signed: the certificate is for a chunk of our own lane above our tip, or it names us as a
+// signer above the lane's tip.
 func (c *Core) provesLoss(l *lane, lock *wire.Lock) bool {
 	if l == c.own && c.lacksOwn(&lock.Chunk, c.epochs.within(lock.Epoch)) {
 		c.faults.compareTip(l, *lock)
@@ -120,8 +122,8 @@ func (c *Core) provesLoss(l *lane, lock *wire.Lock) bool {
 	if l == c.own || !c.unknownToJournal(l, &lock.Chunk) {
 		return false
 	}
-	// A lane that nothing is known of, and whose sequencer is in no set, was forgotten or is
-	// adopted by a joiner.
+	// If nothing is known of a lane, and its sequencer is in no set, the lane was forgotten, or a
+	// joining process adopts it.
 	if l.tip == nil && !c.epochs.haveSequencer(l.sequencer) {
 		return false
 	}
@@ -139,7 +141,7 @@ func (c *Core) provesLoss(l *lane, lock *wire.Lock) bool {
 	return false
 }
 
-// halt stops the process for a reason that no retry mends.
+// halt stops the process for a reason that a retry does not remove.
 func (c *Core) halt(reason error) {
 	c.effects.emit(Halt).Err = reason
 	c.halted = reason
@@ -154,7 +156,7 @@ type ownMessage struct {
 	chunk wire.Chunk
 }
 
-// ownNode takes a node of our own lane from whatever peer. It says nothing new, unless our journal
+// ownNode handles a node of our own lane that any peer sent. The node is of use only if our journal
 // lacks it.
 func (c *Core) ownNode(from *Peer, n *wire.Node) Outcome {
 	if !c.lacksOwn(&n.Chunk, true) {
@@ -164,7 +166,7 @@ func (c *Core) ownNode(from *Peer, n *wire.Node) Outcome {
 	return c.verifyOwn(from, &verify.Statement{Proposal: &proposal, Unbatched: true}, "a node", n.Chunk)
 }
 
-// ownAck takes an ack with our participant number of the epoch e, from whatever peer.
+// ownAck handles an ack with our participant number of the epoch e, which any peer sent.
 func (c *Core) ownAck(from *Peer, l *lane, e *epoch, a *wire.Ack) Outcome {
 	if !c.unknownToJournal(l, &a.Chunk) {
 		return WrongPeer
@@ -174,8 +176,8 @@ func (c *Core) ownAck(from *Peer, l *lane, e *epoch, a *wire.Ack) Outcome {
 	return c.verifyOwn(from, st, "an ack", a.Chunk)
 }
 
-// verifyOwn has one message of our own verified at a time, and none that a peer shows for a while
-// after an invalid one of the same peer.
+// verifyOwn has messages of our own verified one at a time. After an invalid one it accepts none of
+// the same peer for a while.
 func (c *Core) verifyOwn(from *Peer, st *verify.Statement, what string, chunk wire.Chunk) Outcome {
 	if c.loss.verifying || c.now < from.ownNext {
 		return WrongPeer
@@ -185,8 +187,8 @@ func (c *Core) verifyOwn(from *Peer, st *verify.Statement, what string, chunk wi
 	return Accepted
 }
 
-// ownVerdict takes the verdict on a message of our own. The journal may have come to hold it
-// meanwhile.
+// ownVerdict handles the verdict on a message of our own. Meanwhile the journal may have come to
+// hold the message.
 func (c *Core) ownVerdict(j job, v *verify.Verdict) {
 	c.loss.verifying = false
 	valid := v.Err == nil && len(v.Invalid) == 0 && (v.Statement.Proposal == nil || v.ProposalValid)

@@ -12,7 +12,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// recovering makes a process whose journal was lost: its first record says so.
+// recovering makes a process whose journal was lost, as its first record says.
 func recovering(r *rig) {
 	r.disk.Append(FirstRecord(r.cfg.Identity, r.cfg.Namespace, true))
 	r.disk.Durable = 1
@@ -24,7 +24,7 @@ func (r *rig) adopt(locks ...wire.Lock) error {
 	return err
 }
 
-// recovered makes a process whose journal was lost and that has adopted locks.
+// recoveredFrom makes a process whose journal was lost and that has adopted locks.
 func recoveredFrom(t *testing.T, n int, locks func(*world) []wire.Lock, change ...func(*rig)) *rig {
 	t.Helper()
 	r := newRig(t, n, append(change, recovering)...)
@@ -165,7 +165,7 @@ func TestRule5_10_WhatCannotEndARecoveryIsRefused(t *testing.T) {
 			expect(t, "recovering", r.c.Recovering(), n <= 3 && !unsafe)
 		}
 	}
-	// Who is no validator now may be missed.
+	// A process that is no validator now does not count for the quorum.
 	r = newRig(t, 3, observing, recovering)
 	if err := r.adopt(r.w.lock(chunk(1, 2, 2), 5)); err != nil {
 		t.Fatal(err)
@@ -265,7 +265,7 @@ func TestRule5_10_TheProcessSaysOnHowManyLanesItAbstains(t *testing.T) {
 	lanes, to := r.c.Abstaining()
 	expect(t, "lanes, those of which nothing is known among them", lanes, 5)
 	expect(t, "up to", to, 6)
-	r.certify(chunk(1, 6, 6), 5) // past the mark: what comes next is acked
+	r.certify(chunk(1, 6, 6), 5) // past the mark: the next chunk is acked
 	lanes, to = r.c.Abstaining()
 	expect(t, "lanes", lanes, 4)
 	expect(t, "up to", to, 1)
@@ -316,7 +316,8 @@ func TestRule5_10_OurOwnLaneEndsWithAJournalThatWasLost(t *testing.T) {
 	}
 }
 
-// 5.9: What the journal that was lost may have held is no surprise; above the mark, it is.
+// 5.9: Messages that the lost journal may have held stop nobody; above the mark, they stop the
+// process.
 func TestRule5_9_MessagesThatMarksCoverStopNobody(t *testing.T) {
 	r := recoveredFrom(t, 4, func(w *world) []wire.Lock { return []wire.Lock{w.lock(chunk(1, 4, 4), 5, 0, 1, 2)} }, sequencing)
 	for h := uint64(5); h < 7; h++ {
@@ -387,8 +388,8 @@ func TestRule5_9_AJournalOlderThanWhatWeSignedStopsUs(t *testing.T) {
 	}
 }
 
-// 5.9: What is no news stops nobody: messages of ours up to our tip, of a lane that is dormant too,
-// and our next chunk, which was sent before a crash that took the record of the node.
+// 5.9: Known messages stop nobody: those of ours up to our tip, of a lane that is dormant too, and
+// our next chunk, which was sent before a crash that took the record of the node.
 func TestRule5_9_MessagesOfOursThatTheJournalHoldsStopNobody(t *testing.T) {
 	r := newRig(t, 4, sequencing, absent(7, 20))
 	r.tip(r.w.node(1, 2, 2, 1, 5))
@@ -405,7 +406,7 @@ func TestRule5_9_MessagesOfOursThatTheJournalHoldsStopNobody(t *testing.T) {
 	expect(t, "our node", r.nodeBytes(id(1), n.AppendTo(nil)), WrongPeer)
 	r.certifyOwn(c, 5)
 	expectChunks(t, "goes on", r.proposes, wire.Chunk{Sequencer: id(0), Height: 1})
-	r.propose(2) // on a certificate of what is no tip of ours
+	r.propose(2) // on a certificate of a chunk that is no tip of ours
 }
 
 // 5.9: … nor does our next chunk when this process is no sequencer any more.
@@ -443,16 +444,17 @@ func TestRule5_9_ForgedMessagesOfOursStopNobodyAndAreRateLimited(t *testing.T) {
 		r.verdicts()
 		r.pass(999 * time.Millisecond)
 		expect(t, "the same peer within the interval", send(), WrongPeer)
-		expect(t, "another peer", forged[1-i](), Accepted) // one peer does not hide what another one shows
+		// One peer's messages do not hide another's.
+		expect(t, "another peer", forged[1-i](), Accepted)
 		r.verdicts()
 		r.pass(time.Second)
 	}
 	expect(t, "faults", len(r.faults()), 0)
 	expect(t, "suspects", r.c.Counts().Suspects, 0)
-	// What cannot be decided is no proof either.
+	// A message that cannot be verified is no proof either.
 	r.ackBytes(id(1), r.w.ack(0, chunk(1, 1, 1), 5))
 	r.undecided()
-	// And what the journal has come to hold meanwhile is none.
+	// And a message that the journal has come to hold meanwhile is none.
 	r.pass(time.Second)
 	expect(t, "a good one", r.ackBytes(id(1), r.w.ack(0, chunk(1, 1, 1), 5)), Accepted)
 	ours := r.verifies

@@ -9,19 +9,20 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Marks say where a validator whose journal was lost does not ack: docs/protocol.md 5.10 and 7.5.
-// Whoever acked a height of a lane held the lock of the one below, whose quorum held the lock of the
-// one below that; so an honest one of a quorum that answers knows of a lock at most two heights
-// lower.
+// Marks say where a validator whose journal was lost does not ack: docs/protocol.md 5.10 and 7.5. A
+// validator that acked a height of a lane held the lock of the height below, whose quorum held the
+// lock of the height below that. So an honest validator in a quorum that answers knows a lock at
+// most two heights lower.
 
 // mark is the height of a lane up to which we do not ack. The zero value is none.
 type mark struct {
 	height uint64
 	set    bool
-	// open: the lane has a lock of an epoch whose sets were not known, so that nobody can tell the
-	// height. Nothing is acked until a lock within bounds is held, and then only above that one's mark.
+	// open: the lane has a lock of an epoch whose sets were not known, so that the height is not
+	// known. Nothing is acked until a lock within bounds is held, and then only above that lock's
+	// mark.
 	open   bool
-	unsafe bool // the host took the risk: it only tells which messages of our own are no surprise
+	unsafe bool // the host took the risk: the mark only says which messages of our own are expected
 }
 
 // covers reports whether an ack of ours at a height may have been in the journal that was lost.
@@ -36,7 +37,7 @@ func (s *loss) of(sequencer wire.PublicKey) mark {
 	return m
 }
 
-// close gives a lane its mark that had an open one.
+// close sets the height of a lane's open mark.
 func (s *loss) close(m laneMark) {
 	if s.closed == nil {
 		s.closed = make(map[wire.PublicKey]uint64)
@@ -50,8 +51,8 @@ func (s *loss) close(m laneMark) {
 // abstains reports whether we must not ack at a height.
 func (l *lane) abstains(height uint64) bool { return !l.mark.unsafe && l.mark.covers(height) }
 
-// Abstaining returns on how many lanes of sequencers of now we do not ack yet, and the highest
-// height up to which.
+// Abstaining returns the number of lanes of current sequencers on which this process does not ack
+// yet, and the highest height up to which it does not.
 func (c *Core) Abstaining() (lanes int, to uint64) {
 	if c.loss.unsafe {
 		return 0, 0
@@ -86,7 +87,8 @@ func (c *Core) setMarks() {
 	}
 }
 
-// closeMark gives the lane its mark if that is open and a lock within bounds is held.
+// closeMark sets the height of the lane's mark if the mark is open and a lock within bounds is
+// held.
 func (c *Core) closeMark(l *lane) {
 	if !l.mark.open || l.gone {
 		return
@@ -104,7 +106,7 @@ func (c *Core) closeMark(l *lane) {
 	}
 }
 
-// closeMarks does it for all lanes.
+// closeMarks calls closeMark for all lanes.
 func (c *Core) closeMarks() {
 	for _, l := range c.lanes.all() {
 		c.closeMark(l)
@@ -119,20 +121,20 @@ func markAbove(height uint64) uint64 {
 	return height + 2
 }
 
-// Recovery is what others know, for a process whose journal was lost. Its locks and the signatures
-// of its proposals have been verified.
+// Recovery holds the locks and chunks that others know, for a process whose journal was lost. The
+// caller has verified the locks and the signatures of the proposals.
 type Recovery struct {
-	// Locks are the highest lock of each lane, and of our own lane all that is known.
+	// Locks are the highest lock of each lane, and all known locks of our own lane.
 	Locks []wire.Lock
-	// Unknown are locks of epochs whose sets are not known. So nothing verifies them.
+	// Unknown are locks of epochs whose sets are not known. They cannot be verified.
 	Unknown []wire.Subject
 	// Own are chunks with our signature.
 	Own []wire.Proposal
-	// Resume has our own lane go on.
+	// Resume lets our own lane go on.
 	Resume bool
 }
 
-// Adopt takes locks that the caller has verified: docs/protocol.md 4.8. In a process that is
+// Adopt adopts locks that the caller has verified: docs/protocol.md 4.8. In a process that is
 // recovering it ends the recovery, like EndRecovery.
 func (c *Core) Adopt(now time.Duration, locks []wire.Lock) error {
 	if c.running && c.loss.recovering && c.loss.adopted == 0 {
@@ -151,8 +153,8 @@ func (c *Core) Adopt(now time.Duration, locks []wire.Lock) error {
 	return nil
 }
 
-// EndRecovery ends the recovery of a process that is recovering, once what it has journaled is
-// durable. r must then be all that is known. After an error nothing has changed, but for
+// EndRecovery ends the recovery of a process that is recovering, once the records that it journals
+// are durable. r must hold all that is known then. After an error nothing has changed, but for
 // ErrStaleJournal.
 func (c *Core) EndRecovery(now time.Duration, r *Recovery) error {
 	if !c.enter(now) {
@@ -173,7 +175,7 @@ func (c *Core) EndRecovery(now time.Duration, r *Recovery) error {
 		return err
 	}
 	end.resumes = own.resumes
-	// What is below bounds counts for abstaining only: keys that were retired may have leaked.
+	// A lock below bounds counts for abstaining only: retired keys may have leaked.
 	first, _ := c.epochs.bounds()
 	counting := slices.DeleteFunc(slices.Clone(r.Locks), func(l wire.Lock) bool { return l.Epoch < first })
 	if own.lock != nil {
@@ -190,7 +192,7 @@ func (c *Core) EndRecovery(now time.Duration, r *Recovery) error {
 	return nil
 }
 
-// epochsKnown demands that the sets of the epochs of all locks are known.
+// epochsKnown checks that the sets of the epochs of all locks are known.
 func (c *Core) epochsKnown(locks []wire.Lock) error {
 	for i := range locks {
 		if _, ok := c.epochs.scheme(locks[i].Epoch); !ok {
@@ -200,7 +202,7 @@ func (c *Core) epochsKnown(locks []wire.Lock) error {
 	return nil
 }
 
-// hold takes valid locks. The error says that one has proven the journal stale.
+// hold stores valid locks. It returns an error if one of them proves the journal stale.
 func (c *Core) hold(locks []wire.Lock) error {
 	for i := range locks {
 		l := c.lane(locks[i].Chunk.Sequencer)
@@ -214,11 +216,11 @@ func (c *Core) hold(locks []wire.Lock) error {
 	return nil
 }
 
-// maxOpenMarks bounds the lanes of sequencers of no known epoch that have an open mark each. If there
-// are more, all lanes of such sequencers have one: peers can make up as many as they like.
+// maxOpenMarks bounds the lanes with an open mark whose sequencers are in no known epoch. If there
+// are more, all lanes of such sequencers have an open mark: peers can invent any number of them.
 const maxOpenMarks = 4096
 
-// endOfRecovery fixes the marks.
+// endOfRecovery returns the record that fixes the marks.
 func (c *Core) endOfRecovery(r *Recovery) (end recoveredRecord, err error) {
 	end.unsafe = c.cfg.RecoverUnsafe
 	if len(r.Locks)+len(r.Unknown)+len(r.Own) == 0 {
@@ -231,7 +233,7 @@ func (c *Core) endOfRecovery(r *Recovery) (end recoveredRecord, err error) {
 		return end, err
 	}
 	first, last := c.epochs.bounds()
-	newest := c.epochs.current // that the network is known to have reached
+	newest := c.epochs.current // the newest epoch that the network is known to have reached
 	for i := range r.Locks {
 		newest = min(max(newest, r.Locks[i].Epoch), last)
 	}
@@ -248,7 +250,7 @@ func (c *Core) endOfRecovery(r *Recovery) (end recoveredRecord, err error) {
 				unknown = append(unknown, lock.Subject())
 			}
 			if !had {
-				continue // whoever holds the keys of that epoch can make up lanes without end
+				continue // the holders of that epoch's keys can invent lanes without end
 			}
 		}
 		heights[lock.Chunk.Sequencer] = max(heights[lock.Chunk.Sequencer], markAbove(lock.Chunk.Height))
@@ -280,8 +282,8 @@ func (c *Core) endOfRecovery(r *Recovery) (end recoveredRecord, err error) {
 	return end, nil
 }
 
-// dispensable returns an error if we weigh more than the others can do without, in the current epoch
-// or a known one ahead within bounds: they could never certify the heights at which we abstain.
+// dispensable returns an error if the others have no quorum without us, in the current epoch or in
+// a known one ahead within bounds: they could never certify the heights at which we abstain.
 func (c *Core) dispensable() error {
 	_, last := c.epochs.bounds()
 	for number := c.epochs.current; ; number++ {

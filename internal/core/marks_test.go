@@ -13,7 +13,7 @@ func unknownLock(sequencer int, height uint64) wire.Subject {
 	return wire.Subject{Chunk: chunk(sequencer, height, 1), Epoch: 90}
 }
 
-// acks reports whether we ack a node once it is our tip.
+// acksTip reports whether we ack a node once it is our tip.
 func (r *rig) acksTip(n wire.Node) bool {
 	r.t.Helper()
 	r.acks = nil
@@ -95,7 +95,7 @@ func TestRule7_5_AMarkIsClosedByWhateverLockWithinBoundsIsHeld(t *testing.T) {
 	r.epoch(8)
 	expect(t, "mark", r.c.loss.of(id(1)), mark{height: 6, set: true})
 	r.sync()
-	for range 4 { // in whatever order the records come back
+	for range 4 { // in any order of the records
 		r.disk.Records = append(r.disk.Records[1:], r.disk.Records[0])
 		r.crash(r.disk.Durable, true)
 		expect(t, "mark", r.c.loss.of(id(1)), mark{height: 6, set: true})
@@ -110,8 +110,8 @@ func TestRule7_5_AMarkIsClosedByWhateverLockWithinBoundsIsHeld(t *testing.T) {
 	expect(t, "mark", r.c.loss.of(id(1)), mark{height: 6, set: true})
 }
 
-// 7.5: What one peer names takes bounded memory: if more lanes of strangers are named than are kept,
-// it is as if all were. Lanes of known sequencers are as before.
+// 7.5: The locks that one peer names take bounded memory: if more lanes of strangers are named than
+// are kept, all such lanes count as named. Lanes of known sequencers are as before.
 func TestRule7_5_LocksOfUnknownEpochsAreBounded(t *testing.T) {
 	for _, more := range []int{0, 1, 10000} {
 		r := newRig(t, 4, recovering, sequencersIn(9, id(800)))
@@ -168,7 +168,7 @@ func TestRule7_5_ALockBelowBoundsCountsForAbstainingOnly(t *testing.T) {
 	expect(t, "lanes", r.c.Counts().Lanes, 1)
 	r.tip(r.w.node(1, 5, 5, 4, 5)) // the lane goes on
 	r.certify(chunk(1, 5, 5), 5)
-	// If the epoch's sequencers are not known, nobody can tell.
+	// If the epoch's sequencers are not known, the lane's sequencer may be one of them.
 	r = newRig(t, 4, recovering)
 	delete(r.w.sequencers, 2)
 	if err := r.endRecovery(Recovery{Locks: []wire.Lock{r.w.lock(chunk(1, 100, 4), 2)}}); err != nil {
@@ -177,7 +177,8 @@ func TestRule7_5_ALockBelowBoundsCountsForAbstainingOnly(t *testing.T) {
 	expect(t, "mark", r.c.loss.of(id(1)), mark{height: 1, set: true, open: true})
 }
 
-// 5.10: Journals of before v0.2 have records that say no more than marks, and they read as they did.
+// 5.10: Journals of before v0.2 have records that say no more than marks, and they read as they
+// did.
 func TestRule5_10_TheRecordOfAnEarlierVersionIsReadAsItWas(t *testing.T) {
 	for _, flags := range []byte{0, 1} {
 		old := []byte{recordRecovered, flags}
@@ -192,7 +193,7 @@ func TestRule5_10_TheRecordOfAnEarlierVersionIsReadAsItWas(t *testing.T) {
 		}
 		state, _ := r.c.OwnLane()
 		expect(t, "own lane", state, OwnLaneEnded)
-		// What needs nothing new is written as it was.
+		// A record without the new fields is written as before.
 		end := recoveredRecord{unsafe: flags == 1, marks: []laneMark{{id(1), 300}, {id(2), 600}}}
 		expect(t, "bytes", string(end.AppendTo([]byte{recordRecovered})), string(old))
 	}

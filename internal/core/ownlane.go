@@ -2,13 +2,14 @@ package core
 
 import "github.com/lanecast/lanecast/wire"
 
-// OwnLane is a reason why our own lane cannot grow, or none.
+// OwnLane is a reason why our own lane cannot grow, or OwnLaneFree.
 type OwnLane uint8
 
 const (
-	// OwnLaneFree: nothing but the application and the validators, or we are no sequencer.
+	// OwnLaneFree: the lane waits for nothing but the application and the validators, or we are no
+	// sequencer.
 	OwnLaneFree OwnLane = iota
-	// OwnLaneRecovering: the journal was lost, and nothing has been adopted yet.
+	// OwnLaneRecovering: the journal was lost, and no recovery has ended yet.
 	OwnLaneRecovering
 	// OwnLaneEnded: the journal was lost, and the lane ended with it, since it was not resumed. The
 	// sequencer goes on under a new key.
@@ -35,7 +36,7 @@ func (o OwnLane) String() string {
 	return "unknown"
 }
 
-// ownLane returns what keeps our lane from growing.
+// ownLane returns the reason why our lane cannot grow.
 func (c *Core) ownLane() OwnLane {
 	switch {
 	case c.own == nil:
@@ -57,8 +58,8 @@ func (c *Core) ownLane() OwnLane {
 	return OwnLaneFree
 }
 
-// OwnLane returns what keeps our own lane from growing, and a height above our tip that others have
-// acked, if that is it.
+// OwnLane returns the reason why our own lane cannot grow. With OwnLaneBehind it also returns a
+// height above our tip that others have acked.
 func (c *Core) OwnLane() (state OwnLane, claimed uint64) {
 	state = c.ownLane()
 	if state == OwnLaneBehind {
@@ -67,14 +68,15 @@ func (c *Core) OwnLane() (state OwnLane, claimed uint64) {
 	return state, claimed
 }
 
-// claims are the highest chunk of our lane that each validator has acked and that the journal does
-// not hold. If more than may be faulty have, somebody has sent chunks with our signature.
+// claims holds, for each validator, the highest chunk of our lane that it has acked and that the
+// journal does not hold. If validators of more than the tolerated weight have claims, another
+// process has sent chunks with our signature.
 type claims struct {
 	chunks map[wire.PublicKey]wire.Chunk
-	behind bool // more than may be faulty have
+	behind bool // validators of more than the tolerated weight have claims
 }
 
-// add notes that a validator has acked a chunk, and reports whether it is news.
+// add notes that a validator has acked a chunk, and reports whether that is new.
 func (s *claims) add(id wire.PublicKey, chunk *wire.Chunk) bool {
 	if before, ok := s.chunks[id]; ok && chunk.Height <= before.Height {
 		return false
@@ -86,8 +88,8 @@ func (s *claims) add(id wire.PublicKey, chunk *wire.Chunk) bool {
 	return true
 }
 
-// count compares the weight of an epoch's validators that have claims with what may be faulty of
-// it.
+// count compares the weight of an epoch's validators that have claims with the weight that the
+// epoch tolerates as faulty.
 func (s *claims) count(e *epoch) {
 	weight := uint64(0)
 	for id := range s.chunks {
@@ -98,8 +100,8 @@ func (s *claims) count(e *epoch) {
 	s.behind = weight > e.set.Tolerates()
 }
 
-// drop forgets the claims that our tip has come up to, and those of former validators. The tip may
-// be nil.
+// drop forgets the claims that our tip has reached, and those of former validators. The tip may be
+// nil.
 func (s *claims) drop(t *tip, epochs *epochs) {
 	for id, chunk := range s.chunks {
 		if t != nil && (chunk == *t.chunk() || chunk.Height < t.chunk().Height) || !epochs.haveValidator(id) {
@@ -108,7 +110,7 @@ func (s *claims) drop(t *tip, epochs *epochs) {
 	}
 }
 
-// highest returns the highest height that is claimed.
+// highest returns the highest height of a claim.
 func (s *claims) highest() (height uint64) {
 	for _, chunk := range s.chunks {
 		height = max(height, chunk.Height)
@@ -123,15 +125,15 @@ func (c *Core) claim(from *Peer, chunk *wire.Chunk) {
 	}
 }
 
-// dropClaims forgets the claims that our tip has come up to, and in a new epoch those of former
+// dropClaims forgets the claims that our tip has reached, and in a new epoch those of former
 // validators.
 func (c *Core) dropClaims() {
 	c.claims.drop(c.own.tip, &c.epochs)
 	c.countClaims()
 }
 
-// countClaims counts the claims of the current epoch's validators. Until its sets are known, it is
-// as it was.
+// countClaims counts the claims of the current epoch's validators. While the epoch's sets are
+// unknown, the last result stays.
 func (c *Core) countClaims() {
 	if e := c.currentEpoch(); e != nil {
 		c.claims.count(e)

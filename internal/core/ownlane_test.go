@@ -9,7 +9,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// kinds returns what is on disk and not released.
+// kinds returns the records on disk that are not released.
 func (r *rig) kinds() (all map[RecordKind]int) {
 	all = map[RecordKind]int{}
 	live := map[uint64]bool{}
@@ -155,7 +155,7 @@ func TestRule4_7_TheParentsCertificateIsNotOfAnEpochToCome(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, "parent's epoch", n.Parent.Epoch, 5)
-	// Only where there is none is it one of those.
+	// A certificate of an epoch to come is used only if there is no other.
 	r = newRig(t, 4, sequencing)
 	r.certifyOwn(r.propose(1), 6)
 	r.propose(2)

@@ -9,7 +9,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Journal records are one byte for the kind, and what it says. Node, Proposal and Lock are in the
+// A journal record is one byte for the kind, and the content. Node, Proposal and Lock have the
 // encoding of docs/protocol.md 2.
 //
 //	0x01 ‖ Node          a tip
@@ -21,8 +21,8 @@ import (
 //	0x07 ‖ varint        all locks with records up to this position have been reported
 //	0x08 ‖ …             a mark that was open in the end of a recovery, see laneMark
 //
-// A lane lives on its newest tip and the certificates that aggregate.Lane holds; records of all
-// others are released, those of locks once they have been reported. Records may come back in any
+// A lane needs its newest tip and the certificates that aggregate.Lane holds. All other records are
+// released, those of locks once the locks have been reported. A recovery may return records in any
 // order, released ones among them.
 const (
 	recordNode      byte = 0x01
@@ -36,9 +36,9 @@ const (
 )
 
 var (
-	// ErrRecord is a journal record that this version did not write.
+	// ErrRecord: this version does not write such a journal record.
 	ErrRecord = errors.New("core: not a record of this journal")
-	// ErrForeign is a journal that belongs to another identity or another network.
+	// ErrForeign: the journal belongs to another identity or another network.
 	ErrForeign = errors.New("core: the journal is another's")
 
 	errShape = errors.New("wrong length or flags")
@@ -48,18 +48,18 @@ type record interface {
 	AppendTo(dst []byte) []byte
 }
 
-// records is the journal as the core writes it: records are appended, and released once they are
-// dead.
+// records is the journal as the core writes it. The core appends records, and releases those that
+// it does not need any more.
 type records struct {
 	out     *effects
 	next    uint64 // position that the next record gets
 	durable uint64 // records up to this position are on disk
 }
 
-// start says which position the next record gets.
+// start sets the position of the next record.
 func (j *records) start(next uint64) { j.next, j.durable = next, next-1 }
 
-// reached notes that the records up to position are on disk, and reports whether that is news.
+// reached notes that the records up to position are on disk, and reports whether that is new.
 func (j *records) reached(position uint64) bool {
 	if position <= j.durable {
 		return false
@@ -77,15 +77,15 @@ func (j *records) append(kind byte, r record) uint64 {
 	return a.Position
 }
 
-// release lets go of a record, if position is one.
+// release releases a record; position 0 stands for none.
 func (j *records) release(position uint64) {
 	if position != 0 {
 		j.out.emit(Release).Position = position
 	}
 }
 
-// originRecord is the first record of a journal. It says whose the journal is, and whether an
-// earlier one was lost:
+// originRecord is the first record of a journal. It names the journal's identity and network, and
+// says whether an earlier journal was lost:
 //
 //	0x01 first start, 0x02 recovering ‖ identity [32] ‖ SHA-256 of the namespace [32]
 type originRecord struct {
@@ -123,7 +123,7 @@ func (o *originRecord) decode(b []byte) error {
 	return nil
 }
 
-// check compares the record with who opens the journal.
+// check compares the record with the configuration of the process that opens the journal.
 func (o *originRecord) check(cfg *Config) error {
 	if o.identity != cfg.Identity {
 		return fmt.Errorf("%w: it belongs to identity %s, and this is %s; each identity has a folder of its own",
@@ -140,8 +140,8 @@ func (o *originRecord) check(cfg *Config) error {
 //
 //	flags ‖ varint number of marks, if flags has 8 ‖ (sequencer [32] ‖ varint height)* ‖ (sequencer [32])* of open marks
 //
-// Flag 1 says that the host took the risk not to abstain, 2 that our own lane goes on, 4 that all
-// lanes without a mark have an open one, and 8 that there are open ones.
+// Flag 1: the host took the risk not to abstain. Flag 2: our own lane goes on. Flag 4: all lanes
+// without a mark have an open one. Flag 8: there are open marks.
 type recoveredRecord struct {
 	unsafe, resumes, others bool
 	marks                   []laneMark       // ascending by sequencer
@@ -155,8 +155,7 @@ const (
 	recoveredOpen    byte = 8
 )
 
-// laneMark is the height of a lane up to which the journal that was lost may have held acks of
-// ours:
+// laneMark is the height of a lane up to which the lost journal may have held acks of ours:
 //
 //	sequencer [32] ‖ varint height
 type laneMark struct {
@@ -168,7 +167,7 @@ func (m *laneMark) AppendTo(dst []byte) []byte {
 	return wire.AppendUvarint(append(dst, m.sequencer[:]...), m.height)
 }
 
-// read reads a mark and returns what comes after it.
+// read reads a mark and returns the bytes after it.
 func (m *laneMark) read(b []byte) (rest []byte, err error) {
 	if len(b) < len(m.sequencer) {
 		return nil, errShape
@@ -254,7 +253,7 @@ func (r *recoveredRecord) decode(b []byte) error {
 //	sequencer [32] ‖ flags ‖ varint highest certified height ‖ payload certified there [32], both if flags has 1 ‖
 //	Proposal of the tip, its length before it in one byte, if flags has 2 ‖ newest certificate as a Lock, if flags has 4
 //
-// Flag 8 says that the certificate of the tip's height is for another payload.
+// Flag 8: the certificate of the tip's height is for another payload.
 type restRecord struct {
 	sequencer    wire.PublicKey
 	certified    uint64
@@ -294,7 +293,7 @@ func (r *restRecord) AppendTo(dst []byte) []byte {
 	return dst
 }
 
-// decode reads a record. What it returns are views into b.
+// decode reads a record. The fields it sets are views into b.
 func (r *restRecord) decode(b []byte) error {
 	if len(b) < len(r.sequencer)+1 {
 		return errShape
@@ -341,7 +340,7 @@ func (r *restRecord) decode(b []byte) error {
 	return nil
 }
 
-// reportedThrough is the record of how far locks have been reported.
+// reportedThrough is the record of the position up to which locks have been reported.
 type reportedThrough uint64
 
 func (r reportedThrough) AppendTo(dst []byte) []byte { return wire.AppendUvarint(dst, uint64(r)) }
@@ -383,16 +382,15 @@ func (k RecordKind) String() string {
 	return "unknown"
 }
 
-// RecordInfo is what one record of the journal says, for those who look into a journal from
-// outside.
+// RecordInfo is the content of one record of the journal, for tools that inspect a journal.
 type RecordInfo struct {
 	Kind RecordKind
-	// Sequencer is that of the lane; zero for the kinds that belong to none.
+	// Sequencer is the lane's; zero for the kinds that belong to no lane.
 	Sequencer wire.PublicKey
 	// Tip is the chunk of a node, of a proposal, or of a dormant lane's tip; nil without one.
 	Tip *wire.Chunk
-	// Certified is the chunk that a certificate is for, and Epoch its epoch; nil without one. In a
-	// node above height 0 it is the parent.
+	// Certified is the chunk that a certificate is for, and Epoch the certificate's epoch; nil
+	// without a certificate. In a node above height 0 it is the parent.
 	Certified *wire.Chunk
 	Epoch     uint64
 }

@@ -7,22 +7,22 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// With resume, a sequencer whose journal was lost goes on with its lane: docs/protocol.md 7.5. Its
-// highest chunk that others have shown is its tip again. What nobody has shown cannot be found out:
-// another chunk at that height is an equivocation that others can prove, and the process stops when
-// it is shown the first one.
+// With resume, a sequencer whose journal was lost continues its lane: docs/protocol.md 7.5. The
+// highest of its chunks that others have shown becomes its tip again. A chunk that no peer has
+// shown is unknown to it: another chunk at that height is an equivocation that others can prove,
+// and the process stops when a peer shows it the first one.
 
-// resumption is what becomes of our own lane when a recovery ends.
+// resumption is the state of our own lane when a recovery ends.
 type resumption struct {
 	resumes bool
 	tip     *wire.Proposal // nil: the lane goes on above its highest lock, or at height 0
 	parent  *wire.Lock     // of the tip; nil at height 0
-	lock    *wire.Lock     // of an epoch below bounds, which our signature proves; nil if none is needed
-	ended   error          // why it has ended although it was to go on
-	proof   *wire.Conflict // of that, if it can be proven
+	lock    *wire.Lock     // of an epoch below bounds, proven by our signature; nil for none
+	ended   error          // why the lane has ended although it was to go on
+	proof   *wire.Conflict // of the reason in ended, if it can be proven
 }
 
-// planResume says how our own lane goes on. It changes nothing.
+// planResume returns how our own lane goes on. It changes nothing.
 func (c *Core) planResume(r *Recovery) (p resumption, err error) {
 	if !r.Resume {
 		return p, nil
@@ -30,7 +30,8 @@ func (c *Core) planResume(r *Recovery) (p resumption, err error) {
 	if !c.cfg.Sequencer {
 		return p, fmt.Errorf("%w: this process has no sequencer key", ErrResume)
 	}
-	// What an attempt before a crash has journaled, and what was seen while recovering, is known too.
+	// The records of an attempt before a crash, and the messages that arrived while recovering,
+	// count too.
 	own, locks := ours(c.cfg.Identity, r)
 	if t := c.own.tip; t != nil {
 		own = append(own, t.proposal)
@@ -65,13 +66,13 @@ func (c *Core) planResume(r *Recovery) (p resumption, err error) {
 	return p, nil
 }
 
-// isOf returns what tells whether a lock is of a proposal's chunk.
+// isOf returns a function that reports whether a lock is of a proposal's chunk.
 func isOf(p *wire.Proposal) func(wire.Lock) bool {
 	return func(l wire.Lock) bool { return l.Chunk == p.Chunk }
 }
 
-// belowBounds is for a lane that has stood still for so long that its locks are below bounds. One of
-// the highest chunk with our signature, or else of its parent, is good enough: validators hold it and
+// belowBounds handles a lane that has not grown for so long that its locks are below bounds. A lock
+// of the highest chunk with our signature, or else of its parent, suffices: validators hold it and
 // go on from there.
 func (p *resumption) belowBounds(top *wire.Proposal, locks []wire.Lock) error {
 	if at := slices.IndexFunc(locks, isOf(top)); at >= 0 {
@@ -96,7 +97,7 @@ func (p *resumption) belowBounds(top *wire.Proposal, locks []wire.Lock) error {
 	return nil
 }
 
-// ours returns what a recovery knows of the lane of an identity.
+// ours returns the proposals and locks that a recovery knows of an identity's lane.
 func ours(identity wire.PublicKey, r *Recovery) (own []wire.Proposal, locks []wire.Lock) {
 	for i := range r.Own {
 		if r.Own[i].Chunk.Sequencer == identity {
@@ -131,8 +132,8 @@ func highestLock(locks []wire.Lock, counts func(*wire.Lock) bool) (top *wire.Loc
 	return top
 }
 
-// contradiction returns two payloads of ours at one height, nil if there are none. A lock that counts
-// says that the validators have seen our signature.
+// contradiction returns two payloads of ours at one height, nil if there are none. A lock for which
+// counts returns true proves that the validators have seen our signature.
 func contradiction(own []wire.Proposal, locks []wire.Lock, counts func(*wire.Lock) bool) *wire.Conflict {
 	at := make(map[uint64]*wire.Proposal, len(own))
 	for i := range own {
@@ -151,9 +152,9 @@ func contradiction(own []wire.Proposal, locks []wire.Lock, counts func(*wire.Loc
 	return nil
 }
 
-// unproven returns an error if our lane is said to have come further than what is proven: by locks
-// of epochs below bounds, whose keys may have leaked, or of epochs that are not known. If that is
-// true, chunks with our signature are missing.
+// unproven returns an error if locks show our lane higher than it is proven, and these locks are of
+// epochs below bounds, whose keys may have leaked, or of unknown epochs. If they are right, chunks
+// with our signature are missing.
 func unproven(top *wire.Proposal, lock *wire.Lock, locks []wire.Lock, unknown []wire.Subject, identity wire.PublicKey) error {
 	proven := func(height uint64) bool {
 		return top != nil && height <= top.Chunk.Height || lock != nil && height <= lock.Chunk.Height
@@ -173,8 +174,8 @@ func unproven(top *wire.Proposal, lock *wire.Lock, locks []wire.Lock, unknown []
 	return nil
 }
 
-// resume does what was planned, once the locks are held. Nothing is sent before the end of the
-// recovery is durable.
+// resume carries out the plan, once the locks are held. Nothing is sent before the record of the
+// recovery's end is durable.
 func (c *Core) resume(p *resumption) {
 	l := c.own
 	if p.ended != nil {
@@ -191,9 +192,10 @@ func (c *Core) resume(p *resumption) {
 	c.setTip(l, &pendingNode{node: n, message: n.AppendTo(make([]byte, 0, n.Size())), resumed: true})
 }
 
-// lacksOwn reports whether a chunk with our signature is one that the journal should hold and does
-// not. On a lane that was resumed no mark makes it one that the journal before may have held: that
-// one nobody showed. There, too, proof of another payload than ours is one.
+// lacksOwn reports whether the journal should hold a chunk with our signature, and does not. On a
+// lane that was resumed, marks excuse no such chunk, since no peer showed it in the recovery. On
+// such a lane, if proof is set, another payload at the height of our tip or of a certified chunk
+// counts too.
 func (c *Core) lacksOwn(chunk *wire.Chunk, proof bool) bool {
 	if c.own == nil || c.loss.ended() || !c.loss.resumes {
 		return c.unknownToJournal(c.own, chunk)

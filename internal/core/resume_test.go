@@ -11,7 +11,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// endRecovery hands in what others know.
+// endRecovery ends the recovery with the locks and chunks that others know.
 func (r *rig) endRecovery(given Recovery) error {
 	err := r.c.EndRecovery(r.now, &given)
 	r.drain()
@@ -164,7 +164,8 @@ func TestRule7_5_TwoPayloadsOfOursAtOneHeightEndTheLane(t *testing.T) {
 	}
 }
 
-// 7.5: What is missing is named, and nothing has changed: the host asks on, or gives the lane up.
+// 7.5: The error names the missing part, and nothing has changed: the host asks on, or gives the
+// lane up.
 func TestRule7_5_ALaneIsNotResumedFromLessThanItNeeds(t *testing.T) {
 	for name, test := range map[string]struct {
 		given func(w *world) Recovery
@@ -238,8 +239,9 @@ func TestRule5_10_OnALaneThatIsResumedOurOwnAcksAreAboveTheMark(t *testing.T) {
 	}
 }
 
-// 7.5: A node that reached only validators that hide it cannot be found out: then another payload at
-// that height is an equivocation that others can prove. Once it is shown to us, or certified, we stop.
+// 7.5: A node that reached only validators that hide it cannot be found out: then another payload
+// at that height is an equivocation that others can prove. Once it is shown to us, or certified, we
+// stop.
 func TestRule7_5_WhatEverybodyHasHiddenIsAnEquivocationThatStopsUs(t *testing.T) {
 	hidden := func(w *world, height uint64) wire.Node {
 		return on(w.lock(chunk(0, height-1, int(height-1)), 5), 99)
@@ -256,7 +258,7 @@ func TestRule7_5_WhatEverybodyHasHiddenIsAnEquivocationThatStopsUs(t *testing.T)
 			}
 		},
 	} {
-		for _, height := range []uint64{8, 9} { // before we have sent anything above, and after
+		for _, height := range []uint64{8, 9} { // before we have sent any chunk above, and after
 			for _, restarted := range []bool{false, true} {
 				t.Run(fmt.Sprint(name, height, restarted), func(t *testing.T) {
 					r := resumed(t, nil, func(w *world) []wire.Lock { return ownLocks(w, 5, 7) })
@@ -286,7 +288,7 @@ func TestRule7_5_WhatEverybodyHasHiddenIsAnEquivocationThatStopsUs(t *testing.T)
 	}
 }
 
-// 7.5: What is as we have resumed it stops nobody.
+// 7.5: Messages that agree with the resumed lane stop nobody.
 func TestRule7_5_WhatWasResumedStopsNobody(t *testing.T) {
 	r := resumed(t, ownProposals(8), func(w *world) []wire.Lock { return ownLocks(w, 5, 7) })
 	show := func() {
@@ -323,9 +325,9 @@ func TestRule7_5_WhatWasResumedStopsNobody(t *testing.T) {
 	}
 }
 
-// 5.9, 5.10: While recovering nothing is signed, until the record recovered, and with it all adopted
-// locks, is durable: a crash after whichever record leaves the process recovering, or recovered with
-// all locks and marks and its own lane.
+// 5.9, 5.10: While recovering nothing is signed, until the record recovered, and with it all
+// adopted locks, is durable: a crash after whichever record leaves the process recovering, or
+// recovered with all locks and marks and its own lane.
 func TestRule5_10_ACrashAfterEachRecordOfARecoveryLeavesAllOfItOrNothing(t *testing.T) {
 	given := func(w *world) Recovery {
 		return Recovery{
@@ -334,7 +336,8 @@ func TestRule5_10_ACrashAfterEachRecordOfARecoveryLeavesAllOfItOrNothing(t *test
 			Unknown: []wire.Subject{{Chunk: chunk(1000, 3, 3), Epoch: 90}},
 		}
 	}
-	for _, held := range []bool{false, true} { // a lock of the lane without a height was seen before
+	// A lock of the lane without a height was seen before, or not.
+	for _, held := range []bool{false, true} {
 		for lost := uint64(0); ; lost++ {
 			r := newRig(t, 4, sequencing, recovering)
 			if held {
@@ -403,8 +406,8 @@ func TestRule5_10_ACrashAfterEachRecordOfARecoveryLeavesAllOfItOrNothing(t *test
 	}
 }
 
-// 7.5: What an attempt before a crash has journaled of our own lane is known to the next one,
-// whatever that is shown.
+// 7.5: The records of our own lane that an attempt before a crash journaled are known to the next
+// attempt, whatever answers that gets.
 func TestRule7_5_ASecondAttemptKnowsWhatTheFirstHasJournaled(t *testing.T) {
 	first := func(t *testing.T) *rig {
 		r := resumed(t, ownProposals(8), func(w *world) []wire.Lock { return ownLocks(w, 5, 7) })
@@ -428,7 +431,8 @@ func TestRule7_5_ASecondAttemptKnowsWhatTheFirstHasJournaled(t *testing.T) {
 	state, _ := r.c.OwnLane()
 	expect(t, "two payloads: own lane", state, OwnLaneEnded)
 	r = first(t)
-	if err := r.endRecovery(Recovery{Locks: ownLocks(r.w, 5, 6)}); err != nil { // and without resume
+	// And without resume:
+	if err := r.endRecovery(Recovery{Locks: ownLocks(r.w, 5, 6)}); err != nil {
 		t.Fatal(err)
 	}
 	r.sync()

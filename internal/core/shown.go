@@ -6,11 +6,11 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Shown returns what we can show of another identity, for docs/protocol.md 5.9 and 7.5: the nodes of
-// its lane from the highest one down to the tip, and its highest ack, whatever the lane, nil without
-// one. Nodes above the tip wait for their verification: what is acked once it is over must be shown
-// before. A node is without a parent's certificate, which is nil then, if that is not held any more. The
-// ack is one that waits for a quorum, and may be invalid. All are copies.
+// Shown returns the messages of another identity that this process can show, for docs/protocol.md
+// 5.9 and 7.5: the nodes of its lane from the highest one down to the tip, and its highest ack on
+// any lane, nil without one. Nodes above the tip wait for their verification: a node that is acked
+// after its verification must be in the answer. The parent's certificate of a node is nil if it is
+// not held any more. The ack waits for a quorum, and may be invalid. All are copies.
 func (c *Core) Shown(identity wire.PublicKey) ([]wire.Node, *wire.Ack) {
 	return c.shownNodes(&identity), c.shownAck(identity)
 }
@@ -64,7 +64,7 @@ func (c *Core) shownAck(identity wire.PublicKey) (highest *wire.Ack) {
 	}
 }
 
-// shownAckOf returns the highest ack of participant i in an epoch, or another one that is as high.
+// shownAckOf returns the highest ack of participant i in an epoch, or highest if none is higher.
 func (c *Core) shownAckOf(i wire.Participant, epoch uint64, highest *wire.Ack) *wire.Ack {
 	for _, l := range c.lanes.all() {
 		if l.gone {

@@ -23,7 +23,7 @@ func checkDecodeError(t *testing.T, err error) {
 	}
 }
 
-// headersFrom returns the longest headers that there are, n from a height downwards.
+// headersFrom returns n headers of the greatest length, from a height downwards.
 func headersFrom(height uint64, n int) (headers []payload.Header) {
 	for i := range n {
 		headers = append(headers, payload.Header{
@@ -80,7 +80,8 @@ func TestALockThatFillsAPageToItsLastByteFits(t *testing.T) {
 				page.Add(&lock)
 			}
 			last := lockOf(before)
-			last.Certificate = make([]byte, 1<<14) // so that its length has three bytes, as in a full page
+			// Its length has three bytes, as in a full page.
+			last.Certificate = make([]byte, 1<<14)
 			whole := message.Tips{Locks: append(slices.Clone(page.Locks), last)}
 			last.Certificate = make([]byte, 1<<14+limit-whole.Size()+c.over)
 			if page.Add(&last) != c.fits {
@@ -237,7 +238,7 @@ func TestClaimedCountsReserveNoMemory(t *testing.T) {
 	}
 }
 
-// views are messages whose decoding needs no memory of their own, or only once.
+// views are messages whose decoding allocates no memory, or only once.
 func views() map[string]encoding {
 	tips := message.Tips{Locks: []wire.Lock{lockOf(1), lockOf(2)}}
 	return map[string]encoding{
@@ -321,7 +322,7 @@ func TestDecodingIntoAUsedMessageIsAsIntoANewOne(t *testing.T) {
 				continue
 			}
 			used := messages[first.Type]()
-			_ = decodeInto(used, unhex(t, first.Encoded), maxPayload, formats) // whatever becomes of it
+			_ = decodeInto(used, unhex(t, first.Encoded), maxPayload, formats) // with any result
 			if err := decodeInto(used, unhex(t, second.Encoded), maxPayload, formats); err != nil {
 				t.Fatal(err)
 			}

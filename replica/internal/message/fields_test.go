@@ -9,7 +9,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// fieldsOf returns what was decoded as the vectors and the layouts name it.
+// fieldsOf returns the decoded fields under the names that the vectors and the layouts use.
 func fieldsOf(m encoding) map[string]any {
 	switch m := m.(type) {
 	case *message.TipsRequest:

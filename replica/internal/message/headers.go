@@ -8,8 +8,7 @@ import (
 )
 
 const (
-	// MaxHeaders is how many headers may be asked for at once. As many fit one answer, whatever
-	// their lengths.
+	// MaxHeaders bounds the headers of one request. As many fit one answer, whatever their lengths.
 	MaxHeaders = 1024
 
 	headersOverhead = 1 + 2 // more and a count of up to MaxHeaders
@@ -59,8 +58,8 @@ func (q *HeadersRequest) Decode(b []byte) error {
 	return r.end()
 }
 
-// Headers answers a HeadersRequest with the header asked for and those below it, downwards:
-// more ‖ varint u32 count ‖ count × header. There is at least one.
+// Headers answers a HeadersRequest with the requested header and those below it, downwards: more ‖
+// varint u32 count ‖ count × header. There is at least one.
 type Headers struct {
 	More    bool // the answerer has the one below the last, too
 	Headers []payload.Header
@@ -94,9 +93,9 @@ func (h *Headers) AppendTo(dst []byte) []byte {
 	return dst
 }
 
-// Decode reads an answer that is the whole of b, and in which no body has more than maxPayload
-// bytes. Each header is one height below the one before it, in the same lane; whether it is that
-// one's parent, their digests say.
+// Decode reads an answer that is the whole of b, in which no body has more than maxPayload bytes.
+// Each header is one height below the one before it, in the same lane. Whether it is that one's
+// parent depends on their digests, which the caller compares.
 func (h *Headers) Decode(b []byte, maxPayload uint64) error {
 	r := reader{b: b}
 	h.More = r.option("more")

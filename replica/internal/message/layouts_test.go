@@ -67,7 +67,7 @@ var layouts = map[string]layout.Layout{
 }
 
 // readSlowly reads a message by its layout and the sentences around it, with [format] and
-// [maxPayload]. It is the twin of the decoders.
+// [maxPayload]. It is the slow twin of the decoders.
 func readSlowly(name string, b []byte) (map[string]any, error) {
 	m, err := layouts[name].Read(b)
 	if err != nil {
@@ -121,7 +121,7 @@ func headerHolds(m any) bool {
 	return number(m, "format") == 1 && number(m, "size") <= maxPayload && (number(m, "height") == 0) == atGenesis
 }
 
-// certificateHolds: some of at most four validators have signed.
+// certificateHolds reports whether a certificate has signers, among at most four validators.
 func certificateHolds(m any) bool {
 	n := number(m, "participants")
 	b, _ := hex.DecodeString(digits(m, "signers"))

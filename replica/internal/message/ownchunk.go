@@ -7,9 +7,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// OwnChunk answers an own chunk request with what is known of the asker: 0x00, or 0x01 ‖ varint u32
-// length ‖ Node ‖ 0x00, or 0x01 ‖ Ack. The certificate of the node's parent has no bytes if the answerer
-// does not hold it any more.
+// OwnChunk answers an own chunk request with the asker's highest node and ack: 0x00, or 0x01 ‖
+// varint u32 length ‖ Node ‖ 0x00, or 0x01 ‖ Ack. The certificate of the node's parent has no bytes
+// if the answerer does not hold it any more.
 type OwnChunk struct {
 	Node *wire.Node // the highest of the asker's lane; nil if none is known
 	Ack  *wire.Ack  // the asker's highest; nil if none is known
@@ -42,13 +42,13 @@ func (o *OwnChunk) AppendTo(dst []byte) []byte {
 	return dst
 }
 
-// Decode reads an answer that is the whole of b. Certificate and signature of it are views into b.
-// Their epochs are looked up in formats; one that is unknown there is an error.
+// Decode reads an answer that is the whole of b. Certificate and signature are views into b. Their
+// epochs are looked up in formats; an epoch that formats does not know is an error.
 func (o *OwnChunk) Decode(b []byte, formats wire.Formats) error { return o.decode(b, formats, false) }
 
-// DecodeAny is Decode for a node with a parent of any epoch. The certificate of a parent whose epoch is
-// unknown in formats is whatever bytes are there. Of an ack of such an epoch, whose signature's length is
-// not known, nothing is read.
+// DecodeAny is Decode for a node with a parent of any epoch. If formats does not know the parent's
+// epoch, any bytes are taken as its certificate. An ack of an unknown epoch, whose signature's
+// length is not known, is not read.
 func (o *OwnChunk) DecodeAny(b []byte, formats wire.Formats) error { return o.decode(b, formats, true) }
 
 func (o *OwnChunk) decode(b []byte, formats wire.Formats, anyEpoch bool) error {

@@ -6,10 +6,10 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// MaxPath is how many hashes the longest audit path has.
+// MaxPath is the number of hashes in the longest audit path.
 const MaxPath = 32
 
-// PushedPiece is a piece of a body that nobody asked for: digest [32] ‖ varint u32 index ‖ bytes.
+// PushedPiece is a piece of a body, sent without a request: digest [32] ‖ varint u32 index ‖ bytes.
 type PushedPiece struct {
 	Digest wire.Digest // of the body's header, which was pushed before
 	Index  uint32
@@ -68,7 +68,7 @@ func (q *PieceRequest) Decode(b []byte) error {
 type Piece struct {
 	Digest wire.Digest // of the body's header
 	Index  uint32
-	Path   []byte // the audit path, hashes back to back from the leaf's sibling up; a view after decoding
+	Path   []byte // audit path from the leaf's sibling up; a view after decoding
 	Bytes  []byte // a view after decoding
 }
 
@@ -120,11 +120,11 @@ func (a AbsentReason) String() string {
 	return fmt.Sprintf("reason %d", uint8(a))
 }
 
-// Absent answers a HeadersRequest or a PieceRequest where there is nothing to answer it with:
+// Absent answers a HeadersRequest or a PieceRequest if the answerer has no header or body for it:
 // reason ‖ varint lowest.
 type Absent struct {
 	Reason AbsentReason
-	Lowest uint64 // height of the lane from which on headers and bodies are kept
+	Lowest uint64 // lowest height of the lane whose header and body are kept
 }
 
 // Size returns the length of the encoding in bytes.

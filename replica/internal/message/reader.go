@@ -7,8 +7,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// reader walks over the bytes of one message. The first error sticks and leaves nothing to read, so
-// that a decoder reads like the layout it decodes.
+// reader reads the bytes of one message. After the first error it has nothing more to read, so that
+// a decoder reads like the layout it decodes.
 type reader struct {
 	b   []byte
 	err error
@@ -32,7 +32,7 @@ func (r *reader) take(n int, field string) []byte {
 	return v
 }
 
-// part goes on behind the next n bytes, which another package has read, unless it found an error.
+// part skips the next n bytes, which another package has read, unless that package found an error.
 func (r *reader) part(n int, err error) {
 	if r.b = r.b[n:]; err != nil {
 		r.err, r.b = err, nil
@@ -80,8 +80,8 @@ func (r *reader) uvarint32(field string) uint32 {
 	return uint32(v)
 }
 
-// count reads how many items follow, at most most, of which the shortest has shortest bytes. As many
-// bytes as that are there.
+// count reads the number of items that follow. It is at most most, and b holds at least that many
+// times shortest, the bytes of the shortest item.
 func (r *reader) count(most uint32, shortest int, field string) int {
 	n := r.uvarint32(field)
 	switch {
@@ -109,7 +109,7 @@ func (r *reader) piece() []byte {
 	return v
 }
 
-// end demands that nothing is left and returns the first error.
+// end checks that nothing is left, and returns the first error.
 func (r *reader) end() error {
 	if len(r.b) != 0 {
 		r.fail("message", wire.ErrTrailing)

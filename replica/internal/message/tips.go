@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// MaxEpochs is how many epochs a request for tips may name.
+	// MaxEpochs bounds the epochs that a request for tips may name.
 	MaxEpochs = 16
 
 	instanceSize = 16
@@ -39,9 +39,9 @@ func (r *reader) revision(v *Revision) {
 // 0x00, or 0x01 ‖ after [32] ‖ varint u32 count ‖ count × varint epoch.
 type TipsRequest struct {
 	Follow bool            // the asker wants each new lock from now on
-	Since  *Revision       // what the answerer last said, and what changed since is asked for; nil: all
+	Since  *Revision       // only changes since this revision of the answerer; nil: all
 	After  *wire.PublicKey // the last lane of the page before; nil: the first page
-	Epochs []uint64        // of which locks are asked for, ascending, at most MaxEpochs; none: any
+	Epochs []uint64        // epochs whose locks are wanted, ascending, at most MaxEpochs; none: any
 }
 
 // Size returns the length of the encoding in bytes.
@@ -106,8 +106,8 @@ func (q *TipsRequest) Decode(b []byte) error {
 type Tips struct {
 	Revision                // of the answerer's locks
 	More     bool           // there is another page, after the last lane of this one
-	Locks    []wire.Lock    // ascending by sequencer, one each; their certificates are views after decoding
-	Unknown  []wire.Subject // of locks whose epoch the decoder does not know, if it takes any; never encoded
+	Locks    []wire.Lock    // ascending by sequencer, one each; views after decoding
+	Unknown  []wire.Subject // locks of unknown epochs, if taken; never encoded
 	added    int            // bytes of the locks that Add has added, with their lengths
 }
 
@@ -117,8 +117,8 @@ func sizedLock(l *wire.Lock) int {
 	return wire.UvarintSize(uint64(n)) + n
 }
 
-// Add adds a lock if its encoding fits the page, and reports whether it does. All locks of a page
-// that is filled come by Add. A lock that does not fit an empty page fits none.
+// Add adds a lock if its encoding fits the page, and reports whether it does. All locks of a filled
+// page must be added by Add. A lock that does not fit an empty page fits none.
 func (t *Tips) Add(l *wire.Lock) bool {
 	added := t.added + sizedLock(l)
 	if t.headSize(len(t.Locks)+1)+added > PageLimit {
@@ -128,7 +128,7 @@ func (t *Tips) Add(l *wire.Lock) bool {
 	return true
 }
 
-// headSize returns the length of what goes before so many locks, in bytes.
+// headSize returns the length of the fields before that number of locks, in bytes.
 func (t *Tips) headSize(locks int) int {
 	return t.Revision.size() + 1 + wire.UvarintSize(uint64(locks))
 }
@@ -154,11 +154,11 @@ func (t *Tips) AppendTo(dst []byte) []byte {
 }
 
 // Decode reads an answer that is the whole of b. The epochs of its locks are looked up in formats;
-// one that is unknown there is an error.
+// an epoch that formats does not know is an error.
 func (t *Tips) Decode(b []byte, formats wire.Formats) error { return t.decode(b, formats, false) }
 
-// DecodeAny is Decode for an answer with locks of any epoch. Locks of epochs that formats does not know
-// cannot be verified: their chunks and epochs go to Unknown.
+// DecodeAny is Decode for an answer with locks of any epoch. Locks of epochs that formats does not
+// know cannot be verified: their chunks and epochs go to Unknown.
 func (t *Tips) DecodeAny(b []byte, formats wire.Formats) error { return t.decode(b, formats, true) }
 
 // Range returns the first and the last lane of a page that was decoded; nil for a page of no tips.

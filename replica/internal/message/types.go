@@ -21,7 +21,7 @@ const (
 	NewLockType         // a wire.Lock
 )
 
-// PageLimit is the limit of messages that fill pages, and of own chunk, in bytes.
+// PageLimit is the limit in bytes of messages that fill pages, and of own chunk.
 const PageLimit = 128 << 10
 
 // Types returns the types of all messages about payloads.

@@ -21,13 +21,14 @@ var (
 	formats wire.Formats = wire.SameFormat(format)
 )
 
-// encoding is what encodes a message.
+// encoding is a message with its methods to encode.
 type encoding interface {
 	AppendTo(dst []byte) []byte
 	Size() int
 }
 
-// messages makes empty messages by their names in docs/protocol.md 8.3, save the one without bytes.
+// messages makes empty messages by their names in docs/protocol.md 8.3, except the one without
+// bytes.
 var messages = map[string]func() encoding{
 	"tips request":    func() encoding { return new(message.TipsRequest) },
 	"tips":            func() encoding { return new(message.Tips) },
@@ -142,7 +143,8 @@ func checkDecoder(t *testing.T, c layout.Case, b []byte) {
 	}
 }
 
-// FuzzDecode holds the decoders to the slow twin, which reads the layouts of docs/protocol.md 8.3.
+// FuzzDecode compares the decoders with the slow twin, which reads the layouts of docs/protocol.md
+// 8.3.
 func FuzzDecode(f *testing.F) {
 	for _, c := range readVectors(f) {
 		if i := slices.Index(messageNames, c.Type); i >= 0 {
