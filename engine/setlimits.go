@@ -59,8 +59,8 @@ func (l *setLimits) fits(kind Kind, size int) bool {
 	return int64(size) <= l.node.Load()
 }
 
-// maxLong returns the number of bytes of nodes and certificates of one peer that may wait. They can be
-// ten thousand times as long as acks, so a number of messages does not bound them.
+// maxLong returns the number of bytes of nodes and certificates of one peer that may wait. They can
+// be ten thousand times as long as acks, so a number of messages does not bound them.
 func (l *setLimits) maxLong() int64 { return max(minLong, 4*l.node.Load()) }
 
 // setMessage sets the length of the longest message taken to size, and that of the longest ack to

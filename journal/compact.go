@@ -7,8 +7,8 @@ import (
 	"github.com/lanecast/lanecast/internal/segment"
 )
 
-// compaction rewrites the live records of one old segment at the tail, a bounded number of bytes at a
-// time, between the owner's groups.
+// compaction rewrites the live records of one old segment at the tail, a bounded number of bytes at
+// a time, between the owner's groups.
 type compaction struct {
 	source *segmentInfo // nil if none is running
 	file   File
