@@ -18,3 +18,12 @@ func (r *Replica) Lanes() int { return len(r.allLanes()) }
 // SetPage sets the length of the pages in which lanes are walked. Half a page is read ahead of the
 // host.
 func (c *Config) SetPage(headers int) { c.page, c.window = headers, (headers+1)/2 }
+
+// Know has a lock count that was not verified.
+func (r *Replica) Know(k wire.Lock) {
+	l := r.laneOf(k.Chunk.Sequencer)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pend(&k)
+	l.lock, l.locked, l.revision = k, true, r.revision.Add(1)
+}

@@ -48,11 +48,18 @@ type recovery struct {
 	asking   map[wire.PublicKey]bool         // validators that a request is open at
 	pause    map[wire.PublicKey]time.Time    // validators that are not asked before, since they failed
 	answered map[wire.PublicKey]bool         // validators whose whole answer has been taken
-	locks    map[wire.PublicKey]wire.Lock    // of other lanes, the highest that verified
+	locks    map[laneEpoch]wire.Lock         // of other lanes, the highest of each epoch that verified
 	ownLocks map[wire.Subject]wire.Lock      // of our own lane, all that verified; two of each validator at most
 	unknown  map[wire.PublicKey]wire.Subject // by lane, the highest of an unknown epoch
 	own      map[wire.Proposal]bool          // chunks of our own lane, with our signature
-	reach    map[wire.PublicKey]uint64       // by validator, the newest epoch of a lock in its answer
+	reach    map[wire.PublicKey]uint64       // by validator, the newest epoch of a lock in its answer; by us, in our archive
+}
+
+// laneEpoch is a lane and an epoch. One that is made up with retired keys must not hide what later
+// epochs have certified: the newest epoch says which sequencers there may have been.
+type laneEpoch struct {
+	sequencer wire.PublicKey
+	epoch     uint64
 }
 
 // answer is what one validator has told.
@@ -66,7 +73,7 @@ type answer struct {
 func newRecovery() *recovery {
 	return &recovery{
 		wake: make(chan struct{}, 1), met: make(map[*peer]time.Time), asking: make(map[wire.PublicKey]bool), pause: make(map[wire.PublicKey]time.Time),
-		answered: make(map[wire.PublicKey]bool), locks: make(map[wire.PublicKey]wire.Lock), ownLocks: make(map[wire.Subject]wire.Lock),
+		answered: make(map[wire.PublicKey]bool), locks: make(map[laneEpoch]wire.Lock), ownLocks: make(map[wire.Subject]wire.Lock),
 		unknown: make(map[wire.PublicKey]wire.Subject), own: make(map[wire.Proposal]bool),
 		reach: make(map[wire.PublicKey]uint64),
 	}
@@ -91,6 +98,7 @@ func (r *Replica) recover() {
 	c := newRecovery()
 	for _, k := range r.Heads() { // of an archive that was not lost
 		c.add(r.id, k)
+		c.reach[r.id] = max(c.reach[r.id], k.Epoch)
 	}
 	ticker := time.NewTicker(recoveryInterval)
 	defer ticker.Stop()
@@ -207,6 +215,9 @@ func (r *Replica) behindOthers(c *recovery) string {
 	if !ok {
 		return ""
 	}
+	if reach := c.reach[r.id]; reach > last {
+		return fmt.Sprintf("this host to come to later epochs: it is in epoch %d, and our archive has a lock of epoch %d", now, reach)
+	}
 	weights, ahead, lowest := scheme.Weights(), uint64(0), ^uint64(0)
 	for i, id := range scheme.Participants() {
 		if reach := c.reach[id]; reach > last {
@@ -314,7 +325,7 @@ func (c *recovery) add(own wire.PublicKey, k wire.Lock) {
 	case k.Chunk.Sequencer == own:
 		c.ownLocks[k.Subject()] = k
 	default:
-		c.locks[k.Chunk.Sequencer] = k
+		c.locks[laneEpoch{k.Chunk.Sequencer, k.Epoch}] = k
 	}
 }
 
@@ -324,8 +335,8 @@ func (c *recovery) news(own wire.PublicKey, k *wire.Lock) bool {
 		_, known := c.ownLocks[k.Subject()]
 		return !known
 	}
-	known, ok := c.locks[k.Chunk.Sequencer]
-	return !ok || higher(k.Subject(), known.Subject())
+	known, ok := c.locks[laneEpoch{k.Chunk.Sequencer, k.Epoch}]
+	return !ok || k.Chunk.Height > known.Chunk.Height
 }
 
 // higher reports whether a is of a greater height than b, or of the same and of a newer epoch.

@@ -2,6 +2,7 @@ package replica_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -121,6 +122,105 @@ func TestRule7_5_AHostThatIsBehindRecoversOnceItHasComeToTheEpochOfTheOthers(t *
 			t.Fatal(err)
 		}
 		c.eventually(time.Minute, "it has recovered", c.recovered(0))
+		c.propose(s, 0, second.digest, nil, c.ids[0])
+		time.Sleep(5 * time.Second)
+		if s.acked(second.digest) > 0 {
+			t.Error("a second chunk is acked")
+		}
+		c.stopAll()
+	})
+}
+
+// docs/protocol.md 7.5: «While our own archive […] tell[s] of locks of epochs ahead of bounds, the process
+// waits».
+func TestRule7_5_AnArchiveThatIsNewerThanTheHostKeepsARecoveryFromItsEnd(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 4, lan)
+		sets := epochSets{5, map[uint64][]wire.PublicKey{0: c.ids, 5: c.ids}}
+		epochs := c.passEpochs(func(int) epochSets { return sets })
+		c.startAll(100, 3)
+		c.eventually(30*time.Second, "every lane is handed over", c.everywhere(3))
+		for i := range c.ids {
+			c.stop(i)
+		}
+		answers := func(_ context.Context, _ wire.PublicKey, typ network.Type, _ []byte, reply reply) {
+			if typ == message.TipsRequestType {
+				_ = reply(message.TipsType, new(message.Tips).AppendTo(nil)) // they know nothing of it
+			}
+		}
+		for _, id := range c.ids[:3] {
+			s := c.stranger(id, answers)
+			defer s.stop()
+		}
+		sets.current = 0
+		before := c.tune
+		c.tune = func(i int, config *replica.Config) {
+			before(i, config)
+			config.Recover = true
+			config.Engine.Journal.Storage.FS = newMemFS()
+		}
+		p := c.start(3, c.all[3].chain)
+		time.Sleep(30 * time.Second)
+		if !c.status(3).Recovering {
+			t.Error("it has recovered in an epoch that is over")
+		}
+		if err := epochs[3].Advance(5); err != nil {
+			t.Fatal(err)
+		}
+		c.eventually(time.Minute, "it has recovered", c.recovered(3))
+		p.cancel()
+		<-p.done
+		c.net.Close()
+	})
+}
+
+// docs/protocol.md 5.10: «Every sequencer of a known epoch up to that of the newest adopted lock has a
+// mark», also if somebody makes up higher locks of all lanes with the keys of an epoch below bounds.
+func TestRule5_10_LocksOfRetiredKeysDoNotHideANewerEpoch(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 7, lan)
+		sets := epochSets{6, map[uint64][]wire.PublicKey{0: c.ids[:6], 5: c.ids[:6], 6: c.ids}}
+		c.tamper(func(i int) *tampered {
+			return &tampered{serve: func(_ context.Context, _ wire.PublicKey, typ network.Type, _ []byte, reply reply, honest func(reply)) {
+				if typ == message.TipsRequestType {
+					time.Sleep(time.Second) // somebody else answers first
+				}
+				honest(reply)
+			}}
+		})
+		epochs := c.passEpochs(func(int) epochSets { return sets })
+		for i := range 6 {
+			c.start(i, newChain(c.ids[i], 100, uint64(min(3*i, 3)))) // nothing of its own lane tells of the epoch
+		}
+		six := []int{0, 1, 2, 3, 4, 5}
+		c.eventually(30*time.Second, "the lanes are handed over", c.grownTo(3, six, six[1:]))
+		first := makeBody(c.ids[6], 0, wire.Digest{}, bodyOf(c.ids[6], 0, 100), nil)
+		second := makeBody(c.ids[6], 0, wire.Digest{}, bodyOf(c.ids[6], 0, 200), nil)
+		var retired message.Tips
+		for _, id := range slices.SortedFunc(slices.Values(c.ids[:6]), wire.PublicKey.Compare) {
+			k := c.lock(wire.Chunk{Sequencer: id, Height: 1 << 40, Payload: wire.Digest{1}})
+			retired.Add(&k)
+		}
+		bodies := has(first, second)
+		s := c.stranger(c.ids[6], func(ctx context.Context, from wire.PublicKey, typ network.Type, request []byte, reply reply) {
+			if typ == message.TipsRequestType {
+				_ = reply(message.TipsType, retired.AppendTo(nil))
+				return
+			}
+			bodies(ctx, from, typ, request, reply)
+		})
+		defer s.stop()
+		s.awaits(c.ids[:6]...)
+		c.propose(s, 0, first.digest, nil, c.ids[0])
+		c.eventually(10*time.Second, "one validator acks", func() bool { return s.acked(first.digest) == 1 })
+		c.stop(0)
+		sets.current = 5 // its host is one epoch behind
+		c.lose(0, newChain(c.ids[0], 100, 0), nil)
+		s.awaits(c.ids[0])
+		c.eventually(time.Minute, "it has recovered", c.recovered(0))
+		if err := epochs[0].Advance(6); err != nil {
+			t.Fatal(err)
+		}
 		c.propose(s, 0, second.digest, nil, c.ids[0])
 		time.Sleep(5 * time.Second)
 		if s.acked(second.digest) > 0 {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -126,6 +127,40 @@ func TestRule5_10_TheAnswerToARecoveryIsWhatTheEngineHolds(t *testing.T) {
 			t.Error("it is asked twice within a second")
 		}
 		close(free)
+		c.stopAll()
+	})
+}
+
+// docs/protocol.md 5.10: «an honest one of the answering validators knows it»: an answer without the locks
+// that are too long for a page would be taken for all that there is. Others are told of the other lanes.
+func TestRule5_10_AnAnswerToARecoveryIsWholeOrThereIsNone(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 4, lan)
+		c.start(0, newChain(c.ids[0], 0, 0))
+		s := c.stranger(c.ids[3], nil)
+		defer s.stop()
+		s.awaits(c.ids[0])
+		lanes := slices.SortedFunc(slices.Values(c.ids[1:]), wire.PublicKey.Compare)
+		c.all[0].Know(wire.Lock{Chunk: wire.Chunk{Sequencer: lanes[0], Height: 1}, Certificate: make([]byte, message.PageLimit)})
+		c.all[0].Know(c.lock(wire.Chunk{Sequencer: lanes[1], Height: 1}))
+		ask := func(epochs ...uint64) (page *message.Tips) {
+			answer := s.ask(c.ids[0], message.TipsRequestType, (&message.TipsRequest{Epochs: epochs}).AppendTo(nil))
+			if answer == nil {
+				return nil
+			}
+			defer answer.Buffer.Release()
+			page = new(message.Tips)
+			if err := page.Decode(slices.Clone(answer.Buffer.Bytes()), wire.SameFormat(c.set.Scheme.Format())); err != nil {
+				t.Error(err)
+			}
+			return page
+		}
+		if page := ask(0); page == nil || len(page.Locks) != 1 || page.Locks[0].Chunk.Sequencer != lanes[1] {
+			t.Errorf("of epoch 0 it tells %+v", page)
+		}
+		if page := ask(); page != nil {
+			t.Errorf("of any epoch it tells %d locks", len(page.Locks))
+		}
 		c.stopAll()
 	})
 }

@@ -272,9 +272,18 @@ func (r *Replica) serveTips(from *peer, q *message.TipsRequest, reply func(netwo
 		if k == nil {
 			continue
 		}
-		if !page.Add(k) {
-			page.More = len(page.Locks) > 0
+		if page.Add(k) {
+			continue
+		}
+		if page.More = len(page.Locks) > 0; page.More {
 			break
+		}
+		// It fits no page. The other lanes are told, but for whoever recovers that would be too little.
+		if len(q.Epochs) == 0 {
+			r.limited.log(l.id, func() {
+				r.log.Warn("a lock is too long to be told to a peer that recovers", "sequencer", l.id, "bytes", k.Size())
+			})
+			return
 		}
 	}
 	answer := wire.NewBuffer()
