@@ -38,13 +38,13 @@ type Message struct {
 
 // Endpoint is one identity's access to the network. Its methods may be called from any goroutine.
 type Endpoint struct {
-	network *Network
-	host    *host
-	session *session
+	network  *Network
+	receiver *receiver
+	session  *session
 }
 
 // ID returns the endpoint's identity.
-func (e *Endpoint) ID() wire.PublicKey { return e.host.id }
+func (e *Endpoint) ID() wire.PublicKey { return e.receiver.id }
 
 // Send sends body to each identity in to, and returns at once. Messages to identities that have not
 // joined are counted as Absent. The network keeps body until the last delivery and copies it at
@@ -53,25 +53,25 @@ func (e *Endpoint) Send(to []wire.PublicKey, kind Kind, body []byte, priority bo
 	now := time.Now()
 	for i := range to {
 		e.network.mu.RLock()
-		h := e.network.hosts[to[i]]
+		r := e.network.receivers[to[i]]
 		e.network.mu.RUnlock()
-		if h == nil {
+		if r == nil {
 			e.network.mu.Lock()
-			h = e.network.host(to[i])
+			r = e.network.receiver(to[i])
 			e.network.mu.Unlock()
 		}
-		h.accept(now, packet{from: e.host.id, kind: kind, priority: priority, body: body})
+		r.accept(now, packet{from: e.receiver.id, kind: kind, priority: priority, body: body})
 	}
 }
 
 // Waiting returns the number of messages under way to this endpoint.
 func (e *Endpoint) Waiting() int {
-	e.host.mu.Lock()
-	defer e.host.mu.Unlock()
-	return e.host.waiting()
+	e.receiver.mu.Lock()
+	defer e.receiver.mu.Unlock()
+	return e.receiver.waiting()
 }
 
 // Close removes the endpoint from the network and waits for its receiver to return. Messages under
 // way to it are dropped; messages that it has sent still arrive. Close may be called more than
 // once, but not by the receiver.
-func (e *Endpoint) Close() { e.host.close(e.session) }
+func (e *Endpoint) Close() { e.receiver.close(e.session) }

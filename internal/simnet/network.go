@@ -70,9 +70,9 @@ type Config struct {
 type Network struct {
 	config Config
 
-	mu     sync.RWMutex
-	hosts  map[wire.PublicKey]*host // never deleted: a host outlives its endpoint
-	closed bool
+	mu        sync.RWMutex
+	receivers map[wire.PublicKey]*receiver // never deleted: a receiver outlives its endpoint
+	closed    bool
 
 	transports map[wire.PublicKey]*Transport // running ones
 }
@@ -83,7 +83,7 @@ func New(c Config) (*Network, error) {
 		return nil, err
 	}
 	c.Default = c.Default.withDefaults()
-	return &Network{config: c, hosts: make(map[wire.PublicKey]*host)}, nil
+	return &Network{config: c, receivers: make(map[wire.PublicKey]*receiver)}, nil
 }
 
 // Join adds an endpoint. receive is called for each message, by one goroutine, and owns the
@@ -97,22 +97,23 @@ func (n *Network) Join(id wire.PublicKey, receive func(Message)) (*Endpoint, err
 	if n.closed {
 		return nil, fmt.Errorf("joining as %v: %w", id, ErrClosed)
 	}
-	h := n.host(id)
-	session := h.open(receive)
+	r := n.receiver(id)
+	session := r.open(receive)
 	if session == nil {
 		return nil, fmt.Errorf("joining as %v: %w", id, ErrJoined)
 	}
-	return &Endpoint{network: n, host: h, session: session}, nil
+	return &Endpoint{network: n, receiver: r, session: session}, nil
 }
 
-// host returns the host of an identity and makes it if necessary. n.mu must be held for writing.
-func (n *Network) host(id wire.PublicKey) *host {
-	h := n.hosts[id]
-	if h == nil {
-		h = newHost(id, n.config)
-		n.hosts[id] = h
+// receiver returns the receiver of an identity and makes it if necessary. n.mu must be held for
+// writing.
+func (n *Network) receiver(id wire.PublicKey) *receiver {
+	r := n.receivers[id]
+	if r == nil {
+		r = newReceiver(id, n.config)
+		n.receivers[id] = r
 	}
-	return h
+	return r
 }
 
 // SetLink sets the conditions of the link from one identity to another; either may join later.
@@ -122,11 +123,11 @@ func (n *Network) SetLink(from, to wire.PublicKey, c Conditions) error {
 		return err
 	}
 	n.mu.Lock()
-	h := n.host(to)
+	r := n.receiver(to)
 	n.mu.Unlock()
-	h.mu.Lock()
-	h.link(from).conditions = c.withDefaults()
-	h.mu.Unlock()
+	r.mu.Lock()
+	r.link(from).conditions = c.withDefaults()
+	r.mu.Unlock()
 	n.recheck()
 	return nil
 }
@@ -134,14 +135,14 @@ func (n *Network) SetLink(from, to wire.PublicKey, c Conditions) error {
 // Link returns the current conditions of the link from one identity to another.
 func (n *Network) Link(from, to wire.PublicKey) Conditions {
 	n.mu.RLock()
-	h := n.hosts[to]
+	r := n.receivers[to]
 	n.mu.RUnlock()
-	if h == nil {
+	if r == nil {
 		return n.config.Default
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if l, ok := h.links[from]; ok {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l, ok := r.links[from]; ok {
 		return l.conditions
 	}
 	return n.config.Default
@@ -155,11 +156,11 @@ func (n *Network) Heal(a, b wire.PublicKey) { n.cut(a, b, false) }
 func (n *Network) cut(a, b wire.PublicKey, cut bool) {
 	for _, ends := range [2][2]wire.PublicKey{{a, b}, {b, a}} {
 		n.mu.Lock()
-		h := n.host(ends[1])
+		r := n.receiver(ends[1])
 		n.mu.Unlock()
-		h.mu.Lock()
-		h.link(ends[0]).conditions.Cut = cut
-		h.mu.Unlock()
+		r.mu.Lock()
+		r.link(ends[0]).conditions.Cut = cut
+		r.mu.Unlock()
 	}
 	n.recheck()
 }
@@ -180,10 +181,10 @@ func (n *Network) Counts() Counts {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	var sum Counts
-	for _, h := range n.hosts {
-		h.mu.Lock()
-		c := h.counts
-		h.mu.Unlock()
+	for _, r := range n.receivers {
+		r.mu.Lock()
+		c := r.counts
+		r.mu.Unlock()
 		sum.Sent += c.Sent
 		sum.Delivered += c.Delivered
 		sum.Lost += c.Lost
@@ -200,12 +201,12 @@ func (n *Network) Counts() Counts {
 func (n *Network) Close() {
 	n.mu.Lock()
 	n.closed = true
-	hosts := make([]*host, 0, len(n.hosts))
-	for _, h := range n.hosts {
-		hosts = append(hosts, h)
+	receivers := make([]*receiver, 0, len(n.receivers))
+	for _, r := range n.receivers {
+		receivers = append(receivers, r)
 	}
 	n.mu.Unlock()
-	for _, h := range hosts {
-		h.close(nil)
+	for _, r := range receivers {
+		r.close(nil)
 	}
 }

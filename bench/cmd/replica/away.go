@@ -157,7 +157,7 @@ func (c *crew) end() {
 }
 
 // obey is what a process does with --away, once it runs.
-func (h *host) obey(input *bufio.Reader, ended <-chan error) error {
+func (p *parts) obey(input *bufio.Reader, ended <-chan error) error {
 	m := meter{cpu: cpuTime()}
 	lines := make(chan string)
 	go func() {
@@ -187,13 +187,13 @@ func (h *host) obey(input *bufio.Reader, ended <-chan error) error {
 			}
 		case <-ticker.C:
 			m.sample()
-			if !waits || !h.app.level(h.ids) {
+			if !waits || !p.app.level(p.ids) {
 				continue
 			}
 			waits = false
 		}
-		r := h.app.count()
-		r.CPU, r.Heap, r.Counters = (cpuTime() - m.cpu).Seconds(), m.heap, countersOf(h.registry)
+		r := p.app.count()
+		r.CPU, r.Heap, r.Counters = (cpuTime() - m.cpu).Seconds(), m.heap, countersOf(p.registry)
 		m = meter{cpu: cpuTime()}
 		if err := json.NewEncoder(os.Stdout).Encode(r); err != nil {
 			return err

@@ -164,7 +164,7 @@ func process(o options) error {
 		acks = engine.AcksToSequencer
 	}
 	registry := prometheus.NewRegistry()
-	node := host{
+	node := parts{
 		options: o, set: set, ids: ids, epochs: epochs, listener: listener, addresses: addresses, app: app, acks: acks, registry: registry,
 	}
 	run, err := node.replica()
@@ -244,8 +244,8 @@ func countersOf(registry *prometheus.Registry) map[string]float64 {
 	return counters
 }
 
-// host holds the parts of a process.
-type host struct {
+// parts are the parts of a process.
+type parts struct {
 	options
 	set       *testkit.Set
 	ids       []wire.PublicKey
@@ -257,54 +257,54 @@ type host struct {
 	registry  *prometheus.Registry
 }
 
-func (h *host) dir() string { return filepath.Join(h.Dir, strconv.Itoa(h.Process)) }
+func (p *parts) dir() string { return filepath.Join(p.Dir, strconv.Itoa(p.Process)) }
 
 // replica returns the Run of a replica.
-func (h *host) replica() (func(context.Context) error, error) {
-	if h.Engine {
+func (p *parts) replica() (func(context.Context) error, error) {
+	if p.Engine {
 		return nil, nil
 	}
 	retain := time.Second
-	if h.Away > 0 {
-		if err := os.MkdirAll(h.dir(), 0o700); err != nil {
+	if p.Away > 0 {
+		if err := os.MkdirAll(p.dir(), 0o700); err != nil {
 			return nil, err
 		}
-		retain, h.app.dir = 0, h.dir()
+		retain, p.app.dir = 0, p.dir()
 	}
 	r, err := replica.New(replica.Config{
-		Metrics: h.registry, Namespace: namespace, Key: h.set.Identities[h.Process], Epochs: h.epochs, Application: h.app,
-		Next: func(id wire.PublicKey) uint64 { return readCursor(h.dir(), id) },
-		Dir:  h.dir(), Create: !h.Again,
-		Listener: h.listener, Addresses: func() map[wire.PublicKey]string { return h.addresses },
-		Engine:  engine.Config{Acks: h.acks},
+		Metrics: p.registry, Namespace: namespace, Key: p.set.Identities[p.Process], Epochs: p.epochs, Application: p.app,
+		Next: func(id wire.PublicKey) uint64 { return readCursor(p.dir(), id) },
+		Dir:  p.dir(), Create: !p.Again,
+		Listener: p.listener, Addresses: func() map[wire.PublicKey]string { return p.addresses },
+		Engine:  engine.Config{Acks: p.acks},
 		Archive: archive.Config{Retain: retain},
 		Network: network.Config{MinBackoff: 10 * time.Millisecond},
 	})
 	if err != nil {
 		return nil, err
 	}
-	h.app.replica = r
+	p.app.replica = r
 	return r.Run, nil
 }
 
 // engine returns the Run of an engine without bodies.
-func (h *host) engine() (func(context.Context) error, error) {
+func (p *parts) engine() (func(context.Context) error, error) {
 	var b *bridge.Bridge
 	n, err := network.New(network.Config{
-		Key: h.set.Identities[h.Process], Types: bridge.Types(0), Listener: h.listener,
+		Key: p.set.Identities[p.Process], Types: bridge.Types(0), Listener: p.listener,
 		Settings:   network.Settings{Namespace: namespace, Epochs: func() []network.Epoch { return b.Epochs() }},
-		Addresses:  func() map[wire.PublicKey]string { return h.addresses },
+		Addresses:  func() map[wire.PublicKey]string { return p.addresses },
 		MinBackoff: 10 * time.Millisecond,
 	})
 	if err != nil {
 		return nil, err
 	}
 	b = bridge.New(n, bridge.Config{Admit: func(wire.PublicKey) network.Role { return network.Member }})
-	bare := bareChain{h.app}
+	bare := bareChain{p.app}
 	e, err := engine.New(engine.Config{
-		Namespace: namespace, Identity: h.ids[h.Process], Sequencer: h.set.ChunkSigners[h.Process],
-		Schemes: h.epochs, Sequencers: h.epochs, Monitor: h.epochs, Automaton: bare, Relay: bare, Reporter: bare, Sender: b,
-		Acks: h.acks, Metrics: h.registry, Journal: engine.JournalConfig{Dir: h.dir(), Create: true},
+		Namespace: namespace, Identity: p.ids[p.Process], Sequencer: p.set.ChunkSigners[p.Process],
+		Schemes: p.epochs, Sequencers: p.epochs, Monitor: p.epochs, Automaton: bare, Relay: bare, Reporter: bare, Sender: b,
+		Acks: p.acks, Metrics: p.registry, Journal: engine.JournalConfig{Dir: p.dir(), Create: true},
 	})
 	if err != nil {
 		return nil, err

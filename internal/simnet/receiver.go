@@ -11,8 +11,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// host holds the messages under way to one identity. mu guards all fields below it.
-type host struct {
+// receiver holds the messages under way to one identity. mu guards all fields below it.
+type receiver struct {
 	id     wire.PublicKey
 	config Config
 
@@ -25,7 +25,7 @@ type host struct {
 	counts   Counts
 }
 
-// link is one direction between two identities. The receiving host keeps it.
+// link is one direction between two identities. The receiver keeps it.
 type link struct {
 	conditions Conditions
 	random     *rand.Rand
@@ -36,7 +36,7 @@ type link struct {
 type session struct {
 	receive func(Message)
 	wake    chan struct{} // capacity 1: a message may be due earlier than expected
-	stop    chan struct{} // closed when the session is removed from the host, under its mu
+	stop    chan struct{} // closed when the session is removed from the receiver, under its mu
 	done    chan struct{} // closed by the session's goroutine as its last act
 }
 
@@ -51,16 +51,16 @@ type packet struct {
 	sequence uint64
 }
 
-func newHost(id wire.PublicKey, c Config) *host {
-	return &host{id: id, config: c, links: make(map[wire.PublicKey]*link)}
+func newReceiver(id wire.PublicKey, c Config) *receiver {
+	return &receiver{id: id, config: c, links: make(map[wire.PublicKey]*link)}
 }
 
-// link returns the link from a sender and makes it if necessary. h.mu must be held.
-func (h *host) link(from wire.PublicKey) *link {
-	l := h.links[from]
+// link returns the link from a sender and makes it if necessary. r.mu must be held.
+func (r *receiver) link(from wire.PublicKey) *link {
+	l := r.links[from]
 	if l == nil {
-		l = &link{conditions: h.config.Default, random: linkRandom(h.config.Seed, from, h.id)}
-		h.links[from] = l
+		l = &link{conditions: r.config.Default, random: linkRandom(r.config.Seed, from, r.id)}
+		r.links[from] = l
 	}
 	return l
 }
@@ -75,111 +75,111 @@ func linkRandom(seed uint64, from, to wire.PublicKey) *rand.Rand {
 }
 
 // open starts a session and returns it, nil if there is one already.
-func (h *host) open(receive func(Message)) *session {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.session != nil {
+func (r *receiver) open(receive func(Message)) *session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.session != nil {
 		return nil
 	}
-	h.session = &session{
+	r.session = &session{
 		receive: receive,
 		wake:    make(chan struct{}, 1),
 		stop:    make(chan struct{}),
 		done:    make(chan struct{}),
 	}
-	go h.run(h.session)
-	return h.session
+	go r.run(r.session)
+	return r.session
 }
 
 // close ends a session and waits for its goroutine; nil means the current one.
-func (h *host) close(which *session) {
-	h.mu.Lock()
+func (r *receiver) close(which *session) {
+	r.mu.Lock()
 	if which == nil {
-		which = h.session
+		which = r.session
 	}
-	if which != nil && which == h.session {
-		h.session = nil
-		h.drop()
+	if which != nil && which == r.session {
+		r.session = nil
+		r.drop()
 		close(which.stop)
 	}
-	h.mu.Unlock()
+	r.mu.Unlock()
 	if which != nil {
 		<-which.done
 	}
 }
 
-// drop drops all packets under way. h.mu must be held.
-func (h *host) drop() {
-	h.counts.Absent += uint64(h.waiting())
-	h.later = nil
-	h.ready = [2]queue{}
-	for _, l := range h.links {
+// drop drops all packets under way. r.mu must be held.
+func (r *receiver) drop() {
+	r.counts.Absent += uint64(r.waiting())
+	r.later = nil
+	r.ready = [2]queue{}
+	for _, l := range r.links {
 		l.waiting = 0
 	}
 }
 
-// waiting returns the number of packets under way. h.mu must be held.
-func (h *host) waiting() int {
-	return len(h.later) + h.ready[0].len() + h.ready[1].len()
+// waiting returns the number of packets under way. r.mu must be held.
+func (r *receiver) waiting() int {
+	return len(r.later) + r.ready[0].len() + r.ready[1].len()
 }
 
 // accept decides whether a packet that is being sent is lost and when it is due, and queues it.
-func (h *host) accept(now time.Time, p packet) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	l := h.link(p.from)
+func (r *receiver) accept(now time.Time, p packet) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.link(p.from)
 	lost, jitter := l.random.Float64(), l.random.Float64() // always draw both
-	h.counts.Sent++
+	r.counts.Sent++
 	switch c := &l.conditions; {
-	case h.session == nil:
-		h.counts.Absent++
+	case r.session == nil:
+		r.counts.Absent++
 		return
 	case c.Cut:
-		h.counts.Cut++
+		r.counts.Cut++
 		return
 	case lost < c.Loss:
-		h.counts.Lost++
+		r.counts.Lost++
 		return
 	case l.waiting >= c.Queue:
-		h.counts.Full++
+		r.counts.Full++
 		return
 	default:
 		p.due = now.Add(c.Latency + time.Duration(jitter*float64(c.Jitter)))
 	}
 	l.waiting++
-	p.link, p.sequence = l, h.sequence
-	h.sequence++
+	p.link, p.sequence = l, r.sequence
+	r.sequence++
 	wake := true
 	if p.due.After(now) {
-		heap.Push(&h.later, p)
-		wake = h.later[0].sequence == p.sequence // otherwise the session wakes earlier anyway
+		heap.Push(&r.later, p)
+		wake = r.later[0].sequence == p.sequence // otherwise the session wakes earlier anyway
 	} else {
-		h.due(p)
+		r.due(p)
 	}
 	if wake {
 		select {
-		case h.session.wake <- struct{}{}:
+		case r.session.wake <- struct{}{}:
 		default:
 		}
 	}
 }
 
-// due queues a packet for delivery. h.mu must be held.
-func (h *host) due(p packet) {
+// due queues a packet for delivery. r.mu must be held.
+func (r *receiver) due(p packet) {
 	if p.priority {
-		h.ready[0].push(p)
+		r.ready[0].push(p)
 	} else {
-		h.ready[1].push(p)
+		r.ready[1].push(p)
 	}
 }
 
 // run is the goroutine of a session.
-func (h *host) run(session *session) {
+func (r *receiver) run(session *session) {
 	defer close(session.done)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		p, wait, ok := h.next(session)
+		p, wait, ok := r.next(session)
 		switch {
 		case !ok:
 			return
@@ -202,32 +202,32 @@ func (h *host) run(session *session) {
 
 // next takes the next packet that is due. If there is none, wait is the time until the next one,
 // negative if none is under way. ok is false when the session is over.
-func (h *host) next(session *session) (p packet, wait time.Duration, ok bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.session != session {
+func (r *receiver) next(session *session) (p packet, wait time.Duration, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.session != session {
 		return packet{}, 0, false
 	}
-	if len(h.later) > 0 {
-		for now := time.Now(); len(h.later) > 0 && !h.later[0].due.After(now); {
-			h.due(heap.Pop(&h.later).(packet))
+	if len(r.later) > 0 {
+		for now := time.Now(); len(r.later) > 0 && !r.later[0].due.After(now); {
+			r.due(heap.Pop(&r.later).(packet))
 		}
 	}
-	for i := range h.ready {
-		for h.ready[i].len() > 0 {
-			p := h.ready[i].pop()
+	for i := range r.ready {
+		for r.ready[i].len() > 0 {
+			p := r.ready[i].pop()
 			p.link.waiting--
 			if p.link.conditions.Cut {
-				h.counts.Cut++
+				r.counts.Cut++
 				continue
 			}
-			h.counts.Delivered++
-			h.counts.Bytes += uint64(len(p.body))
+			r.counts.Delivered++
+			r.counts.Bytes += uint64(len(p.body))
 			return p, 0, true
 		}
 	}
-	if len(h.later) == 0 {
+	if len(r.later) == 0 {
 		return packet{}, -1, true
 	}
-	return packet{}, max(time.Until(h.later[0].due), 1), true
+	return packet{}, max(time.Until(r.later[0].due), 1), true
 }
