@@ -14,6 +14,7 @@ import (
 
 	"github.com/lanecast/lanecast/engine"
 	"github.com/lanecast/lanecast/internal/simnet"
+	"github.com/lanecast/lanecast/internal/testkit"
 	"github.com/lanecast/lanecast/network"
 	"github.com/lanecast/lanecast/network/bridge"
 	"github.com/lanecast/lanecast/replica"
@@ -48,15 +49,16 @@ func (c *cluster) watchSignatures() *signatures {
 		if before != nil {
 			before(i, config)
 		}
-		sets := config.Epochs.(*engine.StaticEpochs)
-		config.Epochs = watchedSets{sets, watchedAcks{s, i, c.set.Signers[i]}}
+		if i < len(c.set.Signers) {
+			config.Epochs = watchedSets{config.Epochs, watchedAcks{s, i, c.set.Signers[i]}}
+		}
 	}
 	c.tamper(func(int) *tampered { return &tampered{received: s.node} })
 	return s
 }
 
 type watchedSets struct {
-	*engine.StaticEpochs
+	replica.Sets
 	signer watchedAcks
 }
 
@@ -466,4 +468,62 @@ func loseDisks(t *testing.T, rng *rand.Rand, losses int) {
 		c.eventually(5*time.Minute, "every lane goes on everywhere", c.grownTo(height+3, everybody, lanes))
 	}
 	c.stopAll()
+}
+
+// docs/protocol.md 5.10: «A sequencer that recovered has ended its lane: it goes on under a new key in a
+// later epoch», beside the validator, which goes on under the old one.
+func TestRule5_10_ASequencerWhoseLaneHasEndedGoesOnUnderANewKey(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 4, lan)
+		fresh := testkit.Identities(1, 99)[0]
+		c.ids, c.all, c.disk = append(c.ids, testkit.Identity(fresh)), append(c.all, nil), append(c.disk, newMemFS())
+		old, successor := c.ids[3], c.ids[4]
+		epochs := make(map[int]*engine.Epochs)
+		c.tune = func(i int, config *replica.Config) {
+			sets := engine.NewEpochs(0)
+			var signer verify.AckSigner
+			if i < 4 {
+				signer = c.set.Signers[i]
+			} else {
+				config.Key, config.Transport = fresh, c.net.NewTransport(successor, replica.Types(0))
+			}
+			for epoch, sequencers := range [][]wire.PublicKey{c.ids[:4], append(slices.Clone(c.ids[:3]), successor)} {
+				if err := sets.Add(uint64(epoch), c.set.Scheme, signer, sequencers); err != nil {
+					t.Fatal(err)
+				}
+			}
+			config.Epochs, epochs[i] = sets, sets
+		}
+		signed := c.watchSignatures()
+		for i := range 4 {
+			c.start(i, newChain(c.ids[i], 900, 5))
+		}
+		validators := []int{0, 1, 2, 3}
+		c.eventually(30*time.Second, "every lane is handed over", c.grownTo(5, validators, validators))
+		c.stop(3)
+		c.lose(3, newChain(old, 1100, 20), nil)
+		c.eventually(30*time.Second, "it has recovered", c.recovered(3))
+		if state := c.status(3).OwnLane; state != "ended" {
+			t.Errorf("own lane %s", state)
+		}
+		c.startAs(4, 3, newChain(successor, 900, 5)) // whose keys tune replaces
+		for i := range 5 {
+			if err := epochs[i].Advance(1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range 3 {
+			c.all[i].chain.grow(12, 900)
+		}
+		everybody := []int{0, 1, 2, 3, 4}
+		c.eventually(time.Minute, "the new lane is handed over everywhere", c.grownTo(5, everybody, []int{4}))
+		c.eventually(time.Minute, "the others go on", c.grownTo(12, everybody, []int{0, 1, 2}))
+		if n := c.all[0].chain.next(old); n != 5 {
+			t.Errorf("the old lane has come to height %d", n)
+		}
+		if signed.count(3) == 0 {
+			t.Error("the validator acks nothing")
+		}
+		c.stopAll()
+	})
 }
