@@ -293,8 +293,8 @@ func (c *chain) limit() uint64 {
 }
 
 // docs/protocol.md 7.4: «the host is told that it needs its own state transfer only when peers
-// weighing more than f of a known epoch say so and no other has it». A peer that never gives
-// another answer does not have it.
+// weighing more than f of a known epoch say so and no other has it». A peer that gives only other
+// answers for ever counts as a peer without it.
 func TestRule7_4_OneFaultyPeerKeepsNoHostFromBeingTold(t *testing.T) {
 	silent := func(ctx context.Context, _ wire.PublicKey, _ network.Type, _ []byte, _ reply) { <-ctx.Done() }
 	absent := func(reason message.AbsentReason) func(context.Context, wire.PublicKey, network.Type, []byte, reply) {

@@ -142,8 +142,8 @@ func (p *pile) add(page pilePage, headers []payload.Header) {
 	p.low, p.below = lowest.Height, lowest.Parent
 }
 
-// push adds headers below those in the pile, in pages of most headers or fewer; pop returns one page
-// at once. An error leaves the pile as it was.
+// push adds headers below those in the pile, in pages of most headers or fewer; pop returns one
+// page at once. An error leaves the pile as it was.
 func (p *pile) push(headers []payload.Header, most int) error {
 	var pages [][]payload.Header
 	b := make([]byte, 0, len(headers)*payload.MaxHeaderSize+(1+len(headers)/most)*pilePageHead)

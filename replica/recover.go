@@ -522,7 +522,7 @@ func (r *Replica) endRecovery(c *recovery) error {
 }
 
 // errNoBody: no validator has the body of our highest chunk.
-var errNoBody = errors.New("replica: nobody has the body of our highest chunk, which validators know")
+var errNoBody = errors.New("replica: no validator has the body of our highest chunk")
 
 // holdOwnBody keeps the body of our highest chunk, if the chunk is not certified: its sequencer has
 // to serve the body when it sends the chunk again. Only errNoBody is a reason to end the lane.
