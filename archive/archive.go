@@ -59,7 +59,7 @@ type Archive struct {
 	waiting   []waiter
 	empty     []emptied      // segments to be removed
 	spares    []*dataSegment // empty; the next segments are made from their files
-	retainDue int64          // when the first mark is due, in nanoseconds since Open; 0 if there is none
+	retainDue int64          // when the first mark is due, in nanoseconds since Open; 0: none
 	damages   int64          // bodies found damaged
 	failure   error
 	closing   bool

@@ -150,7 +150,8 @@ func (a *Archive) moveSome(limit int64) (moved int64, wait time.Duration, err er
 		m.file, err = a.cfg.FS.OpenRead(filepath.Join(a.dir, segmentName(m.source.number)))
 		if err != nil && !isMissing(err) {
 			m.stop()
-			return 0, moveAgain, nil // for example, too many files are open: a body that cannot be read is found later
+			// For example, too many files are open. A body that cannot be read is found later.
+			return 0, moveAgain, nil
 		}
 	}
 	var batch []movedBody

@@ -79,10 +79,10 @@ type Config struct {
 	// If its files are journal.VectorWriters, a group of bodies takes few writes.
 	FS journal.FS
 
-	free          func(dir string) (int64, error) // of bytes on the disk; tests have their own
-	indexSegments int64                           // journal.Config.SegmentSize of the index; small in tests
-	groupBytes    int64                           // bodies synced together, but for one; small in tests
-	room          int64                           // minRoom; small in tests
+	free          func(dir string) (int64, error) // free bytes on the disk; tests set these four
+	indexSegments int64                           // the index's journal.Config.SegmentSize
+	groupBytes    int64                           // bodies synced together, but for one
+	room          int64                           // minRoom
 }
 
 func (c *Config) complete() error {

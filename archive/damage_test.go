@@ -237,7 +237,7 @@ func TestAFullDiskIsTheQuotaReachedAndNoFailure(t *testing.T) {
 func TestAfterAFailureNothingBecomesDurableAndNothingWaits(t *testing.T) {
 	broken := errors.New("broken")
 	for _, op := range []string{"create", "write", "sync", "syncdir"} {
-		for _, where := range []string{suffix, "next.tmp"} { // the index's segments are opened by that name
+		for _, where := range []string{suffix, "next.tmp"} { // next.tmp: a segment of the index
 			if where == "next.tmp" && (op == "create" || op == "syncdir") {
 				continue // the index has its first segment
 			}

@@ -39,11 +39,11 @@
 // Quota bounds the bodies that are kept. It stops ForVote (bodies to be acked or proposed) and
 // Pushed. A body put ForDelivery, which is certified and next to be handed over, has room beyond
 // it: each lane as much as its share of the greater of 64 MiB and one body of MaxPayload per lane,
-// for bodies from the watermark up. So a host that moves its watermark behind what it was handed
-// can be handed the next, however full the archive is. Pushed bodies are bounded by MaxPushed too,
-// and within a lane by their window: the two heights above the higher of its top and its highest
-// lock, one body each, of which a later one replaces an earlier. They never take room from bodies
-// that are wanted.
+// for bodies from the watermark up. So a host that moves its watermark past the chunks that it was
+// handed can be handed the next, however full the archive is. Pushed bodies are bounded by
+// MaxPushed too, and within a lane by their window: the two heights above the higher of its top and
+// its highest lock, one body each, of which a later one replaces an earlier. They never take room
+// from bodies that are wanted.
 //
 // MaxHeaders bounds the headers, save for bodies put ForDelivery: beyond it these have their lane's
 // own room only, which bounds them too. Entries that are only retained make room for new headers,
@@ -100,23 +100,22 @@
 //
 // # The order of writes
 //
-//  1. A body is written behind what is in the newest segment, and synced, with the others of its
-//     group. The name of a new segment is synced before that.
-//  2. Only then is its record appended to the index. So the index names nothing that is not there.
+//  1. A body is written behind the last one in the newest segment, and synced, with the others of
+//     its group. The name of a new segment is synced before that.
+//  2. Only then is its record appended to the index. So the index names only bodies that are there.
 //  3. A record that takes another's place is appended first; then the other is released.
 //  4. A segment is removed once no live record names it, and the records that made it so are
 //     durable. Instead some such files are kept, the spares: the next segment gets one under its
-//     own name, and writes over it once that name is synced. What is left of the dead segment
-//     stands behind the new one's frames until it is full; the checksums of frames tell whose they
-//     are.
-//  5. Segments are written by one process: Open begins a new one, and cuts the others at the end
-//     of what the index names.
+//     own name, and writes over it once that name is synced. The rest of the dead segment stands
+//     behind the new one's frames until it is full; the checksums of frames tell whose they are.
+//  5. Segments are written by one process: Open begins a new one, and cuts the others at the end of
+//     the last body that the index names.
 //
 // # Recovery
 //
 // Open reads the index only. The journal may replay records that were released before; so what
-// lives must follow from any set of records that includes all live ones. That holds because
-// everything is decided by what never goes back:
+// lives must follow from any set of records that includes all live ones. That holds because every
+// decision depends on values that never go back:
 //
 //   - of two wanted records, or two pushed ones, for one place the later position counts; of two
 //     locks of a lane and epoch the higher;
@@ -129,7 +128,7 @@
 //
 // # Metrics
 //
-// With Config.Metrics set, under the prefix lanecast_archive_, what [Archive.Usage] says:
+// With Config.Metrics set, under the prefix lanecast_archive_, the values of [Archive.Usage]:
 //
 //	body_bytes{use}, retained_bytes, quota_bytes, pending_bytes, headers
 //	disk_bytes{part}, segments, damaged_bodies_total, failed
@@ -137,7 +136,7 @@
 // # Memory
 //
 // At most 200 bytes for each header held, with or without body, and 1 KiB for a lane; locks, with
-// their certificates; 4 MiB for compaction, and a body; 4 MiB for what is gathered to be written;
-// what is put and not durable, whose bodies are the callers' (at most MaxPending). 10 GiB of bodies
+// their certificates; 4 MiB for compaction, and a body; 4 MiB for the group to be written; and the
+// items put and not durable, whose bodies are the callers' (at most MaxPending). 10 GiB of bodies
 // of 256 KiB are 41,000 headers, or 8 MB.
 package archive

@@ -2,8 +2,9 @@ package archive
 
 import "iter"
 
-// entries are what is held of a lane's places, by height. Lanes are dense mostly: entries lie in blocks of
-// eight neighbours, of some 135 bytes each, where a map of entries takes twice as much.
+// entries holds the entries of a lane by height. Lanes mostly have no gaps, so entries lie in
+// blocks of eight neighbours, of some 135 bytes for each entry. A map of entries takes twice as
+// much.
 type entries struct {
 	blocks map[uint64]*block // by height / blockLength; none is empty
 	n      int
@@ -12,7 +13,7 @@ type entries struct {
 const blockLength = 8
 
 type block struct {
-	held uint8 // a bit for each of entry that is there
+	held uint8 // a bit for each entry that is there
 	of   [blockLength]entry
 }
 
@@ -42,7 +43,7 @@ func (e *entries) set(height uint64, to entry) {
 	b.of[i] = to
 }
 
-// remove takes the entry of a height out, if there is one.
+// remove removes the entry of a height, if there is one.
 func (e *entries) remove(height uint64) {
 	b, i := e.blocks[height/blockLength], height%blockLength
 	if b == nil || b.held>>i&1 == 0 {
@@ -57,7 +58,7 @@ func (e *entries) remove(height uint64) {
 
 func (e *entries) len() int { return e.n }
 
-// all are the entries in any order. The one that is visited may be changed or removed meanwhile.
+// all returns the entries in any order. The loop may change or remove the entry that it visits.
 func (e *entries) all() iter.Seq2[uint64, entry] {
 	return func(yield func(uint64, entry) bool) {
 		for at, b := range e.blocks {

@@ -26,7 +26,7 @@ func TestEntriesAreAMapByHeight(t *testing.T) {
 			if rng.IntN(10) > 0 {
 				continue
 			}
-			for h := range e.all() { // what is visited may be removed
+			for h := range e.all() { // the visited entry may be removed
 				if h%2 == height%2 {
 					e.remove(h)
 					delete(twin, h)

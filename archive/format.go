@@ -18,7 +18,7 @@ const (
 	suffix        = ".data"
 	indexDir      = "index"
 	dataDir       = "data"
-	lockName      = "LOCK" // the journal's, which is there before a log is
+	lockName      = "LOCK" // the journal's; it is there before a log is
 )
 
 // encodeHead returns the head of a data segment.
@@ -43,13 +43,13 @@ func decodeHead(b []byte) (id segment.Identity, ok bool) {
 
 func segmentName(number uint32) string { return segment.Name(uint64(number), suffix) }
 
-// prefixSize returns the bytes in front of a body of size bytes in its frame's payload, with a
-// header of so many bytes.
+// prefixSize returns the number of bytes in front of a body of size bytes in its frame's payload,
+// with a header of header bytes.
 func prefixSize(header int, size uint64) int {
 	return 1 + header + wire.DigestSize*int(payload.Pieces(size))
 }
 
-// appendPrefix appends what is in front of a body in its frame's payload.
+// appendPrefix appends the bytes in front of a body in its frame's payload.
 func appendPrefix(dst []byte, h *payload.Header, leaves []wire.Digest) []byte {
 	dst = h.AppendTo(append(dst, byte(h.Size())))
 	for i := range leaves {
@@ -123,7 +123,7 @@ type record struct {
 	lane laneState
 }
 
-// laneState is what a lane record says.
+// laneState is the content of a lane record.
 type laneState struct {
 	sequencer        wire.PublicKey
 	watermark, floor uint64
@@ -136,8 +136,8 @@ func (l *laneState) appendTo(dst []byte) []byte {
 
 func encodeLock(l *wire.Lock) []byte { return l.AppendTo([]byte{byte(lockRecord)}) }
 
-// decode reads a record but the first. The records are our own: what is wrong with one is a fault
-// of the program, or another program's index.
+// decode reads a record other than the first. The records are our own: an invalid one is a fault of
+// the program, or of another program's index.
 func (r *record) decode(b []byte) error {
 	bad := func(what string, err error) error {
 		return fmt.Errorf("%w: a record of kind %d: %s: %v", ErrFormat, b[0], what, err)

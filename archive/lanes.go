@@ -6,7 +6,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// entry is what is held of one place of a lane.
+// entry is the content of one place of a lane.
 type entry struct {
 	parent, root, digest wire.Digest
 	position             journal.Position // of its record
@@ -19,16 +19,16 @@ type entry struct {
 // held reports whether the body is there.
 func (e *entry) held() bool { return e.at.segment != 0 && !e.damaged }
 
-// lane is what is held of one lane. Its rules are those of doc.go under Recovery.
+// lane is the content of one lane. Its rules are those of doc.go under Recovery.
 type lane struct {
 	laneState
 	position journal.Position // of its record; 0 if it has none
 	wanted   entries
 	pushed   entries
 	locks    map[uint64]lock // by epoch
-	top      uint64          // highest height in wanted, which is always there; 0 if that is empty
-	lockTop  uint64          // highest height in locks, which is always there; 0 if that is empty
-	room     int64           // bytes of its own room that are taken
+	top      uint64          // highest height in wanted, which always has it; 0 if wanted is empty
+	lockTop  uint64          // highest height in locks, which always has it; 0 if locks is empty
+	room     int64           // bytes taken of its own room
 	marks    []mark          // by ascending time and height
 }
 
@@ -37,7 +37,7 @@ type lock struct {
 	position journal.Position
 }
 
-// mark says that what is below height may be dropped from a time on.
+// mark is a height below which entries may be dropped from a time on.
 type mark struct {
 	due    int64 // in nanoseconds since Open
 	height uint64
@@ -47,7 +47,7 @@ func (l *lane) header(height uint64, e *entry) payload.Header {
 	return payload.Header{Sequencer: l.sequencer, Height: height, Parent: e.parent, BodySize: uint64(e.size), Root: e.root}
 }
 
-// bytes returns what the body of an entry takes in its segment; 0 if there is none.
+// bytes returns the bytes that the body of an entry takes in its segment; 0 if there is none.
 func (l *lane) bytes(height uint64, e *entry) int64 {
 	if e.at.segment == 0 {
 		return 0
@@ -56,7 +56,7 @@ func (l *lane) bytes(height uint64, e *entry) int64 {
 	return bodyFrame(h.Size(), h.BodySize)
 }
 
-// quotaOf returns where the body of a wanted entry counts.
+// quotaOf returns the quota in which the body of a wanted entry counts.
 func (l *lane) quotaOf(height uint64, e *entry) quota {
 	if e.room && height >= l.watermark {
 		return quota{room: l.bytes(height, e)}
@@ -64,9 +64,9 @@ func (l *lane) quotaOf(height uint64, e *entry) quota {
 	return quota{used: l.bytes(height, e)}
 }
 
-// keeps reports whether a header at this height stays. What it says of a height that was dropped
-// never becomes true again, since neither top nor lockTop moves to a height that was dropped: a
-// header there is a new one, and a lock there is refused.
+// keeps reports whether a header at this height stays. For a height that was dropped the answer
+// stays false: neither top nor lockTop moves to such a height, since a header there is a new one,
+// and a lock there is refused.
 func (l *lane) keeps(height uint64) bool {
 	return height >= l.floor || height >= l.top || len(l.locks) > 0 && height == l.lockTop
 }
@@ -74,7 +74,7 @@ func (l *lane) keeps(height uint64) bool {
 // keepsLock reports whether a lock at this height stays.
 func (l *lane) keepsLock(height uint64) bool { return height >= l.watermark || height >= l.lockTop }
 
-// window returns the lowest height at which a pushed body is of use; ok is false if there is none.
+// window returns the lowest height at which a pushed body is useful; ok is false if there is none.
 func (l *lane) window() (lowest uint64, ok bool) {
 	lowest = l.watermark
 	if l.wanted.len() > 0 {
@@ -104,23 +104,23 @@ type state struct {
 	segments map[uint32]*dataSegment
 	headers  int   // entries of all lanes
 	used     int64 // bytes of wanted bodies that are in no lane's own room
-	room     int64 // bytes of those that are
+	room     int64 // bytes of wanted bodies in their lane's own room
 	pushed   int64 // bytes of pushed bodies
-	retained int64 // of used, those between floors and watermarks
+	retained int64 // of used, bytes between floors and watermarks
 
-	release func(journal.Position) // a record is dead
-	emptied func(*dataSegment)     // no record names a sealed segment any more
+	release func(journal.Position) // called when a record is dead
+	emptied func(*dataSegment)     // called when no record names a sealed segment any more
 }
 
-// dataSegment is what is known of a data segment.
+// dataSegment is the index's knowledge of a data segment.
 type dataSegment struct {
 	number  uint32
 	size    int64 // bytes of the file
-	live    int64 // bytes of bodies that are named
-	bodies  int   // that are named
+	live    int64 // bytes of bodies that records name
+	bodies  int   // that records name
 	sealed  bool  // nothing is written to it any more
 	missing bool  // the file is not there
-	beyond  int64 // length of a file that was longer before, while it is written to; else 0
+	beyond  int64 // the former length of a longer file that is being written over; else 0
 }
 
 // disk is the length of the segment's file.
@@ -131,7 +131,7 @@ func newState() *state {
 		release: func(journal.Position) {}, emptied: func(*dataSegment) {}}
 }
 
-// peek returns a lane. If it is not there, it is once something is put into it.
+// peek returns a lane. A new lane becomes part of the index once something is put into it.
 func (s *state) peek(id *wire.PublicKey) *lane {
 	if l := s.lanes[*id]; l != nil {
 		return l
@@ -139,7 +139,7 @@ func (s *state) peek(id *wire.PublicKey) *lane {
 	return &lane{laneState: laneState{sequencer: *id}, locks: map[uint64]lock{}}
 }
 
-// lane returns a lane, which is made if it is not there.
+// lane returns a lane, and makes it if it is not there.
 func (s *state) lane(id *wire.PublicKey) *lane {
 	l := s.peek(id)
 	s.lanes[*id] = l
@@ -155,7 +155,7 @@ func (s *state) segment(number uint32) *dataSegment {
 	return g
 }
 
-// name counts a body in its segment, or no longer.
+// name adds a body to the counts of its segment, or subtracts it.
 func (s *state) name(at location, bytes int64, bodies int) {
 	if at.segment == 0 {
 		return
@@ -167,8 +167,8 @@ func (s *state) name(at location, bytes int64, bodies int) {
 	}
 }
 
-// count adds a wanted entry to the sums, times is 1, or takes it out, times is −1. The lane's floor
-// and watermark must be the same both times.
+// count adds a wanted entry to the sums if times is 1, and subtracts it if times is −1. The lane's
+// floor and watermark must be the same both times.
 func (s *state) count(l *lane, height uint64, e *entry, times int64) {
 	q := l.quotaOf(height, e)
 	l.room += q.room * times
@@ -179,10 +179,10 @@ func (s *state) count(l *lane, height uint64, e *entry, times int64) {
 	}
 }
 
-// setWanted puts an entry in its place, and drops what it makes dead.
+// setWanted puts an entry in its place, and drops the entries that are dead then.
 func (s *state) setWanted(l *lane, height uint64, e entry) {
 	s.lanes[l.sequencer] = l
-	s.name(e.at, l.bytes(height, &e), 1) // first, lest a segment be emptied that is not
+	s.name(e.at, l.bytes(height, &e), 1) // first, so that no segment in use is emptied
 	if old, ok := l.wanted.get(height); ok {
 		s.count(l, height, &old, -1)
 		s.headers--
@@ -234,7 +234,7 @@ func (s *state) removePushed(l *lane, height uint64) {
 	s.release(e.position)
 }
 
-// dropPushed drops the pushed entries that are of no use any more.
+// dropPushed drops the pushed entries that are not useful any more.
 func (s *state) dropPushed(l *lane) {
 	for height := range l.pushed.all() {
 		if !l.pushedLives(height) {
@@ -243,7 +243,7 @@ func (s *state) dropPushed(l *lane) {
 	}
 }
 
-// setLock puts a lock in place of the last one of its epoch, and drops what it makes dead.
+// setLock replaces the last lock of an epoch, and drops the entries that are dead then.
 func (s *state) setLock(l *lane, k lock) {
 	s.lanes[l.sequencer] = l
 	if old, ok := l.locks[k.Epoch]; ok {
@@ -268,14 +268,15 @@ func (s *state) dropLocks(l *lane) {
 	}
 }
 
-// setLane moves a lane's watermark and floor, neither of which goes back, and drops what is below.
+// setLane moves a lane's watermark and floor, neither of which goes back, and drops the entries
+// below.
 func (s *state) setLane(l *lane, to laneState, position journal.Position) {
 	s.lanes[l.sequencer] = l
 	if l.position != 0 {
 		s.release(l.position)
 	}
 	l.position = position
-	// What changes its class: all below the new floor, and what the watermark passes.
+	// These entries change their class: all below the new floor, and all that the watermark passes.
 	var moved []uint64
 	collect := func(height uint64) { moved = append(moved, height) }
 	l.within(l.floor, to.floor, collect)
@@ -319,8 +320,8 @@ func (l *lane) within(from, to uint64, f func(height uint64)) {
 	}
 }
 
-// replay takes in a record of the index. What is known once all are in is for settle to say: until
-// then nothing is counted or dropped but what another record for the same place replaces.
+// replay applies a record of the index. Until settle has all records, nothing is counted, and
+// nothing is dropped except an entry that another record for the same place replaces.
 func (s *state) replay(position journal.Position, r *record) {
 	switch r.kind {
 	case wantedRecord, pushedRecord:
@@ -362,7 +363,7 @@ func (s *state) replay(position journal.Position, r *record) {
 	}
 }
 
-// settle counts what was replayed, drops what is dead, and makes the digests of the rest.
+// settle counts the replayed entries, drops the dead ones, and makes the digests of the others.
 func (s *state) settle(digest func(*payload.Header) wire.Digest) {
 	for _, l := range s.lanes {
 		for height := range l.wanted.all() {

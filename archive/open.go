@@ -18,33 +18,33 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Recovery says what Open found.
+// Recovery is the result of Open.
 type Recovery struct {
 	Created  bool
 	Lanes    int
-	Headers  int   // held, with bodies and without
-	Bodies   int   // held, pushed ones included
-	Bytes    int64 // of those, with their framing
+	Headers  int   // headers that are held, with and without bodies
+	Bodies   int   // bodies that are held, pushed ones included
+	Bytes    int64 // bytes of these bodies, with their framing
 	Lost     int   // bodies whose segment is missing or too short; they count as damaged
 	Segments int   // data files with bodies
-	Removed  int   // data files in which nothing lived
-	Cut      int64 // bytes behind what the index names, those of a dead segment that was written over included
+	Removed  int   // data files without live bodies
+	Cut      int64 // bytes cut off behind the last named body, also those of an overwritten segment
 	Index    journal.Recovery
 	Duration time.Duration
 }
 
-// LogValue gives all as one group, so that an owner can log it in one line. A warning is due if Lost
-// is not 0: files were lost or cut, and bodies must be fetched again.
+// LogValue returns all fields as one group, so that an owner can log them in one line. A warning is
+// due if Lost is not 0: files were lost or cut, and bodies must be fetched again.
 func (r Recovery) LogValue() slog.Value {
 	return slog.GroupValue(slog.Bool("created", r.Created), slog.Int("lanes", r.Lanes), slog.Int("headers", r.Headers),
 		slog.Int("bodies", r.Bodies), slog.Int64("bytes", r.Bytes), slog.Int("lost", r.Lost), slog.Int("segments", r.Segments),
 		slog.Int("removed", r.Removed), slog.Int64("cut", r.Cut), slog.Any("index", r.Index), slog.Duration("duration", r.Duration))
 }
 
-// Open opens the archive in a folder, or creates one, and starts its goroutines, which Close ends. It
-// reads the index, and of the data only how long the files are. The errors are ErrConfig, ErrFormat,
-// ErrIndexLost, those of journal.Open for the index, those of the file system, and that of a registry
-// that has the metrics of another archive.
+// Open opens the archive in a folder, or creates one, and starts its goroutines, which Close ends.
+// It reads the index, and only the lengths of the data files. The errors are ErrConfig, ErrFormat,
+// ErrIndexLost, those of journal.Open for the index, those of the file system, and that of a
+// registry that has the metrics of another archive.
 func Open(c Config) (_ *Archive, err error) {
 	if err := c.complete(); err != nil {
 		return nil, err
@@ -81,12 +81,12 @@ func Open(c Config) (_ *Archive, err error) {
 	go a.run()
 	go a.remove()
 	go a.completions()
-	signal(a.wake) // for what is retained, and for compaction
+	signal(a.wake) // for retained entries, and for compaction
 	return a, nil
 }
 
-// openIndex opens the journal and reads it into the state. It returns where in each segment the last
-// body ends that a record names.
+// openIndex opens the journal and reads it into the state. It returns for each segment the end of
+// the last body that a record names.
 func (a *Archive) openIndex() (ends map[uint32]int64, err error) {
 	c := &a.cfg
 	dir := filepath.Join(c.Dir, indexDir)
@@ -145,9 +145,9 @@ type replay struct {
 	namespace []byte
 	identity  segment.Identity
 	begun     bool // the first record was read
-	check     bool // the namespace must be that one
+	check     bool // the namespace must be equal
 	newest    uint32
-	ends      map[uint32]int64 // of segments: where the last named body ends, live or not
+	ends      map[uint32]int64 // by segment: the end of the last named body, live or not
 	dead      []journal.Position
 }
 
@@ -157,7 +157,7 @@ func newReplay(namespace []byte, check bool) *replay {
 	return r
 }
 
-// record takes in one record of the index. The order of the journal is not that of positions, where
+// record applies one record of the index. The journal's order is not that of positions after
 // compaction has moved a record: the first record may come late.
 func (r *replay) record(p journal.Position, b []byte) error {
 	if p == 1 {
@@ -185,7 +185,7 @@ func (r *replay) record(p journal.Position, b []byte) error {
 	return nil
 }
 
-// finish decides what lives, once all records are in.
+// finish determines the live entries, once all records are applied.
 func (r *replay) finish() error {
 	if !r.begun {
 		return fmt.Errorf("%w: its first record is missing", ErrFormat)
@@ -194,14 +194,14 @@ func (r *replay) finish() error {
 	return nil
 }
 
-// openData compares the data files with what the index names, and removes those that it does not
-// name.
+// openData compares the data files with those that the index names, and removes those that it does
+// not name.
 func (a *Archive) openData(ends map[uint32]int64) error {
 	fsys := a.cfg.FS
 	if err := fsys.MkdirAll(a.dir); err != nil {
 		return fmt.Errorf("archive: making the folder of the data: %w", err)
 	}
-	// A process that was killed before may have made the folder, and not have synced its name.
+	// A process that was killed may have made the folder, and not have synced its name.
 	if err := fsys.SyncDir(a.cfg.Dir); err != nil {
 		return fmt.Errorf("archive: syncing the folder: %w", err)
 	}
@@ -247,9 +247,9 @@ func (a *Archive) openData(ends map[uint32]int64) error {
 	return nil
 }
 
-// checkOurs returns an error if a data file that the index does not name is another archive's: then it
-// is the index that does not belong here, and removing the file would lose what is in it. A file whose
-// head was never synced is nobody's.
+// checkOurs returns an error if a data file that the index does not name is another archive's. Then
+// the index is the wrong one, and removing the file would lose its content. A file whose head was
+// never synced belongs to no archive.
 func (a *Archive) checkOurs(name string) error {
 	file, err := a.cfg.FS.OpenRead(filepath.Join(a.dir, name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -273,7 +273,7 @@ func (a *Archive) checkOurs(name string) error {
 	return nil
 }
 
-// measure notes the length of a data file, and cuts off what the index does not name.
+// measure notes the length of a data file, and cuts off the bytes behind the last named body.
 func (a *Archive) measure(g *dataSegment, end int64) error {
 	name := segmentName(g.number)
 	file, err := a.cfg.FS.Open(filepath.Join(a.dir, name))
@@ -292,7 +292,7 @@ func (a *Archive) measure(g *dataSegment, end int64) error {
 	return nil
 }
 
-// loseMissing marks the bodies as damaged whose file is missing, or ends before they do.
+// loseMissing marks the bodies as damaged whose file is missing or too short.
 func (s *state) loseMissing() (lost int) {
 	for _, l := range s.lanes {
 		for _, places := range []*entries{&l.wanted, &l.pushed} {

@@ -142,11 +142,11 @@ type Usage struct {
 	Used     int64 // wanted bodies, within Quota
 	Room     int64 // wanted bodies in the lanes' own room
 	Pushed   int64 // pushed bodies
-	Retained int64 // of Used, what the watermark has passed
-	Pending  int64 // put and not durable
-	Headers  int   // held, with bodies and without
+	Retained int64 // of Used, bodies below the watermark
+	Pending  int64 // bodies that are put and not durable
+	Headers  int   // headers that are held, with and without bodies
 	Segments int   // data files
-	Disk     int64 // bytes of those
+	Disk     int64 // the length of the data files
 	Damaged  int64 // bodies found damaged since Open
 }
 
@@ -169,8 +169,8 @@ func (a *Archive) Usage() Usage {
 	return u
 }
 
-// HasRoom reports whether Put would now take bodies for votes, whose headers are held, of so many
-// bytes together: see [StoredSize].
+// HasRoom reports whether Put would now take bodies ForVote of so many bytes together, whose
+// headers are held: see [StoredSize].
 func (a *Archive) HasRoom(bytes int64) bool {
 	free, err := a.free()
 	a.mu.Lock()
@@ -183,7 +183,7 @@ func (a *Archive) HasRoom(bytes int64) bool {
 	return missing <= 0 || missing <= a.state.retained && missing <= a.state.yields()
 }
 
-// yields returns the bytes of what is only retained, without the lanes' tops, which stay.
+// yields returns the bytes of bodies that are only retained, without the lanes' tops, which stay.
 func (s *state) yields() int64 {
 	bytes := s.retained
 	for _, l := range s.lanes {
@@ -243,7 +243,7 @@ func (a *Archive) readPieces(file journal.File, p place, e *entry, h *payload.He
 	if file == nil {
 		return nil, damaged(p, e, "the segment is missing", nil)
 	}
-	last := min(count, first+uint64(n)) // not past 2^64: a body has few pieces
+	last := min(count, first+uint64(n)) // no overflow: a body has few pieces
 	size := prefixSize(h.Size(), h.BodySize)
 	prefix := make([]byte, size)
 	at := e.at.byte() + segment.FrameHead
@@ -274,8 +274,8 @@ func (a *Archive) readPieces(file journal.File, p place, e *entry, h *payload.He
 	return pieces, nil
 }
 
-// read calls f with the file of a wanted body, or without one if the file is missing, and notes
-// what damage it finds. A body that is moved meanwhile is looked for again.
+// read calls f with the file of a wanted body, or with nil if the file is missing, and notes the
+// damage that f finds. If the body was moved meanwhile, read looks for it again.
 func (a *Archive) read(p place, f func(file journal.File, p place, e *entry) *DamageError) error {
 	for {
 		e, err := a.find(p)
@@ -320,7 +320,7 @@ func (a *Archive) find(p place) (entry, error) {
 	return entry{}, ErrNotHeld
 }
 
-// noteDamage notes that a body is damaged. It reports false if the body is elsewhere by now, or
+// noteDamage notes that a body is damaged. It returns false if the body is elsewhere by now, or
 // gone.
 func (a *Archive) noteDamage(p place, was *entry) bool {
 	a.mu.Lock()

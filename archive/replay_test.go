@@ -50,7 +50,8 @@ func TestTheStateFollowsFromAnyRecordsThatIncludeTheLiveOnesInAnyOrder(t *testin
 		rng := rand.New(rand.NewPCG(seed, 3))
 		w := newWorld(rng, 1<<10)
 		cfg, fs := inMemory()
-		cfg.SegmentSize, cfg.MaxPayload, cfg.indexSegments = 8<<10, 1<<10, 1<<20 // the index forgets nothing
+		// The index is one segment, which keeps the released records.
+		cfg.SegmentSize, cfg.MaxPayload, cfg.indexSegments = 8<<10, 1<<10, 1<<20
 		cfg.Quota, cfg.room = 64<<10, 1
 		a := open(t, cfg)
 		released := map[journal.Position]bool{}

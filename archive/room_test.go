@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What HasRoom says is what Put does, whatever is kept, retained, pushed, on its way, or on the disk.
+// HasRoom agrees with Put whatever bodies are kept, retained, pushed, on their way, or on the disk.
 func TestPutForVoteTakesWhatThereIsRoomFor(t *testing.T) {
 	for name, change := range map[string]func(c *Config){
 		"quota":   func(c *Config) { c.Quota = 100 << 10 },

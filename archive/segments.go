@@ -20,7 +20,7 @@ func (a *Archive) beginSegment() error {
 	}
 	number := w.number + 1
 	name := segmentName(number)
-	if err := a.index.InPlace(); err != nil { // else it may be another archive's segment that is begun anew
+	if err := a.index.InPlace(); err != nil { // else the path may lead to another folder
 		return fmt.Errorf("archive: beginning %s: %w", name, err)
 	}
 	w.number = number // even if the rest fails, the name is taken
@@ -118,8 +118,8 @@ func (a *Archive) remove() {
 }
 
 // removeEmpty removes the segments that no record names any more, once that is durable, except for
-// the last butFor of them and those that become spares. It reports whether that worked, or there was
-// nothing to do.
+// the last butFor of them and those that become spares. It reports whether that worked, or there
+// was nothing to do.
 func (a *Archive) removeEmpty(butFor int) bool {
 	for {
 		a.mu.Lock()

@@ -113,7 +113,8 @@ func (a *Archive) next(failure error) (group []*item) {
 		return nil
 	}
 	bytes, n := int64(0), 0
-	begin := int64(segment.HeadSize) // of the group: in another segment, unless the first body fits into the tail
+	// The group begins in another segment, unless the first body fits into the tail.
+	begin := int64(segment.HeadSize)
 	for ; n < len(a.queue); n++ {
 		it := a.queue[n]
 		if bytes == 0 && a.writer.tail != nil && a.writer.at+it.bytes <= a.cfg.SegmentSize {

@@ -71,7 +71,7 @@ type conn struct {
 
 	live     atomic.Bool   // the writer empties the link's queue; written under Network.mu
 	expiring atomic.Bool   // its dialler should replace it
-	lingers  atomic.Int64  // when reading ends after it lost, as a time of Network.clock; 0: it has not lost
+	lingers  atomic.Int64  // when reading ends after it lost, by Network.clock; 0: it has not lost
 	kicks    chan struct{} // room for one token: the writer must look again
 	written  chan struct{} // closed when the writer is done
 

@@ -6,9 +6,9 @@
 // # Use
 //
 // [New] takes a [Config]; [Network.Run] serves until its context ends, and calls a [Handler].
-// [Network.Send] and [Network.Request] may be called at any time. [Transport] is the interface behind
-// which another network can stand; package network/conformance has the tests that each must pass, and
-// package network/bridge connects an engine to any of them.
+// [Network.Send] and [Network.Request] may be called at any time. [Transport] is the interface for
+// other networks; package network/conformance has the tests that each must pass, and package
+// network/bridge connects an engine to any of them.
 //
 //	n, err := network.New(network.Config{
 //		Key:       key,                // Ed25519: our identity, or see Config.Proof

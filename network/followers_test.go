@@ -27,8 +27,8 @@ func (w *world) followers(first int) func() *recorder {
 	}
 }
 
-// docs/protocol.md 7.3: «Peers that are neither validators nor sequencers within bounds share a part of all
-// quotas of their own, served last». First: requests that are served.
+// docs/protocol.md 7.3: «Peers that are neither validators nor sequencers within bounds share a
+// part of all quotas of their own, served last». First: requests that are served.
 func TestRule7_3_RequestsOfFollowersTakeNoPlaceOfMembers(t *testing.T) {
 	const places = 64
 	bubble(t, 6, func(t *testing.T, w *world) {
@@ -162,7 +162,8 @@ func TestRule7_3_BulkGoesToMembersFirst(t *testing.T) {
 				for arrived[1].Load() < body && time.Since(began) < time.Minute {
 					time.Sleep(10 * time.Millisecond)
 				}
-				if took := time.Since(began); took > 2600*time.Millisecond { // 2 s, and an eighth for followers
+				// 2 s, and an eighth for followers.
+				if took := time.Since(began); took > 2600*time.Millisecond {
 					t.Errorf("a body of two seconds took a member %v beside six followers", took)
 				}
 				after(20 * time.Second)
@@ -178,8 +179,8 @@ func TestRule7_3_BulkGoesToMembersFirst(t *testing.T) {
 	}
 }
 
-// The pacer against a slow twin: whatever its connections do, it has as many free places as it should,
-// and none is free while somebody may have it.
+// The pacer against a slow twin: it always has as many free places as it should, and no place is
+// free while a connection that may have it waits.
 func TestAPacerLosesNoPlaceAndPassesMembersFirst(t *testing.T) {
 	for seed := range 200 {
 		p := newPacer(0, 1+seed%5, 100)

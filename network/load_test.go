@@ -315,7 +315,8 @@ func TestMessagesAreSentAndReceivedWithoutAllocations(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	send(bursts)
 	runtime.ReadMemStats(&now)
-	if per := float64(now.Mallocs-before.Mallocs) / (burst * bursts); per > 0.1 { // a garbage collection empties pools
+	// A garbage collection empties pools.
+	if per := float64(now.Mallocs-before.Mallocs) / (burst * bursts); per > 0.1 {
 		t.Errorf("%.3f allocations per message", per)
 	}
 }
@@ -387,7 +388,8 @@ func TestMemoryStaysWithinTheFormulaWhileAHundredPeersFlood(t *testing.T) {
 			if _, err := raw.Write(frameOf(typeHello, h.appendTo(nil))); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := io.ReadFull(raw, make([]byte, headSize)); err != nil { // of its hello; then never again
+			// It reads the head of the hello, and then nothing any more.
+			if _, err := io.ReadFull(raw, make([]byte, headSize)); err != nil {
 				t.Fatal(err)
 			}
 			flood.Go(func() {
@@ -415,7 +417,7 @@ func TestMemoryStaysWithinTheFormulaWhileAHundredPeersFlood(t *testing.T) {
 				for range 100 {
 					n.Send([]wire.PublicKey{id}, typ, make([]byte, 5<<10))
 				}
-				time.Sleep(time.Millisecond) // so that a writer that is not stuck can take something
+				time.Sleep(time.Millisecond) // so that a working writer can take something
 				_, bytes := q.waiting()
 				return bytes > n.cfg.QueueBytes-5<<10
 			})

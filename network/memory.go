@@ -5,7 +5,7 @@ import "unsafe"
 // The memory of a connection, in bytes, that does not depend on configuration.
 const (
 	connMemory = readSize + // bytes read from the socket
-		2*maxRecord + // of crypto/tls: a record being read, twice because its buffer grows by doubling, ...
+		2*maxRecord + // of crypto/tls: a record being read, twice because its buffer doubles, ...
 		maxRecord + // ... and a record being written
 		plainSize + // a record's bytes
 		batchBytes + batchLimit*int(unsafe.Sizeof(Message{})) + // a batch
@@ -35,7 +35,8 @@ func (c Config) MaxMemory(peers int) int64 {
 			writeSize + limit + headSize + numberSize + // being written
 			2*limit + // an incomplete frame, in a buffer that has doubled
 			limit // the message that exceeds batchBytes
-		perPeer += int64(maxConns/classes*conn) + int64(c.QueueBytes) + int64(2*c.QueueMessages)*int64(unsafe.Sizeof(outgoing{})) // the ring may have doubled
+		// The ring may have doubled.
+		perPeer += int64(maxConns/classes*conn) + int64(c.QueueBytes) + int64(2*c.QueueMessages)*int64(unsafe.Sizeof(outgoing{}))
 	}
 	for _, t := range c.Types {
 		switch t.Kind {

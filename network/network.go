@@ -42,20 +42,21 @@ type Network struct {
 	running sync.WaitGroup
 	dials   atomic.Uint64
 
-	serving, servingFollowers atomic.Int64          // requests that are served, of members and of followers
+	// Requests that are being served, of members and of followers.
+	serving, servingFollowers atomic.Int64
 	queuedForFollowers        [classes]atomic.Int64 // bytes of messages that wait for followers
 
 	misordered atomic.Bool // a list of Settings.Epochs was not in descending order; it was logged
 
 	mu       sync.RWMutex // guards the fields below, and fields elsewhere whose comment names it
 	stopping bool
-	bye      goodbyeError       // what peers are told while it is stopping
-	rechecks uint64             // the number of times that Handler.Admit may have changed its answers
+	bye      goodbyeError       // the goodbye that peers get while it is stopping
+	rechecks uint64             // how often Handler.Admit may have changed its answers
 	conns    map[*conn]struct{} // all of them, whatever their state
 	peers    map[wire.PublicKey]*peer
 	placed   uint64                           // the number of peers ever connected
 	leaving  map[wire.PublicKey]chan struct{} // closed when Disconnected has returned
-	news     chan struct{}                    // closed, and another made, when a control connection goes live
+	news     chan struct{}                    // closed and replaced when a control conn goes live
 	targets  map[wire.PublicKey]*target
 	warned   map[wire.PublicKey]uint8 // logged soft settings in which a peer differs
 }
@@ -140,7 +141,7 @@ func (n *Network) Run(ctx context.Context, h Handler) error {
 	return err
 }
 
-// byeFor returns what peers are told when Run ends for a reason.
+// byeFor returns the goodbye that peers get when Run ends with a cause.
 func byeFor(cause error) goodbyeError {
 	if errors.Is(cause, ErrStaleJournal) {
 		return goodbyeError{code: byeStaleJournal, reason: strings.TrimPrefix(cause.Error(), ErrStaleJournal.Error()+": ")}
@@ -312,9 +313,9 @@ var (
 	ErrShutdown = errors.New("network: shutdown")
 	// ErrRefused means that one of the sides no longer admits the other.
 	ErrRefused = errors.New("network: refused")
-	// ErrStaleJournal: the peer stopped, since its journal is older than what it has signed, and its
-	// operator has to see to it. It matches ErrShutdown too. A process says so that ends the context
-	// of [Transport].Run with a cause that matches this.
+	// ErrStaleJournal: the peer stopped, since its journal does not hold all that it has signed,
+	// and its operator must act. It matches ErrShutdown too. A process sends this reason if it ends
+	// the context of [Transport].Run with a cause that matches ErrStaleJournal.
 	ErrStaleJournal = errors.New("network: stale journal")
 )
 

@@ -21,7 +21,7 @@ type pacer struct {
 	followers    int         // that have one
 	maxFollowers int
 	due          time.Time // when the next bytes may be sent
-	dueLast      time.Time // when the next bytes may be sent to a follower while members have places
+	dueLast      time.Time // the same for a follower while members have places
 }
 
 // burst is the time by which the rate may be exceeded for a moment.
@@ -146,9 +146,9 @@ func (t *bulkTurn) ask(follower bool) bool {
 	return false
 }
 
-// over reports whether the turn of a connection with a place is over: a follower's when a member waits
-// or, since roles have changed, there are too many of them; anybody's when somebody waits and it has
-// sent much. mu must be held.
+// over reports whether the turn of a connection with a place is over. A follower's turn is over
+// when a member waits or, after a change of roles, there are too many followers. Any turn is over
+// when another connection waits and this one has sent much. mu must be held.
 func (t *bulkTurn) over() bool {
 	p := t.pacer
 	if t.late {

@@ -26,8 +26,9 @@ type peer struct {
 	conns    map[*conn]struct{} // all of them, until their goroutines are done
 	closing  error              // the reason why the peer is gone; set when it leaves Network.peers
 
-	before <-chan struct{} // closed when the previous peer of this identity was reported gone; nil: there was none
-	gone   chan struct{}   // closed when Disconnected has returned
+	// before is closed when the previous peer of this identity was reported gone; nil: none.
+	before <-chan struct{}
+	gone   chan struct{} // closed when Disconnected has returned
 
 	serves    sync.WaitGroup // calls of Serve
 	serving   atomic.Int64   // the number of those calls
@@ -42,7 +43,7 @@ type peer struct {
 type link struct {
 	queue    queue
 	live     *conn       // the connection in use; guarded by Network.mu
-	handover *time.Timer // runs while live is nil because another connection is expected; guarded by Network.mu
+	handover *time.Timer // runs while live is nil and will be replaced; guarded by Network.mu
 	session  *session    // guarded by Network.mu; its contents have their own lock
 
 	// delivery has room for one token, which it holds while Handler.Messages runs: two connections

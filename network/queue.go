@@ -29,7 +29,7 @@ type queue struct {
 	wake chan struct{}
 
 	maxMessages, maxBytes int
-	// followers are the bytes that wait for all followers, of which there are no more than for one peer.
+	// followers counts the bytes that wait for all followers, at most as many as for one peer.
 	followers *atomic.Int64
 }
 

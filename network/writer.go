@@ -11,7 +11,7 @@ const writeSize = 64 << 10
 // write writes until the connection ends or its goodbye is sent.
 func (c *conn) write() {
 	defer close(c.written)
-	defer c.link.queue.signal() // a token that we took may be for the connection that replaces this one
+	defer c.link.queue.signal() // a token that it took may be for the connection that replaces it
 	interval := c.n.cfg.PingInterval
 	timer := time.NewTimer(interval)
 	defer timer.Stop()

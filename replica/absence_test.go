@@ -76,7 +76,8 @@ func (p *passing) advance(follower int) {
 }
 
 // docs/protocol.md 7.4: «A lock that counts, verifies and is above what we have is walked down by
-// parent digests, with no signature to check below the lock», in any epochs of the chunks below.
+// parent digests, with no signature to check below the lock», whatever the epochs of the chunks
+// below.
 func TestRule7_4_AReplicaThatWasAwayForManyEpochsIsHandedWhatItMissed(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -229,7 +230,7 @@ func TestRule7_4_KillsOfOneAtATimeLeaveNoHoleAnywhere(t *testing.T) {
 		before := c.tune
 		c.tune = func(i int, config *replica.Config) {
 			before(i, config)
-			config.SetPage(16) // some absences are walked by way of a file
+			config.SetPage(16) // some absences need the file of a walk
 		}
 		c.startAll(3000, 1<<40)
 		sleep := func(most time.Duration) { time.Sleep(time.Duration(rng.Int64N(int64(most)))) }
@@ -292,8 +293,8 @@ func (c *chain) limit() uint64 {
 }
 
 // docs/protocol.md 7.4: «the host is told that it needs its own state transfer only when peers
-// weighing more than f of a known epoch say so and no other has it». A peer that gives any other
-// answer for ever does not have it.
+// weighing more than f of a known epoch say so and no other has it». A peer that gives only other
+// answers for ever counts as a peer without it.
 func TestRule7_4_OneFaultyPeerKeepsNoHostFromBeingTold(t *testing.T) {
 	silent := func(ctx context.Context, _ wire.PublicKey, _ network.Type, _ []byte, _ reply) { <-ctx.Done() }
 	absent := func(reason message.AbsentReason) func(context.Context, wire.PublicKey, network.Type, []byte, reply) {

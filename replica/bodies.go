@@ -17,21 +17,22 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// bodies are those that somebody waits for.
+// bodies holds the bodies that callers wait for, and the memory for fetching them.
 type bodies struct {
 	mu sync.Mutex
-	// wanted are of each lane the two of its tip, fetchAhead and the next one, and what callers of Get
-	// and Wait ask for.
+	// wanted has for each lane the two bodies of its tip, the next one and fetchAhead more, and the
+	// bodies that callers of Get and Wait request.
 	wanted map[wanted]*want
-	// Memory of bodies that are being fetched: of those that come next in their lanes, and of others.
+	// Memory of bodies that are being fetched: of those that come next in their lanes, and of
+	// others.
 	next, others room
-	share        int64        // bytes of each of the two
-	pages        room         // of pages of headers, maxPagesAsked of them
+	share        int64        // the size of each of the two in bytes
+	pages        room         // for pages of headers, maxPagesAsked of them
 	ahead        atomic.Int64 // bytes in the archive of bodies that are fetched ahead of their turn
-	disk         disk         // on which those are kept
+	disk         disk         // paces those bodies
 }
 
-// room is memory that those who fetch something take in turn.
+// room is an amount of memory that fetches take in turn.
 type room struct {
 	*semaphore.Weighted
 	waiting atomic.Int32
@@ -39,7 +40,7 @@ type room struct {
 
 func newRoom(size int64) room { return room{Weighted: semaphore.NewWeighted(size)} }
 
-// acquire waits for so much of it.
+// acquire waits until bytes of it are free, and takes them.
 func (m *room) acquire(ctx context.Context, bytes int64) error {
 	m.waiting.Add(1)
 	defer m.waiting.Add(-1)
@@ -52,22 +53,22 @@ type wanted struct {
 	digest wire.Digest
 }
 
-// urgency says what a body is wanted for.
+// urgency is the purpose for which a body is wanted.
 type urgency uint8
 
 const (
-	forVote   urgency = iota // of a tip: the sequencer pushes it
+	forVote   urgency = iota // of a tip: its sequencer pushes it
 	certified                // it will be handed over
 	nextInLane
 )
 
-// want is a body that somebody waits for. bodies.mu guards waiters, urgency and body.
+// want is a body that callers wait for. bodies.mu guards waiters, urgency and body.
 type want struct {
 	wanted
 	waiters int
 	urgency urgency
-	raised  chan struct{} // closed when urgency became nextInLane
-	arrived chan *body    // capacity 1: it was pushed
+	raised  chan struct{} // closed when urgency becomes nextInLane
+	arrived chan *body    // capacity 1: a body that was pushed
 	done    chan struct{} // closed when body or err is set
 	body    *body         // held
 	err     error
@@ -81,11 +82,11 @@ func newBodies(share int64) *bodies {
 	}
 }
 
-// errMisfit: a header whose digest is the chunk's says that it is of another place.
+// errMisfit: the header with the chunk's digest names another place.
 var errMisfit = errors.New("replica: the header is of another place than its chunk")
 
-// obtain returns the body of a chunk, which the caller holds then: from memory, from disk, from who
-// pushes it, or from peers that are asked for it. It goes on until ctx ends. The error is ctx's,
+// obtain returns the body of a chunk, which the caller holds then. It gets the body from memory,
+// from disk, from a push, or from peers by request. It goes on until ctx ends. The error is ctx's,
 // ErrClosed, errMisfit, or that of a disk that fails.
 func (r *Replica) obtain(ctx context.Context, p message.Place, digest wire.Digest, u urgency) (*body, error) {
 	if b := r.store.recall(p, digest); b != nil {
@@ -103,7 +104,7 @@ func (r *Replica) obtain(ctx context.Context, p message.Place, digest wire.Diges
 	return b, err
 }
 
-// join adds a waiter for a body. The first one begins the work.
+// join adds a waiter for a body. The first one starts the search.
 func (bs *bodies) join(r *Replica, name wanted, u urgency) *want {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
@@ -138,7 +139,8 @@ func (bs *bodies) join(r *Replica, name wanted, u urgency) *want {
 	return w
 }
 
-// leave takes a waiter off, and returns what it waited for. With the last one the work ends.
+// leave removes a waiter, and returns the body or the error. When the last one leaves, the search
+// ends.
 func (bs *bodies) leave(w *want, over error) (*body, error) {
 	bs.mu.Lock()
 	b, err := w.body, w.err
@@ -160,7 +162,7 @@ func (bs *bodies) leave(w *want, over error) (*body, error) {
 	return b, err
 }
 
-// drop releases what nobody waits for any more.
+// drop releases a body that has no waiter any more.
 func (w *want) drop() {
 	<-w.done
 	if w.body != nil {
@@ -173,7 +175,7 @@ func (w *want) drop() {
 	}
 }
 
-// deliver hands a body that was pushed to those who wait for it, and reports whether somebody does.
+// deliver hands a pushed body to its waiters, and reports whether there are any.
 func (bs *bodies) deliver(b *body) bool {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
@@ -189,7 +191,7 @@ func (bs *bodies) deliver(b *body) bool {
 	return true
 }
 
-// wants reports whether somebody waits for a body.
+// wants reports whether a body has waiters.
 func (bs *bodies) wants(name wanted) bool {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
@@ -202,7 +204,7 @@ func (bs *bodies) urgencyOf(w *want) urgency {
 	return w.urgency
 }
 
-// seek looks for a body until it is there.
+// seek looks for a body until it is found.
 func (r *Replica) seek(ctx context.Context, w *want) (*body, error) {
 	use := archive.ForVote
 	if r.bodies.urgencyOf(w) == nextInLane {
@@ -212,7 +214,7 @@ func (r *Replica) seek(ctx context.Context, w *want) (*body, error) {
 	if !errors.Is(err, errAbsent) {
 		return b, err
 	}
-	// A push may be on its way, to be waited for while nobody else has the body.
+	// A push may be on its way. Wait for it first: in the beginning no other peer has the body.
 	if r.bodies.urgencyOf(w) == forVote {
 		timer := time.NewTimer(r.cfg.FetchDelay)
 		defer timer.Stop()
@@ -247,17 +249,18 @@ func (r *Replica) seek(ctx context.Context, w *want) (*body, error) {
 	}
 }
 
-// A fetch that has memory goes on as long as it likes while nobody else waits for memory. Otherwise its
-// turn ends once nothing has come for Config.RequestTimeout, or when it has lasted for firstTurn, and
-// twice as long each time: bodies that somebody withholds take no memory from others for good.
+// A fetch that has memory goes on without limit while no other fetch waits for memory. Otherwise
+// its turn ends when nothing has come for Config.RequestTimeout, or when it has lasted for
+// firstTurn, then for twice as long each time. So bodies that peers withhold do not keep memory
+// from others for good.
 const (
 	firstTurn = 10 * time.Second
 	mostTurns = 6                // doublings
-	turnPause = time.Second      // after the first turn of a body that is not certified; it doubles too
-	lookAgain = time.Second / 10 // whether somebody waits
+	turnPause = time.Second      // after the first turn of an uncertified body; it doubles too
+	lookAgain = time.Second / 10 // the interval of looking whether a fetch waits
 )
 
-// fetch asks peers for a body until it is there: its header, then its pieces.
+// fetch asks peers for a body until it has it: first the header, then the pieces.
 func (r *Replica) fetch(ctx context.Context, w *want) (*body, error) {
 	header, err := r.fetchHeader(ctx, w)
 	if err != nil {
@@ -280,7 +283,8 @@ func (r *Replica) fetch(ctx context.Context, w *want) (*body, error) {
 	}
 }
 
-// fetchPieces asks peers for the pieces of a body until all are there. errTurn: others wait for memory.
+// fetchPieces asks peers for the pieces of a body until it has all. errTurn: other fetches wait for
+// memory.
 func (r *Replica) fetchPieces(ctx context.Context, w *want, header *payload.Header, memory *room, turn time.Duration) (*body, error) {
 	size := int(header.BodySize)
 	buffer := getBuffer(size)
@@ -313,7 +317,7 @@ func (r *Replica) fetchPieces(ctx context.Context, w *want, header *payload.Head
 	return b, nil
 }
 
-// takePiece puts the piece of an answer into its place.
+// takePiece adds the piece of an answer to the body.
 func takePiece(assembly *payload.Assembly, digest wire.Digest, item int, answer network.Message) error {
 	var piece message.Piece
 	if answer.Type != message.PieceType {
@@ -329,12 +333,13 @@ func takePiece(assembly *payload.Assembly, digest wire.Digest, item int, answer 
 	return err
 }
 
-// maxFetched is how many bodies of each of the two kinds are fetched at once: more requests than peers
-// answer at a time, and few enough that those which wait for their turn cost nothing.
+// maxFetched is the number of bodies of each of the two kinds that are fetched at once: more
+// requests than peers answer at a time, and few enough that waiting ones cost nothing.
 const maxFetched = 64
 
-// reserve waits until there is room in memory for a body, and returns whose it is and what gives it
-// back. Those that come next in their lanes have room of their own.
+// reserve waits until there is room in memory for a body. It returns the room that it took the
+// memory from, and a function that gives it back. Bodies that come next in their lanes have a room
+// of their own.
 func (bs *bodies) reserve(ctx context.Context, w *want, bytes int64) (memory *room, release func(), err error) {
 	bytes = min(max(bytes, bs.share/maxFetched), bs.share)
 	if bs.urgencyOf(w) != nextInLane {

@@ -15,7 +15,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// hasLanes answers like an honest peer that holds lanes, pages of headers included.
+// hasLanes answers like an honest peer that holds lanes, including pages of headers.
 func hasLanes(lanes ...[]*made) func(context.Context, wire.PublicKey, network.Type, []byte, reply) {
 	bodies := has(slices.Concat(lanes...)...)
 	return func(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply reply) {
@@ -52,7 +52,7 @@ func TestRule7_4_ALaneWhosePeerIsSlowWaitsForItOnce(t *testing.T) {
 		honest := hasLanes(lane)
 		for i, id := range c.ids[1:] {
 			s := c.stranger(id, func(ctx context.Context, from wire.PublicKey, typ network.Type, request []byte, reply reply) {
-				if i == 2 && typ == message.HeadersRequestType { // the sequencer, which is asked first
+				if i == 2 && typ == message.HeadersRequestType { // the sequencer: asked first
 					time.Sleep(1900 * time.Millisecond)
 				}
 				honest(ctx, from, typ, request, reply)
@@ -87,7 +87,7 @@ func TestRule7_4_APeerThatSendsOneHeaderAtATimeIsAskedLast(t *testing.T) {
 		var asked atomic.Int32
 		for i, id := range c.ids[1:] {
 			s := c.stranger(id, func(ctx context.Context, from wire.PublicKey, typ network.Type, request []byte, reply reply) {
-				if i == 2 && typ == message.HeadersRequestType { // the sequencer, which is asked first
+				if i == 2 && typ == message.HeadersRequestType { // the sequencer: asked first
 					asked.Add(1)
 					one(ctx, from, typ, request, reply)
 					return
@@ -108,7 +108,7 @@ func TestRule7_4_APeerThatSendsOneHeaderAtATimeIsAskedLast(t *testing.T) {
 	})
 }
 
-// Lanes without headers, in any number, delay no other lane.
+// Lanes whose headers no peer has, in any number, delay no other lane.
 func TestRule7_4_LanesWithoutHeadersKeepNoOtherFromItsOwn(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const n, heights = 62, 40

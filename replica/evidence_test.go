@@ -76,7 +76,7 @@ func branch(lane []*made, from int, text string) []*made {
 	return other
 }
 
-// serving answers as an honest peer does that has lanes: headers by pages, pieces, and the locks.
+// serving answers like an honest peer that has lanes: with headers by pages, pieces, and the locks.
 func serving(locks []wire.Lock, lanes ...[]*made) func(context.Context, wire.PublicKey, network.Type, []byte, reply) {
 	known := make(map[wire.Digest]*made)
 	for _, lane := range lanes {
@@ -96,7 +96,7 @@ func serving(locks []wire.Lock, lanes ...[]*made) func(context.Context, wire.Pub
 			m := known[headers.Digest]
 			for ; m != nil && len(page.Headers) < int(headers.Count); m = known[m.header.Parent] {
 				if n := len(page.Headers); n > 0 && m.header.Height+1 != page.Headers[n-1].Height {
-					break // the bodies that stand on another place
+					break // bodies on another parent
 				}
 				page.Headers = append(page.Headers, m.header)
 			}
@@ -380,7 +380,7 @@ func TestAForkHoldsOnlyIfItsHeadersLeadToAContradiction(t *testing.T) {
 	})
 }
 
-// A quorum certified a chunk under which there is a header of another place.
+// A quorum certified a chunk, and its header or one below it is of another place.
 func TestAHeaderOfAnotherPlaceUnderALockStopsTheLaneAndIsReported(t *testing.T) {
 	for _, above := range []int{0, 1, 3} {
 		reportingPeer(t, func(c *cluster, r *process, s *stranger, evidence *told) {
@@ -452,7 +452,7 @@ func TestRule7_4_ALockInAPeersTipsThatContradictsTheLaneIsReported(t *testing.T)
 	}
 }
 
-// A peer with older locks is no reason to stop.
+// Older locks of a peer stop no lane.
 func TestALaggingPeersTipsStopNoLane(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -606,7 +606,7 @@ func TestAForkIsFoundAfterARestart(t *testing.T) {
 	}
 }
 
-// A lane is walked down to the lowest lock first: no chunk that leads beside a known lock is handed
+// A lane is walked down to the lowest lock first: no chunk that contradicts a known lock is handed
 // over.
 func TestNothingIsHandedOverBesideALockThatIsKnown(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
@@ -617,7 +617,7 @@ func TestNothingIsHandedOverBesideALockThatIsKnown(t *testing.T) {
 		r := c.start(0, newChain(c.ids[0], 0, 0))
 		lane := laneOf(c.ids[3], 13)
 		other := branch(lane, 1, "another")
-		s := c.stranger(c.ids[3], serving(nil)) // nobody has anything yet
+		s := c.stranger(c.ids[3], serving(nil)) // no peer has a chunk yet
 		s.awaits(c.ids[0])
 		for _, k := range []wire.Lock{c.lockOf(lane[6]), c.lockOf(other[12])} {
 			if err := r.Offer(t.Context(), k); err != nil {
@@ -742,8 +742,8 @@ func TestALockThatAWalkPassesBesideIsReported(t *testing.T) {
 	})
 }
 
-// docs/protocol.md 7.4: tips are «per lane the highest lock», 5.10 relies on it: also of one that
-// was not walked down yet.
+// docs/protocol.md 7.4: tips are «per lane the highest lock»; 5.10 relies on it. That includes a
+// lock that was not walked down yet.
 func TestTipsHaveTheHighestLockThoughItWasNotWalkedDownYet(t *testing.T) {
 	reportingPeer(t, func(c *cluster, r *process, s *stranger, _ *told) {
 		lane := laneOf(s.id, 9)

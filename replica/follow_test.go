@@ -100,7 +100,7 @@ func TestRule7_3_FollowersThatFloodDelayNoRequestOfAMember(t *testing.T) {
 		}
 		c.startAll(1000, 2)
 		c.eventually(time.Minute, "every lane is handed over", c.everywhere(2))
-		c.stop(0) // its cache is gone
+		c.stop(0) // so that its cache is empty
 		c.stop(3)
 		disk.memFS = c.disk[0]
 		r := c.start(0, c.all[0].chain)

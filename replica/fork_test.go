@@ -16,7 +16,7 @@ func (c *cluster) lockOf(m *made) wire.Lock {
 	return c.lock(wire.Chunk{Sequencer: m.header.Sequencer, Height: m.header.Height, Payload: m.digest})
 }
 
-// laneOf makes bodies that stand on each other.
+// laneOf makes bodies each of which is the parent of the next.
 func laneOf(id wire.PublicKey, heights int) []*made {
 	var lane []*made
 	parent := wire.Digest{}
@@ -69,7 +69,7 @@ func TestRule7_4_ALaneThatContradictsItselfStops(t *testing.T) {
 	}
 }
 
-// A lock below the highest one may contradict the proven chunks under that.
+// A lock below the highest one may contradict the proven chunks at its height.
 func TestRule7_4_ALockBelowTheHighestThatContradictsItStopsTheLane(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -108,7 +108,7 @@ func TestRule7_4_ALockBelowTheHighestThatContradictsItStopsTheLane(t *testing.T)
 }
 
 // A host may need the next chunk of one lane before it takes more of any other, for any number of
-// lanes, however far behind it is with each.
+// lanes, however far it is behind on each.
 func TestLanesThatAreFarBehindWaitForNoOthers(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const n, heights = 22, 40

@@ -146,7 +146,7 @@ type stranger struct {
 	acks      map[wire.Digest][]wire.PublicKey // by payload: the validators that have acked it
 }
 
-// stranger starts one. serve may be nil: no request is answered then until its context ends.
+// stranger starts a stranger. With serve nil, no request is answered until its context ends.
 func (c *cluster) stranger(id wire.PublicKey, serve func(ctx context.Context, from wire.PublicKey, t network.Type, request []byte, reply reply)) *stranger {
 	s := &stranger{
 		T: c.t, Transport: c.net.NewTransport(id, replica.Types(0)), id: id, serve: serve,
@@ -166,7 +166,7 @@ func (s *stranger) stop() {
 	s.busy.Wait()
 }
 
-// again does something again and again until the stranger stops.
+// again calls do repeatedly until the stranger stops.
 func (s *stranger) again(pause time.Duration, do func(i int)) {
 	s.busy.Go(func() {
 		for i := 0; s.ctx.Err() == nil; i++ {
@@ -334,23 +334,23 @@ func has(bodies ...*made) func(context.Context, wire.PublicKey, network.Type, []
 	}
 }
 
-// lock makes a certificate for a chunk in epoch 0, by the last validators that are a quorum. Those
-// whose replicas have not acked the chunk take it for a proof that their journals are old.
+// lock makes a certificate for a chunk in epoch 0 by the last validators that are a quorum. To a
+// replica that has not acked the chunk, its own name in it proves that its journal is old.
 func (c *cluster) lock(chunk wire.Chunk) wire.Lock { c.t.Helper(); return c.lockIn(0, chunk) }
 
-// lockIn is lock in another epoch.
+// lockIn is like lock, in another epoch.
 func (c *cluster) lockIn(epoch uint64, chunk wire.Chunk) wire.Lock {
 	c.t.Helper()
 	return c.certify(len(c.ids)-verify.Quorum(len(c.ids)), epoch, chunk)
 }
 
-// lockBy is lock by a quorum that begins with another validator.
+// lockBy is like lock, by a quorum that begins with another validator.
 func (c *cluster) lockBy(first int, chunk wire.Chunk) wire.Lock {
 	c.t.Helper()
 	return c.certify(first, 0, chunk)
 }
 
-// certify has a quorum that begins with a validator certify a chunk in an epoch.
+// certify makes a certificate for a chunk in an epoch by a quorum that begins with a validator.
 func (c *cluster) certify(first int, epoch uint64, chunk wire.Chunk) wire.Lock {
 	c.t.Helper()
 	scheme := c.set.Scheme

@@ -93,7 +93,7 @@ func TestJunkInEveryMessageHarmsNobody(t *testing.T) {
 	})
 }
 
-// Thousands of requests for nothing that exists are refused while honest peers are served.
+// Thousands of requests for chunks that do not exist are refused while honest peers are served.
 func TestThousandsOfRequestsDelayNobodyForLong(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		var answered, refused atomic.Int64
@@ -238,7 +238,7 @@ func TestRule7_3_EveryRequestThatMakesSenseIsAnswered(t *testing.T) {
 		if err := r.Prune(t.Context(), s.id, 3); err != nil {
 			t.Fatal(err)
 		}
-		c.stop(0) // and its cache is empty
+		c.stop(0) // so that its cache is empty
 		s.loses(c.ids[0])
 		c.start(0, r.chain)
 		s.awaits(c.ids[0])

@@ -15,78 +15,79 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// lane is what is known of one lane, and how far it has been handed over.
+// lane is the state of one lane: its locks, its proven chunks, and the height up to which the host
+// has taken it.
 type lane struct {
 	id wire.PublicKey
 
 	mu      sync.Mutex
-	changed chan struct{} // closed, and another made, when something below has changed
+	changed chan struct{} // closed and replaced when a field below changes
 
-	lock   wire.Lock // the highest that counts
+	lock   wire.Lock // the highest lock that counts
 	locked bool
-	// revision is that of the replica's locks in which lock came.
+	// revision is the replica's lock revision with which lock came.
 	revision uint64
-	tip      wire.Proposal // the last one that the engine reported
+	tip      wire.Proposal // the tip that the engine reported last
 	hasTip   bool
-	// pending are the highest locks that were not walked down yet, by epoch, at most maxPendingLocks;
-	// first is the lowest.
+	// pending holds, by epoch, the highest lock that was not walked down yet, at most
+	// maxPendingLocks of them; first is the lowest.
 	pending  map[uint64]wire.Lock
 	first    wire.Lock
 	hasFirst bool
-	// proof is the lock from which the last walk led down to what is proven.
+	// proof is the lock from which the last walk led down to the proven chunks.
 	proof    wire.Lock
 	hasProof bool
 
 	next uint64 // height of the first chunk that the host has not taken
-	// proven are the digests of the chunks from next up that are known to be certified: the highest
-	// lock, when it was walked down, led to them.
+	// proven holds the digests of the chunks from next up that are known to be certified: a walk
+	// from the highest lock led to them.
 	proven []wire.Digest
-	// below is the digest of the chunk under those, if it is known.
+	// below is the digest of the chunk at height next − 1, if it is known.
 	below    wire.Digest
 	hasBelow bool
 
-	// work is the context of walking and delivering. It ends with the run, and when the lane is
-	// restored: what was on its way is not wanted then.
+	// work is the context of walks and deliveries. It ends with the run, and when the lane is
+	// restored: results that are on their way then are not used.
 	work    context.Context
 	restart context.CancelFunc
 
 	unasked [2]unasked // by height, even or odd
 
 	walking, delivering bool
-	fetching            map[uint64]bool // heights that are fetched ahead of their turn; at most fetchAhead
-	failure             error           // the lane has stopped
-	behind              uint64          // one above the height of which Behind was told
+	fetching            map[uint64]bool // heights of bodies being fetched early; at most fetchAhead
+	failure             error           // not nil: the lane has stopped
+	behind              uint64          // one above the last height that Behind was called with
 }
 
-// end is one above the height of the highest chunk proven. mu is held.
+// end returns the height above the highest proven chunk. mu is held.
 func (l *lane) end() uint64 { return l.next + uint64(len(l.proven)) }
 
-// notify says that something has changed. mu is held.
+// notify wakes the goroutines that wait for a change. mu is held.
 func (l *lane) notify() {
 	close(l.changed)
 	l.changed = make(chan struct{})
 }
 
-// stopped returns why the lane has stopped, nil if it has not.
+// stopped returns the reason why the lane has stopped, nil if it has not.
 func (l *lane) stopped() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.failure
 }
 
-// knownLane returns a lane that was heard of, nil if it was not.
+// knownLane returns a lane, nil if this replica has not met it yet.
 func (r *Replica) knownLane(id wire.PublicKey) *lane {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.lanes[id]
 }
 
-// laneOf returns a lane, which is made when it is first heard of.
+// laneOf returns a lane, and makes it at its first use.
 func (r *Replica) laneOf(id wire.PublicKey) *lane {
 	if l := r.knownLane(id); l != nil {
 		return l
 	}
-	next := r.cfg.Next(id) // the host may call us
+	next := r.cfg.Next(id) // without the lock: the host may call us
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if l := r.lanes[id]; l != nil {
@@ -98,7 +99,7 @@ func (r *Replica) laneOf(id wire.PublicKey) *lane {
 	return l
 }
 
-// learn takes a lock that counts and was verified, and has the lane come up to it.
+// learn takes a lock that counts and was verified, and starts the walk up to it.
 func (r *Replica) learn(k *wire.Lock) {
 	l := r.laneOf(k.Chunk.Sequencer)
 	l.mu.Lock()
@@ -111,7 +112,8 @@ func (r *Replica) learn(k *wire.Lock) {
 		r.stopLane(l, l.against(k))
 		return
 	}
-	// One of a newer epoch for the same chunk is kept too, for those who know no older one.
+	// A lock of a newer epoch for the same chunk is kept too, for peers that do not know older
+	// epochs.
 	if err := r.keepLock(l, k, known); err != nil {
 		r.fail(err)
 		return
@@ -124,7 +126,7 @@ func (r *Replica) learn(k *wire.Lock) {
 	r.advance(l)
 }
 
-// advance begins what can be done on a lane. mu is held.
+// advance starts the walk and the delivery of a lane if they have work. mu is held.
 func (r *Replica) advance(l *lane) {
 	if l.failure != nil || r.working.Err() != nil {
 		return
@@ -139,18 +141,19 @@ func (r *Replica) advance(l *lane) {
 	}
 }
 
-// pageOfHeaders is how many headers are asked for at once: docs/protocol.md 7.4.
+// pageOfHeaders is the number of headers in one request: docs/protocol.md 7.4.
 const pageOfHeaders = 1024
 
-// leastWindow is how many headers of a lane are read at once ahead of the host, unless more of our own
-// chunks may wait for it. Twice as many are proven and not handed over at most; those above wait on disk.
+// leastWindow is the number of headers of a lane that are read at once ahead of the host, unless
+// more of our own chunks may wait for the host. At most twice as many are proven and not handed
+// over. Higher ones wait on disk.
 const leastWindow = 128
 
-// filePause is how long a walk waits after its file could not be written, because the disk is full, say.
+// filePause is the pause of a walk after a failed write of its file, for example on a full disk.
 const filePause = time.Second
 
-// walk goes from the highest lock of a lane down by the parents' digests to what is proven, and
-// proves what it has passed.
+// walk follows the parents' digests from the highest lock of a lane down to the proven chunks, and
+// proves the chunks on the way.
 func (r *Replica) walk(l *lane) {
 	for {
 		l.mu.Lock()
@@ -188,8 +191,8 @@ func (r *Replica) walk(l *lane) {
 	}
 }
 
-// prove takes the digests of the chunks from height end up, which a walk from a lock has found, and what
-// the lowest of them stands on. l.mu is held.
+// prove takes the digests of the chunks from height end up, which a walk from a lock has found.
+// bottom is the parent of the lowest of them. l.mu is held.
 func (r *Replica) prove(l *lane, from *wire.Lock, end uint64, digests []wire.Digest, bottom wire.Digest) {
 	if ahead := l.end() - end; ahead > 0 { // the lane was restored meanwhile
 		if ahead > uint64(len(digests)) {
@@ -214,8 +217,8 @@ func (r *Replica) prove(l *lane, from *wire.Lock, end uint64, digests []wire.Dig
 	r.advance(l)
 }
 
-// topProven returns the digest of the highest chunk proven, or of the last one handed over, if it is
-// known. mu is held.
+// topProven returns the digest of the highest proven chunk, or else of the last one handed over, if
+// it is known. mu is held.
 func (l *lane) topProven() (wire.Digest, bool) {
 	if n := len(l.proven); n > 0 {
 		return l.proven[n-1], true
@@ -223,8 +226,8 @@ func (l *lane) topProven() (wire.Digest, bool) {
 	return l.below, l.hasBelow
 }
 
-// descend returns the digests of the chunks of heights end to top, ascending, and what the lowest of
-// them stands on. Headers that are not in the archive are asked for, and put there.
+// descend returns the digests of the chunks of heights end to top, ascending, and the parent of the
+// lowest of them. It requests headers that are not in the archive, and puts them there.
 func (r *Replica) descend(ctx context.Context, l *lane, top wire.Chunk, end uint64) (digests []wire.Digest, bottom wire.Digest, err error) {
 	digests = make([]wire.Digest, 0, min(top.Height-end+1, uint64(r.cfg.window)))
 	height, digest := top.Height, top.Payload
@@ -255,11 +258,11 @@ func (r *Replica) descend(ctx context.Context, l *lane, top wire.Chunk, end uint
 	}
 }
 
-// errUncarried: a certified digest whose header is of another place. A quorum acked it, and an honest
-// validator never does.
+// errUncarried: a certified digest is that of a header of another place. A quorum acked it, and an
+// honest validator never does.
 var errUncarried = errors.New("replica: a quorum certified a chunk whose header is of another place")
 
-// uncarried says of an error of askHeaders what it means for a chunk that is certified.
+// uncarried turns an error of askHeaders into one about a certified chunk.
 func uncarried(err error, height uint64) error {
 	if errors.Is(err, errMisfit) {
 		return fmt.Errorf("%w: %w, height %d: %w", ErrFork, errUncarried, height, err)
@@ -267,7 +270,7 @@ func uncarried(err error, height uint64) error {
 	return err
 }
 
-// keepHeaders puts headers, which descend, into the archive.
+// keepHeaders puts headers in descending order into the archive.
 func (r *Replica) keepHeaders(ctx context.Context, headers []payload.Header) error {
 	ascending := slices.Clone(headers)
 	slices.Reverse(ascending)
@@ -281,10 +284,10 @@ func (r *Replica) keepHeaders(ctx context.Context, headers []payload.Header) err
 	return fmt.Errorf("replica: keeping headers: %w", err)
 }
 
-// fetchAhead is how many bodies of a lane are fetched before it is their turn.
+// fetchAhead is the number of bodies of a lane that are fetched ahead of their turn.
 const fetchAhead = 8
 
-// deliver hands over what is proven, in order.
+// deliver hands over the proven chunks, in order.
 func (r *Replica) deliver(l *lane) {
 	for {
 		l.mu.Lock()
@@ -304,7 +307,7 @@ func (r *Replica) deliver(l *lane) {
 			continue
 		}
 		l.mu.Lock()
-		if l.next == c.Height { // else restored meanwhile
+		if l.next == c.Height { // else the lane was restored meanwhile
 			l.below, l.hasBelow = c.Digest, true
 			l.next++
 			l.proven = l.proven[1:]
@@ -336,9 +339,9 @@ func (r *Replica) handOver(ctx context.Context, c *Chunk) error {
 	return nil
 }
 
-// prefetch has bodies fetched that come soon and are not there, as many as the archive has room for: what
-// it does not take would be fetched again when its turn comes. It waits for the disk: a long queue there
-// would delay votes. l.mu is held.
+// prefetch starts to fetch the missing bodies of the next chunks, as many as the archive has room
+// for: a body that it refused would be fetched again at its turn. While the disk is busy it starts
+// none: a long queue there would delay votes. l.mu is held.
 func (r *Replica) prefetch(l *lane) {
 	if r.bodies.disk.busy() {
 		return
@@ -373,23 +376,23 @@ func (r *Replica) prefetch(l *lane) {
 			defer b.release()
 			done := r.bodies.disk.put(bytes)
 			if err := r.store.put(b, archive.ForVote, done); err != nil {
-				done(err) // votes took the room meanwhile: it is kept when its turn comes
+				done(err) // votes took the room meanwhile: the body is kept at its turn
 			}
 		})
 	}
 }
 
-// certainty is what a lane knows of a chunk.
+// certainty is a lane's knowledge of a chunk.
 type certainty uint8
 
 const (
 	uncertain    certainty = iota
-	proven                 // it is certified
-	contradicted           // another one is certified in its place
-	overtaken              // it lies below what is certified, and nothing more is known of it
+	proven                 // the chunk is certified
+	contradicted           // another chunk is certified in its place
+	overtaken              // it is below a certified chunk, and nothing more is known
 )
 
-// knows returns what is known of a chunk. mu is held.
+// knows returns the lane's knowledge of a chunk. mu is held.
 func (l *lane) knows(archive *archive.Archive, height uint64, digest wire.Digest) certainty {
 	is := func(certified wire.Digest) certainty {
 		if certified == digest {
@@ -403,7 +406,7 @@ func (l *lane) knows(archive *archive.Archive, height uint64, digest wire.Digest
 	case height+1 == l.next && l.hasBelow:
 		return is(l.below)
 	case height < l.next:
-		// What is kept below is what was handed over.
+		// The archive holds below next only chunks that were handed over.
 		if head := archive.Head(l.id, height); head.Digest == digest {
 			return proven
 		}

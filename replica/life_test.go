@@ -93,7 +93,7 @@ func TestCloseWithoutRunLeavesNothingOpen(t *testing.T) {
 	}
 }
 
-// Wherever New fails, nothing stays open, locked or registered, and the next New works.
+// At whatever step New fails, nothing stays open, locked or registered, and the next New works.
 func TestANewThatFailsLeavesNothingOpen(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	attempt := func(what string, change func(c *replica.Config)) {
@@ -194,7 +194,7 @@ func TestAnApplicationNeedsNoState(t *testing.T) {
 	}
 }
 
-// withoutScheme are sets that claim to know all epochs, and have a scheme only for the first.
+// withoutScheme claims to know the sets of all epochs, and has a scheme only for the first.
 type withoutScheme struct{ *engine.StaticEpochs }
 
 func (w withoutScheme) Scheme(epoch uint64) (verify.Scheme, bool) {
@@ -242,8 +242,8 @@ func TestLocksThatDoNotVerifyMakeNoLanes(t *testing.T) {
 	})
 }
 
-// If any call of the application hangs until its context ends, Run returns within a second of the
-// end of its own.
+// If a call of the application hangs until its context ends, Run returns within a second of the end
+// of its own context.
 func TestRunEndsWhateverTheApplicationWaitsFor(t *testing.T) {
 	for _, hangs := range []string{"Propose", "Verify", "Deliver", "Report"} {
 		inBubble(t, func(t *testing.T) {
@@ -283,8 +283,8 @@ func TestRunEndsWhateverTheApplicationWaitsFor(t *testing.T) {
 	}
 }
 
-// A panic in the application, or the end of a goroutine that calls it, ends Run with an error, and
-// the process lives.
+// If the application panics, or ends a goroutine that calls it, Run returns an error, and the
+// process lives.
 func TestAnApplicationThatPanicsEndsTheRunWithAnError(t *testing.T) {
 	for _, call := range []string{"Propose", "Verify", "Deliver"} {
 		for name, ends := range map[string]func(){"panics": func() { panic("no") }, "ends its goroutine": runtime.Goexit} {
@@ -359,7 +359,7 @@ func TestCallsOfTheHostEndWithTheReplica(t *testing.T) {
 		c.stop(1) // the others would be shown a lock that they have not signed
 		c.stop(2)
 		r := c.all[0].Replica
-		// Nobody has its body.
+		// No replica has its body.
 		k := c.lock(wire.Chunk{Sequencer: c.ids[3], Height: 3, Payload: wire.Digest{1}})
 		results := make(chan error, 2)
 		go func() { results <- r.Wait(c.t.Context(), k) }()
@@ -380,7 +380,7 @@ func TestCallsOfTheHostEndWithTheReplica(t *testing.T) {
 }
 
 // docs/protocol.md 8.2: «Codes of goodbye: … 7 stale journal». A peer's certificate proves it: it
-// names us as its signer, for a chunk that our journal has no ack of.
+// names us as a signer for a chunk for which our journal has no ack.
 func TestAReplicaThatStopsForAStaleJournalSaysSoToItsPeers(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)

@@ -56,7 +56,7 @@ func TestSourcesAreAskedInTheirOrder(t *testing.T) {
 	}
 }
 
-// A search may go on for as long as somebody withholds a body, while peers come and go.
+// A search may go on for as long as its body is withheld, while peers come and go.
 func TestASearchForgetsPeersThatAreGone(t *testing.T) {
 	r := &Replica{peers: newPeers()}
 	s := search{rank: func(wire.PublicKey) int { return 0 }}

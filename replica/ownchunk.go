@@ -12,8 +12,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// serveOwnChunk answers with the highest node of the asker's lane and the highest ack of the asker
-// that are known here (docs/protocol.md 5.9). A process that lost its own journal knows too little to
+// serveOwnChunk answers with the highest node of the asker's lane and the asker's highest ack that
+// are known here (docs/protocol.md 5.9). A process that lost its own journal knows too little to
 // answer.
 func (r *Replica) serveOwnChunk(from *peer, reply func(network.Type, []byte) error) {
 	if r.recovering.Load() || !r.peers.mayAskAgain(&from.ownChunk, time.Now()) {
@@ -25,12 +25,12 @@ func (r *Replica) serveOwnChunk(from *peer, reply func(network.Type, []byte) err
 	}
 	own := message.OwnChunk{Node: node, Ack: ack}
 	if own.Size() > message.PageLimit {
-		own.Node = nil // a certificate of its parent that is longer than a page
+		own.Node = nil // its parent's certificate is longer than a page
 	}
 	_ = reply(message.OwnChunkType, own.AppendTo(nil)) // the asker is gone if it fails
 }
 
-// ownChunkOf asks a peer for what it knows of us. Node and ack are copies.
+// ownChunkOf asks a peer for our own highest node and ack. Both are copies.
 func (r *Replica) ownChunkOf(ctx context.Context, p *peer) (*message.OwnChunk, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.RequestTimeout)
 	defer cancel()
@@ -65,10 +65,10 @@ func (r *Replica) isOurs(a *wire.Ack) bool {
 	return ok && me == a.Participant
 }
 
-// showOwnChunk asks a peer for what it knows of us, and shows the engine what is above our tips: if it
-// is valid, our journal is stale, and the engine stops (docs/protocol.md 5.9). nothing says that there
-// is nothing of the kind. Otherwise the peer is to be asked again: the engine drops what it is shown
-// while it verifies what somebody else showed.
+// showOwnChunk asks a peer for our own highest node and ack, and shows the engine those above our
+// tips: if one is valid, our journal is stale, and the engine stops (docs/protocol.md 5.9). nothing
+// is true if there were none above our tips. Otherwise the caller asks the peer again: while the
+// engine verifies a message that another peer showed, it drops further ones.
 func (r *Replica) showOwnChunk(ctx context.Context, p *peer) (nothing bool, err error) {
 	own, err := r.ownChunkOf(ctx, p)
 	if err != nil {
@@ -81,14 +81,15 @@ func (r *Replica) showOwnChunk(ctx context.Context, p *peer) (nothing bool, err 
 	return err == nil && !shown, err
 }
 
-// showEngine shows the engine what a peer knows of us and is above our tips, and reports whether there
-// is something.
+// showEngine shows the engine our node and ack that a peer sent, if they are above our tips, and
+// reports whether one is.
 func (r *Replica) showEngine(ctx context.Context, p *peer, own *message.OwnChunk) (shown bool, err error) {
 	handle, err := r.engine.Peer(p.id)
 	if err != nil {
 		return false, err
 	}
-	if n := own.Node; n != nil && (!n.HasParent() || len(n.Parent.Certificate) > 0) { // else of a lane that was dormant there
+	// Without its parent's certificate, the node is of a lane that was dormant there.
+	if n := own.Node; n != nil && (!n.HasParent() || len(n.Parent.Certificate) > 0) {
 		if above, err := r.aboveTip(ctx, &own.Node.Chunk); err != nil {
 			return false, err
 		} else if above {
@@ -114,20 +115,20 @@ func (r *Replica) aboveTip(ctx context.Context, c *wire.Chunk) (bool, error) {
 	return err == nil && (!ok || c.Height > tip.Chunk.Height), err
 }
 
-// vouched are the validators that know nothing of us that our journal does not hold. In the first
-// moments of a run no body is proposed until they are a quorum: one of them would know of a chunk of ours
-// that was certified, or sent to it, after the copy of a journal was made. Faulty ones may hide it, and
-// others may say nothing: so the wait has an end, Config.RequestTimeout after a quorum was connected,
-// without which nothing is certified. A copy of the folder still counts as a lost journal.
+// vouched holds the validators that know nothing of us that our journal lacks. In the first moments
+// of a run no body is proposed until they are a quorum: one of them would know a chunk of ours that
+// was certified, or that it received, after the journal was copied. Faulty validators may hide such
+// a chunk, and others may not answer. So the wait ends Config.RequestTimeout after a quorum was
+// connected; without one nothing is certified. A copy of the folder still counts as a lost journal.
 type vouched struct {
-	enough chan struct{} // closed when they are, or when they have been waited for long enough
+	enough chan struct{} // closed when they are a quorum, or when the wait is over
 	met    chan struct{} // closed when until is set
 
 	mu    sync.Mutex
 	by    map[wire.PublicKey]bool
 	seen  map[wire.PublicKey]bool // validators that have been connected
 	over  bool
-	until time.Time // when they have been waited for long enough; zero before a quorum was connected
+	until time.Time // the end of the wait; zero before a quorum was connected
 }
 
 func newVouched() *vouched {
@@ -136,7 +137,7 @@ func newVouched() *vouched {
 	}
 }
 
-// add takes note of one more. Our own weight counts, too.
+// add adds a validator. Our own weight counts, too.
 func (v *vouched) add(r *Replica, id wire.PublicKey) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -145,7 +146,7 @@ func (v *vouched) add(r *Replica, id wire.PublicKey) {
 	}
 }
 
-// meet takes note of who is connected.
+// meet notes the connected peers.
 func (v *vouched) meet(r *Replica, peers []*peer) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -162,8 +163,8 @@ func (v *vouched) meet(r *Replica, peers []*peer) {
 	}
 }
 
-// quorumWith adds validators of the current epoch to some, and reports whether these are a quorum with
-// us.
+// quorumWith adds the validators of the current epoch among more to some, and reports whether some
+// and we are a quorum.
 func (r *Replica) quorumWith(some map[wire.PublicKey]bool, more ...wire.PublicKey) bool {
 	scheme, ok := r.cfg.scheme(r.epoch.Load())
 	if !ok {
@@ -192,8 +193,8 @@ func (v *vouched) end() {
 	}
 }
 
-// wait returns once there are enough, when they have been waited for long enough, or when ctx ends,
-// which lets no later proposal pass.
+// wait returns once a quorum has vouched, when the wait is over, or when ctx ends. The end of ctx
+// lets no later proposal pass.
 func (v *vouched) wait(ctx context.Context) {
 	select {
 	case <-v.enough:

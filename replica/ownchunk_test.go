@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A proposal that is withdrawn while validators are waited for lets no later one pass.
+// A proposal that is withdrawn during the wait for validators lets no later one pass.
 func TestTheWaitForWhoVouchesOutlivesAProposal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newVouched()

@@ -15,9 +15,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// pile holds the headers that a long walk has found, on disk: a stack of pages, since a walk goes down
-// and delivery goes up. In memory there are 64 bytes for each page, of 128 headers or more. The file is
-// never synced: whatever it holds is compared with the lock that it begins with.
+// pile keeps the headers that a long walk has found on disk, as a stack of pages: a walk goes down,
+// and delivery goes up. In memory a page, of 128 headers or more, takes 64 bytes. The file is never
+// synced: all its content is compared with the lock that it begins with.
 //
 //	magic "lanewalk" ‖ u32 length ‖ Lock ‖ pages, each: u32 number of headers ‖ u32 length ‖ headers, descending
 //
@@ -30,16 +30,16 @@ type pile struct {
 	pages []pilePage
 	end   int64 // of the file
 	low   uint64
-	below wire.Digest // that the lowest header in it stands on, or the lock's if there is none
+	below wire.Digest // the parent of the lowest header in the file, or the lock's payload
 }
 
-// pilePage is a page of a pile.
+// pilePage is the place of a page in a pile.
 type pilePage struct {
 	offset int64
 	length int
 	count  int
 	height uint64      // of its highest header
-	digest wire.Digest // of that one
+	digest wire.Digest // of its highest header
 }
 
 const (
@@ -50,9 +50,10 @@ const (
 )
 
 var (
-	// errPile: the file is damaged, or of something else. It is made again.
+	// errPile: the file is damaged, or not the file of this walk. It is made again.
 	errPile = errors.New("the file is damaged")
-	// errWalkFile: the file of a walk cannot be read or written, or is damaged. The walk begins again.
+	// errWalkFile: the file of a walk cannot be read or written, or is damaged. The walk begins
+	// again.
 	errWalkFile = errors.New("replica: the file of a walk")
 )
 
@@ -71,8 +72,8 @@ func createPile(fsys journal.FS, name string, k *wire.Lock) (*pile, error) {
 	return &pile{fs: fsys, name: name, file: file, lock: *k, end: int64(len(head)), low: k.Chunk.Height + 1, below: k.Chunk.Payload}, nil
 }
 
-// openPile reads the pile of an earlier run, as far as it is whole. Its lock is not verified. The error
-// matches errPile or fs.ErrNotExist, or is that of the file system.
+// openPile reads the pile of an earlier run up to the first damaged page. It does not verify the
+// lock. The error matches errPile or fs.ErrNotExist, or is the file system's.
 func openPile(fsys journal.FS, name string, digest func(*payload.Header) wire.Digest, maxPayload uint64) (*pile, error) {
 	file, err := fsys.Open(name)
 	if err != nil {
@@ -133,7 +134,7 @@ func (p *pile) read(digest func(*payload.Header) wire.Digest, maxPayload uint64)
 	return nil
 }
 
-// add counts a page as there.
+// add adds a page of the file to the stack.
 func (p *pile) add(page pilePage, headers []payload.Header) {
 	p.pages = append(p.pages, page)
 	lowest := &headers[len(headers)-1]
@@ -141,8 +142,8 @@ func (p *pile) add(page pilePage, headers []payload.Header) {
 	p.low, p.below = lowest.Height, lowest.Parent
 }
 
-// push adds headers below those in the pile, in pages of at most so many, each of which is popped at
-// once. An error leaves the pile as it was.
+// push adds headers below those in the pile, in pages of most headers or fewer; pop returns one
+// page at once. An error leaves the pile as it was.
 func (p *pile) push(headers []payload.Header, most int) error {
 	var pages [][]payload.Header
 	b := make([]byte, 0, len(headers)*payload.MaxHeaderSize+(1+len(headers)/most)*pilePageHead)
@@ -189,7 +190,7 @@ func (p *pile) load(page pilePage, digest func(*payload.Header) wire.Digest, max
 	return headers, nil
 }
 
-// pop takes the lowest page off.
+// pop removes the lowest page and returns its headers.
 func (p *pile) pop(digest func(*payload.Header) wire.Digest, maxPayload uint64) ([]payload.Header, error) {
 	page := p.pages[len(p.pages)-1]
 	headers, err := p.load(page, digest, maxPayload)
@@ -199,7 +200,7 @@ func (p *pile) pop(digest func(*payload.Header) wire.Digest, maxPayload uint64) 
 	return headers, err
 }
 
-// close closes the file, and removes it if it is of no use any more.
+// close closes the file, and removes it if remove is set.
 func (p *pile) close(remove bool) error {
 	err := p.file.Close()
 	if remove {
@@ -208,8 +209,9 @@ func (p *pile) close(remove bool) error {
 	return err
 }
 
-// pileOf returns the pile for a walk from a lock down to height end: that of an earlier run, if it is
-// of use, or a new one. Once it is used up the lane is walked again, to the locks that came meanwhile.
+// pileOf returns the pile for a walk from a lock down to height end: the pile of an earlier run if
+// it is usable, or else a new one. After the pile of an earlier run is used up, the lane is walked
+// again, for the locks that came meanwhile.
 func (r *Replica) pileOf(ctx context.Context, k *wire.Lock, end uint64) (*pile, error) {
 	name := filepath.Join(r.walks, k.Chunk.Sequencer.String())
 	p, err := openPile(r.fs, name, r.digestOf, uint64(r.cfg.MaxPayload))
@@ -236,9 +238,9 @@ func (r *Replica) pileOf(ctx context.Context, k *wire.Lock, end uint64) (*pile, 
 
 func (r *Replica) digestOf(h *payload.Header) wire.Digest { return payload.Digest(r.cfg.Namespace, h) }
 
-// walkFar walks a lane down whose lock is more than a page above what is proven, and proves what it
-// has found page by page, as the host takes it. It waits for no other walk: the host may need this lane
-// before it takes more of the others.
+// walkFar walks a lane down whose lock is more than a page above the proven chunks. It proves the
+// headers page by page, as the host takes the chunks. It waits for no other walk: the host may need
+// this lane before it takes more of the others.
 func (r *Replica) walkFar(ctx context.Context, l *lane, k *wire.Lock, end uint64) error {
 	p, err := r.pileOf(ctx, k, end)
 	if err != nil {
@@ -248,8 +250,8 @@ func (r *Replica) walkFar(ctx context.Context, l *lane, k *wire.Lock, end uint64
 	if err == nil {
 		err = r.emptyPile(ctx, l, p)
 	}
-	// A walk that was broken off goes on in the next run. The headers of one that led to a fork are for
-	// the operator.
+	// An interrupted walk continues in the next run. After a fork the headers stay for the
+	// operator.
 	if failed := p.close(err == nil && l.stopped() == nil || errors.Is(err, errPile)); failed != nil && err == nil {
 		err = fmt.Errorf("%w: %w", errWalkFile, failed)
 	}
@@ -272,7 +274,7 @@ func (r *Replica) fillPile(ctx context.Context, p *pile, end uint64) error {
 	return nil
 }
 
-// emptyPile proves what is in the pile from the lowest page up, one page ahead of the host.
+// emptyPile proves the headers of the pile from the lowest page up, one page ahead of the host.
 func (r *Replica) emptyPile(ctx context.Context, l *lane, p *pile) error {
 	for len(p.pages) > 0 {
 		if err := l.awaitWindow(ctx, r.cfg.window); err != nil {
@@ -286,7 +288,7 @@ func (r *Replica) emptyPile(ctx context.Context, l *lane, p *pile) error {
 		end := l.end()
 		l.mu.Unlock()
 		if headers[0].Height < end {
-			continue // of the earlier run
+			continue // a page of an earlier run
 		}
 		if lowest := headers[len(headers)-1].Height; lowest < end {
 			headers = headers[:uint64(len(headers))-(end-lowest)]
@@ -309,7 +311,7 @@ func (r *Replica) emptyPile(ctx context.Context, l *lane, p *pile) error {
 	return nil
 }
 
-// awaitWindow waits until fewer than so many chunks are proven and not handed over.
+// awaitWindow waits until fewer than window chunks are proven and not handed over.
 func (l *lane) awaitWindow(ctx context.Context, window int) error {
 	for {
 		l.mu.Lock()
@@ -326,7 +328,7 @@ func (l *lane) awaitWindow(ctx context.Context, window int) error {
 	}
 }
 
-// openWalks makes the folder of piles, and removes those of lanes that nobody walks.
+// openWalks makes the folder of piles, and removes the piles that belong to no known lane.
 func (r *Replica) openWalks() error {
 	r.fs = r.cfg.Archive.FS
 	if r.fs == nil {

@@ -19,7 +19,7 @@ type proposals struct {
 	turn chan struct{} // capacity 1: the goroutine that has put a value in may ask the application
 
 	mu     sync.Mutex
-	ready  map[engine.Place]wire.Digest // durable, and not proposed; of the next heights, two or three
+	ready  map[engine.Place]wire.Digest // durable and not proposed; of the next 2 or 3 heights
 	recent []wire.Digest                // made in this run, the latest ones
 }
 

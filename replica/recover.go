@@ -19,55 +19,55 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// A process whose journal was lost asks the other validators what they know, and signs nothing until
-// enough of them have answered: docs/protocol.md 7.5.
+// A process whose journal was lost asks the other validators for their knowledge, and signs nothing
+// until enough of them have answered: docs/protocol.md 7.5.
 
 const (
-	// recoveryInterval is how often a recovery looks whether peers can be asked, and tries again what
-	// failed.
+	// recoveryInterval is the interval at which a recovery looks for peers to ask, and repeats
+	// failed attempts.
 	recoveryInterval = time.Second
-	// recoveryTell is how often the log says what a recovery waits for.
+	// recoveryTell is the interval at which a recovery logs its missing answers.
 	recoveryTell = 30 * time.Second
-	// maxUnknown is how many lanes with locks of unknown epochs are kept, besides those of members: one
-	// more than the engine tells apart.
+	// maxUnknown is the number of lanes with locks of unknown epochs that are kept besides those of
+	// members: one more than the engine distinguishes.
 	maxUnknown = 4097
-	// resumeSettle is how long a validator has been connected before it is asked, where our lane is to
-	// be resumed: a node that we had sent it before may still be on its way to its engine.
+	// resumeSettle is the time for which a validator has been connected before it is asked, if our
+	// lane is to be resumed: a node that we sent it before may still be on its way to its engine.
 	resumeSettle = 5 * time.Second
-	// resumeBodySearch is how long validators are asked for the body of our highest chunk. If none of
-	// them has it by then, our lane ends.
+	// resumeBodySearch is the time for which validators are asked for the body of our highest
+	// chunk. If none of them has sent it by then, our lane ends.
 	resumeBodySearch = time.Minute
 )
 
-// recovery is what validators have told a process whose journal was lost.
+// recovery holds the answers of validators to a process whose journal was lost.
 type recovery struct {
 	wake chan struct{} // capacity 1: an answer came
 
 	mu       sync.Mutex
-	met      map[*peer]time.Time             // when it was first seen to be connected
-	asking   map[wire.PublicKey]bool         // validators that a request is open at
-	pause    map[wire.PublicKey]time.Time    // validators that are not asked before, since they failed
-	answered map[wire.PublicKey]bool         // validators whose whole answer has been taken
-	locks    map[laneEpoch]wire.Lock         // of other lanes, the highest of each epoch that verified
-	ownLocks map[wire.Subject]wire.Lock      // of our own lane, all that verified; two of each validator at most
+	met      map[*peer]time.Time             // since when it has been connected
+	asking   map[wire.PublicKey]bool         // validators with an open request
+	pause    map[wire.PublicKey]time.Time    // validators that failed; not asked before this time
+	answered map[wire.PublicKey]bool         // validators whose whole answer was taken
+	locks    map[laneEpoch]wire.Lock         // of other lanes, the highest valid one of each epoch
+	ownLocks map[wire.Subject]wire.Lock      // of our own lane, all valid; at most 2 of a validator
 	unknown  map[wire.PublicKey]wire.Subject // by lane, the highest of an unknown epoch
-	own      map[wire.Proposal]bool          // chunks of our own lane, with our signature
-	reach    map[wire.PublicKey]uint64       // by validator, the newest epoch of a lock in its answer; by us, in our archive
+	own      map[wire.Proposal]bool          // chunks of our own lane with our signature
+	reach    map[wire.PublicKey]uint64       // newest epoch of a validator's locks, or of ours
 }
 
-// laneEpoch is a lane and an epoch. One that is made up with retired keys must not hide what later
-// epochs have certified: the newest epoch says which sequencers there may have been.
+// laneEpoch is a lane and an epoch. A lock made with retired keys must not hide the locks of later
+// epochs: the newest epoch determines the possible sequencers.
 type laneEpoch struct {
 	sequencer wire.PublicKey
 	epoch     uint64
 }
 
-// answer is what one validator has told.
+// answer is the answer of one validator.
 type answer struct {
 	locks   []wire.Lock // verified
 	unknown []wire.Subject
 	own     []wire.Proposal
-	reach   uint64 // the newest epoch of a lock in it
+	reach   uint64 // the newest epoch of its locks
 }
 
 func newRecovery() *recovery {
@@ -79,8 +79,8 @@ func newRecovery() *recovery {
 	}
 }
 
-// recoverIfLost finds out whether the journal was lost, in this run or in one before that did not come
-// to recover, and recovers then.
+// recoverIfLost starts a recovery if the journal was lost in this run, or in an earlier one whose
+// recovery did not end.
 func (r *Replica) recoverIfLost() {
 	status, err := r.engine.Status(r.working)
 	if err != nil {
@@ -96,7 +96,7 @@ func (r *Replica) recoverIfLost() {
 // recover asks validators until the engine has recovered from the loss of its journal.
 func (r *Replica) recover() {
 	c := newRecovery()
-	for _, k := range r.Heads() { // of an archive that was not lost
+	for _, k := range r.Heads() { // from our archive, if it was not lost
 		c.add(r.id, k)
 		c.reach[r.id] = max(c.reach[r.id], k.Epoch)
 	}
@@ -117,7 +117,7 @@ func (r *Replica) recover() {
 				return
 			}
 			if missing = err.Error(); errors.Is(err, engine.ErrResume) {
-				c.forgetAnswers(r.lowestEpoch()) // more may be known meanwhile
+				c.forgetAnswers(r.lowestEpoch()) // validators may know more meanwhile
 			}
 		}
 		if time.Since(told) >= recoveryTell {
@@ -134,8 +134,8 @@ func (r *Replica) recover() {
 	}
 }
 
-// recoveryEpochs returns the epochs whose validators have to answer: the current one and the known
-// ones within bounds. known is false while the current one is not known.
+// recoveryEpochs returns the epochs whose validators must answer: the current one and the known
+// ones within bounds. known is false while the sets of the current one are unknown.
 func (r *Replica) recoveryEpochs() (epochs []uint64, known bool) {
 	epochs = r.knownSets()
 	return epochs, slices.Contains(epochs, r.epoch.Load())
@@ -149,7 +149,7 @@ func (r *Replica) lowestEpoch() (lowest uint64) {
 	return lowest
 }
 
-// isValidator reports whether an identity is a validator of one of some epochs.
+// isValidator reports whether an identity is a validator of one of the epochs.
 func (r *Replica) isValidator(id wire.PublicKey, epochs []uint64) bool {
 	return slices.ContainsFunc(epochs, func(epoch uint64) bool {
 		scheme, ok := r.cfg.scheme(epoch)
@@ -161,7 +161,7 @@ func (r *Replica) isValidator(id wire.PublicKey, epochs []uint64) bool {
 	})
 }
 
-// missingAnswers says which answers a recovery still needs; empty: none.
+// missingAnswers returns a text of the answers that a recovery still needs, empty if it needs none.
 func (r *Replica) missingAnswers(c *recovery) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -205,9 +205,10 @@ func (r *Replica) missingAnswers(c *recovery) string {
 	return strings.Join(missing, "; ")
 }
 
-// behindOthers says that our epoch is behind that of the others; empty if it is not, as far as is
-// known. While it is, we do not know all sequencers on whose lanes the lost journal may have held acks.
-// Fewer validators than one honest among them cannot make it up. c.mu is held.
+// behindOthers returns a text if our epoch is behind that of the others, else an empty one, as far
+// as is known. While it is behind, we do not know all sequencers on whose lanes the lost journal
+// may have held acks. The validators that report later epochs must weigh so much that one of them
+// is honest. c.mu is held.
 func (r *Replica) behindOthers(c *recovery) string {
 	now := r.epoch.Load()
 	last := now + min(r.cfg.epochsAhead(), ^uint64(0)-now)
@@ -231,7 +232,7 @@ func (r *Replica) behindOthers(c *recovery) string {
 		now, ahead, lowest)
 }
 
-// askForRecovery asks a validator for all that it knows, unless it has answered.
+// askForRecovery asks a validator for all its knowledge, unless it has answered.
 func (r *Replica) askForRecovery(c *recovery, p *peer) {
 	epochs, _ := r.recoveryEpochs()
 	if p.id == r.id || !r.isValidator(p.id, epochs) {
@@ -276,7 +277,7 @@ func (r *Replica) askForRecovery(c *recovery, p *peer) {
 	}
 }
 
-// meet takes note of who is connected, and since when.
+// meet notes since when the peers have been connected.
 func (c *recovery) meet(peers []*peer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -304,9 +305,9 @@ func (c *recovery) take(own, from wire.PublicKey, a *answer) {
 	}
 }
 
-// forgetAnswers has all validators asked again, what they have told notwithstanding. What of it proves
-// nothing is forgotten: who still holds that tells it again, and lies that change each time fill no
-// memory. lowest is the lowest epoch within bounds.
+// forgetAnswers starts to ask all validators again. It forgets claims that prove nothing: an honest
+// validator repeats them, and lies that change each time must not fill the memory. lowest is the
+// lowest epoch within bounds.
 func (c *recovery) forgetAnswers(lowest uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -318,7 +319,7 @@ func (c *recovery) forgetAnswers(lowest uint64) {
 	maps.DeleteFunc(c.ownLocks, func(s wire.Subject, _ wire.Lock) bool { return s.Epoch < lowest })
 }
 
-// add takes a lock that verified, if it says something new.
+// add adds a valid lock, if it is news.
 func (c *recovery) add(own wire.PublicKey, k wire.Lock) {
 	switch {
 	case !c.news(own, &k):
@@ -329,7 +330,7 @@ func (c *recovery) add(own wire.PublicKey, k wire.Lock) {
 	}
 }
 
-// news reports whether a lock says something new.
+// news reports whether a lock adds to the known ones.
 func (c *recovery) news(own wire.PublicKey, k *wire.Lock) bool {
 	if k.Chunk.Sequencer == own {
 		_, known := c.ownLocks[k.Subject()]
@@ -339,13 +340,13 @@ func (c *recovery) news(own wire.PublicKey, k *wire.Lock) bool {
 	return !ok || k.Chunk.Height > known.Chunk.Height
 }
 
-// higher reports whether a is of a greater height than b, or of the same and of a newer epoch.
+// higher reports whether a is higher than b, or as high and of a newer epoch.
 func higher(a, b wire.Subject) bool {
 	return a.Chunk.Height > b.Chunk.Height || a.Chunk.Height == b.Chunk.Height && a.Epoch > b.Epoch
 }
 
-// answerOf asks a validator for the highest lock of each lane, of whatever epoch, and for our own
-// chunk. An answer of which a part is wrong does not count.
+// answerOf asks a validator for the highest lock of each lane, of any epoch, and for our own chunk.
+// An answer with a wrong part does not count.
 func (r *Replica) answerOf(c *recovery, p *peer) (*answer, error) {
 	a := new(answer)
 	if r.cfg.Resume {
@@ -374,8 +375,8 @@ func (r *Replica) answerOf(c *recovery, p *peer) (*answer, error) {
 	return nil, fmt.Errorf("%w: more than %d pages of tips", errWrong, maxPages)
 }
 
-// takeOwnForRecovery asks a validator for the highest node of our lane. Its parent is a lock, unless
-// nothing is known of its epoch.
+// takeOwnForRecovery asks a validator for the highest node of our lane. The node's parent is a
+// lock, unless its epoch is unknown.
 func (r *Replica) takeOwnForRecovery(c *recovery, a *answer, p *peer) error {
 	own, err := r.ownChunkOf(r.working, p)
 	if err != nil || own.Node == nil {
@@ -401,7 +402,8 @@ func (r *Replica) takeOwnForRecovery(c *recovery, a *answer, p *peer) error {
 	return err
 }
 
-// takePageForRecovery takes a page of a validator's tips. after is the last lane of the page before.
+// takePageForRecovery takes a page of a validator's tips. after is the last lane of the previous
+// page.
 func (r *Replica) takePageForRecovery(c *recovery, a *answer, m network.Message, after *wire.PublicKey) (more bool, last *wire.PublicKey, err error) {
 	if m.Type != message.TipsType {
 		return false, nil, fmt.Errorf("%w: an answer of type 0x%02x to a request for tips", errWrong, uint8(m.Type))
@@ -426,9 +428,10 @@ func (r *Replica) takePageForRecovery(c *recovery, a *answer, m network.Message,
 	return page.More, last, r.takeForRecovery(c, a, page.Locks)
 }
 
-// takeForRecovery verifies locks and takes them if all are valid, with copies of their certificates. One
-// that says nothing new is passed over, and one of a lane whose sequencer was none of its epoch: whoever
-// holds retired keys can make up such lanes, and a host may have handed its lock in.
+// takeForRecovery verifies locks and takes them if all are valid, with copies of their
+// certificates. It skips locks that add nothing, and locks of lanes whose sequencer was not in the
+// set of their epoch: a holder of retired keys can make such locks, and a host may have handed one
+// in.
 func (r *Replica) takeForRecovery(c *recovery, a *answer, locks []wire.Lock) error {
 	c.mu.Lock()
 	locks = slices.DeleteFunc(locks, func(k wire.Lock) bool { return !c.news(r.id, &k) })
@@ -452,13 +455,13 @@ func (r *Replica) takeForRecovery(c *recovery, a *answer, locks []wire.Lock) err
 	return nil
 }
 
-// sequencedIn reports whether a key was that of a sequencer of an epoch, as far as its sets are known.
+// sequencedIn reports whether a key was a sequencer's in an epoch, as far as its sets are known.
 func (r *Replica) sequencedIn(epoch uint64, id wire.PublicKey) bool {
 	sequencers, ok := r.cfg.Epochs.Sequencers(epoch)
 	return !ok || slices.Contains(sequencers, id)
 }
 
-// anyEpoch are the formats of all epochs whose sets are known.
+// anyEpoch has the formats of all epochs whose sets are known.
 type anyEpoch struct{ *Replica }
 
 // Format implements wire.Formats.
@@ -469,8 +472,8 @@ func (a anyEpoch) Format(epoch uint64) (wire.Format, bool) {
 	return wire.Format{}, false
 }
 
-// whatIsKnown returns what the validators have told, for the engine. Locks whose sets are not known are
-// among the unknown ones, also those from our archive, and those whose sets the host has dropped since.
+// whatIsKnown returns the answers of the validators for the engine. Its unknown locks are all those
+// whose sets are unknown, also from our archive, and those whose sets the host has dropped since.
 func (r *Replica) whatIsKnown(c *recovery) engine.Recovery {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -491,7 +494,7 @@ func (r *Replica) whatIsKnown(c *recovery) engine.Recovery {
 	return what
 }
 
-// endRecovery hands the engine what the validators have told.
+// endRecovery hands the engine the answers of the validators.
 func (r *Replica) endRecovery(c *recovery) error {
 	what := r.whatIsKnown(c)
 	if what.Resume {
@@ -508,7 +511,8 @@ func (r *Replica) endRecovery(c *recovery) error {
 	}
 	r.recovering.Store(false)
 	for i := range what.Locks {
-		if k := &what.Locks[i]; slices.Contains(r.knownSets(), k.Epoch) { // it counts: docs/protocol.md 7.4
+		// A lock within bounds counts: docs/protocol.md 7.4.
+		if k := &what.Locks[i]; slices.Contains(r.knownSets(), k.Epoch) {
 			r.learn(k)
 		}
 	}
@@ -518,11 +522,11 @@ func (r *Replica) endRecovery(c *recovery) error {
 }
 
 // errNoBody: no validator has the body of our highest chunk.
-var errNoBody = errors.New("replica: nobody has the body of our highest chunk, which validators know")
+var errNoBody = errors.New("replica: no validator has the body of our highest chunk")
 
-// holdOwnBody has the body of our highest chunk kept, if the chunk is not certified: its sequencer has
-// to serve it when it sends the chunk again. Only errNoBody is a reason to end the lane; what
-// keeps us from keeping it, an archive without room say, is tried again.
+// holdOwnBody keeps the body of our highest chunk, if the chunk is not certified: its sequencer has
+// to serve the body when it sends the chunk again. Only errNoBody is a reason to end the lane.
+// After any other error, such as an archive without room, the caller tries again.
 func (r *Replica) holdOwnBody(what *engine.Recovery) error {
 	if len(what.Own) == 0 {
 		return nil

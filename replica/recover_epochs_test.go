@@ -14,15 +14,15 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// epochSets are the epoch in which a host starts, and the sequencers of each epoch that it knows. The
-// validators are always the same.
+// epochSets is the epoch in which a host starts, and the sequencers of each epoch that it knows.
+// The validators are always the same.
 type epochSets struct {
 	current    uint64
 	sequencers map[uint64][]wire.PublicKey
 }
 
-// passEpochs has replicas that are started from now on know the epochs that of names, and returns those
-// of each replica, once it was started.
+// passEpochs makes replicas that start later know the epochs that of returns. It returns the sets
+// of each replica, once the replica was started.
 func (c *cluster) passEpochs(of func(i int) epochSets) []*engine.Epochs {
 	all := make([]*engine.Epochs, len(c.ids))
 	before := c.tune
@@ -47,8 +47,8 @@ func (c *cluster) addEpoch(to *engine.Epochs, epoch uint64, signers engine.Schem
 	}
 }
 
-// docs/protocol.md 7.5: «If its epoch, or who its sequencers were, is unknown, nothing is acked on that
-// lane until a lock within bounds is held», also if the lock was in our own archive.
+// docs/protocol.md 7.5: «If its epoch, or who its sequencers were, is unknown, nothing is acked on
+// that lane until a lock within bounds is held», also if the lock was in our own archive.
 func TestRule7_5_AnArchiveWithLocksOfEpochsThatAreGoneKeepsNobodyFromRecovering(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -69,7 +69,7 @@ func TestRule7_5_AnArchiveWithLocksOfEpochsThatAreGoneKeepsNobodyFromRecovering(
 		all := []int{0, 1, 2, 3}
 		c.eventually(30*time.Second, "the lanes of epoch 5 go on", c.grownTo(6, all, []int{0, 1, 3}))
 		c.stop(3)
-		sets = epochSets{5, map[uint64][]wire.PublicKey{5: later}} // its host needs the others no more
+		sets = epochSets{5, map[uint64][]wire.PublicKey{5: later}} // its host dropped the others
 		before := c.tune
 		c.tune = func(i int, config *replica.Config) {
 			before(i, config)
@@ -90,8 +90,9 @@ func TestRule7_5_AnArchiveWithLocksOfEpochsThatAreGoneKeepsNobodyFromRecovering(
 	})
 }
 
-// docs/protocol.md 7.5: «While validators that weigh more than f tell of locks of epochs ahead of its
-// bounds, it waits». It could ack once more on the lane of a sequencer of which it does not know yet.
+// docs/protocol.md 7.5: «While validators that weigh more than f tell of locks of epochs ahead of
+// its bounds, it waits». Otherwise it could ack twice on the lane of a sequencer that it does not
+// know yet.
 func TestRule7_5_AHostThatIsBehindRecoversOnceItHasComeToTheEpochOfTheOthers(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 7, lan)
@@ -131,8 +132,8 @@ func TestRule7_5_AHostThatIsBehindRecoversOnceItHasComeToTheEpochOfTheOthers(t *
 	})
 }
 
-// docs/protocol.md 7.5: «While our own archive […] tell[s] of locks of epochs ahead of bounds, the process
-// waits».
+// docs/protocol.md 7.5: «While our own archive […] tell[s] of locks of epochs ahead of bounds, the
+// process waits».
 func TestRule7_5_AnArchiveThatIsNewerThanTheHostKeepsARecoveryFromItsEnd(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -145,7 +146,7 @@ func TestRule7_5_AnArchiveThatIsNewerThanTheHostKeepsARecoveryFromItsEnd(t *test
 		}
 		answers := func(_ context.Context, _ wire.PublicKey, typ network.Type, _ []byte, reply reply) {
 			if typ == message.TipsRequestType {
-				_ = reply(message.TipsType, new(message.Tips).AppendTo(nil)) // they know nothing of it
+				_ = reply(message.TipsType, new(message.Tips).AppendTo(nil)) // they do not know it
 			}
 		}
 		for _, id := range c.ids[:3] {
@@ -174,8 +175,9 @@ func TestRule7_5_AnArchiveThatIsNewerThanTheHostKeepsARecoveryFromItsEnd(t *test
 	})
 }
 
-// docs/protocol.md 5.10: «Every sequencer of a known epoch up to that of the newest adopted lock has a
-// mark», also if somebody makes up higher locks of all lanes with the keys of an epoch below bounds.
+// docs/protocol.md 5.10: «Every sequencer of a known epoch up to that of the newest adopted lock
+// has a mark», also if an attacker makes higher locks of all lanes with the keys of an epoch below
+// bounds.
 func TestRule5_10_LocksOfRetiredKeysDoNotHideANewerEpoch(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 7, lan)
@@ -183,14 +185,15 @@ func TestRule5_10_LocksOfRetiredKeysDoNotHideANewerEpoch(t *testing.T) {
 		c.tamper(func(i int) *tampered {
 			return &tampered{serve: func(_ context.Context, _ wire.PublicKey, typ network.Type, _ []byte, reply reply, honest func(reply)) {
 				if typ == message.TipsRequestType {
-					time.Sleep(time.Second) // somebody else answers first
+					time.Sleep(time.Second) // another validator answers first
 				}
 				honest(reply)
 			}}
 		})
 		epochs := c.passEpochs(func(int) epochSets { return sets })
 		for i := range 6 {
-			c.start(i, newChain(c.ids[i], 100, uint64(min(3*i, 3)))) // nothing of its own lane tells of the epoch
+			// The lane of replica 0 has no chunk that tells of the epoch.
+			c.start(i, newChain(c.ids[i], 100, uint64(min(3*i, 3))))
 		}
 		six := []int{0, 1, 2, 3, 4, 5}
 		c.eventually(30*time.Second, "the lanes are handed over", c.grownTo(3, six, six[1:]))
@@ -230,8 +233,8 @@ func TestRule5_10_LocksOfRetiredKeysDoNotHideANewerEpoch(t *testing.T) {
 	})
 }
 
-// A host may have handed in a lock of a lane that no set has: docs/protocol.md 7.4. Whoever tells of it is
-// no liar for that.
+// A host may have handed in a lock of a lane that no set has: docs/protocol.md 7.4. A validator
+// that sends such a lock does not lie.
 func TestRule7_5_ALockOfALaneOfNobodyKeepsNobodyFromRecovering(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -251,8 +254,9 @@ func TestRule7_5_ALockOfALaneOfNobodyKeepsNobodyFromRecovering(t *testing.T) {
 	})
 }
 
-// docs/protocol.md 7.5: «without that certificate, or if a lock that does not count is above all that is
-// proven, the lane is not resumed»: what a validator says now counts, not what it said before.
+// docs/protocol.md 7.5: «without that certificate, or if a lock that does not count is above all
+// that is proven, the lane is not resumed»: the present answer of a validator counts, not an
+// earlier one.
 func TestRule7_5_ALieThatIsToldNoMoreKeepsNoLaneFromBeingResumed(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)

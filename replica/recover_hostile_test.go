@@ -69,9 +69,9 @@ func TestRule8_3_APeerIsToldOfItsOwnChunkOnceASecond(t *testing.T) {
 	})
 }
 
-// docs/protocol.md 5.10: «Whoever acked h held the lock of h − 1, whose quorum held that of h − 2; an
-// honest one of the answering validators of 7.5 knows it»: what it has certified counts, also where its
-// host has not taken the report yet.
+// docs/protocol.md 5.10: «Whoever acked h held the lock of h − 1, whose quorum held that of h − 2;
+// an honest one of the answering validators of 7.5 knows it»: a certified chunk counts, also if the
+// validator's host has not taken the report yet.
 func TestRule5_10_TheAnswerToARecoveryIsWhatTheEngineHolds(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -79,7 +79,7 @@ func TestRule5_10_TheAnswerToARecoveryIsWhatTheEngineHolds(t *testing.T) {
 		free := make(chan struct{})
 		c.tune = func(i int, config *replica.Config) {
 			if i == 0 {
-				config.TipInterval = time.Hour // nobody else tells it
+				config.TipInterval = time.Hour // no other peer tells it
 				config.Report = func(context.Context, wire.Activity) error {
 					if stuck.Load() {
 						<-free
@@ -131,8 +131,9 @@ func TestRule5_10_TheAnswerToARecoveryIsWhatTheEngineHolds(t *testing.T) {
 	})
 }
 
-// docs/protocol.md 5.10: «an honest one of the answering validators knows it»: an answer without the locks
-// that are too long for a page would be taken for all that there is. Others are told of the other lanes.
+// docs/protocol.md 5.10: «an honest one of the answering validators knows it»: without the locks
+// that are too long for a page, an answer would look complete. Peers that do not recover get the
+// other lanes.
 func TestRule5_10_AnAnswerToARecoveryIsWholeOrThereIsNone(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -171,7 +172,7 @@ func TestRule7_5_AProcessThatRecoversHelpsNobodyElseToRecover(t *testing.T) {
 		c := newCluster(t, 4, lan)
 		c.start(0, newChain(c.ids[0], 100, 2))
 		c.stop(0)
-		s := c.stranger(c.ids[3], nil) // which does not answer, so that the recovery does not end
+		s := c.stranger(c.ids[3], nil) // it does not answer, so that the recovery does not end
 		defer s.stop()
 		c.lose(0, newChain(c.ids[0], 100, 2), nil)
 		s.awaits(c.ids[0])
@@ -191,8 +192,8 @@ func TestRule7_5_AProcessThatRecoversHelpsNobodyElseToRecover(t *testing.T) {
 	})
 }
 
-// docs/protocol.md 7.5: «Each is asked once it has been connected for 5 s: a node that was sent to it
-// before the loss has reached its engine by then».
+// docs/protocol.md 7.5: «Each is asked once it has been connected for 5 s: a node that was sent to
+// it before the loss has reached its engine by then».
 func TestRule7_5_ToResumeAValidatorIsAskedOnceItHasBeenConnectedForAWhile(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -216,8 +217,9 @@ func TestRule7_5_ToResumeAValidatorIsAskedOnceItHasBeenConnectedForAWhile(t *tes
 	})
 }
 
-// docs/protocol.md 7.5: «An answer counts as a whole: one with a lock that does not verify counts for
-// nothing». Whatever one of the others says, a process recovers, and acks on every lane again.
+// docs/protocol.md 7.5: «An answer counts as a whole: one with a lock that does not verify counts
+// for nothing». If one of the others lies, the process recovers all the same, and acks on every
+// lane again.
 func TestRule7_5_APeerThatLiesDoesNotKeepAProcessFromRecovering(t *testing.T) {
 	var places atomic.Uint64              // several ask at once
 	place := func() (id wire.PublicKey) { // ascending
@@ -294,10 +296,10 @@ func TestRule7_5_APeerThatLiesDoesNotKeepAProcessFromRecovering(t *testing.T) {
 	}
 }
 
-// docs/protocol.md 5.9: «a process that is not recovering stops […] when it is shown […] a valid node
-// […] of its own (own chunk carries the highest of each, and is asked for on connecting)», and again as
-// long as there is something that the journal lacks: what is shown while another message is verified is
-// dropped.
+// docs/protocol.md 5.9: «a process that is not recovering stops […] when it is shown […] a valid
+// node […] of its own (own chunk carries the highest of each, and is asked for on connecting)», and
+// again as long as it shows a message that the journal lacks: the engine drops a message that is
+// shown while it verifies another one.
 func TestRule5_9_APeerIsAskedAgainWhileItKnowsMoreThanOurJournal(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -335,9 +337,9 @@ func TestRule5_9_APeerIsAskedAgainWhileItKnowsMoreThanOurJournal(t *testing.T) {
 	})
 }
 
-// docs/protocol.md 5.9: «A copy of the whole folder from the past cannot be told from the present». A
-// process that starts with one while nobody is connected proposes nothing before others have told of its
-// lane.
+// docs/protocol.md 5.9: «A copy of the whole folder from the past cannot be told from the present».
+// A process that starts with such a copy while no peer is connected proposes nothing before others
+// have told it of its lane.
 func TestRule5_9_AnOldCopyProposesNothingBeforeAQuorumIsConnected(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -370,7 +372,7 @@ func TestRule5_9_AnOldCopyProposesNothingBeforeAQuorumIsConnected(t *testing.T) 
 	})
 }
 
-// A validator that has no others waits for none before it proposes.
+// A validator without others waits for none before it proposes.
 func TestAValidatorAloneProposesAtOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 1, lan)

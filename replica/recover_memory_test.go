@@ -6,7 +6,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// docs/protocol.md 5.5: «Memory is bounded by configuration, whatever peers send, however long it runs».
+// docs/protocol.md 5.5: «Memory is bounded by configuration, whatever peers send, however long it
+// runs».
 func TestRule5_5_LiesThatChangeWithEachAnswerFillNoMemoryOfARecovery(t *testing.T) {
 	c := newRecovery()
 	for round := range 5 {

@@ -23,14 +23,14 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// signatures are all acks that the keys of a cluster have signed, and all nodes that a peer has
-// received, whatever became of the journals: they show whether docs/protocol.md 5.1 holds.
+// signatures holds all acks that the keys of a cluster have signed, and all nodes that a peer has
+// received, also those that a lost journal held. They show whether docs/protocol.md 5.1 holds.
 type signatures struct {
 	t testing.TB
 
 	mu     sync.Mutex
 	acks   map[ackPlace]wire.Digest
-	acked  []int // signatures by validator
+	acked  []int // number of signatures by validator
 	chunks map[engine.Place]wire.Digest
 }
 
@@ -41,7 +41,7 @@ type ackPlace struct {
 	epoch     uint64
 }
 
-// watchSignatures has every replica that is started from now on sign under the eyes of signatures.
+// watchSignatures records the signatures of every replica that is started from now on.
 func (c *cluster) watchSignatures() *signatures {
 	s := &signatures{t: c.t, acks: make(map[ackPlace]wire.Digest), chunks: make(map[engine.Place]wire.Digest), acked: make([]int, len(c.ids))}
 	before := c.tune
@@ -83,7 +83,7 @@ func (w watchedAcks) SignAck(ctx context.Context, subject wire.Subject) ([]byte,
 	return w.of.SignAck(ctx, subject)
 }
 
-// node takes note of a node that a peer received.
+// node notes a node that a peer received.
 func (s *signatures) node(_ wire.PublicKey, m network.Message) {
 	var n wire.Node
 	if m.Type != bridge.Node || n.DecodeStored(m.Buffer.Bytes()) != nil {
@@ -98,14 +98,14 @@ func (s *signatures) node(_ wire.PublicKey, m network.Message) {
 	s.chunks[place] = n.Chunk.Payload
 }
 
-// count returns how many acks a validator has signed.
+// count returns the number of acks that a validator has signed.
 func (s *signatures) count(validator int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.acked[validator]
 }
 
-// highest returns the highest height of a lane of which a peer has received a node.
+// highest returns the highest height of a lane at which a peer has received a node.
 func (s *signatures) highest(id wire.PublicKey) (height uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,8 +117,8 @@ func (s *signatures) highest(id wire.PublicKey) (height uint64) {
 	return height
 }
 
-// lose ends a replica, takes its disk away and lets it recover. Its new host proposes bodies of another
-// size.
+// lose stops a replica, removes its disk and lets it recover. Its new host proposes bodies of
+// another size.
 func (c *cluster) lose(i int, app *chain, tune func(config *replica.Config)) *process {
 	c.t.Helper()
 	c.disk[i] = newMemFS()
@@ -153,7 +153,7 @@ func (c *cluster) recovered(i int) func() bool {
 	return func() bool { return !c.status(i).Recovering }
 }
 
-// grownTo reports whether some replicas have been handed some lanes up to a height.
+// grownTo reports whether the replicas have been handed the lanes up to a height.
 func (c *cluster) grownTo(height uint64, replicas []int, lanes []int) func() bool {
 	return func() bool {
 		for _, i := range replicas {
@@ -167,8 +167,9 @@ func (c *cluster) grownTo(height uint64, replicas []int, lanes []int) func() boo
 	}
 }
 
-// docs/protocol.md 7.5: «When other validators whose weight is a quorum have answered […] it adopts the
-// highest verified lock of each lane», and 5.10: «A sequencer that recovered has ended its lane».
+// docs/protocol.md 7.5: «When other validators whose weight is a quorum have answered […] it adopts
+// the highest verified lock of each lane», and 5.10: «A sequencer that recovered has ended its
+// lane».
 func TestRule7_5_AProcessThatLostItsDiskComesBackByAskingItsPeers(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -222,7 +223,7 @@ func TestRule7_5_NothingIsSignedUntilAQuorumOfOthersHasAnswered(t *testing.T) {
 				t.Fatal("it has recovered with the answers of two")
 			}
 			c.stop(3)
-			c.start(3, app) // it goes on without being told
+			c.start(3, app) // it continues without the setting
 		}
 		if n := signed.count(3); n != before {
 			t.Errorf("%d acks were signed", n-before)
@@ -233,8 +234,8 @@ func TestRule7_5_NothingIsSignedUntilAQuorumOfOthersHasAnswered(t *testing.T) {
 	})
 }
 
-// uncertified has sequencer i sign chunks that reach the others of whom reaches says so, until one of
-// them stays without a certificate. It returns its height.
+// uncertified lets sequencer i sign chunks, which reach the validators for which reaches returns
+// true, until one chunk gets no certificate. It returns that chunk's height.
 func (c *cluster) uncertified(signed *signatures, i int, reaches func(j int) bool) uint64 {
 	c.t.Helper()
 	for j := range c.ids {
@@ -254,8 +255,8 @@ func (c *cluster) uncertified(signed *signatures, i int, reaches func(j int) boo
 	return height
 }
 
-// docs/protocol.md 7.5: «The highest chunk with a valid signature of ours, whatever parent came with
-// it, is sent again with the certificate adopted».
+// docs/protocol.md 7.5: «The highest chunk with a valid signature of ours, whatever parent came
+// with it, is sent again with the certificate adopted».
 func TestRule7_5_ALaneThatResumesSendsItsHighestChunkAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -284,7 +285,7 @@ func TestRule7_5_ToResumeEveryValidatorMustHaveAnswered(t *testing.T) {
 		c.startAll(900, 3)
 		c.eventually(30*time.Second, "every lane is handed over", c.everywhere(3))
 		c.uncertified(signed, 6, func(j int) bool { return j == 0 })
-		c.stop(0) // the only one that knows of it
+		c.stop(0) // the only one that knows the chunk
 		c.lose(6, newChain(c.ids[6], 1100, 9), resumes)
 		time.Sleep(time.Minute)
 		if !c.status(6).Recovering {
@@ -329,8 +330,8 @@ func TestRule7_5_AChunkWhoseBodyNobodyHasEndsTheLane(t *testing.T) {
 	})
 }
 
-// docs/protocol.md 7.5: «a body that no validator has, end[s] the lane», and nothing else about it does: an
-// archive without room waits for the host.
+// docs/protocol.md 7.5: «a body that no validator has, end[s] the lane», and no other fault of the
+// body does: an archive without room waits for the host.
 func TestRule7_5_AnArchiveWithoutRoomDoesNotEndALaneThatResumes(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -363,13 +364,13 @@ func TestRule7_5_AnArchiveWithoutRoomDoesNotEndALaneThatResumes(t *testing.T) {
 	})
 }
 
-// docs/protocol.md 5.9: «a process that is not recovering stops, with that as the reason, when it is
-// shown […] a valid node or ack of its own (own chunk carries the highest of each, and is asked for on
-// connecting)», also while nothing goes on.
+// docs/protocol.md 5.9: «a process that is not recovering stops, with that as the reason, when it
+// is shown […] a valid node or ack of its own (own chunk carries the highest of each, and is asked
+// for on connecting)», also in a network without new chunks.
 func TestRule5_9_AnOldCopyOfTheDiskIsNoticedWhereNothingGoesOn(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
-		c.watchSignatures() // what it would propose is not what it had proposed
+		c.watchSignatures() // it would propose other bodies than before
 		c.startAll(900, 5)
 		c.eventually(30*time.Second, "every lane is handed over", c.everywhere(5))
 		c.stop(3)
@@ -396,10 +397,10 @@ func TestRule5_9_AnOldCopyOfTheDiskIsNoticedWhereNothingGoesOn(t *testing.T) {
 }
 
 // Docs/protocol.md 7.5, under everything at once: one replica after the other loses its disk at any
-// moment, also while it recovers, loses power, is cut off, and resumes. Nobody signs two acks or two
-// chunks for one place, every host is handed the same, and every lane goes on.
+// moment, also while it recovers, loses power, is cut off, and resumes. No replica signs two acks
+// or two chunks for one place, all hosts are handed the same chunks, and every lane continues.
 //
-// LANECAST_LOST_JOURNALS says how many disks are lost in all.
+// LANECAST_LOST_JOURNALS is the number of disks that are lost in all.
 func TestDisksThatAreLostOneAfterTheOtherLeaveNoSecondSignature(t *testing.T) {
 	losses := 4
 	if text := os.Getenv("LANECAST_LOST_JOURNALS"); text != "" {
@@ -431,7 +432,7 @@ func loseDisks(t *testing.T, rng *rand.Rand, losses int) {
 	for k := range losses {
 		sleep(time.Second)
 		i := rng.IntN(4)
-		if rng.IntN(2) == 0 { // chunks of it reach some, and no quorum
+		if rng.IntN(2) == 0 { // some of its chunks reach less than a quorum
 			c.net.Cut(c.ids[i], c.ids[(i+1)%4])
 			c.net.Cut(c.ids[i], c.ids[(i+2)%4])
 			sleep(time.Second)
@@ -439,10 +440,10 @@ func loseDisks(t *testing.T, rng *rand.Rand, losses int) {
 		c.crash(i, rng, rng.IntN(3))
 		c.cut(i, false)
 		app := c.all[i].chain
-		app.grow(1<<40, 700+k+1) // what it proposes now is not what it proposed
+		app.grow(1<<40, 700+k+1) // it proposes other bodies than before
 		config := func(config *replica.Config) { resumes(config) }
 		c.lose(i, app, config)
-		for rng.IntN(2) == 0 { // it loses power, or its disk once more, while it recovers
+		for rng.IntN(2) == 0 { // it loses power, or its disk again, while it recovers
 			if sleep(6 * time.Second); c.recovered(i)() {
 				break
 			}
@@ -457,7 +458,7 @@ func loseDisks(t *testing.T, rng *rand.Rand, losses int) {
 			c.tune = before
 		}
 		c.eventually(2*time.Minute, "it has recovered", c.recovered(i))
-		if c.status(i).OwnLane == "ended" { // a node of it reached somebody, and its body nobody
+		if c.status(i).OwnLane == "ended" { // a peer has its node, and no peer the body
 			lanes = slices.DeleteFunc(lanes, func(lane int) bool { return lane == i })
 		}
 		height := uint64(0)
@@ -470,8 +471,8 @@ func loseDisks(t *testing.T, rng *rand.Rand, losses int) {
 	c.stopAll()
 }
 
-// docs/protocol.md 5.10: «A sequencer that recovered has ended its lane: it goes on under a new key in a
-// later epoch», beside the validator, which goes on under the old one.
+// docs/protocol.md 5.10: «A sequencer that recovered has ended its lane: it goes on under a new key
+// in a later epoch», while the validator continues under the old one.
 func TestRule5_10_ASequencerWhoseLaneHasEndedGoesOnUnderANewKey(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -506,7 +507,7 @@ func TestRule5_10_ASequencerWhoseLaneHasEndedGoesOnUnderANewKey(t *testing.T) {
 		if state := c.status(3).OwnLane; state != "ended" {
 			t.Errorf("own lane %s", state)
 		}
-		c.startAs(4, 3, newChain(successor, 900, 5)) // whose keys tune replaces
+		c.startAs(4, 3, newChain(successor, 900, 5)) // tune replaces its keys
 		for i := range 5 {
 			if err := epochs[i].Advance(1); err != nil {
 				t.Fatal(err)

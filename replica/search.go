@@ -14,31 +14,31 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// search is a number of items, such as the pieces of a body, that peers are asked for, several at
-// once, until all are there. Whoever does not answer in time, has not got an item or sends a wrong
-// one costs no more than that: others are asked, and later the same again.
+// search asks peers for a number of items, such as the pieces of a body, several at once, until it
+// has all. A peer that does not answer in time, does not have an item or sends a wrong one costs
+// only that request: others are asked, and later the same peer again.
 type search struct {
 	items int
 	typ   network.Type
 	// request encodes the request for an item.
 	request func(item int) []byte
-	// accept takes an answer, and returns errWrong if it proves that the peer is at fault.
+	// accept takes an answer. It returns errWrong if the answer proves that the peer is at fault.
 	accept func(item int, answer network.Message) error
-	// rank orders peers: the lowest are asked first. A negative one is not asked.
+	// rank orders peers: the lowest are asked first. A peer with a negative rank is not asked.
 	rank func(id wire.PublicKey) int
-	// pruned, if set, is told who has pruned what is searched for while nobody has it: all peers that
-	// are connected have said that they have it not, or no more.
+	// pruned, if set, is called with the peers that have pruned the items, when no peer has them:
+	// all connected peers have answered that they do not have them, or not any more.
 	pruned func(by []wire.PublicKey)
-	// next, if set, says that what is searched for is next in its lane.
+	// next, if set, reports whether the items are next in their lane.
 	next func() bool
-	// over, if set, ends the search with errTurn when it returns true. last is when an item has come, or
-	// when the search began.
+	// over, if set, ends the search with errTurn when it returns true. last is the time when the
+	// last item came, or when the search began.
 	over func(now, last time.Time) bool
 
-	served wire.PublicKey // who has sent the last item
+	served wire.PublicKey // the peer that sent the last item
 }
 
-// errTurn: the search was ended by over.
+// errTurn: over ended the search.
 var errTurn = errors.New("replica: the turn of a search is over")
 
 // errWrong: an answer that an honest peer does not give.
@@ -46,40 +46,40 @@ var errWrong = errors.New("replica: wrong answer")
 
 const (
 	parallel     = 8 // items asked for at once by one search
-	perSource    = 4 // of one peer
+	perSource    = 4 // items asked for at once of one peer
 	maxHedges    = 3 // peers asked for one item at once
 	notYetPause  = 50 * time.Millisecond
 	neverPause   = time.Second
 	prunedPause  = 10 * time.Second
 	tokenPause   = 20 * time.Millisecond // while a peer has too many requests open
 	leastHeadway = time.Millisecond
-	maxSilent    = 3  // requests without an answer until a peer counts as one who has nothing
-	maxNotYet    = 10 // answers of that kind in a row until it does: some six seconds
+	maxSilent    = 3  // unanswered requests in a row after which a peer counts as having nothing
+	maxNotYet    = 10 // answers NotYet in a row after which it does, too: some six seconds
 )
 
-// source is a peer as one search sees it.
+// source is the view that one search has of a peer.
 type source struct {
 	*peer
 	rank    int
-	draw    uint32       // orders those of equal rank, so that nobody's key puts it first
-	open    map[int]bool // items it is asked for; at most perSource
-	until   time.Time    // it is not asked before
-	notYet  int          // answers of that kind in a row
-	wrong   bool         // it has sent what is wrong
-	doubted bool         // it has failed others lately
-	pruned  bool         // its last word
-	has     bool         // it may have it: its last word was not that it has it not
+	draw    uint32       // orders peers of equal rank, so that no key comes first always
+	open    map[int]bool // items that it is asked for; at most perSource
+	until   time.Time    // no request before this time
+	notYet  int          // answers NotYet in a row
+	wrong   bool         // it has sent a wrong answer
+	doubted bool         // it has failed other searches lately
+	pruned  bool         // its last answer was Pruned
+	has     bool         // it may have the items: its last answer did not deny it
 	silent  int          // requests in a row without an answer
 }
 
-// item is one thing searched for.
+// item is the state of one item.
 type item struct {
 	done  bool
 	asked int       // open requests
-	last  time.Time // when it was asked for
+	last  time.Time // the time of the last request
 }
 
-// reply is how a request ended.
+// reply is the result of a request.
 type reply struct {
 	item   int
 	from   *source
@@ -88,7 +88,7 @@ type reply struct {
 	err    error
 }
 
-// run returns nil once every item is there, errTurn, or ctx's error.
+// run returns nil once it has every item, errTurn, or ctx's error.
 func (s *search) run(ctx context.Context, r *Replica) error {
 	ctx, cancel := context.WithCancel(ctx)
 	replies := make(chan reply, parallel*maxHedges)
@@ -102,7 +102,7 @@ func (s *search) run(ctx context.Context, r *Replica) error {
 		}
 	}()
 	items := make([]item, s.items)
-	sources := make(map[*peer]*source) // those that are connected
+	sources := make(map[*peer]*source) // the connected ones
 	told, last := false, time.Now()
 	for missing := s.items; missing > 0; {
 		now := time.Now()
@@ -160,7 +160,7 @@ func (s *search) run(ctx context.Context, r *Replica) error {
 	return nil
 }
 
-// sources returns the connected peers that may be asked, in the order of their ranks; those that are in
+// sources returns the connected peers that may be asked, in the order of their ranks. Peers in
 // doubt come last.
 func (s *search) sources(r *Replica, known map[*peer]*source, peers []*peer, now time.Time) []*source {
 	var ranked []*source
@@ -192,7 +192,7 @@ func (s *search) sources(r *Replica, known map[*peer]*source, peers []*peer, now
 	return ranked
 }
 
-// choose returns what is to be asked for now and of whom, a nil source if nothing is, and when to
+// choose returns the item to ask for now and the peer to ask, nil if there is none, and the time to
 // look again.
 func (s *search) choose(r *Replica, items []item, ranked []*source, now time.Time) (i int, from *source, next time.Time) {
 	next = now.Add(time.Hour)
@@ -242,7 +242,7 @@ func (s *search) choose(r *Replica, items []item, ranked []*source, now time.Tim
 	return 0, nil, next
 }
 
-// take takes a reply, and reports whether its item is there now for the first time.
+// take handles a reply, and reports whether it completed its item.
 func (s *search) take(r *Replica, items []item, got *reply, over bool) (fresh bool) {
 	now := time.Now()
 	it, from := &items[got.item], got.from
@@ -295,7 +295,7 @@ func (s *search) take(r *Replica, items []item, got *reply, over bool) (fresh bo
 	return true
 }
 
-// blame ends the search's trust in a peer.
+// blame excludes a peer from the search for a wrong answer.
 func (s *search) blame(r *Replica, from *source, err error) {
 	from.wrong, from.has = true, false
 	r.peers.doubt(from.peer, time.Now())
@@ -303,7 +303,7 @@ func (s *search) blame(r *Replica, from *source, err error) {
 	r.limited.log(from.id, func() { r.log.Warn("a peer answered wrongly", "peer", from.id, "why", err) })
 }
 
-// prunedBy returns who has pruned what is searched for, if somebody has and nobody else has it.
+// prunedBy returns the peers that have pruned the items; none if a peer may still have them.
 func prunedBy(ranked []*source) (by []wire.PublicKey) {
 	for _, from := range ranked {
 		switch {

@@ -15,7 +15,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// lies are what a faulty peer answers to requests, beside the truth.
+// lies holds the answers of a faulty peer to requests; honest gives the true ones.
 var lies = map[string]func(ctx context.Context, t network.Type, request []byte, reply reply, honest func(reply)){
 	"says nothing":    func(ctx context.Context, _ network.Type, _ []byte, _ reply, _ func(reply)) { <-ctx.Done() },
 	"gives no answer": func(context.Context, network.Type, []byte, reply, func(reply)) {},
@@ -75,7 +75,7 @@ func absentAs(reason message.AbsentReason) func(context.Context, network.Type, [
 	}
 }
 
-// changed answers what the replica would, changed.
+// changed returns the replica's own answer, changed.
 func changed(change func(t network.Type, m []byte) (network.Type, []byte)) func(context.Context, network.Type, []byte, reply, func(reply)) {
 	return func(_ context.Context, _ network.Type, _ []byte, reply reply, honest func(reply)) {
 		honest(func(t network.Type, m []byte) error { return reply(change(t, m)) })
@@ -101,8 +101,8 @@ func junk(n int) []byte {
 	return b
 }
 
-// docs/protocol.md 7.3: «A piece is checked on arrival, so that a wrong one costs a piece and names its
-// sender». No body is pushed here, so that all are fetched, and one peer of four lies.
+// docs/protocol.md 7.3: «A piece is checked on arrival, so that a wrong one costs a piece and names
+// its sender». Here no body is pushed, so all are fetched, and one peer of four lies.
 func TestRule7_3_APeerThatLiesDelaysNobodyForLong(t *testing.T) {
 	for name, lie := range lies {
 		t.Run(name, func(t *testing.T) {
@@ -145,7 +145,7 @@ func TestRule7_3_APeerThatLiesDelaysNobodyForLong(t *testing.T) {
 	}
 }
 
-// A replica that was away asks all others, in no sequencer's presence.
+// A replica that was away asks all others, while one sequencer is away.
 func TestRule7_4_APeerThatLiesDelaysNobodyWhoWasAwayForLong(t *testing.T) {
 	for name, lie := range lies {
 		t.Run(name, func(t *testing.T) {
@@ -199,15 +199,15 @@ func TestRule7_4_APeerThatLiesDelaysNobodyWhoWasAwayForLong(t *testing.T) {
 	}
 }
 
-// Requests that are never answered end, and peers that answer are found among many that do not: here
-// the sequencer and three of the signers give bodies to a quorum and say nothing to three others.
+// Unanswered requests end, and the peers that answer are found among many that do not: here the
+// sequencer and three of the signers give bodies to a quorum, and do not answer three others.
 func TestRule7_3_ABodyIsFoundAmongPeersThatSayNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const n, sequencer, chunks = 13, 12, 20
 		c := newCluster(t, n, lan)
 		left := c.ids[9:12]
 		c.tamper(func(i int) *tampered {
-			if i > 2 && i != sequencer { // the first ones come first wherever nothing else decides
+			if i > 2 && i != sequencer { // the first ones come first where all else is equal
 				return nil
 			}
 			kept := func(from wire.PublicKey) bool { return slices.Contains(left, from) }
@@ -242,8 +242,8 @@ func TestRule7_3_ABodyIsFoundAmongPeersThatSayNothing(t *testing.T) {
 	})
 }
 
-// A sequencer sends the node to all and the body to nobody, but for its header and all pieces but one.
-// Those who look for it hold memory, and take it from nobody else.
+// A sequencer sends the node to all, and of the body only the header and all pieces except one.
+// Replicas that look for the body hold memory, and take it from no other search.
 func TestBodiesThatAreNeverThereTakeNoRoomFromOthers(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const faulty = 4
@@ -284,9 +284,9 @@ func TestBodiesThatAreNeverThereTakeNoRoomFromOthers(t *testing.T) {
 	})
 }
 
-// docs/protocol.md 7.2: «A certificate then says that validators of a quorum, so honest ones of more
-// than f, hold the body and will serve it». So everybody gets what the sequencer and f−1 of those that
-// have acked keep from them.
+// docs/protocol.md 7.2: «A certificate then says that validators of a quorum, so honest ones of
+// more than f, hold the body and will serve it». So every replica gets a body that the sequencer
+// and f−1 of the validators that acked it withhold.
 func TestRule7_3_ABodyGivenToABareQuorumOnlyReachesEverybody(t *testing.T) {
 	for _, silent := range []bool{false, true} {
 		inBubble(t, func(t *testing.T) {
@@ -322,8 +322,8 @@ func TestRule7_3_ABodyGivenToABareQuorumOnlyReachesEverybody(t *testing.T) {
 	}
 }
 
-// docs/protocol.md 7.2: whoever has no body acks nothing, so what is withheld from a quorum is never
-// certified, and the other lanes go on.
+// docs/protocol.md 7.2: a validator without the body acks nothing. So a body that is withheld from
+// a quorum is never certified, and the other lanes continue.
 func TestRule7_2_ABodyGivenToLessThanAQuorumIsNotCertified(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -359,7 +359,7 @@ func TestRule7_2_ABodyGivenToLessThanAQuorumIsNotCertified(t *testing.T) {
 	})
 }
 
-// Bulk that is far slower than control delays bodies, and costs none.
+// Bulk connections that are far slower than control delay bodies, and lose none.
 func TestRule7_3_BodiesThatComeLongAfterTheirNodesAreHandedOver(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -384,13 +384,13 @@ func TestRule7_3_BodiesThatComeLongAfterTheirNodesAreHandedOver(t *testing.T) {
 		if took := time.Since(began); took > 25*time.Second {
 			t.Errorf("it took %v", took)
 		}
-		time.Sleep(time.Second) // what is under way arrives
+		time.Sleep(time.Second) // messages on their way arrive
 		c.stopAll()
 	})
 }
 
-// docs/protocol.md 7.3: «A piece is checked on arrival, so that a wrong one costs a piece and names its
-// sender»: whoever has sent one is asked for no more of that body.
+// docs/protocol.md 7.3: «A piece is checked on arrival, so that a wrong one costs a piece and names
+// its sender»: a peer that has sent one is not asked for that body again.
 func TestRule7_3_WrongPiecesAreAskedForOnce(t *testing.T) {
 	onePeer(t, nil, func(c *cluster, s *stranger, read func(string, string) float64) {
 		b := makeBody(s.id, 0, wire.Digest{}, bodyOf(s.id, 0, 200_000), nil)
@@ -416,8 +416,8 @@ func TestRule7_3_WrongPiecesAreAskedForOnce(t *testing.T) {
 	})
 }
 
-// A header counts only if its digest is that of the chunk. The sequencer, which is asked first, sends
-// another one.
+// A header counts only if its digest is that of the chunk. The sequencer, which is asked first,
+// sends another one.
 func TestRule7_3_AHeaderOfAnotherDigestCostsNoMoreThanItself(t *testing.T) {
 	onePeer(t, nil, func(c *cluster, s *stranger, _ func(string, string) float64) {
 		b := makeBody(s.id, 0, wire.Digest{}, bodyOf(s.id, 0, 200_000), nil)

@@ -13,22 +13,22 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// progress is what a peer has told of its locks. While busy is set the rest belongs to the goroutine
-// that asks the peer, else to exchangeTips.
+// progress is the state of asking a peer for its locks. While busy is set, the other fields belong
+// to the goroutine that asks the peer, else to exchangeTips.
 type progress struct {
 	busy   atomic.Bool
-	shown  bool              // it knows nothing of us that our journal does not hold
-	since  *message.Revision // nil before it has told all
-	named  []uint64          // the epochs of which it has told all
-	faults int               // rounds in a row in which it sent what no honest peer sends
+	shown  bool              // it knows nothing of us that our journal lacks
+	since  *message.Revision // nil before it has sent all of them
+	named  []uint64          // the epochs whose locks it has all sent
+	faults int               // rounds in a row with a message that no honest peer sends
 	pause  time.Time
 }
 
-// maxPages bounds how many pages one exchange takes.
+// maxPages bounds the number of pages of one exchange.
 const maxPages = 256
 
-// exchangeTips asks peers for their tips (docs/protocol.md 7.4): each when it is connected, and one
-// drawn at random every TipInterval.
+// exchangeTips asks peers for their tips (docs/protocol.md 7.4): each peer when it is connected,
+// and one peer drawn at random every TipInterval.
 func (r *Replica) exchangeTips() {
 	known := make(map[*peer]*progress)
 	feeds := make(map[*peer]bool)
@@ -65,8 +65,8 @@ func (r *Replica) exchangeTips() {
 	}
 }
 
-// askTips asks a peer for its locks, or what changed of them since it was asked before. It does not wait
-// for that: who answers slowly, or not at all, keeps nobody else from being asked.
+// askTips asks a peer for its locks, or for those that have changed since the last time. It does
+// not wait for the answer: a slow or silent peer does not delay the others.
 func (r *Replica) askTips(p *peer, k *progress, feeds map[*peer]bool) {
 	if k.busy.Load() || r.peers.roleOf(p) != network.Member || time.Now().Before(k.pause) {
 		return
@@ -91,7 +91,7 @@ func (r *Replica) askTips(p *peer, k *progress, feeds map[*peer]bool) {
 func (r *Replica) tipsOf(p *peer, k *progress, follow bool) error {
 	request := message.TipsRequest{Follow: follow, Since: k.since, Epochs: r.epochsToName()}
 	if slices.ContainsFunc(request.Epochs, func(epoch uint64) bool { return !slices.Contains(k.named, epoch) }) {
-		request.Since = nil // of an epoch that was not known before it has told nothing
+		request.Since = nil // of a new epoch the peer has sent nothing yet
 	}
 	var first *message.Revision
 	for range maxPages {
@@ -132,7 +132,7 @@ func (r *Replica) tipsOf(p *peer, k *progress, follow bool) error {
 	return nil // the rest is asked for in the next round
 }
 
-// readTips decodes an answer, whose locks stay views into its buffer.
+// readTips decodes an answer. The locks remain views into the answer's buffer.
 func (r *Replica) readTips(page *message.Tips, answer network.Message, after *wire.PublicKey) error {
 	if answer.Type != message.TipsType {
 		return fmt.Errorf("an answer of type 0x%02x to a request for tips", uint8(answer.Type))
@@ -146,7 +146,8 @@ func (r *Replica) readTips(page *message.Tips, answer network.Message, after *wi
 	return nil
 }
 
-// withinBounds are the formats of the epochs within bounds: docs/protocol.md 7.4, which locks count.
+// withinBounds has the formats of the epochs within bounds: docs/protocol.md 7.4, which locks
+// count.
 type withinBounds struct{ *Replica }
 
 // Format implements wire.Formats.
@@ -169,9 +170,9 @@ func (r *Replica) epochsToName() []uint64 {
 	return epochs
 }
 
-// offerAll verifies the locks of which something is new, and takes those that are valid. It returns
-// an error if one is not. Locks of one peer are verified after those that another peer told before:
-// most are the same, and need not be verified again then.
+// offerAll verifies the locks that are news, and takes the valid ones. It returns an error if one
+// is invalid. It waits until the locks of the peer before are verified: most are the same, and need
+// no second verification then.
 func (r *Replica) offerAll(locks []wire.Lock) error {
 	r.offering.Lock()
 	defer r.offering.Unlock()
@@ -180,7 +181,7 @@ func (r *Replica) offerAll(locks []wire.Lock) error {
 		k := &locks[i]
 		sequencers, ok := r.cfg.Epochs.Sequencers(k.Epoch)
 		if !ok || !slices.Contains(sequencers, k.Chunk.Sequencer) {
-			continue // of a set that we do not know yet
+			continue // its sets are unknown, or have no such sequencer
 		}
 		l := r.laneOf(k.Chunk.Sequencer)
 		l.mu.Lock()
@@ -195,7 +196,7 @@ func (r *Replica) offerAll(locks []wire.Lock) error {
 	return r.takeLocks(r.working, fresh)
 }
 
-// takeLocks verifies locks and takes those that are valid. The error says which one is not.
+// takeLocks verifies locks and takes the valid ones. The error names an invalid one.
 func (r *Replica) takeLocks(ctx context.Context, locks []wire.Lock) error {
 	if len(locks) == 0 {
 		return nil
@@ -219,9 +220,9 @@ func (r *Replica) takeLocks(ctx context.Context, locks []wire.Lock) error {
 	return err
 }
 
-// adopt hands the engine the locks that are above its tips. A validator that joins acks nothing below
-// them then (docs/protocol.md 4.8), and an engine whose journal is stale finds it out (5.9). Locks of
-// epochs below bounds are left out, since keys of those may have leaked, and so are lanes that have
+// adopt hands the engine the locks above its tips. Then a validator that joins acks nothing below
+// them (docs/protocol.md 4.8), and an engine with a stale journal detects that (5.9). adopt leaves
+// out locks of epochs below bounds, whose keys may have leaked, and those of lanes that have
 // stopped.
 func (r *Replica) adopt(ctx context.Context, locks []wire.Lock) {
 	if r.recovering.Load() || !r.isMember(r.id) {
@@ -245,7 +246,7 @@ func (r *Replica) adopt(ctx context.Context, locks []wire.Lock) {
 	}
 }
 
-// serveTips answers with the locks that have changed since the asker was answered before. A process
+// serveTips answers with the locks that have changed since its last answer to the asker. A process
 // that lost its own journal knows too little to help others to recover.
 func (r *Replica) serveTips(from *peer, q *message.TipsRequest, reply func(network.Type, []byte) error) {
 	if len(q.Epochs) == 0 {
@@ -278,7 +279,8 @@ func (r *Replica) serveTips(from *peer, q *message.TipsRequest, reply func(netwo
 		if page.More = len(page.Locks) > 0; page.More {
 			break
 		}
-		// It fits no page. The other lanes are told, but for whoever recovers that would be too little.
+		// It fits no page. Without it, a peer that asks for tips still gets the other lanes, but a
+		// peer that recovers would get too little.
 		if len(q.Epochs) == 0 {
 			r.limited.log(l.id, func() {
 				r.log.Warn("a lock is too long to be told to a peer that recovers", "sequencer", l.id, "bytes", k.Size())
@@ -292,8 +294,9 @@ func (r *Replica) serveTips(from *peer, q *message.TipsRequest, reply func(netwo
 	_ = reply(message.TipsType, answer.Bytes()) // the asker is gone if it fails
 }
 
-// learnFromEngine takes the locks that the engine holds and has not reported yet. Whoever recovers acks
-// again above what we tell it, so that must not be less than what we acted upon: docs/protocol.md 5.10.
+// learnFromEngine takes the locks that the engine holds and has not reported yet. A peer that
+// recovers acks again above the locks that we send it. So we must send all those that we acted
+// upon: docs/protocol.md 5.10.
 func (r *Replica) learnFromEngine() error {
 	status, err := r.engine.Status(r.working)
 	if err != nil {
@@ -322,8 +325,8 @@ func (r *Replica) learnFromEngine() error {
 	return nil
 }
 
-// tipOf returns the highest lock of a lane that is of the newest of the epochs named; of any epoch if
-// none is. nil: there is none.
+// tipOf returns the highest lock of a lane of the newest of the named epochs, or of any epoch if
+// none is named. nil: there is none.
 func (r *Replica) tipOf(l *lane, epochs []uint64) *wire.Lock {
 	locks := r.locksOf(l.id)
 	var best *wire.Lock

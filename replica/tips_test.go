@@ -15,8 +15,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// docs/protocol.md 7.4: «On connecting […] it exchanges tips». Those who say nothing, or answer with one
-// page after another, keep nobody else from being asked.
+// docs/protocol.md 7.4: «On connecting […] it exchanges tips». Peers that do not answer, or answer
+// with page after page, do not keep others from being asked.
 func TestRule7_4_TipsAreAskedOfEverybodyWhoConnectsWhoeverAnswers(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 10, lan)
@@ -55,7 +55,7 @@ func TestRule7_4_TipsAreAskedOfEverybodyWhoConnectsWhoeverAnswers(t *testing.T) 
 	})
 }
 
-// Locks that are made up, in tips and unasked, count for nothing and name their sender.
+// Forged locks, in tips and unasked, count for nothing and name their sender.
 func TestRule7_4_LocksThatDoNotVerifyCountForNothing(t *testing.T) {
 	onePeer(t, nil, func(c *cluster, s *stranger, read func(string, string) float64) {
 		k := c.lock(wire.Chunk{Sequencer: s.id, Height: 3, Payload: wire.Digest{1}})
@@ -80,7 +80,7 @@ func TestRule7_4_LocksThatDoNotVerifyCountForNothing(t *testing.T) {
 	})
 }
 
-// A follower asks those for no more locks who have sent it one that does not verify.
+// A follower that got an invalid lock from a peer does not ask that peer for further locks.
 func TestRule7_4_WhoFeedsWhatDoesNotVerifyIsAskedForNoMore(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 4, lan)
@@ -129,8 +129,8 @@ func TestRule7_4_WhoFeedsWhatDoesNotVerifyIsAskedForNoMore(t *testing.T) {
 	})
 }
 
-// docs/protocol.md 4.8: «A validator that joins hands the engine the highest lock of each lane», which it
-// has from its peers: then it acks nothing below.
+// docs/protocol.md 4.8: «A validator that joins hands the engine the highest lock of each lane»,
+// which it gets from its peers: then it acks nothing below.
 func TestRule4_8_TheEngineGetsTheLocksThatPeersTellOf(t *testing.T) {
 	onePeer(t, nil, func(c *cluster, s *stranger, _ func(string, string) float64) {
 		k := c.lock(wire.Chunk{Sequencer: c.ids[2], Height: 7, Payload: wire.Digest{1}})

@@ -97,8 +97,8 @@ func New(t network.Transport, c Config) *Bridge {
 	return &Bridge{config: c, transport: t, peers: make(map[wire.PublicKey]*peer), kept: make(map[wire.PublicKey]*engine.Peer)}
 }
 
-// Cause returns the cause with which a host ends the context of a transport after the engine's Run has
-// returned err. It has the transport tell peers of a journal that is stale.
+// Cause returns the cause with which a host ends the context of a transport after the engine's Run
+// has returned err. With it the transport tells the peers of a stale journal.
 func Cause(err error) error {
 	if errors.Is(err, engine.ErrStaleJournal) {
 		return fmt.Errorf("%w: %w", network.ErrStaleJournal, err)
@@ -205,8 +205,8 @@ func (b *Bridge) handle(p *peer, id wire.PublicKey) (*engine.Peer, error) {
 	return handle, nil
 }
 
-// makeRoom takes the engine's handle from a connected peer that is no member, and reports whether there
-// was one.
+// makeRoom takes the engine's handle from a connected peer that is not a member, and reports
+// whether there was one.
 func (b *Bridge) makeRoom() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

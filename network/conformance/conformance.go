@@ -285,7 +285,7 @@ func (p *process) Serve(ctx context.Context, from wire.PublicKey, t network.Type
 
 func (r *rig) messagesArrive() {
 	r.connected()
-	time.Sleep(r.settle) // around the moment when one connection replaces another, the order is not kept
+	time.Sleep(r.settle) // while one connection replaces another, the order is not kept
 	const messages = 200
 	for k := range uint32(messages) {
 		for i, p := range r.processes {
@@ -544,7 +544,7 @@ func (r *rig) staleJournal() {
 	}
 	for missed := error(nil); ; {
 		stale := r.processes[0]
-		reason := strings.Repeat("é", 300) // more than a goodbye holds, which ends within one of them
+		reason := strings.Repeat("é", 300) // a goodbye holds less, and ends within one of them
 		stale.stopFor(fmt.Errorf("%w: height 17: %s", network.ErrStaleJournal, reason))
 		stale.mu.Lock()
 		for id, why := range stale.why {

@@ -6,5 +6,5 @@ import "time"
 
 var began = time.Now()
 
-// cpuTime returns the time that has passed, where no CPU time is to be had.
+// cpuTime returns the elapsed time, on systems without a CPU time.
 func cpuTime() time.Duration { return time.Since(began) }

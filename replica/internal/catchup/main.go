@@ -2,10 +2,11 @@
 //
 //	go run ./replica/internal/catchup --lanes 100 --headers 1000000
 //
-// The replica runs in a process of its own and three peers, which answer for a chain that they have made
-// up, in another, over TLS on loopback. It prints for the replica's process: seconds until all headers are
-// there and of CPU until then, the peak of the heap, and signatures checked for each lane. With --take the
-// host takes the chunks, whose bodies are empty, and the figures are given again once it has all of them.
+// The replica runs in a process of its own. Three peers run in another process, over TLS on
+// loopback, and answer from a chain that they have made. Catchup prints for the replica's process:
+// the seconds until all headers have arrived, the CPU seconds until then, the peak of the heap, and
+// the number of signatures checked for each lane. With --take the host takes the chunks, whose
+// bodies are empty, and Catchup prints the figures again once it has taken all.
 package main
 
 import (
@@ -33,16 +34,16 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// options are what the flags say.
+// options holds the values of the flags.
 type options struct {
 	Lanes, Headers int
 	Take           bool
 	Latency        time.Duration // of each answer
-	Slow           time.Duration // of those of one peer besides
+	Slow           time.Duration // added to each answer of one peer
 	Dir, Profile   string
 }
 
-// environment names the variable in which the process of the peers finds its options.
+// environment is the name of the variable that gives the peers' process its options.
 const environment = "LANECAST_CATCHUP"
 
 func main() {
@@ -85,7 +86,7 @@ func run(arguments []string, out io.Writer) error {
 	return measure(o, addresses, out)
 }
 
-// spawn starts the process of the peers, and returns where they are.
+// spawn starts the process of the peers, and returns the peers' addresses.
 func spawn(o options) (addresses []string, stop func(), err error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -120,14 +121,14 @@ func spawn(o options) (addresses []string, stop func(), err error) {
 	return strings.Fields(line), stop, nil
 }
 
-// host takes chunks, or none.
+// host is an application that takes chunks, or none.
 type host struct {
 	take    bool
 	taken   atomic.Int64
 	replica *replica.Replica
 }
 
-// pruneEvery is how many chunks of a lane are taken between two calls of Prune.
+// pruneEvery is the number of chunks of a lane between two calls of Prune.
 const pruneEvery = 64
 
 func (h *host) Propose(context.Context, engine.Place) ([]byte, error)      { return nil, engine.ErrDeclined }
@@ -252,7 +253,7 @@ func (m *meter) print(what string) {
 		m.read("lanecast_statements_total")/float64(m.lanes), m.read("lanecast_replica_requests_failed_total"))
 }
 
-// read returns a counter, its labels added up.
+// read returns the sum of a counter over its labels.
 func (m *meter) read(name string) (sum float64) {
 	families, err := m.registry.Gather()
 	if err != nil {

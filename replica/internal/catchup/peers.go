@@ -21,10 +21,11 @@ import (
 
 var namespace = []byte("catchup")
 
-// peers are as many validators; one more is the replica that is measured.
+// peers is the number of peers, which are validators. One more validator is the replica that is
+// measured.
 const peers = 3
 
-// world is what all processes know.
+// world is the knowledge that all processes share.
 type world struct {
 	set   *testkit.Set
 	ids   []wire.PublicKey // of the validators
@@ -47,7 +48,7 @@ func newWorld(o options) (*world, error) {
 	return w, nil
 }
 
-// chain is what the peers answer from.
+// chain holds the data with which the peers answer.
 type chain struct {
 	lanes map[wire.PublicKey][]payload.Header
 	locks []wire.Lock // by ascending sequencer
@@ -76,7 +77,7 @@ func (w *world) newChain(o options) (*chain, error) {
 	return c, nil
 }
 
-// lock has the peers certify a chunk.
+// lock makes a certificate of the peers for a chunk.
 func (w *world) lock(chunk wire.Chunk) (wire.Lock, error) {
 	s := verify.Statement{Scheme: w.set.Scheme, Subject: wire.Subject{Chunk: chunk}, Signers: wire.NewSigners(peers + 1)}
 	s.Slab = make([]byte, (peers+1)*w.set.Scheme.Format().AckSignature)
