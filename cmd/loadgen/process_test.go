@@ -80,14 +80,14 @@ func startProcess(t *testing.T, pattern string, args ...string) *process {
 	}
 }
 
-// stderr returns what was read of standard error so far.
+// stderr returns the standard error read so far.
 func (p *process) stderr() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.errors.String()
 }
 
-// rest returns what is left of the output, to its end.
+// rest returns the rest of the output.
 func (p *process) rest() string {
 	var b strings.Builder
 	for line := range p.lines {
@@ -96,7 +96,7 @@ func (p *process) rest() string {
 	return b.String()
 }
 
-// tenHeights matches what --live screen prints once lanes have been certified up to height 10.
+// tenHeights matches the output of --live screen once lanes have been certified up to height 10.
 const tenHeights = `^\S*lanes +height \d\d`
 
 func TestARunContinuesAfterAKill(t *testing.T) {

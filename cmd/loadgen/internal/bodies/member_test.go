@@ -186,7 +186,7 @@ func TestBodiesAreDueAtTheirRateWhateverBecameOfThoseBefore(t *testing.T) {
 				t.Errorf("body %d was due after %v and made after %v", height, due, at)
 			}
 		}
-		time.Sleep(time.Second) // in which the lane takes nothing
+		time.Sleep(time.Second) // the lane takes nothing in this time
 		for height := uint64(3); height < 6; height++ {
 			if due, at := made(height); due != time.Second+time.Duration(height)*tenth || at < due+7*tenth {
 				t.Errorf("body %d was due after %v and made after %v", height, due, at)

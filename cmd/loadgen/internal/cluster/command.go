@@ -22,7 +22,7 @@ type Config struct {
 	Bodies  bodies.Load
 	output  output.Config
 
-	// Processes runs the members as processes of their own; nil where there is no such mode.
+	// Processes runs the members as separate processes; nil in programs without this mode.
 	Processes Runner
 	Separate  bool // --processes
 	Jitter    time.Duration
@@ -30,7 +30,8 @@ type Config struct {
 	KillEvery time.Duration
 }
 
-// Runner runs a cluster in a folder for the configured time, or until ctx ends, and returns the result.
+// Runner runs a cluster in a folder for the configured time, or until ctx ends, and returns the
+// result.
 type Runner func(ctx context.Context, cfg *Config, dir string, out *output.Output) (*Result, error)
 
 // DefaultConfig returns the defaults of cluster mode.
@@ -79,12 +80,12 @@ func (cfg *Config) bindCluster(cmd *cobra.Command) {
 	cfg.output.BindRequire(cmd)
 }
 
-// check returns a cli.usageError for the first flag that is out of range.
+// check returns a cli usage error for the first flag that is out of range.
 func (cfg *Config) check() error {
 	switch {
 	case cfg.Latency < 0 || cfg.Latency > time.Minute:
 		return cli.Usagef("--latency must be from 0 to 1m, got %v", cfg.Latency)
-	case !(cfg.Loss >= 0 && cfg.Loss < 1): // so written that NaN fails
+	case !(cfg.Loss >= 0 && cfg.Loss < 1): // written so that NaN fails
 		return cli.Usagef("--loss must be from 0 to less than 1, got %v", cfg.Loss)
 	}
 	if err := cfg.Config.Check(); err != nil {
@@ -99,10 +100,11 @@ func (cfg *Config) check() error {
 	return cfg.output.Check(cfg.Explicit)
 }
 
-// KillTail is how long before the end of a run the last kill may be, so that every lane grows after it.
+// KillTail is the least time between the last kill and the end of a run, so that every lane can
+// grow in between.
 const KillTail = 4 * time.Second
 
-// checkProcesses checks the flags about members in processes of their own.
+// checkProcesses checks the flags about members in separate processes.
 func (cfg *Config) checkProcesses() error {
 	if !cfg.Separate {
 		for _, flag := range []string{"jitter", "bandwidth", "kill-every"} {
@@ -137,7 +139,8 @@ func (cfg *Config) checkProcesses() error {
 	return nil
 }
 
-// mostReplicas is how many replicas one process can hold: each has two connections to each other.
+// mostReplicas is the largest number of replicas in one process: each has two connections to each
+// other.
 const mostReplicas = 64
 
 // checkBodies checks the flags about bodies.
@@ -158,10 +161,11 @@ func (cfg *Config) checkBodies() error {
 	return nil
 }
 
-// replicas returns the number of members if chunks have bodies.
+// replicas returns the number of replicas, if chunks have bodies.
 func (cfg *Config) replicas() int { return max(cfg.Validators, cfg.Sequencers) + cfg.Bodies.Follow }
 
-// Interval returns the time between two moments of a cluster: many members take long to answer.
+// Interval returns the time between two moments of a cluster: with many members, reading one takes
+// long.
 func (cfg *Config) Interval() time.Duration {
 	if cfg.Validators+cfg.Sequencers > 64 {
 		return time.Second

@@ -41,14 +41,14 @@ func NewCommand() *cobra.Command {
 	return cmd
 }
 
-// Bind defines the flags about what members do to what they send.
+// Bind defines the flags about the delays and losses of a member's outgoing traffic.
 func (l *Link) Bind(f *pflag.FlagSet) {
 	f.DurationVar((*time.Duration)(&l.Latency), "latency", time.Duration(l.Latency), "one-way latency of every link")
 	f.Var(cli.Percent(&l.Loss), "loss", "part of the messages that is lost, from 0 to less than 1: 0.1 or 10%")
 	l.BindMore(f)
 }
 
-// BindMore defines those that a simulated network has not.
+// BindMore defines the flags that a simulated network does not have.
 func (l *Link) BindMore(f *pflag.FlagSet) {
 	f.DurationVar((*time.Duration)(&l.Jitter), "jitter", time.Duration(l.Jitter), "time that a message takes in addition to --latency, at most")
 	f.Float64Var(&l.Bandwidth, "bandwidth", l.Bandwidth, "what a member can send to all others together, in Mbit/s; 0: unlimited")

@@ -8,7 +8,7 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
 )
 
-// filled returns counters that each have another value.
+// filled returns counters with a different value in each field.
 func filled(from uint64) Counters {
 	n := from
 	next := func() uint64 { n++; return n }

@@ -19,8 +19,7 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/report"
 )
 
-// Result is the result of a sweep. --json writes its JSON form; keys are added and never
-// removed.
+// Result is the result of a sweep. --json writes its JSON form; keys are added and never removed.
 type Result struct {
 	Mode        string           `json:"mode"`
 	Axes        []axis           `json:"axes"`
