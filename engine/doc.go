@@ -105,13 +105,12 @@
 // validators know have been adopted ([Config].Adopt or [Engine.Adopt]). Then it acks on a lane only
 // above the heights that it may have acked before, two above the adopted lock, and counts among the
 // faulty validators until the lanes have passed them. So at most one validator recovers at a time
-// in small sets, and none in a set of three or less, unless Config.RecoverUnsafe is set. Its own
-// lane has ended: the sequencer continues under a new key.
+// in small sets, and none in a set of three or less, unless Config.RecoverUnsafe is set.
 //
 // Its own lane has ended, and the sequencer goes on under a new key, unless [Recovery].Resume is
 // set: then it goes on with the highest chunk of its own that others have shown ([Engine.OwnChunk]
-// returns the chunk of another identity that a process can show). A chunk that all its holders hide
-// cannot be found: another one for its height proves an equivocation, and Run ends with
+// returns the messages of another identity that a process can show). A chunk that all its holders
+// hide cannot be found: another one for its height proves an equivocation, and Run ends with
 // [ErrStaleJournal] once the first one is shown.
 //
 // An old copy of a folder cannot be told from the current one. A process that receives a

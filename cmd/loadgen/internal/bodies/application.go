@@ -153,7 +153,7 @@ func (a *application) Deliver(_ context.Context, k replica.Chunk) error {
 	var wrong error
 	a.checking.Add(int64(cpuOf(func() { repeated, wrong = a.checker.take(&k) })))
 	if wrong != nil {
-		a.cfg.Problems.Fault("%s was delivered what it should not: %v", a.cfg.Name, wrong)
+		a.cfg.Problems.Fault("%s got a wrong delivery: %v", a.cfg.Name, wrong)
 	}
 	if repeated {
 		a.repeated.Add(1)

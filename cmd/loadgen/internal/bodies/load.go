@@ -70,7 +70,7 @@ func (l *Load) Check(cfg *setup.Config) error {
 	case l.Away == 0:
 		return nil
 	case l.Rate == 0:
-		return cli.Usagef("--away needs --rate: what others certify as fast as they can, nobody catches up with")
+		return cli.Usagef("--away needs --rate: the member cannot catch up with others that certify as fast as they can")
 	}
 	if !cfg.Explicit("duration") {
 		cfg.Duration = l.Away + 2*longestWarmup

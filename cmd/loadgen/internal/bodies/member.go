@@ -232,7 +232,7 @@ func (m *Member) report(_ context.Context, a wire.Activity) error {
 
 // behind implements replica.Config.Behind.
 func (m *Member) behind(lane wire.PublicKey, next uint64) {
-	m.cfg.Problems.Fault("%s cannot go on with lane %v at height %d: all others have pruned it. It was behind for longer than they keep bodies",
+	m.cfg.Problems.Fault("%s cannot go on with lane %v at height %d: all others have pruned it. The member was behind for longer than they keep bodies",
 		m.cfg.Name, lane, next)
 }
 

@@ -49,7 +49,7 @@ func NewCommandFor(cfg *Config) *cobra.Command {
 		Short: "Run a Lanecast cluster in one process, with real keys, engines and journals, and measure it",
 		Long: "Runs a cluster in this process, with real keys, engines and journals and a simulated network: a line a second, and a\n" +
 			"summary. Exit status 0: every certificate verified, nothing conflicted, every lane grew, and all --require are met.\n" +
-			"1: not so. 2: the command line asks for something impossible. The exit status of an interrupted run tells of what it got to.",
+			"1: it was not. 2: the command line asks for something impossible. The exit status of an interrupted run is about the part that ran.",
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runCommand(cmd, cfg)
@@ -65,17 +65,17 @@ func (cfg *Config) bindCluster(cmd *cobra.Command) {
 	f.SortFlags = false
 	cfg.Bind(f, "validators in the cluster", "sequencers, hence lanes; those past the validators only sequence")
 	f.DurationVar(&cfg.Duration, "duration", cfg.Duration, "how long to run")
-	f.StringVar(&cfg.Data, "data", cfg.Data, "folder to keep journals in and to go on from (default: a temporary one)")
+	f.StringVar(&cfg.Data, "data", cfg.Data, "folder that keeps the journals; a later run continues from it (default: a temporary folder)")
 	f.DurationVar(&cfg.Latency, "latency", cfg.Latency, "one-way latency of every link")
 	f.Var(cli.Percent(&cfg.Loss), "loss", "part of the messages that is lost, from 0 to less than 1: 0.1 or 10%")
 	if cfg.Processes != nil {
-		f.BoolVar(&cfg.Separate, "processes", cfg.Separate, "run each member as a process of its own, with TLS connections on the loopback")
-		f.DurationVar(&cfg.Jitter, "jitter", cfg.Jitter, "with --processes: what a message takes in addition to --latency, at most")
-		f.Float64Var(&cfg.Bandwidth, "bandwidth", cfg.Bandwidth, "with --processes: what a member can send to all others together, in Mbit/s; 0: unlimited")
-		f.DurationVar(&cfg.KillEvery, "kill-every", cfg.KillEvery, "with --processes: kill (SIGKILL) a random member so often, and start it again; 0: never")
+		f.BoolVar(&cfg.Separate, "processes", cfg.Separate, "run each member as a separate process, with TLS connections on the loopback")
+		f.DurationVar(&cfg.Jitter, "jitter", cfg.Jitter, "with --processes: upper bound of a random delay in addition to --latency")
+		f.Float64Var(&cfg.Bandwidth, "bandwidth", cfg.Bandwidth, "with --processes: Mbit/s that a member can send to all others together; 0: unlimited")
+		f.DurationVar(&cfg.KillEvery, "kill-every", cfg.KillEvery, "with --processes: interval at which a random member is killed (SIGKILL) and started again; 0: never")
 	}
 	cfg.Bodies.Bind(f)
-	f.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "number that keys and the network's chances follow from (default: random)")
+	f.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "seed of the keys and of the network's randomness (default: random)")
 	cfg.output.Bind(cmd)
 	cfg.output.BindRequire(cmd)
 }

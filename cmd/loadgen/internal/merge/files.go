@@ -79,7 +79,7 @@ func read(names []string) (members []*proc.Result, records []string, err error) 
 			return nil, nil, cli.Usagef("%s and %s are of different runs, begun at %v and %v", names[0], name,
 				time.Unix(0, first.Run.Begin).UTC().Format(time.RFC3339), time.Unix(0, m.Run.Begin).UTC().Format(time.RFC3339))
 		case members[i] != nil:
-			return nil, nil, cli.Usagef("%s is of member %d, as one before it", name, m.Member)
+			return nil, nil, cli.Usagef("%s is of member %d, like an earlier result", name, m.Member)
 		case m.Record != filepath.Base(m.Record):
 			return nil, nil, fmt.Errorf("%s: record %q is no name of a file beside it", name, m.Record)
 		}

@@ -198,7 +198,7 @@ func TestResultsThatDoNotBelongTogetherAreRefused(t *testing.T) {
 		return clitest.Run(t.Context(), clitest.Root(NewCommand()), append([]string{"merge"}, names...)...)
 	}
 	first := r.finish(0, nil)
-	clitest.OneLineError(t, merge(first, first), cli.Usage, "as one before")
+	clitest.OneLineError(t, merge(first, first), cli.Usage, "like an earlier result")
 	clitest.OneLineError(t, merge(first, r.finish(1, func(p *proc.Result) { p.NetworkHash = "other" })), cli.Usage, "different networks")
 	clitest.OneLineError(t, merge(first, r.finish(1, func(p *proc.Result) { p.Run.ID = 78 })), cli.Usage, "different runs")
 	clitest.OneLineError(t, merge(first, r.finish(1, func(p *proc.Result) { p.Record = "../member-0001/record" })), cli.Bad, "no name of a file")
