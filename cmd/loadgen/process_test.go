@@ -139,7 +139,7 @@ func TestASignalledRunWritesWhatItMeasured(t *testing.T) {
 		{"node", syscall.SIGTERM, tenHeights, "node --rate 300 --duration 10s --warmup 0s --live screen", cli.Good, ", interrupted", []string{`"stage": "run"`, `"errors": 0`}},
 		{"saturation", syscall.SIGINT, tenHeights, "node --load 10% --duration 1s --warmup 0s --scheme multisig --live screen", cli.Bad, "is of the saturation before it", []string{`"stage": "saturation"`, `"certificates_per_s"`}},
 		{"search", syscall.SIGINT, "held", "node --find-max 30s --duration 200ms --warmup 0s", cli.Bad, "is of the search before it", []string{`"stage": "search"`, `"held"`}},
-		{"sweep", syscall.SIGTERM, "defaults", "sweep --batch-size 64,8 --duration 300ms --warmup 0s --live lines", cli.Bad, "interrupted: what follows", []string{`"mode": "sweep"`, `"best_throughput": 0`}},
+		{"sweep", syscall.SIGTERM, "defaults", "sweep --batch-size 64,8 --duration 300ms --warmup 0s --live lines", cli.Bad, "interrupted: the lines below", []string{`"mode": "sweep"`, `"best_throughput": 0`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

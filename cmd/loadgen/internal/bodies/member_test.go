@@ -124,7 +124,7 @@ func TestWatermarksFollowWhatWasDeliveredButNotAboveWhatOthersNeed(t *testing.T)
 	})
 	r.settle()
 	from := asked.Load()
-	testkit.Eventually(t, "every member looks twice what it may drop", func() bool { return asked.Load() > from+3*4*4 })
+	testkit.Eventually(t, "every member checks its watermarks twice", func() bool { return asked.Load() > from+3*4*4 })
 	c := r.settle()
 	if held := uint64(c[0].Archived); held < c[0].DeliveredBytes-4*2*100<<10 {
 		t.Errorf("%d of %d bytes are kept, although others need them", held, c[0].DeliveredBytes)

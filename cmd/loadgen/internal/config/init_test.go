@@ -106,7 +106,7 @@ func TestKeysAreForTheirOwnerAlone(t *testing.T) {
 	}
 	for key := range secrets {
 		if strings.Contains(string(b), key) {
-			t.Error("a secret key is in what all share")
+			t.Error("a secret key is in the file that all share")
 		}
 	}
 }

@@ -219,7 +219,7 @@ func (r *Result) pace() string {
 // Verdict returns an error unless the requested run was made, and was good.
 func (r *Result) Verdict() error {
 	if r.Interrupted && r.Stage != StageRun {
-		return fmt.Errorf("interrupted before the run that was asked for; the result is of the %s before it", r.Stage)
+		return fmt.Errorf("interrupted before the requested run; the result is of the %s before it", r.Stage)
 	}
 	return r.Summary.Verdict()
 }

@@ -151,7 +151,7 @@ func TestWhatMakesNoSenseIsNoRun(t *testing.T) {
 	}
 	s.received(id(2), []byte(`{"run":1,"begins_in_ns":1,"ends_in_ns":2000000}`))
 	if a := s.agreed(); a != nil {
-		t.Errorf("%+v of one who is not connected", a)
+		t.Errorf("%+v of a member that is not connected", a)
 	}
 	s.received(id(1), []byte(`{"run":1,"begins_in_ns":1,"ends_in_ns":2000000}`))
 	if s.agreed() == nil {
