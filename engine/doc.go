@@ -39,8 +39,9 @@
 //   - [Monitor] gives ascending epochs.
 //   - [Automaton] may be slow, until the context of the call ends, and gives the same verdict for
 //     the same chunk.
-//   - verify.AckSigner and verify.ChunkSigner may be slow; each is called by one goroutine at a time. A
-//     ChunkSigner may refuse to sign two chunks for one height: the engine never asks for that.
+//   - verify.AckSigner and verify.ChunkSigner may be slow; each is called by one goroutine at a
+//     time. A ChunkSigner may refuse to sign two chunks for one height: the engine never asks for
+//     that.
 //   - [Reporter] may block, after which the engine stops taking messages in time, and accepts that
 //     a lock is reported again after a restart.
 //   - [Sender] and [Relay] may block for a while; if they block longer, messages are dropped.
@@ -104,14 +105,13 @@
 // validators know have been adopted ([Config].Adopt or [Engine.Adopt]). Then it acks on a lane only
 // above the heights that it may have acked before, two above the adopted lock, and counts among the
 // faulty validators until the lanes have passed them. So at most one validator recovers at a time
-// in small sets, and none in a set of three or less, unless Config.RecoverUnsafe is set. Its own
-// lane has ended: the sequencer continues under a new key.
+// in small sets, and none in a set of three or less, unless Config.RecoverUnsafe is set.
 //
-// Its own lane has ended, and the sequencer goes on under a new key, unless [Recovery].Resume is set:
-// then it goes on with the highest chunk of its own that others have shown ([Engine.OwnChunk] is what
-// a process can show of another). A chunk that everybody who has it hides cannot be found out: another
-// one for its height proves an equivocation, and Run ends with [ErrStaleJournal] once the first one is
-// shown.
+// Its own lane has ended, and the sequencer goes on under a new key, unless [Recovery].Resume is
+// set: then it goes on with the highest chunk of its own that others have shown ([Engine.OwnChunk]
+// returns the messages of another identity that a process can show). A chunk that all its holders
+// hide cannot be found: another one for its height proves an equivocation, and Run ends with
+// [ErrStaleJournal] once the first one is shown.
 //
 // An old copy of a folder cannot be told from the current one. A process that receives a
 // certificate, node or ack with its own signature above what its journal holds stops with

@@ -59,14 +59,14 @@ var (
 	// have no quorum without it. Change the validator set, or accept the risk with
 	// Config.RecoverUnsafe.
 	ErrIndispensable = core.ErrIndispensable
-	// ErrBehind: OwnChunk cannot answer, since messages of the identity have waited for a second. It is
-	// to be asked again.
+	// ErrBehind: OwnChunk cannot answer, since messages of the identity have waited for a second.
+	// It is to be asked again.
 	ErrBehind = errors.New("engine: messages wait that the answer depends on")
 	// ErrNotRecovering: Recover in a process that is not recovering from a lost journal, or has
 	// recovered.
 	ErrNotRecovering = core.ErrNotRecovering
-	// ErrResume: Recovery.Resume, and our own lane cannot go on from what was given. The error says
-	// what is missing.
+	// ErrResume: Recovery.Resume is set, and the given knowledge is not enough to continue our own
+	// lane. The error names the missing part.
 	ErrResume = core.ErrResume
 	// ErrNotDormant means that the lane cannot be forgotten, because its sequencer is in a known
 	// epoch within bounds.

@@ -14,7 +14,8 @@ import (
 //     payloads, and every signature in them verifies alone. ConflictingAcks is evidence only where
 //     the scheme is attributable;
 //   - a Tip holds if its sequencer signed it, a Certified if its certificate is valid;
-//   - InvalidAck, InvalidNode, InvalidCertificate and InconsistentKeys prove nothing: ErrNotEvidence.
+//   - InvalidAck, InvalidNode, InvalidCertificate and InconsistentKeys prove nothing:
+//     ErrNotEvidence.
 //
 // A Fork, which only replicas report, is for replica.VerifyEvidence: ErrNotEvidence here.
 //

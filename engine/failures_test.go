@@ -34,7 +34,7 @@ func TestOwnFailuresOfASignerWithAnotherNamespaceAreLoggedAndCounted(t *testing.
 	m.start()
 	eventually(t, "failures are counted", func() bool { return value(gather(t, registry)["lanecast_propose_total"], "failure") >= 3 })
 	if !log.has("another namespace") || !log.has("height=0") {
-		t.Error("the log does not say what is wrong")
+		t.Error("the log does not name the fault")
 	}
 	haltAll(t, []*member{m})
 }
@@ -108,7 +108,7 @@ func TestAMessageNotSentToAPeerThatComesBackIsNoFailedBroadcast(t *testing.T) {
 			})
 			before := gather(t, registry)["lanecast_broadcast_total"]
 			dropped := status(t, m.engine).Counters.OutboxDropped
-			eventually(t, "peers are not sent what they lack", func() bool {
+			eventually(t, "peers do not get the messages that they lack", func() bool {
 				if err := m.engine.PeerConnected(wire.PublicKey{1}); err != nil {
 					t.Fatal(err)
 				}

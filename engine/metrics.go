@@ -271,7 +271,7 @@ func (c collection) counts(n *core.Counts) {
 	c.counter(descParentAcks, n.ParentsWithoutOurs, "missing")
 }
 
-// state collects the state of the engine, and what it has counted beside the core.
+// state collects the state of the engine, and its counts beside those of the core.
 func (c collection) state(e *Engine, s *Status) {
 	c.gauge(descEpoch, float64(s.Epoch))
 	c.gauge(descPeers, float64(s.Peers))

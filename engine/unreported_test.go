@@ -109,7 +109,7 @@ func TestRule4_4_LocksThatWaitForTheReporterAtAKillAreReportedInTheNextRun(t *te
 	certified := uint64(0)
 	m.app.limit = 0
 	m.start()
-	eventually(t, "it has said what it recovered", func() bool {
+	eventually(t, "it has reported the recovered state", func() bool {
 		s := status(t, m.engine)
 		if len(s.Lanes) == 1 && s.Lanes[0].HasCertified {
 			certified = s.Lanes[0].Certified

@@ -16,7 +16,7 @@
 //
 //	loadgen init DIR      keys and configuration of a network whose members run on several machines
 //	loadgen member DIR    one of these members
-//	loadgen merge R…      the network's result, of what its members have written
+//	loadgen merge R…      the result of the network, from the results and records of its members
 //	loadgen node          one engine, with all others played by a generator: its throughput
 //	loadgen sweep         node mode over lists of flag values: which are best on this machine
 //	loadgen compare A B…  the differences between results, and which exceed the noise
@@ -30,8 +30,8 @@
 // # Exit status
 //
 // 0: the run was good and met every --require; for a sweep, all of its runs were good. 1: something
-// failed, and standard error says what. 2: the command line asks for something impossible, or for a
-// file or port that is not available; one line on standard error says what to do.
+// failed; standard error names it. 2: the command line asks for something impossible, or for a file
+// or port that is not available; one line on standard error gives the remedy.
 //
 // A cluster's run is good if every certificate that any member reported was verified by a scheme
 // instance that no member uses, no two certificates differed for one chunk, no member reported a
@@ -39,7 +39,7 @@
 // anything, a sample of its certificates was verified in the same way, it blamed only validators
 // that play attackers, and at a fixed rate it took in 99 % of the acks offered and certified 99 %
 // of the chunks due; if only the latter two are not so, the outcome is overload. A sweep is good if
-// no run failed: overload is what a sweep over loads looks for.
+// no run failed: a sweep over loads looks for overload.
 //
 // SIGINT, SIGTERM and SIGHUP end a run early, and so does an output that cannot be written to any
 // more, such as a pipe whose reader has gone; a second SIGINT or SIGTERM kills. The program then
@@ -52,9 +52,9 @@
 //
 // With --data DIR the journals stay, one folder per member, beside a manifest.json that describes
 // their cluster. A later run in the same folder takes the cluster from the manifest and continues
-// every lane, however the run before ended; flags that contradict the manifest are refused. Each
-// run makes its own payloads, so a member that forgot what it had said before the restart would
-// contradict itself, and be found.
+// every lane, even if the run before was killed; flags that contradict the manifest are refused.
+// Each run makes its own payloads, so a member that forgot its messages from before the restart
+// would contradict itself, and the audit would find it.
 //
 // # Where acks go, and weights
 //
@@ -69,37 +69,37 @@
 //
 // With --payload-size 256KiB chunks have bodies, and members are replicas: package replica, with
 // archives on disk, joined by TLS on loopback. A member makes a body as soon as its lane takes it
-// or, with --rate, when it is due, at so many a second; it approves of genuine bodies, and checks
-// everything that it is handed: heights in order, none missing, the bodies that were made. In the
-// end every body that was made must have been delivered to all members, the same at each place. At
-// a rate the outcome is overload if lanes took less than 99 % of the bodies that were due.
+// or, with --rate, when it is due, at that many per second. It approves genuine bodies, and checks
+// every delivered chunk: heights in order without gaps, and the bodies that were made. In the end
+// every body that was made must have been delivered to all members, the same at each place. At a
+// rate the outcome is overload if lanes took less than 99 % of the bodies that were due.
 //
 //	loadgen --payload-size 256KiB
 //	loadgen --payload-size 64KiB --rate 20 --follow 2
 //	loadgen --payload-size 256KiB --rate 5 --away 60s
 //
-// --follow adds replicas without weight. --away has one validator, the lightest, leave after a
-// warm-up and return: the result says when it was level with the others, and what they noticed of
-// it. In this mode there is no simulated network, hence no --latency and no --loss.
+// --follow adds replicas without weight. --away makes one validator, the lightest, leave after a
+// warm-up and return: the result has the time until it was level with the others, and the effect on
+// their latencies. In this mode there is no simulated network, hence no --latency and no --loss.
 //
 // # Members in processes of their own
 //
 // With --processes each member is a process: this program makes a folder for each as «loadgen init»
-// does, runs «loadgen member» in it, and merges what they record as «loadgen merge» does. On several
-// machines the same is done by hand: docs/operations.md. A run is good as above, of all members, and if
-// besides each measured to the end and none sent two payloads for one place, over all processes that it
-// had; this is read from the record that each member writes before it sends, see go doc
-// ./cmd/loadgen/internal/record. --kill-every kills a random member with SIGKILL and starts it again,
-// one at a time and never one without which there is no quorum; the last 4 s are without kills, and
-// each lane must have grown after the last.
+// does, runs «loadgen member» in it, and merges the records as «loadgen merge» does. On several
+// machines the same is done by hand: docs/operations.md. A run is good as above, for all members,
+// if in addition each member measured to the end and none sent two payloads for one place, over all
+// processes that it had. The audit reads this from the record that each member writes before it
+// sends, see go doc ./cmd/loadgen/internal/record. --kill-every kills a random member with SIGKILL
+// and starts it again, one at a time and never one without which there is no quorum. There are no
+// kills in the last 4 s, and each lane must grow after the last kill.
 //
-// --latency, --jitter and --bandwidth delay what each member writes to its connections, and --loss
-// drops messages before they are sent: go doc ./cmd/loadgen/internal/link says exactly what.
+// --latency, --jitter and --bandwidth delay the bytes that each member writes to its connections,
+// and --loss drops messages before they are sent: see go doc ./cmd/loadgen/internal/link.
 //
-// Latencies are of the sequencer's clock alone, but for those from a proposal to the lock at another
-// member. These are given where both processes are of one machine, or where the offset of their clocks
-// was measured, by round trips before, during and after the run; the page says how exact that is, and
-// what is left out.
+// Latencies are measured by the sequencer's clock alone, except those from a proposal to the lock
+// at another member. These are given if both processes run on one machine, or if the offset of
+// their clocks was measured, by round trips before, during and after the run; the page shows the
+// error of the offsets and the number of pairs left out.
 //
 // # Members and lanes in a cluster
 //

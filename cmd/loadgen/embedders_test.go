@@ -13,8 +13,8 @@ import (
 
 const modulePath = "github.com/lanecast/lanecast"
 
-// forThisTool are the dependencies that loadgen brings into the module. Who embeds the engine must
-// not get them.
+// forThisTool are the dependencies that loadgen brings into the module. Embedders of the engine
+// must not get them.
 var forThisTool = []string{
 	"github.com/spf13/", "github.com/HdrHistogram/", "github.com/google/pprof/", "golang.org/x/perf/", "runtime/pprof", "net/http/pprof", "testing",
 }
@@ -42,8 +42,9 @@ func TestEmbeddersGetNothingThatOnlyThisToolNeeds(t *testing.T) {
 
 func folderOf(pkg string) string { return filepath.Join("..", "..", filepath.FromSlash(pkg)) }
 
-// importsBelow returns what a package of this module imports, directly or by another package of the
-// module, for any system; with a package that imports it. Names are relative to the module.
+// importsBelow returns the packages that a package of this module imports, directly or by another
+// package of the module, for any system, each with a package that imports it. Names are relative to
+// the module.
 func importsBelow(t *testing.T, pkg string) map[string]string {
 	t.Helper()
 	found := make(map[string]string)

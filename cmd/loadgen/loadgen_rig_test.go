@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
-	// Processes that a test starts are the program, whoever starts them: never these tests again.
+	// A process that a test, or its child, starts runs the program and never these tests again.
 	if err := os.Setenv(asProgram, "1"); err != nil {
 		panic(err)
 	}

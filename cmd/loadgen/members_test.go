@@ -187,7 +187,7 @@ func TestMembersDoNotOutliveTheProgramThatRunsThem(t *testing.T) {
 	testkit.Eventually(t, "no member listens any more", func() bool { return listening(addresses) == 0 })
 }
 
-// listening returns at how many addresses somebody accepts connections.
+// listening returns the number of addresses that accept connections.
 func listening(addresses []string) (n int) {
 	for _, a := range addresses {
 		if c, err := net.DialTimeout("tcp", a, time.Second); err == nil {
@@ -218,7 +218,7 @@ func TestProcessesRefuseWhatTheyCannotDo(t *testing.T) {
 	}
 }
 
-// hosts are members that are run as on machines of their own: by init, member and merge.
+// hosts are members that run as on separate machines: by init, member and merge.
 type hosts struct {
 	dir   string
 	ended []chan error
@@ -338,7 +338,7 @@ func TestAMemberBeginsAtTheTimeThatWasAgreedOn(t *testing.T) {
 	}
 }
 
-// The others are gone by the time that this one is started again.
+// The others have ended before this member is started again.
 func TestAMemberThatComesBackAfterTheEndConcludesItsRun(t *testing.T) {
 	h := newHosts(t, "--duration", clitest.Lasting(2*time.Second))
 	for i := range 4 {

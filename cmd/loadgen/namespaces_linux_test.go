@@ -21,15 +21,15 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/cluster"
 )
 
-// What lies between the namespaces.
+// The network between the namespaces.
 const (
 	netnsDelay = 20 * time.Millisecond
 	netnsLoss  = 0.01 // of the packets
 )
 
-// Four members, each in a network namespace of its own, 20 ms apart and with one packet in a hundred
-// lost: TCP sends those again, and everything behind them waits. Where the kernel has tc netem, that
-// delays and loses the packets; where it does not, this test's own process carries them between devices.
+// Four members, each in its own network namespace, 20 ms apart and with one packet in a hundred
+// lost: TCP sends lost packets again, and everything behind them waits. If the kernel has tc netem,
+// it delays and loses the packets; otherwise this test's process carries them between devices.
 func TestMembersInNetworkNamespacesOfTheirOwn(t *testing.T) {
 	if os.Getenv("LANECAST_NETNS") == "" {
 		t.Skip("set LANECAST_NETNS, as root on Linux")
@@ -91,7 +91,8 @@ func try(line string) error {
 	return nil
 }
 
-// connectByNetem joins namespaces by a bridge in one of its own. An error says that there is no netem.
+// connectByNetem joins namespaces by a bridge in a namespace of its own. An error means that there
+// is no netem.
 func connectByNetem(t *testing.T, names []string) error {
 	const hub = "lanecast-hub"
 	command(t, "ip netns add "+hub)
@@ -137,7 +138,7 @@ func connectByTun(t *testing.T, names []string) {
 	}
 }
 
-// carry carries what a device sends, each packet in its time, in order, and some not at all.
+// carry forwards the packets of a device in order, each when it is due, and drops some of them.
 func carry(from *os.File, devices map[netip.Addr]*os.File) {
 	type packet struct {
 		due   time.Time
@@ -149,7 +150,7 @@ func carry(from *os.File, devices map[netip.Addr]*os.File) {
 	go func() {
 		for p := range late {
 			time.Sleep(time.Until(p.due))
-			_, _ = p.to.Write(p.bytes) // what a device does not take is lost
+			_, _ = p.to.Write(p.bytes) // a packet that a device refuses is lost
 		}
 	}()
 	buffer := make([]byte, 1<<16)
@@ -175,7 +176,8 @@ func carry(from *os.File, devices map[netip.Addr]*os.File) {
 
 // tunIn makes the device tun0 in a network namespace.
 func tunIn(name string) (*os.File, error) {
-	runtime.LockOSThread() // the goroutine ends without unlocking if it cannot go back, which ends the thread
+	// The goroutine ends without unlocking if it cannot go back, which ends the thread.
+	runtime.LockOSThread()
 	here, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
 		return nil, err

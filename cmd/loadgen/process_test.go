@@ -80,14 +80,14 @@ func startProcess(t *testing.T, pattern string, args ...string) *process {
 	}
 }
 
-// stderr returns what was read of standard error so far.
+// stderr returns the standard error read so far.
 func (p *process) stderr() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.errors.String()
 }
 
-// rest returns what is left of the output, to its end.
+// rest returns the rest of the output.
 func (p *process) rest() string {
 	var b strings.Builder
 	for line := range p.lines {
@@ -96,7 +96,7 @@ func (p *process) rest() string {
 	return b.String()
 }
 
-// tenHeights matches what --live screen prints once lanes have been certified up to height 10.
+// tenHeights matches the output of --live screen once lanes have been certified up to height 10.
 const tenHeights = `^\S*lanes +height \d\d`
 
 func TestARunContinuesAfterAKill(t *testing.T) {
@@ -139,7 +139,7 @@ func TestASignalledRunWritesWhatItMeasured(t *testing.T) {
 		{"node", syscall.SIGTERM, tenHeights, "node --rate 300 --duration 10s --warmup 0s --live screen", cli.Good, ", interrupted", []string{`"stage": "run"`, `"errors": 0`}},
 		{"saturation", syscall.SIGINT, tenHeights, "node --load 10% --duration 1s --warmup 0s --scheme multisig --live screen", cli.Bad, "is of the saturation before it", []string{`"stage": "saturation"`, `"certificates_per_s"`}},
 		{"search", syscall.SIGINT, "held", "node --find-max 30s --duration 200ms --warmup 0s", cli.Bad, "is of the search before it", []string{`"stage": "search"`, `"held"`}},
-		{"sweep", syscall.SIGTERM, "defaults", "sweep --batch-size 64,8 --duration 300ms --warmup 0s --live lines", cli.Bad, "interrupted: what follows", []string{`"mode": "sweep"`, `"best_throughput": 0`}},
+		{"sweep", syscall.SIGTERM, "defaults", "sweep --batch-size 64,8 --duration 300ms --warmup 0s --live lines", cli.Bad, "interrupted: the lines below", []string{`"mode": "sweep"`, `"best_throughput": 0`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -506,11 +506,11 @@ func TestRule4_3_AcksAheadOfNeedHaveAShareOfTheMemory(t *testing.T) {
 		t.Fatalf("one of 100 validators used %d bytes", used)
 	}
 	expect(t, "another validator has room", r.ack(2, chunk(1, 2999, 1), 5), Accepted)
-	expect(t, "what is needed now has room", r.ack(1, chunk(1, 0, 1), 5), Accepted)
+	expect(t, "a slot that is needed now has room", r.ack(1, chunk(1, 0, 1), 5), Accepted)
 	expect(t, "and so has the one after", r.ack(1, chunk(1, 1, 1), 5), Accepted)
 	expect(t, "an open slot has room for all", r.ack(3, chunk(1, 2, 1), 5), Accepted)
 	for _, other := range []uint64{4, 6} {
-		expect(t, "what another epoch needs counts as ahead", r.ack(1, chunk(1, 0, 1), other), NoRoom)
+		expect(t, "a slot of another epoch counts as ahead", r.ack(1, chunk(1, 0, 1), other), NoRoom)
 	}
 }
 

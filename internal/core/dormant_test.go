@@ -155,9 +155,9 @@ func TestRule4_8_ALaneThatWakesKnowsItsTip(t *testing.T) {
 			r.verdicts()
 			r.sync()
 			f := fault[*wire.Conflict](r)
-			expect(t, "what we had", f.Proposal.Chunk, chunk(1, 4, 4))
+			expect(t, "our chunk", f.Proposal.Chunk, chunk(1, 4, 4))
 			expect(t, "its signature", f.Proposal.Signature, model.SignChunk(chunk(1, 4, 4)))
-			expect(t, "what came", f.Other.Chunk, chunk(1, 4, 9))
+			expect(t, "the chunk that came", f.Other.Chunk, chunk(1, 4, 9))
 			expect(t, "questions", len(r.asks), 0)
 			// The lane grows again.
 			r.tip(r.w.node(1, 5, 5, 4, 11))

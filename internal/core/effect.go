@@ -13,8 +13,7 @@ type EffectKind uint8
 
 // The fields in braces are the fields of [Effect] that the kind uses.
 const (
-	// Verify {Statement}: have the statement verified, then call
-	// SignaturesVerified.
+	// Verify {Statement}: have the statement verified, then call SignaturesVerified.
 	Verify EffectKind = iota + 1
 	// Append {Position, Bytes}: append the record to the journal, which must give it that Position;
 	// Durable later. Bytes are valid until Done.

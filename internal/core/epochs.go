@@ -215,8 +215,8 @@ func (s *epochs) sequencersUpTo(newest uint64) map[wire.PublicKey]struct{} {
 	return all
 }
 
-// hadSequencer reports whether key is one of the sequencers of an epoch, which may be out of bounds,
-// and whether these are known.
+// hadSequencer reports whether key is one of the sequencers of an epoch, which may be out of
+// bounds, and whether these are known.
 func (s *epochs) hadSequencer(number uint64, key wire.PublicKey) (had, known bool) {
 	list, known := s.sets.Sequencers(number)
 	return slices.Contains(list, key), known

@@ -130,8 +130,8 @@ func TestLateAndEarlyMessagesOfHonestPeersAreNotInvalid(t *testing.T) {
 		expect(t, what, got, want)
 		expect(t, what+": invalid", got.Invalid(), true)
 	}
-	wrong("an ack for somebody who is no sequencer", r.ack(1, chunk(1, 10, 1), 6), UnknownSequencer)
-	wrong("an ack of somebody who is no validator", r.ackBytes(id(77), r.w.ack(1, chunk(2, 0, 1), 6)), NotValidator)
+	wrong("an ack for an identity that is no sequencer", r.ack(1, chunk(1, 10, 1), 6), UnknownSequencer)
+	wrong("an ack of an identity that is no validator", r.ackBytes(id(77), r.w.ack(1, chunk(2, 0, 1), 6)), NotValidator)
 	wrong("an ack in another's name", r.ackBytes(id(2), r.w.ack(1, chunk(2, 0, 1), 6)), WrongPeer)
 	wrong("another's node", r.nodeBytes(id(1), genesisBytes(2)), WrongPeer)
 	wrong("no ack", r.ackBytes(id(1), []byte{1}), Malformed)

@@ -49,7 +49,7 @@ func TestRule4_7_ACertificateIsForTheTipOnlyAtItsHeight(t *testing.T) {
 	expect(t, "questions", len(r.proposes), 1)
 	r.nodes = nil
 	r.pass(3 * r.cfg.RebroadcastTimeout)
-	expect(t, "rebroadcasts of what is certified", len(r.nodes), 0)
+	expect(t, "rebroadcasts of a certified chunk", len(r.nodes), 0)
 }
 
 // docs/protocol.md 4.8: "Providers keep each epoch's sets while a live lane's tip or certificate

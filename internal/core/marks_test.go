@@ -253,7 +253,7 @@ func TestRule5_9_WhatIsKnownOfAnotherIdentityIsShown(t *testing.T) {
 	conflicting.Chunk.Height, conflicting.Parent = 5, third.Parent
 	conflicting.Signature = model.SignChunk(conflicting.Chunk)
 	r.node(conflicting)
-	shown("not what contradicts it", third)
+	shown("not a chunk that contradicts it", third)
 	r.verdicts()
 	// A dormant lane has its tip's Proposal.
 	r.epoch(11)

@@ -33,7 +33,7 @@ func TestRule4_8_AJoinerIsToldWhichOldEpochALaneNeeds(t *testing.T) {
 	}
 	expectNeeded(t, "with it", r, 5, 7, 8, 9)
 	expect(t, "warnings", len(r.warnings), 1)
-	expect(t, "what is lacking", errors.Is(r.warnings[0].Err, ErrEpochLacking), true)
+	expect(t, "the warning is ErrEpochLacking", errors.Is(r.warnings[0].Err, ErrEpochLacking), true)
 	expect(t, "faults", len(r.faults()), 0)
 
 	delete(r.sets.unknown, 5) // the host has got them

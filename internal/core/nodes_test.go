@@ -406,7 +406,7 @@ func TestRule4_2_AParentCertificateThatContradictsTheTipIsAConflictAndTheNodeIsA
 	r.tip(r.w.node(1, 1, 1, 0, 5))
 	r.tip(r.w.node(1, 2, 3, 9, 5)) // the network locked 9, we saw 1
 	f := fault[*wire.Conflict](r)
-	expect(t, "what we saw", f.Proposal.Chunk, chunk(1, 1, 1))
+	expect(t, "the chunk that we saw", f.Proposal.Chunk, chunk(1, 1, 1))
 	if f.Lock == nil || f.Lock.Chunk != chunk(1, 1, 9) {
 		t.Fatalf("the lock is not in the evidence: %+v", f.Lock)
 	}

@@ -369,7 +369,7 @@ func TestRule4_10_APeerThatIsConnectedGetsTheMessagesThatItMayLack(t *testing.T)
 	r.lock(id(1), r.w.lock(acked, 5))
 	r.verdicts()
 	r.connected(id(1))
-	expect(t, "acks for what is certified", len(r.acks), 0)
+	expect(t, "acks for a certified chunk", len(r.acks), 0)
 	expect(t, "nodes and certificates", len(r.nodes)+len(r.sent), 2)
 }
 

@@ -46,7 +46,7 @@ func TestNobodyMakesAnotherValidatorLookLate(t *testing.T) {
 	a.Signature = a.Signature[1:]
 	r.ackBytes(id(3), a.AppendTo(nil))
 	expect(t, "participation", r.participationOf(3), Participation{})
-	expect(t, "of the one who sent it", r.participationOf(2), Participation{})
+	expect(t, "of the sender", r.participationOf(2), Participation{})
 }
 
 func TestParticipationIsKeptWhileAValidatorIsInBounds(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// recovered is what the journal held of a lane.
+// recovered is the content of the journal about a lane.
 type recovered struct {
 	node     wire.Node
 	bytes    []byte // of node; nil if there is none
@@ -66,7 +66,7 @@ func (r *recovered) tip() (height uint64, ok bool) {
 
 // Recover takes one record of the journal, in any order, before Start. The record is copied. The
 // effects are releases of records that are dead because of it: a driver that carries them out each
-// time keeps no more than what lives. A record that is dead may come again.
+// time keeps only the live records. A dead record may come again.
 func (c *Core) Recover(position uint64, rec []byte) error {
 	if len(rec) == 0 {
 		return fmt.Errorf("%w: empty, at position %d", ErrRecord, position)
@@ -255,8 +255,8 @@ type restoredLock struct {
 	dropped bool // the lane does not hold it
 }
 
-// restore makes a lane of what the journal held of it, and returns the locks that are to be
-// reported: those that have not been, and of a lane that is awake all that it holds.
+// restore makes a lane from the content of the journal, and returns the locks to report: those that
+// have not been reported, and if the lane is awake all that it holds.
 func (c *Core) restore(l *lane, r *recovered, awake bool) (locks []restoredLock) {
 	drop := func(lock aggregate.Certificate) {
 		if lock.Position > c.reports.through {
@@ -300,8 +300,8 @@ func (c *Core) restore(l *lane, r *recovered, awake bool) (locks []restoredLock)
 	return locks
 }
 
-// restoreTip makes the higher one of the lane's newest node and of what it had while it was dormant
-// the tip.
+// restoreTip sets the tip to the higher of two chunks: that of the lane's newest node, and the tip
+// that the lane had while it was dormant.
 func (c *Core) restoreTip(l *lane, r *recovered) {
 	if r.restAt != 0 {
 		l.resting = r.restAt

@@ -175,13 +175,13 @@ func TestRule7_5_ALaneIsNotResumedFromLessThanItNeeds(t *testing.T) {
 			return Recovery{Own: ownProposals(8), Locks: ownLocks(w, 5, 6)}
 		}, "the certificate of height 7 is missing"},
 		"no lock at all": {func(*world) Recovery { return Recovery{Own: ownProposals(1)} }, "the certificate of height 0"},
-		"a lock below bounds above what we have signed": {func(w *world) Recovery {
+		"a lock below bounds above our signatures": {func(w *world) Recovery {
 			return Recovery{Own: ownProposals(7), Locks: append(ownLocks(w, 5, 7), ownLocks(w, 2, 9)...)}
 		}, "at height 9"},
 		"a lock below bounds, and nothing that we have signed": {func(w *world) Recovery {
 			return Recovery{Locks: ownLocks(w, 2, 7)}
 		}, "at height 7"},
-		"an unknown lock above what we have signed": {func(w *world) Recovery {
+		"an unknown lock above our signatures": {func(w *world) Recovery {
 			return Recovery{Own: ownProposals(7), Locks: ownLocks(w, 5, 7), Unknown: []wire.Subject{{Chunk: chunk(0, 8, 8), Epoch: 90}}}
 		}, "said to be at height 8"},
 		"two parents below bounds": {func(w *world) Recovery {

@@ -47,7 +47,7 @@ func TestRule4_8_ALaneThatWakesNamesTheParentOfItsTipIfThatIsCertifiedHighest(t 
 		{"the parent is certified highest", 4, nil, payload(3)},
 		{"the parent is of height 0", 1, nil, payload(0)},
 		{"the tip itself is certified", 4, []uint64{4}, wire.Digest{}},
-		{"what is above the tip is certified", 4, []uint64{5}, wire.Digest{}},
+		{"a chunk above the tip is certified", 4, []uint64{5}, wire.Digest{}},
 		{"the tip has no parent", 0, nil, wire.Digest{}},
 	} {
 		for run, restart := range map[string]bool{"in the same run": false, "after a restart": true} {
@@ -127,8 +127,8 @@ func TestRule4_8_ACertificateAgainstTheTipOfALaneThatWasDormantIsAConflict(t *te
 		}
 	}
 	f := fault[*wire.Conflict](r)
-	expect(t, "what we had", f.Proposal.Chunk, chunk(1, 3, 3))
-	expect(t, "what the network locked", f.Lock.Chunk, chunk(1, 3, 9))
+	expect(t, "our chunk", f.Proposal.Chunk, chunk(1, 3, 3))
+	expect(t, "the chunk that the network locked", f.Lock.Chunk, chunk(1, 3, 9))
 	r.answer(Approved)
 	expect(t, "the tip, which was certified first, is acked", len(r.signAcks), 1)
 }

@@ -18,16 +18,17 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// With --away the parent tells the processes what to do, a line each, and they answer each with a result.
+// With --away the parent sends commands to the processes, a line each, and they answer each with a
+// result.
 const (
-	sayCount = "count" // what was measured since the last line
+	sayCount = "count" // the measurement since the last line
 	sayLevel = "level" // the same, once chunks are handed over as they are proposed
 )
 
-// levelAge is how old the last chunk of each lane is at most in a process that is level.
+// levelAge bounds the age of the last chunk of each lane in a process that is level.
 const levelAge = time.Second
 
-// away stops the last process for a while, and says how it catches up.
+// away stops the last process for a while, and prints how it catches up.
 func away(o options, out io.Writer) error {
 	last := processes - 1
 	c, err := newCrew(o)
@@ -89,7 +90,7 @@ func away(o options, out io.Writer) error {
 	return nil
 }
 
-// crew are the processes of a measurement that takes turns.
+// crew holds the processes of a measurement in several steps.
 type crew struct {
 	children  []*child
 	addresses []string
@@ -128,7 +129,7 @@ func (c *crew) startAgain(o options, i int) error {
 	return child.say(strings.Join(c.addresses, " "))
 }
 
-// ask tells processes to do something, and returns what they answer.
+// ask sends a command to processes, and returns their answers.
 func (c *crew) ask(what string, children ...*child) (results []result, err error) {
 	for _, each := range children {
 		if err := each.say(what); err != nil {
@@ -156,7 +157,7 @@ func (c *crew) end() {
 	c.cancel()
 }
 
-// obey is what a process does with --away, once it runs.
+// obey carries out the commands of the parent in a process that runs with --away.
 func (p *parts) obey(input *bufio.Reader, ended <-chan error) error {
 	m := meter{cpu: cpuTime()}
 	lines := make(chan string)
@@ -239,7 +240,8 @@ func (c *chain) level(ids []wire.PublicKey) bool {
 	return true
 }
 
-// The cursors of a host that starts again: for each lane a file with the first height that it needs.
+// The cursors of a host that starts again: a file for each lane, with the first height that the
+// host needs.
 
 func cursorName(dir string, id wire.PublicKey) string {
 	return filepath.Join(dir, "cursor-"+id.String())

@@ -6,9 +6,9 @@
 // The program prints the chunks and MB (10^6 bytes) per second that were certified and handed over
 // at all processes, the CPU time of all processes for each MB, and the time from the call of
 // Propose to Deliver of the same chunk at its sequencer. --engine runs engines without bodies
-// instead. --away, which needs --rate, stops the last process for a while, and prints how it
-// catches up and what that costs the others. --profile DIR writes a CPU profile of each process
-// there.
+// instead. --away, which needs --rate, stops the last process for a while; the program then prints
+// how it catches up and how the others' latency changes. --profile DIR writes a CPU profile of each
+// process there.
 package main
 
 import (
@@ -145,13 +145,13 @@ func (c *child) say(line string) error {
 	return err
 }
 
-// end has a process end, and waits for that.
+// end makes a process end, and waits for it.
 func (c *child) end() {
 	_ = c.input.Close()
 	_ = c.cmd.Wait()
 }
 
-// spawn runs the processes and returns what each has measured.
+// spawn runs the processes and returns the measurements of each.
 func spawn(o options) ([]result, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*o.Duration+time.Minute)
 	defer cancel()

@@ -124,7 +124,7 @@ func (c *chain) count() (r result) {
 
 var namespace = []byte("bench/replica")
 
-// process is one of the processes. It reads the addresses of all from its input.
+// process runs one of the processes. It reads the addresses of all from its input.
 func process(o options) error {
 	kind := testkit.Kind(o.Scheme)
 	set, err := testkit.New(kind, verify.MinSig, verify.Compressed, processes, namespace, 1)

@@ -83,8 +83,8 @@ func (a *Audit) Add(lock wire.Lock) {
 	a.pending = append(a.pending, lock)
 }
 
-// Delivered takes a chunk that a member was delivered: it is compared with what is locked at its
-// place, and with what others were delivered there.
+// Delivered takes in a chunk that was delivered to a member, and compares it with the lock at its
+// place and with the chunks delivered there to other members.
 func (a *Audit) Delivered(c wire.Chunk) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -98,13 +98,13 @@ func (a *Audit) compare(c *wire.Chunk) {
 	}
 }
 
-// Signing is what a member can sign for a place once.
+// Signing is a member and a kind of message. The member may sign one such message for each place.
 type Signing struct {
 	Member int
 	What   string // for people: node or ack
 }
 
-// Sent takes what a member sent with its signature, in the order in which it did.
+// Sent takes in a chunk that a member sent with its signature. Calls come in the order of sending.
 func (a *Audit) Sent(by Signing, c *wire.Chunk) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -172,7 +172,8 @@ func (a *Audit) VerifyBacklog() {
 	}
 	a.group.Go(func() {
 		defer a.working.Store(false)
-		runtime.LockOSThread() // for host.ThreadCPU; the goroutine ends without unlocking, which ends the thread
+		// For host.ThreadCPU. The goroutine ends without unlocking, which ends the thread.
+		runtime.LockOSThread()
 		before := host.ThreadCPU()
 		profile.Labelled("audit", func() {
 			for left := waiting; left > 0; left -= auditBatch {

@@ -33,7 +33,7 @@ func (p *Problems) Fault(format string, args ...any) {
 	p.addText(format, args...)
 }
 
-// Add records what was recorded elsewhere, by a process that a prefix names.
+// Add adds the problems that another process recorded; a prefix names the process.
 func (p *Problems) Add(prefix string, conflicts uint64, faults int, texts []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -15,8 +15,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// application is the chain of a member: it makes bodies when they are due, approves of genuine
-// ones, and checks what it is handed.
+// application is the chain of a member: it makes bodies when they are due, approves genuine ones,
+// and checks the chunks that are delivered to it.
 type application struct {
 	cfg       *Config
 	generator *generator
@@ -24,16 +24,16 @@ type application struct {
 
 	opened chan struct{} // closed when the first body may be made
 	ended  chan struct{} // closed when no more are made
-	since  atomic.Int64  // when it was opened, in ns since 1970; what was made before has no latency
+	since  atomic.Int64  // time of open, in ns since 1970; bodies made before it have no latency
 
 	mu       sync.Mutex
 	schedule schedule
-	asked    bool                 // a body was scheduled, for which Propose waits
-	due      time.Time            // when that is due
+	asked    bool                 // Propose waits for a body that is scheduled
+	due      time.Time            // time at which that body is due
 	over     bool                 // ended is closed
 	made     uint64               // bodies, in this run
-	top      uint64               // the height above the last one made since the member was started
-	begun    map[uint64]time.Time // when bodies were due or made, by height, until their locks are reported
+	top      uint64               // height after the last body made since the start
+	begun    map[uint64]time.Time // by height: time due or made, until the lock is reported
 
 	certified, certifiedBytes           atomic.Uint64
 	delivered, deliveredBytes, repeated atomic.Uint64
@@ -51,7 +51,7 @@ func newApplication(c *Config) *application {
 	return a
 }
 
-// start forgets what a replica that was stopped may have lost, and goes on with the schedule.
+// start forgets the bodies that a stopped replica may have lost, and resumes the schedule.
 func (a *application) start() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -78,7 +78,7 @@ func (a *application) open(at time.Time) {
 	close(a.opened)
 }
 
-// end has no more bodies made once it has returned.
+// end stops the making of bodies: none is made after it returns.
 func (a *application) end() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -108,12 +108,12 @@ func (a *application) Propose(ctx context.Context, at engine.Place) ([]byte, err
 	case <-a.ended:
 	case <-ctx.Done():
 	}
-	<-ctx.Done() // nothing more is made
+	<-ctx.Done() // no more bodies are made
 	return nil, ctx.Err()
 }
 
-// scheduled returns when the body that is asked for is due. One whose call was given up is asked
-// for again.
+// scheduled returns the time at which the requested body is due. If the call for a body was
+// cancelled, the next call gets the same time.
 func (a *application) scheduled() time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -123,7 +123,7 @@ func (a *application) scheduled() time.Time {
 	return a.due
 }
 
-// proposed counts a body that was made; false if that was too late.
+// proposed counts a body that was made; it returns false if the body came too late.
 func (a *application) proposed(height uint64, due time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -136,14 +136,14 @@ func (a *application) proposed(height uint64, due time.Time) bool {
 	return true
 }
 
-// Verify implements replica.Application. It looks at the beginning of a body, as the ack waits for
-// it: all bodies are looked at whole when they are delivered.
+// Verify implements replica.Application. It checks only the beginning of a body, since the ack
+// waits for it; every body is checked whole when it is delivered.
 func (a *application) Verify(_ context.Context, at engine.Place, body []byte) (good bool, _ error) {
 	a.checking.Add(int64(cpuOf(func() { good = a.generator.begins(at.Sequencer, at.Height, body, looked) })))
 	return good, nil
 }
 
-// looked is how many bytes of a body are looked at before it is approved of.
+// looked is the number of bytes of a body that are checked before it is approved.
 const looked = 4 << 10
 
 // Deliver implements replica.Application.
@@ -153,7 +153,7 @@ func (a *application) Deliver(_ context.Context, k replica.Chunk) error {
 	var wrong error
 	a.checking.Add(int64(cpuOf(func() { repeated, wrong = a.checker.take(&k) })))
 	if wrong != nil {
-		a.cfg.Problems.Fault("%s was delivered what it should not: %v", a.cfg.Name, wrong)
+		a.cfg.Problems.Fault("%s got a wrong delivery: %v", a.cfg.Name, wrong)
 	}
 	if repeated {
 		a.repeated.Add(1)
@@ -171,7 +171,7 @@ func (a *application) Deliver(_ context.Context, k replica.Chunk) error {
 	return nil
 }
 
-// locked takes a lock that the engine reports.
+// locked takes in a lock that the engine reports.
 func (a *application) locked(l *wire.Lock) {
 	c := Certification{Lock: l}
 	if l.Chunk.Sequencer == a.cfg.identity() {
@@ -188,7 +188,7 @@ func (a *application) locked(l *wire.Lock) {
 	a.cfg.Recorder.Certified(c)
 }
 
-// counters returns what was counted so far.
+// counters returns the counts so far.
 func (a *application) counters() measure.Bodies {
 	a.mu.Lock()
 	b := measure.Bodies{Made: a.made, Due: a.schedule.dueUntil(time.Now())}
@@ -207,7 +207,7 @@ func (a *application) counters() measure.Bodies {
 	return b
 }
 
-// cpuOf returns the CPU time of a function that computes.
+// cpuOf calls f, which only computes, and returns the CPU time that it used.
 func cpuOf(f func()) time.Duration {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

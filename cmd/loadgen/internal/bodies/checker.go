@@ -8,19 +8,19 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// checker checks what a replica hands over: each lane in height order, none missing, each chunk on
-// the one before it, and the bodies that the generator makes.
+// checker checks the chunks that a replica delivers: each lane comes in height order without gaps,
+// each chunk extends the one before it, and the bodies are those of the generator.
 type checker struct {
 	generator *generator
 
 	mu      sync.Mutex
-	cursors map[wire.PublicKey]cursor // of all lanes
+	cursors map[wire.PublicKey]cursor // by lane, for all lanes
 }
 
-// cursor says how far a lane has been delivered.
+// cursor is the place up to which a lane has been delivered.
 type cursor struct {
-	Next uint64      `json:"next"` // the first height that is missing
-	Last wire.Digest `json:"last"` // the digest of the chunk below; zero below height 0
+	Next uint64      `json:"next"` // the lowest height not delivered yet
+	Last wire.Digest `json:"last"` // the digest of the chunk below Next; zero if Next is 0
 }
 
 func newChecker(g *generator, lanes []wire.PublicKey) *checker {
@@ -31,8 +31,9 @@ func newChecker(g *generator, lanes []wire.PublicKey) *checker {
 	return c
 }
 
-// take takes the next chunk. An error says what is wrong with it; then the lane goes on above it.
-// repeated says that its height was taken before: a replica hands over each chunk at least once.
+// take takes in the next chunk. Its error describes what is wrong with the chunk; the lane then
+// goes on above it. repeated reports that the height was taken before: a replica delivers each
+// chunk at least once.
 func (c *checker) take(k *replica.Chunk) (repeated bool, err error) {
 	genuine := c.generator.genuine(k.Sequencer, k.Height, k.Body)
 	c.mu.Lock()
@@ -58,7 +59,7 @@ func (c *checker) take(k *replica.Chunk) (repeated bool, err error) {
 	return repeated, err
 }
 
-// next returns the first height of a lane that is missing.
+// next returns the lowest height of a lane that was not delivered yet.
 func (c *checker) next(lane wire.PublicKey) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,7 +77,7 @@ func (c *checker) all() map[wire.PublicKey]cursor {
 	return all
 }
 
-// resume sets the cursors of the lanes that there are.
+// resume sets the cursors of the known lanes.
 func (c *checker) resume(from map[wire.PublicKey]cursor) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

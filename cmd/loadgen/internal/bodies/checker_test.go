@@ -48,8 +48,8 @@ func TestAnHonestStreamIsTakenHoweverLanesMix(t *testing.T) {
 	})
 }
 
-// sound is the slow twin of a checker that has found nothing wrong. Of a chunk that is handed over
-// again only the last one's digest is known.
+// sound is the slow twin of a checker that has found no fault. If a chunk is delivered again, only
+// the digest of the last one is known.
 func sound(stream, honest []replica.Chunk) bool {
 	next := 0
 	for _, k := range stream {

@@ -6,7 +6,7 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
 )
 
-// Counters returns what the member has counted so far, what its metrics say included.
+// Counters returns the counts of the member so far, those from its metrics included.
 func (m *Member) Counters() measure.Bodies {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -16,7 +16,8 @@ func (m *Member) Counters() measure.Bodies {
 	return m.withApplication(m.read(m.run))
 }
 
-// Progress returns what the member has counted so far without what its metrics say, which is cheap.
+// Progress returns the counts of the member so far without those from its metrics, which makes it
+// cheap.
 func (m *Member) Progress() measure.Bodies { return m.application.counters() }
 
 // withApplication adds the application's counters to those of replicas.
@@ -28,7 +29,7 @@ func (m *Member) withApplication(of measure.Bodies) measure.Bodies {
 	return b
 }
 
-// read returns what the replicas of the member have counted, by their metrics. m.mu is held.
+// read returns the counts of the member's replicas, from their metrics. m.mu is held.
 func (m *Member) read(n *running) measure.Bodies {
 	b := m.past
 	families, err := n.registry.Gather()
@@ -91,8 +92,8 @@ func (m *Member) Peers() (n int) {
 	return n
 }
 
-// collector has the metrics of a member's replica, while it runs. Which these are is not known
-// before.
+// collector collects the metrics of a member's replica while it runs. They are not known in
+// advance.
 type collector struct{ *Member }
 
 // Describe implements prometheus.Collector.

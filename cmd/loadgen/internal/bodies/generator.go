@@ -15,25 +15,26 @@ import (
 // MinSize is the length of the shortest body, in bytes: its head, and as much after it.
 const MinSize = 2 * headSize
 
-// headSize is the length of a body's head: the number of the run that made it, and when it was
-// made, in ns since 1970. Both are 8 bytes, big-endian.
+// headSize is the length of a body's head: the number of the run that made the body, and the time
+// of making in ns since 1970. Both are 8 bytes, big-endian.
 const headSize = 16
 
-// pieceSize is how much of a body is made or compared at once. It stays in the first cache.
+// pieceSize is the number of bytes of a body that are made or compared at once. A piece fits into
+// the first-level cache.
 const pieceSize = 16 << 10
 
 var zeros [pieceSize]byte
 
 // generator makes and recognizes the bodies of a network. After its head a body is keystream of
 // AES-128 in counter mode. The key follows from the seed, the run, the length and the lane, and the
-// first counter block is the height and the time of making: so a body of another run, length, lane,
-// height or time is another, and whoever knows the seed can check any body. All methods may be
+// first counter block is the height and the time of making. So bodies differ if their run, length,
+// lane, height or time differs, and anyone with the seed can check any body. All methods may be
 // called from any goroutine.
 type generator struct {
 	seed uint64
 
 	mu   sync.Mutex
-	keys map[wire.PublicKey]laneKey // the last one used, by lane
+	keys map[wire.PublicKey]laneKey // the last key used, by lane
 }
 
 // laneKey is the key of a lane for bodies of a run and a length.
@@ -66,7 +67,7 @@ func (g *generator) genuine(lane wire.PublicKey, height uint64, body []byte) boo
 	return g.begins(lane, height, body, len(body))
 }
 
-// begins reports whether so many bytes after the head of a body are those that were made for the
+// begins reports whether this many bytes after the head of a body are those of the body for the
 // chunk at a place.
 func (g *generator) begins(lane wire.PublicKey, height uint64, body []byte, most int) bool {
 	if len(body) < MinSize {
@@ -88,7 +89,7 @@ func (g *generator) begins(lane wire.PublicKey, height uint64, body []byte, most
 
 var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
 
-// stream returns the keystream that follows the head of a body, which is there already.
+// stream returns the keystream that follows the head of a body; the head must be filled in.
 func (g *generator) stream(lane wire.PublicKey, height uint64, body []byte) cipher.Stream {
 	var counter [aes.BlockSize]byte
 	binary.BigEndian.PutUint64(counter[:], height)
@@ -110,11 +111,11 @@ func (g *generator) key(lane wire.PublicKey, run uint64, size int) cipher.Block 
 	sum := sha256.Sum256(b)
 	block, err := aes.NewCipher(sum[:16])
 	if err != nil {
-		panic(err) // of lengths other than 16, 24 and 32 bytes
+		panic(err) // only for lengths other than 16, 24 and 32 bytes
 	}
 	g.keys[lane] = laneKey{run, size, block}
 	return block
 }
 
-// madeAt returns when a body was made, or was due.
+// madeAt returns the time at which a body was made or, with a rate, due.
 func madeAt(body []byte) time.Time { return time.Unix(0, int64(binary.BigEndian.Uint64(body[8:]))) }

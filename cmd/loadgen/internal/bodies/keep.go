@@ -12,23 +12,23 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// keepInterval is how often a host writes down how far lanes were delivered, and moves its
-// watermarks.
+// keepInterval is the interval at which a host writes the delivered heights of its lanes and moves
+// its watermarks.
 const keepInterval = 250 * time.Millisecond
 
-// moment is how far lanes were delivered at a time.
+// moment holds the delivered heights of the lanes at one time.
 type moment struct {
 	at      time.Time
 	cursors map[wire.PublicKey]cursor
 }
 
-// keep does what a host does besides applying chunks, until ctx ends: it writes down how far each
-// lane has been delivered, and only then moves the lane's watermark there, some time later.
+// keep does the work of a host besides applying chunks, until ctx ends: it writes the delivered
+// height of each lane to disk, and only after that, Keep later, moves the lane's watermark there.
 func (m *Member) keep(ctx context.Context, r *replica.Replica) {
 	ticker := time.NewTicker(keepInterval)
 	defer ticker.Stop()
 	var written map[wire.PublicKey]cursor
-	var past []moment // that are written, not older than Keep but for the first
+	var past []moment // written to disk; not older than Keep, except the first
 	for {
 		select {
 		case <-ctx.Done():
@@ -55,7 +55,8 @@ func (m *Member) keep(ctx context.Context, r *replica.Replica) {
 	}
 }
 
-// prune moves the watermarks of lanes to where they were delivered, but not above what others need.
+// prune moves the watermarks of lanes to their delivered heights, but not above the heights that
+// others need.
 func (m *Member) prune(ctx context.Context, r *replica.Replica, to map[wire.PublicKey]cursor) error {
 	for lane, at := range to {
 		below := at.Next
@@ -73,8 +74,8 @@ func (m *Member) prune(ctx context.Context, r *replica.Replica, to map[wire.Publ
 	return nil
 }
 
-// heapObjects is what the objects of the heap take, the dead ones that are not collected yet among
-// them.
+// heapObjects is the metric of the bytes of heap objects, including dead ones that are not
+// collected yet.
 const heapObjects = "/memory/classes/heap/objects:bytes"
 
 func (m *Member) sampleHeap() {

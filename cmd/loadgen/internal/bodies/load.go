@@ -9,15 +9,15 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/setup"
 )
 
-// MaxSize is the length of the longest body, in bytes: what a replica can carry.
+// MaxSize is the length limit of a body in a replica, in bytes.
 const MaxSize = 64 << 20
 
 // Load holds the flags about bodies.
 type Load struct {
-	Size   int           // of a body, in bytes; 0: chunks have no bodies, and members are no replicas
-	Rate   float64       // bodies a second of each lane; 0: as fast as the lane takes them
-	Follow int           // processes without weight that are delivered everything
-	Away   time.Duration // how long one validator is away; 0: none is
+	Size   int           // bytes of a body; 0: chunks have no bodies, members are no replicas
+	Rate   float64       // bodies per second of each lane; 0: as fast as the lane takes them
+	Follow int           // number of processes without weight that get all bodies
+	Away   time.Duration // time for which one validator is away; 0: none leaves
 }
 
 // Bind defines the flags.
@@ -28,7 +28,7 @@ func (l *Load) Bind(f *pflag.FlagSet) {
 	f.DurationVar(&l.Away, "away", l.Away, "how long one validator is away, after a warm-up; it comes back and catches up")
 }
 
-// BindOfNetwork defines those that a network has whose members are started by hand.
+// BindOfNetwork defines the flags that apply to a network whose members are started by hand.
 func (l *Load) BindOfNetwork(f *pflag.FlagSet) {
 	f.Var(cli.Size(&l.Size), "payload-size", "length of the bodies, such as 256KiB: members are replicas then; 0 for none")
 	f.Float64Var(&l.Rate, "rate", l.Rate, "bodies a second of each lane, made when they are due (default: as fast as the lane takes them)")
@@ -38,7 +38,7 @@ func (l *Load) BindOfNetwork(f *pflag.FlagSet) {
 // On reports whether chunks have bodies.
 func (l *Load) On() bool { return l.Size > 0 }
 
-// MostRate is how many bodies a second a lane may be asked for.
+// MostRate is the highest rate of bodies per second and lane.
 const MostRate = 10_000
 
 const (
@@ -46,8 +46,9 @@ const (
 	mostAway      = time.Hour
 )
 
-// Check returns a cli usage error for the first flag that is out of range, or does not go with the
-// others. It prolongs a run whose duration was not given so that a member can be away and return.
+// Check returns a cli usage error for the first flag that is out of range or does not go with the
+// others. If a member is to be away and no duration was given, it prolongs the run so that the
+// member can return.
 func (l *Load) Check(cfg *setup.Config) error {
 	if !l.On() {
 		for _, flag := range []string{"rate", "follow", "away"} {
@@ -60,7 +61,7 @@ func (l *Load) Check(cfg *setup.Config) error {
 	switch {
 	case l.Size < MinSize || l.Size > MaxSize:
 		return cli.Usagef("--payload-size must be 0 or from %d bytes to %s, got %d", MinSize, cli.SizeText(MaxSize), l.Size)
-	case !(l.Rate >= 0 && l.Rate <= MostRate): // so written that NaN fails
+	case !(l.Rate >= 0 && l.Rate <= MostRate): // written so that NaN fails
 		return cli.Usagef("--rate must be from 0 to %d bodies a second of each lane, got %v", MostRate, l.Rate)
 	case l.Follow < 0 || l.Follow > mostFollowers:
 		return cli.Usagef("--follow must be from 0 to %d, got %d", mostFollowers, l.Follow)
@@ -69,7 +70,7 @@ func (l *Load) Check(cfg *setup.Config) error {
 	case l.Away == 0:
 		return nil
 	case l.Rate == 0:
-		return cli.Usagef("--away needs --rate: what others certify as fast as they can, nobody catches up with")
+		return cli.Usagef("--away needs --rate: the member cannot catch up with others that certify as fast as they can")
 	}
 	if !cfg.Explicit("duration") {
 		cfg.Duration = l.Away + 2*longestWarmup
@@ -85,19 +86,19 @@ const (
 	longestWarmup  = 20 * time.Second
 )
 
-// Warmup returns after which part of a run of a duration the member that is away leaves.
+// Warmup returns the time from the begin of a run until the member that is to be away leaves.
 func (l *Load) Warmup(duration time.Duration) time.Duration {
 	return min(longestWarmup, (duration-l.Away)/2)
 }
 
-// bodiesInMemory is about how many bodies a replica may hold in memory, on their way in and out.
+// bodiesInMemory estimates the number of bodies that a replica may hold in memory, incoming and
+// outgoing.
 const bodiesInMemory = 16
 
-// Memory returns about how many bytes so many members may take for bodies.
+// Memory estimates the bytes of memory that this many members may take for bodies.
 func (l *Load) Memory(members int) int64 { return bodiesInMemory * int64(members) * int64(l.Size) }
 
-// Kept returns the bytes of bodies that each member keeps while one is away, if there are so many
-// lanes.
+// Kept returns the bytes of bodies that each member keeps while one is away, for this many lanes.
 func (l *Load) Kept(lanes int) int64 {
 	return int64(l.Rate*l.Away.Seconds()*float64(lanes)) * int64(l.Size)
 }

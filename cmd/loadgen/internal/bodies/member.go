@@ -25,15 +25,15 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Member is a member of a network whose chunks have bodies: a replica and its host. Start and Stop
-// are called by one goroutine, other methods by any.
+// Member is a member of a network whose chunks have bodies: a replica and its host. One goroutine
+// calls Start and Stop; any goroutine may call the other methods.
 type Member struct {
 	cfg         Config
 	application *application
 	failed      chan error
 
 	mu     sync.Mutex
-	past   measure.Bodies // what replicas that were stopped have counted
+	past   measure.Bodies // counts of the replicas that were stopped
 	run    *running       // nil while the member is stopped
 	create bool
 	pruned map[wire.PublicKey]uint64
@@ -45,10 +45,10 @@ type running struct {
 	registry *prometheus.Registry // of this replica alone
 	stop     context.CancelFunc
 	ended    chan struct{} // closed when the replica and the host have ended
-	err      error         // why the replica has ended, once ended is closed
+	err      error         // the error of the replica, valid once ended is closed
 }
 
-// New returns a member that is not started.
+// New returns a member, which is not started yet.
 func New(c Config) (*Member, error) {
 	if c.Size < MinSize || c.Size > MaxSize {
 		return nil, fmt.Errorf("bodies: Config.Size must be from %d to %d, got %d", MinSize, MaxSize, c.Size)
@@ -72,8 +72,8 @@ func New(c Config) (*Member, error) {
 	return m, nil
 }
 
-// Start makes the replica and runs it until Stop. A member that was stopped can be started again,
-// and goes on where it was; so does one of another process whose folder this one has.
+// Start makes the replica and runs it until Stop. A member that was stopped can be started again
+// and goes on from its folder; so can a member of another process that used this folder.
 func (m *Member) Start() error {
 	m.mu.Lock()
 	started := m.run != nil
@@ -145,15 +145,15 @@ func (m *Member) replica(registry *prometheus.Registry) (*replica.Replica, error
 	return r, err
 }
 
-// Open lets bodies be made from a moment on, which is now or in the past. It is called once.
+// Open lets bodies be made from a moment on, now or in the past. It is called once.
 func (m *Member) Open(at time.Time) { m.application.open(at) }
 
-// End has no more bodies made once it has returned. Those that were made are certified and
-// delivered still.
+// End stops the making of bodies: none is made after it returns. Bodies made before are still
+// certified and delivered.
 func (m *Member) End() { m.application.end() }
 
-// Stop ends the replica, cleanly, and returns what it has failed of, if it has. It does nothing
-// while the member is not started.
+// Stop ends the replica cleanly, and returns its error if it has failed. It does nothing while the
+// member is not started.
 func (m *Member) Stop() error {
 	m.mu.Lock()
 	n := m.run
@@ -162,7 +162,7 @@ func (m *Member) Stop() error {
 		return nil
 	}
 	m.mu.Lock()
-	m.past, m.run = m.read(n), nil // before the metrics go with the replica
+	m.past, m.run = m.read(n), nil // read before the metrics go away with the replica
 	m.mu.Unlock()
 	n.stop()
 	<-n.ended
@@ -177,7 +177,7 @@ func (m *Member) Stop() error {
 	return nil
 }
 
-// Failed receives why the replica has ended, if that was not Stop.
+// Failed receives the error of a replica that ended without Stop.
 func (m *Member) Failed() <-chan error { return m.failed }
 
 // Engine returns the engine, for its queries; nil while the member is stopped.
@@ -190,7 +190,7 @@ func (m *Member) Engine() *engine.Engine {
 	return m.run.replica.Engine()
 }
 
-// Heads returns the highest lock known of each lane; none while the member is stopped.
+// Heads returns the highest known lock of each lane; none while the member is stopped.
 func (m *Member) Heads() []wire.Lock {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -200,10 +200,10 @@ func (m *Member) Heads() []wire.Lock {
 	return m.run.replica.Heads()
 }
 
-// Next returns the first height of a lane that was not delivered to the member.
+// Next returns the lowest height of a lane that was not delivered to the member yet.
 func (m *Member) Next(lane wire.PublicKey) uint64 { return m.application.checker.next(lane) }
 
-// Recheck says that Config.Addresses may answer otherwise now.
+// Recheck tells the replica that Config.Addresses may return other addresses now.
 func (m *Member) Recheck() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -232,11 +232,11 @@ func (m *Member) report(_ context.Context, a wire.Activity) error {
 
 // behind implements replica.Config.Behind.
 func (m *Member) behind(lane wire.PublicKey, next uint64) {
-	m.cfg.Problems.Fault("%s cannot go on with lane %v at height %d: all others have pruned it. It was behind for longer than they keep bodies",
+	m.cfg.Problems.Fault("%s cannot go on with lane %v at height %d: all others have pruned it. The member was behind for longer than they keep bodies",
 		m.cfg.Name, lane, next)
 }
 
-// cursorName is the name of the file that says how far each lane has been delivered.
+// cursorName is the name of the file with the delivered height of each lane.
 const cursorName = "cursor.json"
 
 func (m *Member) readCursors() (map[wire.PublicKey]cursor, error) {
@@ -255,7 +255,7 @@ func (m *Member) readCursors() (map[wire.PublicKey]cursor, error) {
 	return cursors, nil
 }
 
-// writeCursors writes how far each lane has been delivered, unless that is written already.
+// writeCursors writes the delivered height of each lane, unless it is written already.
 func (m *Member) writeCursors(written map[wire.PublicKey]cursor) (map[wire.PublicKey]cursor, error) {
 	now := m.application.checker.all()
 	if written != nil && maps.Equal(now, written) {
@@ -268,8 +268,8 @@ func (m *Member) writeCursors(written map[wire.PublicKey]cursor) (map[wire.Publi
 	return now, host.WriteDurably(filepath.Join(m.cfg.Dir, cursorName), b, 0o644)
 }
 
-// withoutRole leaves out what the engine says of its role. A replica gives it a signer of chunks in
-// any case, and the engine warns if there is no use for one.
+// withoutRole drops the engine's log message about its role. A replica always gives the engine a
+// signer of chunks, and the engine warns if it has no use for one.
 type withoutRole struct{ slog.Handler }
 
 // Handle implements slog.Handler.

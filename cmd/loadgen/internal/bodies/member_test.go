@@ -124,7 +124,7 @@ func TestWatermarksFollowWhatWasDeliveredButNotAboveWhatOthersNeed(t *testing.T)
 	})
 	r.settle()
 	from := asked.Load()
-	testkit.Eventually(t, "every member looks twice what it may drop", func() bool { return asked.Load() > from+3*4*4 })
+	testkit.Eventually(t, "every member checks its watermarks twice", func() bool { return asked.Load() > from+3*4*4 })
 	c := r.settle()
 	if held := uint64(c[0].Archived); held < c[0].DeliveredBytes-4*2*100<<10 {
 		t.Errorf("%d of %d bytes are kept, although others need them", held, c[0].DeliveredBytes)
@@ -186,7 +186,7 @@ func TestBodiesAreDueAtTheirRateWhateverBecameOfThoseBefore(t *testing.T) {
 				t.Errorf("body %d was due after %v and made after %v", height, due, at)
 			}
 		}
-		time.Sleep(time.Second) // in which the lane takes nothing
+		time.Sleep(time.Second) // the lane takes nothing in this time
 		for height := uint64(3); height < 6; height++ {
 			if due, at := made(height); due != time.Second+time.Duration(height)*tenth || at < due+7*tenth {
 				t.Errorf("body %d was due after %v and made after %v", height, due, at)

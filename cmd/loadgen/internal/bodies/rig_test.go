@@ -20,9 +20,11 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) } // ants starts a pool as it is loaded
+// Package ants starts a pool when it is loaded.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) }
 
-// rig is a network of members, made as processes that know only each other's addresses make theirs.
+// rig is a network of members. Each is made as in a process that knows only the addresses of the
+// others.
 type rig struct {
 	t         *testing.T
 	dir       string
@@ -35,12 +37,12 @@ type rig struct {
 	seen      []*seen
 }
 
-// seen is what a member's recorder was told.
+// seen holds the calls of a member's recorder.
 type seen struct {
 	mu        sync.Mutex
 	delivered []wire.Chunk
 	timed     int
-	certified atomic.Int64 // own bodies
+	certified atomic.Int64 // number of own bodies
 }
 
 func (s *seen) Certified(c Certification) {
@@ -87,7 +89,7 @@ func newRig(t *testing.T, members int, change func(i int, c *Config)) *rig {
 	return r
 }
 
-// member makes a member, with what a member of the same index has left in its folder.
+// member makes a member in the folder of the earlier member with the same index, if there was one.
 func (r *rig) member(i int, change func(i int, c *Config)) *Member {
 	r.t.Helper()
 	sets, err := engine.NewStaticEpochs(r.set.Scheme, r.set.Signers[i], r.lanes)
@@ -154,7 +156,7 @@ func (r *rig) begin() {
 	}
 }
 
-// settle has no more bodies made, and waits until all have everything.
+// settle stops the making of bodies, and waits until all members have everything.
 func (r *rig) settle() []measure.Bodies {
 	r.t.Helper()
 	for _, m := range r.members {

@@ -7,18 +7,18 @@ import (
 	"github.com/lanecast/lanecast/payload"
 )
 
-// Of the room that a member's archive gets.
+// Parts of the room that a member's archive gets.
 const (
-	spareSegments = 12 // beside what lives: four by its bound, and eight spare files
+	spareSegments = 12 // beside the live ones: four by the bound, and eight spare files
 	mostSegment   = 128 << 20
 	leastSegment  = 1 << 20
-	leastBodies   = 16      // that the quota must hold
-	leastQuota    = 1 << 20 // and what it is at least
+	leastBodies   = 16      // number of bodies that the quota must hold
+	leastQuota    = 1 << 20 // lower bound of the quota, bytes
 	mostQuota     = 64 << 30
-	leftFree      = 1 << 30 // what archives leave free on the disk; see archive.Config.MinFree
+	leftFree      = 1 << 30 // bytes that archives leave free on disk: archive.Config.MinFree
 )
 
-// Room returns the settings of the archives of members that share a disk with so many free bytes,
+// Room returns the settings of the archives of members that share a disk with this many free bytes,
 // for bodies of a size.
 func Room(free int64, members, size int) (archive.Config, error) {
 	share := (free - leftFree) / int64(members)

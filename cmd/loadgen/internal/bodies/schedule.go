@@ -2,13 +2,13 @@ package bodies
 
 import "time"
 
-// schedule says when the bodies of a lane are due: at a constant rate, whatever becomes of those
-// before. Its user guards it.
+// schedule holds the times at which the bodies of a lane are due: at a constant rate, even if
+// earlier ones are late. Its user guards it.
 type schedule struct {
 	interval time.Duration // 0: a body is due whenever one is asked for
-	phase    time.Duration // of the first one, so that lanes take turns
-	next     time.Time     // when the next one is due; zero before the first
-	due      uint64        // bodies that were due until next
+	phase    time.Duration // delay of the first body, so that lanes take turns
+	next     time.Time     // time of the next body; zero before the first
+	due      uint64        // number of bodies due before next
 }
 
 func newSchedule(rate float64, turn, turns int) schedule {
@@ -19,20 +19,20 @@ func newSchedule(rate float64, turn, turns int) schedule {
 	return schedule{interval: interval, phase: interval * time.Duration(turn) / time.Duration(max(1, turns))}
 }
 
-// begin says that bodies are due from now on.
+// begin starts the schedule: bodies are due from now on.
 func (s *schedule) begin(now time.Time) {
 	if s.interval > 0 {
 		s.next = now.Add(s.phase)
 	}
 }
 
-// stop says that none are due from now on.
+// stop ends the schedule: no bodies are due from now on.
 func (s *schedule) stop(now time.Time) {
 	s.due = s.dueUntil(now)
 	s.next = time.Time{}
 }
 
-// take returns when the next body is due, which may be in the past.
+// take returns the time at which the next body is due, which may be in the past.
 func (s *schedule) take(now time.Time) time.Time {
 	if s.interval == 0 {
 		return now
@@ -43,7 +43,7 @@ func (s *schedule) take(now time.Time) time.Time {
 	return due
 }
 
-// dueUntil returns how many bodies were due until now, 0 if none are due at a time.
+// dueUntil returns the number of bodies that were due until now, 0 if bodies have no times.
 func (s *schedule) dueUntil(now time.Time) uint64 {
 	if s.interval == 0 || s.next.IsZero() || s.next.After(now) {
 		return s.due

@@ -23,25 +23,26 @@ const (
 	awayPhases
 )
 
-// absence has one validator leave and return while the load goes on.
+// absence makes one validator leave and return while the load goes on.
 type absence struct {
 	member int           // −1: nobody leaves
-	after  time.Duration // of the run
+	after  time.Duration // time of the run at which the member leaves
 	length time.Duration
 	phase  atomic.Int32
-	lane   wire.PublicKey                 // of the member
-	back   time.Time                      // when it returned; lane and back are written before phase says so
-	others [awayPhases]*measure.Latencies // of deliveries at the others, by phase
+	lane   wire.PublicKey                 // the member's lane
+	back   time.Time                      // time of its return; lane and back are set before phase
+	others [awayPhases]*measure.Latencies // latencies of deliveries at the others, by phase
 
 	cancel context.CancelFunc
-	done   chan struct{} // closed when it has returned and is level, or all was given up
+	done   chan struct{} // closed when the member is back and level, or the absence was cancelled
 
 	mu      sync.Mutex
-	counted engine.Counters // by the engine that was stopped
+	counted engine.Counters // counters of the stopped engine
 	became  report.Away
 }
 
-// newAbsence returns who is away and when. It is a cli usage error if the others are no quorum.
+// newAbsence returns the absence of one member, with its times. It is a cli usage error if the
+// others are no quorum.
 func newAbsence(cfg *Config) (*absence, error) {
 	a := &absence{member: -1, length: cfg.Bodies.Away, after: cfg.Bodies.Warmup(cfg.Duration), done: make(chan struct{})}
 	for i := range a.others {
@@ -68,7 +69,7 @@ func newAbsence(cfg *Config) (*absence, error) {
 	return a, nil
 }
 
-// begin begins the run: the member leaves in time.
+// begin starts the absence with the run: the member leaves when its time comes.
 func (a *absence) begin(f *replicas, problems *audit.Problems) {
 	ctx, cancel := context.WithCancel(context.Background())
 	a.cancel = cancel
@@ -83,7 +84,7 @@ func (a *absence) begin(f *replicas, problems *audit.Problems) {
 	}()
 }
 
-// end gives up what was not done yet: the member stays away, or behind.
+// end cancels the steps that are left: the member stays away, or behind.
 func (a *absence) end() {
 	a.cancel()
 	<-a.done
@@ -132,7 +133,7 @@ func (a *absence) leaveAndReturn(ctx context.Context, f *replicas) error {
 	return nil
 }
 
-// leave stops the member. Whoever asks for the status of all meanwhile waits.
+// leave stops the member. Callers that ask for the status of all members wait meanwhile.
 func (a *absence) leave(m *replicaMember) error {
 	ctx, cancel := context.WithTimeout(context.Background(), measure.StatusTimeout)
 	defer cancel()
@@ -147,10 +148,10 @@ func (a *absence) leave(m *replicaMember) error {
 	return m.Stop()
 }
 
-// levelInterval is how often it is looked how far the member has come.
+// levelInterval is the interval at which the progress of the member is checked.
 const levelInterval = 20 * time.Millisecond
 
-// progress returns what the member that was away has counted, and what the others have.
+// progress returns the counts of the member that was away, and those of the others.
 func (a *absence) progress(f *replicas) (own measure.Bodies, others []measure.Bodies) {
 	for i, m := range f.members {
 		switch b := m.Progress(); {
@@ -169,13 +170,13 @@ func (a *absence) note(what func(*report.Away)) {
 	what(&a.became)
 }
 
-// spans reports whether a delivery is of a body that the member made before it left, and that was
-// certified only after its return: that took as long as it was away.
+// spans reports whether a delivery is of a body that the member made before it left and that was
+// certified only after its return: its latency includes the absence.
 func (a *absence) spans(d bodies.Delivery, now time.Time) bool {
 	return a.phase.Load() == afterAway && d.Chunk.Sequencer == a.lane && now.Add(-d.Took).Before(a.back)
 }
 
-// status returns the sums over all engines, the one that was stopped among them.
+// status returns the sums over all engines, including the stopped one.
 func (a *absence) status(ctx context.Context, f *replicas) (engine.Status, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -184,7 +185,7 @@ func (a *absence) status(ctx context.Context, f *replicas) (engine.Status, error
 	return sum, err
 }
 
-// result returns what became of the member; nil if nobody was to be away.
+// result returns the figures of the absence; nil if no member was to be away.
 func (a *absence) result() *report.Away {
 	if a.member < 0 {
 		return nil
@@ -196,7 +197,7 @@ func (a *absence) result() *report.Away {
 	return &r
 }
 
-// pause waits; false if ctx ended before.
+// pause waits; it returns false if ctx ended before.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

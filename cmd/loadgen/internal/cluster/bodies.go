@@ -20,16 +20,16 @@ import (
 // bodiesRun is one measured run of a cluster whose chunks have bodies.
 type bodiesRun struct {
 	run
-	number    uint64 // of this run, which its bodies carry
+	number    uint64 // number of this run, which its bodies hold
 	delivered *measure.Latencies
-	followed  *measure.Latencies // of deliveries at followers
-	compared  atomic.Uint64      // deliveries
+	followed  *measure.Latencies // latencies of deliveries at followers
+	compared  atomic.Uint64      // number of compared deliveries
 	away      *absence
 	over      chan struct{} // closed when the run has ended
 	lag       lag
 }
 
-// lag is how far followers were behind, sampled. One goroutine uses it.
+// lag holds samples of how far followers were behind. One goroutine uses it.
 type lag struct {
 	most, sum uint64
 	samples   uint64
@@ -41,7 +41,7 @@ func (l *lag) add(behind uint64) {
 	l.samples++
 }
 
-// runBodies is Run for chunks that have bodies.
+// runBodies is Run for chunks with bodies.
 func runBodies(ctx context.Context, cfg *Config, dirs *store, out *output.Output) (*Result, error) {
 	set, err := newSet(cfg)
 	if err != nil {
@@ -148,7 +148,7 @@ func (r *bodiesRun) watch(ctx context.Context, cfg *Config, f *replicas, before 
 	return p.Series, err != nil
 }
 
-// moment reads all counters; full ones too, which takes longer.
+// moment reads all counters; with full also those that take longer.
 func (r *bodiesRun) moment(f *replicas, full bool) (measure.Moment, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), measure.StatusTimeout)
 	defer cancel()
@@ -182,11 +182,11 @@ func (r *bodiesRun) moment(f *replicas, full bool) (measure.Moment, error) {
 	return m, err
 }
 
-// settleTimeout is how long members may take to be delivered what was made.
+// settleTimeout bounds how long members may take until everything made is delivered to them.
 const settleTimeout = time.Minute
 
-// settle has no more bodies made, and waits until all that were are delivered to all members. One
-// that was away is waited for until it is level, unless the run was interrupted.
+// settle stops the making of bodies, and waits until everything made is delivered to all members.
+// It waits for a member that was away until it is level, unless the run was interrupted.
 func (r *bodiesRun) settle(f *replicas, interrupted bool) {
 	for _, m := range f.members {
 		m.End()
@@ -224,7 +224,7 @@ func (r *bodiesRun) settle(f *replicas, interrupted bool) {
 	}
 }
 
-// conclude fills in what is known only after the audit.
+// conclude fills in the fields that are known only after the audit.
 func (r *bodiesRun) conclude(res *Result, f *replicas, recovered map[wire.PublicKey]int64) {
 	for _, m := range f.members {
 		if m.sequences {

@@ -34,7 +34,7 @@ func TestBodiesAreCertifiedAndDeliveredEverywhere(t *testing.T) {
 				t.Fatalf("%+v", r)
 			}
 			b := r.Bodies
-			// On a very busy machine the time that is measured may be too short for one body.
+			// On a very busy machine the measured time may be too short for one body.
 			if b.DeliveredSumMB < float64(members)*b.DeliveredMB*0.999 || (b.CPUPerMB > 0) != (b.DeliveredMB > 0) {
 				t.Errorf("%+v", b)
 			}
@@ -91,7 +91,7 @@ func TestAResultWithBodiesHasTheirFiguresAndOthersHaveNone(t *testing.T) {
 	}
 }
 
-// mustEnd runs a cluster and returns its result. On a busy machine lanes may not keep their rate:
+// mustEnd runs a cluster and returns its result. Lanes may not keep their rate on a busy machine:
 // that is no fault.
 func mustEnd(t *testing.T, args ...string) *Result {
 	t.Helper()
@@ -162,7 +162,7 @@ func TestARunInterruptedWhileAMemberIsAwaySumsUp(t *testing.T) {
 	}
 }
 
-// whenBehind fires once a line says that a member is behind.
+// whenBehind fires once a line reports that a member is behind.
 type whenBehind struct {
 	bytes.Buffer
 	fire func()
@@ -177,7 +177,7 @@ func (w *whenBehind) Write(b []byte) (int, error) {
 	return w.Buffer.Write(b)
 }
 
-// WriteString replaces that of bytes.Buffer, which does not call Write.
+// WriteString replaces the method of bytes.Buffer, which does not call Write.
 func (w *whenBehind) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
 
 func TestMoreBodiesThanLanesTakeAreOverload(t *testing.T) {

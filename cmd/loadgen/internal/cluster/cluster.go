@@ -89,7 +89,8 @@ func (c *cluster) start(ctx context.Context, cfg *Config, dirs *store, metrics *
 		}
 		var peers []wire.PublicKey
 		for j, p := range c.members {
-			if i != j && (i < cfg.Validators || j < cfg.Validators) { // external sequencers send nothing to each other
+			// External sequencers do not send to each other.
+			if i != j && (i < cfg.Validators || j < cfg.Validators) {
 				peers = append(peers, p.Identity)
 			}
 		}
@@ -103,7 +104,8 @@ func (c *cluster) start(ctx context.Context, cfg *Config, dirs *store, metrics *
 	if err := dirs.begun(); err != nil {
 		return err
 	}
-	ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx)) // the cluster decides when its engines end
+	// The engines end when the cluster says so, not with ctx.
+	ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	for _, m := range c.members {
 		c.running.Go(func() {
 			if err := m.engine.Run(ctx); err != nil {
@@ -117,7 +119,7 @@ func (c *cluster) start(ctx context.Context, cfg *Config, dirs *store, metrics *
 	return nil
 }
 
-// stop ends all engines, cleanly, then the network. It returns the failure of an engine that nobody
+// stop ends all engines cleanly, then the network. It returns the failure of an engine that nobody
 // has received yet.
 func (c *cluster) stop() error {
 	if c.cancel != nil {
@@ -128,7 +130,8 @@ func (c *cluster) stop() error {
 	var err error
 	for _, m := range c.members {
 		if m.engine != nil {
-			if closing := m.engine.Close(); closing != nil { // of engines that were never run; no harm to others
+			// The error of an engine that never ran: the result does not depend on it.
+			if closing := m.engine.Close(); closing != nil {
 				err = errors.Join(err, fmt.Errorf("member %d: %w", m.Index, closing))
 			}
 		}
@@ -149,8 +152,8 @@ func (c *cluster) engines() (all []*engine.Engine) {
 	return all
 }
 
-// reason returns the reason for which engines gave no status: the first failure of an engine, if
-// there was one, otherwise err.
+// reason returns the reason why engines gave no status: the first failure of an engine if there was
+// one, otherwise err.
 func (c *cluster) reason(err error) error {
 	if failure := c.stop(); failure != nil {
 		return failure

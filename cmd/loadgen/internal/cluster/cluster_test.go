@@ -48,8 +48,8 @@ func TestEverySchemeCertifiesOnAllLanes(t *testing.T) {
 			if r.AcksReceived == 0 || r.NodesReceived == 0 || r.AcksInvalid != 0 || r.LatencyMS.P50 <= 0 || r.LatencyMS.Max < r.LatencyMS.P99 {
 				t.Errorf("%+v", r)
 			}
-			// A chunk that certifies was acked by three of four, the sequencer among them. There may be as
-			// many acks again, for chunks that were not certified when the run ended.
+			// A certified chunk was acked by three of four, including the sequencer. There may be
+			// as many acks again for chunks that were not certified when the run ended.
 			toSequencer := strings.Contains(args, "sequencer")
 			m, least, below := r.Messages, 9.0, 24.0
 			if toSequencer {
@@ -123,7 +123,7 @@ func TestTheResultHasTheKeysThatOthersRelyOn(t *testing.T) {
 	if disk, _ := environment["disk"].(map[string]any); disk["sync_p50_ms"].(float64) <= 0 || disk["sync_p99_ms"].(float64) < disk["sync_p50_ms"].(float64) {
 		t.Errorf("disk %v", disk)
 	}
-	// A member sends what it sends to three others, who get it all.
+	// A member sends each message to three others, and all of them receive it.
 	if in, out := got["bytes_in_per_node"].(float64), got["bytes_out_per_node"].(float64); in < 1000 || out < 1000 || in > 2*out {
 		t.Errorf("%v bytes in, %v out", in, out)
 	}
@@ -203,7 +203,7 @@ func TestAClusterKeepsItsWeightsAndMayChangeWhereAcksGo(t *testing.T) {
 	if err := os.WriteFile(file, []byte("1\n1\n100\n30\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	// Participant 2 alone is a quorum, and no others are.
+	// Participant 2 alone is a quorum, and no set without it is.
 	first := clitest.MustRun[Result](t, NewCommand(), "--data", dir, "--duration", clitest.Brief, "--latency", "3ms", "--scheme", "ed25519", "--weights", file)
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)

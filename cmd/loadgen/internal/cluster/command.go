@@ -22,7 +22,7 @@ type Config struct {
 	Bodies  bodies.Load
 	output  output.Config
 
-	// Processes runs the members as processes of their own; nil where there is no such mode.
+	// Processes runs the members as separate processes; nil in programs without this mode.
 	Processes Runner
 	Separate  bool // --processes
 	Jitter    time.Duration
@@ -30,7 +30,8 @@ type Config struct {
 	KillEvery time.Duration
 }
 
-// Runner runs a cluster in a folder for the configured time, or until ctx ends, and returns the result.
+// Runner runs a cluster in a folder for the configured time, or until ctx ends, and returns the
+// result.
 type Runner func(ctx context.Context, cfg *Config, dir string, out *output.Output) (*Result, error)
 
 // DefaultConfig returns the defaults of cluster mode.
@@ -48,7 +49,7 @@ func NewCommandFor(cfg *Config) *cobra.Command {
 		Short: "Run a Lanecast cluster in one process, with real keys, engines and journals, and measure it",
 		Long: "Runs a cluster in this process, with real keys, engines and journals and a simulated network: a line a second, and a\n" +
 			"summary. Exit status 0: every certificate verified, nothing conflicted, every lane grew, and all --require are met.\n" +
-			"1: not so. 2: the command line asks for something impossible. The exit status of an interrupted run tells of what it got to.",
+			"1: it was not. 2: the command line asks for something impossible. The exit status of an interrupted run is about the part that ran.",
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runCommand(cmd, cfg)
@@ -64,27 +65,27 @@ func (cfg *Config) bindCluster(cmd *cobra.Command) {
 	f.SortFlags = false
 	cfg.Bind(f, "validators in the cluster", "sequencers, hence lanes; those past the validators only sequence")
 	f.DurationVar(&cfg.Duration, "duration", cfg.Duration, "how long to run")
-	f.StringVar(&cfg.Data, "data", cfg.Data, "folder to keep journals in and to go on from (default: a temporary one)")
+	f.StringVar(&cfg.Data, "data", cfg.Data, "folder that keeps the journals; a later run continues from it (default: a temporary folder)")
 	f.DurationVar(&cfg.Latency, "latency", cfg.Latency, "one-way latency of every link")
 	f.Var(cli.Percent(&cfg.Loss), "loss", "part of the messages that is lost, from 0 to less than 1: 0.1 or 10%")
 	if cfg.Processes != nil {
-		f.BoolVar(&cfg.Separate, "processes", cfg.Separate, "run each member as a process of its own, with TLS connections on the loopback")
-		f.DurationVar(&cfg.Jitter, "jitter", cfg.Jitter, "with --processes: what a message takes in addition to --latency, at most")
-		f.Float64Var(&cfg.Bandwidth, "bandwidth", cfg.Bandwidth, "with --processes: what a member can send to all others together, in Mbit/s; 0: unlimited")
-		f.DurationVar(&cfg.KillEvery, "kill-every", cfg.KillEvery, "with --processes: kill (SIGKILL) a random member so often, and start it again; 0: never")
+		f.BoolVar(&cfg.Separate, "processes", cfg.Separate, "run each member as a separate process, with TLS connections on the loopback")
+		f.DurationVar(&cfg.Jitter, "jitter", cfg.Jitter, "with --processes: upper bound of a random delay in addition to --latency")
+		f.Float64Var(&cfg.Bandwidth, "bandwidth", cfg.Bandwidth, "with --processes: Mbit/s that a member can send to all others together; 0: unlimited")
+		f.DurationVar(&cfg.KillEvery, "kill-every", cfg.KillEvery, "with --processes: interval at which a random member is killed (SIGKILL) and started again; 0: never")
 	}
 	cfg.Bodies.Bind(f)
-	f.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "number that keys and the network's chances follow from (default: random)")
+	f.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "seed of the keys and of the network's randomness (default: random)")
 	cfg.output.Bind(cmd)
 	cfg.output.BindRequire(cmd)
 }
 
-// check returns a cli.usageError for the first flag that is out of range.
+// check returns a cli usage error for the first flag that is out of range.
 func (cfg *Config) check() error {
 	switch {
 	case cfg.Latency < 0 || cfg.Latency > time.Minute:
 		return cli.Usagef("--latency must be from 0 to 1m, got %v", cfg.Latency)
-	case !(cfg.Loss >= 0 && cfg.Loss < 1): // so written that NaN fails
+	case !(cfg.Loss >= 0 && cfg.Loss < 1): // written so that NaN fails
 		return cli.Usagef("--loss must be from 0 to less than 1, got %v", cfg.Loss)
 	}
 	if err := cfg.Config.Check(); err != nil {
@@ -99,10 +100,11 @@ func (cfg *Config) check() error {
 	return cfg.output.Check(cfg.Explicit)
 }
 
-// KillTail is how long before the end of a run the last kill may be, so that every lane grows after it.
+// KillTail is the least time between the last kill and the end of a run, so that every lane can
+// grow in between.
 const KillTail = 4 * time.Second
 
-// checkProcesses checks the flags about members in processes of their own.
+// checkProcesses checks the flags about members in separate processes.
 func (cfg *Config) checkProcesses() error {
 	if !cfg.Separate {
 		for _, flag := range []string{"jitter", "bandwidth", "kill-every"} {
@@ -137,7 +139,8 @@ func (cfg *Config) checkProcesses() error {
 	return nil
 }
 
-// mostReplicas is how many replicas one process can hold: each has two connections to each other.
+// mostReplicas is the largest number of replicas in one process: each has two connections to each
+// other.
 const mostReplicas = 64
 
 // checkBodies checks the flags about bodies.
@@ -158,10 +161,11 @@ func (cfg *Config) checkBodies() error {
 	return nil
 }
 
-// replicas returns the number of members if chunks have bodies.
+// replicas returns the number of replicas, if chunks have bodies.
 func (cfg *Config) replicas() int { return max(cfg.Validators, cfg.Sequencers) + cfg.Bodies.Follow }
 
-// Interval returns the time between two moments of a cluster: many members take long to answer.
+// Interval returns the time between two moments of a cluster: with many members, reading one takes
+// long.
 func (cfg *Config) Interval() time.Duration {
 	if cfg.Validators+cfg.Sequencers > 64 {
 		return time.Second

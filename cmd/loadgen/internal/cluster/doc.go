@@ -1,4 +1,3 @@
-// Package cluster runs all members of a network in this process, with real engines, keys and
-// journals, joined by a simulated network, or with replicas, joined by TLS on loopback, and
-// measures it.
+// Package cluster runs and measures all members of a network in this process: real engines, keys
+// and journals joined by a simulated network, or replicas joined by TLS on loopback.
 package cluster

@@ -34,18 +34,18 @@ type manifest struct {
 	Variant    string `json:"variant"`
 	Signatures string `json:"signatures"`
 	// Weights is the value of --weights, "" for equal ones. Voting holds the weights themselves,
-	// which a file may no longer have.
+	// since the file that --weights names may have changed.
 	Weights string   `json:"weights,omitempty"`
 	Voting  []uint64 `json:"voting,omitempty"`
-	// Bodies says that chunks have bodies: members' folders are those of replicas. Followers is how
-	// many there are beside the members.
+	// Bodies reports that chunks have bodies: members' folders are those of replicas. Followers is
+	// the number of followers beside the members.
 	Bodies    bool `json:"bodies,omitempty"`
 	Followers int  `json:"followers,omitempty"`
-	// Begun says that all members have journals. Before that no member has sent anything.
+	// Begun reports that all members have journals. Before that no member has sent anything.
 	Begun bool `json:"begun"`
 }
 
-// memberPrefix is the beginning of the name of a member's folder; its number follows.
+// memberPrefix begins the name of a member's folder; the member's number follows.
 const memberPrefix = "member-"
 
 // manifestExample returns a manifest with a configuration.
@@ -63,9 +63,9 @@ func manifestExample(cfg *Config) string {
 type store struct {
 	dir       string
 	temporary bool
-	disk      host.Disk       // that dir is on
-	scratch   *scratch.Folder // that dir is, nil if it is not
-	manifest  *manifest       // nil for a temporary one
+	disk      host.Disk       // disk of dir
+	scratch   *scratch.Folder // dir as a temporary folder, nil if it is none
+	manifest  *manifest       // nil for a temporary folder
 }
 
 // journal returns the configuration of a member's journal. The journal is created if the members
@@ -86,8 +86,8 @@ func (s *store) begun() error {
 	return s.manifest.write(s.dir)
 }
 
-// forRun returns the folder of one run: a new one in a temporary folder, so that repeats begin
-// alike, and always the same one that --data names.
+// forRun returns the folder of one run: without --data a new temporary one, so that repeats begin
+// alike, otherwise always the folder of --data.
 func (s *store) forRun() (*store, error) {
 	if !s.temporary {
 		return s, nil
@@ -104,12 +104,12 @@ func (s *store) close() {
 	if s.scratch != nil {
 		s.scratch.Remove()
 	} else if s.temporary {
-		_ = os.RemoveAll(s.dir) // nothing that can be done about it, and no harm to the result
+		_ = os.RemoveAll(s.dir) // nothing can be done about an error; the result stands
 	}
 }
 
-// openStore makes the folder of a run, or opens the one that --data names. Then the configuration
-// becomes that of its manifest, and flags that contradict it are a cli.usageError.
+// openStore makes the folder of a run, or opens the one of --data. The configuration is then taken
+// from its manifest; a flag that contradicts it is a cli usage error.
 func openStore(cfg *Config) (*store, error) {
 	if cfg.Data == "" {
 		folder, err := scratch.New("")
@@ -156,8 +156,8 @@ func readManifest(dir string) (*manifest, error) {
 	return &m, nil
 }
 
-// beginFolder writes the manifest into a folder that must not hold anything else yet: journals
-// without their manifest could be of any cluster.
+// beginFolder writes the manifest into a folder that must be empty: journals without a manifest
+// could belong to any cluster.
 func beginFolder(cfg *Config) (*manifest, error) {
 	entries, err := os.ReadDir(cfg.Data)
 	if err != nil {
@@ -200,8 +200,7 @@ func (m *manifest) write(dir string) error {
 	return host.WriteDurably(filepath.Join(dir, manifestName), append(b, '\n'), 0o644)
 }
 
-// apply sets the configuration to that of the manifest. A flag that contradicts it is a
-// cli.usageError.
+// apply takes the configuration from the manifest. A flag that contradicts it is a cli usage error.
 func (m *manifest) apply(cfg *Config) error {
 	weights := cmp.Or(m.Weights, setup.EqualWeights)
 	for _, f := range []struct {
@@ -238,6 +237,6 @@ func (m *manifest) apply(cfg *Config) error {
 	if err := cfg.check(); err != nil {
 		return fmt.Errorf("%s: %w", filepath.Join(cfg.Data, manifestName), err)
 	}
-	cfg.Seed = m.Seed // check draws one if no flag gives it
+	cfg.Seed = m.Seed // check has drawn a seed if no flag gave one
 	return nil
 }

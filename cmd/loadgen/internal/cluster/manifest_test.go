@@ -66,7 +66,7 @@ func TestTheAdviceForALostManifestKeepsTheJournals(t *testing.T) {
 	}
 	o := loadgen(t.Context(), "--data", dir, "--seed", "7", "--validators", "5")
 	clitest.OneLineError(t, o, cli.Usage, "holds journals but no manifest.json", "put it back", `"seed":7,"validators":5`)
-	// What it says can be used as it is.
+	// The manifest in the message can be used as it is.
 	line := o.Stderr[strings.Index(o.Stderr, "{") : strings.LastIndex(o.Stderr, "}")+1]
 	if err := os.WriteFile(filepath.Join(dir, manifestName), []byte(line), 0o600); err != nil {
 		t.Fatal(err)

@@ -43,7 +43,8 @@ func (m *simulated) start(cfg *Config, kept engine.JournalConfig, peers []wire.P
 	return nil
 }
 
-// receive hands a message from the network to the engine, which counts those that it refuses.
+// receive hands a message from the network to the engine. The engine counts the messages that it
+// refuses.
 func (m *simulated) receive(msg simnet.Message) {
 	peer := m.peers[msg.From]
 	m.Run.Received.Add(uint64(len(msg.Body.Bytes())))

@@ -28,8 +28,9 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// replicas are the members of a cluster whose chunks have bodies, in this process: over TLS on
-// loopback, so that their CPU time has all that a member of its own process would spend.
+// replicas are the members of a cluster whose chunks have bodies, in this process. They are joined
+// by TLS on loopback, so that their CPU time includes everything that members in separate processes
+// would spend.
 type replicas struct {
 	members []*replicaMember
 	lanes   []wire.PublicKey // ascending
@@ -39,19 +40,19 @@ type replicas struct {
 	addresses map[wire.PublicKey]string
 }
 
-// replicaMember is a member, and what it reports.
+// replicaMember is a member and the Recorder of its reports.
 type replicaMember struct {
 	*bodies.Member
 	index     int
 	identity  wire.PublicKey
-	size      int // of bodies
+	size      int // length of bodies
 	sequences bool
 	follower  bool
 	run       *bodiesRun
 	certified atomic.Int64 // highest height of its lane certified in this run, −1 for none
 }
 
-// newReplicas makes the members, without anything running yet.
+// newReplicas makes the members; nothing runs yet.
 func newReplicas(ctx context.Context, cfg *Config, dirs *store, r *bodiesRun, log io.Writer) (*replicas, error) {
 	f := &replicas{failed: make(chan error, 1), addresses: make(map[wire.PublicKey]string)}
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))
@@ -91,7 +92,7 @@ func newReplicas(ctx context.Context, cfg *Config, dirs *store, r *bodiesRun, lo
 	return f, nil
 }
 
-// room returns the settings of the members' archives, by the room that there is.
+// room returns the settings of the members' archives for the free room of the disk.
 func (cfg *Config) room(dirs *store) (archive.Config, error) {
 	room, err := bodies.Room(host.FreeSpace(dirs.dir), cfg.replicas(), cfg.Bodies.Size)
 	if err != nil {
@@ -104,7 +105,7 @@ func (cfg *Config) room(dirs *store) (archive.Config, error) {
 	return room, nil
 }
 
-// followerSeed tells the identities of followers from those of external sequencers.
+// followerSeed makes the identities of followers differ from those of external sequencers.
 const followerSeed = 0x666f6c6c6f77
 
 // member makes a member.
@@ -139,13 +140,13 @@ func (f *replicas) member(cfg *Config, dirs *store, m *replicaMember, key ed2551
 	})
 }
 
-// A member that is dialled before it listens, or again after it was away, is dialled soon.
+// The network dials a member again soon if it does not listen yet, or returns after an absence.
 const (
 	minBackoff = 10 * time.Millisecond
 	maxBackoff = 500 * time.Millisecond
 )
 
-// listen returns a listener on loopback, and lets the others know where it is.
+// listen returns a listener on loopback, and makes its address known to the others.
 func (f *replicas) listen(id wire.PublicKey) (net.Listener, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -160,7 +161,7 @@ func (f *replicas) listen(id wire.PublicKey) (net.Listener, error) {
 	return l, nil
 }
 
-// known returns where the members can be dialled that have been started.
+// known returns the addresses of the members that have been started.
 func (f *replicas) known() map[wire.PublicKey]string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -171,7 +172,7 @@ func (f *replicas) known() map[wire.PublicKey]string {
 	return all
 }
 
-// least returns the first height of a lane that some member lacks.
+// least returns the lowest height of a lane that some member lacks.
 func (f *replicas) least(lane wire.PublicKey) uint64 {
 	least := f.members[0].Next(lane)
 	for _, m := range f.members {
@@ -180,7 +181,7 @@ func (f *replicas) least(lane wire.PublicKey) uint64 {
 	return least
 }
 
-// connectTimeout is how long members may take to connect.
+// connectTimeout bounds how long members may take to connect.
 const connectTimeout = 30 * time.Second
 
 // start starts all members and waits until they are connected. After an error, too, stop must be
@@ -227,7 +228,7 @@ func (f *replicas) start(ctx context.Context, dirs *store) error {
 	return nil
 }
 
-// stop ends all members, cleanly.
+// stop ends all members cleanly.
 func (f *replicas) stop() error {
 	var all []error
 	var mu sync.Mutex
@@ -244,7 +245,7 @@ func (f *replicas) stop() error {
 	return errors.Join(all...)
 }
 
-// engines returns the engines that run, by member.
+// engines returns the running engines, by member.
 func (f *replicas) engines() []*engine.Engine {
 	var all []*engine.Engine
 	for _, m := range f.members {
@@ -255,7 +256,7 @@ func (f *replicas) engines() []*engine.Engine {
 	return all
 }
 
-// read returns what members have counted, and what followers have.
+// read returns the counts of members, and those of followers.
 func (f *replicas) read(how func(*bodies.Member) measure.Bodies) (members, followers []measure.Bodies) {
 	for _, m := range f.members {
 		if b := how(m.Member); m.follower {

@@ -15,42 +15,43 @@ type Result struct {
 	report.Summary
 	Latency float64      `json:"link_latency_ms"`
 	Loss    float64      `json:"link_loss"`
-	Dropped uint64       `json:"dropped"` // by inboxes and outboxes that were full
+	Dropped uint64       `json:"dropped"` // messages dropped by full inboxes and outboxes
 	Lanes   []LaneResult `json:"lanes"`
 
-	// With members in processes of their own.
+	// Set if members are separate processes.
 	*Processes
 }
 
-// Processes is what a result has besides, of members that are processes of their own.
+// Processes has the further fields of a result whose members are separate processes.
 type Processes struct {
 	Count     int     `json:"processes"`
-	Hosts     int     `json:"hosts"` // machines
+	Hosts     int     `json:"hosts"` // number of machines
 	Jitter    float64 `json:"link_jitter_ms"`
 	Bandwidth float64 `json:"link_bandwidth_mbit_per_s"`
-	// NetworkBytes is what TCP has sent for all members, without its headers; where no system tells, what
-	// the messages came to.
+	// NetworkBytes counts the bytes that TCP has sent for all members, without its headers; on
+	// systems that do not provide this count, the bytes of messages.
 	NetworkBytes  uint64 `json:"network_bytes"`
 	Packets       uint64 `json:"network_packets"`
-	Retransmitted uint64 `json:"network_retransmitted_bytes"` // of NetworkBytes
-	// Kills are those by this program; RestartMS is from a kill to a process that is connected to a quorum.
+	Retransmitted uint64 `json:"network_retransmitted_bytes"` // part of NetworkBytes
+	// Kills is the number of kills by this program; RestartMS is the time from a kill until a
+	// process is connected to a quorum again.
 	Kills     int               `json:"kills"`
 	RestartMS measure.Quantiles `json:"restart_ms"`
 	Members   []MemberResult    `json:"members"`
-	// Others is from a chunk's proposal to its lock at each other member, as far as the offset of their
-	// clocks is known, to within OthersError.
+	// Others is the time from a chunk's proposal to its lock at each other member, for members
+	// whose clock offset is known, to within OthersError.
 	Others        measure.Quantiles `json:"lock_elsewhere_ms"`
 	OthersError   float64           `json:"lock_elsewhere_error_ms"`
 	OthersSamples int64             `json:"lock_elsewhere_samples"`
 	Pairs         []Pair            `json:"lock_elsewhere"`
-	LeftOut       int               `json:"lock_elsewhere_left_out"` // pairs whose clocks' offset is not known
+	LeftOut       int               `json:"lock_elsewhere_left_out"` // pairs without clock offset
 }
 
 // MemberResult is one member's part.
 type MemberResult struct {
 	Number       int               `json:"member"`
 	Host         string            `json:"host"`
-	Starts       int               `json:"starts"` // processes, in the run
+	Starts       int               `json:"starts"` // number of processes in the run
 	Certificates uint64            `json:"certificates"`
 	LatencyMS    measure.Quantiles `json:"latency_ms"`
 	CPU          float64           `json:"cpu_s"`
@@ -66,8 +67,8 @@ type Pair struct {
 	P50     float64 `json:"p50_ms"`
 	P99     float64 `json:"p99_ms"`
 	Samples int64   `json:"samples"`
-	// Offset is how far the clock of From was ahead of that of To on average, to within Error; both 0 for
-	// processes of one machine.
+	// Offset is the mean offset by which the clock of From was ahead of that of To, to within
+	// Error; both are 0 for processes of one machine.
 	Offset float64 `json:"offset_ms"`
 	Error  float64 `json:"error_ms"`
 }
@@ -122,7 +123,7 @@ func (r *Result) Print(w io.Writer, whole time.Duration) {
 	r.PrintEnd(w)
 }
 
-// printProcesses writes the lines about processes and what lies between them.
+// printProcesses writes the lines about processes and their connections.
 func (r *Result) printProcesses(w io.Writer) {
 	machines := ""
 	if r.Hosts > 1 {

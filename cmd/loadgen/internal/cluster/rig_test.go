@@ -9,7 +9,7 @@ import (
 
 func TestMain(m *testing.M) { clitest.Main(m) }
 
-// loadgen runs a program that has cluster mode alone.
+// loadgen runs a program that has only cluster mode.
 func loadgen(ctx context.Context, args ...string) clitest.Outcome {
 	return clitest.Run(ctx, NewCommand(), args...)
 }

@@ -21,7 +21,7 @@ import (
 type run struct {
 	member.Run
 	audit    *audit.Audit
-	registry *measure.Registry // of all members
+	registry *measure.Registry // metrics of all members
 }
 
 // Run runs a cluster for the configured time, or until ctx ends, and returns the result. An
@@ -124,11 +124,11 @@ func (r *run) moment(c *cluster, withMetrics bool) (measure.Moment, error) {
 	return m, err
 }
 
-// leastSeconds is how long an interrupted run must have lasted for a lane without a certificate to be
-// a fault.
+// leastSeconds is the length of an interrupted run from which a lane without a certificate counts
+// as a fault.
 const leastSeconds = 1.0
 
-// conclude fills in what is known only after the audit.
+// conclude fills in the fields that are known only after the audit.
 func (r *run) conclude(res *Result, c *cluster, recovered map[wire.PublicKey]int64) {
 	for _, m := range c.members {
 		if m.Sequencer != nil {
@@ -138,7 +138,7 @@ func (r *run) conclude(res *Result, c *cluster, recovered map[wire.PublicKey]int
 	r.sum(res)
 }
 
-// lane adds a lane to the result, which must have grown.
+// lane adds a lane to the result. The lane must have grown.
 func (r *run) lane(res *Result, id wire.PublicKey, recovered, certified int64) {
 	res.Lanes = append(res.Lanes, LaneResult{Sequencer: id.String(), Recovered: recovered, Certified: certified})
 	if certified <= recovered && !(res.Interrupted && res.Duration < leastSeconds) {
@@ -146,7 +146,7 @@ func (r *run) lane(res *Result, id wire.PublicKey, recovered, certified int64) {
 	}
 }
 
-// sum adds what all members and the audit say.
+// sum adds the counts of all members and of the audit.
 func (r *run) sum(res *Result) {
 	if n := res.AcksInvalid; n > 0 {
 		r.Problems.Fault("%d acks were called invalid, although all members are honest", n)

@@ -9,8 +9,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// recoveredBy returns, by sequencer, the highest height that any of the engines has a chunk for, −1
-// for none.
+// recoveredBy returns, by sequencer, the highest height for which any of the engines has a chunk,
+// −1 for none.
 func recoveredBy(ctx context.Context, lanes []wire.PublicKey, engines []*engine.Engine) (map[wire.PublicKey]int64, error) {
 	heights := make(map[wire.PublicKey]int64)
 	for _, lane := range lanes {
@@ -60,7 +60,7 @@ func statusOf(ctx context.Context, engines []*engine.Engine) (sum engine.Status,
 	return sum, nil
 }
 
-// addCounters adds the counters that results are made of.
+// addCounters adds the counters that are part of results.
 func addCounters(a, b *engine.Counters) {
 	a.AcksReceived += b.AcksReceived
 	a.AcksInvalid += b.AcksInvalid

@@ -36,22 +36,22 @@ func NewCommand() *cobra.Command {
 	f.StringVar(&plan.Run.Start, "start", "", "when to begin to measure, as 2026-01-31T18:00:00Z (default: as soon as all are connected)")
 	plan.Link.Bind(f)
 	plan.Bodies.BindOfNetwork(f)
-	f.DurationVar(&plan.Keep, "keep", DefaultKeep, "how long a member keeps bodies that it was delivered, for those that are behind or away")
-	f.Uint64Var(&plan.Seed, "seed", plan.Seed, "number that payloads and the links' chances follow from (default: random); keys are drawn")
+	f.DurationVar(&plan.Keep, "keep", DefaultKeep, "how long a member keeps delivered bodies, for members that are behind or away")
+	f.Uint64Var(&plan.Seed, "seed", plan.Seed, "seed of payloads and of the links' randomness (default: random); keys are always random")
 	return cmd
 }
 
-// Bind defines the flags about what members do to what they send.
+// Bind defines the flags about the delays and losses of a member's outgoing traffic.
 func (l *Link) Bind(f *pflag.FlagSet) {
 	f.DurationVar((*time.Duration)(&l.Latency), "latency", time.Duration(l.Latency), "one-way latency of every link")
 	f.Var(cli.Percent(&l.Loss), "loss", "part of the messages that is lost, from 0 to less than 1: 0.1 or 10%")
 	l.BindMore(f)
 }
 
-// BindMore defines those that a simulated network has not.
+// BindMore defines the flags that a simulated network does not have.
 func (l *Link) BindMore(f *pflag.FlagSet) {
-	f.DurationVar((*time.Duration)(&l.Jitter), "jitter", time.Duration(l.Jitter), "time that a message takes in addition to --latency, at most")
-	f.Float64Var(&l.Bandwidth, "bandwidth", l.Bandwidth, "what a member can send to all others together, in Mbit/s; 0: unlimited")
+	f.DurationVar((*time.Duration)(&l.Jitter), "jitter", time.Duration(l.Jitter), "upper bound of a random delay in addition to --latency")
+	f.Float64Var(&l.Bandwidth, "bandwidth", l.Bandwidth, "Mbit/s that a member can send to all others together; 0: unlimited")
 }
 
 func initCommand(cmd *cobra.Command, dir string, plan *Plan) error {

@@ -27,13 +27,13 @@ func decode(b []byte, into any) error {
 	return nil
 }
 
-// checkNames refuses objects in which a name stands twice, of which encoding/json takes the last, and
-// names in other letters than ours, which it takes as well.
+// checkNames refuses objects in which a name occurs twice, and names whose letter case differs from
+// ours: encoding/json accepts both.
 func checkNames(b []byte) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	type level struct {
 		names map[string]bool // nil in an array
-		name  string          // of the value that comes, "" if a name comes
+		name  string          // name of the next value, "" if a name comes next
 	}
 	var open []level
 	path := func() string {
@@ -75,14 +75,14 @@ func checkNames(b []byte) error {
 			open = append(open, l)
 			continue
 		}
-		// A value has ended.
+		// A value is complete.
 		if n := len(open); n > 0 && open[n-1].names != nil {
 			open[n-1].name = ""
 		}
 	}
 }
 
-// Duration is a time.Duration that is written as 20ms.
+// Duration is a time.Duration that is written like 20ms.
 type Duration time.Duration
 
 // MarshalText implements encoding.TextMarshaler.

@@ -20,7 +20,7 @@ import (
 	"github.com/lanecast/lanecast/verify"
 )
 
-// Plan is what a network is made from.
+// Plan is the input of Init.
 type Plan struct {
 	setup.Config
 	Addresses []string // of the members
@@ -32,17 +32,17 @@ type Plan struct {
 	PerDisk   int           // likewise
 }
 
-// Members returns how many there are to be.
+// Members returns the planned number of members.
 func (p *Plan) Members() int { return max(p.Validators, p.Sequencers) + p.Bodies.Follow }
 
-// secrets are what a member alone knows.
+// secrets are the keys that only their member knows.
 type secrets struct {
 	identity ed25519.PrivateKey
-	ackKey   []byte // nil if it has none
+	ackKey   []byte // nil if the member has none
 }
 
 // Init draws the keys of a network and writes the folders of its members below dir, which is new or
-// empty. Of a threshold scheme it is the trusted dealer.
+// empty. For a threshold scheme it is the trusted dealer.
 func Init(dir string, p *Plan) error {
 	if members := p.Members(); len(p.Addresses) != members {
 		return cli.Usagef("--address is needed once for each member: %d for %d validators, %d sequencers and %d followers, got %d",
@@ -75,7 +75,7 @@ func Init(dir string, p *Plan) error {
 	return writeNew(filepath.Join(dir, NetworkName), shared, 0o644)
 }
 
-// draw makes the keys.
+// draw makes the keys of all members.
 func draw(p *Plan) (*Network, []secrets, error) {
 	tag := make([]byte, 8)
 	if _, err := rand.Read(tag); err != nil {
@@ -96,7 +96,8 @@ func draw(p *Plan) (*Network, []secrets, error) {
 			return nil, nil, err
 		}
 	}
-	// Participants are numbered in the order of their identities: so are members that validate.
+	// Participants are numbered in the order of their identities, so the validators among the
+	// members are too.
 	slices.SortFunc(own[:p.Validators], func(a, b secrets) int {
 		return testkit.Identity(a.identity).Compare(testkit.Identity(b.identity))
 	})
@@ -112,7 +113,7 @@ func draw(p *Plan) (*Network, []secrets, error) {
 	return n, own, drawAckKeys(p, n, own)
 }
 
-// drawAckKeys makes the keys of acks, where they are not the identities.
+// drawAckKeys makes the keys of acks, in schemes where they are not the identities.
 func drawAckKeys(p *Plan, n *Network, own []secrets) error {
 	variant := p.BLSVariant()
 	switch p.Kind() {
@@ -180,8 +181,8 @@ func writeFolder(dir string, n *Network, i int, own secrets, workers int, shared
 	return writeNew(filepath.Join(dir, memberName), b, 0o644)
 }
 
-// listenAt returns where the member at an address listens: on all interfaces, since the address may
-// be that of a router before it, but for addresses of the loopback.
+// listenAt returns the address at which a member listens: its own address on the loopback,
+// otherwise all interfaces, since the address may belong to a router in front of the member.
 func listenAt(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -193,13 +194,13 @@ func listenAt(address string) string {
 	return ":" + port
 }
 
-// DefaultKeep is how long members keep bodies.
+// DefaultKeep is the time for which members keep bodies.
 const DefaultKeep = time.Minute
 
-// DefaultWait is how long members wait for each other.
+// DefaultWait bounds how long members wait for each other.
 const DefaultWait = time.Minute
 
-// Summary says in a line for each member what was made.
+// Summary describes each member of the new network in one line.
 func (n *Network) Summary(dir string) (lines []string) {
 	for i := range n.Members {
 		p := &n.Members[i]

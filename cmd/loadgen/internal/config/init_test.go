@@ -85,7 +85,7 @@ func TestKeysAreForTheirOwnerAlone(t *testing.T) {
 	if _, err := Open(member); err == nil || !strings.Contains(err.Error(), "chmod 600") {
 		t.Errorf("a key that others may read: %v", err)
 	}
-	// No file but the two has a secret in it.
+	// Only these two files contain a secret.
 	secrets := make(map[string]string)
 	for i := 1; i <= 4; i++ {
 		for _, name := range []string{identityKeyName, ackKeyName} {
@@ -106,7 +106,7 @@ func TestKeysAreForTheirOwnerAlone(t *testing.T) {
 	}
 	for key := range secrets {
 		if strings.Contains(string(b), key) {
-			t.Error("a secret key is in what all share")
+			t.Error("a secret key is in the file that all share")
 		}
 	}
 }

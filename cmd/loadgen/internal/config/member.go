@@ -19,7 +19,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Names of files. Those of a member are in its folder.
+// Names of files. The files of a member are in its folder.
 const (
 	NetworkName     = "network.json"
 	memberName      = "member.json"
@@ -32,18 +32,18 @@ const (
 // MemberFolder returns the name of a member's folder; members are numbered from 1.
 func MemberFolder(number int) string { return fmt.Sprintf("member-%04d", number) }
 
-// Member is what one member has alone.
+// Member holds the settings of one member.
 type Member struct {
 	Version int `json:"version"`
-	Number  int `json:"member"` // among the members of the network, from 1
-	// Listen is the address that it accepts connections at.
+	Number  int `json:"member"` // number of the member in its network, from 1
+	// Listen is the address at which the member accepts connections.
 	Listen string `json:"listen"`
 	// Workers are the engine's verification workers; 0: processors − 1, at least 1.
 	Workers int `json:"workers"`
-	// The names of files and folders are relative to the member's folder. Journal is that of the engine's
-	// journal; with bodies, of a replica's journal and archive.
+	// Names of files and folders are relative to the member's folder. Journal is the folder of the
+	// engine's journal; with bodies, the folder of a replica's journal and archive.
 	IdentityKey string `json:"identity_key"`
-	AckKey      string `json:"ack_key,omitempty"` // unset where acks are signed with the identity key, and for those that sign none
+	AckKey      string `json:"ack_key,omitempty"` // unset: none, or the identity key
 	Journal     string `json:"journal"`
 }
 
@@ -52,7 +52,7 @@ type Folder struct {
 	Dir      string
 	Member   Member
 	Network  *Network
-	Hash     [32]byte // of the network's file
+	Hash     [32]byte // SHA-256 of the network's file
 	Identity ed25519.PrivateKey
 	ackKey   []byte
 }
@@ -120,7 +120,7 @@ func (f *Folder) ID() wire.PublicKey {
 	return wire.PublicKey(f.Identity.Public().(ed25519.PublicKey))
 }
 
-// Self returns the member as the network has it.
+// Self returns the member's entry in the network's file.
 func (f *Folder) Self() *Peer { return &f.Network.Members[f.Member.Number-1] }
 
 // JournalDir returns the journal's folder.
@@ -131,7 +131,7 @@ func (f *Folder) JournalDir() string {
 	return filepath.Join(f.Dir, f.Member.Journal)
 }
 
-// AckSigner returns what signs the member's acks in a scheme; nil if it is no validator.
+// AckSigner returns the signer of the member's acks in a scheme; nil if the member is no validator.
 func (f *Folder) AckSigner(s verify.Scheme) (verify.AckSigner, error) {
 	if !f.Self().Validator {
 		return nil, nil
@@ -160,7 +160,7 @@ func (f *Folder) AckSigner(s verify.Scheme) (verify.AckSigner, error) {
 
 const keySize = 32
 
-// readKey reads a file of hexadecimal digits that nobody else may read.
+// readKey reads a file of hexadecimal digits. It refuses a file that other users may read.
 func readKey(name string, size int) ([]byte, error) {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -180,7 +180,7 @@ func readKey(name string, size int) ([]byte, error) {
 	return key, nil
 }
 
-// writeNew writes a file that must not be there yet.
+// writeNew writes a file that must not exist yet.
 func writeNew(name string, content []byte, mode fs.FileMode) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {

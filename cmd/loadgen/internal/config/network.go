@@ -18,10 +18,11 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Version is the version of the files.
+// Version is the version of the file formats.
 const Version = 1
 
-// Network is what all members of a network share, byte for byte.
+// Network holds the settings that all members of a network share. Their files are equal byte for
+// byte.
 type Network struct {
 	Version    int    `json:"version"`
 	Namespace  string `json:"namespace"`
@@ -29,56 +30,58 @@ type Network struct {
 	Variant    string `json:"variant"`
 	Signatures string `json:"signatures"`
 	Acks       string `json:"acks"`
-	Weights    string `json:"weights"` // how they came about: equal, zipf or the name of a file
-	// GroupKey is the key that certificates of the threshold scheme verify against.
+	Weights    string `json:"weights"` // source: equal, zipf or the name of a file
+	// GroupKey is the key that verifies certificates of the threshold scheme.
 	GroupKey   Hex      `json:"group_key,omitempty"`
 	BatchSize  int      `json:"batch_size"`
 	BatchDelay Duration `json:"batch_delay"`
-	Seed       uint64   `json:"seed"` // of payloads, and of the chances of links
+	Seed       uint64   `json:"seed"` // for payloads, and for the randomness of links
 	Link       Link     `json:"link"`
 	Run        Run      `json:"run"`
-	// Payload is what bodies are like; members are engines without bodies if it is not there.
+	// Payload describes the bodies; without it, members are engines and chunks have no bodies.
 	Payload *Payload `json:"payload,omitempty"`
 	Members []Peer   `json:"members"`
 }
 
-// Link is what each member does to what it sends; package link says exactly to what.
+// Link holds the delays and losses that each member applies to the messages and bytes that it
+// sends; see package link for the details.
 type Link struct {
 	Latency   Duration `json:"latency"`
 	Jitter    Duration `json:"jitter"`
-	Bandwidth float64  `json:"bandwidth_mbit_per_s"` // of all connections of a member together; 0: unlimited
+	Bandwidth float64  `json:"bandwidth_mbit_per_s"` // of a member in total; 0: unlimited
 	Loss      float64  `json:"loss"`
 }
 
-// Run says when and how long the members measure.
+// Run is the time of measuring.
 type Run struct {
-	// Start is when measuring begins, RFC 3339; "" for as soon as all members are connected.
+	// Start is the begin of measuring, in RFC 3339; "": as soon as all members are connected.
 	Start    string   `json:"start,omitempty"`
 	Duration Duration `json:"duration"`
-	// Wait is how long a member waits for all others. Then a quorum is enough.
+	// Wait bounds how long a member waits for all others. After that, a quorum is enough.
 	Wait Duration `json:"wait"`
 }
 
-// Payload is about bodies, which make replicas of the members.
+// Payload describes bodies. With bodies, members are replicas.
 type Payload struct {
 	Size int     `json:"size"`                 // bytes
-	Rate float64 `json:"bodies_rate_per_lane"` // a second; 0: as fast as the lane takes them
-	// Keep is how long a member keeps what it was delivered, for those that are behind or away.
+	Rate float64 `json:"bodies_rate_per_lane"` // per second; 0: as fast as the lane takes them
+	// Keep is the time for which a member keeps delivered bodies, for members that are behind or
+	// away.
 	Keep Duration `json:"keep"`
-	// MembersPerDisk is how many members share the room of a disk.
+	// MembersPerDisk is the number of members that share the room of a disk.
 	MembersPerDisk int `json:"members_per_disk"`
 }
 
-// Peer is a member as the others see it.
+// Peer is the public part of a member.
 type Peer struct {
 	Identity  wire.PublicKey `json:"identity"`
-	Address   string         `json:"address"` // where the others connect
+	Address   string         `json:"address"` // address to which the others connect
 	Validator bool           `json:"validator"`
 	Sequencer bool           `json:"sequencer"`
-	Follower  bool           `json:"follower,omitempty"` // it is neither, and is delivered all bodies
+	Follower  bool           `json:"follower,omitempty"` // neither of these; gets all bodies
 	Weight    uint64         `json:"weight,omitempty"`
-	Key       Hex            `json:"key,omitempty"`   // that verifies its acks; unset where that is the identity
-	Proof     Hex            `json:"proof,omitempty"` // that it possesses the key's secret, where the scheme needs it
+	Key       Hex            `json:"key,omitempty"`   // for its acks; unset: the identity
+	Proof     Hex            `json:"proof,omitempty"` // of possession, in schemes that need it
 }
 
 // Bounds of values.
@@ -91,7 +94,7 @@ const (
 	mostMbit    = 1e6
 )
 
-// ReadNetwork reads and checks a file, and returns its content's hash as well.
+// ReadNetwork reads and checks a file, and returns the hash of its content as well.
 func ReadNetwork(name string) (*Network, [sha256.Size]byte, error) {
 	b, err := os.ReadFile(name)
 	if err != nil {
@@ -104,7 +107,7 @@ func ReadNetwork(name string) (*Network, [sha256.Size]byte, error) {
 	return n, sha256.Sum256(b), nil
 }
 
-// ParseNetwork reads and checks what a file holds.
+// ParseNetwork decodes and checks the content of a file.
 func ParseNetwork(b []byte) (*Network, error) {
 	var n Network
 	if err := decode(b, &n); err != nil {
@@ -119,12 +122,12 @@ func (n *Network) Encode() ([]byte, error) {
 	return append(b, '\n'), err
 }
 
-// wrong is the error about one field.
+// wrong returns the error about one field.
 func wrong(field, want string, got any) error {
 	return fmt.Errorf("%s must be %s, got %v", field, want, got)
 }
 
-// Check returns an error that names the first field that is wrong.
+// Check returns an error that names the first wrong field.
 func (n *Network) Check() error {
 	between := func(d Duration, least, most time.Duration) bool {
 		return time.Duration(d) >= least && time.Duration(d) <= most
@@ -172,7 +175,8 @@ func (n *Network) Check() error {
 		return err
 	}
 	cfg := n.Setup()
-	if err := cfg.Check(); err != nil { // what flags and this file have alike, in the words of the flags
+	// The settings that are also flags; its errors name the flags.
+	if err := cfg.Check(); err != nil {
 		return err
 	}
 	_, err := n.NewScheme()
@@ -219,7 +223,7 @@ func (n *Network) checkMembers() error {
 	return nil
 }
 
-// checkAddress refuses what cannot be dialled.
+// checkAddress refuses an address that cannot be dialled.
 func checkAddress(address string) error {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -231,7 +235,7 @@ func checkAddress(address string) error {
 	return nil
 }
 
-// StartTime returns the time that was agreed on, zero if none was.
+// StartTime returns the agreed begin of measuring, the zero time if there is none.
 func (n *Network) StartTime() (time.Time, error) {
 	if n.Run.Start == "" {
 		return time.Time{}, nil
@@ -243,7 +247,7 @@ func (n *Network) StartTime() (time.Time, error) {
 	return t, nil
 }
 
-// Validators returns how many members are validators: the first ones.
+// Validators returns the number of validators; they are the first members.
 func (n *Network) Validators() (count int) {
 	for i := range n.Members {
 		if n.Members[i].Validator {
@@ -253,7 +257,7 @@ func (n *Network) Validators() (count int) {
 	return count
 }
 
-// Followers returns those that are delivered bodies and have no other part.
+// Followers returns the members that get bodies and are neither validators nor sequencers.
 func (n *Network) Followers() (ids []wire.PublicKey) {
 	for i := range n.Members {
 		if n.Members[i].Follower {
@@ -274,7 +278,7 @@ func (n *Network) Lanes() (lanes []wire.PublicKey) {
 	return lanes
 }
 
-// Setup returns the settings as the flags of a cluster in one process have them.
+// Setup returns the settings in the form that the flags of a cluster in one process have.
 func (n *Network) Setup() setup.Config {
 	cfg := *setup.Default()
 	cfg.Validators, cfg.Sequencers = n.Validators(), len(n.Lanes())
@@ -290,7 +294,7 @@ func (n *Network) Setup() setup.Config {
 	return cfg
 }
 
-// NewScheme returns a scheme instance, which shares nothing with others.
+// NewScheme returns a scheme instance that shares nothing with others.
 func (n *Network) NewScheme() (verify.Scheme, error) {
 	cfg := n.Setup()
 	validators := make([]verify.Validator, n.Validators())
@@ -298,7 +302,7 @@ func (n *Network) NewScheme() (verify.Scheme, error) {
 		p := &n.Members[i]
 		validators[i] = verify.Validator{Identity: p.Identity, Weight: p.Weight, Key: p.Key, Proof: p.Proof}
 	}
-	// The keys are for load only, so that signing may take as long as the key says, where it must.
+	// The keys serve only to make load, so the time of signing may depend on the key.
 	options := verify.Config{
 		Namespace: []byte(n.Namespace), Variant: cfg.BLSVariant(), AckEncoding: cfg.AckEncoding(), AllowVariableTimeSigning: true,
 	}
@@ -332,12 +336,13 @@ func scheme[S verify.Scheme](s S, err error) (verify.Scheme, error) {
 	return s, nil
 }
 
-// StaticEpochs returns the sets for a member, with its signer of acks, nil if it is no validator.
+// StaticEpochs returns the sets for a member with its signer of acks, which is nil if it is no
+// validator.
 func (n *Network) StaticEpochs(s verify.Scheme, signer verify.AckSigner) (*engine.StaticEpochs, error) {
 	return engine.NewStaticEpochs(s, signer, n.Lanes())
 }
 
-// Index returns the place of an identity among the members.
+// Index returns the index of an identity among the members.
 func (n *Network) Index(id wire.PublicKey) (int, bool) {
 	i := slices.IndexFunc(n.Members, func(p Peer) bool { return p.Identity == id })
 	return i, i >= 0

@@ -12,7 +12,7 @@ import (
 
 func TestMain(m *testing.M) { clitest.Main(m) }
 
-// plan returns a plan for four members, and what a test changes in it.
+// plan returns a plan for four members, as changed by the test.
 func plan(t *testing.T, change func(*Plan)) *Plan {
 	t.Helper()
 	p := &Plan{Config: *setup.Default(), Run: Run{Duration: Duration(time.Second), Wait: Duration(DefaultWait)}}
@@ -28,7 +28,7 @@ func plan(t *testing.T, change func(*Plan)) *Plan {
 	return p
 }
 
-// network makes the folders of a network and returns where they are.
+// network makes the folders of a network and returns the folder that holds them.
 func network(t *testing.T, change func(*Plan)) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "network")

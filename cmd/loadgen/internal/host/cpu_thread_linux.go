@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ThreadCPU returns the CPU time of the calling thread. getrusage(2) would say what it was at the
-// last tick of the scheduler, which is too coarse for what takes microseconds.
+// ThreadCPU returns the CPU time of the calling thread. getrusage(2) would return the value at the
+// last tick of the scheduler, which is too coarse for work that takes microseconds.
 func ThreadCPU() time.Duration {
 	var t unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t) != nil {

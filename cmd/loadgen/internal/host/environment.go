@@ -15,10 +15,10 @@ type Environment struct {
 	Hostname string `json:"hostname"`
 	Kernel   string `json:"kernel"`
 
-	LoadBefore float64 `json:"load_before"`  // load average of a minute; 0 where the system has none
+	LoadBefore float64 `json:"load_before"`  // load average of a minute; 0 if there is none
 	LoadAfter  float64 `json:"load_after"`   // likewise
 	Others     float64 `json:"others_cores"` // processors that other processes used, on average
-	Stolen     float64 `json:"stolen_cores"` // processors that the hypervisor gave to others, on average
+	Stolen     float64 `json:"stolen_cores"` // mean of those the hypervisor gave to others
 	Busy       bool    `json:"busy"`         // so busy that the figures are doubtful
 
 	Disk Disk              `json:"disk"` // of the journals
@@ -73,7 +73,8 @@ type Usage struct {
 func ReadUsage() Usage {
 	u := Usage{at: time.Now(), own: ProcessCPU()}
 	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
-		u.Load, _ = strconv.ParseFloat(strings.SplitN(string(b), " ", 2)[0], 64) // 0 if it is no number
+		// 0 if it is no number
+		u.Load, _ = strconv.ParseFloat(strings.SplitN(string(b), " ", 2)[0], 64)
 	}
 	if b, err := os.ReadFile("/proc/stat"); err == nil {
 		u.parse(string(b))

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// WriteDurably writes a file whole: it has the old content or the new one whatever happens, and the
-// new one is durable on return.
+// WriteDurably writes a file atomically: a crash leaves the old content or the new one, and the new
+// one is durable on return.
 func WriteDurably(name string, content []byte, mode os.FileMode) error {
 	f, err := os.OpenFile(name+NewSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
 	if err != nil {
@@ -22,7 +22,8 @@ func WriteDurably(name string, content []byte, mode os.FileMode) error {
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", name, err)
 	}
-	if d, err := os.Open(filepath.Dir(name)); err == nil { // some systems cannot sync a folder, and need not
+	// Some systems cannot sync a folder, and need not.
+	if d, err := os.Open(filepath.Dir(name)); err == nil {
 		_ = d.Sync()
 		_ = d.Close()
 	}

@@ -5,13 +5,13 @@ import (
 	"sync"
 )
 
-// Traffic is what TCP has carried for a member, by its own account.
+// Traffic is the traffic of a member's connections, as TCP counts it.
 type Traffic struct {
-	Known         bool   `json:"known"` // the system tells
+	Known         bool   `json:"known"` // the system provides these counts
 	Sent          uint64 `json:"sent_bytes"`
 	Received      uint64 `json:"received_bytes"`
 	Packets       uint64 `json:"sent_packets"`
-	Retransmitted uint64 `json:"retransmitted_bytes"` // of those sent
+	Retransmitted uint64 `json:"retransmitted_bytes"` // part of the sent bytes
 }
 
 func (t *Traffic) add(o Traffic) {
@@ -22,12 +22,12 @@ func (t *Traffic) add(o Traffic) {
 	t.Retransmitted += o.Retransmitted
 }
 
-// counter adds up what sockets have carried. A connection that closes between two readings is counted
-// with what it had at the last.
+// counter adds up the traffic of sockets. The last reading of a connection counts if the connection
+// closes before the next one.
 type counter struct {
 	mu   sync.Mutex
 	open map[*net.TCPConn]Traffic // as last read
-	gone Traffic                  // of those that have closed
+	gone Traffic                  // sum for closed connections
 }
 
 func (c *counter) watch(conn net.Conn) {
@@ -43,8 +43,8 @@ func (c *counter) watch(conn net.Conn) {
 	c.open[socket] = Traffic{}
 }
 
-// Traffic reads what the sockets have carried so far, without the headers of TCP and IP, with what was
-// retransmitted.
+// Traffic returns the traffic of the sockets so far, without the headers of TCP and IP, including
+// retransmissions.
 func (l *Links) Traffic() Traffic {
 	c := &l.counts
 	c.mu.Lock()

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// trafficOf asks TCP what a connection has carried; an error says that it is closed.
+// trafficOf returns TCP's counts for a connection; an error means that the connection is closed.
 func trafficOf(c *net.TCPConn) (t Traffic, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {

@@ -7,5 +7,5 @@ import (
 	"net"
 )
 
-// trafficOf fails: only Linux tells.
+// trafficOf fails: only Linux provides these counts.
 func trafficOf(*net.TCPConn) (Traffic, error) { return Traffic{}, errors.ErrUnsupported }

@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
-// mostUnderWay is how many bytes of a connection may be under way; at a latency of 50 ms that lets
-// 160 MB/s through.
+// mostUnderWay is the limit of bytes under way on a connection; at a latency of 50 ms it lets 160
+// MB/s through.
 const mostUnderWay = 8 << 20
 
-// closeTimeout bounds how long a socket may take for what is under way when its connection is closed.
+// closeTimeout bounds how long a socket may take for the bytes under way when its connection is
+// closed.
 const closeTimeout = 2 * time.Second
 
 // delayed is a connection whose writes reach the socket later.
@@ -26,12 +27,12 @@ type delayed struct {
 	queue    []write
 	bytes    int // in queue and in the write to the socket
 	closed   bool
-	failed   error // of the socket
+	failed   error // the socket's error
 	deadline time.Time
-	late     time.Time // set with closed: what is due later is given up
+	late     time.Time // set with closed: bytes that are due later are dropped
 }
 
-// write is what one call of Write brought.
+// write holds the bytes of one call of Write.
 type write struct {
 	due   time.Time
 	bytes []byte
@@ -50,7 +51,7 @@ func signal(c chan struct{}) {
 	}
 }
 
-// Write implements net.Conn. It returns when there is room for the bytes.
+// Write implements net.Conn. It returns once there is room for the bytes.
 func (d *delayed) Write(p []byte) (int, error) {
 	for {
 		d.mu.Lock()
@@ -91,7 +92,7 @@ func (d *delayed) awaitRoom(deadline time.Time) error {
 	}
 }
 
-// send is the goroutine that gives what was written to the socket. It owns the closing of it.
+// send is the goroutine that gives the written bytes to the socket. It closes the socket.
 func (d *delayed) send() {
 	defer d.Conn.Close()
 	for {
@@ -123,7 +124,8 @@ func (d *delayed) send() {
 	}
 }
 
-// await waits until a write is due; false if the connection is closed and will not wait for it.
+// await waits until a write is due; it returns false if the connection is closed and does not wait
+// for the write.
 func (d *delayed) await(due time.Time) bool {
 	timer := time.NewTimer(time.Until(due))
 	defer timer.Stop()
@@ -142,7 +144,7 @@ func (d *delayed) await(due time.Time) bool {
 	return true
 }
 
-// Close implements net.Conn. What was written before goes out in its time.
+// Close implements net.Conn. Bytes that were written before still leave when they are due.
 func (d *delayed) Close() error {
 	d.mu.Lock()
 	twice := d.closed
@@ -156,7 +158,7 @@ func (d *delayed) Close() error {
 	if twice {
 		return net.ErrClosed
 	}
-	_ = d.Conn.SetReadDeadline(time.Unix(1, 0)) // so that a read that waits returns
+	_ = d.Conn.SetReadDeadline(time.Unix(1, 0)) // makes a waiting read return
 	_ = d.Conn.SetWriteDeadline(late)
 	signal(d.wake)
 	signal(d.room)
@@ -195,8 +197,8 @@ func (d *delayed) SetReadDeadline(t time.Time) error {
 	return d.Conn.SetReadDeadline(t)
 }
 
-// SetWriteDeadline implements net.Conn: it is about waiting for room. The socket has the time that
-// bytes are under way in addition.
+// SetWriteDeadline implements net.Conn. The deadline bounds the wait for room. The socket gets the
+// delay of the bytes in addition.
 func (d *delayed) SetWriteDeadline(t time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

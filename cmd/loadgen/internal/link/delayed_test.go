@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// delayedPipe returns both ends of a connection, of which the first delays what is written to it.
+// delayedPipe returns both ends of a connection; writes to the first are delayed.
 func delayedPipe(c Conditions) (*Links, net.Conn, net.Conn) {
 	l := New(c, 1)
 	a, b := net.Pipe()
 	return l, newDelayed(l, a), b
 }
 
-// arrival is when a byte came, after the begin.
+// arrival is the time after the begin at which a byte came.
 type arrival struct {
 	value byte
 	after time.Duration

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Conditions are those of all that a member sends.
+// Conditions apply to everything that a member sends.
 type Conditions struct {
 	Latency   time.Duration
-	Jitter    time.Duration // at most so much is added to Latency
+	Jitter    time.Duration // upper bound of the random part added to Latency
 	Bandwidth float64       // bytes per second of all connections together; 0: unlimited
 }
 
@@ -22,16 +22,16 @@ type Links struct {
 
 	mu      sync.Mutex
 	random  *rand.Rand
-	idle    time.Time // when the uplink has sent all that was written so far
+	idle    time.Time // time at which the uplink has sent everything written so far
 	writers sync.WaitGroup
 }
 
-// New returns links; seed is of the jitter.
+// New returns links; seed is the seed of the jitter.
 func New(c Conditions, seed uint64) *Links {
 	return &Links{conditions: c, random: rand.New(rand.NewPCG(seed, 0x6c696e6b))}
 }
 
-// Dial is for network.Config.
+// Dial is for network.Config.Dial.
 func (l *Links) Dial(ctx context.Context, address string) (net.Conn, error) {
 	c, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -57,8 +57,8 @@ func (l *listener) Accept() (net.Conn, error) {
 	return l.links.wrap(c), nil
 }
 
-// wrap returns the connection itself if nothing is delayed: package network knows how to read sockets
-// cheaply, but not what is around one.
+// wrap returns the connection itself if nothing is delayed: package network reads sockets cheaply,
+// but not wrapped ones.
 func (l *Links) wrap(c net.Conn) net.Conn {
 	l.counts.watch(c)
 	if l.conditions == (Conditions{}) {
@@ -67,10 +67,10 @@ func (l *Links) wrap(c net.Conn) net.Conn {
 	return newDelayed(l, c)
 }
 
-// Wait waits until all that was written to closed connections was sent or given up.
+// Wait waits until everything written to closed connections was sent or dropped.
 func (l *Links) Wait() { l.writers.Wait() }
 
-// due returns when so many bytes that are written now are to be given to the socket.
+// due returns the time at which bytes written now are to reach the socket.
 func (l *Links) due(bytes int) time.Time {
 	now := time.Now()
 	l.mu.Lock()

@@ -57,7 +57,7 @@ func TestTrafficIsWhatSocketsCarriedAlsoOfThoseThatAreClosed(t *testing.T) {
 			t.Fatal(err)
 		}
 		sent += 5000
-		for range 2 { // twice: a connection is not counted again
+		for range 2 { // twice: no connection is counted twice
 			if x, y := a.Traffic(), b.Traffic(); x.Sent != sent || y.Received != sent || !x.Known || x.Packets == 0 {
 				t.Errorf("%d bytes went; one side counts %+v, the other %+v", sent, x, y)
 			}

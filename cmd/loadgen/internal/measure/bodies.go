@@ -11,22 +11,22 @@ import (
 // system does not tell that of a thread.
 type Bodies struct {
 	Made           uint64        `json:"made"`            // bodies of its own lane
-	Due            uint64        `json:"due"`             // bodies that its schedule asked for; 0 without a rate
+	Due            uint64        `json:"due"`             // bodies due; 0 without a rate
 	Certified      uint64        `json:"certified"`       // of those that it made
 	CertifiedBytes uint64        `json:"certified_bytes"` // likewise
 	Delivered      uint64        `json:"delivered"`       // chunks of all lanes
 	DeliveredBytes uint64        `json:"delivered_bytes"` // likewise
-	Repeated       uint64        `json:"repeated"`        // chunks delivered that had been delivered before
+	Repeated       uint64        `json:"repeated"`        // chunks delivered more than once
 	Making         time.Duration `json:"making_cpu_ns"`   // CPU time of the generator
-	Checking       time.Duration `json:"checking_cpu_ns"` // CPU time of comparing bodies with what the generator makes
-	HeapPeak       uint64        `json:"heap_peak_bytes"` // of the process, sampled; 0 if it is not one member's alone
+	Checking       time.Duration `json:"checking_cpu_ns"` // CPU time of checking bodies
+	HeapPeak       uint64        `json:"heap_peak_bytes"` // sampled; 0 if members share the process
 
 	// Read from the replica's metrics, by a full reading only.
 	Fetched       uint64 `json:"fetched_bodies"`
 	PushesDropped uint64 `json:"pushes_dropped"`
 	Disk          int64  `json:"archive_disk_bytes"`
 	Archived      int64  `json:"archive_body_bytes"`
-	BytesIn       uint64 `json:"bytes_in"`  // of messages, without what TLS and TCP add
+	BytesIn       uint64 `json:"bytes_in"`  // of messages, without the overhead of TLS and TCP
 	BytesOut      uint64 `json:"bytes_out"` // likewise
 	Nodes         uint64 `json:"nodes_sent"`
 	Acks          uint64 `json:"acks_sent"`
@@ -39,10 +39,10 @@ type Bodies struct {
 type LaneHeights struct {
 	Sequencer wire.PublicKey `json:"sequencer"`
 	Next      uint64         `json:"next"` // the first height that was not delivered to it
-	Made      uint64         `json:"made"` // the first height for which it has made no body in this run; 0 if it makes none
+	Made      uint64         `json:"made"` // height after its last body; 0 if it makes none
 }
 
-// Since returns what was counted after an earlier reading. What is no counter stays.
+// Since returns the counts since an earlier reading. Fields that are no counters stay.
 func (b Bodies) Since(before Bodies) Bodies {
 	b.Lanes = slices.Clone(b.Lanes)
 	for _, c := range []struct {
@@ -61,8 +61,8 @@ func (b Bodies) Since(before Bodies) Bodies {
 	return b
 }
 
-// Plus returns the sums of what two processes of a member have counted. What is no counter is that of
-// the later one, o.
+// Plus returns the sums of the counters of two processes of a member. Fields that are no counters
+// are those of the later one, o.
 func (b Bodies) Plus(o Bodies) Bodies {
 	zero := Bodies{
 		Made: -b.Made, Due: -b.Due, Certified: -b.Certified, CertifiedBytes: -b.CertifiedBytes, Delivered: -b.Delivered,
@@ -74,7 +74,7 @@ func (b Bodies) Plus(o Bodies) Bodies {
 	return o
 }
 
-// Between returns what each of several members has counted between two readings.
+// Between returns the counts of each of several members between two readings.
 func Between(before, after []Bodies) []Bodies {
 	counted := make([]Bodies, len(after))
 	for i := range after {
@@ -83,8 +83,8 @@ func Between(before, after []Bodies) []Bodies {
 	return counted
 }
 
-// Count adds what a member has counted to a moment. What making and checking bodies costs is the
-// generator's, and not the members'.
+// Count adds a member's counts to a moment. The CPU time of making and checking bodies is the
+// generator's, not the members'.
 func (m *Moment) Count(b *Bodies) {
 	m.CPU -= b.Making + b.Checking
 	m.Generator += b.Making + b.Checking

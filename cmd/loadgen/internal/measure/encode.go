@@ -15,7 +15,7 @@ func (l *Latencies) Encode() ([]byte, error) {
 	return l.total.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
 }
 
-// Merge adds what another collection has encoded.
+// Merge adds another collection, in its encoded form.
 func (l *Latencies) Merge(encoded []byte) error {
 	h, err := hdrhistogram.Decode(encoded)
 	if err != nil {

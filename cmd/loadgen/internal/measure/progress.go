@@ -27,14 +27,14 @@ type Moment struct {
 	Metrics      *EngineMetrics
 	Bodies       *BodyTotals // nil if chunks have none
 
-	Members, Followers []Bodies // likewise, what each has counted
+	Members, Followers []Bodies // likewise, the counts of each
 }
 
-// BodyTotals are what the members have done with bodies until a moment.
+// BodyTotals are the members' counts about bodies up to a moment.
 type BodyTotals struct {
 	Certified uint64 // bytes, each body once
 	Delivered uint64 // bytes, at the validator or sequencer that got the fewest
-	Behind    uint64 // chunks that followers, and the member that is away, lack, at most of each of them
+	Behind    uint64 // most chunks that a follower, or the member that is away, lacks
 }
 
 // Point is a moment of the run. Rates and latencies are of the second before it, or since the
@@ -56,7 +56,7 @@ type Point struct {
 	DeliveredMB float64 `json:"delivered_mb_per_s,omitempty"` // at the member that got the fewest
 	DeliveryP50 float64 `json:"delivery_p50_ms,omitempty"`
 	DeliveryP99 float64 `json:"delivery_p99_ms,omitempty"`
-	Behind      uint64  `json:"chunks_behind,omitempty"` // of followers, and of the member that is away
+	Behind      uint64  `json:"chunks_behind,omitempty"` // followers, and the member that is away
 }
 
 // seriesAtMost is the largest number of points in a series.

@@ -10,14 +10,14 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Application is a member's application: it proposes at once whenever it is asked, and accepts
-// genuine payloads.
+// Application is a member's application: it proposes at once when it is asked, and accepts genuine
+// payloads.
 type Application struct {
 	Payloads setup.Payloads
 	Open     <-chan struct{} // closed when the measured run begins; until then nothing is proposed
-	Shut     <-chan struct{} // closed when it ends; from then on nothing is proposed. nil: it goes on
-	// Dated says that the number of a payload's run is the time of its proposal, in nanoseconds since
-	// 1970 by the sequencer's clock: whoever sees the chunk then knows when it was proposed.
+	Shut     <-chan struct{} // closed when the run ends, and with it all proposals; nil: they go on
+	// Dated makes the number of a payload's run the time of its proposal, in nanoseconds since 1970
+	// by the sequencer's clock. All who see the chunk then know when it was proposed.
 	Dated bool
 	clock clock
 }
@@ -47,11 +47,11 @@ func (a *Application) Verify(_ context.Context, at engine.Place, payload wire.Di
 	return a.Payloads.Genuine(at, payload), nil
 }
 
-// clock holds the times at which the chunks of a lane were proposed. The next one may be proposed
-// before the lock of the last has been reported, so there can be several.
+// clock holds the times at which the chunks of a lane were proposed. The next chunk may be proposed
+// before the lock of the last one has been reported, so there can be several.
 type clock struct {
 	mu        sync.Mutex
-	proposals map[uint64]time.Time // by height; those of this run without a reported lock
+	proposals map[uint64]time.Time // by height, for the chunks of this run without a reported lock
 }
 
 func (c *clock) proposed(height uint64) {

@@ -1,4 +1,4 @@
-// Package member is what the member of a cluster is made of that all clusters have alike, whatever
-// carries their messages: the engine's configuration, an application without bodies, and what is
-// done with the engine's reports.
+// Package member has the parts of a member that are the same in all clusters, over a simulated
+// network or a real one: the engine's configuration, an application without bodies, and the
+// handling of the engine's reports.
 package member

@@ -14,20 +14,20 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// A network may lose more messages than the engine's defaults are made for (--loss), so both
-// intervals are shorter.
+// A run may lose more messages (--loss) than the engine's defaults are made for, so both intervals
+// are shorter.
 const (
 	rebroadcastTimeout = time.Second
 	ackInterval        = 500 * time.Millisecond
 )
 
-// Member is one member of a cluster: what an embedder provides to its engine, but for the sender. It
-// implements those interfaces of the engine that Application does not.
+// Member is one member of a cluster: everything that an embedder provides to its engine except the
+// sender. It implements the interfaces of the engine that Application does not.
 type Member struct {
 	Index     int
 	Identity  wire.PublicKey
 	Sets      *engine.StaticEpochs // with a scheme instance of its own: members share no caches
-	Sequencer verify.ChunkSigner   // nil: it proposes nothing
+	Sequencer verify.ChunkSigner   // nil: the member proposes nothing
 	Lanes     []wire.PublicKey
 
 	Application Application
@@ -35,18 +35,18 @@ type Member struct {
 	certified   atomic.Int64 // highest height of its lane certified in this run, −1 for none
 }
 
-// Run is what the members of one process report to during a measured run.
+// Run collects the reports of the members of one process during a measured run.
 type Run struct {
 	Problems     audit.Problems
 	Latencies    *measure.Latencies
 	Certificates atomic.Uint64 // in this run, at their sequencers
-	Received     atomic.Uint64 // bytes that members took in
+	Received     atomic.Uint64 // bytes that members received
 	Sent         measure.Sent  // by all members
 	// Locked is called with each lock that a member reports.
 	Locked func(*wire.Lock)
 }
 
-// New returns a member without an engine; the caller sets what is exported.
+// New returns a member without an engine; the caller sets the exported fields.
 func New(index int, r *Run) *Member {
 	m := &Member{Index: index, Run: r}
 	m.certified.Store(-1)
@@ -100,7 +100,7 @@ func (m *Member) Report(_ context.Context, a wire.Activity) error {
 	return nil
 }
 
-// lock takes in a certified chunk.
+// lock takes in the lock of a certified chunk.
 func (m *Member) lock(l *wire.Lock) {
 	if m.Run.Locked != nil {
 		m.Run.Locked(l)
@@ -110,7 +110,7 @@ func (m *Member) lock(l *wire.Lock) {
 	}
 	took, ok := m.Application.clock.certified(l.Chunk.Height)
 	if !ok {
-		return // recovered, or a tip of an earlier run that was certified only now
+		return // recovered, or a tip of an earlier run that was certified only in this one
 	}
 	m.certified.Store(int64(l.Chunk.Height))
 	m.Run.Certificates.Add(1)

@@ -9,11 +9,11 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// certifiedBody takes in that a member's own chunk was certified, whose body it had made in this run.
+// certifiedBody takes in the certification of a member's own chunk whose body it made in this run.
 func (s *State) certifiedBody(r *source, c *wire.Chunk, took time.Duration, at int64) {
 	l := s.lanes[c.Sequencer]
 	if l == nil || l.owner != r.index || at < r.begin || int64(c.Height) <= l.certified {
-		return // of another run, or reported again
+		return // from another run, or reported again
 	}
 	l.certified, l.lastAt = int64(c.Height), max(l.lastAt, at-r.ahead)
 	l.count++
@@ -21,7 +21,7 @@ func (s *State) certifiedBody(r *source, c *wire.Chunk, took time.Duration, at i
 	r.latencies.Record(took)
 }
 
-// deliveredBody takes in that a member was delivered a chunk.
+// deliveredBody takes in the delivery of a chunk to a member.
 func (s *State) deliveredBody(r *source, c *wire.Chunk, took time.Duration, at int64) {
 	s.audit.Delivered(*c)
 	s.compared++
@@ -52,7 +52,7 @@ func (s *State) deliveredBody(r *source, c *wire.Chunk, took time.Duration, at i
 	}
 }
 
-// countBodies adds what members and followers have counted to a moment.
+// countBodies adds the counts of members and followers to a moment.
 func (s *State) countBodies(m *measure.Moment) {
 	if s.network.Payload == nil {
 		return
@@ -73,7 +73,7 @@ func (s *State) countBodies(m *measure.Moment) {
 	m.Bodies.Delivered = report.LeastDelivered(m.Members)
 }
 
-// sampleBehind notes how far followers are behind, and a member that was away.
+// sampleBehind notes by how much followers, and a member that was away, are behind.
 func (s *State) sampleBehind(m *measure.Moment) {
 	for i := range m.Followers {
 		n := m.Followers[i].Behind(m.Members)
@@ -86,10 +86,10 @@ func (s *State) sampleBehind(m *measure.Moment) {
 	}
 }
 
-// Away says that a member is away from now on, or was and is back.
+// Away sets the member that leaves, and the phase of its absence from now on.
 func (s *State) Away(member, phase int) { s.away, s.phase = member, phase }
 
-// Progress returns what a member has counted, and what the others have that are no followers.
+// Progress returns the counts of a member, and those of the other members that are no followers.
 func (s *State) Progress(member int) (own measure.Bodies, others []measure.Bodies) {
 	for _, r := range s.sources {
 		b := r.total().Bodies
@@ -104,12 +104,12 @@ func (s *State) Progress(member int) (own measure.Bodies, others []measure.Bodie
 	return own, others
 }
 
-// AddPhases adds how deliveries went at the others to what is known of an absence.
+// AddPhases adds the latencies of deliveries at the others, by phase, to an absence.
 func (s *State) AddPhases(a *report.Away) {
 	a.Before, a.During, a.After = s.phases[BeforeAway].All(), s.phases[DuringAway].All(), s.phases[AfterAway].All()
 }
 
-// bodies returns the figures about bodies; nil without.
+// bodies returns the figures about bodies; nil if there are none.
 func (s *State) bodies(after *measure.Moment, seconds float64) *report.Bodies {
 	p := s.network.Payload
 	if p == nil {
@@ -126,7 +126,7 @@ func (s *State) bodies(after *measure.Moment, seconds float64) *report.Bodies {
 	return b
 }
 
-// settled reports whether all that was made was delivered to all, by what members counted last.
+// settled reports whether everything made was delivered to all members, by their last counts.
 func (s *State) settled() bool {
 	var last []measure.Bodies
 	for _, r := range s.sources {

@@ -55,7 +55,7 @@ func runCommand(cmd *cobra.Command, args []string, outputs *output.Config) error
 	return out.Conclude(r, outputs, began)
 }
 
-// resultsOf returns the results that arguments name.
+// resultsOf returns the names of the results that the arguments denote.
 func resultsOf(args []string) (names []string, err error) {
 	for _, a := range args {
 		info, err := os.Stat(a)
@@ -81,7 +81,7 @@ func resultsOf(args []string) (names []string, err error) {
 	return names, nil
 }
 
-// escape returns a name as a pattern that matches it alone.
+// escape returns a pattern that matches only this name.
 func escape(name string) string {
 	pattern := ""
 	for _, c := range name {

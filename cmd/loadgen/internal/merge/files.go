@@ -10,7 +10,8 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/proc"
 )
 
-// Files makes the result of a network of its members' results, each with its record beside it.
+// Files makes the result of a network from the results of its members, each with its record beside
+// it.
 func Files(names []string) (*cluster.Result, error) {
 	members, records, err := read(names)
 	if err != nil {
@@ -43,7 +44,7 @@ func Files(names []string) (*cluster.Result, error) {
 	return s.Result(members, nil), nil
 }
 
-// readAll takes in all that there is, in steps of time.
+// readAll takes in all entries, in steps of time.
 func (s *State) readAll() error {
 	for now := int64(0); ; {
 		at, more, err := s.earliest()
@@ -57,7 +58,8 @@ func (s *State) readAll() error {
 	}
 }
 
-// read reads results, which must be of one run, and finds their records. Both are by member.
+// read reads results, which must be from one run, and finds their records. It returns both by
+// member.
 func read(names []string) (members []*proc.Result, records []string, err error) {
 	var first *proc.Result
 	for _, name := range names {
@@ -77,7 +79,7 @@ func read(names []string) (members []*proc.Result, records []string, err error) 
 			return nil, nil, cli.Usagef("%s and %s are of different runs, begun at %v and %v", names[0], name,
 				time.Unix(0, first.Run.Begin).UTC().Format(time.RFC3339), time.Unix(0, m.Run.Begin).UTC().Format(time.RFC3339))
 		case members[i] != nil:
-			return nil, nil, cli.Usagef("%s is of member %d, as one before it", name, m.Member)
+			return nil, nil, cli.Usagef("%s is of member %d, like an earlier result", name, m.Member)
 		case m.Record != filepath.Base(m.Record):
 			return nil, nil, fmt.Errorf("%s: record %q is no name of a file beside it", name, m.Record)
 		}

@@ -17,7 +17,7 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/record"
 )
 
-// told fails the test unless a result is bad for one reason, which has a text in it.
+// told fails the test unless a result is bad for a single reason, whose text contains a string.
 func told(t *testing.T, r *cluster.Result, conflicts uint64, text string) {
 	t.Helper()
 	if r.OK || r.Conflicts != conflicts || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], text) {
@@ -38,7 +38,8 @@ func TestARunInOrderIsGoodAndItsFiguresAddUp(t *testing.T) {
 			t.Errorf("lane %+v", l)
 		}
 	}
-	// Each process has used a second since the run began, as proposals were noted four seconds later.
+	// Each process used one second of CPU time in the run. The locks were noted four seconds after
+	// the proposals.
 	if res.CPU < 3.99 || res.CPU > 4.01 || res.Samples != 8 || res.LatencyMS.P50 < 3900 || res.LatencyMS.P50 > 10000 {
 		t.Errorf("%v s of CPU, p50 %v ms of %d", res.CPU, res.LatencyMS.P50, res.Samples)
 	}
@@ -64,7 +65,7 @@ func TestLatenciesBetweenHostsAreThoseWithAKnownOffset(t *testing.T) {
 	for i := range r.members {
 		names = append(names, r.finish(i, func(res *proc.Result) {
 			switch i {
-			case 0: // the clock of the second is a minute ahead
+			case 0: // the second member's clock is a minute ahead
 				res.Clocks = ahead(2, 60_000)
 			case 3:
 				res.Clocks = ahead(1, -30_000)
@@ -83,7 +84,8 @@ func TestLatenciesBetweenHostsAreThoseWithAKnownOffset(t *testing.T) {
 		if p.Offset != want || p.Error != 0.5 {
 			t.Errorf("%+v, want an offset of %v", p, want)
 		}
-		// What was proposed by a clock that is ahead took longer than both clocks seem to say.
+		// The latency of a chunk that was proposed by a clock that is ahead is longer than the two
+		// clocks seem to show.
 		if seemed := 4000.0; want > 0 && (p.P50 < want+seemed-100 || p.P50 > want+10_000) {
 			t.Errorf("%+v", p)
 		}
@@ -96,9 +98,10 @@ func TestAMemberThatSentTwoPayloadsForOnePlaceIsFound(t *testing.T) {
 		r.certify(0)
 		a, b := r.chunk(0, 1, time.Second), r.chunk(0, 1, 2*time.Second)
 		r.members[2].Chunk(kind, &a)
-		r.members[2].JSON(record.Start, proc.Started{PID: 2, Clock: r.members[2].clock}) // after a kill
+		// A start after a kill.
+		r.members[2].JSON(record.Start, proc.Started{PID: 2, Clock: r.members[2].clock})
 		r.members[2].Chunk(kind, &b)
-		r.members[1].Chunk(kind, &b) // of another member that is no conflict
+		r.members[1].Chunk(kind, &b) // from another member this is no conflict
 		told(t, r.finishAll(), 1, "member 3 sent a "+map[record.Kind]string{record.Node: "node", record.Ack: "ack"}[kind]+" for two payloads")
 	}
 }
@@ -125,7 +128,8 @@ func TestALaneThatDidNotGrowIsFound(t *testing.T) {
 	for lane := range 3 {
 		r.members[lane].Lock(r.lock(r.chunk(lane, 0, time.Second)))
 	}
-	// What was proposed before the run does not count, and is where the lane stood.
+	// A chunk that was proposed before the run does not count; it is the height at which the lane
+	// begins.
 	r.members[3].Lock(r.lock(r.chunk(3, 7, -time.Second)))
 	res := r.finishAll()
 	told(t, res, 0, "certified nothing")
@@ -147,7 +151,7 @@ func TestWhatAMemberFoundOutCountsAlsoOfAProcessThatWasKilled(t *testing.T) {
 	if res.Conflicts != 3 || len(res.Problems) != 3 || !strings.Contains(res.Problems[2], "member 2: once more") {
 		t.Errorf("%d conflicts: %q", res.Conflicts, res.Problems)
 	}
-	// Its two processes used a second each; the later one counts from its start.
+	// Its two processes used a second each; the later one counts from its own start.
 	if c := res.Members[1]; c.Starts != 2 || c.CPU < 1.99 || c.CPU > 2.01 {
 		t.Errorf("%+v", c)
 	}
@@ -169,7 +173,7 @@ func TestAMissingOrUnfinishedMemberIsFound(t *testing.T) {
 	told(t, res, 0, "member 4 did not measure to the end")
 }
 
-// writeResult writes the result of a member that has recorded no end.
+// writeResult writes the result of a member whose record has no end.
 func writeResult(t *testing.T, r *rig, i int) string {
 	t.Helper()
 	aside := filepath.Join(t.TempDir(), "record")
@@ -194,7 +198,7 @@ func TestResultsThatDoNotBelongTogetherAreRefused(t *testing.T) {
 		return clitest.Run(t.Context(), clitest.Root(NewCommand()), append([]string{"merge"}, names...)...)
 	}
 	first := r.finish(0, nil)
-	clitest.OneLineError(t, merge(first, first), cli.Usage, "as one before")
+	clitest.OneLineError(t, merge(first, first), cli.Usage, "like an earlier result")
 	clitest.OneLineError(t, merge(first, r.finish(1, func(p *proc.Result) { p.NetworkHash = "other" })), cli.Usage, "different networks")
 	clitest.OneLineError(t, merge(first, r.finish(1, func(p *proc.Result) { p.Run.ID = 78 })), cli.Usage, "different runs")
 	clitest.OneLineError(t, merge(first, r.finish(1, func(p *proc.Result) { p.Record = "../member-0001/record" })), cli.Bad, "no name of a file")
@@ -229,7 +233,7 @@ func TestADamagedRecordFailsTheMerge(t *testing.T) {
 	if err := os.Remove(name); err != nil {
 		t.Fatal(err)
 	}
-	// A record that was not copied along is not an empty one.
+	// A record that was not copied with its result does not count as empty.
 	res, err := Files(names)
 	if err != nil {
 		t.Fatal(err)
@@ -293,7 +297,7 @@ func TestBodiesAreCountedAndComparedWhereverTheyWereDelivered(t *testing.T) {
 				}
 				return
 			}
-			// Three lanes certified nothing, which is another test's.
+			// Three lanes certified nothing; another test covers that.
 			if len(res.Problems) != 3 || res.Certificates != 1 || res.LatencyMS.P50 < 19.9 || res.LatencyMS.P50 > 20.1 {
 				t.Errorf("%+v, problems %q", res.Summary, res.Problems)
 			}

@@ -2,12 +2,12 @@ package merge
 
 import "github.com/lanecast/lanecast/cmd/loadgen/internal/proc"
 
-// offsets are the measurements of clocks that each member made, by its index.
+// offsets holds the measurements of clocks that each member made, by its index.
 type offsets map[int][]proc.Clock
 
-// between returns how far, in ms, the clock of one member was ahead of that of another at a time of the
-// latter's clock, and how exact that is; false if it is not known. Between two measurements the offset is
-// taken to have changed evenly.
+// between returns the offset in ms by which the clock of one member was ahead of that of another,
+// at a time of the latter's clock, and the error of the offset; false if it is not known. Between
+// two measurements the offset is interpolated linearly.
 func (o offsets) between(of, at *source, when int64) (offset, within float64, known bool) {
 	if of.clock != "" && of.clock == at.clock {
 		return 0, 0, true
@@ -19,7 +19,7 @@ func (o offsets) between(of, at *source, when int64) (offset, within float64, kn
 		}
 	}
 	sign := 1.0
-	if len(found) == 0 { // what the other has measured is as good
+	if len(found) == 0 { // the other member's measurement is as good
 		for _, c := range o[of.index] {
 			if c.Member == at.index+1 {
 				c.At -= of.ahead - at.ahead

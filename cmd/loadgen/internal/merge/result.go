@@ -15,19 +15,19 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/report"
 )
 
-// Kills are those of whoever runs the members.
+// Kills are the kills by the program that runs the members.
 type Kills struct {
 	Count    int
-	Restarts *measure.Latencies // from a kill to a process that is connected to a quorum
-	Last     int64              // when the last process was back, in the first member's clock; 0: none was killed
+	Restarts *measure.Latencies // time from a kill until a process is connected to a quorum again
+	Last     int64              // last return, by the first member's clock; 0: no kill
 }
 
-// leastSeconds is how long an interrupted run must have lasted for a lane without a certificate to be a
-// fault.
+// leastSeconds is the length of an interrupted run from which a lane without a certificate counts
+// as a fault.
 const leastSeconds = 1.0
 
-// Result audits what is left to audit and returns the network's result, with what the members' own
-// results add; nil for one that is missing.
+// Result audits the remaining entries and returns the network's result. members are the members'
+// own results, nil for a missing one.
 func (s *State) Result(members []*proc.Result, kills *Kills) *cluster.Result {
 	s.audit.Finish()
 	n := s.network
@@ -65,7 +65,7 @@ func (s *State) Result(members []*proc.Result, kills *Kills) *cluster.Result {
 	return res
 }
 
-// lastMoment returns when the last member measured last, in the first member's clock.
+// lastMoment returns the latest time at which any member measured, by the first member's clock.
 func (s *State) lastMoment() (at int64) {
 	at = s.run.Begin
 	for _, r := range s.sources {
@@ -76,7 +76,7 @@ func (s *State) lastMoment() (at int64) {
 	return at
 }
 
-// judge records what must not be.
+// judge records the faults of the run.
 func (s *State) judge(res *cluster.Result, members []*proc.Result, kills *Kills) {
 	n := s.network
 	for i := range n.Members {
@@ -112,7 +112,7 @@ func (s *State) judge(res *cluster.Result, members []*proc.Result, kills *Kills)
 	}
 }
 
-// processes returns what the result says of the members and of what lies between them.
+// processes returns the figures about the members and their connections.
 func (s *State) processes(kills *Kills) *cluster.Processes {
 	p := &cluster.Processes{
 		Count: len(s.network.Members), Jitter: measure.Milliseconds(time.Duration(s.network.Link.Jitter)), Bandwidth: s.network.Link.Bandwidth,
@@ -154,7 +154,7 @@ func (s *State) processes(kills *Kills) *cluster.Processes {
 	return p
 }
 
-// hosts returns how many machines there are, by their clocks.
+// hosts returns the number of machines, told apart by their clocks.
 func (s *State) hosts() int {
 	clocks, unknown := make(map[string]bool), 0
 	for _, r := range s.sources {
@@ -167,10 +167,10 @@ func (s *State) hosts() int {
 	return len(clocks) + unknown
 }
 
-// addMembers adds what the members' own results tell.
+// addMembers adds the figures from the members' own results.
 func addMembers(res *cluster.Result, members []*proc.Result) {
 	names := make(map[string]bool)
-	cores := make(map[string]float64) // of the members of a machine together
+	cores := make(map[string]float64) // cores used by the members of a machine together
 	parts := make(map[string]float64)
 	sizes := make(map[float64]uint64)
 	var statements, batches float64
@@ -213,7 +213,7 @@ func addMembers(res *cluster.Result, members []*proc.Result) {
 		}
 		h := &m.Environment
 		e.LoadBefore, e.LoadAfter, e.Stolen = max(e.LoadBefore, h.LoadBefore), max(e.LoadAfter, h.LoadAfter), max(e.Stolen, h.Stolen)
-		// What a member calls others are the members beside it, too.
+		// The CPU use by others that a member measured includes the members on the same machine.
 		e.Others = max(e.Others, h.Others-(cores[machineOf(m)]-m.CPU/m.Duration))
 	}
 	e.Judge(res.Machine.Cores)
@@ -233,7 +233,8 @@ func addMembers(res *cluster.Result, members []*proc.Result) {
 // machineOf names the machine of a member.
 func machineOf(m *proc.Result) string { return cmp.Or(m.Clock, m.Environment.Hostname) }
 
-// withCommand returns the environment of a member with what is this program's own.
+// withCommand returns the environment of a member with the fields about the program taken from our
+// own.
 func withCommand(member, own host.Environment) host.Environment {
 	member.Version, member.Command, member.Tags = own.Version, own.Command, own.Tags
 	return member

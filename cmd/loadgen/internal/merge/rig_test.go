@@ -22,7 +22,8 @@ import (
 
 func TestMain(m *testing.M) { clitest.Main(m) }
 
-// rig is a network of four, whose members record what a test says. Their clocks are of four machines.
+// rig is a network of four members, which record the entries that a test wants. Their clocks are
+// those of four machines.
 type rig struct {
 	t       *testing.T
 	dir     string
@@ -30,11 +31,11 @@ type rig struct {
 	scheme  verify.Scheme
 	signers []verify.AckSigner
 	members []*recorder
-	run     proc.Agreed // by the clock of the first
-	next    []uint64    // with bodies: up to which height of the first lane each was delivered in the end
+	run     proc.Agreed // by the first member's clock
+	next    []uint64    // with bodies: final Next of each member in the first lane
 }
 
-// bodies returns what a member has counted in the end, nil without bodies.
+// bodies returns the final counts of a member, nil without bodies.
 func (r *rig) bodies(i int) *measure.Bodies {
 	if r.next == nil {
 		return nil
@@ -57,7 +58,7 @@ type recorder struct {
 
 const runSeconds = 60
 
-// newRig makes a network whose members have agreed on a run that began some seconds ago.
+// newRig makes a network whose members agreed on a run that began some seconds ago.
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{t: t, dir: filepath.Join(t.TempDir(), "network")}
@@ -104,14 +105,14 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-// chunk returns a chunk of a member's lane that was proposed so long after the begin of the run.
+// chunk returns a chunk of a member's lane that was proposed this long after the begin of the run.
 func (r *rig) chunk(lane int, height uint64, after time.Duration) wire.Chunk {
 	id := r.network.Members[lane].Identity
 	p := setup.Payloads{Seed: r.network.Seed, Run: uint64(r.members[lane].run.Begin + int64(after))}
 	return wire.Chunk{Sequencer: id, Height: height, Payload: p.Digest(engine.Place{Sequencer: id, Height: height})}
 }
 
-// lock returns a lock of a chunk, with a certificate by all.
+// lock returns a lock of a chunk, with a certificate from all members.
 func (r *rig) lock(c wire.Chunk) *wire.Lock {
 	r.t.Helper()
 	subject := wire.Subject{Chunk: c, Epoch: setup.Epoch}

@@ -13,28 +13,28 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// source is the record of one member, as far as it was read.
+// source is the record of one member, up to the entries read so far.
 type source struct {
-	index  int // of the member, from 0
+	index  int // index of the member, from 0
 	name   string
 	file   *os.File // nil: not there yet
 	reader *record.Reader
-	next   *record.Entry // read, and not taken yet
-	ahead  int64         // its times less this are those of the first member's clock, ns
+	next   *record.Entry // read but not taken in yet
+	ahead  int64         // its clock minus the first member's clock, ns
 
 	clock     string // see host.Clock
 	run       proc.Agreed
-	begin     int64 // of the run that is merged, by the member's clock; MaxInt64 as long as it is not known
-	inRun     bool  // its first moment of the run was read
+	begin     int64 // begin of the merged run, by the member's clock; MaxInt64: not known
+	inRun     bool  // the first moment of the run was read
 	from      proc.Counters
-	last      proc.Counters // of the process that ran last
-	lastAt    int64         // when that was, by the member's clock
-	done      proc.Counters // in the run, of the processes before
-	starts    int           // in the run
-	problem   proc.Problem  // of the process that ran last, as it was taken in
-	ready     int64         // when a process was connected to a quorum last
+	last      proc.Counters // counters of the latest process
+	lastAt    int64         // time of last, by the member's clock
+	done      proc.Counters // counts in the run of the earlier processes
+	starts    int           // number of processes started in the run
+	problem   proc.Problem  // faults of the latest process taken in so far
+	ready     int64         // time at which a process was last connected to a quorum
 	ended     *proc.Ended
-	latencies *measure.Latencies // of its own lane
+	latencies *measure.Latencies // latencies of its own lane
 	seen      map[wire.PublicKey]uint64
 }
 
@@ -70,11 +70,11 @@ func (s *source) peek() (*record.Entry, error) {
 
 func (s *source) close() {
 	if s.file != nil {
-		_ = s.file.Close() // it was read only
+		_ = s.file.Close() // the file was only read
 	}
 }
 
-// total is what the member has counted in the run.
+// total returns the counts of the member in the run.
 func (s *source) total() proc.Counters {
 	if !s.inRun {
 		return proc.Counters{}
@@ -82,7 +82,7 @@ func (s *source) total() proc.Counters {
 	return s.done.Plus(s.last.Minus(s.from))
 }
 
-// started takes in that a process has started.
+// started takes in the start of a process.
 func (s *source) started(e proc.Started) {
 	if s.inRun {
 		s.done = s.total()
@@ -94,13 +94,13 @@ func (s *source) started(e proc.Started) {
 	s.clock, s.problem = e.Clock, proc.Problem{}
 }
 
-// agreed takes in that a run was agreed on: what was before is of another.
+// agreed takes in the agreement on a run: earlier entries belong to another run.
 func (s *source) agreed(run proc.Agreed) {
 	s.run, s.inRun, s.starts, s.ended = run, false, 1, nil
 	s.from, s.last, s.done = proc.Counters{}, proc.Counters{}, proc.Counters{}
 }
 
-// moment takes in what a process has counted.
+// moment takes in the counters of a process.
 func (s *source) moment(at int64, c proc.Counters) {
 	if c.Begins && !s.inRun && s.run.ID != 0 {
 		s.inRun, s.from = true, c

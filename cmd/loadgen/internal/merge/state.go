@@ -16,10 +16,10 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// mostPairs is up to how many members latencies are kept for each pair of them.
+// mostPairs is the largest number of members for which latencies are kept for each pair.
 const mostPairs = 10
 
-// State is what the records of all members say so far.
+// State is the content of all members' records so far.
 type State struct {
 	network   *config.Network
 	audit     *audit.Audit
@@ -30,18 +30,18 @@ type State struct {
 	lanes     map[wire.PublicKey]*lane
 	sources   []*source
 	offsets   offsets
-	wanted    uint64      // the run that is merged; 0: the only one that there is
-	run       proc.Agreed // that, in the first member's clock; ID 0: not known yet
+	wanted    uint64      // ID of the merged run; 0: the only run in the records
+	run       proc.Agreed // the merged run, by the first member's clock; ID 0: not known yet
 	leftOut   map[[2]int]bool
 	excused   map[int]bool // members that were stopped and not started again
-	worst     float64      // error of the offsets used, ms
+	worst     float64      // largest error of the offsets used, ms
 	progress  *measure.Progress
 
-	// With bodies.
-	delivered *measure.Latencies // to members
-	followed  *measure.Latencies // to followers
-	away      int                // the member that is or was away
-	phase     int                // of its absence
+	// Used with bodies.
+	delivered *measure.Latencies // latencies of deliveries to members
+	followed  *measure.Latencies // latencies of deliveries to followers
+	away      int                // the member that leaves
+	phase     int                // phase of its absence
 	phases    [phases]*measure.Latencies
 	compared  uint64
 	behind    behind
@@ -55,27 +55,27 @@ const (
 	phases
 )
 
-// behind is how far followers were behind, sampled.
+// behind holds samples of how far followers were behind.
 type behind struct{ most, sum, samples uint64 }
 
-// lane is how far a lane has come.
+// lane holds the heights of a lane.
 type lane struct {
 	owner     int    // member
-	recovered int64  // certified before the run
-	certified int64  // in the run, at its sequencer
+	recovered int64  // highest height certified before the run
+	certified int64  // highest height certified in the run, at its sequencer
 	count     uint64 // certificates in the run
-	lastAt    int64  // when the last was noted, in the first member's clock
+	lastAt    int64  // time at which the last one was noted, by the first member's clock
 }
 
-// pair is what is known of the way from one member to another.
+// pair holds the latencies and the clock offsets from one member to another.
 type pair struct {
 	latencies     *measure.Latencies
-	offset, worst float64 // sum of offsets in ms; their largest error
+	offset, worst float64 // sum of the offsets in ms, and their largest error
 	samples       int64
 }
 
-// New returns a state before anything was read. records are the names of the members' records, in order;
-// "" for one that is missing.
+// New returns a state that has read nothing yet. records are the names of the members' records, in
+// order; "" for a missing one.
 func New(n *config.Network, records []string, known offsets) (*State, error) {
 	scheme, err := n.NewScheme()
 	if err != nil {
@@ -101,10 +101,11 @@ func New(n *config.Network, records []string, known offsets) (*State, error) {
 	return s, nil
 }
 
-// Excuse says that a member was stopped by whoever runs it, and not started again.
+// Excuse tells the state that the program that runs the member stopped it and will not start it
+// again.
 func (s *State) Excuse(member int) { s.excused[member] = true }
 
-// Excused reports whether Excuse was called.
+// Excused reports whether Excuse was called for a member.
 func (s *State) Excused(member int) bool { return s.excused[member] }
 
 // Close closes the records.
@@ -114,7 +115,7 @@ func (s *State) Close() {
 	}
 }
 
-// AdvanceTo takes in all entries up to a time of the first member's clock.
+// AdvanceTo takes in all entries up to a time by the first member's clock.
 func (s *State) AdvanceTo(now int64) error {
 	for _, r := range s.sources {
 		for {
@@ -135,7 +136,7 @@ func (s *State) AdvanceTo(now int64) error {
 	return nil
 }
 
-// earliest returns the time of the first entry that was not taken in; false if there is none.
+// earliest returns the time of the first entry that was not taken in yet; false if there is none.
 func (s *State) earliest() (at int64, ok bool, err error) {
 	at = math.MaxInt64
 	for _, r := range s.sources {
@@ -192,7 +193,7 @@ func (s *State) take(r *source, e *record.Entry) error {
 		}
 		r.agreed(v)
 		if s.wanted != 0 && v.ID != s.wanted {
-			break // another, that was before
+			break // another run, before this one
 		}
 		r.begin = v.Begin
 		if s.run.ID != v.ID {
@@ -221,7 +222,7 @@ func (s *State) take(r *source, e *record.Entry) error {
 	return nil
 }
 
-// problem takes in what a process has found out so far.
+// problem takes in the faults that a process has found so far.
 func (s *State) problem(r *source, v proc.Problem) {
 	before := r.problem
 	r.problem = v
@@ -231,7 +232,7 @@ func (s *State) problem(r *source, v proc.Problem) {
 	s.Problems.Add(fmt.Sprintf("member %d", r.index+1), v.Conflicts-before.Conflicts, v.Faults-before.Faults, v.Texts[len(before.Texts):])
 }
 
-// locked takes in that a member has reported a lock.
+// locked takes in a lock that a member reported.
 func (s *State) locked(r *source, c *wire.Chunk, at int64) {
 	l := s.lanes[c.Sequencer]
 	if l == nil {
@@ -244,15 +245,16 @@ func (s *State) locked(r *source, c *wire.Chunk, at int64) {
 	}
 	r.seen[c.Sequencer] = c.Height
 	if s.network.Payload != nil {
-		// When it was made, its digest does not say.
+		// The digest does not tell when a chunk was made.
 		if at < r.begin {
 			l.recovered = max(l.recovered, int64(c.Height))
 		}
 		return
 	}
-	proposed := int64(binary.BigEndian.Uint64(c.Payload[:])) // by the sequencer's clock: see member.Application
+	// By the sequencer's clock, see member.Application.
+	proposed := int64(binary.BigEndian.Uint64(c.Payload[:]))
 	owner := s.source(l.owner)
-	begin := r.begin // much the same, by another clock
+	begin := r.begin // nearly the same time, by another clock
 	if owner != nil {
 		begin = owner.begin
 	}
@@ -275,7 +277,8 @@ func (s *State) locked(r *source, c *wire.Chunk, at int64) {
 	}
 }
 
-// lockedElsewhere takes in how long a chunk took to be locked at another member, by two clocks.
+// lockedElsewhere takes in the time from a chunk's proposal to its lock at another member, by two
+// clocks.
 func (s *State) lockedElsewhere(from, to *source, took time.Duration, at int64) {
 	way := [2]int{from.index, to.index}
 	offset, within, known := s.offsets.between(from, to, at)
@@ -309,7 +312,8 @@ func (s *State) source(index int) *source {
 	return nil
 }
 
-// Ready returns when a process of a member was last connected to a quorum, 0 if none was.
+// Ready returns the time at which a process of a member was last connected to a quorum, 0 if none
+// was.
 func (s *State) Ready(member int) int64 {
 	if r := s.source(member); r != nil {
 		return r.ready
@@ -317,7 +321,7 @@ func (s *State) Ready(member int) int64 {
 	return 0
 }
 
-// Counted returns when a member has counted last, 0 if it never has.
+// Counted returns the time of a member's last counters, 0 if it has none.
 func (s *State) Counted(member int) int64 {
 	if r := s.source(member); r != nil && r.lastAt > 0 {
 		return r.lastAt - r.ahead
@@ -328,8 +332,8 @@ func (s *State) Counted(member int) int64 {
 // Interval is the time between two points of the series.
 const Interval = 250 * time.Millisecond
 
-// Tick advances to a time of the first member's clock, and returns the point of the series for it and
-// what it is made of; false outside of a run.
+// Tick advances to a time by the first member's clock, and returns the point of the series for that
+// time with the moment that it is made from; false outside of a run.
 func (s *State) Tick(now int64) (point measure.Point, at measure.Moment, inRun bool, err error) {
 	if err := s.AdvanceTo(now); err != nil {
 		return point, at, false, err
@@ -351,7 +355,7 @@ func (s *State) Tick(now int64) (point measure.Point, at measure.Moment, inRun b
 	return s.progress.Add(at), at, true, nil
 }
 
-// Run returns the run that is on, or was last; its ID is 0 before one was agreed on.
+// Run returns the current or last run; its ID is 0 before one was agreed on.
 func (s *State) Run() proc.Agreed { return s.run }
 
 // moment returns the sums over all members, as if their engines were in one process.

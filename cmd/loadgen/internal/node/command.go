@@ -18,7 +18,7 @@ func NewCommand() *cobra.Command {
 		Use:   "node",
 		Short: "Measure one engine, with all other validators and sequencers played by a generator",
 		Long: "Runs one real engine, validator and sequencer, and plays all others: their nodes and acks are signed beforehand\n" +
-			"and delivered from many goroutines, as fast as the engine takes them, or at a fixed --rate whatever it does.\n" +
+			"and delivered from many goroutines, as fast as the engine takes them, or at a fixed --rate that does not depend on it.\n" +
 			"CPU time of the generator is not the engine's in the result (on Linux; elsewhere it is).\n\n" +
 			"Latency is from when a quorum of acks was due to the certificate. At a fixed rate a chunk that was due and not\n" +
 			"certified counts with its wait, and a run is not good if it takes less than 99 % of the offered acks, or\n" +

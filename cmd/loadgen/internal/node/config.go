@@ -68,7 +68,7 @@ func (cfg *Config) BindShape(cmd *cobra.Command) {
 func (cfg *Config) bindSwept(cmd *cobra.Command) {
 	f := cmd.Flags()
 	cfg.Config.Bind(f, "validators, the engine under test among them", "sequencers, hence lanes; the engine under test is the first")
-	f.Float64Var(&cfg.rate, "rate", cfg.rate, "acks/s to send, whatever the engine does (default: as fast as it takes them)")
+	f.Float64Var(&cfg.rate, "rate", cfg.rate, "acks/s to send, independent of the engine (default: as fast as it takes them)")
 	f.Var(cli.Percent(&cfg.load), "load", "rate as a part of saturation, which is measured first: 80% or 0.8")
 	f.IntVar(&cfg.inFlight, "in-flight", cfg.inFlight, "chunks under way at once without --rate (default: one of every lane)")
 	f.Var(cli.Percent(&cfg.invalid), "invalid", "part of the validators whose acks are invalid, such as 0.3 or 30%, or, with acks to the sequencer, certificates")

@@ -139,7 +139,7 @@ func (r *Result) Print(w io.Writer, whole time.Duration) {
 	cli.Field(w, "one node of %d validators, %d sequencers, %s, %s acks%s, %s, batches of up to %d, seed %d",
 		r.Validators, r.Sequencers, r.Algorithm(), r.Signatures, r.Network(), cli.Counted(r.Workers, "worker"), r.BatchSize, r.Seed)
 	if r.Interrupted && r.Stage != StageRun {
-		cli.Field(w, "  interrupted   before the run that was asked for; what follows is of the %s before it", r.Stage)
+		cli.Field(w, "  interrupted   before the requested run; the figures below are of the %s before it", r.Stage)
 	}
 	cli.Field(w, "  ran           %.1f s%s%s (%.1f s with signing, warm-up and audit), %s", r.Duration, report.InterruptedNote(r.Interrupted), dryNote(r.RanDry),
 		whole.Seconds(), r.pace())
@@ -219,7 +219,7 @@ func (r *Result) pace() string {
 // Verdict returns an error unless the requested run was made, and was good.
 func (r *Result) Verdict() error {
 	if r.Interrupted && r.Stage != StageRun {
-		return fmt.Errorf("interrupted before the run that was asked for; the result is of the %s before it", r.Stage)
+		return fmt.Errorf("interrupted before the requested run; the result is of the %s before it", r.Stage)
 	}
 	return r.Summary.Verdict()
 }

@@ -38,7 +38,8 @@ func (o *File) Write(b []byte) error {
 	f := o.file
 	o.file = nil
 	var err error
-	if info, statErr := f.Stat(); statErr == nil && info.Mode().IsRegular() { // devices and pipes cannot be cut
+	// Devices and pipes cannot be truncated.
+	if info, statErr := f.Stat(); statErr == nil && info.Mode().IsRegular() {
 		err = f.Truncate(0)
 	}
 	if err == nil {

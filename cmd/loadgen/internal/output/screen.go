@@ -159,7 +159,8 @@ func (s *liveScreen) Note(format string, args ...any) {
 
 func (s *liveScreen) Update(f Frame) {
 	s.acks = append(s.acks, f.Acks)
-	if most := max(1, min(48, s.width()-28)); len(s.acks) > most { // as many as fit behind the number
+	// As many as fit behind the number.
+	if most := max(1, min(48, s.width()-28)); len(s.acks) > most {
 		s.acks = s.acks[len(s.acks)-most:]
 	}
 	if f.Batch != nil && f.T-s.batchAt > 0.95 {

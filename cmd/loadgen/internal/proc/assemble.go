@@ -50,8 +50,8 @@ func (p *process) newMember() error {
 	return nil
 }
 
-// needs reports whether the member and another have anything to send each other. Sequencers that do not
-// validate have not, unless there are bodies; followers never.
+// needs reports whether the member and another have anything to send each other. Two sequencers
+// that do not validate have nothing, unless there are bodies; two followers never have.
 func (p *process) needs(i int) bool {
 	a, b := p.folder.Self(), &p.folder.Network.Members[i]
 	switch {
@@ -63,7 +63,7 @@ func (p *process) needs(i int) bool {
 	return a.Validator || b.Validator
 }
 
-// admission says what an identity may be.
+// admission returns the role that an identity is admitted with.
 type admission = func(wire.PublicKey) network.Role
 
 func (p *process) assemble(listener net.Listener, log *slog.Logger) error {
@@ -85,7 +85,7 @@ func (p *process) assemble(listener net.Listener, log *slog.Logger) error {
 	}
 	followers := len(n.Followers())
 	cfg := n.Setup()
-	slow := 2 * time.Duration(n.Link.Latency+n.Link.Jitter) // what a round trip takes in addition
+	slow := 2 * time.Duration(n.Link.Latency+n.Link.Jitter) // added to a round trip
 	settings := network.Settings{
 		Namespace: []byte(n.Namespace), AcksToSequencer: cfg.AcksToSequencer(), UncompressedAcks: cfg.AckEncoding() == verify.Uncompressed,
 		Epochs: func() []network.Epoch { return p.unit.Epochs() },
@@ -94,7 +94,7 @@ func (p *process) assemble(listener net.Listener, log *slog.Logger) error {
 	if n.Payload != nil {
 		settings.PayloadFormat, settings.MaxPayload = 1, uint64(max(n.Payload.Size, payload.DefaultMaxPayload))
 		types = append(replica.Types(0), statusMessage)
-		queue = 4 * int(settings.MaxPayload+settings.MaxPayload/64) // four bodies, with what goes around them
+		queue = 4 * int(settings.MaxPayload+settings.MaxPayload/64) // four bodies with overhead
 		for _, t := range types {
 			queue = max(queue, t.Limit)
 		}
@@ -103,7 +103,8 @@ func (p *process) assemble(listener net.Listener, log *slog.Logger) error {
 		Key: p.folder.Identity, Types: types, QueueBytes: queue, MaxFollowers: max(1, min(followers, len(addresses))), Listener: p.links.Listener(listener), Dial: p.links.Dial,
 		Addresses: func() map[wire.PublicKey]string { return addresses },
 		Settings:  settings,
-		MaxPeers:  max(1, len(addresses)), MaxHandshakes: 1024, MaxHandshakesPerAddress: 1024, // members of one machine
+		// Many members may share one address.
+		MaxPeers: max(1, len(addresses)), MaxHandshakes: 1024, MaxHandshakesPerAddress: 1024,
 		MinBackoff: 20 * time.Millisecond, MaxBackoff: time.Second,
 		PingInterval: pingInterval, IdleTimeout: 15*time.Second + slow, HandshakeTimeout: 5*time.Second + 4*slow, WriteTimeout: 10*time.Second + slow,
 		Metrics: p.registry, Logger: log,

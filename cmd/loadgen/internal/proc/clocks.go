@@ -8,18 +8,18 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Clock is how far another member's clock was ahead of this one's, at a moment.
+// Clock is the offset of another member's clock at one moment: positive if that clock was ahead.
 type Clock struct {
 	Member int     `json:"member"`
 	At     int64   `json:"at"` // ns since 1970, by our clock
 	Offset float64 `json:"offset_ms"`
-	// Error is half the round trip that the offset was measured with: the offset is right to within
-	// it, however unlike both ways are.
+	// Error is half of the measured round trip: the offset is right to within it, even if the two
+	// ways differ.
 	Error float64 `json:"error_ms"`
 }
 
-// clocks keeps, of each other member, the most exact measurements of the clock's offset: one of the
-// time before a moment and one of that after it.
+// clocks keeps the most exact measurements of each other member's clock: one from before the time
+// parting and one from after it.
 type clocks struct {
 	parting time.Time // zero: not known yet
 	index   func(wire.PublicKey) (int, bool)
@@ -33,7 +33,7 @@ func newClocks(index func(wire.PublicKey) (int, bool)) *clocks {
 	}
 }
 
-// add takes in what the network has measured.
+// add takes in the measurements of the network.
 func (c *clocks) add(now time.Time, peers []network.PeerStatus) {
 	period := c.best[0]
 	if !c.parting.IsZero() && now.After(c.parting) {

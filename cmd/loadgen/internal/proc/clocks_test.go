@@ -19,7 +19,7 @@ func TestTheMostExactMeasurementOfEachHalfOfARunIsKept(t *testing.T) {
 	add(1, 1, 8*time.Millisecond, 3*time.Millisecond)
 	add(2, 1, 2*time.Millisecond, 5*time.Millisecond)
 	add(3, 1, 6*time.Millisecond, 9*time.Millisecond)
-	add(4, 1, 2*time.Millisecond, 5*time.Millisecond) // the same measurement is later than the first
+	add(4, 1, 2*time.Millisecond, 5*time.Millisecond) // repeated: the first one stays
 	add(7, 1, 10*time.Millisecond, 20*time.Millisecond)
 	add(8, 1, 4*time.Millisecond, 21*time.Millisecond)
 	add(8, 2, 40*time.Millisecond, -time.Second)

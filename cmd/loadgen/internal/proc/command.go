@@ -16,7 +16,8 @@ import (
 // ResultName is the name of the result in a member's folder.
 const ResultName = "result.json"
 
-// UntilFlag is the flag with which a program that runs members makes them end when it does.
+// UntilFlag is the flag that ends a member with its standard input: with it, members end when the
+// program that started them does.
 const UntilFlag = "until-input-ends"
 
 // NewCommand returns the command that runs one member.
@@ -40,7 +41,7 @@ func NewCommand() *cobra.Command {
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithCancel(ctx)
 				go func() {
-					_, _ = io.Copy(io.Discard, cmd.InOrStdin()) // until it ends, however it does
+					_, _ = io.Copy(io.Discard, cmd.InOrStdin()) // until it ends, for any reason
 					cancel()
 				}()
 			}

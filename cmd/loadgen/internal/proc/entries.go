@@ -5,7 +5,7 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
 )
 
-// What a member's record holds as JSON, by kind of entry.
+// The JSON bodies of a member's record, by kind of entry.
 
 // Started is of kind record.Start.
 type Started struct {
@@ -14,21 +14,21 @@ type Started struct {
 	Clock   string `json:"clock"` // see host.Clock
 }
 
-// Agreed is of kind record.Run: when a run begins and ends, by the member's clock, in nanoseconds since
-// 1970.
+// Agreed is of kind record.Run: the begin and end of a run, by the member's clock, in nanoseconds
+// since 1970.
 type Agreed struct {
 	ID    uint64 `json:"id"`
 	Begin int64  `json:"begin"`
 	End   int64  `json:"end"`
 }
 
-// Counters is of kind record.Moment: what a process has counted since it started.
+// Counters is of kind record.Moment: the counts of a process since it started.
 type Counters struct {
-	Begins bool `json:"begins,omitempty"` // the first of a run
+	Begins bool `json:"begins,omitempty"` // the first moment of a run
 
 	CPU          int64            `json:"cpu_ns"`
 	Generator    int64            `json:"generator_ns"` // of making and checking bodies; not in CPU
-	RSS          int64            `json:"rss"`          // at most so far
+	RSS          int64            `json:"rss"`          // the peak so far
 	Certificates uint64           `json:"certificates"`
 	Sent         measure.Messages `json:"sent"`
 	BytesIn      uint64           `json:"bytes_in"`
@@ -46,7 +46,7 @@ type Counters struct {
 
 	Bodies *measure.Bodies `json:"bodies,omitempty"`
 
-	// As they are now.
+	// Gauges: the current values.
 	Inbox      int `json:"inbox"`
 	Statements int `json:"statements"`
 	Suspects   int `json:"suspects"`
@@ -63,11 +63,11 @@ type Problem struct {
 type Ended struct {
 	Run         uint64 `json:"run"`
 	Interrupted bool   `json:"interrupted"`
-	// Bodies is what was counted when all that was made was delivered; nil without bodies.
+	// Bodies are the counts when everything that was made was delivered; nil without bodies.
 	Bodies *measure.Bodies `json:"bodies,omitempty"`
 }
 
-// Plus returns the sums of two processes' counts; what is as it is now is that of o.
+// Plus returns the sums of two processes' counts; gauges are those of o.
 func (c Counters) Plus(o Counters) Counters {
 	sum := c.with(o, func(a, b uint64) uint64 { return a + b })
 	if sum.Bodies = c.Bodies; o.Bodies != nil {
@@ -80,8 +80,7 @@ func (c Counters) Plus(o Counters) Counters {
 	return sum
 }
 
-// Minus returns what was counted since an earlier moment of the same process; what is as it is now, or
-// at most so far, stays.
+// Minus returns the counts since an earlier moment of the same process; gauges and peaks stay.
 func (c Counters) Minus(before Counters) Counters {
 	now := c
 	c = c.with(before, func(a, b uint64) uint64 { return a - min(a, b) })

@@ -8,7 +8,7 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
 )
 
-// filled returns counters that each have another value.
+// filled returns counters with a different value in each field.
 func filled(from uint64) Counters {
 	n := from
 	next := func() uint64 { n++; return n }
@@ -33,7 +33,7 @@ func TestCountersOfProcessesAddUp(t *testing.T) {
 		t.Errorf("%+v", difference)
 	}
 	if difference.RSS != a.RSS || difference.Inbox != a.Inbox {
-		t.Errorf("what is as it is now is not: %+v", difference)
+		t.Errorf("the gauges are not the current values: %+v", difference)
 	}
 	if sum := b.Plus(difference); !reflect.DeepEqual(sum, a) {
 		t.Errorf("%+v, want %+v", sum, a)

@@ -14,8 +14,8 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// measure proposes and measures from the begin of the run to its end, and waits for the others to be
-// done as well.
+// measure proposes and measures from the begin of the run to its end, then waits until the others
+// are done as well.
 func (p *process) measure(ctx context.Context, a *Agreed, starts int, disk host.Disk, out *output.Output) (*Result, error) {
 	begin, end := time.Unix(0, a.Begin), time.Unix(0, a.End)
 	p.clocks.parting = end.Add(-end.Sub(begin) / 2)
@@ -42,7 +42,7 @@ func (p *process) measure(ctx context.Context, a *Agreed, starts int, disk host.
 	p.unit.End()
 	interrupted := ctx.Err() != nil
 	patience := lingerAtMost
-	if interrupted { // the others may go on for long
+	if interrupted { // the others may run much longer
 		patience = lingerInterrupted
 	}
 	p.settle(map[wire.PublicKey]uint64{p.folder.ID(): p.unit.Made()})
@@ -76,7 +76,7 @@ func (p *process) measure(ctx context.Context, a *Agreed, starts int, disk host.
 	return res, nil
 }
 
-// linger goes on serving the others until something holds of all, at most so long.
+// linger serves the others until told holds for all of them, or most has passed.
 func (p *process) linger(told func(status) bool, most time.Duration) {
 	for began := time.Now(); ; {
 		done, news := p.schedule.others(told)
@@ -92,10 +92,11 @@ func (p *process) linger(told func(status) bool, most time.Duration) {
 	}
 }
 
-// settleAtMost is how long a member may take to be delivered what is certified.
+// settleAtMost bounds the wait until everything certified is delivered to this member.
 const settleAtMost = 30 * time.Second
 
-// settle waits until all below these heights, and all that is known to be certified, is delivered here.
+// settle waits until everything below these heights, and everything known to be certified, is
+// delivered here.
 func (p *process) settle(ends map[wire.PublicKey]uint64) {
 	for began := time.Now(); !p.unit.Settled(ends) && time.Since(began) < settleAtMost; {
 		if err := p.wait(context.Background(), nil, settleInterval); err != nil {
@@ -105,7 +106,7 @@ func (p *process) settle(ends map[wire.PublicKey]uint64) {
 	}
 }
 
-// watch shows the run's progress and records it until it is over.
+// watch shows and records the run's progress until the run is over.
 func (p *process) watch(ctx context.Context, before measure.Moment, left time.Duration, out *output.Output) []measure.Point {
 	out.BeginSeries("run")
 	progress := measure.NewProgress(before, interval, p.run.Latencies)
@@ -134,7 +135,7 @@ func (p *process) watch(ctx context.Context, before measure.Moment, left time.Du
 	return progress.Series
 }
 
-// workers returns how many the engine has, of which 0 in the folder leaves the choice to it.
+// workers returns the number of workers of the engine; with 0 in the folder, the engine chooses it.
 func (p *process) workers() int {
 	if p.folder.Member.Workers > 0 {
 		return p.folder.Member.Workers
@@ -152,7 +153,7 @@ func (p *process) moment(withMetrics bool) (measure.Moment, error) {
 	if b := p.unit.Bodies(); b != nil {
 		m.Members = []measure.Bodies{*b}
 		m.Count(b)
-		if t := p.links.Traffic(); t.Known { // requests and answers are no messages of the engine's
+		if t := p.links.Traffic(); t.Known { // the engine does not count requests and answers
 			m.BytesIn, m.BytesOut = t.Received, t.Sent
 		}
 		m.Bodies = &measure.BodyTotals{Certified: b.CertifiedBytes, Delivered: b.DeliveredBytes}

@@ -17,7 +17,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// replicaUnit is a replica, for chunks with bodies.
+// replicaUnit runs a replica, for chunks with bodies.
 type replicaUnit struct {
 	*bodies.Member
 	config    bodies.Config
@@ -26,7 +26,7 @@ type replicaUnit struct {
 	admit     admission
 }
 
-// newReplica makes a member's replica, over its folder, which is begun if the member starts for the
+// newReplica makes a member's replica in its folder; Create is set if the member starts for the
 // first time.
 func (p *process) newReplica(admit admission, log *slog.Logger) (unit, error) {
 	f, n := p.folder, p.folder.Network
@@ -60,7 +60,7 @@ func (u *replicaUnit) Run(ctx context.Context) error {
 	case <-ctx.Done():
 		return u.Stop()
 	case err := <-u.Failed():
-		_ = u.Stop() // it says the same
+		_ = u.Stop() // it returns the same error
 		return err
 	}
 }
@@ -88,7 +88,7 @@ func (u *replicaUnit) Epochs() []network.Epoch {
 	return b.Epochs()
 }
 
-// Open implements unit. What was made before is no delay of this process.
+// Open implements unit. Bodies made before the call do not count in the latencies of this process.
 func (u *replicaUnit) Open() {
 	u.Member.Open(time.Now())
 	u.opened.Store(true)
@@ -103,7 +103,7 @@ func (u *replicaUnit) Bodies() *measure.Bodies {
 // Made implements unit.
 func (u *replicaUnit) Made() (height uint64) {
 	for _, l := range u.Progress().Lanes {
-		height = max(height, l.Made) // of our own alone
+		height = max(height, l.Made) // of our own lane only
 	}
 	return height
 }
@@ -131,7 +131,7 @@ func (u *replicaUnit) Close() error {
 	return u.Stop()
 }
 
-// recorder is the process as a replica's host tells it what it finds.
+// recorder is the process as the Recorder of its replica's host.
 type recorder process
 
 // Certified implements bodies.Recorder.
@@ -149,7 +149,7 @@ func (r *recorder) Certified(c bodies.Certification) {
 // Delivered implements bodies.Recorder.
 func (r *recorder) Delivered(d bodies.Delivery) {
 	took := d.Took
-	if !d.Timed || !r.opened.Load() { // before a process is open it catches up
+	if !d.Timed || !r.opened.Load() { // the process catches up until it is open
 		took = record.Unknown
 	} else {
 		r.delivered.Record(took)

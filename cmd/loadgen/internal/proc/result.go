@@ -16,21 +16,21 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// Result is the result of one member: its figures are of this process alone, and what is counted over
-// processes that were killed before it is in its record. «loadgen merge» makes the network's result of
-// all members' ones.
+// Result is the result of one member. Its figures cover this process alone; the counts of processes
+// that were killed before it are in the record. «loadgen merge» makes the network's result from the
+// results of all members.
 type Result struct {
 	report.Summary
 	Member   int             `json:"member"`
 	Identity wire.PublicKey  `json:"identity"`
 	Network  *config.Network `json:"network"`
-	// NetworkHash is SHA-256 of the network's file.
+	// NetworkHash is the SHA-256 of the network's file.
 	NetworkHash string  `json:"network_hash"`
 	Run         Agreed  `json:"run"`
-	Starts      int     `json:"starts"` // processes of this member so far
+	Starts      int     `json:"starts"` // number of processes of this member so far
 	Clock       string  `json:"clock"`  // see host.Clock
 	Clocks      []Clock `json:"clocks"` // of the other members
-	Record      string  `json:"record"` // the file beside this one
+	Record      string  `json:"record"` // name of the file beside this one
 	Certified   int64   `json:"certified"`
 
 	Traffic      link.Traffic `json:"traffic"`
@@ -61,7 +61,7 @@ func Read(name string) (*Result, error) {
 	return r, nil
 }
 
-// conclude fills in what is known in the end.
+// conclude fills in the fields that are known only at the end.
 func (r *Result) conclude(run *member.Run) {
 	if n := r.AcksInvalid; n > 0 {
 		run.Problems.Fault("%d acks were called invalid, although all members are honest", n)

@@ -27,32 +27,32 @@ import (
 // RecordName is the name of the record in a member's folder.
 const RecordName = "record"
 
-// Options are what the command line of a member adds to its folder.
+// Options are the settings of a member that come from its command line and not from its folder.
 type Options struct {
-	Start time.Time // zero: as the network's file says
+	Start time.Time // zero: the time in the network's file
 }
 
-// Times of a member's life.
+// Durations in a member's life.
 const (
-	// pingInterval is how often the network measures the offsets of clocks.
+	// pingInterval is the interval at which the network measures the offsets of clocks.
 	pingInterval = 500 * time.Millisecond
 	// interval is the time between two moments.
 	interval = 250 * time.Millisecond
-	// leastLead is how far off the begin of a run is when it is named.
+	// leastLead is the least time between the naming of a run's begin and the begin.
 	leastLead = 300 * time.Millisecond
-	// lingerAtMost is how long a member that is done waits for the others to be.
+	// lingerAtMost bounds how long a member that is done waits for the others.
 	lingerAtMost      = 30 * time.Second
 	lingerInterrupted = 2 * time.Second
-	// bindAtMost is how long an address may be in use by a process that was there before.
+	// bindAtMost bounds how long an address may still be in use by an earlier process.
 	bindAtMost = 5 * time.Second
-	// lately is how long ago a run may have ended that a restarted process still concludes.
+	// lately bounds the age of an ended run that a restarted process still concludes.
 	lately = time.Minute
 )
 
 // process is one member while it runs.
 type process struct {
 	folder   *config.Folder
-	first    bool // it starts for the first time, ever
+	first    bool // the member has never been started before
 	member   *member.Member
 	run      member.Run
 	registry *measure.Registry
@@ -62,21 +62,21 @@ type process struct {
 	clocks   *clocks
 	net      *transport
 	unit     unit
-	noted    int // problems that are in the record
+	noted    int // number of problems in the record
 	// Of a replica.
 	opened    atomic.Bool        // it may make bodies
-	delivered *measure.Latencies // of deliveries here, of what was made since then
+	delivered *measure.Latencies // of deliveries here of bodies made after the unit was opened
 	certified atomic.Int64       // highest height of its lane certified in this run, −1 for none
 
 	cancel context.CancelFunc
-	failed chan error // why the unit stopped
+	failed chan error // receives the error that stopped the unit
 	ended  chan struct{}
 }
 
-// history is what the record of earlier processes says.
+// history is the content of the record of earlier processes.
 type history struct {
 	starts int
-	run    *Agreed // that has no end yet
+	run    *Agreed // the run without an end entry
 }
 
 // Run runs the member of a folder until its run is over, or until ctx ends, and returns its result.
@@ -98,7 +98,8 @@ func Run(ctx context.Context, f *config.Folder, o Options, out *output.Output) (
 	return res, nil
 }
 
-// readPast reads the record of earlier processes; none is a first start.
+// readPast reads the record of earlier processes; first reports that no process of the member has
+// started yet.
 func readPast(name string) (past history, first bool, err error) {
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -111,7 +112,8 @@ func readPast(name string) (past history, first bool, err error) {
 	for r := record.NewReader(f); ; {
 		e, err := r.Next()
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			// A process that was killed before its first entry was whole has not begun.
+			// A process that was killed before its first entry was complete counts as never
+			// started.
 			return past, past.starts == 0, nil
 		}
 		if err == nil {
@@ -172,7 +174,8 @@ func start(f *config.Folder, out *output.Output) (_ *process, past history, err 
 		return nil, past, errors.Join(err, p.unit.Close())
 	}
 	var running context.Context
-	running, p.cancel = context.WithCancel(context.Background()) // the run decides when it ends
+	// The unit ends when the run says so, not with ctx.
+	running, p.cancel = context.WithCancel(context.Background())
 	go func() {
 		defer close(p.ended)
 		if err := p.unit.Run(running); err != nil {
@@ -182,7 +185,7 @@ func start(f *config.Folder, out *output.Output) (_ *process, past history, err 
 	return p, past, nil
 }
 
-// live is the life of a member between its start and its stop.
+// live runs a member from its start to its stop.
 func (p *process) live(ctx context.Context, o Options, past history, out *output.Output) (*Result, error) {
 	disk, err := host.MeasureDisk(p.folder.Dir)
 	if err != nil {
@@ -235,7 +238,7 @@ func (p *process) agree(ctx context.Context, o Options, past history, out *outpu
 	}
 }
 
-// wait waits for a change, at most so long unless that is 0. It fails if the unit does, or ctx ends.
+// wait waits for news, at most so long; 0 means no limit. It fails if the unit fails or ctx ends.
 func (p *process) wait(ctx context.Context, news <-chan struct{}, most time.Duration) error {
 	var late <-chan time.Time
 	if most > 0 {
@@ -254,8 +257,8 @@ func (p *process) wait(ctx context.Context, news <-chan struct{}, most time.Dura
 	return nil
 }
 
-// awaitPeers waits until all others are connected; after a while, or in a run that goes on already, a
-// quorum is enough.
+// awaitPeers waits until all others are connected; after a while, or in a run that goes on already,
+// a quorum is enough.
 func (p *process) awaitPeers(ctx context.Context, out *output.Output) error {
 	n := p.folder.Network
 	patience := time.Duration(n.Run.Wait)
@@ -271,7 +274,7 @@ func (p *process) awaitPeers(ctx context.Context, out *output.Output) error {
 		missing -= len(there)
 		left := patience - time.Since(began)
 		enough := p.isQuorum(there) && (left <= 0 || p.schedule.agreed() != nil)
-		if a := p.schedule.agreed(); a != nil { // the others may be gone when it is over
+		if a := p.schedule.agreed(); a != nil { // when the run is over, the others may be gone
 			toEnd := time.Until(time.Unix(0, a.End))
 			enough, left = enough || toEnd <= 0, min(left, toEnd)
 		}
@@ -282,15 +285,15 @@ func (p *process) awaitPeers(ctx context.Context, out *output.Output) error {
 			out.Screen.Note("waiting for %s", cli.Counted(missing, "member"))
 			said = missing
 		}
-		// What is connected may change without news of ours when nothing else does; the quorum may come
-		// when patience is over.
+		// Connections may change without news when nothing else changes; the quorum may be enough
+		// only when patience is over.
 		if err := p.wait(ctx, news, max(left, 50*time.Millisecond)); err != nil {
 			return err
 		}
 	}
 }
 
-// isQuorum reports whether those that are connected, with us, can certify.
+// isQuorum reports whether the connected members and this one can certify together.
 func (p *process) isQuorum(there []wire.PublicKey) bool {
 	scheme, ok := p.member.Sets.Scheme(0)
 	if !ok {
@@ -320,7 +323,7 @@ func (p *process) stop() error {
 	return errors.Join(err, p.record.Close())
 }
 
-// noteProblems writes what went wrong since the last call to the record.
+// noteProblems writes the problems found since the last call to the record.
 func (p *process) noteProblems() {
 	conflicts, faults, texts := p.run.Problems.All()
 	if n := int(conflicts) + faults; n > p.noted {
@@ -329,7 +332,7 @@ func (p *process) noteProblems() {
 	}
 }
 
-// status asks the unit, which may be busy.
+// status asks the unit for its status; the unit may be busy.
 func (p *process) status() (engine.Status, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), measure.StatusTimeout)
 	defer cancel()

@@ -11,23 +11,26 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// status is what a member tells the others of itself.
+// status is the message about itself that a member sends to the others.
 type status struct {
-	Ready bool `json:"ready"` // it waits for the others no more
-	Done  bool `json:"done"`  // it has measured to the end, and what it proposed is delivered to it
-	Level bool `json:"level"` // what all made is delivered to it: it needs the others no more
-	// Made is the height above the last body that it has made, once it is done; 0 if it has made none.
+	Ready bool `json:"ready"` // it no longer waits for the others
+	Done  bool `json:"done"`  // it has measured to the end, and its own chunks are delivered to it
+	Level bool `json:"level"` // all chunks are delivered to it: it needs the others no more
+	// Made is one more than the height of the last body that it made, once it is done; 0 if it made
+	// none.
 	Made uint64 `json:"made,omitempty"`
-	// The run that it knows of, 0 for none; how long it is to its begin and its end, which may be over.
+	// The run that it knows of, 0 for none; the time until its begin and its end, negative once
+	// they have passed.
 	Run      uint64        `json:"run,omitempty"`
 	BeginsIn time.Duration `json:"begins_in_ns,omitempty"`
 	EndsIn   time.Duration `json:"ends_in_ns,omitempty"`
 }
 
-// farthest is how far off the end of a run may be, either way, for a member to believe it.
+// farthest bounds the time between now and the end of a run, past or future, that a member
+// believes.
 const farthest = 48 * time.Hour
 
-// schedule is what a member knows about the others and about the run. Its methods may be called from any
+// schedule is a member's knowledge of the others and of the run. Its methods may be called from any
 // goroutine.
 type schedule struct {
 	send  func(to []wire.PublicKey, message []byte) // set before the network runs
@@ -35,24 +38,24 @@ type schedule struct {
 	self  wire.PublicKey
 
 	mu    sync.Mutex
-	there map[wire.PublicKey]status // of those that are connected, as they said last
-	own   status                    // without what is of the run
-	made  map[wire.PublicKey]uint64 // status.Made of all that were done ever
+	there map[wire.PublicKey]status // the last status of each connected member
+	own   status                    // without the fields about the run
+	made  map[wire.PublicKey]uint64 // status.Made of every member that was ever done
 	run   *Agreed                   // nil as long as none is known
-	news  chan struct{}             // closed, and made anew, when anything of this changes
+	news  chan struct{}             // closed and replaced at each change
 }
 
 func newSchedule(self wire.PublicKey, order []wire.PublicKey) *schedule {
 	return &schedule{order: order, self: self, there: make(map[wire.PublicKey]status), made: make(map[wire.PublicKey]uint64), news: make(chan struct{})}
 }
 
-// changed wakes all that wait. mu must be held.
+// changed wakes all waiting goroutines. mu must be held.
 func (s *schedule) changed() {
 	close(s.news)
 	s.news = make(chan struct{})
 }
 
-// message returns what we tell the others. mu must be held.
+// message returns our status as a message. mu must be held.
 func (s *schedule) message() []byte {
 	m := s.own
 	if s.run != nil {
@@ -60,13 +63,13 @@ func (s *schedule) message() []byte {
 		m.Run, m.BeginsIn, m.EndsIn = s.run.ID, time.Duration(s.run.Begin-now), time.Duration(s.run.End-now)
 	}
 	b, err := json.Marshal(m)
-	if err != nil { // of numbers
+	if err != nil { // numbers and booleans always encode
 		panic(err)
 	}
 	return b
 }
 
-// tellAll tells the others what we know. mu must be held.
+// tellAll sends our status to the others. mu must be held.
 func (s *schedule) tellAll() {
 	s.send(slices.Collect(maps.Keys(s.there)), s.message())
 }
@@ -86,7 +89,7 @@ func (s *schedule) disconnected(id wire.PublicKey) {
 	s.changed()
 }
 
-// received takes in what a member told. What makes no sense is ignored.
+// received takes in the status of another member, and ignores an invalid one.
 func (s *schedule) received(from wire.PublicKey, message []byte) {
 	var m status
 	if json.Unmarshal(message, &m) != nil {
@@ -109,7 +112,7 @@ func (s *schedule) received(from wire.PublicKey, message []byte) {
 	s.changed()
 }
 
-// peers returns who is connected, and what wakes who waits for a change.
+// peers returns the connected members, and a channel that is closed at the next change.
 func (s *schedule) peers() ([]wire.PublicKey, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,7 +126,7 @@ func (s *schedule) agreed() *Agreed {
 	return s.run
 }
 
-// ready says that we wait no more.
+// ready tells the others that we wait no more.
 func (s *schedule) ready() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,7 +135,7 @@ func (s *schedule) ready() {
 	s.changed()
 }
 
-// set makes a run known that we know of by other means.
+// set adopts a run that we know from another source, such as our record.
 func (s *schedule) set(a Agreed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,8 +146,8 @@ func (s *schedule) set(a Agreed) {
 	}
 }
 
-// name names the time of the run if that is ours to do: if all that are connected are ready, none
-// knows of a run, and we are the first of them.
+// name names the time of the run if that is our task: all connected members are ready, none knows
+// of a run, and we are the first of them.
 func (s *schedule) name(in, duration time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -170,7 +173,7 @@ func (s *schedule) name(in, duration time.Duration) {
 	s.changed()
 }
 
-// done says that we have measured to the end, and what we made.
+// done tells the others that we have measured to the end, with status.Made.
 func (s *schedule) done(made uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -178,7 +181,7 @@ func (s *schedule) done(made uint64) {
 	s.tellAll()
 }
 
-// level says that we need the others no more.
+// level tells the others that we need them no more.
 func (s *schedule) level() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -186,15 +189,16 @@ func (s *schedule) level() {
 	s.tellAll()
 }
 
-// ends returns, by lane, the heights above the last body that was made, of those that are done.
+// ends returns, by lane, one more than the height of the last body made, for the members that are
+// done.
 func (s *schedule) ends() map[wire.PublicKey]uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.made)
 }
 
-// others reports whether something holds of what all that are connected have told, and returns what wakes
-// who waits for that.
+// others reports whether told holds for the status of each connected member, and returns a channel
+// that is closed at the next change.
 func (s *schedule) others(told func(status) bool) (bool, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

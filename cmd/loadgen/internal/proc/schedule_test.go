@@ -10,7 +10,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// told are schedules of members whose messages to each other arrive after a while.
+// told holds the schedules of members whose messages reach each other after a delay.
 type told struct {
 	delay time.Duration
 	mu    sync.Mutex // guards all while messages are under way
@@ -27,7 +27,7 @@ func newTold(n int, delay time.Duration) *told {
 	return h
 }
 
-// restart makes a member anew that knows nothing.
+// restart replaces a member by one that knows nothing.
 func (h *told) restart(i, n int) *schedule {
 	var order []wire.PublicKey
 	for j := range n {
@@ -54,7 +54,7 @@ func (h *told) restart(i, n int) *schedule {
 func (h *told) connect(i, j int) {
 	h.all[id(i)].connected(id(j))
 	h.all[id(j)].connected(id(i))
-	time.Sleep(2 * h.delay) // what was told arrives before what is told next
+	time.Sleep(2 * h.delay) // earlier messages arrive before later ones are sent
 }
 
 func TestMembersAgreeOnATimeOnceAllAreReady(t *testing.T) {
@@ -101,7 +101,7 @@ func TestAMemberThatComesBackLearnsOfTheRun(t *testing.T) {
 			h.all[id(i)].ready()
 		}
 		time.Sleep(time.Second)
-		h.all[id(1)].name(0, time.Minute) // the first of those that are there
+		h.all[id(1)].name(0, time.Minute) // the first of the connected members
 		time.Sleep(10 * time.Second)
 		s := h.restart(0, 3)
 		h.connect(0, 2)
@@ -151,7 +151,7 @@ func TestWhatMakesNoSenseIsNoRun(t *testing.T) {
 	}
 	s.received(id(2), []byte(`{"run":1,"begins_in_ns":1,"ends_in_ns":2000000}`))
 	if a := s.agreed(); a != nil {
-		t.Errorf("%+v of one who is not connected", a)
+		t.Errorf("%+v of a member that is not connected", a)
 	}
 	s.received(id(1), []byte(`{"run":1,"begins_in_ns":1,"ends_in_ns":2000000}`))
 	if s.agreed() == nil {

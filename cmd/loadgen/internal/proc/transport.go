@@ -15,15 +15,15 @@ import (
 // statusType is the type of the messages in which members agree on a run.
 const statusType network.Type = 0x70
 
-// statusLimit is the longest of them.
+// statusLimit is the length limit of these messages, in bytes.
 const statusLimit = 512
 
 var statusMessage = network.MessageType{
 	Type: statusType, Name: "loadgen_status", Class: network.Control, Limit: statusLimit, Urgent: true,
 }
 
-// transport is the network of a member. It notes and counts what is sent and received, loses some of
-// it, and takes out the messages of members to each other.
+// transport is the network of a member. It records and counts the messages sent and received, drops
+// some of them (Loss), and takes out the status messages between members.
 type transport struct {
 	*network.Network
 	run      *member.Run
@@ -33,8 +33,8 @@ type transport struct {
 
 	mu     sync.Mutex
 	random *rand.Rand
-	node   wire.Chunk                    // that was sent last
-	acks   map[wire.PublicKey]wire.Chunk // that were acked last, by lane
+	node   wire.Chunk                    // the last one sent
+	acks   map[wire.PublicKey]wire.Chunk // the last one acked, by lane
 }
 
 var _ network.Transport = (*transport)(nil)
@@ -84,7 +84,7 @@ func (t *transport) note(kind record.Kind, c *wire.Chunk) {
 	}
 }
 
-// survivors returns the recipients whose message is not lost.
+// survivors returns the recipients that the message is not lost for.
 func (t *transport) survivors(to []wire.PublicKey) []wire.PublicKey {
 	if t.loss == 0 {
 		return to
@@ -100,7 +100,7 @@ func (t *transport) survivors(to []wire.PublicKey) []wire.PublicKey {
 	return kept
 }
 
-// handler takes out what is ours.
+// handler takes out the status messages, and passes the others on.
 type handler struct {
 	network.Handler
 	t *transport

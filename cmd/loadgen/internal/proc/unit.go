@@ -14,30 +14,31 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// unit is what a member runs over its transport: an engine, or a replica.
+// unit is the part of a member above its transport: an engine or a replica.
 type unit interface {
-	// Start begins. It calls begun once when the folder has a journal, before anything is sent.
+	// Start starts the unit. It calls begun once when the folder has a journal, before anything is
+	// sent.
 	Start(begun func() error) error
-	// Run goes on, until ctx ends or something fails, and ends the transport as well.
+	// Run runs the unit until ctx ends or something fails, and then ends the transport as well.
 	Run(ctx context.Context) error
 	Status(ctx context.Context) (engine.Status, error)
 	// Epochs is for network.Settings.
 	Epochs() []network.Epoch
-	// Open lets the lane propose, and End has it propose no more.
+	// Open lets the lane propose; End stops its proposals.
 	Open()
 	End()
-	// Bodies returns what was counted about bodies; nil without.
+	// Bodies returns the counts about bodies; nil if there are none.
 	Bodies() *measure.Bodies
-	// Made returns the height above the last body that was made here, 0 if none was.
+	// Made returns one more than the height of the last body made here, 0 if none was made.
 	Made() uint64
-	// Settled reports whether all that is known to be certified was delivered here, and all below these
-	// heights of lanes.
+	// Settled reports whether everything known to be certified, and everything below these heights
+	// of the lanes, was delivered here.
 	Settled(ends map[wire.PublicKey]uint64) bool
-	// Close closes what was not started.
+	// Close closes a unit that was not started.
 	Close() error
 }
 
-// engineUnit is an engine without bodies.
+// engineUnit runs an engine without bodies.
 type engineUnit struct {
 	*engine.Engine
 	bridge *bridge.Bridge
@@ -45,8 +46,8 @@ type engineUnit struct {
 	shut   chan struct{} // closed when it ends
 }
 
-// newEngine makes a member's engine, over its journal, which is begun if the member starts for the
-// first time.
+// newEngine makes a member's engine over its journal; the journal is created if the member starts
+// for the first time.
 func (p *process) newEngine(admit admission, log *slog.Logger) (unit, error) {
 	f, m := p.folder, p.member
 	u := &engineUnit{bridge: bridge.New(p.net, bridge.Config{Admit: admit, Logger: log}), open: make(chan struct{}), shut: make(chan struct{})}
@@ -96,5 +97,5 @@ func (u *engineUnit) Made() uint64 { return 0 }
 // Settled implements unit.
 func (u *engineUnit) Settled(map[wire.PublicKey]uint64) bool { return true }
 
-// settleInterval is the time between two looks whether all is delivered.
+// settleInterval is the interval of checks whether everything is delivered.
 const settleInterval = 20 * time.Millisecond

@@ -31,7 +31,7 @@ func TestAProfileIsReadByPart(t *testing.T) {
 		sum += p.Seconds
 	}
 	if sum > 0.3 {
-		t.Errorf("what the generator did is counted: %v", parts)
+		t.Errorf("the generator's work is counted: %v", parts)
 	}
 	if _, err := Read([]byte("no profile")); err == nil {
 		t.Error("garbage is read")

@@ -19,13 +19,13 @@ import (
 // Kind is the kind of an entry.
 type Kind byte
 
-// The kinds. What they hold is JSON but for the first five.
+// The kinds. All except the first five hold JSON.
 const (
 	Node     Kind = 'N' // the member sent its chunk: wire.Chunk
 	Ack      Kind = 'A' // the member sent its ack of a chunk: wire.Chunk
 	Lock     Kind = 'L' // the member's engine reported a lock: wire.Lock
-	Own      Kind = 'O' // the member's own chunk, with a body, was certified: how long that took, int64 in ns ‖ wire.Chunk
-	Delivery Kind = 'D' // the member was delivered a chunk: how long after its making, likewise; Unknown: not known
+	Own      Kind = 'O' // its own chunk with a body was certified: latency int64 in ns ‖ wire.Chunk
+	Delivery Kind = 'D' // a chunk was delivered: time since its making, likewise, or Unknown
 	Start    Kind = 'S' // a process started
 	Run      Kind = 'R' // a run was agreed on
 	Ready    Kind = 'P' // the process is connected to a quorum
@@ -34,7 +34,7 @@ const (
 	End      Kind = 'E' // the process has measured to the end of the run
 )
 
-// Unknown is the time of a delivery that is not known.
+// Unknown stands for the latency of a delivery that is not known.
 const Unknown = time.Duration(math.MinInt64)
 
 // Entry is one entry.
@@ -47,12 +47,12 @@ type Entry struct {
 const (
 	headSize = 8
 	fixed    = 1 + 8   // kind and time
-	maxEntry = 1 << 24 // more than a lock with the certificate of the largest set has
+	maxEntry = 1 << 24 // longer than a lock with the certificate of the largest set
 )
 
 var crcTable = crc32.MakeTable(crc32.Castagnoli)
 
-// ErrDamaged is wrapped by errors about a record whose bytes are not what was written.
+// ErrDamaged is wrapped by errors about a record whose bytes have changed since they were written.
 var ErrDamaged = errors.New("the record is damaged")
 
 // Writer appends to a record. Its methods may be called from any goroutine.
@@ -63,8 +63,8 @@ type Writer struct {
 	failed error
 }
 
-// Open opens a record to append to it, or begins one, and gives the entries that it holds to each,
-// which may be nil. What a killed process left incomplete at its end is cut off.
+// Open opens a record for appending, or begins one, and calls each, if it is not nil, with every
+// entry in it. It cuts off an incomplete entry that a killed process left at the end.
 func Open(name string, each func(Entry) error) (*Writer, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -93,7 +93,7 @@ func Open(name string, each func(Entry) error) (*Writer, error) {
 	return &Writer{file: f}, nil
 }
 
-// write appends an entry whose body add appends.
+// write appends an entry; add appends its body.
 func (w *Writer) write(kind Kind, add func([]byte) []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -123,42 +123,42 @@ func (w *Writer) Timed(kind Kind, c *wire.Chunk, took time.Duration) {
 // Lock notes a lock.
 func (w *Writer) Lock(l *wire.Lock) { w.write(Lock, l.AppendTo) }
 
-// JSON notes anything else.
+// JSON notes an entry of any other kind.
 func (w *Writer) JSON(kind Kind, v any) {
 	b, err := json.Marshal(v)
-	if err != nil { // of our own types, none of which can fail
+	if err != nil { // our own types always encode
 		panic(err)
 	}
 	w.write(kind, func(dst []byte) []byte { return append(dst, b...) })
 }
 
-// Err returns why the record is incomplete; nil if it is not.
+// Err returns the error that made the record incomplete; nil if it is complete.
 func (w *Writer) Err() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.failed
 }
 
-// Close closes the file, and returns why the record is incomplete.
+// Close closes the file, and returns the error that made the record incomplete, if any.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return errors.Join(w.failed, w.file.Close())
 }
 
-// Reader reads a record, also one that is still being written.
+// Reader reads a record. The record may still be written to.
 type Reader struct {
 	r     *bufio.Reader
-	whole int64  // bytes of the whole entries read so far
-	part  []byte // of the entry after them
+	whole int64  // bytes of the complete entries read so far
+	part  []byte // bytes of the entry after them
 }
 
-// NewReader returns a reader from the beginning.
+// NewReader returns a reader that starts at the beginning.
 func NewReader(r io.Reader) *Reader { return &Reader{r: bufio.NewReaderSize(r, 1<<16)} }
 
-// Next returns the next entry, whose body is valid until the next call. The error is io.EOF at the end,
-// io.ErrUnexpectedEOF if that is in the middle of an entry, or wraps ErrDamaged. After the first two a
-// later call goes on where the file has grown.
+// Next returns the next entry, whose body is valid until the next call. The error is io.EOF at the
+// end, io.ErrUnexpectedEOF if the record ends within an entry, or wraps ErrDamaged. After the first
+// two, a later call continues if the file has grown.
 func (r *Reader) Next() (e Entry, err error) {
 	if err := r.fill(headSize); err != nil {
 		return e, err
@@ -179,7 +179,7 @@ func (r *Reader) Next() (e Entry, err error) {
 	return Entry{Kind: Kind(b[0]), At: int64(binary.LittleEndian.Uint64(b[1:])), Body: b[fixed:]}, nil
 }
 
-// fill reads until part has so many bytes. It makes room as bytes come, not for what a length claims.
+// fill reads until part has n bytes. It allocates as bytes arrive, not by a claimed length.
 func (r *Reader) fill(n int) error {
 	for len(r.part) < n {
 		have := len(r.part)

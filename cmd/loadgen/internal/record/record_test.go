@@ -32,7 +32,7 @@ func read(t *testing.T, name string) (entries []Entry, end error) {
 	}
 }
 
-// write appends entries to a record, one of each way to write one.
+// write appends entries to a record, one with each method of Writer.
 func write(t *testing.T, name string, height uint64) {
 	t.Helper()
 	w, err := Open(name, nil)
@@ -121,7 +121,7 @@ func TestADamagedRecordIsNotTakenForAnother(t *testing.T) {
 			t.Fatal(err)
 		}
 		entries, end := read(t, name)
-		// A length that reaches past the end is as that of an entry that is incomplete.
+		// A length that reaches past the end looks like an incomplete entry.
 		if errors.Is(end, io.EOF) || len(entries) >= len(whole) || !errors.Is(end, ErrDamaged) && !errors.Is(end, io.ErrUnexpectedEOF) {
 			t.Fatalf("byte %d: %d entries, %v", i, len(entries), end)
 		}
@@ -169,7 +169,7 @@ func TestALengthOfNoEntryMakesNoRoom(t *testing.T) {
 			t.Errorf("% x: %v", head, err)
 		}
 	}
-	// The longest entry that there may be, of which nothing comes.
+	// The longest possible entry, none of whose bytes arrive.
 	r := NewReader(bytes.NewReader([]byte{0, 0, 0, 1, 0, 0, 0, 0}))
 	if _, err := r.Next(); !errors.Is(err, io.ErrUnexpectedEOF) || cap(r.part) > 1<<18 {
 		t.Errorf("%v, room for %d bytes", err, cap(r.part))

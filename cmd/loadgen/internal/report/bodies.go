@@ -9,52 +9,53 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/measure"
 )
 
-// Bodies is what a result has about bodies. MB are 10^6 bytes. Members are the validators and
-// sequencers; followers are told of apart.
+// Bodies has the figures of a result about bodies. MB are 10^6 bytes. Members are the validators
+// and sequencers; followers have figures of their own.
 type Bodies struct {
 	PayloadBytes int     `json:"payload_bytes"`
-	Rate         float64 `json:"bodies_rate_per_lane"` // asked of each lane in a second; 0: as fast as it takes them
+	Rate         float64 `json:"bodies_rate_per_lane"` // per second; 0: without a rate
 	Due          uint64  `json:"bodies_due"`           // by that rate
 	Made         uint64  `json:"bodies_made"`
 
 	CertifiedMB    float64 `json:"certified_mb_per_s"`     // each body once, at its sequencer
-	DeliveredMB    float64 `json:"delivered_mb_per_s"`     // everywhere: at the member that got the fewest
+	DeliveredMB    float64 `json:"delivered_mb_per_s"`     // at the member that got the fewest
 	DeliveredSumMB float64 `json:"delivered_sum_mb_per_s"` // at all members together
 	CPUPerMB       float64 `json:"cpu_s_per_mb"`           // cpu_s for each MB delivered everywhere
 
-	// From when a body was made, at a rate from when it was due, to its delivery: one sample for each
-	// body and member. What a member catches up with after it was away is not in it,
-	// nor is a body that it made before it left and that was certified after its return.
+	// The time from the making of a body or, at a rate, from when it was due, to its delivery: one
+	// sample for each body and member. It has no sample for a body that a member catches up with
+	// after its absence, nor for a body that the member made before it left and that was certified
+	// after its return.
 	Delivery        measure.Quantiles    `json:"delivery_ms"`
 	DeliveryP999    float64              `json:"delivery_p999_ms"`
 	DeliverySpread  []measure.Percentile `json:"delivery_distribution"`
 	DeliverySamples int64                `json:"delivery_samples"`
 
 	MakingCPU   float64 `json:"making_cpu_s"`   // of the generator; not in cpu_s
-	CheckingCPU float64 `json:"checking_cpu_s"` // of comparing bodies with the generator's; not in cpu_s
+	CheckingCPU float64 `json:"checking_cpu_s"` // of checking bodies; not in cpu_s
 
 	ArchiveDisk   int64  `json:"archive_disk_bytes"` // files of all members at the end
 	ArchiveBodies int64  `json:"archive_body_bytes"` // bodies in them
 	Fetched       uint64 `json:"fetched_bodies"`     // that members had to ask for
 	PushesDropped uint64 `json:"pushes_dropped"`
 	Repeated      uint64 `json:"deliveries_repeated"` // after a restart
-	Compared      uint64 `json:"deliveries_compared"` // with what others were delivered at the same place
+	Compared      uint64 `json:"deliveries_compared"` // with deliveries of others at the same place
 
 	Followers *Followers `json:"followers,omitempty"`
 	Away      *Away      `json:"away,omitempty"`
 }
 
-// Followers is what the processes without weight have got.
+// Followers has the figures of the processes without weight.
 type Followers struct {
 	Count       int               `json:"count"`
 	DeliveredMB float64           `json:"delivered_mb_per_s"` // at the one that got the fewest
 	Delivery    measure.Quantiles `json:"delivery_ms"`
 	Samples     int64             `json:"delivery_samples"`
-	MostBehind  uint64            `json:"most_chunks_behind"` // the fastest member, of all lanes, at any follower
+	MostBehind  uint64            `json:"most_chunks_behind"` // of any follower behind the fastest member, all lanes together
 	MeanBehind  float64           `json:"mean_chunks_behind"`
 }
 
-// Away is what became of a member that was away.
+// Away has the figures of the absence of a member.
 type Away struct {
 	Member    int     `json:"member"`
 	Left      float64 `json:"left_after_s"` // of the run
@@ -73,20 +74,20 @@ type Away struct {
 	After  measure.Quantiles `json:"others_after_ms"`
 }
 
-// BodiesOf is what the figures about bodies are made of.
+// BodiesOf is the input of NewBodies.
 type BodiesOf struct {
 	PayloadBytes int
 	Rate         float64
 	Seconds      float64
 	CPU          float64 // s, without making and checking
-	// Members and Followers are what each has counted in these seconds.
+	// Members and Followers are the counts of each in these seconds.
 	Members, Followers []measure.Bodies
 	// Delivered are the latencies of deliveries at members, Followed those at followers.
 	Delivered, Followed *measure.Latencies
 }
 
-// NewBodies returns the figures about bodies, but for how far followers were behind, and who was
-// away.
+// NewBodies returns the figures about bodies, except those about followers that were behind and
+// about an absence.
 func NewBodies(of BodiesOf) *Bodies {
 	b := &Bodies{PayloadBytes: of.PayloadBytes, Rate: of.Rate, Delivery: of.Delivered.All(), DeliverySamples: of.Delivered.Count()}
 	b.DeliveryP999, b.DeliverySpread = of.Delivered.Distribution()

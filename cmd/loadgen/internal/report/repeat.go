@@ -30,7 +30,8 @@ func NewSpread(values []float64) Spread {
 }
 
 func sample(values []float64) *benchmath.Sample {
-	return benchmath.NewSample(slices.Clone(values), &benchmath.DefaultThresholds) // which sorts them
+	// NewSample sorts its argument.
+	return benchmath.NewSample(slices.Clone(values), &benchmath.DefaultThresholds)
 }
 
 // LeastRepeats is the least number of runs on each side with which a difference can be

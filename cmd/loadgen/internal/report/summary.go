@@ -57,7 +57,7 @@ type Summary struct {
 	BatchSize   int              `json:"batch_size"`
 	BatchDelay  float64          `json:"batch_delay_ms"`
 	Seed        uint64           `json:"seed"`
-	Backend     string           `json:"backend"` // curve arithmetic: blst, blst with AVX-512 IFMA, or gnark-crypto
+	Backend     string           `json:"backend"` // blst, blst with AVX-512 IFMA, or gnark-crypto
 	Machine     host.Machine     `json:"machine"`
 	Environment host.Environment `json:"environment"`
 	Time        string           `json:"time"` // when measuring began, RFC 3339
@@ -67,15 +67,15 @@ type Summary struct {
 	// that it assembled or received in certificate messages.
 	Certificates          uint64  `json:"certificates"`
 	CertificatesPerSecond float64 `json:"certificates_per_s"`
-	CertificatesPerCore   float64 `json:"certificates_per_core"` // and second of the CPU time in cpu_s
+	CertificatesPerCore   float64 `json:"certificates_per_core"` // per second of cpu_s
 	// Sums over all engines.
 	AcksReceived  uint64  `json:"acks_received"`
 	AcksPerSecond float64 `json:"acks_per_s"`
-	AcksInvalid   uint64  `json:"acks_invalid"` // since the engines started: attackers become suspects in the warm-up
+	AcksInvalid   uint64  `json:"acks_invalid"` // since the start: attackers become suspects in the warm-up
 	NodesReceived uint64  `json:"nodes_received"`
 	// Certificate messages: those found valid, and those that were not.
 	CertificatesReceived uint64 `json:"certificates_received"`
-	CertificatesInvalid  uint64 `json:"certificates_invalid"` // since the engines started, as AcksInvalid
+	CertificatesInvalid  uint64 `json:"certificates_invalid"` // since the start, as AcksInvalid
 
 	// Sent by all engines of a cluster, or by the node, per certificate. A message counts as often
 	// as it has recipients.
@@ -112,7 +112,7 @@ type Summary struct {
 	Unmet       []string `json:"unmet"`     // requirements
 	Shortfall   string   `json:"shortfall"` // how a node stayed below its offered load, or ""
 	Interrupted bool     `json:"interrupted"`
-	Outcome     string   `json:"outcome"` // the first that applies: failed, overload, unmet, interrupted, good
+	Outcome     string   `json:"outcome"` // first of: failed, overload, unmet, interrupted, good
 	OK          bool     `json:"ok"`
 
 	Repeats *repeats `json:"repeats,omitempty"`
@@ -292,8 +292,8 @@ func InterruptedNote(interrupted bool) string {
 	return ""
 }
 
-// Verdict returns an error unless the run was good, see the package comment, and met what was
-// required.
+// Verdict returns an error unless the run was good, see the package comment, and met every
+// requirement.
 func (c *Summary) Verdict() error {
 	switch {
 	case c.Shortfall != "" && c.Conflicts == 0 && c.Errors == 0:

@@ -14,7 +14,7 @@ import (
 	"github.com/lanecast/lanecast/wire"
 )
 
-// enoughRoom refuses bodies for which there is no room.
+// enoughRoom returns an error if the disk has too little room for the bodies.
 func enoughRoom(cfg *cluster.Config, dir string, members int) error {
 	if !cfg.Bodies.On() {
 		return nil
@@ -30,13 +30,13 @@ func enoughRoom(cfg *cluster.Config, dir string, members int) error {
 	return nil
 }
 
-// absence has one validator killed, and started again after a while.
+// absence kills one validator, and starts it again after a while.
 type absence struct {
 	member        int // −1: nobody leaves
 	after, length time.Duration
 	phase         int
 	left, back    time.Time
-	fetched       uint64 // bodies, when it was back
+	fetched       uint64 // number of bodies at its return
 	size          int
 	ended         bool
 	became        report.Away
@@ -64,7 +64,7 @@ func newAbsence(cfg *cluster.Config, n *config.Network) (*absence, error) {
 	return a, nil
 }
 
-// step does what is due.
+// step does the steps that are due.
 func (a *absence) step(now time.Time, run proc.Agreed, all children, s *merge.State) error {
 	if a.member < 0 || a.ended {
 		return nil
@@ -74,7 +74,7 @@ func (a *absence) step(now time.Time, run proc.Agreed, all children, s *merge.St
 	case a.phase == merge.BeforeAway && now.After(time.Unix(0, run.Begin).Add(a.after)) && !c.over:
 		c.kill()
 		a.phase, a.left = merge.DuringAway, time.Now()
-		c.over = true // until it is started again
+		c.over = true // ended until it is started again
 		c.away = true
 		s.Away(a.member, a.phase)
 	case a.phase == merge.DuringAway && now.After(a.left.Add(a.length)):
@@ -97,7 +97,7 @@ func (a *absence) step(now time.Time, run proc.Agreed, all children, s *merge.St
 	return nil
 }
 
-// end gives up what was not done yet: the member stays, or stays away.
+// end cancels the steps that are left: the member stays, or stays away.
 func (a *absence) end(all children, s *merge.State) {
 	a.ended = true
 	if a.member >= 0 && all[a.member].away {
@@ -107,7 +107,7 @@ func (a *absence) end(all children, s *merge.State) {
 	}
 }
 
-// conclude adds what became of the member to the result.
+// conclude adds the absence of the member to the result.
 func (a *absence) conclude(res *cluster.Result, s *merge.State) {
 	if a.member < 0 || res.Bodies == nil {
 		return

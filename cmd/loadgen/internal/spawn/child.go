@@ -14,23 +14,23 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/config"
 )
 
-// logName is the name of the file in a member's folder that has what its processes said.
+// logName is the name of the file in a member's folder with the output of its processes.
 const logName = "log"
 
 // child is a member whose process this one has started.
 type child struct {
-	index   int // of the member, from 0
+	index   int // index of the member, from 0
 	dir     string
 	command *exec.Cmd
-	input   io.WriteCloser // the member ends when it is closed
+	input   io.WriteCloser // closing it makes the member end
 	log     *os.File
 	killed  time.Time // zero unless it was killed and is not back yet
 	ended   chan error
-	over    bool // it has ended
-	away    bool // and will be started again
+	over    bool // the process has ended
+	away    bool // the process has ended and will be started again
 }
 
-// start starts the process of a member, which must not run.
+// start starts the process of a member, which must not be running.
 func (c *child) start() error {
 	program, err := os.Executable()
 	if err != nil {
@@ -65,7 +65,7 @@ func (c *child) kill() {
 // stop asks the process to end.
 func (c *child) stop() { _ = c.input.Close() }
 
-// said returns the last lines that a member's processes wrote.
+// said returns the last lines of the output of a member's processes.
 func (c *child) said() string {
 	b, err := os.ReadFile(filepath.Join(c.dir, logName))
 	if err != nil {
@@ -94,7 +94,7 @@ func startAll(dir string, members int) (all children, err error) {
 	return all, nil
 }
 
-// end kills what still runs, and closes all.
+// end kills the processes that still run, and closes all files.
 func (cs children) end() {
 	for _, c := range cs {
 		if c.ended != nil && !c.over {
@@ -102,7 +102,7 @@ func (cs children) end() {
 			c.over = true
 		}
 		if c.log != nil {
-			_ = c.log.Close() // it is for people
+			_ = c.log.Close() // the log is only for people
 		}
 	}
 }

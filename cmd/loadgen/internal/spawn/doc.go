@@ -1,4 +1,4 @@
-// Package spawn runs a cluster whose members are processes of this machine: it makes their folders as
-// «loadgen init» does, runs «loadgen member» in each, and merges what they record while they do, as
-// «loadgen merge» would. Between hosts and between processes there is no other difference.
+// Package spawn runs a cluster whose members are processes of this machine. It makes their folders
+// like «loadgen init», runs «loadgen member» in each, and merges their records while they run, like
+// «loadgen merge». A network over several hosts differs in nothing else.
 package spawn

@@ -18,10 +18,10 @@ type killing struct {
 	merge.Kills
 	every    time.Duration
 	random   *rand.Rand
-	killable []int // members without which there is a quorum
+	killable []int // members whose absence leaves a quorum
 	next     time.Time
-	last     time.Time // no kill after it; zero before the run
-	down     *child    // nil: all are there
+	last     time.Time // no kill is later; zero before the run
+	down     *child    // nil: all are running
 }
 
 func newKilling(cfg *cluster.Config, n *config.Network) (*killing, error) {
@@ -46,10 +46,11 @@ func newKilling(cfg *cluster.Config, n *config.Network) (*killing, error) {
 	return k, nil
 }
 
-// end has no more members killed.
+// end stops the kills.
 func (k *killing) end() { k.every = 0 }
 
-// due returns what tells that a kill is due; nil, which never does, if none is to come.
+// due returns a channel that delivers when a kill is due; nil, which never delivers, if no kill is
+// left.
 func (k *killing) due() <-chan time.Time {
 	if k.every == 0 || k.last.IsZero() || k.down != nil || k.next.After(k.last) {
 		return nil
@@ -66,7 +67,7 @@ func (k *killing) kill(all children) error {
 		k.next = now
 	}
 	select {
-	case err := <-c.ended: // it has ended by itself: reap says so
+	case err := <-c.ended: // the process has ended by itself: reap reports it
 		c.ended <- err
 		return nil
 	default:
@@ -78,7 +79,7 @@ func (k *killing) kill(all children) error {
 	return c.start()
 }
 
-// see notes when a member that was killed is back, and when the run begins.
+// see notes the return of a killed member, and the begin of the run.
 func (k *killing) see(s *merge.State, agreed proc.Agreed) {
 	if k.last.IsZero() {
 		k.next = time.Unix(0, agreed.Begin).Add(k.every)

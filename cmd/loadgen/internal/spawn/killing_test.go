@@ -10,7 +10,7 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/config"
 )
 
-// network makes the files of a network with weights, and one that only sequences.
+// network makes the files of a network with these weights, and a member that only sequences.
 func network(t *testing.T, cfg *cluster.Config, weights ...uint64) *config.Network {
 	t.Helper()
 	cfg.Scheme, cfg.Validators, cfg.Sequencers, cfg.Voting = "ed25519", len(weights), len(weights)+1, weights
@@ -37,7 +37,7 @@ func TestOnlyMembersWithoutWhichThereIsAQuorumAreKilled(t *testing.T) {
 	for _, c := range []struct{ weights, killable []uint64 }{
 		{[]uint64{1, 1, 1, 1}, []uint64{0, 1, 2, 3, 4}},
 		{[]uint64{4, 1, 1, 1}, []uint64{1, 2, 3, 4}}, // a third of 7 is less than 4
-		{[]uint64{1, 1, 1}, []uint64{3}},             // the one that only sequences
+		{[]uint64{1, 1, 1}, []uint64{3}},             // only the member that only sequences
 	} {
 		k, err := newKilling(cfg, network(t, cfg, c.weights...))
 		if err != nil {

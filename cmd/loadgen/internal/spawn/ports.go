@@ -6,14 +6,14 @@ import (
 	"net"
 )
 
-// The ports that members listen at are below those that systems give to outgoing connections: another
-// connection could have taken one of these while a member that was killed starts again.
+// Members listen at ports below those that systems give to outgoing connections: another connection
+// could take one of the latter while a killed member starts again.
 const (
 	leastPort = 12000
 	mostPort  = 32000
 )
 
-// FreeAddresses returns so many addresses of the loopback at which nothing listens.
+// FreeAddresses returns n addresses of the loopback at which nothing listens.
 func FreeAddresses(n int) ([]string, error) {
 	var addresses []string
 	taken := make(map[int]bool)

@@ -16,7 +16,7 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/proc"
 )
 
-// untilFlag is the flag that makes a member end with its standard input.
+// untilFlag makes a member end with its standard input.
 const untilFlag = proc.UntilFlag
 
 // NewClusterCommand returns the command that runs a cluster, in this process or in several.
@@ -26,13 +26,13 @@ func NewClusterCommand() *cobra.Command {
 	return cluster.NewCommandFor(cfg)
 }
 
-// Times of a run.
+// Durations in a run.
 const (
-	// beginAtMost is how long members may take to find each other, on a busy machine too.
+	// beginAtMost bounds how long members may take to find each other, even on a busy machine.
 	beginAtMost = 2 * time.Minute
-	// endAtMost is how long after the end of the run they may take to end: see proc.
+	// endAtMost bounds how long members may take to end after the end of the run: see package proc.
 	endAtMost = 2 * time.Minute
-	// look is the time between two looks at the records.
+	// look is the interval at which the records are read.
 	look = 50 * time.Millisecond
 )
 
@@ -46,7 +46,7 @@ type run struct {
 	killing  *killing
 	absence  *absence
 	began    time.Time
-	shown    time.Time // when the view was
+	shown    time.Time // time of the last view
 	stopping bool      // the members were asked to end
 }
 
@@ -137,7 +137,7 @@ func (r *run) watch(ctx context.Context) error {
 	}
 }
 
-// tick takes in what was recorded, and shows it.
+// tick takes in the new entries of the records, and shows them.
 func (r *run) tick(now time.Time) error {
 	if err := r.state.AdvanceTo(now.UnixNano()); err != nil {
 		return err
@@ -170,7 +170,7 @@ func (r *run) tick(now time.Time) error {
 	return nil
 }
 
-// reap takes in which processes have ended; over says that all have.
+// reap takes in the ended processes; over reports that all have ended.
 func (r *run) reap() (over bool, err error) {
 	over = true
 	for _, c := range r.children {
@@ -195,7 +195,7 @@ func (r *run) reap() (over bool, err error) {
 	return over, nil
 }
 
-// result merges what the members have left.
+// result merges the results and records of the members.
 func (r *run) result(dir string) (*cluster.Result, error) {
 	if r.state.Run().ID == 0 && r.stopping {
 		return nil, context.Canceled

@@ -65,7 +65,7 @@ func (run combination) print(w io.Writer, r *Result) {
 func (r *Result) print(w io.Writer) {
 	cli.Say(w, "")
 	if r.Interrupted {
-		cli.Say(w, "interrupted: what follows is of the runs above")
+		cli.Say(w, "interrupted: the lines below are about the runs above")
 	}
 	if r.Fastest < 0 {
 		cli.Say(w, "no run was good, so there is nothing to advise")

@@ -19,8 +19,7 @@ import (
 	"github.com/lanecast/lanecast/cmd/loadgen/internal/report"
 )
 
-// Result is the result of a sweep. --json writes its JSON form; keys are added and never
-// removed.
+// Result is the result of a sweep. --json writes its JSON form; keys are added and never removed.
 type Result struct {
 	Mode        string           `json:"mode"`
 	Axes        []axis           `json:"axes"`
@@ -377,7 +376,7 @@ func (r *Result) verdict() error {
 	}
 	switch {
 	case r.Interrupted:
-		return fmt.Errorf("interrupted after %s; what was measured until then is written", cli.Counted(len(r.Runs), "run"))
+		return fmt.Errorf("interrupted after %s; the results so far are written", cli.Counted(len(r.Runs), "run"))
 	case bad > 0:
 		return fmt.Errorf("%d of %d runs failed", bad, len(r.Runs))
 	}

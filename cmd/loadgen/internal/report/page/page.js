@@ -541,7 +541,7 @@ function faults(r, cluster) {
   list(to, "", rows);
   const told = [...(r.shortfall ? [["Overload", r.shortfall]] : []), ...r.problems.map((p) => ["Problem", p]), ...r.unmet.map((p) => ["Required", p])];
   if (!cluster && r.interrupted && r.stage !== "run")
-    told.unshift(["Interrupted", "before the run that was asked for; these figures are of the " + r.stage + " before it"]);
+    told.unshift(["Interrupted", "before the requested run; these figures are of the " + r.stage + " before it"]);
   if (told.length)
     list(
       to,
