@@ -21,7 +21,7 @@ func (r *Replica) serveOwnChunk(from *peer, reply func(network.Type, []byte) err
 	}
 	node, ack, err := r.engine.OwnChunk(r.working, from.id)
 	if err != nil {
-		return // the engine stops
+		return // the engine stops, or messages of the peer wait in it: the peer asks again
 	}
 	own := message.OwnChunk{Node: node, Ack: ack}
 	if own.Size() > message.PageLimit {

@@ -26,6 +26,9 @@ const (
 	// recoveryInterval is the interval at which a recovery looks for peers to ask, and repeats
 	// failed attempts.
 	recoveryInterval = time.Second
+	// recoveryRetry is how long a recovery that cannot end waits until it tries again, unless another
+	// validator answers: each attempt verifies all locks.
+	recoveryRetry = 10 * time.Second
 	// recoveryTell is the interval at which a recovery logs its missing answers.
 	recoveryTell = 30 * time.Second
 	// maxUnknown is the number of lanes with locks of unknown epochs that are kept besides those of
@@ -103,7 +106,7 @@ func (r *Replica) recover() {
 	ticker := time.NewTicker(recoveryInterval)
 	defer ticker.Stop()
 	r.log.Info("recovering: the other validators are asked what they know", "resume", r.cfg.Resume)
-	told := time.Now()
+	told, failed, why := time.Now(), time.Time{}, ""
 	for {
 		peers, changed := r.peers.list()
 		c.meet(peers)
@@ -111,14 +114,17 @@ func (r *Replica) recover() {
 			r.askForRecovery(c, p)
 		}
 		missing := r.missingAnswers(c)
-		if missing == "" {
+		if missing == "" && time.Since(failed) >= recoveryRetry {
 			err := r.endRecovery(c)
 			if err == nil || r.working.Err() != nil {
 				return
 			}
-			if missing = err.Error(); errors.Is(err, engine.ErrResume) {
+			if failed, why = time.Now(), err.Error(); errors.Is(err, engine.ErrResume) {
 				c.forgetAnswers(r.lowestEpoch()) // validators may know more meanwhile
 			}
+		}
+		if missing == "" {
+			missing = why
 		}
 		if time.Since(told) >= recoveryTell {
 			told = time.Now()
@@ -129,6 +135,7 @@ func (r *Replica) recover() {
 			return
 		case <-changed:
 		case <-c.wake:
+			failed = time.Time{}
 		case <-ticker.C:
 		}
 	}
