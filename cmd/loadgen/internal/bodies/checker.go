@@ -2,6 +2,7 @@ package bodies
 
 import (
 	"fmt"
+	"maps"
 	"sync"
 
 	"github.com/lanecast/lanecast/replica"
@@ -70,11 +71,7 @@ func (c *checker) next(lane wire.PublicKey) uint64 {
 func (c *checker) all() map[wire.PublicKey]cursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	all := make(map[wire.PublicKey]cursor, len(c.cursors))
-	for lane, at := range c.cursors {
-		all[lane] = at
-	}
-	return all
+	return maps.Clone(c.cursors)
 }
 
 // resume sets the cursors of the known lanes.

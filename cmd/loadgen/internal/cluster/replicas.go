@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -165,11 +166,7 @@ func (f *replicas) listen(id wire.PublicKey) (net.Listener, error) {
 func (f *replicas) known() map[wire.PublicKey]string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	all := make(map[wire.PublicKey]string, len(f.addresses))
-	for id, address := range f.addresses {
-		all[id] = address
-	}
-	return all
+	return maps.Clone(f.addresses)
 }
 
 // least returns the lowest height of a lane that some member lacks.
