@@ -222,6 +222,8 @@ func TestRule7_4_KillsOfOneAtATimeLeaveNoHoleAnywhere(t *testing.T) {
 		if kills, err = strconv.Atoi(text); err != nil {
 			t.Fatal(err)
 		}
+	} else if testing.Short() {
+		kills = 4
 	}
 	inBubble(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(uint64(kills), 19))

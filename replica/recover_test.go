@@ -411,7 +411,7 @@ func TestDisksThatAreLostOneAfterTheOtherLeaveNoSecondSignature(t *testing.T) {
 	} else if testing.Short() {
 		losses = 2
 	}
-	const perRun = 4
+	perRun := min(4, losses)
 	for seed := range uint64((losses + perRun - 1) / perRun) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) { loseDisks(t, rand.New(rand.NewPCG(seed, 19)), perRun) })
