@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -216,15 +214,7 @@ func TestRule7_4_KeysThatWereRetiredProveNothing(t *testing.T) {
 // once», and all hosts the same. One of four replicas at a time loses power; LANECAST_REPLICA_KILLS
 // sets the number of kills.
 func TestRule7_4_KillsOfOneAtATimeLeaveNoHoleAnywhere(t *testing.T) {
-	kills := 12
-	if text := os.Getenv("LANECAST_REPLICA_KILLS"); text != "" {
-		var err error
-		if kills, err = strconv.Atoi(text); err != nil {
-			t.Fatal(err)
-		}
-	} else if testing.Short() {
-		kills = 4
-	}
+	kills := fromEnvironment(t, "LANECAST_REPLICA_KILLS", 12, 4)
 	inBubble(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(uint64(kills), 19))
 		c := newCluster(t, 4, simnet.Conditions{Latency: 2 * time.Millisecond, Jitter: 3 * time.Millisecond})

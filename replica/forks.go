@@ -273,11 +273,11 @@ func (r *Replica) archiveLock(k *wire.Lock) error {
 
 // settle compares the pending locks with the chunks that are proven now. mu is held.
 func (r *Replica) settle(l *lane) {
-	if l.hasFirst && !r.judge(l, &l.first) {
+	if l.hasFirst && !r.compareProven(l, &l.first) {
 		return
 	}
 	for epoch, k := range l.pending {
-		if !r.judge(l, &k) {
+		if !r.compareProven(l, &k) {
 			return
 		}
 		if k.Chunk.Height < l.end() {
@@ -294,9 +294,9 @@ func (r *Replica) settle(l *lane) {
 	}
 }
 
-// judge compares a lock with the chunks that are proven now, if they reach its height. It keeps the
-// lock, or stops the lane or the replica, and reports whether they go on. mu is held.
-func (r *Replica) judge(l *lane, k *wire.Lock) bool {
+// compareProven compares a lock with the chunks that are proven now, if they reach its height. It
+// keeps the lock, or stops the lane or the replica, and reports whether they go on. mu is held.
+func (r *Replica) compareProven(l *lane, k *wire.Lock) bool {
 	if k.Chunk.Height >= l.end() {
 		return true
 	}

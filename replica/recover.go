@@ -26,8 +26,8 @@ const (
 	// recoveryInterval is the interval at which a recovery looks for peers to ask, and repeats
 	// failed attempts.
 	recoveryInterval = time.Second
-	// recoveryRetry is how long a recovery that cannot end waits until it tries again, unless another
-	// validator answers: each attempt verifies all locks.
+	// recoveryRetry is the interval between attempts to end a recovery, unless another validator
+	// answers: each attempt verifies all locks.
 	recoveryRetry = 10 * time.Second
 	// recoveryTell is the interval at which a recovery logs its missing answers.
 	recoveryTell = 30 * time.Second

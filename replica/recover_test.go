@@ -2,12 +2,9 @@ package replica_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -383,14 +380,7 @@ func TestRule5_9_AnOldCopyOfTheDiskIsNoticedWhereNothingGoesOn(t *testing.T) {
 		c.stop(3)
 		c.disk[3] = old
 		p := c.start(3, newChain(c.ids[3], 1100, 20))
-		select {
-		case <-p.done:
-			if !errors.Is(p.err, engine.ErrStaleJournal) {
-				t.Errorf("it stopped: %v", p.err)
-			}
-		case <-time.After(10 * time.Second):
-			t.Error("it runs on an old copy")
-		}
+		p.stale(t, 10*time.Second)
 		c.all[3] = nil
 		c.stopAll()
 	})
@@ -402,15 +392,7 @@ func TestRule5_9_AnOldCopyOfTheDiskIsNoticedWhereNothingGoesOn(t *testing.T) {
 //
 // LANECAST_LOST_JOURNALS is the number of disks that are lost in all.
 func TestDisksThatAreLostOneAfterTheOtherLeaveNoSecondSignature(t *testing.T) {
-	losses := 4
-	if text := os.Getenv("LANECAST_LOST_JOURNALS"); text != "" {
-		var err error
-		if losses, err = strconv.Atoi(text); err != nil {
-			t.Fatal(err)
-		}
-	} else if testing.Short() {
-		losses = 2
-	}
+	losses := fromEnvironment(t, "LANECAST_LOST_JOURNALS", 4, 2)
 	perRun := min(4, losses)
 	for seed := range uint64((losses + perRun - 1) / perRun) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {

@@ -3,10 +3,13 @@ package replica_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -361,4 +364,35 @@ func (c *cluster) everywhere(height uint64) func() bool {
 func inBubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	synctest.Test(t, f)
+}
+
+// fromEnvironment returns the number in an environment variable; unset: usual, or short in a short
+// run.
+func fromEnvironment(t *testing.T, name string, usual, short int) int {
+	t.Helper()
+	text := os.Getenv(name)
+	switch {
+	case text == "" && testing.Short():
+		return short
+	case text == "":
+		return usual
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// stale demands that a replica stops within a time, since its journal is stale.
+func (p *process) stale(t *testing.T, within time.Duration) {
+	t.Helper()
+	select {
+	case <-p.done:
+		if !errors.Is(p.err, engine.ErrStaleJournal) {
+			t.Errorf("it stopped: %v", p.err)
+		}
+	case <-time.After(within):
+		t.Error("it runs on an old copy")
+	}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -20,15 +18,7 @@ import (
 //
 // LANECAST_REPLICA_STORMS sets the number of runs.
 func TestStormsLeaveNoHoleAndNoSecondBody(t *testing.T) {
-	runs := 6
-	if text := os.Getenv("LANECAST_REPLICA_STORMS"); text != "" {
-		var err error
-		if runs, err = strconv.Atoi(text); err != nil {
-			t.Fatal(err)
-		}
-	} else if testing.Short() {
-		runs = 2
-	}
+	runs := fromEnvironment(t, "LANECAST_REPLICA_STORMS", 6, 2)
 	for seed := range uint64(runs) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) { storm(t, rand.New(rand.NewPCG(seed, 7))) })

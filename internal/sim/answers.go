@@ -13,10 +13,10 @@ import (
 // A process whose journal was lost asks the others what they know: docs/protocol.md 7.5. What they
 // answer is gathered as a replica does it.
 
-// answer is what one process answers.
+// answer holds the answer of one process to a process that recovers.
 type answer struct {
 	locks   []wire.Lock    // the highest of each lane, of whatever epoch
-	unknown []wire.Subject // what it says of epochs that nobody knows
+	unknown []wire.Subject // locks of epochs that nobody knows
 	own     []wire.Node    // the highest node of the asker's lane
 }
 
@@ -68,7 +68,7 @@ func (n *Network) gather(p *process) (r core.Recovery, ok bool) {
 	return r, enough()
 }
 
-// answer is what an honest process knows.
+// answer returns the answer of an honest process.
 func (p *process) answer(to *process) (a answer) {
 	for _, id := range p.net.roster.ids {
 		if l, ok := p.highest(id); ok {
@@ -106,7 +106,7 @@ func (p *process) hear(r *core.Recovery, a answer) {
 	r.Unknown = append(r.Unknown, a.unknown...)
 }
 
-// hostileAnswer is what a hostile process says: nothing, or lies.
+// hostileAnswer returns the answer of a hostile process: nothing, or lies.
 func (n *Network) hostileAnswer(to *process) (a answer) {
 	n.Stats.Faults[AnswersHostile]++
 	height := func() uint64 { return uint64(n.random.IntN(60)) }

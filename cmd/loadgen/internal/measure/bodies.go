@@ -35,7 +35,7 @@ type Bodies struct {
 	Lanes []LaneHeights `json:"lanes"` // by ascending sequencer
 }
 
-// LaneHeights says how far a member has come with a lane.
+// LaneHeights holds the heights that a member has reached in a lane.
 type LaneHeights struct {
 	Sequencer wire.PublicKey `json:"sequencer"`
 	Next      uint64         `json:"next"` // the first height that was not delivered to it

@@ -59,7 +59,7 @@ func (s *State) Result(members []*proc.Result, kills *Kills) *cluster.Result {
 		}
 	}
 	addMembers(res, members)
-	s.judge(res, members, kills)
+	s.recordFaults(res, members, kills)
 	res.Verified = s.audit.Verified.Load()
 	res.AddProblems(&s.Problems)
 	return res
@@ -76,8 +76,8 @@ func (s *State) lastMoment() (at int64) {
 	return at
 }
 
-// judge records the faults of the run.
-func (s *State) judge(res *cluster.Result, members []*proc.Result, kills *Kills) {
+// recordFaults records the faults of the run.
+func (s *State) recordFaults(res *cluster.Result, members []*proc.Result, kills *Kills) {
 	n := s.network
 	for i := range n.Members {
 		p := &n.Members[i]

@@ -139,8 +139,8 @@ func (b *Bodies) add(m *measure.Bodies) {
 // leastMade is the part of the bodies that are due which must have been made.
 const leastMade = 0.99
 
-// BelowRate says how far lanes stayed below their rate; "" if they did not. A lane that is a tenth
-// of the run behind at its end, and no more than a second, may be catching up.
+// BelowRate returns a text about lanes that stayed below their rate, "" without any. A lane that is a
+// tenth of the run behind at its end, and no more than a second, may be catching up.
 func (b *Bodies) BelowRate(lanes int, seconds float64) string {
 	slack := float64(lanes) * (1 + b.Rate*min(1, seconds/10))
 	if b.Rate == 0 || float64(b.Made)+slack >= leastMade*float64(b.Due) {
